@@ -1,0 +1,43 @@
+// Adam, or AdamW when DECOUPLED: m = β1 m + (1 − β1) g; v = β2 v + (1 − β2) g²;
+// p −= lr / (1 − β1^t) · m / (sqrt(v) / sqrt(1 − β2^t) + ε), with hyper = (lr, 1/(1 − β1^t), 1/sqrt(1 − β2^t)).
+// Nothing happens when the loss (guard) is not finite. The first DECAY_END4 vectors are decayed.
+// Mapping: one invocation per vector of the flat parameter buffer.
+@group(0) @binding(0) var<storage, read_write> p: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> grad: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> exp_avg: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> exp_avg_sq: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> hyper: array<f32>;
+@group(0) @binding(5) var<storage, read> clip: array<f32>;
+@group(0) @binding(6) var<storage, read> guard_value: array<f32>;
+
+fn finite(v: f32) -> bool { return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u; }
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        if (finite(guard_value[0])) {
+            var g = grad[i];
+            var q = p[i];
+            if (CLIP) {
+                g *= clip[1];
+            }
+            if (i < DECAY_END4) {
+                if (DECOUPLED) {
+                    q -= hyper[0] * WEIGHT_DECAY * q;
+                } else {
+                    g += WEIGHT_DECAY * q;
+                }
+            }
+            let m = exp_avg[i] + (1.0 - BETA1) * (g - exp_avg[i]);
+            let v = BETA2 * exp_avg_sq[i] + (1.0 - BETA2) * g * g;
+            exp_avg[i] = m;
+            exp_avg_sq[i] = v;
+            p[i] = q - hyper[0] * hyper[1] * m / (sqrt(v) * hyper[2] + EPS);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+// Mean of each window.
+// Mapping: one invocation per vector of channels of an output pixel.
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+
+fn inside(position: i32, size: u32) -> bool { return position >= 0i && position < i32(size); }
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        let c = i % C4;
+        let ow = (i / C4) % OW;
+        let oh = (i / (C4 * OW)) % OH;
+        let n = i / (C4 * OW * OH);
+        var sum = vec4<f32>();
+        for (var k = 0u; k < KH * KW; k++) {
+            let h = i32(oh * SH + (k / KW) * DH) - i32(PT);
+            let w = i32(ow * SW + (k % KW) * DW) - i32(PL);
+            if (inside(h, H) && inside(w, W)) {
+                sum += x[((n * H + u32(h)) * W + u32(w)) * C4 + c];
+            }
+        }
+        y[i] = sum / divisor(oh, ow);
+    }
+}

@@ -1,0 +1,32 @@
+// dx = Σ dy / divisor of the windows that cover this pixel.
+// Mapping: one invocation per vector of channels of an input pixel.
+@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> dx: array<vec4<f32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        let c = i % C4;
+        let w = (i / C4) % W;
+        let h = (i / (C4 * W)) % H;
+        let n = i / (C4 * W * H);
+        var sum = vec4<f32>();
+        for (var k = 0u; k < KH * KW; k++) {
+            let oh = i32(h + PT) - i32((k / KW) * DH);
+            let ow = i32(w + PL) - i32((k % KW) * DW);
+            if (oh >= 0i && ow >= 0i && oh % i32(SH) == 0i && ow % i32(SW) == 0i) {
+                let row = u32(oh) / SH;
+                let col = u32(ow) / SW;
+                if (row < OH && col < OW) {
+                    sum += dy[((n * OH + row) * OW + col) * C4 + c] / divisor(row, col);
+                }
+            }
+        }
+        dx[i] = sum;
+    }
+}

@@ -1,0 +1,78 @@
+// Gradient of conv2d for its input (and transposed convolution) as an implicit matrix product, one per group and phase:
+//   dx[m, n] = Σ_k dy[output pixel that tap k reaches from m, channel of k] · wt[tap of k, channel of k, n]
+// Mapping: a phase holds the input pixels that are congruent modulo the stride, so every one of its taps hits an output
+// and no multiply is wasted. m = (n, i-th row of the phase, j-th column); k = (tap of the phase, output channel of the
+// group); n = input channel of the group. Per axis, H_TAP is a phase's first tap, H_TAPS their number, H_STEP their
+// distance, H_START its first input row, H_COUNT the number of its rows; W_… the same for columns.
+// Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), dx N H W I, as vectors of 4 channels.
+// Tile and grid: see shared/gemm_*.wgsl; `batch` = (group, row phase, column phase).
+@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> wt: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;
+
+const I4: u32 = GROUPS * GI4;
+const O4: u32 = GROUPS * GO4;
+const N4: u32 = GI4;
+const BATCH: u32 = GROUPS * SH * SW;
+
+fn group(batch: u32) -> u32 { return batch / (SH * SW); }
+fn h_phase(batch: u32) -> u32 { return (batch / SW) % SH; }
+fn w_phase(batch: u32) -> u32 { return batch % SW; }
+
+fn m_count(batch: u32) -> u32 { return N * H_COUNT[h_phase(batch)] * W_COUNT[w_phase(batch)]; }
+fn k_begin(batch: u32) -> u32 { return 0u; }
+fn k_end(batch: u32) -> u32 { return H_TAPS[h_phase(batch)] * W_TAPS[w_phase(batch)] * GO4; }
+
+// Input pixel of row m with its padding added, and the first output pixel of its image.
+struct Row { image: u32, ih: u32, iw: u32, inside: bool }
+
+fn a_row(batch: u32, m: u32) -> Row {
+    let hp = h_phase(batch);
+    let wp = w_phase(batch);
+    let cols = max(W_COUNT[wp], 1u);
+    let rows = max(H_COUNT[hp], 1u);
+    let j = m % cols;
+    let i = (m / cols) % rows;
+    let image = m / (cols * rows);
+    return Row(image, H_START[hp] + i * SH, W_START[wp] + j * SW, m < m_count(batch));
+}
+
+fn a_load(batch: u32, row: Row, k: u32) -> vec4<f32> {
+    let hp = h_phase(batch);
+    let wp = w_phase(batch);
+    let tap = k / GO4;
+    let taps_w = max(W_TAPS[wp], 1u);
+    let kh = H_TAP[hp] + (tap / taps_w) * H_STEP[hp];
+    let kw = W_TAP[wp] + (tap % taps_w) * W_STEP[wp];
+    // Exactly divisible, by the choice of the phase.
+    let oh = (i32(row.ih + PT) - i32(kh * DH)) / i32(SH);
+    let ow = (i32(row.iw + PL) - i32(kw * DW)) / i32(SW);
+    let reached = row.ih + PT >= kh * DH && row.iw + PL >= kw * DW && oh < i32(OH) && ow < i32(OW);
+    var v = vec4<f32>();
+    if (row.inside && k < k_end(batch) && reached) {
+        v = dy[((row.image * OH + u32(oh)) * OW + u32(ow)) * O4 + group(batch) * GO4 + k % GO4];
+    }
+    return v;
+}
+
+// Row k (in single channels) of the transposed weight.
+fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
+    let hp = h_phase(batch);
+    let wp = w_phase(batch);
+    let tap = k / (GO4 * 4u);
+    let taps_w = max(W_TAPS[wp], 1u);
+    let kh = H_TAP[hp] + (tap / taps_w) * H_STEP[hp];
+    let kw = W_TAP[wp] + (tap % taps_w) * W_STEP[wp];
+    var v = vec4<f32>();
+    if (k < k_end(batch) * 4u && n < GI4) {
+        v = wt[((kh * KW + kw) * (O4 * 4u) + group(batch) * (GO4 * 4u) + k % (GO4 * 4u)) * GI4 + n];
+    }
+    return v;
+}
+
+fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
+    if (m < m_count(batch) && n < GI4) {
+        let row = a_row(batch, m);
+        dx[((row.image * H + row.ih) * W + row.iw) * I4 + group(batch) * GI4 + n] = v;
+    }
+}

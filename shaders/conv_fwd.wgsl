@@ -1,0 +1,58 @@
+// conv2d forward as an implicit matrix product, one per group:
+//   y[m, n] = bias[n] + Σ_k x[pixel of m at tap of k, channel of k] · w[k, n]
+// Mapping: m = (n, oh, ow); k = (kh, kw, input channel of the group); n = output channel of the group.
+// Layout: x N H W C, w KH KW I O, y N OH OW O, all as vectors of 4 channels (padding lanes are 0).
+// Tile and grid: see shared/gemm_*.wgsl; `batch` is the group.
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> w: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+
+const I4: u32 = GROUPS * GI4;
+const O4: u32 = GROUPS * GO4;
+const N4: u32 = GO4;
+const BATCH: u32 = GROUPS;
+
+fn m_count(batch: u32) -> u32 { return N * OH * OW; }
+fn k_begin(batch: u32) -> u32 { return 0u; }
+fn k_end(batch: u32) -> u32 { return KH * KW * GI4; }
+
+// Where row m reads: first pixel of its image, and the input position of tap (0, 0).
+struct Row { image: u32, ih: i32, iw: i32, inside: bool }
+
+fn a_row(batch: u32, m: u32) -> Row {
+    let ow = m % OW;
+    let oh = (m / OW) % OH;
+    let image = m / (OW * OH);
+    return Row(image * (H * W), i32(oh * SH) - i32(PT), i32(ow * SW) - i32(PL), m < N * OH * OW);
+}
+
+fn a_load(batch: u32, row: Row, k: u32) -> vec4<f32> {
+    let tap = k / GI4;
+    let ih = row.ih + i32((tap / KW) * DH);
+    let iw = row.iw + i32((tap % KW) * DW);
+    var v = vec4<f32>();
+    if (row.inside && k < KH * KW * GI4 && ih >= 0i && ih < i32(H) && iw >= 0i && iw < i32(W)) {
+        v = x[(row.image + u32(ih) * W + u32(iw)) * I4 + batch * GI4 + k % GI4];
+    }
+    return v;
+}
+
+// Row k (in single channels) of the weight.
+fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
+    var v = vec4<f32>();
+    if (k < KH * KW * GI4 * 4u && n < GO4) {
+        v = w[k * O4 + batch * GO4 + n];
+    }
+    return v;
+}
+
+fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
+    if (m < N * OH * OW && n < GO4) {
+        var r = v;
+        if (HAS_BIAS) {
+            r += bias[batch * GO4 + n];
+        }
+        y[m * O4 + batch * GO4 + n] = r;
+    }
+}

@@ -1,0 +1,59 @@
+// Gradient of conv2d for its weight as an implicit matrix product, one per group and split of the sum:
+//   dw[m, n] = Σ_k x[input pixel that tap of m reaches from output pixel k, channel of m] · dy[k, n]
+// Mapping: m = (kh, kw, input channel of the group); k = (n, oh, ow); n = output channel of the group. The sum is long
+// and the result small, so it is split into SPLITS parts of CHUNK pixels, added up in a fixed order by sum_partials.
+// Layout: x N H W I, dy N OH OW O, dw SPLITS KH KW I O, as vectors of 4 channels.
+// Tile and grid: see shared/gemm_*.wgsl; `batch` = (split, group).
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> dw: array<vec4<f32>>;
+
+const I4: u32 = GROUPS * GI4;
+const O4: u32 = GROUPS * GO4;
+const N4: u32 = GO4;
+const BATCH: u32 = GROUPS * SPLITS;
+const PIXELS: u32 = N * OH * OW;
+
+// Rows are counted in vectors of 4 input channels.
+fn m_count(batch: u32) -> u32 { return KH * KW * GI4; }
+fn k_begin(batch: u32) -> u32 { return (batch / GROUPS) * CHUNK; }
+fn k_end(batch: u32) -> u32 { return min((batch / GROUPS + 1u) * CHUNK, PIXELS); }
+
+// Offset of a row's tap from the input position of tap (0, 0), and its channel vector.
+struct Row { dh: i32, dw: i32, channel: u32, inside: bool }
+
+fn a_row(batch: u32, m: u32) -> Row {
+    let tap = m / GI4;
+    return Row(
+        i32((tap / KW) * DH) - i32(PT),
+        i32((tap % KW) * DW) - i32(PL),
+        (batch % GROUPS) * GI4 + m % GI4,
+        m < KH * KW * GI4,
+    );
+}
+
+fn a_load(batch: u32, row: Row, k: u32) -> vec4<f32> {
+    let ih = i32(((k / OW) % OH) * SH) + row.dh;
+    let iw = i32((k % OW) * SW) + row.dw;
+    var v = vec4<f32>();
+    if (row.inside && k < k_end(batch) && ih >= 0i && ih < i32(H) && iw >= 0i && iw < i32(W)) {
+        v = x[((k / (OW * OH)) * (H * W) + u32(ih) * W + u32(iw)) * I4 + row.channel];
+    }
+    return v;
+}
+
+fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
+    var v = vec4<f32>();
+    if (k < k_end(batch) && n < GO4) {
+        v = dy[k * O4 + (batch % GROUPS) * GO4 + n];
+    }
+    return v;
+}
+
+// m is a single row here: vector of input channels · 4 + lane.
+fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
+    if (m < KH * KW * GI4 * 4u && n < GO4) {
+        let part = (batch / GROUPS) * (KH * KW * GI4 * 4u);
+        dw[(part + m) * O4 + (batch % GROUPS) * GO4 + n] = v;
+    }
+}

@@ -1,0 +1,34 @@
+// dx = Σ dy of the windows that this pixel won.
+// Mapping: one invocation per vector of channels of an input pixel, which looks at every window that covers it.
+@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> index: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        let c = i % C4;
+        let w = (i / C4) % W;
+        let h = (i / (C4 * W)) % H;
+        let n = i / (C4 * W * H);
+        var sum = vec4<f32>();
+        for (var k = 0u; k < KH * KW; k++) {
+            let oh = i32(h + PT) - i32((k / KW) * DH);
+            let ow = i32(w + PL) - i32((k % KW) * DW);
+            if (oh >= 0i && ow >= 0i && oh % i32(SH) == 0i && ow % i32(SW) == 0i) {
+                let row = u32(oh) / SH;
+                let col = u32(ow) / SW;
+                if (row < OH && col < OW) {
+                    let at = ((n * OH + row) * OW + col) * C4 + c;
+                    sum += select(vec4<f32>(), dy[at], index[at] == vec4<f32>(f32(k)));
+                }
+            }
+        }
+        dx[i] = sum;
+    }
+}

@@ -1,0 +1,39 @@
+// SGD with momentum: g += λ p; v = μ v + g; p −= lr · (NESTEROV ? g + μ v : v), g scaled by the clip factor first. Nothing
+// happens when the loss (guard) is not finite. The first DECAY_END4 vectors are decayed.
+// Mapping: one invocation per vector of the flat parameter buffer.
+@group(0) @binding(0) var<storage, read_write> p: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> grad: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> velocity: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> hyper: array<f32>;
+@group(0) @binding(4) var<storage, read> clip: array<f32>;
+@group(0) @binding(5) var<storage, read> guard_value: array<f32>;
+
+fn finite(v: f32) -> bool { return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u; }
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        if (finite(guard_value[0])) {
+            var g = grad[i];
+            if (CLIP) {
+                g *= clip[1];
+            }
+            if (i < DECAY_END4) {
+                g += WEIGHT_DECAY * p[i];
+            }
+            let v = MOMENTUM * velocity[i] + g;
+            velocity[i] = v;
+            if (NESTEROV) {
+                g += MOMENTUM * v;
+            } else {
+                g = v;
+            }
+            p[i] -= hyper[0] * g;
+        }
+    }
+}

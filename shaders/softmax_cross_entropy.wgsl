@@ -1,0 +1,50 @@
+// Per row of logits: (loss, weight of its label, 1 if predicted rightly, 1 if counted), 0 for an ignored row.
+// l = (1 − ε) w_y (−log p_y) + ε / C Σ_c w_c (−log p_c). A tie goes to the first class.
+// Mapping: one invocation per row.
+@group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> labels: array<f32>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        let label = labels[i];
+        var r = vec4<f32>();
+        if (counts(label)) {
+            var top = -3.4e38;
+            var best = 0u;
+            for (var c = 0u; c < C4; c++) {
+                let v = logits_at(i, c);
+                for (var l = 0u; l < 4u; l++) {
+                    if (v[l] > top) {
+                        top = v[l];
+                        best = c * 4u + l;
+                    }
+                }
+            }
+            var total = 0.0;
+            for (var c = 0u; c < C4; c++) {
+                total += sum4(exp(logits_at(i, c) - top));
+            }
+            let lse = log(total);
+            var loss = 0.0;
+            var weight = 0.0;
+            for (var c = 0u; c < C4; c++) {
+                let w = class_weights(c);
+                let hit = one_hot(label, c) * w;
+                // −log p, 0 in the padding lanes where w is 0 too
+                let nll = select(lse - (logits_at(i, c) - top), vec4<f32>(), w == vec4<f32>());
+                weight += sum4(hit);
+                loss += sum4(((1.0 - LABEL_SMOOTHING) * hit + (LABEL_SMOOTHING / f32(C)) * w) * nll);
+            }
+            r = vec4<f32>(loss, weight, select(0.0, 1.0, f32(best) == label), 1.0);
+        }
+        out[i] = r;
+    }
+}

@@ -1,0 +1,47 @@
+// dlogits = u · [p_k ((1 − ε) w_y + ε/C Σ_c w_c) − (1 − ε) w_y [k = y] − ε/C w_k], u the upstream gradient, divided by the
+// sum of the labels' weights for the mean (0 when every row is ignored).
+// Mapping: one invocation per row.
+@group(0) @binding(0) var<storage, read> upstream: array<f32>;
+@group(0) @binding(1) var<storage, read> totals: array<f32>;
+@group(0) @binding(2) var<storage, read> logits: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> labels: array<f32>;
+@group(0) @binding(4) var<storage, read> weights: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> dlogits: array<vec4<f32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        let label = labels[i];
+        var u = upstream[0];
+        if (MEAN) {
+            u = select(0.0, u / totals[1], totals[3] > 0.0);
+        }
+        if (!counts(label)) {
+            u = 0.0;
+        }
+        var top = -3.4e38;
+        for (var c = 0u; c < C4; c++) {
+            top = max(top, max4(logits_at(i, c)));
+        }
+        var total = 0.0;
+        var weight = 0.0;
+        var all = 0.0;
+        for (var c = 0u; c < C4; c++) {
+            total += sum4(exp(logits_at(i, c) - top));
+            weight += sum4(one_hot(label, c) * class_weights(c));
+            all += sum4(class_weights(c));
+        }
+        let smooth = LABEL_SMOOTHING / f32(C);
+        let scale = (1.0 - LABEL_SMOOTHING) * weight + smooth * all;
+        for (var c = 0u; c < C4; c++) {
+            let p = exp(logits_at(i, c) - top) / total;
+            let wanted = (1.0 - LABEL_SMOOTHING) * weight * one_hot(label, c) + smooth * class_weights(c);
+            dlogits[i * C4 + c] = u * (p * scale - wanted);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+// A convolution weight with its channel axes exchanged: KH KW I O to KH KW O I.
+// Mapping: one invocation per 4×4 block, 4 vectors in and 4 out.
+@group(0) @binding(0) var<storage, read> w: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> wt: array<vec4<f32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        let o = i % O4;
+        let c = (i / O4) % I4;
+        let tap = i / (O4 * I4);
+        let from = (tap * I4 * 4u + c * 4u) * O4 + o;
+        let block = transpose(mat4x4<f32>(w[from], w[from + O4], w[from + 2u * O4], w[from + 3u * O4]));
+        let to = (tap * O4 * 4u + o * 4u) * I4 + c;
+        wt[to] = block[0];
+        wt[to + I4] = block[1];
+        wt[to + 2u * I4] = block[2];
+        wt[to + 3u * I4] = block[3];
+    }
+}

@@ -1,0 +1,28 @@
+// dx = dy · f'(·) with f by OP as in unary; `at` is x for LeakyReLU and y for the others.
+// Mapping: one invocation per vector.
+@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> at: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;
+
+fn apply(d: vec4<f32>, v: vec4<f32>) -> vec4<f32> {
+    if (OP == 0u) {
+        return select(vec4<f32>(), d, v > vec4<f32>());
+    } else if (OP == 1u) {
+        return select(d, d * ALPHA, v < vec4<f32>());
+    } else if (OP == 2u) {
+        return d * v * (1.0 - v);
+    }
+    return d * (1.0 - v * v);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        dx[i] = apply(dy[i], at[i]);
+    }
+}

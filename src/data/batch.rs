@@ -1,0 +1,95 @@
+//! What a training step takes in, and what fills it.
+
+use super::DataError;
+
+/// How many values one sample has in each part of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// `f32` values of the input: height x width x channels.
+    pub image: usize,
+    /// `u32` labels: 1 for a class, height x width for a mask, 0 for none.
+    pub labels: usize,
+    /// `f32` values of a target that is a picture itself (colours to predict); 0 for none.
+    pub targets: usize,
+}
+
+/// The place in a batch of one sample, to be filled completely: it holds remains of earlier batches.
+#[derive(Debug)]
+pub struct SampleMut<'a> {
+    /// `layout().image` values.
+    pub image: &'a mut [f32],
+    /// `layout().labels` labels.
+    pub labels: &'a mut [u32],
+    /// `layout().targets` values.
+    pub targets: &'a mut [f32],
+}
+
+/// Turns `(epoch, index)` into a sample. The seam between the loader and what is loaded: classes,
+/// masks and colour targets, with or without augmentation, are sources.
+///
+/// What a source writes must depend on its own settings, `epoch` and `index` alone (random numbers
+/// come from [`super::random`] with these as key): then batches do not depend on threads.
+pub trait Source: Send + Sync {
+    /// Number of samples.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sizes of a sample; the same for all samples and at all times.
+    fn layout(&self) -> Layout;
+
+    /// Writes sample `index` as it is in `epoch`.
+    ///
+    /// # Errors
+    /// Where it cannot be read; the loader hands the error out in the place of the batch.
+    fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError>;
+}
+
+/// Samples of one step, one after another in each part.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// Inputs: `(N, H, W, C)`.
+    pub images: Vec<f32>,
+    /// Labels: `(N)` for classes, `(N, H, W)` for masks.
+    pub labels: Vec<u32>,
+    /// Picture targets: `(N, H, W, C)`, or empty.
+    pub targets: Vec<f32>,
+    /// Index of each sample in the source.
+    pub indices: Vec<usize>,
+}
+
+impl Batch {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// Makes room for the samples `indices`; allocates only where the batch was smaller before.
+    pub(crate) fn resize(&mut self, indices: &[usize], layout: Layout) {
+        self.images.resize(indices.len() * layout.image, 0.0);
+        self.labels.resize(indices.len() * layout.labels, 0);
+        self.targets.resize(indices.len() * layout.targets, 0.0);
+        self.indices.clear();
+        self.indices.extend_from_slice(indices);
+    }
+
+    /// The place of sample `slot`.
+    pub(crate) fn sample_mut(&mut self, slot: usize, layout: Layout) -> SampleMut<'_> {
+        fn part<T>(values: &mut [T], slot: usize, length: usize) -> &mut [T] {
+            &mut values[slot * length..(slot + 1) * length]
+        }
+        SampleMut {
+            image: part(&mut self.images, slot, layout.image),
+            labels: part(&mut self.labels, slot, layout.labels),
+            targets: part(&mut self.targets, slot, layout.targets),
+        }
+    }
+}

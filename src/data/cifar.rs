@@ -1,0 +1,152 @@
+//! CIFAR-10 and CIFAR-100, binary version: records of label bytes and 3072 bytes of planar RGB.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::packed::{PackedDataset, Pixels, into_splits};
+use super::{DataError, OpenOptions, Splits};
+
+const SIDE: u32 = 32;
+const IMAGE: usize = 3 * 32 * 32;
+
+/// What differs between the two.
+struct Variant {
+    format: &'static str,
+    folder: &'static str,
+    train: &'static [&'static str],
+    test: &'static str,
+    /// File of class names, one a line.
+    names: &'static str,
+    classes: usize,
+    /// Bytes before the pixels; the last of them is the (fine) label.
+    label_bytes: usize,
+}
+
+const VARIANTS: [Variant; 2] = [
+    Variant {
+        format: "CIFAR-10 binary",
+        folder: "cifar-10-batches-bin",
+        train: &[
+            "data_batch_1.bin",
+            "data_batch_2.bin",
+            "data_batch_3.bin",
+            "data_batch_4.bin",
+            "data_batch_5.bin",
+        ],
+        test: "test_batch.bin",
+        names: "batches.meta.txt",
+        classes: 10,
+        label_bytes: 1,
+    },
+    Variant {
+        format: "CIFAR-100 binary",
+        folder: "cifar-100-binary",
+        train: &["train.bin"],
+        test: "test.bin",
+        names: "fine_label_names.txt",
+        classes: 100,
+        label_bytes: 2,
+    },
+];
+
+/// `None` where the folder holds neither. Training batches may be a part of the five.
+pub(crate) fn open(root: &Path, options: &OpenOptions) -> Result<Option<Splits>, DataError> {
+    for variant in &VARIANTS {
+        for folder in [root.to_path_buf(), root.join(variant.folder)] {
+            let train: Vec<PathBuf> = variant
+                .train
+                .iter()
+                .map(|name| folder.join(name))
+                .filter(|p| p.is_file())
+                .collect();
+            if !train.is_empty() {
+                return open_variant(variant, &folder, &train, options).map(Some);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn open_variant(
+    variant: &Variant,
+    folder: &Path,
+    train: &[PathBuf],
+    options: &OpenOptions,
+) -> Result<Splits, DataError> {
+    let classes = class_names(variant, folder)?;
+    let train = read(variant, train, &classes, "train")?;
+    let test = folder.join(variant.test);
+    let test = test
+        .is_file()
+        .then(|| read(variant, &[test], &classes, "test"))
+        .transpose()?;
+    into_splits(train, test, options, folder, variant.format)
+}
+
+/// Names in the order of the labels, which is sorted in both sets as published; numbers where the
+/// file of names is missing.
+fn class_names(variant: &Variant, folder: &Path) -> Result<Arc<[String]>, DataError> {
+    let path = folder.join(variant.names);
+    if !path.is_file() {
+        return Ok((0..variant.classes)
+            .map(|label| label.to_string())
+            .collect());
+    }
+    let text = fs::read_to_string(&path).map_err(|e| DataError::io(&path, e))?;
+    let names: Arc<[String]> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(String::from)
+        .collect();
+    if names.len() != variant.classes {
+        let problem = format!("{} class names, expected {}", names.len(), variant.classes);
+        return Err(DataError::malformed(&path, problem));
+    }
+    Ok(names)
+}
+
+fn read(
+    variant: &Variant,
+    files: &[PathBuf],
+    classes: &Arc<[String]>,
+    part: &'static str,
+) -> Result<PackedDataset, DataError> {
+    let record = variant.label_bytes + IMAGE;
+    let (mut labels, mut bytes) = (Vec::new(), Vec::new());
+    for file in files {
+        let content = fs::read(file).map_err(|e| DataError::io(file, e))?;
+        if content.is_empty() || content.len() % record != 0 {
+            let problem = format!(
+                "{} bytes, expected a multiple of {record} ({} binary records); truncated, or another format: download it again",
+                content.len(),
+                variant.format
+            );
+            return Err(DataError::malformed(file, problem));
+        }
+        for (number, record) in content.chunks_exact(record).enumerate() {
+            let (label, pixels) = record.split_at(variant.label_bytes);
+            let label = label[variant.label_bytes - 1];
+            if usize::from(label) >= variant.classes {
+                let problem = format!(
+                    "image #{number} has label {label}, expected 0 to {}",
+                    variant.classes - 1
+                );
+                return Err(DataError::malformed(file, problem));
+            }
+            labels.push(u32::from(label));
+            bytes.extend_from_slice(pixels);
+        }
+    }
+    let classes = Arc::clone(classes);
+    Ok(PackedDataset {
+        classes,
+        labels,
+        bytes,
+        pixels: Pixels::PlanarRgb,
+        width: SIDE,
+        height: SIDE,
+        part,
+    })
+}

@@ -1,0 +1,234 @@
+//! What can be wrong with a data set, said so that a person can put it right.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// File types that are decoded, as shown in messages.
+pub(crate) const SUPPORTED: &str = "JPEG, PNG, WebP and BMP";
+
+/// An error about data: says which file, what is wrong with it and what to do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The path given does not exist.
+    #[error("{}: no such file or folder; check the path given as data", .0.display())]
+    NotFound(PathBuf),
+    /// A folder was needed and a file was given.
+    #[error("{}: is a file, but a folder was expected (a folder of class folders, CIFAR or idx files), or a .csv file of path,label", .0.display())]
+    NotAFolder(PathBuf),
+    /// Reading a file or a folder failed.
+    #[error("{}: cannot be read: {source}; check that it exists and that you may read it", path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder without anything that is data.
+    #[error("{}: no data found ({found}); expected class folders of images, train/ and val/ folders of them, CIFAR .bin files, idx files, or a .csv of path,label", path.display())]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What there is instead.
+        found: String,
+    },
+    /// A class folder without images.
+    #[error("class '{class}' has no images: {} holds no {SUPPORTED} file; add images or remove the folder", path.display())]
+    EmptyClass {
+        /// Name of the class.
+        class: String,
+        /// Its folder or list.
+        path: PathBuf,
+    },
+    /// Every training image of a class was left out.
+    #[error(
+        "class '{class}' has no readable training image left after skipping bad files; repair its images or remove the class"
+    )]
+    ClassLost {
+        /// Name of the class.
+        class: String,
+    },
+    /// Classification needs two classes.
+    #[error("{}: at least 2 classes are needed, found {}{}", path.display(), classes.len(), only(classes))]
+    TooFewClasses {
+        /// Root of the data set.
+        path: PathBuf,
+        /// Those found.
+        classes: Vec<String>,
+    },
+    /// A class in one split that the other lacks.
+    #[error("class '{class}' is in {} but not in {}; both need the same classes: add images of it or remove it", present.display(), absent.display())]
+    ClassMismatch {
+        /// Name of the class.
+        class: String,
+        /// Where it is.
+        present: PathBuf,
+        /// Where it is missing.
+        absent: PathBuf,
+    },
+    /// A split without samples.
+    #[error("{}: the {split} part is empty: {reason}", path.display())]
+    EmptySplit {
+        /// Root of the data set.
+        path: PathBuf,
+        /// `train` or `validation`.
+        split: &'static str,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A file that is not what its format demands.
+    #[error("{}: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// A row of a CSV that cannot be used.
+    #[error("{}, line {line}: {problem}", path.display())]
+    CsvRow {
+        /// The CSV.
+        path: PathBuf,
+        /// 1-based line.
+        line: u64,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// One image cannot be read.
+    #[error("{0}; repair or remove it, or pass --skip-bad to leave it out")]
+    BadImage(BadImage),
+    /// Images that cannot be read: all of them.
+    #[error("{} of {checked} images cannot be read:{}\nrepair or remove them, or pass --skip-bad to leave them out", bad.len(), list(bad))]
+    BadImages {
+        /// How many images were checked.
+        checked: usize,
+        /// Every bad one, in the order of the data set.
+        bad: Vec<BadImage>,
+    },
+    /// `--skip-bad` left nothing.
+    #[error("none of the {checked} images can be read:{}", list(bad))]
+    NothingLeft {
+        /// How many images were checked.
+        checked: usize,
+        /// Every bad one.
+        bad: Vec<BadImage>,
+    },
+    /// A setting outside of its range.
+    #[error("{name} is {value}, expected {expected}")]
+    Setting {
+        /// Name of the setting as the user knows it.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// A loader thread panicked: a defect of this library, reported instead of taking the run down.
+    #[error("sample {index} could not be prepared: {message}; please report this as a bug")]
+    Panicked {
+        /// Index in the data set.
+        index: usize,
+        /// Message of the panic.
+        message: String,
+    },
+    /// The operating system gave no thread.
+    #[error("no loader thread could be started: {0}; lower the number of loader threads")]
+    NoThread(io::Error),
+}
+
+impl DataError {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::NotFound(path.to_path_buf()),
+            _ => Self::Io {
+                path: path.to_path_buf(),
+                source,
+            },
+        }
+    }
+
+    pub(crate) fn malformed(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Malformed {
+            path: path.to_path_buf(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// An image that cannot be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadImage {
+    /// Its path, or where it lies in a packed file.
+    pub image: String,
+    /// What is wrong with it.
+    pub problem: ImageProblem,
+}
+
+impl fmt::Display for BadImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.image, self.problem)
+    }
+}
+
+/// What can be wrong with an image file.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ImageProblem {
+    /// It is listed, but not there.
+    #[error("file not found")]
+    Missing,
+    /// The system does not let it be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    /// No bytes at all.
+    #[error("file is empty (0 bytes)")]
+    Empty,
+    /// Its content is no image of any known kind.
+    #[error("not an image: its content is none of {SUPPORTED}")]
+    NotAnImage,
+    /// An image of a kind that is not decoded.
+    #[error("{0} image, which is not supported; convert it to one of {SUPPORTED}")]
+    Unsupported(String),
+    /// It ends before its picture does.
+    #[error("truncated: the file ends before the picture is complete")]
+    Truncated,
+    /// The decoder refused it.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// Larger than an image may be.
+    #[error(
+        "its header says {width}x{height} pixels; the limit is {max_side} a side and {max_pixels} in all (make it smaller)"
+    )]
+    TooLarge {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// Largest side allowed.
+        max_side: u32,
+        /// Largest area allowed.
+        max_pixels: u64,
+    },
+    /// The file itself is beyond the limit.
+    #[error("file of {bytes} bytes; the limit is {limit}")]
+    FileTooLarge {
+        /// Size of the file.
+        bytes: u64,
+        /// Largest size allowed.
+        limit: u64,
+    },
+}
+
+fn list(bad: &[BadImage]) -> String {
+    bad.iter().map(|b| format!("\n  {b}")).collect()
+}
+
+fn only(classes: &[String]) -> String {
+    match classes {
+        [] => String::new(),
+        names => format!(" ('{}')", names.join("', '")),
+    }
+}

@@ -1,0 +1,208 @@
+//! MNIST's idx files, plain or gzipped: Fashion-MNIST, KMNIST and EMNIST use them too.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+
+use super::listing::{entries, name_of};
+use super::packed::{PackedDataset, Pixels, into_splits};
+use super::split::require_same_classes;
+use super::{DataError, OpenOptions, Splits};
+
+/// More than this is no set of small images (MNIST has 47 MB); a header may claim 2^96 bytes.
+const MAX_BYTES: u64 = 4 << 30;
+
+/// `None` where the folder holds no idx images.
+///
+/// Training files have `train` in their name, test files `t10k` or `test`. Class names are the
+/// labels that occur, or the lines of a `classes.txt` beside the files.
+pub(crate) fn open(root: &Path, options: &OpenOptions) -> Result<Option<Splits>, DataError> {
+    let files: Vec<PathBuf> = entries(root)?.into_iter().filter(|p| p.is_file()).collect();
+    let find = |part: &[&str], kind: &str| {
+        files.iter().find(|file| {
+            let name = name_of(file).to_lowercase().replace('.', "-");
+            name.contains(kind) && part.iter().any(|p| name.contains(p))
+        })
+    };
+    let pair = |part: &[&str]| {
+        (
+            find(part, "images-idx3-ubyte"),
+            find(part, "labels-idx1-ubyte"),
+        )
+    };
+    let parts = [
+        (pair(&["train"]), "train"),
+        (pair(&["t10k", "test"]), "test"),
+    ];
+    let mut read = Vec::new();
+    for (pair, part) in parts {
+        match pair {
+            (Some(images), Some(labels)) => read.push(Some(read_part(images, labels, part)?)),
+            (Some(lone), None) | (None, Some(lone)) => {
+                let problem = format!(
+                    "its partner is missing: {part} images-idx3-ubyte and labels-idx1-ubyte belong together"
+                );
+                return Err(DataError::malformed(lone, problem));
+            }
+            (None, None) => read.push(None),
+        }
+    }
+    let (test, train) = (read.pop().flatten(), read.pop().flatten());
+    match (train, test) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(DataError::EmptySplit {
+            path: root.to_path_buf(),
+            split: "train",
+            reason: "there are test idx files but no train-images-idx3-ubyte".into(),
+        }),
+        (Some(train), test) => with_classes(train, test, options, root).map(Some),
+    }
+}
+
+/// Turns the stored label values into indices of the class list.
+fn with_classes(
+    mut train: PackedDataset,
+    mut test: Option<PackedDataset>,
+    options: &OpenOptions,
+    root: &Path,
+) -> Result<Splits, DataError> {
+    let values = |part: &PackedDataset| part.labels.iter().copied().collect::<BTreeSet<u32>>();
+    let names = |values: &BTreeSet<u32>| values.iter().map(u32::to_string).collect::<Vec<_>>();
+    let known = values(&train);
+    if let Some(test) = &test {
+        let at = |part: &str| root.join(format!("{part} labels"));
+        require_same_classes(
+            (&names(&known), &at("train")),
+            (&names(&values(test)), &at("test")),
+        )?;
+    }
+    let classes = listed_names(root, &known)?.unwrap_or_else(|| names(&known));
+    for part in [Some(&mut train), test.as_mut()].into_iter().flatten() {
+        part.classes = Arc::from(classes.as_slice());
+        for label in &mut part.labels {
+            *label = known.range(..*label).count() as u32;
+        }
+    }
+    into_splits(train, test, options, root, "idx (MNIST)")
+}
+
+fn listed_names(root: &Path, values: &BTreeSet<u32>) -> Result<Option<Vec<String>>, DataError> {
+    let path = root.join("classes.txt");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path).map_err(|e| DataError::io(&path, e))?;
+    let names: Vec<String> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(String::from)
+        .collect();
+    if names.len() != values.len() {
+        let problem = format!(
+            "{} class names, but the labels have {} values",
+            names.len(),
+            values.len()
+        );
+        return Err(DataError::malformed(&path, problem));
+    }
+    Ok(Some(names))
+}
+
+fn read_part(images: &Path, labels: &Path, part: &'static str) -> Result<PackedDataset, DataError> {
+    let ([count, height, width], bytes) = read_idx::<3>(images)?;
+    let ([label_count], label_bytes) = read_idx::<1>(labels)?;
+    if count != label_count {
+        let problem = format!(
+            "{count} images, but {} has {label_count} labels",
+            labels.display()
+        );
+        return Err(DataError::malformed(images, problem));
+    }
+    if count > 0 && (width == 0 || height == 0) {
+        return Err(DataError::malformed(
+            images,
+            format!("images of {width}x{height} pixels"),
+        ));
+    }
+    Ok(PackedDataset {
+        classes: Arc::from([]),
+        labels: label_bytes.into_iter().map(u32::from).collect(),
+        bytes,
+        pixels: Pixels::Grey,
+        width,
+        height,
+        part,
+    })
+}
+
+/// Dimensions and content of an idx file of unsigned bytes with `N` dimensions.
+fn read_idx<const N: usize>(path: &Path) -> Result<([u32; N], Vec<u8>), DataError> {
+    let failed = |e| DataError::io(path, e);
+    let bad = |problem: String| DataError::malformed(path, problem);
+    let file = File::open(path).map_err(failed)?;
+    let gzipped = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("gz"));
+    let mut reader: Box<dyn Read> = if gzipped {
+        Box::new(MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
+    let mut word = || {
+        let mut bytes = [0; 4];
+        reader
+            .read_exact(&mut bytes)
+            .map(|()| u32::from_be_bytes(bytes))
+    };
+    let header_failed = |e: std::io::Error| {
+        bad(format!(
+            "no idx header: {e}; truncated, or another format: download it again"
+        ))
+    };
+    let (magic, expected_magic) = (word().map_err(header_failed)?, 0x0800 + N as u32);
+    if magic != expected_magic {
+        return Err(bad(format!(
+            "starts with {magic:#010x}, expected {expected_magic:#010x} (idx of unsigned bytes, {N} dimensions)"
+        )));
+    }
+    let mut dims = [0; N];
+    for dim in &mut dims {
+        *dim = word().map_err(header_failed)?;
+    }
+    let expected = dims
+        .iter()
+        .try_fold(1u64, |product, &d| product.checked_mul(u64::from(d)));
+    let expected = expected
+        .filter(|&bytes| bytes <= MAX_BYTES)
+        .ok_or_else(|| {
+            bad(format!(
+                "its header says {dims:?} bytes; the limit is {MAX_BYTES} in all"
+            ))
+        })?;
+    // Grows with what is really there: a header that lies must not take memory.
+    let mut content = Vec::new();
+    reader
+        .take(expected + 1)
+        .read_to_end(&mut content)
+        .map_err(|e| {
+            bad(format!(
+                "cannot be unpacked: {e}; truncated or damaged: download it again"
+            ))
+        })?;
+    if content.len() as u64 != expected {
+        let found = if content.len() as u64 > expected {
+            "more".into()
+        } else {
+            content.len().to_string()
+        };
+        return Err(bad(format!(
+            "{found} bytes of content where its header says {expected} ({dims:?}); truncated or damaged: download it again"
+        )));
+    }
+    Ok((dims, content))
+}

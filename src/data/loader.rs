@@ -1,0 +1,290 @@
+//! Background threads that keep batches ready ahead of the step.
+//!
+//! Each thread takes the next batch number and fills that batch alone; the reader takes them in
+//! order. A thread may run at most `queue` batches ahead of the reader, so memory stays bounded.
+//! Which samples are in a batch is settled before any thread starts, so threads decide nothing.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::{Batch, DataError, Source, random};
+
+/// How to load.
+#[derive(Debug, Clone)]
+pub struct LoaderOptions {
+    /// Samples a batch; the last batch of an epoch has what is left. At least 1.
+    pub batch_size: usize,
+    /// A new order each epoch, by `seed`; else the order of the source.
+    pub shuffle: bool,
+    /// Seed of the order.
+    pub seed: u64,
+    /// Background threads; 0 means one a core.
+    pub threads: usize,
+    /// Batches that may be ready or in the making ahead of the reader; 0 means two a thread.
+    pub queue: usize,
+}
+
+impl LoaderOptions {
+    /// Shuffled batches of `batch_size` on all cores.
+    pub fn new(batch_size: usize, seed: u64) -> Self {
+        Self {
+            batch_size,
+            shuffle: true,
+            seed,
+            threads: 0,
+            queue: 0,
+        }
+    }
+}
+
+/// Loads a source epoch by epoch.
+pub struct Loader {
+    source: Arc<dyn Source>,
+    options: LoaderOptions,
+    /// Batches to use again, so that memory does not churn.
+    spare: Arc<Mutex<Vec<Batch>>>,
+}
+
+impl Loader {
+    /// A loader of `source`.
+    ///
+    /// # Errors
+    /// Where the batch size is 0.
+    pub fn new(source: Arc<dyn Source>, mut options: LoaderOptions) -> Result<Self, DataError> {
+        if options.batch_size == 0 {
+            return Err(DataError::Setting {
+                name: "batch_size",
+                value: "0".into(),
+                expected: "at least 1",
+            });
+        }
+        if options.threads == 0 {
+            options.threads = std::thread::available_parallelism().map_or(1, usize::from);
+        }
+        if options.queue == 0 {
+            options.queue = 2 * options.threads;
+        }
+        Ok(Self {
+            source,
+            options,
+            spare: Arc::default(),
+        })
+    }
+
+    /// Batches of an epoch.
+    pub fn batches(&self) -> usize {
+        self.source.len().div_ceil(self.options.batch_size)
+    }
+
+    /// What is loaded.
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
+    /// Starts on epoch `epoch`.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn epoch(&self, epoch: u64) -> Result<Epoch, DataError> {
+        self.epoch_from(epoch, 0)
+    }
+
+    /// Epoch `epoch` without its first `first` batches: where a run goes on in the middle of one.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn epoch_from(&self, epoch: u64, first: usize) -> Result<Epoch, DataError> {
+        let LoaderOptions {
+            batch_size,
+            shuffle,
+            seed,
+            threads,
+            queue,
+        } = self.options;
+        let samples = self.source.len();
+        let order = if shuffle {
+            random::shuffled(samples, seed, epoch)
+        } else {
+            (0..samples).collect()
+        };
+        let total = self.batches();
+        let first = first.min(total);
+        let shared = Arc::new(Shared {
+            source: Arc::clone(&self.source),
+            spare: Arc::clone(&self.spare),
+            epoch,
+            order,
+            batch_size,
+            total,
+            queue,
+            state: Mutex::new(State {
+                next: first,
+                read: first,
+                ready: BTreeMap::new(),
+                stop: false,
+            }),
+            changed: Condvar::new(),
+        });
+        let mut result = Epoch {
+            shared,
+            threads: Vec::new(),
+        };
+        for number in 0..threads.min(total - first) {
+            let shared = Arc::clone(&result.shared);
+            let name = format!("loader-{number}");
+            match std::thread::Builder::new()
+                .name(name)
+                .spawn(move || shared.work())
+            {
+                Ok(thread) => result.threads.push(thread),
+                // Fewer threads are slower and give the same batches.
+                Err(_) if number > 0 => break,
+                Err(error) => return Err(DataError::NoThread(error)),
+            }
+        }
+        Ok(result)
+    }
+
+    /// Gives back a batch that is no longer needed, so that its memory is used again.
+    pub fn recycle(&self, batch: Batch) {
+        let mut spare = lock(&self.spare);
+        if spare.len() < self.options.queue {
+            spare.push(batch);
+        }
+    }
+}
+
+/// The batches of one epoch in order; an error stands in the place of the batch that it befell.
+/// Dropping it early stops its threads after the sample they are at.
+pub struct Epoch {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    source: Arc<dyn Source>,
+    spare: Arc<Mutex<Vec<Batch>>>,
+    epoch: u64,
+    order: Vec<usize>,
+    batch_size: usize,
+    total: usize,
+    queue: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    /// First batch that no thread has taken.
+    next: usize,
+    /// First batch that the reader has not taken.
+    read: usize,
+    ready: BTreeMap<usize, Result<Batch, DataError>>,
+    stop: bool,
+}
+
+impl Shared {
+    /// What a thread does until the epoch is over or its reader is gone.
+    fn work(&self) {
+        while let Some(number) = self.take() {
+            let batch = self.fill(number);
+            lock(&self.state).ready.insert(number, batch);
+            self.changed.notify_all();
+        }
+    }
+
+    /// The next batch number, once it is near enough to the reader.
+    fn take(&self) -> Option<usize> {
+        let far = |state: &mut State| {
+            !state.stop && state.next < self.total && state.next >= state.read + self.queue
+        };
+        let state = lock(&self.state);
+        let mut state = self
+            .changed
+            .wait_while(state, far)
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.stop || state.next >= self.total {
+            return None;
+        }
+        state.next += 1;
+        Some(state.next - 1)
+    }
+
+    fn fill(&self, number: usize) -> Result<Batch, DataError> {
+        let start = number * self.batch_size;
+        let indices = &self.order[start..(start + self.batch_size).min(self.order.len())];
+        let layout = self.source.layout();
+        let mut batch = lock(&self.spare).pop().unwrap_or_default();
+        batch.resize(indices, layout);
+        for (slot, &index) in indices.iter().enumerate() {
+            if lock(&self.state).stop {
+                break;
+            }
+            let sample = batch.sample_mut(slot, layout);
+            catch_unwind(AssertUnwindSafe(|| {
+                self.source.load(self.epoch, index, sample)
+            }))
+            .unwrap_or_else(|panic| {
+                Err(DataError::Panicked {
+                    index,
+                    message: message(&*panic),
+                })
+            })?;
+        }
+        Ok(batch)
+    }
+}
+
+impl Iterator for Epoch {
+    type Item = Result<Batch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let state = lock(&self.shared.state);
+        if state.read >= self.shared.total {
+            return None;
+        }
+        let waiting = |state: &mut State| !state.ready.contains_key(&state.read);
+        let mut state = self
+            .shared
+            .changed
+            .wait_while(state, waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        let number = state.read;
+        let batch = state.ready.remove(&number);
+        state.read += 1;
+        drop(state);
+        self.shared.changed.notify_all();
+        batch
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.shared.total - lock(&self.shared.state).read;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Epoch {}
+
+impl Drop for Epoch {
+    fn drop(&mut self) {
+        lock(&self.shared.state).stop = true;
+        self.shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            // Panics of a source were caught and reported where they happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Nothing that holds these locks can leave the data half-changed, so poison means nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".into())
+}

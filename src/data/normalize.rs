@@ -1,0 +1,96 @@
+//! Bringing pixel values to zero mean and unit deviation.
+
+/// What is subtracted from each channel and what it is divided by, for values in `0..=1`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Normalization {
+    /// Mean of red, green and blue.
+    pub mean: [f32; 3],
+    /// Standard deviation of red, green and blue; not 0.
+    pub std: [f32; 3],
+}
+
+impl Normalization {
+    /// Statistics of ImageNet: what torchvision's weights expect.
+    pub const IMAGENET: Self = Self {
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+    };
+
+    /// Values stay in `0..=1`.
+    pub const NONE: Self = Self {
+        mean: [0.0; 3],
+        std: [1.0; 3],
+    };
+
+    /// Value of each byte in each channel, `(byte / 255 - mean) / std`: preparing a batch is then
+    /// one look-up a value.
+    pub fn table(&self) -> [[f32; 256]; 3] {
+        std::array::from_fn(|channel| {
+            std::array::from_fn(|byte| {
+                (byte as f32 / 255.0 - self.mean[channel]) / self.std[channel]
+            })
+        })
+    }
+}
+
+/// Exact sums over pixels. Integers, so they are the same in whatever order images are added.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PixelSums {
+    /// Number of pixels.
+    pub pixels: u64,
+    /// Sum of the bytes of each channel.
+    pub sum: [u64; 3],
+    /// Sum of their squares.
+    pub squares: [u64; 3],
+}
+
+impl PixelSums {
+    /// Sums over interleaved RGB bytes.
+    pub fn of(rgb: &[u8]) -> Self {
+        let mut sums = Self {
+            pixels: rgb.len() as u64 / 3,
+            ..Self::default()
+        };
+        for pixel in rgb.chunks_exact(3) {
+            for (channel, &byte) in pixel.iter().enumerate() {
+                let value = u64::from(byte);
+                sums.sum[channel] += value;
+                sums.squares[channel] += value * value;
+            }
+        }
+        sums
+    }
+
+    /// Sums over both.
+    pub fn plus(mut self, other: Self) -> Self {
+        self.pixels += other.pixels;
+        for channel in 0..3 {
+            self.sum[channel] += other.sum[channel];
+            self.squares[channel] += other.squares[channel];
+        }
+        self
+    }
+
+    /// Mean and (population) standard deviation. A channel that never changes gets deviation 1, so
+    /// that it becomes 0 and not a division by 0.
+    pub fn normalization(&self) -> Normalization {
+        let mut result = Normalization::NONE;
+        if self.pixels == 0 {
+            return result;
+        }
+        let n = u128::from(self.pixels);
+        for channel in 0..3 {
+            let (sum, squares) = (
+                u128::from(self.sum[channel]),
+                u128::from(self.squares[channel]),
+            );
+            // n² times the variance is an exact integer; only the last steps round.
+            let scaled_variance = n * squares - sum * sum;
+            result.mean[channel] = (sum as f64 / n as f64 / 255.0) as f32;
+            if scaled_variance > 0 {
+                result.std[channel] = ((scaled_variance as f64).sqrt() / n as f64 / 255.0) as f32;
+            }
+        }
+        result
+    }
+}

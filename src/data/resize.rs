@@ -1,0 +1,61 @@
+//! From any image to the square that a network takes, in 8-bit arithmetic.
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use image::RgbImage;
+
+/// Scales `image` so that its short side is `size` and crops the centre square, into `out` of
+/// `size * size * 3` bytes (rows, columns, RGB).
+///
+/// The filter is bilinear and widened when shrinking (antialiased), as in Pillow and torchvision.
+/// An image that is already `size` by `size` is copied unchanged. The result is the same on every
+/// processor: the arithmetic is fixed-point.
+///
+/// # Panics
+/// Where `out` has another length or the image is empty; both are defects of the caller.
+pub fn square_into(image: &RgbImage, size: u32, out: &mut [u8]) {
+    let (width, height) = image.dimensions();
+    assert_eq!(
+        out.len(),
+        bytes(size),
+        "output of a {size}x{size} RGB image"
+    );
+    assert!(
+        width > 0 && height > 0 && size > 0,
+        "resizing {width}x{height} to {size}x{size}"
+    );
+    if (width, height) == (size, size) {
+        out.copy_from_slice(image.as_raw());
+        return;
+    }
+    let side = width.min(height);
+    // Cropping the source first leaves the same picture as cropping after, and less to compute.
+    let (left, top) = (
+        f64::from(width - side) / 2.0,
+        f64::from(height - side) / 2.0,
+    );
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+        .crop(left, top, f64::from(side), f64::from(side));
+    let source = TypedImageRef::<U8x3>::from_buffer(width, height, image.as_raw())
+        .expect("an RgbImage holds width * height * 3 bytes");
+    let mut target = TypedImage::<U8x3>::from_buffer(size, size, out)
+        .expect("length of the output was checked above");
+    // The untyped call would compile every pixel format for every processor into this crate.
+    Resizer::new()
+        .resize_typed(&source, &mut target, &options)
+        .expect("the crop lies inside of the image");
+}
+
+/// [`square_into`] with a new buffer.
+pub fn square(image: &RgbImage, size: u32) -> Vec<u8> {
+    let mut out = vec![0; bytes(size)];
+    square_into(image, size, &mut out);
+    out
+}
+
+/// Bytes of a `size` by `size` RGB image.
+pub(crate) fn bytes(size: u32) -> usize {
+    size as usize * size as usize * 3
+}

@@ -1,0 +1,60 @@
+//! Telling a file that was cut short from one that is whole.
+//!
+//! Decoders fill what is missing of a JPEG with grey and say nothing; a network would learn the grey.
+
+use image::ImageFormat;
+
+/// Whether the file ends before the picture does, as far as its structure tells without decoding.
+/// PNG and BMP need no such look: their decoders notice by themselves.
+pub(crate) fn is_truncated(bytes: &[u8], format: ImageFormat) -> bool {
+    match format {
+        ImageFormat::Jpeg => !jpeg_has_end(bytes),
+        ImageFormat::WebP => riff_is_short(bytes),
+        _ => false,
+    }
+}
+
+/// Walks the segments of a JPEG to its end-of-image marker. A plain search for the marker would find
+/// that of an embedded thumbnail.
+fn jpeg_has_end(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(marker) = next_marker(bytes, &mut at) {
+        match marker {
+            0xD9 => return true,
+            // Restart markers and TEM stand alone; 00 is a stuffed byte of the coded data.
+            0x00 | 0x01 | 0xD0..=0xD8 => {}
+            _ => {
+                let Some(&[high, low]) = bytes.get(at..at + 2) else {
+                    return false;
+                };
+                at += usize::from(u16::from_be_bytes([high, low]));
+            }
+        }
+    }
+    false
+}
+
+/// Finds the next `FF xx` with xx other than the fill byte FF, and leaves `at` after it.
+fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
+    loop {
+        let rest = bytes.get(*at..)?;
+        *at += rest.iter().position(|&b| b == 0xFF)? + 1;
+        match *bytes.get(*at)? {
+            0xFF => {}
+            marker => {
+                *at += 1;
+                return Some(marker);
+            }
+        }
+    }
+}
+
+/// A RIFF file states its length in bytes 4..8, not counting the first eight.
+fn riff_is_short(bytes: &[u8]) -> bool {
+    match bytes.get(4..8) {
+        Some(&[a, b, c, d]) => {
+            (bytes.len() as u64) < u64::from(u32::from_le_bytes([a, b, c, d])) + 8
+        }
+        _ => true,
+    }
+}

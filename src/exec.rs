@@ -1,0 +1,123 @@
+//! Engines run plans: [`gpu`] through wgpu, [`cpu`] through the Rust twin of every shader. A [`Session`] keeps the
+//! states and the plans of one training run on one engine.
+
+pub mod cpu;
+pub mod gpu;
+pub mod registry;
+pub mod shader;
+mod session;
+
+pub use session::{PlanId, Session};
+
+use crate::graph::StateLayout;
+use crate::plan::{Plan, Slice};
+
+/// What can go wrong while running.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// No such device.
+    #[error("no device `{asked}` here; there are: {available}")]
+    NoDevice {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        available: String,
+    },
+    /// The device refused memory.
+    #[error("the device is out of memory while {during}: it needs {bytes} bytes; lower --batch-size or --image-size")]
+    OutOfMemory {
+        /// What was being done.
+        during: String,
+        /// Bytes asked for.
+        bytes: u64,
+    },
+    /// A tensor is larger than the device can bind.
+    #[error(
+        "{what} needs {bytes} bytes in one buffer but the device binds at most {limit}; lower --batch-size or --image-size"
+    )]
+    TooLarge {
+        /// Which tensor.
+        what: String,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The device went away.
+    #[error("the device was lost: {reason}; the last checkpoint is intact, start again from it")]
+    DeviceLost {
+        /// What the driver said.
+        reason: String,
+    },
+    /// A kernel did not compile or validate.
+    #[error("the kernel {kernel} was refused: {reason}")]
+    Kernel {
+        /// Name.
+        kernel: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// A name that the plan does not have, or data of the wrong length.
+    #[error("{what}: {problem}")]
+    Port {
+        /// Input, output or state.
+        what: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Results of runs that an engine keeps for [`Engine::take`]; the oldest is dropped when there are more.
+pub const MAX_TICKETS: usize = 8;
+
+/// Results that are on their way from the device; taken with [`Engine::take`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// A place where plans run. All lengths and offsets are in floats, in memory order (padding included).
+pub trait Engine: Send {
+    /// Element type that crosses the border.
+    type Scalar: Copy + Default + From<f32> + Send;
+
+    /// Name for people.
+    fn name(&self) -> String;
+
+    /// Makes (or grows) the buffers of the states. Contents of a group that grows are kept, new floats are 0.
+    ///
+    /// # Errors
+    /// When memory runs out or a group is above the device's binding limit.
+    fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError>;
+
+    /// Prepares a plan: pipelines, buffers, bindings. Plans are numbered from 0.
+    ///
+    /// # Errors
+    /// When memory runs out or a kernel is refused.
+    fn load(&mut self, plan: &Plan) -> Result<usize, ExecError>;
+
+    /// Writes a slice of a plan's buffers (or of a state, whatever the plan).
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn write(&mut self, plan: usize, to: Slice, data: &[Self::Scalar]) -> Result<(), ExecError>;
+
+    /// Runs a plan, and starts to fetch `fetch` (slices of its outputs) from the state after it. Does not wait.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError>;
+
+    /// Waits for what a run fetches and returns it, one vector a slice. Each ticket can be taken once.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<Self::Scalar>>, ExecError>;
+
+    /// Reads a slice now.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<Self::Scalar>, ExecError>;
+
+    /// Bytes of device memory held.
+    fn memory(&self) -> u64;
+}

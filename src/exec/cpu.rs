@@ -1,0 +1,198 @@
+//! The CPU engine: every kernel's twin in Rust, generic over f32 and f64. It is the reference for the shaders, the f64
+//! engine of gradient checks, and the default where there is no GPU.
+
+pub mod conv;
+pub mod elementwise;
+pub mod loss;
+pub mod norm;
+pub mod optimizer;
+pub mod pool;
+mod real;
+pub mod reduce;
+
+use std::collections::{HashMap, VecDeque};
+
+pub use real::Real;
+
+use super::{Engine, ExecError, Ticket, registry};
+use crate::graph::{Group, StateLayout};
+use crate::kernel::{Access, Consts, KernelCall};
+use crate::plan::{Buffer, Plan, Slice};
+
+/// Constants and buffers of a call as its twin sees them. Outputs can be taken once each.
+pub struct Args<'a, T> {
+    /// Constants of the call.
+    pub consts: &'a Consts,
+    buffers: Vec<Binding<'a, T>>,
+}
+
+enum Binding<'a, T> {
+    Read(&'a [T]),
+    Write(Option<&'a mut [T]>),
+}
+
+impl<'a, T> Args<'a, T> {
+    /// The buffer at a read-only binding.
+    pub fn input(&self, binding: usize) -> &'a [T] {
+        match &self.buffers[binding] {
+            Binding::Read(slice) => slice,
+            Binding::Write(_) => panic!("binding {binding} is written by the kernel"),
+        }
+    }
+    /// The buffer at a written binding.
+    pub fn output(&mut self, binding: usize) -> &'a mut [T] {
+        match &mut self.buffers[binding] {
+            Binding::Write(slice) => slice.take().expect("a twin takes each output once"),
+            Binding::Read(_) => panic!("binding {binding} is only read by the kernel"),
+        }
+    }
+    /// A constant.
+    pub fn u(&self, name: &str) -> usize {
+        self.consts.usize(name)
+    }
+    /// A flag.
+    pub fn flag(&self, name: &str) -> bool {
+        self.consts.flag(name)
+    }
+}
+
+/// Runs plans on the CPU with element type `T`.
+pub struct CpuEngine<T> {
+    states: HashMap<Group, Vec<T>>,
+    slots: Vec<Vec<T>>,
+    plans: Vec<Loaded<T>>,
+    tickets: VecDeque<(u64, Vec<Vec<T>>)>,
+    next_ticket: u64,
+}
+
+struct Loaded<T> {
+    calls: Vec<KernelCall<Slice>>,
+    fixed: Vec<Vec<T>>,
+}
+
+impl<T: Real> Default for CpuEngine<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Real> CpuEngine<T> {
+    /// An engine without plans.
+    pub fn new() -> Self {
+        CpuEngine {
+            states: HashMap::new(),
+            slots: vec![],
+            plans: vec![],
+            tickets: VecDeque::new(),
+            next_ticket: 0,
+        }
+    }
+
+    fn buffer(&mut self, plan: usize, buffer: Buffer) -> &mut Vec<T> {
+        match buffer {
+            Buffer::Slot(i) => &mut self.slots[i],
+            Buffer::Fixed(i) => &mut self.plans[plan].fixed[i],
+            Buffer::State(group) => self.states.get_mut(&group).expect("states are made before plans"),
+        }
+    }
+
+    fn copy_out(&mut self, plan: usize, from: Slice) -> Vec<T> {
+        self.buffer(plan, from.buffer)[from.offset..][..from.len].to_vec()
+    }
+
+    /// Fills all pool memory with NaN, so that a test sees a kernel that reads what nothing wrote.
+    pub fn poison(&mut self) {
+        for slot in &mut self.slots {
+            slot.fill(T::nan());
+        }
+    }
+
+    fn call(&mut self, plan: usize, index: usize) {
+        let call = self.plans[plan].calls[index].clone();
+        let buffers = call
+            .bindings
+            .iter()
+            .map(|(slice, access)| {
+                let range = &mut self.buffer(plan, slice.buffer)[slice.offset..][..slice.len];
+                let (pointer, len) = (range.as_mut_ptr(), range.len());
+                // SAFETY: the range lies in a vector that is not resized while the call runs, and `Plan::check` has
+                // seen that within a call no written slice overlaps any other.
+                unsafe {
+                    match access {
+                        Access::Read => Binding::Read(std::slice::from_raw_parts(pointer, len)),
+                        _ => Binding::Write(Some(std::slice::from_raw_parts_mut(pointer, len))),
+                    }
+                }
+            })
+            .collect();
+        T::run(registry::find(call.kernel), Args { consts: &call.consts, buffers });
+    }
+}
+
+impl<T: Real> Engine for CpuEngine<T> {
+    type Scalar = T;
+
+    fn name(&self) -> String {
+        format!("CPU ({} threads, {})", rayon::current_num_threads(), std::any::type_name::<T>())
+    }
+
+    fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError> {
+        for group in Group::ALL {
+            self.states.entry(group).or_default().resize(layout.group_len[group as usize], T::zero());
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, plan: &Plan) -> Result<usize, ExecError> {
+        for (i, &len) in plan.slots.iter().enumerate() {
+            if i == self.slots.len() {
+                self.slots.push(vec![]);
+            }
+            if self.slots[i].len() < len {
+                self.slots[i].resize(len, T::zero());
+            }
+        }
+        self.plans.push(Loaded {
+            calls: plan.calls.iter().map(|c| c.call.clone()).collect(),
+            fixed: plan.fixed.iter().map(|&len| vec![T::zero(); len]).collect(),
+        });
+        Ok(self.plans.len() - 1)
+    }
+
+    fn write(&mut self, plan: usize, to: Slice, data: &[T]) -> Result<(), ExecError> {
+        self.buffer(plan, to.buffer)[to.offset..][..to.len].copy_from_slice(data);
+        Ok(())
+    }
+
+    fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
+        for index in 0..self.plans[plan].calls.len() {
+            self.call(plan, index);
+        }
+        let data = fetch.iter().map(|&slice| self.copy_out(plan, slice)).collect();
+        self.next_ticket += 1;
+        self.tickets.push_back((self.next_ticket, data));
+        if self.tickets.len() > super::MAX_TICKETS {
+            self.tickets.pop_front();
+        }
+        Ok(Ticket(self.next_ticket))
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<T>>, ExecError> {
+        let found = self.tickets.iter().position(|(id, _)| *id == ticket.0);
+        let taken = found.and_then(|i| self.tickets.remove(i));
+        taken.map(|(_, data)| data).ok_or_else(|| ExecError::Port {
+            what: format!("ticket {}", ticket.0),
+            problem: "it was taken before, or too many were left untaken".into(),
+        })
+    }
+
+    fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<T>, ExecError> {
+        Ok(self.copy_out(plan, from))
+    }
+
+    fn memory(&self) -> u64 {
+        let own = self.plans.iter().flat_map(|p| &p.fixed);
+        let floats: usize = self.states.values().chain(&self.slots).chain(own).map(Vec::len).sum();
+        (floats * size_of::<T>()) as u64
+    }
+}

@@ -1,0 +1,269 @@
+//! Twins of the normalization kernels.
+
+use rayon::prelude::*;
+
+use super::{Args, Real};
+
+/// How rows and channels map to statistics.
+struct Geometry {
+    rows: usize,
+    c: usize,
+    sample_rows: usize,
+    segments: usize,
+    segment_rows: usize,
+    groups: usize,
+    groups_padded: usize,
+    group_size: usize,
+    samples: usize,
+}
+
+impl Geometry {
+    fn new<T>(a: &Args<'_, T>) -> Self {
+        Geometry {
+            rows: a.u("ROWS"),
+            c: a.u("C4") * 4,
+            sample_rows: a.u("SAMPLE_ROWS"),
+            segments: a.u("SEGMENTS"),
+            segment_rows: a.u("SEGMENT_ROWS"),
+            groups: a.u("GROUPS"),
+            groups_padded: a.u("GROUPS_PADDED"),
+            group_size: a.u("GROUP_SIZE"),
+            samples: a.u("SAMPLES"),
+        }
+    }
+
+    /// Rows of a segment.
+    fn range(&self, segment: usize) -> std::ops::Range<usize> {
+        let sample = segment / self.segments;
+        let first = sample * self.sample_rows + segment % self.segments * self.segment_rows;
+        first..(first + self.segment_rows).min((sample + 1) * self.sample_rows)
+    }
+
+    /// Statistic of channel `c` in row `row`.
+    fn stat(&self, row: usize, c: usize) -> usize {
+        row / self.sample_rows * self.groups_padded + (c / self.group_size).min(self.groups_padded - 1)
+    }
+
+    /// Statistics of all channels of a sample, spread out to one value per channel.
+    fn spread<T: Real>(&self, stats: &[T], row: usize) -> Vec<T> {
+        (0..self.c).map(|c| stats[self.stat(row, c)]).collect()
+    }
+
+    /// Rows of a task of the passes over all elements; never across samples.
+    fn block(&self) -> usize {
+        let rows = (16 * 1024 / self.c).clamp(1, self.sample_rows);
+        if self.samples == 1 || self.sample_rows % rows == 0 { rows } else { self.sample_rows }
+    }
+}
+
+/// The partials of a segment are stored a vector of each quantity in turn.
+fn interleave<T: Real>(out: &mut [T], first: &[T], second: &[T]) {
+    for (c4, pair) in out.chunks_exact_mut(8).enumerate() {
+        pair[..4].copy_from_slice(&first[c4 * 4..][..4]);
+        pair[4..].copy_from_slice(&second[c4 * 4..][..4]);
+    }
+}
+
+/// See `shaders/norm_stats.wgsl`.
+pub fn norm_stats<T: Real>(mut a: Args<'_, T>) {
+    let g = Geometry::new(&a);
+    let x = a.input(0);
+    a.output(1).par_chunks_mut(2 * g.c).enumerate().for_each(|(segment, out)| {
+        let rows = g.range(segment);
+        let n = T::of(rows.len() as f64);
+        let shift = &x[rows.start * g.c..][..g.c];
+        let (mut sum, mut squares) = (vec![T::zero(); g.c], vec![T::zero(); g.c]);
+        for row in rows.clone() {
+            for (((s, q), &v), &k) in sum.iter_mut().zip(&mut squares).zip(&x[row * g.c..][..g.c]).zip(shift) {
+                let d = v - k;
+                *s += d;
+                *q += d * d;
+            }
+        }
+        for c in 0..g.c {
+            squares[c] = (squares[c] - sum[c] * sum[c] / n).max(T::zero());
+            sum[c] = shift[c] + sum[c] / n;
+        }
+        interleave(out, &sum, &squares);
+    });
+}
+
+/// See `shaders/norm_finalize.wgsl`.
+pub fn norm_finalize<T: Real>(mut a: Args<'_, T>) {
+    let g = Geometry::new(&a);
+    let (eps, momentum) = (T::of(a.consts.float("EPS")), T::of(a.consts.float("MOMENTUM")));
+    let (fixed, update, unbiased) = (a.flag("FIXED"), a.flag("UPDATE"), a.flag("UNBIASED"));
+    let partials = a.input(0);
+    let (running_mean, running_var, mean, invstd) = (a.output(1), a.output(2), a.output(3), a.output(4));
+    for i in 0..mean.len() {
+        let (sample, group) = (i / g.groups_padded, i % g.groups_padded);
+        if group >= g.groups {
+            (mean[i], invstd[i]) = (T::zero(), T::zero());
+        } else if fixed {
+            (mean[i], invstd[i]) = (running_mean[group], T::one() / (running_var[group] + eps).sqrt());
+        } else {
+            let (n, m, m2) = merged(&g, partials, sample, group);
+            (mean[i], invstd[i]) = (m, T::one() / (m2 / n + eps).sqrt());
+            if update {
+                let v = if unbiased { m2 / (n - T::one()).max(T::one()) } else { m2 / n };
+                running_mean[group] += momentum * (m - running_mean[group]);
+                running_var[group] += momentum * (v - running_var[group]);
+            }
+        }
+    }
+}
+
+/// Count, mean and squared deviations of a group, its segments merged in order.
+fn merged<T: Real>(g: &Geometry, partials: &[T], sample: usize, group: usize) -> (T, T, T) {
+    let mut all = (T::zero(), T::zero(), T::zero());
+    for s in 0..g.segments {
+        let rows = T::of(g.segment_rows.min(g.sample_rows - s * g.segment_rows) as f64);
+        for c in group * g.group_size..(group + 1) * g.group_size {
+            let at = (sample * g.segments + s) * 2 * g.c + c / 4 * 8 + c % 4;
+            let (n, delta) = (all.0 + rows, partials[at] - all.1);
+            let m2 = all.2 + partials[at + 4] + delta * delta * (all.0 * rows / n);
+            all = (n, all.1 + delta * (rows / n), m2);
+        }
+    }
+    all
+}
+
+/// See `shaders/norm_apply.wgsl`.
+pub fn norm_apply<T: Real>(mut a: Args<'_, T>) {
+    let g = Geometry::new(&a);
+    let (relu, residual) = (a.flag("RELU"), a.flag("RESIDUAL"));
+    let (x, mean, invstd, gamma, beta, res) =
+        (a.input(0), a.input(1), a.input(2), a.input(3), a.input(4), a.input(5));
+    let block = g.block();
+    a.output(6).par_chunks_mut(block * g.c).enumerate().for_each(|(index, out)| {
+        let first = index * block;
+        let (m, r) = (g.spread(mean, first), g.spread(invstd, first));
+        let scale: Vec<T> = r.iter().zip(gamma).map(|(&r, &w)| r * w).collect();
+        for (i, out) in out.chunks_exact_mut(g.c).enumerate() {
+            let at = (first + i) * g.c;
+            for ((((o, &v), &m), &s), &b) in out.iter_mut().zip(&x[at..]).zip(&m).zip(&scale).zip(beta) {
+                *o = (v - m) * s + b;
+            }
+            if residual {
+                for (o, &v) in out.iter_mut().zip(&res[at..]) {
+                    *o += v;
+                }
+            }
+            if relu {
+                for o in out.iter_mut() {
+                    *o = if *o < T::zero() { T::zero() } else { *o };
+                }
+            }
+        }
+    });
+}
+
+/// dy of one row, masked where the fused ReLU was off.
+fn masked<T: Real>(relu: bool, dy: T, y: T) -> T {
+    if relu && y <= T::zero() { T::zero() } else { dy }
+}
+
+/// See `shaders/norm_grad_reduce.wgsl`.
+pub fn norm_grad_reduce<T: Real>(mut a: Args<'_, T>) {
+    let g = Geometry::new(&a);
+    let relu = a.flag("RELU");
+    let (dy, x, y, mean, invstd) = (a.input(0), a.input(1), a.input(2), a.input(3), a.input(4));
+    a.output(5).par_chunks_mut(2 * g.c).enumerate().for_each(|(segment, out)| {
+        let rows = g.range(segment);
+        let (m, r) = (g.spread(mean, rows.start), g.spread(invstd, rows.start));
+        let (mut sum, mut sum_x) = (vec![T::zero(); g.c], vec![T::zero(); g.c]);
+        for row in rows {
+            let at = row * g.c;
+            let (dy, x, y) = (&dy[at..][..g.c], &x[at..][..g.c], &y[at..][..g.c]);
+            for c in 0..g.c {
+                let d = masked(relu, dy[c], y[c]);
+                sum[c] += d;
+                sum_x[c] += d * (x[c] - m[c]);
+            }
+        }
+        for c in 0..g.c {
+            sum_x[c] = sum_x[c] * r[c];
+        }
+        interleave(out, &sum, &sum_x);
+    });
+}
+
+/// See `shaders/norm_grad_finalize.wgsl`.
+pub fn norm_grad_finalize<T: Real>(mut a: Args<'_, T>) {
+    let g = Geometry::new(&a);
+    let (partials, dgamma, dbeta) = (a.input(0), a.output(1), a.output(2));
+    dgamma.fill(T::zero());
+    dbeta.fill(T::zero());
+    for segment in partials.chunks_exact(2 * g.c) {
+        for c in 0..g.c {
+            dbeta[c] += segment[c / 4 * 8 + c % 4];
+            dgamma[c] += segment[c / 4 * 8 + c % 4 + 4];
+        }
+    }
+}
+
+/// See `shaders/norm_group_sums.wgsl`.
+pub fn norm_group_sums<T: Real>(mut a: Args<'_, T>) {
+    let g = Geometry::new(&a);
+    let (partials, gamma, sum_g, sum_gx) = (a.input(0), a.input(1), a.output(2), a.output(3));
+    for i in 0..sum_g.len() {
+        let (sample, group) = (i / g.groups_padded, i % g.groups_padded);
+        (sum_g[i], sum_gx[i]) = (T::zero(), T::zero());
+        if group < g.groups {
+            for s in 0..g.segments {
+                for c in group * g.group_size..(group + 1) * g.group_size {
+                    let at = (sample * g.segments + s) * 2 * g.c + c / 4 * 8 + c % 4;
+                    sum_g[i] += gamma[c] * partials[at];
+                    sum_gx[i] += gamma[c] * partials[at + 4];
+                }
+            }
+        }
+    }
+}
+
+/// See `shaders/norm_grad_apply.wgsl`.
+pub fn norm_grad_apply<T: Real>(mut a: Args<'_, T>) {
+    let g = Geometry::new(&a);
+    let (relu, residual) = (a.flag("RELU"), a.flag("RESIDUAL"));
+    let (per_channel, fixed) = (a.flag("PER_CHANNEL"), a.flag("FIXED"));
+    let (dy, x, y, mean, invstd) = (a.input(0), a.input(1), a.input(2), a.input(3), a.input(4));
+    let (gamma, sum_g, sum_gx) = (a.input(5), a.input(6), a.input(7));
+    let (dx, dres) = (a.output(8), a.output(9));
+    let n = T::of((g.sample_rows * g.group_size) as f64);
+    let block = g.block();
+    let body = |index: usize, dx: &mut [T], mut dres: Option<&mut [T]>| {
+        let first = index * block;
+        let (m, r) = (g.spread(mean, first), g.spread(invstd, first));
+        // dx = scale · g + offset + slope · (x − m), with the sums folded into three numbers per channel.
+        let (mut offset, mut slope) = (vec![T::zero(); g.c], vec![T::zero(); g.c]);
+        if !fixed {
+            let (sums, sums_x) = (g.spread(sum_g, first), g.spread(sum_gx, first));
+            for c in 0..g.c {
+                let own = if per_channel { gamma[c] } else { T::one() };
+                offset[c] = -(r[c] * own * sums[c] / n);
+                slope[c] = -(r[c] * r[c] * own * sums_x[c] / n);
+            }
+        }
+        let scale: Vec<T> = r.iter().zip(gamma).map(|(&r, &w)| r * w).collect();
+        for (i, out) in dx.chunks_exact_mut(g.c).enumerate() {
+            let at = (first + i) * g.c;
+            let (dy, x, y) = (&dy[at..][..g.c], &x[at..][..g.c], &y[at..][..g.c]);
+            for c in 0..g.c {
+                out[c] = scale[c] * masked(relu, dy[c], y[c]) + offset[c] + slope[c] * (x[c] - m[c]);
+            }
+            if let Some(dres) = &mut dres {
+                for (c, d) in dres[i * g.c..][..g.c].iter_mut().enumerate() {
+                    *d = masked(relu, dy[c], y[c]);
+                }
+            }
+        }
+    };
+    let size = block * g.c;
+    debug_assert_eq!(dx.len(), g.rows * g.c);
+    if residual {
+        let both = dx.par_chunks_mut(size).zip(dres.par_chunks_mut(size)).enumerate();
+        both.for_each(|(index, (dx, dres))| body(index, dx, Some(dres)));
+    } else {
+        dx.par_chunks_mut(size).enumerate().for_each(|(index, dx)| body(index, dx, None));
+    }
+}

@@ -1,0 +1,74 @@
+//! The one list of kernels: name, shader, snippets before it, twin. A new kernel is one line here.
+
+use super::cpu::{self, Args};
+use super::shader::Operands;
+
+/// A shader and its twin.
+pub struct Kernel {
+    /// Common name.
+    pub name: &'static str,
+    /// Text of `shaders/NAME.wgsl`.
+    pub wgsl: &'static str,
+    /// Texts of the shared snippets that it uses.
+    pub snippets: &'static [&'static str],
+    /// For the matrix kernels: how the left operand's vectors run.
+    pub gemm: Option<Operands>,
+    /// The twin in f32.
+    pub run_f32: fn(Args<'_, f32>),
+    /// The twin in f64.
+    pub run_f64: fn(Args<'_, f64>),
+}
+
+macro_rules! kernel {
+    (@gemm) => { None };
+    (@gemm $gemm:expr) => { Some($gemm) };
+    ($module:ident :: $name:ident $(, $snippet:literal)* $(; $gemm:expr)?) => {
+        Kernel {
+            name: stringify!($name),
+            wgsl: include_str!(concat!("../../shaders/", stringify!($name), ".wgsl")),
+            snippets: &[$(include_str!(concat!("../../shaders/shared/", $snippet, ".wgsl"))),*],
+            gemm: kernel!(@gemm $($gemm)?),
+            run_f32: cpu::$module::$name,
+            run_f64: cpu::$module::$name,
+        }
+    };
+}
+
+/// All kernels.
+pub static KERNELS: &[Kernel] = &[
+    kernel!(conv::conv_fwd; Operands::SumInVectors),
+    kernel!(conv::conv_dgrad; Operands::SumInVectors),
+    kernel!(conv::conv_wgrad; Operands::RowsInVectors),
+    kernel!(conv::transpose_kernel),
+    kernel!(reduce::sum_partials),
+    kernel!(reduce::channel_sums),
+    kernel!(elementwise::relayout),
+    kernel!(elementwise::fill),
+    kernel!(elementwise::unary),
+    kernel!(elementwise::unary_grad),
+    kernel!(elementwise::binary),
+    kernel!(elementwise::dropout, "random"),
+    kernel!(norm::norm_stats),
+    kernel!(norm::norm_finalize),
+    kernel!(norm::norm_apply, "norm"),
+    kernel!(norm::norm_grad_reduce, "norm"),
+    kernel!(norm::norm_grad_finalize),
+    kernel!(norm::norm_group_sums),
+    kernel!(norm::norm_grad_apply, "norm"),
+    kernel!(pool::max_pool),
+    kernel!(pool::max_pool_grad),
+    kernel!(pool::avg_pool, "avg_pool"),
+    kernel!(pool::avg_pool_grad, "avg_pool"),
+    kernel!(loss::softmax_cross_entropy, "cross_entropy"),
+    kernel!(loss::softmax_cross_entropy_grad, "cross_entropy"),
+    kernel!(loss::loss_finalize),
+    kernel!(optimizer::sgd),
+    kernel!(optimizer::adam),
+    kernel!(optimizer::sum_squares),
+    kernel!(optimizer::clip_scale),
+];
+
+/// A kernel by name.
+pub fn find(name: &str) -> &'static Kernel {
+    KERNELS.iter().find(|k| k.name == name).unwrap_or_else(|| panic!("the op's kernel {name} is not in the registry"))
+}

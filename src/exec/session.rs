@@ -1,0 +1,153 @@
+//! States and plans on one engine, spoken to in logical shapes and names.
+
+use super::{Engine, ExecError, Ticket};
+use crate::graph::{Graph, Group, StateTable};
+use crate::plan::{Buffer, Plan, PlanOptions, Port, Slice};
+
+/// A plan of a [`Session`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PlanId(usize);
+
+/// One training run on one engine: the states, and the plans over them.
+pub struct Session<E: Engine + ?Sized> {
+    states: StateTable,
+    plans: Vec<Plan>,
+    engine: Box<E>,
+}
+
+impl<E: Engine + ?Sized> Session<E> {
+    /// A session for the states of `graph`, set to their start values for `seed`.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn new(engine: Box<E>, graph: &Graph, seed: u64) -> Result<Self, ExecError> {
+        let mut session = Session { states: graph.states().clone(), plans: vec![], engine };
+        session.engine.states(&session.states.layout())?;
+        for (_, spec) in session.states.clone().iter().filter(|(_, s)| s.group != Group::Moments) {
+            let values = spec.init.values(seed, &spec.name, spec.ty.shape.elements());
+            session.write_state(&spec.name, &values.into_iter().map(Into::into).collect::<Vec<_>>())?;
+        }
+        Ok(session)
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &E {
+        &self.engine
+    }
+    /// The states.
+    pub fn states(&self) -> &StateTable {
+        &self.states
+    }
+    /// A loaded plan.
+    pub fn plan(&self, id: PlanId) -> &Plan {
+        &self.plans[id.0]
+    }
+
+    /// Plans a graph that shares this session's states and prepares it.
+    ///
+    /// # Errors
+    /// When the graph has states that the session lacks, when memory runs out, or when a kernel is refused.
+    pub fn load(&mut self, graph: &Graph, options: PlanOptions) -> Result<PlanId, ExecError> {
+        if graph.states() != &self.states {
+            let missing = graph.states().iter().find(|(_, s)| self.states.find(&s.name).is_none());
+            let name = missing.map_or("the states", |(_, s)| s.name.as_str());
+            return Err(port_error(name, "the graph's states are not those that the session was made for"));
+        }
+        let plan = Plan::new(graph, options);
+        let id = self.engine.load(&plan)?;
+        self.plans.push(plan);
+        debug_assert_eq!(id + 1, self.plans.len());
+        Ok(PlanId(id))
+    }
+
+    /// Writes an input; `data` is in logical order (N H W C).
+    ///
+    /// # Errors
+    /// When there is no such input or the length is wrong.
+    pub fn write(&mut self, plan: PlanId, input: &str, data: &[E::Scalar]) -> Result<(), ExecError> {
+        let Some(port) = self.plans[plan.0].input(input) else {
+            return Ok(()); // an input that nothing uses was dropped with its users
+        };
+        check_len(port, data.len())?;
+        let packed: Vec<E::Scalar> = port.ty.pack(data);
+        self.engine.write(plan.0, port.slice, &packed)
+    }
+
+    /// Runs a plan and starts to fetch all its outputs.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn run(&mut self, plan: PlanId) -> Result<Ticket, ExecError> {
+        let slices: Vec<Slice> = self.plans[plan.0].outputs.iter().map(|p| p.slice).collect();
+        self.engine.run(plan.0, &slices)
+    }
+
+    /// Waits for a run's outputs, in the order of the graph's outputs, in logical order.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn take(&mut self, plan: PlanId, ticket: Ticket) -> Result<Vec<Vec<E::Scalar>>, ExecError> {
+        let raw = self.engine.take(ticket)?;
+        Ok(self.plans[plan.0].outputs.iter().zip(raw).map(|(port, data)| port.ty.unpack(&data)).collect())
+    }
+
+    /// Runs a plan and waits for its outputs.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn run_now(&mut self, plan: PlanId) -> Result<Vec<Vec<E::Scalar>>, ExecError> {
+        let ticket = self.run(plan)?;
+        self.take(plan, ticket)
+    }
+
+    /// Reads a tensor of a plan, such as one of [`Plan::values`].
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn read(&mut self, plan: PlanId, port: &Port) -> Result<Vec<E::Scalar>, ExecError> {
+        Ok(port.ty.unpack(&self.engine.read(plan.0, port.slice)?))
+    }
+
+    fn state_slice(&self, name: &str) -> Result<(Port, usize), ExecError> {
+        let id = self.states.find(name).ok_or_else(|| port_error(name, "there is no such state"))?;
+        let spec = self.states.spec(id);
+        let slice = Slice {
+            buffer: Buffer::State(spec.group),
+            offset: self.states.layout().offsets[id.0],
+            len: spec.ty.len(),
+        };
+        Ok((Port { name: name.into(), ty: spec.ty.clone(), slice }, id.0))
+    }
+
+    /// Writes a state in logical order.
+    ///
+    /// # Errors
+    /// When there is no such state or the length is wrong.
+    pub fn write_state(&mut self, name: &str, data: &[E::Scalar]) -> Result<(), ExecError> {
+        let (port, _) = self.state_slice(name)?;
+        check_len(&port, data.len())?;
+        let packed: Vec<E::Scalar> = port.ty.pack(data);
+        self.engine.write(0, port.slice, &packed)
+    }
+
+    /// Reads a state in logical order.
+    ///
+    /// # Errors
+    /// When there is no such state.
+    pub fn read_state(&mut self, name: &str) -> Result<Vec<E::Scalar>, ExecError> {
+        let (port, _) = self.state_slice(name)?;
+        Ok(port.ty.unpack(&self.engine.read(0, port.slice)?))
+    }
+}
+
+fn port_error(what: &str, problem: &str) -> ExecError {
+    ExecError::Port { what: what.into(), problem: problem.into() }
+}
+
+fn check_len(port: &Port, len: usize) -> Result<(), ExecError> {
+    let wanted = port.ty.shape.elements();
+    if len == wanted {
+        return Ok(());
+    }
+    Err(port_error(&port.name, &format!("{len} numbers for a tensor of {wanted} {}", port.ty.shape)))
+}

@@ -1,0 +1,198 @@
+//! A short list of rewrites that save passes over memory. Each can be switched off; with and without them a graph
+//! computes the same up to rounding.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::graph::{Graph, Node, Op, Value};
+use crate::ops::{Activation, Binary, BinaryOp, Conv2d, Norm, NormGrad, Unary, UnaryGrad};
+
+/// Which rewrites are applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FuseOptions {
+    /// conv2d + bias → one kernel.
+    pub conv_bias: bool,
+    /// norm + ReLU → one kernel, forward and backward.
+    pub norm_relu: bool,
+    /// norm + add + ReLU → one kernel, forward and backward.
+    pub norm_add_relu: bool,
+}
+
+impl FuseOptions {
+    /// No rewrite.
+    pub const NONE: FuseOptions = FuseOptions { conv_bias: false, norm_relu: false, norm_add_relu: false };
+}
+
+impl Default for FuseOptions {
+    fn default() -> Self {
+        FuseOptions { conv_bias: true, norm_relu: true, norm_add_relu: true }
+    }
+}
+
+/// Applies the rewrites. Call it when the graph is complete: outputs named, gradients added.
+pub fn fuse(graph: &mut Graph, options: FuseOptions) {
+    let mut f = Fusion::new(graph);
+    if options.norm_add_relu {
+        f.norm_add_relu();
+    }
+    if options.norm_relu {
+        f.norm_relu();
+    }
+    if options.norm_relu || options.norm_add_relu {
+        f.norm_grad();
+    }
+    if options.conv_bias {
+        f.conv_bias();
+    }
+    f.finish();
+}
+
+fn downcast<T: Op>(node: &Node) -> Option<&T> {
+    let any: &dyn Any = node.op.as_ref();
+    any.downcast_ref()
+}
+
+/// Nodes being rewritten: a node that is absorbed becomes `None`.
+struct Fusion<'g> {
+    graph: &'g mut Graph,
+    nodes: Vec<Option<Node>>,
+    uses: Vec<usize>,
+    producer: Vec<Option<usize>>,
+}
+
+impl<'g> Fusion<'g> {
+    fn new(graph: &'g mut Graph) -> Self {
+        let nodes: Vec<_> = graph.nodes().iter().cloned().map(Some).collect();
+        let mut fusion = Fusion { nodes, uses: vec![], producer: vec![], graph };
+        fusion.index();
+        fusion
+    }
+
+    fn index(&mut self) {
+        self.uses = vec![0; self.graph.value_count()];
+        self.producer = vec![None; self.graph.value_count()];
+        for (_, v) in self.graph.outputs() {
+            self.uses[v.index()] += 1;
+        }
+        for (n, node) in self.nodes.iter().enumerate() {
+            let Some(node) = node else { continue };
+            for v in &node.inputs {
+                self.uses[v.index()] += 1;
+            }
+            for v in &node.outputs {
+                self.producer[v.index()] = Some(n);
+            }
+        }
+    }
+
+    fn finish(self) {
+        self.graph.replace_nodes(self.nodes.into_iter().flatten().collect());
+    }
+
+    fn op<T: Op + Copy>(&self, n: usize) -> Option<T> {
+        downcast::<T>(self.nodes[n].as_ref()?).copied()
+    }
+
+    /// The node of type `T` that makes `v`, if nothing else uses `v`.
+    fn sole_producer<T: Op + Copy>(&self, v: Value) -> Option<(usize, T)> {
+        let n = self.producer[v.index()]?;
+        (self.uses[v.index()] == 1).then(|| Some((n, self.op::<T>(n)?)))?
+    }
+
+    fn inputs(&self, n: usize) -> Vec<Value> {
+        self.nodes[n].as_ref().map(|node| node.inputs.clone()).unwrap_or_default()
+    }
+
+    /// The ReLU at `n`: its input and output.
+    fn relu(&self, n: usize) -> Option<(Value, Value)> {
+        let Unary(Activation::Relu) = self.op::<Unary>(n)? else { return None };
+        let node = self.nodes[n].as_ref()?;
+        Some((node.inputs[0], node.outputs[0]))
+    }
+
+    /// Absorbs the norm at `norm` into a node at `at` that yields `y`.
+    fn place_norm(&mut self, norm: usize, at: usize, y: Value, op: Norm, residual: Option<Value>) {
+        let mut node = self.nodes[norm].take().expect("found above");
+        node.inputs.extend(residual);
+        node.outputs[0] = y;
+        node.op = Arc::new(op);
+        self.nodes[at] = Some(node);
+        self.index();
+    }
+
+    fn norm_relu(&mut self) {
+        for n in 0..self.nodes.len() {
+            let Some((x, y)) = self.relu(n) else { continue };
+            if let Some((norm, op)) = self.sole_producer::<Norm>(x)
+                && !op.relu
+            {
+                self.place_norm(norm, n, y, Norm { relu: true, ..op }, None);
+            }
+        }
+    }
+
+    fn norm_add_relu(&mut self) {
+        for n in 0..self.nodes.len() {
+            let Some((sum, y)) = self.relu(n) else { continue };
+            let Some((add, Binary(BinaryOp::Add))) = self.sole_producer::<Binary>(sum) else { continue };
+            let inputs = self.inputs(add);
+            if self.graph.ty(inputs[0]) != self.graph.ty(inputs[1]) {
+                continue;
+            }
+            let found = [(0, 1), (1, 0)].into_iter().find_map(|(a, b)| {
+                let (norm, op) = self.sole_producer::<Norm>(inputs[a])?;
+                (!op.relu && !op.residual).then_some((norm, op, inputs[b]))
+            });
+            if let Some((norm, op, residual)) = found {
+                self.nodes[add] = None;
+                self.place_norm(norm, n, y, Norm { relu: true, residual: true, ..op }, Some(residual));
+            }
+        }
+    }
+
+    /// `norm_grad(relu_grad(dy, y), …)` of a norm that has absorbed its ReLU becomes one node; when a residual was
+    /// absorbed too, the masked gradient that the residual's branch needs is its fourth output.
+    fn norm_grad(&mut self) {
+        for n in 0..self.nodes.len() {
+            let Some(NormGrad(plain)) = self.op::<NormGrad>(n) else { continue };
+            let inputs = self.inputs(n);
+            let Some(mask) = self.producer[inputs[0].index()] else { continue };
+            let Some(UnaryGrad(Activation::Relu)) = self.op::<UnaryGrad>(mask) else { continue };
+            let (dy, y) = (self.inputs(mask)[0], self.inputs(mask)[1]);
+            let Some(forward) = self.producer[y.index()].and_then(|p| self.op::<Norm>(p)) else { continue };
+            let same = self.producer[inputs[3].index()] == self.producer[y.index()];
+            if !forward.relu || plain.relu || !same || (self.uses[inputs[0].index()] > 1 && !forward.residual) {
+                continue;
+            }
+            let mut node = self.nodes[n].take().expect("found above");
+            node.inputs[0] = dy;
+            node.inputs.push(y);
+            node.op = Arc::new(NormGrad(forward));
+            if forward.residual {
+                node.outputs.push(inputs[0]);
+            }
+            self.nodes[mask] = Some(node);
+            self.index();
+        }
+    }
+
+    fn conv_bias(&mut self) {
+        for n in 0..self.nodes.len() {
+            let Some(Binary(BinaryOp::Add)) = self.op::<Binary>(n) else { continue };
+            let inputs = self.inputs(n);
+            if self.graph.ty(inputs[0]) == self.graph.ty(inputs[1]) {
+                continue;
+            }
+            let Some((conv, _)) = self.sole_producer::<Conv2d>(inputs[0]) else { continue };
+            if self.inputs(conv).len() > 2 {
+                continue;
+            }
+            let y = self.nodes[n].as_ref().expect("found above").outputs[0];
+            let mut node = self.nodes[conv].take().expect("found above");
+            node.inputs.push(inputs[1]);
+            node.outputs[0] = y;
+            self.nodes[n] = Some(node);
+            self.index();
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The static graph: an append-only list of nodes over values, with named inputs, outputs and state. Gradients are
+//! ordinary nodes (see [`crate::autodiff`]). Nodes run in the order in which they were added, so a node that updates a
+//! state is seen by the nodes after it and by the next step.
+
+mod op;
+mod state;
+
+use std::sync::Arc;
+
+pub use op::{Lowering, NodeView, Op, Operand, Storage};
+pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable};
+
+use crate::shape::TensorType;
+
+/// A tensor in a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Value(pub(crate) u32);
+
+impl Value {
+    /// Position among the graph's values.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Written by the caller before the step.
+    Input(String),
+    /// One state.
+    State(StateId),
+    /// A whole group of states, flat.
+    Group(Group),
+    /// An output of a node.
+    Node(usize, usize),
+}
+
+/// One operation applied.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The operation.
+    pub op: Arc<dyn Op>,
+    /// Inputs.
+    pub inputs: Vec<Value>,
+    /// Outputs.
+    pub outputs: Vec<Value>,
+    /// The layer that it belongs to, such as `layer1.0.conv1`.
+    pub scope: String,
+}
+
+/// What can be wrong with a graph; found while it is built.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum GraphError {
+    /// Shapes do not fit an op.
+    #[error("{op}{at}: {rule} (shapes: {shapes})")]
+    Shape {
+        /// Op name.
+        op: &'static str,
+        /// ` in SCOPE`, or empty.
+        at: String,
+        /// Shapes of the inputs.
+        shapes: String,
+        /// The rule broken.
+        rule: String,
+    },
+    /// A state of this name exists with another shape.
+    #[error("the state `{name}` has the shape {known} but is asked for as {asked}")]
+    State {
+        /// Name.
+        name: String,
+        /// Shape in the table.
+        known: String,
+        /// Shape asked for.
+        asked: String,
+    },
+    /// The op cannot be differentiated.
+    #[error("the op `{op}` has no gradient, but a parameter's gradient would have to pass through it")]
+    NoGradient {
+        /// Op name.
+        op: &'static str,
+    },
+    /// A parameter that the loss does not depend on.
+    #[error("the loss does not depend on the parameter `{name}`: use it in the network, or freeze it")]
+    Unused {
+        /// Parameter name.
+        name: String,
+    },
+    /// Gradients start at a single number.
+    #[error("gradients need a loss of one element, but it has the shape {shape}")]
+    NotScalar {
+        /// Its shape.
+        shape: String,
+    },
+}
+
+/// A static computation.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    values: Vec<(TensorType, Source)>,
+    states: StateTable,
+    outputs: Vec<(String, Value)>,
+    scope: Vec<String>,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// An empty graph that shares the states of another by name, such as the evaluation of a trained network.
+    pub fn with_states(states: StateTable) -> Self {
+        Graph { states, ..Self::default() }
+    }
+
+    /// The nodes in the order in which they run.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+    /// The states known to the graph.
+    pub fn states(&self) -> &StateTable {
+        &self.states
+    }
+    /// Type of a value.
+    pub fn ty(&self, v: Value) -> &TensorType {
+        &self.values[v.index()].0
+    }
+    /// Logical dimensions of a value.
+    pub fn dims(&self, v: Value) -> &[usize] {
+        &self.ty(v).shape.0
+    }
+    /// Where a value comes from.
+    pub fn source(&self, v: Value) -> &Source {
+        &self.values[v.index()].1
+    }
+    /// Number of values.
+    pub fn value_count(&self) -> usize {
+        self.values.len()
+    }
+    /// Named results.
+    pub fn outputs(&self) -> &[(String, Value)] {
+        &self.outputs
+    }
+    /// Named inputs, in the order in which they were added.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, Value)> {
+        self.values.iter().enumerate().filter_map(|(i, (_, source))| match source {
+            Source::Input(name) => Some((name.as_str(), Value(i as u32))),
+            _ => None,
+        })
+    }
+
+    fn push_value(&mut self, ty: TensorType, source: Source) -> Value {
+        self.values.push((ty, source));
+        Value(self.values.len() as u32 - 1)
+    }
+
+    /// Adds an input that the caller writes before each step.
+    pub fn input(&mut self, name: &str, ty: TensorType) -> Value {
+        self.push_value(ty, Source::Input(name.into()))
+    }
+
+    /// Names a value whose contents the caller reads after a step.
+    pub fn output(&mut self, name: &str, value: Value) {
+        self.outputs.push((name.into(), value));
+    }
+
+    /// A state, created at its first use; its name is that of the current scope and `name`.
+    ///
+    /// # Errors
+    /// When it exists with another shape.
+    pub fn state(
+        &mut self,
+        name: &str,
+        ty: TensorType,
+        group: Group,
+        init: Init,
+        decay: bool,
+    ) -> Result<Value, GraphError> {
+        let name = self.scoped(name);
+        let spec = StateSpec { name: name.clone(), ty: ty.clone(), group, init, decay };
+        let id = self.states.add(spec).map_err(|known| GraphError::State {
+            name,
+            known: known.shape.to_string(),
+            asked: ty.shape.to_string(),
+        })?;
+        let known = self.values.iter().position(|(_, s)| *s == Source::State(id));
+        Ok(known.map(|i| Value(i as u32)).unwrap_or_else(|| self.push_value(ty, Source::State(id))))
+    }
+
+    /// A whole group of states as one flat value. The group must be complete: states added later are not part of it.
+    pub fn group(&mut self, group: Group) -> Value {
+        let len = self.states.layout().group_len[group as usize];
+        self.push_value(TensorType::flat(len), Source::Group(group))
+    }
+
+    /// `name` under the current scope.
+    fn scoped(&self, name: &str) -> String {
+        self.scope.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
+    }
+
+    /// Runs `build` with `name` added to the scope, so that states and nodes are called `name.…`.
+    pub fn scope<T>(&mut self, name: &str, build: impl FnOnce(&mut Graph) -> T) -> T {
+        self.scope.push(name.into());
+        let result = build(self);
+        self.scope.pop();
+        result
+    }
+
+    /// Runs `build` with the whole scope replaced: gradients belong to the layer that they are of.
+    pub(crate) fn in_scope<T>(&mut self, name: &str, build: impl FnOnce(&mut Graph) -> T) -> T {
+        let outer = std::mem::replace(&mut self.scope, vec![name.into()]);
+        let result = build(self);
+        self.scope = outer;
+        result
+    }
+
+    /// Appends an operation.
+    ///
+    /// # Errors
+    /// When the shapes do not fit; the message names the op, the layer, the shapes and the rule.
+    pub fn add(&mut self, op: impl Op, inputs: &[Value]) -> Result<Vec<Value>, GraphError> {
+        let types: Vec<&TensorType> = inputs.iter().map(|&v| self.ty(v)).collect();
+        let outputs = op
+            .outputs(&types)
+            .and_then(|out| match out.iter().find(|t| t.len() > i32::MAX as usize) {
+                Some(t) => Err(format!("the result {} has more than 2^31 elements: lower the batch or image size", t.shape)),
+                None => Ok(out),
+            })
+            .map_err(|rule| GraphError::Shape {
+                op: op.name(),
+                at: if self.scope.is_empty() { String::new() } else { format!(" in {}", self.scope.join(".")) },
+                shapes: types.iter().map(|t| t.shape.to_string()).collect::<Vec<_>>().join(", "),
+                rule,
+            })?;
+        let node = self.nodes.len();
+        let outputs: Vec<Value> =
+            outputs.into_iter().enumerate().map(|(k, ty)| self.push_value(ty, Source::Node(node, k))).collect();
+        let scope = self.scope.join(".");
+        self.nodes.push(Node { op: Arc::new(op), inputs: inputs.to_vec(), outputs: outputs.clone(), scope });
+        Ok(outputs)
+    }
+
+    /// Appends an operation with one output.
+    ///
+    /// # Errors
+    /// As [`Graph::add`].
+    pub fn add1(&mut self, op: impl Op, inputs: &[Value]) -> Result<Value, GraphError> {
+        Ok(self.add(op, inputs)?[0])
+    }
+
+    /// Replaces the list of nodes: for rewrites, which keep every value that is still used produced exactly once.
+    pub(crate) fn replace_nodes(&mut self, nodes: Vec<Node>) {
+        self.nodes = nodes;
+        for (index, node) in self.nodes.iter().enumerate() {
+            for (k, v) in node.outputs.iter().enumerate() {
+                self.values[v.index()].1 = Source::Node(index, k);
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What an operation must be able to say of itself, so that nothing outside `ops/` asks which one it is.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use super::{Graph, GraphError, Value};
+use crate::kernel::{Access, Consts, KernelCall, Work};
+use crate::shape::TensorType;
+
+/// Where an op's first output lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory of its own.
+    Own,
+    /// It is input `i` under another shape.
+    Alias(usize),
+    /// It is its inputs one behind the other; the inputs are produced in place, at these offsets (in floats).
+    Parts(Vec<usize>),
+}
+
+/// A node of the graph as its op sees it while giving gradients.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeView<'a> {
+    /// Inputs in order.
+    pub inputs: &'a [Value],
+    /// Outputs in order.
+    pub outputs: &'a [Value],
+}
+
+/// An operation: shape rule, gradient, lowering to kernel calls.
+pub trait Op: Any + Debug + Send + Sync {
+    /// Name as in errors and plans.
+    fn name(&self) -> &'static str;
+
+    /// Output types for input types.
+    ///
+    /// # Errors
+    /// The rule that is broken, in words; the graph adds the op's name and the shapes.
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String>;
+
+    /// Appends the nodes that turn the gradients of the outputs into gradients of the inputs; `None` where there is
+    /// none. At least one entry of `upstream` is given.
+    ///
+    /// # Errors
+    /// When the op has no gradient.
+    fn gradient(
+        &self,
+        graph: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let _ = (graph, node, upstream);
+        Err(GraphError::NoGradient { op: self.name() })
+    }
+
+    /// Emits the kernel calls.
+    fn lower(&self, to: &mut Lowering<'_>);
+
+    /// Inputs (states) that are updated in place.
+    fn updates(&self) -> &'static [usize] {
+        &[]
+    }
+
+    /// Where the first output lives.
+    fn storage(&self) -> Storage {
+        Storage::Own
+    }
+}
+
+/// A buffer of a node's kernel calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// Input of the node.
+    Input(usize),
+    /// Output of the node.
+    Output(usize),
+    /// Temporary memory that lives between the node's calls.
+    Scratch(usize),
+}
+
+/// Collects a node's kernel calls.
+pub struct Lowering<'a> {
+    /// Types of the inputs.
+    pub inputs: Vec<&'a TensorType>,
+    /// Types of the outputs.
+    pub outputs: Vec<&'a TensorType>,
+    /// Lengths of the temporaries, in floats.
+    pub scratch: Vec<usize>,
+    /// Calls so far.
+    pub calls: Vec<KernelCall<Operand>>,
+}
+
+impl Lowering<'_> {
+    /// Reserves `len` floats of temporary memory.
+    pub fn scratch(&mut self, len: usize) -> Operand {
+        self.scratch.push(crate::shape::padded(len.max(1)));
+        Operand::Scratch(self.scratch.len() - 1)
+    }
+
+    /// Appends a call.
+    pub fn call(
+        &mut self,
+        kernel: &'static str,
+        consts: Consts,
+        bindings: impl IntoIterator<Item = (Operand, Access)>,
+        work: Work,
+        flops: usize,
+    ) {
+        let bindings = bindings.into_iter().collect();
+        self.calls.push(KernelCall { kernel, consts, bindings, work, flops: flops as u64 });
+    }
+}

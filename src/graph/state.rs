@@ -1,0 +1,147 @@
+//! Named state that outlives a step: parameters, optimizer moments, running statistics.
+//!
+//! The states of a group lie one behind the other in one flat buffer, so that one dispatch updates all parameters.
+
+use std::collections::HashMap;
+
+use crate::data::random;
+use crate::shape::TensorType;
+
+/// Alignment of a state inside its group's buffer, in floats: 256 bytes, the largest storage offset alignment that an
+/// adapter may ask for.
+pub const STATE_ALIGN: usize = 64;
+
+/// What a state is for; each group is one buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Group {
+    /// Trained by the optimizer.
+    Parameters,
+    /// Weights that are not trained.
+    Frozen,
+    /// Running statistics of BatchNorm.
+    Statistics,
+    /// Moments of the optimizer.
+    Moments,
+}
+
+impl Group {
+    /// All groups.
+    pub const ALL: [Group; 4] = [Group::Parameters, Group::Frozen, Group::Statistics, Group::Moments];
+}
+
+/// How a state starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// All the same value.
+    Constant(f32),
+    /// Normal with mean 0 (He et al. 2015: std = sqrt(2 / fan)).
+    Normal {
+        /// Standard deviation.
+        std: f32,
+    },
+    /// Uniform in ± bound.
+    Uniform {
+        /// Half width.
+        bound: f32,
+    },
+}
+
+impl Init {
+    /// The logical start values of a state, a function of the seed and the state's name alone.
+    pub fn values(&self, seed: u64, name: &str, len: usize) -> Vec<f32> {
+        let stream = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        (0..len as u64)
+            .map(|i| match *self {
+                Init::Constant(v) => v,
+                Init::Normal { std } => std * random::Random::new(seed, stream, i, 0).normal(),
+                Init::Uniform { bound } => bound * (2.0 * random::unit(seed, stream, i, 0) - 1.0),
+            })
+            .collect()
+    }
+}
+
+/// A state's description.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StateSpec {
+    /// Unique name, torchvision's where there is one.
+    pub name: String,
+    /// Logical shape and layout.
+    pub ty: TensorType,
+    /// Group.
+    pub group: Group,
+    /// Start values.
+    pub init: Init,
+    /// For parameters: false for biases and the scales of norms, which weight decay can leave out.
+    pub decay: bool,
+}
+
+/// A state of a [`StateTable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StateId(pub(crate) usize);
+
+/// All states that graphs share.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StateTable {
+    specs: Vec<StateSpec>,
+    by_name: HashMap<String, StateId>,
+}
+
+/// Where each state lies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StateLayout {
+    /// Offset of each state in its group, in floats.
+    pub offsets: Vec<usize>,
+    /// Length of each group, in floats, in the order of [`Group::ALL`].
+    pub group_len: [usize; 4],
+    /// Parameters before this offset are decayed, those after it are not.
+    pub decay_end: usize,
+}
+
+impl StateTable {
+    /// Adds a state, or finds it again if it is there with the same shape.
+    ///
+    /// # Errors
+    /// The type of the state of that name when it differs.
+    pub fn add(&mut self, spec: StateSpec) -> Result<StateId, TensorType> {
+        if let Some(&id) = self.by_name.get(&spec.name) {
+            let known = &self.specs[id.0];
+            return if known.ty == spec.ty { Ok(id) } else { Err(known.ty.clone()) };
+        }
+        let id = StateId(self.specs.len());
+        self.by_name.insert(spec.name.clone(), id);
+        self.specs.push(spec);
+        Ok(id)
+    }
+    /// Looks a state up.
+    pub fn find(&self, name: &str) -> Option<StateId> {
+        self.by_name.get(name).copied()
+    }
+    /// Description of a state.
+    pub fn spec(&self, id: StateId) -> &StateSpec {
+        &self.specs[id.0]
+    }
+    /// All states in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (StateId, &StateSpec)> {
+        self.specs.iter().enumerate().map(|(i, s)| (StateId(i), s))
+    }
+    /// States of one group.
+    pub fn of(&self, group: Group) -> impl Iterator<Item = (StateId, &StateSpec)> {
+        self.iter().filter(move |(_, s)| s.group == group)
+    }
+
+    /// Assigns offsets; decayed parameters come first. Adding optimizer moments later moves no parameter.
+    pub fn layout(&self) -> StateLayout {
+        let mut layout = StateLayout { offsets: vec![0; self.specs.len()], group_len: [0; 4], decay_end: 0 };
+        for decay in [true, false] {
+            for (id, spec) in self.iter().filter(|(_, s)| s.decay == decay) {
+                let end = &mut layout.group_len[spec.group as usize];
+                layout.offsets[id.0] = *end;
+                *end += spec.ty.len().next_multiple_of(STATE_ALIGN);
+            }
+            if decay {
+                layout.decay_end = layout.group_len[Group::Parameters as usize];
+            }
+        }
+        layout
+    }
+}

@@ -1,0 +1,163 @@
+//! Reading and replacing whole files so that neither a crash nor a full disk loses what was there.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+/// What was being done to a path when the operating system refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAction {
+    /// Reading a file or listing a folder.
+    Read,
+    /// Creating, writing or replacing a file or folder.
+    Write,
+}
+
+/// A file or folder that could not be read or written; the message names it and says what to do.
+#[derive(Debug, Error)]
+#[error("cannot {} {}: {source}; {}", self.verb(), path.display(), self.remedy())]
+pub struct FileError {
+    /// What was attempted.
+    pub action: FileAction,
+    /// The file or folder concerned.
+    pub path: PathBuf,
+    /// The operating system's reason.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// Reading `path` failed with `source`.
+    pub fn reading(path: &Path, source: io::Error) -> Self {
+        Self {
+            action: FileAction::Read,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// Writing `path` failed with `source`.
+    pub fn writing(path: &Path, source: io::Error) -> Self {
+        Self {
+            action: FileAction::Write,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    fn verb(&self) -> &'static str {
+        match self.action {
+            FileAction::Read => "read",
+            FileAction::Write => "write",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn remedy(&self) -> &'static str {
+        use FileAction::{Read, Write};
+        match (self.action, self.source.kind()) {
+            (_, ErrorKind::StorageFull) => {
+                "free some disk space or choose a folder on another disk"
+            }
+            (_, ErrorKind::QuotaExceeded) => {
+                "your disk quota is used up: delete files or choose another folder"
+            }
+            (_, ErrorKind::OutOfMemory) => "it does not fit into this machine's memory",
+            (Write, ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+                "choose a folder that you may write to"
+            }
+            (Read, ErrorKind::PermissionDenied) => "check its permissions",
+            (Read, ErrorKind::NotFound) => "check the path",
+            (Write, ErrorKind::NotFound) => "create its folder first or choose another",
+            (_, ErrorKind::NotADirectory) => {
+                "a part of the path is a file where a folder is needed"
+            }
+            (_, ErrorKind::IsADirectory | ErrorKind::InvalidInput) => "name a plain file",
+            (Read, _) => "check the path and the disk",
+            (Write, _) => "check the disk or choose another folder",
+        }
+    }
+}
+
+/// Opens a plain file, with its length in bytes.
+///
+/// Folders, pipes and devices are refused before they are opened: a pipe would block and a device
+/// may never end.
+pub fn open_plain(path: &Path) -> Result<(File, u64), FileError> {
+    let fail = |source| FileError::reading(path, source);
+    let metadata = fs::metadata(path).map_err(fail)?;
+    if metadata.is_dir() {
+        return Err(fail(io::Error::new(
+            ErrorKind::IsADirectory,
+            "it is a folder",
+        )));
+    }
+    if !metadata.is_file() {
+        return Err(fail(io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is a device or a pipe",
+        )));
+    }
+    Ok((File::open(path).map_err(fail)?, metadata.len()))
+}
+
+/// Reads a text file of at most `limit` bytes.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
+    let fail = |source| FileError::reading(path, source);
+    let (file, length) = open_plain(path)?;
+    if length > limit {
+        let reason =
+            format!("it has {length} bytes, more than the {limit} expected of such a file");
+        return Err(fail(io::Error::new(ErrorKind::FileTooLarge, reason)));
+    }
+    let mut text = String::new();
+    // `take` holds the limit even when the file grows while it is read.
+    file.take(limit).read_to_string(&mut text).map_err(fail)?;
+    Ok(text)
+}
+
+/// Replaces `path` with what `fill` writes, all or nothing.
+///
+/// The bytes go to a temporary file in the same folder, are forced to disk, and only then take the
+/// name, so a crash at any moment leaves either the old file or the new one. When `fill` or the disk
+/// fails, the old file is untouched and the temporary one is removed.
+pub fn write_atomic(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), FileError> {
+    let fail = |source| FileError::writing(path, source);
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let temporary = new_temporary(folder).map_err(fail)?;
+    let mut writer = BufWriter::with_capacity(1 << 18, temporary.as_file());
+    fill(&mut writer)
+        .and_then(|()| writer.flush())
+        .map_err(fail)?;
+    drop(writer);
+    temporary.as_file().sync_all().map_err(fail)?;
+    temporary.persist(path).map_err(|error| fail(error.error))?;
+    sync_folder(folder).map_err(fail)
+}
+
+fn new_temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".writing-");
+    // Temporary files are private by default; a checkpoint should get the user's usual permissions
+    // (the process's umask still applies).
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+/// Makes the rename itself survive a power cut. Windows keeps its folder records in a journal and
+/// offers no such call.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}

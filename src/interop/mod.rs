@@ -1,0 +1,4 @@
+//! Border crossings: file formats of other frameworks, converted here and nowhere else.
+
+pub mod files;
+pub mod safetensors;

@@ -1,0 +1,115 @@
+//! Layers with parameters. Each is a description; `apply` appends its ops to a graph, and creates its states at first
+//! use under the graph's current scope.
+
+use crate::graph::{Graph, GraphError, Group, Init, Value};
+use crate::ops::{self, BatchNormOptions, ConvSpec};
+use crate::shape::{TensorType, Window};
+
+/// What a graph is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// BatchNorm uses and tracks the statistics of the batch; dropout drops.
+    Train,
+    /// BatchNorm uses its running statistics; dropout passes.
+    Eval,
+}
+
+/// Convolution of N H W C with a learned kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2dLayer {
+    /// Output channels.
+    pub channels: usize,
+    /// Kernel size, stride, padding, dilation, groups.
+    pub spec: ConvSpec,
+    /// Add a learned bias.
+    pub bias: bool,
+}
+
+impl Conv2dLayer {
+    /// A square convolution without bias.
+    pub fn square(channels: usize, kernel_size: usize, stride: usize, padding: usize) -> Self {
+        Conv2dLayer { channels, spec: Window::square(kernel_size, stride, padding).into(), bias: false }
+    }
+
+    /// Appends it under `name` (`name.weight`, `name.bias`). The weight starts as in He et al. 2015 with the fan of
+    /// the output, as torchvision's ResNet does: normal with `std = sqrt(2 / (KH · KW · O))`.
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
+        g.scope(name, |g| {
+            let [kh, kw] = self.spec.window.kernel_size;
+            let inputs = g.ty(x).shape.channels() / self.spec.groups.max(1);
+            let std = (2.0 / (kh * kw * self.channels) as f32).sqrt();
+            let ty = TensorType::kernel([kh, kw, inputs, self.channels]);
+            let w = g.state("weight", ty, Group::Parameters, Init::Normal { std }, true)?;
+            let y = ops::conv2d(g, x, w, self.spec)?;
+            if !self.bias {
+                return Ok(y);
+            }
+            let bound = 1.0 / ((kh * kw * inputs) as f32).sqrt();
+            let ty = TensorType::channels([self.channels]);
+            let b = g.state("bias", ty, Group::Parameters, Init::Uniform { bound }, false)?;
+            ops::add_bias(g, y, b)
+        })
+    }
+}
+
+/// BatchNorm over N H W (Ioffe & Szegedy 2015).
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNorm2d {
+    /// Added to the variance.
+    pub eps: f32,
+    /// How the running statistics follow.
+    pub options: BatchNormOptions,
+}
+
+impl Default for BatchNorm2d {
+    fn default() -> Self {
+        BatchNorm2d { eps: 1e-5, options: BatchNormOptions::default() }
+    }
+}
+
+impl BatchNorm2d {
+    /// Appends it under `name` (`weight`, `bias`, `running_mean`, `running_var`).
+    ///
+    /// # Errors
+    /// When a state of that name has another shape.
+    pub fn apply(&self, g: &mut Graph, name: &str, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        g.scope(name, |g| {
+            let ty = TensorType::channels([g.ty(x).shape.channels()]);
+            let mut state = |name, group, value| g.state(name, ty.clone(), group, Init::Constant(value), false);
+            let gamma = state("weight", Group::Parameters, 1.0)?;
+            let beta = state("bias", Group::Parameters, 0.0)?;
+            let mean = state("running_mean", Group::Statistics, 0.0)?;
+            let var = state("running_var", Group::Statistics, 1.0)?;
+            let training = (mode == Mode::Train).then_some(self.options);
+            ops::batch_norm(g, [x, gamma, beta, mean, var], self.eps, training)
+        })
+    }
+}
+
+/// `y = x · w + b` for x [N, I].
+#[derive(Clone, Copy, Debug)]
+pub struct Linear {
+    /// Output features.
+    pub features: usize,
+}
+
+impl Linear {
+    /// Appends it under `name`; weight and bias start uniform in ±1/sqrt(I), as in PyTorch.
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
+        g.scope(name, |g| {
+            let inputs = g.ty(x).shape.channels();
+            let init = Init::Uniform { bound: 1.0 / (inputs as f32).sqrt() };
+            let ty = TensorType::kernel([inputs, self.features]);
+            let w = g.state("weight", ty, Group::Parameters, init, true)?;
+            let b = g.state("bias", TensorType::channels([self.features]), Group::Parameters, init, false)?;
+            let y = ops::linear(g, x, w)?;
+            ops::add_bias(g, y, b)
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! ResNet18 (He et al. 2015, "Deep Residual Learning for Image Recognition"), with torchvision's tensor names.
+
+use super::{BatchNorm2d, Conv2dLayer, Linear, Mode};
+use crate::graph::{Graph, GraphError, Value};
+use crate::ops;
+use crate::shape::Window;
+
+/// First layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Stem {
+    /// As published: 7×7 convolution with stride 2, then 3×3 max pooling with stride 2.
+    #[default]
+    ImageNet,
+    /// For small images (section 4.2 of the paper): 3×3 convolution with stride 1, no pooling.
+    Cifar,
+}
+
+/// ResNet18: stem, four stages of two basic blocks with 64, 128, 256, 512 channels, global average, linear.
+#[derive(Clone, Copy, Debug)]
+pub struct ResNet18 {
+    /// Number of classes.
+    pub classes: usize,
+    /// First layers.
+    pub stem: Stem,
+}
+
+impl ResNet18 {
+    /// Smallest image side that leaves at least one pixel at every layer.
+    pub const MIN_IMAGE_SIZE: usize = 8;
+
+    /// Appends the network: x [N,H,W,3] to logits [N, classes].
+    ///
+    /// # Errors
+    /// When x is smaller than the stem's window.
+    pub fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        let features = self.features(g, x, mode)?;
+        let [n, _, _, c] = g.nhwc(features)?;
+        let pooled = ops::global_avg_pool(g, features)?;
+        let flat = ops::reshape(g, pooled, [n, c])?;
+        Linear { features: self.classes }.apply(g, "fc", flat)
+    }
+
+    /// Appends all but the head: x [N,H,W,3] to [N, H/32, W/32, 512] (H/8 with the CIFAR stem).
+    ///
+    /// # Errors
+    /// When x is smaller than the stem's window.
+    pub fn features(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        let bn = BatchNorm2d::default();
+        let stem = match self.stem {
+            Stem::ImageNet => Conv2dLayer::square(64, 7, 2, 3),
+            Stem::Cifar => Conv2dLayer::square(64, 3, 1, 1),
+        };
+        let mut x = stem.apply(g, "conv1", x)?;
+        x = bn.apply(g, "bn1", x, mode)?;
+        x = ops::relu(g, x)?;
+        if self.stem == Stem::ImageNet {
+            x = g.scope("maxpool", |g| ops::max_pool(g, x, Window::square(3, 2, 1)))?;
+        }
+        for (stage, channels) in [64, 128, 256, 512].into_iter().enumerate() {
+            for block in 0..2 {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let name = format!("layer{}.{block}", stage + 1);
+                x = g.scope(&name, |g| basic_block(g, x, channels, stride, mode))?;
+            }
+        }
+        Ok(x)
+    }
+}
+
+/// `relu(bn(conv(relu(bn(conv(x))))) + shortcut(x))`; the shortcut is a 1×1 convolution where the shape changes.
+fn basic_block(g: &mut Graph, x: Value, channels: usize, stride: usize, mode: Mode) -> Result<Value, GraphError> {
+    let bn = BatchNorm2d::default();
+    let mut y = Conv2dLayer::square(channels, 3, stride, 1).apply(g, "conv1", x)?;
+    y = bn.apply(g, "bn1", y, mode)?;
+    y = ops::relu(g, y)?;
+    y = Conv2dLayer::square(channels, 3, 1, 1).apply(g, "conv2", y)?;
+    y = bn.apply(g, "bn2", y, mode)?;
+    let shortcut = if stride != 1 || g.ty(x).shape.channels() != channels {
+        g.scope("downsample", |g| {
+            let s = Conv2dLayer::square(channels, 1, stride, 0).apply(g, "0", x)?;
+            bn.apply(g, "1", s, mode)
+        })?
+    } else {
+        x
+    };
+    let sum = ops::add(g, y, shortcut)?;
+    ops::relu(g, sum)
+}

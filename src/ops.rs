@@ -1,0 +1,86 @@
+//! Operations, one file a family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
+
+mod conv;
+mod dropout;
+mod elementwise;
+mod loss;
+mod memory;
+mod norm;
+mod optimizer;
+mod pool;
+mod reduce;
+
+pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d, linear};
+pub use dropout::{Dropout, dropout};
+pub use elementwise::{Activation, Binary, BinaryOp, Unary, UnaryGrad, activation, add, add_bias, mul, relu, scale};
+pub use loss::{CrossEntropyOptions, Reduction, SoftmaxCrossEntropy, softmax_cross_entropy};
+pub use memory::{Assign, Fill, Pack, Reshape, assign, fill, flatten, pack_parameters, reshape};
+pub use norm::{BatchNormOptions, Norm, NormGrad, NormKind, batch_norm, group_norm};
+pub use optimizer::{
+    Adam, AdamOptions, ClipScale, HYPER_LEN, Sgd, SgdOptions, adam_step, clip_scale, hyper_values, sgd_step,
+};
+pub use pool::{AvgPool, MaxPool, avg_pool, global_avg_pool, max_pool};
+pub use reduce::{ChannelSums, channel_sums};
+
+use crate::graph::{Graph, GraphError, Value};
+use crate::kernel::Consts;
+use crate::shape::{LANES, TensorType, padded};
+
+/// The only entry of a list whose length the graph has fixed.
+fn expect_inputs<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a TensorType; N], String> {
+    <[&TensorType; N]>::try_from(inputs).map_err(|_| format!("needs {N} inputs, got {}", inputs.len()))
+}
+
+/// Rows, logical channels and vectors per row of a tensor, for kernels that see it as rows × channels.
+fn row_consts(t: &TensorType) -> Consts {
+    Consts::new().u("ROWS", t.len() / t.stride()).u("C", t.shape.channels()).u("C4", t.stride() / LANES)
+}
+
+/// `v` must be a vector of the activation's channels.
+fn expect_vector(name: &str, v: &TensorType, x: &TensorType) -> Result<(), String> {
+    let c = x.shape.channels();
+    if v.shape.0 == [c] { Ok(()) } else { Err(format!("{name} must have the shape [{c}], one value per channel")) }
+}
+
+/// Number of partial sums, and rows that each covers, for a reduction over `rows`: enough segments to fill a device,
+/// few enough that one thread can add them up (256 dependent additions take about 5 µs on a current GPU).
+fn segments(rows: usize, per_sample: usize, vectors: usize) -> (usize, usize) {
+    let most = 256usize.min((1 << 15) / vectors.max(1)).max(16);
+    let rows_each = rows.div_ceil(most).max(16).min(per_sample.max(1));
+    (per_sample.div_ceil(rows_each), rows_each)
+}
+
+/// Physical length of `t` in vectors.
+fn vectors(t: &TensorType) -> usize {
+    padded(t.len()) / LANES
+}
+
+/// Shorthand for ops whose gradient sends one value to each input.
+fn all_some(values: impl IntoIterator<Item = Value>) -> Vec<Option<Value>> {
+    values.into_iter().map(Some).collect()
+}
+
+/// The first upstream gradient; ops with one differentiable output use it.
+fn first(upstream: &[Option<Value>]) -> Result<Value, GraphError> {
+    upstream[0].ok_or(GraphError::NoGradient { op: "a secondary output" })
+}
+
+/// A gradient pass that adds nothing for `n` inputs.
+fn none(n: usize) -> Vec<Option<Value>> {
+    vec![None; n]
+}
+
+impl Graph {
+    /// The dimensions N H W C of an activation.
+    ///
+    /// # Errors
+    /// When its rank is neither 4 nor 2.
+    pub fn nhwc(&self, v: Value) -> Result<[usize; 4], GraphError> {
+        self.ty(v).shape.nhwc().ok_or_else(|| GraphError::Shape {
+            op: "activation",
+            at: String::new(),
+            shapes: self.ty(v).shape.to_string(),
+            rule: "an activation has the axes [N, H, W, C] or [N, C]".into(),
+        })
+    }
+}

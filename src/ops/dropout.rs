@@ -1,0 +1,60 @@
+//! Dropout (Srivastava et al. 2014) from counter-based random numbers: the mask is a function of seed, step, layer and
+//! element, so that nothing is stored and the backward pass makes the same mask again.
+
+use super::{expect_inputs, first, row_consts, vectors};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::kernel::{Access, Work};
+use crate::shape::TensorType;
+
+/// Zeroes elements with probability `p` and scales the others by 1 / (1 − p). Inputs: x, the step's seed [4] (four
+/// 16-bit numbers: seed low, seed high, step low, step high).
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
+    /// Probability of a zero, in [0, 1).
+    pub p: f32,
+    /// Tells one layer's mask from another's.
+    pub stream: u32,
+}
+
+/// Appends dropout.
+///
+/// # Errors
+/// When p is not in [0, 1).
+pub fn dropout(g: &mut Graph, x: Value, seed: Value, p: f32) -> Result<Value, GraphError> {
+    let stream = g.nodes().len() as u32;
+    g.add1(Dropout { p, stream }, &[x, seed])
+}
+
+impl Op for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [x, seed] = expect_inputs(inputs)?;
+        if !(0.0..1.0).contains(&self.p) {
+            return Err(format!("the probability {} is not in [0, 1)", self.p));
+        }
+        if seed.shape.0 != [4] {
+            return Err("the seed must have the shape [4]".into());
+        }
+        Ok(vec![x.clone()])
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        Ok(vec![Some(g.add1(*self, &[first(upstream)?, node.inputs[1]])?), None])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let x = l.inputs[0];
+        let consts = row_consts(x).f("P", f64::from(self.p)).u("STREAM", self.stream as usize);
+        let reads = [0, 1].map(|i| (Operand::Input(i), Access::Read));
+        let bindings = reads.into_iter().chain([(Operand::Output(0), Access::Write)]);
+        l.call("dropout", consts, bindings, Work::Items(vectors(x)), x.shape.elements());
+    }
+}

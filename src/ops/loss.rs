@@ -1,0 +1,141 @@
+//! Softmax cross entropy per row (image or pixel), with label smoothing, class weights and an ignored label, as PyTorch
+//! defines them: with p = softmax(logits), label y and smoothing ε over C classes,
+//! `l = (1 − ε)·w_y·(−log p_y) + ε/C · Σ_c w_c·(−log p_c)`; the mean divides by `Σ w_y`.
+
+use super::{expect_vector, first, none, row_consts};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, TensorType};
+
+/// How row losses become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Reduction {
+    /// Weighted mean over the rows that are not ignored; 0 when all are.
+    #[default]
+    Mean,
+    /// Sum.
+    Sum,
+}
+
+/// Options of the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct CrossEntropyOptions {
+    /// ε in [0, 1).
+    pub label_smoothing: f32,
+    /// Rows with this label count for nothing.
+    pub ignore_index: Option<i32>,
+    /// Mean or sum.
+    pub reduction: Reduction,
+}
+
+/// The loss. Inputs: logits [.., C], labels (one per row, whole numbers), optional class weights [C].
+/// Outputs: loss [1]; totals [4]: loss sum, weight sum, rows predicted rightly, rows counted.
+#[derive(Clone, Copy, Debug)]
+pub struct SoftmaxCrossEntropy {
+    /// Options.
+    pub options: CrossEntropyOptions,
+    /// Whether class weights are given.
+    pub weighted: bool,
+}
+
+/// Gradient for the logits: inputs upstream [1], totals [4], then those of the loss.
+#[derive(Clone, Copy, Debug)]
+struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
+
+/// Appends the loss; returns it and the totals.
+///
+/// # Errors
+/// When there is not one label per row of logits, or one weight per class.
+pub fn softmax_cross_entropy(
+    g: &mut Graph,
+    logits: Value,
+    labels: Value,
+    class_weights: Option<Value>,
+    options: CrossEntropyOptions,
+) -> Result<[Value; 2], GraphError> {
+    let inputs: Vec<Value> = [logits, labels].into_iter().chain(class_weights).collect();
+    let made = g.add(SoftmaxCrossEntropy { options, weighted: class_weights.is_some() }, &inputs)?;
+    Ok([made[0], made[1]])
+}
+
+impl SoftmaxCrossEntropy {
+    fn consts(&self, logits: &TensorType) -> Consts {
+        row_consts(logits)
+            .f("LABEL_SMOOTHING", f64::from(self.options.label_smoothing))
+            .b("HAS_IGNORE", self.options.ignore_index.is_some())
+            .f("IGNORE", f64::from(self.options.ignore_index.unwrap_or(-1)))
+            .b("MEAN", self.options.reduction == Reduction::Mean)
+            .b("WEIGHTED", self.weighted)
+    }
+}
+
+impl Op for SoftmaxCrossEntropy {
+    fn name(&self) -> &'static str {
+        "softmax_cross_entropy"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let (logits, labels) = (inputs[0], inputs[1]);
+        if labels.shape.elements() != logits.shape.rows() || labels.shape.elements() != labels.len() - pad(labels) {
+            return Err("there must be one label per row of logits".into());
+        }
+        if self.weighted {
+            expect_vector("the class weights", inputs[2], logits)?;
+        }
+        if !(0.0..1.0).contains(&self.options.label_smoothing) {
+            return Err(format!("label smoothing {} is not in [0, 1)", self.options.label_smoothing));
+        }
+        Ok(vec![TensorType::channels([1]), TensorType::channels([4])])
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let mut inputs = vec![first(upstream)?, node.outputs[1]];
+        inputs.extend(node.inputs);
+        let mut grads = none(node.inputs.len());
+        grads[0] = Some(g.add1(SoftmaxCrossEntropyGrad(*self), &inputs)?);
+        Ok(grads)
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let logits = l.inputs[0];
+        let rows = logits.shape.rows();
+        let weights = if self.weighted { Operand::Input(2) } else { Operand::Input(0) };
+        let per_row = l.scratch(rows * LANES);
+        let reads = [Operand::Input(0), Operand::Input(1), weights].map(|o| (o, Access::Read));
+        let bindings = reads.into_iter().chain([(per_row, Access::Write)]);
+        l.call("softmax_cross_entropy", self.consts(logits), bindings, Work::Items(rows), 5 * logits.shape.elements());
+        super::reduce::sum_partials(l, per_row, 1, rows, Operand::Output(1));
+        let bindings = [(Operand::Output(1), Access::Read), (Operand::Output(0), Access::Write)];
+        let consts = Consts::new().b("MEAN", self.options.reduction == Reduction::Mean);
+        l.call("loss_finalize", consts, bindings, Work::Items(1), 1);
+    }
+}
+
+/// Labels lie without gaps: flat, or a vector whose end alone is padded.
+fn pad(labels: &TensorType) -> usize {
+    labels.len() - labels.shape.elements()
+}
+
+impl Op for SoftmaxCrossEntropyGrad {
+    fn name(&self) -> &'static str {
+        "softmax_cross_entropy_grad"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        Ok(vec![inputs[2].clone()])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let logits = l.inputs[2];
+        let weights = if self.0.weighted { Operand::Input(4) } else { Operand::Input(2) };
+        let reads = [Operand::Input(0), Operand::Input(1), Operand::Input(2), Operand::Input(3), weights];
+        let bindings = reads.into_iter().map(|o| (o, Access::Read)).chain([(Operand::Output(0), Access::Write)]);
+        let work = Work::Items(logits.shape.rows());
+        l.call("softmax_cross_entropy_grad", self.0.consts(logits), bindings, work, 6 * logits.shape.elements());
+    }
+}

@@ -1,0 +1,207 @@
+//! Ops that move or set memory: reshape, flatten, fill, state writes, and the flat buffer of all gradients.
+
+use super::{expect_inputs, first, none, vectors};
+use crate::graph::{Graph, GraphError, Group, Lowering, NodeView, Op, Operand, Source, Storage, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, Shape, TensorType, padded};
+
+/// The same elements in row-major (N H W C) order under another shape.
+#[derive(Clone, Debug)]
+pub struct Reshape {
+    /// Shape of the input.
+    pub from: TensorType,
+    /// Shape of the output.
+    pub to: TensorType,
+}
+
+/// A constant tensor; zeros stay in the padding.
+#[derive(Clone, Debug)]
+pub struct Fill {
+    /// Its type.
+    pub ty: TensorType,
+    /// Its value.
+    pub value: f32,
+}
+
+/// Writes a value into a state.
+#[derive(Clone, Copy, Debug)]
+pub struct Assign;
+
+/// Values side by side in one flat buffer, produced there without a copy.
+#[derive(Clone, Debug)]
+pub struct Pack {
+    /// Offset of each input, in floats.
+    pub offsets: Vec<usize>,
+    /// Length of the buffer, in floats.
+    pub len: usize,
+}
+
+/// Appends a reshape.
+///
+/// # Errors
+/// When the number of elements differs.
+pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value, GraphError> {
+    let from = g.ty(x).clone();
+    g.add1(Reshape { from, to: TensorType::channels(shape) }, &[x])
+}
+
+/// Appends a reshape to [N, everything else], in H W C order.
+///
+/// # Errors
+/// Never for an activation.
+pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
+    let (n, rest) = (g.dims(x)[0], g.dims(x)[1..].iter().product());
+    reshape(g, x, [n, rest])
+}
+
+/// Appends a constant.
+///
+/// # Errors
+/// Never.
+pub fn fill(g: &mut Graph, ty: TensorType, value: f32) -> Result<Value, GraphError> {
+    g.add1(Fill { ty, value }, &[])
+}
+
+/// Appends a write of `value` into `state`, seen by the nodes after it.
+///
+/// # Errors
+/// When the shapes differ.
+pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphError> {
+    g.add(Assign, &[state, value]).map(drop)
+}
+
+/// Appends the flat buffer of gradients that lies exactly as the parameters do. `grads` are given in the order of the
+/// state table's parameters.
+///
+/// # Errors
+/// Never.
+pub fn pack_parameters(g: &mut Graph, grads: &[Value]) -> Result<Value, GraphError> {
+    let layout = g.states().layout();
+    let offsets = g.states().of(Group::Parameters).map(|(id, _)| layout.offsets[id.0]).collect();
+    g.add1(Pack { offsets, len: layout.group_len[Group::Parameters as usize] }, grads)
+}
+
+/// Emits a copy between two paddings of the same logical elements: rows of `ci` values in `cip` floats to rows of `co`
+/// values in `cop` floats.
+pub(super) fn relayout(
+    l: &mut Lowering<'_>,
+    from: Operand,
+    (ci, cip): (usize, usize),
+    to: Operand,
+    (co, cop): (usize, usize),
+    out_rows: usize,
+) {
+    let consts = Consts::new().u("ROWS", out_rows).u("CI", ci).u("CIP", cip).u("CO", co).u("COP", cop);
+    l.call("relayout", consts, [(from, Access::Read), (to, Access::Write)], Work::Items(out_rows * cop / LANES), 0);
+}
+
+impl Op for Reshape {
+    fn name(&self) -> &'static str {
+        "reshape"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [x] = expect_inputs(inputs)?;
+        if x.shape.elements() != self.to.shape.elements() {
+            return Err(format!("{} has {} elements, not the same number", self.to.shape, self.to.shape.elements()));
+        }
+        Ok(vec![self.to.clone()])
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        _: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let back = Reshape { from: self.to.clone(), to: self.from.clone() };
+        Ok(vec![Some(g.add1(back, &[first(upstream)?])?)])
+    }
+
+    fn storage(&self) -> Storage {
+        let row = |t: &TensorType| (t.shape.channels(), t.stride());
+        let unpadded = |t: &TensorType| t.len() == t.shape.elements();
+        let same = row(&self.from) == row(&self.to) || (unpadded(&self.from) && unpadded(&self.to));
+        if same { Storage::Alias(0) } else { Storage::Own }
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        if self.storage() == Storage::Own {
+            let row = |t: &TensorType| (t.shape.channels(), t.stride());
+            let rows = self.to.len() / self.to.stride();
+            relayout(l, Operand::Input(0), row(&self.from), Operand::Output(0), row(&self.to), rows);
+        }
+    }
+}
+
+impl Op for Fill {
+    fn name(&self) -> &'static str {
+        "fill"
+    }
+
+    fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        Ok(vec![self.ty.clone()])
+    }
+
+    fn gradient(
+        &self,
+        _: &mut Graph,
+        _: NodeView<'_>,
+        _: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        Ok(none(0))
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let consts = super::row_consts(&self.ty).f("VALUE", f64::from(self.value));
+        l.call("fill", consts, [(Operand::Output(0), Access::Write)], Work::Items(vectors(&self.ty)), 0);
+    }
+}
+
+impl Op for Assign {
+    fn name(&self) -> &'static str {
+        "assign"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [state, value] = expect_inputs(inputs)?;
+        if state == value { Ok(vec![]) } else { Err("a state can only take a value of its own shape".into()) }
+    }
+
+    fn updates(&self) -> &'static [usize] {
+        &[0]
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let len = padded(l.inputs[0].len());
+        let consts = Consts::new().u("ROWS", 1).u("CI", len).u("CIP", len).u("CO", len).u("COP", len);
+        let bindings = [(Operand::Input(1), Access::Read), (Operand::Input(0), Access::Update)];
+        l.call("relayout", consts, bindings, Work::Items(len / LANES), 0);
+    }
+}
+
+impl Op for Pack {
+    fn name(&self) -> &'static str {
+        "pack"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        if inputs.len() != self.offsets.len() {
+            return Err(format!("{} values for {} places", inputs.len(), self.offsets.len()));
+        }
+        Ok(vec![TensorType::flat(self.len)])
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Parts(self.offsets.clone())
+    }
+
+    fn lower(&self, _: &mut Lowering<'_>) {}
+}
+
+impl Pack {
+    /// True when a value can be produced in place: it is a node's own output.
+    pub fn can_place(source: &Source) -> bool {
+        matches!(source, Source::Node(..))
+    }
+}

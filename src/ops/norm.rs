@@ -1,0 +1,286 @@
+//! BatchNorm (Ioffe & Szegedy 2015) and GroupNorm (Wu & He 2018) over the same kernels: they differ in what shares a
+//! mean and a variance, a channel of the batch or a group of channels of one sample.
+//!
+//! `y = γ · (x − mean) / sqrt(var + ε) + β`, with the biased variance; BatchNorm's running variance is unbiased.
+
+use super::{expect_vector, first, none, row_consts, segments, vectors};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, TensorType, padded};
+
+/// What is normalized together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NormKind {
+    /// Each channel over the batch. Inputs: x, γ, β, running mean, running variance (both updated).
+    BatchTraining(BatchNormOptions),
+    /// Each channel by the running statistics. Inputs: x, γ, β, running mean, running variance.
+    BatchEval,
+    /// Each group of channels of each sample. Inputs: x, γ, β.
+    Group {
+        /// Number of groups.
+        groups: usize,
+    },
+}
+
+/// How running statistics follow the batches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNormOptions {
+    /// `running = (1 − momentum) · running + momentum · batch`
+    pub momentum: f32,
+    /// Running variance from `Σ / (n − 1)` as in PyTorch; ONNX divides by n.
+    pub unbiased: bool,
+}
+
+impl Default for BatchNormOptions {
+    fn default() -> Self {
+        BatchNormOptions { momentum: 0.1, unbiased: true }
+    }
+}
+
+/// A normalization, with what is fused behind it: `relu?(norm(x) [+ residual])`. Outputs: y, mean, 1/std.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Norm {
+    /// What is normalized together.
+    pub kind: NormKind,
+    /// ε
+    pub eps: f32,
+    /// A ReLU follows.
+    pub relu: bool,
+    /// The last input is added before the ReLU.
+    pub residual: bool,
+}
+
+/// Gradient of [`Norm`]: inputs dy, x, γ, mean, 1/std (and y with `relu`); outputs dx, dγ, dβ (and that of the residual).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormGrad(pub Norm);
+
+/// Appends BatchNorm; `training` gives the options, `None` means evaluation. Running statistics are states.
+///
+/// # Errors
+/// When γ, β or the statistics do not have one value per channel.
+pub fn batch_norm(
+    g: &mut Graph,
+    [x, gamma, beta, mean, var]: [Value; 5],
+    eps: f32,
+    training: Option<BatchNormOptions>,
+) -> Result<Value, GraphError> {
+    let kind = training.map_or(NormKind::BatchEval, NormKind::BatchTraining);
+    g.add1(Norm { kind, eps, relu: false, residual: false }, &[x, gamma, beta, mean, var])
+}
+
+/// Appends GroupNorm.
+///
+/// # Errors
+/// When the channels cannot be divided into the groups.
+pub fn group_norm(
+    g: &mut Graph,
+    [x, gamma, beta]: [Value; 3],
+    groups: usize,
+    eps: f32,
+) -> Result<Value, GraphError> {
+    g.add1(Norm { kind: NormKind::Group { groups }, eps, relu: false, residual: false }, &[x, gamma, beta])
+}
+
+/// How rows and channels map to statistics; shared by all kernels of a norm.
+struct Geometry {
+    samples: usize,
+    sample_rows: usize,
+    groups: usize,
+    segments: usize,
+    segment_rows: usize,
+    c4: usize,
+    consts: Consts,
+}
+
+impl Norm {
+    /// Position of the residual among the inputs.
+    pub fn residual_index(&self) -> usize {
+        if matches!(self.kind, NormKind::Group { .. }) { 3 } else { 5 }
+    }
+
+    fn geometry(&self, x: &TensorType) -> Geometry {
+        let (rows, c, c4) = (x.len() / x.stride(), x.shape.channels(), x.stride() / LANES);
+        let (samples, groups) = match self.kind {
+            NormKind::Group { groups } => (x.shape.0[0], groups),
+            _ => (1, c),
+        };
+        let sample_rows = rows / samples.max(1);
+        let (segments, segment_rows) = segments(rows, sample_rows, c4);
+        let consts = row_consts(x)
+            .u("SAMPLE_ROWS", sample_rows)
+            .u("SEGMENTS", segments)
+            .u("SEGMENT_ROWS", segment_rows)
+            .u("SAMPLES", samples)
+            .u("GROUPS", groups)
+            .u("GROUPS_PADDED", padded(groups))
+            .u("GROUP_SIZE", c / groups.max(1));
+        Geometry { samples, sample_rows, groups, segments, segment_rows, c4, consts }
+    }
+
+    fn stats_type(&self, x: &TensorType) -> TensorType {
+        match self.kind {
+            NormKind::Group { groups } => TensorType::channels([x.shape.0[0], groups]),
+            _ => TensorType::channels([x.shape.channels()]),
+        }
+    }
+}
+
+impl Op for Norm {
+    fn name(&self) -> &'static str {
+        if matches!(self.kind, NormKind::Group { .. }) { "group_norm" } else { "batch_norm" }
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let x = inputs[0];
+        let wanted = self.residual_index() + usize::from(self.residual);
+        if inputs.len() != wanted {
+            return Err(format!("needs {wanted} inputs, got {}", inputs.len()));
+        }
+        for (name, v) in ["γ", "β", "the running mean", "the running variance"].iter().zip(&inputs[1..]) {
+            if !(self.residual && std::ptr::eq(*v, inputs[wanted - 1])) {
+                expect_vector(name, v, x)?;
+            }
+        }
+        if self.residual && inputs[wanted - 1] != x {
+            return Err("the residual must have the shape of x".into());
+        }
+        if let NormKind::Group { groups } = self.kind
+            && (groups == 0 || x.shape.channels() % groups != 0)
+        {
+            return Err(format!("{} channels cannot be divided into {groups} groups", x.shape.channels()));
+        }
+        let stats = self.stats_type(x);
+        Ok(vec![x.clone(), stats.clone(), stats])
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let (dy, x, gamma) = (first(upstream)?, node.inputs[0], node.inputs[1]);
+        let mut inputs = vec![dy, x, gamma, node.outputs[1], node.outputs[2]];
+        if self.relu {
+            inputs.push(node.outputs[0]);
+        }
+        let made = g.add(NormGrad(*self), &inputs)?;
+        let mut grads = none(node.inputs.len());
+        for (slot, grad) in grads.iter_mut().zip(&made[..3]) {
+            *slot = Some(*grad);
+        }
+        if self.residual {
+            grads[self.residual_index()] = Some(made[3]);
+        }
+        Ok(grads)
+    }
+
+    fn updates(&self) -> &'static [usize] {
+        if matches!(self.kind, NormKind::BatchTraining(_)) { &[3, 4] } else { &[] }
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let x = l.inputs[0];
+        let geo = self.geometry(x);
+        let (y, mean, invstd) = (Operand::Output(0), Operand::Output(1), Operand::Output(2));
+        let (partials, running, options) = match self.kind {
+            NormKind::BatchEval => (Operand::Input(3), None, BatchNormOptions::default()),
+            kind => {
+                let partials = l.scratch(geo.samples * geo.segments * geo.c4 * 2 * LANES);
+                let bindings = [(Operand::Input(0), Access::Read), (partials, Access::Write)];
+                let work = Work::Items(geo.samples * geo.segments * geo.c4);
+                l.call("norm_stats", geo.consts.clone(), bindings, work, 4 * x.len());
+                match kind {
+                    NormKind::BatchTraining(o) => (partials, Some([Operand::Input(3), Operand::Input(4)]), o),
+                    _ => (partials, None, BatchNormOptions::default()),
+                }
+            }
+        };
+        let fixed = self.kind == NormKind::BatchEval;
+        let [running_mean, running_var] = match (running, fixed) {
+            (Some(states), _) => states.map(|s| (s, Access::Update)),
+            (None, true) => [(Operand::Input(3), Access::Update), (Operand::Input(4), Access::Update)],
+            (None, false) => [l.scratch(LANES), l.scratch(LANES)].map(|s| (s, Access::Update)),
+        };
+        let consts = geo
+            .consts
+            .clone()
+            .f("EPS", f64::from(self.eps))
+            .f("MOMENTUM", f64::from(options.momentum))
+            .b("UNBIASED", options.unbiased)
+            .b("UPDATE", running.is_some())
+            .b("FIXED", fixed);
+        // The partials of fixed statistics are not read; any other read-only buffer stands in for them.
+        let partials = if fixed { Operand::Input(1) } else { partials };
+        let bindings =
+            [(partials, Access::Read), running_mean, running_var, (mean, Access::Write), (invstd, Access::Write)];
+        let stats = geo.samples * padded(geo.groups);
+        l.call("norm_finalize", consts, bindings, Work::Items(stats), 8 * geo.segments * x.stride() * geo.samples);
+
+        let residual = if self.residual { Operand::Input(self.residual_index()) } else { Operand::Input(0) };
+        let reads = [Operand::Input(0), mean, invstd, Operand::Input(1), Operand::Input(2), residual];
+        let bindings = reads.into_iter().map(|o| (o, Access::Read)).chain([(y, Access::Write)]);
+        let consts = geo.consts.b("RELU", self.relu).b("RESIDUAL", self.residual);
+        l.call("norm_apply", consts, bindings, Work::Items(vectors(x)), 4 * x.len());
+        debug_assert!(geo.segment_rows * geo.segments >= geo.sample_rows);
+    }
+}
+
+impl Op for NormGrad {
+    fn name(&self) -> &'static str {
+        if matches!(self.0.kind, NormKind::Group { .. }) { "group_norm_grad" } else { "batch_norm_grad" }
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let (dy, x) = (inputs[0], inputs[1]);
+        if dy != x {
+            return Err("dy and x must have the same shape".into());
+        }
+        let c = TensorType::channels([x.shape.channels()]);
+        let mut outputs = vec![x.clone(), c.clone(), c];
+        if self.0.residual {
+            outputs.push(x.clone());
+        }
+        Ok(outputs)
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let (norm, x) = (self.0, l.inputs[1]);
+        let geo = norm.geometry(x);
+        let [dy, input, gamma, mean, invstd] = [0, 1, 2, 3, 4].map(Operand::Input);
+        let y = if norm.relu { Operand::Input(5) } else { dy };
+        let read = |o| (o, Access::Read);
+        let (dgamma, dbeta) = (Operand::Output(1), Operand::Output(2));
+
+        let partials = l.scratch(geo.samples * geo.segments * 2 * geo.c4 * LANES);
+        let relu = geo.consts.clone().b("RELU", norm.relu);
+        let bindings = [dy, input, y, mean, invstd].map(read).into_iter().chain([(partials, Access::Write)]);
+        let work = Work::Items(geo.samples * geo.segments * geo.c4);
+        l.call("norm_grad_reduce", relu.clone(), bindings, work, 6 * x.len());
+
+        let bindings = [read(partials), (dgamma, Access::Write), (dbeta, Access::Write)];
+        let flops = 2 * geo.samples * geo.segments * x.stride();
+        l.call("norm_grad_finalize", geo.consts.clone(), bindings, Work::Items(geo.c4), flops);
+
+        let per_group = matches!(norm.kind, NormKind::Group { .. });
+        let (sum_g, sum_gx) = if per_group {
+            let stats = geo.samples * padded(geo.groups);
+            let sums = [l.scratch(stats), l.scratch(stats)];
+            let bindings = [read(partials), read(gamma), (sums[0], Access::Write), (sums[1], Access::Write)];
+            l.call("norm_group_sums", geo.consts.clone(), bindings, Work::Items(stats), 2 * flops);
+            (sums[0], sums[1])
+        } else {
+            (dbeta, dgamma)
+        };
+        let dres = if norm.residual { Operand::Output(3) } else { l.scratch(LANES) };
+        let consts = relu
+            .b("RESIDUAL", norm.residual)
+            .b("PER_CHANNEL", !per_group)
+            .b("FIXED", norm.kind == NormKind::BatchEval);
+        let bindings = [dy, input, y, mean, invstd, gamma, sum_g, sum_gx]
+            .map(read)
+            .into_iter()
+            .chain([(Operand::Output(0), Access::Write), (dres, Access::Write)]);
+        l.call("norm_grad_apply", consts, bindings, Work::Items(vectors(x)), 8 * x.len());
+    }
+}

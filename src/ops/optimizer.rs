@@ -1,0 +1,212 @@
+//! Optimizer updates over the flat buffer of all parameters: one dispatch each. Numbers that change from step to step
+//! (learning rate, bias corrections) are an input of [`HYPER_LEN`] floats, so that no step recompiles anything.
+
+use crate::graph::{Graph, GraphError, Group, Init, Lowering, Op, Operand, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, TensorType};
+
+/// Length of the input made by [`hyper_values`].
+pub const HYPER_LEN: usize = 4;
+
+/// SGD as in PyTorch: `g += λ·p; v = μ·v + g; p −= lr · (nesterov ? g + μ·v : v)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SgdOptions {
+    /// μ
+    pub momentum: f32,
+    /// Nesterov's variant.
+    pub nesterov: bool,
+    /// λ
+    pub weight_decay: f32,
+    /// Decay biases and the scales of norms too, as PyTorch does.
+    pub decay_all: bool,
+}
+
+/// Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019) with `decoupled`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamOptions {
+    /// Decay rates of the moments.
+    pub betas: [f32; 2],
+    /// Added to the root of the second moment.
+    pub eps: f32,
+    /// λ
+    pub weight_decay: f32,
+    /// AdamW: the decay does not pass through the moments.
+    pub decoupled: bool,
+    /// Decay biases and the scales of norms too.
+    pub decay_all: bool,
+}
+
+/// Inputs: parameters, gradients, momentum (all flat), hyper [4], clip [4], guard [1].
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd {
+    options: SgdOptions,
+    decay_end: usize,
+    clip: bool,
+}
+
+/// Inputs: parameters, gradients, both moments (all flat), hyper [4], clip [4], guard [1].
+#[derive(Clone, Copy, Debug)]
+pub struct Adam {
+    options: AdamOptions,
+    decay_end: usize,
+    clip: bool,
+}
+
+/// Global-norm clipping: from the flat gradients, [4] = norm, factor `min(1, max_norm / (norm + 1e-6))`.
+#[derive(Clone, Copy, Debug)]
+pub struct ClipScale {
+    /// Largest norm that passes unchanged.
+    pub max_norm: f32,
+}
+
+/// What the input `hyper` holds at optimizer step `t` (from 1): lr, `1 / (1 − β1^t)`, `1 / sqrt(1 − β2^t)`, unused.
+pub fn hyper_values(lr: f64, betas: [f32; 2], t: u64) -> [f32; HYPER_LEN] {
+    let correction = |beta: f32| 1.0 - f64::from(beta).powf(t as f64);
+    [lr as f32, (1.0 / correction(betas[0])) as f32, (1.0 / correction(betas[1]).sqrt()) as f32, 0.0]
+}
+
+/// Appends the factor that brings the norm of all gradients to at most `max_norm`.
+///
+/// # Errors
+/// Never for a flat buffer.
+pub fn clip_scale(g: &mut Graph, grads: Value, max_norm: f32) -> Result<Value, GraphError> {
+    g.add1(ClipScale { max_norm }, &[grads])
+}
+
+fn moment(g: &mut Graph, name: &str) -> Result<Value, GraphError> {
+    let len = g.states().layout().group_len[Group::Parameters as usize];
+    g.state(name, TensorType::flat(len), Group::Moments, Init::Constant(0.0), false)
+}
+
+/// Appends an SGD step. The parameters stay as they are when `guard` (the loss) is not finite.
+///
+/// # Errors
+/// When a state of the optimizer's name has another shape.
+pub fn sgd_step(
+    g: &mut Graph,
+    grads: Value,
+    hyper: Value,
+    clip: Option<Value>,
+    guard: Value,
+    options: SgdOptions,
+) -> Result<(), GraphError> {
+    let momentum = moment(g, "optimizer.momentum")?;
+    let parameters = g.group(Group::Parameters);
+    let op = Sgd { options, decay_end: g.states().layout().decay_end, clip: clip.is_some() };
+    g.add(op, &[parameters, grads, momentum, hyper, clip.unwrap_or(hyper), guard]).map(drop)
+}
+
+/// Appends an Adam or AdamW step. The parameters stay as they are when `guard` (the loss) is not finite.
+///
+/// # Errors
+/// When a state of the optimizer's name has another shape.
+pub fn adam_step(
+    g: &mut Graph,
+    grads: Value,
+    hyper: Value,
+    clip: Option<Value>,
+    guard: Value,
+    options: AdamOptions,
+) -> Result<(), GraphError> {
+    let (m, v) = (moment(g, "optimizer.exp_avg")?, moment(g, "optimizer.exp_avg_sq")?);
+    let parameters = g.group(Group::Parameters);
+    let op = Adam { options, decay_end: g.states().layout().decay_end, clip: clip.is_some() };
+    g.add(op, &[parameters, grads, m, v, hyper, clip.unwrap_or(hyper), guard]).map(drop)
+}
+
+/// The flat buffers of an update must be equally long.
+fn check_flat(inputs: &[&TensorType], flat: usize) -> Result<Vec<TensorType>, String> {
+    if inputs[1..flat].iter().all(|t| t.len() == inputs[0].len()) {
+        Ok(vec![])
+    } else {
+        Err("parameters, gradients and moments must have the same length".into())
+    }
+}
+
+fn decay_end(all: bool, decay_end: usize, len: usize) -> usize {
+    (if all { len } else { decay_end }) / LANES
+}
+
+impl Op for Sgd {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        check_flat(inputs, 3)
+    }
+
+    fn updates(&self) -> &'static [usize] {
+        &[0, 2]
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let (o, len) = (self.options, l.inputs[0].len());
+        let consts = Consts::new()
+            .u("LEN4", len / LANES)
+            .u("DECAY_END4", decay_end(o.decay_all, self.decay_end, len))
+            .f("MOMENTUM", f64::from(o.momentum))
+            .f("WEIGHT_DECAY", f64::from(o.weight_decay))
+            .b("NESTEROV", o.nesterov)
+            .b("CLIP", self.clip);
+        let access = [Access::Update, Access::Read, Access::Update, Access::Read, Access::Read, Access::Read];
+        let bindings = access.into_iter().enumerate().map(|(i, a)| (Operand::Input(i), a));
+        l.call("sgd", consts, bindings, Work::Items(len / LANES), 6 * len);
+    }
+}
+
+impl Op for Adam {
+    fn name(&self) -> &'static str {
+        if self.options.decoupled { "adamw" } else { "adam" }
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        check_flat(inputs, 4)
+    }
+
+    fn updates(&self) -> &'static [usize] {
+        &[0, 2, 3]
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let (o, len) = (self.options, l.inputs[0].len());
+        let consts = Consts::new()
+            .u("LEN4", len / LANES)
+            .u("DECAY_END4", decay_end(o.decay_all, self.decay_end, len))
+            .f("BETA1", f64::from(o.betas[0]))
+            .f("BETA2", f64::from(o.betas[1]))
+            .f("EPS", f64::from(o.eps))
+            .f("WEIGHT_DECAY", f64::from(o.weight_decay))
+            .b("DECOUPLED", o.decoupled)
+            .b("CLIP", self.clip);
+        let update = |i| matches!(i, 0 | 2 | 3);
+        let bindings =
+            (0..7).map(|i| (Operand::Input(i), if update(i) { Access::Update } else { Access::Read }));
+        l.call("adam", consts, bindings, Work::Items(len / LANES), 12 * len);
+    }
+}
+
+/// Vectors that one thread squares and adds.
+const SQUARES_PER_THREAD: usize = 64;
+
+impl Op for ClipScale {
+    fn name(&self) -> &'static str {
+        "clip_scale"
+    }
+
+    fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        Ok(vec![TensorType::channels([4])])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let len4 = l.inputs[0].len() / LANES;
+        let parts = len4.div_ceil(SQUARES_PER_THREAD).max(1);
+        let (partials, total) = (l.scratch(parts * LANES), l.scratch(LANES));
+        let consts = Consts::new().u("LEN4", len4).u("PARTS", parts);
+        let bindings = [(Operand::Input(0), Access::Read), (partials, Access::Write)];
+        l.call("sum_squares", consts, bindings, Work::Items(parts), 8 * len4);
+        super::reduce::sum_partials(l, partials, 1, parts, total);
+        let consts = Consts::new().f("MAX_NORM", f64::from(self.max_norm));
+        l.call("clip_scale", consts, [(total, Access::Read), (Operand::Output(0), Access::Write)], Work::Items(1), 4);
+    }
+}

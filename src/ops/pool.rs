@@ -1,0 +1,193 @@
+//! Max and average pooling. Gradients gather from the windows that cover a pixel, so that no two threads add to the
+//! same place.
+
+use super::{expect_inputs, first, vectors};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, TensorType, Window, padded};
+
+/// Largest value of each window; outputs the values and the tap that won.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxPool(pub Window);
+
+/// Mean of each window.
+#[derive(Clone, Copy, Debug)]
+pub struct AvgPool {
+    /// The window.
+    pub window: Window,
+    /// Divide by the taps inside the padded input, rather than by those inside the input.
+    pub count_include_pad: bool,
+}
+
+/// Gradient of [`MaxPool`] from dy and the winning taps.
+#[derive(Clone, Debug)]
+struct MaxPoolGrad {
+    window: Window,
+    x: TensorType,
+}
+
+/// Gradient of [`AvgPool`] from dy.
+#[derive(Clone, Debug)]
+struct AvgPoolGrad {
+    pool: AvgPool,
+    x: TensorType,
+}
+
+/// Appends max pooling.
+///
+/// # Errors
+/// When the window does not fit or the padding is larger than half of it.
+pub fn max_pool(g: &mut Graph, x: Value, window: Window) -> Result<Value, GraphError> {
+    g.add1(MaxPool(window), &[x])
+}
+
+/// Appends average pooling.
+///
+/// # Errors
+/// When the window does not fit.
+pub fn avg_pool(g: &mut Graph, x: Value, window: Window, count_include_pad: bool) -> Result<Value, GraphError> {
+    g.add1(AvgPool { window, count_include_pad }, &[x])
+}
+
+/// Appends the mean over H and W: [N,H,W,C] to [N,1,1,C].
+///
+/// # Errors
+/// When x has no spatial axes.
+pub fn global_avg_pool(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
+    let [_, h, w, _] = g.nhwc(x)?;
+    avg_pool(g, x, Window { kernel_size: [h, w], ..Window::square(1, 1, 0) }, false)
+}
+
+fn pooled(window: &Window, x: &TensorType) -> Result<TensorType, String> {
+    let [n, h, w, c] = x.shape.nhwc().ok_or("x must have the axes [N,H,W,C]")?;
+    let [oh, ow] = window.output_size([h, w])?;
+    let extent = [0, 1].map(|a| window.dilation[a] * (window.kernel_size[a] - 1) + 1);
+    let p = window.padding;
+    if p.top >= extent[0] || p.left >= extent[1] || p.bottom >= extent[0] || p.right >= extent[1] {
+        return Err("the padding must be smaller than the window, or a window would see nothing but padding".into());
+    }
+    Ok(TensorType::channels([n, oh, ow, c]))
+}
+
+fn consts(window: &Window, x: &TensorType, y: &TensorType) -> Consts {
+    let ([n, h, w, c], [_, oh, ow, _]) = (x.shape.nhwc().unwrap_or([0; 4]), y.shape.nhwc().unwrap_or([0; 4]));
+    Consts::new()
+        .u("N", n)
+        .u("H", h)
+        .u("W", w)
+        .u("OH", oh)
+        .u("OW", ow)
+        .u("C4", padded(c) / LANES)
+        .u("KH", window.kernel_size[0])
+        .u("KW", window.kernel_size[1])
+        .u("SH", window.stride[0])
+        .u("SW", window.stride[1])
+        .u("PT", window.padding.top)
+        .u("PB", window.padding.bottom)
+        .u("PL", window.padding.left)
+        .u("PR", window.padding.right)
+        .u("DH", window.dilation[0])
+        .u("DW", window.dilation[1])
+}
+
+fn taps(window: &Window) -> usize {
+    window.kernel_size.iter().product()
+}
+
+impl Op for MaxPool {
+    fn name(&self) -> &'static str {
+        "max_pool"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [x] = expect_inputs(inputs)?;
+        let y = pooled(&self.0, x)?;
+        Ok(vec![y.clone(), y])
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let x = g.ty(node.inputs[0]).clone();
+        let op = MaxPoolGrad { window: self.0, x };
+        Ok(vec![Some(g.add1(op, &[first(upstream)?, node.outputs[1]])?)])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let y = l.outputs[0];
+        let bindings = [
+            (Operand::Input(0), Access::Read),
+            (Operand::Output(0), Access::Write),
+            (Operand::Output(1), Access::Write),
+        ];
+        let flops = taps(&self.0) * y.shape.elements();
+        l.call("max_pool", consts(&self.0, l.inputs[0], y), bindings, Work::Items(vectors(y)), flops);
+    }
+}
+
+impl Op for MaxPoolGrad {
+    fn name(&self) -> &'static str {
+        "max_pool_grad"
+    }
+
+    fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        Ok(vec![self.x.clone()])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let reads = [0, 1].map(|i| (Operand::Input(i), Access::Read));
+        let bindings = reads.into_iter().chain([(Operand::Output(0), Access::Write)]);
+        let flops = taps(&self.window) * l.inputs[0].shape.elements();
+        let work = Work::Items(vectors(&self.x));
+        l.call("max_pool_grad", consts(&self.window, &self.x, l.inputs[0]), bindings, work, flops);
+    }
+}
+
+impl Op for AvgPool {
+    fn name(&self) -> &'static str {
+        "avg_pool"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [x] = expect_inputs(inputs)?;
+        Ok(vec![pooled(&self.window, x)?])
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let op = AvgPoolGrad { pool: *self, x: g.ty(node.inputs[0]).clone() };
+        Ok(vec![Some(g.add1(op, &[first(upstream)?])?)])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let y = l.outputs[0];
+        let consts = consts(&self.window, l.inputs[0], y).b("COUNT_INCLUDE_PAD", self.count_include_pad);
+        let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
+        l.call("avg_pool", consts, bindings, Work::Items(vectors(y)), taps(&self.window) * y.shape.elements());
+    }
+}
+
+impl Op for AvgPoolGrad {
+    fn name(&self) -> &'static str {
+        "avg_pool_grad"
+    }
+
+    fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        Ok(vec![self.x.clone()])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let dy = l.inputs[0];
+        let consts = consts(&self.pool.window, &self.x, dy).b("COUNT_INCLUDE_PAD", self.pool.count_include_pad);
+        let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
+        let flops = taps(&self.pool.window) * dy.shape.elements();
+        l.call("avg_pool_grad", consts, bindings, Work::Items(vectors(&self.x)), flops);
+    }
+}

@@ -1,0 +1,203 @@
+//! The plan: kernel calls in order over a fixed set of buffers. Pure data, made without any device, printable.
+
+mod memory;
+mod print;
+
+use std::collections::HashMap;
+
+pub use memory::{Buffer, MemoryUse, Slice};
+
+use crate::graph::{Graph, Lowering, Operand, Source, StateLayout, Storage, Value};
+use crate::kernel::{Access, KernelCall};
+use crate::shape::TensorType;
+
+/// How a plan is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// Let values whose lifetimes do not overlap share memory. Without it every value can be read after a run, which
+    /// is how a non-finite value is traced to its layer.
+    pub reuse: bool,
+}
+
+impl Default for PlanOptions {
+    fn default() -> Self {
+        PlanOptions { reuse: true }
+    }
+}
+
+/// A kernel call with its place in the network.
+#[derive(Clone, Debug)]
+pub struct PlannedCall {
+    /// The call.
+    pub call: KernelCall<Slice>,
+    /// Op that it belongs to.
+    pub op: &'static str,
+    /// Layer that it belongs to.
+    pub scope: String,
+    /// Shape of the op's main operand and result, for people.
+    pub shapes: String,
+}
+
+/// A tensor that the caller writes or reads.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Name in the graph.
+    pub name: String,
+    /// Shape and layout.
+    pub ty: TensorType,
+    /// Where it lies.
+    pub slice: Slice,
+}
+
+/// Everything that an engine needs to run a graph.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Calls in order.
+    pub calls: Vec<PlannedCall>,
+    /// Lengths of the pool buffers, in floats; plans of a session share the pool.
+    pub slots: Vec<usize>,
+    /// Lengths of this plan's own buffers, zeroed once.
+    pub fixed: Vec<usize>,
+    /// Where the states lie.
+    pub states: StateLayout,
+    /// Inputs.
+    pub inputs: Vec<Port>,
+    /// Results, valid until the next run.
+    pub outputs: Vec<Port>,
+    /// With `reuse` off: all node results in order, named by their layer.
+    pub values: Vec<Port>,
+    /// What it needs.
+    pub memory: MemoryUse,
+}
+
+impl Plan {
+    /// Makes the plan of a graph: drops what no output or state needs, lowers every node, and assigns memory.
+    pub fn new(graph: &Graph, options: PlanOptions) -> Plan {
+        let order = live_nodes(graph);
+        let lowered: Vec<_> = order.iter().map(|&n| lower(graph, n)).collect();
+        let memory = memory::assign(graph, &order, &lowered, options);
+        let mut calls = Vec::new();
+        for (index, (&n, lowering)) in order.iter().zip(lowered).enumerate() {
+            let node = &graph.nodes()[n];
+            for call in lowering.calls {
+                calls.push(PlannedCall {
+                    call: call.map(|operand| memory.slice(graph, n, index, operand)),
+                    op: node.op.name(),
+                    scope: node.scope.clone(),
+                    shapes: shapes(graph, n),
+                });
+            }
+        }
+        let port = |name: &str, v: Value| Port { name: name.into(), ty: graph.ty(v).clone(), slice: memory.of(graph, v) };
+        let used = |v: Value| memory.known(v);
+        let inputs = graph.inputs().filter(|(_, v)| used(*v)).map(|(name, v)| port(name, v)).collect();
+        let values = if options.reuse { vec![] } else { retained(graph, &order, port) };
+        let plan = Plan {
+            calls,
+            slots: memory.slots.clone(),
+            fixed: memory.fixed.clone(),
+            states: memory.states.clone(),
+            inputs,
+            outputs: graph.outputs().iter().map(|(name, v)| port(name, *v)).collect(),
+            values,
+            memory: memory.summary(graph, &order),
+        };
+        plan.check();
+        plan
+    }
+
+    /// Total floating-point operations of one run.
+    pub fn flops(&self) -> u64 {
+        self.calls.iter().map(|c| c.call.flops).sum()
+    }
+
+    /// Finds an input by name.
+    pub fn input(&self, name: &str) -> Option<&Port> {
+        self.inputs.iter().find(|p| p.name == name)
+    }
+    /// Finds an output by name.
+    pub fn output(&self, name: &str) -> Option<&Port> {
+        self.outputs.iter().find(|p| p.name == name)
+    }
+
+    /// What every engine relies on: within a call, nothing that is written overlaps anything else.
+    fn check(&self) {
+        for planned in &self.calls {
+            let bindings = &planned.call.bindings;
+            for (i, (a, access)) in bindings.iter().enumerate() {
+                let overlaps = |(j, (b, _)): (usize, &(Slice, Access))| i != j && a.overlaps(b);
+                let clash = *access != Access::Read && bindings.iter().enumerate().any(overlaps);
+                assert!(!clash, "{} in {}: binding {i} overlaps another", planned.call.kernel, planned.scope);
+                // A buffer may not be bound both read-only and writable in one dispatch, even at disjoint offsets.
+                let mixed = bindings.iter().any(|(b, other)| {
+                    a.buffer == b.buffer && (*other == Access::Read) != (*access == Access::Read)
+                });
+                assert!(!mixed, "{} in {}: one buffer read and written", planned.call.kernel, planned.scope);
+            }
+        }
+    }
+}
+
+/// Nodes that an output or a state update depends on, in order.
+fn live_nodes(graph: &Graph) -> Vec<usize> {
+    let mut wanted = vec![false; graph.value_count()];
+    for (_, v) in graph.outputs() {
+        wanted[v.index()] = true;
+    }
+    let mut live = Vec::new();
+    for (n, node) in graph.nodes().iter().enumerate().rev() {
+        if !node.op.updates().is_empty() || node.outputs.iter().any(|v| wanted[v.index()]) {
+            live.push(n);
+            for v in &node.inputs {
+                wanted[v.index()] = true;
+            }
+        }
+    }
+    live.reverse();
+    live
+}
+
+/// A node's kernel calls and temporaries.
+pub(crate) struct Lowered {
+    calls: Vec<KernelCall<Operand>>,
+    scratch: Vec<usize>,
+}
+
+fn lower(graph: &Graph, n: usize) -> Lowered {
+    let node = &graph.nodes()[n];
+    let mut lowering = Lowering {
+        inputs: node.inputs.iter().map(|&v| graph.ty(v)).collect(),
+        outputs: node.outputs.iter().map(|&v| graph.ty(v)).collect(),
+        scratch: vec![],
+        calls: vec![],
+    };
+    node.op.lower(&mut lowering);
+    Lowered { calls: lowering.calls, scratch: lowering.scratch }
+}
+
+fn shapes(graph: &Graph, n: usize) -> String {
+    let node = &graph.nodes()[n];
+    let input = node.inputs.first().map(|&v| graph.ty(v).shape.to_string()).unwrap_or_default();
+    match node.outputs.first() {
+        Some(&out) => format!("{input} → {}", graph.ty(out).shape),
+        None => input,
+    }
+}
+
+fn retained(graph: &Graph, order: &[usize], port: impl Fn(&str, Value) -> Port) -> Vec<Port> {
+    let mut seen = HashMap::new();
+    let mut values = Vec::new();
+    for &n in order {
+        let node = &graph.nodes()[n];
+        if node.op.storage() != Storage::Own {
+            continue;
+        }
+        for &v in &node.outputs {
+            if seen.insert(v, ()).is_none() && matches!(graph.source(v), Source::Node(..)) {
+                let name = format!("{} ({})", if node.scope.is_empty() { "loss" } else { &node.scope }, node.op.name());
+                values.push(port(&name, v));
+            }
+        }
+    }
+    values
+}

@@ -1,0 +1,319 @@
+//! Shapes, memory layouts and every size rule of convolution and pooling: the only place that has them.
+//!
+//! Activations are N H W C, convolution weights KH KW I O. In memory the channel axes are padded with zeros to a
+//! multiple of [`LANES`], so that every shader loads `vec4`s; users only ever see the logical shape.
+
+use std::fmt;
+
+/// Width of the vectors that shaders load; channel axes are padded to a multiple of it.
+pub const LANES: usize = 4;
+
+/// `n` rounded up to a multiple of [`LANES`].
+pub const fn padded(n: usize) -> usize {
+    n.div_ceil(LANES) * LANES
+}
+
+/// A logical shape, outermost axis first.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Shape(pub Vec<usize>);
+
+impl Shape {
+    /// Number of logical elements.
+    pub fn elements(&self) -> usize {
+        self.0.iter().product()
+    }
+    /// Number of axes.
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+    /// The last axis: channels of an activation, output channels of a weight.
+    pub fn channels(&self) -> usize {
+        self.0.last().copied().unwrap_or(1)
+    }
+    /// Product of all axes but the last: the pixels of an activation.
+    pub fn rows(&self) -> usize {
+        self.0[..self.0.len().saturating_sub(1)].iter().product()
+    }
+    /// The four axes of an N H W C activation; a rank-2 [N, C] counts as N 1 1 C.
+    pub fn nhwc(&self) -> Option<[usize; 4]> {
+        match self.0[..] {
+            [n, h, w, c] => Some([n, h, w, c]),
+            [n, c] => Some([n, 1, 1, c]),
+            _ => None,
+        }
+    }
+}
+
+impl<const R: usize> From<[usize; R]> for Shape {
+    fn from(dims: [usize; R]) -> Self {
+        Shape(dims.to_vec())
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[")?;
+        for (i, d) in self.0.iter().enumerate() {
+            write!(f, "{}{d}", if i > 0 { "×" } else { "" })?;
+        }
+        write!(f, "]")
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Which axes are padded in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Last axis padded: activations [N,H,W,C], [N,C] and vectors [C].
+    Channels,
+    /// Last two axes padded: weights [KH,KW,I,O] and [I,O].
+    Kernel,
+    /// Nothing padded but the end: flat buffers that hold many tensors.
+    Flat,
+}
+
+/// What a graph value is: a logical shape and how it lies in memory. Elements are always 32-bit floats on a GPU;
+/// class labels are stored as whole numbers, exact up to 2^24.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TensorType {
+    /// Logical shape.
+    pub shape: Shape,
+    /// Memory layout.
+    pub layout: Layout,
+}
+
+impl TensorType {
+    /// An activation or vector: the last axis is channels.
+    pub fn channels(shape: impl Into<Shape>) -> Self {
+        TensorType { shape: shape.into(), layout: Layout::Channels }
+    }
+    /// A weight whose last two axes are input and output channels.
+    pub fn kernel(shape: impl Into<Shape>) -> Self {
+        TensorType { shape: shape.into(), layout: Layout::Kernel }
+    }
+    /// A flat run of `len` floats.
+    pub fn flat(len: usize) -> Self {
+        TensorType { shape: Shape(vec![len]), layout: Layout::Flat }
+    }
+    /// Size of the last axis in memory.
+    pub fn stride(&self) -> usize {
+        padded(self.shape.channels())
+    }
+    /// Number of floats in memory, padding included.
+    pub fn len(&self) -> usize {
+        let dims = &self.shape.0;
+        match self.layout {
+            Layout::Flat => padded(self.shape.elements()),
+            Layout::Channels => self.shape.rows() * self.stride(),
+            Layout::Kernel => {
+                let (inner, outer) = (&dims[dims.len() - 2..], &dims[..dims.len() - 2]);
+                outer.iter().product::<usize>() * padded(inner[0]) * padded(inner[1])
+            }
+        }
+    }
+    /// True when there is no element at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// For each logical row (run of the last axis): the offset of its first float in memory.
+    fn row_offset(&self, row: usize) -> usize {
+        match self.layout {
+            Layout::Kernel => {
+                let inputs = self.shape.0[self.shape.rank() - 2];
+                (row / inputs * padded(inputs) + row % inputs) * self.stride()
+            }
+            _ => row * self.stride(),
+        }
+    }
+
+    /// Logical values, in order, to memory order with zeros in the padding.
+    pub fn pack<A: Copy, B: From<A> + Copy + Default>(&self, logical: &[A]) -> Vec<B> {
+        let mut memory = vec![B::default(); self.len()];
+        let c = if self.layout == Layout::Flat { self.shape.elements() } else { self.shape.channels() };
+        for (row, values) in logical.chunks_exact(c.max(1)).enumerate() {
+            let at = if self.layout == Layout::Flat { 0 } else { self.row_offset(row) };
+            for (to, &from) in memory[at..at + c].iter_mut().zip(values) {
+                *to = from.into();
+            }
+        }
+        memory
+    }
+
+    /// The reverse of [`TensorType::pack`].
+    pub fn unpack<A: Copy>(&self, memory: &[A]) -> Vec<A> {
+        if self.layout == Layout::Flat {
+            return memory[..self.shape.elements()].to_vec();
+        }
+        let c = self.shape.channels();
+        (0..self.shape.rows()).flat_map(|row| memory[self.row_offset(row)..][..c].iter().copied()).collect()
+    }
+}
+
+/// Zeros around the two spatial axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Padding {
+    /// Rows above.
+    pub top: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Padding {
+    /// The same padding on all four sides.
+    pub const fn same(p: usize) -> Self {
+        Padding { top: p, bottom: p, left: p, right: p }
+    }
+}
+
+/// A window that slides over the spatial axes: what convolution and pooling share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// KH, KW.
+    pub kernel_size: [usize; 2],
+    /// Step along H and W.
+    pub stride: [usize; 2],
+    /// Padding, possibly asymmetric.
+    pub padding: Padding,
+    /// Distance between the taps of the kernel.
+    pub dilation: [usize; 2],
+    /// Round the output size up instead of down (pooling only); a window must still start inside the input or its
+    /// leading padding, as in PyTorch.
+    pub ceil_mode: bool,
+}
+
+impl Window {
+    /// A square window.
+    pub const fn square(kernel_size: usize, stride: usize, padding: usize) -> Self {
+        Window {
+            kernel_size: [kernel_size; 2],
+            stride: [stride; 2],
+            padding: Padding::same(padding),
+            dilation: [1; 2],
+            ceil_mode: false,
+        }
+    }
+
+    /// Output size [OH, OW] for an input of [H, W]:
+    /// `floor((size + padding − dilation·(kernel − 1) − 1) / stride) + 1`.
+    ///
+    /// # Errors
+    /// A rule in words when a parameter is 0 or the window does not fit.
+    pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2], String> {
+        let pads = [(self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)];
+        let mut out = [0; 2];
+        for axis in 0..2 {
+            let (k, s, d) = (self.kernel_size[axis], self.stride[axis], self.dilation[axis]);
+            if k == 0 || s == 0 || d == 0 {
+                return Err(format!("kernel size {k}, stride {s} and dilation {d} must all be at least 1"));
+            }
+            let (extent, size) = (d * (k - 1) + 1, input[axis] + pads[axis].0 + pads[axis].1);
+            if input[axis] == 0 || size < extent {
+                let name = ["height", "width"][axis];
+                return Err(format!(
+                    "the window covers {extent} pixels in {name} but the input with its padding has only {size}"
+                ));
+            }
+            let room = size - extent;
+            out[axis] = if self.ceil_mode { room.div_ceil(s) } else { room / s } + 1;
+            if self.ceil_mode && (out[axis] - 1) * s >= input[axis] + pads[axis].0 {
+                out[axis] -= 1;
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// One phase of a strided window seen from the input's side: the input positions that are congruent modulo the stride
+/// are reached by the same taps. Along one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// First tap that reaches this phase.
+    pub first_tap: usize,
+    /// Number of taps that reach it, possibly 0.
+    pub taps: usize,
+    /// Distance between those taps.
+    pub tap_step: usize,
+    /// First input position of the phase.
+    pub start: usize,
+    /// Number of input positions of the phase.
+    pub count: usize,
+}
+
+/// The `stride` phases of an axis, so that an input gradient multiplies nothing in vain: input position `i` receives
+/// output `o` through tap `k` where `o·stride = i + padding − k·dilation`.
+pub fn phases(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Vec<Phase> {
+    (0..stride)
+        .map(|phase| {
+            let start = (phase + stride - padding % stride) % stride;
+            let hits = |k: &usize| (k * dilation) % stride == phase;
+            let first_tap = (0..kernel).find(hits).unwrap_or(0);
+            let second = (first_tap + 1..kernel + stride).find(hits).unwrap_or(first_tap + stride);
+            Phase {
+                first_tap,
+                taps: (0..kernel).filter(hits).count(),
+                tap_step: second - first_tap,
+                start,
+                count: (input + stride - 1).saturating_sub(start) / stride,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pack_and_unpack_are_inverse_and_pad_with_zeros() {
+        let t = TensorType::kernel([2, 1, 3, 5]);
+        let logical: Vec<f32> = (1..=30).map(|v| v as f32).collect();
+        let memory: Vec<f32> = t.pack(&logical);
+        assert_eq!(memory.len(), 2 * 4 * 8);
+        assert_eq!(memory[5..8], [0.0; 3]);
+        assert_eq!(memory[24..32], [0.0; 8], "the padded input channel");
+        assert_eq!(t.unpack(&memory), logical);
+    }
+
+    #[test]
+    fn every_input_position_and_tap_is_in_exactly_one_phase() {
+        for (input, kernel, stride, padding, dilation) in
+            [(9, 3, 2, 1, 1), (8, 7, 2, 3, 1), (11, 3, 2, 2, 2), (10, 2, 3, 0, 1), (13, 4, 3, 2, 2), (1, 1, 2, 0, 1)]
+        {
+            let mut pairs = Vec::new();
+            for (index, p) in phases(input, kernel, stride, padding, dilation).iter().enumerate() {
+                for i in (0..p.count).map(|j| p.start + j * stride) {
+                    assert!(i < input);
+                    assert_eq!((i + padding) % stride, index % stride);
+                    pairs.extend((0..p.taps).map(|t| (i, p.first_tap + t * p.tap_step)));
+                }
+            }
+            let mut expected: Vec<_> = (0..input)
+                .flat_map(|i| (0..kernel).map(move |k| (i, k)))
+                .filter(|&(i, k)| (i + padding + stride * kernel * dilation - k * dilation) % stride == 0)
+                .collect();
+            pairs.sort();
+            expected.sort();
+            assert_eq!(pairs, expected, "input {input} kernel {kernel} stride {stride}");
+        }
+    }
+
+    #[test]
+    fn output_sizes_follow_pytorch() {
+        assert_eq!(Window::square(7, 2, 3).output_size([224, 224]), Ok([112, 112]));
+        let ceil = Window { ceil_mode: true, ..Window::square(3, 2, 0) };
+        assert_eq!(ceil.output_size([4, 6]), Ok([2, 3]));
+        let starts_in_padding = Window { ceil_mode: true, ..Window::square(2, 2, 1) };
+        assert_eq!(starts_in_padding.output_size([3, 3]), Ok([2, 2]), "a window may not start in the trailing padding");
+        assert!(Window::square(5, 1, 0).output_size([4, 4]).unwrap_err().contains("only 4"));
+    }
+}

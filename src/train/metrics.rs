@@ -1,0 +1,141 @@
+//! What a run is judged by: the confusion matrix over a whole set, and one row of numbers per epoch.
+
+use std::io::{Read, Write};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A class index that the matrix has no row or column for.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("class {class} is out of range: there are {classes} classes, numbered from 0")]
+pub struct ClassOutOfRange {
+    /// The index given.
+    pub class: usize,
+    /// How many classes there are.
+    pub classes: usize,
+}
+
+/// Counts of (truth, prediction) pairs over a whole set: truth in rows, prediction in columns.
+///
+/// Every score is a ratio of counts, so it does not depend on batch sizes. With `n[t][p]` images of
+/// class `t` predicted as `p`:
+/// - accuracy = Σ n\[c\]\[c\] / Σ n\[t\]\[p\]
+/// - recall of class c = n\[c\]\[c\] / Σₚ n\[c\]\[p\]
+/// - precision of class c = n\[c\]\[c\] / Σₜ n\[t\]\[c\]
+///
+/// A ratio whose denominator is 0 (a class without images, or one never predicted) is `None`, not 0
+/// and not 1: it says nothing about the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfusionMatrix {
+    classes: usize,
+    counts: Vec<u64>,
+}
+
+impl ConfusionMatrix {
+    /// An empty matrix for `classes` classes.
+    pub fn new(classes: usize) -> Self {
+        Self {
+            classes,
+            counts: vec![0; classes * classes],
+        }
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Counts one image of class `truth` predicted as `prediction`.
+    pub fn add(&mut self, truth: usize, prediction: usize) -> Result<(), ClassOutOfRange> {
+        let classes = self.classes;
+        for class in [truth, prediction] {
+            if class >= classes {
+                return Err(ClassOutOfRange { class, classes });
+            }
+        }
+        self.counts[truth * classes + prediction] += 1;
+        Ok(())
+    }
+
+    /// Images of class `truth` predicted as `prediction`; 0 for classes that do not exist.
+    pub fn count(&self, truth: usize, prediction: usize) -> u64 {
+        if truth >= self.classes || prediction >= self.classes {
+            return 0;
+        }
+        self.counts[truth * self.classes + prediction]
+    }
+
+    /// Images counted.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Images of class `truth`.
+    pub fn row_total(&self, truth: usize) -> u64 {
+        (0..self.classes).map(|p| self.count(truth, p)).sum()
+    }
+
+    /// Images predicted as `prediction`.
+    pub fn column_total(&self, prediction: usize) -> u64 {
+        (0..self.classes).map(|t| self.count(t, prediction)).sum()
+    }
+
+    /// Share of all images predicted correctly.
+    pub fn accuracy(&self) -> Option<f64> {
+        let correct = (0..self.classes).map(|c| self.count(c, c)).sum();
+        ratio(correct, self.total())
+    }
+
+    /// Share of a class's images that were found.
+    pub fn recall(&self, class: usize) -> Option<f64> {
+        ratio(self.count(class, class), self.row_total(class))
+    }
+
+    /// Share of the predictions of a class that were right.
+    pub fn precision(&self, class: usize) -> Option<f64> {
+        ratio(self.count(class, class), self.column_total(class))
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// One epoch of a run: a row of `metrics.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochRow {
+    /// Epoch, counted from 1.
+    pub epoch: u32,
+    /// Mean training loss over the epoch's images.
+    pub train_loss: f64,
+    /// Share of training images predicted correctly, 0..1.
+    pub train_accuracy: f64,
+    /// Mean validation loss.
+    pub val_loss: f64,
+    /// Share of validation images predicted correctly, 0..1.
+    pub val_accuracy: f64,
+    /// Learning rate at the epoch's last step.
+    pub lr: f64,
+    /// Training images per second.
+    pub images_per_s: f64,
+    /// Seconds from the run's start to the epoch's end.
+    pub seconds: f64,
+}
+
+impl EpochRow {
+    /// Writes rows as CSV, preceded by the column names if `header`. Numbers read back exactly.
+    pub fn write_csv(rows: &[Self], header: bool, writer: impl Write) -> Result<(), csv::Error> {
+        let mut csv = csv::WriterBuilder::new()
+            .has_headers(header)
+            .from_writer(writer);
+        rows.iter().try_for_each(|row| csv.serialize(row))?;
+        csv.flush()?;
+        Ok(())
+    }
+
+    /// Reads rows from CSV with column names; the error names the line.
+    pub fn read_csv(reader: impl Read) -> Result<Vec<Self>, csv::Error> {
+        csv::Reader::from_reader(reader).deserialize().collect()
+    }
+}

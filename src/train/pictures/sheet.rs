@@ -1,0 +1,140 @@
+//! A grid of images with captions.
+
+use std::borrow::Cow;
+
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
+
+use super::canvas::{Anchor, Canvas, Colour, TextStyle, fit, text_width};
+use super::{PictureError, palette};
+
+const MARGIN: f32 = 28.0;
+const GAP: f32 = 20.0;
+const CAPTION: f32 = 22.0;
+const LINE: f32 = 28.0;
+const TITLE: f32 = 34.0;
+
+/// An image with a caption.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// Shown whole, centred; small images are enlarged by whole factors, so pixels stay pixels.
+    pub image: RgbImage,
+    /// One or more lines under the image; a line too long ends in an ellipsis.
+    pub caption: String,
+    /// Colour of the caption's first line and of the bar under the image.
+    pub caption_colour: Colour,
+}
+
+/// A grid of cells, filled row by row: predictions, or image | truth | model A | model B per row.
+#[derive(Debug, Clone)]
+pub struct Sheet {
+    /// Above the grid; none when empty.
+    pub title: String,
+    /// Cells per row, at least 1.
+    pub columns: usize,
+    /// Edge of the square that each image is shown in, in pixels.
+    pub cell_size: u32,
+    /// The cells, row by row.
+    pub cells: Vec<Cell>,
+}
+
+/// The cell for one classified image: "prediction (truth)" and the confidence, 0..1.
+pub fn prediction_cell(image: RgbImage, prediction: &str, truth: &str, confidence: f64) -> Cell {
+    let right = prediction == truth;
+    Cell {
+        image,
+        caption: format!("{prediction} ({truth})\n{:.0} %", confidence * 100.0),
+        caption_colour: if right {
+            palette::RIGHT
+        } else {
+            palette::WRONG
+        },
+    }
+}
+
+impl Sheet {
+    /// Draws the sheet.
+    ///
+    /// # Errors
+    /// There are no cells or columns, or more than one picture holds.
+    pub fn draw(&self) -> Result<RgbImage, PictureError> {
+        let what = "the sheet of images";
+        if self.cells.is_empty() || self.columns == 0 || self.cell_size == 0 {
+            return Err(PictureError::Empty { what });
+        }
+        let columns = self.columns.min(self.cells.len());
+        let rows = self.cells.len().div_ceil(columns);
+        let lines = self
+            .cells
+            .iter()
+            .map(|cell| cell.caption.lines().count())
+            .max()
+            .unwrap_or(0);
+        let size = self.cell_size as f32;
+        let row_height = size + 12.0 + lines as f32 * LINE + GAP;
+        let top = if self.title.is_empty() {
+            MARGIN
+        } else {
+            MARGIN + 60.0
+        };
+        let grid = columns as f32 * (size + GAP) - GAP;
+        let width = grid.max(text_width(&self.title, TITLE)) + 2.0 * MARGIN;
+        let height = top + rows as f32 * row_height - GAP + MARGIN;
+        let mut canvas = Canvas::new(what, width as u64, height as u64)?;
+        let title = TextStyle::new(TITLE, palette::INK, Anchor::Start);
+        canvas.text(&self.title, MARGIN, MARGIN + 20.0, title);
+        for (index, cell) in self.cells.iter().enumerate() {
+            let x = MARGIN + (index % columns) as f32 * (size + GAP);
+            let y = top + (index / columns) as f32 * row_height;
+            cell.draw(&mut canvas, x, y, self.cell_size);
+        }
+        Ok(canvas.finish())
+    }
+}
+
+impl Cell {
+    fn draw(&self, canvas: &mut Canvas, x: f32, y: f32, size: u32) {
+        let edge = size as f32;
+        canvas.fill_rect(x, y, edge, edge, palette::GRID);
+        let (width, height) = self.image.dimensions();
+        if width > 0 && height > 0 {
+            let (image, zoom) = fit_image(&self.image, size);
+            let inset = |extent: u32| (size - extent * zoom) / 2;
+            let (dx, dy) = (inset(image.width()), inset(image.height()));
+            canvas.picture(&image, x as u32 + dx, y as u32 + dy, zoom);
+        }
+        canvas.fill_rect(x, y + edge, edge, 5.0, self.caption_colour);
+        for (index, line) in self.caption.lines().enumerate() {
+            let colour = if index == 0 {
+                self.caption_colour
+            } else {
+                palette::FAINT
+            };
+            let style = TextStyle::new(CAPTION, colour, Anchor::Start);
+            let line_y = y + edge + 12.0 + (index as f32 + 0.5) * LINE;
+            canvas.text(&fit(line, CAPTION, edge), x, line_y, style);
+        }
+    }
+}
+
+/// The image scaled down if it exceeds the square, and the whole factor to enlarge it by otherwise.
+fn fit_image(image: &RgbImage, size: u32) -> (Cow<'_, RgbImage>, u32) {
+    let (width, height) = image.dimensions();
+    let longest = width.max(height);
+    if longest <= size {
+        return (Cow::Borrowed(image), size / longest);
+    }
+    let scaled = |extent: u32| {
+        let exact = f64::from(extent) * f64::from(size) / f64::from(longest);
+        (exact.round() as u32).clamp(1, size)
+    };
+    (
+        Cow::Owned(resize(
+            image,
+            scaled(width),
+            scaled(height),
+            FilterType::Triangle,
+        )),
+        1,
+    )
+}

@@ -1,0 +1,128 @@
+//! The graphs of a training run: one for a whole training step, one for evaluation, over shared states.
+
+use crate::autodiff;
+use crate::fuse::{FuseOptions, fuse};
+use crate::graph::{Graph, GraphError, Group, StateTable, Value};
+use crate::ops::{self, AdamOptions, CrossEntropyOptions, HYPER_LEN, SgdOptions};
+use crate::shape::TensorType;
+
+/// How parameters are updated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimizer {
+    /// SGD with momentum.
+    Sgd(SgdOptions),
+    /// Adam or AdamW.
+    Adam(AdamOptions),
+}
+
+impl Optimizer {
+    /// β1 and β2 for the bias corrections; without moments they are 0.
+    pub fn betas(&self) -> [f32; 2] {
+        match self {
+            Optimizer::Sgd(_) => [0.0; 2],
+            Optimizer::Adam(o) => o.betas,
+        }
+    }
+}
+
+/// Names of the ports of the graphs below.
+pub mod port {
+    /// Input [N,H,W,C].
+    pub const IMAGES: &str = "images";
+    /// Input [N], class numbers; see `IGNORED`.
+    pub const LABELS: &str = "labels";
+    /// Input: what changes from step to step, see `ops::hyper_values`.
+    pub const HYPER: &str = "hyper";
+    /// Output [1].
+    pub const LOSS: &str = "loss";
+    /// Output [4]: loss sum, weight sum, rightly predicted, counted.
+    pub const TOTALS: &str = "totals";
+    /// Output [N, classes] of the evaluation.
+    pub const LOGITS: &str = "logits";
+}
+
+/// Label of the rows that fill up a last, smaller evaluation batch: they count for nothing.
+pub const IGNORED: i32 = -1;
+
+/// Appends everything behind the loss: gradients of all parameters, clipping, the update.
+///
+/// # Errors
+/// When a parameter does not reach the loss, or an op on the way has no gradient.
+pub fn append_update(
+    g: &mut Graph,
+    loss: Value,
+    optimizer: Optimizer,
+    clip: Option<f32>,
+) -> Result<(), GraphError> {
+    let states = g.states().clone();
+    let parameters = states
+        .of(Group::Parameters)
+        .map(|(_, s)| g.state(&s.name, s.ty.clone(), s.group, s.init, s.decay))
+        .collect::<Result<Vec<_>, _>>()?;
+    let grads = autodiff::gradients(g, loss, &parameters)?;
+    let packed = ops::pack_parameters(g, &grads)?;
+    let hyper = g.input(port::HYPER, TensorType::channels([HYPER_LEN]));
+    let factor = clip.map(|max_norm| ops::clip_scale(g, packed, max_norm)).transpose()?;
+    match optimizer {
+        Optimizer::Sgd(options) => ops::sgd_step(g, packed, hyper, factor, loss, options),
+        Optimizer::Adam(options) => ops::adam_step(g, packed, hyper, factor, loss, options),
+    }
+}
+
+/// A network for classification: appends itself to a graph, from images to logits.
+pub type Network<'a> = &'a dyn Fn(&mut Graph, Value, crate::nn::Mode) -> Result<Value, GraphError>;
+
+/// What the training graph is made of besides the network.
+#[derive(Clone, Copy, Debug)]
+pub struct StepOptions {
+    /// N, H, W, C of the images.
+    pub images: [usize; 4],
+    /// The loss.
+    pub loss: CrossEntropyOptions,
+    /// The update.
+    pub optimizer: Optimizer,
+    /// Largest norm of all gradients.
+    pub clip: Option<f32>,
+    /// Rewrites.
+    pub fuse: FuseOptions,
+}
+
+/// A whole training step for classification, sharing `states` with other graphs.
+///
+/// # Errors
+/// When the network does not fit the images.
+pub fn training_graph(states: StateTable, network: Network<'_>, o: StepOptions) -> Result<Graph, GraphError> {
+    let mut g = Graph::with_states(states);
+    let images = g.input(port::IMAGES, TensorType::channels(o.images));
+    let labels = g.input(port::LABELS, TensorType::flat(o.images[0]));
+    let logits = network(&mut g, images, crate::nn::Mode::Train)?;
+    let [loss, totals] = ops::softmax_cross_entropy(&mut g, logits, labels, None, o.loss)?;
+    g.output(port::LOSS, loss);
+    g.output(port::TOTALS, totals);
+    append_update(&mut g, loss, o.optimizer, o.clip)?;
+    fuse(&mut g, o.fuse);
+    Ok(g)
+}
+
+/// Evaluation with running statistics: rows labelled [`IGNORED`] count for nothing, and rows do not influence each
+/// other, so a last, smaller batch is exact when it is filled up with them.
+///
+/// # Errors
+/// When the network does not fit the images.
+pub fn evaluation_graph(
+    states: StateTable,
+    network: Network<'_>,
+    images: [usize; 4],
+    fuse_options: FuseOptions,
+) -> Result<Graph, GraphError> {
+    let mut g = Graph::with_states(states);
+    let x = g.input(port::IMAGES, TensorType::channels(images));
+    let labels = g.input(port::LABELS, TensorType::flat(images[0]));
+    let logits = network(&mut g, x, crate::nn::Mode::Eval)?;
+    let options = CrossEntropyOptions { ignore_index: Some(IGNORED), ..Default::default() };
+    let [_, totals] = ops::softmax_cross_entropy(&mut g, logits, labels, None, options)?;
+    g.output(port::LOGITS, logits);
+    g.output(port::TOTALS, totals);
+    fuse(&mut g, fuse_options);
+    Ok(g)
+}

@@ -1,0 +1,61 @@
+//! What `data` promises: every format opens, every defect is named with its remedy, batches depend on
+//! the seed alone. Fixtures are made here.
+
+mod formats;
+mod images;
+mod loading;
+
+use std::fs;
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+use shadegrad::data::{DataError, OpenOptions, Splits, open_classification};
+use tempfile::TempDir;
+
+/// A picture without symmetry, so that every turn and flip of it differs.
+fn picture(width: u32, height: u32, tone: u8) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        Rgb([tone, (x * 13 % 256) as u8, (y * 29 % 256) as u8])
+    })
+}
+
+fn temp() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn save(path: &Path, image: &RgbImage) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image.save(path).unwrap();
+}
+
+/// `count` images in each of the classes below `root`.
+fn class_folders(root: &Path, classes: &[&str], count: usize) {
+    for (tone, class) in classes.iter().enumerate() {
+        for i in 0..count {
+            save(
+                &root.join(class).join(format!("{i}.png")),
+                &picture(9, 7, (tone * 60 + i) as u8),
+            );
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<Splits, DataError> {
+    open_classification(
+        path,
+        &OpenOptions {
+            val_split: 0.25,
+            seed: 5,
+        },
+    )
+}
+
+/// The message of an error that must mention all of `parts`.
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T, DataError>, parts: &[&str]) -> String {
+    let message = result.expect_err("an error was expected").to_string();
+    for part in parts {
+        assert!(message.contains(part), "'{part}' is missing in: {message}");
+    }
+    message
+}
