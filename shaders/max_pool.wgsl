@@ -25,7 +25,7 @@ fn main(
             let w = i32(ow * SW + (k % KW) * DW) - i32(PL);
             if (inside(h, H) && inside(w, W)) {
                 let v = x[((n * H + u32(h)) * W + u32(w)) * C4 + c];
-                let wins = tap < vec4<f32>() | v > best | v != v;
+                let wins = (tap < vec4<f32>()) | (v > best) | (v != v);
                 best = select(best, v, wins);
                 tap = select(tap, vec4<f32>(f32(k)), wins);
             }

@@ -36,11 +36,11 @@ fn main(
             weight += sum4(one_hot(label, c) * class_weights(c));
             all += sum4(class_weights(c));
         }
-        let smooth = LABEL_SMOOTHING / f32(C);
-        let scale = (1.0 - LABEL_SMOOTHING) * weight + smooth * all;
+        let share = LABEL_SMOOTHING / f32(C);
+        let scale = (1.0 - LABEL_SMOOTHING) * weight + share * all;
         for (var c = 0u; c < C4; c++) {
             let p = exp(logits_at(i, c) - top) / total;
-            let wanted = (1.0 - LABEL_SMOOTHING) * weight * one_hot(label, c) + smooth * class_weights(c);
+            let wanted = (1.0 - LABEL_SMOOTHING) * weight * one_hot(label, c) + share * class_weights(c);
             dlogits[i * C4 + c] = u * (p * scale - wanted);
         }
     }

@@ -14,8 +14,8 @@ fn main(
         let o = i % O4;
         let c = (i / O4) % I4;
         let tap = i / (O4 * I4);
-        let from = (tap * I4 * 4u + c * 4u) * O4 + o;
-        let block = transpose(mat4x4<f32>(w[from], w[from + O4], w[from + 2u * O4], w[from + 3u * O4]));
+        let start = (tap * I4 * 4u + c * 4u) * O4 + o;
+        let block = transpose(mat4x4<f32>(w[start], w[start + O4], w[start + 2u * O4], w[start + 3u * O4]));
         let to = (tap * O4 * 4u + o * 4u) * I4 + c;
         wt[to] = block[0];
         wt[to + I4] = block[1];

@@ -4,8 +4,8 @@
 pub mod cpu;
 pub mod gpu;
 pub mod registry;
-pub mod shader;
 mod session;
+pub mod shader;
 
 pub use session::{PlanId, Session};
 
@@ -54,6 +54,14 @@ pub enum ExecError {
     Kernel {
         /// Name.
         kernel: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// The device refused something else.
+    #[error("the device reported an error while {during}: {reason}")]
+    Device {
+        /// What was being done.
+        during: String,
         /// What the driver said.
         reason: String,
     },
@@ -120,4 +128,21 @@ pub trait Engine: Send {
 
     /// Bytes of device memory held.
     fn memory(&self) -> u64;
+}
+
+/// An engine that computes in f32, on whatever device.
+pub type AnyEngine = dyn Engine<Scalar = f32>;
+
+/// Opens the device that `--device` names: `auto`, `gpu`, `cpu`, a part of an adapter's name, or its index.
+///
+/// # Errors
+/// When there is no such device (the message lists those there are) or it cannot be opened.
+pub fn open(device: &str) -> Result<Box<AnyEngine>, ExecError> {
+    if device.eq_ignore_ascii_case("cpu") {
+        return Ok(Box::new(cpu::CpuEngine::<f32>::new()));
+    }
+    match gpu::choose(device, &gpu::list())? {
+        gpu::Choice::Cpu => Ok(Box::new(cpu::CpuEngine::<f32>::new())),
+        gpu::Choice::Adapter(index) => Ok(Box::new(gpu::GpuEngine::new(index, gpu::EngineOptions::default())?)),
+    }
 }

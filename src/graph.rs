@@ -224,7 +224,9 @@ impl Graph {
         let outputs = op
             .outputs(&types)
             .and_then(|out| match out.iter().find(|t| t.len() > i32::MAX as usize) {
-                Some(t) => Err(format!("the result {} has more than 2^31 elements: lower the batch or image size", t.shape)),
+                Some(t) => {
+                    Err(format!("the result {} has more than 2^31 elements: lower the batch or image size", t.shape))
+                }
                 None => Ok(out),
             })
             .map_err(|rule| GraphError::Shape {

@@ -5,6 +5,7 @@
 //! the plan, on a GPU through the shaders or on the CPU through their Rust twins. [`data`] and [`train`] drive it.
 
 pub mod autodiff;
+pub mod cli;
 pub mod data;
 pub mod exec;
 pub mod fuse;

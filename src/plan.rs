@@ -88,7 +88,8 @@ impl Plan {
                 });
             }
         }
-        let port = |name: &str, v: Value| Port { name: name.into(), ty: graph.ty(v).clone(), slice: memory.of(graph, v) };
+        let port =
+            |name: &str, v: Value| Port { name: name.into(), ty: graph.ty(v).clone(), slice: memory.of(graph, v) };
         let used = |v: Value| memory.known(v);
         let inputs = graph.inputs().filter(|(_, v)| used(*v)).map(|(name, v)| port(name, v)).collect();
         let values = if options.reuse { vec![] } else { retained(graph, &order, port) };
@@ -129,9 +130,9 @@ impl Plan {
                 let clash = *access != Access::Read && bindings.iter().enumerate().any(overlaps);
                 assert!(!clash, "{} in {}: binding {i} overlaps another", planned.call.kernel, planned.scope);
                 // A buffer may not be bound both read-only and writable in one dispatch, even at disjoint offsets.
-                let mixed = bindings.iter().any(|(b, other)| {
-                    a.buffer == b.buffer && (*other == Access::Read) != (*access == Access::Read)
-                });
+                let mixed = bindings
+                    .iter()
+                    .any(|(b, other)| a.buffer == b.buffer && (*other == Access::Read) != (*access == Access::Read));
                 assert!(!mixed, "{} in {}: one buffer read and written", planned.call.kernel, planned.scope);
             }
         }

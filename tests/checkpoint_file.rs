@@ -12,20 +12,10 @@ use shadegrad::interop::safetensors::{SafetensorsError, Tensor, TensorData, Tens
 fn example() -> TensorFile {
     let mut file = TensorFile::default();
     let weights = vec![1.5, -0.0, f32::MIN_POSITIVE, f32::INFINITY, 3.0e38, 1e-45];
-    file.tensors
-        .insert("conv1.weight".into(), Tensor::f32([2, 3], weights));
-    file.tensors.insert(
-        "bn1.num_batches_tracked".into(),
-        Tensor::i64([], vec![i64::MAX]),
-    );
-    file.tensors
-        .insert("empty".into(), Tensor::f32([0, 4], vec![]));
-    for (key, value) in [
-        ("format", "pt"),
-        ("classes", "[\"car\",\n\"bus\"]"),
-        ("epoch", "3"),
-        ("a", "é"),
-    ] {
+    file.tensors.insert("conv1.weight".into(), Tensor::f32([2, 3], weights));
+    file.tensors.insert("bn1.num_batches_tracked".into(), Tensor::i64([], vec![i64::MAX]));
+    file.tensors.insert("empty".into(), Tensor::f32([0, 4], vec![]));
+    for (key, value) in [("format", "pt"), ("classes", "[\"car\",\n\"bus\"]"), ("epoch", "3"), ("a", "é")] {
         file.metadata.insert(key.into(), value.into());
     }
     file
@@ -107,47 +97,26 @@ fn narrow_and_wide_floats_become_f32() {
         ("bf16", view(Dtype::BF16, &bf16)),
         ("f64", view(Dtype::F64, &f64)),
     ]);
-    fs::write(
-        &path,
-        safetensors::serialize(tensors, None).expect("serializes"),
-    )
-    .expect("writes");
+    fs::write(&path, safetensors::serialize(tensors, None).expect("serializes")).expect("writes");
     let file = TensorFile::read(&path).expect("reads");
     let values = |name: &str| file.tensors[name].data.clone();
-    assert_eq!(
-        values("f16"),
-        TensorData::F32(vec![1.5, -2.0, 2f32.powi(-24)])
-    );
-    assert_eq!(
-        values("bf16"),
-        TensorData::F32(vec![1.5, -2.0, 2f64.powi(-133) as f32])
-    );
+    assert_eq!(values("f16"), TensorData::F32(vec![1.5, -2.0, 2f32.powi(-24)]));
+    assert_eq!(values("bf16"), TensorData::F32(vec![1.5, -2.0, 2f64.powi(-133) as f32]));
     assert_eq!(values("f64"), TensorData::F32(vec![1.5, -2.0, 0.0]));
 }
 
 #[test]
 fn a_double_too_large_for_f32_is_refused() {
     let (_folder, path) = folder();
-    raw(
-        &path,
-        r#"{"w":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#,
-        &1e300f64.to_le_bytes(),
-    );
+    raw(&path, r#"{"w":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#, &1e300f64.to_le_bytes());
     let message = TensorFile::read(&path).expect_err("refused").to_string();
-    assert!(
-        message.contains("`w`") && message.contains("1e300"),
-        "{message}"
-    );
+    assert!(message.contains("`w`") && message.contains("1e300"), "{message}");
 }
 
 #[test]
 fn other_element_types_are_named() {
     let (_folder, path) = folder();
-    raw(
-        &path,
-        r#"{"mask":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#,
-        &[0, 1],
-    );
+    raw(&path, r#"{"mask":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, &[0, 1]);
     let error = TensorFile::read(&path).expect_err("refused");
     assert!(matches!(&error, SafetensorsError::UnsupportedType { tensor, .. } if tensor == "mask"));
     assert!(error.to_string().contains("U8"), "{error}");
@@ -180,10 +149,7 @@ fn hostile_headers_are_errors_that_name_the_file() {
     for header in headers {
         raw(&path, &header, &[0; 8]);
         let error = TensorFile::read(&path).expect_err(&header);
-        assert!(
-            matches!(error, SafetensorsError::Format { .. }),
-            "{header}: {error:?}"
-        );
+        assert!(matches!(error, SafetensorsError::Format { .. }), "{header}: {error:?}");
         assert!(error.to_string().contains("best.safetensors"), "{error}");
     }
 }
@@ -208,10 +174,7 @@ fn a_file_cut_anywhere_is_an_error() {
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).expect("writes");
         let error = TensorFile::read(&path).expect_err("truncated");
-        assert!(
-            matches!(error, SafetensorsError::Format { .. }),
-            "{length}: {error:?}"
-        );
+        assert!(matches!(error, SafetensorsError::Format { .. }), "{length}: {error:?}");
     }
 }
 
@@ -233,13 +196,8 @@ fn flipped_header_bits_never_panic() {
 fn missing_files_and_folders_are_named() {
     let (folder, path) = folder();
     let message = TensorFile::read(&path).expect_err("missing").to_string();
-    assert!(
-        message.contains("best.safetensors") && message.contains("check the path"),
-        "{message}"
-    );
-    let message = TensorFile::read(folder.path())
-        .expect_err("folder")
-        .to_string();
+    assert!(message.contains("best.safetensors") && message.contains("check the path"), "{message}");
+    let message = TensorFile::read(folder.path()).expect_err("folder").to_string();
     assert!(message.contains("it is a folder"), "{message}");
 }
 
@@ -255,16 +213,9 @@ fn a_write_that_fails_midway_leaves_the_old_file() {
     })
     .expect_err("the disk is full");
     assert_eq!(fs::read(&path).expect("reads"), before);
-    assert_eq!(
-        fs::read_dir(folder.path()).expect("lists").count(),
-        1,
-        "temporary file left behind"
-    );
+    assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 1, "temporary file left behind");
     let message = error.to_string();
-    assert!(
-        message.contains("best.safetensors") && message.contains("free some disk space"),
-        "{message}"
-    );
+    assert!(message.contains("best.safetensors") && message.contains("free some disk space"), "{message}");
 }
 
 /// The old content must stay in place until the new one is complete: a crash is seen as whatever
@@ -297,10 +248,7 @@ fn contradictory_tensors_are_refused_and_nothing_is_written() {
         let mut file = example();
         file.tensors.insert(name.into(), tensor);
         let error = file.write_atomic(&path).expect_err("refused");
-        assert!(
-            matches!(&error, SafetensorsError::InvalidTensor { tensor, .. } if tensor == name),
-            "{error:?}"
-        );
+        assert!(matches!(&error, SafetensorsError::InvalidTensor { tensor, .. } if tensor == name), "{error:?}");
         assert_eq!(fs::read(&path).expect("reads"), before);
     }
 }
@@ -314,10 +262,7 @@ fn a_folder_that_cannot_be_written_to_is_named() {
     let a_folder = folder.path().join("taken");
     fs::create_dir_all(a_folder.join("inside")).expect("creates");
     for target in [below_a_file, in_no_folder, a_folder] {
-        let message = example()
-            .write_atomic(&target)
-            .expect_err("refused")
-            .to_string();
+        let message = example().write_atomic(&target).expect_err("refused").to_string();
         assert!(message.contains(&target.display().to_string()), "{message}");
     }
     assert_eq!(fs::read_to_string(&path).expect("reads"), "in the way");

@@ -4,9 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use shadegrad::train::config::{
-    ClassifyConfig, ClassifyOverrides, ConfigError, Normalize, Optimizer, Origin,
-};
+use shadegrad::train::config::{ClassifyConfig, ClassifyOverrides, ConfigError, Normalize, Optimizer, Origin};
 
 #[derive(Parser)]
 struct Line {
@@ -16,12 +14,8 @@ struct Line {
 
 fn flags(line: &str) -> ClassifyOverrides {
     let words = std::iter::once("classify").chain(line.split_whitespace());
-    let matches = Line::command()
-        .try_get_matches_from(words)
-        .expect("flags parse");
-    Line::from_arg_matches(&matches)
-        .expect("flags parse")
-        .settings
+    let matches = Line::command().try_get_matches_from(words).expect("flags parse");
+    Line::from_arg_matches(&matches).expect("flags parse").settings
 }
 
 /// A folder with a config file of this text, and the file's path.
@@ -34,8 +28,7 @@ fn config(text: &str) -> (tempfile::TempDir, PathBuf) {
 
 #[test]
 fn flags_win_over_the_file_and_the_file_over_the_defaults() {
-    let (_folder, path) =
-        config("lr = 1\nepochs = 3\nnormalize = \"none\"\nshuffle = false\ndata = \"photos\"\n");
+    let (_folder, path) = config("lr = 1\nepochs = 3\nnormalize = \"none\"\nshuffle = false\ndata = \"photos\"\n");
     let mut given = flags("--lr 0.25 --optimizer adamw --nesterov --skip-bad --loader-threads 4");
     given.config = Some(path);
     let config = ClassifyConfig::resolve(&given).expect("valid");
@@ -61,16 +54,14 @@ fn every_flag_of_the_command_line_is_there() {
         --val-split 0.5 --seed 7 --device cpu --out o --init i.safetensors --shuffle false --config c.toml";
     let given = flags(line);
     assert_eq!(given.shuffle, Some(false));
-    assert_eq!(
-        (given.seed, given.init),
-        (Some(7), Some("i.safetensors".into()))
-    );
+    assert_eq!((given.seed, given.init), (Some(7), Some("i.safetensors".into())));
     assert_eq!(given.config, Some("c.toml".into()));
 }
 
 #[test]
 fn the_written_settings_read_back_the_same() {
-    let line = "--data a\"b --out o --init i --lr 1e-4 --clip 0.5 --optimizer sgd --nesterov --seed 9223372036854775807";
+    let line =
+        "--data a\"b --out o --init i --lr 1e-4 --clip 0.5 --optimizer sgd --nesterov --seed 9223372036854775807";
     let settings = ClassifyConfig::resolve(&flags(line)).expect("valid");
     for settings in [settings, ClassifyConfig::default()] {
         let (_folder, path) = config(&settings.to_toml());
@@ -84,19 +75,11 @@ fn help_states_the_true_defaults() {
     let command = Line::command();
     for key in ClassifyConfig::KEYS {
         let flag = key.replace('_', "-");
-        let argument = command
-            .get_arguments()
-            .find(|a| a.get_long() == Some(&flag))
-            .expect(key);
+        let argument = command.get_arguments().find(|a| a.get_long() == Some(&flag)).expect(key);
         let help = argument.get_help().expect(key).to_string();
         if let Some(value) = written.get(*key) {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            assert!(
-                help.ends_with(&format!("[default: {value}]")),
-                "--{flag}: {help} but is {value}"
-            );
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            assert!(help.ends_with(&format!("[default: {value}]")), "--{flag}: {help} but is {value}");
         }
     }
 }
@@ -113,20 +96,11 @@ fn an_unknown_key_suggests_the_nearest() {
     ] {
         let (_folder, path) = config(&format!("epochs = 2\n\"{written}\" = 1\n"));
         let error = ClassifyConfig::from_file(&path).expect_err("unknown key");
-        let ConfigError::UnknownKey { nearest: found, .. } = &error else {
-            panic!("{error:?}")
-        };
+        let ConfigError::UnknownKey { nearest: found, .. } = &error else { panic!("{error:?}") };
         assert_eq!(*found, nearest, "{written}");
         let message = error.to_string();
-        assert!(
-            message.contains("run.toml") && message.contains(written),
-            "{message}"
-        );
-        assert_eq!(
-            message.contains("did you mean"),
-            nearest.is_some(),
-            "{message}"
-        );
+        assert!(message.contains("run.toml") && message.contains(written), "{message}");
+        assert_eq!(message.contains("did you mean"), nearest.is_some(), "{message}");
     }
 }
 
@@ -141,14 +115,9 @@ fn a_wrong_type_names_file_line_and_key() {
         ("config = \"other.toml\"", "config"),
     ] {
         let (_folder, path) = config(&format!("epochs = 2\n{line}\n"));
-        let message = ClassifyConfig::from_file(&path)
-            .expect_err(line)
-            .to_string();
+        let message = ClassifyConfig::from_file(&path).expect_err(line).to_string();
         let key = line.split(' ').next().expect("a key");
-        assert!(
-            message.contains("run.toml") && message.contains(key),
-            "{message}"
-        );
+        assert!(message.contains("run.toml") && message.contains(key), "{message}");
         assert!(message.contains(expected), "{line}: {message}");
     }
 }
@@ -176,43 +145,26 @@ fn values_out_of_range_name_the_flag_or_the_key() {
     for (key, value) in cases {
         let flag = format!("--{}", key.replace('_', "-"));
         let error = ClassifyConfig::resolve(&flags(&format!("{flag} {value}"))).expect_err(key);
-        let ConfigError::Value {
-            key: named, origin, ..
-        } = &error
-        else {
-            panic!("{error:?}")
-        };
+        let ConfigError::Value { key: named, origin, .. } = &error else { panic!("{error:?}") };
         assert_eq!((*named, origin), (key, &Origin::Flag));
         assert!(error.to_string().contains(&flag), "{error}");
 
         let (_folder, path) = config(&format!("{key} = {value}\n"));
         let error = ClassifyConfig::from_file(&path).expect_err(key);
-        let ConfigError::Value {
-            key: named, origin, ..
-        } = &error
-        else {
-            panic!("{error:?}")
-        };
+        let ConfigError::Value { key: named, origin, .. } = &error else { panic!("{error:?}") };
         assert_eq!((*named, origin), (key, &Origin::File(path.clone())));
         let message = error.to_string();
-        assert!(
-            message.contains("run.toml") && message.contains(key),
-            "{message}"
-        );
+        assert!(message.contains("run.toml") && message.contains(key), "{message}");
     }
 }
 
 #[test]
 fn a_missing_or_oversized_config_file_is_named() {
     let missing = Path::new("no/such/run.toml");
-    let message = ClassifyConfig::from_file(missing)
-        .expect_err("missing")
-        .to_string();
+    let message = ClassifyConfig::from_file(missing).expect_err("missing").to_string();
     assert!(message.contains("run.toml"), "{message}");
     let (folder, path) = config(&"# \n".repeat(1 << 20));
-    let message = ClassifyConfig::from_file(&path)
-        .expect_err("too long")
-        .to_string();
+    let message = ClassifyConfig::from_file(&path).expect_err("too long").to_string();
     assert!(message.contains("3145728 bytes"), "{message}");
     assert!(ClassifyConfig::from_file(folder.path()).is_err());
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 
 use shadegrad::train::metrics::{ClassOutOfRange, ConfusionMatrix, EpochRow};
-use shadegrad::train::pictures::{
-    Sheet, confusion_picture, curves_picture, palette, prediction_cell, save_png,
-};
+use shadegrad::train::pictures::{Sheet, confusion_picture, curves_picture, palette, prediction_cell, save_png};
 use shadegrad::train::run_dir::{RunDir, RunDirError};
 
 fn row(epoch: u32) -> EpochRow {
@@ -27,22 +25,11 @@ fn row(epoch: u32) -> EpochRow {
 fn runs_count_up_and_never_reuse_a_number() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let runs = folder.path().join("runs");
-    let name = |run: &RunDir| {
-        run.path()
-            .file_name()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned()
-    };
+    let name = |run: &RunDir| run.path().file_name().expect("a name").to_string_lossy().into_owned();
     let create = || name(&RunDir::create_numbered(&runs, "classify-resnet18").expect("creates"));
     assert_eq!(create(), "classify-resnet18-001");
     assert_eq!(create(), "classify-resnet18-002");
-    for other in [
-        "classify-resnet18-009",
-        "classify-resnet18-x",
-        "classify-resnet18-4294967295",
-        "segment-unet-050",
-    ] {
+    for other in ["classify-resnet18-009", "classify-resnet18-x", "classify-resnet18-4294967295", "segment-unet-050"] {
         fs::create_dir(runs.join(other)).expect("creates");
     }
     assert_eq!(create(), "classify-resnet18-010");
@@ -55,16 +42,10 @@ fn runs_started_together_get_different_folders() {
     let mut paths: Vec<PathBuf> = std::thread::scope(|scope| {
         let one = || {
             start.wait();
-            RunDir::create_numbered(folder.path(), "run")
-                .expect("creates")
-                .path()
-                .to_owned()
+            RunDir::create_numbered(folder.path(), "run").expect("creates").path().to_owned()
         };
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("no panic"))
-            .collect()
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });
     paths.sort();
     paths.dedup();
@@ -97,14 +78,8 @@ fn an_existing_run_is_never_overwritten() {
     run.write_config("epochs = 1\n").expect("writes");
     let error = RunDir::create(Some(&out), "run").expect_err("taken");
     assert!(matches!(error, RunDirError::Taken { .. }), "{error:?}");
-    assert!(
-        error.to_string().contains("choose another folder"),
-        "{error}"
-    );
-    assert_eq!(
-        fs::read_to_string(run.config_path()).expect("reads"),
-        "epochs = 1\n"
-    );
+    assert!(error.to_string().contains("choose another folder"), "{error}");
+    assert_eq!(fs::read_to_string(run.config_path()).expect("reads"), "epochs = 1\n");
 
     let file = folder.path().join("file");
     fs::write(&file, "mine").expect("writes");
@@ -117,13 +92,8 @@ fn a_folder_that_cannot_be_made_is_named_with_a_remedy() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("file");
     fs::write(&file, "").expect("writes");
-    let message = RunDir::create(Some(&file.join("run")), "run")
-        .expect_err("refused")
-        .to_string();
-    assert!(
-        message.contains("file") && message.contains(';'),
-        "{message}"
-    );
+    let message = RunDir::create(Some(&file.join("run")), "run").expect_err("refused").to_string();
+    assert!(message.contains("file") && message.contains(';'), "{message}");
 }
 
 #[test]
@@ -137,10 +107,7 @@ fn opening_says_what_is_missing() {
     assert!(reason(folder.path()).contains("best.safetensors"));
     assert!(reason(&run.config_path()).contains("name the folder"));
     fs::write(run.last_path(), "").expect("writes");
-    assert_eq!(
-        RunDir::open(folder.path()).expect("opens").checkpoint(),
-        Some(run.last_path())
-    );
+    assert_eq!(RunDir::open(folder.path()).expect("opens").checkpoint(), Some(run.last_path()));
     fs::write(run.best_path(), "").expect("writes");
     assert_eq!(run.checkpoint(), Some(run.best_path()));
 }
@@ -158,21 +125,14 @@ fn metrics_read_back_exactly_and_the_header_stands_once() {
     let text = fs::read_to_string(run.metrics_path()).expect("reads");
     let header = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,images_per_s,seconds";
     assert_eq!(text.lines().next(), Some(header));
-    assert_eq!(
-        (text.matches("epoch").count(), text.lines().count()),
-        (1, 4)
-    );
+    assert_eq!((text.matches("epoch").count(), text.lines().count()), (1, 4));
 }
 
 #[test]
 fn a_diverged_epoch_is_kept_as_nan() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = RunDir::create(Some(folder.path()), "run").expect("creates");
-    let diverged = EpochRow {
-        train_loss: f64::NAN,
-        val_loss: f64::INFINITY,
-        ..row(1)
-    };
+    let diverged = EpochRow { train_loss: f64::NAN, val_loss: f64::INFINITY, ..row(1) };
     run.append_metrics(&diverged).expect("appends");
     let read = run.read_metrics().expect("reads")[0];
     assert!(read.train_loss.is_nan() && read.val_loss == f64::INFINITY);
@@ -186,10 +146,7 @@ fn a_foreign_metrics_file_is_an_error_with_its_line() {
     let text = fs::read_to_string(run.metrics_path()).expect("reads");
     fs::write(run.metrics_path(), text + "2,oops,0,0,0,0,0,0\n").expect("writes");
     let message = run.read_metrics().expect_err("not a number").to_string();
-    assert!(
-        message.contains("metrics.csv") && message.contains("line: 3"),
-        "{message}"
-    );
+    assert!(message.contains("metrics.csv") && message.contains("line: 3"), "{message}");
 }
 
 #[test]
@@ -199,41 +156,18 @@ fn confusion_scores_follow_their_formulas() {
     for (truth, prediction) in [(0, 0), (0, 0), (0, 1), (1, 1)] {
         matrix.add(truth, prediction).expect("in range");
     }
-    assert_eq!(
-        (matrix.count(0, 1), matrix.count(1, 0), matrix.total()),
-        (1, 0, 4)
-    );
+    assert_eq!((matrix.count(0, 1), matrix.count(1, 0), matrix.total()), (1, 0, 4));
     assert_eq!(matrix.accuracy(), Some(0.75));
-    assert_eq!(
-        [0, 1, 2].map(|c| matrix.recall(c)),
-        [Some(2.0 / 3.0), Some(1.0), None]
-    );
-    assert_eq!(
-        [0, 1, 2].map(|c| matrix.precision(c)),
-        [Some(1.0), Some(0.5), None]
-    );
-    assert_eq!(
-        matrix.add(0, 3),
-        Err(ClassOutOfRange {
-            class: 3,
-            classes: 3
-        })
-    );
-    assert_eq!(
-        matrix.add(7, 0),
-        Err(ClassOutOfRange {
-            class: 7,
-            classes: 3
-        })
-    );
+    assert_eq!([0, 1, 2].map(|c| matrix.recall(c)), [Some(2.0 / 3.0), Some(1.0), None]);
+    assert_eq!([0, 1, 2].map(|c| matrix.precision(c)), [Some(1.0), Some(0.5), None]);
+    assert_eq!(matrix.add(0, 3), Err(ClassOutOfRange { class: 3, classes: 3 }));
+    assert_eq!(matrix.add(7, 0), Err(ClassOutOfRange { class: 7, classes: 3 }));
     assert_eq!(matrix.total(), 4);
     assert_eq!(ConfusionMatrix::new(2).accuracy(), None);
 }
 
 fn has(picture: &image::RgbImage, colour: shadegrad::train::pictures::Colour) -> bool {
-    picture
-        .pixels()
-        .any(|p| p.0 == [colour.0, colour.1, colour.2])
+    picture.pixels().any(|p| p.0 == [colour.0, colour.1, colour.2])
 }
 
 #[test]
@@ -244,10 +178,7 @@ fn pictures_show_both_curves_and_are_saved_as_png() {
     let picture = curves_picture(&rows).expect("draws");
     assert!(has(&picture, palette::BLUE) && has(&picture, palette::ORANGE));
     save_png(&picture, &run.curves_path()).expect("saves");
-    assert_eq!(
-        image::open(run.curves_path()).expect("a PNG").into_rgb8(),
-        picture
-    );
+    assert_eq!(image::open(run.curves_path()).expect("a PNG").into_rgb8(), picture);
 }
 
 #[test]
@@ -255,12 +186,7 @@ fn curves_survive_numbers_that_cannot_be_drawn() {
     assert!(curves_picture(&[]).is_err());
     let wild = [f64::NAN, f64::INFINITY, -1e300, 1e300, 0.0];
     for value in wild {
-        let bad = EpochRow {
-            train_loss: value,
-            val_loss: value,
-            train_accuracy: value,
-            ..row(1)
-        };
+        let bad = EpochRow { train_loss: value, val_loss: value, train_accuracy: value, ..row(1) };
         curves_picture(&[bad]).expect("draws");
         curves_picture(&[row(1), EpochRow { epoch: 2, ..bad }, row(3)]).expect("draws");
     }
@@ -274,17 +200,10 @@ fn the_confusion_picture_shades_by_row_and_checks_its_names() {
     matrix.add(1, 1).expect("in range");
     let names = ["a".to_owned(), "日本".to_owned()];
     let picture = confusion_picture(&matrix, &names).expect("draws");
-    let mut shades: Vec<_> = picture
-        .pixels()
-        .map(|p| p.0)
-        .filter(|p| p[2].saturating_sub(p[0]) > 60)
-        .collect();
+    let mut shades: Vec<_> = picture.pixels().map(|p| p.0).filter(|p| p[2].saturating_sub(p[0]) > 60).collect();
     shades.sort();
     let full = shades.iter().filter(|&&shade| shade == shades[0]).count();
-    assert!(
-        full > 2 * 90 * 90,
-        "only {full} pixels of two cells of 110 x 110 have the full shade"
-    );
+    assert!(full > 2 * 90 * 90, "only {full} pixels of two cells of 110 x 110 have the full shade");
     assert!(confusion_picture(&matrix, &names[..1]).is_err());
     assert!(confusion_picture(&ConfusionMatrix::new(0), &[]).is_err());
 }
@@ -295,32 +214,15 @@ fn the_sheet_marks_right_and_wrong_and_takes_any_image_size() {
     let right = prediction_cell(image(7, 3), "car", "car", 0.9);
     let wrong = prediction_cell(image(500, 2), &"long name ".repeat(500), "bus", f64::NAN);
     let nothing = prediction_cell(image(0, 0), "", "", 0.0);
-    assert_eq!(
-        (right.caption_colour, wrong.caption_colour),
-        (palette::RIGHT, palette::WRONG)
-    );
+    assert_eq!((right.caption_colour, wrong.caption_colour), (palette::RIGHT, palette::WRONG));
     assert_eq!(right.caption, "car (car)\n90 %");
-    let mut sheet = Sheet {
-        title: "Validation".into(),
-        columns: 2,
-        cell_size: 64,
-        cells: vec![right, wrong, nothing],
-    };
+    let mut sheet = Sheet { title: "Validation".into(), columns: 2, cell_size: 64, cells: vec![right, wrong, nothing] };
     let picture = sheet.draw().expect("draws");
     // 7 x 3 enlarged 9 times and 500 x 2 reduced to 64 x 1.
-    assert_eq!(
-        picture.pixels().filter(|p| p.0 == [1, 2, 3]).count(),
-        63 * 27 + 64
-    );
+    assert_eq!(picture.pixels().filter(|p| p.0 == [1, 2, 3]).count(), 63 * 27 + 64);
     assert!(has(&picture, palette::RIGHT) && has(&picture, palette::WRONG));
     sheet.cell_size = 100_000;
-    assert!(
-        sheet
-            .draw()
-            .expect_err("too large")
-            .to_string()
-            .contains("fewer cells")
-    );
+    assert!(sheet.draw().expect_err("too large").to_string().contains("fewer cells"));
     sheet.cells.clear();
     assert!(sheet.draw().is_err());
 }

@@ -27,13 +27,7 @@ const VARIANTS: [Variant; 2] = [
     Variant {
         format: "CIFAR-10 binary",
         folder: "cifar-10-batches-bin",
-        train: &[
-            "data_batch_1.bin",
-            "data_batch_2.bin",
-            "data_batch_3.bin",
-            "data_batch_4.bin",
-            "data_batch_5.bin",
-        ],
+        train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
         test: "test_batch.bin",
         names: "batches.meta.txt",
         classes: 10,
@@ -54,12 +48,8 @@ const VARIANTS: [Variant; 2] = [
 pub(crate) fn open(root: &Path, options: &OpenOptions) -> Result<Option<Splits>, DataError> {
     for variant in &VARIANTS {
         for folder in [root.to_path_buf(), root.join(variant.folder)] {
-            let train: Vec<PathBuf> = variant
-                .train
-                .iter()
-                .map(|name| folder.join(name))
-                .filter(|p| p.is_file())
-                .collect();
+            let train: Vec<PathBuf> =
+                variant.train.iter().map(|name| folder.join(name)).filter(|p| p.is_file()).collect();
             if !train.is_empty() {
                 return open_variant(variant, &folder, &train, options).map(Some);
             }
@@ -77,10 +67,7 @@ fn open_variant(
     let classes = class_names(variant, folder)?;
     let train = read(variant, train, &classes, "train")?;
     let test = folder.join(variant.test);
-    let test = test
-        .is_file()
-        .then(|| read(variant, &[test], &classes, "test"))
-        .transpose()?;
+    let test = test.is_file().then(|| read(variant, &[test], &classes, "test")).transpose()?;
     into_splits(train, test, options, folder, variant.format)
 }
 
@@ -89,17 +76,10 @@ fn open_variant(
 fn class_names(variant: &Variant, folder: &Path) -> Result<Arc<[String]>, DataError> {
     let path = folder.join(variant.names);
     if !path.is_file() {
-        return Ok((0..variant.classes)
-            .map(|label| label.to_string())
-            .collect());
+        return Ok((0..variant.classes).map(|label| label.to_string()).collect());
     }
     let text = fs::read_to_string(&path).map_err(|e| DataError::io(&path, e))?;
-    let names: Arc<[String]> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(String::from)
-        .collect();
+    let names: Arc<[String]> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
     if names.len() != variant.classes {
         let problem = format!("{} class names, expected {}", names.len(), variant.classes);
         return Err(DataError::malformed(&path, problem));
@@ -129,10 +109,7 @@ fn read(
             let (label, pixels) = record.split_at(variant.label_bytes);
             let label = label[variant.label_bytes - 1];
             if usize::from(label) >= variant.classes {
-                let problem = format!(
-                    "image #{number} has label {label}, expected 0 to {}",
-                    variant.classes - 1
-                );
+                let problem = format!("image #{number} has label {label}, expected 0 to {}", variant.classes - 1);
                 return Err(DataError::malformed(file, problem));
             }
             labels.push(u32::from(label));
@@ -140,13 +117,5 @@ fn read(
         }
     }
     let classes = Arc::clone(classes);
-    Ok(PackedDataset {
-        classes,
-        labels,
-        bytes,
-        pixels: Pixels::PlanarRgb,
-        width: SIDE,
-        height: SIDE,
-        part,
-    })
+    Ok(PackedDataset { classes, labels, bytes, pixels: Pixels::PlanarRgb, width: SIDE, height: SIDE, part })
 }

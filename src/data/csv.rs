@@ -12,16 +12,7 @@ use super::split::{require_classes, require_same_classes, stratified};
 use super::{DataError, OpenOptions, Splits};
 
 const FORMAT: &str = "CSV of path,label";
-const PATH_NAMES: [&str; 8] = [
-    "path",
-    "file",
-    "filename",
-    "file_name",
-    "filepath",
-    "image",
-    "image_path",
-    "image_id",
-];
+const PATH_NAMES: [&str; 8] = ["path", "file", "filename", "file_name", "filepath", "image", "image_path", "image_id"];
 const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
 const SPLIT_NAMES: [&str; 3] = ["split", "set", "subset"];
 
@@ -33,10 +24,7 @@ struct Row {
 }
 
 /// The CSV of a folder that holds exactly one and no class folders.
-pub(crate) fn open_in_folder(
-    root: &Path,
-    options: &OpenOptions,
-) -> Result<Option<Splits>, DataError> {
+pub(crate) fn open_in_folder(root: &Path, options: &OpenOptions) -> Result<Option<Splits>, DataError> {
     let is_csv = |p: &PathBuf| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
     let tables: Vec<PathBuf> = entries(root)?.into_iter().filter(is_csv).collect();
     if tables.is_empty() || looks_like_classes(root)? {
@@ -46,10 +34,7 @@ pub(crate) fn open_in_folder(
         [table] => open(table, options).map(Some),
         _ => {
             let names: Vec<_> = tables.iter().map(|t| super::listing::name_of(t)).collect();
-            let problem = format!(
-                "holds several tables ({}); give the one to use",
-                names.join(", ")
-            );
+            let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
             Err(DataError::malformed(root, problem))
         }
     }
@@ -69,57 +54,28 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
     for (rows, split) in [(&train, "train"), (&val, "validation")] {
         if rows.is_empty() {
             let reason = format!("the split column has no {split} row; name them train and val");
-            return Err(DataError::EmptySplit {
-                path: table.to_path_buf(),
-                split,
-                reason,
-            });
+            return Err(DataError::EmptySplit { path: table.to_path_buf(), split, reason });
         }
     }
     let at = |part: &str| PathBuf::from(format!("{} ({part} rows)", table.display()));
-    require_same_classes(
-        (&class_names(&train), &at("train")),
-        (&class_names(&val), &at("validation")),
-    )?;
+    require_same_classes((&class_names(&train), &at("train")), (&class_names(&val), &at("validation")))?;
     let classes: Arc<[String]> = class_names(&train).into();
     let part = |rows| Arc::new(dataset(rows, &classes));
-    Ok(Splits {
-        train: part(&train),
-        val: part(&val),
-        format: FORMAT,
-    })
+    Ok(Splits { train: part(&train), val: part(&val), format: FORMAT })
 }
 
 /// Training rows and validation rows.
 fn parts(rows: Vec<Row>) -> (Vec<Row>, Vec<Row>) {
-    let (train, held_out): (Vec<Row>, Vec<Row>) = rows
-        .into_iter()
-        .partition(|row| matches!(row.split.as_str(), "train" | "training"));
+    let (train, held_out): (Vec<Row>, Vec<Row>) =
+        rows.into_iter().partition(|row| matches!(row.split.as_str(), "train" | "training"));
     let has_val = held_out.iter().any(|row| row.split != "test");
-    (
-        train,
-        held_out
-            .into_iter()
-            .filter(|row| !has_val || row.split != "test")
-            .collect(),
-    )
+    (train, held_out.into_iter().filter(|row| !has_val || row.split != "test").collect())
 }
 
 fn dataset(rows: &[Row], classes: &Arc<[String]>) -> FileDataset {
-    let label = |name: &String| {
-        classes
-            .iter()
-            .position(|class| class == name)
-            .unwrap_or_default() as u32
-    };
-    let items = rows
-        .iter()
-        .map(|row| (row.path.clone(), label(&row.label)))
-        .collect();
-    FileDataset {
-        classes: Arc::clone(classes),
-        items,
-    }
+    let label = |name: &String| classes.iter().position(|class| class == name).unwrap_or_default() as u32;
+    let items = rows.iter().map(|row| (row.path.clone(), label(&row.label))).collect();
+    FileDataset { classes: Arc::clone(classes), items }
 }
 
 /// Distinct labels: by value where all are integers, by name otherwise.
@@ -150,8 +106,7 @@ fn read(table: &Path) -> Result<Vec<Row>, DataError> {
     let mut columns = None;
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record =
-            record.map_err(|e| DataError::malformed(table, format!("is no readable CSV: {e}")))?;
+        let record = record.map_err(|e| DataError::malformed(table, format!("is no readable CSV: {e}")))?;
         match &columns {
             None => {
                 let (found, is_header) = header(&record);
@@ -164,10 +119,7 @@ fn read(table: &Path) -> Result<Vec<Row>, DataError> {
         }
     }
     if rows.is_empty() {
-        return Err(DataError::malformed(
-            table,
-            "has no rows; expected lines of path,label",
-        ));
+        return Err(DataError::malformed(table, "has no rows; expected lines of path,label"));
     }
     Ok(rows)
 }
@@ -175,46 +127,21 @@ fn read(table: &Path) -> Result<Vec<Row>, DataError> {
 /// Spreadsheets of many countries write semicolons; some tools write tabs.
 fn delimiter(text: &[u8]) -> u8 {
     let first = text.split(|&b| b == b'\n').next().unwrap_or_default();
-    *[b',', b';', b'\t']
-        .iter()
-        .find(|d| first.contains(d))
-        .unwrap_or(&b',')
+    *[b',', b';', b'\t'].iter().find(|d| first.contains(d)).unwrap_or(&b',')
 }
 
 /// Where the columns are, and whether this first row names them.
 fn header(first: &StringRecord) -> (Columns, bool) {
-    let find = |names: &[&str]| {
-        first
-            .iter()
-            .position(|f| names.iter().any(|n| n.eq_ignore_ascii_case(f)))
-    };
+    let find = |names: &[&str]| first.iter().position(|f| names.iter().any(|n| n.eq_ignore_ascii_case(f)));
     match (find(&PATH_NAMES), find(&LABEL_NAMES)) {
-        (Some(path), Some(label)) => (
-            Columns {
-                path,
-                label,
-                split: find(&SPLIT_NAMES),
-            },
-            true,
-        ),
-        _ => (
-            Columns {
-                path: 0,
-                label: 1,
-                split: (first.len() > 2).then_some(2),
-            },
-            false,
-        ),
+        (Some(path), Some(label)) => (Columns { path, label, split: find(&SPLIT_NAMES) }, true),
+        _ => (Columns { path: 0, label: 1, split: (first.len() > 2).then_some(2) }, false),
     }
 }
 
 fn row(table: &Path, record: &StringRecord, columns: &Columns) -> Result<Row, DataError> {
     let line = record.position().map_or(0, ::csv::Position::line);
-    let fail = |problem: String| DataError::CsvRow {
-        path: table.to_path_buf(),
-        line,
-        problem,
-    };
+    let fail = |problem: String| DataError::CsvRow { path: table.to_path_buf(), line, problem };
     let field = |column: usize, name: &str| match record.get(column) {
         Some(text) if !text.is_empty() => Ok(text),
         _ => Err(fail(format!(
@@ -226,10 +153,7 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns) -> Result<Row, Da
         Some(column) => field(column, "split")?.to_lowercase(),
         None => String::new(),
     };
-    let known = ["", "train", "training"]
-        .iter()
-        .chain(&VALIDATION_NAMES)
-        .any(|name| *name == split);
+    let known = ["", "train", "training"].iter().chain(&VALIDATION_NAMES).any(|name| *name == split);
     if !known {
         return Err(fail(format!(
             "split is '{split}', expected train, val or test (or name the columns in a first line: path,label,split)"
@@ -237,9 +161,5 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns) -> Result<Row, Da
     }
     let folder = table.parent().unwrap_or(Path::new(""));
     let path = folder.join(field(columns.path, "path")?);
-    Ok(Row {
-        path,
-        label: field(columns.label, "label")?.to_string(),
-        split,
-    })
+    Ok(Row { path, label: field(columns.label, "label")?.to_string(), split })
 }

@@ -34,11 +34,7 @@ pub struct DecodeLimits {
 impl Default for DecodeLimits {
     /// 32,768 pixels a side, 128 megapixels in all, 512 MiB of file.
     fn default() -> Self {
-        Self {
-            max_side: 1 << 15,
-            max_pixels: 128_000_000,
-            max_file_bytes: 512 << 20,
-        }
+        Self { max_side: 1 << 15, max_pixels: 128_000_000, max_file_bytes: 512 << 20 }
     }
 }
 
@@ -50,12 +46,7 @@ pub fn decode_file(path: &Path) -> Result<RgbImage, DataError> {
     let limits = DecodeLimits::default();
     read_bytes(path, &limits)
         .and_then(|bytes| decode_bytes(&bytes, &limits))
-        .map_err(|problem| {
-            DataError::BadImage(BadImage {
-                image: path.display().to_string(),
-                problem,
-            })
-        })
+        .map_err(|problem| DataError::BadImage(BadImage { image: path.display().to_string(), problem }))
 }
 
 /// Decodes the content of an image file.
@@ -72,16 +63,11 @@ fn read_bytes(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageProble
     let file = File::open(path).map_err(|e| io_problem(&e))?;
     let length = file.metadata().map_err(|e| io_problem(&e))?.len();
     if length > limits.max_file_bytes {
-        return Err(ImageProblem::FileTooLarge {
-            bytes: length,
-            limit: limits.max_file_bytes,
-        });
+        return Err(ImageProblem::FileTooLarge { bytes: length, limit: limits.max_file_bytes });
     }
     let mut bytes = Vec::with_capacity(length as usize);
     // `take`: what is not a plain file may go on for ever whatever length it claims.
-    file.take(limits.max_file_bytes)
-        .read_to_end(&mut bytes)
-        .map_err(|e| io_problem(&e))?;
+    file.take(limits.max_file_bytes).read_to_end(&mut bytes).map_err(|e| io_problem(&e))?;
     Ok(bytes)
 }
 
@@ -98,9 +84,7 @@ fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, ImageProblem>
     }
     let format = image::guess_format(bytes).map_err(|_| ImageProblem::NotAnImage)?;
     if !format.reading_enabled() {
-        return Err(ImageProblem::Unsupported(
-            format!("{format:?}").to_uppercase(),
-        ));
+        return Err(ImageProblem::Unsupported(format!("{format:?}").to_uppercase()));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(allocation_limits(limits));
@@ -128,30 +112,18 @@ fn allocation_limits(limits: &DecodeLimits) -> image::Limits {
 }
 
 fn check_size((width, height): (u32, u32), limits: &DecodeLimits) -> Result<(), ImageProblem> {
-    let DecodeLimits {
-        max_side,
-        max_pixels,
-        ..
-    } = *limits;
+    let DecodeLimits { max_side, max_pixels, .. } = *limits;
     if width == 0 || height == 0 {
-        return Err(ImageProblem::Damaged(format!(
-            "its header says {width}x{height} pixels"
-        )));
+        return Err(ImageProblem::Damaged(format!("its header says {width}x{height} pixels")));
     }
     if width.max(height) > max_side || u64::from(width) * u64::from(height) > max_pixels {
-        return Err(ImageProblem::TooLarge {
-            width,
-            height,
-            max_side,
-            max_pixels,
-        });
+        return Err(ImageProblem::TooLarge { width, height, max_side, max_pixels });
     }
     Ok(())
 }
 
 fn decoder_problem(error: ImageError, format: ImageFormat, bytes: &[u8]) -> ImageProblem {
-    let ended =
-        matches!(&error, ImageError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof);
+    let ended = matches!(&error, ImageError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof);
     if ended || truncation::is_truncated(bytes, format) {
         return ImageProblem::Truncated;
     }

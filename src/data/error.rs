@@ -143,18 +143,12 @@ impl DataError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotFound(path.to_path_buf()),
-            _ => Self::Io {
-                path: path.to_path_buf(),
-                source,
-            },
+            _ => Self::Io { path: path.to_path_buf(), source },
         }
     }
 
     pub(crate) fn malformed(path: &Path, problem: impl Into<String>) -> Self {
-        Self::Malformed {
-            path: path.to_path_buf(),
-            problem: problem.into(),
-        }
+        Self::Malformed { path: path.to_path_buf(), problem: problem.into() }
     }
 }
 

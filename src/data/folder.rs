@@ -16,29 +16,20 @@ pub(crate) const VALIDATION_NAMES: [&str; 4] = ["val", "valid", "validation", "t
 /// Opens `root/train/CLASS/…` with its validation folder, or splits `root/CLASS/…`.
 pub(crate) fn open(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let train_root = root.join("train");
-    let val_root = VALIDATION_NAMES
-        .map(|name| root.join(name))
-        .into_iter()
-        .find(|p| p.is_dir());
+    let val_root = VALIDATION_NAMES.map(|name| root.join(name)).into_iter().find(|p| p.is_dir());
     match (train_root.is_dir(), val_root) {
         (true, Some(val_root)) => {
             let (train, val) = (read(&train_root)?, read(&val_root)?);
             require_same_classes((&train.classes, &train_root), (&val.classes, &val_root))?;
             require_classes(&train.classes, &train_root)?;
-            Ok(Splits {
-                train: Arc::new(train),
-                val: Arc::new(val),
-                format: FORMAT,
-            })
+            Ok(Splits { train: Arc::new(train), val: Arc::new(val), format: FORMAT })
         }
         (true, None) => split_one(&train_root, options),
-        (false, Some(val_root)) if subfolders(&val_root)?.iter().any(|_| true) => {
-            Err(DataError::EmptySplit {
-                path: root.to_path_buf(),
-                split: "train",
-                reason: format!("there is {}/ but no train/ beside it", name_of(&val_root)),
-            })
-        }
+        (false, Some(val_root)) if subfolders(&val_root)?.iter().any(|_| true) => Err(DataError::EmptySplit {
+            path: root.to_path_buf(),
+            split: "train",
+            reason: format!("there is {}/ but no train/ beside it", name_of(&val_root)),
+        }),
         _ => split_one(root, options),
     }
 }
@@ -64,37 +55,24 @@ pub(crate) fn looks_like_classes(root: &Path) -> Result<bool, DataError> {
 fn read(root: &Path) -> Result<FileDataset, DataError> {
     let folders = subfolders(root)?;
     if folders.is_empty() {
-        return Err(DataError::EmptyFolder {
-            path: root.to_path_buf(),
-            found: contents(&entries(root)?),
-        });
+        return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: contents(&entries(root)?) });
     }
-    let mut classes: Vec<(String, PathBuf)> =
-        folders.into_iter().map(|p| (name_of(&p), p)).collect();
+    let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
     classes.sort();
     let mut items = Vec::new();
     for (label, (class, folder)) in classes.iter().enumerate() {
         let images = images_below(folder)?;
         if images.is_empty() {
-            return Err(DataError::EmptyClass {
-                class: class.clone(),
-                path: folder.clone(),
-            });
+            return Err(DataError::EmptyClass { class: class.clone(), path: folder.clone() });
         }
         items.extend(images.into_iter().map(|path| (path, label as u32)));
     }
-    Ok(FileDataset {
-        classes: classes.into_iter().map(|(name, _)| name).collect(),
-        items,
-    })
+    Ok(FileDataset { classes: classes.into_iter().map(|(name, _)| name).collect(), items })
 }
 
 /// What a folder without class folders holds, in words.
 fn contents(entries: &[PathBuf]) -> String {
-    match (
-        entries.len(),
-        entries.iter().filter(|p| is_image(p)).count(),
-    ) {
+    match (entries.len(), entries.iter().filter(|p| is_image(p)).count()) {
         (0, _) => "the folder is empty".into(),
         (_, 0) => format!("{} other files", entries.len()),
         (_, images) => {

@@ -28,24 +28,15 @@ pub(crate) fn open(root: &Path, options: &OpenOptions) -> Result<Option<Splits>,
             name.contains(kind) && part.iter().any(|p| name.contains(p))
         })
     };
-    let pair = |part: &[&str]| {
-        (
-            find(part, "images-idx3-ubyte"),
-            find(part, "labels-idx1-ubyte"),
-        )
-    };
-    let parts = [
-        (pair(&["train"]), "train"),
-        (pair(&["t10k", "test"]), "test"),
-    ];
+    let pair = |part: &[&str]| (find(part, "images-idx3-ubyte"), find(part, "labels-idx1-ubyte"));
+    let parts = [(pair(&["train"]), "train"), (pair(&["t10k", "test"]), "test")];
     let mut read = Vec::new();
     for (pair, part) in parts {
         match pair {
             (Some(images), Some(labels)) => read.push(Some(read_part(images, labels, part)?)),
             (Some(lone), None) | (None, Some(lone)) => {
-                let problem = format!(
-                    "its partner is missing: {part} images-idx3-ubyte and labels-idx1-ubyte belong together"
-                );
+                let problem =
+                    format!("its partner is missing: {part} images-idx3-ubyte and labels-idx1-ubyte belong together");
                 return Err(DataError::malformed(lone, problem));
             }
             (None, None) => read.push(None),
@@ -75,10 +66,7 @@ fn with_classes(
     let known = values(&train);
     if let Some(test) = &test {
         let at = |part: &str| root.join(format!("{part} labels"));
-        require_same_classes(
-            (&names(&known), &at("train")),
-            (&names(&values(test)), &at("test")),
-        )?;
+        require_same_classes((&names(&known), &at("train")), (&names(&values(test)), &at("test")))?;
     }
     let classes = listed_names(root, &known)?.unwrap_or_else(|| names(&known));
     for part in [Some(&mut train), test.as_mut()].into_iter().flatten() {
@@ -96,18 +84,9 @@ fn listed_names(root: &Path, values: &BTreeSet<u32>) -> Result<Option<Vec<String
         return Ok(None);
     }
     let text = fs::read_to_string(&path).map_err(|e| DataError::io(&path, e))?;
-    let names: Vec<String> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(String::from)
-        .collect();
+    let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
     if names.len() != values.len() {
-        let problem = format!(
-            "{} class names, but the labels have {} values",
-            names.len(),
-            values.len()
-        );
+        let problem = format!("{} class names, but the labels have {} values", names.len(), values.len());
         return Err(DataError::malformed(&path, problem));
     }
     Ok(Some(names))
@@ -117,17 +96,11 @@ fn read_part(images: &Path, labels: &Path, part: &'static str) -> Result<PackedD
     let ([count, height, width], bytes) = read_idx::<3>(images)?;
     let ([label_count], label_bytes) = read_idx::<1>(labels)?;
     if count != label_count {
-        let problem = format!(
-            "{count} images, but {} has {label_count} labels",
-            labels.display()
-        );
+        let problem = format!("{count} images, but {} has {label_count} labels", labels.display());
         return Err(DataError::malformed(images, problem));
     }
     if count > 0 && (width == 0 || height == 0) {
-        return Err(DataError::malformed(
-            images,
-            format!("images of {width}x{height} pixels"),
-        ));
+        return Err(DataError::malformed(images, format!("images of {width}x{height} pixels")));
     }
     Ok(PackedDataset {
         classes: Arc::from([]),
@@ -145,25 +118,14 @@ fn read_idx<const N: usize>(path: &Path) -> Result<([u32; N], Vec<u8>), DataErro
     let failed = |e| DataError::io(path, e);
     let bad = |problem: String| DataError::malformed(path, problem);
     let file = File::open(path).map_err(failed)?;
-    let gzipped = path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    let mut reader: Box<dyn Read> = if gzipped {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
+    let gzipped = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
+    let mut reader: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     let mut word = || {
         let mut bytes = [0; 4];
-        reader
-            .read_exact(&mut bytes)
-            .map(|()| u32::from_be_bytes(bytes))
+        reader.read_exact(&mut bytes).map(|()| u32::from_be_bytes(bytes))
     };
-    let header_failed = |e: std::io::Error| {
-        bad(format!(
-            "no idx header: {e}; truncated, or another format: download it again"
-        ))
-    };
+    let header_failed =
+        |e: std::io::Error| bad(format!("no idx header: {e}; truncated, or another format: download it again"));
     let (magic, expected_magic) = (word().map_err(header_failed)?, 0x0800 + N as u32);
     if magic != expected_magic {
         return Err(bad(format!(
@@ -174,32 +136,18 @@ fn read_idx<const N: usize>(path: &Path) -> Result<([u32; N], Vec<u8>), DataErro
     for dim in &mut dims {
         *dim = word().map_err(header_failed)?;
     }
-    let expected = dims
-        .iter()
-        .try_fold(1u64, |product, &d| product.checked_mul(u64::from(d)));
+    let expected = dims.iter().try_fold(1u64, |product, &d| product.checked_mul(u64::from(d)));
     let expected = expected
         .filter(|&bytes| bytes <= MAX_BYTES)
-        .ok_or_else(|| {
-            bad(format!(
-                "its header says {dims:?} bytes; the limit is {MAX_BYTES} in all"
-            ))
-        })?;
+        .ok_or_else(|| bad(format!("its header says {dims:?} bytes; the limit is {MAX_BYTES} in all")))?;
     // Grows with what is really there: a header that lies must not take memory.
     let mut content = Vec::new();
     reader
         .take(expected + 1)
         .read_to_end(&mut content)
-        .map_err(|e| {
-            bad(format!(
-                "cannot be unpacked: {e}; truncated or damaged: download it again"
-            ))
-        })?;
+        .map_err(|e| bad(format!("cannot be unpacked: {e}; truncated or damaged: download it again")))?;
     if content.len() as u64 != expected {
-        let found = if content.len() as u64 > expected {
-            "more".into()
-        } else {
-            content.len().to_string()
-        };
+        let found = if content.len() as u64 > expected { "more".into() } else { content.len().to_string() };
         return Err(bad(format!(
             "{found} bytes of content where its header says {expected} ({dims:?}); truncated or damaged: download it again"
         )));

@@ -54,10 +54,7 @@ const MAX_DEPTH: usize = 16;
 
 /// Name of a file or folder, with what is not Unicode replaced.
 pub(crate) fn name_of(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Entries of a folder, sorted by name, without hidden ones (`.git`, `._photo.jpg`, `__MACOSX`).
@@ -77,19 +74,14 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 /// Folders directly in `folder`, sorted by name.
 pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    Ok(entries(folder)?
-        .into_iter()
-        .filter(|p| p.is_dir())
-        .collect())
+    Ok(entries(folder)?.into_iter().filter(|p| p.is_dir()).collect())
 }
 
 /// Whether the name says that a file is an image.
 pub(crate) fn is_image(path: &Path) -> bool {
-    path.extension().and_then(|e| e.to_str()).is_some_and(|e| {
-        IMAGE_EXTENSIONS
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(e))
-    })
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
 
 /// Every image file below `folder`, at any depth, in sorted order.

@@ -30,13 +30,7 @@ pub struct LoaderOptions {
 impl LoaderOptions {
     /// Shuffled batches of `batch_size` on all cores.
     pub fn new(batch_size: usize, seed: u64) -> Self {
-        Self {
-            batch_size,
-            shuffle: true,
-            seed,
-            threads: 0,
-            queue: 0,
-        }
+        Self { batch_size, shuffle: true, seed, threads: 0, queue: 0 }
     }
 }
 
@@ -55,11 +49,7 @@ impl Loader {
     /// Where the batch size is 0.
     pub fn new(source: Arc<dyn Source>, mut options: LoaderOptions) -> Result<Self, DataError> {
         if options.batch_size == 0 {
-            return Err(DataError::Setting {
-                name: "batch_size",
-                value: "0".into(),
-                expected: "at least 1",
-            });
+            return Err(DataError::Setting { name: "batch_size", value: "0".into(), expected: "at least 1" });
         }
         if options.threads == 0 {
             options.threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -67,11 +57,7 @@ impl Loader {
         if options.queue == 0 {
             options.queue = 2 * options.threads;
         }
-        Ok(Self {
-            source,
-            options,
-            spare: Arc::default(),
-        })
+        Ok(Self { source, options, spare: Arc::default() })
     }
 
     /// Batches of an epoch.
@@ -97,19 +83,9 @@ impl Loader {
     /// # Errors
     /// Where the system gives no thread.
     pub fn epoch_from(&self, epoch: u64, first: usize) -> Result<Epoch, DataError> {
-        let LoaderOptions {
-            batch_size,
-            shuffle,
-            seed,
-            threads,
-            queue,
-        } = self.options;
+        let LoaderOptions { batch_size, shuffle, seed, threads, queue } = self.options;
         let samples = self.source.len();
-        let order = if shuffle {
-            random::shuffled(samples, seed, epoch)
-        } else {
-            (0..samples).collect()
-        };
+        let order = if shuffle { random::shuffled(samples, seed, epoch) } else { (0..samples).collect() };
         let total = self.batches();
         let first = first.min(total);
         let shared = Arc::new(Shared {
@@ -120,25 +96,14 @@ impl Loader {
             batch_size,
             total,
             queue,
-            state: Mutex::new(State {
-                next: first,
-                read: first,
-                ready: BTreeMap::new(),
-                stop: false,
-            }),
+            state: Mutex::new(State { next: first, read: first, ready: BTreeMap::new(), stop: false }),
             changed: Condvar::new(),
         });
-        let mut result = Epoch {
-            shared,
-            threads: Vec::new(),
-        };
+        let mut result = Epoch { shared, threads: Vec::new() };
         for number in 0..threads.min(total - first) {
             let shared = Arc::clone(&result.shared);
             let name = format!("loader-{number}");
-            match std::thread::Builder::new()
-                .name(name)
-                .spawn(move || shared.work())
-            {
+            match std::thread::Builder::new().name(name).spawn(move || shared.work()) {
                 Ok(thread) => result.threads.push(thread),
                 // Fewer threads are slower and give the same batches.
                 Err(_) if number > 0 => break,
@@ -197,14 +162,9 @@ impl Shared {
 
     /// The next batch number, once it is near enough to the reader.
     fn take(&self) -> Option<usize> {
-        let far = |state: &mut State| {
-            !state.stop && state.next < self.total && state.next >= state.read + self.queue
-        };
+        let far = |state: &mut State| !state.stop && state.next < self.total && state.next >= state.read + self.queue;
         let state = lock(&self.state);
-        let mut state = self
-            .changed
-            .wait_while(state, far)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.changed.wait_while(state, far).unwrap_or_else(PoisonError::into_inner);
         if state.stop || state.next >= self.total {
             return None;
         }
@@ -223,15 +183,8 @@ impl Shared {
                 break;
             }
             let sample = batch.sample_mut(slot, layout);
-            catch_unwind(AssertUnwindSafe(|| {
-                self.source.load(self.epoch, index, sample)
-            }))
-            .unwrap_or_else(|panic| {
-                Err(DataError::Panicked {
-                    index,
-                    message: message(&*panic),
-                })
-            })?;
+            catch_unwind(AssertUnwindSafe(|| self.source.load(self.epoch, index, sample)))
+                .unwrap_or_else(|panic| Err(DataError::Panicked { index, message: message(&*panic) }))?;
         }
         Ok(batch)
     }
@@ -246,11 +199,7 @@ impl Iterator for Epoch {
             return None;
         }
         let waiting = |state: &mut State| !state.ready.contains_key(&state.read);
-        let mut state = self
-            .shared
-            .changed
-            .wait_while(state, waiting)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.shared.changed.wait_while(state, waiting).unwrap_or_else(PoisonError::into_inner);
         let number = state.read;
         let batch = state.ready.remove(&number);
         state.read += 1;
@@ -285,6 +234,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".into())
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }

@@ -52,10 +52,7 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     /// A fifth for validation, seed 0.
     fn default() -> Self {
-        Self {
-            val_split: 0.2,
-            seed: 0,
-        }
+        Self { val_split: 0.2, seed: 0 }
     }
 }
 
@@ -89,14 +86,8 @@ impl OpenOptions {
 pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
     if !metadata.is_dir() {
-        let is_csv = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("csv"));
-        return if is_csv {
-            csv::open(path, options)
-        } else {
-            Err(DataError::NotAFolder(path.into()))
-        };
+        let is_csv = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+        return if is_csv { csv::open(path, options) } else { Err(DataError::NotAFolder(path.into())) };
     }
     if let Some(splits) = cifar::open(path, options)? {
         return Ok(splits);

@@ -11,24 +11,16 @@ pub struct Normalization {
 
 impl Normalization {
     /// Statistics of ImageNet: what torchvision's weights expect.
-    pub const IMAGENET: Self = Self {
-        mean: [0.485, 0.456, 0.406],
-        std: [0.229, 0.224, 0.225],
-    };
+    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
     /// Values stay in `0..=1`.
-    pub const NONE: Self = Self {
-        mean: [0.0; 3],
-        std: [1.0; 3],
-    };
+    pub const NONE: Self = Self { mean: [0.0; 3], std: [1.0; 3] };
 
     /// Value of each byte in each channel, `(byte / 255 - mean) / std`: preparing a batch is then
     /// one look-up a value.
     pub fn table(&self) -> [[f32; 256]; 3] {
         std::array::from_fn(|channel| {
-            std::array::from_fn(|byte| {
-                (byte as f32 / 255.0 - self.mean[channel]) / self.std[channel]
-            })
+            std::array::from_fn(|byte| (byte as f32 / 255.0 - self.mean[channel]) / self.std[channel])
         })
     }
 }
@@ -47,10 +39,7 @@ pub struct PixelSums {
 impl PixelSums {
     /// Sums over interleaved RGB bytes.
     pub fn of(rgb: &[u8]) -> Self {
-        let mut sums = Self {
-            pixels: rgb.len() as u64 / 3,
-            ..Self::default()
-        };
+        let mut sums = Self { pixels: rgb.len() as u64 / 3, ..Self::default() };
         for pixel in rgb.chunks_exact(3) {
             for (channel, &byte) in pixel.iter().enumerate() {
                 let value = u64::from(byte);
@@ -80,10 +69,7 @@ impl PixelSums {
         }
         let n = u128::from(self.pixels);
         for channel in 0..3 {
-            let (sum, squares) = (
-                u128::from(self.sum[channel]),
-                u128::from(self.squares[channel]),
-            );
+            let (sum, squares) = (u128::from(self.sum[channel]), u128::from(self.squares[channel]));
             // n² times the variance is an exact integer; only the last steps round.
             let scaled_variance = n * squares - sum * sum;
             result.mean[channel] = (sum as f64 / n as f64 / 255.0) as f32;

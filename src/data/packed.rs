@@ -83,25 +83,13 @@ pub(crate) fn into_splits(
     require_classes(&train.classes, root)?;
     for part in [Some(&train), test.as_ref()].into_iter().flatten() {
         if part.is_empty() {
-            let split = if part.part == "train" {
-                "train"
-            } else {
-                "validation"
-            };
+            let split = if part.part == "train" { "train" } else { "validation" };
             let reason = "its file holds no images".to_string();
-            return Err(DataError::EmptySplit {
-                path: root.to_path_buf(),
-                split,
-                reason,
-            });
+            return Err(DataError::EmptySplit { path: root.to_path_buf(), split, reason });
         }
     }
     match test {
-        Some(test) => Ok(Splits {
-            train: Arc::new(train),
-            val: Arc::new(test),
-            format,
-        }),
+        Some(test) => Ok(Splits { train: Arc::new(train), val: Arc::new(test), format }),
         None => stratified(Arc::new(train), options, root, format),
     }
 }

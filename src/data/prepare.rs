@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::resize::{bytes as image_bytes, square, square_into};
-use super::{
-    BadImage, ClassificationDataset, DataError, Layout, Normalization, PixelSums, SampleMut, Source,
-};
+use super::{BadImage, ClassificationDataset, DataError, Layout, Normalization, PixelSums, SampleMut, Source};
 
 /// How to prepare images.
 #[derive(Debug, Clone)]
@@ -27,11 +25,7 @@ pub struct PrepareOptions {
 impl PrepareOptions {
     /// Images of `image_size`, bad ones refused, 2 GiB of memory.
     pub fn new(image_size: u32) -> Self {
-        Self {
-            image_size,
-            skip_bad: false,
-            memory_budget: 2 << 30,
-        }
+        Self { image_size, skip_bad: false, memory_budget: 2 << 30 }
     }
 }
 
@@ -64,11 +58,7 @@ pub fn prepare(
     progress: Progress<'_>,
 ) -> Result<Vec<Prepared>, DataError> {
     if options.image_size == 0 {
-        return Err(DataError::Setting {
-            name: "image_size",
-            value: "0".into(),
-            expected: "at least 1",
-        });
+        return Err(DataError::Setting { name: "image_size", value: "0".into(), expected: "at least 1" });
     }
     let total = datasets.iter().map(|d| d.len()).sum();
     let done = AtomicUsize::new(0);
@@ -80,22 +70,13 @@ pub fn prepare(
         budget -= one.pixels.as_ref().map_or(0, |p| p.len() as u64);
         prepared.push(one);
     }
-    let bad: Vec<BadImage> = prepared
-        .iter()
-        .flat_map(|p| p.bad.iter().cloned())
-        .collect();
+    let bad: Vec<BadImage> = prepared.iter().flat_map(|p| p.bad.iter().cloned()).collect();
     if !bad.is_empty() && !options.skip_bad {
-        return Err(DataError::BadImages {
-            checked: total,
-            bad,
-        });
+        return Err(DataError::BadImages { checked: total, bad });
     }
     for (place, one) in prepared.iter().enumerate() {
         if one.is_empty() {
-            return Err(DataError::NothingLeft {
-                checked: one.dataset.len(),
-                bad: one.bad.clone(),
-            });
+            return Err(DataError::NothingLeft { checked: one.dataset.len(), bad: one.bad.clone() });
         }
         if place == 0 {
             one.require_every_class()?;
@@ -125,24 +106,13 @@ impl Prepared {
             outcome
         };
         let outcomes: Vec<Result<PixelSums, DataError>> = match &mut pixels {
-            Some(pixels) => pixels
-                .par_chunks_exact_mut(length)
-                .enumerate()
-                .map(|(index, slot)| read(index, Some(slot)))
-                .collect(),
-            None => (0..dataset.len())
-                .into_par_iter()
-                .map(|index| read(index, None))
-                .collect(),
+            Some(pixels) => {
+                pixels.par_chunks_exact_mut(length).enumerate().map(|(index, slot)| read(index, Some(slot))).collect()
+            }
+            None => (0..dataset.len()).into_par_iter().map(|index| read(index, None)).collect(),
         };
-        let mut result = Self {
-            dataset,
-            image_size,
-            kept: Vec::new(),
-            pixels,
-            bad: Vec::new(),
-            sums: PixelSums::default(),
-        };
+        let mut result =
+            Self { dataset, image_size, kept: Vec::new(), pixels, bad: Vec::new(), sums: PixelSums::default() };
         for (index, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
                 Ok(sums) => result.keep(index, sums),
@@ -175,9 +145,7 @@ impl Prepared {
             seen[self.label(index) as usize] = true;
         }
         match seen.iter().position(|seen| !seen) {
-            Some(class) => Err(DataError::ClassLost {
-                class: self.class_names()[class].clone(),
-            }),
+            Some(class) => Err(DataError::ClassLost { class: self.class_names()[class].clone() }),
             None => Ok(()),
         }
     }
@@ -255,9 +223,7 @@ impl Prepared {
 
 /// Room for all images, where the budget and the machine have it.
 fn reserve(count: usize, length: usize, budget: u64) -> Option<Vec<u8>> {
-    let bytes = count
-        .checked_mul(length)
-        .filter(|&bytes| bytes as u64 <= budget)?;
+    let bytes = count.checked_mul(length).filter(|&bytes| bytes as u64 <= budget)?;
     let mut pixels = Vec::new();
     pixels.try_reserve_exact(bytes).ok()?;
     pixels.resize(bytes, 0);
@@ -273,10 +239,7 @@ pub struct ClassificationSource {
 impl ClassificationSource {
     /// Images of `prepared`, normalized.
     pub fn new(prepared: Arc<Prepared>, normalization: &Normalization) -> Self {
-        Self {
-            prepared,
-            table: Box::new(normalization.table()),
-        }
+        Self { prepared, table: Box::new(normalization.table()) }
     }
 }
 
@@ -286,11 +249,7 @@ impl Source for ClassificationSource {
     }
 
     fn layout(&self) -> Layout {
-        Layout {
-            image: image_bytes(self.prepared.image_size),
-            labels: 1,
-            targets: 0,
-        }
+        Layout { image: image_bytes(self.prepared.image_size), labels: 1, targets: 0 }
     }
 
     fn load(&self, _epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

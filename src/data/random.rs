@@ -32,9 +32,7 @@ fn mix(mut z: u64) -> u64 {
 
 /// The random word that belongs to `(seed, epoch, sample, op)`: uniform over all of `u64`.
 pub fn word(seed: u64, epoch: u64, sample: u64, op: u64) -> u64 {
-    [seed, epoch, sample, op]
-        .into_iter()
-        .fold(0, |state: u64, part| mix(state.wrapping_add(GOLDEN) ^ part))
+    [seed, epoch, sample, op].into_iter().fold(0, |state: u64, part| mix(state.wrapping_add(GOLDEN) ^ part))
 }
 
 /// Uniform in `[0, 1)` with the 24 bits that an `f32` can hold exactly.
@@ -64,10 +62,7 @@ pub struct Random {
 impl Random {
     /// The sequence that belongs to `(seed, epoch, sample, op)`.
     pub fn new(seed: u64, epoch: u64, sample: u64, op: u64) -> Self {
-        Self {
-            key: word(seed, epoch, sample, op),
-            counter: 0,
-        }
+        Self { key: word(seed, epoch, sample, op), counter: 0 }
     }
 
     /// Uniform over all of `u64`.
@@ -131,29 +126,14 @@ mod tests {
     #[test]
     fn the_finaliser_is_the_published_splitmix64() {
         // First outputs of the reference implementation for seed 1234567.
-        let outputs: Vec<u64> = (1..=3u64)
-            .map(|i| mix(1_234_567u64.wrapping_add(GOLDEN.wrapping_mul(i))))
-            .collect();
-        assert_eq!(
-            outputs,
-            [
-                6_457_827_717_110_365_317,
-                3_203_168_211_198_807_973,
-                9_817_491_932_198_370_423
-            ]
-        );
+        let outputs: Vec<u64> = (1..=3u64).map(|i| mix(1_234_567u64.wrapping_add(GOLDEN.wrapping_mul(i)))).collect();
+        assert_eq!(outputs, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]
     fn every_word_of_the_key_counts() {
         let base = word(1, 2, 3, 4);
-        for other in [
-            word(0, 2, 3, 4),
-            word(1, 0, 3, 4),
-            word(1, 2, 0, 4),
-            word(1, 2, 3, 0),
-            word(2, 1, 3, 4),
-        ] {
+        for other in [word(0, 2, 3, 4), word(1, 0, 3, 4), word(1, 2, 0, 4), word(1, 2, 3, 0), word(2, 1, 3, 4)] {
             assert_ne!(base, other);
             // Unrelated words differ in about half of their 64 bits.
             assert!((16..=48).contains(&(base ^ other).count_ones()));
@@ -170,15 +150,8 @@ mod tests {
         let mean = normal.iter().sum::<f64>() / f64::from(n);
         let var = normal.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(n);
         let fourth = normal.iter().map(|x| (x - mean).powi(4)).sum::<f64>() / f64::from(n);
-        assert!(
-            mean.abs() < 0.02 && (var - 1.0).abs() < 0.02,
-            "{mean} {var}"
-        );
-        assert!(
-            (fourth / (var * var) - 3.0).abs() < 0.1,
-            "kurtosis {}",
-            fourth / (var * var)
-        );
+        assert!(mean.abs() < 0.02 && (var - 1.0).abs() < 0.02, "{mean} {var}");
+        assert!((fourth / (var * var) - 3.0).abs() < 0.1, "kurtosis {}", fourth / (var * var));
     }
 
     #[test]
@@ -194,10 +167,7 @@ mod tests {
             }
         }
         for count in counts.iter().flatten() {
-            assert!(
-                (3_700..=4_300).contains(count),
-                "expected about 4000: {counts:?}"
-            );
+            assert!((3_700..=4_300).contains(count), "expected about 4000: {counts:?}");
         }
         assert_eq!(shuffled(9, 1, 2), shuffled(9, 1, 2));
         assert!(shuffled(0, 1, 2).is_empty());

@@ -16,36 +16,26 @@ use image::RgbImage;
 /// Where `out` has another length or the image is empty; both are defects of the caller.
 pub fn square_into(image: &RgbImage, size: u32, out: &mut [u8]) {
     let (width, height) = image.dimensions();
-    assert_eq!(
-        out.len(),
-        bytes(size),
-        "output of a {size}x{size} RGB image"
-    );
-    assert!(
-        width > 0 && height > 0 && size > 0,
-        "resizing {width}x{height} to {size}x{size}"
-    );
+    assert_eq!(out.len(), bytes(size), "output of a {size}x{size} RGB image");
+    assert!(width > 0 && height > 0 && size > 0, "resizing {width}x{height} to {size}x{size}");
     if (width, height) == (size, size) {
         out.copy_from_slice(image.as_raw());
         return;
     }
     let side = width.min(height);
     // Cropping the source first leaves the same picture as cropping after, and less to compute.
-    let (left, top) = (
-        f64::from(width - side) / 2.0,
-        f64::from(height - side) / 2.0,
+    let (left, top) = (f64::from(width - side) / 2.0, f64::from(height - side) / 2.0);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
+        left,
+        top,
+        f64::from(side),
+        f64::from(side),
     );
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-        .crop(left, top, f64::from(side), f64::from(side));
     let source = TypedImageRef::<U8x3>::from_buffer(width, height, image.as_raw())
         .expect("an RgbImage holds width * height * 3 bytes");
-    let mut target = TypedImage::<U8x3>::from_buffer(size, size, out)
-        .expect("length of the output was checked above");
+    let mut target = TypedImage::<U8x3>::from_buffer(size, size, out).expect("length of the output was checked above");
     // The untyped call would compile every pixel format for every processor into this crate.
-    Resizer::new()
-        .resize_typed(&source, &mut target, &options)
-        .expect("the crop lies inside of the image");
+    Resizer::new().resize_typed(&source, &mut target, &options).expect("the crop lies inside of the image");
 }
 
 /// [`square_into`] with a new buffer.

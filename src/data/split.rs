@@ -32,29 +32,16 @@ pub(crate) fn stratified(
     val.sort_unstable();
     if val.is_empty() {
         let reason = "each class has a single image; add images, or a val/ folder".to_string();
-        return Err(DataError::EmptySplit {
-            path: root.to_path_buf(),
-            split: "validation",
-            reason,
-        });
+        return Err(DataError::EmptySplit { path: root.to_path_buf(), split: "validation", reason });
     }
-    let part = |indices| {
-        Arc::new(Subset::new(Arc::clone(&all), indices)) as Arc<dyn ClassificationDataset>
-    };
-    Ok(Splits {
-        train: part(train),
-        val: part(val),
-        format,
-    })
+    let part = |indices| Arc::new(Subset::new(Arc::clone(&all), indices)) as Arc<dyn ClassificationDataset>;
+    Ok(Splits { train: part(train), val: part(val), format })
 }
 
 /// At least two classes, or an error that names those there are.
 pub(crate) fn require_classes(names: &[String], root: &Path) -> Result<(), DataError> {
     if names.len() < 2 {
-        return Err(DataError::TooFewClasses {
-            path: root.to_path_buf(),
-            classes: names.to_vec(),
-        });
+        return Err(DataError::TooFewClasses { path: root.to_path_buf(), classes: names.to_vec() });
     }
     Ok(())
 }
@@ -65,15 +52,12 @@ pub(crate) fn require_same_classes(
     (val, val_at): (&[String], &Path),
 ) -> Result<(), DataError> {
     let missing = |from: &[String], from_at: &Path, of: &[String], of_at: &Path| {
-        from.iter()
-            .find(|class| !of.contains(class))
-            .map(|class| DataError::ClassMismatch {
-                class: class.clone(),
-                present: from_at.to_path_buf(),
-                absent: of_at.to_path_buf(),
-            })
+        from.iter().find(|class| !of.contains(class)).map(|class| DataError::ClassMismatch {
+            class: class.clone(),
+            present: from_at.to_path_buf(),
+            absent: of_at.to_path_buf(),
+        })
     };
-    let mismatch =
-        missing(train, train_at, val, val_at).or_else(|| missing(val, val_at, train, train_at));
+    let mismatch = missing(train, train_at, val, val_at).or_else(|| missing(val, val_at, train, train_at));
     mismatch.map_or(Ok(()), Err)
 }

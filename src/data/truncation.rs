@@ -52,9 +52,7 @@ fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
 /// A RIFF file states its length in bytes 4..8, not counting the first eight.
 fn riff_is_short(bytes: &[u8]) -> bool {
     match bytes.get(4..8) {
-        Some(&[a, b, c, d]) => {
-            (bytes.len() as u64) < u64::from(u32::from_le_bytes([a, b, c, d])) + 8
-        }
+        Some(&[a, b, c, d]) => (bytes.len() as u64) < u64::from(u32::from_le_bytes([a, b, c, d])) + 8,
         _ => true,
     }
 }

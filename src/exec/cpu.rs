@@ -79,13 +79,7 @@ impl<T: Real> Default for CpuEngine<T> {
 impl<T: Real> CpuEngine<T> {
     /// An engine without plans.
     pub fn new() -> Self {
-        CpuEngine {
-            states: HashMap::new(),
-            slots: vec![],
-            plans: vec![],
-            tickets: VecDeque::new(),
-            next_ticket: 0,
-        }
+        CpuEngine { states: HashMap::new(), slots: vec![], plans: vec![], tickets: VecDeque::new(), next_ticket: 0 }
     }
 
     fn buffer(&mut self, plan: usize, buffer: Buffer) -> &mut Vec<T> {

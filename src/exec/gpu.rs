@@ -1,1 +1,304 @@
-//! placeholder
+//! The GPU engine: plans through wgpu, on Vulkan, Metal and DX12.
+//!
+//! Loading a plan compiles its kernels and binds its buffers; a run only encodes dispatches into one compute pass, in
+//! which wgpu sets the barriers, and submits once. Windows resets a device whose single dispatch takes more than two
+//! seconds, so kernels must stay short; a run as a whole may take longer.
+
+mod buffers;
+mod cache;
+mod choice;
+mod device;
+mod info;
+mod pipelines;
+mod profile;
+mod readback;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+pub use cache::default_cache_dir;
+pub use choice::{Choice, choose};
+pub use device::list;
+pub use info::{DeviceInfo, DeviceKind};
+
+use super::shader::{self, Shader, Tiling};
+use super::{Engine, ExecError, Ticket};
+use crate::graph::StateLayout;
+use crate::kernel::KernelCall;
+use crate::plan::{Buffer, Plan, Slice};
+use buffers::{Range, Shared, USAGE, check_limits, tensor_name};
+use device::{Gpu, text};
+use info::DeviceKind::Software;
+use pipelines::{Pipeline, Pipelines, Wanted, kernel_error};
+use readback::Readback;
+
+/// Workgroups per axis that WebGPU guarantees; shaders rely on no more.
+const MAX_AXIS: u64 = 65_535;
+
+/// Bytes written without a run between them, after which they are sent to the device: until then wgpu keeps copies.
+const FLUSH_AFTER: u64 = 64 << 20;
+
+/// How kernels are compiled.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Check array bounds, bound loops and zero workgroup memory. The shaders do not need it; it keeps a mistake in
+    /// one from doing harm. On by default in debug builds.
+    pub checked: bool,
+    /// Where compiled kernels are kept, if anywhere.
+    pub cache_dir: Option<PathBuf>,
+    /// Makes the text of a call.
+    pub shaders: fn(&KernelCall<Slice>, Tiling) -> Shader,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        EngineOptions { checked: cfg!(debug_assertions), cache_dir: default_cache_dir(), shaders: shader::shader }
+    }
+}
+
+/// Runs plans on a GPU.
+pub struct GpuEngine {
+    gpu: Gpu,
+    shaders: fn(&KernelCall<Slice>, Tiling) -> Shader,
+    pipelines: Pipelines,
+    shared: Shared,
+    plans: Vec<Loaded>,
+    readback: Readback,
+    unflushed: u64,
+}
+
+/// A plan, ready to run.
+struct Loaded {
+    dispatches: Vec<Dispatch>,
+    fixed: Vec<wgpu::Buffer>,
+}
+
+/// Workgroups along x and y.
+type Grid = [u32; 2];
+
+/// A call, ready to run.
+struct Dispatch {
+    pipeline: Arc<Pipeline>,
+    bindings: Vec<Slice>,
+    bind_group: wgpu::BindGroup,
+    grid: Grid,
+}
+
+impl Dispatch {
+    fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline.raw);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.dispatch_workgroups(self.grid[0], self.grid[1], 1);
+    }
+}
+
+impl GpuEngine {
+    /// Opens the adapter of this index in [`list`].
+    ///
+    /// # Errors
+    /// When there is no such adapter or it cannot be opened.
+    pub fn new(adapter_index: usize, options: EngineOptions) -> Result<Self, ExecError> {
+        let gpu = Gpu::open(adapter_index)?;
+        let pipelines = Pipelines::new(&gpu, options.checked, options.cache_dir.as_deref());
+        Ok(GpuEngine {
+            gpu,
+            shaders: options.shaders,
+            pipelines,
+            shared: Shared::default(),
+            plans: vec![],
+            readback: Readback::default(),
+            unflushed: 0,
+        })
+    }
+
+    /// What the device is.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.gpu.info
+    }
+
+    /// The main loop that matrix kernels get here: barriers are what software adapters are slowest at.
+    pub fn tiling(&self) -> Tiling {
+        if self.gpu.info.kind == Software { Tiling::Register } else { Tiling::Workgroup }
+    }
+
+    /// Gives the device back; every later call returns [`ExecError::DeviceLost`].
+    pub fn close(&mut self) {
+        self.gpu.destroy();
+    }
+
+    fn loaded(&self, plan: usize) -> Result<&Loaded, ExecError> {
+        let missing = || ExecError::Port { what: format!("plan {plan}"), problem: "was not loaded".into() };
+        self.plans.get(plan).ok_or_else(missing)
+    }
+
+    /// A range of a plan's buffers. States can be reached before any plan is there.
+    fn range(&self, plan: usize, slice: Slice) -> Result<Range, ExecError> {
+        let fixed = match slice.buffer {
+            Buffer::State(_) => &[],
+            _ => self.loaded(plan)?.fixed.as_slice(),
+        };
+        self.shared.range(fixed, slice)
+    }
+
+    /// Pipelines and grids of a plan's calls.
+    fn compile(&mut self, plan: &Plan) -> Result<Vec<(Arc<Pipeline>, Grid)>, ExecError> {
+        let (shaders, tiling) = (self.shaders, self.tiling());
+        let texts: Vec<Shader> = plan.calls.par_iter().map(|c| shaders(&c.call, tiling)).collect();
+        let limit = u64::from(self.gpu.limits.max_compute_workgroups_per_dimension).min(MAX_AXIS);
+        let mut grids = Vec::with_capacity(texts.len());
+        let mut wanted = Vec::with_capacity(texts.len());
+        for (planned, text) in plan.calls.iter().zip(texts) {
+            let call = &planned.call;
+            let too_many = || kernel_error(call, format!("it needs {} workgroups", text.workgroups));
+            grids.push(grid(text.workgroups, limit).ok_or_else(too_many)?);
+            wanted.push(Wanted { call, source: text.source });
+        }
+        Ok(self.pipelines.get(&self.gpu, &wanted)?.into_iter().zip(grids).collect())
+    }
+
+    fn bind(
+        &self,
+        pipeline: &Pipeline,
+        slices: &[Slice],
+        fixed: &[wgpu::Buffer],
+    ) -> Result<wgpu::BindGroup, ExecError> {
+        let ranges = slices.iter().map(|&s| self.shared.range(fixed, s)).collect::<Result<Vec<_>, _>>()?;
+        let entries: Vec<_> = ranges.iter().zip(0..).map(|(range, i)| range.entry(i)).collect();
+        let descriptor = wgpu::BindGroupDescriptor { label: None, layout: &pipeline.layout, entries: &entries };
+        let group = self.gpu.scoped(|| self.gpu.device.create_bind_group(&descriptor));
+        group.map_err(|error| ExecError::Device { during: "binding buffers".into(), reason: text(&error) })
+    }
+
+    /// Binds all plans anew after a shared buffer was replaced.
+    fn rebind(&mut self) -> Result<(), ExecError> {
+        let mut plans = std::mem::take(&mut self.plans);
+        let result = plans.iter_mut().try_for_each(|plan| {
+            plan.dispatches.iter_mut().try_for_each(|d| {
+                d.bind_group = self.bind(&d.pipeline, &d.bindings, &plan.fixed)?;
+                Ok(())
+            })
+        });
+        self.plans = plans;
+        result
+    }
+
+    /// Sends what was encoded.
+    fn submit(&mut self, encoder: wgpu::CommandEncoder, during: &str) -> Result<wgpu::SubmissionIndex, ExecError> {
+        let submission = self.gpu.queue.submit([encoder.finish()]);
+        self.unflushed = 0;
+        self.gpu.check(during)?;
+        Ok(submission)
+    }
+}
+
+/// Workgroups over two axes, with as few to spare as possible.
+fn grid(workgroups: u64, limit: u64) -> Option<Grid> {
+    let y = workgroups.div_ceil(limit).max(1);
+    let x = workgroups.div_ceil(y);
+    (y <= limit).then_some([x as u32, y as u32])
+}
+
+impl Engine for GpuEngine {
+    type Scalar = f32;
+
+    fn name(&self) -> String {
+        format!("{} ({})", self.gpu.info.name, self.gpu.info.backend)
+    }
+
+    fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError> {
+        self.gpu.check("making the states")?;
+        let mut replaced = false;
+        let fitted = self.shared.fit_states(&self.gpu, layout, &mut replaced);
+        if replaced {
+            self.rebind()?;
+        }
+        fitted
+    }
+
+    fn load(&mut self, plan: &Plan) -> Result<usize, ExecError> {
+        self.gpu.check("loading a plan")?;
+        check_limits(plan, &self.gpu.limits)?;
+        let compiled = self.compile(plan)?;
+        let own = |(i, &len)| self.gpu.buffer(&tensor_name(plan, Buffer::Fixed(i), len), len, USAGE);
+        let fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
+        let mut replaced = false;
+        let fitted = self.shared.fit_slots(&self.gpu, plan, &mut replaced);
+        if replaced {
+            self.rebind()?;
+        }
+        fitted?;
+        let mut dispatches = Vec::with_capacity(plan.calls.len());
+        for (planned, (pipeline, grid)) in plan.calls.iter().zip(compiled) {
+            let bindings: Vec<Slice> = planned.call.bindings.iter().map(|(slice, _)| *slice).collect();
+            let bind_group = self.bind(&pipeline, &bindings, &fixed)?;
+            dispatches.push(Dispatch { pipeline, bindings, bind_group, grid });
+        }
+        self.gpu.check("loading a plan")?;
+        self.plans.push(Loaded { dispatches, fixed });
+        Ok(self.plans.len() - 1)
+    }
+
+    fn write(&mut self, plan: usize, to: Slice, data: &[f32]) -> Result<(), ExecError> {
+        self.gpu.check("writing")?;
+        let range = self.range(plan, to)?;
+        if data.len() != to.len {
+            let problem = format!("{} floats for {} in memory", data.len(), to.len);
+            return Err(ExecError::Port { what: format!("{:?}", to.buffer), problem });
+        }
+        self.gpu.queue.write_buffer(&range.buffer, range.offset, bytemuck::cast_slice(data));
+        self.unflushed += range.bytes;
+        if self.unflushed > FLUSH_AFTER {
+            self.gpu.queue.submit([]);
+            self.unflushed = 0;
+        }
+        self.gpu.check("writing")
+    }
+
+    fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
+        self.gpu.check("running")?;
+        let ranges = fetch.iter().map(|&slice| self.range(plan, slice)).collect::<Result<Vec<_>, _>>()?;
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        self.loaded(plan)?.dispatches.iter().filter(|d| d.grid[0] > 0).for_each(|d| d.encode(&mut pass));
+        drop(pass);
+        let fetch = self.readback.copy(&self.gpu, &mut encoder, &ranges)?;
+        let submission = self.submit(encoder, "running")?;
+        self.readback.issue(&self.gpu, fetch, submission)
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<f32>>, ExecError> {
+        self.gpu.check("fetching results")?;
+        self.readback.take(&self.gpu, ticket)
+    }
+
+    fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<f32>, ExecError> {
+        self.gpu.check("reading")?;
+        let range = self.range(plan, from)?;
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let fetch = self.readback.copy(&self.gpu, &mut encoder, &[range])?;
+        let submission = self.submit(encoder, "reading")?;
+        Ok(self.readback.finish(&self.gpu, fetch, &submission)?.swap_remove(0))
+    }
+
+    fn memory(&self) -> u64 {
+        let fixed = self.plans.iter().flat_map(|p| &p.fixed).map(wgpu::Buffer::size).sum::<u64>();
+        self.shared.bytes() + fixed + self.readback.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grids_cover_all_workgroups_and_waste_less_than_a_row() {
+        for n in [0, 1, 65_535, 65_536, 65_537, 1_000_003, 65_535 * 65_535] {
+            let [x, y] = grid(n, 65_535).unwrap().map(u64::from);
+            assert!(x <= 65_535 && y <= 65_535 && x * y >= n && x * y - n < y.max(1), "{n}: {x} × {y}");
+        }
+        assert_eq!(grid(65_535 * 65_535 + 1, 65_535), None);
+        assert_eq!(grid(9, 4), Some([3, 3]));
+    }
+}

@@ -111,11 +111,8 @@ impl<E: Engine + ?Sized> Session<E> {
     fn state_slice(&self, name: &str) -> Result<(Port, usize), ExecError> {
         let id = self.states.find(name).ok_or_else(|| port_error(name, "there is no such state"))?;
         let spec = self.states.spec(id);
-        let slice = Slice {
-            buffer: Buffer::State(spec.group),
-            offset: self.states.layout().offsets[id.0],
-            len: spec.ty.len(),
-        };
+        let slice =
+            Slice { buffer: Buffer::State(spec.group), offset: self.states.layout().offsets[id.0], len: spec.ty.len() };
         Ok((Port { name: name.into(), ty: spec.ty.clone(), slice }, id.0))
     }
 

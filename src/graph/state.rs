@@ -49,7 +49,8 @@ pub enum Init {
 impl Init {
     /// The logical start values of a state, a function of the seed and the state's name alone.
     pub fn values(&self, seed: u64, name: &str, len: usize) -> Vec<f32> {
-        let stream = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let stream =
+            name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
         (0..len as u64)
             .map(|i| match *self {
                 Init::Constant(v) => v,

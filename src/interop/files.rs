@@ -31,20 +31,12 @@ pub struct FileError {
 impl FileError {
     /// Reading `path` failed with `source`.
     pub fn reading(path: &Path, source: io::Error) -> Self {
-        Self {
-            action: FileAction::Read,
-            path: path.to_owned(),
-            source,
-        }
+        Self { action: FileAction::Read, path: path.to_owned(), source }
     }
 
     /// Writing `path` failed with `source`.
     pub fn writing(path: &Path, source: io::Error) -> Self {
-        Self {
-            action: FileAction::Write,
-            path: path.to_owned(),
-            source,
-        }
+        Self { action: FileAction::Write, path: path.to_owned(), source }
     }
 
     fn verb(&self) -> &'static str {
@@ -58,12 +50,8 @@ impl FileError {
     pub fn remedy(&self) -> &'static str {
         use FileAction::{Read, Write};
         match (self.action, self.source.kind()) {
-            (_, ErrorKind::StorageFull) => {
-                "free some disk space or choose a folder on another disk"
-            }
-            (_, ErrorKind::QuotaExceeded) => {
-                "your disk quota is used up: delete files or choose another folder"
-            }
+            (_, ErrorKind::StorageFull) => "free some disk space or choose a folder on another disk",
+            (_, ErrorKind::QuotaExceeded) => "your disk quota is used up: delete files or choose another folder",
             (_, ErrorKind::OutOfMemory) => "it does not fit into this machine's memory",
             (Write, ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
                 "choose a folder that you may write to"
@@ -71,9 +59,7 @@ impl FileError {
             (Read, ErrorKind::PermissionDenied) => "check its permissions",
             (Read, ErrorKind::NotFound) => "check the path",
             (Write, ErrorKind::NotFound) => "create its folder first or choose another",
-            (_, ErrorKind::NotADirectory) => {
-                "a part of the path is a file where a folder is needed"
-            }
+            (_, ErrorKind::NotADirectory) => "a part of the path is a file where a folder is needed",
             (_, ErrorKind::IsADirectory | ErrorKind::InvalidInput) => "name a plain file",
             (Read, _) => "check the path and the disk",
             (Write, _) => "check the disk or choose another folder",
@@ -89,16 +75,10 @@ pub fn open_plain(path: &Path) -> Result<(File, u64), FileError> {
     let fail = |source| FileError::reading(path, source);
     let metadata = fs::metadata(path).map_err(fail)?;
     if metadata.is_dir() {
-        return Err(fail(io::Error::new(
-            ErrorKind::IsADirectory,
-            "it is a folder",
-        )));
+        return Err(fail(io::Error::new(ErrorKind::IsADirectory, "it is a folder")));
     }
     if !metadata.is_file() {
-        return Err(fail(io::Error::new(
-            ErrorKind::InvalidInput,
-            "it is a device or a pipe",
-        )));
+        return Err(fail(io::Error::new(ErrorKind::InvalidInput, "it is a device or a pipe")));
     }
     Ok((File::open(path).map_err(fail)?, metadata.len()))
 }
@@ -108,8 +88,7 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
     let fail = |source| FileError::reading(path, source);
     let (file, length) = open_plain(path)?;
     if length > limit {
-        let reason =
-            format!("it has {length} bytes, more than the {limit} expected of such a file");
+        let reason = format!("it has {length} bytes, more than the {limit} expected of such a file");
         return Err(fail(io::Error::new(ErrorKind::FileTooLarge, reason)));
     }
     let mut text = String::new();
@@ -123,10 +102,7 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
 /// The bytes go to a temporary file in the same folder, are forced to disk, and only then take the
 /// name, so a crash at any moment leaves either the old file or the new one. When `fill` or the disk
 /// fails, the old file is untouched and the temporary one is removed.
-pub fn write_atomic(
-    path: &Path,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), FileError> {
+pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
     let fail = |source| FileError::writing(path, source);
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -134,9 +110,7 @@ pub fn write_atomic(
     };
     let temporary = new_temporary(folder).map_err(fail)?;
     let mut writer = BufWriter::with_capacity(1 << 18, temporary.as_file());
-    fill(&mut writer)
-        .and_then(|()| writer.flush())
-        .map_err(fail)?;
+    fill(&mut writer).and_then(|()| writer.flush()).map_err(fail)?;
     drop(writer);
     temporary.as_file().sync_all().map_err(fail)?;
     temporary.persist(path).map_err(|error| fail(error.error))?;

@@ -80,18 +80,12 @@ pub struct Tensor {
 impl Tensor {
     /// A float tensor.
     pub fn f32(shape: impl Into<Vec<usize>>, values: Vec<f32>) -> Self {
-        Self {
-            shape: shape.into(),
-            data: TensorData::F32(values),
-        }
+        Self { shape: shape.into(), data: TensorData::F32(values) }
     }
 
     /// An integer tensor.
     pub fn i64(shape: impl Into<Vec<usize>>, values: Vec<i64>) -> Self {
-        Self {
-            shape: shape.into(),
-            data: TensorData::I64(values),
-        }
+        Self { shape: shape.into(), data: TensorData::I64(values) }
     }
 }
 
@@ -161,12 +155,7 @@ impl TensorFile {
             reason: describe(&error, bytes.len()),
         };
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(format)?;
-        let metadata = header
-            .metadata()
-            .clone()
-            .unwrap_or_default()
-            .into_iter()
-            .collect();
+        let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
         let views = SafeTensors::deserialize(&bytes).map_err(format)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in views.iter() {
@@ -213,58 +202,37 @@ impl TensorFile {
             if *name == METADATA_KEY {
                 return Err(invalid(name, "the format reserves this name".into()));
             }
-            let elements = tensor
-                .shape
-                .iter()
-                .try_fold(1usize, |n, &axis| n.checked_mul(axis));
+            let elements = tensor.shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis));
             if elements != Some(tensor.data.len()) {
-                let reason = format!(
-                    "shape {:?} does not hold {} elements",
-                    tensor.shape,
-                    tensor.data.len()
-                );
+                let reason = format!("shape {:?} does not hold {} elements", tensor.shape, tensor.data.len());
                 return Err(invalid(name, reason));
             }
             let (dtype, width) = tensor.data.dtype();
             let end = offset + tensor.data.len() * width;
-            let info = TensorInfo {
-                dtype,
-                shape: tensor.shape.clone(),
-                data_offsets: (offset, end),
-            };
+            let info = TensorInfo { dtype, shape: tensor.shape.clone(), data_offsets: (offset, end) };
             entries.insert(name, HeaderEntry::Tensor(info));
             offset = end;
         }
-        let mut header = serde_json::to_vec(&entries)
-            .map_err(|error| FileError::writing(path, io::Error::from(error)))?;
+        let mut header =
+            serde_json::to_vec(&entries).map_err(|error| FileError::writing(path, io::Error::from(error)))?;
         header.resize(header.len().next_multiple_of(8), b' ');
         if header.len() as u64 > MAX_HEADER {
-            let reason = format!(
-                "the header would exceed {MAX_HEADER} bytes: too many tensors or too much metadata"
-            );
+            let reason = format!("the header would exceed {MAX_HEADER} bytes: too many tensors or too much metadata");
             return Err(invalid(METADATA_KEY, reason));
         }
-        Ok((
-            header,
-            named.into_iter().map(|(_, tensor)| &tensor.data).collect(),
-        ))
+        Ok((header, named.into_iter().map(|(_, tensor)| &tensor.data).collect()))
     }
 }
 
 /// The file's bytes, after checking the header's claimed length against the file's own, so that a
 /// file of another kind is refused before it is read into memory.
 fn read_bytes(path: &Path) -> Result<Vec<u8>, SafetensorsError> {
-    let format = |reason| SafetensorsError::Format {
-        path: path.to_owned(),
-        reason,
-    };
+    let format = |reason| SafetensorsError::Format { path: path.to_owned(), reason };
     let fail = |source| FileError::reading(path, source);
     let (mut file, length) = open_plain(path)?;
     let mut prefix = [0; 8];
     if length < 8 {
-        return Err(format(format!(
-            "it has {length} bytes, fewer than the smallest header: empty or truncated"
-        )));
+        return Err(format(format!("it has {length} bytes, fewer than the smallest header: empty or truncated")));
     }
     file.read_exact(&mut prefix).map_err(fail)?;
     let header = u64::from_le_bytes(prefix);
@@ -276,14 +244,10 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, SafetensorsError> {
     }
     let mut bytes = Vec::new();
     let capacity = usize::try_from(length).unwrap_or(usize::MAX);
-    bytes
-        .try_reserve_exact(capacity)
-        .map_err(|_| fail(io::ErrorKind::OutOfMemory.into()))?;
+    bytes.try_reserve_exact(capacity).map_err(|_| fail(io::ErrorKind::OutOfMemory.into()))?;
     bytes.extend_from_slice(&prefix);
     // `take` holds the bound even when the file grows while it is read.
-    file.take(length - 8)
-        .read_to_end(&mut bytes)
-        .map_err(fail)?;
+    file.take(length - 8).read_to_end(&mut bytes).map_err(fail)?;
     Ok(bytes)
 }
 
@@ -297,19 +261,12 @@ fn describe(error: &SafeTensorError, length: usize) -> String {
         SafeTensorError::InvalidOffset(name) => {
             format!("tensor `{name}` lies outside the data or overlaps another")
         }
-        SafeTensorError::TensorInvalidInfo => {
-            "a tensor's shape and its number of bytes disagree".into()
-        }
+        SafeTensorError::TensorInvalidInfo => "a tensor's shape and its number of bytes disagree".into(),
         other => other.to_string(),
     }
 }
 
-fn decode(
-    path: &Path,
-    name: &str,
-    dtype: Dtype,
-    bytes: &[u8],
-) -> Result<TensorData, SafetensorsError> {
+fn decode(path: &Path, name: &str, dtype: Dtype, bytes: &[u8]) -> Result<TensorData, SafetensorsError> {
     Ok(match dtype {
         Dtype::I64 => TensorData::I64(map_elements(bytes, i64::from_le_bytes)),
         Dtype::F32 => TensorData::F32(map_elements(bytes, f32::from_le_bytes)),
@@ -318,15 +275,10 @@ fn decode(
         Dtype::F64 => {
             let wide: Vec<f64> = map_elements(bytes, f64::from_le_bytes);
             // Silently turning a finite weight into infinity would surface much later, as NaN loss.
-            if let Some(value) = wide
-                .iter()
-                .find(|v| v.is_finite() && (**v as f32).is_infinite())
-            {
+            if let Some(value) = wide.iter().find(|v| v.is_finite() && (**v as f32).is_infinite()) {
                 return Err(SafetensorsError::Format {
                     path: path.to_owned(),
-                    reason: format!(
-                        "tensor `{name}` holds {value:e}, which does not fit a 32-bit float"
-                    ),
+                    reason: format!("tensor `{name}` holds {value:e}, which does not fit a 32-bit float"),
                 });
             }
             TensorData::F32(wide.into_iter().map(|value| value as f32).collect())
@@ -342,10 +294,5 @@ fn decode(
 }
 
 fn map_elements<T, const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> T) -> Vec<T> {
-    bytes
-        .as_chunks::<N>()
-        .0
-        .iter()
-        .map(|chunk| convert(*chunk))
-        .collect()
+    bytes.as_chunks::<N>().0.iter().map(|chunk| convert(*chunk)).collect()
 }

@@ -202,8 +202,7 @@ impl Op for Binary {
 
     fn lower(&self, l: &mut Lowering<'_>) {
         let (a, b) = (l.inputs[0], l.inputs[1]);
-        let consts =
-            row_consts(a).u("OP", (self.0 == BinaryOp::Mul) as usize).b("PER_CHANNEL", Self::broadcast(a, b));
+        let consts = row_consts(a).u("OP", (self.0 == BinaryOp::Mul) as usize).b("PER_CHANNEL", Self::broadcast(a, b));
         let reads = [0, 1].map(|i| (Operand::Input(i), Access::Read));
         let bindings = reads.into_iter().chain([(Operand::Output(0), Access::Write)]);
         l.call("binary", consts, bindings, Work::Items(vectors(a)), a.shape.elements());

@@ -143,12 +143,7 @@ impl Op for Fill {
         Ok(vec![self.ty.clone()])
     }
 
-    fn gradient(
-        &self,
-        _: &mut Graph,
-        _: NodeView<'_>,
-        _: &[Option<Value>],
-    ) -> Result<Vec<Option<Value>>, GraphError> {
+    fn gradient(&self, _: &mut Graph, _: NodeView<'_>, _: &[Option<Value>]) -> Result<Vec<Option<Value>>, GraphError> {
         Ok(none(0))
     }
 

@@ -72,12 +72,7 @@ pub fn batch_norm(
 ///
 /// # Errors
 /// When the channels cannot be divided into the groups.
-pub fn group_norm(
-    g: &mut Graph,
-    [x, gamma, beta]: [Value; 3],
-    groups: usize,
-    eps: f32,
-) -> Result<Value, GraphError> {
+pub fn group_norm(g: &mut Graph, [x, gamma, beta]: [Value; 3], groups: usize, eps: f32) -> Result<Value, GraphError> {
     g.add1(Norm { kind: NormKind::Group { groups }, eps, relu: false, residual: false }, &[x, gamma, beta])
 }
 
@@ -273,10 +268,8 @@ impl Op for NormGrad {
             (dbeta, dgamma)
         };
         let dres = if norm.residual { Operand::Output(3) } else { l.scratch(LANES) };
-        let consts = relu
-            .b("RESIDUAL", norm.residual)
-            .b("PER_CHANNEL", !per_group)
-            .b("FIXED", norm.kind == NormKind::BatchEval);
+        let consts =
+            relu.b("RESIDUAL", norm.residual).b("PER_CHANNEL", !per_group).b("FIXED", norm.kind == NormKind::BatchEval);
         let bindings = [dy, input, y, mean, invstd, gamma, sum_g, sum_gx]
             .map(read)
             .into_iter()

@@ -180,8 +180,7 @@ impl Op for Adam {
             .b("DECOUPLED", o.decoupled)
             .b("CLIP", self.clip);
         let update = |i| matches!(i, 0 | 2 | 3);
-        let bindings =
-            (0..7).map(|i| (Operand::Input(i), if update(i) { Access::Update } else { Access::Read }));
+        let bindings = (0..7).map(|i| (Operand::Input(i), if update(i) { Access::Update } else { Access::Read }));
         l.call("adam", consts, bindings, Work::Items(len / LANES), 12 * len);
     }
 }

@@ -36,9 +36,7 @@ pub struct Slice {
 impl Slice {
     /// Do two slices share a float?
     pub fn overlaps(&self, other: &Slice) -> bool {
-        self.buffer == other.buffer
-            && self.offset < other.offset + other.len
-            && other.offset < self.offset + self.len
+        self.buffer == other.buffer && self.offset < other.offset + other.len && other.offset < self.offset + self.len
     }
 }
 
@@ -82,14 +80,8 @@ struct Life {
 
 pub(super) fn assign(graph: &Graph, order: &[usize], lowered: &[Lowered], options: PlanOptions) -> Memory {
     let states = graph.states().layout();
-    let mut memory = Memory {
-        place: places(graph, order),
-        root: HashMap::new(),
-        slots: vec![],
-        fixed: vec![],
-        states,
-        unshared: 0,
-    };
+    let mut memory =
+        Memory { place: places(graph, order), root: HashMap::new(), slots: vec![], fixed: vec![], states, unshared: 0 };
     memory.place_fixed(graph, order);
     let mut lives = memory.lifetimes(graph, order, lowered);
     lives.sort_by_key(|life| (std::cmp::Reverse(life.len), life.first));

@@ -174,14 +174,10 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 /// The parser's message with Rust's type names said in words.
 fn in_words(error: &toml::de::Error) -> String {
     let message = error.to_string();
-    let message = message
-        .trim_end()
-        .replace("expected f64", "expected a number");
+    let message = message.trim_end().replace("expected f64", "expected a number");
     ["expected usize", "expected u64"]
         .iter()
-        .fold(message, |text, name| {
-            text.replace(name, "expected a whole number, 0 or more")
-        })
+        .fold(message, |text, name| text.replace(name, "expected a whole number, 0 or more"))
 }
 
 fn describe(key: &str, value: &str, origin: &Origin) -> String {
@@ -213,10 +209,7 @@ impl ClassifyConfig {
 
     /// The settings in a TOML file, such as a run directory's `config.toml`, over the defaults.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        Self::resolve(&ClassifyOverrides {
-            config: Some(path.to_owned()),
-            ..Default::default()
-        })
+        Self::resolve(&ClassifyOverrides { config: Some(path.to_owned()), ..Default::default() })
     }
 
     /// Checks every value's range; for settings made in code.
@@ -246,84 +239,38 @@ impl ClassifyConfig {
             if holds {
                 return Ok(());
             }
-            Err(ConfigError::Value {
-                key,
-                value: value.to_string(),
-                origin: origin(key),
-                expected,
-            })
+            Err(ConfigError::Value { key, value: value.to_string(), origin: origin(key), expected })
         };
         // Comparisons are written so that NaN fails them.
         let at_least_0 = |x: f64| x >= 0.0 && x.is_finite();
         rule("epochs", &self.epochs, self.epochs >= 1, "at least 1")?;
-        rule(
-            "batch_size",
-            &self.batch_size,
-            self.batch_size >= 1,
-            "at least 1 image per step",
-        )?;
-        rule(
-            "lr",
-            &self.lr,
-            self.lr > 0.0 && self.lr.is_finite(),
-            "a finite number above 0",
-        )?;
-        rule(
-            "momentum",
-            &self.momentum,
-            (0.0..1.0).contains(&self.momentum),
-            "0 or more and below 1",
-        )?;
-        rule(
-            "weight_decay",
-            &self.weight_decay,
-            at_least_0(self.weight_decay),
-            "a finite number, 0 or more",
-        )?;
-        rule(
-            "clip",
-            &self.clip,
-            at_least_0(self.clip),
-            "a finite number above 0, or 0 for no clipping",
-        )?;
+        rule("batch_size", &self.batch_size, self.batch_size >= 1, "at least 1 image per step")?;
+        rule("lr", &self.lr, self.lr > 0.0 && self.lr.is_finite(), "a finite number above 0")?;
+        rule("momentum", &self.momentum, (0.0..1.0).contains(&self.momentum), "0 or more and below 1")?;
+        rule("weight_decay", &self.weight_decay, at_least_0(self.weight_decay), "a finite number, 0 or more")?;
+        rule("clip", &self.clip, at_least_0(self.clip), "a finite number above 0, or 0 for no clipping")?;
         rule(
             "label_smoothing",
             &self.label_smoothing,
             (0.0..1.0).contains(&self.label_smoothing),
             "0 or more and below 1",
         )?;
-        rule(
-            "image_size",
-            &self.image_size,
-            (1..=8192).contains(&self.image_size),
-            "1 to 8192 pixels",
-        )?;
+        rule("image_size", &self.image_size, (1..=8192).contains(&self.image_size), "1 to 8192 pixels")?;
         rule(
             "val_split",
             &self.val_split,
             self.val_split > 0.0 && self.val_split < 1.0,
             "a share above 0 and below 1, for example 0.2",
         )?;
-        rule(
-            "seed",
-            &self.seed,
-            i64::try_from(self.seed).is_ok(),
-            "0 to 9223372036854775807",
-        )?;
+        rule("seed", &self.seed, i64::try_from(self.seed).is_ok(), "0 to 9223372036854775807")?;
         rule(
             "device",
             &format!("{:?}", self.device),
             !self.device.trim().is_empty(),
             "auto, gpu, cpu, a name or an index",
         )?;
-        let nesterov_has_momentum =
-            !(self.nesterov && self.optimizer == Optimizer::Sgd) || self.momentum > 0.0;
-        rule(
-            "nesterov",
-            &self.nesterov,
-            nesterov_has_momentum,
-            "a momentum above 0 with it",
-        )
+        let nesterov_has_momentum = !(self.nesterov && self.optimizer == Optimizer::Sgd) || self.momentum > 0.0;
+        rule("nesterov", &self.nesterov, nesterov_has_momentum, "a momentum above 0 with it")
     }
 }
 
@@ -335,15 +282,9 @@ impl ClassifyOverrides {
     /// of the wrong type.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let text = read_text(path, MAX_CONFIG_BYTES)?;
-        let bad_toml = |source| ConfigError::Toml {
-            path: path.to_owned(),
-            source: Box::new(source),
-        };
+        let bad_toml = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
         let table: toml::Table = toml::from_str(&text).map_err(bad_toml)?;
-        if let Some(key) = table
-            .keys()
-            .find(|key| !ClassifyConfig::KEYS.contains(&key.as_str()))
-        {
+        if let Some(key) = table.keys().find(|key| !ClassifyConfig::KEYS.contains(&key.as_str())) {
             return Err(ConfigError::UnknownKey {
                 path: path.to_owned(),
                 key: key.clone(),
@@ -357,10 +298,7 @@ impl ClassifyOverrides {
 
 /// The known key most like `key`, if any is like it at all.
 fn nearest_key(key: &str, known: &[&'static str]) -> Option<&'static str> {
-    let likeness =
-        |candidate: &str| strsim::jaro_winkler(&key.to_lowercase().replace('-', "_"), candidate);
-    let nearest = known
-        .iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let likeness = |candidate: &str| strsim::jaro_winkler(&key.to_lowercase().replace('-', "_"), candidate);
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(nearest) > 0.75).then_some(nearest)
 }

@@ -34,10 +34,7 @@ pub struct ConfusionMatrix {
 impl ConfusionMatrix {
     /// An empty matrix for `classes` classes.
     pub fn new(classes: usize) -> Self {
-        Self {
-            classes,
-            counts: vec![0; classes * classes],
-        }
+        Self { classes, counts: vec![0; classes * classes] }
     }
 
     /// Number of classes.
@@ -126,9 +123,7 @@ pub struct EpochRow {
 impl EpochRow {
     /// Writes rows as CSV, preceded by the column names if `header`. Numbers read back exactly.
     pub fn write_csv(rows: &[Self], header: bool, writer: impl Write) -> Result<(), csv::Error> {
-        let mut csv = csv::WriterBuilder::new()
-            .has_headers(header)
-            .from_writer(writer);
+        let mut csv = csv::WriterBuilder::new().has_headers(header).from_writer(writer);
         rows.iter().try_for_each(|row| csv.serialize(row))?;
         csv.flush()?;
         Ok(())

@@ -1,8 +1,13 @@
-//! Training: settings, the run directory, metrics and the pictures made of them.
+//! Training: settings, graphs of a step, the loop, metrics, the run directory and the pictures made of it.
 
+pub mod classifier;
+pub mod classify;
 pub mod config;
+mod error;
 pub mod metrics;
 pub mod pictures;
 pub mod run_dir;
 mod settings;
 pub mod step;
+
+pub use error::TrainError;

@@ -85,9 +85,7 @@ impl RunDir {
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(|e| FileError::writing(parent, e))?;
         }
-        let taken = || RunDirError::Taken {
-            path: path.to_owned(),
-        };
+        let taken = || RunDirError::Taken { path: path.to_owned() };
         match fs::create_dir(path) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -98,25 +96,16 @@ impl RunDir {
             }
             Err(error) => return Err(FileError::writing(path, error).into()),
         }
-        Self {
-            path: path.to_owned(),
-        }
-        .claimed()
+        Self { path: path.to_owned() }.claimed()
     }
 
     /// Creates the empty `metrics.csv`. This decides between two runs that found the same empty
     /// folder, and finds out before training, not after, that the folder cannot be written to.
     fn claimed(self) -> Result<Self, RunDirError> {
         let metrics = self.metrics_path();
-        match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&metrics)
-        {
+        match OpenOptions::new().write(true).create_new(true).open(&metrics) {
             Ok(_) => Ok(self),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Err(RunDirError::Taken { path: self.path })
-            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(RunDirError::Taken { path: self.path }),
             Err(error) => Err(FileError::writing(&metrics, error).into()),
         }
     }
@@ -126,24 +115,17 @@ impl RunDir {
     /// # Errors
     /// There is no such folder, or it lacks its settings or any checkpoint.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
-        let not_a_run = |reason: String| RunDirError::NotARun {
-            path: path.to_owned(),
-            reason,
-        };
+        let not_a_run = |reason: String| RunDirError::NotARun { path: path.to_owned(), reason };
         let metadata = fs::metadata(path).map_err(|e| FileError::reading(path, e))?;
         if !metadata.is_dir() {
             return Err(not_a_run("it is a file; name the folder it lies in".into()));
         }
-        let run = Self {
-            path: path.to_owned(),
-        };
+        let run = Self { path: path.to_owned() };
         if !run.config_path().is_file() {
             return Err(not_a_run(format!("it has no {CONFIG}")));
         }
         if run.checkpoint().is_none() {
-            let reason = format!(
-                "it has neither {BEST} nor {LAST}: the run ended before its first checkpoint"
-            );
+            let reason = format!("it has neither {BEST} nor {LAST}: the run ended before its first checkpoint");
             return Err(not_a_run(reason));
         }
         Ok(run)
@@ -191,16 +173,12 @@ impl RunDir {
 
     /// The best checkpoint, else the last one, if there is any.
     pub fn checkpoint(&self) -> Option<PathBuf> {
-        [self.best_path(), self.last_path()]
-            .into_iter()
-            .find(|path| path.is_file())
+        [self.best_path(), self.last_path()].into_iter().find(|path| path.is_file())
     }
 
     /// Writes `config.toml`.
     pub fn write_config(&self, toml: &str) -> Result<(), RunDirError> {
-        Ok(write_atomic(&self.config_path(), |w| {
-            w.write_all(toml.as_bytes())
-        })?)
+        Ok(write_atomic(&self.config_path(), |w| w.write_all(toml.as_bytes()))?)
     }
 
     /// Appends one epoch to `metrics.csv`, after the column names if it is the first, and forces it
@@ -208,15 +186,10 @@ impl RunDir {
     pub fn append_metrics(&self, row: &EpochRow) -> Result<(), RunDirError> {
         let path = self.metrics_path();
         let fail = |source| RunDirError::from(FileError::writing(&path, source));
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(fail)?;
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(fail)?;
         let length = file.seek(SeekFrom::End(0)).map_err(fail)?;
         let mut line = Vec::new();
-        EpochRow::write_csv(&[*row], length == 0, &mut line)
-            .map_err(|e| fail(io::Error::from(e)))?;
+        EpochRow::write_csv(&[*row], length == 0, &mut line).map_err(|e| fail(io::Error::from(e)))?;
         append_or_undo(&mut file, length, &line).map_err(fail)
     }
 
@@ -246,12 +219,8 @@ fn list(path: &Path) -> Result<fs::ReadDir, FileError> {
 fn highest_number(parent: &Path, stem: &str) -> Result<u32, FileError> {
     let mut highest = 0;
     for entry in list(parent)? {
-        let name = entry
-            .map_err(|e| FileError::reading(parent, e))?
-            .file_name();
-        let number = name
-            .to_str()
-            .and_then(|n| n.strip_prefix(stem)?.strip_prefix('-')?.parse().ok());
+        let name = entry.map_err(|e| FileError::reading(parent, e))?.file_name();
+        let number = name.to_str().and_then(|n| n.strip_prefix(stem)?.strip_prefix('-')?.parse().ok());
         // Numbers near the type's end are no run of ours, and counting on from them would overflow.
         highest = highest.max(number.filter(|&n: &u32| n < 1_000_000_000).unwrap_or(0));
     }

@@ -48,12 +48,7 @@ pub const IGNORED: i32 = -1;
 ///
 /// # Errors
 /// When a parameter does not reach the loss, or an op on the way has no gradient.
-pub fn append_update(
-    g: &mut Graph,
-    loss: Value,
-    optimizer: Optimizer,
-    clip: Option<f32>,
-) -> Result<(), GraphError> {
+pub fn append_update(g: &mut Graph, loss: Value, optimizer: Optimizer, clip: Option<f32>) -> Result<(), GraphError> {
     let states = g.states().clone();
     let parameters = states
         .of(Group::Parameters)

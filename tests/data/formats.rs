@@ -36,22 +36,9 @@ fn one_folder_is_split_by_class_and_seed() {
     let dir = temp();
     class_folders(dir.path(), &["a", "b"], 12);
     class_folders(dir.path(), &["rare"], 2);
-    let split = |seed| {
-        open_classification(
-            dir.path(),
-            &OpenOptions {
-                val_split: 0.25,
-                seed,
-            },
-        )
-        .unwrap()
-    };
+    let split = |seed| open_classification(dir.path(), &OpenOptions { val_split: 0.25, seed }).unwrap();
     let first = split(1);
-    let per_class = |class| {
-        (0..first.val.len())
-            .filter(|&i| first.val.label(i) == class)
-            .count()
-    };
+    let per_class = |class| (0..first.val.len()).filter(|&i| first.val.label(i) == class).count();
     assert_eq!((per_class(0), per_class(1), per_class(2)), (3, 3, 1));
     let mut all = [names(&first.train), names(&first.val)].concat();
     all.sort();
@@ -60,14 +47,8 @@ fn one_folder_is_split_by_class_and_seed() {
     assert_eq!(names(&first.val), names(&split(1).val));
     assert_ne!(names(&first.val), names(&split(2).val));
     for share in [0.0, 1.0, -0.5, f32::NAN] {
-        let options = OpenOptions {
-            val_split: share,
-            seed: 1,
-        };
-        refused(
-            open_classification(dir.path(), &options),
-            &["val_split", "0.2"],
-        );
+        let options = OpenOptions { val_split: share, seed: 1 };
+        refused(open_classification(dir.path(), &options), &["val_split", "0.2"]);
     }
 }
 
@@ -86,29 +67,11 @@ fn cifar_files_open() {
     };
     let ten = dir.path().join("ten/cifar-10-batches-bin");
     fs::create_dir_all(&ten).unwrap();
-    fs::write(
-        ten.join("data_batch_1.bin"),
-        [record(&[3]), record(&[9])].concat(),
-    )
-    .unwrap();
+    fs::write(ten.join("data_batch_1.bin"), [record(&[3]), record(&[9])].concat()).unwrap();
     fs::write(ten.join("test_batch.bin"), record(&[1])).unwrap();
     let splits = open(&dir.path().join("ten")).unwrap();
-    assert_eq!(
-        (
-            splits.train.len(),
-            splits.val.len(),
-            splits.train.class_names().len()
-        ),
-        (2, 1, 10)
-    );
-    assert_eq!(
-        (
-            splits.train.label(0),
-            splits.train.label(1),
-            splits.val.label(0)
-        ),
-        (3, 9, 1)
-    );
+    assert_eq!((splits.train.len(), splits.val.len(), splits.train.class_names().len()), (2, 1, 10));
+    assert_eq!((splits.train.label(0), splits.train.label(1), splits.val.label(0)), (3, 9, 1));
     assert_eq!(splits.val.image(0).unwrap().get_pixel(5, 1).0, [37, 7, 9]);
     assert_eq!(splits.val.describe(0), "test images #0");
     let hundred = dir.path().join("hundred");
@@ -116,22 +79,12 @@ fn cifar_files_open() {
     fs::write(hundred.join("train.bin"), record(&[19, 99])).unwrap();
     fs::write(hundred.join("test.bin"), record(&[2, 41])).unwrap();
     let splits = open(&hundred).unwrap();
-    assert_eq!(
-        (splits.train.label(0), splits.val.label(0)),
-        (99, 41),
-        "the fine label counts"
-    );
+    assert_eq!((splits.train.label(0), splits.val.label(0)), (99, 41), "the fine label counts");
 
     fs::write(ten.join("test_batch.bin"), &record(&[1])[..3000]).unwrap();
-    refused(
-        open(&dir.path().join("ten")),
-        &["test_batch.bin", "3000 bytes", "3073", "download"],
-    );
+    refused(open(&dir.path().join("ten")), &["test_batch.bin", "3000 bytes", "3073", "download"]);
     fs::write(ten.join("test_batch.bin"), record(&[10])).unwrap();
-    refused(
-        open(&dir.path().join("ten")),
-        &["test_batch.bin", "label 10", "0 to 9"],
-    );
+    refused(open(&dir.path().join("ten")), &["test_batch.bin", "label 10", "0 to 9"]);
 }
 
 fn idx(dims: &[u32], content: &[u8]) -> Vec<u8> {
@@ -152,38 +105,20 @@ fn idx_files_open_plain_and_gzipped() {
     let dir = temp();
     let at = |name: &str| dir.path().join(name);
     let images: Vec<u8> = (0..24).collect();
-    fs::write(
-        at("train-images-idx3-ubyte.gz"),
-        gz(&idx(&[4, 2, 3], &images)),
-    )
-    .unwrap();
-    fs::write(
-        at("train-labels-idx1-ubyte.gz"),
-        gz(&idx(&[4], &[1, 7, 3, 1])),
-    )
-    .unwrap();
+    fs::write(at("train-images-idx3-ubyte.gz"), gz(&idx(&[4, 2, 3], &images))).unwrap();
+    fs::write(at("train-labels-idx1-ubyte.gz"), gz(&idx(&[4], &[1, 7, 3, 1]))).unwrap();
     fs::write(at("t10k-images.idx3-ubyte"), idx(&[3, 2, 3], &images[..18])).unwrap();
     fs::write(at("t10k-labels.idx1-ubyte"), idx(&[3], &[7, 3, 1])).unwrap();
     let splits = open(dir.path()).unwrap();
     assert_eq!(splits.train.class_names(), ["1", "3", "7"]);
-    assert_eq!(
-        (0..4).map(|i| splits.train.label(i)).collect::<Vec<_>>(),
-        [0, 2, 1, 0]
-    );
+    assert_eq!((0..4).map(|i| splits.train.label(i)).collect::<Vec<_>>(), [0, 2, 1, 0]);
     let image = splits.train.image(1).unwrap();
     assert_eq!(image.dimensions(), (3, 2));
     assert_eq!(image.get_pixel(2, 1).0, [11; 3], "grey in three channels");
 
     fs::write(at("t10k-images.idx3-ubyte"), idx(&[3, 2, 3], &images[..17])).unwrap();
-    refused(
-        open(dir.path()),
-        &["t10k-images", "17 bytes", "18", "download"],
-    );
-    fs::write(
-        at("t10k-images.idx3-ubyte"),
-        idx(&[u32::MAX, u32::MAX, 9], &[]),
-    )
-    .unwrap();
+    refused(open(dir.path()), &["t10k-images", "17 bytes", "18", "download"]);
+    fs::write(at("t10k-images.idx3-ubyte"), idx(&[u32::MAX, u32::MAX, 9], &[])).unwrap();
     refused(open(dir.path()), &["t10k-images", "header says", "limit"]);
     fs::write(at("t10k-images.idx3-ubyte"), b"hello world").unwrap();
     refused(open(dir.path()), &["t10k-images", "expected 0x00000803"]);
@@ -203,25 +138,12 @@ fn csv_tables_open_with_and_without_header() {
     class_folders(&dir.path().join("img"), &["x", "y"], 4);
     let table = dir.path().join("labels.csv");
     let rows = |parts: &[(&str, &str, &str)]| {
-        let row = |(p, l, s): &(&str, &str, &str)| {
-            format!(
-                "img/{p}.png,{l}{}{s}\n",
-                if s.is_empty() { "" } else { "," }
-            )
-        };
+        let row =
+            |(p, l, s): &(&str, &str, &str)| format!("img/{p}.png,{l}{}{s}\n", if s.is_empty() { "" } else { "," });
         parts.iter().map(row).collect::<String>()
     };
     // Integers sort by value: 9 before 10.
-    fs::write(
-        &table,
-        rows(&[
-            ("x/0", "10", ""),
-            ("x/1", "10", ""),
-            ("y/0", "9", ""),
-            ("y/1", "9", ""),
-        ]),
-    )
-    .unwrap();
+    fs::write(&table, rows(&[("x/0", "10", ""), ("x/1", "10", ""), ("y/0", "9", ""), ("y/1", "9", "")])).unwrap();
     let splits = open(&table).unwrap();
     assert_eq!(splits.train.class_names(), ["9", "10"]);
     assert_eq!((splits.train.len(), splits.val.len()), (2, 2));
@@ -238,33 +160,12 @@ fn csv_tables_open_with_and_without_header() {
     assert_eq!(splits.train.class_names(), ["cat", "dog"]);
     assert!(splits.val.path(1).unwrap().ends_with("img/y/1.png"));
 
-    fs::write(
-        &table,
-        rows(&[("x/0", "a", "train"), ("x/1", "b", "holdout")]),
-    )
-    .unwrap();
-    refused(
-        open(&table),
-        &["labels.csv", "line 2", "'holdout'", "train, val or test"],
-    );
+    fs::write(&table, rows(&[("x/0", "a", "train"), ("x/1", "b", "holdout")])).unwrap();
+    refused(open(&table), &["labels.csv", "line 2", "'holdout'", "train, val or test"]);
     fs::write(&table, "path,label\nimg/x/0.png,a\nimg/x/1.png\n").unwrap();
-    refused(
-        open(&table),
-        &["labels.csv", "line 3", "no label", "path,label"],
-    );
-    fs::write(
-        &table,
-        rows(&[
-            ("x/0", "a", "train"),
-            ("x/1", "b", "train"),
-            ("x/2", "a", "val"),
-        ]),
-    )
-    .unwrap();
-    refused(
-        open(&table),
-        &["class 'b'", "validation rows", "same classes"],
-    );
+    refused(open(&table), &["labels.csv", "line 3", "no label", "path,label"]);
+    fs::write(&table, rows(&[("x/0", "a", "train"), ("x/1", "b", "train"), ("x/2", "a", "val")])).unwrap();
+    refused(open(&table), &["class 'b'", "validation rows", "same classes"]);
     fs::write(&table, "path,label\n").unwrap();
     refused(open(&table), &["labels.csv", "no rows"]);
 }
@@ -273,77 +174,43 @@ fn csv_tables_open_with_and_without_header() {
 fn folders_that_are_no_data_are_refused() {
     let dir = temp();
     let root = dir.path();
-    refused(
-        open(&root.join("nowhere")),
-        &["nowhere", "no such file or folder"],
-    );
+    refused(open(&root.join("nowhere")), &["nowhere", "no such file or folder"]);
     fs::write(root.join("notes.txt"), "x").unwrap();
-    refused(
-        open(&root.join("notes.txt")),
-        &["notes.txt", "folder was expected"],
-    );
+    refused(open(&root.join("notes.txt")), &["notes.txt", "folder was expected"]);
     let sub = |name: &str| -> PathBuf {
         let path = root.join(name);
         fs::create_dir_all(&path).unwrap();
         path
     };
-    refused(
-        open(&sub("empty")),
-        &["empty", "the folder is empty", "class folders"],
-    );
+    refused(open(&sub("empty")), &["empty", "the folder is empty", "class folders"]);
     save(&sub("flat").join("1.png"), &picture(5, 5, 0));
-    refused(
-        open(&sub("flat")),
-        &["flat", "1 images lie in it directly", "one folder a class"],
-    );
+    refused(open(&sub("flat")), &["flat", "1 images lie in it directly", "one folder a class"]);
     class_folders(&sub("one"), &["cat"], 3);
     refused(open(&sub("one")), &["at least 2 classes", "'cat'"]);
     class_folders(&sub("hollow"), &["cat", "dog"], 3);
     fs::write(sub("hollow/bird").join("readme.md"), "x").unwrap();
-    refused(
-        open(&sub("hollow")),
-        &["class 'bird' has no images", "remove the folder"],
-    );
+    refused(open(&sub("hollow")), &["class 'bird' has no images", "remove the folder"]);
     class_folders(&sub("uneven/train"), &["cat", "dog"], 1);
     class_folders(&sub("uneven/val"), &["cat", "dog", "emu"], 1);
-    refused(
-        open(&sub("uneven")),
-        &["class 'emu'", "val", "train", "same classes"],
-    );
+    refused(open(&sub("uneven")), &["class 'emu'", "val", "train", "same classes"]);
     fs::remove_dir_all(root.join("uneven/val/emu")).unwrap();
     fs::remove_dir_all(root.join("uneven/val/dog")).unwrap();
     refused(open(&sub("uneven")), &["class 'dog'", "same classes"]);
     class_folders(&sub("blind/val"), &["cat", "dog"], 1);
     refused(open(&sub("blind")), &["train part is empty", "no train/"]);
     class_folders(&sub("single"), &["cat", "dog"], 1);
-    refused(
-        open(&sub("single")),
-        &["validation part is empty", "single image"],
-    );
+    refused(open(&sub("single")), &["validation part is empty", "single image"]);
 }
 
 #[test]
 fn real_images_open_where_they_are() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    for (name, classes, train, val) in [
-        ("tiny-imagenet-10", 10, 5000, 500),
-        ("mnist", 10, 60_000, 10_000),
-    ] {
+    for (name, classes, train, val) in [("tiny-imagenet-10", 10, 5000, 500), ("mnist", 10, 60_000, 10_000)] {
         if !root.join(name).is_dir() {
             continue;
         }
         let splits = open(&root.join(name)).unwrap();
-        assert_eq!(
-            (
-                splits.train.class_names().len(),
-                splits.train.len(),
-                splits.val.len()
-            ),
-            (classes, train, val)
-        );
-        assert_eq!(
-            splits.train.image(7).unwrap().dimensions().0,
-            if name == "mnist" { 28 } else { 64 }
-        );
+        assert_eq!((splits.train.class_names().len(), splits.train.len(), splits.val.len()), (classes, train, val));
+        assert_eq!(splits.train.image(7).unwrap().dimensions().0, if name == "mnist" { 28 } else { 64 });
     }
 }

@@ -12,10 +12,7 @@ use crate::{class_folders, open, picture, refused, temp};
 fn problem_of(path: &Path) -> ImageProblem {
     match decode_file(path) {
         Err(DataError::BadImage(bad)) => {
-            assert!(
-                bad.image
-                    .ends_with(path.file_name().unwrap().to_str().unwrap())
-            );
+            assert!(bad.image.ends_with(path.file_name().unwrap().to_str().unwrap()));
             bad.problem
         }
         other => panic!("{}: {other:?}", path.display()),
@@ -32,28 +29,20 @@ fn bad_images_are_told_apart() {
     fs::write(at("text.png"), b"<html>not found</html>").unwrap();
     assert_eq!(problem_of(&at("text.png")), ImageProblem::NotAnImage);
     fs::write(at("moving.png"), b"GIF89a\x01\x00\x01\x00\x00\x00\x00;").unwrap();
-    assert_eq!(
-        problem_of(&at("moving.png")),
-        ImageProblem::Unsupported("GIF".into())
-    );
+    assert_eq!(problem_of(&at("moving.png")), ImageProblem::Unsupported("GIF".into()));
     for (name, format) in [
         ("cut.jpg", ImageFormat::Jpeg),
         ("cut.png", ImageFormat::Png),
         ("cut.bmp", ImageFormat::Bmp),
         ("cut.webp", ImageFormat::WebP),
     ] {
-        picture(40, 30, 9)
-            .save_with_format(at(name), format)
-            .unwrap();
+        picture(40, 30, 9).save_with_format(at(name), format).unwrap();
         decode_file(&at(name)).unwrap();
         let whole = fs::read(at(name)).unwrap();
         for kept in [whole.len() * 2 / 3, whole.len() / 3, 20] {
             fs::write(at(name), &whole[..kept]).unwrap();
             let problem = problem_of(&at(name));
-            assert!(
-                problem == ImageProblem::Truncated || kept == 20,
-                "{name} cut to {kept}: {problem:?}"
-            );
+            assert!(problem == ImageProblem::Truncated || kept == 20, "{name} cut to {kept}: {problem:?}");
         }
     }
     // A BMP of 62 bytes that claims 30,000 x 30,000 pixels.
@@ -65,10 +54,7 @@ fn bad_images_are_told_apart() {
     huge[18..22].copy_from_slice(&30_000u32.to_le_bytes());
     huge[22..26].copy_from_slice(&30_000u32.to_le_bytes());
     fs::write(at("huge.bmp"), huge).unwrap();
-    refused(
-        decode_file(&at("huge.bmp")),
-        &["huge.bmp", "30000x30000", "limit", "--skip-bad"],
-    );
+    refused(decode_file(&at("huge.bmp")), &["huge.bmp", "30000x30000", "limit", "--skip-bad"]);
 }
 
 #[test]
@@ -82,22 +68,11 @@ fn every_pixel_format_becomes_rgb() {
     let grey = image::GrayImage::from_fn(2, 1, |x, _| image::Luma([x as u8 * 77]));
     assert_eq!(decoded("grey.png", grey.into()), [77; 3]);
     let deep = image::ImageBuffer::from_fn(2, 1, |x, _| Rgb([0xffff * x as u16, 0x8000, 0x0180]));
-    assert_eq!(
-        decoded("deep.png", DynamicImage::ImageRgb16(deep)),
-        [255, 128, 1],
-        "16 bits are rounded"
-    );
+    assert_eq!(decoded("deep.png", DynamicImage::ImageRgb16(deep)), [255, 128, 1], "16 bits are rounded");
     let grey16 = image::ImageBuffer::from_fn(2, 1, |_, _| image::Luma([0x4242u16]));
-    assert_eq!(
-        decoded("grey16.png", DynamicImage::ImageLuma16(grey16)),
-        [0x42; 3]
-    );
+    assert_eq!(decoded("grey16.png", DynamicImage::ImageLuma16(grey16)), [0x42; 3]);
     let glass = |alpha| image::RgbaImage::from_pixel(2, 1, image::Rgba([200, 0, 100, alpha]));
-    assert_eq!(
-        decoded("clear.png", glass(0).into()),
-        [255; 3],
-        "what is transparent shows white"
-    );
+    assert_eq!(decoded("clear.png", glass(0).into()), [255; 3], "what is transparent shows white");
     assert_eq!(decoded("half.png", glass(128).into()), [227, 127, 177]);
     assert_eq!(decoded("solid.webp", glass(255).into()), [200, 0, 100]);
 }
@@ -123,23 +98,15 @@ fn exif_orientation_is_honoured() {
         let path = dir.path().join(format!("turned{orientation}.png"));
         let mut encoder = image::codecs::png::PngEncoder::new(fs::File::create(&path).unwrap());
         encoder.set_exif_metadata(exif(orientation)).unwrap();
-        encoder
-            .write_image(&stored, 24, 16, ExtendedColorType::Rgb8)
-            .unwrap();
-        assert_eq!(
-            decode_file(&path).unwrap(),
-            expected,
-            "orientation {orientation}"
-        );
+        encoder.write_image(&stored, 24, 16, ExtendedColorType::Rgb8).unwrap();
+        assert_eq!(decode_file(&path).unwrap(), expected, "orientation {orientation}");
     }
     // A photograph: half dark, half bright, so that compression cannot hide which way it stands.
     let halves = RgbImage::from_fn(32, 16, |x, _| Rgb([if x < 16 { 20 } else { 230 }; 3]));
     let path = dir.path().join("photo.jpg");
     let mut encoder = image::codecs::jpeg::JpegEncoder::new(fs::File::create(&path).unwrap());
     encoder.set_exif_metadata(exif(6)).unwrap();
-    encoder
-        .write_image(&halves, 32, 16, ExtendedColorType::Rgb8)
-        .unwrap();
+    encoder.write_image(&halves, 32, 16, ExtendedColorType::Rgb8).unwrap();
     let photo = decode_file(&path).unwrap();
     assert_eq!(photo.dimensions(), (16, 32));
     assert!(photo.get_pixel(8, 4).0[0] < 60 && photo.get_pixel(8, 28).0[0] > 190);
@@ -148,32 +115,21 @@ fn exif_orientation_is_honoured() {
 #[test]
 fn resizing_crops_the_centre() {
     // Against another implementation, which resizes the whole and crops after.
-    let smooth =
-        |x: u32, y: u32| (128.0 + 120.0 * (x as f32 / 9.0).sin() * (y as f32 / 7.0).cos()) as u8;
+    let smooth = |x: u32, y: u32| (128.0 + 120.0 * (x as f32 / 9.0).sin() * (y as f32 / 7.0).cos()) as u8;
     for (width, height, size) in [(90, 30, 10), (30, 90, 10), (96, 40, 80), (41, 64, 17)] {
         let source = RgbImage::from_fn(width, height, |x, y| Rgb([smooth(x, y), smooth(y, x), 50]));
         let scale = size as f32 / width.min(height) as f32;
-        let (w, h) = (
-            (width as f32 * scale).round() as u32,
-            (height as f32 * scale).round() as u32,
-        );
+        let (w, h) = ((width as f32 * scale).round() as u32, (height as f32 * scale).round() as u32);
         let whole = image::imageops::resize(&source, w, h, image::imageops::FilterType::Triangle);
-        let centre = image::imageops::crop_imm(&whole, (w - size) / 2, (h - size) / 2, size, size)
-            .to_image();
+        let centre = image::imageops::crop_imm(&whole, (w - size) / 2, (h - size) / 2, size, size).to_image();
         let found = square(&source, size);
-        let apart = found
-            .iter()
-            .zip(centre.iter())
-            .map(|(&a, &b)| a.abs_diff(b))
-            .max();
+        let apart = found.iter().zip(centre.iter()).map(|(&a, &b)| a.abs_diff(b)).max();
         assert!(apart <= Some(12), "{width}x{height} to {size}: {apart:?}");
     }
     let same = picture(16, 16, 3);
     assert_eq!(&square(&same, 16), same.as_raw());
     // Shrinking averages: a fine checkerboard becomes grey, not black or white.
-    let board = RgbImage::from_fn(64, 64, |x, y| {
-        Rgb([if (x + y) % 2 == 0 { 255 } else { 0 }; 3])
-    });
+    let board = RgbImage::from_fn(64, 64, |x, y| Rgb([if (x + y) % 2 == 0 { 255 } else { 0 }; 3]));
     assert!(square(&board, 8).iter().all(|&v| (120..=135).contains(&v)));
 }
 
@@ -201,13 +157,7 @@ fn all_bad_images_are_listed_or_skipped() {
     let error = prepare(&sets, &options, &count).map(|_| ());
     refused(
         error,
-        &[
-            "3 of 20 images",
-            "3.png: file is empty",
-            "0.png: not an image",
-            "5.png: truncated",
-            "--skip-bad",
-        ],
+        &["3 of 20 images", "3.png: file is empty", "0.png: not an image", "5.png: truncated", "--skip-bad"],
     );
     assert_eq!(calls.into_inner(), 20);
 
@@ -226,36 +176,20 @@ fn all_bad_images_are_listed_or_skipped() {
             assert_eq!(
                 kept.label(i),
                 sets.iter()
-                    .find_map(|s| (0..s.len())
-                        .find(|&j| s.describe(j) == kept.describe(i))
-                        .map(|j| s.label(j)))
+                    .find_map(|s| (0..s.len()).find(|&j| s.describe(j) == kept.describe(i)).map(|j| s.label(j)))
                     .unwrap()
             );
             let file = decode_file(kept.dataset().path(kept.original_index(i)).unwrap()).unwrap();
-            assert_eq!(
-                *kept.pixels(i).unwrap(),
-                square(&file, 8),
-                "{}",
-                kept.describe(i)
-            );
+            assert_eq!(*kept.pixels(i).unwrap(), square(&file, 8), "{}", kept.describe(i));
         }
     }
     for i in 0..10 {
         fs::write(dir.path().join(format!("a/{i}.png")), b"").unwrap();
     }
-    refused(
-        prepare(&sets, &options, &|_, _| ()).map(|_| ()),
-        &["class 'a'", "no readable training image"],
-    );
+    refused(prepare(&sets, &options, &|_, _| ()).map(|_| ()), &["class 'a'", "no readable training image"]);
     for i in 0..10 {
         fs::write(dir.path().join(format!("b/{i}.png")), b"").unwrap();
     }
-    refused(
-        prepare(&sets, &options, &|_, _| ()).map(|_| ()),
-        &["none of the", "file is empty"],
-    );
-    refused(
-        prepare(&sets, &PrepareOptions::new(0), &|_, _| ()).map(|_| ()),
-        &["image_size is 0"],
-    );
+    refused(prepare(&sets, &options, &|_, _| ()).map(|_| ()), &["none of the", "file is empty"]);
+    refused(prepare(&sets, &PrepareOptions::new(0), &|_, _| ()).map(|_| ()), &["image_size is 0"]);
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use shadegrad::data::{
-    Batch, ClassificationDataset, ClassificationSource, DataError, Layout, Loader, LoaderOptions,
-    Normalization, PrepareOptions, SampleMut, Source, prepare, scenes::SceneDataset,
+    Batch, ClassificationDataset, ClassificationSource, DataError, Layout, Loader, LoaderOptions, Normalization,
+    PrepareOptions, SampleMut, Source, prepare, scenes::SceneDataset,
 };
 
 use crate::refused;
@@ -14,30 +14,18 @@ use crate::refused;
 fn statistics_are_exact() {
     let set: Arc<dyn ClassificationDataset> = Arc::new(SceneDataset::new(3, 40, 16));
     let at = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        pool.install(|| prepare(&[Arc::clone(&set)], &PrepareOptions::new(16), &|_, _| ()))
-            .unwrap()
-            .remove(0)
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| prepare(&[Arc::clone(&set)], &PrepareOptions::new(16), &|_, _| ())).unwrap().remove(0)
     };
     let (one, four) = (at(1), at(4));
     assert_eq!(one.sums(), four.sums());
     let found = one.sums().normalization();
     for channel in 0..3 {
         let values: Vec<f64> = (0..40)
-            .flat_map(|i| {
-                set.image(i)
-                    .unwrap()
-                    .pixels()
-                    .map(|p| f64::from(p.0[channel]) / 255.0)
-                    .collect::<Vec<_>>()
-            })
+            .flat_map(|i| set.image(i).unwrap().pixels().map(|p| f64::from(p.0[channel]) / 255.0).collect::<Vec<_>>())
             .collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let std =
-            (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+        let std = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
         assert!((f64::from(found.mean[channel]) - mean).abs() < 1e-6);
         assert!((f64::from(found.std[channel]) - std).abs() < 1e-6);
     }
@@ -45,13 +33,8 @@ fn statistics_are_exact() {
 
 fn scene_source(len: usize) -> Arc<dyn Source> {
     let set: Arc<dyn ClassificationDataset> = Arc::new(SceneDataset::new(1, len, 16));
-    let prepared = prepare(&[set], &PrepareOptions::new(16), &|_, _| ())
-        .unwrap()
-        .remove(0);
-    Arc::new(ClassificationSource::new(
-        Arc::new(prepared),
-        &Normalization::IMAGENET,
-    ))
+    let prepared = prepare(&[set], &PrepareOptions::new(16), &|_, _| ()).unwrap().remove(0);
+    Arc::new(ClassificationSource::new(Arc::new(prepared), &Normalization::IMAGENET))
 }
 
 fn batches(loader: &Loader, epoch: u64) -> Vec<Batch> {
@@ -62,55 +45,27 @@ fn batches(loader: &Loader, epoch: u64) -> Vec<Batch> {
 fn batches_depend_on_seed_and_epoch_alone() {
     let source = scene_source(37);
     let loader = |threads, seed| {
-        Loader::new(
-            Arc::clone(&source),
-            LoaderOptions {
-                threads,
-                ..LoaderOptions::new(8, seed)
-            },
-        )
-        .unwrap()
+        Loader::new(Arc::clone(&source), LoaderOptions { threads, ..LoaderOptions::new(8, seed) }).unwrap()
     };
     let (one, four) = (loader(1, 6), loader(4, 6));
     let first = batches(&one, 0);
-    assert_eq!(
-        first,
-        batches(&four, 0),
-        "bit for bit, whatever the threads"
-    );
-    assert_eq!(
-        first.iter().map(Batch::len).collect::<Vec<_>>(),
-        [8, 8, 8, 8, 5]
-    );
+    assert_eq!(first, batches(&four, 0), "bit for bit, whatever the threads");
+    assert_eq!(first.iter().map(Batch::len).collect::<Vec<_>>(), [8, 8, 8, 8, 5]);
     assert_eq!(first[4].images.len(), 5 * 16 * 16 * 3);
-    let order = |batches: &[Batch]| {
-        batches
-            .iter()
-            .flat_map(|b| b.indices.clone())
-            .collect::<Vec<_>>()
-    };
+    let order = |batches: &[Batch]| batches.iter().flat_map(|b| b.indices.clone()).collect::<Vec<_>>();
     let mut sorted = order(&first);
     sorted.sort_unstable();
     assert_eq!(sorted, (0..37).collect::<Vec<_>>());
     assert_ne!(order(&first), order(&batches(&one, 1)));
     assert_ne!(order(&first), order(&batches(&loader(1, 7), 0)));
-    assert_eq!(
-        first[2..],
-        four.epoch_from(0, 2)
-            .unwrap()
-            .map(Result::unwrap)
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(first[2..], four.epoch_from(0, 2).unwrap().map(Result::unwrap).collect::<Vec<_>>());
     assert_eq!(one.epoch_from(0, 99).unwrap().count(), 0);
     // Recycled memory holds nothing of what was there before.
     for batch in batches(&four, 1) {
         four.recycle(batch);
     }
     assert_eq!(first, batches(&four, 0));
-    let plain = LoaderOptions {
-        shuffle: false,
-        ..LoaderOptions::new(10, 6)
-    };
+    let plain = LoaderOptions { shuffle: false, ..LoaderOptions::new(10, 6) };
     let plain = batches(&Loader::new(Arc::clone(&source), plain).unwrap(), 3);
     assert_eq!(order(&plain), (0..37).collect::<Vec<_>>());
     let image = SceneDataset::new(1, 37, 16).image(12).unwrap();
@@ -131,11 +86,7 @@ impl Source for Faulty {
         1000
     }
     fn layout(&self) -> Layout {
-        Layout {
-            image: 1,
-            labels: 0,
-            targets: 2,
-        }
+        Layout { image: 1, labels: 0, targets: 2 }
     }
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
         sample.image[0] = index as f32;
@@ -160,12 +111,7 @@ impl Source for Faulty {
 
 #[test]
 fn errors_come_in_order_and_dropping_early_ends() {
-    let options = LoaderOptions {
-        shuffle: false,
-        threads: 4,
-        queue: 3,
-        ..LoaderOptions::new(10, 0)
-    };
+    let options = LoaderOptions { shuffle: false, threads: 4, queue: 3, ..LoaderOptions::new(10, 0) };
     let loader = Loader::new(Arc::new(Faulty::default()), options).unwrap();
     let mut epoch = loader.epoch(2).unwrap();
     assert_eq!(epoch.len(), 100);

@@ -14,9 +14,7 @@ use tempfile::TempDir;
 
 /// A picture without symmetry, so that every turn and flip of it differs.
 fn picture(width: u32, height: u32, tone: u8) -> RgbImage {
-    RgbImage::from_fn(width, height, |x, y| {
-        Rgb([tone, (x * 13 % 256) as u8, (y * 29 % 256) as u8])
-    })
+    RgbImage::from_fn(width, height, |x, y| Rgb([tone, (x * 13 % 256) as u8, (y * 29 % 256) as u8]))
 }
 
 fn temp() -> TempDir {
@@ -32,22 +30,13 @@ fn save(path: &Path, image: &RgbImage) {
 fn class_folders(root: &Path, classes: &[&str], count: usize) {
     for (tone, class) in classes.iter().enumerate() {
         for i in 0..count {
-            save(
-                &root.join(class).join(format!("{i}.png")),
-                &picture(9, 7, (tone * 60 + i) as u8),
-            );
+            save(&root.join(class).join(format!("{i}.png")), &picture(9, 7, (tone * 60 + i) as u8));
         }
     }
 }
 
 fn open(path: &Path) -> Result<Splits, DataError> {
-    open_classification(
-        path,
-        &OpenOptions {
-            val_split: 0.25,
-            seed: 5,
-        },
-    )
+    open_classification(path, &OpenOptions { val_split: 0.25, seed: 5 })
 }
 
 /// The message of an error that must mention all of `parts`.

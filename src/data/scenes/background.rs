@@ -47,17 +47,9 @@ pub fn backdrop(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 }
 
 /// A band of one label across the whole frame.
-fn band(
-    d: &mut Drawing,
-    stage: Stage,
-    (top, bottom): (f32, f32),
-    label: Label,
-    colours: [Colour; 2],
-) {
+fn band(d: &mut Drawing, stage: Stage, (top, bottom): (f32, f32), label: Label, colours: [Colour; 2]) {
     let fill = Fill::Gradient([(0.0, top), (0.0, bottom)], colours);
-    d.labelled(Some(label), |d| {
-        d.rect((-0.1, top), (stage.aspect + 0.1, bottom), fill)
-    });
+    d.labelled(Some(label), |d| d.rect((-0.1, top), (stage.aspect + 0.1, bottom), fill));
 }
 
 fn sky(d: &mut Drawing, stage: Stage, rng: &mut Random) {
@@ -66,44 +58,22 @@ fn sky(d: &mut Drawing, stage: Stage, rng: &mut Random) {
             let grey = rng.range(0.5, 0.85);
             (Colour::grey(grey), Colour::grey(grey * 1.1))
         }
-        1 => (
-            Colour::hsv(rng.range(0.6, 0.75), 0.4, 0.5),
-            Colour::hsv(rng.range(0.03, 0.11), 0.5, 0.95),
-        ),
-        2 => (
-            Colour::hsv(0.64, 0.6, rng.range(0.15, 0.3)),
-            Colour::hsv(0.62, 0.4, rng.range(0.3, 0.5)),
-        ),
+        1 => (Colour::hsv(rng.range(0.6, 0.75), 0.4, 0.5), Colour::hsv(rng.range(0.03, 0.11), 0.5, 0.95)),
+        2 => (Colour::hsv(0.64, 0.6, rng.range(0.15, 0.3)), Colour::hsv(0.62, 0.4, rng.range(0.3, 0.5))),
         _ => (
-            Colour::hsv(
-                rng.range(0.54, 0.62),
-                rng.range(0.35, 0.7),
-                rng.range(0.7, 0.95),
-            ),
+            Colour::hsv(rng.range(0.54, 0.62), rng.range(0.35, 0.7), rng.range(0.7, 0.95)),
             Colour::hsv(0.56, rng.range(0.05, 0.25), 0.97),
         ),
     };
-    band(
-        d,
-        stage,
-        (-0.1, stage.horizon + 0.02),
-        Label::Sky,
-        [high, low],
-    );
+    band(d, stage, (-0.1, stage.horizon + 0.02), Label::Sky, [high, low]);
     d.labelled(Some(Label::Sky), |d| {
         for _ in 0..rng.below(4) {
-            let at = (
-                rng.range(0.0, stage.aspect),
-                rng.range(0.02, stage.horizon * 0.7),
-            );
+            let at = (rng.range(0.0, stage.aspect), rng.range(0.02, stage.horizon * 0.7));
             let size = rng.range(0.03, 0.08);
             let white = Colour::grey(0.97).alpha(rng.range(0.3, 0.75));
             for puff in [-1.2, 0.0, 1.1] {
                 d.ellipse(
-                    (
-                        at.0 + puff * size,
-                        at.1 - (1.0 - puff * puff * 0.5) * size * 0.4,
-                    ),
+                    (at.0 + puff * size, at.1 - (1.0 - puff * puff * 0.5) * size * 0.4),
                     size * 1.3,
                     size * 0.7,
                     white,
@@ -114,11 +84,7 @@ fn sky(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 }
 
 fn skyline(d: &mut Drawing, stage: Stage, rng: &mut Random) {
-    let tone = Colour::hsv(
-        rng.range(0.5, 0.7),
-        rng.range(0.05, 0.25),
-        rng.range(0.35, 0.8),
-    );
+    let tone = Colour::hsv(rng.range(0.5, 0.7), rng.range(0.05, 0.25), rng.range(0.35, 0.8));
     d.labelled(Some(Label::Building), |d| {
         let mut x = -0.05;
         while x < stage.aspect {
@@ -128,15 +94,8 @@ fn skyline(d: &mut Drawing, stage: Stage, rng: &mut Random) {
             let rows = ((stage.horizon - top) / 0.07) as usize;
             if rng.chance(0.7) {
                 for cell in 0..rows * 3 {
-                    let at = (
-                        x + width * (0.14 + 0.28 * (cell % 3) as f32),
-                        top + 0.025 + 0.07 * (cell / 3) as f32,
-                    );
-                    d.rect(
-                        at,
-                        (at.0 + width * 0.16, at.1 + 0.032),
-                        colour.shade(rng.pick(&[0.7, 0.7, 1.3])),
-                    );
+                    let at = (x + width * (0.14 + 0.28 * (cell % 3) as f32), top + 0.025 + 0.07 * (cell / 3) as f32);
+                    d.rect(at, (at.0 + width * 0.16, at.1 + 0.032), colour.shade(rng.pick(&[0.7, 0.7, 1.3])));
                 }
             }
             x += width + rng.pick(&[0.0, 0.0, 0.04]);
@@ -147,21 +106,11 @@ fn skyline(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 fn street(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     let kerb = stage.horizon + rng.range(0.02, 0.1);
     let stone = Colour::grey(rng.range(0.5, 0.75));
-    band(
-        d,
-        stage,
-        (stage.horizon, kerb),
-        Label::Sidewalk,
-        [stone, stone.shade(1.08)],
-    );
+    band(d, stage, (stage.horizon, kerb), Label::Sidewalk, [stone, stone.shade(1.08)]);
     let tar = Colour::hsv(0.6, rng.range(0.0, 0.1), rng.range(0.22, 0.5));
     band(d, stage, (kerb, 1.1), Label::Road, [tar, tar.shade(0.82)]);
     d.labelled(Some(Label::Sidewalk), |d| {
-        d.rect(
-            (-0.1, kerb - 0.008),
-            (stage.aspect + 0.1, kerb + 0.006),
-            stone.shade(1.25),
-        )
+        d.rect((-0.1, kerb - 0.008), (stage.aspect + 0.1, kerb + 0.006), stone.shade(1.25))
     });
     if rng.chance(0.7) {
         let y = rng.range(kerb + 0.08, 1.0);
@@ -177,21 +126,11 @@ fn street(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 
 fn wall(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     let base = match rng.below(3) {
-        0 => Colour::hsv(
-            rng.range(0.0, 0.08),
-            rng.range(0.35, 0.65),
-            rng.range(0.4, 0.7),
-        ),
+        0 => Colour::hsv(rng.range(0.0, 0.08), rng.range(0.35, 0.65), rng.range(0.4, 0.7)),
         1 => Colour::hsv(rng.unit(), rng.range(0.05, 0.4), rng.range(0.5, 0.9)),
         _ => Colour::grey(rng.range(0.35, 0.85)),
     };
-    band(
-        d,
-        stage,
-        (-0.1, stage.horizon + 0.02),
-        Label::Building,
-        [base.shade(1.05), base.shade(0.9)],
-    );
+    band(d, stage, (-0.1, stage.horizon + 0.02), Label::Building, [base.shade(1.05), base.shade(0.9)]);
     d.labelled(Some(Label::Building), |d| match rng.below(3) {
         0 => bricks(d, stage, base, rng),
         1 => {
@@ -203,16 +142,9 @@ fn wall(d: &mut Drawing, stage: Stage, rng: &mut Random) {
         }
         _ => {
             for _ in 0..rng.below(4) {
-                let (x, y) = (
-                    rng.range(0.0, stage.aspect),
-                    rng.range(0.0, stage.horizon - 0.1),
-                );
+                let (x, y) = (rng.range(0.0, stage.aspect), rng.range(0.0, stage.horizon - 0.1));
                 let poster = Colour::hsv(rng.unit(), rng.range(0.1, 0.7), rng.range(0.3, 0.9));
-                d.rect(
-                    (x, y),
-                    (x + rng.range(0.08, 0.25), y + rng.range(0.08, 0.25)),
-                    poster,
-                );
+                d.rect((x, y), (x + rng.range(0.08, 0.25), y + rng.range(0.08, 0.25)), poster);
             }
         }
     });
@@ -235,23 +167,10 @@ fn bricks(d: &mut Drawing, stage: Stage, base: Colour, rng: &mut Random) {
 }
 
 fn pavement(d: &mut Drawing, stage: Stage, rng: &mut Random) {
-    let stone = Colour::hsv(
-        rng.range(0.05, 0.6),
-        rng.range(0.0, 0.2),
-        rng.range(0.4, 0.85),
-    );
-    band(
-        d,
-        stage,
-        (stage.horizon, 1.1),
-        Label::Sidewalk,
-        [stone.shade(1.05), stone.shade(0.85)],
-    );
+    let stone = Colour::hsv(rng.range(0.05, 0.6), rng.range(0.0, 0.2), rng.range(0.4, 0.85));
+    band(d, stage, (stage.horizon, 1.1), Label::Sidewalk, [stone.shade(1.05), stone.shade(0.85)]);
     if rng.chance(0.6) {
-        let (vanishing, joint) = (
-            (stage.aspect * rng.range(0.3, 0.7), stage.horizon - 0.35),
-            stone.shade(0.8),
-        );
+        let (vanishing, joint) = ((stage.aspect * rng.range(0.3, 0.7), stage.horizon - 0.35), stone.shade(0.8));
         d.labelled(Some(Label::Sidewalk), |d| {
             for row in 1..5 {
                 let y = stage.horizon + (1.0 - stage.horizon) * (row as f32 / 5.0).powi(2);
@@ -268,65 +187,35 @@ fn pavement(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 }
 
 fn hills(d: &mut Drawing, stage: Stage, rng: &mut Random) {
-    let base = Colour::hsv(
-        rng.range(0.25, 0.6),
-        rng.range(0.1, 0.4),
-        rng.range(0.45, 0.75),
-    );
+    let base = Colour::hsv(rng.range(0.25, 0.6), rng.range(0.1, 0.4), rng.range(0.45, 0.75));
     d.labelled(Some(Label::Hill), |d| {
         for row in 0..2 {
             for _ in 0..3 {
                 let x = rng.range(-0.2, stage.aspect + 0.2);
                 let height = rng.range(0.06, 0.2) / (1 + row) as f32;
                 // Flattened so that no hill reaches below the ground that is drawn next.
-                d.ellipse(
-                    (x, stage.horizon),
-                    rng.range(0.25, 0.6),
-                    height,
-                    base.shade(1.1 - 0.2 * row as f32),
-                );
+                d.ellipse((x, stage.horizon), rng.range(0.25, 0.6), height, base.shade(1.1 - 0.2 * row as f32));
             }
         }
     });
 }
 
 fn grass(d: &mut Drawing, stage: Stage, rng: &mut Random) {
-    let green = Colour::hsv(
-        rng.range(0.17, 0.36),
-        rng.range(0.3, 0.7),
-        rng.range(0.35, 0.7),
-    );
-    band(
-        d,
-        stage,
-        (stage.horizon, 1.1),
-        Label::Grass,
-        [green.shade(1.1), green.shade(0.8)],
-    );
+    let green = Colour::hsv(rng.range(0.17, 0.36), rng.range(0.3, 0.7), rng.range(0.35, 0.7));
+    band(d, stage, (stage.horizon, 1.1), Label::Grass, [green.shade(1.1), green.shade(0.8)]);
     d.labelled(Some(Label::Grass), |d| {
         for _ in 0..rng.below(14) {
-            let (x, y) = (
-                rng.range(0.0, stage.aspect),
-                rng.range(stage.horizon + 0.03, 1.0),
-            );
+            let (x, y) = (rng.range(0.0, stage.aspect), rng.range(stage.horizon + 0.03, 1.0));
             let (dx, tone) = (rng.range(-0.02, 0.02), rng.range(0.7, 1.25));
             d.line(&[(x, y), (x + dx, y - 0.03)], 0.008, green.shade(tone));
         }
     });
     if rng.chance(0.4) {
         let path = Colour::hsv(0.1, 0.25, rng.range(0.6, 0.85));
-        let (top, foot) = (
-            rng.range(0.2, 0.8) * stage.aspect,
-            rng.range(0.1, 0.9) * stage.aspect,
-        );
+        let (top, foot) = (rng.range(0.2, 0.8) * stage.aspect, rng.range(0.1, 0.9) * stage.aspect);
         d.labelled(Some(Label::Sidewalk), |d| {
             d.polygon(
-                &[
-                    (top - 0.03, stage.horizon),
-                    (top + 0.03, stage.horizon),
-                    (foot + 0.2, 1.1),
-                    (foot - 0.2, 1.1),
-                ],
+                &[(top - 0.03, stage.horizon), (top + 0.03, stage.horizon), (foot + 0.2, 1.1), (foot - 0.2, 1.1)],
                 path,
             );
         });
@@ -344,18 +233,11 @@ pub fn clutter(d: &mut Drawing, at: (f32, f32), size: f32, rng: &mut Random) {
         4 => ball(&mut thing, rng),
         _ => flower_pot(&mut thing, rng),
     }
-    d.place(
-        thing,
-        Transform::from_row(size, 0.0, 0.0, -size, at.0, at.1),
-    );
+    d.place(thing, Transform::from_row(size, 0.0, 0.0, -size, at.0, at.1));
 }
 
 fn crate_box(d: &mut Drawing, rng: &mut Random) {
-    let wood = Colour::hsv(
-        rng.range(0.06, 0.12),
-        rng.range(0.3, 0.6),
-        rng.range(0.45, 0.75),
-    );
+    let wood = Colour::hsv(rng.range(0.06, 0.12), rng.range(0.3, 0.6), rng.range(0.45, 0.75));
     d.rect((-0.5, 0.0), (0.5, 0.9), wood);
     d.line(&[(-0.44, 0.06), (0.44, 0.84)], 0.1, wood.shade(0.75));
     for (a, b) in [
@@ -371,14 +253,8 @@ fn crate_box(d: &mut Drawing, rng: &mut Random) {
 fn cone(d: &mut Drawing) {
     let orange = Colour::rgb(0.95, 0.4, 0.1);
     d.rect((-0.4, 0.0), (0.4, 0.1), orange.shade(0.8));
-    d.polygon(
-        &[(-0.28, 0.1), (0.28, 0.1), (0.05, 1.0), (-0.05, 1.0)],
-        orange,
-    );
-    d.polygon(
-        &[(-0.2, 0.4), (0.2, 0.4), (0.14, 0.63), (-0.14, 0.63)],
-        Colour::grey(0.95),
-    );
+    d.polygon(&[(-0.28, 0.1), (0.28, 0.1), (0.05, 1.0), (-0.05, 1.0)], orange);
+    d.polygon(&[(-0.2, 0.4), (0.2, 0.4), (0.14, 0.63), (-0.14, 0.63)], Colour::grey(0.95));
 }
 
 fn barrel(d: &mut Drawing, rng: &mut Random) {
@@ -387,10 +263,7 @@ fn barrel(d: &mut Drawing, rng: &mut Random) {
         (-0.35, 0.0),
         (0.35, 1.0),
         0.1,
-        Fill::Gradient(
-            [(-0.35, 0.0), (0.35, 0.0)],
-            [paint.shade(1.2), paint.shade(0.6)],
-        ),
+        Fill::Gradient([(-0.35, 0.0), (0.35, 0.0)], [paint.shade(1.2), paint.shade(0.6)]),
     );
     for y in [0.33, 0.66] {
         d.rect((-0.36, y - 0.03), (0.36, y + 0.03), paint.shade(0.6));
@@ -399,21 +272,8 @@ fn barrel(d: &mut Drawing, rng: &mut Random) {
 
 fn stone(d: &mut Drawing, rng: &mut Random) {
     let grey = Colour::grey(rng.range(0.35, 0.7));
-    d.polygon(
-        &[
-            (-0.6, 0.0),
-            (-0.5, 0.35),
-            (-0.1, 0.6),
-            (0.35, 0.5),
-            (0.6, 0.15),
-            (0.55, 0.0),
-        ],
-        grey,
-    );
-    d.polygon(
-        &[(-0.5, 0.35), (-0.1, 0.6), (0.35, 0.5), (0.0, 0.35)],
-        grey.shade(1.2),
-    );
+    d.polygon(&[(-0.6, 0.0), (-0.5, 0.35), (-0.1, 0.6), (0.35, 0.5), (0.6, 0.15), (0.55, 0.0)], grey);
+    d.polygon(&[(-0.5, 0.35), (-0.1, 0.6), (0.35, 0.5), (0.0, 0.35)], grey.shade(1.2));
 }
 
 fn ball(d: &mut Drawing, rng: &mut Random) {
@@ -423,10 +283,7 @@ fn ball(d: &mut Drawing, rng: &mut Random) {
 }
 
 fn flower_pot(d: &mut Drawing, rng: &mut Random) {
-    d.polygon(
-        &[(-0.25, 0.0), (0.25, 0.0), (0.38, 0.5), (-0.38, 0.5)],
-        Colour::rgb(0.7, 0.36, 0.22),
-    );
+    d.polygon(&[(-0.25, 0.0), (0.25, 0.0), (0.38, 0.5), (-0.38, 0.5)], Colour::rgb(0.7, 0.36, 0.22));
     for _ in 0..5 {
         let at = (rng.range(-0.3, 0.3), rng.range(0.6, 0.95));
         d.line(&[(0.0, 0.5), at], 0.05, Colour::rgb(0.2, 0.5, 0.2));

@@ -6,8 +6,8 @@
 
 use image::RgbImage;
 use tiny_skia::{
-    FillRule, GradientStop, LineCap, LineJoin, LinearGradient, Paint, Path, PathBuilder, Pixmap,
-    Point, Rect, Shader, SpreadMode, Stroke, Transform,
+    FillRule, GradientStop, LineCap, LineJoin, LinearGradient, Paint, Path, PathBuilder, Pixmap, Point, Rect, Shader,
+    SpreadMode, Stroke, Transform,
 };
 
 use super::Label;
@@ -48,12 +48,7 @@ impl Colour {
     /// Brighter (above 1) or darker (below 1).
     pub fn shade(self, factor: f32) -> Self {
         let scale = |v: f32| (v * factor).clamp(0.0, 1.0);
-        Self {
-            r: scale(self.r),
-            g: scale(self.g),
-            b: scale(self.b),
-            a: self.a,
-        }
+        Self { r: scale(self.r), g: scale(self.g), b: scale(self.b), a: self.a }
     }
 
     /// The same colour with opacity `a`.
@@ -63,11 +58,7 @@ impl Colour {
 
     fn to_skia(self) -> tiny_skia::Color {
         let unit = |v: f32| {
-            if v.is_finite() {
-                v.clamp(0.0, 1.0)
-            } else {
-                0.0
-            }
+            if v.is_finite() { v.clamp(0.0, 1.0) } else { 0.0 }
         };
         tiny_skia::Color::from_rgba(unit(self.r), unit(self.g), unit(self.b), unit(self.a))
             .unwrap_or(tiny_skia::Color::BLACK)
@@ -120,23 +111,14 @@ pub struct Drawing {
 impl Drawing {
     /// An empty drawing whose shapes will have `label`.
     pub fn new(label: Option<Label>) -> Self {
-        Self {
-            shapes: Vec::new(),
-            label,
-        }
+        Self { shapes: Vec::new(), label }
     }
 
     fn push(&mut self, path: Option<Path>, width: Option<f32>, fill: Fill) {
         // An outline without extent has no path: there is nothing to draw.
         if let Some(path) = path {
             let (label, transform) = (self.label, Transform::identity());
-            self.shapes.push(Shape {
-                path,
-                width,
-                fill,
-                label,
-                transform,
-            });
+            self.shapes.push(Shape { path, width, fill, label, transform });
         }
     }
 
@@ -188,20 +170,10 @@ impl Drawing {
     }
 
     /// The regular polygon with `sides` corners on a circle, the first `turn` (in turns) from the right.
-    pub fn regular(
-        &mut self,
-        centre: (f32, f32),
-        radius: f32,
-        sides: usize,
-        turn: f32,
-        fill: impl Into<Fill>,
-    ) {
+    pub fn regular(&mut self, centre: (f32, f32), radius: f32, sides: usize, turn: f32, fill: impl Into<Fill>) {
         let corner = |i: usize| {
             let angle = (i as f32 / sides as f32 + turn) * std::f32::consts::TAU;
-            (
-                centre.0 + radius * angle.cos(),
-                centre.1 + radius * angle.sin(),
-            )
+            (centre.0 + radius * angle.cos(), centre.1 + radius * angle.sin())
         };
         self.polygon(&(0..sides).map(corner).collect::<Vec<_>>(), fill);
     }
@@ -212,14 +184,7 @@ impl Drawing {
     }
 
     /// A curved line from `from` to `to`, pulled towards `via`.
-    pub fn curve(
-        &mut self,
-        from: (f32, f32),
-        via: (f32, f32),
-        to: (f32, f32),
-        width: f32,
-        fill: impl Into<Fill>,
-    ) {
+    pub fn curve(&mut self, from: (f32, f32), via: (f32, f32), to: (f32, f32), width: f32, fill: impl Into<Fill>) {
         let mut path = PathBuilder::new();
         path.move_to(from.0, from.1);
         path.quad_to(via.0, via.1, to.0, to.1);
@@ -264,10 +229,7 @@ impl Drawing {
     /// The picture: anti-aliased, `width` by `height` pixels, on black.
     pub fn colours(&self, width: u32, height: u32) -> RgbImage {
         let paint = |shape: &Shape| {
-            let mut paint = Paint {
-                anti_alias: true,
-                ..Paint::default()
-            };
+            let mut paint = Paint { anti_alias: true, ..Paint::default() };
             paint.shader = shader(&shape.fill);
             Some(paint)
         };
@@ -283,10 +245,7 @@ impl Drawing {
     pub fn labels(&self, width: u32, height: u32) -> Vec<u8> {
         let paint = |shape: &Shape| {
             let id = shape.label? as u8;
-            let mut paint = Paint {
-                anti_alias: false,
-                ..Paint::default()
-            };
+            let mut paint = Paint { anti_alias: false, ..Paint::default() };
             paint.set_color_rgba8(id, 0, 0, 255);
             Some(paint)
         };
@@ -295,12 +254,7 @@ impl Drawing {
     }
 
     /// Paints every shape that `paint` gives a paint for. `None` where there are no pixels.
-    fn render<'a>(
-        &'a self,
-        width: u32,
-        height: u32,
-        paint: impl Fn(&'a Shape) -> Option<Paint<'a>>,
-    ) -> Option<Pixmap> {
+    fn render<'a>(&'a self, width: u32, height: u32, paint: impl Fn(&'a Shape) -> Option<Paint<'a>>) -> Option<Pixmap> {
         let mut pixmap = Pixmap::new(width, height)?;
         let scale = height as f32;
         for shape in &self.shapes {
@@ -309,12 +263,8 @@ impl Drawing {
             match shape.width {
                 None => pixmap.fill_path(&shape.path, &paint, FillRule::Winding, transform, None),
                 Some(width) => {
-                    let stroke = Stroke {
-                        width,
-                        line_cap: LineCap::Round,
-                        line_join: LineJoin::Round,
-                        ..Stroke::default()
-                    };
+                    let stroke =
+                        Stroke { width, line_cap: LineCap::Round, line_join: LineJoin::Round, ..Stroke::default() };
                     pixmap.stroke_path(&shape.path, &paint, &stroke, transform, None);
                 }
             }
@@ -327,10 +277,7 @@ fn shader(fill: &Fill) -> Shader<'static> {
     match *fill {
         Fill::Solid(colour) => Shader::SolidColor(colour.to_skia()),
         Fill::Gradient([from, to], [first, last]) => {
-            let stops = vec![
-                GradientStop::new(0.0, first.to_skia()),
-                GradientStop::new(1.0, last.to_skia()),
-            ];
+            let stops = vec![GradientStop::new(0.0, first.to_skia()), GradientStop::new(1.0, last.to_skia())];
             let (from, to) = (Point::from_xy(from.0, from.1), Point::from_xy(to.0, to.1));
             LinearGradient::new(from, to, stops, SpreadMode::Pad, Transform::identity())
                 .unwrap_or(Shader::SolidColor(first.to_skia()))

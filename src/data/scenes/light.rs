@@ -25,11 +25,7 @@ impl Light {
         let exposure = rng.range(0.7, 1.15);
         let warmth = rng.range(-0.1, 0.1);
         Self {
-            gain: [
-                exposure * (1.0 + warmth),
-                exposure,
-                exposure * (1.0 - warmth),
-            ],
+            gain: [exposure * (1.0 + warmth), exposure, exposure * (1.0 - warmth)],
             haze: rng.range(0.0, 0.22),
             slope: (rng.range(-0.3, 0.3), rng.range(-0.2, 0.2)),
             noise: rng.range(0.005, 0.04),

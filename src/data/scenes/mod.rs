@@ -69,11 +69,7 @@ impl Object {
 
 /// The kinds of object, sorted by name: a class is an index into them.
 pub fn objects() -> &'static [Object] {
-    const fn object(
-        name: &'static str,
-        label: Label,
-        draw: fn(&mut Drawing, &mut Random),
-    ) -> Object {
+    const fn object(name: &'static str, label: Label, draw: fn(&mut Drawing, &mut Random)) -> Object {
         Object { name, label, draw }
     }
     const OBJECTS: [Object; 10] = [
@@ -84,11 +80,7 @@ pub fn objects() -> &'static [Object] {
         object("house", Label::House, nature::house),
         object("person", Label::Person, nature::person),
         object("street light", Label::StreetLight, furniture::street_light),
-        object(
-            "traffic light",
-            Label::TrafficLight,
-            furniture::traffic_light,
-        ),
+        object("traffic light", Label::TrafficLight, furniture::traffic_light),
         object("traffic sign", Label::TrafficSign, furniture::traffic_sign),
         object("tree", Label::Tree, nature::tree),
     ];
@@ -98,10 +90,7 @@ pub fn objects() -> &'static [Object] {
 /// A scene with one object of class `class` (an index into [`objects`], wrapped), and its light.
 pub fn single_object(class: usize, seed: u64, index: u64) -> (Drawing, Light) {
     let rng = &mut Random::new(seed, 0, index, op::SCENE);
-    let stage = Stage {
-        aspect: 1.0,
-        horizon: rng.range(0.42, 0.78),
-    };
+    let stage = Stage { aspect: 1.0, horizon: rng.range(0.42, 0.78) };
     let mut scene = Drawing::new(None);
     background::backdrop(&mut scene, stage, rng);
     for _ in 0..rng.below(3) {
@@ -133,10 +122,7 @@ fn placing(object: &Drawing, stage: Stage, rng: &mut Random) -> Transform {
     // At most a sixth of the object is cut off by the frame.
     let x = stage.aspect / 2.0 + rng.range(-1.0, 1.0) * (room + (width * scale / 6.0).min(0.05));
     // Feet on the ground where the frame allows, else as low as it takes to see the top.
-    let ground = rng
-        .range(stage.horizon + 0.03, 0.97)
-        .max(tall + 0.01)
-        .min(1.02);
+    let ground = rng.range(stage.horizon + 0.03, 0.97).max(tall + 0.01).min(1.02);
     let tilt = rng.range(-5.0, 5.0);
     Transform::from_translate(-(left + right) / 2.0, 0.0)
         .post_concat(Transform::from_scale(mirror * scale * squeeze, -scale))
@@ -157,16 +143,8 @@ impl SceneDataset {
     /// `len` scenes of `size` by `size` pixels. Give training and validation different seeds: equal
     /// seeds give equal scenes.
     pub fn new(seed: u64, len: usize, size: u32) -> Self {
-        let names = objects()
-            .iter()
-            .map(|object| object.name.to_string())
-            .collect();
-        Self {
-            seed,
-            len,
-            size,
-            names,
-        }
+        let names = objects().iter().map(|object| object.name.to_string()).collect();
+        Self { seed, len, size, names }
     }
 
     /// The label of each pixel of scene `index`, by rows (see [`Label`]).
@@ -213,16 +191,8 @@ mod tests {
                 let drawing = object.draw(&mut Random::new(1, 0, index, op::SCENE));
                 let [left, low, right, high] = drawing.bounds();
                 assert!(low.abs() < 0.06, "{} hovers at {low}", object.name);
-                assert!(
-                    (0.3..=14.0).contains(&(right - left)),
-                    "{}: {left} to {right} m",
-                    object.name
-                );
-                assert!(
-                    (0.4..=8.0).contains(&high),
-                    "{}: {high} m high",
-                    object.name
-                );
+                assert!((0.3..=14.0).contains(&(right - left)), "{}: {left} to {right} m", object.name);
+                assert!((0.4..=8.0).contains(&high), "{}: {high} m high", object.name);
             }
         }
     }
@@ -233,29 +203,13 @@ mod tests {
         for index in [0, 7, 29] {
             assert_eq!(a.image(index).unwrap(), b.image(index).unwrap());
         }
-        assert_ne!(
-            a.image(3).unwrap(),
-            a.image(13).unwrap(),
-            "same class, another index"
-        );
-        assert_ne!(
-            a.image(3).unwrap(),
-            SceneDataset::new(5, 30, 32).image(3).unwrap()
-        );
+        assert_ne!(a.image(3).unwrap(), a.image(13).unwrap(), "same class, another index");
+        assert_ne!(a.image(3).unwrap(), SceneDataset::new(5, 30, 32).image(3).unwrap());
         // At another size it is the same scene.
-        let large =
-            image::imageops::thumbnail(&SceneDataset::new(4, 30, 256).image(3).unwrap(), 32, 32);
+        let large = image::imageops::thumbnail(&SceneDataset::new(4, 30, 256).image(3).unwrap(), 32, 32);
         let small = a.image(3).unwrap();
-        let apart: i32 = large
-            .iter()
-            .zip(small.iter())
-            .map(|(&a, &b)| (i32::from(a) - i32::from(b)).abs())
-            .sum();
-        assert!(
-            apart < 12 * 32 * 32 * 3,
-            "mean difference {}",
-            apart / (32 * 32 * 3)
-        );
+        let apart: i32 = large.iter().zip(small.iter()).map(|(&a, &b)| (i32::from(a) - i32::from(b)).abs()).sum();
+        assert!(apart < 12 * 32 * 32 * 3, "mean difference {}", apart / (32 * 32 * 3));
     }
 
     /// Painted in colours that stand for labels, the anti-aliased picture must show at every pixel
@@ -267,11 +221,7 @@ mod tests {
             scene.shapes.retain(|shape| shape.label.is_some());
             for shape in &mut scene.shapes {
                 let id = shape.label.map_or(0, |label| label as u8);
-                shape.fill = Fill::Solid(Colour::rgb(
-                    f32::from(id) / 255.0,
-                    1.0 - f32::from(id) / 255.0,
-                    0.0,
-                ));
+                shape.fill = Fill::Solid(Colour::rgb(f32::from(id) / 255.0, 1.0 - f32::from(id) / 255.0, 0.0));
             }
             let (size, at) = (256usize, |x: usize, y: usize| y * 256 + x);
             let labels = scene.labels(256, 256);
@@ -289,15 +239,9 @@ mod tests {
             let name = objects()[class].name;
             assert!(inside > labels.len() / 2, "{name}: {inside} pixels");
             // Gaps and lines thinner than a pixel blend without ever holding a pixel's centre.
-            assert!(
-                differing * 200 <= inside,
-                "{name}: {differing} of {inside} pixels"
-            );
+            assert!(differing * 200 <= inside, "{name}: {differing} of {inside} pixels");
             assert!(labels.contains(&(objects()[class].label as u8)));
-            assert!(
-                !labels.contains(&(Label::Void as u8)),
-                "the backdrop covers the frame"
-            );
+            assert!(!labels.contains(&(Label::Void as u8)), "the backdrop covers the frame");
         }
     }
 }

@@ -6,38 +6,15 @@ use crate::data::random::Random;
 /// A tree: broad-leaved, conifer or poplar, 3.5 to 6.5 m high, in the colours of the seasons.
 pub fn tree(d: &mut Drawing, rng: &mut Random) {
     let height = rng.range(3.6, 6.4);
-    let bark = Colour::hsv(
-        rng.range(0.05, 0.1),
-        rng.range(0.25, 0.6),
-        rng.range(0.2, 0.45),
-    );
+    let bark = Colour::hsv(rng.range(0.05, 0.1), rng.range(0.25, 0.6), rng.range(0.2, 0.45));
     let leaf = match rng.below(5) {
-        0 => Colour::hsv(
-            rng.range(0.02, 0.13),
-            rng.range(0.6, 0.9),
-            rng.range(0.55, 0.85),
-        ),
-        _ => Colour::hsv(
-            rng.range(0.2, 0.4),
-            rng.range(0.45, 0.8),
-            rng.range(0.25, 0.6),
-        ),
+        0 => Colour::hsv(rng.range(0.02, 0.13), rng.range(0.6, 0.9), rng.range(0.55, 0.85)),
+        _ => Colour::hsv(rng.range(0.2, 0.4), rng.range(0.45, 0.8), rng.range(0.25, 0.6)),
     };
-    d.labelled(None, |d| {
-        d.ellipse(
-            (0.0, 0.0),
-            height * 0.22,
-            0.14,
-            Colour::grey(0.0).alpha(0.3),
-        )
-    });
+    d.labelled(None, |d| d.ellipse((0.0, 0.0), height * 0.22, 0.14, Colour::grey(0.0).alpha(0.3)));
     match rng.below(4) {
         0 => {
-            let needles = Colour::hsv(
-                rng.range(0.28, 0.45),
-                rng.range(0.4, 0.7),
-                rng.range(0.22, 0.5),
-            );
+            let needles = Colour::hsv(rng.range(0.28, 0.45), rng.range(0.4, 0.7), rng.range(0.22, 0.5));
             conifer(d, height, bark, needles, rng);
         }
         1 => poplar(d, height, bark, leaf, rng),
@@ -46,10 +23,7 @@ pub fn tree(d: &mut Drawing, rng: &mut Random) {
 }
 
 fn trunk(d: &mut Drawing, top: f32, width: f32, bark: Colour) {
-    let fill = Fill::Gradient(
-        [(-width, 0.0), (width, 0.0)],
-        [bark.shade(1.25), bark.shade(0.6)],
-    );
+    let fill = Fill::Gradient([(-width, 0.0), (width, 0.0)], [bark.shade(1.25), bark.shade(0.6)]);
     d.polygon(
         &[
             (-width * 1.5, 0.0),
@@ -69,11 +43,7 @@ fn broadleaf(d: &mut Drawing, height: f32, bark: Colour, leaf: Colour, rng: &mut
     let width = height * rng.range(0.03, 0.045);
     trunk(d, middle, width, bark);
     for side in [-1.0, 1.0] {
-        d.line(
-            &[(0.0, middle * 0.62), (side * spread * 0.5, middle * 0.95)],
-            width * 0.8,
-            bark.shade(0.85),
-        );
+        d.line(&[(0.0, middle * 0.62), (side * spread * 0.5, middle * 0.95)], width * 0.8, bark.shade(0.85));
     }
     let blobs = 7 + rng.below(5);
     let radius = height - middle;
@@ -82,10 +52,8 @@ fn broadleaf(d: &mut Drawing, height: f32, bark: Colour, leaf: Colour, rng: &mut
             let angle = (blob as f32 + rng.range(-0.3, 0.3)) / blobs as f32 * std::f32::consts::TAU;
             let reach = rng.range(0.35, 0.68) * (1.65 - layer);
             // Lit from above: brighter blobs are drawn later and sit higher.
-            let at = (
-                angle.cos() * spread * reach * 1.25,
-                middle + radius * (angle.sin() * reach + (layer - 0.9) * 0.6),
-            );
+            let at =
+                (angle.cos() * spread * reach * 1.25, middle + radius * (angle.sin() * reach + (layer - 0.9) * 0.6));
             let size = spread * rng.range(0.3, 0.45) * (1.5 - layer * 0.5);
             d.disc(at, size, leaf.shade(layer * rng.range(0.9, 1.1)));
         }
@@ -104,14 +72,8 @@ fn conifer(d: &mut Drawing, height: f32, bark: Colour, leaf: Colour, rng: &mut R
         let low = height * (0.14 + 0.78 * share);
         let high = (low + height * (1.6 / tiers as f32).min(0.42)).min(height);
         let w = half * (1.0 - share * 0.8);
-        d.polygon(
-            &[(-w, low), (w, low), (0.0, high)],
-            leaf.shade(0.75 + 0.3 * share),
-        );
-        d.polygon(
-            &[(-w, low), (-w * 0.2, low + 0.03), (0.0, high)],
-            leaf.shade(0.95 + 0.35 * share),
-        );
+        d.polygon(&[(-w, low), (w, low), (0.0, high)], leaf.shade(0.75 + 0.3 * share));
+        d.polygon(&[(-w, low), (-w * 0.2, low + 0.03), (0.0, high)], leaf.shade(0.95 + 0.35 * share));
     }
 }
 
@@ -123,12 +85,7 @@ fn poplar(d: &mut Drawing, height: f32, bark: Colour, leaf: Colour, rng: &mut Ra
         let y = rng.range(-0.85, 0.85);
         let x = rng.range(-0.7, 0.5) * (1.0f32 - y * y).sqrt();
         let at = (x * half, height * (0.58 + 0.4 * y));
-        d.ellipse(
-            at,
-            half * 0.3,
-            half * 0.5,
-            leaf.shade(0.95 + 0.2 * y - 0.15 * x),
-        );
+        d.ellipse(at, half * 0.3, half * 0.5, leaf.shade(0.95 + 0.2 * y - 0.15 * x));
     }
 }
 
@@ -138,84 +95,44 @@ pub fn house(d: &mut Drawing, rng: &mut Random) {
     let storeys = 1 + rng.below(2);
     let walls = 2.5 * storeys as f32 + 0.2;
     let wall = match rng.below(3) {
-        0 => Colour::hsv(
-            rng.range(0.0, 0.05),
-            rng.range(0.4, 0.65),
-            rng.range(0.45, 0.7),
-        ),
+        0 => Colour::hsv(rng.range(0.0, 0.05), rng.range(0.4, 0.65), rng.range(0.45, 0.7)),
         1 => Colour::hsv(rng.unit(), rng.range(0.08, 0.35), rng.range(0.7, 0.95)),
         _ => Colour::grey(rng.range(0.6, 0.95)),
     };
     let roof = match rng.below(2) {
-        0 => Colour::hsv(
-            rng.range(0.0, 0.06),
-            rng.range(0.5, 0.8),
-            rng.range(0.35, 0.65),
-        ),
+        0 => Colour::hsv(rng.range(0.0, 0.06), rng.range(0.5, 0.8), rng.range(0.35, 0.65)),
         _ => Colour::grey(rng.range(0.18, 0.45)),
     };
     let rise = rng.range(1.3, 2.4);
     if rng.chance(0.7) {
         let x = half * rng.range(-0.6, 0.6);
-        d.rect(
-            (x - 0.3, walls),
-            (x + 0.3, walls + rise * 1.05),
-            wall.shade(0.6),
-        );
-        d.rect(
-            (x - 0.38, walls + rise * 1.0),
-            (x + 0.38, walls + rise * 1.1),
-            wall.shade(0.4),
-        );
+        d.rect((x - 0.3, walls), (x + 0.3, walls + rise * 1.05), wall.shade(0.6));
+        d.rect((x - 0.38, walls + rise * 1.0), (x + 0.38, walls + rise * 1.1), wall.shade(0.4));
     }
     d.rect(
         (-half, 0.0),
         (half, walls),
-        Fill::Gradient(
-            [(-half, 0.0), (half, 0.0)],
-            [wall.shade(1.05), wall.shade(0.85)],
-        ),
+        Fill::Gradient([(-half, 0.0), (half, 0.0)], [wall.shade(1.05), wall.shade(0.85)]),
     );
     d.rect((-half, 0.0), (half, 0.3), wall.shade(0.55));
     let eaves = half + 0.35;
     match rng.below(3) {
         0 => {
-            d.polygon(
-                &[(-half, walls), (half, walls), (0.0, walls + rise)],
-                wall.shade(0.95),
-            );
-            d.line(
-                &[
-                    (-eaves, walls - 0.15),
-                    (0.0, walls + rise + 0.1),
-                    (eaves, walls - 0.15),
-                ],
-                0.32,
-                roof,
-            );
+            d.polygon(&[(-half, walls), (half, walls), (0.0, walls + rise)], wall.shade(0.95));
+            d.line(&[(-eaves, walls - 0.15), (0.0, walls + rise + 0.1), (eaves, walls - 0.15)], 0.32, roof);
             d.disc((0.0, walls + rise * 0.42), 0.32, Colour::grey(0.2));
         }
         1 => {
             let ridge = half * rng.range(0.35, 0.75);
             tiles(
                 d,
-                &[
-                    (-eaves, walls - 0.1),
-                    (eaves, walls - 0.1),
-                    (ridge, walls + rise),
-                    (-ridge, walls + rise),
-                ],
+                &[(-eaves, walls - 0.1), (eaves, walls - 0.1), (ridge, walls + rise), (-ridge, walls + rise)],
                 roof,
             );
         }
         _ => tiles(
             d,
-            &[
-                (-eaves, walls - 0.1),
-                (eaves, walls - 0.1),
-                (half * 0.9, walls + rise),
-                (-half * 0.9, walls + rise),
-            ],
+            &[(-eaves, walls - 0.1), (eaves, walls - 0.1), (half * 0.9, walls + rise), (-half * 0.9, walls + rise)],
             roof,
         ),
     }
@@ -227,14 +144,7 @@ fn tiles(d: &mut Drawing, corners: &[(f32, f32); 4], roof: Colour) {
     for row in 1..4 {
         let t = row as f32 / 4.0;
         let between = |a: (f32, f32), b: (f32, f32)| (a.0 + (b.0 - a.0) * t, a.1 + (b.1 - a.1) * t);
-        d.line(
-            &[
-                between(corners[0], corners[3]),
-                between(corners[1], corners[2]),
-            ],
-            0.06,
-            roof.shade(0.75),
-        );
+        d.line(&[between(corners[0], corners[3]), between(corners[1], corners[2])], 0.06, roof.shade(0.75));
     }
 }
 
@@ -245,11 +155,8 @@ fn openings(d: &mut Drawing, half: f32, storeys: usize, rng: &mut Random) {
     let door = Colour::hsv(rng.unit(), rng.range(0.3, 0.8), rng.range(0.25, 0.6));
     let frame = Colour::grey(rng.pick(&[0.95, 0.9, 0.25]));
     let lit = rng.chance(0.3);
-    let pane = if lit {
-        Colour::rgb(1.0, 0.87, 0.5)
-    } else {
-        Colour::hsv(0.57, rng.range(0.1, 0.35), rng.range(0.3, 0.75))
-    };
+    let pane =
+        if lit { Colour::rgb(1.0, 0.87, 0.5) } else { Colour::hsv(0.57, rng.range(0.1, 0.35), rng.range(0.3, 0.75)) };
     for storey in 0..storeys {
         for column in 0..columns {
             let x = -half + step * (column as f32 + 0.5);
@@ -262,11 +169,7 @@ fn openings(d: &mut Drawing, half: f32, storeys: usize, rng: &mut Random) {
             }
             let w = (step * 0.3).min(0.62);
             d.rect((x - w - 0.1, base + 0.85), (x + w + 0.1, base + 2.2), frame);
-            d.rect(
-                (x - w, base + 0.95),
-                (x + w, base + 2.1),
-                pane.shade(rng.range(0.85, 1.1)),
-            );
+            d.rect((x - w, base + 0.95), (x + w, base + 2.1), pane.shade(rng.range(0.85, 1.1)));
             d.rect((x - 0.04, base + 0.95), (x + 0.04, base + 2.1), frame);
             d.rect((x - w, base + 1.5), (x + w, base + 1.58), frame);
         }
@@ -277,64 +180,29 @@ fn openings(d: &mut Drawing, half: f32, storeys: usize, rng: &mut Random) {
 pub fn person(d: &mut Drawing, rng: &mut Random) {
     let height = rng.range(1.5, 1.9);
     let unit = height / 1.75;
-    let skin = Colour::hsv(
-        rng.range(0.04, 0.09),
-        rng.range(0.3, 0.6),
-        rng.range(0.4, 0.95),
-    );
-    let hair = Colour::hsv(
-        rng.range(0.03, 0.12),
-        rng.range(0.2, 0.7),
-        rng.range(0.08, 0.7),
-    );
+    let skin = Colour::hsv(rng.range(0.04, 0.09), rng.range(0.3, 0.6), rng.range(0.4, 0.95));
+    let hair = Colour::hsv(rng.range(0.03, 0.12), rng.range(0.2, 0.7), rng.range(0.08, 0.7));
     let top = Colour::hsv(rng.unit(), rng.range(0.2, 0.9), rng.range(0.25, 0.95));
-    let legs = Colour::hsv(
-        rng.range(0.5, 0.75),
-        rng.range(0.1, 0.6),
-        rng.range(0.15, 0.6),
-    );
+    let legs = Colour::hsv(rng.range(0.5, 0.75), rng.range(0.1, 0.6), rng.range(0.15, 0.6));
     let build = rng.range(0.85, 1.2);
     let stride = rng.pick(&[0.06, 0.1, 0.2, 0.28]);
     let p = |x: f32, y: f32| (x * unit, y * unit);
     let w = |v: f32| v * unit * build;
-    d.labelled(None, |d| {
-        d.ellipse((0.0, 0.0), 0.32 * unit, 0.05, Colour::grey(0.0).alpha(0.35))
-    });
+    d.labelled(None, |d| d.ellipse((0.0, 0.0), 0.32 * unit, 0.05, Colour::grey(0.0).alpha(0.35)));
 
     let swing = stride * rng.range(0.6, 1.3) + 0.05;
-    d.line(
-        &[
-            p(-0.02, 1.36),
-            p(-0.14 - swing * 0.5, 1.1),
-            p(-0.1 - swing, 0.86),
-        ],
-        w(0.095),
-        top.shade(0.7),
-    );
+    d.line(&[p(-0.02, 1.36), p(-0.14 - swing * 0.5, 1.1), p(-0.1 - swing, 0.86)], w(0.095), top.shade(0.7));
     d.disc(p(-0.1 - swing, 0.82), w(0.05), skin.shade(0.8));
     for (side, tone) in [(-1.0, 0.75), (1.0, 1.0)] {
         let foot = side * stride;
         let knee = p(foot * 0.5 + stride * 0.25, 0.48);
-        d.line(
-            &[p(side * 0.06, 0.86), knee, p(foot, 0.07)],
-            w(0.135),
-            legs.shade(tone),
-        );
-        d.line(
-            &[p(foot - 0.02, 0.035), p(foot + 0.11, 0.03)],
-            w(0.075),
-            Colour::grey(0.12),
-        );
+        d.line(&[p(side * 0.06, 0.86), knee, p(foot, 0.07)], w(0.135), legs.shade(tone));
+        d.line(&[p(foot - 0.02, 0.035), p(foot + 0.11, 0.03)], w(0.075), Colour::grey(0.12));
     }
     let skirt = rng.chance(0.25);
     if skirt {
         d.polygon(
-            &[
-                p(-0.14 * build, 0.98),
-                p(0.14 * build, 0.98),
-                p(0.27 * build, 0.5),
-                p(-0.27 * build, 0.5),
-            ],
+            &[p(-0.14 * build, 0.98), p(0.14 * build, 0.98), p(0.27 * build, 0.5), p(-0.27 * build, 0.5)],
             top.shade(0.85),
         );
     }
@@ -348,20 +216,9 @@ pub fn person(d: &mut Drawing, rng: &mut Random) {
             p(0.17 * build, hem),
             p(-0.17 * build, hem),
         ],
-        Fill::Gradient(
-            [p(-0.2, 0.0), p(0.2, 0.0)],
-            [top.shade(0.85), top.shade(1.1)],
-        ),
+        Fill::Gradient([p(-0.2, 0.0), p(0.2, 0.0)], [top.shade(0.85), top.shade(1.1)]),
     );
-    d.line(
-        &[
-            p(0.15 * build, 1.38),
-            p(0.17 + swing * 0.5, 1.12),
-            p(0.13 + swing, 0.9),
-        ],
-        w(0.095),
-        top.shade(1.1),
-    );
+    d.line(&[p(0.15 * build, 1.38), p(0.17 + swing * 0.5, 1.12), p(0.13 + swing, 0.9)], w(0.095), top.shade(1.1));
     d.disc(p(0.13 + swing, 0.86), w(0.05), skin);
     head(d, rng, unit, skin, hair);
     if rng.chance(0.25) {
@@ -380,11 +237,7 @@ fn head(d: &mut Drawing, rng: &mut Random, unit: f32, skin: Colour, hair: Colour
     if rng.chance(0.2) {
         let hat = Colour::hsv(rng.unit(), 0.6, 0.6);
         d.round_rect(p(-0.11, 1.68), p(0.11, 1.81), 0.06 * unit, hat);
-        d.line(
-            &[p(-0.1, 1.69), p(0.19, 1.69)],
-            0.035 * unit,
-            hat.shade(0.7),
-        );
+        d.line(&[p(-0.1, 1.69), p(0.19, 1.69)], 0.035 * unit, hat.shade(0.7));
     } else {
         d.ellipse(p(-0.015, 1.73), 0.112 * unit, 0.065 * unit, hair);
         d.ellipse(p(-0.07, 1.67), 0.05 * unit, 0.09 * unit, hair);

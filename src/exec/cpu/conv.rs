@@ -3,8 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::real::{Real, Strided};
 use super::Args;
+use super::real::{Real, Strided};
 
 /// Elements of an im2col block: 512 kB of f32, a quarter of a current core's L2.
 const BLOCK: usize = 128 * 1024;
@@ -194,7 +194,8 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
         let (row_block, col_block) = tiles(rows, phases[p].taps.len() * g.go, g.gi);
         for first in (0..rows).step_by(row_block) {
             let m = row_block.min(rows - first);
-            tasks.extend((0..g.gi).step_by(col_block).map(|c| (p, group, first..first + m, c..g.gi.min(c + col_block))));
+            tasks
+                .extend((0..g.gi).step_by(col_block).map(|c| (p, group, first..first + m, c..g.gi.min(c + col_block))));
         }
     }
     tasks.into_par_iter().for_each_init(

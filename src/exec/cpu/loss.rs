@@ -55,10 +55,7 @@ pub fn softmax_cross_entropy<T: Real>(mut a: Args<'_, T>) {
         }
         let (top, total) = loss.softmax(row);
         let nll = |k: usize| total.ln() - (row[k] - top);
-        let smooth: T = (0..loss.c)
-            .filter(|&k| loss.weight(k) != T::zero())
-            .map(|k| loss.weight(k) * nll(k))
-            .sum();
+        let smooth: T = (0..loss.c).filter(|&k| loss.weight(k) != T::zero()).map(|k| loss.weight(k) * nll(k)).sum();
         let weight = loss.label_weight(label);
         if weight != T::zero() {
             let k = label.to_usize().unwrap_or(0);

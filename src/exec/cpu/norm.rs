@@ -132,8 +132,7 @@ fn merged<T: Real>(g: &Geometry, partials: &[T], sample: usize, group: usize) ->
 pub fn norm_apply<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let (relu, residual) = (a.flag("RELU"), a.flag("RESIDUAL"));
-    let (x, mean, invstd, gamma, beta, res) =
-        (a.input(0), a.input(1), a.input(2), a.input(3), a.input(4), a.input(5));
+    let (x, mean, invstd, gamma, beta, res) = (a.input(0), a.input(1), a.input(2), a.input(3), a.input(4), a.input(5));
     let block = g.block();
     a.output(6).par_chunks_mut(block * g.c).enumerate().for_each(|(index, out)| {
         let first = index * block;

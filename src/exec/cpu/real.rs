@@ -49,8 +49,25 @@ pub trait Real:
         // SAFETY: passed on to the caller.
         unsafe {
             gemm(
-                m, n, k, dst.at, dst.col, dst.row, add, a.at, a.col, a.row, b.at, b.col, b.row, keep, one, false,
-                false, false, Parallelism::None,
+                m,
+                n,
+                k,
+                dst.at,
+                dst.col,
+                dst.row,
+                add,
+                a.at,
+                a.col,
+                a.row,
+                b.at,
+                b.col,
+                b.row,
+                keep,
+                one,
+                false,
+                false,
+                false,
+                Parallelism::None,
             );
         }
     }

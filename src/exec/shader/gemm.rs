@@ -203,7 +203,11 @@ fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
     for l in 0..loads_a {
         let slot = format!("(thread + {}u)", l * threads);
         let (row, step, at) = if sums {
-            (format!("{slot} / DEPTH"), format!("{slot} % DEPTH"), format!("{slot} / DEPTH * (DEPTH + 1u) + {slot} % DEPTH"))
+            (
+                format!("{slot} / DEPTH"),
+                format!("{slot} % DEPTH"),
+                format!("{slot} / DEPTH * (DEPTH + 1u) + {slot} % DEPTH"),
+            )
         } else {
             (format!("{slot} % TILE_M"), format!("{slot} / TILE_M"), slot)
         };

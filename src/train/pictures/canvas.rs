@@ -16,13 +16,8 @@ pub struct Colour(pub u8, pub u8, pub u8);
 impl Colour {
     /// From this colour (`share` 0) to `other` (`share` 1).
     pub fn mix(self, other: Self, share: f32) -> Self {
-        let mix =
-            |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * share).round() as u8;
-        Self(
-            mix(self.0, other.0),
-            mix(self.1, other.1),
-            mix(self.2, other.2),
-        )
+        let mix = |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * share).round() as u8;
+        Self(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))
     }
 }
 
@@ -55,19 +50,11 @@ pub(super) struct TextStyle {
 
 impl TextStyle {
     pub fn new(size: f32, colour: Colour, anchor: Anchor) -> Self {
-        Self {
-            size,
-            colour,
-            anchor,
-            upright: false,
-        }
+        Self { size, colour, anchor, upright: false }
     }
 
     pub fn upright(self) -> Self {
-        Self {
-            upright: true,
-            ..self
-        }
+        Self { upright: true, ..self }
     }
 }
 
@@ -79,11 +66,7 @@ pub(super) struct Canvas {
 impl Canvas {
     /// White paper of a size in pixels; `what` names the picture in errors.
     pub fn new(what: &'static str, width: u64, height: u64) -> Result<Self, PictureError> {
-        let too_large = || PictureError::TooLarge {
-            what,
-            width,
-            height,
-        };
+        let too_large = || PictureError::TooLarge { what, width, height };
         if width.saturating_mul(height) > MAX_PIXELS {
             return Err(too_large());
         }
@@ -94,36 +77,20 @@ impl Canvas {
         let mut pixels = Pixmap::new(w, h).ok_or_else(too_large)?;
         let Colour(r, g, b) = palette::PAPER;
         pixels.fill(tiny_skia::Color::from_rgba8(r, g, b, 255));
-        Ok(Self {
-            pixels,
-            font: font(),
-        })
+        Ok(Self { pixels, font: font() })
     }
 
     pub fn fill_rect(&mut self, x: f32, y: f32, width: f32, height: f32, colour: Colour) {
         if let Some(rect) = Rect::from_xywh(x, y, width, height) {
-            self.pixels
-                .fill_rect(rect, &colour.into(), Transform::identity(), None);
+            self.pixels.fill_rect(rect, &colour.into(), Transform::identity(), None);
         }
     }
 
     /// The outline of a box, drawn inside it, `thickness` pixels wide.
-    pub fn frame(
-        &mut self,
-        x: f32,
-        y: f32,
-        width: f32,
-        height: f32,
-        thickness: f32,
-        colour: Colour,
-    ) {
+    pub fn frame(&mut self, x: f32, y: f32, width: f32, height: f32, thickness: f32, colour: Colour) {
         let half = thickness / 2.0;
         let (x0, y0, x1, y1) = (x + half, y + half, x + width - half, y + height - half);
-        self.line(
-            &[(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)],
-            thickness,
-            colour,
-        );
+        self.line(&[(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], thickness, colour);
     }
 
     /// A line through `points`.
@@ -136,23 +103,17 @@ impl Canvas {
                 path.line_to(x, y);
             }
         }
-        let stroke = Stroke {
-            width: thickness,
-            line_cap: LineCap::Square,
-            line_join: LineJoin::Round,
-            ..Stroke::default()
-        };
+        let stroke =
+            Stroke { width: thickness, line_cap: LineCap::Square, line_join: LineJoin::Round, ..Stroke::default() };
         if let Some(path) = path.finish() {
-            self.pixels
-                .stroke_path(&path, &colour.into(), &stroke, Transform::identity(), None);
+            self.pixels.stroke_path(&path, &colour.into(), &stroke, Transform::identity(), None);
         }
     }
 
     pub fn disc(&mut self, x: f32, y: f32, radius: f32, colour: Colour) {
         if let Some(path) = PathBuilder::from_circle(x, y, radius) {
             let (rule, still) = (FillRule::Winding, Transform::identity());
-            self.pixels
-                .fill_path(&path, &colour.into(), rule, still, None);
+            self.pixels.fill_path(&path, &colour.into(), rule, still, None);
         }
     }
 
@@ -197,11 +158,7 @@ impl Canvas {
             pen += previous.map_or(0.0, |before| scaled.kern(before, id));
             // Upright text runs upwards, along −y where level text runs along +x, so its glyphs are
             // rasterised at the origin and turned pixel by pixel.
-            let origin = if style.upright {
-                point(0.0, 0.0)
-            } else {
-                point(x + pen, y + baseline)
-            };
+            let origin = if style.upright { point(0.0, 0.0) } else { point(x + pen, y + baseline) };
             let turned_to = ((x + baseline).round(), (y - pen).round() - 1.0);
             if let Some(outline) = font.outline_glyph(id.with_scale_and_position(scale, origin)) {
                 let corner = outline.px_bounds().min;
@@ -222,14 +179,7 @@ impl Canvas {
     /// The finished picture.
     pub fn finish(self) -> RgbImage {
         let (width, height) = (self.pixels.width(), self.pixels.height());
-        let rgb: Vec<u8> = self
-            .pixels
-            .data()
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .flat_map(|p| [p[0], p[1], p[2]])
-            .collect();
+        let rgb: Vec<u8> = self.pixels.data().as_chunks::<4>().0.iter().flat_map(|p| [p[0], p[1], p[2]]).collect();
         // The buffer always has the size asked for; an empty picture stands in for the impossible.
         RgbImage::from_raw(width, height, rgb).unwrap_or_default()
     }
@@ -247,10 +197,7 @@ fn blend(pixels: &mut Pixmap, x: f32, y: f32, coverage: f32, colour: Colour) {
     }
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "the font is a constant of the program, not input; a test draws with it"
-)]
+#[expect(clippy::expect_used, reason = "the font is a constant of the program, not input; a test draws with it")]
 fn font() -> FontRef<'static> {
     FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).expect("the bundled font parses")
 }

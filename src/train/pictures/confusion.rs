@@ -34,15 +34,8 @@ impl Layout {
             25..=128 => 34.0,
             _ => (4000.0 / classes as f32).floor().max(1.0),
         };
-        let name_size = if cell < NAMED_CELL {
-            0.0
-        } else {
-            (cell * 0.6).min(26.0)
-        };
-        let longest = names
-            .iter()
-            .map(|name| text_width(name, name_size))
-            .fold(0.0, f32::max);
+        let name_size = if cell < NAMED_CELL { 0.0 } else { (cell * 0.6).min(26.0) };
+        let longest = names.iter().map(|name| text_width(name, name_size)).fold(0.0, f32::max);
         let names_room = longest.min(LONGEST_NAME) + 18.0;
         let left = MARGIN + 40.0 + names_room;
         let top = MARGIN + 110.0 + names_room;
@@ -64,37 +57,22 @@ impl Layout {
 ///
 /// # Errors
 /// There are no classes, the number of names differs, or so many classes that no picture holds them.
-pub fn confusion_picture(
-    matrix: &ConfusionMatrix,
-    names: &[String],
-) -> Result<RgbImage, PictureError> {
+pub fn confusion_picture(matrix: &ConfusionMatrix, names: &[String]) -> Result<RgbImage, PictureError> {
     let classes = matrix.classes();
     let what = "the confusion matrix";
     if classes == 0 {
         return Err(PictureError::Empty { what });
     }
     if names.len() != classes {
-        return Err(PictureError::ClassNames {
-            names: names.len(),
-            classes,
-        });
+        return Err(PictureError::ClassNames { names: names.len(), classes });
     }
     let title = match matrix.accuracy() {
-        Some(accuracy) => format!(
-            "Accuracy {:.1} % of {} images",
-            accuracy * 100.0,
-            matrix.total()
-        ),
+        Some(accuracy) => format!("Accuracy {:.1} % of {} images", accuracy * 100.0, matrix.total()),
         None => "No images".to_owned(),
     };
     let layout = Layout::new(classes, names, text_width(&title, 34.0));
     let mut canvas = Canvas::new(what, layout.width as u64, layout.height as u64)?;
-    canvas.text(
-        &title,
-        MARGIN,
-        MARGIN + 20.0,
-        TextStyle::new(34.0, palette::INK, Anchor::Start),
-    );
+    canvas.text(&title, MARGIN, MARGIN + 20.0, TextStyle::new(34.0, palette::INK, Anchor::Start));
     draw_cells(&mut canvas, matrix, &layout);
     draw_names(&mut canvas, names, &layout);
     Ok(canvas.finish())
@@ -108,10 +86,7 @@ fn draw_cells(canvas: &mut Canvas, matrix: &ConfusionMatrix, layout: &Layout) {
         for prediction in 0..classes {
             let count = matrix.count(truth, prediction);
             let share = count as f32 / row_total;
-            let (x, y) = (
-                layout.left + prediction as f32 * cell,
-                layout.top + truth as f32 * cell,
-            );
+            let (x, y) = (layout.left + prediction as f32 * cell, layout.top + truth as f32 * cell);
             canvas.fill_rect(x, y, cell - gap, cell - gap, shade(share));
             if count > 0 {
                 draw_count(canvas, count, share, (x, y), cell);
@@ -119,14 +94,7 @@ fn draw_cells(canvas: &mut Canvas, matrix: &ConfusionMatrix, layout: &Layout) {
         }
     }
     let side = cell * classes as f32 + 2.0;
-    canvas.frame(
-        layout.left - 2.0,
-        layout.top - 2.0,
-        side + 1.0,
-        side + 1.0,
-        2.0,
-        palette::LINE,
-    );
+    canvas.frame(layout.left - 2.0, layout.top - 2.0, side + 1.0, side + 1.0, 2.0, palette::LINE);
 }
 
 /// From nearly white to blue. The square root keeps a few mistakes among many images visible.
@@ -137,19 +105,11 @@ fn shade(share: f32) -> Colour {
 
 /// The count, as large as fits the cell; left out where it would be too small to read.
 fn draw_count(canvas: &mut Canvas, count: u64, share: f32, (x, y): (f32, f32), cell: f32) {
-    let text = if count < 10_000 {
-        count.to_string()
-    } else {
-        format!("{:.0}k", count as f64 / 1000.0)
-    };
+    let text = if count < 10_000 { count.to_string() } else { format!("{:.0}k", count as f64 / 1000.0) };
     let widest = (cell - 6.0) / text_width(&text, 1.0);
     let size = widest.min(cell * 0.42).min(30.0);
     if size >= 9.0 {
-        let colour = if share > 0.3 {
-            palette::PAPER
-        } else {
-            palette::INK
-        };
+        let colour = if share > 0.3 { palette::PAPER } else { palette::INK };
         let style = TextStyle::new(size, colour, Anchor::Middle);
         canvas.text(&text, x + cell / 2.0, y + cell / 2.0, style);
     }
@@ -167,12 +127,7 @@ fn draw_names(canvas: &mut Canvas, names: &[String], layout: &Layout) {
     for (index, name) in names.iter().enumerate() {
         let name = fit(name, layout.name_size, LONGEST_NAME);
         let middle = (index as f32 + 0.5) * layout.cell;
-        canvas.text(
-            &name,
-            layout.left - 12.0,
-            layout.top + middle,
-            style(Anchor::End),
-        );
+        canvas.text(&name, layout.left - 12.0, layout.top + middle, style(Anchor::End));
         let column = style(Anchor::Start).upright();
         canvas.text(&name, layout.left + middle, layout.top - 12.0, column);
     }

@@ -39,15 +39,8 @@ pub fn curves_picture(rows: &[EpochRow]) -> Result<RgbImage, PictureError> {
     let mut canvas = Canvas::new("the curves", WIDTH as u64, HEIGHT as u64)?;
     let epochs: Vec<f64> = rows.iter().map(|row| f64::from(row.epoch)).collect();
     let series = |pick: [fn(&EpochRow) -> f64; 2]| {
-        [
-            ("training", palette::BLUE, pick[0]),
-            ("validation", palette::ORANGE, pick[1]),
-        ]
-        .map(|(name, colour, value)| Series {
-            name,
-            colour,
-            values: rows.iter().map(value).collect(),
-        })
+        [("training", palette::BLUE, pick[0]), ("validation", palette::ORANGE, pick[1])]
+            .map(|(name, colour, value)| Series { name, colour, values: rows.iter().map(value).collect() })
     };
     let half = WIDTH / 2.0;
     let loss = Panel {
@@ -91,15 +84,8 @@ impl Panel {
 
     /// Loss starts at 0, its best value. Accuracy spans the values there are, within 0..1.
     fn value_range(&self) -> (f64, f64) {
-        let finite = self
-            .series
-            .iter()
-            .flat_map(|s| &s.values)
-            .copied()
-            .filter(|v| v.is_finite());
-        let (low, high) = finite.fold((f64::MAX, f64::MIN), |(low, high), v| {
-            (low.min(v), high.max(v))
-        });
+        let finite = self.series.iter().flat_map(|s| &s.values).copied().filter(|v| v.is_finite());
+        let (low, high) = finite.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
         if low > high {
             return (0.0, 1.0);
         }
@@ -113,11 +99,7 @@ impl Panel {
         let step = nice_step(high - low, 6);
         let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
         let high = if high > low { high } else { low + step };
-        if self.percent {
-            (low.max(0.0), high.min(1.0).max(low + step))
-        } else {
-            (low, high)
-        }
+        if self.percent { (low.max(0.0), high.min(1.0).max(low + step)) } else { (low, high) }
     }
 
     fn draw_axes(&self, canvas: &mut Canvas, frame: &Frame) {
@@ -126,47 +108,24 @@ impl Panel {
         for value in ticks(frame.y, step) {
             let y = frame.at_y(value).round() + 0.5;
             canvas.line(&[(frame.left, y), (frame.right, y)], 1.0, palette::GRID);
-            canvas.text(
-                &self.tick_text(value, step),
-                frame.left - 14.0,
-                y,
-                small(Anchor::End),
-            );
+            canvas.text(&self.tick_text(value, step), frame.left - 14.0, y, small(Anchor::End));
         }
         let step = nice_step(frame.x.1 - frame.x.0, 8).max(1.0);
         for value in ticks(frame.epochs, step) {
             let x = frame.at_x(value).round() + 0.5;
             canvas.line(&[(x, frame.top), (x, frame.bottom)], 1.0, palette::GRID);
-            canvas.text(
-                &format!("{value:.0}"),
-                x,
-                frame.bottom + 24.0,
-                small(Anchor::Middle),
-            );
+            canvas.text(&format!("{value:.0}"), x, frame.bottom + 24.0, small(Anchor::Middle));
         }
         let (l, r, b) = (frame.left, frame.right, frame.bottom);
         canvas.line(&[(l, frame.top), (l, b), (r, b)], 2.0, palette::LINE);
         canvas.text("epoch", (l + r) / 2.0, b + 64.0, small(Anchor::Middle));
-        let name = if self.percent {
-            "correct images"
-        } else {
-            "mean loss per image"
-        };
+        let name = if self.percent { "correct images" } else { "mean loss per image" };
         let middle = (frame.top + b) / 2.0;
-        canvas.text(
-            name,
-            self.left + 28.0,
-            middle,
-            small(Anchor::Middle).upright(),
-        );
+        canvas.text(name, self.left + 28.0, middle, small(Anchor::Middle).upright());
     }
 
     fn tick_text(&self, value: f64, step: f64) -> String {
-        let (value, step) = if self.percent {
-            (value * 100.0, step * 100.0)
-        } else {
-            (value, step)
-        };
+        let (value, step) = if self.percent { (value * 100.0, step * 100.0) } else { (value, step) };
         let unit = if self.percent { " %" } else { "" };
         if value.abs() >= 1e5 {
             return format!("{value:.1e}{unit}");
@@ -180,18 +139,9 @@ impl Panel {
         let mut x = right;
         for series in self.series.iter().rev() {
             let last = series.values.last().copied().unwrap_or(f64::NAN);
-            let value = if self.percent {
-                format!("{:.1} %", last * 100.0)
-            } else {
-                format!("{last:.3}")
-            };
+            let value = if self.percent { format!("{:.1} %", last * 100.0) } else { format!("{last:.3}") };
             let text = format!("{} {value}", series.name);
-            canvas.text(
-                &text,
-                x,
-                46.0,
-                TextStyle::new(LABEL, palette::INK, Anchor::End),
-            );
+            canvas.text(&text, x, 46.0, TextStyle::new(LABEL, palette::INK, Anchor::End));
             x -= canvas.text_width(&text, LABEL) + 14.0;
             canvas.line(&[(x - 34.0, 46.0), (x, 46.0)], 4.0, series.colour);
             x -= 34.0 + 28.0;
@@ -224,21 +174,13 @@ impl Frame {
 
     /// The line breaks where a value is not finite, rather than bridging what is unknown.
     fn draw_series(&self, canvas: &mut Canvas, epochs: &[f64], series: &Series) {
-        let points: Vec<_> = epochs
-            .iter()
-            .copied()
-            .zip(series.values.iter().copied())
-            .collect();
+        let points: Vec<_> = epochs.iter().copied().zip(series.values.iter().copied()).collect();
         for run in points.split(|(_, value)| !value.is_finite()) {
-            let run: Vec<_> = run
-                .iter()
-                .map(|&(e, v)| (self.at_x(e), self.at_y(v)))
-                .collect();
+            let run: Vec<_> = run.iter().map(|&(e, v)| (self.at_x(e), self.at_y(v))).collect();
             canvas.line(&run, 3.5, series.colour);
             // Dots show where epochs are, until there are so many that they would merge.
             if epochs.len() <= 40 {
-                run.iter()
-                    .for_each(|&(x, y)| canvas.disc(x, y, 5.5, series.colour));
+                run.iter().for_each(|&(x, y)| canvas.disc(x, y, 5.5, series.colour));
             }
         }
     }
@@ -246,11 +188,7 @@ impl Frame {
 
 fn epoch_range(epochs: &[f64]) -> (f64, f64) {
     let (first, last) = (epochs[0], epochs[epochs.len() - 1]);
-    if last > first {
-        (first, last)
-    } else {
-        (first - 1.0, first + 1.0)
-    }
+    if last > first { (first, last) } else { (first - 1.0, first + 1.0) }
 }
 
 /// A step of 1, 2 or 5 times a power of ten that makes about `count` steps in `span`.
@@ -260,16 +198,12 @@ fn nice_step(span: f64, count: u32) -> f64 {
     }
     let rough = span / f64::from(count);
     let power = 10f64.powf(rough.log10().floor());
-    let factor = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|f| f * power >= rough * 0.999);
+    let factor = [1.0, 2.0, 5.0].into_iter().find(|f| f * power >= rough * 0.999);
     factor.unwrap_or(10.0) * power
 }
 
 /// Multiples of `step` within the range.
 fn ticks((low, high): (f64, f64), step: f64) -> impl Iterator<Item = f64> {
     let first = (low / step - 1e-6).ceil();
-    (0..32)
-        .map(move |i| (first + f64::from(i)) * step)
-        .take_while(move |v| *v <= high + step * 1e-6)
+    (0..32).map(move |i| (first + f64::from(i)) * step).take_while(move |v| *v <= high + step * 1e-6)
 }

@@ -82,7 +82,5 @@ pub fn save_png(picture: &RgbImage, path: &Path) -> Result<(), PictureError> {
     picture
         .write_to(&mut png, ImageFormat::Png)
         .map_err(|error| FileError::writing(path, std::io::Error::other(error)))?;
-    Ok(write_atomic(path, |writer| {
-        writer.write_all(png.get_ref())
-    })?)
+    Ok(write_atomic(path, |writer| writer.write_all(png.get_ref()))?)
 }

@@ -44,11 +44,7 @@ pub fn prediction_cell(image: RgbImage, prediction: &str, truth: &str, confidenc
     Cell {
         image,
         caption: format!("{prediction} ({truth})\n{:.0} %", confidence * 100.0),
-        caption_colour: if right {
-            palette::RIGHT
-        } else {
-            palette::WRONG
-        },
+        caption_colour: if right { palette::RIGHT } else { palette::WRONG },
     }
 }
 
@@ -64,19 +60,10 @@ impl Sheet {
         }
         let columns = self.columns.min(self.cells.len());
         let rows = self.cells.len().div_ceil(columns);
-        let lines = self
-            .cells
-            .iter()
-            .map(|cell| cell.caption.lines().count())
-            .max()
-            .unwrap_or(0);
+        let lines = self.cells.iter().map(|cell| cell.caption.lines().count()).max().unwrap_or(0);
         let size = self.cell_size as f32;
         let row_height = size + 12.0 + lines as f32 * LINE + GAP;
-        let top = if self.title.is_empty() {
-            MARGIN
-        } else {
-            MARGIN + 60.0
-        };
+        let top = if self.title.is_empty() { MARGIN } else { MARGIN + 60.0 };
         let grid = columns as f32 * (size + GAP) - GAP;
         let width = grid.max(text_width(&self.title, TITLE)) + 2.0 * MARGIN;
         let height = top + rows as f32 * row_height - GAP + MARGIN;
@@ -105,11 +92,7 @@ impl Cell {
         }
         canvas.fill_rect(x, y + edge, edge, 5.0, self.caption_colour);
         for (index, line) in self.caption.lines().enumerate() {
-            let colour = if index == 0 {
-                self.caption_colour
-            } else {
-                palette::FAINT
-            };
+            let colour = if index == 0 { self.caption_colour } else { palette::FAINT };
             let style = TextStyle::new(CAPTION, colour, Anchor::Start);
             let line_y = y + edge + 12.0 + (index as f32 + 0.5) * LINE;
             canvas.text(&fit(line, CAPTION, edge), x, line_y, style);
@@ -128,13 +111,5 @@ fn fit_image(image: &RgbImage, size: u32) -> (Cow<'_, RgbImage>, u32) {
         let exact = f64::from(extent) * f64::from(size) / f64::from(longest);
         (exact.round() as u32).clamp(1, size)
     };
-    (
-        Cow::Owned(resize(
-            image,
-            scaled(width),
-            scaled(height),
-            FilterType::Triangle,
-        )),
-        1,
-    )
+    (Cow::Owned(resize(image, scaled(width), scaled(height), FilterType::Triangle)), 1)
 }

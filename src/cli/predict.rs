@@ -1,0 +1,123 @@
+//! `shadegrad predict RUN IMAGES…`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::CliError;
+use crate::data::{decode_file, square};
+use crate::exec;
+use crate::interop::safetensors::TensorFile;
+use crate::train::TrainError;
+use crate::train::classifier::{Classifier, ModelCard};
+use crate::train::run_dir::RunDir;
+
+/// What to classify.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Run directory, or a checkpoint in one
+    run: PathBuf,
+    /// Images, or folders of images
+    #[arg(required = true)]
+    images: Vec<PathBuf>,
+    /// One JSON object per image, with the probability of every class
+    #[arg(long)]
+    json: bool,
+    /// Where to compute: auto, gpu, cpu, an adapter's name or its index
+    #[arg(long, default_value = "auto")]
+    device: String,
+}
+
+/// Images computed together.
+const BATCH: usize = 16;
+
+/// Opens the classifier of a run directory (its best checkpoint) or of a checkpoint file.
+pub(super) fn open_run(path: &Path, device: &str) -> Result<Classifier, CliError> {
+    let file_path = if path.is_file() {
+        path.to_owned()
+    } else {
+        let run = RunDir::open(path)?;
+        run.checkpoint().ok_or_else(|| CliError::Usage(format!("{}: no checkpoint in this run", path.display())))?
+    };
+    let file = TensorFile::read(&file_path)?;
+    let card = ModelCard::from_metadata(&file, &file_path)?;
+    let mut classifier = Classifier::new(card, exec::open(device)?, None, 0)?;
+    classifier.restore(&file, &file_path)?;
+    Ok(classifier)
+}
+
+/// The images of files and folders, in the order given and sorted within a folder.
+fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    let mut images = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            images.push(path.clone());
+            continue;
+        }
+        let unreadable = |e: std::io::Error| CliError::Usage(format!("{}: cannot be read: {e}", path.display()));
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(unreadable)? {
+            let file = entry.map_err(unreadable)?.path();
+            let extension = file.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+            if ["jpg", "jpeg", "png", "webp", "bmp"].contains(&extension.as_str()) {
+                found.push(file);
+            }
+        }
+        if found.is_empty() {
+            return Err(CliError::Usage(format!("{}: holds no JPEG, PNG, WebP or BMP file", path.display())));
+        }
+        found.sort();
+        images.extend(found);
+    }
+    Ok(images)
+}
+
+/// Prints a line per image; an image that cannot be read is named on stderr and makes the exit code 2.
+pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
+    let images = collect(&args.images)?;
+    let mut classifier = open_run(&args.run, &args.device)?;
+    let (size, table) = (classifier.card.image_size as u32, classifier.card.normalization.table());
+    let mut failed = 0;
+    for chunk in images.chunks(BATCH) {
+        let mut names = Vec::new();
+        let mut pixels = Vec::new();
+        for path in chunk {
+            match decode_file(path) {
+                Ok(image) => {
+                    let bytes = square(&image, size);
+                    pixels.extend(bytes.iter().enumerate().map(|(i, &v)| table[i % 3][v as usize]));
+                    names.push(path);
+                }
+                Err(problem) => {
+                    failed += 1;
+                    eprintln!("error: {}: {problem}", path.display());
+                }
+            }
+        }
+        if names.is_empty() {
+            continue;
+        }
+        let probabilities = classifier.predict(BATCH, &pixels)?;
+        for (path, p) in names.iter().zip(&probabilities) {
+            print_one(path, p, &classifier.card.classes, args.json).map_err(CliError::Train)?;
+        }
+    }
+    Ok(if failed > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+fn print_one(path: &Path, p: &[f32], classes: &[String], json: bool) -> Result<(), TrainError> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
+    if json {
+        let all: serde_json::Map<String, serde_json::Value> =
+            classes.iter().zip(p).map(|(c, &p)| (c.clone(), p.into())).collect();
+        let class = &classes[order[0]];
+        let object = serde_json::json!({
+            "image": path.display().to_string(), "class": class, "probability": p[order[0]], "probabilities": all,
+        });
+        println!("{object}");
+    } else {
+        let top: Vec<_> = order.iter().take(3).map(|&k| format!("{} {:.1} %", classes[k], 100.0 * p[k])).collect();
+        println!("{}: {}", path.display(), top.join(", "));
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Progress for people: a bar in a terminal, plain lines elsewhere.
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::train::classify::Observer;
+use crate::train::metrics::EpochRow;
+
+/// Without a terminal, a line this often within an epoch.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Prints progress.
+pub(super) struct Progress {
+    terminal: bool,
+    bar: Mutex<Option<ProgressBar>>,
+    reading: Mutex<Option<ProgressBar>>,
+    last_line: Mutex<Instant>,
+}
+
+impl Progress {
+    /// For this process's stderr.
+    pub(super) fn new() -> Self {
+        Progress {
+            terminal: std::io::stderr().is_terminal(),
+            bar: Mutex::new(None),
+            reading: Mutex::new(None),
+            last_line: Mutex::new(Instant::now()),
+        }
+    }
+
+    fn bar(len: usize, template: &str) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(Some(len as u64), ProgressDrawTarget::stderr());
+        // The template is one of ours; a wrong one falls back to the default style.
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar
+    }
+}
+
+/// A progress display outlives a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Minutes and seconds.
+fn clock(seconds: f64) -> String {
+    format!("{}:{:02}", (seconds / 60.0) as u64, (seconds % 60.0) as u64)
+}
+
+impl Observer for Progress {
+    fn reading(&self, done: usize, total: usize) {
+        if !self.terminal {
+            return;
+        }
+        let mut bar = lock(&self.reading);
+        let bar = bar.get_or_insert_with(|| Self::bar(total, "reading images {bar:30} {pos}/{len}"));
+        bar.set_position(done as u64);
+        if done == total {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn begins(&self, lines: &[String]) {
+        for line in lines {
+            println!("{line}");
+        }
+        let _ = std::io::stdout().flush();
+    }
+
+    fn step(&self, epoch: usize, step: usize, steps: usize, loss: f64, accuracy: f64, images_per_s: f64) {
+        let message = format!("loss {loss:.4}  accuracy {:.1} %  {images_per_s:.0} images/s", 100.0 * accuracy);
+        if self.terminal {
+            let mut bar = lock(&self.bar);
+            let bar = bar.get_or_insert_with(|| Self::bar(steps, "{prefix} {bar:24} {pos}/{len}  {msg}  {eta} left"));
+            bar.set_prefix(format!("epoch {epoch}"));
+            bar.set_message(message);
+            bar.set_position(step as u64);
+        } else if lock(&self.last_line).elapsed() > PLAIN_EVERY {
+            *lock(&self.last_line) = Instant::now();
+            println!("epoch {epoch} step {step}/{steps}  {message}");
+            let _ = std::io::stdout().flush();
+        }
+    }
+
+    fn epoch(&self, row: &EpochRow, epochs: usize) {
+        if let Some(bar) = lock(&self.bar).take() {
+            bar.finish_and_clear();
+        }
+        *lock(&self.last_line) = Instant::now();
+        let left = row.seconds * (epochs as f64 - f64::from(row.epoch));
+        println!(
+            "epoch {:>2}/{epochs}  train loss {:.4} accuracy {:5.1} %  validation loss {:.4} accuracy {:5.1} %  \
+             {:.0} images/s  {} left",
+            row.epoch,
+            row.train_loss,
+            100.0 * row.train_accuracy,
+            row.val_loss,
+            100.0 * row.val_accuracy,
+            row.images_per_s,
+            clock(left),
+        );
+        let _ = std::io::stdout().flush();
+    }
+}

@@ -1,0 +1,113 @@
+//! Which device `--device` means: a pure function over the list of adapters.
+
+use super::info::{DeviceInfo, DeviceKind};
+use crate::exec::ExecError;
+
+/// Numbers from here on are parts of names, such as 4090; smaller ones are indices, and a wrong one matches no name.
+const MODEL_NUMBERS: usize = 100;
+
+/// The engine that a choice leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The CPU engine.
+    Cpu,
+    /// The GPU engine on the adapter of this index in [`list`](super::list).
+    Adapter(usize),
+}
+
+/// What `asked` means on a machine with these adapters.
+///
+/// - `auto`: the best hardware GPU (discrete, then integrated, then virtual), else the CPU engine.
+/// - `gpu`: the same, but an error where there is no hardware GPU.
+/// - `cpu`: the CPU engine.
+/// - a number below 100: the adapter of that index; anything else: the best adapter whose name contains it, whatever the case.
+///
+/// Software adapters emulate a GPU more slowly than the CPU engine runs, hence only by index or name.
+///
+/// # Errors
+/// [`ExecError::NoDevice`] with everything that could have been asked for.
+pub fn choose(asked: &str, devices: &[DeviceInfo]) -> Result<Choice, ExecError> {
+    let wanted = asked.trim().to_lowercase();
+    let best = |fits: &dyn Fn(&DeviceInfo) -> bool| {
+        // `min_by_key` keeps the first of equals, which is the driver's own order.
+        devices
+            .iter()
+            .enumerate()
+            .filter(|(_, d)| fits(d))
+            .min_by_key(|(_, d)| d.rank())
+            .map(|(i, _)| Choice::Adapter(i))
+    };
+    let hardware = |d: &DeviceInfo| d.kind.is_hardware();
+    let found = match wanted.as_str() {
+        "" => None,
+        "cpu" => Some(Choice::Cpu),
+        "auto" => best(&hardware).or(Some(Choice::Cpu)),
+        "gpu" => best(&hardware),
+        name => match name.parse::<usize>() {
+            Ok(index) if index < MODEL_NUMBERS => (index < devices.len()).then_some(Choice::Adapter(index)),
+            _ => best(&|d: &DeviceInfo| d.name.to_lowercase().contains(name)),
+        },
+    };
+    found.ok_or_else(|| ExecError::NoDevice { asked: asked.into(), available: available(devices) })
+}
+
+/// All that can be asked for, in a line.
+pub(super) fn available(devices: &[DeviceInfo]) -> String {
+    let adapters = devices.iter().enumerate().map(|(i, d)| format!(", {i}: {} ({}, {})", d.name, d.backend, d.kind));
+    format!("cpu{}", adapters.collect::<String>())
+}
+
+impl DeviceInfo {
+    /// Order of preference. Where two backends offer one GPU, Vulkan's pipelines can be kept on disk.
+    fn rank(&self) -> (DeviceKind, bool) {
+        (self.kind, self.backend != "Vulkan")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(name: &str, backend: &str, kind: DeviceKind) -> DeviceInfo {
+        DeviceInfo { name: name.into(), backend: backend.into(), ..DeviceInfo::blank(kind) }
+    }
+
+    fn laptop() -> Vec<DeviceInfo> {
+        vec![
+            device("llvmpipe (LLVM 15.0.6, 256 bits)", "Vulkan", DeviceKind::Software),
+            device("Intel(R) UHD Graphics", "Vulkan", DeviceKind::Integrated),
+            device("NVIDIA GeForce RTX 4090", "DX12", DeviceKind::Discrete),
+            device("NVIDIA GeForce RTX 4090", "Vulkan", DeviceKind::Discrete),
+        ]
+    }
+
+    #[test]
+    fn auto_prefers_discrete_then_integrated_then_virtual_then_the_cpu() {
+        assert_eq!(choose("auto", &laptop()).unwrap(), Choice::Adapter(3));
+        assert_eq!(choose("auto", &laptop()[..2]).unwrap(), Choice::Adapter(1));
+        assert_eq!(choose("auto", &laptop()[..1]).unwrap(), Choice::Cpu, "software is never chosen by itself");
+        assert_eq!(choose("auto", &[]).unwrap(), Choice::Cpu);
+        let cloud = [device("a", "Vulkan", DeviceKind::Other), device("b", "Vulkan", DeviceKind::Virtual)];
+        assert_eq!(choose("auto", &cloud).unwrap(), Choice::Adapter(1));
+    }
+
+    #[test]
+    fn gpu_is_hardware_or_an_error_that_lists_what_there_is() {
+        assert_eq!(choose("gpu", &laptop()).unwrap(), Choice::Adapter(3));
+        let error = choose("gpu", &laptop()[..1]).unwrap_err().to_string();
+        assert!(error.contains("`gpu`") && error.contains("cpu, 0: llvmpipe"), "{error}");
+    }
+
+    #[test]
+    fn names_and_indices_reach_everything() {
+        assert_eq!(choose("LLVMpipe", &laptop()).unwrap(), Choice::Adapter(0));
+        assert_eq!(choose("0", &laptop()).unwrap(), Choice::Adapter(0));
+        assert_eq!(choose("2", &laptop()).unwrap(), Choice::Adapter(2));
+        assert_eq!(choose("4090", &laptop()).unwrap(), Choice::Adapter(3));
+        assert_eq!(choose("CPU", &laptop()).unwrap(), Choice::Cpu);
+        for unknown in ["radeon", "4", "", "-1"] {
+            let error = choose(unknown, &laptop()).unwrap_err().to_string();
+            assert!(error.contains("cpu, 0: llvmpipe") && error.contains("3: NVIDIA"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Adapters and the one open device: limits, features, errors.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+
+use super::choice;
+use super::info::DeviceInfo;
+use crate::exec::ExecError;
+
+/// The adapters of this machine, found once: indices stay valid, and drivers are loaded a single time.
+fn adapters() -> &'static [wgpu::Adapter] {
+    static ADAPTERS: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
+    ADAPTERS.get_or_init(|| {
+        // Not GL: probing it prints noise on machines without a display, and it lacks the limits that training needs.
+        let backends = wgpu::Backends::PRIMARY & wgpu::Instance::enabled_backend_features();
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends,
+            flags: wgpu::InstanceFlags::from_env_or_default(),
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        pollster::block_on(instance.enumerate_adapters(backends))
+    })
+}
+
+/// All adapters, hardware and software, in the order of their indices.
+pub fn list() -> Vec<DeviceInfo> {
+    adapters().iter().map(DeviceInfo::of).collect()
+}
+
+/// An open device.
+pub(super) struct Gpu {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub info: DeviceInfo,
+    pub adapter: wgpu::AdapterInfo,
+    pub limits: wgpu::Limits,
+    health: Arc<Health>,
+}
+
+/// What went wrong outside of any call; each is kept for good, since nothing after it can be trusted.
+#[derive(Default)]
+struct Health {
+    lost: OnceLock<String>,
+    fault: OnceLock<wgpu::Error>,
+}
+
+impl Gpu {
+    /// Opens the adapter of this index in [`list`] with all that it offers.
+    pub fn open(index: usize) -> Result<Gpu, ExecError> {
+        let no_device = || ExecError::NoDevice { asked: index.to_string(), available: choice::available(&list()) };
+        let adapter = adapters().get(index).ok_or_else(no_device)?;
+        let info = DeviceInfo::of(adapter);
+        let wanted = wgpu::Features::PIPELINE_CACHE
+            | wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::SHADER_F16;
+        let mut limits = adapter.limits();
+        // DX12 reserves memory for this many bindings up front.
+        limits.max_non_sampler_bindings =
+            limits.max_non_sampler_bindings.min(wgpu::Limits::default().max_non_sampler_bindings);
+        let request = adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("shadegrad"),
+            required_features: wanted & adapter.features(),
+            required_limits: limits.clone(),
+            // Buffers are made once per plan, so blocks of spare memory for quick allocation would be wasted.
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        });
+        let (device, queue) = pollster::block_on(request).map_err(|error| ExecError::Device {
+            during: format!("opening {}", info.name),
+            reason: error.to_string(),
+        })?;
+        let health = Arc::new(Health::default());
+        let keep = health.clone();
+        device.set_device_lost_callback(move |reason, text| {
+            let text = if text.is_empty() { format!("{reason:?}") } else { text };
+            let _ = keep.lost.set(text);
+        });
+        let keep = health.clone();
+        device.on_uncaptured_error(Arc::new(move |error| {
+            let _ = keep.fault.set(error);
+        }));
+        Ok(Gpu { device, queue, info, adapter: adapter.get_info(), limits, health })
+    }
+
+    /// An error if the device is lost or has reported one outside of any scope.
+    pub fn check(&self, during: &str) -> Result<(), ExecError> {
+        if let Some(reason) = self.health.lost.get() {
+            return Err(ExecError::DeviceLost { reason: reason.clone() });
+        }
+        match self.health.fault.get() {
+            Some(error) => Err(ExecError::Device { during: during.into(), reason: text(error) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Calls the device and collects its first complaint. Scopes belong to the calling thread.
+    pub fn scoped<T>(&self, call: impl FnOnce() -> T) -> Result<T, wgpu::Error> {
+        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation]
+            .map(|filter| self.device.push_error_scope(filter));
+        let result = call();
+        let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
+        match errors.reduce(Option::or).flatten() {
+            Some(error) => Err(error),
+            None => Ok(result),
+        }
+    }
+
+    /// A buffer of at least `floats`, zeroed.
+    pub fn buffer(&self, what: &str, floats: usize, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, ExecError> {
+        // Nothing can be bound that is empty, and shaders see whole `vec4`s.
+        let size = (floats as u64 * 4).max(16);
+        if size > self.limits.max_buffer_size {
+            return Err(ExecError::TooLarge { what: what.into(), bytes: size, limit: self.limits.max_buffer_size });
+        }
+        let make = || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(what),
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let buffer = self.scoped(make).map_err(|error| match error {
+            wgpu::Error::OutOfMemory { .. } => ExecError::OutOfMemory { during: format!("making {what}"), bytes: size },
+            other => ExecError::Device { during: format!("making {what}"), reason: text(&other) },
+        })?;
+        // Making a buffer on a lost device is silent.
+        self.check("making a buffer")?;
+        Ok(buffer)
+    }
+
+    /// Waits until a submission is done.
+    pub fn wait(&self, submission: &wgpu::SubmissionIndex, during: &str) -> Result<(), ExecError> {
+        self.check(during)?;
+        let poll = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None };
+        // wgpu panics here, and only here, when the driver reports the loss of the device while we wait.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+        self.check(during)?;
+        match polled {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(ExecError::Device { during: during.into(), reason: error.to_string() }),
+            Err(_) => Err(ExecError::DeviceLost { reason: "the driver gave up while waiting for it".into() }),
+        }
+    }
+
+    /// Gives the device up; wgpu then reports it as lost.
+    pub fn destroy(&self) {
+        self.device.destroy();
+        // The report comes with the end of the work that is under way.
+        let poll = || self.device.poll(wgpu::PollType::wait_indefinitely());
+        let _ = catch_unwind(AssertUnwindSafe(poll));
+    }
+}
+
+/// A device's complaint without the frames around it.
+pub(super) fn text(error: &wgpu::Error) -> String {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => "out of memory".into(),
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
+            description.trim().into()
+        }
+    }
+}

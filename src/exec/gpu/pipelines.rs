@@ -1,0 +1,110 @@
+//! Pipelines: one per distinct shader text, compiled on all cores when a plan is loaded.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::cache::DiskCache;
+use super::device::{Gpu, text};
+use crate::exec::ExecError;
+use crate::kernel::{Access, KernelCall};
+use crate::plan::Slice;
+
+/// A compiled kernel.
+pub(super) struct Pipeline {
+    pub raw: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+/// A kernel that a plan needs.
+pub(super) struct Wanted<'a> {
+    pub call: &'a KernelCall<Slice>,
+    pub source: String,
+}
+
+/// All pipelines of an engine.
+pub(super) struct Pipelines {
+    by_source: HashMap<String, Arc<Pipeline>>,
+    cache: DiskCache,
+    checked: bool,
+}
+
+impl Pipelines {
+    pub fn new(gpu: &Gpu, checked: bool, cache_dir: Option<&Path>) -> Self {
+        Pipelines { by_source: HashMap::new(), cache: DiskCache::open(gpu, cache_dir), checked }
+    }
+
+    /// The pipelines of these kernels, in their order.
+    pub fn get(&mut self, gpu: &Gpu, wanted: &[Wanted<'_>]) -> Result<Vec<Arc<Pipeline>>, ExecError> {
+        let mut missing: HashMap<&str, &Wanted<'_>> = HashMap::new();
+        for kernel in wanted.iter().filter(|k| !self.by_source.contains_key(&k.source)) {
+            missing.insert(&kernel.source, kernel);
+        }
+        let made: Vec<(String, Arc<Pipeline>)> = missing
+            .into_par_iter()
+            .map(|(source, kernel)| Ok((source.to_owned(), Arc::new(self.compile(gpu, kernel)?))))
+            .collect::<Result<_, ExecError>>()?;
+        if !made.is_empty() {
+            self.cache.save();
+        }
+        self.by_source.extend(made);
+        Ok(wanted.iter().map(|k| self.by_source[&k.source].clone()).collect())
+    }
+
+    fn compile(&self, gpu: &Gpu, wanted: &Wanted<'_>) -> Result<Pipeline, ExecError> {
+        let pipeline = gpu.scoped(|| self.build(gpu, wanted));
+        gpu.check("compiling kernels")?;
+        pipeline.map_err(|error| kernel_error(wanted.call, text(&error)))
+    }
+
+    fn build(&self, gpu: &Gpu, wanted: &Wanted<'_>) -> Pipeline {
+        let label = Some(wanted.call.kernel);
+        let entries: Vec<_> = wanted.call.bindings.iter().zip(0..).map(|(&(_, access), i)| entry(i, access)).collect();
+        let layout = gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let shader =
+            wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(wanted.source.as_str().into()) };
+        let module = if self.checked {
+            gpu.device.create_shader_module(shader)
+        } else {
+            // SAFETY: the shaders are this crate's own and guard every access; the tests run them checked as well.
+            unsafe { gpu.device.create_shader_module_trusted(shader, wgpu::ShaderRuntimeChecks::unchecked()) }
+        };
+        let raw = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: self.checked,
+                ..Default::default()
+            },
+            cache: self.cache.raw(),
+        });
+        Pipeline { raw, layout }
+    }
+}
+
+fn entry(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only: access == Access::Read },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    }
+}
+
+/// A kernel was refused.
+pub(super) fn kernel_error(call: &KernelCall<Slice>, reason: String) -> ExecError {
+    ExecError::Kernel { kernel: call.kernel.into(), reason }
+}

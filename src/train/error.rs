@@ -1,0 +1,96 @@
+//! Everything that can end a run.
+
+use std::path::PathBuf;
+
+use crate::data::DataError;
+use crate::exec::ExecError;
+use crate::graph::GraphError;
+use crate::interop::safetensors::SafetensorsError;
+use crate::interop::torchvision::CheckpointError;
+use crate::train::config::ConfigError;
+use crate::train::pictures::PictureError;
+use crate::train::run_dir::RunDirError;
+
+/// Why training, evaluation or prediction stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// Settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The network does not fit.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The engine.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// The run directory.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// A picture.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint that was not written by this program.
+    #[error(
+        "{}: its metadata has no usable `{key}`, so it is not a checkpoint of `train classify`; \
+         such files are best.safetensors and last.safetensors in a run directory", path.display()
+    )]
+    NotAClassifier {
+        /// The file.
+        path: PathBuf,
+        /// The entry that is missing or wrong.
+        key: String,
+    },
+    /// Images smaller than the network allows.
+    #[error("--image-size {size}: ResNet18 needs at least {least} pixels")]
+    ImageTooSmall {
+        /// Asked for.
+        size: usize,
+        /// Needed.
+        least: usize,
+    },
+    /// The data's classes are not the checkpoint's.
+    #[error(
+        "the data has the classes {data:?}, but the checkpoint was trained on {model:?}: give data with the same classes"
+    )]
+    OtherClasses {
+        /// Classes of the data.
+        data: Vec<String>,
+        /// Classes of the checkpoint.
+        model: Vec<String>,
+    },
+    /// The loss is not a number any more.
+    #[error(
+        "the loss is {loss} at step {step} of epoch {epoch} (learning rate {lr}): the first value that is not finite is \
+         in {layer}; {kept}. Lower --lr, set --clip 1, or normalize the data (--normalize dataset)"
+    )]
+    NotFinite {
+        /// The loss.
+        loss: f32,
+        /// Step in the epoch, from 1.
+        step: usize,
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Learning rate.
+        lr: f64,
+        /// First layer in the order of computation.
+        layer: String,
+        /// What became of the last good weights.
+        kept: String,
+    },
+    /// Training was asked of a classifier made for evaluation.
+    #[error("this classifier was made for evaluation only")]
+    EvaluationOnly,
+}
+
+impl From<SafetensorsError> for TrainError {
+    fn from(e: SafetensorsError) -> Self {
+        TrainError::Checkpoint(e.into())
+    }
+}
