@@ -12,16 +12,24 @@
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
-const N4: u32 = GI4;
 const BATCH: u32 = GROUPS * SH * SW;
+// Vectors that a tap contributes to the sum.
+const TAP4: u32 = GO4;
 
 fn group(batch: u32) -> u32 { return batch / (SH * SW); }
 fn h_phase(batch: u32) -> u32 { return (batch / SW) % SH; }
 fn w_phase(batch: u32) -> u32 { return batch % SW; }
 
 fn m_count(batch: u32) -> u32 { return N * H_COUNT[h_phase(batch)] * W_COUNT[w_phase(batch)]; }
-fn k_begin(batch: u32) -> u32 { return 0u; }
-fn k_end(batch: u32) -> u32 { return H_TAPS[h_phase(batch)] * W_TAPS[w_phase(batch)] * GO4; }
+fn taps(batch: u32) -> u32 { return H_TAPS[h_phase(batch)] * W_TAPS[w_phase(batch)]; }
+
+// kh, kw of a tap of the phase.
+fn kernel_position(batch: u32, tap: u32) -> vec2<u32> {
+    let hp = h_phase(batch);
+    let wp = w_phase(batch);
+    let taps_w = max(W_TAPS[wp], 1u);
+    return vec2<u32>(H_TAP[hp] + (tap / taps_w) * H_STEP[hp], W_TAP[wp] + (tap % taps_w) * W_STEP[wp]);
+}
 
 // Input pixel of row m with its padding added, and the first output pixel of its image.
 struct Row { image: u32, ih: u32, iw: u32, inside: bool }
@@ -37,41 +45,42 @@ fn a_row(batch: u32, m: u32) -> Row {
     return Row(image, H_START[hp] + i * SH, W_START[wp] + j * SW, m < m_count(batch));
 }
 
-fn a_load(batch: u32, row: Row, k: u32) -> vec4<f32> {
-    let hp = h_phase(batch);
-    let wp = w_phase(batch);
-    let tap = k / GO4;
-    let taps_w = max(W_TAPS[wp], 1u);
-    let kh = H_TAP[hp] + (tap / taps_w) * H_STEP[hp];
-    let kw = W_TAP[wp] + (tap % taps_w) * W_STEP[wp];
+// First vector that a row reads for a tap, and whether the tap reaches an output.
+struct Tap { at: u32, inside: bool }
+
+fn a_tap(batch: u32, row: Row, tap: u32) -> Tap {
+    let k = kernel_position(batch, tap);
     // Exactly divisible, by the choice of the phase.
-    let oh = (i32(row.ih + PT) - i32(kh * DH)) / i32(SH);
-    let ow = (i32(row.iw + PL) - i32(kw * DW)) / i32(SW);
-    let reached = row.ih + PT >= kh * DH && row.iw + PL >= kw * DW && oh < i32(OH) && ow < i32(OW);
-    var v = vec4<f32>();
-    if (row.inside && k < k_end(batch) && reached) {
-        v = dy[((row.image * OH + u32(oh)) * OW + u32(ow)) * O4 + group(batch) * GO4 + k % GO4];
-    }
-    return v;
+    let oh = (i32(row.ih + PT) - i32(k.x * DH)) / i32(SH);
+    let ow = (i32(row.iw + PL) - i32(k.y * DW)) / i32(SW);
+    let reached = row.ih + PT >= k.x * DH && row.iw + PL >= k.y * DW && oh < i32(OH) && ow < i32(OW);
+    let inside = row.inside && tap < taps(batch) && reached;
+    let at = ((row.image * OH + u32(oh)) * OW + u32(ow)) * O4 + group(batch) * GO4;
+    return Tap(select(0u, at, inside), inside);
 }
 
-// Row k (in single channels) of the transposed weight.
-fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
-    let hp = h_phase(batch);
-    let wp = w_phase(batch);
-    let tap = k / (GO4 * 4u);
-    let taps_w = max(W_TAPS[wp], 1u);
-    let kh = H_TAP[hp] + (tap / taps_w) * H_STEP[hp];
-    let kw = W_TAP[wp] + (tap % taps_w) * W_STEP[wp];
+// Vector c of a tap. Where none is reached, vector c of the first pixel is read and dropped: no branch, no stray read.
+fn a_load(tap: Tap, c: u32) -> vec4<f32> {
+    return select(vec4<f32>(), dy[tap.at + c], tap.inside);
+}
+
+// First vector of a tap's transposed weights.
+fn b_tap(batch: u32, tap: u32) -> u32 {
+    let k = kernel_position(batch, min(tap, max(taps(batch), 1u) - 1u));
+    return (((k.x * KW + k.y) * GROUPS + group(batch)) * (GO4 * 4u)) * GI4;
+}
+
+// Columns n of output channel k of a tap.
+fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
     var v = vec4<f32>();
-    if (k < k_end(batch) * 4u && n < GI4) {
-        v = wt[((kh * KW + kw) * (O4 * 4u) + group(batch) * (GO4 * 4u) + k % (GO4 * 4u)) * GI4 + n];
+    if (N_EXACT || n < GI4) {
+        v = wt[tap + k * GI4 + n];
     }
     return v;
 }
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
-    if (m < m_count(batch) && n < GI4) {
+    if (m < m_count(batch) && (N_EXACT || n < GI4)) {
         let row = a_row(batch, m);
         dx[((row.image * H + row.ih) * W + row.iw) * I4 + group(batch) * GI4 + n] = v;
     }

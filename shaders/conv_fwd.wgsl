@@ -10,12 +10,12 @@
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
-const N4: u32 = GO4;
 const BATCH: u32 = GROUPS;
+// Vectors that a tap contributes to the sum.
+const TAP4: u32 = GI4;
 
 fn m_count(batch: u32) -> u32 { return N * OH * OW; }
-fn k_begin(batch: u32) -> u32 { return 0u; }
-fn k_end(batch: u32) -> u32 { return KH * KW * GI4; }
+fn taps(batch: u32) -> u32 { return KH * KW; }
 
 // Where row m reads: first pixel of its image, and the input position of tap (0, 0).
 struct Row { image: u32, ih: i32, iw: i32, inside: bool }
@@ -27,28 +27,38 @@ fn a_row(batch: u32, m: u32) -> Row {
     return Row(image * (H * W), i32(oh * SH) - i32(PT), i32(ow * SW) - i32(PL), m < N * OH * OW);
 }
 
-fn a_load(batch: u32, row: Row, k: u32) -> vec4<f32> {
-    let tap = k / GI4;
+// First vector that a row reads for a tap, and whether it is inside the image.
+struct Tap { at: u32, inside: bool }
+
+fn a_tap(batch: u32, row: Row, tap: u32) -> Tap {
     let ih = row.ih + i32((tap / KW) * DH);
     let iw = row.iw + i32((tap % KW) * DW);
-    var v = vec4<f32>();
-    if (row.inside && k < KH * KW * GI4 && ih >= 0i && ih < i32(H) && iw >= 0i && iw < i32(W)) {
-        v = x[(row.image + u32(ih) * W + u32(iw)) * I4 + batch * GI4 + k % GI4];
-    }
-    return v;
+    let inside = row.inside && tap < KH * KW && ih >= 0i && ih < i32(H) && iw >= 0i && iw < i32(W);
+    let at = (row.image + u32(ih) * W + u32(iw)) * I4 + batch * GI4;
+    return Tap(select(0u, at, inside), inside);
 }
 
-// Row k (in single channels) of the weight.
-fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
+// Vector c of a tap. Outside the image vector c of the first pixel is read and dropped: no branch, no stray read.
+fn a_load(tap: Tap, c: u32) -> vec4<f32> {
+    return select(vec4<f32>(), x[tap.at + c], tap.inside);
+}
+
+// First vector of a tap's weights.
+fn b_tap(batch: u32, tap: u32) -> u32 {
+    return min(tap, KH * KW - 1u) * (GI4 * 4u * O4) + batch * GO4;
+}
+
+// Columns n of input channel k of a tap.
+fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
     var v = vec4<f32>();
-    if (k < KH * KW * GI4 * 4u && n < GO4) {
-        v = w[k * O4 + batch * GO4 + n];
+    if (N_EXACT || n < GO4) {
+        v = w[tap + k * O4 + n];
     }
     return v;
 }
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
-    if (m < N * OH * OW && n < GO4) {
+    if (m < N * OH * OW && (N_EXACT || n < GO4)) {
         var r = v;
         if (HAS_BIAS) {
             r += bias[batch * GO4 + n];

@@ -10,7 +10,6 @@
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
-const N4: u32 = GO4;
 const BATCH: u32 = GROUPS * SPLITS;
 const PIXELS: u32 = N * OH * OW;
 
@@ -32,19 +31,25 @@ fn a_row(batch: u32, m: u32) -> Row {
     );
 }
 
-fn a_load(batch: u32, row: Row, k: u32) -> vec4<f32> {
-    let ih = i32(((k / OW) % OH) * SH) + row.dh;
-    let iw = i32((k % OW) * SW) + row.dw;
-    var v = vec4<f32>();
-    if (row.inside && k < k_end(batch) && ih >= 0i && ih < i32(H) && iw >= 0i && iw < i32(W)) {
-        v = x[((k / (OW * OH)) * (H * W) + u32(ih) * W + u32(iw)) * I4 + row.channel];
-    }
-    return v;
+// An output pixel: first input pixel of its image, input position of tap (0, 0) without padding.
+struct Pixel { image: u32, ih: i32, iw: i32, inside: bool }
+
+fn pixel(batch: u32, k: u32) -> Pixel {
+    return Pixel((k / (OW * OH)) * (H * W), i32(((k / OW) % OH) * SH), i32((k % OW) * SW), k < k_end(batch));
+}
+
+// Outside the image the row's channels of the first pixel are read and dropped: no branch, no stray read.
+fn a_load(row: Row, p: Pixel) -> vec4<f32> {
+    let ih = p.ih + row.dh;
+    let iw = p.iw + row.dw;
+    let inside = row.inside && p.inside && ih >= 0i && ih < i32(H) && iw >= 0i && iw < i32(W);
+    let at = select(0u, p.image + u32(ih) * W + u32(iw), inside);
+    return select(vec4<f32>(), x[at * I4 + row.channel], inside);
 }
 
 fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
     var v = vec4<f32>();
-    if (k < k_end(batch) && n < GO4) {
+    if ((K_EXACT || k < k_end(batch)) && (N_EXACT || n < GO4)) {
         v = dy[k * O4 + (batch % GROUPS) * GO4 + n];
     }
     return v;
@@ -52,7 +57,7 @@ fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
 
 // m is a single row here: vector of input channels · 4 + lane.
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
-    if (m < KH * KW * GI4 * 4u && n < GO4) {
+    if (m < KH * KW * GI4 * 4u && (N_EXACT || n < GO4)) {
         let part = (batch / GROUPS) * (KH * KW * GI4 * 4u);
         dw[(part + m) * O4 + (batch % GROUPS) * GO4 + n] = v;
     }

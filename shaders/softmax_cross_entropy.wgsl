@@ -1,5 +1,6 @@
 // Per row of logits: (loss, weight of its label, 1 if predicted rightly, 1 if counted), 0 for an ignored row.
 // l = (1 − ε) w_y (−log p_y) + ε / C Σ_c w_c (−log p_c). A tie goes to the first class.
+// LOG_PROBABILITIES: the logits are log p already.
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> labels: array<f32>;
@@ -32,7 +33,11 @@ fn main(
             for (var c = 0u; c < C4; c++) {
                 total += sum4(exp(logits_at(i, c) - top));
             }
-            let lse = log(total);
+            var lse = log(total);
+            if (LOG_PROBABILITIES) {
+                top = 0.0;
+                lse = 0.0;
+            }
             var loss = 0.0;
             var weight = 0.0;
             for (var c = 0u; c < C4; c++) {

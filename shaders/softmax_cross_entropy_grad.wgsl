@@ -1,5 +1,6 @@
 // dlogits = u · [p_k ((1 − ε) w_y + ε/C Σ_c w_c) − (1 − ε) w_y [k = y] − ε/C w_k], u the upstream gradient, divided by the
 // sum of the labels' weights for the mean (0 when every row is ignored).
+// LOG_PROBABILITIES: the logits are log p already, and the first term is absent.
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> upstream: array<f32>;
 @group(0) @binding(1) var<storage, read> totals: array<f32>;
@@ -39,7 +40,10 @@ fn main(
         let share = LABEL_SMOOTHING / f32(C);
         let scale = (1.0 - LABEL_SMOOTHING) * weight + share * all;
         for (var c = 0u; c < C4; c++) {
-            let p = exp(logits_at(i, c) - top) / total;
+            var p = exp(logits_at(i, c) - top) / total;
+            if (LOG_PROBABILITIES) {
+                p = vec4<f32>();
+            }
             let wanted = (1.0 - LABEL_SMOOTHING) * weight * one_hot(label, c) + share * class_weights(c);
             dlogits[i * C4 + c] = u * (p * scale - wanted);
         }

@@ -8,7 +8,7 @@ fn apply(d: vec4<f32>, v: vec4<f32>) -> vec4<f32> {
     if (OP == 0u) {
         return select(vec4<f32>(), d, v > vec4<f32>());
     } else if (OP == 1u) {
-        return select(d, d * ALPHA, v < vec4<f32>());
+        return select(d * ALPHA, d, v > vec4<f32>());
     } else if (OP == 2u) {
         return d * v * (1.0 - v);
     }

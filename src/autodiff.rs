@@ -13,9 +13,30 @@ pub fn gradients(graph: &mut Graph, loss: Value, wrt: &[Value]) -> Result<Vec<Va
     if graph.ty(loss).shape.elements() != 1 {
         return Err(GraphError::NotScalar { shape: graph.ty(loss).shape.to_string() });
     }
+    let one = ops::fill(graph, graph.ty(loss).clone(), 1.0)?;
+    gradients_from(graph, &[(loss, one)], wrt)
+}
+
+/// The same from given gradients: appends nodes that compute the gradient of `Σ value · upstream` over the pairs
+/// (value, upstream) of `seeds`.
+///
+/// # Errors
+/// When a value and its upstream differ in type, when no value depends on one of `wrt`, or when an op on the way has
+/// no gradient.
+pub fn gradients_from(graph: &mut Graph, seeds: &[(Value, Value)], wrt: &[Value]) -> Result<Vec<Value>, GraphError> {
     let depends = dependent_values(graph, wrt);
     let mut grads: Vec<Option<Value>> = vec![None; graph.value_count()];
-    grads[loss.index()] = Some(ops::fill(graph, graph.ty(loss).clone(), 1.0)?);
+    for &(value, upstream) in seeds {
+        if graph.ty(value) != graph.ty(upstream) {
+            return Err(GraphError::Shape {
+                op: "gradient",
+                at: String::new(),
+                shapes: format!("{}, {}", graph.ty(value).shape, graph.ty(upstream).shape),
+                rule: "a value and its upstream gradient must have the same shape and layout".into(),
+            });
+        }
+        add_to(graph, &mut grads[value.index()], upstream)?;
+    }
     for index in (0..graph.nodes().len()).rev() {
         let node = graph.nodes()[index].clone();
         if !node.inputs.iter().any(|v| depends[v.index()]) {
@@ -30,11 +51,7 @@ pub fn gradients(graph: &mut Graph, loss: Value, wrt: &[Value]) -> Result<Vec<Va
             let contributions = node.op.gradient(g, view, &upstream)?;
             for (&input, contribution) in node.inputs.iter().zip(contributions) {
                 let (Some(new), true) = (contribution, depends[input.index()]) else { continue };
-                let slot = &mut grads[input.index()];
-                *slot = Some(match *slot {
-                    Some(old) => ops::add(g, old, new)?,
-                    None => new,
-                });
+                add_to(g, &mut grads[input.index()], new)?;
             }
             Ok(())
         })?;
@@ -44,6 +61,15 @@ pub fn gradients(graph: &mut Graph, loss: Value, wrt: &[Value]) -> Result<Vec<Va
         other => format!("{other:?}"),
     };
     wrt.iter().map(|&v| grads[v.index()].ok_or_else(|| GraphError::Unused { name: name(graph, v) })).collect()
+}
+
+/// Adds `new` to the gradient collected so far.
+fn add_to(graph: &mut Graph, sum: &mut Option<Value>, new: Value) -> Result<(), GraphError> {
+    *sum = Some(match *sum {
+        Some(old) => ops::add(graph, old, new)?,
+        None => new,
+    });
+    Ok(())
 }
 
 /// For each value: does it depend on one of `roots`?

@@ -7,6 +7,8 @@ mod predict;
 mod progress;
 mod train;
 
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -43,6 +45,8 @@ enum CliError {
     Train(#[from] TrainError),
     #[error("{0}")]
     Usage(String),
+    #[error("cannot write the results to the standard output: {0}; check where it is redirected to")]
+    Output(#[from] std::io::Error),
 }
 
 macro_rules! through_train_error {
@@ -64,20 +68,27 @@ through_train_error!(
     crate::interop::safetensors::SafetensorsError,
 );
 
+/// Prints a line of results. `println!` would panic where the reader has gone (`… | head`) or the disk is full.
+fn print(line: impl Display) -> Result<(), CliError> {
+    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
+}
+
 /// Parses the arguments and runs the verb.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Train(train::Task::Classify(args)) => train::classify(&args),
         Verb::Eval(args) => eval::run(&args),
         Verb::Predict(args) => predict::run(&args),
-        Verb::Devices => {
-            devices::run();
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Devices => devices::run(),
         Verb::Plan(args) => plan::run(&args),
     };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::from(2)
-    })
+    match result {
+        Ok(code) => code,
+        // Whoever read the results has seen enough.
+        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
+    }
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::CliError;
 use super::predict::open_run;
+use super::{CliError, print};
 use crate::data::{
     ClassificationSource, Loader, LoaderOptions, OpenOptions, PrepareOptions, open_classification, prepare,
 };
@@ -72,12 +72,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let loader_options = LoaderOptions { shuffle: false, ..LoaderOptions::new(args.batch_size, 0) };
     let loader = Loader::new(Arc::new(source), loader_options)?;
     let result = classifier.evaluate(&loader, args.batch_size)?;
-    println!("{} images, loss {:.4}, accuracy {:.2} %\n", prepared.len(), result.loss, 100.0 * result.accuracy());
-    println!("{:<24} {:>7} {:>9} {:>9}", "class", "images", "recall", "precision");
+    let accuracy = 100.0 * result.accuracy();
+    print(format_args!("{} images, loss {:.4}, accuracy {accuracy:.2} %\n", prepared.len(), result.loss))?;
+    print(format_args!("{:<24} {:>7} {:>9} {:>9}", "class", "images", "recall", "precision"))?;
     let percent = |v: Option<f64>| v.map_or("–".into(), |v| format!("{:.1} %", 100.0 * v));
     for (k, name) in classifier.card.classes.iter().enumerate() {
         let (recall, precision) = (percent(result.confusion.recall(k)), percent(result.confusion.precision(k)));
-        println!("{name:<24} {:>7} {recall:>9} {precision:>9}", result.confusion.row_total(k));
+        print(format_args!("{name:<24} {:>7} {recall:>9} {precision:>9}", result.confusion.row_total(k)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::CliError;
+use super::{CliError, print};
 use crate::fuse::FuseOptions;
 use crate::nn::ResNet18;
 use crate::plan::{Plan, PlanOptions};
@@ -48,6 +48,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         ..ClassifyConfig::default()
     };
     config.validate()?;
+    config.require_large_images()?;
     if args.classes < 2 {
         return Err(CliError::Usage(format!("--classes {}: at least 2 are needed", args.classes)));
     }
@@ -63,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     };
     let parameters: usize =
         (graph.states().of(crate::graph::Group::Parameters)).map(|(_, s)| s.ty.shape.elements()).sum();
-    println!("{}", Plan::new(&graph, PlanOptions::default()));
-    println!("parameters:                               {parameters}");
+    print(Plan::new(&graph, PlanOptions::default()))?;
+    print(format_args!("parameters:                               {parameters}"))?;
     Ok(ExitCode::SUCCESS)
 }

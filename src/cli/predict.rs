@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::CliError;
-use crate::data::{decode_file, square};
+use super::{CliError, print};
+use crate::data::{DataError, decode_file, square};
 use crate::exec;
 use crate::interop::safetensors::TensorFile;
-use crate::train::TrainError;
 use crate::train::classifier::{Classifier, ModelCard};
 use crate::train::run_dir::RunDir;
 
@@ -87,10 +86,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
                     pixels.extend(bytes.iter().enumerate().map(|(i, &v)| table[i % 3][v as usize]));
                     names.push(path);
                 }
-                Err(problem) => {
+                // Says the file and what is wrong; the remedies of other verbs are left out.
+                Err(DataError::BadImage(bad)) => {
                     failed += 1;
-                    eprintln!("error: {}: {problem}", path.display());
+                    eprintln!("error: {bad}");
                 }
+                Err(other) => return Err(other.into()),
             }
         }
         if names.is_empty() {
@@ -98,13 +99,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         }
         let probabilities = classifier.predict(BATCH, &pixels)?;
         for (path, p) in names.iter().zip(&probabilities) {
-            print_one(path, p, &classifier.card.classes, args.json).map_err(CliError::Train)?;
+            print_one(path, p, &classifier.card.classes, args.json)?;
         }
     }
     Ok(if failed > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
-fn print_one(path: &Path, p: &[f32], classes: &[String], json: bool) -> Result<(), TrainError> {
+fn print_one(path: &Path, p: &[f32], classes: &[String], json: bool) -> Result<(), CliError> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
     if json {
@@ -114,10 +115,9 @@ fn print_one(path: &Path, p: &[f32], classes: &[String], json: bool) -> Result<(
         let object = serde_json::json!({
             "image": path.display().to_string(), "class": class, "probability": p[order[0]], "probabilities": all,
         });
-        println!("{object}");
+        print(object)
     } else {
         let top: Vec<_> = order.iter().take(3).map(|&k| format!("{} {:.1} %", classes[k], 100.0 * p[k])).collect();
-        println!("{}: {}", path.display(), top.join(", "));
+        print(format_args!("{}: {}", path.display(), top.join(", ")))
     }
-    Ok(())
 }

@@ -44,6 +44,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Prints a line at once. A run of hours goes on when nobody reads it any more.
+fn say(line: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
 /// Minutes and seconds.
 fn clock(seconds: f64) -> String {
     format!("{}:{:02}", (seconds / 60.0) as u64, (seconds % 60.0) as u64)
@@ -64,9 +70,8 @@ impl Observer for Progress {
 
     fn begins(&self, lines: &[String]) {
         for line in lines {
-            println!("{line}");
+            say(format_args!("{line}"));
         }
-        let _ = std::io::stdout().flush();
     }
 
     fn step(&self, epoch: usize, step: usize, steps: usize, loss: f64, accuracy: f64, images_per_s: f64) {
@@ -79,8 +84,7 @@ impl Observer for Progress {
             bar.set_position(step as u64);
         } else if lock(&self.last_line).elapsed() > PLAIN_EVERY {
             *lock(&self.last_line) = Instant::now();
-            println!("epoch {epoch} step {step}/{steps}  {message}");
-            let _ = std::io::stdout().flush();
+            say(format_args!("epoch {epoch} step {step}/{steps}  {message}"));
         }
     }
 
@@ -90,7 +94,7 @@ impl Observer for Progress {
         }
         *lock(&self.last_line) = Instant::now();
         let left = row.seconds * (epochs as f64 - f64::from(row.epoch));
-        println!(
+        say(format_args!(
             "epoch {:>2}/{epochs}  train loss {:.4} accuracy {:5.1} %  validation loss {:.4} accuracy {:5.1} %  \
              {:.0} images/s  {} left",
             row.epoch,
@@ -100,7 +104,6 @@ impl Observer for Progress {
             100.0 * row.val_accuracy,
             row.images_per_s,
             clock(left),
-        );
-        let _ = std::io::stdout().flush();
+        ));
     }
 }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::CliError;
 use super::progress::Progress;
+use super::{CliError, print};
 use crate::train::classify::train;
 use crate::train::config::{ClassifyConfig, ClassifyOverrides};
 
@@ -36,14 +36,14 @@ pub(super) fn classify(args: &ClassifyOverrides) -> Result<ExitCode, CliError> {
     let outcome = train(&config, &Progress::new(), &stop)?;
     let run = outcome.run.display();
     if outcome.interrupted {
-        println!("interrupted; the weights so far are in {run}/last.safetensors");
+        print(format_args!("interrupted; the weights so far are in {run}/last.safetensors"))?;
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if let Some((accuracy, epoch)) = outcome.best {
-        println!("best validation accuracy {:.1} % after epoch {epoch}", 100.0 * accuracy);
+        print(format_args!("best validation accuracy {:.1} % after epoch {epoch}", 100.0 * accuracy))?;
     }
-    println!("weights:  {run}/best.safetensors, last.safetensors");
-    println!("pictures: {run}/curves.png, confusion.png, samples.png");
-    println!("next:     shadegrad predict {run} IMAGES…");
+    print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;
+    print(format_args!("pictures: {run}/curves.png, confusion.png, samples.png"))?;
+    print(format_args!("next:     shadegrad predict {run} IMAGES…"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -36,10 +36,9 @@ pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling) -> Shader {
         }
         Work::Gemm { m, n, batch, .. } => {
             let operands = kernel.gemm.expect("a matrix kernel says how its operands run");
-            let tile = Tile::choose(tiling, operands, m, n);
+            let tile = Tile::choose(tiling, operands, n);
             let workgroups = m.div_ceil(tile.rows(operands)) * n.div_ceil(tile.columns()) * batch;
-            let tiles_m = m.div_ceil(tile.rows(operands));
-            let body = gemm::main_loop(tile, operands, tiles_m, n.div_ceil(tile.columns()));
+            let body = gemm::main_loop(tile, operands, m, n);
             Shader { source: format!("{consts}{}{body}", kernel.wgsl), workgroups: workgroups as u64 }
         }
     }

@@ -58,6 +58,7 @@ impl FileError {
             }
             (Read, ErrorKind::PermissionDenied) => "check its permissions",
             (Read, ErrorKind::NotFound) => "check the path",
+            (Write, ErrorKind::AlreadyExists) => "a file is in the way: choose another folder",
             (Write, ErrorKind::NotFound) => "create its folder first or choose another",
             (_, ErrorKind::NotADirectory) => "a part of the path is a file where a folder is needed",
             (_, ErrorKind::IsADirectory | ErrorKind::InvalidInput) => "name a plain file",

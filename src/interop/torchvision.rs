@@ -96,7 +96,7 @@ pub fn collect(
 /// Writes the tensors of a checkpoint into a session. Nothing is written unless everything fits.
 ///
 /// # Errors
-/// When a tensor is missing, unexpected, or has another shape: all of them are listed.
+/// When a tensor is missing, unexpected, has another shape or holds what is no finite number: all of them are listed.
 pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path) -> Result<(), CheckpointError> {
     let specs = saved(session);
     let mut problems = Vec::new();
@@ -107,7 +107,11 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
                 problems.push(format!("`{}` has the shape {:?}, expected {:?}", spec.name, t.shape, torch_shape(spec)));
             }
             Some(Tensor { data: TensorData::I64(_), .. }) => problems.push(format!("`{}` is not of floats", spec.name)),
-            Some(_) => {}
+            Some(Tensor { data: TensorData::F32(values), .. }) => {
+                if let Some(value) = values.iter().find(|v| !v.is_finite()) {
+                    problems.push(format!("`{}` holds {value}", spec.name));
+                }
+            }
         }
     }
     let known = |name: &str| name.ends_with(COUNTER) || specs.iter().any(|s| s.name == name);

@@ -26,6 +26,8 @@ pub struct CrossEntropyOptions {
     pub ignore_index: Option<i32>,
     /// Mean or sum.
     pub reduction: Reduction,
+    /// The logits are log-probabilities already, and are taken as they are: negative log likelihood.
+    pub log_probabilities: bool,
 }
 
 /// The loss. Inputs: logits [.., C], labels (one per row, whole numbers), optional class weights [C].
@@ -66,6 +68,7 @@ impl SoftmaxCrossEntropy {
             .f("IGNORE", f64::from(self.options.ignore_index.unwrap_or(-1)))
             .b("MEAN", self.options.reduction == Reduction::Mean)
             .b("WEIGHTED", self.weighted)
+            .b("LOG_PROBABILITIES", self.options.log_probabilities)
     }
 }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::TrainError;
+use super::config::MAX_IMAGE_SIZE;
 use super::metrics::ConfusionMatrix;
 use super::step::{IGNORED, Network, StepOptions, evaluation_graph, port, training_graph};
 use crate::data::{Batch, Loader, Normalization};
 use crate::exec::{AnyEngine, PlanId, Session, Ticket};
 use crate::fuse::FuseOptions;
-use crate::graph::StateTable;
+use crate::graph::{Group, StateTable};
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::nn::{ResNet18, Stem};
@@ -30,6 +31,11 @@ pub struct ModelCard {
 }
 
 impl ModelCard {
+    /// Values of one image: height x width x 3.
+    pub fn pixels(&self) -> usize {
+        3 * self.image_size * self.image_size
+    }
+
     /// The network.
     pub fn network(&self) -> ResNet18 {
         ResNet18 { classes: self.classes.len(), stem: self.stem }
@@ -66,11 +72,16 @@ impl ModelCard {
         fn parse<T: serde::de::DeserializeOwned>(s: &str) -> Option<T> {
             serde_json::from_str(s).ok()
         }
-        let classes: Vec<String> =
-            parse(text("classes")?).filter(|c: &Vec<String>| c.len() > 1).ok_or_else(|| bad("classes"))?;
-        let image_size = parse(text("image_size")?).filter(|&s| s > 0).ok_or_else(|| bad("image_size"))?;
-        let mean = parse(text("mean")?).ok_or_else(|| bad("mean"))?;
-        let std = parse(text("std")?).ok_or_else(|| bad("std"))?;
+        // The head bounds the names: memory is taken for as many classes as there are names.
+        let head = file.tensors.get("fc.bias").map_or(0, |t| t.data.len());
+        let fits = |names: &Vec<String>| names.len() > 1 && names.len() == head;
+        let classes: Vec<String> = parse(text("classes")?).filter(fits).ok_or_else(|| bad("classes"))?;
+        let sizes = ResNet18::MIN_IMAGE_SIZE..=MAX_IMAGE_SIZE;
+        let image_size = parse(text("image_size")?).filter(|s| sizes.contains(s)).ok_or_else(|| bad("image_size"))?;
+        let finite = |values: &[f32; 3]| values.iter().all(|v| v.is_finite());
+        let mean = parse(text("mean")?).filter(finite).ok_or_else(|| bad("mean"))?;
+        let positive = |values: &[f32; 3]| finite(values) && values.iter().all(|&v| v > 0.0);
+        let std = parse(text("std")?).filter(positive).ok_or_else(|| bad("std"))?;
         let stem = match text("stem")?.as_str() {
             "imagenet" => Stem::ImageNet,
             "cifar" => Stem::Cifar,
@@ -169,17 +180,57 @@ impl Classifier {
         Ok(self.session.run(plan)?)
     }
 
-    fn evaluation_plan(&mut self, n: usize) -> Result<(usize, PlanId), TrainError> {
-        if let Some(found) = self.evaluation {
+    /// Prepares the evaluation plan for a batch of `n` images (kept for later calls) and gives the size of its batch.
+    ///
+    /// # Errors
+    /// When memory runs out or a kernel is refused.
+    pub fn evaluation_plan(&mut self, n: usize, options: PlanOptions) -> Result<(usize, PlanId), TrainError> {
+        if let Some(found) = self.evaluation
+            && options.reuse
+        {
             return Ok(found);
         }
         let (network, side) = (self.card.network(), self.card.image_size);
         let apply: Network<'_> = &|g, x, mode| network.apply(g, x, mode);
         let states = self.session.states().clone();
         let graph = evaluation_graph(states, apply, [n, side, side, 3], FuseOptions::default())?;
-        let id = self.session.load(&graph, PlanOptions::default())?;
-        self.evaluation = Some((n, id));
+        let id = self.session.load(&graph, options)?;
+        if options.reuse {
+            self.evaluation = Some((n, id));
+        }
         Ok((n, id))
+    }
+
+    /// The first parameter that holds a value that is not finite. Running statistics are left out: training does not
+    /// depend on them, and layers show where they went wrong.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn parameter_not_finite(&mut self) -> Result<Option<String>, TrainError> {
+        let parameters: Vec<_> = self.session.states().of(Group::Parameters).map(|(_, s)| s.name.clone()).collect();
+        for name in parameters {
+            if self.session.read_state(&name)?.iter().any(|v| !v.is_finite()) {
+                return Ok(Some(format!("the parameter `{name}`")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first parameter, else the first layer of `plan` as it last ran, that holds a value that is not finite.
+    /// `plan` must keep all values (`reuse: false`).
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn first_not_finite(&mut self, plan: PlanId) -> Result<Option<String>, TrainError> {
+        if let Some(parameter) = self.parameter_not_finite()? {
+            return Ok(Some(parameter));
+        }
+        for port in self.session.plan(plan).values.clone() {
+            if self.session.read(plan, &port)?.iter().any(|v| !v.is_finite()) {
+                return Ok(Some(format!("the layer `{}`", port.name)));
+            }
+        }
+        Ok(None)
     }
 
     /// Logits (row by row) and the totals of up to one batch of images; `labels` may be [`IGNORED`].
@@ -189,8 +240,8 @@ impl Classifier {
         images: &[f32],
         labels: &[f32],
     ) -> Result<(Vec<f32>, Vec<f32>), TrainError> {
-        let (n, plan) = self.evaluation_plan(batch_size)?;
-        let pixels = 3 * self.card.image_size * self.card.image_size;
+        let (n, plan) = self.evaluation_plan(batch_size, PlanOptions::default())?;
+        let pixels = self.card.pixels();
         let (mut padded, mut padded_labels) = (images.to_vec(), labels.to_vec());
         padded.resize(n * pixels, 0.0);
         padded_labels.resize(n, IGNORED as f32);
@@ -208,7 +259,7 @@ impl Classifier {
     /// # Errors
     /// When the device is lost.
     pub fn predict(&mut self, batch_size: usize, images: &[f32]) -> Result<Vec<Vec<f32>>, TrainError> {
-        let pixels = 3 * self.card.image_size * self.card.image_size;
+        let pixels = self.card.pixels();
         let labels = vec![IGNORED as f32; images.len() / pixels];
         let (logits, _) = self.forward(batch_size, images, &labels)?;
         Ok(logits.chunks_exact(self.card.classes.len()).map(softmax).collect())

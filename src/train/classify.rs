@@ -11,7 +11,7 @@ use super::config::{self, ClassifyConfig};
 use super::metrics::EpochRow;
 use super::pictures::{self, Sheet};
 use super::run_dir::RunDir;
-use super::step::{Optimizer, StepOptions};
+use super::step::{Optimizer, StepOptions, port};
 use crate::data::scenes::SceneDataset;
 use crate::data::{
     Batch, ClassificationSource, Loader, LoaderOptions, Normalization, OpenOptions, PrepareOptions, Prepared, Splits,
@@ -22,7 +22,7 @@ use crate::fuse::FuseOptions;
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::nn::{ResNet18, Stem};
-use crate::ops::{AdamOptions, CrossEntropyOptions, SgdOptions, hyper_values};
+use crate::ops::{AdamOptions, CrossEntropyOptions, HYPER_LEN, SgdOptions, hyper_values};
 use crate::plan::PlanOptions;
 
 /// Images of the built-in scenes.
@@ -87,6 +87,15 @@ impl ClassifyConfig {
         }
     }
 
+    /// Refuses images that the network would shrink to nothing.
+    ///
+    /// # Errors
+    /// [`TrainError::ImageTooSmall`].
+    pub fn require_large_images(&self) -> Result<(), TrainError> {
+        let (size, least) = (self.image_size, ResNet18::MIN_IMAGE_SIZE);
+        if size < least { Err(TrainError::ImageTooSmall { size, least }) } else { Ok(()) }
+    }
+
     /// The stem as the network knows it.
     pub fn network_stem(&self) -> Stem {
         match self.stem {
@@ -120,10 +129,10 @@ fn open_data(config: &ClassifyConfig) -> Result<Splits, TrainError> {
 /// See [`TrainError`]; whatever had been written stays.
 pub fn train(config: &ClassifyConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
     config.validate()?;
-    if config.image_size < ResNet18::MIN_IMAGE_SIZE {
-        return Err(TrainError::ImageTooSmall { size: config.image_size, least: ResNet18::MIN_IMAGE_SIZE });
-    }
-    // The device and the run directory come first: both fail at once, data takes a while to read.
+    config.require_large_images()?;
+    // What can be refused at once comes before the data, which takes a while to read; the run directory comes last, so
+    // that a refused run leaves none behind.
+    config.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
     let engine = exec::open(&config.device)?;
     let init = config.init.as_ref().map(|path| TensorFile::read(path).map(|file| (file, path))).transpose()?;
     let splits = open_data(config)?;
@@ -141,13 +150,13 @@ pub fn train(config: &ClassifyConfig, observer: &dyn Observer, stop: &AtomicBool
         image_size: config.image_size,
         normalization,
     };
-    let run = RunDir::create(config.out.as_deref(), "classify-resnet18")?;
-    run.write_config(&config.to_toml())?;
-    observer.begins(&introduction(&*engine, &run, &train, &val, splits.format));
     let mut classifier = Classifier::new(card, engine, Some(config.step_options()), config.seed)?;
     if let Some((file, path)) = &init {
         classifier.restore(file, path)?;
     }
+    let run = RunDir::create(config.out.as_deref(), "classify-resnet18")?;
+    run.write_config(&config.to_toml())?;
+    observer.begins(&introduction(classifier.session.engine(), &run, &train, &val, splits.format));
     Run::new(config, classifier, run, [train, val])?.train(observer, stop)
 }
 
@@ -224,10 +233,15 @@ impl<'a> Run<'a> {
             let sums = self.epoch(epoch, observer, stop)?;
             let seconds = start.elapsed().as_secs_f64();
             if stop.load(Ordering::Relaxed) {
+                self.require_finite(epoch)?;
                 self.save(&self.run.last_path())?;
                 break;
             }
             let evaluation = self.classifier.evaluate(&self.val_loader, self.config.batch_size)?;
+            if !evaluation.loss.is_finite() {
+                // Nothing is saved: the checkpoints of the epochs before are the last good ones.
+                return Err(self.diagnose_validation(epoch, evaluation.loss));
+            }
             let row = EpochRow {
                 epoch: epoch as u32,
                 train_loss: sums.loss / sums.count,
@@ -302,38 +316,52 @@ impl<'a> Run<'a> {
     /// Runs the step again with every value kept, to name the first layer that is not finite. The optimizer leaves the
     /// weights alone when the loss is not finite, so the values are those of the failed step.
     fn diagnose(&mut self, epoch: usize, done: &Pending, loss: f32) -> TrainError {
-        let layer = self.first_not_finite(done).unwrap_or_else(|e| Some(format!("(not found: {e})")));
+        let layer = self.first_not_finite(|c, options| {
+            let plan = c.training_plan(done.batch.len(), options)?;
+            let ticket = c.start_step(plan, &done.batch, &[0.0; HYPER_LEN])?;
+            c.session.take(plan, ticket)?;
+            Ok(plan)
+        });
+        self.not_finite("loss", loss, (done.step, epoch), layer)
+    }
+
+    /// The same for the validation images, with the first batch of them.
+    fn diagnose_validation(&mut self, epoch: usize, loss: f64) -> TrainError {
+        let batch = self.val_loader.epoch(0).ok().and_then(|mut batches| batches.next()).transpose();
+        let layer = self.first_not_finite(|c, options| {
+            let images = batch?.map(|b| b.images).unwrap_or_default();
+            let (_, plan) = c.evaluation_plan(images.len() / c.card.pixels(), options)?;
+            c.session.write(plan, port::IMAGES, &images)?;
+            c.session.run_now(plan)?;
+            Ok(plan)
+        });
+        let step = self.train_loader.batches();
+        self.not_finite("validation loss", loss as f32, (step, epoch), layer)
+    }
+
+    /// What `run` computes with every value kept, searched for the first layer that is not finite.
+    fn first_not_finite(
+        &mut self,
+        run: impl FnOnce(&mut Classifier, PlanOptions) -> Result<exec::PlanId, TrainError>,
+    ) -> String {
+        let found = run(&mut self.classifier, PlanOptions { reuse: false })
+            .and_then(|plan| self.classifier.first_not_finite(plan));
+        found.unwrap_or_else(|e| Some(format!("(not found: {e})"))).unwrap_or_else(|| "the loss itself".into())
+    }
+
+    /// The last step's loss can be finite and its update not: such weights must not replace good ones.
+    fn require_finite(&mut self, epoch: usize) -> Result<(), TrainError> {
+        let Some(parameter) = self.classifier.parameter_not_finite()? else { return Ok(()) };
+        let step = (self.steps as usize - 1) % self.train_loader.batches() + 1;
+        Err(self.not_finite("update", f32::NAN, (step, epoch), parameter))
+    }
+
+    fn not_finite(&self, what: &'static str, loss: f32, (step, epoch): (usize, usize), layer: String) -> TrainError {
         let kept = match self.run.checkpoint() {
             Some(path) => format!("the last good weights are in {}", path.with_file_name("last.safetensors").display()),
             None => "no checkpoint had been written yet".into(),
         };
-        TrainError::NotFinite {
-            loss,
-            step: done.step,
-            epoch,
-            lr: self.config.lr,
-            layer: layer.unwrap_or_else(|| "the loss itself".into()),
-            kept,
-        }
-    }
-
-    fn first_not_finite(&mut self, done: &Pending) -> Result<Option<String>, TrainError> {
-        for (_, spec) in self.classifier.session.states().clone().iter() {
-            if self.classifier.session.read_state(&spec.name)?.iter().any(|v| !v.is_finite()) {
-                return Ok(Some(format!("the state `{}`", spec.name)));
-            }
-        }
-        let plan = self.classifier.training_plan(done.batch.len(), PlanOptions { reuse: false })?;
-        let hyper = hyper_values(self.config.lr, [0.0; 2], 1);
-        let ticket = self.classifier.start_step(plan, &done.batch, &hyper)?;
-        self.classifier.session.take(plan, ticket)?;
-        let ports = self.classifier.session.plan(plan).values.clone();
-        for port in ports {
-            if self.classifier.session.read(plan, &port)?.iter().any(|v| !v.is_finite()) {
-                return Ok(Some(format!("the layer {}", port.name)));
-            }
-        }
-        Ok(None)
+        TrainError::NotFinite { what, loss, step, epoch, lr: self.config.lr, layer, kept }
     }
 
     fn save(&mut self, path: &std::path::Path) -> Result<(), TrainError> {

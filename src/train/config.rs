@@ -13,6 +13,9 @@ use crate::interop::files::{FileError, read_text};
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
+/// Largest side of the images that a network is given, in pixels.
+pub const MAX_IMAGE_SIZE: usize = 8192;
+
 /// The networks that classify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -255,7 +258,7 @@ impl ClassifyConfig {
             (0.0..1.0).contains(&self.label_smoothing),
             "0 or more and below 1",
         )?;
-        rule("image_size", &self.image_size, (1..=8192).contains(&self.image_size), "1 to 8192 pixels")?;
+        rule("image_size", &self.image_size, (1..=MAX_IMAGE_SIZE).contains(&self.image_size), "1 to 8192 pixels")?;
         rule(
             "val_split",
             &self.val_split,
@@ -298,7 +301,14 @@ impl ClassifyOverrides {
 
 /// The known key most like `key`, if any is like it at all.
 fn nearest_key(key: &str, known: &[&'static str]) -> Option<&'static str> {
-    let likeness = |candidate: &str| strsim::jaro_winkler(&key.to_lowercase().replace('-', "_"), candidate);
+    let written = key.to_lowercase().replace('-', "_");
+    // The common long names that no likeness of letters leads to a setting.
+    match written.as_str() {
+        "learning_rate" => return Some("lr"),
+        "workers" | "num_workers" | "threads" => return Some("loader_threads"),
+        _ => {}
+    }
+    let likeness = |candidate: &str| strsim::jaro_winkler(&written, candidate);
     let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(nearest) > 0.75).then_some(nearest)
 }

@@ -67,10 +67,12 @@ pub enum TrainError {
     },
     /// The loss is not a number any more.
     #[error(
-        "the loss is {loss} at step {step} of epoch {epoch} (learning rate {lr}): the first value that is not finite is \
+        "the {what} is {loss} at step {step} of epoch {epoch} (learning rate {lr:?}): the first value that is not finite is \
          in {layer}; {kept}. Lower --lr, set --clip 1, or normalize the data (--normalize dataset)"
     )]
     NotFinite {
+        /// Which loss.
+        what: &'static str,
         /// The loss.
         loss: f32,
         /// Step in the epoch, from 1.

@@ -81,19 +81,26 @@ impl RunDir {
         }
     }
 
+    /// Whether [`RunDir::create`] could take `path`, as far as can be told without making anything.
+    ///
+    /// # Errors
+    /// It is a file, or a folder with something in it.
+    pub fn check_free(path: &Path) -> Result<(), RunDirError> {
+        let free = match fs::symlink_metadata(path) {
+            Ok(_) => path.is_dir() && list(path)?.next().is_none(),
+            // Whatever else is wrong with the path is said when the folder is made.
+            Err(_) => true,
+        };
+        if free { Ok(()) } else { Err(RunDirError::Taken { path: path.to_owned() }) }
+    }
+
     fn create_at(path: &Path) -> Result<Self, RunDirError> {
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(|e| FileError::writing(parent, e))?;
         }
-        let taken = || RunDirError::Taken { path: path.to_owned() };
         match fs::create_dir(path) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let empty = path.is_dir() && list(path)?.next().is_none();
-                if !empty {
-                    return Err(taken());
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::check_free(path)?,
             Err(error) => return Err(FileError::writing(path, error).into()),
         }
         Self { path: path.to_owned() }.claimed()

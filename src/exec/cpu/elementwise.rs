@@ -70,7 +70,7 @@ pub fn unary_grad<T: Real>(mut a: Args<'_, T>) {
     let (dy, at, dx) = (a.input(0), a.input(1), a.output(2));
     match a.u("OP") {
         0 => zip(dx, dy, at, |d, v| if v > zero { d } else { zero }),
-        1 => zip(dx, dy, at, |d, v| if v < zero { d * alpha } else { d }),
+        1 => zip(dx, dy, at, |d, v| if v > zero { d } else { d * alpha }),
         2 => zip(dx, dy, at, |d, v| d * v * (one - v)),
         _ => zip(dx, dy, at, |d, v| d * (one - v * v)),
     }

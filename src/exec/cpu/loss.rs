@@ -10,6 +10,7 @@ struct Loss<'a, T> {
     smoothing: T,
     ignore: Option<T>,
     weights: Option<&'a [T]>,
+    log_probabilities: bool,
 }
 
 impl<'a, T: Real> Loss<'a, T> {
@@ -19,6 +20,7 @@ impl<'a, T: Real> Loss<'a, T> {
             smoothing: T::of(a.consts.float("LABEL_SMOOTHING")),
             ignore: a.flag("HAS_IGNORE").then(|| T::of(a.consts.float("IGNORE"))),
             weights: a.flag("WEIGHTED").then(|| a.input(weights)),
+            log_probabilities: a.flag("LOG_PROBABILITIES"),
         }
     }
 
@@ -35,8 +37,11 @@ impl<'a, T: Real> Loss<'a, T> {
         self.ignore != Some(label)
     }
 
-    /// Largest logit and Σ exp(logit − largest).
+    /// Largest logit and Σ exp(logit − largest); of log-probabilities 0 and 1, so that they stay as they are.
     fn softmax(&self, row: &[T]) -> (T, T) {
+        if self.log_probabilities {
+            return (T::zero(), T::one());
+        }
         let top = row[..self.c].iter().copied().fold(T::neg_infinity(), T::max);
         (top, row[..self.c].iter().map(|&v| (v - top).exp()).sum())
     }
@@ -91,7 +96,8 @@ pub fn softmax_cross_entropy_grad<T: Real>(mut a: Args<'_, T>) {
         let (top, total) = loss.softmax(row);
         let weight = (T::one() - loss.smoothing) * loss.label_weight(label);
         for k in 0..loss.c {
-            let p = (row[k] - top).exp() / total;
+            // Log-probabilities are not normalized here, so no class feels the others.
+            let p = if loss.log_probabilities { T::zero() } else { (row[k] - top).exp() / total };
             let hit = if T::of(k as f64) == label { weight } else { T::zero() };
             out[k] = u * (p * (weight + smooth * all) - hit - smooth * loss.weight(k));
         }

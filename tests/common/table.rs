@@ -1,0 +1,324 @@
+//! Every op that can be differentiated, in the cases that its kernels find awkward, and every optimizer update.
+
+use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
+use shadegrad::ops::{self, Activation, AdamOptions, BatchNormOptions, CrossEntropyOptions, Reduction, SgdOptions};
+use shadegrad::shape::TensorType;
+
+use super::case::{Builder, Case, Place, Values, normal, uniform};
+use super::geometry::{conv_cases, pool_cases};
+
+type Build = Box<dyn Fn(&mut Builder) -> Result<Value, GraphError>>;
+
+/// An op with inputs of its own.
+pub struct OpCase {
+    pub name: String,
+    build: Build,
+}
+
+impl OpCase {
+    fn new(name: impl Into<String>, build: impl Fn(&mut Builder) -> Result<Value, GraphError> + 'static) -> Self {
+        OpCase { name: name.into(), build: Box::new(build) }
+    }
+
+    /// The op with its gradients at a place.
+    pub fn case(&self, place: Place) -> Case {
+        let mut builder = Builder::new(&self.name, place);
+        let made = (self.build)(&mut builder).and_then(|y| builder.finish_op(y));
+        made.unwrap_or_else(|e| panic!("{}: {e}", self.name))
+    }
+}
+
+/// All ops.
+pub fn op_cases() -> Vec<OpCase> {
+    [convs(), linears(), norms(), elementwise(), pools(), losses(), moves(), blocks()].into_iter().flatten().collect()
+}
+
+fn convs() -> Vec<OpCase> {
+    let case = |c: super::geometry::ConvCase| {
+        OpCase::new(format!("conv2d_{}", c.name), move |b| {
+            let [kh, kw] = c.spec.window.kernel_size;
+            let x = b.random("x", c.x);
+            let w = b.random_of("w", TensorType::kernel([kh, kw, c.x[3] / c.spec.groups, c.outputs]));
+            let bias = b.random("b", [c.outputs]);
+            let y = ops::conv2d(&mut b.graph, x, w, c.spec)?;
+            ops::add_bias(&mut b.graph, y, bias)
+        })
+    };
+    conv_cases().into_iter().map(case).collect()
+}
+
+fn linears() -> Vec<OpCase> {
+    let case = |[n, inputs, outputs]: [usize; 3]| {
+        OpCase::new(format!("linear_{n}_{inputs}_{outputs}"), move |b| {
+            let x = b.random("x", [n, inputs]);
+            let w = b.random_of("w", TensorType::kernel([inputs, outputs]));
+            ops::linear(&mut b.graph, x, w)
+        })
+    };
+    [[3, 13, 7], [1, 5, 3], [2, 67, 10], [300, 8, 4]].into_iter().map(case).collect()
+}
+
+fn batch_norm(b: &mut Builder, x: Value, training: Option<BatchNormOptions>) -> Result<Value, GraphError> {
+    let c = b.graph.dims(x)[b.graph.dims(x).len() - 1];
+    let (gamma, beta) = (b.random("gamma", [c]), b.random("beta", [c]));
+    let mean = b.statistic("mean", normal("mean", c))?;
+    let var = b.statistic("var", uniform("var", c, 0.5, 2.0))?;
+    ops::batch_norm(&mut b.graph, [x, gamma, beta, mean, var], 1e-5, training)
+}
+
+fn norms() -> Vec<OpCase> {
+    let trained = Some(BatchNormOptions::default());
+    let onnx = Some(BatchNormOptions { momentum: 0.3, unbiased: false });
+    let batch = |name: &str, x: [usize; 4], training| {
+        OpCase::new(format!("batch_norm_{name}"), move |b| {
+            let x = b.random("x", x);
+            batch_norm(b, x, training)
+        })
+    };
+    let group = |name: &str, x: [usize; 4], groups| {
+        OpCase::new(format!("group_norm_{name}"), move |b| {
+            let (x, gamma, beta) = (b.random("x", x), b.random("gamma", [x[3]]), b.random("beta", [x[3]]));
+            ops::group_norm(&mut b.graph, [x, gamma, beta], groups, 1e-5)
+        })
+    };
+    vec![
+        batch("train", [2, 7, 3, 5], trained),
+        batch("train_many_segments", [3, 19, 17, 6], trained),
+        batch("train_map1x1", [3, 1, 1, 13], trained),
+        batch("train_biased", [2, 3, 5, 8], onnx),
+        batch("eval", [2, 7, 3, 5], None),
+        group("g1", [2, 3, 7, 5], 1),
+        group("g3_of_6", [3, 5, 5, 6], 3),
+        group("instance", [2, 3, 5, 7], 7),
+        group("width47", [1, 2, 47, 9], 3),
+        group("many_segments", [2, 19, 17, 8], 2),
+        group("map1x1", [2, 1, 1, 14], 2),
+    ]
+}
+
+fn elementwise() -> Vec<OpCase> {
+    let functions = [
+        ("relu", Activation::Relu),
+        ("leaky_relu", Activation::LeakyRelu(0.2)),
+        ("sigmoid", Activation::Sigmoid),
+        ("tanh", Activation::Tanh),
+        ("scale", Activation::Scale(-0.375)),
+    ];
+    let mut cases = vec![];
+    for (name, f) in functions {
+        for shape in [[2, 5, 7, 3], [1, 3, 47, 5], [3, 1, 1, 13]] {
+            cases.push(OpCase::new(format!("{name}_{shape:?}"), move |b| {
+                let x = b.random("x", shape);
+                ops::activation(&mut b.graph, x, f)
+            }));
+        }
+    }
+    for (name, vector) in [("", false), ("_per_channel", true)] {
+        type Make = fn(&mut Graph, Value, Value) -> Result<Value, GraphError>;
+        for (op, make) in [("add", ops::add as Make), ("mul", ops::mul as Make)] {
+            cases.push(OpCase::new(format!("{op}{name}"), move |b| {
+                let x = b.random("x", [2, 19, 17, 5]);
+                let y = if vector { b.random("y", [5]) } else { b.random("y", [2, 19, 17, 5]) };
+                make(&mut b.graph, x, y)
+            }));
+        }
+    }
+    cases.push(OpCase::new("square_of_one_value", |b| {
+        let x = b.random("x", [2, 3, 5, 3]);
+        ops::mul(&mut b.graph, x, x)
+    }));
+    for p in [0.0, 0.5, 0.9] {
+        cases.push(OpCase::new(format!("dropout_{p}"), move |b| {
+            let x = b.random("x", [2, 5, 7, 3]);
+            let seed = b.constant("seed", TensorType::channels([4]), vec![12_345.0, 65_535.0, 7.0, 3.0]);
+            ops::dropout(&mut b.graph, x, seed, p)
+        }));
+    }
+    cases
+}
+
+fn pools() -> Vec<OpCase> {
+    let mut cases = vec![];
+    for c in pool_cases() {
+        cases.push(OpCase::new(format!("max_pool_{}", c.name), move |b| {
+            let x = b.random("x", c.x);
+            ops::max_pool(&mut b.graph, x, c.window)
+        }));
+        for include in [false, true] {
+            cases.push(OpCase::new(format!("avg_pool_{}_include_pad_{include}", c.name), move |b| {
+                let x = b.random("x", c.x);
+                ops::avg_pool(&mut b.graph, x, c.window, include)
+            }));
+        }
+    }
+    for shape in [[2, 7, 3, 5], [1, 1, 1, 13], [3, 2, 47, 3]] {
+        cases.push(OpCase::new(format!("global_avg_pool_{shape:?}"), move |b| {
+            let x = b.random("x", shape);
+            ops::global_avg_pool(&mut b.graph, x)
+        }));
+    }
+    cases
+}
+
+fn losses() -> Vec<OpCase> {
+    let mut cases = vec![];
+    for (logits, label_smoothing, ignore, weighted, reduction, log_probabilities) in [
+        (vec![5, 7], 0.0, None, false, Reduction::Mean, false),
+        (vec![1, 2], 0.0, None, false, Reduction::Mean, false),
+        (vec![300, 3], 0.0, Some(-100), false, Reduction::Sum, false),
+        (vec![7, 5], 0.1, Some(2), true, Reduction::Mean, false),
+        (vec![2, 3, 7, 5], 0.3, Some(255), true, Reduction::Sum, false),
+        (vec![2, 3, 7, 8], 0.1, None, false, Reduction::Mean, false),
+        (vec![7, 5], 0.0, Some(2), true, Reduction::Mean, true),
+        (vec![7, 5], 0.2, None, true, Reduction::Sum, true),
+    ] {
+        let options = CrossEntropyOptions { label_smoothing, ignore_index: ignore, reduction, log_probabilities };
+        let name = format!("softmax_cross_entropy_{logits:?}_{weighted}_{options:?}");
+        cases.push(OpCase::new(name.clone(), move |b| {
+            let (rows, classes) = (logits.iter().rev().skip(1).product(), logits[logits.len() - 1]);
+            let ty = TensorType::channels(shadegrad::shape::Shape(logits.clone()));
+            let values = normal(&format!("{name}/logits"), ty.shape.elements());
+            // Log-probabilities are negative.
+            let sign = |v: f64| if log_probabilities { -v.abs() } else { v };
+            let x = b.parameter("logits", ty, values.into_iter().map(sign).collect());
+            let label = |i: usize| if i % 3 == 1 { ignore.unwrap_or(0) } else { (i * 7 % classes) as i32 };
+            let labels = b.constant("labels", TensorType::flat(rows), (0..rows).map(|i| label(i).into()).collect());
+            let weights = || uniform(&name, classes, 0.2, 2.0);
+            let weights = weighted.then(|| b.constant("weights", TensorType::channels([classes]), weights()));
+            Ok(ops::softmax_cross_entropy(&mut b.graph, x, labels, weights, options)?[0])
+        }));
+    }
+    cases
+}
+
+fn moves() -> Vec<OpCase> {
+    let case = |name: &str, from: Vec<usize>, to: Vec<usize>| {
+        OpCase::new(format!("reshape_{name}"), move |b| {
+            let x = b.random_of("x", TensorType::channels(shadegrad::shape::Shape(from.clone())));
+            ops::reshape(&mut b.graph, x, shadegrad::shape::Shape(to.clone()))
+        })
+    };
+    vec![
+        case("flatten", vec![2, 3, 5, 7], vec![2, 105]),
+        case("same_rows", vec![3, 1, 1, 13], vec![3, 13]),
+        case("no_padding", vec![2, 2, 3, 4], vec![4, 12]),
+        OpCase::new("channel_sums_of_a_product", |b| {
+            let x = b.random("x", [2, 19, 17, 5]);
+            let bias = b.random("bias", [5]);
+            ops::add_bias(&mut b.graph, x, bias)
+        }),
+    ]
+}
+
+/// Small networks in which the rewrites find something.
+fn blocks() -> Vec<OpCase> {
+    let trained = Some(BatchNormOptions::default());
+    let residual = |name: &str, norm_first: bool, training| {
+        OpCase::new(format!("norm_add_relu_{name}"), move |b| {
+            let (x, shortcut) = (b.random("x", [2, 5, 7, 6]), b.random("shortcut", [2, 5, 7, 6]));
+            let y = batch_norm(b, x, training)?;
+            let (first, second) = if norm_first { (y, shortcut) } else { (shortcut, y) };
+            let sum = ops::add(&mut b.graph, first, second)?;
+            ops::relu(&mut b.graph, sum)
+        })
+    };
+    vec![
+        OpCase::new("norm_relu", move |b| {
+            let x = b.random("x", [2, 5, 7, 6]);
+            let y = batch_norm(b, x, trained)?;
+            ops::relu(&mut b.graph, y)
+        }),
+        OpCase::new("group_norm_relu", |b| {
+            let (x, gamma, beta) = (b.random("x", [2, 5, 7, 6]), b.random("gamma", [6]), b.random("beta", [6]));
+            let y = ops::group_norm(&mut b.graph, [x, gamma, beta], 3, 1e-5)?;
+            ops::relu(&mut b.graph, y)
+        }),
+        residual("first", true, trained),
+        residual("second", false, trained),
+        residual("eval", true, None),
+        OpCase::new("shortcut_used_twice", move |b| {
+            let x = b.random("x", [2, 5, 7, 6]);
+            let y = batch_norm(b, x, trained)?;
+            let sum = ops::add(&mut b.graph, y, x)?;
+            let y = ops::relu(&mut b.graph, sum)?;
+            ops::mul(&mut b.graph, y, sum)
+        }),
+        OpCase::new("two_norms_added", move |b| {
+            let x = b.random("x", [2, 5, 7, 6]);
+            let first = batch_norm(b, x, trained)?;
+            let (gamma, beta) = (b.random("gamma2", [6]), b.random("beta2", [6]));
+            let second = ops::group_norm(&mut b.graph, [x, gamma, beta], 2, 1e-5)?;
+            let sum = ops::add(&mut b.graph, first, second)?;
+            ops::relu(&mut b.graph, sum)
+        }),
+    ]
+}
+
+/// An optimizer's settings.
+#[derive(Clone, Copy, Debug)]
+pub enum Update {
+    Sgd(SgdOptions),
+    Adam(AdamOptions),
+}
+
+/// Two parameters, one of them not decayed, over `gradients`: one list of gradients (of both) a step.
+pub fn update_case(
+    name: &str,
+    parameters: &[(&str, TensorType, bool, Vec<f64>)],
+    gradients: &[Values],
+    (update, clip, lr): (Update, Option<f32>, f64),
+) -> Result<Case, GraphError> {
+    let mut b = Builder::new(name, Place::Alone);
+    let mut packed = vec![];
+    for (name, ty, decay, start) in parameters {
+        b.states.insert((*name).into(), start.clone());
+        b.graph.state(name, ty.clone(), Group::Parameters, Init::Constant(0.0), *decay)?;
+        let grad = b.graph.input(&format!("gradient.{name}"), ty.clone());
+        // Only a node's result can be placed in the flat buffer.
+        packed.push(ops::scale(&mut b.graph, grad, 1.0)?);
+    }
+    let flat = ops::pack_parameters(&mut b.graph, &packed)?;
+    let hyper = b.graph.input("hyper", TensorType::channels([ops::HYPER_LEN]));
+    let guard = b.constant("guard", TensorType::channels([1]), vec![0.5]);
+    let factor = clip.map(|max| ops::clip_scale(&mut b.graph, flat, max)).transpose()?;
+    let betas = match update {
+        Update::Sgd(o) => ops::sgd_step(&mut b.graph, flat, hyper, factor, guard, o).map(|()| [0.0; 2])?,
+        Update::Adam(o) => ops::adam_step(&mut b.graph, flat, hyper, factor, guard, o).map(|()| o.betas)?,
+    };
+    let outputs: Vec<_> = factor.iter().map(|&f| ("clip", f, None)).collect();
+    let mut case = b.finish(&outputs)?;
+    let step = |(t, grads): (usize, &Values)| {
+        let hyper = ops::hyper_values(lr, betas, t as u64 + 1).map(f64::from).to_vec();
+        let named = grads.iter().map(|(name, v)| (format!("gradient.{name}"), v.clone()));
+        named.chain([("hyper".to_owned(), hyper)]).collect()
+    };
+    case.steps = gradients.iter().enumerate().map(step).collect();
+    Ok(case)
+}
+
+/// Every optimizer with every flag.
+pub fn update_cases() -> Vec<Case> {
+    let sgd = SgdOptions { momentum: 0.9, nesterov: false, weight_decay: 0.05, decay_all: false };
+    let adam = AdamOptions { betas: [0.9, 0.99], eps: 1e-8, weight_decay: 0.1, decoupled: false, decay_all: false };
+    let table = [
+        ("sgd_plain", Update::Sgd(SgdOptions { momentum: 0.0, weight_decay: 0.0, ..sgd }), None),
+        ("sgd_momentum_clipped", Update::Sgd(sgd), Some(1.5)),
+        ("sgd_nesterov_decay_all", Update::Sgd(SgdOptions { nesterov: true, decay_all: true, ..sgd }), None),
+        ("adam", Update::Adam(adam), None),
+        ("adam_clipped", Update::Adam(AdamOptions { decay_all: true, ..adam }), Some(0.7)),
+        ("adamw", Update::Adam(AdamOptions { decoupled: true, ..adam }), None),
+    ];
+    let shapes = [("w", TensorType::kernel([3, 3, 5, 7]), true), ("b", TensorType::channels([7]), false)];
+    let of = |case: &str, t: usize| {
+        let values = |name: &str, ty: &TensorType| normal(&format!("{case}/{name}/{t}"), ty.shape.elements());
+        shapes.iter().map(|(name, ty, _)| ((*name).to_owned(), values(name, ty))).collect::<Values>()
+    };
+    let make = |(name, update, clip): (&str, Update, Option<f32>)| {
+        let start = of(name, 99);
+        let parameters: Vec<_> =
+            shapes.iter().map(|(n, ty, decay)| (*n, ty.clone(), *decay, start[*n].clone())).collect();
+        let gradients: Vec<Values> = (0..3).map(|t| of(name, t)).collect();
+        update_case(name, &parameters, &gradients, (update, clip, 0.05)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    };
+    table.into_iter().map(make).collect()
+}

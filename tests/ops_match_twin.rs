@@ -1,0 +1,82 @@
+//! Every op on every engine against the twins of the shaders in f64: results, gradients and updated states, with all
+//! pool memory NaN beforehand. And the rewrites change nothing.
+
+mod common;
+
+use common::case::{Case, Place};
+use common::compare::{Failures, rounding};
+use common::table::{op_cases, update_cases};
+use common::{Runner, engines, twin};
+
+/// All op cases, alone and in the midst of others, with and without rewrites, and all optimizer updates.
+fn cases() -> Vec<Case> {
+    let mut cases = update_cases();
+    for op in op_cases() {
+        for place in [Place::Alone, Place::Midst] {
+            let case = op.case(place);
+            let fused = case.fused();
+            if fused.graph.nodes().len() != case.graph.nodes().len() {
+                cases.push(fused);
+            }
+            cases.push(case);
+        }
+    }
+    cases
+}
+
+fn run(engine: &dyn Runner, case: &Case) -> common::Values {
+    engine.run(case).unwrap_or_else(|e| panic!("{} on {}: {e}", case.name, engine.name()))
+}
+
+#[test]
+fn every_engine_matches_the_twin() {
+    let (twin, engines) = (twin(), engines());
+    let mut failures = Failures::default();
+    for case in cases() {
+        let expected = run(twin.as_ref(), &case);
+        for engine in &engines {
+            let tolerance = rounding(&case.plan(), engine.epsilon());
+            let what = format!("{} on {}", case.name, engine.name());
+            failures.all_close(&what, &run(engine.as_ref(), &case), &expected, tolerance);
+        }
+    }
+    failures.none();
+}
+
+#[test]
+fn rewrites_change_nothing() {
+    let twin = twin();
+    let mut failures = Failures::default();
+    let mut rewritten = 0;
+    for op in op_cases() {
+        let case = op.case(Place::Midst);
+        let fused = case.fused();
+        if fused.graph.nodes().len() == case.graph.nodes().len() {
+            continue;
+        }
+        rewritten += 1;
+        failures.all_close(&fused.name, &run(twin.as_ref(), &fused), &run(twin.as_ref(), &case), 1e-10);
+    }
+    assert!(rewritten >= 30, "the rewrites were found in only {rewritten} cases");
+    failures.none();
+}
+
+/// Each rewrite must be found where it is meant to be, or the test above compares nothing.
+#[test]
+fn rewrites_are_found() {
+    let nodes = |c: &Case, name: &str| c.graph.nodes().iter().filter(|n| n.op.name() == name).count();
+    for (case, gone) in [
+        ("norm_relu", &["relu", "activation_grad"][..]),
+        ("group_norm_relu", &["relu", "activation_grad"]),
+        ("norm_add_relu_first", &["relu", "add", "activation_grad"]),
+        ("norm_add_relu_second", &["relu", "add", "activation_grad"]),
+        ("norm_add_relu_eval", &["relu", "add", "activation_grad"]),
+        ("conv2d_3x3", &["add"]),
+    ] {
+        let op = op_cases().into_iter().find(|op| op.name == case).expect("a case of this name");
+        let fused = op.case(Place::Alone).fused();
+        for name in gone {
+            assert_eq!(nodes(&fused, name), 0, "{case}: `{name}` is still there");
+        }
+    }
+}

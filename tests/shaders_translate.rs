@@ -1,0 +1,186 @@
+//! Every shader, in every variant that a plan can ask for, is valid and becomes SPIR-V, MSL and HLSL: what Vulkan, Metal
+//! and DX12 will be given, checked without any of them.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use common::case::Place;
+use common::table::{op_cases, update_cases};
+use naga::back::{hlsl, msl, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use shadegrad::exec::registry::KERNELS;
+use shadegrad::exec::shader::{Tiling, shader};
+use shadegrad::fuse::{FuseOptions, fuse};
+use shadegrad::graph::{Graph, StateTable};
+use shadegrad::kernel::{Access, KernelCall};
+use shadegrad::nn::{Mode, ResNet18, Stem};
+use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions};
+use shadegrad::plan::{Plan, PlanOptions, Slice};
+use shadegrad::train::step::{Optimizer, StepOptions, evaluation_graph, training_graph};
+
+/// Graphs with every kernel under every flag: all op cases, and real networks.
+fn graphs() -> Vec<(String, Graph)> {
+    let mut graphs = vec![];
+    for op in op_cases() {
+        let case = op.case(Place::Alone);
+        graphs.push((case.fused().name, case.fused().graph));
+        graphs.push((case.name, case.graph));
+    }
+    graphs.extend(update_cases().into_iter().map(|c| (c.name, c.graph)));
+    let adam = AdamOptions { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, decoupled: true, decay_all: false };
+    let sgd = SgdOptions { momentum: 0.9, nesterov: false, weight_decay: 1e-4, decay_all: true };
+    graphs.extend(resnet([16, 64, 64, 3], 10, Stem::ImageNet, Optimizer::Adam(adam), None));
+    graphs.extend(resnet([3, 224, 160, 3], 1000, Stem::Cifar, Optimizer::Sgd(sgd), Some(1.0)));
+    graphs
+}
+
+fn resnet(
+    images: [usize; 4],
+    classes: usize,
+    stem: Stem,
+    optimizer: Optimizer,
+    clip: Option<f32>,
+) -> Vec<(String, Graph)> {
+    let network = |g: &mut Graph, x, mode: Mode| ResNet18 { classes, stem }.apply(g, x, mode);
+    let options = |fuse| StepOptions { images, loss: CrossEntropyOptions::default(), optimizer, clip, fuse };
+    let name = |what: &str| format!("resnet18 {what} {images:?}");
+    let train = |fuse| training_graph(StateTable::default(), &network, options(fuse)).expect("it fits");
+    let (fused, plain) = (train(FuseOptions::default()), train(FuseOptions::NONE));
+    let mut eval = evaluation_graph(fused.states().clone(), &network, images, FuseOptions::NONE).expect("it fits");
+    let plain_eval = eval.clone();
+    fuse(&mut eval, FuseOptions::default());
+    vec![
+        (name("training"), fused),
+        (name("training without rewrites"), plain),
+        (name("evaluation"), eval),
+        (name("evaluation without rewrites"), plain_eval),
+    ]
+}
+
+/// All different shader texts, with the call and graph of their first use.
+fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
+    let mut variants = BTreeMap::new();
+    for (name, graph) in graphs() {
+        for planned in Plan::new(&graph, PlanOptions::default()).calls {
+            for tiling in [Tiling::Workgroup, Tiling::Register] {
+                let made = shader(&planned.call, tiling);
+                assert!(made.workgroups > 0, "{name}: {} has nothing to do", planned.call.kernel);
+                let label = || (planned.call.clone(), format!("{} in {name} ({tiling:?})", planned.call.kernel));
+                variants.entry(made.source).or_insert_with(label);
+            }
+        }
+    }
+    variants
+}
+
+fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
+    // No capability beyond what every adapter has.
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        .validate(&module)
+        .map_err(|e| e.emit_to_string(source))?;
+    Ok((module, info))
+}
+
+/// Bindings declared, in order, with whether they may be written: must be those of the call.
+fn check_bindings(module: &naga::Module, call: &KernelCall<Slice>) -> Result<(), String> {
+    let mut declared: Vec<(u32, bool)> = module
+        .global_variables
+        .iter()
+        .filter_map(|(_, v)| {
+            let naga::AddressSpace::Storage { access } = v.space else { return None };
+            Some((v.binding?.binding, access.contains(naga::StorageAccess::STORE)))
+        })
+        .collect();
+    declared.sort_unstable();
+    let wanted: Vec<(u32, bool)> =
+        call.bindings.iter().enumerate().map(|(i, (_, access))| (i as u32, *access != Access::Read)).collect();
+    if declared == wanted {
+        Ok(())
+    } else {
+        Err(format!("it declares the bindings {declared:?}, the op gives {wanted:?}"))
+    }
+}
+
+fn spirv(module: &naga::Module, info: &ModuleInfo) -> Result<Vec<u32>, String> {
+    let options = spv::Options { lang_version: (1, 3), ..Default::default() };
+    spv::write_vec(module, info, &options, None).map_err(|e| e.to_string())
+}
+
+fn metal(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
+    let options = msl::Options { fake_missing_bindings: true, lang_version: (2, 1), ..Default::default() };
+    let (text, made) =
+        msl::write_string(module, info, &options, &msl::PipelineOptions::default()).map_err(|e| e.to_string())?;
+    made.entry_point_names.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
+    if text.contains("kernel void") { Ok(()) } else { Err("the MSL has no kernel".into()) }
+}
+
+fn direct3d(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
+    let options = hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+    let pipeline = hlsl::PipelineOptions::default();
+    let mut text = String::new();
+    let made =
+        hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None).map_err(|e| e.to_string())?;
+    made.entry_point_names.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
+    if text.contains("numthreads") { Ok(()) } else { Err("the HLSL has no compute shader".into()) }
+}
+
+/// Runs Khronos' validator over the words, if it is installed.
+fn spirv_val(words: &[u32]) -> Result<(), String> {
+    let file = tempfile::NamedTempFile::new().map_err(|e| e.to_string())?;
+    fs::write(file.path(), bytemuck::cast_slice::<u32, u8>(words)).map_err(|e| e.to_string())?;
+    match Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(file.path()).output() {
+        Ok(out) if out.status.success() => Ok(()),
+        Ok(out) => Err(format!("spirv-val: {}", String::from_utf8_lossy(&out.stderr))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(format!("spirv-val: {e}")),
+    }
+}
+
+fn translate(source: &str, call: &KernelCall<Slice>) -> Result<(), String> {
+    let (module, info) = validate(source)?;
+    check_bindings(&module, call)?;
+    let words = spirv(&module, &info).map_err(|e| format!("SPIR-V: {e}"))?;
+    metal(&module, &info).map_err(|e| format!("MSL: {e}"))?;
+    direct3d(&module, &info).map_err(|e| format!("HLSL: {e}"))?;
+    spirv_val(&words)
+}
+
+#[test]
+fn every_shader_becomes_spirv_msl_and_hlsl() {
+    let variants = variants();
+    let mut bad = vec![];
+    for (source, (call, label)) in &variants {
+        if let Err(e) = translate(source, call) {
+            bad.push(format!("{label}: {e}"));
+        }
+    }
+    println!("{} shader variants", variants.len());
+    assert!(bad.is_empty(), "{} of {} shaders:\n{}", bad.len(), variants.len(), bad[..bad.len().min(5)].join("\n"));
+}
+
+#[test]
+fn every_kernel_is_met() {
+    let met: std::collections::BTreeSet<&str> = variants().values().map(|(call, _)| call.kernel).collect();
+    let missing: Vec<&str> = KERNELS.iter().map(|k| k.name).filter(|name| !met.contains(name)).collect();
+    assert!(missing.is_empty(), "no graph of this test uses {missing:?}: add an op case");
+    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).expect("the shaders' folder");
+    for file in files.filter_map(|f| f.ok()?.file_name().into_string().ok()) {
+        if let Some(name) = file.strip_suffix(".wgsl") {
+            assert!(KERNELS.iter().any(|k| k.name == name), "shaders/{file} is in no registry");
+        }
+    }
+}
+
+#[test]
+fn a_broken_shader_is_seen() {
+    let (source, (call, _)) = variants().into_iter().next().expect("there are shaders");
+    assert!(translate(&source, &call).is_ok());
+    let wrong = format!("{source}\nfn wrong() -> f32 {{ return 1u; }}\n");
+    assert!(translate(&wrong, &call).is_err());
+    let fewer = KernelCall { bindings: call.bindings[1..].to_vec(), ..call };
+    assert!(translate(&source, &fewer).unwrap_err().contains("bindings"));
+}
