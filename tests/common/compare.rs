@@ -54,7 +54,7 @@ impl Failures {
             return self.add(format!("{what}: {} elements instead of {}", got.len(), expected.len()));
         }
         let error = |i: usize| (got[i] - expected[i]).abs();
-        let bad: Vec<usize> = (0..got.len()).filter(|&i| !(error(i) <= tolerance * scale)).collect();
+        .filter(|&i| error(i).is_nan() || error(i) > tolerance * scale)
         let worst = bad.iter().copied().max_by(|&a, &b| {
             // A NaN counts as the worst.
             error(a).partial_cmp(&error(b)).unwrap_or(error(a).is_nan().cmp(&error(b).is_nan()))
