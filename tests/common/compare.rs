@@ -54,7 +54,8 @@ impl Failures {
             return self.add(format!("{what}: {} elements instead of {}", got.len(), expected.len()));
         }
         let error = |i: usize| (got[i] - expected[i]).abs();
-        .filter(|&i| error(i).is_nan() || error(i) > tolerance * scale)
+        let wrong = |i: &usize| error(*i).is_nan() || error(*i) > tolerance * scale;
+        let bad: Vec<usize> = (0..got.len()).filter(wrong).collect();
         let worst = bad.iter().copied().max_by(|&a, &b| {
             // A NaN counts as the worst.
             error(a).partial_cmp(&error(b)).unwrap_or(error(a).is_nan().cmp(&error(b).is_nan()))
