@@ -69,9 +69,9 @@ impl fmt::Debug for Shape {
 /// Which axes are padded in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// Last axis padded: activations [N,H,W,C], [N,C] and vectors [C].
+    /// Last axis padded: activations `[N,H,W,C]`, `[N,C]` and vectors `[C]`.
     Channels,
-    /// Last two axes padded: weights [KH,KW,I,O] and [I,O].
+    /// Last two axes padded: weights `[KH,KW,I,O]` and `[I,O]`.
     Kernel,
     /// Nothing padded but the end: flat buffers that hold many tensors.
     Flat,

@@ -28,7 +28,7 @@ impl ResNet18 {
     /// Smallest image side that leaves at least one pixel at every layer.
     pub const MIN_IMAGE_SIZE: usize = 8;
 
-    /// Appends the network: x [N,H,W,3] to logits [N, classes].
+    /// Appends the network: x `[N,H,W,3]` to logits [N, classes].
     ///
     /// # Errors
     /// When x is smaller than the stem's window.
@@ -40,7 +40,7 @@ impl ResNet18 {
         Linear { features: self.classes }.apply(g, "fc", flat)
     }
 
-    /// Appends all but the head: x [N,H,W,3] to [N, H/32, W/32, 512] (H/8 with the CIFAR stem).
+    /// Appends all but the head: x `[N,H,W,3]` to [N, H/32, W/32, 512] (H/8 with the CIFAR stem).
     ///
     /// # Errors
     /// When x is smaller than the stem's window.

@@ -23,7 +23,7 @@ impl From<Window> for ConvSpec {
     }
 }
 
-/// Convolution of x [N,H,W,I] with w [KH,KW,I/groups,O] and an optional bias [O]; or x [N,I] with w [I,O].
+/// Convolution of x `[N,H,W,I]` with w [KH,KW,I/groups,O] and an optional bias `[O]`; or x `[N,I]` with w `[I,O]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv2d(pub ConvSpec);
 
@@ -53,7 +53,7 @@ pub fn conv2d(g: &mut Graph, x: Value, w: Value, spec: impl Into<ConvSpec>) -> R
     g.add1(Conv2d(spec.into()), &[x, w])
 }
 
-/// Appends `x · w` for x [N,I] and w [I,O].
+/// Appends `x · w` for x `[N,I]` and w `[I,O]`.
 ///
 /// # Errors
 /// When the inner sizes differ.

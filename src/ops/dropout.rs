@@ -6,7 +6,7 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Work};
 use crate::shape::TensorType;
 
-/// Zeroes elements with probability `p` and scales the others by 1 / (1 − p). Inputs: x, the step's seed [4] (four
+/// Zeroes elements with probability `p` and scales the others by 1 / (1 − p). Inputs: x, the step's seed `[4]` (four
 /// 16-bit numbers: seed low, seed high, step low, step high).
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout {

@@ -86,7 +86,7 @@ pub fn add(g: &mut Graph, a: Value, b: Value) -> Result<Value, GraphError> {
     g.add1(Binary(BinaryOp::Add), &[a, b])
 }
 
-/// Appends `x + b` with b [C] repeated over all rows.
+/// Appends `x + b` with b `[C]` repeated over all rows.
 ///
 /// # Errors
 /// When b has another length than x has channels.

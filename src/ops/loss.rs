@@ -30,8 +30,8 @@ pub struct CrossEntropyOptions {
     pub log_probabilities: bool,
 }
 
-/// The loss. Inputs: logits [.., C], labels (one per row, whole numbers), optional class weights [C].
-/// Outputs: loss [1]; totals [4]: loss sum, weight sum, rows predicted rightly, rows counted.
+/// The loss. Inputs: logits [.., C], labels (one per row, whole numbers), optional class weights `[C]`.
+/// Outputs: loss `[1]`; totals `[4]`: loss sum, weight sum, rows predicted rightly, rows counted.
 #[derive(Clone, Copy, Debug)]
 pub struct SoftmaxCrossEntropy {
     /// Options.

@@ -140,7 +140,7 @@ impl Op for Norm {
             return Err("the residual must have the shape of x".into());
         }
         if let NormKind::Group { groups } = self.kind
-            && (groups == 0 || x.shape.channels() % groups != 0)
+            && (groups == 0 || !x.shape.channels().is_multiple_of(groups))
         {
             return Err(format!("{} channels cannot be divided into {groups} groups", x.shape.channels()));
         }

@@ -36,7 +36,7 @@ pub struct AdamOptions {
     pub decay_all: bool,
 }
 
-/// Inputs: parameters, gradients, momentum (all flat), hyper [4], clip [4], guard [1].
+/// Inputs: parameters, gradients, momentum (all flat), hyper `[4]`, clip `[4]`, guard `[1]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd {
     options: SgdOptions,
@@ -44,7 +44,7 @@ pub struct Sgd {
     clip: bool,
 }
 
-/// Inputs: parameters, gradients, both moments (all flat), hyper [4], clip [4], guard [1].
+/// Inputs: parameters, gradients, both moments (all flat), hyper `[4]`, clip `[4]`, guard `[1]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
     options: AdamOptions,
@@ -52,7 +52,7 @@ pub struct Adam {
     clip: bool,
 }
 
-/// Global-norm clipping: from the flat gradients, [4] = norm, factor `min(1, max_norm / (norm + 1e-6))`.
+/// Global-norm clipping: from the flat gradients, `[4]` = norm, factor `min(1, max_norm / (norm + 1e-6))`.
 #[derive(Clone, Copy, Debug)]
 pub struct ClipScale {
     /// Largest norm that passes unchanged.

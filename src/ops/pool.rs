@@ -49,7 +49,7 @@ pub fn avg_pool(g: &mut Graph, x: Value, window: Window, count_include_pad: bool
     g.add1(AvgPool { window, count_include_pad }, &[x])
 }
 
-/// Appends the mean over H and W: [N,H,W,C] to [N,1,1,C].
+/// Appends the mean over H and W: `[N,H,W,C]` to `[N,1,1,C]`.
 ///
 /// # Errors
 /// When x has no spatial axes.

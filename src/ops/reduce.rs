@@ -5,7 +5,7 @@ use crate::graph::{Graph, GraphError, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::TensorType;
 
-/// Sum over all axes but the last: [.., C] to [C]. The gradient of a bias.
+/// Sum over all axes but the last: [.., C] to `[C]`. The gradient of a bias.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelSums;
 

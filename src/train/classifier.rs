@@ -254,7 +254,7 @@ impl Classifier {
         Ok((logits, totals))
     }
 
-    /// Probabilities of all classes for images that are normalized and of the card's size, [N,H,W,3].
+    /// Probabilities of all classes for images that are normalized and of the card's size, `[N,H,W,3]`.
     ///
     /// # Errors
     /// When the device is lost.

@@ -256,7 +256,7 @@ impl<'a> Run<'a> {
             self.save(&self.run.last_path())?;
             if self.best.as_ref().is_none_or(|(best, _)| row.val_accuracy > best.val_accuracy) {
                 self.save(&self.run.best_path())?;
-                self.best = Some((row.clone(), evaluation));
+                self.best = Some((row, evaluation));
             }
             observer.epoch(&row, self.config.epochs);
             self.rows.push(row);

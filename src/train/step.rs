@@ -27,15 +27,15 @@ impl Optimizer {
 
 /// Names of the ports of the graphs below.
 pub mod port {
-    /// Input [N,H,W,C].
+    /// Input `[N,H,W,C]`.
     pub const IMAGES: &str = "images";
-    /// Input [N], class numbers; see `IGNORED`.
+    /// Input `[N]`, class numbers; see `IGNORED`.
     pub const LABELS: &str = "labels";
     /// Input: what changes from step to step, see `ops::hyper_values`.
     pub const HYPER: &str = "hyper";
-    /// Output [1].
+    /// Output `[1]`.
     pub const LOSS: &str = "loss";
-    /// Output [4]: loss sum, weight sum, rightly predicted, counted.
+    /// Output `[4]`: loss sum, weight sum, rightly predicted, counted.
     pub const TOTALS: &str = "totals";
     /// Output [N, classes] of the evaluation.
     pub const LOGITS: &str = "logits";

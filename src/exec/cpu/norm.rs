@@ -52,7 +52,7 @@ impl Geometry {
     /// Rows of a task of the passes over all elements; never across samples.
     fn block(&self) -> usize {
         let rows = (16 * 1024 / self.c).clamp(1, self.sample_rows);
-        if self.samples == 1 || self.sample_rows % rows == 0 { rows } else { self.sample_rows }
+        if self.samples == 1 || self.sample_rows.is_multiple_of(rows) { rows } else { self.sample_rows }
     }
 }
 
@@ -210,10 +210,11 @@ pub fn norm_group_sums<T: Real>(mut a: Args<'_, T>) {
         (sum_g[i], sum_gx[i]) = (T::zero(), T::zero());
         if group < g.groups {
             for s in 0..g.segments {
-                for c in group * g.group_size..(group + 1) * g.group_size {
+                let channels = group * g.group_size..(group + 1) * g.group_size;
+                for (c, &scale) in channels.clone().zip(&gamma[channels]) {
                     let at = (sample * g.segments + s) * 2 * g.c + c / 4 * 8 + c % 4;
-                    sum_g[i] += gamma[c] * partials[at];
-                    sum_gx[i] += gamma[c] * partials[at + 4];
+                    sum_g[i] += scale * partials[at];
+                    sum_gx[i] += scale * partials[at + 4];
                 }
             }
         }

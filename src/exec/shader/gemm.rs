@@ -81,7 +81,7 @@ pub fn main_loop(tile: Tile, operands: Operands, m: usize, n: usize) -> String {
     let mut out = String::new();
     let (tiles_m, tiles_n) = (m.div_ceil(tile.rows(operands)), n.div_ceil(tile.columns()));
     // Guards that can never be false are left out of the inner loop.
-    let _ = writeln!(out, "const N_EXACT: bool = {};", n % tile.columns() == 0);
+    let _ = writeln!(out, "const N_EXACT: bool = {};", n.is_multiple_of(tile.columns()));
     let _ = writeln!(out, "const K_EXACT: bool = {};", tile.tiling == Tiling::Register);
     let [tx, ty] = tile.threads;
     let (rows, cols) = (tile.rows_each, tile.columns_each);
