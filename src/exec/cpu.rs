@@ -2,13 +2,18 @@
 //! engine of gradient checks, and the default where there is no GPU.
 
 pub mod conv;
+pub mod dice;
 pub mod elementwise;
 pub mod loss;
+pub mod metrics;
 pub mod norm;
 pub mod optimizer;
 pub mod pool;
 mod real;
 pub mod reduce;
+pub mod region;
+pub mod regression;
+pub mod resize;
 
 use std::collections::{HashMap, VecDeque};
 
