@@ -2,6 +2,10 @@
 
 mod layers;
 mod resnet;
+mod resnet_seg;
+mod unet;
 
-pub use layers::{BatchNorm2d, Conv2dLayer, Linear, Mode};
+pub use layers::{BatchNorm2d, Conv2dLayer, ConvTranspose2dLayer, Linear, Mode, WeightInit};
 pub use resnet::{ResNet18, Stem};
+pub use resnet_seg::{Decoder, ResNet18Seg};
+pub use unet::{UNet, Up};

@@ -45,6 +45,15 @@ impl ResNet18 {
     /// # Errors
     /// When x is smaller than the stem's window.
     pub fn features(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        Ok(self.stages(g, x, mode)?[3])
+    }
+
+    /// As [`ResNet18::features`], with the results of all four stages: 64, 128, 256, 512 channels, each half the size of
+    /// the one before.
+    ///
+    /// # Errors
+    /// When x is smaller than the stem's window.
+    pub fn stages(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<[Value; 4], GraphError> {
         let bn = BatchNorm2d::default();
         let stem = match self.stem {
             Stem::ImageNet => Conv2dLayer::square(64, 7, 2, 3),
@@ -56,14 +65,16 @@ impl ResNet18 {
         if self.stem == Stem::ImageNet {
             x = g.scope("maxpool", |g| ops::max_pool(g, x, Window::square(3, 2, 1)))?;
         }
+        let mut stages = [x; 4];
         for (stage, channels) in [64, 128, 256, 512].into_iter().enumerate() {
             for block in 0..2 {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{block}", stage + 1);
                 x = g.scope(&name, |g| basic_block(g, x, channels, stride, mode))?;
             }
+            stages[stage] = x;
         }
-        Ok(x)
+        Ok(stages)
     }
 }
 

@@ -4,8 +4,11 @@ use rayon::prelude::*;
 
 use super::{Args, Real};
 
+/// For every output pixel of an axis: two input pixels, and the part of the second.
+type Axis<T> = Vec<(usize, usize, T)>;
+
 /// One axis: for every output pixel the two input pixels that it is made of, and the part of the second.
-fn axis<T: Real>(a: &Args<'_, T>, names: [&str; 5], bilinear: bool) -> Vec<(usize, usize, T)> {
+fn axis<T: Real>(a: &Args<'_, T>, names: [&str; 5], bilinear: bool) -> Axis<T> {
     let [size, outputs, step, scale] = [names[0], names[1], names[2], names[4]].map(|name| a.u(name));
     let offset = a.consts.int(names[3]);
     (0..outputs)
@@ -19,7 +22,7 @@ fn axis<T: Real>(a: &Args<'_, T>, names: [&str; 5], bilinear: bool) -> Vec<(usiz
 }
 
 /// Rows, columns and vector length.
-fn geometry<T: Real>(a: &Args<'_, T>) -> ([Vec<(usize, usize, T)>; 2], [usize; 2], usize) {
+fn geometry<T: Real>(a: &Args<'_, T>) -> ([Axis<T>; 2], [usize; 2], usize) {
     let bilinear = a.flag("BILINEAR");
     let rows = axis(a, ["H", "OH", "H_STEP", "H_OFFSET", "H_SCALE"], bilinear);
     let columns = axis(a, ["W", "OW", "W_STEP", "W_OFFSET", "W_SCALE"], bilinear);
