@@ -81,7 +81,7 @@ fn complain(line: impl Display) {
 /// Parses the arguments and runs the verb.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().verb {
-        Verb::Train(train::Task::Classify(args)) => train::classify(&args),
+        Verb::Train(task) => train::run(&task),
         Verb::Eval(args) => eval::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Devices => devices::run(),

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use super::{CliError, print};
 use crate::fuse::FuseOptions;
-use crate::nn::ResNet18;
+use crate::nn::{ResNet18, Stem};
 use crate::plan::{Plan, PlanOptions};
-use crate::train::config::{ClassifyConfig, Model, Optimizer, Stem};
+use crate::train::config::{ClassifyConfig, Model, Optimizer};
 use crate::train::step::{evaluation_graph, training_graph};
 
 /// What to plan.
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     if !(2..=MAX_CLASSES).contains(&args.classes) {
         return Err(CliError::Usage(format!("--classes {}: expected 2 to {MAX_CLASSES}", args.classes)));
     }
-    let network = ResNet18 { classes: args.classes, stem: config.network_stem() };
+    let network = ResNet18 { classes: args.classes, stem: config.stem };
     let mut options = config.step_options();
     if args.no_fuse {
         options.fuse = FuseOptions::NONE;

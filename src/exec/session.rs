@@ -72,7 +72,9 @@ impl<E: Engine + ?Sized> Session<E> {
             // An input that nothing uses was dropped with its users.
             return match self.inputs[plan.0].iter().any(|name| name == input) {
                 true => Ok(()),
-                false => Err(port_error(input, &format!("there is no such input, but {}", self.inputs[plan.0].join(", ")))),
+                false => {
+                    Err(port_error(input, &format!("there is no such input, but {}", self.inputs[plan.0].join(", "))))
+                }
             };
         };
         check_len(port, data.len())?;

@@ -6,7 +6,9 @@ use crate::ops;
 use crate::shape::Window;
 
 /// First layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
 pub enum Stem {
     /// As published: 7×7 convolution with stride 2, then 3×3 max pooling with stride 2.
     #[default]

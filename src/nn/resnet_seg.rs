@@ -7,7 +7,9 @@ use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
 
 /// How scores become as large as the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
 pub enum Decoder {
     /// One step of 32 from the last stage: 64×64 kernel.
     #[default]

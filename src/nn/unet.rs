@@ -7,7 +7,8 @@ use crate::ops::{self, Coordinates, Interpolation};
 use crate::shape::Window;
 
 /// How a level is enlarged on the way up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Up {
     /// 2×2 transposed convolution of stride 2, as published.
     #[default]
@@ -18,7 +19,7 @@ pub enum Up {
 
 /// UNet: `depth` times down by max pooling and as often up again, two 3×3 convolutions with BatchNorm and ReLU on each
 /// level, `base · 2^level` channels.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct UNet {
     /// Output channels: classes, or colours.
     pub outputs: usize,

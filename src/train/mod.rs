@@ -1,13 +1,16 @@
-//! Training: settings, graphs of a step, the loop, metrics, the run directory and the pictures made of it.
+//! Training: settings, graphs of a step, the common loop, tasks, metrics, the run directory and the pictures made of it.
 
-pub mod classifier;
+pub mod card;
 pub mod classify;
 pub mod config;
 mod error;
+pub mod history;
 pub mod metrics;
+pub mod model;
 pub mod pictures;
 pub mod run_dir;
-mod settings;
 pub mod step;
+pub mod task;
+pub mod trainer;
 
 pub use error::TrainError;
