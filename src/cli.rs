@@ -73,6 +73,11 @@ fn print(line: impl Display) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
+/// Prints a line for people to the standard error. `eprintln!` would panic where nobody reads it.
+fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// Parses the arguments and runs the verb.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().verb {
@@ -87,7 +92,7 @@ pub fn run() -> ExitCode {
         // Whoever read the results has seen enough.
         Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            complain(format_args!("error: {error}"));
             ExitCode::from(2)
         }
     }

@@ -37,6 +37,9 @@ pub(super) struct Args {
     no_fuse: bool,
 }
 
+/// Most classes that a plan is made for: no data set has more, and products of sizes stay far from overflowing.
+const MAX_CLASSES: usize = 1_000_000;
+
 /// Prints it.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let config = ClassifyConfig {
@@ -49,8 +52,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     };
     config.validate()?;
     config.require_large_images()?;
-    if args.classes < 2 {
-        return Err(CliError::Usage(format!("--classes {}: at least 2 are needed", args.classes)));
+    if !(2..=MAX_CLASSES).contains(&args.classes) {
+        return Err(CliError::Usage(format!("--classes {}: expected 2 to {MAX_CLASSES}", args.classes)));
     }
     let network = ResNet18 { classes: args.classes, stem: config.network_stem() };
     let mut options = config.step_options();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{CliError, print};
+use super::{CliError, complain, print};
 use crate::data::{DataError, decode_file, square};
 use crate::exec;
 use crate::interop::safetensors::TensorFile;
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
                 // Says the file and what is wrong; the remedies of other verbs are left out.
                 Err(DataError::BadImage(bad)) => {
                     failed += 1;
-                    eprintln!("error: {bad}");
+                    complain(format_args!("error: {bad}"));
                 }
                 Err(other) => return Err(other.into()),
             }

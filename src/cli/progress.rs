@@ -93,7 +93,7 @@ impl Observer for Progress {
             bar.finish_and_clear();
         }
         *lock(&self.last_line) = Instant::now();
-        let left = row.seconds * (epochs as f64 - f64::from(row.epoch));
+        let left = row.seconds / f64::from(row.epoch) * (epochs as f64 - f64::from(row.epoch));
         say(format_args!(
             "epoch {:>2}/{epochs}  train loss {:.4} accuracy {:5.1} %  validation loss {:.4} accuracy {:5.1} %  \
              {:.0} images/s  {} left",

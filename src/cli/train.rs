@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::progress::Progress;
-use super::{CliError, print};
+use super::{CliError, complain, print};
 use crate::train::classify::train;
 use crate::train::config::{ClassifyConfig, ClassifyOverrides};
 
@@ -28,10 +28,10 @@ pub(super) fn classify(args: &ClassifyOverrides) -> Result<ExitCode, CliError> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED.into());
         }
-        eprintln!("\nstopping after this step and writing a checkpoint; press Ctrl-C again to stop at once");
+        complain("\nstopping after this step and writing a checkpoint; press Ctrl-C again to stop at once");
     };
     if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("warning: Ctrl-C will end the run without a checkpoint of the last steps: {error}");
+        complain(format_args!("warning: Ctrl-C will end the run without a checkpoint of the last steps: {error}"));
     }
     let outcome = train(&config, &Progress::new(), &stop)?;
     let run = outcome.run.display();

@@ -132,6 +132,7 @@ pub fn train(config: &ClassifyConfig, observer: &dyn Observer, stop: &AtomicBool
     config.require_large_images()?;
     // What can be refused at once comes before the data, which takes a while to read; the run directory comes last, so
     // that a refused run leaves none behind.
+    let toml = config.to_toml()?;
     config.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
     let engine = exec::open(&config.device)?;
     let init = config.init.as_ref().map(|path| TensorFile::read(path).map(|file| (file, path))).transpose()?;
@@ -150,12 +151,17 @@ pub fn train(config: &ClassifyConfig, observer: &dyn Observer, stop: &AtomicBool
         image_size: config.image_size,
         normalization,
     };
-    let mut classifier = Classifier::new(card, engine, Some(config.step_options()), config.seed)?;
+    let mut step = config.step_options();
+    step.images[0] = step.images[0].min(train.len());
+    let mut classifier = Classifier::new(card, engine, Some(step), config.seed)?;
     if let Some((file, path)) = &init {
         classifier.restore(file, path)?;
     }
+    // What the device cannot hold is found out here, too.
+    classifier.training_plan(step.images[0], PlanOptions::default())?;
+    classifier.evaluation_plan(config.batch_size.min(val.len()), PlanOptions::default())?;
     let run = RunDir::create(config.out.as_deref(), "classify-resnet18")?;
-    run.write_config(&config.to_toml())?;
+    run.write_config(&toml)?;
     observer.begins(&introduction(classifier.session.engine(), &run, &train, &val, splits.format));
     Run::new(config, classifier, run, [train, val])?.train(observer, stop)
 }
@@ -205,6 +211,9 @@ struct Run<'a> {
     best: Option<(EpochRow, Evaluation)>,
     /// Optimizer steps so far.
     steps: u64,
+    /// Learning rate of the last of them.
+    lr: f64,
+    start: Instant,
 }
 
 impl<'a> Run<'a> {
@@ -224,7 +233,20 @@ impl<'a> Run<'a> {
             Loader::new(Arc::new(source), options)
         };
         let (train_loader, val_loader) = (loader(&train, config.shuffle)?, loader(&val, false)?);
-        Ok(Run { config, classifier, run, val, train_loader, val_loader, rows: vec![], best: None, steps: 0 })
+        let (rows, start) = (vec![], Instant::now());
+        Ok(Run {
+            config,
+            classifier,
+            run,
+            val,
+            train_loader,
+            val_loader,
+            rows,
+            best: None,
+            steps: 0,
+            lr: config.lr,
+            start,
+        })
     }
 
     fn train(mut self, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
@@ -237,7 +259,8 @@ impl<'a> Run<'a> {
                 self.save(&self.run.last_path())?;
                 break;
             }
-            let evaluation = self.classifier.evaluate(&self.val_loader, self.config.batch_size)?;
+            let batch_size = self.config.batch_size.min(self.val.len());
+            let evaluation = self.classifier.evaluate(&self.val_loader, batch_size)?;
             if !evaluation.loss.is_finite() {
                 // Nothing is saved: the checkpoints of the epochs before are the last good ones.
                 return Err(self.diagnose_validation(epoch, evaluation.loss));
@@ -248,9 +271,9 @@ impl<'a> Run<'a> {
                 train_accuracy: sums.right / sums.count,
                 val_loss: evaluation.loss,
                 val_accuracy: evaluation.accuracy(),
-                lr: self.config.lr,
+                lr: self.lr,
                 images_per_s: sums.count / seconds,
-                seconds,
+                seconds: self.start.elapsed().as_secs_f64(),
             };
             self.run.append_metrics(&row)?;
             self.save(&self.run.last_path())?;
@@ -260,12 +283,15 @@ impl<'a> Run<'a> {
             }
             observer.epoch(&row, self.config.epochs);
             self.rows.push(row);
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
         }
         self.draw()?;
         Ok(Outcome {
             run: self.run.path().to_owned(),
             best: self.best.map(|(row, _)| (row.val_accuracy, row.epoch)),
-            interrupted: stop.load(Ordering::Relaxed),
+            interrupted: self.rows.len() < self.config.epochs,
             rows: self.rows,
         })
     }
@@ -278,7 +304,9 @@ impl<'a> Run<'a> {
         for (index, batch) in self.train_loader.epoch(epoch as u64)?.enumerate() {
             let batch = batch?;
             self.steps += 1;
-            let hyper = hyper_values(self.config.lr, self.config.step_options().optimizer.betas(), self.steps);
+            let all_steps = (steps * self.config.epochs) as u64;
+            self.lr = self.config.lr * self.config.schedule().factor(self.steps - 1, all_steps);
+            let hyper = hyper_values(self.lr, self.config.step_options().optimizer.betas(), self.steps);
             let plan = self.classifier.training_plan(batch.len(), PlanOptions::default())?;
             let ticket = self.classifier.start_step(plan, &batch, &hyper)?;
             let previous = pending.replace(Pending { ticket, plan, batch, step: index + 1 });
@@ -361,7 +389,7 @@ impl<'a> Run<'a> {
             Some(path) => format!("the last good weights are in {}", path.with_file_name("last.safetensors").display()),
             None => "no checkpoint had been written yet".into(),
         };
-        TrainError::NotFinite { what, loss, step, epoch, lr: self.config.lr, layer, kept }
+        TrainError::NotFinite { what, loss, step, epoch, lr: self.lr, layer, kept }
     }
 
     fn save(&mut self, path: &std::path::Path) -> Result<(), TrainError> {

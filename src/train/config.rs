@@ -16,6 +16,9 @@ const MAX_CONFIG_BYTES: u64 = 1 << 20;
 /// Largest side of the images that a network is given, in pixels.
 pub const MAX_IMAGE_SIZE: usize = 8192;
 
+/// Most images in a batch; no device holds more, and products of sizes stay far from overflowing.
+pub const MAX_BATCH_SIZE: usize = 1_000_000;
+
 /// The networks that classify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -35,6 +38,26 @@ pub enum Optimizer {
     AdamW,
     /// Stochastic gradient descent with momentum.
     Sgd,
+}
+
+/// How the learning rate changes over the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// It stays as it is.
+    Constant,
+    /// It falls along half a cosine to 0 at the end (Loshchilov & Hutter 2017), which settles the weights.
+    Cosine,
+}
+
+impl Schedule {
+    /// The share of the learning rate that step `step` (from 0) of `steps` has.
+    pub fn factor(self, step: u64, steps: u64) -> f64 {
+        match self {
+            Schedule::Constant => 1.0,
+            Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos()),
+        }
+    }
 }
 
 /// Which per-channel mean and deviation the images are normalised with.
@@ -74,6 +97,8 @@ settings! {
         /// Checkpoint to start from instead of random weights
         #[arg(value_name = "FILE.safetensors")]
         init: PathBuf,
+        /// Course of the learning rate; cosine for the built-in scenes and constant for data when not given
+        schedule: Schedule,
     }
     values {
         /// Network to train [default: resnet18]
@@ -156,6 +181,9 @@ pub enum ConfigError {
         /// The known key most like it, when one is.
         nearest: Option<&'static str>,
     },
+    /// The settings have no form as TOML, so that the run could not be repeated from its `config.toml`.
+    #[error("the settings cannot be kept in a config.toml: {0}; give paths that are valid Unicode")]
+    NoToml(toml::ser::Error),
     /// A value is outside the range that makes sense.
     #[error("{}: expected {expected}", describe(key, value, origin))]
     Value {
@@ -201,7 +229,8 @@ impl ClassifyConfig {
             Some(path) => ClassifyOverrides::from_file(path)?,
             None => ClassifyOverrides::default(),
         };
-        let merged = Self::merge(&[flags, &file]);
+        let mut merged = Self::merge(&[flags, &file]);
+        merged.schedule = Some(merged.schedule());
         merged.check(|key| match &flags.config {
             _ if flags.sets(key) => Origin::Flag,
             Some(path) if file.sets(key) => Origin::File(path.clone()),
@@ -220,21 +249,27 @@ impl ClassifyConfig {
         self.check(|_| Origin::Code)
     }
 
+    /// The course of the learning rate: as set, or what suits the data.
+    pub fn schedule(&self) -> Schedule {
+        self.schedule.unwrap_or(if self.data.is_none() { Schedule::Cosine } else { Schedule::Constant })
+    }
+
     /// The largest global gradient norm, or `None` when clipping is off.
     pub fn clip_norm(&self) -> Option<f64> {
         (self.clip > 0.0).then_some(self.clip)
     }
 
     /// The settings as a TOML file that `--config` reads back to the same settings.
-    pub fn to_toml(&self) -> String {
+    ///
+    /// # Errors
+    /// A path that is not Unicode, which TOML cannot hold.
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
         let header = "# Settings of this run: defaults, then the config file, then flags.\n\
                       # To repeat it: shadegrad train classify --config THIS_FILE --out NEW_FOLDER\n\n";
-        // Plain strings, numbers and booleans always have a TOML form except a non-UTF-8 path, and
+        // Plain strings, numbers and booleans always have a TOML form except a path that is not Unicode, and
         // an integer above i64::MAX, which `check` refuses.
-        match toml::to_string(self) {
-            Ok(body) => format!("{header}{body}"),
-            Err(error) => format!("{header}# Not all settings can be written as TOML: {error}\n"),
-        }
+        let body = toml::to_string(self).map_err(ConfigError::NoToml)?;
+        Ok(format!("{header}{body}"))
     }
 
     fn check(&self, origin: impl Fn(&str) -> Origin) -> Result<(), ConfigError> {
@@ -247,7 +282,8 @@ impl ClassifyConfig {
         // Comparisons are written so that NaN fails them.
         let at_least_0 = |x: f64| x >= 0.0 && x.is_finite();
         rule("epochs", &self.epochs, self.epochs >= 1, "at least 1")?;
-        rule("batch_size", &self.batch_size, self.batch_size >= 1, "at least 1 image per step")?;
+        let batch_sizes = 1..=MAX_BATCH_SIZE;
+        rule("batch_size", &self.batch_size, batch_sizes.contains(&self.batch_size), "at least 1, at most 1000000")?;
         rule("lr", &self.lr, self.lr > 0.0 && self.lr.is_finite(), "a finite number above 0")?;
         rule("momentum", &self.momentum, (0.0..1.0).contains(&self.momentum), "0 or more and below 1")?;
         rule("weight_decay", &self.weight_decay, at_least_0(self.weight_decay), "a finite number, 0 or more")?;
