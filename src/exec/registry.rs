@@ -50,6 +50,7 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(elementwise::dropout, "random"),
     kernel!(norm::norm_stats),
     kernel!(norm::norm_finalize),
+    kernel!(norm::norm_fixed),
     kernel!(norm::norm_apply, "norm"),
     kernel!(norm::norm_grad_reduce, "norm"),
     kernel!(norm::norm_grad_finalize),

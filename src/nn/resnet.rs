@@ -25,8 +25,9 @@ pub struct ResNet18 {
 }
 
 impl ResNet18 {
-    /// Smallest image side that leaves at least one pixel at every layer.
-    pub const MIN_IMAGE_SIZE: usize = 8;
+    /// Smallest image side at which the stages behind the published stem see more than a single pixel. (All windows
+    /// are padded, so that even one pixel passes through the network, but there is nothing to convolve in it.)
+    pub const MIN_IMAGE_SIZE: usize = 5;
 
     /// Appends the network: x `[N,H,W,3]` to logits [N, classes].
     ///
