@@ -103,7 +103,7 @@ impl ModelCard {
         let task = tasks.into_iter().find(|t| t.name() == named).ok_or_else(|| bad("task"))?;
         let classes: Vec<String> =
             parse(text("classes")?).filter(|c: &Vec<_>| c.len() > 1).ok_or_else(|| bad("classes"))?;
-        let network = network(file, classes.len()).ok_or_else(|| bad("model"))?;
+        let network = network(file, classes.len()).map_err(bad)?;
         // The head bounds the names: memory is taken for as many classes as there are names.
         if head(file, &network) != classes.len() {
             return Err(bad("classes"));
@@ -123,21 +123,29 @@ impl ModelCard {
     }
 }
 
-/// The network that the metadata describe.
-fn network(file: &TensorFile, outputs: usize) -> Option<Network> {
-    let mut object: serde_json::Map<String, Json> = ["model", "stem", "decoder", "depth", "base", "up", "skips"]
-        .into_iter()
+/// The network that the metadata describe, or the entry that is wrong.
+fn network(file: &TensorFile, outputs: usize) -> Result<Network, &'static str> {
+    let settings: &[&'static str] = match file.metadata.get("model").map(String::as_str) {
+        Some("resnet18") => &["stem"],
+        Some("resnet18-seg") => &["decoder"],
+        Some("unet") => &["depth", "base", "up", "skips"],
+        _ => return Err("model"),
+    };
+    let mut object: serde_json::Map<String, Json> = std::iter::once(&"model")
+        .chain(settings)
         .filter_map(|key| {
-            let text = file.metadata.get(key)?;
+            let text = file.metadata.get(*key)?;
             let value = match serde_json::from_str(text) {
                 Ok(value @ (Json::Number(_) | Json::Bool(_))) => value,
                 _ => Json::String(text.clone()),
             };
-            Some((key.to_owned(), value))
+            Some(((*key).to_owned(), value))
         })
         .collect();
     COUNTS.iter().for_each(|count| drop(object.insert((*count).into(), outputs.into())));
-    serde_json::from_value(Json::Object(object)).ok().filter(|network| plausible(file, network))
+    let missing = settings.iter().find(|key| !file.metadata.contains_key(**key)).or(settings.first());
+    let network = serde_json::from_value(Json::Object(object)).ok().filter(|network| plausible(file, network));
+    network.ok_or(missing.copied().unwrap_or("model"))
 }
 
 /// Sizes in the description are those of the tensors, so that no memory is taken for a claim.
