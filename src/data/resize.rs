@@ -3,7 +3,7 @@
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 
 /// Scales `image` so that its short side is `size` and crops the centre square, into `out` of
 /// `size * size * 3` bytes (rows, columns, RGB).
@@ -43,6 +43,41 @@ pub fn square(image: &RgbImage, size: u32) -> Vec<u8> {
     let mut out = vec![0; bytes(size)];
     square_into(image, size, &mut out);
     out
+}
+
+/// Scales the whole of `image` to `width` by `height`, whatever that does to its proportions, into
+/// `out` of `height * width * 3` bytes, with the filter of [`square_into`].
+///
+/// # Panics
+/// Where `out` has another length or a size is 0; both are defects of the caller.
+pub fn stretch_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
+    if image.dimensions() == (width, height) {
+        out.copy_from_slice(image.as_raw());
+        return;
+    }
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let source = TypedImageRef::<U8x3>::from_buffer(image.width(), image.height(), image.as_raw())
+        .expect("an RgbImage holds width * height * 3 bytes");
+    let mut target = TypedImage::<U8x3>::from_buffer(width, height, out).expect("the output holds height * width * 3");
+    Resizer::new().resize_typed(&source, &mut target, &options).expect("there is no crop that could lie outside");
+}
+
+/// Scales a mask to `width` by `height` into `out` of `height * width` bytes: each pixel takes the
+/// value of the pixel that its centre falls into, so no value appears that was not there.
+///
+/// # Panics
+/// Where `out` has another length or a size is 0; both are defects of the caller.
+pub fn nearest_into(mask: &GrayImage, width: u32, height: u32, out: &mut [u8]) {
+    assert_eq!(out.len(), width as usize * height as usize, "output of a {width}x{height} mask");
+    // The centre of pixel i of n lies at (i + 1/2) / n of the way.
+    let at = |i: u32, n: u32, m: u32| ((2 * u64::from(i) + 1) * u64::from(m) / (2 * u64::from(n))) as usize;
+    let (from_width, from_height) = mask.dimensions();
+    let columns: Vec<usize> = (0..width).map(|x| at(x, width, from_width)).collect();
+    for (y, row) in out.chunks_exact_mut(width as usize).enumerate() {
+        let start = at(y as u32, height, from_height) * from_width as usize;
+        let from = &mask.as_raw()[start..start + from_width as usize];
+        row.iter_mut().zip(&columns).for_each(|(out, &x)| *out = from[x]);
+    }
 }
 
 /// Bytes of a `size` by `size` RGB image.

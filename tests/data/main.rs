@@ -4,6 +4,7 @@
 mod formats;
 mod images;
 mod loading;
+mod segmentation;
 
 use std::fs;
 use std::path::Path;
