@@ -116,6 +116,16 @@ pub enum DataError {
         /// Every bad one.
         bad: Vec<BadImage>,
     },
+    /// Nothing to learn colours from.
+    #[error(
+        "all {images} training images are grey ({first} and the others): colorization learns from colour images; give others"
+    )]
+    NoColour {
+        /// How many there are.
+        images: usize,
+        /// Name of the first.
+        first: String,
+    },
     /// A setting outside of its range.
     #[error("{name} is {value}, expected {expected}")]
     Setting {

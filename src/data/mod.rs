@@ -6,6 +6,7 @@
 //! SceneDataset ───────────┘          every image decoded once, bad ones named          background threads
 //!
 //! open_segmentation ──► SegmentationSplits ──► prepare_segmentation ──► PreparedPairs ──► SegmentationSource ──► Loader
+//! open_images ──► ImageSplits ──► prepare_images ──► PreparedImages ──► ColorizationSource ──► Loader
 //! ```
 //!
 //! Everything random goes through [`random`], so what a step sees depends on the seed, the epoch and
@@ -13,17 +14,20 @@
 
 mod batch;
 mod cifar;
+pub mod colour;
 mod csv;
 mod dataset;
 mod decode;
 mod error;
 mod folder;
 mod idx;
+mod images;
 mod listing;
 mod loader;
 mod normalize;
 mod packed;
 mod prepare;
+mod prepare_images;
 mod prepare_pairs;
 pub mod random;
 mod resize;
@@ -36,14 +40,17 @@ mod truncation;
 use std::path::Path;
 
 pub use batch::{Batch, Layout, SampleMut, Source};
+pub use colour::ColorSpace;
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decode::{DecodeLimits, decode_bytes, decode_file};
 pub use error::{BadImage, DataError, ImageProblem};
+pub use images::{ImageDataset, ImageSplits, open_images};
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use normalize::{Normalization, PixelSums};
 pub use prepare::{ClassificationSource, PrepareOptions, Prepared, Progress, prepare};
+pub use prepare_images::{ColorizationSource, PreparedImages, prepare_images};
 pub use prepare_pairs::{PreparedPairs, SegmentationSource, SizeOptions, prepare_segmentation};
-pub use resize::{nearest_into, square, square_into, stretch_into};
+pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
 pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSplits, open_segmentation};
 
 /// How to open a data set.

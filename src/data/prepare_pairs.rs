@@ -49,6 +49,7 @@ pub struct PreparedPairs {
     store: Store,
     sums: PixelSums,
     class_pixels: Vec<u64>,
+    class_image_pixels: Vec<u64>,
     ignored_pixels: u64,
 }
 
@@ -104,11 +105,15 @@ impl PreparedPairs {
             store,
             sums: PixelSums::default(),
             class_pixels: vec![0; classes],
+            class_image_pixels: vec![0; classes],
             ignored_pixels: 0,
         };
         for (sums, (counts, ignored)) in found {
             result.sums = result.sums.plus(sums);
-            result.class_pixels.iter_mut().zip(counts).for_each(|(total, n)| *total += n);
+            for (class, n) in counts.into_iter().enumerate() {
+                result.class_pixels[class] += n;
+                result.class_image_pixels[class] += if n > 0 { pixels as u64 } else { 0 };
+            }
             result.ignored_pixels += ignored;
         }
         Ok(result)
@@ -167,6 +172,11 @@ impl PreparedPairs {
     /// Pixels of each class over all good masks, resized.
     pub fn class_pixels(&self) -> &[u64] {
         &self.class_pixels
+    }
+
+    /// For each class all pixels (ignored ones too) of the images that it is seen in, resized.
+    pub fn class_image_pixels(&self) -> &[u64] {
+        &self.class_image_pixels
     }
 
     /// Pixels that count for nothing.

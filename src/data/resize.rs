@@ -15,25 +15,36 @@ use image::{GrayImage, RgbImage};
 /// # Panics
 /// Where `out` has another length or the image is empty; both are defects of the caller.
 pub fn square_into(image: &RgbImage, size: u32, out: &mut [u8]) {
+    cover_into(image, size, size, out);
+}
+
+/// Scales `image` so that it just covers `width` by `height` and crops the centre, into `out` of
+/// `height * width * 3` bytes, with the filter of [`square_into`].
+///
+/// # Panics
+/// Where `out` has another length or a size is 0; both are defects of the caller.
+pub fn cover_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
+    let (w, h) = (f64::from(image.width()), f64::from(image.height()));
+    let (to_w, to_h) = (f64::from(width), f64::from(height));
+    // Cropping the source first leaves the same picture as cropping after, and less to compute.
+    let (crop_w, crop_h) = if w * to_h > h * to_w { (h * to_w / to_h, h) } else { (w, w * to_h / to_w) };
+    resize_into(image, [(w - crop_w) / 2.0, (h - crop_h) / 2.0, crop_w, crop_h], (width, height), out);
+}
+
+/// Scales the part of `image` at left, top, width, height to `size` (width, height).
+fn resize_into(image: &RgbImage, [left, top, w, h]: [f64; 4], size: (u32, u32), out: &mut [u8]) {
     let (width, height) = image.dimensions();
-    assert_eq!(out.len(), bytes(size), "output of a {size}x{size} RGB image");
-    assert!(width > 0 && height > 0 && size > 0, "resizing {width}x{height} to {size}x{size}");
-    if (width, height) == (size, size) {
+    assert_eq!(out.len(), size.0 as usize * size.1 as usize * 3, "output of a {}x{} RGB image", size.0, size.1);
+    assert!(width > 0 && height > 0 && size.0 > 0 && size.1 > 0, "resizing {width}x{height} to {size:?}");
+    if (width, height) == size {
         out.copy_from_slice(image.as_raw());
         return;
     }
-    let side = width.min(height);
-    // Cropping the source first leaves the same picture as cropping after, and less to compute.
-    let (left, top) = (f64::from(width - side) / 2.0, f64::from(height - side) / 2.0);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
-        left,
-        top,
-        f64::from(side),
-        f64::from(side),
-    );
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(left, top, w, h);
     let source = TypedImageRef::<U8x3>::from_buffer(width, height, image.as_raw())
         .expect("an RgbImage holds width * height * 3 bytes");
-    let mut target = TypedImage::<U8x3>::from_buffer(size, size, out).expect("length of the output was checked above");
+    let mut target =
+        TypedImage::<U8x3>::from_buffer(size.0, size.1, out).expect("length of the output was checked above");
     // The untyped call would compile every pixel format for every processor into this crate.
     Resizer::new().resize_typed(&source, &mut target, &options).expect("the crop lies inside of the image");
 }
@@ -51,15 +62,8 @@ pub fn square(image: &RgbImage, size: u32) -> Vec<u8> {
 /// # Panics
 /// Where `out` has another length or a size is 0; both are defects of the caller.
 pub fn stretch_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
-    if image.dimensions() == (width, height) {
-        out.copy_from_slice(image.as_raw());
-        return;
-    }
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    let source = TypedImageRef::<U8x3>::from_buffer(image.width(), image.height(), image.as_raw())
-        .expect("an RgbImage holds width * height * 3 bytes");
-    let mut target = TypedImage::<U8x3>::from_buffer(width, height, out).expect("the output holds height * width * 3");
-    Resizer::new().resize_typed(&source, &mut target, &options).expect("there is no crop that could lie outside");
+    let (w, h) = (f64::from(image.width()), f64::from(image.height()));
+    resize_into(image, [0.0, 0.0, w, h], (width, height), out);
 }
 
 /// Scales a mask to `width` by `height` into `out` of `height * width` bytes: each pixel takes the
