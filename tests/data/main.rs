@@ -6,6 +6,7 @@ mod formats;
 mod images;
 mod loading;
 mod segmentation;
+mod streets;
 
 use std::fs;
 use std::path::Path;
