@@ -59,7 +59,7 @@ pub fn decode_bytes(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, Ima
         .unwrap_or_else(|_| Err(ImageProblem::Damaged("its decoder gave up on it".into())))
 }
 
-fn read_bytes(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageProblem> {
+pub(crate) fn read_bytes(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageProblem> {
     let file = File::open(path).map_err(|e| io_problem(&e))?;
     let length = file.metadata().map_err(|e| io_problem(&e))?.len();
     if length > limits.max_file_bytes {
@@ -111,7 +111,7 @@ fn allocation_limits(limits: &DecodeLimits) -> image::Limits {
     allowed
 }
 
-fn check_size((width, height): (u32, u32), limits: &DecodeLimits) -> Result<(), ImageProblem> {
+pub(crate) fn check_size((width, height): (u32, u32), limits: &DecodeLimits) -> Result<(), ImageProblem> {
     let DecodeLimits { max_side, max_pixels, .. } = *limits;
     if width == 0 || height == 0 {
         return Err(ImageProblem::Damaged(format!("its header says {width}x{height} pixels")));

@@ -116,6 +116,16 @@ pub enum DataError {
         /// Every bad one.
         bad: Vec<BadImage>,
     },
+    /// Nothing to learn colours from.
+    #[error(
+        "all {images} training images are grey ({first} and the others): colorization learns from colour images; give others"
+    )]
+    NoColour {
+        /// How many there are.
+        images: usize,
+        /// Name of the first.
+        first: String,
+    },
     /// A setting outside of its range.
     #[error("{name} is {value}, expected {expected}")]
     Setting {
@@ -214,6 +224,59 @@ pub enum ImageProblem {
         /// Largest size allowed.
         limit: u64,
     },
+    /// An image that no mask belongs to.
+    #[error("has no mask; add one of the same name, or remove the image")]
+    NoMask,
+    /// A mask that no image belongs to.
+    #[error("is a mask without image; add an image of the same name, or remove the mask")]
+    NoImage,
+    /// A pair beside the parts of its set.
+    #[error("lies in neither the train nor the val nor the test part; move it into one")]
+    NoPart,
+    /// Names that belong to several files.
+    #[error("cannot be paired by name: {0} have the same name; rename or remove all but one of each")]
+    Ambiguous(String),
+    /// A line of a list that cannot be followed.
+    #[error("{0}; correct the list or add the file")]
+    Listed(String),
+    /// A mask that differs from its image.
+    #[error("is {}x{} pixels, but its image {image} is {}x{}; both must have the same size", mask_size.0, mask_size.1, image_size.0, image_size.1)]
+    SizesDiffer {
+        /// Name of the image.
+        image: String,
+        /// Width and height of the image.
+        image_size: (u32, u32),
+        /// Width and height of the mask.
+        mask_size: (u32, u32),
+    },
+    /// A mask of a kind that cannot name classes.
+    #[error("cannot be a mask: {0}")]
+    MaskFormat(String),
+    /// Pixels of a mask that stand for no class.
+    #[error(
+        "{} outside the {classes} classes; correct the mask, or list the class or the ignored value in classes.toml",
+        outside_words(outside)
+    )]
+    OutsideClasses {
+        /// Each value or colour, and how many pixels have it.
+        outside: Vec<(String, u64)>,
+        /// How many classes there are.
+        classes: usize,
+    },
+}
+
+/// `value 37 (12 pixels), value 40 (1 pixel)`; of many, the most frequent.
+fn outside_words(outside: &[(String, u64)]) -> String {
+    const SHOWN: usize = 8;
+    let mut sorted: Vec<_> = outside.iter().collect();
+    sorted.sort_by_key(|(_, pixels)| std::cmp::Reverse(*pixels));
+    let word =
+        |&(value, pixels): &&(String, u64)| format!("{value} ({pixels} pixel{})", if *pixels == 1 { "" } else { "s" });
+    let mut words: Vec<String> = sorted.iter().take(SHOWN).map(word).collect();
+    if sorted.len() > SHOWN {
+        words.push(format!("{} more", sorted.len() - SHOWN));
+    }
+    words.join(", ")
 }
 
 fn list(bad: &[BadImage]) -> String {

@@ -4,6 +4,9 @@
 //! ```text
 //! open_classification ──► Splits ──► prepare ──► Prepared ──► ClassificationSource ──► Loader ──► Batch
 //! SceneDataset ───────────┘          every image decoded once, bad ones named          background threads
+//!
+//! open_segmentation ──► SegmentationSplits ──► prepare_segmentation ──► PreparedPairs ──► SegmentationSource ──► Loader
+//! open_images ──► ImageSplits ──► prepare_images ──► PreparedImages ──► ColorizationSource ──► Loader
 //! ```
 //!
 //! Everything random goes through [`random`], so what a step sees depends on the seed, the epoch and
@@ -11,33 +14,44 @@
 
 mod batch;
 mod cifar;
+pub mod colour;
 mod csv;
 mod dataset;
 mod decode;
 mod error;
 mod folder;
 mod idx;
+mod images;
 mod listing;
 mod loader;
 mod normalize;
 mod packed;
 mod prepare;
+mod prepare_images;
+mod prepare_pairs;
 pub mod random;
 mod resize;
 pub mod scenes;
+mod segmentation;
 mod split;
+mod store;
 mod truncation;
 
 use std::path::Path;
 
 pub use batch::{Batch, Layout, SampleMut, Source};
+pub use colour::ColorSpace;
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decode::{DecodeLimits, decode_bytes, decode_file};
 pub use error::{BadImage, DataError, ImageProblem};
+pub use images::{ImageDataset, ImageSplits, open_images};
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use normalize::{Normalization, PixelSums};
 pub use prepare::{ClassificationSource, PrepareOptions, Prepared, Progress, prepare};
-pub use resize::{square, square_into};
+pub use prepare_images::{ColorizationSource, PreparedImages, prepare_images};
+pub use prepare_pairs::{PreparedPairs, SegmentationSource, SizeOptions, prepare_segmentation};
+pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
+pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSplits, open_segmentation};
 
 /// How to open a data set.
 #[derive(Debug, Clone)]
@@ -67,6 +81,32 @@ impl OpenOptions {
             value: self.val_split.to_string(),
             expected: "a share above 0 and below 1, such as 0.2",
         })
+    }
+}
+
+/// How to open a data set of images with masks, or of images alone.
+#[derive(Debug, Clone)]
+pub struct SetOptions {
+    /// Share of the images held out for validation where the data set brings no validation part;
+    /// above 0 and below 1.
+    pub val_split: f32,
+    /// Decides which images those are.
+    pub seed: u64,
+    /// Leave out what is incomplete instead of failing.
+    pub skip_bad: bool,
+}
+
+impl Default for SetOptions {
+    /// A fifth for validation, seed 0, nothing left out.
+    fn default() -> Self {
+        Self { val_split: 0.2, seed: 0, skip_bad: false }
+    }
+}
+
+impl SetOptions {
+    /// `val_split`, or an error where it is no share.
+    fn checked_val_split(&self) -> Result<f32, DataError> {
+        OpenOptions { val_split: self.val_split, seed: self.seed }.checked_val_split()
     }
 }
 

@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rayon::prelude::*;
-
 use super::resize::{bytes as image_bytes, square, square_into};
+use super::store::{Store, settle};
 use super::{BadImage, ClassificationDataset, DataError, Layout, Normalization, PixelSums, SampleMut, Source};
 
 /// How to prepare images.
@@ -36,11 +35,8 @@ pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 pub struct Prepared {
     dataset: Arc<dyn ClassificationDataset>,
     image_size: u32,
-    /// Index in `dataset` of each image that was kept.
-    kept: Vec<usize>,
-    /// Resized images one after another, where they fit in memory.
-    pixels: Option<Vec<u8>>,
-    bad: Vec<BadImage>,
+    /// The resized images.
+    store: Store,
     sums: PixelSums,
 }
 
@@ -67,20 +63,13 @@ pub fn prepare(
     let mut prepared = Vec::with_capacity(datasets.len());
     for dataset in datasets {
         let one = Prepared::read(Arc::clone(dataset), options.image_size, budget, &step)?;
-        budget -= one.pixels.as_ref().map_or(0, |p| p.len() as u64);
+        budget -= one.store.bytes();
         prepared.push(one);
     }
-    let bad: Vec<BadImage> = prepared.iter().flat_map(|p| p.bad.iter().cloned()).collect();
-    if !bad.is_empty() && !options.skip_bad {
-        return Err(DataError::BadImages { checked: total, bad });
-    }
-    for (place, one) in prepared.iter().enumerate() {
-        if one.is_empty() {
-            return Err(DataError::NothingLeft { checked: one.dataset.len(), bad: one.bad.clone() });
-        }
-        if place == 0 {
-            one.require_every_class()?;
-        }
+    let stores: Vec<_> = prepared.iter().map(|one| (&one.store, one.dataset.len())).collect();
+    settle(&stores, options.skip_bad)?;
+    if let Some(first) = prepared.first() {
+        first.require_every_class()?;
     }
     Ok(prepared)
 }
@@ -92,51 +81,16 @@ impl Prepared {
         budget: u64,
         step: &(dyn Fn() + Sync),
     ) -> Result<Self, DataError> {
-        let length = image_bytes(image_size);
-        let mut pixels = reserve(dataset.len(), length, budget);
-        let read = |index: usize, slot: Option<&mut [u8]>| {
-            let outcome = dataset.image(index).map(|image| match slot {
-                Some(slot) => {
-                    square_into(&image, image_size, slot);
-                    PixelSums::of(slot)
-                }
-                None => PixelSums::of(&square(&image, image_size)),
+        let (store, sums) = Store::read(dataset.len(), image_bytes(image_size), budget, |index, slot| {
+            let outcome = dataset.image(index).map(|image| {
+                square_into(&image, image_size, slot);
+                PixelSums::of(slot)
             });
             step();
             outcome
-        };
-        let outcomes: Vec<Result<PixelSums, DataError>> = match &mut pixels {
-            Some(pixels) => {
-                pixels.par_chunks_exact_mut(length).enumerate().map(|(index, slot)| read(index, Some(slot))).collect()
-            }
-            None => (0..dataset.len()).into_par_iter().map(|index| read(index, None)).collect(),
-        };
-        let mut result =
-            Self { dataset, image_size, kept: Vec::new(), pixels, bad: Vec::new(), sums: PixelSums::default() };
-        for (index, outcome) in outcomes.into_iter().enumerate() {
-            match outcome {
-                Ok(sums) => result.keep(index, sums),
-                Err(DataError::BadImage(bad)) => result.bad.push(bad),
-                Err(other) => return Err(other),
-            }
-        }
-        let left = result.kept.len() * length;
-        if let Some(pixels) = &mut result.pixels {
-            pixels.truncate(left);
-        }
-        Ok(result)
-    }
-
-    fn keep(&mut self, index: usize, sums: PixelSums) {
-        let (length, place) = (image_bytes(self.image_size), self.kept.len());
-        if let Some(pixels) = &mut self.pixels
-            && place != index
-        {
-            // Close the gap that bad images left.
-            pixels.copy_within(index * length..(index + 1) * length, place * length);
-        }
-        self.kept.push(index);
-        self.sums = self.sums.plus(sums);
+        })?;
+        let sums = sums.into_iter().fold(PixelSums::default(), PixelSums::plus);
+        Ok(Self { dataset, image_size, store, sums })
     }
 
     fn require_every_class(&self) -> Result<(), DataError> {
@@ -152,12 +106,12 @@ impl Prepared {
 
     /// Number of good images.
     pub fn len(&self) -> usize {
-        self.kept.len()
+        self.store.kept.len()
     }
 
     /// Whether no image is good.
     pub fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.store.kept.is_empty()
     }
 
     /// Side of the images in pixels.
@@ -172,12 +126,12 @@ impl Prepared {
 
     /// Class of good image `index`.
     pub fn label(&self, index: usize) -> u32 {
-        self.dataset.label(self.kept[index])
+        self.dataset.label(self.store.kept[index])
     }
 
     /// What to call good image `index` to a person.
     pub fn describe(&self, index: usize) -> String {
-        self.dataset.describe(self.kept[index])
+        self.dataset.describe(self.store.kept[index])
     }
 
     /// The data set that was prepared.
@@ -187,17 +141,17 @@ impl Prepared {
 
     /// Index of good image `index` in [`Self::dataset`].
     pub fn original_index(&self, index: usize) -> usize {
-        self.kept[index]
+        self.store.kept[index]
     }
 
     /// Images that were left out.
     pub fn bad(&self) -> &[BadImage] {
-        &self.bad
+        &self.store.bad
     }
 
     /// Whether the resized images are held in memory.
     pub fn in_memory(&self) -> bool {
-        self.pixels.is_some()
+        self.store.in_memory()
     }
 
     /// Good image `index`, resized: `image_size * image_size * 3` bytes of RGB by rows.
@@ -205,11 +159,10 @@ impl Prepared {
     /// # Errors
     /// Where it is not in memory and its file can no longer be read.
     pub fn pixels(&self, index: usize) -> Result<Cow<'_, [u8]>, DataError> {
-        let length = image_bytes(self.image_size);
-        match &self.pixels {
-            Some(pixels) => Ok(Cow::Borrowed(&pixels[index * length..(index + 1) * length])),
+        match self.store.get(index) {
+            Some(pixels) => Ok(Cow::Borrowed(pixels)),
             None => {
-                let image = self.dataset.image(self.kept[index])?;
+                let image = self.dataset.image(self.store.kept[index])?;
                 Ok(Cow::Owned(square(&image, self.image_size)))
             }
         }
@@ -219,15 +172,6 @@ impl Prepared {
     pub fn sums(&self) -> PixelSums {
         self.sums
     }
-}
-
-/// Room for all images, where the budget and the machine have it.
-fn reserve(count: usize, length: usize, budget: u64) -> Option<Vec<u8>> {
-    let bytes = count.checked_mul(length).filter(|&bytes| bytes as u64 <= budget)?;
-    let mut pixels = Vec::new();
-    pixels.try_reserve_exact(bytes).ok()?;
-    pixels.resize(bytes, 0);
-    Some(pixels)
 }
 
 /// Prepared images as the loader takes them: normalized, with their class.

@@ -17,6 +17,10 @@ pub mod op {
     pub const SCENE: u64 = 3;
     /// Sensor noise of a built-in scene.
     pub const SCENE_NOISE: u64 = 4;
+    /// Everything in a built-in street but its noise.
+    pub const STREET: u64 = 5;
+    /// Sensor noise of a built-in street.
+    pub const STREET_NOISE: u64 = 6;
     /// First op free for augmentation; each augmentation takes its own number from here up.
     pub const AUGMENT: u64 = 1 << 16;
 }

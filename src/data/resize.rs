@@ -3,7 +3,7 @@
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 
 /// Scales `image` so that its short side is `size` and crops the centre square, into `out` of
 /// `size * size * 3` bytes (rows, columns, RGB).
@@ -15,25 +15,36 @@ use image::RgbImage;
 /// # Panics
 /// Where `out` has another length or the image is empty; both are defects of the caller.
 pub fn square_into(image: &RgbImage, size: u32, out: &mut [u8]) {
+    cover_into(image, size, size, out);
+}
+
+/// Scales `image` so that it just covers `width` by `height` and crops the centre, into `out` of
+/// `height * width * 3` bytes, with the filter of [`square_into`].
+///
+/// # Panics
+/// Where `out` has another length or a size is 0; both are defects of the caller.
+pub fn cover_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
+    let (w, h) = (f64::from(image.width()), f64::from(image.height()));
+    let (to_w, to_h) = (f64::from(width), f64::from(height));
+    // Cropping the source first leaves the same picture as cropping after, and less to compute.
+    let (crop_w, crop_h) = if w * to_h > h * to_w { (h * to_w / to_h, h) } else { (w, w * to_h / to_w) };
+    resize_into(image, [(w - crop_w) / 2.0, (h - crop_h) / 2.0, crop_w, crop_h], (width, height), out);
+}
+
+/// Scales the part of `image` at left, top, width, height to `size` (width, height).
+fn resize_into(image: &RgbImage, [left, top, w, h]: [f64; 4], size: (u32, u32), out: &mut [u8]) {
     let (width, height) = image.dimensions();
-    assert_eq!(out.len(), bytes(size), "output of a {size}x{size} RGB image");
-    assert!(width > 0 && height > 0 && size > 0, "resizing {width}x{height} to {size}x{size}");
-    if (width, height) == (size, size) {
+    assert_eq!(out.len(), size.0 as usize * size.1 as usize * 3, "output of a {}x{} RGB image", size.0, size.1);
+    assert!(width > 0 && height > 0 && size.0 > 0 && size.1 > 0, "resizing {width}x{height} to {size:?}");
+    if (width, height) == size {
         out.copy_from_slice(image.as_raw());
         return;
     }
-    let side = width.min(height);
-    // Cropping the source first leaves the same picture as cropping after, and less to compute.
-    let (left, top) = (f64::from(width - side) / 2.0, f64::from(height - side) / 2.0);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
-        left,
-        top,
-        f64::from(side),
-        f64::from(side),
-    );
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(left, top, w, h);
     let source = TypedImageRef::<U8x3>::from_buffer(width, height, image.as_raw())
         .expect("an RgbImage holds width * height * 3 bytes");
-    let mut target = TypedImage::<U8x3>::from_buffer(size, size, out).expect("length of the output was checked above");
+    let mut target =
+        TypedImage::<U8x3>::from_buffer(size.0, size.1, out).expect("length of the output was checked above");
     // The untyped call would compile every pixel format for every processor into this crate.
     Resizer::new().resize_typed(&source, &mut target, &options).expect("the crop lies inside of the image");
 }
@@ -43,6 +54,34 @@ pub fn square(image: &RgbImage, size: u32) -> Vec<u8> {
     let mut out = vec![0; bytes(size)];
     square_into(image, size, &mut out);
     out
+}
+
+/// Scales the whole of `image` to `width` by `height`, whatever that does to its proportions, into
+/// `out` of `height * width * 3` bytes, with the filter of [`square_into`].
+///
+/// # Panics
+/// Where `out` has another length or a size is 0; both are defects of the caller.
+pub fn stretch_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
+    let (w, h) = (f64::from(image.width()), f64::from(image.height()));
+    resize_into(image, [0.0, 0.0, w, h], (width, height), out);
+}
+
+/// Scales a mask to `width` by `height` into `out` of `height * width` bytes: each pixel takes the
+/// value of the pixel that its centre falls into, so no value appears that was not there.
+///
+/// # Panics
+/// Where `out` has another length or a size is 0; both are defects of the caller.
+pub fn nearest_into(mask: &GrayImage, width: u32, height: u32, out: &mut [u8]) {
+    assert_eq!(out.len(), width as usize * height as usize, "output of a {width}x{height} mask");
+    // The centre of pixel i of n lies at (i + 1/2) / n of the way.
+    let at = |i: u32, n: u32, m: u32| ((2 * u64::from(i) + 1) * u64::from(m) / (2 * u64::from(n))) as usize;
+    let (from_width, from_height) = mask.dimensions();
+    let columns: Vec<usize> = (0..width).map(|x| at(x, width, from_width)).collect();
+    for (y, row) in out.chunks_exact_mut(width as usize).enumerate() {
+        let start = at(y as u32, height, from_height) * from_width as usize;
+        let from = &mask.as_raw()[start..start + from_width as usize];
+        row.iter_mut().zip(&columns).for_each(|(out, &x)| *out = from[x]);
+    }
 }
 
 /// Bytes of a `size` by `size` RGB image.

@@ -1,9 +1,12 @@
 //! What `data` promises: every format opens, every defect is named with its remedy, batches depend on
 //! the seed alone. Fixtures are made here.
 
+mod colorization;
 mod formats;
 mod images;
 mod loading;
+mod segmentation;
+mod streets;
 
 use std::fs;
 use std::path::Path;

@@ -3,13 +3,14 @@
 //! [`objects`] lists the ten kinds. Each draws itself in metres into a [`Drawing`]; a scene places
 //! drawings in front of a backdrop; [`Drawing::colours`] and [`Drawing::labels`] turn the same list
 //! of shapes into a picture and into exact pixel labels. A scene is a function of its seed and index:
-//! at another size it is the same scene, sampled finer.
+//! at another size it is the same scene, sampled finer. [`street`] puts whole streets together.
 
 pub mod background;
 pub mod canvas;
 mod furniture;
 mod light;
 mod nature;
+pub mod street;
 mod vehicles;
 
 use image::RgbImage;
@@ -20,6 +21,7 @@ use super::{ClassificationDataset, DataError};
 use background::Stage;
 pub use canvas::{Colour, Drawing, Fill, Shape};
 pub use light::Light;
+pub use street::{StreetDataset, street_classes};
 
 /// What a shape of a scene is: the value of its pixels in a label picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +48,10 @@ pub enum Label {
     TrafficLight,
     TrafficSign,
     Tree,
+    Cloud,
+    Window,
+    /// Paint on a road.
+    Marking,
 }
 
 /// A kind of object: draws one, with its front to the right, varied by the random numbers.

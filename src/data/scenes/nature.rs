@@ -22,6 +22,67 @@ pub fn tree(d: &mut Drawing, rng: &mut Random) {
     }
 }
 
+/// Time of the year, which all trees of a street share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Season {
+    Spring,
+    Summer,
+    Autumn,
+    Winter,
+}
+
+impl Season {
+    /// Mostly green.
+    pub fn random(rng: &mut Random) -> Self {
+        rng.pick(&[Self::Spring, Self::Summer, Self::Summer, Self::Summer, Self::Autumn, Self::Winter])
+    }
+
+    fn leaf(self, rng: &mut Random) -> Colour {
+        match self {
+            Self::Spring => Colour::hsv(rng.range(0.22, 0.28), rng.range(0.5, 0.7), rng.range(0.5, 0.65)),
+            Self::Summer | Self::Winter => {
+                Colour::hsv(rng.range(0.25, 0.35), rng.range(0.5, 0.7), rng.range(0.27, 0.42))
+            }
+            Self::Autumn => Colour::hsv(rng.range(0.04, 0.13), rng.range(0.65, 0.85), rng.range(0.55, 0.8)),
+        }
+    }
+}
+
+/// A tree of a street as it looks in `season`: bare in winter, unless it is a conifer.
+pub fn tree_in(d: &mut Drawing, season: Season, rng: &mut Random) {
+    let height = rng.range(4.6, 7.6);
+    let bark = Colour::hsv(rng.range(0.06, 0.09), rng.range(0.25, 0.45), rng.range(0.22, 0.35));
+    let leaf = season.leaf(rng);
+    d.labelled(None, |d| d.ellipse((0.0, 0.0), height * 0.22, 0.14, Colour::grey(0.0).alpha(0.3)));
+    match rng.below(8) {
+        0 => {
+            let needles = Colour::hsv(rng.range(0.34, 0.42), rng.range(0.4, 0.6), rng.range(0.22, 0.34));
+            conifer(d, height, bark, needles, rng);
+        }
+        _ if season == Season::Winter => bare(d, height, bark, rng),
+        1 | 2 => poplar(d, height, bark, leaf, rng),
+        _ => broadleaf(d, height, bark, leaf, rng),
+    }
+}
+
+/// Trunk and branches: every branch parts in two, thinner ones.
+fn bare(d: &mut Drawing, height: f32, bark: Colour, rng: &mut Random) {
+    trunk(d, height * 0.45, height * 0.03, bark);
+    let mut branches = vec![((0.0, height * 0.4), std::f32::consts::FRAC_PI_2, height * 0.2, height * 0.035)];
+    for _ in 0..5 {
+        let mut next = Vec::new();
+        for (from, angle, length, width) in branches {
+            for turn in [-1.0, 1.0] {
+                let angle: f32 = angle + turn * rng.range(0.2, 0.55);
+                let to = (from.0 + angle.cos() * length, from.1 + angle.sin() * length);
+                d.line(&[from, to], width, bark.shade(rng.range(0.85, 1.1)));
+                next.push((to, angle, length * rng.range(0.65, 0.85), width * 0.62));
+            }
+        }
+        branches = next;
+    }
+}
+
 fn trunk(d: &mut Drawing, top: f32, width: f32, bark: Colour) {
     let fill = Fill::Gradient([(-width, 0.0), (width, 0.0)], [bark.shade(1.25), bark.shade(0.6)]);
     d.polygon(

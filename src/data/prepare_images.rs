@@ -1,0 +1,165 @@
+//! Looking at every image of a colorization set once before training.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::colour::ColorSpace;
+use super::resize::cover_into;
+use super::store::{Store, settle};
+use super::{BadImage, DataError, ImageDataset, Layout, Progress, SampleMut, SizeOptions, Source};
+
+/// Images whose channels nowhere differ by more than this are grey; JPEG strays by a few.
+const GREY_SPREAD: u8 = 8;
+
+/// A set whose every image has been read once and is known to be good.
+pub struct PreparedImages {
+    dataset: Arc<dyn ImageDataset>,
+    size: (u32, u32),
+    store: Store,
+    /// Good images without colour.
+    grey: Vec<usize>,
+}
+
+/// Prepares sets of images together: one budget, one progress, one list of what is bad. Each image
+/// is scaled to cover `height` by `width` and its centre is kept, so proportions stay true.
+///
+/// # Errors
+/// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`; where a set has
+/// nothing left; where the first (training) set holds no colour at all.
+pub fn prepare_images(
+    datasets: &[Arc<dyn ImageDataset>],
+    options: &SizeOptions,
+    progress: Progress<'_>,
+) -> Result<Vec<PreparedImages>, DataError> {
+    let pixels = options.pixels()?;
+    let total = datasets.iter().map(|d| d.len()).sum();
+    let done = AtomicUsize::new(0);
+    let mut budget = options.memory_budget;
+    let mut prepared = Vec::with_capacity(datasets.len());
+    for dataset in datasets {
+        let (store, greys) = Store::read(dataset.len(), 3 * pixels, budget, |index, slot| {
+            let outcome = dataset.image(index).map(|image| {
+                cover_into(&image, options.width, options.height, slot);
+                is_grey(slot)
+            });
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+            outcome
+        })?;
+        budget -= store.bytes();
+        let grey = greys.iter().enumerate().filter(|(_, grey)| **grey).map(|(index, _)| index).collect();
+        let size = (options.height, options.width);
+        prepared.push(PreparedImages { dataset: Arc::clone(dataset), size, store, grey });
+    }
+    let stores: Vec<_> = prepared.iter().map(|one| (&one.store, one.dataset.len())).collect();
+    settle(&stores, options.skip_bad)?;
+    match prepared.first() {
+        Some(train) if train.grey.len() == train.len() => {
+            Err(DataError::NoColour { images: train.len(), first: train.name(0) })
+        }
+        _ => Ok(prepared),
+    }
+}
+
+/// Whether RGB bytes hold no colour to speak of.
+pub(crate) fn is_grey(rgb: &[u8]) -> bool {
+    rgb.as_chunks::<3>().0.iter().all(|[r, g, b]| r.max(g).max(b) - r.min(g).min(b) <= GREY_SPREAD)
+}
+
+impl PreparedImages {
+    /// Number of good images.
+    pub fn len(&self) -> usize {
+        self.store.kept.len()
+    }
+
+    /// Whether no image is good.
+    pub fn is_empty(&self) -> bool {
+        self.store.kept.is_empty()
+    }
+
+    /// Height and width of all images.
+    pub fn size(&self) -> (u32, u32) {
+        self.size
+    }
+
+    /// What to call good image `index` to a person.
+    pub fn name(&self, index: usize) -> String {
+        self.dataset.name(self.store.kept[index])
+    }
+
+    /// The set that was prepared.
+    pub fn dataset(&self) -> &Arc<dyn ImageDataset> {
+        &self.dataset
+    }
+
+    /// Index of good image `index` in [`Self::dataset`].
+    pub fn original_index(&self, index: usize) -> usize {
+        self.store.kept[index]
+    }
+
+    /// What was left out, with the reason.
+    pub fn bad(&self) -> &[BadImage] {
+        &self.store.bad
+    }
+
+    /// Good images without colour: they teach a network to predict grey.
+    pub fn grey(&self) -> &[usize] {
+        &self.grey
+    }
+
+    /// Whether the images are held in memory.
+    pub fn in_memory(&self) -> bool {
+        self.store.in_memory()
+    }
+
+    /// Good image `index`, resized: RGB bytes (H, W, 3).
+    ///
+    /// # Errors
+    /// Where it is not in memory and its file can no longer be read.
+    pub fn pixels(&self, index: usize) -> Result<Cow<'_, [u8]>, DataError> {
+        match self.store.get(index) {
+            Some(pixels) => Ok(Cow::Borrowed(pixels)),
+            None => {
+                let image = self.dataset.image(self.store.kept[index])?;
+                let mut pixels = vec![0; 3 * self.area()];
+                cover_into(&image, self.size.1, self.size.0, &mut pixels);
+                Ok(Cow::Owned(pixels))
+            }
+        }
+    }
+
+    fn area(&self) -> usize {
+        self.size.0 as usize * self.size.1 as usize
+    }
+}
+
+/// Prepared images as the loader takes them: lightness (H, W, 1) in, colours (H, W, 2 or 3) as
+/// target; see [`ColorSpace`].
+pub struct ColorizationSource {
+    prepared: Arc<PreparedImages>,
+    space: ColorSpace,
+}
+
+impl ColorizationSource {
+    /// Images of `prepared`, with targets in `space`.
+    pub fn new(prepared: Arc<PreparedImages>, space: ColorSpace) -> Self {
+        Self { prepared, space }
+    }
+}
+
+impl Source for ColorizationSource {
+    fn len(&self) -> usize {
+        self.prepared.len()
+    }
+
+    fn layout(&self) -> Layout {
+        let area = self.prepared.area();
+        Layout { image: area, labels: 0, targets: area * self.space.channels() }
+    }
+
+    fn load(&self, _epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
+        let pixels = self.prepared.pixels(index)?;
+        self.space.encode(&pixels, sample.image, sample.targets);
+        Ok(())
+    }
+}

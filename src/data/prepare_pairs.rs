@@ -1,0 +1,268 @@
+//! Looking at every pair of image and mask once before training.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::resize::{nearest_into, stretch_into};
+use super::store::{Store, settle};
+use super::{
+    BadImage, ClassList, DataError, IGNORED, ImageProblem, Layout, Normalization, PixelSums, Progress, SampleMut,
+    SegmentationDataset, Source,
+};
+
+/// How to prepare images, with masks or without, that are brought to one size.
+#[derive(Debug, Clone)]
+pub struct SizeOptions {
+    /// Height in pixels; at least 1.
+    pub height: u32,
+    /// Width in pixels; at least 1.
+    pub width: u32,
+    /// Leave out what cannot be read instead of failing.
+    pub skip_bad: bool,
+    /// Bytes that may be kept in memory, over all data sets prepared together.
+    pub memory_budget: u64,
+}
+
+impl SizeOptions {
+    /// `height` by `width`, bad ones refused, 2 GiB of memory.
+    pub fn new(height: u32, width: u32) -> Self {
+        Self { height, width, skip_bad: false, memory_budget: 2 << 30 }
+    }
+
+    /// Pixels of an image.
+    pub(crate) fn pixels(&self) -> Result<usize, DataError> {
+        let in_range = |side: u32| (1..=1 << 15).contains(&side);
+        if in_range(self.height) && in_range(self.width) {
+            return Ok(self.height as usize * self.width as usize);
+        }
+        let value = format!("{}x{}", self.height, self.width);
+        Err(DataError::Setting { name: "image_size", value, expected: "HEIGHTxWIDTH, each from 1 to 32768" })
+    }
+}
+
+/// A data set whose every pair has been read once and is known to be good.
+pub struct PreparedPairs {
+    dataset: Arc<dyn SegmentationDataset>,
+    size: (u32, u32),
+    /// Of each pair the image (H, W, 3), then the mask (H, W).
+    store: Store,
+    sums: PixelSums,
+    class_pixels: Vec<u64>,
+    class_image_pixels: Vec<u64>,
+    ignored_pixels: u64,
+}
+
+/// Prepares data sets together: one budget, one progress, one list of what is bad. Images are scaled
+/// bilinearly, masks by the nearest pixel; the whole picture stays in view.
+///
+/// # Errors
+/// [`DataError::BadImages`] with every image and mask that cannot be read, differs in size from its
+/// other half or has values outside of the classes, unless `skip_bad`; then only where a data set has
+/// nothing left.
+pub fn prepare_segmentation(
+    datasets: &[Arc<dyn SegmentationDataset>],
+    options: &SizeOptions,
+    progress: Progress<'_>,
+) -> Result<Vec<PreparedPairs>, DataError> {
+    options.pixels()?;
+    let total = datasets.iter().map(|d| d.len()).sum();
+    let done = AtomicUsize::new(0);
+    let step = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+    let mut budget = options.memory_budget;
+    let mut prepared = Vec::with_capacity(datasets.len());
+    for dataset in datasets {
+        let one = PreparedPairs::read(Arc::clone(dataset), options, budget, &step)?;
+        budget -= one.store.bytes();
+        prepared.push(one);
+    }
+    let stores: Vec<_> = prepared.iter().map(|one| (&one.store, one.dataset.len())).collect();
+    settle(&stores, options.skip_bad)?;
+    Ok(prepared)
+}
+
+impl PreparedPairs {
+    fn read(
+        dataset: Arc<dyn SegmentationDataset>,
+        options: &SizeOptions,
+        budget: u64,
+        step: &(dyn Fn() + Sync),
+    ) -> Result<Self, DataError> {
+        let size = (options.height, options.width);
+        let pixels = options.pixels()?;
+        let classes = dataset.classes().len();
+        let (store, found) = Store::read(dataset.len(), 4 * pixels, budget, |index, slot| {
+            let outcome = fill(&*dataset, index, size, slot).map(|()| {
+                let (image, mask) = slot.split_at(3 * pixels);
+                (PixelSums::of(image), count(mask, classes))
+            });
+            step();
+            outcome
+        })?;
+        let mut result = Self {
+            dataset,
+            size,
+            store,
+            sums: PixelSums::default(),
+            class_pixels: vec![0; classes],
+            class_image_pixels: vec![0; classes],
+            ignored_pixels: 0,
+        };
+        for (sums, (counts, ignored)) in found {
+            result.sums = result.sums.plus(sums);
+            for (class, n) in counts.into_iter().enumerate() {
+                result.class_pixels[class] += n;
+                result.class_image_pixels[class] += if n > 0 { pixels as u64 } else { 0 };
+            }
+            result.ignored_pixels += ignored;
+        }
+        Ok(result)
+    }
+
+    /// Number of good pairs.
+    pub fn len(&self) -> usize {
+        self.store.kept.len()
+    }
+
+    /// Whether no pair is good.
+    pub fn is_empty(&self) -> bool {
+        self.store.kept.is_empty()
+    }
+
+    /// Height and width of all images and masks.
+    pub fn size(&self) -> (u32, u32) {
+        self.size
+    }
+
+    /// The classes.
+    pub fn classes(&self) -> &ClassList {
+        self.dataset.classes()
+    }
+
+    /// What to call good pair `index` to a person.
+    pub fn name(&self, index: usize) -> String {
+        self.dataset.name(self.store.kept[index])
+    }
+
+    /// The data set that was prepared.
+    pub fn dataset(&self) -> &Arc<dyn SegmentationDataset> {
+        &self.dataset
+    }
+
+    /// Index of good pair `index` in [`Self::dataset`].
+    pub fn original_index(&self, index: usize) -> usize {
+        self.store.kept[index]
+    }
+
+    /// What was left out, with the reason.
+    pub fn bad(&self) -> &[BadImage] {
+        &self.store.bad
+    }
+
+    /// Whether the resized pairs are held in memory.
+    pub fn in_memory(&self) -> bool {
+        self.store.in_memory()
+    }
+
+    /// Exact sums over all good images, resized.
+    pub fn sums(&self) -> PixelSums {
+        self.sums
+    }
+
+    /// Pixels of each class over all good masks, resized.
+    pub fn class_pixels(&self) -> &[u64] {
+        &self.class_pixels
+    }
+
+    /// For each class all pixels (ignored ones too) of the images that it is seen in, resized.
+    pub fn class_image_pixels(&self) -> &[u64] {
+        &self.class_image_pixels
+    }
+
+    /// Pixels that count for nothing.
+    pub fn ignored_pixels(&self) -> u64 {
+        self.ignored_pixels
+    }
+
+    /// Good pair `index`, resized: RGB bytes (H, W, 3), then train ids (H, W), 255 ignored.
+    ///
+    /// # Errors
+    /// Where it is not in memory and its files can no longer be read.
+    pub fn pair(&self, index: usize) -> Result<Cow<'_, [u8]>, DataError> {
+        match self.store.get(index) {
+            Some(pair) => Ok(Cow::Borrowed(pair)),
+            None => {
+                let mut pair = vec![0; 4 * self.pixels()];
+                fill(&*self.dataset, self.store.kept[index], self.size, &mut pair)?;
+                Ok(Cow::Owned(pair))
+            }
+        }
+    }
+
+    fn pixels(&self) -> usize {
+        self.size.0 as usize * self.size.1 as usize
+    }
+}
+
+/// Writes pair `index` at `size` (height, width) into `out`: image, then mask.
+fn fill(
+    dataset: &dyn SegmentationDataset,
+    index: usize,
+    (height, width): (u32, u32),
+    out: &mut [u8],
+) -> Result<(), DataError> {
+    let (image, mask) = (dataset.image(index)?, dataset.mask(index)?);
+    if image.dimensions() != mask.dimensions() {
+        let (image_size, mask_size) = (image.dimensions(), mask.dimensions());
+        let problem = ImageProblem::SizesDiffer { image: dataset.name(index), image_size, mask_size };
+        return Err(DataError::BadImage(BadImage { image: dataset.mask_name(index), problem }));
+    }
+    let (image_out, mask_out) = out.split_at_mut(height as usize * width as usize * 3);
+    stretch_into(&image, width, height, image_out);
+    nearest_into(&mask, width, height, mask_out);
+    Ok(())
+}
+
+/// Pixels of each class, and pixels of none.
+pub(crate) fn count(mask: &[u8], classes: usize) -> (Vec<u64>, u64) {
+    let mut counts = [0u64; 256];
+    mask.iter().for_each(|&id| counts[usize::from(id)] += 1);
+    (counts.iter().take(classes).copied().collect(), counts[usize::from(IGNORED)])
+}
+
+/// Prepared pairs as the loader takes them: image (H, W, 3) normalized, labels (H, W) with 255 for
+/// pixels that do not count.
+pub struct SegmentationSource {
+    prepared: Arc<PreparedPairs>,
+    table: Box<[[f32; 256]; 3]>,
+}
+
+impl SegmentationSource {
+    /// Pairs of `prepared`, images normalized.
+    pub fn new(prepared: Arc<PreparedPairs>, normalization: &Normalization) -> Self {
+        Self { prepared, table: Box::new(normalization.table()) }
+    }
+}
+
+impl Source for SegmentationSource {
+    fn len(&self) -> usize {
+        self.prepared.len()
+    }
+
+    fn layout(&self) -> Layout {
+        let pixels = self.prepared.pixels();
+        Layout { image: 3 * pixels, labels: pixels, targets: 0 }
+    }
+
+    fn load(&self, _epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
+        let pair = self.prepared.pair(index)?;
+        let (image, mask) = pair.split_at(3 * self.prepared.pixels());
+        for (out, rgb) in sample.image.chunks_exact_mut(3).zip(image.chunks_exact(3)) {
+            for channel in 0..3 {
+                out[channel] = self.table[channel][usize::from(rgb[channel])];
+            }
+        }
+        sample.labels.iter_mut().zip(mask).for_each(|(label, &id)| *label = u32::from(id));
+        Ok(())
+    }
+}

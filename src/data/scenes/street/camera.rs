@@ -1,0 +1,100 @@
+//! The camera of a street scene: from metres to the frame.
+//!
+//! The street runs along Z, away from the camera; X is to the right of the road's middle, Y is up.
+
+use tiny_skia::Transform;
+
+use crate::data::random::Random;
+use crate::data::scenes::canvas::{Colour, Drawing, Fill};
+
+/// Nothing nearer than this many metres is drawn.
+pub const NEAR: f32 = 1.0;
+
+/// A point in metres: X, Y, Z.
+pub type Point = (f32, f32, f32);
+
+/// A camera that looks along the street: `x = centre + f (X - X0) / Z`, `y = horizon - f (Y - Y0) / Z`
+/// in frame heights.
+#[derive(Debug, Clone, Copy)]
+pub struct Camera {
+    /// Width of the frame over its height.
+    pub aspect: f32,
+    /// Where the street vanishes.
+    pub centre: f32,
+    /// Height of the horizon from the top of the frame.
+    pub horizon: f32,
+    /// Focal length in frame heights.
+    pub focal: f32,
+    /// Metres to the right of the road's middle.
+    pub x: f32,
+    /// Metres above the road.
+    pub height: f32,
+    /// What distance fades into.
+    pub haze: Colour,
+    /// Distance at which 63 % has faded.
+    pub sight: f32,
+}
+
+impl Camera {
+    /// A camera in or beside a road of `half_road` metres to each side.
+    pub fn random(aspect: f32, half_road: f32, haze: Colour, rng: &mut Random) -> Self {
+        Self {
+            aspect,
+            centre: aspect * rng.range(0.36, 0.64),
+            horizon: rng.range(0.4, 0.56),
+            focal: rng.range(0.8, 1.15),
+            x: half_road * rng.range(-0.65, 0.8),
+            height: rng.range(1.3, 2.4),
+            haze,
+            sight: rng.range(90.0, 260.0),
+        }
+    }
+
+    /// Where a point is in the frame.
+    pub fn see(&self, (x, y, z): Point) -> (f32, f32) {
+        let scale = self.focal / z.max(NEAR);
+        (self.centre + (x - self.x) * scale, self.horizon - (y - self.height) * scale)
+    }
+
+    /// Frame heights of a metre at distance `z`.
+    pub fn scale(&self, z: f32) -> f32 {
+        self.focal / z.max(NEAR)
+    }
+
+    /// `colour` as it looks from `z` metres away.
+    pub fn fade(&self, colour: Colour, z: f32) -> Colour {
+        let share = 1.0 - (-z / self.sight).exp();
+        let mix = |near: f32, far: f32| near + (far - near) * share;
+        Colour {
+            r: mix(colour.r, self.haze.r),
+            g: mix(colour.g, self.haze.g),
+            b: mix(colour.b, self.haze.b),
+            a: colour.a,
+        }
+    }
+
+    /// Draws the polygon through `corners`, faded by the distance of the nearest.
+    pub fn polygon(&self, d: &mut Drawing, corners: &[Point], colour: Colour) {
+        let near = corners.iter().fold(f32::INFINITY, |near, corner| near.min(corner.2));
+        let seen: Vec<(f32, f32)> = corners.iter().map(|&corner| self.see(corner)).collect();
+        d.polygon(&seen, self.fade(colour, near.max(0.0)));
+    }
+
+    /// A rectangle on the ground between two corners (X, Z).
+    pub fn ground(&self, d: &mut Drawing, (x0, z0): (f32, f32), (x1, z1): (f32, f32), colour: Colour) {
+        self.polygon(d, &[(x0, 0.0, z0), (x1, 0.0, z0), (x1, 0.0, z1), (x0, 0.0, z1)], colour);
+    }
+
+    /// Places an object that was drawn in metres at (X, Z), upright and facing the camera.
+    pub fn place(&self, d: &mut Drawing, mut object: Drawing, (x, z): (f32, f32), mirrored: bool) {
+        for shape in &mut object.shapes {
+            shape.fill = match shape.fill {
+                Fill::Solid(colour) => Fill::Solid(self.fade(colour, z)),
+                Fill::Gradient(at, colours) => Fill::Gradient(at, colours.map(|colour| self.fade(colour, z))),
+            };
+        }
+        let (scale, foot) = (self.scale(z), self.see((x, 0.0, z)));
+        let across = if mirrored { -scale } else { scale };
+        d.place(object, Transform::from_row(across, 0.0, 0.0, -scale, foot.0, foot.1));
+    }
+}

@@ -1,0 +1,124 @@
+//! Street scenes as a data set: with masks for segmentation, alone for colorization.
+
+use image::{GrayImage, RgbImage};
+
+use super::street;
+use crate::data::scenes::{Drawing, Label, Light};
+use crate::data::{BadImage, ClassList, DataError, IGNORED, ImageDataset, ImageProblem, SegmentationDataset};
+
+/// Names and colours of the classes.
+const CLASSES: [(&str, [u8; 3]); 12] = [
+    ("sky", [90, 150, 220]),
+    ("cloud", [235, 235, 245]),
+    ("building", [128, 70, 50]),
+    ("window", [60, 220, 220]),
+    ("road", [110, 80, 120]),
+    ("marking", [250, 250, 120]),
+    ("pavement", [230, 150, 200]),
+    ("tree", [60, 140, 40]),
+    ("car", [30, 30, 170]),
+    ("person", [220, 30, 60]),
+    ("street light", [250, 160, 30]),
+    ("sign", [160, 30, 200]),
+];
+
+/// The classes of street scenes.
+pub fn street_classes() -> ClassList {
+    ClassList::of(&CLASSES, "nothing", "the built-in street scenes")
+}
+
+/// Class of what a shape is, as an index into [`street_classes`]; what streets do not hold is ignored.
+fn class_of(label: u8) -> u8 {
+    const CLASS_LABELS: [&[Label]; 12] = [
+        &[Label::Sky],
+        &[Label::Cloud],
+        &[Label::Building, Label::House],
+        &[Label::Window],
+        &[Label::Road],
+        &[Label::Marking],
+        &[Label::Sidewalk],
+        &[Label::Tree],
+        &[Label::Car, Label::Bus],
+        &[Label::Person],
+        &[Label::StreetLight, Label::TrafficLight],
+        &[Label::TrafficSign],
+    ];
+    let class = CLASS_LABELS.iter().position(|labels| labels.iter().any(|&known| known as u8 == label));
+    class.map_or(IGNORED, |class| class as u8)
+}
+
+/// Street scenes in any number and size. Scene `index` is a function of seed and index; at another
+/// size of the same proportions it is the same scene.
+#[derive(Debug, Clone)]
+pub struct StreetDataset {
+    seed: u64,
+    len: usize,
+    height: u32,
+    width: u32,
+    classes: ClassList,
+}
+
+impl StreetDataset {
+    /// `len` scenes of `height` by `width` pixels. Give training and validation different seeds:
+    /// equal seeds give equal scenes.
+    pub fn new(seed: u64, len: usize, (height, width): (u32, u32)) -> Self {
+        Self { seed, len, height, width, classes: street_classes() }
+    }
+
+    fn scene(&self, index: usize) -> (Drawing, Light) {
+        street(self.seed, index as u64, self.width as f32 / self.height.max(1) as f32)
+    }
+
+    fn title(&self, index: usize) -> String {
+        format!("street #{index} of seed {}", self.seed)
+    }
+
+    fn picture(&self, index: usize) -> RgbImage {
+        let (scene, light) = self.scene(index);
+        let mut picture = scene.colours(self.width, self.height);
+        light.apply(&mut picture);
+        picture
+    }
+}
+
+impl SegmentationDataset for StreetDataset {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn classes(&self) -> &ClassList {
+        &self.classes
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.title(index)
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        Ok(self.picture(index))
+    }
+
+    fn mask(&self, index: usize) -> Result<GrayImage, DataError> {
+        let labels = self.scene(index).0.labels(self.width, self.height);
+        let ids = labels.into_iter().map(class_of).collect();
+        GrayImage::from_raw(self.width, self.height, ids).ok_or_else(|| {
+            let problem =
+                ImageProblem::Damaged(format!("no scene of {}x{} pixels can be drawn", self.width, self.height));
+            DataError::BadImage(BadImage { image: self.title(index), problem })
+        })
+    }
+}
+
+impl ImageDataset for StreetDataset {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.title(index)
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        Ok(self.picture(index))
+    }
+}

@@ -1,0 +1,251 @@
+//! The classes of a segmentation set: names, colours, what is ignored, and the files that say so.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::IGNORED;
+use super::coding::{Coding, ValueTable};
+use crate::data::DataError;
+
+/// Names and colours of the classes; a train id is an index into both.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClassList {
+    /// Names.
+    pub names: Vec<String>,
+    /// Red, green and blue of each class in pictures.
+    pub palette: Vec<[u8; 3]>,
+    /// What is ignored, in words: `value 11 (Void), value 255`.
+    pub ignored: String,
+    /// Where the list comes from, in words.
+    pub source: String,
+}
+
+impl ClassList {
+    /// Number of classes.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// A list of these names and colours, for the formats and scenes that bring their own.
+    pub(crate) fn of(classes: &[(&str, [u8; 3])], ignored: &str, source: &str) -> Self {
+        let (names, palette) = classes.iter().map(|(name, colour)| (name.to_string(), *colour)).unzip();
+        Self { names, palette, ignored: ignored.into(), source: source.into() }
+    }
+}
+
+impl fmt::Display for ClassList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { names, ignored, source, .. } = self;
+        write!(f, "{} classes, from {source}: {}; ignored: {ignored}", names.len(), names.join(", "))
+    }
+}
+
+/// Colour of class `id` in Pascal VOC's map: its bits are dealt to red, green and blue in turn, from
+/// the highest bit of each down. Distinct for all ids, black for 0.
+pub(crate) fn voc_colour(id: u8) -> [u8; 3] {
+    let bit = |at: u8| (id >> at) & 1;
+    std::array::from_fn(|c| {
+        let c = c as u8;
+        (0..3).map(|level| if c + 3 * level < 8 { bit(c + 3 * level) << (7 - level) } else { 0 }).sum()
+    })
+}
+
+/// What `classes.toml` may hold.
+///
+/// ```toml
+/// ignore_index = 11            # optional: a value or a list of them; 255 is always ignored
+/// ignore_colour = [0, 0, 0]    # optional
+/// coding = "value"             # optional: what palette masks mean, "value" (default) or "colour"
+/// [[classes]]                  # or: classes = ["sky", "road"] and palette = [[…], […]]
+/// name = "sky"
+/// colour = [128, 128, 128]     # optional
+/// value = 0                    # optional: its position in the list
+/// ```
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    classes: Vec<WrittenClass>,
+    palette: Option<Vec<[u8; 3]>>,
+    ignore_index: Option<OneOrMore<u8>>,
+    ignore_colour: Option<[u8; 3]>,
+    coding: Option<WrittenCoding>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenClass {
+    Name(String),
+    Entry { name: String, colour: Option<[u8; 3]>, value: Option<u8> },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum WrittenCoding {
+    Value,
+    Colour,
+}
+
+/// The classes that a file in `root` lists: `classes.toml`, `info.json` or `label_colors.txt`.
+pub(crate) fn read_beside(root: &Path) -> Result<Option<Coding>, DataError> {
+    let toml = root.join("classes.toml");
+    if toml.is_file() {
+        let written = toml::from_str(&text(&toml)?).map_err(|e| DataError::malformed(&toml, e.to_string()))?;
+        return coding(written, &toml).map(Some);
+    }
+    let json = root.join("info.json");
+    if json.is_file() {
+        return from_json(&json);
+    }
+    let colours = ["label_colors.txt", "label_colours.txt"].map(|name| root.join(name));
+    colours.iter().find(|p| p.is_file()).map(|path| from_colour_list(path)).transpose()
+}
+
+fn text(path: &Path) -> Result<String, DataError> {
+    std::fs::read_to_string(path).map_err(|e| DataError::io(path, e))
+}
+
+/// A JSON file may hold much else beside the classes, and may be about something else altogether.
+fn from_json(path: &Path) -> Result<Option<Coding>, DataError> {
+    let failed = |e: serde_json::Error| DataError::malformed(path, e.to_string());
+    let mut value: serde_json::Value = serde_json::from_str(&text(path)?).map_err(failed)?;
+    let Some(object) = value.as_object_mut().filter(|object| object.contains_key("classes")) else {
+        return Ok(None);
+    };
+    object.retain(|key, _| matches!(key.as_str(), "classes" | "palette" | "ignore_index"));
+    coding(serde_json::from_value(value).map_err(failed)?, path).map(Some)
+}
+
+/// `R G B name` lines, as in the original CamVid; the class `Void` is ignored.
+fn from_colour_list(path: &Path) -> Result<Coding, DataError> {
+    let (mut classes, mut ignore_colour) = (Vec::new(), None);
+    for (number, line) in text(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let mut words = line.split_whitespace();
+        let mut channel = || words.next().and_then(|word| word.parse::<u8>().ok());
+        let (Some(r), Some(g), Some(b)) = (channel(), channel(), channel()) else {
+            let problem = format!("'{line}' is not 'R G B name' with three numbers from 0 to 255");
+            return Err(DataError::CsvRow { path: path.into(), line: number as u64 + 1, problem });
+        };
+        let name = words.collect::<Vec<_>>().join(" ");
+        if name.eq_ignore_ascii_case("void") {
+            ignore_colour = Some([r, g, b]);
+        } else {
+            classes.push(WrittenClass::Entry { name, colour: Some([r, g, b]), value: None });
+        }
+    }
+    let coding_of_palettes = Some(WrittenCoding::Colour);
+    coding(Written { classes, palette: None, ignore_index: None, ignore_colour, coding: coding_of_palettes }, path)
+}
+
+/// Turns what is written in the file at `path` into a coding.
+fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
+    let Written { classes, palette, ignore_index, ignore_colour, coding } = written;
+    let wrong = |problem: String| DataError::malformed(path, problem);
+    let ignored: Vec<u8> = match ignore_index {
+        None => Vec::new(),
+        Some(OneOrMore::One(value)) => vec![value],
+        Some(OneOrMore::More(values)) => values,
+    };
+    if let Some(palette) = &palette
+        && palette.len() != classes.len()
+    {
+        let (colours, classes) = (palette.len(), classes.len());
+        return Err(wrong(format!("palette has {colours} colours for {classes} classes; give one for each")));
+    }
+    let mut builder = Builder { colours: HashMap::new(), values: [None; 256], list: ClassList::default() };
+    builder.values[usize::from(IGNORED)] = Some(IGNORED);
+    let mut ignored_words = Vec::new();
+    for (position, class) in classes.into_iter().enumerate() {
+        let (name, colour, value) = match class {
+            WrittenClass::Name(name) => (name, None, None),
+            WrittenClass::Entry { name, colour, value } => (name, colour, value),
+        };
+        let value = value.or(u8::try_from(position).ok());
+        let value = value.ok_or_else(|| wrong("more than 255 classes".into()))?;
+        let colour = colour.or_else(|| palette.as_ref().map(|p| p[position]));
+        if ignored.contains(&value) {
+            ignored_words.push(format!("value {value} ({name})"));
+            builder.ignore(value, colour);
+        } else {
+            builder.add(name, value, colour).map_err(wrong)?;
+        }
+    }
+    for value in ignored {
+        let slot = &mut builder.values[usize::from(value)];
+        if slot.is_none() {
+            *slot = Some(IGNORED);
+            ignored_words.push(format!("value {value}"));
+        }
+    }
+    if let Some([r, g, b]) = ignore_colour {
+        ignored_words.push(format!("colour #{r:02x}{g:02x}{b:02x}"));
+        builder.colours.insert([r, g, b], IGNORED);
+    }
+    if builder.values[usize::from(IGNORED)] == Some(IGNORED) && coding != Some(WrittenCoding::Colour) {
+        ignored_words.push("value 255".into());
+    }
+    builder.list.ignored = if ignored_words.is_empty() { "nothing".into() } else { ignored_words.join(", ") };
+    builder.list.source = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    builder.finish(coding == Some(WrittenCoding::Colour)).map_err(wrong)
+}
+
+/// A coding in the making.
+struct Builder {
+    list: ClassList,
+    values: ValueTable,
+    colours: HashMap<[u8; 3], u8>,
+}
+
+impl Builder {
+    fn ignore(&mut self, value: u8, colour: Option<[u8; 3]>) {
+        self.values[usize::from(value)] = Some(IGNORED);
+        self.colours.extend(colour.map(|colour| (colour, IGNORED)));
+    }
+
+    fn add(&mut self, name: String, value: u8, colour: Option<[u8; 3]>) -> Result<(), String> {
+        let id = self.list.len();
+        if id >= usize::from(IGNORED) {
+            return Err("more than 255 classes; a mask of 8 bits cannot name them".into());
+        }
+        if self.list.names.contains(&name) {
+            return Err(format!("class '{name}' is listed twice; give each class a name of its own"));
+        }
+        let slot = &mut self.values[usize::from(value)];
+        if slot.is_some_and(|other| other != IGNORED) {
+            return Err(format!("value {value} stands for two classes, the second is '{name}'"));
+        }
+        *slot = Some(id as u8);
+        if let Some([r, g, b]) = colour
+            && self.colours.insert([r, g, b], id as u8).is_some()
+        {
+            return Err(format!("colour #{r:02x}{g:02x}{b:02x} stands for two classes, the second is '{name}'"));
+        }
+        self.list.names.push(name);
+        self.list.palette.push(colour.unwrap_or_else(|| voc_colour(id as u8)));
+        Ok(())
+    }
+
+    fn finish(self, palettes_are_colours: bool) -> Result<Coding, String> {
+        if self.list.len() < 2 {
+            return Err(format!("lists {} classes that are not ignored; at least 2 are needed", self.list.len()));
+        }
+        let values = (!palettes_are_colours).then(|| Box::new(self.values));
+        let colours = (!self.colours.is_empty()).then_some(self.colours);
+        Ok(Coding { classes: Arc::new(self.list), values, colours })
+    }
+}

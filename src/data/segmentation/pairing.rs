@@ -1,0 +1,160 @@
+//! What the names of files and folders say: part, image or mask, and which belong together.
+
+use std::path::{Component, Path};
+
+/// Part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Train,
+    Val,
+    Test,
+}
+
+/// Which half of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Image,
+    Mask,
+}
+
+/// What the path of a file, relative to the root of its set, says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub part: Option<Part>,
+    /// From the folders alone.
+    pub role: Option<Role>,
+    /// The folders that say neither part nor role, lower case.
+    pub rest: String,
+    /// File name without extension.
+    pub stem: String,
+}
+
+/// Part that a word stands for.
+pub(crate) fn part_of(word: &str) -> Option<Part> {
+    match word {
+        "train" | "training" | "trn" => Some(Part::Train),
+        "val" | "valid" | "validation" | "dev" => Some(Part::Val),
+        "test" | "testing" | "tst" => Some(Part::Test),
+        _ => None,
+    }
+}
+
+fn role_of(word: &str) -> Option<Role> {
+    match word {
+        "images" | "image" | "imgs" | "img" | "jpegimages" | "photos" | "photo" | "inputs" | "input" | "rgb"
+        | "leftimg8bit" | "stillsraw" | "pictures" => Some(Role::Image),
+        "masks" | "mask" | "labels" | "label" | "labelled" | "annotations" | "annotation" | "annot" | "annots"
+        | "gt" | "gtfine" | "groundtruth" | "truth" | "segmentation" | "segmentations" | "segmentationclass"
+        | "seg" | "labeledapproved" | "targets" | "target" => Some(Role::Mask),
+        _ => None,
+    }
+}
+
+/// The words of a folder's name: cut at `_`, `-`, `.` and blanks, and after a part's name that is
+/// glued to a role (`trainannot`).
+fn words(name: &str) -> Vec<String> {
+    let lower = name.to_lowercase();
+    let mut found = Vec::new();
+    for word in lower.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()) {
+        let glued = ["train", "val", "test"]
+            .iter()
+            .find_map(|part| word.strip_prefix(part).filter(|rest| role_of(rest).is_some()).map(|rest| (*part, rest)));
+        match glued {
+            Some((part, rest)) => found.extend([part.to_string(), rest.to_string()]),
+            None => found.push(word.to_string()),
+        }
+    }
+    found
+}
+
+/// Reads the relative path of a file.
+pub(crate) fn read(relative: &Path) -> Reading {
+    let stem = relative.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut reading = Reading { part: None, role: None, rest: String::new(), stem };
+    let folders = relative.parent().into_iter().flat_map(Path::components);
+    for folder in folders.filter_map(|c| if let Component::Normal(name) = c { name.to_str() } else { None }) {
+        let words = words(folder);
+        let part = words.iter().find_map(|word| part_of(word));
+        let role = words.iter().find_map(|word| role_of(word));
+        // `ground_truth` is two words; sizes and versions (`full`, `720p`) say nothing.
+        if part.is_none() && role.is_none() {
+            reading.rest.push_str(&words.concat());
+            reading.rest.push('/');
+        }
+        reading.part = reading.part.or(part);
+        // A mask folder below an image folder, or the other way round: the mask is the rarer word.
+        if reading.role != Some(Role::Mask) {
+            reading.role = role.or(reading.role);
+        }
+    }
+    reading
+}
+
+const MASK_SUFFIXES: [&str; 14] = [
+    "labelids",
+    "labeltrainids",
+    "segmentation",
+    "annotation",
+    "groundtruth",
+    "labels",
+    "label",
+    "masks",
+    "mask",
+    "annot",
+    "seg",
+    "gt",
+    "l",
+    "p",
+];
+
+const IMAGE_SUFFIXES: [&str; 6] = ["leftimg8bit", "image", "img", "rgb", "sat", "photo"];
+
+/// `stem` without a suffix of `suffixes` that follows `_`, `-` or `.`, if it has one. One-letter
+/// suffixes count in upper case alone: `x_L`, not `x_l`.
+fn without(stem: &str, suffixes: &[&str]) -> Option<String> {
+    let at = stem.rfind(['_', '-', '.'])?;
+    let (front, suffix) = (&stem[..at], &stem[at + 1..]);
+    let known = suffixes.iter().any(|known| match known.len() {
+        1 => suffix == known.to_uppercase(),
+        _ => suffix.eq_ignore_ascii_case(known),
+    });
+    (known && !front.is_empty()).then(|| front.to_string())
+}
+
+/// `stem` of a mask without what marks it as one, if anything does.
+pub(crate) fn mask_base(stem: &str) -> Option<String> {
+    let base = without(stem, &MASK_SUFFIXES)?;
+    Some(without(&base, &["gtFine", "gt"]).unwrap_or(base))
+}
+
+/// `stem` of an image without what marks it as one.
+pub(crate) fn image_base(stem: &str) -> String {
+    without(stem, &IMAGE_SUFFIXES).unwrap_or_else(|| stem.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read() {
+        let read = |path: &str| {
+            let r = read(Path::new(path));
+            (r.part, r.role, r.rest, r.stem)
+        };
+        let is = |part, role, rest: &str, stem: &str| (part, role, rest.to_string(), stem.to_string());
+        let (train, val) = (Some(Part::Train), Some(Part::Val));
+        assert_eq!(read("train/images/a.jpg"), is(train, Some(Role::Image), "", "a"));
+        assert_eq!(read("Masks/val/b/a.png"), is(val, Some(Role::Mask), "b/", "a"));
+        assert_eq!(read("trainannot/a.png"), is(train, Some(Role::Mask), "", "a"));
+        assert_eq!(read("val_labels/a.b.png"), is(val, Some(Role::Mask), "", "a.b"));
+        assert_eq!(read("701_StillsRaw_full/a.png"), is(None, Some(Role::Image), "", "a"));
+        assert_eq!(read("trainer/a.png"), is(None, None, "trainer/", "a"));
+        assert_eq!(mask_base("x_L"), Some("x".into()));
+        assert_eq!(mask_base("x_l"), None);
+        assert_eq!(mask_base("x-mask"), Some("x".into()));
+        assert_eq!(mask_base("x_gtFine_labelIds"), Some("x".into()));
+        assert_eq!(image_base("x_leftImg8bit"), "x");
+        assert_eq!(image_base("x_y"), "x_y");
+    }
+}
