@@ -1,5 +1,5 @@
 // Mean and 1 / std of every statistic from the segments of norm_stats, merged in order by the formula of Chan et al. (1983);
-// updates the running statistics of BatchNorm. With FIXED, the running statistics themselves.
+// updates the running statistics of BatchNorm.
 // Mapping: one invocation per sample and group; BatchNorm has one sample and a group per channel. Padded groups give 0.
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> running_mean: array<f32>;
@@ -39,10 +39,7 @@ fn main(
         let group = i % GROUPS_PADDED;
         var m = 0.0;
         var r = 0.0;
-        if (group < GROUPS && FIXED) {
-            m = running_mean[group];
-            r = 1.0 / sqrt(running_var[group] + EPS);
-        } else if (group < GROUPS) {
+        if (group < GROUPS) {
             let all = of_group(i / GROUPS_PADDED, group);
             let variance = all.m2 / all.n;
             m = all.mean;

@@ -77,10 +77,15 @@ fn print(line: impl Display) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
+/// Prints a line for people to the standard error. `eprintln!` would panic where nobody reads it.
+fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// Parses the arguments and runs the verb.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().verb {
-        Verb::Train(train::Task::Classify(args)) => train::classify(&args),
+        Verb::Train(task) => train::run(&task),
         Verb::Eval(args) => eval::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Data(verb) => data::run(&verb),
@@ -92,7 +97,7 @@ pub fn run() -> ExitCode {
         // Whoever read the results has seen enough.
         Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            complain(format_args!("error: {error}"));
             ExitCode::from(2)
         }
     }

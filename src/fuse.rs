@@ -5,12 +5,12 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::graph::{Graph, Node, Op, Value};
-use crate::ops::{Activation, Binary, BinaryOp, Conv2d, Norm, NormGrad, Unary, UnaryGrad};
+use crate::ops::{Activation, Binary, BinaryOp, Conv2d, Conv2dInputGrad, Norm, NormGrad, Unary, UnaryGrad};
 
 /// Which rewrites are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FuseOptions {
-    /// conv2d + bias → one kernel.
+    /// conv2d or conv_transpose2d, + bias → one kernel.
     pub conv_bias: bool,
     /// norm + ReLU → one kernel, forward and backward.
     pub norm_relu: bool,
@@ -89,12 +89,12 @@ impl<'g> Fusion<'g> {
         self.graph.replace_nodes(self.nodes.into_iter().flatten().collect());
     }
 
-    fn op<T: Op + Copy>(&self, n: usize) -> Option<T> {
-        downcast::<T>(self.nodes[n].as_ref()?).copied()
+    fn op<T: Op + Clone>(&self, n: usize) -> Option<T> {
+        downcast::<T>(self.nodes[n].as_ref()?).cloned()
     }
 
     /// The node of type `T` that makes `v`, if nothing else uses `v`.
-    fn sole_producer<T: Op + Copy>(&self, v: Value) -> Option<(usize, T)> {
+    fn sole_producer<T: Op + Clone>(&self, v: Value) -> Option<(usize, T)> {
         let n = self.producer[v.index()]?;
         (self.uses[v.index()] == 1).then(|| Some((n, self.op::<T>(n)?)))?
     }
@@ -183,7 +183,9 @@ impl<'g> Fusion<'g> {
             if self.graph.ty(inputs[0]) == self.graph.ty(inputs[1]) {
                 continue;
             }
-            let Some((conv, _)) = self.sole_producer::<Conv2d>(inputs[0]) else { continue };
+            let forward = self.sole_producer::<Conv2d>(inputs[0]).map(|(conv, _)| conv);
+            let transposed = || self.sole_producer::<Conv2dInputGrad>(inputs[0]).map(|(conv, _)| conv);
+            let Some(conv) = forward.or_else(transposed) else { continue };
             if self.inputs(conv).len() > 2 {
                 continue;
             }

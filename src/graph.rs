@@ -86,6 +86,9 @@ pub enum GraphError {
         /// Parameter name.
         name: String,
     },
+    /// A training step was asked of a model made for evaluation.
+    #[error("this model was made for evaluation only: it has no optimizer")]
+    EvaluationOnly,
     /// Gradients start at a single number.
     #[error("gradients need a loss of one element, but it has the shape {shape}")]
     NotScalar {

@@ -31,6 +31,11 @@ impl Consts {
         self.0.push((name, Const::U(u32::try_from(value).expect("plan sizes are checked to fit 32 bits"))));
         self
     }
+    /// Adds a signed integer.
+    pub fn i(mut self, name: &'static str, value: i64) -> Self {
+        self.0.push((name, Const::I(i32::try_from(value).expect("plan sizes are checked to fit 32 bits"))));
+        self
+    }
     /// Adds a float.
     pub fn f(mut self, name: &'static str, value: f64) -> Self {
         self.0.push((name, Const::F(value)));
@@ -61,6 +66,13 @@ impl Consts {
         match self.get(name) {
             Const::U(v) => *v as usize,
             other => panic!("{name} is {other:?}, not an unsigned integer"),
+        }
+    }
+    /// A signed integer by name.
+    pub fn int(&self, name: &str) -> i64 {
+        match self.get(name) {
+            Const::I(v) => i64::from(*v),
+            other => panic!("{name} is {other:?}, not a signed integer"),
         }
     }
     /// A float by name.

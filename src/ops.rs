@@ -1,26 +1,38 @@
 //! Operations, one file a family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
 
 mod conv;
+mod conv_transpose;
+mod dice;
 mod dropout;
 mod elementwise;
 mod loss;
 mod memory;
+mod metrics;
 mod norm;
 mod optimizer;
 mod pool;
 mod reduce;
+mod region;
+mod regression;
+mod resize;
 
 pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d, linear};
+pub use conv_transpose::conv_transpose2d;
+pub use dice::{Dice, DiceOptions, dice_loss};
 pub use dropout::{Dropout, dropout};
 pub use elementwise::{Activation, Binary, BinaryOp, Unary, UnaryGrad, activation, add, add_bias, mul, relu, scale};
 pub use loss::{CrossEntropyOptions, Reduction, SoftmaxCrossEntropy, softmax_cross_entropy};
 pub use memory::{Assign, Fill, Pack, Reshape, assign, fill, flatten, pack_parameters, reshape};
+pub use metrics::{Argmax, Confusion, argmax, confusion};
 pub use norm::{BatchNormOptions, Norm, NormGrad, NormKind, batch_norm, group_norm};
 pub use optimizer::{
     Adam, AdamOptions, ClipScale, HYPER_LEN, Sgd, SgdOptions, adam_step, clip_scale, hyper_values, sgd_step,
 };
 pub use pool::{AvgPool, MaxPool, avg_pool, global_avg_pool, max_pool};
 pub use reduce::{ChannelSums, channel_sums};
+pub use region::{Concat, CropPad, concat, crop_pad};
+pub use regression::{Regression, RegressionLoss, regression_loss};
+pub use resize::{AxisMap, Coordinates, Interpolation, Resize, resize};
 
 use crate::graph::{Graph, GraphError, Value};
 use crate::kernel::Consts;

@@ -233,6 +233,40 @@ impl Window {
     }
 }
 
+impl Window {
+    /// Output size of a transposed convolution of this window over an input of [H, W]:
+    /// `(size − 1)·stride − padding + dilation·(kernel − 1) + 1 + output_padding`; with it, the window of the convolution
+    /// that it is the input gradient of (whose trailing padding `output_padding` takes up).
+    ///
+    /// # Errors
+    /// A rule in words when a parameter is 0 or nothing is left.
+    pub fn transposed(&self, input: [usize; 2], output_padding: [usize; 2]) -> Result<([usize; 2], Window), String> {
+        let pads = [(self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)];
+        let (mut out, mut after) = ([0; 2], [0; 2]);
+        for axis in 0..2 {
+            let (k, s, d) = (self.kernel_size[axis], self.stride[axis], self.dilation[axis]);
+            if k == 0 || s == 0 || d == 0 || input[axis] == 0 {
+                return Err(format!(
+                    "kernel size {k}, stride {s}, dilation {d} and input size {} must all be at least 1",
+                    input[axis]
+                ));
+            }
+            let extra = output_padding[axis];
+            // What exceeds the stride is taken from the padding of the convolution, where there is that much.
+            if extra >= s && (extra >= d || extra > pads[axis].1 + s - 1) {
+                return Err(format!("output_padding {extra} must be smaller than the stride {s}"));
+            }
+            let reach = (input[axis] - 1) * s + d * (k - 1) + 1 + extra;
+            out[axis] = reach.checked_sub(pads[axis].0 + pads[axis].1).filter(|&size| size > 0).ok_or_else(|| {
+                format!("the padding leaves nothing of {reach} pixels in {}", ["height", "width"][axis])
+            })?;
+            after[axis] = pads[axis].1.saturating_sub(extra);
+        }
+        let padding = Padding { bottom: after[0], right: after[1], ..self.padding };
+        Ok((out, Window { padding, ..*self }))
+    }
+}
+
 /// One phase of a strided window seen from the input's side: the input positions that are congruent modulo the stride
 /// are reached by the same taps. Along one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

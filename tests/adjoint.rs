@@ -1,11 +1,12 @@
 //! A convolution is linear in each operand, so its three directions are adjoint:
-//! ⟨conv(x, w), y⟩ = ⟨x, dgrad(y, w)⟩ = ⟨w, wgrad(x, y)⟩. No reference values are needed, so sizes may be as awkward as
+//! ⟨conv(x, w), y⟩ = ⟨x, dgrad(y, w)⟩ = ⟨w, wgrad(x, y)⟩, and the same for the transposed convolution. No reference values are needed, so sizes may be as awkward as
 //! one likes.
 
 mod common;
 
 use common::case::{Builder, Case, Place};
 use common::compare::Failures;
+use common::dense::{TransposedCase, transposed_cases};
 use common::geometry::{ConvCase, conv_cases};
 use common::{Runner, engines, twin};
 use shadegrad::ops;
@@ -21,6 +22,16 @@ fn build(c: &ConvCase) -> Case {
     b.finish_op(y).unwrap_or_else(|e| panic!("{}: {e}", c.name))
 }
 
+/// x, w and an upstream y; transposed conv and both gradients of it.
+fn build_transposed(c: &TransposedCase) -> Case {
+    let mut b = Builder::new(c.name, Place::Alone);
+    let [kh, kw] = c.spec.window.kernel_size;
+    let x = b.random("x", c.x);
+    let w = b.random_of("w", TensorType::kernel([kh, kw, c.outputs / c.spec.groups, c.x[3]]));
+    let y = ops::conv_transpose2d(&mut b.graph, x, w, c.spec, c.output_padding);
+    b.finish_op(y.unwrap_or_else(|e| panic!("{}: {e}", c.name))).unwrap_or_else(|e| panic!("{}: {e}", c.name))
+}
+
 /// Inner product, and the sum of the magnitudes of its terms.
 fn inner(a: &[f64], b: &[f64]) -> (f64, f64) {
     assert_eq!(a.len(), b.len());
@@ -30,13 +41,13 @@ fn inner(a: &[f64], b: &[f64]) -> (f64, f64) {
 /// `tolerance` is relative to the magnitudes of the terms: what the sums may lose to rounding.
 fn check(engine: &dyn Runner, tolerance: f64) {
     let mut failures = Failures::default();
-    for c in conv_cases() {
-        let case = build(&c);
-        let out = engine.run(&case).unwrap_or_else(|e| panic!("{}: {e}", c.name));
+    let transposed = transposed_cases();
+    for case in conv_cases().iter().map(build).chain(transposed.iter().map(build_transposed)) {
+        let out = engine.run(&case).unwrap_or_else(|e| panic!("{}: {e}", case.name));
         let (forward, magnitude) = inner(&out["y"], &case.inputs["upstream.y"]);
         for (direction, operand) in [("dgrad", "x"), ("wgrad", "w")] {
             let (adjoint, _) = inner(&case.inputs[operand], &out[&format!("grad.{operand}")]);
-            let what = format!("{} on {}: {direction}", c.name, engine.name());
+            let what = format!("{} on {}: {direction}", case.name, engine.name());
             failures.close_to_scale(&what, &[adjoint], &[forward], tolerance, magnitude);
         }
     }

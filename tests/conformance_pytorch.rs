@@ -13,7 +13,10 @@ use common::{Runner, engines, twin};
 use serde_json::Value as Json;
 use shadegrad::graph::{GraphError, Value};
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
-use shadegrad::ops::{self, Activation, AdamOptions, BatchNormOptions, ConvSpec, CrossEntropyOptions, SgdOptions};
+use shadegrad::ops::{
+    self, Activation, AdamOptions, BatchNormOptions, ConvSpec, Coordinates, CrossEntropyOptions, DiceOptions,
+    Interpolation, Regression, SgdOptions,
+};
 use shadegrad::shape::{Padding, Shape, TensorType, Window};
 
 /// A golden case: tensors in the layouts of this crate.
@@ -78,7 +81,7 @@ impl Golden {
 
 /// A tensor's type and values here.
 fn inside(op: &str, key: &str, shape: &[usize], values: Vec<f64>) -> (TensorType, Vec<f64>) {
-    let weight = key.ends_with(".w") && matches!(op, "conv2d" | "linear");
+    let weight = key.ends_with(".w") && matches!(op, "conv2d" | "conv_transpose2d" | "linear");
     if weight {
         let (shape, values) = outputs_last(&values, shape);
         return (TensorType::kernel(Shape(shape)), values);
@@ -113,7 +116,7 @@ fn build(golden: &Golden) -> Result<Case, GraphError> {
     }
     let find = |name: &str| inputs.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
     let y = apply(golden, &mut b, &|name| find(name).unwrap_or_else(|| panic!("{}: no {name}", golden.name)), &find)?;
-    let name = if golden.op == "softmax_cross_entropy" { "loss" } else { "y" };
+    let name = if golden.find("output.loss").is_some() { "loss" } else { "y" };
     let upstream = golden.values(&format!("upstream.{name}"));
     b.finish(&[(name, y, Some(upstream))])
 }
@@ -148,6 +151,33 @@ fn apply(
                 ops::conv2d(g, get("x"), get("w"), ConvSpec { window: golden.window([kh, kw]), groups })?
             };
             find("b").map_or(Ok(y), |bias| ops::add_bias(g, y, bias))
+        }
+        "conv_transpose2d" => {
+            let [kh, kw] = [0, 1].map(|axis| g.dims(get("w"))[axis]);
+            let groups = golden.attrs["groups"].as_u64().expect("groups") as usize;
+            let spec = ConvSpec { window: golden.window([kh, kw]), groups };
+            let y = ops::conv_transpose2d(g, get("x"), get("w"), spec, golden.list("output_padding"))?;
+            find("b").map_or(Ok(y), |bias| ops::add_bias(g, y, bias))
+        }
+        "concat" => ops::concat(g, &[get("a"), get("b")]),
+        "interpolate" => {
+            let (interpolation, coordinates) = match (golden.attrs["mode"].as_str(), golden.flag("align_corners")) {
+                (Some("nearest"), _) => (Interpolation::Nearest, Coordinates::Asymmetric),
+                (_, true) => (Interpolation::Bilinear, Coordinates::AlignCorners),
+                (_, false) => (Interpolation::Bilinear, Coordinates::HalfPixel),
+            };
+            ops::resize(g, get("x"), golden.list("size"), interpolation, coordinates)
+        }
+        "mse_loss" => Ok(ops::regression_loss(g, get("x"), get("target"), Regression::Mse)?[0]),
+        "l1_loss" => Ok(ops::regression_loss(g, get("x"), get("target"), Regression::L1)?[0]),
+        "huber_loss" => {
+            let loss = Regression::Huber(golden.float("delta") as f32);
+            Ok(ops::regression_loss(g, get("x"), get("target"), loss)?[0])
+        }
+        "dice_loss" => {
+            let ignore_index = golden.attrs["ignore_index"].as_i64().map(|i| i as i32);
+            let options = DiceOptions { smooth: golden.float("smooth") as f32, ignore_index };
+            ops::dice_loss(g, get("logits"), get("labels"), options)
         }
         "batch_norm" => {
             let options = BatchNormOptions { momentum: golden.float("momentum") as f32, unbiased: true };
@@ -302,7 +332,7 @@ fn check(engine: &dyn Runner) {
         }
     }
     println!("{} cases on {}", fixtures.len(), engine.name());
-    assert!(fixtures.len() >= 130, "only {} fixtures: are some missing?", fixtures.len());
+    assert!(fixtures.len() >= 170, "only {} fixtures: are some missing?", fixtures.len());
     failures.none();
 }
 

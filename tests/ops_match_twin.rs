@@ -5,12 +5,16 @@ mod common;
 
 use common::case::{Case, Place};
 use common::compare::{Failures, rounding};
+use common::dense::counted_case;
 use common::table::{op_cases, update_cases};
 use common::{Runner, engines, twin};
 
 /// All op cases, alone and in the midst of others, with and without rewrites, and all optimizer updates.
 fn cases() -> Vec<Case> {
     let mut cases = update_cases();
+    for shape in [[2, 5, 7, 5], [1, 19, 47, 12], [3, 40, 33, 2]] {
+        cases.push(counted_case(shape).expect("it fits"));
+    }
     for op in op_cases() {
         for place in [Place::Alone, Place::Midst] {
             let case = op.case(place);

@@ -64,14 +64,26 @@ fn the_written_settings_read_back_the_same() {
         "--data a\"b --out o --init i --lr 1e-4 --clip 0.5 --optimizer sgd --nesterov --seed 9223372036854775807";
     let settings = ClassifyConfig::resolve(&flags(line)).expect("valid");
     for settings in [settings, ClassifyConfig::default()] {
-        let (_folder, path) = config(&settings.to_toml());
+        let (_folder, path) = config(&settings.to_toml().expect("TOML"));
         assert_eq!(ClassifyConfig::from_file(&path).expect("reads"), settings);
     }
 }
 
+/// Silently left out, such a path would make another run of it.
+#[cfg(unix)]
+#[test]
+fn a_path_that_toml_cannot_hold_is_an_error() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let path = PathBuf::from(std::ffi::OsString::from_vec(b"caf\xe9".to_vec()));
+    let settings = ClassifyConfig { data: Some(path), ..ClassifyConfig::default() };
+    let error = settings.to_toml().expect_err("not Unicode").to_string();
+    assert!(error.contains("config.toml") && error.contains("valid Unicode"), "{error}");
+}
+
 #[test]
 fn help_states_the_true_defaults() {
-    let written: toml::Table = ClassifyConfig::default().to_toml().parse().expect("TOML");
+    let written: toml::Table = ClassifyConfig::default().to_toml().expect("TOML").parse().expect("TOML");
     let command = Line::command();
     for key in ClassifyConfig::KEYS {
         let flag = key.replace('_', "-");
@@ -172,5 +184,5 @@ fn a_missing_or_oversized_config_file_is_named() {
 #[test]
 fn the_defaults_are_valid_and_clipping_is_off() {
     ClassifyConfig::default().validate().expect("valid");
-    assert_eq!(ClassifyConfig::default().clip_norm(), None);
+    assert_eq!(ClassifyConfig::default().settings().clip_norm(), None);
 }

@@ -4,21 +4,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 
-use shadegrad::train::metrics::{ClassOutOfRange, ConfusionMatrix, EpochRow};
-use shadegrad::train::pictures::{Sheet, confusion_picture, curves_picture, palette, prediction_cell, save_png};
+use shadegrad::train::history::{EpochRow, Score};
+use shadegrad::train::metrics::{ClassOutOfRange, ConfusionMatrix};
+use shadegrad::train::pictures::{Curve, Sheet, confusion_picture, curves_picture, palette, prediction_cell, save_png};
 use shadegrad::train::run_dir::{RunDir, RunDirError};
 
 fn row(epoch: u32) -> EpochRow {
     EpochRow {
         epoch,
         train_loss: 0.1 + 0.2,
-        train_accuracy: 1.0 / 3.0,
         val_loss: f64::MIN_POSITIVE,
-        val_accuracy: 0.5,
+        scores: vec![(Score::TrainAccuracy, 1.0 / 3.0), (Score::Accuracy, 0.5)],
         lr: 1e-3,
         images_per_s: 1234.5,
         seconds: 2.25,
     }
+}
+
+fn curve() -> Curve {
+    let series = vec![("training", Score::TrainAccuracy), ("validation", Score::Accuracy)];
+    Curve { title: "Accuracy", axis: "correct images", percent: true, series }
 }
 
 #[test]
@@ -134,7 +139,7 @@ fn a_diverged_epoch_is_kept_as_nan() {
     let run = RunDir::create(Some(folder.path()), "run").expect("creates");
     let diverged = EpochRow { train_loss: f64::NAN, val_loss: f64::INFINITY, ..row(1) };
     run.append_metrics(&diverged).expect("appends");
-    let read = run.read_metrics().expect("reads")[0];
+    let read = run.read_metrics().expect("reads").remove(0);
     assert!(read.train_loss.is_nan() && read.val_loss == f64::INFINITY);
 }
 
@@ -175,7 +180,7 @@ fn pictures_show_both_curves_and_are_saved_as_png() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = RunDir::create(Some(folder.path()), "run").expect("creates");
     let rows: Vec<_> = (1..=3).map(row).collect();
-    let picture = curves_picture(&rows).expect("draws");
+    let picture = curves_picture(&rows, &curve()).expect("draws");
     assert!(has(&picture, palette::BLUE) && has(&picture, palette::ORANGE));
     save_png(&picture, &run.curves_path()).expect("saves");
     assert_eq!(image::open(run.curves_path()).expect("a PNG").into_rgb8(), picture);
@@ -183,12 +188,13 @@ fn pictures_show_both_curves_and_are_saved_as_png() {
 
 #[test]
 fn curves_survive_numbers_that_cannot_be_drawn() {
-    assert!(curves_picture(&[]).is_err());
+    assert!(curves_picture(&[], &curve()).is_err());
     let wild = [f64::NAN, f64::INFINITY, -1e300, 1e300, 0.0];
     for value in wild {
-        let bad = EpochRow { train_loss: value, val_loss: value, train_accuracy: value, ..row(1) };
-        curves_picture(&[bad]).expect("draws");
-        curves_picture(&[row(1), EpochRow { epoch: 2, ..bad }, row(3)]).expect("draws");
+        let scores = vec![(Score::TrainAccuracy, value)];
+        let bad = EpochRow { train_loss: value, val_loss: value, scores, ..row(1) };
+        curves_picture(std::slice::from_ref(&bad), &curve()).expect("draws");
+        curves_picture(&[row(1), EpochRow { epoch: 2, ..bad }, row(3)], &curve()).expect("draws");
     }
 }
 

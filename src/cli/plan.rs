@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use super::{CliError, print};
 use crate::fuse::FuseOptions;
-use crate::nn::ResNet18;
+use crate::nn::{ResNet18, Stem};
 use crate::plan::{Plan, PlanOptions};
-use crate::train::config::{ClassifyConfig, Model, Optimizer, Stem};
+use crate::train::config::{ClassifyConfig, Model, Optimizer};
 use crate::train::step::{evaluation_graph, training_graph};
 
 /// What to plan.
@@ -37,6 +37,9 @@ pub(super) struct Args {
     no_fuse: bool,
 }
 
+/// Most classes that a plan is made for: no data set has more, and products of sizes stay far from overflowing.
+const MAX_CLASSES: usize = 1_000_000;
+
 /// Prints it.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let config = ClassifyConfig {
@@ -49,10 +52,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     };
     config.validate()?;
     config.require_large_images()?;
-    if args.classes < 2 {
-        return Err(CliError::Usage(format!("--classes {}: at least 2 are needed", args.classes)));
+    if !(2..=MAX_CLASSES).contains(&args.classes) {
+        return Err(CliError::Usage(format!("--classes {}: expected 2 to {MAX_CLASSES}", args.classes)));
     }
-    let network = ResNet18 { classes: args.classes, stem: config.network_stem() };
+    let network = ResNet18 { classes: args.classes, stem: config.stem };
     let mut options = config.step_options();
     if args.no_fuse {
         options.fuse = FuseOptions::NONE;

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{CliError, print};
+use super::{CliError, complain, print};
 use crate::data::{DataError, decode_file, square};
 use crate::exec;
-use crate::interop::safetensors::TensorFile;
-use crate::train::classifier::{Classifier, ModelCard};
-use crate::train::run_dir::RunDir;
+use crate::train::classify::Classification;
+use crate::train::model::{Checkpoint, Model};
 
 /// What to classify.
 #[derive(clap::Args)]
@@ -28,21 +27,6 @@ pub(super) struct Args {
 
 /// Images computed together.
 const BATCH: usize = 16;
-
-/// Opens the classifier of a run directory (its best checkpoint) or of a checkpoint file.
-pub(super) fn open_run(path: &Path, device: &str) -> Result<Classifier, CliError> {
-    let file_path = if path.is_file() {
-        path.to_owned()
-    } else {
-        let run = RunDir::open(path)?;
-        run.checkpoint().ok_or_else(|| CliError::Usage(format!("{}: no checkpoint in this run", path.display())))?
-    };
-    let file = TensorFile::read(&file_path)?;
-    let card = ModelCard::from_metadata(&file, &file_path)?;
-    let mut classifier = Classifier::new(card, exec::open(device)?, None, 0)?;
-    classifier.restore(&file, &file_path)?;
-    Ok(classifier)
-}
 
 /// The images of files and folders, in the order given and sorted within a folder.
 fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
@@ -73,8 +57,11 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 /// Prints a line per image; an image that cannot be read is named on stderr and makes the exit code 2.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let images = collect(&args.images)?;
-    let mut classifier = open_run(&args.run, &args.device)?;
-    let (size, table) = (classifier.card.image_size as u32, classifier.card.normalization.table());
+    let checkpoint = Checkpoint::open(&args.run)?;
+    let task = Classification::trained(checkpoint.card.clone())?;
+    let mut model = Model::trained(&task, exec::open(&args.device)?, &checkpoint)?;
+    let card = &checkpoint.card;
+    let (size, table) = (card.image_size[0] as u32, card.normalization.table());
     let mut failed = 0;
     for chunk in images.chunks(BATCH) {
         let mut names = Vec::new();
@@ -89,7 +76,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
                 // Says the file and what is wrong; the remedies of other verbs are left out.
                 Err(DataError::BadImage(bad)) => {
                     failed += 1;
-                    eprintln!("error: {bad}");
+                    complain(format_args!("error: {bad}"));
                 }
                 Err(other) => return Err(other.into()),
             }
@@ -97,9 +84,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         if names.is_empty() {
             continue;
         }
-        let probabilities = classifier.predict(BATCH, &pixels)?;
+        let probabilities = task.predict(&mut model, BATCH, pixels)?;
         for (path, p) in names.iter().zip(&probabilities) {
-            print_one(path, p, &classifier.card.classes, args.json)?;
+            print_one(path, p, &card.classes, args.json)?;
         }
     }
     Ok(if failed > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::train::classify::Observer;
-use crate::train::metrics::EpochRow;
+use crate::train::history::{EpochRow, Score};
+use crate::train::trainer::{Observer, StepProgress};
 
 /// Without a terminal, a line this often within an epoch.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -74,8 +74,10 @@ impl Observer for Progress {
         }
     }
 
-    fn step(&self, epoch: usize, step: usize, steps: usize, loss: f64, accuracy: f64, images_per_s: f64) {
-        let message = format!("loss {loss:.4}  accuracy {:.1} %  {images_per_s:.0} images/s", 100.0 * accuracy);
+    fn step(&self, progress: &StepProgress) {
+        let StepProgress { epoch, step, steps, loss, accuracy, images_per_s } = *progress;
+        let accuracy = accuracy.map_or(String::new(), |a| format!("accuracy {:.1} %  ", 100.0 * a));
+        let message = format!("loss {loss:.4}  {accuracy}{images_per_s:.1} images/s");
         if self.terminal {
             let mut bar = lock(&self.bar);
             let bar = bar.get_or_insert_with(|| Self::bar(steps, "{prefix} {bar:24} {pos}/{len}  {msg}  {eta} left"));
@@ -93,15 +95,16 @@ impl Observer for Progress {
             bar.finish_and_clear();
         }
         *lock(&self.last_line) = Instant::now();
-        let left = row.seconds * (epochs as f64 - f64::from(row.epoch));
+        let left = row.seconds / f64::from(row.epoch) * (epochs as f64 - f64::from(row.epoch));
+        let train = row.score(Score::TrainAccuracy).map_or(String::new(), |a| format!(" accuracy {:5.1} %", 100.0 * a));
+        let scores = row.scores.iter().filter(|(s, _)| *s != Score::TrainAccuracy);
+        let scores: Vec<_> = scores.map(|(s, v)| format!("{} {}", s.name(), s.format(*v))).collect();
         say(format_args!(
-            "epoch {:>2}/{epochs}  train loss {:.4} accuracy {:5.1} %  validation loss {:.4} accuracy {:5.1} %  \
-             {:.0} images/s  {} left",
+            "epoch {:>2}/{epochs}  train loss {:.4}{train}  validation loss {:.4} {}  {:.1} images/s  {} left",
             row.epoch,
             row.train_loss,
-            100.0 * row.train_accuracy,
             row.val_loss,
-            100.0 * row.val_accuracy,
+            scores.join(" "),
             row.images_per_s,
             clock(left),
         ));

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::progress::Progress;
-use super::{CliError, print};
-use crate::train::classify::train;
+use super::{CliError, complain, print};
+use crate::train::classify;
 use crate::train::config::{ClassifyConfig, ClassifyOverrides};
+use crate::train::history::Score;
+use crate::train::trainer::Outcome;
 
 /// What to train for.
 #[derive(clap::Subcommand)]
@@ -19,31 +21,47 @@ pub(super) enum Task {
 /// Exit code of a run that Ctrl-C ended, as shells have it (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
 
-/// Trains a classifier.
-pub(super) fn classify(args: &ClassifyOverrides) -> Result<ExitCode, CliError> {
-    let config = ClassifyConfig::resolve(args)?;
+/// Trains.
+pub(super) fn run(task: &Task) -> Result<ExitCode, CliError> {
+    let progress = Progress::new();
+    match task {
+        Task::Classify(args) => {
+            let config = ClassifyConfig::resolve(args)?;
+            report(&classify::train(&config, &progress, &stop_on_interrupt())?)
+        }
+    }
+}
+
+/// A flag that Ctrl-C sets; pressed again, it ends the process.
+fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED.into());
         }
-        eprintln!("\nstopping after this step and writing a checkpoint; press Ctrl-C again to stop at once");
+        complain("\nstopping after this step and writing a checkpoint; press Ctrl-C again to stop at once");
     };
     if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("warning: Ctrl-C will end the run without a checkpoint of the last steps: {error}");
+        complain(format_args!("warning: Ctrl-C will end the run without a checkpoint of the last steps: {error}"));
     }
-    let outcome = train(&config, &Progress::new(), &stop)?;
+    stop
+}
+
+/// Says where everything is.
+fn report(outcome: &Outcome) -> Result<ExitCode, CliError> {
     let run = outcome.run.display();
     if outcome.interrupted {
         print(format_args!("interrupted; the weights so far are in {run}/last.safetensors"))?;
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    if let Some((accuracy, epoch)) = outcome.best {
-        print(format_args!("best validation accuracy {:.1} % after epoch {epoch}", 100.0 * accuracy))?;
+    if let Some(best) = &outcome.best {
+        let scores = best.scores.iter().filter(|(score, _)| *score != Score::TrainAccuracy);
+        let scores: Vec<_> = scores.map(|(score, v)| format!("{} {}", score.name(), score.format(*v))).collect();
+        print(format_args!("best validation {} after epoch {}", scores.join(", "), best.epoch))?;
     }
     print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;
-    print(format_args!("pictures: {run}/curves.png, confusion.png, samples.png"))?;
+    print(format_args!("pictures: {run}/{}", outcome.pictures.join(", ")))?;
     print(format_args!("next:     shadegrad predict {run} IMAGES…"))?;
     Ok(ExitCode::SUCCESS)
 }

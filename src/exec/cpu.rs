@@ -2,13 +2,18 @@
 //! engine of gradient checks, and the default where there is no GPU.
 
 pub mod conv;
+pub mod dice;
 pub mod elementwise;
 pub mod loss;
+pub mod metrics;
 pub mod norm;
 pub mod optimizer;
 pub mod pool;
 mod real;
 pub mod reduce;
+pub mod region;
+pub mod regression;
+pub mod resize;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -123,6 +128,15 @@ impl<T: Real> CpuEngine<T> {
     }
 }
 
+/// Asks for the memory of a plan before any of it is made: `vec!` would end the process where there is none.
+fn require_memory<T>(plan: &Plan) -> Result<(), ExecError> {
+    let floats: usize = plan.slots.iter().chain(&plan.fixed).sum();
+    Vec::<T>::new().try_reserve_exact(floats).map_err(|_| ExecError::OutOfMemory {
+        during: "making the buffers of a plan".into(),
+        bytes: (floats * size_of::<T>()) as u64,
+    })
+}
+
 impl<T: Real> Engine for CpuEngine<T> {
     type Scalar = T;
 
@@ -138,6 +152,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn load(&mut self, plan: &Plan) -> Result<usize, ExecError> {
+        require_memory::<T>(plan)?;
         for (i, &len) in plan.slots.iter().enumerate() {
             if i == self.slots.len() {
                 self.slots.push(vec![]);

@@ -12,6 +12,8 @@ pub struct PlanId(usize);
 pub struct Session<E: Engine + ?Sized> {
     states: StateTable,
     plans: Vec<Plan>,
+    /// Names of all inputs of each plan's graph, also of those that its plan has no use for.
+    inputs: Vec<Vec<String>>,
     engine: Box<E>,
 }
 
@@ -21,7 +23,7 @@ impl<E: Engine + ?Sized> Session<E> {
     /// # Errors
     /// When memory runs out.
     pub fn new(engine: Box<E>, graph: &Graph, seed: u64) -> Result<Self, ExecError> {
-        let mut session = Session { states: graph.states().clone(), plans: vec![], engine };
+        let mut session = Session { states: graph.states().clone(), plans: vec![], inputs: vec![], engine };
         session.engine.states(&session.states.layout())?;
         for (_, spec) in session.states.clone().iter().filter(|(_, s)| s.group != Group::Moments) {
             let values = spec.init.values(seed, &spec.name, spec.ty.shape.elements());
@@ -56,6 +58,7 @@ impl<E: Engine + ?Sized> Session<E> {
         let plan = Plan::new(graph, options);
         let id = self.engine.load(&plan)?;
         self.plans.push(plan);
+        self.inputs.push(graph.inputs().map(|(name, _)| name.to_owned()).collect());
         debug_assert_eq!(id + 1, self.plans.len());
         Ok(PlanId(id))
     }
@@ -66,7 +69,13 @@ impl<E: Engine + ?Sized> Session<E> {
     /// When there is no such input or the length is wrong.
     pub fn write(&mut self, plan: PlanId, input: &str, data: &[E::Scalar]) -> Result<(), ExecError> {
         let Some(port) = self.plans[plan.0].input(input) else {
-            return Ok(()); // an input that nothing uses was dropped with its users
+            // An input that nothing uses was dropped with its users.
+            return match self.inputs[plan.0].iter().any(|name| name == input) {
+                true => Ok(()),
+                false => {
+                    Err(port_error(input, &format!("there is no such input, but {}", self.inputs[plan.0].join(", "))))
+                }
+            };
         };
         check_len(port, data.len())?;
         let packed: Vec<E::Scalar> = port.ty.pack(data);

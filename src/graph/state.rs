@@ -44,6 +44,20 @@ pub enum Init {
         /// Half width.
         bound: f32,
     },
+    /// Weight [KH, KW, C, C] of a transposed convolution that interpolates each channel bilinearly (Long et al. 2015).
+    Bilinear {
+        /// KH, KW.
+        kernel_size: [usize; 2],
+        /// C.
+        channels: usize,
+    },
+}
+
+/// Height at position `i` of a triangle over `size` positions, as wide as bilinear enlargement by `size / 2` needs.
+fn triangle(i: usize, size: usize) -> f32 {
+    let half = size.div_ceil(2) as f32;
+    let centre = (2.0 * half - 1.0 - (half as usize * 2 - size) as f32) / 2.0;
+    1.0 - ((i as f32 - centre) / half).abs()
 }
 
 impl Init {
@@ -56,6 +70,12 @@ impl Init {
                 Init::Constant(v) => v,
                 Init::Normal { std } => std * random::Random::new(seed, stream, i, 0).normal(),
                 Init::Uniform { bound } => bound * (2.0 * random::unit(seed, stream, i, 0) - 1.0),
+                Init::Bilinear { kernel_size: [kh, kw], channels } => {
+                    let (input, output) = (i as usize % channels, i as usize / channels % channels);
+                    let tap = i as usize / (channels * channels);
+                    let height = triangle(tap / kw, kh) * triangle(tap % kw, kw);
+                    if input == output { height } else { 0.0 }
+                }
             })
             .collect()
     }

@@ -108,7 +108,9 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
             }
             Some(Tensor { data: TensorData::I64(_), .. }) => problems.push(format!("`{}` is not of floats", spec.name)),
             Some(Tensor { data: TensorData::F32(values), .. }) => {
-                if let Some(value) = values.iter().find(|v| !v.is_finite()) {
+                // The root of a negative variance would be NaN in every prediction.
+                let variance = spec.name.ends_with("running_var");
+                if let Some(value) = values.iter().find(|v| !v.is_finite() || (variance && **v < 0.0)) {
                     problems.push(format!("`{}` holds {value}", spec.name));
                 }
             }

@@ -14,6 +14,18 @@ pub enum Mode {
     Eval,
 }
 
+/// How the weight of a convolution starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WeightInit {
+    /// He et al. 2015 with the fan of the output, as torchvision's ResNet has it: normal, `std = sqrt(2 / (KH·KW·O))`.
+    #[default]
+    He,
+    /// Uniform in `±1 / sqrt(fan)`, as PyTorch's layers start: right for a last layer, whose outputs should start small.
+    Uniform,
+    /// Bilinear interpolation, for a transposed convolution that keeps the number of channels.
+    Bilinear,
+}
+
 /// Convolution of N H W C with a learned kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv2dLayer {
@@ -23,16 +35,23 @@ pub struct Conv2dLayer {
     pub spec: ConvSpec,
     /// Add a learned bias.
     pub bias: bool,
+    /// Start of the weight.
+    pub init: WeightInit,
 }
 
 impl Conv2dLayer {
     /// A square convolution without bias.
     pub fn square(channels: usize, kernel_size: usize, stride: usize, padding: usize) -> Self {
-        Conv2dLayer { channels, spec: Window::square(kernel_size, stride, padding).into(), bias: false }
+        let spec = Window::square(kernel_size, stride, padding).into();
+        Conv2dLayer { channels, spec, bias: false, init: WeightInit::He }
     }
 
-    /// Appends it under `name` (`name.weight`, `name.bias`). The weight starts as in He et al. 2015 with the fan of
-    /// the output, as torchvision's ResNet does: normal with `std = sqrt(2 / (KH · KW · O))`.
+    /// A 1×1 convolution with bias that starts as PyTorch's do: the last layer of a network.
+    pub fn head(channels: usize) -> Self {
+        Conv2dLayer { bias: true, init: WeightInit::Uniform, ..Self::square(channels, 1, 1, 0) }
+    }
+
+    /// Appends it under `name` (`name.weight`, `name.bias`).
     ///
     /// # Errors
     /// When the shapes do not fit.
@@ -40,17 +59,75 @@ impl Conv2dLayer {
         g.scope(name, |g| {
             let [kh, kw] = self.spec.window.kernel_size;
             let inputs = g.ty(x).shape.channels() / self.spec.groups.max(1);
-            let std = (2.0 / (kh * kw * self.channels) as f32).sqrt();
-            let ty = TensorType::kernel([kh, kw, inputs, self.channels]);
-            let w = g.state("weight", ty, Group::Parameters, Init::Normal { std }, true)?;
-            let y = ops::conv2d(g, x, w, self.spec)?;
-            if !self.bias {
-                return Ok(y);
-            }
             let bound = 1.0 / ((kh * kw * inputs) as f32).sqrt();
-            let ty = TensorType::channels([self.channels]);
-            let b = g.state("bias", ty, Group::Parameters, Init::Uniform { bound }, false)?;
-            ops::add_bias(g, y, b)
+            let init = start(self.init, [kh, kw], self.channels, bound);
+            let ty = TensorType::kernel([kh, kw, inputs, self.channels]);
+            let w = g.state("weight", ty, Group::Parameters, init, true)?;
+            let y = ops::conv2d(g, x, w, self.spec)?;
+            if self.bias { add_bias(g, y, bound) } else { Ok(y) }
+        })
+    }
+}
+
+fn start(init: WeightInit, [kh, kw]: [usize; 2], channels: usize, bound: f32) -> Init {
+    match init {
+        WeightInit::He => Init::Normal { std: (2.0 / (kh * kw * channels) as f32).sqrt() },
+        WeightInit::Uniform => Init::Uniform { bound },
+        WeightInit::Bilinear => Init::Bilinear { kernel_size: [kh, kw], channels },
+    }
+}
+
+/// Appends a learned bias, uniform in ±bound.
+fn add_bias(g: &mut Graph, y: Value, bound: f32) -> Result<Value, GraphError> {
+    let ty = TensorType::channels([g.ty(y).shape.channels()]);
+    let b = g.state("bias", ty, Group::Parameters, Init::Uniform { bound }, false)?;
+    ops::add_bias(g, y, b)
+}
+
+/// Transposed convolution of N H W C with a learned kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvTranspose2dLayer {
+    /// Output channels.
+    pub channels: usize,
+    /// Kernel size, stride, padding, dilation, groups.
+    pub spec: ConvSpec,
+    /// Rows and columns added at the end.
+    pub output_padding: [usize; 2],
+    /// Add a learned bias.
+    pub bias: bool,
+    /// Start of the weight.
+    pub init: WeightInit,
+}
+
+impl ConvTranspose2dLayer {
+    /// Enlargement by `factor` without overlap: kernel size and stride are the same. With bias.
+    pub fn enlarge(channels: usize, factor: usize) -> Self {
+        let spec = Window::square(factor, factor, 0).into();
+        ConvTranspose2dLayer { channels, spec, output_padding: [0; 2], bias: true, init: WeightInit::Uniform }
+    }
+
+    /// Enlargement by an even `factor` that starts as bilinear interpolation: kernel size `2·factor`, no bias.
+    pub fn bilinear(channels: usize, factor: usize) -> Self {
+        let spec = Window::square(2 * factor, factor, factor / 2).into();
+        ConvTranspose2dLayer { channels, spec, output_padding: [0; 2], bias: false, init: WeightInit::Bilinear }
+    }
+
+    /// Appends it under `name` (`name.weight`, `name.bias`).
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
+        g.scope(name, |g| {
+            let [kh, kw] = self.spec.window.kernel_size;
+            let inputs = g.ty(x).shape.channels();
+            let outputs = self.channels / self.spec.groups.max(1);
+            // PyTorch takes the weight's second axis as the fan, which is that of the outputs here.
+            let bound = 1.0 / ((kh * kw * outputs) as f32).sqrt();
+            let init = start(self.init, [kh, kw], inputs, bound);
+            let ty = TensorType::kernel([kh, kw, outputs, inputs]);
+            let w = g.state("weight", ty, Group::Parameters, init, true)?;
+            let y = ops::conv_transpose2d(g, x, w, self.spec, self.output_padding)?;
+            if self.bias { add_bias(g, y, bound) } else { Ok(y) }
         })
     }
 }

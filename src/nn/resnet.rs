@@ -6,7 +6,9 @@ use crate::ops;
 use crate::shape::Window;
 
 /// First layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
 pub enum Stem {
     /// As published: 7×7 convolution with stride 2, then 3×3 max pooling with stride 2.
     #[default]
@@ -25,8 +27,9 @@ pub struct ResNet18 {
 }
 
 impl ResNet18 {
-    /// Smallest image side that leaves at least one pixel at every layer.
-    pub const MIN_IMAGE_SIZE: usize = 8;
+    /// Smallest image side at which the stages behind the published stem see more than a single pixel. (All windows
+    /// are padded, so that even one pixel passes through the network, but there is nothing to convolve in it.)
+    pub const MIN_IMAGE_SIZE: usize = 5;
 
     /// Appends the network: x `[N,H,W,3]` to logits [N, classes].
     ///
@@ -45,6 +48,15 @@ impl ResNet18 {
     /// # Errors
     /// When x is smaller than the stem's window.
     pub fn features(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        Ok(self.stages(g, x, mode)?[3])
+    }
+
+    /// As [`ResNet18::features`], with the results of all four stages: 64, 128, 256, 512 channels, each half the size of
+    /// the one before.
+    ///
+    /// # Errors
+    /// When x is smaller than the stem's window.
+    pub fn stages(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<[Value; 4], GraphError> {
         let bn = BatchNorm2d::default();
         let stem = match self.stem {
             Stem::ImageNet => Conv2dLayer::square(64, 7, 2, 3),
@@ -56,14 +68,16 @@ impl ResNet18 {
         if self.stem == Stem::ImageNet {
             x = g.scope("maxpool", |g| ops::max_pool(g, x, Window::square(3, 2, 1)))?;
         }
+        let mut stages = [x; 4];
         for (stage, channels) in [64, 128, 256, 512].into_iter().enumerate() {
             for block in 0..2 {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{block}", stage + 1);
                 x = g.scope(&name, |g| basic_block(g, x, channels, stride, mode))?;
             }
+            stages[stage] = x;
         }
-        Ok(x)
+        Ok(stages)
     }
 }
 

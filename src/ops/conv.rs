@@ -27,13 +27,15 @@ impl From<Window> for ConvSpec {
 #[derive(Clone, Copy, Debug)]
 pub struct Conv2d(pub ConvSpec);
 
-/// Gradient of [`Conv2d`] for its input, from dy and w; also the transposed convolution.
+/// Gradient of [`Conv2d`] for its input, from dy and w; also the transposed convolution, then with an optional bias.
 #[derive(Clone, Debug)]
 pub struct Conv2dInputGrad {
     /// The convolution.
     pub spec: ConvSpec,
     /// Type of its input.
     pub x: TensorType,
+    /// It stands in a network as a transposed convolution (see [`super::conv_transpose2d`]).
+    pub transposed: bool,
 }
 
 /// Gradient of [`Conv2d`] for its weight, from x and dy.
@@ -203,7 +205,7 @@ impl Op for Conv2d {
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
         let (dy, x, w) = (first(upstream)?, node.inputs[0], node.inputs[1]);
-        let dx = g.add1(Conv2dInputGrad { spec: self.0, x: g.ty(x).clone() }, &[dy, w])?;
+        let dx = g.add1(Conv2dInputGrad { spec: self.0, x: g.ty(x).clone(), transposed: false }, &[dy, w])?;
         let dw = g.add1(Conv2dWeightGrad { spec: self.0, w: g.ty(w).clone() }, &[x, dy])?;
         let mut grads = all_some([dx, dw]);
         if node.inputs.len() > 2 {
@@ -239,12 +241,15 @@ fn transpose(l: &mut Lowering<'_>, w: Operand, taps: usize, i: usize, o: usize) 
 
 impl Op for Conv2dInputGrad {
     fn name(&self) -> &'static str {
-        "conv2d_input_grad"
+        if self.transposed { "conv_transpose2d" } else { "conv2d_input_grad" }
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        let [dy, w] = expect_inputs(inputs)?;
+        let (dy, w) = (inputs[0], inputs[1]);
         let y = Geometry::new(self.spec, &self.x, w)?.y;
+        if let Some(bias) = inputs.get(2) {
+            expect_vector("the bias", bias, &self.x)?;
+        }
         match dy.shape.nhwc() {
             Some(shape) if shape == y => Ok(vec![self.x.clone()]),
             _ => Err(format!("dy must have the shape {y:?} of the convolution's output")),
@@ -260,11 +265,16 @@ impl Op for Conv2dInputGrad {
         let (up, dy, w) = (first(upstream)?, node.inputs[0], node.inputs[1]);
         let d_dy = g.add1(Conv2d(self.spec), &[up, w])?;
         let dw = g.add1(Conv2dWeightGrad { spec: self.spec, w: g.ty(w).clone() }, &[up, dy])?;
-        Ok(all_some([d_dy, dw]))
+        let mut grads = all_some([d_dy, dw]);
+        if node.inputs.len() > 2 {
+            grads.push(Some(channel_sums(g, up)?));
+        }
+        Ok(grads)
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
         let geo = Geometry::new(self.spec, &self.x, l.inputs[1]).expect("checked when the node was added");
+        let has_bias = l.inputs.len() > 2;
         let dy = geo.aligned(l, Operand::Input(0), geo.y_rows(), 1);
         let w = geo.aligned(l, Operand::Input(1), geo.w_rows(), 1);
         let Window { kernel_size, stride, padding, dilation, .. } = self.spec.window;
@@ -292,9 +302,10 @@ impl Op for Conv2dInputGrad {
             .a("W_START", cols.iter().map(|p| p.start))
             .a("W_COUNT", cols.iter().map(|p| p.count));
         let wt = transpose(l, w, kernel_size[0] * kernel_size[1], gi, go * self.spec.groups);
+        let bias = if has_bias { geo.aligned(l, Operand::Input(2), 1, 0) } else { wt };
         geo.with_output(l, geo.x_rows(), 0, |l, dx| {
-            let bindings = [(dy, Access::Read), (wt, Access::Read), (dx, Access::Write)];
-            l.call("conv_dgrad", consts, bindings, work, geo.flops());
+            let bindings = [(dy, Access::Read), (wt, Access::Read), (bias, Access::Read), (dx, Access::Write)];
+            l.call("conv_dgrad", consts.b("HAS_BIAS", has_bias), bindings, work, geo.flops());
         });
     }
 }
@@ -327,7 +338,7 @@ impl Op for Conv2dWeightGrad {
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
         let (up, x, dy) = (first(upstream)?, node.inputs[0], node.inputs[1]);
-        let dx = g.add1(Conv2dInputGrad { spec: self.spec, x: g.ty(x).clone() }, &[dy, up])?;
+        let dx = g.add1(Conv2dInputGrad { spec: self.spec, x: g.ty(x).clone(), transposed: false }, &[dy, up])?;
         let d_dy = g.add1(Conv2d(self.spec), &[x, up])?;
         Ok(all_some([dx, d_dy]))
     }

@@ -1,5 +1,7 @@
 //! Ops that move or set memory: reshape, flatten, fill, state writes, and the flat buffer of all gradients.
 
+use std::collections::HashSet;
+
 use super::{expect_inputs, first, none, vectors};
 use crate::graph::{Graph, GraphError, Group, Lowering, NodeView, Op, Operand, Source, Storage, Value};
 use crate::kernel::{Access, Consts, Work};
@@ -71,14 +73,32 @@ pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphErro
 }
 
 /// Appends the flat buffer of gradients that lies exactly as the parameters do. `grads` are given in the order of the
-/// state table's parameters.
+/// state table's parameters; one that cannot be produced in its place (an input or a state itself, or the gradient of
+/// several parameters) is copied there.
 ///
 /// # Errors
-/// Never.
+/// When their number is not that of the parameters.
 pub fn pack_parameters(g: &mut Graph, grads: &[Value]) -> Result<Value, GraphError> {
     let layout = g.states().layout();
     let offsets = g.states().of(Group::Parameters).map(|(id, _)| layout.offsets[id.0]).collect();
-    g.add1(Pack { offsets, len: layout.group_len[Group::Parameters as usize] }, grads)
+    let (mut placed, mut parts) = (HashSet::new(), Vec::with_capacity(grads.len()));
+    for &grad in grads {
+        let owner = owner(g, grad);
+        let in_place = matches!(g.source(owner), Source::Node(..)) && placed.insert(owner);
+        parts.push(if in_place { grad } else { super::scale(g, grad, 1.0)? });
+    }
+    g.add1(Pack { offsets, len: layout.group_len[Group::Parameters as usize] }, &parts)
+}
+
+/// The value whose memory `v` is.
+fn owner(g: &Graph, v: Value) -> Value {
+    match g.source(v) {
+        Source::Node(n, 0) => match g.nodes()[*n].op.storage() {
+            Storage::Alias(i) => owner(g, g.nodes()[*n].inputs[i]),
+            _ => v,
+        },
+        _ => v,
+    }
 }
 
 /// Emits a copy between two paddings of the same logical elements: rows of `ci` values in `cip` floats to rows of `co`
@@ -192,11 +212,4 @@ impl Op for Pack {
     }
 
     fn lower(&self, _: &mut Lowering<'_>) {}
-}
-
-impl Pack {
-    /// True when a value can be produced in place: it is a node's own output.
-    pub fn can_place(source: &Source) -> bool {
-        matches!(source, Source::Node(..))
-    }
 }

@@ -178,39 +178,32 @@ impl Op for Norm {
         let x = l.inputs[0];
         let geo = self.geometry(x);
         let (y, mean, invstd) = (Operand::Output(0), Operand::Output(1), Operand::Output(2));
-        let (partials, running, options) = match self.kind {
-            NormKind::BatchEval => (Operand::Input(3), None, BatchNormOptions::default()),
-            kind => {
-                let partials = l.scratch(geo.samples * geo.segments * geo.c4 * 2 * LANES);
-                let bindings = [(Operand::Input(0), Access::Read), (partials, Access::Write)];
-                let work = Work::Items(geo.samples * geo.segments * geo.c4);
-                l.call("norm_stats", geo.consts.clone(), bindings, work, 4 * x.len());
-                match kind {
-                    NormKind::BatchTraining(o) => (partials, Some([Operand::Input(3), Operand::Input(4)]), o),
-                    _ => (partials, None, BatchNormOptions::default()),
-                }
-            }
-        };
-        let fixed = self.kind == NormKind::BatchEval;
-        let [running_mean, running_var] = match (running, fixed) {
-            (Some(states), _) => states.map(|s| (s, Access::Update)),
-            (None, true) => [(Operand::Input(3), Access::Update), (Operand::Input(4), Access::Update)],
-            (None, false) => [l.scratch(LANES), l.scratch(LANES)].map(|s| (s, Access::Update)),
-        };
-        let consts = geo
-            .consts
-            .clone()
-            .f("EPS", f64::from(self.eps))
-            .f("MOMENTUM", f64::from(options.momentum))
-            .b("UNBIASED", options.unbiased)
-            .b("UPDATE", running.is_some())
-            .b("FIXED", fixed);
-        // The partials of fixed statistics are not read; any other read-only buffer stands in for them.
-        let partials = if fixed { Operand::Input(1) } else { partials };
-        let bindings =
-            [(partials, Access::Read), running_mean, running_var, (mean, Access::Write), (invstd, Access::Write)];
+        let statistics = [(mean, Access::Write), (invstd, Access::Write)];
         let stats = geo.samples * padded(geo.groups);
-        l.call("norm_finalize", consts, bindings, Work::Items(stats), 8 * geo.segments * x.stride() * geo.samples);
+        let consts = geo.consts.clone().f("EPS", f64::from(self.eps));
+        if self.kind == NormKind::BatchEval {
+            let running = [(Operand::Input(3), Access::Read), (Operand::Input(4), Access::Read)];
+            l.call("norm_fixed", consts, running.into_iter().chain(statistics), Work::Items(stats), 2 * stats);
+        } else {
+            let partials = l.scratch(geo.samples * geo.segments * geo.c4 * 2 * LANES);
+            let bindings = [(Operand::Input(0), Access::Read), (partials, Access::Write)];
+            let work = Work::Items(geo.samples * geo.segments * geo.c4);
+            l.call("norm_stats", geo.consts.clone(), bindings, work, 4 * x.len());
+
+            let training = if let NormKind::BatchTraining(options) = self.kind { Some(options) } else { None };
+            let running = match training {
+                Some(_) => [Operand::Input(3), Operand::Input(4)],
+                None => [l.scratch(LANES), l.scratch(LANES)],
+            };
+            let options = training.unwrap_or_default();
+            let consts = consts
+                .f("MOMENTUM", f64::from(options.momentum))
+                .b("UNBIASED", options.unbiased)
+                .b("UPDATE", training.is_some());
+            let bindings = [(partials, Access::Read)].into_iter().chain(running.map(|s| (s, Access::Update)));
+            let flops = 8 * geo.segments * x.stride() * geo.samples;
+            l.call("norm_finalize", consts, bindings.chain(statistics), Work::Items(stats), flops);
+        }
 
         let residual = if self.residual { Operand::Input(self.residual_index()) } else { Operand::Input(0) };
         let reads = [Operand::Input(0), mean, invstd, Operand::Input(1), Operand::Input(2), residual];

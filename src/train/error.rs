@@ -7,6 +7,7 @@ use crate::exec::ExecError;
 use crate::graph::GraphError;
 use crate::interop::safetensors::SafetensorsError;
 use crate::interop::torchvision::CheckpointError;
+use crate::train::card::TaskKind;
 use crate::train::config::ConfigError;
 use crate::train::pictures::PictureError;
 use crate::train::run_dir::RunDirError;
@@ -38,10 +39,10 @@ pub enum TrainError {
     Checkpoint(#[from] CheckpointError),
     /// A checkpoint that was not written by this program.
     #[error(
-        "{}: its metadata has no usable `{key}`, so it is not a checkpoint of `train classify`; \
+        "{}: its metadata has no usable `{key}`, so it is not a checkpoint of `shadegrad train`; \
          such files are best.safetensors and last.safetensors in a run directory", path.display()
     )]
-    NotAClassifier {
+    NotACheckpoint {
         /// The file.
         path: PathBuf,
         /// The entry that is missing or wrong.
@@ -86,9 +87,14 @@ pub enum TrainError {
         /// What became of the last good weights.
         kept: String,
     },
-    /// Training was asked of a classifier made for evaluation.
-    #[error("this classifier was made for evaluation only")]
-    EvaluationOnly,
+    /// A model of another task.
+    #[error("this model was trained to {}, not to {}", task.name(), wanted.name())]
+    OtherTask {
+        /// Its task.
+        task: TaskKind,
+        /// What was asked of it.
+        wanted: TaskKind,
+    },
 }
 
 impl From<SafetensorsError> for TrainError {

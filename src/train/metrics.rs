@@ -1,8 +1,5 @@
-//! What a run is judged by: the confusion matrix over a whole set, and one row of numbers per epoch.
+//! What a run is judged by: the confusion matrix over a whole set.
 
-use std::io::{Read, Write};
-
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A class index that the matrix has no row or column for.
@@ -96,41 +93,4 @@ impl ConfusionMatrix {
 
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-/// One epoch of a run: a row of `metrics.csv`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EpochRow {
-    /// Epoch, counted from 1.
-    pub epoch: u32,
-    /// Mean training loss over the epoch's images.
-    pub train_loss: f64,
-    /// Share of training images predicted correctly, 0..1.
-    pub train_accuracy: f64,
-    /// Mean validation loss.
-    pub val_loss: f64,
-    /// Share of validation images predicted correctly, 0..1.
-    pub val_accuracy: f64,
-    /// Learning rate at the epoch's last step.
-    pub lr: f64,
-    /// Training images per second.
-    pub images_per_s: f64,
-    /// Seconds from the run's start to the epoch's end.
-    pub seconds: f64,
-}
-
-impl EpochRow {
-    /// Writes rows as CSV, preceded by the column names if `header`. Numbers read back exactly.
-    pub fn write_csv(rows: &[Self], header: bool, writer: impl Write) -> Result<(), csv::Error> {
-        let mut csv = csv::WriterBuilder::new().has_headers(header).from_writer(writer);
-        rows.iter().try_for_each(|row| csv.serialize(row))?;
-        csv.flush()?;
-        Ok(())
-    }
-
-    /// Reads rows from CSV with column names; the error names the line.
-    pub fn read_csv(reader: impl Read) -> Result<Vec<Self>, csv::Error> {
-        csv::Reader::from_reader(reader).deserialize().collect()
-    }
 }

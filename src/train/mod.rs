@@ -1,15 +1,18 @@
-//! Training: settings, graphs of a step, the loop, metrics, the run directory and the pictures made of it.
+//! Training: settings, graphs of a step, the common loop, tasks, metrics, the run directory and the pictures made of it.
 
-pub mod classifier;
+pub mod card;
 pub mod classify;
 pub mod config;
 mod error;
+pub mod history;
 pub mod image_metrics;
 pub mod metrics;
+pub mod model;
 pub mod pictures;
 pub mod run_dir;
 pub mod segmentation_metrics;
-mod settings;
 pub mod step;
+pub mod task;
+pub mod trainer;
 
 pub use error::TrainError;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::metrics::EpochRow;
+use super::history::EpochRow;
 use crate::interop::files::{FileError, open_plain, write_atomic};
 
 const CONFIG: &str = "config.toml";
@@ -196,7 +196,7 @@ impl RunDir {
         let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(fail)?;
         let length = file.seek(SeekFrom::End(0)).map_err(fail)?;
         let mut line = Vec::new();
-        EpochRow::write_csv(&[*row], length == 0, &mut line).map_err(|e| fail(io::Error::from(e)))?;
+        EpochRow::write_csv(std::slice::from_ref(row), length == 0, &mut line).map_err(|e| fail(io::Error::from(e)))?;
         append_or_undo(&mut file, length, &line).map_err(fail)
     }
 

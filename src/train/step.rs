@@ -25,6 +25,15 @@ impl Optimizer {
     }
 }
 
+/// What becomes of the gradients.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// The rule.
+    pub optimizer: Optimizer,
+    /// Largest norm of all gradients.
+    pub clip: Option<f32>,
+}
+
 /// Names of the ports of the graphs below.
 pub mod port {
     /// Input `[N,H,W,C]`.

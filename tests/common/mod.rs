@@ -4,6 +4,7 @@
 
 pub mod case;
 pub mod compare;
+pub mod dense;
 pub mod geometry;
 pub mod layout;
 pub mod table;

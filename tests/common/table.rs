@@ -16,7 +16,7 @@ pub struct OpCase {
 }
 
 impl OpCase {
-    fn new(name: impl Into<String>, build: impl Fn(&mut Builder) -> Result<Value, GraphError> + 'static) -> Self {
+    pub fn new(name: impl Into<String>, build: impl Fn(&mut Builder) -> Result<Value, GraphError> + 'static) -> Self {
         OpCase { name: name.into(), build: Box::new(build) }
     }
 
@@ -30,7 +30,9 @@ impl OpCase {
 
 /// All ops.
 pub fn op_cases() -> Vec<OpCase> {
-    [convs(), linears(), norms(), elementwise(), pools(), losses(), moves(), blocks()].into_iter().flatten().collect()
+    let dense = super::dense::dense_cases();
+    let families = [convs(), linears(), norms(), elementwise(), pools(), losses(), moves(), blocks(), dense];
+    families.into_iter().flatten().collect()
 }
 
 fn convs() -> Vec<OpCase> {

@@ -186,8 +186,8 @@ fn dgrad_phases<T>(a: &Args<'_, T>, g: &Geometry) -> Vec<DgradPhase> {
 pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let phases = dgrad_phases(&a, &g);
-    let (dy, wt) = (a.input(0), a.input(1));
-    let dx = Target(a.output(2).as_mut_ptr());
+    let (dy, wt, bias, has_bias) = (a.input(0), a.input(1), a.input(2), a.flag("HAS_BIAS"));
+    let dx = Target(a.output(3).as_mut_ptr());
     let mut tasks = Vec::new();
     for (p, group) in (0..phases.len()).flat_map(|p| (0..g.groups).map(move |group| (p, group))) {
         let rows = g.n * phases[p].h_count * phases[p].w_count;
@@ -205,13 +205,17 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
             let (m, n, k) = (rows.len(), columns.len(), phases[p].taps.len() * g.go);
             product.clear();
             product.resize(m * n, T::zero());
+            if has_bias {
+                let values = &bias[group * g.gi..][columns.clone()];
+                product.chunks_exact_mut(n).for_each(|line| line.copy_from_slice(values));
+            }
             for (t, [kh, kw]) in phases[p].taps.iter().enumerate() {
                 let weight = ((kh * g.kw + kw) * g.co + group * g.go) * g.gi + columns.start;
                 let a = Strided { at: lhs[t * g.go..].as_ptr(), row: k as isize, col: 1 };
                 let b = Strided { at: wt[weight..].as_ptr(), row: g.gi as isize, col: 1 };
                 let dst = Strided { at: product.as_mut_ptr(), row: n as isize, col: 1 };
                 // SAFETY: the operands are m×go and go×n by construction; `product` is this task's own.
-                unsafe { T::matmul([m, n, g.go], dst, t > 0, a, b) };
+                unsafe { T::matmul([m, n, g.go], dst, has_bias || t > 0, a, b) };
             }
             for (row, line) in rows.zip(product.chunks_exact(n)) {
                 let pixel = phases[p].pixel(&g, row);

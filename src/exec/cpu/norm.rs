@@ -92,15 +92,13 @@ pub fn norm_stats<T: Real>(mut a: Args<'_, T>) {
 pub fn norm_finalize<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let (eps, momentum) = (T::of(a.consts.float("EPS")), T::of(a.consts.float("MOMENTUM")));
-    let (fixed, update, unbiased) = (a.flag("FIXED"), a.flag("UPDATE"), a.flag("UNBIASED"));
+    let (update, unbiased) = (a.flag("UPDATE"), a.flag("UNBIASED"));
     let partials = a.input(0);
     let (running_mean, running_var, mean, invstd) = (a.output(1), a.output(2), a.output(3), a.output(4));
     for i in 0..mean.len() {
         let (sample, group) = (i / g.groups_padded, i % g.groups_padded);
         if group >= g.groups {
             (mean[i], invstd[i]) = (T::zero(), T::zero());
-        } else if fixed {
-            (mean[i], invstd[i]) = (running_mean[group], T::one() / (running_var[group] + eps).sqrt());
         } else {
             let (n, m, m2) = merged(&g, partials, sample, group);
             (mean[i], invstd[i]) = (m, T::one() / (m2 / n + eps).sqrt());
@@ -110,6 +108,17 @@ pub fn norm_finalize<T: Real>(mut a: Args<'_, T>) {
                 running_var[group] += momentum * (v - running_var[group]);
             }
         }
+    }
+}
+
+/// See `shaders/norm_fixed.wgsl`.
+pub fn norm_fixed<T: Real>(mut a: Args<'_, T>) {
+    let (c, eps) = (a.u("C"), T::of(a.consts.float("EPS")));
+    let (running_mean, running_var, mean, invstd) = (a.input(0), a.input(1), a.output(2), a.output(3));
+    mean.fill(T::zero());
+    invstd.fill(T::zero());
+    for i in 0..c {
+        (mean[i], invstd[i]) = (running_mean[i], T::one() / (running_var[i] + eps).sqrt());
     }
 }
 

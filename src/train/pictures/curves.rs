@@ -1,15 +1,31 @@
-//! Loss and accuracy over epochs, two panels side by side.
+//! Loss and scores over epochs, two panels side by side.
 
 use image::RgbImage;
 
 use super::canvas::{Anchor, Canvas, Colour, TextStyle};
 use super::{PictureError, palette};
-use crate::train::metrics::EpochRow;
+use crate::train::history::{EpochRow, Score};
 
 const WIDTH: f32 = 1600.0;
 const HEIGHT: f32 = 720.0;
 const TITLE: f32 = 34.0;
 const LABEL: f32 = 26.0;
+
+/// What is plotted beside the loss.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// Title of the panel.
+    pub title: &'static str,
+    /// Name of its axis.
+    pub axis: &'static str,
+    /// Values are shares, written as percentages.
+    pub percent: bool,
+    /// Up to four lines: name and score.
+    pub series: Vec<(&'static str, Score)>,
+}
+
+/// Colours of lines in their order.
+const COLOURS: [Colour; 4] = [palette::BLUE, palette::ORANGE, palette::RIGHT, palette::FAINT];
 
 /// One line of a panel: its name, colour and one value per epoch.
 struct Series {
@@ -21,44 +37,49 @@ struct Series {
 /// A panel: what is plotted and where.
 struct Panel {
     title: &'static str,
-    series: [Series; 2],
+    axis: &'static str,
+    series: Vec<Series>,
     /// Ticks are written as percentages of 1.
     percent: bool,
     left: f32,
     width: f32,
 }
 
-/// Training and validation loss (left) and accuracy (right) over epochs.
+/// Training and validation loss (left) and scores (right) over epochs.
 ///
 /// # Errors
 /// There are no rows.
-pub fn curves_picture(rows: &[EpochRow]) -> Result<RgbImage, PictureError> {
+pub fn curves_picture(rows: &[EpochRow], curve: &Curve) -> Result<RgbImage, PictureError> {
     if rows.is_empty() {
         return Err(PictureError::Empty { what: "the curves" });
     }
     let mut canvas = Canvas::new("the curves", WIDTH as u64, HEIGHT as u64)?;
     let epochs: Vec<f64> = rows.iter().map(|row| f64::from(row.epoch)).collect();
-    let series = |pick: [fn(&EpochRow) -> f64; 2]| {
-        [("training", palette::BLUE, pick[0]), ("validation", palette::ORANGE, pick[1])]
-            .map(|(name, colour, value)| Series { name, colour, values: rows.iter().map(value).collect() })
+    let series = |index: usize, name, value: &dyn Fn(&EpochRow) -> f64| {
+        let colour = COLOURS[index % COLOURS.len()];
+        Series { name, colour, values: rows.iter().map(value).collect() }
     };
+    let scores = curve.series.iter().enumerate();
+    let scores = scores.map(|(i, (name, score))| series(i, name, &|r| r.score(*score).unwrap_or(f64::NAN)));
     let half = WIDTH / 2.0;
     let loss = Panel {
         title: "Loss",
-        series: series([|r| r.train_loss, |r| r.val_loss]),
+        axis: "mean loss per image",
+        series: vec![series(0, "training", &|r| r.train_loss), series(1, "validation", &|r| r.val_loss)],
         percent: false,
         left: 0.0,
         width: half,
     };
-    let accuracy = Panel {
-        title: "Accuracy",
-        series: series([|r| r.train_accuracy, |r| r.val_accuracy]),
-        percent: true,
+    let right = Panel {
+        title: curve.title,
+        axis: curve.axis,
+        series: scores.collect(),
+        percent: curve.percent,
         left: half,
         width: half,
     };
     loss.draw(&mut canvas, &epochs);
-    accuracy.draw(&mut canvas, &epochs);
+    right.draw(&mut canvas, &epochs);
     Ok(canvas.finish())
 }
 
@@ -119,9 +140,8 @@ impl Panel {
         let (l, r, b) = (frame.left, frame.right, frame.bottom);
         canvas.line(&[(l, frame.top), (l, b), (r, b)], 2.0, palette::LINE);
         canvas.text("epoch", (l + r) / 2.0, b + 64.0, small(Anchor::Middle));
-        let name = if self.percent { "correct images" } else { "mean loss per image" };
         let middle = (frame.top + b) / 2.0;
-        canvas.text(name, self.left + 28.0, middle, small(Anchor::Middle).upright());
+        canvas.text(self.axis, self.left + 28.0, middle, small(Anchor::Middle).upright());
     }
 
     fn tick_text(&self, value: f64, step: f64) -> String {

@@ -1,0 +1,27 @@
+// out[row] = number of the largest of C channels of x[row]; the first of equal ones. 0 behind the last row.
+// Mapping: one invocation per row (and per float of padding at the end).
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        var best = 0u;
+        if (i < ROWS) {
+            var top = x[i * C4].x;
+            for (var c = 1u; c < C; c++) {
+                let v = x[i * C4 + c / 4u][c % 4u];
+                if (v > top) {
+                    top = v;
+                    best = c;
+                }
+            }
+        }
+        out[i] = f32(best);
+    }
+}

@@ -1,0 +1,58 @@
+//! ResNet18 for segmentation: its last fully connected layer is replaced by a 1×1 convolution to class scores and
+//! transposed convolutions that bring them to the size of the image (Long et al. 2015, "Fully Convolutional Networks for
+//! Semantic Segmentation").
+
+use super::{Conv2dLayer, ConvTranspose2dLayer, Mode, ResNet18, Stem};
+use crate::graph::{Graph, GraphError, Value};
+use crate::ops;
+
+/// How scores become as large as the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum Decoder {
+    /// One step of 32 from the last stage: 64×64 kernel.
+    #[default]
+    Fcn32s,
+    /// Steps of 2, 2 and 8, adding scores made from stages 3 and 2.
+    Fcn8s,
+}
+
+/// ResNet18 with an up-sampling head. The body has torchvision's tensor names, so its weights can be taken over.
+#[derive(Clone, Copy, Debug)]
+pub struct ResNet18Seg {
+    /// Number of classes.
+    pub classes: usize,
+    /// Head.
+    pub decoder: Decoder,
+}
+
+impl ResNet18Seg {
+    /// Appends the network: x `[N,H,W,3]` of any size to logits `[N,H,W,classes]`.
+    ///
+    /// # Errors
+    /// When x is smaller than the stem's window.
+    pub fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        let [_, h, w, _] = g.nhwc(x)?;
+        let [_, stage2, stage3, stage4] =
+            ResNet18 { classes: self.classes, stem: Stem::ImageNet }.stages(g, x, mode)?;
+        let mut scores = Conv2dLayer::head(self.classes).apply(g, "score", stage4)?;
+        let mut factor = 32;
+        if self.decoder == Decoder::Fcn8s {
+            for (name, up, stage) in [("score3", "up3", stage3), ("score2", "up2", stage2)] {
+                let [_, sh, sw, _] = g.nhwc(stage)?;
+                let larger = ConvTranspose2dLayer::bilinear(self.classes, 2).apply(g, up, scores)?;
+                let larger = ops::crop_pad(g, larger, [0; 3], [sh, sw, self.classes])?;
+                let finer = Conv2dLayer::head(self.classes).apply(g, name, stage)?;
+                scores = ops::add(g, larger, finer)?;
+                factor /= 2;
+            }
+        }
+        // The stages round sizes up, so the result is at least as large as the image.
+        let full = ConvTranspose2dLayer::bilinear(self.classes, factor).apply(g, "upscore", scores)?;
+        match g.nhwc(full)? {
+            [_, fh, fw, _] if [fh, fw] == [h, w] => Ok(full),
+            _ => ops::crop_pad(g, full, [0; 3], [h, w, self.classes]),
+        }
+    }
+}

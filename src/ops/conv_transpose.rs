@@ -1,0 +1,42 @@
+//! Transposed convolution: the input gradient of a convolution, used forward (Zeiler et al. 2010). It runs through the
+//! same kernels, with their roles exchanged (see `shaders/conv_dgrad.wgsl`).
+//!
+//! `y[n, h·SH + kh·DH − PT, w·SW + kw·DW − PL, co] += x[n,h,w,ci] · w[kh,kw,co,ci]`
+
+use super::{Conv2dInputGrad, ConvSpec};
+use crate::graph::{Graph, GraphError, Value};
+use crate::shape::TensorType;
+
+/// Appends a transposed convolution without bias; [`super::add_bias`] is fused into it when the plan is made.
+///
+/// x is `[N,H,W,I]` and w `[KH,KW,O/groups,I]`: the weight of the convolution that goes the other way. The output has
+/// `(H − 1)·stride − padding + dilation·(KH − 1) + 1 + output_padding` rows. `output_padding` adds rows and columns at
+/// the end, to tell apart the sizes that a strided convolution would shrink to the same.
+///
+/// # Errors
+/// When channels, groups or sizes do not fit.
+pub fn conv_transpose2d(
+    g: &mut Graph,
+    x: Value,
+    w: Value,
+    spec: impl Into<ConvSpec>,
+    output_padding: [usize; 2],
+) -> Result<Value, GraphError> {
+    let spec = spec.into();
+    let refuse = |rule: String| GraphError::Shape {
+        op: "conv_transpose2d",
+        at: String::new(),
+        shapes: format!("{}, {}", g.ty(x).shape, g.ty(w).shape),
+        rule,
+    };
+    let [n, h, wd, ci] = g.nhwc(x)?;
+    let [.., co, wi] = g.dims(w)[..] else {
+        return Err(refuse("w must have the axes [KH,KW,O/groups,I]".into()));
+    };
+    if wi != ci {
+        return Err(refuse(format!("x has {ci} channels but w takes {wi}")));
+    }
+    let (out, window) = spec.window.transposed([h, wd], output_padding).map_err(refuse)?;
+    let y = TensorType::channels([n, out[0], out[1], co * spec.groups]);
+    g.add1(Conv2dInputGrad { spec: ConvSpec { window, ..spec }, x: y, transposed: true }, &[x, w])
+}

@@ -1,0 +1,84 @@
+//! Predictions counted where they are made, so that no logits travel back: argmax per row, and the confusion matrix.
+
+use super::{expect_inputs, row_consts, segments};
+use crate::graph::{Graph, GraphError, Lowering, Op, Operand, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, TensorType, padded};
+
+/// The first largest of each row's channels.
+#[derive(Clone, Copy, Debug)]
+pub struct Argmax;
+
+/// Rows counted by label and prediction.
+#[derive(Clone, Copy, Debug)]
+pub struct Confusion {
+    /// Number of classes.
+    pub classes: usize,
+}
+
+/// Appends the number of the largest channel of each row of x [.., C]: a flat run of whole numbers. A tie goes to the
+/// first.
+///
+/// # Errors
+/// Never for an activation.
+pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
+    g.add1(Argmax, &[x])
+}
+
+/// Appends the counts [classes, classes] of (label, prediction) over all rows; rows whose label or prediction is no class
+/// are left out. Exact up to 2^24 rows of a kind.
+///
+/// # Errors
+/// When there is not one label per prediction.
+pub fn confusion(g: &mut Graph, labels: Value, predictions: Value, classes: usize) -> Result<Value, GraphError> {
+    g.add1(Confusion { classes }, &[labels, predictions])
+}
+
+impl Op for Argmax {
+    fn name(&self) -> &'static str {
+        "argmax"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [x] = expect_inputs(inputs)?;
+        Ok(vec![TensorType::flat(x.shape.rows())])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let x = l.inputs[0];
+        let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
+        // The end of a flat run is padded; those items write 0.
+        let work = Work::Items(padded(x.shape.rows()));
+        l.call("argmax", row_consts(x), bindings, work, x.shape.elements());
+    }
+}
+
+impl Op for Confusion {
+    fn name(&self) -> &'static str {
+        "confusion"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [labels, predictions] = expect_inputs(inputs)?;
+        if labels.shape.elements() != predictions.shape.elements() {
+            return Err("there must be one label per prediction".into());
+        }
+        if self.classes == 0 || self.classes > 1024 {
+            return Err(format!("{} classes: 1 to 1024 can be counted", self.classes));
+        }
+        Ok(vec![TensorType::channels([self.classes, self.classes])])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let (rows, c4) = (l.inputs[0].shape.elements(), padded(self.classes) / LANES);
+        // One vector of predictions for each label: few sums of many rows, so segments are the parallelism.
+        let (parts, rows_each) = segments(rows, rows, self.classes * c4);
+        let partials = l.scratch(parts * self.classes * c4 * LANES);
+        let consts = Consts::new().u("ROWS", rows).u("C", self.classes).u("C4", c4).u("SEGMENT_ROWS", rows_each);
+        let reads = [0, 1].map(|i| (Operand::Input(i), Access::Read));
+        let bindings = reads.into_iter().chain([(partials, Access::Write)]);
+        let items = parts * self.classes * c4;
+        l.call("confusion", consts, bindings, Work::Items(items), rows * self.classes * c4);
+        super::reduce::sum_partials(l, partials, self.classes * c4, parts, Operand::Output(0));
+    }
+}

@@ -1,0 +1,133 @@
+//! Ops that cut and join: crop and pad in height, width and channels, and concatenation of channels.
+
+use super::{all_some, expect_inputs, first, vectors};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, TensorType};
+
+/// A region of an activation, in height, width and channels; what lies outside of the input is 0. So it crops, pads, and
+/// takes a range of channels.
+#[derive(Clone, Debug)]
+pub struct CropPad {
+    /// Where the result begins in the input: row, column, channel; negative where zeros are put before it.
+    pub start: [i64; 3],
+    /// Height, width and channels of the result.
+    pub size: [usize; 3],
+}
+
+/// Channels of the first input, followed by those of the second.
+#[derive(Clone, Copy, Debug)]
+pub struct Concat;
+
+/// Appends the region of x `[N,H,W,C]` that begins at `start` (row, column, channel) and has `size`, with zeros where it
+/// reaches beyond x.
+///
+/// # Errors
+/// When the result would be empty.
+pub fn crop_pad(g: &mut Graph, x: Value, start: [i64; 3], size: [usize; 3]) -> Result<Value, GraphError> {
+    g.add1(CropPad { start, size }, &[x])
+}
+
+/// Appends the concatenation of the channels of activations `[N,H,W,C…]`.
+///
+/// # Errors
+/// When the other axes differ, or there is no value.
+pub fn concat(g: &mut Graph, values: &[Value]) -> Result<Value, GraphError> {
+    let Some((&head, rest)) = values.split_first() else {
+        let (op, at, shapes) = ("concat", String::new(), "none".into());
+        return Err(GraphError::Shape { op, at, shapes, rule: "needs at least one value".into() });
+    };
+    rest.iter().try_fold(head, |joint, &next| g.add1(Concat, &[joint, next]))
+}
+
+impl CropPad {
+    fn consts(&self, x: &TensorType, y: &TensorType) -> Consts {
+        let [_, h, w, c] = x.shape.nhwc().expect("checked when the node was added");
+        let [_, oh, ow, oc] = y.shape.nhwc().expect("as above");
+        let (c4, oc4) = (x.stride() / LANES, y.stride() / LANES);
+        let consts = Consts::new().u("H", h).u("W", w).u("C", c).u("C4", c4);
+        let consts = consts.u("OH", oh).u("OW", ow).u("OC", oc).u("OC4", oc4);
+        consts.i("TOP", self.start[0]).i("LEFT", self.start[1]).i("FIRST", self.start[2])
+    }
+}
+
+impl Op for CropPad {
+    fn name(&self) -> &'static str {
+        "crop_pad"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [x] = expect_inputs(inputs)?;
+        let [n, ..] = x.shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
+        let [h, w, c] = self.size;
+        if h == 0 || w == 0 || c == 0 {
+            return Err(format!("the region {:?} is empty", self.size));
+        }
+        if x.shape.rank() == 2 {
+            return if [h, w] == [1, 1] { Ok(vec![TensorType::channels([n, c])]) } else { Err("x has no area".into()) };
+        }
+        Ok(vec![TensorType::channels([n, h, w, c])])
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let [_, h, w, c] = g.nhwc(node.inputs[0])?;
+        let back = CropPad { start: self.start.map(|s| -s), size: [h, w, c] };
+        Ok(vec![Some(g.add1(back, &[first(upstream)?])?)])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let consts = self.consts(l.inputs[0], l.outputs[0]);
+        let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
+        let work = Work::Items(vectors(l.outputs[0]));
+        l.call("crop_pad", consts, bindings, work, 0);
+    }
+}
+
+impl Op for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [a, b] = expect_inputs(inputs)?;
+        let split = |t: &TensorType| t.shape.0.split_last().map(|(&c, rest)| (rest.to_vec(), c));
+        match (split(a), split(b)) {
+            (Some((rows, ca)), Some((other, cb))) if rows == other && a.layout == b.layout => {
+                let shape = rows.into_iter().chain([ca + cb]).collect();
+                Ok(vec![TensorType::channels(crate::shape::Shape(shape))])
+            }
+            _ => Err("all axes but the channels must be the same".into()),
+        }
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let dy = first(upstream)?;
+        let [[_, h, w, ca], [.., cb]] = [g.nhwc(node.inputs[0])?, g.nhwc(node.inputs[1])?];
+        let da = crop_pad(g, dy, [0; 3], [h, w, ca])?;
+        let db = crop_pad(g, dy, [0, 0, ca as i64], [h, w, cb])?;
+        Ok(all_some([da, db]))
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let (a, b, y) = (l.inputs[0], l.inputs[1], l.outputs[0]);
+        let consts = Consts::new()
+            .u("CA", a.shape.channels())
+            .u("CA4", a.stride() / LANES)
+            .u("CB", b.shape.channels())
+            .u("CB4", b.stride() / LANES)
+            .u("C4", y.stride() / LANES);
+        let reads = [0, 1].map(|i| (Operand::Input(i), Access::Read));
+        let bindings = reads.into_iter().chain([(Operand::Output(0), Access::Write)]);
+        l.call("concat", consts, bindings, Work::Items(vectors(y)), 0);
+    }
+}

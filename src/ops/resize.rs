@@ -1,0 +1,155 @@
+//! Resizing of activations: nearest neighbour and bilinear.
+
+use super::{expect_inputs, first, vectors};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, TensorType};
+
+/// What a result pixel is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interpolation {
+    /// The pixel that the position falls into.
+    Nearest,
+    /// The two nearest along each axis, weighted by distance.
+    Bilinear,
+}
+
+/// Which input position belongs to the centre of an output pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coordinates {
+    /// `(o + ½)·in/out − ½`: pixels are areas (PyTorch's `align_corners=False`).
+    HalfPixel,
+    /// `o·(in − 1)/(out − 1)`: the corner pixels coincide.
+    AlignCorners,
+    /// `o·in/out` (PyTorch's `nearest`).
+    Asymmetric,
+}
+
+/// Input position along one axis, `(step·o + offset) / scale`: whole numbers, so that engines agree to the bit on which
+/// pixels are read. Positions outside are moved to the border.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AxisMap {
+    /// Added for each output pixel.
+    pub step: usize,
+    /// Position of output pixel 0.
+    pub offset: i64,
+    /// Unit of both.
+    pub scale: usize,
+}
+
+impl Coordinates {
+    /// The map from `output` pixels to `input` pixels.
+    pub fn map(self, input: usize, output: usize) -> AxisMap {
+        match self {
+            Coordinates::HalfPixel => {
+                AxisMap { step: 2 * input, offset: input as i64 - output as i64, scale: 2 * output }
+            }
+            Coordinates::AlignCorners => AxisMap { step: input - 1, offset: 0, scale: (output - 1).max(1) },
+            Coordinates::Asymmetric => AxisMap { step: input, offset: 0, scale: output },
+        }
+    }
+}
+
+/// A resize to `size`.
+#[derive(Clone, Copy, Debug)]
+pub struct Resize {
+    /// Height and width of the result.
+    pub size: [usize; 2],
+    /// Positions along height and width.
+    pub maps: [AxisMap; 2],
+    /// What is done with them.
+    pub interpolation: Interpolation,
+}
+
+/// Gradient of [`Resize`] for an input of this height and width.
+#[derive(Clone, Copy, Debug)]
+struct ResizeGrad {
+    resize: Resize,
+    input: [usize; 2],
+}
+
+/// Appends a resize of x `[N,H,W,C]` to `[N,size,C]`.
+///
+/// # Errors
+/// When a size is 0 or above 16384.
+pub fn resize(
+    g: &mut Graph,
+    x: Value,
+    size: [usize; 2],
+    interpolation: Interpolation,
+    coordinates: Coordinates,
+) -> Result<Value, GraphError> {
+    let [_, h, w, _] = g.nhwc(x)?;
+    let maps = [coordinates.map(h.max(1), size[0].max(1)), coordinates.map(w.max(1), size[1].max(1))];
+    g.add1(Resize { size, maps, interpolation }, &[x])
+}
+
+impl Resize {
+    fn consts(&self, [h, w]: [usize; 2], t: &TensorType) -> Consts {
+        let [rows, columns] = self.maps;
+        Consts::new()
+            .u("H", h)
+            .u("W", w)
+            .u("OH", self.size[0])
+            .u("OW", self.size[1])
+            .u("C4", t.stride() / LANES)
+            .b("BILINEAR", self.interpolation == Interpolation::Bilinear)
+            .u("H_STEP", rows.step)
+            .i("H_OFFSET", rows.offset)
+            .u("H_SCALE", rows.scale)
+            .u("W_STEP", columns.step)
+            .i("W_OFFSET", columns.offset)
+            .u("W_SCALE", columns.scale)
+    }
+}
+
+impl Op for Resize {
+    fn name(&self) -> &'static str {
+        "resize"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [x] = expect_inputs(inputs)?;
+        let [n, h, w, c] = x.shape.nhwc().filter(|_| x.shape.rank() == 4).ok_or("x must have the axes [N,H,W,C]")?;
+        // step · o stays below 2^31 up to this size.
+        if [h, w, self.size[0], self.size[1]].iter().any(|&s| s == 0 || s > 16384) {
+            return Err(format!("sizes must be 1 to 16384, asked for {:?}", self.size));
+        }
+        Ok(vec![TensorType::channels([n, self.size[0], self.size[1], c])])
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let [_, h, w, _] = g.nhwc(node.inputs[0])?;
+        Ok(vec![Some(g.add1(ResizeGrad { resize: *self, input: [h, w] }, &[first(upstream)?])?)])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let (x, y) = (l.inputs[0], l.outputs[0]);
+        let consts = self.consts([x.shape.0[1], x.shape.0[2]], x);
+        let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
+        l.call("resize", consts, bindings, Work::Items(vectors(y)), 8 * y.len());
+    }
+}
+
+impl Op for ResizeGrad {
+    fn name(&self) -> &'static str {
+        "resize_grad"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [dy] = expect_inputs(inputs)?;
+        let [n, _, _, c] = dy.shape.nhwc().ok_or("dy must have the axes [N,H,W,C]")?;
+        Ok(vec![TensorType::channels([n, self.input[0], self.input[1], c])])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let consts = self.resize.consts(self.input, l.outputs[0]);
+        let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
+        l.call("resize_grad", consts, bindings, Work::Items(vectors(l.outputs[0])), 8 * l.inputs[0].len());
+    }
+}

@@ -1,0 +1,53 @@
+//! Settings of `train classify`.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use super::settings::{settings, task_settings};
+use super::{
+    ConfigError, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, TrainSettings, read_overrides, to_toml,
+};
+use crate::nn::Stem;
+
+/// The networks that classify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Model {
+    /// ResNet with [2, 2, 2, 2] basic blocks.
+    Resnet18,
+}
+
+task_settings! {
+    verb "classify";
+    /// Resolved settings of `train classify`.
+    config ClassifyConfig;
+    /// Settings as given on the command line or in a TOML file: only those that were set.
+    overrides ClassifyOverrides;
+    optional {}
+    values {
+        /// Network to train [default: resnet18]
+        model: Model = Model::Resnet18,
+        /// Passes over the training images [default: 8]
+        epochs: usize = 8,
+        /// Images per step [default: 32]
+        batch_size: usize = 32,
+        /// Learning rate [default: 0.001]
+        lr: f64 = 1e-3,
+        /// Share of the target spread over all classes [default: 0.0]
+        label_smoothing: f64 = 0.0,
+        /// Per-channel mean and deviation of the images [default: dataset]
+        normalize: Normalize = Normalize::Dataset,
+        /// Height and width in pixels that images are resized to [default: 64]
+        image_size: usize = 64,
+        /// First layers of the network [default: imagenet]
+        stem: Stem = Stem::ImageNet,
+    }
+}
+
+impl ClassifyConfig {
+    fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        let smoothing = (0.0..1.0).contains(&self.label_smoothing);
+        rule("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
+        rule("image_size", &self.image_size, (1..=MAX_IMAGE_SIZE).contains(&self.image_size), "1 to 8192 pixels")
+    }
+}

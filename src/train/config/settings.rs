@@ -1,0 +1,214 @@
+//! One list of settings per verb: from it come the resolved config, the overrides that a TOML file
+//! and the command line both fill, the defaults and the known keys.
+
+/// Declares a verb's settings once.
+///
+/// `optional` settings may stay unset; `values` have a default. The doc comment of a setting is also
+/// its help text on the command line; `#[arg(...)]` adds to clap's attributes. Made are:
+/// - `$Config`: every setting resolved, with `Default`, `KEYS` and `merge(&[first, then, ...])`;
+/// - `$Overrides`: every setting an `Option`, both `clap::Args` (long flags) and `Deserialize`.
+macro_rules! settings {
+    (
+        $(#[$config_attribute:meta])* config $Config:ident;
+        $(#[$overrides_attribute:meta])* overrides $Overrides:ident;
+        optional { $(
+            $(#[doc = $odoc:literal])* $(#[arg($($oarg:tt)*)])? $okey:ident: $otype:ty,
+        )* }
+        values { $(
+            $(#[doc = $doc:literal])* $(#[arg($($arg:tt)*)])? $key:ident: $type:ty = $default:expr,
+        )* }
+    ) => {
+        $(#[$config_attribute])*
+        #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+        pub struct $Config {
+            $( $(#[doc = $odoc])* #[serde(skip_serializing_if = "Option::is_none")] pub $okey: Option<$otype>, )*
+            $( $(#[doc = $doc])* pub $key: $type, )*
+        }
+
+        $(#[$overrides_attribute])*
+        #[derive(Debug, Clone, Default, PartialEq, clap::Args, serde::Deserialize)]
+        #[command(allow_negative_numbers = true)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $Overrides {
+            /// TOML file with settings; flags win over it.
+            #[arg(long, value_name = "FILE")]
+            #[serde(skip)]
+            pub config: Option<std::path::PathBuf>,
+            $( $(#[doc = $odoc])* #[arg(long)] $(#[arg($($oarg)*)])? pub $okey: Option<$otype>, )*
+            $( $(#[doc = $doc])* #[arg(long)] $(#[arg($($arg)*)])? pub $key: Option<$type>, )*
+        }
+
+        impl Default for $Config {
+            fn default() -> Self {
+                Self { $( $okey: None, )* $( $key: $default, )* }
+            }
+        }
+
+        impl $Config {
+            /// Every key that a config file may hold.
+            pub const KEYS: &[&str] = &[ $( stringify!($okey), )* $( stringify!($key), )* ];
+
+            /// Each setting from the first of `layers` that sets it, else its default. Not validated.
+            fn merge(layers: &[&$Overrides]) -> Self {
+                let mut merged = Self::default();
+                for layer in layers.iter().rev() {
+                    $( if layer.$okey.is_some() { merged.$okey.clone_from(&layer.$okey); } )*
+                    $( if let Some(value) = &layer.$key { merged.$key.clone_from(value); } )*
+                }
+                merged
+            }
+        }
+
+        impl $Overrides {
+            fn sets(&self, key: &str) -> bool {
+                match key {
+                    $( stringify!($okey) => self.$okey.is_some(), )*
+                    $( stringify!($key) => self.$key.is_some(), )*
+                    _ => false,
+                }
+            }
+        }
+    };
+}
+pub(super) use settings;
+
+/// Declares the settings of a training verb: its own, which must include `epochs`, `batch_size` and `lr`, and those that
+/// all tasks share. The verb writes `fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError>`.
+macro_rules! task_settings {
+    (
+        verb $verb:literal;
+        $(#[$config_attribute:meta])* config $Config:ident;
+        $(#[$overrides_attribute:meta])* overrides $Overrides:ident;
+        optional { $($optional:tt)* }
+        values { $($values:tt)* }
+    ) => {
+        settings! {
+            $(#[$config_attribute])* config $Config;
+            $(#[$overrides_attribute])* overrides $Overrides;
+            optional {
+                /// Folder of the data; built-in scenes when not given
+                #[arg(value_name = "DIR")]
+                data: std::path::PathBuf,
+                /// Run folder to create; runs/TASK-MODEL-NNN when not given
+                #[arg(value_name = "DIR")]
+                out: std::path::PathBuf,
+                /// Checkpoint to start from instead of random weights
+                #[arg(value_name = "RUN|FILE.safetensors")]
+                init: std::path::PathBuf,
+                /// Course of the learning rate; cosine for the built-in scenes and constant for data when not given
+                schedule: Schedule,
+                $($optional)*
+            }
+            values {
+                $($values)*
+                /// Optimizer [default: adam]
+                optimizer: Optimizer = Optimizer::Adam,
+                /// Momentum of sgd [default: 0.9]
+                momentum: f64 = 0.9,
+                /// Nesterov momentum for sgd [default: false]
+                #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+                nesterov: bool = false,
+                /// Weight decay [default: 0.0]
+                weight_decay: f64 = 0.0,
+                /// Largest global gradient norm; 0 switches clipping off [default: 0.0]
+                clip: f64 = 0.0,
+                /// Share of the images kept for validation where the data has no split of its own [default: 0.2]
+                val_split: f64 = 0.2,
+                /// Seed of initial weights, split and image order [default: 0]
+                seed: u64 = 0,
+                /// Where to compute: auto, gpu, cpu, an adapter's name or its index [default: auto]
+                device: String = "auto".to_owned(),
+                /// Draw the training images in a new order each epoch [default: true]
+                #[arg(num_args = 0..=1, default_missing_value = "true")]
+                shuffle: bool = true,
+                /// Leave out unreadable images, listing them, instead of stopping [default: false]
+                #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+                skip_bad: bool = false,
+                /// Threads that decode images; 0 is one per core [default: 0]
+                loader_threads: usize = 0,
+            }
+        }
+
+        impl $Config {
+            /// Flags over the file that `--config` names over the defaults, validated.
+            ///
+            /// # Errors
+            /// An unreadable file, an unknown key, a wrong type, or a value out of range.
+            pub fn resolve(flags: &$Overrides) -> Result<Self, ConfigError> {
+                let file = match &flags.config {
+                    Some(path) => read_overrides(path, Self::KEYS)?,
+                    None => $Overrides::default(),
+                };
+                let mut merged = Self::merge(&[flags, &file]);
+                merged.schedule = Some(merged.settings().schedule);
+                merged.check(|key| match &flags.config {
+                    _ if flags.sets(key) => Origin::Flag,
+                    Some(path) if file.sets(key) => Origin::File(path.clone()),
+                    _ => Origin::Code,
+                })?;
+                Ok(merged)
+            }
+
+            /// The settings in a TOML file, such as a run directory's `config.toml`, over the defaults.
+            ///
+            /// # Errors
+            /// As [`Self::resolve`].
+            pub fn from_file(path: &std::path::Path) -> Result<Self, ConfigError> {
+                Self::resolve(&$Overrides { config: Some(path.to_owned()), ..Default::default() })
+            }
+
+            /// Checks every value's range; for settings made in code.
+            ///
+            /// # Errors
+            /// The first value that is out of range.
+            pub fn validate(&self) -> Result<(), ConfigError> {
+                self.check(|_| Origin::Code)
+            }
+
+            fn check(&self, origin: impl Fn(&str) -> Origin) -> Result<(), ConfigError> {
+                let rule: Rule<'_> = &|key, value, holds, expected| {
+                    if holds {
+                        return Ok(());
+                    }
+                    Err(ConfigError::Value { key, value: value.to_string(), origin: origin(key), expected })
+                };
+                self.settings().check(rule)?;
+                self.check_own(rule)
+            }
+
+            /// What all tasks share.
+            pub fn settings(&self) -> TrainSettings {
+                let by_data = if self.data.is_none() { Schedule::Cosine } else { Schedule::Constant };
+                TrainSettings {
+                    data: self.data.clone(),
+                    out: self.out.clone(),
+                    init: self.init.clone(),
+                    epochs: self.epochs,
+                    batch_size: self.batch_size,
+                    lr: self.lr,
+                    schedule: self.schedule.unwrap_or(by_data),
+                    optimizer: self.optimizer,
+                    momentum: self.momentum,
+                    nesterov: self.nesterov,
+                    weight_decay: self.weight_decay,
+                    clip: self.clip,
+                    val_split: self.val_split,
+                    seed: self.seed,
+                    device: self.device.clone(),
+                    shuffle: self.shuffle,
+                    skip_bad: self.skip_bad,
+                    loader_threads: self.loader_threads,
+                }
+            }
+
+            /// The settings as a TOML file that `--config` reads back to the same settings.
+            ///
+            /// # Errors
+            /// A path that is not Unicode, which TOML cannot hold.
+            pub fn to_toml(&self) -> Result<String, ConfigError> {
+                to_toml(self, concat!("train ", $verb))
+            }
+        }
+    };
+}
+pub(super) use task_settings;

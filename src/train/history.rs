@@ -1,0 +1,200 @@
+//! What is known of a run after each epoch: the rows of `metrics.csv`.
+
+use std::io::{Read, Write};
+
+/// What an epoch is judged by, besides the loss. Columns of `metrics.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Score {
+    /// Share of training images (pixels) predicted correctly, 0..1.
+    TrainAccuracy,
+    /// Share of validation images predicted correctly, 0..1.
+    Accuracy,
+    /// Mean over the classes of intersection over union.
+    MeanIou,
+    /// Intersection over union weighted by each class's pixels.
+    WeightedIou,
+    /// Share of pixels predicted correctly, 0..1.
+    PixelAccuracy,
+    /// Peak signal-to-noise ratio in dB.
+    Psnr,
+    /// Structural similarity, up to 1.
+    Ssim,
+    /// Mean colour difference in CIELAB.
+    DeltaE,
+    /// Colourfulness of Hasler & Süsstrunk (2003).
+    Colourfulness,
+}
+
+impl Score {
+    /// All of them, in the order of the columns.
+    pub const ALL: [Score; 9] = [
+        Score::TrainAccuracy,
+        Score::Accuracy,
+        Score::MeanIou,
+        Score::WeightedIou,
+        Score::PixelAccuracy,
+        Score::Psnr,
+        Score::Ssim,
+        Score::DeltaE,
+        Score::Colourfulness,
+    ];
+
+    /// Column of `metrics.csv`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Score::TrainAccuracy => "train_accuracy",
+            Score::Accuracy => "val_accuracy",
+            Score::MeanIou => "val_mean_iou",
+            Score::WeightedIou => "val_weighted_iou",
+            Score::PixelAccuracy => "val_pixel_accuracy",
+            Score::Psnr => "val_psnr",
+            Score::Ssim => "val_ssim",
+            Score::DeltaE => "val_delta_e",
+            Score::Colourfulness => "val_colourfulness",
+        }
+    }
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Score::TrainAccuracy => "training accuracy",
+            Score::Accuracy => "accuracy",
+            Score::MeanIou => "mean IoU",
+            Score::WeightedIou => "weighted IoU",
+            Score::PixelAccuracy => "pixel accuracy",
+            Score::Psnr => "PSNR",
+            Score::Ssim => "SSIM",
+            Score::DeltaE => "ΔE",
+            Score::Colourfulness => "colourfulness",
+        }
+    }
+
+    /// A value with its unit.
+    pub fn format(self, value: f64) -> String {
+        match self {
+            Score::TrainAccuracy | Score::Accuracy | Score::PixelAccuracy => format!("{:.1} %", 100.0 * value),
+            Score::MeanIou | Score::WeightedIou | Score::Ssim => format!("{value:.3}"),
+            Score::Psnr => format!("{value:.2} dB"),
+            Score::DeltaE | Score::Colourfulness => format!("{value:.2}"),
+        }
+    }
+
+    /// It is measured on the training images, during the epoch.
+    fn of_training(self) -> bool {
+        self == Score::TrainAccuracy
+    }
+}
+
+/// One epoch of a run: a row of `metrics.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochRow {
+    /// Epoch, counted from 1.
+    pub epoch: u32,
+    /// Mean training loss over the epoch.
+    pub train_loss: f64,
+    /// Mean validation loss.
+    pub val_loss: f64,
+    /// Scores in the order of [`Score::ALL`].
+    pub scores: Vec<(Score, f64)>,
+    /// Learning rate at the epoch's last step.
+    pub lr: f64,
+    /// Training images per second.
+    pub images_per_s: f64,
+    /// Seconds from the run's start to the epoch's end.
+    pub seconds: f64,
+}
+
+impl EpochRow {
+    /// A score, if this kind of run has it.
+    pub fn score(&self, score: Score) -> Option<f64> {
+        self.scores.iter().find(|(s, _)| *s == score).map(|(_, v)| *v)
+    }
+
+    /// Column names and values.
+    fn columns(&self) -> Vec<(&'static str, f64)> {
+        let scores = |training: bool| {
+            self.scores.iter().filter(move |(s, _)| s.of_training() == training).map(|&(s, v)| (s.key(), v))
+        };
+        let front = [("epoch", f64::from(self.epoch)), ("train_loss", self.train_loss)];
+        let back = [("lr", self.lr), ("images_per_s", self.images_per_s), ("seconds", self.seconds)];
+        front
+            .into_iter()
+            .chain(scores(true))
+            .chain([("val_loss", self.val_loss)])
+            .chain(scores(false))
+            .chain(back)
+            .collect()
+    }
+
+    /// Writes rows as CSV, preceded by the column names if `header`. Numbers read back exactly.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_csv(rows: &[Self], header: bool, writer: impl Write) -> Result<(), csv::Error> {
+        let mut csv = csv::WriterBuilder::new().from_writer(writer);
+        if let Some(first) = rows.first().filter(|_| header) {
+            csv.write_record(first.columns().iter().map(|(name, _)| *name))?;
+        }
+        for row in rows {
+            // `{:?}` keeps every digit that the number needs; whole numbers lose their ".0".
+            let text = |v: f64| format!("{v:?}").trim_end_matches(".0").to_owned();
+            csv.write_record(row.columns().iter().map(|(_, v)| text(*v)))?;
+        }
+        csv.flush()?;
+        Ok(())
+    }
+
+    /// Reads rows from CSV with column names.
+    ///
+    /// # Errors
+    /// When a column is missing or unknown, or a value is no number; the error names the line.
+    pub fn read_csv(reader: impl Read) -> Result<Vec<Self>, csv::Error> {
+        let mut csv = csv::Reader::from_reader(reader);
+        let names = csv.headers()?.clone();
+        let mut rows = vec![];
+        for record in csv.records() {
+            let record = record?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let problem = |what: String| csv::Error::from(std::io::Error::other(format!("line {line}: {what}")));
+            let mut row = EpochRow {
+                epoch: 0,
+                train_loss: f64::NAN,
+                val_loss: f64::NAN,
+                scores: vec![],
+                lr: f64::NAN,
+                images_per_s: f64::NAN,
+                seconds: f64::NAN,
+            };
+            let mut seen = 0;
+            for (name, text) in names.iter().zip(&record) {
+                let value: f64 = text.parse().map_err(|_| problem(format!("{name} is `{text}`, not a number")))?;
+                let place = match name {
+                    "epoch" if value >= 0.0 && value.fract() == 0.0 => {
+                        row.epoch = value as u32;
+                        seen += 1;
+                        continue;
+                    }
+                    "train_loss" => &mut row.train_loss,
+                    "val_loss" => &mut row.val_loss,
+                    "lr" => &mut row.lr,
+                    "images_per_s" => &mut row.images_per_s,
+                    "seconds" => &mut row.seconds,
+                    _ => match Score::ALL.into_iter().find(|s| s.key() == name) {
+                        Some(score) => {
+                            row.scores.push((score, value));
+                            continue;
+                        }
+                        None => return Err(problem(format!("unexpected column or value: {name} = {text}"))),
+                    },
+                };
+                *place = value;
+                seen += 1;
+            }
+            if seen != 6 {
+                return Err(problem("a column is missing".into()));
+            }
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,123 @@
+//! Checkpoints that are of something else, cut short or made to harm: for `--init`, `eval` and `predict`.
+
+use shadegrad::interop::safetensors::{TensorData, TensorFile};
+
+use crate::support::{Place, TRAIN};
+
+/// A place with a trained run of three classes.
+fn trained() -> Place {
+    let place = Place::with_photos(2);
+    place.run(&format!("{TRAIN} --out run --batch-size 3 --epochs 1")).fine();
+    place
+}
+
+/// Refused for prediction and as a start, naming the file; as a start it leaves no run directory.
+fn refused(place: &Place, file: &str, parts: &[&str]) {
+    let photo = "photos/disc/00.png";
+    place.run(&format!("predict {file} {photo} --device cpu")).refused(&[file]).refused(parts);
+    place.run(&format!("{TRAIN} --init {file} --out next")).refused(&[file]).refused(parts);
+    assert!(!place.has("next"), "no run directory");
+}
+
+/// `place`'s checkpoint after `change`, as another file.
+fn changed(place: &Place, name: &str, change: impl FnOnce(&mut TensorFile)) {
+    let mut file = place.checkpoint("run/best.safetensors");
+    change(&mut file);
+    file.write_atomic(&place.path(name)).expect("writes");
+}
+
+#[test]
+fn checkpoints_that_do_not_fit_or_do_harm() {
+    let place = trained();
+    let kept = place.bytes("run/best.safetensors");
+
+    place.write("cut.safetensors", &kept[..kept.len() / 2]);
+    refused(&place, "cut.safetensors", &["not a usable safetensors file", "truncated"]);
+    place.write("stub.safetensors", &kept[..5]);
+    refused(&place, "stub.safetensors", &["5 bytes", "truncated"]);
+    place.write("none.safetensors", "");
+    refused(&place, "none.safetensors", &["0 bytes", "empty"]);
+    place.write("photo.safetensors", place.bytes("photos/disc/00.png"));
+    refused(&place, "photo.safetensors", &["claim a header", "a file of another kind"]);
+    // Eight bytes that claim exabytes, and a header that claims a tensor of exabytes.
+    place.write("claim.safetensors", [&u64::MAX.to_le_bytes()[..], b"{}"].concat());
+    refused(&place, "claim.safetensors", &["claim a header of 18446744073709551615 bytes"]);
+    let header = br#"{"fc.bias":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]}}"#;
+    let length = (header.len() as u64).to_le_bytes();
+    place.write("vast.safetensors", [&length[..], header, &[0; 4]].concat());
+    refused(&place, "vast.safetensors", &["not a usable safetensors file"]);
+    refused(&place, "nowhere.safetensors", &["check the path"]);
+
+    let nan = |file: &mut TensorFile| {
+        if let TensorData::F32(values) = &mut file.tensors.get_mut("layer2.0.conv1.weight").expect("there").data {
+            values[7] = f32::NAN;
+        }
+    };
+    changed(&place, "nan.safetensors", nan);
+    refused(&place, "nan.safetensors", &["`layer2.0.conv1.weight` holds NaN"]);
+    changed(&place, "less.safetensors", |file| drop(file.tensors.remove("layer1.0.bn1.running_var")));
+    refused(&place, "less.safetensors", &["`layer1.0.bn1.running_var` is missing", "same model"]);
+    changed(&place, "more.safetensors", |file| {
+        let extra = file.tensors["fc.weight"].clone();
+        file.tensors.insert("head.weight".into(), extra);
+    });
+    refused(&place, "more.safetensors", &["`head.weight` is unexpected"]);
+    assert!(place.bytes("run/best.safetensors") == kept, "the run is as it was");
+}
+
+#[test]
+fn metadata_that_is_missing_or_made_up() {
+    let place = trained();
+    let many = serde_json::to_string(&vec!["x"; 1_000_000]).expect("JSON");
+    for (key, value) in [
+        ("model", "vgg11"),
+        ("classes", "[]"),
+        ("classes", "[\"a\",\"b\"]"),
+        ("classes", &many),
+        ("image_size", "0"),
+        ("image_size", "4"),
+        ("image_size", "18446744073709551615"),
+        ("std", "[0,0,0]"),
+        ("mean", "[1e39,0,0]"),
+        ("stem", "tree"),
+    ] {
+        changed(&place, "odd.safetensors", |file| drop(file.metadata.insert(key.into(), value.into())));
+        let told = place.run("predict odd.safetensors photos/disc/00.png --device cpu");
+        told.refused(&["odd.safetensors", &format!("no usable `{key}`"), "best.safetensors"]);
+    }
+    changed(&place, "bare.safetensors", |file| file.metadata.clear());
+    place.run("predict bare.safetensors photos/disc/00.png --device cpu").refused(&["no usable `model`"]);
+    // As a start it is welcome: PyTorch writes no such metadata.
+    place.run(&format!("{TRAIN} --init bare.safetensors --out next --batch-size 3 --epochs 1")).fine();
+}
+
+#[test]
+fn another_number_of_classes_or_other_classes() {
+    let place = trained();
+    place.photos("pair", &["disc", "grass"], 2);
+    place.photos("others", &["disc", "grass", "waves"], 2);
+    let init = "--init run/best.safetensors --out next --image-size 32 --device cpu";
+    let shapes = ["run/best.safetensors", "`fc.weight` has the shape [3, 512], expected [2, 512]", "number of classes"];
+    place.run(&format!("train classify --data pair {init}")).refused(&shapes);
+    let stem = ["`conv1.weight` has the shape [64, 3, 7, 7], expected [64, 3, 3, 3]", "same model, stem"];
+    place.run(&format!("train classify --data photos --stem cifar {init}")).refused(&stem);
+    assert!(!place.has("next"), "no run directory");
+    place.run("eval run --data pair --device cpu").refused(&["\"stripes\"", "data with the same classes"]);
+    place.run("eval run --data others --device cpu").refused(&["\"waves\"", "data with the same classes"]);
+}
+
+#[test]
+fn what_is_no_run_and_what_is_no_image() {
+    let place = trained();
+    place.folder("empty");
+    place.run("predict run empty --device cpu").refused(&["empty: holds no JPEG, PNG, WebP or BMP file"]);
+    place.run("predict empty photos/disc --device cpu").refused(&["empty is not a run directory", "config.toml"]);
+    place.run("predict nowhere photos/disc --device cpu").refused(&["nowhere", "check the path"]);
+    place.run("eval run --data nowhere --device cpu").refused(&["nowhere", "check the path"]);
+    place.run("predict run photos/disc --device abacus").refused(&["no device `abacus`", "there are: cpu"]);
+    place.write("void.png", "");
+    let told = place.run("predict run void.png photos/disc/00.png nowhere.png --device cpu");
+    assert!(told.stdout.starts_with("photos/disc/00.png: "), "the good one is classified: {}", told.stdout);
+    assert!(!told.stderr.contains("--skip-bad"), "which predict does not have: {}", told.stderr);
+    told.refused(&["error: void.png: file is empty (0 bytes)", "error: nowhere.png: file not found"]);
+}

@@ -1,0 +1,96 @@
+//! Data that cannot be trained on.
+
+use crate::support::{CLASSES, Place, TRAIN};
+
+/// Refuses to train on `data`, with a message that holds `parts`, and makes no run directory.
+fn refused(place: &Place, data: &str, parts: &[&str]) {
+    let line = format!("train classify --data {data} --out run --device cpu --image-size 32 --epochs 1");
+    place.run(&line).refused(&[data]).refused(parts);
+    assert!(!place.has("run"), "no run directory");
+}
+
+#[test]
+fn folders_that_hold_no_data_set() {
+    let place = Place::new();
+    refused(&place, "nowhere", &["no such file or folder", "check the path"]);
+    place.folder("empty");
+    refused(&place, "empty", &["the folder is empty", "expected class folders"]);
+    place.write("file.txt", "text");
+    refused(&place, "file.txt", &["is a file", "a folder was expected"]);
+    place.photos("flat", &[""], 3);
+    refused(&place, "flat", &["3 images lie in it directly", "one folder a class"]);
+    place.photos("hollow", &["full"], 3);
+    place.folder("hollow/vacant");
+    refused(&place, "hollow", &["'vacant'", "hollow/vacant", "add images or remove the folder"]);
+    place.photos("single", &["only"], 3);
+    refused(&place, "single", &["at least 2 classes are needed, found 1 ('only')"]);
+    place.photos("lonely", &CLASSES, 1);
+    refused(&place, "lonely", &["validation part is empty", "add images, or a val/ folder"]);
+    place.photos("unlike/train", &["disc", "grass"], 2);
+    place.photos("unlike/val", &["disc", "stripes"], 2);
+    refused(&place, "unlike", &["class 'grass'", "unlike/train", "unlike/val", "both need the same classes"]);
+}
+
+/// A PNG of a few bytes whose header claims 100,000 by 100,000 pixels.
+fn huge_png(place: &Place) -> Vec<u8> {
+    let mut bytes = place.bytes("photos/disc/00.png");
+    let header = &mut bytes[12..29]; // IHDR, width, height, depth and kind
+    header[4..12].copy_from_slice(&[0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0]);
+    let crc = crc32(header);
+    bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+    bytes
+}
+
+/// The checksum of PNG (ISO 3309).
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |c: u32, _| if c & 1 == 1 { 0xEDB8_8320 ^ (c >> 1) } else { c >> 1 })
+    })
+}
+
+#[test]
+fn bad_images_are_all_named_and_skipped_on_request() {
+    let place = Place::with_photos(6);
+    let cut = |name: &str| {
+        let bytes = place.bytes(name);
+        bytes[..bytes.len() * 2 / 3].to_vec()
+    };
+    let bad = [
+        ("disc/cut.jpg", cut("photos/disc/01.jpg"), "truncated"),
+        ("disc/cut.png", cut("photos/disc/00.png"), "truncated"),
+        ("grass/nothing.png", vec![], "file is empty (0 bytes)"),
+        ("grass/text.jpg", b"a shopping list".to_vec(), "not an image"),
+        ("stripes/huge.png", huge_png(&place), "its header says 100000x100000 pixels; the limit is"),
+    ];
+    for (name, bytes, _) in &bad {
+        place.write(&format!("photos/{name}"), bytes);
+    }
+    let named: Vec<String> = bad.iter().map(|(name, _, problem)| format!("photos/{name}: {problem}")).collect();
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    refused(&place, "photos", &["5 of 23 images cannot be read", "--skip-bad"]);
+    refused(&place, "photos", &named);
+    let told = place.run(&format!("{TRAIN} --out run --batch-size 8 --epochs 1 --skip-bad")).fine();
+    told.printed(&named).printed(&["skipped photos/disc/cut.jpg"]);
+    let good = 18;
+    let told = place.run("eval run --data photos --split train --skip-bad --device cpu").fine();
+    let train = told.number_before(" images, loss") as u64;
+    let val = place.run("eval run --data photos --skip-bad --device cpu").fine().number_before(" images, loss") as u64;
+    assert_eq!(train + val, good, "the good images, each once");
+    // Which part a bad image is in is up to the split, but in one of them it must be.
+    let parts = ["train", "val"].map(|part| place.run(&format!("eval run --data photos --split {part} --device cpu")));
+    let refusals = parts.into_iter().filter(|told| told.code != Some(0));
+    let refusals = refusals.map(|told| told.refused(&["cannot be read", "--skip-bad"])).count();
+    assert!(refusals > 0, "the bad images are in neither part");
+}
+
+#[test]
+fn skipping_must_leave_images_of_every_class() {
+    let place = Place::with_photos(4);
+    for name in place.list("photos/grass") {
+        place.write(&format!("photos/grass/{name}"), "");
+    }
+    place
+        .run(&format!("{TRAIN} --out run --epochs 1 --skip-bad"))
+        .refused(&["class 'grass' has no readable training image left", "repair its images or remove the class"]);
+    assert!(!place.has("run"));
+}

@@ -1,0 +1,60 @@
+//! What goes wrong while training: a loss that is no number, a disk that takes no more.
+
+use crate::support::{Outcome, Place, TRAIN};
+
+#[test]
+fn a_loss_that_is_no_number_stops_and_is_traced() {
+    let place = Place::with_photos(6);
+    let told = place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 3 --optimizer sgd --lr 1e30"));
+    // Products of weights near 1e30 are finite, their squares are not: the first variance is infinite.
+    told.refused(&["the loss is NaN at step 2 of epoch 1", "learning rate 1e30", "in the layer `bn1 (batch_norm)`"])
+        .refused(&["no checkpoint had been written yet", "Lower --lr"]);
+    assert!(place.has("run/config.toml"), "what was tried can be looked up");
+    assert!(!place.has("run/last.safetensors") && !place.has("run/best.safetensors"), "no useless weights");
+}
+
+/// Decay of 3 / lr makes every weight -2 times itself a step, which normalization hides until squares overflow.
+#[test]
+fn the_last_good_checkpoint_outlives_a_loss_that_is_no_number() {
+    let place = Place::with_photos(6);
+    let flags = "--batch-size 5 --epochs 30 --optimizer sgd --lr 0.01 --momentum 0 --weight-decay 300";
+    let told = place.run(&format!("{TRAIN} --out run {flags}"));
+    let told = told.refused(&["learning rate 0.01", "the last good weights are in run/last.safetensors", "Lower --lr"]);
+    let (loss, epoch) = (told.stderr.contains("loss is NaN at step"), place.metrics("run").len() + 1);
+    assert!(loss && epoch > 1 && told.stderr.contains(&format!("of epoch {epoch} ")), "{}", told.stderr);
+    place.run("predict run/last.safetensors photos/disc/00.png --device cpu").fine().printed(&["photos/disc/00.png: "]);
+}
+
+/// A limit on the size of files stands in for a full disk: metrics and settings fit, a checkpoint does not.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_from_the_start() {
+    let place = Place::with_photos(2);
+    let line = format!("{TRAIN} --out run --batch-size 3 --epochs 2");
+    let told = place.run_in_shell("trap '' XFSZ; ulimit -f 8000;", &line);
+    told.refused(&["cannot write run/last.safetensors: ", "choose another folder"]);
+    assert_eq!(place.list("run"), ["config.toml", "metrics.csv"], "no half checkpoint and no temporary file");
+    assert_eq!(String::from_utf8_lossy(&place.bytes("run/metrics.csv")).lines().count(), 2, "names and an epoch");
+}
+
+/// The disk fills up after the first checkpoint, which must stay whole.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_up_keeps_the_last_checkpoint() {
+    let place = Place::with_photos(2);
+    let mut child = place.start_in_shell("trap '' XFSZ;", &format!("{TRAIN} --out run --batch-size 3 --epochs 1000"));
+    while !place.has("run/best.safetensors") {
+        assert!(child.try_wait().expect("a process").is_none(), "it ended before its first checkpoint");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let limit = ["--pid", &child.id().to_string(), "--fsize=4000000"];
+    let limited = std::process::Command::new("prlimit").args(limit).status().expect("util-linux's prlimit runs");
+    assert!(limited.success());
+    let told = Outcome::new("train until the disk is full", &child.wait_with_output().expect("ends"));
+    told.refused(&["cannot write run/", "safetensors: ", "choose another folder"]);
+    let names = place.list("run");
+    assert!(names.iter().all(|name| !name.starts_with(".writing-")), "{names:?}");
+    for name in ["last", "best"] {
+        place.run(&format!("predict run/{name}.safetensors photos/disc/00.png --device cpu")).fine();
+    }
+}
