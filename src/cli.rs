@@ -1,5 +1,6 @@
 //! The command line: thin verbs over the library, one file each. Errors go to stderr and end with exit code 2.
 
+mod data;
 mod devices;
 mod eval;
 mod plan;
@@ -32,6 +33,9 @@ enum Verb {
     Eval(eval::Args),
     /// Classify images with a trained run
     Predict(predict::Args),
+    /// Look at a data set
+    #[command(subcommand)]
+    Data(data::Verb),
     /// List the devices there are
     Devices,
     /// Print the plan of a model's training step: kernels, shapes, work, memory
@@ -84,6 +88,7 @@ pub fn run() -> ExitCode {
         Verb::Train(task) => train::run(&task),
         Verb::Eval(args) => eval::run(&args),
         Verb::Predict(args) => predict::run(&args),
+        Verb::Data(verb) => data::run(&verb),
         Verb::Devices => devices::run(),
         Verb::Plan(args) => plan::run(&args),
     };

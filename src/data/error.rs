@@ -17,7 +17,7 @@ pub enum DataError {
     #[error("{}: no such file or folder; check the path given as data", .0.display())]
     NotFound(PathBuf),
     /// A folder was needed and a file was given.
-    #[error("{}: is a file, but a folder was expected (a folder of class folders, CIFAR or idx files), or a .csv file of path,label", .0.display())]
+    #[error("{}: is a file, but a folder was expected; give the folder of the data set (for classification a .csv file of path,label will do)", .0.display())]
     NotAFolder(PathBuf),
     /// Reading a file or a folder failed.
     #[error("{}: cannot be read: {source}; check that it exists and that you may read it", path.display())]

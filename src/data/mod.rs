@@ -9,10 +9,13 @@
 //! open_images ──► ImageSplits ──► prepare_images ──► PreparedImages ──► ColorizationSource ──► Loader
 //! ```
 //!
+//! [`check`] reads a whole data set and names what is wrong with it.
+//!
 //! Everything random goes through [`random`], so what a step sees depends on the seed, the epoch and
 //! the sample alone.
 
 mod batch;
+pub mod check;
 mod cifar;
 pub mod colour;
 mod csv;

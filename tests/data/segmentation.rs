@@ -162,8 +162,19 @@ fn colours_stand_for_classes() {
     palette_png(&at("labels/a_L.png"), (4, 1), png::BitDepth::Two, &palette, &[0b10_01_00_10]);
     palette_png(&at("labels/b_L.png"), (4, 1), png::BitDepth::Two, &palette, &[0b10_01_00_10]);
     assert_eq!(ids(&open(dir.path()).unwrap().train, 0), [0, 1, 255, 0]);
-    // Without a list the colours themselves are the classes, and palettes are indices.
+    // The same list as it is otherwise packed.
     fs::remove_file(at("label_colors.txt")).unwrap();
+    text(&at("class_dict.csv"), "name,r,g,b\nAnimal, 64, 128, 64\nArchway,192,0,128\nVoid,0,0,0\n");
+    assert_eq!(ids(&open(dir.path()).unwrap().train, 0), [0, 1, 255, 0]);
+    text(&at("class_dict.csv"), "name,r,g,b\nAnimal,64,128\n");
+    refused(open(dir.path()).map(|_| ()), &["class_dict.csv, line 2", "'name,r,g,b'"]);
+    fs::remove_file(at("class_dict.csv")).unwrap();
+    text(&at("codes.txt"), "Void\nArchway\nAnimal\n");
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(ids(&splits.train, 0), [1, 0, 255, 1]);
+    assert_eq!(splits.train.classes().names, ["Archway", "Animal"]);
+    fs::remove_file(at("codes.txt")).unwrap();
+    // Without a list the colours themselves are the classes, and palettes are indices.
     let splits = open(dir.path()).unwrap();
     assert_eq!(ids(&splits.train, 0), [2, 1, 0, 2]);
     assert_eq!(splits.train.classes().palette[2], [64, 128, 64]);

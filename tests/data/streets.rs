@@ -1,7 +1,7 @@
 //! Built-in streets: the same for the same seed, every class in its share, labels that agree.
 
 use shadegrad::data::scenes::StreetDataset;
-use shadegrad::data::{IGNORED, ImageDataset, SegmentationDataset};
+use shadegrad::data::{IGNORED, ImageDataset, ImageSplits, SegmentationDataset, SegmentationSplits};
 
 /// Pixels of each class, and of none.
 fn counts(set: &StreetDataset) -> (Vec<u64>, u64) {
@@ -37,6 +37,22 @@ fn streets_are_functions_of_seed_and_index() {
     for size in [(33, 20), (20, 90), (1, 1)] {
         assert_eq!(of(1, 1, size).mask(0).unwrap().dimensions(), (size.1, size.0));
     }
+}
+
+#[test]
+fn parts_hold_different_scenes() {
+    let splits = SegmentationSplits::streets(3, [4, 3, 2], (24, 32));
+    let images = ImageSplits::streets(3, [4, 3, 0], (24, 32));
+    assert!(images.test.is_none());
+    let test = splits.test.unwrap();
+    let sets = [&splits.train, &splits.val, &test];
+    assert_eq!(sets.map(|set| set.len()), [4, 3, 2]);
+    let mut all: Vec<_> =
+        sets.iter().flat_map(|set| (0..set.len()).map(|i| set.image(i).unwrap().into_raw())).collect();
+    assert_eq!(all[5], images.val.image(1).unwrap().into_raw(), "both tasks see the same scenes");
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 9);
 }
 
 #[test]

@@ -101,7 +101,8 @@ enum WrittenCoding {
     Colour,
 }
 
-/// The classes that a file in `root` lists: `classes.toml`, `info.json` or `label_colors.txt`.
+/// The classes that a file in `root` lists: `classes.toml`, `info.json`, `label_colors.txt`,
+/// `class_dict.csv` or `codes.txt`, the first that there is.
 pub(crate) fn read_beside(root: &Path) -> Result<Option<Coding>, DataError> {
     let toml = root.join("classes.toml");
     if toml.is_file() {
@@ -112,8 +113,18 @@ pub(crate) fn read_beside(root: &Path) -> Result<Option<Coding>, DataError> {
     if json.is_file() {
         return from_json(&json);
     }
-    let colours = ["label_colors.txt", "label_colours.txt"].map(|name| root.join(name));
-    colours.iter().find(|p| p.is_file()).map(|path| from_colour_list(path)).transpose()
+    for (name, read) in [
+        ("label_colors.txt", from_colour_list as fn(&Path) -> Result<Coding, DataError>),
+        ("label_colours.txt", from_colour_list),
+        ("class_dict.csv", from_colour_table),
+        ("codes.txt", from_names),
+    ] {
+        let path = root.join(name);
+        if path.is_file() {
+            return read(&path).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 fn text(path: &Path) -> Result<String, DataError> {
@@ -131,25 +142,59 @@ fn from_json(path: &Path) -> Result<Option<Coding>, DataError> {
     coding(serde_json::from_value(value).map_err(failed)?, path).map(Some)
 }
 
-/// `R G B name` lines, as in the original CamVid; the class `Void` is ignored.
+/// `R G B name` lines, as in the original CamVid.
 fn from_colour_list(path: &Path) -> Result<Coding, DataError> {
-    let (mut classes, mut ignore_colour) = (Vec::new(), None);
-    for (number, line) in text(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+    let split = |line: &str| {
         let mut words = line.split_whitespace();
         let mut channel = || words.next().and_then(|word| word.parse::<u8>().ok());
-        let (Some(r), Some(g), Some(b)) = (channel(), channel(), channel()) else {
-            let problem = format!("'{line}' is not 'R G B name' with three numbers from 0 to 255");
+        let colour = [channel()?, channel()?, channel()?];
+        Some((words.collect::<Vec<_>>().join(" "), colour))
+    };
+    of_lines(path, 0, "R G B name", split)
+}
+
+/// A header, then `name,r,g,b` lines, as CamVid is often packed.
+fn from_colour_table(path: &Path) -> Result<Coding, DataError> {
+    let split = |line: &str| {
+        let mut cells = line.split(',').map(str::trim);
+        let name = cells.next()?.to_string();
+        let mut channel = || cells.next().and_then(|cell| cell.parse::<u8>().ok());
+        Some((name, [channel()?, channel()?, channel()?]))
+    };
+    of_lines(path, 1, "name,r,g,b", split)
+}
+
+/// Reads the lines after the first `skipped`; the class `Void` is ignored, palettes are colours.
+fn of_lines(
+    path: &Path,
+    skipped: usize,
+    expected: &str,
+    split: impl Fn(&str) -> Option<(String, [u8; 3])>,
+) -> Result<Coding, DataError> {
+    let (mut classes, mut ignore_colour) = (Vec::new(), None);
+    for (number, line) in text(path)?.lines().enumerate().skip(skipped).filter(|(_, line)| !line.trim().is_empty()) {
+        let Some((name, colour)) = split(line) else {
+            let problem = format!("'{line}' is not '{expected}' with three numbers from 0 to 255");
             return Err(DataError::CsvRow { path: path.into(), line: number as u64 + 1, problem });
         };
-        let name = words.collect::<Vec<_>>().join(" ");
         if name.eq_ignore_ascii_case("void") {
-            ignore_colour = Some([r, g, b]);
+            ignore_colour = Some(colour);
         } else {
-            classes.push(WrittenClass::Entry { name, colour: Some([r, g, b]), value: None });
+            classes.push(WrittenClass::Entry { name, colour: Some(colour), value: None });
         }
     }
-    let coding_of_palettes = Some(WrittenCoding::Colour);
-    coding(Written { classes, palette: None, ignore_index: None, ignore_colour, coding: coding_of_palettes }, path)
+    let palettes = Some(WrittenCoding::Colour);
+    coding(Written { classes, palette: None, ignore_index: None, ignore_colour, coding: palettes }, path)
+}
+
+/// A name a line, whose number (from 0) is its value; `Void` is ignored.
+fn from_names(path: &Path) -> Result<Coding, DataError> {
+    let names: Vec<String> =
+        text(path)?.lines().map(|line| line.trim().to_string()).filter(|name| !name.is_empty()).collect();
+    let void = names.iter().position(|name| name.eq_ignore_ascii_case("void")).and_then(|at| u8::try_from(at).ok());
+    let classes = names.into_iter().map(WrittenClass::Name).collect();
+    let ignore_index = void.map(OneOrMore::One);
+    coding(Written { classes, palette: None, ignore_index, ignore_colour: None, coding: None }, path)
 }
 
 /// Turns what is written in the file at `path` into a coding.

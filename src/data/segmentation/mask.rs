@@ -1,6 +1,7 @@
 //! Reading a mask as it is stored: values stay values, a palette stays beside them.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::ImageFormat;
@@ -34,7 +35,9 @@ pub(crate) fn read(path: &Path) -> Result<RawMask, ImageProblem> {
         return Err(ImageProblem::Empty);
     }
     match image::guess_format(&bytes) {
-        Ok(ImageFormat::Png) => read_png(&bytes, &limits),
+        // As for images: a defect of the decoder must not end a run.
+        Ok(ImageFormat::Png) => catch_unwind(AssertUnwindSafe(|| read_png(&bytes, &limits)))
+            .unwrap_or_else(|_| Err(ImageProblem::Damaged("its decoder gave up on it".into()))),
         Ok(ImageFormat::Jpeg) => {
             Err(ImageProblem::MaskFormat("JPEG, whose compression changes the values; save masks as PNG".into()))
         }
@@ -50,6 +53,8 @@ pub(crate) fn read(path: &Path) -> Result<RawMask, ImageProblem> {
 fn read_png(bytes: &[u8], limits: &DecodeLimits) -> Result<RawMask, ImageProblem> {
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: usize::MAX });
     decoder.set_transformations(Transformations::IDENTITY);
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     let mut reader = decoder.read_info().map_err(problem)?;
     let (width, height) = (reader.info().width, reader.info().height);
     check_size((width, height), limits)?;

@@ -122,8 +122,8 @@ pub(crate) struct Found {
 /// | CamVid lists | `train.txt`, `val.txt` (and `test.txt`) of image and mask paths |
 /// | folders | images and masks paired by name: `images/` + `masks/`, `train/images/`, `train` + `trainannot`, `x.jpg` + `x_mask.png`, … |
 ///
-/// Classes come from `classes.toml`, `info.json` or `label_colors.txt` in the folder, from the format,
-/// or else from the values in the masks; [`ClassList`] says which.
+/// Classes come from `classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv` or `codes.txt` in
+/// the folder, from the format, or else from the values in the masks; [`ClassList`] says which.
 ///
 /// # Errors
 /// Names the path, what was found there, what was expected; every incomplete pair, unless `skip_bad`.

@@ -1,10 +1,16 @@
 //! Street scenes as a data set: with masks for segmentation, alone for colorization.
 
+use std::sync::Arc;
+
 use image::{GrayImage, RgbImage};
 
 use super::street;
+use crate::data::random::{op, word};
 use crate::data::scenes::{Drawing, Label, Light};
-use crate::data::{BadImage, ClassList, DataError, IGNORED, ImageDataset, ImageProblem, SegmentationDataset};
+use crate::data::{
+    BadImage, ClassList, DataError, IGNORED, ImageDataset, ImageProblem, ImageSplits, SegmentationDataset,
+    SegmentationSplits,
+};
 
 /// Names and colours of the classes.
 const CLASSES: [(&str, [u8; 3]); 12] = [
@@ -78,6 +84,35 @@ impl StreetDataset {
         let mut picture = scene.colours(self.width, self.height);
         light.apply(&mut picture);
         picture
+    }
+}
+
+/// Streets of each part, all different scenes.
+fn parts(seed: u64, counts: [usize; 3], size: (u32, u32)) -> [Arc<StreetDataset>; 3] {
+    [0, 1, 2].map(|part| {
+        let part_seed = word(seed, 0, part as u64, op::SPLIT);
+        Arc::new(StreetDataset::new(part_seed, counts[part], size))
+    })
+}
+
+const FORMAT: &str = "built-in street scenes";
+
+impl SegmentationSplits {
+    /// Built-in streets with masks: `[train, val, test]` scenes (no test part for 0) of `size` =
+    /// (height, width), no scene in two parts.
+    pub fn streets(seed: u64, counts: [usize; 3], size: (u32, u32)) -> Self {
+        let [train, val, test] = parts(seed, counts, size);
+        let test = (counts[2] > 0).then_some(test as Arc<dyn SegmentationDataset>);
+        Self { train, val, test, format: FORMAT, left_out: Vec::new() }
+    }
+}
+
+impl ImageSplits {
+    /// Built-in streets to colorize: as [`SegmentationSplits::streets`], the same scenes.
+    pub fn streets(seed: u64, counts: [usize; 3], size: (u32, u32)) -> Self {
+        let [train, val, test] = parts(seed, counts, size);
+        let test = (counts[2] > 0).then_some(test as Arc<dyn ImageDataset>);
+        Self { train, val, test, format: FORMAT }
     }
 }
 

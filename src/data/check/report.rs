@@ -1,0 +1,171 @@
+//! What a check found, and how it is shown.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::PartRead;
+use crate::data::BadImage;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// File or list line; empty for faults of the whole set.
+    pub file: String,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+impl Fault {
+    pub(super) fn general(what: String) -> Self {
+        Self { file: String::new(), what }
+    }
+}
+
+impl From<&BadImage> for Fault {
+    fn from(bad: &BadImage) -> Self {
+        Self { file: bad.image.clone(), what: bad.problem.to_string() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.file.as_str() {
+            "" => f.write_str(&self.what),
+            file => write!(f, "{file}: {}", self.what),
+        }
+    }
+}
+
+/// Samples of one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartCount {
+    /// `train`, `val` or `test`.
+    pub name: &'static str,
+    /// Samples.
+    pub images: usize,
+    /// Samples without fault.
+    pub good: usize,
+    /// Smallest and largest width and height; `None` where no image can be read.
+    pub sizes: Option<[(u32, u32); 2]>,
+    /// Images without colour.
+    pub grey: usize,
+}
+
+/// How often a class is there, in each of the report's parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassCount {
+    /// Its name.
+    pub name: String,
+    /// Images of the class (classification) or its pixels (segmentation).
+    pub counts: Vec<u64>,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckReport {
+    /// `classify`, `segment` or `colorize`.
+    pub task: &'static str,
+    /// The data set.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: String,
+    /// Its parts.
+    pub parts: Vec<PartCount>,
+    /// What `classes` counts: `images` or `pixels`.
+    pub unit: &'static str,
+    /// Its classes; none for colorization.
+    pub classes: Vec<ClassCount>,
+    /// What is wrong: training is not to start.
+    pub faults: Vec<Fault>,
+    /// What is worth knowing.
+    pub notes: Vec<String>,
+}
+
+impl CheckReport {
+    pub(super) fn new(task: &'static str, path: &Path, format: &str) -> Self {
+        let (path, format) = (path.to_path_buf(), format.to_string());
+        let (parts, classes, faults, notes) = Default::default();
+        Self { task, path, format, parts, unit: "images", classes, faults, notes }
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// Counts the samples of each part, and takes over what is wrong with them.
+    pub(super) fn add_parts(&mut self, parts: &[PartRead]) {
+        for part in parts {
+            let facts = || part.samples.iter().filter_map(|sample| sample.image.as_ref());
+            let sizes = facts().map(|facts| [facts.size; 2]).reduce(|[low, high], [size, _]| {
+                [(low.0.min(size.0), low.1.min(size.1)), (high.0.max(size.0), high.1.max(size.1))]
+            });
+            self.parts.push(PartCount {
+                name: part.name,
+                images: part.samples.len(),
+                good: part.samples.iter().filter(|sample| sample.bad.is_empty()).count(),
+                sizes,
+                grey: facts().filter(|facts| facts.grey).count(),
+            });
+            self.faults.extend(part.samples.iter().flat_map(|sample| &sample.bad).map(Fault::from));
+        }
+    }
+
+    fn write_parts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{:<8}{:>9}{:>9}{:>9}  size", "part", "images", "good", "grey")?;
+        for PartCount { name, images, good, sizes, grey } in &self.parts {
+            let sizes = match sizes {
+                Some([low, high]) if low == high => format!("{}x{}", low.0, low.1),
+                Some([low, high]) => format!("{}x{} to {}x{}", low.0, low.1, high.0, high.1),
+                None => "-".into(),
+            };
+            writeln!(f, "{name:<8}{images:>9}{good:>9}{grey:>9}  {sizes}")?;
+        }
+        Ok(())
+    }
+
+    fn write_classes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(8) + 2;
+        write!(f, "\n{:<width$}", "class")?;
+        for part in &self.parts {
+            write!(f, "{:>20}", format!("{} {}", part.name, self.unit))?;
+        }
+        writeln!(f)?;
+        let total = |part: usize| self.classes.iter().map(|class| class.counts[part]).sum::<u64>().max(1);
+        for class in &self.classes {
+            write!(f, "{:<width$}", class.name)?;
+            for (part, &count) in class.counts.iter().enumerate() {
+                let share = 100.0 * count as f64 / total(part) as f64;
+                write!(f, "{:>20}", format!("{count} {share:>5.1} %"))?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.path.display(), self.format)?;
+        if !self.parts.is_empty() {
+            self.write_parts(f)?;
+        }
+        if !self.classes.is_empty() {
+            self.write_classes(f)?;
+        }
+        if !self.notes.is_empty() {
+            writeln!(f)?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
+        }
+        match self.faults.len() {
+            0 => write!(f, "\nnothing is wrong"),
+            1 => write!(f, "\n1 fault:\n  {}", self.faults[0]),
+            count => {
+                write!(f, "\n{count} faults:")?;
+                self.faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Checking a set of images with masks.
+
+use std::path::Path;
+
+use super::report::{CheckReport, ClassCount, Fault};
+use super::{CheckOptions, ImageFacts, PartRead, Sample, collected, duplicates, read_parts, unopened};
+use crate::data::prepare_pairs::count;
+use crate::data::segmentation::{coding_of, find, splits};
+use crate::data::{BadImage, DataError, ImageProblem, SegmentationDataset};
+
+/// Reads every image and mask of the segmentation set at `path`: halves without their other half,
+/// list lines that name no file, unreadable files, sizes that differ, mask values outside of the
+/// classes with their pixels, classes without training pixels, pictures that are in two parts.
+///
+/// # Errors
+/// Where there is no folder at `path`; whatever else is wrong is in the report.
+pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, DataError> {
+    let mut faults = Vec::new();
+    let opened = find(path).and_then(|mut found| {
+        faults = std::mem::take(&mut found.faults);
+        let coding = coding_of(path, &mut found)?;
+        splits(path, found, coding, &options.set_options())
+    });
+    let splits = match opened {
+        Ok(splits) => splits,
+        Err(reason) => {
+            let mut report = unopened(path, "segment", reason, options)?;
+            report.faults.extend(faults.iter().map(Fault::from));
+            return Ok(report);
+        }
+    };
+    let sets = [("train", Some(splits.train)), ("val", Some(splits.val)), ("test", splits.test)];
+    let sets: Vec<_> = sets.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))).collect();
+    let counts: Vec<_> = sets.iter().map(|(name, set)| (*name, set.len())).collect();
+    let read = read_parts(&counts, options.progress, |part, index| sample(&*sets[part].1, index))?;
+    let mut report = CheckReport::new("segment", path, splits.format);
+    report.unit = "pixels";
+    report.faults.extend(faults.iter().map(Fault::from));
+    report.add_parts(&read);
+    duplicates::report(&read, &mut report);
+    report.notes.insert(0, sets[0].1.classes().to_string());
+    add_classes(&sets[0].1.classes().names, &read, &mut report);
+    Ok(report)
+}
+
+/// Reads a pair: both halves are looked at, whatever is wrong with one.
+fn sample(set: &dyn SegmentationDataset, index: usize) -> Result<Sample, DataError> {
+    let mut bad = Vec::new();
+    let image = collected(set.image(index), &mut bad)?.as_ref().map(ImageFacts::of);
+    let mask = collected(set.mask(index), &mut bad)?;
+    if let (Some(image), Some(mask)) = (&image, &mask)
+        && image.size != mask.dimensions()
+    {
+        let (image_size, mask_size) = (image.size, mask.dimensions());
+        let problem = ImageProblem::SizesDiffer { image: set.name(index), image_size, mask_size };
+        bad.push(BadImage { image: set.mask_name(index), problem });
+    }
+    let class_pixels = mask.map(|mask| count(&mask, set.classes().len()).0);
+    Ok(Sample { name: set.name(index), image, class_pixels, bad })
+}
+
+fn add_classes(names: &[String], parts: &[PartRead], report: &mut CheckReport) {
+    let pixels = |class: usize, part: &PartRead| {
+        part.samples.iter().filter_map(|sample| sample.class_pixels.as_ref()).map(|pixels| pixels[class]).sum()
+    };
+    for (class, name) in names.iter().enumerate() {
+        let counts: Vec<u64> = parts.iter().map(|part| pixels(class, part)).collect();
+        if counts.first() == Some(&0) {
+            let what = format!(
+                "class '{name}' has no pixel in any readable training mask, so it cannot be learnt; add some or remove it \
+                 from the classes"
+            );
+            report.faults.push(Fault::general(what));
+        } else {
+            for (part, _) in parts.iter().zip(&counts).filter(|(_, count)| **count == 0) {
+                report.notes.push(format!("class '{name}' has no pixel in the {} part", part.name));
+            }
+        }
+        report.classes.push(ClassCount { name: name.clone(), counts });
+    }
+}
