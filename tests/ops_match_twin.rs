@@ -1,12 +1,12 @@
 //! Every op on every engine against the twins of the shaders in f64: results, gradients and updated states, with all
-//! pool memory NaN beforehand. And the rewrites change nothing.
+//! pool memory NaN beforehand; on the GPU with checked shaders and with unchecked ones. And the rewrites change nothing.
 
 mod common;
 
 use common::case::{Case, Place};
-use common::compare::{Failures, rounding};
+use common::compare::{Failures, allowed};
 use common::table::{op_cases, update_cases};
-use common::{Runner, engines, twin};
+use common::{OnGpu, Runner, engines, twin};
 
 /// All op cases, alone and in the midst of others, with and without rewrites, and all optimizer updates.
 fn cases() -> Vec<Case> {
@@ -30,12 +30,13 @@ fn run(engine: &dyn Runner, case: &Case) -> common::Values {
 
 #[test]
 fn every_engine_matches_the_twin() {
-    let (twin, engines) = (twin(), engines());
+    let (twin, mut engines) = (twin(), engines());
+    engines.push(Box::new(OnGpu { checked: false }));
     let mut failures = Failures::default();
     for case in cases() {
         let expected = run(twin.as_ref(), &case);
         for engine in &engines {
-            let tolerance = rounding(&case.plan(), engine.epsilon());
+            let tolerance = allowed(&case.plan(), engine.accuracy());
             let what = format!("{} on {}", case.name, engine.name());
             failures.all_close(&what, &run(engine.as_ref(), &case), &expected, tolerance);
         }
