@@ -1,5 +1,6 @@
 //! The command line: thin verbs over the library, one file each. Errors go to stderr and end with exit code 2.
 
+mod compare;
 mod data;
 mod devices;
 mod eval;
@@ -31,8 +32,10 @@ enum Verb {
     Train(train::Task),
     /// Evaluate a trained run on a data set
     Eval(eval::Args),
-    /// Classify images with a trained run
+    /// Apply a trained run to images: classes, masks or colours
     Predict(predict::Args),
+    /// Put trained runs side by side: a table and a figure
+    Compare(compare::Args),
     /// Look at a data set
     #[command(subcommand)]
     Data(data::Verb),
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Verb::Eval(args) => eval::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Data(verb) => data::run(&verb),
+        Verb::Compare(args) => compare::run(&args),
         Verb::Devices => devices::run(),
         Verb::Plan(args) => plan::run(&args),
     };

@@ -1,36 +1,24 @@
-//! `shadegrad eval RUN --data DIR`
+//! `shadegrad eval RUN [--data DIR]`
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use super::{CliError, complain, print};
-use crate::data::{
-    ClassificationSource, Loader, LoaderOptions, OpenOptions, PrepareOptions, open_classification, prepare,
-};
-use crate::exec;
-use crate::train::TrainError;
-use crate::train::classify::Classification;
-use crate::train::config::{ClassifyConfig, MAX_BATCH_SIZE};
-use crate::train::model::{Checkpoint, Model};
-
-/// Which part of the data.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Part {
-    /// The validation (or test) part
-    Val,
-    /// The training part
-    Train,
-}
+use crate::data::BadImage;
+use crate::train::card::TaskKind;
+use crate::train::config::MAX_BATCH_SIZE;
+use crate::train::evaluation::{self, EvalOptions, Part};
+use crate::train::image_metrics::ImageScores;
+use crate::train::model::Checkpoint;
 
 /// What to evaluate.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Run directory, or a checkpoint in one
     run: PathBuf,
-    /// Data set, in any format that `train classify` reads
+    /// Data set, in any format that training for the run's task reads; built-in scenes when not given
     #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    data: Option<PathBuf>,
     /// Part of the data set
     #[arg(long, value_enum, default_value = "val")]
     split: Part,
@@ -51,51 +39,87 @@ pub(super) struct Args {
     seed: Option<u64>,
 }
 
-/// The split that the run was trained with, unless the flags say otherwise: under another one, images that it has
-/// learned would count as validation images.
-fn split(args: &Args) -> Result<OpenOptions, CliError> {
-    let folder = if args.run.is_dir() { Some(args.run.as_path()) } else { args.run.parent() };
-    let config = folder.map(|f| f.join("config.toml")).filter(|f| f.is_file());
-    let trained = config.map_or_else(|| Ok(ClassifyConfig::default()), |path| ClassifyConfig::from_file(&path))?;
-    let val_split = args.val_split.unwrap_or(trained.val_split);
-    if !(val_split > 0.0 && val_split < 1.0) {
-        return Err(CliError::Usage(format!("--val-split {val_split}: expected above 0 and below 1")));
-    }
-    Ok(OpenOptions { val_split: val_split as f32, seed: args.seed.unwrap_or(trained.seed) })
-}
-
-/// Prints loss, accuracy and the scores of each class.
+/// Prints loss and scores, for the whole set and for each class.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     if !(1..=MAX_BATCH_SIZE).contains(&args.batch_size) {
         return Err(CliError::Usage(format!("--batch-size {}: expected at least 1, at most 1000000", args.batch_size)));
     }
-    let split = split(args)?;
+    if args.val_split.is_some_and(|share| !(share > 0.0 && share < 1.0)) {
+        let share = args.val_split.unwrap_or_default();
+        return Err(CliError::Usage(format!("--val-split {share}: expected above 0 and below 1")));
+    }
     let checkpoint = Checkpoint::open(&args.run)?;
-    let card = &checkpoint.card;
-    let task = Classification::trained(card.clone())?;
-    let splits = open_classification(&args.data, &split)?;
-    let set = if args.split == Part::Val { splits.val } else { splits.train };
-    if set.class_names() != card.classes {
-        let (data, model) = (set.class_names().to_vec(), card.classes.clone());
-        return Err(TrainError::OtherClasses { data, model }.into());
+    let options = EvalOptions {
+        data: args.data.clone(),
+        part: Some(args.split),
+        val_split: args.val_split,
+        seed: args.seed,
+        skip_bad: args.skip_bad,
+        device: args.device.clone(),
+        batch_size: args.batch_size,
+    };
+    match checkpoint.card.task {
+        TaskKind::Classify => classification(&checkpoint, &options)?,
+        TaskKind::Segment => segmentation(&checkpoint, &options)?,
+        TaskKind::Colorize => colorization(&checkpoint, &options)?,
     }
-    let options = PrepareOptions { skip_bad: args.skip_bad, ..PrepareOptions::new(card.image_size[0] as u32) };
-    let prepared = Arc::new(prepare(&[set], &options, &|_, _| {})?.remove(0));
-    for bad in prepared.bad() {
-        complain(format_args!("skipped {bad}"));
-    }
-    let source = ClassificationSource::new(prepared.clone(), &card.normalization);
-    let loader_options = LoaderOptions { shuffle: false, ..LoaderOptions::new(args.batch_size, 0) };
-    let loader = Loader::new(Arc::new(source), loader_options)?;
-    let mut model = Model::trained(&task, exec::open(&args.device)?, &checkpoint)?;
-    let result = model.evaluate(&task, &loader, args.batch_size.min(prepared.len()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn classification(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), CliError> {
+    let prepared = evaluation::classified(checkpoint, options)?;
+    skipped(prepared.bad());
+    let result = evaluation::classification(checkpoint, &prepared, options)?;
     let accuracy = 100.0 * result.accuracy();
     print(format_args!("{} images, loss {:.4}, accuracy {accuracy:.2} %\n", prepared.len(), result.loss()))?;
     print(format_args!("{:<24} {:>7} {:>9} {:>9}", "class", "images", "recall", "precision"))?;
     let percent = |v: Option<f64>| v.map_or("–".into(), |v| format!("{:.1} %", 100.0 * v));
-    for (k, name) in card.classes.iter().enumerate() {
+    for (k, name) in checkpoint.card.classes.iter().enumerate() {
         let (recall, precision) = (percent(result.confusion.recall(k)), percent(result.confusion.precision(k)));
         print(format_args!("{name:<24} {:>7} {recall:>9} {precision:>9}", result.confusion.row_total(k)))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+fn segmentation(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), CliError> {
+    let pairs = evaluation::pairs(checkpoint, options)?;
+    skipped(pairs.bad());
+    let result = evaluation::segmentation(checkpoint, &pairs, options)?;
+    let scores = result.scores();
+    let text = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.4}"));
+    print(format_args!(
+        "{} images, loss {:.4}, mean IoU {}, weighted IoU {}, pixel accuracy {}\n",
+        pairs.len(),
+        result.loss(),
+        text(scores.mean_iou),
+        text(scores.weighted_iou),
+        text(scores.pixel_accuracy)
+    ))?;
+    print(format_args!("{:<24} {:>12} {:>8}", "class", "pixels", "IoU"))?;
+    for (k, (name, iou)) in checkpoint.card.classes.iter().zip(&scores.iou).enumerate() {
+        print(format_args!("{name:<24} {:>12} {:>8}", result.confusion.row_total(k), text(*iou)))?;
+    }
+    Ok(())
+}
+
+fn colorization(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), CliError> {
+    let images = evaluation::images(checkpoint, options)?;
+    skipped(images.bad());
+    let result = evaluation::colorization(checkpoint, &images, options)?;
+    let mean = ImageScores::mean(&result.images).unwrap_or_default();
+    print(format_args!(
+        "{} images, PSNR {:.2} dB, SSIM {:.4}, ΔE {:.2}, colourfulness {:.2} (truth {:.2})",
+        images.len(),
+        mean.psnr,
+        mean.ssim,
+        mean.delta_e,
+        mean.colourfulness,
+        mean.true_colourfulness
+    ))
+}
+
+fn skipped(bad: &[BadImage]) {
+    for bad in bad {
+        complain(format_args!("skipped {bad}"));
+    }
 }

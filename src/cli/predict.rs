@@ -1,11 +1,16 @@
 //! `shadegrad predict RUN IMAGES…`
 
+mod pictures;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use image::RgbImage;
 
 use super::{CliError, complain, print};
 use crate::data::{DataError, decode_file, square};
 use crate::exec;
+use crate::train::card::TaskKind;
 use crate::train::classify::Classification;
 use crate::train::model::{Checkpoint, Model};
 
@@ -17,9 +22,12 @@ pub(super) struct Args {
     /// Images, or folders of images
     #[arg(required = true)]
     images: Vec<PathBuf>,
-    /// One JSON object per image, with the probability of every class
+    /// One JSON object per image: the probability of every class, or the files written
     #[arg(long)]
     json: bool,
+    /// Folder to create for masks or coloured pictures; runs/predict-NNN when not given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
     #[arg(long, default_value = "auto")]
     device: String,
@@ -54,12 +62,41 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     Ok(images)
 }
 
-/// Prints a line per image; an image that cannot be read is named on stderr and makes the exit code 2.
+/// Applies the run to every image; an image that cannot be read is named on stderr and makes the exit code 2.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let images = collect(&args.images)?;
     let checkpoint = Checkpoint::open(&args.run)?;
+    let failed = match checkpoint.card.task {
+        TaskKind::Classify => classify(args, &checkpoint, &images)?,
+        TaskKind::Segment => pictures::segment(args, &checkpoint, &images)?,
+        TaskKind::Colorize => pictures::colorize(args, &checkpoint, &images)?,
+    };
+    Ok(if failed > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+/// Reads an image, or says what is wrong with it.
+fn read(path: &Path) -> Result<Option<RgbImage>, CliError> {
+    match decode_file(path) {
+        Ok(image) => Ok(Some(image)),
+        // Says the file and what is wrong; the remedies of other verbs are left out.
+        Err(DataError::BadImage(bad)) => {
+            complain(format_args!("error: {bad}"));
+            Ok(None)
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Prints a line per image; gives the number of those that could not be read.
+fn classify(args: &Args, checkpoint: &Checkpoint, images: &[PathBuf]) -> Result<usize, CliError> {
+    if let Some(out) = &args.out {
+        return Err(CliError::Usage(format!(
+            "--out {}: classification prints its results and writes no file",
+            out.display()
+        )));
+    }
     let task = Classification::trained(checkpoint.card.clone())?;
-    let mut model = Model::trained(&task, exec::open(&args.device)?, &checkpoint)?;
+    let mut model = Model::trained(&task, exec::open(&args.device)?, checkpoint)?;
     let card = &checkpoint.card;
     let (size, table) = (card.image_size[0] as u32, card.normalization.table());
     let mut failed = 0;
@@ -67,18 +104,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         let mut names = Vec::new();
         let mut pixels = Vec::new();
         for path in chunk {
-            match decode_file(path) {
-                Ok(image) => {
+            match read(path)? {
+                Some(image) => {
                     let bytes = square(&image, size);
                     pixels.extend(bytes.iter().enumerate().map(|(i, &v)| table[i % 3][v as usize]));
                     names.push(path);
                 }
-                // Says the file and what is wrong; the remedies of other verbs are left out.
-                Err(DataError::BadImage(bad)) => {
-                    failed += 1;
-                    complain(format_args!("error: {bad}"));
-                }
-                Err(other) => return Err(other.into()),
+                None => failed += 1,
             }
         }
         if names.is_empty() {
@@ -89,7 +121,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
             print_one(path, p, &card.classes, args.json)?;
         }
     }
-    Ok(if failed > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
+    Ok(failed)
 }
 
 fn print_one(path: &Path, p: &[f32], classes: &[String], json: bool) -> Result<(), CliError> {

@@ -29,7 +29,7 @@ use crate::ops::CrossEntropyOptions;
 
 /// Images of the built-in scenes.
 const SCENES_TRAIN: usize = 2400;
-const SCENES_VAL: usize = 500;
+pub(super) const SCENES_VAL: usize = 500;
 /// Tells the seeds of the two parts of built-in data apart.
 pub(super) const SCENES_VAL_SEED: u64 = 0x5eed_0000_0000;
 

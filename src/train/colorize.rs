@@ -65,6 +65,11 @@ impl Colorization {
         Ok(Colorization { card, space, training: None, val })
     }
 
+    /// What it predicts.
+    pub fn space(&self) -> ColorSpace {
+        self.space
+    }
+
     /// A photograph of any size in the colours that the model gives it; its own lightness stays.
     ///
     /// # Errors

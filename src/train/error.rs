@@ -70,6 +70,22 @@ pub enum TrainError {
         /// Classes of the checkpoint.
         model: Vec<String>,
     },
+    /// A part that the data set does not have.
+    #[error("{data} has no test part; its parts are train and val (--split)")]
+    NoTestPart {
+        /// The data set.
+        data: String,
+    },
+    /// Models that cannot be compared.
+    #[error("{first} and {other} cannot be compared: {reason}")]
+    NotComparable {
+        /// A run.
+        first: String,
+        /// Another.
+        other: String,
+        /// What differs.
+        reason: String,
+    },
     /// The loss is not a number any more.
     #[error(
         "the {what} is {loss} at step {step} of epoch {epoch} (learning rate {lr:?}): the first value that is not finite is \

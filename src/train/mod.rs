@@ -3,8 +3,10 @@
 pub mod card;
 pub mod classify;
 pub mod colorize;
+pub mod compare;
 pub mod config;
 mod error;
+pub mod evaluation;
 pub mod history;
 pub mod image_metrics;
 pub mod metrics;

@@ -60,25 +60,12 @@ impl RunDir {
     /// # Errors
     /// `out` is taken, or the folder cannot be made or written to.
     pub fn create(out: Option<&Path>, stem: &str) -> Result<Self, RunDirError> {
-        match out {
-            Some(path) => Self::create_at(path),
-            None => Self::create_numbered(Path::new("runs"), stem),
-        }
+        Self { path: new_folder(out, stem)? }.claimed()
     }
 
     /// As [`RunDir::create`] without `out`, in a folder other than `runs`.
     pub fn create_numbered(parent: &Path, stem: &str) -> Result<Self, RunDirError> {
-        fs::create_dir_all(parent).map_err(|e| FileError::writing(parent, e))?;
-        let mut number = highest_number(parent, stem)? + 1;
-        loop {
-            let path = parent.join(format!("{stem}-{number:03}"));
-            match fs::create_dir(&path) {
-                Ok(()) => return Self { path }.claimed(),
-                // Another run took this number since the folder was listed.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
-                Err(error) => return Err(FileError::writing(&path, error).into()),
-            }
-        }
+        Self { path: new_numbered(parent, stem)? }.claimed()
     }
 
     /// Whether [`RunDir::create`] could take `path`, as far as can be told without making anything.
@@ -92,18 +79,6 @@ impl RunDir {
             Err(_) => true,
         };
         if free { Ok(()) } else { Err(RunDirError::Taken { path: path.to_owned() }) }
-    }
-
-    fn create_at(path: &Path) -> Result<Self, RunDirError> {
-        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            fs::create_dir_all(parent).map_err(|e| FileError::writing(parent, e))?;
-        }
-        match fs::create_dir(path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::check_free(path)?,
-            Err(error) => return Err(FileError::writing(path, error).into()),
-        }
-        Self { path: path.to_owned() }.claimed()
     }
 
     /// Creates the empty `metrics.csv`. This decides between two runs that found the same empty
@@ -213,6 +188,37 @@ impl RunDir {
         let path = self.metrics_path();
         let (file, _) = open_plain(&path)?;
         EpochRow::read_csv(file).map_err(|source| RunDirError::Metrics { path, source })
+    }
+}
+
+/// Makes a folder for results: `out`, which must not exist yet or be empty, or else the next `runs/STEM-NNN`.
+///
+/// # Errors
+/// `out` is taken, or the folder cannot be made.
+pub fn new_folder(out: Option<&Path>, stem: &str) -> Result<PathBuf, RunDirError> {
+    let Some(path) = out else { return new_numbered(Path::new("runs"), stem) };
+    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        fs::create_dir_all(parent).map_err(|e| FileError::writing(parent, e))?;
+    }
+    match fs::create_dir(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => RunDir::check_free(path)?,
+        Err(error) => return Err(FileError::writing(path, error).into()),
+    }
+    Ok(path.to_owned())
+}
+
+fn new_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunDirError> {
+    fs::create_dir_all(parent).map_err(|e| FileError::writing(parent, e))?;
+    let mut number = highest_number(parent, stem)? + 1;
+    loop {
+        let path = parent.join(format!("{stem}-{number:03}"));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            // Another run took this number since the folder was listed.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(FileError::writing(&path, error).into()),
+        }
     }
 }
 

@@ -67,6 +67,11 @@ pub struct SegmentEvaluation {
 }
 
 impl SegmentEvaluation {
+    /// Mean cross entropy of the pixels that count.
+    pub fn loss(&self) -> f64 {
+        self.loss / self.counted.max(1.0)
+    }
+
     /// The scores of the whole set.
     pub fn scores(&self) -> SegmentationScores {
         SegmentationScores::of(&self.confusion)
@@ -195,7 +200,7 @@ impl Task for Segmentation {
             (Score::WeightedIou, scores.weighted_iou),
             (Score::PixelAccuracy, scores.pixel_accuracy),
         ];
-        (e.loss / e.counted.max(1.0), list.into_iter().map(|(s, v)| (s, v.unwrap_or(0.0))).collect())
+        (e.loss(), list.into_iter().map(|(s, v)| (s, v.unwrap_or(0.0))).collect())
     }
 
     fn counts_right(&self) -> bool {

@@ -1,9 +1,12 @@
 //! Pictures side by side, a row an image, with the classes' colours below.
 
-use image::{GenericImage, RgbImage};
+use std::borrow::Cow;
+
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
 
 use super::canvas::{Anchor, Canvas, Colour, TextStyle};
-use super::{Cell, PictureError, Sheet, palette};
+use super::{PictureError, palette};
 
 /// A figure: columns with a name each, rows of pictures, and a legend.
 #[derive(Debug, Clone)]
@@ -14,25 +17,27 @@ pub struct Comparison {
     pub columns: Vec<String>,
     /// Names and colours below the pictures; may be empty.
     pub legend: Vec<(String, [u8; 3])>,
-    cells: Vec<Cell>,
+    rows: Vec<Vec<(RgbImage, String)>>,
 }
 
-const LINE: f32 = 40.0;
-const TEXT: f32 = 24.0;
+const WHAT: &str = "the comparison";
 const MARGIN: f32 = 32.0;
+const GAP: f32 = 12.0;
+const TITLE: f32 = 34.0;
+const TEXT: f32 = 24.0;
+const LINE: f32 = 40.0;
+/// Width of a picture: smaller ones are enlarged by a whole factor, larger ones reduced.
+const WIDTH: u32 = 384;
 
 impl Comparison {
     /// A figure without rows.
     pub fn new(title: String, columns: Vec<String>) -> Self {
-        Comparison { title, columns, legend: vec![], cells: vec![] }
+        Comparison { title, columns, legend: vec![], rows: vec![] }
     }
 
-    /// Adds a row: a picture and a caption for each column.
+    /// Adds a row: a picture and a caption (possibly empty) for each column.
     pub fn row(&mut self, pictures: impl IntoIterator<Item = (RgbImage, String)>) {
-        for ((image, caption), column) in pictures.into_iter().zip(&self.columns) {
-            let caption = format!("{column}\n{caption}");
-            self.cells.push(Cell { image, caption, caption_colour: palette::INK });
-        }
+        self.rows.push(pictures.into_iter().take(self.columns.len()).collect());
     }
 
     /// Draws the figure.
@@ -40,37 +45,70 @@ impl Comparison {
     /// # Errors
     /// There are no rows, or more than one picture holds.
     pub fn draw(&self) -> Result<RgbImage, PictureError> {
-        let (title, cells) = (self.title.clone(), self.cells.clone());
-        let sheet = Sheet { title, columns: self.columns.len(), cell_size: 320, cells }.draw()?;
-        if self.legend.is_empty() {
-            return Ok(sheet);
+        let shown: Vec<Vec<_>> = self.rows.iter().map(|row| row.iter().map(|(p, _)| fitted(p)).collect()).collect();
+        let widest = shown.iter().flatten().map(|(p, zoom)| p.width() * zoom).max();
+        let Some(cell) = widest.filter(|&w| w > 0) else { return Err(PictureError::Empty { what: WHAT }) };
+        let captions = self.rows.iter().flatten().any(|(_, caption)| !caption.is_empty());
+        let caption_height = if captions { LINE } else { 0.0 };
+        let heights: Vec<f32> = shown
+            .iter()
+            .map(|row| row.iter().map(|(p, zoom)| p.height() * zoom).max().unwrap_or(0) as f32 + caption_height + GAP)
+            .collect();
+        let measure = Canvas::new(WHAT, 1, 1)?;
+        let columns = self.columns.len() as f32;
+        let width = (columns * (cell as f32 + GAP) - GAP).max(measure.text_width(&self.title, TITLE)) + 2.0 * MARGIN;
+        let legend = self.legend_places(&measure, width);
+        let legend_height = legend.last().map_or(0.0, |(_, y)| y + LINE + GAP);
+        let top = MARGIN + 60.0 + LINE;
+        let height = top + heights.iter().sum::<f32>() + legend_height + MARGIN;
+        let mut canvas = Canvas::new(WHAT, width as u64, height as u64)?;
+        let ink = |size| TextStyle::new(size, palette::INK, Anchor::Start);
+        canvas.text(&self.title, MARGIN, MARGIN + 20.0, ink(TITLE));
+        let left = |column: usize| MARGIN + column as f32 * (cell as f32 + GAP);
+        for (column, name) in self.columns.iter().enumerate() {
+            canvas.text(name, left(column), top - LINE / 2.0, ink(TEXT));
         }
-        let legend = self.draw_legend(sheet.width())?;
-        let mut whole = RgbImage::new(sheet.width(), sheet.height() + legend.height());
-        // Both fit by construction.
-        let _ = whole.copy_from(&sheet, 0, 0).and_then(|()| whole.copy_from(&legend, 0, sheet.height()));
-        Ok(whole)
-    }
-
-    fn draw_legend(&self, width: u32) -> Result<RgbImage, PictureError> {
-        let measure = Canvas::new("the legend", 1, 1)?;
-        let (mut places, mut x, mut line) = (vec![], MARGIN, 0.0);
-        for (name, _) in &self.legend {
-            let needed = 34.0 + measure.text_width(name, TEXT) + 30.0;
-            if x + needed > width as f32 - MARGIN && x > MARGIN {
-                (x, line) = (MARGIN, line + LINE);
+        let mut y = top;
+        for ((row, pictures), height) in self.rows.iter().zip(&shown).zip(heights) {
+            for (column, ((_, caption), (picture, zoom))) in row.iter().zip(pictures).enumerate() {
+                canvas.picture(picture, left(column) as u32, y as u32, *zoom);
+                let line = y + height - GAP - LINE / 2.0;
+                canvas.text(caption, left(column), line, TextStyle::new(TEXT, palette::FAINT, Anchor::Start));
             }
-            places.push((x, line));
-            x += needed;
+            y += height;
         }
-        let mut canvas = Canvas::new("the legend", width.into(), (line + LINE + MARGIN) as u64)?;
-        for ((name, [r, g, b]), (x, y)) in self.legend.iter().zip(places) {
-            canvas.fill_rect(x, y + 8.0, 24.0, 24.0, Colour(*r, *g, *b));
-            canvas.frame(x, y + 8.0, 24.0, 24.0, 1.0, palette::LINE);
-            canvas.text(name, x + 34.0, y + 20.0, TextStyle::new(TEXT, palette::INK, Anchor::Start));
+        for ((name, [r, g, b]), (x, line)) in self.legend.iter().zip(legend) {
+            let at = y + line + 8.0;
+            canvas.fill_rect(x, at, 24.0, 24.0, Colour(*r, *g, *b));
+            canvas.frame(x, at, 24.0, 24.0, 1.0, palette::LINE);
+            canvas.text(name, x + 34.0, at + 12.0, ink(TEXT));
         }
         Ok(canvas.finish())
     }
+
+    /// Left edge and line of each entry of the legend.
+    fn legend_places(&self, measure: &Canvas, width: f32) -> Vec<(f32, f32)> {
+        let (mut x, mut line) = (MARGIN, 0.0);
+        let mut place = |(name, _): &(String, [u8; 3])| {
+            let needed = 34.0 + measure.text_width(name, TEXT) + 30.0;
+            if x + needed > width - MARGIN && x > MARGIN {
+                (x, line) = (MARGIN, line + LINE);
+            }
+            x += needed;
+            (x - needed, line)
+        };
+        self.legend.iter().map(&mut place).collect()
+    }
+}
+
+/// A picture no wider than [`WIDTH`], and the whole factor to enlarge it by.
+fn fitted(picture: &RgbImage) -> (Cow<'_, RgbImage>, u32) {
+    let (width, height) = picture.dimensions();
+    if width <= WIDTH {
+        return (Cow::Borrowed(picture), WIDTH / width.max(1));
+    }
+    let height = (u64::from(height) * u64::from(WIDTH)).div_ceil(u64::from(width)) as u32;
+    (Cow::Owned(resize(picture, WIDTH, height, FilterType::Triangle)), 1)
 }
 
 /// A mask in the colours of its classes; what is no class is black.

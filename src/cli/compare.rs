@@ -1,0 +1,67 @@
+//! `shadegrad compare RUN RUN… [--data DIR]`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::{CliError, print};
+use crate::train::compare::compare;
+use crate::train::evaluation::{EvalOptions, Part};
+use crate::train::model::Checkpoint;
+use crate::train::run_dir::{RunDir, new_folder};
+
+/// What to compare.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Run directories, or checkpoints, of one task (segment or colorize)
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Data set; the built-in street scenes when not given
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Part of the data set [default: test where there is one, else val]
+    #[arg(long, value_enum)]
+    split: Option<Part>,
+    /// Folder to create for table and figure; runs/compare-NNN when not given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where to compute: auto, gpu, cpu, an adapter's name or its index
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Images per batch
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    batch_size: u16,
+    /// Leave out unreadable images
+    #[arg(long)]
+    skip_bad: bool,
+}
+
+/// Prints the table and writes it with the figure.
+pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
+    args.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
+    let open = |path: &PathBuf| Ok((name(path), Checkpoint::open(path)?));
+    let models = args.runs.iter().map(open).collect::<Result<Vec<_>, CliError>>()?;
+    let options = EvalOptions {
+        data: args.data.clone(),
+        part: args.split,
+        val_split: None,
+        seed: None,
+        skip_bad: args.skip_bad,
+        device: args.device.clone(),
+        batch_size: args.batch_size.into(),
+    };
+    let compared = compare(&models, &options)?;
+    let folder = new_folder(args.out.as_deref(), "compare")?;
+    let written = compared.write(&folder)?;
+    print(compared.table.markdown())?;
+    if let Some(classes) = &compared.classes {
+        print(classes.markdown())?;
+    }
+    print(format_args!("written: {}/{}", folder.display(), written.join(", ")))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The last part of a run's path; that of its folder for a checkpoint in one.
+fn name(path: &Path) -> String {
+    let folder = if path.is_file() { path.parent().filter(|p| p.file_name().is_some()).unwrap_or(path) } else { path };
+    folder.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}

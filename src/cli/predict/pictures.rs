@@ -1,0 +1,125 @@
+//! Predictions that are pictures themselves: masks and colours.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use image::imageops::FilterType;
+use image::{GrayImage, RgbImage};
+
+use super::{Args, read};
+use crate::cli::{CliError, print};
+use crate::data::stretch_into;
+use crate::exec;
+use crate::train::TrainError;
+use crate::train::colorize::Colorization;
+use crate::train::model::{Checkpoint, Model};
+use crate::train::pictures::{painted, save_png};
+use crate::train::run_dir::new_folder;
+use crate::train::segment::Segmentation;
+
+/// Names for results: the image's, with a number where that is taken.
+struct Names {
+    folder: PathBuf,
+    taken: HashSet<String>,
+}
+
+impl Names {
+    fn new(args: &Args) -> Result<Self, CliError> {
+        Ok(Names { folder: new_folder(args.out.as_deref(), "predict")?, taken: HashSet::new() })
+    }
+
+    fn next(&mut self, image: &Path) -> String {
+        let stem = image.file_stem().map_or_else(|| "image".into(), |s| s.to_string_lossy().into_owned());
+        let mut name = stem.clone();
+        for number in 2.. {
+            if self.taken.insert(name.clone()) {
+                break;
+            }
+            name = format!("{stem}-{number}");
+        }
+        name
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+}
+
+fn save(picture: &RgbImage, path: &Path) -> Result<(), CliError> {
+    Ok(save_png(picture, path).map_err(TrainError::from)?)
+}
+
+/// Writes for each image the class of every pixel (`NAME-mask.png`, 8-bit, the class number) and the image tinted with
+/// the classes' colours (`NAME-overlay.png`), both of the image's own size.
+pub(super) fn segment(args: &Args, checkpoint: &Checkpoint, images: &[PathBuf]) -> Result<usize, CliError> {
+    let task = Segmentation::trained(checkpoint.card.clone(), None)?;
+    let mut model = Model::trained(&task, exec::open(&args.device)?, checkpoint)?;
+    let card = &checkpoint.card;
+    let ([h, w], table) = (card.image_size, card.normalization.table());
+    let (mut names, mut failed) = (Names::new(args)?, 0);
+    for path in images {
+        let Some(image) = read(path)? else {
+            failed += 1;
+            continue;
+        };
+        let mut bytes = vec![0; 3 * h * w];
+        stretch_into(&image, w as u32, h as u32, &mut bytes);
+        let pixels = bytes.iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]).collect();
+        let classes = task.predict(&mut model, pixels)?;
+        let small = GrayImage::from_raw(w as u32, h as u32, classes).unwrap_or_default();
+        let mask = image::imageops::resize(&small, image.width(), image.height(), FilterType::Nearest);
+        let name = names.next(path);
+        let files = [names.path(&format!("{name}-mask.png")), names.path(&format!("{name}-overlay.png"))];
+        mask.save(&files[0]).map_err(|e| CliError::Usage(format!("cannot write {}: {e}", files[0].display())))?;
+        let colours = painted((image.height(), image.width()), mask.as_raw(), &card.palette);
+        let mut overlay = image.clone();
+        overlay.iter_mut().zip(colours.iter()).for_each(|(v, &c)| *v = ((u16::from(*v) + u16::from(c)) / 2) as u8);
+        save(&overlay, &files[1])?;
+        let mut shares = vec![0usize; card.classes.len()];
+        mask.iter().for_each(|&class| shares[usize::from(class)] += 1);
+        report(args.json, path, &files, &shares_of(&card.classes, &shares))?;
+    }
+    Ok(failed)
+}
+
+/// Classes with their share of the pixels, the largest first.
+fn shares_of(classes: &[String], pixels: &[usize]) -> Vec<(String, f64)> {
+    let total = pixels.iter().sum::<usize>().max(1) as f64;
+    let mut shares: Vec<_> = classes.iter().cloned().zip(pixels.iter().map(|&n| n as f64 / total)).collect();
+    shares.retain(|(_, share)| *share > 0.0);
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    shares
+}
+
+/// Writes each photograph in the colours that the run gives it, at its full size (`NAME-colour.png`).
+pub(super) fn colorize(args: &Args, checkpoint: &Checkpoint, images: &[PathBuf]) -> Result<usize, CliError> {
+    let task = Colorization::trained(checkpoint.card.clone(), None)?;
+    let mut model = Model::trained(&task, exec::open(&args.device)?, checkpoint)?;
+    let (mut names, mut failed) = (Names::new(args)?, 0);
+    for path in images {
+        let Some(image) = read(path)? else {
+            failed += 1;
+            continue;
+        };
+        let coloured = task.colorize(&mut model, &image)?;
+        let name = names.next(path);
+        let file = names.path(&format!("{name}-colour.png"));
+        save(&coloured, &file)?;
+        report(args.json, path, &[file], &[])?;
+    }
+    Ok(failed)
+}
+
+fn report(json: bool, image: &Path, files: &[PathBuf], shares: &[(String, f64)]) -> Result<(), CliError> {
+    let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    if json {
+        let shares: serde_json::Map<String, serde_json::Value> =
+            shares.iter().map(|(class, share)| (class.clone(), (*share).into())).collect();
+        let object = serde_json::json!({ "image": image.display().to_string(), "files": files, "shares": shares });
+        return print(object);
+    }
+    let shares: Vec<_> =
+        shares.iter().take(5).map(|(class, share)| format!("{class} {:.1} %", 100.0 * share)).collect();
+    let shares = if shares.is_empty() { String::new() } else { format!(" ({})", shares.join(", ")) };
+    print(format_args!("{} -> {}{shares}", image.display(), files.join(", ")))
+}
