@@ -64,6 +64,6 @@ fn directions_are_adjoint_on_the_twin() {
 #[test]
 fn directions_are_adjoint_on_every_engine() {
     for engine in engines() {
-        check(engine.as_ref(), 22.0 * engine.epsilon());
+        check(engine.as_ref(), 22.0 * engine.accuracy().epsilon());
     }
 }

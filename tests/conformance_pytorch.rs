@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use common::case::{Builder, Case, Place, Values};
-use common::compare::{Failures, rounding, scale};
+use common::compare::{Failures, allowed, scale};
 use common::layout::{channels_last, outputs_last};
 use common::table::{Update, update_case};
 use common::{Runner, engines, twin};
@@ -294,7 +294,7 @@ fn compare(failures: &mut Failures, engine: &dyn Runner, golden: &Golden, case: 
         Ok(got) => got,
         Err(e) => return failures.add(format!("{} on {}: {e}", case.name, engine.name())),
     };
-    let rounded = rounding(&case.plan(), engine.epsilon()) * condition(golden);
+    let rounded = allowed(&case.plan(), engine.accuracy()) * condition(golden);
     for (name, expected) in expected(golden) {
         // The moments of a lone parameter lie flat, followed by the alignment of its group.
         let from = match name.as_str() {

@@ -1,13 +1,13 @@
 //! Every op on every engine against the twins of the shaders in f64: results, gradients and updated states, with all
-//! pool memory NaN beforehand. And the rewrites change nothing.
+//! pool memory NaN beforehand; on the GPU with checked shaders and with unchecked ones. And the rewrites change nothing.
 
 mod common;
 
 use common::case::{Case, Place};
-use common::compare::{Failures, rounding};
+use common::compare::{Failures, allowed};
 use common::dense::counted_case;
 use common::table::{op_cases, update_cases};
-use common::{Runner, engines, twin};
+use common::{OnGpu, Runner, engines, twin};
 
 /// All op cases, alone and in the midst of others, with and without rewrites, and all optimizer updates.
 fn cases() -> Vec<Case> {
@@ -34,12 +34,13 @@ fn run(engine: &dyn Runner, case: &Case) -> common::Values {
 
 #[test]
 fn every_engine_matches_the_twin() {
-    let (twin, engines) = (twin(), engines());
+    let (twin, mut engines) = (twin(), engines());
+    engines.push(Box::new(OnGpu { checked: false }));
     let mut failures = Failures::default();
     for case in cases() {
         let expected = run(twin.as_ref(), &case);
         for engine in &engines {
-            let tolerance = rounding(&case.plan(), engine.epsilon());
+            let tolerance = allowed(&case.plan(), engine.accuracy());
             let what = format!("{} on {}", case.name, engine.name());
             failures.all_close(&what, &run(engine.as_ref(), &case), &expected, tolerance);
         }
@@ -76,6 +77,7 @@ fn rewrites_are_found() {
         ("norm_add_relu_second", &["relu", "add", "activation_grad"]),
         ("norm_add_relu_eval", &["relu", "add", "activation_grad"]),
         ("conv2d_3x3", &["add"]),
+        ("conv_transpose2d_2x2_s2", &["add"]),
     ] {
         let op = op_cases().into_iter().find(|op| op.name == case).expect("a case of this name");
         let fused = op.case(Place::Alone).fused();

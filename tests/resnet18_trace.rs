@@ -9,6 +9,7 @@ use common::compare::Failures;
 use common::layout::{channels_last, outputs_last, transpose};
 use serde_json::Value as Json;
 use shadegrad::exec::cpu::CpuEngine;
+use shadegrad::exec::gpu::GpuEngine;
 use shadegrad::exec::{Engine, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, Group, StateTable};
@@ -53,6 +54,15 @@ fn start(about: &Json) -> Vec<f64> {
     let count = sizes(&about["shape"]).iter().product();
     let seed = about["seed"].as_u64().expect("a seed");
     signed(seed, count).into_iter().map(|v| f64::from((v * bound + constant) as f32)).collect()
+}
+
+/// The same with what the variant has of its own.
+fn start_of(about: &Json, variant: &Json) -> Vec<f64> {
+    let mut values = start(about);
+    if text(about, "name").ends_with("bn2.weight") {
+        values.fill(variant["bn2_weight"].as_f64().expect("a value"));
+    }
+    values
 }
 
 /// Images in N H W C and labels of a step.
@@ -112,10 +122,7 @@ where
     let mut session = Session::new(Box::new(engine), &graph, 0).expect("a session");
     let plan = session.load(&graph, PlanOptions::default()).expect("a plan");
     for about in trace["tensors"].as_array().expect("tensors") {
-        let (name, mut values) = (text(about, "name"), start(about));
-        if name.ends_with("bn2.weight") {
-            values.fill(variant["bn2_weight"].as_f64().expect("a value"));
-        }
+        let (name, values) = (text(about, "name"), start_of(about, variant));
         let shape = sizes(&about["shape"]);
         let values = if shape.len() > 1 { outputs_last(&values, &shape).1 } else { values };
         session.write_state(name, &narrow::<E>(&values)).unwrap_or_else(|e| panic!("{e}"));
@@ -165,6 +172,16 @@ fn kind_of(tensor: &str) -> String {
     format!("{} {what}", layer.trim_end_matches(|c: char| c.is_ascii_digit()))
 }
 
+/// How far a loss may be off: half a unit in the last place of a loss above 2, and the tail that ROOM is about.
+fn loss_tolerance<E: Engine>(variant: &Json) -> f64
+where
+    E::Scalar: Number,
+{
+    let worst = |list: &str| floats(&variant[list]).into_iter().fold(0.0, f64::max);
+    let off = if E::Scalar::EPSILON < 1e-10 { 0.0 } else { worst("loss_abs_diff") };
+    3.0 * E::Scalar::EPSILON + 1e-9 + 3.0 * ROOM * off.max(worst("loss_spread_f32"))
+}
+
 /// Compares a run with the trace.
 fn compare<E: Engine>(mut run: Run<E>, trace: &Json, name: &str)
 where
@@ -173,10 +190,7 @@ where
     let variant = &trace["variants"][name];
     let wide = E::Scalar::EPSILON < 1e-10;
     let mut failures = Failures::default();
-    let worst = |list: &str| floats(&variant[list]).into_iter().fold(0.0, f64::max);
-    let off = if wide { 0.0 } else { worst("loss_abs_diff") };
-    // Half a unit in the last place of a loss above 2, and the tail that ROOM is about.
-    let tolerance = 3.0 * E::Scalar::EPSILON + 1e-9 + 3.0 * ROOM * off.max(worst("loss_spread_f32"));
+    let tolerance = loss_tolerance::<E>(variant);
     let expected = floats(&variant["loss_f64"]);
     assert_eq!(run.losses.len(), expected.len());
     for (step, (got, expected)) in run.losses.iter().zip(expected).enumerate() {
@@ -256,6 +270,33 @@ fn the_generator_is_that_of_the_fixture() {
 fn sgd_follows_pytorch() {
     let trace = trace();
     compare(run(CpuEngine::<f32>::new(), &trace, "sgd_steady", 10), &trace, "sgd_steady");
+}
+
+/// The first steps through the shaders: beside PyTorch's losses, and beside the CPU engine's weights, from which they
+/// may be as far after three steps as rounding is recorded to lead within ten.
+#[test]
+fn sgd_follows_pytorch_on_the_gpu() {
+    const STEPS: usize = 3;
+    let (name, trace) = ("sgd_steady", trace());
+    let variant = &trace["variants"][name];
+    let (mut gpu, mut cpu) =
+        (run(common::gpu::open(true), &trace, name, STEPS), run(CpuEngine::<f32>::new(), &trace, name, STEPS));
+    let mut failures = Failures::default();
+    for (step, (got, expected)) in gpu.losses.iter().zip(floats(&variant["loss_f64"])).enumerate() {
+        let tolerance = if step == 0 { 20.0 * f64::from(f32::EPSILON) } else { loss_tolerance::<GpuEngine>(variant) };
+        failures.close_to_scale(&format!("loss of step {step}"), &[*got], &[expected], tolerance, 1.0);
+    }
+    for about in trace["tensors"].as_array().expect("tensors") {
+        let tensor = text(about, "name");
+        let (got, expected) = (as_pytorch(&mut gpu.session, about), as_pytorch(&mut cpu.session, about));
+        let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+        let off = norm(&mut got.iter().zip(&expected).map(|(a, b)| a - b));
+        let tolerance = 1e-6 + ROOM * recorded(variant, tensor, false);
+        failures.close_to_scale(tensor, &[off], &[0.0], tolerance, norm(&mut expected.iter().copied()));
+        let moved = norm(&mut expected.iter().zip(start_of(about, variant)).map(|(a, b)| a - b));
+        assert!(moved > 0.0, "{tensor} did not move");
+    }
+    failures.none();
 }
 
 #[test]

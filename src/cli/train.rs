@@ -6,16 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::progress::Progress;
 use super::{CliError, complain, print};
-use crate::train::classify;
-use crate::train::config::{ClassifyConfig, ClassifyOverrides};
+use crate::train::config::{
+    ClassifyConfig, ClassifyOverrides, ColorizeConfig, ColorizeOverrides, SegmentConfig, SegmentOverrides,
+};
 use crate::train::history::Score;
 use crate::train::trainer::Outcome;
+use crate::train::{classify, colorize, segment};
 
 /// What to train for.
 #[derive(clap::Subcommand)]
 pub(super) enum Task {
     /// ResNet18 for classification; built-in scenes when no data is given
     Classify(Box<ClassifyOverrides>),
+    /// UNet or ResNet18 for segmentation; built-in street scenes when no data is given
+    Segment(Box<SegmentOverrides>),
+    /// UNet for colorization; built-in street scenes when no data is given
+    Colorize(Box<ColorizeOverrides>),
 }
 
 /// Exit code of a run that Ctrl-C ended, as shells have it (128 + SIGINT).
@@ -28,6 +34,14 @@ pub(super) fn run(task: &Task) -> Result<ExitCode, CliError> {
         Task::Classify(args) => {
             let config = ClassifyConfig::resolve(args)?;
             report(&classify::train(&config, &progress, &stop_on_interrupt())?)
+        }
+        Task::Segment(args) => {
+            let config = SegmentConfig::resolve(args)?;
+            report(&segment::train(&config, &progress, &stop_on_interrupt())?)
+        }
+        Task::Colorize(args) => {
+            let config = ColorizeConfig::resolve(args)?;
+            report(&colorize::train(&config, &progress, &stop_on_interrupt())?)
         }
     }
 }

@@ -43,7 +43,7 @@ mod truncation;
 use std::path::Path;
 
 pub use batch::{Batch, Layout, SampleMut, Source};
-pub use colour::ColorSpace;
+pub use colour::{ColorSpace, lightness};
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decode::{DecodeLimits, decode_bytes, decode_file};
 pub use error::{BadImage, DataError, ImageProblem};

@@ -93,48 +93,114 @@ pub fn collect(
     Ok(TensorFile { tensors, metadata })
 }
 
+/// What came of [`restore_matching`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Matching {
+    /// Tensors taken over.
+    pub loaded: usize,
+    /// Tensors of the model that keep their start values: not in the file, or of another shape there.
+    pub missing: Vec<String>,
+    /// Tensors of the file that the model has no use for.
+    pub unexpected: Vec<String>,
+}
+
+impl std::fmt::Display for Matching {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} tensors loaded", self.loaded)?;
+        for (what, names) in [("missing", &self.missing), ("unexpected", &self.unexpected)] {
+            if !names.is_empty() {
+                write!(f, ", {what}: {}", shortened(names.clone()).join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A list for people: six at most, and how many more.
+fn shortened(mut items: Vec<String>) -> Vec<String> {
+    let more = items.len().saturating_sub(6);
+    if more > 0 {
+        items.truncate(6);
+        items.push(format!("and {more} more"));
+    }
+    items
+}
+
+/// Why a tensor of a checkpoint cannot be a state.
+fn problem(spec: &StateSpec, tensor: Option<&Tensor>) -> Option<String> {
+    let (name, wanted) = (&spec.name, torch_shape(spec));
+    match tensor {
+        None => Some(format!("`{name}` is missing")),
+        Some(t) if t.shape != wanted => Some(format!("`{name}` has the shape {:?}, expected {wanted:?}", t.shape)),
+        Some(Tensor { data: TensorData::I64(_), .. }) => Some(format!("`{name}` is not of floats")),
+        Some(Tensor { data: TensorData::F32(values), .. }) => {
+            // The root of a negative variance would be NaN in every prediction.
+            let variance = name.ends_with("running_var");
+            let bad = values.iter().find(|v| !v.is_finite() || (variance && **v < 0.0));
+            bad.map(|value| format!("`{name}` holds {value}"))
+        }
+    }
+}
+
+fn unexpected<'f>(specs: &[StateSpec], file: &'f TensorFile) -> impl Iterator<Item = &'f String> {
+    let known: std::collections::HashSet<String> = specs.iter().map(|s| s.name.clone()).collect();
+    file.tensors.keys().filter(move |name| !name.ends_with(COUNTER) && !known.contains(*name))
+}
+
+fn write(session: &mut Session<AnyEngine>, spec: &StateSpec, file: &TensorFile) -> Result<(), ExecError> {
+    match &file.tensors[&spec.name].data {
+        TensorData::F32(values) => session.write_state(&spec.name, &from_torch(spec, values)),
+        TensorData::I64(_) => Ok(()),
+    }
+}
+
 /// Writes the tensors of a checkpoint into a session. Nothing is written unless everything fits.
 ///
 /// # Errors
 /// When a tensor is missing, unexpected, has another shape or holds what is no finite number: all of them are listed.
 pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path) -> Result<(), CheckpointError> {
     let specs = saved(session);
-    let mut problems = Vec::new();
+    let mut problems: Vec<_> = specs.iter().filter_map(|s| problem(s, file.tensors.get(&s.name))).collect();
+    problems.extend(unexpected(&specs, file).map(|name| format!("`{name}` is unexpected")));
+    if !problems.is_empty() {
+        let remedy = "use a checkpoint of the same model, stem and number of classes";
+        return Err(mismatch(path, problems, remedy));
+    }
+    specs.iter().try_for_each(|spec| Ok(write(session, spec, file)?))
+}
+
+fn mismatch(path: &Path, problems: Vec<String>, remedy: &'static str) -> CheckpointError {
+    let (file, problems) = (path.display().to_string(), shortened(problems).join(", "));
+    CheckpointError::Mismatch { file, problems, remedy }
+}
+
+/// Writes those tensors of a checkpoint into a session that have the name and shape of a state: a network of another
+/// head starts from a trained body.
+///
+/// # Errors
+/// When none fits, or one that fits holds what is no finite number.
+pub fn restore_matching(
+    session: &mut Session<AnyEngine>,
+    file: &TensorFile,
+    path: &Path,
+) -> Result<Matching, CheckpointError> {
+    let specs = saved(session);
+    let (mut fitting, mut found) = (vec![], Matching::default());
     for spec in &specs {
         match file.tensors.get(&spec.name) {
-            None => problems.push(format!("`{}` is missing", spec.name)),
-            Some(t) if t.shape != torch_shape(spec) => {
-                problems.push(format!("`{}` has the shape {:?}, expected {:?}", spec.name, t.shape, torch_shape(spec)));
-            }
-            Some(Tensor { data: TensorData::I64(_), .. }) => problems.push(format!("`{}` is not of floats", spec.name)),
-            Some(Tensor { data: TensorData::F32(values), .. }) => {
-                // The root of a negative variance would be NaN in every prediction.
-                let variance = spec.name.ends_with("running_var");
-                if let Some(value) = values.iter().find(|v| !v.is_finite() || (variance && **v < 0.0)) {
-                    problems.push(format!("`{}` holds {value}", spec.name));
-                }
-            }
+            Some(t) if t.shape == torch_shape(spec) => match problem(spec, Some(t)) {
+                Some(bad) => return Err(mismatch(path, vec![bad], "the file is damaged: use another checkpoint")),
+                None => fitting.push(spec),
+            },
+            _ => found.missing.push(spec.name.clone()),
         }
     }
-    let known = |name: &str| name.ends_with(COUNTER) || specs.iter().any(|s| s.name == name);
-    problems.extend(file.tensors.keys().filter(|n| !known(n)).map(|n| format!("`{n}` is unexpected")));
-    if !problems.is_empty() {
-        let more = problems.len().saturating_sub(6);
-        problems.truncate(6);
-        if more > 0 {
-            problems.push(format!("and {more} more"));
-        }
-        let remedy = "use a checkpoint of the same model, stem and number of classes";
-        return Err(CheckpointError::Mismatch {
-            file: path.display().to_string(),
-            problems: problems.join(", "),
-            remedy,
-        });
+    if fitting.is_empty() {
+        let problems = vec!["no tensor has the name and shape of one of the model's".to_owned()];
+        return Err(mismatch(path, problems, "use a checkpoint of the same model, or of ResNet18 for resnet18-seg"));
     }
-    for spec in &specs {
-        if let TensorData::F32(values) = &file.tensors[&spec.name].data {
-            session.write_state(&spec.name, &from_torch(spec, values))?;
-        }
-    }
-    Ok(())
+    found.loaded = fitting.len();
+    found.unexpected = unexpected(&specs, file).cloned().collect();
+    fitting.into_iter().try_for_each(|spec| write(session, spec, file))?;
+    Ok(found)
 }

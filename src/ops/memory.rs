@@ -1,6 +1,6 @@
 //! Ops that move or set memory: reshape, flatten, fill, state writes, and the flat buffer of all gradients.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::{expect_inputs, first, none, vectors};
 use crate::graph::{Graph, GraphError, Group, Lowering, NodeView, Op, Operand, Source, Storage, Value};
@@ -73,18 +73,23 @@ pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphErro
 }
 
 /// Appends the flat buffer of gradients that lies exactly as the parameters do. `grads` are given in the order of the
-/// state table's parameters; one that cannot be produced in its place (an input or a state itself, or the gradient of
-/// several parameters) is copied there.
+/// state table's parameters. One is copied there when it cannot be produced in its place: an input or a state itself, the
+/// gradient of several parameters, or a value that other nodes read, which may write into the same buffer.
 ///
 /// # Errors
 /// When their number is not that of the parameters.
 pub fn pack_parameters(g: &mut Graph, grads: &[Value]) -> Result<Value, GraphError> {
     let layout = g.states().layout();
     let offsets = g.states().of(Group::Parameters).map(|(id, _)| layout.offsets[id.0]).collect();
-    let (mut placed, mut parts) = (HashSet::new(), Vec::with_capacity(grads.len()));
+    let mut uses: HashMap<Value, usize> = HashMap::new();
+    let readers = g.nodes().iter().filter(|node| !matches!(node.op.storage(), Storage::Alias(_)));
+    for &v in readers.flat_map(|node| &node.inputs).chain(grads) {
+        *uses.entry(owner(g, v)).or_default() += 1;
+    }
+    let mut parts = Vec::with_capacity(grads.len());
     for &grad in grads {
         let owner = owner(g, grad);
-        let in_place = matches!(g.source(owner), Source::Node(..)) && placed.insert(owner);
+        let in_place = matches!(g.source(owner), Source::Node(..)) && uses[&owner] == 1;
         parts.push(if in_place { grad } else { super::scale(g, grad, 1.0)? });
     }
     g.add1(Pack { offsets, len: layout.group_len[Group::Parameters as usize] }, &parts)

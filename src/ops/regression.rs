@@ -27,6 +27,16 @@ impl Regression {
         }
     }
 
+    /// Loss of one element with difference `d`.
+    pub fn of(self, d: f64) -> f64 {
+        match self {
+            Regression::Mse => d * d,
+            Regression::L1 => d.abs(),
+            Regression::Huber(delta) if d.abs() <= f64::from(delta) => d * d / 2.0,
+            Regression::Huber(delta) => f64::from(delta) * (d.abs() - f64::from(delta) / 2.0),
+        }
+    }
+
     fn consts(self, t: &TensorType) -> Consts {
         let (code, delta) = self.code();
         row_consts(t).u("OP", code).f("DELTA", delta)

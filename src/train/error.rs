@@ -9,6 +9,7 @@ use crate::interop::safetensors::SafetensorsError;
 use crate::interop::torchvision::CheckpointError;
 use crate::train::card::TaskKind;
 use crate::train::config::ConfigError;
+use crate::train::image_metrics::CompareError;
 use crate::train::pictures::PictureError;
 use crate::train::run_dir::RunDirError;
 
@@ -34,6 +35,9 @@ pub enum TrainError {
     /// A picture.
     #[error(transparent)]
     Picture(#[from] PictureError),
+    /// Pictures that cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

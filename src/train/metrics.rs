@@ -51,6 +51,13 @@ impl ConfusionMatrix {
         Ok(())
     }
 
+    /// Adds a whole matrix of counts, truth in rows; what is no count adds nothing.
+    pub fn add_counts(&mut self, counts: &[f32]) {
+        for (to, &n) in self.counts.iter_mut().zip(counts) {
+            *to += n as u64;
+        }
+    }
+
     /// Images of class `truth` predicted as `prediction`; 0 for classes that do not exist.
     pub fn count(&self, truth: usize, prediction: usize) -> u64 {
         if truth >= self.classes || prediction >= self.classes {

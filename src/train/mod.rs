@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod classify;
+pub mod colorize;
 pub mod config;
 mod error;
 pub mod history;
@@ -10,6 +11,7 @@ pub mod metrics;
 pub mod model;
 pub mod pictures;
 pub mod run_dir;
+pub mod segment;
 pub mod segmentation_metrics;
 pub mod step;
 pub mod task;

@@ -59,6 +59,18 @@ pub fn checkpoint_path(path: &Path) -> Result<std::path::PathBuf, TrainError> {
     Ok(run.checkpoint().unwrap_or_else(|| run.last_path()))
 }
 
+/// Starts from the tensors of a checkpoint, ours or torchvision's, that have the name and shape of one of the model's.
+/// Gives a line for people: what was loaded, what is missing, what was left.
+///
+/// # Errors
+/// When the file cannot be read or nothing in it fits.
+pub fn start_from(model: &mut Model, path: &Path) -> Result<String, TrainError> {
+    let path = checkpoint_path(path)?;
+    let file = TensorFile::read(&path)?;
+    let found = torchvision::restore_matching(&mut model.session, &file, &path)?;
+    Ok(format!("start:   {}: {found}", path.display()))
+}
+
 impl Model {
     /// A model for training with start values for `seed`.
     ///

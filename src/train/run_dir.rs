@@ -188,6 +188,14 @@ impl RunDir {
         Ok(write_atomic(&self.config_path(), |w| w.write_all(toml.as_bytes()))?)
     }
 
+    /// Writes a text file of this name.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_file(&self, name: &str, text: &str) -> Result<(), RunDirError> {
+        Ok(write_atomic(&self.path.join(name), |w| w.write_all(text.as_bytes()))?)
+    }
+
     /// Appends one epoch to `metrics.csv`, after the column names if it is the first, and forces it
     /// to disk. A failed append leaves the earlier rows as they were.
     pub fn append_metrics(&self, row: &EpochRow) -> Result<(), RunDirError> {

@@ -49,7 +49,7 @@ impl SegmentationScores {
 }
 
 /// How much the pixels of each class count in the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassWeighting {
     /// All alike.

@@ -46,6 +46,14 @@ pub mod port {
     pub const LOSS: &str = "loss";
     /// Output `[4]`: loss sum, weight sum, rightly predicted, counted.
     pub const TOTALS: &str = "totals";
+    /// Input `[N,H,W,C]`: colours to predict.
+    pub const TARGETS: &str = "targets";
+    /// Input `[C]`: weight of each class in the loss.
+    pub const CLASS_WEIGHTS: &str = "class_weights";
+    /// Output `[C,C]` of an evaluation: pixels by truth and prediction.
+    pub const COUNTS: &str = "counts";
+    /// Output of an evaluation: a class number for each pixel, or colours.
+    pub const PREDICTIONS: &str = "predictions";
     /// Output [N, classes] of the evaluation.
     pub const LOGITS: &str = "logits";
 }

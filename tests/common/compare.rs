@@ -1,7 +1,7 @@
 //! How far a result may be from what it should be.
 
 use shadegrad::kernel::Work;
-use shadegrad::plan::Plan;
+use shadegrad::plan::{Plan, PlannedCall};
 
 use super::Values;
 
@@ -13,6 +13,51 @@ pub fn operations(plan: &Plan) -> f64 {
         Work::Gemm { k, .. } => k as f64,
     };
     plan.calls.iter().map(|c| of(c.call.work, c.call.flops)).sum()
+}
+
+/// What the arithmetic of an engine promises.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Accuracy {
+    /// Correct rounding with this distance from 1 to the next number; library functions within an ulp or two.
+    Ieee(f64),
+    /// What WGSL demands of f32, <https://www.w3.org/TR/WGSL/#floating-point-accuracy>: +, -, * correctly rounded;
+    /// x / y within 2.5 ulp, inverseSqrt within 2 and so sqrt within 4.5 of them; exp(x) within 3 + 2 |x| ulp;
+    /// log within 3 ulp or 2^-21; tanh within 1e-5, since it may be made of exp.
+    Wgsl,
+}
+
+impl Accuracy {
+    /// Distance from 1 to the next number.
+    pub fn epsilon(self) -> f64 {
+        match self {
+            Accuracy::Ieee(epsilon) => epsilon,
+            Accuracy::Wgsl => f32::EPSILON.into(),
+        }
+    }
+
+    /// Error of a call's library functions, relative to its largest result, beyond that of correct rounding.
+    fn functions(self, call: &PlannedCall) -> f64 {
+        let (call, ulp) = (&call.call, self.epsilon());
+        if self != Accuracy::Wgsl {
+            return 0.0;
+        }
+        // Arguments of the tests' sigmoids and softmaxes are normal numbers and their differences: below 10.
+        let exp = (3.0 + 2.0 * 10.0) * ulp;
+        match call.kernel {
+            "unary" if call.consts.usize("OP") == 3 => 1e-5,
+            "unary" if call.consts.usize("OP") == 2 => exp + 2.5 * ulp,
+            "softmax_cross_entropy" => exp + f64::exp2(-21.0),
+            "softmax_cross_entropy_grad" => exp + 2.5 * ulp,
+            "norm_finalize" | "norm_fixed" | "adam" | "clip_scale" => (2.5 + 4.5) * ulp,
+            _ => 0.0,
+        }
+    }
+}
+
+/// Error that an engine may leave, relative to the largest element of a tensor: that of its rounding and that of the
+/// functions that it calls on the way.
+pub fn allowed(plan: &Plan, accuracy: Accuracy) -> f64 {
+    rounding(plan, accuracy.epsilon()) + plan.calls.iter().map(|call| accuracy.functions(call)).sum::<f64>()
 }
 
 /// Error that rounding may leave, relative to the largest element of a tensor.

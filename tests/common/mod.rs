@@ -6,6 +6,7 @@ pub mod case;
 pub mod compare;
 pub mod dense;
 pub mod geometry;
+pub mod gpu;
 pub mod layout;
 pub mod table;
 
@@ -13,11 +14,13 @@ use std::collections::BTreeMap;
 
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::exec::{Engine, ExecError};
-use shadegrad::graph::{Graph, Group};
+use shadegrad::graph::{Graph, Group, Init};
 use shadegrad::plan::{Buffer, Plan, PlanOptions, Port, Slice};
 use shadegrad::shape::{Layout, TensorType};
 
 pub use case::{Case, Values};
+pub use compare::Accuracy;
+pub use gpu::OnGpu;
 
 /// An element type that crosses an engine's border.
 pub trait Number: Copy + Default + From<f32> {
@@ -50,8 +53,8 @@ impl Number for f64 {
 /// An engine of any element type, behind one face.
 pub trait Runner {
     fn name(&self) -> String;
-    /// Machine epsilon of its arithmetic.
-    fn epsilon(&self) -> f64;
+    /// What its arithmetic promises.
+    fn accuracy(&self) -> Accuracy;
     /// Outputs of every step by name and, with the last step's, states as `state.NAME`; all in logical order.
     fn run_steps(&self, case: &Case) -> Result<Vec<Values>, ExecError>;
     /// Those of the last step.
@@ -71,8 +74,8 @@ where
     fn name(&self) -> String {
         (self.make)().map_or_else(|e| format!("an engine that does not start: {e}"), |e| e.name())
     }
-    fn epsilon(&self) -> f64 {
-        E::Scalar::EPSILON
+    fn accuracy(&self) -> Accuracy {
+        Accuracy::Ieee(E::Scalar::EPSILON)
     }
     fn run_steps(&self, case: &Case) -> Result<Vec<Values>, ExecError> {
         run_on((self.make)()?.as_mut(), case)
@@ -81,7 +84,7 @@ where
 
 /// The engines that real work runs on, which are held against [`twin`]. Another engine is one line here.
 pub fn engines() -> Vec<Box<dyn Runner>> {
-    vec![Box::new(Fresh { make: || Ok(Box::new(CpuEngine::<f32>::new())) })]
+    vec![Box::new(Fresh { make: || Ok(Box::new(CpuEngine::<f32>::new())) }), Box::new(OnGpu { checked: true })]
 }
 
 /// The reference: the twins of the shaders in f64.
@@ -142,8 +145,10 @@ where
             .map(|(i, (_, s))| (s.name.clone(), (s.ty.clone(), slice((i, s.group, s.ty.len())))))
             .collect();
         let mut loaded = Loaded { engine, plan, id, states };
-        for (_, spec) in graph.states().iter().filter(|(_, s)| s.group != Group::Moments) {
-            let start = spec.init.values(0, &spec.name, spec.ty.shape.elements());
+        for (_, spec) in graph.states().iter() {
+            // An engine that others have used holds their moments.
+            let init = if spec.group == Group::Moments { Init::Constant(0.0) } else { spec.init };
+            let start = init.values(0, &spec.name, spec.ty.shape.elements());
             loaded.write_state(&spec.name, &start.into_iter().map(f64::from).collect::<Vec<_>>())?;
         }
         Ok(loaded)

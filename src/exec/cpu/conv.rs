@@ -112,7 +112,8 @@ impl Geometry {
 fn tiles(rows: usize, sum: usize, columns: usize) -> (usize, usize) {
     let by_cache = (BLOCK / sum.max(1)).clamp(32, 1024);
     let row_block = by_cache.min(rows.div_ceil(4).next_multiple_of(16)).max(16);
-    let blocks = rows.div_ceil(row_block);
+    // A phase of an input smaller than the stride has no row at all.
+    let blocks = rows.div_ceil(row_block).max(1);
     let column_block = columns.div_ceil(4usize.div_ceil(blocks)).next_multiple_of(16).min(columns);
     (row_block, column_block)
 }

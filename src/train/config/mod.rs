@@ -1,7 +1,9 @@
 //! Settings of the training verbs: defaults, then a TOML file, then flags.
 
 mod classify;
+mod colorize;
 mod image_size;
+mod segment;
 mod settings;
 
 use std::fmt::Display;
@@ -9,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 pub use classify::{ClassifyConfig, ClassifyOverrides, Model};
+pub use colorize::{ColorizeConfig, ColorizeLoss, ColorizeModel, ColorizeOverrides};
 pub use image_size::ImageSize;
+pub use segment::{SegmentConfig, SegmentLoss, SegmentModel, SegmentOverrides};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

@@ -4,6 +4,7 @@
 //! Latin, Greek and Cyrillic letters; other scripts show as boxes.
 
 mod canvas;
+mod comparison;
 mod confusion;
 mod curves;
 mod sheet;
@@ -14,6 +15,7 @@ use image::{ImageFormat, RgbImage};
 use thiserror::Error;
 
 pub use canvas::Colour;
+pub use comparison::{Comparison, painted};
 pub use confusion::confusion_picture;
 pub use curves::{Curve, curves_picture};
 pub use sheet::{Cell, Sheet, prediction_cell};

@@ -1,0 +1,93 @@
+//! Settings of `train colorize`.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use super::settings::{settings, task_settings};
+use super::{
+    ConfigError, ImageSize, MAX_IMAGE_SIZE, Optimizer, Origin, Rule, Schedule, TrainSettings, read_overrides, to_toml,
+};
+use crate::data::ColorSpace;
+use crate::nn::{UNet, Up};
+use crate::ops::Regression;
+
+/// The networks that colorize.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum ColorizeModel {
+    /// UNet (Ronneberger et al. 2015); a plain encoder-decoder with `--skips false`.
+    UNet,
+}
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColorizeLoss {
+    /// Mean absolute error.
+    L1,
+    /// Mean squared error.
+    Mse,
+    /// Huber loss with δ = 0.1 of the scaled colours.
+    Huber,
+}
+
+impl ColorizeLoss {
+    /// As the graph knows it.
+    pub fn regression(self) -> Regression {
+        match self {
+            ColorizeLoss::L1 => Regression::L1,
+            ColorizeLoss::Mse => Regression::Mse,
+            ColorizeLoss::Huber => Regression::Huber(0.1),
+        }
+    }
+}
+
+task_settings! {
+    verb "colorize";
+    /// Resolved settings of `train colorize`.
+    config ColorizeConfig;
+    /// Settings as given on the command line or in a TOML file: only those that were set.
+    overrides ColorizeOverrides;
+    optional {}
+    values {
+        /// Network to train [default: unet]
+        model: ColorizeModel = ColorizeModel::UNet,
+        /// Halvings [default: 4]
+        depth: usize = 4,
+        /// Channels of the first level [default: 64]
+        base: usize = 64,
+        /// How it enlarges [default: transposed]
+        up: Up = Up::Transposed,
+        /// Hand features across the levels; without, a plain encoder-decoder [default: true]
+        #[arg(num_args = 0..=1, default_missing_value = "true")]
+        skips: bool = true,
+        /// Passes over the training images [default: 5]
+        epochs: usize = 5,
+        /// Images per step [default: 8]
+        batch_size: usize = 8,
+        /// Learning rate [default: 0.0001]
+        lr: f64 = 1e-4,
+        /// What is minimised [default: l1]
+        loss: ColorizeLoss = ColorizeLoss::L1,
+        /// What is predicted: the colour axes of CIELAB, or red, green and blue [default: lab]
+        color_space: ColorSpace = ColorSpace::Lab,
+        /// HEIGHTxWIDTH in pixels that images are resized to [default: 96x128]
+        image_size: ImageSize = ImageSize { height: 96, width: 128 },
+    }
+}
+
+impl ColorizeConfig {
+    fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
+        rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
+        // SSIM looks through a window of 11 pixels.
+        rule("image_size", &self.image_size, self.image_size.within(11, MAX_IMAGE_SIZE), "sides of 11 to 8192 pixels")
+    }
+
+    /// The network.
+    pub fn network(&self) -> UNet {
+        let ColorizeConfig { depth, base, up, skips, color_space, .. } = *self;
+        UNet { outputs: color_space.channels(), depth, base, up, skips }
+    }
+}

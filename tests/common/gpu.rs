@@ -1,0 +1,50 @@
+//! The GPU engine as a [`Runner`]: one device, opened once, for all cases of a test file.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use shadegrad::exec::ExecError;
+use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
+
+use super::compare::Accuracy;
+use super::{Case, Runner, Values, run_on};
+
+/// A new engine on the adapter that `SHADEGRAD_TEST_DEVICE` names, else on Mesa's software adapter. Shaders are
+/// compiled with or without the checks of array bounds and loops, and never taken from a cache on disk.
+pub fn open(checked: bool) -> GpuEngine {
+    let asked = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
+    let options = EngineOptions { checked, cache_dir: None, ..EngineOptions::default() };
+    match choose(&asked, &list()) {
+        Ok(Choice::Adapter(index)) => GpuEngine::new(index, options).unwrap_or_else(|e| panic!("{e}")),
+        Ok(Choice::Cpu) => panic!("SHADEGRAD_TEST_DEVICE={asked} is no GPU"),
+        Err(error) => panic!(
+            "{error}\nThis test needs a GPU or a software one: on Debian `apt install mesa-vulkan-drivers`, or set \
+             SHADEGRAD_TEST_DEVICE to the name of an adapter that is there"
+        ),
+    }
+}
+
+/// The shared engine, with checked shaders or without.
+pub struct OnGpu {
+    pub checked: bool,
+}
+
+impl OnGpu {
+    fn with<T>(&self, run: impl FnOnce(&mut GpuEngine) -> T) -> T {
+        static ENGINES: [OnceLock<Mutex<GpuEngine>>; 2] = [OnceLock::new(), OnceLock::new()];
+        let engine = ENGINES[usize::from(self.checked)].get_or_init(|| Mutex::new(open(self.checked)));
+        run(&mut engine.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Runner for OnGpu {
+    fn name(&self) -> String {
+        let shaders = if self.checked { "checked" } else { "unchecked" };
+        self.with(|engine| format!("{}, {shaders}", shadegrad::exec::Engine::name(engine)))
+    }
+    fn accuracy(&self) -> Accuracy {
+        Accuracy::Wgsl
+    }
+    fn run_steps(&self, case: &Case) -> Result<Vec<Values>, ExecError> {
+        self.with(|engine| run_on(engine, case))
+    }
+}
