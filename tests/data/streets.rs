@@ -105,8 +105,8 @@ fn colours_follow_the_world() {
 #[ignore = "for looking at"]
 fn show() {
     let Ok(folder) = std::env::var("STREETS") else { return };
-    let set = StreetDataset::new(7, 8, (240, 320));
-    for index in 0..8 {
+    let set = StreetDataset::new(7, 24, (240, 320));
+    for index in 0..24 {
         let (image, mask) = (SegmentationDataset::image(&set, index).unwrap(), set.mask(index).unwrap());
         let both = image::RgbImage::from_fn(640, 240, |x, y| match x {
             0..320 => *image.get_pixel(x, y),

@@ -25,6 +25,17 @@ pub fn street_light(d: &mut Drawing, rng: &mut Random) {
     let height = rng.range(4.2, 5.6);
     let (colour, width) = (metal(rng), rng.range(0.16, 0.24));
     let lit = rng.chance(0.5);
+    light_of(d, (height, width), colour, lit, rng);
+}
+
+/// A street light that burns or not, as the hour wants it.
+pub fn street_light_at(d: &mut Drawing, dusk: bool, rng: &mut Random) {
+    let size = (rng.range(4.6, 6.2), rng.range(0.14, 0.2));
+    let colour = metal(rng);
+    light_of(d, size, colour, dusk, rng);
+}
+
+fn light_of(d: &mut Drawing, (height, width): (f32, f32), colour: Colour, lit: bool, rng: &mut Random) {
     let lamp = if lit { Colour::rgb(1.0, 0.93, 0.62) } else { Colour::grey(rng.range(0.75, 0.95)) };
     d.rect((-width * 1.1, 0.0), (width * 1.1, 0.45), colour.shade(0.8));
     pole(d, 0.0, height, width, colour);

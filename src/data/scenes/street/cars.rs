@@ -93,7 +93,7 @@ impl Car {
         let &Self { z, length, floor, waist, roof, paint, glass, .. } = self;
         let end = z + length;
         let shade = paint.shade(0.78);
-        camera.polygon(d, &[(x, floor, z), (x, floor, end), (x, waist, end), (x, waist, z)], shade);
+        camera.polygon(d, &[(x, floor, z), (x, floor, end), (x, waist + 0.05, end), (x, waist + 0.05, z)], shade);
         camera.polygon(
             d,
             &[(x, waist, near_foot), (x, waist, far_foot), (top_x, roof, far_top), (top_x, roof, near_top)],

@@ -41,7 +41,7 @@ enum Thing {
 pub fn street(seed: u64, index: u64, aspect: f32) -> (Drawing, Light) {
     let rng = &mut Random::new(seed, 0, index, op::STREET);
     let weather = Weather::random(rng);
-    let street = Street { half_road: rng.range(3.2, 5.6), pavement: rng.range(2.0, 4.2), far: rng.range(60.0, 140.0) };
+    let street = Street { half_road: rng.range(3.3, 5.9), pavement: rng.range(2.0, 4.2), far: rng.range(60.0, 140.0) };
     let camera = Camera::random(aspect, street.half_road, weather.haze(), rng);
     let season = nature::Season::random(rng);
     let mut scene = Drawing::new(None);
@@ -60,7 +60,7 @@ pub fn street(seed: u64, index: u64, aspect: f32) -> (Drawing, Light) {
     if weather.sunny() {
         shadow(&mut scene, &camera, &street, -lit, rng);
     }
-    things(&mut scene, &camera, &street, season, rng);
+    things(&mut scene, &camera, &street, (season, weather.dusk()), rng);
     let light = weather.light(rng, word(seed, 0, index, op::STREET_NOISE));
     (scene, light)
 }
@@ -144,7 +144,7 @@ fn shadow(d: &mut Drawing, camera: &Camera, street: &Street, side: f32, rng: &mu
 }
 
 /// Everything that stands in the street.
-fn things(d: &mut Drawing, camera: &Camera, street: &Street, season: nature::Season, rng: &mut Random) {
+fn things(d: &mut Drawing, camera: &Camera, street: &Street, (season, dusk): (nature::Season, bool), rng: &mut Random) {
     let mut all = place_things(street, rng);
     all.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
     for (thing, at) in all {
@@ -161,7 +161,7 @@ fn things(d: &mut Drawing, camera: &Camera, street: &Street, season: nature::Sea
             }
             Thing::StreetLight => {
                 object.label = Some(Label::StreetLight);
-                furniture::street_light(&mut object, rng);
+                furniture::street_light_at(&mut object, dusk, rng);
             }
             Thing::Sign => {
                 object.label = Some(Label::TrafficSign);
@@ -204,17 +204,20 @@ fn place_things(street: &Street, rng: &mut Random) -> Vec<(Thing, (f32, f32))> {
         for _ in 0..rng.below(4) {
             all.push((Thing::Person, (side * (half + rng.range(0.6, pavement - 0.3)), rng.range(6.0, 34.0))));
         }
-        if rng.chance(0.45) {
+        // Where the road has room for parked cars beside driving ones.
+        if half > 4.4 && rng.chance(0.7) {
             let mut z = rng.range(3.0, 14.0);
             while z < far.min(60.0) {
                 if rng.chance(0.7) {
-                    all.push((Thing::Car { oncoming: side < 0.0 }, (side * (half - 1.1), z)));
+                    all.push((Thing::Car { oncoming: side < 0.0 }, (side * (half - 0.95), z)));
                 }
                 z += rng.range(5.4, 7.5);
             }
         }
+        let mut z = rng.range(8.0, 30.0);
         for _ in 0..rng.below(3) {
-            all.push((Thing::Car { oncoming: side < 0.0 }, (side * half * 0.42, rng.range(9.0, 50.0))));
+            all.push((Thing::Car { oncoming: side < 0.0 }, (side * half * 0.34, z)));
+            z += rng.range(7.0, 25.0);
         }
     }
     if rng.chance(0.25) {
