@@ -25,8 +25,7 @@ use crate::nn::{ResNet18, Stem};
 use crate::ops::{AdamOptions, CrossEntropyOptions, HYPER_LEN, SgdOptions, hyper_values};
 use crate::plan::PlanOptions;
 
-/// Images of the built-in scenes.
-const SCENES_TRAIN: usize = 2400;
+/// Validation images of the built-in scenes.
 const SCENES_VAL: usize = 500;
 /// Tells the seeds of the two parts of the built-in scenes apart.
 const SCENES_VAL_SEED: u64 = 0x5eed_0000_0000;
@@ -41,6 +40,14 @@ pub trait Observer: Sync {
     fn step(&self, epoch: usize, step: usize, steps: usize, loss: f64, accuracy: f64, images_per_s: f64);
     /// An epoch is done.
     fn epoch(&self, row: &EpochRow, epochs: usize);
+}
+
+/// Nobody watches.
+impl Observer for () {
+    fn reading(&self, _: usize, _: usize) {}
+    fn begins(&self, _: &[String]) {}
+    fn step(&self, _: usize, _: usize, _: usize, _: f64, _: f64, _: f64) {}
+    fn epoch(&self, _: &EpochRow, _: usize) {}
 }
 
 /// What a finished run says.
@@ -115,7 +122,7 @@ fn open_data(config: &ClassifyConfig) -> Result<Splits, TrainError> {
         None => {
             let size = config.image_size as u32;
             Ok(Splits {
-                train: Arc::new(SceneDataset::new(config.seed, SCENES_TRAIN, size)),
+                train: Arc::new(SceneDataset::new(config.seed, config.scenes, size)),
                 val: Arc::new(SceneDataset::new(config.seed ^ SCENES_VAL_SEED, SCENES_VAL, size)),
                 format: "built-in scenes",
             })

@@ -103,8 +103,10 @@ settings! {
     values {
         /// Network to train [default: resnet18]
         model: Model = Model::Resnet18,
-        /// Passes over the training images [default: 8]
-        epochs: usize = 8,
+        /// Training images drawn where no data is given [default: 3600]
+        scenes: usize = 3600,
+        /// Passes over the training images [default: 5]
+        epochs: usize = 5,
         /// Images per step [default: 32]
         batch_size: usize = 32,
         /// Optimizer [default: adam]
@@ -282,6 +284,7 @@ impl ClassifyConfig {
         // Comparisons are written so that NaN fails them.
         let at_least_0 = |x: f64| x >= 0.0 && x.is_finite();
         rule("epochs", &self.epochs, self.epochs >= 1, "at least 1")?;
+        rule("scenes", &self.scenes, (10..=10_000_000).contains(&self.scenes), "10 to 10000000")?;
         let batch_sizes = 1..=MAX_BATCH_SIZE;
         rule("batch_size", &self.batch_size, batch_sizes.contains(&self.batch_size), "at least 1, at most 1000000")?;
         rule("lr", &self.lr, self.lr > 0.0 && self.lr.is_finite(), "a finite number above 0")?;
