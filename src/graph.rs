@@ -187,8 +187,18 @@ impl Graph {
             known: known.shape.to_string(),
             asked: ty.shape.to_string(),
         })?;
+        Ok(self.state_value(id, ty))
+    }
+
+    /// All parameters so far as values, in the order in which they were made: what gradients are taken for.
+    pub fn parameters(&mut self) -> Vec<Value> {
+        let parameters: Vec<_> = self.states.of(Group::Parameters).map(|(id, s)| (id, s.ty.clone())).collect();
+        parameters.into_iter().map(|(id, ty)| self.state_value(id, ty)).collect()
+    }
+
+    fn state_value(&mut self, id: StateId, ty: TensorType) -> Value {
         let known = self.values.iter().position(|(_, s)| *s == Source::State(id));
-        Ok(known.map(|i| Value(i as u32)).unwrap_or_else(|| self.push_value(ty, Source::State(id))))
+        known.map_or_else(|| self.push_value(ty, Source::State(id)), |i| Value(i as u32))
     }
 
     /// A whole group of states as one flat value. The group must be complete: states added later are not part of it.

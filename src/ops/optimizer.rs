@@ -21,6 +21,13 @@ pub struct SgdOptions {
     pub decay_all: bool,
 }
 
+impl Default for SgdOptions {
+    /// Momentum 0.9, no decay.
+    fn default() -> Self {
+        SgdOptions { momentum: 0.9, nesterov: false, weight_decay: 0.0, decay_all: true }
+    }
+}
+
 /// Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019) with `decoupled`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamOptions {
@@ -34,6 +41,13 @@ pub struct AdamOptions {
     pub decoupled: bool,
     /// Decay biases and the scales of norms too.
     pub decay_all: bool,
+}
+
+impl Default for AdamOptions {
+    /// Adam with the paper's settings and no decay.
+    fn default() -> Self {
+        AdamOptions { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, decoupled: false, decay_all: true }
+    }
 }
 
 /// Inputs: parameters, gradients, momentum (all flat), hyper `[4]`, clip `[4]`, guard `[1]`.

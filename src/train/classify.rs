@@ -27,8 +27,7 @@ use crate::interop::torchvision;
 use crate::nn::{Network, ResNet18};
 use crate::ops::CrossEntropyOptions;
 
-/// Images of the built-in scenes.
-const SCENES_TRAIN: usize = 2400;
+/// Validation images of the built-in scenes.
 pub(super) const SCENES_VAL: usize = 500;
 /// Tells the seeds of the two parts of built-in data apart.
 pub(super) const SCENES_VAL_SEED: u64 = 0x5eed_0000_0000;
@@ -218,7 +217,7 @@ fn open_data(config: &ClassifyConfig) -> Result<Splits, TrainError> {
         None => {
             let size = config.image_size as u32;
             Ok(Splits {
-                train: Arc::new(SceneDataset::new(config.seed, SCENES_TRAIN, size)),
+                train: Arc::new(SceneDataset::new(config.seed, config.scenes, size)),
                 val: Arc::new(SceneDataset::new(config.seed ^ SCENES_VAL_SEED, SCENES_VAL, size)),
                 format: "built-in scenes",
             })

@@ -14,7 +14,7 @@ use super::image_metrics::ImageScores;
 use super::model::{Model, start_from};
 use super::pictures::{self, Comparison, Curve};
 use super::run_dir::RunDir;
-use super::segment::{STREETS_TRAIN, STREETS_VAL};
+use super::segment::STREETS_VAL;
 use super::step::{Update, append_update, port};
 use super::task::Task;
 use super::trainer::{Observer, Outcome, Trainer};
@@ -214,7 +214,7 @@ fn open_data(config: &ColorizeConfig) -> Result<ImageSplits, TrainError> {
     }
     let size = (config.image_size.height as u32, config.image_size.width as u32);
     Ok(ImageSplits {
-        train: Arc::new(StreetDataset::new(config.seed, STREETS_TRAIN, size)),
+        train: Arc::new(StreetDataset::new(config.seed, config.scenes, size)),
         val: Arc::new(StreetDataset::new(config.seed ^ SCENES_VAL_SEED, STREETS_VAL, size)),
         test: None,
         format: "built-in street scenes",

@@ -9,7 +9,7 @@ use super::classify::{Classification, Evaluation, SCENES_VAL, SCENES_VAL_SEED};
 use super::colorize::{Colorization, ColorizeEvaluation};
 use super::config::{ClassifyConfig, ColorizeConfig, SegmentConfig};
 use super::model::{Checkpoint, Model};
-use super::segment::{STREETS_TRAIN, STREETS_VAL, SegmentEvaluation, Segmentation};
+use super::segment::{STREETS_VAL, SegmentEvaluation, Segmentation};
 use crate::data::scenes::{SceneDataset, StreetDataset};
 use crate::data::{
     ClassificationDataset, ClassificationSource, ColorizationSource, ImageDataset, Loader, LoaderOptions, OpenOptions,
@@ -49,6 +49,14 @@ pub struct EvalOptions {
     pub batch_size: usize,
 }
 
+impl Default for EvalOptions {
+    /// The built-in scenes, 8 at a time, on the best device.
+    fn default() -> Self {
+        let (data, part, val_split, seed, skip_bad) = (None, None, None, None, false);
+        EvalOptions { data, part, val_split, seed, skip_bad, device: "auto".into(), batch_size: 8 }
+    }
+}
+
 /// Share and seed of the split that a run was trained with: under another one, images that it has learned would count as
 /// validation images.
 fn split_of(options: &EvalOptions, trained: Option<(f64, u64)>) -> SetOptions {
@@ -67,13 +75,10 @@ fn size(card: &ModelCard, skip_bad: bool) -> SizeOptions {
     SizeOptions { skip_bad, ..SizeOptions::new(h as u32, w as u32) }
 }
 
-/// Built-in scenes of the size of a model.
-fn streets(card: &ModelCard, seed: u64, part: Part) -> StreetDataset {
+/// The validation part of the built-in scenes, of the size of a model.
+fn streets(card: &ModelCard, seed: u64) -> StreetDataset {
     let [h, w] = card.image_size.map(|side| side as u32);
-    match part {
-        Part::Train => StreetDataset::new(seed, STREETS_TRAIN, (h, w)),
-        _ => StreetDataset::new(seed ^ SCENES_VAL_SEED, STREETS_VAL, (h, w)),
-    }
+    StreetDataset::new(seed ^ SCENES_VAL_SEED, STREETS_VAL, (h, w))
 }
 
 /// One of the parts of a data set.
@@ -139,7 +144,7 @@ pub fn pairs(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Arc<Prepa
             let splits = open_segmentation(path, &split)?;
             choose(options, splits.train, splits.val, splits.test)?
         }
-        None => Arc::new(streets(card, split.seed, options.part.unwrap_or(Part::Val))),
+        None => Arc::new(streets(card, split.seed)),
     };
     if set.classes().names != card.classes {
         let (data, model) = (set.classes().names.clone(), card.classes.clone());
@@ -161,7 +166,7 @@ pub fn images(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Arc<Prep
             let splits = open_images(path, &split)?;
             choose(options, splits.train, splits.val, splits.test)?
         }
-        None => Arc::new(streets(&checkpoint.card, split.seed, options.part.unwrap_or(Part::Val))),
+        None => Arc::new(streets(&checkpoint.card, split.seed)),
     };
     Ok(Arc::new(prepare_images(&[set], &size(&checkpoint.card, options.skip_bad), &|_, _| {})?.remove(0)))
 }

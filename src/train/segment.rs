@@ -30,8 +30,7 @@ use crate::nn::Mode;
 use crate::ops::{self, CrossEntropyOptions, DiceOptions};
 use crate::shape::TensorType;
 
-/// Street scenes of the built-in data.
-pub(super) const STREETS_TRAIN: usize = 320;
+/// Validation scenes of the built-in data.
 pub(super) const STREETS_VAL: usize = 64;
 
 /// Validation images shown in the run's picture.
@@ -274,7 +273,7 @@ fn open_data(config: &SegmentConfig) -> Result<SegmentationSplits, TrainError> {
     }
     let size = (config.image_size.height as u32, config.image_size.width as u32);
     Ok(SegmentationSplits {
-        train: Arc::new(StreetDataset::new(config.seed, STREETS_TRAIN, size)),
+        train: Arc::new(StreetDataset::new(config.seed, config.scenes, size)),
         val: Arc::new(StreetDataset::new(config.seed ^ SCENES_VAL_SEED, STREETS_VAL, size)),
         test: None,
         format: "built-in street scenes",

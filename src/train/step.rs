@@ -2,7 +2,7 @@
 
 use crate::autodiff;
 use crate::fuse::{FuseOptions, fuse};
-use crate::graph::{Graph, GraphError, Group, StateTable, Value};
+use crate::graph::{Graph, GraphError, StateTable, Value};
 use crate::ops::{self, AdamOptions, CrossEntropyOptions, HYPER_LEN, SgdOptions};
 use crate::shape::TensorType;
 
@@ -66,11 +66,7 @@ pub const IGNORED: i32 = -1;
 /// # Errors
 /// When a parameter does not reach the loss, or an op on the way has no gradient.
 pub fn append_update(g: &mut Graph, loss: Value, optimizer: Optimizer, clip: Option<f32>) -> Result<(), GraphError> {
-    let states = g.states().clone();
-    let parameters = states
-        .of(Group::Parameters)
-        .map(|(_, s)| g.state(&s.name, s.ty.clone(), s.group, s.init, s.decay))
-        .collect::<Result<Vec<_>, _>>()?;
+    let parameters = g.parameters();
     let grads = autodiff::gradients(g, loss, &parameters)?;
     let packed = ops::pack_parameters(g, &grads)?;
     let hyper = g.input(port::HYPER, TensorType::channels([HYPER_LEN]));

@@ -47,10 +47,8 @@ pub struct StepProgress {
     pub images_per_s: f64,
 }
 
-/// An observer that is told nothing.
-pub struct Silent;
-
-impl Observer for Silent {
+/// Nobody watches.
+impl Observer for () {
     fn reading(&self, _: usize, _: usize) {}
     fn begins(&self, _: &[String]) {}
     fn step(&self, _: &StepProgress) {}

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{settings, task_settings};
 use super::{
-    ConfigError, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, TrainSettings, read_overrides, to_toml,
+    ConfigError, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, TrainSettings, check_scenes,
+    read_overrides, to_toml,
 };
 use crate::nn::Stem;
 
@@ -27,8 +28,10 @@ task_settings! {
     values {
         /// Network to train [default: resnet18]
         model: Model = Model::Resnet18,
-        /// Passes over the training images [default: 8]
-        epochs: usize = 8,
+        /// Training images drawn where no data is given [default: 3600]
+        scenes: usize = 3600,
+        /// Passes over the training images [default: 5]
+        epochs: usize = 5,
         /// Images per step [default: 32]
         batch_size: usize = 32,
         /// Learning rate [default: 0.001]
@@ -46,6 +49,7 @@ task_settings! {
 
 impl ClassifyConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        check_scenes(rule, self.scenes)?;
         let smoothing = (0.0..1.0).contains(&self.label_smoothing);
         rule("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
         rule("image_size", &self.image_size, (1..=MAX_IMAGE_SIZE).contains(&self.image_size), "1 to 8192 pixels")

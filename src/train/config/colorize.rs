@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{settings, task_settings};
 use super::{
-    ConfigError, ImageSize, MAX_IMAGE_SIZE, Optimizer, Origin, Rule, Schedule, TrainSettings, read_overrides, to_toml,
+    ConfigError, ImageSize, MAX_IMAGE_SIZE, Optimizer, Origin, Rule, Schedule, TrainSettings, check_scenes,
+    read_overrides, to_toml,
 };
 use crate::data::ColorSpace;
 use crate::nn::{UNet, Up};
@@ -62,6 +63,8 @@ task_settings! {
         /// Hand features across the levels; without, a plain encoder-decoder [default: true]
         #[arg(num_args = 0..=1, default_missing_value = "true")]
         skips: bool = true,
+        /// Training scenes drawn where no data is given [default: 320]
+        scenes: usize = 320,
         /// Passes over the training images [default: 5]
         epochs: usize = 5,
         /// Images per step [default: 8]
@@ -79,6 +82,7 @@ task_settings! {
 
 impl ColorizeConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        check_scenes(rule, self.scenes)?;
         rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
         rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
         // SSIM looks through a window of 11 pixels.

@@ -155,6 +155,11 @@ fn describe(key: &str, value: &str, origin: &Origin) -> String {
 /// How a value is checked: key, value, whether it holds, what was expected.
 type Rule<'a> = &'a dyn Fn(&'static str, &dyn Display, bool, &'static str) -> Result<(), ConfigError>;
 
+/// The number of built-in scenes.
+fn check_scenes(rule: Rule<'_>, scenes: usize) -> Result<(), ConfigError> {
+    rule("scenes", &scenes, (10..=10_000_000).contains(&scenes), "10 to 10000000")
+}
+
 /// Settings that every task has; see the help of a training verb for what they mean.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "documented where the verbs declare them")]

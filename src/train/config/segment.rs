@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{settings, task_settings};
 use super::{
-    ConfigError, ImageSize, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, TrainSettings,
+    ConfigError, ImageSize, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, TrainSettings, check_scenes,
     read_overrides, to_toml,
 };
 use crate::nn::{Decoder, Network, ResNet18, UNet, Up};
@@ -72,6 +72,8 @@ task_settings! {
         skips: bool = true,
         /// Head of resnet18-seg [default: fcn32s]
         decoder: Decoder = Decoder::Fcn32s,
+        /// Training scenes drawn where no data is given [default: 320]
+        scenes: usize = 320,
         /// Passes over the training images [default: 10]
         epochs: usize = 10,
         /// Images per step [default: 8]
@@ -91,6 +93,7 @@ task_settings! {
 
 impl SegmentConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        check_scenes(rule, self.scenes)?;
         rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
         rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
         let least = ResNet18::MIN_IMAGE_SIZE;

@@ -1,0 +1,33 @@
+//! Trains ResNet18 through the library as `shadegrad train classify` does, and says where the pictures are:
+//!
+//!     cargo run --release --example classify [-- --quick]
+//!
+//! Without `data` it learns the built-in scenes; give a folder of class folders to learn your own images.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use shadegrad::train::classify::{Outcome, train};
+use shadegrad::train::config::ClassifyConfig;
+use shadegrad::train::history::Score;
+
+pub fn run(quick: bool, out: Option<PathBuf>) -> Result<Outcome, Box<dyn Error>> {
+    let mut config = ClassifyConfig { out, ..ClassifyConfig::default() };
+    if quick {
+        config = ClassifyConfig { scenes: 200, epochs: 2, image_size: 32, batch_size: 20, ..config };
+    }
+    // `&()` watches nothing; an `Observer` of your own is told of every step. The flag, once set, ends the run.
+    Ok(train(&config, &(), &AtomicBool::new(false))?)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let outcome = run(std::env::args().any(|a| a == "--quick"), None)?;
+    for row in &outcome.rows {
+        let accuracy = 100.0 * row.score(Score::Accuracy).unwrap_or_default();
+        println!("epoch {}: validation accuracy {accuracy:.1} %, {:.0} images/s", row.epoch, row.images_per_s);
+    }
+    println!("pictures: {0}/curves.png, {0}/confusion.png, {0}/samples.png", outcome.run.display());
+    println!("weights:  {}/best.safetensors", outcome.run.display());
+    Ok(())
+}

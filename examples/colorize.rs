@@ -1,0 +1,41 @@
+//! Trains UNet to colorize built-in street scenes, with skip connections and without, and puts them side by side:
+//!
+//!     cargo run --release --example colorize [-- --quick]
+//!
+//! Set `data` to a folder of photographs to learn the colours of your own.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use shadegrad::train::colorize::train;
+use shadegrad::train::compare::compare;
+use shadegrad::train::config::{ColorizeConfig, ImageSize};
+use shadegrad::train::evaluation::EvalOptions;
+use shadegrad::train::model::Checkpoint;
+use shadegrad::train::run_dir::new_folder;
+
+/// Trains both into folders of `out` and writes `comparison.png` there.
+pub fn run(quick: bool, out: &Path) -> Result<String, Box<dyn Error>> {
+    let mut models = vec![];
+    for (name, skips) in [("with skips", true), ("without", false)] {
+        let folder = out.join(if skips { "skips" } else { "plain" });
+        let mut config = ColorizeConfig { skips, base: 16, lr: 1e-3, out: Some(folder), ..Default::default() };
+        if quick {
+            let image_size = ImageSize { height: 32, width: 48 };
+            config = ColorizeConfig { scenes: 16, epochs: 1, depth: 2, base: 8, image_size, ..config };
+        }
+        let outcome = train(&config, &(), &AtomicBool::new(false))?;
+        models.push((name.to_owned(), Checkpoint::open(&outcome.run)?));
+    }
+    let compared = compare(&models, &EvalOptions::default())?;
+    compared.write(out)?;
+    Ok(compared.table.markdown())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out: PathBuf = new_folder(None, "example-colorize")?;
+    println!("{}", run(std::env::args().any(|a| a == "--quick"), &out)?);
+    println!("figure: {}/comparison.png", out.display());
+    Ok(())
+}
