@@ -13,7 +13,8 @@ use super::pictures::{self, Curve, Sheet};
 use super::run_dir::RunDir;
 use super::step::{IGNORED, StepOptions, evaluation_graph, port, training_graph};
 use super::task::Task;
-use super::trainer::{Observer, Outcome, Trainer};
+pub use super::trainer::Outcome;
+use super::trainer::{Observer, Trainer};
 use crate::data::scenes::SceneDataset;
 use crate::data::{
     Batch, ClassificationSource, Normalization, OpenOptions, PrepareOptions, Prepared, Splits, open_classification,
