@@ -1,5 +1,6 @@
 //! The command line: thin verbs over the library, one file each. Errors go to stderr and end with exit code 2.
 
+mod bench;
 mod compare;
 mod data;
 mod devices;
@@ -7,6 +8,7 @@ mod eval;
 mod plan;
 mod predict;
 mod progress;
+mod summary;
 mod train;
 
 use std::fmt::Display;
@@ -34,6 +36,10 @@ enum Verb {
     Eval(eval::Args),
     /// Apply a trained run to images: classes, masks or colours
     Predict(predict::Args),
+    /// Print a model: layers, shapes, parameters, work, memory
+    Summary(summary::Args),
+    /// Time training steps
+    Bench(bench::Args),
     /// Put trained runs side by side: a table and a figure
     Compare(compare::Args),
     /// Look at a data set
@@ -92,6 +98,8 @@ pub fn run() -> ExitCode {
         Verb::Eval(args) => eval::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Data(verb) => data::run(&verb),
+        Verb::Summary(args) => summary::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Devices => devices::run(),
         Verb::Plan(args) => plan::run(&args),

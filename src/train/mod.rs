@@ -1,5 +1,6 @@
 //! Training: settings, graphs of a step, the common loop, tasks, metrics, the run directory and the pictures made of it.
 
+pub mod bench;
 pub mod card;
 pub mod classify;
 pub mod colorize;

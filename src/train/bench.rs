@@ -1,0 +1,130 @@
+//! Timing of whole training steps, on data that is already there.
+
+use std::str::FromStr;
+use std::time::Instant;
+
+use super::TrainError;
+use super::step::{Optimizer, append_update, port};
+use crate::data::random;
+use crate::exec::{self, Session};
+use crate::fuse::{FuseOptions, fuse};
+use crate::graph::{Graph, GraphError, StateTable};
+use crate::nn::{Decoder, Mode, Network, Stem, UNet};
+use crate::ops::{self, AdamOptions};
+use crate::plan::PlanOptions;
+use crate::shape::TensorType;
+
+/// A training step: `MODEL:NxHxW`, with `:classes=…`, and `:base=…:depth=…` for unet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepSpec {
+    /// As it was written.
+    pub text: String,
+    /// The network.
+    pub network: Network,
+    /// Images, height, width.
+    pub size: [usize; 3],
+}
+
+/// What a step takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepTiming {
+    /// Where it ran.
+    pub device: String,
+    /// Median of the timed steps, in milliseconds.
+    pub ms_median: f64,
+    /// The fastest, in milliseconds.
+    pub ms_min: f64,
+    /// Images per second at the median.
+    pub images_per_s: f64,
+    /// Floating-point operations of a step.
+    pub flops: u64,
+    /// Memory of the device that the engine holds.
+    pub peak_bytes: u64,
+}
+
+impl FromStr for StepSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const EXPECTED: &str = "expected MODEL:NxHxW, such as resnet18:16x64x64 or unet:4x128x128:base=16";
+        let mut parts = text.split(':');
+        let (model, size) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let numbers: Option<Vec<usize>> = size.split('x').map(|n| n.parse().ok().filter(|&n| n > 0)).collect();
+        let Some(&[n, h, w]) = numbers.as_deref() else { return Err(format!("`{text}`: {EXPECTED}")) };
+        let (mut classes, mut unet) = (if model == "unet" { 12 } else { 10 }, UNet::new(1));
+        for part in parts {
+            let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not KEY=VALUE; {EXPECTED}"))?;
+            let number = value.parse().ok().filter(|&v: &usize| v > 0);
+            let number = number.ok_or_else(|| format!("{key}={value}: expected a number above 0"))?;
+            match key {
+                "classes" => classes = number,
+                "base" => unet.base = number,
+                "depth" => unet.depth = number,
+                _ => return Err(format!("unknown setting `{key}` in `{text}`: there are classes, base, depth")),
+            }
+        }
+        let network = match model {
+            "resnet18" => Network::ResNet18 { classes, stem: Stem::ImageNet },
+            "resnet18-seg" => Network::ResNet18Seg { classes, decoder: Decoder::Fcn32s },
+            "unet" => Network::UNet(UNet { outputs: classes, ..unet }),
+            _ => return Err(format!("unknown model `{model}`: there are resnet18, resnet18-seg and unet")),
+        };
+        Ok(StepSpec { text: text.to_owned(), network, size: [n, h, w] })
+    }
+}
+
+impl StepSpec {
+    /// The graph of a step with cross entropy and Adam.
+    ///
+    /// # Errors
+    /// When the network does not fit the images.
+    pub fn graph(&self) -> Result<Graph, GraphError> {
+        let [n, h, w] = self.size;
+        let mut g = Graph::with_states(StateTable::default());
+        let images = g.input(port::IMAGES, TensorType::channels([n, h, w, 3]));
+        let logits = self.network.apply(&mut g, images, Mode::Train)?;
+        let rows = g.ty(logits).shape.rows();
+        let labels = g.input(port::LABELS, TensorType::flat(rows));
+        let [loss, totals] = ops::softmax_cross_entropy(&mut g, logits, labels, None, Default::default())?;
+        g.output(port::LOSS, loss);
+        g.output(port::TOTALS, totals);
+        append_update(&mut g, loss, Optimizer::Adam(AdamOptions::default()), None)?;
+        fuse(&mut g, FuseOptions::default());
+        Ok(g)
+    }
+}
+
+/// Runs `warmup` and then `steps` steps, each to its end.
+///
+/// # Errors
+/// When the network does not fit or the device fails.
+pub fn time_step(spec: &StepSpec, device: &str, warmup: usize, steps: usize) -> Result<StepTiming, TrainError> {
+    let graph = spec.graph()?;
+    let mut session = Session::new(exec::open(device)?, &graph, 1)?;
+    let plan = session.load(&graph, PlanOptions::default())?;
+    let [n, h, w] = spec.size;
+    let images: Vec<f32> = (0..(n * h * w * 3) as u64).map(|i| random::unit(1, 2, i, 3) * 2.0 - 1.0).collect();
+    session.write(plan, port::IMAGES, &images)?;
+    let rows = session.plan(plan).input(port::LABELS).map_or(0, |p| p.ty.shape.elements());
+    let labels: Vec<f32> = (0..rows).map(|i| (i * 7 % spec.network.outputs()) as f32).collect();
+    session.write(plan, port::LABELS, &labels)?;
+    let mut times = Vec::with_capacity(steps);
+    for step in 0..warmup + steps.max(1) {
+        session.write(plan, port::HYPER, &ops::hyper_values(1e-4, [0.9, 0.999], step as u64 + 1))?;
+        let start = Instant::now();
+        session.run_now(plan)?;
+        if step >= warmup {
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    let ms_median = times[times.len() / 2];
+    Ok(StepTiming {
+        device: session.engine().name(),
+        ms_median,
+        ms_min: times[0],
+        images_per_s: n as f64 * 1e3 / ms_median,
+        flops: session.plan(plan).flops(),
+        peak_bytes: session.engine().memory(),
+    })
+}
