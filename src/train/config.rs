@@ -97,7 +97,7 @@ settings! {
         /// Checkpoint to start from instead of random weights
         #[arg(value_name = "FILE.safetensors")]
         init: PathBuf,
-        /// Course of the learning rate; cosine for the built-in scenes and constant for data when not given
+        /// Course of the learning rate, constant where data is given [default: cosine]
         schedule: Schedule,
     }
     values {
@@ -270,7 +270,8 @@ impl ClassifyConfig {
                       # To repeat it: shadegrad train classify --config THIS_FILE --out NEW_FOLDER\n\n";
         // Plain strings, numbers and booleans always have a TOML form except a path that is not Unicode, and
         // an integer above i64::MAX, which `check` refuses.
-        let body = toml::to_string(self).map_err(ConfigError::NoToml)?;
+        let resolved = Self { schedule: Some(self.schedule()), ..self.clone() };
+        let body = toml::to_string(&resolved).map_err(ConfigError::NoToml)?;
         Ok(format!("{header}{body}"))
     }
 
