@@ -159,6 +159,19 @@ fn runs_without_a_name_are_numbered() {
 }
 
 #[test]
+fn without_data_scenes_are_drawn_and_the_learning_rate_falls() {
+    let place = Place::new();
+    let flags = "--scenes 60 --epochs 2 --batch-size 20 --image-size 32 --device cpu --out run --lr 0.001";
+    let told = place.run(&format!("train classify {flags}")).fine();
+    told.printed(&["data:   built-in scenes, 60 training and 500 validation images, 10 classes"]);
+    let rates: Vec<f64> = place.metrics("run").iter().map(|row| row.lr).collect();
+    // At the third and the sixth of six steps, half a cosine from 0 to π has come to 2/6 and 5/6 of its way.
+    assert!((rates[0] - 0.00075).abs() < 1e-9 && (rates[1] - 0.0000669873).abs() < 1e-9, "{rates:?}");
+    let config = String::from_utf8(place.bytes("run/config.toml")).expect("text");
+    assert!(config.contains("schedule = \"cosine\"\n") && config.contains("scenes = 60\n"), "{config}");
+}
+
+#[test]
 fn devices_lists_what_device_takes() {
     Place::new().run("devices").fine().printed(&["cpu: CPU (", "--device auto picks"]);
 }

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use shadegrad::train::config::{ClassifyConfig, ClassifyOverrides, ConfigError, Normalize, Optimizer, Origin};
+use shadegrad::train::config::{
+    ClassifyConfig, ClassifyOverrides, ConfigError, Normalize, Optimizer, Origin, Schedule,
+};
 
 #[derive(Parser)]
 struct Line {
@@ -42,6 +44,7 @@ fn flags_win_over_the_file_and_the_file_over_the_defaults() {
         normalize: Normalize::None,
         shuffle: false,
         data: Some("photos".into()),
+        schedule: Some(Schedule::Constant),
         ..ClassifyConfig::default()
     };
     assert_eq!(config, expected);
@@ -65,8 +68,20 @@ fn the_written_settings_read_back_the_same() {
     let settings = ClassifyConfig::resolve(&flags(line)).expect("valid");
     for settings in [settings, ClassifyConfig::default()] {
         let (_folder, path) = config(&settings.to_toml().expect("TOML"));
-        assert_eq!(ClassifyConfig::from_file(&path).expect("reads"), settings);
+        let resolved = ClassifyConfig { schedule: Some(settings.settings().schedule), ..settings };
+        assert_eq!(ClassifyConfig::from_file(&path).expect("reads"), resolved);
     }
+}
+
+#[test]
+fn the_learning_rate_falls_for_scenes_and_stays_for_data_unless_set() {
+    let of = |line: &str| ClassifyConfig::resolve(&flags(line)).expect("valid").settings().schedule;
+    assert_eq!((of(""), of("--data d")), (Schedule::Cosine, Schedule::Constant));
+    assert_eq!((of("--schedule constant"), of("--data d --schedule cosine")), (Schedule::Constant, Schedule::Cosine));
+    let close = |schedule: Schedule, step, factor: f64| (schedule.factor(step, 100) - factor).abs() < 1e-12;
+    assert!(close(Schedule::Constant, 99, 1.0) && close(Schedule::Cosine, 0, 1.0) && close(Schedule::Cosine, 50, 0.5));
+    let last = Schedule::Cosine.factor(99, 100);
+    assert!(0.0 < last && last < 0.001, "{last}");
 }
 
 /// Silently left out, such a path would make another run of it.

@@ -58,3 +58,14 @@ fn a_disk_that_fills_up_keeps_the_last_checkpoint() {
         place.run(&format!("predict run/{name}.safetensors photos/disc/00.png --device cpu")).fine();
     }
 }
+
+/// Thrice -10 times themselves: the training losses are finite yet, what evaluation makes of the weights is not.
+#[test]
+fn a_validation_loss_that_is_no_number_stops_before_anything_is_saved() {
+    let place = Place::with_photos(6);
+    let flags = "--batch-size 5 --epochs 30 --optimizer sgd --lr 0.01 --momentum 0 --weight-decay 1100";
+    let told = place.run(&format!("{TRAIN} --out run {flags}"));
+    told.refused(&["the validation loss is NaN at step 3 of epoch 1", "learning rate 0.01", "in the layer `layer4"])
+        .refused(&["no checkpoint had been written yet"]);
+    assert!(!place.has("run/last.safetensors") && !place.has("run/best.safetensors"), "no useless weights");
+}

@@ -95,7 +95,7 @@ macro_rules! task_settings {
                 /// Checkpoint to start from instead of random weights
                 #[arg(value_name = "RUN|FILE.safetensors")]
                 init: std::path::PathBuf,
-                /// Course of the learning rate; cosine for the built-in scenes and constant for data when not given
+                /// Course of the learning rate, constant where data is given [default: cosine]
                 schedule: Schedule,
                 $($optional)*
             }
@@ -206,7 +206,8 @@ macro_rules! task_settings {
             /// # Errors
             /// A path that is not Unicode, which TOML cannot hold.
             pub fn to_toml(&self) -> Result<String, ConfigError> {
-                to_toml(self, concat!("train ", $verb))
+                let resolved = Self { schedule: Some(self.settings().schedule), ..self.clone() };
+                to_toml(&resolved, concat!("train ", $verb))
             }
         }
     };
