@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use super::{CliError, print};
+use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, Group};
 use crate::nn::{Decoder, Mode, Network, Stem, UNet, Up};
 use crate::plan::{Plan, PlanOptions};
@@ -106,6 +107,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let x = g.input("images", TensorType::channels([1, height, width, 3]));
     let y = network.apply(&mut g, x, Mode::Eval)?;
     g.output("y", y);
+    fuse(&mut g, FuseOptions::default());
     let (order, layers) = layers(&g);
     print(format_args!("{:<28} {:>22} {:>12} {:>12}", "layer", "result (one image)", "parameters", "MFLOP"))?;
     for name in &order {

@@ -61,13 +61,13 @@ impl UNet {
         for level in 0..self.depth {
             x = double_conv(g, &format!("down{level}"), x, self.channels(level), mode)?;
             levels.push(x);
-            x = ops::max_pool(g, x, Window::square(2, 2, 0))?;
+            x = g.scope(&format!("down{level}.pool"), |g| ops::max_pool(g, x, Window::square(2, 2, 0)))?;
         }
         x = double_conv(g, "bottom", x, self.channels(self.depth), mode)?;
         for (level, across) in levels.into_iter().enumerate().rev() {
             x = self.enlarge(g, &format!("up{level}.enlarge"), x, self.channels(level))?;
             if self.skips {
-                x = ops::concat(g, &[across, x])?;
+                x = g.scope(&format!("up{level}.concat"), |g| ops::concat(g, &[across, x]))?;
             }
             x = double_conv(g, &format!("up{level}"), x, self.channels(level), mode)?;
         }
