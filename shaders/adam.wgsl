@@ -1,6 +1,7 @@
 // Adam, or AdamW when DECOUPLED: m = β1 m + (1 − β1) g; v = β2 v + (1 − β2) g²;
 // p −= lr / (1 − β1^t) · m / (sqrt(v) / sqrt(1 − β2^t) + ε), with hyper = (lr, 1/(1 − β1^t), 1/sqrt(1 − β2^t)).
-// Nothing happens when the loss (guard) is not finite. The first DECAY_END4 vectors are decayed.
+// RATE1 and RATE2 are 1 − β1 and 1 − β2, which would lose digits if formed from β in f32. Nothing happens when the loss
+// (guard) is not finite. The first DECAY_END4 vectors are decayed.
 // Mapping: one invocation per vector of the flat parameter buffer.
 @group(0) @binding(0) var<storage, read_write> p: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> grad: array<vec4<f32>>;
@@ -33,8 +34,8 @@ fn main(
                     g += WEIGHT_DECAY * q;
                 }
             }
-            let m = exp_avg[i] + (1.0 - BETA1) * (g - exp_avg[i]);
-            let v = BETA2 * exp_avg_sq[i] + (1.0 - BETA2) * g * g;
+            let m = exp_avg[i] + RATE1 * (g - exp_avg[i]);
+            let v = BETA2 * exp_avg_sq[i] + RATE2 * g * g;
             exp_avg[i] = m;
             exp_avg_sq[i] = v;
             p[i] = q - hyper[0] * hyper[1] * m / (sqrt(v) * hyper[2] + EPS);

@@ -223,7 +223,7 @@ fn update(golden: &Golden) -> Result<Case, GraphError> {
         let (momentum, nesterov) = (golden.float("momentum") as f32, golden.flag("nesterov"));
         Update::Sgd(SgdOptions { momentum, nesterov, weight_decay, decay_all: false })
     } else {
-        let betas = [0, 1].map(|i| golden.attrs["betas"][i].as_f64().expect("two rates") as f32);
+        let betas = [0, 1].map(|i| golden.attrs["betas"][i].as_f64().expect("two rates"));
         let (eps, decoupled) = (golden.float("eps") as f32, golden.op == "adamw");
         Update::Adam(AdamOptions { betas, eps, weight_decay, decoupled, decay_all: false })
     };
@@ -279,15 +279,8 @@ fn condition(golden: &Golden) -> f64 {
 }
 
 /// Relative error that a tensor may have besides rounding of the arithmetic: golden values and attributes are rounded
-/// to f32 (1e-6 is 17 such roundings), and `1 − β` magnifies the rounding of Adam's β.
-fn tolerance(golden: &Golden, name: &str) -> f64 {
-    let lost = |i: usize| f64::from(f32::EPSILON) / (1.0 - golden.attrs["betas"][i].as_f64().unwrap_or(0.0));
-    1e-6 + match name {
-        "state.optimizer.exp_avg" => lost(0),
-        "state.optimizer.exp_avg_sq" => lost(1),
-        _ => 0.0,
-    }
-}
+/// to f32 (1e-6 is 17 such roundings).
+const TOLERANCE: f64 = 1e-6;
 
 fn compare(failures: &mut Failures, engine: &dyn Runner, golden: &Golden, case: &Case) {
     let got = match engine.run(case) {
@@ -303,7 +296,7 @@ fn compare(failures: &mut Failures, engine: &dyn Runner, golden: &Golden, case: 
             _ => got[&name].clone(),
         };
         let what = format!("{} on {}: {name}", case.name, engine.name());
-        failures.close(&what, &from, &expected, tolerance(golden, &name) + rounded);
+        failures.close(&what, &from, &expected, TOLERANCE + rounded);
     }
 }
 

@@ -84,7 +84,7 @@ fn optimizer(variant: &Json) -> (Optimizer, f64) {
         Optimizer::Sgd(SgdOptions { momentum, nesterov: false, weight_decay, decay_all: true })
     } else {
         Optimizer::Adam(AdamOptions {
-            betas: [float(&o["betas"][0]), float(&o["betas"][1])],
+            betas: [0, 1].map(|i| o["betas"][i].as_f64().expect("a rate")),
             eps: float(&o["eps"]),
             weight_decay: float(&o["weight_decay"]),
             decoupled: text(variant, "kind") == "adamw",

@@ -32,7 +32,7 @@ impl Default for SgdOptions {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamOptions {
     /// Decay rates of the moments.
-    pub betas: [f32; 2],
+    pub betas: [f64; 2],
     /// Added to the root of the second moment.
     pub eps: f32,
     /// λ
@@ -74,8 +74,8 @@ pub struct ClipScale {
 }
 
 /// What the input `hyper` holds at optimizer step `t` (from 1): lr, `1 / (1 − β1^t)`, `1 / sqrt(1 − β2^t)`, unused.
-pub fn hyper_values(lr: f64, betas: [f32; 2], t: u64) -> [f32; HYPER_LEN] {
-    let correction = |beta: f32| 1.0 - f64::from(beta).powf(t as f64);
+pub fn hyper_values(lr: f64, betas: [f64; 2], t: u64) -> [f32; HYPER_LEN] {
+    let correction = |beta: f64| 1.0 - beta.powf(t as f64);
     [lr as f32, (1.0 / correction(betas[0])) as f32, (1.0 / correction(betas[1]).sqrt()) as f32, 0.0]
 }
 
@@ -187,8 +187,9 @@ impl Op for Adam {
         let consts = Consts::new()
             .u("LEN4", len / LANES)
             .u("DECAY_END4", decay_end(o.decay_all, self.decay_end, len))
-            .f("BETA1", f64::from(o.betas[0]))
-            .f("BETA2", f64::from(o.betas[1]))
+            .f("RATE1", 1.0 - o.betas[0])
+            .f("BETA2", o.betas[1])
+            .f("RATE2", 1.0 - o.betas[1])
             .f("EPS", f64::from(o.eps))
             .f("WEIGHT_DECAY", f64::from(o.weight_decay))
             .b("DECOUPLED", o.decoupled)

@@ -17,7 +17,7 @@ pub enum Optimizer {
 
 impl Optimizer {
     /// β1 and β2 for the bias corrections; without moments they are 0.
-    pub fn betas(&self) -> [f32; 2] {
+    pub fn betas(&self) -> [f64; 2] {
         match self {
             Optimizer::Sgd(_) => [0.0; 2],
             Optimizer::Adam(o) => o.betas,

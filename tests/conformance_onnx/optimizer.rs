@@ -37,7 +37,13 @@ pub fn build(case: &OnnxCase) -> Built {
     let weight_decay = float("norm_coefficient", 0.0);
     let update = if adam {
         let betas = [float("alpha", 0.9), float("beta", 0.999)];
-        Update::Adam(AdamOptions { betas, eps: float("epsilon", 0.0), weight_decay, decoupled: false, decay_all: true })
+        Update::Adam(AdamOptions {
+            betas: betas.map(f64::from),
+            eps: float("epsilon", 0.0),
+            weight_decay,
+            decoupled: false,
+            decay_all: true,
+        })
     } else {
         let nesterov = node.text("mode") == Some("nesterov");
         Update::Sgd(SgdOptions { momentum: float("alpha", 0.0), nesterov, weight_decay, decay_all: true })

@@ -35,7 +35,8 @@ pub fn sgd<T: Real>(mut a: Args<'_, T>) {
 /// See `shaders/adam.wgsl`.
 pub fn adam<T: Real>(mut a: Args<'_, T>) {
     let (decay_end, decoupled) = (a.u("DECAY_END4") * 4, a.flag("DECOUPLED"));
-    let [b1, b2, eps, decay] = ["BETA1", "BETA2", "EPS", "WEIGHT_DECAY"].map(|n| T::of(a.consts.float(n)));
+    let [rate1, b2, rate2, eps, decay] =
+        ["RATE1", "BETA2", "RATE2", "EPS", "WEIGHT_DECAY"].map(|n| T::of(a.consts.float(n)));
     let (p, grad, m, v, hyper) = (a.output(0), a.input(1), a.output(2), a.output(3), a.input(4));
     let (lr, step, root) = (hyper[0], hyper[0] * hyper[1], hyper[2]);
     let clip = if a.flag("CLIP") { a.input(5)[1] } else { T::one() };
@@ -51,8 +52,8 @@ pub fn adam<T: Real>(mut a: Args<'_, T>) {
             for ((p, (m, v)), &g) in p[range.clone()].iter_mut().zip(moments).zip(&grad[range]) {
                 let (shrink, push) = if decoupled { (T::one() - lr * decay, T::zero()) } else { (T::one(), decay) };
                 let g = g * clip + push * *p;
-                *m += (T::one() - b1) * (g - *m);
-                *v = b2 * *v + (T::one() - b2) * g * g;
+                *m += rate1 * (g - *m);
+                *v = b2 * *v + rate2 * g * g;
                 *p = *p * shrink - step * *m / (v.sqrt() * root + eps);
             }
         };
