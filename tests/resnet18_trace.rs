@@ -7,6 +7,7 @@ mod common;
 use common::Number;
 use common::compare::Failures;
 use common::layout::{channels_last, outputs_last, transpose};
+use common::trace::{as_pytorch, compare_tensor, floats, k, narrow, signed, sizes, start, text};
 use serde_json::Value as Json;
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::exec::gpu::GpuEngine;
@@ -18,45 +19,12 @@ use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions, hyper_values}
 use shadegrad::plan::PlanOptions;
 use shadegrad::train::step::{Optimizer, StepOptions, port, training_graph};
 
-/// `count` values of the fixture's counter-based generator, 24 bits each.
-fn k(seed: u64, count: usize) -> impl Iterator<Item = u64> {
-    (0..count as u64).map(move |i| {
-        let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(i);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) >> 40
-    })
-}
-
-/// 2u − 1.
-fn signed(seed: u64, count: usize) -> Vec<f64> {
-    k(seed, count).map(|v| v as f64 / f64::from(1 << 23) - 1.0).collect()
-}
-
-fn floats(list: &Json) -> Vec<f64> {
-    list.as_array().expect("a list").iter().map(|v| v.as_f64().expect("a number")).collect()
-}
-fn sizes(list: &Json) -> Vec<usize> {
-    list.as_array().expect("a list").iter().map(|v| v.as_u64().expect("a size") as usize).collect()
-}
-fn text<'a>(of: &'a Json, name: &str) -> &'a str {
-    of[name].as_str().expect("a text")
-}
-
 fn trace() -> Json {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/resnet18_trace.json");
     serde_json::from_str(&std::fs::read_to_string(path).expect("the fixture")).expect("the fixture is JSON")
 }
 
-/// A tensor's first values in PyTorch's order, as f32 holds them.
-fn start(about: &Json) -> Vec<f64> {
-    let (bound, constant) = (about["bound"].as_f64().expect("a bound"), about["constant"].as_f64().expect("a value"));
-    let count = sizes(&about["shape"]).iter().product();
-    let seed = about["seed"].as_u64().expect("a seed");
-    signed(seed, count).into_iter().map(|v| f64::from((v * bound + constant) as f32)).collect()
-}
-
-/// The same with what the variant has of its own.
+/// A tensor's first values with what the variant has of its own.
 fn start_of(about: &Json, variant: &Json) -> Vec<f64> {
     let mut values = start(about);
     if text(about, "name").ends_with("bn2.weight") {
@@ -139,13 +107,6 @@ where
     Run { session, losses }
 }
 
-fn narrow<E: Engine>(values: &[f64]) -> Vec<E::Scalar>
-where
-    E::Scalar: Number,
-{
-    values.iter().map(|&v| Number::of(v)).collect()
-}
-
 /// How often the recorded effect of rounding may be exceeded. The fixture has two samples of a random quantity with a
 /// long tail: while Adam's steps are of equal size whatever the gradient, one that rounds to the other side of 0 moves
 /// its weight the other way.
@@ -212,37 +173,6 @@ where
     println!("{name} on {}: {telling} of {all} tensors are told from their start", run.session.engine().name());
     assert!(10 * telling > 9 * all, "{name}: the tolerances tell only {telling} of {all} tensors from their start");
     failures.none();
-}
-
-/// `tolerance` is ‖got − expected‖ / ‖expected‖. Eight elements of the difference estimate its norm; the sums bound it
-/// from below, |Σ d| ≤ ‖d‖·sqrt(n).
-fn compare_tensor(failures: &mut Failures, what: &str, got: &[f64], (about, end): (&Json, &Json), tolerance: f64) {
-    let n = got.len() as f64;
-    let norm = got.iter().map(|v| v * v).sum::<f64>().sqrt();
-    let indices = sizes(&about["indices"]);
-    let values = floats(&end["values_f64"]);
-    let off = indices.iter().zip(&values).map(|(&i, v)| (got[i] - v).powi(2)).sum::<f64>() / values.len() as f64;
-    failures.close_to_scale(&format!("{what} (elements)"), &[off.sqrt()], &[0.0], tolerance, norm / n.sqrt());
-    let sum: f64 = got.iter().sum();
-    let magnitudes: f64 = got.iter().map(|v| v.abs()).sum();
-    for (name, got) in [("sum_f64", sum), ("abs_sum_f64", magnitudes)] {
-        let expected = end[name].as_f64().expect("a number");
-        failures.close_to_scale(&format!("{what} ({name})"), &[got], &[expected], tolerance, norm * n.sqrt());
-    }
-}
-
-/// A state in PyTorch's order.
-fn as_pytorch<E: Engine>(session: &mut Session<E>, about: &Json) -> Vec<f64>
-where
-    E::Scalar: Number,
-{
-    let values = session.read_state(text(about, "name")).unwrap_or_else(|e| panic!("{e}"));
-    let values: Vec<f64> = values.into_iter().map(Number::wide).collect();
-    match sizes(&about["shape"])[..] {
-        [o, i, h, w] => transpose(&values, &[h, w, i, o], &[3, 2, 0, 1]).1,
-        [o, i] => transpose(&values, &[i, o], &[1, 0]).1,
-        _ => values,
-    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod geometry;
 pub mod gpu;
 pub mod layout;
 pub mod table;
+pub mod trace;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,8 @@
 //! From an ONNX case to graphs of this crate's ops, or the reason why there is none.
 
+mod dense;
+mod resize;
+
 use std::collections::BTreeMap;
 
 use shadegrad::graph::{GraphError, Value};
@@ -48,6 +51,7 @@ pub type Built = Result<(Vec<Check>, Vec<String>), Unsupported>;
 pub fn build(case: &OnnxCase) -> Built {
     match case.nodes[0].op.as_str() {
         "SoftmaxCrossEntropyLoss" | "NegativeLogLikelihoodLoss" => return crate::loss::build(case),
+        "LogSoftmax" => return crate::loss::log_softmax(case),
         "Adam" | "Momentum" => return crate::optimizer::build(case),
         _ => {}
     }
@@ -131,6 +135,13 @@ impl<'c> Network<'c> {
             "Conv" => y = Some(self.conv(at, node)?),
             "BatchNormalization" => y = Some(self.batch_norm(at, node)?),
             "GroupNormalization" | "InstanceNormalization" => y = Some(self.group_norm(at, node)?),
+            "ConvTranspose" => y = Some(self.conv_transpose(at, node)?),
+            "Concat" => {
+                let (joined, order) = self.concat(at, node)?;
+                (raw, y) = (order, Some(joined));
+            }
+            "Resize" => y = Some(self.resize(at, node)?),
+            "Pad" => y = Some(self.pad(at, node)?),
             "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" => y = Some(self.pool(at, node)?),
             _ => {}
         }

@@ -52,6 +52,10 @@ impl Node {
     pub fn sizes(&self, name: &str) -> Option<Vec<usize>> {
         self.attrs.get(name)?.as_array()?.iter().map(|v| Some(v.as_u64()? as usize)).collect()
     }
+    /// Whole numbers of either sign.
+    pub fn ints(&self, name: &str) -> Option<Vec<i64>> {
+        self.attrs.get(name)?.as_array()?.iter().map(Json::as_i64).collect()
+    }
     /// Name of an input that is given.
     pub fn input(&self, i: usize) -> Option<&str> {
         self.inputs.get(i).map(String::as_str).filter(|name| !name.is_empty())

@@ -16,10 +16,10 @@ const MOST_RUNS: usize = 1200;
 /// Label of rows that are left out, no class and no ignored label of the cases.
 const NOBODY: i32 = -77;
 
-/// [N, C, …] as rows of classes.
-fn rows(t: &Tensor) -> (usize, Vec<f64>) {
-    let order: Vec<usize> = (0..t.shape.len()).filter(|&axis| axis != 1).chain([1]).collect();
-    (t.shape[1], transpose(&t.values, &t.shape, &order).1)
+/// A tensor as rows of the elements along an axis.
+fn rows(t: &Tensor, axis: usize) -> (usize, Vec<f64>) {
+    let order: Vec<usize> = (0..t.shape.len()).filter(|&other| other != axis).chain([axis]).collect();
+    (t.shape[axis], transpose(&t.values, &t.shape, &order).1)
 }
 
 struct Loss<'c> {
@@ -34,7 +34,7 @@ pub fn build(case: &OnnxCase) -> Built {
     let node = &case.nodes[0];
     let given = |i: usize| node.input(i).and_then(|name| case.given.get(name));
     let (Some(scores), Some(labels)) = (given(0), given(1)) else { return unsupported("scores or labels are missing") };
-    let (classes, logits) = rows(scores);
+    let (classes, logits) = rows(scores, 1);
     let options = CrossEntropyOptions {
         label_smoothing: 0.0,
         ignore_index: node.int("ignore_index").map(|i| i as i32),
@@ -65,12 +65,34 @@ pub fn build(case: &OnnxCase) -> Built {
         if count * classes <= MOST_RUNS {
             let options = CrossEntropyOptions { ignore_index: Some(NOBODY), reduction: Reduction::Sum, ..loss.options };
             let steps = (0..count * classes).map(|i| loss.only(i / classes, (i % classes) as f64, NOBODY)).collect();
-            checks.push(loss.check(name, options, &None, steps, (-1.0, rows(expected).1))?);
+            checks.push(loss.check(name, options, &None, steps, (-1.0, rows(expected, 1).1))?);
         } else {
             left_out.push(format!("{}: {} log-probabilities", case.name, count * classes));
         }
     }
     if checks.is_empty() { unsupported(left_out.join("; ")) } else { Ok((checks, left_out)) }
+}
+
+/// `LogSoftmax`: minus the loss of every row with every label.
+pub fn log_softmax(case: &OnnxCase) -> Built {
+    let node = &case.nodes[0];
+    let input = node.input(0).and_then(|name| case.given.get(name));
+    let (Some(x), Some(expected)) = (input, case.expected.get(&node.outputs[0])) else {
+        return unsupported("input or result are missing");
+    };
+    let axis = node.int("axis").unwrap_or(-1).rem_euclid(x.shape.len() as i64) as usize;
+    let (classes, logits) = rows(x, axis);
+    let options = CrossEntropyOptions {
+        label_smoothing: 0.0,
+        ignore_index: Some(NOBODY),
+        reduction: Reduction::Sum,
+        log_probabilities: false,
+    };
+    let labels = vec![0.0; logits.len() / classes];
+    let loss = Loss { case, classes, logits, labels, options };
+    let steps = (0..x.values.len()).map(|i| loss.only(i / classes, (i % classes) as f64, NOBODY)).collect();
+    let expected = rows(expected, axis).1;
+    Ok((vec![loss.check(&node.outputs[0], options, &None, steps, (-1.0, expected))?], vec![]))
 }
 
 impl Loss<'_> {
