@@ -60,7 +60,7 @@ fn optimizer(variant: &Json) -> (Optimizer, f64) {
             Optimizer::Sgd(SgdOptions { momentum, nesterov: false, weight_decay: 0.0, decay_all: true })
         }
         _ => Optimizer::Adam(AdamOptions {
-            betas: [0, 1].map(|i| o["betas"][i].as_f64().expect("a number") as f32),
+            betas: [0, 1].map(|i| o["betas"][i].as_f64().expect("a number")),
             eps: number(o, "eps") as f32,
             weight_decay: 0.0,
             decoupled: false,

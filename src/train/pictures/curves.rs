@@ -41,6 +41,8 @@ struct Panel {
     series: Vec<Series>,
     /// Ticks are written as percentages of 1.
     percent: bool,
+    /// The axis begins at 0.
+    from_zero: bool,
     left: f32,
     width: f32,
 }
@@ -67,6 +69,7 @@ pub fn curves_picture(rows: &[EpochRow], curve: &Curve) -> Result<RgbImage, Pict
         axis: "mean loss per image",
         series: vec![series(0, "training", &|r| r.train_loss), series(1, "validation", &|r| r.val_loss)],
         percent: false,
+        from_zero: true,
         left: 0.0,
         width: half,
     };
@@ -75,6 +78,7 @@ pub fn curves_picture(rows: &[EpochRow], curve: &Curve) -> Result<RgbImage, Pict
         axis: curve.axis,
         series: scores.collect(),
         percent: curve.percent,
+        from_zero: false,
         left: half,
         width: half,
     };
@@ -103,7 +107,7 @@ impl Panel {
         self.draw_legend(canvas, frame.right);
     }
 
-    /// Loss starts at 0, its best value. Accuracy spans the values there are, within 0..1.
+    /// Loss starts at 0, its best value. Scores span the values there are, percentages within 0..1.
     fn value_range(&self) -> (f64, f64) {
         let finite = self.series.iter().flat_map(|s| &s.values).copied().filter(|v| v.is_finite());
         let (low, high) = finite.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
@@ -114,8 +118,10 @@ impl Panel {
             // A tenth at least, or the noise of a single epoch would fill the panel.
             let middle = ((low + high) / 2.0).clamp(0.05, 0.95);
             (low.min(middle - 0.05), high.max(middle + 0.05))
-        } else {
+        } else if self.from_zero {
             (low.min(0.0), high)
+        } else {
+            (low, high)
         };
         let step = nice_step(high - low, 6);
         let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
