@@ -198,6 +198,39 @@ fn plan_prints_calls_work_and_memory() {
 }
 
 #[test]
+fn summary_prints_layers_parameters_and_memory() {
+    let place = Place::new();
+    let told = place.run("summary resnet18 --image-size 224").fine();
+    // 11,689,512 parameters as published, and 1.8 G multiplications (3.6 GFLOP) at 224×224.
+    let all = told.stdout.lines().find(|line| line.starts_with("all ")).expect("a total");
+    let numbers: Vec<f64> = all.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(numbers[0], 11_689_512.0, "{all}");
+    assert!((3500.0..3900.0).contains(&numbers[1]), "{all}");
+    told.printed(&["layer4.1.conv2", "[1×7×7×512]", "training at batch size 16"]);
+    place.run("summary unet --base 16 --image-size 61x47").fine().printed(&["up0.conv1", "[1×61×47×21]"]);
+    place.run("summary resnet18-seg --decoder fcn8s").fine().printed(&["score2", "[1×224×224×21]"]);
+    place.run("summary unet --base 0").refused(&["--base 0", "1 to 1024"]);
+}
+
+#[test]
+fn bench_times_the_steps_that_are_named() {
+    let place = Place::new();
+    let line = "bench --step unet:1x16x16:base=4:depth=2 --step resnet18:2x32x32 --device cpu --steps 2 --json";
+    let told = place.run(line).fine();
+    let lines: Vec<serde_json::Value> =
+        told.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let steps: Vec<_> = lines.iter().map(|l| l["step"].as_str().expect("a step")).collect();
+    assert_eq!(steps, ["unet:1x16x16:base=4:depth=2", "resnet18:2x32x32"]);
+    for line in &lines {
+        for key in ["ms_median", "images_per_s", "peak_bytes"] {
+            assert!(line[key].as_f64().is_some_and(|v| v > 0.0), "{key} in {line}");
+        }
+    }
+    place.run("bench --step vgg:1x2x3 --device cpu").refused(&["unknown model `vgg`", "resnet18"]);
+    place.run("bench --step unet:4x128 --device cpu").refused(&["MODEL:NxHxW"]);
+}
+
+#[test]
 fn help_names_every_setting() {
     let place = Place::new();
     let flags = "--data --model --epochs --batch-size --optimizer --lr --momentum --weight-decay --clip \

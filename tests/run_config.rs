@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use shadegrad::train::config::{
-    ClassifyConfig, ClassifyOverrides, ConfigError, Normalize, Optimizer, Origin, Schedule,
+    ClassifyConfig, ClassifyOverrides, ColorizeConfig, ColorizeOverrides, ConfigError, ImageSize, Normalize, Optimizer,
+    Origin, Schedule, SegmentConfig, SegmentOverrides,
 };
 
 #[derive(Parser)]
@@ -96,11 +97,9 @@ fn a_path_that_toml_cannot_hold_is_an_error() {
     assert!(error.contains("config.toml") && error.contains("valid Unicode"), "{error}");
 }
 
-#[test]
-fn help_states_the_true_defaults() {
-    let written: toml::Table = ClassifyConfig::default().to_toml().expect("TOML").parse().expect("TOML");
-    let command = Line::command();
-    for key in ClassifyConfig::KEYS {
+fn check_help(command: &clap::Command, keys: &[&str], defaults: &str) {
+    let written: toml::Table = defaults.parse().expect("TOML");
+    for key in keys {
         let flag = key.replace('_', "-");
         let argument = command.get_arguments().find(|a| a.get_long() == Some(&flag)).expect(key);
         let help = argument.get_help().expect(key).to_string();
@@ -109,6 +108,38 @@ fn help_states_the_true_defaults() {
             assert!(help.ends_with(&format!("[default: {value}]")), "--{flag}: {help} but is {value}");
         }
     }
+}
+
+#[test]
+fn help_states_the_true_defaults() {
+    check_help(&Line::command(), ClassifyConfig::KEYS, &ClassifyConfig::default().to_toml().expect("TOML"));
+    let segment = SegmentOverrides::augment_args(clap::Command::new("segment"));
+    check_help(&segment, SegmentConfig::KEYS, &SegmentConfig::default().to_toml().expect("TOML"));
+    let colorize = ColorizeOverrides::augment_args(clap::Command::new("colorize"));
+    check_help(&colorize, ColorizeConfig::KEYS, &ColorizeConfig::default().to_toml().expect("TOML"));
+}
+
+#[test]
+fn dense_tasks_read_their_settings_back() {
+    let (_folder, path) =
+        config("image_size = \"48x64\"\nloss = \"ce+dice\"\nclass_weights = \"median\"\nskips = false\n");
+    let segment = SegmentConfig::from_file(&path).expect("valid");
+    assert_eq!(segment.image_size, ImageSize { height: 48, width: 64 });
+    let (_folder, path) = config(&segment.to_toml().expect("TOML"));
+    assert_eq!(SegmentConfig::from_file(&path).expect("valid"), segment);
+    let (_folder, path) = config("image_size = 64\ncolor_space = \"rgb\"\nloss = \"huber\"\n");
+    let colorize = ColorizeConfig::from_file(&path).expect("valid");
+    assert_eq!(colorize.image_size, ImageSize { height: 64, width: 64 });
+    let (_folder, path) = config(&colorize.to_toml().expect("TOML"));
+    assert_eq!(ColorizeConfig::from_file(&path).expect("valid"), colorize);
+    for (text, key) in [("image_size = \"0x64\"", "image_size"), ("base = 0", "base"), ("depth = 9", "depth")] {
+        let (_folder, path) = config(text);
+        let message = SegmentConfig::from_file(&path).expect_err(text).to_string();
+        assert!(message.contains("run.toml") && message.contains(key), "{message}");
+    }
+    let (_folder, path) = config("image_size = \"64by64\"");
+    let message = SegmentConfig::from_file(&path).expect_err("no size").to_string();
+    assert!(message.contains("line 1") && message.contains("HEIGHTxWIDTH"), "{message}");
 }
 
 #[test]
