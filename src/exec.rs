@@ -126,6 +126,13 @@ pub trait Engine: Send {
     /// When the device is lost.
     fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<Self::Scalar>, ExecError>;
 
+    /// Runs a plan and returns the seconds of each of its calls, in their order; `None` where the device has no clock
+    /// that could tell.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn profile(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError>;
+
     /// Bytes of device memory held.
     fn memory(&self) -> u64;
 }

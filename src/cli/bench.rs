@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{CliError, print};
-use crate::train::bench::{StepSpec, time_step};
+use crate::train::bench::{StepSpec, time_kernels, time_step};
 
 /// What to time.
 #[derive(clap::Args)]
@@ -24,6 +24,9 @@ pub(super) struct Args {
     /// One JSON object per step
     #[arg(long)]
     json: bool,
+    /// Also the time of each distinct kernel of the step
+    #[arg(long, conflicts_with = "json")]
+    kernels: bool,
 }
 
 /// Steps that are timed when none is named.
@@ -59,6 +62,33 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
                 timing.device
             ))?;
         }
+        if args.kernels {
+            kernels(spec, args)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A line for each distinct kernel, the slowest first.
+fn kernels(spec: &StepSpec, args: &Args) -> Result<(), CliError> {
+    let Some(times) = time_kernels(spec, &args.device, args.steps.min(5) as usize)? else {
+        return print("this device has no timestamps, so its kernels cannot be timed one by one");
+    };
+    print(format_args!(
+        "{:<26} {:<44} {:>5} {:>9} {:>6} {:>9} {:>8}",
+        "kernel", "shapes", "calls", "ms", "share", "GFLOP/s", "GB/s"
+    ))?;
+    let all: f64 = times.iter().map(|k| k.ms).sum();
+    for k in times {
+        let (gflops, gbytes) = (k.flops as f64 / k.ms / 1e6, k.bytes as f64 / k.ms / 1e6);
+        print(format_args!(
+            "{:<26} {:<44} {:>5} {:>9.2} {:>5.1}% {gflops:>9.1} {gbytes:>8.1}",
+            k.kernel,
+            k.shapes,
+            k.calls,
+            k.ms,
+            100.0 * k.ms / all
+        ))?;
+    }
+    Ok(())
 }

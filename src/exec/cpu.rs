@@ -173,6 +173,16 @@ impl<T: Real> Engine for CpuEngine<T> {
         Ok(())
     }
 
+    fn profile(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError> {
+        let calls = self.plans[plan].calls.len();
+        let mut time = |index| {
+            let start = std::time::Instant::now();
+            self.call(plan, index);
+            start.elapsed().as_secs_f64()
+        };
+        Ok(Some((0..calls).map(&mut time).collect()))
+    }
+
     fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
         for index in 0..self.plans[plan].calls.len() {
             self.call(plan, index);

@@ -282,6 +282,10 @@ impl Engine for GpuEngine {
         Ok(self.readback.finish(&self.gpu, fetch, &submission)?.swap_remove(0))
     }
 
+    fn profile(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError> {
+        self.times(plan)
+    }
+
     fn memory(&self) -> u64 {
         let fixed = self.plans.iter().flat_map(|p| &p.fixed).map(wgpu::Buffer::size).sum::<u64>();
         self.shared.bytes() + fixed + self.readback.bytes()

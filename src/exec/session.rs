@@ -109,6 +109,14 @@ impl<E: Engine + ?Sized> Session<E> {
         self.take(plan, ticket)
     }
 
+    /// Runs a plan and returns the seconds of each call of [`Plan::calls`]; `None` where the device cannot tell.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn profile(&mut self, plan: PlanId) -> Result<Option<Vec<f64>>, ExecError> {
+        self.engine.profile(plan.0)
+    }
+
     /// Reads a tensor of a plan, such as one of [`Plan::values`].
     ///
     /// # Errors

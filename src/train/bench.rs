@@ -94,37 +94,105 @@ impl StepSpec {
     }
 }
 
+/// All calls of a step with the same kernel and shapes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelTime {
+    /// Kernel.
+    pub kernel: &'static str,
+    /// Shapes of its op.
+    pub shapes: String,
+    /// Number of calls.
+    pub calls: usize,
+    /// Milliseconds of all of them.
+    pub ms: f64,
+    /// Floating-point operations of all of them.
+    pub flops: u64,
+    /// Bytes read and written by all of them, each buffer once.
+    pub bytes: u64,
+}
+
+/// A step on a device, ready to run.
+struct Ready {
+    session: Session<exec::AnyEngine>,
+    plan: exec::PlanId,
+}
+
+impl Ready {
+    fn new(spec: &StepSpec, device: &str) -> Result<Self, TrainError> {
+        let graph = spec.graph()?;
+        let mut session = Session::new(exec::open(device)?, &graph, 1)?;
+        let plan = session.load(&graph, PlanOptions::default())?;
+        let [n, h, w] = spec.size;
+        let images: Vec<f32> = (0..(n * h * w * 3) as u64).map(|i| random::unit(1, 2, i, 3) * 2.0 - 1.0).collect();
+        session.write(plan, port::IMAGES, &images)?;
+        let rows = session.plan(plan).input(port::LABELS).map_or(0, |p| p.ty.shape.elements());
+        let labels: Vec<f32> = (0..rows).map(|i| (i * 7 % spec.network.outputs()) as f32).collect();
+        session.write(plan, port::LABELS, &labels)?;
+        Ok(Ready { session, plan })
+    }
+
+    /// One step, to its end.
+    fn step(&mut self, step: usize) -> Result<f64, TrainError> {
+        self.session.write(self.plan, port::HYPER, &ops::hyper_values(1e-4, [0.9, 0.999], step as u64 + 1))?;
+        let start = Instant::now();
+        self.session.run_now(self.plan)?;
+        Ok(start.elapsed().as_secs_f64() * 1e3)
+    }
+}
+
+/// Times every kernel of a step, over `steps` of them, after one; the slowest come first. `None` where the device has no
+/// clock that could tell.
+///
+/// # Errors
+/// When the network does not fit or the device fails.
+pub fn time_kernels(spec: &StepSpec, device: &str, steps: usize) -> Result<Option<Vec<KernelTime>>, TrainError> {
+    let mut ready = Ready::new(spec, device)?;
+    ready.step(0)?;
+    let calls = ready.session.plan(ready.plan).calls.clone();
+    let mut seconds = vec![0.0; calls.len()];
+    for _ in 0..steps.max(1) {
+        let Some(times) = ready.session.profile(ready.plan)? else { return Ok(None) };
+        seconds.iter_mut().zip(times).for_each(|(sum, time)| *sum += time / steps.max(1) as f64);
+    }
+    let mut kernels: Vec<KernelTime> = vec![];
+    for (planned, seconds) in calls.into_iter().zip(seconds) {
+        let bytes: u64 = planned.call.bindings.iter().map(|(slice, _)| 4 * slice.len as u64).sum();
+        let (kernel, shapes) = (planned.call.kernel, planned.shapes);
+        let at = kernels.iter().position(|k| k.kernel == kernel && k.shapes == shapes).unwrap_or_else(|| {
+            kernels.push(KernelTime { kernel, shapes, calls: 0, ms: 0.0, flops: 0, bytes: 0 });
+            kernels.len() - 1
+        });
+        let found = &mut kernels[at];
+        found.calls += 1;
+        found.ms += 1e3 * seconds;
+        found.flops += planned.call.flops;
+        found.bytes += bytes;
+    }
+    kernels.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+    Ok(Some(kernels))
+}
+
 /// Runs `warmup` and then `steps` steps, each to its end.
 ///
 /// # Errors
 /// When the network does not fit or the device fails.
 pub fn time_step(spec: &StepSpec, device: &str, warmup: usize, steps: usize) -> Result<StepTiming, TrainError> {
-    let graph = spec.graph()?;
-    let mut session = Session::new(exec::open(device)?, &graph, 1)?;
-    let plan = session.load(&graph, PlanOptions::default())?;
-    let [n, h, w] = spec.size;
-    let images: Vec<f32> = (0..(n * h * w * 3) as u64).map(|i| random::unit(1, 2, i, 3) * 2.0 - 1.0).collect();
-    session.write(plan, port::IMAGES, &images)?;
-    let rows = session.plan(plan).input(port::LABELS).map_or(0, |p| p.ty.shape.elements());
-    let labels: Vec<f32> = (0..rows).map(|i| (i * 7 % spec.network.outputs()) as f32).collect();
-    session.write(plan, port::LABELS, &labels)?;
+    let mut ready = Ready::new(spec, device)?;
     let mut times = Vec::with_capacity(steps);
     for step in 0..warmup + steps.max(1) {
-        session.write(plan, port::HYPER, &ops::hyper_values(1e-4, [0.9, 0.999], step as u64 + 1))?;
-        let start = Instant::now();
-        session.run_now(plan)?;
+        let time = ready.step(step)?;
         if step >= warmup {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
+            times.push(time);
         }
     }
     times.sort_by(f64::total_cmp);
     let ms_median = times[times.len() / 2];
     Ok(StepTiming {
-        device: session.engine().name(),
+        device: ready.session.engine().name(),
         ms_median,
         ms_min: times[0],
-        images_per_s: n as f64 * 1e3 / ms_median,
-        flops: session.plan(plan).flops(),
-        peak_bytes: session.engine().memory(),
+        images_per_s: spec.size[0] as f64 * 1e3 / ms_median,
+        flops: ready.session.plan(ready.plan).flops(),
+        peak_bytes: ready.session.engine().memory(),
     })
 }

@@ -13,7 +13,7 @@ impl GpuEngine {
     ///
     /// # Errors
     /// When there is no such plan or the device is lost.
-    pub fn profile(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError> {
+    pub(super) fn times(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError> {
         self.gpu.check("profiling")?;
         if !self.gpu.info.timestamps {
             return Ok(None);
