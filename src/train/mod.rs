@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod model;
 pub mod pictures;
 pub mod run_dir;
+pub mod schedule;
 pub mod segment;
 pub mod segmentation_metrics;
 pub mod step;

@@ -11,6 +11,7 @@ use super::history::{EpochRow, Score};
 use super::model::Model;
 use super::pictures;
 use super::run_dir::RunDir;
+use super::schedule::LrSchedule;
 use super::task::Task;
 use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::exec::{PlanId, Ticket};
@@ -110,6 +111,7 @@ pub struct Trainer<'a, T: Task> {
     steps: u64,
     /// Learning rate of the last of them.
     lr: f64,
+    schedule: LrSchedule,
     start: Instant,
 }
 
@@ -137,8 +139,22 @@ impl<'a, T: Task> Trainer<'a, T> {
             Loader::new(source, options)
         };
         let (train_loader, val_loader) = (loader(train, settings.shuffle)?, loader(val, false)?);
+        let schedule = LrSchedule::new(settings.schedule.clone(), train_loader.batches(), settings.epochs);
         let (run, rows, lr, start) = (make_run()?, vec![], settings.lr, Instant::now());
-        Ok(Trainer { task, settings, model, run, train_loader, val_loader, rows, best: None, steps: 0, lr, start })
+        Ok(Trainer {
+            task,
+            settings,
+            model,
+            run,
+            train_loader,
+            val_loader,
+            rows,
+            best: None,
+            steps: 0,
+            lr,
+            schedule,
+            start,
+        })
     }
 
     /// The run directory.
@@ -188,6 +204,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             // Nothing is saved: the checkpoints of the epochs before are the last good ones.
             return Err(self.diagnose_validation(epoch, val_loss));
         }
+        self.schedule.epoch_done(val_loss);
         let score = scores.first().map_or(-val_loss, |(_, v)| *v);
         let first = scores.first().map(|(s, _)| *s);
         if self.task.counts_right() {
@@ -218,13 +235,12 @@ impl<'a, T: Task> Trainer<'a, T> {
     fn epoch(&mut self, epoch: usize, observer: &dyn Observer, stop: &AtomicBool) -> Result<Sums, TrainError> {
         let mut sums = Sums::default();
         let (start, steps) = (Instant::now(), self.train_loader.batches());
-        let all_steps = (steps * self.settings.epochs) as u64;
         let betas = self.settings.update().optimizer.betas();
         let mut pending: Option<Pending> = None;
         for (index, batch) in self.train_loader.epoch(epoch as u64)?.enumerate() {
             let batch = batch?;
             self.steps += 1;
-            self.lr = self.settings.lr * self.settings.schedule.factor(self.steps - 1, all_steps);
+            self.lr = self.settings.lr * self.schedule.factor(self.steps - 1);
             let hyper = hyper_values(self.lr, betas, self.steps);
             let plan = self.model.training_plan(&self.task, batch.len(), PlanOptions::default())?;
             let ticket = self.model.start_step(&self.task, plan, &batch, &hyper)?;

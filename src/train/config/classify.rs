@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{settings, task_settings};
 use super::{
-    ConfigError, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, TrainSettings, check_scenes,
-    read_overrides, to_toml,
+    ConfigError, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, ScheduleOptions, TrainSettings,
+    check_scenes, read_overrides, to_toml,
 };
 use crate::nn::Stem;
 

@@ -18,6 +18,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use super::schedule::Schedule;
+use super::schedule::ScheduleOptions;
 use super::step::{self, Update};
 use crate::interop::files::{FileError, read_text};
 use crate::ops::{AdamOptions, SgdOptions};
@@ -42,26 +44,6 @@ pub enum Optimizer {
     AdamW,
     /// Stochastic gradient descent with momentum.
     Sgd,
-}
-
-/// How the learning rate changes over the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// It stays as it is.
-    Constant,
-    /// It falls along half a cosine to 0 at the end (Loshchilov & Hutter 2017), which settles the weights.
-    Cosine,
-}
-
-impl Schedule {
-    /// The share of the learning rate that step `step` (from 0) of `steps` has.
-    pub fn factor(self, step: u64, steps: u64) -> f64 {
-        match self {
-            Schedule::Constant => 1.0,
-            Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos()),
-        }
-    }
 }
 
 /// Which per-channel mean and deviation the images are normalised with.
@@ -170,7 +152,7 @@ pub struct TrainSettings {
     pub epochs: usize,
     pub batch_size: usize,
     pub lr: f64,
-    pub schedule: Schedule,
+    pub schedule: ScheduleOptions,
     pub optimizer: Optimizer,
     pub momentum: f64,
     pub nesterov: bool,
@@ -218,6 +200,14 @@ impl TrainSettings {
         let batch_sizes = 1..=MAX_BATCH_SIZE;
         rule("batch_size", &self.batch_size, batch_sizes.contains(&self.batch_size), "at least 1, at most 1000000")?;
         rule("lr", &self.lr, self.lr > 0.0 && self.lr.is_finite(), "a finite number above 0")?;
+        let schedule = &self.schedule;
+        rule("warmup", &schedule.warmup, at_least_0(schedule.warmup), "a number of epochs, 0 or more")?;
+        rule("step_size", &schedule.step_size, schedule.step_size >= 1, "at least 1 epoch")?;
+        let gamma = schedule.gamma > 0.0 && schedule.gamma < 1.0;
+        rule("gamma", &schedule.gamma, gamma, "a factor above 0 and below 1, for example 0.1")?;
+        let milestones = format!("{:?}", schedule.milestones);
+        let needed = schedule.kind != Schedule::Multistep || !schedule.milestones.is_empty();
+        rule("milestones", &milestones, needed, "the epochs after which the rate falls, for --schedule multistep")?;
         rule("momentum", &self.momentum, (0.0..1.0).contains(&self.momentum), "0 or more and below 1")?;
         rule("weight_decay", &self.weight_decay, at_least_0(self.weight_decay), "a finite number, 0 or more")?;
         rule("clip", &self.clip, at_least_0(self.clip), "a finite number above 0, or 0 for no clipping")?;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{settings, task_settings};
 use super::{
-    ConfigError, ImageSize, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, TrainSettings, check_scenes,
-    read_overrides, to_toml,
+    ConfigError, ImageSize, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, ScheduleOptions,
+    TrainSettings, check_scenes, read_overrides, to_toml,
 };
 use crate::nn::{Decoder, Network, ResNet18, UNet, Up};
 use crate::train::segmentation_metrics::ClassWeighting;

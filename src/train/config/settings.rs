@@ -103,6 +103,17 @@ macro_rules! task_settings {
                 $($values)*
                 /// Optimizer [default: adam]
                 optimizer: Optimizer = Optimizer::Adam,
+                /// Epochs over which the learning rate first rises [default: 0.0]
+                warmup: f64 = 0.0,
+                /// Epochs between two falls of --schedule step [default: 10]
+                step_size: usize = 10,
+                /// Epochs after which the rate falls, of --schedule multistep [default: []]
+                #[arg(value_delimiter = ',', value_name = "EPOCHS")]
+                milestones: Vec<usize> = vec![],
+                /// Factor of such a fall, and of plateau [default: 0.1]
+                gamma: f64 = 0.1,
+                /// Epochs without a lower validation loss that --schedule plateau bears [default: 2]
+                patience: usize = 2,
                 /// Momentum of sgd [default: 0.9]
                 momentum: f64 = 0.9,
                 /// Nesterov momentum for sgd [default: false]
@@ -140,7 +151,7 @@ macro_rules! task_settings {
                     None => $Overrides::default(),
                 };
                 let mut merged = Self::merge(&[flags, &file]);
-                merged.schedule = Some(merged.settings().schedule);
+                merged.schedule = Some(merged.settings().schedule.kind);
                 merged.check(|key| match &flags.config {
                     _ if flags.sets(key) => Origin::Flag,
                     Some(path) if file.sets(key) => Origin::File(path.clone()),
@@ -186,7 +197,14 @@ macro_rules! task_settings {
                     epochs: self.epochs,
                     batch_size: self.batch_size,
                     lr: self.lr,
-                    schedule: self.schedule.unwrap_or(by_data),
+                    schedule: ScheduleOptions {
+                        kind: self.schedule.unwrap_or(by_data),
+                        warmup: self.warmup,
+                        step_size: self.step_size,
+                        milestones: self.milestones.clone(),
+                        gamma: self.gamma,
+                        patience: self.patience,
+                    },
                     optimizer: self.optimizer,
                     momentum: self.momentum,
                     nesterov: self.nesterov,
@@ -206,7 +224,7 @@ macro_rules! task_settings {
             /// # Errors
             /// A path that is not Unicode, which TOML cannot hold.
             pub fn to_toml(&self) -> Result<String, ConfigError> {
-                let resolved = Self { schedule: Some(self.settings().schedule), ..self.clone() };
+                let resolved = Self { schedule: Some(self.settings().schedule.kind), ..self.clone() };
                 to_toml(&resolved, concat!("train ", $verb))
             }
         }

@@ -1,0 +1,181 @@
+//! The course of the learning rate: a factor for every step, in PyTorch's definitions, after an optional linear warm-up.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate changes over the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// It stays as it is.
+    Constant,
+    /// It is multiplied by `gamma` every `step-size` epochs.
+    Step,
+    /// It is multiplied by `gamma` after each epoch of `milestones`.
+    Multistep,
+    /// It falls along half a cosine to 0 at the end (Loshchilov & Hutter 2017), which settles the weights.
+    Cosine,
+    /// It falls to 0 as `(1 − t/T)^0.9` (Chen et al. 2018).
+    Polynomial,
+    /// It rises from a 25th to the full rate over the first 30 %, and falls to almost 0 (Smith & Topin 2018).
+    OneCycle,
+    /// It is multiplied by `gamma` when the validation loss has not fallen for more than `patience` epochs.
+    Plateau,
+}
+
+/// Exponent of [`Schedule::Polynomial`].
+const POWER: f64 = 0.9;
+/// A validation loss must fall by this share to count, for [`Schedule::Plateau`].
+const THRESHOLD: f64 = 1e-4;
+
+/// Settings of a schedule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduleOptions {
+    /// Its kind.
+    pub kind: Schedule,
+    /// Epochs over which the rate first rises linearly; they are part of the run.
+    pub warmup: f64,
+    /// Epochs between two steps.
+    pub step_size: usize,
+    /// Epochs after which the rate falls.
+    pub milestones: Vec<usize>,
+    /// Factor of a fall.
+    pub gamma: f64,
+    /// Epochs without progress that are borne.
+    pub patience: usize,
+}
+
+impl ScheduleOptions {
+    /// A schedule of a kind with the usual settings: no warm-up, γ 0.1.
+    pub fn new(kind: Schedule) -> Self {
+        ScheduleOptions { kind, warmup: 0.0, step_size: 1, milestones: vec![], gamma: 0.1, patience: 2 }
+    }
+}
+
+/// A schedule over a run of known length.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LrSchedule {
+    options: ScheduleOptions,
+    steps: u64,
+    steps_per_epoch: u64,
+    warmup_steps: u64,
+    /// Factor, best loss and epochs since, of a plateau.
+    plateau: (f64, f64, usize),
+}
+
+impl LrSchedule {
+    /// For `epochs` epochs of `steps_per_epoch` steps.
+    pub fn new(options: ScheduleOptions, steps_per_epoch: usize, epochs: usize) -> Self {
+        let (steps_per_epoch, epochs) = (steps_per_epoch.max(1) as u64, epochs as u64);
+        let steps = steps_per_epoch * epochs;
+        let warmup_steps = ((options.warmup * steps_per_epoch as f64).round() as u64).min(steps);
+        LrSchedule { options, steps, steps_per_epoch, warmup_steps, plateau: (1.0, f64::INFINITY, 0) }
+    }
+
+    /// The share of the learning rate that step `step` (from 0) has.
+    pub fn factor(&self, step: u64) -> f64 {
+        if step < self.warmup_steps {
+            return (step + 1) as f64 / (self.warmup_steps + 1) as f64;
+        }
+        let (t, total) = ((step - self.warmup_steps) as f64, (self.steps - self.warmup_steps).max(1) as f64);
+        let epoch = (step / self.steps_per_epoch) as usize;
+        let o = &self.options;
+        match o.kind {
+            Schedule::Constant => 1.0,
+            Schedule::Step => o.gamma.powf((epoch / o.step_size.max(1)) as f64),
+            Schedule::Multistep => o.gamma.powf(o.milestones.iter().filter(|&&m| m <= epoch).count() as f64),
+            Schedule::Cosine => falling_cosine(t / total),
+            Schedule::Polynomial => (1.0 - t / total).max(0.0).powf(POWER),
+            Schedule::OneCycle => one_cycle(t, total),
+            Schedule::Plateau => self.plateau.0,
+        }
+    }
+
+    /// Takes note of an epoch's validation loss.
+    pub fn epoch_done(&mut self, val_loss: f64) {
+        let (factor, best, waited) = &mut self.plateau;
+        if val_loss < *best * (1.0 - THRESHOLD) {
+            (*best, *waited) = (val_loss, 0);
+            return;
+        }
+        *waited += 1;
+        if *waited > self.options.patience {
+            (*factor, *waited) = (*factor * self.options.gamma, 0);
+        }
+    }
+}
+
+/// From 1 at 0 to 0 at 1.
+fn falling_cosine(share: f64) -> f64 {
+    0.5 * (1.0 + (std::f64::consts::PI * share).cos())
+}
+
+/// PyTorch's `OneCycleLR` with its defaults: from 1/25 up to 1 by 30 % of the steps, down to 1/250000.
+fn one_cycle(t: f64, total: f64) -> f64 {
+    const START: f64 = 1.0 / 25.0;
+    const END: f64 = START / 1e4;
+    let (top, last) = (0.3 * total - 1.0, total - 1.0);
+    if t <= top {
+        return START + (1.0 - START) * (1.0 - falling_cosine(t / top));
+    }
+    END + (1.0 - END) * falling_cosine(((t - top) / (last - top).max(f64::MIN_POSITIVE)).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Factors of `epochs` epochs of one step.
+    fn factors(options: ScheduleOptions, epochs: usize) -> Vec<f64> {
+        let schedule = LrSchedule::new(options, 1, epochs);
+        (0..epochs as u64).map(|step| schedule.factor(step)).collect()
+    }
+
+    fn close(got: &[f64], expected: &[f64]) {
+        assert_eq!(got.len(), expected.len());
+        for (got, expected) in got.iter().zip(expected) {
+            assert!((got - expected).abs() < 1e-9, "{got} is not {expected}");
+        }
+    }
+
+    /// Values of torch.optim.lr_scheduler with a rate of 1, printed after each `step()`: StepLR(2, 0.5),
+    /// MultiStepLR([1, 4], 0.1), CosineAnnealingLR(8), PolynomialLR(8, 0.9), OneCycleLR(1.0, total_steps=10).
+    #[test]
+    fn schedules_are_pytorchs() {
+        let step = ScheduleOptions { step_size: 2, gamma: 0.5, ..ScheduleOptions::new(Schedule::Step) };
+        close(&factors(step, 6), &[1.0, 1.0, 0.5, 0.5, 0.25, 0.25]);
+        let multi = ScheduleOptions { milestones: vec![1, 4], ..ScheduleOptions::new(Schedule::Multistep) };
+        close(&factors(multi, 6), &[1.0, 0.1, 0.1, 0.1, 0.01, 0.01]);
+        let cosine = [1.0, 0.9619397663, 0.8535533906, 0.6913417162, 0.5, 0.3086582838, 0.1464466094, 0.0380602337];
+        close(&factors(ScheduleOptions::new(Schedule::Cosine), 8), &cosine);
+        let polynomial =
+            [1.0, 0.8867623543, 0.7718895067, 0.6550764934, 0.5358867313, 0.4136453447, 0.2871745887, 0.1538930517];
+        close(&factors(ScheduleOptions::new(Schedule::Polynomial), 8), &polynomial);
+        let one_cycle =
+            [0.04, 0.52, 1.0, 0.950484632, 0.8117456539, 0.6112620219, 0.3887419781, 0.1882583461, 0.049519368, 4e-06];
+        close(&factors(ScheduleOptions::new(Schedule::OneCycle), 10), &one_cycle);
+    }
+
+    /// ReduceLROnPlateau(factor=0.5, patience=1) over these losses, the rate printed before each.
+    #[test]
+    fn a_plateau_is_pytorchs() {
+        let options = ScheduleOptions { gamma: 0.5, patience: 1, ..ScheduleOptions::new(Schedule::Plateau) };
+        let mut schedule = LrSchedule::new(options, 1, 10);
+        let losses = [1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.8, 0.85, 0.85, 0.85];
+        let mut rates = vec![];
+        for (step, loss) in losses.into_iter().enumerate() {
+            rates.push(schedule.factor(step as u64));
+            schedule.epoch_done(loss);
+        }
+        close(&rates, &[1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]);
+    }
+
+    #[test]
+    fn a_warm_up_rises_to_the_full_rate_and_is_part_of_the_run() {
+        let options = ScheduleOptions { warmup: 0.75, ..ScheduleOptions::new(Schedule::Cosine) };
+        let schedule = LrSchedule::new(options, 4, 2);
+        let factors: Vec<f64> = (0..8).map(|step| schedule.factor(step)).collect();
+        close(&factors[..4], &[0.25, 0.5, 0.75, 1.0]);
+        assert!(factors[3..].is_sorted_by(|a, b| a > b) && factors[7] > 0.0 && factors[7] < 0.1, "{factors:?}");
+    }
+}
