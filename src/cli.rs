@@ -9,6 +9,7 @@ mod plan;
 mod predict;
 mod progress;
 mod summary;
+mod sweep;
 mod train;
 
 use std::fmt::Display;
@@ -36,6 +37,8 @@ enum Verb {
     Eval(eval::Args),
     /// Apply a trained run to images: classes, masks or colours
     Predict(predict::Args),
+    /// Train over a list or grid of settings, into one table
+    Sweep(sweep::Args),
     /// Print a model: layers, shapes, parameters, work, memory
     Summary(summary::Args),
     /// Time training steps
@@ -98,6 +101,7 @@ pub fn run() -> ExitCode {
         Verb::Eval(args) => eval::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Data(verb) => data::run(&verb),
+        Verb::Sweep(args) => sweep::run(&args),
         Verb::Summary(args) => summary::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Compare(args) => compare::run(&args),

@@ -25,7 +25,7 @@ pub(super) enum Task {
 }
 
 /// Exit code of a run that Ctrl-C ended, as shells have it (128 + SIGINT).
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// Trains.
 pub(super) fn run(task: &Task) -> Result<ExitCode, CliError> {
@@ -47,7 +47,7 @@ pub(super) fn run(task: &Task) -> Result<ExitCode, CliError> {
 }
 
 /// A flag that Ctrl-C sets; pressed again, it ends the process.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
+pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let handler = move || {

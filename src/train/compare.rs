@@ -18,6 +18,8 @@ use crate::interop::files::write_atomic;
 /// A table of numbers: a row a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
+    /// What a row is.
+    pub row: &'static str,
     /// Names of the columns after the model's.
     pub columns: Vec<String>,
     /// Models with their values, as text.
@@ -37,7 +39,7 @@ pub struct Compared {
 impl Table {
     /// As Markdown, with columns aligned.
     pub fn markdown(&self) -> String {
-        let head = std::iter::once(("model".to_owned(), self.columns.clone()));
+        let head = std::iter::once((self.row.to_owned(), self.columns.clone()));
         let lines: Vec<Vec<String>> =
             head.chain(self.rows.iter().cloned()).map(|(name, values)| [vec![name], values].concat()).collect();
         let width = |c: usize| lines.iter().filter_map(|l| l.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
@@ -55,7 +57,7 @@ impl Table {
     pub fn csv(&self) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
         // Writing into memory does not fail.
-        let _ = csv.write_record(std::iter::once("model").chain(self.columns.iter().map(String::as_str)));
+        let _ = csv.write_record(std::iter::once(self.row).chain(self.columns.iter().map(String::as_str)));
         for (name, values) in &self.rows {
             let _ = csv.write_record(std::iter::once(name).chain(values));
         }
@@ -136,10 +138,13 @@ fn segmentation(
     let values = scores.iter().map(|s| {
         columns.iter().zip([s.mean_iou, s.weighted_iou, s.pixel_accuracy]).map(|(&c, v)| text(c, v)).collect()
     });
-    let table =
-        Table { columns: columns.map(|c| c.name().to_owned()).to_vec(), rows: names(models).zip(values).collect() };
+    let table = Table {
+        row: "model",
+        columns: columns.map(|c| c.name().to_owned()).to_vec(),
+        rows: names(models).zip(values).collect(),
+    };
     let rows = scores.iter().map(|s| s.iou.iter().map(|&v| text(Score::MeanIou, v)).collect());
-    let classes = Table { columns: first.card.classes.clone(), rows: names(models).zip(rows).collect() };
+    let classes = Table { row: "model", columns: first.card.classes.clone(), rows: names(models).zip(rows).collect() };
     let title = format!("{} images, mean IoU of each", pairs.len());
     let columns = ["image", "truth"].map(String::from).into_iter().chain(names(models)).collect();
     let mut figure = Comparison::new(title, columns);
@@ -188,7 +193,7 @@ fn colorization(
     let mut rows: Vec<(String, Vec<String>)> = names(models).zip(values).collect();
     let truth = means.first().map_or(0.0, |m| m.true_colourfulness);
     rows.push(("truth".into(), vec!["–".into(), "–".into(), "–".into(), Score::Colourfulness.format(truth)]));
-    let table = Table { columns: columns.map(|c| c.name().to_owned()).to_vec(), rows };
+    let table = Table { row: "model", columns: columns.map(|c| c.name().to_owned()).to_vec(), rows };
     let title = format!("{} images, scores of each", images.len());
     let columns = std::iter::once("grey".to_owned()).chain(names(models)).chain(["truth".to_owned()]).collect();
     let mut figure = Comparison::new(title, columns);

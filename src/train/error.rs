@@ -12,6 +12,7 @@ use crate::train::config::ConfigError;
 use crate::train::image_metrics::CompareError;
 use crate::train::pictures::PictureError;
 use crate::train::run_dir::RunDirError;
+use crate::train::sweep::SweepError;
 
 /// Why training, evaluation or prediction stopped.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,9 @@ pub enum TrainError {
         /// Classes of the checkpoint.
         model: Vec<String>,
     },
+    /// A sweep.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
     /// A part that the data set does not have.
     #[error("{data} has no test part; its parts are train and val (--split)")]
     NoTestPart {

@@ -18,6 +18,7 @@ pub mod schedule;
 pub mod segment;
 pub mod segmentation_metrics;
 pub mod step;
+pub mod sweep;
 pub mod task;
 pub mod trainer;
 

@@ -238,12 +238,27 @@ fn read_overrides<O: DeserializeOwned>(path: &Path, keys: &'static [&'static str
     let text = read_text(path, MAX_CONFIG_BYTES)?;
     let bad_toml = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
     let table: toml::Table = toml::from_str(&text).map_err(bad_toml)?;
-    if let Some(key) = table.keys().find(|key| !keys.contains(&key.as_str())) {
-        let (path, key, nearest) = (path.to_owned(), key.clone(), nearest_key(key, keys));
-        return Err(ConfigError::UnknownKey { path, key, nearest, keys });
-    }
+    check_keys(&table, path, keys)?;
     // Parsed again from the text, not from the table, because only text gives line numbers.
     toml::from_str(&text).map_err(bad_toml)
+}
+
+/// The settings that a table sets.
+fn overrides_of<O: DeserializeOwned>(
+    table: &toml::Table,
+    path: &Path,
+    keys: &'static [&'static str],
+) -> Result<O, ConfigError> {
+    check_keys(table, path, keys)?;
+    let bad_toml = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
+    table.clone().try_into().map_err(bad_toml)
+}
+
+/// Refuses a key that no setting has.
+fn check_keys(table: &toml::Table, path: &Path, keys: &'static [&'static str]) -> Result<(), ConfigError> {
+    let Some(key) = table.keys().find(|key| !keys.contains(&key.as_str())) else { return Ok(()) };
+    let (path, key, nearest) = (path.to_owned(), key.clone(), nearest_key(key, keys));
+    Err(ConfigError::UnknownKey { path, key, nearest, keys })
 }
 
 /// The known key most like `key`, if any is like it at all.

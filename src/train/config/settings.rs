@@ -168,6 +168,21 @@ macro_rules! task_settings {
                 Self::resolve(&$Overrides { config: Some(path.to_owned()), ..Default::default() })
             }
 
+            /// The settings in a table over the defaults; `path` is where the table was read, for errors.
+            ///
+            /// # Errors
+            /// As [`Self::resolve`].
+            pub fn from_table(table: &toml::Table, path: &std::path::Path) -> Result<Self, ConfigError> {
+                let given: $Overrides = overrides_of(table, path, Self::KEYS)?;
+                let mut merged = Self::merge(&[&given]);
+                merged.schedule = Some(merged.settings().schedule.kind);
+                merged.check(|key| match given.sets(key) {
+                    true => Origin::File(path.to_owned()),
+                    false => Origin::Code,
+                })?;
+                Ok(merged)
+            }
+
             /// Checks every value's range; for settings made in code.
             ///
             /// # Errors

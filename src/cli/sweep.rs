@@ -1,0 +1,73 @@
+//! `shadegrad sweep FILE.toml`
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::progress::Progress;
+use super::train::{INTERRUPTED, stop_on_interrupt};
+use super::{CliError, print};
+use crate::interop::files::write_atomic;
+use crate::train::TrainError;
+use crate::train::run_dir::RunDirError;
+use crate::train::sweep::{State, Sweep, SweepObserver};
+use crate::train::trainer::Observer;
+
+/// What to sweep.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// TOML file: task, [base] settings, [[run]] rows or a [grid] of lists
+    file: PathBuf,
+    /// Folder of the sweep, made if it is not there; runs in it that are done are skipped
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Take only so many runs, drawn by --seed
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
+    /// Seed of that draw
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where to compute, for all runs
+    #[arg(long)]
+    device: Option<String>,
+}
+
+/// Tells of runs and of their steps.
+struct Told(Progress);
+
+impl SweepObserver for Told {
+    fn run(&self, number: usize, of: usize, cell: &str, state: &State) {
+        let state = match state {
+            State::Begins => "begins".to_owned(),
+            State::Done(rows) => format!("is done, {} epochs", rows.len()),
+            State::Diverged => "diverged".to_owned(),
+        };
+        self.0.begins(&[format!("\nrun {number} of {of} ({cell}) {state}")]);
+    }
+
+    fn steps(&self) -> &dyn Observer {
+        &self.0
+    }
+}
+
+/// Runs the sweep; prints its table and writes it as `sweep.md` and `sweep.csv`.
+pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
+    let sweep = Sweep::read(&args.file, args.sample.map(|n| n as usize), args.seed).map_err(TrainError::from)?;
+    std::fs::create_dir_all(&args.out)
+        .map_err(|e| CliError::Usage(format!("cannot make {}: {e}; choose another folder", args.out.display())))?;
+    let stop = stop_on_interrupt();
+    let table =
+        sweep.run(&args.out, args.device.as_deref(), &Told(Progress::new()), &stop).map_err(TrainError::from)?;
+    let write = |name: &str, text: String| {
+        let written = write_atomic(&args.out.join(name), |w| w.write_all(text.as_bytes()));
+        written.map_err(|e| TrainError::from(RunDirError::from(e)))
+    };
+    write("sweep.md", table.table(|text| format!("**{text}**")).markdown())?;
+    write("sweep.csv", table.table(str::to_owned).csv())?;
+    let bold = std::io::stdout().is_terminal();
+    let shown = table.table(|text| if bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() });
+    print(format_args!("\n{}", shown.markdown()))?;
+    print(format_args!("written: {0}/sweep.md, {0}/sweep.csv", args.out.display()))?;
+    let interrupted = stop.load(std::sync::atomic::Ordering::Relaxed);
+    Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+}

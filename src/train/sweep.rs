@@ -1,0 +1,277 @@
+//! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each is a run of its own in the
+//! sweep's folder; what is done is skipped, so that an interrupted sweep goes on where it stopped.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Deserialize;
+
+use super::TrainError;
+use super::card::TaskKind;
+use super::config::{ClassifyConfig, ColorizeConfig, ConfigError, SegmentConfig};
+use super::history::{EpochRow, Score};
+use super::run_dir::RunDir;
+use super::trainer::{Observer, Outcome};
+use super::{classify, colorize, segment};
+use crate::data::random;
+use crate::interop::files::{FileError, read_text};
+
+pub use table::{Row, SweepTable};
+
+/// A sweep as its file describes it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepFile {
+    /// `classify`, `segment` or `colorize`.
+    pub task: String,
+    /// Settings of every run.
+    #[serde(default)]
+    pub base: toml::Table,
+    /// Runs, each with settings of its own.
+    #[serde(default)]
+    pub run: Vec<toml::Table>,
+    /// Lists of values; every combination is a run.
+    #[serde(default)]
+    pub grid: BTreeMap<String, Vec<toml::Value>>,
+}
+
+/// Why a sweep cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is no sweep.
+    #[error("{}: {problem}", path.display())]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// A run's settings are wrong.
+    #[error("run {number} ({cell}): {source}")]
+    Cell {
+        /// Its number, from 1.
+        number: usize,
+        /// Its settings.
+        cell: String,
+        /// What is wrong.
+        source: ConfigError,
+    },
+    /// A run failed, other than by diverging.
+    #[error("run {number} ({cell}): {source}")]
+    Run {
+        /// Its number, from 1.
+        number: usize,
+        /// Its settings.
+        cell: String,
+        /// Why.
+        source: Box<TrainError>,
+    },
+}
+
+/// What is told while a sweep goes on.
+pub trait SweepObserver {
+    /// A run begins (or is found done): number from 1, of so many, its settings.
+    fn run(&self, number: usize, of: usize, cell: &str, state: &State);
+    /// Told of the steps of each run.
+    fn steps(&self) -> &dyn Observer;
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// It begins now.
+    Begins,
+    /// It had been done before.
+    Done(Vec<EpochRow>),
+    /// It ended with a value that is not finite.
+    Diverged,
+}
+
+/// One run of a sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// What makes it differ from the others, `optimizer=adam lr=0.001`.
+    pub name: String,
+    /// Its own settings.
+    pub own: toml::Table,
+    /// All its settings.
+    pub settings: toml::Table,
+}
+
+/// A sweep with the task and the runs of its file.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    task: TaskKind,
+    path: PathBuf,
+    /// The runs.
+    pub cells: Vec<Cell>,
+}
+
+impl Sweep {
+    /// Reads a sweep. With `sample`, that many runs of it are taken, drawn by `seed`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or any run's settings are wrong: before the first run.
+    pub fn read(path: &Path, sample: Option<usize>, seed: u64) -> Result<Self, SweepError> {
+        let text = read_text(path, 1 << 20)?;
+        let bad = |problem: String| SweepError::Bad { path: path.to_owned(), problem };
+        let file: SweepFile = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        let tasks = [TaskKind::Classify, TaskKind::Segment, TaskKind::Colorize];
+        let task = tasks.into_iter().find(|t| t.name() == file.task);
+        let task =
+            task.ok_or_else(|| bad(format!("task = {:?}: expected classify, segment or colorize", file.task)))?;
+        let mut rows = file.run.clone();
+        if !file.grid.is_empty() {
+            rows.extend(combinations(&file.grid));
+        }
+        if rows.is_empty() {
+            return Err(bad("there is no run: give [[run]] tables, or a [grid] of lists".into()));
+        }
+        if let Some(count) = sample.filter(|&count| count < rows.len()) {
+            let mut order = random::shuffled(rows.len(), seed, 0);
+            order.truncate(count);
+            order.sort_unstable();
+            rows = order.into_iter().map(|i| rows[i].clone()).collect();
+        }
+        let cells: Vec<Cell> = rows.into_iter().map(|own| cell(&file.base, own)).collect();
+        let sweep = Sweep { task, path: path.to_owned(), cells };
+        for (index, cell) in sweep.cells.iter().enumerate() {
+            let (number, name) = (index + 1, cell.name.clone());
+            sweep.check(cell).map_err(|source| SweepError::Cell { number, cell: name, source })?;
+        }
+        Ok(sweep)
+    }
+
+    fn check(&self, cell: &Cell) -> Result<(), ConfigError> {
+        match self.task {
+            TaskKind::Classify => ClassifyConfig::from_table(&cell.settings, &self.path).map(drop),
+            TaskKind::Segment => SegmentConfig::from_table(&cell.settings, &self.path).map(drop),
+            TaskKind::Colorize => ColorizeConfig::from_table(&cell.settings, &self.path).map(drop),
+        }
+    }
+
+    /// The score that decides.
+    pub fn score(&self) -> Score {
+        match self.task {
+            TaskKind::Classify => Score::Accuracy,
+            TaskKind::Segment => Score::MeanIou,
+            TaskKind::Colorize => Score::Psnr,
+        }
+    }
+
+    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step.
+    ///
+    /// # Errors
+    /// When a run fails in another way than by diverging.
+    pub fn run(
+        &self,
+        out: &Path,
+        device: Option<&str>,
+        observer: &dyn SweepObserver,
+        stop: &AtomicBool,
+    ) -> Result<SweepTable, SweepError> {
+        let mut table = SweepTable::new(self.score());
+        for (index, cell) in self.cells.iter().enumerate() {
+            let (number, folder) = (index + 1, out.join(format!("{:03}", index + 1)));
+            let failed = |source: TrainError| {
+                let (cell, source) = (cell.name.clone(), Box::new(source));
+                SweepError::Run { number, cell, source }
+            };
+            let epochs = cell.settings.get("epochs").and_then(toml::Value::as_integer);
+            let mut state = done(&folder, epochs).map_err(failed)?;
+            observer.run(number, self.cells.len(), &cell.name, &state);
+            if state == State::Begins {
+                match self.train(cell, &folder, device, observer.steps(), stop) {
+                    Ok(outcome) if outcome.interrupted => break,
+                    Ok(outcome) => state = State::Done(outcome.rows),
+                    Err(TrainError::NotFinite { .. }) => {
+                        state = State::Diverged;
+                        std::fs::write(folder.join(DIVERGED), "").map_err(|e| {
+                            failed(super::run_dir::RunDirError::from(FileError::writing(&folder, e)).into())
+                        })?;
+                        observer.run(number, self.cells.len(), &cell.name, &state);
+                    }
+                    Err(error) => return Err(failed(error)),
+                }
+            }
+            table.add(cell, &folder, &state);
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        Ok(table)
+    }
+
+    fn train(
+        &self,
+        cell: &Cell,
+        folder: &Path,
+        device: Option<&str>,
+        observer: &dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        let mut settings = cell.settings.clone();
+        settings.insert("out".into(), folder.display().to_string().into());
+        if let Some(device) = device {
+            settings.insert("device".into(), device.into());
+        }
+        match self.task {
+            TaskKind::Classify => classify::train(&ClassifyConfig::from_table(&settings, &self.path)?, observer, stop),
+            TaskKind::Segment => segment::train(&SegmentConfig::from_table(&settings, &self.path)?, observer, stop),
+            TaskKind::Colorize => colorize::train(&ColorizeConfig::from_table(&settings, &self.path)?, observer, stop),
+        }
+    }
+}
+
+/// Marks a run that diverged.
+const DIVERGED: &str = "diverged";
+
+fn cell(base: &toml::Table, own: toml::Table) -> Cell {
+    let value = |v: &toml::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    let name = own.iter().map(|(key, v)| format!("{key}={}", value(v))).collect::<Vec<_>>().join(" ");
+    let mut settings = base.clone();
+    settings.extend(own.clone());
+    Cell { name, own, settings }
+}
+
+/// All combinations of a grid, the last key changing fastest.
+fn combinations(grid: &BTreeMap<String, Vec<toml::Value>>) -> Vec<toml::Table> {
+    grid.iter().fold(vec![toml::Table::new()], |rows, (key, values)| {
+        rows.iter()
+            .flat_map(|row| {
+                values.iter().map(move |value| {
+                    let mut row = row.clone();
+                    row.insert(key.clone(), value.clone());
+                    row
+                })
+            })
+            .collect()
+    })
+}
+
+/// What a run's folder says of it. A run that was not finished is moved aside, and begins again.
+fn done(folder: &Path, epochs: Option<i64>) -> Result<State, TrainError> {
+    if !folder.is_dir() {
+        return Ok(State::Begins);
+    }
+    if folder.join(DIVERGED).is_file() {
+        return Ok(State::Diverged);
+    }
+    let rows = RunDir::open(folder).ok().and_then(|run| run.read_metrics().ok()).unwrap_or_default();
+    let finished = folder.join("curves.png").is_file() && epochs.is_none_or(|n| rows.len() as i64 == n);
+    if finished && !rows.is_empty() {
+        return Ok(State::Done(rows));
+    }
+    let aside = (1..).map(|n| folder.with_extension(format!("unfinished-{n}"))).find(|path| !path.exists());
+    if let Some(aside) = aside {
+        let moved = std::fs::rename(folder, &aside).map_err(|e| FileError::writing(&aside, e));
+        moved.map_err(super::run_dir::RunDirError::from)?;
+    }
+    Ok(State::Begins)
+}

@@ -1,0 +1,117 @@
+//! The outcome of a sweep: a table sorted by score, seeds of the same settings drawn together.
+
+use std::path::Path;
+
+use super::{Cell, State};
+use crate::train::compare::Table;
+use crate::train::history::Score;
+
+/// All runs of one setting, which may differ in their seeds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The settings, without the seed.
+    pub settings: Vec<(String, String)>,
+    /// Best score of each run; NaN for one that diverged.
+    pub scores: Vec<f64>,
+    /// Epoch of the best score of each run.
+    pub epochs: Vec<u32>,
+    /// Names of the folders.
+    pub folders: Vec<String>,
+}
+
+impl Row {
+    /// Mean and standard deviation (of the sample; 0 for one run) over the runs that did not diverge.
+    pub fn mean(&self) -> Option<(f64, f64)> {
+        let good: Vec<f64> = self.scores.iter().copied().filter(|s| s.is_finite()).collect();
+        let n = good.len() as f64;
+        let mean = good.iter().sum::<f64>() / n;
+        let squares: f64 = good.iter().map(|s| (s - mean).powi(2)).sum();
+        (!good.is_empty()).then(|| (mean, if good.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 }))
+    }
+
+    fn diverged(&self) -> usize {
+        self.scores.iter().filter(|s| !s.is_finite()).count()
+    }
+}
+
+/// A sweep's outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepTable {
+    score: Score,
+    rows: Vec<Row>,
+}
+
+impl SweepTable {
+    pub(super) fn new(score: Score) -> Self {
+        SweepTable { score, rows: vec![] }
+    }
+
+    pub(super) fn add(&mut self, cell: &Cell, folder: &Path, state: &State) {
+        let text = |v: &toml::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+        let settings: Vec<_> =
+            cell.own.iter().filter(|(key, _)| *key != "seed").map(|(key, v)| (key.clone(), text(v))).collect();
+        let (score, epoch) = match state {
+            State::Done(rows) => rows
+                .iter()
+                .filter_map(|row| Some((row.score(self.score)?, row.epoch)))
+                .fold((f64::NAN, 0), |best, this| if this.0 > best.0 || best.0.is_nan() { this } else { best }),
+            _ => (f64::NAN, 0),
+        };
+        let at = self.rows.iter().position(|row| row.settings == settings).unwrap_or_else(|| {
+            self.rows.push(Row { settings, scores: vec![], epochs: vec![], folders: vec![] });
+            self.rows.len() - 1
+        });
+        let row = &mut self.rows[at];
+        row.scores.push(score);
+        row.epochs.push(epoch);
+        row.folders.push(folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()));
+    }
+
+    /// The rows, the best mean first, those that diverged last.
+    pub fn rows(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        let mean = |row: &Row| row.mean().map_or(f64::NEG_INFINITY, |(mean, _)| mean);
+        rows.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
+        rows
+    }
+
+    /// As a table of text: a column for every setting that any row has, the score, its epoch, the runs. `bold` marks the
+    /// best row.
+    pub fn table(&self, bold: impl Fn(&str) -> String) -> Table {
+        let rows = self.rows();
+        let mut keys: Vec<String> = vec![];
+        for (key, _) in rows.iter().flat_map(|row| &row.settings) {
+            if !keys.contains(key) {
+                keys.push(key.clone());
+            }
+        }
+        let line = |index: usize, row: &Row| {
+            let setting =
+                |key: &String| row.settings.iter().find(|(k, _)| k == key).map_or("–".into(), |(_, v)| v.clone());
+            let mut values: Vec<String> = keys.iter().map(setting).collect();
+            let spread = |deviation: f64| {
+                if row.scores.len() > 1 { format!(" ± {}", self.score.format(deviation)) } else { String::new() }
+            };
+            let score = row
+                .mean()
+                .map_or(String::new(), |(mean, deviation)| format!("{}{}", self.score.format(mean), spread(deviation)));
+            let diverged = match row.diverged() {
+                0 => String::new(),
+                n if row.scores.len() == 1 => {
+                    let _ = n;
+                    "diverged".into()
+                }
+                n => format!("{n} of {} diverged", row.scores.len()),
+            };
+            values.push([score, diverged].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(", "));
+            values.push(row.epochs.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
+            values.push(row.folders.join(" "));
+            let name = (index + 1).to_string();
+            let mark = |text: String| if index == 0 && row.mean().is_some() { bold(&text) } else { text };
+            (mark(name), values.into_iter().map(mark).collect())
+        };
+        let rows = rows.iter().enumerate().map(|(index, row)| line(index, row)).collect();
+        let last = [self.score.name().to_owned(), "best epoch".into(), "run".into()];
+        Table { row: "rank", columns: keys.iter().cloned().chain(last).collect(), rows }
+    }
+}

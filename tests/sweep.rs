@@ -1,0 +1,70 @@
+//! A sweep as a user runs it: rows and grids, seeds drawn together, runs that diverge, and going on where it stopped.
+
+mod support;
+
+use support::Place;
+
+/// A place with photos and this sweep, whose runs take a second each.
+fn place(sweep: &str) -> Place {
+    let place = Place::with_photos(4);
+    let base = "task = \"classify\"\n[base]\ndata = \"photos\"\nimage_size = 16\nbatch_size = 8\nepochs = 1\ndevice = \"cpu\"\n";
+    place.write("sweep.toml", format!("{base}{sweep}"));
+    place
+}
+
+#[test]
+fn rows_are_run_marked_and_skipped_when_done() {
+    let rows = "[[run]]\noptimizer = \"adam\"\nlr = 1e-3\n[[run]]\noptimizer = \"sgd\"\nlr = 1e30\n[[run]]\nlr = 1e-3\nseed = 1\n";
+    let place = place(rows);
+    let told = place.run("sweep sweep.toml --out s").fine();
+    told.printed(&["run 1 of 3 (lr=0.001 optimizer=adam) begins", "run 2 of 3", "diverged", "written: s/sweep.md"]);
+    let table = String::from_utf8(place.bytes("s/sweep.csv")).expect("text");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 4, "{table}");
+    assert!(lines[0].starts_with("rank,") && lines[0].contains("accuracy,best epoch,run"), "{table}");
+    assert!(lines[3].contains("diverged") && lines[3].contains("sgd"), "those that diverged are last: {table}");
+    assert!(place.has("s/001/best.safetensors") && place.has("s/003/curves.png"));
+    let before = place.bytes("s/001/last.safetensors");
+    // A run that was cut off is moved aside and repeated; what is done stays.
+    std::fs::remove_file(place.path("s/003/curves.png")).expect("removes");
+    let again = place.run("sweep sweep.toml --out s").fine();
+    again.printed(&["run 1 of 3 (lr=0.001 optimizer=adam) is done, 1 epochs", "run 3 of 3 (lr=0.001 seed=1) begins"]);
+    assert!(place.has("s/003/curves.png") && place.has("s/003.unfinished-1/metrics.csv"));
+    assert!(place.bytes("s/001/last.safetensors") == before, "the finished run is as it was");
+}
+
+#[test]
+fn a_grid_draws_seeds_together() {
+    let place = place("[grid]\nlr = [1e-3, 1e-4]\nseed = [0, 1]\n");
+    place.run("sweep sweep.toml --out s").fine().printed(&["run 4 of 4", " ± "]);
+    let table = String::from_utf8(place.bytes("s/sweep.md")).expect("text");
+    assert_eq!(table.lines().count(), 4, "two settings of two seeds each: {table}");
+    assert!(table.lines().nth(2).is_some_and(|best| best.contains("**1**")), "the best is bold: {table}");
+    place.run("sweep sweep.toml --out t --sample 1").fine().printed(&["run 1 of 1"]);
+}
+
+#[test]
+fn wrong_sweeps_are_refused_before_the_first_run() {
+    for (text, parts) in [
+        ("", &["no run", "[[run]]"][..]),
+        ("[[run]]\nlearning = 1\n", &["run 1", "unknown key `learning`"]),
+        ("[[run]]\nlr = 1e-3\n[[run]]\nlr = -1.0\n", &["run 2", "lr", "above 0"]),
+        ("[[runs]]\nlr = 1\n", &["sweep.toml", "runs"]),
+    ] {
+        let place = place(text);
+        place.run("sweep sweep.toml --out s").refused(parts);
+        assert!(!place.has("s/001"));
+    }
+    let place = Place::new();
+    place.write("sweep.toml", "task = \"dance\"");
+    place.run("sweep sweep.toml --out s").refused(&["\"dance\"", "classify, segment or colorize"]);
+}
+
+/// The eleven rows of the reference table are valid.
+#[test]
+fn the_ready_sweep_reads() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sweeps/resnet18.toml");
+    let sweep = shadegrad::train::sweep::Sweep::read(std::path::Path::new(path), None, 0).expect("valid");
+    assert_eq!(sweep.cells.len(), 11);
+    assert_eq!(sweep.cells[0].name, "batch_size=32 epochs=10 lr=0.001 optimizer=adam");
+}
