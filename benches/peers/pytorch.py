@@ -5,10 +5,10 @@
     python benches/peers/pytorch.py --device cuda --batch-size 64 --image-size 224 --amp --channels-last
     python benches/peers/pytorch.py --device cpu --threads 2 --model unet --base 16 --batch-size 4 --image-size 128
 
-unet has a class for every pixel. A step is forward, backward and optimizer on a batch that already lies on the device; each step is timed
-to its end (on CUDA by synchronising). TF32 is off unless --tf32 asks for it. peak_bytes is, on the CPU,
-the process's peak resident memory (with the Python runtime and its libraries; baseline_bytes is what it
-was before the model was made), on CUDA the allocator's peak.
+unet has a class for every pixel. A step is forward, backward and optimizer on a batch that already lies
+on the device; each step is timed to its end (on CUDA by synchronising). TF32 is off unless --tf32 asks for
+it. peak_bytes is, on the CPU, the process's peak resident memory (with the Python runtime and its libraries;
+baseline_bytes is what it was before the model was made), on CUDA the allocator's peak.
 """
 
 import argparse
