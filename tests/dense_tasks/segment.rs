@@ -183,6 +183,9 @@ fn comparison(place: &Place, mean: f64) {
     assert!(worse < mean);
     assert_eq!(text("classes.csv").lines().next(), Some("model,ground,disc,bar"));
     place.run("compare run worse --data set --out side --device cpu").refused(&["side exists already"]);
+    let told =
+        place.run("compare run/best.safetensors run/last.safetensors --data set --out epochs --device cpu").fine();
+    told.printed(&["| run/best.safetensors |", "| run/last.safetensors |"]);
 
     write_photos(place, "colours", [4, 2]);
     let colours = "train colorize --data colours --image-size 32x32 --base 2 --depth 1 --epochs 1 --device cpu";
