@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Times training steps of torchvision's resnet18 in PyTorch and prints one JSON line.
+"""Times training steps of torchvision's resnet18, or of UNet, in PyTorch and prints one JSON line.
 
     python benches/peers/pytorch.py --device cpu --threads 2 --batch-size 16 --image-size 64
     python benches/peers/pytorch.py --device cuda --batch-size 64 --image-size 224 --amp --channels-last
+    python benches/peers/pytorch.py --device cpu --threads 2 --model unet --base 16 --batch-size 4 --image-size 128
 
-A step is forward, backward and optimizer on a batch that already lies on the device; each step is timed
-to its end (on CUDA by synchronising). TF32 is off unless --tf32 asks for it. peak_bytes is, on the CPU,
-the process's peak resident memory (with the Python runtime and its libraries; baseline_bytes is what it
-was before the model was made), on CUDA the allocator's peak.
+unet has a class for every pixel. A step is forward, backward and optimizer on a batch that already lies
+on the device; each step is timed to its end (on CUDA by synchronising). TF32 is off unless --tf32 asks for
+it. peak_bytes is, on the CPU, the process's peak resident memory (with the Python runtime and its libraries;
+baseline_bytes is what it was before the model was made), on CUDA the allocator's peak.
 """
 
 import argparse
@@ -23,9 +24,14 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
+from networks import UNet
+
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=["resnet18", "unet"], default="resnet18")
+    parser.add_argument("--depth", type=int, default=4, help="halvings of unet")
+    parser.add_argument("--base", type=int, default=64, help="channels of unet's first level")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--image-size", type=int, default=64)
@@ -41,6 +47,8 @@ def arguments():
     args = parser.parse_args()
     if min(args.batch_size, args.image_size, args.classes, args.steps) < 1 or args.warmup < 0:
         parser.error("--batch-size, --image-size, --classes and --steps must be at least 1, --warmup at least 0")
+    if min(args.depth, args.base) < 1:
+        parser.error("--depth and --base must be at least 1")
     if args.threads is not None and args.threads < 1:
         parser.error("--threads must be at least 1")
     if args.device == "cuda" and not torch.cuda.is_available():
@@ -56,13 +64,18 @@ def peak_resident_bytes():
 def make_step(args, device):
     """A function that runs one training step and returns the loss, still on the device."""
     order = torch.channels_last if args.channels_last else torch.contiguous_format
-    model = torchvision.models.resnet18(num_classes=args.classes).to(device, memory_format=order).train()
+    if args.model == "unet":
+        model = UNet(3, args.classes, args.depth, args.base)
+    else:
+        model = torchvision.models.resnet18(num_classes=args.classes)
+    model = model.to(device, memory_format=order).train()
     if args.optimizer == "adam":
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     else:
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     images = torch.rand(args.batch_size, 3, args.image_size, args.image_size, device=device).contiguous(memory_format=order)
-    labels = torch.randint(args.classes, (args.batch_size,), device=device)
+    area = (args.image_size, args.image_size) if args.model == "unet" else ()
+    labels = torch.randint(args.classes, (args.batch_size, *area), device=device)
     forward = torch.compile(model) if args.compile else model
     half = torch.float16 if args.device == "cuda" else torch.bfloat16
     scaler = torch.amp.GradScaler(args.device, enabled=args.amp and half == torch.float16)
@@ -104,7 +117,7 @@ def main():
         sys.exit("the loss is not finite: these timings measure nothing")
     median = statistics.median(times)
     print(json.dumps({
-        "step": f"resnet18:{args.batch_size}x{args.image_size}x{args.image_size}",
+        "step": f"{args.model}{f'-{args.base}' if args.model == 'unet' else ''}:{args.batch_size}x{args.image_size}x{args.image_size}",
         "device": args.device,
         "device_name": torch.cuda.get_device_name() if args.device == "cuda" else platform.machine(),
         "dtype": {"float16": "f16", "bfloat16": "bf16"}.get(dtype, dtype), "tf32": args.tf32,

@@ -38,8 +38,9 @@ pub(super) struct Args {
 /// Prints the table and writes it with the figure.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     args.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
-    let open = |path: &PathBuf| Ok((name(path), Checkpoint::open(path)?));
-    let models = args.runs.iter().map(open).collect::<Result<Vec<_>, CliError>>()?;
+    let names = names(&args.runs);
+    let open = |(name, path): (String, &PathBuf)| Ok((name, Checkpoint::open(path)?));
+    let models = names.into_iter().zip(&args.runs).map(open).collect::<Result<Vec<_>, CliError>>()?;
     let options = EvalOptions {
         data: args.data.clone(),
         part: args.split,
@@ -58,6 +59,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     }
     print(format_args!("written: {}/{}", folder.display(), written.join(", ")))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What each run is called: its short name, or its path where others have the same.
+fn names(runs: &[PathBuf]) -> Vec<String> {
+    let short: Vec<String> = runs.iter().map(|path| name(path)).collect();
+    let alone = |name: &String| short.iter().filter(|other| *other == name).count() == 1;
+    short
+        .iter()
+        .zip(runs)
+        .map(|(name, path)| if alone(name) { name.clone() } else { path.display().to_string() })
+        .collect()
 }
 
 /// The last part of a run's path; that of its folder for a checkpoint in one.

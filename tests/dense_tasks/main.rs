@@ -1,0 +1,9 @@
+//! Segmentation and colorization as a user types them, on scenes that are learned in seconds.
+
+mod colorize;
+mod refusals;
+mod scenes;
+mod segment;
+mod start;
+#[path = "../support/mod.rs"]
+mod support;
