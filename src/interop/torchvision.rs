@@ -109,7 +109,7 @@ impl std::fmt::Display for Matching {
         write!(f, "{} tensors loaded", self.loaded)?;
         for (what, names) in [("missing", &self.missing), ("unexpected", &self.unexpected)] {
             if !names.is_empty() {
-                write!(f, ", {what}: {}", shortened(names.clone()).join(", "))?;
+                write!(f, "; {} {what}: {}", names.len(), names.join(", "))?;
             }
         }
         Ok(())

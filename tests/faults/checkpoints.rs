@@ -86,7 +86,7 @@ fn metadata_that_is_missing_or_made_up() {
         told.refused(&["odd.safetensors", &format!("no usable `{key}`"), "best.safetensors"]);
     }
     changed(&place, "bare.safetensors", |file| file.metadata.clear());
-    place.run("predict bare.safetensors photos/disc/00.png --device cpu").refused(&["no usable `model`"]);
+    place.run("predict bare.safetensors photos/disc/00.png --device cpu").refused(&["no usable `task`"]);
     // As a start it is welcome: PyTorch writes no such metadata.
     place.run(&format!("{TRAIN} --init bare.safetensors --out next --batch-size 3 --epochs 1")).fine();
 }

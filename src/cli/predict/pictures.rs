@@ -14,18 +14,22 @@ use crate::train::TrainError;
 use crate::train::colorize::Colorization;
 use crate::train::model::{Checkpoint, Model};
 use crate::train::pictures::{painted, save_png};
-use crate::train::run_dir::new_folder;
+use crate::train::run_dir::{RunDir, new_folder};
 use crate::train::segment::Segmentation;
 
 /// Names for results: the image's, with a number where that is taken.
 struct Names {
-    folder: PathBuf,
+    /// As asked for.
+    out: Option<PathBuf>,
+    /// Made with the first result, so that none is left empty.
+    folder: Option<PathBuf>,
     taken: HashSet<String>,
 }
 
 impl Names {
     fn new(args: &Args) -> Result<Self, CliError> {
-        Ok(Names { folder: new_folder(args.out.as_deref(), "predict")?, taken: HashSet::new() })
+        args.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
+        Ok(Names { out: args.out.clone(), folder: None, taken: HashSet::new() })
     }
 
     fn next(&mut self, image: &Path) -> String {
@@ -40,8 +44,14 @@ impl Names {
         name
     }
 
-    fn path(&self, file: &str) -> PathBuf {
-        self.folder.join(file)
+    fn path(&mut self, file: &str) -> Result<PathBuf, CliError> {
+        let folder = match self.folder.take() {
+            Some(folder) => folder,
+            None => new_folder(self.out.as_deref(), "predict")?,
+        };
+        let path = folder.join(file);
+        self.folder = Some(folder);
+        Ok(path)
     }
 }
 
@@ -69,7 +79,7 @@ pub(super) fn segment(args: &Args, checkpoint: &Checkpoint, images: &[PathBuf]) 
         let small = GrayImage::from_raw(w as u32, h as u32, classes).unwrap_or_default();
         let mask = image::imageops::resize(&small, image.width(), image.height(), FilterType::Nearest);
         let name = names.next(path);
-        let files = [names.path(&format!("{name}-mask.png")), names.path(&format!("{name}-overlay.png"))];
+        let files = [names.path(&format!("{name}-mask.png"))?, names.path(&format!("{name}-overlay.png"))?];
         mask.save(&files[0]).map_err(|e| CliError::Usage(format!("cannot write {}: {e}", files[0].display())))?;
         let colours = painted((image.height(), image.width()), mask.as_raw(), &card.palette);
         let mut overlay = image.clone();
@@ -103,7 +113,7 @@ pub(super) fn colorize(args: &Args, checkpoint: &Checkpoint, images: &[PathBuf])
         };
         let coloured = task.colorize(&mut model, &image)?;
         let name = names.next(path);
-        let file = names.path(&format!("{name}-colour.png"));
+        let file = names.path(&format!("{name}-colour.png"))?;
         save(&coloured, &file)?;
         report(args.json, path, &[file], &[])?;
     }
