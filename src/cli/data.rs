@@ -1,16 +1,24 @@
-//! `shadegrad data check --task TASK DIR`
+//! `shadegrad data check --task TASK DIR` and `shadegrad data preview --task TASK [DIR] --out FILE.png`
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CliError, print};
+use crate::data::Augment;
 use crate::data::check::{CheckOptions, check_classification, check_images, check_segmentation};
+use crate::train::TrainError;
+use crate::train::card::TaskKind;
+use crate::train::config::ImageSize;
+use crate::train::pictures::save_png;
+use crate::train::preview::{PreviewOptions, preview};
 
 /// What to do with a data set.
 #[derive(clap::Subcommand)]
 pub(super) enum Verb {
     /// Read a whole data set and name everything that is wrong with it; exit code 0 or 2
     Check(CheckArgs),
+    /// Draw training samples as augmentation changes them from epoch to epoch
+    Preview(PreviewArgs),
 }
 
 /// What the data is for.
@@ -41,10 +49,43 @@ pub(super) struct CheckArgs {
     seed: u64,
 }
 
+/// What to draw.
+#[derive(clap::Args)]
+pub(super) struct PreviewArgs {
+    /// Data set; built-in scenes when not given
+    #[arg(value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// What it is for
+    #[arg(long, value_enum)]
+    task: Task,
+    /// Changes to show: none, light, strong or a list as in a config file
+    #[arg(long, default_value_t = Augment::LIGHT, value_name = "none|light|strong")]
+    augment: Augment,
+    /// Picture to write; one that is there is replaced
+    #[arg(long, value_name = "FILE.png")]
+    out: PathBuf,
+    /// HEIGHTxWIDTH in pixels, or one number; as in training when not given
+    #[arg(long)]
+    image_size: Option<ImageSize>,
+    /// Samples, a row each
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=50))]
+    samples: u16,
+    /// Epochs, a column each
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=20))]
+    epochs: u16,
+    /// Share held out, where the data has no split of its own
+    #[arg(long, default_value_t = 0.2)]
+    val_split: f64,
+    /// Seed of the training run
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
 /// Runs the verb.
 pub(super) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
     match verb {
         Verb::Check(args) => check(args),
+        Verb::Preview(args) => draw(args),
     }
 }
 
@@ -60,4 +101,24 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     };
     print(&report)?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {
+    let task = match args.task {
+        Task::Classify => TaskKind::Classify,
+        Task::Segment => TaskKind::Segment,
+        Task::Colorize => TaskKind::Colorize,
+    };
+    let options = PreviewOptions {
+        data: args.data.clone(),
+        image_size: args.image_size,
+        seed: args.seed,
+        val_split: args.val_split,
+        samples: args.samples.into(),
+        epochs: args.epochs.into(),
+        ..PreviewOptions::new(task, args.augment.clone())
+    };
+    save_png(&preview(&options)?, &args.out).map_err(TrainError::from)?;
+    print(format!("wrote {}", args.out.display()))?;
+    Ok(ExitCode::SUCCESS)
 }

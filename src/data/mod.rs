@@ -9,11 +9,12 @@
 //! open_images ──► ImageSplits ──► prepare_images ──► PreparedImages ──► ColorizationSource ──► Loader
 //! ```
 //!
-//! [`check`] reads a whole data set and names what is wrong with it.
+//! [`augment`] changes training samples at random between `prepare` and the loader. [`check`] reads a whole data set and names what is wrong with it.
 //!
 //! Everything random goes through [`random`], so what a step sees depends on the seed, the epoch and
 //! the sample alone.
 
+pub mod augment;
 mod batch;
 pub mod check;
 mod cifar;
@@ -42,6 +43,7 @@ mod truncation;
 
 use std::path::Path;
 
+pub use augment::{Augment, Augmentation};
 pub use batch::{Batch, Layout, SampleMut, Source};
 pub use colour::{ColorSpace, lightness};
 pub use dataset::{ClassificationDataset, Splits, Subset};

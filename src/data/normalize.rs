@@ -25,6 +25,13 @@ impl Normalization {
     }
 }
 
+/// Writes the values of RGB bytes by the table of a normalization.
+pub(crate) fn normalize(table: &[[f32; 256]; 3], rgb: &[u8], out: &mut [f32]) {
+    for (out, rgb) in out.as_chunks_mut::<3>().0.iter_mut().zip(rgb.as_chunks::<3>().0) {
+        *out = std::array::from_fn(|channel| table[channel][usize::from(rgb[channel])]);
+    }
+}
+
 /// Exact sums over pixels. Integers, so they are the same in whatever order images are added.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PixelSums {

@@ -5,9 +5,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::augment::Picture;
+use super::normalize::normalize;
 use super::resize::{bytes as image_bytes, square, square_into};
 use super::store::{Store, settle};
-use super::{BadImage, ClassificationDataset, DataError, Layout, Normalization, PixelSums, SampleMut, Source};
+use super::{
+    Augmentation, BadImage, ClassificationDataset, DataError, Layout, Normalization, PixelSums, SampleMut, Source,
+};
 
 /// How to prepare images.
 #[derive(Debug, Clone)]
@@ -178,12 +182,18 @@ impl Prepared {
 pub struct ClassificationSource {
     prepared: Arc<Prepared>,
     table: Box<[[f32; 256]; 3]>,
+    augmentation: Option<Arc<Augmentation>>,
 }
 
 impl ClassificationSource {
     /// Images of `prepared`, normalized.
     pub fn new(prepared: Arc<Prepared>, normalization: &Normalization) -> Self {
-        Self { prepared, table: Box::new(normalization.table()) }
+        Self { prepared, table: Box::new(normalization.table()), augmentation: None }
+    }
+
+    /// The same, with samples changed at random.
+    pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
+        Self { augmentation, ..self }
     }
 }
 
@@ -196,11 +206,14 @@ impl Source for ClassificationSource {
         Layout { image: image_bytes(self.prepared.image_size), labels: 1, targets: 0 }
     }
 
-    fn load(&self, _epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
+    fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
         let pixels = self.prepared.pixels(index)?;
-        for (out, rgb) in sample.image.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
-            for channel in 0..3 {
-                out[channel] = self.table[channel][usize::from(rgb[channel])];
+        match &self.augmentation {
+            None => normalize(&self.table, &pixels, sample.image),
+            Some(augmentation) => {
+                let side = self.prepared.image_size as usize;
+                let picture = Picture { size: (side, side), rgb: &pixels, mask: &[] };
+                augmentation.with(picture, epoch, index, |rgb, _| normalize(&self.table, rgb, sample.image));
             }
         }
         sample.labels[0] = self.prepared.label(index);

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::augment::Picture;
 use super::colour::ColorSpace;
 use super::resize::cover_into;
 use super::store::{Store, settle};
-use super::{BadImage, DataError, ImageDataset, Layout, Progress, SampleMut, SizeOptions, Source};
+use super::{Augmentation, BadImage, DataError, ImageDataset, Layout, Progress, SampleMut, SizeOptions, Source};
 
 /// Images whose channels nowhere differ by more than this are grey; JPEG strays by a few.
 const GREY_SPREAD: u8 = 8;
@@ -138,12 +139,18 @@ impl PreparedImages {
 pub struct ColorizationSource {
     prepared: Arc<PreparedImages>,
     space: ColorSpace,
+    augmentation: Option<Arc<Augmentation>>,
 }
 
 impl ColorizationSource {
     /// Images of `prepared`, with targets in `space`.
     pub fn new(prepared: Arc<PreparedImages>, space: ColorSpace) -> Self {
-        Self { prepared, space }
+        Self { prepared, space, augmentation: None }
+    }
+
+    /// The same, with samples changed at random.
+    pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
+        Self { augmentation, ..self }
     }
 }
 
@@ -157,9 +164,17 @@ impl Source for ColorizationSource {
         Layout { image: area, labels: 0, targets: area * self.space.channels() }
     }
 
-    fn load(&self, _epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
+    fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
         let pixels = self.prepared.pixels(index)?;
-        self.space.encode(&pixels, sample.image, sample.targets);
+        match &self.augmentation {
+            None => self.space.encode(&pixels, sample.image, sample.targets),
+            Some(augmentation) => {
+                let (height, width) = self.prepared.size;
+                let picture = Picture { size: (height as usize, width as usize), rgb: &pixels, mask: &[] };
+                let write = |rgb: &[u8], _: &[u8]| self.space.encode(rgb, sample.image, sample.targets);
+                augmentation.with(picture, epoch, index, write);
+            }
+        }
         Ok(())
     }
 }

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::augment::Picture;
+use super::normalize::normalize;
 use super::resize::{nearest_into, stretch_into};
 use super::store::{Store, settle};
 use super::{
-    BadImage, ClassList, DataError, IGNORED, ImageProblem, Layout, Normalization, PixelSums, Progress, SampleMut,
-    SegmentationDataset, Source,
+    Augmentation, BadImage, ClassList, DataError, IGNORED, ImageProblem, Layout, Normalization, PixelSums, Progress,
+    SampleMut, SegmentationDataset, Source,
 };
 
 /// How to prepare images, with masks or without, that are brought to one size.
@@ -235,12 +237,18 @@ pub(crate) fn count(mask: &[u8], classes: usize) -> (Vec<u64>, u64) {
 pub struct SegmentationSource {
     prepared: Arc<PreparedPairs>,
     table: Box<[[f32; 256]; 3]>,
+    augmentation: Option<Arc<Augmentation>>,
 }
 
 impl SegmentationSource {
     /// Pairs of `prepared`, images normalized.
     pub fn new(prepared: Arc<PreparedPairs>, normalization: &Normalization) -> Self {
-        Self { prepared, table: Box::new(normalization.table()) }
+        Self { prepared, table: Box::new(normalization.table()), augmentation: None }
+    }
+
+    /// The same, with samples changed at random.
+    pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
+        Self { augmentation, ..self }
     }
 }
 
@@ -254,15 +262,21 @@ impl Source for SegmentationSource {
         Layout { image: 3 * pixels, labels: pixels, targets: 0 }
     }
 
-    fn load(&self, _epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
+    fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
         let pair = self.prepared.pair(index)?;
-        let (image, mask) = pair.split_at(3 * self.prepared.pixels());
-        for (out, rgb) in sample.image.chunks_exact_mut(3).zip(image.chunks_exact(3)) {
-            for channel in 0..3 {
-                out[channel] = self.table[channel][usize::from(rgb[channel])];
+        let (rgb, mask) = pair.split_at(3 * self.prepared.pixels());
+        let mut write = |rgb: &[u8], mask: &[u8]| {
+            normalize(&self.table, rgb, sample.image);
+            sample.labels.iter_mut().zip(mask).for_each(|(label, &id)| *label = u32::from(id));
+        };
+        match &self.augmentation {
+            None => write(rgb, mask),
+            Some(augmentation) => {
+                let (height, width) = self.prepared.size;
+                let size = (height as usize, width as usize);
+                augmentation.with(Picture { size, rgb, mask }, epoch, index, write);
             }
         }
-        sample.labels.iter_mut().zip(mask).for_each(|(label, &id)| *label = u32::from(id));
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use super::step::{IGNORED, StepOptions, evaluation_graph, port, training_graph};
 use super::task::Task;
 pub use super::trainer::Outcome;
 use super::trainer::{Observer, Trainer};
+use crate::data::augment::Purpose;
 use crate::data::scenes::SceneDataset;
 use crate::data::{
     Batch, ClassificationSource, Normalization, OpenOptions, PrepareOptions, Prepared, Splits, open_classification,
@@ -209,7 +210,7 @@ pub(super) fn filled(values: &[f32], len: usize) -> std::borrow::Cow<'_, [f32]> 
 }
 
 /// The data of a run: what `--data` names, or the built-in scenes.
-fn open_data(config: &ClassifyConfig) -> Result<Splits, TrainError> {
+pub(super) fn open_data(config: &ClassifyConfig) -> Result<Splits, TrainError> {
     match &config.data {
         Some(path) => {
             let options = OpenOptions { val_split: config.val_split as f32, seed: config.seed };
@@ -259,13 +260,14 @@ pub fn train(config: &ClassifyConfig, observer: &dyn Observer, stop: &AtomicBool
         torchvision::restore(&mut model.session, file, path)?;
     }
     let table = task.card.normalization;
-    let source = |part: &Arc<Prepared>| Arc::new(ClassificationSource::new(part.clone(), &table));
+    let source = |part: &Arc<Prepared>, how| Arc::new(ClassificationSource::new(part.clone(), &table).augmented(how));
+    let augmentation = config.augment.prepare(Purpose::Classify, config.seed);
     let make_run = || {
         let run = RunDir::create(config.out.as_deref(), "classify-resnet18")?;
         run.write_config(&toml)?;
         Ok(run)
     };
-    let trainer = Trainer::new(task, &settings, model, [source(&train), source(&val)], make_run)?;
+    let trainer = Trainer::new(task, &settings, model, [source(&train, augmentation), source(&val, None)], make_run)?;
     let mut lines = vec![
         format!("device: {}", trainer.model().session.engine().name()),
         format!(

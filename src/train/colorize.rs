@@ -18,6 +18,7 @@ use super::segment::STREETS_VAL;
 use super::step::{Update, append_update, port};
 use super::task::Task;
 use super::trainer::{Observer, Outcome, Trainer};
+use crate::data::augment::Purpose;
 use crate::data::scenes::StreetDataset;
 use crate::data::{
     Batch, ColorSpace, ColorizationSource, ImageSplits, Normalization, PreparedImages, SetOptions, SizeOptions,
@@ -207,7 +208,7 @@ pub fn grey(image: &RgbImage) -> RgbImage {
 }
 
 /// The data of a run: what `--data` names, or built-in street scenes.
-fn open_data(config: &ColorizeConfig) -> Result<ImageSplits, TrainError> {
+pub(super) fn open_data(config: &ColorizeConfig) -> Result<ImageSplits, TrainError> {
     if let Some(path) = &config.data {
         let (val_split, seed, skip_bad) = (config.val_split as f32, config.seed, config.skip_bad);
         return Ok(open_images(path, &SetOptions { val_split, seed, skip_bad })?);
@@ -251,14 +252,17 @@ pub fn train(config: &ColorizeConfig, observer: &dyn Observer, stop: &AtomicBool
     let task = Colorization { card, space: config.color_space, training, val: Some(val.clone()) };
     let mut model = Model::for_training(&task, engine, config.batch_size.min(train.len()), config.seed)?;
     let started = config.init.as_deref().map(|path| start_from(&mut model, path)).transpose()?;
-    let source = |part: &Arc<PreparedImages>| Arc::new(ColorizationSource::new(part.clone(), config.color_space));
+    let source = |part: &Arc<PreparedImages>, how| {
+        Arc::new(ColorizationSource::new(part.clone(), config.color_space).augmented(how))
+    };
+    let augmentation = config.augment.prepare(Purpose::Colorize, config.seed);
     let make_run = || {
         let name = if config.skips { "colorize-unet" } else { "colorize-unet-noskip" };
         let run = RunDir::create(config.out.as_deref(), name)?;
         run.write_config(&toml)?;
         Ok(run)
     };
-    let trainer = Trainer::new(task, &settings, model, [source(&train), source(&val)], make_run)?;
+    let trainer = Trainer::new(task, &settings, model, [source(&train, augmentation), source(&val, None)], make_run)?;
     let mut lines = vec![
         format!("device: {}", trainer.model().session.engine().name()),
         format!("data:   {}, {} training and {} validation images", splits.format, train.len(), val.len()),

@@ -61,6 +61,14 @@ pub enum TrainError {
         /// Needed.
         least: usize,
     },
+    /// Classification takes squares.
+    #[error("--image-size {height}x{width}: classification takes square images; give one number")]
+    NotSquare {
+        /// Asked for.
+        height: usize,
+        /// Asked for.
+        width: usize,
+    },
     /// The data's classes are not the checkpoint's.
     #[error(
         "the data has the classes {data:?}, but the checkpoint was trained on {model:?}: give data with the same classes"

@@ -13,6 +13,7 @@ pub mod image_metrics;
 pub mod metrics;
 pub mod model;
 pub mod pictures;
+pub mod preview;
 pub mod run_dir;
 pub mod schedule;
 pub mod segment;

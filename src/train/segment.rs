@@ -18,6 +18,7 @@ use super::segmentation_metrics::SegmentationScores;
 use super::step::{IGNORED, Update, append_update, port};
 use super::task::Task;
 use super::trainer::{Observer, Outcome, Trainer};
+use crate::data::augment::Purpose;
 use crate::data::scenes::StreetDataset;
 use crate::data::{
     self, Batch, PreparedPairs, SegmentationSource, SegmentationSplits, SetOptions, SizeOptions, open_segmentation,
@@ -266,7 +267,7 @@ fn iou_table(classes: &[String], found: &SegmentEvaluation) -> String {
 }
 
 /// The data of a run: what `--data` names, or built-in street scenes.
-fn open_data(config: &SegmentConfig) -> Result<SegmentationSplits, TrainError> {
+pub(super) fn open_data(config: &SegmentConfig) -> Result<SegmentationSplits, TrainError> {
     if let Some(path) = &config.data {
         let (val_split, seed, skip_bad) = (config.val_split as f32, config.seed, config.skip_bad);
         return Ok(open_segmentation(path, &SetOptions { val_split, seed, skip_bad })?);
@@ -314,13 +315,15 @@ pub fn train(config: &SegmentConfig, observer: &dyn Observer, stop: &AtomicBool)
     let mut model = Model::for_training(&task, engine, config.batch_size.min(train.len()), config.seed)?;
     let started = config.init.as_deref().map(|path| start_from(&mut model, path)).transpose()?;
     let table = task.card.normalization;
-    let source = |part: &Arc<PreparedPairs>| Arc::new(SegmentationSource::new(part.clone(), &table));
+    let source =
+        |part: &Arc<PreparedPairs>, how| Arc::new(SegmentationSource::new(part.clone(), &table).augmented(how));
+    let augmentation = config.augment.prepare(Purpose::Segment, config.seed);
     let make_run = || {
         let run = RunDir::create(config.out.as_deref(), &format!("segment-{}", config.model.name()))?;
         run.write_config(&toml)?;
         Ok(run)
     };
-    let trainer = Trainer::new(task, &settings, model, [source(&train), source(&val)], make_run)?;
+    let trainer = Trainer::new(task, &settings, model, [source(&train, augmentation), source(&val, None)], make_run)?;
     let mut lines = vec![
         format!("device:  {}", trainer.model().session.engine().name()),
         format!("data:    {}, {} training and {} validation images", splits.format, train.len(), val.len()),

@@ -1,6 +1,7 @@
 //! What `data` promises: every format opens, every defect is named with its remedy, batches depend on
 //! the seed alone. Fixtures are made here.
 
+mod augment;
 mod colorization;
 mod formats;
 mod images;

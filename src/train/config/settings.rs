@@ -101,6 +101,10 @@ macro_rules! task_settings {
             }
             values {
                 $($values)*
+                /// Random changes to the training images: none, light, strong or a list as in a config file
+                /// [default: none]
+                #[arg(value_name = "none|light|strong")]
+                augment: crate::data::Augment = crate::data::Augment::NONE,
                 /// Optimizer [default: adam]
                 optimizer: Optimizer = Optimizer::Adam,
                 /// Epochs over which the learning rate first rises [default: 0.0]
