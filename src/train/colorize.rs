@@ -7,7 +7,7 @@ use image::RgbImage;
 
 use super::TrainError;
 use super::card::{ModelCard, TaskKind};
-use super::classify::{SCENES_VAL_SEED, filled, spread};
+use super::classify::{filled, spread};
 use super::config::ColorizeConfig;
 use super::history::{EpochRow, Score};
 use super::image_metrics::ImageScores;
@@ -19,7 +19,6 @@ use super::step::{Update, append_update, port};
 use super::task::Task;
 use super::trainer::{Observer, Outcome, Trainer};
 use crate::data::augment::Purpose;
-use crate::data::scenes::StreetDataset;
 use crate::data::{
     Batch, ColorSpace, ColorizationSource, ImageSplits, Normalization, PreparedImages, SetOptions, SizeOptions,
     lightness, open_images, prepare_images,
@@ -214,12 +213,7 @@ pub(super) fn open_data(config: &ColorizeConfig) -> Result<ImageSplits, TrainErr
         return Ok(open_images(path, &SetOptions { val_split, seed, skip_bad })?);
     }
     let size = (config.image_size.height as u32, config.image_size.width as u32);
-    Ok(ImageSplits {
-        train: Arc::new(StreetDataset::new(config.seed, config.scenes, size)),
-        val: Arc::new(StreetDataset::new(config.seed ^ SCENES_VAL_SEED, STREETS_VAL, size)),
-        test: None,
-        format: "built-in street scenes",
-    })
+    Ok(ImageSplits::streets(config.seed, [config.scenes, STREETS_VAL, 0], size))
 }
 
 /// Trains by `config` and writes everything into a new run directory. `stop` ends it after the current step.

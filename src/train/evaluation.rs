@@ -10,11 +10,11 @@ use super::colorize::{Colorization, ColorizeEvaluation};
 use super::config::{ClassifyConfig, ColorizeConfig, SegmentConfig};
 use super::model::{Checkpoint, Model};
 use super::segment::{STREETS_VAL, SegmentEvaluation, Segmentation};
-use crate::data::scenes::{SceneDataset, StreetDataset};
+use crate::data::scenes::SceneDataset;
 use crate::data::{
-    ClassificationDataset, ClassificationSource, ColorizationSource, ImageDataset, Loader, LoaderOptions, OpenOptions,
-    PrepareOptions, Prepared, PreparedImages, PreparedPairs, SegmentationDataset, SegmentationSource, SetOptions,
-    SizeOptions, Source, open_classification, open_images, open_segmentation, prepare, prepare_images,
+    ClassificationDataset, ClassificationSource, ColorizationSource, ImageDataset, ImageSplits, Loader, LoaderOptions,
+    OpenOptions, PrepareOptions, Prepared, PreparedImages, PreparedPairs, SegmentationDataset, SegmentationSource,
+    SetOptions, SizeOptions, Source, open_classification, open_images, open_segmentation, prepare, prepare_images,
     prepare_segmentation,
 };
 use crate::exec;
@@ -75,10 +75,10 @@ fn size(card: &ModelCard, skip_bad: bool) -> SizeOptions {
     SizeOptions { skip_bad, ..SizeOptions::new(h as u32, w as u32) }
 }
 
-/// The validation part of the built-in scenes, of the size of a model.
-fn streets(card: &ModelCard, seed: u64) -> StreetDataset {
+/// Numbers of built-in street scenes, and their size, for a model.
+fn streets(card: &ModelCard) -> ([usize; 3], (u32, u32)) {
     let [h, w] = card.image_size.map(|side| side as u32);
-    StreetDataset::new(seed ^ SCENES_VAL_SEED, STREETS_VAL, (h, w))
+    ([1, STREETS_VAL, 0], (h, w))
 }
 
 /// One of the parts of a data set.
@@ -144,7 +144,10 @@ pub fn pairs(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Arc<Prepa
             let splits = open_segmentation(path, &split)?;
             choose(options, splits.train, splits.val, splits.test)?
         }
-        None => Arc::new(streets(card, split.seed)),
+        None => {
+            let (counts, size) = streets(card);
+            SegmentationSplits::streets(split.seed, counts, size).val
+        }
     };
     if set.classes().names != card.classes {
         let (data, model) = (set.classes().names.clone(), card.classes.clone());
@@ -166,7 +169,10 @@ pub fn images(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Arc<Prep
             let splits = open_images(path, &split)?;
             choose(options, splits.train, splits.val, splits.test)?
         }
-        None => Arc::new(streets(&checkpoint.card, split.seed)),
+        None => {
+            let (counts, size) = streets(&checkpoint.card);
+            ImageSplits::streets(split.seed, counts, size).val
+        }
     };
     Ok(Arc::new(prepare_images(&[set], &size(&checkpoint.card, options.skip_bad), &|_, _| {})?.remove(0)))
 }

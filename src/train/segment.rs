@@ -7,7 +7,7 @@ use image::RgbImage;
 
 use super::TrainError;
 use super::card::{ModelCard, TaskKind};
-use super::classify::{SCENES_VAL_SEED, filled, normalization, spread};
+use super::classify::{filled, normalization, spread};
 use super::config::{SegmentConfig, SegmentLoss};
 use super::history::{EpochRow, Score};
 use super::metrics::ConfusionMatrix;
@@ -19,7 +19,6 @@ use super::step::{IGNORED, Update, append_update, port};
 use super::task::Task;
 use super::trainer::{Observer, Outcome, Trainer};
 use crate::data::augment::Purpose;
-use crate::data::scenes::StreetDataset;
 use crate::data::{
     self, Batch, PreparedPairs, SegmentationSource, SegmentationSplits, SetOptions, SizeOptions, open_segmentation,
     prepare_segmentation,
@@ -273,13 +272,7 @@ pub(super) fn open_data(config: &SegmentConfig) -> Result<SegmentationSplits, Tr
         return Ok(open_segmentation(path, &SetOptions { val_split, seed, skip_bad })?);
     }
     let size = (config.image_size.height as u32, config.image_size.width as u32);
-    Ok(SegmentationSplits {
-        train: Arc::new(StreetDataset::new(config.seed, config.scenes, size)),
-        val: Arc::new(StreetDataset::new(config.seed ^ SCENES_VAL_SEED, STREETS_VAL, size)),
-        test: None,
-        format: "built-in street scenes",
-        left_out: vec![],
-    })
+    Ok(SegmentationSplits::streets(config.seed, [config.scenes, STREETS_VAL, 0], size))
 }
 
 /// Trains by `config` and writes everything into a new run directory. `stop` ends it after the current step.
