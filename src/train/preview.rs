@@ -45,9 +45,9 @@ struct Sample {
     mask: Vec<u8>,
 }
 
-/// Draws training samples as they are and as they are in the first epochs: for the same seed and settings, what a run
-/// sees (where no image of the data is left out as unreadable). Masks lie over the images in the classes' colours, what
-/// is ignored is darkened.
+/// Draws training samples as they are and as they are in the first epochs (from 1, as in a run): for the same seed and
+/// settings what a run sees, where no image of the data is left out as unreadable. Masks lie over the images in the
+/// classes' colours; what is ignored is darkened.
 ///
 /// # Errors
 /// Settings out of range, data that cannot be read, more than one picture holds.
@@ -118,7 +118,7 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, TrainError> {
     let mut rows = vec![];
     for Sample { index, name, rgb, mask } in &samples {
         let mut row = vec![(shown(rgb, mask), name.clone())];
-        for epoch in 0..options.epochs as u64 {
+        for epoch in 1..=options.epochs as u64 {
             let picture = Picture { size: (size.height, size.width), rgb, mask };
             let changed = match &augmentation {
                 Some(augmentation) => augmentation.with(picture, epoch, *index, shown),

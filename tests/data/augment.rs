@@ -1,4 +1,4 @@
-//! Augmentation: what each operation does to pixels, that image and mask move alike, and that chance is in the key alone.
+//! Augmentation: what each operation does to pixels, that image and mask move alike, and that chance lies in the key.
 
 use std::sync::Arc;
 
@@ -12,7 +12,9 @@ use shadegrad::data::{
     ImageDataset, Loader, LoaderOptions, Normalization, PrepareOptions, SegmentationDataset, SegmentationSource,
     SizeOptions, Source, prepare, prepare_images, prepare_segmentation,
 };
-use shadegrad::train::config::SegmentConfig;
+use shadegrad::train::card::TaskKind;
+use shadegrad::train::config::{ImageSize, SegmentConfig};
+use shadegrad::train::preview::{PreviewOptions, preview};
 
 const SIZE: (usize, usize) = (24, 32);
 
@@ -117,19 +119,8 @@ fn flips_and_shifts_are_exact() {
     assert_eq!(of(&flip, &rgb, 0, 0), from(&|x, y| (width - 1 - x, y)));
     // The order of a list is the order of the operations: shifted to the right, then turned counter-clockwise.
     let both = Map::shift(3.0, 0.0).then(Map::rotation(90.0));
-    assert_eq!(both, Map::rotation(90.0).then(Map::shift(6.1e-17 * 3.0, -3.0)).rounded_like(both));
-}
-
-/// Compares maps up to the rounding of cos 90°.
-trait RoundedLike {
-    fn rounded_like(self, other: Map) -> Map;
-}
-
-impl RoundedLike for Map {
-    fn rounded_like(self, other: Map) -> Map {
-        let near = self.0.iter().zip(other.0).all(|(a, b)| (a - b).abs() < 1e-9);
-        if near { other } else { self }
-    }
+    let other = Map::rotation(90.0).then(Map::shift(0.0, -3.0));
+    assert!(both.0.iter().zip(other.0).all(|(a, b)| (a - b).abs() < 1e-9), "{both:?} {other:?}");
 }
 
 #[test]
@@ -378,4 +369,20 @@ fn lists_read_back_and_what_makes_no_sense_is_refused() {
     let step = Step::of(Op::Hue { degrees: 5.0 });
     let twice = Augment::list(vec![step, step], Outside::Reflect).expect_err("twice");
     assert_eq!(twice, AugmentError::Twice { place: 2, key: "hue" });
+}
+
+#[test]
+fn a_preview_shows_samples_of_every_task() {
+    for task in [TaskKind::Classify, TaskKind::Segment, TaskKind::Colorize] {
+        let image_size = Some(ImageSize { height: 48, width: 48 });
+        let of = |augment| PreviewOptions { image_size, samples: 2, epochs: 2, ..PreviewOptions::new(task, augment) };
+        let (plain, changed) =
+            (preview(&of(Augment::NONE)).expect("draws"), preview(&of(Augment::STRONG)).expect("draws"));
+        assert_eq!(plain.height(), changed.height());
+        assert_ne!(plain, changed, "{}", task.name());
+    }
+    let image_size = Some(ImageSize { height: 48, width: 64 });
+    let options = PreviewOptions { image_size, ..PreviewOptions::new(TaskKind::Classify, Augment::LIGHT) };
+    let message = preview(&options).expect_err("no square").to_string();
+    assert!(message.contains("48x64") && message.contains("square"), "{message}");
 }

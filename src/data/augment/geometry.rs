@@ -78,7 +78,7 @@ impl Iterator for Row {
     }
 }
 
-/// Writes the RGB picture `from` of `(height, width)`, moved by `map`, into `to`: bilinear, outside as told (`mean` is the
+/// Writes the RGB picture `from` of `(height, width)`, moved by `map`, into `to`: bilinear, outside as told (with the
 /// picture's mean colour).
 pub fn warp_image(from: &[u8], size: (usize, usize), map: &Map, outside: (Outside, [u8; 3]), to: &mut [u8]) {
     let (height, width) = size;
