@@ -14,8 +14,8 @@ use crate::data::scenes::SceneDataset;
 use crate::data::{
     ClassificationDataset, ClassificationSource, ColorizationSource, ImageDataset, ImageSplits, Loader, LoaderOptions,
     OpenOptions, PrepareOptions, Prepared, PreparedImages, PreparedPairs, SegmentationDataset, SegmentationSource,
-    SetOptions, SizeOptions, Source, open_classification, open_images, open_segmentation, prepare, prepare_images,
-    prepare_segmentation,
+    SegmentationSplits, SetOptions, SizeOptions, Source, open_classification, open_images, open_segmentation, prepare,
+    prepare_images, prepare_segmentation,
 };
 use crate::exec;
 
