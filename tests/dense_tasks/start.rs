@@ -36,7 +36,10 @@ fn the_body_of_a_classifier_is_taken_over() {
 
     let told = place.run(&format!("{line} --decoder fcn8s --init seg/last.safetensors --out finer")).fine();
     // Of the head, the scores fit; the enlargement is another one.
-    told.printed(&["102 tensors loaded, missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight"]);
+    told.printed(&[
+        "102 tensors loaded; 7 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias, \
+         upscore.weight",
+    ]);
     let unet = format!("train segment --data set --model unet --base 4 --depth 2 {STILL} --init body --out none");
     place.run(&unet).refused(&["body/best.safetensors", "no tensor has the name and shape"]);
     assert!(!place.has("none"), "nothing is written for a run that cannot start");
