@@ -68,7 +68,7 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
     let mut variants = BTreeMap::new();
     for (name, graph) in graphs() {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
-            for tiling in [Tiling::Workgroup, Tiling::Register] {
+            for tiling in [Tiling::Workgroup, Tiling::Register, Tiling::Subgroup] {
                 let made = shader(&planned.call, tiling);
                 assert!(made.workgroups > 0, "{name}: {} has nothing to do", planned.call.kernel);
                 let label = || (planned.call.clone(), format!("{} in {name} ({tiling:?})", planned.call.kernel));
@@ -81,10 +81,10 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
 
 fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    // No capability beyond what every adapter has.
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
-        .validate(&module)
-        .map_err(|e| e.emit_to_string(source))?;
+    // No capability beyond what every adapter has, but where a shader is chosen for adapters with subgroups.
+    let capabilities = if source.contains("subgroup") { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    let info =
+        Validator::new(ValidationFlags::all(), capabilities).validate(&module).map_err(|e| e.emit_to_string(source))?;
     Ok((module, info))
 }
 

@@ -120,7 +120,11 @@ impl GpuEngine {
 
     /// The main loop that matrix kernels get here: barriers are what software adapters are slowest at.
     pub fn tiling(&self) -> Tiling {
-        if self.gpu.info.kind == Software { Tiling::Register } else { Tiling::Workgroup }
+        match (self.gpu.info.kind, self.gpu.info.subgroups) {
+            (Software, Some((8, 8))) => Tiling::Subgroup,
+            (Software, _) => Tiling::Register,
+            _ => Tiling::Workgroup,
+        }
     }
 
     /// Gives the device back; every later call returns [`ExecError::DeviceLost`].

@@ -11,9 +11,16 @@ pub enum Tiling {
     /// Tiles in workgroup memory, for GPUs.
     Workgroup,
     /// Registers only, for software adapters: barriers are expensive there (a 64×64 workgroup tile reached 2–3 GFLOP/s
-    /// on llvmpipe, registers alone 8–11), and an address that is the same for all invocations is loaded once.
+    /// on llvmpipe, registers alone 8–11).
     Register,
+    /// As `Register`, for software adapters with subgroups of [`SUBGROUP`]: the invocations of one load different rows of
+    /// the left operand and show them to each other. llvmpipe (Mesa 22.3) loads inside of a loop lane by lane, even from
+    /// one address for all, while a shuffle is one instruction: 9.2 GFLOP/s a core where `Register` reaches 5.
+    Subgroup,
 }
+
+/// Invocations in a subgroup, and in a workgroup, of [`Tiling::Subgroup`].
+pub const SUBGROUP: usize = 8;
 
 /// Along which axis the left operand's vectors run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,13 +60,20 @@ impl Tile {
                 rows_each: if vectors { 2 } else { 8 },
                 depth: if vectors { 16 } else { 4 },
             },
-            // llvmpipe (Mesa 22.3) loads every vector lane by lane, so what counts is FMAs per load: 8×2 vectors do 16
-            // FMAs a load. Measured over a ResNet18 step: 2×4 per invocation 16.4 s of CPU time, 8×4 10.4 s but 30 s to
-            // compile, 8×2 8.5 s and 2 s.
-            Tiling::Register => {
-                let columns_each = if (n / LANES).is_multiple_of(2) { 2 } else { 1 };
-                let rows_each = if vectors { 2 } else { 8 };
-                Tile { tiling, threads: [1, 8], columns_each, rows_each, depth: 1 }
+            // Neighbours along the columns, so that their loads of the right operand lie side by side: with neighbours
+            // along the rows, 8×2 vectors each, a product of 4096×64×576 ran at 1.8 GFLOP/s a core instead of 5.
+            Tiling::Register | Tiling::Subgroup => {
+                let tx = (n / LANES).next_power_of_two().min(SUBGROUP);
+                let threads = [tx, SUBGROUP / tx];
+                let held = tiling == Tiling::Subgroup;
+                let columns_each = if !held && (n / LANES).is_multiple_of(2 * tx) { 2 } else { 1 };
+                // What is held by shuffles costs no load, so more rows share a load of the right operand.
+                let rows_each = match (held, vectors) {
+                    (true, false) => 16,
+                    (true, true) | (false, false) => 8,
+                    (false, true) => 2,
+                };
+                Tile { tiling, threads, columns_each, rows_each, depth: 1 }
             }
         }
     }
@@ -82,7 +96,7 @@ pub fn main_loop(tile: Tile, operands: Operands, m: usize, n: usize) -> String {
     let (tiles_m, tiles_n) = (m.div_ceil(tile.rows(operands)), n.div_ceil(tile.columns()));
     // Guards that can never be false are left out of the inner loop.
     let _ = writeln!(out, "const N_EXACT: bool = {};", n.is_multiple_of(tile.columns()));
-    let _ = writeln!(out, "const K_EXACT: bool = {};", tile.tiling == Tiling::Register);
+    let _ = writeln!(out, "const K_EXACT: bool = {};", tile.tiling != Tiling::Workgroup);
     let [tx, ty] = tile.threads;
     let (rows, cols) = (tile.rows_each, tile.columns_each);
     let constants = [
@@ -106,14 +120,16 @@ pub fn main_loop(tile: Tile, operands: Operands, m: usize, n: usize) -> String {
         let _ = writeln!(out, "var<workgroup> tile_a: array<vec4<f32>, {a}>;");
         let _ = writeln!(out, "var<workgroup> tile_b: array<vec4<f32>, {b}>;");
     }
-    let lid = |axis: usize| if tile.threads[axis] == 1 { "0u" } else { ["lid.x", "lid.y"][axis] };
+    let subgroup = tile.tiling == Tiling::Subgroup;
+    let along = if subgroup { ["lane % TX", "lane / TX"] } else { ["lid.x", "lid.y"] };
+    let place = |axis: usize| if tile.threads[axis] == 1 { "0u" } else { along[axis] };
     let _ = write!(
         out,
-        "@compute @workgroup_size({tx}, {ty}, 1)
+        "@compute @workgroup_size({})
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
+    @builtin({}
 ) {{
     let tile = wid.x + wid.y * count.x;
     let batch = tile / (TILES_N * TILES_M);
@@ -123,14 +139,17 @@ fn main(
         let tx = {};
         let ty = {};
 ",
-        lid(0),
-        lid(1),
+        // A lane's number is there along one axis only.
+        if subgroup { SUBGROUP.to_string() } else { format!("{tx}, {ty}") },
+        if subgroup { "subgroup_invocation_id) lane: u32," } else { "local_invocation_id) lid: vec3<u32>," },
+        place(0),
+        place(1),
     );
     for (i, j) in pairs(accumulators(operands, rows), cols) {
         let _ = writeln!(out, "        var c{i}_{j} = vec4<f32>();");
     }
     match tile.tiling {
-        Tiling::Register => register_loop(&mut out, tile, operands),
+        Tiling::Register | Tiling::Subgroup => register_loop(&mut out, tile, operands),
         Tiling::Workgroup => workgroup_loop(&mut out, tile, operands),
     }
     for (i, j) in pairs(accumulators(operands, rows), cols) {
@@ -179,28 +198,44 @@ fn multiply(
 }
 
 /// Inner loops that read the operands from global memory: one over the taps and one over their channels, so that what
-/// depends on the tap alone is computed once; or one over the pixels.
+/// depends on the tap alone is computed once; or one over the pixels. With [`Tiling::Subgroup`] an invocation loads
+/// every [`SUBGROUP`]th row for all of them, else the rows that it computes.
 fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
-    let rows = 0..tile.rows_each;
-    for i in rows.clone() {
-        let _ = writeln!(out, "        let row{i} = a_row(batch, m0 + ty + {i}u * TY);");
+    let subgroup = tile.tiling == Tiling::Subgroup;
+    let loaded = if subgroup { tile.rows_each * tile.threads[1] / SUBGROUP } else { tile.rows_each };
+    for i in 0..loaded {
+        let row = if subgroup { format!("lane + {}u", i * SUBGROUP) } else { format!("ty + {i}u * TY") };
+        let _ = writeln!(out, "        let row{i} = a_row(batch, m0 + {row});");
     }
+    // Row ty + i · TY of the tile, where it is held.
+    let a = |i: usize| {
+        let first = i * tile.threads[1];
+        let lane = if tile.threads[1] == 1 { "" } else { " + ty" };
+        match subgroup {
+            true => format!("subgroupShuffle(v{}, {}u{lane})", first / SUBGROUP, first % SUBGROUP),
+            false => format!("v{i}"),
+        }
+    };
     if operands == Operands::RowsInVectors {
         out.push_str("        for (var k = k_begin(batch); k < k_end(batch); k++) {\n");
         out.push_str("            let p = pixel(batch, k);\n");
-        let b = |_, j| format!("b_load(batch, k, n0 + tx + {j}u * TX)");
-        multiply(out, tile, operands, |i| format!("a_load(row{i}, p)"), b);
+        for i in 0..loaded {
+            let _ = writeln!(out, "            let v{i} = a_load(row{i}, p);");
+        }
+        multiply(out, tile, operands, a, |_, j| format!("b_load(batch, k, n0 + tx + {j}u * TX)"));
         out.push_str("        }\n");
         return;
     }
     out.push_str("        for (var tap = 0u; tap < taps(batch); tap++) {\n");
-    for i in rows {
+    for i in 0..loaded {
         let _ = writeln!(out, "            let tap{i} = a_tap(batch, row{i}, tap);");
     }
     out.push_str("            let weights = b_tap(batch, tap);\n");
     out.push_str("            for (var c = 0u; c < TAP4; c++) {\n");
-    let b = |term, j| format!("b_load(weights, c * 4u + {term}u, n0 + tx + {j}u * TX)");
-    multiply(out, tile, operands, |i| format!("a_load(tap{i}, c)"), b);
+    for i in 0..loaded {
+        let _ = writeln!(out, "            let v{i} = a_load(tap{i}, c);");
+    }
+    multiply(out, tile, operands, a, |term, j| format!("b_load(weights, c * 4u + {term}u, n0 + tx + {j}u * TX)"));
     out.push_str("            }\n        }\n");
 }
 
