@@ -8,7 +8,7 @@ mod state;
 use std::sync::Arc;
 
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
-pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable};
+pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable, names};
 
 use crate::shape::TensorType;
 

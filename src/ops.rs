@@ -1,5 +1,6 @@
 //! Operations, one file a family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
 
+mod average;
 mod conv;
 mod conv_transpose;
 mod dice;
@@ -21,6 +22,7 @@ pub use conv_transpose::conv_transpose2d;
 pub use dice::{Dice, DiceOptions, dice_loss};
 pub use dropout::{Dropout, dropout};
 pub use elementwise::{Activation, Binary, BinaryOp, Unary, UnaryGrad, activation, add, add_bias, mul, relu, scale};
+pub use average::{AVERAGE, Accumulate, HYPER_DECAY, HYPER_KEEP, MovingAverage, accumulate, moving_average};
 pub use loss::{CrossEntropyOptions, Reduction, SoftmaxCrossEntropy, softmax_cross_entropy};
 pub use memory::{Assign, Fill, Pack, Reshape, assign, fill, flatten, pack_parameters, reshape};
 pub use metrics::{Argmax, Confusion, argmax, confusion};

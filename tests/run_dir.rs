@@ -17,6 +17,7 @@ fn row(epoch: u32) -> EpochRow {
         scores: vec![(Score::TrainAccuracy, 1.0 / 3.0), (Score::Accuracy, 0.5)],
         lr: 1e-3,
         images_per_s: 1234.5,
+        data_wait: 0.125,
         seconds: 2.25,
     }
 }
@@ -128,7 +129,7 @@ fn metrics_read_back_exactly_and_the_header_stands_once() {
         assert_eq!(run.read_metrics().expect("reads"), rows[..=done]);
     }
     let text = fs::read_to_string(run.metrics_path()).expect("reads");
-    let header = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,images_per_s,seconds";
+    let header = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,images_per_s,data_wait,seconds";
     assert_eq!(text.lines().next(), Some(header));
     assert_eq!((text.matches("epoch").count(), text.lines().count()), (1, 4));
 }

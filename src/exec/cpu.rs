@@ -1,6 +1,7 @@
 //! The CPU engine: every kernel's twin in Rust, generic over f32 and f64. It is the reference for the shaders, the f64
 //! engine of gradient checks, and the default where there is no GPU.
 
+pub mod average;
 pub mod conv;
 pub mod dice;
 pub mod elementwise;

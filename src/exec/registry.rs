@@ -78,6 +78,9 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(optimizer::adam),
     kernel!(optimizer::sum_squares),
     kernel!(optimizer::clip_scale),
+    kernel!(average::accumulate),
+    kernel!(average::accumulated_mean),
+    kernel!(average::moving_average),
 ];
 
 /// A kernel by name.

@@ -133,6 +133,31 @@ impl<E: Engine + ?Sized> Session<E> {
         Ok((Port { name: name.into(), ty: spec.ty.clone(), slice }, id.0))
     }
 
+    /// Reads all states of a group as they lie in memory.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn read_group(&mut self, group: Group) -> Result<Vec<E::Scalar>, ExecError> {
+        self.engine.read(0, self.group_slice(group))
+    }
+
+    /// Writes all states of a group, as [`Session::read_group`] gives them.
+    ///
+    /// # Errors
+    /// When the length is wrong.
+    pub fn write_group(&mut self, group: Group, data: &[E::Scalar]) -> Result<(), ExecError> {
+        let slice = self.group_slice(group);
+        match data.len() == slice.len {
+            true => self.engine.write(0, slice, data),
+            false => Err(port_error("a group of states", &format!("{} numbers for {}", data.len(), slice.len))),
+        }
+    }
+
+    fn group_slice(&self, group: Group) -> Slice {
+        let len = self.states.layout().group_len[group as usize];
+        Slice { buffer: Buffer::State(group), offset: 0, len }
+    }
+
     /// Writes a state in logical order.
     ///
     /// # Errors

@@ -81,6 +81,13 @@ impl Init {
     }
 }
 
+/// Whether a pattern names a state or a layer that it belongs to.
+pub fn names(pattern: &str, state: &str) -> bool {
+    let ends = state.match_indices('.').map(|(end, _)| end).chain([state.len()]);
+    let pattern = wildmatch::WildMatch::new(pattern);
+    ends.into_iter().any(|end| pattern.matches(&state[..end]))
+}
+
 /// A state's description.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StateSpec {
@@ -105,6 +112,7 @@ pub struct StateId(pub(crate) usize);
 pub struct StateTable {
     specs: Vec<StateSpec>,
     by_name: HashMap<String, StateId>,
+    frozen: Vec<String>,
 }
 
 /// Where each state lies.
@@ -119,11 +127,20 @@ pub struct StateLayout {
 }
 
 impl StateTable {
+    /// A table whose parameters are not trained where one of the patterns names them: a name, a layer above it, or
+    /// either with `*` for any characters.
+    pub fn freezing(patterns: &[String]) -> Self {
+        StateTable { frozen: patterns.to_vec(), ..Self::default() }
+    }
+
     /// Adds a state, or finds it again if it is there with the same shape.
     ///
     /// # Errors
     /// The type of the state of that name when it differs.
-    pub fn add(&mut self, spec: StateSpec) -> Result<StateId, TensorType> {
+    pub fn add(&mut self, mut spec: StateSpec) -> Result<StateId, TensorType> {
+        if spec.group == Group::Parameters && self.frozen.iter().any(|pattern| names(pattern, &spec.name)) {
+            spec.group = Group::Frozen;
+        }
         if let Some(&id) = self.by_name.get(&spec.name) {
             let known = &self.specs[id.0];
             return if known.ty == spec.ty { Ok(id) } else { Err(known.ty.clone()) };

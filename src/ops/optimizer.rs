@@ -6,7 +6,7 @@ use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
 /// Length of the input made by [`hyper_values`].
-pub const HYPER_LEN: usize = 4;
+pub const HYPER_LEN: usize = 8;
 
 /// SGD as in PyTorch: `g += λ·p; v = μ·v + g; p −= lr · (nesterov ? g + μ·v : v)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,7 +50,7 @@ impl Default for AdamOptions {
     }
 }
 
-/// Inputs: parameters, gradients, momentum (all flat), hyper `[4]`, clip `[4]`, guard `[1]`.
+/// Inputs: parameters, gradients, momentum (all flat), hyper `[8]`, clip `[4]`, guard `[1]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd {
     options: SgdOptions,
@@ -58,7 +58,7 @@ pub struct Sgd {
     clip: bool,
 }
 
-/// Inputs: parameters, gradients, both moments (all flat), hyper `[4]`, clip `[4]`, guard `[1]`.
+/// Inputs: parameters, gradients, both moments (all flat), hyper `[8]`, clip `[4]`, guard `[1]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
     options: AdamOptions,
@@ -73,10 +73,17 @@ pub struct ClipScale {
     pub max_norm: f32,
 }
 
-/// What the input `hyper` holds at optimizer step `t` (from 1): lr, `1 / (1 − β1^t)`, `1 / sqrt(1 − β2^t)`, unused.
+/// What the input `hyper` holds at optimizer step `t` (from 1): lr, `1 / (1 − β1^t)`, `1 / sqrt(1 − β2^t)`, and zeros:
+/// see [`super::HYPER_DECAY`] and [`super::HYPER_KEEP`].
 pub fn hyper_values(lr: f64, betas: [f64; 2], t: u64) -> [f32; HYPER_LEN] {
     let correction = |beta: f64| 1.0 - beta.powf(t as f64);
-    [lr as f32, (1.0 / correction(betas[0])) as f32, (1.0 / correction(betas[1]).sqrt()) as f32, 0.0]
+    let mut values = [0.0; HYPER_LEN];
+    values[..3].copy_from_slice(&[
+        lr as f32,
+        (1.0 / correction(betas[0])) as f32,
+        (1.0 / correction(betas[1]).sqrt()) as f32,
+    ]);
+    values
 }
 
 /// Appends the factor that brings the norm of all gradients to at most `max_norm`.
@@ -87,7 +94,8 @@ pub fn clip_scale(g: &mut Graph, grads: Value, max_norm: f32) -> Result<Value, G
     g.add1(ClipScale { max_norm }, &[grads])
 }
 
-fn moment(g: &mut Graph, name: &str) -> Result<Value, GraphError> {
+/// A state as long as all parameters.
+pub(super) fn moment(g: &mut Graph, name: &str) -> Result<Value, GraphError> {
     let len = g.states().layout().group_len[Group::Parameters as usize];
     g.state(name, TensorType::flat(len), Group::Moments, Init::Constant(0.0), false)
 }

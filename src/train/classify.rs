@@ -8,21 +8,24 @@ use super::card::{ModelCard, TaskKind};
 use super::config::{ClassifyConfig, Normalize};
 use super::history::{EpochRow, Score};
 use super::metrics::ConfusionMatrix;
+use super::launch::Launch;
 use super::model::{Model, checkpoint_path};
 use super::pictures::{self, Curve, Sheet};
 use super::run_dir::RunDir;
-use super::step::{IGNORED, StepOptions, evaluation_graph, port, training_graph};
+use super::step::{
+    IGNORED, Phase, StepOptions, Update, append_loss, append_training, evaluation_graph, port,
+};
 use super::task::Task;
 pub use super::trainer::Outcome;
 use super::trainer::{Observer, Trainer};
 use crate::data::augment::Purpose;
 use crate::data::scenes::SceneDataset;
 use crate::data::{
-    Batch, ClassificationSource, Normalization, OpenOptions, PrepareOptions, Prepared, Splits, open_classification,
-    prepare,
+    Batch, ClassificationSource, Normalization, OpenOptions, PrepareOptions, Prepared, Source, Splits,
+    open_classification, prepare,
 };
-use crate::exec::{self, AnyEngine, ExecError, PlanId, Session};
-use crate::fuse::FuseOptions;
+use crate::exec::{AnyEngine, ExecError, PlanId, Session};
+use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable};
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
@@ -60,7 +63,7 @@ impl ClassifyConfig {
 /// Classification as a task of the common loop.
 pub struct Classification {
     card: ModelCard,
-    step: Option<StepOptions>,
+    training: Option<(CrossEntropyOptions, Update)>,
     val: Option<Arc<Prepared>>,
 }
 
@@ -94,7 +97,7 @@ impl Classification {
         if card.task != TaskKind::Classify {
             return Err(TrainError::OtherTask { task: card.task, wanted: TaskKind::Classify });
         }
-        Ok(Classification { card, step: None, val: None })
+        Ok(Classification { card, training: None, val: None })
     }
 
     /// Probabilities of all classes for images that are normalized and of the card's size, `[N,H,W,3]`, at most
@@ -117,10 +120,14 @@ impl Task for Classification {
         &self.card
     }
 
-    fn training_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError> {
-        let mut step = self.step.ok_or(GraphError::EvaluationOnly)?;
-        step.images[0] = n;
-        training_graph(states, &|g, x, mode| self.card.network.apply(g, x, mode), step)
+    fn training_graph(&self, states: StateTable, n: usize, phase: Phase) -> Result<Graph, GraphError> {
+        let (loss, update) = self.training.as_ref().ok_or(GraphError::EvaluationOnly)?;
+        let ([h, w], mut g) = (self.card.image_size, Graph::with_states(states));
+        let network = |g: &mut Graph, x, mode| self.card.network.apply(g, x, mode);
+        let ends = append_loss(&mut g, &network, [n, h, w, 3], *loss)?;
+        append_training(&mut g, ends, update, phase)?;
+        fuse(&mut g, FuseOptions::default());
+        Ok(g)
     }
 
     fn evaluation_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError> {
@@ -234,12 +241,10 @@ pub(super) fn open_data(config: &ClassifyConfig) -> Result<Splits, TrainError> {
 pub fn train(config: &ClassifyConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
     config.validate()?;
     config.require_large_images()?;
-    // What can be refused at once comes before the data, which takes a while to read; the run directory comes last, so
-    // that a refused run leaves none behind.
-    let (toml, settings) = (config.to_toml()?, config.settings());
-    config.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
-    let engine = exec::open(&config.device)?;
-    let init = config.init.as_deref().map(checkpoint_path).transpose()?;
+    let launch = Launch::new(config.settings(), config.to_toml()?)?;
+    let settings = &launch.settings;
+    let init = config.init.as_deref().filter(|_| launch.resumed.is_none());
+    let init = init.map(checkpoint_path).transpose()?;
     let init = init.map(|path| TensorFile::read(&path).map(|file| (file, path))).transpose()?;
     let splits = open_data(config)?;
     let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(config.image_size as u32) };
@@ -254,20 +259,20 @@ pub fn train(config: &ClassifyConfig, observer: &dyn Observer, stop: &AtomicBool
         image_size: [config.image_size; 2],
         normalization: normalization(config.normalize, || train.sums().normalization()),
     };
-    let task = Classification { card, step: Some(config.step_options()), val: Some(val.clone()) };
-    let mut model = Model::for_training(&task, engine, config.batch_size.min(train.len()), config.seed)?;
+    let step = config.step_options();
+    let task = Classification { card, training: Some((step.loss, settings.update())), val: Some(val.clone()) };
+    let first = (settings.batch_size.min(train.len()), settings.seed);
+    let mut model = Model::for_training(&task, launch.engine, first, &settings.freeze)?;
     if let Some((file, path)) = &init {
         torchvision::restore(&mut model.session, file, path)?;
     }
     let table = task.card.normalization;
     let source = |part: &Arc<Prepared>, how| Arc::new(ClassificationSource::new(part.clone(), &table).augmented(how));
     let augmentation = config.augment.prepare(Purpose::Classify, config.seed);
-    let make_run = || {
-        let run = RunDir::create(config.out.as_deref(), "classify-resnet18")?;
-        run.write_config(&toml)?;
-        Ok(run)
-    };
-    let trainer = Trainer::new(task, &settings, model, [source(&train, augmentation), source(&val, None)], make_run)?;
+    let stem = "classify-resnet18";
+    let make_run = |settings: &_| Launch::make_run(settings, &launch.toml, stem);
+    let sources: [Arc<dyn Source>; 2] = [source(&train, augmentation), source(&val, None)];
+    let trainer = Trainer::new(task, launch.settings, model, sources, make_run, launch.resumed)?;
     let mut lines = vec![
         format!("device: {}", trainer.model().session.engine().name()),
         format!(

@@ -11,19 +11,20 @@ use super::classify::{filled, spread};
 use super::config::ColorizeConfig;
 use super::history::{EpochRow, Score};
 use super::image_metrics::ImageScores;
+use super::launch::Launch;
 use super::model::{Model, start_from};
 use super::pictures::{self, Comparison, Curve};
 use super::run_dir::RunDir;
 use super::segment::STREETS_VAL;
-use super::step::{Update, append_update, port};
+use super::step::{Phase, Update, append_training, port};
 use super::task::Task;
 use super::trainer::{Observer, Outcome, Trainer};
 use crate::data::augment::Purpose;
 use crate::data::{
-    Batch, ColorSpace, ColorizationSource, ImageSplits, Normalization, PreparedImages, SetOptions, SizeOptions,
+    Batch, ColorSpace, ColorizationSource, ImageSplits, Normalization, PreparedImages, SetOptions, SizeOptions, Source,
     lightness, open_images, prepare_images,
 };
-use crate::exec::{self, AnyEngine, ExecError, PlanId, Session};
+use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable, Value};
 use crate::nn::{Mode, Network};
@@ -97,7 +98,7 @@ impl Task for Colorization {
         &self.card
     }
 
-    fn training_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError> {
+    fn training_graph(&self, states: StateTable, n: usize, phase: Phase) -> Result<Graph, GraphError> {
         let (loss, update) = self.training.ok_or(GraphError::EvaluationOnly)?;
         let mut g = Graph::with_states(states);
         let predicted = self.network(&mut g, n, Mode::Train)?;
@@ -105,7 +106,7 @@ impl Task for Colorization {
         let [loss, totals] = ops::regression_loss(&mut g, predicted, targets, loss)?;
         g.output(port::LOSS, loss);
         g.output(port::TOTALS, totals);
-        append_update(&mut g, loss, update.optimizer, update.clip)?;
+        append_training(&mut g, [loss, totals], &update, phase)?;
         fuse(&mut g, FuseOptions::default());
         Ok(g)
     }
@@ -222,9 +223,8 @@ pub(super) fn open_data(config: &ColorizeConfig) -> Result<ImageSplits, TrainErr
 /// See [`TrainError`]; whatever had been written stays.
 pub fn train(config: &ColorizeConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
     config.validate()?;
-    let (toml, settings) = (config.to_toml()?, config.settings());
-    config.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
-    let engine = exec::open(&config.device)?;
+    let launch = Launch::new(config.settings(), config.to_toml()?)?;
+    let settings = &launch.settings;
     let splits = open_data(config)?;
     let size = SizeOptions {
         skip_bad: config.skip_bad,
@@ -244,19 +244,18 @@ pub fn train(config: &ColorizeConfig, observer: &dyn Observer, stop: &AtomicBool
     };
     let training = Some((config.loss.regression(), settings.update()));
     let task = Colorization { card, space: config.color_space, training, val: Some(val.clone()) };
-    let mut model = Model::for_training(&task, engine, config.batch_size.min(train.len()), config.seed)?;
-    let started = config.init.as_deref().map(|path| start_from(&mut model, path)).transpose()?;
+    let first = (settings.batch_size.min(train.len()), settings.seed);
+    let mut model = Model::for_training(&task, launch.engine, first, &settings.freeze)?;
+    let init = config.init.as_deref().filter(|_| launch.resumed.is_none());
+    let started = init.map(|path| start_from(&mut model, path)).transpose()?;
     let source = |part: &Arc<PreparedImages>, how| {
         Arc::new(ColorizationSource::new(part.clone(), config.color_space).augmented(how))
     };
     let augmentation = config.augment.prepare(Purpose::Colorize, config.seed);
-    let make_run = || {
-        let name = if config.skips { "colorize-unet" } else { "colorize-unet-noskip" };
-        let run = RunDir::create(config.out.as_deref(), name)?;
-        run.write_config(&toml)?;
-        Ok(run)
-    };
-    let trainer = Trainer::new(task, &settings, model, [source(&train, augmentation), source(&val, None)], make_run)?;
+    let stem = if config.skips { "colorize-unet" } else { "colorize-unet-noskip" };
+    let make_run = |settings: &_| Launch::make_run(settings, &launch.toml, stem);
+    let sources: [Arc<dyn Source>; 2] = [source(&train, augmentation), source(&val, None)];
+    let trainer = Trainer::new(task, launch.settings, model, sources, make_run, launch.resumed)?;
     let mut lines = vec![
         format!("device: {}", trainer.model().session.engine().name()),
         format!("data:   {}, {} training and {} validation images", splits.format, train.len(), val.len()),

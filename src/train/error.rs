@@ -119,6 +119,22 @@ pub enum TrainError {
         /// What became of the last good weights.
         kept: String,
     },
+    /// A run that cannot go on.
+    #[error("{} cannot be resumed: {reason}", path.display())]
+    CannotResume {
+        /// What was read.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing, or everything, would be frozen.
+    #[error("--freeze {patterns}: {reason}")]
+    Freeze {
+        /// As given.
+        patterns: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A model of another task.
     #[error("this model was trained to {}, not to {}", task.name(), wanted.name())]
     OtherTask {

@@ -100,6 +100,8 @@ pub struct EpochRow {
     pub lr: f64,
     /// Training images per second.
     pub images_per_s: f64,
+    /// Share of the training time that steps waited for data, 0..1.
+    pub data_wait: f64,
     /// Seconds from the run's start to the epoch's end.
     pub seconds: f64,
 }
@@ -116,7 +118,12 @@ impl EpochRow {
             self.scores.iter().filter(move |(s, _)| s.of_training() == training).map(|&(s, v)| (s.key(), v))
         };
         let front = [("epoch", f64::from(self.epoch)), ("train_loss", self.train_loss)];
-        let back = [("lr", self.lr), ("images_per_s", self.images_per_s), ("seconds", self.seconds)];
+        let back = [
+            ("lr", self.lr),
+            ("images_per_s", self.images_per_s),
+            ("data_wait", self.data_wait),
+            ("seconds", self.seconds),
+        ];
         front
             .into_iter()
             .chain(scores(true))
@@ -163,6 +170,7 @@ impl EpochRow {
                 scores: vec![],
                 lr: f64::NAN,
                 images_per_s: f64::NAN,
+                data_wait: f64::NAN,
                 seconds: f64::NAN,
             };
             let mut seen = 0;
@@ -178,6 +186,7 @@ impl EpochRow {
                     "val_loss" => &mut row.val_loss,
                     "lr" => &mut row.lr,
                     "images_per_s" => &mut row.images_per_s,
+                    "data_wait" => &mut row.data_wait,
                     "seconds" => &mut row.seconds,
                     _ => match Score::ALL.into_iter().find(|s| s.key() == name) {
                         Some(score) => {
@@ -190,7 +199,7 @@ impl EpochRow {
                 *place = value;
                 seen += 1;
             }
-            if seen != 6 {
+            if seen != 7 {
                 return Err(problem("a column is missing".into()));
             }
             rows.push(row);

@@ -6,11 +6,12 @@ use std::path::Path;
 use super::TrainError;
 use super::card::ModelCard;
 use super::run_dir::RunDir;
-use super::step::port;
+use super::step::{Phase, port};
 use super::task::Task;
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session, Ticket};
-use crate::graph::{Group, StateTable};
+use crate::graph::{Group, StateTable, names};
+use crate::ops::AVERAGE;
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::plan::PlanOptions;
@@ -19,7 +20,7 @@ use crate::plan::PlanOptions;
 pub struct Model {
     /// States and plans.
     pub session: Session<AnyEngine>,
-    plans: Vec<(usize, PlanId)>,
+    plans: Vec<((usize, Phase), PlanId)>,
     evaluation: Option<(usize, PlanId)>,
 }
 
@@ -71,13 +72,38 @@ pub fn start_from(model: &mut Model, path: &Path) -> Result<String, TrainError> 
     Ok(format!("start:   {}: {found}", path.display()))
 }
 
+/// A pattern that names nothing is a slip of the pen, and without any parameter there is nothing to train.
+fn check_frozen(states: &StateTable, freeze: &[String]) -> Result<(), TrainError> {
+    if states.of(Group::Parameters).next().is_none() {
+        let reason = "they name every parameter, so that there is nothing left to train".into();
+        return Err(TrainError::Freeze { patterns: freeze.join(","), reason });
+    }
+    for pattern in freeze {
+        let frozen = states.of(Group::Frozen).any(|(_, spec)| names(pattern, &spec.name));
+        if !frozen {
+            let layers = states.of(Group::Parameters).filter_map(|(_, s)| s.name.split('.').next());
+            let mut layers: Vec<_> = layers.map(str::to_owned).collect();
+            layers.dedup();
+            let reason = format!("it names no parameter; the layers are {}", layers.join(", "));
+            return Err(TrainError::Freeze { patterns: pattern.clone(), reason });
+        }
+    }
+    Ok(())
+}
+
 impl Model {
-    /// A model for training with start values for `seed`.
+    /// A model for training with start values for `seed`, a batch at a time; what `freeze` names is not trained.
     ///
     /// # Errors
-    /// When the images are too small for the network or memory runs out.
-    pub fn for_training(task: &impl Task, engine: Box<AnyEngine>, batch: usize, seed: u64) -> Result<Self, TrainError> {
-        let graph = task.training_graph(StateTable::default(), batch)?;
+    /// When the images are too small for the network, memory runs out, or `freeze` names nothing or everything.
+    pub fn for_training(
+        task: &impl Task,
+        engine: Box<AnyEngine>,
+        (batch, seed): (usize, u64),
+        freeze: &[String],
+    ) -> Result<Self, TrainError> {
+        let graph = task.training_graph(StateTable::freezing(freeze), batch, Phase::Update)?;
+        check_frozen(graph.states(), freeze)?;
         Ok(Model { session: Session::new(engine, &graph, seed)?, plans: vec![], evaluation: None })
     }
 
@@ -92,18 +118,23 @@ impl Model {
         Ok(model)
     }
 
-    /// Prepares the training plan for a batch of `n` images (kept for later calls).
+    /// Prepares the training plan for a batch of so many images and a phase (kept for later calls).
     ///
     /// # Errors
     /// When memory runs out or a kernel is refused.
-    pub fn training_plan(&mut self, task: &impl Task, n: usize, options: PlanOptions) -> Result<PlanId, TrainError> {
-        if let Some((_, id)) = self.plans.iter().find(|(batch, _)| *batch == n && options.reuse) {
+    pub fn training_plan(
+        &mut self,
+        task: &impl Task,
+        key: (usize, Phase),
+        options: PlanOptions,
+    ) -> Result<PlanId, TrainError> {
+        if let Some((_, id)) = self.plans.iter().find(|(known, _)| *known == key && options.reuse) {
             return Ok(*id);
         }
-        let graph = task.training_graph(self.session.states().clone(), n)?;
+        let graph = task.training_graph(self.session.states().clone(), key.0, key.1)?;
         let id = self.session.load(&graph, options)?;
         if options.reuse {
-            self.plans.push((n, id));
+            self.plans.push((key, id));
         }
         Ok(id)
     }
@@ -175,6 +206,34 @@ impl Model {
             loader.recycle(batch);
         }
         Ok(result)
+    }
+
+    /// Starts the moving average of the parameters at what they are now.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn start_average(&mut self) -> Result<(), TrainError> {
+        let parameters = self.session.read_group(Group::Parameters)?;
+        Ok(self.session.write_state(AVERAGE, &parameters)?)
+    }
+
+    /// Puts the moving average in the place of the parameters, and gives them.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn use_average(&mut self) -> Result<Vec<f32>, TrainError> {
+        let parameters = self.session.read_group(Group::Parameters)?;
+        let average = self.session.read_state(AVERAGE)?;
+        self.set_parameters(&average)?;
+        Ok(parameters)
+    }
+
+    /// Sets all parameters, as [`Model::use_average`] gives them.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn set_parameters(&mut self, flat: &[f32]) -> Result<(), TrainError> {
+        Ok(self.session.write_group(Group::Parameters, flat)?)
     }
 
     /// The first parameter that holds a value that is not finite. Running statistics are left out: training does not

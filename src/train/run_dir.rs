@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use thiserror::Error;
 
 use super::history::EpochRow;
@@ -13,6 +14,8 @@ const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.csv";
 const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
+const RESUME: &str = "resume.safetensors";
+const NORMS: &str = "norms.csv";
 
 /// Why a run directory could not be made, opened or written to.
 #[derive(Debug, Error)]
@@ -42,6 +45,23 @@ pub enum RunDirError {
         /// Line and column.
         source: csv::Error,
     },
+}
+
+/// One optimizer step in `norms.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct NormRow {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Optimizer step of the run, from 1.
+    pub step: u64,
+    /// Learning rate.
+    pub lr: f64,
+    /// Loss of the step's last batch.
+    pub loss: f32,
+    /// Norm of all gradients, before clipping.
+    pub gradient_norm: f32,
+    /// Norm of all parameters, before the step.
+    pub weight_norm: f32,
 }
 
 /// The folder of one run.
@@ -113,6 +133,20 @@ impl RunDir {
         Ok(run)
     }
 
+    /// Opens the folder of a run that was interrupted.
+    ///
+    /// # Errors
+    /// There is no such folder, or the run has ended.
+    pub fn to_resume(path: &Path) -> Result<Self, RunDirError> {
+        fs::metadata(path).map_err(|e| FileError::reading(path, e))?;
+        let run = Self { path: path.to_owned() };
+        if run.resume_path().is_file() {
+            return Ok(run);
+        }
+        let reason = format!("it has no {RESUME}: the run ended, or had not finished an epoch; start a new one");
+        Err(RunDirError::NotARun { path: path.to_owned(), reason })
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
@@ -136,6 +170,40 @@ impl RunDir {
     /// Weights of the last finished epoch or step.
     pub fn last_path(&self) -> PathBuf {
         self.path.join(LAST)
+    }
+
+    /// Where an unfinished run stands.
+    pub fn resume_path(&self) -> PathBuf {
+        self.path.join(RESUME)
+    }
+
+    /// Drops [`RunDir::resume_path`]: the run has ended.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn forget_progress(&self) -> Result<(), RunDirError> {
+        let path = self.resume_path();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::writing(&path, error).into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends to `norms.csv`, after the column names if it is new.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn append_norms(&self, rows: &[NormRow]) -> Result<(), RunDirError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let path = self.path.join(NORMS);
+        let fail = |source| RunDirError::from(FileError::writing(&path, source));
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(fail)?;
+        let new = file.metadata().map_err(fail)?.len() == 0;
+        let mut csv = csv::WriterBuilder::new().has_headers(new).from_writer(file);
+        rows.iter().try_for_each(|row| csv.serialize(row)).map_err(|e| fail(io::Error::from(e)))?;
+        csv.flush().map_err(fail)
     }
 
     /// Loss and accuracy over epochs.
@@ -181,6 +249,14 @@ impl RunDir {
         let mut line = Vec::new();
         EpochRow::write_csv(std::slice::from_ref(row), length == 0, &mut line).map_err(|e| fail(io::Error::from(e)))?;
         append_or_undo(&mut file, length, &line).map_err(fail)
+    }
+
+    /// Replaces `metrics.csv` by these epochs.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn rewrite_metrics(&self, rows: &[EpochRow]) -> Result<(), RunDirError> {
+        Ok(write_atomic(&self.metrics_path(), |w| EpochRow::write_csv(rows, true, w).map_err(io::Error::from))?)
     }
 
     /// Every epoch in `metrics.csv`; none if the run ended before its first.

@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::resume::{Exact, Plateau};
+
 /// How the learning rate changes over the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -59,8 +61,7 @@ pub struct LrSchedule {
     steps: u64,
     steps_per_epoch: u64,
     warmup_steps: u64,
-    /// Factor, best loss and epochs since, of a plateau.
-    plateau: (f64, f64, usize),
+    plateau: Plateau,
 }
 
 impl LrSchedule {
@@ -69,7 +70,7 @@ impl LrSchedule {
         let (steps_per_epoch, epochs) = (steps_per_epoch.max(1) as u64, epochs as u64);
         let steps = steps_per_epoch * epochs;
         let warmup_steps = ((options.warmup * steps_per_epoch as f64).round() as u64).min(steps);
-        LrSchedule { options, steps, steps_per_epoch, warmup_steps, plateau: (1.0, f64::INFINITY, 0) }
+        LrSchedule { options, steps, steps_per_epoch, warmup_steps, plateau: Plateau::default() }
     }
 
     /// The share of the learning rate that step `step` (from 0) has.
@@ -87,20 +88,30 @@ impl LrSchedule {
             Schedule::Cosine => falling_cosine(t / total),
             Schedule::Polynomial => (1.0 - t / total).max(0.0).powf(POWER),
             Schedule::OneCycle => one_cycle(t, total),
-            Schedule::Plateau => self.plateau.0,
+            Schedule::Plateau => self.plateau.factor.0,
         }
+    }
+
+    /// How far the validation loss has come.
+    pub fn plateau(&self) -> Plateau {
+        self.plateau
+    }
+
+    /// Goes on where a schedule stood.
+    pub fn set_plateau(&mut self, plateau: Plateau) {
+        self.plateau = plateau;
     }
 
     /// Takes note of an epoch's validation loss.
     pub fn epoch_done(&mut self, val_loss: f64) {
-        let (factor, best, waited) = &mut self.plateau;
-        if val_loss < *best * (1.0 - THRESHOLD) {
-            (*best, *waited) = (val_loss, 0);
+        let plateau = &mut self.plateau;
+        if val_loss < plateau.best.0 * (1.0 - THRESHOLD) {
+            (plateau.best, plateau.waited) = (Exact(val_loss), 0);
             return;
         }
-        *waited += 1;
-        if *waited > self.options.patience {
-            (*factor, *waited) = (*factor * self.options.gamma, 0);
+        plateau.waited += 1;
+        if plateau.waited > self.options.patience {
+            (plateau.factor, plateau.waited) = (Exact(plateau.factor.0 * self.options.gamma), 0);
         }
     }
 }

@@ -11,19 +11,20 @@ use super::classify::{filled, normalization, spread};
 use super::config::{SegmentConfig, SegmentLoss};
 use super::history::{EpochRow, Score};
 use super::metrics::ConfusionMatrix;
+use super::launch::Launch;
 use super::model::{Model, start_from};
 use super::pictures::{self, Comparison, Curve};
 use super::run_dir::RunDir;
 use super::segmentation_metrics::SegmentationScores;
-use super::step::{IGNORED, Update, append_update, port};
+use super::step::{IGNORED, Phase, Update, append_training, port};
 use super::task::Task;
 use super::trainer::{Observer, Outcome, Trainer};
 use crate::data::augment::Purpose;
 use crate::data::{
-    self, Batch, PreparedPairs, SegmentationSource, SegmentationSplits, SetOptions, SizeOptions, open_segmentation,
-    prepare_segmentation,
+    self, Batch, PreparedPairs, SegmentationSource, SegmentationSplits, SetOptions, SizeOptions, Source,
+    open_segmentation, prepare_segmentation,
 };
-use crate::exec::{self, AnyEngine, ExecError, PlanId, Session};
+use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable};
 use crate::nn::Mode;
@@ -119,7 +120,7 @@ impl Task for Segmentation {
         &self.card
     }
 
-    fn training_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError> {
+    fn training_graph(&self, states: StateTable, n: usize, phase: Phase) -> Result<Graph, GraphError> {
         let training = self.training.as_ref().ok_or(GraphError::EvaluationOnly)?;
         let mut g = Graph::with_states(states);
         let [logits, labels] = self.network(&mut g, n, Mode::Train)?;
@@ -141,7 +142,7 @@ impl Task for Segmentation {
         };
         g.output(port::LOSS, loss);
         g.output(port::TOTALS, totals);
-        append_update(&mut g, loss, training.update.optimizer, training.update.clip)?;
+        append_training(&mut g, [loss, totals], &training.update, phase)?;
         fuse(&mut g, FuseOptions::default());
         Ok(g)
     }
@@ -281,9 +282,8 @@ pub(super) fn open_data(config: &SegmentConfig) -> Result<SegmentationSplits, Tr
 /// See [`TrainError`]; whatever had been written stays.
 pub fn train(config: &SegmentConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
     config.validate()?;
-    let (toml, settings) = (config.to_toml()?, config.settings());
-    config.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
-    let engine = exec::open(&config.device)?;
+    let launch = Launch::new(config.settings(), config.to_toml()?)?;
+    let settings = &launch.settings;
     let splits = open_data(config)?;
     let size = SizeOptions {
         skip_bad: config.skip_bad,
@@ -305,18 +305,18 @@ pub fn train(config: &SegmentConfig, observer: &dyn Observer, stop: &AtomicBool)
     let class_weights = (config.class_weights != Default::default()).then_some(weights);
     let training = Training { loss: config.loss, class_weights, update: settings.update() };
     let task = Segmentation { card, training: Some(training), val: Some(val.clone()) };
-    let mut model = Model::for_training(&task, engine, config.batch_size.min(train.len()), config.seed)?;
-    let started = config.init.as_deref().map(|path| start_from(&mut model, path)).transpose()?;
+    let first = (settings.batch_size.min(train.len()), settings.seed);
+    let mut model = Model::for_training(&task, launch.engine, first, &settings.freeze)?;
+    let init = config.init.as_deref().filter(|_| launch.resumed.is_none());
+    let started = init.map(|path| start_from(&mut model, path)).transpose()?;
     let table = task.card.normalization;
     let source =
         |part: &Arc<PreparedPairs>, how| Arc::new(SegmentationSource::new(part.clone(), &table).augmented(how));
     let augmentation = config.augment.prepare(Purpose::Segment, config.seed);
-    let make_run = || {
-        let run = RunDir::create(config.out.as_deref(), &format!("segment-{}", config.model.name()))?;
-        run.write_config(&toml)?;
-        Ok(run)
-    };
-    let trainer = Trainer::new(task, &settings, model, [source(&train, augmentation), source(&val, None)], make_run)?;
+    let stem = format!("segment-{}", config.model.name());
+    let make_run = |settings: &_| Launch::make_run(settings, &launch.toml, &stem);
+    let sources: [Arc<dyn Source>; 2] = [source(&train, augmentation), source(&val, None)];
+    let trainer = Trainer::new(task, launch.settings, model, sources, make_run, launch.resumed)?;
     let mut lines = vec![
         format!("device:  {}", trainer.model().session.engine().name()),
         format!("data:    {}, {} training and {} validation images", splits.format, train.len(), val.len()),

@@ -2,7 +2,7 @@
 
 use crate::autodiff;
 use crate::fuse::{FuseOptions, fuse};
-use crate::graph::{Graph, GraphError, StateTable, Value};
+use crate::graph::{Graph, GraphError, Group, StateTable, Value};
 use crate::ops::{self, AdamOptions, CrossEntropyOptions, HYPER_LEN, SgdOptions};
 use crate::shape::TensorType;
 
@@ -32,6 +32,21 @@ pub struct Update {
     pub optimizer: Optimizer,
     /// Largest norm of all gradients.
     pub clip: Option<f32>,
+    /// Gradients of several batches make one step.
+    pub accumulate: bool,
+    /// Keep a moving average of the parameters.
+    pub average: bool,
+    /// Give the norms of gradients and parameters.
+    pub norms: bool,
+}
+
+/// What a training graph does with the gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// They are added to those of the batches before.
+    Accumulate,
+    /// Together with those of the batches before, they change the parameters.
+    Update,
 }
 
 /// Names of the ports of the graphs below.
@@ -46,6 +61,10 @@ pub mod port {
     pub const LOSS: &str = "loss";
     /// Output `[4]`: loss sum, weight sum, rightly predicted, counted.
     pub const TOTALS: &str = "totals";
+    /// Output `[4]`, the norm first: of all gradients.
+    pub const GRADIENT_NORM: &str = "gradient_norm";
+    /// Output `[4]`, the norm first: of all parameters before the step.
+    pub const WEIGHT_NORM: &str = "weight_norm";
     /// Input `[N,H,W,C]`: colours to predict.
     pub const TARGETS: &str = "targets";
     /// Input `[C]`: weight of each class in the loss.
@@ -66,15 +85,43 @@ pub const IGNORED: i32 = -1;
 /// # Errors
 /// When a parameter does not reach the loss, or an op on the way has no gradient.
 pub fn append_update(g: &mut Graph, loss: Value, optimizer: Optimizer, clip: Option<f32>) -> Result<(), GraphError> {
+    let update = Update { optimizer, clip, accumulate: false, average: false, norms: false };
+    append_training(g, [loss, loss], &update, Phase::Update)
+}
+
+/// As [`append_update`], with all that an update can be; the second value are the totals of the loss.
+///
+/// # Errors
+/// When a parameter does not reach the loss, or an op on the way has no gradient.
+pub fn append_training(
+    g: &mut Graph,
+    [loss, totals]: [Value; 2],
+    update: &Update,
+    phase: Phase,
+) -> Result<(), GraphError> {
     let parameters = g.parameters();
     let grads = autodiff::gradients(g, loss, &parameters)?;
-    let packed = ops::pack_parameters(g, &grads)?;
+    let mut packed = ops::pack_parameters(g, &grads)?;
     let hyper = g.input(port::HYPER, TensorType::channels([HYPER_LEN]));
-    let factor = clip.map(|max_norm| ops::clip_scale(g, packed, max_norm)).transpose()?;
-    match optimizer {
-        Optimizer::Sgd(options) => ops::sgd_step(g, packed, hyper, factor, loss, options),
-        Optimizer::Adam(options) => ops::adam_step(g, packed, hyper, factor, loss, options),
+    if update.accumulate {
+        match ops::accumulate(g, packed, totals, hyper, phase == Phase::Update)? {
+            Some(mean) => packed = mean,
+            None => return Ok(()),
+        }
     }
+    if update.norms {
+        let weights = g.group(Group::Parameters);
+        for (name, flat) in [(port::GRADIENT_NORM, packed), (port::WEIGHT_NORM, weights)] {
+            let norm = ops::clip_scale(g, flat, f32::MAX)?;
+            g.output(name, norm);
+        }
+    }
+    let factor = update.clip.map(|max_norm| ops::clip_scale(g, packed, max_norm)).transpose()?;
+    match update.optimizer {
+        Optimizer::Sgd(options) => ops::sgd_step(g, packed, hyper, factor, loss, options)?,
+        Optimizer::Adam(options) => ops::adam_step(g, packed, hyper, factor, loss, options)?,
+    }
+    if update.average { ops::moving_average(g, hyper) } else { Ok(()) }
 }
 
 /// A network for classification: appends itself to a graph, from images to logits.
@@ -101,15 +148,29 @@ pub struct StepOptions {
 /// When the network does not fit the images.
 pub fn training_graph(states: StateTable, network: Network<'_>, o: StepOptions) -> Result<Graph, GraphError> {
     let mut g = Graph::with_states(states);
-    let images = g.input(port::IMAGES, TensorType::channels(o.images));
-    let labels = g.input(port::LABELS, TensorType::flat(o.images[0]));
-    let logits = network(&mut g, images, crate::nn::Mode::Train)?;
-    let [loss, totals] = ops::softmax_cross_entropy(&mut g, logits, labels, None, o.loss)?;
-    g.output(port::LOSS, loss);
-    g.output(port::TOTALS, totals);
+    let [loss, _] = append_loss(&mut g, network, o.images, o.loss)?;
     append_update(&mut g, loss, o.optimizer, o.clip)?;
     fuse(&mut g, o.fuse);
     Ok(g)
+}
+
+/// Appends all of a training step for classification up to the loss: inputs, network, outputs; gives loss and totals.
+///
+/// # Errors
+/// When the network does not fit the images.
+pub fn append_loss(
+    g: &mut Graph,
+    network: Network<'_>,
+    images: [usize; 4],
+    options: CrossEntropyOptions,
+) -> Result<[Value; 2], GraphError> {
+    let x = g.input(port::IMAGES, TensorType::channels(images));
+    let labels = g.input(port::LABELS, TensorType::flat(images[0]));
+    let logits = network(g, x, crate::nn::Mode::Train)?;
+    let [loss, totals] = ops::softmax_cross_entropy(g, logits, labels, None, options)?;
+    g.output(port::LOSS, loss);
+    g.output(port::TOTALS, totals);
+    Ok([loss, totals])
 }
 
 /// Evaluation with running statistics: rows labelled [`IGNORED`] count for nothing, and rows do not influence each

@@ -5,6 +5,7 @@ use super::card::ModelCard;
 use super::history::{EpochRow, Score};
 use super::pictures::Curve;
 use super::run_dir::RunDir;
+use super::step::Phase;
 use crate::data::Batch;
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::graph::{Graph, GraphError, StateTable};
@@ -18,11 +19,11 @@ pub trait Task {
     fn card(&self) -> &ModelCard;
 
     /// A whole training step for a batch of `n`. Its first two outputs are the loss `[1]` and the totals `[4]` (see
-    /// `step::port`).
+    /// `step::port`). The phase says what becomes of the gradients.
     ///
     /// # Errors
     /// When the network does not fit the images.
-    fn training_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError>;
+    fn training_graph(&self, states: StateTable, n: usize, phase: Phase) -> Result<Graph, GraphError>;
 
     /// The evaluation of a batch of `n`.
     ///

@@ -8,15 +8,18 @@ use std::time::Instant;
 use super::TrainError;
 use super::config::TrainSettings;
 use super::history::{EpochRow, Score};
-use super::model::Model;
+use super::model::{Checkpoint, Model};
 use super::pictures;
-use super::run_dir::RunDir;
+use super::resume::{self, Exact, Progress};
+use super::run_dir::{NormRow, RunDir};
 use super::schedule::LrSchedule;
+use super::step::Phase;
 use super::task::Task;
 use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::exec::{PlanId, Ticket};
+use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
-use crate::ops::{HYPER_LEN, hyper_values};
+use crate::ops::{HYPER_DECAY, HYPER_KEEP, HYPER_LEN, hyper_values};
 use crate::plan::PlanOptions;
 
 /// What is told while a run goes on. All methods may do nothing.
@@ -69,66 +72,63 @@ pub struct Outcome {
     pub pictures: Vec<&'static str>,
     /// It was interrupted, and ended after a step.
     pub interrupted: bool,
+    /// It ended before its last epoch, since the score had not become better for long.
+    pub ended_early: bool,
 }
 
 /// A step under way: its ticket, its batch (for a diagnosis), its place.
-struct Pending {
+pub(super) struct Pending {
     ticket: Ticket,
     plan: PlanId,
-    batch: Batch,
-    step: usize,
+    pub batch: Batch,
+    pub step: usize,
+    /// Optimizer step and its learning rate, where this batch ends one.
+    update: Option<(u64, f64)>,
 }
 
-/// Sums over an epoch.
-#[derive(Default)]
-struct Sums {
-    loss: f64,
-    right: f64,
-    counted: f64,
-    images: f64,
-}
-
-impl Sums {
-    fn loss(&self) -> f64 {
-        self.loss / self.images.max(1.0)
-    }
-    fn accuracy(&self) -> f64 {
-        self.right / self.counted.max(1.0)
-    }
+/// The best epoch, with what its evaluation found, unless that was before the run was resumed.
+struct Best<E> {
+    row: EpochRow,
+    found: Option<E>,
 }
 
 /// A run under way.
-pub struct Trainer<'a, T: Task> {
-    task: T,
-    settings: &'a TrainSettings,
-    model: Model,
-    run: RunDir,
-    train_loader: Loader,
-    val_loader: Loader,
+pub struct Trainer<T: Task> {
+    pub(super) task: T,
+    pub(super) settings: TrainSettings,
+    pub(super) model: Model,
+    pub(super) run: RunDir,
+    pub(super) train_loader: Loader,
+    pub(super) val_loader: Loader,
     rows: Vec<EpochRow>,
-    best: Option<(EpochRow, T::Evaluation)>,
-    /// Optimizer steps so far.
-    steps: u64,
-    /// Learning rate of the last of them.
-    lr: f64,
+    best: Option<Best<T::Evaluation>>,
+    pub(super) progress: Progress,
+    /// Learning rate of the last step.
+    pub(super) lr: f64,
     schedule: LrSchedule,
+    norms: Vec<NormRow>,
     start: Instant,
 }
 
-impl<'a, T: Task> Trainer<'a, T> {
-    /// Prepares a run over a training and a validation source. Both plans are made here, so that what the device cannot
-    /// hold is found out before anything is written.
+impl<T: Task> Trainer<T> {
+    /// Prepares a run over a training and a validation source. The plans are made here, so that what the device cannot
+    /// hold is found out before anything is written. `resumed` is where a run that goes on stands.
     ///
     /// # Errors
-    /// When the device cannot hold the plans, or the run directory cannot be made.
+    /// When the device cannot hold the plans, the run directory cannot be made, or the model is not that of the run
+    /// that is to go on.
     pub fn new(
         task: T,
-        settings: &'a TrainSettings,
+        settings: TrainSettings,
         mut model: Model,
         [train, val]: [Arc<dyn Source>; 2],
-        make_run: impl FnOnce() -> Result<RunDir, TrainError>,
+        make_run: impl FnOnce(&TrainSettings) -> Result<RunDir, TrainError>,
+        resumed: Option<(Progress, TensorFile)>,
     ) -> Result<Self, TrainError> {
-        model.training_plan(&task, settings.batch_size.min(train.len()), PlanOptions::default())?;
+        let batch_size = settings.batch_size.min(train.len());
+        for phase in [Phase::Update, Phase::Accumulate].into_iter().take(settings.accumulate.min(2)) {
+            model.training_plan(&task, (batch_size, phase), PlanOptions::default())?;
+        }
         model.evaluation_plan(&task, settings.batch_size.min(val.len()), PlanOptions::default())?;
         let loader = |source, shuffle| {
             let options = LoaderOptions {
@@ -139,22 +139,30 @@ impl<'a, T: Task> Trainer<'a, T> {
             Loader::new(source, options)
         };
         let (train_loader, val_loader) = (loader(train, settings.shuffle)?, loader(val, false)?);
-        let schedule = LrSchedule::new(settings.schedule.clone(), train_loader.batches(), settings.epochs);
-        let (run, rows, lr, start) = (make_run()?, vec![], settings.lr, Instant::now());
-        Ok(Trainer {
+        let steps_per_epoch = train_loader.batches().div_ceil(settings.accumulate);
+        let schedule = LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs);
+        let run = make_run(&settings)?;
+        let mut trainer = Trainer {
             task,
-            settings,
             model,
             run,
             train_loader,
             val_loader,
-            rows,
+            rows: vec![],
             best: None,
-            steps: 0,
-            lr,
+            progress: Progress { epoch: 1, ..Progress::default() },
+            lr: settings.lr,
             schedule,
-            start,
-        })
+            norms: vec![],
+            start: Instant::now(),
+            settings,
+        };
+        match resumed {
+            Some((progress, file)) => trainer.resume(progress, &file)?,
+            None if trainer.settings.ema > 0.0 => trainer.model.start_average()?,
+            None => {}
+        }
+        Ok(trainer)
     }
 
     /// The run directory.
@@ -166,39 +174,63 @@ impl<'a, T: Task> Trainer<'a, T> {
         &self.model
     }
 
+    /// Goes on where a run stood; what it had written after that is dropped, since it will be written again.
+    fn resume(&mut self, progress: Progress, file: &TensorFile) -> Result<(), TrainError> {
+        resume::restore(&mut self.model, file, &self.run.resume_path())?;
+        self.rows = self.run.read_metrics()?;
+        self.rows.retain(|row| (row.epoch as usize) < progress.epoch);
+        self.run.rewrite_metrics(&self.rows)?;
+        let best = self.rows.iter().find(|row| Some(row.epoch) == progress.best);
+        self.best = best.map(|row| Best { row: row.clone(), found: None });
+        self.schedule.set_plateau(progress.plateau);
+        self.progress = progress;
+        Ok(())
+    }
+
     /// Trains to the end, or until `stop`, after which the current step is finished and a checkpoint written.
     ///
     /// # Errors
     /// See [`TrainError`]; whatever had been written stays.
     pub fn train(mut self, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
-        for epoch in 1..=self.settings.epochs {
+        let mut ended_early = false;
+        while self.progress.epoch <= self.settings.epochs && !ended_early {
+            let epoch = self.progress.epoch;
             let start = Instant::now();
-            let sums = self.epoch(epoch, observer, stop)?;
-            let seconds = start.elapsed().as_secs_f64();
+            let before = self.progress.sums.images.0;
+            self.epoch(epoch, observer, stop)?;
+            let images_per_s = (self.progress.sums.images.0 - before) / start.elapsed().as_secs_f64();
+            self.run.append_norms(&self.norms)?;
+            self.norms.clear();
             if stop.load(Ordering::Relaxed) {
                 self.require_finite(epoch)?;
-                self.save(&self.run.last_path())?;
+                self.with_average(|trainer| trainer.save(&trainer.run.last_path()))?;
+                self.save_progress()?;
                 break;
             }
-            self.validate(epoch, &sums, seconds, observer)?;
+            ended_early = self.validate(epoch, images_per_s, start.elapsed().as_secs_f64(), observer)?;
             if stop.load(Ordering::Relaxed) {
                 break;
             }
         }
+        let interrupted = self.progress.epoch <= self.settings.epochs && !ended_early;
         let pictures = self.draw()?;
-        Ok(Outcome {
-            run: self.run.path().to_owned(),
-            best: self.best.map(|(row, _)| row),
-            interrupted: self.rows.len() < self.settings.epochs,
-            rows: self.rows,
-            pictures,
-        })
+        if !interrupted {
+            self.run.forget_progress()?;
+        }
+        let (run, best) = (self.run.path().to_owned(), self.best.map(|best| best.row));
+        Ok(Outcome { run, best, interrupted, ended_early, rows: self.rows, pictures })
     }
 
-    /// Evaluates, and writes metrics and checkpoints.
-    fn validate(&mut self, epoch: usize, sums: &Sums, seconds: f64, observer: &dyn Observer) -> Result<(), TrainError> {
+    /// Evaluates, and writes metrics and checkpoints. True if it is time to end.
+    fn validate(
+        &mut self,
+        epoch: usize,
+        images_per_s: f64,
+        seconds: f64,
+        observer: &dyn Observer,
+    ) -> Result<bool, TrainError> {
         let batch_size = self.settings.batch_size.min(self.val_loader.source().len());
-        let found = self.model.evaluate(&self.task, &self.val_loader, batch_size)?;
+        let found = self.with_average(|t| t.model.evaluate(&t.task, &t.val_loader, batch_size))?;
         let (val_loss, mut scores) = self.task.scores(&found);
         if !val_loss.is_finite() {
             // Nothing is saved: the checkpoints of the epochs before are the last good ones.
@@ -207,6 +239,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         self.schedule.epoch_done(val_loss);
         let score = scores.first().map_or(-val_loss, |(_, v)| *v);
         let first = scores.first().map(|(s, _)| *s);
+        let sums = std::mem::take(&mut self.progress.sums);
         if self.task.counts_right() {
             scores.insert(0, (Score::TrainAccuracy, sums.accuracy()));
         }
@@ -216,132 +249,150 @@ impl<'a, T: Task> Trainer<'a, T> {
             val_loss,
             scores,
             lr: self.lr,
-            images_per_s: sums.images / seconds,
-            seconds: self.start.elapsed().as_secs_f64(),
+            images_per_s,
+            data_wait: sums.waited.0 / seconds.max(f64::MIN_POSITIVE),
+            seconds: self.seconds(),
         };
         self.run.append_metrics(&row)?;
-        self.save(&self.run.last_path())?;
         let known = |row: &EpochRow| first.and_then(|s| row.score(s)).unwrap_or(-row.val_loss);
-        if self.best.as_ref().is_none_or(|(best, _)| score > known(best)) {
-            self.save(&self.run.best_path())?;
-            self.best = Some((row.clone(), found));
+        let better = self.best.as_ref().is_none_or(|best| score > known(&best.row));
+        self.with_average(|trainer| {
+            trainer.save(&trainer.run.last_path())?;
+            if better { trainer.save(&trainer.run.best_path()) } else { Ok(()) }
+        })?;
+        if better {
+            self.best = Some(Best { row: row.clone(), found: Some(found) });
+            self.progress.best = Some(row.epoch);
         }
         observer.epoch(&row, self.settings.epochs);
         self.rows.push(row);
-        Ok(())
+        (self.progress.epoch, self.progress.batch) = (epoch + 1, 0);
+        if epoch < self.settings.epochs {
+            self.save_progress()?;
+        }
+        let waited = epoch - self.progress.best.map_or(0, |best| best as usize);
+        Ok(self.settings.early_stop > 0 && waited >= self.settings.early_stop)
     }
 
-    /// One pass over the training images. A step's loss is read while the next step runs.
-    fn epoch(&mut self, epoch: usize, observer: &dyn Observer, stop: &AtomicBool) -> Result<Sums, TrainError> {
-        let mut sums = Sums::default();
-        let (start, steps) = (Instant::now(), self.train_loader.batches());
-        let betas = self.settings.update().optimizer.betas();
+    /// One pass over the training images, or what is left of it. A step's loss is read while the next step runs.
+    fn epoch(&mut self, epoch: usize, observer: &dyn Observer, stop: &AtomicBool) -> Result<(), TrainError> {
+        let (start, steps, first) = (Instant::now(), self.train_loader.batches(), self.progress.batch);
+        let before = self.progress.sums.images.0;
         let mut pending: Option<Pending> = None;
-        for (index, batch) in self.train_loader.epoch(epoch as u64)?.enumerate() {
-            let batch = batch?;
-            self.steps += 1;
-            self.lr = self.settings.lr * self.schedule.factor(self.steps - 1);
-            let hyper = hyper_values(self.lr, betas, self.steps);
-            let plan = self.model.training_plan(&self.task, batch.len(), PlanOptions::default())?;
-            let ticket = self.model.start_step(&self.task, plan, &batch, &hyper)?;
-            let previous = pending.replace(Pending { ticket, plan, batch, step: index + 1 });
+        let mut batches = self.train_loader.epoch_from(epoch as u64, first)?;
+        for index in first..steps {
+            let asked = Instant::now();
+            let Some(batch) = batches.next() else { break };
+            self.progress.sums.waited += asked.elapsed().as_secs_f64();
+            let started = self.start_step(index, batch?)?;
+            self.progress.batch = index + 1;
+            let previous = pending.replace(started);
             if let Some(done) = previous {
-                self.finish(epoch, done, &mut sums)?;
+                self.finish(epoch, done)?;
             }
+            let sums = &self.progress.sums;
             observer.step(&StepProgress {
                 epoch,
                 step: index + 1,
                 steps,
                 loss: sums.loss(),
                 accuracy: self.task.counts_right().then(|| sums.accuracy()),
-                images_per_s: sums.images / start.elapsed().as_secs_f64(),
+                images_per_s: (sums.images.0 - before) / start.elapsed().as_secs_f64(),
             });
             if stop.load(Ordering::Relaxed) {
                 break;
             }
         }
-        if let Some(done) = pending {
-            self.finish(epoch, done, &mut sums)?;
+        pending.map_or(Ok(()), |done| self.finish(epoch, done))
+    }
+
+    /// Starts on a batch: the last one of a step updates the parameters, those before it add their gradients.
+    fn start_step(&mut self, index: usize, batch: Batch) -> Result<Pending, TrainError> {
+        let (each, batches) = (self.settings.accumulate, self.train_loader.batches());
+        let last = (index + 1).is_multiple_of(each) || index + 1 == batches;
+        self.lr = self.settings.lr * self.schedule.factor(self.progress.steps);
+        let step = self.progress.steps + 1;
+        let hyper = self.hyper(self.lr, step, !index.is_multiple_of(each));
+        let phase = if last { Phase::Update } else { Phase::Accumulate };
+        let plan = self.model.training_plan(&self.task, (batch.len(), phase), PlanOptions::default())?;
+        let ticket = self.model.start_step(&self.task, plan, &batch, &hyper)?;
+        let update = last.then_some((step, self.lr));
+        if last {
+            self.progress.steps = step;
         }
-        Ok(sums)
+        Ok(Pending { ticket, plan, batch, step: index + 1, update })
+    }
+
+    /// What changes from step to step. The average follows the weights closely at first, with a decay of
+    /// (1 + t) / (10 + t) as in TensorFlow, so that a short run is not held back by its random start.
+    pub(super) fn hyper(&self, lr: f64, step: u64, more: bool) -> [f32; HYPER_LEN] {
+        let mut hyper = hyper_values(lr, self.settings.update().optimizer.betas(), step);
+        let t = step as f64;
+        hyper[HYPER_DECAY] = self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32;
+        hyper[HYPER_KEEP] = f32::from(u8::from(more));
+        hyper
     }
 
     /// Takes a step's results and adds them up.
-    fn finish(&mut self, epoch: usize, done: Pending, sums: &mut Sums) -> Result<(), TrainError> {
+    fn finish(&mut self, epoch: usize, done: Pending) -> Result<(), TrainError> {
         let results = self.model.session.take(done.plan, done.ticket)?;
         let (loss, totals) = (results[0][0], &results[1]);
         if !loss.is_finite() {
             return Err(self.diagnose(epoch, &done, loss));
         }
         let n = done.batch.len() as f64;
+        let sums = &mut self.progress.sums;
         sums.loss += f64::from(loss) * n;
         sums.right += f64::from(totals[2]);
         sums.counted += f64::from(totals[3]);
         sums.images += n;
+        if let (Some((step, lr)), [_, _, gradients, weights, ..]) = (done.update, &results[..]) {
+            let [gradient_norm, weight_norm] = [gradients[0], weights[0]];
+            self.norms.push(NormRow { epoch, step, lr, loss, gradient_norm, weight_norm });
+        }
         self.train_loader.recycle(done.batch);
         Ok(())
     }
 
-    /// Runs the step again with every value kept, to name the first layer that is not finite. The optimizer leaves the
-    /// weights alone when the loss is not finite, so the values are those of the failed step.
-    fn diagnose(&mut self, epoch: usize, done: &Pending, loss: f32) -> TrainError {
-        let layer = self.first_not_finite(|model, task, options| {
-            let plan = model.training_plan(task, done.batch.len(), options)?;
-            let ticket = model.start_step(task, plan, &done.batch, &[0.0; HYPER_LEN])?;
-            model.session.take(plan, ticket)?;
-            Ok(plan)
-        });
-        self.not_finite("loss", loss, (done.step, epoch), layer)
-    }
-
-    /// The same for the validation images, with the first batch of them.
-    fn diagnose_validation(&mut self, epoch: usize, loss: f64) -> TrainError {
-        let batch = self.val_loader.epoch(0).ok().and_then(|mut batches| batches.next()).transpose();
-        let layer = self.first_not_finite(|model, task, options| {
-            let batch = batch?.unwrap_or_default();
-            let (n, plan) = model.evaluation_plan(task, batch.len(), options)?;
-            task.feed(&mut model.session, plan, &batch, n)?;
-            model.session.run_now(plan)?;
-            Ok(plan)
-        });
-        let step = self.train_loader.batches();
-        self.not_finite("validation loss", loss as f32, (step, epoch), layer)
-    }
-
-    /// What `run` computes with every value kept, searched for the first layer that is not finite.
-    fn first_not_finite(
-        &mut self,
-        run: impl FnOnce(&mut Model, &T, PlanOptions) -> Result<PlanId, TrainError>,
-    ) -> String {
-        let found = run(&mut self.model, &self.task, PlanOptions { reuse: false })
-            .and_then(|plan| self.model.first_not_finite(plan));
-        found.unwrap_or_else(|e| Some(format!("(not found: {e})"))).unwrap_or_else(|| "the loss itself".into())
-    }
-
-    /// The last step's loss can be finite and its update not: such weights must not replace good ones.
-    fn require_finite(&mut self, epoch: usize) -> Result<(), TrainError> {
-        let Some(parameter) = self.model.parameter_not_finite()? else { return Ok(()) };
-        let step = (self.steps as usize - 1) % self.train_loader.batches() + 1;
-        Err(self.not_finite("update", f32::NAN, (step, epoch), parameter))
-    }
-
-    fn not_finite(&self, what: &'static str, loss: f32, (step, epoch): (usize, usize), layer: String) -> TrainError {
-        let kept = match self.run.checkpoint() {
-            Some(path) => format!("the last good weights are in {}", path.with_file_name("last.safetensors").display()),
-            None => "no checkpoint had been written yet".into(),
-        };
-        TrainError::NotFinite { what, loss, step, epoch, lr: self.lr, layer, kept }
+    /// With the moving average in the place of the parameters, where one is kept.
+    fn with_average<R>(&mut self, run: impl FnOnce(&mut Self) -> Result<R, TrainError>) -> Result<R, TrainError> {
+        if self.settings.ema == 0.0 {
+            return run(self);
+        }
+        let parameters = self.model.use_average()?;
+        let result = run(self)?;
+        self.model.set_parameters(&parameters)?;
+        Ok(result)
     }
 
     fn save(&mut self, path: &std::path::Path) -> Result<(), TrainError> {
         let metadata = self.task.card().to_metadata();
-        let file = torchvision::collect(&mut self.model.session, self.steps, metadata)?;
+        let file = torchvision::collect(&mut self.model.session, self.progress.steps, metadata)?;
         Ok(file.write_atomic(path)?)
     }
 
+    /// Writes where the run stands, for `--resume`.
+    fn save_progress(&mut self) -> Result<(), TrainError> {
+        (self.progress.plateau, self.progress.seconds) = (self.schedule.plateau(), Exact(self.seconds()));
+        self.start = Instant::now();
+        resume::save(&mut self.model, &self.progress, &self.run.resume_path())
+    }
+
+    /// Seconds of the whole run.
+    fn seconds(&self) -> f64 {
+        self.progress.seconds.0 + self.start.elapsed().as_secs_f64()
+    }
+
     /// The pictures of the run.
-    fn draw(&self) -> Result<Vec<&'static str>, TrainError> {
-        let Some((row, found)) = &self.best else { return Ok(vec![]) };
+    fn draw(&mut self) -> Result<Vec<&'static str>, TrainError> {
+        let Some(best) = &mut self.best else { return Ok(vec![]) };
+        if best.found.is_none() {
+            let from = Checkpoint::open(&self.run.best_path())?;
+            torchvision::restore(&mut self.model.session, &from.file, &from.path)?;
+            let batch_size = self.settings.batch_size.min(self.val_loader.source().len());
+            best.found = Some(self.model.evaluate(&self.task, &self.val_loader, batch_size)?);
+        }
+        let Best { row, found: Some(found) } = best else { return Ok(vec![]) };
         pictures::save_png(&pictures::curves_picture(&self.rows, &self.task.curve())?, &self.run.curves_path())?;
         let mut drawn = vec!["curves.png"];
         drawn.extend(self.task.draw(&self.run, row, found)?);

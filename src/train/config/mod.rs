@@ -149,6 +149,7 @@ pub struct TrainSettings {
     pub data: Option<PathBuf>,
     pub out: Option<PathBuf>,
     pub init: Option<PathBuf>,
+    pub resume: Option<PathBuf>,
     pub epochs: usize,
     pub batch_size: usize,
     pub lr: f64,
@@ -158,6 +159,11 @@ pub struct TrainSettings {
     pub nesterov: bool,
     pub weight_decay: f64,
     pub clip: f64,
+    pub accumulate: usize,
+    pub ema: f64,
+    pub early_stop: usize,
+    pub freeze: Vec<String>,
+    pub log_norms: bool,
     pub val_split: f64,
     pub seed: u64,
     pub device: String,
@@ -190,7 +196,13 @@ impl TrainSettings {
                 decay_all: kind == Optimizer::Adam,
             }),
         };
-        Update { optimizer, clip: self.clip_norm().map(|c| c as f32) }
+        Update {
+            optimizer,
+            clip: self.clip_norm().map(|c| c as f32),
+            accumulate: self.accumulate > 1,
+            average: self.ema > 0.0,
+            norms: self.log_norms,
+        }
     }
 
     fn check(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
@@ -211,6 +223,8 @@ impl TrainSettings {
         rule("momentum", &self.momentum, (0.0..1.0).contains(&self.momentum), "0 or more and below 1")?;
         rule("weight_decay", &self.weight_decay, at_least_0(self.weight_decay), "a finite number, 0 or more")?;
         rule("clip", &self.clip, at_least_0(self.clip), "a finite number above 0, or 0 for no clipping")?;
+        rule("accumulate", &self.accumulate, (1..=4096).contains(&self.accumulate), "1 to 4096 batches")?;
+        rule("ema", &self.ema, (0.0..1.0).contains(&self.ema), "a decay of 0 or more and below 1, such as 0.999")?;
         let share = self.val_split > 0.0 && self.val_split < 1.0;
         rule("val_split", &self.val_split, share, "a share above 0 and below 1, for example 0.2")?;
         rule("seed", &self.seed, i64::try_from(self.seed).is_ok(), "0 to 9223372036854775807")?;

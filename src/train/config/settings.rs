@@ -92,6 +92,9 @@ macro_rules! task_settings {
                 /// Run folder to create; runs/TASK-MODEL-NNN when not given
                 #[arg(value_name = "DIR")]
                 out: std::path::PathBuf,
+                /// Run to go on with where it stopped, with its settings
+                #[arg(value_name = "RUN")]
+                resume: std::path::PathBuf,
                 /// Checkpoint to start from instead of random weights
                 #[arg(value_name = "RUN|FILE.safetensors")]
                 init: std::path::PathBuf,
@@ -127,6 +130,19 @@ macro_rules! task_settings {
                 weight_decay: f64 = 0.0,
                 /// Largest global gradient norm; 0 switches clipping off [default: 0.0]
                 clip: f64 = 0.0,
+                /// Batches whose gradients make one step, as one batch that many times as large [default: 1]
+                accumulate: usize = 1,
+                /// Decay of a moving average of the weights, which is what is evaluated and saved, such as 0.999; 0
+                /// switches it off [default: 0.0]
+                ema: f64 = 0.0,
+                /// End after this many epochs without a better score; 0 never [default: 0]
+                early_stop: usize = 0,
+                /// Layers or parameters that are not trained: names, * for any characters [default: none]
+                #[arg(value_delimiter = ',', value_name = "PATTERNS")]
+                freeze: Vec<String> = vec![],
+                /// Write the norms of gradients and weights of each step to norms.csv [default: false]
+                #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+                log_norms: bool = false,
                 /// Share of the images kept for validation where the data has no split of its own [default: 0.2]
                 val_split: f64 = 0.2,
                 /// Seed of initial weights, split and image order [default: 0]
@@ -150,13 +166,16 @@ macro_rules! task_settings {
             /// # Errors
             /// An unreadable file, an unknown key, a wrong type, or a value out of range.
             pub fn resolve(flags: &$Overrides) -> Result<Self, ConfigError> {
-                let file = match &flags.config {
+                // A run that goes on has its own settings, under those that are given anew.
+                let path = flags.resume.as_ref().map(|run| run.join("config.toml")).or(flags.config.clone());
+                let file = match &path {
                     Some(path) => read_overrides(path, Self::KEYS)?,
                     None => $Overrides::default(),
                 };
                 let mut merged = Self::merge(&[flags, &file]);
+                merged.out = flags.resume.clone().or(merged.out);
                 merged.schedule = Some(merged.settings().schedule.kind);
-                merged.check(|key| match &flags.config {
+                merged.check(|key| match &path {
                     _ if flags.sets(key) => Origin::Flag,
                     Some(path) if file.sets(key) => Origin::File(path.clone()),
                     _ => Origin::Code,
@@ -213,6 +232,7 @@ macro_rules! task_settings {
                     data: self.data.clone(),
                     out: self.out.clone(),
                     init: self.init.clone(),
+                    resume: self.resume.clone(),
                     epochs: self.epochs,
                     batch_size: self.batch_size,
                     lr: self.lr,
@@ -229,6 +249,11 @@ macro_rules! task_settings {
                     nesterov: self.nesterov,
                     weight_decay: self.weight_decay,
                     clip: self.clip,
+                    accumulate: self.accumulate,
+                    ema: self.ema,
+                    early_stop: self.early_stop,
+                    freeze: self.freeze.clone(),
+                    log_norms: self.log_norms,
                     val_split: self.val_split,
                     seed: self.seed,
                     device: self.device.clone(),
@@ -243,7 +268,8 @@ macro_rules! task_settings {
             /// # Errors
             /// A path that is not Unicode, which TOML cannot hold.
             pub fn to_toml(&self) -> Result<String, ConfigError> {
-                let resolved = Self { schedule: Some(self.settings().schedule.kind), ..self.clone() };
+                let schedule = Some(self.settings().schedule.kind);
+                let resolved = Self { schedule, resume: None, ..self.clone() };
                 to_toml(&resolved, concat!("train ", $verb))
             }
         }

@@ -1,0 +1,106 @@
+//! Averages over several steps, each over a flat buffer in one dispatch: gradients of several batches as one, and the
+//! moving average of the weights.
+
+use super::optimizer::{HYPER_LEN, moment};
+use crate::graph::{Graph, GraphError, Group, Lowering, Op, Operand, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, TensorType};
+
+/// Entry of the input `hyper`: decay of the moving average.
+pub const HYPER_DECAY: usize = 3;
+/// Entry of the input `hyper`: 0 for the first of the batches whose gradients are added up, 1 for the others.
+pub const HYPER_KEEP: usize = 4;
+
+/// Name of the state that [`moving_average`] keeps, a flat image of the parameters.
+pub const AVERAGE: &str = "optimizer.average";
+
+/// Adds gradients up. Inputs: sum and weight (states), gradients (flat), totals `[4]`, hyper. With `mean` nothing is
+/// added, and the output is the mean of what was and the gradients.
+#[derive(Clone, Copy, Debug)]
+pub struct Accumulate {
+    /// The last batch: give the mean.
+    pub mean: bool,
+}
+
+/// Inputs: average (state), parameters (flat), hyper.
+#[derive(Clone, Copy, Debug)]
+pub struct MovingAverage;
+
+/// Appends the sum of the gradients of several batches, each weighted by what its mean loss was divided by
+/// (`totals[1]`), so that their mean is the gradient of the mean loss of all of them together. For all but the last
+/// batch (`last` false) the gradients are added and there is no result; for the last there is the mean.
+///
+/// # Errors
+/// When a state of the optimizer's name has another shape.
+pub fn accumulate(
+    g: &mut Graph,
+    grads: Value,
+    totals: Value,
+    hyper: Value,
+    last: bool,
+) -> Result<Option<Value>, GraphError> {
+    let sum = moment(g, "optimizer.gradient_sum")?;
+    let one = TensorType::flat(LANES);
+    let weight =
+        g.state("optimizer.gradient_weight", one, Group::Moments, crate::graph::Init::Constant(0.0), false)?;
+    let mean = g.add(Accumulate { mean: last }, &[sum, weight, grads, totals, hyper])?;
+    Ok(mean.first().copied())
+}
+
+/// Appends the moving average of all parameters, `average += (1 − decay) (parameters − average)`; to stand behind the
+/// update (Polyak & Juditsky 1992).
+///
+/// # Errors
+/// When a state of its name has another shape.
+pub fn moving_average(g: &mut Graph, hyper: Value) -> Result<(), GraphError> {
+    let average = moment(g, AVERAGE)?;
+    let parameters = g.group(Group::Parameters);
+    g.add(MovingAverage, &[average, parameters, hyper]).map(drop)
+}
+
+impl Op for Accumulate {
+    fn name(&self) -> &'static str {
+        if self.mean { "accumulated_mean" } else { "accumulate" }
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        if inputs[0].len() != inputs[2].len() || inputs[4].shape.elements() != HYPER_LEN {
+            return Err("the sum must be as long as the gradients, and hyper as its values".into());
+        }
+        Ok(if self.mean { vec![TensorType::flat(inputs[2].len())] } else { vec![] })
+    }
+
+    fn updates(&self) -> &'static [usize] {
+        if self.mean { &[] } else { &[0, 1] }
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let len = l.inputs[2].len();
+        let state = if self.mean { Access::Read } else { Access::Update };
+        let inputs = (0..5).map(|i| (Operand::Input(i), if i < 2 { state } else { Access::Read }));
+        let mean = self.mean.then_some((Operand::Output(0), Access::Write));
+        l.call(self.name(), Consts::new(), inputs.chain(mean), Work::Items(len / LANES), 3 * len);
+    }
+}
+
+impl Op for MovingAverage {
+    fn name(&self) -> &'static str {
+        "moving_average"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let same = inputs[0].len() == inputs[1].len();
+        if same { Ok(vec![]) } else { Err("average and parameters must have the same length".into()) }
+    }
+
+    fn updates(&self) -> &'static [usize] {
+        &[0]
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let len = l.inputs[0].len();
+        let access = [Access::Update, Access::Read, Access::Read];
+        let bindings = access.into_iter().enumerate().map(|(i, a)| (Operand::Input(i), a));
+        l.call("moving_average", Consts::new(), bindings, Work::Items(len / LANES), 3 * len);
+    }
+}

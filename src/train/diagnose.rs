@@ -1,0 +1,62 @@
+//! Names what went wrong when a number of a run is not finite any more.
+
+use super::TrainError;
+use super::model::Model;
+use super::step::Phase;
+use super::task::Task;
+use super::trainer::{Pending, Trainer};
+use crate::exec::PlanId;
+use crate::ops::HYPER_LEN;
+use crate::plan::PlanOptions;
+
+impl<T: Task> Trainer<T> {
+    /// Runs the step again with every value kept, to name the first layer that is not finite. The optimizer leaves the
+    /// weights alone when the loss is not finite, so the values are those of the failed step.
+    pub(super) fn diagnose(&mut self, epoch: usize, done: &Pending, loss: f32) -> TrainError {
+        let layer = self.first_not_finite(|model, task, options| {
+            let plan = model.training_plan(task, (done.batch.len(), Phase::Update), options)?;
+            let ticket = model.start_step(task, plan, &done.batch, &[0.0; HYPER_LEN])?;
+            model.session.take(plan, ticket)?;
+            Ok(plan)
+        });
+        self.not_finite("loss", loss, (done.step, epoch), layer)
+    }
+
+    /// The same for the validation images, with the first batch of them.
+    pub(super) fn diagnose_validation(&mut self, epoch: usize, loss: f64) -> TrainError {
+        let batch = self.val_loader.epoch(0).ok().and_then(|mut batches| batches.next()).transpose();
+        let layer = self.first_not_finite(|model, task, options| {
+            let batch = batch?.unwrap_or_default();
+            let (n, plan) = model.evaluation_plan(task, batch.len(), options)?;
+            task.feed(&mut model.session, plan, &batch, n)?;
+            model.session.run_now(plan)?;
+            Ok(plan)
+        });
+        let step = self.train_loader.batches();
+        self.not_finite("validation loss", loss as f32, (step, epoch), layer)
+    }
+
+    /// What `run` computes with every value kept, searched for the first layer that is not finite.
+    fn first_not_finite(
+        &mut self,
+        run: impl FnOnce(&mut Model, &T, PlanOptions) -> Result<PlanId, TrainError>,
+    ) -> String {
+        let found = run(&mut self.model, &self.task, PlanOptions { reuse: false })
+            .and_then(|plan| self.model.first_not_finite(plan));
+        found.unwrap_or_else(|e| Some(format!("(not found: {e})"))).unwrap_or_else(|| "the loss itself".into())
+    }
+
+    /// The last step's loss can be finite and its update not: such weights must not replace good ones.
+    pub(super) fn require_finite(&mut self, epoch: usize) -> Result<(), TrainError> {
+        let Some(parameter) = self.model.parameter_not_finite()? else { return Ok(()) };
+        Err(self.not_finite("update", f32::NAN, (self.progress.batch, epoch), parameter))
+    }
+
+    fn not_finite(&self, what: &'static str, loss: f32, (step, epoch): (usize, usize), layer: String) -> TrainError {
+        let kept = match self.run.checkpoint() {
+            Some(path) => format!("the last good weights are in {}", path.with_file_name("last.safetensors").display()),
+            None => "no checkpoint had been written yet".into(),
+        };
+        TrainError::NotFinite { what, loss, step, epoch, lr: self.lr, layer, kept }
+    }
+}

@@ -1,0 +1,52 @@
+//! What all training verbs do before there is any data: everything that can be refused at once, the device, and the
+//! place of the run, which is made last, so that a refused run leaves none behind.
+
+use super::TrainError;
+use super::config::TrainSettings;
+use super::resume::{self, Progress};
+use super::run_dir::RunDir;
+use crate::exec::{self, AnyEngine};
+use crate::interop::safetensors::TensorFile;
+
+/// A run before it begins.
+pub(super) struct Launch {
+    /// What all tasks share.
+    pub settings: TrainSettings,
+    /// The device.
+    pub engine: Box<AnyEngine>,
+    /// Where the run that is to go on stands.
+    pub resumed: Option<(Progress, TensorFile)>,
+    /// The settings as the run's `config.toml`.
+    pub toml: String,
+}
+
+impl Launch {
+    /// Checks where the run is to be, reads where it stands if it goes on, and opens the device.
+    ///
+    /// # Errors
+    /// When the folder is taken, there is nothing to resume, or the device cannot be opened.
+    pub fn new(settings: TrainSettings, toml: String) -> Result<Self, TrainError> {
+        let resumed = match &settings.resume {
+            Some(path) => Some(resume::read(&RunDir::to_resume(path)?.resume_path())?),
+            None => {
+                settings.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
+                None
+            }
+        };
+        let engine = exec::open(&settings.device)?;
+        Ok(Launch { settings, engine, resumed, toml })
+    }
+
+    /// Makes the run's folder, or opens that of the run that goes on.
+    ///
+    /// # Errors
+    /// When it cannot be made or written to.
+    pub fn make_run(settings: &TrainSettings, toml: &str, stem: &str) -> Result<RunDir, TrainError> {
+        let run = match &settings.resume {
+            Some(path) => RunDir::to_resume(path)?,
+            None => RunDir::create(settings.out.as_deref(), stem)?,
+        };
+        run.write_config(toml)?;
+        Ok(run)
+    }
+}

@@ -1,0 +1,154 @@
+//! Where a run stands, kept beside the checkpoints so that it can go on exactly: every state as it is on the device, and
+//! what the loop knows. All else that a step depends on (order, augmentation) is a function of seed, epoch and sample.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::TrainError;
+use super::model::Model;
+use crate::interop::safetensors::{Tensor, TensorData, TensorFile};
+
+/// Metadata entry that holds [`Progress`] as JSON.
+const KEY: &str = "progress";
+
+/// What the loop knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Epoch under way, from 1.
+    pub epoch: usize,
+    /// Batches of it that are done.
+    pub batch: usize,
+    /// Optimizer steps so far.
+    pub steps: u64,
+    /// Epoch with the best score.
+    pub best: Option<u32>,
+    /// Sums over the epoch under way.
+    pub sums: Sums,
+    /// State of a schedule that looks at the validation loss.
+    pub plateau: Plateau,
+    /// Seconds so far.
+    pub seconds: Exact,
+}
+
+/// Sums over an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Loss times images.
+    pub loss: Exact,
+    /// What was predicted rightly.
+    pub right: Exact,
+    /// What counts.
+    pub counted: Exact,
+    /// Images.
+    pub images: Exact,
+    /// Seconds that the step waited for data.
+    pub waited: Exact,
+}
+
+impl Sums {
+    /// Mean loss.
+    pub fn loss(&self) -> f64 {
+        self.loss.0 / self.images.0.max(1.0)
+    }
+    /// Share predicted rightly.
+    pub fn accuracy(&self) -> f64 {
+        self.right.0 / self.counted.0.max(1.0)
+    }
+}
+
+/// How far the validation loss has come, for a schedule by plateaus.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plateau {
+    /// Factor of the learning rate.
+    pub factor: Exact,
+    /// Lowest loss.
+    pub best: Exact,
+    /// Epochs since.
+    pub waited: usize,
+}
+
+impl Default for Plateau {
+    fn default() -> Self {
+        Plateau { factor: Exact(1.0), best: Exact(f64::INFINITY), waited: 0 }
+    }
+}
+
+/// A number whose every bit is kept, infinity too, which JSON has no way to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "u64", into = "u64")]
+pub struct Exact(pub f64);
+
+impl From<u64> for Exact {
+    fn from(bits: u64) -> Self {
+        Exact(f64::from_bits(bits))
+    }
+}
+
+impl From<Exact> for u64 {
+    fn from(number: Exact) -> Self {
+        number.0.to_bits()
+    }
+}
+
+impl std::ops::AddAssign<f64> for Exact {
+    fn add_assign(&mut self, more: f64) {
+        self.0 += more;
+    }
+}
+
+/// Writes where a run stands.
+///
+/// # Errors
+/// When the device is lost or the disk is full.
+pub fn save(model: &mut Model, progress: &Progress, path: &Path) -> Result<(), TrainError> {
+    let specs: Vec<_> = model.session.states().iter().map(|(_, spec)| spec.clone()).collect();
+    let mut tensors = BTreeMap::new();
+    for spec in specs {
+        let values = model.session.read_state(&spec.name)?;
+        tensors.insert(spec.name, Tensor::f32(spec.ty.shape.0, values));
+    }
+    // Plain numbers always have a JSON form.
+    let json = serde_json::to_string(progress).unwrap_or_default();
+    let file = TensorFile { tensors, metadata: BTreeMap::from([(KEY.to_owned(), json)]) };
+    Ok(file.write_atomic(path)?)
+}
+
+/// What [`save`] wrote: the progress, and the tensors to be [`restore`]d.
+///
+/// # Errors
+/// When the file cannot be read or was not written by [`save`].
+pub fn read(path: &Path) -> Result<(Progress, TensorFile), TrainError> {
+    let file = TensorFile::read(path)?;
+    let json = file.metadata.get(KEY).map(String::as_str).unwrap_or_default();
+    match serde_json::from_str(json) {
+        Ok(progress) => Ok((progress, file)),
+        Err(_) => Err(TrainError::NotACheckpoint { path: path.to_owned(), key: KEY.into() }),
+    }
+}
+
+/// Writes the tensors into a model.
+///
+/// # Errors
+/// When they are not those of the model: its settings were changed.
+pub fn restore(model: &mut Model, file: &TensorFile, path: &Path) -> Result<(), TrainError> {
+    let specs: Vec<_> = model.session.states().iter().map(|(_, spec)| spec.clone()).collect();
+    let other = |name: &str| TrainError::CannotResume {
+        path: path.to_owned(),
+        reason: format!("its `{name}` is not that of this model: resume with the settings that the run was started with"),
+    };
+    if let Some(name) = file.tensors.keys().find(|name| !specs.iter().any(|s| s.name == **name)) {
+        return Err(other(name));
+    }
+    for spec in specs {
+        match file.tensors.get(&spec.name) {
+            Some(Tensor { shape, data: TensorData::F32(values) }) if *shape == spec.ty.shape.0 => {
+                model.session.write_state(&spec.name, values)?;
+            }
+            _ => return Err(other(&spec.name)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! `--resume`: a run that was stopped anywhere and went on ends with the bits of one that was not.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use shadegrad::data::Augment;
+use shadegrad::train::TrainError;
+use shadegrad::train::config::{ImageSize, Schedule, SegmentConfig};
+use shadegrad::train::history::EpochRow;
+use shadegrad::train::run_dir::{RunDir, RunDirError};
+use shadegrad::train::segment;
+use shadegrad::train::trainer::{Observer, Outcome, StepProgress};
+
+/// Stops a run after so many steps.
+struct StopAfter<'a> {
+    left: AtomicUsize,
+    stop: &'a AtomicBool,
+}
+
+impl Observer for StopAfter<'_> {
+    fn reading(&self, _: usize, _: usize) {}
+    fn begins(&self, _: &[String]) {}
+    fn step(&self, _: &StepProgress) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+    fn epoch(&self, _: &EpochRow, _: usize) {}
+}
+
+/// Everything that has a state: momentum, a schedule that looks back, averaged weights, gradients of several batches,
+/// random changes to the images, a random order.
+fn config(device: &str, out: &Path) -> SegmentConfig {
+    SegmentConfig {
+        out: Some(out.to_owned()),
+        device: device.into(),
+        scenes: 20,
+        epochs: 3,
+        batch_size: 2,
+        accumulate: 3,
+        lr: 3e-3,
+        image_size: ImageSize { height: 32, width: 32 },
+        base: 4,
+        depth: 2,
+        augment: Augment::STRONG,
+        schedule: Some(Schedule::Plateau),
+        patience: 0,
+        warmup: 0.5,
+        ema: 0.9,
+        log_norms: true,
+        seed: 3,
+        ..SegmentConfig::default()
+    }
+}
+
+fn train(config: &SegmentConfig, steps: usize) -> Result<Outcome, TrainError> {
+    let stop = AtomicBool::new(false);
+    segment::train(config, &StopAfter { left: AtomicUsize::new(steps), stop: &stop }, &stop)
+}
+
+/// What must be the same: the metrics without what depends on the clock.
+fn metrics(run: &Path) -> Vec<EpochRow> {
+    let rows = RunDir::open(run).expect("a run").read_metrics().expect("metrics");
+    rows.into_iter().map(|row| EpochRow { images_per_s: 0.0, data_wait: 0.0, seconds: 0.0, ..row }).collect()
+}
+
+/// Batches of the run: 3 epochs of 10.
+const STEPS: usize = 30;
+
+/// Runs to the end, and stopped after each of `stops` steps and resumed; all must end alike.
+fn stop_and_resume(device: &str, stops: impl IntoIterator<Item = usize>) {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let whole = place.path().join("whole");
+    let outcome = train(&config(device, &whole), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
+    assert!(!outcome.interrupted && outcome.rows.len() == 3);
+    assert!(!whole.join("resume.safetensors").exists(), "an ended run needs none");
+    let lr: Vec<f64> = outcome.rows.iter().map(|row| row.lr).collect();
+    let bytes = |run: &Path, name: &str| std::fs::read(run.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    for stop in stops {
+        let run: PathBuf = place.path().join(format!("stopped-{stop}"));
+        let first = train(&config(device, &run), stop).unwrap_or_else(|e| panic!("{e}"));
+        assert!(first.interrupted, "stopped after {stop} of {STEPS}");
+        // As the command line does it: the settings of the run, its folder.
+        let resumed = SegmentConfig { resume: Some(run.clone()), ..config(device, &run) };
+        let second = train(&resumed, usize::MAX).unwrap_or_else(|e| panic!("after step {stop}: {e}"));
+        assert!(!second.interrupted && second.rows.len() == 3, "after step {stop}");
+        assert_eq!(second.best.map(|b| b.epoch), outcome.best.as_ref().map(|b| b.epoch), "after step {stop}");
+        assert_eq!(metrics(&run), metrics(&whole), "after step {stop}; learning rates were {lr:?}");
+        for name in ["last.safetensors", "best.safetensors", "norms.csv", "iou.csv", "samples.png"] {
+            assert!(bytes(&run, name) == bytes(&whole, name), "{name} differs after step {stop}");
+        }
+        std::fs::remove_dir_all(&run).expect("removes");
+    }
+}
+
+#[test]
+fn a_run_resumed_at_any_of_20_points_ends_with_the_same_bits() {
+    // Among them the ends of epochs (10, 20) and batches whose gradients are not yet a step.
+    stop_and_resume("cpu", (1..=STEPS - 1).filter(|step| !step.is_multiple_of(3)).take(20));
+}
+
+#[test]
+fn so_does_one_on_a_gpu() {
+    let device = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
+    let stops = std::env::var("SHADEGRAD_STOPS").ok().and_then(|count| count.parse().ok()).unwrap_or(2);
+    stop_and_resume(&device, (1..=STEPS - 1).filter(|step| step % 3 == 2 || *step == 10).skip(1).take(stops));
+}
+
+#[test]
+fn what_cannot_be_resumed_is_refused_and_left_as_it_is() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let run = place.path().join("run");
+    let resumed = |run: &Path| SegmentConfig { resume: Some(run.to_owned()), ..config("cpu", run) };
+    assert!(train(&resumed(&run), 1).is_err(), "there is no such run");
+    train(&config("cpu", &run), 4).unwrap_or_else(|e| panic!("{e}"));
+    let before = std::fs::read(run.join("resume.safetensors")).expect("it can go on");
+    // Another network.
+    let error = train(&SegmentConfig { base: 8, ..resumed(&run) }, 1).unwrap_err().to_string();
+    assert!(error.contains("cannot be resumed") && error.contains("settings"), "{error}");
+    assert!(std::fs::read(run.join("resume.safetensors")).expect("still there") == before);
+    train(&resumed(&run), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
+    match train(&resumed(&run), 1) {
+        Err(TrainError::RunDir(RunDirError::NotARun { reason, .. })) => assert!(reason.contains("ended"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
