@@ -5,6 +5,7 @@ mod compare;
 mod data;
 mod devices;
 mod eval;
+mod lr_find;
 mod plan;
 mod predict;
 mod progress;
@@ -33,6 +34,9 @@ enum Verb {
     /// Train a model
     #[command(subcommand)]
     Train(train::Task),
+    /// Find a good learning rate: the loss while the rate rises (Smith 2017)
+    #[command(subcommand)]
+    LrFind(Box<lr_find::Task>),
     /// Evaluate a trained run on a data set
     Eval(eval::Args),
     /// Apply a trained run to images: classes, masks or colours
@@ -98,6 +102,7 @@ fn complain(line: impl Display) {
 pub fn run() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Train(task) => train::run(&task),
+        Verb::LrFind(task) => lr_find::run(&task),
         Verb::Eval(args) => eval::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Data(verb) => data::run(&verb),

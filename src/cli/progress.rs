@@ -31,6 +31,13 @@ impl Progress {
         }
     }
 
+    /// Takes a bar that is left away.
+    pub(super) fn end(&self) {
+        if let Some(bar) = lock(&self.bar).take() {
+            bar.finish_and_clear();
+        }
+    }
+
     fn bar(len: usize, template: &str) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(Some(len as u64), ProgressDrawTarget::stderr());
         // The template is one of ours; a wrong one falls back to the default style.
@@ -91,16 +98,19 @@ impl Observer for Progress {
     }
 
     fn epoch(&self, row: &EpochRow, epochs: usize) {
-        if let Some(bar) = lock(&self.bar).take() {
-            bar.finish_and_clear();
-        }
+        self.end();
         *lock(&self.last_line) = Instant::now();
         let left = row.seconds / f64::from(row.epoch) * (epochs as f64 - f64::from(row.epoch));
         let train = row.score(Score::TrainAccuracy).map_or(String::new(), |a| format!(" accuracy {:5.1} %", 100.0 * a));
         let scores = row.scores.iter().filter(|(s, _)| *s != Score::TrainAccuracy);
         let scores: Vec<_> = scores.map(|(s, v)| format!("{} {}", s.name(), s.format(*v))).collect();
+        // Worth a word where augmentation or the disk hold up the device.
+        let waited = match row.data_wait {
+            share if share >= 0.05 => format!("  {:.0} % waiting for data", 100.0 * share),
+            _ => String::new(),
+        };
         say(format_args!(
-            "epoch {:>2}/{epochs}  train loss {:.4}{train}  validation loss {:.4} {}  {:.1} images/s  {} left",
+            "epoch {:>2}/{epochs}  train loss {:.4}{train}  validation loss {:.4} {}  {:.1} images/s{waited}  {} left",
             row.epoch,
             row.train_loss,
             row.val_loss,

@@ -67,7 +67,14 @@ fn report(outcome: &Outcome) -> Result<ExitCode, CliError> {
     let run = outcome.run.display();
     if outcome.interrupted {
         print(format_args!("interrupted; the weights so far are in {run}/last.safetensors"))?;
+        print(format_args!("next:     the same command with --resume {run} goes on where it stopped"))?;
         return Ok(ExitCode::from(INTERRUPTED));
+    }
+    if outcome.ended_early {
+        print(format_args!(
+            "ended after epoch {}: the score had not become better (--early-stop)",
+            outcome.rows.len()
+        ))?;
     }
     if let Some(best) = &outcome.best {
         let scores = best.scores.iter().filter(|(score, _)| *score != Score::TrainAccuracy);

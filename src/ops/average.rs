@@ -41,8 +41,7 @@ pub fn accumulate(
 ) -> Result<Option<Value>, GraphError> {
     let sum = moment(g, "optimizer.gradient_sum")?;
     let one = TensorType::flat(LANES);
-    let weight =
-        g.state("optimizer.gradient_weight", one, Group::Moments, crate::graph::Init::Constant(0.0), false)?;
+    let weight = g.state("optimizer.gradient_weight", one, Group::Moments, crate::graph::Init::Constant(0.0), false)?;
     let mean = g.add(Accumulate { mean: last }, &[sum, weight, grads, totals, hyper])?;
     Ok(mean.first().copied())
 }

@@ -7,14 +7,12 @@ use super::TrainError;
 use super::card::{ModelCard, TaskKind};
 use super::config::{ClassifyConfig, Normalize};
 use super::history::{EpochRow, Score};
-use super::metrics::ConfusionMatrix;
 use super::launch::Launch;
+use super::metrics::ConfusionMatrix;
 use super::model::{Model, checkpoint_path};
 use super::pictures::{self, Curve, Sheet};
 use super::run_dir::RunDir;
-use super::step::{
-    IGNORED, Phase, StepOptions, Update, append_loss, append_training, evaluation_graph, port,
-};
+use super::step::{IGNORED, Phase, StepOptions, Update, append_loss, append_training, evaluation_graph, port};
 use super::task::Task;
 pub use super::trainer::Outcome;
 use super::trainer::{Observer, Trainer};
@@ -239,6 +237,14 @@ pub(super) fn open_data(config: &ClassifyConfig) -> Result<Splits, TrainError> {
 /// # Errors
 /// See [`TrainError`]; whatever had been written stays.
 pub fn train(config: &ClassifyConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+    open(config, observer)?.train(observer, stop)
+}
+
+/// Reads the data and makes the model and the run directory: all but the training.
+///
+/// # Errors
+/// As [`train`].
+pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer<Classification>, TrainError> {
     config.validate()?;
     config.require_large_images()?;
     let launch = Launch::new(config.settings(), config.to_toml()?)?;
@@ -286,7 +292,7 @@ pub fn train(config: &ClassifyConfig, observer: &dyn Observer, stop: &AtomicBool
     ];
     lines.extend(train.bad().iter().chain(val.bad()).map(|bad| format!("skipped {bad}")));
     observer.begins(&lines);
-    trainer.train(observer, stop)
+    Ok(trainer)
 }
 
 /// The normalization that a setting names.

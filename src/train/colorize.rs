@@ -222,6 +222,14 @@ pub(super) fn open_data(config: &ColorizeConfig) -> Result<ImageSplits, TrainErr
 /// # Errors
 /// See [`TrainError`]; whatever had been written stays.
 pub fn train(config: &ColorizeConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+    open(config, observer)?.train(observer, stop)
+}
+
+/// Reads the data and makes the model and the run directory: all but the training.
+///
+/// # Errors
+/// As [`train`].
+pub fn open(config: &ColorizeConfig, observer: &dyn Observer) -> Result<Trainer<Colorization>, TrainError> {
     config.validate()?;
     let launch = Launch::new(config.settings(), config.to_toml()?)?;
     let settings = &launch.settings;
@@ -267,5 +275,5 @@ pub fn train(config: &ColorizeConfig, observer: &dyn Observer, stop: &AtomicBool
     }
     lines.extend(train.bad().iter().chain(val.bad()).map(|bad| format!("skipped {bad}")));
     observer.begins(&lines);
-    trainer.train(observer, stop)
+    Ok(trainer)
 }

@@ -11,9 +11,9 @@ use super::task::Task;
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session, Ticket};
 use crate::graph::{Group, StateTable, names};
-use crate::ops::AVERAGE;
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
+use crate::ops::AVERAGE;
 use crate::plan::PlanOptions;
 
 /// A network with its states on an engine.

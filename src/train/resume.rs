@@ -137,7 +137,9 @@ pub fn restore(model: &mut Model, file: &TensorFile, path: &Path) -> Result<(), 
     let specs: Vec<_> = model.session.states().iter().map(|(_, spec)| spec.clone()).collect();
     let other = |name: &str| TrainError::CannotResume {
         path: path.to_owned(),
-        reason: format!("its `{name}` is not that of this model: resume with the settings that the run was started with"),
+        reason: format!(
+            "its `{name}` is not that of this model: resume with the settings that the run was started with"
+        ),
     };
     if let Some(name) = file.tensors.keys().find(|name| !specs.iter().any(|s| s.name == **name)) {
         return Err(other(name));

@@ -10,8 +10,8 @@ use super::card::{ModelCard, TaskKind};
 use super::classify::{filled, normalization, spread};
 use super::config::{SegmentConfig, SegmentLoss};
 use super::history::{EpochRow, Score};
-use super::metrics::ConfusionMatrix;
 use super::launch::Launch;
+use super::metrics::ConfusionMatrix;
 use super::model::{Model, start_from};
 use super::pictures::{self, Comparison, Curve};
 use super::run_dir::RunDir;
@@ -281,6 +281,14 @@ pub(super) fn open_data(config: &SegmentConfig) -> Result<SegmentationSplits, Tr
 /// # Errors
 /// See [`TrainError`]; whatever had been written stays.
 pub fn train(config: &SegmentConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+    open(config, observer)?.train(observer, stop)
+}
+
+/// Reads the data and makes the model and the run directory: all but the training.
+///
+/// # Errors
+/// As [`train`].
+pub fn open(config: &SegmentConfig, observer: &dyn Observer) -> Result<Trainer<Segmentation>, TrainError> {
     config.validate()?;
     let launch = Launch::new(config.settings(), config.to_toml()?)?;
     let settings = &launch.settings;
@@ -327,5 +335,5 @@ pub fn train(config: &SegmentConfig, observer: &dyn Observer, stop: &AtomicBool)
     let left_out = splits.left_out.iter().chain(train.bad()).chain(val.bad());
     lines.extend(left_out.map(|bad| format!("skipped {bad}")));
     observer.begins(&lines);
-    trainer.train(observer, stop)
+    Ok(trainer)
 }

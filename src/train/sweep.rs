@@ -183,8 +183,7 @@ impl Sweep {
                 let (cell, source) = (cell.name.clone(), Box::new(source));
                 SweepError::Run { number, cell, source }
             };
-            let epochs = cell.settings.get("epochs").and_then(toml::Value::as_integer);
-            let mut state = done(&folder, epochs).map_err(failed)?;
+            let mut state = done(&folder).map_err(failed)?;
             observer.run(number, self.cells.len(), &cell.name, &state);
             if state == State::Begins {
                 match self.train(cell, &folder, device, observer.steps(), stop) {
@@ -217,7 +216,8 @@ impl Sweep {
         stop: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
         let mut settings = cell.settings.clone();
-        settings.insert("out".into(), folder.display().to_string().into());
+        let place = if RunDir::to_resume(folder).is_ok() { "resume" } else { "out" };
+        settings.insert(place.into(), folder.display().to_string().into());
         if let Some(device) = device {
             settings.insert("device".into(), device.into());
         }
@@ -255,17 +255,17 @@ fn combinations(grid: &BTreeMap<String, Vec<toml::Value>>) -> Vec<toml::Table> {
     })
 }
 
-/// What a run's folder says of it. A run that was not finished is moved aside, and begins again.
-fn done(folder: &Path, epochs: Option<i64>) -> Result<State, TrainError> {
-    if !folder.is_dir() {
+/// What a run's folder says of it. A run that was stopped goes on; one that has nothing to go on from is moved aside, and
+/// begins again.
+fn done(folder: &Path) -> Result<State, TrainError> {
+    if !folder.is_dir() || RunDir::to_resume(folder).is_ok() {
         return Ok(State::Begins);
     }
     if folder.join(DIVERGED).is_file() {
         return Ok(State::Diverged);
     }
     let rows = RunDir::open(folder).ok().and_then(|run| run.read_metrics().ok()).unwrap_or_default();
-    let finished = folder.join("curves.png").is_file() && epochs.is_none_or(|n| rows.len() as i64 == n);
-    if finished && !rows.is_empty() {
+    if folder.join("curves.png").is_file() && !rows.is_empty() {
         return Ok(State::Done(rows));
     }
     let aside = (1..).map(|n| folder.with_extension(format!("unfinished-{n}"))).find(|path| !path.exists());

@@ -5,6 +5,7 @@ use image::RgbImage;
 use super::canvas::{Anchor, Canvas, Colour, TextStyle};
 use super::{PictureError, palette};
 use crate::train::history::{EpochRow, Score};
+use crate::train::lr_finder::{LrCurve, LrPoint};
 
 const WIDTH: f32 = 1600.0;
 const HEIGHT: f32 = 720.0;
@@ -43,8 +44,41 @@ struct Panel {
     percent: bool,
     /// The axis begins at 0.
     from_zero: bool,
+    /// The horizontal axis holds exponents of 10; else it holds epochs.
+    powers: bool,
     left: f32,
     width: f32,
+}
+
+/// The loss over the learning rate, as [`LrCurve`] has them.
+///
+/// # Errors
+/// There are no points.
+pub fn lr_picture(curve: &LrCurve) -> Result<RgbImage, PictureError> {
+    if curve.points.is_empty() {
+        return Err(PictureError::Empty { what: "the learning rate's curve" });
+    }
+    let mut canvas = Canvas::new("the learning rate's curve", WIDTH as u64, HEIGHT as u64)?;
+    // A batch that is far off would flatten all that matters.
+    let first = curve.points[0].smoothed;
+    let shown = |v: f64| if v <= 2.0 * first { v } else { f64::NAN };
+    let line = |name, colour, value: fn(&LrPoint) -> f64| Series {
+        name,
+        colour,
+        values: curve.points.iter().map(|p| shown(value(p))).collect(),
+    };
+    let panel = Panel {
+        title: "Loss by learning rate",
+        axis: "loss",
+        series: vec![line("batch", palette::LINE, |p| p.loss), line("smoothed", palette::BLUE, |p| p.smoothed)],
+        percent: false,
+        from_zero: false,
+        powers: true,
+        left: 0.0,
+        width: WIDTH,
+    };
+    panel.draw(&mut canvas, &curve.points.iter().map(|p| p.lr.log10()).collect::<Vec<_>>());
+    Ok(canvas.finish())
 }
 
 /// Training and validation loss (left) and scores (right) over epochs.
@@ -70,6 +104,7 @@ pub fn curves_picture(rows: &[EpochRow], curve: &Curve) -> Result<RgbImage, Pict
         series: vec![series(0, "training", &|r| r.train_loss), series(1, "validation", &|r| r.val_loss)],
         percent: false,
         from_zero: true,
+        powers: false,
         left: 0.0,
         width: half,
     };
@@ -79,6 +114,7 @@ pub fn curves_picture(rows: &[EpochRow], curve: &Curve) -> Result<RgbImage, Pict
         series: scores.collect(),
         percent: curve.percent,
         from_zero: false,
+        powers: false,
         left: half,
         width: half,
     };
@@ -141,11 +177,13 @@ impl Panel {
         for value in ticks(frame.epochs, step) {
             let x = frame.at_x(value).round() + 0.5;
             canvas.line(&[(x, frame.top), (x, frame.bottom)], 1.0, palette::GRID);
-            canvas.text(&format!("{value:.0}"), x, frame.bottom + 24.0, small(Anchor::Middle));
+            let text = if self.powers { format!("1e{value:.0}") } else { format!("{value:.0}") };
+            canvas.text(&text, x, frame.bottom + 24.0, small(Anchor::Middle));
         }
         let (l, r, b) = (frame.left, frame.right, frame.bottom);
         canvas.line(&[(l, frame.top), (l, b), (r, b)], 2.0, palette::LINE);
-        canvas.text("epoch", (l + r) / 2.0, b + 64.0, small(Anchor::Middle));
+        let below = if self.powers { "learning rate" } else { "epoch" };
+        canvas.text(below, (l + r) / 2.0, b + 64.0, small(Anchor::Middle));
         let middle = (frame.top + b) / 2.0;
         canvas.text(self.axis, self.left + 28.0, middle, small(Anchor::Middle).upright());
     }

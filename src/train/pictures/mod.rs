@@ -17,7 +17,7 @@ use thiserror::Error;
 pub use canvas::Colour;
 pub use comparison::{Comparison, painted};
 pub use confusion::confusion_picture;
-pub use curves::{Curve, curves_picture};
+pub use curves::{Curve, curves_picture, lr_picture};
 pub use sheet::{Cell, Sheet, prediction_cell};
 
 use crate::interop::files::{FileError, write_atomic};

@@ -1,0 +1,147 @@
+//! The learning rate range test (Smith 2017): the rate rises by a constant factor from step to step, and the loss tells
+//! where learning begins and where it ends.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::TrainError;
+use super::pictures;
+use super::step::Phase;
+use super::task::Task;
+use super::trainer::{Observer, StepProgress, Trainer};
+use crate::data::Batch;
+use crate::plan::PlanOptions;
+
+/// Share of the past in the smoothed loss.
+const SMOOTHING: f64 = 0.9;
+/// The test ends when the smoothed loss is this many times the lowest.
+const DIVERGED: f64 = 4.0;
+
+/// What is tried.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LrRange {
+    /// First learning rate.
+    pub from: f64,
+    /// Last learning rate.
+    pub to: f64,
+    /// Steps between them.
+    pub steps: usize,
+}
+
+impl Default for LrRange {
+    /// From 1e-7 to 1 in 100 steps.
+    fn default() -> Self {
+        LrRange { from: 1e-7, to: 1.0, steps: 100 }
+    }
+}
+
+/// One step of the test.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LrPoint {
+    /// Learning rate.
+    pub lr: f64,
+    /// Loss of the batch before the step.
+    pub loss: f64,
+    /// Moving average of the losses so far.
+    pub smoothed: f64,
+}
+
+/// What a test found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LrCurve {
+    /// Steps until the loss had left all bounds, or all.
+    pub points: Vec<LrPoint>,
+    /// Where the smoothed loss falls fastest; a good rate for SGD, and for Adam rather a third of it.
+    pub steepest: Option<f64>,
+    /// Where it is lowest: a rate above this diverges sooner or later.
+    pub lowest: Option<f64>,
+    /// The run directory, with `lr_find.csv` and `lr_find.png`.
+    pub run: PathBuf,
+}
+
+impl LrCurve {
+    /// Reads the steps of a test.
+    pub fn new(points: Vec<LrPoint>, run: &Path) -> Self {
+        // The average needs a while, and what comes after the lowest loss only rises.
+        let settled = points.len() / 10;
+        let lowest = (settled..points.len()).min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed));
+        // Over 5 steps, since single differences are mostly noise.
+        let slope = |i: usize| points[i + 2].smoothed - points[i - 2].smoothed;
+        let falling = settled.max(2)..lowest.unwrap_or(0).saturating_sub(1);
+        let steepest = falling.filter(|&i| slope(i) < 0.0).min_by(|&a, &b| slope(a).total_cmp(&slope(b)));
+        let rate = |i: Option<usize>| i.map(|i| points[i].lr);
+        LrCurve { steepest: rate(steepest), lowest: rate(lowest), run: run.to_owned(), points }
+    }
+}
+
+impl<T: Task> Trainer<T> {
+    /// Trains with a learning rate that rises over `range`, and writes the curve into the run directory. The weights
+    /// are thrown away.
+    ///
+    /// # Errors
+    /// See [`TrainError`].
+    pub fn find_lr(
+        mut self,
+        range: LrRange,
+        observer: &dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<LrCurve, TrainError> {
+        let mut points: Vec<LrPoint> = vec![];
+        let (mut average, mut weight, mut best) = (0.0, 0.0, f64::INFINITY);
+        let start = Instant::now();
+        let (mut epoch, mut images) = (1, 0);
+        let mut batches = self.train_loader.epoch(epoch)?;
+        let factor = (range.to / range.from).powf(1.0 / (range.steps.max(2) - 1) as f64);
+        for step in 0..range.steps {
+            let lr = range.from * factor.powi(step as i32);
+            let batch = match batches.next() {
+                Some(batch) => batch?,
+                None => {
+                    epoch += 1;
+                    batches = self.train_loader.epoch(epoch)?;
+                    let Some(batch) = batches.next() else { break };
+                    batch?
+                }
+            };
+            images += batch.len();
+            let loss = self.step_at(step as u64 + 1, lr, &batch)?;
+            (average, weight) = (SMOOTHING * average + (1.0 - SMOOTHING) * loss, SMOOTHING * weight + 1.0 - SMOOTHING);
+            let smoothed = average / weight;
+            if !loss.is_finite() {
+                break;
+            }
+            points.push(LrPoint { lr, loss, smoothed });
+            observer.step(&StepProgress {
+                epoch: epoch as usize,
+                step: step + 1,
+                steps: range.steps,
+                loss: smoothed,
+                accuracy: None,
+                images_per_s: images as f64 / start.elapsed().as_secs_f64(),
+            });
+            best = f64::min(best, smoothed);
+            if smoothed > DIVERGED * best || stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        let curve = LrCurve::new(points, self.run().path());
+        let mut csv = csv::Writer::from_writer(vec![]);
+        // Writing into memory does not fail.
+        curve.points.iter().for_each(|point| csv.serialize(point).unwrap_or_default());
+        let text = csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        self.run().write_file("lr_find.csv", &text)?;
+        pictures::save_png(&pictures::lr_picture(&curve)?, &curve.run.join("lr_find.png"))?;
+        Ok(curve)
+    }
+
+    /// One step on a batch at a learning rate; gives the loss.
+    fn step_at(&mut self, step: u64, lr: f64, batch: &Batch) -> Result<f64, TrainError> {
+        let hyper = self.hyper(lr, step, false);
+        let plan = self.model.training_plan(&self.task, (batch.len(), Phase::Update), PlanOptions::default())?;
+        let ticket = self.model.start_step(&self.task, plan, batch, &hyper)?;
+        Ok(f64::from(self.model.session.take(plan, ticket)?[0][0]))
+    }
+}
