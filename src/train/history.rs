@@ -110,8 +110,8 @@ impl EpochRow {
         self.scores.iter().find(|(s, _)| *s == score).map(|(_, v)| *v)
     }
 
-    /// Column names and values.
-    fn columns(&self) -> Vec<(&'static str, f64)> {
+    /// Names and values of the columns of `metrics.csv`.
+    pub fn columns(&self) -> Vec<(&'static str, f64)> {
         let scores = |training: bool| {
             self.scores.iter().filter(move |(s, _)| s.of_training() == training).map(|&(s, v)| (s.key(), v))
         };

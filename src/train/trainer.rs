@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::TrainError;
 use super::config::TrainSettings;
+use super::facts::RunFacts;
 use super::history::{EpochRow, Score};
 use super::model::Model;
 use super::pictures;
@@ -141,6 +142,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         let (train_loader, val_loader) = (loader(train, settings.shuffle)?, loader(val, false)?);
         let schedule = LrSchedule::new(settings.schedule.clone(), train_loader.batches(), settings.epochs);
         let (run, rows, lr, start) = (make_run()?, vec![], settings.lr, Instant::now());
+        run.write_facts(&RunFacts::of(task.card(), &model, [&train_loader, &val_loader]))?;
         Ok(Trainer {
             task,
             settings,
@@ -220,6 +222,9 @@ impl<'a, T: Task> Trainer<'a, T> {
             seconds: self.start.elapsed().as_secs_f64(),
         };
         self.run.append_metrics(&row)?;
+        if self.settings.tensorboard {
+            self.run.append_event(&row)?;
+        }
         self.save(&self.run.last_path())?;
         let known = |row: &EpochRow| first.and_then(|s| row.score(s)).unwrap_or(-row.val_loss);
         if self.best.as_ref().is_none_or(|(best, _)| score > known(best)) {
