@@ -20,7 +20,7 @@ pub(super) struct Chart {
 
 /// The size of a panel in its own units, and of its plotting area.
 const SIZE: (f64, f64) = (420.0, 270.0);
-const LEFT: f64 = 62.0;
+const LEFT: f64 = 72.0;
 const RIGHT: f64 = 408.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 224.0;
@@ -92,7 +92,7 @@ impl Chart {
         let axis = escaped(self.axis);
         push(
             html,
-            format_args!("<text transform=\"translate(14 {half}) rotate(-90)\" class=\"m\">{axis}</text></g>\n"),
+            format_args!("<text transform=\"translate(12 {half}) rotate(-90)\" class=\"m\">{axis}</text></g>\n"),
         );
     }
 }

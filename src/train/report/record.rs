@@ -123,7 +123,12 @@ fn settings(path: &Path) -> Result<Vec<(String, String)>, ReportError> {
     let text = read_text(path, 1 << 20)?;
     let bad = |problem: toml::de::Error| ReportError::Settings { path: path.to_owned(), problem: Box::new(problem) };
     let table: toml::Table = toml::from_str(&text).map_err(bad)?;
-    let value = |value: toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let value = |value: toml::Value| match value {
+        toml::Value::String(text) => text,
+        // As it would be written: 1e-7, where TOML has 0.0000001.
+        toml::Value::Float(number) => format!("{number:?}"),
+        other => other.to_string(),
+    };
     Ok(table.into_iter().filter(|(key, _)| key != "out").map(|(key, v)| (key, value(v))).collect())
 }
 
