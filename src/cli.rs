@@ -9,6 +9,7 @@ mod lr_find;
 mod plan;
 mod predict;
 mod progress;
+mod report;
 mod summary;
 mod sweep;
 mod train;
@@ -49,6 +50,8 @@ enum Verb {
     Bench(bench::Args),
     /// Put trained runs side by side: a table and a figure
     Compare(compare::Args),
+    /// Write runs onto one HTML page that works offline
+    Report(report::Args),
     /// Look at a data set
     #[command(subcommand)]
     Data(data::Verb),
@@ -110,6 +113,7 @@ pub fn run() -> ExitCode {
         Verb::Summary(args) => summary::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Compare(args) => compare::run(&args),
+        Verb::Report(args) => report::run(&args),
         Verb::Devices => devices::run(),
         Verb::Plan(args) => plan::run(&args),
     };

@@ -1,13 +1,13 @@
 //! `shadegrad compare RUN RUN… [--data DIR]`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CliError, print};
 use crate::train::compare::compare;
 use crate::train::evaluation::{EvalOptions, Part};
 use crate::train::model::Checkpoint;
-use crate::train::run_dir::{RunDir, new_folder};
+use crate::train::run_dir::{RunDir, names, new_folder};
 
 /// What to compare.
 #[derive(clap::Args)]
@@ -59,21 +59,4 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     }
     print(format_args!("written: {}/{}", folder.display(), written.join(", ")))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What each run is called: its short name, or its path where others have the same.
-fn names(runs: &[PathBuf]) -> Vec<String> {
-    let short: Vec<String> = runs.iter().map(|path| name(path)).collect();
-    let alone = |name: &String| short.iter().filter(|other| *other == name).count() == 1;
-    short
-        .iter()
-        .zip(runs)
-        .map(|(name, path)| if alone(name) { name.clone() } else { path.display().to_string() })
-        .collect()
-}
-
-/// The last part of a run's path; that of its folder for a checkpoint in one.
-fn name(path: &Path) -> String {
-    let folder = if path.is_file() { path.parent().filter(|p| p.file_name().is_some()).unwrap_or(path) } else { path };
-    folder.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -104,6 +104,19 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
 /// name, so a crash at any moment leaves either the old file or the new one. When `fill` or the disk
 /// fails, the old file is untouched and the temporary one is removed.
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
+    write(path, fill, |temporary| temporary.persist(path))
+}
+
+/// As [`write_atomic`], but never in the place of another file.
+pub fn write_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
+    write(path, fill, |temporary| temporary.persist_noclobber(path))
+}
+
+fn write(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    persist: impl FnOnce(NamedTempFile) -> Result<File, tempfile::PersistError>,
+) -> Result<(), FileError> {
     let fail = |source| FileError::writing(path, source);
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -114,7 +127,7 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result
     fill(&mut writer).and_then(|()| writer.flush()).map_err(fail)?;
     drop(writer);
     temporary.as_file().sync_all().map_err(fail)?;
-    temporary.persist(path).map_err(|error| fail(error.error))?;
+    persist(temporary).map_err(|error| fail(error.error))?;
     sync_folder(folder).map_err(fail)
 }
 

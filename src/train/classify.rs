@@ -9,6 +9,7 @@ use super::config::{ClassifyConfig, Normalize};
 use super::history::{EpochRow, Score};
 use super::launch::Launch;
 use super::metrics::ConfusionMatrix;
+use super::mistakes;
 use super::model::{Model, checkpoint_path};
 use super::pictures::{self, Curve, Sheet};
 use super::run_dir::RunDir;
@@ -181,7 +182,9 @@ impl Task for Classification {
         let classes = &self.card.classes;
         let confusion = pictures::confusion_picture(&found.confusion, classes)?;
         pictures::save_png(&confusion, &run.confusion_path())?;
+        run.write_confusion(&found.confusion, classes)?;
         let Some(val) = &self.val else { return Ok(vec!["confusion.png"]) };
+        let mistakes = mistakes::write(run, val, found)?;
         let mut cells = Vec::new();
         for i in spread(val.len(), 24) {
             let size = val.image_size();
@@ -194,7 +197,8 @@ impl Task for Classification {
         let title = format!("Validation images after epoch {}: prediction (truth)", best.epoch);
         let sheet = Sheet { title, columns: 6, cell_size: 192, cells };
         pictures::save_png(&sheet.draw()?, &run.samples_path())?;
-        Ok(vec!["confusion.png", "samples.png"])
+        let errors = (mistakes > 0).then_some("errors/");
+        Ok(["confusion.png", "samples.png"].into_iter().chain(errors).collect())
     }
 }
 

@@ -11,6 +11,7 @@ use crate::train::card::TaskKind;
 use crate::train::config::ConfigError;
 use crate::train::image_metrics::CompareError;
 use crate::train::pictures::PictureError;
+use crate::train::report::ReportError;
 use crate::train::run_dir::RunDirError;
 use crate::train::sweep::SweepError;
 
@@ -82,6 +83,9 @@ pub enum TrainError {
     /// A sweep.
     #[error(transparent)]
     Sweep(#[from] SweepError),
+    /// A report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// A part that the data set does not have.
     #[error("{data} has no test part; its parts are train and val (--split)")]
     NoTestPart {

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 
+use serde::Serialize;
+
 /// What an epoch is judged by, besides the loss. Columns of `metrics.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Score {
@@ -85,6 +87,23 @@ impl Score {
     }
 }
 
+/// One optimizer step in `norms.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct NormRow {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Optimizer step of the run, from 1.
+    pub step: u64,
+    /// Learning rate.
+    pub lr: f64,
+    /// Loss of the step's last batch.
+    pub loss: f32,
+    /// Norm of all gradients, before clipping.
+    pub gradient_norm: f32,
+    /// Norm of all parameters, before the step.
+    pub weight_norm: f32,
+}
+
 /// One epoch of a run: a row of `metrics.csv`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EpochRow {
@@ -112,8 +131,8 @@ impl EpochRow {
         self.scores.iter().find(|(s, _)| *s == score).map(|(_, v)| *v)
     }
 
-    /// Column names and values.
-    fn columns(&self) -> Vec<(&'static str, f64)> {
+    /// Names and values of the columns of `metrics.csv`.
+    pub fn columns(&self) -> Vec<(&'static str, f64)> {
         let scores = |training: bool| {
             self.scores.iter().filter(move |(s, _)| s.of_training() == training).map(|&(s, v)| (s.key(), v))
         };

@@ -96,6 +96,43 @@ impl ConfusionMatrix {
     pub fn precision(&self, class: usize) -> Option<f64> {
         ratio(self.count(class, class), self.column_total(class))
     }
+
+    /// Harmonic mean of recall and precision, 2 n\[c\]\[c\] / (Σₚ n\[c\]\[p\] + Σₜ n\[t\]\[c\]).
+    pub fn f1(&self, class: usize) -> Option<f64> {
+        ratio(2 * self.count(class, class), self.row_total(class) + self.column_total(class))
+    }
+
+    /// As CSV: a row a class in truth, a column a class predicted.
+    pub fn to_csv(&self, names: &[String]) -> String {
+        let mut csv = csv::Writer::from_writer(vec![]);
+        // Writing into memory does not fail.
+        let _ = csv.write_record(std::iter::once("truth").chain(names.iter().map(String::as_str)));
+        for (truth, name) in names.iter().enumerate() {
+            let counts = (0..self.classes).map(|prediction| self.count(truth, prediction).to_string());
+            let _ = csv.write_record(std::iter::once(name.clone()).chain(counts));
+        }
+        csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Names and counts from what [`ConfusionMatrix::to_csv`] wrote.
+    ///
+    /// # Errors
+    /// When it is no square of counts.
+    pub fn from_csv(text: &str) -> Result<(Vec<String>, Self), csv::Error> {
+        let problem = |what: &str| csv::Error::from(std::io::Error::other(what.to_owned()));
+        let mut csv = csv::Reader::from_reader(text.as_bytes());
+        let names: Vec<String> = csv.headers()?.iter().skip(1).map(str::to_owned).collect();
+        let mut matrix = ConfusionMatrix { classes: names.len(), counts: vec![] };
+        for record in csv.records() {
+            for count in record?.iter().skip(1) {
+                matrix.counts.push(count.parse().map_err(|_| problem(&format!("`{count}` is no count")))?);
+            }
+        }
+        if matrix.counts.len() != names.len() * names.len() {
+            return Err(problem("expected a row for each column"));
+        }
+        Ok((names, matrix))
+    }
 }
 
 fn ratio(part: u64, whole: u64) -> Option<f64> {

@@ -1,14 +1,32 @@
 //! The folder of one run: settings, metrics, checkpoints and pictures. Never overwritten.
+//!
+//! | file | holds | written |
+//! |---|---|---|
+//! | `config.toml` | all settings | at the start |
+//! | `run.json` | device, parameters, classes, numbers of images | at the start |
+//! | `metrics.csv` | a row an epoch | after each epoch |
+//! | `events.out.tfevents.shadegrad` | the same for TensorBoard, with `--tensorboard` | after each epoch |
+//! | `last.safetensors`, `best.safetensors` | weights | after each (better) epoch |
+//! | `resume.safetensors` | where an unfinished run stands, for `--resume` | after each epoch, or when stopped |
+//! | `norms.csv` | norms of gradients and weights, a row a step, with `--log-norms` | after each epoch |
+//! | `curves.png`, `samples.png`, `confusion.png` | pictures | at the end |
+//! | `confusion.csv` | counts, truth in rows | at the end |
+//! | `iou.csv` | IoU of each class, of segmentation | at the end |
+//! | `errors/` | the most confident mistakes of a classifier: `errors.csv` and a picture each | at the end |
+//! | `report.html` | all of this on one page | by `shadegrad report` |
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use serde::Serialize;
 use thiserror::Error;
 
-use super::history::EpochRow;
-use crate::interop::files::{FileError, open_plain, write_atomic};
+use super::facts::RunFacts;
+use super::history::{EpochRow, NormRow};
+use super::metrics::ConfusionMatrix;
+use super::tensorboard;
+use crate::interop::files::{FileError, open_plain, read_text, write_atomic};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.csv";
@@ -16,6 +34,12 @@ const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
 const RESUME: &str = "resume.safetensors";
 const NORMS: &str = "norms.csv";
+const FACTS: &str = "run.json";
+const CONFUSION: &str = "confusion.csv";
+const EVENTS: &str = "events.out.tfevents.shadegrad";
+
+/// A table of a run is at most this long; a confusion matrix of a thousand classes has 4 MB.
+const MAX_TABLE_BYTES: u64 = 1 << 26;
 
 /// Why a run directory could not be made, opened or written to.
 #[derive(Debug, Error)]
@@ -45,23 +69,22 @@ pub enum RunDirError {
         /// Line and column.
         source: csv::Error,
     },
-}
-
-/// One optimizer step in `norms.csv`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct NormRow {
-    /// Epoch, from 1.
-    pub epoch: usize,
-    /// Optimizer step of the run, from 1.
-    pub step: u64,
-    /// Learning rate.
-    pub lr: f64,
-    /// Loss of the step's last batch.
-    pub loss: f32,
-    /// Norm of all gradients, before clipping.
-    pub gradient_norm: f32,
-    /// Norm of all parameters, before the step.
-    pub weight_norm: f32,
+    /// Another table holds something else than expected.
+    #[error("{}: {source}; the run's other files can be used without it: move it away", path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: csv::Error,
+    },
+    /// `run.json` is none.
+    #[error("{}: {source}; the run's other files can be used without it: move it away", path.display())]
+    Facts {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
 }
 
 /// The folder of one run.
@@ -117,6 +140,19 @@ impl RunDir {
     /// # Errors
     /// There is no such folder, or it lacks its settings or any checkpoint.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
+        let run = Self::open_unfinished(path)?;
+        if run.checkpoint().is_none() {
+            let reason = format!("it has neither {BEST} nor {LAST}: the run ended before its first checkpoint");
+            return Err(RunDirError::NotARun { path: path.to_owned(), reason });
+        }
+        Ok(run)
+    }
+
+    /// As [`RunDir::open`], also where the run ended before its first checkpoint.
+    ///
+    /// # Errors
+    /// There is no such folder, or it lacks its settings.
+    pub fn open_unfinished(path: &Path) -> Result<Self, RunDirError> {
         let not_a_run = |reason: String| RunDirError::NotARun { path: path.to_owned(), reason };
         let metadata = fs::metadata(path).map_err(|e| FileError::reading(path, e))?;
         if !metadata.is_dir() {
@@ -125,10 +161,6 @@ impl RunDir {
         let run = Self { path: path.to_owned() };
         if !run.config_path().is_file() {
             return Err(not_a_run(format!("it has no {CONFIG}")));
-        }
-        if run.checkpoint().is_none() {
-            let reason = format!("it has neither {BEST} nor {LAST}: the run ended before its first checkpoint");
-            return Err(not_a_run(reason));
         }
         Ok(run)
     }
@@ -197,13 +229,11 @@ impl RunDir {
         if rows.is_empty() {
             return Ok(());
         }
-        let path = self.path.join(NORMS);
-        let fail = |source| RunDirError::from(FileError::writing(&path, source));
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(fail)?;
-        let new = file.metadata().map_err(fail)?.len() == 0;
-        let mut csv = csv::WriterBuilder::new().has_headers(new).from_writer(file);
-        rows.iter().try_for_each(|row| csv.serialize(row)).map_err(|e| fail(io::Error::from(e)))?;
-        csv.flush().map_err(fail)
+        append(&self.path.join(NORMS), |first| {
+            let mut csv = csv::WriterBuilder::new().has_headers(first).from_writer(vec![]);
+            rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::from)?;
+            csv.into_inner().map_err(|e| e.into_error())
+        })
     }
 
     /// Loss and accuracy over epochs.
@@ -239,16 +269,80 @@ impl RunDir {
         Ok(write_atomic(&self.path.join(name), |w| w.write_all(text.as_bytes()))?)
     }
 
+    /// A text file of this name, if there is one.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read_file(&self, name: &str) -> Result<Option<String>, RunDirError> {
+        let path = self.path.join(name);
+        if !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(read_text(&path, MAX_TABLE_BYTES)?))
+    }
+
+    /// Writes `run.json`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_facts(&self, facts: &RunFacts) -> Result<(), RunDirError> {
+        let bad = |source| RunDirError::Facts { path: self.path.join(FACTS), source };
+        self.write_file(FACTS, &serde_json::to_string_pretty(facts).map_err(bad)?)
+    }
+
+    /// What `run.json` holds; runs of earlier versions have none.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read_facts(&self) -> Result<Option<RunFacts>, RunDirError> {
+        let bad = |source| RunDirError::Facts { path: self.path.join(FACTS), source };
+        self.read_file(FACTS)?.map(|text| serde_json::from_str(&text).map_err(bad)).transpose()
+    }
+
+    /// Writes `confusion.csv`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_confusion(&self, matrix: &ConfusionMatrix, names: &[String]) -> Result<(), RunDirError> {
+        self.write_file(CONFUSION, &matrix.to_csv(names))
+    }
+
+    /// Names and counts in `confusion.csv`, where there is one.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read_confusion(&self) -> Result<Option<(Vec<String>, ConfusionMatrix)>, RunDirError> {
+        let bad = |source| RunDirError::Table { path: self.path.join(CONFUSION), source };
+        self.read_file(CONFUSION)?.map(|text| ConfusionMatrix::from_csv(&text).map_err(bad)).transpose()
+    }
+
+    /// Makes the folder of a classifier's mistakes.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn make_errors_folder(&self) -> Result<PathBuf, RunDirError> {
+        let path = self.path.join("errors");
+        fs::create_dir_all(&path).map_err(|e| FileError::writing(&path, e))?;
+        Ok(path)
+    }
+
     /// Appends one epoch to `metrics.csv`, after the column names if it is the first, and forces it
     /// to disk. A failed append leaves the earlier rows as they were.
     pub fn append_metrics(&self, row: &EpochRow) -> Result<(), RunDirError> {
-        let path = self.metrics_path();
-        let fail = |source| RunDirError::from(FileError::writing(&path, source));
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(fail)?;
-        let length = file.seek(SeekFrom::End(0)).map_err(fail)?;
-        let mut line = Vec::new();
-        EpochRow::write_csv(std::slice::from_ref(row), length == 0, &mut line).map_err(|e| fail(io::Error::from(e)))?;
-        append_or_undo(&mut file, length, &line).map_err(fail)
+        append(&self.metrics_path(), |first| {
+            let mut line = Vec::new();
+            EpochRow::write_csv(std::slice::from_ref(row), first, &mut line).map_err(io::Error::from)?;
+            Ok(line)
+        })
+    }
+
+    /// Appends one epoch to the run's TensorBoard event file, likewise.
+    pub fn append_event(&self, row: &EpochRow) -> Result<(), RunDirError> {
+        let now = SystemTime::now();
+        append(&self.path.join(EVENTS), |first| {
+            let header = if first { tensorboard::header(now) } else { vec![] };
+            Ok([header, tensorboard::epoch(row, now)].concat())
+        })
     }
 
     /// Replaces `metrics.csv` by these epochs.
@@ -298,6 +392,14 @@ fn new_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunDirError> {
     }
 }
 
+/// Appends what `make` gives to a file, which is told whether it is the first there, and forces it to disk.
+fn append(path: &Path, make: impl FnOnce(bool) -> io::Result<Vec<u8>>) -> Result<(), RunDirError> {
+    let fail = |source| RunDirError::from(FileError::writing(path, source));
+    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
+    let length = file.seek(SeekFrom::End(0)).map_err(fail)?;
+    append_or_undo(&mut file, length, &make(length == 0).map_err(fail)?).map_err(fail)
+}
+
 /// Appends `line`; on failure cuts the file back to `length`, so that no half row stays behind.
 fn append_or_undo(file: &mut File, length: u64, line: &[u8]) -> io::Result<()> {
     let written = file.write_all(line).and_then(|()| file.sync_data());
@@ -322,4 +424,21 @@ fn highest_number(parent: &Path, stem: &str) -> Result<u32, FileError> {
         highest = highest.max(number.filter(|&n: &u32| n < 1_000_000_000).unwrap_or(0));
     }
     Ok(highest)
+}
+
+/// What each of several runs is called: its short name, or its path where others have the same.
+pub fn names(runs: &[PathBuf]) -> Vec<String> {
+    let short: Vec<String> = runs.iter().map(|path| name(path)).collect();
+    let alone = |name: &String| short.iter().filter(|other| *other == name).count() == 1;
+    short
+        .iter()
+        .zip(runs)
+        .map(|(name, path)| if alone(name) { name.clone() } else { path.display().to_string() })
+        .collect()
+}
+
+/// The last part of a run's path; that of its folder for a checkpoint in one.
+fn name(path: &Path) -> String {
+    let folder = if path.is_file() { path.parent().filter(|p| p.file_name().is_some()).unwrap_or(path) } else { path };
+    folder.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -213,6 +213,7 @@ impl Task for Segmentation {
     }
 
     fn draw(&self, run: &RunDir, best: &EpochRow, found: &SegmentEvaluation) -> Result<Vec<&'static str>, TrainError> {
+        run.write_confusion(&found.confusion, &self.card.classes)?;
         run.write_file("iou.csv", &iou_table(&self.card.classes, found))?;
         let confusion = pictures::confusion_picture(&found.confusion, &self.card.classes)?;
         pictures::save_png(&confusion, &run.confusion_path())?;

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use super::TrainError;
 use super::config::TrainSettings;
-use super::history::{EpochRow, Score};
+use super::facts::RunFacts;
+use super::history::{EpochRow, NormRow, Score};
 use super::model::{Checkpoint, Model};
 use super::pictures;
 use super::resume::{self, Exact, Progress};
-use super::run_dir::{NormRow, RunDir};
+use super::run_dir::RunDir;
 use super::schedule::LrSchedule;
 use super::step::Phase;
 use super::task::Task;
@@ -142,6 +143,7 @@ impl<T: Task> Trainer<T> {
         let steps_per_epoch = train_loader.batches().div_ceil(settings.accumulate);
         let schedule = LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs);
         let run = make_run(&settings)?;
+        run.write_facts(&RunFacts::of(task.card(), &model, [&train_loader, &val_loader]))?;
         let mut trainer = Trainer {
             task,
             model,
@@ -254,6 +256,9 @@ impl<T: Task> Trainer<T> {
             seconds: self.seconds(),
         };
         self.run.append_metrics(&row)?;
+        if self.settings.tensorboard {
+            self.run.append_event(&row)?;
+        }
         let known = |row: &EpochRow| first.and_then(|s| row.score(s)).unwrap_or(-row.val_loss);
         let better = self.best.as_ref().is_none_or(|best| score > known(&best.row));
         self.with_average(|trainer| {

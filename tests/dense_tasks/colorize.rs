@@ -57,8 +57,8 @@ fn runs_with_and_without_skips() {
 }
 
 fn run_directory(place: &Place, run: &str, skips: &str) {
-    let files = ["best.safetensors", "config.toml", "curves.png", "last.safetensors", "metrics.csv", "samples.png"];
-    assert_eq!(place.list(run), files);
+    let files = ["best.safetensors", "config.toml", "curves.png", "last.safetensors", "metrics.csv", "run.json"];
+    assert_eq!(place.list(run), [&files[..], &["samples.png"]].concat());
     for picture in ["curves", "samples"] {
         is_a_figure(place, &format!("{run}/{picture}.png"));
     }

@@ -58,11 +58,13 @@ fn run_directory(place: &Place, counts: &Counts) {
     let files = [
         "best.safetensors",
         "config.toml",
+        "confusion.csv",
         "confusion.png",
         "curves.png",
         "iou.csv",
         "last.safetensors",
         "metrics.csv",
+        "run.json",
         "samples.png",
     ];
     assert_eq!(place.list("run"), files, "and no temporary file is left");

@@ -169,6 +169,7 @@ pub struct TrainSettings {
     pub device: String,
     pub shuffle: bool,
     pub skip_bad: bool,
+    pub tensorboard: bool,
     pub loader_threads: usize,
 }
 

@@ -155,6 +155,9 @@ macro_rules! task_settings {
                 /// Leave out unreadable images, listing them, instead of stopping [default: false]
                 #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
                 skip_bad: bool = false,
+                /// Write an event file for TensorBoard into the run folder [default: false]
+                #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+                tensorboard: bool = false,
                 /// Threads that decode images; 0 is one per core [default: 0]
                 loader_threads: usize = 0,
             }
@@ -259,6 +262,7 @@ macro_rules! task_settings {
                     device: self.device.clone(),
                     shuffle: self.shuffle,
                     skip_bad: self.skip_bad,
+                    tensorboard: self.tensorboard,
                     loader_threads: self.loader_threads,
                 }
             }

@@ -3,6 +3,7 @@
 //! Everything is drawn with a bundled font, so pictures look the same on every machine. The font has
 //! Latin, Greek and Cyrillic letters; other scripts show as boxes.
 
+mod axis;
 mod canvas;
 mod comparison;
 mod confusion;
@@ -14,6 +15,7 @@ use std::path::Path;
 use image::{ImageFormat, RgbImage};
 use thiserror::Error;
 
+pub use axis::{Axis, Scale, drawable};
 pub use canvas::Colour;
 pub use comparison::{Comparison, painted};
 pub use confusion::confusion_picture;

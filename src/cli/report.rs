@@ -1,0 +1,39 @@
+//! `shadegrad report RUN…`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{CliError, print};
+use crate::train::TrainError;
+use crate::train::report::{Report, ReportError, check_free, default_path, default_title};
+
+/// What to report on.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Run directories of any tasks, and folders of sweeps
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// File to write; report.html in the folder of a single run, or beside the first of several, when not given
+    #[arg(long, value_name = "FILE.html")]
+    out: Option<PathBuf>,
+    /// Title of the page
+    #[arg(long)]
+    title: Option<String>,
+}
+
+impl From<ReportError> for CliError {
+    fn from(error: ReportError) -> Self {
+        CliError::Train(TrainError::Report(error))
+    }
+}
+
+/// Writes the page.
+pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
+    let out = args.out.clone().unwrap_or_else(|| default_path(&args.runs));
+    check_free(&out)?;
+    let mut report = Report::new(args.title.clone().unwrap_or_else(|| default_title(&args.runs)));
+    report.runs(&args.runs)?;
+    report.write(&out)?;
+    print(format_args!("written: {}", out.display()))?;
+    Ok(ExitCode::SUCCESS)
+}

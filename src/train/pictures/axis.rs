@@ -1,0 +1,93 @@
+//! Axes of plots: the range of what is plotted, and its ticks. Shared by the pictures and the report.
+
+/// What the values along an axis are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// Losses: the axis begins at 0, their best value.
+    Loss,
+    /// Shares of 1, written as percentages.
+    Share,
+    /// Anything else: the axis spans the values there are.
+    Plain,
+}
+
+/// An axis with the values at its ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Axis {
+    low: f64,
+    high: f64,
+    /// First and last value that may have a tick.
+    labelled: (f64, f64),
+    step: f64,
+    percent: bool,
+}
+
+/// A value that can be drawn; what is not finite, or so large that its place would not be, leaves a gap.
+pub fn drawable(value: f64) -> bool {
+    value.abs() < 1e30
+}
+
+impl Axis {
+    /// Holds all values that can be drawn; its ends are ticks.
+    pub fn of_values(values: impl Iterator<Item = f64>, scale: Scale) -> Self {
+        let (low, high) =
+            values.filter(|v| drawable(*v)).fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
+        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
+        let (low, high) = match scale {
+            // A tenth at least, or the noise of a single epoch would fill the panel.
+            Scale::Share => {
+                let middle = ((low + high) / 2.0).clamp(0.05, 0.95);
+                (low.min(middle - 0.05), high.max(middle + 0.05))
+            }
+            Scale::Loss => (low.min(0.0), high),
+            Scale::Plain => (low, high),
+        };
+        let step = nice_step(high - low, 6);
+        let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
+        let high = if high > low { high } else { low + step };
+        let percent = scale == Scale::Share;
+        let (low, high) = if percent { (low.max(0.0), high.min(1.0).max(low + step)) } else { (low, high) };
+        Axis { low, high, labelled: (low, high), step: nice_step(high - low, 6), percent }
+    }
+
+    /// From the first epoch to the last; wider than that, without further ticks, for a single one.
+    pub fn of_epochs(first: f64, last: f64) -> Self {
+        let (low, high) = if last > first { (first, last) } else { (first - 1.0, first + 1.0) };
+        let step = nice_step(high - low, 8).max(1.0);
+        Axis { low, high, labelled: (first, last), step, percent: false }
+    }
+
+    /// Values to be marked, rising.
+    pub fn ticks(&self) -> impl Iterator<Item = f64> {
+        let (step, (low, high)) = (self.step, self.labelled);
+        let first = (low / step - 1e-6).ceil();
+        (0..32).map(move |i| (first + f64::from(i)) * step).take_while(move |v| *v <= high + step * 1e-6)
+    }
+
+    /// A tick's value as text.
+    pub fn text(&self, value: f64) -> String {
+        let (value, step) = if self.percent { (value * 100.0, self.step * 100.0) } else { (value, self.step) };
+        let unit = if self.percent { " %" } else { "" };
+        if value.abs() >= 1e5 || (step < 1e-4 && value != 0.0) {
+            return format!("{value:.1e}{unit}");
+        }
+        let decimals = (-step.log10().floor()).clamp(0.0, 4.0) as usize;
+        format!("{value:.decimals$}{unit}")
+    }
+
+    /// Where a value lies: 0 at the low end, 1 at the high one.
+    pub fn share(&self, value: f64) -> f64 {
+        (value - self.low) / (self.high - self.low)
+    }
+}
+
+/// A step of 1, 2 or 5 times a power of ten that makes about `count` steps in `span`.
+fn nice_step(span: f64, count: u32) -> f64 {
+    if !(span.is_finite() && span > 1e-9) {
+        return 0.1;
+    }
+    let rough = span / f64::from(count);
+    let power = 10f64.powf(rough.log10().floor());
+    let factor = [1.0, 2.0, 5.0].into_iter().find(|f| f * power >= rough * 0.999);
+    factor.unwrap_or(10.0) * power
+}

@@ -1,0 +1,137 @@
+//! Pieces of HTML. Whatever comes from outside goes through [`escaped`]; nothing else writes it.
+
+use std::fmt::{Display, Write};
+
+/// Text as it may stand in an element or a quoted attribute.
+pub(super) fn escaped(text: impl Display) -> String {
+    let text = text.to_string();
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            // Control characters are not allowed in HTML; a file name may hold them.
+            c if c.is_control() => safe.push('\u{fffd}'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// A picture as an address that holds the picture itself.
+pub(super) fn data_uri(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", base64(png))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let at = |i: usize| u32::from(group.get(i).copied().unwrap_or(0));
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        for letter in 0..4 {
+            let index = bits >> (18 - 6 * letter) & 63;
+            text.push(if letter > group.len() as u32 { '=' } else { LETTERS[index as usize].into() });
+        }
+    }
+    text
+}
+
+/// A cell of a table.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cell {
+    pub text: String,
+    /// The best of its kind.
+    pub best: bool,
+    /// Length of a bar behind the text, 0..1.
+    pub bar: Option<f64>,
+}
+
+impl Cell {
+    /// A score with a bar as long as it.
+    pub fn bar(share: Option<f64>, text: impl Fn(f64) -> String) -> Self {
+        Cell { text: share.map_or("–".into(), text), bar: share, best: false }
+    }
+
+    fn is_number(&self) -> bool {
+        self.text.is_empty() || self.text == "–" || self.text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Cell { text: text.into(), ..Cell::default() }
+    }
+}
+
+/// A row of a table, named by its first cell.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Row {
+    pub cells: Vec<Cell>,
+    /// Its values are not all alike.
+    pub differs: bool,
+}
+
+/// A table in a box of its own, which scrolls where the page is narrow. Columns of numbers are set flush right.
+pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
+    let numeric = |column: usize| rows.iter().all(|row| row.cells.get(column).is_none_or(Cell::is_number));
+    let class = |column: usize| if column > 0 && numeric(column) { " class=\"n\"" } else { "" };
+    let mut html = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table>\n<caption>{0}</caption>\n<thead><tr>",
+        escaped(caption)
+    );
+    for (column, name) in head.iter().enumerate() {
+        push(&mut html, format_args!("<th scope=\"col\"{}>{}</th>", class(column), escaped(name)));
+    }
+    html.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        html.push_str(if row.differs { "<tr class=\"differs\">" } else { "<tr>" });
+        for (column, cell) in row.cells.iter().enumerate() {
+            let text = escaped(&cell.text);
+            let text = if cell.best { format!("<strong>{text}</strong>") } else { text };
+            let bar = cell.bar.filter(|share| share.is_finite());
+            let bar = bar.map_or(String::new(), |share| format!(" style=\"--s:{share:.3}\""));
+            match column {
+                0 => push(&mut html, format_args!("<th scope=\"row\">{text}</th>")),
+                _ => push(&mut html, format_args!("<td{}{bar}>{text}</td>", class(column))),
+            }
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody></table></div>\n");
+    html
+}
+
+/// A picture that is shown as wide as the page, or in its own size in a box that scrolls.
+pub(super) fn picture(png: &[u8], alt: &str, caption: &str) -> String {
+    let (uri, alt, caption) = (data_uri(png), escaped(alt), escaped(caption));
+    format!(
+        "<figure class=\"picture\"><label><input type=\"checkbox\"> full size</label>\
+         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{alt}\"><img src=\"{uri}\" alt=\"{alt}\"></div>\
+         <figcaption>{caption}</figcaption></figure>\n"
+    )
+}
+
+/// Appends; writing into memory does not fail.
+pub(super) fn push(html: &mut String, text: std::fmt::Arguments<'_>) {
+    let _ = html.write_fmt(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of RFC 4648.
+    #[test]
+    fn base64_is_the_rfcs() {
+        let vectors =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")];
+        for (plain, coded) in vectors {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+}

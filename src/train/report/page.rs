@@ -1,0 +1,73 @@
+//! The page under way: its body, and the headings that its table of contents names.
+
+use std::fmt::Arguments;
+
+use super::html::{escaped, push};
+
+/// Looks of the page.
+const STYLE: &str = include_str!("style.css");
+
+/// A page under way.
+#[derive(Default)]
+pub(super) struct Page {
+    body: String,
+    /// Level, id and text of the headings to be listed.
+    listed: Vec<(usize, String, String)>,
+    ids: usize,
+}
+
+impl Page {
+    /// Appends HTML.
+    pub fn add(&mut self, html: &str) {
+        self.body.push_str(html);
+    }
+
+    /// Appends HTML; what comes from outside must be escaped.
+    pub fn push(&mut self, html: Arguments<'_>) {
+        push(&mut self.body, html);
+    }
+
+    /// A name that nothing else on the page has.
+    pub fn id(&mut self) -> String {
+        self.ids += 1;
+        format!("s{}", self.ids)
+    }
+
+    /// A heading of level 2 to 6.
+    pub fn heading(&mut self, level: usize, text: &str) {
+        self.push(format_args!("<h{level}>{}</h{level}>\n", escaped(text)));
+    }
+
+    /// A heading that the table of contents names.
+    pub fn listed_heading(&mut self, level: usize, text: &str) {
+        let id = self.id();
+        self.push(format_args!("<h{level} id=\"{id}\">{}</h{level}>\n", escaped(text)));
+        self.listed.push((level, id, text.to_owned()));
+    }
+
+    /// The whole page.
+    pub fn finish(self, title: &str) -> String {
+        let title = escaped(title);
+        let mut contents = String::new();
+        if self.listed.len() > 2 {
+            contents.push_str("<nav aria-label=\"Contents\"><ul>\n");
+            for (level, id, text) in &self.listed {
+                push(
+                    &mut contents,
+                    format_args!("<li class=\"t{level}\"><a href=\"#{id}\">{}</a></li>\n", escaped(text)),
+                );
+            }
+            contents.push_str("</ul></nav>\n");
+        }
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
+             <meta name=\"generator\" content=\"shadegrad {}\">\n\
+             <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+             <body>\n<header><h1>{title}</h1></header>\n{contents}<main>\n{}</main>\n</body>\n</html>\n",
+            env!("CARGO_PKG_VERSION"),
+            self.body
+        )
+    }
+}
