@@ -3,6 +3,7 @@
 mod bench;
 mod compare;
 mod data;
+mod demo;
 mod devices;
 mod eval;
 mod lr_find;
@@ -32,6 +33,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Train all three models on built-in data, into one report, in minutes
+    Demo(demo::Args),
     /// Train a model
     #[command(subcommand)]
     Train(train::Task),
@@ -104,6 +107,7 @@ fn complain(line: impl Display) {
 /// Parses the arguments and runs the verb.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().verb {
+        Verb::Demo(args) => demo::run(&args),
         Verb::Train(task) => train::run(&task),
         Verb::LrFind(task) => lr_find::run(&task),
         Verb::Eval(args) => eval::run(&args),

@@ -21,6 +21,7 @@ fn row(epoch: u32, scores: &[(Score, f64)]) -> EpochRow {
         scores: scores.to_vec(),
         lr: 1e-3,
         images_per_s: 1234.5,
+        data_wait: 0.0,
         seconds: 2.25,
     }
 }

@@ -7,9 +7,7 @@ use std::process::ExitCode;
 use super::progress::Progress;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
-use crate::interop::files::write_atomic;
 use crate::train::TrainError;
-use crate::train::run_dir::RunDirError;
 use crate::train::sweep::{State, Sweep, SweepObserver};
 use crate::train::trainer::Observer;
 
@@ -33,7 +31,14 @@ pub(super) struct Args {
 }
 
 /// Tells of runs and of their steps.
-struct Told(Progress);
+pub(super) struct Told(Progress);
+
+impl Told {
+    /// For this process's output.
+    pub(super) fn new() -> Self {
+        Told(Progress::new())
+    }
+}
 
 impl SweepObserver for Told {
     fn run(&self, number: usize, of: usize, cell: &str, state: &State) {
@@ -56,14 +61,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     std::fs::create_dir_all(&args.out)
         .map_err(|e| CliError::Usage(format!("cannot make {}: {e}; choose another folder", args.out.display())))?;
     let stop = stop_on_interrupt();
-    let table =
-        sweep.run(&args.out, args.device.as_deref(), &Told(Progress::new()), &stop).map_err(TrainError::from)?;
-    let write = |name: &str, text: String| {
-        let written = write_atomic(&args.out.join(name), |w| w.write_all(text.as_bytes()));
-        written.map_err(|e| TrainError::from(RunDirError::from(e)))
-    };
-    write("sweep.md", table.table(|text| format!("**{text}**")).markdown())?;
-    write("sweep.csv", table.table(str::to_owned).csv())?;
+    let table = sweep.run(&args.out, args.device.as_deref(), &Told::new(), &stop).map_err(TrainError::from)?;
+    table.write(&args.out)?;
     let bold = std::io::stdout().is_terminal();
     let shown = table.table(|text| if bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() });
     print(format_args!("\n{}", shown.markdown()))?;

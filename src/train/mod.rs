@@ -6,6 +6,7 @@ pub mod classify;
 pub mod colorize;
 pub mod compare;
 pub mod config;
+pub mod demo;
 mod diagnose;
 mod error;
 pub mod evaluation;

@@ -119,9 +119,23 @@ impl Sweep {
     /// # Errors
     /// When the file cannot be read, or any run's settings are wrong: before the first run.
     pub fn read(path: &Path, sample: Option<usize>, seed: u64) -> Result<Self, SweepError> {
-        let text = read_text(path, 1 << 20)?;
+        let mut sweep = Self::parse(&read_text(path, 1 << 20)?, path)?;
+        if let Some(count) = sample.filter(|&count| count < sweep.cells.len()) {
+            let mut order = random::shuffled(sweep.cells.len(), seed, 0);
+            order.truncate(count);
+            order.sort_unstable();
+            sweep.cells = order.into_iter().map(|i| sweep.cells[i].clone()).collect();
+        }
+        Ok(sweep)
+    }
+
+    /// A sweep from its text; `path` is where it was read, for errors.
+    ///
+    /// # Errors
+    /// When the text is no sweep, or any run's settings are wrong.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, SweepError> {
         let bad = |problem: String| SweepError::Bad { path: path.to_owned(), problem };
-        let file: SweepFile = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        let file: SweepFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
         let tasks = [TaskKind::Classify, TaskKind::Segment, TaskKind::Colorize];
         let task = tasks.into_iter().find(|t| t.name() == file.task);
         let task =
@@ -132,12 +146,6 @@ impl Sweep {
         }
         if rows.is_empty() {
             return Err(bad("there is no run: give [[run]] tables, or a [grid] of lists".into()));
-        }
-        if let Some(count) = sample.filter(|&count| count < rows.len()) {
-            let mut order = random::shuffled(rows.len(), seed, 0);
-            order.truncate(count);
-            order.sort_unstable();
-            rows = order.into_iter().map(|i| rows[i].clone()).collect();
         }
         let cells: Vec<Cell> = rows.into_iter().map(|own| cell(&file.base, own)).collect();
         let sweep = Sweep { task, path: path.to_owned(), cells };

@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use super::{Cell, State};
+use crate::interop::files::write_atomic;
+use crate::train::TrainError;
 use crate::train::compare::Table;
 use crate::train::history::Score;
+use crate::train::run_dir::RunDirError;
 
 /// All runs of one setting, which may differ in their seeds.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +68,21 @@ impl SweepTable {
         row.scores.push(score);
         row.epochs.push(epoch);
         row.folders.push(folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()));
+    }
+
+    /// Writes the table as `sweep.md`, the best row in bold, and as `sweep.csv`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, folder: &Path) -> Result<(), TrainError> {
+        let texts = [
+            ("sweep.md", self.table(|text| format!("**{text}**")).markdown()),
+            ("sweep.csv", self.table(str::to_owned).csv()),
+        ];
+        texts.iter().try_for_each(|(name, text)| {
+            let written = write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
+            written.map_err(|e| RunDirError::from(e).into())
+        })
     }
 
     /// The rows, the best mean first, those that diverged last.

@@ -1,0 +1,57 @@
+//! `shadegrad demo`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::sweep::Told;
+use super::train::{INTERRUPTED, stop_on_interrupt};
+use super::{CliError, print};
+use crate::train::demo::{self, DemoObserver};
+use crate::train::sweep::{State, SweepObserver};
+use crate::train::trainer::Observer;
+
+/// Where the demo goes.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Folder to create; runs/demo-NNN when not given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where to compute: auto, gpu, cpu, an adapter's name or its index
+    #[arg(long, default_value = "auto")]
+    device: String,
+}
+
+/// Tells of parts, of the sweep's runs and of their steps.
+struct Progress(Told);
+
+impl SweepObserver for Progress {
+    fn run(&self, number: usize, of: usize, cell: &str, state: &State) {
+        self.0.run(number, of, cell, state);
+    }
+    fn steps(&self) -> &dyn Observer {
+        self.0.steps()
+    }
+}
+
+impl DemoObserver for Progress {
+    fn part(&self, number: usize, of: usize, title: &str, seconds_left: f64) {
+        let minutes = (seconds_left / 60.0).ceil();
+        let unit = if minutes == 1.0 { "minute" } else { "minutes" };
+        self.steps().begins(&[format!("\n[{number}/{of}] {title}: about {minutes:.0} {unit} to the end of the demo")]);
+    }
+}
+
+/// Runs it.
+pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
+    let stop = stop_on_interrupt();
+    let out = demo::new_folder(args.out.as_deref())?;
+    let Some(made) = demo::run(&out, &args.device, &Progress(Told::new()), &stop)? else {
+        print(format_args!("interrupted; what is done is in {}", out.display()))?;
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    for table in &made.tables {
+        print(format_args!("\n{table}"))?;
+    }
+    print(format_args!("report: {} (open it in a browser)", made.report.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
