@@ -151,7 +151,7 @@ impl Report {
                 records.push(Record::read(&path, name.to_owned())?);
             }
         }
-        let count = records.len();
+        let count = records.iter().filter(|run| !run.rows.is_empty()).count();
         self.page.heading(3, &if count == 1 { "Curves".into() } else { format!("Curves of the best {count} runs") });
         self.page.add(&charts(&group::curves(&records)));
         if let Some(best) = records.first() {
