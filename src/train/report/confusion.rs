@@ -104,18 +104,27 @@ fn most_frequent(names: &[String], matrix: &ConfusionMatrix, unit: &str) -> Stri
     table("Most frequent confusions", &["truth", "predicted as", unit].map(String::from), &rows)
 }
 
-/// A score of each class, of the kind that the run's task has: its name and the values.
-pub(super) fn class_scores(run: &Record) -> Option<(&'static str, &[String], Vec<Option<f64>>)> {
-    let (names, matrix) = run.confusion.as_ref()?;
+/// A score of each class, of the kind that the run's task has.
+pub(super) struct ClassScores<'a> {
+    /// Its name.
+    pub score: &'static str,
+    pub classes: &'a [String],
+    pub values: Vec<Option<f64>>,
+}
+
+/// Scores of the classes, of a run that keeps its counts.
+pub(super) fn class_scores(run: &Record) -> Option<ClassScores<'_>> {
+    let (classes, matrix) = run.confusion.as_ref()?;
     if run.task() == Some("segment") {
-        return Some(("IoU", names, SegmentationScores::of(matrix).iou));
+        return Some(ClassScores { score: "IoU", classes, values: SegmentationScores::of(matrix).iou });
     }
-    Some(("F1", names, (0..names.len()).map(|class| matrix.f1(class)).collect()))
+    let values = (0..classes.len()).map(|class| matrix.f1(class)).collect();
+    Some(ClassScores { score: "F1", classes, values })
 }
 
 /// Scores of each class of one run.
 pub(super) fn classes(run: &Record) -> Option<String> {
-    let (score, names, values) = class_scores(run)?;
+    let ClassScores { score, classes, values } = class_scores(run)?;
     let (_, matrix) = run.confusion.as_ref()?;
     let unit = if score == "IoU" { "pixels" } else { "images" };
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
@@ -126,7 +135,7 @@ pub(super) fn classes(run: &Record) -> Option<String> {
         .enumerate()
         .map(|(class, value)| {
             let cells = vec![
-                names[class].clone().into(),
+                classes[class].clone().into(),
                 matrix.row_total(class).to_string().into(),
                 plain(matrix.precision(class)),
                 plain(matrix.recall(class)),

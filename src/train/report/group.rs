@@ -1,7 +1,7 @@
 //! Several runs of one task side by side.
 
 use super::chart::{Chart, Line, charts};
-use super::confusion::class_scores;
+use super::confusion::{ClassScores, class_scores};
 use super::html::{Cell, Row, table};
 use super::page::Page;
 use super::record::{Record, duration};
@@ -106,14 +106,14 @@ fn capitalized(text: &str) -> String {
 /// Scores of each class, a column a run; only where all runs have the same classes.
 fn classes(runs: &[Record]) -> Option<String> {
     let found: Vec<_> = runs.iter().map(class_scores).collect::<Option<_>>()?;
-    let (score, names, _) = found.first()?;
-    if !found.iter().all(|(_, other, _)| other == names) {
+    let ClassScores { score, classes: names, .. } = found.first()?;
+    if !found.iter().all(|other| other.classes == *names) {
         return None;
     }
     let head: Vec<String> =
         std::iter::once("class".to_owned()).chain(runs.iter().map(|run| run.name.clone())).collect();
     let row = |(class, name): (usize, &String)| {
-        let values: Vec<Option<f64>> = found.iter().map(|(_, _, values)| values[class]).collect();
+        let values: Vec<Option<f64>> = found.iter().map(|scores| scores.values[class]).collect();
         let cells = column(&values, 1.0, |v| format!("{v:.3}"));
         Row { cells: std::iter::once(Cell::from(&name[..])).chain(cells).collect(), differs: false }
     };

@@ -15,7 +15,7 @@ use thiserror::Error;
 use self::chart::charts;
 use self::html::{Row, escaped, table};
 use self::page::Page;
-use self::record::{Record, read_picture, sweep_table};
+use self::record::{Record, SweepRows, read_picture, sweep_table};
 use super::run_dir::{RunDirError, names};
 use crate::interop::files::{FileError, write_new};
 
@@ -103,7 +103,7 @@ impl Report {
         let mut runs: Vec<Record> = vec![];
         for (folder, name) in folders.iter().zip(names(folders)) {
             match sweep_table(folder)? {
-                Some((head, rows)) => self.sweep(folder, &name, &head, &rows)?,
+                Some(sweep) => self.sweep(folder, &name, &sweep)?,
                 None => runs.push(Record::read(folder, name)?),
             }
         }
@@ -138,12 +138,11 @@ impl Report {
         }
     }
 
-    fn sweep(&mut self, folder: &Path, name: &str, head: &[String], rows: &[Vec<String>]) -> Result<(), ReportError> {
+    fn sweep(&mut self, folder: &Path, name: &str, SweepRows { head, rows }: &SweepRows) -> Result<(), ReportError> {
         self.page.listed_heading(2, &format!("Sweep: {name}"));
         let row =
             |cells: &Vec<String>| Row { cells: cells.iter().map(|c| c.as_str().into()).collect(), differs: false };
         self.page.add(&table("Runs of the sweep, the best first", head, &rows.iter().map(row).collect::<Vec<_>>()));
-        // The last column names the folders of a setting's runs.
         let runs = rows.iter().flat_map(|row| row.last().into_iter().flat_map(|names| names.split_whitespace()));
         let mut records = vec![];
         for name in runs.take(DRAWN) {
@@ -152,7 +151,7 @@ impl Report {
                 records.push(Record::read(&path, name.to_owned())?);
             }
         }
-        let count = records.len();
+        let count = records.iter().filter(|run| !run.rows.is_empty()).count();
         self.page.heading(3, &if count == 1 { "Curves".into() } else { format!("Curves of the best {count} runs") });
         self.page.add(&charts(&group::curves(&records)));
         if let Some(best) = records.first() {

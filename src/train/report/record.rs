@@ -156,8 +156,16 @@ pub(super) fn read_picture(path: &Path) -> Result<Vec<u8>, ReportError> {
     Ok(bytes)
 }
 
-/// Column names and rows of a sweep's table, or `None` where `path` is no sweep.
-pub(super) fn sweep_table(path: &Path) -> Result<Option<(Vec<String>, Vec<Vec<String>>)>, ReportError> {
+/// What a sweep says of its runs.
+pub(super) struct SweepRows {
+    /// Names of the columns.
+    pub head: Vec<String>,
+    /// Settings, the best first; the last column names the folders of their runs.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The table of a sweep, or `None` where `path` is no sweep.
+pub(super) fn sweep_table(path: &Path) -> Result<Option<SweepRows>, ReportError> {
     let file: PathBuf = path.join("sweep.csv");
     if !fs::metadata(&file).is_ok_and(|m| m.is_file()) {
         return Ok(None);
@@ -168,5 +176,5 @@ pub(super) fn sweep_table(path: &Path) -> Result<Option<(Vec<String>, Vec<Vec<St
     let cells = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
     let head = cells(csv.headers().map_err(bad)?);
     let rows = csv.records().map(|record| record.map(|r| cells(&r))).collect::<Result<_, _>>().map_err(bad)?;
-    Ok(Some((head, rows)))
+    Ok(Some(SweepRows { head, rows }))
 }
