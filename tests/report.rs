@@ -21,7 +21,7 @@ fn row(epoch: u32, scores: &[(Score, f64)]) -> EpochRow {
         scores: scores.to_vec(),
         lr: 1e-3,
         images_per_s: 1234.5,
-        data_wait: 0.0,
+        data_wait: 0.125,
         seconds: 2.25,
     }
 }
@@ -235,14 +235,16 @@ fn what_is_no_run_is_refused() {
 ///     return to.getvalue().hex()
 /// print(record(Event(wall_time=1.5, file_version="brain.Event:2")))
 /// values = [("loss/train", 0.3), ("accuracy/train", 0.75), ("loss/val", float("inf")), ("accuracy/val", 0.5),
-///           ("lr", 1e-3), ("images_per_s", 1234.5), ("seconds", 2.25)]
+///           ("lr", 1e-3), ("images_per_s", 1234.5),
+///           ("data_wait", 0.125), ("seconds", 2.25)]
 /// values = [Summary.Value(tag=tag, simple_value=value) for tag, value in values]
 /// print(record(Event(wall_time=1.5, step=300, summary=Summary(value=values))))
 /// ```
 const HEADER: &str = "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c";
-const EPOCH: &str = "8f000000000000006eebe2ec09000000000000f83f10ac022a80010a110a0a6c6f73732f747261696e159a99993e0a150a0e\
-    61636375726163792f747261696e150000403f0a0f0a086c6f73732f76616c150000807f0a130a0c61636375726163792f76616c150000003f0a09\
-    0a026c72156f12833a0a130a0c696d616765735f7065725f731500509a440a0e0a077365636f6e647315000010401d5fdade";
+const EPOCH: &str = "a10000000000000002e3241b09000000000000f83f10ac022a92010a110a0a6c6f73732f747261696e15\
+    9a99993e0a150a0e61636375726163792f747261696e150000403f0a0f0a086c6f73732f76616c150000807f0a130a0c61636375726163792f76\
+    616c150000003f0a090a026c72156f12833a0a130a0c696d616765735f7065725f731500509a440a100a09646174615f77616974150000003e0a\
+    0e0a077365636f6e64731500001040254e7697";
 
 #[test]
 fn events_are_tensorboards() {
