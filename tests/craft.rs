@@ -8,7 +8,7 @@ use shadegrad::exec::Session;
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::graph::{Graph, Group, StateTable};
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
-use shadegrad::nn::{Conv2dLayer, Mode};
+use shadegrad::nn::Conv2dLayer;
 use shadegrad::ops::{
     self, AVERAGE, AdamOptions, CrossEntropyOptions, HYPER_DECAY, HYPER_KEEP, SgdOptions, hyper_values,
 };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::sweep::Told;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
-use crate::train::demo::{self, DemoObserver};
+use crate::train::demo::{self, DemoObserver, DemoOptions};
 use crate::train::sweep::{State, SweepObserver};
 use crate::train::trainer::Observer;
 
@@ -19,6 +19,9 @@ pub(super) struct Args {
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
     #[arg(long, default_value = "auto")]
     device: String,
+    /// One epoch of a few images each: whether everything works, in a minute
+    #[arg(long)]
+    short: bool,
 }
 
 /// Tells of parts, of the sweep's runs and of their steps.
@@ -44,9 +47,12 @@ impl DemoObserver for Progress {
 /// Runs it.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let stop = stop_on_interrupt();
+    // A device that is not there is refused before there is a folder.
+    crate::exec::open(&args.device)?;
     let out = demo::new_folder(args.out.as_deref())?;
-    let Some(made) = demo::run(&out, &args.device, &Progress(Told::new()), &stop)? else {
-        print(format_args!("interrupted; what is done is in {}", out.display()))?;
+    let options = DemoOptions { out, device: args.device.clone(), short: args.short };
+    let Some(made) = demo::run(&options, &Progress(Told::new()), &stop)? else {
+        print(format_args!("interrupted; what is done is in {}", options.out.display()))?;
         return Ok(ExitCode::from(INTERRUPTED));
     };
     for table in &made.tables {

@@ -30,6 +30,20 @@ const PARTS: [(&str, f64); 5] = [
     ("UNet for colorization, without skip connections", 66.0),
 ];
 
+/// What a demo runs with.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    /// New folder, see [`new_folder`].
+    pub out: PathBuf,
+    /// Where to compute.
+    pub device: String,
+    /// One epoch of a few images each: to see that everything works, not that anything is learned.
+    pub short: bool,
+}
+
+/// Images of a short demo.
+const SHORT_SCENES: usize = 16;
+
 /// What is told while the demo goes on.
 pub trait DemoObserver: SweepObserver {
     /// A part begins: number from 1, of so many, what it does, seconds that it and the parts after it will take.
@@ -67,23 +81,24 @@ impl Clock<'_> {
 const IMAGE_SIZE: ImageSize = ImageSize { height: 64, width: 96 };
 
 /// The settings of both models for segmentation but the model.
-fn segment_config(model: SegmentModel, device: &str, out: PathBuf) -> SegmentConfig {
-    SegmentConfig {
+fn segment_config(model: SegmentModel, options: &DemoOptions) -> SegmentConfig {
+    let full = SegmentConfig {
         model,
         base: 16,
         lr: 1e-3,
         epochs: 6,
         image_size: IMAGE_SIZE,
         schedule: Some(Schedule::Cosine),
-        device: device.to_owned(),
-        out: Some(out),
+        device: options.device.clone(),
+        out: Some(options.out.join("segment").join(model.name())),
         ..SegmentConfig::default()
-    }
+    };
+    if options.short { SegmentConfig { epochs: 1, scenes: SHORT_SCENES, ..full } } else { full }
 }
 
 /// The settings of both networks for colorization but the skips.
-fn colorize_config(skips: bool, device: &str, out: PathBuf) -> ColorizeConfig {
-    ColorizeConfig {
+fn colorize_config((skips, name): (bool, &str), options: &DemoOptions) -> ColorizeConfig {
+    let full = ColorizeConfig {
         skips,
         base: 16,
         lr: 2e-3,
@@ -91,22 +106,31 @@ fn colorize_config(skips: bool, device: &str, out: PathBuf) -> ColorizeConfig {
         batch_size: 4,
         image_size: IMAGE_SIZE,
         schedule: Some(Schedule::Cosine),
-        device: device.to_owned(),
-        out: Some(out),
+        device: options.device.clone(),
+        out: Some(options.out.join("colorize").join(name)),
         ..ColorizeConfig::default()
-    }
+    };
+    if options.short { ColorizeConfig { epochs: 1, scenes: SHORT_SCENES, ..full } } else { full }
 }
 
-/// Runs all of it in a new folder. `stop` ends it after the current step, with no report: `None`.
+/// The sweep of the classifier.
+fn sweep_of(options: &DemoOptions) -> Result<Sweep, TrainError> {
+    let mut sweep = Sweep::parse(SWEEP, Path::new(SWEEP_FILE))?;
+    if options.short {
+        for cell in &mut sweep.cells {
+            cell.settings.insert("epochs".into(), 1.into());
+            cell.settings.insert("scenes".into(), (SHORT_SCENES as i64).into());
+        }
+    }
+    Ok(sweep)
+}
+
+/// Runs all of it. `stop` ends it after the current step, with no report: `None`.
 ///
 /// # Errors
 /// See [`TrainError`]; whatever had been written stays.
-pub fn run(
-    out: &Path,
-    device: &str,
-    observer: &dyn DemoObserver,
-    stop: &AtomicBool,
-) -> Result<Option<Demo>, TrainError> {
+pub fn run(options: &DemoOptions, observer: &dyn DemoObserver, stop: &AtomicBool) -> Result<Option<Demo>, TrainError> {
+    let (out, device) = (options.out.as_path(), options.device.as_str());
     let report_path = out.join("report.html");
     check_free(&report_path)?;
     let stopped = || stop.load(Ordering::Relaxed);
@@ -114,7 +138,7 @@ pub fn run(
     let folder = |name: &str| out.join(name);
 
     clock.next();
-    let sweep = Sweep::parse(SWEEP, Path::new(SWEEP_FILE))?;
+    let sweep = sweep_of(options)?;
     std::fs::create_dir_all(folder("classify"))
         .map_err(|e| TrainError::Sweep(SweepError::File(FileError::writing(out, e))))?;
     let table = sweep.run(&folder("classify"), Some(device), observer, stop)?;
@@ -126,16 +150,14 @@ pub fn run(
             return Ok(None);
         }
         clock.next();
-        let config = segment_config(model, device, folder("segment").join(model.name()));
-        segment::train(&config, observer.steps(), stop)?;
+        segment::train(&segment_config(model, options), observer.steps(), stop)?;
     }
     for (skips, name) in [(true, WITH_SKIPS), (false, WITHOUT_SKIPS)] {
         if stopped() {
             return Ok(None);
         }
         clock.next();
-        let config = colorize_config(skips, device, folder("colorize").join(name));
-        colorize::train(&config, observer.steps(), stop)?;
+        colorize::train(&colorize_config((skips, name), options), observer.steps(), stop)?;
     }
     if stopped() {
         return Ok(None);

@@ -298,7 +298,33 @@ pub fn update_case(
     Ok(case)
 }
 
-/// Every optimizer with every flag.
+/// Sum and mean of the gradients of three batches, and the moving average of a parameter.
+fn averages_case() -> Result<Case, GraphError> {
+    let (mut b, ty) = (Builder::new("averages", Place::Alone), TensorType::kernel([3, 3, 5, 7]));
+    b.states.insert("w".into(), normal("averages/w", ty.shape.elements()));
+    b.graph.state("w", ty.clone(), Group::Parameters, Init::Constant(0.0), true)?;
+    let grad = b.graph.input("gradient", ty.clone());
+    let grad = ops::scale(&mut b.graph, grad, 1.0)?;
+    let flat = ops::pack_parameters(&mut b.graph, &[grad])?;
+    let totals = b.graph.input("totals", TensorType::channels([4]));
+    let hyper = b.graph.input("hyper", TensorType::channels([ops::HYPER_LEN]));
+    ops::accumulate(&mut b.graph, flat, totals, hyper, false)?;
+    let mean = ops::accumulate(&mut b.graph, flat, totals, hyper, true)?.expect("the last batch has a mean");
+    ops::moving_average(&mut b.graph, hyper)?;
+    let mut case = b.finish(&[("mean", mean, None)])?;
+    let step = |t: usize| {
+        let mut hyper = vec![0.0; ops::HYPER_LEN];
+        // The first batch finds the sum of others there and drops it.
+        (hyper[ops::HYPER_DECAY], hyper[ops::HYPER_KEEP]) = (0.75, if t == 1 { 0.0 } else { 1.0 });
+        let gradient = normal(&format!("averages/{t}"), ty.shape.elements());
+        let totals = vec![0.5, [3.0, 7.5, 2.0][t], 0.0, 9.0];
+        [("gradient", gradient), ("totals", totals), ("hyper", hyper)].map(|(n, v)| (n.to_owned(), v)).into()
+    };
+    case.steps = (0..3).map(step).collect();
+    Ok(case)
+}
+
+/// Every optimizer with every flag, and the averages.
 pub fn update_cases() -> Vec<Case> {
     let sgd = SgdOptions { momentum: 0.9, nesterov: false, weight_decay: 0.05, decay_all: false };
     let adam = AdamOptions { betas: [0.9, 0.99], eps: 1e-8, weight_decay: 0.1, decoupled: false, decay_all: false };
@@ -322,5 +348,5 @@ pub fn update_cases() -> Vec<Case> {
         let gradients: Vec<Values> = (0..3).map(|t| of(name, t)).collect();
         update_case(name, &parameters, &gradients, (update, clip, 0.05)).unwrap_or_else(|e| panic!("{name}: {e}"))
     };
-    table.into_iter().map(make).collect()
+    table.into_iter().map(make).chain([averages_case().expect("it fits")]).collect()
 }
