@@ -15,7 +15,7 @@ use shadegrad::ops::{
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
 use shadegrad::train::config::{ImageSize, SegmentConfig};
-use shadegrad::train::lr_finder::{LrCurve, LrPoint, LrRange};
+use shadegrad::train::lr_finder::{LrCurve, LrRange};
 use shadegrad::train::segment;
 use shadegrad::train::step::{Optimizer, Phase, Update, append_training, port};
 
@@ -196,15 +196,15 @@ fn the_range_test_reads_its_curve() {
     let point = |i: usize| {
         let lr = 1e-6 * 10f64.powf(i as f64 / 20.0);
         let x = lr.log10();
-        let smoothed = 2.3 - 1.5 / (1.0 + (-4.0 * (x + 3.5)).exp()) + (4.0 * (x + 1.0)).exp();
-        LrPoint { lr, loss: smoothed, smoothed }
+        let loss = 2.3 - 1.5 / (1.0 + (-4.0 * (x + 3.5)).exp()) + (4.0 * (x + 1.0)).exp();
+        (lr, loss)
     };
-    let curve = LrCurve::new((0..110).map(point).collect(), std::path::Path::new("run"));
+    let curve = LrCurve::new(&(0..110).map(point).collect::<Vec<_>>(), std::path::Path::new("run"));
     let (steepest, lowest) = (curve.steepest.expect("it falls"), curve.lowest.expect("it has a foot"));
     assert!((steepest.log10() + 3.5).abs() < 0.1, "{steepest}");
     assert!((-2.5..-1.5).contains(&lowest.log10()), "{lowest}");
-    let rising = (0..50).map(|i| LrPoint { lr: f64::from(i + 1), loss: f64::from(i), smoothed: f64::from(i) });
-    assert_eq!(LrCurve::new(rising.collect(), std::path::Path::new("run")).steepest, None);
+    let rising: Vec<_> = (0..50).map(|i| (f64::from(i + 1), f64::from(i))).collect();
+    assert_eq!(LrCurve::new(&rising, std::path::Path::new("run")).steepest, None);
 }
 
 #[test]

@@ -60,6 +60,24 @@ fn wrong_sweeps_are_refused_before_the_first_run() {
     place.run("sweep sweep.toml --out s").refused(&["\"dance\"", "classify, segment or colorize"]);
 }
 
+/// Of four runs two go on after one epoch of four, one after two; the others stand in the table as what they are.
+#[test]
+fn halving_stops_the_hopeless() {
+    let place = place("[grid]\nlr = [1e-3, 1e-9, 3e-3, 1e-8]\n");
+    let line = "sweep sweep.toml --out s --halving 2 --set epochs=4";
+    place.run(line).fine().printed(&["stopped after epoch 1", "stopped after epoch 2"]);
+    let epochs: Vec<usize> = (1..=4).map(|run| place.metrics(&format!("s/00{run}")).len()).collect();
+    let mut sorted = epochs.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, [1, 1, 2, 4], "{epochs:?}");
+    // Those that have not learned are those that were stopped first, and nothing changes when it is run again.
+    let before = place.bytes("s/sweep.csv");
+    place.run(line).fine().printed(&["stays as it is after epoch 1"]);
+    assert!(place.bytes("s/sweep.csv") == before);
+    place.run("sweep sweep.toml --out t --set epochs").refused(&["--set epochs", "KEY=VALUE"]);
+    place.run("sweep sweep.toml --out t --set epoch=3").refused(&["epoch", "epochs"]);
+}
+
 /// The eleven rows of the reference table are valid.
 #[test]
 fn the_ready_sweep_reads() {

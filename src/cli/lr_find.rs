@@ -81,7 +81,7 @@ fn report(curve: &LrCurve) -> Result<(), CliError> {
         (Some(steepest), Some(lowest)) => {
             print(format_args!("steepest: the loss falls fastest at a learning rate of {steepest:.1e}"))?;
             print(format_args!("lowest:   it is lowest at {lowest:.1e}; above that it rises"))?;
-            print(format_args!("try:      --lr {:.1e} (sgd), --lr {:.1e} (adam)", steepest, steepest / 3.0))
+            print(format_args!("try:      --lr {:.1e} (sgd), --lr {:.1e} (adam)", steepest, steepest / 10.0))
         }
         _ => print("the loss falls nowhere in this range: widen it (--from, --to) or take more steps (--steps)"),
     }

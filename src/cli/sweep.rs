@@ -25,6 +25,12 @@ pub(super) struct Args {
     /// Seed of that draw
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Stop hopeless runs early: one in so many goes on after each part of the epochs (successive halving)
+    #[arg(long, value_name = "ETA", value_parser = clap::value_parser!(u32).range(2..))]
+    halving: Option<u32>,
+    /// A setting of all runs, KEY=VALUE as in the file; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Where to compute, for all runs
     #[arg(long)]
     device: Option<String>,
@@ -45,6 +51,7 @@ impl SweepObserver for Told {
         let state = match state {
             State::Begins => "begins".to_owned(),
             State::Done(rows) => format!("is done, {} epochs", rows.len()),
+            State::Paused(rows) => format!("stays as it is after epoch {}", rows.len()),
             State::Diverged => "diverged".to_owned(),
         };
         self.0.begins(&[format!("\nrun {number} of {of} ({cell}) {state}")]);
@@ -57,7 +64,14 @@ impl SweepObserver for Told {
 
 /// Runs the sweep; prints its table and writes it as `sweep.md` and `sweep.csv`.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let sweep = Sweep::read(&args.file, args.sample.map(|n| n as usize), args.seed).map_err(TrainError::from)?;
+    let mut sweep = Sweep::read(&args.file, args.sample.map(|n| n as usize), args.seed).map_err(TrainError::from)?;
+    sweep.halving = args.halving.map_or(sweep.halving, |eta| eta as usize);
+    for setting in &args.set {
+        let table = toml::from_str(setting).map_err(|e| {
+            CliError::Usage(format!("--set {setting}: {}; expected KEY=VALUE as in a TOML file", e.message()))
+        })?;
+        sweep.set(&table).map_err(TrainError::from)?;
+    }
     std::fs::create_dir_all(&args.out)
         .map_err(|e| CliError::Usage(format!("cannot make {}: {e}; choose another folder", args.out.display())))?;
     let stop = stop_on_interrupt();

@@ -120,8 +120,9 @@ impl GpuEngine {
 
     /// The main loop that matrix kernels get here: barriers are what software adapters are slowest at.
     pub fn tiling(&self) -> Tiling {
+        const LANES: u32 = shader::SUBGROUP as u32;
         match (self.gpu.info.kind, self.gpu.info.subgroups) {
-            (Software, Some((8, 8))) => Tiling::Subgroup,
+            (Software, Some((LANES, LANES))) => Tiling::Subgroup,
             (Software, _) => Tiling::Register,
             _ => Tiling::Workgroup,
         }

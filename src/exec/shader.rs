@@ -6,7 +6,7 @@ mod gemm;
 use crate::exec::registry;
 use crate::kernel::{KernelCall, WORKGROUP, Work};
 
-pub use gemm::{Operands, Tile, Tiling};
+pub use gemm::{Operands, SUBGROUP, Tile, Tiling};
 
 /// Text of a compute shader with the entry point `main`.
 #[derive(Clone, Debug, PartialEq, Eq)]

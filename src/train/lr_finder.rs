@@ -15,9 +15,9 @@ use super::trainer::{Observer, StepProgress, Trainer};
 use crate::data::Batch;
 use crate::plan::PlanOptions;
 
-/// Share of the past in the smoothed loss.
+/// Share of the past in the running mean that tells when to stop.
 const SMOOTHING: f64 = 0.9;
-/// The test ends when the smoothed loss is this many times the lowest.
+/// The test ends when the running mean is this many times the lowest.
 const DIVERGED: f64 = 4.0;
 
 /// What is tried.
@@ -45,7 +45,7 @@ pub struct LrPoint {
     pub lr: f64,
     /// Loss of the batch before the step.
     pub loss: f64,
-    /// Moving average of the losses so far.
+    /// Mean of this loss and those around it.
     pub smoothed: f64,
 }
 
@@ -54,7 +54,7 @@ pub struct LrPoint {
 pub struct LrCurve {
     /// Steps until the loss had left all bounds, or all.
     pub points: Vec<LrPoint>,
-    /// Where the smoothed loss falls fastest; a good rate for SGD, and for Adam rather a third of it.
+    /// Where the smoothed loss falls fastest; a good rate for SGD, and for Adam rather a tenth of it.
     pub steepest: Option<f64>,
     /// Where it is lowest: a rate above this diverges sooner or later.
     pub lowest: Option<f64>,
@@ -63,14 +63,21 @@ pub struct LrCurve {
 }
 
 impl LrCurve {
-    /// Reads the steps of a test.
-    pub fn new(points: Vec<LrPoint>, run: &Path) -> Self {
-        // The average needs a while, and what comes after the lowest loss only rises.
-        let settled = points.len() / 10;
-        let lowest = (settled..points.len()).min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed));
+    /// Reads the learning rates and losses of a test.
+    pub fn new(steps: &[(f64, f64)], run: &Path) -> Self {
+        // A mean over the past alone would lag behind the rate, here by half a decade.
+        let reach = (steps.len() / 20).max(2);
+        let around = |i: usize| {
+            let window = &steps[i.saturating_sub(reach)..(i + reach + 1).min(steps.len())];
+            window.iter().map(|(_, loss)| loss).sum::<f64>() / window.len() as f64
+        };
+        let point = |(i, &(lr, loss)): (usize, &(f64, f64))| LrPoint { lr, loss, smoothed: around(i) };
+        let points: Vec<_> = steps.iter().enumerate().map(point).collect();
+        // What comes after the lowest loss only rises.
+        let lowest = (0..points.len()).min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed));
         // Over 5 steps, since single differences are mostly noise.
         let slope = |i: usize| points[i + 2].smoothed - points[i - 2].smoothed;
-        let falling = settled.max(2)..lowest.unwrap_or(0).saturating_sub(1);
+        let falling = 2..lowest.unwrap_or(0).saturating_sub(1);
         let steepest = falling.filter(|&i| slope(i) < 0.0).min_by(|&a, &b| slope(a).total_cmp(&slope(b)));
         let rate = |i: Option<usize>| i.map(|i| points[i].lr);
         LrCurve { steepest: rate(steepest), lowest: rate(lowest), run: run.to_owned(), points }
@@ -89,7 +96,7 @@ impl<T: Task> Trainer<T> {
         observer: &dyn Observer,
         stop: &AtomicBool,
     ) -> Result<LrCurve, TrainError> {
-        let mut points: Vec<LrPoint> = vec![];
+        let mut points = vec![];
         let (mut average, mut weight, mut best) = (0.0, 0.0, f64::INFINITY);
         let start = Instant::now();
         let (mut epoch, mut images) = (1, 0);
@@ -113,7 +120,7 @@ impl<T: Task> Trainer<T> {
             if !loss.is_finite() {
                 break;
             }
-            points.push(LrPoint { lr, loss, smoothed });
+            points.push((lr, loss));
             observer.step(&StepProgress {
                 epoch: epoch as usize,
                 step: step + 1,
@@ -127,7 +134,7 @@ impl<T: Task> Trainer<T> {
                 break;
             }
         }
-        let curve = LrCurve::new(points, self.run().path());
+        let curve = LrCurve::new(&points, self.run().path());
         let mut csv = csv::Writer::from_writer(vec![]);
         // Writing into memory does not fail.
         curve.points.iter().for_each(|point| csv.serialize(point).unwrap_or_default());

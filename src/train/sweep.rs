@@ -1,6 +1,7 @@
 //! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each is a run of its own in the
 //! sweep's folder; what is done is skipped, so that an interrupted sweep goes on where it stopped.
 
+mod halving;
 mod table;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use super::{classify, colorize, segment};
 use crate::data::random;
 use crate::interop::files::{FileError, read_text};
 
+use halving::Until;
 pub use table::{Row, SweepTable};
 
 /// A sweep as its file describes it.
@@ -36,6 +38,9 @@ pub struct SweepFile {
     /// Lists of values; every combination is a run.
     #[serde(default)]
     pub grid: BTreeMap<String, Vec<toml::Value>>,
+    /// One run in so many goes on after each part of the epochs (successive halving); 0 lets all run to the end.
+    #[serde(default)]
+    pub halving: usize,
 }
 
 /// Why a sweep cannot be run.
@@ -87,8 +92,10 @@ pub trait SweepObserver {
 pub enum State {
     /// It begins now.
     Begins,
-    /// It had been done before.
+    /// It is done.
     Done(Vec<EpochRow>),
+    /// It was stopped after some epochs, since others were better by then.
+    Paused(Vec<EpochRow>),
     /// It ended with a value that is not finite.
     Diverged,
 }
@@ -111,6 +118,8 @@ pub struct Sweep {
     path: PathBuf,
     /// The runs.
     pub cells: Vec<Cell>,
+    /// See [`SweepFile::halving`].
+    pub halving: usize,
 }
 
 impl Sweep {
@@ -148,20 +157,37 @@ impl Sweep {
             return Err(bad("there is no run: give [[run]] tables, or a [grid] of lists".into()));
         }
         let cells: Vec<Cell> = rows.into_iter().map(|own| cell(&file.base, own)).collect();
-        let sweep = Sweep { task, path: path.to_owned(), cells };
+        let sweep = Sweep { task, path: path.to_owned(), cells, halving: file.halving };
+        if sweep.halving == 1 {
+            return Err(bad("halving = 1: expected 0 for off, or 2 or more".into()));
+        }
         for (index, cell) in sweep.cells.iter().enumerate() {
             let (number, name) = (index + 1, cell.name.clone());
-            sweep.check(cell).map_err(|source| SweepError::Cell { number, cell: name, source })?;
+            sweep.epochs(cell).map_err(|source| SweepError::Cell { number, cell: name, source })?;
         }
         Ok(sweep)
     }
 
-    fn check(&self, cell: &Cell) -> Result<(), ConfigError> {
+    /// The epochs of a run; an error if its settings are wrong.
+    fn epochs(&self, cell: &Cell) -> Result<usize, ConfigError> {
         match self.task {
-            TaskKind::Classify => ClassifyConfig::from_table(&cell.settings, &self.path).map(drop),
-            TaskKind::Segment => SegmentConfig::from_table(&cell.settings, &self.path).map(drop),
-            TaskKind::Colorize => ColorizeConfig::from_table(&cell.settings, &self.path).map(drop),
+            TaskKind::Classify => ClassifyConfig::from_table(&cell.settings, &self.path).map(|c| c.epochs),
+            TaskKind::Segment => SegmentConfig::from_table(&cell.settings, &self.path).map(|c| c.epochs),
+            TaskKind::Colorize => ColorizeConfig::from_table(&cell.settings, &self.path).map(|c| c.epochs),
         }
+    }
+
+    /// Changes a setting of all runs.
+    ///
+    /// # Errors
+    /// When it makes the settings of a run wrong.
+    pub fn set(&mut self, settings: &toml::Table) -> Result<(), SweepError> {
+        for index in 0..self.cells.len() {
+            self.cells[index].settings.extend(settings.clone());
+            let (number, cell) = (index + 1, self.cells[index].name.clone());
+            self.epochs(&self.cells[index]).map_err(|source| SweepError::Cell { number, cell, source })?;
+        }
+        Ok(())
     }
 
     /// The score that decides.
@@ -184,35 +210,75 @@ impl Sweep {
         observer: &dyn SweepObserver,
         stop: &AtomicBool,
     ) -> Result<SweepTable, SweepError> {
-        let mut table = SweepTable::new(self.score());
-        for (index, cell) in self.cells.iter().enumerate() {
-            let (number, folder) = (index + 1, out.join(format!("{:03}", index + 1)));
-            let failed = |source: TrainError| {
-                let (cell, source) = (cell.name.clone(), Box::new(source));
-                SweepError::Run { number, cell, source }
-            };
-            let mut state = done(&folder).map_err(failed)?;
-            observer.run(number, self.cells.len(), &cell.name, &state);
-            if state == State::Begins {
-                match self.train(cell, &folder, device, observer.steps(), stop) {
-                    Ok(outcome) if outcome.interrupted => break,
-                    Ok(outcome) => state = State::Done(outcome.rows),
-                    Err(TrainError::NotFinite { .. }) => {
-                        state = State::Diverged;
-                        std::fs::write(folder.join(DIVERGED), "").map_err(|e| {
-                            failed(super::run_dir::RunDirError::from(FileError::writing(&folder, e)).into())
-                        })?;
-                        observer.run(number, self.cells.len(), &cell.name, &state);
-                    }
-                    Err(error) => return Err(failed(error)),
+        let most = self.cells.iter().filter_map(|cell| self.epochs(cell).ok()).max().unwrap_or(1);
+        let mut states = vec![State::Begins; self.cells.len()];
+        let mut alive: Vec<usize> = (0..self.cells.len()).collect();
+        let stopped = || stop.load(Ordering::Relaxed);
+        for share in halving::rungs(self.cells.len(), self.halving, most).into_iter().chain([1.0]) {
+            for &index in &alive {
+                states[index] = self.advance(index, share, out, device, (observer, stop))?;
+                if stopped() {
+                    break;
                 }
             }
-            table.add(cell, &folder, &state);
-            if stop.load(Ordering::Relaxed) {
+            if stopped() {
                 break;
+            }
+            if share < 1.0 {
+                alive = halving::survivors(&alive, &states, self.score(), self.halving);
+            }
+        }
+        let mut table = SweepTable::new(self.score());
+        for (index, state) in states.iter().enumerate() {
+            // A run that the user stopped is not part of the outcome yet.
+            let dropped = matches!(state, State::Paused(_)) && !alive.contains(&index);
+            if matches!(state, State::Done(_) | State::Diverged) || dropped {
+                table.add(&self.cells[index], &folder(out, index), state);
             }
         }
         Ok(table)
+    }
+
+    /// Trains a run up to a share of its epochs, unless it is there already.
+    fn advance(
+        &self,
+        index: usize,
+        share: f64,
+        out: &Path,
+        device: Option<&str>,
+        (observer, stop): (&dyn SweepObserver, &AtomicBool),
+    ) -> Result<State, SweepError> {
+        let (cell, number, folder) = (&self.cells[index], index + 1, folder(out, index));
+        let failed = |source: TrainError| {
+            let (cell, source) = (cell.name.clone(), Box::new(source));
+            SweepError::Run { number, cell, source }
+        };
+        let epochs = self.epochs(cell).map_err(|e| failed(e.into()))?;
+        let limit = (share * epochs as f64).ceil().max(1.0) as usize;
+        let state = match done(&folder).map_err(failed)? {
+            State::Paused(rows) if rows.len() < limit || limit == epochs => State::Begins,
+            state => state,
+        };
+        observer.run(number, self.cells.len(), &cell.name, &state);
+        if state != State::Begins {
+            return Ok(state);
+        }
+        let until = Until { epoch: limit, inner: observer.steps(), stop, own: AtomicBool::new(false) };
+        let trained = match limit < epochs {
+            true => self.train(cell, &folder, device, &until, &until.own),
+            false => self.train(cell, &folder, device, observer.steps(), stop),
+        };
+        match trained {
+            Ok(outcome) if outcome.interrupted => Ok(State::Paused(outcome.rows)),
+            Ok(outcome) => Ok(State::Done(outcome.rows)),
+            Err(TrainError::NotFinite { .. }) => {
+                std::fs::write(folder.join(DIVERGED), "")
+                    .map_err(|e| failed(super::run_dir::RunDirError::from(FileError::writing(&folder, e)).into()))?;
+                observer.run(number, self.cells.len(), &cell.name, &State::Diverged);
+                Ok(State::Diverged)
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 
     fn train(
@@ -263,11 +329,19 @@ fn combinations(grid: &BTreeMap<String, Vec<toml::Value>>) -> Vec<toml::Table> {
     })
 }
 
-/// What a run's folder says of it. A run that was stopped goes on; one that has nothing to go on from is moved aside, and
+/// Folder of a run.
+fn folder(out: &Path, index: usize) -> PathBuf {
+    out.join(format!("{:03}", index + 1))
+}
+
+/// What a run's folder says of it. A run that was stopped can go on; one that has nothing to go on from is moved aside, and
 /// begins again.
 fn done(folder: &Path) -> Result<State, TrainError> {
-    if !folder.is_dir() || RunDir::to_resume(folder).is_ok() {
+    if !folder.is_dir() {
         return Ok(State::Begins);
+    }
+    if let Ok(run) = RunDir::to_resume(folder) {
+        return Ok(State::Paused(run.read_metrics()?));
     }
     if folder.join(DIVERGED).is_file() {
         return Ok(State::Diverged);

@@ -20,6 +20,8 @@ pub struct Row {
     pub epochs: Vec<u32>,
     /// Names of the folders.
     pub folders: Vec<String>,
+    /// Runs that were stopped after so many epochs, since others were better.
+    pub stopped: Vec<usize>,
 }
 
 impl Row {
@@ -54,18 +56,21 @@ impl SweepTable {
         let settings: Vec<_> =
             cell.own.iter().filter(|(key, _)| *key != "seed").map(|(key, v)| (key.clone(), text(v))).collect();
         let (score, epoch) = match state {
-            State::Done(rows) => rows
+            State::Done(rows) | State::Paused(rows) => rows
                 .iter()
                 .filter_map(|row| Some((row.score(self.score)?, row.epoch)))
                 .fold((f64::NAN, 0), |best, this| if this.0 > best.0 || best.0.is_nan() { this } else { best }),
             _ => (f64::NAN, 0),
         };
         let at = self.rows.iter().position(|row| row.settings == settings).unwrap_or_else(|| {
-            self.rows.push(Row { settings, scores: vec![], epochs: vec![], folders: vec![] });
+            self.rows.push(Row { settings, scores: vec![], epochs: vec![], folders: vec![], stopped: vec![] });
             self.rows.len() - 1
         });
         let row = &mut self.rows[at];
         row.scores.push(score);
+        if let State::Paused(rows) = state {
+            row.stopped.push(rows.len());
+        }
         row.epochs.push(epoch);
         row.folders.push(folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()));
     }
@@ -121,7 +126,12 @@ impl SweepTable {
                 }
                 n => format!("{n} of {} diverged", row.scores.len()),
             };
-            values.push([score, diverged].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(", "));
+            let stopped = match row.stopped.iter().max() {
+                Some(epochs) => format!("stopped after epoch {epochs}"),
+                None => String::new(),
+            };
+            values
+                .push([score, diverged, stopped].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(", "));
             values.push(row.epochs.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
             values.push(row.folders.join(" "));
             let name = (index + 1).to_string();
