@@ -1,7 +1,7 @@
 //! ONNX's Adam and Momentum: inputs R (rate), T (steps so far), then parameters, gradients and moments in turn.
 
 use shadegrad::graph::Group;
-use shadegrad::ops::{AdamOptions, SgdOptions};
+use shadegrad::ops::{AdamOptions, HYPER_LEN, SgdOptions};
 use shadegrad::shape::{Shape, TensorType};
 
 use crate::build::{Built, Check, Source, unsupported};
@@ -50,7 +50,9 @@ pub fn build(case: &OnnxCase) -> Built {
     };
     let mut graph = update_case(&case.name, &parameters, &[gradients], (update, None, rate.values[0]))?;
     // With T = 0 ONNX corrects nothing.
-    graph.steps[0].insert("hyper".into(), vec![rate.values[0], 1.0, 1.0, 0.0]);
+    let mut hyper = vec![0.0; HYPER_LEN];
+    hyper[..3].copy_from_slice(&[rate.values[0], 1.0, 1.0]);
+    graph.steps[0].insert("hyper".into(), hyper);
     let layout = graph.graph.states().layout();
     let moments: &[&str] = if adam { &["optimizer.exp_avg", "optimizer.exp_avg_sq"] } else { &["optimizer.momentum"] };
     let mut from: Vec<Source> =
