@@ -69,8 +69,11 @@ impl Tile {
                 let columns_each = if !held && (n / LANES).is_multiple_of(2 * tx) { 2 } else { 1 };
                 // What is held by shuffles costs no load, so more rows share a load of the right operand.
                 let rows_each = match (held, vectors) {
-                    (true, false) => 16,
-                    (true, true) | (false, false) => 8,
+                    // Where few columns leave the lanes to the rows, fewer each: 16 loads of rows in one loop take
+                    // minutes to compile with bounds checks.
+                    (true, false) => (4 * tx).min(16),
+                    (true, true) => (2 * tx).min(8),
+                    (false, false) => 8,
                     (false, true) => 2,
                 };
                 Tile { tiling, threads, columns_each, rows_each, depth: 1 }
