@@ -33,7 +33,11 @@ fn a_disk_that_is_full_from_the_start() {
     let line = format!("{TRAIN} --out run --batch-size 3 --epochs 2");
     let told = place.run_in_shell("trap '' XFSZ; ulimit -f 8000;", &line);
     told.refused(&["cannot write run/last.safetensors: ", "choose another folder"]);
-    assert_eq!(place.list("run"), ["config.toml", "metrics.csv"], "no half checkpoint and no temporary file");
+    assert_eq!(
+        place.list("run"),
+        ["config.toml", "metrics.csv", "run.json"],
+        "no half checkpoint and no temporary file"
+    );
     assert_eq!(String::from_utf8_lossy(&place.bytes("run/metrics.csv")).lines().count(), 2, "names and an epoch");
 }
 
