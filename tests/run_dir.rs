@@ -150,7 +150,7 @@ fn a_foreign_metrics_file_is_an_error_with_its_line() {
     let run = RunDir::create(Some(folder.path()), "run").expect("creates");
     run.append_metrics(&row(1)).expect("appends");
     let text = fs::read_to_string(run.metrics_path()).expect("reads");
-    fs::write(run.metrics_path(), text + "2,oops,0,0,0,0,0,0\n").expect("writes");
+    fs::write(run.metrics_path(), text + "2,oops,0,0,0,0,0,0,0\n").expect("writes");
     let message = run.read_metrics().expect_err("not a number").to_string();
     assert!(message.contains("metrics.csv") && message.contains("line 3"), "{message}");
 }

@@ -137,7 +137,7 @@ macro_rules! task_settings {
                 ema: f64 = 0.0,
                 /// End after this many epochs without a better score; 0 never [default: 0]
                 early_stop: usize = 0,
-                /// Layers or parameters that are not trained: names, * for any characters [default: none]
+                /// Layers or parameters that are not trained: names, * for any characters [default: []]
                 #[arg(value_delimiter = ',', value_name = "PATTERNS")]
                 freeze: Vec<String> = vec![],
                 /// Write the norms of gradients and weights of each step to norms.csv [default: false]
