@@ -113,11 +113,13 @@ fn what_cannot_be_resumed_is_refused_and_left_as_it_is() {
     let resumed = |run: &Path| SegmentConfig { resume: Some(run.to_owned()), ..config("cpu", run) };
     assert!(train(&resumed(&run), 1).is_err(), "there is no such run");
     train(&config("cpu", &run), 4).unwrap_or_else(|e| panic!("{e}"));
-    let before = std::fs::read(run.join("resume.safetensors")).expect("it can go on");
+    let kept =
+        || ["resume.safetensors", "config.toml", "run.json"].map(|name| std::fs::read(run.join(name)).expect(name));
+    let before = kept();
     // Another network.
     let error = train(&SegmentConfig { base: 8, ..resumed(&run) }, 1).unwrap_err().to_string();
     assert!(error.contains("cannot be resumed") && error.contains("settings"), "{error}");
-    assert!(std::fs::read(run.join("resume.safetensors")).expect("still there") == before);
+    assert!(kept() == before, "the run is as it was, so that it can still go on");
     train(&resumed(&run), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
     match train(&resumed(&run), 1) {
         Err(TrainError::RunDir(RunDirError::NotARun { reason, .. })) => assert!(reason.contains("ended"), "{reason}"),

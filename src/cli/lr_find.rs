@@ -61,6 +61,11 @@ pub(super) fn run(task: &Task) -> Result<ExitCode, CliError> {
         ($task:ident, $config:ident, $args:ident) => {{
             let range = $args.range()?;
             let mut config = $config::resolve(&$args.settings)?;
+            if config.resume.is_some() {
+                return Err(CliError::Usage(
+                    "--resume: the test of learning rates is a run of its own; leave it away".into(),
+                ));
+            }
             config.out = Some(new_folder(config.out.as_deref(), "lr-find")?);
             $task::open(&config, &progress)?.find_lr(range, &progress, &stop)?
         }};

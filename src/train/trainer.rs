@@ -142,6 +142,10 @@ impl<T: Task> Trainer<T> {
         let (train_loader, val_loader) = (loader(train, settings.shuffle)?, loader(val, false)?);
         let steps_per_epoch = train_loader.batches().div_ceil(settings.accumulate);
         let schedule = LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs);
+        // Before anything is written: a model that is not that of the run leaves the run as it is.
+        if let Some((_, file)) = &resumed {
+            resume::restore(&mut model, file, settings.resume.as_deref().unwrap_or(std::path::Path::new("")))?;
+        }
         let run = make_run(&settings)?;
         run.write_facts(&RunFacts::of(task.card(), &model, [&train_loader, &val_loader]))?;
         let mut trainer = Trainer {
@@ -160,7 +164,7 @@ impl<T: Task> Trainer<T> {
             settings,
         };
         match resumed {
-            Some((progress, file)) => trainer.resume(progress, &file)?,
+            Some((progress, _)) => trainer.resume(progress)?,
             None if trainer.settings.ema > 0.0 => trainer.model.start_average()?,
             None => {}
         }
@@ -177,8 +181,7 @@ impl<T: Task> Trainer<T> {
     }
 
     /// Goes on where a run stood; what it had written after that is dropped, since it will be written again.
-    fn resume(&mut self, progress: Progress, file: &TensorFile) -> Result<(), TrainError> {
-        resume::restore(&mut self.model, file, &self.run.resume_path())?;
+    fn resume(&mut self, progress: Progress) -> Result<(), TrainError> {
         self.rows = self.run.read_metrics()?;
         self.rows.retain(|row| (row.epoch as usize) < progress.epoch);
         self.run.rewrite_metrics(&self.rows)?;
