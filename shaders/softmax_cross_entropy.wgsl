@@ -1,11 +1,27 @@
 // Per row of logits: (loss, weight of its label, 1 if predicted rightly, 1 if counted), 0 for an ignored row.
 // l = (1 − ε) w_y (−log p_y) + ε / C Σ_c w_c (−log p_c). A tie goes to the first class.
+// SOFT_LABELS: probabilities q of all classes, l = Σ_c ((1 − ε) q_c + ε / C) w_c (−log p_c), the weight is 1, and rightly
+// predicted is what q has as its largest.
 // LOG_PROBABILITIES: the logits are log p already.
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> labels: array<f32>;
 @group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
+
+// The class of the largest probability of a soft label.
+fn likeliest(row: u32) -> u32 {
+    var top = -1.0;
+    var best = 0u;
+    for (var c = 0u; c < C; c++) {
+        let q = labels[row * C4 * 4u + c];
+        if (q > top) {
+            top = q;
+            best = c;
+        }
+    }
+    return best;
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -42,13 +58,18 @@ fn main(
             var weight = 0.0;
             for (var c = 0u; c < C4; c++) {
                 let w = class_weights(c);
-                let hit = one_hot(label, c) * w;
+                let hit = wanted_at(i, c) * w;
                 // −log p, 0 in the padding lanes where w is 0 too
                 let nll = select(lse - (logits_at(i, c) - top), vec4<f32>(), w == vec4<f32>());
                 weight += sum4(hit);
                 loss += sum4(((1.0 - LABEL_SMOOTHING) * hit + (LABEL_SMOOTHING / f32(C)) * w) * nll);
             }
-            r = vec4<f32>(loss, weight, select(0.0, 1.0, f32(best) == label), 1.0);
+            var truth = label;
+            if (SOFT_LABELS) {
+                weight = 1.0;
+                truth = f32(likeliest(i));
+            }
+            r = vec4<f32>(loss, weight, select(0.0, 1.0, f32(best) == truth), 1.0);
         }
         out[i] = r;
     }

@@ -1,5 +1,6 @@
 // dlogits = u · [p_k ((1 − ε) w_y + ε/C Σ_c w_c) − (1 − ε) w_y [k = y] − ε/C w_k], u the upstream gradient, divided by the
 // sum of the labels' weights for the mean (0 when every row is ignored).
+// SOFT_LABELS: q_k in the place of [k = y], and Σ_c q_c w_c in that of w_y.
 // LOG_PROBABILITIES: the logits are log p already, and the first term is absent.
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> upstream: array<f32>;
@@ -34,7 +35,7 @@ fn main(
         var all = 0.0;
         for (var c = 0u; c < C4; c++) {
             total += sum4(exp(logits_at(i, c) - top));
-            weight += sum4(one_hot(label, c) * class_weights(c));
+            weight += sum4(wanted_at(i, c) * class_weights(c));
             all += sum4(class_weights(c));
         }
         let share = LABEL_SMOOTHING / f32(C);
@@ -44,7 +45,7 @@ fn main(
             if (LOG_PROBABILITIES) {
                 p = vec4<f32>();
             }
-            let wanted = (1.0 - LABEL_SMOOTHING) * weight * one_hot(label, c) + share * class_weights(c);
+            let wanted = ((1.0 - LABEL_SMOOTHING) * wanted_at(i, c) + share) * class_weights(c);
             dlogits[i * C4 + c] = u * (p * scale - wanted);
         }
     }

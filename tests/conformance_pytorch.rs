@@ -204,8 +204,10 @@ fn apply(
                     _ => ops::Reduction::Mean,
                 },
                 log_probabilities: false,
+                soft_labels: golden.attrs.get("soft_labels").and_then(|v| v.as_bool()) == Some(true),
             };
-            Ok(ops::softmax_cross_entropy(g, get("logits"), get("labels"), find("class_weight"), options)?[0])
+            let labels = get(if options.soft_labels { "probabilities" } else { "labels" });
+            Ok(ops::softmax_cross_entropy(g, get("logits"), labels, find("class_weight"), options)?[0])
         }
         other => panic!("{}: this test knows no op {other}", golden.name),
     }

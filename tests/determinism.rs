@@ -8,7 +8,9 @@ use support::{Place, TRAIN, assert_same_bytes};
 /// Trains with so many loader threads and compute threads, into the run `out`.
 fn train(place: &Place, out: &str, loader_threads: usize, compute_threads: usize) {
     // 27 images in batches of 4: full batches and a last, smaller one, in an order drawn by the seed.
-    let line = format!("{TRAIN} --out {out} --batch-size 4 --epochs 2 --seed 7 --loader-threads {loader_threads}");
+    let mix = "--augment light --mixup 0.4 --cutmix 1";
+    let line =
+        format!("{TRAIN} {mix} --out {out} --batch-size 4 --epochs 2 --seed 7 --loader-threads {loader_threads}");
     place.run_with(&line, &[("RAYON_NUM_THREADS", &compute_threads.to_string())]).fine();
 }
 

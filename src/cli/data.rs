@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CliError, print};
-use crate::data::Augment;
 use crate::data::check::{CheckOptions, check_classification, check_images, check_segmentation};
+use crate::data::{Augment, Mix};
 use crate::train::TrainError;
 use crate::train::card::TaskKind;
 use crate::train::config::ImageSize;
@@ -61,6 +61,12 @@ pub(super) struct PreviewArgs {
     /// Changes to show: none, light, strong or a list as in a config file
     #[arg(long, default_value_t = Augment::LIGHT, value_name = "none|light|strong")]
     augment: Augment,
+    /// Mixing as of `train classify --mixup`
+    #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
+    mixup: f64,
+    /// Mixing as of `train classify --cutmix`
+    #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
+    cutmix: f64,
     /// Picture to write; one that is there is replaced
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
@@ -109,7 +115,11 @@ fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {
         Task::Segment => TaskKind::Segment,
         Task::Colorize => TaskKind::Colorize,
     };
+    if task != TaskKind::Classify && (args.mixup > 0.0 || args.cutmix > 0.0) {
+        return Err(CliError::Usage("--mixup and --cutmix: only images to classify are mixed; leave them away".into()));
+    }
     let options = PreviewOptions {
+        mix: Mix { mixup: args.mixup, cutmix: args.cutmix, seed: args.seed },
         data: args.data.clone(),
         image_size: args.image_size,
         seed: args.seed,

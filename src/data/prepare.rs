@@ -2,6 +2,7 @@
 //! not one by one in the middle of an epoch.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,7 +11,7 @@ use super::normalize::normalize;
 use super::resize::{bytes as image_bytes, square, square_into};
 use super::store::{Store, settle};
 use super::{
-    Augmentation, BadImage, ClassificationDataset, DataError, Layout, Normalization, PixelSums, SampleMut, Source,
+    Augmentation, BadImage, ClassificationDataset, DataError, Layout, Mix, Normalization, PixelSums, SampleMut, Source,
 };
 
 /// How to prepare images.
@@ -183,17 +184,42 @@ pub struct ClassificationSource {
     prepared: Arc<Prepared>,
     table: Box<[[f32; 256]; 3]>,
     augmentation: Option<Arc<Augmentation>>,
+    mix: Mix,
+}
+
+thread_local! {
+    /// An image that is mixed into another.
+    static OTHER: RefCell<Vec<f32>> = RefCell::default();
 }
 
 impl ClassificationSource {
     /// Images of `prepared`, normalized.
     pub fn new(prepared: Arc<Prepared>, normalization: &Normalization) -> Self {
-        Self { prepared, table: Box::new(normalization.table()), augmentation: None }
+        Self { prepared, table: Box::new(normalization.table()), augmentation: None, mix: Mix::default() }
     }
 
     /// The same, with samples changed at random.
     pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
         Self { augmentation, ..self }
+    }
+
+    /// The same, with samples mixed; their targets are a probability for each class. A single image stays as it is.
+    pub fn mixed(self, mix: Mix) -> Self {
+        Self { mix, ..self }
+    }
+
+    /// Writes sample `index` without others mixed in.
+    fn image(&self, epoch: u64, index: usize, to: &mut [f32]) -> Result<(), DataError> {
+        let pixels = self.prepared.pixels(index)?;
+        match &self.augmentation {
+            None => normalize(&self.table, &pixels, to),
+            Some(augmentation) => {
+                let side = self.prepared.image_size as usize;
+                let picture = Picture { size: (side, side), rgb: &pixels, mask: &[] };
+                augmentation.with(picture, epoch, index, |rgb, _| normalize(&self.table, rgb, to));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -203,20 +229,31 @@ impl Source for ClassificationSource {
     }
 
     fn layout(&self) -> Layout {
-        Layout { image: image_bytes(self.prepared.image_size), labels: 1, targets: 0 }
+        let targets = if self.mix.is_on() { self.prepared.class_names().len() } else { 0 };
+        Layout { image: image_bytes(self.prepared.image_size), labels: 1, targets }
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
-        let pixels = self.prepared.pixels(index)?;
-        match &self.augmentation {
-            None => normalize(&self.table, &pixels, sample.image),
-            Some(augmentation) => {
-                let side = self.prepared.image_size as usize;
-                let picture = Picture { size: (side, side), rgb: &pixels, mask: &[] };
-                augmentation.with(picture, epoch, index, |rgb, _| normalize(&self.table, rgb, sample.image));
-            }
+        self.image(epoch, index, sample.image)?;
+        let label = self.prepared.label(index);
+        sample.labels[0] = label;
+        if !self.mix.is_on() {
+            return Ok(());
         }
-        sample.labels[0] = self.prepared.label(index);
-        Ok(())
+        sample.targets.fill(0.0);
+        sample.targets[label as usize] = 1.0;
+        if self.len() == 1 {
+            return Ok(());
+        }
+        let side = self.prepared.image_size as usize;
+        let mixed = self.mix.draw(epoch, index, self.len(), (side, side));
+        sample.targets[label as usize] = mixed.share;
+        sample.targets[self.prepared.label(mixed.other) as usize] += 1.0 - mixed.share;
+        OTHER.with_borrow_mut(|other| {
+            other.resize(sample.image.len(), 0.0);
+            self.image(epoch, mixed.other, other)?;
+            mixed.apply(sample.image, other, side, 3);
+            Ok(())
+        })
     }
 }

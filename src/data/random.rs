@@ -21,6 +21,8 @@ pub mod op {
     pub const STREET: u64 = 5;
     /// Sensor noise of a built-in street.
     pub const STREET_NOISE: u64 = 6;
+    /// What a sample is mixed with, and how.
+    pub const MIX: u64 = 7;
     /// First op free for augmentation; each augmentation takes its own number from here up.
     pub const AUGMENT: u64 = 1 << 16;
 }

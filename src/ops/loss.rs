@@ -1,6 +1,7 @@
 //! Softmax cross entropy per row (image or pixel), with label smoothing, class weights and an ignored label, as PyTorch
 //! defines them: with p = softmax(logits), label y and smoothing ε over C classes,
-//! `l = (1 − ε)·w_y·(−log p_y) + ε/C · Σ_c w_c·(−log p_c)`; the mean divides by `Σ w_y`.
+//! `l = (1 − ε)·w_y·(−log p_y) + ε/C · Σ_c w_c·(−log p_c)`; the mean divides by `Σ w_y`. With probabilities q in the place
+//! of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows.
 
 use super::{expect_vector, first, none, row_consts};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
@@ -28,9 +29,11 @@ pub struct CrossEntropyOptions {
     pub reduction: Reduction,
     /// The logits are log-probabilities already, and are taken as they are: negative log likelihood.
     pub log_probabilities: bool,
+    /// The labels are probabilities of all classes, with the shape of the logits; none can be ignored.
+    pub soft_labels: bool,
 }
 
-/// The loss. Inputs: logits [.., C], labels (one per row, whole numbers), optional class weights `[C]`.
+/// The loss. Inputs: logits [.., C], labels (one per row, whole numbers, or see `soft_labels`), optional class weights `[C]`.
 /// Outputs: loss `[1]`; totals `[4]`: loss sum, weight sum, rows predicted rightly, rows counted.
 #[derive(Clone, Copy, Debug)]
 pub struct SoftmaxCrossEntropy {
@@ -47,7 +50,7 @@ struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
 /// Appends the loss; returns it and the totals.
 ///
 /// # Errors
-/// When there is not one label per row of logits, or one weight per class.
+/// When there is not one label per row of logits (soft labels: one per logit), or one weight per class.
 pub fn softmax_cross_entropy(
     g: &mut Graph,
     logits: Value,
@@ -69,6 +72,7 @@ impl SoftmaxCrossEntropy {
             .b("MEAN", self.options.reduction == Reduction::Mean)
             .b("WEIGHTED", self.weighted)
             .b("LOG_PROBABILITIES", self.options.log_probabilities)
+            .b("SOFT_LABELS", self.options.soft_labels)
     }
 }
 
@@ -79,7 +83,16 @@ impl Op for SoftmaxCrossEntropy {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let (logits, labels) = (inputs[0], inputs[1]);
-        if labels.shape.elements() != logits.shape.rows() || labels.shape.elements() != labels.len() - pad(labels) {
+        if self.options.soft_labels {
+            if labels.shape != logits.shape || labels.len() != logits.len() {
+                return Err("soft labels must have the shape of the logits".into());
+            }
+            if self.options.ignore_index.is_some() {
+                return Err("there is no label to ignore among soft labels".into());
+            }
+        } else if labels.shape.elements() != logits.shape.rows()
+            || labels.shape.elements() != labels.len() - pad(labels)
+        {
             return Err("there must be one label per row of logits".into());
         }
         if self.weighted {

@@ -42,7 +42,11 @@ impl ClassifyConfig {
         let update = self.settings().update();
         StepOptions {
             images: [self.batch_size, self.image_size, self.image_size, 3],
-            loss: CrossEntropyOptions { label_smoothing: self.label_smoothing as f32, ..Default::default() },
+            loss: CrossEntropyOptions {
+                label_smoothing: self.label_smoothing as f32,
+                soft_labels: self.mix().is_on(),
+                ..Default::default()
+            },
             optimizer: update.optimizer,
             clip: update.clip,
             fuse: FuseOptions::default(),
@@ -140,6 +144,9 @@ impl Task for Classification {
         let mut labels: Vec<f32> = batch.labels.iter().map(|&l| l as f32).collect();
         labels.resize(n, IGNORED as f32);
         session.write(plan, port::IMAGES, &filled(&batch.images, n * self.card.input_len()))?;
+        if !batch.targets.is_empty() {
+            return session.write(plan, port::TARGETS, &batch.targets);
+        }
         session.write(plan, port::LABELS, &labels)
     }
 
@@ -277,11 +284,12 @@ pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer<
         torchvision::restore(&mut model.session, file, path)?;
     }
     let table = task.card.normalization;
-    let source = |part: &Arc<Prepared>, how| Arc::new(ClassificationSource::new(part.clone(), &table).augmented(how));
+    let source = |part: &Arc<Prepared>| ClassificationSource::new(part.clone(), &table);
     let augmentation = config.augment.prepare(Purpose::Classify, config.seed);
     let stem = "classify-resnet18";
     let make_run = |settings: &_| Launch::make_run(settings, &launch.toml, stem);
-    let sources: [Arc<dyn Source>; 2] = [source(&train, augmentation), source(&val, None)];
+    let sources: [Arc<dyn Source>; 2] =
+        [Arc::new(source(&train).augmented(augmentation).mixed(config.mix())), Arc::new(source(&val))];
     let trainer = Trainer::new(task, launch.settings, model, sources, make_run, launch.resumed)?;
     let mut lines = vec![
         format!("device: {}", trainer.model().session.engine().name()),

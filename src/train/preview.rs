@@ -7,7 +7,7 @@ use super::config::{ClassifyConfig, ColorizeConfig, ImageSize, SegmentConfig};
 use super::pictures::Comparison;
 use super::{TrainError, classify, colorize, segment};
 use crate::data::augment::{Picture, Purpose};
-use crate::data::{Augment, IGNORED, cover_into, nearest_into, square_into, stretch_into};
+use crate::data::{Augment, IGNORED, Mix, Mixed, cover_into, nearest_into, square_into, stretch_into};
 
 /// What to show.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct PreviewOptions {
     pub task: TaskKind,
     /// How they are changed.
     pub augment: Augment,
+    /// How samples to classify are mixed; nothing else is.
+    pub mix: Mix,
     /// Folder of the data; built-in scenes when not given.
     pub data: Option<std::path::PathBuf>,
     /// Size that images are brought to; that of the task's training where not given.
@@ -33,7 +35,17 @@ pub struct PreviewOptions {
 impl PreviewOptions {
     /// Six samples in five epochs, of built-in scenes.
     pub fn new(task: TaskKind, augment: Augment) -> Self {
-        PreviewOptions { task, augment, data: None, image_size: None, seed: 0, val_split: 0.2, samples: 6, epochs: 5 }
+        PreviewOptions {
+            task,
+            augment,
+            mix: Mix::default(),
+            data: None,
+            image_size: None,
+            seed: 0,
+            val_split: 0.2,
+            samples: 6,
+            epochs: 5,
+        }
     }
 }
 
@@ -56,9 +68,12 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, TrainError> {
     let scenes = options.samples.max(10);
     let rows = |len| classify::spread(len, options.samples);
     let mut legend = vec![];
+    let mut others = None;
     let (purpose, size, samples) = match options.task {
         TaskKind::Classify => {
-            let mut config = ClassifyConfig { data, seed, val_split, scenes, ..ClassifyConfig::default() };
+            let Mix { mixup, cutmix, .. } = options.mix;
+            let mut config =
+                ClassifyConfig { data, seed, val_split, scenes, mixup, cutmix, ..ClassifyConfig::default() };
             if let Some(size) = options.image_size {
                 config.image_size = size.height;
                 if size.height != size.width {
@@ -68,12 +83,17 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, TrainError> {
             config.validate()?;
             let (train, side) = (classify::open_data(&config)?.train, config.image_size);
             let mut samples = vec![];
-            for index in rows(train.len()) {
+            let set = train.clone();
+            let sample = move |index: usize| -> Result<Sample, TrainError> {
                 let mut rgb = vec![0; 3 * side * side];
-                square_into(&train.image(index)?, side as u32, &mut rgb);
-                let name = train.class_names()[train.label(index) as usize].clone();
-                samples.push(Sample { index, name, rgb, mask: vec![] });
+                square_into(&set.image(index)?, side as u32, &mut rgb);
+                let name = set.class_names()[set.label(index) as usize].clone();
+                Ok(Sample { index, name, rgb, mask: vec![] })
+            };
+            for index in rows(train.len()) {
+                samples.push(sample(index)?);
             }
+            others = (options.mix.is_on() && train.len() > 1).then_some((train.len(), sample));
             (Purpose::Classify, ImageSize { height: side, width: side }, samples)
         }
         TaskKind::Segment => {
@@ -108,28 +128,48 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, TrainError> {
     };
     let augmentation = options.augment.prepare(purpose, seed);
     let columns = std::iter::once("as it is".to_owned()).chain((1..=options.epochs).map(|e| format!("epoch {e}")));
-    let title = format!("train {} --augment {} --seed {seed}", options.task.name(), options.augment);
+    let mixing = [("mixup", options.mix.mixup), ("cutmix", options.mix.cutmix)];
+    let mixing: String = mixing.iter().filter(|(_, a)| *a > 0.0).map(|(key, a)| format!(" --{key} {a}")).collect();
+    let title = format!("train {} --augment {}{mixing} --seed {seed}", options.task.name(), options.augment);
     let mut sheet = Comparison::new(title, columns.collect());
     sheet.legend = legend;
     let shown = |rgb: &[u8], mask: &[u8]| {
         let bytes = overlaid(rgb, mask, &sheet.legend);
         RgbImage::from_raw(size.width as u32, size.height as u32, bytes).unwrap_or_default()
     };
+    let changed = |sample: &Sample, epoch| {
+        let picture = Picture { size: (size.height, size.width), rgb: &sample.rgb, mask: &sample.mask };
+        match &augmentation {
+            Some(augmentation) => augmentation.with(picture, epoch, sample.index, shown),
+            None => shown(&sample.rgb, &sample.mask),
+        }
+    };
     let mut rows = vec![];
-    for Sample { index, name, rgb, mask } in &samples {
-        let mut row = vec![(shown(rgb, mask), name.clone())];
+    for sample in &samples {
+        let mut row = vec![(shown(&sample.rgb, &sample.mask), sample.name.clone())];
         for epoch in 1..=options.epochs as u64 {
-            let picture = Picture { size: (size.height, size.width), rgb, mask };
-            let changed = match &augmentation {
-                Some(augmentation) => augmentation.with(picture, epoch, *index, shown),
-                None => shown(rgb, mask),
-            };
-            row.push((changed, String::new()));
+            let mut cell = (changed(sample, epoch), String::new());
+            if let Some((count, other)) = &others {
+                let mixed = Mix { seed, ..options.mix }.draw(epoch, sample.index, *count, (size.height, size.width));
+                let other = other(mixed.other)?;
+                cell.0 = mix(&mixed, &cell.0, &changed(&other, epoch));
+                cell.1 = format!("{:.0} % {}", 100.0 * (1.0 - mixed.share), other.name);
+            }
+            row.push(cell);
         }
         rows.push(row);
     }
     rows.into_iter().for_each(|row| sheet.row(row));
     Ok(sheet.draw()?)
+}
+
+/// Two pictures of one size mixed.
+fn mix(mixed: &Mixed, picture: &RgbImage, other: &RgbImage) -> RgbImage {
+    let values = |picture: &RgbImage| picture.iter().map(|&v| f32::from(v)).collect::<Vec<f32>>();
+    let mut bytes = values(picture);
+    mixed.apply(&mut bytes, &values(other), picture.width() as usize, 3);
+    let bytes = bytes.into_iter().map(|v| v.round() as u8).collect();
+    RgbImage::from_raw(picture.width(), picture.height(), bytes).unwrap_or_default()
 }
 
 /// A picture half covered by the colours of its mask; ignored pixels are at a third of their brightness.

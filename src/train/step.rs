@@ -65,7 +65,7 @@ pub mod port {
     pub const GRADIENT_NORM: &str = "gradient_norm";
     /// Output `[4]`, the norm first: of all parameters before the step.
     pub const WEIGHT_NORM: &str = "weight_norm";
-    /// Input `[N,H,W,C]`: colours to predict.
+    /// Input `[N,H,W,C]`: colours to predict; `[N,C]`: probabilities of classes.
     pub const TARGETS: &str = "targets";
     /// Input `[C]`: weight of each class in the loss.
     pub const CLASS_WEIGHTS: &str = "class_weights";
@@ -165,8 +165,11 @@ pub fn append_loss(
     options: CrossEntropyOptions,
 ) -> Result<[Value; 2], GraphError> {
     let x = g.input(port::IMAGES, TensorType::channels(images));
-    let labels = g.input(port::LABELS, TensorType::flat(images[0]));
     let logits = network(g, x, crate::nn::Mode::Train)?;
+    let labels = match options.soft_labels {
+        true => g.input(port::TARGETS, g.ty(logits).clone()),
+        false => g.input(port::LABELS, TensorType::flat(images[0])),
+    };
     let [loss, totals] = ops::softmax_cross_entropy(g, logits, labels, None, options)?;
     g.output(port::LOSS, loss);
     g.output(port::TOTALS, totals);

@@ -164,17 +164,21 @@ fn pools() -> Vec<OpCase> {
 
 fn losses() -> Vec<OpCase> {
     let mut cases = vec![];
-    for (logits, label_smoothing, ignore, weighted, reduction, log_probabilities) in [
-        (vec![5, 7], 0.0, None, false, Reduction::Mean, false),
-        (vec![1, 2], 0.0, None, false, Reduction::Mean, false),
-        (vec![300, 3], 0.0, Some(-100), false, Reduction::Sum, false),
-        (vec![7, 5], 0.1, Some(2), true, Reduction::Mean, false),
-        (vec![2, 3, 7, 5], 0.3, Some(255), true, Reduction::Sum, false),
-        (vec![2, 3, 7, 8], 0.1, None, false, Reduction::Mean, false),
-        (vec![7, 5], 0.0, Some(2), true, Reduction::Mean, true),
-        (vec![7, 5], 0.2, None, true, Reduction::Sum, true),
+    for (logits, label_smoothing, ignore, weighted, reduction, (log_probabilities, soft_labels)) in [
+        (vec![5, 7], 0.0, None, false, Reduction::Mean, (false, false)),
+        (vec![1, 2], 0.0, None, false, Reduction::Mean, (false, false)),
+        (vec![300, 3], 0.0, Some(-100), false, Reduction::Sum, (false, false)),
+        (vec![7, 5], 0.1, Some(2), true, Reduction::Mean, (false, false)),
+        (vec![2, 3, 7, 5], 0.3, Some(255), true, Reduction::Sum, (false, false)),
+        (vec![2, 3, 7, 8], 0.1, None, false, Reduction::Mean, (false, false)),
+        (vec![7, 5], 0.0, Some(2), true, Reduction::Mean, (true, false)),
+        (vec![7, 5], 0.2, None, true, Reduction::Sum, (true, false)),
+        (vec![7, 5], 0.0, None, false, Reduction::Mean, (false, true)),
+        (vec![2, 3, 7, 6], 0.2, None, true, Reduction::Sum, (false, true)),
     ] {
-        let options = CrossEntropyOptions { label_smoothing, ignore_index: ignore, reduction, log_probabilities };
+        let (ignore_index, log) = (ignore, log_probabilities);
+        let options =
+            CrossEntropyOptions { label_smoothing, ignore_index, reduction, log_probabilities: log, soft_labels };
         let name = format!("softmax_cross_entropy_{logits:?}_{weighted}_{options:?}");
         cases.push(OpCase::new(name.clone(), move |b| {
             let (rows, classes) = (logits.iter().rev().skip(1).product(), logits[logits.len() - 1]);
@@ -184,7 +188,13 @@ fn losses() -> Vec<OpCase> {
             let sign = |v: f64| if log_probabilities { -v.abs() } else { v };
             let x = b.parameter("logits", ty, values.into_iter().map(sign).collect());
             let label = |i: usize| if i % 3 == 1 { ignore.unwrap_or(0) } else { (i * 7 % classes) as i32 };
-            let labels = b.constant("labels", TensorType::flat(rows), (0..rows).map(|i| label(i).into()).collect());
+            let labels = match soft_labels {
+                false => b.constant("labels", TensorType::flat(rows), (0..rows).map(|i| label(i).into()).collect()),
+                true => {
+                    let ty = TensorType::channels(shadegrad::shape::Shape(logits.clone()));
+                    b.constant("labels", ty, uniform(&format!("{name}/labels"), rows * classes, 0.0, 1.0))
+                }
+            };
             let weights = || uniform(&name, classes, 0.2, 2.0);
             let weights = weighted.then(|| b.constant("weights", TensorType::channels([classes]), weights()));
             Ok(ops::softmax_cross_entropy(&mut b.graph, x, labels, weights, options)?[0])

@@ -40,6 +40,7 @@ pub fn build(case: &OnnxCase) -> Built {
         ignore_index: node.int("ignore_index").map(|i| i as i32),
         reduction: if node.text("reduction") == Some("sum") { Reduction::Sum } else { Reduction::Mean },
         log_probabilities: node.op == "NegativeLogLikelihoodLoss",
+        soft_labels: false,
     };
     let loss = Loss { case, classes, logits, labels: labels.values.clone(), options };
     let weights = given(2).map(|t| t.values.clone());
@@ -87,6 +88,7 @@ pub fn log_softmax(case: &OnnxCase) -> Built {
         ignore_index: Some(NOBODY),
         reduction: Reduction::Sum,
         log_probabilities: false,
+        soft_labels: false,
     };
     let labels = vec![0.0; logits.len() / classes];
     let loss = Loss { case, classes, logits, labels, options };

@@ -9,18 +9,22 @@ struct Loss<'a, T> {
     c: usize,
     smoothing: T,
     ignore: Option<T>,
+    labels: &'a [T],
     weights: Option<&'a [T]>,
     log_probabilities: bool,
+    soft_labels: bool,
 }
 
 impl<'a, T: Real> Loss<'a, T> {
-    fn new(a: &Args<'a, T>, weights: usize) -> Self {
+    fn new(a: &Args<'a, T>, [labels, weights]: [usize; 2]) -> Self {
         Loss {
             c: a.u("C"),
+            labels: a.input(labels),
             smoothing: T::of(a.consts.float("LABEL_SMOOTHING")),
             ignore: a.flag("HAS_IGNORE").then(|| T::of(a.consts.float("IGNORE"))),
             weights: a.flag("WEIGHTED").then(|| a.input(weights)),
             log_probabilities: a.flag("LOG_PROBABILITIES"),
+            soft_labels: a.flag("SOFT_LABELS"),
         }
     }
 
@@ -28,13 +32,19 @@ impl<'a, T: Real> Loss<'a, T> {
         self.weights.map_or(T::one(), |w| w[class])
     }
 
-    /// Weight of a label; 0 when it is no class.
-    fn label_weight(&self, label: T) -> T {
-        label.to_usize().filter(|&k| k < self.c).map_or(T::zero(), |k| self.weight(k))
+    /// The probabilities that a row was given for a label.
+    fn soft(&self, row: usize) -> Option<&'a [T]> {
+        let stride = self.c.next_multiple_of(4);
+        self.soft_labels.then(|| &self.labels[row * stride..][..self.c])
     }
 
-    fn counts(&self, label: T) -> bool {
-        self.ignore != Some(label)
+    /// The class of a row's label; `None` when it is no class.
+    fn class(&self, row: usize) -> Option<usize> {
+        self.labels[row].to_usize().filter(|&k| k < self.c)
+    }
+
+    fn counts(&self, row: usize) -> bool {
+        self.soft_labels || self.ignore != Some(self.labels[row])
     }
 
     /// Largest logit and Σ exp(logit − largest); of log-probabilities 0 and 1, so that they stay as they are.
@@ -49,37 +59,41 @@ impl<'a, T: Real> Loss<'a, T> {
 
 /// See `shaders/softmax_cross_entropy.wgsl`.
 pub fn softmax_cross_entropy<T: Real>(mut a: Args<'_, T>) {
-    let (loss, stride) = (Loss::new(&a, 2), a.u("C4") * 4);
-    let (logits, labels) = (a.input(0), a.input(1));
+    let (loss, stride) = (Loss::new(&a, [1, 2]), a.u("C4") * 4);
+    let logits = a.input(0);
     let each = T::of(loss.c as f64);
-    a.output(3).par_chunks_mut(4).enumerate().for_each(|(row, out)| {
+    a.output(3).par_chunks_mut(4).enumerate().for_each(|(index, out)| {
         out.fill(T::zero());
-        let (label, row) = (labels[row], &logits[row * stride..][..stride]);
-        if !loss.counts(label) {
+        let row = &logits[index * stride..][..stride];
+        if !loss.counts(index) {
             return;
         }
         let (top, total) = loss.softmax(row);
         let nll = |k: usize| total.ln() - (row[k] - top);
         let smooth: T = (0..loss.c).filter(|&k| loss.weight(k) != T::zero()).map(|k| loss.weight(k) * nll(k)).sum();
-        let weight = loss.label_weight(label);
-        if weight != T::zero() {
-            let k = label.to_usize().unwrap_or(0);
-            out[0] = (T::one() - loss.smoothing) * weight * nll(k);
-        }
+        let (hit, weight, truth) = match (loss.soft(index), loss.class(index)) {
+            (Some(q), _) => {
+                let sum = (0..loss.c).filter(|&k| q[k] != T::zero()).map(|k| q[k] * loss.weight(k) * nll(k)).sum();
+                (sum, T::one(), Some((0..loss.c).fold(0, |best, k| if q[k] > q[best] { k } else { best })))
+            }
+            (None, Some(k)) if loss.weight(k) != T::zero() => (loss.weight(k) * nll(k), loss.weight(k), Some(k)),
+            (None, class) => (T::zero(), T::zero(), class),
+        };
+        out[0] = (T::one() - loss.smoothing) * hit;
         if loss.smoothing > T::zero() || smooth.is_nan() {
             out[0] += loss.smoothing / each * smooth;
         }
         out[1] = weight;
         let best = (0..loss.c).fold(0, |best, k| if row[k] > row[best] { k } else { best });
-        out[2] = if T::of(best as f64) == label { T::one() } else { T::zero() };
+        out[2] = if truth == Some(best) { T::one() } else { T::zero() };
         out[3] = T::one();
     });
 }
 
 /// See `shaders/softmax_cross_entropy_grad.wgsl`.
 pub fn softmax_cross_entropy_grad<T: Real>(mut a: Args<'_, T>) {
-    let (loss, stride) = (Loss::new(&a, 4), a.u("C4") * 4);
-    let (upstream, totals, logits, labels) = (a.input(0)[0], a.input(1), a.input(2), a.input(3));
+    let (loss, stride) = (Loss::new(&a, [3, 4]), a.u("C4") * 4);
+    let (upstream, totals, logits) = (a.input(0)[0], a.input(1), a.input(2));
     let u = match a.flag("MEAN") {
         true if totals[3] > T::zero() => upstream / totals[1],
         true => T::zero(),
@@ -87,19 +101,24 @@ pub fn softmax_cross_entropy_grad<T: Real>(mut a: Args<'_, T>) {
     };
     let all: T = (0..loss.c).map(|k| loss.weight(k)).sum();
     let smooth = loss.smoothing / T::of(loss.c as f64);
-    a.output(5).par_chunks_mut(stride).enumerate().for_each(|(row, out)| {
+    a.output(5).par_chunks_mut(stride).enumerate().for_each(|(index, out)| {
         out.fill(T::zero());
-        let (label, row) = (labels[row], &logits[row * stride..][..stride]);
-        if !loss.counts(label) {
+        let row = &logits[index * stride..][..stride];
+        if !loss.counts(index) {
             return;
         }
         let (top, total) = loss.softmax(row);
-        let weight = (T::one() - loss.smoothing) * loss.label_weight(label);
+        let (soft, class) = (loss.soft(index), loss.class(index));
+        let hit = |k: usize| match soft {
+            Some(q) => (T::one() - loss.smoothing) * q[k] * loss.weight(k),
+            None if class == Some(k) => (T::one() - loss.smoothing) * loss.weight(k),
+            None => T::zero(),
+        };
+        let weight: T = (0..loss.c).map(hit).sum();
         for k in 0..loss.c {
             // Log-probabilities are not normalized here, so no class feels the others.
             let p = if loss.log_probabilities { T::zero() } else { (row[k] - top).exp() / total };
-            let hit = if T::of(k as f64) == label { weight } else { T::zero() };
-            out[k] = u * (p * (weight + smooth * all) - hit - smooth * loss.weight(k));
+            out[k] = u * (p * (weight + smooth * all) - hit(k) - smooth * loss.weight(k));
         }
     });
 }

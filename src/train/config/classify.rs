@@ -8,6 +8,7 @@ use super::{
     ConfigError, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, ScheduleOptions, TrainSettings,
     check_scenes, overrides_of, read_overrides, to_toml,
 };
+use crate::data::Mix;
 use crate::nn::Stem;
 
 /// The networks that classify.
@@ -38,6 +39,14 @@ task_settings! {
         lr: f64 = 1e-3,
         /// Share of the target spread over all classes [default: 0.0]
         label_smoothing: f64 = 0.0,
+        /// Add another image to each training image, labels too, in shares from Beta(α, α), such as 0.2 (mixup); 0
+        /// switches it off [default: 0.0]
+        #[arg(value_name = "ALPHA")]
+        mixup: f64 = 0.0,
+        /// Put a rectangle of another image into each training image, in shares from Beta(α, α), such as 1 (CutMix); 0
+        /// switches it off [default: 0.0]
+        #[arg(value_name = "ALPHA")]
+        cutmix: f64 = 0.0,
         /// Per-channel mean and deviation of the images [default: dataset]
         normalize: Normalize = Normalize::Dataset,
         /// Height and width in pixels that images are resized to [default: 64]
@@ -48,10 +57,18 @@ task_settings! {
 }
 
 impl ClassifyConfig {
+    /// How training images are mixed.
+    pub fn mix(&self) -> Mix {
+        Mix { mixup: self.mixup, cutmix: self.cutmix, seed: self.seed }
+    }
+
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         check_scenes(rule, self.scenes)?;
         let smoothing = (0.0..1.0).contains(&self.label_smoothing);
         rule("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
+        for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
+            rule(key, &alpha, alpha == 0.0 || (0.01..=100.0).contains(&alpha), "0, or an α from 0.01 to 100")?;
+        }
         rule("image_size", &self.image_size, (1..=MAX_IMAGE_SIZE).contains(&self.image_size), "1 to 8192 pixels")
     }
 }
