@@ -12,6 +12,7 @@ mod metrics;
 mod norm;
 mod optimizer;
 mod pool;
+mod probe;
 mod reduce;
 mod region;
 mod regression;
@@ -31,6 +32,7 @@ pub use optimizer::{
     Adam, AdamOptions, ClipScale, HYPER_LEN, Sgd, SgdOptions, adam_step, clip_scale, hyper_values, sgd_step,
 };
 pub use pool::{AvgPool, MaxPool, avg_pool, global_avg_pool, max_pool};
+pub use probe::fma_peak;
 pub use reduce::{ChannelSums, channel_sums};
 pub use region::{Concat, CropPad, concat, crop_pad};
 pub use regression::{Regression, RegressionLoss, regression_loss};

@@ -180,6 +180,31 @@ fn frozen_layers_stay_as_they_are() {
 }
 
 #[test]
+fn a_trace_shows_every_kernel_and_changes_nothing() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| place.path().join(name);
+    for profile in [false, true] {
+        let config = SegmentConfig { profile, batch_size: 1, ..config(&path(&profile.to_string())) };
+        segment::train(&config, &(), &AtomicBool::new(false)).unwrap_or_else(|e| panic!("{e}"));
+    }
+    assert!(tensors(&path("true")) == tensors(&path("false")), "the same bits with and without");
+    assert!(!path("false").join("trace.json").exists());
+    let text = std::fs::read_to_string(path("true").join("trace.json")).expect("a trace");
+    let trace: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    let spans = |tid: u64| events.iter().filter(move |e| e["ph"] == "X" && e["tid"] == tid);
+    // 10 images, one a step; one step kernel by kernel.
+    assert_eq!(spans(1).filter(|e| e["name"] == "wait for data").count(), 10);
+    assert_eq!(spans(1).filter(|e| e["name"] == "submit").count(), 9);
+    let end = |e: &serde_json::Value| e["ts"].as_f64().expect("a time") + e["dur"].as_f64().expect("a time");
+    let step = spans(1).find(|e| e["name"] == "run kernel by kernel").expect("a step kernel by kernel");
+    let kernels: Vec<_> = spans(2).collect();
+    assert!(kernels.iter().filter(|e| e["name"] == "conv_fwd").count() > 5 && kernels.len() > 50);
+    assert!(kernels.windows(2).all(|pair| end(pair[0]) <= pair[1]["ts"].as_f64().expect("a time") + 1e-3));
+    assert!(end(kernels[kernels.len() - 1]) <= end(step) + 1e-3, "kernels lie within their step");
+}
+
+#[test]
 fn a_run_ends_early_when_its_score_does_not_become_better() {
     let place = tempfile::tempdir().expect("a temporary folder");
     // The weights stand still, and the running statistics soon do.

@@ -5,13 +5,14 @@ mod common;
 
 use common::case::{Case, Place};
 use common::compare::{Failures, allowed};
-use common::dense::counted_case;
+use common::dense::{counted_case, probe_case};
 use common::table::{op_cases, update_cases};
 use common::{OnGpu, Runner, engines, twin};
 
 /// All op cases, alone and in the midst of others, with and without rewrites, and all optimizer updates.
 fn cases() -> Vec<Case> {
     let mut cases = update_cases();
+    cases.push(probe_case().expect("it fits"));
     for shape in [[2, 5, 7, 5], [1, 19, 47, 12], [3, 40, 33, 2]] {
         cases.push(counted_case(shape).expect("it fits"));
     }

@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Command;
 
 use common::case::Place;
-use common::dense::counted_case;
+use common::dense::{counted_case, probe_case};
 use common::table::{op_cases, update_cases};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -31,8 +31,10 @@ fn graphs() -> Vec<(String, Graph)> {
         graphs.push((case.name, case.graph));
     }
     graphs.extend(update_cases().into_iter().map(|c| (c.name, c.graph)));
-    let counted = counted_case([2, 5, 7, 12]).expect("it fits");
-    graphs.push((counted.name, counted.graph));
+    for case in [counted_case([2, 5, 7, 12]), probe_case()] {
+        let case = case.expect("it fits");
+        graphs.push((case.name, case.graph));
+    }
     let adam = AdamOptions { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, decoupled: true, decay_all: false };
     let sgd = SgdOptions { momentum: 0.9, nesterov: false, weight_decay: 1e-4, decay_all: true };
     graphs.extend(resnet([16, 64, 64, 3], 10, Stem::ImageNet, Optimizer::Adam(adam), None));

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::{CliError, print};
 use crate::train::bench::{StepSpec, time_kernels, time_step};
+use crate::train::limits::{Limits, limits};
 
 /// What to time.
 #[derive(clap::Args)]
@@ -21,11 +22,11 @@ pub(super) struct Args {
     /// Steps before them
     #[arg(long, default_value_t = 3)]
     warmup: u32,
-    /// One JSON object per step
+    /// One JSON object per line: the device's limits where --kernels asks for them, each step, each kernel of it
     #[arg(long)]
     json: bool,
-    /// Also the time of each distinct kernel of the step
-    #[arg(long, conflicts_with = "json")]
+    /// Also the device's limits (multiply-adds, copying) and the time of each distinct kernel against them
+    #[arg(long)]
     kernels: bool,
 }
 
@@ -38,6 +39,16 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         true => DEFAULT.iter().filter_map(|text| text.parse().ok()).collect(),
         false => args.step.clone(),
     };
+    let limits = if args.kernels { Some(limits(&args.device)?) } else { None };
+    if let Some(limits) = limits {
+        match args.json {
+            true => print(serde_json::json!({ "limit_gflops": limits.gflops, "limit_gbytes": limits.gbytes }))?,
+            false => print(format_args!(
+                "limits measured: {:.0} GFLOP/s of multiply-adds, {:.1} GB/s of copying",
+                limits.gflops, limits.gbytes
+            ))?,
+        }
+    }
     for spec in &specs {
         let timing = time_step(spec, &args.device, args.warmup as usize, args.steps as usize)?;
         if args.json {
@@ -46,48 +57,71 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
                 "device": timing.device,
                 "ms_median": timing.ms_median,
                 "ms_min": timing.ms_min,
+                "ms_data": timing.ms_data,
+                "ms_submit": timing.ms_submit,
                 "images_per_s": timing.images_per_s,
                 "gflop": timing.flops as f64 / 1e9,
                 "peak_bytes": timing.peak_bytes,
             }))?;
         } else {
             print(format_args!(
-                "{}: {:.1} ms a step (fastest {:.1}), {:.1} images/s, {:.1} GFLOP/s, {:.0} MB on {}",
+                "{}: {:.1} ms a step (fastest {:.1}; data {:.2}, submission {:.2}), {:.1} images/s, {:.1} GFLOP/s, {:.0} MB on \
+                 {}",
                 spec.text,
                 timing.ms_median,
                 timing.ms_min,
+                timing.ms_data,
+                timing.ms_submit,
                 timing.images_per_s,
                 timing.flops as f64 / timing.ms_median / 1e6,
                 timing.peak_bytes as f64 / 1e6,
                 timing.device
             ))?;
         }
-        if args.kernels {
-            kernels(spec, args)?;
+        if let Some(limits) = limits {
+            kernels(spec, args, limits, timing.ms_median)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A line for each distinct kernel, the slowest first.
-fn kernels(spec: &StepSpec, args: &Args) -> Result<(), CliError> {
+/// A line for each distinct kernel, the slowest first, with the share that it reaches of the limit that binds it.
+fn kernels(spec: &StepSpec, args: &Args, limits: Limits, ms_step: f64) -> Result<(), CliError> {
     let Some(times) = time_kernels(spec, &args.device, args.steps.min(5) as usize)? else {
         return print("this device has no timestamps, so its kernels cannot be timed one by one");
     };
-    print(format_args!(
-        "{:<26} {:<44} {:>5} {:>9} {:>6} {:>9} {:>8}",
-        "kernel", "shapes", "calls", "ms", "share", "GFLOP/s", "GB/s"
-    ))?;
     let all: f64 = times.iter().map(|k| k.ms).sum();
+    if !args.json {
+        let (floor, share) = (times.iter().map(|k| limits.floor(k.flops, k.bytes).0).sum::<f64>(), 100.0 / ms_step);
+        print(format_args!(
+            "kernels: {all:.2} ms ({:.0} % of the step); at the limits they would take {floor:.2} ms ({:.0} %)",
+            all * share,
+            floor * share
+        ))?;
+        print(format_args!(
+            "{:<26} {:<44} {:>5} {:>9} {:>6} {:>9} {:>8} {:>16}",
+            "kernel", "shapes", "calls", "ms", "share", "GFLOP/s", "GB/s", "of its limit"
+        ))?;
+    }
     for k in times {
         let (gflops, gbytes) = (k.flops as f64 / k.ms / 1e6, k.bytes as f64 / k.ms / 1e6);
+        let (floor, by_memory) = limits.floor(k.flops, k.bytes);
+        let limit = if by_memory { "memory" } else { "arithmetic" };
+        if args.json {
+            print(serde_json::json!({
+                "step": spec.text, "kernel": k.kernel, "shapes": k.shapes, "calls": k.calls, "ms": k.ms,
+                "gflops": gflops, "gbytes": gbytes, "limit": limit, "of_limit": floor / k.ms,
+            }))?;
+            continue;
+        }
         print(format_args!(
-            "{:<26} {:<44} {:>5} {:>9.2} {:>5.1}% {gflops:>9.1} {gbytes:>8.1}",
+            "{:<26} {:<44} {:>5} {:>9.2} {:>5.1}% {gflops:>9.1} {gbytes:>8.1} {:>4.0}% {limit}",
             k.kernel,
             k.shapes,
             k.calls,
             k.ms,
-            100.0 * k.ms / all
+            100.0 * k.ms / all,
+            100.0 * floor / k.ms
         ))?;
     }
     Ok(())

@@ -3,13 +3,17 @@
 
 pub mod average;
 pub mod conv;
+mod conv_direct;
 pub mod dice;
+mod direct;
 pub mod elementwise;
+mod geometry;
 pub mod loss;
 pub mod metrics;
 pub mod norm;
 pub mod optimizer;
 pub mod pool;
+pub mod probe;
 mod real;
 pub mod reduce;
 pub mod region;

@@ -117,6 +117,15 @@ impl<E: Engine + ?Sized> Session<E> {
         self.engine.profile(plan.0)
     }
 
+    /// Reads all outputs of a plan that has run, in the order of the graph's outputs.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn outputs(&mut self, plan: PlanId) -> Result<Vec<Vec<E::Scalar>>, ExecError> {
+        let ports = self.plans[plan.0].outputs.clone();
+        ports.iter().map(|port| self.read(plan, port)).collect()
+    }
+
     /// Reads a tensor of a plan, such as one of [`Plan::values`].
     ///
     /// # Errors

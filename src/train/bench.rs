@@ -34,6 +34,10 @@ pub struct StepTiming {
     pub ms_median: f64,
     /// The fastest, in milliseconds.
     pub ms_min: f64,
+    /// Median of what the processor spends on handing a step's data over, in milliseconds.
+    pub ms_data: f64,
+    /// Median of what it spends on submitting the step (the CPU engine computes it then).
+    pub ms_submit: f64,
     /// Images per second at the median.
     pub images_per_s: f64,
     /// Floating-point operations of a step.
@@ -115,7 +119,12 @@ pub struct KernelTime {
 struct Ready {
     session: Session<exec::AnyEngine>,
     plan: exec::PlanId,
+    images: Vec<f32>,
+    labels: Vec<f32>,
 }
+
+/// Milliseconds of a step, of handing over its data, of its submission.
+type Times = [f64; 3];
 
 impl Ready {
     fn new(spec: &StepSpec, device: &str) -> Result<Self, TrainError> {
@@ -124,19 +133,22 @@ impl Ready {
         let plan = session.load(&graph, PlanOptions::default())?;
         let [n, h, w] = spec.size;
         let images: Vec<f32> = (0..(n * h * w * 3) as u64).map(|i| random::unit(1, 2, i, 3) * 2.0 - 1.0).collect();
-        session.write(plan, port::IMAGES, &images)?;
         let rows = session.plan(plan).input(port::LABELS).map_or(0, |p| p.ty.shape.elements());
         let labels: Vec<f32> = (0..rows).map(|i| (i * 7 % spec.network.outputs()) as f32).collect();
-        session.write(plan, port::LABELS, &labels)?;
-        Ok(Ready { session, plan })
+        Ok(Ready { session, plan, images, labels })
     }
 
     /// One step, to its end.
-    fn step(&mut self, step: usize) -> Result<f64, TrainError> {
-        self.session.write(self.plan, port::HYPER, &ops::hyper_values(1e-4, [0.9, 0.999], step as u64 + 1))?;
+    fn step(&mut self, step: usize) -> Result<Times, TrainError> {
         let start = Instant::now();
-        self.session.run_now(self.plan)?;
-        Ok(start.elapsed().as_secs_f64() * 1e3)
+        self.session.write(self.plan, port::IMAGES, &self.images)?;
+        self.session.write(self.plan, port::LABELS, &self.labels)?;
+        self.session.write(self.plan, port::HYPER, &ops::hyper_values(1e-4, [0.9, 0.999], step as u64 + 1))?;
+        let written = start.elapsed();
+        let ticket = self.session.run(self.plan)?;
+        let submitted = start.elapsed() - written;
+        self.session.take(self.plan, ticket)?;
+        Ok([start.elapsed(), written, submitted].map(|time| time.as_secs_f64() * 1e3))
     }
 }
 
@@ -185,12 +197,19 @@ pub fn time_step(spec: &StepSpec, device: &str, warmup: usize, steps: usize) -> 
             times.push(time);
         }
     }
-    times.sort_by(f64::total_cmp);
-    let ms_median = times[times.len() / 2];
+    let sorted = |part: usize| {
+        let mut sorted: Vec<f64> = times.iter().map(|times| times[part]).collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted
+    };
+    let median = |part| sorted(part)[times.len() / 2];
+    let ms_median = median(0);
     Ok(StepTiming {
         device: ready.session.engine().name(),
         ms_median,
-        ms_min: times[0],
+        ms_min: sorted(0)[0],
+        ms_data: median(1),
+        ms_submit: median(2),
         images_per_s: spec.size[0] as f64 * 1e3 / ms_median,
         flops: ready.session.plan(ready.plan).flops(),
         peak_bytes: ready.session.engine().memory(),

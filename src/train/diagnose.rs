@@ -15,8 +15,8 @@ impl<T: Task> Trainer<T> {
     pub(super) fn diagnose(&mut self, epoch: usize, done: &Pending, loss: f32) -> TrainError {
         let layer = self.first_not_finite(|model, task, options| {
             let plan = model.training_plan(task, (done.batch.len(), Phase::Update), options)?;
-            let ticket = model.start_step(task, plan, &done.batch, &[0.0; HYPER_LEN])?;
-            model.session.take(plan, ticket)?;
+            model.feed(task, plan, &done.batch, &[0.0; HYPER_LEN])?;
+            model.session.run_now(plan)?;
             Ok(plan)
         });
         self.not_finite("loss", loss, (done.step, epoch), layer)

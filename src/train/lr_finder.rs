@@ -148,7 +148,7 @@ impl<T: Task> Trainer<T> {
     fn step_at(&mut self, step: u64, lr: f64, batch: &Batch) -> Result<f64, TrainError> {
         let hyper = self.hyper(lr, step, false);
         let plan = self.model.training_plan(&self.task, (batch.len(), Phase::Update), PlanOptions::default())?;
-        let ticket = self.model.start_step(&self.task, plan, batch, &hyper)?;
-        Ok(f64::from(self.model.session.take(plan, ticket)?[0][0]))
+        self.model.feed(&self.task, plan, batch, &hyper)?;
+        Ok(f64::from(self.model.session.run_now(plan)?[0][0]))
     }
 }

@@ -14,6 +14,7 @@ pub mod facts;
 pub mod history;
 pub mod image_metrics;
 mod launch;
+pub mod limits;
 pub mod lr_finder;
 pub mod metrics;
 pub mod mistakes;
@@ -30,6 +31,7 @@ pub mod step;
 pub mod sweep;
 pub mod task;
 pub mod tensorboard;
+mod trace;
 pub mod trainer;
 
 pub use error::TrainError;

@@ -9,7 +9,7 @@ use super::run_dir::RunDir;
 use super::step::{Phase, port};
 use super::task::Task;
 use crate::data::{Batch, Loader};
-use crate::exec::{AnyEngine, PlanId, Session, Ticket};
+use crate::exec::{AnyEngine, PlanId, Session};
 use crate::graph::{Group, StateTable, names};
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
@@ -162,20 +162,13 @@ impl Model {
         Ok((n, id))
     }
 
-    /// Starts a training step; its loss and totals come with the ticket.
+    /// Hands over what a training step takes.
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn start_step(
-        &mut self,
-        task: &impl Task,
-        plan: PlanId,
-        batch: &Batch,
-        hyper: &[f32],
-    ) -> Result<Ticket, TrainError> {
+    pub fn feed(&mut self, task: &impl Task, plan: PlanId, batch: &Batch, hyper: &[f32]) -> Result<(), TrainError> {
         task.feed(&mut self.session, plan, batch, batch.len())?;
-        self.session.write(plan, port::HYPER, hyper)?;
-        Ok(self.session.run(plan)?)
+        Ok(self.session.write(plan, port::HYPER, hyper)?)
     }
 
     /// Outputs of the evaluation graph for up to `batch_size` samples (the size of the first call counts).

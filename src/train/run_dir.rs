@@ -9,6 +9,7 @@
 //! | `last.safetensors`, `best.safetensors` | weights | after each (better) epoch |
 //! | `resume.safetensors` | where an unfinished run stands, for `--resume` | after each epoch, or when stopped |
 //! | `norms.csv` | norms of gradients and weights, a row a step, with `--log-norms` | after each epoch |
+//! | `trace.json` | where the time of the first steps goes, with `--profile` | after 50 steps, or the first epoch |
 //! | `curves.png`, `samples.png`, `confusion.png` | pictures | at the end |
 //! | `confusion.csv` | counts, truth in rows | at the end |
 //! | `iou.csv` | IoU of each class, of segmentation | at the end |

@@ -16,8 +16,9 @@ use super::run_dir::RunDir;
 use super::schedule::LrSchedule;
 use super::step::Phase;
 use super::task::Task;
+use super::trace::{Results, Trace};
 use crate::data::{Batch, Loader, LoaderOptions, Source};
-use crate::exec::{PlanId, Ticket};
+use crate::exec::PlanId;
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::ops::{HYPER_DECAY, HYPER_KEEP, HYPER_LEN, hyper_values};
@@ -79,7 +80,7 @@ pub struct Outcome {
 
 /// A step under way: its ticket, its batch (for a diagnosis), its place.
 pub(super) struct Pending {
-    ticket: Ticket,
+    results: Results,
     plan: PlanId,
     pub batch: Batch,
     pub step: usize,
@@ -108,6 +109,7 @@ pub struct Trainer<T: Task> {
     pub(super) lr: f64,
     schedule: LrSchedule,
     norms: Vec<NormRow>,
+    pub(super) trace: Option<Trace>,
     start: Instant,
 }
 
@@ -160,6 +162,7 @@ impl<T: Task> Trainer<T> {
             lr: settings.lr,
             schedule,
             norms: vec![],
+            trace: settings.profile.then(Trace::new),
             start: Instant::now(),
             settings,
         };
@@ -292,6 +295,7 @@ impl<T: Task> Trainer<T> {
             let asked = Instant::now();
             let Some(batch) = batches.next() else { break };
             self.progress.sums.waited += asked.elapsed().as_secs_f64();
+            self.trace_span("wait for data", asked);
             let started = self.start_step(index, batch?)?;
             self.progress.batch = index + 1;
             let previous = pending.replace(started);
@@ -311,7 +315,8 @@ impl<T: Task> Trainer<T> {
                 break;
             }
         }
-        pending.map_or(Ok(()), |done| self.finish(epoch, done))
+        pending.map_or(Ok(()), |done| self.finish(epoch, done))?;
+        self.write_trace()
     }
 
     /// Starts on a batch: the last one of a step updates the parameters, those before it add their gradients.
@@ -323,12 +328,15 @@ impl<T: Task> Trainer<T> {
         let hyper = self.hyper(self.lr, step, !index.is_multiple_of(each));
         let phase = if last { Phase::Update } else { Phase::Accumulate };
         let plan = self.model.training_plan(&self.task, (batch.len(), phase), PlanOptions::default())?;
-        let ticket = self.model.start_step(&self.task, plan, &batch, &hyper)?;
+        let started = Instant::now();
+        self.model.feed(&self.task, plan, &batch, &hyper)?;
+        self.trace_span("hand over data", started);
+        let results = self.run_step(plan)?;
         let update = last.then_some((step, self.lr));
         if last {
             self.progress.steps = step;
         }
-        Ok(Pending { ticket, plan, batch, step: index + 1, update })
+        Ok(Pending { results, plan, batch, step: index + 1, update })
     }
 
     /// What changes from step to step. The average follows the weights closely at first, with a decay of
@@ -343,7 +351,15 @@ impl<T: Task> Trainer<T> {
 
     /// Takes a step's results and adds them up.
     fn finish(&mut self, epoch: usize, done: Pending) -> Result<(), TrainError> {
-        let results = self.model.session.take(done.plan, done.ticket)?;
+        let asked = Instant::now();
+        let results = match done.results {
+            Results::Awaited(ticket) => self.model.session.take(done.plan, ticket)?,
+            Results::There(ref results) => results.clone(),
+        };
+        self.trace_span("wait for results", asked);
+        if self.trace.as_mut().is_some_and(Trace::step_done) {
+            self.write_trace()?;
+        }
         let (loss, totals) = (results[0][0], &results[1]);
         if !loss.is_finite() {
             return Err(self.diagnose(epoch, &done, loss));

@@ -4,7 +4,7 @@ use shadegrad::graph::GraphError;
 use shadegrad::ops::{self, ConvSpec, Coordinates, DiceOptions, Interpolation, Regression};
 use shadegrad::shape::{Padding, Shape, TensorType, Window};
 
-use super::case::normal;
+use super::case::{normal, uniform};
 use super::table::OpCase;
 
 /// A transposed convolution of x [n, h, w, inputs] to `outputs` channels.
@@ -159,6 +159,17 @@ fn losses() -> Vec<OpCase> {
         }));
     }
     cases
+}
+
+/// The probe of multiply-adds, which has no gradient.
+pub fn probe_case() -> Result<super::Case, GraphError> {
+    let mut b = super::case::Builder::new("fma_peak", super::case::Place::Alone);
+    let ty = TensorType::channels([2, 9, 11, 13]);
+    // Below 1, so that the sums converge.
+    let values = uniform("probe", ty.shape.elements(), -0.9, 0.9);
+    let x = b.constant("x", ty, values);
+    let y = ops::fma_peak(&mut b.graph, x, 5)?;
+    b.finish(&[("y", y, None)])
 }
 
 /// Logits of this shape with labels, some of them ignored: argmax and the confusion matrix.

@@ -4,109 +4,15 @@
 use rayon::prelude::*;
 
 use super::Args;
+use super::conv_direct as direct;
+use super::geometry::{DgradPhase, Geometry, Target, dgrad_phases};
 use super::real::{Real, Strided};
 
 /// Elements of an im2col block: 512 kB of f32, a quarter of a current core's L2.
 const BLOCK: usize = 128 * 1024;
 
-/// A pointer that tasks share to write disjoint parts of one buffer.
-#[derive(Clone, Copy)]
-struct Target<T>(*mut T);
-// SAFETY: every task writes its own rows and columns only; see the call sites.
-unsafe impl<T: Send> Send for Target<T> {}
-// SAFETY: as above.
-unsafe impl<T: Send> Sync for Target<T> {}
-
-impl<T> Target<T> {
-    fn at(self, offset: usize) -> *mut T {
-        self.0.wrapping_add(offset)
-    }
-}
-
-/// Sizes of a convolution in floats.
-struct Geometry {
-    n: usize,
-    h: usize,
-    w: usize,
-    oh: usize,
-    ow: usize,
-    kh: usize,
-    kw: usize,
-    stride: [usize; 2],
-    pad: [usize; 2],
-    dilation: [usize; 2],
-    groups: usize,
-    /// Channels of a group, in and out.
-    gi: usize,
-    go: usize,
-    /// Channels of all groups.
-    ci: usize,
-    co: usize,
-}
-
-impl Geometry {
-    fn new<T>(a: &Args<'_, T>) -> Self {
-        let (groups, gi, go) = (a.u("GROUPS"), a.u("GI4") * 4, a.u("GO4") * 4);
-        Geometry {
-            n: a.u("N"),
-            h: a.u("H"),
-            w: a.u("W"),
-            oh: a.u("OH"),
-            ow: a.u("OW"),
-            kh: a.u("KH"),
-            kw: a.u("KW"),
-            stride: [a.u("SH"), a.u("SW")],
-            pad: [a.u("PT"), a.u("PL")],
-            dilation: [a.u("DH"), a.u("DW")],
-            groups,
-            gi,
-            go,
-            ci: groups * gi,
-            co: groups * go,
-        }
-    }
-
-    fn out_rows(&self) -> usize {
-        self.n * self.oh * self.ow
-    }
-
-    fn taps(&self) -> usize {
-        self.kh * self.kw
-    }
-
-    /// Is the im2col matrix the input itself?
-    fn pointwise(&self) -> bool {
-        self.taps() == 1 && self.stride == [1, 1] && self.pad == [0, 0] && self.oh == self.h && self.ow == self.w
-    }
-
-    /// The input row (pixel) that a tap reads for an output pixel.
-    fn input_row(&self, image: usize, oh: usize, ow: usize, tap: usize) -> Option<usize> {
-        let h = (oh * self.stride[0] + tap / self.kw * self.dilation[0]).checked_sub(self.pad[0])?;
-        let w = (ow * self.stride[1] + tap % self.kw * self.dilation[1]).checked_sub(self.pad[1])?;
-        (h < self.h && w < self.w).then(|| (image * self.h + h) * self.w + w)
-    }
-
-    /// Writes the im2col rows of output pixels `rows` and the taps `taps` of one group.
-    fn im2col<T: Real>(
-        &self,
-        x: &[T],
-        group: usize,
-        rows: std::ops::Range<usize>,
-        taps: std::ops::Range<usize>,
-        to: &mut Vec<T>,
-    ) {
-        to.clear();
-        for row in rows {
-            let (ow, oh, image) = (row % self.ow, row / self.ow % self.oh, row / (self.ow * self.oh));
-            for tap in taps.clone() {
-                match self.input_row(image, oh, ow, tap) {
-                    Some(pixel) => to.extend_from_slice(&x[pixel * self.ci + group * self.gi..][..self.gi]),
-                    None => to.resize(to.len() + self.gi, T::zero()),
-                }
-            }
-        }
-    }
-}
+/// Pixels that a direct weight gradient goes over at a time.
+const DIRECT_BLOCK: usize = 1024;
 
 /// Blocks of rows whose im2col is at most [`BLOCK`] elements, and blocks of columns when rows alone are too few tasks.
 fn tiles(rows: usize, sum: usize, columns: usize) -> (usize, usize) {
@@ -123,6 +29,10 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let (x, w, bias, has_bias) = (a.input(0), a.input(1), a.input(2), a.flag("HAS_BIAS"));
     let y = Target(a.output(3).as_mut_ptr());
+    if let (Some([from, w, bias]), true) = (T::floats([x, w, bias]), direct::suits(g.go, g.gi)) {
+        let bias = has_bias.then_some(bias);
+        return direct::conv_fwd(&g, direct::Operands { from, w, bias, to: Target(y.0.cast()) });
+    }
     let (rows, k) = (g.out_rows(), g.taps() * g.gi);
     let (row_block, col_block) = tiles(rows, k, g.go);
     let (row_tasks, col_tasks) = (rows.div_ceil(row_block), g.go.div_ceil(col_block));
@@ -140,11 +50,11 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
         };
         let column = group * g.go + column;
         let rhs = Strided { at: w[column..].as_ptr(), row: g.co as isize, col: 1 };
-        let dst = Strided { at: y.at(first * g.co + column), row: g.co as isize, col: 1 };
+        let dst = (y.at(first * g.co + column), g.co as isize);
         if has_bias {
             for row in 0..m {
                 // SAFETY: this task alone writes these rows and columns of y.
-                let line = unsafe { std::slice::from_raw_parts_mut(dst.at.add(row * g.co), n) };
+                let line = unsafe { std::slice::from_raw_parts_mut(dst.0.add(row * g.co), n) };
                 line.copy_from_slice(&bias[column..column + n]);
             }
         }
@@ -153,42 +63,16 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
     });
 }
 
-/// One phase of [`conv_dgrad`]: the input rows and columns that the same taps reach.
-struct DgradPhase {
-    h_start: usize,
-    h_count: usize,
-    w_start: usize,
-    w_count: usize,
-    /// kh, kw of each tap.
-    taps: Vec<[usize; 2]>,
-}
-
-fn dgrad_phases<T>(a: &Args<'_, T>, g: &Geometry) -> Vec<DgradPhase> {
-    let get = |name: &str, i: usize| a.consts.array(name)[i] as usize;
-    let axis = |p: &str, i: usize| {
-        let (first, step) = (get(&format!("{p}_TAP"), i), get(&format!("{p}_STEP"), i));
-        (0..get(&format!("{p}_TAPS"), i)).map(|t| first + t * step).collect::<Vec<_>>()
-    };
-    let mut phases = Vec::new();
-    for (h, w) in (0..g.stride[0]).flat_map(|h| (0..g.stride[1]).map(move |w| (h, w))) {
-        let columns = axis("W", w);
-        phases.push(DgradPhase {
-            h_start: get("H_START", h),
-            h_count: get("H_COUNT", h),
-            w_start: get("W_START", w),
-            w_count: get("W_COUNT", w),
-            taps: axis("H", h).into_iter().flat_map(|kh| columns.iter().map(move |&kw| [kh, kw])).collect(),
-        });
-    }
-    phases
-}
-
 /// See `shaders/conv_dgrad.wgsl`.
 pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let phases = dgrad_phases(&a, &g);
     let (dy, wt, bias, has_bias) = (a.input(0), a.input(1), a.input(2), a.flag("HAS_BIAS"));
     let dx = Target(a.output(3).as_mut_ptr());
+    if let (Some([from, w, bias]), true) = (T::floats([dy, wt, bias]), direct::suits(g.gi, g.go)) {
+        let operands = direct::Operands { from, w, bias: has_bias.then_some(bias), to: Target(dx.0.cast()) };
+        return phases.iter().for_each(|phase| direct::conv_dgrad(&g, phase, operands));
+    }
     let mut tasks = Vec::new();
     for (p, group) in (0..phases.len()).flat_map(|p| (0..g.groups).map(move |group| (p, group))) {
         let rows = g.n * phases[p].h_count * phases[p].w_count;
@@ -214,7 +98,7 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
                 let weight = ((kh * g.kw + kw) * g.co + group * g.go) * g.gi + columns.start;
                 let a = Strided { at: lhs[t * g.go..].as_ptr(), row: k as isize, col: 1 };
                 let b = Strided { at: wt[weight..].as_ptr(), row: g.gi as isize, col: 1 };
-                let dst = Strided { at: product.as_mut_ptr(), row: n as isize, col: 1 };
+                let dst = (product.as_mut_ptr(), n as isize);
                 // SAFETY: the operands are m×go and go×n by construction; `product` is this task's own.
                 unsafe { T::matmul([m, n, g.go], dst, has_bias || t > 0, a, b) };
             }
@@ -226,20 +110,6 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
             }
         },
     );
-}
-
-impl DgradPhase {
-    /// Position (image, h, w) of a row of the phase.
-    fn position(&self, g: &Geometry, row: usize) -> [usize; 3] {
-        let (j, i) = (row % self.w_count, row / self.w_count % self.h_count);
-        let image = row / (self.w_count * self.h_count);
-        [image, self.h_start + i * g.stride[0], self.w_start + j * g.stride[1]]
-    }
-
-    fn pixel(&self, g: &Geometry, row: usize) -> usize {
-        let [image, h, w] = self.position(g, row);
-        (image * g.h + h) * g.w + w
-    }
 }
 
 /// The output gradients that a phase's taps reach from input pixels `rows`.
@@ -276,8 +146,9 @@ pub fn conv_wgrad<T: Real>(mut a: Args<'_, T>) {
     let (splits, chunk) = (a.u("SPLITS"), a.u("CHUNK"));
     let (x, dy) = (a.input(0), a.input(1));
     let dw = Target(a.output(2).as_mut_ptr());
+    let direct = T::floats([x, dy]).filter(|_| direct::suits_wgrad(g.go, g.gi));
     // Taps of a task: enough rows (64) to keep the product efficient, few enough to have several tasks.
-    let taps_each = 64usize.div_ceil(g.gi).min(g.taps());
+    let taps_each = if direct.is_some() { 1 } else { 64usize.div_ceil(g.gi).min(g.taps()) };
     let tap_tasks = g.taps().div_ceil(taps_each);
     (0..splits * g.groups * tap_tasks).into_par_iter().for_each_init(Vec::new, |scratch, task| {
         let (tap, batch) = (task % tap_tasks * taps_each, task / tap_tasks);
@@ -287,7 +158,19 @@ pub fn conv_wgrad<T: Real>(mut a: Args<'_, T>) {
         let (first, last) = (split * chunk, ((split + 1) * chunk).min(g.out_rows()));
         let block = (BLOCK / m).clamp(64, 1024);
         let to = dw.at(((split * g.taps() + tap) * g.gi) * g.co + group * g.go);
-        let dst = Strided { at: to, row: g.co as isize, col: 1 };
+        if let Some(operands) = direct {
+            for channel in 0..m {
+                // SAFETY: this task alone writes its rows of dw.
+                unsafe { std::slice::from_raw_parts_mut(to.add(channel * g.co), g.go) }.fill(T::zero());
+            }
+            // Blocks of pixels that stay in the cache while all tiles go over them.
+            for start in (first..last).step_by(DIRECT_BLOCK) {
+                let pixels = start..last.min(start + DIRECT_BLOCK);
+                direct::conv_wgrad(&g, [group, tap], pixels, operands, Target(to.cast()));
+            }
+            return;
+        }
+        let dst = (to, g.co as isize);
         for start in (first..last.max(first + 1)).step_by(block) {
             let pixels = start..last.min(start + block);
             let k = pixels.len();
@@ -309,12 +192,14 @@ pub fn conv_wgrad<T: Real>(mut a: Args<'_, T>) {
 pub fn transpose_kernel<T: Real>(mut a: Args<'_, T>) {
     let (i, o) = (a.u("I4") * 4, a.u("O4") * 4);
     let w = a.input(0);
-    // Blocks of 16 output channels, so that the strided reads stay within the cache lines that they touch.
+    // Blocks of 16×16, so that both sides touch whole cache lines.
     a.output(1).par_chunks_mut(i * o).zip(w.par_chunks(i * o)).for_each(|(to, from)| {
         for (block, rows) in to.chunks_mut(16 * i).enumerate() {
-            for c in 0..i {
+            for first in (0..i).step_by(16) {
                 for (r, row) in rows.chunks_exact_mut(i).enumerate() {
-                    row[c] = from[c * o + block * 16 + r];
+                    for (c, value) in (first..).zip(&mut row[first..i.min(first + 16)]) {
+                        *value = from[c * o + block * 16 + r];
+                    }
                 }
             }
         }

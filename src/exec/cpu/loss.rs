@@ -52,8 +52,15 @@ impl<'a, T: Real> Loss<'a, T> {
         if self.log_probabilities {
             return (T::zero(), T::one());
         }
-        let top = row[..self.c].iter().copied().fold(T::neg_infinity(), T::max);
-        (top, row[..self.c].iter().map(|&v| (v - top).exp()).sum())
+        let top = row[..self.c].iter().copied().fold(T::neg_infinity(), |top, v| if v > top { v } else { top });
+        let mut total = T::zero();
+        // Chunk by chunk, so that the exponentials are computed several at a time.
+        for chunk in row[..self.c].chunks(16) {
+            let mut powers = [T::zero(); 16];
+            powers.iter_mut().zip(chunk).for_each(|(power, &v)| *power = (v - top).exp_fast());
+            total += powers[..chunk.len()].iter().copied().sum();
+        }
+        (top, total)
     }
 }
 
@@ -69,8 +76,8 @@ pub fn softmax_cross_entropy<T: Real>(mut a: Args<'_, T>) {
             return;
         }
         let (top, total) = loss.softmax(row);
-        let nll = |k: usize| total.ln() - (row[k] - top);
-        let smooth: T = (0..loss.c).filter(|&k| loss.weight(k) != T::zero()).map(|k| loss.weight(k) * nll(k)).sum();
+        let ln = total.ln();
+        let nll = |k: usize| ln - (row[k] - top);
         let (hit, weight, truth) = match (loss.soft(index), loss.class(index)) {
             (Some(q), _) => {
                 let sum = (0..loss.c).filter(|&k| q[k] != T::zero()).map(|k| q[k] * loss.weight(k) * nll(k)).sum();
@@ -80,8 +87,13 @@ pub fn softmax_cross_entropy<T: Real>(mut a: Args<'_, T>) {
             (None, class) => (T::zero(), T::zero(), class),
         };
         out[0] = (T::one() - loss.smoothing) * hit;
-        if loss.smoothing > T::zero() || smooth.is_nan() {
-            out[0] += loss.smoothing / each * smooth;
+        if loss.smoothing > T::zero() {
+            let smooth = (0..loss.c).filter(|&k| loss.weight(k) != T::zero()).map(|k| loss.weight(k) * nll(k));
+            out[0] += loss.smoothing / each * smooth.sum();
+        }
+        if total.is_nan() {
+            // Also where the label weighs nothing.
+            out[0] = total;
         }
         out[1] = weight;
         let best = (0..loss.c).fold(0, |best, k| if row[k] > row[best] { k } else { best });
@@ -115,10 +127,13 @@ pub fn softmax_cross_entropy_grad<T: Real>(mut a: Args<'_, T>) {
             None => T::zero(),
         };
         let weight: T = (0..loss.c).map(hit).sum();
-        for k in 0..loss.c {
-            // Log-probabilities are not normalized here, so no class feels the others.
-            let p = if loss.log_probabilities { T::zero() } else { (row[k] - top).exp() / total };
-            out[k] = u * (p * (weight + smooth * all) - hit(k) - smooth * loss.weight(k));
+        // Log-probabilities are not normalized here, so no class feels the others.
+        if !loss.log_probabilities {
+            let scale = u * (weight + smooth * all) / total;
+            out[..loss.c].iter_mut().zip(row).for_each(|(out, &v)| *out = (v - top).exp_fast() * scale);
+        }
+        for (k, out) in out[..loss.c].iter_mut().enumerate() {
+            *out = *out - u * (hit(k) + smooth * loss.weight(k));
         }
     });
 }

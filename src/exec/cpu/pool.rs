@@ -34,31 +34,21 @@ impl Geometry {
         }
     }
 
-    /// (tap, input pixel) of the taps of an output pixel that lie inside the input.
-    fn window(&self, pixel: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let (ow, oh, n) = (pixel % self.ow, pixel / self.ow % self.oh, pixel / (self.ow * self.oh));
-        let axis = move |o: usize, k: usize, a: usize, size: usize| {
+    /// The windows of output pixels: the input pixels that are inside.
+    fn windows(&self) -> Reach {
+        let axis = |o: usize, k: usize, a: usize, size: usize| {
             (o * self.stride[a] + k * self.dilation[a]).checked_sub(self.before[a]).filter(|&p| p < size)
         };
-        (0..self.kernel[0] * self.kernel[1]).filter_map(move |tap| {
-            let h = axis(oh, tap / self.kernel[1], 0, self.h)?;
-            let w = axis(ow, tap % self.kernel[1], 1, self.w)?;
-            Some((tap, (n * self.h + h) * self.w + w))
-        })
+        Reach::new(self.kernel, [self.oh, self.ow], [self.h, self.w], axis)
     }
 
-    /// (tap, output pixel) of the windows that cover an input pixel.
-    fn covering(&self, pixel: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let (w, h, n) = (pixel % self.w, pixel / self.w % self.h, pixel / (self.w * self.h));
-        let axis = move |p: usize, k: usize, a: usize, size: usize| {
+    /// The windows that cover input pixels: their output pixels.
+    fn coverings(&self) -> Reach {
+        let axis = |p: usize, k: usize, a: usize, size: usize| {
             let at = (p + self.before[a]).checked_sub(k * self.dilation[a])?;
             (at % self.stride[a] == 0 && at / self.stride[a] < size).then_some(at / self.stride[a])
         };
-        (0..self.kernel[0] * self.kernel[1]).filter_map(move |tap| {
-            let oh = axis(h, tap / self.kernel[1], 0, self.oh)?;
-            let ow = axis(w, tap % self.kernel[1], 1, self.ow)?;
-            Some((tap, (n * self.oh + oh) * self.ow + ow))
-        })
+        Reach::new(self.kernel, [self.h, self.w], [self.oh, self.ow], axis)
     }
 
     /// What a window's sum is divided by.
@@ -78,18 +68,56 @@ impl Geometry {
     }
 }
 
+/// For every line and every column the taps that have a partner, and its line or column: divisions once an axis.
+struct Reach {
+    lines: Vec<Vec<(usize, usize)>>,
+    columns: Vec<Vec<(usize, usize)>>,
+    kernel_columns: usize,
+    /// Height and width of the partners.
+    to: [usize; 2],
+}
+
+impl Reach {
+    fn new(
+        kernel: [usize; 2],
+        from: [usize; 2],
+        to: [usize; 2],
+        partner: impl Fn(usize, usize, usize, usize) -> Option<usize>,
+    ) -> Reach {
+        let [lines, columns] = [0, 1].map(|a| {
+            let of = |at| (0..kernel[a]).filter_map(|k| Some((k, partner(at, k, a, to[a])?))).collect();
+            (0..from[a]).map(of).collect()
+        });
+        Reach { lines, columns, kernel_columns: kernel[1], to }
+    }
+
+    /// (tap, partner) of a pixel; `line` counts over all images.
+    fn at(&self, line: usize, column: usize) -> impl Iterator<Item = (usize, usize)> {
+        let image = line / self.lines.len();
+        self.lines[line % self.lines.len()].iter().flat_map(move |&(kh, h)| {
+            let pixel = move |&(kw, w): &(usize, usize)| {
+                (kh * self.kernel_columns + kw, (image * self.to[0] + h) * self.to[1] + w)
+            };
+            self.columns[column].iter().map(pixel)
+        })
+    }
+}
+
 /// See `shaders/max_pool.wgsl`.
 pub fn max_pool<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let (x, y, index) = (a.input(0), a.output(1), a.output(2));
-    y.par_chunks_mut(g.c).zip(index.par_chunks_mut(g.c)).enumerate().for_each(|(pixel, (y, index))| {
-        y.fill(T::zero());
-        index.fill(-T::one());
-        for (tap, from) in g.window(pixel) {
-            let tap = T::of(tap as f64);
-            for ((y, index), &v) in y.iter_mut().zip(index.iter_mut()).zip(&x[from * g.c..]) {
-                if *index < T::zero() || v > *y || v.is_nan() {
-                    (*y, *index) = (v, tap);
+    let (windows, line) = (g.windows(), g.ow * g.c);
+    y.par_chunks_mut(line).zip(index.par_chunks_mut(line)).enumerate().for_each(|(line, (y, index))| {
+        let pixels = y.chunks_exact_mut(g.c).zip(index.chunks_exact_mut(g.c));
+        for (column, (y, index)) in pixels.enumerate() {
+            y.fill(T::zero());
+            index.fill(-T::one());
+            for (tap, from) in windows.at(line, column) {
+                let tap = T::of(tap as f64);
+                for ((y, index), &v) in y.iter_mut().zip(index.iter_mut()).zip(&x[from * g.c..]) {
+                    let better = *index < T::zero() || v > *y || v.is_nan();
+                    (*y, *index) = if better { (v, tap) } else { (*y, *index) };
                 }
             }
         }
@@ -100,13 +128,14 @@ pub fn max_pool<T: Real>(mut a: Args<'_, T>) {
 pub fn max_pool_grad<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let (dy, index) = (a.input(0), a.input(1));
-    a.output(2).par_chunks_mut(g.c).enumerate().for_each(|(pixel, dx)| {
-        dx.fill(T::zero());
-        for (tap, from) in g.covering(pixel) {
-            let (tap, at) = (T::of(tap as f64), from * g.c);
-            for ((dx, &d), &won) in dx.iter_mut().zip(&dy[at..]).zip(&index[at..]) {
-                if won == tap {
-                    *dx += d;
+    let coverings = g.coverings();
+    a.output(2).par_chunks_mut(g.w * g.c).enumerate().for_each(|(line, dx)| {
+        for (column, dx) in dx.chunks_exact_mut(g.c).enumerate() {
+            dx.fill(T::zero());
+            for (tap, from) in coverings.at(line, column) {
+                let (tap, at) = (T::of(tap as f64), from * g.c);
+                for ((dx, &d), &won) in dx.iter_mut().zip(&dy[at..]).zip(&index[at..]) {
+                    *dx += if won == tap { d } else { T::zero() };
                 }
             }
         }
@@ -117,9 +146,10 @@ pub fn max_pool_grad<T: Real>(mut a: Args<'_, T>) {
 pub fn avg_pool<T: Real>(mut a: Args<'_, T>) {
     let (g, include_pad) = (Geometry::new(&a), a.flag("COUNT_INCLUDE_PAD"));
     let x = a.input(0);
+    let windows = g.windows();
     a.output(1).par_chunks_mut(g.c).enumerate().for_each(|(pixel, y)| {
         y.fill(T::zero());
-        for (_, from) in g.window(pixel) {
+        for (_, from) in windows.at(pixel / g.ow, pixel % g.ow) {
             for (y, &v) in y.iter_mut().zip(&x[from * g.c..]) {
                 *y += v;
             }
@@ -135,9 +165,10 @@ pub fn avg_pool<T: Real>(mut a: Args<'_, T>) {
 pub fn avg_pool_grad<T: Real>(mut a: Args<'_, T>) {
     let (g, include_pad) = (Geometry::new(&a), a.flag("COUNT_INCLUDE_PAD"));
     let dy = a.input(0);
+    let coverings = g.coverings();
     a.output(1).par_chunks_mut(g.c).enumerate().for_each(|(pixel, dx)| {
         dx.fill(T::zero());
-        for (_, from) in g.covering(pixel) {
+        for (_, from) in coverings.at(pixel / g.w, pixel % g.w) {
             let divisor = T::of(g.divisor(from, include_pad) as f64);
             for (dx, &d) in dx.iter_mut().zip(&dy[from * g.c..]) {
                 *dx += d / divisor;

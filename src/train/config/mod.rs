@@ -164,6 +164,7 @@ pub struct TrainSettings {
     pub early_stop: usize,
     pub freeze: Vec<String>,
     pub log_norms: bool,
+    pub profile: bool,
     pub val_split: f64,
     pub seed: u64,
     pub device: String,

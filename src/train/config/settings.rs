@@ -143,6 +143,9 @@ macro_rules! task_settings {
                 /// Write the norms of gradients and weights of each step to norms.csv [default: false]
                 #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
                 log_norms: bool = false,
+                /// Write a Chrome trace of the first steps to trace.json [default: false]
+                #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+                profile: bool = false,
                 /// Share of the images kept for validation where the data has no split of its own [default: 0.2]
                 val_split: f64 = 0.2,
                 /// Seed of initial weights, split and image order [default: 0]
@@ -257,6 +260,7 @@ macro_rules! task_settings {
                     early_stop: self.early_stop,
                     freeze: self.freeze.clone(),
                     log_norms: self.log_norms,
+                    profile: self.profile,
                     val_split: self.val_split,
                     seed: self.seed,
                     device: self.device.clone(),

@@ -1,0 +1,336 @@
+//! Convolution without im2col, for few channels: a tile of outputs stays in registers while the sum runs over taps and
+//! channels, and each output pixel reads its input through a pointer per tap (Dukhan 2019, "The Indirect Convolution
+//! Algorithm"). With 16 or 32 channels the copies of im2col, and the product's own packing of them, take longer than
+//! the multiplications: this reaches 70–140 GFLOP/s a core there, im2col and GEMM 20–60.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Output pixels of a plane, how they are reached and what they read: input line = line · step + tap.
+#[derive(Debug)]
+pub struct Plane {
+    /// Lines and columns that are computed in each image.
+    pub count: [usize; 2],
+    /// Height and width of the input.
+    pub input: [usize; 2],
+    /// From one computed line or column to the next, in the input.
+    pub input_step: [usize; 2],
+    /// Height and width of the output.
+    pub output: [usize; 2],
+    /// The first computed line and column of the output.
+    pub output_start: [usize; 2],
+    /// From one computed line or column to the next, in the output.
+    pub output_step: [usize; 2],
+}
+
+/// One position of the kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Tap {
+    /// Its place against the input's.
+    pub at: [isize; 2],
+    /// Where its weights (channels × columns) start.
+    pub weights: usize,
+}
+
+/// `y[pixel, column] = bias[column] + Σ_tap Σ_channel x[pixel at tap, channel] · w[tap, channel, column]`.
+#[derive(Clone, Copy)]
+pub struct Direct<'a> {
+    /// Which pixels.
+    pub plane: &'a Plane,
+    /// The kernel.
+    pub taps: &'a [Tap],
+    /// Input from the first channel that is read.
+    pub x: &'a [f32],
+    /// Channels of a pixel of the input, and how many are read.
+    pub x_channels: [usize; 2],
+    /// Weights.
+    pub w: &'a [f32],
+    /// From one channel's weights to the next.
+    pub w_stride: usize,
+    /// Added to every column.
+    pub bias: Option<&'a [f32]>,
+    /// First column of the first pixel.
+    pub y: *mut f32,
+    /// Channels of a pixel of the output.
+    pub y_channels: usize,
+}
+
+/// How many floats are in a vector of the machine.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+/// A computed pixel: its place in the input before the taps, as line, column and offset, and in the output.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    at: [isize; 2],
+    x: isize,
+    y: usize,
+}
+
+impl Direct<'_> {
+    /// Whether this many columns fill a vector of the machine.
+    pub fn fits(columns: usize) -> bool {
+        columns >= Arch::new().dispatch(Lanes)
+    }
+
+    /// Computes pixels `rows` (counted over all images) in columns `columns`, which must fit.
+    ///
+    /// # Safety
+    /// `y` must be valid for these pixels and columns, and nobody else may use them meanwhile.
+    pub unsafe fn run(self, rows: Range<usize>, columns: Range<usize>) {
+        Arch::new().dispatch(Run { direct: self, rows, columns });
+    }
+
+    fn place(&self, row: usize) -> Place {
+        let p = self.plane;
+        let (column, line) = (row % p.count[1], row / p.count[1] % p.count[0]);
+        let image = row / (p.count[0] * p.count[1]);
+        let at = [line * p.input_step[0], column * p.input_step[1]];
+        let to: [usize; 2] =
+            std::array::from_fn(|axis| p.output_start[axis] + [line, column][axis] * p.output_step[axis]);
+        Place {
+            at: at.map(|v| v as isize),
+            x: (((image * p.input[0] + at[0]) * p.input[1] + at[1]) * self.x_channels[0]) as isize,
+            y: ((image * p.output[0] + to[0]) * p.output[1] + to[1]) * self.y_channels,
+        }
+    }
+}
+
+struct Run<'a> {
+    direct: Direct<'a>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // Two vectors of columns where there are as many. With the operands, tiles take all registers but a few.
+        match (self.columns.len() >= 2 * S::F32_LANES, S::REGISTER_COUNT >= 32) {
+            (true, true) => self.tiles::<S, 12, 2>(simd),
+            (false, true) => self.tiles::<S, 12, 1>(simd),
+            (true, false) => self.tiles::<S, 6, 2>(simd),
+            (false, false) => self.tiles::<S, 12, 1>(simd),
+        }
+    }
+}
+
+impl Run<'_> {
+    /// All tiles of `P` pixels and `V` vectors of columns.
+    #[inline(always)]
+    fn tiles<S: Simd, const P: usize, const V: usize>(self, simd: S) {
+        let Run { direct: d, rows, columns } = self;
+        let [from, read] = d.x_channels;
+        let zeros = vec![0.0f32; read];
+        let offset = |tap: &Tap| (tap.at[0] * d.plane.input[1] as isize + tap.at[1]) * from as isize;
+        let offsets: Vec<isize> = d.taps.iter().map(offset).collect();
+        let reach = |axis: usize| {
+            let of = |tap: &Tap| tap.at[axis];
+            (d.taps.iter().map(of).min().unwrap_or(0), d.taps.iter().map(of).max().unwrap_or(0))
+        };
+        let reach = [reach(0), reach(1)];
+        let within = |at: isize, axis: usize| (0..d.plane.input[axis] as isize).contains(&at);
+        let x = d.x.as_ptr();
+        let mut pointers = vec![[x; P]; d.taps.len()];
+        for first in rows.clone().step_by(P) {
+            // What is left over computes the last pixel again and again.
+            let places: [Place; P] = std::array::from_fn(|p| d.place((first + p).min(rows.end - 1)));
+            let inside = |place: &Place| {
+                (0..2).all(|i| within(place.at[i] + reach[i].0, i) && within(place.at[i] + reach[i].1, i))
+            };
+            if places.iter().all(inside) {
+                for (to, offset) in pointers.iter_mut().zip(&offsets) {
+                    *to = places.map(|place| x.wrapping_offset(place.x + offset));
+                }
+            } else {
+                for ((to, tap), offset) in pointers.iter_mut().zip(d.taps).zip(&offsets) {
+                    *to = places.map(|place| {
+                        let there = (0..2).all(|i| within(place.at[i] + tap.at[i], i));
+                        if there { x.wrapping_offset(place.x + offset) } else { zeros.as_ptr() }
+                    });
+                }
+            }
+            let wide = V * S::F32_LANES;
+            let mut column = columns.start;
+            loop {
+                // The last tile ends with the columns, and computes some of them again.
+                let at = column.min(columns.end - wide);
+                let sums: [[S::f32s; V]; P] = d.tile(simd, &pointers, at);
+                for (place, sums) in places.iter().zip(sums).take(rows.end - first) {
+                    for (v, sum) in sums.into_iter().enumerate() {
+                        // SAFETY: pixel and columns are among those that the caller of `run` vouches for.
+                        unsafe { store::<S>(d.y.add(place.y + at + v * S::F32_LANES), sum) };
+                    }
+                }
+                column += wide;
+                if column >= columns.end {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl Direct<'_> {
+    /// `P` pixels by `V` vectors of columns from `column` on.
+    #[inline(always)]
+    fn tile<S: Simd, const P: usize, const V: usize>(
+        &self,
+        simd: S,
+        pointers: &[[*const f32; P]],
+        column: usize,
+    ) -> [[S::f32s; V]; P] {
+        let start = std::array::from_fn(|v| match self.bias {
+            // SAFETY: there is a bias for every column.
+            Some(bias) => unsafe { load::<S>(bias.as_ptr().add(column + v * S::F32_LANES)) },
+            None => simd.splat_f32s(0.0),
+        });
+        let mut sums = [start; P];
+        for (x, tap) in pointers.iter().zip(self.taps) {
+            let mut w = self.w[tap.weights + column..].as_ptr();
+            for channel in 0..self.x_channels[1] {
+                // SAFETY: weights of all channels lie `w_stride` apart, each as long as there are columns.
+                let weights: [S::f32s; V] = std::array::from_fn(|v| unsafe { load::<S>(w.add(v * S::F32_LANES)) });
+                for (sums, x) in sums.iter_mut().zip(x) {
+                    // SAFETY: a pixel within the input, or as many zeros.
+                    let value = simd.splat_f32s(unsafe { *x.add(channel) });
+                    for (sum, &weight) in sums.iter_mut().zip(&weights) {
+                        *sum = simd.mul_add_e_f32s(value, weight, *sum);
+                    }
+                }
+                w = w.wrapping_add(self.w_stride);
+            }
+        }
+        sums
+    }
+}
+
+/// # Safety
+/// `from` must be valid for a vector.
+#[inline(always)]
+unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
+    // SAFETY: passed on to the caller.
+    unsafe { from.cast::<S::f32s>().read_unaligned() }
+}
+
+/// # Safety
+/// `to` must be valid for a vector.
+#[inline(always)]
+unsafe fn store<S: Simd>(to: *mut f32, value: S::f32s) {
+    // SAFETY: passed on to the caller.
+    unsafe { to.cast::<S::f32s>().write_unaligned(value) }
+}
+
+/// Pixels of a line that a tap's gradient is the sum over: where they start and how many they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// Offset of the first pixel in the input.
+    pub x: usize,
+    /// Offset of the first pixel in the output's gradient.
+    pub dy: usize,
+    /// Number of pixels.
+    pub len: usize,
+}
+
+/// `dw[channel, column] += Σ_pixel x[pixel, channel] · dy[pixel, column]`: the gradient of one tap.
+#[derive(Clone, Copy)]
+pub struct DirectWgrad<'a> {
+    /// Which pixels.
+    pub segments: &'a [Segment],
+    /// Input from the first channel of the group.
+    pub x: &'a [f32],
+    /// From one pixel of a segment to the next in the input.
+    pub x_step: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Gradient of the output from the first column of the group.
+    pub dy: &'a [f32],
+    /// From one pixel to the next.
+    pub dy_step: usize,
+    /// Columns.
+    pub columns: usize,
+    /// The first channel's gradient.
+    pub dw: *mut f32,
+    /// From one channel's gradient to the next.
+    pub dw_stride: usize,
+}
+
+impl DirectWgrad<'_> {
+    /// Whether so many columns are whole vectors of the machine.
+    pub fn fits(columns: usize) -> bool {
+        columns.is_multiple_of(Arch::new().dispatch(Lanes))
+    }
+
+    /// Adds the gradient to `dw`.
+    ///
+    /// # Safety
+    /// `dw` must be valid for all channels and columns, and nobody else may use them meanwhile.
+    pub unsafe fn run(self) {
+        Arch::new().dispatch(self);
+    }
+
+    /// All tiles of `P` channels and `V` vectors of columns.
+    #[inline(always)]
+    fn tiles<S: Simd, const P: usize, const V: usize>(self, simd: S) {
+        let wide = V * S::F32_LANES;
+        for (channel, column) in
+            (0..self.channels).step_by(P).flat_map(|k| (0..self.columns).step_by(wide).map(move |c| (k, c)))
+        {
+            let to =
+                |p: usize, v: usize| self.dw.wrapping_add((channel + p) * self.dw_stride + column + v * S::F32_LANES);
+            // SAFETY: channels and columns are among those that the caller of `run` vouches for.
+            let mut sums: [[S::f32s; V]; P] =
+                std::array::from_fn(|p| std::array::from_fn(|v| unsafe { load::<S>(to(p, v)) }));
+            for segment in self.segments.iter().filter(|s| s.len > 0) {
+                let mut x = self.x[segment.x + channel..].as_ptr();
+                let mut dy = self.dy[segment.dy + column..].as_ptr();
+                for _ in 0..segment.len {
+                    // SAFETY: pixels of a segment lie within both tensors, with all their channels.
+                    let dys: [S::f32s; V] = std::array::from_fn(|v| unsafe { load::<S>(dy.add(v * S::F32_LANES)) });
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        // SAFETY: as above.
+                        let value = simd.splat_f32s(unsafe { *x.add(p) });
+                        for (sum, &dy) in sums.iter_mut().zip(&dys) {
+                            *sum = simd.mul_add_e_f32s(value, dy, *sum);
+                        }
+                    }
+                    (x, dy) = (x.wrapping_add(self.x_step), dy.wrapping_add(self.dy_step));
+                }
+            }
+            for (p, sums) in sums.into_iter().enumerate() {
+                for (v, sum) in sums.into_iter().enumerate() {
+                    // SAFETY: as where they were loaded.
+                    unsafe { store::<S>(to(p, v), sum) };
+                }
+            }
+        }
+    }
+}
+
+impl WithSimd for DirectWgrad<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let two = self.columns.is_multiple_of(2 * S::F32_LANES);
+        let many = S::REGISTER_COUNT >= 32;
+        // Channels come in fours.
+        match (two, self.channels.is_multiple_of(8), self.channels.is_multiple_of(16) && many) {
+            (true, true, _) if many => self.tiles::<S, 8, 2>(simd),
+            (true, ..) => self.tiles::<S, 4, 2>(simd),
+            (false, _, true) => self.tiles::<S, 16, 1>(simd),
+            (false, true, _) => self.tiles::<S, 8, 1>(simd),
+            (false, false, _) => self.tiles::<S, 4, 1>(simd),
+        }
+    }
+}

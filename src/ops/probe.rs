@@ -1,0 +1,39 @@
+//! A kernel that does nothing but arithmetic: what a device can do at most, for `shadegrad bench`.
+
+use crate::graph::{Graph, GraphError, Lowering, Op, Operand, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, TensorType};
+
+/// Independent sums of an invocation, as many as hide the latency of a multiply-add on any GPU of today.
+const SUMS: usize = 8;
+
+/// `y = Σ_k c_k` after `rounds` times `c_k ← c_k · x + x`, from `c_k = k · x`, with 8 vectors c_k for each vector of x.
+#[derive(Clone, Copy, Debug)]
+struct FmaPeak {
+    rounds: usize,
+}
+
+/// Appends the probe.
+///
+/// # Errors
+/// Never for one input.
+pub fn fma_peak(g: &mut Graph, x: Value, rounds: usize) -> Result<Value, GraphError> {
+    g.add1(FmaPeak { rounds }, &[x])
+}
+
+impl Op for FmaPeak {
+    fn name(&self) -> &'static str {
+        "fma_peak"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let vectors = l.inputs[0].len() / LANES;
+        let consts = Consts::new().u("ROUNDS", self.rounds);
+        let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
+        l.call("fma_peak", consts, bindings, Work::Items(vectors), 2 * vectors * LANES * SUMS * self.rounds);
+    }
+}
