@@ -13,7 +13,7 @@ use common::table::{op_cases, update_cases};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use shadegrad::exec::registry::KERNELS;
-use shadegrad::exec::shader::{Tiling, shader};
+use shadegrad::exec::shader::{TileLimits, Tiling, candidates, shader};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, StateTable};
 use shadegrad::kernel::{Access, KernelCall};
@@ -71,10 +71,14 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
     for (name, graph) in graphs() {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
             for tiling in [Tiling::Workgroup, Tiling::Register, Tiling::Subgroup] {
-                let made = shader(&planned.call, tiling);
-                assert!(made.workgroups > 0, "{name}: {} has nothing to do", planned.call.kernel);
-                let label = || (planned.call.clone(), format!("{} in {name} ({tiling:?})", planned.call.kernel));
-                variants.entry(made.source).or_insert_with(label);
+                // The fixed choice, and all that the tuner may pick in its place.
+                let tiles = candidates(&planned.call, tiling, TileLimits::WEBGPU);
+                for tile in std::iter::once(None).chain(tiles.into_iter().skip(1).map(Some)) {
+                    let made = shader(&planned.call, tiling, tile);
+                    assert!(made.workgroups > 0, "{name}: {} has nothing to do", planned.call.kernel);
+                    let label = || (planned.call.clone(), format!("{} in {name} ({tiling:?})", planned.call.kernel));
+                    variants.entry(made.source).or_insert_with(label);
+                }
             }
         }
     }

@@ -12,9 +12,11 @@ mod info;
 mod pipelines;
 mod profile;
 mod readback;
+mod tuner;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rayon::prelude::*;
 
@@ -23,7 +25,7 @@ pub use choice::{Choice, choose};
 pub use device::list;
 pub use info::{DeviceInfo, DeviceKind};
 
-use super::shader::{self, Shader, Tiling};
+use super::shader::{self, Shader, Tile, Tiling};
 use super::{Engine, ExecError, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
@@ -33,6 +35,7 @@ use device::{Gpu, text};
 use info::DeviceKind::Software;
 use pipelines::{Pipeline, Pipelines, Wanted, kernel_error};
 use readback::Readback;
+use tuner::{Shaders, Tuner};
 
 /// Workgroups per axis that WebGPU guarantees; shaders rely on no more.
 const MAX_AXIS: u64 = 65_535;
@@ -49,19 +52,32 @@ pub struct EngineOptions {
     /// Where compiled kernels are kept, if anywhere.
     pub cache_dir: Option<PathBuf>,
     /// Makes the text of a call.
-    pub shaders: fn(&KernelCall<Slice>, Tiling) -> Shader,
+    pub shaders: fn(&KernelCall<Slice>, Tiling, Option<Tile>) -> Shader,
+    /// The main loop of the matrix kernels; `None`: what suits the kind of adapter.
+    pub tiling: Option<Tiling>,
+    /// How long the matrix kernels of a plan may be tuned for, zero for not at all; `None`: 10 seconds on a real GPU, or
+    /// as many as `SHADEGRAD_TUNE_SECONDS` says.
+    pub tune: Option<Duration>,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        EngineOptions { checked: cfg!(debug_assertions), cache_dir: default_cache_dir(), shaders: shader::shader }
+        EngineOptions {
+            checked: cfg!(debug_assertions),
+            cache_dir: default_cache_dir(),
+            shaders: shader::shader,
+            tiling: None,
+            tune: None,
+        }
     }
 }
 
 /// Runs plans on a GPU.
 pub struct GpuEngine {
     gpu: Gpu,
-    shaders: fn(&KernelCall<Slice>, Tiling) -> Shader,
+    shaders: Shaders,
+    tiling: Tiling,
+    tuner: Tuner,
     pipelines: Pipelines,
     shared: Shared,
     plans: Vec<Loaded>,
@@ -102,9 +118,13 @@ impl GpuEngine {
     pub fn new(adapter_index: usize, options: EngineOptions) -> Result<Self, ExecError> {
         let gpu = Gpu::open(adapter_index)?;
         let pipelines = Pipelines::new(&gpu, options.checked, options.cache_dir.as_deref());
+        let tiling = options.tiling.unwrap_or_else(|| tiling_for(&gpu.info));
+        let tuner = Tuner::open(&gpu, options.cache_dir.as_deref(), options.tune);
         Ok(GpuEngine {
             gpu,
             shaders: options.shaders,
+            tiling,
+            tuner,
             pipelines,
             shared: Shared::default(),
             plans: vec![],
@@ -118,14 +138,9 @@ impl GpuEngine {
         &self.gpu.info
     }
 
-    /// The main loop that matrix kernels get here: barriers are what software adapters are slowest at.
+    /// The main loop that matrix kernels get here.
     pub fn tiling(&self) -> Tiling {
-        const LANES: u32 = shader::SUBGROUP as u32;
-        match (self.gpu.info.kind, self.gpu.info.subgroups) {
-            (Software, Some((LANES, LANES))) => Tiling::Subgroup,
-            (Software, _) => Tiling::Register,
-            _ => Tiling::Workgroup,
-        }
+        self.tiling
     }
 
     /// Gives the device back; every later call returns [`ExecError::DeviceLost`].
@@ -150,7 +165,11 @@ impl GpuEngine {
     /// Pipelines and grids of a plan's calls.
     fn compile(&mut self, plan: &Plan) -> Result<Vec<(Arc<Pipeline>, Grid)>, ExecError> {
         let (shaders, tiling) = (self.shaders, self.tiling());
-        let texts: Vec<Shader> = plan.calls.par_iter().map(|c| shaders(&c.call, tiling)).collect();
+        let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
+        self.tuner.tune(&self.gpu, &mut self.pipelines, &calls, tiling, shaders)?;
+        let (gpu, tuner) = (&self.gpu, &self.tuner);
+        let text = |call: &&KernelCall<Slice>| shaders(call, tiling, tuner.tile(gpu, call, tiling, shaders));
+        let texts: Vec<Shader> = calls.par_iter().map(text).collect();
         let limit = u64::from(self.gpu.limits.max_compute_workgroups_per_dimension).min(MAX_AXIS);
         let mut grids = Vec::with_capacity(texts.len());
         let mut wanted = Vec::with_capacity(texts.len());
@@ -160,7 +179,9 @@ impl GpuEngine {
             grids.push(grid(text.workgroups, limit).ok_or_else(too_many)?);
             wanted.push(Wanted { call, source: text.source });
         }
-        Ok(self.pipelines.get(&self.gpu, &wanted)?.into_iter().zip(grids).collect())
+        let compiled = self.pipelines.get(&self.gpu, &wanted)?;
+        self.pipelines.save();
+        Ok(compiled.into_iter().zip(grids).collect())
     }
 
     fn bind(
@@ -195,6 +216,16 @@ impl GpuEngine {
         self.unflushed = 0;
         self.gpu.check(during)?;
         Ok(submission)
+    }
+}
+
+/// Barriers are what software adapters are slowest at.
+fn tiling_for(info: &DeviceInfo) -> Tiling {
+    const LANES: u32 = shader::SUBGROUP as u32;
+    match (info.kind, info.subgroups) {
+        (Software, Some((LANES, LANES))) => Tiling::Subgroup,
+        (Software, _) => Tiling::Register,
+        _ => Tiling::Workgroup,
     }
 }
 

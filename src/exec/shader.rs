@@ -2,11 +2,12 @@
 //! for the matrix kernels the generated main loop. Knows no device; every variant can be translated anywhere.
 
 mod gemm;
+mod tile;
 
 use crate::exec::registry;
 use crate::kernel::{KernelCall, WORKGROUP, Work};
 
-pub use gemm::{Operands, SUBGROUP, Tile, Tiling};
+pub use tile::{Operands, SUBGROUP, Tile, TileLimits, Tiling};
 
 /// Text of a compute shader with the entry point `main`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +21,16 @@ pub struct Shader {
 /// The head of all kernels that run one invocation per item.
 const ITEMS: &str = include_str!("../../shaders/shared/items.wgsl");
 
-/// The text of a call. `tiling` chooses the main loop of the matrix kernels.
-pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling) -> Shader {
+/// The tiles that may be tried for a call, the fixed choice first; none where it is no matrix kernel.
+pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -> Vec<Tile> {
+    match (call.work, registry::find(call.kernel).gemm) {
+        (Work::Gemm { m, n, .. }, Some(operands)) => Tile::candidates(tiling, operands, [m, n], limits),
+        _ => vec![],
+    }
+}
+
+/// The text of a call. For the matrix kernels `tiling` chooses the main loop, and a tuner may have found a tile for it.
+pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> Shader {
     let kernel = registry::find(call.kernel);
     let consts = call.consts.prelude();
     match call.work {
@@ -36,7 +45,7 @@ pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling) -> Shader {
         }
         Work::Gemm { m, n, batch, .. } => {
             let operands = kernel.gemm.expect("a matrix kernel says how its operands run");
-            let tile = Tile::choose(tiling, operands, n);
+            let tile = tuned.unwrap_or_else(|| Tile::choose(tiling, operands, n));
             let workgroups = m.div_ceil(tile.rows(operands)) * n.div_ceil(tile.columns()) * batch;
             let body = gemm::main_loop(tile, operands, m, n);
             Shader { source: format!("{consts}{}{body}", kernel.wgsl), workgroups: workgroups as u64 }

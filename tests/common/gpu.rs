@@ -11,8 +11,13 @@ use super::{Case, Runner, Values, run_on};
 /// A new engine on the adapter that `SHADEGRAD_TEST_DEVICE` names, else on Mesa's software adapter. Shaders are
 /// compiled with or without the checks of array bounds and loops, and never taken from a cache on disk.
 pub fn open(checked: bool) -> GpuEngine {
+    let tune = Some(std::time::Duration::ZERO);
+    open_with(EngineOptions { checked, cache_dir: None, tune, ..EngineOptions::default() })
+}
+
+/// The same with options of the test's own.
+pub fn open_with(options: EngineOptions) -> GpuEngine {
     let asked = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
-    let options = EngineOptions { checked, cache_dir: None, ..EngineOptions::default() };
     match choose(&asked, &list()) {
         Ok(Choice::Adapter(index)) => GpuEngine::new(index, options).unwrap_or_else(|e| panic!("{e}")),
         Ok(Choice::Cpu) => panic!("SHADEGRAD_TEST_DEVICE={asked} is no GPU"),

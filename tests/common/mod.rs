@@ -94,7 +94,7 @@ pub fn twin() -> Box<dyn Runner> {
 }
 
 /// Loads a case, fills all pool memory with NaN, so that reading what nothing wrote is seen, and runs its steps.
-fn run_on<E: Engine + ?Sized>(engine: &mut E, case: &Case) -> Result<Vec<Values>, ExecError>
+pub fn run_on<E: Engine + ?Sized>(engine: &mut E, case: &Case) -> Result<Vec<Values>, ExecError>
 where
     E::Scalar: Number,
 {

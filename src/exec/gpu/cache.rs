@@ -50,7 +50,8 @@ impl DiskCache {
     }
 }
 
-fn read(path: &Path) -> Option<Vec<u8>> {
+/// What [`write`] wrote, if it is whole.
+pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
     if fs::metadata(path).ok()?.len() > MAX_BYTES {
         return None;
     }
@@ -59,7 +60,8 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     (u64::from_le_bytes(*sum) == checksum(data)).then(|| data.to_vec())
 }
 
-fn write(path: &Path, data: &[u8]) -> std::io::Result<()> {
+/// Writes a file with a checksum, whole or not at all.
+pub(super) fn write(path: &Path, data: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -73,7 +75,7 @@ fn write(path: &Path, data: &[u8]) -> std::io::Result<()> {
 }
 
 /// FNV-1a, 64 bits.
-fn checksum(data: &[u8]) -> u64 {
+pub(super) fn checksum(data: &[u8]) -> u64 {
     data.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 

@@ -29,11 +29,12 @@ pub(super) struct Pipelines {
     by_source: HashMap<String, Arc<Pipeline>>,
     cache: DiskCache,
     checked: bool,
+    unsaved: bool,
 }
 
 impl Pipelines {
     pub fn new(gpu: &Gpu, checked: bool, cache_dir: Option<&Path>) -> Self {
-        Pipelines { by_source: HashMap::new(), cache: DiskCache::open(gpu, cache_dir), checked }
+        Pipelines { by_source: HashMap::new(), cache: DiskCache::open(gpu, cache_dir), checked, unsaved: false }
     }
 
     /// The pipelines of these kernels, in their order.
@@ -46,11 +47,16 @@ impl Pipelines {
             .into_par_iter()
             .map(|(source, kernel)| Ok((source.to_owned(), Arc::new(self.compile(gpu, kernel)?))))
             .collect::<Result<_, ExecError>>()?;
-        if !made.is_empty() {
-            self.cache.save();
-        }
+        self.unsaved |= !made.is_empty();
         self.by_source.extend(made);
         Ok(wanted.iter().map(|k| self.by_source[&k.source].clone()).collect())
+    }
+
+    /// Keeps what was compiled since the last time on disk.
+    pub fn save(&mut self) {
+        if std::mem::take(&mut self.unsaved) {
+            self.cache.save();
+        }
     }
 
     fn compile(&self, gpu: &Gpu, wanted: &Wanted<'_>) -> Result<Pipeline, ExecError> {

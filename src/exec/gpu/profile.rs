@@ -1,7 +1,9 @@
 //! Times of single kernels, by the device's own clock.
 
-use super::GpuEngine;
 use super::buffers::Range;
+use super::device::Gpu;
+use super::readback::Readback;
+use super::{Dispatch, GpuEngine};
 use crate::exec::ExecError;
 
 /// Calls per query set: each takes two of a set's [`wgpu::QUERY_SET_MAX_QUERIES`] queries.
@@ -18,30 +20,29 @@ impl GpuEngine {
         if !self.gpu.info.timestamps {
             return Ok(None);
         }
-        let count = self.loaded(plan)?.dispatches.len();
-        let mut seconds = Vec::with_capacity(count);
-        for first in (0..count).step_by(CALLS_PER_SET) {
-            let ticks = self.profile_part(plan, first..count.min(first + CALLS_PER_SET))?;
-            let period = f64::from(self.gpu.queue.get_timestamp_period()) * 1e-9;
-            // Clocks of some devices step back between passes.
-            seconds.extend(ticks.chunks_exact(2).map(|t| t[1].saturating_sub(t[0]) as f64 * period));
+        let dispatches = &self.loaded(plan)?.dispatches;
+        let mut seconds = Vec::with_capacity(dispatches.len());
+        for part in dispatches.chunks(CALLS_PER_SET) {
+            seconds.extend(self.gpu.times(part, &mut Readback::default())?);
         }
         Ok(Some(seconds))
     }
+}
 
-    /// Start and end of each call, in ticks.
-    fn profile_part(&mut self, plan: usize, calls: std::ops::Range<usize>) -> Result<Vec<u64>, ExecError> {
+impl Gpu {
+    /// Runs calls one after the other, at most [`CALLS_PER_SET`], and gives the seconds of each.
+    pub(super) fn times(&self, calls: &[Dispatch], readback: &mut Readback) -> Result<Vec<f64>, ExecError> {
         let queries = 2 * calls.len() as u32;
-        let device = &self.gpu.device;
+        let device = &self.device;
         let set = device.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("profile"),
             ty: wgpu::QueryType::Timestamp,
             count: queries,
         });
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
-        let resolved = self.gpu.buffer("the times of kernels", 2 * queries as usize, usage)?;
+        let resolved = self.buffer("the times of kernels", 2 * queries as usize, usage)?;
         let mut encoder = device.create_command_encoder(&Default::default());
-        for (dispatch, at) in self.loaded(plan)?.dispatches[calls].iter().zip((0..).step_by(2)) {
+        for (dispatch, at) in calls.iter().zip((0..).step_by(2)) {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: None,
                 timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
@@ -54,9 +55,13 @@ impl GpuEngine {
         }
         encoder.resolve_query_set(&set, 0..queries, &resolved, 0);
         let range = Range { buffer: resolved.clone(), offset: 0, bytes: 8 * u64::from(queries) };
-        let fetch = self.readback.copy(&self.gpu, &mut encoder, &[range])?;
-        let submission = self.gpu.queue.submit([encoder.finish()]);
-        let words = self.readback.finish(&self.gpu, fetch, &submission)?.remove(0);
-        Ok(words.chunks_exact(2).map(|w| u64::from(w[1].to_bits()) << 32 | u64::from(w[0].to_bits())).collect())
+        let fetch = readback.copy(self, &mut encoder, &[range])?;
+        let submission = self.queue.submit([encoder.finish()]);
+        let words = readback.finish(self, fetch, &submission)?.remove(0);
+        let ticks = words.chunks_exact(2).map(|w| u64::from(w[1].to_bits()) << 32 | u64::from(w[0].to_bits()));
+        let period = f64::from(self.queue.get_timestamp_period()) * 1e-9;
+        // Clocks of some devices step back between passes.
+        let ticks: Vec<u64> = ticks.collect();
+        Ok(ticks.chunks_exact(2).map(|t| t[1].saturating_sub(t[0]) as f64 * period).collect())
     }
 }

@@ -3,94 +3,8 @@
 
 use std::fmt::Write;
 
+use super::tile::{Operands, SUBGROUP, Tile, Tiling};
 use crate::shape::LANES;
-
-/// Where the operands of the inner loop come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tiling {
-    /// Tiles in workgroup memory, for GPUs.
-    Workgroup,
-    /// Registers only, for software adapters: barriers are expensive there (a 64×64 workgroup tile reached 2–3 GFLOP/s
-    /// on llvmpipe, registers alone 8–11).
-    Register,
-    /// As `Register`, for software adapters with subgroups of [`SUBGROUP`]: the invocations of one load different rows of
-    /// the left operand and show them to each other. llvmpipe (Mesa 22.3) loads inside of a loop lane by lane, even from
-    /// one address for all, while a shuffle is one instruction: 9.2 GFLOP/s a core where `Register` reaches 5.
-    Subgroup,
-}
-
-/// Invocations in a subgroup, and in a workgroup, of [`Tiling::Subgroup`].
-pub const SUBGROUP: usize = 8;
-
-/// Along which axis the left operand's vectors run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operands {
-    /// `a_load(tap, c)` gives 4 terms of the sum, channels of a tap, for one row (forward, input gradient).
-    SumInVectors,
-    /// `a_load(row, pixel)` gives 4 rows for one term; rows count vectors (weight gradient).
-    RowsInVectors,
-}
-
-/// Sizes of the tiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Tile {
-    /// Where the operands come from.
-    pub tiling: Tiling,
-    /// Invocations along the columns and rows.
-    pub threads: [usize; 2],
-    /// Columns of one invocation, in vectors.
-    pub columns_each: usize,
-    /// Rows of one invocation: single rows, or vectors of rows.
-    pub rows_each: usize,
-    /// Steps of the sum per tile in workgroup memory, in units of `k`.
-    pub depth: usize,
-}
-
-impl Tile {
-    /// A fixed choice by the sizes of the product.
-    pub fn choose(tiling: Tiling, operands: Operands, n: usize) -> Tile {
-        let vectors = operands == Operands::RowsInVectors;
-        match tiling {
-            // 64×64 outputs by 64 invocations of 8×8 each: 16 vector loads from workgroup memory per 256 FMAs. The sum
-            // advances 16 terms a tile.
-            Tiling::Workgroup => Tile {
-                tiling,
-                threads: [8, 8],
-                columns_each: 2,
-                rows_each: if vectors { 2 } else { 8 },
-                depth: if vectors { 16 } else { 4 },
-            },
-            // Neighbours along the columns, so that their loads of the right operand lie side by side: with neighbours
-            // along the rows, 8×2 vectors each, a product of 4096×64×576 ran at 1.8 GFLOP/s a core instead of 5.
-            Tiling::Register | Tiling::Subgroup => {
-                let tx = (n / LANES).next_power_of_two().min(SUBGROUP);
-                let threads = [tx, SUBGROUP / tx];
-                let held = tiling == Tiling::Subgroup;
-                let columns_each = if !held && (n / LANES).is_multiple_of(2 * tx) { 2 } else { 1 };
-                // What is held by shuffles costs no load, so more rows share a load of the right operand.
-                let rows_each = match (held, vectors) {
-                    // Where few columns leave the lanes to the rows, fewer each: 16 loads of rows in one loop take
-                    // minutes to compile with bounds checks.
-                    (true, false) => (4 * tx).min(16),
-                    (true, true) => (2 * tx).min(8),
-                    (false, false) => 8,
-                    (false, true) => 2,
-                };
-                Tile { tiling, threads, columns_each, rows_each, depth: 1 }
-            }
-        }
-    }
-
-    /// Outputs of a workgroup along the columns, in floats.
-    pub fn columns(&self) -> usize {
-        self.threads[0] * self.columns_each * LANES
-    }
-
-    /// Outputs of a workgroup along the rows, in floats.
-    pub fn rows(&self, operands: Operands) -> usize {
-        self.threads[1] * self.rows_each * if operands == Operands::RowsInVectors { LANES } else { 1 }
-    }
-}
 
 /// The entry point for a shader file that defines `a_row`, `a_load`, `b_load`, `store` and the range of the sum: `taps`,
 /// `a_tap`, `b_tap` and `TAP4` with [`Operands::SumInVectors`], else `k_begin`, `k_end` and `pixel`.
@@ -115,13 +29,9 @@ pub fn main_loop(tile: Tile, operands: Operands, m: usize, n: usize) -> String {
         let _ = writeln!(out, "const {name}: u32 = {value}u;");
     }
     if tile.tiling == Tiling::Workgroup {
-        // One vector of padding per row keeps invocations that read different rows off the same memory bank.
-        let (a, b) = match operands {
-            Operands::SumInVectors => (ty * rows * (tile.depth + 1), tile.depth * LANES * tx * cols),
-            Operands::RowsInVectors => (tile.depth * ty * rows, tile.depth * tx * cols),
-        };
-        let _ = writeln!(out, "var<workgroup> tile_a: array<vec4<f32>, {a}>;");
-        let _ = writeln!(out, "var<workgroup> tile_b: array<vec4<f32>, {b}>;");
+        for (name, vectors) in ["a", "b"].iter().zip(tile.vectors(operands)) {
+            let _ = writeln!(out, "var<workgroup> tile_{name}: array<vec4<f32>, {}>;", vectors * tile.buffers);
+        }
     }
     let subgroup = tile.tiling == Tiling::Subgroup;
     let along = if subgroup { ["lane % TX", "lane / TX"] } else { ["lid.x", "lid.y"] };
@@ -242,18 +152,19 @@ fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
     out.push_str("            }\n        }\n");
 }
 
-/// Inner loops over tiles in workgroup memory.
+/// Inner loops over tiles in workgroup memory. With two buffers the vectors of the next tile are on their way while this
+/// one is multiplied; those beyond the last tile are 0, by the guards of the loads.
 fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
     let threads = tile.threads[0] * tile.threads[1];
     let (rows, cols) = (tile.threads[1] * tile.rows_each, tile.threads[0] * tile.columns_each);
     let sums = operands == Operands::SumInVectors;
     let depth_b = if sums { tile.depth * LANES } else { tile.depth };
+    let [size_a, size_b] = tile.vectors(operands);
     let _ = writeln!(out, "        let thread = lid.x + lid.y * TX;");
-    assert_eq!(rows * tile.depth % threads, 0, "every invocation loads the same number of vectors");
-    assert_eq!(cols * depth_b % threads, 0, "every invocation loads the same number of vectors");
     let slot = |l: usize| format!("(thread + {}u)", l * threads);
+    let loads = [rows * tile.depth / threads, cols * depth_b / threads];
     // The row that a load belongs to does not change along the sum.
-    for l in 0..rows * tile.depth / threads {
+    for l in 0..loads[0] {
         let (row, step, at) = if sums {
             ("/ DEPTH", "% DEPTH", format!("{0} / DEPTH * (DEPTH + 1u) + {0} % DEPTH", slot(l)))
         } else {
@@ -263,34 +174,68 @@ fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
         let _ = writeln!(out, "        let step{l} = {} {step};", slot(l));
         let _ = writeln!(out, "        let at{l} = {at};");
     }
-    let range = if sums { "k = 0u; k < taps(batch) * TAP4" } else { "k = k_begin(batch); k < k_end(batch)" };
-    let _ = writeln!(out, "        for (var {range}; k += DEPTH) {{");
-    for l in 0..rows * tile.depth / threads {
-        let load = if sums {
-            format!("a_load(a_tap(batch, row{l}, (k + step{l}) / TAP4), (k + step{l}) % TAP4)")
-        } else {
-            format!("a_load(row{l}, pixel(batch, k + step{l}))")
-        };
-        let _ = writeln!(out, "            tile_a[at{l}] = {load};");
-    }
-    for l in 0..cols * depth_b / threads {
+    let load_a = |l: usize, k: &str| match sums {
+        true => format!("a_load(a_tap(batch, row{l}, ({k} + step{l}) / TAP4), ({k} + step{l}) % TAP4)"),
+        false => format!("a_load(row{l}, pixel(batch, {k} + step{l}))"),
+    };
+    let load_b = |l: usize, k: &str| {
         let (step, column) = (format!("{} / TILE_N", slot(l)), format!("n0 + {} % TILE_N", slot(l)));
-        let load = if sums {
+        if sums {
             // Beyond the last tap the left operand is 0; the weights read there are those of the last tap.
-            let k = format!("(k * 4u + {step})");
+            let k = format!("({k} * 4u + {step})");
             format!("b_load(b_tap(batch, {k} / (TAP4 * 4u)), {k} % (TAP4 * 4u), {column})")
         } else {
-            format!("b_load(batch, k + {step}, {column})")
-        };
-        let _ = writeln!(out, "            tile_b[{}] = {load};", slot(l));
+            format!("b_load(batch, {k} + {step}, {column})")
+        }
+    };
+    let fill = |out: &mut String, k: &str| {
+        for l in 0..loads[0] {
+            let _ = writeln!(out, "            tile_a[at{l}] = {};", load_a(l, k));
+        }
+        for l in 0..loads[1] {
+            let _ = writeln!(out, "            tile_b[{}] = {};", slot(l), load_b(l, k));
+        }
+    };
+    let (first, more) = match sums {
+        true => ("0u", "k < taps(batch) * TAP4"),
+        false => ("k_begin(batch)", "k < k_end(batch)"),
+    };
+    let two = tile.buffers == 2;
+    let half = if two { ("half_a + ", "half_b + ") } else { ("", "") };
+    if two {
+        out.push_str("        var half_a = 0u;\n        var half_b = 0u;\n");
+        fill(out, first);
+        out.push_str("        workgroupBarrier();\n");
     }
-    out.push_str("            workgroupBarrier();\n            for (var s = 0u; s < DEPTH; s++) {\n");
+    let _ = writeln!(out, "        for (var k = {first}; {more}; k += DEPTH) {{");
+    if two {
+        for l in 0..loads[0] {
+            let _ = writeln!(out, "            let next_a{l} = {};", load_a(l, "(k + DEPTH)"));
+        }
+        for l in 0..loads[1] {
+            let _ = writeln!(out, "            let next_b{l} = {};", load_b(l, "(k + DEPTH)"));
+        }
+    } else {
+        fill(out, "k");
+        out.push_str("            workgroupBarrier();\n");
+    }
+    out.push_str("            for (var s = 0u; s < DEPTH; s++) {\n");
     let scale = if sums { "4u" } else { "1u" };
     let a = |i| match operands {
-        Operands::SumInVectors => format!("tile_a[(ty + {i}u * TY) * (DEPTH + 1u) + s]"),
-        Operands::RowsInVectors => format!("tile_a[s * TILE_M + ty + {i}u * TY]"),
+        Operands::SumInVectors => format!("tile_a[{}(ty + {i}u * TY) * (DEPTH + 1u) + s]", half.0),
+        Operands::RowsInVectors => format!("tile_a[{}s * TILE_M + ty + {i}u * TY]", half.0),
     };
-    let b = |term, j| format!("tile_b[(s * {scale} + {term}u) * TILE_N + tx + {j}u * TX]");
+    let b = |term, j| format!("tile_b[{}(s * {scale} + {term}u) * TILE_N + tx + {j}u * TX]", half.1);
     multiply(out, tile, operands, a, b);
-    out.push_str("            }\n            workgroupBarrier();\n        }\n");
+    out.push_str("            }\n");
+    if two {
+        let _ = writeln!(out, "            half_a = {size_a}u - half_a;\n            half_b = {size_b}u - half_b;");
+        for l in 0..loads[0] {
+            let _ = writeln!(out, "            tile_a[half_a + at{l}] = next_a{l};");
+        }
+        for l in 0..loads[1] {
+            let _ = writeln!(out, "            tile_b[half_b + {}] = next_b{l};", slot(l));
+        }
+    }
+    out.push_str("            workgroupBarrier();\n        }\n");
 }

@@ -1,0 +1,238 @@
+//! Which tile each matrix kernel gets on this device: candidates are run on random data, checked against the fixed choice,
+//! timed, and the fastest is kept on disk for this adapter and driver. Without a record the fixed choice is taken.
+//!
+//! The same record gives the same tiles, hence the same bits; `SHADEGRAD_TUNE_SECONDS=0` and a cache folder of its own
+//! keep a run from what others recorded.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::buffers::{Range, USAGE};
+use super::cache::{self, checksum};
+use super::device::Gpu;
+use super::info::DeviceKind;
+use super::pipelines::{Pipelines, Wanted};
+use super::readback::Readback;
+use super::{Dispatch, grid};
+use crate::exec::ExecError;
+use crate::exec::shader::{Shader, Tile, TileLimits, Tiling, candidates};
+use crate::kernel::{Access, KernelCall};
+use crate::plan::Slice;
+
+/// A candidate must beat the fixed choice by this factor, or noise would decide.
+const CLEARLY: f64 = 0.97;
+/// Timed runs of a candidate; the fastest counts.
+const RUNS: usize = 3;
+/// Values that are compared.
+const COMPARED: usize = 1 << 20;
+/// Largest difference, relative to the largest value: sums of thousands of terms in another order.
+const TOLERANCE: f32 = 1e-3;
+
+/// Makes the text of a call with a tile.
+pub(super) type Shaders = fn(&KernelCall<Slice>, Tiling, Option<Tile>) -> Shader;
+
+/// The record of a device.
+pub(super) struct Tuner {
+    path: Option<PathBuf>,
+    tiles: BTreeMap<String, Tile>,
+    budget: Duration,
+}
+
+impl Tuner {
+    /// Reads what was recorded for this adapter and driver. `budget` is the time that a plan's kernels may be tried for.
+    pub(super) fn open(gpu: &Gpu, folder: Option<&Path>, budget: Option<Duration>) -> Tuner {
+        let a = &gpu.adapter;
+        let device = format!("{} {} {} {:x} {:x}", a.name, a.driver, a.driver_info, a.vendor, a.device);
+        let path =
+            folder.map(|f| f.join(format!("tiles-{}-{:016x}.tuned", gpu.info.backend, checksum(device.as_bytes()))));
+        // A record that cannot be read costs some time, never a run.
+        let text = path.as_ref().and_then(|path| cache::read(path));
+        let tiles = text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        Tuner { path, tiles, budget: budget.unwrap_or_else(|| default_budget(gpu.info.kind)) }
+    }
+
+    /// The tile recorded for a call, if it is one that may be tried here.
+    pub(super) fn tile(&self, gpu: &Gpu, call: &KernelCall<Slice>, tiling: Tiling, shaders: Shaders) -> Option<Tile> {
+        if self.tiles.is_empty() {
+            return None;
+        }
+        let allowed = candidates(call, tiling, limits(gpu));
+        let found = *self.tiles.get(&key(allowed.first()?, call, tiling, shaders))?;
+        allowed.contains(&found).then_some(found)
+    }
+
+    /// Tries the calls that have no record, those with the most work first, until the time is over.
+    pub(super) fn tune(
+        &mut self,
+        gpu: &Gpu,
+        pipelines: &mut Pipelines,
+        calls: &[&KernelCall<Slice>],
+        tiling: Tiling,
+        shaders: Shaders,
+    ) -> Result<(), ExecError> {
+        let start = Instant::now();
+        let mut open: BTreeMap<String, (u64, &KernelCall<Slice>, Vec<Tile>)> = BTreeMap::new();
+        for &call in calls.iter().filter(|_| !self.budget.is_zero()) {
+            let tiles = candidates(call, tiling, limits(gpu));
+            if tiles.len() > 1 {
+                let key = key(&tiles[0], call, tiling, shaders);
+                if !self.tiles.contains_key(&key) {
+                    open.entry(key).or_insert((0, call, tiles)).0 += call.flops;
+                }
+            }
+        }
+        let mut open: Vec<_> = open.into_iter().collect();
+        open.sort_by_key(|(_, (flops, ..))| std::cmp::Reverse(*flops));
+        let mut found = false;
+        for (key, (_, call, tiles)) in open {
+            if start.elapsed() > self.budget {
+                break;
+            }
+            let mut bench = Bench::new(gpu, pipelines, call)?;
+            let text = |tile: &Tile| shaders(call, tiling, Some(*tile));
+            self.tiles.insert(key, bench.fastest(&tiles, text, start + self.budget)?);
+            found = true;
+        }
+        if found {
+            self.save();
+        }
+        Ok(())
+    }
+
+    fn save(&self) {
+        let Some(path) = &self.path else { return };
+        if let Ok(text) = serde_json::to_vec_pretty(&self.tiles) {
+            // A full disk or a read-only home only costs the next start some time.
+            let _ = cache::write(path, &text);
+        }
+    }
+}
+
+/// Real GPUs are tuned for up to 10 seconds a plan; on software adapters compiling one candidate takes half a second, and
+/// the fixed choice was made for them.
+fn default_budget(kind: DeviceKind) -> Duration {
+    let asked = std::env::var("SHADEGRAD_TUNE_SECONDS").ok().and_then(|text| text.trim().parse().ok());
+    let seconds: f64 = asked.unwrap_or(if kind == DeviceKind::Software { 0.0 } else { 10.0 });
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+fn limits(gpu: &Gpu) -> TileLimits {
+    TileLimits {
+        invocations: gpu.limits.max_compute_invocations_per_workgroup as usize,
+        bytes: gpu.limits.max_compute_workgroup_storage_size as usize,
+    }
+}
+
+/// A call's class: its text with the fixed choice, in which all sizes stand.
+fn key(fixed: &Tile, call: &KernelCall<Slice>, tiling: Tiling, shaders: Shaders) -> String {
+    let source = shaders(call, tiling, Some(*fixed)).source;
+    format!("{}-{:016x}", call.kernel, checksum(source.as_bytes()))
+}
+
+/// One call on buffers of its own.
+struct Bench<'a> {
+    gpu: &'a Gpu,
+    pipelines: &'a mut Pipelines,
+    call: &'a KernelCall<Slice>,
+    buffers: Vec<wgpu::Buffer>,
+    readback: Readback,
+}
+
+impl<'a> Bench<'a> {
+    fn new(gpu: &'a Gpu, pipelines: &'a mut Pipelines, call: &'a KernelCall<Slice>) -> Result<Self, ExecError> {
+        // Both signs, so that sums stay small.
+        let noise: Vec<f32> =
+            (0..1u32 << 16).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / 8_388_608.0 - 1.0).collect();
+        let noise: &[u8] = bytemuck::cast_slice(&noise);
+        let mut buffers = vec![];
+        for (slice, _) in &call.bindings {
+            let buffer = gpu.buffer("a kernel that is tuned", slice.len, USAGE)?;
+            for at in (0..buffer.size()).step_by(noise.len()) {
+                let len = (buffer.size() - at).min(noise.len() as u64) as usize;
+                gpu.queue.write_buffer(&buffer, at, &noise[..len]);
+            }
+            gpu.queue.submit([]);
+            buffers.push(buffer);
+        }
+        gpu.check("tuning kernels")?;
+        Ok(Bench { gpu, pipelines, call, buffers, readback: Readback::default() })
+    }
+
+    /// The fastest of the tiles, of which the first is the fixed choice.
+    fn fastest(&mut self, tiles: &[Tile], text: impl Fn(&Tile) -> Shader, until: Instant) -> Result<Tile, ExecError> {
+        // All at once, on all cores; should one be refused, each by itself.
+        let wanted: Vec<_> = tiles.iter().map(|tile| Wanted { call: self.call, source: text(tile).source }).collect();
+        let _ = self.pipelines.get(self.gpu, &wanted);
+        let (first, expected) = self.try_out(&text(&tiles[0]))?;
+        let (mut best, mut least) = (tiles[0], first * CLEARLY);
+        for tile in &tiles[1..] {
+            if Instant::now() > until {
+                break;
+            }
+            // What a driver refuses, or computes wrongly, does not take part.
+            match self.try_out(&text(tile)) {
+                Ok((seconds, result)) if agree(&expected, &result) && seconds < least => {
+                    (best, least) = (*tile, seconds)
+                }
+                Ok(_) | Err(ExecError::Kernel { .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(best)
+    }
+
+    /// Seconds of a variant, and the values that it computed.
+    fn try_out(&mut self, shader: &Shader) -> Result<(f64, Vec<f32>), ExecError> {
+        let wanted = Wanted { call: self.call, source: shader.source.clone() };
+        let pipeline = Arc::clone(&self.pipelines.get(self.gpu, &[wanted])?[0]);
+        let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
+        let ranges: Vec<Range> = self.buffers.iter().map(range).collect();
+        let entries: Vec<_> = ranges.iter().zip(0..).map(|(range, i)| range.entry(i)).collect();
+        let bind_group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        let limit = u64::from(self.gpu.limits.max_compute_workgroups_per_dimension).min(super::MAX_AXIS);
+        let too_many = || super::kernel_error(self.call, format!("it needs {} workgroups", shader.workgroups));
+        let grid = grid(shader.workgroups, limit).ok_or_else(too_many)?;
+        let dispatch =
+            || Dispatch { pipeline: pipeline.clone(), bindings: vec![], bind_group: bind_group.clone(), grid };
+        let values = self.run_and_read(&dispatch())?;
+        let mut least = f64::INFINITY;
+        if self.gpu.info.timestamps {
+            let runs: Vec<Dispatch> = (0..RUNS).map(|_| dispatch()).collect();
+            least = self.gpu.times(&runs, &mut self.readback)?.into_iter().fold(least, f64::min);
+        } else {
+            for _ in 0..RUNS {
+                let start = Instant::now();
+                self.run_and_read(&dispatch())?;
+                least = least.min(start.elapsed().as_secs_f64());
+            }
+        }
+        Ok((least, values))
+    }
+
+    /// Runs a call and fetches the beginning of what it writes.
+    fn run_and_read(&mut self, dispatch: &Dispatch) -> Result<Vec<f32>, ExecError> {
+        let written = self.call.bindings.iter().position(|(_, access)| *access != Access::Read).unwrap_or(0);
+        let buffer = &self.buffers[written];
+        let range = Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size().min(4 * COMPARED as u64) };
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        dispatch.encode(&mut pass);
+        drop(pass);
+        let fetch = self.readback.copy(self.gpu, &mut encoder, &[range])?;
+        let submission = self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.check("tuning kernels")?;
+        Ok(self.readback.finish(self.gpu, fetch, &submission)?.swap_remove(0))
+    }
+}
+
+/// Whether two results are the same but for rounding.
+fn agree(a: &[f32], b: &[f32]) -> bool {
+    let scale = a.iter().fold(0.0f32, |scale, v| scale.max(v.abs()));
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= TOLERANCE * scale)
+}

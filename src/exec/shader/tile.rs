@@ -1,0 +1,178 @@
+//! Tiles of the matrix kernels: the fixed choice, and what the tuner may try in its place.
+
+use serde::{Deserialize, Serialize};
+
+use crate::shape::LANES;
+
+/// Where the operands of the inner loop come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Tiling {
+    /// Tiles in workgroup memory, for GPUs.
+    Workgroup,
+    /// Registers only, for software adapters: barriers are expensive there (a 64×64 workgroup tile reached 2–3 GFLOP/s
+    /// on llvmpipe, registers alone 8–11).
+    Register,
+    /// As `Register`, for software adapters with subgroups of [`SUBGROUP`]: the invocations of one load different rows of
+    /// the left operand and show them to each other. llvmpipe (Mesa 22.3) loads inside of a loop lane by lane, even from
+    /// one address for all, while a shuffle is one instruction: 9.2 GFLOP/s a core where `Register` reaches 5.
+    Subgroup,
+}
+
+/// Invocations in a subgroup, and in a workgroup, of [`Tiling::Subgroup`].
+pub const SUBGROUP: usize = 8;
+
+/// Along which axis the left operand's vectors run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operands {
+    /// `a_load(tap, c)` gives 4 terms of the sum, channels of a tap, for one row (forward, input gradient).
+    SumInVectors,
+    /// `a_load(row, pixel)` gives 4 rows for one term; rows count vectors (weight gradient).
+    RowsInVectors,
+}
+
+/// Sizes of the tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Tile {
+    /// Where the operands come from.
+    pub tiling: Tiling,
+    /// Invocations along the columns and rows.
+    pub threads: [usize; 2],
+    /// Columns of one invocation, in vectors.
+    pub columns_each: usize,
+    /// Rows of one invocation: single rows, or vectors of rows.
+    pub rows_each: usize,
+    /// Steps of the sum per tile in workgroup memory, in units of `k`.
+    pub depth: usize,
+    /// Tiles of each operand in workgroup memory: with 2 the next one is loaded while this one is multiplied, and a
+    /// barrier less is needed.
+    pub buffers: usize,
+}
+
+impl Tile {
+    /// A fixed choice by the sizes of the product.
+    pub fn choose(tiling: Tiling, operands: Operands, n: usize) -> Tile {
+        let vectors = operands == Operands::RowsInVectors;
+        match tiling {
+            // 64×64 outputs by 64 invocations of 8×8 each: 16 vector loads from workgroup memory per 256 FMAs. The sum
+            // advances 16 terms a tile.
+            Tiling::Workgroup => Tile {
+                tiling,
+                threads: [8, 8],
+                columns_each: 2,
+                rows_each: if vectors { 2 } else { 8 },
+                depth: if vectors { 16 } else { 4 },
+                buffers: 1,
+            },
+            // Neighbours along the columns, so that their loads of the right operand lie side by side: with neighbours
+            // along the rows, 8×2 vectors each, a product of 4096×64×576 ran at 1.8 GFLOP/s a core instead of 5.
+            Tiling::Register | Tiling::Subgroup => {
+                let tx = (n / LANES).next_power_of_two().min(SUBGROUP);
+                let threads = [tx, SUBGROUP / tx];
+                let held = tiling == Tiling::Subgroup;
+                let columns_each = if !held && (n / LANES).is_multiple_of(2 * tx) { 2 } else { 1 };
+                // What is held by shuffles costs no load, so more rows share a load of the right operand.
+                let rows_each = match (held, vectors) {
+                    // Where few columns leave the lanes to the rows, fewer each: 16 loads of rows in one loop take
+                    // minutes to compile with bounds checks.
+                    (true, false) => (4 * tx).min(16),
+                    (true, true) => (2 * tx).min(8),
+                    (false, false) => 8,
+                    (false, true) => 2,
+                };
+                Tile { tiling, threads, columns_each, rows_each, depth: 1, buffers: 1 }
+            }
+        }
+    }
+
+    /// Outputs of a workgroup along the columns, in floats.
+    pub fn columns(&self) -> usize {
+        self.threads[0] * self.columns_each * LANES
+    }
+
+    /// Outputs of a workgroup along the rows, in floats.
+    pub fn rows(&self, operands: Operands) -> usize {
+        self.threads[1] * self.rows_each * if operands == Operands::RowsInVectors { LANES } else { 1 }
+    }
+
+    /// What may be faster than the fixed choice on some device, for a product of `m` × `n`; the fixed choice comes first.
+    /// All give the same sums in another order, or in the same.
+    pub fn candidates(tiling: Tiling, operands: Operands, [m, n]: [usize; 2], limits: TileLimits) -> Vec<Tile> {
+        let fixed = Tile::choose(tiling, operands, n);
+        let mut found = vec![fixed];
+        if tiling != Tiling::Workgroup {
+            return found;
+        }
+        let vectors = operands == Operands::RowsInVectors;
+        // Threads along columns and rows, vectors of columns and rows (or vectors of rows) of one invocation.
+        let shapes: [([usize; 2], usize, usize); 8] = [
+            ([8, 8], 2, 8),   // 64×64 by 64
+            ([8, 16], 2, 8),  // 128×64 by 128
+            ([16, 8], 2, 8),  // 64×128 by 128
+            ([16, 16], 2, 8), // 128×128 by 256
+            ([16, 16], 1, 4), // 64×64 by 256: small maps that leave most of a GPU idle
+            ([8, 16], 1, 8),  // 128×32 by 128
+            ([8, 8], 1, 4),   // 32×32 by 64
+            ([8, 8], 2, 4),   // 32×64 by 64
+        ];
+        for (threads, columns_each, rows) in shapes {
+            let rows_each = if vectors { rows / LANES } else { rows };
+            // Larger tiles need more memory for each term, smaller ones more terms to hide a barrier.
+            let other_terms = if threads[0] * threads[1] > 64 { 8 } else { 32 };
+            for (terms, buffers) in [(16, 1), (16, 2), (other_terms, 2)] {
+                let depth = if vectors { terms } else { terms / LANES };
+                let tile = Tile { tiling, threads, columns_each, rows_each, depth, buffers };
+                let fits = tile.loads_evenly(operands)
+                    && tile.invocations() <= limits.invocations
+                    && tile.bytes(operands) <= limits.bytes;
+                // Half of a tile at least has work.
+                let full = |tile: usize, size: usize| tile <= 32 || tile < 2 * size;
+                if fits && full(tile.columns(), n) && full(tile.rows(operands), m) && tile != fixed {
+                    found.push(tile);
+                }
+            }
+        }
+        found
+    }
+
+    fn invocations(&self) -> usize {
+        self.threads[0] * self.threads[1]
+    }
+
+    /// Vectors of each operand's tile in workgroup memory. One vector of padding per row keeps invocations that read
+    /// different rows off the same memory bank.
+    pub(super) fn vectors(&self, operands: Operands) -> [usize; 2] {
+        let ([tx, ty], rows, cols) = (self.threads, self.rows_each, self.columns_each);
+        match operands {
+            Operands::SumInVectors => [ty * rows * (self.depth + 1), self.depth * LANES * tx * cols],
+            Operands::RowsInVectors => [self.depth * ty * rows, self.depth * tx * cols],
+        }
+    }
+
+    /// Workgroup memory.
+    fn bytes(&self, operands: Operands) -> usize {
+        let floats = self.vectors(operands).iter().sum::<usize>() * LANES;
+        floats * size_of::<f32>() * self.buffers
+    }
+
+    /// Whether every invocation loads the same number of vectors.
+    fn loads_evenly(&self, operands: Operands) -> bool {
+        let terms = if operands == Operands::SumInVectors { LANES } else { 1 };
+        let loads =
+            [self.threads[1] * self.rows_each * self.depth, self.threads[0] * self.columns_each * self.depth * terms];
+        loads.iter().all(|loads| loads.is_multiple_of(self.invocations()))
+    }
+}
+
+/// What a device allows a workgroup.
+#[derive(Clone, Copy, Debug)]
+pub struct TileLimits {
+    /// Invocations.
+    pub invocations: usize,
+    /// Workgroup memory.
+    pub bytes: usize,
+}
+
+impl TileLimits {
+    /// What every device allows.
+    pub const WEBGPU: TileLimits = TileLimits { invocations: 256, bytes: 16 << 10 };
+}
