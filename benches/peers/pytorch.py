@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
-"""Times training steps of torchvision's resnet18, or of UNet, in PyTorch and prints one JSON line.
+"""Times training steps in PyTorch and prints one JSON line each: the peer of `shadegrad bench --json`.
 
-    python benches/peers/pytorch.py --device cpu --threads 2 --batch-size 16 --image-size 64
-    python benches/peers/pytorch.py --device cuda --batch-size 64 --image-size 224 --amp --channels-last
-    python benches/peers/pytorch.py --device cpu --threads 2 --model unet --base 16 --batch-size 4 --image-size 128
+    python benches/peers/pytorch.py --step resnet18:16x64x64 --step unet:4x128x128:base=16 --device cpu --threads 2
+    python benches/peers/pytorch.py --step resnet18:64x224x224 --device cuda --amp --channels-last
 
-unet has a class for every pixel. A step is forward, backward and optimizer on a batch that already lies
-on the device; each step is timed to its end (on CUDA by synchronising). TF32 is off unless --tf32 asks for
-it. peak_bytes is, on the CPU, the process's peak resident memory (with the Python runtime and its libraries;
-baseline_bytes is what it was before the model was made), on CUDA the allocator's peak.
+A step is forward, cross entropy, backward and Adam on a batch that already lies on the device; each step is timed to
+its end (on CUDA by synchronising). TF32 is off unless --tf32 asks for it. first_step_s is the first step of all, in
+which --compile compiles and cuDNN tries its algorithms. peak_bytes is, on CUDA, the allocator's peak; on the CPU it is
+the process's peak resident memory so far (with the Python runtime and its libraries, and with earlier steps: name one
+step where it matters), and baseline_bytes is what it was before the model was made.
 """
 
 import argparse
 import contextlib
 import json
-import platform
 import resource
 import statistics
 import sys
@@ -24,36 +23,78 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
-from networks import UNet
+from networks import ResNet18Seg, UNet
+
+MODELS = ["resnet18", "resnet18-seg", "unet"]
+
+
+class Step:
+    """A training step, in the words of `shadegrad bench --step`."""
+
+    def __init__(self, text):
+        expected = "expected MODEL:NxHxW, such as resnet18:16x64x64 or unet:4x128x128:base=16"
+        self.text = text
+        self.model, *parts = text.split(":")
+        if self.model not in MODELS:
+            raise argparse.ArgumentTypeError(f"unknown model {self.model!r}: there are {', '.join(MODELS)}")
+        size = parts[0].split("x") if parts else []
+        if len(size) != 3 or not all(side.isdecimal() and int(side) for side in size):
+            raise argparse.ArgumentTypeError(f"{text!r}: {expected}")
+        self.images, self.height, self.width = map(int, size)
+        self.settings = {"classes": 10}
+        if self.model == "unet":
+            self.settings = {"classes": 12, "base": 64, "depth": 4}
+        for part in parts[1:]:
+            key, _, value = part.partition("=")
+            if key not in self.settings:
+                there = ", ".join(self.settings)
+                raise argparse.ArgumentTypeError(f"{self.model} has no setting {key!r}: there are {there}")
+            if not value.isdecimal() or not int(value):
+                raise argparse.ArgumentTypeError(f"{part!r}: expected {key}=NUMBER, above 0")
+            self.settings[key] = int(value)
+
+    def network(self):
+        classes = self.settings["classes"]
+        if self.model == "unet":
+            return UNet(3, classes, self.settings["depth"], self.settings["base"])
+        return ResNet18Seg(classes) if self.model == "resnet18-seg" else torchvision.models.resnet18(num_classes=classes)
+
+    def batch(self, device):
+        """Images, and labels: one each, or one for every pixel."""
+        area = () if self.model == "resnet18" else (self.height, self.width)
+        images = torch.rand(self.images, 3, self.height, self.width, device=device)
+        return images, torch.randint(self.settings["classes"], (self.images, *area), device=device)
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=["resnet18", "unet"], default="resnet18")
-    parser.add_argument("--depth", type=int, default=4, help="halvings of unet")
-    parser.add_argument("--base", type=int, default=64, help="channels of unet's first level")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--image-size", type=int, default=64)
-    parser.add_argument("--classes", type=int, default=10)
-    parser.add_argument("--optimizer", choices=["adam", "sgd"], default="adam")
-    parser.add_argument("--threads", type=int, help="CPU threads; default: PyTorch's choice")
-    parser.add_argument("--steps", type=int, default=20, help="timed steps")
-    parser.add_argument("--warmup", type=int, default=3, help="steps before them")
-    parser.add_argument("--tf32", action="store_true", help="let CUDA matrix products round to TF32")
+    parser.add_argument("--step", type=Step, action="append", metavar="MODEL:NxHxW[:classes=…][:base=…][:depth=…]",
+                        help="training step; may be given several times "
+                             "(default: resnet18:16x64x64 and unet:4x128x128:base=16)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where to compute (default: cpu)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: PyTorch's choice)")
+    parser.add_argument("--steps", type=int, default=20, metavar="N", help="timed steps (default: 20)")
+    parser.add_argument("--warmup", type=int, default=3, metavar="N", help="steps before them (default: 3)")
+    parser.add_argument("--tf32", action="store_true", help="let CUDA matrix products and convolutions round to TF32")
     parser.add_argument("--amp", action="store_true", help="autocast: float16 with loss scaling on CUDA, bfloat16 on CPU")
-    parser.add_argument("--compile", action="store_true", help="torch.compile; give it warm-up steps")
+    parser.add_argument("--compile", action="store_true", help="torch.compile")
     parser.add_argument("--channels-last", action="store_true", help="NHWC memory order")
     args = parser.parse_args()
-    if min(args.batch_size, args.image_size, args.classes, args.steps) < 1 or args.warmup < 0:
-        parser.error("--batch-size, --image-size, --classes and --steps must be at least 1, --warmup at least 0")
-    if min(args.depth, args.base) < 1:
-        parser.error("--depth and --base must be at least 1")
+    if args.steps < 1 or args.warmup < 0:
+        parser.error(f"--steps {args.steps} --warmup {args.warmup}: expected at least 1 and at least 0")
     if args.threads is not None and args.threads < 1:
-        parser.error("--threads must be at least 1")
+        parser.error(f"--threads {args.threads}: expected at least 1")
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: this PyTorch sees no CUDA device")
+    args.step = args.step or [Step("resnet18:16x64x64"), Step("unet:4x128x128:base=16")]
     return args
+
+
+def peer(args):
+    """PyTorch's version and what differs from its defaults."""
+    numbers = [name for name, on in [("amp", args.amp), ("tf32", args.tf32)] if on] or ["f32"]
+    words = ["PyTorch", torch.__version__.partition("+")[0], "compile" if args.compile else "eager", *numbers]
+    return " ".join(words + ["channels-last"] * args.channels_last)
 
 
 def peak_resident_bytes():
@@ -61,22 +102,14 @@ def peak_resident_bytes():
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
-def make_step(args, device):
+def training(spec, args, device):
     """A function that runs one training step and returns the loss, still on the device."""
     order = torch.channels_last if args.channels_last else torch.contiguous_format
-    if args.model == "unet":
-        model = UNet(3, args.classes, args.depth, args.base)
-    else:
-        model = torchvision.models.resnet18(num_classes=args.classes)
-    model = model.to(device, memory_format=order).train()
-    if args.optimizer == "adam":
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
-    else:
-        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-    images = torch.rand(args.batch_size, 3, args.image_size, args.image_size, device=device).contiguous(memory_format=order)
-    area = (args.image_size, args.image_size) if args.model == "unet" else ()
-    labels = torch.randint(args.classes, (args.batch_size, *area), device=device)
-    forward = torch.compile(model) if args.compile else model
+    model = spec.network().to(device, memory_format=order).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    images, labels = spec.batch(device)
+    images = images.contiguous(memory_format=order)
+    forward = torch.compile(model, dynamic=False) if args.compile else model
     half = torch.float16 if args.device == "cuda" else torch.bfloat16
     scaler = torch.amp.GradScaler(args.device, enabled=args.amp and half == torch.float16)
 
@@ -89,7 +122,35 @@ def make_step(args, device):
         scaler.update()
         return loss.detach()
 
-    return step, str(half).removeprefix("torch.") if args.amp else "f32"
+    return step
+
+
+def measure(spec, args, device):
+    cuda = args.device == "cuda"
+    if cuda:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    baseline = torch.cuda.memory_allocated() if cuda else peak_resident_bytes()
+    torch.compiler.reset()  # else the second step of a network would be compiled for any size
+    step = training(spec, args, device)
+    times = []
+    for _ in range(args.warmup + args.steps):
+        start = time.perf_counter()
+        loss = step()
+        if cuda:
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    if not torch.isfinite(loss):
+        sys.exit(f"{spec.text}: the loss is {loss.item()}: these timings measure nothing")
+    timed = times[args.warmup:]
+    median = statistics.median(timed)
+    return {
+        "peer": peer(args), "step": spec.text,
+        "device": torch.cuda.get_device_name() if cuda else f"CPU ({torch.get_num_threads()} threads)",
+        "ms_median": median * 1e3, "ms_min": min(timed) * 1e3, "images_per_s": spec.images / median,
+        "first_step_s": times[0],
+        "peak_bytes": torch.cuda.max_memory_allocated() if cuda else peak_resident_bytes(), "baseline_bytes": baseline,
+    }
 
 
 def main():
@@ -100,34 +161,8 @@ def main():
     torch.backends.cuda.matmul.allow_tf32 = args.tf32
     torch.backends.cudnn.allow_tf32 = args.tf32
     torch.backends.cudnn.benchmark = True
-    device = torch.device(args.device)
-    synchronize = torch.cuda.synchronize if args.device == "cuda" else lambda: None
-    baseline = peak_resident_bytes() if args.device == "cpu" else 0
-    step, dtype = make_step(args, device)
-    for _ in range(args.warmup):
-        step()
-    synchronize()
-    times = []
-    for _ in range(args.steps):
-        start = time.perf_counter()
-        loss = step()
-        synchronize()
-        times.append(time.perf_counter() - start)
-    if not torch.isfinite(loss):
-        sys.exit("the loss is not finite: these timings measure nothing")
-    median = statistics.median(times)
-    print(json.dumps({
-        "step": f"{args.model}{f'-{args.base}' if args.model == 'unet' else ''}:{args.batch_size}x{args.image_size}x{args.image_size}",
-        "device": args.device,
-        "device_name": torch.cuda.get_device_name() if args.device == "cuda" else platform.machine(),
-        "dtype": {"float16": "f16", "bfloat16": "bf16"}.get(dtype, dtype), "tf32": args.tf32,
-        "ms_median": round(median * 1e3, 3), "ms_min": round(min(times) * 1e3, 3),
-        "images_per_s": round(args.batch_size / median, 2),
-        "peak_bytes": torch.cuda.max_memory_allocated() if args.device == "cuda" else peak_resident_bytes(),
-        "baseline_bytes": baseline,
-        "optimizer": args.optimizer, "threads": torch.get_num_threads(), "steps": args.steps,
-        "compile": args.compile, "channels_last": args.channels_last, "torch": torch.__version__,
-    }))
+    for spec in args.step:
+        print(json.dumps(measure(spec, args, torch.device(args.device))), flush=True)
 
 
 if __name__ == "__main__":
