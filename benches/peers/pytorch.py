@@ -57,7 +57,9 @@ class Step:
         classes = self.settings["classes"]
         if self.model == "unet":
             return UNet(3, classes, self.settings["depth"], self.settings["base"])
-        return ResNet18Seg(classes) if self.model == "resnet18-seg" else torchvision.models.resnet18(num_classes=classes)
+        if self.model == "resnet18-seg":
+            return ResNet18Seg(classes)
+        return torchvision.models.resnet18(num_classes=classes)
 
     def batch(self, device):
         """Images, and labels: one each, or one for every pixel."""
@@ -76,7 +78,8 @@ def arguments():
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="timed steps (default: 20)")
     parser.add_argument("--warmup", type=int, default=3, metavar="N", help="steps before them (default: 3)")
     parser.add_argument("--tf32", action="store_true", help="let CUDA matrix products and convolutions round to TF32")
-    parser.add_argument("--amp", action="store_true", help="autocast: float16 with loss scaling on CUDA, bfloat16 on CPU")
+    parser.add_argument("--amp", action="store_true",
+                        help="autocast: float16 with loss scaling on CUDA, bfloat16 on the CPU")
     parser.add_argument("--compile", action="store_true", help="torch.compile")
     parser.add_argument("--channels-last", action="store_true", help="NHWC memory order")
     args = parser.parse_args()
