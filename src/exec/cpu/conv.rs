@@ -14,14 +14,31 @@ const BLOCK: usize = 128 * 1024;
 /// Pixels that a direct weight gradient goes over at a time.
 const DIRECT_BLOCK: usize = 1024;
 
-/// Blocks of rows whose im2col is at most [`BLOCK`] elements, and blocks of columns when rows alone are too few tasks.
-fn tiles(rows: usize, sum: usize, columns: usize) -> (usize, usize) {
-    let by_cache = (BLOCK / sum.max(1)).clamp(32, 1024);
-    let row_block = by_cache.min(rows.div_ceil(4).next_multiple_of(16)).max(16);
-    // A phase of an input smaller than the stride has no row at all.
-    let blocks = rows.div_ceil(row_block).max(1);
-    let column_block = columns.div_ceil(4usize.div_ceil(blocks)).next_multiple_of(16).min(columns);
-    (row_block, column_block)
+/// What a task computes: so many rows and columns, summed over so many taps at a time.
+struct Blocks {
+    rows: usize,
+    columns: usize,
+    taps: usize,
+}
+
+impl Blocks {
+    /// At least four tasks, by rows or by columns: each task reads the weights of its columns once and copies its rows once,
+    /// so neither should be much more than the other. The taps that are copied at a time stay in cache.
+    fn new(rows: usize, [taps, channels]: [usize; 2], columns: usize) -> Blocks {
+        let by_columns = match columns {
+            c if c >= 2 * rows => 4,
+            c if 2 * c >= rows => 2,
+            _ => 1,
+        };
+        let by_cache = BLOCK / (taps * channels).max(1);
+        let most = by_cache.max(columns / 2).clamp(32, 1024);
+        let row_block = most.min(rows.div_ceil(4 / by_columns).next_multiple_of(16)).max(16);
+        Blocks {
+            rows: row_block,
+            columns: columns.div_ceil(by_columns).next_multiple_of(16).min(columns),
+            taps: (BLOCK / (row_block * channels).max(1)).clamp(1, taps.max(1)),
+        }
+    }
 }
 
 /// See `shaders/conv_fwd.wgsl`.
@@ -33,23 +50,16 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
         let bias = has_bias.then_some(bias);
         return direct::conv_fwd(&g, direct::Operands { from, w, bias, to: Target(y.0.cast()) });
     }
-    let (rows, k) = (g.out_rows(), g.taps() * g.gi);
-    let (row_block, col_block) = tiles(rows, k, g.go);
-    let (row_tasks, col_tasks) = (rows.div_ceil(row_block), g.go.div_ceil(col_block));
+    let rows = g.out_rows();
+    let blocks = Blocks::new(rows, [g.taps(), g.gi], g.go);
+    let (row_tasks, col_tasks) = (rows.div_ceil(blocks.rows), g.go.div_ceil(blocks.columns));
     (0..g.groups * row_tasks * col_tasks).into_par_iter().for_each_init(Vec::new, |scratch, task| {
         let (group, tile) = (task / (row_tasks * col_tasks), task % (row_tasks * col_tasks));
-        let first = tile / col_tasks * row_block;
-        let m = row_block.min(rows - first);
-        let column = tile % col_tasks * col_block;
-        let n = col_block.min(g.go - column);
-        let lhs = if g.pointwise() {
-            Strided { at: x[first * g.ci + group * g.gi..].as_ptr(), row: g.ci as isize, col: 1 }
-        } else {
-            g.im2col(x, group, first..first + m, 0..g.taps(), scratch);
-            Strided { at: scratch.as_ptr(), row: k as isize, col: 1 }
-        };
+        let first = tile / col_tasks * blocks.rows;
+        let m = blocks.rows.min(rows - first);
+        let column = tile % col_tasks * blocks.columns;
+        let n = blocks.columns.min(g.go - column);
         let column = group * g.go + column;
-        let rhs = Strided { at: w[column..].as_ptr(), row: g.co as isize, col: 1 };
         let dst = (y.at(first * g.co + column), g.co as isize);
         if has_bias {
             for row in 0..m {
@@ -58,8 +68,19 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
                 line.copy_from_slice(&bias[column..column + n]);
             }
         }
-        // SAFETY: the operands are m×k and k×n by construction; this task alone writes its tile of y.
-        unsafe { T::matmul([m, n, k], dst, has_bias, lhs, rhs) };
+        for tap in (0..g.taps()).step_by(blocks.taps) {
+            let taps = tap..g.taps().min(tap + blocks.taps);
+            let k = taps.len() * g.gi;
+            let lhs = if g.pointwise() {
+                Strided { at: x[first * g.ci + group * g.gi..].as_ptr(), row: g.ci as isize, col: 1 }
+            } else {
+                g.im2col(x, group, first..first + m, taps, scratch);
+                Strided { at: scratch.as_ptr(), row: k as isize, col: 1 }
+            };
+            let rhs = Strided { at: w[tap * g.gi * g.co + column..].as_ptr(), row: g.co as isize, col: 1 };
+            // SAFETY: the operands are m×k and k×n by construction; this task alone writes its tile of y.
+            unsafe { T::matmul([m, n, k], dst, has_bias || tap > 0, lhs, rhs) };
+        }
     });
 }
 
@@ -76,31 +97,34 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
     let mut tasks = Vec::new();
     for (p, group) in (0..phases.len()).flat_map(|p| (0..g.groups).map(move |group| (p, group))) {
         let rows = g.n * phases[p].h_count * phases[p].w_count;
-        let (row_block, col_block) = tiles(rows, phases[p].taps.len() * g.go, g.gi);
-        for first in (0..rows).step_by(row_block) {
-            let m = row_block.min(rows - first);
-            tasks
-                .extend((0..g.gi).step_by(col_block).map(|c| (p, group, first..first + m, c..g.gi.min(c + col_block))));
+        let blocks = Blocks::new(rows, [phases[p].taps.len(), g.go], g.gi);
+        for first in (0..rows).step_by(blocks.rows) {
+            let rows = first..rows.min(first + blocks.rows);
+            let columns = (0..g.gi).step_by(blocks.columns).map(|c| c..g.gi.min(c + blocks.columns));
+            tasks.extend(columns.map(|columns| (p, group, rows.clone(), columns, blocks.taps)));
         }
     }
     tasks.into_par_iter().for_each_init(
         || (Vec::new(), Vec::new()),
-        |(lhs, product), (p, group, rows, columns)| {
-            dgrad_tile(&g, &phases[p], group, dy, rows.clone(), lhs);
-            let (m, n, k) = (rows.len(), columns.len(), phases[p].taps.len() * g.go);
+        |(lhs, product), (p, group, rows, columns, taps_each)| {
+            let (m, n) = (rows.len(), columns.len());
             product.clear();
             product.resize(m * n, T::zero());
             if has_bias {
                 let values = &bias[group * g.gi..][columns.clone()];
                 product.chunks_exact_mut(n).for_each(|line| line.copy_from_slice(values));
             }
-            for (t, [kh, kw]) in phases[p].taps.iter().enumerate() {
-                let weight = ((kh * g.kw + kw) * g.co + group * g.go) * g.gi + columns.start;
-                let a = Strided { at: lhs[t * g.go..].as_ptr(), row: k as isize, col: 1 };
-                let b = Strided { at: wt[weight..].as_ptr(), row: g.gi as isize, col: 1 };
-                let dst = (product.as_mut_ptr(), n as isize);
-                // SAFETY: the operands are m×go and go×n by construction; `product` is this task's own.
-                unsafe { T::matmul([m, n, g.go], dst, has_bias || t > 0, a, b) };
+            for (part, taps) in phases[p].taps.chunks(taps_each).enumerate() {
+                dgrad_tile(&g, (&phases[p], taps), group, dy, rows.clone(), lhs);
+                let k = taps.len() * g.go;
+                for (t, [kh, kw]) in taps.iter().enumerate() {
+                    let weight = ((kh * g.kw + kw) * g.co + group * g.go) * g.gi + columns.start;
+                    let a = Strided { at: lhs[t * g.go..].as_ptr(), row: k as isize, col: 1 };
+                    let b = Strided { at: wt[weight..].as_ptr(), row: g.gi as isize, col: 1 };
+                    let dst = (product.as_mut_ptr(), n as isize);
+                    // SAFETY: the operands are m×go and go×n by construction; `product` is this task's own.
+                    unsafe { T::matmul([m, n, g.go], dst, has_bias || part + t > 0, a, b) };
+                }
             }
             for (row, line) in rows.zip(product.chunks_exact(n)) {
                 let pixel = phases[p].pixel(&g, row);
@@ -112,10 +136,10 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
     );
 }
 
-/// The output gradients that a phase's taps reach from input pixels `rows`.
+/// The output gradients that taps of a phase reach from input pixels `rows`.
 fn dgrad_tile<T: Real>(
     g: &Geometry,
-    phase: &DgradPhase,
+    (phase, taps): (&DgradPhase, &[[usize; 2]]),
     group: usize,
     dy: &[T],
     rows: std::ops::Range<usize>,
@@ -128,7 +152,7 @@ fn dgrad_tile<T: Real>(
     };
     for row in rows {
         let [image, h, w] = phase.position(g, row);
-        for &[kh, kw] in &phase.taps {
+        for &[kh, kw] in taps {
             match (reach(h, kh, 0, g.oh), reach(w, kw, 1, g.ow)) {
                 (Some(oh), Some(ow)) => {
                     let pixel = (image * g.oh + oh) * g.ow + ow;
