@@ -6,6 +6,7 @@ use super::step::Phase;
 use super::task::Task;
 use super::trainer::{Pending, Trainer};
 use crate::exec::PlanId;
+use crate::graph::Group;
 use crate::ops::HYPER_LEN;
 use crate::plan::PlanOptions;
 
@@ -46,9 +47,13 @@ impl<T: Task> Trainer<T> {
         found.unwrap_or_else(|e| Some(format!("(not found: {e})"))).unwrap_or_else(|| "the loss itself".into())
     }
 
-    /// The last step's loss can be finite and its update not: such weights must not replace good ones.
+    /// The losses can be finite and the last update or a running variance not: such weights must not replace good ones.
     pub(super) fn require_finite(&mut self, epoch: usize) -> Result<(), TrainError> {
-        let Some(parameter) = self.model.parameter_not_finite()? else { return Ok(()) };
+        let mut found = self.model.state_not_finite(Group::Parameters)?;
+        if found.is_none() {
+            found = self.model.state_not_finite(Group::Statistics)?;
+        }
+        let Some(parameter) = found else { return Ok(()) };
         Err(self.not_finite("update", f32::NAN, (self.progress.batch, epoch), parameter))
     }
 

@@ -229,16 +229,16 @@ impl Model {
         Ok(self.session.write_group(Group::Parameters, flat)?)
     }
 
-    /// The first parameter that holds a value that is not finite. Running statistics are left out: training does not
-    /// depend on them, and layers show where they went wrong.
+    /// The first state of a group that holds a value that is not finite.
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn parameter_not_finite(&mut self) -> Result<Option<String>, TrainError> {
-        let parameters: Vec<_> = self.session.states().of(Group::Parameters).map(|(_, s)| s.name.clone()).collect();
-        for name in parameters {
+    pub fn state_not_finite(&mut self, group: Group) -> Result<Option<String>, TrainError> {
+        let names: Vec<_> = self.session.states().of(group).map(|(_, s)| s.name.clone()).collect();
+        for name in names {
             if self.session.read_state(&name)?.iter().any(|v| !v.is_finite()) {
-                return Ok(Some(format!("the parameter `{name}`")));
+                let kind = if group == Group::Statistics { "running statistic" } else { "parameter" };
+                return Ok(Some(format!("the {kind} `{name}`")));
             }
         }
         Ok(None)
@@ -250,7 +250,8 @@ impl Model {
     /// # Errors
     /// When the device is lost.
     pub fn first_not_finite(&mut self, plan: PlanId) -> Result<Option<String>, TrainError> {
-        if let Some(parameter) = self.parameter_not_finite()? {
+        // Not the running statistics: training does not depend on them, and layers show where they went wrong.
+        if let Some(parameter) = self.state_not_finite(Group::Parameters)? {
             return Ok(Some(parameter));
         }
         for port in self.session.plan(plan).values.clone() {

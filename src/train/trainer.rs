@@ -244,6 +244,7 @@ impl<T: Task> Trainer<T> {
             // Nothing is saved: the checkpoints of the epochs before are the last good ones.
             return Err(self.diagnose_validation(epoch, val_loss));
         }
+        self.require_finite(epoch)?;
         self.schedule.epoch_done(val_loss);
         let score = scores.first().map_or(-val_loss, |(_, v)| *v);
         let first = scores.first().map(|(s, _)| *s);

@@ -118,9 +118,8 @@ impl WithSimd for Run<'_> {
         // Two vectors of columns where there are as many. With the operands, tiles take all registers but a few.
         match (self.columns.len() >= 2 * S::F32_LANES, S::REGISTER_COUNT >= 32) {
             (true, true) => self.tiles::<S, 12, 2>(simd),
-            (false, true) => self.tiles::<S, 12, 1>(simd),
             (true, false) => self.tiles::<S, 6, 2>(simd),
-            (false, false) => self.tiles::<S, 12, 1>(simd),
+            (false, _) => self.tiles::<S, 12, 1>(simd),
         }
     }
 }
