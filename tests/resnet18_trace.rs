@@ -107,10 +107,10 @@ where
     Run { session, losses }
 }
 
-/// How often the recorded effect of rounding may be exceeded. The fixture has two samples of a random quantity with a
-/// long tail: while Adam's steps are of equal size whatever the gradient, one that rounds to the other side of 0 moves
-/// its weight the other way.
-const ROOM: f64 = 10.0;
+/// How often the recorded effect of rounding may be exceeded. The fixture has the largest of nine samples of a random
+/// quantity with a long tail: in some a max pool or a ReLU takes the other side, and while Adam's steps are of equal size
+/// whatever the gradient, one that rounds to the other side of 0 moves its weight the other way.
+const ROOM: f64 = 5.0;
 
 /// What rounding does to a tensor, as the fixture recorded it; for Adam the largest over the tensors of its kind, since
 /// a single one may be lucky. A float64 engine takes its learning rate and Adam's corrections as f32 all the same, which disturbs no more than

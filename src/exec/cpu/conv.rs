@@ -11,9 +11,6 @@ use super::real::{Real, Strided};
 /// Elements of an im2col block: 512 kB of f32, a quarter of a current core's L2.
 const BLOCK: usize = 128 * 1024;
 
-/// Pixels that a direct weight gradient goes over at a time.
-const DIRECT_BLOCK: usize = 1024;
-
 /// What a task computes: so many rows and columns, summed over so many taps at a time.
 struct Blocks {
     rows: usize,
@@ -188,8 +185,8 @@ pub fn conv_wgrad<T: Real>(mut a: Args<'_, T>) {
                 unsafe { std::slice::from_raw_parts_mut(to.add(channel * g.co), g.go) }.fill(T::zero());
             }
             // Blocks of pixels that stay in the cache while all tiles go over them.
-            for start in (first..last).step_by(DIRECT_BLOCK) {
-                let pixels = start..last.min(start + DIRECT_BLOCK);
+            for start in (first..last).step_by(direct::LONGEST) {
+                let pixels = start..last.min(start + direct::LONGEST);
                 direct::conv_wgrad(&g, [group, tap], pixels, operands, Target(to.cast()));
             }
             return;

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+pub(super) use super::direct::LONGEST;
 use super::direct::{Direct, DirectWgrad, Plane, Segment, Tap};
 use super::geometry::{DgradPhase, Geometry, Target};
 

@@ -7,6 +7,9 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+/// Terms that are added up before the sum is added to others.
+pub const LONGEST: usize = 256;
+
 /// Output pixels of a plane, how they are reached and what they read: input line = line · step + tap.
 #[derive(Debug)]
 pub struct Plane {
@@ -194,8 +197,29 @@ impl Direct<'_> {
             Some(bias) => unsafe { load::<S>(bias.as_ptr().add(column + v * S::F32_LANES)) },
             None => simd.splat_f32s(0.0),
         });
-        let mut sums = [start; P];
-        for (x, tap) in pointers.iter().zip(self.taps) {
+        let mut totals = [start; P];
+        // Sums of sums: rounding grows with the root of the longest, and a GEMM's are no longer.
+        let taps_each = (LONGEST / self.x_channels[1].max(1)).max(1);
+        for (pointers, taps) in pointers.chunks(taps_each).zip(self.taps.chunks(taps_each)) {
+            let sums: [[S::f32s; V]; P] = self.part(simd, pointers, taps, column);
+            for (total, sum) in totals.iter_mut().flatten().zip(sums.iter().flatten()) {
+                *total = simd.add_f32s(*total, *sum);
+            }
+        }
+        totals
+    }
+
+    /// What some of the taps add to a tile.
+    #[inline(always)]
+    fn part<S: Simd, const P: usize, const V: usize>(
+        &self,
+        simd: S,
+        pointers: &[[*const f32; P]],
+        taps: &[Tap],
+        column: usize,
+    ) -> [[S::f32s; V]; P] {
+        let mut sums = [[simd.splat_f32s(0.0); V]; P];
+        for (x, tap) in pointers.iter().zip(taps) {
             let mut w = self.w[tap.weights + column..].as_ptr();
             for channel in 0..self.x_channels[1] {
                 // SAFETY: weights of all channels lie `w_stride` apart, each as long as there are columns.
