@@ -83,7 +83,8 @@ def arguments():
                              "(default: resnet18:16x64x64 and unet:4x128x128:base=16)")
     parser.add_argument("--device", default="cpu", metavar="cpu|gpu|NAME", help="where to compute (default: cpu)")
     parser.add_argument("--steps", type=above_zero, default=20, metavar="N", help="timed steps of a run (default: 20)")
-    parser.add_argument("--warmup", type=int, default=3, metavar="N", help="steps before them (default: 3)")
+    parser.add_argument("--warmup", type=int, default=5, metavar="N",
+                        help="steps before them (default: 5; burn still compiles in its third)")
     parser.add_argument("--rounds", type=above_zero, default=3, metavar="N", help="runs of each (default: 3)")
     parser.add_argument("--threads", type=above_zero, default=cores(), metavar="N",
                         help="threads of all that compute on the CPU (default: all cores)")
@@ -186,6 +187,11 @@ def ratio(theirs, ours):
     return f"{value} ({min(rounds):.2f}–{max(rounds):.2f})" if len(rounds) > 1 else value
 
 
+def unsettled(runs):
+    """Whether a run's steps differ too much for its median to mean a step that is done again and again."""
+    return any(run["ms_median"] > 2 * run["ms_min"] for run in runs)
+
+
 def table(args, ours, peers, results):
     # Who failed in any round of a step has no figure for it: its other rounds are not those of the others.
     results = {key: runs for key, runs in results.items() if len(runs) == args.rounds}
@@ -213,10 +219,15 @@ def main():
     peers = [*pytorch(args), burn(args)]
     results, failures = measure(args, ours + peers)
     print(table(args, ours, peers, results))
-    print(f"\nMedians of {args.steps} steps after {args.warmup}, {args.rounds} rounds; ratio: the peer's time by ours.")
+    print(f"\nMedians of {args.steps} timed steps after {args.warmup} others, rounds: {args.rounds}; "
+          "ratio: the peer's time by ours.")
     for runner in ours + peers:
         if runner.device:
             print(f"- {runner.name or runner.label}: on {runner.device}")
+    for (runner, step), runs in results.items():
+        if unsettled(runs):
+            print(f"- {runner.name or runner.label}, {step}: a median above twice the fastest step; it was still "
+                  "compiling (raise --warmup) or the machine is busy")
     for runner, step, why in failures:
         print(f"- no figure of {runner.label}{f' for {step}' if step else ''}: {why}")
     if args.json:

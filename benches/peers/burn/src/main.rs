@@ -4,8 +4,9 @@
 //!     benches/peers/burn/target/release/shadegrad-peer-burn --step resnet18:16x64x64 --step unet:4x128x128:base=16
 //!
 //! A step is forward, backward and Adam in f32 on a batch that already lies on the device, each timed until the device
-//! has finished. first_step_s is the first step of all: burn compiles kernels and tries variants of them in it, which the
-//! warm-up keeps out of the other figures. On software rasterizers that takes minutes even for small networks.
+//! has finished. first_step_s is the first step of all: burn compiles kernels and tries variants of them there, and goes
+//! on with it in the second and third step, so it needs a warm-up of at least 3. On software rasterizers the first step
+//! takes minutes even for small networks.
 
 mod networks;
 
