@@ -17,14 +17,23 @@ use shadegrad::ops::{self, ConvSpec};
 use shadegrad::plan::Slice;
 use shadegrad::shape::{TensorType, Window};
 
-/// A convolution with its gradients, of sizes that are no multiples of any tile's but larger than half of each.
-fn case() -> Case {
-    let conv = OpCase::new("conv2d_of_tiles", |b| {
+/// A convolution with its gradients, of sizes that are no multiples of any tile's but larger than half of each; and one
+/// of a small map, with sums long enough to be split among workgroups, in groups, with unlike phases and a bias.
+fn cases() -> [Case; 2] {
+    let large = OpCase::new("conv2d_of_tiles", |b| {
         let x = b.random("x", [2, 7, 9, 68]);
         let w = b.random_of("w", TensorType::kernel([3, 3, 68, 76]));
         ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3, 1, 1)))
     });
-    conv.case(Place::Alone)
+    let long = OpCase::new("conv2d_of_long_sums", |b| {
+        let x = b.random("x", [2, 5, 4, 2 * 132]);
+        let w = b.random_of("w", TensorType::kernel([3, 3, 132, 2 * 140]));
+        let bias = b.random("bias", [2 * 140]);
+        let spec = ConvSpec { window: Window::square(3, 2, 1), groups: 2 };
+        let y = ops::conv2d(&mut b.graph, x, w, spec)?;
+        ops::add_bias(&mut b.graph, y, bias)
+    });
+    [large.case(Place::Alone), long.case(Place::Alone).fused()]
 }
 
 fn options() -> EngineOptions {
@@ -34,11 +43,12 @@ fn options() -> EngineOptions {
 
 /// Runs the case on a new engine and compares with the twin.
 fn check(what: &str, options: EngineOptions, failures: &mut Failures) {
-    let case = case();
-    let expected = twin().run(&case).expect("the twin runs");
-    let mut engine = gpu::open_with(options);
-    let found = run_on(&mut engine, &case).unwrap_or_else(|e| panic!("{what}: {e}")).pop().expect("a step");
-    failures.all_close(what, &found, &expected, allowed(&case.plan(), Accuracy::Wgsl));
+    for case in cases() {
+        let expected = twin().run(&case).expect("the twin runs");
+        let mut engine = gpu::open_with(options.clone());
+        let found = run_on(&mut engine, &case).unwrap_or_else(|e| panic!("{what}: {e}")).pop().expect("a step");
+        failures.all_close(&format!("{}, {what}", case.name), &found, &expected, allowed(&case.plan(), Accuracy::Wgsl));
+    }
 }
 
 /// Which candidate every call gets.
@@ -51,10 +61,19 @@ fn forced(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) -> Shader {
 
 #[test]
 fn every_tile_computes_the_same() {
-    let most =
-        case().plan().calls.iter().map(|c| candidates(&c.call, Tiling::Workgroup, TileLimits::WEBGPU).len()).max();
-    let most = most.unwrap_or(0);
+    let calls: Vec<_> = cases().iter().flat_map(|case| case.plan().calls).collect();
+    let tiles: Vec<_> = calls.iter().map(|c| candidates(&c.call, Tiling::Workgroup, TileLimits::WEBGPU)).collect();
+    let most = tiles.iter().map(Vec::len).max().unwrap_or(0);
     assert!(most > 10, "{most} candidates");
+    let split = |kernel: &str| {
+        let of_kernel = calls.iter().zip(&tiles).filter(|(c, _)| c.call.kernel == kernel);
+        of_kernel.flat_map(|(_, tiles)| tiles).map(|tile| tile.splits).max()
+    };
+    assert!(
+        split("conv_fwd") > Some(4) && split("conv_dgrad") > Some(2),
+        "{:?}",
+        ["conv_fwd", "conv_dgrad"].map(split)
+    );
     let mut failures = Failures::default();
     for candidate in 0..most {
         CANDIDATE.store(candidate, Ordering::Relaxed);

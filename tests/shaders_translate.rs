@@ -76,8 +76,16 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
                 for tile in std::iter::once(None).chain(tiles.into_iter().skip(1).map(Some)) {
                     let made = shader(&planned.call, tiling, tile);
                     assert!(made.workgroups > 0, "{name}: {} has nothing to do", planned.call.kernel);
-                    let label = || (planned.call.clone(), format!("{} in {name} ({tiling:?})", planned.call.kernel));
-                    variants.entry(made.source).or_insert_with(label);
+                    let mut call = planned.call.clone();
+                    let label = format!("{} in {name} ({tiling:?})", call.kernel);
+                    if let Some(finish) = made.finish {
+                        let parts = Slice { len: finish.parts, ..call.bindings[0].0 };
+                        call.bindings.push((parts, Access::Write));
+                        variants
+                            .entry(finish.source)
+                            .or_insert_with(|| (call.clone(), format!("{label}, its second half")));
+                    }
+                    variants.entry(made.source).or_insert((call, label));
                 }
             }
         }

@@ -33,7 +33,7 @@ use crate::plan::{Buffer, Plan, Slice};
 use buffers::{Range, Shared, USAGE, check_limits, tensor_name};
 use device::{Gpu, text};
 use info::DeviceKind::Software;
-use pipelines::{Pipeline, Pipelines, Wanted, kernel_error};
+use pipelines::{Pipeline, Pipelines};
 use readback::Readback;
 use tuner::{Shaders, Tuner};
 
@@ -96,17 +96,21 @@ type Grid = [u32; 2];
 
 /// A call, ready to run.
 struct Dispatch {
-    pipeline: Arc<Pipeline>,
+    stages: Stages,
     bindings: Vec<Slice>,
     bind_group: wgpu::BindGroup,
-    grid: Grid,
 }
+
+/// The pipelines of a call with their grids: one, or a second that adds up the parts of split sums.
+type Stages = Vec<(Arc<Pipeline>, Grid)>;
 
 impl Dispatch {
     fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
-        pass.set_pipeline(&self.pipeline.raw);
-        pass.set_bind_group(0, &self.bind_group, &[]);
-        pass.dispatch_workgroups(self.grid[0], self.grid[1], 1);
+        for (pipeline, [x, y]) in self.stages.iter().filter(|(_, grid)| grid[0] > 0) {
+            pass.set_pipeline(&pipeline.raw);
+            pass.set_bind_group(0, &self.bind_group, &[]);
+            pass.dispatch_workgroups(*x, *y, 1);
+        }
     }
 }
 
@@ -162,26 +166,18 @@ impl GpuEngine {
         self.shared.range(fixed, slice)
     }
 
-    /// Pipelines and grids of a plan's calls.
-    fn compile(&mut self, plan: &Plan) -> Result<Vec<(Arc<Pipeline>, Grid)>, ExecError> {
+    /// Pipelines and grids of a plan's calls, and the floats that the parts of split sums take at most.
+    fn compile(&mut self, plan: &Plan) -> Result<(Vec<Stages>, usize), ExecError> {
         let (shaders, tiling) = (self.shaders, self.tiling());
         let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
         self.tuner.tune(&self.gpu, &mut self.pipelines, &calls, tiling, shaders)?;
         let (gpu, tuner) = (&self.gpu, &self.tuner);
         let text = |call: &&KernelCall<Slice>| shaders(call, tiling, tuner.tile(gpu, call, tiling, shaders));
         let texts: Vec<Shader> = calls.par_iter().map(text).collect();
-        let limit = u64::from(self.gpu.limits.max_compute_workgroups_per_dimension).min(MAX_AXIS);
-        let mut grids = Vec::with_capacity(texts.len());
-        let mut wanted = Vec::with_capacity(texts.len());
-        for (planned, text) in plan.calls.iter().zip(texts) {
-            let call = &planned.call;
-            let too_many = || kernel_error(call, format!("it needs {} workgroups", text.workgroups));
-            grids.push(grid(text.workgroups, limit).ok_or_else(too_many)?);
-            wanted.push(Wanted { call, source: text.source });
-        }
-        let compiled = self.pipelines.get(&self.gpu, &wanted)?;
+        let work: Vec<_> = calls.into_iter().zip(&texts).collect();
+        let stages = self.pipelines.stages(&self.gpu, &work)?;
         self.pipelines.save();
-        Ok(compiled.into_iter().zip(grids).collect())
+        Ok((stages, texts.iter().map(Shader::parts).max().unwrap_or(0)))
     }
 
     fn bind(
@@ -202,7 +198,7 @@ impl GpuEngine {
         let mut plans = std::mem::take(&mut self.plans);
         let result = plans.iter_mut().try_for_each(|plan| {
             plan.dispatches.iter_mut().try_for_each(|d| {
-                d.bind_group = self.bind(&d.pipeline, &d.bindings, &plan.fixed)?;
+                d.bind_group = self.bind(&d.stages[0].0, &d.bindings, &plan.fixed)?;
                 Ok(())
             })
         });
@@ -256,9 +252,12 @@ impl Engine for GpuEngine {
     fn load(&mut self, plan: &Plan) -> Result<usize, ExecError> {
         self.gpu.check("loading a plan")?;
         check_limits(plan, &self.gpu.limits)?;
-        let compiled = self.compile(plan)?;
+        let (stages, parts) = self.compile(plan)?;
         let own = |(i, &len)| self.gpu.buffer(&tensor_name(plan, Buffer::Fixed(i), len), len, USAGE);
-        let fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
+        let mut fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
+        // One call after the other uses the same parts.
+        let parts = Slice { buffer: Buffer::Fixed(fixed.len()), offset: 0, len: parts };
+        fixed.push(self.gpu.buffer("the parts of split sums", parts.len, USAGE)?);
         let mut replaced = false;
         let fitted = self.shared.fit_slots(&self.gpu, plan, &mut replaced);
         if replaced {
@@ -266,10 +265,11 @@ impl Engine for GpuEngine {
         }
         fitted?;
         let mut dispatches = Vec::with_capacity(plan.calls.len());
-        for (planned, (pipeline, grid)) in plan.calls.iter().zip(compiled) {
-            let bindings: Vec<Slice> = planned.call.bindings.iter().map(|(slice, _)| *slice).collect();
-            let bind_group = self.bind(&pipeline, &bindings, &fixed)?;
-            dispatches.push(Dispatch { pipeline, bindings, bind_group, grid });
+        for (planned, stages) in plan.calls.iter().zip(stages) {
+            let own = planned.call.bindings.iter().map(|(slice, _)| *slice);
+            let bindings: Vec<Slice> = own.chain((stages.len() > 1).then_some(parts)).collect();
+            let bind_group = self.bind(&stages[0].0, &bindings, &fixed)?;
+            dispatches.push(Dispatch { stages, bindings, bind_group });
         }
         self.gpu.check("loading a plan")?;
         self.plans.push(Loaded { dispatches, fixed });
@@ -297,7 +297,7 @@ impl Engine for GpuEngine {
         let ranges = fetch.iter().map(|&slice| self.range(plan, slice)).collect::<Result<Vec<_>, _>>()?;
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
-        self.loaded(plan)?.dispatches.iter().filter(|d| d.grid[0] > 0).for_each(|d| d.encode(&mut pass));
+        self.loaded(plan)?.dispatches.iter().for_each(|d| d.encode(&mut pass));
         drop(pass);
         let fetch = self.readback.copy(&self.gpu, &mut encoder, &ranges)?;
         let submission = self.submit(encoder, "running")?;

@@ -6,8 +6,9 @@ mod tile;
 
 use crate::exec::registry;
 use crate::kernel::{KernelCall, WORKGROUP, Work};
+use crate::shape::LANES;
 
-pub use tile::{Operands, SUBGROUP, Tile, TileLimits, Tiling};
+pub use tile::{Operands, Product, SUBGROUP, Tile, TileLimits, Tiling};
 
 /// Text of a compute shader with the entry point `main`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,27 @@ pub struct Shader {
     pub source: String,
     /// Workgroups, counted along one axis; the engine may fold them into two (x first).
     pub workgroups: u64,
+    /// What adds up the parts of sums that several workgroups share.
+    pub finish: Option<Finish>,
+}
+
+impl Shader {
+    /// Floats that the parts of split sums take.
+    pub fn parts(&self) -> usize {
+        self.finish.as_ref().map_or(0, |finish| finish.parts)
+    }
+}
+
+/// The second dispatch of a matrix kernel whose sums are split. Both have one more binding behind those of the call,
+/// writable: the parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finish {
+    /// WGSL.
+    pub source: String,
+    /// Workgroups.
+    pub workgroups: u64,
+    /// Length of the parts, in floats.
+    pub parts: usize,
 }
 
 /// The head of all kernels that run one invocation per item.
@@ -24,7 +46,9 @@ const ITEMS: &str = include_str!("../../shaders/shared/items.wgsl");
 /// The tiles that may be tried for a call, the fixed choice first; none where it is no matrix kernel.
 pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -> Vec<Tile> {
     match (call.work, registry::find(call.kernel).gemm) {
-        (Work::Gemm { m, n, .. }, Some(operands)) => Tile::candidates(tiling, operands, [m, n], limits),
+        (Work::Gemm { m, n, k, batch }, Some(operands)) => {
+            Tile::candidates(tiling, operands, Product { m, n, k, batch }, limits)
+        }
         _ => vec![],
     }
 }
@@ -36,19 +60,34 @@ pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> S
     match call.work {
         Work::Items(items) | Work::Groups(items) => {
             let per_group = if matches!(call.work, Work::Groups(_)) { 1 } else { WORKGROUP };
-            let head = format!("const ITEMS: u32 = {items}u;\nconst WORKGROUP: u32 = {WORKGROUP}u;\n");
-            let snippets: String = kernel.snippets.concat();
+            let (head, snippets) = (items_head(items), kernel.snippets.concat());
             Shader {
-                source: format!("{consts}{head}{ITEMS}{snippets}{}", kernel.wgsl),
+                source: format!("{consts}{head}{snippets}{}", kernel.wgsl),
                 workgroups: items.div_ceil(per_group) as u64,
+                finish: None,
             }
         }
-        Work::Gemm { m, n, batch, .. } => {
+        Work::Gemm { m, n, k, batch } => {
             let operands = kernel.gemm.expect("a matrix kernel says how its operands run");
-            let tile = tuned.unwrap_or_else(|| Tile::choose(tiling, operands, n));
-            let workgroups = m.div_ceil(tile.rows(operands)) * n.div_ceil(tile.columns()) * batch;
-            let body = gemm::main_loop(tile, operands, m, n);
-            Shader { source: format!("{consts}{}{body}", kernel.wgsl), workgroups: workgroups as u64 }
+            let product = Product { m, n, k, batch };
+            let tile = tuned.unwrap_or_else(|| Tile::choose(tiling, operands, product));
+            let parts_at = call.bindings.len();
+            let body = gemm::main_loop(tile, operands, product, parts_at);
+            let finish = (tile.splits > 1).then(|| {
+                let items = batch * m * (n / LANES);
+                let body = gemm::finish(tile, product, parts_at);
+                Finish {
+                    source: format!("{consts}{}{}{body}", items_head(items), kernel.wgsl),
+                    workgroups: items.div_ceil(WORKGROUP) as u64,
+                    parts: tile.splits * items * LANES,
+                }
+            });
+            let workgroups = tile.workgroups(operands, product) as u64;
+            Shader { source: format!("{consts}{}{body}", kernel.wgsl), workgroups, finish }
         }
     }
+}
+
+fn items_head(items: usize) -> String {
+    format!("const ITEMS: u32 = {items}u;\nconst WORKGROUP: u32 = {WORKGROUP}u;\n{ITEMS}")
 }

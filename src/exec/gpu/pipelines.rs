@@ -8,7 +8,9 @@ use rayon::prelude::*;
 
 use super::cache::DiskCache;
 use super::device::{Gpu, text};
+use super::{MAX_AXIS, Stages, grid};
 use crate::exec::ExecError;
+use crate::exec::shader::Shader;
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
 
@@ -19,9 +21,11 @@ pub(super) struct Pipeline {
 }
 
 /// A kernel that a plan needs.
-pub(super) struct Wanted<'a> {
-    pub call: &'a KernelCall<Slice>,
-    pub source: String,
+struct Wanted<'a> {
+    call: &'a KernelCall<Slice>,
+    source: String,
+    /// It has one more binding, for the parts of split sums.
+    parts: bool,
 }
 
 /// All pipelines of an engine.
@@ -38,7 +42,7 @@ impl Pipelines {
     }
 
     /// The pipelines of these kernels, in their order.
-    pub fn get(&mut self, gpu: &Gpu, wanted: &[Wanted<'_>]) -> Result<Vec<Arc<Pipeline>>, ExecError> {
+    fn get(&mut self, gpu: &Gpu, wanted: &[Wanted<'_>]) -> Result<Vec<Arc<Pipeline>>, ExecError> {
         let mut missing: HashMap<&str, &Wanted<'_>> = HashMap::new();
         for kernel in wanted.iter().filter(|k| !self.by_source.contains_key(&k.source)) {
             missing.insert(&kernel.source, kernel);
@@ -50,6 +54,25 @@ impl Pipelines {
         self.unsaved |= !made.is_empty();
         self.by_source.extend(made);
         Ok(wanted.iter().map(|k| self.by_source[&k.source].clone()).collect())
+    }
+
+    /// Pipelines and grids of calls with their texts.
+    pub fn stages(&mut self, gpu: &Gpu, work: &[(&KernelCall<Slice>, &Shader)]) -> Result<Vec<Stages>, ExecError> {
+        let limit = u64::from(gpu.limits.max_compute_workgroups_per_dimension).min(MAX_AXIS);
+        let (mut grids, mut wanted) = (vec![], vec![]);
+        for &(call, shader) in work {
+            let (source, parts) = (shader.source.clone(), shader.finish.is_some());
+            let second = shader.finish.as_ref().map(|finish| (finish.workgroups, finish.source.clone()));
+            for (workgroups, source) in std::iter::once((shader.workgroups, source)).chain(second) {
+                let too_many = || kernel_error(call, format!("it needs {workgroups} workgroups"));
+                grids.push(grid(workgroups, limit).ok_or_else(too_many)?);
+                wanted.push(Wanted { call, source, parts });
+            }
+        }
+        let mut made = self.get(gpu, &wanted)?.into_iter().zip(grids);
+        let stages =
+            |(_, shader): &(_, &Shader)| made.by_ref().take(1 + usize::from(shader.finish.is_some())).collect();
+        Ok(work.iter().map(stages).collect())
     }
 
     /// Keeps what was compiled since the last time on disk.
@@ -67,7 +90,9 @@ impl Pipelines {
 
     fn build(&self, gpu: &Gpu, wanted: &Wanted<'_>) -> Pipeline {
         let label = Some(wanted.call.kernel);
-        let entries: Vec<_> = wanted.call.bindings.iter().zip(0..).map(|(&(_, access), i)| entry(i, access)).collect();
+        let accesses =
+            wanted.call.bindings.iter().map(|&(_, access)| access).chain(wanted.parts.then_some(Access::Write));
+        let entries: Vec<_> = accesses.zip(0..).map(|(access, i)| entry(i, access)).collect();
         let layout = gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,

@@ -6,16 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Dispatch;
 use super::buffers::{Range, USAGE};
 use super::cache::{self, checksum};
 use super::device::Gpu;
 use super::info::DeviceKind;
-use super::pipelines::{Pipelines, Wanted};
+use super::pipelines::Pipelines;
 use super::readback::Readback;
-use super::{Dispatch, grid};
 use crate::exec::ExecError;
 use crate::exec::shader::{Shader, Tile, TileLimits, Tiling, candidates};
 use crate::kernel::{Access, KernelCall};
@@ -163,8 +162,9 @@ impl<'a> Bench<'a> {
     /// The fastest of the tiles, of which the first is the fixed choice.
     fn fastest(&mut self, tiles: &[Tile], text: impl Fn(&Tile) -> Shader, until: Instant) -> Result<Tile, ExecError> {
         // All at once, on all cores; should one be refused, each by itself.
-        let wanted: Vec<_> = tiles.iter().map(|tile| Wanted { call: self.call, source: text(tile).source }).collect();
-        let _ = self.pipelines.get(self.gpu, &wanted);
+        let texts: Vec<Shader> = tiles.iter().map(&text).collect();
+        let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
+        let _ = self.pipelines.stages(self.gpu, &work);
         let (first, expected) = self.try_out(&text(&tiles[0]))?;
         let (mut best, mut least) = (tiles[0], first * CLEARLY);
         for tile in &tiles[1..] {
@@ -185,21 +185,20 @@ impl<'a> Bench<'a> {
 
     /// Seconds of a variant, and the values that it computed.
     fn try_out(&mut self, shader: &Shader) -> Result<(f64, Vec<f32>), ExecError> {
-        let wanted = Wanted { call: self.call, source: shader.source.clone() };
-        let pipeline = Arc::clone(&self.pipelines.get(self.gpu, &[wanted])?[0]);
+        let stages = self.pipelines.stages(self.gpu, &[(self.call, shader)])?.remove(0);
+        let parts = match shader.parts() {
+            0 => None,
+            floats => Some(self.gpu.buffer("the parts of split sums", floats, USAGE)?),
+        };
         let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
-        let ranges: Vec<Range> = self.buffers.iter().map(range).collect();
+        let ranges: Vec<Range> = self.buffers.iter().chain(&parts).map(range).collect();
         let entries: Vec<_> = ranges.iter().zip(0..).map(|(range, i)| range.entry(i)).collect();
         let bind_group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
-            layout: &pipeline.layout,
+            layout: &stages[0].0.layout,
             entries: &entries,
         });
-        let limit = u64::from(self.gpu.limits.max_compute_workgroups_per_dimension).min(super::MAX_AXIS);
-        let too_many = || super::kernel_error(self.call, format!("it needs {} workgroups", shader.workgroups));
-        let grid = grid(shader.workgroups, limit).ok_or_else(too_many)?;
-        let dispatch =
-            || Dispatch { pipeline: pipeline.clone(), bindings: vec![], bind_group: bind_group.clone(), grid };
+        let dispatch = || Dispatch { stages: stages.clone(), bindings: vec![], bind_group: bind_group.clone() };
         let values = self.run_and_read(&dispatch())?;
         let mut least = f64::INFINITY;
         if self.gpu.info.timestamps {

@@ -3,13 +3,16 @@
 
 use std::fmt::Write;
 
-use super::tile::{Operands, SUBGROUP, Tile, Tiling};
+use super::tile::{Operands, Product, SUBGROUP, Tile, Tiling};
 use crate::shape::LANES;
 
 /// The entry point for a shader file that defines `a_row`, `a_load`, `b_load`, `store` and the range of the sum: `taps`,
 /// `a_tap`, `b_tap` and `TAP4` with [`Operands::SumInVectors`], else `k_begin`, `k_end` and `pixel`.
-pub fn main_loop(tile: Tile, operands: Operands, m: usize, n: usize) -> String {
+///
+/// Where sums are split, the parts go to the binding `parts_at`, one split behind the other, and [`finish`] stores them.
+pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usize) -> String {
     let mut out = String::new();
+    let Product { m, n, .. } = product;
     let (tiles_m, tiles_n) = (m.div_ceil(tile.rows(operands)), n.div_ceil(tile.columns()));
     // Guards that can never be false are left out of the inner loop.
     let _ = writeln!(out, "const N_EXACT: bool = {};", n.is_multiple_of(tile.columns()));
@@ -28,6 +31,11 @@ pub fn main_loop(tile: Tile, operands: Operands, m: usize, n: usize) -> String {
     for (name, value) in constants {
         let _ = writeln!(out, "const {name}: u32 = {value}u;");
     }
+    let split = tile.splits > 1;
+    if split {
+        out.push_str(&parts(tile, product, parts_at));
+        out.push_str(STORE_PART);
+    }
     if tile.tiling == Tiling::Workgroup {
         for (name, vectors) in ["a", "b"].iter().zip(tile.vectors(operands)) {
             let _ = writeln!(out, "var<workgroup> tile_{name}: array<vec4<f32>, {}>;", vectors * tile.buffers);
@@ -45,8 +53,9 @@ fn main(
     @builtin({}
 ) {{
     let tile = wid.x + wid.y * count.x;
-    let batch = tile / (TILES_N * TILES_M);
-    if (batch < BATCH) {{
+    let product = tile / (TILES_N * TILES_M);
+    {}
+    if (product < BATCH{}) {{
         let n0 = (tile % TILES_N) * TILE_N;
         let m0 = ((tile / TILES_N) % TILES_M) * TILE_M;
         let tx = {};
@@ -55,6 +64,8 @@ fn main(
         // A lane's number is there along one axis only.
         if subgroup { SUBGROUP.to_string() } else { format!("{tx}, {ty}") },
         if subgroup { "subgroup_invocation_id) lane: u32," } else { "local_invocation_id) lid: vec3<u32>," },
+        if split { "let batch = product % BATCH;\n    let split = product / BATCH;" } else { "let batch = product;" },
+        if split { " * SPLITS_K" } else { "" },
         place(0),
         place(1),
     );
@@ -70,10 +81,57 @@ fn main(
             Operands::SumInVectors => format!("m0 + ty + {i}u * TY"),
             Operands::RowsInVectors => format!("(m0 + ty + {}u * TY) * 4u + {}u", i / LANES, i % LANES),
         };
-        let _ = writeln!(out, "        store(batch, {row}, n0 + tx + {j}u * TX, c{i}_{j});");
+        let to = if split { "store_part(split, batch" } else { "store(batch" };
+        let _ = writeln!(out, "        {to}, {row}, n0 + tx + {j}u * TX, c{i}_{j});");
     }
     out.push_str("    }\n}\n");
     out
+}
+
+/// The binding of the parts, and where a value lies in it.
+fn parts(tile: Tile, Product { m, n, .. }: Product, parts_at: usize) -> String {
+    format!(
+        "const SPLITS_K: u32 = {}u;
+const ROWS: u32 = {m}u;
+const COLUMNS4: u32 = {}u;
+@group(0) @binding({parts_at}) var<storage, read_write> parts: array<vec4<f32>>;
+",
+        tile.splits,
+        n / LANES,
+    )
+}
+
+const STORE_PART: &str = "
+fn store_part(split: u32, batch: u32, m: u32, n: u32, v: vec4<f32>) {
+    if (m < ROWS && (N_EXACT || n < COLUMNS4)) {
+        parts[((split * BATCH + batch) * ROWS + m) * COLUMNS4 + n] = v;
+    }
+}
+";
+
+/// The entry point that adds up the parts of split sums, in their order, one invocation per vector, and stores them as
+/// the kernel would have.
+pub fn finish(tile: Tile, product: Product, parts_at: usize) -> String {
+    format!(
+        "{}const N_EXACT: bool = true;
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {{
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {{
+        var sum = vec4<f32>();
+        for (var split = 0u; split < SPLITS_K; split++) {{
+            sum += parts[split * ITEMS + i];
+        }}
+        store(i / (ROWS * COLUMNS4), (i / COLUMNS4) % ROWS, i % COLUMNS4, sum);
+    }}
+}}
+",
+        parts(tile, product, parts_at),
+    )
 }
 
 fn pairs(rows: usize, cols: usize) -> impl Iterator<Item = (usize, usize)> {
@@ -196,9 +254,15 @@ fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
             let _ = writeln!(out, "            tile_b[{}] = {};", slot(l), load_b(l, k));
         }
     };
-    let (first, more) = match sums {
-        true => ("0u", "k < taps(batch) * TAP4"),
-        false => ("k_begin(batch)", "k < k_end(batch)"),
+    let (first, more) = match (sums, tile.splits > 1) {
+        (true, false) => ("0u", "k < taps(batch) * TAP4"),
+        // Parts of whole tiles, so that no term is added twice.
+        (true, true) => {
+            out.push_str("        let steps = taps(batch) * TAP4;\n");
+            out.push_str("        let each = (steps + SPLITS_K * DEPTH - 1u) / (SPLITS_K * DEPTH) * DEPTH;\n");
+            ("split * each", "k < min(steps, (split + 1u) * each)")
+        }
+        (false, _) => ("k_begin(batch)", "k < k_end(batch)"),
     };
     let two = tile.buffers == 2;
     let half = if two { ("half_a + ", "half_b + ") } else { ("", "") };

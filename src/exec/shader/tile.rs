@@ -30,6 +30,19 @@ pub enum Operands {
     RowsInVectors,
 }
 
+/// Sizes of an implicit matrix product, in floats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Rows of the output.
+    pub m: usize,
+    /// Columns of the output.
+    pub n: usize,
+    /// Length of the sums.
+    pub k: usize,
+    /// Independent products.
+    pub batch: usize,
+}
+
 /// Sizes of the tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tile {
@@ -46,11 +59,20 @@ pub struct Tile {
     /// Tiles of each operand in workgroup memory: with 2 the next one is loaded while this one is multiplied, and a
     /// barrier less is needed.
     pub buffers: usize,
+    /// Workgroups that share a sum; a second dispatch adds up their parts, in a fixed order.
+    pub splits: usize,
 }
+
+/// Workgroups that keep a large GPU busy: an H100 has 132 multiprocessors, an RX 7900 96 compute units, and small ones
+/// lose little by a few more.
+const BUSY: usize = 128;
+/// Steps of the sum that a part must have, or adding up costs more than is won.
+const LEAST_STEPS: usize = 8;
 
 impl Tile {
     /// A fixed choice by the sizes of the product.
-    pub fn choose(tiling: Tiling, operands: Operands, n: usize) -> Tile {
+    pub fn choose(tiling: Tiling, operands: Operands, product: Product) -> Tile {
+        let n = product.n;
         let vectors = operands == Operands::RowsInVectors;
         match tiling {
             // 64×64 outputs by 64 invocations of 8×8 each: 16 vector loads from workgroup memory per 256 FMAs. The sum
@@ -62,7 +84,9 @@ impl Tile {
                 rows_each: if vectors { 2 } else { 8 },
                 depth: if vectors { 16 } else { 4 },
                 buffers: 1,
-            },
+                splits: 1,
+            }
+            .split(operands, product, BUSY),
             // Neighbours along the columns, so that their loads of the right operand lie side by side: with neighbours
             // along the rows, 8×2 vectors each, a product of 4096×64×576 ran at 1.8 GFLOP/s a core instead of 5.
             Tiling::Register | Tiling::Subgroup => {
@@ -79,9 +103,27 @@ impl Tile {
                     (false, false) => 8,
                     (false, true) => 2,
                 };
-                Tile { tiling, threads, columns_each, rows_each, depth: 1, buffers: 1 }
+                Tile { tiling, threads, columns_each, rows_each, depth: 1, buffers: 1, splits: 1 }
             }
         }
+    }
+
+    /// The same tile with sums shared by as many workgroups as it takes to have `wanted` of them. Small maps under many
+    /// channels have few tiles and long sums: 2×2×512 of 16 images makes 8 tiles of 64×64 with 4,608 terms. A weight
+    /// gradient is split by its op already.
+    fn split(self, operands: Operands, product: Product, wanted: usize) -> Tile {
+        if operands == Operands::RowsInVectors {
+            return self;
+        }
+        let steps = product.k.div_ceil(LANES * self.depth);
+        let workgroups = self.workgroups(operands, product);
+        let splits = (wanted / workgroups.max(1)).min(steps / LEAST_STEPS).clamp(1, 32);
+        Tile { splits, ..self }
+    }
+
+    /// Tiles of a product, each part of a split sum counted.
+    pub fn workgroups(&self, operands: Operands, Product { m, n, batch, .. }: Product) -> usize {
+        m.div_ceil(self.rows(operands)) * n.div_ceil(self.columns()) * batch * self.splits
     }
 
     /// Outputs of a workgroup along the columns, in floats.
@@ -94,11 +136,12 @@ impl Tile {
         self.threads[1] * self.rows_each * if operands == Operands::RowsInVectors { LANES } else { 1 }
     }
 
-    /// What may be faster than the fixed choice on some device, for a product of `m` × `n`; the fixed choice comes first.
-    /// All give the same sums in another order, or in the same.
-    pub fn candidates(tiling: Tiling, operands: Operands, [m, n]: [usize; 2], limits: TileLimits) -> Vec<Tile> {
-        let fixed = Tile::choose(tiling, operands, n);
+    /// What may be faster than the fixed choice on some device; the fixed choice comes first. All give the same sums in
+    /// another order, or in the same.
+    pub fn candidates(tiling: Tiling, operands: Operands, product: Product, limits: TileLimits) -> Vec<Tile> {
+        let fixed = Tile::choose(tiling, operands, product);
         let mut found = vec![fixed];
+        let Product { m, n, .. } = product;
         if tiling != Tiling::Workgroup {
             return found;
         }
@@ -120,14 +163,20 @@ impl Tile {
             let other_terms = if threads[0] * threads[1] > 64 { 8 } else { 32 };
             for (terms, buffers) in [(16, 1), (16, 2), (other_terms, 2)] {
                 let depth = if vectors { terms } else { terms / LANES };
-                let tile = Tile { tiling, threads, columns_each, rows_each, depth, buffers };
+                let tile = Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits: 1 };
                 let fits = tile.loads_evenly(operands)
                     && tile.invocations() <= limits.invocations
                     && tile.bytes(operands) <= limits.bytes;
                 // Half of a tile at least has work.
                 let full = |tile: usize, size: usize| tile <= 32 || tile < 2 * size;
-                if fits && full(tile.columns(), n) && full(tile.rows(operands), m) && tile != fixed {
-                    found.push(tile);
+                if !fits || !full(tile.columns(), n) || !full(tile.rows(operands), m) {
+                    continue;
+                }
+                for wanted in [0, BUSY, 4 * BUSY] {
+                    let tile = tile.split(operands, product, wanted);
+                    if !found.contains(&tile) {
+                        found.push(tile);
+                    }
                 }
             }
         }
