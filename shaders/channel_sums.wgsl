@@ -1,5 +1,5 @@
 // Sum over rows for every channel, per segment of rows: x [ROWS, C] to out [SEGMENTS, C].
-// Mapping: one invocation per segment and vector of channels; neighbours read neighbouring vectors.
+// Mapping: one workgroup per segment and block of VECTORS vectors of channels, see shared/row_sums.wgsl.
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 
@@ -9,15 +9,20 @@ fn main(
     @builtin(num_workgroups) count: vec3<u32>,
     @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
-    let i = item(wid, count, lid);
-    if (i < ITEMS) {
-        let c = i % C4;
-        let first = (i / C4) * SEGMENT_ROWS;
-        let last = min(first + SEGMENT_ROWS, ROWS);
-        var sum = vec4<f32>();
-        for (var row = first; row < last; row++) {
-            sum += x[row * C4 + c];
+    let group = wid.x + wid.y * count.x;
+    if (group < ITEMS) {
+        let c = (group % BLOCKS) * VECTORS + lid.x % VECTORS;
+        let segment = group / BLOCKS;
+        let last = min((segment + 1u) * SEGMENT_ROWS, ROWS);
+        var own = Sums();
+        if (c < C4) {
+            for (var row = segment * SEGMENT_ROWS + lid.x / VECTORS; row < last; row += ROW_LANES) {
+                own.a += x[row * C4 + c];
+            }
         }
-        out[i] = sum;
+        let sums = add_rows(lid.x, own);
+        if (c < C4 && lid.x < VECTORS) {
+            out[segment * C4 + c] = sums.a;
+        }
     }
 }

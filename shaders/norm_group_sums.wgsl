@@ -1,5 +1,6 @@
 // Σ γ g and Σ γ g x̂ over each group of channels of each sample, from the segments of norm_grad_reduce (GroupNorm).
-// Mapping: one invocation per sample and group; padded groups give 0.
+// Mapping: one workgroup per VECTORS pairs of sample and group, see shared/row_sums.wgsl; its rows are the channels of all
+// segments, and one lane of its vectors is used. Padded groups give 0.
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read> gamma: array<f32>;
 @group(0) @binding(2) var<storage, read_write> sum_g: array<f32>;
@@ -11,23 +12,23 @@ fn main(
     @builtin(num_workgroups) count: vec3<u32>,
     @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
-    let i = item(wid, count, lid);
-    if (i < ITEMS) {
-        let group = i % GROUPS_PADDED;
-        let sample = i / GROUPS_PADDED;
-        var sum = 0.0;
-        var sum_x = 0.0;
-        if (group < GROUPS) {
-            for (var s = 0u; s < SEGMENTS; s++) {
-                for (var j = 0u; j < GROUP_SIZE; j++) {
-                    let c = group * GROUP_SIZE + j;
-                    let at = ((sample * SEGMENTS + s) * C4 + c / 4u) * 8u + c % 4u;
-                    sum += gamma[c] * partials[at];
-                    sum_x += gamma[c] * partials[at + 4u];
-                }
+    let group = wid.x + wid.y * count.x;
+    if (group < ITEMS) {
+        let i = group * VECTORS + lid.x % VECTORS;
+        let of_sample = i % GROUPS_PADDED;
+        var own = Sums();
+        if (i < STATISTICS && of_sample < GROUPS) {
+            for (var e = lid.x / VECTORS; e < SEGMENTS * GROUP_SIZE; e += ROW_LANES) {
+                let c = of_sample * GROUP_SIZE + e % GROUP_SIZE;
+                let at = ((i / GROUPS_PADDED * SEGMENTS + e / GROUP_SIZE) * C4 + c / 4u) * 8u + c % 4u;
+                own.a.x += gamma[c] * partials[at];
+                own.b.x += gamma[c] * partials[at + 4u];
             }
         }
-        sum_g[i] = sum;
-        sum_gx[i] = sum_x;
+        let sums = add_rows(lid.x, own);
+        if (i < STATISTICS && lid.x < VECTORS) {
+            sum_g[i] = sums.a.x;
+            sum_gx[i] = sums.b.x;
+        }
     }
 }

@@ -39,7 +39,7 @@ pub use regression::{Regression, RegressionLoss, regression_loss};
 pub use resize::{AxisMap, Coordinates, Interpolation, Resize, resize};
 
 use crate::graph::{Graph, GraphError, Value};
-use crate::kernel::Consts;
+use crate::kernel::{Consts, WORKGROUP, Work};
 use crate::shape::{LANES, TensorType, padded};
 
 /// The only entry of a list whose length the graph has fixed.
@@ -59,11 +59,25 @@ fn expect_vector(name: &str, v: &TensorType, x: &TensorType) -> Result<(), Strin
 }
 
 /// Number of partial sums, and rows that each covers, for a reduction over `rows`: enough segments to fill a device,
-/// few enough that one thread can add them up (256 dependent additions take about 5 µs on a current GPU).
+/// few enough that a workgroup can add them up.
 fn segments(rows: usize, per_sample: usize, vectors: usize) -> (usize, usize) {
-    let most = 256usize.min((1 << 15) / vectors.max(1)).max(16);
+    let most = 1024usize.min((1 << 15) / vectors.max(1)).max(16);
     let rows_each = rows.div_ceil(most).max(16).min(per_sample.max(1));
     (per_sample.div_ceil(rows_each), rows_each)
+}
+
+/// Workgroups that reduce `segments` of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): up to 16 vectors side
+/// by side, 256 bytes in a row, and the other invocations along the rows.
+fn reduce_segments(segments: usize, vectors: usize) -> (Consts, Work) {
+    let wide = vectors.next_power_of_two().min(16);
+    let blocks = vectors.div_ceil(wide);
+    (Consts::new().u("VECTORS", wide).u("BLOCKS", blocks), Work::Groups(segments * blocks))
+}
+
+/// Workgroups that add up `rows` for each of `results`: about 8 rows an invocation, a single one where that is all.
+fn reduce_rows(rows: usize, results: usize) -> (Consts, Work) {
+    let wide = WORKGROUP / rows.div_ceil(8).next_power_of_two().min(WORKGROUP);
+    (Consts::new().u("VECTORS", wide).u("STATISTICS", results), Work::Groups(results.div_ceil(wide)))
 }
 
 /// Physical length of `t` in vectors.

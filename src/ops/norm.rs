@@ -3,7 +3,7 @@
 //!
 //! `y = γ · (x − mean) / sqrt(var + ε) + β`, with the biased variance; BatchNorm's running variance is unbiased.
 
-use super::{expect_vector, first, none, row_consts, segments, vectors};
+use super::{expect_vector, first, none, reduce_rows, reduce_segments, row_consts, segments, vectors};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, padded};
@@ -81,10 +81,18 @@ struct Geometry {
     samples: usize,
     sample_rows: usize,
     groups: usize,
+    group_size: usize,
     segments: usize,
     segment_rows: usize,
     c4: usize,
     consts: Consts,
+}
+
+impl Geometry {
+    /// Workgroups that merge all channels of a group over all segments, for each statistic.
+    fn reduce_groups(&self) -> (Consts, Work) {
+        reduce_rows(self.segments * self.group_size, self.samples * padded(self.groups))
+    }
 }
 
 impl Norm {
@@ -101,6 +109,7 @@ impl Norm {
         };
         let sample_rows = rows / samples.max(1);
         let (segments, segment_rows) = segments(rows, sample_rows, c4);
+        let group_size = c / groups.max(1);
         let consts = row_consts(x)
             .u("SAMPLE_ROWS", sample_rows)
             .u("SEGMENTS", segments)
@@ -108,8 +117,8 @@ impl Norm {
             .u("SAMPLES", samples)
             .u("GROUPS", groups)
             .u("GROUPS_PADDED", padded(groups))
-            .u("GROUP_SIZE", c / groups.max(1));
-        Geometry { samples, sample_rows, groups, segments, segment_rows, c4, consts }
+            .u("GROUP_SIZE", group_size);
+        Geometry { samples, sample_rows, groups, group_size, segments, segment_rows, c4, consts }
     }
 
     fn stats_type(&self, x: &TensorType) -> TensorType {
@@ -187,8 +196,8 @@ impl Op for Norm {
         } else {
             let partials = l.scratch(geo.samples * geo.segments * geo.c4 * 2 * LANES);
             let bindings = [(Operand::Input(0), Access::Read), (partials, Access::Write)];
-            let work = Work::Items(geo.samples * geo.segments * geo.c4);
-            l.call("norm_stats", geo.consts.clone(), bindings, work, 4 * x.len());
+            let (lanes, work) = reduce_segments(geo.samples * geo.segments, geo.c4);
+            l.call("norm_stats", geo.consts.clone().and(lanes), bindings, work, 4 * x.len());
 
             let training = if let NormKind::BatchTraining(options) = self.kind { Some(options) } else { None };
             let running = match training {
@@ -202,7 +211,8 @@ impl Op for Norm {
                 .b("UPDATE", training.is_some());
             let bindings = [(partials, Access::Read)].into_iter().chain(running.map(|s| (s, Access::Update)));
             let flops = 8 * geo.segments * x.stride() * geo.samples;
-            l.call("norm_finalize", consts, bindings.chain(statistics), Work::Items(stats), flops);
+            let (lanes, work) = geo.reduce_groups();
+            l.call("norm_finalize", consts.and(lanes), bindings.chain(statistics), work, flops);
         }
 
         let residual = if self.residual { Operand::Input(self.residual_index()) } else { Operand::Input(0) };
@@ -243,19 +253,21 @@ impl Op for NormGrad {
         let partials = l.scratch(geo.samples * geo.segments * 2 * geo.c4 * LANES);
         let relu = geo.consts.clone().b("RELU", norm.relu);
         let bindings = [dy, input, y, mean, invstd].map(read).into_iter().chain([(partials, Access::Write)]);
-        let work = Work::Items(geo.samples * geo.segments * geo.c4);
-        l.call("norm_grad_reduce", relu.clone(), bindings, work, 6 * x.len());
+        let (lanes, work) = reduce_segments(geo.samples * geo.segments, geo.c4);
+        l.call("norm_grad_reduce", relu.clone().and(lanes), bindings, work, 6 * x.len());
 
         let bindings = [read(partials), (dgamma, Access::Write), (dbeta, Access::Write)];
         let flops = 2 * geo.samples * geo.segments * x.stride();
-        l.call("norm_grad_finalize", geo.consts.clone(), bindings, Work::Items(geo.c4), flops);
+        let (lanes, work) = reduce_rows(geo.samples * geo.segments, geo.c4);
+        l.call("norm_grad_finalize", geo.consts.clone().and(lanes), bindings, work, flops);
 
         let per_group = matches!(norm.kind, NormKind::Group { .. });
         let (sum_g, sum_gx) = if per_group {
             let stats = geo.samples * padded(geo.groups);
             let sums = [l.scratch(stats), l.scratch(stats)];
             let bindings = [read(partials), read(gamma), (sums[0], Access::Write), (sums[1], Access::Write)];
-            l.call("norm_group_sums", geo.consts.clone(), bindings, Work::Items(stats), 2 * flops);
+            let (lanes, work) = geo.reduce_groups();
+            l.call("norm_group_sums", geo.consts.clone().and(lanes), bindings, work, 2 * flops);
             (sums[0], sums[1])
         } else {
             (dbeta, dgamma)

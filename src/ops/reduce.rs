@@ -1,6 +1,6 @@
 //! Sums in a fixed order, so that two runs agree bit for bit.
 
-use super::{expect_inputs, row_consts, segments};
+use super::{expect_inputs, reduce_segments, row_consts, segments};
 use crate::graph::{Graph, GraphError, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::TensorType;
@@ -51,7 +51,8 @@ impl Op for ChannelSums {
         let target = if parts > 1 { l.scratch(parts * c4 * 4) } else { Operand::Output(0) };
         let consts = row_consts(x).u("SEGMENT_ROWS", rows_each).u("SEGMENTS", parts);
         let bindings = [(Operand::Input(0), Access::Read), (target, Access::Write)];
-        l.call("channel_sums", consts, bindings, Work::Items(parts * c4), x.len());
+        let (lanes, work) = reduce_segments(parts, c4);
+        l.call("channel_sums", consts.and(lanes), bindings, work, x.len());
         if parts > 1 {
             sum_partials(l, target, c4, parts, Operand::Output(0));
         }
