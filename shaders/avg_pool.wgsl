@@ -1,7 +1,7 @@
 // Mean of each window.
 // Mapping: one invocation per vector of channels of an output pixel.
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
 
 fn inside(position: i32, size: u32) -> bool { return position >= 0i && position < i32(size); }
 
@@ -22,9 +22,9 @@ fn main(
             let h = i32(oh * SH + (k / KW) * DH) - i32(PT);
             let w = i32(ow * SW + (k % KW) * DW) - i32(PL);
             if (inside(h, H) && inside(w, W)) {
-                sum += x[((n * H + u32(h)) * W + u32(w)) * C4 + c];
+                sum += vec4<f32>(x[((n * H + u32(h)) * W + u32(w)) * C4 + c]);
             }
         }
-        y[i] = sum / divisor(oh, ow);
+        y[i] = vec4<T1>(sum / divisor(oh, ow));
     }
 }

@@ -1,7 +1,7 @@
 // dx = Σ dy / divisor of the windows that cover this pixel.
 // Mapping: one invocation per vector of channels of an input pixel.
-@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read_write> dx: array<vec4<T1>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -23,10 +23,10 @@ fn main(
                 let row = u32(oh) / SH;
                 let col = u32(ow) / SW;
                 if (row < OH && col < OW) {
-                    sum += dy[((n * OH + row) * OW + col) * C4 + c] / divisor(row, col);
+                    sum += vec4<f32>(dy[((n * OH + row) * OW + col) * C4 + c]) / divisor(row, col);
                 }
             }
         }
-        dx[i] = sum;
+        dx[i] = vec4<T1>(sum);
     }
 }

@@ -1,8 +1,8 @@
 // out = a + b (OP 0) or a · b (OP 1); with PER_CHANNEL, b is one value per channel.
 // Mapping: one invocation per vector.
-@group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> a: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read> b: array<vec4<T1>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<T2>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -17,9 +17,9 @@ fn main(
             at = i % C4;
         }
         if (OP == 0u) {
-            out[i] = a[i] + b[at];
+            out[i] = vec4<T2>(vec4<f32>(a[i]) + vec4<f32>(b[at]));
         } else {
-            out[i] = a[i] * b[at];
+            out[i] = vec4<T2>(vec4<f32>(a[i]) * vec4<f32>(b[at]));
         }
     }
 }

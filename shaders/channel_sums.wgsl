@@ -1,6 +1,6 @@
 // Sum over rows for every channel, per segment of rows: x [ROWS, C] to out [SEGMENTS, C].
 // Mapping: one workgroup per segment and block of VECTORS vectors of channels, see shared/row_sums.wgsl.
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -17,7 +17,7 @@ fn main(
         var own = Sums();
         if (c < C4) {
             for (var row = segment * SEGMENT_ROWS + lid.x / VECTORS; row < last; row += ROW_LANES) {
-                own.a += x[row * C4 + c];
+                own.a += vec4<f32>(x[row * C4 + c]);
             }
         }
         let sums = add_rows(lid.x, own);

@@ -1,7 +1,9 @@
-// (norm, min(1, MAX_NORM / (norm + 1e-6)), 0, 0) from the sum of squares, as torch.nn.utils.clip_grad_norm_.
+// (norm, min(1, MAX_NORM / (norm + 1e-6)), 0, 0) from the sum of squares, as torch.nn.utils.clip_grad_norm_. With SCALED
+// the squares are of gradients times scale: the norm is that of the gradients, and the factor takes the scale off.
 // Mapping: a single invocation.
 @group(0) @binding(0) var<storage, read> total: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> scale: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -11,7 +13,11 @@ fn main(
 ) {
     let i = item(wid, count, lid);
     if (i < ITEMS) {
-        let norm = sqrt(total[0].x);
-        out[0] = vec4<f32>(norm, min(1.0, MAX_NORM / (norm + 1e-6)), 0.0, 0.0);
+        var unscale = 1.0;
+        if (SCALED) {
+            unscale = 1.0 / scale[0];
+        }
+        let norm = sqrt(total[0].x) * unscale;
+        out[0] = vec4<f32>(norm, min(1.0, MAX_NORM / (norm + 1e-6)) * unscale, 0.0, 0.0);
     }
 }

@@ -6,10 +6,10 @@
 // distance, H_START its first input row, H_COUNT the number of its rows; W_… the same for columns.
 // Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), dx N H W I, as vectors of 4 channels.
 // Tile and grid: see shared/gemm_*.wgsl; `batch` = (group, row phase, column phase).
-@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> wt: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4<T3>>;
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
@@ -62,7 +62,7 @@ fn a_tap(batch: u32, row: Row, tap: u32) -> Tap {
 
 // Vector c of a tap. Where none is reached, vector c of the first pixel is read and dropped: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<f32> {
-    return select(vec4<f32>(), dy[tap.at + c], tap.inside);
+    return select(vec4<f32>(), vec4<f32>(dy[tap.at + c]), tap.inside);
 }
 
 // First vector of a tap's transposed weights.
@@ -87,6 +87,6 @@ fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
         if (HAS_BIAS) {
             value += bias[group(batch) * GI4 + n];
         }
-        dx[((row.image * H + row.ih) * W + row.iw) * I4 + group(batch) * GI4 + n] = value;
+        dx[((row.image * H + row.ih) * W + row.iw) * I4 + group(batch) * GI4 + n] = vec4<T3>(value);
     }
 }

@@ -3,10 +3,10 @@
 // Mapping: m = (n, oh, ow); k = (kh, kw, input channel of the group); n = output channel of the group.
 // Layout: x N H W C, w KH KW I O, y N OH OW O, all as vectors of 4 channels (padding lanes are 0).
 // Tile and grid: see shared/gemm_*.wgsl; `batch` is the group.
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<T3>>;
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
@@ -40,7 +40,7 @@ fn a_tap(batch: u32, row: Row, tap: u32) -> Tap {
 
 // Vector c of a tap. Outside the image vector c of the first pixel is read and dropped: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<f32> {
-    return select(vec4<f32>(), x[tap.at + c], tap.inside);
+    return select(vec4<f32>(), vec4<f32>(x[tap.at + c]), tap.inside);
 }
 
 // First vector of a tap's weights.
@@ -63,6 +63,6 @@ fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
         if (HAS_BIAS) {
             r += bias[batch * GO4 + n];
         }
-        y[m * O4 + batch * GO4 + n] = r;
+        y[m * O4 + batch * GO4 + n] = vec4<T3>(r);
     }
 }

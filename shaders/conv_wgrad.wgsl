@@ -4,8 +4,8 @@
 // and the result small, so it is split into SPLITS parts of CHUNK pixels, added up in a fixed order by sum_partials.
 // Layout: x N H W I, dy N OH OW O, dw SPLITS KH KW I O, as vectors of 4 channels.
 // Tile and grid: see shared/gemm_*.wgsl; `batch` = (split, group).
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read> dy: array<vec4<T1>>;
 @group(0) @binding(2) var<storage, read_write> dw: array<vec4<f32>>;
 
 const I4: u32 = GROUPS * GI4;
@@ -44,13 +44,13 @@ fn a_load(row: Row, p: Pixel) -> vec4<f32> {
     let iw = p.iw + row.dw;
     let inside = row.inside && p.inside && ih >= 0i && ih < i32(H) && iw >= 0i && iw < i32(W);
     let at = select(0u, p.image + u32(ih) * W + u32(iw), inside);
-    return select(vec4<f32>(), x[at * I4 + row.channel], inside);
+    return select(vec4<f32>(), vec4<f32>(x[at * I4 + row.channel]), inside);
 }
 
 fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
     var v = vec4<f32>();
     if ((K_EXACT || k < k_end(batch)) && (N_EXACT || n < GO4)) {
-        v = dy[k * O4 + (batch % GROUPS) * GO4 + n];
+        v = vec4<f32>(dy[k * O4 + (batch % GROUPS) * GO4 + n]);
     }
     return v;
 }

@@ -1,13 +1,13 @@
 // y[n, h, w, c] = x[n, h + TOP, w + LEFT, c + FIRST], 0 where that lies outside of x.
 // Mapping: one invocation per vector of y. Layout: N H W C and N OH OW OC, vectors of 4 channels.
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
 
 // Channel c of the pixel whose first vector is `pixel`.
 fn lane(pixel: u32, c: i32) -> f32 {
     var v = 0.0;
     if (c >= 0i && c < i32(C)) {
-        v = x[pixel + u32(c) / 4u][u32(c) % 4u];
+        v = f32(x[pixel + u32(c) / 4u][u32(c) % 4u]);
     }
     return v;
 }
@@ -31,13 +31,13 @@ fn main(
             if (FIRST % 4i == 0i) {
                 // Whole vectors; the padding lanes of x are 0 already.
                 if (c.x >= 0i && c.x < i32(C4 * 4u)) {
-                    v = x[pixel + u32(c.x) / 4u];
+                    v = vec4<f32>(x[pixel + u32(c.x) / 4u]);
                 }
             } else {
                 v = vec4<f32>(lane(pixel, c.x), lane(pixel, c.y), lane(pixel, c.z), lane(pixel, c.w));
             }
             v = select(vec4<f32>(), v, channel < vec4<u32>(OC));
         }
-        y[i] = v;
+        y[i] = vec4<T1>(v);
     }
 }

@@ -1,8 +1,8 @@
 // Largest value of each window and the tap that holds it (the first one, as in PyTorch; a NaN wins). Padding never wins.
 // Mapping: one invocation per vector of channels of an output pixel.
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> index: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
+@group(0) @binding(2) var<storage, read_write> index: array<vec4<T2>>;
 
 fn inside(position: i32, size: u32) -> bool { return position >= 0i && position < i32(size); }
 
@@ -24,13 +24,13 @@ fn main(
             let h = i32(oh * SH + (k / KW) * DH) - i32(PT);
             let w = i32(ow * SW + (k % KW) * DW) - i32(PL);
             if (inside(h, H) && inside(w, W)) {
-                let v = x[((n * H + u32(h)) * W + u32(w)) * C4 + c];
+                let v = vec4<f32>(x[((n * H + u32(h)) * W + u32(w)) * C4 + c]);
                 let wins = (tap < vec4<f32>()) | (v > best) | (v != v);
                 best = select(best, v, wins);
                 tap = select(tap, vec4<f32>(f32(k)), wins);
             }
         }
-        y[i] = best;
-        index[i] = tap;
+        y[i] = vec4<T1>(best);
+        index[i] = vec4<T2>(tap);
     }
 }

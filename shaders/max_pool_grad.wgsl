@@ -1,8 +1,8 @@
 // dx = Σ dy of the windows that this pixel won.
 // Mapping: one invocation per vector of channels of an input pixel, which looks at every window that covers it.
-@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> index: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read> index: array<vec4<T1>>;
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<T2>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -25,10 +25,10 @@ fn main(
                 let col = u32(ow) / SW;
                 if (row < OH && col < OW) {
                     let at = ((n * OH + row) * OW + col) * C4 + c;
-                    sum += select(vec4<f32>(), dy[at], index[at] == vec4<f32>(f32(k)));
+                    sum += select(vec4<f32>(), vec4<f32>(dy[at]), vec4<f32>(index[at]) == vec4<f32>(f32(k)));
                 }
             }
         }
-        dx[i] = sum;
+        dx[i] = vec4<T2>(sum);
     }
 }

@@ -1,12 +1,12 @@
 // y = relu?(γ · (x − mean) · invstd + β [+ residual]).
 // Mapping: one invocation per vector of x.
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> mean: array<f32>;
 @group(0) @binding(2) var<storage, read> invstd: array<f32>;
 @group(0) @binding(3) var<storage, read> gamma: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> beta: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> residual: array<vec4<T5>>;
+@group(0) @binding(6) var<storage, read_write> y: array<vec4<T6>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -20,13 +20,13 @@ fn main(
         let at = stat_index(i / C4, c);
         let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
         let r = vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]);
-        var v = (x[i] - m) * r * gamma[c] + beta[c];
+        var v = (vec4<f32>(x[i]) - m) * r * gamma[c] + beta[c];
         if (RESIDUAL) {
-            v += residual[i];
+            v += vec4<f32>(residual[i]);
         }
         if (RELU) {
             v = select(v, vec4<f32>(), v < vec4<f32>());
         }
-        y[i] = v;
+        y[i] = vec4<T6>(v);
     }
 }

@@ -1,16 +1,16 @@
 // dx = invstd · (γ g − (Σ γg + x̂ · Σ γ g x̂) / n), the sums over what shares a mean and n its size; with FIXED statistics
 // dx = invstd · γ g. PER_CHANNEL: the sums come without γ (they are dβ and dγ). With RESIDUAL also the residual's gradient g.
 // Mapping: one invocation per vector of x.
-@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> y: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T1>>;
+@group(0) @binding(2) var<storage, read> y: array<vec4<T2>>;
 @group(0) @binding(3) var<storage, read> mean: array<f32>;
 @group(0) @binding(4) var<storage, read> invstd: array<f32>;
 @group(0) @binding(5) var<storage, read> gamma: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> sum_g: array<f32>;
 @group(0) @binding(7) var<storage, read> sum_gx: array<f32>;
-@group(0) @binding(8) var<storage, read_write> dx: array<vec4<f32>>;
-@group(0) @binding(9) var<storage, read_write> dres: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> dx: array<vec4<T8>>;
+@group(0) @binding(9) var<storage, read_write> dres: array<vec4<T9>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -23,12 +23,12 @@ fn main(
         let c = i % C4;
         let at = stat_index(i / C4, c);
         let r = vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]);
-        var g = dy[i];
+        var g = vec4<f32>(dy[i]);
         if (RELU) {
-            g = select(vec4<f32>(), g, y[i] > vec4<f32>());
+            g = select(vec4<f32>(), g, vec4<f32>(y[i]) > vec4<f32>());
         }
         if (RESIDUAL) {
-            dres[i] = g;
+            dres[i] = vec4<T9>(g);
         }
         var d = gamma[c] * g;
         if (!FIXED) {
@@ -39,8 +39,8 @@ fn main(
                 a *= gamma[c];
                 b *= gamma[c];
             }
-            d -= (a + (x[i] - m) * r * b) / f32(SAMPLE_ROWS * GROUP_SIZE);
+            d -= (a + (vec4<f32>(x[i]) - m) * r * b) / f32(SAMPLE_ROWS * GROUP_SIZE);
         }
-        dx[i] = d * r;
+        dx[i] = vec4<T8>(d * r);
     }
 }

@@ -2,7 +2,7 @@
 // BatchNorm): x [ROWS, C] to out [SAMPLES · SEGMENTS, C / 4, (mean, m2)].
 // Sums are of x minus the segment's first row, so that a mean far from 0 does not cancel the variance away.
 // Mapping: one workgroup per segment and block of VECTORS vectors of channels, see shared/row_sums.wgsl.
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -21,9 +21,9 @@ fn main(
         var shift = vec4<f32>();
         var own = Sums();
         if (c < C4) {
-            shift = x[first * C4 + c];
+            shift = vec4<f32>(x[first * C4 + c]);
             for (var row = first + lid.x / VECTORS; row < last; row += ROW_LANES) {
-                let d = x[row * C4 + c] - shift;
+                let d = vec4<f32>(x[row * C4 + c]) - shift;
                 own.a += d;
                 own.b = fma(d, d, own.b);
             }

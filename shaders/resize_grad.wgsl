@@ -1,8 +1,8 @@
 // dx[n, h, w, c] = Σ dy[n, oh, ow, c] · (part of that output that this input is).
 // Mapping: one invocation per vector of dx, which gathers from the outputs in its reach in a fixed order.
 // Layout: dy N OH OW C, dx N H W C, vectors of 4 channels.
-@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read_write> dx: array<vec4<T1>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -24,10 +24,10 @@ fn main(
             if (row_weight != 0.0) {
                 for (var ow = columns.x; ow < columns.y; ow++) {
                     let part = row_weight * weight(ow, w, W_STEP, W_OFFSET, W_SCALE, W);
-                    sum += part * dy[((n * OH + oh) * OW + ow) * C4 + c];
+                    sum += part * vec4<f32>(dy[((n * OH + oh) * OW + ow) * C4 + c]);
                 }
             }
         }
-        dx[i] = sum;
+        dx[i] = vec4<T1>(sum);
     }
 }

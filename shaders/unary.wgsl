@@ -1,7 +1,7 @@
 // y = f(x) with f by OP: 0 ReLU, 1 LeakyReLU (slope ALPHA), 2 sigmoid, 3 tanh, 4 ALPHA · x. Padding lanes stay 0.
 // Mapping: one invocation per vector. A NaN passes through ReLU, so that it is seen in the loss.
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
 
 fn apply(v: vec4<f32>, lanes: vec4<bool>) -> vec4<f32> {
     if (OP == 0u) {
@@ -26,6 +26,6 @@ fn main(
     let i = item(wid, count, lid);
     if (i < ITEMS) {
         let c = (i % C4) * 4u;
-        y[i] = apply(x[i], vec4<u32>(c, c + 1u, c + 2u, c + 3u) < vec4<u32>(C));
+        y[i] = vec4<T1>(apply(vec4<f32>(x[i]), vec4<u32>(c, c + 1u, c + 2u, c + 3u) < vec4<u32>(C)));
     }
 }

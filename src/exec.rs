@@ -133,6 +133,11 @@ pub trait Engine: Send {
     /// When the device is lost.
     fn profile(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError>;
 
+    /// Can plans have 16-bit values here?
+    fn has_half(&self) -> bool {
+        false
+    }
+
     /// Bytes of device memory held.
     fn memory(&self) -> u64;
 }

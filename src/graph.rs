@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
 pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable, names};
 
-use crate::shape::TensorType;
+use crate::shape::{Element, TensorType};
 
 /// A tensor in a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -262,6 +262,11 @@ impl Graph {
     /// As [`Graph::add`].
     pub fn add1(&mut self, op: impl Op, inputs: &[Value]) -> Result<Value, GraphError> {
         Ok(self.add(op, inputs)?[0])
+    }
+
+    /// Changes what the numbers of a value are: for the choice of precision, which knows that all its users can cope.
+    pub(crate) fn set_element(&mut self, v: Value, element: Element) {
+        self.values[v.index()].0.element = element;
     }
 
     /// Replaces the list of nodes: for rewrites, which keep every value that is still used produced exactly once.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::shape::Element;
+
 /// A value baked into a shader's text and read by its twin, so that divisions are by constants.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Const {
@@ -164,6 +166,8 @@ pub struct KernelCall<B> {
     pub consts: Consts,
     /// Buffers in binding order.
     pub bindings: Vec<(B, Access)>,
+    /// What the numbers of each are; a shader knows that of binding i as the type `Ti`.
+    pub elements: Vec<Element>,
     /// Extent.
     pub work: Work,
     /// Floating-point operations (a fused multiply-add counts 2).
@@ -177,6 +181,7 @@ impl<B> KernelCall<B> {
             kernel: self.kernel,
             consts: self.consts,
             bindings: self.bindings.into_iter().map(|(b, access)| (rename(b), access)).collect(),
+            elements: self.elements,
             work: self.work,
             flops: self.flops,
         }

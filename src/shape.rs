@@ -77,34 +77,53 @@ pub enum Layout {
     Flat,
 }
 
-/// What a graph value is: a logical shape and how it lies in memory. Elements are always 32-bit floats on a GPU;
-/// class labels are stored as whole numbers, exact up to 2^24.
+/// What a number is in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Element {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits, two in a word of 32 (see [`crate::precision`]).
+    F16,
+}
+
+/// What a graph value is: a logical shape and how it lies in memory. Class labels are stored as whole numbers, exact up
+/// to 2^24.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TensorType {
     /// Logical shape.
     pub shape: Shape,
     /// Memory layout.
     pub layout: Layout,
+    /// What each number is.
+    pub element: Element,
 }
 
 impl TensorType {
     /// An activation or vector: the last axis is channels.
     pub fn channels(shape: impl Into<Shape>) -> Self {
-        TensorType { shape: shape.into(), layout: Layout::Channels }
+        TensorType { shape: shape.into(), layout: Layout::Channels, element: Element::F32 }
     }
     /// A weight whose last two axes are input and output channels.
     pub fn kernel(shape: impl Into<Shape>) -> Self {
-        TensorType { shape: shape.into(), layout: Layout::Kernel }
+        TensorType { shape: shape.into(), layout: Layout::Kernel, element: Element::F32 }
     }
     /// A flat run of `len` floats.
     pub fn flat(len: usize) -> Self {
-        TensorType { shape: Shape(vec![len]), layout: Layout::Flat }
+        TensorType { shape: Shape(vec![len]), layout: Layout::Flat, element: Element::F32 }
     }
     /// Size of the last axis in memory.
     pub fn stride(&self) -> usize {
         padded(self.shape.channels())
     }
-    /// Number of floats in memory, padding included.
+    /// Words of 32 bits in memory, padding included.
+    pub fn words(&self) -> usize {
+        match self.element {
+            Element::F32 => self.len(),
+            Element::F16 => self.len() / 2,
+        }
+    }
+    /// Number of numbers in memory, padding included: a multiple of [`LANES`].
     pub fn len(&self) -> usize {
         let dims = &self.shape.0;
         match self.layout {

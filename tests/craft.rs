@@ -92,7 +92,7 @@ fn accumulated_gradients_are_those_of_the_large_batch() {
     let sgd = Optimizer::Sgd(SgdOptions::default());
     let adam = Optimizer::Adam(AdamOptions::default());
     for (optimizer, clip) in [(sgd, None), (sgd, Some(0.1)), (adam, None)] {
-        let update = Update { optimizer, clip, accumulate: false, average: false, norms: false };
+        let update = Update::plain(optimizer, clip);
         let mut large = Run::new(update);
         let mut small = Run::new(Update { accumulate: true, ..update });
         let start = large.parameters();
@@ -113,7 +113,7 @@ fn accumulated_gradients_are_those_of_the_large_batch() {
 #[test]
 fn the_moving_average_follows_its_formula() {
     let optimizer = Optimizer::Sgd(SgdOptions::default());
-    let mut run = Run::new(Update { optimizer, clip: None, accumulate: false, average: true, norms: false });
+    let mut run = Run::new(Update { average: true, ..Update::plain(optimizer, None) });
     let mut expected = run.parameters();
     run.session.write_state(AVERAGE, &expected).expect("it is as long");
     for (t, decay) in [(1, 0.5f32), (2, 0.75), (3, 0.875)] {

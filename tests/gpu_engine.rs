@@ -6,6 +6,7 @@ use shadegrad::exec::{Engine, ExecError, MAX_TICKETS};
 use shadegrad::graph::{Group, StateLayout};
 use shadegrad::kernel::{Access, Consts, KernelCall, WORKGROUP, Work};
 use shadegrad::plan::{Buffer, MemoryUse, Plan, PlannedCall, Slice};
+use shadegrad::shape::Element;
 
 /// Three kernels over whole buffers: `fill` writes VALUE, `add_to` adds binding 0 to binding 1, `copy` copies. Any
 /// other name is the body of a shader over the same two bindings.
@@ -28,7 +29,7 @@ fn shaders(call: &KernelCall<Slice>, _: Tiling, _: Option<Tile>) -> Shader {
         }}",
         call.consts.prelude()
     );
-    Shader { source, workgroups: items.div_ceil(WORKGROUP) as u64 }
+    Shader { source, workgroups: items.div_ceil(WORKGROUP) as u64, finish: None }
 }
 
 fn declare(i: usize, access: Access) -> String {
@@ -72,7 +73,8 @@ fn layout(group_len: [usize; 4]) -> StateLayout {
 
 fn call(kernel: &'static str, consts: Consts, bindings: Vec<(Slice, Access)>) -> PlannedCall {
     let items = bindings[0].0.len;
-    let call = KernelCall { kernel, consts, bindings, work: Work::Items(items), flops: 0 };
+    let elements = vec![Element::F32; bindings.len()];
+    let call = KernelCall { kernel, consts, bindings, elements, work: Work::Items(items), flops: 0 };
     PlannedCall { call, op: "test", scope: "layer1".into(), shapes: "[4] → [4]".into() }
 }
 fn fill(to: Slice, value: f64) -> PlannedCall {

@@ -8,6 +8,7 @@ use common::compare::{Failures, allowed};
 use common::dense::{counted_case, probe_case};
 use common::table::{op_cases, update_cases};
 use common::{OnGpu, Runner, engines, twin};
+use shadegrad::shape::Element;
 
 /// All op cases, alone and in the midst of others, with and without rewrites, and all optimizer updates.
 fn cases() -> Vec<Case> {
@@ -45,6 +46,35 @@ fn every_engine_matches_the_twin() {
             let what = format!("{} on {}", case.name, engine.name());
             failures.all_close(&what, &run(engine.as_ref(), &case), &expected, tolerance);
         }
+    }
+    failures.none();
+}
+
+/// With 16 bits in the middle of a graph: results are those of the twin in 64 but for the rounding of what is stored.
+#[test]
+fn sixteen_bits_match_the_twin() {
+    let (twin, gpu) = (twin(), OnGpu { checked: true });
+    let mut failures = Failures::default();
+    let mut kernels = std::collections::BTreeSet::new();
+    for op in op_cases() {
+        for case in [op.case(Place::Midst), op.case(Place::Midst).fused()] {
+            let halved = case.halved();
+            let plan = halved.plan();
+            let half = plan.calls.iter().filter(|c| c.call.elements.contains(&Element::F16));
+            let stored = half.clone().count();
+            kernels.extend(half.map(|c| c.call.kernel));
+            if stored == 0 {
+                continue;
+            }
+            // Each call rounds what it stores to 11 bits: the formula of `rounding` with half of its room.
+            let tolerance = allowed(&case.plan(), gpu.accuracy()) + 4.0 * f64::exp2(-10.0) * (stored as f64).sqrt();
+            failures.all_close(&halved.name, &run(&gpu, &halved), &run(twin.as_ref(), &case), tolerance);
+        }
+    }
+    for kernel in
+        ["conv_fwd", "conv_dgrad", "conv_wgrad", "norm_grad_apply", "max_pool_grad", "concat", "resize", "unary_grad"]
+    {
+        assert!(kernels.contains(kernel), "{kernel} was never given 16 bits: {kernels:?}");
     }
     failures.none();
 }

@@ -28,6 +28,9 @@ fn graphs() -> Vec<(String, Graph)> {
     for op in op_cases() {
         let case = op.case(Place::Alone);
         graphs.push((case.fused().name, case.fused().graph));
+        for half in [case.halved(), case.fused().halved(), op.case(Place::Midst).halved()] {
+            graphs.push((half.name, half.graph));
+        }
         graphs.push((case.name, case.graph));
     }
     graphs.extend(update_cases().into_iter().map(|c| (c.name, c.graph)));
@@ -95,8 +98,10 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
 
 fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    // No capability beyond what every adapter has, but where a shader is chosen for adapters with subgroups.
-    let capabilities = if source.contains("subgroup") { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    // No capability beyond what every adapter has, but where a shader is chosen for adapters with subgroups or f16.
+    let mut capabilities = Capabilities::empty();
+    capabilities.set(Capabilities::SUBGROUP, source.contains("subgroup"));
+    capabilities.set(Capabilities::SHADER_FLOAT16, source.starts_with("enable f16"));
     let info =
         Validator::new(ValidationFlags::all(), capabilities).validate(&module).map_err(|e| e.emit_to_string(source))?;
     Ok((module, info))
@@ -136,7 +141,8 @@ fn metal(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
 }
 
 fn direct3d(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
-    let options = hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+    let shader_model = hlsl::ShaderModel::V6_2;
+    let options = hlsl::Options { fake_missing_bindings: true, shader_model, ..Default::default() };
     let pipeline = hlsl::PipelineOptions::default();
     let mut text = String::new();
     let made =

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::{CliError, print};
+use crate::precision::Precision;
 use crate::train::bench::{StepSpec, time_kernels, time_step};
 use crate::train::limits::{Limits, limits};
 
@@ -16,6 +17,9 @@ pub(super) struct Args {
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
     #[arg(long, default_value = "auto")]
     device: String,
+    /// Width of activations and their gradients
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: Precision,
     /// Timed steps
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
@@ -50,11 +54,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         }
     }
     for spec in &specs {
-        let timing = time_step(spec, &args.device, args.warmup as usize, args.steps as usize)?;
+        let timing = time_step(spec, &args.device, args.precision, [args.warmup, args.steps].map(|n| n as usize))?;
         if args.json {
             print(serde_json::json!({
                 "step": spec.text,
                 "device": timing.device,
+                "precision": args.precision,
                 "ms_median": timing.ms_median,
                 "ms_min": timing.ms_min,
                 "ms_data": timing.ms_data,
@@ -87,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
 
 /// A line for each distinct kernel, the slowest first, with the share that it reaches of the limit that binds it.
 fn kernels(spec: &StepSpec, args: &Args, limits: Limits, ms_step: f64) -> Result<(), CliError> {
-    let Some(times) = time_kernels(spec, &args.device, args.steps.min(5) as usize)? else {
+    let Some(times) = time_kernels(spec, &args.device, args.precision, args.steps.min(5) as usize)? else {
         return print("this device has no timestamps, so its kernels cannot be timed one by one");
     };
     let all: f64 = times.iter().map(|k| k.ms).sum();

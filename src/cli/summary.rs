@@ -7,10 +7,12 @@ use super::{CliError, print};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, Group};
 use crate::nn::{Decoder, Mode, Network, Stem, UNet, Up};
+use crate::ops::AdamOptions;
 use crate::plan::{Plan, PlanOptions};
 use crate::shape::TensorType;
 use crate::train::bench::StepSpec;
 use crate::train::config::{ImageSize, MAX_BATCH_SIZE, MAX_IMAGE_SIZE};
+use crate::train::step::{Optimizer, Update};
 
 /// The models.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -118,7 +120,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let (parameters, flops) = layers.values().fold((0, 0), |(p, f), l| (p + l.parameters, f + l.flops));
     print(format_args!("{:<28} {:>22} {parameters:>12} {:>12.1}\n", "all", "", flops as f64 / 1e6))?;
     let step = StepSpec { text: String::new(), network, size: [args.batch_size, height, width] };
-    let plan = Plan::new(&step.graph()?, PlanOptions::default());
+    let plan =
+        Plan::new(&step.graph(&Update::plain(Optimizer::Adam(AdamOptions::default()), None))?, PlanOptions::default());
     let memory = plan.memory;
     print(format_args!(
         "training at batch size {}: {:.1} GFLOP a step, {:.0} MB ({:.0} MB weights and moments, {:.0} MB gradients and \

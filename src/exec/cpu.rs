@@ -9,6 +9,7 @@ mod direct;
 pub mod elementwise;
 mod geometry;
 pub mod loss;
+pub mod loss_scale;
 pub mod metrics;
 pub mod norm;
 pub mod optimizer;
@@ -28,6 +29,7 @@ use super::{Engine, ExecError, Ticket, registry};
 use crate::graph::{Group, StateLayout};
 use crate::kernel::{Access, Consts, KernelCall};
 use crate::plan::{Buffer, Plan, Slice};
+use crate::shape::Element;
 
 /// Constants and buffers of a call as its twin sees them. Outputs can be taken once each.
 pub struct Args<'a, T> {
@@ -157,6 +159,10 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn load(&mut self, plan: &Plan) -> Result<usize, ExecError> {
+        if let Some(call) = plan.calls.iter().map(|c| &c.call).find(|call| call.elements.contains(&Element::F16)) {
+            let reason = "its operands have 16 bits, and this engine computes in 32".into();
+            return Err(ExecError::Kernel { kernel: call.kernel.into(), reason });
+        }
         require_memory::<T>(plan)?;
         for (i, &len) in plan.slots.iter().enumerate() {
             if i == self.slots.len() {

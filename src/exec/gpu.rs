@@ -322,6 +322,10 @@ impl Engine for GpuEngine {
         self.times(plan)
     }
 
+    fn has_half(&self) -> bool {
+        self.gpu.info.f16
+    }
+
     fn memory(&self) -> u64 {
         let fixed = self.plans.iter().flat_map(|p| &p.fixed).map(wgpu::Buffer::size).sum::<u64>();
         self.shared.bytes() + fixed + self.readback.bytes()

@@ -63,6 +63,8 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(loss::softmax_cross_entropy, "softmax_row", "cross_entropy"),
     kernel!(loss::softmax_cross_entropy_grad, "softmax_row", "cross_entropy"),
     kernel!(loss::loss_finalize),
+    kernel!(loss_scale::loss_scale),
+    kernel!(loss_scale::loss_scale_update),
     kernel!(probe::fma_peak),
     kernel!(regression::regression_loss),
     kernel!(regression::regression_loss_grad),

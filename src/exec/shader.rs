@@ -6,7 +6,7 @@ mod tile;
 
 use crate::exec::registry;
 use crate::kernel::{KernelCall, WORKGROUP, Work};
-use crate::shape::LANES;
+use crate::shape::{Element, LANES};
 
 pub use tile::{Operands, Product, SUBGROUP, Tile, TileLimits, Tiling};
 
@@ -56,7 +56,7 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
 /// The text of a call. For the matrix kernels `tiling` chooses the main loop, and a tuner may have found a tile for it.
 pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> Shader {
     let kernel = registry::find(call.kernel);
-    let consts = call.consts.prelude();
+    let consts = elements(call) + &call.consts.prelude();
     match call.work {
         Work::Items(items) | Work::Groups(items) => {
             let per_group = if matches!(call.work, Work::Groups(_)) { 1 } else { WORKGROUP };
@@ -86,6 +86,17 @@ pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> S
             Shader { source: format!("{consts}{}{body}", kernel.wgsl), workgroups, finish }
         }
     }
+}
+
+/// The types of the bindings' numbers.
+fn elements<B>(call: &KernelCall<B>) -> String {
+    let half = call.elements.contains(&Element::F16);
+    let mut text = String::from(if half { "enable f16;\n" } else { "" });
+    for (i, element) in call.elements.iter().enumerate() {
+        let ty = if *element == Element::F16 { "f16" } else { "f32" };
+        text += &format!("alias T{i} = {ty};\n");
+    }
+    text
 }
 
 fn items_head(items: usize) -> String {

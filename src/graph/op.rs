@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use super::{Graph, GraphError, Value};
 use crate::kernel::{Access, Consts, KernelCall, Work};
-use crate::shape::TensorType;
+use crate::shape::{Element, TensorType};
 
 /// Where an op's first output lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,12 @@ pub trait Op: Any + Debug + Send + Sync {
         &[]
     }
 
+    /// Can this input or output be of 16-bit numbers, whatever the others are?
+    fn takes_half(&self, operand: Operand) -> bool {
+        let _ = operand;
+        false
+    }
+
     /// Where the first output lives.
     fn storage(&self) -> Storage {
         Storage::Own
@@ -106,7 +112,13 @@ impl Lowering<'_> {
         work: Work,
         flops: usize,
     ) {
-        let bindings = bindings.into_iter().collect();
-        self.calls.push(KernelCall { kernel, consts, bindings, work, flops: flops as u64 });
+        let bindings: Vec<_> = bindings.into_iter().collect();
+        let element = |&(operand, _): &(Operand, Access)| match operand {
+            Operand::Input(i) => self.inputs[i].element,
+            Operand::Output(i) => self.outputs[i].element,
+            Operand::Scratch(_) => Element::F32,
+        };
+        let elements = bindings.iter().map(element).collect();
+        self.calls.push(KernelCall { kernel, consts, bindings, elements, work, flops: flops as u64 });
     }
 }

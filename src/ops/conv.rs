@@ -214,6 +214,10 @@ impl Op for Conv2d {
         Ok(grads)
     }
 
+    fn takes_half(&self, operand: Operand) -> bool {
+        self.0.groups == 1 && matches!(operand, Operand::Input(0) | Operand::Output(0))
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let geo = Geometry::new(self.0, l.inputs[0], l.inputs[1]).expect("checked when the node was added");
         let has_bias = l.inputs.len() > 2;
@@ -270,6 +274,10 @@ impl Op for Conv2dInputGrad {
             grads.push(Some(channel_sums(g, up)?));
         }
         Ok(grads)
+    }
+
+    fn takes_half(&self, operand: Operand) -> bool {
+        self.spec.groups == 1 && matches!(operand, Operand::Input(0) | Operand::Output(0))
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
@@ -341,6 +349,10 @@ impl Op for Conv2dWeightGrad {
         let dx = g.add1(Conv2dInputGrad { spec: self.spec, x: g.ty(x).clone(), transposed: false }, &[dy, up])?;
         let d_dy = g.add1(Conv2d(self.spec), &[x, up])?;
         Ok(all_some([dx, d_dy]))
+    }
+
+    fn takes_half(&self, operand: Operand) -> bool {
+        self.spec.groups == 1 && matches!(operand, Operand::Input(_))
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

@@ -50,6 +50,10 @@ impl Op for Dropout {
         Ok(vec![Some(g.add1(*self, &[first(upstream)?, node.inputs[1]])?), None])
     }
 
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(0) | Operand::Output(0))
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let x = l.inputs[0];
         let consts = row_consts(x).f("P", f64::from(self.p)).u("STREAM", self.stream as usize);

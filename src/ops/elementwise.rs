@@ -133,6 +133,10 @@ impl Op for Unary {
         Ok(vec![Some(dx)])
     }
 
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(_) | Operand::Output(_))
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let (code, alpha) = self.0.code();
         let consts = row_consts(l.inputs[0]).u("OP", code).f("ALPHA", alpha);
@@ -152,6 +156,10 @@ impl Op for UnaryGrad {
         if dy == at { Ok(vec![dy.clone()]) } else { Err("both inputs must have the same shape".into()) }
     }
 
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(_) | Operand::Output(_))
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let (code, alpha) = self.0.code();
         let consts = row_consts(l.inputs[0]).u("OP", code).f("ALPHA", alpha);
@@ -165,7 +173,7 @@ impl Op for UnaryGrad {
 impl Binary {
     /// Is the second input a vector over the channels of the first?
     fn broadcast(a: &TensorType, b: &TensorType) -> bool {
-        a != b
+        a.shape != b.shape
     }
 }
 
@@ -198,6 +206,10 @@ impl Op for Binary {
         };
         let db = if Self::broadcast(g.ty(a), g.ty(b)) { channel_sums(g, db)? } else { db };
         Ok(all_some([da, db]))
+    }
+
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(_) | Operand::Output(_))
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

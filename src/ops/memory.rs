@@ -150,6 +150,10 @@ impl Op for Reshape {
         if same { Storage::Alias(0) } else { Storage::Own }
     }
 
+    fn takes_half(&self, _: Operand) -> bool {
+        matches!(self.storage(), Storage::Alias(_))
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         if self.storage() == Storage::Own {
             let row = |t: &TensorType| (t.shape.channels(), t.stride());

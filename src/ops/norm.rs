@@ -183,6 +183,10 @@ impl Op for Norm {
         if matches!(self.kind, NormKind::BatchTraining(_)) { &[3, 4] } else { &[] }
     }
 
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(0) | Operand::Output(0)) || operand == Operand::Input(self.residual_index())
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let x = l.inputs[0];
         let geo = self.geometry(x);
@@ -240,6 +244,10 @@ impl Op for NormGrad {
             outputs.push(x.clone());
         }
         Ok(outputs)
+    }
+
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(0 | 1 | 5) | Operand::Output(0 | 3))
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

@@ -66,7 +66,8 @@ pub struct Adam {
     clip: bool,
 }
 
-/// Global-norm clipping: from the flat gradients, `[4]` = norm, factor `min(1, max_norm / (norm + 1e-6))`.
+/// Global-norm clipping: from the flat gradients, `[4]` = norm, factor `min(1, max_norm / (norm + 1e-6))`. Where the loss
+/// was scaled its scale is a second input: the norm is that of the gradients without it, and the factor takes it off.
 #[derive(Clone, Copy, Debug)]
 pub struct ClipScale {
     /// Largest norm that passes unchanged.
@@ -86,12 +87,13 @@ pub fn hyper_values(lr: f64, betas: [f64; 2], t: u64) -> [f32; HYPER_LEN] {
     values
 }
 
-/// Appends the factor that brings the norm of all gradients to at most `max_norm`.
+/// Appends the factor that brings the norm of all gradients to at most `max_norm`; `scale` is what the loss was scaled by.
 ///
 /// # Errors
 /// Never for a flat buffer.
-pub fn clip_scale(g: &mut Graph, grads: Value, max_norm: f32) -> Result<Value, GraphError> {
-    g.add1(ClipScale { max_norm }, &[grads])
+pub fn clip_scale(g: &mut Graph, grads: Value, scale: Option<Value>, max_norm: f32) -> Result<Value, GraphError> {
+    let inputs: Vec<Value> = std::iter::once(grads).chain(scale).collect();
+    g.add1(ClipScale { max_norm }, &inputs)
 }
 
 /// A state as long as all parameters.
@@ -228,7 +230,10 @@ impl Op for ClipScale {
         let bindings = [(Operand::Input(0), Access::Read), (partials, Access::Write)];
         l.call("sum_squares", consts, bindings, Work::Items(parts), 8 * len4);
         super::reduce::sum_partials(l, partials, 1, parts, total);
-        let consts = Consts::new().f("MAX_NORM", f64::from(self.max_norm));
-        l.call("clip_scale", consts, [(total, Access::Read), (Operand::Output(0), Access::Write)], Work::Items(1), 4);
+        let scaled = l.inputs.len() > 1;
+        let consts = Consts::new().f("MAX_NORM", f64::from(self.max_norm)).b("SCALED", scaled);
+        let scale = if scaled { Operand::Input(1) } else { total };
+        let bindings = [(total, Access::Read), (scale, Access::Read), (Operand::Output(0), Access::Write)];
+        l.call("clip_scale", consts, bindings, Work::Items(1), 4);
     }
 }

@@ -94,6 +94,11 @@ fn taps(window: &Window) -> usize {
     window.kernel_size.iter().product()
 }
 
+/// f16 holds whole numbers up to 2048 exactly.
+fn index_fits(window: &Window) -> bool {
+    taps(window) <= 2048
+}
+
 impl Op for MaxPool {
     fn name(&self) -> &'static str {
         "max_pool"
@@ -116,6 +121,11 @@ impl Op for MaxPool {
         Ok(vec![Some(g.add1(op, &[first(upstream)?, node.outputs[1]])?)])
     }
 
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(0) | Operand::Output(0))
+            || operand == Operand::Output(1) && index_fits(&self.0)
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let y = l.outputs[0];
         let bindings = [
@@ -135,6 +145,10 @@ impl Op for MaxPoolGrad {
 
     fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         Ok(vec![self.x.clone()])
+    }
+
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(0) | Operand::Output(0)) || index_fits(&self.window)
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
@@ -166,6 +180,10 @@ impl Op for AvgPool {
         Ok(vec![Some(g.add1(op, &[first(upstream)?])?)])
     }
 
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(0) | Operand::Output(0))
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let y = l.outputs[0];
         let consts = consts(&self.window, l.inputs[0], y).b("COUNT_INCLUDE_PAD", self.count_include_pad);
@@ -181,6 +199,10 @@ impl Op for AvgPoolGrad {
 
     fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         Ok(vec![self.x.clone()])
+    }
+
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(0) | Operand::Output(0))
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

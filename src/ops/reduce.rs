@@ -44,6 +44,10 @@ impl Op for ChannelSums {
         Ok(vec![TensorType::channels([x.shape.channels()])])
     }
 
+    fn takes_half(&self, operand: Operand) -> bool {
+        operand == Operand::Input(0)
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let x = l.inputs[0];
         let (rows, c4) = (x.len() / x.stride(), x.stride() / 4);

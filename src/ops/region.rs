@@ -80,6 +80,10 @@ impl Op for CropPad {
         Ok(vec![Some(g.add1(back, &[first(upstream)?])?)])
     }
 
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(0) | Operand::Output(0))
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let consts = self.consts(l.inputs[0], l.outputs[0]);
         let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
@@ -116,6 +120,10 @@ impl Op for Concat {
         let da = crop_pad(g, dy, [0; 3], [h, w, ca])?;
         let db = crop_pad(g, dy, [0, 0, ca as i64], [h, w, cb])?;
         Ok(all_some([da, db]))
+    }
+
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(_) | Operand::Output(_))
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

@@ -128,6 +128,10 @@ impl Op for Resize {
         Ok(vec![Some(g.add1(ResizeGrad { resize: *self, input: [h, w] }, &[first(upstream)?])?)])
     }
 
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(0) | Operand::Output(0))
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let (x, y) = (l.inputs[0], l.outputs[0]);
         let consts = self.consts([x.shape.0[1], x.shape.0[2]], x);
@@ -145,6 +149,10 @@ impl Op for ResizeGrad {
         let [dy] = expect_inputs(inputs)?;
         let [n, _, _, c] = dy.shape.nhwc().ok_or("dy must have the axes [N,H,W,C]")?;
         Ok(vec![TensorType::channels([n, self.input[0], self.input[1], c])])
+    }
+
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(0) | Operand::Output(0))
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

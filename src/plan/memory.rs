@@ -22,19 +22,19 @@ pub enum Buffer {
     State(Group),
 }
 
-/// A range of a buffer, in floats.
+/// A range of a buffer, in words of 32 bits: one float, or two of 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slice {
     /// Buffer.
     pub buffer: Buffer,
-    /// First float.
+    /// First word.
     pub offset: usize,
-    /// Number of floats.
+    /// Number of words.
     pub len: usize,
 }
 
 impl Slice {
-    /// Do two slices share a float?
+    /// Do two slices share a word?
     pub fn overlaps(&self, other: &Slice) -> bool {
         self.buffer == other.buffer && self.offset < other.offset + other.len && other.offset < self.offset + self.len
     }
@@ -152,7 +152,7 @@ impl Memory {
         roots.sort();
         roots.dedup();
         for v in roots {
-            let len = graph.ty(v).len();
+            let len = graph.ty(v).words();
             let slice = match graph.source(v) {
                 Source::State(id) => {
                     let group = graph.states().spec(*id).group;
@@ -210,7 +210,7 @@ impl Memory {
     fn pool_root(&self, graph: &Graph, v: Value) -> (Root, usize) {
         let root = self.place[&v].0;
         match root {
-            Root::Value(owner) => (root, graph.ty(owner).len()),
+            Root::Value(owner) => (root, graph.ty(owner).words()),
             Root::Scratch(..) => (root, 0),
         }
     }
@@ -224,7 +224,7 @@ impl Memory {
     pub fn of(&self, graph: &Graph, v: Value) -> Slice {
         let (root, offset) = self.place[&v];
         let base = self.root[&root];
-        Slice { buffer: base.buffer, offset: base.offset + offset, len: graph.ty(v).len() }
+        Slice { buffer: base.buffer, offset: base.offset + offset, len: graph.ty(v).words() }
     }
 
     /// Where an operand of node `n`, the `at`-th of the plan, lies.

@@ -4,14 +4,15 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use super::TrainError;
-use super::step::{Optimizer, append_update, port};
+use super::step::{Optimizer, Phase, Update, append_training, port};
 use crate::data::random;
 use crate::exec::{self, Session};
 use crate::fuse::{FuseOptions, fuse};
-use crate::graph::{Graph, GraphError, StateTable};
+use crate::graph::{Graph, GraphError, Group, StateTable};
 use crate::nn::{Decoder, Mode, Network, Stem, UNet};
 use crate::ops::{self, AdamOptions};
 use crate::plan::PlanOptions;
+use crate::precision::{self, Precision};
 use crate::shape::TensorType;
 
 /// A training step: `MODEL:NxHxW`, with `:classes=…`, and `:base=…:depth=…` for unet.
@@ -78,11 +79,11 @@ impl FromStr for StepSpec {
 }
 
 impl StepSpec {
-    /// The graph of a step with cross entropy and Adam.
+    /// The graph of a step with cross entropy.
     ///
     /// # Errors
     /// When the network does not fit the images.
-    pub fn graph(&self) -> Result<Graph, GraphError> {
+    pub fn graph(&self, update: &Update) -> Result<Graph, GraphError> {
         let [n, h, w] = self.size;
         let mut g = Graph::with_states(StateTable::default());
         let images = g.input(port::IMAGES, TensorType::channels([n, h, w, 3]));
@@ -92,8 +93,11 @@ impl StepSpec {
         let [loss, totals] = ops::softmax_cross_entropy(&mut g, logits, labels, None, Default::default())?;
         g.output(port::LOSS, loss);
         g.output(port::TOTALS, totals);
-        append_update(&mut g, loss, Optimizer::Adam(AdamOptions::default()), None)?;
+        append_training(&mut g, [loss, totals], update, Phase::Update)?;
         fuse(&mut g, FuseOptions::default());
+        if update.precision == Precision::F16 {
+            precision::halve(&mut g);
+        }
         Ok(g)
     }
 }
@@ -116,7 +120,7 @@ pub struct KernelTime {
 }
 
 /// A step on a device, ready to run.
-struct Ready {
+pub(super) struct Ready {
     session: Session<exec::AnyEngine>,
     plan: exec::PlanId,
     images: Vec<f32>,
@@ -127,8 +131,9 @@ struct Ready {
 type Times = [f64; 3];
 
 impl Ready {
-    fn new(spec: &StepSpec, device: &str) -> Result<Self, TrainError> {
-        let graph = spec.graph()?;
+    /// Prepares a step on a device.
+    pub fn new(spec: &StepSpec, device: &str, update: &Update) -> Result<Self, TrainError> {
+        let graph = spec.graph(update)?;
         let mut session = Session::new(exec::open(device)?, &graph, 1)?;
         let plan = session.load(&graph, PlanOptions::default())?;
         let [n, h, w] = spec.size;
@@ -138,12 +143,25 @@ impl Ready {
         Ok(Ready { session, plan, images, labels })
     }
 
+    /// What one step of rate 1 changes all parameters by.
+    pub fn parameter_changes(mut self) -> Result<Vec<f32>, TrainError> {
+        let before = self.session.read_group(Group::Parameters)?;
+        self.write(1.0, 0)?;
+        self.session.run_now(self.plan)?;
+        let after = self.session.read_group(Group::Parameters)?;
+        Ok(after.iter().zip(before).map(|(after, before)| after - before).collect())
+    }
+
+    fn write(&mut self, lr: f64, step: usize) -> Result<(), TrainError> {
+        self.session.write(self.plan, port::IMAGES, &self.images)?;
+        self.session.write(self.plan, port::LABELS, &self.labels)?;
+        Ok(self.session.write(self.plan, port::HYPER, &ops::hyper_values(lr, [0.9, 0.999], step as u64 + 1))?)
+    }
+
     /// One step, to its end.
     fn step(&mut self, step: usize) -> Result<Times, TrainError> {
         let start = Instant::now();
-        self.session.write(self.plan, port::IMAGES, &self.images)?;
-        self.session.write(self.plan, port::LABELS, &self.labels)?;
-        self.session.write(self.plan, port::HYPER, &ops::hyper_values(1e-4, [0.9, 0.999], step as u64 + 1))?;
+        self.write(1e-4, step)?;
         let written = start.elapsed();
         let ticket = self.session.run(self.plan)?;
         let submitted = start.elapsed() - written;
@@ -157,8 +175,13 @@ impl Ready {
 ///
 /// # Errors
 /// When the network does not fit or the device fails.
-pub fn time_kernels(spec: &StepSpec, device: &str, steps: usize) -> Result<Option<Vec<KernelTime>>, TrainError> {
-    let mut ready = Ready::new(spec, device)?;
+pub fn time_kernels(
+    spec: &StepSpec,
+    device: &str,
+    precision: Precision,
+    steps: usize,
+) -> Result<Option<Vec<KernelTime>>, TrainError> {
+    let mut ready = Ready::new(spec, device, &adam(precision))?;
     ready.step(0)?;
     let calls = ready.session.plan(ready.plan).calls.clone();
     let mut seconds = vec![0.0; calls.len()];
@@ -184,12 +207,22 @@ pub fn time_kernels(spec: &StepSpec, device: &str, steps: usize) -> Result<Optio
     Ok(Some(kernels))
 }
 
+/// What the timed steps do with the gradients.
+fn adam(precision: Precision) -> Update {
+    Update { precision, ..Update::plain(Optimizer::Adam(AdamOptions::default()), None) }
+}
+
 /// Runs `warmup` and then `steps` steps, each to its end.
 ///
 /// # Errors
-/// When the network does not fit or the device fails.
-pub fn time_step(spec: &StepSpec, device: &str, warmup: usize, steps: usize) -> Result<StepTiming, TrainError> {
-    let mut ready = Ready::new(spec, device)?;
+/// When the network does not fit, the device fails or cannot compute in that precision.
+pub fn time_step(
+    spec: &StepSpec,
+    device: &str,
+    precision: Precision,
+    [warmup, steps]: [usize; 2],
+) -> Result<StepTiming, TrainError> {
+    let mut ready = Ready::new(spec, device, &adam(precision))?;
     let mut times = Vec::with_capacity(steps);
     for step in 0..warmup + steps.max(1) {
         let time = ready.step(step)?;

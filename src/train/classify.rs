@@ -278,8 +278,7 @@ pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer<
     };
     let step = config.step_options();
     let task = Classification { card, training: Some((step.loss, settings.update())), val: Some(val.clone()) };
-    let first = (settings.batch_size.min(train.len()), settings.seed);
-    let mut model = Model::for_training(&task, launch.engine, first, &settings.freeze)?;
+    let mut model = Model::for_training(&task, launch.engine, settings.batch_size.min(train.len()), settings)?;
     if let Some((file, path)) = &init {
         torchvision::restore(&mut model.session, file, path)?;
     }
@@ -303,6 +302,7 @@ pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer<
         format!("run:    {}", trainer.run().path().display()),
     ];
     lines.extend(train.bad().iter().chain(val.bad()).map(|bad| format!("skipped {bad}")));
+    lines.extend(launch.precision);
     observer.begins(&lines);
     Ok(trainer)
 }

@@ -252,8 +252,7 @@ pub fn open(config: &ColorizeConfig, observer: &dyn Observer) -> Result<Trainer<
     };
     let training = Some((config.loss.regression(), settings.update()));
     let task = Colorization { card, space: config.color_space, training, val: Some(val.clone()) };
-    let first = (settings.batch_size.min(train.len()), settings.seed);
-    let mut model = Model::for_training(&task, launch.engine, first, &settings.freeze)?;
+    let mut model = Model::for_training(&task, launch.engine, settings.batch_size.min(train.len()), settings)?;
     let init = config.init.as_deref().filter(|_| launch.resumed.is_none());
     let started = init.map(|path| start_from(&mut model, path)).transpose()?;
     let source = |part: &Arc<PreparedImages>, how| {
@@ -274,6 +273,7 @@ pub fn open(config: &ColorizeConfig, observer: &dyn Observer) -> Result<Trainer<
         lines.push(format!("note:   {} training images have no colour", train.grey().len()));
     }
     lines.extend(train.bad().iter().chain(val.bad()).map(|bad| format!("skipped {bad}")));
+    lines.extend(launch.precision);
     observer.begins(&lines);
     Ok(trainer)
 }

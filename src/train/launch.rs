@@ -3,6 +3,7 @@
 
 use super::TrainError;
 use super::config::TrainSettings;
+use super::half;
 use super::resume::{self, Progress};
 use super::run_dir::RunDir;
 use crate::exec::{self, AnyEngine};
@@ -18,6 +19,8 @@ pub(super) struct Launch {
     pub resumed: Option<(Progress, TensorFile)>,
     /// The settings as the run's `config.toml`.
     pub toml: String,
+    /// A line for people about the precision, where there is something to say.
+    pub precision: Option<String>,
 }
 
 impl Launch {
@@ -34,7 +37,9 @@ impl Launch {
             }
         };
         let engine = exec::open(&settings.device)?;
-        Ok(Launch { settings, engine, resumed, toml })
+        let (precision, line) = half::choose(settings.precision, &settings.device, engine.as_ref());
+        let settings = TrainSettings { precision, ..settings };
+        Ok(Launch { settings, engine, resumed, toml, precision: line })
     }
 
     /// Makes the run's folder, or opens that of the run that goes on.

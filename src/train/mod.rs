@@ -11,6 +11,7 @@ mod diagnose;
 mod error;
 pub mod evaluation;
 pub mod facts;
+pub mod half;
 pub mod history;
 pub mod image_metrics;
 mod launch;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::TrainError;
 use super::card::ModelCard;
+use super::config::TrainSettings;
 use super::run_dir::RunDir;
 use super::step::{Phase, port};
 use super::task::Task;
@@ -15,6 +16,7 @@ use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::ops::AVERAGE;
 use crate::plan::PlanOptions;
+use crate::precision::{self, Precision};
 
 /// A network with its states on an engine.
 pub struct Model {
@@ -22,6 +24,8 @@ pub struct Model {
     pub session: Session<AnyEngine>,
     plans: Vec<((usize, Phase), PlanId)>,
     evaluation: Option<(usize, PlanId)>,
+    /// Of training; evaluation is in 32 bits.
+    precision: Precision,
 }
 
 /// A checkpoint with the description in it.
@@ -92,19 +96,20 @@ fn check_frozen(states: &StateTable, freeze: &[String]) -> Result<(), TrainError
 }
 
 impl Model {
-    /// A model for training with start values for `seed`, a batch at a time; what `freeze` names is not trained.
+    /// A model for training with start values for the settings' seed, `batch` images at a time.
     ///
     /// # Errors
     /// When the images are too small for the network, memory runs out, or `freeze` names nothing or everything.
     pub fn for_training(
         task: &impl Task,
         engine: Box<AnyEngine>,
-        (batch, seed): (usize, u64),
-        freeze: &[String],
+        batch: usize,
+        settings: &TrainSettings,
     ) -> Result<Self, TrainError> {
-        let graph = task.training_graph(StateTable::freezing(freeze), batch, Phase::Update)?;
-        check_frozen(graph.states(), freeze)?;
-        Ok(Model { session: Session::new(engine, &graph, seed)?, plans: vec![], evaluation: None })
+        let graph = task.training_graph(StateTable::freezing(&settings.freeze), batch, Phase::Update)?;
+        check_frozen(graph.states(), &settings.freeze)?;
+        let session = Session::new(engine, &graph, settings.seed)?;
+        Ok(Model { session, plans: vec![], evaluation: None, precision: settings.precision })
     }
 
     /// A trained model from its checkpoint.
@@ -113,7 +118,8 @@ impl Model {
     /// When the checkpoint does not fit its own description or memory runs out.
     pub fn trained(task: &impl Task, engine: Box<AnyEngine>, from: &Checkpoint) -> Result<Self, TrainError> {
         let graph = task.evaluation_graph(StateTable::default(), 1)?;
-        let mut model = Model { session: Session::new(engine, &graph, 0)?, plans: vec![], evaluation: None };
+        let session = Session::new(engine, &graph, 0)?;
+        let mut model = Model { session, plans: vec![], evaluation: None, precision: Precision::F32 };
         torchvision::restore(&mut model.session, &from.file, &from.path)?;
         Ok(model)
     }
@@ -131,7 +137,11 @@ impl Model {
         if let Some((_, id)) = self.plans.iter().find(|(known, _)| *known == key && options.reuse) {
             return Ok(*id);
         }
-        let graph = task.training_graph(self.session.states().clone(), key.0, key.1)?;
+        let mut graph = task.training_graph(self.session.states().clone(), key.0, key.1)?;
+        // Without reuse every value is there to be read, in 32 bits.
+        if self.precision == Precision::F16 && options.reuse {
+            precision::halve(&mut graph);
+        }
         let id = self.session.load(&graph, options)?;
         if options.reuse {
             self.plans.push((key, id));

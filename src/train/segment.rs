@@ -314,8 +314,7 @@ pub fn open(config: &SegmentConfig, observer: &dyn Observer) -> Result<Trainer<S
     let class_weights = (config.class_weights != Default::default()).then_some(weights);
     let training = Training { loss: config.loss, class_weights, update: settings.update() };
     let task = Segmentation { card, training: Some(training), val: Some(val.clone()) };
-    let first = (settings.batch_size.min(train.len()), settings.seed);
-    let mut model = Model::for_training(&task, launch.engine, first, &settings.freeze)?;
+    let mut model = Model::for_training(&task, launch.engine, settings.batch_size.min(train.len()), settings)?;
     let init = config.init.as_deref().filter(|_| launch.resumed.is_none());
     let started = init.map(|path| start_from(&mut model, path)).transpose()?;
     let table = task.card.normalization;
@@ -335,6 +334,7 @@ pub fn open(config: &SegmentConfig, observer: &dyn Observer) -> Result<Trainer<S
     lines.extend(started);
     let left_out = splits.left_out.iter().chain(train.bad()).chain(val.bad());
     lines.extend(left_out.map(|bad| format!("skipped {bad}")));
+    lines.extend(launch.precision);
     observer.begins(&lines);
     Ok(trainer)
 }

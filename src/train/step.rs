@@ -4,6 +4,7 @@ use crate::autodiff;
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, Group, StateTable, Value};
 use crate::ops::{self, AdamOptions, CrossEntropyOptions, HYPER_LEN, SgdOptions};
+use crate::precision::Precision;
 use crate::shape::TensorType;
 
 /// How parameters are updated.
@@ -38,6 +39,15 @@ pub struct Update {
     pub average: bool,
     /// Give the norms of gradients and parameters.
     pub norms: bool,
+    /// Width of activations and their gradients; with 16 bits the loss is scaled.
+    pub precision: Precision,
+}
+
+impl Update {
+    /// The rule alone, in 32 bits.
+    pub fn plain(optimizer: Optimizer, clip: Option<f32>) -> Update {
+        Update { optimizer, clip, accumulate: false, average: false, norms: false, precision: Precision::F32 }
+    }
 }
 
 /// What a training graph does with the gradients.
@@ -85,8 +95,7 @@ pub const IGNORED: i32 = -1;
 /// # Errors
 /// When a parameter does not reach the loss, or an op on the way has no gradient.
 pub fn append_update(g: &mut Graph, loss: Value, optimizer: Optimizer, clip: Option<f32>) -> Result<(), GraphError> {
-    let update = Update { optimizer, clip, accumulate: false, average: false, norms: false };
-    append_training(g, [loss, loss], &update, Phase::Update)
+    append_training(g, [loss, loss], &Update::plain(optimizer, clip), Phase::Update)
 }
 
 /// As [`append_update`], with all that an update can be; the second value are the totals of the loss.
@@ -100,7 +109,11 @@ pub fn append_training(
     phase: Phase,
 ) -> Result<(), GraphError> {
     let parameters = g.parameters();
-    let grads = autodiff::gradients(g, loss, &parameters)?;
+    let scale = (update.precision == Precision::F16).then(|| ops::loss_scale(g)).transpose()?;
+    let grads = match scale {
+        Some(scale) => autodiff::gradients_from(g, &[(loss, scale)], &parameters)?,
+        None => autodiff::gradients(g, loss, &parameters)?,
+    };
     let mut packed = ops::pack_parameters(g, &grads)?;
     let hyper = g.input(port::HYPER, TensorType::channels([HYPER_LEN]));
     if update.accumulate {
@@ -111,15 +124,21 @@ pub fn append_training(
     }
     if update.norms {
         let weights = g.group(Group::Parameters);
-        for (name, flat) in [(port::GRADIENT_NORM, packed), (port::WEIGHT_NORM, weights)] {
-            let norm = ops::clip_scale(g, flat, f32::MAX)?;
+        for (name, flat, scale) in [(port::GRADIENT_NORM, packed, scale), (port::WEIGHT_NORM, weights, None)] {
+            let norm = ops::clip_scale(g, flat, scale, f32::MAX)?;
             g.output(name, norm);
         }
     }
-    let factor = update.clip.map(|max_norm| ops::clip_scale(g, packed, max_norm)).transpose()?;
+    let max_norm = update.clip.or(scale.map(|_| f32::MAX));
+    let factor = max_norm.map(|max_norm| ops::clip_scale(g, packed, scale, max_norm)).transpose()?;
+    // Scaled gradients can overflow where the loss does not; their norm tells, and a loss that is not finite shows in it.
+    let guard = if scale.is_some() { factor.unwrap_or(loss) } else { loss };
     match update.optimizer {
-        Optimizer::Sgd(options) => ops::sgd_step(g, packed, hyper, factor, loss, options)?,
-        Optimizer::Adam(options) => ops::adam_step(g, packed, hyper, factor, loss, options)?,
+        Optimizer::Sgd(options) => ops::sgd_step(g, packed, hyper, factor, guard, options)?,
+        Optimizer::Adam(options) => ops::adam_step(g, packed, hyper, factor, guard, options)?,
+    }
+    if let (Some(_), Some(norm)) = (scale, factor) {
+        ops::update_loss_scale(g, norm)?;
     }
     if update.average { ops::moving_average(g, hyper) } else { Ok(()) }
 }

@@ -8,6 +8,7 @@ use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
 use shadegrad::ops;
 use shadegrad::plan::{Plan, PlanOptions};
+use shadegrad::precision::halve;
 use shadegrad::shape::TensorType;
 
 /// Tensors by name, in logical order.
@@ -32,6 +33,14 @@ impl Case {
         let mut case = self.clone();
         case.name += " (fused)";
         fuse(&mut case.graph, FuseOptions::default());
+        case
+    }
+
+    /// The same with 16 bits for what can have them.
+    pub fn halved(&self) -> Case {
+        let mut case = self.clone();
+        case.name += " (f16)";
+        halve(&mut case.graph);
         case
     }
 

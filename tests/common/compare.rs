@@ -1,18 +1,20 @@
 //! How far a result may be from what it should be.
 
-use shadegrad::kernel::Work;
-use shadegrad::plan::{Plan, PlannedCall};
+use shadegrad::kernel::{KernelCall, Work};
+use shadegrad::plan::{Plan, PlannedCall, Slice};
 
 use super::Values;
 
 /// Arithmetic operations behind one element of a plan's results: the sum over its calls of those that one output of
 /// the call takes.
 pub fn operations(plan: &Plan) -> f64 {
-    let of = |work: Work, flops: u64| match work {
-        Work::Items(n) | Work::Groups(n) => flops as f64 / n.max(1) as f64,
+    let of = |call: &KernelCall<Slice>| match call.work {
+        Work::Items(n) => call.flops as f64 / n.max(1) as f64,
+        // A workgroup is as many results wide.
+        Work::Groups(n) => call.flops as f64 / (n.max(1) * call.consts.usize("VECTORS")) as f64,
         Work::Gemm { k, .. } => k as f64,
     };
-    plan.calls.iter().map(|c| of(c.call.work, c.call.flops)).sum()
+    plan.calls.iter().map(|c| of(&c.call)).sum()
 }
 
 /// What the arithmetic of an engine promises.

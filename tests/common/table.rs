@@ -292,7 +292,7 @@ pub fn update_case(
     let flat = ops::pack_parameters(&mut b.graph, &packed)?;
     let hyper = b.graph.input("hyper", TensorType::channels([ops::HYPER_LEN]));
     let guard = b.constant("guard", TensorType::channels([1]), vec![0.5]);
-    let factor = clip.map(|max| ops::clip_scale(&mut b.graph, flat, max)).transpose()?;
+    let factor = clip.map(|max| ops::clip_scale(&mut b.graph, flat, None, max)).transpose()?;
     let betas = match update {
         Update::Sgd(o) => ops::sgd_step(&mut b.graph, flat, hyper, factor, guard, o).map(|()| [0.0; 2])?,
         Update::Adam(o) => ops::adam_step(&mut b.graph, flat, hyper, factor, guard, o).map(|()| o.betas)?,
@@ -334,6 +334,32 @@ fn averages_case() -> Result<Case, GraphError> {
     Ok(case)
 }
 
+/// Scaled gradients, in the middle step one that is not finite: it changes nothing but the scale.
+pub fn loss_scale_case() -> Result<Case, GraphError> {
+    let (mut b, ty) = (Builder::new("loss_scale", Place::Alone), TensorType::kernel([3, 3, 5, 7]));
+    b.states.insert("w".into(), normal("loss_scale/w", ty.shape.elements()));
+    b.graph.state("w", ty.clone(), Group::Parameters, Init::Constant(0.0), true)?;
+    let scale = ops::loss_scale(&mut b.graph)?;
+    let grad = b.graph.input("gradient", ty.clone());
+    let grad = ops::scale(&mut b.graph, grad, 65536.0)?;
+    let flat = ops::pack_parameters(&mut b.graph, &[grad])?;
+    let hyper = b.graph.input("hyper", TensorType::channels([ops::HYPER_LEN]));
+    let factor = ops::clip_scale(&mut b.graph, flat, Some(scale), 1e3)?;
+    ops::sgd_step(&mut b.graph, flat, hyper, Some(factor), factor, SgdOptions::default())?;
+    ops::update_loss_scale(&mut b.graph, factor)?;
+    let mut case = b.finish(&[("scale", scale, None)])?;
+    let step = |t: usize| {
+        let mut gradient = normal(&format!("loss_scale/{t}"), ty.shape.elements());
+        if t == 1 {
+            gradient[17] = f64::INFINITY;
+        }
+        let hyper = ops::hyper_values(0.1, [0.0; 2], t as u64 + 1).map(f64::from).to_vec();
+        [("gradient", gradient), ("hyper", hyper)].map(|(n, v)| (n.to_owned(), v)).into()
+    };
+    case.steps = (0..3).map(step).collect();
+    Ok(case)
+}
+
 /// Every optimizer with every flag, and the averages.
 pub fn update_cases() -> Vec<Case> {
     let sgd = SgdOptions { momentum: 0.9, nesterov: false, weight_decay: 0.05, decay_all: false };
@@ -358,5 +384,5 @@ pub fn update_cases() -> Vec<Case> {
         let gradients: Vec<Values> = (0..3).map(|t| of(name, t)).collect();
         update_case(name, &parameters, &gradients, (update, clip, 0.05)).unwrap_or_else(|e| panic!("{name}: {e}"))
     };
-    table.into_iter().map(make).chain([averages_case().expect("it fits")]).collect()
+    table.into_iter().map(make).chain([averages_case(), loss_scale_case()].map(|case| case.expect("it fits"))).collect()
 }

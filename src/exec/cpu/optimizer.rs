@@ -74,8 +74,9 @@ pub fn sum_squares<T: Real>(mut a: Args<'_, T>) {
 
 /// See `shaders/clip_scale.wgsl`.
 pub fn clip_scale<T: Real>(mut a: Args<'_, T>) {
-    let (norm, max_norm) = (a.input(0)[0].sqrt(), T::of(a.consts.float("MAX_NORM")));
-    let out = a.output(1);
+    let unscale = if a.flag("SCALED") { T::one() / a.input(1)[0] } else { T::one() };
+    let (norm, max_norm) = (a.input(0)[0].sqrt() * unscale, T::of(a.consts.float("MAX_NORM")));
+    let out = a.output(2);
     out.fill(T::zero());
-    (out[0], out[1]) = (norm, T::one().min(max_norm / (norm + T::of(1e-6))));
+    (out[0], out[1]) = (norm, T::one().min(max_norm / (norm + T::of(1e-6))) * unscale);
 }

@@ -23,6 +23,7 @@ use super::schedule::ScheduleOptions;
 use super::step::{self, Update};
 use crate::interop::files::{FileError, read_text};
 use crate::ops::{AdamOptions, SgdOptions};
+use crate::precision::Precision;
 
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -172,6 +173,7 @@ pub struct TrainSettings {
     pub skip_bad: bool,
     pub tensorboard: bool,
     pub loader_threads: usize,
+    pub precision: Precision,
 }
 
 impl TrainSettings {
@@ -204,6 +206,7 @@ impl TrainSettings {
             accumulate: self.accumulate > 1,
             average: self.ema > 0.0,
             norms: self.log_norms,
+            precision: self.precision,
         }
     }
 

@@ -152,6 +152,9 @@ macro_rules! task_settings {
                 seed: u64 = 0,
                 /// Where to compute: auto, gpu, cpu, an adapter's name or its index [default: auto]
                 device: String = "auto".to_owned(),
+                /// Width of activations and their gradients: f16 on GPUs that have it, with scaled losses and 32-bit
+                /// weights and sums [default: f32]
+                precision: crate::precision::Precision = crate::precision::Precision::F32,
                 /// Draw the training images in a new order each epoch [default: true]
                 #[arg(num_args = 0..=1, default_missing_value = "true")]
                 shuffle: bool = true,
@@ -268,6 +271,7 @@ macro_rules! task_settings {
                     skip_bad: self.skip_bad,
                     tensorboard: self.tensorboard,
                     loader_threads: self.loader_threads,
+                    precision: self.precision,
                 }
             }
 

@@ -1,0 +1,53 @@
+//! Whether a device can train in 16 bits: it must have them, and a small step must come out as it does in 32 bits.
+
+use super::TrainError;
+use super::bench::{Ready, StepSpec};
+use super::step::{Optimizer, Update};
+use crate::exec::AnyEngine;
+use crate::ops::SgdOptions;
+use crate::precision::Precision;
+
+/// A step with every kernel of the three tasks' networks that matters, in channels that matrix units can take.
+pub const STEP: &str = "unet:2x16x16:base=32:depth=1";
+/// Largest difference of the gradients, by their norms. 16 bits leave 4 % (llvmpipe): rounding the weights of the step in
+/// 32 bits to 11 leaves 3 %, since ReLUs open and close; a broken kernel leaves about 100 %.
+const TOLERANCE: f64 = 0.15;
+
+/// The precision that a run gets, and a line for people where it is not the usual one.
+pub(super) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Precision, Option<String>) {
+    if asked == Precision::F32 {
+        return (asked, None);
+    }
+    let fallback = |reason: String| (Precision::F32, Some(format!("precision: f32, since {reason}")));
+    if !engine.has_half() {
+        return fallback(format!("{} has no 16-bit floats", engine.name()));
+    }
+    match difference(device) {
+        Ok(error) if error < TOLERANCE => {
+            (asked, Some("precision: f16 for activations and their gradients, f32 for all else".into()))
+        }
+        Ok(error) => fallback(format!("16-bit gradients came out {:.1} % off in a test of {device}", 100.0 * error)),
+        Err(error) => fallback(format!("a test of 16 bits on {device} failed: {error}")),
+    }
+}
+
+/// How far the gradients of a small step in 16 bits are from those in 32, relative to their norm.
+///
+/// # Errors
+/// When the device refuses the step.
+pub fn difference(device: &str) -> Result<f64, TrainError> {
+    let spec: StepSpec = STEP.parse().expect("a step as users write it");
+    let gradients = |precision| -> Result<Vec<f32>, TrainError> {
+        let optimizer = Optimizer::Sgd(SgdOptions { momentum: 0.0, ..SgdOptions::default() });
+        Ready::new(&spec, device, &Update { precision, ..Update::plain(optimizer, None) })?.parameter_changes()
+    };
+    Ok(distance(&gradients(Precision::F32)?, &gradients(Precision::F16)?))
+}
+
+/// Norm of the difference of two vectors, relative to that of the first.
+pub fn distance(exact: &[f32], other: &[f32]) -> f64 {
+    let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+    let error = norm(&mut exact.iter().zip(other).map(|(a, b)| a - b)) / norm(&mut exact.iter().copied());
+    // Nothing that is not a number may pass for small.
+    if error.is_finite() { error } else { f64::INFINITY }
+}
