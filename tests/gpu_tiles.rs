@@ -11,11 +11,11 @@ use common::compare::{Accuracy, Failures, allowed};
 use common::table::OpCase;
 use common::{gpu, run_on, twin};
 use shadegrad::exec::gpu::EngineOptions;
-use shadegrad::exec::shader::{Shader, Tile, TileLimits, Tiling, candidates, shader};
+use shadegrad::exec::shader::{Matrix, Shader, Tile, TileLimits, Tiling, candidates, shader};
 use shadegrad::kernel::KernelCall;
 use shadegrad::ops::{self, ConvSpec};
 use shadegrad::plan::Slice;
-use shadegrad::shape::{TensorType, Window};
+use shadegrad::shape::{Element, TensorType, Window};
 
 /// A convolution with its gradients, of sizes that are no multiples of any tile's but larger than half of each; and one
 /// of a small map, with sums long enough to be split among workgroups, in groups, with unlike phases and a bias.
@@ -121,5 +121,124 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
     }
     check("tuned anew", tuned(shader, 1), &mut failures);
     assert!(std::fs::read(&record).expect("it can be read").len() > 16, "written anew");
+    failures.none();
+}
+
+/// A kernel for matrix units with their functions written out, as SPV_KHR_cooperative_matrix defines them: what ends in T
+/// lies row by row in memory, the other column by column. Each of a subgroup's 8 invocations has a row of the sums; an
+/// operand is where it lies.
+fn emulated(source: &str) -> String {
+    const FUNCTIONS: &str = "
+var<private> own_row: u32;
+struct Operand { by_rows: bool, at: u32, stride: u32 }
+struct SumRow { low: vec4<f32>, high: vec4<f32> }
+
+fn b_at(at: u32) -> vec4<f32> {
+    return vec4<f32>(f32(tile_b[at]), f32(tile_b[at + 1u]), f32(tile_b[at + 2u]), f32(tile_b[at + 3u]));
+}
+fn multiply_add(a: Operand, b: Operand, c: SumRow) -> SumRow {
+    var sum = c;
+    for (var k = 0u; k < 8u; k++) {
+        let left = f32(tile_a[a.at + select(k * a.stride + own_row, own_row * a.stride + k, a.by_rows)]);
+        sum.low += left * b_at(b.at + k * b.stride);
+        sum.high += left * b_at(b.at + k * b.stride + 4u);
+    }
+    return sum;
+}
+fn store_c(c: SumRow, at: u32, stride: u32) {
+    for (var i = 0u; i < 4u; i++) {
+        tile_c[at + own_row * stride + i] = c.low[i];
+        tile_c[at + own_row * stride + 4u + i] = c.high[i];
+    }
+}
+";
+    let builtins = "subgroup_invocation_id) lane: u32,\n    @builtin(subgroup_id) subgroup: u32,\n    @builtin(";
+    let calls = [
+        ("enable wgpu_cooperative_matrix;", ""),
+        (builtins, ""),
+        (
+            "    let tile = wid.x",
+            "    let lane = thread % 8u;\n    own_row = lane;\n    let subgroup = thread / 8u;\n    let tile = wid.x",
+        ),
+        ("coop_mat8x8<f32, C>()", "SumRow()"),
+        ("coopLoadT<coop_mat8x8<f16, A>>(&tile_a[", "Operand(true, "),
+        ("coopLoad<coop_mat8x8<f16, A>>(&tile_a[", "Operand(false, "),
+        ("coopLoadT<coop_mat8x8<f16, B>>(&tile_b[", "Operand(true, "),
+        ("coopMultiplyAdd(", "multiply_add("),
+    ];
+    let mut out = String::new();
+    for line in source.replace(calls[1].0, calls[1].1).lines() {
+        let mut text = line.to_owned();
+        if text.contains("coopLoad") {
+            text = text.replace("], ", ", ");
+        }
+        if text.contains("coopStoreT") {
+            text = text.replace("coopStoreT", "store_c").replace("&tile_c[", "").replace("], ", ", ");
+        }
+        for (from, to) in calls {
+            text = text.replace(from, to);
+        }
+        out += &text;
+        out.push('\n');
+    }
+    assert!(!out.contains("coop"), "a function of matrix units is left:\n{out}");
+    out + FUNCTIONS
+}
+
+/// Small tiles for matrix units, since Mesa takes minutes to compile many barriers: several subgroups along columns and
+/// rows, several matrices of each, several steps of the sum, sums whole and split.
+const MATRIX_TILES: [Tile; 4] = {
+    let tiling = Tiling::Cooperative(Matrix { size: 8, lanes: 8 });
+    let wide = Tile { tiling, threads: [1, 2], columns_each: 2, rows_each: 1, depth: 2, buffers: 1, splits: 1 };
+    let high = Tile { threads: [2, 1], columns_each: 1, rows_each: 2, depth: 1, ..wide };
+    [wide, high, Tile { splits: 3, ..wide }, Tile { splits: 5, ..high }]
+};
+
+/// Which of them every matrix kernel gets.
+static MATRIX_TILE: AtomicUsize = AtomicUsize::new(0);
+
+fn on_matrix_units(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) -> Shader {
+    if !call.kernel.starts_with("conv_") {
+        return shader(call, tiling, None);
+    }
+    let tile = MATRIX_TILES[MATRIX_TILE.load(Ordering::Relaxed)];
+    // An op splits the sums of weight gradients itself.
+    let tile = if call.kernel == "conv_wgrad" { Tile { splits: 1, ..tile } } else { tile };
+    let mut made = shader(call, tiling, Some(tile));
+    made.source = emulated(&made.source);
+    made
+}
+
+/// The kernels for matrix units, with these units emulated, compute what the twin does from operands rounded to f16.
+#[test]
+fn tiles_for_matrix_units_compute_the_same() {
+    let of = |name: &str, shape: [usize; 4], [i, o]: [usize; 2], window: Window| {
+        let case = OpCase::new(name, move |b| {
+            let x = b.random("x", shape);
+            let w = b.random_of("w", TensorType::kernel([3, 3, i, o]));
+            ops::conv2d(&mut b.graph, x, w, ConvSpec::from(window))
+        });
+        case.case(Place::Midst)
+    };
+    let cases = [
+        of("conv2d_of_tiles", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)),
+        of("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3, 2, 1)),
+    ];
+    let mut failures = Failures::default();
+    for case in cases {
+        let halved = case.halved();
+        let calls = halved.plan().calls;
+        let expected = twin().run(&case).expect("the twin runs");
+        // Weights are rounded too. The bound is that of ops_match_twin.
+        let stored = calls.iter().filter(|c| c.call.elements.contains(&Element::F16)).count() + 1;
+        let rounding = 4.0 * f64::exp2(-10.0) * (stored as f64).sqrt();
+        for tile in 0..MATRIX_TILES.len() {
+            MATRIX_TILE.store(tile, Ordering::Relaxed);
+            let mut engine = gpu::open_with(EngineOptions { shaders: on_matrix_units, ..options() });
+            let found = run_on(&mut engine, &halved).unwrap_or_else(|e| panic!("{tile}: {e}")).pop().expect("a step");
+            let what = format!("{}, tile {tile}", halved.name);
+            failures.all_close(&what, &found, &expected, allowed(&case.plan(), Accuracy::Wgsl) + rounding);
+        }
+    }
     failures.none();
 }

@@ -13,7 +13,7 @@ use common::table::{op_cases, update_cases};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use shadegrad::exec::registry::KERNELS;
-use shadegrad::exec::shader::{TileLimits, Tiling, candidates, shader};
+use shadegrad::exec::shader::{Matrix, TileLimits, Tiling, candidates, shader};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, StateTable};
 use shadegrad::kernel::{Access, KernelCall};
@@ -68,6 +68,13 @@ fn resnet(
     ]
 }
 
+/// Those of a device with matrix units of either size that there is: of 16 in Vulkan's drivers, of 8 in Metal's.
+const LIMITS: TileLimits = TileLimits {
+    invocations: 256,
+    bytes: 48 << 10,
+    cooperative: [Some(Matrix { size: 16, lanes: 32 }), Some(Matrix { size: 8, lanes: 32 })],
+};
+
 /// All different shader texts, with the call and graph of their first use.
 fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
     let mut variants = BTreeMap::new();
@@ -75,7 +82,7 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
             for tiling in [Tiling::Workgroup, Tiling::Register, Tiling::Subgroup] {
                 // The fixed choice, and all that the tuner may pick in its place.
-                let tiles = candidates(&planned.call, tiling, TileLimits::WEBGPU);
+                let tiles = candidates(&planned.call, tiling, LIMITS);
                 for tile in std::iter::once(None).chain(tiles.into_iter().skip(1).map(Some)) {
                     let made = shader(&planned.call, tiling, tile);
                     assert!(made.workgroups > 0, "{name}: {} has nothing to do", planned.call.kernel);
@@ -96,12 +103,16 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
     variants
 }
 
+/// What marks a kernel for matrix units.
+const MATRICES: &str = "enable wgpu_cooperative_matrix;";
+
 fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
     // No capability beyond what every adapter has, but where a shader is chosen for adapters with subgroups or f16.
     let mut capabilities = Capabilities::empty();
     capabilities.set(Capabilities::SUBGROUP, source.contains("subgroup"));
-    capabilities.set(Capabilities::SHADER_FLOAT16, source.starts_with("enable f16"));
+    capabilities.set(Capabilities::SHADER_FLOAT16, source.contains("enable f16;"));
+    capabilities.set(Capabilities::COOPERATIVE_MATRIX, source.contains(MATRICES));
     let info =
         Validator::new(ValidationFlags::all(), capabilities).validate(&module).map_err(|e| e.emit_to_string(source))?;
     Ok((module, info))
@@ -133,7 +144,7 @@ fn spirv(module: &naga::Module, info: &ModuleInfo) -> Result<Vec<u32>, String> {
 }
 
 fn metal(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
-    let options = msl::Options { fake_missing_bindings: true, lang_version: (2, 1), ..Default::default() };
+    let options = msl::Options { fake_missing_bindings: true, lang_version: (2, 3), ..Default::default() };
     let (text, made) =
         msl::write_string(module, info, &options, &msl::PipelineOptions::default()).map_err(|e| e.to_string())?;
     made.entry_point_names.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
@@ -167,9 +178,18 @@ fn translate(source: &str, call: &KernelCall<Slice>) -> Result<(), String> {
     let (module, info) = validate(source)?;
     check_bindings(&module, call)?;
     let words = spirv(&module, &info).map_err(|e| format!("SPIR-V: {e}"))?;
-    metal(&module, &info).map_err(|e| format!("MSL: {e}"))?;
-    direct3d(&module, &info).map_err(|e| format!("HLSL: {e}"))?;
-    spirv_val(&words)
+    // DX12 is not offered kernels for matrix units, nor Metal those for matrices of 16.
+    if !source.contains("coop_mat16x16") {
+        metal(&module, &info).map_err(|e| format!("MSL: {e}"))?;
+    }
+    if !source.contains(MATRICES) {
+        direct3d(&module, &info).map_err(|e| format!("HLSL: {e}"))?;
+    }
+    match spirv_val(&words) {
+        // SPIRV-Tools before 2023.3 do not know the extension (SPV_KHR_cooperative_matrix).
+        Err(e) if source.contains(MATRICES) && e.contains("Invalid capability operand: 6022") => Ok(()),
+        other => other,
+    }
 }
 
 #[test]

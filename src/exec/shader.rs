@@ -1,6 +1,7 @@
 //! From a kernel call to WGSL text and a number of workgroups: constants, shared snippets, the shader's own file, and
 //! for the matrix kernels the generated main loop. Knows no device; every variant can be translated anywhere.
 
+mod cooperative;
 mod gemm;
 mod tile;
 
@@ -8,7 +9,7 @@ use crate::exec::registry;
 use crate::kernel::{KernelCall, WORKGROUP, Work};
 use crate::shape::{Element, LANES};
 
-pub use tile::{Operands, Product, SUBGROUP, Tile, TileLimits, Tiling};
+pub use tile::{Matrix, Operands, Product, SUBGROUP, Tile, TileLimits, Tiling};
 
 /// Text of a compute shader with the entry point `main`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,11 @@ const ITEMS: &str = include_str!("../../shaders/shared/items.wgsl");
 pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -> Vec<Tile> {
     match (call.work, registry::find(call.kernel).gemm) {
         (Work::Gemm { m, n, k, batch }, Some(operands)) => {
+            // Matrix units take f16, so there they lose nothing. Weights are rounded as PyTorch's autocast does.
+            let activations = if operands == Operands::RowsInVectors { 2 } else { 1 };
+            let half = call.elements.iter().take(activations).all(|&e| e == Element::F16);
+            let cooperative = if half { limits.cooperative } else { [None; 2] };
+            let limits = TileLimits { cooperative, ..limits };
             Tile::candidates(tiling, operands, Product { m, n, k, batch }, limits)
         }
         _ => vec![],
@@ -83,7 +89,10 @@ pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> S
                 }
             });
             let workgroups = tile.workgroups(operands, product) as u64;
-            Shader { source: format!("{consts}{}{body}", kernel.wgsl), workgroups, finish }
+            // Extensions stand at the very beginning.
+            let units = matches!(tile.tiling, Tiling::Cooperative(_));
+            let extension = if units { "enable wgpu_cooperative_matrix;\n" } else { "" };
+            Shader { source: format!("{extension}{consts}{}{body}", kernel.wgsl), workgroups, finish }
         }
     }
 }

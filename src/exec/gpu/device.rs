@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::choice;
 use super::info::DeviceInfo;
 use crate::exec::ExecError;
+use crate::exec::shader::Matrix;
 
 /// The adapters of this machine, found once: indices stay valid, and drivers are loaded a single time.
 fn adapters() -> &'static [wgpu::Adapter] {
@@ -34,7 +35,26 @@ pub(super) struct Gpu {
     pub info: DeviceInfo,
     pub adapter: wgpu::AdapterInfo,
     pub limits: wgpu::Limits,
+    /// Matrix units that shaders may use.
+    pub matrices: [Option<Matrix>; 2],
     health: Arc<Health>,
+}
+
+const MATRICES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+
+/// Matrix units for f16 with sums in f32, for each size that subgroups have. Needs f16 in shaders too.
+fn matrices(adapter: &wgpu::Adapter, info: &DeviceInfo) -> [Option<Matrix>; 2] {
+    let (true, Some((least, most))) = (info.f16 && adapter.features().contains(MATRICES), info.subgroups) else {
+        return [None; 2];
+    };
+    let fits = |p: &wgpu::CooperativeMatrixProperties, size| {
+        let types = (p.ab_type, p.cr_type) == (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32);
+        types && [p.m_size, p.n_size, p.k_size] == [size; 3]
+    };
+    let known = adapter.cooperative_matrix_properties();
+    let Some(size) = [16, 8].into_iter().find(|&size| known.iter().any(|p| fits(p, size))) else { return [None; 2] };
+    let of = |lanes: u32| Some(Matrix { size: size as usize, lanes: lanes as usize });
+    [of(least), if most == least { None } else { of(most) }]
 }
 
 /// What went wrong outside of any call; each is kept for good, since nothing after it can be trusted.
@@ -59,15 +79,31 @@ impl Gpu {
         // DX12 reserves memory for this many bindings up front.
         limits.max_non_sampler_bindings =
             limits.max_non_sampler_bindings.min(wgpu::Limits::default().max_non_sampler_bindings);
-        let request = adapter.request_device(&wgpu::DeviceDescriptor {
-            label: Some("shadegrad"),
-            required_features: wanted & adapter.features(),
-            required_limits: limits.clone(),
-            // Buffers are made once per plan, so blocks of spare memory for quick allocation would be wasted.
-            memory_hints: wgpu::MemoryHints::MemoryUsage,
-            ..Default::default()
-        });
-        let (device, queue) = pollster::block_on(request).map_err(|error| ExecError::Device {
+        let request = |features: wgpu::Features| {
+            let request = adapter.request_device(&wgpu::DeviceDescriptor {
+                label: Some("shadegrad"),
+                required_features: features,
+                required_limits: limits.clone(),
+                // Buffers are made once per plan, so blocks of spare memory for quick allocation would be wasted.
+                memory_hints: wgpu::MemoryHints::MemoryUsage,
+                // SAFETY: matrix units alone are asked for; the kernels that use them are this crate's own, and each is
+                // run against another on this device before it is used.
+                experimental_features: match features.contains(MATRICES) {
+                    true => unsafe { wgpu::ExperimentalFeatures::enabled() },
+                    false => wgpu::ExperimentalFeatures::disabled(),
+                },
+                ..Default::default()
+            });
+            pollster::block_on(request)
+        };
+        let mut matrices = matrices(adapter, &info);
+        let found = wanted & adapter.features();
+        // A driver that stumbles over the experiment must still train without it.
+        let with = matrices.iter().any(Option::is_some).then(|| request(found | MATRICES).ok()).flatten();
+        if with.is_none() {
+            matrices = [None; 2];
+        }
+        let (device, queue) = with.map_or_else(|| request(found), Ok).map_err(|error| ExecError::Device {
             during: format!("opening {}", info.name),
             reason: error.to_string(),
         })?;
@@ -81,7 +117,7 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |error| {
             let _ = keep.fault.set(error);
         }));
-        Ok(Gpu { device, queue, info, adapter: adapter.get_info(), limits, health })
+        Ok(Gpu { device, queue, info, adapter: adapter.get_info(), limits, matrices, health })
     }
 
     /// An error if the device is lost or has reported one outside of any scope.

@@ -121,6 +121,7 @@ fn limits(gpu: &Gpu) -> TileLimits {
     TileLimits {
         invocations: gpu.limits.max_compute_invocations_per_workgroup as usize,
         bytes: gpu.limits.max_compute_workgroup_storage_size as usize,
+        cooperative: gpu.matrices,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::cooperative;
 use super::tile::{Operands, Product, SUBGROUP, Tile, Tiling};
 use crate::shape::LANES;
 
@@ -16,17 +17,18 @@ pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usi
     let (tiles_m, tiles_n) = (m.div_ceil(tile.rows(operands)), n.div_ceil(tile.columns()));
     // Guards that can never be false are left out of the inner loop.
     let _ = writeln!(out, "const N_EXACT: bool = {};", n.is_multiple_of(tile.columns()));
-    let _ = writeln!(out, "const K_EXACT: bool = {};", tile.tiling != Tiling::Workgroup);
+    let in_registers = matches!(tile.tiling, Tiling::Register | Tiling::Subgroup);
+    let _ = writeln!(out, "const K_EXACT: bool = {in_registers};");
     let [tx, ty] = tile.threads;
     let (rows, cols) = (tile.rows_each, tile.columns_each);
     let constants = [
         ("TX", tx),
         ("TY", ty),
-        ("TILE_M", ty * rows),
-        ("TILE_N", tx * cols),
+        ("TILE_M", tile.rows(operands) / if operands == Operands::RowsInVectors { LANES } else { 1 }),
+        ("TILE_N", tile.columns() / LANES),
         ("TILES_M", tiles_m),
         ("TILES_N", tiles_n),
-        ("DEPTH", tile.depth),
+        ("DEPTH", tile.steps(operands)),
     ];
     for (name, value) in constants {
         let _ = writeln!(out, "const {name}: u32 = {value}u;");
@@ -40,6 +42,9 @@ pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usi
         for (name, vectors) in ["a", "b"].iter().zip(tile.vectors(operands)) {
             let _ = writeln!(out, "var<workgroup> tile_{name}: array<vec4<f32>, {}>;", vectors * tile.buffers);
         }
+    }
+    if let Tiling::Cooperative(matrix) = tile.tiling {
+        out.push_str(&cooperative::declarations(tile, matrix, operands));
     }
     let subgroup = tile.tiling == Tiling::Subgroup;
     let along = if subgroup { ["lane % TX", "lane / TX"] } else { ["lid.x", "lid.y"] };
@@ -58,23 +63,39 @@ fn main(
     if (product < BATCH{}) {{
         let n0 = (tile % TILES_N) * TILE_N;
         let m0 = ((tile / TILES_N) % TILES_M) * TILE_M;
-        let tx = {};
-        let ty = {};
-",
+{}",
         // A lane's number is there along one axis only.
-        if subgroup { SUBGROUP.to_string() } else { format!("{tx}, {ty}") },
-        if subgroup { "subgroup_invocation_id) lane: u32," } else { "local_invocation_id) lid: vec3<u32>," },
+        match tile.tiling {
+            Tiling::Workgroup | Tiling::Register => format!("{tx}, {ty}"),
+            Tiling::Subgroup | Tiling::Cooperative(_) => tile.invocations().to_string(),
+        },
+        match tile.tiling {
+            Tiling::Workgroup | Tiling::Register => "local_invocation_id) lid: vec3<u32>,",
+            Tiling::Subgroup => "subgroup_invocation_id) lane: u32,",
+            Tiling::Cooperative(_) => {
+                "subgroup_invocation_id) lane: u32,
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(local_invocation_index) thread: u32,"
+            }
+        },
         if split { "let batch = product % BATCH;\n    let split = product / BATCH;" } else { "let batch = product;" },
         if split { " * SPLITS_K" } else { "" },
-        place(0),
-        place(1),
+        match tile.tiling {
+            Tiling::Cooperative(_) => String::new(),
+            _ => format!("        let tx = {};\n        let ty = {};\n", place(0), place(1)),
+        },
     );
+    if let Tiling::Cooperative(matrix) = tile.tiling {
+        cooperative::body(&mut out, tile, matrix, operands);
+        out.push_str("    }\n}\n");
+        return out;
+    }
     for (i, j) in pairs(accumulators(operands, rows), cols) {
         let _ = writeln!(out, "        var c{i}_{j} = vec4<f32>();");
     }
     match tile.tiling {
         Tiling::Register | Tiling::Subgroup => register_loop(&mut out, tile, operands),
-        Tiling::Workgroup => workgroup_loop(&mut out, tile, operands),
+        Tiling::Workgroup | Tiling::Cooperative(_) => workgroup_loop(&mut out, tile, operands),
     }
     for (i, j) in pairs(accumulators(operands, rows), cols) {
         let row = match operands {
@@ -210,6 +231,25 @@ fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
     out.push_str("            }\n        }\n");
 }
 
+/// The opening of the loop over the tiles of a sum.
+pub(super) const FOR_TILES: &str = "        for (var k = first; k < last; k += DEPTH) {\n";
+
+/// Where a workgroup's sum begins and ends, in steps of `k`.
+pub(super) fn range_of_sum(tile: Tile, operands: Operands) -> &'static str {
+    match (operands, tile.splits > 1) {
+        (Operands::SumInVectors, false) => "        let first = 0u;\n        let last = taps(batch) * TAP4;\n",
+        // Parts of whole tiles, so that no term is added twice.
+        (Operands::SumInVectors, true) => {
+            "        let steps = taps(batch) * TAP4;
+        let each = (steps + SPLITS_K * DEPTH - 1u) / (SPLITS_K * DEPTH) * DEPTH;
+        let first = split * each;
+        let last = min(steps, first + each);
+"
+        }
+        (Operands::RowsInVectors, _) => "        let first = k_begin(batch);\n        let last = k_end(batch);\n",
+    }
+}
+
 /// Inner loops over tiles in workgroup memory. With two buffers the vectors of the next tile are on their way while this
 /// one is multiplied; those beyond the last tile are 0, by the guards of the loads.
 fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
@@ -254,24 +294,15 @@ fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
             let _ = writeln!(out, "            tile_b[{}] = {};", slot(l), load_b(l, k));
         }
     };
-    let (first, more) = match (sums, tile.splits > 1) {
-        (true, false) => ("0u", "k < taps(batch) * TAP4"),
-        // Parts of whole tiles, so that no term is added twice.
-        (true, true) => {
-            out.push_str("        let steps = taps(batch) * TAP4;\n");
-            out.push_str("        let each = (steps + SPLITS_K * DEPTH - 1u) / (SPLITS_K * DEPTH) * DEPTH;\n");
-            ("split * each", "k < min(steps, (split + 1u) * each)")
-        }
-        (false, _) => ("k_begin(batch)", "k < k_end(batch)"),
-    };
+    out.push_str(range_of_sum(tile, operands));
     let two = tile.buffers == 2;
     let half = if two { ("half_a + ", "half_b + ") } else { ("", "") };
     if two {
         out.push_str("        var half_a = 0u;\n        var half_b = 0u;\n");
-        fill(out, first);
+        fill(out, "first");
         out.push_str("        workgroupBarrier();\n");
     }
-    let _ = writeln!(out, "        for (var k = {first}; {more}; k += DEPTH) {{");
+    out.push_str(FOR_TILES);
     if two {
         for l in 0..loads[0] {
             let _ = writeln!(out, "            let next_a{l} = {};", load_a(l, "(k + DEPTH)"));

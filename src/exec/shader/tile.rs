@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cooperative;
 use crate::shape::LANES;
 
 /// Where the operands of the inner loop come from.
@@ -16,6 +17,17 @@ pub enum Tiling {
     /// the left operand and show them to each other. llvmpipe (Mesa 22.3) loads inside of a loop lane by lane, even from
     /// one address for all, while a shuffle is one instruction: 9.2 GFLOP/s a core where `Register` reaches 5.
     Subgroup,
+    /// Tiles of f16 in workgroup memory, multiplied by matrix units, for GPUs that have them; only the tuner picks it.
+    Cooperative(Matrix),
+}
+
+/// Products that a device's matrix units compute: size × size of f16 by the same, added to f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Matrix {
+    /// Rows and columns.
+    pub size: usize,
+    /// Invocations of a subgroup, which computes one product together.
+    pub lanes: usize,
 }
 
 /// Invocations in a subgroup, and in a workgroup, of [`Tiling::Subgroup`].
@@ -48,13 +60,13 @@ pub struct Product {
 pub struct Tile {
     /// Where the operands come from.
     pub tiling: Tiling,
-    /// Invocations along the columns and rows.
+    /// Invocations along the columns and rows; subgroups with [`Tiling::Cooperative`].
     pub threads: [usize; 2],
-    /// Columns of one invocation, in vectors.
+    /// Columns of one of them, in vectors (in matrices).
     pub columns_each: usize,
-    /// Rows of one invocation: single rows, or vectors of rows.
+    /// Rows of one of them: single rows, or vectors of rows (matrices).
     pub rows_each: usize,
-    /// Steps of the sum per tile in workgroup memory, in units of `k`.
+    /// Steps of the sum per tile in workgroup memory, in units of `k` (in matrices).
     pub depth: usize,
     /// Tiles of each operand in workgroup memory: with 2 the next one is loaded while this one is multiplied, and a
     /// barrier less is needed.
@@ -77,8 +89,8 @@ impl Tile {
         match tiling {
             // 64×64 outputs by 64 invocations of 8×8 each: 16 vector loads from workgroup memory per 256 FMAs. The sum
             // advances 16 terms a tile.
-            Tiling::Workgroup => Tile {
-                tiling,
+            Tiling::Workgroup | Tiling::Cooperative(_) => Tile {
+                tiling: Tiling::Workgroup,
                 threads: [8, 8],
                 columns_each: 2,
                 rows_each: if vectors { 2 } else { 8 },
@@ -115,7 +127,7 @@ impl Tile {
         if operands == Operands::RowsInVectors {
             return self;
         }
-        let steps = product.k.div_ceil(LANES * self.depth);
+        let steps = product.k.div_ceil(self.terms(operands));
         let workgroups = self.workgroups(operands, product);
         let splits = (wanted / workgroups.max(1)).min(steps / LEAST_STEPS).clamp(1, 32);
         Tile { splits, ..self }
@@ -128,23 +140,88 @@ impl Tile {
 
     /// Outputs of a workgroup along the columns, in floats.
     pub fn columns(&self) -> usize {
-        self.threads[0] * self.columns_each * LANES
+        let each = if let Tiling::Cooperative(matrix) = self.tiling { matrix.size } else { LANES };
+        self.threads[0] * self.columns_each * each
     }
 
     /// Outputs of a workgroup along the rows, in floats.
     pub fn rows(&self, operands: Operands) -> usize {
-        self.threads[1] * self.rows_each * if operands == Operands::RowsInVectors { LANES } else { 1 }
+        let each = match (self.tiling, operands) {
+            (Tiling::Cooperative(matrix), _) => matrix.size,
+            (_, Operands::RowsInVectors) => LANES,
+            (_, Operands::SumInVectors) => 1,
+        };
+        self.threads[1] * self.rows_each * each
+    }
+
+    /// Terms of the sum in a tile.
+    fn terms(&self, operands: Operands) -> usize {
+        match (self.tiling, operands) {
+            (Tiling::Cooperative(matrix), _) => self.depth * matrix.size,
+            (_, Operands::RowsInVectors) => self.depth,
+            (_, Operands::SumInVectors) => self.depth * LANES,
+        }
+    }
+
+    /// Steps of `k` in a tile.
+    pub(super) fn steps(&self, operands: Operands) -> usize {
+        self.terms(operands) / if operands == Operands::SumInVectors { LANES } else { 1 }
     }
 
     /// What may be faster than the fixed choice on some device; the fixed choice comes first. All give the same sums in
-    /// another order, or in the same.
+    /// another order, or in the same, those of matrix units with operands rounded to f16, which both must be anyway.
     pub fn candidates(tiling: Tiling, operands: Operands, product: Product, limits: TileLimits) -> Vec<Tile> {
-        let fixed = Tile::choose(tiling, operands, product);
-        let mut found = vec![fixed];
-        let Product { m, n, .. } = product;
+        let mut found = vec![Tile::choose(tiling, operands, product)];
         if tiling != Tiling::Workgroup {
             return found;
         }
+        let cooperative = limits.cooperative.into_iter().flatten().flat_map(Tile::cooperative);
+        for tile in cooperative.chain(Tile::in_workgroups(operands)) {
+            let fits = tile.loads_evenly(operands)
+                && tile.invocations() <= limits.invocations
+                && tile.bytes(operands) <= limits.bytes;
+            // Half of a tile at least has work.
+            let full = |tile: usize, size: usize| tile <= 32 || tile < 2 * size;
+            if !fits || !full(tile.columns(), product.n) || !full(tile.rows(operands), product.m) {
+                continue;
+            }
+            for wanted in [0, BUSY, 4 * BUSY] {
+                let tile = tile.split(operands, product, wanted);
+                if !found.contains(&tile) {
+                    found.push(tile);
+                }
+            }
+        }
+        found
+    }
+
+    /// Tiles for matrix units.
+    fn cooperative(matrix: Matrix) -> impl Iterator<Item = Tile> {
+        // Subgroups along columns and rows, matrices of columns and rows of one; sizes for matrices of 16.
+        let shapes: [([usize; 2], usize, usize); 5] = [
+            ([2, 2], 2, 2), // 64×64
+            ([2, 2], 2, 4), // 128 rows × 64
+            ([2, 4], 4, 2), // 128×128 by 8 subgroups
+            ([2, 2], 4, 4), // 128×128 by 4
+            ([1, 4], 2, 1), // 64 rows × 32
+        ];
+        // 32 terms.
+        let depth = 32 / matrix.size;
+        let tiling = Tiling::Cooperative(matrix);
+        shapes.into_iter().map(move |(threads, columns_each, rows_each)| Tile {
+            tiling,
+            threads,
+            columns_each,
+            rows_each,
+            depth,
+            buffers: 1,
+            splits: 1,
+        })
+    }
+
+    /// Tiles of f32 in workgroup memory.
+    fn in_workgroups(operands: Operands) -> impl Iterator<Item = Tile> {
+        let tiling = Tiling::Workgroup;
         let vectors = operands == Operands::RowsInVectors;
         // Threads along columns and rows, vectors of columns and rows (or vectors of rows) of one invocation.
         let shapes: [([usize; 2], usize, usize); 8] = [
@@ -157,34 +234,21 @@ impl Tile {
             ([8, 8], 1, 4),   // 32×32 by 64
             ([8, 8], 2, 4),   // 32×64 by 64
         ];
-        for (threads, columns_each, rows) in shapes {
+        shapes.into_iter().flat_map(move |(threads, columns_each, rows)| {
             let rows_each = if vectors { rows / LANES } else { rows };
             // Larger tiles need more memory for each term, smaller ones more terms to hide a barrier.
             let other_terms = if threads[0] * threads[1] > 64 { 8 } else { 32 };
-            for (terms, buffers) in [(16, 1), (16, 2), (other_terms, 2)] {
+            [(16, 1), (16, 2), (other_terms, 2)].map(|(terms, buffers)| {
                 let depth = if vectors { terms } else { terms / LANES };
-                let tile = Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits: 1 };
-                let fits = tile.loads_evenly(operands)
-                    && tile.invocations() <= limits.invocations
-                    && tile.bytes(operands) <= limits.bytes;
-                // Half of a tile at least has work.
-                let full = |tile: usize, size: usize| tile <= 32 || tile < 2 * size;
-                if !fits || !full(tile.columns(), n) || !full(tile.rows(operands), m) {
-                    continue;
-                }
-                for wanted in [0, BUSY, 4 * BUSY] {
-                    let tile = tile.split(operands, product, wanted);
-                    if !found.contains(&tile) {
-                        found.push(tile);
-                    }
-                }
-            }
-        }
-        found
+                Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits: 1 }
+            })
+        })
     }
 
-    fn invocations(&self) -> usize {
-        self.threads[0] * self.threads[1]
+    /// Invocations of a workgroup.
+    pub(super) fn invocations(&self) -> usize {
+        let lanes = if let Tiling::Cooperative(matrix) = self.tiling { matrix.lanes } else { 1 };
+        self.threads[0] * self.threads[1] * lanes
     }
 
     /// Vectors of each operand's tile in workgroup memory. One vector of padding per row keeps invocations that read
@@ -199,15 +263,16 @@ impl Tile {
 
     /// Workgroup memory.
     fn bytes(&self, operands: Operands) -> usize {
+        if let Tiling::Cooperative(matrix) = self.tiling {
+            return cooperative::bytes(*self, matrix, operands);
+        }
         let floats = self.vectors(operands).iter().sum::<usize>() * LANES;
         floats * size_of::<f32>() * self.buffers
     }
 
     /// Whether every invocation loads the same number of vectors.
     fn loads_evenly(&self, operands: Operands) -> bool {
-        let terms = if operands == Operands::SumInVectors { LANES } else { 1 };
-        let loads =
-            [self.threads[1] * self.rows_each * self.depth, self.threads[0] * self.columns_each * self.depth * terms];
+        let loads = [self.rows(operands), self.columns()].map(|side| side * self.terms(operands) / LANES);
         loads.iter().all(|loads| loads.is_multiple_of(self.invocations()))
     }
 }
@@ -219,9 +284,11 @@ pub struct TileLimits {
     pub invocations: usize,
     /// Workgroup memory.
     pub bytes: usize,
+    /// What matrix units there are; two where subgroups are of either size.
+    pub cooperative: [Option<Matrix>; 2],
 }
 
 impl TileLimits {
     /// What every device allows.
-    pub const WEBGPU: TileLimits = TileLimits { invocations: 256, bytes: 16 << 10 };
+    pub const WEBGPU: TileLimits = TileLimits { invocations: 256, bytes: 16 << 10, cooperative: [None; 2] };
 }
