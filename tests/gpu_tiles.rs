@@ -36,6 +36,16 @@ fn cases() -> [Case; 2] {
     [large.case(Place::Alone), long.case(Place::Alone).fused()]
 }
 
+/// A convolution of activations, which can be of 16 bits.
+fn amidst(name: &str, shape: [usize; 4], [i, o]: [usize; 2], window: Window) -> Case {
+    let case = OpCase::new(name, move |b| {
+        let x = b.random("x", shape);
+        let w = b.random_of("w", TensorType::kernel([3, 3, i, o]));
+        ops::conv2d(&mut b.graph, x, w, ConvSpec::from(window))
+    });
+    case.case(Place::Midst)
+}
+
 fn options() -> EngineOptions {
     let (cache_dir, tiling, tune) = (None, Some(Tiling::Workgroup), Some(Duration::ZERO));
     EngineOptions { checked: false, cache_dir, tiling, tune, ..EngineOptions::default() }
@@ -120,6 +130,9 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
         check("a broken record", tuned(shader, 0), &mut failures);
     }
     check("tuned anew", tuned(shader, 1), &mut failures);
+    let half = amidst("half", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)).halved();
+    let mut engine = gpu::open_with(tuned(shader, 20));
+    run_on(&mut engine, &half).expect("calls in 16 bits are tuned as well");
     assert!(std::fs::read(&record).expect("it can be read").len() > 16, "written anew");
     failures.none();
 }
@@ -212,17 +225,9 @@ fn on_matrix_units(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) ->
 /// The kernels for matrix units, with these units emulated, compute what the twin does from operands rounded to f16.
 #[test]
 fn tiles_for_matrix_units_compute_the_same() {
-    let of = |name: &str, shape: [usize; 4], [i, o]: [usize; 2], window: Window| {
-        let case = OpCase::new(name, move |b| {
-            let x = b.random("x", shape);
-            let w = b.random_of("w", TensorType::kernel([3, 3, i, o]));
-            ops::conv2d(&mut b.graph, x, w, ConvSpec::from(window))
-        });
-        case.case(Place::Midst)
-    };
     let cases = [
-        of("conv2d_of_tiles", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)),
-        of("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3, 2, 1)),
+        amidst("conv2d_of_tiles", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)),
+        amidst("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3, 2, 1)),
     ];
     let mut failures = Failures::default();
     for case in cases {

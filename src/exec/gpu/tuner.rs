@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use half::f16;
+
 use super::Dispatch;
 use super::buffers::{Range, USAGE};
 use super::cache::{self, checksum};
@@ -19,6 +21,7 @@ use crate::exec::ExecError;
 use crate::exec::shader::{Shader, Tile, TileLimits, Tiling, candidates};
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
+use crate::shape::Element;
 
 /// A candidate must beat the fixed choice by this factor, or noise would decide.
 const CLEARLY: f64 = 0.97;
@@ -28,6 +31,8 @@ const RUNS: usize = 3;
 const COMPARED: usize = 1 << 20;
 /// Largest difference, relative to the largest value: sums of thousands of terms in another order.
 const TOLERANCE: f32 = 1e-3;
+/// The same with 16 bits: results rounded to 11, and for matrix units the weights.
+const TOLERANCE_HALF: f32 = 4e-3;
 
 /// Makes the text of a call with a tile.
 pub(super) type Shaders = fn(&KernelCall<Slice>, Tiling, Option<Tile>) -> Shader;
@@ -145,9 +150,13 @@ impl<'a> Bench<'a> {
         // Both signs, so that sums stay small.
         let noise: Vec<f32> =
             (0..1u32 << 16).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / 8_388_608.0 - 1.0).collect();
-        let noise: &[u8] = bytemuck::cast_slice(&noise);
+        let halves: Vec<u16> = noise.iter().map(|&v| f16::from_f32(v).to_bits()).collect();
         let mut buffers = vec![];
-        for (slice, _) in &call.bindings {
+        for ((slice, _), element) in call.bindings.iter().zip(&call.elements) {
+            let noise: &[u8] = match element {
+                Element::F32 => bytemuck::cast_slice(&noise),
+                Element::F16 => bytemuck::cast_slice(&halves),
+            };
             let buffer = gpu.buffer("a kernel that is tuned", slice.len, USAGE)?;
             for at in (0..buffer.size()).step_by(noise.len()) {
                 let len = (buffer.size() - at).min(noise.len() as u64) as usize;
@@ -167,6 +176,13 @@ impl<'a> Bench<'a> {
         let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
         let _ = self.pipelines.stages(self.gpu, &work);
         let (first, expected) = self.try_out(&text(&tiles[0]))?;
+        debug_assert!(
+            expected.iter().all(|v| v.is_finite()),
+            "{}: nothing agrees with what is no number",
+            self.call.kernel
+        );
+        let half = self.call.elements.contains(&Element::F16);
+        let tolerance = if half { TOLERANCE_HALF } else { TOLERANCE };
         let (mut best, mut least) = (tiles[0], first * CLEARLY);
         for tile in &tiles[1..] {
             if Instant::now() > until {
@@ -174,7 +190,7 @@ impl<'a> Bench<'a> {
             }
             // What a driver refuses, or computes wrongly, does not take part.
             match self.try_out(&text(tile)) {
-                Ok((seconds, result)) if agree(&expected, &result) && seconds < least => {
+                Ok((seconds, result)) if agree(&expected, &result, tolerance) && seconds < least => {
                     (best, least) = (*tile, seconds)
                 }
                 Ok(_) | Err(ExecError::Kernel { .. }) => {}
@@ -227,12 +243,19 @@ impl<'a> Bench<'a> {
         let fetch = self.readback.copy(self.gpu, &mut encoder, &[range])?;
         let submission = self.gpu.queue.submit([encoder.finish()]);
         self.gpu.check("tuning kernels")?;
-        Ok(self.readback.finish(self.gpu, fetch, &submission)?.swap_remove(0))
+        let words = self.readback.finish(self.gpu, fetch, &submission)?.swap_remove(0);
+        Ok(match self.call.elements[written] {
+            Element::F32 => words,
+            Element::F16 => {
+                let halves = words.iter().map(|w| w.to_bits()).flat_map(|w| [w as u16, (w >> 16) as u16]);
+                halves.map(|bits| f16::from_bits(bits).to_f32()).collect()
+            }
+        })
     }
 }
 
 /// Whether two results are the same but for rounding.
-fn agree(a: &[f32], b: &[f32]) -> bool {
+fn agree(a: &[f32], b: &[f32], tolerance: f32) -> bool {
     let scale = a.iter().fold(0.0f32, |scale, v| scale.max(v.abs()));
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= TOLERANCE * scale)
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance * scale)
 }
