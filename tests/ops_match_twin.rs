@@ -4,10 +4,11 @@
 mod common;
 
 use common::case::{Case, Place};
-use common::compare::{Failures, allowed};
+use common::compare::{Accuracy, Failures, allowed};
 use common::dense::{counted_case, probe_case};
 use common::table::{op_cases, update_cases};
-use common::{OnGpu, Runner, engines, twin};
+use common::{OnGpu, Runner, engines, gpu, run_on, twin};
+use shadegrad::exec::gpu::{DeviceKind, EngineOptions};
 use shadegrad::shape::Element;
 
 /// All op cases, alone and in the midst of others, with and without rewrites, and all optimizer updates.
@@ -116,4 +117,27 @@ fn rewrites_are_found() {
             assert_eq!(nodes(&fused, name), 0, "{case}: `{name}` is still there");
         }
     }
+}
+
+/// Software adapters compile new kernels on devices of their own for each core: the first run, and one that finds all of
+/// them in the record, give what the twin gives.
+#[test]
+fn kernels_compiled_ahead_change_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let case = op_cases().into_iter().find(|op| op.name == "norm_add_relu_first").expect("there is one");
+    let case = case.case(Place::Midst);
+    let expected = run(twin().as_ref(), &case);
+    let mut failures = Failures::default();
+    for what in ["nothing recorded", "all recorded"] {
+        let (cache_dir, tune) = (Some(folder.path().to_owned()), Some(std::time::Duration::ZERO));
+        let mut engine = gpu::open_with(EngineOptions { cache_dir, tune, ..EngineOptions::default() });
+        let found = run_on(&mut engine, &case).expect("it runs").pop().expect("a step");
+        failures.all_close(what, &found, &expected, allowed(&case.plan(), Accuracy::Wgsl));
+        let recorded = std::fs::read_dir(folder.path())
+            .expect("the folder")
+            .filter_map(|f| f.ok()?.path().extension().map(|e| e == "list"));
+        let wanted = engine.info().kind == DeviceKind::Software && rayon::current_num_threads() > 1;
+        assert_eq!(recorded.filter(|list| *list).count(), usize::from(wanted), "records of what is compiled");
+    }
+    failures.none();
 }

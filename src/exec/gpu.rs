@@ -13,6 +13,7 @@ mod pipelines;
 mod profile;
 mod readback;
 mod tuner;
+mod warm;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use info::DeviceKind::Software;
 use pipelines::{Pipeline, Pipelines};
 use readback::Readback;
 use tuner::{Shaders, Tuner};
+use warm::Warmer;
 
 /// Workgroups per axis that WebGPU guarantees; shaders rely on no more.
 const MAX_AXIS: u64 = 65_535;
@@ -121,7 +123,8 @@ impl GpuEngine {
     /// When there is no such adapter or it cannot be opened.
     pub fn new(adapter_index: usize, options: EngineOptions) -> Result<Self, ExecError> {
         let gpu = Gpu::open(adapter_index)?;
-        let pipelines = Pipelines::new(&gpu, options.checked, options.cache_dir.as_deref());
+        let (folder, checked) = (options.cache_dir.as_deref(), options.checked);
+        let pipelines = Pipelines::new(&gpu, checked, folder, Warmer::open(&gpu, adapter_index, folder, checked));
         let tiling = options.tiling.unwrap_or_else(|| tiling_for(&gpu.info));
         let tuner = Tuner::open(&gpu, options.cache_dir.as_deref(), options.tune);
         Ok(GpuEngine {

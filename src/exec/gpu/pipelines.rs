@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::cache::DiskCache;
 use super::device::{Gpu, text};
+use super::warm::Warmer;
 use super::{MAX_AXIS, Stages, grid};
 use crate::exec::ExecError;
 use crate::exec::shader::Shader;
@@ -21,31 +22,44 @@ pub(super) struct Pipeline {
 }
 
 /// A kernel that a plan needs.
-struct Wanted<'a> {
-    call: &'a KernelCall<Slice>,
-    source: String,
+pub(super) struct Wanted<'a> {
+    pub call: &'a KernelCall<Slice>,
+    pub source: String,
     /// It has one more binding, for the parts of split sums.
     parts: bool,
+}
+
+impl Wanted<'_> {
+    /// How it uses its bindings.
+    pub fn accesses(&self) -> impl Iterator<Item = Access> {
+        let own = self.call.bindings.iter().map(|&(_, access)| access);
+        own.chain(self.parts.then_some(Access::Write))
+    }
 }
 
 /// All pipelines of an engine.
 pub(super) struct Pipelines {
     by_source: HashMap<String, Arc<Pipeline>>,
     cache: DiskCache,
+    warmer: Option<Warmer>,
     checked: bool,
     unsaved: bool,
 }
 
 impl Pipelines {
-    pub fn new(gpu: &Gpu, checked: bool, cache_dir: Option<&Path>) -> Self {
-        Pipelines { by_source: HashMap::new(), cache: DiskCache::open(gpu, cache_dir), checked, unsaved: false }
+    pub fn new(gpu: &Gpu, checked: bool, cache_dir: Option<&Path>, warmer: Option<Warmer>) -> Self {
+        let cache = DiskCache::open(gpu, cache_dir);
+        Pipelines { by_source: HashMap::new(), cache, warmer, checked, unsaved: false }
     }
 
     /// The pipelines of these kernels, in their order.
-    fn get(&mut self, gpu: &Gpu, wanted: &[Wanted<'_>]) -> Result<Vec<Arc<Pipeline>>, ExecError> {
+    pub fn get(&mut self, gpu: &Gpu, wanted: &[&Wanted<'_>]) -> Result<Vec<Arc<Pipeline>>, ExecError> {
         let mut missing: HashMap<&str, &Wanted<'_>> = HashMap::new();
         for kernel in wanted.iter().filter(|k| !self.by_source.contains_key(&k.source)) {
             missing.insert(&kernel.source, kernel);
+        }
+        if let Some(warmer) = &mut self.warmer {
+            warmer.warm(&missing.values().copied().collect::<Vec<_>>());
         }
         let made: Vec<(String, Arc<Pipeline>)> = missing
             .into_par_iter()
@@ -69,6 +83,7 @@ impl Pipelines {
                 wanted.push(Wanted { call, source, parts });
             }
         }
+        let wanted: Vec<_> = wanted.iter().collect();
         let mut made = self.get(gpu, &wanted)?.into_iter().zip(grids);
         let stages =
             |(_, shader): &(_, &Shader)| made.by_ref().take(1 + usize::from(shader.finish.is_some())).collect();
@@ -90,9 +105,7 @@ impl Pipelines {
 
     fn build(&self, gpu: &Gpu, wanted: &Wanted<'_>) -> Pipeline {
         let label = Some(wanted.call.kernel);
-        let accesses =
-            wanted.call.bindings.iter().map(|&(_, access)| access).chain(wanted.parts.then_some(Access::Write));
-        let entries: Vec<_> = accesses.zip(0..).map(|(access, i)| entry(i, access)).collect();
+        let entries: Vec<_> = wanted.accesses().zip(0..).map(|(access, i)| entry(i, access)).collect();
         let layout = gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,

@@ -1,0 +1,89 @@
+//! Software adapters compile a kernel when it first runs, all of them on the one thread of a device's queue, and keep the
+//! result on disk (Mesa). So kernels that are new here are first given nothing to do on devices of their own, one for each
+//! core; the real one then finds them compiled: 18 s become 10 on 2 cores.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::buffers::{Range, USAGE};
+use super::cache::{self, checksum};
+use super::device::Gpu;
+use super::info::DeviceKind;
+use super::pipelines::{Pipelines, Wanted};
+use crate::exec::ExecError;
+
+/// Fewer new kernels than this are not worth another device.
+const FEW: usize = 8;
+
+/// Remembers which kernels the driver has on disk.
+pub(super) struct Warmer {
+    adapter: usize,
+    record: PathBuf,
+    known: BTreeSet<u64>,
+    checked: bool,
+}
+
+impl Warmer {
+    /// `None` where a device compiles by itself on all cores, or nothing is kept on disk.
+    pub fn open(gpu: &Gpu, adapter: usize, folder: Option<&Path>, checked: bool) -> Option<Warmer> {
+        if gpu.info.kind != DeviceKind::Software || cores() == 1 {
+            return None;
+        }
+        let device = format!("{} {} {checked}", gpu.adapter.name, gpu.adapter.driver_info);
+        let record = folder?.join(format!("compiled-{}-{:016x}.list", gpu.info.backend, checksum(device.as_bytes())));
+        let known = cache::read(&record).and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        Some(Warmer { adapter, record, known, checked })
+    }
+
+    /// Has the driver compile what it has not met, on all cores. Whatever fails here is done again, and told, later.
+    pub fn warm(&mut self, kernels: &[&Wanted<'_>]) {
+        let key = |kernel: &Wanted<'_>| checksum(kernel.source.as_bytes());
+        let mut new: Vec<&Wanted<'_>> = kernels.iter().copied().filter(|k| !self.known.contains(&key(k))).collect();
+        if new.len() < FEW {
+            return;
+        }
+        // Long texts take long to compile: dealt out from the longest to the shortest.
+        new.sort_by_key(|kernel| std::cmp::Reverse(kernel.source.len()));
+        let shares = (0..cores()).map(|first| new.iter().copied().skip(first).step_by(cores()).collect::<Vec<_>>());
+        let (adapter, checked) = (self.adapter, self.checked);
+        let shares: Vec<_> = shares.collect();
+        let done = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                shares.iter().map(|share| scope.spawn(|| run_empty(adapter, checked, share))).collect();
+            threads.into_iter().all(|thread| matches!(thread.join(), Ok(Ok(()))))
+        });
+        if done {
+            self.known.extend(new.into_iter().map(key));
+            if let Ok(text) = serde_json::to_vec(&self.known) {
+                // Only costs the next start some time.
+                let _ = cache::write(&self.record, &text);
+            }
+        }
+    }
+}
+
+fn cores() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Runs kernels without a single workgroup.
+fn run_empty(adapter: usize, checked: bool, kernels: &[&Wanted<'_>]) -> Result<(), ExecError> {
+    let gpu = Gpu::open(adapter)?;
+    let made = Pipelines::new(&gpu, checked, None, None).get(&gpu, kernels)?;
+    let most = kernels.iter().map(|kernel| kernel.accesses().count()).max().unwrap_or(0);
+    let buffers = (0..most).map(|_| gpu.buffer("nothing", 64, USAGE)).collect::<Result<Vec<_>, _>>()?;
+    let ranges: Vec<Range> =
+        buffers.into_iter().map(|buffer| Range { bytes: buffer.size(), buffer, offset: 0 }).collect();
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    for (kernel, pipeline) in kernels.iter().zip(&made) {
+        let entries: Vec<_> = ranges[..kernel.accesses().count()].iter().zip(0..).map(|(r, i)| r.entry(i)).collect();
+        let descriptor = wgpu::BindGroupDescriptor { label: None, layout: &pipeline.layout, entries: &entries };
+        pass.set_pipeline(&pipeline.raw);
+        pass.set_bind_group(0, &gpu.device.create_bind_group(&descriptor), &[]);
+        pass.dispatch_workgroups(0, 1, 1);
+    }
+    drop(pass);
+    let submission = gpu.queue.submit([encoder.finish()]);
+    gpu.wait(&submission, "compiling kernels")
+}
