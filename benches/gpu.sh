@@ -1,6 +1,6 @@
 #!/bin/sh
 # Everything worth knowing about a GPU, into a folder: what it is, the tests' own check of every kernel, limits and kernels of
-# the steps, and the same steps in whatever peers are there.
+# the steps in f32 and f16, and the same steps in whatever peers are there.
 #
 #     benches/gpu.sh [BINARY] [OUT]        (target/release/shadegrad, gpu-report)
 #
@@ -21,11 +21,16 @@ for step in $steps; do
     # The record is kept, so that what follows has the same tiles.
     SHADEGRAD_TUNE_SECONDS=${TUNE_SECONDS:-60} "$binary" bench --device "$device" --step "$step" --json | tee -a "$out/steps.jsonl"
     "$binary" bench --device "$device" --step "$step" --kernels --steps 5 | tee -a "$out/kernels.txt"
+    echo "== $step, tuned, f16" | tee -a "$out/kernels.txt"
+    # Where the device has no f16 the line says so.
+    SHADEGRAD_TUNE_SECONDS=${TUNE_SECONDS:-60} "$binary" bench --device "$device" --step "$step" --precision f16 --json \
+        2>&1 | tee -a "$out/steps.jsonl"
+    "$binary" bench --device "$device" --step "$step" --precision f16 --kernels --steps 5 2>&1 | tee -a "$out/kernels.txt"
 done
 set --
 for step in $steps; do set -- "$@" --step "$step"; done
 "${PYTHON:-python3}" "$here/peers/compare.py" --shadegrad "$binary" --python "${PYTHON:-python3}" --device "$device" \
-    --rounds 3 "$@" --json "$out/peers.json" | tee "$out/peers.md"
+    --shadegrad-args="--precision f16" --rounds 3 "$@" --json "$out/peers.json" | tee "$out/peers.md"
 if command -v cargo > /dev/null; then
-    SHADEGRAD_TEST_DEVICE=$device cargo test --release --test ops_match_twin --test gpu_tiles | tee "$out/tests.txt"
+    SHADEGRAD_TEST_DEVICE=$device cargo test --release --test ops_match_twin --test gpu_tiles --test precision | tee "$out/tests.txt"
 fi
