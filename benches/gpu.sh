@@ -24,7 +24,7 @@ for step in $steps; do
     echo "== $step, tuned, f16" | tee -a "$out/kernels.txt"
     # Where the device has no f16 the line says so.
     SHADEGRAD_TUNE_SECONDS=${TUNE_SECONDS:-60} "$binary" bench --device "$device" --step "$step" --precision f16 --json \
-        2>&1 | tee -a "$out/steps.jsonl"
+        2>> "$out/kernels.txt" | tee -a "$out/steps.jsonl"
     "$binary" bench --device "$device" --step "$step" --precision f16 --kernels --steps 5 2>&1 | tee -a "$out/kernels.txt"
 done
 set --

@@ -18,6 +18,11 @@ fn main(
             unscale = 1.0 / scale[0];
         }
         let norm = sqrt(total[0].x) * unscale;
-        out[0] = vec4<f32>(norm, min(1.0, MAX_NORM / (norm + 1e-6)) * unscale, 0.0, 0.0);
+        // Divided only where it matters: without a limit MAX_NORM is the largest float.
+        var factor = 1.0;
+        if (norm + 1e-6 > MAX_NORM) {
+            factor = MAX_NORM / (norm + 1e-6);
+        }
+        out[0] = vec4<f32>(norm, factor * unscale, 0.0, 0.0);
     }
 }

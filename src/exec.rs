@@ -82,7 +82,7 @@ pub const MAX_TICKETS: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
 
-/// A place where plans run. All lengths and offsets are in floats, in memory order (padding included).
+/// A place where plans run. All lengths and offsets are in words of 32 bits, in memory order (padding included).
 pub trait Engine: Send {
     /// Element type that crosses the border.
     type Scalar: Copy + Default + From<f32> + Send;

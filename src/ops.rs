@@ -26,7 +26,7 @@ pub use dice::{Dice, DiceOptions, dice_loss};
 pub use dropout::{Dropout, dropout};
 pub use elementwise::{Activation, Binary, BinaryOp, Unary, UnaryGrad, activation, add, add_bias, mul, relu, scale};
 pub use loss::{CrossEntropyOptions, Reduction, SoftmaxCrossEntropy, softmax_cross_entropy};
-pub use loss_scale::{LOSS_SCALE, loss_scale, update_loss_scale};
+pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
 pub use memory::{Assign, Fill, Pack, Reshape, assign, fill, flatten, pack_parameters, reshape};
 pub use metrics::{Argmax, Confusion, argmax, confusion};
 pub use norm::{BatchNormOptions, Norm, NormGrad, NormKind, batch_norm, group_norm};

@@ -54,7 +54,7 @@ pub struct Port {
 pub struct Plan {
     /// Calls in order.
     pub calls: Vec<PlannedCall>,
-    /// Lengths of the pool buffers, in floats; plans of a session share the pool.
+    /// Lengths of the pool buffers, in words of 32 bits; plans of a session share the pool.
     pub slots: Vec<usize>,
     /// Lengths of this plan's own buffers, zeroed once.
     pub fixed: Vec<usize>,

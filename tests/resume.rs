@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use shadegrad::data::Augment;
+use shadegrad::precision::Precision;
 use shadegrad::train::TrainError;
 use shadegrad::train::config::{ImageSize, Schedule, SegmentConfig};
 use shadegrad::train::history::EpochRow;
@@ -68,20 +69,21 @@ fn metrics(run: &Path) -> Vec<EpochRow> {
 const STEPS: usize = 30;
 
 /// Runs to the end, and stopped after each of `stops` steps and resumed; all must end alike.
-fn stop_and_resume(device: &str, stops: impl IntoIterator<Item = usize>) {
+fn stop_and_resume((device, precision): (&str, Precision), stops: impl IntoIterator<Item = usize>) {
     let place = tempfile::tempdir().expect("a temporary folder");
     let whole = place.path().join("whole");
-    let outcome = train(&config(device, &whole), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
+    let config = |run: &Path| SegmentConfig { precision, ..config(device, run) };
+    let outcome = train(&config(&whole), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
     assert!(!outcome.interrupted && outcome.rows.len() == 3);
     assert!(!whole.join("resume.safetensors").exists(), "an ended run needs none");
     let lr: Vec<f64> = outcome.rows.iter().map(|row| row.lr).collect();
     let bytes = |run: &Path, name: &str| std::fs::read(run.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
     for stop in stops {
         let run: PathBuf = place.path().join(format!("stopped-{stop}"));
-        let first = train(&config(device, &run), stop).unwrap_or_else(|e| panic!("{e}"));
+        let first = train(&config(&run), stop).unwrap_or_else(|e| panic!("{e}"));
         assert!(first.interrupted, "stopped after {stop} of {STEPS}");
         // As the command line does it: the settings of the run, its folder.
-        let resumed = SegmentConfig { resume: Some(run.clone()), ..config(device, &run) };
+        let resumed = SegmentConfig { resume: Some(run.clone()), ..config(&run) };
         let second = train(&resumed, usize::MAX).unwrap_or_else(|e| panic!("after step {stop}: {e}"));
         assert!(!second.interrupted && second.rows.len() == 3, "after step {stop}");
         assert_eq!(second.best.map(|b| b.epoch), outcome.best.as_ref().map(|b| b.epoch), "after step {stop}");
@@ -96,14 +98,34 @@ fn stop_and_resume(device: &str, stops: impl IntoIterator<Item = usize>) {
 #[test]
 fn a_run_resumed_at_any_of_20_points_ends_with_the_same_bits() {
     // Among them the ends of epochs (10, 20) and batches whose gradients are not yet a step.
-    stop_and_resume("cpu", (1..=STEPS - 1).filter(|step| !step.is_multiple_of(3)).take(20));
+    stop_and_resume(("cpu", Precision::F32), (1..=STEPS - 1).filter(|step| !step.is_multiple_of(3)).take(20));
 }
 
 #[test]
 fn so_does_one_on_a_gpu() {
     let device = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
     let stops = std::env::var("SHADEGRAD_STOPS").ok().and_then(|count| count.parse().ok()).unwrap_or(2);
-    stop_and_resume(&device, (1..=STEPS - 1).filter(|step| step % 3 == 2 || *step == 10).skip(1).take(stops));
+    let points = || (1..=STEPS - 1).filter(|step| step % 3 == 2 || *step == 10).skip(1);
+    stop_and_resume((&device, Precision::F32), points().take(stops));
+    // The scale of the loss is a state like any other.
+    stop_and_resume((&device, Precision::F16), points().take(1));
+}
+
+#[test]
+fn a_run_in_16_bits_goes_on_in_32_where_there_are_no_others() {
+    let device = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let run = place.path().join("run");
+    let half = SegmentConfig { precision: Precision::F16, epochs: 1, ..config(&device, &run) };
+    let kept = || std::fs::read_to_string(run.join("config.toml")).expect("settings");
+    assert!(train(&half, 2).unwrap_or_else(|e| panic!("{e}")).interrupted);
+    assert!(kept().contains("precision = \"f16\""));
+    let wide = SegmentConfig { device: "cpu".into(), resume: Some(run.clone()), ..half };
+    assert!(train(&wide, 2).unwrap_or_else(|e| panic!("{e}")).interrupted);
+    assert!(kept().contains("precision = \"f32\""), "the settings say what is done");
+    // And back: what it lacks begins anew.
+    let half = SegmentConfig { device, ..wide };
+    assert!(!train(&half, usize::MAX).unwrap_or_else(|e| panic!("{e}")).interrupted);
 }
 
 #[test]

@@ -260,7 +260,9 @@ impl Engine for GpuEngine {
         let mut fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
         // One call after the other uses the same parts.
         let parts = Slice { buffer: Buffer::Fixed(fixed.len()), offset: 0, len: parts };
-        fixed.push(self.gpu.buffer("the parts of split sums", parts.len, USAGE)?);
+        if parts.len > 0 {
+            fixed.push(self.gpu.buffer("the parts of split sums", parts.len, USAGE)?);
+        }
         let mut replaced = false;
         let fitted = self.shared.fit_slots(&self.gpu, plan, &mut replaced);
         if replaced {

@@ -24,6 +24,11 @@ pub struct LossScale;
 #[derive(Clone, Copy, Debug)]
 pub struct LossScaleUpdate;
 
+/// Whether steps have had no effect until the scale could not fall further, given the state.
+pub fn loss_scale_is_lowest(state: &[f32]) -> bool {
+    state.first().is_some_and(|&e| e <= (LIMITS[0] - START) as f32)
+}
+
 fn state(g: &mut Graph) -> Result<Value, GraphError> {
     g.state(LOSS_SCALE, TensorType::flat(LANES), Group::Moments, Init::Constant(0.0), false)
 }

@@ -50,7 +50,7 @@ impl Default for AdamOptions {
     }
 }
 
-/// Inputs: parameters, gradients, momentum (all flat), hyper `[8]`, clip `[4]`, guard `[1]`.
+/// Inputs: parameters, gradients, momentum (all flat), hyper `[8]`, clip `[4]`, guard (see [`sgd_step`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd {
     options: SgdOptions,
@@ -58,7 +58,7 @@ pub struct Sgd {
     clip: bool,
 }
 
-/// Inputs: parameters, gradients, both moments (all flat), hyper `[8]`, clip `[4]`, guard `[1]`.
+/// Inputs: parameters, gradients, both moments (all flat), hyper `[8]`, clip `[4]`, guard (see [`sgd_step`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
     options: AdamOptions,
@@ -102,7 +102,7 @@ pub(super) fn moment(g: &mut Graph, name: &str) -> Result<Value, GraphError> {
     g.state(name, TensorType::flat(len), Group::Moments, Init::Constant(0.0), false)
 }
 
-/// Appends an SGD step. The parameters stay as they are when `guard` (the loss) is not finite.
+/// Appends an SGD step. The parameters stay as they are when `guard[0]` (the loss, or the norm of scaled gradients) is not finite.
 ///
 /// # Errors
 /// When a state of the optimizer's name has another shape.
@@ -120,7 +120,7 @@ pub fn sgd_step(
     g.add(op, &[parameters, grads, momentum, hyper, clip.unwrap_or(hyper), guard]).map(drop)
 }
 
-/// Appends an Adam or AdamW step. The parameters stay as they are when `guard` (the loss) is not finite.
+/// Appends an Adam or AdamW step. The parameters stay as they are when `guard[0]` (the loss, or the norm of scaled gradients) is not finite.
 ///
 /// # Errors
 /// When a state of the optimizer's name has another shape.

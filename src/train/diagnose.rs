@@ -7,8 +7,9 @@ use super::task::Task;
 use super::trainer::{Pending, Trainer};
 use crate::exec::PlanId;
 use crate::graph::Group;
-use crate::ops::HYPER_LEN;
+use crate::ops::{self, HYPER_LEN, LOSS_SCALE};
 use crate::plan::PlanOptions;
+use crate::precision::Precision;
 
 impl<T: Task> Trainer<T> {
     /// Runs the step again with every value kept, to name the first layer that is not finite. The optimizer leaves the
@@ -53,8 +54,16 @@ impl<T: Task> Trainer<T> {
         if found.is_none() {
             found = self.model.state_not_finite(Group::Statistics)?;
         }
-        let Some(parameter) = found else { return Ok(()) };
-        Err(self.not_finite("update", f32::NAN, (self.progress.batch, epoch), parameter))
+        if let Some(parameter) = found {
+            return Err(self.not_finite("update", f32::NAN, (self.progress.batch, epoch), parameter));
+        }
+        if self.settings.precision == Precision::F16
+            && ops::loss_scale_is_lowest(&self.model.session.read_state(LOSS_SCALE)?)
+        {
+            let layer = "the gradients, at every scale of the loss".into();
+            return Err(self.not_finite("gradient", f32::NAN, (self.progress.batch, epoch), layer));
+        }
+        Ok(())
     }
 
     fn not_finite(&self, what: &'static str, loss: f32, (step, epoch): (usize, usize), layer: String) -> TrainError {
@@ -62,6 +71,13 @@ impl<T: Task> Trainer<T> {
             Some(path) => format!("the last good weights are in {}", path.with_file_name("last.safetensors").display()),
             None => "no checkpoint had been written yet".into(),
         };
-        TrainError::NotFinite { what, loss, step, epoch, lr: self.lr, layer, kept }
+        let advice = match self.settings.precision {
+            // The search was in 32 bits: where it found nothing, 16 were too few.
+            Precision::F16 => {
+                "Numbers above 65504 do not fit into 16 bits: train with --precision f32, or lower --lr, set --clip 1"
+            }
+            Precision::F32 => "Lower --lr, set --clip 1",
+        };
+        TrainError::NotFinite { what, loss, step, epoch, lr: self.lr, layer, kept, advice }
     }
 }

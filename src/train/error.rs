@@ -105,7 +105,7 @@ pub enum TrainError {
     /// The loss is not a number any more.
     #[error(
         "the {what} is {loss} at step {step} of epoch {epoch} (learning rate {lr:?}): the first value that is not finite is \
-         in {layer}; {kept}. Lower --lr, set --clip 1, or normalize the data (--normalize dataset)"
+         in {layer}; {kept}. {advice}, or normalize the data (--normalize dataset)"
     )]
     NotFinite {
         /// Which loss.
@@ -122,6 +122,8 @@ pub enum TrainError {
         layer: String,
         /// What became of the last good weights.
         kept: String,
+        /// What may help.
+        advice: &'static str,
     },
     /// A run that cannot go on.
     #[error("{} cannot be resumed: {reason}", path.display())]

@@ -7,7 +7,7 @@ use crate::exec::AnyEngine;
 use crate::ops::SgdOptions;
 use crate::precision::Precision;
 
-/// A step with every kernel of the three tasks' networks that matters, in channels that matrix units can take.
+/// A step with convolutions of all kinds, norms, pooling and concatenation, in channels that matrix units can take.
 pub const STEP: &str = "unet:2x16x16:base=32:depth=1";
 /// Largest difference of the gradients, by their norms. 16 bits leave 4 % (llvmpipe): rounding the weights of the step in
 /// 32 bits to 11 leaves 3 %, since ReLUs open and close; a broken kernel leaves about 100 %.
@@ -26,8 +26,10 @@ pub(super) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Pre
         Ok(error) if error < TOLERANCE => {
             (asked, Some("precision: f16 for activations and their gradients, f32 for all else".into()))
         }
-        Ok(error) => fallback(format!("16-bit gradients came out {:.1} % off in a test of {device}", 100.0 * error)),
-        Err(error) => fallback(format!("a test of 16 bits on {device} failed: {error}")),
+        Ok(error) => {
+            fallback(format!("16-bit gradients came out {:.1} % off in a test of {}", 100.0 * error, engine.name()))
+        }
+        Err(error) => fallback(format!("a test of 16 bits on {} failed: {error}", engine.name())),
     }
 }
 

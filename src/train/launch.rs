@@ -8,6 +8,7 @@ use super::resume::{self, Progress};
 use super::run_dir::RunDir;
 use crate::exec::{self, AnyEngine};
 use crate::interop::safetensors::TensorFile;
+use crate::precision::Precision;
 
 /// A run before it begins.
 pub(super) struct Launch {
@@ -38,6 +39,11 @@ impl Launch {
         };
         let engine = exec::open(&settings.device)?;
         let (precision, line) = half::choose(settings.precision, &settings.device, engine.as_ref());
+        // A run keeps the settings that it has, so that it goes on with them, wherever that is.
+        let toml = match precision {
+            Precision::F32 => toml.replace("precision = \"f16\"", "precision = \"f32\""),
+            Precision::F16 => toml,
+        };
         let settings = TrainSettings { precision, ..settings };
         Ok(Launch { settings, engine, resumed, toml, precision: line })
     }

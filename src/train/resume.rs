@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::TrainError;
 use super::model::Model;
 use crate::interop::safetensors::{Tensor, TensorData, TensorFile};
+use crate::ops::LOSS_SCALE;
 
 /// Metadata entry that holds [`Progress`] as JSON.
 const KEY: &str = "progress";
@@ -141,7 +142,9 @@ pub fn restore(model: &mut Model, file: &TensorFile, path: &Path) -> Result<(), 
             "its `{name}` is not that of this model: resume with the settings that the run was started with"
         ),
     };
-    if let Some(name) = file.tensors.keys().find(|name| !specs.iter().any(|s| s.name == **name)) {
+    // The scale of the loss has no use where a run in 16 bits goes on in 32, on a device that has no other.
+    let known = |name: &str| name == LOSS_SCALE || specs.iter().any(|s| s.name == name);
+    if let Some(name) = file.tensors.keys().find(|name| !known(name)) {
         return Err(other(name));
     }
     for spec in specs {
@@ -149,6 +152,8 @@ pub fn restore(model: &mut Model, file: &TensorFile, path: &Path) -> Result<(), 
             Some(Tensor { shape, data: TensorData::F32(values) }) if *shape == spec.ty.shape.0 => {
                 model.session.write_state(&spec.name, values)?;
             }
+            // One that goes on in 16 bits begins with the scale of any other.
+            None if spec.name == LOSS_SCALE => {}
             _ => return Err(other(&spec.name)),
         }
     }

@@ -344,7 +344,7 @@ pub fn loss_scale_case() -> Result<Case, GraphError> {
     let grad = ops::scale(&mut b.graph, grad, 65536.0)?;
     let flat = ops::pack_parameters(&mut b.graph, &[grad])?;
     let hyper = b.graph.input("hyper", TensorType::channels([ops::HYPER_LEN]));
-    let factor = ops::clip_scale(&mut b.graph, flat, Some(scale), 1e3)?;
+    let factor = ops::clip_scale(&mut b.graph, flat, Some(scale), f32::MAX)?;
     ops::sgd_step(&mut b.graph, flat, hyper, Some(factor), factor, SgdOptions::default())?;
     ops::update_loss_scale(&mut b.graph, factor)?;
     let mut case = b.finish(&[("scale", scale, None)])?;

@@ -78,5 +78,6 @@ pub fn clip_scale<T: Real>(mut a: Args<'_, T>) {
     let (norm, max_norm) = (a.input(0)[0].sqrt() * unscale, T::of(a.consts.float("MAX_NORM")));
     let out = a.output(2);
     out.fill(T::zero());
-    (out[0], out[1]) = (norm, T::one().min(max_norm / (norm + T::of(1e-6))) * unscale);
+    let above = norm + T::of(1e-6);
+    (out[0], out[1]) = (norm, if above > max_norm { max_norm / above * unscale } else { unscale });
 }

@@ -27,6 +27,8 @@ use crate::shape::Element;
 const CLEARLY: f64 = 0.97;
 /// Timed runs of a candidate; the fastest counts.
 const RUNS: usize = 3;
+/// Candidates that are compiled between two looks at the clock.
+const COMPILED_AT_ONCE: usize = 16;
 /// Values that are compared.
 const COMPARED: usize = 1 << 20;
 /// Largest difference, relative to the largest value: sums of thousands of terms in another order.
@@ -96,8 +98,10 @@ impl Tuner {
             }
             let mut bench = Bench::new(gpu, pipelines, call)?;
             let text = |tile: &Tile| shaders(call, tiling, Some(*tile));
-            self.tiles.insert(key, bench.fastest(&tiles, text, start + self.budget)?);
-            found = true;
+            if let Some(tile) = bench.fastest(&tiles, text, start + self.budget)? {
+                self.tiles.insert(key, tile);
+                found = true;
+            }
         }
         if found {
             self.save();
@@ -169,12 +173,14 @@ impl<'a> Bench<'a> {
         Ok(Bench { gpu, pipelines, call, buffers, readback: Readback::default() })
     }
 
-    /// The fastest of the tiles, of which the first is the fixed choice.
-    fn fastest(&mut self, tiles: &[Tile], text: impl Fn(&Tile) -> Shader, until: Instant) -> Result<Tile, ExecError> {
-        // All at once, on all cores; should one be refused, each by itself.
-        let texts: Vec<Shader> = tiles.iter().map(&text).collect();
-        let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
-        let _ = self.pipelines.stages(self.gpu, &work);
+    /// The fastest of the tiles, of which the first is the fixed choice; `None` where the time did not last for all, which
+    /// is left to another start.
+    fn fastest(
+        &mut self,
+        tiles: &[Tile],
+        text: impl Fn(&Tile) -> Shader,
+        until: Instant,
+    ) -> Result<Option<Tile>, ExecError> {
         let (first, expected) = self.try_out(&text(&tiles[0]))?;
         debug_assert!(
             expected.iter().all(|v| v.is_finite()),
@@ -184,9 +190,15 @@ impl<'a> Bench<'a> {
         let half = self.call.elements.contains(&Element::F16);
         let tolerance = if half { TOLERANCE_HALF } else { TOLERANCE };
         let (mut best, mut least) = (tiles[0], first * CLEARLY);
-        for tile in &tiles[1..] {
+        for (index, tile) in tiles.iter().enumerate().skip(1) {
             if Instant::now() > until {
-                break;
+                return Ok(None);
+            }
+            if index % COMPILED_AT_ONCE == 1 {
+                // On all cores; should one be refused, each by itself.
+                let texts: Vec<Shader> = tiles[index..].iter().take(COMPILED_AT_ONCE).map(&text).collect();
+                let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
+                let _ = self.pipelines.stages(self.gpu, &work);
             }
             // What a driver refuses, or computes wrongly, does not take part.
             match self.try_out(&text(tile)) {
@@ -197,7 +209,7 @@ impl<'a> Bench<'a> {
                 Err(other) => return Err(other),
             }
         }
-        Ok(best)
+        Ok(Some(best))
     }
 
     /// Seconds of a variant, and the values that it computed.

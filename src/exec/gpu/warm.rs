@@ -13,7 +13,7 @@ use super::pipelines::{Pipelines, Wanted};
 use crate::exec::ExecError;
 
 /// Fewer new kernels than this are not worth another device.
-const FEW: usize = 8;
+const FEW: usize = 4;
 
 /// Remembers which kernels the driver has on disk.
 pub(super) struct Warmer {
@@ -26,7 +26,9 @@ pub(super) struct Warmer {
 impl Warmer {
     /// `None` where a device compiles by itself on all cores, or nothing is kept on disk.
     pub fn open(gpu: &Gpu, adapter: usize, folder: Option<&Path>, checked: bool) -> Option<Warmer> {
-        if gpu.info.kind != DeviceKind::Software || cores() == 1 {
+        // WARP and SwiftShader keep nothing on disk.
+        let mesa = gpu.info.kind == DeviceKind::Software && gpu.adapter.name.contains("llvmpipe");
+        if !mesa || rayon::current_num_threads() == 1 {
             return None;
         }
         let device = format!("{} {} {checked}", gpu.adapter.name, gpu.adapter.driver_info);
@@ -39,12 +41,13 @@ impl Warmer {
     pub fn warm(&mut self, kernels: &[&Wanted<'_>]) {
         let key = |kernel: &Wanted<'_>| checksum(kernel.source.as_bytes());
         let mut new: Vec<&Wanted<'_>> = kernels.iter().copied().filter(|k| !self.known.contains(&key(k))).collect();
-        if new.len() < FEW {
+        let devices = rayon::current_num_threads().min(new.len() / FEW);
+        if devices < 2 {
             return;
         }
         // Long texts take long to compile: dealt out from the longest to the shortest.
         new.sort_by_key(|kernel| std::cmp::Reverse(kernel.source.len()));
-        let shares = (0..cores()).map(|first| new.iter().copied().skip(first).step_by(cores()).collect::<Vec<_>>());
+        let shares = (0..devices).map(|first| new.iter().copied().skip(first).step_by(devices).collect::<Vec<_>>());
         let (adapter, checked) = (self.adapter, self.checked);
         let shares: Vec<_> = shares.collect();
         let done = std::thread::scope(|scope| {
@@ -60,10 +63,6 @@ impl Warmer {
             }
         }
     }
-}
-
-fn cores() -> usize {
-    rayon::current_num_threads()
 }
 
 /// Runs kernels without a single workgroup.

@@ -58,29 +58,32 @@ var<workgroup> tile_c: array<f32, {c}>;
 pub fn body(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
     let ([sx, _], size) = (tile.threads, matrix.size);
     let (rows, cols) = (tile.rows_each, tile.columns_each);
-    let _ = writeln!(out, "        let sx = subgroup % {sx}u;\n        let sy = subgroup / {sx}u;");
+    // A driver that makes smaller subgroups than it said has more of them: their sums are wrong, and seen to be, but they
+    // must not write beyond the tiles.
+    let _ = writeln!(out, "        let own = min(subgroup, {}u);", subgroups(tile) - 1);
+    let _ = writeln!(out, "        let sx = own % {sx}u;\n        let sy = own / {sx}u;");
     let each = || (0..rows).flat_map(|i| (0..cols).map(move |j| (i, j)));
     for (i, j) in each() {
         let _ = writeln!(out, "        var c{i}_{j} = coop_mat{size}x{size}<f32, C>();");
     }
     fill_and_multiply(out, tile, matrix, operands);
     // The sums of a matrix come out through workgroup memory, a matrix of each subgroup at a time.
-    let (own, vectors) = (size * size, size / LANES);
+    let (area, vectors) = (size * size, size / LANES);
     for (i, j) in each() {
         let store = if tile.splits > 1 { "store_part(split, batch" } else { "store(batch" };
         let first = if operands == Operands::SumInVectors { "m0" } else { "m0 * 4u" };
         let _ = writeln!(
             out,
-            "        coopStoreT(c{i}_{j}, &tile_c[subgroup * {own}u], {size}u);
+            "        coopStoreT(c{i}_{j}, &tile_c[own * {area}u], {size}u);
         workgroupBarrier();
         for (var e = lane; e < {}u; e += {}u) {{
-            let at = subgroup * {own}u + e * 4u;
+            let at = own * {area}u + e * 4u;
             let v = vec4<f32>(tile_c[at], tile_c[at + 1u], tile_c[at + 2u], tile_c[at + 3u]);
             let m = {first} + (sy * {rows}u + {i}u) * {size}u + e / {vectors}u;
             {store}, m, n0 + (sx * {cols}u + {j}u) * {vectors}u + e % {vectors}u, v);
         }}
         workgroupBarrier();",
-            own / LANES,
+            area / LANES,
             matrix.lanes,
         );
     }
