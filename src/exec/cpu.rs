@@ -4,6 +4,7 @@
 pub mod average;
 pub mod conv;
 mod conv_direct;
+mod conv_winograd;
 pub mod dice;
 mod direct;
 pub mod elementwise;
@@ -20,6 +21,7 @@ pub mod reduce;
 pub mod region;
 pub mod regression;
 pub mod resize;
+mod winograd;
 
 use std::collections::{HashMap, VecDeque};
 

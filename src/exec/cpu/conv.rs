@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::Args;
 use super::conv_direct as direct;
+use super::conv_winograd::{self as winograd, Plane};
 use super::geometry::{DgradPhase, Geometry, Target, dgrad_phases};
 use super::real::{Real, Strided};
 
@@ -43,6 +44,10 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let (x, w, bias, has_bias) = (a.input(0), a.input(1), a.input(2), a.flag("HAS_BIAS"));
     let y = Target(a.output(3).as_mut_ptr());
+    if let (Some([from, w, bias]), Some(plane)) = (T::floats([x, w, bias]), Plane::fwd(&g)) {
+        let bias = has_bias.then_some(bias);
+        return winograd::run(&plane, winograd::Operands { from, w, bias, to: Target(y.0.cast()) });
+    }
     if let (Some([from, w, bias]), true) = (T::floats([x, w, bias]), direct::suits(g.go, g.gi)) {
         let bias = has_bias.then_some(bias);
         return direct::conv_fwd(&g, direct::Operands { from, w, bias, to: Target(y.0.cast()) });
@@ -87,6 +92,10 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
     let phases = dgrad_phases(&a, &g);
     let (dy, wt, bias, has_bias) = (a.input(0), a.input(1), a.input(2), a.flag("HAS_BIAS"));
     let dx = Target(a.output(3).as_mut_ptr());
+    if let (Some([from, w, bias]), Some(plane)) = (T::floats([dy, wt, bias]), Plane::dgrad(&g)) {
+        let bias = has_bias.then_some(bias);
+        return winograd::run(&plane, winograd::Operands { from, w, bias, to: Target(dx.0.cast()) });
+    }
     if let (Some([from, w, bias]), true) = (T::floats([dy, wt, bias]), direct::suits(g.gi, g.go)) {
         let operands = direct::Operands { from, w, bias: has_bias.then_some(bias), to: Target(dx.0.cast()) };
         return phases.iter().for_each(|phase| direct::conv_dgrad(&g, phase, operands));
@@ -167,6 +176,9 @@ pub fn conv_wgrad<T: Real>(mut a: Args<'_, T>) {
     let (splits, chunk) = (a.u("SPLITS"), a.u("CHUNK"));
     let (x, dy) = (a.input(0), a.input(1));
     let dw = Target(a.output(2).as_mut_ptr());
+    if let (Some(operands), Some(plane)) = (T::floats([x, dy]), Plane::fwd(&g)) {
+        return winograd::wgrad(&plane, operands, Target(dw.0.cast()), splits);
+    }
     let direct = T::floats([x, dy]).filter(|_| direct::suits_wgrad(g.go, g.gi));
     // Taps of a task: enough rows (64) to keep the product efficient, few enough to have several tasks.
     let taps_each = if direct.is_some() { 1 } else { 64usize.div_ceil(g.gi).min(g.taps()) };
@@ -209,18 +221,26 @@ pub fn conv_wgrad<T: Real>(mut a: Args<'_, T>) {
     });
 }
 
+/// Rows and columns that are transposed at a time.
+const SIDE: usize = 64;
+
 /// See `shaders/transpose_kernel.wgsl`.
 pub fn transpose_kernel<T: Real>(mut a: Args<'_, T>) {
     let (i, o) = (a.u("I4") * 4, a.u("O4") * 4);
     let w = a.input(0);
-    // Blocks of 16×16, so that both sides touch whole cache lines.
+    // Through blocks of 64×64, so that both sides are touched 4 cache lines at a time: with single lines, a power of two
+    // apart, each is a miss that nothing foresees.
     a.output(1).par_chunks_mut(i * o).zip(w.par_chunks(i * o)).for_each(|(to, from)| {
-        for (block, rows) in to.chunks_mut(16 * i).enumerate() {
-            for first in (0..i).step_by(16) {
-                for (r, row) in rows.chunks_exact_mut(i).enumerate() {
-                    for (c, value) in (first..).zip(&mut row[first..i.min(first + 16)]) {
-                        *value = from[c * o + block * 16 + r];
-                    }
+        let mut block = [T::zero(); SIDE * SIDE];
+        for (first_i, first_o) in (0..i).step_by(SIDE).flat_map(|i| (0..o).step_by(SIDE).map(move |o| (i, o))) {
+            let [height, width] = [(i - first_i).min(SIDE), (o - first_o).min(SIDE)];
+            for (r, line) in block.chunks_exact_mut(SIDE).enumerate().take(height) {
+                line[..width].copy_from_slice(&from[(first_i + r) * o + first_o..][..width]);
+            }
+            for c in 0..width {
+                let to = &mut to[(first_o + c) * i + first_i..][..height];
+                for (to, line) in to.iter_mut().zip(block.chunks_exact(SIDE)) {
+                    *to = line[c];
                 }
             }
         }
