@@ -1,7 +1,7 @@
 //! The GPU engine on plans made by hand, with shaders of the test's own: what holds whatever the kernels are.
 
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
-use shadegrad::exec::shader::{Shader, Tile, Tiling};
+use shadegrad::exec::shader::{Shader, Stage, Tile, Tiling};
 use shadegrad::exec::{Engine, ExecError, MAX_TICKETS};
 use shadegrad::graph::{Group, StateLayout};
 use shadegrad::kernel::{Access, Consts, KernelCall, WORKGROUP, Work};
@@ -29,7 +29,7 @@ fn shaders(call: &KernelCall<Slice>, _: Tiling, _: Option<Tile>) -> Shader {
         }}",
         call.consts.prelude()
     );
-    Shader { source, workgroups: items.div_ceil(WORKGROUP) as u64, finish: None }
+    Shader { stages: vec![Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 }], scratch: 0 }
 }
 
 fn declare(i: usize, access: Access) -> String {

@@ -15,7 +15,7 @@ use shadegrad::exec::shader::{Matrix, Shader, Tile, TileLimits, Tiling, candidat
 use shadegrad::kernel::KernelCall;
 use shadegrad::ops::{self, ConvSpec};
 use shadegrad::plan::Slice;
-use shadegrad::shape::{Element, TensorType, Window};
+use shadegrad::shape::{Element, Padding, TensorType, Window};
 
 /// A convolution with its gradients, of sizes that are no multiples of any tile's but larger than half of each; and one
 /// of a small map, with sums long enough to be split among workgroups, in groups, with unlike phases and a bias.
@@ -92,14 +92,60 @@ fn every_tile_computes_the_same() {
     failures.none();
 }
 
+/// Every Winograd candidate in turn, and the number of calls that got one.
+static WINOGRAD: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+
+fn by_winograd(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) -> Shader {
+    let limits = TileLimits { bytes: 32 << 10, ..TileLimits::WEBGPU };
+    let tiles = candidates(call, tiling, limits).into_iter().filter(|tile| tile.winograd);
+    let tile = tiles.clone().cycle().nth(WINOGRAD[0].load(Ordering::Relaxed));
+    WINOGRAD[1].fetch_add(usize::from(tile.is_some()), Ordering::Relaxed);
+    shader(call, tiling, tile)
+}
+
+/// Convolutions by Winograd in all three directions: maps of whole tiles and not, padding of either kind, channels that
+/// fill vectors and not, sums of weight gradients in parts.
+#[test]
+fn winograd_computes_the_same() {
+    let case = |name: &str, x: [usize; 4], o: usize, padding: Padding| {
+        let case = OpCase::new(name, move |b| {
+            let (w, bias) = (b.random_of("w", TensorType::kernel([3, 3, x[3], o])), b.random("bias", [o]));
+            let x = b.random("x", x);
+            let window = Window { padding, ..Window::square(3, 1, 1) };
+            let y = ops::conv2d(&mut b.graph, x, w, ConvSpec::from(window))?;
+            ops::add_bias(&mut b.graph, y, bias)
+        });
+        case.case(Place::Alone).fused()
+    };
+    let unlike = Padding { top: 0, left: 1, bottom: 2, right: 3 };
+    let cases = [
+        case("whole tiles", [4, 16, 12, 36], 40, Window::square(3, 1, 1).padding),
+        case("cut tiles", [2, 17, 22, 33], 38, unlike),
+    ];
+    let mut failures = Failures::default();
+    for (candidate, case) in cases.iter().cycle().take(6).enumerate() {
+        WINOGRAD[0].store(candidate / 2, Ordering::Relaxed);
+        WINOGRAD[1].store(0, Ordering::Relaxed);
+        let expected = twin().run(case).expect("the twin runs");
+        let mut engine = gpu::open_with(EngineOptions { shaders: by_winograd, ..options() });
+        let found = run_on(&mut engine, case).unwrap_or_else(|e| panic!("{}: {e}", case.name)).pop().expect("a step");
+        assert_eq!(WINOGRAD[1].load(Ordering::Relaxed), 3, "all three directions");
+        failures.all_close(&case.name, &found, &expected, allowed(&case.plan(), Accuracy::Wgsl));
+    }
+    failures.none();
+}
+
 /// Every tile but the fixed choice gives twice the result, in the twinkling of an eye.
 fn sabotaged(call: &KernelCall<Slice>, tiling: Tiling, tile: Option<Tile>) -> Shader {
     let mut made = shader(call, tiling, tile);
     let fixed = candidates(call, tiling, TileLimits::WEBGPU).first().copied();
     if call.kernel == "conv_fwd" && tile.is_some() && tile != fixed {
-        let wrong = made.source.replace("] = r;", "] = 2.0 * r;").replace("k += DEPTH", "k += 4u * DEPTH");
-        assert_ne!(wrong, made.source);
-        made.source = wrong;
+        for stage in made.stages.iter_mut().filter(|stage| stage.source.contains("k += DEPTH")) {
+            let wrong = stage.source.replace("] = r;", "] = 2.0 * r;").replace("] = v;", "] = 2.0 * v;");
+            let wrong = wrong.replace("k += DEPTH", "k += 4u * DEPTH");
+            assert_ne!(wrong, stage.source);
+            stage.source = wrong;
+        }
     }
     made
 }
@@ -202,7 +248,16 @@ fn store_c(c: SumRow, at: u32, stride: u32) {
 /// rows, several matrices of each, several steps of the sum, sums whole and split.
 const MATRIX_TILES: [Tile; 4] = {
     let tiling = Tiling::Cooperative(Matrix { size: 8, lanes: 8 });
-    let wide = Tile { tiling, threads: [1, 2], columns_each: 2, rows_each: 1, depth: 2, buffers: 1, splits: 1 };
+    let wide = Tile {
+        tiling,
+        threads: [1, 2],
+        columns_each: 2,
+        rows_each: 1,
+        depth: 2,
+        buffers: 1,
+        splits: 1,
+        winograd: false,
+    };
     let high = Tile { threads: [2, 1], columns_each: 1, rows_each: 2, depth: 1, ..wide };
     [wide, high, Tile { splits: 3, ..wide }, Tile { splits: 5, ..high }]
 };
@@ -218,7 +273,8 @@ fn on_matrix_units(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) ->
     // An op splits the sums of weight gradients itself.
     let tile = if call.kernel == "conv_wgrad" { Tile { splits: 1, ..tile } } else { tile };
     let mut made = shader(call, tiling, Some(tile));
-    made.source = emulated(&made.source);
+    let first = &mut made.stages[0].source;
+    *first = emulated(first);
     made
 }
 

@@ -72,6 +72,7 @@ fn resnet(
 const LIMITS: TileLimits = TileLimits {
     invocations: 256,
     bytes: 48 << 10,
+    scratch: 512 << 20,
     cooperative: [Some(Matrix { size: 16, lanes: 32 }), Some(Matrix { size: 8, lanes: 32 })],
 };
 
@@ -85,17 +86,16 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
                 let tiles = candidates(&planned.call, tiling, LIMITS);
                 for tile in std::iter::once(None).chain(tiles.into_iter().skip(1).map(Some)) {
                     let made = shader(&planned.call, tiling, tile);
-                    assert!(made.workgroups > 0, "{name}: {} has nothing to do", planned.call.kernel);
                     let mut call = planned.call.clone();
-                    let label = format!("{} in {name} ({tiling:?})", call.kernel);
-                    if let Some(finish) = made.finish {
-                        let parts = Slice { len: finish.parts, ..call.bindings[0].0 };
-                        call.bindings.push((parts, Access::Write));
-                        variants
-                            .entry(finish.source)
-                            .or_insert_with(|| (call.clone(), format!("{label}, its second half")));
+                    if made.scratch > 0 {
+                        let scratch = Slice { len: made.scratch, ..call.bindings[0].0 };
+                        call.bindings.push((scratch, Access::Write));
                     }
-                    variants.entry(made.source).or_insert((call, label));
+                    for (i, stage) in made.stages.into_iter().enumerate() {
+                        let label = format!("{} in {name} ({tiling:?}), stage {i}", call.kernel);
+                        assert!(stage.workgroups > 0, "{label} has nothing to do");
+                        variants.entry(stage.source).or_insert_with(|| (call.clone(), label));
+                    }
                 }
             }
         }
@@ -118,7 +118,8 @@ fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     Ok((module, info))
 }
 
-/// Bindings declared, in order, with whether they may be written: must be those of the call.
+/// Bindings declared, in order, with whether they may be written: must be those of the call; stages that use scratch
+/// memory need not use all others.
 fn check_bindings(module: &naga::Module, call: &KernelCall<Slice>) -> Result<(), String> {
     let mut declared: Vec<(u32, bool)> = module
         .global_variables
@@ -131,7 +132,9 @@ fn check_bindings(module: &naga::Module, call: &KernelCall<Slice>) -> Result<(),
     declared.sort_unstable();
     let wanted: Vec<(u32, bool)> =
         call.bindings.iter().enumerate().map(|(i, (_, access))| (i as u32, *access != Access::Read)).collect();
-    if declared == wanted {
+    let all = wanted.len() == declared.len()
+        || module.global_variables.iter().any(|(_, v)| v.name.as_deref() == Some("scratch"));
+    if all && declared.iter().all(|binding| wanted.contains(binding)) {
         Ok(())
     } else {
         Err(format!("it declares the bindings {declared:?}, the op gives {wanted:?}"))

@@ -103,7 +103,7 @@ struct Dispatch {
     bind_group: wgpu::BindGroup,
 }
 
-/// The pipelines of a call with their grids: one, or a second that adds up the parts of split sums.
+/// The pipelines of a call with their grids.
 type Stages = Vec<(Arc<Pipeline>, Grid)>;
 
 impl Dispatch {
@@ -169,8 +169,8 @@ impl GpuEngine {
         self.shared.range(fixed, slice)
     }
 
-    /// Pipelines and grids of a plan's calls, and the floats that the parts of split sums take at most.
-    fn compile(&mut self, plan: &Plan) -> Result<(Vec<Stages>, usize), ExecError> {
+    /// Pipelines and grids of a plan's calls, and the floats of scratch memory that each needs.
+    fn compile(&mut self, plan: &Plan) -> Result<(Vec<Stages>, Vec<usize>), ExecError> {
         let (shaders, tiling) = (self.shaders, self.tiling());
         let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
         self.tuner.tune(&self.gpu, &mut self.pipelines, &calls, tiling, shaders)?;
@@ -180,7 +180,7 @@ impl GpuEngine {
         let work: Vec<_> = calls.into_iter().zip(&texts).collect();
         let stages = self.pipelines.stages(&self.gpu, &work)?;
         self.pipelines.save();
-        Ok((stages, texts.iter().map(Shader::parts).max().unwrap_or(0)))
+        Ok((stages, texts.iter().map(|shader| shader.scratch).collect()))
     }
 
     fn bind(
@@ -255,13 +255,14 @@ impl Engine for GpuEngine {
     fn load(&mut self, plan: &Plan) -> Result<usize, ExecError> {
         self.gpu.check("loading a plan")?;
         check_limits(plan, &self.gpu.limits)?;
-        let (stages, parts) = self.compile(plan)?;
+        let (stages, floats) = self.compile(plan)?;
         let own = |(i, &len)| self.gpu.buffer(&tensor_name(plan, Buffer::Fixed(i), len), len, USAGE);
         let mut fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
-        // One call after the other uses the same parts.
-        let parts = Slice { buffer: Buffer::Fixed(fixed.len()), offset: 0, len: parts };
-        if parts.len > 0 {
-            fixed.push(self.gpu.buffer("the parts of split sums", parts.len, USAGE)?);
+        // One call after the other uses the same.
+        let most = floats.iter().copied().max().unwrap_or(0);
+        let scratch = Slice { buffer: Buffer::Fixed(fixed.len()), offset: 0, len: most };
+        if most > 0 {
+            fixed.push(self.gpu.buffer("scratch memory", most, USAGE)?);
         }
         let mut replaced = false;
         let fitted = self.shared.fit_slots(&self.gpu, plan, &mut replaced);
@@ -270,9 +271,9 @@ impl Engine for GpuEngine {
         }
         fitted?;
         let mut dispatches = Vec::with_capacity(plan.calls.len());
-        for (planned, stages) in plan.calls.iter().zip(stages) {
+        for ((planned, stages), floats) in plan.calls.iter().zip(stages).zip(floats) {
             let own = planned.call.bindings.iter().map(|(slice, _)| *slice);
-            let bindings: Vec<Slice> = own.chain((stages.len() > 1).then_some(parts)).collect();
+            let bindings: Vec<Slice> = own.chain((floats > 0).then_some(scratch)).collect();
             let bind_group = self.bind(&stages[0].0, &bindings, &fixed)?;
             dispatches.push(Dispatch { stages, bindings, bind_group });
         }

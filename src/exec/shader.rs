@@ -4,41 +4,32 @@
 mod cooperative;
 mod gemm;
 mod tile;
+mod winograd;
 
 use crate::exec::registry;
 use crate::kernel::{KernelCall, WORKGROUP, Work};
 use crate::shape::{Element, LANES};
+use winograd::Winograd;
 
 pub use tile::{Matrix, Operands, Product, SUBGROUP, Tile, TileLimits, Tiling};
 
-/// Text of a compute shader with the entry point `main`.
+/// What computes a call: one dispatch, or several of a matrix kernel that leave their results to each other in scratch
+/// memory. That is one more binding behind those of the call, writable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shader {
+    /// One after the other.
+    pub stages: Vec<Stage>,
+    /// Length of the scratch memory, in floats.
+    pub scratch: usize,
+}
+
+/// A compute shader with the entry point `main`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
     /// WGSL.
     pub source: String,
     /// Workgroups, counted along one axis; the engine may fold them into two (x first).
     pub workgroups: u64,
-    /// What adds up the parts of sums that several workgroups share.
-    pub finish: Option<Finish>,
-}
-
-impl Shader {
-    /// Floats that the parts of split sums take.
-    pub fn parts(&self) -> usize {
-        self.finish.as_ref().map_or(0, |finish| finish.parts)
-    }
-}
-
-/// The second dispatch of a matrix kernel whose sums are split. Both have one more binding behind those of the call,
-/// writable: the parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finish {
-    /// WGSL.
-    pub source: String,
-    /// Workgroups.
-    pub workgroups: u64,
-    /// Length of the parts, in floats.
-    pub parts: usize,
 }
 
 /// The head of all kernels that run one invocation per item.
@@ -53,7 +44,12 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
             let half = call.elements.iter().take(activations).all(|&e| e == Element::F16);
             let cooperative = if half { limits.cooperative } else { [None; 2] };
             let limits = TileLimits { cooperative, ..limits };
-            Tile::candidates(tiling, operands, Product { m, n, k, batch }, limits)
+            let mut tiles = Tile::candidates(tiling, operands, Product { m, n, k, batch }, limits);
+            let winograd = Winograd::of(call).filter(|w| w.scratch() * size_of::<f32>() <= limits.scratch);
+            if let Some((operands, product)) = winograd.map(|w| w.product()) {
+                tiles.extend(Tile::winograd(tiling, operands, product, limits));
+            }
+            tiles
         }
         _ => vec![],
     }
@@ -67,32 +63,32 @@ pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> S
         Work::Items(items) | Work::Groups(items) => {
             let per_group = if matches!(call.work, Work::Groups(_)) { 1 } else { WORKGROUP };
             let (head, snippets) = (items_head(items), kernel.snippets.concat());
-            Shader {
-                source: format!("{consts}{head}{snippets}{}", kernel.wgsl),
-                workgroups: items.div_ceil(per_group) as u64,
-                finish: None,
-            }
+            let source = format!("{consts}{head}{snippets}{}", kernel.wgsl);
+            Shader { stages: vec![Stage { source, workgroups: items.div_ceil(per_group) as u64 }], scratch: 0 }
         }
         Work::Gemm { m, n, k, batch } => {
             let operands = kernel.gemm.expect("a matrix kernel says how its operands run");
             let product = Product { m, n, k, batch };
             let tile = tuned.unwrap_or_else(|| Tile::choose(tiling, operands, product));
-            let parts_at = call.bindings.len();
-            let body = gemm::main_loop(tile, operands, product, parts_at);
-            let finish = (tile.splits > 1).then(|| {
-                let items = batch * m * (n / LANES);
-                let body = gemm::finish(tile, product, parts_at);
-                Finish {
-                    source: format!("{consts}{}{}{body}", items_head(items), kernel.wgsl),
-                    workgroups: items.div_ceil(WORKGROUP) as u64,
-                    parts: tile.splits * items * LANES,
-                }
-            });
-            let workgroups = tile.workgroups(operands, product) as u64;
+            let scratch_at = call.bindings.len();
+            if let (true, Some(winograd)) = (tile.winograd, Winograd::of(call)) {
+                return winograd.shader(tile, scratch_at);
+            }
+            let body = gemm::main_loop(tile, operands, product, scratch_at);
             // Extensions stand at the very beginning.
             let units = matches!(tile.tiling, Tiling::Cooperative(_));
             let extension = if units { "enable wgpu_cooperative_matrix;\n" } else { "" };
-            Shader { source: format!("{extension}{consts}{}{body}", kernel.wgsl), workgroups, finish }
+            let source = format!("{extension}{consts}{}{body}", kernel.wgsl);
+            let mut stages = vec![Stage { source, workgroups: tile.workgroups(operands, product) as u64 }];
+            let mut scratch = 0;
+            if tile.splits > 1 {
+                let items = batch * m * (n / LANES);
+                let body = gemm::finish(tile, product, scratch_at);
+                let source = format!("{consts}{}{}{body}", items_head(items), kernel.wgsl);
+                stages.push(Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 });
+                scratch = tile.splits * items * LANES;
+            }
+            Shader { stages, scratch }
         }
     }
 }

@@ -46,11 +46,12 @@ pub fn conv_cases() -> Vec<ConvCase> {
         ("depthwise_x2_s2", [1, 6, 7, 3], 6, [3, 3], [2, 2], [1; 4], [1, 1], 3),
         ("5x3_s2x1", [2, 11, 7, 3], 5, [5, 3], [2, 1], [2, 1, 2, 1], [1, 1], 1),
         ("1x5_rectangular", [1, 3, 9, 5], 3, [1, 5], [1, 1], [0, 2, 0, 2], [1, 1], 1),
-        // Channels that fill vectors of the CPU: tiles of 4×4 and of 2×2 outputs, whole ones and not, blocks of both sides.
-        ("3x3_vectors", [2, 9, 10, 80], 96, [3, 3], [1, 1], [1; 4], [1, 1], 1),
-        ("3x3_vectors_asymmetric", [3, 8, 7, 16], 32, [3, 3], [1, 1], [0, 1, 2, 3], [1, 1], 1),
+        // Channels that fill vectors of the CPU, and enough tiles of 4×4 outputs for Winograd: whole ones and not, blocks of both
+        // sides.
+        ("3x3_vectors", [2, 19, 18, 80], 96, [3, 3], [1, 1], [1; 4], [1, 1], 1),
+        ("3x3_vectors_asymmetric", [5, 12, 11, 16], 32, [3, 3], [1, 1], [0, 1, 2, 3], [1, 1], 1),
         ("3x3_vectors_valid", [1, 30, 23, 32], 16, [3, 3], [1, 1], [0; 4], [1, 1], 1),
-        ("3x3_vectors_map2x2", [19, 2, 2, 48], 32, [3, 3], [1, 1], [1; 4], [1, 1], 1),
+        ("3x3_vectors_map4x4", [19, 4, 4, 48], 32, [3, 3], [1, 1], [1; 4], [1, 1], 1),
         ("4x4_whole_map", [2, 4, 4, 5], 7, [4, 4], [1, 1], [0; 4], [1, 1], 1),
     ];
     table.iter().map(|&row| conv_case(row)).collect()

@@ -8,7 +8,9 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::geometry::{Geometry, Target};
-use super::winograd::{Input, Line, Output, OutputGrad, Product, ROWS, Tile, Transform, Weight, WeightGrad, lanes};
+use super::winograd::{
+    Input, OUTPUTS, Output, OutputGrad, POINTS, Product, ROWS, Transform, Weight, WeightGrad, lanes,
+};
 
 /// Tiles whose values are held at a time.
 const TILES: usize = 32;
@@ -23,7 +25,6 @@ const APART: usize = 16;
 /// A convolution with a 3×3 kernel, stride 1, forward or for the gradient of its input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plane {
-    tile: Tile,
     images: usize,
     /// Height and width of what is read.
     input: [usize; 2],
@@ -64,18 +65,14 @@ impl Plane {
         if !window || !whole(channels) || !whole(columns) {
             return None;
         }
-        let with = |tile| Plane { tile, images: g.n, input, output, pad, channels, columns, flipped };
+        let plane = Plane { images: g.n, input, output, pad, channels, columns, flipped };
         let plain = 9 * g.n * output[0] * output[1] * channels * columns;
-        [Tile::Four, Tile::Two]
-            .map(with)
-            .into_iter()
-            .min_by_key(Plane::work)
-            .filter(|plane| plane.tiles() > 0 && plane.work() < plain)
+        (plane.tiles() > 0 && plane.work() < plain).then_some(plane)
     }
 
     /// Tiles of an image, along both axes.
     fn grid(&self) -> [usize; 2] {
-        self.output.map(|size| size.div_ceil(self.tile.outputs()))
+        self.output.map(|size| size.div_ceil(OUTPUTS))
     }
 
     fn tiles(&self) -> usize {
@@ -96,19 +93,20 @@ impl Plane {
     }
 
     /// About as many multiplications and additions, with the transformations: each value of the kernel takes as long as
-    /// 3 multiplications, each of the tiles 6.
+    /// 24 multiplications (8 tiles of 1,024 channels win nothing, 16 of 256 are 1.6 times as fast, 32 of 512 2.1 times),
+    /// each of the tiles 6.
     fn work(&self) -> usize {
         let tiles = self.tiles();
         let kernels = tiles.div_ceil(self.tiles_each());
         let blocks = self.columns.div_ceil(self.columns_each());
-        let product = self.channels * self.columns * (tiles.next_multiple_of(ROWS) + 3 * kernels);
-        self.tile.products() * (product + 6 * tiles * (self.channels * blocks + self.columns))
+        let product = self.channels * self.columns * (tiles.next_multiple_of(ROWS) + 24 * kernels);
+        POINTS * POINTS * (product + 6 * tiles * (self.channels * blocks + self.columns))
     }
 
     /// Where a tile starts: image, row and column of its first output.
     fn place(&self, tile: usize) -> [usize; 3] {
         let [rows, columns] = self.grid();
-        let at = [tile / columns % rows, tile % columns].map(|i| i * self.tile.outputs());
+        let at = [tile / columns % rows, tile % columns].map(|i| i * OUTPUTS);
         [tile / (rows * columns), at[0], at[1]]
     }
 }
@@ -203,27 +201,19 @@ impl WithSimd for Block<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         // SAFETY: each task has tiles and columns of its own, and they cover what they should.
         unsafe {
-            match self.plane.tile {
-                Tile::Four => self.compute::<S, 4, 6>(simd),
-                Tile::Two => self.compute::<S, 2, 4>(simd),
-            }
+            self.compute(simd);
         }
     }
 }
 
 impl Block<'_> {
     #[inline(always)]
-    unsafe fn compute<S: Simd, const OUT: usize, const IN: usize>(self, simd: S)
-    where
-        Input: Line<IN, IN>,
-        Weight: Line<3, IN>,
-        Output: Line<IN, OUT>,
-    {
+    unsafe fn compute<S: Simd>(self, simd: S) {
         let Block { plane, operands, tiles, columns } = self;
         let (most, channels, width) =
             (TILES.min(tiles.len()).next_multiple_of(ROWS), CHANNELS.min(plane.channels), columns.len());
         let apart = [most * channels, channels * width, most * width].map(|len| len + APART);
-        let [v, u, m] = apart.map(|len| len * IN * IN);
+        let [v, u, m] = apart.map(|len| len * POINTS * POINTS);
         let [v, u, m, zeros, sink] = parts([v, u, m, channels, width]);
         // SAFETY: parts of the scratch do not overlap, and are as long as this.
         unsafe { std::slice::from_raw_parts_mut(zeros, channels) }.fill(0.0);
@@ -236,7 +226,7 @@ impl Block<'_> {
                         let from = weights(&plane, operands.w, channel + k, columns.start);
                         let to = points(u.wrapping_add(k * width), apart[1]);
                         // SAFETY: the kernel has these channels and columns; u is this task's.
-                        unsafe { Transform::<3, IN> { from, to, len: width }.run::<Weight, S>(simd) };
+                        unsafe { Transform::<3, POINTS> { from, to, len: width }.run::<Weight, S>(simd) };
                     }
                 }
                 for (t, [image, row, column]) in places.clone().enumerate() {
@@ -245,9 +235,9 @@ impl Block<'_> {
                     let from = window(image, at, plane.input, address, zeros.cast_const());
                     let to = points(v.wrapping_add(t * channels), apart[0]);
                     // SAFETY: pixels lie within the input, with all their channels; v is this task's.
-                    unsafe { Transform::<IN, IN> { from, to, len: depth }.run::<Input, S>(simd) };
+                    unsafe { Transform::<POINTS, POINTS> { from, to, len: depth }.run::<Input, S>(simd) };
                 }
-                for point in 0..IN * IN {
+                for point in 0..POINTS * POINTS {
                     let product = Product {
                         size: [places.len().next_multiple_of(ROWS), width, depth],
                         a: (v.wrapping_add(point * apart[0]), [channels, 1]),
@@ -265,7 +255,7 @@ impl Block<'_> {
                 let address = |pixel: usize| operands.to.at(pixel * plane.columns + columns.start);
                 let to = window(image, at, plane.output, address, sink);
                 // SAFETY: this task alone writes these pixels and columns; what lies outside goes to the sink.
-                unsafe { Transform::<IN, OUT> { from, to, len: width }.run::<Output, S>(simd) };
+                unsafe { Transform::<POINTS, OUTPUTS> { from, to, len: width }.run::<Output, S>(simd) };
                 if let Some(bias) = operands.bias {
                     for to in to.into_iter().flatten().filter(|&to| to != sink) {
                         // SAFETY: as above.
@@ -326,26 +316,18 @@ impl WithSimd for WgradBlock<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         // SAFETY: each task has a part, channels and columns of its own, and they cover what they should.
         unsafe {
-            match self.plane.tile {
-                Tile::Four => self.compute::<S, 4, 6>(simd),
-                Tile::Two => self.compute::<S, 2, 4>(simd),
-            }
+            self.compute(simd);
         }
     }
 }
 
 impl WgradBlock<'_> {
     #[inline(always)]
-    unsafe fn compute<S: Simd, const OUT: usize, const IN: usize>(self, simd: S)
-    where
-        Input: Line<IN, IN>,
-        OutputGrad: Line<OUT, IN>,
-        WeightGrad: Line<IN, 3>,
-    {
+    unsafe fn compute<S: Simd>(self, simd: S) {
         let WgradBlock { plane, x, dy, dw, tiles, channels, columns } = self;
         let (height, width) = (channels.len(), columns.len());
         let apart = [TILES * height, TILES * width, height * width].map(|len| len + APART);
-        let [v, d, u] = apart.map(|len| len * IN * IN);
+        let [v, d, u] = apart.map(|len| len * POINTS * POINTS);
         let [v, d, u, zeros] = parts([v, d, u, height.max(width)]);
         // SAFETY: parts of the scratch do not overlap, and are as long as this.
         unsafe { std::slice::from_raw_parts_mut(zeros, height.max(width)) }.fill(0.0);
@@ -358,15 +340,15 @@ impl WgradBlock<'_> {
                 let from = window(image, at, plane.output, address, zeros);
                 let to = points(d.wrapping_add(t * width), apart[1]);
                 // SAFETY: pixels lie within the output's gradient, with all their columns; d is this task's.
-                unsafe { Transform::<OUT, IN> { from, to, len: width }.run::<OutputGrad, S>(simd) };
+                unsafe { Transform::<OUTPUTS, POINTS> { from, to, len: width }.run::<OutputGrad, S>(simd) };
                 let at = [at[0] - plane.pad[0], at[1] - plane.pad[1]];
                 let address = |pixel: usize| x.as_ptr().wrapping_add(pixel * plane.channels + channels.start);
                 let from = window(image, at, plane.input, address, zeros);
                 let to = points(v.wrapping_add(t * height), apart[0]);
                 // SAFETY: the same of the input, and v.
-                unsafe { Transform::<IN, IN> { from, to, len: height }.run::<Input, S>(simd) };
+                unsafe { Transform::<POINTS, POINTS> { from, to, len: height }.run::<Input, S>(simd) };
             }
-            for point in 0..IN * IN {
+            for point in 0..POINTS * POINTS {
                 let product = Product {
                     size: [height, width, places.len()],
                     a: (v.wrapping_add(point * apart[0]), [1, height]),
@@ -383,7 +365,7 @@ impl WgradBlock<'_> {
             let offset = |tap: usize| (tap * plane.channels + channel) * plane.columns + columns.start;
             let to = std::array::from_fn(|r| std::array::from_fn(|k| dw.wrapping_add(offset(r * 3 + k))));
             // SAFETY: this task alone writes these channels and columns of its part.
-            unsafe { Transform::<IN, 3> { from, to, len: width }.run::<WeightGrad, S>(simd) };
+            unsafe { Transform::<POINTS, 3> { from, to, len: width }.run::<WeightGrad, S>(simd) };
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Convolution of 3×3 kernels with a quarter to half of the multiplications: tiles of the input, the kernel and the output
+//! Convolution of 3×3 kernels with a quarter of the multiplications: tiles of the input, the kernel and the output
 //! are seen as polynomials, known by their values at a few points, where a convolution is a product (Winograd 1980;
 //! Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks"). For each pair of points that leaves one
 //! matrix product over channels, of all tiles at once.
@@ -11,34 +11,14 @@ pub trait Line<const FROM: usize, const TO: usize> {
     fn line<S: Simd>(simd: S, from: [S::f32s; FROM]) -> [S::f32s; TO];
 }
 
-/// Output rows and columns of a tile: 4 (6×6 inputs, points 0, ±3/4, ±3/2, ∞) or 2 (4×4 inputs, points 0, ±1, ∞).
-///
-/// The points of 4 are not the usual 0, ±1, ±2: with these, errors are a quarter of theirs in the largest and half in the
-/// mean (2.2e-6 and 1.1e-6 of the results' scale with 128 channels; 3e-7 without Winograd), and the maps of inputs and
-/// outputs have factors that are exact in binary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tile {
-    /// 36 multiplications for 16 outputs.
-    Four,
-    /// 16 multiplications for 4 outputs.
-    Two,
-}
+/// Output rows and columns of a tile.
+pub const OUTPUTS: usize = 4;
+/// Input rows and columns of a tile, and points along an axis: 36 multiplications for 16 outputs instead of 144.
+pub const POINTS: usize = 6;
 
-impl Tile {
-    /// Outputs along an axis.
-    pub const fn outputs(self) -> usize {
-        match self {
-            Tile::Four => 4,
-            Tile::Two => 2,
-        }
-    }
-
-    /// Pairs of points: products of a tile, for each channel and column.
-    pub const fn products(self) -> usize {
-        (self.outputs() + 2) * (self.outputs() + 2)
-    }
-}
-
+// The points are 0, ±3/4, ±3/2 and ∞, not the usual 0, ±1, ±2, ∞: errors are a quarter of theirs in the largest and half in
+// the mean (2.2e-6 and 1.1e-6 of the results' scale with 128 channels; 3e-7 without Winograd), and the maps of inputs and
+// outputs have factors that are exact in binary.
 const A: f32 = 0.75;
 const B: f32 = 1.5;
 const A2: f32 = A * A;
@@ -87,14 +67,6 @@ impl Line<6, 6> for Input {
     }
 }
 
-impl Line<4, 4> for Input {
-    #[inline(always)]
-    fn line<S: Simd>(simd: S, d: [S::f32s; 4]) -> [S::f32s; 4] {
-        let [a, minus_a] = both(simd, d[2], d[1]);
-        [simd.sub_f32s(d[0], d[2]), a, minus_a, simd.sub_f32s(d[3], d[1])]
-    }
-}
-
 /// What [`Weight`] divides by at ±3/4, at ±3/2 and at 0.
 const DIVISORS: [f32; 3] = [2.0 * A2 * (A2 - B2), 2.0 * B2 * (B2 - A2), A2 * B2];
 
@@ -107,14 +79,6 @@ impl Line<3, 6> for Weight {
         };
         let ([a, minus_a], [b, minus_b]) = (pair(A, DIVISORS[0]), pair(B, DIVISORS[1]));
         [sum(simd, [(1.0 / DIVISORS[2], w[0])]), a, minus_a, b, minus_b, w[2]]
-    }
-}
-
-impl Line<3, 4> for Weight {
-    #[inline(always)]
-    fn line<S: Simd>(simd: S, w: [S::f32s; 3]) -> [S::f32s; 4] {
-        let [a, minus_a] = both(simd, sum(simd, [(0.5, w[0]), (0.5, w[2])]), sum(simd, [(0.5, w[1])]));
-        [w[0], a, minus_a, w[2]]
     }
 }
 
@@ -131,14 +95,6 @@ impl Line<6, 4> for Output {
     }
 }
 
-impl Line<4, 2> for Output {
-    #[inline(always)]
-    fn line<S: Simd>(simd: S, m: [S::f32s; 4]) -> [S::f32s; 2] {
-        let [even, odd] = both(simd, m[1], m[2]);
-        [simd.add_f32s(m[0], even), simd.add_f32s(odd, m[3])]
-    }
-}
-
 impl Line<4, 6> for OutputGrad {
     #[inline(always)]
     fn line<S: Simd>(simd: S, y: [S::f32s; 4]) -> [S::f32s; 6] {
@@ -148,14 +104,6 @@ impl Line<4, 6> for OutputGrad {
         };
         let ([a, minus_a], [b, minus_b]) = (pair(A), pair(B));
         [y[0], a, minus_a, b, minus_b, y[3]]
-    }
-}
-
-impl Line<2, 4> for OutputGrad {
-    #[inline(always)]
-    fn line<S: Simd>(simd: S, y: [S::f32s; 2]) -> [S::f32s; 4] {
-        let [a, minus_a] = both(simd, y[0], y[1]);
-        [y[0], a, minus_a, y[1]]
     }
 }
 
@@ -169,14 +117,6 @@ impl Line<6, 3> for WeightGrad {
             sum(simd, [(A * a, odd_a), (B * b, odd_b)]),
             sum(simd, [(1.0, u[5]), (A2 * a, even_a), (B2 * b, even_b)]),
         ]
-    }
-}
-
-impl Line<4, 3> for WeightGrad {
-    #[inline(always)]
-    fn line<S: Simd>(simd: S, u: [S::f32s; 4]) -> [S::f32s; 3] {
-        let [even, odd] = both(simd, u[1], u[2]);
-        [sum(simd, [(1.0, u[0]), (0.5, even)]), sum(simd, [(0.5, odd)]), sum(simd, [(1.0, u[3]), (0.5, even)])]
     }
 }
 

@@ -25,15 +25,15 @@ pub(super) struct Pipeline {
 pub(super) struct Wanted<'a> {
     pub call: &'a KernelCall<Slice>,
     pub source: String,
-    /// It has one more binding, for the parts of split sums.
-    parts: bool,
+    /// It has one more binding, for scratch memory.
+    scratch: bool,
 }
 
 impl Wanted<'_> {
     /// How it uses its bindings.
     pub fn accesses(&self) -> impl Iterator<Item = Access> {
         let own = self.call.bindings.iter().map(|&(_, access)| access);
-        own.chain(self.parts.then_some(Access::Write))
+        own.chain(self.scratch.then_some(Access::Write))
     }
 }
 
@@ -75,18 +75,15 @@ impl Pipelines {
         let limit = u64::from(gpu.limits.max_compute_workgroups_per_dimension).min(MAX_AXIS);
         let (mut grids, mut wanted) = (vec![], vec![]);
         for &(call, shader) in work {
-            let (source, parts) = (shader.source.clone(), shader.finish.is_some());
-            let second = shader.finish.as_ref().map(|finish| (finish.workgroups, finish.source.clone()));
-            for (workgroups, source) in std::iter::once((shader.workgroups, source)).chain(second) {
-                let too_many = || kernel_error(call, format!("it needs {workgroups} workgroups"));
-                grids.push(grid(workgroups, limit).ok_or_else(too_many)?);
-                wanted.push(Wanted { call, source, parts });
+            for stage in &shader.stages {
+                let too_many = || kernel_error(call, format!("it needs {} workgroups", stage.workgroups));
+                grids.push(grid(stage.workgroups, limit).ok_or_else(too_many)?);
+                wanted.push(Wanted { call, source: stage.source.clone(), scratch: shader.scratch > 0 });
             }
         }
         let wanted: Vec<_> = wanted.iter().collect();
         let mut made = self.get(gpu, &wanted)?.into_iter().zip(grids);
-        let stages =
-            |(_, shader): &(_, &Shader)| made.by_ref().take(1 + usize::from(shader.finish.is_some())).collect();
+        let stages = |(_, shader): &(_, &Shader)| made.by_ref().take(shader.stages.len()).collect();
         Ok(work.iter().map(stages).collect())
     }
 

@@ -29,6 +29,8 @@ const CLEARLY: f64 = 0.97;
 const RUNS: usize = 3;
 /// Candidates that are compiled between two looks at the clock.
 const COMPILED_AT_ONCE: usize = 16;
+/// Scratch memory that speed is worth, in bytes: one call after the other uses the same.
+const MOST_SCRATCH: u64 = 512 << 20;
 /// Values that are compared.
 const COMPARED: usize = 1 << 20;
 /// Largest difference, relative to the largest value: sums of thousands of terms in another order.
@@ -130,14 +132,15 @@ fn limits(gpu: &Gpu) -> TileLimits {
     TileLimits {
         invocations: gpu.limits.max_compute_invocations_per_workgroup as usize,
         bytes: gpu.limits.max_compute_workgroup_storage_size as usize,
+        scratch: gpu.limits.max_storage_buffer_binding_size.min(MOST_SCRATCH) as usize,
         cooperative: gpu.matrices,
     }
 }
 
 /// A call's class: its text with the fixed choice, in which all sizes stand.
 fn key(fixed: &Tile, call: &KernelCall<Slice>, tiling: Tiling, shaders: Shaders) -> String {
-    let source = shaders(call, tiling, Some(*fixed)).source;
-    format!("{}-{:016x}", call.kernel, checksum(source.as_bytes()))
+    let made = shaders(call, tiling, Some(*fixed));
+    format!("{}-{:016x}", call.kernel, checksum(made.stages[0].source.as_bytes()))
 }
 
 /// One call on buffers of its own.
@@ -200,12 +203,12 @@ impl<'a> Bench<'a> {
                 let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
                 let _ = self.pipelines.stages(self.gpu, &work);
             }
-            // What a driver refuses, or computes wrongly, does not take part.
+            // What a driver refuses, or computes wrongly, does not take part, nor does what the memory has no room for.
             match self.try_out(&text(tile)) {
                 Ok((seconds, result)) if agree(&expected, &result, tolerance) && seconds < least => {
                     (best, least) = (*tile, seconds)
                 }
-                Ok(_) | Err(ExecError::Kernel { .. }) => {}
+                Ok(_) | Err(ExecError::Kernel { .. } | ExecError::OutOfMemory { .. }) => {}
                 Err(other) => return Err(other),
             }
         }
@@ -215,12 +218,12 @@ impl<'a> Bench<'a> {
     /// Seconds of a variant, and the values that it computed.
     fn try_out(&mut self, shader: &Shader) -> Result<(f64, Vec<f32>), ExecError> {
         let stages = self.pipelines.stages(self.gpu, &[(self.call, shader)])?.remove(0);
-        let parts = match shader.parts() {
+        let scratch = match shader.scratch {
             0 => None,
-            floats => Some(self.gpu.buffer("the parts of split sums", floats, USAGE)?),
+            floats => Some(self.gpu.buffer("scratch memory", floats, USAGE)?),
         };
         let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
-        let ranges: Vec<Range> = self.buffers.iter().chain(&parts).map(range).collect();
+        let ranges: Vec<Range> = self.buffers.iter().chain(&scratch).map(range).collect();
         let entries: Vec<_> = ranges.iter().zip(0..).map(|(range, i)| range.entry(i)).collect();
         let bind_group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,

@@ -10,7 +10,8 @@ use crate::shape::LANES;
 /// The entry point for a shader file that defines `a_row`, `a_load`, `b_load`, `store` and the range of the sum: `taps`,
 /// `a_tap`, `b_tap` and `TAP4` with [`Operands::SumInVectors`], else `k_begin`, `k_end` and `pixel`.
 ///
-/// Where sums are split, the parts go to the binding `parts_at`, one split behind the other, and [`finish`] stores them.
+/// Where sums are split, the parts go to the scratch memory, which is the binding `parts_at`, one split behind the other,
+/// and [`finish`] stores them.
 pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usize) -> String {
     let mut out = String::new();
     let Product { m, n, .. } = product;

@@ -73,6 +73,9 @@ pub struct Tile {
     pub buffers: usize,
     /// Workgroups that share a sum; a second dispatch adds up their parts, in a fixed order.
     pub splits: usize,
+    /// The products are those of Winograd's points; see `exec/shader/winograd.rs`.
+    #[serde(default)]
+    pub winograd: bool,
 }
 
 /// Workgroups that keep a large GPU busy: an H100 has 132 multiprocessors, an RX 7900 96 compute units, and small ones
@@ -97,6 +100,7 @@ impl Tile {
                 depth: if vectors { 16 } else { 4 },
                 buffers: 1,
                 splits: 1,
+                winograd: false,
             }
             .split(operands, product, BUSY),
             // Neighbours along the columns, so that their loads of the right operand lie side by side: with neighbours
@@ -115,7 +119,7 @@ impl Tile {
                     (false, false) => 8,
                     (false, true) => 2,
                 };
-                Tile { tiling, threads, columns_each, rows_each, depth: 1, buffers: 1, splits: 1 }
+                Tile { tiling, threads, columns_each, rows_each, depth: 1, buffers: 1, splits: 1, winograd: false }
             }
         }
     }
@@ -177,12 +181,7 @@ impl Tile {
         }
         let cooperative = limits.cooperative.into_iter().flatten().flat_map(Tile::cooperative);
         for tile in cooperative.chain(Tile::in_workgroups(operands)) {
-            let fits = tile.loads_evenly(operands)
-                && tile.invocations() <= limits.invocations
-                && tile.bytes(operands) <= limits.bytes;
-            // Half of a tile at least has work.
-            let full = |tile: usize, size: usize| tile <= 32 || tile < 2 * size;
-            if !fits || !full(tile.columns(), product.n) || !full(tile.rows(operands), product.m) {
+            if !tile.fits(operands, product, limits) {
                 continue;
             }
             for wanted in [0, BUSY, 4 * BUSY] {
@@ -193,6 +192,27 @@ impl Tile {
             }
         }
         found
+    }
+
+    /// The same for the products of Winograd's points: they are 36 at once, so sums need not be split, nor tiles be small.
+    pub fn winograd(tiling: Tiling, operands: Operands, product: Product, limits: TileLimits) -> Vec<Tile> {
+        let fits = |tile: &Tile| {
+            let large = tile.columns() * tile.rows(operands) >= 64 * 64;
+            large && tile.buffers == 2 && tile.terms(operands) == 16 && tile.fits(operands, product, limits)
+        };
+        // On llvmpipe its stages take what its products win (docs/rejected.md).
+        let tiles = (tiling == Tiling::Workgroup).then(|| Tile::in_workgroups(operands).filter(fits));
+        tiles.into_iter().flatten().map(|tile| Tile { winograd: true, ..tile }).collect()
+    }
+
+    /// Whether a device can run it, and half of it at least has work.
+    fn fits(&self, operands: Operands, product: Product, limits: TileLimits) -> bool {
+        let full = |tile: usize, size: usize| tile <= 32 || tile < 2 * size;
+        self.loads_evenly(operands)
+            && self.invocations() <= limits.invocations
+            && self.bytes(operands) <= limits.bytes
+            && full(self.columns(), product.n)
+            && full(self.rows(operands), product.m)
     }
 
     /// Tiles for matrix units.
@@ -216,6 +236,7 @@ impl Tile {
             depth,
             buffers: 1,
             splits: 1,
+            winograd: false,
         })
     }
 
@@ -240,7 +261,7 @@ impl Tile {
             let other_terms = if threads[0] * threads[1] > 64 { 8 } else { 32 };
             [(16, 1), (16, 2), (other_terms, 2)].map(|(terms, buffers)| {
                 let depth = if vectors { terms } else { terms / LANES };
-                Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits: 1 }
+                Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits: 1, winograd: false }
             })
         })
     }
@@ -284,11 +305,14 @@ pub struct TileLimits {
     pub invocations: usize,
     /// Workgroup memory.
     pub bytes: usize,
+    /// Bytes of scratch memory.
+    pub scratch: usize,
     /// What matrix units there are; two where subgroups are of either size.
     pub cooperative: [Option<Matrix>; 2],
 }
 
 impl TileLimits {
     /// What every device allows.
-    pub const WEBGPU: TileLimits = TileLimits { invocations: 256, bytes: 16 << 10, cooperative: [None; 2] };
+    pub const WEBGPU: TileLimits =
+        TileLimits { invocations: 256, bytes: 16 << 10, scratch: 128 << 20, cooperative: [None; 2] };
 }

@@ -1,0 +1,25 @@
+// Stage of a weight gradient by Winograd's F(4×4, 3×3): M = A dy Aᵀ, the values of 4×4 output gradients at 36 points.
+// Mapping: one invocation per tile and vector of output channels, these innermost.
+// Layout: dy N H W K; M points, tiles (n, row, column), K, all as vectors of 4 channels.
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
+
+struct Place { image: u32, row: u32, column: u32, channel: u32, to: u32 }
+
+fn place(i: u32) -> Place {
+    let tile = i / K4;
+    let row = tile / TILES_X % TILES_Y * 4u;
+    return Place(tile / (TILES_X * TILES_Y), row, tile % TILES_X * 4u, i % K4, M_AT + i);
+}
+
+// Outside of the image the channel of the first pixel is read and dropped.
+fn load(p: Place, r: u32, c: u32) -> vec4<f32> {
+    let row = p.row + r;
+    let column = p.column + c;
+    let inside = row < TO_H && column < TO_W;
+    let at = select(0u, (p.image * TO_H + row) * TO_W + column, inside);
+    return select(vec4<f32>(), dy[at * K4 + p.channel], inside);
+}
+
+fn store(p: Place, r: u32, c: u32, v: vec4<f32>) {
+    scratch[(r * 6u + c) * (TILES * K4) + p.to] = v;
+}

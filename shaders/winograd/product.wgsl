@@ -1,0 +1,41 @@
+// Third stage of a convolution by Winograd's F(4×4, 3×3): M = V · U, a matrix product for each of the 36 points.
+// Mapping: m = tile; k = input channel; n = output channel; `batch` is the point.
+// Layout: V points, tiles, C; U points, C, K; M points, tiles, K, all as vectors of 4 channels.
+// Tile and grid: see exec/shader/gemm.rs.
+const BATCH: u32 = 36u;
+const TAP4: u32 = C4;
+
+fn taps(batch: u32) -> u32 { return 1u; }
+
+struct Row { at: u32, inside: bool }
+
+fn a_row(batch: u32, m: u32) -> Row {
+    return Row(V_AT + (batch * TILES + m) * C4, m < TILES);
+}
+
+// The one tap, and what lies beyond it.
+fn a_tap(batch: u32, row: Row, tap: u32) -> Row {
+    return Row(row.at, row.inside && tap == 0u);
+}
+
+fn a_load(row: Row, c: u32) -> vec4<f32> {
+    return select(vec4<f32>(), scratch[select(0u, row.at + c, row.inside)], row.inside);
+}
+
+fn b_tap(batch: u32, tap: u32) -> u32 {
+    return U_AT + batch * (C4 * 4u * K4);
+}
+
+fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
+    var v = vec4<f32>();
+    if (N_EXACT || n < K4) {
+        v = scratch[tap + k * K4 + n];
+    }
+    return v;
+}
+
+fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
+    if (m < TILES && (N_EXACT || n < K4)) {
+        scratch[M_AT + (batch * TILES + m) * K4 + n] = v;
+    }
+}

@@ -1,0 +1,42 @@
+// Stage of a weight gradient by Winograd's F(4×4, 3×3): U = Vᵀ · M, a matrix product for each of the 36 points and each
+// part of the sum over tiles.
+// Mapping: m = input channel; k = tile; n = output channel; `batch` = (part, point).
+// Layout: V points, tiles, C; M points, tiles, K; U parts, points, C, K, all as vectors of 4 channels.
+// Tile and grid: see exec/shader/gemm.rs.
+const BATCH: u32 = 36u * SPLITS;
+
+// Rows are counted in vectors of 4 input channels.
+fn k_begin(batch: u32) -> u32 { return min(batch / 36u * TILES_EACH, TILES); }
+fn k_end(batch: u32) -> u32 { return min((batch / 36u + 1u) * TILES_EACH, TILES); }
+
+struct Row { channel: u32, inside: bool }
+
+fn a_row(batch: u32, m: u32) -> Row {
+    return Row(min(m, C4 - 1u), m < C4);
+}
+
+struct Pixel { at: u32, inside: bool }
+
+fn pixel(batch: u32, k: u32) -> Pixel {
+    let inside = k < k_end(batch);
+    return Pixel(V_AT + (batch % 36u * TILES + select(0u, k, inside)) * C4, inside);
+}
+
+fn a_load(row: Row, p: Pixel) -> vec4<f32> {
+    return select(vec4<f32>(), scratch[p.at + row.channel], row.inside && p.inside);
+}
+
+fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
+    var v = vec4<f32>();
+    if ((K_EXACT || k < k_end(batch)) && (N_EXACT || n < K4)) {
+        v = scratch[M_AT + (batch % 36u * TILES + k) * K4 + n];
+    }
+    return v;
+}
+
+// m is a single row here: vector of input channels · 4 + lane.
+fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
+    if (m < C4 * 4u && (N_EXACT || n < K4)) {
+        scratch[U_AT + (batch * (C4 * 4u) + m) * K4 + n] = v;
+    }
+}
