@@ -131,7 +131,7 @@ fn a_run_is_never_overwritten(place: &Place) {
 
 /// From weights that have learned, a vanishing learning rate keeps the accuracy; from a random start it would not.
 fn starting_from_a_checkpoint(place: &Place) {
-    let line = "--init run/best.safetensors --out more --optimizer sgd --lr 1e-12 --momentum 0 --epochs 1";
+    let line = "--init run/best.safetensors --out more --optimizer sgd --lr 1e-20 --momentum 0 --epochs 1";
     place.run(&format!("{TRAIN} {line} --batch-size 24")).fine();
     let (before, after) = (place.checkpoint("run/best.safetensors"), place.checkpoint("more/last.safetensors"));
     for name in ["conv1.weight", "layer3.1.conv2.weight", "fc.weight", "bn1.bias"] {

@@ -169,13 +169,34 @@ impl GpuEngine {
         self.shared.range(fixed, slice)
     }
 
-    /// Pipelines and grids of a plan's calls, and the floats of scratch memory that each needs.
-    fn compile(&mut self, plan: &Plan) -> Result<(Vec<Stages>, Vec<usize>), ExecError> {
+    /// Tunes what a plan needs.
+    fn tune(&mut self, plan: &Plan) -> Result<(), ExecError> {
+        let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
+        self.tuner.tune(&self.gpu, &mut self.pipelines, &calls, self.tiling, self.shaders)
+    }
+
+    /// Makes the shared buffers fit a plan, and gives the pipelines and grids of its calls with the floats of scratch memory
+    /// that each needs.
+    fn prepare(&mut self, plan: &Plan, winograd: bool) -> Result<(Vec<Stages>, Vec<usize>), ExecError> {
+        let (stages, scratch) = self.compile(plan, winograd)?;
+        let most = scratch.iter().copied().max().unwrap_or(0);
+        let mut replaced = false;
+        let fitted = self.shared.fit_slots(&self.gpu, plan, most, &mut replaced);
+        if replaced {
+            self.rebind()?;
+        }
+        fitted?;
+        Ok((stages, scratch))
+    }
+
+    fn compile(&mut self, plan: &Plan, winograd: bool) -> Result<(Vec<Stages>, Vec<usize>), ExecError> {
         let (shaders, tiling) = (self.shaders, self.tiling());
         let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
-        self.tuner.tune(&self.gpu, &mut self.pipelines, &calls, tiling, shaders)?;
         let (gpu, tuner) = (&self.gpu, &self.tuner);
-        let text = |call: &&KernelCall<Slice>| shaders(call, tiling, tuner.tile(gpu, call, tiling, shaders));
+        let text = |call: &&KernelCall<Slice>| {
+            let tile = tuner.tile(gpu, call, tiling, shaders);
+            shaders(call, tiling, tile.filter(|tile| winograd || !tile.winograd))
+        };
         let texts: Vec<Shader> = calls.par_iter().map(text).collect();
         let work: Vec<_> = calls.into_iter().zip(&texts).collect();
         let stages = self.pipelines.stages(&self.gpu, &work)?;
@@ -255,25 +276,20 @@ impl Engine for GpuEngine {
     fn load(&mut self, plan: &Plan) -> Result<usize, ExecError> {
         self.gpu.check("loading a plan")?;
         check_limits(plan, &self.gpu.limits)?;
-        let (stages, floats) = self.compile(plan)?;
+        self.tune(plan)?;
         let own = |(i, &len)| self.gpu.buffer(&tensor_name(plan, Buffer::Fixed(i), len), len, USAGE);
-        let mut fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
-        // One call after the other uses the same.
-        let most = floats.iter().copied().max().unwrap_or(0);
-        let scratch = Slice { buffer: Buffer::Fixed(fixed.len()), offset: 0, len: most };
-        if most > 0 {
-            fixed.push(self.gpu.buffer("scratch memory", most, USAGE)?);
-        }
-        let mut replaced = false;
-        let fitted = self.shared.fit_slots(&self.gpu, plan, &mut replaced);
-        if replaced {
-            self.rebind()?;
-        }
-        fitted?;
+        let fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
+        let (stages, scratch) = match self.prepare(plan, true) {
+            // Winograd was found faster while there was room for its scratch memory.
+            Err(ExecError::OutOfMemory { .. }) => self.prepare(plan, false)?,
+            other => other?,
+        };
         let mut dispatches = Vec::with_capacity(plan.calls.len());
-        for ((planned, stages), floats) in plan.calls.iter().zip(stages).zip(floats) {
+        for ((planned, stages), len) in plan.calls.iter().zip(stages).zip(scratch) {
             let own = planned.call.bindings.iter().map(|(slice, _)| *slice);
-            let bindings: Vec<Slice> = own.chain((floats > 0).then_some(scratch)).collect();
+            // One call after the other uses the same.
+            let scratch = Slice { buffer: Buffer::Slot(plan.slots.len()), offset: 0, len };
+            let bindings: Vec<Slice> = own.chain((len > 0).then_some(scratch)).collect();
             let bind_group = self.bind(&stages[0].0, &bindings, &fixed)?;
             dispatches.push(Dispatch { stages, bindings, bind_group });
         }

@@ -60,6 +60,10 @@ pub struct Direct<'a> {
 }
 
 /// How many floats are in a vector of the machine.
+pub fn lanes() -> usize {
+    Arch::new().dispatch(Lanes)
+}
+
 struct Lanes;
 
 impl WithSimd for Lanes {
@@ -81,7 +85,7 @@ struct Place {
 impl Direct<'_> {
     /// Whether this many columns fill a vector of the machine.
     pub fn fits(columns: usize) -> bool {
-        columns >= Arch::new().dispatch(Lanes)
+        columns >= lanes()
     }
 
     /// Computes pixels `rows` (counted over all images) in columns `columns`, which must fit.
@@ -291,7 +295,7 @@ pub struct DirectWgrad<'a> {
 impl DirectWgrad<'_> {
     /// Whether so many columns are whole vectors of the machine.
     pub fn fits(columns: usize) -> bool {
-        columns.is_multiple_of(Arch::new().dispatch(Lanes))
+        columns.is_multiple_of(lanes())
     }
 
     /// Adds the gradient to `dw`.

@@ -3,7 +3,7 @@
 //! Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks"). For each pair of points that leaves one
 //! matrix product over channels, of all tiles at once.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Simd;
 
 /// A linear map of a few vectors, applied along both axes of a tile.
 pub trait Line<const FROM: usize, const TO: usize> {
@@ -43,7 +43,6 @@ fn sum<S: Simd, const N: usize>(simd: S, terms: [(f32, S::f32s); N]) -> S::f32s 
     let first = if factor == 1.0 { first } else { simd.mul_f32s(simd.splat_f32s(factor), first) };
     terms.fold(first, |sum, (factor, vector)| match factor {
         1.0 => simd.add_f32s(sum, vector),
-        -1.0 => simd.sub_f32s(sum, vector),
         _ => simd.mul_add_e_f32s(simd.splat_f32s(factor), vector, sum),
     })
 }
@@ -232,16 +231,4 @@ impl Product {
             }
         }
     }
-}
-
-/// How many floats are in a vector of the machine.
-pub fn lanes() -> usize {
-    struct Lanes;
-    impl WithSimd for Lanes {
-        type Output = usize;
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-    Arch::new().dispatch(Lanes)
 }

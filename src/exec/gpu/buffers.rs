@@ -19,13 +19,19 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Makes the pool fit a plan as well; `true` when a buffer that was there has been replaced.
+    /// Makes the pool fit a plan as well, with so many floats of scratch memory behind its slots; `true` when a buffer that
+    /// was there has been replaced.
     ///
     /// One slot after the other is replaced, so that little memory is held twice and an error leaves a pool that
     /// still fits all earlier plans.
-    pub fn fit_slots(&mut self, gpu: &Gpu, plan: &Plan, replaced: &mut bool) -> Result<(), ExecError> {
-        for (index, &len) in plan.slots.iter().enumerate() {
-            let make = || gpu.buffer(&tensor_name(plan, Buffer::Slot(index), len), len, USAGE);
+    pub fn fit_slots(&mut self, gpu: &Gpu, plan: &Plan, scratch: usize, replaced: &mut bool) -> Result<(), ExecError> {
+        let scratch = (scratch > 0).then_some(scratch);
+        for (index, len) in plan.slots.iter().copied().chain(scratch).enumerate() {
+            let name = || match plan.slots.get(index) {
+                Some(_) => tensor_name(plan, Buffer::Slot(index), len),
+                None => "scratch memory".into(),
+            };
+            let make = || gpu.buffer(&name(), len, USAGE);
             match self.slots.get_mut(index) {
                 None => self.slots.push(make()?),
                 Some(slot) if floats(slot) < len => {

@@ -67,7 +67,7 @@ impl Tuner {
             return None;
         }
         let allowed = candidates(call, tiling, limits(gpu));
-        let found = *self.tiles.get(&key(allowed.first()?, call, tiling, shaders))?;
+        let found = *self.tiles.get(&key(&allowed, call, tiling, shaders)?)?;
         allowed.contains(&found).then_some(found)
     }
 
@@ -84,11 +84,11 @@ impl Tuner {
         let mut open: BTreeMap<String, (u64, &KernelCall<Slice>, Vec<Tile>)> = BTreeMap::new();
         for &call in calls.iter().filter(|_| !self.budget.is_zero()) {
             let tiles = candidates(call, tiling, limits(gpu));
-            if tiles.len() > 1 {
-                let key = key(&tiles[0], call, tiling, shaders);
-                if !self.tiles.contains_key(&key) {
-                    open.entry(key).or_insert((0, call, tiles)).0 += call.flops;
-                }
+            if tiles.len() > 1
+                && let Some(key) = key(&tiles, call, tiling, shaders)
+                && !self.tiles.contains_key(&key)
+            {
+                open.entry(key).or_insert((0, call, tiles)).0 += call.flops;
             }
         }
         let mut open: Vec<_> = open.into_iter().collect();
@@ -137,10 +137,12 @@ fn limits(gpu: &Gpu) -> TileLimits {
     }
 }
 
-/// A call's class: its text with the fixed choice, in which all sizes stand.
-fn key(fixed: &Tile, call: &KernelCall<Slice>, tiling: Tiling, shaders: Shaders) -> String {
-    let made = shaders(call, tiling, Some(*fixed));
-    format!("{}-{:016x}", call.kernel, checksum(made.stages[0].source.as_bytes()))
+/// A call's class: its text with the fixed choice, in which all sizes stand, and what there was to choose from, so that
+/// a version that knows more tiles tries them.
+fn key(tiles: &[Tile], call: &KernelCall<Slice>, tiling: Tiling, shaders: Shaders) -> Option<String> {
+    let made = shaders(call, tiling, Some(*tiles.first()?));
+    let class = format!("{}{tiles:?}", made.stages[0].source);
+    Some(format!("{}-{:016x}", call.kernel, checksum(class.as_bytes())))
 }
 
 /// One call on buffers of its own.
