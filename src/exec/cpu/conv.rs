@@ -1,5 +1,6 @@
-//! Twins of the convolution kernels, where neither `winograd` nor `direct` is faster: blocks of im2col that stay in cache, multiplied by a well-kept GEMM, one block a
-//! task. Blocks depend on the sizes alone, never on the number of threads, so results do not either.
+//! Twins of the convolution kernels, where neither `winograd` nor `direct` is faster: blocks of im2col that stay in cache,
+//! multiplied by a well-kept GEMM, one block a task. Blocks depend on the sizes alone, never on the number of threads, so
+//! results do not either.
 
 use rayon::prelude::*;
 
