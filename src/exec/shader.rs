@@ -104,6 +104,24 @@ fn elements<B>(call: &KernelCall<B>) -> String {
     text
 }
 
+/// The entry point that runs `body` for each item `i`, for kernels whose text is generated.
+fn for_items(body: &str) -> String {
+    format!(
+        "
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {{
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {{
+{body}    }}
+}}
+"
+    )
+}
+
 fn items_head(items: usize) -> String {
     format!("const ITEMS: u32 = {items}u;\nconst WORKGROUP: u32 = {WORKGROUP}u;\n{ITEMS}")
 }

@@ -47,7 +47,7 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
     let y = Target(a.output(3).as_mut_ptr());
     if let (Some([from, w, bias]), Some(plane)) = (T::floats([x, w, bias]), Plane::fwd(&g)) {
         let bias = has_bias.then_some(bias);
-        return winograd::run(&plane, winograd::Operands { from, w, bias, to: Target(y.0.cast()) });
+        return winograd::run(&plane, direct::Operands { from, w, bias, to: Target(y.0.cast()) });
     }
     if let (Some([from, w, bias]), true) = (T::floats([x, w, bias]), direct::suits(g.go, g.gi)) {
         let bias = has_bias.then_some(bias);
@@ -95,7 +95,7 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
     let dx = Target(a.output(3).as_mut_ptr());
     if let (Some([from, w, bias]), Some(plane)) = (T::floats([dy, wt, bias]), Plane::dgrad(&g)) {
         let bias = has_bias.then_some(bias);
-        return winograd::run(&plane, winograd::Operands { from, w, bias, to: Target(dx.0.cast()) });
+        return winograd::run(&plane, direct::Operands { from, w, bias, to: Target(dx.0.cast()) });
     }
     if let (Some([from, w, bias]), true) = (T::floats([dy, wt, bias]), direct::suits(g.gi, g.go)) {
         let operands = direct::Operands { from, w, bias: has_bias.then_some(bias), to: Target(dx.0.cast()) };

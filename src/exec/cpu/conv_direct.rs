@@ -22,7 +22,7 @@ pub(super) fn suits_wgrad(columns: usize, channels: usize) -> bool {
     columns <= MOST_COLUMNS && channels <= 2 * MOST_COLUMNS && DirectWgrad::fits(columns)
 }
 
-/// Operands of [`conv_fwd`] and [`conv_dgrad`].
+/// Operands of [`conv_fwd`] and [`conv_dgrad`]; the weights are taps × channels that are read × columns.
 #[derive(Clone, Copy)]
 pub(super) struct Operands<'a> {
     pub from: &'a [f32],

@@ -7,6 +7,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::conv_direct::Operands;
 use super::direct::lanes;
 use super::geometry::{Geometry, Target};
 use super::winograd::{Input, OUTPUTS, Output, OutputGrad, POINTS, Product, ROWS, Transform, Weight, WeightGrad};
@@ -156,18 +157,6 @@ fn points(first: *mut f32, apart: usize) -> [[*mut f32; POINTS]; POINTS] {
 
 fn constant(pointers: [[*mut f32; POINTS]; POINTS]) -> [[*const f32; POINTS]; POINTS] {
     pointers.map(|row| row.map(<*mut f32>::cast_const))
-}
-
-/// Operands of [`run`].
-#[derive(Clone, Copy)]
-pub(super) struct Operands<'a> {
-    /// N H W, channels.
-    pub from: &'a [f32],
-    /// 9, channels, columns.
-    pub w: &'a [f32],
-    pub bias: Option<&'a [f32]>,
-    /// N H W, columns.
-    pub to: Target<f32>,
 }
 
 /// Computes all outputs.

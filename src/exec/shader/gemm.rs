@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use super::cooperative;
 use super::tile::{Operands, Product, SUBGROUP, Tile, Tiling};
+use super::{cooperative, for_items};
 use crate::shape::LANES;
 
 /// The entry point for a shader file that defines `a_row`, `a_load`, `b_load`, `store` and the range of the sum: `taps`,
@@ -134,26 +134,13 @@ fn store_part(split: u32, batch: u32, m: u32, n: u32, v: vec4<f32>) {
 /// The entry point that adds up the parts of split sums, in their order, one invocation per vector, and stores them as
 /// the kernel would have.
 pub fn finish(tile: Tile, product: Product, parts_at: usize) -> String {
-    format!(
-        "{}const N_EXACT: bool = true;
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {{
-    let i = item(wid, count, lid);
-    if (i < ITEMS) {{
-        var sum = vec4<f32>();
-        for (var split = 0u; split < SPLITS_K; split++) {{
+    let sum = "        var sum = vec4<f32>();
+        for (var split = 0u; split < SPLITS_K; split++) {
             sum += parts[split * ITEMS + i];
-        }}
+        }
         store(i / (ROWS * COLUMNS4), (i / COLUMNS4) % ROWS, i % COLUMNS4, sum);
-    }}
-}}
-",
-        parts(tile, product, parts_at),
-    )
+";
+    format!("{}const N_EXACT: bool = true;\n{}", parts(tile, product, parts_at), for_items(sum))
 }
 
 fn pairs(rows: usize, cols: usize) -> impl Iterator<Item = (usize, usize)> {

@@ -3,7 +3,7 @@
 //! picks it: the stages move 4.5 times the bytes of both maps, which many channels win back and few do not.
 
 use super::tile::{Operands, Product, Tile};
-use super::{Shader, Stage, gemm, items_head};
+use super::{Shader, Stage, for_items, gemm, items_head};
 use crate::kernel::{Consts, KernelCall, WORKGROUP};
 use crate::shape::{Element, LANES};
 
@@ -171,21 +171,5 @@ fn transform(line: &str, from: usize, to: usize) -> String {
         let stores = (0..to).map(|c| format!("        store(p, {r}u, {c}u, r{r}[{c}]);\n"));
         format!("        let r{r} = {line}_line({}({values}));\n{}", names[from], stores.collect::<String>())
     });
-    format!(
-        "
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {{
-    let i = item(wid, count, lid);
-    if (i < ITEMS) {{
-        let p = place(i);
-{}{}    }}
-}}
-",
-        columns.collect::<String>(),
-        rows.collect::<String>(),
-    )
+    for_items(&format!("        let p = place(i);\n{}{}", columns.collect::<String>(), rows.collect::<String>()))
 }
