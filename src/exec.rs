@@ -6,6 +6,7 @@ pub mod gpu;
 pub mod registry;
 mod session;
 pub mod shader;
+mod winograd;
 
 pub use session::{PlanId, Session};
 

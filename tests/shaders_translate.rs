@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::case::Place;
@@ -91,6 +92,8 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
                         let scratch = Slice { len: made.scratch, ..call.bindings[0].0 };
                         call.bindings.push((scratch, Access::Write));
                     }
+                    let used = |i: usize| made.stages.iter().any(|s| s.source.contains(&format!("@binding({i})")));
+                    assert!((0..call.bindings.len()).all(used), "{} leaves out a binding ({tile:?})", call.kernel);
                     for (i, stage) in made.stages.into_iter().enumerate() {
                         let label = format!("{} in {name} ({tiling:?}), stage {i}", call.kernel);
                         assert!(stage.workgroups > 0, "{label} has nothing to do");
@@ -119,7 +122,7 @@ fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
 }
 
 /// Bindings declared, in order, with whether they may be written: must be those of the call; stages that use scratch
-/// memory need not use all others.
+/// memory need not use all others each.
 fn check_bindings(module: &naga::Module, call: &KernelCall<Slice>) -> Result<(), String> {
     let mut declared: Vec<(u32, bool)> = module
         .global_variables
@@ -210,15 +213,25 @@ fn every_shader_becomes_spirv_msl_and_hlsl() {
 
 #[test]
 fn every_kernel_is_met() {
-    let met: std::collections::BTreeSet<&str> = variants().values().map(|(call, _)| call.kernel).collect();
-    let missing: Vec<&str> = KERNELS.iter().map(|k| k.name).filter(|name| !met.contains(name)).collect();
+    let met = variants();
+    let missing: Vec<&str> =
+        KERNELS.iter().map(|k| k.name).filter(|name| met.values().all(|(call, _)| call.kernel != *name)).collect();
     assert!(missing.is_empty(), "no graph of this test uses {missing:?}: add an op case");
-    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).expect("the shaders' folder");
-    for file in files.filter_map(|f| f.ok()?.file_name().into_string().ok()) {
-        if let Some(name) = file.strip_suffix(".wgsl") {
-            assert!(KERNELS.iter().any(|k| k.name == name), "shaders/{file} is in no registry");
-        }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
+    for (name, text) in shader_files(folder.as_ref()) {
+        let used = met.keys().any(|source| source.contains(&text));
+        assert!(used, "nothing uses {name}");
     }
+}
+
+/// All files below a folder, with their texts.
+fn shader_files(folder: &Path) -> Vec<(String, String)> {
+    let entries = fs::read_dir(folder).expect("the shaders' folder").map(|entry| entry.expect("an entry").path());
+    let read = |path: PathBuf| match path.is_dir() {
+        true => shader_files(&path),
+        false => vec![(path.display().to_string(), fs::read_to_string(&path).expect("a text"))],
+    };
+    entries.flat_map(read).collect()
 }
 
 #[test]

@@ -3,24 +3,15 @@
 // Layout: x N H W C; V points, tiles (n, row, column), C, all as vectors of 4 channels.
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 
-struct Place { image: u32, row: i32, column: i32, channel: u32, to: u32 }
-
-fn place(i: u32) -> Place {
-    let tile = i / C4;
-    let row = i32(tile / TILES_X % TILES_Y * 4u) - PAD_T;
-    let column = i32(tile % TILES_X * 4u) - PAD_L;
-    return Place(tile / (TILES_X * TILES_Y), row, column, i % C4, V_AT + i);
-}
-
 // Outside of the image the channel of the first pixel is read and dropped.
 fn load(p: Place, r: u32, c: u32) -> vec4<f32> {
-    let row = p.row + i32(r);
-    let column = p.column + i32(c);
+    let row = i32(p.row + r) - PAD_T;
+    let column = i32(p.column + c) - PAD_L;
     let inside = row >= 0i && row < i32(FROM_H) && column >= 0i && column < i32(FROM_W);
     let at = select(0u, (p.image * FROM_H + u32(row)) * FROM_W + u32(column), inside);
     return select(vec4<f32>(), x[at * C4 + p.channel], inside);
 }
 
 fn store(p: Place, r: u32, c: u32, v: vec4<f32>) {
-    scratch[(r * 6u + c) * (TILES * C4) + p.to] = v;
+    scratch[V_AT + (r * 6u + c) * (TILES * C4) + p.at] = v;
 }

@@ -1,10 +1,8 @@
-// Winograd's F(4×4, 3×3) along one axis: the values of a line at the points 0, ±3/4, ±3/2 and ∞, and back (see
-// exec/cpu/winograd.rs for the points, and Lavin & Gray 2015).
-const A: f32 = 0.75f;
-const B: f32 = 1.5f;
+// Winograd's F(4×4, 3×3) along one axis: the values of a line at the points 0, ±A, ±B and ∞, and back (see
+// exec/winograd.rs for the points, and Lavin & Gray 2015).
 const A2: f32 = A * A;
 const B2: f32 = B * B;
-// What a kernel's values are divided by at ±3/4, at ±3/2 and at 0.
+// What a kernel's values are divided by at ±A, at ±B and at 0.
 const AT_A: f32 = 2f * A2 * (A2 - B2);
 const AT_B: f32 = 2f * B2 * (B2 - A2);
 const AT_0: f32 = A2 * B2;

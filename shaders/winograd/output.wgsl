@@ -4,16 +4,8 @@
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
-struct Place { image: u32, row: u32, column: u32, channel: u32, first: u32 }
-
-fn place(i: u32) -> Place {
-    let tile = i / K4;
-    let row = tile / TILES_X % TILES_Y * 4u;
-    return Place(tile / (TILES_X * TILES_Y), row, tile % TILES_X * 4u, i % K4, M_AT + i);
-}
-
 fn load(p: Place, r: u32, c: u32) -> vec4<f32> {
-    return scratch[(r * 6u + c) * (TILES * K4) + p.first];
+    return scratch[M_AT + (r * 6u + c) * (TILES * K4) + p.at];
 }
 
 fn store(p: Place, r: u32, c: u32, v: vec4<f32>) {

@@ -3,14 +3,6 @@
 // Layout: dy N H W K; M points, tiles (n, row, column), K, all as vectors of 4 channels.
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
 
-struct Place { image: u32, row: u32, column: u32, channel: u32, to: u32 }
-
-fn place(i: u32) -> Place {
-    let tile = i / K4;
-    let row = tile / TILES_X % TILES_Y * 4u;
-    return Place(tile / (TILES_X * TILES_Y), row, tile % TILES_X * 4u, i % K4, M_AT + i);
-}
-
 // Outside of the image the channel of the first pixel is read and dropped.
 fn load(p: Place, r: u32, c: u32) -> vec4<f32> {
     let row = p.row + r;
@@ -21,5 +13,5 @@ fn load(p: Place, r: u32, c: u32) -> vec4<f32> {
 }
 
 fn store(p: Place, r: u32, c: u32, v: vec4<f32>) {
-    scratch[(r * 6u + c) * (TILES * K4) + p.to] = v;
+    scratch[M_AT + (r * 6u + c) * (TILES * K4) + p.at] = v;
 }

@@ -11,6 +11,7 @@ pub mod elementwise;
 mod geometry;
 pub mod loss;
 pub mod loss_scale;
+mod memory;
 pub mod metrics;
 pub mod norm;
 pub mod optimizer;
@@ -25,6 +26,7 @@ mod winograd;
 
 use std::collections::{HashMap, VecDeque};
 
+use memory::Aligned;
 pub use real::Real;
 
 use super::{Engine, ExecError, Ticket, registry};
@@ -72,8 +74,8 @@ impl<'a, T> Args<'a, T> {
 
 /// Runs plans on the CPU with element type `T`.
 pub struct CpuEngine<T> {
-    states: HashMap<Group, Vec<T>>,
-    slots: Vec<Vec<T>>,
+    states: HashMap<Group, Aligned<T>>,
+    slots: Vec<Aligned<T>>,
     plans: Vec<Loaded<T>>,
     tickets: VecDeque<(u64, Vec<Vec<T>>)>,
     next_ticket: u64,
@@ -81,7 +83,7 @@ pub struct CpuEngine<T> {
 
 struct Loaded<T> {
     calls: Vec<KernelCall<Slice>>,
-    fixed: Vec<Vec<T>>,
+    fixed: Vec<Aligned<T>>,
 }
 
 impl<T: Real> Default for CpuEngine<T> {
@@ -96,7 +98,7 @@ impl<T: Real> CpuEngine<T> {
         CpuEngine { states: HashMap::new(), slots: vec![], plans: vec![], tickets: VecDeque::new(), next_ticket: 0 }
     }
 
-    fn buffer(&mut self, plan: usize, buffer: Buffer) -> &mut Vec<T> {
+    fn buffer(&mut self, plan: usize, buffer: Buffer) -> &mut Aligned<T> {
         match buffer {
             Buffer::Slot(i) => &mut self.slots[i],
             Buffer::Fixed(i) => &mut self.plans[plan].fixed[i],
@@ -155,7 +157,8 @@ impl<T: Real> Engine for CpuEngine<T> {
 
     fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError> {
         for group in Group::ALL {
-            self.states.entry(group).or_default().resize(layout.group_len[group as usize], T::zero());
+            let state = self.states.entry(group).or_insert_with(|| Aligned::zeros(0));
+            state.grow(layout.group_len[group as usize]);
         }
         Ok(())
     }
@@ -167,16 +170,16 @@ impl<T: Real> Engine for CpuEngine<T> {
         }
         require_memory::<T>(plan)?;
         for (i, &len) in plan.slots.iter().enumerate() {
-            if i == self.slots.len() {
-                self.slots.push(vec![]);
-            }
-            if self.slots[i].len() < len {
-                self.slots[i].resize(len, T::zero());
+            match self.slots.get_mut(i) {
+                // Slots hold nothing between runs.
+                Some(slot) if slot.len() < len => *slot = Aligned::zeros(len),
+                Some(_) => {}
+                None => self.slots.push(Aligned::zeros(len)),
             }
         }
         self.plans.push(Loaded {
             calls: plan.calls.iter().map(|c| c.call.clone()).collect(),
-            fixed: plan.fixed.iter().map(|&len| vec![T::zero(); len]).collect(),
+            fixed: plan.fixed.iter().map(|&len| Aligned::zeros(len)).collect(),
         });
         Ok(self.plans.len() - 1)
     }
@@ -224,7 +227,7 @@ impl<T: Real> Engine for CpuEngine<T> {
 
     fn memory(&self) -> u64 {
         let own = self.plans.iter().flat_map(|p| &p.fixed);
-        let floats: usize = self.states.values().chain(&self.slots).chain(own).map(Vec::len).sum();
+        let floats: usize = self.states.values().chain(&self.slots).chain(own).map(|buffer| buffer.len()).sum();
         (floats * size_of::<T>()) as u64
     }
 }

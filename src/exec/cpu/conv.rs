@@ -6,9 +6,10 @@ use rayon::prelude::*;
 
 use super::Args;
 use super::conv_direct as direct;
-use super::conv_winograd::{self as winograd, Plane};
+use super::conv_winograd as winograd;
 use super::geometry::{DgradPhase, Geometry, Target, dgrad_phases};
 use super::real::{Real, Strided};
+use crate::exec::winograd::Plane;
 
 /// Elements of an im2col block: 512 kB of f32, a quarter of a current core's L2.
 const BLOCK: usize = 128 * 1024;
@@ -45,7 +46,7 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let (x, w, bias, has_bias) = (a.input(0), a.input(1), a.input(2), a.flag("HAS_BIAS"));
     let y = Target(a.output(3).as_mut_ptr());
-    if let (Some([from, w, bias]), Some(plane)) = (T::floats([x, w, bias]), Plane::fwd(&g)) {
+    if let (Some([from, w, bias]), Some(plane)) = (T::floats([x, w, bias]), Plane::choose(a.consts, false)) {
         let bias = has_bias.then_some(bias);
         return winograd::run(&plane, direct::Operands { from, w, bias, to: Target(y.0.cast()) });
     }
@@ -93,7 +94,7 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
     let phases = dgrad_phases(&a, &g);
     let (dy, wt, bias, has_bias) = (a.input(0), a.input(1), a.input(2), a.flag("HAS_BIAS"));
     let dx = Target(a.output(3).as_mut_ptr());
-    if let (Some([from, w, bias]), Some(plane)) = (T::floats([dy, wt, bias]), Plane::dgrad(&g)) {
+    if let (Some([from, w, bias]), Some(plane)) = (T::floats([dy, wt, bias]), Plane::choose(a.consts, true)) {
         let bias = has_bias.then_some(bias);
         return winograd::run(&plane, direct::Operands { from, w, bias, to: Target(dx.0.cast()) });
     }
@@ -177,7 +178,7 @@ pub fn conv_wgrad<T: Real>(mut a: Args<'_, T>) {
     let (splits, chunk) = (a.u("SPLITS"), a.u("CHUNK"));
     let (x, dy) = (a.input(0), a.input(1));
     let dw = Target(a.output(2).as_mut_ptr());
-    if let (Some(operands), Some(plane)) = (T::floats([x, dy]), Plane::fwd(&g)) {
+    if let (Some(operands), Some(plane)) = (T::floats([x, dy]), Plane::choose(a.consts, false)) {
         return winograd::wgrad(&plane, operands, Target(dw.0.cast()), splits);
     }
     let direct = T::floats([x, dy]).filter(|_| direct::suits_wgrad(g.go, g.gi));

@@ -1,5 +1,5 @@
-//! The twins of the convolution kernels by [`winograd`](super::winograd): blocks of tiles and columns whose values at the
-//! points stay in the cache, a block a task.
+//! The twins of the convolution kernels by [`winograd`](super::winograd): blocks of tiles and columns whose values at
+//! the points stay in the cache, a block a task.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -9,98 +9,75 @@ use rayon::prelude::*;
 
 use super::conv_direct::Operands;
 use super::direct::lanes;
-use super::geometry::{Geometry, Target};
-use super::winograd::{Input, OUTPUTS, Output, OutputGrad, POINTS, Product, ROWS, Transform, Weight, WeightGrad};
+use super::geometry::Target;
+use super::memory::LINE;
+use super::winograd::{Input, Output, OutputGrad, Product, ROWS, Transform, Weight, WeightGrad};
+use crate::exec::winograd::{OUTPUTS, POINTS, Plane};
+use crate::kernel::Consts;
 
-/// Tiles whose values are held at a time.
+/// Tiles of a group: their values at the points are made and multiplied at a time.
 const TILES: usize = 32;
 /// Channels that are summed over at a time.
 const CHANNELS: usize = 64;
-/// Most columns of a task; half of them where that leaves fewer than 16 tasks.
-const COLUMNS: usize = 128;
+/// Most tiles and columns of a task, whose values at the points stay in the cache: 1.2 MB.
+const MOST: usize = 128 * 64;
+/// What the values of a kernel and of a tile cost to make, in multiplications of a product: 8 tiles of 1,024 channels win
+/// nothing, 16 of 256 are 1.6 times as fast, 32 of 512 2.1 times.
+const MAKING: [usize; 2] = [24, 12];
 /// Floats by which the values at one pair of points are further from the next's than they need: else all lie in the same
 /// few sets of the cache.
 const APART: usize = 16;
 
-/// A convolution with a 3×3 kernel, stride 1, forward or for the gradient of its input.
+/// Tiles and columns of a task. Results are the same with any: each is a sum of its own, always in the same order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plane {
-    images: usize,
-    /// Height and width of what is read.
-    input: [usize; 2],
-    /// Height and width of what is computed.
-    output: [usize; 2],
-    /// Rows and columns of zeros before what is read.
-    pad: [isize; 2],
-    /// Channels of what is read.
-    channels: usize,
-    /// Channels of what is computed.
+struct Shares {
+    tiles: usize,
     columns: usize,
-    /// The kernel is read from its end.
-    flipped: bool,
+}
+
+impl Shares {
+    /// Those with which so many threads are done first.
+    fn choose(plane: &Plane, threads: usize) -> Shares {
+        let sizes = |most: usize| [16, 32, 64, 128].into_iter().map(move |size| size.min(most));
+        let columns = sizes(plane.columns).skip(1);
+        let all = columns.flat_map(|columns| {
+            sizes(plane.tiles().next_multiple_of(ROWS)).map(move |tiles| Shares { tiles, columns })
+        });
+        let fits = |shares: &Shares| shares.tiles * shares.columns <= MOST;
+        all.filter(fits).min_by_key(|shares| shares.time(plane, threads)).expect("the smallest fits")
+    }
+
+    fn tasks(&self, plane: &Plane) -> [usize; 2] {
+        [plane.tiles().div_ceil(self.tiles), plane.columns.div_ceil(self.columns)]
+    }
+
+    /// About as many multiplications and additions as pass until all is done, twice: each of the threads has its part, and
+    /// waits for half a task on average.
+    fn time(&self, plane: &Plane, threads: usize) -> usize {
+        let tasks: usize = self.tasks(plane).iter().product();
+        2 * self.work(plane) / threads + self.work(plane) / tasks
+    }
+
+    /// About as many multiplications and additions, with the transformations.
+    fn work(&self, plane: &Plane) -> usize {
+        let (tiles, [by_tiles, by_columns]) = (plane.tiles(), self.tasks(plane));
+        let product = plane.channels * plane.columns * (tiles.next_multiple_of(ROWS) + MAKING[0] * by_tiles);
+        POINTS * POINTS * (product + MAKING[1] * tiles * (plane.channels * by_columns + plane.columns))
+    }
 }
 
 impl Plane {
-    /// The forward direction, where it suits.
-    pub(super) fn fwd(g: &Geometry) -> Option<Plane> {
-        let pad = g.pad.map(|p| p as isize);
-        Self::choose(g, [[g.h, g.w], [g.oh, g.ow]], pad, [g.ci, g.co], false)
-    }
-
-    /// The gradient of the input, where it suits.
-    pub(super) fn dgrad(g: &Geometry) -> Option<Plane> {
-        let pad = g.pad.map(|p| 2 - p as isize);
-        Self::choose(g, [[g.oh, g.ow], [g.h, g.w]], pad, [g.co, g.ci], true)
-    }
-
-    fn choose(
-        g: &Geometry,
-        [input, output]: [[usize; 2]; 2],
-        pad: [isize; 2],
-        [channels, columns]: [usize; 2],
-        flipped: bool,
-    ) -> Option<Plane> {
+    /// The convolution of a call, where it suits: whole vectors of channels, and enough tiles.
+    pub(super) fn choose(consts: &Consts, flipped: bool) -> Option<Plane> {
         let whole = |c: usize| c > 0 && c.is_multiple_of(lanes().max(ROWS));
-        let window = [g.kh, g.kw] == [3; 2] && g.stride == [1; 2] && g.dilation == [1; 2] && g.groups == 1;
-        if !window || !whole(channels) || !whole(columns) {
+        let plane = Plane::new(consts, flipped)?;
+        if !whole(plane.channels) || !whole(plane.columns) || plane.tiles() == 0 {
             return None;
         }
-        let plane = Plane { images: g.n, input, output, pad, channels, columns, flipped };
-        let plain = 9 * g.n * output[0] * output[1] * channels * columns;
-        (plane.tiles() > 0 && plane.work() < plain).then_some(plane)
-    }
-
-    /// Tiles of an image, along both axes.
-    fn grid(&self) -> [usize; 2] {
-        self.output.map(|size| size.div_ceil(OUTPUTS))
-    }
-
-    fn tiles(&self) -> usize {
-        self.images * self.grid().iter().product::<usize>()
-    }
-
-    /// Tiles of a task.
-    fn tiles_each(&self) -> usize {
-        // The values of the kernel serve all tiles of a task where they are all kept.
-        let most = if self.channels <= CHANNELS { 4 * TILES } else { TILES };
-        most.min(self.tiles().div_ceil(4).next_multiple_of(TILES))
-    }
-
-    /// Columns of a task.
-    fn columns_each(&self) -> usize {
-        let tasks = self.tiles().div_ceil(self.tiles_each()) * self.columns.div_ceil(COLUMNS);
-        if tasks < 16 { COLUMNS / 2 } else { COLUMNS }
-    }
-
-    /// About as many multiplications and additions, with the transformations: each value of the kernel takes as long as
-    /// 24 multiplications (8 tiles of 1,024 channels win nothing, 16 of 256 are 1.6 times as fast, 32 of 512 2.1 times),
-    /// each of the tiles 6.
-    fn work(&self) -> usize {
-        let tiles = self.tiles();
-        let kernels = tiles.div_ceil(self.tiles_each());
-        let blocks = self.columns.div_ceil(self.columns_each());
-        let product = self.channels * self.columns * (tiles.next_multiple_of(ROWS) + 24 * kernels);
-        POINTS * POINTS * (product + 6 * tiles * (self.channels * blocks + self.columns))
+        // Whatever the number of threads, or results would depend on it.
+        let work = Shares::choose(&plane, 2).work(&plane);
+        let plain = 9 * plane.images * plane.output.iter().product::<usize>() * plane.channels * plane.columns;
+        (work < plain).then_some(plane)
     }
 
     /// Where a tile starts: image, row and column of its first output.
@@ -112,20 +89,20 @@ impl Plane {
 }
 
 /// Offset of a pixel of an image of `size`, or none outside of it.
-fn pixel(image: usize, [row, column]: [isize; 2], size: [usize; 2]) -> Option<usize> {
-    let within = |at: isize, size: usize| usize::try_from(at).ok().filter(|&at| at < size);
+fn pixel(image: usize, [row, column]: [i64; 2], size: [usize; 2]) -> Option<usize> {
+    let within = |at: i64, size: usize| usize::try_from(at).ok().filter(|&at| at < size);
     Some((image * size[0] + within(row, size[0])?) * size[1] + within(column, size[1])?)
 }
 
 /// Addresses of `N`×`N` pixels from `first` on in an image of `size`; `outside` where there is none.
 fn window<P: Copy, const N: usize>(
     image: usize,
-    first: [isize; 2],
+    first: [i64; 2],
     size: [usize; 2],
     at: impl Fn(usize) -> P,
     outside: P,
 ) -> [[P; N]; N] {
-    let place = |row: usize, column: usize| [first[0] + row as isize, first[1] + column as isize];
+    let place = |row: usize, column: usize| [first[0] + row as i64, first[1] + column as i64];
     std::array::from_fn(|r| std::array::from_fn(|c| pixel(image, place(r, c), size).map_or(outside, &at)))
 }
 
@@ -137,11 +114,14 @@ thread_local! {
 /// Parts of these lengths of a thread's memory, which grows when it must.
 fn parts<const N: usize>(lengths: [usize; N]) -> [*mut f32; N] {
     SCRATCH.with_borrow_mut(|scratch| {
-        let total = lengths.iter().sum();
+        const FLOATS: usize = LINE / size_of::<f32>();
+        let lengths = lengths.map(|len| len.next_multiple_of(FLOATS));
+        let total = lengths.iter().sum::<usize>() + FLOATS;
         if scratch.len() < total {
             scratch.resize(total, 0.0);
         }
         let mut at = scratch.as_mut_ptr();
+        at = at.wrapping_add(at.align_offset(LINE));
         lengths.map(|len| {
             let part = at;
             at = at.wrapping_add(len);
@@ -150,27 +130,51 @@ fn parts<const N: usize>(lengths: [usize; N]) -> [*mut f32; N] {
     })
 }
 
-/// Addresses of a vector at all pairs of points, `apart` from each other.
-fn points(first: *mut f32, apart: usize) -> [[*mut f32; POINTS]; POINTS] {
-    std::array::from_fn(|r| std::array::from_fn(|c| first.wrapping_add((r * POINTS + c) * apart)))
+/// Values at all pairs of points, lines of `width` for each.
+#[derive(Clone, Copy)]
+struct Values {
+    at: *mut f32,
+    width: usize,
+    /// From one pair of points to the next.
+    apart: usize,
 }
 
-fn constant(pointers: [[*mut f32; POINTS]; POINTS]) -> [[*const f32; POINTS]; POINTS] {
-    pointers.map(|row| row.map(<*mut f32>::cast_const))
+impl Values {
+    /// Floats of so many lines at all pairs of points.
+    fn len(lines: usize, width: usize) -> usize {
+        POINTS * POINTS * (lines * width + APART)
+    }
+
+    fn new(at: *mut f32, lines: usize, width: usize) -> Values {
+        Values { at, width, apart: lines * width + APART }
+    }
+
+    /// The first line at a pair of points.
+    fn point(&self, point: usize) -> *mut f32 {
+        self.at.wrapping_add(point * self.apart)
+    }
+
+    /// Where a line starts, at all pairs.
+    fn line(&self, line: usize) -> [[*mut f32; POINTS]; POINTS] {
+        let first = self.at.wrapping_add(line * self.width);
+        std::array::from_fn(|r| std::array::from_fn(|c| first.wrapping_add((r * POINTS + c) * self.apart)))
+    }
+
+    /// The same, to be read.
+    fn read(&self, line: usize) -> [[*const f32; POINTS]; POINTS] {
+        self.line(line).map(|row| row.map(<*mut f32>::cast_const))
+    }
 }
 
 /// Computes all outputs.
 pub(super) fn run(plane: &Plane, operands: Operands<'_>) {
-    let (tiles, each) = (plane.tiles(), plane.tiles_each());
-    let tasks = tiles.div_ceil(each);
-    let width = plane.columns_each();
-    let blocks = plane.columns.div_ceil(width);
-    (0..tasks * blocks).into_par_iter().for_each(|task| {
-        let (tile, column) = (task / blocks * each, task % blocks * width);
-        let tiles = tile..tiles.min(tile + each);
-        let columns = column..plane.columns.min(column + width);
-        let block = Block { plane: *plane, operands, tiles, columns };
-        Arch::new().dispatch(block);
+    let shares = Shares::choose(plane, rayon::current_num_threads());
+    let [by_tiles, by_columns] = shares.tasks(plane);
+    (0..by_tiles * by_columns).into_par_iter().for_each(|task| {
+        let (tile, column) = (task / by_columns * shares.tiles, task % by_columns * shares.columns);
+        let tiles = tile..plane.tiles().min(tile + shares.tiles);
+        let columns = column..plane.columns.min(column + shares.columns);
+        Arch::new().dispatch(Block { plane: *plane, operands, tiles, columns });
     });
 }
 
@@ -197,70 +201,99 @@ impl WithSimd for Block<'_> {
 impl Block<'_> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self, simd: S) {
-        let Block { plane, operands, tiles, columns } = self;
-        let (most, channels, width) =
-            (TILES.min(tiles.len()).next_multiple_of(ROWS), CHANNELS.min(plane.channels), columns.len());
-        let apart = [most * channels, channels * width, most * width].map(|len| len + APART);
-        let [v, u, m] = apart.map(|len| len * POINTS * POINTS);
-        let [v, u, m, zeros, sink] = parts([v, u, m, channels, width]);
+        let (tiles, all, width) = (self.tiles.len(), self.plane.channels, self.columns.len());
+        let (group, channels) = (TILES.min(tiles.next_multiple_of(ROWS)), CHANNELS.min(all));
+        // Products are kept until all channels are summed.
+        let groups = if all > CHANNELS { tiles.div_ceil(group) } else { 1 };
+        let [input, kernel, product] = [[group, channels], [channels, width], [group, width]];
+        let lengths = [input, kernel, product].map(|[lines, width]| Values::len(lines, width));
+        let [v, u, m, zeros, sink] = parts([lengths[0], lengths[1], lengths[2] * groups, channels, width]);
+        let v = Values::new(v, group, channels);
+        let u = Values::new(u, channels, width);
         // SAFETY: parts of the scratch do not overlap, and are as long as this.
         unsafe { std::slice::from_raw_parts_mut(zeros, channels) }.fill(0.0);
-        for first in tiles.clone().step_by(TILES) {
-            let places = (first..tiles.end.min(first + TILES)).map(|tile| plane.place(tile));
-            for channel in (0..plane.channels).step_by(CHANNELS) {
-                let depth = CHANNELS.min(plane.channels - channel);
-                if plane.channels > CHANNELS || first == tiles.start {
-                    for k in 0..depth {
-                        let from = weights(&plane, operands.w, channel + k, columns.start);
-                        let to = points(u.wrapping_add(k * width), apart[1]);
-                        // SAFETY: the kernel has these channels and columns; u is this task's.
-                        unsafe { Transform::<3, POINTS> { from, to, len: width }.run::<Weight, S>(simd) };
+        for channel in (0..all).step_by(CHANNELS) {
+            let depth = channels.min(all - channel);
+            // SAFETY: passed on to the caller; all of these are this task's.
+            unsafe { self.kernels(simd, channel..channel + depth, u) };
+            for (index, first) in self.tiles.clone().step_by(TILES).enumerate() {
+                let tiles = first..self.tiles.end.min(first + TILES);
+                let m = Values::new(m.wrapping_add(index % groups * lengths[2]), group, width);
+                // SAFETY: as above; v and m have rows up to a multiple of ROWS.
+                unsafe {
+                    self.inputs(simd, tiles.clone(), channel..channel + depth, v, zeros);
+                    for point in 0..POINTS * POINTS {
+                        let product = Product {
+                            size: [tiles.len().next_multiple_of(ROWS), width, depth],
+                            a: (v.point(point), [channels, 1]),
+                            b: (u.point(point), width),
+                            c: (m.point(point), width),
+                            add: channel > 0,
+                        };
+                        product.run(simd);
                     }
-                }
-                for (t, [image, row, column]) in places.clone().enumerate() {
-                    let at = [row as isize - plane.pad[0], column as isize - plane.pad[1]];
-                    let address = |pixel: usize| operands.from.as_ptr().wrapping_add(pixel * plane.channels + channel);
-                    let from = window(image, at, plane.input, address, zeros.cast_const());
-                    let to = points(v.wrapping_add(t * channels), apart[0]);
-                    // SAFETY: pixels lie within the input, with all their channels; v is this task's.
-                    unsafe { Transform::<POINTS, POINTS> { from, to, len: depth }.run::<Input, S>(simd) };
-                }
-                for point in 0..POINTS * POINTS {
-                    let product = Product {
-                        size: [places.len().next_multiple_of(ROWS), width, depth],
-                        a: (v.wrapping_add(point * apart[0]), [channels, 1]),
-                        b: (u.wrapping_add(point * apart[1]), width),
-                        c: (m.wrapping_add(point * apart[2]), width),
-                        add: channel > 0,
-                    };
-                    // SAFETY: v and m have rows up to a multiple of ROWS.
-                    unsafe { product.run(simd) };
-                }
-            }
-            for (t, [image, row, column]) in places.enumerate() {
-                let from = constant(points(m.wrapping_add(t * width), apart[2]));
-                let at = [row as isize, column as isize];
-                let address = |pixel: usize| operands.to.at(pixel * plane.columns + columns.start);
-                let to = window(image, at, plane.output, address, sink);
-                // SAFETY: this task alone writes these pixels and columns; what lies outside goes to the sink.
-                unsafe { Transform::<POINTS, OUTPUTS> { from, to, len: width }.run::<Output, S>(simd) };
-                if let Some(bias) = operands.bias {
-                    for to in to.into_iter().flatten().filter(|&to| to != sink) {
-                        // SAFETY: as above.
-                        let pixel = unsafe { std::slice::from_raw_parts_mut(to, width) };
-                        pixel.iter_mut().zip(&bias[columns.clone()]).for_each(|(y, b)| *y += b);
+                    if channel + depth == all {
+                        self.outputs(simd, tiles, m, sink);
                     }
                 }
             }
         }
     }
-}
 
-/// Addresses of a channel's kernel, from `column` on.
-fn weights(plane: &Plane, w: &[f32], channel: usize, column: usize) -> [[*const f32; 3]; 3] {
-    let tap = |r: usize, c: usize| if plane.flipped { 8 - (r * 3 + c) } else { r * 3 + c };
-    let offset = |tap: usize| (tap * plane.channels + channel) * plane.columns + column;
-    std::array::from_fn(|r| std::array::from_fn(|c| w.as_ptr().wrapping_add(offset(tap(r, c)))))
+    /// Values of the kernels of some channels.
+    #[inline(always)]
+    unsafe fn kernels<S: Simd>(&self, simd: S, channels: Range<usize>, to: Values) {
+        let plane = &self.plane;
+        let tap = |r: usize, c: usize| if plane.flipped { 8 - (r * 3 + c) } else { r * 3 + c };
+        for (k, channel) in channels.enumerate() {
+            let offset = |tap: usize| (tap * plane.channels + channel) * plane.columns + self.columns.start;
+            let address = |r: usize, c: usize| self.operands.w.as_ptr().wrapping_add(offset(tap(r, c)));
+            let from = std::array::from_fn(|r| std::array::from_fn(|c| address(r, c)));
+            let transform = Transform::<3, POINTS> { from, to: to.line(k), len: self.columns.len() };
+            // SAFETY: the kernel has these channels and columns; the rest is passed on to the caller.
+            unsafe { transform.run::<Weight, S>(simd) };
+        }
+    }
+
+    /// Values of the inputs of some tiles in some channels.
+    #[inline(always)]
+    unsafe fn inputs<S: Simd>(
+        &self,
+        simd: S,
+        tiles: Range<usize>,
+        channels: Range<usize>,
+        to: Values,
+        zeros: *const f32,
+    ) {
+        let plane = &self.plane;
+        let address = |pixel: usize| self.operands.from.as_ptr().wrapping_add(pixel * plane.channels + channels.start);
+        for (t, [image, row, column]) in tiles.map(|tile| plane.place(tile)).enumerate() {
+            let at = [row as i64 - plane.pad[0], column as i64 - plane.pad[1]];
+            let from = window(image, at, plane.input, address, zeros);
+            let transform = Transform::<POINTS, POINTS> { from, to: to.line(t), len: channels.len() };
+            // SAFETY: pixels lie within the input, with all their channels; the rest is passed on to the caller.
+            unsafe { transform.run::<Input, S>(simd) };
+        }
+    }
+
+    /// Outputs of some tiles from the products; what lies outside of the map goes to the sink.
+    #[inline(always)]
+    unsafe fn outputs<S: Simd>(&self, simd: S, tiles: Range<usize>, from: Values, sink: *mut f32) {
+        let Block { plane, operands, columns, .. } = self;
+        let address = |pixel: usize| operands.to.at(pixel * plane.columns + columns.start);
+        for (t, [image, row, column]) in tiles.map(|tile| plane.place(tile)).enumerate() {
+            let to = window(image, [row as i64, column as i64], plane.output, address, sink);
+            let transform = Transform::<POINTS, OUTPUTS> { from: from.read(t), to, len: columns.len() };
+            // SAFETY: this task alone writes these pixels and columns; the rest is passed on to the caller.
+            unsafe { transform.run::<Output, S>(simd) };
+            let Some(bias) = operands.bias else { continue };
+            for to in to.into_iter().flatten().filter(|&to| to != sink) {
+                // SAFETY: as above.
+                let pixel = unsafe { std::slice::from_raw_parts_mut(to, columns.len()) };
+                pixel.iter_mut().zip(&bias[columns.clone()]).for_each(|(y, b)| *y += b);
+            }
+        }
+    }
 }
 
 /// The gradient of the kernel: `splits` parts of 9 × channels × columns, whose sum it is. The parts are sums over tiles.
@@ -312,48 +345,60 @@ impl WithSimd for WgradBlock<'_> {
 impl WgradBlock<'_> {
     #[inline(always)]
     unsafe fn compute<S: Simd>(self, simd: S) {
-        let WgradBlock { plane, x, dy, dw, tiles, channels, columns } = self;
-        let (height, width) = (channels.len(), columns.len());
-        let apart = [TILES * height, TILES * width, height * width].map(|len| len + APART);
-        let [v, d, u] = apart.map(|len| len * POINTS * POINTS);
-        let [v, d, u, zeros] = parts([v, d, u, height.max(width)]);
+        let (height, width) = (self.channels.len(), self.columns.len());
+        let group = TILES.min(self.tiles.len());
+        let lengths = [[group, height], [group, width], [height, width]].map(|[lines, width]| Values::len(lines, width));
+        let [v, d, u, zeros] = parts([lengths[0], lengths[1], lengths[2], height.max(width)]);
+        let v = Values::new(v, group, height);
+        let d = Values::new(d, group, width);
+        let u = Values::new(u, height, width);
         // SAFETY: parts of the scratch do not overlap, and are as long as this.
         unsafe { std::slice::from_raw_parts_mut(zeros, height.max(width)) }.fill(0.0);
-        let zeros = zeros.cast_const();
-        for first in (tiles.start..tiles.end.max(tiles.start + 1)).step_by(TILES) {
-            let places = (first..tiles.end.min(first + TILES)).map(|tile| plane.place(tile));
-            for (t, [image, row, column]) in places.clone().enumerate() {
-                let at = [row as isize, column as isize];
-                let address = |pixel: usize| dy.as_ptr().wrapping_add(pixel * plane.columns + columns.start);
-                let from = window(image, at, plane.output, address, zeros);
-                let to = points(d.wrapping_add(t * width), apart[1]);
-                // SAFETY: pixels lie within the output's gradient, with all their columns; d is this task's.
-                unsafe { Transform::<OUTPUTS, POINTS> { from, to, len: width }.run::<OutputGrad, S>(simd) };
-                let at = [at[0] - plane.pad[0], at[1] - plane.pad[1]];
-                let address = |pixel: usize| x.as_ptr().wrapping_add(pixel * plane.channels + channels.start);
-                let from = window(image, at, plane.input, address, zeros);
-                let to = points(v.wrapping_add(t * height), apart[0]);
-                // SAFETY: the same of the input, and v.
-                unsafe { Transform::<POINTS, POINTS> { from, to, len: height }.run::<Input, S>(simd) };
-            }
-            for point in 0..POINTS * POINTS {
-                let product = Product {
-                    size: [height, width, places.len()],
-                    a: (v.wrapping_add(point * apart[0]), [1, height]),
-                    b: (d.wrapping_add(point * apart[1]), width),
-                    c: (u.wrapping_add(point * apart[2]), width),
-                    add: first > tiles.start,
-                };
-                // SAFETY: channels come in multiples of ROWS.
-                unsafe { product.run(simd) };
+        for first in (self.tiles.start..self.tiles.end.max(self.tiles.start + 1)).step_by(TILES) {
+            let tiles = first..self.tiles.end.min(first + TILES);
+            // SAFETY: passed on to the caller; channels come in multiples of ROWS.
+            unsafe {
+                self.values(simd, tiles.clone(), [v, d], zeros);
+                for point in 0..POINTS * POINTS {
+                    let product = Product {
+                        size: [height, width, tiles.len()],
+                        a: (v.point(point), [1, height]),
+                        b: (d.point(point), width),
+                        c: (u.point(point), width),
+                        add: first > self.tiles.start,
+                    };
+                    product.run(simd);
+                }
             }
         }
-        for (c, channel) in channels.enumerate() {
-            let from = constant(points(u.wrapping_add(c * width), apart[2]));
-            let offset = |tap: usize| (tap * plane.channels + channel) * plane.columns + columns.start;
-            let to = std::array::from_fn(|r| std::array::from_fn(|k| dw.wrapping_add(offset(r * 3 + k))));
+        let plane = &self.plane;
+        for (c, channel) in self.channels.clone().enumerate() {
+            let offset = |tap: usize| (tap * plane.channels + channel) * plane.columns + self.columns.start;
+            let to = std::array::from_fn(|r| std::array::from_fn(|k| self.dw.wrapping_add(offset(r * 3 + k))));
+            let transform = Transform::<POINTS, 3> { from: u.read(c), to, len: width };
             // SAFETY: this task alone writes these channels and columns of its part.
-            unsafe { Transform::<POINTS, 3> { from, to, len: width }.run::<WeightGrad, S>(simd) };
+            unsafe { transform.run::<WeightGrad, S>(simd) };
+        }
+    }
+
+    /// Values of the inputs and of the outputs' gradients of some tiles.
+    #[inline(always)]
+    unsafe fn values<S: Simd>(&self, simd: S, tiles: Range<usize>, [v, d]: [Values; 2], zeros: *const f32) {
+        let WgradBlock { plane, x, dy, channels, columns, .. } = self;
+        for (t, [image, row, column]) in tiles.map(|tile| plane.place(tile)).enumerate() {
+            let at = [row as i64, column as i64];
+            let address = |pixel: usize| dy.as_ptr().wrapping_add(pixel * plane.columns + columns.start);
+            let from = window(image, at, plane.output, address, zeros);
+            let outputs = Transform::<OUTPUTS, POINTS> { from, to: d.line(t), len: columns.len() };
+            let at = [at[0] - plane.pad[0], at[1] - plane.pad[1]];
+            let address = |pixel: usize| x.as_ptr().wrapping_add(pixel * plane.channels + channels.start);
+            let from = window(image, at, plane.input, address, zeros);
+            let inputs = Transform::<POINTS, POINTS> { from, to: v.line(t), len: channels.len() };
+            // SAFETY: pixels lie within the maps, with all their channels and columns; v and d are this task's.
+            unsafe {
+                outputs.run::<OutputGrad, S>(simd);
+                inputs.run::<Input, S>(simd);
+            }
         }
     }
 }

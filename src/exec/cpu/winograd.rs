@@ -1,9 +1,8 @@
-//! Convolution of 3×3 kernels with a quarter of the multiplications: tiles of the input, the kernel and the output
-//! are seen as polynomials, known by their values at a few points, where a convolution is a product (Winograd 1980;
-//! Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks"). For each pair of points that leaves one
-//! matrix product over channels, of all tiles at once.
+//! The maps of [`Winograd's convolution`](crate::exec::winograd) and its products, in vectors.
 
 use pulp::Simd;
+
+use crate::exec::winograd::{A, B};
 
 /// A linear map of a few vectors, applied along both axes of a tile.
 pub trait Line<const FROM: usize, const TO: usize> {
@@ -11,16 +10,6 @@ pub trait Line<const FROM: usize, const TO: usize> {
     fn line<S: Simd>(simd: S, from: [S::f32s; FROM]) -> [S::f32s; TO];
 }
 
-/// Output rows and columns of a tile.
-pub const OUTPUTS: usize = 4;
-/// Input rows and columns of a tile, and points along an axis: 36 multiplications for 16 outputs instead of 144.
-pub const POINTS: usize = 6;
-
-// The points are 0, ±3/4, ±3/2 and ∞, not the usual 0, ±1, ±2, ∞: errors are a quarter of theirs in the largest and half in
-// the mean (2.2e-6 and 1.1e-6 of the results' scale with 128 channels; 3e-7 without Winograd), and the maps of inputs and
-// outputs have factors that are exact in binary.
-const A: f32 = 0.75;
-const B: f32 = 1.5;
 const A2: f32 = A * A;
 const B2: f32 = B * B;
 

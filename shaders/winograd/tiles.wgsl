@@ -1,0 +1,16 @@
+// Where a tile lies, for the stages that run an invocation for each tile and vector of channels, these innermost.
+struct Place {
+    image: u32,
+    // Of the tile's first output.
+    row: u32,
+    column: u32,
+    channel: u32,
+    // In scratch memory, at the first pair of points.
+    at: u32,
+}
+
+fn place(i: u32) -> Place {
+    let tile = i / VECTORS;
+    let row = tile / TILES_X % TILES_Y * 4u;
+    return Place(tile / (TILES_X * TILES_Y), row, tile % TILES_X * 4u, i % VECTORS, i);
+}
