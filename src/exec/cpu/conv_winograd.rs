@@ -347,7 +347,8 @@ impl WgradBlock<'_> {
     unsafe fn compute<S: Simd>(self, simd: S) {
         let (height, width) = (self.channels.len(), self.columns.len());
         let group = TILES.min(self.tiles.len());
-        let lengths = [[group, height], [group, width], [height, width]].map(|[lines, width]| Values::len(lines, width));
+        let lengths =
+            [[group, height], [group, width], [height, width]].map(|[lines, width]| Values::len(lines, width));
         let [v, d, u, zeros] = parts([lengths[0], lengths[1], lengths[2], height.max(width)]);
         let v = Values::new(v, group, height);
         let d = Values::new(d, group, width);
