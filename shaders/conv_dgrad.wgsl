@@ -61,8 +61,8 @@ fn a_tap(batch: u32, row: Row, tap: u32) -> Tap {
 }
 
 // Vector c of a tap. Where none is reached, vector c of the first pixel is read and dropped: no branch, no stray read.
-fn a_load(tap: Tap, c: u32) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(dy[tap.at + c]), tap.inside);
+fn a_load(tap: Tap, c: u32) -> vec4<T0> {
+    return select(vec4<T0>(), dy[tap.at + c], tap.inside);
 }
 
 // First vector of a tap's transposed weights.
@@ -71,13 +71,9 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return (((k.x * KW + k.y) * GROUPS + group(batch)) * (GO4 * 4u)) * GI4;
 }
 
-// Columns n of output channel k of a tap.
+// Columns n of output channel k of a tap; beyond the last, where nothing is stored, those of the first.
 fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
-    var v = vec4<f32>();
-    if (N_EXACT || n < GI4) {
-        v = wt[tap + k * GI4 + n];
-    }
-    return v;
+    return wt[tap + k * GI4 + select(0u, n, N_EXACT || n < GI4)];
 }
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {

@@ -39,8 +39,8 @@ fn a_tap(batch: u32, row: Row, tap: u32) -> Tap {
 }
 
 // Vector c of a tap. Outside the image vector c of the first pixel is read and dropped: no branch, no stray read.
-fn a_load(tap: Tap, c: u32) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(x[tap.at + c]), tap.inside);
+fn a_load(tap: Tap, c: u32) -> vec4<T0> {
+    return select(vec4<T0>(), x[tap.at + c], tap.inside);
 }
 
 // First vector of a tap's weights.
@@ -48,13 +48,9 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return min(tap, KH * KW - 1u) * (GI4 * 4u * O4) + batch * GO4;
 }
 
-// Columns n of input channel k of a tap.
+// Columns n of input channel k of a tap; beyond the last, where nothing is stored, those of the first.
 fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
-    var v = vec4<f32>();
-    if (N_EXACT || n < GO4) {
-        v = w[tap + k * O4 + n];
-    }
-    return v;
+    return w[tap + k * O4 + select(0u, n, N_EXACT || n < GO4)];
 }
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {

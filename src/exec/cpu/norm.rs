@@ -95,16 +95,17 @@ pub fn norm_finalize<T: Real>(mut a: Args<'_, T>) {
     let (update, unbiased) = (a.flag("UPDATE"), a.flag("UNBIASED"));
     let partials = a.input(0);
     let (running_mean, running_var, mean, invstd) = (a.output(1), a.output(2), a.output(3), a.output(4));
-    for i in 0..mean.len() {
-        let (sample, group) = (i / g.groups_padded, i % g.groups_padded);
-        if group >= g.groups {
-            (mean[i], invstd[i]) = (T::zero(), T::zero());
-        } else {
-            let (n, m, m2) = merged(&g, partials, sample, group);
-            (mean[i], invstd[i]) = (m, T::one() / (m2 / n + eps).sqrt());
+    mean.fill(T::zero());
+    invstd.fill(T::zero());
+    let samples = mean.chunks_mut(g.groups_padded).zip(invstd.chunks_mut(g.groups_padded));
+    for (sample, (mean, invstd)) in samples.enumerate() {
+        let mut m2 = vec![T::zero(); g.groups];
+        let n = merge(&g, partials, sample, mean, &mut m2);
+        for (group, &m2) in m2.iter().enumerate() {
+            invstd[group] = T::one() / (m2 / n + eps).sqrt();
             if update {
                 let v = if unbiased { m2 / (n - T::one()).max(T::one()) } else { m2 / n };
-                running_mean[group] += momentum * (m - running_mean[group]);
+                running_mean[group] += momentum * (mean[group] - running_mean[group]);
                 running_var[group] += momentum * (v - running_var[group]);
             }
         }
@@ -122,19 +123,27 @@ pub fn norm_fixed<T: Real>(mut a: Args<'_, T>) {
     }
 }
 
-/// Count, mean and squared deviations of a group, its segments merged in order.
-fn merged<T: Real>(g: &Geometry, partials: &[T], sample: usize, group: usize) -> (T, T, T) {
-    let mut all = (T::zero(), T::zero(), T::zero());
+/// Means and squared deviations of a sample's groups, from 0 on, its segments merged in order (Chan et al. 1979), and how
+/// many numbers they are of. All groups have as many in each segment, so factors are the same for all.
+fn merge<T: Real>(g: &Geometry, partials: &[T], sample: usize, mean: &mut [T], m2: &mut [T]) -> T {
+    let mut n = T::zero();
     for s in 0..g.segments {
+        let partials = &partials[(sample * g.segments + s) * 2 * g.c..][..2 * g.c];
         let rows = T::of(g.segment_rows.min(g.sample_rows - s * g.segment_rows) as f64);
-        for c in group * g.group_size..(group + 1) * g.group_size {
-            let at = (sample * g.segments + s) * 2 * g.c + c / 4 * 8 + c % 4;
-            let (n, delta) = (all.0 + rows, partials[at] - all.1);
-            let m2 = all.2 + partials[at + 4] + delta * delta * (all.0 * rows / n);
-            all = (n, all.1 + delta * (rows / n), m2);
+        for member in 0..g.group_size {
+            let total = n + rows;
+            let (part, between) = (rows / total, n * rows / total);
+            for (group, (mean, m2)) in mean.iter_mut().zip(m2.iter_mut()).enumerate() {
+                let c = group * g.group_size + member;
+                let at = c / 4 * 8 + c % 4;
+                let delta = partials[at] - *mean;
+                *m2 = *m2 + partials[at + 4] + delta * delta * between;
+                *mean += delta * part;
+            }
+            n = total;
         }
     }
-    all
+    n
 }
 
 /// See `shaders/norm_apply.wgsl`.

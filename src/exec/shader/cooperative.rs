@@ -8,34 +8,33 @@ use super::gemm;
 use super::tile::{Matrix, Operands, Tile};
 use crate::shape::LANES;
 
-/// Invocations fill tiles by whole rows of so many halves more than they need: 16 bytes, which keeps rows aligned and off
-/// the same memory bank.
+/// Halves between two rows of a tile: 16 bytes, which keeps rows aligned and off the same memory bank.
 const PAD: usize = 8;
 
-/// Sizes of the tiles in workgroup memory: terms of the sum, and halves from row to row of each.
+/// Sizes of the tiles in workgroup memory. Rows of the left operand and columns of the right one each lie one behind the
+/// other, with the terms of the sum side by side: what an invocation holds of a matrix is then read at once. With the
+/// right operand as it comes, side by side along the columns, RADV reads 64 halves one by one for 8 products.
 struct Layout {
+    /// Terms of the sum.
     terms: usize,
-    stride: [usize; 2],
+    /// Halves from row to row, or column to column.
+    stride: usize,
+    /// Halves of each tile.
     len: [usize; 2],
 }
 
 impl Layout {
     fn new(tile: Tile, matrix: Matrix, operands: Operands) -> Layout {
-        let (terms, rows, columns) = (tile.depth * matrix.size, tile.rows(operands), tile.columns());
-        // The left operand lies as it is loaded: row by row, or term by term.
-        let (stride_a, count_a) = match operands {
-            Operands::SumInVectors => (terms + PAD, rows),
-            Operands::RowsInVectors => (rows + PAD, terms),
-        };
-        let stride_b = columns + PAD;
-        Layout { terms, stride: [stride_a, stride_b], len: [stride_a * count_a, stride_b * terms] }
+        let terms = tile.depth * matrix.size;
+        let stride = terms + PAD;
+        Layout { terms, stride, len: [tile.rows(operands), tile.columns()].map(|lines| lines * stride) }
     }
 }
 
 /// Workgroup memory of a tile.
 pub fn bytes(tile: Tile, matrix: Matrix, operands: Operands) -> usize {
     let halves: usize = Layout::new(tile, matrix, operands).len.iter().sum();
-    2 * halves + size_of::<f32>() * matrix.size * matrix.size * subgroups(tile)
+    2 * halves * tile.buffers + size_of::<f32>() * matrix.size * matrix.size * subgroups(tile)
 }
 
 fn subgroups(tile: Tile) -> usize {
@@ -44,7 +43,7 @@ fn subgroups(tile: Tile) -> usize {
 
 /// What stands before the entry point.
 pub fn declarations(tile: Tile, matrix: Matrix, operands: Operands) -> String {
-    let Layout { len: [a, b], .. } = Layout::new(tile, matrix, operands);
+    let [a, b] = Layout::new(tile, matrix, operands).len.map(|len| len * tile.buffers);
     let c = matrix.size * matrix.size * subgroups(tile);
     format!(
         "var<workgroup> tile_a: array<f16, {a}>;
@@ -89,71 +88,175 @@ pub fn body(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
     }
 }
 
-/// The loop over the sum.
+/// The loop over the sum. With two buffers the next tiles are on their way while these are multiplied.
 fn fill_and_multiply(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
-    let (threads, size, sums) = (tile.invocations(), matrix.size, operands == Operands::SumInVectors);
-    let Layout { terms, stride: [stride_a, stride_b], .. } = Layout::new(tile, matrix, operands);
-    // Vectors that an invocation loads of each operand.
-    let loads = [tile.rows(operands) * terms, tile.columns() * terms].map(|halves| halves / LANES / threads);
-    let slot = |l: usize| format!("(thread + {}u)", l * threads);
-    for l in 0..loads[0] {
-        let (row, step) = if sums { ("/ DEPTH", "% DEPTH") } else { ("% TILE_M", "/ TILE_M") };
-        let _ = writeln!(out, "        let row{l} = a_row(batch, m0 + {} {row});", slot(l));
-        let _ = writeln!(out, "        let step{l} = {} {step};", slot(l));
-        let at = match sums {
-            true => format!("{0} / DEPTH * {stride_a}u + step{l} * 4u", slot(l)),
-            false => format!("step{l} * {stride_a}u + {0} % TILE_M * 4u", slot(l)),
-        };
-        let _ = writeln!(out, "        let at{l} = {at};");
+    let Layout { stride, len, .. } = Layout::new(tile, matrix, operands);
+    let pieces: Vec<Piece> = pieces(tile, matrix, operands);
+    for piece in &pieces {
+        out.push_str(&piece.place);
     }
     out.push_str(gemm::range_of_sum(tile, operands));
+    let load = |out: &mut String, k: &str| pieces.iter().for_each(|piece| out.push_str(&(piece.load)(k)));
+    // A buffer's number is a factor, since a compiler then sees how addresses are aligned.
+    let [half_a, half_b] = len;
+    let buffer = |out: &mut String, which: &str| {
+        let _ = writeln!(
+            out,
+            "            let half_a = {which} * {half_a}u;\n            let half_b = {which} * {half_b}u;"
+        );
+    };
+    let store = |out: &mut String, which: &str| {
+        out.push_str("            {\n");
+        buffer(out, which);
+        pieces.iter().for_each(|piece| out.push_str(&piece.store));
+        out.push_str("            }\n            workgroupBarrier();\n");
+    };
+    let two = tile.buffers == 2;
+    if two {
+        out.push_str("        var full = 0u;\n        {\n");
+        load(out, "first");
+        store(out, "0u");
+        out.push_str("        }\n");
+    }
     out.push_str(gemm::FOR_TILES);
-    for l in 0..loads[0] {
-        let load = match sums {
-            true => format!("a_load(a_tap(batch, row{l}, (k + step{l}) / TAP4), (k + step{l}) % TAP4)"),
-            false => format!("a_load(row{l}, pixel(batch, k + step{l}))"),
-        };
-        keep(out, "a", l, &load, &format!("at{l}"));
+    if two {
+        load(out, "(k + DEPTH)");
+        buffer(out, "full");
+        multiply(out, tile, matrix, stride);
+        out.push_str("            full = 1u - full;\n");
+        store(out, "full");
+    } else {
+        load(out, "k");
+        store(out, "0u");
+        buffer(out, "0u");
+        multiply(out, tile, matrix, stride);
+        out.push_str("            workgroupBarrier();\n");
     }
-    for l in 0..loads[1] {
-        let (step, column) = (format!("{} / TILE_N", slot(l)), format!("n0 + {} % TILE_N", slot(l)));
-        let load = if sums {
-            let k = format!("(k * 4u + {step})");
-            format!("b_load(b_tap(batch, {k} / (TAP4 * 4u)), {k} % (TAP4 * 4u), {column})")
-        } else {
-            format!("b_load(batch, k + {step}, {column})")
-        };
-        keep(out, "b", l, &load, &format!("{step} * {stride_b}u + {} % TILE_N * 4u", slot(l)));
-    }
-    out.push_str("            workgroupBarrier();\n");
+    out.push_str("        }\n");
+}
+
+/// The products of the tiles that begin at `half_a` and `half_b` in workgroup memory.
+fn multiply(out: &mut String, tile: Tile, matrix: Matrix, stride: usize) {
+    let line = matrix.size * stride;
     for step in 0..tile.depth {
-        let term = step * size;
+        let term = step * matrix.size;
+        // T: rows lie one behind the other, else columns.
         for i in 0..tile.rows_each {
-            let row = format!("(sy * {}u + {i}u) * {size}u", tile.rows_each);
-            // Row by row in memory is what the T stands for.
-            let (load, at) = match sums {
-                true => ("coopLoadT", format!("{row} * {stride_a}u + {term}u")),
-                false => ("coopLoad", format!("{}u + {row}", term * stride_a)),
-            };
-            let ty = format!("coop_mat{size}x{size}<f16, A>");
-            let _ = writeln!(out, "            let a{step}_{i} = {load}<{ty}>(&tile_a[{at}], {stride_a}u);");
+            let at = format!("half_a + (sy * {}u + {i}u) * {line}u + {term}u", tile.rows_each);
+            let _ =
+                writeln!(out, "            let a{step}_{i} = {};", load_matrix("coopLoadT", 'A', matrix, &at, stride));
         }
         for j in 0..tile.columns_each {
-            let at = format!("{}u + (sx * {}u + {j}u) * {size}u", term * stride_b, tile.columns_each);
-            let ty = format!("coop_mat{size}x{size}<f16, B>");
-            let _ = writeln!(out, "            let b{step}_{j} = coopLoadT<{ty}>(&tile_b[{at}], {stride_b}u);");
+            let at = format!("half_b + (sx * {}u + {j}u) * {line}u + {term}u", tile.columns_each);
+            let _ =
+                writeln!(out, "            let b{step}_{j} = {};", load_matrix("coopLoad", 'B', matrix, &at, stride));
             for i in 0..tile.rows_each {
                 let _ = writeln!(out, "            c{i}_{j} = coopMultiplyAdd(a{step}_{i}, b{step}_{j}, c{i}_{j});");
             }
         }
     }
-    out.push_str("            workgroupBarrier();\n        }\n");
 }
 
-/// Loads a vector and keeps it as four halves.
-fn keep(out: &mut String, name: &str, l: usize, load: &str, at: &str) {
-    let _ = writeln!(out, "            let {name}v{l} = vec4<f16>({load});\n            let {name}t{l} = {at};");
-    for (lane, part) in ["x", "y", "z", "w"].iter().enumerate() {
-        let _ = writeln!(out, "            tile_{name}[{name}t{l} + {lane}u] = {name}v{l}.{part};");
-    }
+fn load_matrix(function: &str, role: char, matrix: Matrix, at: &str, stride: usize) -> String {
+    let (size, tile) = (matrix.size, role.to_ascii_lowercase());
+    format!("{function}<coop_mat{size}x{size}<f16, {role}>>(&tile_{tile}[{at}], {stride}u)")
+}
+
+/// Part of a tile that an invocation brings to workgroup memory.
+struct Piece {
+    /// Where it lies, which does not change along the sum.
+    place: String,
+    /// Loads it from global memory, for the tile that begins at a step of the sum.
+    load: Box<dyn Fn(&str) -> String>,
+    /// Rounds and stores it, which must not wait for memory before the product.
+    store: String,
+}
+
+/// The pieces of both tiles for one invocation.
+fn pieces(tile: Tile, matrix: Matrix, operands: Operands) -> Vec<Piece> {
+    let Layout { terms, stride, .. } = Layout::new(tile, matrix, operands);
+    let threads = tile.invocations();
+    let vectors = |lines: usize| lines * terms / LANES / threads;
+    let (rows, columns) = (vectors(tile.rows(operands)), vectors(tile.columns()));
+    let slot = move |l: usize| format!("(thread + {}u)", l * threads);
+    let right = blocks('b', columns, terms, stride, slot, move |l, k, term| match operands {
+        // The terms of a block are channels of one tap.
+        Operands::SumInVectors => format!(
+            "b_load(b_tap(batch, ({k} + b_term{l} / 4u) / TAP4), \
+             ({k} + b_term{l} / 4u) % TAP4 * 4u + b_term{l} % 4u + {term}u, n0 + b_line{l})"
+        ),
+        Operands::RowsInVectors => format!("b_load(batch, {k} + b_term{l} + {term}u, n0 + b_line{l})"),
+    });
+    let left: Vec<Piece> = match operands {
+        Operands::SumInVectors => (0..rows).map(|l| vector(l, &slot(l), stride)).collect(),
+        Operands::RowsInVectors => {
+            let mut left = blocks('a', rows, terms, stride, slot, |l, k, term| {
+                format!("a_load(row{l}, pixel(batch, {k} + a_term{l} + {term}u))")
+            });
+            for (l, piece) in left.iter_mut().enumerate() {
+                let _ = writeln!(piece.place, "        let row{l} = a_row(batch, m0 + a_line{l});");
+            }
+            left
+        }
+    };
+    left.into_iter().chain(right).collect()
+}
+
+/// A vector of the left operand along the sum, which is stored as it is.
+fn vector(l: usize, slot: &str, stride: usize) -> Piece {
+    let place = format!(
+        "        let row{l} = a_row(batch, m0 + {slot} / DEPTH);
+        let step{l} = {slot} % DEPTH;
+        let at{l} = {slot} / DEPTH * {stride}u + step{l} * 4u;
+"
+    );
+    let load = move |k: &str| {
+        let step = format!("({k} + step{l})");
+        format!(
+            "            let av{l} = a_load(a_tap(batch, row{l}, {step} / TAP4), {step} % TAP4);
+"
+        )
+    };
+    let store =
+        (0..LANES).map(|lane| format!("            tile_a[half_a + at{l} + {lane}u] = f16(av{l}.{});\n", LANE[lane]));
+    Piece { place, load: Box::new(load), store: store.collect() }
+}
+
+/// Names of a vector's numbers.
+const LANE: [char; LANES] = ['x', 'y', 'z', 'w'];
+
+/// An operand whose vectors run across the sum: blocks of a vector's 4 lines and as many terms, or fewer where that leaves
+/// an invocation without any, are turned as they are stored. Invocations lie along the sum, so that what they store at
+/// once lies side by side. `load` gives the text that loads the vector of a piece, a step of the sum and a term.
+fn blocks(
+    name: char,
+    vectors: usize,
+    terms: usize,
+    stride: usize,
+    slot: impl Fn(usize) -> String,
+    load: impl Fn(usize, &str, usize) -> String + Copy + 'static,
+) -> Vec<Piece> {
+    let high = [4, 2, 1].into_iter().find(|&high| vectors.is_multiple_of(high)).unwrap_or(1);
+    let along = terms / high;
+    let piece = |l: usize| {
+        let slot = slot(l);
+        let place = format!(
+            "        let {name}_term{l} = {slot} % {along}u * {high}u;
+        let {name}_line{l} = {slot} / {along}u;
+        let {name}_at{l} = {name}_line{l} * {}u + {name}_term{l};
+",
+            LANES * stride
+        );
+        let load = move |k: &str| {
+            let each = |i| format!("            let {name}v{l}_{i} = {};\n", load(l, k, i));
+            (0..high).map(each).collect::<String>()
+        };
+        let each = |line: usize, i: usize| {
+            let at = format!("half_{name} + {name}_at{l} + {}u", line * stride + i);
+            format!("            tile_{name}[{at}] = f16({name}v{l}_{i}.{});\n", LANE[line])
+        };
+        let store = (0..LANES).flat_map(|line| (0..high).map(move |i| each(line, i))).collect();
+        Piece { place, load: Box::new(load), store }
+    };
+    (0..vectors / high).map(piece).collect()
 }

@@ -200,9 +200,9 @@ fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
         out.push_str("        for (var k = k_begin(batch); k < k_end(batch); k++) {\n");
         out.push_str("            let p = pixel(batch, k);\n");
         for i in 0..loaded {
-            let _ = writeln!(out, "            let v{i} = a_load(row{i}, p);");
+            let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(row{i}, p));");
         }
-        multiply(out, tile, operands, a, |_, j| format!("b_load(batch, k, n0 + tx + {j}u * TX)"));
+        multiply(out, tile, operands, a, |_, j| format!("vec4<f32>(b_load(batch, k, n0 + tx + {j}u * TX))"));
         out.push_str("        }\n");
         return;
     }
@@ -213,7 +213,7 @@ fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
     out.push_str("            let weights = b_tap(batch, tap);\n");
     out.push_str("            for (var c = 0u; c < TAP4; c++) {\n");
     for i in 0..loaded {
-        let _ = writeln!(out, "            let v{i} = a_load(tap{i}, c);");
+        let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(tap{i}, c));");
     }
     multiply(out, tile, operands, a, |term, j| format!("b_load(weights, c * 4u + {term}u, n0 + tx + {j}u * TX)"));
     out.push_str("            }\n        }\n");
@@ -261,8 +261,8 @@ fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
         let _ = writeln!(out, "        let at{l} = {at};");
     }
     let load_a = |l: usize, k: &str| match sums {
-        true => format!("a_load(a_tap(batch, row{l}, ({k} + step{l}) / TAP4), ({k} + step{l}) % TAP4)"),
-        false => format!("a_load(row{l}, pixel(batch, {k} + step{l}))"),
+        true => format!("vec4<f32>(a_load(a_tap(batch, row{l}, ({k} + step{l}) / TAP4), ({k} + step{l}) % TAP4))"),
+        false => format!("vec4<f32>(a_load(row{l}, pixel(batch, {k} + step{l})))"),
     };
     let load_b = |l: usize, k: &str| {
         let (step, column) = (format!("{} / TILE_N", slot(l)), format!("n0 + {} % TILE_N", slot(l)));
@@ -271,7 +271,7 @@ fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
             let k = format!("({k} * 4u + {step})");
             format!("b_load(b_tap(batch, {k} / (TAP4 * 4u)), {k} % (TAP4 * 4u), {column})")
         } else {
-            format!("b_load(batch, {k} + {step}, {column})")
+            format!("vec4<f32>(b_load(batch, {k} + {step}, {column}))")
         }
     };
     let fill = |out: &mut String, k: &str| {

@@ -228,15 +228,17 @@ impl Tile {
         // 32 terms.
         let depth = 32 / matrix.size;
         let tiling = Tiling::Cooperative(matrix);
-        shapes.into_iter().map(move |(threads, columns_each, rows_each)| Tile {
-            tiling,
-            threads,
-            columns_each,
-            rows_each,
-            depth,
-            buffers: 1,
-            splits: 1,
-            winograd: false,
+        shapes.into_iter().flat_map(move |(threads, columns_each, rows_each)| {
+            [2, 1].map(|buffers| Tile {
+                tiling,
+                threads,
+                columns_each,
+                rows_each,
+                depth,
+                buffers,
+                splits: 1,
+                winograd: false,
+            })
         })
     }
 
