@@ -32,8 +32,8 @@ fn kernel_position(batch: u32, tap: u32) -> vec2<u32> {
     return vec2<u32>(H_TAP[hp] + (tap / taps_w) * H_STEP[hp], W_TAP[wp] + (tap % taps_w) * W_STEP[wp]);
 }
 
-// Input pixel of row m with its padding added, and the first output pixel of its image.
-struct Row { image: u32, ih: u32, iw: u32, inside: bool }
+// Input pixel of row m, far outside for rows beyond the last, and its image.
+struct Row { image: u32, ih: u32, iw: u32 }
 
 fn a_row(batch: u32, m: u32) -> Row {
     let hp = h_phase(batch);
@@ -43,7 +43,8 @@ fn a_row(batch: u32, m: u32) -> Row {
     let j = m % cols;
     let i = (m / cols) % rows;
     let image = m / (cols * rows);
-    return Row(image, H_START[hp] + i * SH, W_START[wp] + j * SW, m < m_count(batch));
+    let ih = select(0x40000000u, H_START[hp] + i * SH, m < m_count(batch));
+    return Row(image, ih, W_START[wp] + j * SW);
 }
 
 // First vector that a row reads for a tap, and whether the tap reaches an output.
@@ -51,12 +52,11 @@ struct Tap { at: u32, inside: bool }
 
 fn a_tap(batch: u32, row: Row, tap: u32) -> Tap {
     let k = kernel_position(batch, tap);
-    // Exactly divisible, by the choice of the phase.
-    let oh = (i32(row.ih + PT) - i32(k.x * DH)) / i32(SH);
-    let ow = (i32(row.iw + PL) - i32(k.y * DW)) / i32(SW);
-    let reached = row.ih + PT >= k.x * DH && row.iw + PL >= k.y * DW && oh < i32(OH) && ow < i32(OW);
-    let inside = row.inside && tap < taps(batch) && reached;
-    let at = ((row.image * OH + u32(oh)) * OW + u32(ow)) * O4 + group(batch) * GO4;
+    // Exactly divisible by the stride, by the choice of the phase. What is below 0 is large without a sign.
+    let ih = row.ih + PT - k.x * DH;
+    let iw = row.iw + PL - k.y * DW;
+    let inside = tap < taps(batch) && ih < OH * SH && iw < OW * SW;
+    let at = ((row.image * OH + ih / SH) * OW + iw / SW) * O4 + group(batch) * GO4;
     return Tap(select(0u, at, inside), inside);
 }
 

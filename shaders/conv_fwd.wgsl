@@ -17,14 +17,15 @@ const TAP4: u32 = GI4;
 fn m_count(batch: u32) -> u32 { return N * OH * OW; }
 fn taps(batch: u32) -> u32 { return KH * KW; }
 
-// Where row m reads: first pixel of its image, and the input position of tap (0, 0).
-struct Row { image: u32, ih: i32, iw: i32, inside: bool }
+// Where row m reads: first pixel of its image, and the input position of tap (0, 0); far outside for rows beyond the last.
+struct Row { image: u32, ih: i32, iw: i32 }
 
 fn a_row(batch: u32, m: u32) -> Row {
     let ow = m % OW;
     let oh = (m / OW) % OH;
     let image = m / (OW * OH);
-    return Row(image * (H * W), i32(oh * SH) - i32(PT), i32(ow * SW) - i32(PL), m < N * OH * OW);
+    let ih = select(-0x40000000i, i32(oh * SH) - i32(PT), m < N * OH * OW);
+    return Row(image * (H * W), ih, i32(ow * SW) - i32(PL));
 }
 
 // First vector that a row reads for a tap, and whether it is inside the image.
@@ -33,7 +34,8 @@ struct Tap { at: u32, inside: bool }
 fn a_tap(batch: u32, row: Row, tap: u32) -> Tap {
     let ih = row.ih + i32((tap / KW) * DH);
     let iw = row.iw + i32((tap % KW) * DW);
-    let inside = row.inside && tap < KH * KW && ih >= 0i && ih < i32(H) && iw >= 0i && iw < i32(W);
+    // What is below 0 is large without a sign.
+    let inside = tap < KH * KW && u32(ih) < H && u32(iw) < W;
     let at = (row.image + u32(ih) * W + u32(iw)) * I4 + batch * GI4;
     return Tap(select(0u, at, inside), inside);
 }

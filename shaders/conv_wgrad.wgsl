@@ -11,38 +11,44 @@
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
 const BATCH: u32 = GROUPS * SPLITS;
-const PIXELS: u32 = N * OH * OW;
+// Terms of all sums, and of each.
+const K_ALL: u32 = N * OH * OW;
+const K_PART: u32 = CHUNK;
+// Outside of every image, also when added to itself.
+const FAR: i32 = 0x30000000i;
 
 // Rows are counted in vectors of 4 input channels.
 fn m_count(batch: u32) -> u32 { return KH * KW * GI4; }
 fn k_begin(batch: u32) -> u32 { return (batch / GROUPS) * CHUNK; }
-fn k_end(batch: u32) -> u32 { return min((batch / GROUPS + 1u) * CHUNK, PIXELS); }
+fn k_end(batch: u32) -> u32 { return min((batch / GROUPS + 1u) * CHUNK, K_ALL); }
 
-// Offset of a row's tap from the input position of tap (0, 0), and its channel vector.
-struct Row { dh: i32, dw: i32, channel: u32, inside: bool }
+// Offset of a row's tap from the input position of tap (0, 0), far away for rows beyond the last, and its channel vector.
+struct Row { dh: i32, dw: i32, channel: u32 }
 
 fn a_row(batch: u32, m: u32) -> Row {
     let tap = m / GI4;
     return Row(
-        i32((tap / KW) * DH) - i32(PT),
+        select(-FAR, i32((tap / KW) * DH) - i32(PT), m < KH * KW * GI4),
         i32((tap % KW) * DW) - i32(PL),
         (batch % GROUPS) * GI4 + m % GI4,
-        m < KH * KW * GI4,
     );
 }
 
-// An output pixel: first input pixel of its image, input position of tap (0, 0) without padding.
-struct Pixel { image: u32, ih: i32, iw: i32, inside: bool }
+// An output pixel: first input pixel of its image, input position of tap (0, 0) without padding, far away for pixels
+// beyond the last.
+struct Pixel { image: u32, ih: i32, iw: i32 }
 
 fn pixel(batch: u32, k: u32) -> Pixel {
-    return Pixel((k / (OW * OH)) * (H * W), i32(((k / OW) % OH) * SH), i32((k % OW) * SW), k < k_end(batch));
+    let ih = select(-FAR, i32(((k / OW) % OH) * SH), K_EXACT || k < k_end(batch));
+    return Pixel((k / (OW * OH)) * (H * W), ih, i32((k % OW) * SW));
 }
 
 // Outside the image the row's channels of the first pixel are read and dropped: no branch, no stray read.
 fn a_load(row: Row, p: Pixel) -> vec4<T0> {
     let ih = p.ih + row.dh;
     let iw = p.iw + row.dw;
-    let inside = row.inside && p.inside && ih >= 0i && ih < i32(H) && iw >= 0i && iw < i32(W);
+    // What is below 0 is large without a sign.
+    let inside = u32(ih) < H && u32(iw) < W;
     let at = select(0u, p.image + u32(ih) * W + u32(iw), inside);
     return select(vec4<T0>(), x[at * I4 + row.channel], inside);
 }

@@ -4,6 +4,9 @@
 // Layout: V points, tiles, C; M points, tiles, K; U parts, points, C, K, all as vectors of 4 channels.
 // Tile and grid: see exec/shader/gemm.rs.
 const BATCH: u32 = 36u * SPLITS;
+// Terms of all sums, and of each.
+const K_ALL: u32 = TILES;
+const K_PART: u32 = TILES_EACH;
 
 // Rows are counted in vectors of 4 input channels.
 fn k_begin(batch: u32) -> u32 { return min(batch / 36u * TILES_EACH, TILES); }
@@ -18,7 +21,7 @@ fn a_row(batch: u32, m: u32) -> Row {
 struct Pixel { at: u32, inside: bool }
 
 fn pixel(batch: u32, k: u32) -> Pixel {
-    let inside = k < k_end(batch);
+    let inside = K_EXACT || k < k_end(batch);
     return Pixel(V_AT + (batch % 36u * TILES + select(0u, k, inside)) * C4, inside);
 }
 

@@ -109,25 +109,28 @@ fn fill_and_multiply(out: &mut String, tile: Tile, matrix: Matrix, operands: Ope
         out.push_str("            {\n");
         buffer(out, which);
         pieces.iter().for_each(|piece| out.push_str(&piece.store));
-        out.push_str("            }\n            workgroupBarrier();\n");
+        out.push_str("            }\n");
     };
     let two = tile.buffers == 2;
     if two {
-        out.push_str("        var full = 0u;\n        {\n");
+        out.push_str("        var full = 0u;\n        if (first < last) {\n");
         load(out, "first");
         store(out, "0u");
-        out.push_str("        }\n");
+        out.push_str("        }\n        workgroupBarrier();\n");
     }
     out.push_str(gemm::FOR_TILES);
     if two {
-        load(out, "(k + DEPTH)");
+        out.push_str(gemm::NEXT);
+        load(out, "next");
         buffer(out, "full");
         multiply(out, tile, matrix, stride);
         out.push_str("            full = 1u - full;\n");
         store(out, "full");
+        out.push_str("            workgroupBarrier();\n");
     } else {
         load(out, "k");
         store(out, "0u");
+        out.push_str("            workgroupBarrier();\n");
         buffer(out, "0u");
         multiply(out, tile, matrix, stride);
         out.push_str("            workgroupBarrier();\n");
@@ -138,18 +141,22 @@ fn fill_and_multiply(out: &mut String, tile: Tile, matrix: Matrix, operands: Ope
 /// The products of the tiles that begin at `half_a` and `half_b` in workgroup memory.
 fn multiply(out: &mut String, tile: Tile, matrix: Matrix, stride: usize) {
     let line = matrix.size * stride;
+    let (rows, columns) = (tile.rows_each * line, tile.columns_each * line);
+    // What is known beforehand is added last, so that it becomes part of the instruction that reads.
+    let _ = writeln!(
+        out,
+        "            let from_a = half_a + sy * {rows}u;\n            let from_b = half_b + sx * {columns}u;"
+    );
     for step in 0..tile.depth {
         let term = step * matrix.size;
         // T: rows lie one behind the other, else columns.
         for i in 0..tile.rows_each {
-            let at = format!("half_a + (sy * {}u + {i}u) * {line}u + {term}u", tile.rows_each);
-            let _ =
-                writeln!(out, "            let a{step}_{i} = {};", load_matrix("coopLoadT", 'A', matrix, &at, stride));
+            let load = load_matrix("coopLoadT", 'A', matrix, i * line + term, stride);
+            let _ = writeln!(out, "            let a{step}_{i} = {load};");
         }
         for j in 0..tile.columns_each {
-            let at = format!("half_b + (sx * {}u + {j}u) * {line}u + {term}u", tile.columns_each);
-            let _ =
-                writeln!(out, "            let b{step}_{j} = {};", load_matrix("coopLoad", 'B', matrix, &at, stride));
+            let load = load_matrix("coopLoad", 'B', matrix, j * line + term, stride);
+            let _ = writeln!(out, "            let b{step}_{j} = {load};");
             for i in 0..tile.rows_each {
                 let _ = writeln!(out, "            c{i}_{j} = coopMultiplyAdd(a{step}_{i}, b{step}_{j}, c{i}_{j});");
             }
@@ -157,9 +164,9 @@ fn multiply(out: &mut String, tile: Tile, matrix: Matrix, stride: usize) {
     }
 }
 
-fn load_matrix(function: &str, role: char, matrix: Matrix, at: &str, stride: usize) -> String {
+fn load_matrix(function: &str, role: char, matrix: Matrix, at: usize, stride: usize) -> String {
     let (size, tile) = (matrix.size, role.to_ascii_lowercase());
-    format!("{function}<coop_mat{size}x{size}<f16, {role}>>(&tile_{tile}[{at}], {stride}u)")
+    format!("{function}<coop_mat{size}x{size}<f16, {role}>>(&tile_{tile}[from_{tile} + {at}u], {stride}u)")
 }
 
 /// Part of a tile that an invocation brings to workgroup memory.
@@ -181,10 +188,10 @@ fn pieces(tile: Tile, matrix: Matrix, operands: Operands) -> Vec<Piece> {
     let slot = move |l: usize| format!("(thread + {}u)", l * threads);
     let right = blocks('b', columns, terms, stride, slot, move |l, k, term| match operands {
         // The terms of a block are channels of one tap.
-        Operands::SumInVectors => format!(
-            "b_load(b_tap(batch, ({k} + b_term{l} / 4u) / TAP4), \
-             ({k} + b_term{l} / 4u) % TAP4 * 4u + b_term{l} % 4u + {term}u, n0 + b_line{l})"
-        ),
+        Operands::SumInVectors => {
+            let [tap, channel] = ["tap", "channel"].map(|what| format!("{what}_of({k}, b_term{l} / 4u)"));
+            format!("b_load(b_tap(batch, {tap}), {channel} * 4u + b_term{l} % 4u + {term}u, n0 + b_line{l})")
+        }
         Operands::RowsInVectors => format!("b_load(batch, {k} + b_term{l} + {term}u, n0 + b_line{l})"),
     });
     let left: Vec<Piece> = match operands {
@@ -211,11 +218,8 @@ fn vector(l: usize, slot: &str, stride: usize) -> Piece {
 "
     );
     let load = move |k: &str| {
-        let step = format!("({k} + step{l})");
-        format!(
-            "            let av{l} = a_load(a_tap(batch, row{l}, {step} / TAP4), {step} % TAP4);
-"
-        )
+        let [tap, channel] = ["tap", "channel"].map(|what| format!("{what}_of({k}, step{l})"));
+        format!("            let av{l} = a_load(a_tap(batch, row{l}, {tap}), {channel});\n")
     };
     let store =
         (0..LANES).map(|lane| format!("            tile_a[half_a + at{l} + {lane}u] = f16(av{l}.{});\n", LANE[lane]));

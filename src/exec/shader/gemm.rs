@@ -19,7 +19,12 @@ pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usi
     // Guards that can never be false are left out of the inner loop.
     let _ = writeln!(out, "const N_EXACT: bool = {};", n.is_multiple_of(tile.columns()));
     let in_registers = matches!(tile.tiling, Tiling::Register | Tiling::Subgroup);
-    let _ = writeln!(out, "const K_EXACT: bool = {in_registers};");
+    let exact = match (in_registers, operands) {
+        (true, _) => "true",
+        (false, Operands::SumInVectors) => "false",
+        (false, Operands::RowsInVectors) => "K_ALL % DEPTH == 0u && K_PART % DEPTH == 0u",
+    };
+    let _ = writeln!(out, "const K_EXACT: bool = {exact};");
     let [tx, ty] = tile.threads;
     let (rows, cols) = (tile.rows_each, tile.columns_each);
     let constants = [
@@ -33,6 +38,10 @@ pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usi
     ];
     for (name, value) in constants {
         let _ = writeln!(out, "const {name}: u32 = {value}u;");
+    }
+    let with_taps = !in_registers && operands == Operands::SumInVectors;
+    if with_taps {
+        out.push_str(TAPS);
     }
     let split = tile.splits > 1;
     if split {
@@ -123,6 +132,8 @@ const COLUMNS4: u32 = {}u;
     )
 }
 
+const TAPS: &str = include_str!("../../../shaders/shared/taps.wgsl");
+
 const STORE_PART: &str = "
 fn store_part(split: u32, batch: u32, m: u32, n: u32, v: vec4<f32>) {
     if (m < ROWS && (N_EXACT || n < COLUMNS4)) {
@@ -152,27 +163,30 @@ fn accumulators(operands: Operands, rows_each: usize) -> usize {
     if operands == Operands::RowsInVectors { rows_each * LANES } else { rows_each }
 }
 
-/// `c += a · b` for the tile of one invocation; `a(i)` and `b(term, j)` are the texts that load the operands.
+/// `c += a · b` for the tile of one invocation and `terms` terms of the sum; `a(term, i)` and `b(term, j)` are the texts
+/// that load the operands. Where the sum runs along the vectors, they hold 4 terms each.
 fn multiply(
     out: &mut String,
     tile: Tile,
     operands: Operands,
-    a: impl Fn(usize) -> String,
+    terms: usize,
+    a: impl Fn(usize, usize) -> String,
     b: impl Fn(usize, usize) -> String,
 ) {
     let (rows, cols) = (tile.rows_each, tile.columns_each);
-    for i in 0..rows {
-        let _ = writeln!(out, "            let a{i} = {};", a(i));
-    }
-    let terms = if operands == Operands::SumInVectors { LANES } else { 1 };
+    let sums = operands == Operands::SumInVectors;
     for term in 0..terms {
+        let held = if sums { 0 } else { term };
+        for i in (0..rows).filter(|_| held == term) {
+            let _ = writeln!(out, "            let a{held}_{i} = {};", a(held, i));
+        }
         for j in 0..cols {
             let _ = writeln!(out, "            let b{term}_{j} = {};", b(term, j));
         }
         for (i, j) in pairs(accumulators(operands, rows), cols) {
-            let (from, lane) = if terms == LANES { (i, term) } else { (i / LANES, i % LANES) };
+            let (from, lane) = if sums { (i, term) } else { (i / LANES, i % LANES) };
             let lane = ["x", "y", "z", "w"][lane];
-            let _ = writeln!(out, "            c{i}_{j} += a{from}.{lane} * b{term}_{j};");
+            let _ = writeln!(out, "            c{i}_{j} += a{held}_{from}.{lane} * b{term}_{j};");
         }
     }
 }
@@ -188,7 +202,7 @@ fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
         let _ = writeln!(out, "        let row{i} = a_row(batch, m0 + {row});");
     }
     // Row ty + i · TY of the tile, where it is held.
-    let a = |i: usize| {
+    let a = |_, i: usize| {
         let first = i * tile.threads[1];
         let lane = if tile.threads[1] == 1 { "" } else { " + ty" };
         match subgroup {
@@ -202,7 +216,7 @@ fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
         for i in 0..loaded {
             let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(row{i}, p));");
         }
-        multiply(out, tile, operands, a, |_, j| format!("vec4<f32>(b_load(batch, k, n0 + tx + {j}u * TX))"));
+        multiply(out, tile, operands, 1, a, |_, j| format!("vec4<f32>(b_load(batch, k, n0 + tx + {j}u * TX))"));
         out.push_str("        }\n");
         return;
     }
@@ -215,12 +229,17 @@ fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
     for i in 0..loaded {
         let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(tap{i}, c));");
     }
-    multiply(out, tile, operands, a, |term, j| format!("b_load(weights, c * 4u + {term}u, n0 + tx + {j}u * TX)"));
+    multiply(out, tile, operands, LANES, a, |term, j| {
+        format!("b_load(weights, c * 4u + {term}u, n0 + tx + {j}u * TX)")
+    });
     out.push_str("            }\n        }\n");
 }
 
 /// The opening of the loop over the tiles of a sum.
 pub(super) const FOR_TILES: &str = "        for (var k = first; k < last; k += DEPTH) {\n";
+
+/// The tile after this one; beyond the last this one again, for nothing, so that no load needs a guard.
+pub(super) const NEXT: &str = "            let next = select(k, k + DEPTH, k + DEPTH < last);\n";
 
 /// Where a workgroup's sum begins and ends, in steps of `k`.
 pub(super) fn range_of_sum(tile: Tile, operands: Operands) -> &'static str {
@@ -239,7 +258,7 @@ pub(super) fn range_of_sum(tile: Tile, operands: Operands) -> &'static str {
 }
 
 /// Inner loops over tiles in workgroup memory. With two buffers the vectors of the next tile are on their way while this
-/// one is multiplied; those beyond the last tile are 0, by the guards of the loads.
+/// one is multiplied.
 fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
     let threads = tile.threads[0] * tile.threads[1];
     let (rows, cols) = (tile.threads[1] * tile.rows_each, tile.threads[0] * tile.columns_each);
@@ -261,15 +280,15 @@ fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
         let _ = writeln!(out, "        let at{l} = {at};");
     }
     let load_a = |l: usize, k: &str| match sums {
-        true => format!("vec4<f32>(a_load(a_tap(batch, row{l}, ({k} + step{l}) / TAP4), ({k} + step{l}) % TAP4))"),
+        true => format!("vec4<f32>(a_load(a_tap(batch, row{l}, tap_of({k}, step{l})), channel_of({k}, step{l})))"),
         false => format!("vec4<f32>(a_load(row{l}, pixel(batch, {k} + step{l})))"),
     };
     let load_b = |l: usize, k: &str| {
         let (step, column) = (format!("{} / TILE_N", slot(l)), format!("n0 + {} % TILE_N", slot(l)));
         if sums {
             // Beyond the last tap the left operand is 0; the weights read there are those of the last tap.
-            let k = format!("({k} * 4u + {step})");
-            format!("b_load(b_tap(batch, {k} / (TAP4 * 4u)), {k} % (TAP4 * 4u), {column})")
+            let [tap, channel] = ["tap", "channel"].map(|what| format!("{what}_of({k}, {step} / 4u)"));
+            format!("b_load(b_tap(batch, {tap}), {channel} * 4u + {step} % 4u, {column})")
         } else {
             format!("vec4<f32>(b_load(batch, {k} + {step}, {column}))")
         }
@@ -287,29 +306,34 @@ fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
     let half = if two { ("half_a + ", "half_b + ") } else { ("", "") };
     if two {
         out.push_str("        var half_a = 0u;\n        var half_b = 0u;\n");
+        out.push_str("        if (first < last) {\n");
         fill(out, "first");
-        out.push_str("        workgroupBarrier();\n");
+        out.push_str("        }\n        workgroupBarrier();\n");
     }
     out.push_str(FOR_TILES);
     if two {
+        out.push_str(NEXT);
         for l in 0..loads[0] {
-            let _ = writeln!(out, "            let next_a{l} = {};", load_a(l, "(k + DEPTH)"));
+            let _ = writeln!(out, "            let next_a{l} = {};", load_a(l, "next"));
         }
         for l in 0..loads[1] {
-            let _ = writeln!(out, "            let next_b{l} = {};", load_b(l, "(k + DEPTH)"));
+            let _ = writeln!(out, "            let next_b{l} = {};", load_b(l, "next"));
         }
     } else {
         fill(out, "k");
         out.push_str("            workgroupBarrier();\n");
     }
-    out.push_str("            for (var s = 0u; s < DEPTH; s++) {\n");
-    let scale = if sums { "4u" } else { "1u" };
-    let a = |i| match operands {
-        Operands::SumInVectors => format!("tile_a[{}(ty + {i}u * TY) * (DEPTH + 1u) + s]", half.0),
-        Operands::RowsInVectors => format!("tile_a[{}s * TILE_M + ty + {i}u * TY]", half.0),
+    // 4 terms a turn. What is known beforehand is added last, so that it becomes part of the instruction that reads.
+    let (turn, own_a, own_b) = match operands {
+        Operands::SumInVectors => (1, "ty * (DEPTH + 1u) + s", "s * (4u * TILE_N) + tx"),
+        Operands::RowsInVectors => (LANES, "s * TILE_M + ty", "s * TILE_N + tx"),
     };
-    let b = |term, j| format!("tile_b[{}(s * {scale} + {term}u) * TILE_N + tx + {j}u * TX]", half.1);
-    multiply(out, tile, operands, a, b);
+    let _ = writeln!(out, "            for (var s = 0u; s < DEPTH; s += {turn}u) {{");
+    let _ = writeln!(out, "            let from_a = {}{own_a};\n            let from_b = {}{own_b};", half.0, half.1);
+    let stride_a = if sums { "(TY * (DEPTH + 1u))" } else { "TY" };
+    let a = |term, i| format!("tile_a[from_a + ({term}u * TILE_M + {i}u * {stride_a})]");
+    let b = |term, j| format!("tile_b[from_b + ({term}u * TILE_N + {j}u * TX)]");
+    multiply(out, tile, operands, LANES, a, b);
     out.push_str("            }\n");
     if two {
         let _ = writeln!(out, "            half_a = {size_a}u - half_a;\n            half_b = {size_b}u - half_b;");
