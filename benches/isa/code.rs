@@ -1,0 +1,98 @@
+//! The loops in the text of a machine's code (RDNA, as RADV prints it), and what they are made of.
+
+use std::fmt;
+use std::ops::Range;
+
+/// Instructions of a stretch of code, by what carries them out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mix {
+    /// Multiply-adds; each half of a pair counts.
+    pub fma: usize,
+    /// Products of matrix units.
+    pub matrix: usize,
+    /// Other vector instructions.
+    pub vector: usize,
+    /// Reads and writes of workgroup memory.
+    pub workgroup: usize,
+    /// Of global memory.
+    pub global: usize,
+    /// Scalar instructions, but for waits.
+    pub scalar: usize,
+}
+
+impl Mix {
+    fn of(lines: &[&str]) -> Mix {
+        let mut mix = Mix::default();
+        for line in lines.iter().filter(|l| l.starts_with('\t')) {
+            let op = line.split_whitespace().next().unwrap_or_default();
+            let is = |names: &[&str]| names.iter().any(|name| op.contains(name));
+            match op {
+                _ if op.starts_with("v_wmma") => mix.matrix += 1,
+                _ if op.starts_with("v_dual_") => mix.fma += line.matches("v_dual_fma").count(),
+                _ if op.starts_with("v_") && is(&["fmac_f32", "fma_f32", "mac_f32", "fmaak", "fmamk"]) => mix.fma += 1,
+                _ if op.starts_with("v_") => mix.vector += 1,
+                _ if op.starts_with("ds_") => mix.workgroup += 1,
+                _ if op.starts_with("buffer_") || op.starts_with("global_") => mix.global += 1,
+                _ if is(&["s_wait", "s_delay", "s_nop"]) => {}
+                _ => mix.scalar += 1,
+            }
+        }
+        mix
+    }
+
+    fn products(&self) -> usize {
+        self.fma + self.matrix
+    }
+}
+
+/// The main loop of a kernel: the innermost loop with the products, and the one around it that brings the operands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MainLoop {
+    /// A turn of the innermost loop.
+    pub inner: Mix,
+    /// What a turn of the outer loop adds.
+    pub outer: Mix,
+}
+
+impl MainLoop {
+    pub fn of(code: &str) -> MainLoop {
+        let lines: Vec<&str> = code.lines().collect();
+        let loops = loops(&lines);
+        let most = |l: &&Range<usize>| (Mix::of(&lines[(*l).clone()]).products(), std::cmp::Reverse(l.len()));
+        let Some(inner) = loops.iter().max_by_key(most) else { return MainLoop::default() };
+        let around = loops.iter().filter(|l| l.len() > inner.len() && l.start <= inner.start && l.end >= inner.end);
+        let outer = around.min_by_key(|l| l.len());
+        let rest = |outer: &Range<usize>| {
+            let lines: Vec<&str> = outer.clone().filter(|i| !inner.contains(i)).map(|i| lines[i]).collect();
+            Mix::of(&lines)
+        };
+        MainLoop { inner: Mix::of(&lines[inner.clone()]), outer: outer.map_or(Mix::default(), rest) }
+    }
+}
+
+impl fmt::Display for MainLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for mix in [&self.inner, &self.outer] {
+            let Mix { matrix, fma, vector, workgroup, global, scalar } = mix;
+            write!(f, " {:>5} {vector:>4} {workgroup:>4} {global:>4} {scalar:>4} |", matrix + fma)?;
+        }
+        Ok(())
+    }
+}
+
+/// From a label to the branch that goes back to it.
+fn loops(lines: &[&str]) -> Vec<Range<usize>> {
+    let label = |line: &str| line.strip_suffix(':').map(str::to_owned);
+    let places: Vec<(String, usize)> = lines.iter().enumerate().filter_map(|(i, l)| Some((label(l)?, i))).collect();
+    let target = |line: &str| {
+        let mut words = line.split_whitespace();
+        words.next().filter(|op| op.contains("branch"))?;
+        words.next().map(str::to_owned)
+    };
+    let back = |(i, line): (usize, &&str)| {
+        let to = target(line)?;
+        let (_, at) = places.iter().find(|(name, _)| *name == to)?;
+        (*at < i).then_some(*at..i + 1)
+    };
+    lines.iter().enumerate().filter_map(back).collect()
+}

@@ -1,0 +1,124 @@
+//! What a compiler for GPUs makes of a training step's kernels, without such a GPU: registers, how many subgroups of a
+//! kernel a compute unit holds at once, and what its main loop is made of. Mesa's RADV compiles for a GPU that it is told of
+//! (up to Mesa 25; RDNA3 and matrix units from Mesa 24 on):
+//!
+//!     RADV_FORCE_FAMILY=NAVI31 VK_DRIVER_FILES=/usr/share/vulkan/icd.d/radeon_icd.x86_64.json \
+//!         cargo bench --bench isa -- --step unet:8x256x256:base=64 --kernel conv_fwd --tiles
+
+mod code;
+mod compiler;
+
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use clap::Parser;
+use shadegrad::exec::shader::{Matrix, Tile, TileLimits, Tiling, candidates, shader};
+use shadegrad::ops::AdamOptions;
+use shadegrad::plan::{Plan, PlanOptions, PlannedCall};
+use shadegrad::precision::Precision;
+use shadegrad::train::bench::StepSpec;
+use shadegrad::train::step::{Optimizer, Update};
+
+#[derive(Parser)]
+struct Args {
+    /// Training step, as of `shadegrad bench`
+    #[arg(long, default_value = "unet:8x256x256:base=64")]
+    step: StepSpec,
+    /// Kernels whose name contains this
+    #[arg(long, default_value = "conv_")]
+    kernel: String,
+    /// Calls whose shapes contain this
+    #[arg(long, default_value = "")]
+    shapes: String,
+    /// All tiles that a tuner may try, not the fixed choice alone
+    #[arg(long)]
+    tiles: bool,
+    /// Print the machine's code
+    #[arg(long)]
+    code: bool,
+    /// Print the WGSL
+    #[arg(long)]
+    wgsl: bool,
+    /// Activations in 16 bits
+    #[arg(long)]
+    half: bool,
+    /// With --half: matrix units for products of 16, by subgroups of so many
+    #[arg(long)]
+    lanes: Option<usize>,
+    /// What `cargo bench` adds by itself
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+const HEAD: &str =
+    "kernel       shapes                             tile                        vgpr spill waves    lds |  main loop";
+
+/// A tile in a word: invocations, vectors of each, depth, buffers, splits, Winograd, matrix units.
+fn short(t: &Tile) -> String {
+    let [x, y] = t.threads;
+    let winograd = if t.winograd { " W" } else { "" };
+    let units = if matches!(t.tiling, Tiling::Cooperative(_)) { " M" } else { "" };
+    format!("{x}x{y} {}x{} d{} b{} s{}{winograd}{units}", t.columns_each, t.rows_each, t.depth, t.buffers, t.splits)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    let compiler = compiler::Compiler::new()?;
+    println!("{}", compiler.name);
+    println!(
+        "main loop: products, other vector, workgroup memory, global memory, scalar | the same of the loop around it"
+    );
+    println!("{HEAD}");
+    let precision = if args.half { Precision::F16 } else { Precision::F32 };
+    let update = Update { precision, ..Update::plain(Optimizer::Adam(AdamOptions::default()), None) };
+    let plan = Plan::new(&args.step.graph(&update)?, PlanOptions::default());
+    let units = args.lanes.map(|lanes| Matrix { size: 16, lanes });
+    let limits = TileLimits { invocations: 1024, bytes: 64 << 10, scratch: 512 << 20, cooperative: [units, None] };
+    let mut seen = BTreeSet::new();
+    for planned in &plan.calls {
+        if !planned.call.kernel.contains(&args.kernel) || !planned.shapes.contains(&args.shapes) {
+            continue;
+        }
+        let tiles: Vec<Option<Tile>> = match candidates(&planned.call, Tiling::Workgroup, limits) {
+            tiles if args.tiles && !tiles.is_empty() => tiles.into_iter().map(Some).collect(),
+            _ => vec![None],
+        };
+        for tile in tiles {
+            for (i, stage) in shader(&planned.call, Tiling::Workgroup, tile).stages.iter().enumerate() {
+                if seen.insert(stage.source.clone()) {
+                    let tile = tile.map_or("fixed".into(), |tile| format!("{} #{i}", short(&tile)));
+                    show(&compiler, &args, planned, &tile, &stage.source)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A line for a kernel, with its texts where they are asked for.
+fn show(
+    compiler: &compiler::Compiler,
+    args: &Args,
+    planned: &PlannedCall,
+    tile: &str,
+    source: &str,
+) -> Result<(), Box<dyn Error>> {
+    let made = compiler.compile(source)?;
+    if args.wgsl {
+        println!("{source}");
+    }
+    println!(
+        "{:<12} {:<34} {tile:<26} {:>5} {:>5} {:>5} {:>6} |{}",
+        planned.call.kernel,
+        planned.shapes,
+        made.statistic("VGPRs"),
+        made.statistic("Spilled VGPRs"),
+        made.statistic("Subgroups per SIMD"),
+        made.statistic("LDS size"),
+        code::MainLoop::of(&made.code),
+    );
+    if args.code {
+        println!("{}", made.code);
+    }
+    Ok(())
+}
