@@ -52,7 +52,7 @@ impl<'a, T: Real> Loss<'a, T> {
         if self.log_probabilities {
             return (T::zero(), T::one());
         }
-        let top = row[..self.c].iter().copied().fold(T::neg_infinity(), |top, v| if v > top { v } else { top });
+        let top = largest(&row[..self.c]);
         let mut total = T::zero();
         // Chunk by chunk, so that the exponentials are computed several at a time.
         for chunk in row[..self.c].chunks(16) {
@@ -62,6 +62,22 @@ impl<'a, T: Real> Loss<'a, T> {
         }
         (top, total)
     }
+}
+
+/// The largest number, several at a time.
+fn largest<T: Real>(row: &[T]) -> T {
+    let larger = |top: T, v: T| if v > top { v } else { top };
+    let mut tops = [T::neg_infinity(); 4];
+    let (vectors, rest) = row.as_chunks::<4>();
+    for vector in vectors {
+        tops = std::array::from_fn(|i| larger(tops[i], vector[i]));
+    }
+    tops.into_iter().chain(rest.iter().copied()).fold(T::neg_infinity(), larger)
+}
+
+/// Whether this is the first of the largest numbers.
+fn is_best<T: Real>(row: &[T], k: usize) -> bool {
+    row[..k].iter().all(|&v| v < row[k]) && row[k + 1..].iter().all(|&v| v <= row[k])
 }
 
 /// See `shaders/softmax_cross_entropy.wgsl`.
@@ -96,8 +112,7 @@ pub fn softmax_cross_entropy<T: Real>(mut a: Args<'_, T>) {
             out[0] = total;
         }
         out[1] = weight;
-        let best = (0..loss.c).fold(0, |best, k| if row[k] > row[best] { k } else { best });
-        out[2] = if truth == Some(best) { T::one() } else { T::zero() };
+        out[2] = if truth.is_some_and(|k| is_best(&row[..loss.c], k)) { T::one() } else { T::zero() };
         out[3] = T::one();
     });
 }
@@ -126,14 +141,23 @@ pub fn softmax_cross_entropy_grad<T: Real>(mut a: Args<'_, T>) {
             None if class == Some(k) => (T::one() - loss.smoothing) * loss.weight(k),
             None => T::zero(),
         };
-        let weight: T = (0..loss.c).map(hit).sum();
+        let weight = match (soft, class) {
+            (Some(_), _) => (0..loss.c).map(hit).sum(),
+            (None, class) => class.map_or(T::zero(), hit),
+        };
         // Log-probabilities are not normalized here, so no class feels the others.
         if !loss.log_probabilities {
             let scale = u * (weight + smooth * all) / total;
             out[..loss.c].iter_mut().zip(row).for_each(|(out, &v)| *out = (v - top).exp_fast() * scale);
         }
-        for (k, out) in out[..loss.c].iter_mut().enumerate() {
-            *out = *out - u * (hit(k) + smooth * loss.weight(k));
+        // Those that anything is taken from.
+        let classes = match class {
+            _ if soft.is_some() || smooth > T::zero() => 0..loss.c,
+            Some(k) => k..k + 1,
+            None => 0..0,
+        };
+        for k in classes {
+            out[k] = out[k] - u * (hit(k) + smooth * loss.weight(k));
         }
     });
 }
