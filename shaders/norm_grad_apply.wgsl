@@ -1,9 +1,10 @@
 // dx = invstd · (γ g − (Σ γg + x̂ · Σ γ g x̂) / n), the sums over what shares a mean and n its size; with FIXED statistics
-// dx = invstd · γ g. PER_CHANNEL: the sums come without γ (they are dβ and dγ). With RESIDUAL also the residual's gradient g.
+// dx = invstd · γ g. PER_CHANNEL: the sums come without γ (they are dβ and dγ). With RESIDUAL also the
+// residual's gradient g, which is dy behind `mask` (see norm_grad_reduce).
 // Mapping: one invocation per vector of x.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T1>>;
-@group(0) @binding(2) var<storage, read> y: array<vec4<T2>>;
+@group(0) @binding(2) var<storage, read> mask: array<vec4<T2>>;
 @group(0) @binding(3) var<storage, read> mean: array<f32>;
 @group(0) @binding(4) var<storage, read> invstd: array<f32>;
 @group(0) @binding(5) var<storage, read> gamma: array<vec4<f32>>;
@@ -22,24 +23,27 @@ fn main(
     if (i < ITEMS) {
         let c = i % C4;
         let at = stat_index(i / C4, c);
+        let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
         let r = vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]);
+        let v = vec4<f32>(x[i]);
         var g = vec4<f32>(dy[i]);
-        if (RELU) {
-            g = select(vec4<f32>(), g, vec4<f32>(y[i]) > vec4<f32>());
+        if (RELU && RESIDUAL) {
+            g = select(vec4<f32>(), g, vec4<f32>(mask[i]) > vec4<f32>());
+        } else if (RELU) {
+            g = select(vec4<f32>(), g, normalized(v, m, r, gamma[c], vec4<f32>(mask[c])) > vec4<f32>());
         }
         if (RESIDUAL) {
             dres[i] = vec4<T9>(g);
         }
         var d = gamma[c] * g;
         if (!FIXED) {
-            let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
             var a = vec4<f32>(sum_g[at.x], sum_g[at.y], sum_g[at.z], sum_g[at.w]);
             var b = vec4<f32>(sum_gx[at.x], sum_gx[at.y], sum_gx[at.z], sum_gx[at.w]);
             if (PER_CHANNEL) {
                 a *= gamma[c];
                 b *= gamma[c];
             }
-            d -= (a + (vec4<f32>(x[i]) - m) * r * b) / f32(SAMPLE_ROWS * GROUP_SIZE);
+            d -= (a + (v - m) * r * b) / f32(SAMPLE_ROWS * GROUP_SIZE);
         }
         dx[i] = vec4<T8>(d * r);
     }

@@ -159,14 +159,17 @@ impl<'g> Fusion<'g> {
             let Some(mask) = self.producer[inputs[0].index()] else { continue };
             let Some(UnaryGrad(Activation::Relu)) = self.op::<UnaryGrad>(mask) else { continue };
             let (dy, y) = (self.inputs(mask)[0], self.inputs(mask)[1]);
-            let Some(forward) = self.producer[y.index()].and_then(|p| self.op::<Norm>(p)) else { continue };
+            let Some((producer, forward)) = self.producer[y.index()].and_then(|p| Some((p, self.op::<Norm>(p)?)))
+            else {
+                continue;
+            };
             let same = self.producer[inputs[3].index()] == self.producer[y.index()];
             if !forward.relu || plain.relu || !same || (self.uses[inputs[0].index()] > 1 && !forward.residual) {
                 continue;
             }
             let mut node = self.nodes[n].take().expect("found above");
             node.inputs[0] = dy;
-            node.inputs.push(y);
+            node.inputs.push(if forward.residual { y } else { self.inputs(producer)[2] });
             node.op = Arc::new(NormGrad(forward));
             if forward.residual {
                 node.outputs.push(inputs[0]);

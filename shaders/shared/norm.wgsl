@@ -1,3 +1,8 @@
+// A norm's result, before what is fused behind it.
+fn normalized(x: vec4<f32>, mean: vec4<f32>, invstd: vec4<f32>, gamma: vec4<f32>, beta: vec4<f32>) -> vec4<f32> {
+    return (x - mean) * invstd * gamma + beta;
+}
+
 // Which statistic belongs to each lane of the vector of channels c of a row: that of its channel (GROUP_SIZE 1, one
 // sample) or of its group of channels in its sample. Lanes of padding channels take the last one; their γ is 0.
 fn stat_index(row: u32, c: u32) -> vec4<u32> {

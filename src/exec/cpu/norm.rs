@@ -56,6 +56,11 @@ impl Geometry {
     }
 }
 
+/// γ / std of each channel.
+fn scales<T: Real>(invstd: &[T], gamma: &[T]) -> Vec<T> {
+    invstd.iter().zip(gamma).map(|(&r, &w)| r * w).collect()
+}
+
 /// The partials of a segment are stored a vector of each quantity in turn.
 fn interleave<T: Real>(out: &mut [T], first: &[T], second: &[T]) {
     for (c4, pair) in out.chunks_exact_mut(8).enumerate() {
@@ -155,7 +160,7 @@ pub fn norm_apply<T: Real>(mut a: Args<'_, T>) {
     a.output(6).par_chunks_mut(block * g.c).enumerate().for_each(|(index, out)| {
         let first = index * block;
         let (m, r) = (g.spread(mean, first), g.spread(invstd, first));
-        let scale: Vec<T> = r.iter().zip(gamma).map(|(&r, &w)| r * w).collect();
+        let scale = scales(&r, gamma);
         for (i, out) in out.chunks_exact_mut(g.c).enumerate() {
             let at = (first + i) * g.c;
             for ((((o, &v), &m), &s), &b) in out.iter_mut().zip(&x[at..]).zip(&m).zip(&scale).zip(beta) {
@@ -175,27 +180,125 @@ pub fn norm_apply<T: Real>(mut a: Args<'_, T>) {
     });
 }
 
-/// dy of one row, masked where the fused ReLU was off.
-fn masked<T: Real>(relu: bool, dy: T, y: T) -> T {
-    if relu && y <= T::zero() { T::zero() } else { dy }
+/// Where the ReLU behind a norm was off.
+enum Mask<'a, T> {
+    /// There is none.
+    Nowhere,
+    /// Where y was not above 0, as it was stored.
+    Stored(&'a [T]),
+    /// Where it would not be, computed anew from scale, mean and β.
+    Anew([&'a [T]; 3]),
+}
+
+impl<'a, T: Real> Mask<'a, T> {
+    /// From a kernel's flags and its binding, which is y or β, and a task's scales and means.
+    fn new([relu, residual]: [bool; 2], bound: &'a [T], [scale, mean]: [&'a [T]; 2]) -> Self {
+        match (relu, residual) {
+            (false, _) => Mask::Nowhere,
+            (true, true) => Mask::Stored(bound),
+            (true, false) => Mask::Anew([scale, mean, bound]),
+        }
+    }
+
+    /// Adds Σ dy and Σ dy · (x − mean) of the channels from `c` on, over the rows that have them at these places. Gives the
+    /// number of channels.
+    fn add_sums<const N: usize>(
+        &self,
+        at: impl Iterator<Item = usize>,
+        c: usize,
+        [dy, x]: [&[T]; 2],
+        mean: &[T],
+        sums: [&mut [T]; 2],
+    ) -> usize {
+        let of = |values: &[T]| -> [T; N] { std::array::from_fn(|i| values[c + i]) };
+        let m = of(mean);
+        let (mut sum, mut sum_x) = (of(sums[0]), of(sums[1]));
+        match *self {
+            Mask::Nowhere => masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], |_, _, d| d),
+            Mask::Stored(y) => {
+                let keep = |at: usize, _: &[T; N], d: [T; N]| {
+                    let y = &y[at..][..N];
+                    std::array::from_fn(|i| if y[i] <= T::zero() { T::zero() } else { d[i] })
+                };
+                masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], keep);
+            }
+            Mask::Anew([scale, mean, beta]) => {
+                let (s, m, b) = (of(scale), of(mean), of(beta));
+                let keep = |_, x: &[T; N], d: [T; N]| {
+                    std::array::from_fn(|i| if (x[i] - m[i]) * s[i] + b[i] <= T::zero() { T::zero() } else { d[i] })
+                };
+                masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], keep);
+            }
+        }
+        sums[0][c..][..N].copy_from_slice(&sum);
+        sums[1][c..][..N].copy_from_slice(&sum_x);
+        N
+    }
+
+    /// dy of the row that begins at `at`, given its x.
+    fn apply(&self, at: usize, [dy, x]: [&[T]; 2], out: &mut [T]) {
+        let keep = |y: T, d: T| if y <= T::zero() { T::zero() } else { d };
+        match *self {
+            Mask::Nowhere => out.copy_from_slice(dy),
+            Mask::Stored(y) => {
+                for ((o, &d), &y) in out.iter_mut().zip(dy).zip(&y[at..]) {
+                    *o = keep(y, d);
+                }
+            }
+            // As norm_apply computes it, to the bit.
+            Mask::Anew([scale, mean, beta]) => {
+                for (((((o, &d), &x), &s), &m), &b) in out.iter_mut().zip(dy).zip(x).zip(scale).zip(mean).zip(beta) {
+                    *o = keep((x - m) * s + b, d);
+                }
+            }
+        }
+    }
+}
+
+/// Adds up dy as `keep` leaves it, and its products with x − mean; both in registers.
+fn masked_sums<T: Real, const N: usize>(
+    at: impl Iterator<Item = usize>,
+    [dy, x]: [&[T]; 2],
+    mean: &[T; N],
+    [sum, sum_x]: [&mut [T; N]; 2],
+    keep: impl Fn(usize, &[T; N], [T; N]) -> [T; N],
+) {
+    let of = |values: &[T], at: usize| -> [T; N] {
+        let values = &values[at..][..N];
+        std::array::from_fn(|i| values[i])
+    };
+    for at in at {
+        let x = of(x, at);
+        let d = keep(at, &x, of(dy, at));
+        for i in 0..N {
+            sum[i] += d[i];
+            sum_x[i] += d[i] * (x[i] - mean[i]);
+        }
+    }
 }
 
 /// See `shaders/norm_grad_reduce.wgsl`.
 pub fn norm_grad_reduce<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
-    let relu = a.flag("RELU");
-    let (dy, x, y, mean, invstd) = (a.input(0), a.input(1), a.input(2), a.input(3), a.input(4));
-    a.output(5).par_chunks_mut(2 * g.c).enumerate().for_each(|(segment, out)| {
+    let (dy, x, mean, invstd, gamma) = (a.input(0), a.input(1), a.input(3), a.input(4), a.input(5));
+    let (flags, bound) = (["RELU", "RESIDUAL"].map(|flag| a.flag(flag)), a.input(2));
+    a.output(6).par_chunks_mut(2 * g.c).enumerate().for_each(|(segment, out)| {
         let rows = g.range(segment);
         let (m, r) = (g.spread(mean, rows.start), g.spread(invstd, rows.start));
+        let scale = scales(&r, gamma);
+        let mask = Mask::new(flags, bound, [&scale, &m]);
         let (mut sum, mut sum_x) = (vec![T::zero(); g.c], vec![T::zero(); g.c]);
-        for row in rows {
-            let at = row * g.c;
-            let (dy, x, y) = (&dy[at..][..g.c], &x[at..][..g.c], &y[at..][..g.c]);
-            for c in 0..g.c {
-                let d = masked(relu, dy[c], y[c]);
-                sum[c] += d;
-                sum_x[c] += d * (x[c] - m[c]);
+        // Rows that stay in the nearest cache, as many channels at a time as there are registers for.
+        let near = (2048 / g.c).max(1);
+        for first in rows.clone().step_by(near) {
+            let mut c = 0;
+            while c < g.c {
+                let at = (first..rows.end.min(first + near)).map(|row| row * g.c + c);
+                c += if g.c - c >= 8 {
+                    mask.add_sums::<8>(at, c, [dy, x], &m, [&mut sum, &mut sum_x])
+                } else {
+                    mask.add_sums::<4>(at, c, [dy, x], &m, [&mut sum, &mut sum_x])
+                };
             }
         }
         for c in 0..g.c {
@@ -242,10 +345,10 @@ pub fn norm_group_sums<T: Real>(mut a: Args<'_, T>) {
 /// See `shaders/norm_grad_apply.wgsl`.
 pub fn norm_grad_apply<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
-    let (relu, residual) = (a.flag("RELU"), a.flag("RESIDUAL"));
-    let (per_channel, fixed) = (a.flag("PER_CHANNEL"), a.flag("FIXED"));
-    let (dy, x, y, mean, invstd) = (a.input(0), a.input(1), a.input(2), a.input(3), a.input(4));
+    let (residual, per_channel, fixed) = (a.flag("RESIDUAL"), a.flag("PER_CHANNEL"), a.flag("FIXED"));
+    let (dy, x, mean, invstd) = (a.input(0), a.input(1), a.input(3), a.input(4));
     let (gamma, sum_g, sum_gx) = (a.input(5), a.input(6), a.input(7));
+    let (flags, bound) = (["RELU", "RESIDUAL"].map(|flag| a.flag(flag)), a.input(2));
     let (dx, dres) = (a.output(8), a.output(9));
     let n = T::of((g.sample_rows * g.group_size) as f64);
     let block = g.block();
@@ -262,17 +365,18 @@ pub fn norm_grad_apply<T: Real>(mut a: Args<'_, T>) {
                 slope[c] = -(r[c] * r[c] * own * sums_x[c] / n);
             }
         }
-        let scale: Vec<T> = r.iter().zip(gamma).map(|(&r, &w)| r * w).collect();
+        let scale = scales(&r, gamma);
+        let mask = Mask::new(flags, bound, [&scale, &m]);
         for (i, out) in dx.chunks_exact_mut(g.c).enumerate() {
             let at = (first + i) * g.c;
-            let (dy, x, y) = (&dy[at..][..g.c], &x[at..][..g.c], &y[at..][..g.c]);
-            for c in 0..g.c {
-                out[c] = scale[c] * masked(relu, dy[c], y[c]) + offset[c] + slope[c] * (x[c] - m[c]);
-            }
+            let x = &x[at..][..g.c];
+            mask.apply(at, [&dy[at..][..g.c], x], out);
             if let Some(dres) = &mut dres {
-                for (c, d) in dres[i * g.c..][..g.c].iter_mut().enumerate() {
-                    *d = masked(relu, dy[c], y[c]);
-                }
+                dres[i * g.c..][..g.c].copy_from_slice(out);
+            }
+            let affine = scale.iter().zip(&offset).zip(&slope).zip(&m);
+            for ((out, &x), (((&scale, &offset), &slope), &m)) in out.iter_mut().zip(x).zip(affine) {
+                *out = scale * *out + offset + slope * (x - m);
             }
         }
     };
