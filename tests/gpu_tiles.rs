@@ -269,7 +269,7 @@ fn matrix_tiles(matrix: Matrix) -> [Tile; 5] {
     [wide, ahead(high), Tile { splits: 3, ..ahead(wide) }, Tile { splits: 5, ..high }, ahead(wide)]
 }
 
-/// Those of llvmpipe, since 2025 in truth.
+/// Those that llvmpipe has in Mesa 26.
 const OF_LLVMPIPE: Matrix = Matrix { size: 8, lanes: 8 };
 
 /// What every matrix kernel gets: one of the tiles, for these units, or with them emulated.
