@@ -232,6 +232,19 @@ fn bench_times_the_steps_that_are_named() {
             assert!(line[key].as_f64().is_some_and(|v| v > 0.0), "{key} in {line}");
         }
     }
+    let mixed = "bench unet:1x16x16:base=4:depth=1 --step resnet18:2x32x32 --device cpu --steps 1 --json";
+    let told = place.run(mixed).fine();
+    let lines: Vec<serde_json::Value> =
+        told.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    assert!(
+        lines[0]["limit_gflops"].as_f64() > Some(0.0) && lines[0]["limit_gbytes"].as_f64() > Some(0.0),
+        "{lines:?}"
+    );
+    let kernels: Vec<_> = lines.iter().filter(|line| line["kernel"].is_string()).collect();
+    assert!(kernels.iter().any(|k| k["kernel"] == "conv_wgrad" && k["of_limit"].as_f64() > Some(0.0)), "{lines:?}");
+    assert!(kernels.iter().all(|k| k["step"] == "unet:1x16x16:base=4:depth=1"), "a step alone has no kernels");
+    assert_eq!(lines.last().expect("a line")["step"], "resnet18:2x32x32");
+    place.run("bench vgg --device cpu").refused(&["unknown model `vgg`", "resnet18"]);
     place.run("bench --step vgg:1x2x3 --device cpu").refused(&["unknown model `vgg`", "resnet18"]);
     place.run("bench --step unet:4x128 --device cpu").refused(&["MODEL:NxHxW"]);
 }

@@ -10,8 +10,11 @@ use crate::train::limits::{Limits, limits};
 /// What to time.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Training step, MODEL:NxHxW[:classes=…][:base=…][:depth=…]; may be given several times
-    /// [default: resnet18:16x64x64 and unet:4x128x128:base=16]
+    /// Models: the device's limits, a training step of each and the kernels that it consists of. A step's size may follow a
+    /// model as in --step [default, where no --step is named: resnet18 and unet]
+    #[arg(value_name = "MODEL")]
+    models: Vec<StepSpec>,
+    /// Training step, MODEL:NxHxW[:classes=…][:base=…][:depth=…], without its kernels; may be given several times
     #[arg(long, value_name = "STEP")]
     step: Vec<StepSpec>,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
@@ -29,21 +32,22 @@ pub(super) struct Args {
     /// One JSON object per line: the device's limits where --kernels asks for them, each step, each kernel of it
     #[arg(long)]
     json: bool,
-    /// Also the device's limits (multiply-adds, copying) and the time of each distinct kernel against them
+    /// With --step too, the device's limits (multiply-adds, copying) and the time of each distinct kernel against them
     #[arg(long)]
     kernels: bool,
 }
 
-/// Steps that are timed when none is named.
-const DEFAULT: [&str; 2] = ["resnet18:16x64x64", "unet:4x128x128:base=16"];
+/// What is timed when nothing is named.
+const DEFAULT: [&str; 2] = ["resnet18", "unet"];
 
 /// Times training steps.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let specs = match args.step.is_empty() {
-        true => DEFAULT.iter().filter_map(|text| text.parse().ok()).collect(),
-        false => args.step.clone(),
-    };
-    let limits = if args.kernels { Some(limits(&args.device)?) } else { None };
+    let mut specs = [&args.models[..], &args.step[..]].concat();
+    if specs.is_empty() {
+        specs = DEFAULT.iter().filter_map(|text| text.parse().ok()).collect();
+    }
+    let with_kernels = |index: usize| args.kernels || args.step.is_empty() || index < args.models.len();
+    let limits = (0..specs.len()).any(with_kernels).then(|| limits(&args.device)).transpose()?;
     if let Some(limits) = limits {
         match args.json {
             true => print(serde_json::json!({ "limit_gflops": limits.gflops, "limit_gbytes": limits.gbytes }))?,
@@ -53,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
             ))?,
         }
     }
-    for spec in &specs {
+    for (index, spec) in specs.iter().enumerate() {
         let timing = time_step(spec, &args.device, args.precision, [args.warmup, args.steps].map(|n| n as usize))?;
         if args.json {
             print(serde_json::json!({
@@ -70,20 +74,20 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
             }))?;
         } else {
             print(format_args!(
-                "{}: {:.1} ms a step (fastest {:.1}; data {:.2}, submission {:.2}), {:.1} images/s, {:.1} GFLOP/s, {:.0} MB on \
-                 {}",
+                "{}: {:.1} ms a step (fastest {:.1}; {:.1} % waiting for data, {:.1} % for submission), {:.1} images/s, {:.1} \
+                 GFLOP/s, {:.0} MB on {}",
                 spec.text,
                 timing.ms_median,
                 timing.ms_min,
-                timing.ms_data,
-                timing.ms_submit,
+                100.0 * timing.ms_data / timing.ms_median,
+                100.0 * timing.ms_submit / timing.ms_median,
                 timing.images_per_s,
                 timing.flops as f64 / timing.ms_median / 1e6,
                 timing.peak_bytes as f64 / 1e6,
                 timing.device
             ))?;
         }
-        if let Some(limits) = limits {
+        if let Some(limits) = limits.filter(|_| with_kernels(index)) {
             kernels(spec, args, limits, timing.ms_median)?;
         }
     }
@@ -102,7 +106,7 @@ fn kernels(spec: &StepSpec, args: &Args, limits: Limits, ms_step: f64) -> Result
         }
         let (floor, share) = (times.iter().map(|k| limits.floor(k.flops, k.bytes).0).sum::<f64>(), 100.0 / ms_step);
         print(format_args!(
-            "kernels: {all:.2} ms ({:.0} % of the step); at the limits they would take {floor:.2} ms ({:.0} %)",
+            "kernels: {all:.2} ms on the device ({:.0} % of the step); at the limits they would take {floor:.2} ms ({:.0} %)",
             all * share,
             floor * share
         ))?;

@@ -15,10 +15,14 @@ use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
 use crate::shape::TensorType;
 
-/// A training step: `MODEL:NxHxW`, with `:classes=…`, and `:base=…:depth=…` for unet.
+/// The step that a model's name alone stands for.
+const STEPS: [(&str, &str); 3] =
+    [("resnet18", "resnet18:16x64x64"), ("resnet18-seg", "resnet18-seg:4x128x128"), ("unet", "unet:4x128x128:base=16")];
+
+/// A training step: `MODEL:NxHxW`, with `:classes=…`, and `:base=…:depth=…` for unet; or `MODEL` at a size of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepSpec {
-    /// As it was written.
+    /// As it was written, with its size.
     pub text: String,
     /// The network.
     pub network: Network,
@@ -51,9 +55,13 @@ impl FromStr for StepSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "expected MODEL:NxHxW, such as resnet18:16x64x64 or unet:4x128x128:base=16";
+        const EXPECTED: &str = "expected MODEL or MODEL:NxHxW, such as resnet18:16x64x64 or unet:4x128x128:base=16";
+        let text = STEPS.iter().find(|(model, _)| *model == text).map_or(text, |(_, step)| *step);
         let mut parts = text.split(':');
         let (model, size) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        if !STEPS.iter().any(|(known, _)| *known == model) {
+            return Err(format!("unknown model `{model}`: there are resnet18, resnet18-seg and unet"));
+        }
         let numbers: Option<Vec<usize>> = size.split('x').map(|n| n.parse().ok().filter(|&n| n > 0)).collect();
         let Some(&[n, h, w]) = numbers.as_deref() else { return Err(format!("`{text}`: {EXPECTED}")) };
         let (mut classes, mut unet) = (if model == "unet" { 12 } else { 10 }, UNet::new(1));
@@ -71,8 +79,7 @@ impl FromStr for StepSpec {
         let network = match model {
             "resnet18" => Network::ResNet18 { classes, stem: Stem::ImageNet },
             "resnet18-seg" => Network::ResNet18Seg { classes, decoder: Decoder::Fcn32s },
-            "unet" => Network::UNet(UNet { outputs: classes, ..unet }),
-            _ => return Err(format!("unknown model `{model}`: there are resnet18, resnet18-seg and unet")),
+            _ => Network::UNet(UNet { outputs: classes, ..unet }),
         };
         Ok(StepSpec { text: text.to_owned(), network, size: [n, h, w] })
     }
