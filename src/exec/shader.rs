@@ -3,6 +3,7 @@
 
 mod cooperative;
 mod gemm;
+mod staged;
 mod tile;
 mod winograd;
 

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::gemm;
+use super::staged::{Piece, staged_loop};
 use super::tile::{Matrix, Operands, Tile};
 use crate::shape::LANES;
 
@@ -65,7 +65,9 @@ pub fn body(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
     for (i, j) in each() {
         let _ = writeln!(out, "        var c{i}_{j} = coop_mat{size}x{size}<f32, C>();");
     }
-    fill_and_multiply(out, tile, matrix, operands);
+    let Layout { stride, len, .. } = Layout::new(tile, matrix, operands);
+    let multiply = |out: &mut String| multiply(out, tile, matrix, stride);
+    staged_loop(out, tile, operands, &pieces(tile, matrix, operands), len, multiply);
     // The sums of a matrix come out through workgroup memory, a matrix of each subgroup at a time.
     let (area, vectors) = (size * size, size / LANES);
     for (i, j) in each() {
@@ -86,56 +88,6 @@ pub fn body(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
             matrix.lanes,
         );
     }
-}
-
-/// The loop over the sum. With two buffers the next tiles are on their way while these are multiplied.
-fn fill_and_multiply(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
-    let Layout { stride, len, .. } = Layout::new(tile, matrix, operands);
-    let pieces: Vec<Piece> = pieces(tile, matrix, operands);
-    for piece in &pieces {
-        out.push_str(&piece.place);
-    }
-    out.push_str(gemm::range_of_sum(tile, operands));
-    let load = |out: &mut String, k: &str| pieces.iter().for_each(|piece| out.push_str(&(piece.load)(k)));
-    // A buffer's number is a factor, since a compiler then sees how addresses are aligned.
-    let [half_a, half_b] = len;
-    let buffer = |out: &mut String, which: &str| {
-        let _ = writeln!(
-            out,
-            "            let half_a = {which} * {half_a}u;\n            let half_b = {which} * {half_b}u;"
-        );
-    };
-    let store = |out: &mut String, which: &str| {
-        out.push_str("            {\n");
-        buffer(out, which);
-        pieces.iter().for_each(|piece| out.push_str(&piece.store));
-        out.push_str("            }\n");
-    };
-    let two = tile.buffers == 2;
-    if two {
-        out.push_str("        var full = 0u;\n        if (first < last) {\n");
-        load(out, "first");
-        store(out, "0u");
-        out.push_str("        }\n        workgroupBarrier();\n");
-    }
-    out.push_str(gemm::FOR_TILES);
-    if two {
-        out.push_str(gemm::NEXT);
-        load(out, "next");
-        buffer(out, "full");
-        multiply(out, tile, matrix, stride);
-        out.push_str("            full = 1u - full;\n");
-        store(out, "full");
-        out.push_str("            workgroupBarrier();\n");
-    } else {
-        load(out, "k");
-        store(out, "0u");
-        out.push_str("            workgroupBarrier();\n");
-        buffer(out, "0u");
-        multiply(out, tile, matrix, stride);
-        out.push_str("            workgroupBarrier();\n");
-    }
-    out.push_str("        }\n");
 }
 
 /// The products of the tiles that begin at `half_a` and `half_b` in workgroup memory.
@@ -167,16 +119,6 @@ fn multiply(out: &mut String, tile: Tile, matrix: Matrix, stride: usize) {
 fn load_matrix(function: &str, role: char, matrix: Matrix, at: usize, stride: usize) -> String {
     let (size, tile) = (matrix.size, role.to_ascii_lowercase());
     format!("{function}<coop_mat{size}x{size}<f16, {role}>>(&tile_{tile}[from_{tile} + {at}u], {stride}u)")
-}
-
-/// Part of a tile that an invocation brings to workgroup memory.
-struct Piece {
-    /// Where it lies, which does not change along the sum.
-    place: String,
-    /// Loads it from global memory, for the tile that begins at a step of the sum.
-    load: Box<dyn Fn(&str) -> String>,
-    /// Rounds and stores it, which must not wait for memory before the product.
-    store: String,
 }
 
 /// The pieces of both tiles for one invocation.

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::staged::{Piece, staged_loop};
 use super::tile::{Operands, Product, SUBGROUP, Tile, Tiling};
 use super::{cooperative, for_items};
 use crate::shape::LANES;
@@ -235,114 +236,73 @@ fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
     out.push_str("            }\n        }\n");
 }
 
-/// The opening of the loop over the tiles of a sum.
-pub(super) const FOR_TILES: &str = "        for (var k = first; k < last; k += DEPTH) {\n";
-
-/// The tile after this one; beyond the last this one again, for nothing, so that no load needs a guard.
-pub(super) const NEXT: &str = "            let next = select(k, k + DEPTH, k + DEPTH < last);\n";
-
-/// Where a workgroup's sum begins and ends, in steps of `k`.
-pub(super) fn range_of_sum(tile: Tile, operands: Operands) -> &'static str {
-    match (operands, tile.splits > 1) {
-        (Operands::SumInVectors, false) => "        let first = 0u;\n        let last = taps(batch) * TAP4;\n",
-        // Parts of whole tiles, so that no term is added twice.
-        (Operands::SumInVectors, true) => {
-            "        let steps = taps(batch) * TAP4;
-        let each = (steps + SPLITS_K * DEPTH - 1u) / (SPLITS_K * DEPTH) * DEPTH;
-        let first = split * each;
-        let last = min(steps, first + each);
-"
-        }
-        (Operands::RowsInVectors, _) => "        let first = k_begin(batch);\n        let last = k_end(batch);\n",
-    }
+/// The loop over tiles in workgroup memory.
+fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
+    let _ = writeln!(out, "        let thread = lid.x + lid.y * TX;");
+    let multiply = |out: &mut String| multiply_tiles(out, tile, operands);
+    staged_loop(out, tile, operands, &pieces(tile, operands), tile.vectors(operands), multiply);
 }
 
-/// Inner loops over tiles in workgroup memory. With two buffers the vectors of the next tile are on their way while this
-/// one is multiplied.
-fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
-    let threads = tile.threads[0] * tile.threads[1];
+/// The vectors that an invocation brings to workgroup memory.
+fn pieces(tile: Tile, operands: Operands) -> Vec<Piece> {
+    let threads = tile.invocations();
     let (rows, cols) = (tile.threads[1] * tile.rows_each, tile.threads[0] * tile.columns_each);
     let sums = operands == Operands::SumInVectors;
     let depth_b = if sums { tile.depth * LANES } else { tile.depth };
-    let [size_a, size_b] = tile.vectors(operands);
-    let _ = writeln!(out, "        let thread = lid.x + lid.y * TX;");
-    let slot = |l: usize| format!("(thread + {}u)", l * threads);
-    let loads = [rows * tile.depth / threads, cols * depth_b / threads];
-    // The row that a load belongs to does not change along the sum.
-    for l in 0..loads[0] {
+    let slot = move |l: usize| format!("(thread + {}u)", l * threads);
+    let left = move |l: usize| {
+        // A vector of padding per row where vectors run along the sum: see `Tile::vectors`.
         let (row, step, at) = if sums {
             ("/ DEPTH", "% DEPTH", format!("{0} / DEPTH * (DEPTH + 1u) + {0} % DEPTH", slot(l)))
         } else {
             ("% TILE_M", "/ TILE_M", slot(l))
         };
-        let _ = writeln!(out, "        let row{l} = a_row(batch, m0 + {} {row});", slot(l));
-        let _ = writeln!(out, "        let step{l} = {} {step};", slot(l));
-        let _ = writeln!(out, "        let at{l} = {at};");
-    }
-    let load_a = |l: usize, k: &str| match sums {
-        true => format!("vec4<f32>(a_load(a_tap(batch, row{l}, tap_of({k}, step{l})), channel_of({k}, step{l})))"),
-        false => format!("vec4<f32>(a_load(row{l}, pixel(batch, {k} + step{l})))"),
+        let place = format!(
+            "        let row{l} = a_row(batch, m0 + {0} {row});
+        let step{l} = {0} {step};
+        let at{l} = {at};
+",
+            slot(l)
+        );
+        let load = move |k: &str| match sums {
+            true => format!("a_load(a_tap(batch, row{l}, tap_of({k}, step{l})), channel_of({k}, step{l}))"),
+            false => format!("a_load(row{l}, pixel(batch, {k} + step{l}))"),
+        };
+        let load = move |k: &str| format!("            let next_a{l} = vec4<f32>({});\n", load(k));
+        Piece { place, load: Box::new(load), store: format!("            tile_a[half_a + at{l}] = next_a{l};\n") }
     };
-    let load_b = |l: usize, k: &str| {
+    let right = move |l: usize| {
         let (step, column) = (format!("{} / TILE_N", slot(l)), format!("n0 + {} % TILE_N", slot(l)));
-        if sums {
+        let load = move |k: &str| match sums {
             // Beyond the last tap the left operand is 0; the weights read there are those of the last tap.
-            let [tap, channel] = ["tap", "channel"].map(|what| format!("{what}_of({k}, {step} / 4u)"));
-            format!("b_load(b_tap(batch, {tap}), {channel} * 4u + {step} % 4u, {column})")
-        } else {
-            format!("vec4<f32>(b_load(batch, {k} + {step}, {column}))")
-        }
+            true => {
+                let [tap, channel] = ["tap", "channel"].map(|what| format!("{what}_of({k}, {step} / 4u)"));
+                format!("b_load(b_tap(batch, {tap}), {channel} * 4u + {step} % 4u, {column})")
+            }
+            false => format!("b_load(batch, {k} + {step}, {column})"),
+        };
+        let load = move |k: &str| format!("            let next_b{l} = vec4<f32>({});\n", load(k));
+        let store = format!("            tile_b[half_b + {}] = next_b{l};\n", slot(l));
+        Piece { place: String::new(), load: Box::new(load), store }
     };
-    let fill = |out: &mut String, k: &str| {
-        for l in 0..loads[0] {
-            let _ = writeln!(out, "            tile_a[at{l}] = {};", load_a(l, k));
-        }
-        for l in 0..loads[1] {
-            let _ = writeln!(out, "            tile_b[{}] = {};", slot(l), load_b(l, k));
-        }
+    (0..rows * tile.depth / threads).map(left).chain((0..cols * depth_b / threads).map(right)).collect()
+}
+
+/// The products of tiles in workgroup memory, 4 terms a turn.
+fn multiply_tiles(out: &mut String, tile: Tile, operands: Operands) {
+    let (turn, own_a, own_b, stride_a) = match operands {
+        Operands::SumInVectors => (1, "ty * (DEPTH + 1u) + s", "s * (4u * TILE_N) + tx", "(TY * (DEPTH + 1u))"),
+        Operands::RowsInVectors => (LANES, "s * TILE_M + ty", "s * TILE_N + tx", "TY"),
     };
-    out.push_str(range_of_sum(tile, operands));
-    let two = tile.buffers == 2;
-    let half = if two { ("half_a + ", "half_b + ") } else { ("", "") };
-    if two {
-        out.push_str("        var half_a = 0u;\n        var half_b = 0u;\n");
-        out.push_str("        if (first < last) {\n");
-        fill(out, "first");
-        out.push_str("        }\n        workgroupBarrier();\n");
-    }
-    out.push_str(FOR_TILES);
-    if two {
-        out.push_str(NEXT);
-        for l in 0..loads[0] {
-            let _ = writeln!(out, "            let next_a{l} = {};", load_a(l, "next"));
-        }
-        for l in 0..loads[1] {
-            let _ = writeln!(out, "            let next_b{l} = {};", load_b(l, "next"));
-        }
-    } else {
-        fill(out, "k");
-        out.push_str("            workgroupBarrier();\n");
-    }
-    // 4 terms a turn. What is known beforehand is added last, so that it becomes part of the instruction that reads.
-    let (turn, own_a, own_b) = match operands {
-        Operands::SumInVectors => (1, "ty * (DEPTH + 1u) + s", "s * (4u * TILE_N) + tx"),
-        Operands::RowsInVectors => (LANES, "s * TILE_M + ty", "s * TILE_N + tx"),
-    };
-    let _ = writeln!(out, "            for (var s = 0u; s < DEPTH; s += {turn}u) {{");
-    let _ = writeln!(out, "            let from_a = {}{own_a};\n            let from_b = {}{own_b};", half.0, half.1);
-    let stride_a = if sums { "(TY * (DEPTH + 1u))" } else { "TY" };
+    // What is known beforehand is added last, so that it becomes part of the instruction that reads.
+    let _ = writeln!(
+        out,
+        "            for (var s = 0u; s < DEPTH; s += {turn}u) {{
+            let from_a = half_a + {own_a};
+            let from_b = half_b + {own_b};"
+    );
     let a = |term, i| format!("tile_a[from_a + ({term}u * TILE_M + {i}u * {stride_a})]");
     let b = |term, j| format!("tile_b[from_b + ({term}u * TILE_N + {j}u * TX)]");
     multiply(out, tile, operands, LANES, a, b);
     out.push_str("            }\n");
-    if two {
-        let _ = writeln!(out, "            half_a = {size_a}u - half_a;\n            half_b = {size_b}u - half_b;");
-        for l in 0..loads[0] {
-            let _ = writeln!(out, "            tile_a[half_a + at{l}] = next_a{l};");
-        }
-        for l in 0..loads[1] {
-            let _ = writeln!(out, "            tile_b[half_b + {}] = next_b{l};", slot(l));
-        }
-    }
-    out.push_str("            workgroupBarrier();\n        }\n");
 }

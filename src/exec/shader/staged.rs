@@ -1,0 +1,83 @@
+//! The loop of a matrix kernel over tiles of its operands in workgroup memory, whatever multiplies them there.
+
+use std::fmt::Write;
+
+use super::tile::{Operands, Tile};
+
+/// Part of a tile that an invocation brings to workgroup memory.
+pub(super) struct Piece {
+    /// Where it lies, which does not change along the sum.
+    pub place: String,
+    /// Loads it from global memory, for the tile that begins at a step of the sum.
+    pub load: Box<dyn Fn(&str) -> String>,
+    /// Stores it in the tiles that begin at `half_a` and `half_b`. What a store computes need not wait for memory before
+    /// the product.
+    pub store: String,
+}
+
+/// The loop over the tiles of a sum, which take `len` elements of each operand. With two buffers the next tiles are on their
+/// way while these are multiplied, and a barrier less is needed. `multiply` writes the products of the tiles that begin at
+/// `half_a` and `half_b`.
+pub(super) fn staged_loop(
+    out: &mut String,
+    tile: Tile,
+    operands: Operands,
+    pieces: &[Piece],
+    len: [usize; 2],
+    multiply: impl Fn(&mut String),
+) {
+    let load = |out: &mut String, k: &str| pieces.iter().for_each(|piece| out.push_str(&(piece.load)(k)));
+    let store = |out: &mut String, which: &str| {
+        out.push_str("            {\n");
+        buffer(out, which, len);
+        pieces.iter().for_each(|piece| out.push_str(&piece.store));
+        out.push_str("            }\n");
+    };
+    pieces.iter().for_each(|piece| out.push_str(&piece.place));
+    out.push_str(range_of_sum(tile, operands));
+    let two = tile.buffers == 2;
+    if two {
+        out.push_str("        var full = 0u;\n        if (first < last) {\n");
+        load(out, "first");
+        store(out, "0u");
+        out.push_str("        }\n        workgroupBarrier();\n");
+    }
+    out.push_str("        for (var k = first; k < last; k += DEPTH) {\n");
+    if two {
+        // Beyond the last tile this one again, for nothing, so that no load needs a guard.
+        out.push_str("            let next = select(k, k + DEPTH, k + DEPTH < last);\n");
+        load(out, "next");
+        buffer(out, "full", len);
+        multiply(out);
+        out.push_str("            full = 1u - full;\n");
+        store(out, "full");
+    } else {
+        load(out, "k");
+        store(out, "0u");
+        out.push_str("            workgroupBarrier();\n");
+        buffer(out, "0u", len);
+        multiply(out);
+    }
+    out.push_str("            workgroupBarrier();\n        }\n");
+}
+
+/// Where a buffer's tiles begin. Its number is a factor, since a compiler then sees how addresses are aligned.
+fn buffer(out: &mut String, which: &str, [a, b]: [usize; 2]) {
+    let _ = writeln!(out, "            let half_a = {which} * {a}u;\n            let half_b = {which} * {b}u;");
+}
+
+/// Where a workgroup's sum begins and ends, in steps of `k`.
+fn range_of_sum(tile: Tile, operands: Operands) -> &'static str {
+    match (operands, tile.splits > 1) {
+        (Operands::SumInVectors, false) => "        let first = 0u;\n        let last = taps(batch) * TAP4;\n",
+        // Parts of whole tiles, so that no term is added twice.
+        (Operands::SumInVectors, true) => {
+            "        let steps = taps(batch) * TAP4;
+        let each = (steps + SPLITS_K * DEPTH - 1u) / (SPLITS_K * DEPTH) * DEPTH;
+        let first = split * each;
+        let last = min(steps, first + each);
+"
+        }
+        (Operands::RowsInVectors, _) => "        let first = k_begin(batch);\n        let last = k_end(batch);\n",
+    }
+}
