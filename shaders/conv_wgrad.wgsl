@@ -3,7 +3,7 @@
 // Mapping: m = (kh, kw, input channel of the group); k = (n, oh, ow); n = output channel of the group. The sum is long
 // and the result small, so it is split into SPLITS parts of CHUNK pixels, added up in a fixed order by sum_partials.
 // Layout: x N H W I, dy N OH OW O, dw SPLITS KH KW I O, as vectors of 4 channels.
-// Tile and grid: see shared/gemm_*.wgsl; `batch` = (split, group).
+// Tile and grid: see exec/shader/gemm.rs; `batch` = (split, group).
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> dy: array<vec4<T1>>;
 @group(0) @binding(2) var<storage, read_write> dw: array<vec4<f32>>;

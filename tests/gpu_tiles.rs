@@ -18,9 +18,10 @@ use shadegrad::ops::{self, ConvSpec};
 use shadegrad::plan::Slice;
 use shadegrad::shape::{Element, Padding, TensorType, Window};
 
-/// A convolution with its gradients, of sizes that are no multiples of any tile's but larger than half of each; and one
-/// of a small map, with sums long enough to be split among workgroups, in groups, with unlike phases and a bias.
-fn cases() -> [Case; 2] {
+/// A convolution with its gradients, of sizes that are no multiples of any tile's but larger than half of each; one of sizes
+/// that are, as those of networks, so that guards fall away and no tile reaches over two taps; and one of a small map, with
+/// sums long enough to be split among workgroups, in groups, with unlike phases and a bias.
+fn cases() -> [Case; 3] {
     let large = OpCase::new("conv2d_of_tiles", |b| {
         let x = b.random("x", [2, 7, 9, 68]);
         let w = b.random_of("w", TensorType::kernel([3, 3, 68, 76]));
@@ -34,7 +35,12 @@ fn cases() -> [Case; 2] {
         let y = ops::conv2d(&mut b.graph, x, w, spec)?;
         ops::add_bias(&mut b.graph, y, bias)
     });
-    [large.case(Place::Alone), long.case(Place::Alone).fused()]
+    let even = OpCase::new("conv2d_of_whole_tiles", |b| {
+        let x = b.random("x", [2, 8, 8, 64]);
+        let w = b.random_of("w", TensorType::kernel([3, 3, 64, 128]));
+        ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3, 1, 1)))
+    });
+    [large.case(Place::Alone), even.case(Place::Alone), long.case(Place::Alone).fused()]
 }
 
 /// A convolution of activations, which can be of 16 bits.
@@ -121,7 +127,7 @@ fn winograd_computes_the_same() {
     };
     let unlike = Padding { top: 3, left: 0, bottom: 1, right: 4 };
     let cases = [
-        case("whole tiles", [4, 20, 16, 68], 76, Window::square(3, 1, 1).padding),
+        case("whole tiles", [4, 20, 16, 128], 128, Window::square(3, 1, 1).padding),
         case("cut tiles", [2, 22, 23, 65], 67, unlike),
     ];
     let mut failures = Failures::default();
@@ -251,8 +257,9 @@ fn store_c(c: SumRow, at: u32, stride: u32) {
 }
 
 /// Small tiles for matrix units, since Mesa takes minutes to compile many barriers: several subgroups along columns and
-/// rows, several matrices of each, several steps of the sum, sums whole and split, one buffer and two.
-fn matrix_tiles(matrix: Matrix) -> [Tile; 5] {
+/// rows, several matrices of each, several steps of the sum, sums whole and split, one buffer and two; blocks of 4, 2 and 1
+/// terms, and several of them.
+fn matrix_tiles(matrix: Matrix) -> [Tile; 7] {
     let tiling = Tiling::Cooperative(matrix);
     let wide = Tile {
         tiling,
@@ -266,7 +273,17 @@ fn matrix_tiles(matrix: Matrix) -> [Tile; 5] {
     };
     let high = Tile { threads: [2, 1], columns_each: 1, rows_each: 2, depth: 1, ..wide };
     let ahead = |tile| Tile { buffers: 2, ..tile };
-    [wide, ahead(high), Tile { splits: 3, ..ahead(wide) }, Tile { splits: 5, ..high }, ahead(wide)]
+    let narrow = Tile { threads: [1, 4], columns_each: 1, ..wide };
+    let alone = Tile { threads: [1, 1], ..wide };
+    [
+        wide,
+        ahead(high),
+        Tile { splits: 3, ..ahead(wide) },
+        Tile { splits: 5, ..high },
+        ahead(wide),
+        narrow,
+        ahead(alone),
+    ]
 }
 
 /// Those that llvmpipe has in Mesa 26.
@@ -296,6 +313,7 @@ fn check_matrix_tiles(units: Option<Matrix>, failures: &mut Failures) {
     let cases = [
         amidst("conv2d_of_tiles", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)),
         amidst("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3, 2, 1)),
+        amidst("conv2d_of_whole_tiles", [2, 8, 8, 32], [32, 32], Window::square(3, 1, 1)),
     ];
     for case in cases {
         let halved = case.halved();

@@ -104,6 +104,7 @@ fn rewrites_are_found() {
     let nodes = |c: &Case, name: &str| c.graph.nodes().iter().filter(|n| n.op.name() == name).count();
     for (case, gone) in [
         ("norm_relu", &["relu", "activation_grad"][..]),
+        ("norm_relu_eval", &["relu", "activation_grad"]),
         ("group_norm_relu", &["relu", "activation_grad"]),
         ("norm_add_relu_first", &["relu", "add", "activation_grad"]),
         ("norm_add_relu_second", &["relu", "add", "activation_grad"]),

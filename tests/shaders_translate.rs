@@ -77,6 +77,9 @@ const LIMITS: TileLimits = TileLimits {
     cooperative: [Some(Matrix { size: 16, lanes: 32 }), Some(Matrix { size: 8, lanes: 32 })],
 };
 
+/// Those with matrix units for subgroups of 64, as AMD's GPUs have them too.
+const WIDE: TileLimits = TileLimits { cooperative: [Some(Matrix { size: 16, lanes: 64 }), None], ..LIMITS };
+
 /// All different shader texts, with the call and graph of their first use.
 fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
     let mut variants = BTreeMap::new();
@@ -84,8 +87,8 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
             for tiling in [Tiling::Workgroup, Tiling::Register, Tiling::Subgroup] {
                 // The fixed choice, and all that the tuner may pick in its place.
-                let tiles = candidates(&planned.call, tiling, LIMITS);
-                for tile in std::iter::once(None).chain(tiles.into_iter().skip(1).map(Some)) {
+                let tiles = [LIMITS, WIDE].map(|limits| candidates(&planned.call, tiling, limits).into_iter().skip(1));
+                for tile in std::iter::once(None).chain(tiles.into_iter().flatten().map(Some)) {
                     let made = shader(&planned.call, tiling, tile);
                     let mut call = planned.call.clone();
                     if made.scratch > 0 {

@@ -43,18 +43,26 @@ impl Compiler {
                 .filter(|name| known.iter().any(|e| e.extension_name_as_c_str() == Ok(name)))
                 .map(CStr::as_ptr)
                 .collect();
+            let known = |name: &CStr| extensions.contains(&name.as_ptr());
+            if !known(khr::pipeline_executable_properties::NAME) {
+                return Err(format!("{name} does not tell what it makes of kernels").into());
+            }
+            let mut units = vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default().cooperative_matrix(true);
             let mut info =
                 vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default().pipeline_executable_info(true);
             let mut memory = vk::PhysicalDeviceVulkanMemoryModelFeatures::default().vulkan_memory_model(true);
             let mut half = vk::PhysicalDeviceShaderFloat16Int8Features::default().shader_float16(true);
             let mut storage = vk::PhysicalDevice16BitStorageFeatures::default().storage_buffer16_bit_access(true);
-            let create = vk::DeviceCreateInfo::default()
+            let mut create = vk::DeviceCreateInfo::default()
                 .queue_create_infos(&queues)
                 .enabled_extension_names(&extensions)
                 .push_next(&mut info)
                 .push_next(&mut memory)
                 .push_next(&mut half)
                 .push_next(&mut storage);
+            if known(khr::cooperative_matrix::NAME) {
+                create = create.push_next(&mut units);
+            }
             let device = instance.create_device(physical, &create, None)?;
             let executable = khr::pipeline_executable_properties::Device::new(&instance, &device);
             Ok(Compiler { name, _entry: entry, device, executable })

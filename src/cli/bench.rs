@@ -29,7 +29,7 @@ pub(super) struct Args {
     /// Steps before them
     #[arg(long, default_value_t = 3)]
     warmup: u32,
-    /// One JSON object per line: the device's limits where --kernels asks for them, each step, each kernel of it
+    /// One JSON object per line: the device's limits where kernels are asked for, each step, each kernel of it
     #[arg(long)]
     json: bool,
     /// With --step too, the device's limits (multiply-adds, copying) and the time of each distinct kernel against them

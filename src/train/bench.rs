@@ -59,8 +59,9 @@ impl FromStr for StepSpec {
         let text = STEPS.iter().find(|(model, _)| *model == text).map_or(text, |(_, step)| *step);
         let mut parts = text.split(':');
         let (model, size) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let unknown = || format!("unknown model `{model}`: there are {}", STEPS.map(|(model, _)| model).join(", "));
         if !STEPS.iter().any(|(known, _)| *known == model) {
-            return Err(format!("unknown model `{model}`: there are resnet18, resnet18-seg and unet"));
+            return Err(unknown());
         }
         let numbers: Option<Vec<usize>> = size.split('x').map(|n| n.parse().ok().filter(|&n| n > 0)).collect();
         let Some(&[n, h, w]) = numbers.as_deref() else { return Err(format!("`{text}`: {EXPECTED}")) };
@@ -79,7 +80,8 @@ impl FromStr for StepSpec {
         let network = match model {
             "resnet18" => Network::ResNet18 { classes, stem: Stem::ImageNet },
             "resnet18-seg" => Network::ResNet18Seg { classes, decoder: Decoder::Fcn32s },
-            _ => Network::UNet(UNet { outputs: classes, ..unet }),
+            "unet" => Network::UNet(UNet { outputs: classes, ..unet }),
+            _ => return Err(unknown()),
         };
         Ok(StepSpec { text: text.to_owned(), network, size: [n, h, w] })
     }

@@ -234,12 +234,16 @@ fn blocks() -> Vec<OpCase> {
             ops::relu(&mut b.graph, sum)
         })
     };
-    vec![
-        OpCase::new("norm_relu", move |b| {
+    let alone = |name: &str, training| {
+        OpCase::new(name, move |b| {
             let x = b.random("x", [2, 5, 7, 6]);
-            let y = batch_norm(b, x, trained)?;
+            let y = batch_norm(b, x, training)?;
             ops::relu(&mut b.graph, y)
-        }),
+        })
+    };
+    vec![
+        alone("norm_relu", trained),
+        alone("norm_relu_eval", None),
         OpCase::new("group_norm_relu", |b| {
             let (x, gamma, beta) = (b.random("x", [2, 5, 7, 6]), b.random("gamma", [6]), b.random("beta", [6]));
             let y = ops::group_norm(&mut b.graph, [x, gamma, beta], 3, 1e-5)?;

@@ -77,7 +77,9 @@ fn largest<T: Real>(row: &[T]) -> T {
 
 /// Whether this is the first of the largest numbers.
 fn is_best<T: Real>(row: &[T], k: usize) -> bool {
-    row[..k].iter().all(|&v| v < row[k]) && row[k + 1..].iter().all(|&v| v <= row[k])
+    let (before, after) = (&row[..k], &row[k + 1..]);
+    // NaN is larger than nothing, and nothing is larger than it.
+    !row[k].is_nan() && !before.iter().any(|&v| v >= row[k]) && !after.iter().any(|&v| v > row[k])
 }
 
 /// See `shaders/softmax_cross_entropy.wgsl`.
@@ -152,7 +154,7 @@ pub fn softmax_cross_entropy_grad<T: Real>(mut a: Args<'_, T>) {
         }
         // Those that anything is taken from.
         let classes = match class {
-            _ if soft.is_some() || smooth > T::zero() => 0..loss.c,
+            _ if soft.is_some() || smooth > T::zero() || !u.is_finite() => 0..loss.c,
             Some(k) => k..k + 1,
             None => 0..0,
         };

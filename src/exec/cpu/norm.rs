@@ -128,7 +128,7 @@ pub fn norm_fixed<T: Real>(mut a: Args<'_, T>) {
     }
 }
 
-/// Means and squared deviations of a sample's groups, from 0 on, its segments merged in order (Chan et al. 1979), and how
+/// Means and squared deviations of a sample's groups, from 0 on, its segments merged in order (Chan et al. 1983), and how
 /// many numbers they are of. All groups have as many in each segment, so factors are the same for all.
 fn merge<T: Real>(g: &Geometry, partials: &[T], sample: usize, mean: &mut [T], m2: &mut [T]) -> T {
     let mut n = T::zero();
@@ -180,6 +180,11 @@ pub fn norm_apply<T: Real>(mut a: Args<'_, T>) {
     });
 }
 
+/// dy where a ReLU gave y.
+fn keep<T: Real>(y: T, dy: T) -> T {
+    if y <= T::zero() { T::zero() } else { dy }
+}
+
 /// Where the ReLU behind a norm was off.
 enum Mask<'a, T> {
     /// There is none.
@@ -216,18 +221,16 @@ impl<'a, T: Real> Mask<'a, T> {
         match *self {
             Mask::Nowhere => masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], |_, _, d| d),
             Mask::Stored(y) => {
-                let keep = |at: usize, _: &[T; N], d: [T; N]| {
+                let left = |at: usize, _: &[T; N], d: [T; N]| {
                     let y = &y[at..][..N];
-                    std::array::from_fn(|i| if y[i] <= T::zero() { T::zero() } else { d[i] })
+                    std::array::from_fn(|i| keep(y[i], d[i]))
                 };
-                masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], keep);
+                masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], left);
             }
             Mask::Anew([scale, mean, beta]) => {
                 let (s, m, b) = (of(scale), of(mean), of(beta));
-                let keep = |_, x: &[T; N], d: [T; N]| {
-                    std::array::from_fn(|i| if (x[i] - m[i]) * s[i] + b[i] <= T::zero() { T::zero() } else { d[i] })
-                };
-                masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], keep);
+                let left = |_, x: &[T; N], d: [T; N]| std::array::from_fn(|i| keep((x[i] - m[i]) * s[i] + b[i], d[i]));
+                masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], left);
             }
         }
         sums[0][c..][..N].copy_from_slice(&sum);
@@ -237,7 +240,6 @@ impl<'a, T: Real> Mask<'a, T> {
 
     /// dy of the row that begins at `at`, given its x.
     fn apply(&self, at: usize, [dy, x]: [&[T]; 2], out: &mut [T]) {
-        let keep = |y: T, d: T| if y <= T::zero() { T::zero() } else { d };
         match *self {
             Mask::Nowhere => out.copy_from_slice(dy),
             Mask::Stored(y) => {
@@ -255,13 +257,13 @@ impl<'a, T: Real> Mask<'a, T> {
     }
 }
 
-/// Adds up dy as `keep` leaves it, and its products with x − mean; both in registers.
+/// Adds up dy as `left` leaves it, and its products with x − mean; both in registers.
 fn masked_sums<T: Real, const N: usize>(
     at: impl Iterator<Item = usize>,
     [dy, x]: [&[T]; 2],
     mean: &[T; N],
     [sum, sum_x]: [&mut [T; N]; 2],
-    keep: impl Fn(usize, &[T; N], [T; N]) -> [T; N],
+    left: impl Fn(usize, &[T; N], [T; N]) -> [T; N],
 ) {
     let of = |values: &[T], at: usize| -> [T; N] {
         let values = &values[at..][..N];
@@ -269,7 +271,7 @@ fn masked_sums<T: Real, const N: usize>(
     };
     for at in at {
         let x = of(x, at);
-        let d = keep(at, &x, of(dy, at));
+        let d = left(at, &x, of(dy, at));
         for i in 0..N {
             sum[i] += d[i];
             sum_x[i] += d[i] * (x[i] - mean[i]);

@@ -9,7 +9,8 @@ use super::{cooperative, for_items};
 use crate::shape::LANES;
 
 /// The entry point for a shader file that defines `a_row`, `a_load`, `b_load`, `store` and the range of the sum: `taps`,
-/// `a_tap`, `b_tap` and `TAP4` with [`Operands::SumInVectors`], else `k_begin`, `k_end` and `pixel`.
+/// `a_tap`, `b_tap` and `TAP4` with [`Operands::SumInVectors`], else `k_begin`, `k_end`, `pixel`, and `K_ALL` and `K_PART`,
+/// the terms of all sums and of each.
 ///
 /// Where sums are split, the parts go to the scratch memory, which is the binding `parts_at`, one split behind the other,
 /// and [`finish`] stores them.
