@@ -1,6 +1,6 @@
 //! What a compiler for GPUs makes of a training step's kernels, without such a GPU: registers, how many subgroups of a
 //! kernel a compute unit holds at once, and what its main loop is made of. Mesa's RADV compiles for a GPU that it is told of
-//! (up to Mesa 25; RDNA3 and matrix units from Mesa 24 on):
+//! (seen in Mesa 22.3, where the one below is GFX1100 and has no matrix units, and in 25.0; gone in 26.2):
 //!
 //!     RADV_FORCE_FAMILY=NAVI31 VK_DRIVER_FILES=/usr/share/vulkan/icd.d/radeon_icd.x86_64.json \
 //!         cargo bench --bench isa -- --step unet:8x256x256:base=64 --kernel conv_fwd --tiles
