@@ -169,7 +169,7 @@ impl<'g> Fusion<'g> {
             }
             let mut node = self.nodes[n].take().expect("found above");
             node.inputs[0] = dy;
-            node.inputs.push(if forward.residual { y } else { self.inputs(producer)[2] });
+            node.inputs.push(forward.mask(&self.inputs(producer), y));
             node.op = Arc::new(NormGrad(forward));
             if forward.residual {
                 node.outputs.push(inputs[0]);

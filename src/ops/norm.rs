@@ -103,6 +103,11 @@ impl Norm {
         if matches!(self.kind, NormKind::Group { .. }) { 3 } else { 5 }
     }
 
+    /// What tells the gradient where y was above 0: see [`NormGrad`].
+    pub fn mask(&self, inputs: &[Value], y: Value) -> Value {
+        if self.residual { y } else { inputs[2] }
+    }
+
     fn geometry(&self, x: &TensorType) -> Geometry {
         let (rows, c, c4) = (x.len() / x.stride(), x.shape.channels(), x.stride() / LANES);
         let (samples, groups) = match self.kind {
@@ -168,7 +173,7 @@ impl Op for Norm {
         let (dy, x, gamma) = (first(upstream)?, node.inputs[0], node.inputs[1]);
         let mut inputs = vec![dy, x, gamma, node.outputs[1], node.outputs[2]];
         if self.relu {
-            inputs.push(if self.residual { node.outputs[0] } else { node.inputs[2] });
+            inputs.push(self.mask(node.inputs, node.outputs[0]));
         }
         let made = g.add(NormGrad(*self), &inputs)?;
         let mut grads = none(node.inputs.len());

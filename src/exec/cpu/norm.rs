@@ -227,8 +227,8 @@ impl<'a, T: Real> Mask<'a, T> {
                 };
                 masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], left);
             }
-            Mask::Anew([scale, mean, beta]) => {
-                let (s, m, b) = (of(scale), of(mean), of(beta));
+            Mask::Anew([scale, _, beta]) => {
+                let (s, b) = (of(scale), of(beta));
                 let left = |_, x: &[T; N], d: [T; N]| std::array::from_fn(|i| keep((x[i] - m[i]) * s[i] + b[i], d[i]));
                 masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], left);
             }
