@@ -4,7 +4,8 @@
 
 use std::fmt::Write;
 
-use super::staged::{Piece, staged_loop};
+use super::gemm;
+use super::staged::{self, Piece, staged_loop};
 use super::tile::{Matrix, Operands, Tile};
 use crate::shape::LANES;
 
@@ -61,8 +62,7 @@ pub fn body(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
     // must not write beyond the tiles.
     let _ = writeln!(out, "        let own = min(subgroup, {}u);", subgroups(tile) - 1);
     let _ = writeln!(out, "        let sx = own % {sx}u;\n        let sy = own / {sx}u;");
-    let each = || (0..rows).flat_map(|i| (0..cols).map(move |j| (i, j)));
-    for (i, j) in each() {
+    for (i, j) in gemm::pairs(rows, cols) {
         let _ = writeln!(out, "        var c{i}_{j} = coop_mat{size}x{size}<f32, C>();");
     }
     let Layout { stride, len, .. } = Layout::new(tile, matrix, operands);
@@ -70,7 +70,7 @@ pub fn body(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
     staged_loop(out, tile, operands, &pieces(tile, matrix, operands), len, multiply);
     // The sums of a matrix come out through workgroup memory, a matrix of each subgroup at a time.
     let (area, vectors) = (size * size, size / LANES);
-    for (i, j) in each() {
+    for (i, j) in gemm::pairs(rows, cols) {
         let store = if tile.splits > 1 { "store_part(split, batch" } else { "store(batch" };
         let first = if operands == Operands::SumInVectors { "m0" } else { "m0 * 4u" };
         let _ = writeln!(
@@ -128,13 +128,9 @@ fn pieces(tile: Tile, matrix: Matrix, operands: Operands) -> Vec<Piece> {
     let vectors = |lines: usize| lines * terms / LANES / threads;
     let (rows, columns) = (vectors(tile.rows(operands)), vectors(tile.columns()));
     let slot = move |l: usize| format!("(thread + {}u)", l * threads);
-    let right = blocks('b', columns, terms, stride, slot, move |l, k, term| match operands {
-        // The terms of a block are channels of one tap.
-        Operands::SumInVectors => {
-            let [tap, channel] = ["tap", "channel"].map(|what| format!("{what}_of({k}, b_term{l} / 4u)"));
-            format!("b_load(b_tap(batch, {tap}), {channel} * 4u + b_term{l} % 4u + {term}u, n0 + b_line{l})")
-        }
-        Operands::RowsInVectors => format!("b_load(batch, {k} + b_term{l} + {term}u, n0 + b_line{l})"),
+    // The terms of a block are channels of one tap.
+    let right = blocks('b', columns, terms, stride, slot, move |l, k, term| {
+        staged::load_right(operands, k, &format!("b_term{l}"), term, &format!("n0 + b_line{l}"))
     });
     let left: Vec<Piece> = match operands {
         Operands::SumInVectors => (0..rows).map(|l| vector(l, &slot(l), stride)).collect(),
@@ -159,10 +155,7 @@ fn vector(l: usize, slot: &str, stride: usize) -> Piece {
         let at{l} = {slot} / DEPTH * {stride}u + step{l} * 4u;
 "
     );
-    let load = move |k: &str| {
-        let [tap, channel] = ["tap", "channel"].map(|what| format!("{what}_of({k}, step{l})"));
-        format!("            let av{l} = a_load(a_tap(batch, row{l}, {tap}), {channel});\n")
-    };
+    let load = move |k: &str| format!("            let av{l} = {};\n", staged::load_along(l, k));
     let store =
         (0..LANES).map(|lane| format!("            tile_a[half_a + at{l} + {lane}u] = f16(av{l}.{});\n", LANE[lane]));
     Piece { place, load: Box::new(load), store: store.collect() }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::staged::{Piece, staged_loop};
+use super::staged::{self, Piece, staged_loop};
 use super::tile::{Operands, Product, SUBGROUP, Tile, Tiling};
 use super::{cooperative, for_items};
 use crate::shape::LANES;
@@ -156,7 +156,8 @@ pub fn finish(tile: Tile, product: Product, parts_at: usize) -> String {
     format!("{}const N_EXACT: bool = true;\n{}", parts(tile, product, parts_at), for_items(sum))
 }
 
-fn pairs(rows: usize, cols: usize) -> impl Iterator<Item = (usize, usize)> {
+/// Every row with every column.
+pub(super) fn pairs(rows: usize, cols: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..rows).flat_map(move |i| (0..cols).map(move |j| (i, j)))
 }
 
@@ -266,7 +267,7 @@ fn pieces(tile: Tile, operands: Operands) -> Vec<Piece> {
             slot(l)
         );
         let load = move |k: &str| match sums {
-            true => format!("a_load(a_tap(batch, row{l}, tap_of({k}, step{l})), channel_of({k}, step{l}))"),
+            true => staged::load_along(l, k),
             false => format!("a_load(row{l}, pixel(batch, {k} + step{l}))"),
         };
         let load = move |k: &str| format!("            let next_a{l} = vec4<f32>({});\n", load(k));
@@ -274,15 +275,9 @@ fn pieces(tile: Tile, operands: Operands) -> Vec<Piece> {
     };
     let right = move |l: usize| {
         let (step, column) = (format!("{} / TILE_N", slot(l)), format!("n0 + {} % TILE_N", slot(l)));
-        let load = move |k: &str| match sums {
-            // Beyond the last tap the left operand is 0; the weights read there are those of the last tap.
-            true => {
-                let [tap, channel] = ["tap", "channel"].map(|what| format!("{what}_of({k}, {step} / 4u)"));
-                format!("b_load(b_tap(batch, {tap}), {channel} * 4u + {step} % 4u, {column})")
-            }
-            false => format!("b_load(batch, {k} + {step}, {column})"),
+        let load = move |k: &str| {
+            format!("            let next_b{l} = vec4<f32>({});\n", staged::load_right(operands, k, &step, 0, &column))
         };
-        let load = move |k: &str| format!("            let next_b{l} = vec4<f32>({});\n", load(k));
         let store = format!("            tile_b[half_b + {}] = next_b{l};\n", slot(l));
         Piece { place: String::new(), load: Box::new(load), store }
     };

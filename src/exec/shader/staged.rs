@@ -61,6 +61,23 @@ pub(super) fn staged_loop(
     out.push_str("            workgroupBarrier();\n        }\n");
 }
 
+/// The text that loads vector `l` of a left operand whose vectors run along the sum.
+pub(super) fn load_along(l: usize, k: &str) -> String {
+    format!("a_load(a_tap(batch, row{l}, tap_of({k}, step{l})), channel_of({k}, step{l}))")
+}
+
+/// The text that loads a vector of the right operand: `ahead` terms after `term` of the tile that begins at `k`. Beyond the
+/// last tap the left operand is 0; the weights read there are those of the last tap.
+pub(super) fn load_right(operands: Operands, k: &str, term: &str, ahead: usize, column: &str) -> String {
+    match operands {
+        Operands::SumInVectors => format!(
+            "b_load(b_tap(batch, tap_of({k}, {term} / 4u)), channel_of({k}, {term} / 4u) * 4u + {term} % 4u + {ahead}u, \
+             {column})"
+        ),
+        Operands::RowsInVectors => format!("b_load(batch, {k} + {term} + {ahead}u, {column})"),
+    }
+}
+
 /// Where a buffer's tiles begin. Its number is a factor, since a compiler then sees how addresses are aligned.
 fn buffer(out: &mut String, which: &str, [a, b]: [usize; 2]) {
     let _ = writeln!(out, "            let half_a = {which} * {a}u;\n            let half_b = {which} * {b}u;");
