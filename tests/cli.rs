@@ -222,9 +222,11 @@ fn summary_prints_layers_parameters_and_memory() {
 fn bench_times_the_steps_that_are_named() {
     let place = Place::new();
     let line = "bench --step unet:1x16x16:base=4:depth=2 --step resnet18:2x32x32 --device cpu --steps 2 --json";
-    let told = place.run(line).fine();
-    let lines: Vec<serde_json::Value> =
-        told.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let lines_of = |line: &str| -> Vec<serde_json::Value> {
+        let told = place.run(line).fine();
+        told.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    };
+    let lines = lines_of(line);
     let steps: Vec<_> = lines.iter().map(|l| l["step"].as_str().expect("a step")).collect();
     assert_eq!(steps, ["unet:1x16x16:base=4:depth=2", "resnet18:2x32x32"]);
     for line in &lines {
@@ -233,9 +235,7 @@ fn bench_times_the_steps_that_are_named() {
         }
     }
     let mixed = "bench unet:1x16x16:base=4:depth=1 --step resnet18:2x32x32 --device cpu --steps 1 --json";
-    let told = place.run(mixed).fine();
-    let lines: Vec<serde_json::Value> =
-        told.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let lines = lines_of(mixed);
     assert!(
         lines[0]["limit_gflops"].as_f64() > Some(0.0) && lines[0]["limit_gbytes"].as_f64() > Some(0.0),
         "{lines:?}"
