@@ -125,7 +125,7 @@ fn rewrites_are_found() {
 #[test]
 fn kernels_compiled_ahead_change_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let case = op_cases().into_iter().find(|op| op.name == "norm_add_relu_first").expect("there is one");
+    let case = op_cases().into_iter().find(|op| op.name == "norm_add_relu_many_rows").expect("there is one");
     let case = case.case(Place::Midst);
     let expected = run(twin().as_ref(), &case);
     let mut failures = Failures::default();

@@ -14,6 +14,7 @@ pub mod loss_scale;
 mod memory;
 pub mod metrics;
 pub mod norm;
+pub mod norm_grad;
 pub mod optimizer;
 pub mod pool;
 pub mod probe;

@@ -85,7 +85,9 @@ fn norms() -> Vec<OpCase> {
     };
     vec![
         batch("train", [2, 7, 3, 5], trained),
-        batch("train_many_segments", [3, 19, 17, 6], trained),
+        batch("train_many_segments", [3, 19, 21, 6], trained),
+        batch("train_many_rows_alone", [2, 19, 17, 6], trained),
+        batch("train_many_channels_alone", [2, 3, 3, 69], trained),
         batch("train_map1x1", [3, 1, 1, 13], trained),
         batch("train_biased", [2, 3, 5, 8], onnx),
         batch("eval", [2, 7, 3, 5], None),
@@ -225,33 +227,38 @@ fn moves() -> Vec<OpCase> {
 /// Small networks in which the rewrites find something.
 fn blocks() -> Vec<OpCase> {
     let trained = Some(BatchNormOptions::default());
-    let residual = |name: &str, norm_first: bool, training| {
+    // As many rows as one workgroup normalizes alone, and more.
+    let (few, many) = ([2, 5, 7, 6], [3, 19, 21, 6]);
+    let residual = |name: &str, shape: [usize; 4], norm_first: bool, training| {
         OpCase::new(format!("norm_add_relu_{name}"), move |b| {
-            let (x, shortcut) = (b.random("x", [2, 5, 7, 6]), b.random("shortcut", [2, 5, 7, 6]));
+            let (x, shortcut) = (b.random("x", shape), b.random("shortcut", shape));
             let y = batch_norm(b, x, training)?;
             let (first, second) = if norm_first { (y, shortcut) } else { (shortcut, y) };
             let sum = ops::add(&mut b.graph, first, second)?;
             ops::relu(&mut b.graph, sum)
         })
     };
-    let alone = |name: &str, training| {
+    let alone = |name: &str, shape: [usize; 4], training| {
         OpCase::new(name, move |b| {
-            let x = b.random("x", [2, 5, 7, 6]);
+            let x = b.random("x", shape);
             let y = batch_norm(b, x, training)?;
             ops::relu(&mut b.graph, y)
         })
     };
     vec![
-        alone("norm_relu", trained),
-        alone("norm_relu_eval", None),
+        alone("norm_relu", few, trained),
+        alone("norm_relu_many_rows", many, trained),
+        alone("norm_relu_eval", few, None),
+        alone("norm_relu_eval_many_rows", many, None),
         OpCase::new("group_norm_relu", |b| {
             let (x, gamma, beta) = (b.random("x", [2, 5, 7, 6]), b.random("gamma", [6]), b.random("beta", [6]));
             let y = ops::group_norm(&mut b.graph, [x, gamma, beta], 3, 1e-5)?;
             ops::relu(&mut b.graph, y)
         }),
-        residual("first", true, trained),
-        residual("second", false, trained),
-        residual("eval", true, None),
+        residual("first", few, true, trained),
+        residual("many_rows", many, true, trained),
+        residual("second", few, false, trained),
+        residual("eval", few, true, None),
         OpCase::new("shortcut_used_twice", move |b| {
             let x = b.random("x", [2, 5, 7, 6]);
             let y = batch_norm(b, x, trained)?;

@@ -1,24 +1,26 @@
-//! Twins of the normalization kernels.
+//! Twins of the normalization kernels; `norm_grad` has those of the gradient.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::{Args, Real};
 
 /// How rows and channels map to statistics.
-struct Geometry {
-    rows: usize,
-    c: usize,
-    sample_rows: usize,
-    segments: usize,
+pub(super) struct Geometry {
+    pub rows: usize,
+    pub c: usize,
+    pub sample_rows: usize,
+    pub segments: usize,
     segment_rows: usize,
-    groups: usize,
-    groups_padded: usize,
-    group_size: usize,
+    pub groups: usize,
+    pub groups_padded: usize,
+    pub group_size: usize,
     samples: usize,
 }
 
 impl Geometry {
-    fn new<T>(a: &Args<'_, T>) -> Self {
+    pub fn new<T>(a: &Args<'_, T>) -> Self {
         Geometry {
             rows: a.u("ROWS"),
             c: a.u("C4") * 4,
@@ -33,7 +35,7 @@ impl Geometry {
     }
 
     /// Rows of a segment.
-    fn range(&self, segment: usize) -> std::ops::Range<usize> {
+    pub fn range(&self, segment: usize) -> Range<usize> {
         let sample = segment / self.segments;
         let first = sample * self.sample_rows + segment % self.segments * self.segment_rows;
         first..(first + self.segment_rows).min((sample + 1) * self.sample_rows)
@@ -45,28 +47,65 @@ impl Geometry {
     }
 
     /// Statistics of all channels of a sample, spread out to one value per channel.
-    fn spread<T: Real>(&self, stats: &[T], row: usize) -> Vec<T> {
+    pub fn spread<T: Real>(&self, stats: &[T], row: usize) -> Vec<T> {
         (0..self.c).map(|c| stats[self.stat(row, c)]).collect()
     }
 
     /// Rows of a task of the passes over all elements; never across samples.
-    fn block(&self) -> usize {
+    pub fn block(&self) -> usize {
         let rows = (16 * 1024 / self.c).clamp(1, self.sample_rows);
         if self.samples == 1 || self.sample_rows.is_multiple_of(rows) { rows } else { self.sample_rows }
     }
 }
 
+/// Channels of a task that goes over all rows: a line of the cache.
+pub(super) const CHANNELS: usize = 16;
+
 /// γ / std of each channel.
-fn scales<T: Real>(invstd: &[T], gamma: &[T]) -> Vec<T> {
+pub(super) fn scales<T: Real>(invstd: &[T], gamma: &[T]) -> Vec<T> {
     invstd.iter().zip(gamma).map(|(&r, &w)| r * w).collect()
 }
 
 /// The partials of a segment are stored a vector of each quantity in turn.
-fn interleave<T: Real>(out: &mut [T], first: &[T], second: &[T]) {
+pub(super) fn interleave<T: Real>(out: &mut [T], first: &[T], second: &[T]) {
     for (c4, pair) in out.chunks_exact_mut(8).enumerate() {
         pair[..4].copy_from_slice(&first[c4 * 4..][..4]);
         pair[4..].copy_from_slice(&second[c4 * 4..][..4]);
     }
+}
+
+/// Means and squared deviations of the channels from `first` on over some rows, as many as there is room for.
+fn moments<T: Real>(g: &Geometry, x: &[T], rows: Range<usize>, first: usize, [mean, m2]: [&mut [T]; 2]) {
+    let channels = mean.len();
+    let n = T::of(rows.len() as f64);
+    let shift = &x[rows.start * g.c + first..][..channels];
+    mean.fill(T::zero());
+    m2.fill(T::zero());
+    for row in rows {
+        for (((s, q), &v), &k) in mean.iter_mut().zip(&mut *m2).zip(&x[row * g.c + first..][..channels]).zip(shift) {
+            let d = v - k;
+            *s += d;
+            *q += d * d;
+        }
+    }
+    for ((mean, m2), &k) in mean.iter_mut().zip(m2).zip(shift) {
+        *m2 = (*m2 - *mean * *mean / n).max(T::zero());
+        *mean = k + *mean / n;
+    }
+}
+
+/// See `shaders/batch_norm.wgsl`.
+pub fn batch_norm<T: Real>(mut a: Args<'_, T>) {
+    let g = Geometry::new(&a);
+    let [x, gamma, beta, res] = [0, 1, 2, 3].map(|i| a.input(i));
+    let [running_mean, running_var, mean, invstd, y] = [4, 5, 6, 7, 8].map(|i| a.output(i));
+    let finalize = Finalize::new(&a);
+    let channels = mean.par_chunks_mut(CHANNELS).zip(invstd.par_chunks_mut(CHANNELS));
+    channels.enumerate().for_each(|(task, (mean, m2))| moments(&g, x, 0..g.rows, task * CHANNELS, [mean, m2]));
+    let n = T::of(g.rows as f64);
+    finalize.run(n, &mean[..g.groups], &mut invstd[..g.groups], Some([running_mean, running_var]));
+    invstd[g.groups..].fill(T::zero());
+    apply(&g, ["RELU", "RESIDUAL"].map(|flag| a.flag(flag)), [x, mean, invstd, gamma, beta, res], y);
 }
 
 /// See `shaders/norm_stats.wgsl`.
@@ -74,46 +113,51 @@ pub fn norm_stats<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let x = a.input(0);
     a.output(1).par_chunks_mut(2 * g.c).enumerate().for_each(|(segment, out)| {
-        let rows = g.range(segment);
-        let n = T::of(rows.len() as f64);
-        let shift = &x[rows.start * g.c..][..g.c];
-        let (mut sum, mut squares) = (vec![T::zero(); g.c], vec![T::zero(); g.c]);
-        for row in rows.clone() {
-            for (((s, q), &v), &k) in sum.iter_mut().zip(&mut squares).zip(&x[row * g.c..][..g.c]).zip(shift) {
-                let d = v - k;
-                *s += d;
-                *q += d * d;
-            }
-        }
-        for c in 0..g.c {
-            squares[c] = (squares[c] - sum[c] * sum[c] / n).max(T::zero());
-            sum[c] = shift[c] + sum[c] / n;
-        }
-        interleave(out, &sum, &squares);
+        let (mut mean, mut m2) = (vec![T::zero(); g.c], vec![T::zero(); g.c]);
+        moments(&g, x, g.range(segment), 0, [&mut mean, &mut m2]);
+        interleave(out, &mean, &m2);
     });
+}
+
+/// What becomes of a batch's moments.
+struct Finalize<T> {
+    eps: T,
+    momentum: T,
+    unbiased: bool,
+}
+
+impl<T: Real> Finalize<T> {
+    fn new(a: &Args<'_, T>) -> Self {
+        let [eps, momentum] = ["EPS", "MOMENTUM"].map(|name| T::of(a.consts.float(name)));
+        Finalize { eps, momentum, unbiased: a.flag("UNBIASED") }
+    }
+
+    /// Squared deviations of `n` numbers each become 1 / std; the running statistics follow.
+    fn run(&self, n: T, mean: &[T], m2: &mut [T], mut running: Option<[&mut [T]; 2]>) {
+        for (i, (&mean, m2)) in mean.iter().zip(m2).enumerate() {
+            let variance = *m2 / n;
+            if let Some([running_mean, running_var]) = &mut running {
+                let v = if self.unbiased { *m2 / (n - T::one()).max(T::one()) } else { variance };
+                running_mean[i] += self.momentum * (mean - running_mean[i]);
+                running_var[i] += self.momentum * (v - running_var[i]);
+            }
+            *m2 = T::one() / (variance + self.eps).sqrt();
+        }
+    }
 }
 
 /// See `shaders/norm_finalize.wgsl`.
 pub fn norm_finalize<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
-    let (eps, momentum) = (T::of(a.consts.float("EPS")), T::of(a.consts.float("MOMENTUM")));
-    let (update, unbiased) = (a.flag("UPDATE"), a.flag("UNBIASED"));
-    let partials = a.input(0);
-    let (running_mean, running_var, mean, invstd) = (a.output(1), a.output(2), a.output(3), a.output(4));
+    let (finalize, update, partials) = (Finalize::new(&a), a.flag("UPDATE"), a.input(0));
+    let [running_mean, running_var, mean, invstd] = [1, 2, 3, 4].map(|i| a.output(i));
     mean.fill(T::zero());
     invstd.fill(T::zero());
     let samples = mean.chunks_mut(g.groups_padded).zip(invstd.chunks_mut(g.groups_padded));
-    for (sample, (mean, invstd)) in samples.enumerate() {
-        let mut m2 = vec![T::zero(); g.groups];
-        let n = merge(&g, partials, sample, mean, &mut m2);
-        for (group, &m2) in m2.iter().enumerate() {
-            invstd[group] = T::one() / (m2 / n + eps).sqrt();
-            if update {
-                let v = if unbiased { m2 / (n - T::one()).max(T::one()) } else { m2 / n };
-                running_mean[group] += momentum * (mean[group] - running_mean[group]);
-                running_var[group] += momentum * (v - running_var[group]);
-            }
-        }
+    for (sample, (mean, m2)) in samples.enumerate() {
+        let m2 = &mut m2[..g.groups];
+        let n = merge(&g, partials, sample, mean, m2);
+        finalize.run(n, mean, m2, update.then_some([&mut *running_mean, &mut *running_var]));
     }
 }
 
@@ -153,11 +197,19 @@ fn merge<T: Real>(g: &Geometry, partials: &[T], sample: usize, mean: &mut [T], m
 
 /// See `shaders/norm_apply.wgsl`.
 pub fn norm_apply<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
-    let (relu, residual) = (a.flag("RELU"), a.flag("RESIDUAL"));
-    let (x, mean, invstd, gamma, beta, res) = (a.input(0), a.input(1), a.input(2), a.input(3), a.input(4), a.input(5));
+    let inputs = [0, 1, 2, 3, 4, 5].map(|i| a.input(i));
+    apply(&Geometry::new(&a), ["RELU", "RESIDUAL"].map(|flag| a.flag(flag)), inputs, a.output(6));
+}
+
+/// y from x, mean, 1 / std, γ, β and the residual.
+fn apply<T: Real>(
+    g: &Geometry,
+    [relu, residual]: [bool; 2],
+    [x, mean, invstd, gamma, beta, res]: [&[T]; 6],
+    y: &mut [T],
+) {
     let block = g.block();
-    a.output(6).par_chunks_mut(block * g.c).enumerate().for_each(|(index, out)| {
+    y.par_chunks_mut(block * g.c).enumerate().for_each(|(index, out)| {
         let first = index * block;
         let (m, r) = (g.spread(mean, first), g.spread(invstd, first));
         let scale = scales(&r, gamma);
@@ -178,216 +230,4 @@ pub fn norm_apply<T: Real>(mut a: Args<'_, T>) {
             }
         }
     });
-}
-
-/// dy where a ReLU gave y.
-fn keep<T: Real>(y: T, dy: T) -> T {
-    if y <= T::zero() { T::zero() } else { dy }
-}
-
-/// Where the ReLU behind a norm was off.
-enum Mask<'a, T> {
-    /// There is none.
-    Nowhere,
-    /// Where y was not above 0, as it was stored.
-    Stored(&'a [T]),
-    /// Where it would not be, computed anew from scale, mean and β.
-    Anew([&'a [T]; 3]),
-}
-
-impl<'a, T: Real> Mask<'a, T> {
-    /// From a kernel's flags and its binding, which is y or β, and a task's scales and means.
-    fn new([relu, residual]: [bool; 2], bound: &'a [T], [scale, mean]: [&'a [T]; 2]) -> Self {
-        match (relu, residual) {
-            (false, _) => Mask::Nowhere,
-            (true, true) => Mask::Stored(bound),
-            (true, false) => Mask::Anew([scale, mean, bound]),
-        }
-    }
-
-    /// Adds Σ dy and Σ dy · (x − mean) of the channels from `c` on, over the rows that have them at these places. Gives the
-    /// number of channels.
-    fn add_sums<const N: usize>(
-        &self,
-        at: impl Iterator<Item = usize>,
-        c: usize,
-        [dy, x]: [&[T]; 2],
-        mean: &[T],
-        sums: [&mut [T]; 2],
-    ) -> usize {
-        let of = |values: &[T]| -> [T; N] { std::array::from_fn(|i| values[c + i]) };
-        let m = of(mean);
-        let (mut sum, mut sum_x) = (of(sums[0]), of(sums[1]));
-        match *self {
-            Mask::Nowhere => masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], |_, _, d| d),
-            Mask::Stored(y) => {
-                let left = |at: usize, _: &[T; N], d: [T; N]| {
-                    let y = &y[at..][..N];
-                    std::array::from_fn(|i| keep(y[i], d[i]))
-                };
-                masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], left);
-            }
-            Mask::Anew([scale, _, beta]) => {
-                let (s, b) = (of(scale), of(beta));
-                let left = |_, x: &[T; N], d: [T; N]| std::array::from_fn(|i| keep((x[i] - m[i]) * s[i] + b[i], d[i]));
-                masked_sums(at, [dy, x], &m, [&mut sum, &mut sum_x], left);
-            }
-        }
-        sums[0][c..][..N].copy_from_slice(&sum);
-        sums[1][c..][..N].copy_from_slice(&sum_x);
-        N
-    }
-
-    /// dy of the row that begins at `at`, given its x.
-    fn apply(&self, at: usize, [dy, x]: [&[T]; 2], out: &mut [T]) {
-        match *self {
-            Mask::Nowhere => out.copy_from_slice(dy),
-            Mask::Stored(y) => {
-                for ((o, &d), &y) in out.iter_mut().zip(dy).zip(&y[at..]) {
-                    *o = keep(y, d);
-                }
-            }
-            // As norm_apply computes it, to the bit.
-            Mask::Anew([scale, mean, beta]) => {
-                for (((((o, &d), &x), &s), &m), &b) in out.iter_mut().zip(dy).zip(x).zip(scale).zip(mean).zip(beta) {
-                    *o = keep((x - m) * s + b, d);
-                }
-            }
-        }
-    }
-}
-
-/// Adds up dy as `left` leaves it, and its products with x − mean; both in registers.
-fn masked_sums<T: Real, const N: usize>(
-    at: impl Iterator<Item = usize>,
-    [dy, x]: [&[T]; 2],
-    mean: &[T; N],
-    [sum, sum_x]: [&mut [T; N]; 2],
-    left: impl Fn(usize, &[T; N], [T; N]) -> [T; N],
-) {
-    let of = |values: &[T], at: usize| -> [T; N] {
-        let values = &values[at..][..N];
-        std::array::from_fn(|i| values[i])
-    };
-    for at in at {
-        let x = of(x, at);
-        let d = left(at, &x, of(dy, at));
-        for i in 0..N {
-            sum[i] += d[i];
-            sum_x[i] += d[i] * (x[i] - mean[i]);
-        }
-    }
-}
-
-/// See `shaders/norm_grad_reduce.wgsl`.
-pub fn norm_grad_reduce<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
-    let (dy, x, mean, invstd, gamma) = (a.input(0), a.input(1), a.input(3), a.input(4), a.input(5));
-    let (flags, bound) = (["RELU", "RESIDUAL"].map(|flag| a.flag(flag)), a.input(2));
-    a.output(6).par_chunks_mut(2 * g.c).enumerate().for_each(|(segment, out)| {
-        let rows = g.range(segment);
-        let (m, r) = (g.spread(mean, rows.start), g.spread(invstd, rows.start));
-        let scale = scales(&r, gamma);
-        let mask = Mask::new(flags, bound, [&scale, &m]);
-        let (mut sum, mut sum_x) = (vec![T::zero(); g.c], vec![T::zero(); g.c]);
-        // Rows that stay in the nearest cache, as many channels at a time as there are registers for.
-        let near = (2048 / g.c).max(1);
-        for first in rows.clone().step_by(near) {
-            let mut c = 0;
-            while c < g.c {
-                let at = (first..rows.end.min(first + near)).map(|row| row * g.c + c);
-                c += if g.c - c >= 8 {
-                    mask.add_sums::<8>(at, c, [dy, x], &m, [&mut sum, &mut sum_x])
-                } else {
-                    mask.add_sums::<4>(at, c, [dy, x], &m, [&mut sum, &mut sum_x])
-                };
-            }
-        }
-        for c in 0..g.c {
-            sum_x[c] = sum_x[c] * r[c];
-        }
-        interleave(out, &sum, &sum_x);
-    });
-}
-
-/// See `shaders/norm_grad_finalize.wgsl`.
-pub fn norm_grad_finalize<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
-    let (partials, dgamma, dbeta) = (a.input(0), a.output(1), a.output(2));
-    dgamma.fill(T::zero());
-    dbeta.fill(T::zero());
-    for segment in partials.chunks_exact(2 * g.c) {
-        for c in 0..g.c {
-            dbeta[c] += segment[c / 4 * 8 + c % 4];
-            dgamma[c] += segment[c / 4 * 8 + c % 4 + 4];
-        }
-    }
-}
-
-/// See `shaders/norm_group_sums.wgsl`.
-pub fn norm_group_sums<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
-    let (partials, gamma, sum_g, sum_gx) = (a.input(0), a.input(1), a.output(2), a.output(3));
-    for i in 0..sum_g.len() {
-        let (sample, group) = (i / g.groups_padded, i % g.groups_padded);
-        (sum_g[i], sum_gx[i]) = (T::zero(), T::zero());
-        if group < g.groups {
-            for s in 0..g.segments {
-                let channels = group * g.group_size..(group + 1) * g.group_size;
-                for (c, &scale) in channels.clone().zip(&gamma[channels]) {
-                    let at = (sample * g.segments + s) * 2 * g.c + c / 4 * 8 + c % 4;
-                    sum_g[i] += scale * partials[at];
-                    sum_gx[i] += scale * partials[at + 4];
-                }
-            }
-        }
-    }
-}
-
-/// See `shaders/norm_grad_apply.wgsl`.
-pub fn norm_grad_apply<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
-    let (residual, per_channel, fixed) = (a.flag("RESIDUAL"), a.flag("PER_CHANNEL"), a.flag("FIXED"));
-    let (dy, x, mean, invstd) = (a.input(0), a.input(1), a.input(3), a.input(4));
-    let (gamma, sum_g, sum_gx) = (a.input(5), a.input(6), a.input(7));
-    let (flags, bound) = (["RELU", "RESIDUAL"].map(|flag| a.flag(flag)), a.input(2));
-    let (dx, dres) = (a.output(8), a.output(9));
-    let n = T::of((g.sample_rows * g.group_size) as f64);
-    let block = g.block();
-    let body = |index: usize, dx: &mut [T], mut dres: Option<&mut [T]>| {
-        let first = index * block;
-        let (m, r) = (g.spread(mean, first), g.spread(invstd, first));
-        // dx = scale · g + offset + slope · (x − m), with the sums folded into three numbers per channel.
-        let (mut offset, mut slope) = (vec![T::zero(); g.c], vec![T::zero(); g.c]);
-        if !fixed {
-            let (sums, sums_x) = (g.spread(sum_g, first), g.spread(sum_gx, first));
-            for c in 0..g.c {
-                let own = if per_channel { gamma[c] } else { T::one() };
-                offset[c] = -(r[c] * own * sums[c] / n);
-                slope[c] = -(r[c] * r[c] * own * sums_x[c] / n);
-            }
-        }
-        let scale = scales(&r, gamma);
-        let mask = Mask::new(flags, bound, [&scale, &m]);
-        for (i, out) in dx.chunks_exact_mut(g.c).enumerate() {
-            let at = (first + i) * g.c;
-            let x = &x[at..][..g.c];
-            mask.apply(at, [&dy[at..][..g.c], x], out);
-            if let Some(dres) = &mut dres {
-                dres[i * g.c..][..g.c].copy_from_slice(out);
-            }
-            let affine = scale.iter().zip(&offset).zip(&slope).zip(&m);
-            for ((out, &x), (((&scale, &offset), &slope), &m)) in out.iter_mut().zip(x).zip(affine) {
-                *out = scale * *out + offset + slope * (x - m);
-            }
-        }
-    };
-    let size = block * g.c;
-    debug_assert_eq!(dx.len(), g.rows * g.c);
-    if residual {
-        let both = dx.par_chunks_mut(size).zip(dres.par_chunks_mut(size)).enumerate();
-        both.for_each(|(index, (dx, dres))| body(index, dx, Some(dres)));
-    } else {
-        dx.par_chunks_mut(size).enumerate().for_each(|(index, dx)| body(index, dx, None));
-    }
 }

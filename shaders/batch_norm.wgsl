@@ -1,0 +1,78 @@
+// BatchNorm of few rows in one dispatch: y = relu?(γ · (x − mean) · invstd + β [+ residual]) with the batch's mean and
+// 1 / std, and the running statistics. More rows go by norm_stats, norm_finalize and norm_apply, which share them among
+// workgroups; for few, three dispatches that wait for each other take longer than all their work.
+// Sums are of x minus the first row, so that a mean far from 0 does not cancel the variance away.
+// Mapping: one workgroup per VECTORS vectors of channels, see shared/row_sums.wgsl; it reads all rows, twice.
+@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read> gamma: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> beta: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> residual: array<vec4<T3>>;
+@group(0) @binding(4) var<storage, read_write> running_mean: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> running_var: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> mean: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> invstd: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> y: array<vec4<T8>>;
+
+// Writes the statistics of channels c and shows them to the other row lanes. Padded channels give 0.
+fn finalize(invocation: u32, c: u32, m: vec4<f32>, m2: vec4<f32>) {
+    let zero = vec4<f32>();
+    let channel = vec4<u32>(c * 4u, c * 4u + 1u, c * 4u + 2u, c * 4u + 3u);
+    let variance = m2 / f32(ROWS);
+    let r = select(zero, 1.0 / sqrt(variance + EPS), channel < vec4<u32>(C));
+    var v = variance;
+    if (UNBIASED) {
+        v = m2 / max(f32(ROWS) - 1.0, 1.0);
+    }
+    running_mean[c] += MOMENTUM * (m - running_mean[c]);
+    running_var[c] += MOMENTUM * (v - running_var[c]);
+    mean[c] = m;
+    invstd[c] = r;
+    held_a[invocation] = m;
+    held_b[invocation] = r;
+}
+
+fn apply(i: u32, c: u32, m: vec4<f32>, r: vec4<f32>) {
+    var v = normalized(vec4<f32>(x[i]), m, r, gamma[c], beta[c]);
+    if (RESIDUAL) {
+        v += vec4<f32>(residual[i]);
+    }
+    if (RELU) {
+        v = select(v, vec4<f32>(), v < vec4<f32>());
+    }
+    y[i] = vec4<T8>(v);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let block = wid.x + wid.y * count.x;
+    if (block < ITEMS) {
+        let column = lid.x % VECTORS;
+        let c = block * VECTORS + column;
+        let inside = c < C4;
+        var shift = vec4<f32>();
+        var own = Sums();
+        if (inside) {
+            shift = vec4<f32>(x[c]);
+            for (var row = lid.x / VECTORS; row < ROWS; row += ROW_LANES) {
+                let d = vec4<f32>(x[row * C4 + c]) - shift;
+                own.a += d;
+                own.b = fma(d, d, own.b);
+            }
+        }
+        let sums = add_rows(lid.x, own);
+        if (inside && lid.x < VECTORS) {
+            let off = sums.a / f32(ROWS);
+            finalize(lid.x, c, shift + off, max(sums.b - sums.a * off, vec4<f32>()));
+        }
+        workgroupBarrier();
+        if (inside) {
+            for (var row = lid.x / VECTORS; row < ROWS; row += ROW_LANES) {
+                apply(row * C4 + c, c, held_a[column], held_b[column]);
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+// Gradient of BatchNorm of few rows in one dispatch: dβ = Σ g, dγ = Σ g · x̂ and
+//   dx = invstd · γ · (g − (Σ g + x̂ · Σ g x̂) / n), with FIXED statistics dx = invstd · γ · g,
+// where g is dy behind `mask`, also the gradient of a RESIDUAL: see norm_grad_reduce. More rows go by it,
+// norm_grad_finalize and norm_grad_apply.
+// Mapping: one workgroup per VECTORS vectors of channels, see shared/row_sums.wgsl; it reads all rows, twice.
+@group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T1>>;
+@group(0) @binding(2) var<storage, read> mask: array<vec4<T2>>;
+@group(0) @binding(3) var<storage, read> mean: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> invstd: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> gamma: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> dgamma: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> dbeta: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> dx: array<vec4<T8>>;
+@group(0) @binding(9) var<storage, read_write> dres: array<vec4<T9>>;
+
+struct Element { g: vec4<f32>, normalized: vec4<f32> }
+
+fn element(i: u32, c: u32) -> Element {
+    let m = mean[c];
+    let r = invstd[c];
+    let v = vec4<f32>(x[i]);
+    var g = vec4<f32>(dy[i]);
+    if (RELU && RESIDUAL) {
+        g = select(vec4<f32>(), g, vec4<f32>(mask[i]) > vec4<f32>());
+    } else if (RELU) {
+        g = select(vec4<f32>(), g, normalized(v, m, r, gamma[c], vec4<f32>(mask[c])) > vec4<f32>());
+    }
+    return Element(g, (v - m) * r);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let block = wid.x + wid.y * count.x;
+    if (block < ITEMS) {
+        let column = lid.x % VECTORS;
+        let c = block * VECTORS + column;
+        let inside = c < C4;
+        var own = Sums();
+        if (inside) {
+            for (var row = lid.x / VECTORS; row < ROWS; row += ROW_LANES) {
+                let e = element(row * C4 + c, c);
+                own.a += e.g;
+                own.b = fma(e.g, e.normalized, own.b);
+            }
+        }
+        let sums = add_rows(lid.x, own);
+        if (inside && lid.x < VECTORS) {
+            dbeta[c] = sums.a;
+            dgamma[c] = sums.b;
+            // For the other row lanes.
+            held_a[lid.x] = sums.a;
+            held_b[lid.x] = sums.b;
+        }
+        workgroupBarrier();
+        if (inside) {
+            let factor = select(1.0 / f32(ROWS), 0.0, FIXED);
+            let scale = invstd[c] * gamma[c];
+            for (var row = lid.x / VECTORS; row < ROWS; row += ROW_LANES) {
+                let i = row * C4 + c;
+                let e = element(i, c);
+                if (RESIDUAL) {
+                    dres[i] = vec4<T9>(e.g);
+                }
+                dx[i] = vec4<T8>(scale * (e.g - (held_a[column] + e.normalized * held_b[column]) * factor));
+            }
+        }
+    }
+}
