@@ -47,7 +47,7 @@ fn graph(direction: Direction, x: [usize; 4], outputs: usize, window: Window) ->
         }
         Direction::InputGrad => {
             let (dy, w) = (input("dy", &dy), input("w", &w));
-            g.add1(Conv2dInputGrad { spec, x, transposed: false }, &[dy, w])
+            g.add1(Conv2dInputGrad::new(spec, x), &[dy, w])
         }
         Direction::WeightGrad => {
             let (x, dy) = (input("x", &x), input("dy", &dy));

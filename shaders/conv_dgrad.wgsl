@@ -1,15 +1,17 @@
 // Gradient of conv2d for its input (and transposed convolution) as an implicit matrix product, one per group and phase:
-//   dx[m, n] = bias[n] + Σ_k dy[output pixel that tap k reaches from m, channel of k] · wt[tap of k, channel of k, n]
+//   dx[m, n] = relu?(Σ_k dy[output pixel that tap k reaches from m, channel of k] · wt[tap of k, channel of k, n]
+//                    [+ bias[n]] [+ addend[m, n]])
 // Mapping: a phase holds the input pixels that are congruent modulo the stride, so every one of its taps hits an output
 // and no multiply is wasted. m = (n, i-th row of the phase, j-th column); k = (tap of the phase, output channel of the
 // group); n = input channel of the group. Per axis, H_TAP is a phase's first tap, H_TAPS their number, H_STEP their
 // distance, H_START its first input row, H_COUNT the number of its rows; W_… the same for columns.
-// Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), dx N H W I, as vectors of 4 channels.
+// Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), addend and dx N H W I, as vectors of 4 channels.
 // Tile and grid: see exec/shader/gemm.rs; `batch` = (group, row phase, column phase).
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> wt: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4<T3>>;
+@group(0) @binding(3) var<storage, read> addend: array<vec4<T3>>;
+@group(0) @binding(4) var<storage, read_write> dx: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
@@ -79,10 +81,17 @@ fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
     if (m < m_count(batch) && (N_EXACT || n < GI4)) {
         let row = a_row(batch, m);
-        var value = v;
+        let at = ((row.image * H + row.ih) * W + row.iw) * I4 + group(batch) * GI4 + n;
+        var r = v;
         if (HAS_BIAS) {
-            value += bias[group(batch) * GI4 + n];
+            r += bias[group(batch) * GI4 + n];
         }
-        dx[((row.image * H + row.ih) * W + row.iw) * I4 + group(batch) * GI4 + n] = vec4<T3>(value);
+        if (HAS_ADDEND) {
+            r += vec4<f32>(addend[at]);
+        }
+        if (RELU) {
+            r = select(r, vec4<f32>(), r < vec4<f32>());
+        }
+        dx[at] = vec4<T4>(r);
     }
 }

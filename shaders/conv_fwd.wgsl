@@ -1,12 +1,13 @@
 // conv2d forward as an implicit matrix product, one per group:
-//   y[m, n] = bias[n] + Σ_k x[pixel of m at tap of k, channel of k] · w[k, n]
+//   y[m, n] = relu?(Σ_k x[pixel of m at tap of k, channel of k] · w[k, n] [+ bias[n]] [+ addend[m, n]])
 // Mapping: m = (n, oh, ow); k = (kh, kw, input channel of the group); n = output channel of the group.
-// Layout: x N H W C, w KH KW I O, y N OH OW O, all as vectors of 4 channels (padding lanes are 0).
+// Layout: x N H W C, w KH KW I O, addend and y N OH OW O, all as vectors of 4 channels (padding lanes are 0).
 // Tile and grid: see exec/shader/gemm.rs; `batch` is the group.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<T3>>;
+@group(0) @binding(3) var<storage, read> addend: array<vec4<T3>>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
@@ -57,10 +58,17 @@ fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
     if (m < N * OH * OW && (N_EXACT || n < GO4)) {
+        let at = m * O4 + batch * GO4 + n;
         var r = v;
         if (HAS_BIAS) {
             r += bias[batch * GO4 + n];
         }
-        y[m * O4 + batch * GO4 + n] = vec4<T3>(r);
+        if (HAS_ADDEND) {
+            r += vec4<f32>(addend[at]);
+        }
+        if (RELU) {
+            r = select(r, vec4<f32>(), r < vec4<f32>());
+        }
+        y[at] = vec4<T4>(r);
     }
 }

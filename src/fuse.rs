@@ -5,13 +5,17 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::graph::{Graph, Node, Op, Value};
-use crate::ops::{Activation, Binary, BinaryOp, Conv2d, Conv2dInputGrad, Norm, NormGrad, Unary, UnaryGrad};
+use crate::ops::{Activation, Binary, BinaryOp, Conv2d, Conv2dInputGrad, Epilogue, Norm, NormGrad, Unary, UnaryGrad};
 
 /// Which rewrites are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FuseOptions {
     /// conv2d or conv_transpose2d, + bias → one kernel.
     pub conv_bias: bool,
+    /// convolution, or the gradient of its input, + tensor → one kernel: shortcuts, and gradients of what is used twice.
+    pub conv_add: bool,
+    /// convolution + ReLU → one kernel.
+    pub conv_relu: bool,
     /// norm + ReLU → one kernel, forward and backward.
     pub norm_relu: bool,
     /// norm + add + ReLU → one kernel, forward and backward.
@@ -20,12 +24,13 @@ pub struct FuseOptions {
 
 impl FuseOptions {
     /// No rewrite.
-    pub const NONE: FuseOptions = FuseOptions { conv_bias: false, norm_relu: false, norm_add_relu: false };
+    pub const NONE: FuseOptions =
+        FuseOptions { conv_bias: false, conv_add: false, conv_relu: false, norm_relu: false, norm_add_relu: false };
 }
 
 impl Default for FuseOptions {
     fn default() -> Self {
-        FuseOptions { conv_bias: true, norm_relu: true, norm_add_relu: true }
+        FuseOptions { conv_bias: true, conv_add: true, conv_relu: true, norm_relu: true, norm_add_relu: true }
     }
 }
 
@@ -41,8 +46,15 @@ pub fn fuse(graph: &mut Graph, options: FuseOptions) {
     if options.norm_relu || options.norm_add_relu {
         f.norm_grad();
     }
+    // In the order in which a kernel does them.
     if options.conv_bias {
         f.conv_bias();
+    }
+    if options.conv_add {
+        f.conv_add();
+    }
+    if options.conv_relu {
+        f.conv_relu();
     }
     f.finish();
 }
@@ -179,25 +191,69 @@ impl<'g> Fusion<'g> {
         }
     }
 
+    /// The convolution, in either direction, that makes `v`, if nothing else uses `v`.
+    fn sole_conv(&self, v: Value) -> Option<Conv> {
+        let forward = self.sole_producer::<Conv2d>(v).map(|(at, op)| Conv { at, epilogue: op.epilogue });
+        let backward = || self.sole_producer::<Conv2dInputGrad>(v).map(|(at, op)| Conv { at, epilogue: op.epilogue });
+        forward.or_else(backward)
+    }
+
+    /// Absorbs the node at `n`, which the convolution computes with another epilogue, and one more input.
+    fn place_conv(&mut self, conv: Conv, n: usize, epilogue: Epilogue, input: Option<Value>) {
+        let y = self.nodes[n].as_ref().expect("found above").outputs[0];
+        let forward = self.op::<Conv2d>(conv.at).map(|op| Arc::new(Conv2d { epilogue, ..op }) as Arc<dyn Op>);
+        let backward =
+            || self.op::<Conv2dInputGrad>(conv.at).map(|op| Arc::new(Conv2dInputGrad { epilogue, ..op }) as _);
+        let op = forward.or_else(backward).expect("one of the two");
+        let mut node = self.nodes[conv.at].take().expect("found above");
+        node.inputs.extend(input);
+        node.outputs[0] = y;
+        node.op = op;
+        self.nodes[n] = Some(node);
+        self.index();
+    }
+
+    /// The addition at `n`: its inputs, and whether they are of one type.
+    fn addition(&self, n: usize) -> Option<([Value; 2], bool)> {
+        let Binary(BinaryOp::Add) = self.op::<Binary>(n)? else { return None };
+        let inputs = self.inputs(n);
+        Some(([inputs[0], inputs[1]], self.graph.ty(inputs[0]) == self.graph.ty(inputs[1])))
+    }
+
     fn conv_bias(&mut self) {
         for n in 0..self.nodes.len() {
-            let Some(Binary(BinaryOp::Add)) = self.op::<Binary>(n) else { continue };
-            let inputs = self.inputs(n);
-            if self.graph.ty(inputs[0]) == self.graph.ty(inputs[1]) {
-                continue;
+            let Some(([x, bias], false)) = self.addition(n) else { continue };
+            if let Some(conv) = self.sole_conv(x).filter(|conv| conv.epilogue == Epilogue::default()) {
+                self.place_conv(conv, n, Epilogue { bias: true, ..conv.epilogue }, Some(bias));
             }
-            let forward = self.sole_producer::<Conv2d>(inputs[0]).map(|(conv, _)| conv);
-            let transposed = || self.sole_producer::<Conv2dInputGrad>(inputs[0]).map(|(conv, _)| conv);
-            let Some(conv) = forward.or_else(transposed) else { continue };
-            if self.inputs(conv).len() > 2 {
-                continue;
-            }
-            let y = self.nodes[n].as_ref().expect("found above").outputs[0];
-            let mut node = self.nodes[conv].take().expect("found above");
-            node.inputs.push(inputs[1]);
-            node.outputs[0] = y;
-            self.nodes[n] = Some(node);
-            self.index();
         }
     }
+
+    fn conv_add(&mut self) {
+        for n in 0..self.nodes.len() {
+            let Some(([a, b], true)) = self.addition(n) else { continue };
+            let free = |v: Value| self.sole_conv(v).filter(|conv| !conv.epilogue.addend && !conv.epilogue.relu);
+            // The later one, so that what it reads lives no longer than it must.
+            let found = [(a, b), (b, a)].into_iter().filter_map(|(v, other)| Some((free(v)?, other)));
+            if let Some((conv, addend)) = found.max_by_key(|(conv, _)| conv.at) {
+                self.place_conv(conv, n, Epilogue { addend: true, ..conv.epilogue }, Some(addend));
+            }
+        }
+    }
+
+    fn conv_relu(&mut self) {
+        for n in 0..self.nodes.len() {
+            let Some((x, _)) = self.relu(n) else { continue };
+            if let Some(conv) = self.sole_conv(x).filter(|conv| !conv.epilogue.relu) {
+                self.place_conv(conv, n, Epilogue { relu: true, ..conv.epilogue }, None);
+            }
+        }
+    }
+}
+
+/// A convolution among the nodes.
+#[derive(Clone, Copy)]
+struct Conv {
+    at: usize,
+    epilogue: Epilogue,
 }

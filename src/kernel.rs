@@ -59,6 +59,11 @@ impl Consts {
         self
     }
 
+    /// Those of these names.
+    pub fn only(&self, names: &[&str]) -> Consts {
+        Consts(self.0.iter().filter(|(name, _)| names.contains(name)).cloned().collect())
+    }
+
     fn get(&self, name: &str) -> &Const {
         let found = self.0.iter().find(|(n, _)| *n == name);
         &found.unwrap_or_else(|| panic!("a twin asks for the constant {name} that its op does not give")).1

@@ -2,6 +2,7 @@
 
 mod average;
 mod conv;
+mod conv_geometry;
 mod conv_transpose;
 mod dice;
 mod dropout;
@@ -20,7 +21,7 @@ mod regression;
 mod resize;
 
 pub use average::{AVERAGE, Accumulate, HYPER_DECAY, HYPER_KEEP, MovingAverage, accumulate, moving_average};
-pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d, linear};
+pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, Epilogue, conv2d, linear};
 pub use conv_transpose::conv_transpose2d;
 pub use dice::{Dice, DiceOptions, dice_loss};
 pub use dropout::{Dropout, dropout};

@@ -7,12 +7,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::case::{Case, Place};
+use common::case::{Builder, Case, Place};
 use common::compare::{Accuracy, Failures, allowed};
 use common::table::OpCase;
 use common::{gpu, run_on, twin};
 use shadegrad::exec::gpu::EngineOptions;
 use shadegrad::exec::shader::{Matrix, Shader, Tile, TileLimits, Tiling, candidates, shader};
+use shadegrad::graph::{GraphError, Value};
 use shadegrad::kernel::KernelCall;
 use shadegrad::ops::{self, ConvSpec};
 use shadegrad::plan::Slice;
@@ -20,7 +21,7 @@ use shadegrad::shape::{Element, Padding, TensorType, Window};
 
 /// A convolution with its gradients, of sizes that are no multiples of any tile's but larger than half of each; one of sizes
 /// that are, as those of networks, so that guards fall away and no tile reaches over two taps; and one of a small map, with
-/// sums long enough to be split among workgroups, in groups, with unlike phases and a bias.
+/// sums long enough to be split among workgroups, in groups, with unlike phases and all that a kernel can do at its end.
 fn cases() -> [Case; 3] {
     let large = OpCase::new("conv2d_of_tiles", |b| {
         let x = b.random("x", [2, 7, 9, 68]);
@@ -33,7 +34,7 @@ fn cases() -> [Case; 3] {
         let bias = b.random("bias", [2 * 140]);
         let spec = ConvSpec { window: Window::square(3, 2, 1), groups: 2 };
         let y = ops::conv2d(&mut b.graph, x, w, spec)?;
-        ops::add_bias(&mut b.graph, y, bias)
+        ended(b, y, bias)
     });
     let even = OpCase::new("conv2d_of_whole_tiles", |b| {
         let x = b.random("x", [2, 8, 8, 64]);
@@ -41,6 +42,15 @@ fn cases() -> [Case; 3] {
         ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3, 1, 1)))
     });
     [large.case(Place::Alone), even.case(Place::Alone), long.case(Place::Alone).fused()]
+}
+
+/// relu(y + bias + a tensor like y)
+fn ended(b: &mut Builder, y: Value, bias: Value) -> Result<Value, GraphError> {
+    let ty = b.graph.ty(y).clone();
+    let addend = b.random_of("addend", ty);
+    let y = ops::add_bias(&mut b.graph, y, bias)?;
+    let y = ops::add(&mut b.graph, y, addend)?;
+    ops::relu(&mut b.graph, y)
 }
 
 /// A convolution of activations, which can be of 16 bits.
@@ -121,7 +131,7 @@ fn winograd_computes_the_same() {
             let x = b.random("x", x);
             let window = Window { padding, ..Window::square(3, 1, 1) };
             let y = ops::conv2d(&mut b.graph, x, w, ConvSpec::from(window))?;
-            ops::add_bias(&mut b.graph, y, bias)
+            ended(b, y, bias)
         });
         case.case(Place::Alone).fused()
     };

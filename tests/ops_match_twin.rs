@@ -111,6 +111,8 @@ fn rewrites_are_found() {
         ("norm_add_relu_eval", &["relu", "add", "activation_grad"]),
         ("conv2d_3x3", &["add"]),
         ("conv_transpose2d_2x2_s2", &["add"]),
+        ("conv_add_relu_3x3", &["relu", "add"]),
+        ("conv_transpose_bias_relu", &["relu", "add"]),
     ] {
         let op = op_cases().into_iter().find(|op| op.name == case).expect("a case of this name");
         let fused = op.case(Place::Alone).fused();

@@ -1,8 +1,10 @@
-// Last stage of a convolution by Winograd's F(4×4, 3×3): y = Aᵀ M A + bias, 4×4 outputs from the products at 36 points.
+// Last stage of a convolution by Winograd's F(4×4, 3×3): y = relu?(Aᵀ M A [+ bias] [+ addend]), 4×4 outputs from the
+// products at 36 points.
 // Mapping: one invocation per tile and vector of output channels, these innermost.
-// Layout: M points, tiles (n, row, column), K; y N H W K, all as vectors of 4 channels.
+// Layout: M points, tiles (n, row, column), K; addend and y N H W K, all as vectors of 4 channels.
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> addend: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 
 fn load(p: Place, r: u32, c: u32) -> vec4<f32> {
     return scratch[M_AT + (r * 6u + c) * (TILES * K4) + p.at];
@@ -12,10 +14,17 @@ fn store(p: Place, r: u32, c: u32, v: vec4<f32>) {
     let row = p.row + r;
     let column = p.column + c;
     if (row < TO_H && column < TO_W) {
+        let at = ((p.image * TO_H + row) * TO_W + column) * K4 + p.channel;
         var sum = v;
         if (HAS_BIAS) {
             sum += bias[p.channel];
         }
-        y[((p.image * TO_H + row) * TO_W + column) * K4 + p.channel] = sum;
+        if (HAS_ADDEND) {
+            sum += addend[at];
+        }
+        if (RELU) {
+            sum = select(sum, vec4<f32>(), sum < vec4<f32>());
+        }
+        y[at] = sum;
     }
 }

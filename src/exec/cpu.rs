@@ -8,6 +8,7 @@ mod conv_winograd;
 pub mod dice;
 mod direct;
 pub mod elementwise;
+mod epilogue;
 mod geometry;
 pub mod loss;
 pub mod loss_scale;

@@ -3,10 +3,11 @@
 //!
 //! `y[n,oh,ow,co] = b[co] + Σ x[n, oh·SH + kh·DH − PT, ow·SW + kw·DW − PL, ci] · w[kh,kw,ci,co]`
 
-use super::{all_some, channel_sums, expect_inputs, expect_vector, first};
+use super::conv_geometry::Geometry;
+use super::{all_some, expect_inputs, expect_vector, first};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
-use crate::shape::{LANES, Layout, TensorType, Window, padded, phases};
+use crate::shape::{LANES, TensorType, Window, phases};
 
 /// Window and groups of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,28 @@ impl From<Window> for ConvSpec {
     }
 }
 
-/// Convolution of x `[N,H,W,I]` with w [KH,KW,I/groups,O] and an optional bias `[O]`; or x `[N,I]` with w `[I,O]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Conv2d(pub ConvSpec);
+/// What is done to the sums of a convolution before they are stored, `relu?(sum [+ bias] [+ addend])`: rewrites put it there
+/// (see [`crate::fuse`]). Its tensors are the inputs behind x and w.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epilogue {
+    /// One value per channel of the output.
+    pub bias: bool,
+    /// A tensor like the output.
+    pub addend: bool,
+    /// A ReLU at the end.
+    pub relu: bool,
+}
 
-/// Gradient of [`Conv2d`] for its input, from dy and w; also the transposed convolution, then with an optional bias.
+/// Convolution of x `[N,H,W,I]` with w [KH,KW,I/groups,O]; or x `[N,I]` with w `[I,O]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2d {
+    /// Window and groups.
+    pub spec: ConvSpec,
+    /// What is fused behind it.
+    pub epilogue: Epilogue,
+}
+
+/// Gradient of [`Conv2d`] for its input, from dy and w; also the transposed convolution.
 #[derive(Clone, Debug)]
 pub struct Conv2dInputGrad {
     /// The convolution.
@@ -36,6 +54,21 @@ pub struct Conv2dInputGrad {
     pub x: TensorType,
     /// It stands in a network as a transposed convolution (see [`super::conv_transpose2d`]).
     pub transposed: bool,
+    /// What is fused behind it.
+    pub epilogue: Epilogue,
+}
+
+impl Conv2dInputGrad {
+    /// The gradient for an input of the type `x`.
+    pub fn new(spec: ConvSpec, x: TensorType) -> Self {
+        Conv2dInputGrad { spec, x, transposed: false, epilogue: Epilogue::default() }
+    }
+}
+
+impl From<ConvSpec> for Conv2d {
+    fn from(spec: ConvSpec) -> Self {
+        Conv2d { spec, epilogue: Epilogue::default() }
+    }
 }
 
 /// Gradient of [`Conv2d`] for its weight, from x and dy.
@@ -52,7 +85,7 @@ pub struct Conv2dWeightGrad {
 /// # Errors
 /// When channels, groups or sizes do not fit.
 pub fn conv2d(g: &mut Graph, x: Value, w: Value, spec: impl Into<ConvSpec>) -> Result<Value, GraphError> {
-    g.add1(Conv2d(spec.into()), &[x, w])
+    g.add1(Conv2d::from(spec.into()), &[x, w])
 }
 
 /// Appends `x · w` for x `[N,I]` and w `[I,O]`.
@@ -60,125 +93,45 @@ pub fn conv2d(g: &mut Graph, x: Value, w: Value, spec: impl Into<ConvSpec>) -> R
 /// # Errors
 /// When the inner sizes differ.
 pub fn linear(g: &mut Graph, x: Value, w: Value) -> Result<Value, GraphError> {
-    g.add1(Conv2d(Window::square(1, 1, 0).into()), &[x, w])
+    g.add1(Conv2d::from(ConvSpec::from(Window::square(1, 1, 0))), &[x, w])
 }
 
-/// All sizes of a convolution, in floats of one group where `g…`.
-#[derive(Clone, Copy, Debug)]
-struct Geometry {
-    spec: ConvSpec,
-    x: [usize; 4],
-    y: [usize; 4],
-    /// Input and output channels of one group.
-    group: [usize; 2],
-}
-
-impl Geometry {
-    fn new(spec: ConvSpec, x: &TensorType, w: &TensorType) -> Result<Self, String> {
-        let [n, h, wd, ci] = x.shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
-        let [kh, kw, gi, co] = match w.shape.0[..] {
-            [kh, kw, i, o] => [kh, kw, i, o],
-            [i, o] if x.shape.rank() == 2 => [1, 1, i, o],
-            _ => return Err("w must have the axes [KH,KW,I,O], or [I,O] for x [N,I]".into()),
-        };
-        if w.layout != Layout::Kernel {
-            return Err("w must have the kernel layout".into());
+impl Epilogue {
+    /// Whether the inputs are those that it needs.
+    fn check(self, inputs: &[&TensorType], y: &TensorType) -> Result<(), String> {
+        let wanted = 2 + usize::from(self.bias) + usize::from(self.addend);
+        if inputs.len() != wanted {
+            return Err(format!("needs {wanted} inputs, got {}", inputs.len()));
         }
-        let groups = spec.groups;
-        if groups == 0 || ci % groups != 0 || co % groups != 0 {
-            return Err(format!("{ci} input and {co} output channels must both be divisible by groups = {groups}"));
+        if self.bias {
+            expect_vector("the bias", inputs[2], y)?;
         }
-        if gi * groups != ci {
-            return Err(format!("x has {ci} channels but w expects {} ({gi} in each of {groups} groups)", gi * groups));
+        let same = |addend: &TensorType| addend.shape == y.shape && addend.layout == y.layout;
+        if self.addend && !same(inputs[wanted - 1]) {
+            return Err("the addend must have the shape of the output".into());
         }
-        if [kh, kw] != spec.window.kernel_size {
-            return Err(format!("w is {kh}×{kw} but the kernel size is {:?}", spec.window.kernel_size));
-        }
-        let [oh, ow] = spec.window.output_size([h, wd])?;
-        Ok(Geometry { spec, x: [n, h, wd, ci], y: [n, oh, ow, co], group: [gi, co / groups] })
+        Ok(())
     }
 
-    /// Sizes of one group in memory once each group starts at a vector.
-    fn group_padded(&self) -> [usize; 2] {
-        self.group.map(padded)
+    /// Position of the addend among the inputs.
+    fn addend_index(self) -> Option<usize> {
+        self.addend.then_some(2 + usize::from(self.bias))
     }
 
-    /// True when groups start inside a vector, so that tensors are laid out anew around the product.
-    fn unaligned(&self) -> bool {
-        self.spec.groups > 1 && self.group_padded() != self.group
+    /// Bias and addend, as bindings and constants of a kernel; `unused` stands for what is not there.
+    fn bind(self, l: &mut Lowering<'_>, geo: &Geometry, rows: usize, side: usize, unused: Operand) -> [Operand; 2] {
+        let bias = self.bias.then(|| geo.aligned(l, Operand::Input(2), 1, side));
+        let addend = self.addend_index().map(|i| geo.aligned(l, Operand::Input(i), rows, side));
+        [bias, addend].map(|operand| operand.unwrap_or(unused))
     }
 
-    fn flops(&self) -> usize {
-        let [kh, kw] = self.spec.window.kernel_size;
-        2 * self.y.iter().product::<usize>() * kh * kw * self.group[0]
+    fn consts(self, consts: Consts) -> Consts {
+        consts.b("HAS_BIAS", self.bias).b("HAS_ADDEND", self.addend).b("RELU", self.relu)
     }
 
-    fn consts(&self) -> Consts {
-        let Window { kernel_size, stride, padding, dilation, .. } = self.spec.window;
-        let [gi, go] = self.group_padded();
-        Consts::new()
-            .u("N", self.x[0])
-            .u("H", self.x[1])
-            .u("W", self.x[2])
-            .u("OH", self.y[1])
-            .u("OW", self.y[2])
-            .u("KH", kernel_size[0])
-            .u("KW", kernel_size[1])
-            .u("SH", stride[0])
-            .u("SW", stride[1])
-            .u("PT", padding.top)
-            .u("PL", padding.left)
-            .u("DH", dilation[0])
-            .u("DW", dilation[1])
-            .u("GROUPS", self.spec.groups)
-            .u("GI4", gi / LANES)
-            .u("GO4", go / LANES)
-    }
-
-    /// Emits a relayout of `operand` (rows of `groups·per_group` channels) to or from vector-aligned groups.
-    fn regroup(&self, l: &mut Lowering<'_>, from: Operand, rows: usize, per_group: usize, align: bool, to: Operand) {
-        let (g, c) = (self.spec.groups, per_group);
-        let (joint, single) = ((g * c, padded(g * c)), (c, padded(c)));
-        let (i, o) = if align { (joint, single) } else { (single, joint) };
-        let out_rows = if align { rows * g } else { rows };
-        super::memory::relayout(l, from, i, to, o, out_rows);
-    }
-
-    /// `operand` with every group at a vector boundary: itself, or a rearranged copy.
-    fn aligned(&self, l: &mut Lowering<'_>, operand: Operand, rows: usize, side: usize) -> Operand {
-        if !self.unaligned() {
-            return operand;
-        }
-        let copy = l.scratch(rows * self.spec.groups * padded(self.group[side]));
-        self.regroup(l, operand, rows, self.group[side], true, copy);
-        copy
-    }
-
-    /// Runs `emit` with a target for an output of `rows` rows, and brings it back to the common layout.
-    fn with_output(
-        &self,
-        l: &mut Lowering<'_>,
-        rows: usize,
-        side: usize,
-        emit: impl FnOnce(&mut Lowering<'_>, Operand),
-    ) {
-        if !self.unaligned() {
-            return emit(l, Operand::Output(0));
-        }
-        let target = l.scratch(rows * self.spec.groups * padded(self.group[side]));
-        emit(l, target);
-        self.regroup(l, target, rows, self.group[side], false, Operand::Output(0));
-    }
-
-    fn x_rows(&self) -> usize {
-        self.x[0] * self.x[1] * self.x[2]
-    }
-    fn y_rows(&self) -> usize {
-        self.y[0] * self.y[1] * self.y[2]
-    }
-    /// Rows of the weight in memory: taps × padded input channels of a group.
-    fn w_rows(&self) -> usize {
-        self.spec.window.kernel_size.iter().product::<usize>() * self.group_padded()[0]
+    /// Gradients of the inputs behind x and w. Rewrites come after gradients, so nothing else can be asked for.
+    fn gradient(self) -> Result<(), GraphError> {
+        if self == Epilogue::default() { Ok(()) } else { Err(GraphError::NoGradient { op: "a fused convolution" }) }
     }
 }
 
@@ -189,12 +142,10 @@ impl Op for Conv2d {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let (x, w) = (inputs[0], inputs[1]);
-        let geometry = Geometry::new(self.0, x, w)?;
+        let geometry = Geometry::new(self.spec, x, w)?;
         let [n, oh, ow, co] = geometry.y;
         let y = if x.shape.rank() == 2 { TensorType::channels([n, co]) } else { TensorType::channels([n, oh, ow, co]) };
-        if let Some(bias) = inputs.get(2) {
-            expect_vector("the bias", bias, &y)?;
-        }
+        self.epilogue.check(inputs, &y)?;
         Ok(vec![y])
     }
 
@@ -204,32 +155,30 @@ impl Op for Conv2d {
         node: NodeView<'_>,
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
+        self.epilogue.gradient()?;
         let (dy, x, w) = (first(upstream)?, node.inputs[0], node.inputs[1]);
-        let dx = g.add1(Conv2dInputGrad { spec: self.0, x: g.ty(x).clone(), transposed: false }, &[dy, w])?;
-        let dw = g.add1(Conv2dWeightGrad { spec: self.0, w: g.ty(w).clone() }, &[x, dy])?;
-        let mut grads = all_some([dx, dw]);
-        if node.inputs.len() > 2 {
-            grads.push(Some(channel_sums(g, dy)?));
-        }
-        Ok(grads)
+        let dx = g.add1(Conv2dInputGrad::new(self.spec, g.ty(x).clone()), &[dy, w])?;
+        let dw = g.add1(Conv2dWeightGrad { spec: self.spec, w: g.ty(w).clone() }, &[x, dy])?;
+        Ok(all_some([dx, dw]))
     }
 
     fn takes_half(&self, operand: Operand) -> bool {
-        self.0.groups == 1 && matches!(operand, Operand::Input(0) | Operand::Output(0))
+        let addend = self.epilogue.addend_index().map(Operand::Input);
+        let activation = matches!(operand, Operand::Input(0) | Operand::Output(0)) || Some(operand) == addend;
+        self.spec.groups == 1 && activation
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
-        let geo = Geometry::new(self.0, l.inputs[0], l.inputs[1]).expect("checked when the node was added");
-        let has_bias = l.inputs.len() > 2;
+        let geo = Geometry::new(self.spec, l.inputs[0], l.inputs[1]).expect("checked when the node was added");
         let x = geo.aligned(l, Operand::Input(0), geo.x_rows(), 0);
         let w = geo.aligned(l, Operand::Input(1), geo.w_rows(), 1);
-        let bias = if has_bias { geo.aligned(l, Operand::Input(2), 1, 1) } else { w };
+        let [bias, addend] = self.epilogue.bind(l, &geo, geo.y_rows(), 1, w);
         let [gi, go] = geo.group_padded();
         let k = geo.w_rows() / gi * gi;
         let work = Work::Gemm { m: geo.y_rows(), n: go, k, batch: geo.spec.groups };
         geo.with_output(l, geo.y_rows(), 1, |l, y| {
-            let bindings = [(x, Access::Read), (w, Access::Read), (bias, Access::Read), (y, Access::Write)];
-            l.call("conv_fwd", geo.consts().b("HAS_BIAS", has_bias), bindings, work, geo.flops());
+            let bindings = [x, w, bias, addend].map(|o| (o, Access::Read)).into_iter().chain([(y, Access::Write)]);
+            l.call("conv_fwd", self.epilogue.consts(geo.consts()), bindings, work, geo.flops());
         });
     }
 }
@@ -251,9 +200,7 @@ impl Op for Conv2dInputGrad {
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let (dy, w) = (inputs[0], inputs[1]);
         let y = Geometry::new(self.spec, &self.x, w)?.y;
-        if let Some(bias) = inputs.get(2) {
-            expect_vector("the bias", bias, &self.x)?;
-        }
+        self.epilogue.check(inputs, &self.x)?;
         match dy.shape.nhwc() {
             Some(shape) if shape == y => Ok(vec![self.x.clone()]),
             _ => Err(format!("dy must have the shape {y:?} of the convolution's output")),
@@ -266,23 +213,21 @@ impl Op for Conv2dInputGrad {
         node: NodeView<'_>,
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
+        self.epilogue.gradient()?;
         let (up, dy, w) = (first(upstream)?, node.inputs[0], node.inputs[1]);
-        let d_dy = g.add1(Conv2d(self.spec), &[up, w])?;
+        let d_dy = g.add1(Conv2d::from(self.spec), &[up, w])?;
         let dw = g.add1(Conv2dWeightGrad { spec: self.spec, w: g.ty(w).clone() }, &[up, dy])?;
-        let mut grads = all_some([d_dy, dw]);
-        if node.inputs.len() > 2 {
-            grads.push(Some(channel_sums(g, up)?));
-        }
-        Ok(grads)
+        Ok(all_some([d_dy, dw]))
     }
 
     fn takes_half(&self, operand: Operand) -> bool {
-        self.spec.groups == 1 && matches!(operand, Operand::Input(0) | Operand::Output(0))
+        let addend = self.epilogue.addend_index().map(Operand::Input);
+        let activation = matches!(operand, Operand::Input(0) | Operand::Output(0)) || Some(operand) == addend;
+        self.spec.groups == 1 && activation
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
         let geo = Geometry::new(self.spec, &self.x, l.inputs[1]).expect("checked when the node was added");
-        let has_bias = l.inputs.len() > 2;
         let dy = geo.aligned(l, Operand::Input(0), geo.y_rows(), 1);
         let w = geo.aligned(l, Operand::Input(1), geo.w_rows(), 1);
         let Window { kernel_size, stride, padding, dilation, .. } = self.spec.window;
@@ -310,10 +255,10 @@ impl Op for Conv2dInputGrad {
             .a("W_START", cols.iter().map(|p| p.start))
             .a("W_COUNT", cols.iter().map(|p| p.count));
         let wt = transpose(l, w, kernel_size[0] * kernel_size[1], gi, go * self.spec.groups);
-        let bias = if has_bias { geo.aligned(l, Operand::Input(2), 1, 0) } else { wt };
+        let [bias, addend] = self.epilogue.bind(l, &geo, geo.x_rows(), 0, wt);
         geo.with_output(l, geo.x_rows(), 0, |l, dx| {
-            let bindings = [(dy, Access::Read), (wt, Access::Read), (bias, Access::Read), (dx, Access::Write)];
-            l.call("conv_dgrad", consts.b("HAS_BIAS", has_bias), bindings, work, geo.flops());
+            let bindings = [dy, wt, bias, addend].map(|o| (o, Access::Read)).into_iter().chain([(dx, Access::Write)]);
+            l.call("conv_dgrad", self.epilogue.consts(consts), bindings, work, geo.flops());
         });
     }
 }
@@ -346,8 +291,8 @@ impl Op for Conv2dWeightGrad {
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
         let (up, x, dy) = (first(upstream)?, node.inputs[0], node.inputs[1]);
-        let dx = g.add1(Conv2dInputGrad { spec: self.spec, x: g.ty(x).clone(), transposed: false }, &[dy, up])?;
-        let d_dy = g.add1(Conv2d(self.spec), &[x, up])?;
+        let dx = g.add1(Conv2dInputGrad::new(self.spec, g.ty(x).clone()), &[dy, up])?;
+        let d_dy = g.add1(Conv2d::from(self.spec), &[x, up])?;
         Ok(all_some([dx, d_dy]))
     }
 

@@ -2,7 +2,7 @@
 
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
 use shadegrad::ops::{self, Activation, AdamOptions, BatchNormOptions, CrossEntropyOptions, Reduction, SgdOptions};
-use shadegrad::shape::TensorType;
+use shadegrad::shape::{TensorType, Window};
 
 use super::case::{Builder, Case, Place, Values, normal, uniform};
 use super::geometry::{conv_cases, pool_cases};
@@ -31,7 +31,8 @@ impl OpCase {
 /// All ops.
 pub fn op_cases() -> Vec<OpCase> {
     let dense = super::dense::dense_cases();
-    let families = [convs(), linears(), norms(), elementwise(), pools(), losses(), moves(), blocks(), dense];
+    let families =
+        [convs(), conv_epilogues(), linears(), norms(), elementwise(), pools(), losses(), moves(), blocks(), dense];
     families.into_iter().flatten().collect()
 }
 
@@ -47,6 +48,47 @@ fn convs() -> Vec<OpCase> {
         })
     };
     conv_cases().into_iter().map(case).collect()
+}
+
+/// Two convolutions of one tensor, added, before a ReLU: the sum, and that of the gradients, are for epilogues.
+fn conv_epilogues() -> Vec<OpCase> {
+    let case = |c: super::geometry::ConvCase| {
+        OpCase::new(format!("conv_add_relu_{}", c.name), move |b| {
+            let [kh, kw] = c.spec.window.kernel_size;
+            let ty = TensorType::kernel([kh, kw, c.x[3] / c.spec.groups, c.outputs]);
+            let (x, bias) = (b.random("x", c.x), b.random("b", [c.outputs]));
+            let (main, other) = (b.random_of("w", ty.clone()), b.random_of("shortcut", ty));
+            let y = ops::conv2d(&mut b.graph, x, main, c.spec)?;
+            let y = ops::add_bias(&mut b.graph, y, bias)?;
+            let shortcut = ops::conv2d(&mut b.graph, x, other, c.spec)?;
+            let y = ops::add(&mut b.graph, y, shortcut)?;
+            ops::relu(&mut b.graph, y)
+        })
+    };
+    let transposed = OpCase::new("conv_transpose_bias_relu", |b| {
+        let (x, w) = (b.random("x", [2, 5, 3, 7]), b.random_of("w", TensorType::kernel([2, 2, 9, 7])));
+        let bias = b.random("b", [9]);
+        let y = ops::conv_transpose2d(&mut b.graph, x, w, Window::square(2, 2, 0), [0, 0])?;
+        let y = ops::add_bias(&mut b.graph, y, bias)?;
+        ops::relu(&mut b.graph, y)
+    });
+    let named = [
+        "3x3",
+        "3x3_s2_odd",
+        "1x1",
+        "3x3_map1x1",
+        "asymmetric_s2",
+        "2x2_s3_gaps",
+        "groups2_aligned",
+        "groups3_unaligned_s2",
+        "3x3_vectors",
+        "3x3_vectors_two_blocks",
+        "3x3_vectors_wide_padding",
+        "3x3_s2_vectors",
+    ];
+    let chosen: Vec<_> = conv_cases().into_iter().filter(|c| named.contains(&c.name)).collect();
+    assert_eq!(chosen.len(), named.len(), "a case has another name");
+    chosen.into_iter().map(case).chain([transposed]).collect()
 }
 
 fn linears() -> Vec<OpCase> {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::Args;
 use super::conv_direct as direct;
 use super::conv_winograd as winograd;
+use super::epilogue::Epilogue;
 use super::geometry::{DgradPhase, Geometry, Target, dgrad_phases};
 use super::real::{Real, Strided};
 use crate::exec::winograd::Plane;
@@ -41,18 +42,28 @@ impl Blocks {
     }
 }
 
+/// The operands in f32, for what there is for f32 alone.
+fn operands<'a, T: Real>(
+    inputs: [&'a [T]; 2],
+    epilogue: Epilogue<'a, T>,
+    to: Target<T>,
+) -> Option<direct::Operands<'a>> {
+    let [from, w] = T::floats(inputs)?;
+    Some(direct::Operands { from, w, epilogue: epilogue.floats()?, to: Target(to.0.cast()) })
+}
+
 /// See `shaders/conv_fwd.wgsl`.
 pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
-    let (x, w, bias, has_bias) = (a.input(0), a.input(1), a.input(2), a.flag("HAS_BIAS"));
-    let y = Target(a.output(3).as_mut_ptr());
-    if let (Some([from, w, bias]), Some(plane)) = (T::floats([x, w, bias]), Plane::choose(a.consts, false)) {
-        let bias = has_bias.then_some(bias);
-        return winograd::run(&plane, direct::Operands { from, w, bias, to: Target(y.0.cast()) });
-    }
-    if let (Some([from, w, bias]), true) = (T::floats([x, w, bias]), direct::suits(g.go, g.gi)) {
-        let bias = has_bias.then_some(bias);
-        return direct::conv_fwd(&g, direct::Operands { from, w, bias, to: Target(y.0.cast()) });
+    let (x, w, epilogue) = (a.input(0), a.input(1), Epilogue::new(&a));
+    let y = Target(a.output(4).as_mut_ptr());
+    if let Some(operands) = operands([x, w], epilogue, y) {
+        if let Some(plane) = Plane::choose(a.consts, false) {
+            return winograd::run(&plane, operands);
+        }
+        if direct::suits(g.go, g.gi) {
+            return direct::conv_fwd(&g, operands);
+        }
     }
     let rows = g.out_rows();
     let blocks = Blocks::new(rows, [g.taps(), g.gi], g.go);
@@ -65,12 +76,10 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
         let n = blocks.columns.min(g.go - column);
         let column = group * g.go + column;
         let dst = (y.at(first * g.co + column), g.co as isize);
-        if has_bias {
-            for row in 0..m {
-                // SAFETY: this task alone writes these rows and columns of y.
-                let line = unsafe { std::slice::from_raw_parts_mut(dst.0.add(row * g.co), n) };
-                line.copy_from_slice(&bias[column..column + n]);
-            }
+        // SAFETY: this task alone writes these rows and columns of y.
+        let line = |row: usize| unsafe { std::slice::from_raw_parts_mut(dst.0.add(row * g.co), n) };
+        if epilogue.starts() {
+            (0..m).for_each(|row| epilogue.start(line(row), (first + row) * g.co + column, column));
         }
         for tap in (0..g.taps()).step_by(blocks.taps) {
             let taps = tap..g.taps().min(tap + blocks.taps);
@@ -83,8 +92,9 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
             };
             let rhs = Strided { at: w[tap * g.gi * g.co + column..].as_ptr(), row: g.co as isize, col: 1 };
             // SAFETY: the operands are m×k and k×n by construction; this task alone writes its tile of y.
-            unsafe { T::matmul([m, n, k], dst, has_bias || tap > 0, lhs, rhs) };
+            unsafe { T::matmul([m, n, k], dst, epilogue.starts() || tap > 0, lhs, rhs) };
         }
+        (0..m).for_each(|row| epilogue.end(line(row)));
     });
 }
 
@@ -92,15 +102,15 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
 pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let phases = dgrad_phases(&a, &g);
-    let (dy, wt, bias, has_bias) = (a.input(0), a.input(1), a.input(2), a.flag("HAS_BIAS"));
-    let dx = Target(a.output(3).as_mut_ptr());
-    if let (Some([from, w, bias]), Some(plane)) = (T::floats([dy, wt, bias]), Plane::choose(a.consts, true)) {
-        let bias = has_bias.then_some(bias);
-        return winograd::run(&plane, direct::Operands { from, w, bias, to: Target(dx.0.cast()) });
-    }
-    if let (Some([from, w, bias]), true) = (T::floats([dy, wt, bias]), direct::suits(g.gi, g.go)) {
-        let operands = direct::Operands { from, w, bias: has_bias.then_some(bias), to: Target(dx.0.cast()) };
-        return phases.iter().for_each(|phase| direct::conv_dgrad(&g, phase, operands));
+    let (dy, wt, epilogue) = (a.input(0), a.input(1), Epilogue::new(&a));
+    let dx = Target(a.output(4).as_mut_ptr());
+    if let Some(operands) = operands([dy, wt], epilogue, dx) {
+        if let Some(plane) = Plane::choose(a.consts, true) {
+            return winograd::run(&plane, operands);
+        }
+        if direct::suits(g.gi, g.go) {
+            return phases.iter().for_each(|phase| direct::conv_dgrad(&g, phase, operands));
+        }
     }
     let mut tasks = Vec::new();
     for (p, group) in (0..phases.len()).flat_map(|p| (0..g.groups).map(move |group| (p, group))) {
@@ -116,11 +126,13 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
         || (Vec::new(), Vec::new()),
         |(lhs, product), (p, group, rows, columns, taps_each)| {
             let (m, n) = (rows.len(), columns.len());
+            let column = group * g.gi + columns.start;
+            let place = |row: usize| phases[p].pixel(&g, row) * g.ci + column;
             product.clear();
             product.resize(m * n, T::zero());
-            if has_bias {
-                let values = &bias[group * g.gi..][columns.clone()];
-                product.chunks_exact_mut(n).for_each(|line| line.copy_from_slice(values));
+            if epilogue.starts() {
+                let lines = rows.clone().zip(product.chunks_exact_mut(n));
+                lines.for_each(|(row, line)| epilogue.start(line, place(row), column));
             }
             for (part, taps) in phases[p].taps.chunks(taps_each).enumerate() {
                 dgrad_tile(&g, (&phases[p], taps), group, dy, rows.clone(), lhs);
@@ -131,14 +143,13 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
                     let b = Strided { at: wt[weight..].as_ptr(), row: g.gi as isize, col: 1 };
                     let dst = (product.as_mut_ptr(), n as isize);
                     // SAFETY: the operands are m×go and go×n by construction; `product` is this task's own.
-                    unsafe { T::matmul([m, n, g.go], dst, has_bias || part + t > 0, a, b) };
+                    unsafe { T::matmul([m, n, g.go], dst, epilogue.starts() || part + t > 0, a, b) };
                 }
             }
-            for (row, line) in rows.zip(product.chunks_exact(n)) {
-                let pixel = phases[p].pixel(&g, row);
-                let to = dx.at(pixel * g.ci + group * g.gi + columns.start);
+            for (row, line) in rows.zip(product.chunks_exact_mut(n)) {
+                epilogue.end(line);
                 // SAFETY: every input pixel is in one phase, and this task alone writes these channels of it.
-                unsafe { std::slice::from_raw_parts_mut(to, n) }.copy_from_slice(line);
+                unsafe { std::slice::from_raw_parts_mut(dx.at(place(row)), n) }.copy_from_slice(line);
             }
         },
     );

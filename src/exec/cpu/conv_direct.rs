@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 pub(super) use super::direct::LONGEST;
 use super::direct::{Direct, DirectWgrad, Plane, Segment, Tap};
+use super::epilogue::Epilogue;
 use super::geometry::{DgradPhase, Geometry, Target};
 
 /// Columns up to which the direct form is faster. Its weights lie as they are, and must stay in the cache.
@@ -27,7 +28,7 @@ pub(super) fn suits_wgrad(columns: usize, channels: usize) -> bool {
 pub(super) struct Operands<'a> {
     pub from: &'a [f32],
     pub w: &'a [f32],
-    pub bias: Option<&'a [f32]>,
+    pub epilogue: Epilogue<'a, f32>,
     pub to: Target<f32>,
 }
 
@@ -96,12 +97,20 @@ fn all(
             x_channels: [from, read],
             w: &operands.w[group * weights[1]..],
             w_stride: weights[0],
-            bias: operands.bias.map(|bias| &bias[group * columns..]),
+            bias: operands.epilogue.bias.map(|bias| &bias[group * columns..]),
             y: operands.to.at(group * columns),
             y_channels: to,
         };
+        let rows = first..rows.min(first + ROWS);
         // SAFETY: this task alone writes these pixels and columns.
-        unsafe { direct.run(first..rows.min(first + ROWS), 0..columns) };
+        unsafe { direct.run(rows.clone(), 0..columns) };
+        let rest = operands.epilogue.without_bias();
+        for row in rows.filter(|_| rest.applies()) {
+            let at = direct.output_place(row);
+            // SAFETY: as above.
+            let line = unsafe { std::slice::from_raw_parts_mut(direct.y.add(at), columns) };
+            rest.apply(line, at + group * columns, group * columns);
+        }
     });
 }
 

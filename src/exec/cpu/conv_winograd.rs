@@ -286,11 +286,13 @@ impl Block<'_> {
             let transform = Transform::<POINTS, OUTPUTS> { from: from.read(t), to, len: columns.len() };
             // SAFETY: this task alone writes these pixels and columns; the rest is passed on to the caller.
             unsafe { transform.run::<Output, S>(simd) };
-            let Some(bias) = operands.bias else { continue };
-            for to in to.into_iter().flatten().filter(|&to| to != sink) {
-                // SAFETY: as above.
-                let pixel = unsafe { std::slice::from_raw_parts_mut(to, columns.len()) };
-                pixel.iter_mut().zip(&bias[columns.clone()]).for_each(|(y, b)| *y += b);
+            for to in to.into_iter().flatten().filter(|&to| operands.epilogue.applies() && to != sink) {
+                // SAFETY: as above; and it lies in the output.
+                let (line, at) = unsafe {
+                    let at = to.offset_from_unsigned(operands.to.at(0));
+                    (std::slice::from_raw_parts_mut(to, columns.len()), at)
+                };
+                operands.epilogue.apply(line, at, columns.start);
             }
         }
     }

@@ -96,6 +96,11 @@ impl Direct<'_> {
         Arch::new().dispatch(Run { direct: self, rows, columns });
     }
 
+    /// Offset of pixel `row` in the output.
+    pub fn output_place(&self, row: usize) -> usize {
+        self.place(row).y
+    }
+
     fn place(&self, row: usize) -> Place {
         let p = self.plane;
         let (column, line) = (row % p.count[1], row / p.count[1] % p.count[0]);

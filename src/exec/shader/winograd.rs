@@ -19,7 +19,8 @@ pub(super) struct Winograd {
     plane: Plane,
     /// Parts of a weight gradient's sum.
     splits: Option<usize>,
-    has_bias: bool,
+    /// Flags of the epilogue.
+    epilogue: Consts,
 }
 
 impl Winograd {
@@ -33,7 +34,7 @@ impl Winograd {
         Some(Winograd {
             plane: Plane::new(&call.consts, call.kernel == "conv_dgrad")?,
             splits: wgrad.then(|| call.consts.usize("SPLITS")),
-            has_bias: !wgrad && call.consts.flag("HAS_BIAS"),
+            epilogue: if wgrad { Consts::new() } else { call.consts.only(&["HAS_BIAS", "HAS_ADDEND", "RELU"]) },
         })
     }
 
@@ -94,7 +95,7 @@ impl Winograd {
             .u("M_AT", v)
             .u("U_AT", v + m)
             .b("FLIPPED", self.plane.flipped)
-            .b("HAS_BIAS", self.has_bias)
+            .and(self.epilogue.clone())
     }
 
     /// The stages with this tile for the product; the scratch memory is the binding `scratch_at`.

@@ -1,0 +1,73 @@
+//! What is done to the sums of a convolution before they are stored.
+
+use super::{Args, Real};
+
+/// `relu?(sum [+ bias] [+ addend])`
+#[derive(Clone, Copy)]
+pub(super) struct Epilogue<'a, T> {
+    pub bias: Option<&'a [T]>,
+    addend: Option<&'a [T]>,
+    relu: bool,
+}
+
+impl<'a, T: Real> Epilogue<'a, T> {
+    /// That of a call, with its bias and addend at the bindings 2 and 3.
+    pub fn new(a: &Args<'a, T>) -> Self {
+        Epilogue {
+            bias: a.flag("HAS_BIAS").then(|| a.input(2)),
+            addend: a.flag("HAS_ADDEND").then(|| a.input(3)),
+            relu: a.flag("RELU"),
+        }
+    }
+
+    /// The same in f32, where T is that.
+    pub fn floats(self) -> Option<Epilogue<'a, f32>> {
+        let empty: &[T] = &[];
+        let [bias, addend] = T::floats([self.bias.unwrap_or(empty), self.addend.unwrap_or(empty)])?;
+        Some(Epilogue { bias: self.bias.and(Some(bias)), addend: self.addend.and(Some(addend)), relu: self.relu })
+    }
+
+    /// What is left to do where sums started from the bias.
+    pub fn without_bias(self) -> Self {
+        Epilogue { bias: None, ..self }
+    }
+
+    /// Whether sums are to start from something.
+    pub fn starts(&self) -> bool {
+        self.bias.is_some() || self.addend.is_some()
+    }
+
+    /// What sums start from in a line that lies at `at` of the output, at channel `column`.
+    pub fn start(&self, line: &mut [T], at: usize, column: usize) {
+        match (self.bias, self.addend) {
+            (Some(bias), _) => line.copy_from_slice(&bias[column..][..line.len()]),
+            (None, Some(addend)) => return line.copy_from_slice(&addend[at..][..line.len()]),
+            (None, None) => line.fill(T::zero()),
+        }
+        self.without_bias().add(line, at, column);
+    }
+
+    fn add(&self, line: &mut [T], at: usize, column: usize) {
+        for from in [self.bias.map(|bias| &bias[column..]), self.addend.map(|addend| &addend[at..])] {
+            line.iter_mut().zip(from.into_iter().flatten()).for_each(|(y, &v)| *y += v);
+        }
+    }
+
+    /// What is left to do where sums started as they should.
+    pub fn end(&self, line: &mut [T]) {
+        if self.relu {
+            line.iter_mut().for_each(|y| *y = if *y < T::zero() { T::zero() } else { *y });
+        }
+    }
+
+    /// All of it.
+    pub fn apply(&self, line: &mut [T], at: usize, column: usize) {
+        self.add(line, at, column);
+        self.end(line);
+    }
+
+    /// Whether [`Self::apply`] does something.
+    pub fn applies(&self) -> bool {
+        self.starts() || self.relu
+    }
+}
