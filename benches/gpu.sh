@@ -1,36 +1,121 @@
 #!/bin/sh
 # Everything worth knowing about a GPU, into a folder: what it is, the tests' own check of every kernel, limits and kernels of
-# the steps in f32 and f16, and the same steps in whatever peers are there.
+# the steps in f32 and f16, with the fixed tiles and with those that the tuner finds, and the same steps in whatever peers
+# are there. Of the machine with the GPU nothing is asked but a driver: `pack` puts all that is needed into one folder.
 #
-#     benches/gpu.sh [BINARY] [OUT]        (target/release/shadegrad, gpu-report)
+#     benches/gpu.sh pack [FOLDER]          builds and packs, on any machine        (target/gpu)
+#     FOLDER/gpu.sh run [OUT] [PART…]       measures, on the one with the GPU       (gpu-report)
 #
-# DEVICE names the adapter (default: gpu), PYTHON an interpreter with PyTorch (default: python3). Nothing needs to be built
-# where a binary is given; the kernels' tests are run where cargo is there.
+# Parts are devices, tests, steps and peers, and all of them where none is named: where a command may not take long, name
+# them one by one, `steps` and `peers` with STEPS of a few. Tiles that were found are kept between them.
+#
+#     DEVICE         the adapter (gpu)
+#     STEPS          what is measured (the four below)
+#     TUNE_SECONDS   for trying tiles, at most, for each step and precision (60)
+#     PYTHON         an interpreter with PyTorch (python3)
+#     BURN           the peer's binary (burn, beside this; without it burn is left out)
 set -eu
-binary=${1:-target/release/shadegrad}
-out=${2:-gpu-report}
+here=$(cd "$(dirname "$0")" && pwd)
+tests='ops_match_twin gpu_tiles gpu_engine precision'
 device=${DEVICE:-gpu}
-here=$(dirname "$0")
-mkdir -p "$out"
-"$binary" devices | tee "$out/devices.txt"
-steps="resnet18:16x64x64 resnet18:64x224x224 unet:8x256x256:base=64 unet:4x128x128:base=16"
-for step in $steps; do
-    echo "== $step, the fixed tiles" | tee -a "$out/kernels.txt"
-    SHADEGRAD_CACHE_DIR= SHADEGRAD_TUNE_SECONDS=0 "$binary" bench --device "$device" --step "$step" --json | tee -a "$out/steps.jsonl"
-    echo "== $step, tuned" | tee -a "$out/kernels.txt"
-    # The record is kept, so that what follows has the same tiles.
-    SHADEGRAD_TUNE_SECONDS=${TUNE_SECONDS:-60} "$binary" bench --device "$device" --step "$step" --json | tee -a "$out/steps.jsonl"
-    "$binary" bench --device "$device" --step "$step" --kernels --steps 5 | tee -a "$out/kernels.txt"
-    echo "== $step, tuned, f16" | tee -a "$out/kernels.txt"
-    # Where the device has no f16 the line says so.
-    SHADEGRAD_TUNE_SECONDS=${TUNE_SECONDS:-60} "$binary" bench --device "$device" --step "$step" --precision f16 --json \
-        2>> "$out/kernels.txt" | tee -a "$out/steps.jsonl"
-    "$binary" bench --device "$device" --step "$step" --precision f16 --kernels --steps 5 2>&1 | tee -a "$out/kernels.txt"
-done
-set --
-for step in $steps; do set -- "$@" --step "$step"; done
-"${PYTHON:-python3}" "$here/peers/compare.py" --shadegrad "$binary" --python "${PYTHON:-python3}" --device "$device" \
-    --shadegrad-args="--precision f16" --rounds 3 "$@" --json "$out/peers.json" | tee "$out/peers.md"
-if command -v cargo > /dev/null; then
-    SHADEGRAD_TEST_DEVICE=$device cargo test --release --test ops_match_twin --test gpu_tiles --test precision | tee "$out/tests.txt"
-fi
+python=${PYTHON:-python3}
+seconds=${TUNE_SECONDS:-60}
+steps=${STEPS:-resnet18:16x64x64 resnet18:64x224x224 unet:8x256x256:base=64 unet:4x128x128:base=16}
+
+# Copies a program without its symbols, which are most of it.
+stripped() {
+    strip -o "$2" "$1" 2> /dev/null || cp "$1" "$2"
+}
+
+pack() {
+    root=$(dirname "$here")
+    to=${1:-$root/target/gpu}
+    mkdir -p "$to/tests" "$to/peers"
+    (cd "$root" && cargo build --locked --release)
+    stripped "$root/target/release/shadegrad" "$to/shadegrad"
+    for test in $tests; do
+        built=$(cd "$root" && cargo test --locked --release --no-run --message-format=json --test "$test" |
+            sed -n '/"kind":\["test"\]/s/.*"executable":"\([^"]*\)".*/\1/p')
+        stripped "$built" "$to/tests/$test"
+    done
+    cp "$here/gpu.sh" "$to"
+    cp "$here/peers/"*.py "$to/peers"
+    burn=$here/peers/burn/target/release/shadegrad-peer-burn
+    if [ -x "$burn" ]; then stripped "$burn" "$to/burn"; fi
+    du -sh "$to"
+}
+
+devices() {
+    "$binary" devices | tee "$out/devices.txt"
+}
+
+tests() {
+    : > "$out/tests.txt"
+    for test in $tests; do
+        "$here/tests/$test" 2>&1 | tee -a "$out/tests.txt"
+    done
+}
+
+# One step with further arguments of `bench`, under a heading; where the device has no f16 the output says so.
+measured() {
+    heading=$1
+    shift
+    echo "== $heading" | tee -a "$out/kernels.txt"
+    "$binary" bench --device "$device" "$@" --json 2>> "$out/kernels.txt" | tee -a "$out/steps.jsonl"
+}
+
+steps() {
+    for step in $steps; do
+        # The record is kept, so that what follows has the same tiles.
+        export SHADEGRAD_TUNE_SECONDS="$seconds"
+        measured "$step, tuned" --step "$step"
+        "$binary" bench --device "$device" --step "$step" --kernels --steps 5 2>&1 | tee -a "$out/kernels.txt"
+        measured "$step, tuned, f16" --step "$step" --precision f16
+        "$binary" bench --device "$device" --step "$step" --precision f16 --kernels --steps 5 2>&1 | tee -a "$out/kernels.txt"
+        export SHADEGRAD_TUNE_SECONDS=0
+        SHADEGRAD_CACHE_DIR='' measured "$step, the fixed tiles" --step "$step"
+    done
+}
+
+peers() {
+    set --
+    for step in $steps; do set -- "$@" --step "$step"; done
+    SHADEGRAD_TUNE_SECONDS=0 "$python" "$here/peers/compare.py" --shadegrad "$binary" --python "$python" --device "$device" \
+        --burn "${BURN:-$here/burn}" --shadegrad-args="--precision f16" --rounds 3 "$@" --json "$out/peers.json" |
+        tee "$out/peers.md"
+}
+
+case ${1:-} in
+pack)
+    pack "${2:-}"
+    ;;
+run)
+    binary=$here/shadegrad
+    if [ ! -x "$binary" ]; then
+        echo "$0: there is no $binary: run it in the folder that \`benches/gpu.sh pack\` makes" >&2
+        exit 1
+    fi
+    shift
+    out=${1:-gpu-report}
+    if [ $# -gt 0 ]; then shift; fi
+    if [ $# -eq 0 ]; then set -- devices tests steps peers; fi
+    mkdir -p "$out"
+    # Mesa and the loader print a line where it is not set.
+    export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}" SHADEGRAD_TEST_DEVICE="$device"
+    for part in "$@"; do
+        case $part in
+        devices | tests | steps | peers) ;;
+        *)
+            echo "$0: there is no part $part: devices, tests, steps, peers" >&2
+            exit 1
+            ;;
+        esac
+        # What fails is told, and the rest still measured.
+        $part || echo "$0: $part failed" >&2
+    done
+    ;;
+*)
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+    exit 2
+    ;;
+esac

@@ -178,6 +178,19 @@ fn without_data_scenes_are_drawn_and_the_learning_rate_falls() {
 }
 
 #[test]
+fn a_device_without_16_bits_trains_in_32_and_says_so() {
+    let place = Place::new();
+    let flags = "--device cpu --scenes 10 --epochs 1 --image-size 16x16 --base 4 --depth 1";
+    let run = |precision: &str| {
+        place.run(&format!("train colorize {flags} --precision {precision} --out {precision}")).fine()
+    };
+    run("f16").printed(&["precision: f32, since CPU", "no 16-bit floats"]);
+    run("f32");
+    let weights = |run: &str| place.path(&format!("{run}/last.safetensors"));
+    assert_same_bytes("the same run", &weights("f16"), &weights("f32"));
+}
+
+#[test]
 fn devices_lists_what_device_takes() {
     Place::new().run("devices").fine().printed(&["cpu: CPU (", "--device auto picks"]);
 }

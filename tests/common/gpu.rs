@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use shadegrad::exec::ExecError;
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
+use shadegrad::exec::{Engine, ExecError};
 
 use super::compare::Accuracy;
 use super::{Case, Runner, Values, run_on};
@@ -28,6 +28,17 @@ pub fn open_with(options: EngineOptions) -> GpuEngine {
     }
 }
 
+/// Whether the adapter has 16 bits. One that `SHADEGRAD_TEST_DEVICE` names may have none, and then it is said what is left
+/// out; Mesa's has them.
+pub fn has_half(what: &str) -> bool {
+    let engine = open(false);
+    if !engine.has_half() {
+        assert!(std::env::var_os("SHADEGRAD_TEST_DEVICE").is_some(), "Mesa's software adapter has no f16: is it old?");
+        println!("{} has no f16, so this is not tested: {what}", engine.name());
+    }
+    engine.has_half()
+}
+
 /// The shared engine, with checked shaders or without.
 pub struct OnGpu {
     pub checked: bool,
@@ -44,7 +55,7 @@ impl OnGpu {
 impl Runner for OnGpu {
     fn name(&self) -> String {
         let shaders = if self.checked { "checked" } else { "unchecked" };
-        self.with(|engine| format!("{}, {shaders}", shadegrad::exec::Engine::name(engine)))
+        self.with(|engine| format!("{}, {shaders}", engine.name()))
     }
     fn accuracy(&self) -> Accuracy {
         Accuracy::Wgsl
