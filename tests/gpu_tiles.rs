@@ -112,17 +112,31 @@ fn every_tile_computes_the_same() {
 /// Every Winograd candidate in turn, the number of calls that got one, and the most that a call can get.
 static WINOGRAD: [AtomicUsize; 3] = [AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0)];
 
+/// The tiles of a call that go by Winograd where so much scratch memory is allowed.
+fn winograd_tiles(call: &KernelCall<Slice>, tiling: Tiling, scratch: usize) -> Vec<Tile> {
+    let limits = TileLimits { bytes: 32 << 10, scratch, ..TileLimits::WEBGPU };
+    candidates(call, tiling, limits).into_iter().filter(|tile| tile.winograd > 0).collect()
+}
+
+/// Those in one part, then those in the fewest parts above one.
 fn by_winograd(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) -> Shader {
-    let limits = TileLimits { bytes: 32 << 10, ..TileLimits::WEBGPU };
-    let tiles = candidates(call, tiling, limits).into_iter().filter(|tile| tile.winograd);
-    WINOGRAD[2].fetch_max(tiles.clone().count(), Ordering::Relaxed);
-    let tile = tiles.clone().cycle().nth(WINOGRAD[0].load(Ordering::Relaxed));
+    let mut tiles = winograd_tiles(call, tiling, TileLimits::WEBGPU.scratch);
+    let scarcer = (0..200).rev().map(|i| winograd_tiles(call, tiling, i * 100_000));
+    tiles.extend(scarcer.into_iter().find(|tiles| tiles.iter().any(|tile| tile.winograd > 1)).unwrap_or_default());
+    WINOGRAD[2].fetch_max(tiles.len(), Ordering::Relaxed);
+    let tile = tiles.iter().copied().cycle().nth(WINOGRAD[0].load(Ordering::Relaxed));
     WINOGRAD[1].fetch_add(usize::from(tile.is_some()), Ordering::Relaxed);
+    if let Some(tile) = tile {
+        PARTS.fetch_max(tile.winograd, Ordering::Relaxed);
+    }
     shader(call, tiling, tile)
 }
 
+/// The most parts that a call was made in.
+static PARTS: AtomicUsize = AtomicUsize::new(0);
+
 /// Convolutions by Winograd in all three directions: maps of whole tiles and not, padding of either kind, channels that
-/// fill vectors and not, sums of weight gradients in parts.
+/// fill vectors and not, sums of weight gradients in splits; all tiles of 4×4 outputs at once, and in parts.
 #[test]
 fn winograd_computes_the_same() {
     let case = |name: &str, x: [usize; 4], o: usize, padding: Padding| {
@@ -153,7 +167,8 @@ fn winograd_computes_the_same() {
         assert_eq!(WINOGRAD[1].load(Ordering::Relaxed), 3, "all three directions");
         failures.all_close(&case.name, &found, &expected, allowed(&case.plan(), Accuracy::Wgsl));
     }
-    assert!(tried >= 8, "64×64, 128×64 and more, {tried} runs");
+    assert!(tried >= 16, "64×64, 128×64 and more, in one part and in several: {tried} runs");
+    assert!(PARTS.load(Ordering::Relaxed) > 1, "several parts");
     failures.none();
 }
 
@@ -273,16 +288,8 @@ fn store_c(c: SumRow, at: u32, stride: u32) {
 /// terms, and several of them.
 fn matrix_tiles(matrix: Matrix) -> [Tile; 7] {
     let tiling = Tiling::Cooperative(matrix);
-    let wide = Tile {
-        tiling,
-        threads: [1, 2],
-        columns_each: 2,
-        rows_each: 1,
-        depth: 2,
-        buffers: 1,
-        splits: 1,
-        winograd: false,
-    };
+    let wide =
+        Tile { tiling, threads: [1, 2], columns_each: 2, rows_each: 1, depth: 2, buffers: 1, splits: 1, winograd: 0 };
     let high = Tile { threads: [2, 1], columns_each: 1, rows_each: 2, depth: 1, ..wide };
     let ahead = |tile| Tile { buffers: 2, ..tile };
     let narrow = Tile { threads: [1, 4], columns_each: 1, ..wide };

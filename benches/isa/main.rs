@@ -56,7 +56,7 @@ const HEAD: &str =
 /// A tile in a word: invocations, vectors of each, depth, buffers, splits, Winograd, matrix units.
 fn short(t: &Tile) -> String {
     let [x, y] = t.threads;
-    let winograd = if t.winograd { " W" } else { "" };
+    let winograd = if t.winograd > 0 { format!(" W{}", t.winograd) } else { String::new() };
     let units = if matches!(t.tiling, Tiling::Cooperative(_)) { " M" } else { "" };
     format!("{x}x{y} {}x{} d{} b{} s{}{winograd}{units}", t.columns_each, t.rows_each, t.depth, t.buffers, t.splits)
 }

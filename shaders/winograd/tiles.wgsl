@@ -1,4 +1,5 @@
-// Where a tile lies, for the stages that run an invocation for each tile and vector of channels, these innermost.
+// Where a tile lies, for the stages that run an invocation for each tile and vector of channels, these innermost. They go
+// over TILES tiles from FIRST_TILE on, those whose values are in the scratch memory at a time.
 struct Place {
     image: u32,
     // Of the tile's first output.
@@ -10,7 +11,7 @@ struct Place {
 }
 
 fn place(i: u32) -> Place {
-    let tile = i / VECTORS;
+    let tile = FIRST_TILE + i / VECTORS;
     let row = tile / TILES_X % TILES_Y * 4u;
     return Place(tile / (TILES_X * TILES_Y), row, tile % TILES_X * 4u, i % VECTORS, i);
 }

@@ -1,5 +1,5 @@
-// Stage of a weight gradient by Winograd's F(4×4, 3×3): U = Vᵀ · M, a matrix product for each of the 36 points and each
-// part of the sum over tiles.
+// Stage of a weight gradient by Winograd's F(4×4, 3×3): U [+]= Vᵀ · M, a matrix product for each of the 36 points and each
+// part of the sum over the tiles that are in the scratch memory; but for the first of these it ADDS to the sum.
 // Mapping: m = input channel; k = tile; n = output channel; `batch` = (part, point).
 // Layout: V points, tiles, C; M points, tiles, K; U parts, points, C, K, all as vectors of 4 channels.
 // Tile and grid: see exec/shader/gemm.rs.
@@ -38,6 +38,11 @@ fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
 // m is a single row here: vector of input channels · 4 + lane.
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
     if (m < C4 * 4u && (N_EXACT || n < K4)) {
-        scratch[U_AT + (batch * (C4 * 4u) + m) * K4 + n] = v;
+        let at = U_AT + (batch * (C4 * 4u) + m) * K4 + n;
+        var sum = v;
+        if (ADDS) {
+            sum += scratch[at];
+        }
+        scratch[at] = sum;
     }
 }

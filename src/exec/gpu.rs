@@ -200,7 +200,7 @@ impl GpuEngine {
         let (gpu, tuner) = (&self.gpu, &self.tuner);
         let text = |call: &&KernelCall<Slice>| {
             let tile = tuner.tile(gpu, call, tiling, shaders);
-            shaders(call, tiling, tile.filter(|tile| winograd || !tile.winograd))
+            shaders(call, tiling, tile.filter(|tile| winograd || tile.winograd == 0))
         };
         let texts: Vec<Shader> = calls.par_iter().map(text).collect();
         let work: Vec<_> = calls.into_iter().zip(&texts).collect();

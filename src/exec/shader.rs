@@ -46,9 +46,10 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
             let cooperative = if half { limits.cooperative } else { [None; 2] };
             let limits = TileLimits { cooperative, ..limits };
             let mut tiles = Tile::candidates(tiling, operands, Product { m, n, k, batch }, limits);
-            let winograd = Winograd::of(call).filter(|w| w.scratch() * size_of::<f32>() <= limits.scratch);
-            if let Some((operands, product)) = winograd.map(|w| w.product()) {
-                tiles.extend(Tile::winograd(tiling, operands, product, limits));
+            if let Some(winograd) = Winograd::of(call) {
+                for parts in winograd.parts(limits.scratch) {
+                    tiles.extend(Tile::winograd(tiling, winograd.product(parts), parts, limits));
+                }
             }
             tiles
         }
@@ -72,7 +73,7 @@ pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> S
             let product = Product { m, n, k, batch };
             let tile = tuned.unwrap_or_else(|| Tile::choose(tiling, operands, product));
             let scratch_at = call.bindings.len();
-            if let (true, Some(winograd)) = (tile.winograd, Winograd::of(call)) {
+            if let (1.., Some(winograd)) = (tile.winograd, Winograd::of(call)) {
                 return winograd.shader(tile, scratch_at);
             }
             let body = gemm::main_loop(tile, operands, product, scratch_at);

@@ -73,9 +73,8 @@ pub struct Tile {
     pub buffers: usize,
     /// Workgroups that share a sum; a second dispatch adds up their parts, in a fixed order.
     pub splits: usize,
-    /// The products are those of Winograd's points; see `exec/shader/winograd.rs`.
-    #[serde(default)]
-    pub winograd: bool,
+    /// Where not 0, the products are those of Winograd's points, in so many parts; see `exec/shader/winograd.rs`.
+    pub winograd: usize,
 }
 
 /// Workgroups that keep a large GPU busy: an H100 has 132 multiprocessors, an RX 7900 96 compute units, and small ones
@@ -100,7 +99,7 @@ impl Tile {
                 depth: if vectors { 16 } else { 4 },
                 buffers: 1,
                 splits: 1,
-                winograd: false,
+                winograd: 0,
             }
             .split(operands, product, BUSY),
             // Neighbours along the columns, so that their loads of the right operand lie side by side: with neighbours
@@ -119,7 +118,7 @@ impl Tile {
                     (false, false) => 8,
                     (false, true) => 2,
                 };
-                Tile { tiling, threads, columns_each, rows_each, depth: 1, buffers: 1, splits: 1, winograd: false }
+                Tile { tiling, threads, columns_each, rows_each, depth: 1, buffers: 1, splits: 1, winograd: 0 }
             }
         }
     }
@@ -195,14 +194,19 @@ impl Tile {
     }
 
     /// The same for the products of Winograd's points: they are 36 at once, so sums need not be split, nor tiles be small.
-    pub fn winograd(tiling: Tiling, operands: Operands, product: Product, limits: TileLimits) -> Vec<Tile> {
+    pub fn winograd(
+        tiling: Tiling,
+        (operands, product): (Operands, Product),
+        parts: usize,
+        limits: TileLimits,
+    ) -> Vec<Tile> {
         let fits = |tile: &Tile| {
             let large = tile.columns() * tile.rows(operands) >= 64 * 64;
             large && tile.buffers == 2 && tile.terms(operands) == 16 && tile.fits(operands, product, limits)
         };
         // On llvmpipe its stages take what its products win (docs/rejected.md).
         let tiles = (tiling == Tiling::Workgroup).then(|| Tile::in_workgroups(operands).filter(fits));
-        tiles.into_iter().flatten().map(|tile| Tile { winograd: true, ..tile }).collect()
+        tiles.into_iter().flatten().map(|tile| Tile { winograd: parts, ..tile }).collect()
     }
 
     /// Whether a device can run it, and half of it at least has work.
@@ -237,7 +241,7 @@ impl Tile {
                 depth,
                 buffers,
                 splits: 1,
-                winograd: false,
+                winograd: 0,
             })
         })
     }
@@ -263,7 +267,7 @@ impl Tile {
             let other_terms = if threads[0] * threads[1] > 64 { 8 } else { 32 };
             [(16, 1), (16, 2), (other_terms, 2)].map(|(terms, buffers)| {
                 let depth = if vectors { terms } else { terms / LANES };
-                Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits: 1, winograd: false }
+                Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits: 1, winograd: 0 }
             })
         })
     }

@@ -1,6 +1,9 @@
 //! Convolutions of 3×3 kernels by [`Winograd's F(4×4, 3×3)`](crate::exec::winograd) in stages that meet in scratch
 //! memory: values of the input and of the kernel at 36 pairs of points, a matrix product for each, and the way back.
 //! Only the tuner picks it: the stages move 4.5 times the bytes of both maps, which many channels win back and few do not.
+//!
+//! The tiles of a batch may go through the stages in parts, one after the other: the scratch memory of a part is small
+//! enough for any device, and, where there are enough parts, for a large GPU's cache.
 
 use super::tile::{Operands, Product, Tile};
 use super::{Shader, Stage, for_items, gemm, items_head};
@@ -10,6 +13,10 @@ use crate::shape::{Element, LANES};
 
 /// Pairs of points.
 const PAIRS: usize = POINTS * POINTS;
+/// Bytes at the points that stay in the cache of a large GPU: 50 MB of L2 on an H100, 96 MB behind it on an RX 7900.
+const CACHED: usize = 32 << 20;
+/// Parts at most: each has three dispatches.
+const MOST_PARTS: usize = 32;
 
 const LINES: &str = include_str!("../../../shaders/winograd/lines.wgsl");
 const TILES: &str = include_str!("../../../shaders/winograd/tiles.wgsl");
@@ -43,37 +50,52 @@ impl Winograd {
         [self.plane.channels, self.plane.columns].map(|c| c / LANES)
     }
 
-    /// Tiles of a part of a weight gradient's sum.
-    fn tiles_each(&self) -> usize {
-        self.plane.tiles().div_ceil(self.splits.unwrap_or(1))
+    /// The fewest equal parts whose scratch memory is no larger than this, in bytes, and the fewest whose values stay in a
+    /// cache.
+    pub fn parts(&self, most: usize) -> impl Iterator<Item = usize> {
+        let bytes = |vectors: usize| vectors * LANES * size_of::<f32>();
+        let whole = |parts: usize| parts > 0 && self.plane.tiles().is_multiple_of(parts);
+        let fewest = |fits: &dyn Fn([usize; 3]) -> bool| {
+            (1..=MOST_PARTS).filter(|&parts| whole(parts)).find(|&parts| fits(self.lengths(parts)))
+        };
+        let allowed = |[v, m, u]: [usize; 3]| bytes(v + m + u) <= most;
+        let fitting = fewest(&allowed);
+        let cached = fewest(&|[v, m, u]| bytes(v + m) <= CACHED && allowed([v, m, u]));
+        fitting.into_iter().chain(cached.filter(|_| cached != fitting))
+    }
+
+    /// Tiles of a part.
+    fn tiles(&self, parts: usize) -> usize {
+        self.plane.tiles() / parts
+    }
+
+    /// Those that a split of a weight gradient's sum is over.
+    fn tiles_each(&self, parts: usize) -> usize {
+        self.tiles(parts).div_ceil(self.splits.unwrap_or(1))
     }
 
     /// The product of the points.
-    pub fn product(&self) -> (Operands, Product) {
+    pub fn product(&self, parts: usize) -> (Operands, Product) {
         let Plane { channels, columns: n, .. } = self.plane;
         match self.splits {
-            None => (Operands::SumInVectors, Product { m: self.plane.tiles(), n, k: channels, batch: PAIRS }),
+            None => (Operands::SumInVectors, Product { m: self.tiles(parts), n, k: channels, batch: PAIRS }),
             Some(splits) => {
-                (Operands::RowsInVectors, Product { m: channels, n, k: self.tiles_each(), batch: PAIRS * splits })
+                let k = self.tiles_each(parts);
+                (Operands::RowsInVectors, Product { m: channels, n, k, batch: PAIRS * splits })
             }
         }
     }
 
     /// Vectors of V, M and U.
-    fn lengths(&self) -> [usize; 3] {
+    fn lengths(&self, parts: usize) -> [usize; 3] {
         let [channels, columns] = self.vectors();
-        let tiles = PAIRS * self.plane.tiles();
+        let tiles = PAIRS * self.tiles(parts);
         let kernels = PAIRS * self.plane.channels * columns * self.splits.unwrap_or(1);
         [tiles * channels, tiles * columns, kernels]
     }
 
-    /// Floats of scratch memory.
-    pub fn scratch(&self) -> usize {
-        self.lengths().iter().sum::<usize>() * LANES
-    }
-
-    fn consts(&self) -> Consts {
-        let ([v, m, _], [rows, columns]) = (self.lengths(), self.plane.grid());
+    fn consts(&self, parts: usize) -> Consts {
+        let ([v, m, _], [rows, columns]) = (self.lengths(parts), self.plane.grid());
         let [c4, k4] = self.vectors();
         Consts::new()
             .f("A", A.into())
@@ -88,8 +110,8 @@ impl Winograd {
             .u("K4", k4)
             .u("TILES_Y", rows)
             .u("TILES_X", columns)
-            .u("TILES", self.plane.tiles())
-            .u("TILES_EACH", self.tiles_each())
+            .u("TILES", self.tiles(parts))
+            .u("TILES_EACH", self.tiles_each(parts))
             .u("SPLITS", self.splits.unwrap_or(1))
             .u("V_AT", 0)
             .u("M_AT", v)
@@ -100,39 +122,90 @@ impl Winograd {
 
     /// The stages with this tile for the product; the scratch memory is the binding `scratch_at`.
     pub fn shader(&self, tile: Tile, scratch_at: usize) -> Shader {
+        let parts = tile.winograd;
         let binding = format!("@group(0) @binding({scratch_at}) var<storage, read_write> scratch: array<vec4<f32>>;\n");
-        let head = self.consts().prelude() + &binding;
-        let stage = |items: usize, text: &str, line: &str, [from, to]: [usize; 2]| Stage {
-            source: format!("{head}{}{LINES}{text}{}", items_head(items), transform(line, from, to)),
+        let stages = Stages { winograd: self, tile, scratch_at, head: self.consts(parts).prelude() + &binding };
+        let of_part = |part: usize| match self.splits {
+            None => [stages.input(part), stages.product(), stages.output(part)],
+            Some(_) => [stages.input(part), stages.output_grad(part), stages.weight_grad_product(part > 0)],
+        };
+        let weight = self.splits.is_none().then(|| stages.weight());
+        let weight_grad = self.splits.is_some().then(|| stages.weight_grad());
+        let all = weight.into_iter().chain((0..parts).flat_map(of_part)).chain(weight_grad);
+        Shader { stages: all.collect(), scratch: self.lengths(parts).iter().sum::<usize>() * LANES }
+    }
+}
+
+/// Writes the stages of one convolution.
+struct Stages<'a> {
+    winograd: &'a Winograd,
+    tile: Tile,
+    scratch_at: usize,
+    /// Constants and the scratch memory.
+    head: String,
+}
+
+impl Stages<'_> {
+    /// A stage that applies a map to the `from`×`from` values of each item.
+    fn map(&self, items: usize, text: &str, line: &str, [from, to]: [usize; 2]) -> Stage {
+        Stage {
+            source: format!("{}{}{LINES}{text}{}", self.head, items_head(items), transform(line, from, to)),
             workgroups: items.div_ceil(WORKGROUP) as u64,
-        };
-        let tiles = |vectors: usize, file: &str, line: &str, sizes: [usize; 2]| {
-            let text = format!("const VECTORS: u32 = {vectors}u;\n{TILES}{file}");
-            stage(self.plane.tiles() * vectors, &text, line, sizes)
-        };
-        let (operands, product) = self.product();
-        let multiply = |file: &str| Stage {
-            source: format!("{head}{file}{}", gemm::main_loop(tile, operands, product, scratch_at)),
-            workgroups: tile.workgroups(operands, product) as u64,
-        };
-        let [channels, columns] = self.vectors();
-        let kernels = self.plane.channels * columns * self.splits.unwrap_or(1);
-        let input = tiles(channels, include_str!("../../../shaders/winograd/input.wgsl"), "input", [6, 6]);
-        let stages = match self.splits {
-            None => vec![
-                input,
-                stage(kernels, include_str!("../../../shaders/winograd/weight.wgsl"), "weight", [3, 6]),
-                multiply(include_str!("../../../shaders/winograd/product.wgsl")),
-                tiles(columns, include_str!("../../../shaders/winograd/output.wgsl"), "output", [6, 4]),
-            ],
-            Some(_) => vec![
-                input,
-                tiles(columns, include_str!("../../../shaders/winograd/output_grad.wgsl"), "output_grad", [4, 6]),
-                multiply(include_str!("../../../shaders/winograd/weight_grad_product.wgsl")),
-                stage(kernels, include_str!("../../../shaders/winograd/weight_grad.wgsl"), "weight_grad", [6, 3]),
-            ],
-        };
-        Shader { stages, scratch: self.scratch() }
+        }
+    }
+
+    /// One of the tiles of a part, with so many vectors of channels each.
+    fn tiles(&self, part: usize, vectors: usize, (line, sizes): (&str, [usize; 2]), text: &str) -> Stage {
+        let tiles = self.winograd.tiles(self.tile.winograd);
+        let place = Consts::new().u("VECTORS", vectors).u("FIRST_TILE", part * tiles).prelude();
+        self.map(tiles * vectors, &format!("{place}{TILES}{text}"), line, sizes)
+    }
+
+    /// The products of the points.
+    fn multiply(&self, text: &str) -> Stage {
+        let (operands, product) = self.winograd.product(self.tile.winograd);
+        Stage {
+            source: format!("{}{text}{}", self.head, gemm::main_loop(self.tile, operands, product, self.scratch_at)),
+            workgroups: self.tile.workgroups(operands, product) as u64,
+        }
+    }
+
+    /// Kernels of all splits, in vectors.
+    fn kernels(&self) -> usize {
+        self.winograd.plane.channels * self.winograd.vectors()[1] * self.winograd.splits.unwrap_or(1)
+    }
+
+    fn input(&self, part: usize) -> Stage {
+        let text = include_str!("../../../shaders/winograd/input.wgsl");
+        self.tiles(part, self.winograd.vectors()[0], ("input", [6, 6]), text)
+    }
+
+    fn weight(&self) -> Stage {
+        self.map(self.kernels(), include_str!("../../../shaders/winograd/weight.wgsl"), "weight", [3, 6])
+    }
+
+    fn product(&self) -> Stage {
+        self.multiply(include_str!("../../../shaders/winograd/product.wgsl"))
+    }
+
+    fn output(&self, part: usize) -> Stage {
+        let text = include_str!("../../../shaders/winograd/output.wgsl");
+        self.tiles(part, self.winograd.vectors()[1], ("output", [6, 4]), text)
+    }
+
+    fn output_grad(&self, part: usize) -> Stage {
+        let text = include_str!("../../../shaders/winograd/output_grad.wgsl");
+        self.tiles(part, self.winograd.vectors()[1], ("output_grad", [4, 6]), text)
+    }
+
+    fn weight_grad_product(&self, adds: bool) -> Stage {
+        let text = include_str!("../../../shaders/winograd/weight_grad_product.wgsl");
+        self.multiply(&(Consts::new().b("ADDS", adds).prelude() + text))
+    }
+
+    fn weight_grad(&self) -> Stage {
+        let text = include_str!("../../../shaders/winograd/weight_grad.wgsl");
+        self.map(self.kernels(), text, "weight_grad", [6, 3])
     }
 }
 
