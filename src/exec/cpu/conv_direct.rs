@@ -105,7 +105,10 @@ fn all(
         // SAFETY: this task alone writes these pixels and columns.
         unsafe { direct.run(rows.clone(), 0..columns) };
         let rest = operands.epilogue.without_bias();
-        for row in rows.filter(|_| rest.applies()) {
+        if !rest.applies() {
+            return;
+        }
+        for row in rows {
             let at = direct.output_place(row);
             // SAFETY: as above.
             let line = unsafe { std::slice::from_raw_parts_mut(direct.y.add(at), columns) };

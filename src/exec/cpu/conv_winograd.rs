@@ -286,7 +286,10 @@ impl Block<'_> {
             let transform = Transform::<POINTS, OUTPUTS> { from: from.read(t), to, len: columns.len() };
             // SAFETY: this task alone writes these pixels and columns; the rest is passed on to the caller.
             unsafe { transform.run::<Output, S>(simd) };
-            for to in to.into_iter().flatten().filter(|&to| operands.epilogue.applies() && to != sink) {
+            if !operands.epilogue.applies() {
+                continue;
+            }
+            for to in to.into_iter().flatten().filter(|&to| to != sink) {
                 // SAFETY: as above; and it lies in the output.
                 let (line, at) = unsafe {
                     let at = to.offset_from_unsigned(operands.to.at(0));
