@@ -31,17 +31,6 @@ fn finalize(invocation: u32, c: u32, m: vec4<f32>, m2: vec4<f32>) {
     held_b[invocation] = r;
 }
 
-fn apply(i: u32, c: u32, m: vec4<f32>, r: vec4<f32>) {
-    var v = normalized(vec4<f32>(x[i]), m, r, gamma[c], beta[c]);
-    if (RESIDUAL) {
-        v += vec4<f32>(residual[i]);
-    }
-    if (RELU) {
-        v = select(v, vec4<f32>(), v < vec4<f32>());
-    }
-    y[i] = vec4<T8>(v);
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -71,7 +60,8 @@ fn main(
         workgroupBarrier();
         if (inside) {
             for (var row = lid.x / VECTORS; row < ROWS; row += ROW_LANES) {
-                apply(row * C4 + c, c, held_a[column], held_b[column]);
+                let i = row * C4 + c;
+                y[i] = vec4<T8>(ended(i, c, held_a[column], held_b[column]));
             }
         }
     }

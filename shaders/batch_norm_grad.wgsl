@@ -1,7 +1,7 @@
 // Gradient of BatchNorm of few rows in one dispatch: dβ = Σ g, dγ = Σ g · x̂ and
 //   dx = invstd · γ · (g − (Σ g + x̂ · Σ g x̂) / n), with FIXED statistics dx = invstd · γ · g,
-// where g is dy behind `mask`, also the gradient of a RESIDUAL: see norm_grad_reduce. More rows go by it,
-// norm_grad_finalize and norm_grad_apply.
+// where g is dy behind `mask` (see shared/norm_masked.wgsl), also the gradient of a RESIDUAL. More rows go by
+// norm_grad_reduce, norm_grad_finalize and norm_grad_apply.
 // Mapping: one workgroup per VECTORS vectors of channels, see shared/row_sums.wgsl; it reads all rows, twice.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T1>>;
@@ -20,13 +20,7 @@ fn element(i: u32, c: u32) -> Element {
     let m = mean[c];
     let r = invstd[c];
     let v = vec4<f32>(x[i]);
-    var g = vec4<f32>(dy[i]);
-    if (RELU && RESIDUAL) {
-        g = select(vec4<f32>(), g, vec4<f32>(mask[i]) > vec4<f32>());
-    } else if (RELU) {
-        g = select(vec4<f32>(), g, normalized(v, m, r, gamma[c], vec4<f32>(mask[c])) > vec4<f32>());
-    }
-    return Element(g, (v - m) * r);
+    return Element(masked(i, c, v, m, r), (v - m) * r);
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -82,16 +82,6 @@ fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
     if (m < m_count(batch) && (N_EXACT || n < GI4)) {
         let row = a_row(batch, m);
         let at = ((row.image * H + row.ih) * W + row.iw) * I4 + group(batch) * GI4 + n;
-        var r = v;
-        if (HAS_BIAS) {
-            r += bias[group(batch) * GI4 + n];
-        }
-        if (HAS_ADDEND) {
-            r += vec4<f32>(addend[at]);
-        }
-        if (RELU) {
-            r = select(r, vec4<f32>(), r < vec4<f32>());
-        }
-        dx[at] = vec4<T4>(r);
+        dx[at] = vec4<T4>(ended(v, group(batch) * GI4 + n, at));
     }
 }

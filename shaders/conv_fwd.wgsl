@@ -59,16 +59,6 @@ fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
     if (m < N * OH * OW && (N_EXACT || n < GO4)) {
         let at = m * O4 + batch * GO4 + n;
-        var r = v;
-        if (HAS_BIAS) {
-            r += bias[batch * GO4 + n];
-        }
-        if (HAS_ADDEND) {
-            r += vec4<f32>(addend[at]);
-        }
-        if (RELU) {
-            r = select(r, vec4<f32>(), r < vec4<f32>());
-        }
-        y[at] = vec4<T4>(r);
+        y[at] = vec4<T4>(ended(v, batch * GO4 + n, at));
     }
 }

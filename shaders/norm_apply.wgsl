@@ -20,13 +20,6 @@ fn main(
         let at = stat_index(i / C4, c);
         let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
         let r = vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]);
-        var v = normalized(vec4<f32>(x[i]), m, r, gamma[c], beta[c]);
-        if (RESIDUAL) {
-            v += vec4<f32>(residual[i]);
-        }
-        if (RELU) {
-            v = select(v, vec4<f32>(), v < vec4<f32>());
-        }
-        y[i] = vec4<T6>(v);
+        y[i] = vec4<T6>(ended(i, c, m, r));
     }
 }

@@ -1,6 +1,6 @@
 // dx = invstd · (γ g − (Σ γg + x̂ · Σ γ g x̂) / n), the sums over what shares a mean and n its size; with FIXED statistics
 // dx = invstd · γ g. PER_CHANNEL: the sums come without γ (they are dβ and dγ). With RESIDUAL also the
-// residual's gradient g, which is dy behind `mask` (see norm_grad_reduce).
+// residual's gradient g, which is dy behind `mask` (see shared/norm_masked.wgsl).
 // Mapping: one invocation per vector of x.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T1>>;
@@ -26,12 +26,7 @@ fn main(
         let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
         let r = vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]);
         let v = vec4<f32>(x[i]);
-        var g = vec4<f32>(dy[i]);
-        if (RELU && RESIDUAL) {
-            g = select(vec4<f32>(), g, vec4<f32>(mask[i]) > vec4<f32>());
-        } else if (RELU) {
-            g = select(vec4<f32>(), g, normalized(v, m, r, gamma[c], vec4<f32>(mask[c])) > vec4<f32>());
-        }
+        let g = masked(i, c, v, m, r);
         if (RESIDUAL) {
             dres[i] = vec4<T9>(g);
         }

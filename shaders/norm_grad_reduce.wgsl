@@ -1,5 +1,4 @@
-// Per segment of rows and channel: Σ g and Σ g · x̂, where g is dy, masked by y > 0 when a ReLU is fused (RELU). Behind a
-// RESIDUAL `mask` is y; else it is β, and y is computed anew from x, which spares a third of what is read.
+// Per segment of rows and channel: Σ g and Σ g · x̂, where g is dy behind `mask` (see shared/norm_masked.wgsl).
 // out [SAMPLES · SEGMENTS, C / 4, (Σ g, Σ g x̂)].
 // Mapping: one workgroup per segment and block of VECTORS vectors of channels, see shared/row_sums.wgsl.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
@@ -31,12 +30,7 @@ fn main(
             for (var row = first + lid.x / VECTORS; row < last; row += ROW_LANES) {
                 let i = row * C4 + c;
                 let v = vec4<f32>(x[i]);
-                var g = vec4<f32>(dy[i]);
-                if (RELU && RESIDUAL) {
-                    g = select(vec4<f32>(), g, vec4<f32>(mask[i]) > vec4<f32>());
-                } else if (RELU) {
-                    g = select(vec4<f32>(), g, normalized(v, m, r, gamma[c], vec4<f32>(mask[c])) > vec4<f32>());
-                }
+                let g = masked(i, c, v, m, r);
                 own.a += g;
                 own.b = fma(g, (v - m) * r, own.b);
             }

@@ -15,16 +15,6 @@ fn store(p: Place, r: u32, c: u32, v: vec4<f32>) {
     let column = p.column + c;
     if (row < TO_H && column < TO_W) {
         let at = ((p.image * TO_H + row) * TO_W + column) * K4 + p.channel;
-        var sum = v;
-        if (HAS_BIAS) {
-            sum += bias[p.channel];
-        }
-        if (HAS_ADDEND) {
-            sum += addend[at];
-        }
-        if (RELU) {
-            sum = select(sum, vec4<f32>(), sum < vec4<f32>());
-        }
-        y[at] = sum;
+        y[at] = ended(v, p.channel, at);
     }
 }

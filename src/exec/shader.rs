@@ -61,11 +61,11 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
 pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> Shader {
     let kernel = registry::find(call.kernel);
     let consts = elements(call) + &call.consts.prelude();
+    let text = kernel.snippets.concat() + kernel.wgsl;
     match call.work {
         Work::Items(items) | Work::Groups(items) => {
             let per_group = if matches!(call.work, Work::Groups(_)) { 1 } else { WORKGROUP };
-            let (head, snippets) = (items_head(items), kernel.snippets.concat());
-            let source = format!("{consts}{head}{snippets}{}", kernel.wgsl);
+            let source = format!("{consts}{}{text}", items_head(items));
             Shader { stages: vec![Stage { source, workgroups: items.div_ceil(per_group) as u64 }], scratch: 0 }
         }
         Work::Gemm { m, n, k, batch } => {
@@ -80,13 +80,13 @@ pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> S
             // Extensions stand at the very beginning.
             let units = matches!(tile.tiling, Tiling::Cooperative(_));
             let extension = if units { "enable wgpu_cooperative_matrix;\n" } else { "" };
-            let source = format!("{extension}{consts}{}{body}", kernel.wgsl);
+            let source = format!("{extension}{consts}{text}{body}");
             let mut stages = vec![Stage { source, workgroups: tile.workgroups(operands, product) as u64 }];
             let mut scratch = 0;
             if tile.splits > 1 {
                 let items = batch * m * (n / LANES);
                 let body = gemm::finish(tile, product, scratch_at);
-                let source = format!("{consts}{}{}{body}", items_head(items), kernel.wgsl);
+                let source = format!("{consts}{}{text}{body}", items_head(items));
                 stages.push(Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 });
                 scratch = tile.splits * items * LANES;
             }

@@ -129,8 +129,8 @@ impl Epilogue {
         consts.b("HAS_BIAS", self.bias).b("HAS_ADDEND", self.addend).b("RELU", self.relu)
     }
 
-    /// Gradients of the inputs behind x and w. Rewrites come after gradients, so nothing else can be asked for.
-    fn gradient(self) -> Result<(), GraphError> {
+    /// Rewrites come after gradients, so that these need not be known of what is fused.
+    fn expect_none(self) -> Result<(), GraphError> {
         if self == Epilogue::default() { Ok(()) } else { Err(GraphError::NoGradient { op: "a fused convolution" }) }
     }
 }
@@ -155,7 +155,7 @@ impl Op for Conv2d {
         node: NodeView<'_>,
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
-        self.epilogue.gradient()?;
+        self.epilogue.expect_none()?;
         let (dy, x, w) = (first(upstream)?, node.inputs[0], node.inputs[1]);
         let dx = g.add1(Conv2dInputGrad::new(self.spec, g.ty(x).clone()), &[dy, w])?;
         let dw = g.add1(Conv2dWeightGrad { spec: self.spec, w: g.ty(w).clone() }, &[x, dy])?;
@@ -213,7 +213,7 @@ impl Op for Conv2dInputGrad {
         node: NodeView<'_>,
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
-        self.epilogue.gradient()?;
+        self.epilogue.expect_none()?;
         let (up, dy, w) = (first(upstream)?, node.inputs[0], node.inputs[1]);
         let d_dy = g.add1(Conv2d::from(self.spec), &[up, w])?;
         let dw = g.add1(Conv2dWeightGrad { spec: self.spec, w: g.ty(w).clone() }, &[up, dy])?;

@@ -39,12 +39,8 @@ impl<'a, T: Real> Epilogue<'a, T> {
 
     /// What sums start from in a line that lies at `at` of the output, at channel `column`.
     pub fn start(&self, line: &mut [T], at: usize, column: usize) {
-        match (self.bias, self.addend) {
-            (Some(bias), _) => line.copy_from_slice(&bias[column..][..line.len()]),
-            (None, Some(addend)) => return line.copy_from_slice(&addend[at..][..line.len()]),
-            (None, None) => line.fill(T::zero()),
-        }
-        self.without_bias().add(line, at, column);
+        line.fill(T::zero());
+        self.add(line, at, column);
     }
 
     fn add(&self, line: &mut [T], at: usize, column: usize) {

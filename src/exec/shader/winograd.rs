@@ -189,7 +189,10 @@ impl Stages<'_> {
     }
 
     fn output(&self, part: usize) -> Stage {
-        let text = include_str!("../../../shaders/winograd/output.wgsl");
+        let text = concat!(
+            include_str!("../../../shaders/shared/epilogue.wgsl"),
+            include_str!("../../../shaders/winograd/output.wgsl")
+        );
         self.tiles(part, self.winograd.vectors()[1], ("output", [6, 4]), text)
     }
 
