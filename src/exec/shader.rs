@@ -38,23 +38,26 @@ const ITEMS: &str = include_str!("../../shaders/shared/items.wgsl");
 
 /// The tiles that may be tried for a call, the fixed choice first; none where it is no matrix kernel.
 pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -> Vec<Tile> {
-    match (call.work, registry::find(call.kernel).gemm) {
-        (Work::Gemm { m, n, k, batch }, Some(operands)) => {
-            // Matrix units take f16, so there they lose nothing. Weights are rounded as PyTorch's autocast does.
-            let activations = if operands == Operands::RowsInVectors { 2 } else { 1 };
-            let half = call.elements.iter().take(activations).all(|&e| e == Element::F16);
-            let cooperative = if half { limits.cooperative } else { [None; 2] };
-            let limits = TileLimits { cooperative, ..limits };
-            let mut tiles = Tile::candidates(tiling, operands, Product { m, n, k, batch }, limits);
-            if let Some(winograd) = Winograd::of(call) {
-                for parts in winograd.parts(limits.scratch) {
-                    tiles.extend(Tile::winograd(tiling, winograd.product(parts), parts, limits));
-                }
-            }
-            tiles
+    let Some((operands, product)) = product(call) else { return vec![] };
+    // Matrix units take f16, so there they lose nothing. Weights are rounded as PyTorch's autocast does.
+    let activations = if operands == Operands::RowsInVectors { 2 } else { 1 };
+    let half = call.elements.iter().take(activations).all(|&e| e == Element::F16);
+    let cooperative = if half { limits.cooperative } else { [None; 2] };
+    let limits = TileLimits { cooperative, ..limits };
+    let mut tiles = Tile::candidates(tiling, operands, product, limits);
+    if let Some(winograd) = Winograd::of(call) {
+        for parts in winograd.parts(limits.scratch) {
+            tiles.extend(Tile::winograd(tiling, winograd.product(parts), parts, limits));
         }
-        _ => vec![],
     }
+    tiles
+}
+
+/// The product of a matrix kernel, and how its operands run.
+fn product<B>(call: &KernelCall<B>) -> Option<(Operands, Product)> {
+    let Work::Gemm { m, n, k, batch } = call.work else { return None };
+    let operands = registry::find(call.kernel).gemm.expect("a matrix kernel says how its operands run");
+    Some((operands, Product { m, n, k, batch, lanes: call.consts.usize("A_LANES") }))
 }
 
 /// The text of a call. For the matrix kernels `tiling` chooses the main loop, and a tuner may have found a tile for it.
@@ -68,9 +71,8 @@ pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> S
             let source = format!("{consts}{}{text}", items_head(items));
             Shader { stages: vec![Stage { source, workgroups: items.div_ceil(per_group) as u64 }], scratch: 0 }
         }
-        Work::Gemm { m, n, k, batch } => {
-            let operands = kernel.gemm.expect("a matrix kernel says how its operands run");
-            let product = Product { m, n, k, batch };
+        Work::Gemm { m, n, batch, .. } => {
+            let (operands, product) = product(call).expect("a matrix product");
             let tile = tuned.unwrap_or_else(|| Tile::choose(tiling, operands, product));
             let scratch_at = call.bindings.len();
             if let (1.., Some(winograd)) = (tile.winograd, Winograd::of(call)) {

@@ -176,9 +176,10 @@ impl Op for Conv2d {
         let [gi, go] = geo.group_padded();
         let k = geo.w_rows() / gi * gi;
         let work = Work::Gemm { m: geo.y_rows(), n: go, k, batch: geo.spec.groups };
+        let consts = geo.consts().u("A_LANES", geo.lanes(0));
         geo.with_output(l, geo.y_rows(), 1, |l, y| {
             let bindings = [x, w, bias, addend].map(|o| (o, Access::Read)).into_iter().chain([(y, Access::Write)]);
-            l.call("conv_fwd", self.epilogue.consts(geo.consts()), bindings, work, geo.flops());
+            l.call("conv_fwd", self.epilogue.consts(consts), bindings, work, geo.flops());
         });
     }
 }
@@ -244,6 +245,7 @@ impl Op for Conv2dInputGrad {
         };
         let consts = geo
             .consts()
+            .u("A_LANES", geo.lanes(1))
             .a("H_TAP", rows.iter().map(|p| p.first_tap))
             .a("H_TAPS", rows.iter().map(|p| p.taps))
             .a("H_STEP", rows.iter().map(|p| p.tap_step))
@@ -307,7 +309,7 @@ impl Op for Conv2dWeightGrad {
         let (m, n, k) = (geo.w_rows(), geo.group_padded()[1], geo.y_rows());
         let splits = splits(m, n * geo.spec.groups, k);
         let work = Work::Gemm { m, n, k, batch: geo.spec.groups * splits };
-        let consts = geo.consts().u("SPLITS", splits).u("CHUNK", k.div_ceil(splits));
+        let consts = geo.consts().u("A_LANES", geo.lanes(0)).u("SPLITS", splits).u("CHUNK", k.div_ceil(splits));
         let len = m * n * geo.spec.groups;
         geo.with_output(l, m, 1, |l, dw| {
             let target = if splits > 1 { l.scratch(splits * len) } else { dw };

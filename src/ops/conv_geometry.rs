@@ -45,6 +45,12 @@ impl Geometry {
         self.group.map(padded)
     }
 
+    /// Channels in each vector of a group's pixel on a side: fewer than 4 where a pixel is a single vector, as those of a
+    /// picture are, so that kernels leave out the products with padding.
+    pub fn lanes(&self, side: usize) -> usize {
+        self.group[side].min(LANES)
+    }
+
     /// True when groups start inside a vector, so that tensors are laid out anew around the product.
     fn unaligned(&self) -> bool {
         self.spec.groups > 1 && self.group_padded() != self.group

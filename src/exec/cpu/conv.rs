@@ -54,7 +54,7 @@ fn operands<'a, T: Real>(
 
 /// See `shaders/conv_fwd.wgsl`.
 pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
+    let g = Geometry::new(&a, false);
     let (x, w, epilogue) = (a.input(0), a.input(1), Epilogue::new(&a));
     let y = Target(a.output(4).as_mut_ptr());
     if let Some(operands) = operands([x, w], epilogue, y) {
@@ -100,7 +100,7 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
 
 /// See `shaders/conv_dgrad.wgsl`.
 pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
+    let g = Geometry::new(&a, true);
     let phases = dgrad_phases(&a, &g);
     let (dy, wt, epilogue) = (a.input(0), a.input(1), Epilogue::new(&a));
     let dx = Target(a.output(4).as_mut_ptr());
@@ -185,7 +185,7 @@ fn dgrad_tile<T: Real>(
 
 /// See `shaders/conv_wgrad.wgsl`.
 pub fn conv_wgrad<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
+    let g = Geometry::new(&a, false);
     let (splits, chunk) = (a.u("SPLITS"), a.u("CHUNK"));
     let (x, dy) = (a.input(0), a.input(1));
     let dw = Target(a.output(2).as_mut_ptr());

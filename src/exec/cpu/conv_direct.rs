@@ -49,7 +49,7 @@ pub(super) fn conv_fwd(g: &Geometry, operands: Operands<'_>) {
         output_start: [0; 2],
         output_step: [1; 2],
     };
-    let channels = [[g.ci, g.gi], [g.co, g.go]];
+    let channels = ([g.ci, g.gi, g.used], [g.co, g.go]);
     all(&plane, [g.n, g.groups], channels, [g.co, g.go], &taps.collect::<Vec<_>>(), operands);
 }
 
@@ -72,16 +72,16 @@ pub(super) fn conv_dgrad(g: &Geometry, phase: &DgradPhase, operands: Operands<'_
         output_start: start,
         output_step: g.stride,
     };
-    let channels = [[g.co, g.go], [g.ci, g.gi]];
+    let channels = ([g.co, g.go, g.used], [g.ci, g.gi]);
     all(&plane, [g.n, g.groups], channels, [g.gi, g.go * g.gi], &taps.collect::<Vec<_>>(), operands);
 }
 
-/// All groups and pixels. `channels` are those of all groups and of one, of the input and of the output; `weights` the
+/// All groups and pixels. `channels` are those of all groups and of one (and how many are not padding), of the input and of the output; `weights` the
 /// distances from one channel's to the next and from one group's to the next.
 fn all(
     plane: &Plane,
     [n, groups]: [usize; 2],
-    [[from, read], [to, columns]]: [[usize; 2]; 2],
+    ([from, read, used], [to, columns]): ([usize; 3], [usize; 2]),
     weights: [usize; 2],
     taps: &[Tap],
     operands: Operands<'_>,
@@ -94,7 +94,7 @@ fn all(
             plane,
             taps,
             x: &operands.from[group * read..],
-            x_channels: [from, read],
+            x_channels: [from, used],
             w: &operands.w[group * weights[1]..],
             w_stride: weights[0],
             bias: operands.epilogue.bias.map(|bias| &bias[group * columns..]),
@@ -129,7 +129,7 @@ pub(super) fn conv_wgrad(
         segments: &segments(g, tap, pixels),
         x: &x[group * g.gi..],
         x_step: g.stride[1] * g.ci,
-        channels: g.gi,
+        channels: g.used,
         dy: &dy[group * g.go..],
         dy_step: g.co,
         columns: g.go,

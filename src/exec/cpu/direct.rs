@@ -311,6 +311,17 @@ impl DirectWgrad<'_> {
         Arch::new().dispatch(self);
     }
 
+    /// The same for all of `P` channels, with as many vectors as keep the machine's multipliers busy.
+    #[inline(always)]
+    fn few<S: Simd, const P: usize>(self, simd: S) {
+        let whole = |vectors: usize| self.columns.is_multiple_of(vectors * S::F32_LANES);
+        match (whole(4) && S::REGISTER_COUNT >= 32, whole(2)) {
+            (true, _) => self.tiles::<S, P, 4>(simd),
+            (false, true) => self.tiles::<S, P, 2>(simd),
+            (false, false) => self.tiles::<S, P, 1>(simd),
+        }
+    }
+
     /// All tiles of `P` channels and `V` vectors of columns.
     #[inline(always)]
     fn tiles<S: Simd, const P: usize, const V: usize>(self, simd: S) {
@@ -356,7 +367,13 @@ impl WithSimd for DirectWgrad<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let two = self.columns.is_multiple_of(2 * S::F32_LANES);
         let many = S::REGISTER_COUNT >= 32;
-        // Channels come in fours.
+        // Channels come in fours, or are those of a picture.
+        match self.channels {
+            1 => return self.few::<S, 1>(simd),
+            2 => return self.few::<S, 2>(simd),
+            3 => return self.few::<S, 3>(simd),
+            _ => {}
+        }
         match (two, self.channels.is_multiple_of(8), self.channels.is_multiple_of(16) && many) {
             (true, true, _) if many => self.tiles::<S, 8, 2>(simd),
             (true, ..) => self.tiles::<S, 4, 2>(simd),

@@ -2,6 +2,7 @@
 
 use super::Args;
 use super::real::Real;
+use crate::shape::LANES;
 
 /// A pointer that tasks share to write disjoint parts of one buffer.
 #[derive(Clone, Copy)]
@@ -36,11 +37,16 @@ pub(super) struct Geometry {
     /// Channels of all groups.
     pub ci: usize,
     pub co: usize,
+    /// Channels at a tap of what is read (for dgrad the output's gradient) that are not padding.
+    pub used: usize,
 }
 
 impl Geometry {
-    pub(super) fn new<T>(a: &Args<'_, T>) -> Self {
+    pub(super) fn new<T>(a: &Args<'_, T>, dgrad: bool) -> Self {
         let (groups, gi, go) = (a.u("GROUPS"), a.u("GI4") * 4, a.u("GO4") * 4);
+        // Fewer only where a pixel is a single vector.
+        let (lanes, read) = (a.u("A_LANES"), if dgrad { go } else { gi });
+        let used = if lanes < LANES { lanes } else { read };
         Geometry {
             n: a.u("N"),
             h: a.u("H"),
@@ -57,6 +63,7 @@ impl Geometry {
             go,
             ci: groups * gi,
             co: groups * go,
+            used,
         }
     }
 

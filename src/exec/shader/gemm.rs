@@ -106,8 +106,8 @@ fn main(
         let _ = writeln!(out, "        var c{i}_{j} = vec4<f32>();");
     }
     match tile.tiling {
-        Tiling::Register | Tiling::Subgroup => register_loop(&mut out, tile, operands),
-        Tiling::Workgroup | Tiling::Cooperative(_) => workgroup_loop(&mut out, tile, operands),
+        Tiling::Register | Tiling::Subgroup => register_loop(&mut out, tile, (operands, product.lanes)),
+        Tiling::Workgroup | Tiling::Cooperative(_) => workgroup_loop(&mut out, tile, (operands, product.lanes)),
     }
     for (i, j) in pairs(accumulators(operands, rows), cols) {
         let row = match operands {
@@ -167,18 +167,19 @@ fn accumulators(operands: Operands, rows_each: usize) -> usize {
 }
 
 /// `c += a · b` for the tile of one invocation and `terms` terms of the sum; `a(term, i)` and `b(term, j)` are the texts
-/// that load the operands. Where the sum runs along the vectors, they hold 4 terms each.
+/// that load the operands. Where the sum runs along the vectors, they hold 4 terms each, `lanes` of which are not padding.
 fn multiply(
     out: &mut String,
     tile: Tile,
-    operands: Operands,
+    (operands, lanes): (Operands, usize),
     terms: usize,
     a: impl Fn(usize, usize) -> String,
     b: impl Fn(usize, usize) -> String,
 ) {
     let (rows, cols) = (tile.rows_each, tile.columns_each);
     let sums = operands == Operands::SumInVectors;
-    for term in 0..terms {
+    // What is padding in the left operand adds nothing.
+    for term in (0..terms).filter(|&term| !sums || term < lanes) {
         let held = if sums { 0 } else { term };
         for i in (0..rows).filter(|_| held == term) {
             let _ = writeln!(out, "            let a{held}_{i} = {};", a(held, i));
@@ -188,6 +189,9 @@ fn multiply(
         }
         for (i, j) in pairs(accumulators(operands, rows), cols) {
             let (from, lane) = if sums { (i, term) } else { (i / LANES, i % LANES) };
+            if lane >= lanes {
+                continue;
+            }
             let lane = ["x", "y", "z", "w"][lane];
             let _ = writeln!(out, "            c{i}_{j} += a{held}_{from}.{lane} * b{term}_{j};");
         }
@@ -197,7 +201,7 @@ fn multiply(
 /// Inner loops that read the operands from global memory: one over the taps and one over their channels, so that what
 /// depends on the tap alone is computed once; or one over the pixels. With [`Tiling::Subgroup`] an invocation loads
 /// every [`SUBGROUP`]th row for all of them, else the rows that it computes.
-fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
+fn register_loop(out: &mut String, tile: Tile, (operands, lanes): (Operands, usize)) {
     let subgroup = tile.tiling == Tiling::Subgroup;
     let loaded = if subgroup { tile.rows_each * tile.threads[1] / SUBGROUP } else { tile.rows_each };
     for i in 0..loaded {
@@ -219,7 +223,7 @@ fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
         for i in 0..loaded {
             let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(row{i}, p));");
         }
-        multiply(out, tile, operands, 1, a, |_, j| format!("vec4<f32>(b_load(batch, k, n0 + tx + {j}u * TX))"));
+        multiply(out, tile, (operands, lanes), 1, a, |_, j| format!("vec4<f32>(b_load(batch, k, n0 + tx + {j}u * TX))"));
         out.push_str("        }\n");
         return;
     }
@@ -232,16 +236,16 @@ fn register_loop(out: &mut String, tile: Tile, operands: Operands) {
     for i in 0..loaded {
         let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(tap{i}, c));");
     }
-    multiply(out, tile, operands, LANES, a, |term, j| {
+    multiply(out, tile, (operands, lanes), LANES, a, |term, j| {
         format!("b_load(weights, c * 4u + {term}u, n0 + tx + {j}u * TX)")
     });
     out.push_str("            }\n        }\n");
 }
 
 /// The loop over tiles in workgroup memory.
-fn workgroup_loop(out: &mut String, tile: Tile, operands: Operands) {
+fn workgroup_loop(out: &mut String, tile: Tile, (operands, lanes): (Operands, usize)) {
     let _ = writeln!(out, "        let thread = lid.x + lid.y * TX;");
-    let multiply = |out: &mut String| multiply_tiles(out, tile, operands);
+    let multiply = |out: &mut String| multiply_tiles(out, tile, (operands, lanes));
     staged_loop(out, tile, operands, &pieces(tile, operands), tile.vectors(operands), multiply);
 }
 
@@ -285,7 +289,7 @@ fn pieces(tile: Tile, operands: Operands) -> Vec<Piece> {
 }
 
 /// The products of tiles in workgroup memory, 4 terms a turn.
-fn multiply_tiles(out: &mut String, tile: Tile, operands: Operands) {
+fn multiply_tiles(out: &mut String, tile: Tile, (operands, lanes): (Operands, usize)) {
     let (turn, own_a, own_b, stride_a) = match operands {
         Operands::SumInVectors => (1, "ty * (DEPTH + 1u) + s", "s * (4u * TILE_N) + tx", "(TY * (DEPTH + 1u))"),
         Operands::RowsInVectors => (LANES, "s * TILE_M + ty", "s * TILE_N + tx", "TY"),
@@ -299,6 +303,6 @@ fn multiply_tiles(out: &mut String, tile: Tile, operands: Operands) {
     );
     let a = |term, i| format!("tile_a[from_a + ({term}u * TILE_M + {i}u * {stride_a})]");
     let b = |term, j| format!("tile_b[from_b + ({term}u * TILE_N + {j}u * TX)]");
-    multiply(out, tile, operands, LANES, a, b);
+    multiply(out, tile, (operands, lanes), LANES, a, b);
     out.push_str("            }\n");
 }

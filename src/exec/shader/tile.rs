@@ -53,6 +53,8 @@ pub struct Product {
     pub k: usize,
     /// Independent products.
     pub batch: usize,
+    /// Lanes of the left operand's vectors that hold something.
+    pub lanes: usize,
 }
 
 /// Sizes of the tiles.

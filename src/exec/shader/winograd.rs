@@ -78,10 +78,10 @@ impl Winograd {
     pub fn product(&self, parts: usize) -> (Operands, Product) {
         let Plane { channels, columns: n, .. } = self.plane;
         match self.splits {
-            None => (Operands::SumInVectors, Product { m: self.tiles(parts), n, k: channels, batch: PAIRS }),
+            None => (Operands::SumInVectors, Product { m: self.tiles(parts), n, k: channels, batch: PAIRS, lanes: LANES }),
             Some(splits) => {
                 let k = self.tiles_each(parts);
-                (Operands::RowsInVectors, Product { m: channels, n, k, batch: PAIRS * splits })
+                (Operands::RowsInVectors, Product { m: channels, n, k, batch: PAIRS * splits, lanes: LANES })
             }
         }
     }
