@@ -1,39 +1,14 @@
 // Mean and sum of squared deviations of every channel, per segment of rows of a sample (of the whole batch for
 // BatchNorm): x [ROWS, C] to out [SAMPLES · SEGMENTS, C / 4, (mean, m2)].
-// Sums are of x minus the segment's first row, so that a mean far from 0 does not cancel the variance away.
-// Mapping: one workgroup per segment and block of VECTORS vectors of channels, see shared/row_sums.wgsl.
+// Mapping: see shared/segment_moments.wgsl.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-    let group = wid.x + wid.y * count.x;
-    if (group < ITEMS) {
-        let c = (group % BLOCKS) * VECTORS + lid.x % VECTORS;
-        let segment = group / BLOCKS;
-        let sample = segment / SEGMENTS;
-        let first = sample * SAMPLE_ROWS + (segment % SEGMENTS) * SEGMENT_ROWS;
-        let last = min(first + SEGMENT_ROWS, (sample + 1u) * SAMPLE_ROWS);
-        var shift = vec4<f32>();
-        var own = Sums();
-        if (c < C4) {
-            shift = vec4<f32>(x[first * C4 + c]);
-            for (var row = first + lid.x / VECTORS; row < last; row += ROW_LANES) {
-                let d = vec4<f32>(x[row * C4 + c]) - shift;
-                own.a += d;
-                own.b = fma(d, d, own.b);
-            }
-        }
-        let sums = add_rows(lid.x, own);
-        if (c < C4 && lid.x < VECTORS) {
-            let n = f32(last - first);
-            let i = segment * C4 + c;
-            out[i * 2u] = shift + sums.a / n;
-            out[i * 2u + 1u] = max(sums.b - sums.a * sums.a / n, vec4<f32>());
-        }
-    }
+fn value(i: u32) -> vec4<f32> {
+    return vec4<f32>(x[i]);
+}
+
+fn keep(i: u32, mean: vec4<f32>, m2: vec4<f32>) {
+    out[i * 2u] = mean;
+    out[i * 2u + 1u] = m2;
 }

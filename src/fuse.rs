@@ -20,17 +20,33 @@ pub struct FuseOptions {
     pub norm_relu: bool,
     /// norm + add + ReLU → one kernel, forward and backward.
     pub norm_add_relu: bool,
+    /// convolution + moments that the BatchNorm behind it needs → one kernel, for maps of at least so many rows (pixels of
+    /// the whole batch). Below a few thousand a pass over them costs a GPU little but its dispatch, which remains.
+    pub conv_statistics: Option<usize>,
 }
 
 impl FuseOptions {
     /// No rewrite.
-    pub const NONE: FuseOptions =
-        FuseOptions { conv_bias: false, conv_add: false, conv_relu: false, norm_relu: false, norm_add_relu: false };
+    pub const NONE: FuseOptions = FuseOptions {
+        conv_bias: false,
+        conv_add: false,
+        conv_relu: false,
+        norm_relu: false,
+        norm_add_relu: false,
+        conv_statistics: None,
+    };
 }
 
 impl Default for FuseOptions {
     fn default() -> Self {
-        FuseOptions { conv_bias: true, conv_add: true, conv_relu: true, norm_relu: true, norm_add_relu: true }
+        FuseOptions {
+            conv_bias: true,
+            conv_add: true,
+            conv_relu: true,
+            norm_relu: true,
+            norm_add_relu: true,
+            conv_statistics: Some(16 << 10),
+        }
     }
 }
 
@@ -55,6 +71,9 @@ pub fn fuse(graph: &mut Graph, options: FuseOptions) {
     }
     if options.conv_relu {
         f.conv_relu();
+    }
+    if let Some(rows) = options.conv_statistics {
+        f.conv_statistics(rows);
     }
     f.finish();
 }
@@ -238,6 +257,29 @@ impl<'g> Fusion<'g> {
             if let Some((conv, addend)) = found.max_by_key(|(conv, _)| conv.at) {
                 self.place_conv(conv, n, Epilogue { addend: true, ..conv.epilogue }, Some(addend));
             }
+        }
+    }
+
+    fn conv_statistics(&mut self, least_rows: usize) {
+        for n in 0..self.nodes.len() {
+            let Some(norm) = self.op::<Norm>(n) else { continue };
+            let x = self.inputs(n)[0];
+            let ty = self.graph.ty(x).clone();
+            let Some(at) = self.producer[x.index()] else { continue };
+            let Some(conv) = self.op::<Conv2d>(at) else { continue };
+            let large = ty.len() / ty.stride() >= least_rows;
+            if !large || !norm.can_take_statistics(&ty) || !conv.can_leave_statistics() {
+                continue;
+            }
+            let (conv, ty) = conv.with_statistics(&ty);
+            let moments = self.graph.further_result(ty);
+            let node = self.nodes[at].as_mut().expect("found above");
+            node.op = Arc::new(conv);
+            node.outputs.push(moments);
+            let node = self.nodes[n].as_mut().expect("found above");
+            node.op = Arc::new(Norm { statistics: true, ..norm });
+            node.inputs.push(moments);
+            self.index();
         }
     }
 

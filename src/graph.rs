@@ -269,6 +269,11 @@ impl Graph {
         self.values[v.index()].0.element = element;
     }
 
+    /// One more result of a node that a rewrite is about to replace.
+    pub(crate) fn further_result(&mut self, ty: TensorType) -> Value {
+        self.push_value(ty, Source::Node(0, 0))
+    }
+
     /// Replaces the list of nodes: for rewrites, which keep every value that is still used produced exactly once.
     pub(crate) fn replace_nodes(&mut self, nodes: Vec<Node>) {
         self.nodes = nodes;

@@ -69,6 +69,13 @@ fn segments(rows: usize, per_sample: usize, vectors: usize) -> (usize, usize) {
     (per_sample.div_ceil(rows_each), rows_each)
 }
 
+/// The same where the convolution that makes the rows leaves the sums: every tile of its kernels lies in one segment.
+fn segments_of_tiles(rows: usize, vectors: usize) -> (usize, usize) {
+    const MOST_TILE_ROWS: usize = 128;
+    let rows_each = segments(rows, rows, vectors).1.next_multiple_of(MOST_TILE_ROWS);
+    (rows.div_ceil(rows_each), rows_each)
+}
+
 /// Workgroups that reduce `segments` of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): up to 16 vectors side
 /// by side, 256 bytes in a row, and the other invocations along the rows.
 fn reduce_segments(segments: usize, vectors: usize) -> (Consts, Work) {

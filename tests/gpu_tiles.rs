@@ -15,14 +15,15 @@ use shadegrad::exec::gpu::EngineOptions;
 use shadegrad::exec::shader::{Matrix, Shader, Tile, TileLimits, Tiling, candidates, shader};
 use shadegrad::graph::{GraphError, Value};
 use shadegrad::kernel::KernelCall;
-use shadegrad::ops::{self, ConvSpec};
+use shadegrad::ops::{self, BatchNormOptions, ConvSpec};
 use shadegrad::plan::Slice;
 use shadegrad::shape::{Element, Padding, TensorType, Window};
 
 /// A convolution with its gradients, of sizes that are no multiples of any tile's but larger than half of each; one of sizes
-/// that are, as those of networks, so that guards fall away and no tile reaches over two taps; and one of a small map, with
-/// sums long enough to be split among workgroups, in groups, with unlike phases and all that a kernel can do at its end.
-fn cases() -> [Case; 3] {
+/// that are, as those of networks, so that guards fall away and no tile reaches over two taps; one of a small map, with
+/// sums long enough to be split among workgroups, in groups, with unlike phases and all that a kernel can do at its end; and one
+/// that leaves the moments of its tiles to BatchNorm.
+fn cases() -> [Case; 4] {
     let large = OpCase::new("conv2d_of_tiles", |b| {
         let x = b.random("x", [2, 7, 9, 68]);
         let w = b.random_of("w", TensorType::kernel([3, 3, 68, 76]));
@@ -41,7 +42,21 @@ fn cases() -> [Case; 3] {
         let w = b.random_of("w", TensorType::kernel([3, 3, 64, 128]));
         ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3, 1, 1)))
     });
-    [large.case(Place::Alone), even.case(Place::Alone), long.case(Place::Alone).fused()]
+    let normalized = before_batch_norm([3, 19, 21, 36], 76);
+    let fused = [long, normalized].map(|op| op.case(Place::Alone).fused());
+    let [long, normalized] = fused;
+    [large.case(Place::Alone), even.case(Place::Alone), long, normalized]
+}
+
+/// A convolution that leaves its moments to BatchNorm.
+fn before_batch_norm(x: [usize; 4], outputs: usize) -> OpCase {
+    OpCase::new(format!("conv2d_before_batch_norm_{x:?}"), move |b| {
+        let (x, w) = (b.random("x", x), b.random_of("w", TensorType::kernel([3, 3, x[3], outputs])));
+        let y = ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3, 1, 1)))?;
+        let (gamma, beta) = (b.random("gamma", [outputs]), b.random("beta", [outputs]));
+        let (mean, var) = (b.statistic("mean", vec![0.5; outputs])?, b.statistic("var", vec![2.0; outputs])?);
+        ops::batch_norm(&mut b.graph, [y, gamma, beta, mean, var], 1e-5, Some(BatchNormOptions::default()))
+    })
 }
 
 /// relu(y + bias + a tensor like y)
@@ -136,7 +151,7 @@ fn by_winograd(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) -> Sha
 static PARTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Convolutions by Winograd in all three directions: maps of whole tiles and not, padding of either kind, channels that
-/// fill vectors and not, sums of weight gradients in splits; all tiles of 4×4 outputs at once, and in parts.
+/// fill vectors and not, sums of weight gradients in splits, moments of tiles; all of them at once, and in parts.
 #[test]
 fn winograd_computes_the_same() {
     let case = |name: &str, x: [usize; 4], o: usize, padding: Padding| {
@@ -153,12 +168,15 @@ fn winograd_computes_the_same() {
     let cases = [
         case("whole tiles", [4, 20, 16, 128], 128, Window::square(3, 1, 1).padding),
         case("cut tiles", [2, 22, 23, 65], 67, unlike),
+        before_batch_norm([3, 20, 24, 65], 67).case(Place::Alone).fused(),
+        before_batch_norm([3, 19, 21, 65], 67).case(Place::Alone).fused(),
     ];
+    let count = cases.len();
     let mut failures = Failures::default();
     let mut tried = 0;
-    while tried == 0 || tried / 2 < WINOGRAD[2].load(Ordering::Relaxed) {
-        let case = &cases[tried % 2];
-        WINOGRAD[0].store(tried / 2, Ordering::Relaxed);
+    while tried == 0 || tried / count < WINOGRAD[2].load(Ordering::Relaxed) {
+        let case = &cases[tried % count];
+        WINOGRAD[0].store(tried / count, Ordering::Relaxed);
         tried += 1;
         WINOGRAD[1].store(0, Ordering::Relaxed);
         let expected = twin().run(case).expect("the twin runs");
@@ -167,7 +185,7 @@ fn winograd_computes_the_same() {
         assert_eq!(WINOGRAD[1].load(Ordering::Relaxed), 3, "all three directions");
         failures.all_close(&case.name, &found, &expected, allowed(&case.plan(), Accuracy::Wgsl));
     }
-    assert!(tried >= 16, "64×64, 128×64 and more, in one part and in several: {tried} runs");
+    assert!(tried >= 8 * count, "64×64, 128×64 and more, in one part and in several: {tried} runs");
     assert!(PARTS.load(Ordering::Relaxed) > 1, "several parts");
     failures.none();
 }

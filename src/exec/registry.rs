@@ -50,7 +50,7 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(elementwise::dropout, "random"),
     kernel!(norm::batch_norm, "norm", "norm_ended", "row_sums"),
     kernel!(norm_grad::batch_norm_grad, "norm", "norm_masked", "row_sums"),
-    kernel!(norm::norm_stats, "row_sums"),
+    kernel!(norm::norm_stats, "row_sums", "segment_moments"),
     kernel!(norm::norm_finalize),
     kernel!(norm::norm_fixed),
     kernel!(norm::norm_apply, "norm", "norm_ended"),

@@ -4,12 +4,14 @@
 mod cooperative;
 mod gemm;
 mod staged;
+mod statistics;
 mod tile;
 mod winograd;
 
 use crate::exec::registry;
 use crate::kernel::{KernelCall, WORKGROUP, Work};
 use crate::shape::{Element, LANES};
+use statistics::Statistics;
 use winograd::Winograd;
 
 pub use tile::{Matrix, Operands, Product, SUBGROUP, Tile, TileLimits, Tiling};
@@ -71,30 +73,43 @@ pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> S
             let source = format!("{consts}{}{text}", items_head(items));
             Shader { stages: vec![Stage { source, workgroups: items.div_ceil(per_group) as u64 }], scratch: 0 }
         }
-        Work::Gemm { m, n, batch, .. } => {
+        Work::Gemm { .. } => {
             let (operands, product) = product(call).expect("a matrix product");
             let tile = tuned.unwrap_or_else(|| Tile::choose(tiling, operands, product));
-            let scratch_at = call.bindings.len();
-            if let (1.., Some(winograd)) = (tile.winograd, Winograd::of(call)) {
-                return winograd.shader(tile, scratch_at);
+            let made = matrix_kernel(call, tile, &consts, &text);
+            match Statistics::of(call, &consts) {
+                Some(statistics) if statistics.fits(tile, operands) => {
+                    statistics.merged(made, tile, operands, call.bindings.len())
+                }
+                Some(statistics) => statistics.passed(made),
+                None => made,
             }
-            let body = gemm::main_loop(tile, operands, product, scratch_at);
-            // Extensions stand at the very beginning.
-            let units = matches!(tile.tiling, Tiling::Cooperative(_));
-            let extension = if units { "enable wgpu_cooperative_matrix;\n" } else { "" };
-            let source = format!("{extension}{consts}{text}{body}");
-            let mut stages = vec![Stage { source, workgroups: tile.workgroups(operands, product) as u64 }];
-            let mut scratch = 0;
-            if tile.splits > 1 {
-                let items = batch * m * (n / LANES);
-                let body = gemm::finish(tile, product, scratch_at);
-                let source = format!("{consts}{}{text}{body}", items_head(items));
-                stages.push(Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 });
-                scratch = tile.splits * items * LANES;
-            }
-            Shader { stages, scratch }
         }
     }
+}
+
+/// The stages of a matrix kernel with a tile.
+fn matrix_kernel<B>(call: &KernelCall<B>, tile: Tile, consts: &str, text: &str) -> Shader {
+    let (operands, product) = product(call).expect("a matrix product");
+    let scratch_at = call.bindings.len();
+    if let (1.., Some(winograd)) = (tile.winograd, Winograd::of(call)) {
+        return winograd.shader(tile, scratch_at);
+    }
+    let moments = Statistics::of(call, consts).is_some_and(|statistics| statistics.fits(tile, operands));
+    let body = gemm::main_loop(tile, operands, product, scratch_at, moments);
+    // Extensions stand at the very beginning.
+    let units = matches!(tile.tiling, Tiling::Cooperative(_));
+    let extension = if units { "enable wgpu_cooperative_matrix;\n" } else { "" };
+    let source = format!("{extension}{consts}{text}{body}");
+    let first = Stage { source, workgroups: tile.workgroups(operands, product) as u64 };
+    if tile.splits == 1 {
+        return Shader { stages: vec![first], scratch: 0 };
+    }
+    let items = product.batch * product.m * (product.n / LANES);
+    let body = gemm::finish(tile, product, scratch_at);
+    let source = format!("{consts}{}{text}{body}", items_head(items));
+    let second = Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 };
+    Shader { stages: vec![first, second], scratch: tile.splits * items * LANES }
 }
 
 /// The types of the bindings' numbers.

@@ -4,7 +4,7 @@
 //! `y[n,oh,ow,co] = b[co] + Σ x[n, oh·SH + kh·DH − PT, ow·SW + kw·DW − PL, ci] · w[kh,kw,ci,co]`
 
 use super::conv_geometry::Geometry;
-use super::{all_some, expect_inputs, expect_vector, first};
+use super::{all_some, expect_inputs, expect_vector, first, reduce_segments, row_consts, segments_of_tiles};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, Window, phases};
@@ -43,6 +43,8 @@ pub struct Conv2d {
     pub spec: ConvSpec,
     /// What is fused behind it.
     pub epilogue: Epilogue,
+    /// A second output holds the moments of y that BatchNorm merges: [segments, C/4, (mean, squared deviations), 4].
+    pub statistics: bool,
 }
 
 /// Gradient of [`Conv2d`] for its input, from dy and w; also the transposed convolution.
@@ -67,7 +69,7 @@ impl Conv2dInputGrad {
 
 impl From<ConvSpec> for Conv2d {
     fn from(spec: ConvSpec) -> Self {
-        Conv2d { spec, epilogue: Epilogue::default() }
+        Conv2d { spec, epilogue: Epilogue::default(), statistics: false }
     }
 }
 
@@ -146,7 +148,8 @@ impl Op for Conv2d {
         let [n, oh, ow, co] = geometry.y;
         let y = if x.shape.rank() == 2 { TensorType::channels([n, co]) } else { TensorType::channels([n, oh, ow, co]) };
         self.epilogue.check(inputs, &y)?;
-        Ok(vec![y])
+        let statistics = self.statistics.then(|| statistics_type(&y));
+        Ok(std::iter::once(y).chain(statistics).collect())
     }
 
     fn gradient(
@@ -176,11 +179,43 @@ impl Op for Conv2d {
         let [gi, go] = geo.group_padded();
         let k = geo.w_rows() / gi * gi;
         let work = Work::Gemm { m: geo.y_rows(), n: go, k, batch: geo.spec.groups };
-        let consts = geo.consts().u("A_LANES", geo.lanes(0));
+        let consts = geo.consts().u("A_LANES", geo.lanes(0)).b("STATISTICS", self.statistics);
+        let consts = self.epilogue.consts(consts).and(self.statistics_consts(l.outputs[0]));
+        let statistics = self.statistics.then_some((Operand::Output(1), Access::Write));
+        let flops = geo.flops() + if self.statistics { 4 * l.outputs[0].len() } else { 0 };
         geo.with_output(l, geo.y_rows(), 1, |l, y| {
             let bindings = [x, w, bias, addend].map(|o| (o, Access::Read)).into_iter().chain([(y, Access::Write)]);
-            l.call("conv_fwd", self.epilogue.consts(consts), bindings, work, geo.flops());
+            l.call("conv_fwd", consts, bindings.chain(statistics), work, flops);
         });
+    }
+}
+
+/// Moments of a convolution's result `y`, as `norm_stats` gives them.
+fn statistics_type(y: &TensorType) -> TensorType {
+    let (rows, vectors) = (y.len() / y.stride(), y.stride() / LANES);
+    TensorType::channels([segments_of_tiles(rows, vectors).0, vectors, 2, LANES])
+}
+
+impl Conv2d {
+    /// Whether its kernel can leave the moments of its result: nothing is done to the sums, which lie as they will stay.
+    pub fn can_leave_statistics(&self) -> bool {
+        self.spec.groups == 1 && self.epilogue == Epilogue::default() && !self.statistics
+    }
+
+    /// The same with the moments of its result, and their type.
+    pub fn with_statistics(self, y: &TensorType) -> (Conv2d, TensorType) {
+        (Conv2d { statistics: true, ..self }, statistics_type(y))
+    }
+
+    /// How rows map to segments of the moments.
+    fn statistics_consts(&self, y: &TensorType) -> Consts {
+        if !self.statistics {
+            return Consts::new();
+        }
+        let consts = row_consts(y);
+        let (segments, segment_rows) = segments_of_tiles(y.len() / y.stride(), y.stride() / LANES);
+        let consts = consts.u("SAMPLE_ROWS", y.len() / y.stride()).u("SEGMENTS", segments);
+        consts.u("SEGMENT_ROWS", segment_rows).and(reduce_segments(segments, y.stride() / LANES).0)
     }
 }
 

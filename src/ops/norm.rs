@@ -3,7 +3,9 @@
 //!
 //! `y = γ · (x − mean) / sqrt(var + ε) + β`, with the biased variance; BatchNorm's running variance is unbiased.
 
-use super::{expect_vector, first, none, reduce_rows, reduce_segments, row_consts, segments, vectors};
+use super::{
+    expect_vector, first, none, reduce_rows, reduce_segments, row_consts, segments, segments_of_tiles, vectors,
+};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, WORKGROUP, Work};
 use crate::shape::{LANES, TensorType, padded};
@@ -46,8 +48,10 @@ pub struct Norm {
     pub eps: f32,
     /// A ReLU follows.
     pub relu: bool,
-    /// The last input is added before the ReLU.
+    /// An input is added before the ReLU, behind the others above.
     pub residual: bool,
+    /// The last input holds the moments of x, which the convolution before it has left (see [`super::Conv2d`]).
+    pub statistics: bool,
 }
 
 /// Gradient of [`Norm`]: inputs dy, x, γ, mean, 1/std, outputs dx, dγ, dβ (and that of the residual). With `relu` one more
@@ -67,7 +71,7 @@ pub fn batch_norm(
     training: Option<BatchNormOptions>,
 ) -> Result<Value, GraphError> {
     let kind = training.map_or(NormKind::BatchEval, NormKind::BatchTraining);
-    g.add1(Norm { kind, eps, relu: false, residual: false }, &[x, gamma, beta, mean, var])
+    g.add1(Norm::plain(kind, eps), &[x, gamma, beta, mean, var])
 }
 
 /// Appends GroupNorm.
@@ -75,7 +79,7 @@ pub fn batch_norm(
 /// # Errors
 /// When the channels cannot be divided into the groups.
 pub fn group_norm(g: &mut Graph, [x, gamma, beta]: [Value; 3], groups: usize, eps: f32) -> Result<Value, GraphError> {
-    g.add1(Norm { kind: NormKind::Group { groups }, eps, relu: false, residual: false }, &[x, gamma, beta])
+    g.add1(Norm::plain(NormKind::Group { groups }, eps), &[x, gamma, beta])
 }
 
 /// Rows of BatchNorm that one workgroup normalizes alone: 16 for each of its invocations. Three dispatches one after the
@@ -108,6 +112,16 @@ impl Geometry {
 }
 
 impl Norm {
+    /// With nothing fused.
+    fn plain(kind: NormKind, eps: f32) -> Norm {
+        Norm { kind, eps, relu: false, residual: false, statistics: false }
+    }
+
+    /// Whether the moments of x may come from elsewhere: of a batch so large that no workgroup normalizes alone.
+    pub fn can_take_statistics(&self, x: &TensorType) -> bool {
+        matches!(self.kind, NormKind::BatchTraining(_)) && !self.statistics && !self.alone(&self.geometry(x))
+    }
+
     /// Position of the residual among the inputs.
     pub fn residual_index(&self) -> usize {
         if matches!(self.kind, NormKind::Group { .. }) { 3 } else { 5 }
@@ -125,7 +139,8 @@ impl Norm {
             _ => (1, c),
         };
         let sample_rows = rows / samples.max(1);
-        let (segments, segment_rows) = segments(rows, sample_rows, c4);
+        let (segments, segment_rows) =
+            if self.statistics { segments_of_tiles(rows, c4) } else { segments(rows, sample_rows, c4) };
         let group_size = c / groups.max(1);
         let consts = row_consts(x)
             .u("SAMPLE_ROWS", sample_rows)
@@ -158,16 +173,15 @@ impl Op for Norm {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let x = inputs[0];
-        let wanted = self.residual_index() + usize::from(self.residual);
+        let wanted = self.residual_index() + usize::from(self.residual) + usize::from(self.statistics);
         if inputs.len() != wanted {
             return Err(format!("needs {wanted} inputs, got {}", inputs.len()));
         }
-        for (name, v) in ["γ", "β", "the running mean", "the running variance"].iter().zip(&inputs[1..]) {
-            if !(self.residual && std::ptr::eq(*v, inputs[wanted - 1])) {
-                expect_vector(name, v, x)?;
-            }
+        let vectors = &inputs[1..self.residual_index()];
+        for (name, v) in ["γ", "β", "the running mean", "the running variance"].iter().zip(vectors) {
+            expect_vector(name, v, x)?;
         }
-        if self.residual && inputs[wanted - 1] != x {
+        if self.residual && inputs[self.residual_index()] != x {
             return Err("the residual must have the shape of x".into());
         }
         if let NormKind::Group { groups } = self.kind
@@ -255,11 +269,7 @@ impl Norm {
             let consts = geo.consts.clone().f("EPS", f64::from(self.eps));
             return l.call("norm_fixed", consts, running.into_iter().chain(statistics), Work::Items(stats), 2 * stats);
         }
-        let partials = l.scratch(geo.samples * geo.segments * geo.c4 * 2 * LANES);
-        let bindings = [read(Operand::Input(0)), write(partials)];
-        let (lanes, work) = reduce_segments(geo.samples * geo.segments, geo.c4);
-        l.call("norm_stats", geo.consts.clone().and(lanes), bindings, work, 4 * x.len());
-
+        let partials = if self.statistics { Operand::Input(l.inputs.len() - 1) } else { Self::moments(l, geo) };
         let training = if let NormKind::BatchTraining(options) = self.kind { Some(options) } else { None };
         let running = match training {
             Some(_) => [Operand::Input(3), Operand::Input(4)],
@@ -271,6 +281,15 @@ impl Norm {
         let (lanes, work) = geo.reduce_groups();
         let consts = consts.b("UPDATE", training.is_some()).and(lanes);
         l.call("norm_finalize", consts, bindings.chain(statistics), work, flops);
+    }
+
+    /// Means and squared deviations of x.
+    fn moments(l: &mut Lowering<'_>, geo: &Geometry) -> Operand {
+        let partials = l.scratch(geo.samples * geo.segments * geo.c4 * 2 * LANES);
+        let bindings = [read(Operand::Input(0)), write(partials)];
+        let (lanes, work) = reduce_segments(geo.samples * geo.segments, geo.c4);
+        l.call("norm_stats", geo.consts.clone().and(lanes), bindings, work, 4 * l.inputs[0].len());
+        partials
     }
 
     fn lower_apply(&self, l: &mut Lowering<'_>, geo: &Geometry) {

@@ -32,8 +32,15 @@ impl Case {
     pub fn fused(&self) -> Case {
         let mut case = self.clone();
         case.name += " (fused)";
-        fuse(&mut case.graph, FuseOptions::default());
+        // Moments of maps of any size that has segments.
+        fuse(&mut case.graph, FuseOptions { conv_statistics: Some(1), ..FuseOptions::default() });
         case
+    }
+
+    /// Nodes, and what goes into them and comes out: rewrites change it.
+    pub fn links(&self) -> [usize; 2] {
+        let nodes = self.graph.nodes();
+        [nodes.len(), nodes.iter().map(|node| node.inputs.len() + node.outputs.len()).sum()]
     }
 
     /// The same with 16 bits for what can have them.

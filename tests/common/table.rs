@@ -287,7 +287,26 @@ fn blocks() -> Vec<OpCase> {
             ops::relu(&mut b.graph, y)
         })
     };
+    let after_conv = |name: &str, x: [usize; 4], outputs: usize, window: Window, residual: bool| {
+        OpCase::new(format!("conv_norm_{name}"), move |b| {
+            let [kh, kw] = window.kernel_size;
+            let (x, w) = (b.random("x", x), b.random_of("w", TensorType::kernel([kh, kw, x[3], outputs])));
+            let y = ops::conv2d(&mut b.graph, x, w, window)?;
+            let ty = b.graph.ty(y).clone();
+            let mut y = batch_norm(b, y, trained)?;
+            if residual {
+                let shortcut = b.random_of("shortcut", ty);
+                y = ops::add(&mut b.graph, y, shortcut)?;
+            }
+            ops::relu(&mut b.graph, y)
+        })
+    };
     vec![
+        after_conv("3x3", [2, 24, 23, 5], 9, Window::square(3, 1, 1), false),
+        after_conv("3x3_residual", [3, 19, 21, 6], 13, Window::square(3, 1, 1), true),
+        after_conv("3x3_whole_tiles", [2, 32, 32, 16], 64, Window::square(3, 1, 1), false),
+        after_conv("1x1", [1, 35, 47, 3], 70, Window::square(1, 1, 0), false),
+        after_conv("5x5_s2", [5, 33, 31, 3], 5, Window::square(5, 2, 2), false),
         alone("norm_relu", few, trained),
         alone("norm_relu_many_rows", many, trained),
         alone("norm_relu_eval", few, None),

@@ -9,6 +9,7 @@ use super::conv_direct as direct;
 use super::conv_winograd as winograd;
 use super::epilogue::Epilogue;
 use super::geometry::{DgradPhase, Geometry, Target, dgrad_phases};
+use super::norm;
 use super::real::{Real, Strided};
 use crate::exec::winograd::Plane;
 
@@ -54,9 +55,18 @@ fn operands<'a, T: Real>(
 
 /// See `shaders/conv_fwd.wgsl`.
 pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a, false);
-    let (x, w, epilogue) = (a.input(0), a.input(1), Epilogue::new(&a));
-    let y = Target(a.output(4).as_mut_ptr());
+    let y = a.output(4);
+    products(&a, Target(y.as_mut_ptr()));
+    if a.flag("STATISTICS") {
+        let moments = a.output(5);
+        norm::statistics(&a, y, moments);
+    }
+}
+
+/// The convolution.
+fn products<T: Real>(a: &Args<'_, T>, y: Target<T>) {
+    let g = Geometry::new(a, false);
+    let (x, w, epilogue) = (a.input(0), a.input(1), Epilogue::new(a));
     if let Some(operands) = operands([x, w], epilogue, y) {
         if let Some(plane) = Plane::choose(a.consts, false) {
             return winograd::run(&plane, operands);

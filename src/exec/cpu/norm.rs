@@ -74,15 +74,15 @@ pub(super) fn interleave<T: Real>(out: &mut [T], first: &[T], second: &[T]) {
     }
 }
 
-/// Means and squared deviations of the channels from `first` on over some rows, as many as there is room for.
-fn moments<T: Real>(g: &Geometry, x: &[T], rows: Range<usize>, first: usize, [mean, m2]: [&mut [T]; 2]) {
+/// Means and squared deviations of the channels from `first` on, of `c`, over some rows, as many as there is room for.
+fn moments<T: Real>(c: usize, x: &[T], rows: Range<usize>, first: usize, [mean, m2]: [&mut [T]; 2]) {
     let channels = mean.len();
     let n = T::of(rows.len() as f64);
-    let shift = &x[rows.start * g.c + first..][..channels];
+    let shift = &x[rows.start * c + first..][..channels];
     mean.fill(T::zero());
     m2.fill(T::zero());
     for row in rows {
-        for (((s, q), &v), &k) in mean.iter_mut().zip(&mut *m2).zip(&x[row * g.c + first..][..channels]).zip(shift) {
+        for (((s, q), &v), &k) in mean.iter_mut().zip(&mut *m2).zip(&x[row * c + first..][..channels]).zip(shift) {
             let d = v - k;
             *s += d;
             *q += d * d;
@@ -101,7 +101,7 @@ pub fn batch_norm<T: Real>(mut a: Args<'_, T>) {
     let [running_mean, running_var, mean, invstd, y] = [4, 5, 6, 7, 8].map(|i| a.output(i));
     let finalize = Finalize::new(&a);
     let channels = mean.par_chunks_mut(CHANNELS).zip(invstd.par_chunks_mut(CHANNELS));
-    channels.enumerate().for_each(|(task, (mean, m2))| moments(&g, x, 0..g.rows, task * CHANNELS, [mean, m2]));
+    channels.enumerate().for_each(|(task, (mean, m2))| moments(g.c, x, 0..g.rows, task * CHANNELS, [mean, m2]));
     let n = T::of(g.rows as f64);
     finalize.run(n, &mean[..g.groups], &mut invstd[..g.groups], Some([running_mean, running_var]));
     invstd[g.groups..].fill(T::zero());
@@ -112,11 +112,22 @@ pub fn batch_norm<T: Real>(mut a: Args<'_, T>) {
 pub fn norm_stats<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let x = a.input(0);
-    a.output(1).par_chunks_mut(2 * g.c).enumerate().for_each(|(segment, out)| {
-        let (mut mean, mut m2) = (vec![T::zero(); g.c], vec![T::zero(); g.c]);
-        moments(&g, x, g.range(segment), 0, [&mut mean, &mut m2]);
-        interleave(out, &mean, &m2);
-    });
+    let task = |(segment, out): (usize, &mut [T])| segment_moments(g.c, x, g.range(segment), out);
+    a.output(1).par_chunks_mut(2 * g.c).enumerate().for_each(task);
+}
+
+/// The moments that a convolution leaves of its result `y`, in `out`.
+pub(super) fn statistics<T: Real>(a: &Args<'_, T>, y: &[T], out: &mut [T]) {
+    let (rows, c, each) = (a.u("ROWS"), a.u("C4") * 4, a.u("SEGMENT_ROWS"));
+    let task = |(i, out): (usize, &mut [T])| segment_moments(c, y, i * each..rows.min((i + 1) * each), out);
+    out.par_chunks_mut(2 * c).enumerate().for_each(task);
+}
+
+/// Moments of all `c` channels over some rows.
+fn segment_moments<T: Real>(c: usize, x: &[T], rows: Range<usize>, out: &mut [T]) {
+    let (mut mean, mut m2) = (vec![T::zero(); c], vec![T::zero(); c]);
+    moments(c, x, rows, 0, [&mut mean, &mut m2]);
+    interleave(out, &mean, &m2);
 }
 
 /// What becomes of a batch's moments.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::staged::{self, Piece, staged_loop};
 use super::tile::{Operands, Product, SUBGROUP, Tile, Tiling};
-use super::{cooperative, for_items};
+use super::{cooperative, for_items, statistics};
 use crate::shape::LANES;
 
 /// The entry point for a shader file that defines `a_row`, `a_load`, `b_load`, `store` and the range of the sum: `taps`,
@@ -13,8 +13,8 @@ use crate::shape::LANES;
 /// the terms of all sums and of each.
 ///
 /// Where sums are split, the parts go to the scratch memory, which is the binding `parts_at`, one split behind the other,
-/// and [`finish`] stores them.
-pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usize) -> String {
+/// and [`finish`] stores them. With `moments` it is those of the tiles that go there; see `statistics`.
+pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usize, moments: bool) -> String {
     let mut out = String::new();
     let Product { m, n, .. } = product;
     let (tiles_m, tiles_n) = (m.div_ceil(tile.rows(operands)), n.div_ceil(tile.columns()));
@@ -49,6 +49,9 @@ pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usi
     if split {
         out.push_str(&parts(tile, product, parts_at));
         out.push_str(STORE_PART);
+    }
+    if moments {
+        out.push_str(&statistics::declarations(parts_at, 0));
     }
     if tile.tiling == Tiling::Workgroup {
         for (name, vectors) in ["a", "b"].iter().zip(tile.vectors(operands)) {
@@ -117,6 +120,9 @@ fn main(
         let to = if split { "store_part(split, batch" } else { "store(batch" };
         let _ = writeln!(out, "        {to}, {row}, n0 + tx + {j}u * TX, c{i}_{j});");
     }
+    if moments {
+        statistics::leave(&mut out, tile);
+    }
     out.push_str("    }\n}\n");
     out
 }
@@ -125,8 +131,8 @@ fn main(
 fn parts(tile: Tile, Product { m, n, .. }: Product, parts_at: usize) -> String {
     format!(
         "const SPLITS_K: u32 = {}u;
-const ROWS: u32 = {m}u;
-const COLUMNS4: u32 = {}u;
+const M_ALL: u32 = {m}u;
+const N4_ALL: u32 = {}u;
 @group(0) @binding({parts_at}) var<storage, read_write> parts: array<vec4<f32>>;
 ",
         tile.splits,
@@ -138,8 +144,8 @@ const TAPS: &str = include_str!("../../../shaders/shared/taps.wgsl");
 
 const STORE_PART: &str = "
 fn store_part(split: u32, batch: u32, m: u32, n: u32, v: vec4<f32>) {
-    if (m < ROWS && (N_EXACT || n < COLUMNS4)) {
-        parts[((split * BATCH + batch) * ROWS + m) * COLUMNS4 + n] = v;
+    if (m < M_ALL && (N_EXACT || n < N4_ALL)) {
+        parts[((split * BATCH + batch) * M_ALL + m) * N4_ALL + n] = v;
     }
 }
 ";
@@ -151,7 +157,7 @@ pub fn finish(tile: Tile, product: Product, parts_at: usize) -> String {
         for (var split = 0u; split < SPLITS_K; split++) {
             sum += parts[split * ITEMS + i];
         }
-        store(i / (ROWS * COLUMNS4), (i / COLUMNS4) % ROWS, i % COLUMNS4, sum);
+        store(i / (M_ALL * N4_ALL), (i / N4_ALL) % M_ALL, i % N4_ALL, sum);
 ";
     format!("{}const N_EXACT: bool = true;\n{}", parts(tile, product, parts_at), for_items(sum))
 }

@@ -6,7 +6,7 @@
 //! enough for any device, and, where there are enough parts, for a large GPU's cache.
 
 use super::tile::{Operands, Product, Tile};
-use super::{Shader, Stage, for_items, gemm, items_head};
+use super::{Shader, Stage, for_items, gemm, items_head, statistics};
 use crate::exec::winograd::{A, B, POINTS, Plane};
 use crate::kernel::{Consts, KernelCall, WORKGROUP};
 use crate::shape::{Element, LANES};
@@ -28,6 +28,8 @@ pub(super) struct Winograd {
     splits: Option<usize>,
     /// Flags of the epilogue.
     epilogue: Consts,
+    /// Tiles leave the moments of their outputs; see `statistics`.
+    moments: bool,
 }
 
 impl Winograd {
@@ -41,6 +43,7 @@ impl Winograd {
         Some(Winograd {
             plane: Plane::new(&call.consts, call.kernel == "conv_dgrad")?,
             splits: wgrad.then(|| call.consts.usize("SPLITS")),
+            moments: statistics::of_whole_tiles(call),
             epilogue: if wgrad { Consts::new() } else { call.consts.only(&["HAS_BIAS", "HAS_ADDEND", "RELU"]) },
         })
     }
@@ -58,7 +61,7 @@ impl Winograd {
         let fewest = |fits: &dyn Fn([usize; 3]) -> bool| {
             (1..=MOST_PARTS).filter(|&parts| whole(parts)).find(|&parts| fits(self.lengths(parts)))
         };
-        let allowed = |[v, m, u]: [usize; 3]| bytes(v + m + u) <= most;
+        let allowed = |[v, m, u]: [usize; 3]| bytes(v + m + u + self.left()) <= most;
         let fitting = fewest(&allowed);
         let cached = fewest(&|[v, m, u]| bytes(v + m) <= CACHED && allowed([v, m, u]));
         fitting.into_iter().chain(cached.filter(|_| cached != fitting))
@@ -94,8 +97,13 @@ impl Winograd {
         [tiles * channels, tiles * columns, kernels]
     }
 
+    /// Vectors of the moments that are left behind those.
+    fn left(&self) -> usize {
+        if self.moments { self.plane.tiles() * statistics::vectors_left(self.vectors()[1]) } else { 0 }
+    }
+
     fn consts(&self, parts: usize) -> Consts {
-        let ([v, m, _], [rows, columns]) = (self.lengths(parts), self.plane.grid());
+        let ([v, m, u], [rows, columns]) = (self.lengths(parts), self.plane.grid());
         let [c4, k4] = self.vectors();
         Consts::new()
             .f("A", A.into())
@@ -116,6 +124,7 @@ impl Winograd {
             .u("V_AT", 0)
             .u("M_AT", v)
             .u("U_AT", v + m)
+            .u("LEFT_AT", v + m + u)
             .b("FLIPPED", self.plane.flipped)
             .and(self.epilogue.clone())
     }
@@ -147,25 +156,26 @@ struct Stages<'a> {
 
 impl Stages<'_> {
     /// A stage that applies a map to the `from`×`from` values of each item.
-    fn map(&self, items: usize, text: &str, line: &str, [from, to]: [usize; 2]) -> Stage {
+    fn map(&self, items: usize, text: &str, (line, sizes): (&str, [usize; 2])) -> Stage {
+        let end = if line == "output" && self.winograd.moments { statistics::leave_outputs() } else { String::new() };
         Stage {
-            source: format!("{}{}{LINES}{text}{}", self.head, items_head(items), transform(line, from, to)),
+            source: format!("{}{}{LINES}{text}{}", self.head, items_head(items), transform(line, sizes, &end)),
             workgroups: items.div_ceil(WORKGROUP) as u64,
         }
     }
 
     /// One of the tiles of a part, with so many vectors of channels each.
-    fn tiles(&self, part: usize, vectors: usize, (line, sizes): (&str, [usize; 2]), text: &str) -> Stage {
+    fn tiles(&self, part: usize, vectors: usize, line: (&str, [usize; 2]), text: &str) -> Stage {
         let tiles = self.winograd.tiles(self.tile.winograd);
         let place = Consts::new().u("VECTORS", vectors).u("FIRST_TILE", part * tiles).prelude();
-        self.map(tiles * vectors, &format!("{place}{TILES}{text}"), line, sizes)
+        self.map(tiles * vectors, &format!("{place}{TILES}{text}"), line)
     }
 
     /// The products of the points.
     fn multiply(&self, text: &str) -> Stage {
         let (operands, product) = self.winograd.product(self.tile.winograd);
         Stage {
-            source: format!("{}{text}{}", self.head, gemm::main_loop(self.tile, operands, product, self.scratch_at)),
+            source: format!("{}{text}{}", self.head, gemm::main_loop(self.tile, operands, product, self.scratch_at, false)),
             workgroups: self.tile.workgroups(operands, product) as u64,
         }
     }
@@ -181,7 +191,7 @@ impl Stages<'_> {
     }
 
     fn weight(&self) -> Stage {
-        self.map(self.kernels(), include_str!("../../../shaders/winograd/weight.wgsl"), "weight", [3, 6])
+        self.map(self.kernels(), include_str!("../../../shaders/winograd/weight.wgsl"), ("weight", [3, 6]))
     }
 
     fn product(&self) -> Stage {
@@ -208,12 +218,13 @@ impl Stages<'_> {
 
     fn weight_grad(&self) -> Stage {
         let text = include_str!("../../../shaders/winograd/weight_grad.wgsl");
-        self.map(self.kernels(), text, "weight_grad", [6, 3])
+        self.map(self.kernels(), text, ("weight_grad", [6, 3]))
     }
 }
 
-/// The entry point that applies the map `LINE_line` along the columns and then along the rows of what `load` gives.
-fn transform(line: &str, from: usize, to: usize) -> String {
+/// The entry point that applies the map `LINE_line` along the columns and then along the rows of what `load` gives, and
+/// ends with `end`.
+fn transform(line: &str, [from, to]: [usize; 2], end: &str) -> String {
     let names = ["", "", "", "Three", "Four", "", "Six"];
     let list = |each: &dyn Fn(usize) -> String| (0..from).map(each).collect::<Vec<_>>().join(", ");
     let columns = (0..from).map(|c| {
@@ -225,5 +236,6 @@ fn transform(line: &str, from: usize, to: usize) -> String {
         let stores = (0..to).map(|c| format!("        store(p, {r}u, {c}u, r{r}[{c}]);\n"));
         format!("        let r{r} = {line}_line({}({values}));\n{}", names[from], stores.collect::<String>())
     });
-    for_items(&format!("        let p = place(i);\n{}{}", columns.collect::<String>(), rows.collect::<String>()))
+    let (columns, rows) = (columns.collect::<String>(), rows.collect::<String>());
+    for_items(&format!("        let p = place(i);\n{columns}{rows}{end}"))
 }
