@@ -32,34 +32,31 @@ fn finalize(invocation: u32, c: u32, m: vec4<f32>, m2: vec4<f32>) {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-    let block = wid.x + wid.y * count.x;
+fn main(at: Invocation) {
+    let place = position(at);
+    let block = at.wid.x + at.wid.y * at.count.x;
     if (block < ITEMS) {
-        let column = lid.x % VECTORS;
+        let column = place % VECTORS;
         let c = block * VECTORS + column;
         let inside = c < C4;
         var shift = vec4<f32>();
         var own = Sums();
         if (inside) {
             shift = vec4<f32>(x[c]);
-            for (var row = lid.x / VECTORS; row < ROWS; row += ROW_LANES) {
+            for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
                 let d = vec4<f32>(x[row * C4 + c]) - shift;
                 own.a += d;
                 own.b = fma(d, d, own.b);
             }
         }
-        let sums = add_rows(lid.x, own);
-        if (inside && lid.x < VECTORS) {
+        let sums = add_rows(place, own);
+        if (inside && place < VECTORS) {
             let off = sums.a / f32(ROWS);
-            finalize(lid.x, c, shift + off, max(sums.b - sums.a * off, vec4<f32>()));
+            finalize(place, c, shift + off, max(sums.b - sums.a * off, vec4<f32>()));
         }
         workgroupBarrier();
         if (inside) {
-            for (var row = lid.x / VECTORS; row < ROWS; row += ROW_LANES) {
+            for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
                 let i = row * C4 + c;
                 y[i] = vec4<T8>(ended(i, c, held_a[column], held_b[column]));
             }

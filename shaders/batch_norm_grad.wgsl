@@ -24,37 +24,34 @@ fn element(i: u32, c: u32) -> Element {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-    let block = wid.x + wid.y * count.x;
+fn main(at: Invocation) {
+    let place = position(at);
+    let block = at.wid.x + at.wid.y * at.count.x;
     if (block < ITEMS) {
-        let column = lid.x % VECTORS;
+        let column = place % VECTORS;
         let c = block * VECTORS + column;
         let inside = c < C4;
         var own = Sums();
         if (inside) {
-            for (var row = lid.x / VECTORS; row < ROWS; row += ROW_LANES) {
+            for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
                 let e = element(row * C4 + c, c);
                 own.a += e.g;
                 own.b = fma(e.g, e.normalized, own.b);
             }
         }
-        let sums = add_rows(lid.x, own);
-        if (inside && lid.x < VECTORS) {
+        let sums = add_rows(place, own);
+        if (inside && place < VECTORS) {
             dbeta[c] = sums.a;
             dgamma[c] = sums.b;
             // For the other row lanes.
-            held_a[lid.x] = sums.a;
-            held_b[lid.x] = sums.b;
+            held_a[place] = sums.a;
+            held_b[place] = sums.b;
         }
         workgroupBarrier();
         if (inside) {
             let factor = select(1.0 / f32(ROWS), 0.0, FIXED);
             let scale = invstd[c] * gamma[c];
-            for (var row = lid.x / VECTORS; row < ROWS; row += ROW_LANES) {
+            for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
                 let i = row * C4 + c;
                 let e = element(i, c);
                 if (RESIDUAL) {

@@ -4,24 +4,21 @@
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-    let group = wid.x + wid.y * count.x;
+fn main(at: Invocation) {
+    let place = position(at);
+    let group = at.wid.x + at.wid.y * at.count.x;
     if (group < ITEMS) {
-        let c = (group % BLOCKS) * VECTORS + lid.x % VECTORS;
+        let c = (group % BLOCKS) * VECTORS + place % VECTORS;
         let segment = group / BLOCKS;
         let last = min((segment + 1u) * SEGMENT_ROWS, ROWS);
         var own = Sums();
         if (c < C4) {
-            for (var row = segment * SEGMENT_ROWS + lid.x / VECTORS; row < last; row += ROW_LANES) {
+            for (var row = segment * SEGMENT_ROWS + place / VECTORS; row < last; row += ROW_LANES) {
                 own.a += vec4<f32>(x[row * C4 + c]);
             }
         }
-        let sums = add_rows(lid.x, own);
-        if (c < C4 && lid.x < VECTORS) {
+        let sums = add_rows(place, own);
+        if (c < C4 && place < VECTORS) {
             out[segment * C4 + c] = sums.a;
         }
     }

@@ -8,7 +8,10 @@
 @group(0) @binding(3) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(4) var<storage, read_write> invstd: array<f32>;
 
+// As in shared/row_sums.wgsl.
 const ROW_LANES: u32 = WORKGROUP / VECTORS;
+const SPAN: u32 = max(SUBGROUP, VECTORS);
+const SPANS: u32 = WORKGROUP / SPAN;
 
 struct Moments { n: f32, mean: f32, m2: f32 }
 var<workgroup> held: array<Moments, WORKGROUP>;
@@ -37,11 +40,18 @@ fn part(sample: u32, group: u32, lane: u32) -> Moments {
 
 // Merges over the row lanes, in the first of them.
 fn merge_lanes(invocation: u32, own: Moments) -> Moments {
-    if (ROW_LANES == 1u) {
-        return own;
+    var all = own;
+    for (var step = VECTORS; step < SUBGROUP; step *= 2u) {
+        let other = across(vec4<f32>(all.n, all.mean, all.m2, 0.0), step);
+        all = merge(all, Moments(other.x, other.y, other.z));
     }
-    held[invocation] = own;
-    for (var half = WORKGROUP / 2u; half >= VECTORS; half /= 2u) {
+    if (SPANS == 1u) {
+        return all;
+    }
+    if (invocation % SPAN < VECTORS) {
+        held[invocation / SPAN * VECTORS + invocation % VECTORS] = all;
+    }
+    for (var half = SPANS / 2u * VECTORS; half >= VECTORS; half /= 2u) {
         workgroupBarrier();
         if (invocation < half) {
             held[invocation] = merge(held[invocation], held[invocation + half]);
@@ -73,20 +83,17 @@ fn store(i: u32, all: Moments) {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-    let block = wid.x + wid.y * count.x;
+fn main(at: Invocation) {
+    let place = position(at);
+    let block = at.wid.x + at.wid.y * at.count.x;
     if (block < ITEMS) {
-        let i = block * VECTORS + lid.x % VECTORS;
+        let i = block * VECTORS + place % VECTORS;
         var own = Moments(0.0, 0.0, 0.0);
         if (i < STATISTICS && i % GROUPS_PADDED < GROUPS) {
-            own = part(i / GROUPS_PADDED, i % GROUPS_PADDED, lid.x / VECTORS);
+            own = part(i / GROUPS_PADDED, i % GROUPS_PADDED, place / VECTORS);
         }
-        let all = merge_lanes(lid.x, own);
-        if (i < STATISTICS && lid.x < VECTORS) {
+        let all = merge_lanes(place, own);
+        if (i < STATISTICS && place < VECTORS) {
             store(i, all);
         }
     }

@@ -5,23 +5,20 @@
 @group(0) @binding(2) var<storage, read_write> dbeta: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-    let group = wid.x + wid.y * count.x;
+fn main(at: Invocation) {
+    let place = position(at);
+    let group = at.wid.x + at.wid.y * at.count.x;
     if (group < ITEMS) {
-        let c = group * VECTORS + lid.x % VECTORS;
+        let c = group * VECTORS + place % VECTORS;
         var own = Sums();
         if (c < C4) {
-            for (var s = lid.x / VECTORS; s < SAMPLES * SEGMENTS; s += ROW_LANES) {
+            for (var s = place / VECTORS; s < SAMPLES * SEGMENTS; s += ROW_LANES) {
                 own.a += partials[(s * C4 + c) * 2u];
                 own.b += partials[(s * C4 + c) * 2u + 1u];
             }
         }
-        let sums = add_rows(lid.x, own);
-        if (c < C4 && lid.x < VECTORS) {
+        let sums = add_rows(place, own);
+        if (c < C4 && place < VECTORS) {
             dbeta[c] = sums.a;
             dgamma[c] = sums.b;
         }

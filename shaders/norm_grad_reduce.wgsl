@@ -10,14 +10,11 @@
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-    let group = wid.x + wid.y * count.x;
+fn main(at: Invocation) {
+    let place = position(at);
+    let group = at.wid.x + at.wid.y * at.count.x;
     if (group < ITEMS) {
-        let c = (group % BLOCKS) * VECTORS + lid.x % VECTORS;
+        let c = (group % BLOCKS) * VECTORS + place % VECTORS;
         let segment = group / BLOCKS;
         let sample = segment / SEGMENTS;
         let first = sample * SAMPLE_ROWS + (segment % SEGMENTS) * SEGMENT_ROWS;
@@ -27,7 +24,7 @@ fn main(
             let at = stat_index(first, c);
             let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
             let r = vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]);
-            for (var row = first + lid.x / VECTORS; row < last; row += ROW_LANES) {
+            for (var row = first + place / VECTORS; row < last; row += ROW_LANES) {
                 let i = row * C4 + c;
                 let v = vec4<f32>(x[i]);
                 let g = masked(i, c, v, m, r);
@@ -35,8 +32,8 @@ fn main(
                 own.b = fma(g, (v - m) * r, own.b);
             }
         }
-        let sums = add_rows(lid.x, own);
-        if (c < C4 && lid.x < VECTORS) {
+        let sums = add_rows(place, own);
+        if (c < C4 && place < VECTORS) {
             let i = segment * C4 + c;
             out[i * 2u] = sums.a;
             out[i * 2u + 1u] = sums.b;

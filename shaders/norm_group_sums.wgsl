@@ -7,26 +7,23 @@
 @group(0) @binding(3) var<storage, read_write> sum_gx: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-    let group = wid.x + wid.y * count.x;
+fn main(at: Invocation) {
+    let place = position(at);
+    let group = at.wid.x + at.wid.y * at.count.x;
     if (group < ITEMS) {
-        let i = group * VECTORS + lid.x % VECTORS;
+        let i = group * VECTORS + place % VECTORS;
         let of_sample = i % GROUPS_PADDED;
         var own = Sums();
         if (i < STATISTICS && of_sample < GROUPS) {
-            for (var e = lid.x / VECTORS; e < SEGMENTS * GROUP_SIZE; e += ROW_LANES) {
+            for (var e = place / VECTORS; e < SEGMENTS * GROUP_SIZE; e += ROW_LANES) {
                 let c = of_sample * GROUP_SIZE + e % GROUP_SIZE;
                 let at = ((i / GROUPS_PADDED * SEGMENTS + e / GROUP_SIZE) * C4 + c / 4u) * 8u + c % 4u;
                 own.a.x += gamma[c] * partials[at];
                 own.b.x += gamma[c] * partials[at + 4u];
             }
         }
-        let sums = add_rows(lid.x, own);
-        if (i < STATISTICS && lid.x < VECTORS) {
+        let sums = add_rows(place, own);
+        if (i < STATISTICS && place < VECTORS) {
             sum_g[i] = sums.a.x;
             sum_gx[i] = sums.b.x;
         }

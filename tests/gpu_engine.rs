@@ -1,7 +1,7 @@
 //! The GPU engine on plans made by hand, with shaders of the test's own: what holds whatever the kernels are.
 
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
-use shadegrad::exec::shader::{Shader, Stage, Tile, Tiling};
+use shadegrad::exec::shader::{Shader, Stage, Target, Tile};
 use shadegrad::exec::{Engine, ExecError, MAX_TICKETS};
 use shadegrad::graph::{Group, StateLayout};
 use shadegrad::kernel::{Access, Consts, KernelCall, WORKGROUP, Work};
@@ -10,7 +10,7 @@ use shadegrad::shape::Element;
 
 /// Three kernels over whole buffers: `fill` writes VALUE, `add_to` adds binding 0 to binding 1, `copy` copies. Any
 /// other name is the body of a shader over the same two bindings.
-fn shaders(call: &KernelCall<Slice>, _: Tiling, _: Option<Tile>) -> Shader {
+fn shaders(call: &KernelCall<Slice>, _: Target, _: Option<Tile>) -> Shader {
     let Work::Items(items) = call.work else { panic!("these plans have items only") };
     let bindings: String = call.bindings.iter().enumerate().map(|(i, (_, access))| declare(i, *access)).collect();
     let body = match call.kernel {

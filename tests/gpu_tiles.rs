@@ -12,7 +12,7 @@ use common::compare::{Accuracy, Failures, allowed};
 use common::table::OpCase;
 use common::{gpu, run_on, twin};
 use shadegrad::exec::gpu::EngineOptions;
-use shadegrad::exec::shader::{Matrix, Shader, Tile, TileLimits, Tiling, candidates, shader};
+use shadegrad::exec::shader::{Matrix, Shader, Target, Tile, TileLimits, Tiling, candidates, shader};
 use shadegrad::graph::{GraphError, Value};
 use shadegrad::kernel::KernelCall;
 use shadegrad::ops::{self, BatchNormOptions, ConvSpec};
@@ -96,9 +96,9 @@ fn check(what: &str, options: EngineOptions, failures: &mut Failures) {
 /// Which candidate every call gets.
 static CANDIDATE: AtomicUsize = AtomicUsize::new(0);
 
-fn forced(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) -> Shader {
-    let tiles = candidates(call, tiling, TileLimits::WEBGPU);
-    shader(call, tiling, tiles.get(CANDIDATE.load(Ordering::Relaxed) % tiles.len().max(1)).copied())
+fn forced(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Shader {
+    let tiles = candidates(call, target.tiling, TileLimits::WEBGPU);
+    shader(call, target, tiles.get(CANDIDATE.load(Ordering::Relaxed) % tiles.len().max(1)).copied())
 }
 
 #[test]
@@ -134,9 +134,9 @@ fn winograd_tiles(call: &KernelCall<Slice>, tiling: Tiling, scratch: usize) -> V
 }
 
 /// Those in one part, then those in the fewest parts above one.
-fn by_winograd(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) -> Shader {
-    let mut tiles = winograd_tiles(call, tiling, TileLimits::WEBGPU.scratch);
-    let scarcer = (0..200).rev().map(|i| winograd_tiles(call, tiling, i * 100_000));
+fn by_winograd(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Shader {
+    let mut tiles = winograd_tiles(call, target.tiling, TileLimits::WEBGPU.scratch);
+    let scarcer = (0..200).rev().map(|i| winograd_tiles(call, target.tiling, i * 100_000));
     tiles.extend(scarcer.into_iter().find(|tiles| tiles.iter().any(|tile| tile.winograd > 1)).unwrap_or_default());
     WINOGRAD[2].fetch_max(tiles.len(), Ordering::Relaxed);
     let tile = tiles.iter().copied().cycle().nth(WINOGRAD[0].load(Ordering::Relaxed));
@@ -144,7 +144,7 @@ fn by_winograd(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) -> Sha
     if let Some(tile) = tile {
         PARTS.fetch_max(tile.winograd, Ordering::Relaxed);
     }
-    shader(call, tiling, tile)
+    shader(call, target, tile)
 }
 
 /// The most parts that a call was made in.
@@ -191,9 +191,9 @@ fn winograd_computes_the_same() {
 }
 
 /// Every tile but the fixed choice gives twice the result, in the twinkling of an eye.
-fn sabotaged(call: &KernelCall<Slice>, tiling: Tiling, tile: Option<Tile>) -> Shader {
-    let mut made = shader(call, tiling, tile);
-    let fixed = candidates(call, tiling, TileLimits::WEBGPU).first().copied();
+fn sabotaged(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
+    let mut made = shader(call, target, tile);
+    let fixed = candidates(call, target.tiling, TileLimits::WEBGPU).first().copied();
     if call.kernel == "conv_fwd" && tile.is_some() && tile != fixed {
         for stage in made.stages.iter_mut().filter(|stage| stage.source.contains("k += DEPTH")) {
             let wrong = stage.source.replace("] = r;", "] = 2.0 * r;").replace("] = v;", "] = 2.0 * v;");
@@ -329,15 +329,15 @@ const OF_LLVMPIPE: Matrix = Matrix { size: 8, lanes: 8 };
 /// What every matrix kernel gets: one of the tiles, for these units, or with them emulated.
 static MATRIX_TILE: Mutex<(usize, Option<Matrix>)> = Mutex::new((0, None));
 
-fn on_matrix_units(call: &KernelCall<Slice>, tiling: Tiling, _: Option<Tile>) -> Shader {
+fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Shader {
     if !call.kernel.starts_with("conv_") {
-        return shader(call, tiling, None);
+        return shader(call, target, None);
     }
     let (tile, units) = *MATRIX_TILE.lock().expect("no test fails while it holds this");
     let tile = matrix_tiles(units.unwrap_or(OF_LLVMPIPE))[tile];
     // An op splits the sums of weight gradients itself.
     let tile = if call.kernel == "conv_wgrad" { Tile { splits: 1, ..tile } } else { tile };
-    let mut made = shader(call, tiling, Some(tile));
+    let mut made = shader(call, target, Some(tile));
     if units.is_none() {
         let first = &mut made.stages[0].source;
         *first = emulated(first);

@@ -14,7 +14,7 @@ use common::table::{op_cases, update_cases};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use shadegrad::exec::registry::KERNELS;
-use shadegrad::exec::shader::{Matrix, TileLimits, Tiling, candidates, shader};
+use shadegrad::exec::shader::{Matrix, Target, TileLimits, Tiling, candidates, shader};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, StateTable};
 use shadegrad::kernel::{Access, KernelCall};
@@ -80,16 +80,26 @@ const LIMITS: TileLimits = TileLimits {
 /// Those with matrix units for subgroups of 64, as AMD's GPUs have them too.
 const WIDE: TileLimits = TileLimits { cooperative: [Some(Matrix { size: 16, lanes: 64 }), None], ..LIMITS };
 
-/// All different shader texts, with the call and graph of their first use.
-fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
+/// Of what a text is.
+struct Variant {
+    call: KernelCall<Slice>,
+    /// With the graph of its first use.
+    label: String,
+    /// It is one of several stages of the call.
+    several: bool,
+}
+
+/// All different shader texts.
+fn variants() -> BTreeMap<String, Variant> {
     let mut variants = BTreeMap::new();
     for (name, graph) in graphs() {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
-            for tiling in [Tiling::Workgroup, Tiling::Register, Tiling::Subgroup] {
+            let tilings = [(Tiling::Workgroup, Some(32)), (Tiling::Register, None), (Tiling::Subgroup, Some(8))];
+            for (tiling, subgroup) in tilings {
                 // The fixed choice, and all that the tuner may pick in its place.
                 let tiles = [LIMITS, WIDE].map(|limits| candidates(&planned.call, tiling, limits).into_iter().skip(1));
                 for tile in std::iter::once(None).chain(tiles.into_iter().flatten().map(Some)) {
-                    let made = shader(&planned.call, tiling, tile);
+                    let made = shader(&planned.call, Target { tiling, subgroup }, tile);
                     let mut call = planned.call.clone();
                     if made.scratch > 0 {
                         let scratch = Slice { len: made.scratch, ..call.bindings[0].0 };
@@ -97,10 +107,11 @@ fn variants() -> BTreeMap<String, (KernelCall<Slice>, String)> {
                     }
                     let used = |i: usize| made.stages.iter().any(|s| s.source.contains(&format!("@binding({i})")));
                     assert!((0..call.bindings.len()).all(used), "{} leaves out a binding ({tile:?})", call.kernel);
+                    let several = made.stages.len() > 1;
                     for (i, stage) in made.stages.into_iter().enumerate() {
                         let label = format!("{} in {name} ({tiling:?}), stage {i}", call.kernel);
                         assert!(stage.workgroups > 0, "{label} has nothing to do");
-                        variants.entry(stage.source).or_insert_with(|| (call.clone(), label));
+                        variants.entry(stage.source).or_insert_with(|| Variant { call: call.clone(), label, several });
                     }
                 }
             }
@@ -116,7 +127,8 @@ fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
     // No capability beyond what every adapter has, but where a shader is chosen for adapters with subgroups or f16.
     let mut capabilities = Capabilities::empty();
-    capabilities.set(Capabilities::SUBGROUP, source.contains("subgroup"));
+    capabilities
+        .set(Capabilities::SUBGROUP, ["subgroupShuffle", "@builtin(subgroup"].iter().any(|used| source.contains(used)));
     capabilities.set(Capabilities::SHADER_FLOAT16, source.contains("enable f16;"));
     capabilities.set(Capabilities::COOPERATIVE_MATRIX, source.contains(MATRICES));
     let info =
@@ -124,9 +136,9 @@ fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     Ok((module, info))
 }
 
-/// Bindings declared, in order, with whether they may be written: must be those of the call; stages that use scratch
-/// memory need not use all others each.
-fn check_bindings(module: &naga::Module, call: &KernelCall<Slice>) -> Result<(), String> {
+/// Bindings declared, in order, with whether they may be written: must be those of the call; several stages need not use
+/// all of them each.
+fn check_bindings(module: &naga::Module, call: &KernelCall<Slice>, several: bool) -> Result<(), String> {
     let mut declared: Vec<(u32, bool)> = module
         .global_variables
         .iter()
@@ -138,9 +150,7 @@ fn check_bindings(module: &naga::Module, call: &KernelCall<Slice>) -> Result<(),
     declared.sort_unstable();
     let wanted: Vec<(u32, bool)> =
         call.bindings.iter().enumerate().map(|(i, (_, access))| (i as u32, *access != Access::Read)).collect();
-    let all = wanted.len() == declared.len()
-        || module.global_variables.iter().any(|(_, v)| v.name.as_deref() == Some("scratch"));
-    if all && declared.iter().all(|binding| wanted.contains(binding)) {
+    if (several || wanted.len() == declared.len()) && declared.iter().all(|binding| wanted.contains(binding)) {
         Ok(())
     } else {
         Err(format!("it declares the bindings {declared:?}, the op gives {wanted:?}"))
@@ -211,9 +221,9 @@ fn spirv_val(words: &[u32]) -> Result<(), String> {
     }
 }
 
-fn translate(source: &str, call: &KernelCall<Slice>) -> Result<(), String> {
+fn translate(source: &str, variant: &Variant) -> Result<(), String> {
     let (module, info) = validate(source)?;
-    check_bindings(&module, call)?;
+    check_bindings(&module, &variant.call, variant.several)?;
     let words = spirv(&module, &info).map_err(|e| format!("SPIR-V: {e}"))?;
     // DX12 is not offered kernels for matrix units, nor Metal those for matrices of 16.
     if !source.contains("coop_mat16x16") {
@@ -233,9 +243,9 @@ fn translate(source: &str, call: &KernelCall<Slice>) -> Result<(), String> {
 fn every_shader_becomes_spirv_msl_and_hlsl() {
     let variants = variants();
     let mut bad = vec![];
-    for (source, (call, label)) in &variants {
-        if let Err(e) = translate(source, call) {
-            bad.push(format!("{label}: {e}"));
+    for (source, variant) in &variants {
+        if let Err(e) = translate(source, variant) {
+            bad.push(format!("{}: {e}", variant.label));
         }
     }
     println!("{} shader variants", variants.len());
@@ -245,8 +255,11 @@ fn every_shader_becomes_spirv_msl_and_hlsl() {
 #[test]
 fn every_kernel_is_met() {
     let met = variants();
-    let missing: Vec<&str> =
-        KERNELS.iter().map(|k| k.name).filter(|name| met.values().all(|(call, _)| call.kernel != *name)).collect();
+    let missing: Vec<&str> = KERNELS
+        .iter()
+        .map(|k| k.name)
+        .filter(|name| met.values().all(|variant| variant.call.kernel != *name))
+        .collect();
     assert!(missing.is_empty(), "no graph of this test uses {missing:?}: add an op case");
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
     for (name, text) in shader_files(folder.as_ref()) {
@@ -267,10 +280,11 @@ fn shader_files(folder: &Path) -> Vec<(String, String)> {
 
 #[test]
 fn a_broken_shader_is_seen() {
-    let (source, (call, _)) = variants().into_iter().next().expect("there are shaders");
-    assert!(translate(&source, &call).is_ok());
+    let (source, mut variant) =
+        variants().into_iter().find(|(_, variant)| !variant.several).expect("there are shaders");
+    assert!(translate(&source, &variant).is_ok());
     let wrong = format!("{source}\nfn wrong() -> f32 {{ return 1u; }}\n");
-    assert!(translate(&wrong, &call).is_err());
-    let fewer = KernelCall { bindings: call.bindings[1..].to_vec(), ..call };
-    assert!(translate(&source, &fewer).unwrap_err().contains("bindings"));
+    assert!(translate(&wrong, &variant).is_err());
+    variant.call.bindings.remove(0);
+    assert!(translate(&source, &variant).unwrap_err().contains("bindings"));
 }

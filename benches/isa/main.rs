@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 
 use clap::Parser;
-use shadegrad::exec::shader::{Matrix, Tile, TileLimits, Tiling, candidates, shader};
+use shadegrad::exec::shader::{Matrix, Target, Tile, TileLimits, Tiling, candidates, shader};
 use shadegrad::ops::AdamOptions;
 use shadegrad::plan::{Plan, PlanOptions, PlannedCall};
 use shadegrad::precision::Precision;
@@ -74,6 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plan = Plan::new(&args.step.graph(&update)?, PlanOptions::default());
     let units = args.lanes.map(|lanes| Matrix { size: 16, lanes });
     let limits = TileLimits { invocations: 1024, bytes: 64 << 10, scratch: 512 << 20, cooperative: [units, None] };
+    let target = Target { tiling: Tiling::Workgroup, subgroup: args.lanes };
     let mut seen = BTreeSet::new();
     for planned in &plan.calls {
         if !planned.call.kernel.contains(&args.kernel) || !planned.shapes.contains(&args.shapes) {
@@ -84,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => vec![None],
         };
         for tile in tiles {
-            for (i, stage) in shader(&planned.call, Tiling::Workgroup, tile).stages.iter().enumerate() {
+            for (i, stage) in shader(&planned.call, target, tile).stages.iter().enumerate() {
                 if seen.insert(stage.source.clone()) {
                     let tile = tile.map_or("fixed".into(), |tile| format!("{} #{i}", short(&tile)));
                     show(&compiler, &args, planned, &tile, &stage.source)?;

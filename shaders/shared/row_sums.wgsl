@@ -1,6 +1,12 @@
 // A workgroup is VECTORS invocations wide, and its ROW_LANES invocations one behind the other share a vector: each adds up
-// every ROW_LANES-th row, and these sums are added through workgroup memory, always in the same order.
+// every ROW_LANES-th row, and these sums are added, always in the same order: within a subgroup of SUBGROUP invocations
+// by shuffles, and from subgroup to subgroup through workgroup memory.
 const ROW_LANES: u32 = WORKGROUP / VECTORS;
+// Invocations that have one sum between them before workgroup memory is used.
+const SPAN: u32 = max(SUBGROUP, VECTORS);
+const SPANS: u32 = WORKGROUP / SPAN;
+// Sums that one invocation adds up rather than wait at one more barrier: llvmpipe's are what it is slowest at.
+const FEW: u32 = 8u;
 var<workgroup> held_a: array<vec4<f32>, WORKGROUP>;
 var<workgroup> held_b: array<vec4<f32>, WORKGROUP>;
 
@@ -8,17 +14,35 @@ struct Sums { a: vec4<f32>, b: vec4<f32> }
 
 // Sums over the row lanes, in the first of them.
 fn add_rows(invocation: u32, own: Sums) -> Sums {
-    if (ROW_LANES == 1u) {
-        return own;
+    var sums = own;
+    for (var step = VECTORS; step < SUBGROUP; step *= 2u) {
+        sums.a += across(sums.a, step);
+        sums.b += across(sums.b, step);
     }
-    held_a[invocation] = own.a;
-    held_b[invocation] = own.b;
-    for (var half = WORKGROUP / 2u; half >= VECTORS; half /= 2u) {
+    if (SPANS == 1u) {
+        return sums;
+    }
+    if (invocation % SPAN < VECTORS) {
+        let at = invocation / SPAN * VECTORS + invocation % VECTORS;
+        held_a[at] = sums.a;
+        held_b[at] = sums.b;
+    }
+    for (var half = SPANS / 2u * VECTORS; SPANS > FEW && half >= VECTORS; half /= 2u) {
         workgroupBarrier();
         if (invocation < half) {
             held_a[invocation] += held_a[invocation + half];
             held_b[invocation] += held_b[invocation + half];
         }
     }
-    return Sums(held_a[invocation], held_b[invocation]);
+    if (SPANS > FEW) {
+        return Sums(held_a[invocation], held_b[invocation]);
+    }
+    workgroupBarrier();
+    if (invocation < VECTORS) {
+        for (var span = 1u; span < SPANS; span++) {
+            sums.a += held_a[span * VECTORS + invocation];
+            sums.b += held_b[span * VECTORS + invocation];
+        }
+    }
+    return sums;
 }

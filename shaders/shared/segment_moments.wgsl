@@ -3,14 +3,11 @@
 // Sums are of values minus the segment's first row, so that a mean far from 0 does not cancel the variance away.
 // Mapping: one workgroup per segment and block of VECTORS vectors of channels, see row_sums.wgsl.
 @compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-    let group = wid.x + wid.y * count.x;
+fn main(at: Invocation) {
+    let place = position(at);
+    let group = at.wid.x + at.wid.y * at.count.x;
     if (group < ITEMS) {
-        let c = (group % BLOCKS) * VECTORS + lid.x % VECTORS;
+        let c = (group % BLOCKS) * VECTORS + place % VECTORS;
         let segment = group / BLOCKS;
         let sample = segment / SEGMENTS;
         let first = sample * SAMPLE_ROWS + (segment % SEGMENTS) * SEGMENT_ROWS;
@@ -19,14 +16,14 @@ fn main(
         var own = Sums();
         if (c < C4) {
             shift = value(first * C4 + c);
-            for (var row = first + lid.x / VECTORS; row < last; row += ROW_LANES) {
+            for (var row = first + place / VECTORS; row < last; row += ROW_LANES) {
                 let d = value(row * C4 + c) - shift;
                 own.a += d;
                 own.b = fma(d, d, own.b);
             }
         }
-        let sums = add_rows(lid.x, own);
-        if (c < C4 && lid.x < VECTORS) {
+        let sums = add_rows(place, own);
+        if (c < C4 && place < VECTORS) {
             let n = f32(last - first);
             keep(segment * C4 + c, shift + sums.a / n, max(sums.b - sums.a * sums.a / n, vec4<f32>()));
         }

@@ -26,7 +26,7 @@ pub use choice::{Choice, choose};
 pub use device::list;
 pub use info::{DeviceInfo, DeviceKind};
 
-use super::shader::{self, Matrix, Shader, Tile, Tiling};
+use super::shader::{self, Matrix, Shader, Target, Tile, Tiling};
 use super::{Engine, ExecError, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
@@ -54,9 +54,11 @@ pub struct EngineOptions {
     /// Where compiled kernels are kept, if anywhere.
     pub cache_dir: Option<PathBuf>,
     /// Makes the text of a call.
-    pub shaders: fn(&KernelCall<Slice>, Tiling, Option<Tile>) -> Shader,
+    pub shaders: fn(&KernelCall<Slice>, Target, Option<Tile>) -> Shader,
     /// The main loop of the matrix kernels; `None`: what suits the kind of adapter.
     pub tiling: Option<Tiling>,
+    /// Reductions may use subgroups, where the device has them and all are of one size.
+    pub subgroups: bool,
     /// How long the matrix kernels of a plan may be tuned for, zero for not at all; `None`: 10 seconds on a real GPU, or
     /// as many as `SHADEGRAD_TUNE_SECONDS` says.
     pub tune: Option<Duration>,
@@ -69,6 +71,7 @@ impl Default for EngineOptions {
             cache_dir: default_cache_dir(),
             shaders: shader::shader,
             tiling: None,
+            subgroups: true,
             tune: None,
         }
     }
@@ -78,7 +81,7 @@ impl Default for EngineOptions {
 pub struct GpuEngine {
     gpu: Gpu,
     shaders: Shaders,
-    tiling: Tiling,
+    target: Target,
     tuner: Tuner,
     pipelines: Pipelines,
     shared: Shared,
@@ -125,12 +128,19 @@ impl GpuEngine {
         let gpu = Gpu::open(adapter_index)?;
         let (folder, checked) = (options.cache_dir.as_deref(), options.checked);
         let pipelines = Pipelines::new(&gpu, checked, folder, Warmer::open(&gpu, adapter_index, folder, checked));
-        let tiling = options.tiling.unwrap_or_else(|| tiling_for(&gpu.info));
+        let target = Target {
+            tiling: options.tiling.unwrap_or_else(|| tiling_for(&gpu.info)),
+            subgroup: gpu
+                .info
+                .subgroups
+                .filter(|(min, max)| options.subgroups && min == max)
+                .map(|(min, _)| min as usize),
+        };
         let tuner = Tuner::open(&gpu, options.cache_dir.as_deref(), options.tune);
         Ok(GpuEngine {
             gpu,
             shaders: options.shaders,
-            tiling,
+            target,
             tuner,
             pipelines,
             shared: Shared::default(),
@@ -147,7 +157,7 @@ impl GpuEngine {
 
     /// The main loop that matrix kernels get here.
     pub fn tiling(&self) -> Tiling {
-        self.tiling
+        self.target.tiling
     }
 
     /// Matrix units that kernels in 16 bits may use: none, one, or one for each size of subgroups that there is.
@@ -177,7 +187,7 @@ impl GpuEngine {
     /// Tunes what a plan needs.
     fn tune(&mut self, plan: &Plan) -> Result<(), ExecError> {
         let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
-        self.tuner.tune(&self.gpu, &mut self.pipelines, &calls, self.tiling, self.shaders)
+        self.tuner.tune(&self.gpu, &mut self.pipelines, &calls, self.target, self.shaders)
     }
 
     /// Makes the shared buffers fit a plan, and gives the pipelines and grids of its calls with the floats of scratch memory
@@ -195,12 +205,12 @@ impl GpuEngine {
     }
 
     fn compile(&mut self, plan: &Plan, winograd: bool) -> Result<(Vec<Stages>, Vec<usize>), ExecError> {
-        let (shaders, tiling) = (self.shaders, self.tiling());
+        let (shaders, target) = (self.shaders, self.target);
         let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
         let (gpu, tuner) = (&self.gpu, &self.tuner);
         let text = |call: &&KernelCall<Slice>| {
-            let tile = tuner.tile(gpu, call, tiling, shaders);
-            shaders(call, tiling, tile.filter(|tile| winograd || tile.winograd == 0))
+            let tile = tuner.tile(gpu, call, target, shaders);
+            shaders(call, target, tile.filter(|tile| winograd || tile.winograd == 0))
         };
         let texts: Vec<Shader> = calls.par_iter().map(text).collect();
         let work: Vec<_> = calls.into_iter().zip(&texts).collect();

@@ -35,8 +35,20 @@ pub struct Stage {
     pub workgroups: u64,
 }
 
+/// What kernels are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The main loop of the matrix kernels.
+    pub tiling: Tiling,
+    /// Invocations of a subgroup, where all are of one size and may be used by the reductions.
+    pub subgroup: Option<usize>,
+}
+
 /// The head of all kernels that run one invocation per item.
 const ITEMS: &str = include_str!("../../shaders/shared/items.wgsl");
+/// The head of all kernels whose workgroups reduce together, with subgroups and without.
+const SUBGROUPS: &str = include_str!("../../shaders/shared/subgroups.wgsl");
+const ALONE: &str = include_str!("../../shaders/shared/workgroup.wgsl");
 
 /// The tiles that may be tried for a call, the fixed choice first; none where it is no matrix kernel.
 pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -> Vec<Tile> {
@@ -62,26 +74,29 @@ fn product<B>(call: &KernelCall<B>) -> Option<(Operands, Product)> {
     Some((operands, Product { m, n, k, batch, lanes: call.consts.usize("A_LANES") }))
 }
 
-/// The text of a call. For the matrix kernels `tiling` chooses the main loop, and a tuner may have found a tile for it.
-pub fn shader<B>(call: &KernelCall<B>, tiling: Tiling, tuned: Option<Tile>) -> Shader {
+/// The text of a call; a tuner may have found a tile for it.
+pub fn shader<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>) -> Shader {
     let kernel = registry::find(call.kernel);
     let consts = elements(call) + &call.consts.prelude();
     let text = kernel.snippets.concat() + kernel.wgsl;
     match call.work {
-        Work::Items(items) | Work::Groups(items) => {
-            let per_group = if matches!(call.work, Work::Groups(_)) { 1 } else { WORKGROUP };
+        Work::Items(items) => {
             let source = format!("{consts}{}{text}", items_head(items));
-            Shader { stages: vec![Stage { source, workgroups: items.div_ceil(per_group) as u64 }], scratch: 0 }
+            Shader { stages: vec![Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 }], scratch: 0 }
+        }
+        Work::Groups(items) => {
+            let source = format!("{consts}{}{text}", groups_head(items, target));
+            Shader { stages: vec![Stage { source, workgroups: items as u64 }], scratch: 0 }
         }
         Work::Gemm { .. } => {
             let (operands, product) = product(call).expect("a matrix product");
-            let tile = tuned.unwrap_or_else(|| Tile::choose(tiling, operands, product));
+            let tile = tuned.unwrap_or_else(|| Tile::choose(target.tiling, operands, product));
             let made = matrix_kernel(call, tile, &consts, &text);
             match Statistics::of(call, &consts) {
                 Some(statistics) if statistics.fits(tile, operands) => {
                     statistics.merged(made, tile, operands, call.bindings.len())
                 }
-                Some(statistics) => statistics.passed(made),
+                Some(statistics) => statistics.passed(made, target),
                 None => made,
             }
         }
@@ -139,6 +154,17 @@ fn main(
 }}
 "
     )
+}
+
+/// The head of kernels whose workgroups reduce together.
+fn groups_head(groups: usize, target: Target) -> String {
+    // Whole ones only.
+    let subgroup = target.subgroup.filter(|&size| size.is_power_of_two() && size <= WORKGROUP);
+    let reach = match subgroup {
+        Some(size) => format!("const SUBGROUP: u32 = {size}u;\n{SUBGROUPS}"),
+        None => ALONE.into(),
+    };
+    format!("const ITEMS: u32 = {groups}u;\nconst WORKGROUP: u32 = {WORKGROUP}u;\n{reach}")
 }
 
 fn items_head(items: usize) -> String {

@@ -9,10 +9,11 @@ use super::compare::Accuracy;
 use super::{Case, Runner, Values, run_on};
 
 /// A new engine on the adapter that `SHADEGRAD_TEST_DEVICE` names, else on Mesa's software adapter. Shaders are
-/// compiled with or without the checks of array bounds and loops, and never taken from a cache on disk.
+/// compiled with or without the checks of array bounds and loops, and never taken from a cache on disk; those without use
+/// subgroups, if there are any.
 pub fn open(checked: bool) -> GpuEngine {
     let tune = Some(std::time::Duration::ZERO);
-    open_with(EngineOptions { checked, cache_dir: None, tune, ..EngineOptions::default() })
+    open_with(EngineOptions { checked, subgroups: !checked, cache_dir: None, tune, ..EngineOptions::default() })
 }
 
 /// The same with options of the test's own.
@@ -54,7 +55,7 @@ impl OnGpu {
 
 impl Runner for OnGpu {
     fn name(&self) -> String {
-        let shaders = if self.checked { "checked" } else { "unchecked" };
+        let shaders = if self.checked { "checked" } else { "unchecked, with subgroups" };
         self.with(|engine| format!("{}, {shaders}", engine.name()))
     }
     fn accuracy(&self) -> Accuracy {

@@ -18,7 +18,7 @@ use super::info::DeviceKind;
 use super::pipelines::Pipelines;
 use super::readback::Readback;
 use crate::exec::ExecError;
-use crate::exec::shader::{Shader, Tile, TileLimits, Tiling, candidates};
+use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates};
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
 use crate::shape::Element;
@@ -39,7 +39,7 @@ const TOLERANCE: f32 = 1e-3;
 const TOLERANCE_HALF: f32 = 4e-3;
 
 /// Makes the text of a call with a tile.
-pub(super) type Shaders = fn(&KernelCall<Slice>, Tiling, Option<Tile>) -> Shader;
+pub(super) type Shaders = fn(&KernelCall<Slice>, Target, Option<Tile>) -> Shader;
 
 /// The record of a device.
 pub(super) struct Tuner {
@@ -62,12 +62,12 @@ impl Tuner {
     }
 
     /// The tile recorded for a call, if it is one that may be tried here.
-    pub(super) fn tile(&self, gpu: &Gpu, call: &KernelCall<Slice>, tiling: Tiling, shaders: Shaders) -> Option<Tile> {
+    pub(super) fn tile(&self, gpu: &Gpu, call: &KernelCall<Slice>, target: Target, shaders: Shaders) -> Option<Tile> {
         if self.tiles.is_empty() {
             return None;
         }
-        let allowed = candidates(call, tiling, limits(gpu));
-        let found = *self.tiles.get(&key(&allowed, call, tiling, shaders)?)?;
+        let allowed = candidates(call, target.tiling, limits(gpu));
+        let found = *self.tiles.get(&key(&allowed, call, target, shaders)?)?;
         allowed.contains(&found).then_some(found)
     }
 
@@ -77,15 +77,15 @@ impl Tuner {
         gpu: &Gpu,
         pipelines: &mut Pipelines,
         calls: &[&KernelCall<Slice>],
-        tiling: Tiling,
+        target: Target,
         shaders: Shaders,
     ) -> Result<(), ExecError> {
         let start = Instant::now();
         let mut open: BTreeMap<String, (u64, &KernelCall<Slice>, Vec<Tile>)> = BTreeMap::new();
         for &call in calls.iter().filter(|_| !self.budget.is_zero()) {
-            let tiles = candidates(call, tiling, limits(gpu));
+            let tiles = candidates(call, target.tiling, limits(gpu));
             if tiles.len() > 1
-                && let Some(key) = key(&tiles, call, tiling, shaders)
+                && let Some(key) = key(&tiles, call, target, shaders)
                 && !self.tiles.contains_key(&key)
             {
                 open.entry(key).or_insert((0, call, tiles)).0 += call.flops;
@@ -99,7 +99,7 @@ impl Tuner {
                 break;
             }
             let mut bench = Bench::new(gpu, pipelines, call)?;
-            let text = |tile: &Tile| shaders(call, tiling, Some(*tile));
+            let text = |tile: &Tile| shaders(call, target, Some(*tile));
             if let Some(tile) = bench.fastest(&tiles, text, start + self.budget)? {
                 self.tiles.insert(key, tile);
                 found = true;
@@ -139,8 +139,8 @@ fn limits(gpu: &Gpu) -> TileLimits {
 
 /// A call's class: its text with the fixed choice, in which all sizes stand, and what there was to choose from, so that
 /// a version that knows more tiles tries them.
-fn key(tiles: &[Tile], call: &KernelCall<Slice>, tiling: Tiling, shaders: Shaders) -> Option<String> {
-    let made = shaders(call, tiling, Some(*tiles.first()?));
+fn key(tiles: &[Tile], call: &KernelCall<Slice>, target: Target, shaders: Shaders) -> Option<String> {
+    let made = shaders(call, target, Some(*tiles.first()?));
     let class = format!("{}{tiles:?}", made.stages[0].source);
     Some(format!("{}-{:016x}", call.kernel, checksum(class.as_bytes())))
 }
@@ -188,7 +188,7 @@ impl<'a> Bench<'a> {
     ) -> Result<Option<Tile>, ExecError> {
         let (first, expected) = self.try_out(&text(&tiles[0]))?;
         debug_assert!(
-            expected.iter().all(|v| v.is_finite()),
+            expected.iter().flatten().all(|v| v.is_finite()),
             "{}: nothing agrees with what is no number",
             self.call.kernel
         );
@@ -218,7 +218,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Seconds of a variant, and the values that it computed.
-    fn try_out(&mut self, shader: &Shader) -> Result<(f64, Vec<f32>), ExecError> {
+    fn try_out(&mut self, shader: &Shader) -> Result<(f64, Vec<Vec<f32>>), ExecError> {
         let stages = self.pipelines.stages(self.gpu, &[(self.call, shader)])?.remove(0);
         let scratch = match shader.scratch {
             0 => None,
@@ -248,31 +248,39 @@ impl<'a> Bench<'a> {
         Ok((least, values))
     }
 
-    /// Runs a call and fetches the beginning of what it writes.
-    fn run_and_read(&mut self, dispatch: &Dispatch) -> Result<Vec<f32>, ExecError> {
-        let written = self.call.bindings.iter().position(|(_, access)| *access != Access::Read).unwrap_or(0);
-        let buffer = &self.buffers[written];
-        let range = Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size().min(4 * COMPARED as u64) };
+    /// Runs a call and fetches the beginning of each tensor that it writes.
+    fn run_and_read(&mut self, dispatch: &Dispatch) -> Result<Vec<Vec<f32>>, ExecError> {
+        let written = || (0..self.buffers.len()).filter(|&i| self.call.bindings[i].1 != Access::Read);
+        let start = |buffer: &wgpu::Buffer| Range {
+            buffer: buffer.clone(),
+            offset: 0,
+            bytes: buffer.size().min(4 * COMPARED as u64),
+        };
+        let ranges: Vec<Range> = written().map(|i| start(&self.buffers[i])).collect();
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
         dispatch.encode(&mut pass);
         drop(pass);
-        let fetch = self.readback.copy(self.gpu, &mut encoder, &[range])?;
+        let fetch = self.readback.copy(self.gpu, &mut encoder, &ranges)?;
         let submission = self.gpu.queue.submit([encoder.finish()]);
         self.gpu.check("tuning kernels")?;
-        let words = self.readback.finish(self.gpu, fetch, &submission)?.swap_remove(0);
-        Ok(match self.call.elements[written] {
-            Element::F32 => words,
-            Element::F16 => {
-                let halves = words.iter().map(|w| w.to_bits()).flat_map(|w| [w as u16, (w >> 16) as u16]);
-                halves.map(|bits| f16::from_bits(bits).to_f32()).collect()
-            }
-        })
+        let elements = written().map(|i| self.call.elements[i]);
+        let tensors = self.readback.finish(self.gpu, fetch, &submission)?.into_iter().zip(elements);
+        Ok(tensors.map(|(words, element)| if element == Element::F32 { words } else { halves(&words) }).collect())
     }
 }
 
-/// Whether two results are the same but for rounding.
-fn agree(a: &[f32], b: &[f32], tolerance: f32) -> bool {
-    let scale = a.iter().fold(0.0f32, |scale, v| scale.max(v.abs()));
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance * scale)
+/// The numbers of 16 bits in words of 32.
+fn halves(words: &[f32]) -> Vec<f32> {
+    let bits = words.iter().map(|w| w.to_bits()).flat_map(|w| [w as u16, (w >> 16) as u16]);
+    bits.map(|bits| f16::from_bits(bits).to_f32()).collect()
+}
+
+/// Whether two runs have the same results but for rounding, relative to the largest of each tensor.
+fn agree(a: &[Vec<f32>], b: &[Vec<f32>], tolerance: f32) -> bool {
+    let close = |(a, b): (&Vec<f32>, &Vec<f32>)| {
+        let scale = a.iter().fold(0.0f32, |scale, v| scale.max(v.abs()));
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance * scale)
+    };
+    a.len() == b.len() && a.iter().zip(b).all(close)
 }

@@ -229,7 +229,9 @@ fn register_loop(out: &mut String, tile: Tile, (operands, lanes): (Operands, usi
         for i in 0..loaded {
             let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(row{i}, p));");
         }
-        multiply(out, tile, (operands, lanes), 1, a, |_, j| format!("vec4<f32>(b_load(batch, k, n0 + tx + {j}u * TX))"));
+        multiply(out, tile, (operands, lanes), 1, a, |_, j| {
+            format!("vec4<f32>(b_load(batch, k, n0 + tx + {j}u * TX))")
+        });
         out.push_str("        }\n");
         return;
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::gemm::pairs;
 use super::tile::{Operands, Tile, Tiling};
-use super::{Shader, Stage, items_head};
+use super::{Shader, Stage, Target, groups_head, items_head};
 use crate::exec::winograd;
 use crate::kernel::{Consts, KernelCall, WORKGROUP};
 use crate::shape::LANES;
@@ -103,14 +103,14 @@ impl Statistics {
     }
 
     /// A kernel that leaves none, with the stage that reads its result once more.
-    pub fn passed(&self, mut kernel: Shader) -> Shader {
+    pub fn passed(&self, mut kernel: Shader, target: Target) -> Shader {
         let workgroups = self.segments * self.blocks;
         let text = concat!(
             include_str!("../../../shaders/shared/row_sums.wgsl"),
             include_str!("../../../shaders/shared/segment_moments.wgsl"),
             include_str!("../../../shaders/statistics/pass.wgsl"),
         );
-        let source = format!("{}{}{text}", self.head, items_head(workgroups));
+        let source = format!("{}{}{text}", self.head, groups_head(workgroups, target));
         kernel.stages.push(Stage { source, workgroups: workgroups as u64 });
         kernel
     }

@@ -81,7 +81,9 @@ impl Winograd {
     pub fn product(&self, parts: usize) -> (Operands, Product) {
         let Plane { channels, columns: n, .. } = self.plane;
         match self.splits {
-            None => (Operands::SumInVectors, Product { m: self.tiles(parts), n, k: channels, batch: PAIRS, lanes: LANES }),
+            None => {
+                (Operands::SumInVectors, Product { m: self.tiles(parts), n, k: channels, batch: PAIRS, lanes: LANES })
+            }
             Some(splits) => {
                 let k = self.tiles_each(parts);
                 (Operands::RowsInVectors, Product { m: channels, n, k, batch: PAIRS * splits, lanes: LANES })
@@ -175,7 +177,11 @@ impl Stages<'_> {
     fn multiply(&self, text: &str) -> Stage {
         let (operands, product) = self.winograd.product(self.tile.winograd);
         Stage {
-            source: format!("{}{text}{}", self.head, gemm::main_loop(self.tile, operands, product, self.scratch_at, false)),
+            source: format!(
+                "{}{text}{}",
+                self.head,
+                gemm::main_loop(self.tile, operands, product, self.scratch_at, false)
+            ),
             workgroups: self.tile.workgroups(operands, product) as u64,
         }
     }
