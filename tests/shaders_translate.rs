@@ -29,7 +29,8 @@ fn graphs() -> Vec<(String, Graph)> {
     for op in op_cases() {
         let case = op.case(Place::Alone);
         graphs.push((case.fused().name, case.fused().graph));
-        for half in [case.halved(), case.fused().halved(), op.case(Place::Midst).halved()] {
+        let midst = op.case(Place::Midst);
+        for half in [case.halved(), case.fused().halved(), midst.halved(), midst.fused().halved()] {
             graphs.push((half.name, half.graph));
         }
         graphs.push((case.name, case.graph));

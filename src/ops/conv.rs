@@ -4,7 +4,7 @@
 //! `y[n,oh,ow,co] = b[co] + Σ x[n, oh·SH + kh·DH − PT, ow·SW + kw·DW − PL, ci] · w[kh,kw,ci,co]`
 
 use super::conv_geometry::Geometry;
-use super::{all_some, expect_inputs, expect_vector, first, reduce_segments, row_consts, segments_of_tiles};
+use super::{all_some, expect_inputs, expect_vector, first, reduce_segments, segments_of_tiles};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, Window, phases};
@@ -212,10 +212,11 @@ impl Conv2d {
         if !self.statistics {
             return Consts::new();
         }
-        let consts = row_consts(y);
-        let (segments, segment_rows) = segments_of_tiles(y.len() / y.stride(), y.stride() / LANES);
-        let consts = consts.u("SAMPLE_ROWS", y.len() / y.stride()).u("SEGMENTS", segments);
-        consts.u("SEGMENT_ROWS", segment_rows).and(reduce_segments(segments, y.stride() / LANES).0)
+        let (rows, vectors) = (y.len() / y.stride(), y.stride() / LANES);
+        let (segments, segment_rows) = segments_of_tiles(rows, vectors);
+        let consts = Consts::new().u("ROWS", rows).u("SAMPLE_ROWS", rows).u("C4", vectors);
+        let consts = consts.u("SEGMENTS", segments).u("SEGMENT_ROWS", segment_rows);
+        consts.and(reduce_segments(segments, vectors).0)
     }
 }
 
