@@ -221,8 +221,8 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
     let mut failures = Failures::default();
     check("untuned", tuned(shader, 0), &mut failures);
     assert_eq!(records().len(), 0, "no time, no record");
-    // Time for all candidates of the three kernels.
-    check("sabotaged", tuned(sabotaged, 60), &mut failures);
+    // Time for all candidates, also on a busy machine.
+    check("sabotaged", tuned(sabotaged, 300), &mut failures);
     check("sabotaged, from the record", tuned(sabotaged, 0), &mut failures);
     let record = records().pop().expect("a record");
     let whole = std::fs::read(&record).expect("it can be read");
@@ -233,7 +233,7 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
     check("tuned anew", tuned(shader, 1), &mut failures);
     if gpu::has_half("tuning calls in 16 bits") {
         let half = amidst("half", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)).halved();
-        let mut engine = gpu::open_with(tuned(shader, 20));
+        let mut engine = gpu::open_with(tuned(shader, 300));
         run_on(&mut engine, &half).expect("calls in 16 bits are tuned as well");
         assert!(std::fs::read(&record).expect("it can be read").len() > 16, "written anew");
     }
