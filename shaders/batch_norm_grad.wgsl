@@ -20,7 +20,7 @@ fn element(i: u32, c: u32) -> Element {
     let m = mean[c];
     let r = invstd[c];
     let v = vec4<f32>(x[i]);
-    return Element(masked(i, c, v, m, r), (v - m) * r);
+    return Element(masked(vec4<f32>(dy[i]), i, c, v, m, r), (v - m) * r);
 }
 
 @compute @workgroup_size(WORKGROUP)

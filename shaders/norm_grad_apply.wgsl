@@ -26,7 +26,7 @@ fn main(
         let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
         let r = vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]);
         let v = vec4<f32>(x[i]);
-        let g = masked(i, c, v, m, r);
+        let g = masked(vec4<f32>(dy[i]), i, c, v, m, r);
         if (RESIDUAL) {
             dres[i] = vec4<T9>(g);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::graph::{Graph, Node, Op, Value};
 use crate::ops::{Activation, Binary, BinaryOp, Conv2d, Conv2dInputGrad, Epilogue, Norm, NormGrad, Unary, UnaryGrad};
+use crate::shape::TensorType;
 
 /// Which rewrites are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub struct FuseOptions {
     pub norm_relu: bool,
     /// norm + add + ReLU → one kernel, forward and backward.
     pub norm_add_relu: bool,
-    /// convolution + moments that the BatchNorm behind it needs → one kernel, for maps of at least so many rows (pixels of
-    /// the whole batch). Below a few thousand a pass over them costs a GPU little but its dispatch, which remains.
+    /// convolution + moments that the BatchNorm behind it needs → one kernel, and input gradient + sums that the gradient
+    /// of the BatchNorm before it needs, for maps of at least so many rows (pixels of the whole batch). Below a few thousand a pass over them costs a GPU little but its dispatch, which remains.
     pub conv_statistics: Option<usize>,
 }
 
@@ -262,25 +263,44 @@ impl<'g> Fusion<'g> {
 
     fn conv_statistics(&mut self, least_rows: usize) {
         for n in 0..self.nodes.len() {
-            let Some(norm) = self.op::<Norm>(n) else { continue };
-            let x = self.inputs(n)[0];
-            let ty = self.graph.ty(x).clone();
-            let Some(at) = self.producer[x.index()] else { continue };
-            let Some(conv) = self.op::<Conv2d>(at) else { continue };
-            let large = ty.len() / ty.stride() >= least_rows;
-            if !large || !norm.can_take_statistics(&ty) || !conv.can_leave_statistics() {
-                continue;
+            let Some(&v) = self.inputs(n).first() else { continue };
+            let ty = self.graph.ty(v).clone();
+            let Some(at) = self.producer[v.index()].filter(|_| ty.len() / ty.stride() >= least_rows) else { continue };
+            if let (Some(norm), Some(conv)) = (self.op::<Norm>(n), self.op::<Conv2d>(at))
+                && norm.can_take_statistics(&ty)
+                && conv.can_leave_statistics()
+            {
+                let (conv, ty) = conv.with_statistics(&ty);
+                self.place_statistics((at, Arc::new(conv), ty), &[], (n, Arc::new(Norm { statistics: true, ..norm })));
             }
-            let (conv, ty) = conv.with_statistics(&ty);
-            let moments = self.graph.further_result(ty);
-            let node = self.nodes[at].as_mut().expect("found above");
-            node.op = Arc::new(conv);
-            node.outputs.push(moments);
-            let node = self.nodes[n].as_mut().expect("found above");
-            node.op = Arc::new(Norm { statistics: true, ..norm });
-            node.inputs.push(moments);
-            self.index();
+            if let (Some(norm), Some(conv)) = (self.op::<NormGrad>(n), self.op::<Conv2dInputGrad>(at))
+                && norm.can_take_sums(&ty)
+                && conv.can_leave_sums()
+            {
+                let (conv, ty) = conv.with_sums(norm);
+                let of_norm = self.inputs(n).split_off(1);
+                let norm = NormGrad(Norm { statistics: true, ..norm.0 });
+                self.place_statistics((at, Arc::new(conv), ty), &of_norm, (n, Arc::new(norm)));
+            }
         }
+    }
+
+    /// Has the convolution leave something more of its result, given these inputs, to the norm.
+    fn place_statistics(
+        &mut self,
+        (at, conv, ty): (usize, Arc<dyn Op>, TensorType),
+        inputs: &[Value],
+        (n, norm): (usize, Arc<dyn Op>),
+    ) {
+        let left = self.graph.further_result(ty);
+        let node = self.nodes[at].as_mut().expect("the convolution");
+        node.op = conv;
+        node.inputs.extend(inputs);
+        node.outputs.push(left);
+        let node = self.nodes[n].as_mut().expect("the norm");
+        node.op = norm;
+        node.inputs.push(left);
+        self.index();
     }
 
     fn conv_relu(&mut self) {

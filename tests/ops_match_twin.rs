@@ -123,11 +123,16 @@ fn rewrites_are_found() {
             assert_eq!(nodes(&fused, name), 0, "{case}: `{name}` is still there");
         }
     }
+    let calls = |case: Case| case.plan().calls.into_iter().map(|c| c.call.kernel).collect::<Vec<_>>();
     for op in op_cases().iter().filter(|op| op.name.starts_with("conv_norm")) {
-        let calls = |case: Case| case.plan().calls.into_iter().map(|c| c.call.kernel).collect::<Vec<_>>();
         let passes = |case: Case| calls(case).into_iter().filter(|&kernel| kernel == "norm_stats").count();
         let case = op.case(Place::Alone);
         assert_eq!((passes(case.fused()), passes(case)), (0, 1), "{}: passes over the convolution's result", op.name);
+    }
+    for op in op_cases().iter().filter(|op| op.name.starts_with("norm_conv")) {
+        let passes = |case: Case| calls(case).into_iter().filter(|&kernel| kernel == "norm_grad_reduce").count();
+        let case = op.case(Place::Alone);
+        assert_eq!((passes(case.fused()), passes(case)), (0, 1), "{}: passes over the gradient", op.name);
     }
 }
 

@@ -8,7 +8,7 @@ fn ended(sum: vec4<f32>, channel: u32, at: u32) -> vec4<f32> {
     if (HAS_ADDEND) {
         r += vec4<f32>(addend[at]);
     }
-    if (RELU) {
+    if (HAS_RELU) {
         r = select(r, vec4<f32>(), r < vec4<f32>());
     }
     return r;

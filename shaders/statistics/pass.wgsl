@@ -1,14 +1,8 @@
-// What norm_stats does, for a convolution whose kernel cannot leave the moments of its tiles: its result y [ROWS, C] is read
-// once more, to moments [SEGMENTS, C / 4, (mean, m2)].
-// Mapping: see shared/segment_moments.wgsl.
+// For a convolution whose kernel cannot leave what its tiles know: its result y [ROWS, C] is read once more, as norm_stats and
+// norm_grad_reduce read what they are given.
+// Mapping: see shared/segment_sums.wgsl.
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
-@group(0) @binding(5) var<storage, read_write> moments: array<vec4<f32>>;
 
 fn value(i: u32) -> vec4<f32> {
     return vec4<f32>(y[i]);
-}
-
-fn keep(i: u32, mean: vec4<f32>, m2: vec4<f32>) {
-    moments[i * 2u] = mean;
-    moments[i * 2u + 1u] = m2;
 }

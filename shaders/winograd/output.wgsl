@@ -10,11 +10,15 @@ fn load(p: Place, r: u32, c: u32) -> vec4<f32> {
     return scratch[M_AT + (r * 6u + c) * (TILES * K4) + p.at];
 }
 
+fn output_at(p: Place, r: u32, c: u32) -> u32 {
+    return ((p.image * TO_H + p.row + r) * TO_W + p.column + c) * K4 + p.channel;
+}
+
 fn store(p: Place, r: u32, c: u32, v: vec4<f32>) {
     let row = p.row + r;
     let column = p.column + c;
     if (row < TO_H && column < TO_W) {
-        let at = ((p.image * TO_H + row) * TO_W + column) * K4 + p.channel;
+        let at = output_at(p, r, c);
         y[at] = ended(v, p.channel, at);
     }
 }

@@ -110,8 +110,8 @@ fn matrix_kernel<B>(call: &KernelCall<B>, tile: Tile, consts: &str, text: &str) 
     if let (1.., Some(winograd)) = (tile.winograd, Winograd::of(call)) {
         return winograd.shader(tile, scratch_at);
     }
-    let moments = Statistics::of(call, consts).is_some_and(|statistics| statistics.fits(tile, operands));
-    let body = gemm::main_loop(tile, operands, product, scratch_at, moments);
+    let statistics = Statistics::of(call, consts).filter(|statistics| statistics.fits(tile, operands));
+    let body = gemm::main_loop(tile, operands, product, scratch_at, statistics.as_ref());
     // Extensions stand at the very beginning.
     let units = matches!(tile.tiling, Tiling::Cooperative(_));
     let extension = if units { "enable wgpu_cooperative_matrix;\n" } else { "" };

@@ -4,7 +4,7 @@
 //! `y[n,oh,ow,co] = b[co] + Σ x[n, oh·SH + kh·DH − PT, ow·SW + kw·DW − PL, ci] · w[kh,kw,ci,co]`
 
 use super::conv_geometry::Geometry;
-use super::{all_some, expect_inputs, expect_vector, first, reduce_segments, segments_of_tiles};
+use super::{NormGrad, all_some, expect_inputs, expect_vector, first, reduce_segments, segments_of_tiles};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, Window, phases};
@@ -58,12 +58,42 @@ pub struct Conv2dInputGrad {
     pub transposed: bool,
     /// What is fused behind it.
     pub epilogue: Epilogue,
+    /// A second output holds the sums that the gradient of a BatchNorm needs whose result the convolution reads:
+    /// [segments, C/4, (Σ g, Σ g x̂), 4]. Its inputs (see [`NormGrad`]), but for the gradient, are the last of this.
+    pub sums: Option<NormGrad>,
 }
 
 impl Conv2dInputGrad {
     /// The gradient for an input of the type `x`.
     pub fn new(spec: ConvSpec, x: TensorType) -> Self {
-        Conv2dInputGrad { spec, x, transposed: false, epilogue: Epilogue::default() }
+        Conv2dInputGrad { spec, x, transposed: false, epilogue: Epilogue::default(), sums: None }
+    }
+
+    /// Whether its kernel can leave the sums of a norm's gradient: its rows are the pixels in their order.
+    pub fn can_leave_sums(&self) -> bool {
+        self.spec.groups == 1 && self.spec.window.stride == [1, 1] && !self.epilogue.relu && self.sums.is_none()
+    }
+
+    /// The same with the sums for a norm's gradient, and their type.
+    pub fn with_sums(self, norm: NormGrad) -> (Conv2dInputGrad, TensorType) {
+        let ty = statistics_type(&self.x);
+        (Conv2dInputGrad { sums: Some(norm), ..self }, ty)
+    }
+
+    /// Position of the norm's x among the inputs.
+    fn norm_index(&self) -> usize {
+        2 + usize::from(self.epilogue.bias) + usize::from(self.epilogue.addend)
+    }
+
+    /// What the sums are made of, and where they go.
+    fn bind_sums(&self, dy: Operand) -> impl Iterator<Item = (Operand, Access)> {
+        let first = self.norm_index();
+        let reads = self.sums.map(|norm| {
+            let [x, gamma, mean, invstd] = [0, 1, 2, 3].map(|i| Operand::Input(first + i));
+            [x, mean, invstd, gamma, if norm.0.relu { Operand::Input(first + 4) } else { dy }]
+        });
+        let written = reads.map(|_| (Operand::Output(1), Access::Write));
+        reads.into_iter().flatten().map(|o| (o, Access::Read)).chain(written)
     }
 }
 
@@ -128,7 +158,7 @@ impl Epilogue {
     }
 
     fn consts(self, consts: Consts) -> Consts {
-        consts.b("HAS_BIAS", self.bias).b("HAS_ADDEND", self.addend).b("RELU", self.relu)
+        consts.b("HAS_BIAS", self.bias).b("HAS_ADDEND", self.addend).b("HAS_RELU", self.relu)
     }
 
     /// Rewrites come after gradients, so that these need not be known of what is fused.
@@ -180,7 +210,8 @@ impl Op for Conv2d {
         let k = geo.w_rows() / gi * gi;
         let work = Work::Gemm { m: geo.y_rows(), n: go, k, batch: geo.spec.groups };
         let consts = geo.consts().u("A_LANES", geo.lanes(0)).b("STATISTICS", self.statistics);
-        let consts = self.epilogue.consts(consts).and(self.statistics_consts(l.outputs[0]));
+        let of_moments = self.statistics.then(|| statistics_consts(l.outputs[0]).u("SAMPLE_ROWS", geo.y_rows()));
+        let consts = self.epilogue.consts(consts).and(of_moments.unwrap_or_default());
         let statistics = self.statistics.then_some((Operand::Output(1), Access::Write));
         let flops = geo.flops() + if self.statistics { 4 * l.outputs[0].len() } else { 0 };
         geo.with_output(l, geo.y_rows(), 1, |l, y| {
@@ -206,18 +237,15 @@ impl Conv2d {
     pub fn with_statistics(self, y: &TensorType) -> (Conv2d, TensorType) {
         (Conv2d { statistics: true, ..self }, statistics_type(y))
     }
+}
 
-    /// How rows map to segments of the moments.
-    fn statistics_consts(&self, y: &TensorType) -> Consts {
-        if !self.statistics {
-            return Consts::new();
-        }
-        let (rows, vectors) = (y.len() / y.stride(), y.stride() / LANES);
-        let (segments, segment_rows) = segments_of_tiles(rows, vectors);
-        let consts = Consts::new().u("ROWS", rows).u("SAMPLE_ROWS", rows).u("C4", vectors);
-        let consts = consts.u("SEGMENTS", segments).u("SEGMENT_ROWS", segment_rows);
-        consts.and(reduce_segments(segments, vectors).0)
-    }
+/// How rows map to segments of what is left of a result.
+fn statistics_consts(y: &TensorType) -> Consts {
+    let (rows, vectors) = (y.len() / y.stride(), y.stride() / LANES);
+    let (segments, segment_rows) = segments_of_tiles(rows, vectors);
+    let consts = Consts::new().u("ROWS", rows).u("C4", vectors);
+    let consts = consts.u("SEGMENTS", segments).u("SEGMENT_ROWS", segment_rows);
+    consts.and(reduce_segments(segments, vectors).0)
 }
 
 /// The weight with its channel axes exchanged, KH KW O I: so that the input gradient reads vectors along its columns.
@@ -237,9 +265,10 @@ impl Op for Conv2dInputGrad {
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let (dy, w) = (inputs[0], inputs[1]);
         let y = Geometry::new(self.spec, &self.x, w)?.y;
-        self.epilogue.check(inputs, &self.x)?;
+        self.epilogue.check(&inputs[..inputs.len().min(self.norm_index())], &self.x)?;
+        let sums = self.sums.map(|_| statistics_type(&self.x));
         match dy.shape.nhwc() {
-            Some(shape) if shape == y => Ok(vec![self.x.clone()]),
+            Some(shape) if shape == y => Ok(std::iter::once(self.x.clone()).chain(sums).collect()),
             _ => Err(format!("dy must have the shape {y:?} of the convolution's output")),
         }
     }
@@ -260,7 +289,10 @@ impl Op for Conv2dInputGrad {
     fn takes_half(&self, operand: Operand) -> bool {
         let addend = self.epilogue.addend_index().map(Operand::Input);
         let activation = matches!(operand, Operand::Input(0) | Operand::Output(0)) || Some(operand) == addend;
-        self.spec.groups == 1 && activation
+        let first = self.norm_index();
+        let x = self.sums.is_some() && operand == Operand::Input(first);
+        let y = self.sums.is_some_and(|norm| norm.0.residual) && operand == Operand::Input(first + 4);
+        self.spec.groups == 1 && (activation || x || y)
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
@@ -294,9 +326,13 @@ impl Op for Conv2dInputGrad {
             .a("W_COUNT", cols.iter().map(|p| p.count));
         let wt = transpose(l, w, kernel_size[0] * kernel_size[1], gi, go * self.spec.groups);
         let [bias, addend] = self.epilogue.bind(l, &geo, geo.x_rows(), 0, wt);
+        let consts = self.epilogue.consts(consts).b("STATISTICS", self.sums.is_some());
+        let consts =
+            consts.and(self.sums.map(|norm| statistics_consts(&self.x).and(norm.consts(&self.x))).unwrap_or_default());
+        let flops = geo.flops() + if self.sums.is_some() { 6 * self.x.len() } else { 0 };
         geo.with_output(l, geo.x_rows(), 0, |l, dx| {
             let bindings = [dy, wt, bias, addend].map(|o| (o, Access::Read)).into_iter().chain([(dx, Access::Write)]);
-            l.call("conv_dgrad", self.epilogue.consts(consts), bindings, work, geo.flops());
+            l.call("conv_dgrad", consts, bindings.chain(self.bind_sums(dy)), work, flops);
         });
     }
 }

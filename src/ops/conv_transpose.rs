@@ -3,7 +3,7 @@
 //!
 //! `y[n, h·SH + kh·DH − PT, w·SW + kw·DW − PL, co] += x[n,h,w,ci] · w[kh,kw,co,ci]`
 
-use super::{Conv2dInputGrad, ConvSpec, Epilogue};
+use super::{Conv2dInputGrad, ConvSpec};
 use crate::graph::{Graph, GraphError, Value};
 use crate::shape::TensorType;
 
@@ -38,6 +38,6 @@ pub fn conv_transpose2d(
     }
     let (out, window) = spec.window.transposed([h, wd], output_padding).map_err(refuse)?;
     let y = TensorType::channels([n, out[0], out[1], co * spec.groups]);
-    let (spec, epilogue) = (ConvSpec { window, ..spec }, Epilogue::default());
-    g.add1(Conv2dInputGrad { spec, x: y, transposed: true, epilogue }, &[x, w])
+    let spec = ConvSpec { window, ..spec };
+    g.add1(Conv2dInputGrad { transposed: true, ..Conv2dInputGrad::new(spec, y) }, &[x, w])
 }

@@ -56,7 +56,8 @@ pub struct Norm {
 
 /// Gradient of [`Norm`]: inputs dy, x, γ, mean, 1/std, outputs dx, dγ, dβ (and that of the residual). With `relu` one more
 /// input tells where y was above 0: y itself behind a residual, else β, since a third of the memory's traffic is spared
-/// where that is computed anew from x.
+/// where that is computed anew from x. With `statistics` the last input holds the sums of segments (see
+/// [`super::Conv2dInputGrad`]).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NormGrad(pub Norm);
 
@@ -302,6 +303,21 @@ impl Norm {
     }
 }
 
+impl NormGrad {
+    /// Whether the sums of the gradient of what it normalized, `x`, may come from elsewhere.
+    pub fn can_take_sums(&self, x: &TensorType) -> bool {
+        let norm = &self.0;
+        !matches!(norm.kind, NormKind::Group { .. }) && !norm.statistics && !norm.alone(&norm.geometry(x))
+    }
+
+    /// Constants of what masks the gradient and of what it belongs to.
+    pub fn consts(&self, x: &TensorType) -> Consts {
+        let consts = Norm { statistics: true, ..self.0 }.geometry(x).consts;
+        let consts = consts.only(&["SAMPLE_ROWS", "SAMPLES", "GROUPS_PADDED", "GROUP_SIZE"]);
+        consts.b("RELU", self.0.relu).b("RESIDUAL", self.0.residual)
+    }
+}
+
 impl Op for NormGrad {
     fn name(&self) -> &'static str {
         if matches!(self.0.kind, NormKind::Group { .. }) { "group_norm_grad" } else { "batch_norm_grad" }
@@ -366,11 +382,15 @@ impl NormGrad {
     ) -> [Operand; 2] {
         let x = l.inputs[1];
         let (dgamma, dbeta) = (Operand::Output(1), Operand::Output(2));
-        let partials = l.scratch(geo.samples * geo.segments * 2 * geo.c4 * LANES);
-        let bindings = reads.into_iter().map(read).chain([write(partials)]);
-        let (lanes, work) = reduce_segments(geo.samples * geo.segments, geo.c4);
-        l.call("norm_grad_reduce", masked.and(lanes), bindings, work, 6 * x.len());
-
+        let partials = if self.0.statistics {
+            Operand::Input(l.inputs.len() - 1)
+        } else {
+            let partials = l.scratch(geo.samples * geo.segments * 2 * geo.c4 * LANES);
+            let bindings = reads.into_iter().map(read).chain([write(partials)]);
+            let (lanes, work) = reduce_segments(geo.samples * geo.segments, geo.c4);
+            l.call("norm_grad_reduce", masked.and(lanes), bindings, work, 6 * x.len());
+            partials
+        };
         let flops = 2 * geo.samples * geo.segments * x.stride();
         let (lanes, work) = reduce_rows(geo.samples * geo.segments, geo.c4);
         let bindings = [read(partials), write(dgamma), write(dbeta)];

@@ -2,6 +2,7 @@
 //! the comparison with what they should give.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+pub mod blocks;
 pub mod case;
 pub mod compare;
 pub mod dense;

@@ -4,6 +4,7 @@ use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
 use shadegrad::ops::{self, Activation, AdamOptions, BatchNormOptions, CrossEntropyOptions, Reduction, SgdOptions};
 use shadegrad::shape::{TensorType, Window};
 
+use super::blocks::blocks;
 use super::case::{Builder, Case, Place, Values, normal, uniform};
 use super::geometry::{conv_cases, pool_cases};
 
@@ -102,7 +103,7 @@ fn linears() -> Vec<OpCase> {
     [[3, 13, 7], [1, 5, 3], [2, 67, 10], [300, 8, 4]].into_iter().map(case).collect()
 }
 
-fn batch_norm(b: &mut Builder, x: Value, training: Option<BatchNormOptions>) -> Result<Value, GraphError> {
+pub fn batch_norm(b: &mut Builder, x: Value, training: Option<BatchNormOptions>) -> Result<Value, GraphError> {
     let c = b.graph.dims(x)[b.graph.dims(x).len() - 1];
     let (gamma, beta) = (b.random("gamma", [c]), b.random("beta", [c]));
     let mean = b.statistic("mean", normal("mean", c))?;
@@ -262,78 +263,6 @@ fn moves() -> Vec<OpCase> {
             let x = b.random("x", [2, 19, 17, 5]);
             let bias = b.random("bias", [5]);
             ops::add_bias(&mut b.graph, x, bias)
-        }),
-    ]
-}
-
-/// Small networks in which the rewrites find something.
-fn blocks() -> Vec<OpCase> {
-    let trained = Some(BatchNormOptions::default());
-    // As many rows as one workgroup normalizes alone, and more.
-    let (few, many) = ([2, 5, 7, 6], [3, 19, 21, 6]);
-    let residual = |name: &str, shape: [usize; 4], norm_first: bool, training| {
-        OpCase::new(format!("norm_add_relu_{name}"), move |b| {
-            let (x, shortcut) = (b.random("x", shape), b.random("shortcut", shape));
-            let y = batch_norm(b, x, training)?;
-            let (first, second) = if norm_first { (y, shortcut) } else { (shortcut, y) };
-            let sum = ops::add(&mut b.graph, first, second)?;
-            ops::relu(&mut b.graph, sum)
-        })
-    };
-    let alone = |name: &str, shape: [usize; 4], training| {
-        OpCase::new(name, move |b| {
-            let x = b.random("x", shape);
-            let y = batch_norm(b, x, training)?;
-            ops::relu(&mut b.graph, y)
-        })
-    };
-    let after_conv = |name: &str, x: [usize; 4], outputs: usize, window: Window, residual: bool| {
-        OpCase::new(format!("conv_norm_{name}"), move |b| {
-            let [kh, kw] = window.kernel_size;
-            let (x, w) = (b.random("x", x), b.random_of("w", TensorType::kernel([kh, kw, x[3], outputs])));
-            let y = ops::conv2d(&mut b.graph, x, w, window)?;
-            let ty = b.graph.ty(y).clone();
-            let mut y = batch_norm(b, y, trained)?;
-            if residual {
-                let shortcut = b.random_of("shortcut", ty);
-                y = ops::add(&mut b.graph, y, shortcut)?;
-            }
-            ops::relu(&mut b.graph, y)
-        })
-    };
-    vec![
-        after_conv("3x3", [2, 24, 23, 5], 9, Window::square(3, 1, 1), false),
-        after_conv("3x3_residual", [3, 19, 21, 6], 13, Window::square(3, 1, 1), true),
-        after_conv("3x3_whole_tiles", [2, 32, 32, 16], 64, Window::square(3, 1, 1), false),
-        after_conv("1x1", [1, 35, 47, 3], 70, Window::square(1, 1, 0), false),
-        after_conv("5x5_s2", [5, 33, 31, 3], 5, Window::square(5, 2, 2), false),
-        alone("norm_relu", few, trained),
-        alone("norm_relu_many_rows", many, trained),
-        alone("norm_relu_eval", few, None),
-        alone("norm_relu_eval_many_rows", many, None),
-        OpCase::new("group_norm_relu", |b| {
-            let (x, gamma, beta) = (b.random("x", [2, 5, 7, 6]), b.random("gamma", [6]), b.random("beta", [6]));
-            let y = ops::group_norm(&mut b.graph, [x, gamma, beta], 3, 1e-5)?;
-            ops::relu(&mut b.graph, y)
-        }),
-        residual("first", few, true, trained),
-        residual("many_rows", many, true, trained),
-        residual("second", few, false, trained),
-        residual("eval", few, true, None),
-        OpCase::new("shortcut_used_twice", move |b| {
-            let x = b.random("x", [2, 5, 7, 6]);
-            let y = batch_norm(b, x, trained)?;
-            let sum = ops::add(&mut b.graph, y, x)?;
-            let y = ops::relu(&mut b.graph, sum)?;
-            ops::mul(&mut b.graph, y, sum)
-        }),
-        OpCase::new("two_norms_added", move |b| {
-            let x = b.random("x", [2, 5, 7, 6]);
-            let first = batch_norm(b, x, trained)?;
-            let (gamma, beta) = (b.random("gamma2", [6]), b.random("beta2", [6]));
-            let second = ops::group_norm(&mut b.graph, [x, gamma, beta], 2, 1e-5)?;
-            let sum = ops::add(&mut b.graph, first, second)?;
-            ops::relu(&mut b.graph, sum)
         }),
     ]
 }

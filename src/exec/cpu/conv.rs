@@ -9,8 +9,8 @@ use super::conv_direct as direct;
 use super::conv_winograd as winograd;
 use super::epilogue::Epilogue;
 use super::geometry::{DgradPhase, Geometry, Target, dgrad_phases};
-use super::norm;
 use super::real::{Real, Strided};
+use super::{norm, norm_grad};
 use crate::exec::winograd::Plane;
 
 /// Elements of an im2col block: 512 kB of f32, a quarter of a current core's L2.
@@ -56,15 +56,15 @@ fn operands<'a, T: Real>(
 /// See `shaders/conv_fwd.wgsl`.
 pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
     let y = a.output(4);
-    products(&a, Target(y.as_mut_ptr()));
+    forward(&a, Target(y.as_mut_ptr()));
     if a.flag("STATISTICS") {
         let moments = a.output(5);
         norm::statistics(&a, y, moments);
     }
 }
 
-/// The convolution.
-fn products<T: Real>(a: &Args<'_, T>, y: Target<T>) {
+/// Its products.
+fn forward<T: Real>(a: &Args<'_, T>, y: Target<T>) {
     let g = Geometry::new(a, false);
     let (x, w, epilogue) = (a.input(0), a.input(1), Epilogue::new(a));
     if let Some(operands) = operands([x, w], epilogue, y) {
@@ -110,10 +110,19 @@ fn products<T: Real>(a: &Args<'_, T>, y: Target<T>) {
 
 /// See `shaders/conv_dgrad.wgsl`.
 pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a, true);
-    let phases = dgrad_phases(&a, &g);
-    let (dy, wt, epilogue) = (a.input(0), a.input(1), Epilogue::new(&a));
-    let dx = Target(a.output(4).as_mut_ptr());
+    let dx = a.output(4);
+    backward(&a, Target(dx.as_mut_ptr()));
+    if a.flag("STATISTICS") {
+        let sums = a.output(10);
+        norm_grad::statistics(&a, dx, sums);
+    }
+}
+
+/// Its products.
+fn backward<T: Real>(a: &Args<'_, T>, dx: Target<T>) {
+    let g = Geometry::new(a, true);
+    let phases = dgrad_phases(a, &g);
+    let (dy, wt, epilogue) = (a.input(0), a.input(1), Epilogue::new(a));
     if let Some(operands) = operands([dy, wt], epilogue, dx) {
         if let Some(plane) = Plane::choose(a.consts, true) {
             return winograd::run(&plane, operands);

@@ -16,7 +16,7 @@ impl<'a, T: Real> Epilogue<'a, T> {
         Epilogue {
             bias: a.flag("HAS_BIAS").then(|| a.input(2)),
             addend: a.flag("HAS_ADDEND").then(|| a.input(3)),
-            relu: a.flag("RELU"),
+            relu: a.flag("HAS_RELU"),
         }
     }
 

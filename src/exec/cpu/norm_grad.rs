@@ -146,6 +146,16 @@ impl<'a, T: Real> Inputs<'a, T> {
         }
     }
 
+    /// The sums of all segments.
+    fn reduce(&self, sums: &mut [T]) {
+        let c = self.g.c;
+        sums.par_chunks_mut(2 * c).enumerate().for_each(|(segment, out)| {
+            let (mut sum, mut sum_x) = (vec![T::zero(); c], vec![T::zero(); c]);
+            self.add_sums(self.g.range(segment), 0, [&mut sum, &mut sum_x]);
+            interleave(out, &sum, &sum_x);
+        });
+    }
+
     /// dx, and the residual's gradient.
     fn apply(&self, sums: Option<Sums<'_, T>>, dx: &mut [T], dres: &mut [T]) {
         let Inputs { g, flags, values: [dy, x, bound, mean, invstd, gamma] } = self;
@@ -214,13 +224,15 @@ pub fn batch_norm_grad<T: Real>(mut a: Args<'_, T>) {
 
 /// See `shaders/norm_grad_reduce.wgsl`.
 pub fn norm_grad_reduce<T: Real>(mut a: Args<'_, T>) {
-    let inputs = Inputs::new(&a);
-    let c = inputs.g.c;
-    a.output(6).par_chunks_mut(2 * c).enumerate().for_each(|(segment, out)| {
-        let (mut sum, mut sum_x) = (vec![T::zero(); c], vec![T::zero(); c]);
-        inputs.add_sums(inputs.g.range(segment), 0, [&mut sum, &mut sum_x]);
-        interleave(out, &sum, &sum_x);
-    });
+    let sums = a.output(6);
+    Inputs::new(&a).reduce(sums);
+}
+
+/// The sums that an input gradient `dy` leaves, in `sums`.
+pub(super) fn statistics<T: Real>(a: &Args<'_, T>, dy: &[T], sums: &mut [T]) {
+    let [x, mean, invstd, gamma, bound] = [5, 6, 7, 8, 9].map(|i| a.input(i));
+    let flags = ["RELU", "RESIDUAL"].map(|flag| a.flag(flag));
+    Inputs { g: Geometry::new(a), flags, values: [dy, x, bound, mean, invstd, gamma] }.reduce(sums);
 }
 
 /// See `shaders/norm_grad_finalize.wgsl`.

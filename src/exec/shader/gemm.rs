@@ -4,8 +4,9 @@
 use std::fmt::Write;
 
 use super::staged::{self, Piece, staged_loop};
+use super::statistics::Statistics;
 use super::tile::{Operands, Product, SUBGROUP, Tile, Tiling};
-use super::{cooperative, for_items, statistics};
+use super::{cooperative, for_items};
 use crate::shape::LANES;
 
 /// The entry point for a shader file that defines `a_row`, `a_load`, `b_load`, `store` and the range of the sum: `taps`,
@@ -13,8 +14,15 @@ use crate::shape::LANES;
 /// the terms of all sums and of each.
 ///
 /// Where sums are split, the parts go to the scratch memory, which is the binding `parts_at`, one split behind the other,
-/// and [`finish`] stores them. With `moments` it is those of the tiles that go there; see `statistics`.
-pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usize, moments: bool) -> String {
+/// and [`finish`] stores them. With `statistics` it is what they leave of the tiles
+/// that goes there.
+pub fn main_loop(
+    tile: Tile,
+    operands: Operands,
+    product: Product,
+    parts_at: usize,
+    statistics: Option<&Statistics>,
+) -> String {
     let mut out = String::new();
     let Product { m, n, .. } = product;
     let (tiles_m, tiles_n) = (m.div_ceil(tile.rows(operands)), n.div_ceil(tile.columns()));
@@ -50,8 +58,8 @@ pub fn main_loop(tile: Tile, operands: Operands, product: Product, parts_at: usi
         out.push_str(&parts(tile, product, parts_at));
         out.push_str(STORE_PART);
     }
-    if moments {
-        out.push_str(&statistics::declarations(parts_at, 0));
+    if let Some(statistics) = statistics {
+        out.push_str(&statistics.declarations(parts_at));
     }
     if tile.tiling == Tiling::Workgroup {
         for (name, vectors) in ["a", "b"].iter().zip(tile.vectors(operands)) {
@@ -120,8 +128,8 @@ fn main(
         let to = if split { "store_part(split, batch" } else { "store(batch" };
         let _ = writeln!(out, "        {to}, {row}, n0 + tx + {j}u * TX, c{i}_{j});");
     }
-    if moments {
-        statistics::leave(&mut out, tile);
+    if let Some(statistics) = statistics {
+        statistics.leave(&mut out, tile);
     }
     out.push_str("    }\n}\n");
     out

@@ -1,5 +1,6 @@
-//! The moments of a convolution's result, which the BatchNorm behind it needs: from the tiles while they are in registers,
-//! so that the result need not be read once more, or where a tile cannot, by a pass over it.
+//! What a convolution leaves of its result for a BatchNorm: from the tiles while they are in registers, so that the result
+//! need not be read once more, or where a tile cannot, by a pass over it. Forward that is the moments of a norm behind it;
+//! an input gradient leaves the sums that the gradient of a norm before it needs.
 
 use std::fmt::Write;
 
@@ -10,36 +11,52 @@ use crate::exec::winograd;
 use crate::kernel::{Consts, KernelCall, WORKGROUP};
 use crate::shape::LANES;
 
+/// What lines leave, two things for each channel, and how moments and sums of them are merged.
+const LINES: &str = include_str!("../../../shaders/statistics/lines.wgsl");
 const MOMENTS: &str = include_str!("../../../shaders/statistics/moments.wgsl");
+const SUMS: &str = include_str!("../../../shaders/statistics/sums.wgsl");
+const KEEP: &str = include_str!("../../../shaders/statistics/keep.wgsl");
+/// What the sums are made of.
+const NORM: &str = concat!(
+    include_str!("../../../shaders/statistics/operands.wgsl"),
+    include_str!("../../../shaders/shared/norm.wgsl"),
+    include_str!("../../../shaders/shared/norm_masked.wgsl"),
+);
+const WITH_VALUE: &str = include_str!("../../../shaders/statistics/with_value.wgsl");
+/// A pass over the result, for moments and for sums.
+const PASS: &str = concat!(
+    include_str!("../../../shaders/shared/row_sums.wgsl"),
+    include_str!("../../../shaders/shared/segment_sums.wgsl"),
+    include_str!("../../../shaders/statistics/pass.wgsl"),
+);
+const PASS_MOMENTS: &str = include_str!("../../../shaders/shared/segment_moments.wgsl");
+const PASS_SUMS: &str = concat!(
+    include_str!("../../../shaders/shared/segment_grad_sums.wgsl"),
+    include_str!("../../../shaders/statistics/grad_pass.wgsl"),
+);
 
-/// The moments that a call leaves.
+/// Outputs of one of Winograd's tiles.
+const OUTPUTS: usize = winograd::OUTPUTS * winograd::OUTPUTS;
+
+/// What a call leaves.
 pub(super) struct Statistics {
+    /// Moments, or the sums of a gradient.
+    moments: bool,
     /// Constants of the call, and the types of its bindings.
     head: String,
+    /// The binding of what is kept.
+    kept_at: usize,
     rows: usize,
     vectors: usize,
     segments: usize,
     segment_rows: usize,
     /// Workgroups of a pass for each segment.
     blocks: usize,
-    /// Winograd's tiles are whole.
+    /// Winograd's tiles are whole: those at an edge would have fewer outputs than others.
     whole: bool,
 }
 
-/// Outputs of one of Winograd's tiles.
-const OUTPUTS: usize = winograd::OUTPUTS * winograd::OUTPUTS;
-
-/// Whether a call leaves moments and can do so by Winograd: tiles at an edge would have fewer outputs than others.
-pub(super) fn of_whole_tiles<B>(call: &KernelCall<B>) -> bool {
-    let whole = |name| call.consts.usize(name).is_multiple_of(winograd::OUTPUTS);
-    leaves(call) && whole("OH") && whole("OW")
-}
-
-fn leaves<B>(call: &KernelCall<B>) -> bool {
-    call.kernel == "conv_fwd" && call.consts.flag("STATISTICS")
-}
-
-/// Rows of a tile, lines of it that leave moments of their own, and tiles along the rows.
+/// Rows of a tile, lines of it that leave something of their own, and tiles along the rows.
 struct Tiles {
     rows: usize,
     lines: usize,
@@ -61,20 +78,27 @@ impl Tiles {
 impl Statistics {
     /// Those of a call, if it leaves any; `head` is what its kernels begin with.
     pub fn of<B>(call: &KernelCall<B>, head: &str) -> Option<Statistics> {
-        let u = |name| call.consts.usize(name);
-        leaves(call).then(|| Statistics {
+        let moments = call.kernel == "conv_fwd";
+        if !(moments || call.kernel == "conv_dgrad") || !call.consts.flag("STATISTICS") {
+            return None;
+        }
+        let u = |name: &str| call.consts.usize(name);
+        let sides = if moments { ["OH", "OW"] } else { ["H", "W"] };
+        Some(Statistics {
+            moments,
             head: head.into(),
+            kept_at: call.bindings.len() - 1,
+            rows: u("ROWS"),
             vectors: u("C4"),
             segments: u("SEGMENTS"),
             segment_rows: u("SEGMENT_ROWS"),
             blocks: u("BLOCKS"),
-            rows: u("ROWS"),
-            whole: of_whole_tiles(call),
+            whole: sides.iter().all(|side| u(side).is_multiple_of(winograd::OUTPUTS)),
         })
     }
 
-    /// Whether a tile's invocations have all rows of their columns, whole tiles lie in a segment, and the moments of its
-    /// lines find room in the workgroup memory of its operands.
+    /// Whether a tile's invocations have all rows of their columns, whole tiles lie in a segment, and what its lines leave
+    /// finds room in the workgroup memory of its operands.
     pub fn fits(&self, tile: Tile, operands: Operands) -> bool {
         let room = match tile.tiling {
             _ if tile.winograd > 0 => self.whole,
@@ -89,114 +113,170 @@ impl Statistics {
         room && tile.splits == 1 && self.segment_rows.is_multiple_of(tiles.rows)
     }
 
-    /// A kernel that leaves the moments of its tiles behind what else it has in the scratch memory, with the stage that
-    /// merges them. The scratch memory is the binding `at`.
+    /// Vectors that Winograd's tiles leave.
+    pub fn left_by_points(&self) -> usize {
+        if self.whole { self.rows / OUTPUTS * self.vectors * 2 } else { 0 }
+    }
+
+    /// A kernel that leaves something behind what else it has in the scratch memory, with the stage that merges it. The
+    /// scratch memory is the binding `at`.
     pub fn merged(&self, mut kernel: Shader, tile: Tile, operands: Operands, at: usize) -> Shader {
         let (tiles, items) = (Tiles::new(tile, operands, self.rows), self.segments * self.vectors);
         let consts = Consts::new().u("LINES", tiles.lines).u("TILE_M", tiles.rows).u("TILES_M", tiles.count).prelude();
+        let head = format!("{}{consts}{}", self.head, items_head(items));
+        let (left, merged) = (left(at, kernel.scratch / LANES), if self.moments { MOMENTS } else { SUMS });
         let text = include_str!("../../../shaders/statistics/merge.wgsl");
-        let left = declarations(at, kernel.scratch / LANES);
-        let source = format!("{}{consts}{}{left}{text}", self.head, items_head(items));
+        let source = format!("{head}{left}{}{LINES}{merged}{text}", self.kept());
         kernel.stages.push(Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 });
-        kernel.scratch += tiles.count * tiles.lines * vectors_left(self.vectors) * LANES;
+        kernel.scratch += tiles.count * tiles.lines * self.vectors * 2 * LANES;
         kernel
     }
 
-    /// A kernel that leaves none, with the stage that reads its result once more.
+    /// A kernel that leaves nothing, with the stage that reads its result once more.
     pub fn passed(&self, mut kernel: Shader, target: Target) -> Shader {
         let workgroups = self.segments * self.blocks;
-        let text = concat!(
-            include_str!("../../../shaders/shared/row_sums.wgsl"),
-            include_str!("../../../shaders/shared/segment_moments.wgsl"),
-            include_str!("../../../shaders/statistics/pass.wgsl"),
-        );
-        let source = format!("{}{}{text}", self.head, groups_head(workgroups, target));
+        let head = format!("{}{}{}", self.head, groups_head(workgroups, target), self.kept());
+        let source = match self.moments {
+            true => format!("{head}{PASS}{PASS_MOMENTS}"),
+            false => format!("{head}{NORM}{PASS}{PASS_SUMS}"),
+        };
         kernel.stages.push(Stage { source, workgroups: workgroups as u64 });
         kernel
     }
-}
 
-/// Vectors that a line leaves, of so many vectors of channels.
-pub(super) fn vectors_left(vectors: usize) -> usize {
-    2 * vectors
-}
-
-/// What stands before the entry point of kernels that leave moments at the binding `at`, behind so many vectors, or merge
-/// them.
-pub(super) fn declarations(at: usize, behind: usize) -> String {
-    format!(
-        "const LEFT_AT: u32 = {behind}u;
-@group(0) @binding({at}) var<storage, read_write> left: array<vec4<f32>>;
-{MOMENTS}"
-    )
-}
-
-/// Leaves the moments of one of Winograd's tiles, behind its outputs `rR[C]`.
-pub(super) fn leave_outputs() -> String {
-    let side = winograd::OUTPUTS;
-    let all: Vec<String> = pairs(side, side).map(|(r, c)| format!("r{r}[{c}]")).collect();
-    let squares = all.iter().map(|v| format!("        m2 += ({v} - mean) * ({v} - mean);\n"));
-    format!(
-        "        let mean = ({}) / {OUTPUTS}.0;
-        var m2 = vec4<f32>();
-{}        let at = LEFT_AT + ((FIRST_TILE + i / VECTORS) * K4 + p.channel) * 2u;
-        scratch[at] = mean;
-        scratch[at + 1u] = m2;
-",
-        all.join(" + "),
-        squares.collect::<String>()
-    )
-}
-
-/// Leaves the moments of a tile, behind its sums `cI_J`.
-pub(super) fn leave(out: &mut String, tile: Tile) {
-    let (rows, columns) = (tile.rows_each, tile.columns_each);
-    // Rows beyond the last have sums of 0.
-    let _ = writeln!(out, "        let rows = line_rows(m0 + ty, TY, {rows}u);");
-    for j in 0..columns {
-        let sum: Vec<String> = (0..rows).map(|i| format!("c{i}_{j}")).collect();
-        let _ = writeln!(out, "        let mean{j} = ({}) / f32(max(rows, 1u));", sum.join(" + "));
-        let _ = writeln!(out, "        var m2_{j} = vec4<f32>();");
+    /// What is kept.
+    fn kept(&self) -> String {
+        format!("@group(0) @binding({}) var<storage, read_write> kept: array<vec4<f32>>;\n{KEEP}", self.kept_at)
     }
-    for (i, j) in pairs(rows, columns) {
-        let _ = writeln!(
-            out,
-            "        let d{i}_{j} = select(vec4<f32>(), c{i}_{j} - mean{j}, {i}u < rows);
-        m2_{j} += d{i}_{j} * d{i}_{j};"
-        );
+
+    /// What stands before the entry point of a kernel that leaves something at the binding `at`.
+    pub fn declarations(&self, at: usize) -> String {
+        let what = if self.moments { MOMENTS.to_owned() } else { format!("{SUMS}{NORM}{WITH_VALUE}") };
+        format!("{}{LINES}{what}", left(at, 0))
     }
-    match tile.tiling {
-        Tiling::Workgroup => {
-            for j in 0..columns {
-                let at = format!("ty * TILE_N + tx + {j}u * TX");
-                let _ = writeln!(out, "        tile_a[{at}] = mean{j};\n        tile_b[{at}] = m2_{j};");
-            }
+
+    /// Leaves something of a tile, behind its sums `cI_J` and their stores.
+    pub fn leave(&self, out: &mut String, tile: Tile) {
+        let staged = tile.tiling == Tiling::Workgroup;
+        let _ = writeln!(out, "        let rows = line_rows(m0 + ty, TY, {}u);", tile.rows_each);
+        match (self.moments, staged) {
+            (true, _) => (0..tile.columns_each).for_each(|j| moments(out, tile, j)),
+            (false, true) => sums_read_again(out, tile),
+            (false, false) => (0..tile.columns_each).for_each(|j| sums(out, tile, j)),
+        }
+        for j in 0..tile.columns_each {
+            let place = format!("tx + {j}u * TX");
+            let _ = match staged {
+                true => writeln!(
+                    out,
+                    "        tile_a[ty * TILE_N + {place}] = line{j}.a;\n        tile_b[ty * TILE_N + {place}] = line{j}.b;"
+                ),
+                false => writeln!(
+                    out,
+                    "        if (N_EXACT || n0 + {place} < C4) {{
+            let at = ((m0 / TILE_M * TY + ty) * C4 + n0 + {place}) * 2u;
+            left[at] = line{j}.a;
+            left[at + 1u] = line{j}.b;
+        }}"
+                ),
+            };
+        }
+        if staged {
             let _ = writeln!(
                 out,
                 "        workgroupBarrier();
         if (thread < TILE_N && (N_EXACT || n0 + thread < C4)) {{
-            var all = Moments();
+            var all = Line();
             for (var line = 0u; line < TY; line++) {{
-                let n = f32(line_rows(m0 + line, TY, {rows}u));
-                all = merged(all, Moments(n, tile_a[line * TILE_N + thread], tile_b[line * TILE_N + thread]));
+                let n = f32(line_rows(m0 + line, TY, {}u));
+                all = merged(all, Line(n, tile_a[line * TILE_N + thread], tile_b[line * TILE_N + thread]));
             }}
             let at = (m0 / TILE_M * C4 + n0 + thread) * 2u;
-            left[at] = all.mean;
-            left[at + 1u] = all.m2;
-        }}"
+            left[at] = all.a;
+            left[at + 1u] = all.b;
+        }}",
+                tile.rows_each
             );
         }
-        _ => {
-            for j in 0..columns {
-                let _ = writeln!(
-                    out,
-                    "        if (N_EXACT || n0 + tx + {j}u * TX < C4) {{
-            let at = ((m0 / TILE_M * TY + ty) * C4 + n0 + tx + {j}u * TX) * 2u;
-            left[at] = mean{j};
-            left[at + 1u] = m2_{j};
-        }}"
-                );
-            }
-        }
     }
+
+    /// What stands before the last stage by Winograd, and leaves something of a tile behind its outputs `rR[C]`.
+    pub fn by_points(&self) -> [String; 2] {
+        let side = winograd::OUTPUTS;
+        let all: Vec<String> = pairs(side, side).map(|(r, c)| format!("r{r}[{c}]")).collect();
+        let line = if self.moments {
+            let squares = all.iter().map(|v| format!("        line.b += ({v} - line.a) * ({v} - line.a);\n"));
+            format!("        line.a = ({}) / {OUTPUTS}.0;\n{}", all.join(" + "), squares.collect::<String>())
+        } else {
+            let result = |(r, c): (usize, usize)| {
+                format!(
+                    "        {{\n            let at = output_at(p, {r}u, {c}u);\n            line = with_value(line, ended(r{r}[{c}], p.channel, at), at, p.channel);\n        }}\n"
+                )
+            };
+            pairs(side, side).map(result).collect()
+        };
+        let end = format!(
+            "        var line = Line();
+{line}        let at = LEFT_AT + ((FIRST_TILE + i / VECTORS) * K4 + p.channel) * 2u;
+        scratch[at] = line.a;
+        scratch[at + 1u] = line.b;
+"
+        );
+        let what = if self.moments { String::new() } else { format!("{NORM}{WITH_VALUE}") };
+        [format!("{LINES}{what}"), end]
+    }
+}
+
+/// Where tiles leave something: at a binding, behind so many vectors.
+fn left(at: usize, behind: usize) -> String {
+    format!(
+        "const LEFT_AT: u32 = {behind}u;\n@group(0) @binding({at}) var<storage, read_write> left: array<vec4<f32>>;\n"
+    )
+}
+
+/// The moments of an invocation's column j. Rows beyond the last have sums of 0.
+fn moments(out: &mut String, tile: Tile, j: usize) {
+    let sum: Vec<String> = (0..tile.rows_each).map(|i| format!("c{i}_{j}")).collect();
+    let _ = writeln!(
+        out,
+        "        var line{j} = Line(f32(rows), ({}) / f32(max(rows, 1u)), vec4<f32>());",
+        sum.join(" + ")
+    );
+    for i in 0..tile.rows_each {
+        let _ = writeln!(
+            out,
+            "        let d{i}_{j} = select(vec4<f32>(), c{i}_{j} - line{j}.a, {i}u < rows);
+        line{j}.b += d{i}_{j} * d{i}_{j};"
+        );
+    }
+}
+
+/// An invocation's columns. Beyond the last it is the last, whose sums nobody takes.
+fn column(out: &mut String, j: usize) {
+    let _ = writeln!(out, "        let column{j} = min(n0 + tx + {j}u * TX, C4 - 1u);\n        var line{j} = Line();");
+}
+
+/// The sums of an invocation's column j. Beyond the last row the last is read and dropped: no branch.
+fn sums(out: &mut String, tile: Tile, j: usize) {
+    column(out, j);
+    for i in 0..tile.rows_each {
+        let _ = writeln!(
+            out,
+            "        let at{i}_{j} = min(m0 + ty + {i}u * TY, ROWS - 1u) * C4 + column{j};
+        let value{i}_{j} = select(vec4<f32>(), ended(c{i}_{j}, column{j}, at{i}_{j}), {i}u < rows);
+        line{j} = with_value(line{j}, value{i}_{j}, at{i}_{j}, column{j});"
+        );
+    }
+}
+
+/// The sums of an invocation's columns, of what it has just stored. With the sums of the product still in registers, x
+/// beside them would cost a GPU up to a quarter of its occupancy (RADV: 144 to 156 registers become 192).
+fn sums_read_again(out: &mut String, tile: Tile) {
+    (0..tile.columns_each).for_each(|j| column(out, j));
+    out.push_str("        for (var i = 0u; i < rows; i++) {\n            let row = (m0 + ty + i * TY) * C4;\n");
+    for j in 0..tile.columns_each {
+        let at = format!("row + column{j}");
+        let _ = writeln!(out, "            line{j} = with_value(line{j}, vec4<f32>(dx[{at}]), {at}, column{j});");
+    }
+    out.push_str("        }\n");
 }

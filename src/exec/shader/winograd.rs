@@ -5,8 +5,9 @@
 //! The tiles of a batch may go through the stages in parts, one after the other: the scratch memory of a part is small
 //! enough for any device, and, where there are enough parts, for a large GPU's cache.
 
+use super::statistics::Statistics;
 use super::tile::{Operands, Product, Tile};
-use super::{Shader, Stage, for_items, gemm, items_head, statistics};
+use super::{Shader, Stage, for_items, gemm, items_head};
 use crate::exec::winograd::{A, B, POINTS, Plane};
 use crate::kernel::{Consts, KernelCall, WORKGROUP};
 use crate::shape::{Element, LANES};
@@ -18,6 +19,9 @@ const CACHED: usize = 32 << 20;
 /// Parts at most: each has three dispatches.
 const MOST_PARTS: usize = 32;
 
+/// Constants of what ends a convolution, and of what is left of it.
+const EPILOGUE: [&str; 9] =
+    ["HAS_BIAS", "HAS_ADDEND", "HAS_RELU", "ROWS", "SAMPLE_ROWS", "RELU", "RESIDUAL", "GROUP_SIZE", "GROUPS_PADDED"];
 const LINES: &str = include_str!("../../../shaders/winograd/lines.wgsl");
 const TILES: &str = include_str!("../../../shaders/winograd/tiles.wgsl");
 
@@ -26,10 +30,12 @@ pub(super) struct Winograd {
     plane: Plane,
     /// Parts of a weight gradient's sum.
     splits: Option<usize>,
-    /// Flags of the epilogue.
+    /// The types of the bindings.
+    types: String,
+    /// Constants of the epilogue.
     epilogue: Consts,
-    /// Tiles leave the moments of their outputs; see `statistics`.
-    moments: bool,
+    /// Tiles leave something of their outputs.
+    statistics: Option<Statistics>,
 }
 
 impl Winograd {
@@ -43,8 +49,9 @@ impl Winograd {
         Some(Winograd {
             plane: Plane::new(&call.consts, call.kernel == "conv_dgrad")?,
             splits: wgrad.then(|| call.consts.usize("SPLITS")),
-            moments: statistics::of_whole_tiles(call),
-            epilogue: if wgrad { Consts::new() } else { call.consts.only(&["HAS_BIAS", "HAS_ADDEND", "RELU"]) },
+            statistics: Statistics::of(call, "").filter(|statistics| statistics.left_by_points() > 0),
+            types: super::elements(call),
+            epilogue: call.consts.only(if wgrad { &[] } else { &EPILOGUE }),
         })
     }
 
@@ -99,9 +106,9 @@ impl Winograd {
         [tiles * channels, tiles * columns, kernels]
     }
 
-    /// Vectors of the moments that are left behind those.
+    /// Vectors that the tiles leave behind those.
     fn left(&self) -> usize {
-        if self.moments { self.plane.tiles() * statistics::vectors_left(self.vectors()[1]) } else { 0 }
+        self.statistics.as_ref().map_or(0, Statistics::left_by_points)
     }
 
     fn consts(&self, parts: usize) -> Consts {
@@ -135,7 +142,12 @@ impl Winograd {
     pub fn shader(&self, tile: Tile, scratch_at: usize) -> Shader {
         let parts = tile.winograd;
         let binding = format!("@group(0) @binding({scratch_at}) var<storage, read_write> scratch: array<vec4<f32>>;\n");
-        let stages = Stages { winograd: self, tile, scratch_at, head: self.consts(parts).prelude() + &binding };
+        let stages = Stages {
+            winograd: self,
+            tile,
+            scratch_at,
+            head: self.types.clone() + &self.consts(parts).prelude() + &binding,
+        };
         let of_part = |part: usize| match self.splits {
             None => [stages.input(part), stages.product(), stages.output(part)],
             Some(_) => [stages.input(part), stages.output_grad(part), stages.weight_grad_product(part > 0)],
@@ -159,9 +171,10 @@ struct Stages<'a> {
 impl Stages<'_> {
     /// A stage that applies a map to the `from`×`from` values of each item.
     fn map(&self, items: usize, text: &str, (line, sizes): (&str, [usize; 2])) -> Stage {
-        let end = if line == "output" && self.winograd.moments { statistics::leave_outputs() } else { String::new() };
+        let leaves = self.winograd.statistics.as_ref().filter(|_| line == "output").map(Statistics::by_points);
+        let [before, end] = leaves.unwrap_or_default();
         Stage {
-            source: format!("{}{}{LINES}{text}{}", self.head, items_head(items), transform(line, sizes, &end)),
+            source: format!("{}{}{LINES}{before}{text}{}", self.head, items_head(items), transform(line, sizes, &end)),
             workgroups: items.div_ceil(WORKGROUP) as u64,
         }
     }
@@ -180,7 +193,7 @@ impl Stages<'_> {
             source: format!(
                 "{}{text}{}",
                 self.head,
-                gemm::main_loop(self.tile, operands, product, self.scratch_at, false)
+                gemm::main_loop(self.tile, operands, product, self.scratch_at, None)
             ),
             workgroups: self.tile.workgroups(operands, product) as u64,
         }
