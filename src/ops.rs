@@ -12,6 +12,7 @@ mod loss_scale;
 mod memory;
 mod metrics;
 mod norm;
+mod norm_geometry;
 mod optimizer;
 mod pool;
 mod probe;

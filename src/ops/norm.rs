@@ -3,11 +3,10 @@
 //!
 //! `y = γ · (x − mean) / sqrt(var + ε) + β`, with the biased variance; BatchNorm's running variance is unbiased.
 
-use super::{
-    expect_vector, first, none, reduce_rows, reduce_segments, row_consts, segments, segments_of_tiles, vectors,
-};
+use super::norm_geometry::Geometry;
+use super::{expect_vector, first, none, reduce_rows, reduce_segments, vectors};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
-use crate::kernel::{Access, Consts, WORKGROUP, Work};
+use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, padded};
 
 /// What is normalized together.
@@ -83,35 +82,6 @@ pub fn group_norm(g: &mut Graph, [x, gamma, beta]: [Value; 3], groups: usize, ep
     g.add1(Norm::plain(NormKind::Group { groups }, eps), &[x, gamma, beta])
 }
 
-/// Rows of BatchNorm that one workgroup normalizes alone: 16 for each of its invocations. Three dispatches one after the
-/// other take a GPU about 10 µs whatever they do, and 60 of the 260 of a ResNet18 step (batch 16, 64×64) are spared.
-const FEW_ROWS: usize = 16 * WORKGROUP;
-
-/// How rows and channels map to statistics; shared by all kernels of a norm.
-struct Geometry {
-    samples: usize,
-    sample_rows: usize,
-    groups: usize,
-    group_size: usize,
-    segments: usize,
-    segment_rows: usize,
-    c4: usize,
-    consts: Consts,
-}
-
-impl Geometry {
-    /// Workgroups that each normalize some channels of few rows: about 4 rows an invocation, or all invocations along them.
-    fn whole(&self) -> (Consts, Work) {
-        let wide = WORKGROUP / self.sample_rows.div_ceil(4).next_power_of_two().min(WORKGROUP);
-        (self.consts.clone().u("VECTORS", wide), Work::Groups(self.c4.div_ceil(wide)))
-    }
-
-    /// Workgroups that merge all channels of a group over all segments, for each statistic.
-    fn reduce_groups(&self) -> (Consts, Work) {
-        reduce_rows(self.segments * self.group_size, self.samples * padded(self.groups))
-    }
-}
-
 impl Norm {
     /// With nothing fused.
     fn plain(kind: NormKind, eps: f32) -> Norm {
@@ -134,29 +104,13 @@ impl Norm {
     }
 
     fn geometry(&self, x: &TensorType) -> Geometry {
-        let (rows, c, c4) = (x.len() / x.stride(), x.shape.channels(), x.stride() / LANES);
-        let (samples, groups) = match self.kind {
-            NormKind::Group { groups } => (x.shape.0[0], groups),
-            _ => (1, c),
-        };
-        let sample_rows = rows / samples.max(1);
-        let (segments, segment_rows) =
-            if self.statistics { segments_of_tiles(rows, c4) } else { segments(rows, sample_rows, c4) };
-        let group_size = c / groups.max(1);
-        let consts = row_consts(x)
-            .u("SAMPLE_ROWS", sample_rows)
-            .u("SEGMENTS", segments)
-            .u("SEGMENT_ROWS", segment_rows)
-            .u("SAMPLES", samples)
-            .u("GROUPS", groups)
-            .u("GROUPS_PADDED", padded(groups))
-            .u("GROUP_SIZE", group_size);
-        Geometry { samples, sample_rows, groups, group_size, segments, segment_rows, c4, consts }
+        let groups = if let NormKind::Group { groups } = self.kind { Some(groups) } else { None };
+        Geometry::new(x, groups, self.statistics)
     }
 
     /// Whether a workgroup normalizes its channels alone.
     fn alone(&self, geo: &Geometry) -> bool {
-        !matches!(self.kind, NormKind::Group { .. }) && geo.sample_rows <= FEW_ROWS
+        !matches!(self.kind, NormKind::Group { .. }) && geo.few_rows()
     }
 
     fn stats_type(&self, x: &TensorType) -> TensorType {
