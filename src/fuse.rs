@@ -277,8 +277,12 @@ impl<'g> Fusion<'g> {
                 && norm.can_take_sums(&ty)
                 && conv.can_leave_sums()
             {
-                let (conv, ty) = conv.with_sums(norm);
                 let of_norm = self.inputs(n).split_off(1);
+                // What the sums are made of is there before the convolution, or this is no step of a training.
+                if of_norm.iter().any(|v| self.producer[v.index()].is_some_and(|made| made >= at)) {
+                    continue;
+                }
+                let (conv, ty) = conv.with_sums(norm);
                 let norm = NormGrad(Norm { statistics: true, ..norm.0 });
                 self.place_statistics((at, Arc::new(conv), ty), &of_norm, (n, Arc::new(norm)));
             }

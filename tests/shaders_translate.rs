@@ -92,7 +92,7 @@ struct Variant {
 
 /// All different shader texts.
 fn variants() -> BTreeMap<String, Variant> {
-    let mut variants = BTreeMap::new();
+    let mut variants: BTreeMap<String, Variant> = BTreeMap::new();
     for (name, graph) in graphs() {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
             let tilings = [(Tiling::Workgroup, Some(32)), (Tiling::Register, None), (Tiling::Subgroup, Some(8))];
@@ -112,6 +112,10 @@ fn variants() -> BTreeMap<String, Variant> {
                     for (i, stage) in made.stages.into_iter().enumerate() {
                         let label = format!("{} in {name} ({tiling:?}), stage {i}", call.kernel);
                         assert!(stage.workgroups > 0, "{label} has nothing to do");
+                        // An engine keeps one pipeline, with one layout, for a text.
+                        if let Some(known) = variants.get(&stage.source) {
+                            assert_eq!(known.call.bindings.len(), call.bindings.len(), "bindings of {label}");
+                        }
                         variants.entry(stage.source).or_insert_with(|| Variant { call: call.clone(), label, several });
                     }
                 }
