@@ -8,10 +8,6 @@
 @group(0) @binding(3) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(4) var<storage, read_write> invstd: array<f32>;
 
-// As in shared/row_sums.wgsl.
-const ROW_LANES: u32 = WORKGROUP / VECTORS;
-const SPAN: u32 = max(SUBGROUP, VECTORS);
-const SPANS: u32 = WORKGROUP / SPAN;
 
 struct Moments { n: f32, mean: f32, m2: f32 }
 var<workgroup> held: array<Moments, WORKGROUP>;

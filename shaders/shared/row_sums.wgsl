@@ -1,10 +1,6 @@
 // A workgroup is VECTORS invocations wide, and its ROW_LANES invocations one behind the other share a vector: each adds up
 // every ROW_LANES-th row, and these sums are added, always in the same order: within a subgroup of SUBGROUP invocations
 // by shuffles, and from subgroup to subgroup through workgroup memory.
-const ROW_LANES: u32 = WORKGROUP / VECTORS;
-// Invocations that have one sum between them before workgroup memory is used.
-const SPAN: u32 = max(SUBGROUP, VECTORS);
-const SPANS: u32 = WORKGROUP / SPAN;
 // Sums that one invocation adds up rather than wait at one more barrier: llvmpipe's are what it is slowest at.
 const FEW: u32 = 8u;
 var<workgroup> held_a: array<vec4<f32>, WORKGROUP>;

@@ -41,7 +41,7 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(conv::conv_wgrad; Operands::RowsInVectors),
     kernel!(conv::transpose_kernel),
     kernel!(reduce::sum_partials),
-    kernel!(reduce::channel_sums, "row_sums"),
+    kernel!(reduce::channel_sums, "row_sums", "segment_sums"),
     kernel!(elementwise::relayout),
     kernel!(elementwise::fill),
     kernel!(elementwise::unary),

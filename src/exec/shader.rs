@@ -49,6 +49,7 @@ const ITEMS: &str = include_str!("../../shaders/shared/items.wgsl");
 /// The head of all kernels whose workgroups reduce together, with subgroups and without.
 const SUBGROUPS: &str = include_str!("../../shaders/shared/subgroups.wgsl");
 const ALONE: &str = include_str!("../../shaders/shared/workgroup.wgsl");
+const SPANS: &str = include_str!("../../shaders/shared/spans.wgsl");
 
 /// The tiles that may be tried for a call, the fixed choice first; none where it is no matrix kernel.
 pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -> Vec<Tile> {
@@ -88,30 +89,37 @@ pub fn shader<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>) -> S
             let source = format!("{consts}{}{text}", groups_head(items, target));
             Shader { stages: vec![Stage { source, workgroups: items as u64 }], scratch: 0 }
         }
-        Work::Gemm { .. } => {
-            let (operands, product) = product(call).expect("a matrix product");
-            let tile = tuned.unwrap_or_else(|| Tile::choose(target.tiling, operands, product));
-            let made = matrix_kernel(call, tile, &consts, &text);
-            match Statistics::of(call, &consts) {
-                Some(statistics) if statistics.fits(tile, operands) => {
-                    statistics.merged(made, tile, operands, call.bindings.len())
-                }
-                Some(statistics) => statistics.passed(made, target),
-                None => made,
-            }
-        }
+        Work::Gemm { .. } => matrix_kernel(call, target, tuned, [&consts, &text]),
     }
 }
 
-/// The stages of a matrix kernel with a tile.
-fn matrix_kernel<B>(call: &KernelCall<B>, tile: Tile, consts: &str, text: &str) -> Shader {
+/// The stages of a matrix kernel, with what becomes of what its tiles leave.
+fn matrix_kernel<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>, [consts, text]: [&str; 2]) -> Shader {
     let (operands, product) = product(call).expect("a matrix product");
-    let scratch_at = call.bindings.len();
-    if let (1.., Some(winograd)) = (tile.winograd, Winograd::of(call)) {
-        return winograd.shader(tile, scratch_at);
+    let tile = tuned.unwrap_or_else(|| Tile::choose(target.tiling, operands, product));
+    let (statistics, scratch_at) = (Statistics::of(call, consts), call.bindings.len());
+    let leaves = statistics.as_ref().filter(|statistics| statistics.fits(tile, operands));
+    let made = match (tile.winograd, Winograd::of(call)) {
+        (1.., Some(winograd)) => winograd.shader(tile, scratch_at),
+        _ => {
+            let body = gemm::main_loop(tile, operands, product, scratch_at, leaves);
+            products(tile, (operands, product), [consts, text, &body], scratch_at)
+        }
+    };
+    match (leaves, &statistics) {
+        (Some(statistics), _) => statistics.merged(made, tile, operands, scratch_at),
+        (None, Some(statistics)) => statistics.passed(made, target),
+        (None, None) => made,
     }
-    let statistics = Statistics::of(call, consts).filter(|statistics| statistics.fits(tile, operands));
-    let body = gemm::main_loop(tile, operands, product, scratch_at, statistics.as_ref());
+}
+
+/// The products by a main loop, and the stage that adds up split sums.
+fn products(
+    tile: Tile,
+    (operands, product): (Operands, Product),
+    [consts, text, body]: [&str; 3],
+    scratch_at: usize,
+) -> Shader {
     // Extensions stand at the very beginning.
     let units = matches!(tile.tiling, Tiling::Cooperative(_));
     let extension = if units { "enable wgpu_cooperative_matrix;\n" } else { "" };
@@ -164,7 +172,7 @@ fn groups_head(groups: usize, target: Target) -> String {
         Some(size) => format!("const SUBGROUP: u32 = {size}u;\n{SUBGROUPS}"),
         None => ALONE.into(),
     };
-    format!("const ITEMS: u32 = {groups}u;\nconst WORKGROUP: u32 = {WORKGROUP}u;\n{reach}")
+    format!("const ITEMS: u32 = {groups}u;\nconst WORKGROUP: u32 = {WORKGROUP}u;\n{reach}{SPANS}")
 }
 
 fn items_head(items: usize) -> String {

@@ -53,7 +53,7 @@ impl Op for ChannelSums {
         let (rows, c4) = (x.len() / x.stride(), x.stride() / 4);
         let (parts, rows_each) = segments(rows, rows, c4);
         let target = if parts > 1 { l.scratch(parts * c4 * 4) } else { Operand::Output(0) };
-        let consts = row_consts(x).u("SEGMENT_ROWS", rows_each).u("SEGMENTS", parts);
+        let consts = row_consts(x).u("SAMPLE_ROWS", rows).u("SEGMENT_ROWS", rows_each).u("SEGMENTS", parts);
         let bindings = [(Operand::Input(0), Access::Read), (target, Access::Write)];
         let (lanes, work) = reduce_segments(parts, c4);
         l.call("channel_sums", consts.and(lanes), bindings, work, x.len());
