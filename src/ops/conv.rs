@@ -210,7 +210,7 @@ impl Op for Conv2d {
         let k = geo.w_rows() / gi * gi;
         let work = Work::Gemm { m: geo.y_rows(), n: go, k, batch: geo.spec.groups };
         let consts = geo.consts().u("A_LANES", geo.lanes(0)).b("STATISTICS", self.statistics);
-        let of_moments = self.statistics.then(|| statistics_consts(l.outputs[0]).u("SAMPLE_ROWS", geo.y_rows()));
+        let of_moments = self.statistics.then(|| statistics_consts(l.outputs[0]));
         let consts = self.epilogue.consts(consts).and(of_moments.unwrap_or_default());
         let statistics = self.statistics.then_some((Operand::Output(1), Access::Write));
         let flops = geo.flops() + if self.statistics { 4 * l.outputs[0].len() } else { 0 };
@@ -243,7 +243,7 @@ impl Conv2d {
 fn statistics_consts(y: &TensorType) -> Consts {
     let (rows, vectors) = (y.len() / y.stride(), y.stride() / LANES);
     let (segments, segment_rows) = segments_of_tiles(rows, vectors);
-    let consts = Consts::new().u("ROWS", rows).u("C4", vectors);
+    let consts = Consts::new().u("ROWS", rows).u("SAMPLE_ROWS", rows).u("C4", vectors);
     let consts = consts.u("SEGMENTS", segments).u("SEGMENT_ROWS", segment_rows);
     consts.and(reduce_segments(segments, vectors).0)
 }

@@ -266,8 +266,7 @@ impl NormGrad {
 
     /// Constants of what masks the gradient and of what it belongs to.
     pub fn consts(&self, x: &TensorType) -> Consts {
-        let consts = Norm { statistics: true, ..self.0 }.geometry(x).consts;
-        let consts = consts.only(&["SAMPLE_ROWS", "SAMPLES", "GROUPS_PADDED", "GROUP_SIZE"]);
+        let consts = self.0.geometry(x).consts.only(&["SAMPLES", "GROUPS_PADDED", "GROUP_SIZE"]);
         consts.b("RELU", self.0.relu).b("RESIDUAL", self.0.residual)
     }
 }

@@ -76,8 +76,8 @@ pub(super) fn conv_dgrad(g: &Geometry, phase: &DgradPhase, operands: Operands<'_
     all(&plane, [g.n, g.groups], channels, [g.gi, g.go * g.gi], &taps.collect::<Vec<_>>(), operands);
 }
 
-/// All groups and pixels. `channels` are those of all groups and of one (and how many are not padding), of the input and of the output; `weights` the
-/// distances from one channel's to the next and from one group's to the next.
+/// All groups and pixels. `channels` are those of all groups and of one, of the input (and how many of these are not
+/// padding) and of the output; `weights` the distances from one channel's to the next and from one group's to the next.
 fn all(
     plane: &Plane,
     [n, groups]: [usize; 2],
