@@ -49,20 +49,20 @@ fn a_row(batch: u32, m: u32) -> Row {
     return Row(image, ih, W_START[wp] + j * SW);
 }
 
-// First vector that a row reads for a tap, and whether the tap reaches an output.
+// Vector c that a row reads for a tap, and whether the tap reaches an output.
 struct Tap { at: u32, inside: bool }
 
-fn a_tap(batch: u32, row: Row, tap: u32) -> Tap {
+fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
     let k = kernel_position(batch, tap);
     // Exactly divisible by the stride, by the choice of the phase. What is below 0 is large without a sign.
     let ih = row.ih + PT - k.x * DH;
     let iw = row.iw + PL - k.y * DW;
     let inside = tap < taps(batch) && ih < OH * SH && iw < OW * SW;
     let at = ((row.image * OH + ih / SH) * OW + iw / SW) * O4 + group(batch) * GO4;
-    return Tap(select(0u, at, inside), inside);
+    return Tap(select(0u, at, inside) + c, inside);
 }
 
-// Vector c of a tap. Where none is reached, vector c of the first pixel is read and dropped: no branch, no stray read.
+// c vectors behind. Where no output is reached, those of the first pixel are read and dropped: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<T0> {
     return select(vec4<T0>(), dy[tap.at + c], tap.inside);
 }
@@ -73,9 +73,14 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return (((k.x * KW + k.y) * GROUPS + group(batch)) * (GO4 * 4u)) * GI4;
 }
 
-// Columns n of output channel k of a tap; beyond the last, where nothing is stored, those of the first.
-fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
-    return wt[tap + k * GI4 + select(0u, n, N_EXACT || n < GI4)];
+// Columns n of channel k of a tap; beyond the last, where nothing is stored, those of the first.
+fn b_place(tap: u32, k: u32, n: u32) -> u32 {
+    return tap + k * GI4 + select(0u, n, N_EXACT || n < GI4);
+}
+
+// k channels behind.
+fn b_load(at: u32, k: u32) -> vec4<f32> {
+    return wt[at + k * GI4];
 }
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {

@@ -29,19 +29,19 @@ fn a_row(batch: u32, m: u32) -> Row {
     return Row(image * (H * W), ih, i32(ow * SW) - i32(PL));
 }
 
-// First vector that a row reads for a tap, and whether it is inside the image.
+// Vector c that a row reads for a tap, and whether it is inside the image.
 struct Tap { at: u32, inside: bool }
 
-fn a_tap(batch: u32, row: Row, tap: u32) -> Tap {
+fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
     let ih = row.ih + i32((tap / KW) * DH);
     let iw = row.iw + i32((tap % KW) * DW);
     // What is below 0 is large without a sign.
     let inside = tap < KH * KW && u32(ih) < H && u32(iw) < W;
     let at = (row.image + u32(ih) * W + u32(iw)) * I4 + batch * GI4;
-    return Tap(select(0u, at, inside), inside);
+    return Tap(select(0u, at, inside) + c, inside);
 }
 
-// Vector c of a tap. Outside the image vector c of the first pixel is read and dropped: no branch, no stray read.
+// c vectors behind. Outside the image those of the first pixel are read and dropped: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<T0> {
     return select(vec4<T0>(), x[tap.at + c], tap.inside);
 }
@@ -51,9 +51,14 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return min(tap, KH * KW - 1u) * (GI4 * 4u * O4) + batch * GO4;
 }
 
-// Columns n of input channel k of a tap; beyond the last, where nothing is stored, those of the first.
-fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
-    return w[tap + k * O4 + select(0u, n, N_EXACT || n < GO4)];
+// Columns n of channel k of a tap; beyond the last, where nothing is stored, those of the first.
+fn b_place(tap: u32, k: u32, n: u32) -> u32 {
+    return tap + k * O4 + select(0u, n, N_EXACT || n < GO4);
+}
+
+// k channels behind.
+fn b_load(at: u32, k: u32) -> vec4<f32> {
+    return w[at + k * O4];
 }
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {

@@ -16,41 +16,41 @@ const K_ALL: u32 = N * OH * OW;
 const K_PART: u32 = CHUNK;
 // Outside of every image, also when added to itself.
 const FAR: i32 = 0x30000000i;
+// Output pixels lie as input pixels do.
+const SAME_SIZE: bool = SH == 1u && SW == 1u && OH == H && OW == W;
 
 // Rows are counted in vectors of 4 input channels.
 fn m_count(batch: u32) -> u32 { return KH * KW * GI4; }
 fn k_begin(batch: u32) -> u32 { return (batch / GROUPS) * CHUNK; }
 fn k_end(batch: u32) -> u32 { return min((batch / GROUPS + 1u) * CHUNK, K_ALL); }
 
-// Offset of a row's tap from the input position of tap (0, 0), far away for rows beyond the last, and its channel vector.
-struct Row { dh: i32, dw: i32, channel: u32 }
+// Offset of a row's tap from the input position of tap (0, 0), far away for rows beyond the last, and of its vector of
+// channels from the first vector of that pixel.
+struct Row { dh: i32, dw: i32, at: u32 }
 
 fn a_row(batch: u32, m: u32) -> Row {
     let tap = m / GI4;
-    return Row(
-        select(-FAR, i32((tap / KW) * DH) - i32(PT), m < KH * KW * GI4),
-        i32((tap % KW) * DW) - i32(PL),
-        (batch % GROUPS) * GI4 + m % GI4,
-    );
+    let dh = i32((tap / KW) * DH) - i32(PT);
+    let dw = i32((tap % KW) * DW) - i32(PL);
+    let at = u32(dh * i32(W) + dw) * I4 + (batch % GROUPS) * GI4 + m % GI4;
+    return Row(select(-FAR, dh, m < KH * KW * GI4), dw, at);
 }
 
-// An output pixel: first input pixel of its image, input position of tap (0, 0) without padding, far away for pixels
-// beyond the last.
-struct Pixel { image: u32, ih: i32, iw: i32 }
+// An output pixel: input position of tap (0, 0) without padding, far away for pixels beyond the last, and its first vector.
+struct Pixel { ih: i32, iw: i32, at: u32 }
 
 fn pixel(batch: u32, k: u32) -> Pixel {
-    let ih = select(-FAR, i32(((k / OW) % OH) * SH), K_EXACT || k < k_end(batch));
-    return Pixel((k / (OW * OH)) * (H * W), ih, i32((k % OW) * SW));
+    let ih = ((k / OW) % OH) * SH;
+    let iw = (k % OW) * SW;
+    let at = select((k / (OW * OH)) * (H * W) + ih * W + iw, k, SAME_SIZE);
+    return Pixel(select(-FAR, i32(ih), K_EXACT || k < k_end(batch)), i32(iw), at * I4);
 }
 
-// Outside the image the row's channels of the first pixel are read and dropped: no branch, no stray read.
+// Outside the image the first vector is read and dropped: no branch, no stray read.
 fn a_load(row: Row, p: Pixel) -> vec4<T0> {
-    let ih = p.ih + row.dh;
-    let iw = p.iw + row.dw;
     // What is below 0 is large without a sign.
-    let inside = u32(ih) < H && u32(iw) < W;
-    let at = select(0u, p.image + u32(ih) * W + u32(iw), inside);
-    return select(vec4<T0>(), x[at * I4 + row.channel], inside);
+    let inside = u32(p.ih + row.dh) < H && u32(p.iw + row.dw) < W;
+    return select(vec4<T0>(), x[select(0u, p.at + row.at, inside)], inside);
 }
 
 fn b_load(batch: u32, k: u32, n: u32) -> vec4<T1> {

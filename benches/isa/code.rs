@@ -1,4 +1,4 @@
-//! The loops in the text of a machine's code (RDNA, as RADV prints it), and what they are made of.
+//! The loops in the text of a machine's code (RDNA as RADV prints it, NVIDIA's as nvdisasm does), and what they are made of.
 
 use std::fmt;
 use std::ops::Range;
@@ -33,7 +33,13 @@ impl Mix {
                 _ if op.starts_with("v_") => mix.vector += 1,
                 _ if op.starts_with("ds_") => mix.workgroup += 1,
                 _ if op.starts_with("buffer_") || op.starts_with("global_") => mix.global += 1,
-                _ if is(&["s_wait", "s_delay", "s_nop"]) => {}
+                _ if is(&["s_wait", "s_delay", "s_nop"]) || op == "NOP" => {}
+                _ if op.starts_with("FFMA") => mix.fma += 1,
+                _ if op.starts_with("LDS") || op.starts_with("STS") => mix.workgroup += 1,
+                _ if ["LDG", "STG", "LDL", "STL"].iter().any(|name| op.starts_with(name)) => mix.global += 1,
+                // The uniform unit, branches and barriers.
+                _ if op.starts_with('U') || op.starts_with("BRA") || op.starts_with("BAR") => mix.scalar += 1,
+                _ if op.starts_with(char::is_uppercase) => mix.vector += 1,
                 _ => mix.scalar += 1,
             }
         }
@@ -86,8 +92,8 @@ fn loops(lines: &[&str]) -> Vec<Range<usize>> {
     let places: Vec<(String, usize)> = lines.iter().enumerate().filter_map(|(i, l)| Some((label(l)?, i))).collect();
     let target = |line: &str| {
         let mut words = line.split_whitespace();
-        words.next().filter(|op| op.contains("branch"))?;
-        words.next().map(str::to_owned)
+        words.next().filter(|op| op.contains("branch") || op.starts_with("BRA"))?;
+        words.last().map(str::to_owned)
     };
     let back = |(i, line): (usize, &&str)| {
         let to = target(line)?;

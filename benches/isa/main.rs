@@ -1,12 +1,16 @@
-//! What a compiler for GPUs makes of a training step's kernels, without such a GPU: registers, how many subgroups of a
-//! kernel a compute unit holds at once, and what its main loop is made of. Mesa's RADV compiles for a GPU that it is told of
-//! (seen in Mesa 22.3, where the one below is GFX1100 and has no matrix units, and in 25.0; gone in 26.2):
+//! What compilers for GPUs make of a training step's kernels, without such a GPU: registers, how many subgroups a part of a
+//! multiprocessor holds at once, and what the main loop is made of. Two are asked. Mesa's RADV compiles for a GPU that it
+//! is told of (seen in Mesa 22.3, where the one below is GFX1100 and has no matrix units, and in 25.0; gone in 26.2):
 //!
 //!     RADV_FORCE_FAMILY=NAVI31 VK_DRIVER_FILES=/usr/share/vulkan/icd.d/radeon_icd.x86_64.json \
 //!         cargo bench --bench isa -- --step unet:8x256x256:base=64 --kernel conv_fwd --tiles
+//!
+//! NVIDIA's `nvcc` and `nvdisasm` (CUDA 13, which needs no GPU either) are told it by an argument, `--nvidia sm_90`; they
+//! are given no kernels for matrix units.
 
 mod code;
-mod compiler;
+mod cuda;
+mod vulkan;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -45,13 +49,51 @@ struct Args {
     /// With --half: matrix units for products of 16, by subgroups of so many
     #[arg(long)]
     lanes: Option<usize>,
+    /// NVIDIA's compiler, for this architecture, in place of Vulkan's first device
+    #[arg(long)]
+    nvidia: Option<String>,
     /// What `cargo bench` adds by itself
     #[arg(long, hide = true)]
     bench: bool,
 }
 
+/// A compiled kernel.
+struct Made {
+    /// Of an invocation.
+    registers: u64,
+    /// Registers or bytes that had to go to memory.
+    spilled: u64,
+    /// That a part of a multiprocessor holds at once.
+    subgroups: u64,
+    /// Bytes of workgroup memory.
+    shared: u64,
+    /// A line for a label or, behind a tab, an instruction.
+    code: String,
+}
+
+enum Compiler {
+    Vulkan(vulkan::Compiler),
+    Cuda(cuda::Compiler),
+}
+
+impl Compiler {
+    fn name(&self) -> String {
+        match self {
+            Compiler::Vulkan(compiler) => compiler.name(),
+            Compiler::Cuda(compiler) => compiler.name(),
+        }
+    }
+
+    fn compile(&self, source: &str) -> Result<Made, Box<dyn Error>> {
+        match self {
+            Compiler::Vulkan(compiler) => compiler.compile(source),
+            Compiler::Cuda(compiler) => compiler.compile(source),
+        }
+    }
+}
+
 const HEAD: &str =
-    "kernel       shapes                             tile                        vgpr spill waves    lds |  main loop";
+    "kernel       shapes                             tile                        regs spill waves shared |  main loop";
 
 /// A tile in a word: invocations, vectors of each, depth, buffers, splits, Winograd, matrix units.
 fn short(t: &Tile) -> String {
@@ -63,8 +105,11 @@ fn short(t: &Tile) -> String {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
-    let compiler = compiler::Compiler::new()?;
-    println!("{}", compiler.name);
+    let compiler = match &args.nvidia {
+        Some(architecture) => Compiler::Cuda(cuda::Compiler::new(architecture)?),
+        None => Compiler::Vulkan(vulkan::Compiler::new()?),
+    };
+    println!("{}", compiler.name());
     println!(
         "main loop: products, other vector, workgroup memory, global memory, scalar | the same of the loop around it"
     );
@@ -88,7 +133,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             for (i, stage) in shader(&planned.call, target, tile).stages.iter().enumerate() {
                 if seen.insert(stage.source.clone()) {
                     let tile = tile.map_or("fixed".into(), |tile| format!("{} #{i}", short(&tile)));
-                    show(&compiler, &args, planned, &tile, &stage.source)?;
+                    show(&compiler, &args, planned, &tile, &stage.source);
                 }
             }
         }
@@ -97,29 +142,28 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// A line for a kernel, with its texts where they are asked for.
-fn show(
-    compiler: &compiler::Compiler,
-    args: &Args,
-    planned: &PlannedCall,
-    tile: &str,
-    source: &str,
-) -> Result<(), Box<dyn Error>> {
-    let made = compiler.compile(source)?;
+fn show(compiler: &Compiler, args: &Args, planned: &PlannedCall, tile: &str, source: &str) {
     if args.wgsl {
         println!("{source}");
     }
+    let made = match compiler.compile(source) {
+        Ok(made) => made,
+        Err(why) => {
+            println!("{:<12} {:<34} {tile:<26} {why}", planned.call.kernel, planned.shapes);
+            return;
+        }
+    };
     println!(
         "{:<12} {:<34} {tile:<26} {:>5} {:>5} {:>5} {:>6} |{}",
         planned.call.kernel,
         planned.shapes,
-        made.statistic("VGPRs"),
-        made.statistic("Spilled VGPRs"),
-        made.statistic("Subgroups per SIMD"),
-        made.statistic("LDS size"),
+        made.registers,
+        made.spilled,
+        made.subgroups,
+        made.shared,
         code::MainLoop::of(&made.code),
     );
     if args.code {
         println!("{}", made.code);
     }
-    Ok(())
 }

@@ -14,12 +14,13 @@ fn a_row(batch: u32, m: u32) -> Row {
 }
 
 // The one tap, and what lies beyond it.
-fn a_tap(batch: u32, row: Row, tap: u32) -> Row {
-    return Row(row.at, row.inside && tap == 0u);
+fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Row {
+    let inside = row.inside && tap == 0u;
+    return Row(select(0u, row.at + c, inside), inside);
 }
 
 fn a_load(row: Row, c: u32) -> vec4<f32> {
-    return select(vec4<f32>(), scratch[select(0u, row.at + c, row.inside)], row.inside);
+    return select(vec4<f32>(), scratch[row.at + c], row.inside);
 }
 
 fn b_tap(batch: u32, tap: u32) -> u32 {
@@ -27,8 +28,12 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
 }
 
 // Beyond the last column, where nothing is stored, the first.
-fn b_load(tap: u32, k: u32, n: u32) -> vec4<f32> {
-    return scratch[tap + k * K4 + select(0u, n, N_EXACT || n < K4)];
+fn b_place(tap: u32, k: u32, n: u32) -> u32 {
+    return tap + k * K4 + select(0u, n, N_EXACT || n < K4);
+}
+
+fn b_load(at: u32, k: u32) -> vec4<f32> {
+    return scratch[at + k * K4];
 }
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::gemm;
-use super::staged::{self, Piece, staged_loop};
+use super::staged::{self, Piece, Tap, staged_loop};
 use super::tile::{Matrix, Operands, Tile};
 use crate::shape::LANES;
 
@@ -129,14 +129,14 @@ fn pieces(tile: Tile, matrix: Matrix, operands: Operands) -> Vec<Piece> {
     let (rows, columns) = (vectors(tile.rows(operands)), vectors(tile.columns()));
     let slot = move |l: usize| format!("(thread + {}u)", l * threads);
     // The terms of a block are channels of one tap.
-    let right = blocks('b', columns, terms, stride, slot, move |l, k, term| {
-        staged::load_right(operands, k, &format!("b_term{l}"), term, &format!("n0 + b_line{l}"))
+    let right = blocks('b', columns, terms, stride, slot, move |l| {
+        staged::across(operands, l, format!("b_term{l}"), format!("n0 + b_line{l}"))
     });
     let left: Vec<Piece> = match operands {
         Operands::SumInVectors => (0..rows).map(|l| vector(l, &slot(l), stride)).collect(),
         Operands::RowsInVectors => {
-            let mut left = blocks('a', rows, terms, stride, slot, |l, k, term| {
-                format!("a_load(row{l}, pixel(batch, {k} + a_term{l} + {term}u))")
+            let mut left = blocks('a', rows, terms, stride, slot, |l| {
+                (None, move |k: &str, term| format!("a_load(row{l}, pixel(batch, {k} + a_term{l} + {term}u))"))
             });
             for (l, piece) in left.iter_mut().enumerate() {
                 let _ = writeln!(piece.place, "        let row{l} = a_row(batch, m0 + a_line{l});");
@@ -155,10 +155,11 @@ fn vector(l: usize, slot: &str, stride: usize) -> Piece {
         let at{l} = {slot} / DEPTH * {stride}u + step{l} * 4u;
 "
     );
-    let load = move |k: &str| format!("            let av{l} = {};\n", staged::load_along(l, k));
+    let (tap, along) = staged::along(l);
+    let load = move |k: &str| format!("            let av{l} = {};\n", along(k));
     let store =
         (0..LANES).map(|lane| format!("            tile_a[half_a + at{l} + {lane}u] = f16(av{l}.{});\n", LANE[lane]));
-    Piece { place, load: Box::new(load), store: store.collect() }
+    Piece { place, tap: Some(tap), load: Box::new(load), store: store.collect() }
 }
 
 /// Names of a vector's numbers.
@@ -167,13 +168,13 @@ const LANE: [char; LANES] = ['x', 'y', 'z', 'w'];
 /// An operand whose vectors run across the sum: blocks of a vector's 4 lines and as many terms, or fewer where that leaves
 /// an invocation without any, are turned as they are stored. Invocations lie along the sum, so that what they store at
 /// once lies side by side. `load` gives the text that loads the vector of a piece, a step of the sum and a term.
-fn blocks(
+fn blocks<L: Fn(&str, usize) -> String + 'static>(
     name: char,
     vectors: usize,
     terms: usize,
     stride: usize,
     slot: impl Fn(usize) -> String,
-    load: impl Fn(usize, &str, usize) -> String + Copy + 'static,
+    load: impl Fn(usize) -> (Option<Tap>, L),
 ) -> Vec<Piece> {
     let high = [4, 2, 1].into_iter().find(|&high| vectors.is_multiple_of(high)).unwrap_or(1);
     let along = terms / high;
@@ -186,8 +187,9 @@ fn blocks(
 ",
             LANES * stride
         );
+        let (tap, load) = load(l);
         let load = move |k: &str| {
-            let each = |i| format!("            let {name}v{l}_{i} = {};\n", load(l, k, i));
+            let each = |i| format!("            let {name}v{l}_{i} = {};\n", load(k, i));
             (0..high).map(each).collect::<String>()
         };
         let each = |line: usize, i: usize| {
@@ -195,7 +197,7 @@ fn blocks(
             format!("            tile_{name}[{at}] = f16({name}v{l}_{i}.{});\n", LANE[line])
         };
         let store = (0..LANES).flat_map(|line| (0..high).map(move |i| each(line, i))).collect();
-        Piece { place, load: Box::new(load), store }
+        Piece { place, tap, load: Box::new(load), store }
     };
     (0..vectors / high).map(piece).collect()
 }

@@ -245,7 +245,7 @@ fn register_loop(out: &mut String, tile: Tile, (operands, lanes): (Operands, usi
     }
     out.push_str("        for (var tap = 0u; tap < taps(batch); tap++) {\n");
     for i in 0..loaded {
-        let _ = writeln!(out, "            let tap{i} = a_tap(batch, row{i}, tap);");
+        let _ = writeln!(out, "            let tap{i} = a_tap(batch, row{i}, tap, 0u);");
     }
     out.push_str("            let weights = b_tap(batch, tap);\n");
     out.push_str("            for (var c = 0u; c < TAP4; c++) {\n");
@@ -253,7 +253,7 @@ fn register_loop(out: &mut String, tile: Tile, (operands, lanes): (Operands, usi
         let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(tap{i}, c));");
     }
     multiply(out, tile, (operands, lanes), LANES, a, |term, j| {
-        format!("b_load(weights, c * 4u + {term}u, n0 + tx + {j}u * TX)")
+        format!("b_load(b_place(weights, {term}u, n0 + tx + {j}u * TX), c * 4u)")
     });
     out.push_str("            }\n        }\n");
 }
@@ -286,20 +286,21 @@ fn pieces(tile: Tile, operands: Operands) -> Vec<Piece> {
 ",
             slot(l)
         );
+        let (tap, along) = staged::along(l);
         let load = move |k: &str| match sums {
-            true => staged::load_along(l, k),
+            true => along(k),
             false => format!("a_load(row{l}, pixel(batch, {k} + step{l}))"),
         };
         let load = move |k: &str| format!("            let next_a{l} = vec4<f32>({});\n", load(k));
-        Piece { place, load: Box::new(load), store: format!("            tile_a[half_a + at{l}] = next_a{l};\n") }
+        let store = format!("            tile_a[half_a + at{l}] = next_a{l};\n");
+        Piece { place, tap: sums.then_some(tap), load: Box::new(load), store }
     };
     let right = move |l: usize| {
         let (step, column) = (format!("{} / TILE_N", slot(l)), format!("n0 + {} % TILE_N", slot(l)));
-        let load = move |k: &str| {
-            format!("            let next_b{l} = vec4<f32>({});\n", staged::load_right(operands, k, &step, 0, &column))
-        };
+        let (tap, across) = staged::across(operands, l, step, column);
+        let load = move |k: &str| format!("            let next_b{l} = vec4<f32>({});\n", across(k, 0));
         let store = format!("            tile_b[half_b + {}] = next_b{l};\n", slot(l));
-        Piece { place: String::new(), load: Box::new(load), store }
+        Piece { place: String::new(), tap, load: Box::new(load), store }
     };
     (0..rows * tile.depth / threads).map(left).chain((0..cols * depth_b / threads).map(right)).collect()
 }

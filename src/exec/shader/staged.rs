@@ -8,11 +8,19 @@ use super::tile::{Operands, Tile};
 pub(super) struct Piece {
     /// Where it lies, which does not change along the sum.
     pub place: String,
+    /// A variable that follows the taps of the sum, if it needs one, and what it is for the tile that begins at a step.
+    pub tap: Option<Tap>,
     /// Loads it from global memory, for the tile that begins at a step of the sum.
     pub load: Box<dyn Fn(&str) -> String>,
     /// Stores it in the tiles that begin at `half_a` and `half_b`. What a store computes need not wait for memory before
     /// the product.
     pub store: String,
+}
+
+/// See [`Piece::tap`].
+pub(super) struct Tap {
+    pub name: String,
+    pub at: Box<dyn Fn(&str) -> String>,
 }
 
 /// The loop over the tiles of a sum, which take `len` elements of each operand. With two buffers the next tiles are on their
@@ -27,6 +35,15 @@ pub(super) fn staged_loop(
     multiply: impl Fn(&mut String),
 ) {
     let load = |out: &mut String, k: &str| pieces.iter().for_each(|piece| out.push_str(&(piece.load)(k)));
+    let taps: Vec<&Tap> = pieces.iter().filter_map(|piece| piece.tap.as_ref()).collect();
+    // Most tiles are of the tap that the one before was of.
+    let follow = |out: &mut String, k: &str| {
+        if !taps.is_empty() {
+            let _ = writeln!(out, "            if (!TAPS_EVEN || {k} % TAP4 == 0u) {{");
+            taps.iter().for_each(|tap| out.push_str(&format!("                {} = {};\n", tap.name, (tap.at)(k))));
+            out.push_str("            }\n");
+        }
+    };
     let store = |out: &mut String, which: &str| {
         out.push_str("            {\n");
         buffer(out, which, len);
@@ -35,6 +52,7 @@ pub(super) fn staged_loop(
     };
     pieces.iter().for_each(|piece| out.push_str(&piece.place));
     out.push_str(range_of_sum(tile, operands));
+    taps.iter().for_each(|tap| out.push_str(&format!("        var {} = {};\n", tap.name, (tap.at)("first"))));
     let two = tile.buffers == 2;
     if two {
         out.push_str("        var full = 0u;\n        if (first < last) {\n");
@@ -46,12 +64,14 @@ pub(super) fn staged_loop(
     if two {
         // Beyond the last tile this one again, for nothing, so that no load needs a guard.
         out.push_str("            let next = select(k, k + DEPTH, k + DEPTH < last);\n");
+        follow(out, "next");
         load(out, "next");
         buffer(out, "full", len);
         multiply(out);
         out.push_str("            full = 1u - full;\n");
         store(out, "full");
     } else {
+        follow(out, "k");
         load(out, "k");
         store(out, "0u");
         out.push_str("            workgroupBarrier();\n");
@@ -61,21 +81,32 @@ pub(super) fn staged_loop(
     out.push_str("            workgroupBarrier();\n        }\n");
 }
 
-/// The text that loads vector `l` of a left operand whose vectors run along the sum.
-pub(super) fn load_along(l: usize, k: &str) -> String {
-    format!("a_load(a_tap(batch, row{l}, tap_of({k}, step{l})), channel_of({k}, step{l}))")
+/// Where vector `l` of a left operand whose vectors run along the sum lies, and the text that loads it.
+pub(super) fn along(l: usize) -> (Tap, impl Fn(&str) -> String) {
+    let at = move |k: &str| format!("a_tap(batch, row{l}, tap_of({k}, step{l}), channel_of({k}, step{l}))");
+    (Tap { name: format!("tap{l}"), at: Box::new(at) }, move |k: &str| format!("a_load(tap{l}, since({k}))"))
 }
 
-/// The text that loads a vector of the right operand: `ahead` terms after `term` of the tile that begins at `k`. Beyond the
-/// last tap the left operand is 0; the weights read there are those of the last tap.
-pub(super) fn load_right(operands: Operands, k: &str, term: &str, ahead: usize, column: &str) -> String {
-    match operands {
-        Operands::SumInVectors => format!(
-            "b_load(b_tap(batch, tap_of({k}, {term} / 4u)), channel_of({k}, {term} / 4u) * 4u + {term} % 4u + {ahead}u, \
-             {column})"
-        ),
-        Operands::RowsInVectors => format!("b_load(batch, {k} + {term} + {ahead}u, {column})"),
-    }
+/// The same for piece `l` of the right operand: vectors of `column`, terms behind `term` of a tile; the text takes how far
+/// behind. Beyond the last tap the left operand is 0; the weights read there are those of the last tap.
+pub(super) fn across(
+    operands: Operands,
+    l: usize,
+    term: String,
+    column: String,
+) -> (Option<Tap>, impl Fn(&str, usize) -> String) {
+    let sums = operands == Operands::SumInVectors;
+    let [step, of] = ["/", "%"].map(|part| format!("{term} {part} 4u"));
+    let columns = column.clone();
+    let at = move |k: &str| {
+        format!("b_place(b_tap(batch, tap_of({k}, {step})), channel_of({k}, {step}) * 4u + {of}, {columns})")
+    };
+    let tap = sums.then(|| Tap { name: format!("weights{l}"), at: Box::new(at) });
+    let load = move |k: &str, ahead: usize| match sums {
+        true => format!("b_load(weights{l}, since({k}) * 4u + {ahead}u)"),
+        false => format!("b_load(batch, {k} + {term} + {ahead}u, {column})"),
+    };
+    (tap, load)
 }
 
 /// Where a buffer's tiles begin. Its number is a factor, since a compiler then sees how addresses are aligned.

@@ -7,23 +7,13 @@ use ash::{khr, vk};
 use naga::back::spv;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
+use crate::Made;
+
 pub struct Compiler {
-    pub name: String,
+    name: String,
     _entry: ash::Entry,
     device: ash::Device,
     executable: khr::pipeline_executable_properties::Device,
-}
-
-/// A compiled kernel.
-pub struct Made {
-    statistics: Vec<(String, u64)>,
-    pub code: String,
-}
-
-impl Made {
-    pub fn statistic(&self, name: &str) -> u64 {
-        self.statistics.iter().find(|(n, _)| n == name).map_or(0, |(_, v)| *v)
-    }
 }
 
 impl Compiler {
@@ -67,6 +57,10 @@ impl Compiler {
             let executable = khr::pipeline_executable_properties::Device::new(&instance, &device);
             Ok(Compiler { name, _entry: entry, device, executable })
         }
+    }
+
+    pub fn name(&self) -> String {
+        self.name.clone()
     }
 
     pub fn compile(&self, source: &str) -> Result<Made, Box<dyn Error>> {
@@ -118,13 +112,19 @@ impl Compiler {
             let pipeline = pipelines.map_err(|(_, e)| e)?[0];
             let which = vk::PipelineExecutableInfoKHR::default().pipeline(pipeline);
             let statistics = self.executable.get_pipeline_executable_statistics(&which)?;
-            let statistics = statistics
-                .iter()
-                .map(|s| (s.name_as_c_str().unwrap_or_default().to_string_lossy().into_owned(), s.value.u64))
-                .collect();
+            let statistic = |name: &str| {
+                let found = statistics.iter().find(|s| s.name_as_c_str().is_ok_and(|n| n.to_string_lossy() == name));
+                found.map_or(0, |s| s.value.u64)
+            };
             let code = self.code(&which)?;
             self.device.destroy_pipeline(pipeline, None);
-            Ok(Made { statistics, code })
+            Ok(Made {
+                registers: statistic("VGPRs"),
+                spilled: statistic("Spilled VGPRs"),
+                subgroups: statistic("Subgroups per SIMD"),
+                shared: statistic("LDS size"),
+                code,
+            })
         }
     }
 
