@@ -29,6 +29,8 @@ const CLEARLY: f64 = 0.97;
 const RUNS: usize = 3;
 /// Candidates that are compiled between two looks at the clock.
 const COMPILED_AT_ONCE: usize = 16;
+/// Kinds of tiles that are tried in all variants.
+const KINDS: usize = 2;
 /// Scratch memory that speed is worth, in bytes: one call after the other uses the same.
 const MOST_SCRATCH: u64 = 512 << 20;
 /// Values that are compared.
@@ -179,42 +181,70 @@ impl<'a> Bench<'a> {
     }
 
     /// The fastest of the tiles, of which the first is the fixed choice; `None` where the time did not last for all, which
-    /// is left to another start.
+    /// is left to another start. First one of each kind is tried, then the others of the kinds that do best: compiling is
+    /// what takes the time.
     fn fastest(
         &mut self,
         tiles: &[Tile],
         text: impl Fn(&Tile) -> Shader,
         until: Instant,
     ) -> Result<Option<Tile>, ExecError> {
-        let (first, expected) = self.try_out(&text(&tiles[0]))?;
+        let (fixed, expected) = self.try_out(&text(&tiles[0]))?;
         debug_assert!(
             expected.iter().flatten().all(|v| v.is_finite()),
             "{}: nothing agrees with what is no number",
             self.call.kernel
         );
+        let mut timed = vec![(tiles[0], fixed * CLEARLY)];
+        let typical = typical(&tiles[1..]);
+        let Some(found) = self.times(&typical, &text, &expected, until)? else { return Ok(None) };
+        timed.extend(found);
+        let mut kinds: Vec<Tile> = vec![];
+        timed.sort_by(|a, b| a.1.total_cmp(&b.1));
+        for (tile, _) in &timed {
+            if !kinds.contains(&tile.kind()) && kinds.len() < KINDS {
+                kinds.push(tile.kind());
+            }
+        }
+        let others = tiles[1..].iter().filter(|tile| kinds.contains(&tile.kind()) && !typical.contains(tile));
+        let others: Vec<Tile> = others.copied().collect();
+        let Some(found) = self.times(&others, &text, &expected, until)? else { return Ok(None) };
+        timed.extend(found);
+        Ok(timed.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(tile, _)| tile))
+    }
+
+    /// The seconds of the tiles that compute what is expected; `None` where the time did not last. What a driver refuses, or
+    /// computes wrongly, does not take part, nor does what the memory has no room for.
+    fn times(
+        &mut self,
+        tiles: &[Tile],
+        text: impl Fn(&Tile) -> Shader,
+        expected: &[Vec<f32>],
+        until: Instant,
+    ) -> Result<Option<Vec<(Tile, f64)>>, ExecError> {
         let half = self.call.elements.contains(&Element::F16);
         let tolerance = if half { TOLERANCE_HALF } else { TOLERANCE };
-        let (mut best, mut least) = (tiles[0], first * CLEARLY);
-        for (index, tile) in tiles.iter().enumerate().skip(1) {
+        let mut found = vec![];
+        for tiles in tiles.chunks(COMPILED_AT_ONCE) {
             if Instant::now() > until {
                 return Ok(None);
             }
-            if index % COMPILED_AT_ONCE == 1 {
-                // On all cores; should one be refused, each by itself.
-                let texts: Vec<Shader> = tiles[index..].iter().take(COMPILED_AT_ONCE).map(&text).collect();
-                let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
-                let _ = self.pipelines.stages(self.gpu, &work);
-            }
-            // What a driver refuses, or computes wrongly, does not take part, nor does what the memory has no room for.
-            match self.try_out(&text(tile)) {
-                Ok((seconds, result)) if agree(&expected, &result, tolerance) && seconds < least => {
-                    (best, least) = (*tile, seconds)
+            // On all cores; should one be refused, each by itself.
+            let texts: Vec<Shader> = tiles.iter().map(&text).collect();
+            let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
+            let _ = self.pipelines.stages(self.gpu, &work);
+            for (tile, shader) in tiles.iter().zip(&texts) {
+                if Instant::now() > until {
+                    return Ok(None);
                 }
-                Ok(_) | Err(ExecError::Kernel { .. } | ExecError::OutOfMemory { .. }) => {}
-                Err(other) => return Err(other),
+                match self.try_out(shader) {
+                    Ok((seconds, result)) if agree(expected, &result, tolerance) => found.push((*tile, seconds)),
+                    Ok(_) | Err(ExecError::Kernel { .. } | ExecError::OutOfMemory { .. }) => {}
+                    Err(other) => return Err(other),
+                }
             }
         }
-        Ok(Some(best))
+        Ok(Some(found))
     }
 
     /// Seconds of a variant, and the values that it computed.
@@ -270,6 +300,24 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// One tile of each kind: with two buffers where there are some, and sums split among a middling number of workgroups.
+fn typical(tiles: &[Tile]) -> Vec<Tile> {
+    let mut kinds: Vec<Vec<Tile>> = vec![];
+    for tile in tiles {
+        match kinds.iter_mut().find(|kind| kind[0].kind() == tile.kind()) {
+            Some(kind) => kind.push(*tile),
+            None => kinds.push(vec![*tile]),
+        }
+    }
+    let middle = |kind: &Vec<Tile>| {
+        let first = kind.iter().find(|tile| tile.buffers == 2).unwrap_or(&kind[0]);
+        let alike = |tile: &&Tile| [tile.buffers, tile.depth] == [first.buffers, first.depth];
+        let alike: Vec<&Tile> = kind.iter().filter(alike).collect();
+        *alike[alike.len() / 2]
+    };
+    kinds.iter().map(middle).collect()
+}
+
 /// The numbers of 16 bits in words of 32.
 fn halves(words: &[f32]) -> Vec<f32> {
     let bits = words.iter().map(|w| w.to_bits()).flat_map(|w| [w as u16, (w >> 16) as u16]);
@@ -283,4 +331,23 @@ fn agree(a: &[Vec<f32>], b: &[Vec<f32>], tolerance: f32) -> bool {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance * scale)
     };
     a.len() == b.len() && a.iter().zip(b).all(close)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::shader::{Operands, Product, Tiling};
+
+    #[test]
+    fn a_tile_of_each_kind_is_tried_first() {
+        let limits = TileLimits { bytes: 48 << 10, ..TileLimits::WEBGPU };
+        let product = Product { m: 196, n: 256, k: 2304, batch: 1, lanes: 4 };
+        let tiles = Tile::candidates(Tiling::Workgroup, Operands::SumInVectors, product, limits);
+        let found = typical(&tiles);
+        let kinds: Vec<Tile> = found.iter().map(Tile::kind).collect();
+        assert!((1..kinds.len()).all(|i| !kinds[..i].contains(&kinds[i])), "{kinds:?}");
+        assert!(tiles.iter().all(|tile| kinds.contains(&tile.kind())) && found.iter().all(|tile| tiles.contains(tile)));
+        assert!(2 * found.len() < tiles.len(), "{} of {}", found.len(), tiles.len());
+        assert!(found.iter().all(|tile| tile.buffers == 2 && tile.splits > 1), "{found:?}");
+    }
 }

@@ -138,6 +138,16 @@ impl Tile {
         Tile { splits, ..self }
     }
 
+    /// What tiles have in common that differ in depth, buffers and splits of their sums alone, or only in how Winograd's
+    /// products are tiled.
+    pub fn kind(&self) -> Tile {
+        let kind = Tile { depth: 1, buffers: 1, splits: 1, ..*self };
+        match self.winograd {
+            0 => kind,
+            _ => Tile { threads: [1, 1], columns_each: 1, rows_each: 1, ..kind },
+        }
+    }
+
     /// Tiles of a product, each part of a split sum counted.
     pub fn workgroups(&self, operands: Operands, Product { m, n, batch, .. }: Product) -> usize {
         m.div_ceil(self.rows(operands)) * n.div_ceil(self.columns()) * batch * self.splits
