@@ -92,8 +92,13 @@ fn loops(lines: &[&str]) -> Vec<Range<usize>> {
     let places: Vec<(String, usize)> = lines.iter().enumerate().filter_map(|(i, l)| Some((label(l)?, i))).collect();
     let target = |line: &str| {
         let mut words = line.split_whitespace();
-        words.next().filter(|op| op.contains("branch") || op.starts_with("BRA"))?;
-        words.last().map(str::to_owned)
+        match words.next() {
+            Some(op) if op.contains("branch") => words.next(),
+            // Behind what it depends on.
+            Some(op) if op.starts_with("BRA") => words.last(),
+            _ => None,
+        }
+        .map(str::to_owned)
     };
     let back = |(i, line): (usize, &&str)| {
         let to = target(line)?;
