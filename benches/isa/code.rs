@@ -51,7 +51,8 @@ impl Mix {
     }
 }
 
-/// The main loop of a kernel: the innermost loop with the products, and the one around it that brings the operands.
+/// The main loop of a kernel: the innermost loop with the products, and the one around it that brings the operands. What a
+/// branch leaps over, which is done once a tap, is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MainLoop {
     /// A turn of the innermost loop.
@@ -68,11 +69,13 @@ impl MainLoop {
         let Some(inner) = loops.iter().max_by_key(most) else { return MainLoop::default() };
         let around = loops.iter().filter(|l| l.len() > inner.len() && l.start <= inner.start && l.end >= inner.end);
         let outer = around.min_by_key(|l| l.len());
-        let rest = |outer: &Range<usize>| {
-            let lines: Vec<&str> = outer.clone().filter(|i| !inner.contains(i)).map(|i| lines[i]).collect();
+        let leaps = leaps(&lines, outer.unwrap_or(inner));
+        let mix = |range: &Range<usize>, without: &Range<usize>| {
+            let left_out = |i: &usize| without.contains(i) || leaps.iter().any(|leap| leap.contains(i));
+            let lines: Vec<&str> = range.clone().filter(|i| !left_out(i)).map(|i| lines[i]).collect();
             Mix::of(&lines)
         };
-        MainLoop { inner: Mix::of(&lines[inner.clone()]), outer: outer.map_or(Mix::default(), rest) }
+        MainLoop { inner: mix(inner, &(0..0)), outer: outer.map_or(Mix::default(), |outer| mix(outer, inner)) }
     }
 }
 
@@ -86,8 +89,8 @@ impl fmt::Display for MainLoop {
     }
 }
 
-/// From a label to the branch that goes back to it.
-fn loops(lines: &[&str]) -> Vec<Range<usize>> {
+/// Branches and the labels that they go to.
+fn branches<'a>(lines: &'a [&str]) -> impl Iterator<Item = (usize, usize)> + 'a {
     let label = |line: &str| line.strip_suffix(':').map(str::to_owned);
     let places: Vec<(String, usize)> = lines.iter().enumerate().filter_map(|(i, l)| Some((label(l)?, i))).collect();
     let target = |line: &str| {
@@ -100,10 +103,19 @@ fn loops(lines: &[&str]) -> Vec<Range<usize>> {
         }
         .map(str::to_owned)
     };
-    let back = |(i, line): (usize, &&str)| {
+    lines.iter().enumerate().filter_map(move |(i, line)| {
         let to = target(line)?;
-        let (_, at) = places.iter().find(|(name, _)| *name == to)?;
-        (*at < i).then_some(*at..i + 1)
-    };
-    lines.iter().enumerate().filter_map(back).collect()
+        places.iter().find(|(name, _)| *name == to).map(|(_, at)| (i, *at))
+    })
+}
+
+/// From a label to the branch that goes back to it.
+fn loops(lines: &[&str]) -> Vec<Range<usize>> {
+    branches(lines).filter(|(from, to)| to < from).map(|(from, to)| to..from + 1).collect()
+}
+
+/// What is leapt over in a loop, but for products.
+fn leaps(lines: &[&str], within: &Range<usize>) -> Vec<Range<usize>> {
+    let forward = branches(lines).filter(|(from, to)| from < to && within.contains(from) && within.contains(to));
+    forward.map(|(from, to)| from + 1..to).filter(|leap| Mix::of(&lines[leap.clone()]).products() < 16).collect()
 }
