@@ -253,7 +253,7 @@ fn register_loop(out: &mut String, tile: Tile, (operands, lanes): (Operands, usi
         let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(tap{i}, c));");
     }
     multiply(out, tile, (operands, lanes), LANES, a, |term, j| {
-        format!("b_load(b_place(weights, {term}u, n0 + tx + {j}u * TX), c * 4u)")
+        format!("b_load(b_place(weights, 0u, n0 + tx + {j}u * TX), c * 4u + {term}u)")
     });
     out.push_str("            }\n        }\n");
 }
