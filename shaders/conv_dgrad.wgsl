@@ -9,8 +9,6 @@
 // Tile and grid: see exec/shader/gemm.rs; `batch` = (group, row phase, column phase).
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> wt: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> addend: array<vec4<T3>>;
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;

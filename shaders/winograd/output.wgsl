@@ -2,8 +2,6 @@
 // products at 36 points.
 // Mapping: one invocation per tile and vector of output channels, these innermost.
 // Layout: M points, tiles (n, row, column), K; addend and y N H W K, all as vectors of 4 channels.
-@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> addend: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 
 fn load(p: Place, r: u32, c: u32) -> vec4<f32> {

@@ -32,7 +32,7 @@ use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
 use crate::plan::{Buffer, Plan, Slice};
 use buffers::{Range, Shared, USAGE, check_limits, tensor_name};
-use device::{Gpu, text};
+use device::Gpu;
 use info::DeviceKind::Software;
 use pipelines::{Pipeline, Pipelines};
 use readback::Readback;
@@ -103,7 +103,8 @@ type Grid = [u32; 2];
 struct Dispatch {
     stages: Stages,
     bindings: Vec<Slice>,
-    bind_group: wgpu::BindGroup,
+    /// One for each stage.
+    bound: Vec<wgpu::BindGroup>,
 }
 
 /// The pipelines of a call with their grids.
@@ -111,9 +112,10 @@ type Stages = Vec<(Arc<Pipeline>, Grid)>;
 
 impl Dispatch {
     fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
-        for (pipeline, [x, y]) in self.stages.iter().filter(|(_, grid)| grid[0] > 0) {
+        let stages = self.stages.iter().zip(&self.bound);
+        for ((pipeline, [x, y]), bound) in stages.filter(|((_, grid), _)| grid[0] > 0) {
             pass.set_pipeline(&pipeline.raw);
-            pass.set_bind_group(0, &self.bind_group, &[]);
+            pass.set_bind_group(0, bound, &[]);
             pass.dispatch_workgroups(*x, *y, 1);
         }
     }
@@ -221,15 +223,12 @@ impl GpuEngine {
 
     fn bind(
         &self,
-        pipeline: &Pipeline,
+        stages: &Stages,
         slices: &[Slice],
         fixed: &[wgpu::Buffer],
-    ) -> Result<wgpu::BindGroup, ExecError> {
+    ) -> Result<Vec<wgpu::BindGroup>, ExecError> {
         let ranges = slices.iter().map(|&s| self.shared.range(fixed, s)).collect::<Result<Vec<_>, _>>()?;
-        let entries: Vec<_> = ranges.iter().zip(0..).map(|(range, i)| range.entry(i)).collect();
-        let descriptor = wgpu::BindGroupDescriptor { label: None, layout: &pipeline.layout, entries: &entries };
-        let group = self.gpu.scoped(|| self.gpu.device.create_bind_group(&descriptor));
-        group.map_err(|error| ExecError::Device { during: "binding buffers".into(), reason: text(&error) })
+        stages.iter().map(|(pipeline, _)| pipeline.bind(&self.gpu, &ranges)).collect()
     }
 
     /// Binds all plans anew after a shared buffer was replaced.
@@ -237,7 +236,7 @@ impl GpuEngine {
         let mut plans = std::mem::take(&mut self.plans);
         let result = plans.iter_mut().try_for_each(|plan| {
             plan.dispatches.iter_mut().try_for_each(|d| {
-                d.bind_group = self.bind(&d.stages[0].0, &d.bindings, &plan.fixed)?;
+                d.bound = self.bind(&d.stages, &d.bindings, &plan.fixed)?;
                 Ok(())
             })
         });
@@ -305,8 +304,8 @@ impl Engine for GpuEngine {
             // One call after the other uses the same.
             let scratch = Slice { buffer: Buffer::Slot(plan.slots.len()), offset: 0, len };
             let bindings: Vec<Slice> = own.chain((len > 0).then_some(scratch)).collect();
-            let bind_group = self.bind(&stages[0].0, &bindings, &fixed)?;
-            dispatches.push(Dispatch { stages, bindings, bind_group });
+            let bound = self.bind(&stages, &bindings, &fixed)?;
+            dispatches.push(Dispatch { stages, bindings, bound });
         }
         self.gpu.check("loading a plan")?;
         self.plans.push(Loaded { dispatches, fixed });

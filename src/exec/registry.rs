@@ -36,8 +36,8 @@ macro_rules! kernel {
 
 /// All kernels.
 pub static KERNELS: &[Kernel] = &[
-    kernel!(conv::conv_fwd, "epilogue"; Operands::SumInVectors),
-    kernel!(conv::conv_dgrad, "epilogue"; Operands::SumInVectors),
+    kernel!(conv::conv_fwd; Operands::SumInVectors),
+    kernel!(conv::conv_dgrad; Operands::SumInVectors),
     kernel!(conv::conv_wgrad; Operands::RowsInVectors),
     kernel!(conv::transpose_kernel),
     kernel!(reduce::sum_partials),

@@ -2,6 +2,7 @@
 //! for the matrix kernels the generated main loop. Knows no device; every variant can be translated anywhere.
 
 mod cooperative;
+mod epilogue;
 mod gemm;
 mod staged;
 mod statistics;
@@ -11,6 +12,7 @@ mod winograd;
 use crate::exec::registry;
 use crate::kernel::{KernelCall, WORKGROUP, Work};
 use crate::shape::{Element, LANES};
+use epilogue::epilogue;
 use statistics::Statistics;
 use winograd::Winograd;
 
@@ -102,6 +104,8 @@ fn matrix_kernel<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>, [
     let made = match (tile.winograd, Winograd::of(call)) {
         (1.., Some(winograd)) => winograd.shader(tile, scratch_at),
         _ => {
+            let ended = if call.kernel == "conv_wgrad" { String::new() } else { epilogue(&call.consts) };
+            let text = &(ended + text);
             let body = gemm::main_loop(tile, operands, product, scratch_at, leaves);
             products(tile, (operands, product), [consts, text, &body], scratch_at)
         }

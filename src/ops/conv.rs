@@ -69,9 +69,11 @@ impl Conv2dInputGrad {
         Conv2dInputGrad { spec, x, transposed: false, epilogue: Epilogue::default(), sums: None }
     }
 
-    /// Whether its kernel can leave the sums of a norm's gradient: its rows are the pixels in their order.
+    /// Whether its kernel can leave the sums of a norm's gradient: its rows are the pixels in their order, and what it binds
+    /// for them leaves no room for a bias.
     pub fn can_leave_sums(&self) -> bool {
-        self.spec.groups == 1 && self.spec.window.stride == [1, 1] && !self.epilogue.relu && self.sums.is_none()
+        let plain = !self.epilogue.relu && !self.epilogue.bias && self.sums.is_none();
+        plain && self.spec.groups == 1 && self.spec.window.stride == [1, 1]
     }
 
     /// The same with the sums for a norm's gradient, and their type.

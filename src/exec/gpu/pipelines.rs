@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::buffers::Range;
 use super::cache::DiskCache;
 use super::device::{Gpu, text};
 use super::warm::Warmer;
@@ -18,7 +19,18 @@ use crate::plan::Slice;
 /// A compiled kernel.
 pub(super) struct Pipeline {
     pub raw: wgpu::ComputePipeline,
-    pub layout: wgpu::BindGroupLayout,
+    layout: wgpu::BindGroupLayout,
+    bindings: Vec<u32>,
+}
+
+impl Pipeline {
+    /// Binds those of a call's ranges that the kernel uses.
+    pub fn bind(&self, gpu: &Gpu, ranges: &[Range]) -> Result<wgpu::BindGroup, ExecError> {
+        let entries: Vec<_> = self.bindings.iter().map(|&i| ranges[i as usize].entry(i)).collect();
+        let descriptor = wgpu::BindGroupDescriptor { label: None, layout: &self.layout, entries: &entries };
+        let group = gpu.scoped(|| gpu.device.create_bind_group(&descriptor));
+        group.map_err(|error| ExecError::Device { during: "binding buffers".into(), reason: text(&error) })
+    }
 }
 
 /// A kernel that a plan needs.
@@ -30,10 +42,12 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// How it uses its bindings.
-    pub fn accesses(&self) -> impl Iterator<Item = Access> {
+    /// Those of the call's bindings that its text declares, and how it uses them: a stage needs not all, and some stand for
+    /// what is not there.
+    pub fn bindings(&self) -> impl Iterator<Item = (u32, Access)> {
         let own = self.call.bindings.iter().map(|&(_, access)| access);
-        own.chain(self.scratch.then_some(Access::Write))
+        let all = own.chain(self.scratch.then_some(Access::Write));
+        (0..).zip(all).filter(|(i, _)| self.source.contains(&format!("@binding({i})")))
     }
 }
 
@@ -102,7 +116,7 @@ impl Pipelines {
 
     fn build(&self, gpu: &Gpu, wanted: &Wanted<'_>) -> Pipeline {
         let label = Some(wanted.call.kernel);
-        let entries: Vec<_> = wanted.accesses().zip(0..).map(|(access, i)| entry(i, access)).collect();
+        let entries: Vec<_> = wanted.bindings().map(|(i, access)| entry(i, access)).collect();
         let layout = gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
@@ -128,7 +142,7 @@ impl Pipelines {
             },
             cache: self.cache.raw(),
         });
-        Pipeline { raw, layout }
+        Pipeline { raw, layout, bindings: wanted.bindings().map(|(i, _)| i).collect() }
     }
 }
 

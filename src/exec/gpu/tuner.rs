@@ -256,13 +256,9 @@ impl<'a> Bench<'a> {
         };
         let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
         let ranges: Vec<Range> = self.buffers.iter().chain(&scratch).map(range).collect();
-        let entries: Vec<_> = ranges.iter().zip(0..).map(|(range, i)| range.entry(i)).collect();
-        let bind_group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &stages[0].0.layout,
-            entries: &entries,
-        });
-        let dispatch = || Dispatch { stages: stages.clone(), bindings: vec![], bind_group: bind_group.clone() };
+        let bound =
+            stages.iter().map(|(pipeline, _)| pipeline.bind(self.gpu, &ranges)).collect::<Result<Vec<_>, _>>()?;
+        let dispatch = || Dispatch { stages: stages.clone(), bindings: vec![], bound: bound.clone() };
         let values = self.run_and_read(&dispatch())?;
         let mut least = f64::INFINITY;
         if self.gpu.info.timestamps {

@@ -69,17 +69,15 @@ impl Warmer {
 fn run_empty(adapter: usize, checked: bool, kernels: &[&Wanted<'_>]) -> Result<(), ExecError> {
     let gpu = Gpu::open(adapter)?;
     let made = Pipelines::new(&gpu, checked, None, None).get(&gpu, kernels)?;
-    let most = kernels.iter().map(|kernel| kernel.accesses().count()).max().unwrap_or(0);
+    let most = kernels.iter().flat_map(|kernel| kernel.bindings()).map(|(i, _)| i + 1).max().unwrap_or(0);
     let buffers = (0..most).map(|_| gpu.buffer("nothing", 64, USAGE)).collect::<Result<Vec<_>, _>>()?;
     let ranges: Vec<Range> =
         buffers.into_iter().map(|buffer| Range { bytes: buffer.size(), buffer, offset: 0 }).collect();
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     let mut pass = encoder.begin_compute_pass(&Default::default());
-    for (kernel, pipeline) in kernels.iter().zip(&made) {
-        let entries: Vec<_> = ranges[..kernel.accesses().count()].iter().zip(0..).map(|(r, i)| r.entry(i)).collect();
-        let descriptor = wgpu::BindGroupDescriptor { label: None, layout: &pipeline.layout, entries: &entries };
+    for pipeline in &made {
         pass.set_pipeline(&pipeline.raw);
-        pass.set_bind_group(0, &gpu.device.create_bind_group(&descriptor), &[]);
+        pass.set_bind_group(0, &pipeline.bind(&gpu, &ranges)?, &[]);
         pass.dispatch_workgroups(0, 1, 1);
     }
     drop(pass);

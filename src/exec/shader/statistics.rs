@@ -132,18 +132,15 @@ impl Statistics {
         kernel
     }
 
-    /// A kernel that leaves nothing, with the stage that reads its result once more. It has scratch memory, used or not: the
-    /// stage's text is the same behind all tiles, and an engine keeps one layout for a text.
+    /// A kernel that leaves nothing, with the stage that reads its result once more.
     pub fn passed(&self, mut kernel: Shader, target: Target) -> Shader {
         let workgroups = self.segments * self.blocks;
-        let bindings = left(self.kept_at + 1, 0) + &self.kept();
-        let head = format!("{}{}{bindings}", self.head, groups_head(workgroups, target));
+        let head = format!("{}{}{}", self.head, groups_head(workgroups, target), self.kept());
         let source = match self.moments {
             true => format!("{head}{PASS}{PASS_MOMENTS}"),
             false => format!("{head}{NORM}{PASS}{PASS_SUMS}"),
         };
         kernel.stages.push(Stage { source, workgroups: workgroups as u64 });
-        kernel.scratch = kernel.scratch.max(LANES);
         kernel
     }
 

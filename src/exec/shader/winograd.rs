@@ -5,6 +5,7 @@
 //! The tiles of a batch may go through the stages in parts, one after the other: the scratch memory of a part is small
 //! enough for any device, and, where there are enough parts, for a large GPU's cache.
 
+use super::epilogue::epilogue;
 use super::statistics::Statistics;
 use super::tile::{Operands, Product, Tile};
 use super::{Shader, Stage, for_items, gemm, items_head};
@@ -218,11 +219,8 @@ impl Stages<'_> {
     }
 
     fn output(&self, part: usize) -> Stage {
-        let text = concat!(
-            include_str!("../../../shaders/shared/epilogue.wgsl"),
-            include_str!("../../../shaders/winograd/output.wgsl")
-        );
-        self.tiles(part, self.winograd.vectors()[1], ("output", [6, 4]), text)
+        let text = epilogue(&self.winograd.epilogue) + include_str!("../../../shaders/winograd/output.wgsl");
+        self.tiles(part, self.winograd.vectors()[1], ("output", [6, 4]), &text)
     }
 
     fn output_grad(&self, part: usize) -> Stage {

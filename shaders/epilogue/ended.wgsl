@@ -1,15 +1,9 @@
 // What a convolution does to a sum before it is stored, relu?(sum [+ bias] [+ addend]), for vector `channel` of the bias and
 // vector `at` of the output.
 fn ended(sum: vec4<f32>, channel: u32, at: u32) -> vec4<f32> {
-    var r = sum;
-    if (HAS_BIAS) {
-        r += bias[channel];
-    }
-    if (HAS_ADDEND) {
-        r += vec4<f32>(addend[at]);
-    }
+    let r = added(biased(sum, channel), at);
     if (HAS_RELU) {
-        r = select(r, vec4<f32>(), r < vec4<f32>());
+        return select(r, vec4<f32>(), r < vec4<f32>());
     }
     return r;
 }
