@@ -6,6 +6,7 @@
 // group); n = input channel of the group. Per axis, H_TAP is a phase's first tap, H_TAPS their number, H_STEP their
 // distance, H_START its first input row, H_COUNT the number of its rows; W_… the same for columns.
 // Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), addend and dx N H W I, as vectors of 4 channels.
+// With epilogue/ended.wgsl, which declares bias and addend where they are there.
 // Tile and grid: see exec/shader/gemm.rs; `batch` = (group, row phase, column phase).
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> wt: array<vec4<f32>>;

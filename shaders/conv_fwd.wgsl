@@ -2,6 +2,7 @@
 //   y[m, n] = relu?(Σ_k x[pixel of m at tap of k, channel of k] · w[k, n] [+ bias[n]] [+ addend[m, n]])
 // Mapping: m = (n, oh, ow); k = (kh, kw, input channel of the group); n = output channel of the group.
 // Layout: x N H W C, w KH KW I O, addend and y N OH OW O, all as vectors of 4 channels (padding lanes are 0).
+// With epilogue/ended.wgsl, which declares bias and addend where they are there.
 // Tile and grid: see exec/shader/gemm.rs; `batch` is the group.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> w: array<vec4<f32>>;

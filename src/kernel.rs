@@ -19,6 +19,9 @@ pub enum Const {
     A(Vec<u32>),
 }
 
+/// Buffers that a kernel may bind: what the least of the adapters that are known has (SwiftShader; WebGPU guarantees 8).
+pub const MOST_BINDINGS: usize = 10;
+
 /// Named constants of a call, in a fixed order: part of the key under which a pipeline is cached.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Consts(pub Vec<(&'static str, Const)>);

@@ -226,7 +226,7 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
     let mut failures = Failures::default();
     check("untuned", tuned(shader, 0), &mut failures);
     assert_eq!(records().len(), 0, "no time, no record");
-    // Time for all candidates, also on a busy machine.
+    // Time for the candidates, also on a busy machine.
     check("sabotaged", tuned(sabotaged, 300), &mut failures);
     check("sabotaged, from the record", tuned(sabotaged, 0), &mut failures);
     let record = records().pop().expect("a record");

@@ -17,7 +17,7 @@ use shadegrad::exec::registry::KERNELS;
 use shadegrad::exec::shader::{Matrix, Target, TileLimits, Tiling, candidates, shader};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, StateTable};
-use shadegrad::kernel::{Access, KernelCall};
+use shadegrad::kernel::{Access, KernelCall, MOST_BINDINGS};
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions};
 use shadegrad::plan::{Plan, PlanOptions, Slice};
@@ -88,9 +88,6 @@ struct Variant {
     label: String,
 }
 
-/// Storage buffers of a kernel that the least of known adapters has (SwiftShader).
-const MOST_BINDINGS: usize = 10;
-
 /// All different shader texts.
 fn variants() -> BTreeMap<String, Variant> {
     let mut variants: BTreeMap<String, Variant> = BTreeMap::new();
@@ -108,8 +105,8 @@ fn variants() -> BTreeMap<String, Variant> {
                         call.bindings.push((scratch, Access::Write));
                     }
                     let used = |i: usize| made.stages.iter().any(|s| s.source.contains(&format!("@binding({i})")));
-                    // What is not there has another's place.
-                    let stands_in = |i: usize| call.bindings.iter().filter(|b| b.0 == call.bindings[i].0).count() > 1;
+                    // In the place of what is not there stands another once more.
+                    let stands_in = |i: usize| call.bindings[..i].iter().any(|b| b.0 == call.bindings[i].0);
                     let all = (0..call.bindings.len()).all(|i| used(i) || stands_in(i));
                     assert!(all, "{} leaves out a binding ({tile:?})", call.kernel);
                     for (i, stage) in made.stages.into_iter().enumerate() {
@@ -141,7 +138,7 @@ fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
 }
 
 /// Bindings declared, with whether they may be written: must be those of the call, of which a stage need not use all, and no
-/// more than any adapter has.
+/// more than known adapters have.
 fn check_bindings(module: &naga::Module, call: &KernelCall<Slice>) -> Result<(), String> {
     let mut declared: Vec<(u32, bool)> = module
         .global_variables

@@ -114,8 +114,13 @@ fn loops(lines: &[&str]) -> Vec<Range<usize>> {
     branches(lines).filter(|(from, to)| to < from).map(|(from, to)| to..from + 1).collect()
 }
 
-/// What is leapt over in a loop, but for products.
+/// What a leap is over at most, in products: a branch of the statistics or of a border, not the loop itself.
+const FEW: usize = 16;
+
+/// What is leapt over in a loop, but for products and for the first half of a choice between two.
 fn leaps(lines: &[&str], within: &Range<usize>) -> Vec<Range<usize>> {
     let forward = branches(lines).filter(|(from, to)| from < to && within.contains(from) && within.contains(to));
-    forward.map(|(from, to)| from + 1..to).filter(|leap| Mix::of(&lines[leap.clone()]).products() < 16).collect()
+    let small = forward.map(|(from, to)| from + 1..to).filter(|leap| Mix::of(&lines[leap.clone()]).products() < FEW);
+    let chosen = |leap: &Range<usize>| branches(lines).any(|(from, to)| from + 1 == leap.end && to > from);
+    small.filter(|leap| !chosen(leap)).collect()
 }

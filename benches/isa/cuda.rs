@@ -13,14 +13,15 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 use crate::Made;
 
-/// Registers and subgroups of a multiprocessor (compute capability 7 to 9), and how many of its parts share them.
+/// Registers and subgroups of a multiprocessor of compute capability 9.0 (an H100 or H200; other numbers of subgroups at
+/// once are not told rightly), and how many of its parts share them.
 const REGISTERS: u64 = 65_536;
 const MOST_SUBGROUPS: u64 = 64;
 const PARTS: u64 = 4;
-/// Workgroup memory of a multiprocessor (9.0), and what each workgroup takes of it for nothing.
+/// Workgroup memory of a multiprocessor, and what each workgroup takes of it for nothing.
 const SHARED: u64 = 228 << 10;
 const SHARED_EACH: u64 = 1 << 10;
-const SUBGROUP: u64 = 32;
+pub const SUBGROUP: usize = 32;
 
 pub struct Compiler {
     architecture: String,
@@ -59,15 +60,15 @@ impl Compiler {
             before.split_whitespace().last().and_then(|word| word.parse().ok()).unwrap_or(0)
         };
         let (registers, shared) = (number(" registers"), number(" bytes smem"));
-        let subgroups = invocations.div_ceil(SUBGROUP);
+        let subgroups = invocations.div_ceil(SUBGROUP as u64);
         // Registers are given out in blocks of 8.
-        let by_registers = REGISTERS / (registers.next_multiple_of(8) * SUBGROUP).max(1) / subgroups;
+        let by_registers = REGISTERS / (registers.next_multiple_of(8) * SUBGROUP as u64).max(1) / subgroups;
         let by_shared = SHARED / (shared + SHARED_EACH);
         let workgroups = by_registers.min(by_shared).min(MOST_SUBGROUPS / subgroups).min(32);
         let code = run(Command::new("nvdisasm").arg("-c").arg(file("kernel.cubin")))?;
         Ok(Made {
             registers,
-            spilled: number(" bytes stack frame"),
+            spilled: number(" bytes spill stores"),
             subgroups: workgroups * subgroups / PARTS,
             shared,
             code: instructions(&code),

@@ -56,8 +56,10 @@ __device__ inline float4x4 transpose(float4x4 m) {
 #define OPERATOR(op)                                                                                                   \
     template <class T, int B> __device__ auto operator op(vec4<T, B> a, vec4<T, B> b)                                  \
         ->RESULT { return {LANE(a.x op b.x), LANE(a.y op b.y), LANE(a.z op b.z), LANE(a.w op b.w)}; }                  \
-    template <class T, int B, class U> __device__ auto operator op(vec4<T, B> a, U b)->RESULT { return a op vec4<T, B>(T(b)); } \
-    template <class T, int B, class U> __device__ auto operator op(U a, vec4<T, B> b)->RESULT { return vec4<T, B>(T(a)) op b; }
+    template <class T, int B, class U> __device__ auto operator op(vec4<T, B> a, U b)                                  \
+        ->RESULT { return a op vec4<T, B>(T(b)); }                                                                     \
+    template <class T, int B, class U> __device__ auto operator op(U a, vec4<T, B> b)                                  \
+        ->RESULT { return vec4<T, B>(T(a)) op b; }
 #define RESULT vec4<T, B>
 #define LANE(v) T(v)
 OPERATOR(+) OPERATOR(-) OPERATOR(*) OPERATOR(/) OPERATOR(%) OPERATOR(&) OPERATOR(|)
@@ -81,7 +83,9 @@ template <class T, int B> __device__ vec4<T, B> select(vec4<T, B> no, T yes, boo
 
 // Functions of numbers, and lane by lane.
 #define LANES1(name)                                                                                                   \
-    template <class T, int B> __device__ vec4<T, B> name(vec4<T, B> v) { return {name(v.x), name(v.y), name(v.z), name(v.w)}; }
+    template <class T, int B> __device__ vec4<T, B> name(vec4<T, B> v) {                                               \
+        return {name(v.x), name(v.y), name(v.z), name(v.w)};                                                           \
+    }
 #define LANES2(name)                                                                                                   \
     template <class T, int B> __device__ vec4<T, B> name(vec4<T, B> a, vec4<T, B> b) {                                 \
         return {name(a.x, b.x), name(a.y, b.y), name(a.z, b.z), name(a.w, b.w)};                                       \
@@ -89,33 +93,23 @@ template <class T, int B> __device__ vec4<T, B> select(vec4<T, B> no, T yes, boo
 #define FUNCTION(name, of)                                                                                             \
     __device__ inline float name(float v) { return of(v); }                                                            \
     LANES1(name)
-FUNCTION(abs, fabsf) FUNCTION(ceil, ceilf) FUNCTION(exp, __expf) FUNCTION(exp2, exp2f) FUNCTION(floor, floorf)
-FUNCTION(log, __logf) FUNCTION(log2, __log2f) FUNCTION(rsqrt, rsqrtf) FUNCTION(rint, rintf) FUNCTION(sqrt, sqrtf)
-FUNCTION(tanh, tanhf) FUNCTION(trunc, truncf)
+FUNCTION(abs, fabsf) FUNCTION(exp, __expf) FUNCTION(log, __logf) FUNCTION(sqrt, sqrtf) FUNCTION(tanh, tanhf)
 __device__ inline float min(float a, float b) { return fminf(a, b); }
 __device__ inline float max(float a, float b) { return fmaxf(a, b); }
-__device__ inline float pow(float a, float b) { return __powf(a, b); }
 __device__ inline uint min(uint a, uint b) { return a < b ? a : b; }
 __device__ inline uint max(uint a, uint b) { return a > b ? a : b; }
 __device__ inline int min(int a, int b) { return a < b ? a : b; }
 __device__ inline int max(int a, int b) { return a > b ? a : b; }
-LANES2(min) LANES2(max) LANES2(pow)
+LANES2(min) LANES2(max)
 template <class T> __device__ T clamp(T v, T low, T high) { return min(max(v, low), high); }
 __device__ inline float fma(float a, float b, float c) { return fmaf(a, b, c); }
 __device__ inline float4 fma(float4 a, float4 b, float4 c) { return a * b + c; }
-__device__ inline float dot(float4 a, float4 b) { return a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w; }
 
 enum class mem_flags { mem_threadgroup, mem_device };
 __device__ inline void threadgroup_barrier(mem_flags) { __syncthreads(); }
 
-#define SHUFFLE(name, of)                                                                                              \
-    __device__ inline float name(float v, uint lane) { return of(~0u, v, lane); }                                      \
-    __device__ inline float4 name(float4 v, uint lane) {                                                               \
-        return {name(v.x, lane), name(v.y, lane), name(v.z, lane), name(v.w, lane)};                                   \
-    }
-SHUFFLE(simd_shuffle, __shfl_sync) SHUFFLE(simd_shuffle_xor, __shfl_xor_sync) SHUFFLE(simd_shuffle_down, __shfl_down_sync)
-template <class T> __device__ T simd_sum(T v) {
-    for (int lanes = 16; lanes > 0; lanes /= 2) v = v + simd_shuffle_xor(v, lanes);
-    return v;
+__device__ inline float simd_shuffle_xor(float v, uint lane) { return __shfl_xor_sync(~0u, v, lane); }
+__device__ inline float4 simd_shuffle_xor(float4 v, uint lane) {
+    return {simd_shuffle_xor(v.x, lane), simd_shuffle_xor(v.y, lane), simd_shuffle_xor(v.z, lane), simd_shuffle_xor(v.w, lane)};
 }
 } // namespace metal

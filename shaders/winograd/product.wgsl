@@ -13,10 +13,10 @@ fn a_row(batch: u32, m: u32) -> Row {
     return Row(V_AT + (batch * TILES + m) * C4, m < TILES);
 }
 
-// The one tap, and what lies beyond it.
+// Vector c of the one tap; beyond it nothing.
 fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Row {
     let inside = row.inside && tap == 0u;
-    return Row(select(0u, row.at + c, inside), inside);
+    return Row(select(0u, row.at, inside) + c, inside);
 }
 
 fn a_load(row: Row, c: u32) -> vec4<f32> {

@@ -31,11 +31,10 @@ use super::{Engine, ExecError, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
 use crate::plan::{Buffer, Plan, Slice};
-use crate::shape::Element;
 use buffers::{Range, Shared, USAGE, check_limits, tensor_name};
 use device::Gpu;
 use info::DeviceKind::Software;
-use pipelines::{Pipeline, Pipelines, kernel_error};
+use pipelines::{Pipeline, Pipelines};
 use readback::Readback;
 use tuner::{Shaders, Tuner};
 use warm::Warmer;
@@ -290,12 +289,7 @@ impl Engine for GpuEngine {
 
     fn load(&mut self, plan: &Plan) -> Result<usize, ExecError> {
         self.gpu.check("loading a plan")?;
-        check_limits(plan, &self.gpu.limits)?;
-        let half = plan.calls.iter().find(|planned| planned.call.elements.contains(&Element::F16));
-        if let Some(planned) = half.filter(|_| !self.has_half()) {
-            let reason = format!("its operands have 16 bits, and {} has no 16-bit floats", self.name());
-            return Err(kernel_error(&planned.call, reason));
-        }
+        check_limits(plan, &self.gpu)?;
         self.tune(plan)?;
         let own = |(i, &len)| self.gpu.buffer(&tensor_name(plan, Buffer::Fixed(i), len), len, USAGE);
         let fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;

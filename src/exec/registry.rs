@@ -9,7 +9,7 @@ pub struct Kernel {
     pub name: &'static str,
     /// Text of `shaders/NAME.wgsl`.
     pub wgsl: &'static str,
-    /// Texts of the shared snippets that it uses.
+    /// Texts of the shared snippets that it uses; the epilogue of a convolution, which depends on the call, is not among them.
     pub snippets: &'static [&'static str],
     /// For the matrix kernels: how the left operand's vectors run.
     pub gemm: Option<Operands>,

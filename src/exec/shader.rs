@@ -70,6 +70,11 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
     tiles
 }
 
+/// One of each kind of the tiles for a call (see [`Tile::typical`]).
+pub fn typical<B>(call: &KernelCall<B>, tiles: &[Tile]) -> Vec<Tile> {
+    product(call).map_or_else(Vec::new, |(operands, product)| Tile::typical(tiles, operands, product))
+}
+
 /// The product of a matrix kernel, and how its operands run.
 fn product<B>(call: &KernelCall<B>) -> Option<(Operands, Product)> {
     let Work::Gemm { m, n, k, batch } = call.work else { return None };
@@ -104,8 +109,11 @@ fn matrix_kernel<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>, [
     let made = match (tile.winograd, Winograd::of(call)) {
         (1.., Some(winograd)) => winograd.shader(tile, scratch_at),
         _ => {
-            let ended = if call.kernel == "conv_wgrad" { String::new() } else { epilogue(&call.consts) };
-            let text = &(ended + text);
+            let ends = match operands {
+                Operands::SumInVectors => epilogue(&call.consts),
+                Operands::RowsInVectors => String::new(),
+            };
+            let text = &(ends + text);
             let body = gemm::main_loop(tile, operands, product, scratch_at, leaves);
             products(tile, (operands, product), [consts, text, &body], scratch_at)
         }

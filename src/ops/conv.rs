@@ -69,8 +69,8 @@ impl Conv2dInputGrad {
         Conv2dInputGrad { spec, x, transposed: false, epilogue: Epilogue::default(), sums: None }
     }
 
-    /// Whether its kernel can leave the sums of a norm's gradient: its rows are the pixels in their order, and what it binds
-    /// for them leaves no room for a bias.
+    /// Whether its kernel can leave the sums of a norm's gradient: its rows are the pixels in their order, and with a bias
+    /// it would bind more than [`crate::kernel::MOST_BINDINGS`].
     pub fn can_leave_sums(&self) -> bool {
         let plain = !self.epilogue.relu && !self.epilogue.bias && self.sums.is_none();
         plain && self.spec.groups == 1 && self.spec.window.stride == [1, 1]

@@ -3,6 +3,7 @@
 use crate::exec::ExecError;
 use crate::graph::{Group, StateLayout};
 use crate::plan::{Buffer, Plan, PlannedCall, Slice};
+use crate::shape::Element;
 
 use super::device::Gpu;
 use super::pipelines::kernel_error;
@@ -114,8 +115,14 @@ fn floats(buffer: &wgpu::Buffer) -> usize {
     usize::try_from(buffer.size() / 4).unwrap_or(usize::MAX)
 }
 
-/// Checks what the device can bind before anything is allocated.
-pub(super) fn check_limits(plan: &Plan, limits: &wgpu::Limits) -> Result<(), ExecError> {
+/// Checks what the device can bind and compute before anything is allocated.
+pub(super) fn check_limits(plan: &Plan, gpu: &Gpu) -> Result<(), ExecError> {
+    let limits = &gpu.limits;
+    let half = plan.calls.iter().find(|planned| planned.call.elements.contains(&Element::F16));
+    if let Some(planned) = half.filter(|_| !gpu.info.f16) {
+        let reason = format!("its operands have 16 bits, and {} has no 16-bit floats", gpu.info.name);
+        return Err(kernel_error(&planned.call, reason));
+    }
     let align = u64::from(limits.min_storage_buffer_offset_alignment);
     for planned in &plan.calls {
         for (i, (slice, _)) in planned.call.bindings.iter().enumerate() {

@@ -37,7 +37,7 @@ impl Pipeline {
 pub(super) struct Wanted<'a> {
     pub call: &'a KernelCall<Slice>,
     pub source: String,
-    /// It has one more binding, for scratch memory.
+    /// Its call has one more binding, for scratch memory.
     scratch: bool,
 }
 

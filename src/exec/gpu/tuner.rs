@@ -18,7 +18,7 @@ use super::info::DeviceKind;
 use super::pipelines::Pipelines;
 use super::readback::Readback;
 use crate::exec::ExecError;
-use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates};
+use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, typical};
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
 use crate::shape::Element;
@@ -196,8 +196,8 @@ impl<'a> Bench<'a> {
             self.call.kernel
         );
         let mut timed = vec![(tiles[0], fixed * CLEARLY)];
-        let typical = typical(&tiles[1..]);
-        let Some(found) = self.times(&typical, &text, &expected, until)? else { return Ok(None) };
+        let first = typical(self.call, &tiles[1..]);
+        let Some(found) = self.times(&first, &text, &expected, until)? else { return Ok(None) };
         timed.extend(found);
         let mut kinds: Vec<Tile> = vec![];
         timed.sort_by(|a, b| a.1.total_cmp(&b.1));
@@ -206,7 +206,7 @@ impl<'a> Bench<'a> {
                 kinds.push(tile.kind());
             }
         }
-        let others = tiles[1..].iter().filter(|tile| kinds.contains(&tile.kind()) && !typical.contains(tile));
+        let others = tiles[1..].iter().filter(|tile| kinds.contains(&tile.kind()) && !first.contains(tile));
         let others: Vec<Tile> = others.copied().collect();
         let Some(found) = self.times(&others, &text, &expected, until)? else { return Ok(None) };
         timed.extend(found);
@@ -296,24 +296,6 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// One tile of each kind: with two buffers where there are some, and sums split among a middling number of workgroups.
-fn typical(tiles: &[Tile]) -> Vec<Tile> {
-    let mut kinds: Vec<Vec<Tile>> = vec![];
-    for tile in tiles {
-        match kinds.iter_mut().find(|kind| kind[0].kind() == tile.kind()) {
-            Some(kind) => kind.push(*tile),
-            None => kinds.push(vec![*tile]),
-        }
-    }
-    let middle = |kind: &Vec<Tile>| {
-        let first = kind.iter().find(|tile| tile.buffers == 2).unwrap_or(&kind[0]);
-        let alike = |tile: &&Tile| [tile.buffers, tile.depth] == [first.buffers, first.depth];
-        let alike: Vec<&Tile> = kind.iter().filter(alike).collect();
-        *alike[alike.len() / 2]
-    };
-    kinds.iter().map(middle).collect()
-}
-
 /// The numbers of 16 bits in words of 32.
 fn halves(words: &[f32]) -> Vec<f32> {
     let bits = words.iter().map(|w| w.to_bits()).flat_map(|w| [w as u16, (w >> 16) as u16]);
@@ -327,23 +309,4 @@ fn agree(a: &[Vec<f32>], b: &[Vec<f32>], tolerance: f32) -> bool {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance * scale)
     };
     a.len() == b.len() && a.iter().zip(b).all(close)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::exec::shader::{Operands, Product, Tiling};
-
-    #[test]
-    fn a_tile_of_each_kind_is_tried_first() {
-        let limits = TileLimits { bytes: 48 << 10, ..TileLimits::WEBGPU };
-        let product = Product { m: 196, n: 256, k: 2304, batch: 1, lanes: 4 };
-        let tiles = Tile::candidates(Tiling::Workgroup, Operands::SumInVectors, product, limits);
-        let found = typical(&tiles);
-        let kinds: Vec<Tile> = found.iter().map(Tile::kind).collect();
-        assert!((1..kinds.len()).all(|i| !kinds[..i].contains(&kinds[i])), "{kinds:?}");
-        assert!(tiles.iter().all(|tile| kinds.contains(&tile.kind())) && found.iter().all(|tile| tiles.contains(tile)));
-        assert!(2 * found.len() < tiles.len(), "{} of {}", found.len(), tiles.len());
-        assert!(found.iter().all(|tile| tile.buffers == 2 && tile.splits > 1), "{found:?}");
-    }
 }

@@ -155,11 +155,11 @@ fn vector(l: usize, slot: &str, stride: usize) -> Piece {
         let at{l} = {slot} / DEPTH * {stride}u + step{l} * 4u;
 "
     );
-    let (tap, along) = staged::along(l);
+    let (tap, along) = staged::along(Operands::SumInVectors, l);
     let load = move |k: &str| format!("            let av{l} = {};\n", along(k));
     let store =
         (0..LANES).map(|lane| format!("            tile_a[half_a + at{l} + {lane}u] = f16(av{l}.{});\n", LANE[lane]));
-    Piece { place, tap: Some(tap), load: Box::new(load), store: store.collect() }
+    Piece { place, tap, load: Box::new(load), store: store.collect() }
 }
 
 /// Names of a vector's numbers.
@@ -167,7 +167,8 @@ const LANE: [char; LANES] = ['x', 'y', 'z', 'w'];
 
 /// An operand whose vectors run across the sum: blocks of a vector's 4 lines and as many terms, or fewer where that leaves
 /// an invocation without any, are turned as they are stored. Invocations lie along the sum, so that what they store at
-/// once lies side by side. `load` gives the text that loads the vector of a piece, a step of the sum and a term.
+/// once lies side by side. `load` gives, for a piece, the variable that follows the taps, if it needs one, and what writes the
+/// text that loads the vector of a step of the sum and a term.
 fn blocks<L: Fn(&str, usize) -> String + 'static>(
     name: char,
     vectors: usize,

@@ -9,9 +9,11 @@ use super::tile::{Operands, Product, SUBGROUP, Tile, Tiling};
 use super::{cooperative, for_items};
 use crate::shape::LANES;
 
-/// The entry point for a shader file that defines `a_row`, `a_load`, `b_load`, `store` and the range of the sum: `taps`,
-/// `a_tap`, `b_tap` and `TAP4` with [`Operands::SumInVectors`], else `k_begin`, `k_end`, `pixel`, and `K_ALL` and `K_PART`,
-/// the terms of all sums and of each.
+/// The entry point for a shader file that defines `a_row`, `a_load`, `b_load`, `store` and the range of the sum. With
+/// [`Operands::SumInVectors`] these are `taps` and `TAP4`, and where an operand lies is looked for once a tap: `a_tap` gives
+/// the place of a vector of a tap, `b_tap` and `b_place` that of a term and a column, and `a_load` and `b_load` take how far
+/// behind it to load. Else they are `k_begin`, `k_end`, and `K_ALL` and `K_PART`, the terms of all sums and of each, and
+/// loads take a `pixel` and a term and a column.
 ///
 /// Where sums are split, the parts go to the scratch memory, which is the binding `parts_at`, one split behind the other,
 /// and [`finish`] stores them. With `statistics` it is what they leave of the tiles
@@ -286,14 +288,10 @@ fn pieces(tile: Tile, operands: Operands) -> Vec<Piece> {
 ",
             slot(l)
         );
-        let (tap, along) = staged::along(l);
-        let load = move |k: &str| match sums {
-            true => along(k),
-            false => format!("a_load(row{l}, pixel(batch, {k} + step{l}))"),
-        };
-        let load = move |k: &str| format!("            let next_a{l} = vec4<f32>({});\n", load(k));
+        let (tap, along) = staged::along(operands, l);
+        let load = move |k: &str| format!("            let next_a{l} = vec4<f32>({});\n", along(k));
         let store = format!("            tile_a[half_a + at{l}] = next_a{l};\n");
-        Piece { place, tap: sums.then_some(tap), load: Box::new(load), store }
+        Piece { place, tap, load: Box::new(load), store }
     };
     let right = move |l: usize| {
         let (step, column) = (format!("{} / TILE_N", slot(l)), format!("n0 + {} % TILE_N", slot(l)));

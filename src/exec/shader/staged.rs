@@ -81,10 +81,15 @@ pub(super) fn staged_loop(
     out.push_str("            workgroupBarrier();\n        }\n");
 }
 
-/// Where vector `l` of a left operand whose vectors run along the sum lies, and the text that loads it.
-pub(super) fn along(l: usize) -> (Tap, impl Fn(&str) -> String) {
+/// Where vector `l` of the left operand lies, if that is looked for once a tap, and the text that loads it.
+pub(super) fn along(operands: Operands, l: usize) -> (Option<Tap>, impl Fn(&str) -> String) {
+    let sums = operands == Operands::SumInVectors;
     let at = move |k: &str| format!("a_tap(batch, row{l}, tap_of({k}, step{l}), channel_of({k}, step{l}))");
-    (Tap { name: format!("tap{l}"), at: Box::new(at) }, move |k: &str| format!("a_load(tap{l}, since({k}))"))
+    let load = move |k: &str| match sums {
+        true => format!("a_load(tap{l}, since({k}))"),
+        false => format!("a_load(row{l}, pixel(batch, {k} + step{l}))"),
+    };
+    (sums.then(|| Tap { name: format!("tap{l}"), at: Box::new(at) }), load)
 }
 
 /// The same for piece `l` of the right operand: vectors of `column`, terms behind `term` of a tile; the text takes how far

@@ -148,6 +148,26 @@ impl Tile {
         }
     }
 
+    /// One tile of each kind: with two buffers where there are some, and sums shared as those of the fixed choice; the largest
+    /// of Winograd's, whose 36 products keep a GPU busy.
+    pub fn typical(tiles: &[Tile], operands: Operands, product: Product) -> Vec<Tile> {
+        let mut kinds: Vec<Vec<Tile>> = vec![];
+        for tile in tiles {
+            match kinds.iter_mut().find(|kind| kind[0].kind() == tile.kind()) {
+                Some(kind) => kind.push(*tile),
+                None => kinds.push(vec![*tile]),
+            }
+        }
+        let best = |kind: &Vec<Tile>| {
+            let size = |tile: &&Tile| tile.rows(operands) * tile.columns();
+            let largest = kind.iter().filter(|tile| tile.winograd > 0).max_by_key(size);
+            let shared =
+                || kind.iter().find(|tile| tile.buffers == 2).unwrap_or(&kind[0]).split(operands, product, BUSY);
+            largest.copied().unwrap_or_else(shared)
+        };
+        kinds.iter().map(best).collect()
+    }
+
     /// Tiles of a product, each part of a split sum counted.
     pub fn workgroups(&self, operands: Operands, Product { m, n, batch, .. }: Product) -> usize {
         m.div_ceil(self.rows(operands)) * n.div_ceil(self.columns()) * batch * self.splits
@@ -333,4 +353,32 @@ impl TileLimits {
     /// What every device allows.
     pub const WEBGPU: TileLimits =
         TileLimits { invocations: 256, bytes: 16 << 10, scratch: 128 << 20, cooperative: [None; 2] };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of all tiles but the fixed choice, one of each kind, shared among as many workgroups as the fixed choice would be.
+    fn typical_of(m: usize, n: usize, k: usize) -> Vec<Tile> {
+        let limits = TileLimits { bytes: 48 << 10, ..TileLimits::WEBGPU };
+        let product = Product { m, n, k, batch: 1, lanes: LANES };
+        let tiles = &Tile::candidates(Tiling::Workgroup, Operands::SumInVectors, product, limits)[1..];
+        let found = Tile::typical(tiles, Operands::SumInVectors, product);
+        let kinds: Vec<Tile> = found.iter().map(Tile::kind).collect();
+        assert!((1..kinds.len()).all(|i| !kinds[..i].contains(&kinds[i])), "{kinds:?}");
+        assert!(tiles.iter().all(|tile| kinds.contains(&tile.kind())) && found.iter().all(|tile| tiles.contains(tile)));
+        assert!(2 * found.len() < tiles.len(), "{} of {}", found.len(), tiles.len());
+        assert!(found.iter().all(|tile| tile.buffers == 2), "{found:?}");
+        found
+    }
+
+    #[test]
+    fn one_tile_of_each_kind_stands_for_the_others() {
+        assert!(
+            typical_of(16_384, 128, 576).iter().all(|tile| tile.splits == 1),
+            "large maps keep a GPU busy by themselves"
+        );
+        assert!(typical_of(196, 256, 2304).iter().all(|tile| tile.splits > 1), "small ones do not");
+    }
 }
