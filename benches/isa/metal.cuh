@@ -38,7 +38,10 @@ template <class T> struct vec2 {
 };
 typedef vec2<float> float2;
 typedef vec2<uint> uint2;
-struct uint3 { uint x, y, z; };
+struct uint3 {
+    uint x, y, z;
+    __device__ uint operator[](uint i) const { return (&x)[i]; }
+};
 typedef uint3 packed_uint3;
 
 struct float4x4 {
