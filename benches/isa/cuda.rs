@@ -9,7 +9,6 @@ use std::process::Command;
 
 use naga::back::msl;
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
-use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 use crate::Made;
 
@@ -85,10 +84,7 @@ fn run(command: &mut Command) -> Result<String, Box<dyn Error>> {
 }
 
 fn metal(source: &str) -> Result<String, Box<dyn Error>> {
-    let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    let info = Validator::new(ValidationFlags::all(), Capabilities::all())
-        .validate(&module)
-        .map_err(|e| e.emit_to_string(source))?;
+    let (module, info) = crate::module(source)?;
     let unchecked = BoundsCheckPolicy::Unchecked;
     let options = msl::Options {
         fake_missing_bindings: true,

@@ -16,6 +16,8 @@ use std::collections::BTreeSet;
 use std::error::Error;
 
 use clap::Parser;
+use naga::Module;
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use shadegrad::exec::shader::{Matrix, Target, Tile, TileLimits, Tiling, candidates, shader};
 use shadegrad::ops::AdamOptions;
 use shadegrad::plan::{Plan, PlanOptions, PlannedCall};
@@ -69,6 +71,15 @@ struct Made {
     shared: u64,
     /// A line for a label or, behind a tab, an instruction.
     code: String,
+}
+
+/// WGSL as naga reads it, with what it knows of it.
+fn module(source: &str) -> Result<(Module, ModuleInfo), Box<dyn Error>> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
+    let info = Validator::new(ValidationFlags::all(), Capabilities::all())
+        .validate(&module)
+        .map_err(|e| e.emit_to_string(source))?;
+    Ok((module, info))
 }
 
 enum Compiler {

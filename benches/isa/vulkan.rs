@@ -5,7 +5,6 @@ use std::ffi::CStr;
 
 use ash::{khr, vk};
 use naga::back::spv;
-use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 use crate::Made;
 
@@ -64,10 +63,7 @@ impl Compiler {
     }
 
     pub fn compile(&self, source: &str) -> Result<Made, Box<dyn Error>> {
-        let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-        let info = Validator::new(ValidationFlags::all(), Capabilities::all())
-            .validate(&module)
-            .map_err(|e| e.emit_to_string(source))?;
+        let (module, info) = crate::module(source)?;
         // As wgpu does for trusted shaders.
         let options = spv::Options {
             lang_version: (1, 3),

@@ -228,7 +228,7 @@ impl GpuEngine {
         fixed: &[wgpu::Buffer],
     ) -> Result<Vec<wgpu::BindGroup>, ExecError> {
         let ranges = slices.iter().map(|&s| self.shared.range(fixed, s)).collect::<Result<Vec<_>, _>>()?;
-        stages.iter().map(|(pipeline, _)| pipeline.bind(&self.gpu, &ranges)).collect()
+        pipelines::bind(&self.gpu, stages, &ranges)
     }
 
     /// Binds all plans anew after a shared buffer was replaced.

@@ -33,6 +33,11 @@ impl Pipeline {
     }
 }
 
+/// What each stage of a call uses of its ranges.
+pub(super) fn bind(gpu: &Gpu, stages: &Stages, ranges: &[Range]) -> Result<Vec<wgpu::BindGroup>, ExecError> {
+    stages.iter().map(|(pipeline, _)| pipeline.bind(gpu, ranges)).collect()
+}
+
 /// A kernel that a plan needs.
 pub(super) struct Wanted<'a> {
     pub call: &'a KernelCall<Slice>,

@@ -15,7 +15,7 @@ use super::buffers::{Range, USAGE};
 use super::cache::{self, checksum};
 use super::device::Gpu;
 use super::info::DeviceKind;
-use super::pipelines::Pipelines;
+use super::pipelines::{self, Pipelines};
 use super::readback::Readback;
 use crate::exec::ExecError;
 use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, typical};
@@ -256,8 +256,7 @@ impl<'a> Bench<'a> {
         };
         let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
         let ranges: Vec<Range> = self.buffers.iter().chain(&scratch).map(range).collect();
-        let bound =
-            stages.iter().map(|(pipeline, _)| pipeline.bind(self.gpu, &ranges)).collect::<Result<Vec<_>, _>>()?;
+        let bound = pipelines::bind(self.gpu, &stages, &ranges)?;
         let dispatch = || Dispatch { stages: stages.clone(), bindings: vec![], bound: bound.clone() };
         let values = self.run_and_read(&dispatch())?;
         let mut least = f64::INFINITY;
