@@ -4,8 +4,8 @@
     python benches/peers/pytorch.py --step resnet18:16x64x64 --step unet:4x128x128:base=16 --device cpu --threads 2
     python benches/peers/pytorch.py --step resnet18:64x224x224 --device cuda --amp --channels-last
 
-A step is forward, cross entropy, backward and Adam on a batch that already lies on the device; each step is timed to
-its end (on CUDA by synchronising). TF32 is off unless --tf32 asks for it. first_step_s is the first step of all, in
+A step is forward, cross entropy, backward and Adam on a batch that already lies on the device; the end of each is awaited
+while the next one runs, as `shadegrad bench` and training do (on CUDA by an event). TF32 is off unless --tf32 asks for it. first_step_s is the first step of all, in
 which --compile compiles and cuDNN tries its algorithms. peak_bytes is, on CUDA, the allocator's peak; on the CPU it is
 the process's peak resident memory so far (with the Python runtime and its libraries, and with earlier steps: name one
 step where it matters), and baseline_bytes is what it was before the model was made.
@@ -25,6 +25,8 @@ import torchvision
 
 from networks import ResNet18Seg, UNet
 
+# Seconds of steps, beside the first, before any is timed: a GPU that waited has a slow clock.
+WARM = 1.0
 MODELS = ["resnet18", "resnet18-seg", "unet"]
 
 
@@ -76,7 +78,8 @@ def arguments():
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where to compute (default: cpu)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: PyTorch's choice)")
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="timed steps (default: 20)")
-    parser.add_argument("--warmup", type=int, default=3, metavar="N", help="steps before them (default: 3)")
+    parser.add_argument("--warmup", type=int, default=3, metavar="N",
+                        help="steps before them (default: 3; more where those take less than a second)")
     parser.add_argument("--tf32", action="store_true", help="let CUDA matrix products and convolutions round to TF32")
     parser.add_argument("--amp", action="store_true",
                         help="autocast: float16 with loss scaling on CUDA, bfloat16 on the CPU")
@@ -136,16 +139,26 @@ def measure(spec, args, device):
     baseline = torch.cuda.memory_allocated() if cuda else peak_resident_bytes()
     torch.compiler.reset()  # else the second step of a network would be compiled for any size
     step = training(spec, args, device)
-    times = []
-    for _ in range(args.warmup + args.steps):
+    times, awaited = [], None
+    begin = time.perf_counter()
+    warm = None
+    while warm is None or len(times) < warm + args.steps:
         start = time.perf_counter()
         loss = step()
-        if cuda:
+        if cuda and not times:
             torch.cuda.synchronize()
+        elif cuda:
+            event = torch.cuda.Event()
+            event.record()
+            if awaited:
+                awaited.synchronize()
+            awaited = event
         times.append(time.perf_counter() - start)
+        if warm is None and len(times) >= max(args.warmup, 1) and time.perf_counter() - begin > WARM + times[0]:
+            warm = len(times)
     if not torch.isfinite(loss):
         sys.exit(f"{spec.text}: the loss is {loss.item()}: these timings measure nothing")
-    timed = times[args.warmup:]
+    timed = times[warm:]
     median = statistics.median(timed)
     return {
         "peer": peer(args), "step": spec.text,

@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// Timed steps
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
-    /// Steps before them
+    /// Steps before them; more where those take less than a second
     #[arg(long, default_value_t = 3)]
     warmup: u32,
     /// One JSON object per line: the device's limits where kernels are asked for, each step, each kernel of it

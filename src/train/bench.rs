@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::TrainError;
 use super::step::{Optimizer, Phase, Update, append_training, port};
 use crate::data::random;
-use crate::exec::{self, Session};
+use crate::exec::{self, Session, Ticket};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, Group, StateTable};
 use crate::nn::{Decoder, Mode, Network, Stem, UNet};
@@ -18,6 +18,10 @@ use crate::shape::TensorType;
 /// The step that a model's name alone stands for.
 const STEPS: [(&str, &str); 3] =
     [("resnet18", "resnet18:16x64x64"), ("resnet18-seg", "resnet18-seg:4x128x128"), ("unet", "unet:4x128x128:base=16")];
+
+/// Seconds of steps before any is timed: a GPU that waited for a compiler has a slow clock (345 of 1,980 MHz on an H200) and
+/// ran its first ten steps of 4 ms at half its speed.
+const WARM: f64 = 1.0;
 
 /// A training step: `MODEL:NxHxW`, with `:classes=…`, and `:base=…:depth=…` for unet; or `MODEL` at a size of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,15 +171,39 @@ impl Ready {
         Ok(self.session.write(self.plan, port::HYPER, &ops::hyper_values(lr, [0.9, 0.999], step as u64 + 1))?)
     }
 
-    /// One step, to its end.
-    fn step(&mut self, step: usize) -> Result<Times, TrainError> {
+    /// Runs so many steps, and as many more as it takes for the device to be at its speed.
+    fn warm_up(&mut self, steps: usize) -> Result<(), TrainError> {
+        let start = Instant::now();
+        let mut done = 0;
+        while done < steps || start.elapsed().as_secs_f64() < WARM {
+            let (ticket, _) = self.start(done)?;
+            self.session.take(self.plan, ticket)?;
+            done += 1;
+        }
+        Ok(())
+    }
+
+    /// Hands over a step's data and submits it, and gives the milliseconds of both.
+    fn start(&mut self, step: usize) -> Result<(Ticket, [f64; 2]), TrainError> {
         let start = Instant::now();
         self.write(1e-4, step)?;
         let written = start.elapsed();
         let ticket = self.session.run(self.plan)?;
-        let submitted = start.elapsed() - written;
-        self.session.take(self.plan, ticket)?;
-        Ok([start.elapsed(), written, submitted].map(|time| time.as_secs_f64() * 1e3))
+        Ok((ticket, [written, start.elapsed() - written].map(|time| time.as_secs_f64() * 1e3)))
+    }
+
+    /// Runs steps as training does: the results of each are awaited while the next one runs.
+    fn run(&mut self, steps: usize) -> Result<Vec<Times>, TrainError> {
+        let mut times = Vec::with_capacity(steps);
+        let (mut awaited, _) = self.start(0)?;
+        for step in 0..steps {
+            let start = Instant::now();
+            let (next, [written, submitted]) = self.start(step + 1)?;
+            self.session.take(self.plan, std::mem::replace(&mut awaited, next))?;
+            times.push([start.elapsed().as_secs_f64() * 1e3, written, submitted]);
+        }
+        self.session.take(self.plan, awaited)?;
+        Ok(times)
     }
 }
 
@@ -191,7 +219,7 @@ pub fn time_kernels(
     steps: usize,
 ) -> Result<Option<Vec<KernelTime>>, TrainError> {
     let mut ready = Ready::new(spec, device, &adam(precision))?;
-    ready.step(0)?;
+    ready.warm_up(1)?;
     let calls = ready.session.plan(ready.plan).calls.clone();
     let mut seconds = vec![0.0; calls.len()];
     for _ in 0..steps.max(1) {
@@ -221,7 +249,8 @@ fn adam(precision: Precision) -> Update {
     Update { precision, ..Update::plain(Optimizer::Adam(AdamOptions::default()), None) }
 }
 
-/// Runs `warmup` and then `steps` steps, each to its end.
+/// Runs `warmup` steps, more where those take less than a second, and then `steps` steps, as training does: the results of each
+/// are awaited while the next one runs.
 ///
 /// # Errors
 /// When the network does not fit, the device fails or cannot compute in that precision.
@@ -232,13 +261,8 @@ pub fn time_step(
     [warmup, steps]: [usize; 2],
 ) -> Result<StepTiming, TrainError> {
     let mut ready = Ready::new(spec, device, &adam(precision))?;
-    let mut times = Vec::with_capacity(steps);
-    for step in 0..warmup + steps.max(1) {
-        let time = ready.step(step)?;
-        if step >= warmup {
-            times.push(time);
-        }
-    }
+    ready.warm_up(warmup)?;
+    let times = ready.run(steps.max(1))?;
     let sorted = |part: usize| {
         let mut sorted: Vec<f64> = times.iter().map(|times| times[part]).collect();
         sorted.sort_by(f64::total_cmp);
