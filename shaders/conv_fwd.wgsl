@@ -5,7 +5,7 @@
 // With epilogue/ended.wgsl, which declares bias and addend where they are there.
 // Tile and grid: see exec/shader/gemm.rs; `batch` is the group.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
-@group(0) @binding(1) var<storage, read> w: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> w: array<vec4<T1>>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
@@ -56,7 +56,7 @@ fn b_place(tap: u32, k: u32, n: u32) -> u32 {
 }
 
 // k channels behind.
-fn b_load(at: u32, k: u32) -> vec4<f32> {
+fn b_load(at: u32, k: u32) -> vec4<T1> {
     return w[at + k * O4];
 }
 

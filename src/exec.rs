@@ -109,6 +109,14 @@ pub trait Engine: Send {
     /// When the device is lost.
     fn write(&mut self, plan: usize, to: Slice, data: &[Self::Scalar]) -> Result<(), ExecError>;
 
+    /// The same with rows that may be padded in memory.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn write_rows(&mut self, plan: usize, to: Slice, rows: &Rows<'_, Self::Scalar>) -> Result<(), ExecError> {
+        self.write(plan, to, &rows.packed())
+    }
+
     /// Runs a plan, and starts to fetch `fetch` (slices of its outputs) from the state after it. Does not wait.
     ///
     /// # Errors
@@ -141,6 +149,34 @@ pub trait Engine: Send {
 
     /// Bytes of device memory held.
     fn memory(&self) -> u64;
+}
+
+/// Numbers in rows that are padded in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a, T> {
+    /// Row by row, without the padding.
+    pub values: &'a [T],
+    /// Numbers of a row.
+    pub len: usize,
+    /// The same in memory, with zeros at the end.
+    pub stride: usize,
+}
+
+impl<T: Copy + Default> Rows<'_, T> {
+    /// As they lie in memory.
+    pub fn packed(&self) -> Vec<T> {
+        let mut memory = vec![T::default(); self.values.len() / self.len.max(1) * self.stride];
+        self.pack_into(&mut memory);
+        memory
+    }
+
+    /// Brings them, and the zeros behind them, to memory.
+    pub fn pack_into(&self, memory: &mut [T]) {
+        for (to, row) in memory.chunks_exact_mut(self.stride).zip(self.values.chunks_exact(self.len)) {
+            to[..self.len].copy_from_slice(row);
+            to[self.len..].fill(T::default());
+        }
+    }
 }
 
 /// An engine that computes in f32, on whatever device.

@@ -72,7 +72,7 @@ fn segments(rows: usize, per_sample: usize, vectors: usize) -> (usize, usize) {
 
 /// The same where the convolution that makes the rows leaves the sums: every tile of its kernels lies in one segment.
 fn segments_of_tiles(rows: usize, vectors: usize) -> (usize, usize) {
-    const MOST_TILE_ROWS: usize = 128;
+    const MOST_TILE_ROWS: usize = 256;
     let rows_each = segments(rows, rows, vectors).1.next_multiple_of(MOST_TILE_ROWS);
     (rows.div_ceil(rows_each), rows_each)
 }

@@ -170,6 +170,7 @@ fn lower(graph: &Graph, n: usize) -> Lowered {
         inputs: node.inputs.iter().map(|&v| graph.ty(v)).collect(),
         outputs: node.outputs.iter().map(|&v| graph.ty(v)).collect(),
         scratch: vec![],
+        scratch_elements: vec![],
         calls: vec![],
     };
     node.op.lower(&mut lowering);

@@ -87,6 +87,16 @@ pub enum Element {
     F16,
 }
 
+impl Element {
+    /// Floats that so many numbers take in memory.
+    pub fn floats(self, len: usize) -> usize {
+        match self {
+            Element::F32 => len,
+            Element::F16 => len / 2,
+        }
+    }
+}
+
 /// What a graph value is: a logical shape and how it lies in memory. Class labels are stored as whole numbers, exact up
 /// to 2^24.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -118,10 +128,7 @@ impl TensorType {
     }
     /// Words of 32 bits in memory, padding included.
     pub fn words(&self) -> usize {
-        match self.element {
-            Element::F32 => self.len(),
-            Element::F16 => self.len() / 2,
-        }
+        self.element.floats(self.len())
     }
     /// Number of numbers in memory, padding included: a multiple of [`LANES`].
     pub fn len(&self) -> usize {

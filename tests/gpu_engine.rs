@@ -2,7 +2,7 @@
 
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
 use shadegrad::exec::shader::{Shader, Stage, Target, Tile};
-use shadegrad::exec::{Engine, ExecError, MAX_TICKETS};
+use shadegrad::exec::{Engine, ExecError, MAX_TICKETS, Rows};
 use shadegrad::graph::{Group, StateLayout};
 use shadegrad::kernel::{Access, Consts, KernelCall, WORKGROUP, Work};
 use shadegrad::plan::{Buffer, MemoryUse, Plan, PlannedCall, Slice};
@@ -128,6 +128,27 @@ fn calls_run_in_order_and_writes_fall_between_runs() {
     }
     assert_eq!(engine.read(0, Slice { offset: 64, len: 2, ..total }).unwrap(), expected[64..66]);
     assert_eq!(engine.read(0, state(Group::Moments, 0, 0)).unwrap(), [0.0; 0]);
+}
+
+/// Enough for a way of their own; rows of 3 in vectors of 4.
+#[test]
+fn large_inputs_arrive_in_order_and_padded() {
+    const ROWS: usize = 25_001;
+    let (mut engine, total) = counting(4 * ROWS);
+    let mut expected = vec![0.0; 4 * ROWS];
+    let mut tickets = vec![];
+    for step in 1..=2 * MAX_TICKETS {
+        let values: Vec<f32> = (0..3 * ROWS).map(|i| (i % 1000 * step) as f32 - 7.5).collect();
+        let rows = Rows { values: &values, len: 3, stride: 4 };
+        expected.iter_mut().zip(rows.packed()).for_each(|(e, x)| *e += x);
+        // What nobody runs on is written over.
+        engine.write_rows(0, fixed(0, 4 * ROWS), &Rows { values: &vec![f32::NAN; 3 * ROWS], ..rows }).unwrap();
+        engine.write_rows(0, fixed(0, 4 * ROWS), &rows).unwrap();
+        tickets.push((engine.run(0, &[total]).unwrap(), expected.clone()));
+    }
+    for (ticket, expected) in tickets.split_off(MAX_TICKETS) {
+        assert_eq!(engine.take(ticket).unwrap(), [expected]);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use common::compare::{Accuracy, Failures, allowed};
 use common::table::OpCase;
 use common::{gpu, run_on, twin};
 use shadegrad::exec::gpu::EngineOptions;
-use shadegrad::exec::shader::{Matrix, Shader, Target, Tile, TileLimits, Tiling, candidates, shader};
+use shadegrad::exec::shader::{Lines, Matrix, Shader, Target, Tile, TileLimits, Tiling, candidates, shader, together};
 use shadegrad::graph::{GraphError, Value};
 use shadegrad::kernel::KernelCall;
 use shadegrad::ops::{self, BatchNormOptions, ConvSpec};
@@ -195,6 +195,62 @@ fn winograd_computes_the_same() {
     failures.none();
 }
 
+/// Moments or sums of rows of one channel, as a line of [segments, C/4, (a, b), 4] holds them for all.
+fn of_rows(rows: &[f64], moments: bool) -> [f64; 2] {
+    let mean = rows.iter().sum::<f64>() / rows.len() as f64;
+    match moments {
+        true => [mean, rows.iter().map(|v| (v - mean).powi(2)).sum()],
+        false => [rows.iter().sum(), rows.iter().map(|v| 3.0 * v).sum()],
+    }
+}
+
+/// Winograd's tiles are not rows of the result one behind the other, so a segment's moments, and a split's part of a weight
+/// gradient, are of other pixels than those of other tiles. Together they must not differ, or the tuner drops what is right:
+/// on a first GPU it dropped most of what was three times as fast.
+#[test]
+fn what_is_left_of_other_pixels_comes_to_the_same() {
+    let case = around_batch_norm([3, 49, 48, 8], 12).case(Place::Alone).fused();
+    let calls: Vec<_> = case.plan().calls.into_iter().map(|planned| planned.call).collect();
+    let mut seen = [0; 3];
+    for call in &calls {
+        let last = call.bindings.len() - 1;
+        let Some(of_all) = together(call, last) else { continue };
+        let value = |i: usize| ((i * 7919 % 1009) as f64 / 1009.0 - 0.3) * (1.0 + (i % 5) as f64);
+        let each_way: Vec<Vec<f32>> = [0, 1]
+            .map(|way| {
+                if call.kernel == "conv_wgrad" {
+                    seen[2] += 1;
+                    let (splits, len) = (call.consts.usize("SPLITS"), 3 * 3 * 8 * 12);
+                    // Terms 0..4·splits of every number, four to a split: neighbours, or those that are `splits` apart.
+                    let term = |split: usize, i: usize| if way == 0 { 4 * split + i } else { split + i * splits };
+                    let part = |split: usize, at: usize| (0..4).map(|i| value(term(split, i) + 31 * at)).sum::<f64>();
+                    return of_all(&(0..splits * len).map(|i| part(i / len, i % len) as f32).collect::<Vec<_>>());
+                }
+                let moments = call.kernel == "conv_fwd";
+                seen[usize::from(moments)] += 1;
+                let [rows, each, segments, c4] =
+                    ["ROWS", "SEGMENT_ROWS", "SEGMENTS", "C4"].map(|name| call.consts.usize(name));
+                assert!(segments > 2 && !rows.is_multiple_of(each), "{segments} segments of {rows} rows");
+                let row = |i: usize| if way == 0 { i } else { (i * 1009 + 5) % rows };
+                let mut kept = vec![0.0; segments * c4 * 8];
+                for (segment, channel) in (0..segments).flat_map(|s| (0..4 * c4).map(move |c| (s, c))) {
+                    let own = segment * each..rows.min((segment + 1) * each);
+                    let values: Vec<f64> = own.map(|i| value(row(i) * 17 + channel) + channel as f64).collect();
+                    let at = (segment * c4 + channel / 4) * 8 + channel % 4;
+                    let [a, b] = of_rows(&values, moments);
+                    (kept[at], kept[at + 4]) = (a as f32, b as f32);
+                }
+                of_all(&kept)
+            })
+            .into();
+        let scale = each_way[0].iter().fold(0.0f32, |scale, v| scale.max(v.abs()));
+        assert!(scale > 0.1 && each_way[0].len() == each_way[1].len(), "{}: {scale}", call.kernel);
+        let differ = each_way[0].iter().zip(&each_way[1]).any(|(a, b)| (a - b).abs() > 1e-5 * scale);
+        assert!(!differ, "{}: {:?}", call.kernel, each_way.iter().map(|way| &way[..4]).collect::<Vec<_>>());
+    }
+    assert!(seen.iter().all(|&n| n > 0), "sums, moments, splits: {seen:?}");
+}
+
 /// Every tile but the fixed choice gives twice the result, in the twinkling of an eye.
 fn sabotaged(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
     let mut made = shader(call, target, tile);
@@ -246,27 +302,49 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
 }
 
 /// A kernel for matrix units with their functions written out, as SPV_KHR_cooperative_matrix defines them: what ends in T
-/// lies row by row in memory, the other column by column (here always the left and the right operand). Each of a subgroup's 8 invocations has a row of the sums; an
-/// operand is where it lies.
+/// lies row by row in memory, the other column by column. Each of a subgroup's 8 invocations has a row of the sums; an operand is
+/// where it lies. An element of memory holds as many halves as
+/// [`Lines::unit`] says.
 fn emulated(source: &str) -> String {
     const FUNCTIONS: &str = "
 var<private> own_row: u32;
-struct Operand { at: u32, stride: u32 }
+// Halves from the first number to the next line's, and to the next term's.
+struct Operand { at: u32, line: u32, term: u32 }
 struct SumRow { low: vec4<f32>, high: vec4<f32> }
 
-fn b_at(at: u32, stride: u32) -> vec4<f32> {
-    let low = vec2<f32>(f32(tile_b[at]), f32(tile_b[at + stride]));
-    return vec4<f32>(low, f32(tile_b[at + 2u * stride]), f32(tile_b[at + 3u * stride]));
-}
+fn a_by_rows(at: u32, stride: u32) -> Operand { return Operand(at * UNIT, stride * UNIT, 1u); }
+fn a_by_columns(at: u32, stride: u32) -> Operand { return Operand(at * UNIT, 1u, stride * UNIT); }
+fn b_by_rows(at: u32, stride: u32) -> Operand { return Operand(at * UNIT, 1u, stride * UNIT); }
+fn b_by_columns(at: u32, stride: u32) -> Operand { return Operand(at * UNIT, stride * UNIT, 1u); }
 fn multiply_add(a: Operand, b: Operand, c: SumRow) -> SumRow {
     var sum = c;
     for (var k = 0u; k < 8u; k++) {
-        let left = f32(tile_a[a.at + own_row * a.stride + k]);
-        sum.low += left * b_at(b.at + k, b.stride);
-        sum.high += left * b_at(b.at + k + 4u * b.stride, b.stride);
+        let left = half_a(a.at + own_row * a.line + k * a.term);
+        let first = b.at + k * b.term;
+        sum.low += left * vec4<f32>(half_b(first), half_b(first + b.line), half_b(first + 2u * b.line), half_b(first + 3u * b.line));
+        let last = first + 4u * b.line;
+        sum.high += left * vec4<f32>(half_b(last), half_b(last + b.line), half_b(last + 2u * b.line), half_b(last + 3u * b.line));
     }
     return sum;
 }
+";
+    const HALVES: &str = "
+const UNIT: u32 = 1u;
+fn half_a(at: u32) -> f32 { return f32(tile_a[at]); }
+fn half_b(at: u32) -> f32 { return f32(tile_b[at]); }
+";
+    const VECTORS: &str = "
+const UNIT: u32 = 4u;
+fn half_a(at: u32) -> f32 { return f32(tile_a[at / 4u][at % 4u]); }
+fn half_b(at: u32) -> f32 { return f32(tile_b[at / 4u][at % 4u]); }
+";
+    const SUMS_IN_VECTORS: &str = "
+fn store_c(c: SumRow, at: u32, stride: u32) {
+    tile_c[at + own_row * stride] = c.low;
+    tile_c[at + own_row * stride + 1u] = c.high;
+}
+";
+    const SUMS: &str = "
 fn store_c(c: SumRow, at: u32, stride: u32) {
     for (var i = 0u; i < 4u; i++) {
         tile_c[at + own_row * stride + i] = c.low[i];
@@ -274,27 +352,30 @@ fn store_c(c: SumRow, at: u32, stride: u32) {
     }
 }
 ";
+    let memory = if source.contains("tile_a: array<f16") { HALVES } else { VECTORS };
     let builtins = "subgroup_invocation_id) lane: u32,\n    @builtin(subgroup_id) subgroup: u32,\n    @builtin(";
     let calls = [
         ("enable wgpu_cooperative_matrix;", ""),
-        (builtins, ""),
         (
             "    let tile = wid.x",
             "    let lane = thread % 8u;\n    own_row = lane;\n    let subgroup = thread / 8u;\n    let tile = wid.x",
         ),
         ("coop_mat8x8<f32, C>()", "SumRow()"),
-        ("coopLoadT<coop_mat8x8<f16, A>>(&tile_a[", "Operand("),
-        ("coopLoad<coop_mat8x8<f16, B>>(&tile_b[", "Operand("),
+        ("coopLoadT<coop_mat8x8<f16, A>>(", "a_by_rows("),
+        ("coopLoad<coop_mat8x8<f16, A>>(", "a_by_columns("),
+        ("coopLoadT<coop_mat8x8<f16, B>>(", "b_by_rows("),
+        ("coopLoad<coop_mat8x8<f16, B>>(", "b_by_columns("),
+        ("coopStoreT(", "store_c("),
         ("coopMultiplyAdd(", "multiply_add("),
     ];
     let mut out = String::new();
-    for line in source.replace(calls[1].0, calls[1].1).lines() {
+    for line in source.replace(builtins, "").lines() {
         let mut text = line.to_owned();
-        if text.contains("coopLoad") {
+        if text.contains("coopLoad") || text.contains("coopStore") {
+            for tile in ["&tile_a[", "&tile_b[", "&tile_c["] {
+                text = text.replace(tile, "");
+            }
             text = text.replace("], ", ", ");
-        }
-        if text.contains("coopStoreT") {
-            text = text.replace("coopStoreT", "store_c").replace("&tile_c[", "").replace("], ", ", ");
         }
         for (from, to) in calls {
             text = text.replace(from, to);
@@ -303,7 +384,8 @@ fn store_c(c: SumRow, at: u32, stride: u32) {
         out.push('\n');
     }
     assert!(!out.contains("coop"), "a function of matrix units is left:\n{out}");
-    out + FUNCTIONS
+    let sums = if source.contains("tile_c: array<f32") { SUMS } else { SUMS_IN_VECTORS };
+    out + FUNCTIONS + memory + sums
 }
 
 /// Small tiles for matrix units, since Mesa takes minutes to compile many barriers: several subgroups along columns and
@@ -328,22 +410,23 @@ fn matrix_tiles(matrix: Matrix) -> [Tile; 7] {
     ]
 }
 
-/// Those that llvmpipe has in Mesa 26.
-const OF_LLVMPIPE: Matrix = Matrix { size: 8, lanes: 8 };
+/// Those that llvmpipe has in Mesa 26, with operands that lie as NVIDIA's want them, and as they do for all others.
+const OF_LLVMPIPE: [Matrix; 2] =
+    [Matrix { size: 8, lanes: 8, lines: Lines::AsTheyCome }, Matrix { size: 8, lanes: 8, lines: Lines::Turned }];
 
-/// What every matrix kernel gets: one of the tiles, for these units, or with them emulated.
-static MATRIX_TILE: Mutex<(usize, Option<Matrix>)> = Mutex::new((0, None));
+/// What every matrix kernel gets: one of the tiles, for these units, and whether they are emulated.
+static MATRIX_TILE: Mutex<(usize, Matrix, bool)> = Mutex::new((0, OF_LLVMPIPE[0], true));
 
 fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Shader {
     if !call.kernel.starts_with("conv_") {
         return shader(call, target, None);
     }
-    let (tile, units) = *MATRIX_TILE.lock().expect("no test fails while it holds this");
-    let tile = matrix_tiles(units.unwrap_or(OF_LLVMPIPE))[tile];
+    let (tile, units, emulate) = *MATRIX_TILE.lock().expect("no test fails while it holds this");
+    let tile = matrix_tiles(units)[tile];
     // An op splits the sums of weight gradients itself.
     let tile = if call.kernel == "conv_wgrad" { Tile { splits: 1, ..tile } } else { tile };
     let mut made = shader(call, target, Some(tile));
-    if units.is_none() {
+    if emulate {
         let first = &mut made.stages[0].source;
         *first = emulated(first);
     }
@@ -351,11 +434,12 @@ fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) ->
 }
 
 /// Runs the tiles of matrix units and compares with the twin.
-fn check_matrix_tiles(units: Option<Matrix>, failures: &mut Failures) {
+fn check_matrix_tiles(units: Matrix, emulate: bool, failures: &mut Failures) {
     let cases = [
         amidst("conv2d_of_tiles", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)),
         amidst("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3, 2, 1)),
         amidst("conv2d_of_whole_tiles", [2, 8, 8, 32], [32, 32], Window::square(3, 1, 1)),
+        around_batch_norm([3, 19, 21, 12], 20).case(Place::Midst).fused(),
     ];
     for case in cases {
         let halved = case.halved();
@@ -364,8 +448,8 @@ fn check_matrix_tiles(units: Option<Matrix>, failures: &mut Failures) {
         // Weights are rounded too. The bound is that of ops_match_twin.
         let stored = calls.iter().filter(|c| c.call.elements.contains(&Element::F16)).count() + 1;
         let rounding = 4.0 * f64::exp2(-10.0) * (stored as f64).sqrt();
-        for tile in 0..matrix_tiles(OF_LLVMPIPE).len() {
-            *MATRIX_TILE.lock().expect("no test fails while it holds this") = (tile, units);
+        for tile in 0..matrix_tiles(units).len() {
+            *MATRIX_TILE.lock().expect("no test fails while it holds this") = (tile, units, emulate);
             let mut engine = gpu::open_with(EngineOptions { shaders: on_matrix_units, ..options() });
             let found = run_on(&mut engine, &halved).unwrap_or_else(|e| panic!("{tile}: {e}")).pop().expect("a step");
             let what = format!("{}, tile {tile}, {units:?}", halved.name);
@@ -382,17 +466,19 @@ fn tiles_for_matrix_units_compute_the_same() {
         return;
     }
     let mut failures = Failures::default();
-    check_matrix_tiles(None, &mut failures);
+    for units in OF_LLVMPIPE {
+        check_matrix_tiles(units, true, &mut failures);
+    }
     let own: Vec<Matrix> = gpu::open_with(options()).matrices().collect();
     println!("matrix units of the adapter: {own:?}");
     match own[..] {
         [] => {}
-        [units] => check_matrix_tiles(Some(units), &mut failures),
+        [units] => check_matrix_tiles(units, false, &mut failures),
         // The driver chooses the size of subgroups, so those for the other compute wrongly, which the tuner sees.
         _ => {
             let mut each = own.iter().map(|&units| {
                 let mut failures = Failures::default();
-                check_matrix_tiles(Some(units), &mut failures);
+                check_matrix_tiles(units, false, &mut failures);
                 failures
             });
             assert!(each.any(|failures| failures.count() == 0), "neither size of subgroups computes the same");

@@ -14,7 +14,7 @@ use common::table::{op_cases, update_cases};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use shadegrad::exec::registry::KERNELS;
-use shadegrad::exec::shader::{Matrix, Target, TileLimits, Tiling, candidates, shader};
+use shadegrad::exec::shader::{Lines, Matrix, Target, TileLimits, Tiling, candidates, shader};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, StateTable};
 use shadegrad::kernel::{Access, KernelCall, MOST_BINDINGS};
@@ -75,11 +75,15 @@ const LIMITS: TileLimits = TileLimits {
     invocations: 256,
     bytes: 48 << 10,
     scratch: 512 << 20,
-    cooperative: [Some(Matrix { size: 16, lanes: 32 }), Some(Matrix { size: 8, lanes: 32 })],
+    cooperative: [
+        Some(Matrix { size: 16, lanes: 32, lines: Lines::AsTheyCome }),
+        Some(Matrix { size: 8, lanes: 32, lines: Lines::Turned }),
+    ],
 };
 
 /// Those with matrix units for subgroups of 64, as AMD's GPUs have them too.
-const WIDE: TileLimits = TileLimits { cooperative: [Some(Matrix { size: 16, lanes: 64 }), None], ..LIMITS };
+const WIDE: TileLimits =
+    TileLimits { cooperative: [Some(Matrix { size: 16, lanes: 64, lines: Lines::Turned }), None], ..LIMITS };
 
 /// Of what a text is.
 struct Variant {
@@ -98,7 +102,7 @@ fn variants() -> BTreeMap<String, Variant> {
                 // The fixed choice, and all that the tuner may pick in its place.
                 let tiles = [LIMITS, WIDE].map(|limits| candidates(&planned.call, tiling, limits).into_iter().skip(1));
                 for tile in std::iter::once(None).chain(tiles.into_iter().flatten().map(Some)) {
-                    let made = shader(&planned.call, Target { tiling, subgroup }, tile);
+                    let made = shader(&planned.call, Target { tiling, subgroup, units: None }, tile);
                     let mut call = planned.call.clone();
                     if made.scratch > 0 {
                         let scratch = Slice { len: made.scratch, ..call.bindings[0].0 };

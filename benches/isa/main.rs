@@ -131,8 +131,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plan = Plan::new(&args.step.graph(&update)?, PlanOptions::default());
     let units = args.lanes.map(|lanes| Matrix { size: 16, lanes });
     let limits = TileLimits { invocations: 1024, bytes: 64 << 10, scratch: 512 << 20, cooperative: [units, None] };
-    let target =
-        Target { tiling: Tiling::Workgroup, subgroup: args.lanes.or(args.nvidia.as_ref().map(|_| cuda::SUBGROUP)) };
+    let target = Target {
+        tiling: Tiling::Workgroup,
+        subgroup: args.lanes.or(args.nvidia.as_ref().map(|_| cuda::SUBGROUP)),
+        units: None,
+    };
     let mut seen = BTreeSet::new();
     for planned in &plan.calls {
         if !planned.call.kernel.contains(&args.kernel) || !planned.shapes.contains(&args.shapes) {

@@ -31,7 +31,7 @@ use std::collections::{HashMap, VecDeque};
 use memory::Aligned;
 pub use real::Real;
 
-use super::{Engine, ExecError, Ticket, registry};
+use super::{Engine, ExecError, Rows, Ticket, registry};
 use crate::graph::{Group, StateLayout};
 use crate::kernel::{Access, Consts, KernelCall};
 use crate::plan::{Buffer, Plan, Slice};
@@ -188,6 +188,11 @@ impl<T: Real> Engine for CpuEngine<T> {
 
     fn write(&mut self, plan: usize, to: Slice, data: &[T]) -> Result<(), ExecError> {
         self.buffer(plan, to.buffer)[to.offset..][..to.len].copy_from_slice(data);
+        Ok(())
+    }
+
+    fn write_rows(&mut self, plan: usize, to: Slice, rows: &Rows<'_, T>) -> Result<(), ExecError> {
+        rows.pack_into(&mut self.buffer(plan, to.buffer)[to.offset..][..to.len]);
         Ok(())
     }
 

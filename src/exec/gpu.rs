@@ -1,7 +1,7 @@
 //! The GPU engine: plans through wgpu, on Vulkan, Metal and DX12.
 //!
-//! Loading a plan compiles its kernels and binds its buffers; a run only encodes dispatches into one compute pass, in
-//! which wgpu sets the barriers, and submits once. Windows resets a device whose single dispatch takes more than two
+//! Loading a plan compiles its kernels and binds its buffers; a run only encodes dispatches, between which wgpu sets the
+//! barriers, and submits them a few dozen at a time. Windows resets a device whose single dispatch takes more than two
 //! seconds, so kernels must stay short; a run as a whole may take longer.
 
 mod buffers;
@@ -12,7 +12,9 @@ mod info;
 mod pipelines;
 mod profile;
 mod readback;
+mod tune_log;
 mod tuner;
+mod uploads;
 mod warm;
 
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ pub use device::list;
 pub use info::{DeviceInfo, DeviceKind};
 
 use super::shader::{self, Matrix, Shader, Target, Tile, Tiling};
-use super::{Engine, ExecError, Ticket};
+use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
 use crate::plan::{Buffer, Plan, Slice};
@@ -37,13 +39,15 @@ use info::DeviceKind::Software;
 use pipelines::{Pipeline, Pipelines};
 use readback::Readback;
 use tuner::{Shaders, Tuner};
+use uploads::Uploads;
 use warm::Warmer;
-
-/// Workgroups per axis that WebGPU guarantees; shaders rely on no more.
-const MAX_AXIS: u64 = 65_535;
 
 /// Bytes written without a run between them, after which they are sent to the device: until then wgpu keeps copies.
 const FLUSH_AFTER: u64 = 64 << 20;
+
+/// Calls that are submitted at once: a device begins with the first ones while the host still encodes the others, which takes it
+/// 5 µs a dispatch.
+const AT_ONCE: usize = 48;
 
 /// How kernels are compiled.
 #[derive(Clone, Debug)]
@@ -87,6 +91,7 @@ pub struct GpuEngine {
     shared: Shared,
     plans: Vec<Loaded>,
     readback: Readback,
+    uploads: Uploads,
     unflushed: u64,
 }
 
@@ -100,6 +105,7 @@ struct Loaded {
 type Grid = [u32; 2];
 
 /// A call, ready to run.
+#[derive(Clone)]
 struct Dispatch {
     stages: Stages,
     bindings: Vec<Slice>,
@@ -130,13 +136,19 @@ impl GpuEngine {
         let gpu = Gpu::open(adapter_index)?;
         let (folder, checked) = (options.cache_dir.as_deref(), options.checked);
         let pipelines = Pipelines::new(&gpu, checked, folder, Warmer::open(&gpu, adapter_index, folder, checked));
+        let tiling = options.tiling.unwrap_or_else(|| tiling_for(&gpu.info));
         let target = Target {
-            tiling: options.tiling.unwrap_or_else(|| tiling_for(&gpu.info)),
+            tiling,
             subgroup: gpu
                 .info
                 .subgroups
                 .filter(|(min, max)| options.subgroups && min == max)
                 .map(|(min, _)| min as usize),
+            // Which of two sizes of subgroups a driver takes, only the tuner finds out.
+            units: match gpu.matrices {
+                [Some(_), None] if tiling == Tiling::Workgroup => Some(tuner::limits(&gpu)),
+                _ => None,
+            },
         };
         let tuner = Tuner::open(&gpu, options.cache_dir.as_deref(), options.tune);
         Ok(GpuEngine {
@@ -148,6 +160,7 @@ impl GpuEngine {
             shared: Shared::default(),
             plans: vec![],
             readback: Readback::default(),
+            uploads: Uploads::default(),
             unflushed: 0,
         })
     }
@@ -263,13 +276,6 @@ fn tiling_for(info: &DeviceInfo) -> Tiling {
     }
 }
 
-/// Workgroups over two axes, with as few to spare as possible.
-fn grid(workgroups: u64, limit: u64) -> Option<Grid> {
-    let y = workgroups.div_ceil(limit).max(1);
-    let x = workgroups.div_ceil(y);
-    (y <= limit).then_some([x as u32, y as u32])
-}
-
 impl Engine for GpuEngine {
     type Scalar = f32;
 
@@ -328,13 +334,33 @@ impl Engine for GpuEngine {
         self.gpu.check("writing")
     }
 
+    fn write_rows(&mut self, plan: usize, to: Slice, rows: &Rows<'_, f32>) -> Result<(), ExecError> {
+        self.gpu.check("writing")?;
+        let range = self.range(plan, to)?;
+        // A tensor goes this way always or never, so that its writes stay in their order.
+        let fits = rows.values.len() / rows.len * rows.stride == to.len;
+        match fits && range.bytes >= uploads::LARGE && matches!(to.buffer, Buffer::Fixed(_)) {
+            true => self.uploads.write(&self.gpu, &range, rows),
+            false => self.write(plan, to, &rows.packed()),
+        }
+    }
+
     fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
         self.gpu.check("running")?;
         let ranges = fetch.iter().map(|&slice| self.range(plan, slice)).collect::<Result<Vec<_>, _>>()?;
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        self.loaded(plan)?.dispatches.iter().for_each(|d| d.encode(&mut pass));
-        drop(pass);
+        let encoded = |calls: &[Dispatch]| {
+            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            calls.iter().for_each(|call| call.encode(&mut pass));
+            drop(pass);
+            encoder
+        };
+        let dispatches = &self.loaded(plan)?.dispatches;
+        let (early, last) = dispatches.split_at((dispatches.len().saturating_sub(1)) / AT_ONCE * AT_ONCE);
+        for calls in early.chunks(AT_ONCE) {
+            self.gpu.queue.submit([encoded(calls).finish()]);
+        }
+        let mut encoder = encoded(last);
         let fetch = self.readback.copy(&self.gpu, &mut encoder, &ranges)?;
         let submission = self.submit(encoder, "running")?;
         self.readback.issue(&self.gpu, fetch, submission)
@@ -365,20 +391,5 @@ impl Engine for GpuEngine {
     fn memory(&self) -> u64 {
         let fixed = self.plans.iter().flat_map(|p| &p.fixed).map(wgpu::Buffer::size).sum::<u64>();
         self.shared.bytes() + fixed + self.readback.bytes()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grids_cover_all_workgroups_and_waste_less_than_a_row() {
-        for n in [0, 1, 65_535, 65_536, 65_537, 1_000_003, 65_535 * 65_535] {
-            let [x, y] = grid(n, 65_535).unwrap().map(u64::from);
-            assert!(x <= 65_535 && y <= 65_535 && x * y >= n && x * y - n < y.max(1), "{n}: {x} × {y}");
-        }
-        assert_eq!(grid(65_535 * 65_535 + 1, 65_535), None);
-        assert_eq!(grid(9, 4), Some([3, 3]));
     }
 }

@@ -1,8 +1,9 @@
 //! States and plans on one engine, spoken to in logical shapes and names.
 
-use super::{Engine, ExecError, Ticket};
+use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::{Graph, Group, StateTable};
 use crate::plan::{Buffer, Plan, PlanOptions, Port, Slice};
+use crate::shape::{LANES, Layout, TensorType};
 
 /// A plan of a [`Session`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,8 +79,10 @@ impl<E: Engine + ?Sized> Session<E> {
             };
         };
         check_len(port, data.len())?;
-        let packed: Vec<E::Scalar> = port.ty.pack(data);
-        self.engine.write(plan.0, port.slice, &packed)
+        match rows(&port.ty, data) {
+            Some(rows) => self.engine.write_rows(plan.0, port.slice, &rows),
+            None => self.engine.write(plan.0, port.slice, &port.ty.pack(data)),
+        }
     }
 
     /// Runs a plan and starts to fetch all its outputs.
@@ -190,6 +193,17 @@ impl<E: Engine + ?Sized> Session<E> {
 
 fn port_error(what: &str, problem: &str) -> ExecError {
     ExecError::Port { what: what.into(), problem: problem.into() }
+}
+
+/// The numbers of a tensor as rows, if its last axis alone is padded.
+fn rows<'a, T>(ty: &TensorType, values: &'a [T]) -> Option<Rows<'a, T>> {
+    let (len, stride) = match ty.layout {
+        Layout::Channels => (ty.shape.channels(), ty.stride()),
+        Layout::Flat if values.len().is_multiple_of(LANES) => (LANES, LANES),
+        Layout::Flat => (values.len(), ty.len()),
+        Layout::Kernel => return None,
+    };
+    (len > 0).then_some(Rows { values, len, stride })
 }
 
 fn check_len(port: &Port, len: usize) -> Result<(), ExecError> {

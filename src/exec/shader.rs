@@ -7,6 +7,7 @@ mod gemm;
 mod staged;
 mod statistics;
 mod tile;
+mod units;
 mod winograd;
 
 use crate::exec::registry;
@@ -16,7 +17,8 @@ use epilogue::epilogue;
 use statistics::Statistics;
 use winograd::Winograd;
 
-pub use tile::{Matrix, Operands, Product, SUBGROUP, Tile, TileLimits, Tiling};
+pub use tile::{Operands, Product, SUBGROUP, Tile, TileLimits, Tiling};
+pub use units::{Lines, Matrix};
 
 /// What computes a call: one dispatch, or several of a matrix kernel that leave their results to each other in scratch
 /// memory. That is one more binding behind those of the call, writable.
@@ -44,6 +46,8 @@ pub struct Target {
     pub tiling: Tiling,
     /// Invocations of a subgroup, where all are of one size and may be used by the reductions.
     pub subgroup: Option<usize>,
+    /// Matrix units of one kind, with what else a device allows, for calls in 16 bits that nobody has tuned.
+    pub units: Option<TileLimits>,
 }
 
 /// The head of all kernels that run one invocation per item.
@@ -56,10 +60,7 @@ const SPANS: &str = include_str!("../../shaders/shared/spans.wgsl");
 /// The tiles that may be tried for a call, the fixed choice first; none where it is no matrix kernel.
 pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -> Vec<Tile> {
     let Some((operands, product)) = product(call) else { return vec![] };
-    // Matrix units take f16, so there they lose nothing. Weights are rounded as PyTorch's autocast does.
-    let activations = if operands == Operands::RowsInVectors { 2 } else { 1 };
-    let half = call.elements.iter().take(activations).all(|&e| e == Element::F16);
-    let cooperative = if half { limits.cooperative } else { [None; 2] };
+    let cooperative = if takes_units(call) { limits.cooperative } else { [None; 2] };
     let limits = TileLimits { cooperative, ..limits };
     let mut tiles = Tile::candidates(tiling, operands, product, limits);
     if let Some(winograd) = Winograd::of(call) {
@@ -70,9 +71,32 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
     tiles
 }
 
+/// Whether both operands are in f16, as matrix units take them.
+fn takes_units<B>(call: &KernelCall<B>) -> bool {
+    call.elements.iter().take(2).all(|&element| element == Element::F16)
+}
+
 /// One of each kind of the tiles for a call (see [`Tile::typical`]).
 pub fn typical<B>(call: &KernelCall<B>, tiles: &[Tile]) -> Vec<Tile> {
     product(call).map_or_else(Vec::new, |(operands, product)| Tile::typical(tiles, operands, product))
+}
+
+/// Makes of parts what they come to.
+pub type Together = Box<dyn Fn(&[f32]) -> Vec<f32>>;
+
+/// What the values that a call has written to a binding come to together, if each of them depends on the call's tile: parts of
+/// a sum or a statistic, by Winograd's tiles over other pixels than else.
+pub fn together<B>(call: &KernelCall<B>, binding: usize) -> Option<Together> {
+    if call.kernel == "conv_wgrad" && binding + 1 == call.bindings.len() && call.consts.usize("SPLITS") > 1 {
+        let splits = call.consts.usize("SPLITS");
+        let sum = move |values: &[f32]| {
+            let each = values.len() / splits;
+            (0..each).map(|i| values[i..].iter().step_by(each).map(|&v| f64::from(v)).sum::<f64>() as f32).collect()
+        };
+        return Some(Box::new(sum));
+    }
+    let statistics = Statistics::of(call, "").filter(|statistics| statistics.kept_at() == binding)?;
+    Some(Box::new(move |kept: &[f32]| statistics.of_all_segments(kept)))
 }
 
 /// The product of a matrix kernel, and how its operands run.
@@ -103,7 +127,8 @@ pub fn shader<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>) -> S
 /// The stages of a matrix kernel, with what becomes of what its tiles leave.
 fn matrix_kernel<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>, [consts, text]: [&str; 2]) -> Shader {
     let (operands, product) = product(call).expect("a matrix product");
-    let tile = tuned.unwrap_or_else(|| Tile::choose(target.tiling, operands, product));
+    let on_units = || Tile::on_units(operands, product, target.units.filter(|_| takes_units(call))?);
+    let tile = tuned.or_else(on_units).unwrap_or_else(|| Tile::choose(target.tiling, operands, product));
     let (statistics, scratch_at) = (Statistics::of(call, consts), call.bindings.len());
     let leaves = statistics.as_ref().filter(|statistics| statistics.fits(tile, operands));
     let made = match (tile.winograd, Winograd::of(call)) {

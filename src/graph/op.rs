@@ -92,6 +92,8 @@ pub struct Lowering<'a> {
     pub outputs: Vec<&'a TensorType>,
     /// Lengths of the temporaries, in floats.
     pub scratch: Vec<usize>,
+    /// What their numbers are.
+    pub scratch_elements: Vec<Element>,
     /// Calls so far.
     pub calls: Vec<KernelCall<Operand>>,
 }
@@ -99,7 +101,13 @@ pub struct Lowering<'a> {
 impl Lowering<'_> {
     /// Reserves `len` floats of temporary memory.
     pub fn scratch(&mut self, len: usize) -> Operand {
-        self.scratch.push(crate::shape::padded(len.max(1)));
+        self.scratch_of(len, Element::F32)
+    }
+
+    /// The same for `len` numbers of a width.
+    pub fn scratch_of(&mut self, len: usize, element: Element) -> Operand {
+        self.scratch.push(crate::shape::padded(element.floats(len).max(1)));
+        self.scratch_elements.push(element);
         Operand::Scratch(self.scratch.len() - 1)
     }
 
@@ -116,7 +124,7 @@ impl Lowering<'_> {
         let element = |&(operand, _): &(Operand, Access)| match operand {
             Operand::Input(i) => self.inputs[i].element,
             Operand::Output(i) => self.outputs[i].element,
-            Operand::Scratch(_) => Element::F32,
+            Operand::Scratch(i) => self.scratch_elements[i],
         };
         let elements = bindings.iter().map(element).collect();
         self.calls.push(KernelCall { kernel, consts, bindings, elements, work, flops: flops as u64 });

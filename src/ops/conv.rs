@@ -4,10 +4,11 @@
 //! `y[n,oh,ow,co] = b[co] + Σ x[n, oh·SH + kh·DH − PT, ow·SW + kw·DW − PL, ci] · w[kh,kw,ci,co]`
 
 use super::conv_geometry::Geometry;
+use super::elementwise::Activation;
 use super::{NormGrad, all_some, expect_inputs, expect_vector, first, reduce_segments, segments_of_tiles};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
-use crate::shape::{LANES, TensorType, Window, phases};
+use crate::shape::{Element, LANES, TensorType, Window, phases};
 
 /// Window and groups of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,8 +208,9 @@ impl Op for Conv2d {
         let geo = Geometry::new(self.spec, l.inputs[0], l.inputs[1]).expect("checked when the node was added");
         let x = geo.aligned(l, Operand::Input(0), geo.x_rows(), 0);
         let w = geo.aligned(l, Operand::Input(1), geo.w_rows(), 1);
-        let [bias, addend] = self.epilogue.bind(l, &geo, geo.y_rows(), 1, w);
         let [gi, go] = geo.group_padded();
+        let w = rounded(l, w, geo.w_rows() * go, l.inputs[0].element);
+        let [bias, addend] = self.epilogue.bind(l, &geo, geo.y_rows(), 1, w);
         let k = geo.w_rows() / gi * gi;
         let work = Work::Gemm { m: geo.y_rows(), n: go, k, batch: geo.spec.groups };
         let consts = geo.consts().u("A_LANES", geo.lanes(0)).b("STATISTICS", self.statistics);
@@ -250,9 +252,23 @@ fn statistics_consts(y: &TensorType) -> Consts {
     consts.and(reduce_segments(segments, vectors).0)
 }
 
-/// The weight with its channel axes exchanged, KH KW O I: so that the input gradient reads vectors along its columns.
-fn transpose(l: &mut Lowering<'_>, w: Operand, taps: usize, i: usize, o: usize) -> Operand {
-    let wt = l.scratch(taps * i * o);
+/// The weight in the width of the activations that it is multiplied with: in 16 bits half of it goes through a GPU's caches,
+/// once for every 128 rows or so of a result, and matrix units take no others.
+fn rounded(l: &mut Lowering<'_>, w: Operand, len: usize, element: Element) -> Operand {
+    if element == Element::F32 {
+        return w;
+    }
+    let half = l.scratch_of(len, element);
+    let (code, factor) = Activation::Scale(1.0).code();
+    let consts = Consts::new().u("C", LANES).u("C4", 1).u("OP", code).f("ALPHA", factor);
+    l.call("unary", consts, [(w, Access::Read), (half, Access::Write)], Work::Items(len / LANES), 0);
+    half
+}
+
+/// The weight with its channel axes exchanged, KH KW O I: so that the input gradient reads vectors along its columns. It has
+/// the width of what it is multiplied with.
+fn transpose(l: &mut Lowering<'_>, w: Operand, [taps, i, o]: [usize; 3], element: Element) -> Operand {
+    let wt = l.scratch_of(taps * i * o, element);
     let consts = Consts::new().u("TAPS", taps).u("I4", i / LANES).u("O4", o / LANES);
     let bindings = [(w, Access::Read), (wt, Access::Write)];
     l.call("transpose_kernel", consts, bindings, Work::Items(taps * i * o / (LANES * LANES)), 0);
@@ -326,7 +342,8 @@ impl Op for Conv2dInputGrad {
             .a("W_STEP", cols.iter().map(|p| p.tap_step))
             .a("W_START", cols.iter().map(|p| p.start))
             .a("W_COUNT", cols.iter().map(|p| p.count));
-        let wt = transpose(l, w, kernel_size[0] * kernel_size[1], gi, go * self.spec.groups);
+        let element = l.inputs[0].element;
+        let wt = transpose(l, w, [kernel_size[0] * kernel_size[1], gi, go * self.spec.groups], element);
         let [bias, addend] = self.epilogue.bind(l, &geo, geo.x_rows(), 0, wt);
         let consts = self.epilogue.consts(consts).b("STATISTICS", self.sums.is_some());
         let consts =
@@ -343,7 +360,7 @@ impl Op for Conv2dInputGrad {
 /// the weight is small, so aim at 512 workgroups, but let none sum fewer than 256 pixels.
 fn splits(m: usize, n: usize, k: usize) -> usize {
     let tiles = m.div_ceil(64) * n.div_ceil(64);
-    512usize.div_ceil(tiles).min(k / 256).clamp(1, 64)
+    512usize.div_ceil(tiles).min(k / 256).max(1)
 }
 
 impl Op for Conv2dWeightGrad {

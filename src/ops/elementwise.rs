@@ -22,7 +22,7 @@ pub enum Activation {
 
 impl Activation {
     /// The number by which shader and twin know it, and its parameter.
-    fn code(self) -> (usize, f64) {
+    pub(super) fn code(self) -> (usize, f64) {
         match self {
             Activation::Relu => (0, 0.0),
             Activation::LeakyRelu(slope) => (1, f64::from(slope)),

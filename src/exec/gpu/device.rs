@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::choice;
 use super::info::DeviceInfo;
 use crate::exec::ExecError;
-use crate::exec::shader::Matrix;
+use crate::exec::shader::{Lines, Matrix};
 
 /// The adapters of this machine, found once: indices stay valid, and drivers are loaded a single time.
 fn adapters() -> &'static [wgpu::Adapter] {
@@ -42,6 +42,9 @@ pub(super) struct Gpu {
 
 const MATRICES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
 
+/// PCI's number of the vendor.
+const NVIDIA: u32 = 0x10de;
+
 /// Matrix units for f16 with sums in f32, for each size that subgroups have. Needs f16 in shaders too.
 fn matrices(adapter: &wgpu::Adapter, info: &DeviceInfo) -> [Option<Matrix>; 2] {
     let (true, Some((least, most))) = (info.f16 && adapter.features().contains(MATRICES), info.subgroups) else {
@@ -53,7 +56,9 @@ fn matrices(adapter: &wgpu::Adapter, info: &DeviceInfo) -> [Option<Matrix>; 2] {
     };
     let known = adapter.cooperative_matrix_properties();
     let Some(size) = [16, 8].into_iter().find(|&size| known.iter().any(|p| fits(p, size))) else { return [None; 2] };
-    let of = |lanes: u32| Some(Matrix { size: size as usize, lanes: lanes as usize });
+    let nvidia = adapter.get_info().vendor == NVIDIA;
+    let lines = if nvidia && size == 16 { Lines::AsTheyCome } else { Lines::Turned };
+    let of = |lanes: u32| Some(Matrix { size: size as usize, lanes: lanes as usize, lines });
     [of(least), if most == least { None } else { of(most) }]
 }
 
@@ -146,7 +151,15 @@ impl Gpu {
     /// A buffer of at least `floats`, zeroed.
     pub fn buffer(&self, what: &str, floats: usize, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, ExecError> {
         // Nothing can be bound that is empty, and shaders see whole `vec4`s.
-        let size = (floats as u64 * 4).max(16);
+        self.made(what, (floats as u64 * 4).max(16), usage, false)
+    }
+
+    /// A buffer of so many bytes that can be written at once.
+    pub fn mapped_buffer(&self, what: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, ExecError> {
+        self.made(what, size, usage, true)
+    }
+
+    fn made(&self, what: &str, size: u64, usage: wgpu::BufferUsages, mapped: bool) -> Result<wgpu::Buffer, ExecError> {
         if size > self.limits.max_buffer_size {
             return Err(ExecError::TooLarge { what: what.into(), bytes: size, limit: self.limits.max_buffer_size });
         }
@@ -155,7 +168,7 @@ impl Gpu {
                 label: Some(what),
                 size,
                 usage,
-                mapped_at_creation: false,
+                mapped_at_creation: mapped,
             })
         };
         let buffer = self.scoped(make).map_err(|error| match error {

@@ -10,11 +10,14 @@ use super::buffers::Range;
 use super::cache::DiskCache;
 use super::device::{Gpu, text};
 use super::warm::Warmer;
-use super::{MAX_AXIS, Stages, grid};
+use super::{Grid, Stages};
 use crate::exec::ExecError;
 use crate::exec::shader::Shader;
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
+
+/// Workgroups per axis that WebGPU guarantees; shaders rely on no more.
+const MAX_AXIS: u64 = 65_535;
 
 /// A compiled kernel.
 pub(super) struct Pipeline {
@@ -167,4 +170,26 @@ fn entry(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
 /// A kernel was refused.
 pub(super) fn kernel_error(call: &KernelCall<Slice>, reason: String) -> ExecError {
     ExecError::Kernel { kernel: call.kernel.into(), reason }
+}
+
+/// Workgroups over two axes, with as few to spare as possible.
+fn grid(workgroups: u64, limit: u64) -> Option<Grid> {
+    let y = workgroups.div_ceil(limit).max(1);
+    let x = workgroups.div_ceil(y);
+    (y <= limit).then_some([x as u32, y as u32])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grids_cover_all_workgroups_and_waste_less_than_a_row() {
+        for n in [0, 1, 65_535, 65_536, 65_537, 1_000_003, 65_535 * 65_535] {
+            let [x, y] = grid(n, 65_535).unwrap().map(u64::from);
+            assert!(x <= 65_535 && y <= 65_535 && x * y >= n && x * y - n < y.max(1), "{n}: {x} × {y}");
+        }
+        assert_eq!(grid(65_535 * 65_535 + 1, 65_535), None);
+        assert_eq!(grid(9, 4), Some([3, 3]));
+    }
 }

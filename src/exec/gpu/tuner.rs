@@ -17,20 +17,27 @@ use super::device::Gpu;
 use super::info::DeviceKind;
 use super::pipelines::{self, Pipelines};
 use super::readback::Readback;
+use super::tune_log::TuneLog;
+use crate::data::random;
 use crate::exec::ExecError;
-use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, typical};
+use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, together, typical};
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
 use crate::shape::Element;
 
 /// A candidate must beat the fixed choice by this factor, or noise would decide.
 const CLEARLY: f64 = 0.97;
-/// Timed runs of a candidate; the fastest counts.
-const RUNS: usize = 3;
+/// Timed rounds of candidates, each against a run of the fixed choice in the same round: a device that waited for a
+/// compiler has a slow clock and takes its time to speed up (an H200 ran at 57 % of it), so a time by itself says little.
+const ROUNDS: usize = 5;
+/// Numbers that operands consist of, again and again: no multiple of a map's or a tile's size.
+const NOISE: usize = 65_522;
 /// Candidates that are compiled between two looks at the clock.
 const COMPILED_AT_ONCE: usize = 16;
-/// Kinds of tiles that are tried in all variants.
+/// Kinds of tiles that are tried in all variants, at most.
 const KINDS: usize = 2;
+/// Those that take no longer than so many times what the best one does: variants of a kind differ by less.
+const NEAR: f64 = 1.25;
 /// Scratch memory that speed is worth, in bytes: one call after the other uses the same.
 const MOST_SCRATCH: u64 = 512 << 20;
 /// Values that are compared.
@@ -130,7 +137,8 @@ fn default_budget(kind: DeviceKind) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-fn limits(gpu: &Gpu) -> TileLimits {
+/// What tiles may take of the device.
+pub(super) fn limits(gpu: &Gpu) -> TileLimits {
     TileLimits {
         invocations: gpu.limits.max_compute_invocations_per_workgroup as usize,
         bytes: gpu.limits.max_compute_workgroup_storage_size as usize,
@@ -153,14 +161,16 @@ struct Bench<'a> {
     pipelines: &'a mut Pipelines,
     call: &'a KernelCall<Slice>,
     buffers: Vec<wgpu::Buffer>,
+    /// Shared by all candidates, which run one after the other.
+    scratch: Option<wgpu::Buffer>,
     readback: Readback,
+    log: TuneLog,
 }
 
 impl<'a> Bench<'a> {
     fn new(gpu: &'a Gpu, pipelines: &'a mut Pipelines, call: &'a KernelCall<Slice>) -> Result<Self, ExecError> {
-        // Both signs, so that sums stay small.
-        let noise: Vec<f32> =
-            (0..1u32 << 16).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / 8_388_608.0 - 1.0).collect();
+        // Both signs, so that sums stay small, and no pattern that would let them vanish.
+        let noise: Vec<f32> = (0..NOISE as u64).map(|i| random::unit(0, 0, i, 0) * 2.0 - 1.0).collect();
         let halves: Vec<u16> = noise.iter().map(|&v| f16::from_f32(v).to_bits()).collect();
         let mut buffers = vec![];
         for ((slice, _), element) in call.bindings.iter().zip(&call.elements) {
@@ -177,7 +187,7 @@ impl<'a> Bench<'a> {
             buffers.push(buffer);
         }
         gpu.check("tuning kernels")?;
-        Ok(Bench { gpu, pipelines, call, buffers, readback: Readback::default() })
+        Ok(Bench { gpu, pipelines, call, buffers, scratch: None, readback: Readback::default(), log: TuneLog::open() })
     }
 
     /// The fastest of the tiles, of which the first is the fixed choice; `None` where the time did not last for all, which
@@ -189,99 +199,136 @@ impl<'a> Bench<'a> {
         text: impl Fn(&Tile) -> Shader,
         until: Instant,
     ) -> Result<Option<Tile>, ExecError> {
-        let (fixed, expected) = self.try_out(&text(&tiles[0]))?;
+        let fixed = self.dispatch(&text(&tiles[0]))?;
+        let expected = self.run_and_read(&fixed)?;
         debug_assert!(
             expected.iter().flatten().all(|v| v.is_finite()),
             "{}: nothing agrees with what is no number",
             self.call.kernel
         );
-        let mut timed = vec![(tiles[0], fixed * CLEARLY)];
+        let reference = Reference { fixed, expected, until };
+        let mut timed = vec![(tiles[0], CLEARLY)];
         let first = typical(self.call, &tiles[1..]);
-        let Some(found) = self.times(&first, &text, &expected, until)? else { return Ok(None) };
+        let Some(found) = self.ratios(&first, &text, &reference)? else { return Ok(None) };
         timed.extend(found);
         let mut kinds: Vec<Tile> = vec![];
         timed.sort_by(|a, b| a.1.total_cmp(&b.1));
-        for (tile, _) in &timed {
-            if !kinds.contains(&tile.kind()) && kinds.len() < KINDS {
+        let near = timed[0].1 * NEAR;
+        for (tile, ratio) in &timed {
+            if !kinds.contains(&tile.kind()) && kinds.len() < KINDS && *ratio <= near {
                 kinds.push(tile.kind());
             }
         }
         let others = tiles[1..].iter().filter(|tile| kinds.contains(&tile.kind()) && !first.contains(tile));
         let others: Vec<Tile> = others.copied().collect();
-        let Some(found) = self.times(&others, &text, &expected, until)? else { return Ok(None) };
+        let Some(found) = self.ratios(&others, &text, &reference)? else { return Ok(None) };
         timed.extend(found);
         Ok(timed.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(tile, _)| tile))
     }
 
-    /// The seconds of the tiles that compute what is expected; `None` where the time did not last. What a driver refuses, or
-    /// computes wrongly, does not take part, nor does what the memory has no room for.
-    fn times(
+    /// The times of the tiles that compute what is expected, in terms of the fixed choice's; `None` where the time did not
+    /// last. What a driver refuses, or computes wrongly, does not take part, nor does what the memory has no room for.
+    fn ratios(
         &mut self,
         tiles: &[Tile],
         text: impl Fn(&Tile) -> Shader,
-        expected: &[Vec<f32>],
-        until: Instant,
+        reference: &Reference,
     ) -> Result<Option<Vec<(Tile, f64)>>, ExecError> {
         let half = self.call.elements.contains(&Element::F16);
         let tolerance = if half { TOLERANCE_HALF } else { TOLERANCE };
         let mut found = vec![];
         for tiles in tiles.chunks(COMPILED_AT_ONCE) {
-            if Instant::now() > until {
+            if Instant::now() > reference.until {
                 return Ok(None);
             }
             // On all cores; should one be refused, each by itself.
             let texts: Vec<Shader> = tiles.iter().map(&text).collect();
             let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
             let _ = self.pipelines.stages(self.gpu, &work);
+            let (mut right, mut dispatches) = (vec![], vec![]);
             for (tile, shader) in tiles.iter().zip(&texts) {
-                if Instant::now() > until {
+                if Instant::now() > reference.until {
                     return Ok(None);
                 }
-                match self.try_out(shader) {
-                    Ok((seconds, result)) if agree(expected, &result, tolerance) => found.push((*tile, seconds)),
-                    Ok(_) | Err(ExecError::Kernel { .. } | ExecError::OutOfMemory { .. }) => {}
+                let computed = self.dispatch(shader).and_then(|d| Ok((self.run_and_read(&d)?, d)));
+                match computed {
+                    Ok((values, dispatch)) if agree(&reference.expected, &values, tolerance) => {
+                        right.push(*tile);
+                        dispatches.push(dispatch);
+                    }
+                    Ok(_) => self.log.dropped(self.call, tile, "computes something else"),
+                    Err(why @ (ExecError::Kernel { .. } | ExecError::OutOfMemory { .. })) => {
+                        self.log.dropped(self.call, tile, &why.to_string());
+                    }
                     Err(other) => return Err(other),
                 }
+            }
+            let (fixed, ratios) = self.race(&reference.fixed, dispatches)?;
+            for (tile, ratio) in right.into_iter().zip(ratios) {
+                self.log.timed(self.call, &tile, ratio, fixed);
+                found.push((tile, ratio));
             }
         }
         Ok(Some(found))
     }
 
-    /// Seconds of a variant, and the values that it computed.
-    fn try_out(&mut self, shader: &Shader) -> Result<(f64, Vec<Vec<f32>>), ExecError> {
-        let stages = self.pipelines.stages(self.gpu, &[(self.call, shader)])?.remove(0);
-        let scratch = match shader.scratch {
-            0 => None,
-            floats => Some(self.gpu.buffer("scratch memory", floats, USAGE)?),
-        };
-        let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
-        let ranges: Vec<Range> = self.buffers.iter().chain(&scratch).map(range).collect();
-        let bound = pipelines::bind(self.gpu, &stages, &ranges)?;
-        let dispatch = || Dispatch { stages: stages.clone(), bindings: vec![], bound: bound.clone() };
-        let values = self.run_and_read(&dispatch())?;
-        let mut least = f64::INFINITY;
-        if self.gpu.info.timestamps {
-            let runs: Vec<Dispatch> = (0..RUNS).map(|_| dispatch()).collect();
-            least = self.gpu.times(&runs, &mut self.readback)?.into_iter().fold(least, f64::min);
-        } else {
-            for _ in 0..RUNS {
-                let start = Instant::now();
-                self.run_and_read(&dispatch())?;
-                least = least.min(start.elapsed().as_secs_f64());
+    /// The fixed choice's time in seconds, and those of some variants in terms of it: medians over several rounds, in which
+    /// they take turns.
+    fn race(&mut self, fixed: &Dispatch, variants: Vec<Dispatch>) -> Result<(f64, Vec<f64>), ExecError> {
+        let mut all = vec![fixed.clone()];
+        all.extend(variants);
+        let (mut least, mut rounds) = (f64::INFINITY, vec![vec![]; all.len() - 1]);
+        for _ in 0..ROUNDS {
+            let times = self.times(&all)?;
+            least = least.min(times[0]);
+            for (ratios, time) in rounds.iter_mut().zip(&times[1..]) {
+                // Clocks of some devices tell no time that short.
+                ratios.push(time.max(1e-9) / times[0].max(1e-9));
             }
         }
-        Ok((least, values))
+        let median = |mut ratios: Vec<f64>| {
+            ratios.sort_by(f64::total_cmp);
+            ratios[ROUNDS / 2]
+        };
+        Ok((least, rounds.into_iter().map(median).collect()))
     }
 
-    /// Runs a call and fetches the beginning of each tensor that it writes.
+    /// Seconds of each, one after the other.
+    fn times(&mut self, all: &[Dispatch]) -> Result<Vec<f64>, ExecError> {
+        if self.gpu.info.timestamps {
+            return self.gpu.times(all, &mut self.readback);
+        }
+        let alone = |dispatch: &Dispatch| {
+            let start = Instant::now();
+            self.run_and_read(dispatch)?;
+            Ok(start.elapsed().as_secs_f64())
+        };
+        all.iter().map(alone).collect()
+    }
+
+    /// A variant, ready to run.
+    fn dispatch(&mut self, shader: &Shader) -> Result<Dispatch, ExecError> {
+        let stages = self.pipelines.stages(self.gpu, &[(self.call, shader)])?.remove(0);
+        if self.scratch.as_ref().map_or(0, wgpu::Buffer::size) < 4 * shader.scratch as u64 {
+            self.scratch = None;
+            self.scratch = Some(self.gpu.buffer("scratch memory", shader.scratch, USAGE)?);
+        }
+        let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
+        let scratch = self.scratch.iter().filter(|_| shader.scratch > 0);
+        let ranges: Vec<Range> = self.buffers.iter().chain(scratch).map(range).collect();
+        let bound = pipelines::bind(self.gpu, &stages, &ranges)?;
+        Ok(Dispatch { stages, bindings: vec![], bound })
+    }
+
+    /// Runs a call and fetches the beginning of each tensor that it writes, or what it comes to together.
     fn run_and_read(&mut self, dispatch: &Dispatch) -> Result<Vec<Vec<f32>>, ExecError> {
         let written = || (0..self.buffers.len()).filter(|&i| self.call.bindings[i].1 != Access::Read);
-        let start = |buffer: &wgpu::Buffer| Range {
-            buffer: buffer.clone(),
-            offset: 0,
-            bytes: buffer.size().min(4 * COMPARED as u64),
+        let start = |i: usize| {
+            let (buffer, whole) = (&self.buffers[i], together(self.call, i).is_some());
+            let bytes = if whole { buffer.size() } else { buffer.size().min(4 * COMPARED as u64) };
+            Range { buffer: buffer.clone(), offset: 0, bytes }
         };
-        let ranges: Vec<Range> = written().map(|i| start(&self.buffers[i])).collect();
+        let ranges: Vec<Range> = written().map(start).collect();
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
         dispatch.encode(&mut pass);
@@ -289,10 +336,23 @@ impl<'a> Bench<'a> {
         let fetch = self.readback.copy(self.gpu, &mut encoder, &ranges)?;
         let submission = self.gpu.queue.submit([encoder.finish()]);
         self.gpu.check("tuning kernels")?;
-        let elements = written().map(|i| self.call.elements[i]);
-        let tensors = self.readback.finish(self.gpu, fetch, &submission)?.into_iter().zip(elements);
-        Ok(tensors.map(|(words, element)| if element == Element::F32 { words } else { halves(&words) }).collect())
+        let tensors = self.readback.finish(self.gpu, fetch, &submission)?.into_iter().zip(written());
+        let numbers = |(words, i): (Vec<f32>, usize)| {
+            let values = if self.call.elements[i] == Element::F32 { words } else { halves(&words) };
+            match together(self.call, i) {
+                Some(of_all) => of_all(&values),
+                None => values,
+            }
+        };
+        Ok(tensors.map(numbers).collect())
     }
+}
+
+/// What candidates are held against.
+struct Reference {
+    fixed: Dispatch,
+    expected: Vec<Vec<f32>>,
+    until: Instant,
 }
 
 /// The numbers of 16 bits in words of 32.

@@ -112,6 +112,9 @@ fn main(
     );
     if let Tiling::Cooperative(matrix) = tile.tiling {
         cooperative::body(&mut out, tile, matrix, operands);
+        if let Some(statistics) = statistics {
+            statistics.leave_stored(&mut out, tile, operands);
+        }
         out.push_str("    }\n}\n");
         return out;
     }
@@ -255,7 +258,7 @@ fn register_loop(out: &mut String, tile: Tile, (operands, lanes): (Operands, usi
         let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(tap{i}, c));");
     }
     multiply(out, tile, (operands, lanes), LANES, a, |term, j| {
-        format!("b_load(b_place(weights, 0u, n0 + tx + {j}u * TX), c * 4u + {term}u)")
+        format!("vec4<f32>(b_load(b_place(weights, 0u, n0 + tx + {j}u * TX), c * 4u + {term}u))")
     });
     out.push_str("            }\n        }\n");
 }
@@ -288,17 +291,17 @@ fn pieces(tile: Tile, operands: Operands) -> Vec<Piece> {
 ",
             slot(l)
         );
-        let (tap, along) = staged::along(operands, l);
+        let (taps, along) = staged::along(operands, l);
         let load = move |k: &str| format!("            let next_a{l} = vec4<f32>({});\n", along(k));
         let store = format!("            tile_a[half_a + at{l}] = next_a{l};\n");
-        Piece { place, tap, load: Box::new(load), store }
+        Piece { place, taps, load: Box::new(load), store }
     };
     let right = move |l: usize| {
         let (step, column) = (format!("{} / TILE_N", slot(l)), format!("n0 + {} % TILE_N", slot(l)));
-        let (tap, across) = staged::across(operands, l, step, column);
+        let (taps, across) = staged::across(operands, l, step, column);
         let load = move |k: &str| format!("            let next_b{l} = vec4<f32>({});\n", across(k, 0));
         let store = format!("            tile_b[half_b + {}] = next_b{l};\n", slot(l));
-        Piece { place: String::new(), tap, load: Box::new(load), store }
+        Piece { place: String::new(), taps, load: Box::new(load), store }
     };
     (0..rows * tile.depth / threads).map(left).chain((0..cols * depth_b / threads).map(right)).collect()
 }

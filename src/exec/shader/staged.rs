@@ -8,8 +8,8 @@ use super::tile::{Operands, Tile};
 pub(super) struct Piece {
     /// Where it lies, which does not change along the sum.
     pub place: String,
-    /// A variable that follows the taps of the sum, if it needs one, and what it is for the tile that begins at a step.
-    pub tap: Option<Tap>,
+    /// Variables that follow the taps of the sum, and what they are for the tile that begins at a step.
+    pub taps: Vec<Tap>,
     /// Loads it from global memory, for the tile that begins at a step of the sum.
     pub load: Box<dyn Fn(&str) -> String>,
     /// Stores it in the tiles that begin at `half_a` and `half_b`. What a store computes need not wait for memory before
@@ -17,7 +17,7 @@ pub(super) struct Piece {
     pub store: String,
 }
 
-/// See [`Piece::tap`].
+/// See [`Piece::taps`].
 pub(super) struct Tap {
     pub name: String,
     pub at: Box<dyn Fn(&str) -> String>,
@@ -35,7 +35,7 @@ pub(super) fn staged_loop(
     multiply: impl Fn(&mut String),
 ) {
     let load = |out: &mut String, k: &str| pieces.iter().for_each(|piece| out.push_str(&(piece.load)(k)));
-    let taps: Vec<&Tap> = pieces.iter().filter_map(|piece| piece.tap.as_ref()).collect();
+    let taps: Vec<&Tap> = pieces.iter().flat_map(|piece| &piece.taps).collect();
     // Most tiles are of the tap that the one before was of.
     let follow = |out: &mut String, k: &str| {
         if !taps.is_empty() {
@@ -82,14 +82,14 @@ pub(super) fn staged_loop(
 }
 
 /// Where vector `l` of the left operand lies, if that is looked for once a tap, and the text that loads it.
-pub(super) fn along(operands: Operands, l: usize) -> (Option<Tap>, impl Fn(&str) -> String) {
+pub(super) fn along(operands: Operands, l: usize) -> (Vec<Tap>, impl Fn(&str) -> String) {
     let sums = operands == Operands::SumInVectors;
     let at = move |k: &str| format!("a_tap(batch, row{l}, tap_of({k}, step{l}), channel_of({k}, step{l}))");
     let load = move |k: &str| match sums {
         true => format!("a_load(tap{l}, since({k}))"),
         false => format!("a_load(row{l}, pixel(batch, {k} + step{l}))"),
     };
-    (sums.then(|| Tap { name: format!("tap{l}"), at: Box::new(at) }), load)
+    (sums.then(|| Tap { name: format!("tap{l}"), at: Box::new(at) }).into_iter().collect(), load)
 }
 
 /// The same for piece `l` of the right operand: vectors of `column`, terms behind `term` of a tile; the text takes how far
@@ -99,7 +99,7 @@ pub(super) fn across(
     l: usize,
     term: String,
     column: String,
-) -> (Option<Tap>, impl Fn(&str, usize) -> String) {
+) -> (Vec<Tap>, impl Fn(&str, usize) -> String) {
     let sums = operands == Operands::SumInVectors;
     let [step, of] = ["/", "%"].map(|part| format!("{term} {part} 4u"));
     let columns = column.clone();
@@ -111,7 +111,7 @@ pub(super) fn across(
         true => format!("b_load(weights{l}, since({k}) * 4u + {ahead}u)"),
         false => format!("b_load(batch, {k} + {term} + {ahead}u, {column})"),
     };
-    (tap, load)
+    (tap.into_iter().collect(), load)
 }
 
 /// Where a buffer's tiles begin. Its number is a factor, since a compiler then sees how addresses are aligned.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use super::gemm::pairs;
 use super::tile::{Operands, Tile, Tiling};
-use super::{Shader, Stage, Target, groups_head, items_head};
+use super::{Shader, Stage, Target, cooperative, groups_head, items_head};
 use crate::exec::winograd;
 use crate::kernel::{Consts, KernelCall, WORKGROUP};
 use crate::shape::LANES;
@@ -107,7 +107,7 @@ impl Statistics {
                 let needed = tile.threads[1] * tile.columns() / LANES;
                 tile.vectors(operands).iter().all(|&vectors| vectors * tile.buffers >= needed)
             }
-            Tiling::Cooperative(_) => false,
+            Tiling::Cooperative(matrix) => cooperative::has_room_for_lines(matrix),
         };
         let tiles = Tiles::new(tile, operands, self.rows);
         room && tile.splits == 1 && self.segment_rows.is_multiple_of(tiles.rows)
@@ -142,6 +142,38 @@ impl Statistics {
         };
         kernel.stages.push(Stage { source, workgroups: workgroups as u64 });
         kernel
+    }
+
+    /// What is kept, of all segments together: what tiles leave of one depends on which outputs they have, and Winograd's
+    /// tiles have others than rows of the result one behind the other.
+    pub fn of_all_segments(&self, kept: &[f32]) -> Vec<f32> {
+        let each = self.vectors * 2 * LANES;
+        let rows = |segment: usize| self.rows.saturating_sub(segment * self.segment_rows).min(self.segment_rows) as f64;
+        let (mut n, mut all) = (0.0, vec![[0.0f64; 2]; self.vectors * LANES]);
+        for (segment, values) in kept.chunks_exact(each).enumerate() {
+            let of_segment = rows(segment);
+            let both = n + of_segment.max(1e-9);
+            for (channel, [a, b]) in all.iter_mut().enumerate() {
+                let at = channel / LANES * 2 * LANES + channel % LANES;
+                let [a2, b2] = [values[at], values[at + LANES]].map(f64::from);
+                if self.moments {
+                    // Chan et al. 1983
+                    let delta = a2 - *a;
+                    *a += delta * of_segment / both;
+                    *b += b2 + delta * delta * n * of_segment / both;
+                } else {
+                    (*a, *b) = (*a + a2, *b + b2);
+                }
+            }
+            n = both;
+        }
+        let scale = if self.moments { n.max(1.0) } else { 1.0 };
+        all.iter().flat_map(|[a, b]| [*a as f32, (b / scale) as f32]).collect()
+    }
+
+    /// The binding of what is kept.
+    pub fn kept_at(&self) -> usize {
+        self.kept_at
     }
 
     /// What is kept.
@@ -198,6 +230,49 @@ impl Statistics {
                 tile.rows_each
             );
         }
+    }
+
+    /// The same where matrix units have the sums, of what the workgroup has just stored: an invocation has a column, and all
+    /// rows of it that are a number of lines apart.
+    pub fn leave_stored(&self, out: &mut String, tile: Tile, operands: Operands) {
+        let (columns, rows) = (tile.columns() / LANES, tile.rows(operands));
+        let lines = tile.invocations() / columns;
+        let most = rows / lines;
+        let value = match self.moments {
+            true => {
+                "let value = vec4<f32>(y[at]);
+            let delta = value - line.a;
+            line.n += 1.0;
+            line.a += delta / line.n;
+            line.b += delta * (value - line.a);"
+            }
+            false => "line = with_value(line, vec4<f32>(dx[at]), at, column);",
+        };
+        let _ = writeln!(
+            out,
+            "        storageBarrier();
+        let first_row = m0 + thread / {columns}u;
+        // Beyond the last column it is the last, whose line nobody takes.
+        let column = min(n0 + thread % {columns}u, C4 - 1u);
+        var line = Line();
+        for (var i = 0u; i < line_rows(first_row, {lines}u, {most}u); i++) {{
+            let at = (first_row + i * {lines}u) * C4 + column;
+            {value}
+        }}
+        tile_c[2u * thread] = line.a;
+        tile_c[2u * thread + 1u] = line.b;
+        workgroupBarrier();
+        if (thread < {columns}u && (N_EXACT || n0 + thread < C4)) {{
+            var all = Line();
+            for (var i = 0u; i < {lines}u; i++) {{
+                let at = 2u * (i * {columns}u + thread);
+                all = merged(all, Line(f32(line_rows(m0 + i, {lines}u, {most}u)), tile_c[at], tile_c[at + 1u]));
+            }}
+            let at = (m0 / TILE_M * C4 + n0 + thread) * 2u;
+            left[at] = all.a;
+            left[at + 1u] = all.b;
+        }}"
+        );
     }
 
     /// What stands before the last stage by Winograd, and leaves something of a tile behind its outputs `rR[C]`.

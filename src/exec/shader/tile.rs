@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cooperative;
+use super::units::Matrix;
 use crate::shape::LANES;
 
 /// Where the operands of the inner loop come from.
@@ -19,15 +20,6 @@ pub enum Tiling {
     Subgroup,
     /// Tiles of f16 in workgroup memory, multiplied by matrix units, for GPUs that have them; only the tuner picks it.
     Cooperative(Matrix),
-}
-
-/// Products that a device's matrix units compute: size × size of f16 by the same, added to f32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Matrix {
-    /// Rows and columns.
-    pub size: usize,
-    /// Invocations of a subgroup, which computes one product together.
-    pub lanes: usize,
 }
 
 /// Invocations in a subgroup, and in a workgroup, of [`Tiling::Subgroup`].
@@ -81,7 +73,7 @@ pub struct Tile {
 
 /// Workgroups that keep a large GPU busy: an H100 has 132 multiprocessors, an RX 7900 96 compute units, and small ones
 /// lose little by a few more.
-const BUSY: usize = 128;
+pub(super) const BUSY: usize = 128;
 /// Steps of the sum that a part must have, or adding up costs more than is won.
 const LEAST_STEPS: usize = 8;
 
@@ -128,7 +120,7 @@ impl Tile {
     /// The same tile with sums shared by as many workgroups as it takes to have `wanted` of them. Small maps under many
     /// channels have few tiles and long sums: 2×2×512 of 16 images makes 8 tiles of 64×64 with 4,608 terms. A weight
     /// gradient is split by its op already.
-    fn split(self, operands: Operands, product: Product, wanted: usize) -> Tile {
+    pub(super) fn split(self, operands: Operands, product: Product, wanted: usize) -> Tile {
         if operands == Operands::RowsInVectors {
             return self;
         }
@@ -190,7 +182,7 @@ impl Tile {
     }
 
     /// Terms of the sum in a tile.
-    fn terms(&self, operands: Operands) -> usize {
+    pub(super) fn terms(&self, operands: Operands) -> usize {
         match (self.tiling, operands) {
             (Tiling::Cooperative(matrix), _) => self.depth * matrix.size,
             (_, Operands::RowsInVectors) => self.depth,
@@ -210,8 +202,11 @@ impl Tile {
         if tiling != Tiling::Workgroup {
             return found;
         }
-        let cooperative = limits.cooperative.into_iter().flatten().flat_map(Tile::cooperative);
-        for tile in cooperative.chain(Tile::in_workgroups(operands)) {
+        let units = limits.cooperative.into_iter().flatten();
+        // Where there are units, nothing else but tiles for small maps came near them (an H200: a third of their speed).
+        let alone = limits.cooperative.iter().all(Option::is_none);
+        let small = |tile: &Tile| alone || (tile.columns_each == 1 && tile.rows(operands) <= 64);
+        for tile in units.flat_map(Tile::cooperative).chain(Tile::in_workgroups(operands).filter(small)) {
             if !tile.fits(operands, product, limits) {
                 continue;
             }
@@ -242,40 +237,13 @@ impl Tile {
     }
 
     /// Whether a device can run it, and half of it at least has work.
-    fn fits(&self, operands: Operands, product: Product, limits: TileLimits) -> bool {
+    pub(super) fn fits(&self, operands: Operands, product: Product, limits: TileLimits) -> bool {
         let full = |tile: usize, size: usize| tile <= 32 || tile < 2 * size;
         self.loads_evenly(operands)
             && self.invocations() <= limits.invocations
             && self.bytes(operands) <= limits.bytes
             && full(self.columns(), product.n)
             && full(self.rows(operands), product.m)
-    }
-
-    /// Tiles for matrix units.
-    fn cooperative(matrix: Matrix) -> impl Iterator<Item = Tile> {
-        // Subgroups along columns and rows, matrices of columns and rows of one; sizes for matrices of 16.
-        let shapes: [([usize; 2], usize, usize); 5] = [
-            ([2, 2], 2, 2), // 64×64
-            ([2, 2], 2, 4), // 128 rows × 64
-            ([2, 4], 4, 2), // 128×128 by 8 subgroups
-            ([2, 2], 4, 4), // 128×128 by 4
-            ([1, 4], 2, 1), // 64 rows × 32
-        ];
-        // 32 terms.
-        let depth = 32 / matrix.size;
-        let tiling = Tiling::Cooperative(matrix);
-        shapes.into_iter().flat_map(move |(threads, columns_each, rows_each)| {
-            [2, 1].map(|buffers| Tile {
-                tiling,
-                threads,
-                columns_each,
-                rows_each,
-                depth,
-                buffers,
-                splits: 1,
-                winograd: 0,
-            })
-        })
     }
 
     /// Tiles of f32 in workgroup memory.
@@ -321,7 +289,7 @@ impl Tile {
     }
 
     /// Workgroup memory.
-    fn bytes(&self, operands: Operands) -> usize {
+    pub(super) fn bytes(&self, operands: Operands) -> usize {
         if let Tiling::Cooperative(matrix) = self.tiling {
             return cooperative::bytes(*self, matrix, operands);
         }
@@ -337,7 +305,7 @@ impl Tile {
 }
 
 /// What a device allows a workgroup.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileLimits {
     /// Invocations.
     pub invocations: usize,

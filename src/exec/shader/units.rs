@@ -1,0 +1,129 @@
+//! Matrix units: what a device has, how operands lie for them, and which tiles they are given.
+
+use serde::{Deserialize, Serialize};
+
+use super::tile::{BUSY, Operands, Product, Tile, TileLimits, Tiling};
+use crate::shape::LANES;
+
+/// Products that a device's matrix units compute: size × size of f16 by the same, added to f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Matrix {
+    /// Rows and columns.
+    pub size: usize,
+    /// Invocations of a subgroup, which computes one product together.
+    pub lanes: usize,
+    /// How operands lie for them.
+    pub lines: Lines,
+}
+
+/// How operands of matrix units lie in workgroup memory that do not run along the sum in global memory: weights, and both
+/// operands of a weight gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Lines {
+    /// Turned as they are stored, so that terms of the sum lie side by side, and number by number: naga's Metal knows no other
+    /// pointers, and AMD's compiler (RADV) reads them at once then, and else one by one.
+    Turned,
+    /// As they come, in vectors, with the units to turn them as they read: NVIDIA's take a fifth to a third less time for a
+    /// convolution so. Pointers to anything else than vectors of 16-bit floats their compiler fails at.
+    AsTheyCome,
+}
+
+impl Lines {
+    /// Halves of an element of workgroup memory.
+    pub fn unit(self) -> usize {
+        match self {
+            Lines::Turned => 1,
+            Lines::AsTheyCome => LANES,
+        }
+    }
+
+    /// Its type.
+    pub fn element(self) -> &'static str {
+        match self {
+            Lines::Turned => "f16",
+            Lines::AsTheyCome => "vec4<f16>",
+        }
+    }
+}
+
+impl Tile {
+    /// Tiles for matrix units.
+    pub(super) fn cooperative(matrix: Matrix) -> impl Iterator<Item = Tile> {
+        // Subgroups along columns and rows, matrices of columns and rows of one; sizes for matrices of 16.
+        let shapes: [([usize; 2], usize, usize); 11] = [
+            ([1, 4], 2, 1), // 64 rows × 32
+            ([2, 2], 2, 2), // 64×64
+            ([2, 2], 2, 4), // 128 rows × 64
+            ([2, 4], 2, 2), // the same by 8 subgroups
+            ([1, 4], 4, 4), // 256 rows × 64
+            ([2, 4], 2, 4), // the same by 8
+            ([2, 2], 4, 4), // 128×128
+            ([2, 4], 4, 2), // the same by 8
+            ([4, 4], 2, 2), // the same by 16
+            ([2, 4], 4, 4), // 256 rows × 128 by 8
+            ([4, 4], 2, 4), // the same by 16
+        ];
+        shapes.into_iter().flat_map(move |(threads, columns_each, rows_each)| {
+            // Terms of the sum in a tile, and buffers.
+            [(32, 2), (32, 1), (16, 2), (64, 1)].map(|(terms, buffers)| Tile {
+                tiling: Tiling::Cooperative(matrix),
+                threads,
+                columns_each,
+                rows_each,
+                depth: terms / matrix.size,
+                buffers,
+                splits: 1,
+                winograd: 0,
+            })
+        })
+    }
+
+    /// The fixed choice for matrix units: the largest tile that leaves a large GPU with work, in the order in which an H200
+    /// did best with them. `None` where the product is too small for all of them.
+    pub fn on_units(operands: Operands, product: Product, limits: TileLimits) -> Option<Tile> {
+        const ORDER: [([usize; 2], usize, usize, usize); 5] =
+            [([4, 4], 2, 4, 1), ([2, 4], 2, 4, 1), ([2, 4], 4, 2, 2), ([2, 2], 2, 2, 2), ([1, 4], 2, 1, 2)];
+        let all: Vec<Tile> = limits.cooperative.into_iter().flatten().flat_map(Tile::cooperative).collect();
+        let known = |(threads, columns_each, rows_each, buffers)| {
+            let same = |tile: &&Tile| {
+                [tile.columns_each, tile.rows_each, tile.buffers] == [columns_each, rows_each, buffers]
+                    && tile.threads == threads
+                    && tile.terms(operands) == 32
+            };
+            all.iter().find(same).filter(|tile| tile.fits(operands, product, limits)).copied()
+        };
+        let fitting: Vec<Tile> = ORDER.into_iter().filter_map(known).collect();
+        let busy = fitting.iter().find(|tile| 2 * tile.workgroups(operands, product) >= BUSY).copied();
+        busy.or_else(|| Some(fitting.last()?.split(operands, product, BUSY)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matrix_units_get_tiles_that_fit_and_leave_no_large_gpu_idle() {
+        let unit = Matrix { size: 16, lanes: 32, lines: Lines::AsTheyCome };
+        let limits =
+            TileLimits { invocations: 1024, bytes: 48 << 10, cooperative: [Some(unit), None], ..TileLimits::WEBGPU };
+        let tile = |m, n, k| {
+            let product = Product { m, n, k, batch: 1, lanes: LANES };
+            let tile = Tile::on_units(Operands::SumInVectors, product, limits)?;
+            Some([tile.rows(Operands::SumInVectors), tile.columns(), tile.splits])
+        };
+        assert_eq!(tile(131_072, 128, 1152), Some([256, 128, 1]), "a map of 8×128×128 pixels");
+        assert_eq!(tile(524_288, 64, 576), Some([256, 64, 1]), "no more columns than there are");
+        assert_eq!(tile(2048, 1024, 9216), Some([256, 128, 1]));
+        let [rows, columns, splits] = tile(64, 512, 4608).expect("a tile");
+        assert!(
+            64usize.div_ceil(rows) * 512usize.div_ceil(columns) * splits >= BUSY / 2,
+            "{rows}×{columns} by {splits}"
+        );
+        assert_eq!(tile(16, 32, 64), None, "less than half of the smallest");
+        let few = TileLimits { invocations: 256, bytes: 32 << 10, ..limits };
+        let product = Product { m: 131_072, n: 128, k: 1152, batch: 1, lanes: LANES };
+        let small = Tile::on_units(Operands::SumInVectors, product, few).expect("a tile");
+        assert!(small.invocations() <= 256 && small.bytes(Operands::SumInVectors) <= 32 << 10, "{small:?}");
+    }
+}
