@@ -91,8 +91,8 @@ impl Gpu {
                 required_limits: limits.clone(),
                 // Buffers are made once per plan, so blocks of spare memory for quick allocation would be wasted.
                 memory_hints: wgpu::MemoryHints::MemoryUsage,
-                // SAFETY: matrix units alone are asked for; the kernels that use them are this crate's own, and each is
-                // run against another on this device before it is used.
+                // SAFETY: matrix units alone are asked for; the kernels that use them are this crate's own, and what a
+                // driver makes of them is checked on the device (see `exec/shader/cooperative.rs`).
                 experimental_features: match features.contains(MATRICES) {
                     true => unsafe { wgpu::ExperimentalFeatures::enabled() },
                     false => wgpu::ExperimentalFeatures::disabled(),

@@ -1,6 +1,7 @@
 //! The main loop of the matrix kernels for devices with matrix units: operands as f16 in workgroup memory, products of
 //! small square matrices by a whole subgroup each, sums in f32. `enable wgpu_cooperative_matrix` is an extension of naga's;
-//! what a driver makes of it is checked against the other loops on the device before it is used.
+//! what a driver makes of it is checked on the device: by the tuner, which holds each tile against another loop, and by the
+//! small step that training makes in both precisions before it begins.
 
 mod pieces;
 
