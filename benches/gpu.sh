@@ -17,7 +17,7 @@
 #     BURN           the peer's binary (burn, beside this; without it burn is left out)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-tests='ops_match_twin gpu_tiles gpu_engine precision'
+tests='ops_match_twin gpu_tiles gpu_matrix_units gpu_engine precision'
 device=${DEVICE:-gpu}
 python=${PYTHON:-python3}
 seconds=${TUNE_SECONDS:-60}

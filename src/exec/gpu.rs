@@ -127,6 +127,17 @@ impl Dispatch {
     }
 }
 
+impl Gpu {
+    /// Calls one after the other, between which wgpu sets barriers.
+    fn encoded(&self, calls: &[Dispatch]) -> wgpu::CommandEncoder {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        calls.iter().for_each(|call| call.encode(&mut pass));
+        drop(pass);
+        encoder
+    }
+}
+
 impl GpuEngine {
     /// Opens the adapter of this index in [`list`].
     ///
@@ -348,19 +359,12 @@ impl Engine for GpuEngine {
     fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
         self.gpu.check("running")?;
         let ranges = fetch.iter().map(|&slice| self.range(plan, slice)).collect::<Result<Vec<_>, _>>()?;
-        let encoded = |calls: &[Dispatch]| {
-            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            calls.iter().for_each(|call| call.encode(&mut pass));
-            drop(pass);
-            encoder
-        };
         let dispatches = &self.loaded(plan)?.dispatches;
         let (early, last) = dispatches.split_at((dispatches.len().saturating_sub(1)) / AT_ONCE * AT_ONCE);
         for calls in early.chunks(AT_ONCE) {
-            self.gpu.queue.submit([encoded(calls).finish()]);
+            self.gpu.queue.submit([self.gpu.encoded(calls).finish()]);
         }
-        let mut encoder = encoded(last);
+        let mut encoder = self.gpu.encoded(last);
         let fetch = self.readback.copy(&self.gpu, &mut encoder, &ranges)?;
         let submission = self.submit(encoder, "running")?;
         self.readback.issue(&self.gpu, fetch, submission)

@@ -10,6 +10,7 @@ pub mod geometry;
 pub mod gpu;
 pub mod layout;
 pub mod table;
+pub mod tiles;
 pub mod trace;
 
 use std::collections::BTreeMap;

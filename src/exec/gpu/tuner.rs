@@ -329,10 +329,7 @@ impl<'a> Bench<'a> {
             Range { buffer: buffer.clone(), offset: 0, bytes }
         };
         let ranges: Vec<Range> = written().map(start).collect();
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        dispatch.encode(&mut pass);
-        drop(pass);
+        let mut encoder = self.gpu.encoded(std::slice::from_ref(dispatch));
         let fetch = self.readback.copy(self.gpu, &mut encoder, &ranges)?;
         let submission = self.gpu.queue.submit([encoder.finish()]);
         self.gpu.check("tuning kernels")?;

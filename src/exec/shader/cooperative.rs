@@ -22,7 +22,7 @@ const ROOM: usize = 48 << 10;
 struct Layout {
     /// Terms of the sum.
     terms: usize,
-    /// Halves of an element of workgroup memory.
+    /// Numbers of an element of workgroup memory.
     unit: usize,
     /// Whether an operand's lines (rows of the left one, columns of the right one) lie one behind the other, with the terms of
     /// the sum side by side; else terms lie one behind the other, with the lines side by side.
@@ -81,14 +81,12 @@ fn subgroups(tile: Tile) -> usize {
 pub fn declarations(tile: Tile, matrix: Matrix, operands: Operands) -> String {
     let layout = Layout::new(tile, matrix, operands);
     let [a, b] = layout.len.map(|len| len * tile.buffers);
-    let each = sums_in_vectors(matrix);
-    let (of_sums, c) =
-        (["f32", "vec4<f32>"][each / LANES], at_once(tile, matrix, &layout) * sums(tile, matrix) / 4 / each);
-    let element = matrix.lines.element();
+    let c = at_once(tile, matrix, &layout) * sums(tile, matrix) / (size_of::<f32>() * layout.unit);
+    let [halves, sums] = ["f16", "f32"].map(|number| matrix.lines.element(number));
     format!(
-        "var<workgroup> tile_a: array<{element}, {a}>;
-var<workgroup> tile_b: array<{element}, {b}>;
-var<workgroup> tile_c: array<{of_sums}, {c}>;
+        "var<workgroup> tile_a: array<{halves}, {a}>;
+var<workgroup> tile_b: array<{halves}, {b}>;
+var<workgroup> tile_c: array<{sums}, {c}>;
 "
     )
 }
@@ -115,19 +113,13 @@ pub fn body(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
 
 /// Whether there is room for two vectors of each invocation where the sums come out.
 pub fn has_room_for_lines(matrix: Matrix) -> bool {
-    sums_in_vectors(matrix) == LANES && matrix.size * matrix.size / LANES >= 2 * matrix.lanes
-}
-
-/// Numbers of an element of workgroup memory where sums come out.
-fn sums_in_vectors(matrix: Matrix) -> usize {
-    if matrix.lines == Lines::AsTheyCome { LANES } else { 1 }
+    matrix.lines.unit() == LANES && matrix.size * matrix.size / LANES >= 2 * matrix.lanes
 }
 
 /// The sums come out through workgroup memory, a few matrices of each subgroup at a time.
 fn results(out: &mut String, tile: Tile, matrix: Matrix, layout: &Layout, operands: Operands) {
     let (size, all) = (matrix.size, gemm::pairs(tile.rows_each, tile.columns_each).collect::<Vec<_>>());
-    let (area, vectors, count, each) =
-        (size * size, size / LANES, at_once(tile, matrix, layout), sums_in_vectors(matrix));
+    let (area, vectors, count, each) = (size * size, size / LANES, at_once(tile, matrix, layout), layout.unit);
     let value = if each == 1 {
         "vec4<f32>(tile_c[at], tile_c[at + 1u], tile_c[at + 2u], tile_c[at + 3u])"
     } else {

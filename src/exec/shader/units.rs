@@ -29,7 +29,7 @@ pub enum Lines {
 }
 
 impl Lines {
-    /// Halves of an element of workgroup memory.
+    /// Numbers of an element of workgroup memory.
     pub fn unit(self) -> usize {
         match self {
             Lines::Turned => 1,
@@ -37,11 +37,11 @@ impl Lines {
         }
     }
 
-    /// Its type.
-    pub fn element(self) -> &'static str {
+    /// Its type for numbers of a type.
+    pub fn element(self, number: &str) -> String {
         match self {
-            Lines::Turned => "f16",
-            Lines::AsTheyCome => "vec4<f16>",
+            Lines::Turned => number.into(),
+            Lines::AsTheyCome => format!("vec4<{number}>"),
         }
     }
 }
