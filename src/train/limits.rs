@@ -17,7 +17,7 @@ const LONG_ENOUGH: f64 = 0.01;
 /// Values that multiply-adds are done on: a vector each for 262,144 invocations, more than any GPU has at once.
 const PROBED: [usize; 4] = [1, 1024, 16, 64];
 /// Values that are copied: 100 MB, twice the largest cache of a GPU, and below the 128 MiB that a binding always may have.
-const COPIED: [usize; 4] = [1, 1, 25_000, 1000];
+const COPIED: usize = 25_000_000;
 /// Seconds that are too short to copy in, and how much more is copied then, if the device lets a kernel have so much.
 const AT_ONCE: f64 = 1e-3;
 /// See [`AT_ONCE`].
@@ -53,11 +53,11 @@ pub fn limits(device: &str) -> Result<Limits, TrainError> {
             break;
         }
     }
-    let copy = |shape| fastest(device, shape, &|g, x| ops::scale(g, x, 0.5));
+    let copy = |values| fastest(device, [1, 1, values / 1000, 1000], &|g, x| ops::scale(g, x, 0.5));
     let (mut seconds, _, mut bytes) = copy(COPIED)?;
     // Where that is done at once, its beginning and end are much of it: 3.1 of the 4.3 TB/s of an H200.
     if seconds < AT_ONCE
-        && let Ok((longer, _, more)) = copy(COPIED.map(|size| if size == COPIED[2] { TIMES * size } else { size }))
+        && let Ok((longer, _, more)) = copy(TIMES * COPIED)
     {
         (seconds, bytes) = (longer, more);
     }
