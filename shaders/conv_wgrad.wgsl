@@ -32,8 +32,12 @@ fn a_row(batch: u32, m: u32) -> Row {
     let tap = m / GI4;
     let dh = i32((tap / KW) * DH) - i32(PT);
     let dw = i32((tap % KW) * DW) - i32(PL);
-    let at = u32(dh * i32(W) + dw) * I4 + (batch % GROUPS) * GI4 + m % GI4;
-    return Row(select(-FAR, dh, m < KH * KW * GI4), dw, at);
+    return row_at(batch, dh, dw, m % GI4, m < KH * KW * GI4);
+}
+
+fn row_at(batch: u32, dh: i32, dw: i32, channel: u32, there: bool) -> Row {
+    let at = u32(dh * i32(W) + dw) * I4 + (batch % GROUPS) * GI4 + channel;
+    return Row(select(-FAR, dh, there), dw, at);
 }
 
 // An output pixel: input position of tap (0, 0) without padding, far away for pixels beyond the last, and its first vector.

@@ -10,7 +10,7 @@ use common::compare::{Accuracy, Failures, allowed};
 use common::tiles::{amidst, around_batch_norm, options};
 use common::{gpu, run_on, twin};
 use shadegrad::exec::gpu::EngineOptions;
-use shadegrad::exec::shader::{Lines, Matrix, Shader, Target, Tile, Tiling, shader};
+use shadegrad::exec::shader::{Lines, Matrix, Shader, Target, Tile, Tiling, shader, shared_taps};
 use shadegrad::kernel::KernelCall;
 use shadegrad::plan::Slice;
 use shadegrad::shape::{Element, Window};
@@ -107,8 +107,17 @@ fn store_c(c: SumRow, at: u32, stride: u32) {
 /// terms, and several of them.
 fn matrix_tiles(matrix: Matrix) -> [Tile; 7] {
     let tiling = Tiling::Cooperative(matrix);
-    let wide =
-        Tile { tiling, threads: [1, 2], columns_each: 2, rows_each: 1, depth: 2, buffers: 1, splits: 1, winograd: 0 };
+    let wide = Tile {
+        tiling,
+        threads: [1, 2],
+        columns_each: 2,
+        rows_each: 1,
+        depth: 2,
+        buffers: 1,
+        splits: 1,
+        winograd: 0,
+        taps: [1, 1],
+    };
     let high = Tile { threads: [2, 1], columns_each: 1, rows_each: 2, depth: 1, ..wide };
     let ahead = |tile| Tile { buffers: 2, ..tile };
     let narrow = Tile { threads: [1, 4], columns_each: 1, ..wide };
@@ -124,6 +133,13 @@ fn matrix_tiles(matrix: Matrix) -> [Tile; 7] {
     ]
 }
 
+/// The same where taps share what a workgroup loads, with few sums each, since there is one for each tap.
+fn tiles_of_patches(matrix: Matrix, taps: [usize; 2]) -> [Tile; 3] {
+    let narrow = Tile { taps, columns_each: 1, ..matrix_tiles(matrix)[4] };
+    let wide = Tile { threads: [2, 1], columns_each: 2, depth: 1, buffers: 1, splits: 4, ..narrow };
+    [narrow, wide, Tile { threads: [1, 1], rows_each: 2, depth: 3, buffers: 1, splits: 5, ..narrow }]
+}
+
 /// Those that llvmpipe has in Mesa 26, with operands that lie as NVIDIA's want them, and as they do for all others.
 const OF_LLVMPIPE: [Matrix; 2] =
     [Matrix { size: 8, lanes: 8, lines: Lines::AsTheyCome }, Matrix { size: 8, lanes: 8, lines: Lines::Turned }];
@@ -136,9 +152,17 @@ fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) ->
         return shader(call, target, None);
     }
     let (tile, units, emulate) = *MATRIX_TILE.lock().expect("no test fails while it holds this");
-    let tile = matrix_tiles(units)[tile];
-    // An op splits the sums of weight gradients itself.
-    let tile = if call.kernel == "conv_wgrad" { Tile { splits: 1, ..tile } } else { tile };
+    let [plain, patches] = [
+        matrix_tiles(units).to_vec(),
+        shared_taps(call).map_or_else(Vec::new, |taps| tiles_of_patches(units, taps).to_vec()),
+    ];
+    let tile = match (plain.get(tile), call.kernel == "conv_wgrad") {
+        (Some(&tile), false) => tile,
+        // An op splits the sums of weight gradients itself.
+        (Some(&tile), true) => Tile { splits: 1, ..tile },
+        // Only weight gradients are by patches.
+        (None, _) => patches.get(tile - plain.len()).copied().unwrap_or(plain[plain.len() - 1]),
+    };
     let mut made = shader(call, target, Some(tile));
     if emulate {
         let first = &mut made.stages[0].source;
@@ -149,20 +173,27 @@ fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) ->
 
 /// Runs the tiles of matrix units and compares with the twin.
 fn check_matrix_tiles(units: Matrix, emulate: bool, failures: &mut Failures) {
+    let plain = matrix_tiles(units).len();
+    // Without padding taps reach pixels of the input from beyond the map; and compilers take long for more taps.
+    let (all, patches) = match units.lines {
+        Lines::AsTheyCome => (plain + 1, plain..plain + tiles_of_patches(units, [2, 2]).len()),
+        Lines::Turned => (plain, 0..0),
+    };
     let cases = [
-        amidst("conv2d_of_tiles", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)),
-        amidst("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3, 2, 1)),
-        amidst("conv2d_of_whole_tiles", [2, 8, 8, 32], [32, 32], Window::square(3, 1, 1)),
-        around_batch_norm([3, 19, 21, 12], 20).case(Place::Midst).fused(),
+        (amidst("conv2d_of_tiles", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)), 0..plain),
+        (amidst("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3, 2, 1)), 0..plain),
+        (amidst("conv2d_of_whole_tiles", [2, 8, 8, 32], [32, 32], Window::square(3, 1, 1)), 0..all),
+        (amidst("conv2d_of_two_taps", [3, 6, 11, 20], [20, 44], Window::square(2, 1, 0)), patches),
+        (around_batch_norm([3, 19, 21, 12], 20).case(Place::Midst).fused(), 0..plain),
     ];
-    for case in cases {
+    for (case, tiles) in cases {
         let halved = case.halved();
         let calls = halved.plan().calls;
         let expected = twin().run(&case).expect("the twin runs");
         // Weights are rounded too. The bound is that of ops_match_twin.
         let stored = calls.iter().filter(|c| c.call.elements.contains(&Element::F16)).count() + 1;
         let rounding = 4.0 * f64::exp2(-10.0) * (stored as f64).sqrt();
-        for tile in 0..matrix_tiles(units).len() {
+        for tile in tiles {
             *MATRIX_TILE.lock().expect("no test fails while it holds this") = (tile, units, emulate);
             let mut engine = gpu::open_with(EngineOptions { shaders: on_matrix_units, ..options() });
             let found = run_on(&mut engine, &halved).unwrap_or_else(|e| panic!("{tile}: {e}")).pop().expect("a step");

@@ -18,7 +18,7 @@ use std::error::Error;
 use clap::Parser;
 use naga::Module;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use shadegrad::exec::shader::{Matrix, Target, Tile, TileLimits, Tiling, candidates, shader};
+use shadegrad::exec::shader::{Lines, Matrix, Target, Tile, TileLimits, Tiling, candidates, shader};
 use shadegrad::ops::AdamOptions;
 use shadegrad::plan::{Plan, PlanOptions, PlannedCall};
 use shadegrad::precision::Precision;
@@ -129,7 +129,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let precision = if args.half { Precision::F16 } else { Precision::F32 };
     let update = Update { precision, ..Update::plain(Optimizer::Adam(AdamOptions::default()), None) };
     let plan = Plan::new(&args.step.graph(&update)?, PlanOptions::default());
-    let units = args.lanes.map(|lanes| Matrix { size: 16, lanes });
+    let units = args.lanes.map(|lanes| Matrix { size: 16, lanes, lines: Lines::Turned });
     let limits = TileLimits { invocations: 1024, bytes: 64 << 10, scratch: 512 << 20, cooperative: [units, None] };
     let target = Target {
         tiling: Tiling::Workgroup,

@@ -63,6 +63,10 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
     let cooperative = if takes_units(call) { limits.cooperative } else { [None; 2] };
     let limits = TileLimits { cooperative, ..limits };
     let mut tiles = Tile::candidates(tiling, operands, product, limits);
+    if let Some(taps) = shared_taps(call).filter(|_| tiling == Tiling::Workgroup) {
+        let map = ["OH", "OW"].map(|side| call.consts.usize(side));
+        tiles.extend(Tile::of_patches(taps, map, product, limits));
+    }
     if let Some(winograd) = Winograd::of(call) {
         for parts in winograd.parts(limits.scratch) {
             tiles.extend(Tile::winograd(tiling, winograd.product(parts), parts, limits));
@@ -74,6 +78,15 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
 /// Whether both operands are in f16, as matrix units take them.
 fn takes_units<B>(call: &KernelCall<B>) -> bool {
     call.elements.iter().take(2).all(|&element| element == Element::F16)
+}
+
+/// Rows and columns of a weight gradient's taps, if these can share what a workgroup loads ([`Tile::taps`]): they reach
+/// neighbouring pixels, and their sums find room in registers.
+pub fn shared_taps<B>(call: &KernelCall<B>) -> Option<[usize; 2]> {
+    let u = |name: &str| call.consts.usize(name);
+    let near = call.kernel == "conv_wgrad" && ["SH", "SW", "DH", "DW"].iter().all(|name| u(name) == 1);
+    let taps = near.then(|| ["KH", "KW"].map(u))?;
+    (2..=9).contains(&taps.iter().product::<usize>()).then_some(taps)
 }
 
 /// One of each kind of the tiles for a call (see [`Tile::typical`]).

@@ -29,7 +29,8 @@ pub fn around_batch_norm(x: [usize; 4], outputs: usize) -> OpCase {
 pub fn amidst(name: &str, shape: [usize; 4], [i, o]: [usize; 2], window: Window) -> Case {
     let case = OpCase::new(name, move |b| {
         let x = b.random("x", shape);
-        let w = b.random_of("w", TensorType::kernel([3, 3, i, o]));
+        let [kh, kw] = window.kernel_size;
+        let w = b.random_of("w", TensorType::kernel([kh, kw, i, o]));
         ops::conv2d(&mut b.graph, x, w, ConvSpec::from(window))
     });
     case.case(Place::Midst)

@@ -3,13 +3,14 @@
 //! what a driver makes of it is checked on the device: by the tuner, which holds each tile against another loop, and by the
 //! small step that training makes in both precisions before it begins.
 
+mod patches;
 mod pieces;
 
 use std::fmt::Write;
 
 use super::gemm;
 use super::staged::staged_loop;
-use super::tile::{Operands, Tile};
+use super::tile::{ONE_TAP, Operands, Tile};
 use super::units::{Lines, Matrix};
 use crate::shape::LANES;
 
@@ -38,9 +39,12 @@ impl Layout {
         let (terms, turned) = (tile.depth * matrix.size, matrix.lines == Lines::Turned);
         let unit = matrix.lines.unit();
         let along = [turned || operands == Operands::SumInVectors, turned];
-        let count = [tile.rows(operands), tile.columns()];
+        let count = [tile.rows_of_tap(operands), tile.columns()];
         let stride = [0, 1].map(|i| (if along[i] { terms } else { count[i] } + PAD) / unit);
-        let len = [0, 1].map(|i| if along[i] { count[i] } else { terms } * stride[i]);
+        let mut len = [0, 1].map(|i| if along[i] { count[i] } else { terms } * stride[i]);
+        if tile.taps != ONE_TAP {
+            len[0] = patches::input_pixels(tile, matrix) * stride[0];
+        }
         Layout { terms, unit, along, stride, len }
     }
 
@@ -64,7 +68,12 @@ fn sums(tile: Tile, matrix: Matrix) -> usize {
 /// Matrices of sums that come out at a time.
 fn at_once(tile: Tile, matrix: Matrix, layout: &Layout) -> usize {
     let fits = |n: &usize| layout.bytes(tile) + n * sums(tile, matrix) <= ROOM;
-    [4, 2].into_iter().find(fits).unwrap_or(1).min(tile.rows_each * tile.columns_each)
+    [4, 2].into_iter().find(fits).unwrap_or(1).min(sums_of(tile).count())
+}
+
+/// Rows and columns of a subgroup's matrices of sums; those of one tap after those of the other.
+fn sums_of(tile: Tile) -> impl Iterator<Item = (usize, usize)> {
+    gemm::pairs(tile.taps.iter().product::<usize>() * tile.rows_each, tile.columns_each)
 }
 
 /// Workgroup memory of a tile.
@@ -98,12 +107,17 @@ pub fn body(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
     // must not write beyond the tiles.
     let _ = writeln!(out, "        let own = min(subgroup, {}u);", subgroups(tile) - 1);
     let _ = writeln!(out, "        let sx = own % {sx}u;\n        let sy = own / {sx}u;");
-    for (i, j) in gemm::pairs(tile.rows_each, tile.columns_each) {
+    for (i, j) in sums_of(tile) {
         let _ = writeln!(out, "        var c{i}_{j} = coop_mat{size}x{size}<f32, C>();");
     }
     let layout = Layout::new(tile, matrix, operands);
-    let multiply = |out: &mut String| multiply(out, tile, matrix, &layout);
+    let shared = tile.taps != ONE_TAP;
+    let multiply = |out: &mut String| match shared {
+        true => patches::multiply(out, tile, matrix, &layout),
+        false => multiply(out, tile, matrix, &layout),
+    };
     let pieces = match matrix.lines {
+        _ if shared => patches::pieces(tile, matrix, &layout),
         Lines::Turned => pieces::turned(tile, operands, &layout),
         Lines::AsTheyCome => pieces::as_they_come(tile, operands, &layout),
     };
@@ -118,7 +132,7 @@ pub fn has_room_for_lines(matrix: Matrix) -> bool {
 
 /// The sums come out through workgroup memory, a few matrices of each subgroup at a time.
 fn results(out: &mut String, tile: Tile, matrix: Matrix, layout: &Layout, operands: Operands) {
-    let (size, all) = (matrix.size, gemm::pairs(tile.rows_each, tile.columns_each).collect::<Vec<_>>());
+    let (size, all) = (matrix.size, sums_of(tile).collect::<Vec<_>>());
     let (area, vectors, count, each) = (size * size, size / LANES, at_once(tile, matrix, layout), layout.unit);
     let value = if each == 1 {
         "vec4<f32>(tile_c[at], tile_c[at + 1u], tile_c[at + 2u], tile_c[at + 3u])"
@@ -126,8 +140,15 @@ fn results(out: &mut String, tile: Tile, matrix: Matrix, layout: &Layout, operan
         "tile_c[at]"
     };
     let _ = writeln!(out, "        let own_sums = own * {}u;", count * area / each);
-    let store = if tile.splits > 1 { "store_part(split, batch" } else { "store(batch" };
     let first = if operands == Operands::SumInVectors { "m0" } else { "m0 * 4u" };
+    let store = |i: usize| {
+        let store = if tile.splits > 1 { "store_part(split, batch" } else { "store(batch" };
+        match tile.taps {
+            ONE_TAP => format!("{store}, m"),
+            // Beyond the last channel of a tap lies the next one.
+            _ => format!("if (m < GI4 * 4u) {{ {store}, {}u * GI4 * 4u + m", i / tile.rows_each),
+        }
+    };
     for some in all.chunks(count) {
         for (at, (i, j)) in some.iter().enumerate() {
             let _ = writeln!(
@@ -144,15 +165,18 @@ fn results(out: &mut String, tile: Tile, matrix: Matrix, layout: &Layout, operan
                 "        for (var e = lane; e < {}u; e += {}u) {{
             let at = own_sums + e * {}u + {}u;
             let v = {value};
-            let m = {first} + (sy * {}u + {i}u) * {size}u + e / {vectors}u;
-            {store}, m, n0 + (sx * {}u + {j}u) * {vectors}u + e % {vectors}u, v);
+            let m = {first} + (sy * {}u + {}u) * {size}u + e / {vectors}u;
+            {}, n0 + (sx * {}u + {j}u) * {vectors}u + e % {vectors}u, v);{}
         }}",
                 area / LANES,
                 matrix.lanes,
                 LANES / each,
                 at * area / each,
                 tile.rows_each,
+                i % tile.rows_each,
+                store(*i),
                 tile.columns_each,
+                if tile.taps == ONE_TAP { "" } else { " }" },
             );
         }
         out.push_str("        workgroupBarrier();\n");

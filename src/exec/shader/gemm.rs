@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::staged::{self, Piece, staged_loop};
 use super::statistics::Statistics;
-use super::tile::{Operands, Product, SUBGROUP, Tile, Tiling};
+use super::tile::{ONE_TAP, Operands, Product, SUBGROUP, Tile, Tiling};
 use super::{cooperative, for_items};
 use crate::shape::LANES;
 
@@ -33,6 +33,7 @@ pub fn main_loop(
     let in_registers = matches!(tile.tiling, Tiling::Register | Tiling::Subgroup);
     let exact = match (in_registers, operands) {
         (true, _) => "true",
+        (false, Operands::RowsInVectors) if tile.taps != ONE_TAP => "true",
         (false, Operands::SumInVectors) => "false",
         (false, Operands::RowsInVectors) => "K_ALL % DEPTH == 0u && K_PART % DEPTH == 0u",
     };
@@ -42,7 +43,7 @@ pub fn main_loop(
     let constants = [
         ("TX", tx),
         ("TY", ty),
-        ("TILE_M", tile.rows(operands) / if operands == Operands::RowsInVectors { LANES } else { 1 }),
+        ("TILE_M", tile.rows_of_tap(operands) / if operands == Operands::RowsInVectors { LANES } else { 1 }),
         ("TILE_N", tile.columns() / LANES),
         ("TILES_M", tiles_m),
         ("TILES_N", tiles_n),
@@ -54,6 +55,10 @@ pub fn main_loop(
     let with_taps = !in_registers && operands == Operands::SumInVectors;
     if with_taps {
         out.push_str(TAPS);
+    }
+    if let (Tiling::Cooperative(matrix), true) = (tile.tiling, tile.taps != ONE_TAP) {
+        let _ = writeln!(out, "const PATCH_H: u32 = {}u;\nconst PATCH_W: u32 = {}u;", tile.depth, matrix.size);
+        out.push_str(PATCHES);
     }
     let split = tile.splits > 1;
     if split {
@@ -154,6 +159,7 @@ const N4_ALL: u32 = {}u;
 }
 
 const TAPS: &str = include_str!("../../../shaders/shared/taps.wgsl");
+const PATCHES: &str = include_str!("../../../shaders/shared/patches.wgsl");
 
 const STORE_PART: &str = "
 fn store_part(split: u32, batch: u32, m: u32, n: u32, v: vec4<f32>) {
@@ -172,7 +178,11 @@ pub fn finish(tile: Tile, product: Product, parts_at: usize) -> String {
         }
         store(i / (M_ALL * N4_ALL), (i / N4_ALL) % M_ALL, i % N4_ALL, sum);
 ";
-    format!("{}const N_EXACT: bool = true;\n{}", parts(tile, product, parts_at), for_items(sum))
+    format!(
+        "{}const N_EXACT: bool = true;\nconst K_EXACT: bool = true;\n{}",
+        parts(tile, product, parts_at),
+        for_items(sum)
+    )
 }
 
 /// Every row with every column.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::tile::{Operands, Tile};
+use super::tile::{ONE_TAP, Operands, Tile};
 
 /// Part of a tile that an invocation brings to workgroup memory.
 pub(super) struct Piece {
@@ -130,6 +130,18 @@ fn range_of_sum(tile: Tile, operands: Operands) -> &'static str {
         let first = split * each;
         let last = min(steps, first + each);
 "
+        }
+        // Patches are shared out among all parts, those of the op too.
+        (Operands::RowsInVectors, _) if tile.taps != ONE_TAP => {
+            if tile.splits > 1 {
+                "        let first = first_patch((batch / GROUPS) * SPLITS_K + split, SPLITS * SPLITS_K);
+        let last = first_patch((batch / GROUPS) * SPLITS_K + split + 1u, SPLITS * SPLITS_K);
+"
+            } else {
+                "        let first = first_patch(batch / GROUPS, SPLITS);
+        let last = first_patch(batch / GROUPS + 1u, SPLITS);
+"
+            }
         }
         (Operands::RowsInVectors, _) => "        let first = k_begin(batch);\n        let last = k_end(batch);\n",
     }

@@ -69,7 +69,13 @@ pub struct Tile {
     pub splits: usize,
     /// Where not 0, the products are those of Winograd's points, in so many parts; see `exec/shader/winograd.rs`.
     pub winograd: usize,
+    /// Rows and columns of taps that share what a workgroup has loaded, all of a kernel or one; see
+    /// `exec/shader/cooperative/patches.rs`.
+    pub taps: [usize; 2],
 }
+
+/// Each tap by itself.
+pub(super) const ONE_TAP: [usize; 2] = [1, 1];
 
 /// Workgroups that keep a large GPU busy: an H100 has 132 multiprocessors, an RX 7900 96 compute units, and small ones
 /// lose little by a few more.
@@ -94,6 +100,7 @@ impl Tile {
                 buffers: 1,
                 splits: 1,
                 winograd: 0,
+                taps: ONE_TAP,
             }
             .split(operands, product, BUSY),
             // Neighbours along the columns, so that their loads of the right operand lie side by side: with neighbours
@@ -112,19 +119,24 @@ impl Tile {
                     (false, false) => 8,
                     (false, true) => 2,
                 };
-                Tile { tiling, threads, columns_each, rows_each, depth: 1, buffers: 1, splits: 1, winograd: 0 }
+                let (depth, buffers, splits) = (1, 1, 1);
+                Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits, winograd: 0, taps: ONE_TAP }
             }
         }
     }
 
     /// The same tile with sums shared by as many workgroups as it takes to have `wanted` of them. Small maps under many
     /// channels have few tiles and long sums: 2×2×512 of 16 images makes 8 tiles of 64×64 with 4,608 terms. A weight
-    /// gradient is split by its op already.
+    /// gradient is split by its op already, for tiles of one tap.
     pub(super) fn split(self, operands: Operands, product: Product, wanted: usize) -> Tile {
-        if operands == Operands::RowsInVectors {
+        if operands == Operands::RowsInVectors && self.taps == ONE_TAP {
             return self;
         }
-        let steps = product.k.div_ceil(self.terms(operands));
+        // Sums of a product that is one of several parts are as much shorter.
+        let steps = match operands {
+            Operands::SumInVectors => product.k.div_ceil(self.terms(operands)),
+            Operands::RowsInVectors => product.k.div_ceil(self.terms(operands) * product.batch),
+        };
         let workgroups = self.workgroups(operands, product);
         let splits = (wanted / workgroups.max(1)).min(steps / LEAST_STEPS).clamp(1, 32);
         Tile { splits, ..self }
@@ -178,7 +190,12 @@ impl Tile {
             (_, Operands::RowsInVectors) => LANES,
             (_, Operands::SumInVectors) => 1,
         };
-        self.threads[1] * self.rows_each * each
+        self.threads[1] * self.rows_each * each * self.taps.iter().product::<usize>()
+    }
+
+    /// Those of each tap.
+    pub(super) fn rows_of_tap(&self, operands: Operands) -> usize {
+        self.rows(operands) / self.taps.iter().product::<usize>()
     }
 
     /// Terms of the sum in a tile.
@@ -190,8 +207,11 @@ impl Tile {
         }
     }
 
-    /// Steps of `k` in a tile.
+    /// Steps of `k` in a tile; where taps share a patch, that is one.
     pub(super) fn steps(&self, operands: Operands) -> usize {
+        if self.taps != ONE_TAP {
+            return 1;
+        }
         self.terms(operands) / if operands == Operands::SumInVectors { LANES } else { 1 }
     }
 
@@ -267,7 +287,8 @@ impl Tile {
             let other_terms = if threads[0] * threads[1] > 64 { 8 } else { 32 };
             [(16, 1), (16, 2), (other_terms, 2)].map(|(terms, buffers)| {
                 let depth = if vectors { terms } else { terms / LANES };
-                Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits: 1, winograd: 0 }
+                let splits = 1;
+                Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits, winograd: 0, taps: ONE_TAP }
             })
         })
     }
@@ -297,8 +318,11 @@ impl Tile {
         floats * size_of::<f32>() * self.buffers
     }
 
-    /// Whether every invocation loads the same number of vectors.
+    /// Whether every invocation loads the same number of vectors, or those without one wait.
     fn loads_evenly(&self, operands: Operands) -> bool {
+        if self.taps != ONE_TAP {
+            return true;
+        }
         let loads = [self.rows(operands), self.columns()].map(|side| side * self.terms(operands) / LANES);
         loads.iter().all(|loads| loads.is_multiple_of(self.invocations()))
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::tile::{BUSY, Operands, Product, Tile, TileLimits, Tiling};
+use super::tile::{BUSY, ONE_TAP, Operands, Product, Tile, TileLimits, Tiling};
 use crate::shape::LANES;
 
 /// Products that a device's matrix units compute: size × size of f16 by the same, added to f32.
@@ -74,7 +74,55 @@ impl Tile {
                 buffers,
                 splits: 1,
                 winograd: 0,
+                taps: ONE_TAP,
             })
+        })
+    }
+
+    /// Tiles for matrix units whose taps share what a workgroup loads, for a weight gradient of these taps and a map of these
+    /// rows and columns (see `exec/shader/cooperative/patches.rs`).
+    pub(super) fn of_patches(
+        taps: [usize; 2],
+        map: [usize; 2],
+        product: Product,
+        limits: TileLimits,
+    ) -> impl Iterator<Item = Tile> {
+        let operands = Operands::RowsInVectors;
+        // Subgroups along columns and rows, matrices of columns of one; a matrix of rows for each tap.
+        let shapes: [([usize; 2], usize); 5] = [
+            ([2, 4], 2), // 64 input channels × 64 output channels
+            ([4, 4], 1), // the same by 16 subgroups
+            ([2, 2], 2), // 32 × 64
+            ([4, 2], 2), // 32 × 128 by 8
+            ([2, 2], 1), // 32 × 32
+        ];
+        // Rows of output pixels in a patch, and buffers.
+        let depths = [(2, 2), (4, 1), (2, 1), (4, 2), (1, 2)];
+        let of_unit = move |matrix: Matrix| {
+            let shape = move |(threads, columns_each)| {
+                depths.into_iter().map(move |(depth, buffers)| Tile {
+                    tiling: Tiling::Cooperative(matrix),
+                    threads,
+                    columns_each,
+                    rows_each: 1,
+                    depth,
+                    buffers,
+                    splits: 1,
+                    winograd: 0,
+                    taps,
+                })
+            };
+            shapes.into_iter().flat_map(shape).filter(move |tile| {
+                // What a patch has beyond the map is multiplied for nothing.
+                let patches = map[0].next_multiple_of(tile.depth) * map[1].next_multiple_of(matrix.size);
+                2 * patches <= 3 * map[0] * map[1] && tile.fits(operands, product, limits)
+            })
+        };
+        let units = limits.cooperative.into_iter().flatten().filter(|matrix| matrix.lines == Lines::AsTheyCome);
+        units.flat_map(of_unit).flat_map(move |tile| {
+            let mut shared = [1, 2, 4].map(|more| tile.split(operands, product, more * BUSY)).to_vec();
+            shared.dedup();
+            shared
         })
     }
 
@@ -125,5 +173,30 @@ mod tests {
         let product = Product { m: 131_072, n: 128, k: 1152, batch: 1, lanes: LANES };
         let small = Tile::on_units(Operands::SumInVectors, product, few).expect("a tile");
         assert!(small.invocations() <= 256 && small.bytes(Operands::SumInVectors) <= 32 << 10, "{small:?}");
+    }
+
+    #[test]
+    fn taps_share_patches_where_these_fit_the_map() {
+        let unit = Matrix { size: 16, lanes: 32, lines: Lines::AsTheyCome };
+        let limits =
+            TileLimits { invocations: 1024, bytes: 48 << 10, cooperative: [Some(unit), None], ..TileLimits::WEBGPU };
+        let tiles = |channels: usize, map: [usize; 2], limits| {
+            let (m, k) = (9 * channels, 8 * map[0] * map[1]);
+            let product = Product { m, n: 64, k, batch: 1, lanes: LANES };
+            Tile::of_patches([3, 3], map, product, limits).collect::<Vec<_>>()
+        };
+        let large = tiles(64, [128, 128], limits);
+        let shapes = large.iter().map(|tile| [tile.rows_of_tap(Operands::RowsInVectors), tile.columns()]);
+        let shapes: std::collections::BTreeSet<_> = shapes.collect();
+        assert_eq!(Vec::from_iter(shapes), [[32, 32], [32, 64], [64, 64]]);
+        assert!(large.iter().all(|tile| tile.invocations() <= 512 && tile.bytes(Operands::RowsInVectors) <= 48 << 10));
+        let busy = large.iter().map(|tile| {
+            tile.workgroups(Operands::RowsInVectors, Product { m: 576, n: 64, k: 131_072, batch: 1, lanes: LANES })
+        });
+        assert!(busy.max() >= Some(BUSY), "one tile has all outputs, so its sum is shared");
+        assert_eq!(tiles(4, [128, 128], limits), [], "the stem's channels would not fill half of a matrix");
+        assert_eq!(tiles(64, [7, 7], limits), [], "most of a patch lies beyond the map");
+        let turned = Matrix { lines: Lines::Turned, ..unit };
+        assert_eq!(tiles(64, [128, 128], TileLimits { cooperative: [Some(turned), None], ..limits }), []);
     }
 }

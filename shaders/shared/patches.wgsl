@@ -1,0 +1,42 @@
+// What the taps of a weight gradient share: a patch of PATCH_H × PATCH_W output pixels, and all input pixels that taps reach
+// from it, one patch a step of the sum. For strides and dilations of 1. Patches go on downwards, since what one reads of the
+// input is in part what the one above has read.
+const INPUT_W: u32 = PATCH_W + KW - 1u;
+const DOWN: u32 = (OH + PATCH_H - 1u) / PATCH_H;
+const ACROSS: u32 = (OW + PATCH_W - 1u) / PATCH_W;
+const PATCHES: u32 = N * ACROSS * DOWN;
+const WHOLE: bool = OH % PATCH_H == 0u && OW % PATCH_W == 0u;
+
+// Where a part of the sum begins.
+fn first_patch(part: u32, parts: u32) -> u32 {
+    return min(part * ((PATCHES + parts - 1u) / parts), PATCHES);
+}
+
+// The first output pixel of patch k.
+struct Patch { n: u32, oh: u32, ow: u32 }
+
+fn patch_at(k: u32) -> Patch {
+    let across = k / DOWN;
+    return Patch(across / ACROSS, (k % DOWN) * PATCH_H, (across % ACROSS) * PATCH_W);
+}
+
+// Its input pixel, and how far from it lies the i-th that taps reach; what lies beyond the last has no vector.
+fn patch_pixel(k: u32) -> Pixel {
+    let p = patch_at(k);
+    return Pixel(i32(p.oh), i32(p.ow), ((p.n * H + p.oh) * W + p.ow) * I4);
+}
+
+fn patch_row(batch: u32, i: u32, channel: u32, there: bool) -> Row {
+    let dh = i32(i / INPUT_W) - i32(PT);
+    return row_at(batch, dh, i32(i % INPUT_W) - i32(PL), channel, there && channel < GI4);
+}
+
+// A vector of dy of the i-th pixel of patch k.
+fn patch_dy(batch: u32, k: u32, i: u32, n: u32) -> vec4<T1> {
+    let p = patch_at(k);
+    let near = ((i / PATCH_W) * OW + i % PATCH_W) * O4 + (batch % GROUPS) * GO4 + n;
+    let there = WHOLE || (p.oh + i / PATCH_W < OH && p.ow + i % PATCH_W < OW);
+    let inside = there && i < PATCH_H * PATCH_W && (N_EXACT || n < GO4);
+    let at = select(0u, ((p.n * OH + p.oh) * OW + p.ow) * O4 + near, inside);
+    return select(vec4<T1>(), dy[at], inside);
+}
