@@ -31,12 +31,26 @@ fn patch_row(batch: u32, i: u32, channel: u32, there: bool) -> Row {
     return row_at(batch, dh, i32(i % INPUT_W) - i32(PL), channel, there && channel < GI4);
 }
 
-// A vector of dy of the i-th pixel of patch k.
-fn patch_dy(batch: u32, k: u32, i: u32, n: u32) -> vec4<T1> {
+// Two vectors that lie side by side: what is computed for one of them is half of what a step computes.
+struct Pair { near: vec4<f16>, far: vec4<f16> }
+
+// Those of the input from a channel on. Where there is an odd number of vectors, the last has no other beside it, and its sums
+// are not stored.
+fn patch_x(row: Row, k: u32, channel: u32) -> Pair {
+    let p = patch_pixel(k);
+    let inside = u32(p.ih + row.dh) < H && u32(p.iw + row.dw) < W;
+    let at = select(0u, p.at + row.at, inside);
+    let two = GI4 % 2u == 0u || channel + 1u < GI4;
+    return Pair(select(vec4<f16>(), x[at], inside), select(vec4<f16>(), x[select(at, at + 1u, two)], inside));
+}
+
+// Those of dy of the i-th pixel of patch k from a column on.
+fn patch_dy(batch: u32, k: u32, i: u32, n: u32) -> Pair {
     let p = patch_at(k);
     let near = ((i / PATCH_W) * OW + i % PATCH_W) * O4 + (batch % GROUPS) * GO4 + n;
     let there = WHOLE || (p.oh + i / PATCH_W < OH && p.ow + i % PATCH_W < OW);
     let inside = there && i < PATCH_H * PATCH_W && (N_EXACT || n < GO4);
     let at = select(0u, ((p.n * OH + p.oh) * OW + p.ow) * O4 + near, inside);
-    return select(vec4<T1>(), dy[at], inside);
+    let two = GO4 % 2u == 0u || n + 1u < GO4;
+    return Pair(select(vec4<f16>(), dy[at], inside), select(vec4<f16>(), dy[select(at, at + 1u, two)], inside));
 }

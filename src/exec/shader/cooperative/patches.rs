@@ -29,8 +29,11 @@ pub fn pieces(tile: Tile, matrix: Matrix, layout: &Layout) -> Vec<Piece> {
     let left = of_operand(tile, 'a', input_pixels(tile, matrix), channels, layout.stride[0], |l, pixel, channel| {
         let there = format!("{pixel} < {}u", input_pixels(tile, matrix));
         (
-            format!("        let row{l} = patch_row(batch, {pixel}, m0 + {channel}, {there});\n"),
-            Box::new(move |k: &str| format!("a_load(row{l}, patch_pixel({k}))")),
+            format!(
+                "        let channel{l} = m0 + {channel};
+        let row{l} = patch_row(batch, {pixel}, channel{l}, {there});\n"
+            ),
+            Box::new(move |k: &str| format!("patch_x(row{l}, {k}, channel{l})")),
         )
     });
     let right = of_operand(tile, 'b', layout.terms, columns, layout.stride[1], |_, pixel, column| {
@@ -40,10 +43,10 @@ pub fn pieces(tile: Tile, matrix: Matrix, layout: &Layout) -> Vec<Piece> {
     left.into_iter().chain(right).collect()
 }
 
-/// What stands before the loop, and what writes the text that loads a vector of a step.
+/// What stands before the loop, and what writes the text that loads two vectors of a step.
 type Loads = (String, Box<dyn Fn(&str) -> String>);
 
-/// Vectors of pixels, each of which has so many.
+/// Vectors of pixels, each of which has so many, two by two.
 fn of_operand(
     tile: Tile,
     name: char,
@@ -53,17 +56,19 @@ fn of_operand(
     load: impl Fn(usize, &str, &str) -> Loads,
 ) -> Vec<Piece> {
     let threads = tile.invocations();
-    let count = pixels * vectors;
+    let pairs = vectors / 2;
+    let count = pixels * pairs;
     let piece = |l: usize| {
         let slot = format!("(thread + {}u)", l * threads);
-        let (pixel, vector) = (format!("({slot} / {vectors}u)"), format!("{slot} % {vectors}u"));
+        let (pixel, vector) = (format!("({slot} / {pairs}u)"), format!("{slot} % {pairs}u * 2u"));
         let (place, load) = load(l, &pixel, &vector);
         let place = format!("{place}        let {name}_at{l} = {pixel} * {stride}u + {vector};\n");
         let load = move |k: &str| format!("            let {name}v{l} = {};\n", load(k));
-        let store = format!("tile_{name}[half_{name} + {name}_at{l}] = vec4<f16>({name}v{l});");
+        let to = format!("tile_{name}[half_{name} + {name}_at{l}");
+        let store = format!("            {to}] = {name}v{l}.near;\n            {to} + 1u] = {name}v{l}.far;\n");
         let store = match (l + 1) * threads > count {
-            true => format!("            if ({slot} < {count}u) {{ {store} }}\n"),
-            false => format!("            {store}\n"),
+            true => format!("            if ({slot} < {count}u) {{\n{store}            }}\n"),
+            false => store,
         };
         Piece { place, taps: vec![], load: Box::new(load), store }
     };
