@@ -83,7 +83,7 @@ fn module(source: &str) -> Result<(Module, ModuleInfo), Box<dyn Error>> {
 }
 
 enum Compiler {
-    Vulkan(vulkan::Compiler),
+    Vulkan(Box<vulkan::Compiler>),
     Cuda(cuda::Compiler),
 }
 
@@ -118,7 +118,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let compiler = match &args.nvidia {
         Some(architecture) => Compiler::Cuda(cuda::Compiler::new(architecture)?),
-        None => Compiler::Vulkan(vulkan::Compiler::new()?),
+        None => Compiler::Vulkan(Box::new(vulkan::Compiler::new()?)),
     };
     println!("{}", compiler.name());
     println!(
