@@ -232,3 +232,17 @@ fn tiles_for_matrix_units_compute_the_same() {
     }
     failures.none();
 }
+
+/// Patches are for taps that reach neighbouring pixels, and few enough of them that a subgroup can hold their sums.
+#[test]
+fn only_near_taps_share_a_patch() {
+    let shared = |window: Window| {
+        let plan = amidst("conv2d", [2, 9, 9, 8], [8, 8], window).plan();
+        plan.calls.iter().filter_map(|planned| shared_taps(&planned.call)).collect::<Vec<_>>()
+    };
+    assert_eq!(shared(Window::square(3, 1, 1)), [[3, 3]], "the weight gradient, and nothing else");
+    assert_eq!(shared(Window::square(3, 2, 1)), [] as [[usize; 2]; 0]);
+    assert_eq!(shared(Window { dilation: [1, 2], ..Window::square(3, 1, 2) }), [] as [[usize; 2]; 0]);
+    assert_eq!(shared(Window::square(1, 1, 0)), [] as [[usize; 2]; 0], "one tap has none to share with");
+    assert_eq!(shared(Window::square(5, 1, 2)), [] as [[usize; 2]; 0], "25 matrices of sums");
+}

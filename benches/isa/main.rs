@@ -106,12 +106,16 @@ impl Compiler {
 const HEAD: &str =
     "kernel       shapes                             tile                        regs spill waves shared |  main loop";
 
-/// A tile in a word: invocations, vectors of each, depth, buffers, splits, Winograd, matrix units.
+/// A tile in a word: invocations, vectors of each, depth, buffers, splits, Winograd, matrix units, taps that share a patch.
 fn short(t: &Tile) -> String {
     let [x, y] = t.threads;
     let winograd = if t.winograd > 0 { format!(" W{}", t.winograd) } else { String::new() };
     let units = if matches!(t.tiling, Tiling::Cooperative(_)) { " M" } else { "" };
-    format!("{x}x{y} {}x{} d{} b{} s{}{winograd}{units}", t.columns_each, t.rows_each, t.depth, t.buffers, t.splits)
+    let taps = if t.taps == [1, 1] { String::new() } else { format!(" T{}x{}", t.taps[0], t.taps[1]) };
+    format!(
+        "{x}x{y} {}x{} d{} b{} s{}{winograd}{units}{taps}",
+        t.columns_each, t.rows_each, t.depth, t.buffers, t.splits
+    )
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
