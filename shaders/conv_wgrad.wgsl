@@ -50,11 +50,15 @@ fn pixel(batch: u32, k: u32) -> Pixel {
     return Pixel(select(-FAR, i32(ih), K_EXACT || k < k_end(batch)), i32(iw), at * I4);
 }
 
+// Whether a tap reaches the image; what is below 0 is large without a sign.
+fn reaches(row: Row, p: Pixel) -> bool {
+    return u32(p.ih + row.dh) < H && u32(p.iw + row.dw) < W;
+}
+
 // A tap above or left of its pixel is a negative distance, which wraps and, inside the image, wraps back. Outside the first
 // vector is read and dropped: no branch, no stray read.
 fn a_load(row: Row, p: Pixel) -> vec4<T0> {
-    // What is below 0 is large without a sign.
-    let inside = u32(p.ih + row.dh) < H && u32(p.iw + row.dw) < W;
+    let inside = reaches(row, p);
     return select(vec4<T0>(), x[select(0u, p.at + row.at, inside)], inside);
 }
 

@@ -38,7 +38,7 @@ struct Pair { near: vec4<f16>, far: vec4<f16> }
 // are not stored.
 fn patch_x(row: Row, k: u32, channel: u32) -> Pair {
     let p = patch_pixel(k);
-    let inside = u32(p.ih + row.dh) < H && u32(p.iw + row.dw) < W;
+    let inside = reaches(row, p);
     let at = select(0u, p.at + row.at, inside);
     let two = GI4 % 2u == 0u || channel + 1u < GI4;
     return Pair(select(vec4<f16>(), x[at], inside), select(vec4<f16>(), x[select(at, at + 1u, two)], inside));

@@ -54,6 +54,15 @@ impl Layout {
         if self.along[operand] { [far, near] } else { [near, far] }
     }
 
+    /// Reads an operand's matrix that lies so many elements behind the subgroup's first one. T: the memory has rows one behind
+    /// the other, else columns.
+    fn load(&self, operand: usize, matrix: Matrix, at: usize) -> String {
+        let ([tile, role], size, stride) = ([["a", "A"], ["b", "B"]][operand], matrix.size, self.stride[operand]);
+        let rows = self.along[operand] == (operand == 0);
+        let load = if rows { "coopLoadT" } else { "coopLoad" };
+        format!("{load}<coop_mat{size}x{size}<f16, {role}>>(&tile_{tile}[from_{tile} + {at}u], {stride}u)")
+    }
+
     /// Bytes of both operands' tiles.
     fn bytes(&self, tile: Tile) -> usize {
         2 * self.unit * self.len.iter().sum::<usize>() * tile.buffers
@@ -112,9 +121,16 @@ pub fn body(out: &mut String, tile: Tile, matrix: Matrix, operands: Operands) {
     }
     let layout = Layout::new(tile, matrix, operands);
     let shared = tile.taps != ONE_TAP;
-    let multiply = |out: &mut String| match shared {
-        true => patches::multiply(out, tile, matrix, &layout),
-        false => multiply(out, tile, matrix, &layout),
+    let multiply = |out: &mut String| {
+        // What is known beforehand is added last, so that it becomes part of the instruction that reads.
+        let [[row, _], [column, _]] = [0, 1].map(|operand| layout.steps(operand, matrix));
+        let (rows, columns) = (tile.rows_each * row, tile.columns_each * column);
+        let _ = writeln!(out, "            let from_a = half_a + sy * {rows}u;");
+        let _ = writeln!(out, "            let from_b = half_b + sx * {columns}u;");
+        match shared {
+            true => patches::multiply(out, tile, matrix, &layout),
+            false => multiply(out, tile, matrix, &layout),
+        }
     };
     let pieces = match matrix.lines {
         _ if shared => patches::pieces(tile, matrix, &layout),
@@ -183,36 +199,17 @@ fn results(out: &mut String, tile: Tile, matrix: Matrix, layout: &Layout, operan
     }
 }
 
-/// The products of the tiles that begin at `half_a` and `half_b` in workgroup memory.
+/// The products of the tiles of which a subgroup's parts begin at `from_a` and `from_b` in workgroup memory.
 fn multiply(out: &mut String, tile: Tile, matrix: Matrix, layout: &Layout) {
     let [[row, row_term], [column, column_term]] = [0, 1].map(|operand| layout.steps(operand, matrix));
-    let (rows, columns) = (tile.rows_each * row, tile.columns_each * column);
-    // What is known beforehand is added last, so that it becomes part of the instruction that reads.
-    let _ = writeln!(
-        out,
-        "            let from_a = half_a + sy * {rows}u;\n            let from_b = half_b + sx * {columns}u;"
-    );
-    let [stride_a, stride_b] = layout.stride;
-    // T: the memory has rows one behind the other, else columns.
-    let [load_a, load_b] = [
-        if layout.along[0] { "coopLoadT" } else { "coopLoad" },
-        if layout.along[1] { "coopLoad" } else { "coopLoadT" },
-    ];
-    let size = matrix.size;
     for step in 0..tile.depth {
         for i in 0..tile.rows_each {
-            let at = i * row + step * row_term;
-            let _ = writeln!(
-                out,
-                "            let a{step}_{i} = {load_a}<coop_mat{size}x{size}<f16, A>>(&tile_a[from_a + {at}u], {stride_a}u);"
-            );
+            let a = layout.load(0, matrix, i * row + step * row_term);
+            let _ = writeln!(out, "            let a{step}_{i} = {a};");
         }
         for j in 0..tile.columns_each {
-            let at = j * column + step * column_term;
-            let _ = writeln!(
-                out,
-                "            let b{step}_{j} = {load_b}<coop_mat{size}x{size}<f16, B>>(&tile_b[from_b + {at}u], {stride_b}u);"
-            );
+            let b = layout.load(1, matrix, j * column + step * column_term);
+            let _ = writeln!(out, "            let b{step}_{j} = {b};");
             for i in 0..tile.rows_each {
                 let _ = writeln!(out, "            c{i}_{j} = coopMultiplyAdd(a{step}_{i}, b{step}_{j}, c{i}_{j});");
             }

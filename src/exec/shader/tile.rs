@@ -185,17 +185,17 @@ impl Tile {
 
     /// Outputs of a workgroup along the rows, in floats.
     pub fn rows(&self, operands: Operands) -> usize {
+        self.taps.iter().product::<usize>() * self.rows_of_tap(operands)
+    }
+
+    /// Those of each tap.
+    pub(super) fn rows_of_tap(&self, operands: Operands) -> usize {
         let each = match (self.tiling, operands) {
             (Tiling::Cooperative(matrix), _) => matrix.size,
             (_, Operands::RowsInVectors) => LANES,
             (_, Operands::SumInVectors) => 1,
         };
-        self.threads[1] * self.rows_each * each * self.taps.iter().product::<usize>()
-    }
-
-    /// Those of each tap.
-    pub(super) fn rows_of_tap(&self, operands: Operands) -> usize {
-        self.rows(operands) / self.taps.iter().product::<usize>()
+        self.threads[1] * self.rows_each * each
     }
 
     /// Terms of the sum in a tile.

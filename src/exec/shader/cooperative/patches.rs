@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::Layout;
 use crate::exec::shader::staged::Piece;
-use crate::exec::shader::tile::Tile;
+use crate::exec::shader::tile::{Operands, Tile};
 use crate::exec::shader::units::Matrix;
 use crate::shape::LANES;
 
@@ -24,7 +24,7 @@ pub fn input_pixels(tile: Tile, matrix: Matrix) -> usize {
 
 /// What an invocation brings to workgroup memory.
 pub fn pieces(tile: Tile, matrix: Matrix, layout: &Layout) -> Vec<Piece> {
-    let channels = tile.threads[1] * tile.rows_each * matrix.size / LANES;
+    let channels = tile.rows_of_tap(Operands::RowsInVectors) / LANES;
     let columns = tile.columns() / LANES;
     let left = of_operand(tile, 'a', input_pixels(tile, matrix), channels, layout.stride[0], |l, pixel, channel| {
         let there = format!("{pixel} < {}u", input_pixels(tile, matrix));
@@ -75,33 +75,20 @@ fn of_operand(
     (0..count.div_ceil(threads)).map(piece).collect()
 }
 
-/// The products of the patch that begins at `half_a` and `half_b` in workgroup memory: from the first row of input pixels to
+/// The products of the patch of which a subgroup's part begins at `from_a` and `from_b` in workgroup memory: from the first row of input pixels to
 /// the last, each matrix of which is read once and serves all taps of a column.
 pub fn multiply(out: &mut String, tile: Tile, matrix: Matrix, layout: &Layout) {
-    let ([stride_a, stride_b], size) = (layout.stride, matrix.size);
-    let near = size / layout.unit;
-    let _ = writeln!(
-        out,
-        "            let from_a = half_a + sy * {}u;\n            let from_b = half_b + sx * {}u;",
-        tile.rows_each * near,
-        tile.columns_each * near
-    );
+    let ([stride_a, stride_b], near) = (layout.stride, matrix.size / layout.unit);
     let [rows, columns] = input(tile, matrix);
     let [kernel_rows, kernel_columns] = tile.taps;
     for r in 0..rows {
         for j in (0..tile.columns_each).filter(|_| r < tile.depth) {
-            let at = r * size * stride_b + j * near;
-            let _ = writeln!(
-                out,
-                "            let b{r}_{j} = coopLoadT<coop_mat{size}x{size}<f16, B>>(&tile_b[from_b + {at}u], {stride_b}u);"
-            );
+            let at = r * matrix.size * stride_b + j * near;
+            let _ = writeln!(out, "            let b{r}_{j} = {};", layout.load(1, matrix, at));
         }
         for (kw, i) in (0..kernel_columns).flat_map(|kw| (0..tile.rows_each).map(move |i| (kw, i))) {
             let at = (r * columns + kw) * stride_a + i * near;
-            let _ = writeln!(
-                out,
-                "            let a{r}_{kw}_{i} = coopLoad<coop_mat{size}x{size}<f16, A>>(&tile_a[from_a + {at}u], {stride_a}u);"
-            );
+            let _ = writeln!(out, "            let a{r}_{kw}_{i} = {};", layout.load(0, matrix, at));
             // Output row r - kh sees this one through tap row kh.
             for kh in (0..kernel_rows).filter(|&kh| (kh..kh + tile.depth).contains(&r)) {
                 let sum = (kh * kernel_columns + kw) * tile.rows_each + i;
