@@ -6,10 +6,9 @@
 // group); n = input channel of the group. Per axis, H_TAP is a phase's first tap, H_TAPS their number, H_STEP their
 // distance, H_START its first input row, H_COUNT the number of its rows; W_… the same for columns.
 // Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), addend and dx N H W I, as vectors of 4 channels.
-// With epilogue/ended.wgsl, which declares bias and addend where they are there.
+// With a file of operands/, which reads dy (`a_at`) and wt (`b_at`), and epilogue/ended.wgsl, which declares bias and addend
+// where they are there.
 // Tile and grid: see exec/shader/gemm.rs; `batch` = (group, row phase, column phase).
-@group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
-@group(0) @binding(1) var<storage, read> wt: array<vec4<T1>>;
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
@@ -63,7 +62,7 @@ fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
 
 // c vectors behind. Where no output is reached, those of the first pixel are read and dropped: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<T0> {
-    return select(vec4<T0>(), dy[tap.at + c], tap.inside);
+    return select(vec4<T0>(), a_at(tap.at + c), tap.inside);
 }
 
 // First vector of a tap's transposed weights.
@@ -79,7 +78,7 @@ fn b_place(tap: u32, k: u32, n: u32) -> u32 {
 
 // k channels behind.
 fn b_load(at: u32, k: u32) -> vec4<T1> {
-    return wt[at + k * GI4];
+    return b_at(at + k * GI4);
 }
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {

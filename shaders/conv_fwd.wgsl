@@ -2,10 +2,9 @@
 //   y[m, n] = relu?(Σ_k x[pixel of m at tap of k, channel of k] · w[k, n] [+ bias[n]] [+ addend[m, n]])
 // Mapping: m = (n, oh, ow); k = (kh, kw, input channel of the group); n = output channel of the group.
 // Layout: x N H W C, w KH KW I O, addend and y N OH OW O, all as vectors of 4 channels (padding lanes are 0).
-// With epilogue/ended.wgsl, which declares bias and addend where they are there.
+// With a file of operands/, which reads x (`a_at`) and w (`b_at`), and epilogue/ended.wgsl, which declares bias and addend
+// where they are there.
 // Tile and grid: see exec/shader/gemm.rs; `batch` is the group.
-@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
-@group(0) @binding(1) var<storage, read> w: array<vec4<T1>>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
@@ -42,7 +41,7 @@ fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
 
 // c vectors behind. Outside the image those of the first pixel are read and dropped: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<T0> {
-    return select(vec4<T0>(), x[tap.at + c], tap.inside);
+    return select(vec4<T0>(), a_at(tap.at + c), tap.inside);
 }
 
 // First vector of a tap's weights.
@@ -57,7 +56,7 @@ fn b_place(tap: u32, k: u32, n: u32) -> u32 {
 
 // k channels behind.
 fn b_load(at: u32, k: u32) -> vec4<T1> {
-    return w[at + k * O4];
+    return b_at(at + k * O4);
 }
 
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {

@@ -3,9 +3,8 @@
 // Mapping: m = (kh, kw, input channel of the group); k = (n, oh, ow); n = output channel of the group. The sum is long
 // and the result small, so it is split into SPLITS parts of CHUNK pixels, added up in a fixed order by sum_partials.
 // Layout: x N H W I, dy N OH OW O, dw SPLITS KH KW I O, as vectors of 4 channels.
+// With a file of operands/, which reads x (`a_at`) and dy (`b_at`).
 // Tile and grid: see exec/shader/gemm.rs; `batch` = (split, group).
-@group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
-@group(0) @binding(1) var<storage, read> dy: array<vec4<T1>>;
 @group(0) @binding(2) var<storage, read_write> dw: array<vec4<f32>>;
 
 const I4: u32 = GROUPS * GI4;
@@ -59,13 +58,13 @@ fn reaches(row: Row, p: Pixel) -> bool {
 // vector is read and dropped: no branch, no stray read.
 fn a_load(row: Row, p: Pixel) -> vec4<T0> {
     let inside = reaches(row, p);
-    return select(vec4<T0>(), x[select(0u, p.at + row.at, inside)], inside);
+    return select(vec4<T0>(), a_at(select(0u, p.at + row.at, inside)), inside);
 }
 
 fn b_load(batch: u32, k: u32, n: u32) -> vec4<T1> {
     let inside = (K_EXACT || k < k_end(batch)) && (N_EXACT || n < GO4);
     let at = select(0u, k * O4 + (batch % GROUPS) * GO4 + n, inside);
-    return select(vec4<T1>(), dy[at], inside);
+    return select(vec4<T1>(), b_at(at), inside);
 }
 
 // m is a single row here: vector of input channels · 4 + lane.

@@ -98,6 +98,30 @@ fn every_tile_computes_the_same() {
     failures.none();
 }
 
+/// Stages of calls in 32 bits that read operands from buffers, and from textures of few rows.
+static FROM: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+
+fn small_textures(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
+    let made = shader(call, Target { texture_rows: target.texture_rows.map(|_| 8), ..target }, tile);
+    for (count, declared) in FROM.iter().zip(["array<vec4<T0>>;\n@group(0) @binding(1)", "texture_2d<f32>"]) {
+        let stages = made.stages.iter().filter(|stage| stage.source.contains(declared));
+        count.fetch_add(if call.kernel.starts_with("conv_") { stages.count() } else { 0 }, Ordering::Relaxed);
+    }
+    made
+}
+
+#[test]
+fn operands_without_room_in_a_texture_are_read_from_their_buffers() {
+    let mut failures = Failures::default();
+    let as_it_comes = EngineOptions { tiling: None, ..options() };
+    check("textures with room for all", as_it_comes.clone(), &mut failures);
+    check("textures of few rows", EngineOptions { shaders: small_textures, ..as_it_comes.clone() }, &mut failures);
+    let found = FROM.each_ref().map(|count| count.load(Ordering::Relaxed));
+    let textures = gpu::open_with(as_it_comes).tiling() == Tiling::Subgroup;
+    assert_eq!(found.map(|n| n > 0), [true, textures], "from buffers and from textures: {found:?}");
+    failures.none();
+}
+
 /// Every Winograd candidate in turn, the number of calls that got one, and the most that a call can get.
 static WINOGRAD: [AtomicUsize; 3] = [AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0)];
 

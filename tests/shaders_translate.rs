@@ -97,12 +97,18 @@ fn variants() -> BTreeMap<String, Variant> {
     let mut variants: BTreeMap<String, Variant> = BTreeMap::new();
     for (name, graph) in graphs() {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
-            let tilings = [(Tiling::Workgroup, Some(32)), (Tiling::Register, None), (Tiling::Subgroup, Some(8))];
-            for (tiling, subgroup) in tilings {
+            let targets = [
+                (Tiling::Workgroup, Some(32), None),
+                (Tiling::Register, None, None),
+                (Tiling::Subgroup, Some(8), None),
+                (Tiling::Subgroup, Some(8), Some(8192)),
+            ];
+            for (tiling, subgroup, texture_rows) in targets {
                 // The fixed choice, and all that the tuner may pick in its place.
                 let tiles = [LIMITS, WIDE].map(|limits| candidates(&planned.call, tiling, limits).into_iter().skip(1));
                 for tile in std::iter::once(None).chain(tiles.into_iter().flatten().map(Some)) {
-                    let made = shader(&planned.call, Target { tiling, subgroup, units: None }, tile);
+                    let target = Target { tiling, subgroup, texture_rows, units: None };
+                    let made = shader(&planned.call, target, tile);
                     let mut call = planned.call.clone();
                     if made.scratch > 0 {
                         let scratch = Slice { len: made.scratch, ..call.bindings[0].0 };
@@ -148,8 +154,13 @@ fn check_bindings(module: &naga::Module, call: &KernelCall<Slice>) -> Result<(),
         .global_variables
         .iter()
         .filter_map(|(_, v)| {
-            let naga::AddressSpace::Storage { access } = v.space else { return None };
-            Some((v.binding?.binding, access.contains(naga::StorageAccess::STORE)))
+            let writes = match v.space {
+                naga::AddressSpace::Storage { access } => access.contains(naga::StorageAccess::STORE),
+                // A texture.
+                naga::AddressSpace::Handle => false,
+                _ => return None,
+            };
+            Some((v.binding?.binding, writes))
         })
         .collect();
     declared.sort_unstable();

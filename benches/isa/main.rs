@@ -138,6 +138,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let target = Target {
         tiling: Tiling::Workgroup,
         subgroup: args.lanes.or(args.nvidia.as_ref().map(|_| cuda::SUBGROUP)),
+        texture_rows: None,
         units: None,
     };
     let mut seen = BTreeSet::new();

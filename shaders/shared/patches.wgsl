@@ -41,7 +41,7 @@ fn patch_x(row: Row, k: u32, channel: u32) -> Pair {
     let inside = reaches(row, p);
     let at = select(0u, p.at + row.at, inside);
     let two = GI4 % 2u == 0u || channel + 1u < GI4;
-    return Pair(select(vec4<f16>(), x[at], inside), select(vec4<f16>(), x[select(at, at + 1u, two)], inside));
+    return Pair(select(vec4<f16>(), a_at(at), inside), select(vec4<f16>(), a_at(select(at, at + 1u, two)), inside));
 }
 
 // Those of dy of the i-th pixel of patch k from a column on.
@@ -52,5 +52,5 @@ fn patch_dy(batch: u32, k: u32, i: u32, n: u32) -> Pair {
     let inside = there && i < PATCH_H * PATCH_W && (N_EXACT || n < GO4);
     let at = select(0u, ((p.n * OH + p.oh) * OW + p.ow) * O4 + near, inside);
     let two = GO4 % 2u == 0u || n + 1u < GO4;
-    return Pair(select(vec4<f16>(), dy[at], inside), select(vec4<f16>(), dy[select(at, at + 1u, two)], inside));
+    return Pair(select(vec4<f16>(), b_at(at), inside), select(vec4<f16>(), b_at(select(at, at + 1u, two)), inside));
 }

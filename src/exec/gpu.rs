@@ -8,17 +8,18 @@ mod buffers;
 mod cache;
 mod choice;
 mod device;
+mod dispatch;
 mod info;
 mod pipelines;
 mod profile;
 mod readback;
+mod textures;
 mod tune_log;
 mod tuner;
 mod uploads;
 mod warm;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::prelude::*;
@@ -35,9 +36,11 @@ use crate::kernel::KernelCall;
 use crate::plan::{Buffer, Plan, Slice};
 use buffers::{Range, Shared, USAGE, check_limits, tensor_name};
 use device::Gpu;
+use dispatch::{Dispatch, Stages};
 use info::DeviceKind::Software;
-use pipelines::{Pipeline, Pipelines};
+use pipelines::Pipelines;
 use readback::Readback;
+use textures::Textures;
 use tuner::{Shaders, Tuner};
 use uploads::Uploads;
 use warm::Warmer;
@@ -89,6 +92,7 @@ pub struct GpuEngine {
     tuner: Tuner,
     pipelines: Pipelines,
     shared: Shared,
+    textures: Textures,
     plans: Vec<Loaded>,
     readback: Readback,
     uploads: Uploads,
@@ -99,43 +103,6 @@ pub struct GpuEngine {
 struct Loaded {
     dispatches: Vec<Dispatch>,
     fixed: Vec<wgpu::Buffer>,
-}
-
-/// Workgroups along x and y.
-type Grid = [u32; 2];
-
-/// A call, ready to run.
-#[derive(Clone)]
-struct Dispatch {
-    stages: Stages,
-    bindings: Vec<Slice>,
-    /// One for each stage.
-    bound: Vec<wgpu::BindGroup>,
-}
-
-/// The pipelines of a call with their grids.
-type Stages = Vec<(Arc<Pipeline>, Grid)>;
-
-impl Dispatch {
-    fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
-        let stages = self.stages.iter().zip(&self.bound);
-        for ((pipeline, [x, y]), bound) in stages.filter(|((_, grid), _)| grid[0] > 0) {
-            pass.set_pipeline(&pipeline.raw);
-            pass.set_bind_group(0, bound, &[]);
-            pass.dispatch_workgroups(*x, *y, 1);
-        }
-    }
-}
-
-impl Gpu {
-    /// Calls one after the other, between which wgpu sets barriers.
-    fn encoded(&self, calls: &[Dispatch]) -> wgpu::CommandEncoder {
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        calls.iter().for_each(|call| call.encode(&mut pass));
-        drop(pass);
-        encoder
-    }
 }
 
 impl GpuEngine {
@@ -155,6 +122,7 @@ impl GpuEngine {
                 .subgroups
                 .filter(|(min, max)| options.subgroups && min == max)
                 .map(|(min, _)| min as usize),
+            texture_rows: (tiling == Tiling::Subgroup).then(|| textures::most_rows(&gpu)),
             // Which of two sizes of subgroups a driver takes, only the tuner finds out.
             units: match gpu.matrices {
                 [Some(_), None] if tiling == Tiling::Workgroup => Some(tuner::limits(&gpu)),
@@ -169,6 +137,7 @@ impl GpuEngine {
             tuner,
             pipelines,
             shared: Shared::default(),
+            textures: Textures::default(),
             plans: vec![],
             readback: Readback::default(),
             uploads: Uploads::default(),
@@ -223,6 +192,7 @@ impl GpuEngine {
         let most = scratch.iter().copied().max().unwrap_or(0);
         let mut replaced = false;
         let fitted = self.shared.fit_slots(&self.gpu, plan, most, &mut replaced);
+        let fitted = fitted.and_then(|()| self.textures.fit_plan(&self.gpu, plan, &stages, &mut replaced));
         if replaced {
             self.rebind()?;
         }
@@ -245,14 +215,10 @@ impl GpuEngine {
         Ok((stages, texts.iter().map(|shader| shader.scratch).collect()))
     }
 
-    fn bind(
-        &self,
-        stages: &Stages,
-        slices: &[Slice],
-        fixed: &[wgpu::Buffer],
-    ) -> Result<Vec<wgpu::BindGroup>, ExecError> {
-        let ranges = slices.iter().map(|&s| self.shared.range(fixed, s)).collect::<Result<Vec<_>, _>>()?;
-        pipelines::bind(&self.gpu, stages, &ranges)
+    /// A call, ready to run on the buffers that its slices mean.
+    fn dispatch(&self, stages: Stages, bindings: Vec<Slice>, fixed: &[wgpu::Buffer]) -> Result<Dispatch, ExecError> {
+        let ranges = bindings.iter().map(|&s| self.shared.range(fixed, s)).collect::<Result<Vec<_>, _>>()?;
+        Dispatch::new(&self.gpu, stages, (bindings, &ranges), &self.textures)
     }
 
     /// Binds all plans anew after a shared buffer was replaced.
@@ -260,7 +226,7 @@ impl GpuEngine {
         let mut plans = std::mem::take(&mut self.plans);
         let result = plans.iter_mut().try_for_each(|plan| {
             plan.dispatches.iter_mut().try_for_each(|d| {
-                d.bound = self.bind(&d.stages, &d.bindings, &plan.fixed)?;
+                *d = self.dispatch(d.stages.clone(), d.bindings.clone(), &plan.fixed)?;
                 Ok(())
             })
         });
@@ -321,8 +287,7 @@ impl Engine for GpuEngine {
             // One call after the other uses the same.
             let scratch = Slice { buffer: Buffer::Slot(plan.slots.len()), offset: 0, len };
             let bindings: Vec<Slice> = own.chain((len > 0).then_some(scratch)).collect();
-            let bound = self.bind(&stages, &bindings, &fixed)?;
-            dispatches.push(Dispatch { stages, bindings, bound });
+            dispatches.push(self.dispatch(stages, bindings, &fixed)?);
         }
         self.gpu.check("loading a plan")?;
         self.plans.push(Loaded { dispatches, fixed });
@@ -394,6 +359,6 @@ impl Engine for GpuEngine {
 
     fn memory(&self) -> u64 {
         let fixed = self.plans.iter().flat_map(|p| &p.fixed).map(wgpu::Buffer::size).sum::<u64>();
-        self.shared.bytes() + fixed + self.readback.bytes()
+        self.shared.bytes() + self.textures.bytes() + fixed + self.readback.bytes()
     }
 }

@@ -46,6 +46,9 @@ pub struct Target {
     pub tiling: Tiling,
     /// Invocations of a subgroup, where all are of one size and may be used by the reductions.
     pub subgroup: Option<usize>,
+    /// Rows that a texture may have, where operands are to be read from textures of [`TEXTURE_W`] vectors a row
+    /// ([`Tiling::Subgroup`] only).
+    pub texture_rows: Option<usize>,
     /// Matrix units of one kind, with what else a device allows, for calls in 16 bits that nobody has tuned.
     pub units: Option<TileLimits>,
 }
@@ -56,6 +59,12 @@ const ITEMS: &str = include_str!("../../shaders/shared/items.wgsl");
 const SUBGROUPS: &str = include_str!("../../shaders/shared/subgroups.wgsl");
 const ALONE: &str = include_str!("../../shaders/shared/workgroup.wgsl");
 const SPANS: &str = include_str!("../../shaders/shared/spans.wgsl");
+/// Where the operands of the matrix kernels are read from.
+const BUFFERS: &str = include_str!("../../shaders/operands/buffers.wgsl");
+const TEXTURES: &str = include_str!("../../shaders/operands/textures.wgsl");
+
+/// Vectors in a row of a texture that operands are read from; every device has as many.
+pub const TEXTURE_W: usize = 2048;
 
 /// The tiles that may be tried for a call, the fixed choice first; none where it is no matrix kernel.
 pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -> Vec<Tile> {
@@ -151,7 +160,7 @@ fn matrix_kernel<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>, [
                 Operands::SumInVectors => epilogue(&call.consts),
                 Operands::RowsInVectors => String::new(),
             };
-            let text = &(ends + text);
+            let text = &(ends + &operands_from(call, target, tile) + text);
             let body = gemm::main_loop(tile, operands, product, scratch_at, leaves);
             products(tile, (operands, product), [consts, text, &body], scratch_at)
         }
@@ -160,6 +169,21 @@ fn matrix_kernel<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>, [
         (Some(statistics), _) => statistics.merged(made, tile, operands, scratch_at),
         (None, Some(statistics)) => statistics.passed(made, target),
         (None, None) => made,
+    }
+}
+
+/// Where the operands are read from.
+fn operands_from<B>(call: &KernelCall<B>, target: Target, tile: Tile) -> String {
+    let u = |name: &&str| call.consts.usize(name);
+    let vectors = |sides: &[&str]| sides.iter().map(u).product::<usize>();
+    let x = vectors(&["N", "H", "W", "GROUPS", "GI4"]);
+    let y = vectors(&["N", "OH", "OW", "GROUPS", "GO4"]);
+    let kernel = vectors(&["KH", "KW", "GI4", "GROUPS", "GO4"]) * LANES;
+    let fits = |rows: usize| x.max(y).max(kernel) <= TEXTURE_W * rows;
+    let floats = call.elements.iter().take(2).all(|&element| element == Element::F32);
+    match target.texture_rows.is_some_and(fits) && tile.tiling == Tiling::Subgroup && floats {
+        true => format!("const TEXTURE_W: u32 = {TEXTURE_W}u;\n{TEXTURES}"),
+        false => BUFFERS.into(),
     }
 }
 

@@ -95,6 +95,7 @@ impl Shared {
 }
 
 /// A range of a buffer, in bytes.
+#[derive(Clone)]
 pub(super) struct Range {
     pub buffer: wgpu::Buffer,
     pub offset: u64,

@@ -9,8 +9,9 @@ use rayon::prelude::*;
 use super::buffers::Range;
 use super::cache::DiskCache;
 use super::device::{Gpu, text};
+use super::dispatch::{Grid, Stages};
+use super::textures::Textures;
 use super::warm::Warmer;
-use super::{Grid, Stages};
 use crate::exec::ExecError;
 use crate::exec::shader::Shader;
 use crate::kernel::{Access, KernelCall};
@@ -23,22 +24,31 @@ const MAX_AXIS: u64 = 65_535;
 pub(super) struct Pipeline {
     pub raw: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
-    bindings: Vec<u32>,
+    bindings: Vec<(u32, wgpu::BindingType)>,
 }
 
 impl Pipeline {
-    /// Binds those of a call's ranges that the kernel uses.
-    pub fn bind(&self, gpu: &Gpu, ranges: &[Range]) -> Result<wgpu::BindGroup, ExecError> {
-        let entries: Vec<_> = self.bindings.iter().map(|&i| ranges[i as usize].entry(i)).collect();
+    /// Binds those of a call's ranges that the kernel uses, some of them as the textures that hold their copies.
+    pub fn bind(&self, gpu: &Gpu, ranges: &[Range], textures: &Textures) -> Result<wgpu::BindGroup, ExecError> {
+        let views: Vec<_> = self.textures().map(|i| (i, textures.view(i))).collect();
+        let buffers = self.bindings.iter().filter(|(_, ty)| !is_texture(ty)).map(|&(i, _)| ranges[i as usize].entry(i));
+        let textures = views
+            .iter()
+            .map(|(i, view)| wgpu::BindGroupEntry { binding: *i, resource: wgpu::BindingResource::TextureView(view) });
+        let entries: Vec<_> = buffers.chain(textures).collect();
         let descriptor = wgpu::BindGroupDescriptor { label: None, layout: &self.layout, entries: &entries };
         let group = gpu.scoped(|| gpu.device.create_bind_group(&descriptor));
         group.map_err(|error| ExecError::Device { during: "binding buffers".into(), reason: text(&error) })
     }
+
+    /// The bindings that it reads from textures.
+    pub fn textures(&self) -> impl Iterator<Item = u32> {
+        self.bindings.iter().filter(|(_, ty)| is_texture(ty)).map(|&(i, _)| i)
+    }
 }
 
-/// What each stage of a call uses of its ranges.
-pub(super) fn bind(gpu: &Gpu, stages: &Stages, ranges: &[Range]) -> Result<Vec<wgpu::BindGroup>, ExecError> {
-    stages.iter().map(|(pipeline, _)| pipeline.bind(gpu, ranges)).collect()
+fn is_texture(ty: &wgpu::BindingType) -> bool {
+    matches!(ty, wgpu::BindingType::Texture { .. })
 }
 
 /// A kernel that a plan needs.
@@ -50,12 +60,15 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Those of the call's bindings that its text declares, and how it uses them: a stage needs not all, and some stand for
-    /// what is not there.
-    pub fn bindings(&self) -> impl Iterator<Item = (u32, Access)> {
+    /// Those of the call's bindings that its text declares, and as what: a stage needs not all, and some stand for what is not
+    /// there.
+    pub fn bindings(&self) -> impl Iterator<Item = (u32, wgpu::BindingType)> {
         let own = self.call.bindings.iter().map(|&(_, access)| access);
         let all = own.chain(self.scratch.then_some(Access::Write));
-        (0..).zip(all).filter(|(i, _)| self.source.contains(&format!("@binding({i})")))
+        (0..).zip(all).filter_map(|(i, access)| {
+            let declared = |how: &str| self.source.contains(&format!("@binding({i}) var{how}"));
+            declared("<storage").then(|| buffer(access)).or_else(|| declared(" ").then_some(TEXTURE)).map(|ty| (i, ty))
+        })
     }
 }
 
@@ -124,7 +137,14 @@ impl Pipelines {
 
     fn build(&self, gpu: &Gpu, wanted: &Wanted<'_>) -> Pipeline {
         let label = Some(wanted.call.kernel);
-        let entries: Vec<_> = wanted.bindings().map(|(i, access)| entry(i, access)).collect();
+        let bindings: Vec<_> = wanted.bindings().collect();
+        let entry = |&(binding, ty)| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty,
+            count: None,
+        };
+        let entries: Vec<_> = bindings.iter().map(entry).collect();
         let layout = gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
@@ -150,22 +170,23 @@ impl Pipelines {
             },
             cache: self.cache.raw(),
         });
-        Pipeline { raw, layout, bindings: wanted.bindings().map(|(i, _)| i).collect() }
+        Pipeline { raw, layout, bindings }
     }
 }
 
-fn entry(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
-    wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: access == Access::Read },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
-        count: None,
+fn buffer(access: Access) -> wgpu::BindingType {
+    wgpu::BindingType::Buffer {
+        ty: wgpu::BufferBindingType::Storage { read_only: access == Access::Read },
+        has_dynamic_offset: false,
+        min_binding_size: None,
     }
 }
+
+const TEXTURE: wgpu::BindingType = wgpu::BindingType::Texture {
+    sample_type: wgpu::TextureSampleType::Float { filterable: false },
+    view_dimension: wgpu::TextureViewDimension::D2,
+    multisampled: false,
+};
 
 /// A kernel was refused.
 pub(super) fn kernel_error(call: &KernelCall<Slice>, reason: String) -> ExecError {

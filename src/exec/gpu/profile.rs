@@ -1,9 +1,10 @@
 //! Times of single kernels, by the device's own clock.
 
+use super::GpuEngine;
 use super::buffers::Range;
 use super::device::Gpu;
+use super::dispatch::Dispatch;
 use super::readback::Readback;
-use super::{Dispatch, GpuEngine};
 use crate::exec::ExecError;
 
 /// Calls per query set: each takes two of a set's [`wgpu::QUERY_SET_MAX_QUERIES`] queries.
@@ -43,15 +44,7 @@ impl Gpu {
         let resolved = self.buffer("the times of kernels", 2 * queries as usize, usage)?;
         let mut encoder = device.create_command_encoder(&Default::default());
         for (dispatch, at) in calls.iter().zip((0..).step_by(2)) {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: None,
-                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                    query_set: &set,
-                    beginning_of_pass_write_index: Some(at),
-                    end_of_pass_write_index: Some(at + 1),
-                }),
-            });
-            dispatch.encode(&mut pass);
+            dispatch.encode_between(&mut encoder, &set, at);
         }
         encoder.resolve_query_set(&set, 0..queries, &resolved, 0);
         let range = Range { buffer: resolved.clone(), offset: 0, bytes: 8 * u64::from(queries) };

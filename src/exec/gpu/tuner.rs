@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use half::f16;
 
-use super::Dispatch;
 use super::buffers::{Range, USAGE};
 use super::cache::{self, checksum};
 use super::device::Gpu;
+use super::dispatch::Dispatch;
 use super::info::DeviceKind;
-use super::pipelines::{self, Pipelines};
+use super::pipelines::Pipelines;
 use super::readback::Readback;
+use super::textures::Textures;
 use super::tune_log::TuneLog;
 use crate::data::random;
 use crate::exec::ExecError;
@@ -163,6 +164,7 @@ struct Bench<'a> {
     buffers: Vec<wgpu::Buffer>,
     /// Shared by all candidates, which run one after the other.
     scratch: Option<wgpu::Buffer>,
+    textures: Textures,
     readback: Readback,
     log: TuneLog,
 }
@@ -187,7 +189,16 @@ impl<'a> Bench<'a> {
             buffers.push(buffer);
         }
         gpu.check("tuning kernels")?;
-        Ok(Bench { gpu, pipelines, call, buffers, scratch: None, readback: Readback::default(), log: TuneLog::open() })
+        Ok(Bench {
+            gpu,
+            pipelines,
+            call,
+            buffers,
+            scratch: None,
+            textures: Textures::default(),
+            readback: Readback::default(),
+            log: TuneLog::open(),
+        })
     }
 
     /// The fastest of the tiles, of which the first is the fixed choice; `None` where the time did not last for all, which
@@ -316,8 +327,8 @@ impl<'a> Bench<'a> {
         let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
         let scratch = self.scratch.iter().filter(|_| shader.scratch > 0);
         let ranges: Vec<Range> = self.buffers.iter().chain(scratch).map(range).collect();
-        let bound = pipelines::bind(self.gpu, &stages, &ranges)?;
-        Ok(Dispatch { stages, bindings: vec![], bound })
+        self.textures.fit(self.gpu, &stages, |i| ranges[i].bytes, &mut false)?;
+        Dispatch::new(self.gpu, stages, (vec![], &ranges), &self.textures)
     }
 
     /// Runs a call and fetches the beginning of each tensor that it writes, or what it comes to together.

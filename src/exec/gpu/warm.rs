@@ -10,6 +10,7 @@ use super::cache::{self, checksum};
 use super::device::Gpu;
 use super::info::DeviceKind;
 use super::pipelines::{Pipelines, Wanted};
+use super::textures::Textures;
 use crate::exec::ExecError;
 
 /// Fewer new kernels than this are not worth another device.
@@ -71,13 +72,15 @@ fn run_empty(adapter: usize, checked: bool, kernels: &[&Wanted<'_>]) -> Result<(
     let made = Pipelines::new(&gpu, checked, None, None).get(&gpu, kernels)?;
     let most = kernels.iter().flat_map(|kernel| kernel.bindings()).map(|(i, _)| i + 1).max().unwrap_or(0);
     let buffers = (0..most).map(|_| gpu.buffer("nothing", 64, USAGE)).collect::<Result<Vec<_>, _>>()?;
+    let mut textures = Textures::default();
+    textures.fit_all(&gpu)?;
     let ranges: Vec<Range> =
         buffers.into_iter().map(|buffer| Range { bytes: buffer.size(), buffer, offset: 0 }).collect();
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     let mut pass = encoder.begin_compute_pass(&Default::default());
     for pipeline in &made {
         pass.set_pipeline(&pipeline.raw);
-        pass.set_bind_group(0, &pipeline.bind(&gpu, &ranges)?, &[]);
+        pass.set_bind_group(0, &pipeline.bind(&gpu, &ranges, &textures)?, &[]);
         pass.dispatch_workgroups(0, 1, 1);
     }
     drop(pass);

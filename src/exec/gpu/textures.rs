@@ -1,0 +1,144 @@
+//! Operands of matrix kernels that are read from textures: software adapters load from a texture for all invocations of a
+//! subgroup at once, where loads from a buffer go through them one by one. An operand is copied before its call; all calls
+//! share one texture for each of their operands.
+
+use super::buffers::Range;
+use super::device::{Gpu, text};
+use super::dispatch::{Stages, from_textures};
+use crate::exec::ExecError;
+use crate::exec::shader::TEXTURE_W;
+use crate::plan::Plan;
+
+/// Bytes of a vector.
+const VECTOR: u64 = 16;
+const ROW: u64 = TEXTURE_W as u64 * VECTOR;
+
+/// One texture for each operand, of as many rows as the largest needed so far.
+#[derive(Default)]
+pub(super) struct Textures([Option<wgpu::Texture>; 2]);
+
+impl Textures {
+    /// Makes the textures hold what a call reads from them, bindings of so many bytes; `true` when one that was there has been
+    /// replaced.
+    pub fn fit(
+        &mut self,
+        gpu: &Gpu,
+        stages: &Stages,
+        bytes: impl Fn(usize) -> u64,
+        replaced: &mut bool,
+    ) -> Result<(), ExecError> {
+        for operand in from_textures(stages) {
+            self.fit_one(gpu, operand as usize, bytes(operand as usize), replaced)?;
+        }
+        Ok(())
+    }
+
+    /// The same for all calls of a plan.
+    pub fn fit_plan(
+        &mut self,
+        gpu: &Gpu,
+        plan: &Plan,
+        stages: &[Stages],
+        replaced: &mut bool,
+    ) -> Result<(), ExecError> {
+        let mut calls = plan.calls.iter().zip(stages);
+        calls.try_for_each(|(planned, stages)| {
+            self.fit(gpu, stages, |i| 4 * planned.call.bindings[i].0.len as u64, replaced)
+        })
+    }
+
+    /// Makes all textures, of a row each.
+    pub fn fit_all(&mut self, gpu: &Gpu) -> Result<(), ExecError> {
+        (0..self.0.len()).try_for_each(|operand| self.fit_one(gpu, operand, ROW, &mut false))
+    }
+
+    fn fit_one(&mut self, gpu: &Gpu, operand: usize, bytes: u64, replaced: &mut bool) -> Result<(), ExecError> {
+        // Mesa compiles a kernel once for textures whose sides are powers of two, and once for others.
+        let rows = (bytes.div_ceil(ROW) as u32).next_power_of_two();
+        let texture = &mut self.0[operand];
+        if texture.as_ref().is_none_or(|texture| texture.height() < rows) {
+            *replaced |= texture.is_some();
+            *texture = Some(made(gpu, rows)?);
+        }
+        Ok(())
+    }
+
+    fn of(&self, operand: u32) -> &wgpu::Texture {
+        self.0[operand as usize].as_ref().expect("`fit` comes before any use")
+    }
+
+    /// The texture of an operand, to be bound.
+    pub fn view(&self, operand: u32) -> wgpu::TextureView {
+        self.of(operand).create_view(&Default::default())
+    }
+
+    /// Brings an operand to its texture.
+    pub fn copy(&self, operand: u32, from: &Range) -> Copy {
+        Copy { from: from.clone(), to: self.of(operand).clone() }
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().flatten().map(|texture| u64::from(texture.height()) * ROW).sum()
+    }
+}
+
+/// Rows that a texture may have, a power of two.
+pub(super) fn most_rows(gpu: &Gpu) -> usize {
+    1 << gpu.limits.max_texture_dimension_2d.max(1).ilog2()
+}
+
+fn made(gpu: &Gpu, height: u32) -> Result<wgpu::Texture, ExecError> {
+    let make = || {
+        gpu.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("an operand"),
+            size: wgpu::Extent3d { width: TEXTURE_W as u32, height, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba32Float,
+            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+            view_formats: &[],
+        })
+    };
+    gpu.scoped(make).map_err(|error| match error {
+        wgpu::Error::OutOfMemory { .. } => {
+            ExecError::OutOfMemory { during: "making a texture for an operand".into(), bytes: u64::from(height) * ROW }
+        }
+        other => ExecError::Device { during: "making a texture for an operand".into(), reason: text(&other) },
+    })
+}
+
+/// The way of an operand from its buffer to its texture.
+#[derive(Clone)]
+pub(super) struct Copy {
+    from: Range,
+    to: wgpu::Texture,
+}
+
+impl Copy {
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
+        let rows = (self.from.bytes / ROW) as u32;
+        let rest = (self.from.bytes % ROW / VECTOR) as u32;
+        for (y, width, height) in [(0, TEXTURE_W as u32, rows), (rows, rest, 1)] {
+            if width == 0 || height == 0 {
+                continue;
+            }
+            let layout = wgpu::TexelCopyBufferLayout {
+                offset: self.from.offset + u64::from(y) * ROW,
+                bytes_per_row: Some(ROW as u32),
+                rows_per_image: None,
+            };
+            encoder.copy_buffer_to_texture(
+                wgpu::TexelCopyBufferInfo { buffer: &self.from.buffer, layout },
+                wgpu::TexelCopyTextureInfo {
+                    texture: &self.to,
+                    mip_level: 0,
+                    origin: wgpu::Origin3d { x: 0, y, z: 0 },
+                    aspect: wgpu::TextureAspect::All,
+                },
+                wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+            );
+        }
+    }
+}
