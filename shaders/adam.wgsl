@@ -18,25 +18,30 @@ fn main(
     @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
     let i = item(wid, count, lid);
-    if (i < ITEMS) {
-        if (finite(guard_value[0])) {
-            var g = grad[i];
-            var q = p[i];
-            if (CLIP) {
-                g *= clip[1];
+    // The same for all; llvmpipe reads it once for all outside of branches only.
+    let lr = hyper[0];
+    let correction1 = hyper[1];
+    let correction2 = hyper[2];
+    var scale = 1.0;
+    if (CLIP) {
+        scale = clip[1];
+    }
+    let sound = finite(guard_value[0]);
+    if (i < ITEMS && sound) {
+        var q = p[i];
+        var g = grad[i] * scale;
+        if (i < DECAY_END4) {
+            if (DECOUPLED) {
+                q -= lr * WEIGHT_DECAY * q;
+            } else {
+                g += WEIGHT_DECAY * q;
             }
-            if (i < DECAY_END4) {
-                if (DECOUPLED) {
-                    q -= hyper[0] * WEIGHT_DECAY * q;
-                } else {
-                    g += WEIGHT_DECAY * q;
-                }
-            }
-            let m = exp_avg[i] + RATE1 * (g - exp_avg[i]);
-            let v = BETA2 * exp_avg_sq[i] + RATE2 * g * g;
-            exp_avg[i] = m;
-            exp_avg_sq[i] = v;
-            p[i] = q - hyper[0] * hyper[1] * m / (sqrt(v) * hyper[2] + EPS);
         }
+        let old_m = exp_avg[i];
+        let m = old_m + RATE1 * (g - old_m);
+        let v = BETA2 * exp_avg_sq[i] + RATE2 * g * g;
+        exp_avg[i] = m;
+        exp_avg_sq[i] = v;
+        p[i] = q - lr * correction1 * m / (sqrt(v) * correction2 + EPS);
     }
 }

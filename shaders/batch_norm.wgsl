@@ -56,9 +56,10 @@ fn main(at: Invocation) {
         }
         workgroupBarrier();
         if (inside) {
+            let known = channels(c, held_a[column], held_b[column]);
             for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
                 let i = row * C4 + c;
-                y[i] = vec4<T8>(ended(i, c, held_a[column], held_b[column]));
+                y[i] = vec4<T8>(ended(i, known));
             }
         }
     }

@@ -16,11 +16,9 @@
 
 struct Element { g: vec4<f32>, normalized: vec4<f32> }
 
-fn element(i: u32, c: u32) -> Element {
-    let m = mean[c];
-    let r = invstd[c];
+fn element(i: u32, known: Channels) -> Element {
     let v = vec4<f32>(x[i]);
-    return Element(masked(vec4<f32>(dy[i]), i, c, v, m, r), (v - m) * r);
+    return Element(masked(vec4<f32>(dy[i]), i, v, known), (v - known.mean) * known.invstd);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -32,9 +30,11 @@ fn main(at: Invocation) {
         let c = block * VECTORS + column;
         let inside = c < C4;
         var own = Sums();
+        var known = Channels();
         if (inside) {
+            known = channels(c, mean[c], invstd[c]);
             for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
-                let e = element(row * C4 + c, c);
+                let e = element(row * C4 + c, known);
                 own.a += e.g;
                 own.b = fma(e.g, e.normalized, own.b);
             }
@@ -50,14 +50,16 @@ fn main(at: Invocation) {
         workgroupBarrier();
         if (inside) {
             let factor = select(1.0 / f32(ROWS), 0.0, FIXED);
-            let scale = invstd[c] * gamma[c];
+            let scale = known.invstd * known.gamma;
+            let sum_g = held_a[column];
+            let sum_gx = held_b[column];
             for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
                 let i = row * C4 + c;
-                let e = element(i, c);
+                let e = element(i, known);
                 if (RESIDUAL) {
                     dres[i] = vec4<T9>(e.g);
                 }
-                dx[i] = vec4<T8>(scale * (e.g - (held_a[column] + e.normalized * held_b[column]) * factor));
+                dx[i] = vec4<T8>(scale * (e.g - (sum_g + e.normalized * sum_gx) * factor));
             }
         }
     }

@@ -11,7 +11,10 @@ fn main(
     @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
     let i = item(wid, count, lid);
+    // The same for all; llvmpipe reads it once for all outside of branches only.
+    let rate = 1.0 - hyper[3];
     if (i < ITEMS) {
-        average[i] += (1.0 - hyper[3]) * (value[i] - average[i]);
+        let old = average[i];
+        average[i] = old + rate * (value[i] - old);
     }
 }

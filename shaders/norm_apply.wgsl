@@ -1,5 +1,5 @@
 // y = relu?(γ · (x − mean) · invstd + β [+ residual]).
-// Mapping: one invocation per vector of x.
+// Mapping: one invocation per ROWS_EACH vectors of x, of the same channels in rows that lie ITEMS vectors apart.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> mean: array<f32>;
 @group(0) @binding(2) var<storage, read> invstd: array<f32>;
@@ -17,9 +17,13 @@ fn main(
     let i = item(wid, count, lid);
     if (i < ITEMS) {
         let c = i % C4;
-        let at = stat_index(i / C4, c);
-        let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
-        let r = vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]);
-        y[i] = vec4<T6>(ended(i, c, m, r));
+        let stat = stat_index(i / C4, c);
+        let m = vec4<f32>(mean[stat.x], mean[stat.y], mean[stat.z], mean[stat.w]);
+        let r = vec4<f32>(invstd[stat.x], invstd[stat.y], invstd[stat.z], invstd[stat.w]);
+        let known = channels(c, m, r);
+        for (var row = 0u; row < ROWS_EACH; row++) {
+            let at = i + row * ITEMS;
+            y[at] = vec4<T6>(ended(at, known));
+        }
     }
 }

@@ -1,7 +1,7 @@
 // dx = invstd · (γ g − (Σ γg + x̂ · Σ γ g x̂) / n), the sums over what shares a mean and n its size; with FIXED statistics
 // dx = invstd · γ g. PER_CHANNEL: the sums come without γ (they are dβ and dγ). With RESIDUAL also the
 // residual's gradient g, which is dy behind `mask` (see shared/norm_masked.wgsl).
-// Mapping: one invocation per vector of x.
+// Mapping: one invocation per ROWS_EACH vectors of x, of the same channels in rows that lie ITEMS vectors apart.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T1>>;
 @group(0) @binding(2) var<storage, read> mask: array<vec4<T2>>;
@@ -12,6 +12,20 @@
 @group(0) @binding(7) var<storage, read> sum_gx: array<f32>;
 @group(0) @binding(8) var<storage, read_write> dx: array<vec4<T8>>;
 @group(0) @binding(9) var<storage, read_write> dres: array<vec4<T9>>;
+
+// Vector i, with both sums of its channels.
+fn apply(i: u32, known: Channels, sum_of_g: vec4<f32>, sum_of_gx: vec4<f32>) {
+    let v = vec4<f32>(x[i]);
+    let g = masked(vec4<f32>(dy[i]), i, v, known);
+    if (RESIDUAL) {
+        dres[i] = vec4<T9>(g);
+    }
+    var d = known.gamma * g;
+    if (!FIXED) {
+        d -= (sum_of_g + (v - known.mean) * known.invstd * sum_of_gx) / f32(SAMPLE_ROWS * GROUP_SIZE);
+    }
+    dx[i] = vec4<T8>(d * known.invstd);
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -24,22 +38,19 @@ fn main(
         let c = i % C4;
         let at = stat_index(i / C4, c);
         let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
-        let r = vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]);
-        let v = vec4<f32>(x[i]);
-        let g = masked(vec4<f32>(dy[i]), i, c, v, m, r);
-        if (RESIDUAL) {
-            dres[i] = vec4<T9>(g);
-        }
-        var d = gamma[c] * g;
+        let known = channels(c, m, vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]));
+        var a = vec4<f32>();
+        var b = vec4<f32>();
         if (!FIXED) {
-            var a = vec4<f32>(sum_g[at.x], sum_g[at.y], sum_g[at.z], sum_g[at.w]);
-            var b = vec4<f32>(sum_gx[at.x], sum_gx[at.y], sum_gx[at.z], sum_gx[at.w]);
+            a = vec4<f32>(sum_g[at.x], sum_g[at.y], sum_g[at.z], sum_g[at.w]);
+            b = vec4<f32>(sum_gx[at.x], sum_gx[at.y], sum_gx[at.z], sum_gx[at.w]);
             if (PER_CHANNEL) {
-                a *= gamma[c];
-                b *= gamma[c];
+                a *= known.gamma;
+                b *= known.gamma;
             }
-            d -= (a + (v - m) * r * b) / f32(SAMPLE_ROWS * GROUP_SIZE);
         }
-        dx[i] = vec4<T8>(d * r);
+        for (var row = 0u; row < ROWS_EACH; row++) {
+            apply(i + row * ITEMS, known, a, b);
+        }
     }
 }

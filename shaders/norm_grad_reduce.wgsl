@@ -11,10 +11,8 @@
 
 fn begin(first: u32, c: u32) -> Held {
     let at = stat_index(first, c);
-    return Held(
-        vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]),
-        vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]),
-    );
+    let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
+    return Held(channels(c, m, vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w])));
 }
 
 fn value(i: u32) -> vec4<f32> {

@@ -15,23 +15,26 @@ fn main(
     @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
     let i = item(wid, count, lid);
-    if (i < ITEMS) {
-        if (finite(guard_value[0])) {
-            var g = grad[i];
-            if (CLIP) {
-                g *= clip[1];
-            }
-            if (i < DECAY_END4) {
-                g += WEIGHT_DECAY * p[i];
-            }
-            let v = MOMENTUM * velocity[i] + g;
-            velocity[i] = v;
-            if (NESTEROV) {
-                g += MOMENTUM * v;
-            } else {
-                g = v;
-            }
-            p[i] -= hyper[0] * g;
+    // The same for all; llvmpipe reads it once for all outside of branches only.
+    let lr = hyper[0];
+    var scale = 1.0;
+    if (CLIP) {
+        scale = clip[1];
+    }
+    let sound = finite(guard_value[0]);
+    if (i < ITEMS && sound) {
+        let old = p[i];
+        var g = grad[i] * scale;
+        if (i < DECAY_END4) {
+            g += WEIGHT_DECAY * old;
         }
+        let v = MOMENTUM * velocity[i] + g;
+        velocity[i] = v;
+        if (NESTEROV) {
+            g += MOMENTUM * v;
+        } else {
+            g = v;
+        }
+        p[i] = old - lr * g;
     }
 }

@@ -1,6 +1,9 @@
+// What belongs to a vector of channels: mean, 1 / std, γ and β. Rows that share it read it once.
+struct Channels { mean: vec4<f32>, invstd: vec4<f32>, gamma: vec4<f32>, beta: vec4<f32> }
+
 // A norm's result, before what is fused behind it.
-fn normalized(x: vec4<f32>, mean: vec4<f32>, invstd: vec4<f32>, gamma: vec4<f32>, beta: vec4<f32>) -> vec4<f32> {
-    return (x - mean) * invstd * gamma + beta;
+fn normalized(x: vec4<f32>, known: Channels) -> vec4<f32> {
+    return (x - known.mean) * known.invstd * known.gamma + known.beta;
 }
 
 // Which statistic belongs to each lane of the vector of channels c of a row: that of its channel (GROUP_SIZE 1, one

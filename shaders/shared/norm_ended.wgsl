@@ -1,6 +1,10 @@
-// A norm's result with what is fused behind it, for vector i of x, of channels c, with their mean m and 1 / std r.
-fn ended(i: u32, c: u32, m: vec4<f32>, r: vec4<f32>) -> vec4<f32> {
-    var v = normalized(vec4<f32>(x[i]), m, r, gamma[c], beta[c]);
+fn channels(c: u32, mean: vec4<f32>, invstd: vec4<f32>) -> Channels {
+    return Channels(mean, invstd, gamma[c], beta[c]);
+}
+
+// A norm's result with what is fused behind it, for vector i of x.
+fn ended(i: u32, known: Channels) -> vec4<f32> {
+    var v = normalized(vec4<f32>(x[i]), known);
     if (RESIDUAL) {
         v += vec4<f32>(residual[i]);
     }

@@ -1,11 +1,20 @@
-// The gradient of a norm's result: g, vector i of dy, of channels c, where a fused ReLU (RELU) was on. Behind a RESIDUAL `mask`
-// is y; else it is β, and y is computed anew from v = x[i] and its mean m and 1 / std r, which spares a third of what is read.
-fn masked(g: vec4<f32>, i: u32, c: u32, v: vec4<f32>, m: vec4<f32>, r: vec4<f32>) -> vec4<f32> {
+// `mask` is y behind a RESIDUAL, else β.
+fn channels(c: u32, mean: vec4<f32>, invstd: vec4<f32>) -> Channels {
+    var beta = vec4<f32>();
+    if (RELU && !RESIDUAL) {
+        beta = vec4<f32>(mask[c]);
+    }
+    return Channels(mean, invstd, gamma[c], beta);
+}
+
+// The gradient of a norm's result: g, vector i of dy, where a fused ReLU (RELU) was on: where y, vector i of `mask`, is
+// positive. Without a RESIDUAL y is computed anew from v = x[i], which spares a third of what is read.
+fn masked(g: vec4<f32>, i: u32, v: vec4<f32>, known: Channels) -> vec4<f32> {
     if (RELU && RESIDUAL) {
         return select(vec4<f32>(), g, vec4<f32>(mask[i]) > vec4<f32>());
     }
     if (RELU) {
-        return select(vec4<f32>(), g, normalized(v, m, r, gamma[c], vec4<f32>(mask[c])) > vec4<f32>());
+        return select(vec4<f32>(), g, normalized(v, known) > vec4<f32>());
     }
     return g;
 }

@@ -4,7 +4,7 @@
 //! `y = γ · (x − mean) / sqrt(var + ε) + β`, with the biased variance; BatchNorm's running variance is unbiased.
 
 use super::norm_geometry::Geometry;
-use super::{expect_vector, first, none, reduce_rows, reduce_segments, vectors};
+use super::{expect_vector, first, none, reduce_rows, reduce_segments};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, padded};
@@ -252,8 +252,9 @@ impl Norm {
         let (mean, invstd) = (Operand::Output(1), Operand::Output(2));
         let reads = [Operand::Input(0), mean, invstd, Operand::Input(1), Operand::Input(2), self.residual_operand()];
         let bindings = reads.into_iter().map(read).chain([write(Operand::Output(0))]);
-        let consts = geo.consts.clone().b("RELU", self.relu).b("RESIDUAL", self.residual);
-        l.call("norm_apply", consts, bindings, Work::Items(vectors(x)), 4 * x.len());
+        let (rows_each, work) = geo.apply();
+        let consts = geo.consts.clone().and(rows_each).b("RELU", self.relu).b("RESIDUAL", self.residual);
+        l.call("norm_apply", consts, bindings, work, 4 * x.len());
     }
 }
 
@@ -311,9 +312,10 @@ impl Op for NormGrad {
         }
         let [sum_g, sum_gx] = self.lower_sums(l, &geo, (reads, masked(geo.consts.clone())));
         let per_channel = !matches!(norm.kind, NormKind::Group { .. });
-        let consts = masked(geo.consts).b("PER_CHANNEL", per_channel).b("FIXED", fixed);
+        let (rows_each, work) = geo.apply();
+        let consts = masked(geo.consts).and(rows_each).b("PER_CHANNEL", per_channel).b("FIXED", fixed);
         let bindings = reads.into_iter().chain([sum_g, sum_gx]).map(read).chain([Operand::Output(0), dres].map(write));
-        l.call("norm_grad_apply", consts, bindings, Work::Items(vectors(x)), 8 * x.len());
+        l.call("norm_grad_apply", consts, bindings, work, 8 * x.len());
     }
 }
 

@@ -8,6 +8,9 @@ use crate::shape::{LANES, TensorType, padded};
 /// other take a GPU about 10 µs whatever they do, and 60 of the 260 of a ResNet18 step (batch 16, 64×64) are spared.
 const FEW_ROWS: usize = 16 * WORKGROUP;
 
+/// Invocations that keep a large GPU busy with several loads each: 128 for each of 128 multiprocessors.
+const ENOUGH: usize = 128 * 128;
+
 /// Sizes of a norm.
 pub(super) struct Geometry {
     pub samples: usize,
@@ -51,6 +54,15 @@ impl Geometry {
     pub fn whole(&self) -> (Consts, Work) {
         let wide = WORKGROUP / self.sample_rows.div_ceil(4).next_power_of_two().min(WORKGROUP);
         (self.consts.clone().u("VECTORS", wide), Work::Groups(self.c4.div_ceil(wide)))
+    }
+
+    /// Invocations that each normalize some rows of a vector of channels, so that they read once what belongs to these: 4
+    /// where that leaves [`ENOUGH`] of them. The rows of a sample of several are normalized one by one.
+    pub fn apply(&self) -> (Consts, Work) {
+        let (rows, vectors) = (self.samples * self.sample_rows, self.samples * self.sample_rows * self.c4);
+        let fits = |each: &usize| self.samples == 1 && rows.is_multiple_of(*each) && vectors / each >= ENOUGH;
+        let each = [4, 2].into_iter().find(fits).unwrap_or(1);
+        (Consts::new().u("ROWS_EACH", each), Work::Items(vectors / each))
     }
 
     /// Workgroups that merge all channels of a group over all segments, for each statistic.

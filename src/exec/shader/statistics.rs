@@ -238,6 +238,7 @@ impl Statistics {
         let (columns, rows) = (tile.columns() / LANES, tile.rows(operands));
         let lines = tile.invocations() / columns;
         let most = rows / lines;
+        let of = if self.moments { "" } else { "let known = channels(column, mean[column], invstd[column]);" };
         let value = match self.moments {
             true => {
                 "let value = vec4<f32>(y[at]);
@@ -246,7 +247,7 @@ impl Statistics {
             line.a += delta / line.n;
             line.b += delta * (value - line.a);"
             }
-            false => "line = with_value(line, vec4<f32>(dx[at]), at, column);",
+            false => "line = with_value(line, vec4<f32>(dx[at]), at, known);",
         };
         let _ = writeln!(
             out,
@@ -254,6 +255,7 @@ impl Statistics {
         let first_row = m0 + thread / {columns}u;
         // Beyond the last column it is the last, whose line nobody takes.
         let column = min(n0 + thread % {columns}u, C4 - 1u);
+        {of}
         var line = Line();
         for (var i = 0u; i < line_rows(first_row, {lines}u, {most}u); i++) {{
             let at = (first_row + i * {lines}u) * C4 + column;
@@ -285,10 +287,11 @@ impl Statistics {
         } else {
             let result = |(r, c): (usize, usize)| {
                 format!(
-                    "        {{\n            let at = output_at(p, {r}u, {c}u);\n            line = with_value(line, ended(r{r}[{c}], p.channel, at), at, p.channel);\n        }}\n"
+                    "        {{\n            let at = output_at(p, {r}u, {c}u);\n            line = with_value(line, ended(r{r}[{c}], p.channel, at), at, known);\n        }}\n"
                 )
             };
-            pairs(side, side).map(result).collect()
+            let of = "        let known = channels(p.channel, mean[p.channel], invstd[p.channel]);\n".to_owned();
+            std::iter::once(of).chain(pairs(side, side).map(result)).collect()
         };
         let end = format!(
             "        var line = Line();
@@ -328,7 +331,12 @@ fn moments(out: &mut String, tile: Tile, j: usize) {
 
 /// An invocation's columns. Beyond the last it is the last, whose sums nobody takes.
 fn column(out: &mut String, j: usize) {
-    let _ = writeln!(out, "        let column{j} = min(n0 + tx + {j}u * TX, C4 - 1u);\n        var line{j} = Line();");
+    let _ = writeln!(
+        out,
+        "        let column{j} = min(n0 + tx + {j}u * TX, C4 - 1u);
+        let known{j} = channels(column{j}, mean[column{j}], invstd[column{j}]);
+        var line{j} = Line();"
+    );
 }
 
 /// The sums of an invocation's column j. Beyond the last row the last is read and dropped: no branch.
@@ -339,7 +347,7 @@ fn sums(out: &mut String, tile: Tile, j: usize) {
             out,
             "        let at{i}_{j} = min(m0 + ty + {i}u * TY, ROWS - 1u) * C4 + column{j};
         let value{i}_{j} = select(vec4<f32>(), ended(c{i}_{j}, column{j}, at{i}_{j}), {i}u < rows);
-        line{j} = with_value(line{j}, value{i}_{j}, at{i}_{j}, column{j});"
+        line{j} = with_value(line{j}, value{i}_{j}, at{i}_{j}, known{j});"
         );
     }
 }
@@ -351,7 +359,7 @@ fn sums_read_again(out: &mut String, tile: Tile) {
     out.push_str("        for (var i = 0u; i < rows; i++) {\n            let row = (m0 + ty + i * TY) * C4;\n");
     for j in 0..tile.columns_each {
         let at = format!("row + column{j}");
-        let _ = writeln!(out, "            line{j} = with_value(line{j}, vec4<f32>(dx[{at}]), {at}, column{j});");
+        let _ = writeln!(out, "            line{j} = with_value(line{j}, vec4<f32>(dx[{at}]), {at}, known{j});");
     }
     out.push_str("        }\n");
 }
