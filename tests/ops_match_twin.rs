@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::blocks::large_maps;
 use common::case::{Case, Place};
 use common::compare::{Accuracy, Failures, allowed};
 use common::dense::{counted_case, probe_case};
@@ -11,6 +12,18 @@ use common::{OnGpu, Runner, engines, gpu, run_on, twin};
 use shadegrad::exec::gpu::EngineOptions;
 use shadegrad::shape::Element;
 
+/// Large maps, whose norms read once what several rows share, with the rows of an invocation.
+fn large_cases() -> Vec<Case> {
+    let cases: Vec<Case> = large_maps().into_iter().map(|op| op.case(Place::Alone).fused()).collect();
+    for (case, rows) in cases.iter().zip([4, 2]) {
+        let calls = case.plan().calls.into_iter().map(|planned| planned.call);
+        let norms: Vec<_> = calls.filter(|call| ["norm_apply", "norm_grad_apply"].contains(&call.kernel)).collect();
+        assert_eq!(norms.len(), 2, "{}", case.name);
+        assert!(norms.iter().all(|call| call.consts.usize("ROWS_EACH") == rows), "{}", case.name);
+    }
+    cases
+}
+
 /// All op cases, alone and in the midst of others, with and without rewrites, and all optimizer updates.
 fn cases() -> Vec<Case> {
     let mut cases = update_cases();
@@ -18,6 +31,7 @@ fn cases() -> Vec<Case> {
     for shape in [[2, 5, 7, 5], [1, 19, 47, 12], [3, 40, 33, 2]] {
         cases.push(counted_case(shape).expect("it fits"));
     }
+    cases.extend(large_cases());
     for op in op_cases() {
         for place in [Place::Alone, Place::Midst] {
             let case = op.case(place);

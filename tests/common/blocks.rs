@@ -124,6 +124,25 @@ pub fn blocks() -> Vec<OpCase> {
     ]
 }
 
+/// Norms of maps so large that an invocation takes 4 rows, and 2 where their number is no multiple of 4; too many numbers to
+/// be checked by finite differences.
+pub fn large_maps() -> [OpCase; 2] {
+    let trained = Some(BatchNormOptions::default());
+    let relu = OpCase::new("norm_relu_large_map", move |b| {
+        let y = far_from_the_kink(b, [1, 128, 128, 16], trained)?;
+        ops::relu(&mut b.graph, y)
+    });
+    let residual = OpCase::new("norm_add_relu_large_map", move |b| {
+        let shape = [2, 127, 129, 7];
+        let y = far_from_the_kink(b, shape, trained)?;
+        let values = uniform("shortcut", shape.iter().product(), 0.0, 0.3);
+        let shortcut = b.parameter("shortcut", TensorType::channels(shape), values);
+        let sum = ops::add(&mut b.graph, y, shortcut)?;
+        ops::relu(&mut b.graph, sum)
+    });
+    [relu, residual]
+}
+
 /// A BatchNorm whose results are of either sign and none of them near 0: among thousands the ReLU behind would else cut one
 /// in 16 bits, or a bit beside it, that it does not cut in 64.
 fn far_from_the_kink(b: &mut Builder, x: [usize; 4], training: Option<BatchNormOptions>) -> Result<Value, GraphError> {
