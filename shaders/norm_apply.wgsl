@@ -21,9 +21,13 @@ fn main(
         let m = vec4<f32>(mean[stat.x], mean[stat.y], mean[stat.z], mean[stat.w]);
         let r = vec4<f32>(invstd[stat.x], invstd[stat.y], invstd[stat.z], invstd[stat.w]);
         let known = channels(c, m, r);
+        // All are read before one is written: a compiler does not know that x and y lie apart.
+        var results: array<vec4<f32>, ROWS_EACH>;
         for (var row = 0u; row < ROWS_EACH; row++) {
-            let at = i + row * ITEMS;
-            y[at] = vec4<T6>(ended(at, known));
+            results[row] = ended(i + row * ITEMS, known);
+        }
+        for (var row = 0u; row < ROWS_EACH; row++) {
+            y[i + row * ITEMS] = vec4<T6>(results[row]);
         }
     }
 }

@@ -13,18 +13,17 @@
 @group(0) @binding(8) var<storage, read_write> dx: array<vec4<T8>>;
 @group(0) @binding(9) var<storage, read_write> dres: array<vec4<T9>>;
 
-// Vector i, with both sums of its channels.
-fn apply(i: u32, known: Channels, sum_of_g: vec4<f32>, sum_of_gx: vec4<f32>) {
+struct Gradient { g: vec4<f32>, dx: vec4<f32> }
+
+// Of vector i, with both sums of its channels.
+fn gradient(i: u32, known: Channels, sum_of_g: vec4<f32>, sum_of_gx: vec4<f32>) -> Gradient {
     let v = vec4<f32>(x[i]);
     let g = masked(vec4<f32>(dy[i]), i, v, known);
-    if (RESIDUAL) {
-        dres[i] = vec4<T9>(g);
-    }
     var d = known.gamma * g;
     if (!FIXED) {
         d -= (sum_of_g + (v - known.mean) * known.invstd * sum_of_gx) / f32(SAMPLE_ROWS * GROUP_SIZE);
     }
-    dx[i] = vec4<T8>(d * known.invstd);
+    return Gradient(g, d * known.invstd);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -49,8 +48,16 @@ fn main(
                 b *= known.gamma;
             }
         }
+        // All are read before one is written: a compiler does not know that they lie apart.
+        var results: array<Gradient, ROWS_EACH>;
         for (var row = 0u; row < ROWS_EACH; row++) {
-            apply(i + row * ITEMS, known, a, b);
+            results[row] = gradient(i + row * ITEMS, known, a, b);
+        }
+        for (var row = 0u; row < ROWS_EACH; row++) {
+            if (RESIDUAL) {
+                dres[i + row * ITEMS] = vec4<T9>(results[row].g);
+            }
+            dx[i + row * ITEMS] = vec4<T8>(results[row].dx);
         }
     }
 }

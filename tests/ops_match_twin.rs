@@ -15,7 +15,7 @@ use shadegrad::shape::Element;
 /// Large maps, whose norms read once what several rows share, with the rows of an invocation.
 fn large_cases() -> Vec<Case> {
     let cases: Vec<Case> = large_maps().into_iter().map(|op| op.case(Place::Alone).fused()).collect();
-    for (case, rows) in cases.iter().zip([4, 2]) {
+    for (case, rows) in cases.iter().zip([4, 2, 4, 4]) {
         let calls = case.plan().calls.into_iter().map(|planned| planned.call);
         let norms: Vec<_> = calls.filter(|call| ["norm_apply", "norm_grad_apply"].contains(&call.kernel)).collect();
         assert_eq!(norms.len(), 2, "{}", case.name);
@@ -74,7 +74,7 @@ fn sixteen_bits_match_the_twin() {
     let (twin, gpu) = (twin(), OnGpu { checked: true });
     let mut failures = Failures::default();
     let mut kernels = std::collections::BTreeSet::new();
-    for op in op_cases() {
+    for op in op_cases().into_iter().chain(large_maps()) {
         for case in [op.case(Place::Midst), op.case(Place::Midst).fused()] {
             let halved = case.halved();
             let plan = halved.plan();

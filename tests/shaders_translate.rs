@@ -100,6 +100,7 @@ fn variants() -> BTreeMap<String, Variant> {
             let targets = [
                 (Tiling::Workgroup, Some(32), None),
                 (Tiling::Register, None, None),
+                (Tiling::Register, None, Some(8192)),
                 (Tiling::Subgroup, Some(8), None),
                 (Tiling::Subgroup, Some(8), Some(8192)),
             ];

@@ -1,7 +1,7 @@
 //! The GPU engine: plans through wgpu, on Vulkan, Metal and DX12.
 //!
-//! Loading a plan compiles its kernels and binds its buffers; a run only encodes dispatches, between which wgpu sets the
-//! barriers, and submits them a few dozen at a time. Windows resets a device whose single dispatch takes more than two
+//! Loading a plan compiles its kernels and binds its buffers; a run only encodes dispatches (for software adapters with copies
+//! to textures between them), among which wgpu sets the barriers, and submits them a few dozen at a time. Windows resets a device whose single dispatch takes more than two
 //! seconds, so kernels must stay short; a run as a whole may take longer.
 
 mod buffers;
@@ -122,7 +122,7 @@ impl GpuEngine {
                 .subgroups
                 .filter(|(min, max)| options.subgroups && min == max)
                 .map(|(min, _)| min as usize),
-            texture_rows: (tiling == Tiling::Subgroup).then(|| textures::most_rows(&gpu)),
+            texture_rows: textures::rows_for(&gpu, tiling),
             // Which of two sizes of subgroups a driver takes, only the tuner finds out.
             units: match gpu.matrices {
                 [Some(_), None] if tiling == Tiling::Workgroup => Some(tuner::limits(&gpu)),
@@ -191,8 +191,12 @@ impl GpuEngine {
         let (stages, scratch) = self.compile(plan, winograd)?;
         let most = scratch.iter().copied().max().unwrap_or(0);
         let mut replaced = false;
+        let calls = stages.iter().zip(&plan.calls).map(|(stages, planned)| {
+            let bindings = &planned.call.bindings;
+            (stages, move |i: usize| 4 * bindings[i].0.len as u64)
+        });
         let fitted = self.shared.fit_slots(&self.gpu, plan, most, &mut replaced);
-        let fitted = fitted.and_then(|()| self.textures.fit_plan(&self.gpu, plan, &stages, &mut replaced));
+        let fitted = fitted.and_then(|()| self.textures.fit(&self.gpu, calls, &mut replaced));
         if replaced {
             self.rebind()?;
         }
@@ -221,7 +225,7 @@ impl GpuEngine {
         Dispatch::new(&self.gpu, stages, (bindings, &ranges), &self.textures)
     }
 
-    /// Binds all plans anew after a shared buffer was replaced.
+    /// Binds all plans anew after a shared buffer or texture was replaced.
     fn rebind(&mut self) -> Result<(), ExecError> {
         let mut plans = std::mem::take(&mut self.plans);
         let result = plans.iter_mut().try_for_each(|plan| {
@@ -277,8 +281,11 @@ impl Engine for GpuEngine {
         let own = |(i, &len)| self.gpu.buffer(&tensor_name(plan, Buffer::Fixed(i), len), len, USAGE);
         let fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
         let (stages, scratch) = match self.prepare(plan, true) {
-            // Winograd was found faster while there was room for its scratch memory.
-            Err(ExecError::OutOfMemory { .. }) => self.prepare(plan, false)?,
+            // Winograd and textures are faster while there is room for scratch memory and copies.
+            Err(ExecError::OutOfMemory { .. }) => {
+                self.target.texture_rows = None;
+                self.prepare(plan, false)?
+            }
             other => other?,
         };
         let mut dispatches = Vec::with_capacity(plan.calls.len());

@@ -46,8 +46,8 @@ pub struct Target {
     pub tiling: Tiling,
     /// Invocations of a subgroup, where all are of one size and may be used by the reductions.
     pub subgroup: Option<usize>,
-    /// Rows that a texture may have, where operands are to be read from textures of [`TEXTURE_W`] vectors a row
-    /// ([`Tiling::Subgroup`] only).
+    /// Rows that a texture may have, where operands are to be read from textures of [`TEXTURE_W`] vectors a row; not with
+    /// tiles in workgroup memory.
     pub texture_rows: Option<usize>,
     /// Matrix units of one kind, with what else a device allows, for calls in 16 bits that nobody has tuned.
     pub units: Option<TileLimits>,
@@ -181,7 +181,8 @@ fn operands_from<B>(call: &KernelCall<B>, target: Target, tile: Tile) -> String 
     let kernel = vectors(&["KH", "KW", "GI4", "GROUPS", "GO4"]) * LANES;
     let fits = |rows: usize| x.max(y).max(kernel) <= TEXTURE_W * rows;
     let floats = call.elements.iter().take(2).all(|&element| element == Element::F32);
-    match target.texture_rows.is_some_and(fits) && tile.tiling == Tiling::Subgroup && floats {
+    match target.texture_rows.is_some_and(fits) && matches!(tile.tiling, Tiling::Subgroup | Tiling::Register) && floats
+    {
         true => format!("const TEXTURE_W: u32 = {TEXTURE_W}u;\n{TEXTURES}"),
         false => BUFFERS.into(),
     }

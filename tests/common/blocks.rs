@@ -126,7 +126,7 @@ pub fn blocks() -> Vec<OpCase> {
 
 /// Norms of maps so large that an invocation takes 4 rows, and 2 where their number is no multiple of 4; too many numbers to
 /// be checked by finite differences.
-pub fn large_maps() -> [OpCase; 2] {
+pub fn large_maps() -> [OpCase; 4] {
     let trained = Some(BatchNormOptions::default());
     let relu = OpCase::new("norm_relu_large_map", move |b| {
         let y = far_from_the_kink(b, [1, 128, 128, 16], trained)?;
@@ -135,12 +135,20 @@ pub fn large_maps() -> [OpCase; 2] {
     let residual = OpCase::new("norm_add_relu_large_map", move |b| {
         let shape = [2, 127, 129, 7];
         let y = far_from_the_kink(b, shape, trained)?;
-        let values = uniform("shortcut", shape.iter().product(), 0.0, 0.3);
+        let values = uniform("shortcut", shape.iter().product(), 0.0, 0.02);
         let shortcut = b.parameter("shortcut", TensorType::channels(shape), values);
         let sum = ops::add(&mut b.graph, y, shortcut)?;
         ops::relu(&mut b.graph, sum)
     });
-    [relu, residual]
+    let eval = OpCase::new("norm_large_map_eval", |b| {
+        let x = b.random("x", [1, 128, 128, 16]);
+        batch_norm(b, x, None)
+    });
+    let groups = OpCase::new("group_norm_large_map", |b| {
+        let (x, gamma, beta) = (b.random("x", [1, 128, 129, 13]), b.random("gamma", [13]), b.random("beta", [13]));
+        ops::group_norm(&mut b.graph, [x, gamma, beta], 1, 1e-5)
+    });
+    [relu, residual, eval, groups]
 }
 
 /// A BatchNorm whose results are of either sign and none of them near 0: among thousands the ReLU behind would else cut one

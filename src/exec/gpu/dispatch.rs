@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::buffers::Range;
 use super::device::Gpu;
 use super::pipelines::Pipeline;
-use super::textures::{Copy, Textures};
+use super::textures::{Textures, ToTexture};
 use crate::exec::ExecError;
 use crate::plan::Slice;
 
@@ -24,7 +24,7 @@ pub(super) struct Dispatch {
     /// One for each stage.
     bound: Vec<wgpu::BindGroup>,
     /// Operands that are brought to textures first.
-    pub copies: Vec<Copy>,
+    pub copies: Vec<ToTexture>,
 }
 
 impl Dispatch {
@@ -75,10 +75,9 @@ pub(super) fn from_textures(stages: &Stages) -> BTreeSet<u32> {
 }
 
 impl Gpu {
-    /// Calls one after the other, between which wgpu sets barriers.
+    /// Calls one after the other, among which wgpu sets barriers, in as few passes as copies allow.
     pub fn encoded(&self, calls: &[Dispatch]) -> wgpu::CommandEncoder {
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        // Copies stand between passes.
         for calls in calls.chunk_by(|_, next| next.copies.is_empty()) {
             calls[0].copies.iter().for_each(|copy| copy.encode(&mut encoder));
             let mut pass = encoder.begin_compute_pass(&Default::default());

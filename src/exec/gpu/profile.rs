@@ -11,8 +11,8 @@ use crate::exec::ExecError;
 const CALLS_PER_SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 
 impl GpuEngine {
-    /// Runs a plan with every call in a pass of its own and returns the seconds of each, in the order of the plan's
-    /// calls, the barrier before it included. `None` where the device has no timestamps.
+    /// Runs a plan with every call in passes of its own and returns the seconds of each, in the order of the plan's
+    /// calls, the barrier before it and copies of its operands included. `None` where the device has no timestamps.
     ///
     /// # Errors
     /// When there is no such plan or the device is lost.

@@ -6,8 +6,7 @@ use super::buffers::Range;
 use super::device::{Gpu, text};
 use super::dispatch::{Stages, from_textures};
 use crate::exec::ExecError;
-use crate::exec::shader::TEXTURE_W;
-use crate::plan::Plan;
+use crate::exec::shader::{TEXTURE_W, Tiling};
 
 /// Bytes of a vector.
 const VECTOR: u64 = 16;
@@ -18,33 +17,22 @@ const ROW: u64 = TEXTURE_W as u64 * VECTOR;
 pub(super) struct Textures([Option<wgpu::Texture>; 2]);
 
 impl Textures {
-    /// Makes the textures hold what a call reads from them, bindings of so many bytes; `true` when one that was there has been
-    /// replaced.
-    pub fn fit(
+    /// Makes the textures hold what calls read from them, each given with the bytes of its bindings; `true` when one that was
+    /// there has been replaced.
+    pub fn fit<'a, B: Fn(usize) -> u64>(
         &mut self,
         gpu: &Gpu,
-        stages: &Stages,
-        bytes: impl Fn(usize) -> u64,
+        calls: impl IntoIterator<Item = (&'a Stages, B)>,
         replaced: &mut bool,
     ) -> Result<(), ExecError> {
-        for operand in from_textures(stages) {
-            self.fit_one(gpu, operand as usize, bytes(operand as usize), replaced)?;
+        let mut most = [None; 2];
+        for (stages, bytes) in calls {
+            for operand in from_textures(stages).into_iter().map(|i| i as usize) {
+                most[operand] = most[operand].max(Some(bytes(operand)));
+            }
         }
-        Ok(())
-    }
-
-    /// The same for all calls of a plan.
-    pub fn fit_plan(
-        &mut self,
-        gpu: &Gpu,
-        plan: &Plan,
-        stages: &[Stages],
-        replaced: &mut bool,
-    ) -> Result<(), ExecError> {
-        let mut calls = plan.calls.iter().zip(stages);
-        calls.try_for_each(|(planned, stages)| {
-            self.fit(gpu, stages, |i| 4 * planned.call.bindings[i].0.len as u64, replaced)
-        })
+        let mut needed = most.into_iter().enumerate().filter_map(|(operand, bytes)| Some((operand, bytes?)));
+        needed.try_for_each(|(operand, bytes)| self.fit_one(gpu, operand, bytes, replaced))
     }
 
     /// Makes all textures, of a row each.
@@ -57,8 +45,8 @@ impl Textures {
         let rows = (bytes.div_ceil(ROW) as u32).next_power_of_two();
         let texture = &mut self.0[operand];
         if texture.as_ref().is_none_or(|texture| texture.height() < rows) {
-            *replaced |= texture.is_some();
-            *texture = Some(made(gpu, rows)?);
+            let larger = made(gpu, rows)?;
+            *replaced |= texture.replace(larger).is_some();
         }
         Ok(())
     }
@@ -73,8 +61,8 @@ impl Textures {
     }
 
     /// Brings an operand to its texture.
-    pub fn copy(&self, operand: u32, from: &Range) -> Copy {
-        Copy { from: from.clone(), to: self.of(operand).clone() }
+    pub fn copy(&self, operand: u32, from: &Range) -> ToTexture {
+        ToTexture { from: from.clone(), to: self.of(operand).clone() }
     }
 
     /// Bytes held.
@@ -83,9 +71,11 @@ impl Textures {
     }
 }
 
-/// Rows that a texture may have, a power of two.
-pub(super) fn most_rows(gpu: &Gpu) -> usize {
-    1 << gpu.limits.max_texture_dimension_2d.max(1).ilog2()
+/// Rows that a texture may have, a power of two, where operands are to be read from textures. Not on DX12, which wants copies
+/// aligned as tensors are not; WARP has not been measured.
+pub(super) fn rows_for(gpu: &Gpu, tiling: Tiling) -> Option<usize> {
+    let software = tiling != Tiling::Workgroup && gpu.adapter.backend == wgpu::Backend::Vulkan;
+    software.then(|| 1 << gpu.limits.max_texture_dimension_2d.max(1).ilog2())
 }
 
 fn made(gpu: &Gpu, height: u32) -> Result<wgpu::Texture, ExecError> {
@@ -111,12 +101,12 @@ fn made(gpu: &Gpu, height: u32) -> Result<wgpu::Texture, ExecError> {
 
 /// The way of an operand from its buffer to its texture.
 #[derive(Clone)]
-pub(super) struct Copy {
+pub(super) struct ToTexture {
     from: Range,
     to: wgpu::Texture,
 }
 
-impl Copy {
+impl ToTexture {
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         let rows = (self.from.bytes / ROW) as u32;
         let rest = (self.from.bytes % ROW / VECTOR) as u32;

@@ -327,7 +327,7 @@ impl<'a> Bench<'a> {
         let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
         let scratch = self.scratch.iter().filter(|_| shader.scratch > 0);
         let ranges: Vec<Range> = self.buffers.iter().chain(scratch).map(range).collect();
-        self.textures.fit(self.gpu, &stages, |i| ranges[i].bytes, &mut false)?;
+        self.textures.fit(self.gpu, [(&stages, |i: usize| ranges[i].bytes)], &mut false)?;
         Dispatch::new(self.gpu, stages, (vec![], &ranges), &self.textures)
     }
 

@@ -227,7 +227,7 @@ fn multiply(
     }
 }
 
-/// Inner loops that read the operands from global memory: one over the taps and one over their channels, so that what
+/// Inner loops that read the operands from buffers or textures: one over the taps and one over their channels, so that what
 /// depends on the tap alone is computed once; or one over the pixels. With [`Tiling::Subgroup`] an invocation loads
 /// every [`SUBGROUP`]th row for all of them, else the rows that it computes.
 fn register_loop(out: &mut String, tile: Tile, (operands, lanes): (Operands, usize)) {

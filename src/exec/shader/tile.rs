@@ -15,8 +15,8 @@ pub enum Tiling {
     /// on llvmpipe, registers alone 8–11).
     Register,
     /// As `Register`, for software adapters with subgroups of [`SUBGROUP`]: the invocations of one load different rows of
-    /// the left operand and show them to each other. llvmpipe (Mesa 22.3) loads inside of a loop lane by lane, even from
-    /// one address for all, while a shuffle is one instruction: 9.2 GFLOP/s a core where `Register` reaches 5.
+    /// the left operand and show them to each other. llvmpipe (Mesa 22.3) loads from buffers inside of a loop lane by lane,
+    /// even from one address for all, while a shuffle is one instruction: 9.2 GFLOP/s a core where `Register` reaches 5.
     Subgroup,
     /// Tiles of f16 in workgroup memory, multiplied by matrix units, for GPUs that have them; only the tuner picks it.
     Cooperative(Matrix),
