@@ -18,21 +18,15 @@ fn main(
     @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
     let i = item(wid, count, lid);
-    // The same for all; llvmpipe reads it once for all outside of branches only.
-    let lr = hyper[0];
+    let all = update();
     let correction1 = hyper[1];
     let correction2 = hyper[2];
-    var scale = 1.0;
-    if (CLIP) {
-        scale = clip[1];
-    }
-    let sound = finite(guard_value[0]);
-    if (i < ITEMS && sound) {
+    if (i < ITEMS && all.sound) {
         var q = p[i];
-        var g = grad[i] * scale;
+        var g = grad[i] * all.scale;
         if (i < DECAY_END4) {
             if (DECOUPLED) {
-                q -= lr * WEIGHT_DECAY * q;
+                q -= all.lr * WEIGHT_DECAY * q;
             } else {
                 g += WEIGHT_DECAY * q;
             }
@@ -42,6 +36,6 @@ fn main(
         let v = BETA2 * exp_avg_sq[i] + RATE2 * g * g;
         exp_avg[i] = m;
         exp_avg_sq[i] = v;
-        p[i] = q - lr * correction1 * m / (sqrt(v) * correction2 + EPS);
+        p[i] = q - all.lr * correction1 * m / (sqrt(v) * correction2 + EPS);
     }
 }

@@ -17,10 +17,7 @@ fn main(
     let i = item(wid, count, lid);
     if (i < ITEMS) {
         let c = i % C4;
-        let stat = stat_index(i / C4, c);
-        let m = vec4<f32>(mean[stat.x], mean[stat.y], mean[stat.z], mean[stat.w]);
-        let r = vec4<f32>(invstd[stat.x], invstd[stat.y], invstd[stat.z], invstd[stat.w]);
-        let known = channels(c, m, r);
+        let known = channels_of_row(i / C4, c);
         // All are read before one is written: a compiler does not know that x and y lie apart.
         var results: array<vec4<f32>, ROWS_EACH>;
         for (var row = 0u; row < ROWS_EACH; row++) {

@@ -36,8 +36,7 @@ fn main(
     if (i < ITEMS) {
         let c = i % C4;
         let at = stat_index(i / C4, c);
-        let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
-        let known = channels(c, m, vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w]));
+        let known = channels_of_row(i / C4, c);
         var a = vec4<f32>();
         var b = vec4<f32>();
         if (!FIXED) {

@@ -10,9 +10,7 @@
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<f32>>;
 
 fn begin(first: u32, c: u32) -> Held {
-    let at = stat_index(first, c);
-    let m = vec4<f32>(mean[at.x], mean[at.y], mean[at.z], mean[at.w]);
-    return Held(channels(c, m, vec4<f32>(invstd[at.x], invstd[at.y], invstd[at.z], invstd[at.w])));
+    return channels_of_row(first, c);
 }
 
 fn value(i: u32) -> vec4<f32> {

@@ -15,16 +15,10 @@ fn main(
     @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
     let i = item(wid, count, lid);
-    // The same for all; llvmpipe reads it once for all outside of branches only.
-    let lr = hyper[0];
-    var scale = 1.0;
-    if (CLIP) {
-        scale = clip[1];
-    }
-    let sound = finite(guard_value[0]);
-    if (i < ITEMS && sound) {
+    let all = update();
+    if (i < ITEMS && all.sound) {
         let old = p[i];
-        var g = grad[i] * scale;
+        var g = grad[i] * all.scale;
         if (i < DECAY_END4) {
             g += WEIGHT_DECAY * old;
         }
@@ -35,6 +29,6 @@ fn main(
         } else {
             g = v;
         }
-        p[i] = old - lr * g;
+        p[i] = old - all.lr * g;
     }
 }

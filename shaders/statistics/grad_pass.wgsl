@@ -1,4 +1,4 @@
 // For segment_sums.wgsl: the statistics of BatchNorm, one a channel.
 fn begin(first: u32, c: u32) -> Held {
-    return Held(channels(c, mean[c], invstd[c]));
+    return channels(c, mean[c], invstd[c]);
 }

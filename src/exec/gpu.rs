@@ -1,8 +1,8 @@
 //! The GPU engine: plans through wgpu, on Vulkan, Metal and DX12.
 //!
 //! Loading a plan compiles its kernels and binds its buffers; a run only encodes dispatches (for software adapters with copies
-//! to textures between them), among which wgpu sets the barriers, and submits them a few dozen at a time. Windows resets a device whose single dispatch takes more than two
-//! seconds, so kernels must stay short; a run as a whole may take longer.
+//! to textures between them), among which wgpu sets the barriers, and submits them a few dozen at a time. Windows resets a
+//! device whose single dispatch takes more than two seconds, so kernels must stay short; a run as a whole may take longer.
 
 mod buffers;
 mod cache;

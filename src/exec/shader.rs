@@ -181,8 +181,7 @@ fn operands_from<B>(call: &KernelCall<B>, target: Target, tile: Tile) -> String 
     let kernel = vectors(&["KH", "KW", "GI4", "GROUPS", "GO4"]) * LANES;
     let fits = |rows: usize| x.max(y).max(kernel) <= TEXTURE_W * rows;
     let floats = call.elements.iter().take(2).all(|&element| element == Element::F32);
-    match target.texture_rows.is_some_and(fits) && matches!(tile.tiling, Tiling::Subgroup | Tiling::Register) && floats
-    {
+    match target.texture_rows.is_some_and(fits) && tile.tiling.in_registers() && floats {
         true => format!("const TEXTURE_W: u32 = {TEXTURE_W}u;\n{TEXTURES}"),
         false => BUFFERS.into(),
     }

@@ -74,7 +74,7 @@ impl Textures {
 /// Rows that a texture may have, a power of two, where operands are to be read from textures. Not on DX12, which wants copies
 /// aligned as tensors are not; WARP has not been measured.
 pub(super) fn rows_for(gpu: &Gpu, tiling: Tiling) -> Option<usize> {
-    let software = tiling != Tiling::Workgroup && gpu.adapter.backend == wgpu::Backend::Vulkan;
+    let software = tiling.in_registers() && gpu.adapter.backend == wgpu::Backend::Vulkan;
     software.then(|| 1 << gpu.limits.max_texture_dimension_2d.max(1).ilog2())
 }
 

@@ -30,7 +30,7 @@ pub fn main_loop(
     let (tiles_m, tiles_n) = (m.div_ceil(tile.rows(operands)), n.div_ceil(tile.columns()));
     // Guards that can never be false are left out of the inner loop.
     let _ = writeln!(out, "const N_EXACT: bool = {};", n.is_multiple_of(tile.columns()));
-    let in_registers = matches!(tile.tiling, Tiling::Register | Tiling::Subgroup);
+    let in_registers = tile.tiling.in_registers();
     let exact = match (in_registers, operands) {
         (true, _) => "true",
         (false, Operands::RowsInVectors) if tile.taps != ONE_TAP => "true",

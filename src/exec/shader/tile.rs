@@ -22,6 +22,13 @@ pub enum Tiling {
     Cooperative(Matrix),
 }
 
+impl Tiling {
+    /// Whether operands go from where they lie to registers, without workgroup memory.
+    pub fn in_registers(self) -> bool {
+        matches!(self, Tiling::Register | Tiling::Subgroup)
+    }
+}
+
 /// Invocations in a subgroup, and in a workgroup, of [`Tiling::Subgroup`].
 pub const SUBGROUP: usize = 8;
 
