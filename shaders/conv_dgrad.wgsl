@@ -81,10 +81,15 @@ fn b_load(at: u32, k: u32) -> vec4<T1> {
     return b_at(at + k * GI4);
 }
 
-fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
-    if (m < m_count(batch) && (N_EXACT || n < GI4)) {
-        let row = a_row(batch, m);
-        let at = ((row.image * H + row.ih) * W + row.iw) * I4 + group(batch) * GI4 + n;
-        dx[at] = vec4<T4>(ended(v, group(batch) * GI4 + n, at));
+// First vector of row m of the result, NOWHERE beyond the last.
+fn place(batch: u32, m: u32) -> u32 {
+    let row = a_row(batch, m);
+    let at = ((row.image * H + row.ih) * W + row.iw) * I4 + group(batch) * GI4;
+    return select(NOWHERE, at, m < m_count(batch));
+}
+
+fn store_at(batch: u32, place: u32, n: u32, v: vec4<f32>) {
+    if (place != NOWHERE && (N_EXACT || n < GI4)) {
+        dx[place + n] = vec4<T4>(ended(v, group(batch) * GI4 + n, place + n));
     }
 }

@@ -59,9 +59,13 @@ fn b_load(at: u32, k: u32) -> vec4<T1> {
     return b_at(at + k * O4);
 }
 
-fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
-    if (m < N * OH * OW && (N_EXACT || n < GO4)) {
-        let at = m * O4 + batch * GO4 + n;
-        y[at] = vec4<T4>(ended(v, batch * GO4 + n, at));
+// First vector of row m of the result, NOWHERE beyond the last.
+fn place(batch: u32, m: u32) -> u32 {
+    return select(NOWHERE, m * O4 + batch * GO4, m < N * OH * OW);
+}
+
+fn store_at(batch: u32, place: u32, n: u32, v: vec4<f32>) {
+    if (place != NOWHERE && (N_EXACT || n < GO4)) {
+        y[place + n] = vec4<T4>(ended(v, batch * GO4 + n, place + n));
     }
 }

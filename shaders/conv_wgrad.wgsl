@@ -49,6 +49,17 @@ fn pixel(batch: u32, k: u32) -> Pixel {
     return Pixel(select(-FAR, i32(ih), K_EXACT || k < k_end(batch)), i32(iw), at * I4);
 }
 
+// The one behind, where all are inside: to the right, at the left of the row below, or at the top of the next image.
+fn next_pixel(p: Pixel) -> Pixel {
+    let right = p.iw + i32(SW);
+    let below = right >= i32(OW * SW);
+    let ih = p.ih + select(0i, i32(SH), below);
+    let beyond = ih >= i32(OH * SH);
+    // Distances wrap where they are negative.
+    let at = p.at + I4 * (SW + select(0u, SH * W - OW * SW, below) + select(0u, (H - OH * SH) * W, beyond));
+    return Pixel(select(ih, 0i, beyond), select(right, 0i, below), at);
+}
+
 // Whether a tap reaches the image; what is below 0 is large without a sign.
 fn reaches(row: Row, p: Pixel) -> bool {
     return u32(p.ih + row.dh) < H && u32(p.iw + row.dw) < W;

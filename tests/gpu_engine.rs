@@ -29,7 +29,7 @@ fn shaders(call: &KernelCall<Slice>, _: Target, _: Option<Tile>) -> Shader {
         }}",
         call.consts.prelude()
     );
-    Shader { stages: vec![Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 }], scratch: 0 }
+    Shader { stages: vec![Stage::new(source, items.div_ceil(WORKGROUP))], scratch: 0 }
 }
 
 fn declare(i: usize, access: Access) -> String {

@@ -110,6 +110,31 @@ fn small_textures(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) 
     made
 }
 
+/// Stages of matrix kernels that are told sizes, and that are not since these have no room.
+static TOLD: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+
+fn few_immediates(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
+    let room = 4 * 16;
+    let made = shader(call, Target { immediates: target.immediates.map(|_| room), ..target }, tile);
+    for stage in &made.stages {
+        assert!(size_of_val(stage.sizes.as_slice()) <= room, "{} has sizes {:?}", call.kernel, stage.sizes);
+        let told = stage.source.contains("var<immediate>");
+        assert_eq!(told, !stage.sizes.is_empty(), "{}", stage.source);
+        let of_matrices = call.kernel.starts_with("conv_") && target.immediates.is_some();
+        TOLD[usize::from(!told)].fetch_add(usize::from(of_matrices), Ordering::Relaxed);
+    }
+    made
+}
+
+#[test]
+fn sizes_without_room_in_immediates_are_constants() {
+    let mut failures = Failures::default();
+    check("few immediates", EngineOptions { shaders: few_immediates, tiling: None, ..options() }, &mut failures);
+    failures.none();
+    let [told, not] = TOLD.each_ref().map(|count| count.load(Ordering::Relaxed));
+    assert!(told > 0 && not > 0 || std::env::var_os("SHADEGRAD_TEST_DEVICE").is_some(), "{told} told, {not} not");
+}
+
 #[test]
 fn operands_without_room_in_a_texture_are_read_from_their_buffers() {
     let mut failures = Failures::default();

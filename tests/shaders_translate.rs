@@ -97,18 +97,19 @@ fn variants() -> BTreeMap<String, Variant> {
     let mut variants: BTreeMap<String, Variant> = BTreeMap::new();
     for (name, graph) in graphs() {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
+            // With sizes in the text, and told at run time as Vulkan guarantees room for.
             let targets = [
-                (Tiling::Workgroup, Some(32), None),
-                (Tiling::Register, None, None),
-                (Tiling::Register, None, Some(8192)),
-                (Tiling::Subgroup, Some(8), None),
-                (Tiling::Subgroup, Some(8), Some(8192)),
+                (Tiling::Workgroup, Some(32), None, None),
+                (Tiling::Register, None, None, None),
+                (Tiling::Register, None, Some(8192), Some(128)),
+                (Tiling::Subgroup, Some(8), None, Some(128)),
+                (Tiling::Subgroup, Some(8), Some(8192), None),
             ];
-            for (tiling, subgroup, texture_rows) in targets {
+            for (tiling, subgroup, texture_rows, immediates) in targets {
                 // The fixed choice, and all that the tuner may pick in its place.
                 let tiles = [LIMITS, WIDE].map(|limits| candidates(&planned.call, tiling, limits).into_iter().skip(1));
                 for tile in std::iter::once(None).chain(tiles.into_iter().flatten().map(Some)) {
-                    let target = Target { tiling, subgroup, texture_rows, units: None };
+                    let target = Target { tiling, subgroup, texture_rows, immediates, units: None };
                     let made = shader(&planned.call, target, tile);
                     let mut call = planned.call.clone();
                     if made.scratch > 0 {
@@ -132,6 +133,9 @@ fn variants() -> BTreeMap<String, Variant> {
     variants
 }
 
+/// What marks a kernel that is told sizes when it runs.
+const IMMEDIATES: &str = "var<immediate>";
+
 /// What marks a kernel for matrix units.
 const MATRICES: &str = "enable wgpu_cooperative_matrix;";
 
@@ -141,6 +145,7 @@ fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let mut capabilities = Capabilities::empty();
     capabilities
         .set(Capabilities::SUBGROUP, ["subgroupShuffle", "@builtin(subgroup"].iter().any(|used| source.contains(used)));
+    capabilities.set(Capabilities::IMMEDIATES, source.contains(IMMEDIATES));
     capabilities.set(Capabilities::SHADER_FLOAT16, source.contains("enable f16;"));
     capabilities.set(Capabilities::COOPERATIVE_MATRIX, source.contains(MATRICES));
     let info =
@@ -246,7 +251,8 @@ fn translate(source: &str, variant: &Variant) -> Result<(), String> {
     if !source.contains("coop_mat16x16") {
         metal(&module, &info).map_err(|e| format!("MSL: {e}"))?;
     }
-    if !source.contains(MATRICES) {
+    // Nor those that are told sizes.
+    if !source.contains(MATRICES) && !source.contains(IMMEDIATES) {
         direct3d(&module, &info).map_err(|e| format!("HLSL: {e}"))?;
     }
     match spirv_val(&words) {

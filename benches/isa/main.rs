@@ -139,6 +139,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         tiling: Tiling::Workgroup,
         subgroup: args.lanes.or(args.nvidia.as_ref().map(|_| cuda::SUBGROUP)),
         texture_rows: None,
+        immediates: None,
         units: None,
     };
     let mut seen = BTreeSet::new();

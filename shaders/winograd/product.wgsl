@@ -36,8 +36,13 @@ fn b_load(at: u32, k: u32) -> vec4<f32> {
     return scratch[at + k * K4];
 }
 
-fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
-    if (m < TILES && (N_EXACT || n < K4)) {
-        scratch[M_AT + (batch * TILES + m) * K4 + n] = v;
+// First vector of row m of the products, NOWHERE beyond the last.
+fn place(batch: u32, m: u32) -> u32 {
+    return select(NOWHERE, M_AT + (batch * TILES + m) * K4, m < TILES);
+}
+
+fn store_at(batch: u32, place: u32, n: u32, v: vec4<f32>) {
+    if (place != NOWHERE && (N_EXACT || n < K4)) {
+        scratch[place + n] = v;
     }
 }

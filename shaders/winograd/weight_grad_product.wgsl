@@ -25,6 +25,11 @@ fn pixel(batch: u32, k: u32) -> Pixel {
     return Pixel(V_AT + (batch % 36u * TILES + select(0u, k, inside)) * C4, inside);
 }
 
+// The one behind.
+fn next_pixel(p: Pixel) -> Pixel {
+    return Pixel(p.at + C4, p.inside);
+}
+
 fn a_load(row: Row, p: Pixel) -> vec4<f32> {
     return select(vec4<f32>(), scratch[p.at + row.channel], row.inside && p.inside);
 }

@@ -115,6 +115,8 @@ impl GpuEngine {
         let (folder, checked) = (options.cache_dir.as_deref(), options.checked);
         let pipelines = Pipelines::new(&gpu, checked, folder, Warmer::open(&gpu, adapter_index, folder, checked));
         let tiling = options.tiling.unwrap_or_else(|| tiling_for(&gpu.info));
+        // Software adapters of Vulkan. DX12 wants copies to textures aligned as tensors are not, and WARP has not been measured.
+        let on_cpu = tiling.in_registers() && gpu.adapter.backend == wgpu::Backend::Vulkan;
         let target = Target {
             tiling,
             subgroup: gpu
@@ -122,7 +124,8 @@ impl GpuEngine {
                 .subgroups
                 .filter(|(min, max)| options.subgroups && min == max)
                 .map(|(min, _)| min as usize),
-            texture_rows: textures::rows_for(&gpu, tiling),
+            texture_rows: on_cpu.then(|| textures::rows(&gpu)),
+            immediates: on_cpu.then_some(gpu.limits.max_immediate_size as usize),
             // Which of two sizes of subgroups a driver takes, only the tuner finds out.
             units: match gpu.matrices {
                 [Some(_), None] if tiling == Tiling::Workgroup => Some(tuner::limits(&gpu)),

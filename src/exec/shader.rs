@@ -4,6 +4,8 @@
 mod cooperative;
 mod epilogue;
 mod gemm;
+mod results;
+mod sizes;
 mod staged;
 mod statistics;
 mod tile;
@@ -37,6 +39,15 @@ pub struct Stage {
     pub source: String,
     /// Workgroups, counted along one axis; the engine may fold them into two (x first).
     pub workgroups: u64,
+    /// Values of the immediates that the text declares.
+    pub sizes: Vec<u32>,
+}
+
+impl Stage {
+    /// One whose sizes are constants of its text.
+    pub fn new(source: String, workgroups: usize) -> Stage {
+        Stage { source, workgroups: workgroups as u64, sizes: vec![] }
+    }
 }
 
 /// What kernels are written for.
@@ -49,6 +60,8 @@ pub struct Target {
     /// Rows that a texture may have, where operands are to be read from textures of [`TEXTURE_W`] vectors a row; not with
     /// tiles in workgroup memory.
     pub texture_rows: Option<usize>,
+    /// Bytes of immediates, where kernels are to be told sizes when they run.
+    pub immediates: Option<usize>,
     /// Matrix units of one kind, with what else a device allows, for calls in 16 bits that nobody has tuned.
     pub units: Option<TileLimits>,
 }
@@ -130,17 +143,25 @@ fn product<B>(call: &KernelCall<B>) -> Option<(Operands, Product)> {
 
 /// The text of a call; a tuner may have found a tile for it.
 pub fn shader<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>) -> Shader {
+    let mut shader = with_constants(call, target, tuned);
+    if let Some(limit) = target.immediates.filter(|_| sizes::at_run_time(call)) {
+        shader.stages = shader.stages.into_iter().map(|stage| stage.sized_at_run_time(limit)).collect();
+    }
+    shader
+}
+
+fn with_constants<B>(call: &KernelCall<B>, target: Target, tuned: Option<Tile>) -> Shader {
     let kernel = registry::find(call.kernel);
     let consts = elements(call) + &call.consts.prelude();
     let text = kernel.snippets.concat() + kernel.wgsl;
     match call.work {
         Work::Items(items) => {
             let source = format!("{consts}{}{text}", items_head(items));
-            Shader { stages: vec![Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 }], scratch: 0 }
+            Shader { stages: vec![Stage::new(source, items.div_ceil(WORKGROUP))], scratch: 0 }
         }
         Work::Groups(items) => {
             let source = format!("{consts}{}{text}", groups_head(items, target));
-            Shader { stages: vec![Stage { source, workgroups: items as u64 }], scratch: 0 }
+            Shader { stages: vec![Stage::new(source, items)], scratch: 0 }
         }
         Work::Gemm { .. } => matrix_kernel(call, target, tuned, [&consts, &text]),
     }
@@ -198,14 +219,14 @@ fn products(
     let units = matches!(tile.tiling, Tiling::Cooperative(_));
     let extension = if units { "enable wgpu_cooperative_matrix;\n" } else { "" };
     let source = format!("{extension}{consts}{text}{body}");
-    let first = Stage { source, workgroups: tile.workgroups(operands, product) as u64 };
+    let first = Stage::new(source, tile.workgroups(operands, product));
     if tile.splits == 1 {
         return Shader { stages: vec![first], scratch: 0 };
     }
     let items = product.batch * product.m * (product.n / LANES);
-    let body = gemm::finish(tile, product, scratch_at);
+    let body = gemm::finish(tile, (operands, product), scratch_at);
     let source = format!("{consts}{}{text}{body}", items_head(items));
-    let second = Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 };
+    let second = Stage::new(source, items.div_ceil(WORKGROUP));
     Shader { stages: vec![first, second], scratch: tile.splits * items * LANES }
 }
 

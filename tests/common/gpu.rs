@@ -5,15 +5,32 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
 use shadegrad::exec::{Engine, ExecError};
 
+use shadegrad::exec::shader::{Shader, Target, Tile, shader};
+use shadegrad::kernel::KernelCall;
+use shadegrad::plan::Slice;
+
 use super::compare::Accuracy;
 use super::{Case, Runner, Values, run_on};
 
 /// A new engine on the adapter that `SHADEGRAD_TEST_DEVICE` names, else on Mesa's software adapter. Shaders are
-/// compiled with or without the checks of array bounds and loops, and never taken from a cache on disk; those without use
-/// subgroups, if there are any.
+/// compiled with or without the checks of array bounds and loops, and never taken from a cache on disk. Those with checks have
+/// all sizes in their texts, as on real GPUs; those without use subgroups, if there are any.
 pub fn open(checked: bool) -> GpuEngine {
     let tune = Some(std::time::Duration::ZERO);
-    open_with(EngineOptions { checked, subgroups: !checked, cache_dir: None, tune, ..EngineOptions::default() })
+    let shaders = if checked { of_constants } else { shader };
+    open_with(EngineOptions {
+        checked,
+        shaders,
+        subgroups: !checked,
+        cache_dir: None,
+        tune,
+        ..EngineOptions::default()
+    })
+}
+
+/// Shaders that are told no sizes when they run.
+fn of_constants(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
+    shader(call, Target { immediates: None, ..target }, tile)
 }
 
 /// The same with options of the test's own.

@@ -79,11 +79,16 @@ impl Gpu {
             | wgpu::Features::TIMESTAMP_QUERY
             | wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS
             | wgpu::Features::SUBGROUP
+            | wgpu::Features::IMMEDIATES
             | wgpu::Features::SHADER_F16;
         let mut limits = adapter.limits();
         // DX12 reserves memory for this many bindings up front.
         limits.max_non_sampler_bindings =
             limits.max_non_sampler_bindings.min(wgpu::Limits::default().max_non_sampler_bindings);
+        let found = wanted & adapter.features();
+        if !found.contains(wgpu::Features::IMMEDIATES) {
+            limits.max_immediate_size = 0;
+        }
         let request = |features: wgpu::Features| {
             let request = adapter.request_device(&wgpu::DeviceDescriptor {
                 label: Some("shadegrad"),
@@ -102,7 +107,6 @@ impl Gpu {
             pollster::block_on(request)
         };
         let mut matrices = matrices(adapter, &info);
-        let found = wanted & adapter.features();
         // A driver that stumbles over the experiment must still train without it.
         let with = matrices.iter().any(Option::is_some).then(|| request(found | MATRICES).ok()).flatten();
         if with.is_none() {

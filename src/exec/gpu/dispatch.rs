@@ -13,8 +13,17 @@ use crate::plan::Slice;
 /// Workgroups along x and y.
 pub(super) type Grid = [u32; 2];
 
-/// The pipelines of a call with their grids.
-pub(super) type Stages = Vec<(Arc<Pipeline>, Grid)>;
+/// A dispatch.
+#[derive(Clone)]
+pub(super) struct Step {
+    pub pipeline: Arc<Pipeline>,
+    pub grid: Grid,
+    /// Its immediates.
+    pub sizes: Vec<u32>,
+}
+
+/// The dispatches of a call.
+pub(super) type Stages = Vec<Step>;
 
 /// A call, ready to run.
 #[derive(Clone)]
@@ -35,7 +44,7 @@ impl Dispatch {
         (bindings, ranges): (Vec<Slice>, &[Range]),
         textures: &Textures,
     ) -> Result<Dispatch, ExecError> {
-        let bind = |(pipeline, _): &(Arc<Pipeline>, Grid)| pipeline.bind(gpu, ranges, textures);
+        let bind = |step: &Step| step.pipeline.bind(gpu, ranges, textures);
         let bound = stages.iter().map(bind).collect::<Result<_, _>>()?;
         let copies = from_textures(&stages).into_iter().map(|i| textures.copy(i, &ranges[i as usize])).collect();
         Ok(Dispatch { stages, bindings, bound, copies })
@@ -43,10 +52,14 @@ impl Dispatch {
 
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         let stages = self.stages.iter().zip(&self.bound);
-        for ((pipeline, [x, y]), bound) in stages.filter(|((_, grid), _)| grid[0] > 0) {
-            pass.set_pipeline(&pipeline.raw);
+        for (step, bound) in stages.filter(|(step, _)| step.grid[0] > 0) {
+            pass.set_pipeline(&step.pipeline.raw);
             pass.set_bind_group(0, bound, &[]);
-            pass.dispatch_workgroups(*x, *y, 1);
+            if !step.sizes.is_empty() {
+                pass.set_immediates(0, bytemuck::cast_slice(&step.sizes));
+            }
+            let [x, y] = step.grid;
+            pass.dispatch_workgroups(x, y, 1);
         }
     }
 
@@ -71,7 +84,7 @@ impl Dispatch {
 
 /// The bindings that a call reads from textures.
 pub(super) fn from_textures(stages: &Stages) -> BTreeSet<u32> {
-    stages.iter().flat_map(|(pipeline, _)| pipeline.textures()).collect()
+    stages.iter().flat_map(|step| step.pipeline.textures()).collect()
 }
 
 impl Gpu {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::buffers::Range;
 use super::cache::DiskCache;
 use super::device::{Gpu, text};
-use super::dispatch::{Grid, Stages};
+use super::dispatch::{Grid, Stages, Step};
 use super::textures::Textures;
 use super::warm::Warmer;
 use crate::exec::ExecError;
@@ -57,6 +57,8 @@ pub(super) struct Wanted<'a> {
     pub source: String,
     /// Its call has one more binding, for scratch memory.
     scratch: bool,
+    /// Bytes of immediates.
+    pub immediates: u32,
 }
 
 impl Wanted<'_> {
@@ -108,16 +110,18 @@ impl Pipelines {
     /// Pipelines and grids of calls with their texts.
     pub fn stages(&mut self, gpu: &Gpu, work: &[(&KernelCall<Slice>, &Shader)]) -> Result<Vec<Stages>, ExecError> {
         let limit = u64::from(gpu.limits.max_compute_workgroups_per_dimension).min(MAX_AXIS);
-        let (mut grids, mut wanted) = (vec![], vec![]);
+        let (mut given, mut wanted) = (vec![], vec![]);
         for &(call, shader) in work {
             for stage in &shader.stages {
                 let too_many = || kernel_error(call, format!("it needs {} workgroups", stage.workgroups));
-                grids.push(grid(stage.workgroups, limit).ok_or_else(too_many)?);
-                wanted.push(Wanted { call, source: stage.source.clone(), scratch: shader.scratch > 0 });
+                given.push((grid(stage.workgroups, limit).ok_or_else(too_many)?, stage.sizes.clone()));
+                let immediates = size_of_val(stage.sizes.as_slice()) as u32;
+                wanted.push(Wanted { call, source: stage.source.clone(), scratch: shader.scratch > 0, immediates });
             }
         }
         let wanted: Vec<_> = wanted.iter().collect();
-        let mut made = self.get(gpu, &wanted)?.into_iter().zip(grids);
+        let step = |(pipeline, (grid, sizes))| Step { pipeline, grid, sizes };
+        let mut made = self.get(gpu, &wanted)?.into_iter().zip(given).map(step);
         let stages = |(_, shader): &(_, &Shader)| made.by_ref().take(shader.stages.len()).collect();
         Ok(work.iter().map(stages).collect())
     }
@@ -149,7 +153,7 @@ impl Pipelines {
         let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
             bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
+            immediate_size: wanted.immediates,
         });
         let shader =
             wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(wanted.source.as_str().into()) };

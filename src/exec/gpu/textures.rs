@@ -6,7 +6,7 @@ use super::buffers::Range;
 use super::device::{Gpu, text};
 use super::dispatch::{Stages, from_textures};
 use crate::exec::ExecError;
-use crate::exec::shader::{TEXTURE_W, Tiling};
+use crate::exec::shader::TEXTURE_W;
 
 /// Bytes of a vector.
 const VECTOR: u64 = 16;
@@ -71,11 +71,9 @@ impl Textures {
     }
 }
 
-/// Rows that a texture may have, a power of two, where operands are to be read from textures. Not on DX12, which wants copies
-/// aligned as tensors are not; WARP has not been measured.
-pub(super) fn rows_for(gpu: &Gpu, tiling: Tiling) -> Option<usize> {
-    let software = tiling.in_registers() && gpu.adapter.backend == wgpu::Backend::Vulkan;
-    software.then(|| 1 << gpu.limits.max_texture_dimension_2d.max(1).ilog2())
+/// Rows that a texture may have, a power of two.
+pub(super) fn rows(gpu: &Gpu) -> usize {
+    1 << gpu.limits.max_texture_dimension_2d.max(1).ilog2()
 }
 
 fn made(gpu: &Gpu, height: u32) -> Result<wgpu::Texture, ExecError> {

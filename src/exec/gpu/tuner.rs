@@ -148,11 +148,11 @@ pub(super) fn limits(gpu: &Gpu) -> TileLimits {
     }
 }
 
-/// A call's class: its text with the fixed choice, in which all sizes stand, and what there was to choose from, so that
-/// a version that knows more tiles tries them.
+/// A call's class: its text and sizes with the fixed choice, and what there was to choose from, so that a version that knows
+/// more tiles tries them.
 fn key(tiles: &[Tile], call: &KernelCall<Slice>, target: Target, shaders: Shaders) -> Option<String> {
     let made = shaders(call, target, Some(*tiles.first()?));
-    let class = format!("{}{tiles:?}", made.stages[0].source);
+    let class = format!("{}{:?}{tiles:?}", made.stages[0].source, made.stages[0].sizes);
     Some(format!("{}-{:016x}", call.kernel, checksum(class.as_bytes())))
 }
 

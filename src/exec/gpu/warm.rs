@@ -78,9 +78,12 @@ fn run_empty(adapter: usize, checked: bool, kernels: &[&Wanted<'_>]) -> Result<(
         buffers.into_iter().map(|buffer| Range { bytes: buffer.size(), buffer, offset: 0 }).collect();
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     let mut pass = encoder.begin_compute_pass(&Default::default());
-    for pipeline in &made {
+    for (kernel, pipeline) in kernels.iter().zip(&made) {
         pass.set_pipeline(&pipeline.raw);
         pass.set_bind_group(0, &pipeline.bind(&gpu, &ranges, &textures)?, &[]);
+        if kernel.immediates > 0 {
+            pass.set_immediates(0, &vec![0; kernel.immediates as usize]);
+        }
         pass.dispatch_workgroups(0, 1, 1);
     }
     drop(pass);

@@ -6,14 +6,14 @@ use std::fmt::Write;
 use super::staged::{self, Piece, staged_loop};
 use super::statistics::Statistics;
 use super::tile::{ONE_TAP, Operands, Product, SUBGROUP, Tile, Tiling};
-use super::{cooperative, for_items};
+use super::{cooperative, for_items, results};
 use crate::shape::LANES;
 
 /// The entry point for a shader file that defines `a_row`, `a_load`, `b_load`, `store` and the range of the sum. With
 /// [`Operands::SumInVectors`] these are `taps` and `TAP4`, and where an operand lies is looked for once a tap: `a_tap` gives
 /// the place of a vector of a tap, `b_tap` and `b_place` that of a term and a column, and `a_load` and `b_load` take how far
-/// behind it to load. Else they are `k_begin`, `k_end`, and `K_ALL` and `K_PART`, the terms of all sums and of each, and
-/// loads take a `pixel` and a term and a column.
+/// behind it to load; `store` consists of `place` and `store_at`. Else they are `k_begin`, `k_end`, and `K_ALL` and `K_PART`,
+/// the terms of all sums and of each, and loads take a `pixel`, which may be the `next_pixel`, and a term and a column.
 ///
 /// Where sums are split, the parts go to the scratch memory, which is the binding `parts_at`, one split behind the other,
 /// and [`finish`] stores them. With `statistics` it is what they leave of the tiles
@@ -61,6 +61,9 @@ pub fn main_loop(
         out.push_str(PATCHES);
     }
     let split = tile.splits > 1;
+    if operands == Operands::SumInVectors {
+        out.push_str(STORE);
+    }
     if split {
         out.push_str(&parts(tile, product, parts_at));
         out.push_str(STORE_PART);
@@ -130,14 +133,7 @@ fn main(
         Tiling::Register | Tiling::Subgroup => register_loop(&mut out, tile, (operands, product.lanes)),
         Tiling::Workgroup | Tiling::Cooperative(_) => workgroup_loop(&mut out, tile, (operands, product.lanes)),
     }
-    for (i, j) in pairs(accumulators(operands, rows), cols) {
-        let row = match operands {
-            Operands::SumInVectors => format!("m0 + ty + {i}u * TY"),
-            Operands::RowsInVectors => format!("(m0 + ty + {}u * TY) * 4u + {}u", i / LANES, i % LANES),
-        };
-        let to = if split { "store_part(split, batch" } else { "store(batch" };
-        let _ = writeln!(out, "        {to}, {row}, n0 + tx + {j}u * TX, c{i}_{j});");
-    }
+    results::stores(&mut out, tile, operands);
     if let Some(statistics) = statistics {
         statistics.leave(&mut out, tile);
     }
@@ -161,6 +157,11 @@ const N4_ALL: u32 = {}u;
 const TAPS: &str = include_str!("../../../shaders/shared/taps.wgsl");
 const PATCHES: &str = include_str!("../../../shaders/shared/patches.wgsl");
 
+const STORE: &str = "
+const NOWHERE: u32 = 0xffffffffu;
+fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) { store_at(batch, place(batch, m), n, v); }
+";
+
 const STORE_PART: &str = "
 fn store_part(split: u32, batch: u32, m: u32, n: u32, v: vec4<f32>) {
     if (m < M_ALL && (N_EXACT || n < N4_ALL)) {
@@ -171,7 +172,7 @@ fn store_part(split: u32, batch: u32, m: u32, n: u32, v: vec4<f32>) {
 
 /// The entry point that adds up the parts of split sums, in their order, one invocation per vector, and stores them as
 /// the kernel would have.
-pub fn finish(tile: Tile, product: Product, parts_at: usize) -> String {
+pub fn finish(tile: Tile, (operands, product): (Operands, Product), parts_at: usize) -> String {
     let sum = "        var sum = vec4<f32>();
         for (var split = 0u; split < SPLITS_K; split++) {
             sum += parts[split * ITEMS + i];
@@ -179,8 +180,9 @@ pub fn finish(tile: Tile, product: Product, parts_at: usize) -> String {
         store(i / (M_ALL * N4_ALL), (i / N4_ALL) % M_ALL, i % N4_ALL, sum);
 ";
     format!(
-        "{}const N_EXACT: bool = true;\nconst K_EXACT: bool = true;\n{}",
+        "{}const N_EXACT: bool = true;\nconst K_EXACT: bool = true;\n{}{}",
         parts(tile, product, parts_at),
+        if operands == Operands::SumInVectors { STORE } else { "" },
         for_items(sum)
     )
 }
@@ -191,7 +193,7 @@ pub(super) fn pairs(rows: usize, cols: usize) -> impl Iterator<Item = (usize, us
 }
 
 /// Accumulated rows of one invocation.
-fn accumulators(operands: Operands, rows_each: usize) -> usize {
+pub(super) fn accumulators(operands: Operands, rows_each: usize) -> usize {
     if operands == Operands::RowsInVectors { rows_each * LANES } else { rows_each }
 }
 
@@ -231,31 +233,33 @@ fn multiply(
 /// depends on the tap alone is computed once; or one over the pixels. With [`Tiling::Subgroup`] an invocation loads
 /// every [`SUBGROUP`]th row for all of them, else the rows that it computes.
 fn register_loop(out: &mut String, tile: Tile, (operands, lanes): (Operands, usize)) {
-    let subgroup = tile.tiling == Tiling::Subgroup;
-    let loaded = if subgroup { tile.rows_each * tile.threads[1] / SUBGROUP } else { tile.rows_each };
+    let loaded = loaded(tile);
     for i in 0..loaded {
-        let row = if subgroup { format!("lane + {}u", i * SUBGROUP) } else { format!("ty + {i}u * TY") };
+        let row = match tile.tiling {
+            Tiling::Subgroup => format!("lane + {}u", i * SUBGROUP),
+            _ => format!("ty + {i}u * TY"),
+        };
         let _ = writeln!(out, "        let row{i} = a_row(batch, m0 + {row});");
     }
-    // Row ty + i · TY of the tile, where it is held.
+    // Row ty + i · TY of the tile, from the invocation that holds it.
     let a = |_, i: usize| {
         let first = i * tile.threads[1];
         let lane = if tile.threads[1] == 1 { "" } else { " + ty" };
-        match subgroup {
-            true => format!("subgroupShuffle(v{}, {}u{lane})", first / SUBGROUP, first % SUBGROUP),
-            false => format!("v{i}"),
+        match tile.tiling {
+            Tiling::Subgroup => format!("subgroupShuffle(v{}, {}u{lane})", first / SUBGROUP, first % SUBGROUP),
+            _ => format!("v{i}"),
         }
     };
     if operands == Operands::RowsInVectors {
+        out.push_str("        var p = pixel(batch, k_begin(batch));\n");
         out.push_str("        for (var k = k_begin(batch); k < k_end(batch); k++) {\n");
-        out.push_str("            let p = pixel(batch, k);\n");
         for i in 0..loaded {
             let _ = writeln!(out, "            let v{i} = vec4<f32>(a_load(row{i}, p));");
         }
         multiply(out, tile, (operands, lanes), 1, a, |_, j| {
             format!("vec4<f32>(b_load(batch, k, n0 + tx + {j}u * TX))")
         });
-        out.push_str("        }\n");
+        out.push_str("            p = next_pixel(p);\n        }\n");
         return;
     }
     out.push_str("        for (var tap = 0u; tap < taps(batch); tap++) {\n");
@@ -271,6 +275,14 @@ fn register_loop(out: &mut String, tile: Tile, (operands, lanes): (Operands, usi
         format!("vec4<f32>(b_load(b_place(weights, 0u, n0 + tx + {j}u * TX), c * 4u + {term}u))")
     });
     out.push_str("            }\n        }\n");
+}
+
+/// Rows that an invocation loads.
+pub(super) fn loaded(tile: Tile) -> usize {
+    match tile.tiling {
+        Tiling::Subgroup => tile.rows_each * tile.threads[1] / SUBGROUP,
+        _ => tile.rows_each,
+    }
 }
 
 /// The loop over tiles in workgroup memory.

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use super::gemm::pairs;
+use super::results::in_turns;
 use super::tile::{Operands, Tile, Tiling};
 use super::{Shader, Stage, Target, cooperative, groups_head, items_head};
 use crate::exec::winograd;
@@ -127,7 +128,7 @@ impl Statistics {
         let (left, merged) = (left(at, kernel.scratch / LANES), if self.moments { MOMENTS } else { SUMS });
         let text = include_str!("../../../shaders/statistics/merge.wgsl");
         let source = format!("{head}{left}{}{LINES}{merged}{text}", self.kept());
-        kernel.stages.push(Stage { source, workgroups: items.div_ceil(WORKGROUP) as u64 });
+        kernel.stages.push(Stage::new(source, items.div_ceil(WORKGROUP)));
         kernel.scratch += tiles.count * tiles.lines * self.vectors * 2 * LANES;
         kernel
     }
@@ -140,7 +141,7 @@ impl Statistics {
             true => format!("{head}{PASS}{PASS_MOMENTS}"),
             false => format!("{head}{NORM}{PASS}{PASS_SUMS}"),
         };
-        kernel.stages.push(Stage { source, workgroups: workgroups as u64 });
+        kernel.stages.push(Stage::new(source, workgroups));
         kernel
     }
 
@@ -194,7 +195,7 @@ impl Statistics {
         match (self.moments, staged) {
             (true, _) => (0..tile.columns_each).for_each(|j| moments(out, tile, j)),
             (false, true) => sums_read_again(out, tile),
-            (false, false) => (0..tile.columns_each).for_each(|j| sums(out, tile, j)),
+            (false, false) => sums(out, tile),
         }
         for j in 0..tile.columns_each {
             let place = format!("tx + {j}u * TX");
@@ -339,17 +340,19 @@ fn column(out: &mut String, j: usize) {
     );
 }
 
-/// The sums of an invocation's column j. Beyond the last row the last is read and dropped: no branch.
-fn sums(out: &mut String, tile: Tile, j: usize) {
-    column(out, j);
-    for i in 0..tile.rows_each {
-        let _ = writeln!(
-            out,
-            "        let at{i}_{j} = min(m0 + ty + {i}u * TY, ROWS - 1u) * C4 + column{j};
-        let value{i}_{j} = select(vec4<f32>(), ended(c{i}_{j}, column{j}, at{i}_{j}), {i}u < rows);
-        line{j} = with_value(line{j}, value{i}_{j}, at{i}_{j}, known{j});"
-        );
-    }
+/// The sums of an invocation's columns. Beyond the last row the last is read and dropped: no branch.
+fn sums(out: &mut String, tile: Tile) {
+    (0..tile.columns_each).for_each(|j| column(out, j));
+    in_turns(out, tile, Operands::SumInVectors, |out, q| {
+        for j in 0..tile.columns_each {
+            let _ = writeln!(
+                out,
+                "            let at{q}_{j} = min(m0 + ty + i{q} * TY, ROWS - 1u) * C4 + column{j};
+            let value{q}_{j} = select(vec4<f32>(), ended(v{q}_{j}, column{j}, at{q}_{j}), i{q} < rows);
+            line{j} = with_value(line{j}, value{q}_{j}, at{q}_{j}, known{j});"
+            );
+        }
+    });
 }
 
 /// The sums of an invocation's columns, of what it has just stored. With the sums of the product still in registers, x

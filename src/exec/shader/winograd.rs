@@ -174,10 +174,9 @@ impl Stages<'_> {
     fn map(&self, items: usize, text: &str, (line, sizes): (&str, [usize; 2])) -> Stage {
         let leaves = self.winograd.statistics.as_ref().filter(|_| line == "output").map(Statistics::by_points);
         let [before, end] = leaves.unwrap_or_default();
-        Stage {
-            source: format!("{}{}{LINES}{before}{text}{}", self.head, items_head(items), transform(line, sizes, &end)),
-            workgroups: items.div_ceil(WORKGROUP) as u64,
-        }
+        let transform = transform(line, sizes, &end);
+        let source = format!("{}{}{LINES}{before}{text}{transform}", self.head, items_head(items));
+        Stage::new(source, items.div_ceil(WORKGROUP))
     }
 
     /// One of the tiles of a part, with so many vectors of channels each.
@@ -190,14 +189,8 @@ impl Stages<'_> {
     /// The products of the points.
     fn multiply(&self, text: &str) -> Stage {
         let (operands, product) = self.winograd.product(self.tile.winograd);
-        Stage {
-            source: format!(
-                "{}{text}{}",
-                self.head,
-                gemm::main_loop(self.tile, operands, product, self.scratch_at, None)
-            ),
-            workgroups: self.tile.workgroups(operands, product) as u64,
-        }
+        let main = gemm::main_loop(self.tile, operands, product, self.scratch_at, None);
+        Stage::new(format!("{}{text}{main}", self.head), self.tile.workgroups(operands, product))
     }
 
     /// Kernels of all splits, in vectors.
