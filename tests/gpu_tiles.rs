@@ -57,9 +57,13 @@ fn ended(b: &mut Builder, y: Value, bias: Value) -> Result<Value, GraphError> {
     ops::relu(&mut b.graph, y)
 }
 
-/// Runs the case on a new engine and compares with the twin.
+/// Runs the cases on new engines and compares with the twin.
 fn check(what: &str, options: EngineOptions, failures: &mut Failures) {
-    for case in cases() {
+    check_all(cases(), what, options, failures);
+}
+
+fn check_all(cases: impl IntoIterator<Item = Case>, what: &str, options: EngineOptions, failures: &mut Failures) {
+    for case in cases {
         let expected = twin().run(&case).expect("the twin runs");
         let mut engine = gpu::open_with(options.clone());
         let found = run_on(&mut engine, &case).unwrap_or_else(|e| panic!("{what}: {e}")).pop().expect("a step");
@@ -129,7 +133,13 @@ fn few_immediates(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) 
 #[test]
 fn sizes_without_room_in_immediates_are_constants() {
     let mut failures = Failures::default();
-    check("few immediates", EngineOptions { shaders: few_immediates, tiling: None, ..options() }, &mut failures);
+    // With as few columns as leave lanes of a subgroup to the rows as well.
+    let narrow = around_batch_norm([3, 19, 21, 12], 20).case(Place::Midst).fused();
+    let stride = amidst("conv2d_of_stride_2", [2, 5, 7, 8], [8, 12], Window::square(3, 2, 1));
+    for shaders in [shader, few_immediates] {
+        let options = EngineOptions { shaders, tiling: None, ..options() };
+        check_all(cases().into_iter().chain([narrow.clone(), stride.clone()]), "sizes", options, &mut failures);
+    }
     failures.none();
     let [told, not] = TOLD.each_ref().map(|count| count.load(Ordering::Relaxed));
     assert!(told > 0 && not > 0 || std::env::var_os("SHADEGRAD_TEST_DEVICE").is_some(), "{told} told, {not} not");

@@ -203,11 +203,13 @@ fn direct3d(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
     if text.contains("numthreads") { Ok(()) } else { Err("the HLSL has no compute shader".into()) }
 }
 
-/// The words without the layout that naga 30 gives to arrays of a fixed length: these lie in workgroup memory or in
-/// variables, where a layout means nothing and SPIRV-Tools since 2025 refuse it (VUID-StandaloneSpirv-None-10684).
+/// The words without the layout that naga 30 gives to arrays of a fixed length that are not among immediates: these lie in
+/// workgroup memory or in variables, where a layout means nothing and SPIRV-Tools since 2025 refuse it
+/// (VUID-StandaloneSpirv-None-10684).
 fn without_layout(words: &[u32]) -> Vec<u32> {
     const HEAD: usize = 5;
     const TYPE_ARRAY: u32 = 28;
+    const TYPE_STRUCT: u32 = 30;
     const DECORATE: u32 = 71;
     const MEMBER_DECORATE: u32 = 72;
     const ARRAY_STRIDE: u32 = 6;
@@ -219,9 +221,10 @@ fn without_layout(words: &[u32]) -> Vec<u32> {
         instructions.push(instruction);
         rest = others;
     }
+    let of_type = |opcode: u32| instructions.iter().filter(move |i| i[0] & 0xffff == opcode);
+    let is_member = |array: u32| of_type(TYPE_STRUCT).any(|i| i[2..].contains(&array));
     // Each with the type of its elements.
-    let arrays = instructions.iter().filter(|i| i[0] & 0xffff == TYPE_ARRAY).map(|i| [i[1], i[2]]);
-    let arrays: Vec<[u32; 2]> = arrays.collect();
+    let arrays: Vec<[u32; 2]> = of_type(TYPE_ARRAY).map(|i| [i[1], i[2]]).filter(|i| !is_member(i[0])).collect();
     let layout = |i: &&[u32]| match i[0] & 0xffff {
         DECORATE => i[2] == ARRAY_STRIDE && arrays.iter().any(|[array, _]| *array == i[1]),
         MEMBER_DECORATE => i[3] == OFFSET && arrays.iter().any(|[_, element]| *element == i[1]),
