@@ -53,7 +53,8 @@ devices() {
 tests() {
     : > "$out/tests.txt"
     for test in $tests; do
-        "$here/tests/$test" 2>&1 | tee -a "$out/tests.txt"
+        # One after the other: each may open a device of its own.
+        "$here/tests/$test" --test-threads 1 2>&1 | tee -a "$out/tests.txt"
     done
 }
 
