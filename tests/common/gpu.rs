@@ -3,9 +3,8 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
-use shadegrad::exec::{Engine, ExecError};
-
 use shadegrad::exec::shader::{Shader, Target, Tile, shader};
+use shadegrad::exec::{Engine, ExecError};
 use shadegrad::kernel::KernelCall;
 use shadegrad::plan::Slice;
 

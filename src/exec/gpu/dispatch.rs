@@ -22,6 +22,18 @@ pub(super) struct Step {
     pub sizes: Vec<u32>,
 }
 
+impl Step {
+    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, bound: &wgpu::BindGroup) {
+        pass.set_pipeline(&self.pipeline.raw);
+        pass.set_bind_group(0, bound, &[]);
+        if !self.sizes.is_empty() {
+            pass.set_immediates(0, bytemuck::cast_slice(&self.sizes));
+        }
+        let [x, y] = self.grid;
+        pass.dispatch_workgroups(x, y, 1);
+    }
+}
+
 /// The dispatches of a call.
 pub(super) type Stages = Vec<Step>;
 
@@ -52,15 +64,7 @@ impl Dispatch {
 
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         let stages = self.stages.iter().zip(&self.bound);
-        for (step, bound) in stages.filter(|(step, _)| step.grid[0] > 0) {
-            pass.set_pipeline(&step.pipeline.raw);
-            pass.set_bind_group(0, bound, &[]);
-            if !step.sizes.is_empty() {
-                pass.set_immediates(0, bytemuck::cast_slice(&step.sizes));
-            }
-            let [x, y] = step.grid;
-            pass.dispatch_workgroups(x, y, 1);
-        }
+        stages.filter(|(step, _)| step.grid[0] > 0).for_each(|(step, bound)| step.encode(pass, bound));
     }
 
     /// The call by itself, with its copies, between the timestamps `at` and `at + 1` of a set.

@@ -57,8 +57,8 @@ pub(super) struct Wanted<'a> {
     pub source: String,
     /// Its call has one more binding, for scratch memory.
     scratch: bool,
-    /// Bytes of immediates.
-    pub immediates: u32,
+    /// Values of its immediates.
+    pub sizes: &'a [u32],
 }
 
 impl Wanted<'_> {
@@ -110,18 +110,18 @@ impl Pipelines {
     /// Pipelines and grids of calls with their texts.
     pub fn stages(&mut self, gpu: &Gpu, work: &[(&KernelCall<Slice>, &Shader)]) -> Result<Vec<Stages>, ExecError> {
         let limit = u64::from(gpu.limits.max_compute_workgroups_per_dimension).min(MAX_AXIS);
-        let (mut given, mut wanted) = (vec![], vec![]);
+        let (mut grids, mut wanted) = (vec![], vec![]);
         for &(call, shader) in work {
             for stage in &shader.stages {
                 let too_many = || kernel_error(call, format!("it needs {} workgroups", stage.workgroups));
-                given.push((grid(stage.workgroups, limit).ok_or_else(too_many)?, stage.sizes.clone()));
-                let immediates = size_of_val(stage.sizes.as_slice()) as u32;
-                wanted.push(Wanted { call, source: stage.source.clone(), scratch: shader.scratch > 0, immediates });
+                grids.push(grid(stage.workgroups, limit).ok_or_else(too_many)?);
+                let (source, scratch) = (stage.source.clone(), shader.scratch > 0);
+                wanted.push(Wanted { call, source, scratch, sizes: &stage.sizes });
             }
         }
         let wanted: Vec<_> = wanted.iter().collect();
-        let step = |(pipeline, (grid, sizes))| Step { pipeline, grid, sizes };
-        let mut made = self.get(gpu, &wanted)?.into_iter().zip(given).map(step);
+        let made = self.get(gpu, &wanted)?.into_iter().zip(grids).zip(&wanted);
+        let mut made = made.map(|((pipeline, grid), wanted)| Step { pipeline, grid, sizes: wanted.sizes.to_vec() });
         let stages = |(_, shader): &(_, &Shader)| made.by_ref().take(shader.stages.len()).collect();
         Ok(work.iter().map(stages).collect())
     }
@@ -153,7 +153,7 @@ impl Pipelines {
         let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
             bind_group_layouts: &[Some(&layout)],
-            immediate_size: wanted.immediates,
+            immediate_size: size_of_val(wanted.sizes) as u32,
         });
         let shader =
             wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(wanted.source.as_str().into()) };

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::buffers::{Range, USAGE};
 use super::cache::{self, checksum};
 use super::device::Gpu;
+use super::dispatch::Step;
 use super::info::DeviceKind;
 use super::pipelines::{Pipelines, Wanted};
 use super::textures::Textures;
@@ -78,13 +79,9 @@ fn run_empty(adapter: usize, checked: bool, kernels: &[&Wanted<'_>]) -> Result<(
         buffers.into_iter().map(|buffer| Range { bytes: buffer.size(), buffer, offset: 0 }).collect();
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     let mut pass = encoder.begin_compute_pass(&Default::default());
-    for (kernel, pipeline) in kernels.iter().zip(&made) {
-        pass.set_pipeline(&pipeline.raw);
-        pass.set_bind_group(0, &pipeline.bind(&gpu, &ranges, &textures)?, &[]);
-        if kernel.immediates > 0 {
-            pass.set_immediates(0, &vec![0; kernel.immediates as usize]);
-        }
-        pass.dispatch_workgroups(0, 1, 1);
+    for (kernel, pipeline) in kernels.iter().zip(made) {
+        let bound = pipeline.bind(&gpu, &ranges, &textures)?;
+        Step { pipeline, grid: [0, 1], sizes: kernel.sizes.to_vec() }.encode(&mut pass, &bound);
     }
     drop(pass);
     let submission = gpu.queue.submit([encoder.finish()]);

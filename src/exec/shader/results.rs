@@ -50,6 +50,7 @@ pub(super) fn stores(out: &mut String, tile: Tile, operands: Operands) {
 /// not unroll the loop again.
 pub(super) fn in_turns(out: &mut String, tile: Tile, operands: Operands, each: impl Fn(&mut String, usize)) {
     let sums = accumulators(operands, tile.rows_each);
+    assert!(sums.is_multiple_of(AT_ONCE), "{tile:?} would lose sums");
     let _ = writeln!(out, "        for (var turn = 0u; turn < {}u * count.z; turn++) {{", sums / AT_ONCE);
     for q in 0..AT_ONCE {
         let _ = writeln!(out, "            let i{q} = turn * {AT_ONCE}u + {q}u;");

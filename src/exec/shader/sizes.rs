@@ -77,12 +77,17 @@ impl Stage {
 
 /// The constants of a text that something depends on, and its other lines.
 fn used(lines: Vec<&str>) -> (Vec<Constant<'_>>, Vec<&str>) {
-    let (constants, code): (Vec<&str>, Vec<&str>) = lines.into_iter().partition(|line| Constant::of(line).is_some());
-    let constants: Vec<_> = constants.into_iter().filter_map(Constant::of).collect();
+    let (mut constants, mut code) = (vec![], vec![]);
+    for line in lines {
+        match Constant::of(line) {
+            Some(constant) => constants.push(constant),
+            None => code.push(line),
+        }
+    }
     let mut needed: BTreeSet<&str> = code.iter().flat_map(|line| words(line)).collect();
     loop {
         let known = needed.len();
-        for constant in constants.iter() {
+        for constant in &constants {
             if needed.contains(constant.name) {
                 needed.extend(words(constant.value));
             }
