@@ -1,7 +1,7 @@
 // dx = Σ dy / divisor of the windows that cover this pixel.
 // Mapping: one invocation per vector of channels of an input pixel.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
-@group(0) @binding(1) var<storage, read_write> dx: array<vec4<T1>>;
+@group(0) @binding(1) var<storage, read_write> d_x: array<vec4<T1>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -27,6 +27,6 @@ fn main(
                 }
             }
         }
-        dx[i] = vec4<T1>(sum);
+        d_x[i] = vec4<T1>(sum);
     }
 }

@@ -31,36 +31,31 @@ fn finalize(invocation: u32, c: u32, m: vec4<f32>, m2: vec4<f32>) {
     held_b[invocation] = r;
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(at: Invocation) {
-    let place = position(at);
-    let block = at.wid.x + at.wid.y * at.count.x;
-    if (block < ITEMS) {
-        let column = place % VECTORS;
-        let c = block * VECTORS + column;
-        let inside = c < C4;
-        var shift = vec4<f32>();
-        var own = Sums();
-        if (inside) {
-            shift = vec4<f32>(x[c]);
-            for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
-                let d = vec4<f32>(x[row * C4 + c]) - shift;
-                own.a += d;
-                own.b = fma(d, d, own.b);
-            }
+fn reduce(block: u32, place: u32) {
+    let column = place % VECTORS;
+    let c = block * VECTORS + column;
+    let inside = c < C4;
+    var shift = vec4<f32>();
+    var own = Sums();
+    if (inside) {
+        shift = vec4<f32>(x[c]);
+        for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
+            let d = vec4<f32>(x[row * C4 + c]) - shift;
+            own.a += d;
+            own.b = fma(d, d, own.b);
         }
-        let sums = add_rows(place, own);
-        if (inside && place < VECTORS) {
-            let off = sums.a / f32(ROWS);
-            finalize(place, c, shift + off, max(sums.b - sums.a * off, vec4<f32>()));
-        }
-        workgroupBarrier();
-        if (inside) {
-            let known = channels(c, held_a[column], held_b[column]);
-            for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
-                let i = row * C4 + c;
-                y[i] = vec4<T8>(ended(i, known));
-            }
+    }
+    let sums = add_rows(place, own);
+    if (inside && place < VECTORS) {
+        let off = sums.a / f32(ROWS);
+        finalize(place, c, shift + off, max(sums.b - sums.a * off, vec4<f32>()));
+    }
+    workgroupBarrier();
+    if (inside) {
+        let known = channels(c, held_a[column], held_b[column]);
+        for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
+            let i = row * C4 + c;
+            y[i] = vec4<T8>(ended(i, known));
         }
     }
 }

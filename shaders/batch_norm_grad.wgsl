@@ -11,7 +11,7 @@
 @group(0) @binding(5) var<storage, read> gamma: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> dgamma: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> dbeta: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read_write> dx: array<vec4<T8>>;
+@group(0) @binding(8) var<storage, read_write> d_x: array<vec4<T8>>;
 @group(0) @binding(9) var<storage, read_write> dres: array<vec4<T9>>;
 
 struct Element { g: vec4<f32>, normalized: vec4<f32> }
@@ -21,46 +21,41 @@ fn element(i: u32, known: Channels) -> Element {
     return Element(masked(vec4<f32>(dy[i]), i, v, known), (v - known.mean) * known.invstd);
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(at: Invocation) {
-    let place = position(at);
-    let block = at.wid.x + at.wid.y * at.count.x;
-    if (block < ITEMS) {
-        let column = place % VECTORS;
-        let c = block * VECTORS + column;
-        let inside = c < C4;
-        var own = Sums();
-        var known = Channels();
-        if (inside) {
-            known = channels(c, mean[c], invstd[c]);
-            for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
-                let e = element(row * C4 + c, known);
-                own.a += e.g;
-                own.b = fma(e.g, e.normalized, own.b);
-            }
+fn reduce(block: u32, place: u32) {
+    let column = place % VECTORS;
+    let c = block * VECTORS + column;
+    let inside = c < C4;
+    var own = Sums();
+    var known = Channels();
+    if (inside) {
+        known = channels(c, mean[c], invstd[c]);
+        for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
+            let e = element(row * C4 + c, known);
+            own.a += e.g;
+            own.b = fma(e.g, e.normalized, own.b);
         }
-        let sums = add_rows(place, own);
-        if (inside && place < VECTORS) {
-            dbeta[c] = sums.a;
-            dgamma[c] = sums.b;
-            // For the other row lanes.
-            held_a[place] = sums.a;
-            held_b[place] = sums.b;
-        }
-        workgroupBarrier();
-        if (inside) {
-            let factor = select(1.0 / f32(ROWS), 0.0, FIXED);
-            let scale = known.invstd * known.gamma;
-            let sum_g = held_a[column];
-            let sum_gx = held_b[column];
-            for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
-                let i = row * C4 + c;
-                let e = element(i, known);
-                if (RESIDUAL) {
-                    dres[i] = vec4<T9>(e.g);
-                }
-                dx[i] = vec4<T8>(scale * (e.g - (sum_g + e.normalized * sum_gx) * factor));
+    }
+    let sums = add_rows(place, own);
+    if (inside && place < VECTORS) {
+        dbeta[c] = sums.a;
+        dgamma[c] = sums.b;
+        // For the other row lanes.
+        held_a[place] = sums.a;
+        held_b[place] = sums.b;
+    }
+    workgroupBarrier();
+    if (inside) {
+        let factor = select(1.0 / f32(ROWS), 0.0, FIXED);
+        let scale = known.invstd * known.gamma;
+        let sum_g = held_a[column];
+        let sum_gx = held_b[column];
+        for (var row = place / VECTORS; row < ROWS; row += ROW_LANES) {
+            let i = row * C4 + c;
+            let e = element(i, known);
+            if (RESIDUAL) {
+                dres[i] = vec4<T9>(e.g);
             }
+            d_x[i] = vec4<T8>(scale * (e.g - (sum_g + e.normalized * sum_gx) * factor));
         }
     }
 }

@@ -5,11 +5,12 @@
 // and no multiply is wasted. m = (n, i-th row of the phase, j-th column); k = (tap of the phase, output channel of the
 // group); n = input channel of the group. Per axis, H_TAP is a phase's first tap, H_TAPS their number, H_STEP their
 // distance, H_START its first input row, H_COUNT the number of its rows; W_… the same for columns.
-// Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), addend and dx N H W I, as vectors of 4 channels.
+// Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), addend and dx N H W I, as vectors of 4 channels. dx is called
+// d_x here and in other kernels, since `dx` is a namespace of HLSL, in which naga 30 keeps names.
 // With a file of operands/, which reads dy (`a_at`) and wt (`b_at`), and epilogue/ended.wgsl, which declares bias and addend
 // where they are there.
 // Tile and grid: see exec/shader/gemm.rs; `batch` = (group, row phase, column phase).
-@group(0) @binding(4) var<storage, read_write> dx: array<vec4<T4>>;
+@group(0) @binding(4) var<storage, read_write> d_x: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
@@ -90,6 +91,6 @@ fn place(batch: u32, m: u32) -> u32 {
 
 fn store_at(batch: u32, place: u32, n: u32, v: vec4<f32>) {
     if (place != NOWHERE && (N_EXACT || n < GI4)) {
-        dx[place + n] = vec4<T4>(ended(v, group(batch) * GI4 + n, place + n));
+        d_x[place + n] = vec4<T4>(ended(v, group(batch) * GI4 + n, place + n));
     }
 }

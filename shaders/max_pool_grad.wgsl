@@ -2,7 +2,7 @@
 // Mapping: one invocation per vector of channels of an input pixel, which looks at every window that covers it.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> index: array<vec4<T1>>;
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4<T2>>;
+@group(0) @binding(2) var<storage, read_write> d_x: array<vec4<T2>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -29,6 +29,6 @@ fn main(
                 }
             }
         }
-        dx[i] = vec4<T2>(sum);
+        d_x[i] = vec4<T2>(sum);
     }
 }

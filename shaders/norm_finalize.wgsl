@@ -78,19 +78,14 @@ fn store(i: u32, all: Moments) {
     invstd[i] = r;
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(at: Invocation) {
-    let place = position(at);
-    let block = at.wid.x + at.wid.y * at.count.x;
-    if (block < ITEMS) {
-        let i = block * VECTORS + place % VECTORS;
-        var own = Moments(0.0, 0.0, 0.0);
-        if (i < STATISTICS && i % GROUPS_PADDED < GROUPS) {
-            own = part(i / GROUPS_PADDED, i % GROUPS_PADDED, place / VECTORS);
-        }
-        let all = merge_lanes(place, own);
-        if (i < STATISTICS && place < VECTORS) {
-            store(i, all);
-        }
+fn reduce(block: u32, place: u32) {
+    let i = block * VECTORS + place % VECTORS;
+    var own = Moments(0.0, 0.0, 0.0);
+    if (i < STATISTICS && i % GROUPS_PADDED < GROUPS) {
+        own = part(i / GROUPS_PADDED, i % GROUPS_PADDED, place / VECTORS);
+    }
+    let all = merge_lanes(place, own);
+    if (i < STATISTICS && place < VECTORS) {
+        store(i, all);
     }
 }

@@ -10,10 +10,10 @@
 @group(0) @binding(5) var<storage, read> gamma: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> sum_g: array<f32>;
 @group(0) @binding(7) var<storage, read> sum_gx: array<f32>;
-@group(0) @binding(8) var<storage, read_write> dx: array<vec4<T8>>;
+@group(0) @binding(8) var<storage, read_write> d_x: array<vec4<T8>>;
 @group(0) @binding(9) var<storage, read_write> dres: array<vec4<T9>>;
 
-struct Gradient { g: vec4<f32>, dx: vec4<f32> }
+struct Gradient { g: vec4<f32>, d_x: vec4<f32> }
 
 // Of vector i, with both sums of its channels.
 fn gradient(i: u32, known: Channels, sum_of_g: vec4<f32>, sum_of_gx: vec4<f32>) -> Gradient {
@@ -56,7 +56,7 @@ fn main(
             if (RESIDUAL) {
                 dres[i + row * ITEMS] = vec4<T9>(results[row].g);
             }
-            dx[i + row * ITEMS] = vec4<T8>(results[row].dx);
+            d_x[i + row * ITEMS] = vec4<T8>(results[row].d_x);
         }
     }
 }

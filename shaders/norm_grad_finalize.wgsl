@@ -4,23 +4,18 @@
 @group(0) @binding(1) var<storage, read_write> dgamma: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> dbeta: array<vec4<f32>>;
 
-@compute @workgroup_size(WORKGROUP)
-fn main(at: Invocation) {
-    let place = position(at);
-    let group = at.wid.x + at.wid.y * at.count.x;
-    if (group < ITEMS) {
-        let c = group * VECTORS + place % VECTORS;
-        var own = Sums();
-        if (c < C4) {
-            for (var s = place / VECTORS; s < SAMPLES * SEGMENTS; s += ROW_LANES) {
-                own.a += partials[(s * C4 + c) * 2u];
-                own.b += partials[(s * C4 + c) * 2u + 1u];
-            }
+fn reduce(block: u32, place: u32) {
+    let c = block * VECTORS + place % VECTORS;
+    var own = Sums();
+    if (c < C4) {
+        for (var s = place / VECTORS; s < SAMPLES * SEGMENTS; s += ROW_LANES) {
+            own.a += partials[(s * C4 + c) * 2u];
+            own.b += partials[(s * C4 + c) * 2u + 1u];
         }
-        let sums = add_rows(place, own);
-        if (c < C4 && place < VECTORS) {
-            dbeta[c] = sums.a;
-            dgamma[c] = sums.b;
-        }
+    }
+    let sums = add_rows(place, own);
+    if (c < C4 && place < VECTORS) {
+        dbeta[c] = sums.a;
+        dgamma[c] = sums.b;
     }
 }

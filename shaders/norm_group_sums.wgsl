@@ -6,26 +6,21 @@
 @group(0) @binding(2) var<storage, read_write> sum_g: array<f32>;
 @group(0) @binding(3) var<storage, read_write> sum_gx: array<f32>;
 
-@compute @workgroup_size(WORKGROUP)
-fn main(at: Invocation) {
-    let place = position(at);
-    let group = at.wid.x + at.wid.y * at.count.x;
-    if (group < ITEMS) {
-        let i = group * VECTORS + place % VECTORS;
-        let of_sample = i % GROUPS_PADDED;
-        var own = Sums();
-        if (i < STATISTICS && of_sample < GROUPS) {
-            for (var e = place / VECTORS; e < SEGMENTS * GROUP_SIZE; e += ROW_LANES) {
-                let c = of_sample * GROUP_SIZE + e % GROUP_SIZE;
-                let at = ((i / GROUPS_PADDED * SEGMENTS + e / GROUP_SIZE) * C4 + c / 4u) * 8u + c % 4u;
-                own.a.x += gamma[c] * partials[at];
-                own.b.x += gamma[c] * partials[at + 4u];
-            }
+fn reduce(block: u32, place: u32) {
+    let i = block * VECTORS + place % VECTORS;
+    let of_sample = i % GROUPS_PADDED;
+    var own = Sums();
+    if (i < STATISTICS && of_sample < GROUPS) {
+        for (var e = place / VECTORS; e < SEGMENTS * GROUP_SIZE; e += ROW_LANES) {
+            let c = of_sample * GROUP_SIZE + e % GROUP_SIZE;
+            let at = ((i / GROUPS_PADDED * SEGMENTS + e / GROUP_SIZE) * C4 + c / 4u) * 8u + c % 4u;
+            own.a.x += gamma[c] * partials[at];
+            own.b.x += gamma[c] * partials[at + 4u];
         }
-        let sums = add_rows(place, own);
-        if (i < STATISTICS && place < VECTORS) {
-            sum_g[i] = sums.a.x;
-            sum_gx[i] = sums.b.x;
-        }
+    }
+    let sums = add_rows(place, own);
+    if (i < STATISTICS && place < VECTORS) {
+        sum_g[i] = sums.a.x;
+        sum_gx[i] = sums.b.x;
     }
 }

@@ -2,7 +2,7 @@
 // Mapping: one invocation per vector of dx, which gathers from the outputs in its reach in a fixed order.
 // Layout: dy N OH OW C, dx N H W C, vectors of 4 channels.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
-@group(0) @binding(1) var<storage, read_write> dx: array<vec4<T1>>;
+@group(0) @binding(1) var<storage, read_write> d_x: array<vec4<T1>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -28,6 +28,6 @@ fn main(
                 }
             }
         }
-        dx[i] = vec4<T1>(sum);
+        d_x[i] = vec4<T1>(sum);
     }
 }

@@ -2,7 +2,7 @@
 // Mapping: one invocation per vector.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> at: array<vec4<T1>>;
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4<T2>>;
+@group(0) @binding(2) var<storage, read_write> d_x: array<vec4<T2>>;
 
 fn apply(d: vec4<f32>, v: vec4<f32>) -> vec4<f32> {
     if (OP == 0u) {
@@ -23,6 +23,6 @@ fn main(
 ) {
     let i = item(wid, count, lid);
     if (i < ITEMS) {
-        dx[i] = vec4<T2>(apply(vec4<f32>(dy[i]), vec4<f32>(at[i])));
+        d_x[i] = vec4<T2>(apply(vec4<f32>(dy[i]), vec4<f32>(at[i])));
     }
 }

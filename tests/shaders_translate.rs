@@ -200,7 +200,28 @@ fn direct3d(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
     let made =
         hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None).map_err(|e| e.to_string())?;
     made.entry_point_names.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
-    if text.contains("numthreads") { Ok(()) } else { Err("the HLSL has no compute shader".into()) }
+    if module.global_variables.iter().any(|(_, v)| v.name.as_deref() == Some("dx")) {
+        return Err("`dx` is a namespace of HLSL, so DXC refuses it as the name of a global".into());
+    }
+    has_semantics(&text)
+}
+
+/// Whether all that the entry point is given has a semantic, itself or in each field of its struct: else DXC refuses it.
+/// naga 30 leaves them out for `subgroup_id` and its like within a struct.
+fn has_semantics(text: &str) -> Result<(), String> {
+    let given = text.split_once("\nvoid main(").and_then(|(_, rest)| rest.split_once(')'));
+    let (given, _) = given.ok_or("the HLSL has no entry point")?;
+    let without = |field: &str| !field.contains(" : ");
+    for argument in given.split(',').filter(|argument| without(argument)) {
+        let ty = argument.split_whitespace().next().unwrap_or_default();
+        let fields = text.split_once(&format!("struct {ty} {{")).and_then(|(_, rest)| rest.split_once('}'));
+        let (fields, _) = fields.ok_or_else(|| format!("{argument} has no semantic"))?;
+        let mut fields = fields.split_terminator(';').map(str::trim).filter(|field| !field.is_empty());
+        if let Some(field) = fields.find(|field| without(field)) {
+            return Err(format!("{field} of {ty} has no semantic"));
+        }
+    }
+    Ok(())
 }
 
 /// The words without the layout that naga 30 gives to arrays of a fixed length that are not among immediates: these lie in

@@ -1,27 +1,22 @@
 // Two sums for every channel, per segment of rows of a sample (of the whole batch for BatchNorm). A kernel says of what:
 // `begin` what is held for the segment, `added` what a vector adds, `done` what becomes of the sums.
 // Mapping: one workgroup per segment and block of VECTORS vectors of channels, see row_sums.wgsl.
-@compute @workgroup_size(WORKGROUP)
-fn main(at: Invocation) {
-    let place = position(at);
-    let group = at.wid.x + at.wid.y * at.count.x;
-    if (group < ITEMS) {
-        let c = (group % BLOCKS) * VECTORS + place % VECTORS;
-        let segment = group / BLOCKS;
-        let sample = segment / SEGMENTS;
-        let first = sample * SAMPLE_ROWS + (segment % SEGMENTS) * SEGMENT_ROWS;
-        let last = min(first + SEGMENT_ROWS, (sample + 1u) * SAMPLE_ROWS);
-        var held = Held();
-        var own = Sums();
-        if (c < C4) {
-            held = begin(first, c);
-            for (var row = first + place / VECTORS; row < last; row += ROW_LANES) {
-                own = added(own, row * C4 + c, c, held);
-            }
+fn reduce(block: u32, place: u32) {
+    let c = (block % BLOCKS) * VECTORS + place % VECTORS;
+    let segment = block / BLOCKS;
+    let sample = segment / SEGMENTS;
+    let first = sample * SAMPLE_ROWS + (segment % SEGMENTS) * SEGMENT_ROWS;
+    let last = min(first + SEGMENT_ROWS, (sample + 1u) * SAMPLE_ROWS);
+    var held = Held();
+    var own = Sums();
+    if (c < C4) {
+        held = begin(first, c);
+        for (var row = first + place / VECTORS; row < last; row += ROW_LANES) {
+            own = added(own, row * C4 + c, c, held);
         }
-        let sums = add_rows(place, own);
-        if (c < C4 && place < VECTORS) {
-            done(segment * C4 + c, f32(last - first), held, sums);
-        }
+    }
+    let sums = add_rows(place, own);
+    if (c < C4 && place < VECTORS) {
+        done(segment * C4 + c, f32(last - first), held, sums);
     }
 }

@@ -1,14 +1,17 @@
-// The invocation of a workgroup that reduces together: its place is `position`.
-struct Invocation {
+// A workgroup that reduces together, for each of ITEMS blocks: `reduce(block, place)` is said by the kernel.
+@compute @workgroup_size(WORKGROUP)
+fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) count: vec3<u32>,
     @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let block = wid.x + wid.y * count.x;
+    if (block < ITEMS) {
+        reduce(block, lid.x);
+    }
 }
-const SUBGROUP: u32 = 1u;
 
-fn position(at: Invocation) -> u32 {
-    return at.lid.x;
-}
+const SUBGROUP: u32 = 1u;
 
 // No other is within reach.
 fn across(v: vec4<f32>, step: u32) -> vec4<f32> {

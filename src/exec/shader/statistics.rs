@@ -248,7 +248,7 @@ impl Statistics {
             line.a += delta / line.n;
             line.b += delta * (value - line.a);"
             }
-            false => "line = with_value(line, vec4<f32>(dx[at]), at, known);",
+            false => "line = with_value(line, vec4<f32>(d_x[at]), at, known);",
         };
         let _ = writeln!(
             out,
@@ -362,7 +362,7 @@ fn sums_read_again(out: &mut String, tile: Tile) {
     out.push_str("        for (var i = 0u; i < rows; i++) {\n            let row = (m0 + ty + i * TY) * C4;\n");
     for j in 0..tile.columns_each {
         let at = format!("row + column{j}");
-        let _ = writeln!(out, "            line{j} = with_value(line{j}, vec4<f32>(dx[{at}]), {at}, known{j});");
+        let _ = writeln!(out, "            line{j} = with_value(line{j}, vec4<f32>(d_x[{at}]), {at}, known{j});");
     }
     out.push_str("        }\n");
 }
