@@ -12,11 +12,15 @@ use crate::train::trainer::{Observer, StepProgress};
 /// Without a terminal, a line this often within an epoch.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
+/// How often the display of a wait is drawn anew.
+const TICK: Duration = Duration::from_millis(500);
+
 /// Prints progress.
 pub(super) struct Progress {
     terminal: bool,
     bar: Mutex<Option<ProgressBar>>,
     reading: Mutex<Option<ProgressBar>>,
+    waiting: Mutex<Option<ProgressBar>>,
     last_line: Mutex<Instant>,
 }
 
@@ -27,13 +31,21 @@ impl Progress {
             terminal: std::io::stderr().is_terminal(),
             bar: Mutex::new(None),
             reading: Mutex::new(None),
+            waiting: Mutex::new(None),
             last_line: Mutex::new(Instant::now()),
         }
     }
 
-    /// Takes a bar that is left away.
+    /// Takes bars that are left away.
     pub(super) fn end(&self) {
+        self.stop_waiting();
         if let Some(bar) = lock(&self.bar).take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn stop_waiting(&self) {
+        if let Some(bar) = lock(&self.waiting).take() {
             bar.finish_and_clear();
         }
     }
@@ -43,6 +55,13 @@ impl Progress {
         // The template is one of ours; a wrong one falls back to the default style.
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar
+    }
+}
+
+/// An error must not be written behind a bar.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -81,7 +100,16 @@ impl Observer for Progress {
         }
     }
 
+    fn first_step(&self) {
+        if self.terminal {
+            let bar = Self::bar(0, "preparing the first step ({elapsed})");
+            bar.enable_steady_tick(TICK);
+            *lock(&self.waiting) = Some(bar);
+        }
+    }
+
     fn step(&self, progress: &StepProgress) {
+        self.stop_waiting();
         let StepProgress { epoch, step, steps, loss, accuracy, images_per_s } = *progress;
         let accuracy = accuracy.map_or(String::new(), |a| format!("accuracy {:.1} %  ", 100.0 * a));
         let message = format!("loss {loss:.4}  {accuracy}{images_per_s:.1} images/s");

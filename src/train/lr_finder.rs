@@ -101,6 +101,7 @@ impl<T: Task> Trainer<T> {
         let start = Instant::now();
         let (mut epoch, mut images) = (1, 0);
         let mut batches = self.train_loader.epoch(epoch)?;
+        observer.first_step();
         let factor = (range.to / range.from).powf(1.0 / (range.steps.max(2) - 1) as f64);
         for step in 0..range.steps {
             let lr = range.from * factor.powi(step as i32);

@@ -30,6 +30,8 @@ pub trait Observer: Sync {
     fn reading(&self, done: usize, total: usize);
     /// The run begins, with a line for people each.
     fn begins(&self, lines: &[String]);
+    /// The first step is next: up to a minute where the device has not met the kernels and compiles them.
+    fn first_step(&self) {}
     /// A step is done.
     fn step(&self, progress: &StepProgress);
     /// An epoch is done.
@@ -201,6 +203,7 @@ impl<T: Task> Trainer<T> {
     /// See [`TrainError`]; whatever had been written stays.
     pub fn train(mut self, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let mut ended_early = false;
+        observer.first_step();
         while self.progress.epoch <= self.settings.epochs && !ended_early {
             let epoch = self.progress.epoch;
             let start = Instant::now();

@@ -57,6 +57,9 @@ impl Observer for Until<'_> {
     fn begins(&self, lines: &[String]) {
         self.inner.begins(lines);
     }
+    fn first_step(&self) {
+        self.inner.first_step();
+    }
     fn step(&self, progress: &StepProgress) {
         self.inner.step(progress);
         if self.stop.load(Ordering::Relaxed) {
