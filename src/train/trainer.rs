@@ -51,7 +51,7 @@ pub struct StepProgress {
     pub loss: f64,
     /// Share predicted rightly so far, where the task counts that.
     pub accuracy: Option<f64>,
-    /// Images per second so far.
+    /// Images per second so far; 0 until the first step's results are there, and then `loss` says nothing either.
     pub images_per_s: f64,
 }
 
