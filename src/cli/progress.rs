@@ -112,17 +112,14 @@ impl Observer for Progress {
         self.stop_waiting();
         let StepProgress { epoch, step, steps, loss, accuracy, images_per_s } = *progress;
         let accuracy = accuracy.map_or(String::new(), |a| format!("accuracy {:.1} %  ", 100.0 * a));
-        // Nothing is known yet of a step that has just been given to the device.
-        let known = images_per_s > 0.0;
-        let message =
-            if known { format!("loss {loss:.4}  {accuracy}{images_per_s:.1} images/s") } else { String::new() };
+        let message = loss.map(|loss| format!("loss {loss:.4}  {accuracy}{images_per_s:.1} images/s"));
         if self.terminal {
             let mut bar = lock(&self.bar);
             let bar = bar.get_or_insert_with(|| Self::bar(steps, "{prefix} {bar:24} {pos}/{len}  {msg}  {eta} left"));
             bar.set_prefix(format!("epoch {epoch}"));
-            bar.set_message(message);
+            bar.set_message(message.unwrap_or_default());
             bar.set_position(step as u64);
-        } else if known && lock(&self.last_line).elapsed() > PLAIN_EVERY {
+        } else if let Some(message) = message.filter(|_| lock(&self.last_line).elapsed() > PLAIN_EVERY) {
             *lock(&self.last_line) = Instant::now();
             say(format_args!("epoch {epoch} step {step}/{steps}  {message}"));
         }

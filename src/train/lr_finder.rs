@@ -126,7 +126,7 @@ impl<T: Task> Trainer<T> {
                 epoch: epoch as usize,
                 step: step + 1,
                 steps: range.steps,
-                loss: smoothed,
+                loss: Some(smoothed),
                 accuracy: None,
                 images_per_s: images as f64 / start.elapsed().as_secs_f64(),
             });

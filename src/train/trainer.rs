@@ -47,11 +47,11 @@ pub struct StepProgress {
     pub step: usize,
     /// Steps of the epoch.
     pub steps: usize,
-    /// Mean loss so far.
-    pub loss: f64,
+    /// Mean loss so far, once the result of a first step is there.
+    pub loss: Option<f64>,
     /// Share predicted rightly so far, where the task counts that.
     pub accuracy: Option<f64>,
-    /// Images per second so far; 0 until the first step's results are there, and then `loss` says nothing either.
+    /// Images per second so far.
     pub images_per_s: f64,
 }
 
@@ -311,7 +311,7 @@ impl<T: Task> Trainer<T> {
                 epoch,
                 step: index + 1,
                 steps,
-                loss: sums.loss(),
+                loss: (sums.images.0 > before).then(|| sums.loss()),
                 accuracy: self.task.counts_right().then(|| sums.accuracy()),
                 images_per_s: (sums.images.0 - before) / start.elapsed().as_secs_f64(),
             });
