@@ -7,6 +7,7 @@ mod demo;
 mod devices;
 mod eval;
 mod lr_find;
+mod model;
 mod plan;
 mod predict;
 mod progress;

@@ -92,23 +92,34 @@ impl FromStr for StepSpec {
 }
 
 impl StepSpec {
-    /// The graph of a step with cross entropy.
+    /// The graph of a training step with cross entropy.
     ///
     /// # Errors
     /// When the network does not fit the images.
     pub fn graph(&self, update: &Update) -> Result<Graph, GraphError> {
+        self.graph_rewritten(Some(update), FuseOptions::default())
+    }
+
+    /// The same with rewrites of a choice; without an update, the graph of an evaluation in 32 bits.
+    ///
+    /// # Errors
+    /// When the network does not fit the images.
+    pub fn graph_rewritten(&self, update: Option<&Update>, rewrites: FuseOptions) -> Result<Graph, GraphError> {
         let [n, h, w] = self.size;
         let mut g = Graph::with_states(StateTable::default());
         let images = g.input(port::IMAGES, TensorType::channels([n, h, w, 3]));
-        let logits = self.network.apply(&mut g, images, Mode::Train)?;
+        let logits = self.network.apply(&mut g, images, if update.is_some() { Mode::Train } else { Mode::Eval })?;
         let rows = g.ty(logits).shape.rows();
         let labels = g.input(port::LABELS, TensorType::flat(rows));
         let [loss, totals] = ops::softmax_cross_entropy(&mut g, logits, labels, None, Default::default())?;
         g.output(port::LOSS, loss);
         g.output(port::TOTALS, totals);
-        append_training(&mut g, [loss, totals], update, Phase::Update)?;
-        fuse(&mut g, FuseOptions::default());
-        if update.precision == Precision::F16 {
+        match update {
+            Some(update) => append_training(&mut g, [loss, totals], update, Phase::Update)?,
+            None => g.output(port::LOGITS, logits),
+        }
+        fuse(&mut g, rewrites);
+        if update.is_some_and(|update| update.precision == Precision::F16) {
             precision::halve(&mut g);
         }
         Ok(g)
