@@ -6,6 +6,11 @@
 
 fn inside(position: i32, size: u32) -> bool { return position >= 0i && position < i32(size); }
 
+// By its bits: `v != v` becomes an ordered comparison in SPIR-V, which is false for a NaN.
+fn is_nan(v: vec4<f32>) -> vec4<bool> {
+    return (bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -25,7 +30,7 @@ fn main(
             let w = i32(ow * SW + (k % KW) * DW) - i32(PL);
             if (inside(h, H) && inside(w, W)) {
                 let v = vec4<f32>(x[((n * H + u32(h)) * W + u32(w)) * C4 + c]);
-                let wins = (tap < vec4<f32>()) | (v > best) | (v != v);
+                let wins = (tap < vec4<f32>()) | (v > best) | is_nan(v);
                 best = select(best, v, wins);
                 tap = select(tap, vec4<f32>(f32(k)), wins);
             }

@@ -45,7 +45,10 @@ pub enum ExecError {
         limit: u64,
     },
     /// The device went away.
-    #[error("the device was lost: {reason}; the last checkpoint is intact, start again from it")]
+    #[error(
+        "the device was lost: {reason}; the last checkpoint is intact, start again from it. If it is lost again: a system stops \
+         a device that computes for seconds or has no memory left, so lower --batch-size"
+    )]
     DeviceLost {
         /// What the driver said.
         reason: String,

@@ -321,6 +321,16 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
         check("a broken record", tuned(shader, 0), &mut failures);
     }
     check("tuned anew", tuned(shader, 1), &mut failures);
+    // However little time there is, each start gets on.
+    std::fs::remove_file(&record).expect("it can be removed");
+    let blink = EngineOptions { tune: Some(Duration::from_nanos(1)), ..tuned(shader, 0) };
+    let case = amidst("a step", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1));
+    for starts in 1..=3 {
+        run_on(&mut gpu::open_with(blink.clone()), &case).expect("it runs");
+        let text = std::fs::read(&record).expect("it can be read");
+        let kinds = text.windows(5).filter(|w| *w == b"conv_").count();
+        assert_eq!(kinds, starts, "kinds of calls with a record after {starts} starts");
+    }
     if gpu::has_half("tuning calls in 16 bits") {
         let half = amidst("half", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)).halved();
         let mut engine = gpu::open_with(tuned(shader, 300));

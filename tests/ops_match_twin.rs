@@ -65,6 +65,27 @@ fn every_engine_matches_the_twin() {
     failures.none();
 }
 
+/// A NaN must come as far as the loss, or nobody learns of it: whichever tap of a window it is.
+#[test]
+fn a_nan_is_handed_on() {
+    let (twin, mut engines) = (twin(), engines());
+    engines.push(Box::new(OnGpu { checked: false }));
+    let nan = |values: &common::Values| -> Vec<bool> { values.values().flatten().map(|v| v.is_nan()).collect() };
+    let picked = |name: &str| name.starts_with("max_pool") || name == "relu";
+    let ops: Vec<_> = op_cases().into_iter().filter(|op| picked(&op.name)).collect();
+    assert!(ops.len() > 3);
+    for op in ops {
+        let mut case = op.case(Place::Alone);
+        let x = case.inputs.get_mut("x").expect("the op's input");
+        x.iter_mut().skip(3).step_by(7).for_each(|v| *v = f64::NAN);
+        let expected = nan(&run(twin.as_ref(), &case));
+        assert!(expected.contains(&true) && expected.contains(&false), "{}", case.name);
+        for engine in &engines {
+            assert_eq!(nan(&run(engine.as_ref(), &case)), expected, "{} on {}", case.name, engine.name());
+        }
+    }
+}
+
 /// With 16 bits in the middle of a graph: results are those of the twin in 64 but for the rounding of what is stored.
 #[test]
 fn sixteen_bits_match_the_twin() {

@@ -91,6 +91,7 @@ fn gradients_come_out_as_in_32_bits() {
         return;
     }
     let device = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
+    assert!(half::overflows(&device).unwrap_or_else(|e| panic!("{e}")), "10⁶ was stored as a number");
     let error = half::difference(&device).unwrap_or_else(|e| panic!("{e}"));
     // What rounding weights to 11 bits alone does to the same step: ReLUs open and close (3 %; in 16 bits 4 %).
     let spec: StepSpec = half::STEP.parse().expect("a step");

@@ -1,8 +1,8 @@
 //! The GPU engine: plans through wgpu, on Vulkan, Metal and DX12.
 //!
 //! Loading a plan compiles its kernels and binds its buffers; a run only encodes dispatches (for software adapters with copies
-//! to textures between them), among which wgpu sets the barriers, and submits them a few dozen at a time. Windows resets a
-//! device whose single dispatch takes more than two seconds, so kernels must stay short; a run as a whole may take longer.
+//! to textures between them), among which wgpu sets the barriers, and submits them in parts that take a device no longer than
+//! systems let it (see `dispatch.rs`).
 
 mod buffers;
 mod cache;
@@ -33,10 +33,10 @@ use super::shader::{self, Matrix, Shader, Target, Tile, Tiling};
 use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
-use crate::plan::{Buffer, Plan, Slice};
+use crate::plan::{Buffer, Plan, PlannedCall, Slice};
 use buffers::{Range, Shared, USAGE, check_limits, tensor_name};
 use device::Gpu;
-use dispatch::{Dispatch, Stages};
+use dispatch::{Compiled, Dispatch, Stages, work};
 use info::DeviceKind::Software;
 use pipelines::Pipelines;
 use readback::Readback;
@@ -47,10 +47,6 @@ use warm::Warmer;
 
 /// Bytes written without a run between them, after which they are sent to the device: until then wgpu keeps copies.
 const FLUSH_AFTER: u64 = 64 << 20;
-
-/// Calls that are submitted at once: a device begins with the first ones while the host still encodes the others, which takes it
-/// 5 µs a dispatch.
-const AT_ONCE: usize = 48;
 
 /// How kernels are compiled.
 #[derive(Clone, Debug)]
@@ -168,16 +164,11 @@ impl GpuEngine {
         self.gpu.destroy();
     }
 
-    fn loaded(&self, plan: usize) -> Result<&Loaded, ExecError> {
-        let missing = || ExecError::Port { what: format!("plan {plan}"), problem: "was not loaded".into() };
-        self.plans.get(plan).ok_or_else(missing)
-    }
-
     /// A range of a plan's buffers. States can be reached before any plan is there.
     fn range(&self, plan: usize, slice: Slice) -> Result<Range, ExecError> {
         let fixed = match slice.buffer {
             Buffer::State(_) => &[],
-            _ => self.loaded(plan)?.fixed.as_slice(),
+            _ => loaded(&self.plans, plan)?.fixed.as_slice(),
         };
         self.shared.range(fixed, slice)
     }
@@ -223,9 +214,10 @@ impl GpuEngine {
     }
 
     /// A call, ready to run on the buffers that its slices mean.
-    fn dispatch(&self, stages: Stages, bindings: Vec<Slice>, fixed: &[wgpu::Buffer]) -> Result<Dispatch, ExecError> {
-        let ranges = bindings.iter().map(|&s| self.shared.range(fixed, s)).collect::<Result<Vec<_>, _>>()?;
-        Dispatch::new(&self.gpu, stages, (bindings, &ranges), &self.textures)
+    fn dispatch(&self, call: Compiled, fixed: &[wgpu::Buffer]) -> Result<Dispatch, ExecError> {
+        let own = call.bindings.iter().map(|&slice| self.shared.range(fixed, slice));
+        let ranges = own.chain(self.shared.scratch(call.scratch).map(Ok)).collect::<Result<Vec<_>, _>>()?;
+        Dispatch::new(&self.gpu, call, &ranges, &self.textures)
     }
 
     /// Binds all plans anew after a shared buffer or texture was replaced.
@@ -233,7 +225,7 @@ impl GpuEngine {
         let mut plans = std::mem::take(&mut self.plans);
         let result = plans.iter_mut().try_for_each(|plan| {
             plan.dispatches.iter_mut().try_for_each(|d| {
-                *d = self.dispatch(d.stages.clone(), d.bindings.clone(), &plan.fixed)?;
+                *d = self.dispatch(d.of.clone(), &plan.fixed)?;
                 Ok(())
             })
         });
@@ -248,6 +240,11 @@ impl GpuEngine {
         self.gpu.check(during)?;
         Ok(submission)
     }
+}
+
+fn loaded(plans: &[Loaded], plan: usize) -> Result<&Loaded, ExecError> {
+    let missing = || ExecError::Port { what: format!("plan {plan}"), problem: "was not loaded".into() };
+    plans.get(plan).ok_or_else(missing)
 }
 
 /// Barriers are what software adapters are slowest at.
@@ -292,12 +289,9 @@ impl Engine for GpuEngine {
             other => other?,
         };
         let mut dispatches = Vec::with_capacity(plan.calls.len());
-        for ((planned, stages), len) in plan.calls.iter().zip(stages).zip(scratch) {
-            let own = planned.call.bindings.iter().map(|(slice, _)| *slice);
-            // One call after the other uses the same.
-            let scratch = Slice { buffer: Buffer::Slot(plan.slots.len()), offset: 0, len };
-            let bindings: Vec<Slice> = own.chain((len > 0).then_some(scratch)).collect();
-            dispatches.push(self.dispatch(stages, bindings, &fixed)?);
+        for ((PlannedCall { call, .. }, stages), scratch) in plan.calls.iter().zip(stages).zip(scratch) {
+            let bindings = call.bindings.iter().map(|(slice, _)| *slice).collect();
+            dispatches.push(self.dispatch(Compiled { stages, bindings, scratch, work: work(call) }, &fixed)?);
         }
         self.gpu.check("loading a plan")?;
         self.plans.push(Loaded { dispatches, fixed });
@@ -334,12 +328,13 @@ impl Engine for GpuEngine {
     fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
         self.gpu.check("running")?;
         let ranges = fetch.iter().map(|&slice| self.range(plan, slice)).collect::<Result<Vec<_>, _>>()?;
-        let dispatches = &self.loaded(plan)?.dispatches;
-        let (early, last) = dispatches.split_at((dispatches.len().saturating_sub(1)) / AT_ONCE * AT_ONCE);
-        for calls in early.chunks(AT_ONCE) {
-            self.gpu.queue.submit([self.gpu.encoded(calls).finish()]);
+        let parts = self.gpu.parts(&loaded(&self.plans, plan)?.dispatches);
+        self.readback.begin(&self.gpu, parts.len())?;
+        let mut encoder = self.gpu.encoded(parts[0]);
+        for calls in &parts[1..] {
+            self.readback.hand_on(&mut encoder);
+            self.gpu.queue.submit([std::mem::replace(&mut encoder, self.gpu.encoded(calls)).finish()]);
         }
-        let mut encoder = self.gpu.encoded(last);
         let fetch = self.readback.copy(&self.gpu, &mut encoder, &ranges)?;
         let submission = self.submit(encoder, "running")?;
         self.readback.issue(&self.gpu, fetch, submission)
@@ -353,6 +348,7 @@ impl Engine for GpuEngine {
     fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<f32>, ExecError> {
         self.gpu.check("reading")?;
         let range = self.range(plan, from)?;
+        self.readback.begin(&self.gpu, 1)?;
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let fetch = self.readback.copy(&self.gpu, &mut encoder, &[range])?;
         let submission = self.submit(encoder, "reading")?;

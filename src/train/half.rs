@@ -3,9 +3,12 @@
 use super::TrainError;
 use super::bench::{Ready, StepSpec};
 use super::step::{Optimizer, Update};
-use crate::exec::AnyEngine;
-use crate::ops::SgdOptions;
-use crate::precision::Precision;
+use crate::exec::{self, AnyEngine, Session};
+use crate::graph::Graph;
+use crate::ops::{self, SgdOptions};
+use crate::plan::PlanOptions;
+use crate::precision::{self, Precision};
+use crate::shape::TensorType;
 
 /// A step with convolutions of all kinds, norms, pooling and concatenation, in channels that matrix units can take.
 pub const STEP: &str = "unet:2x16x16:base=32:depth=1";
@@ -22,6 +25,11 @@ pub(super) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Pre
     if !engine.has_half() {
         return fallback(format!("{} has no 16-bit floats", engine.name()));
     }
+    match overflows(device) {
+        Ok(true) => {}
+        Ok(false) => return fallback(format!("{} stores what 16 bits have no room for as a number", engine.name())),
+        Err(error) => return fallback(format!("a test of 16 bits on {} failed: {error}", engine.name())),
+    }
     match difference(device) {
         Ok(error) if error < TOLERANCE => {
             (asked, Some("precision: f16 for activations and their gradients, f32 for all else".into()))
@@ -31,6 +39,24 @@ pub(super) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Pre
         }
         Err(error) => fallback(format!("a test of 16 bits on {} failed: {error}", engine.name())),
     }
+}
+
+/// Whether a number that 16 bits have no room for becomes infinite: that is how a step finds out that its gradients have
+/// overflowed. Vulkan leaves open how a conversion rounds; towards zero, 10⁶ would be stored as 65,504.
+///
+/// # Errors
+/// When the device refuses to compute it.
+pub fn overflows(device: &str) -> Result<bool, TrainError> {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([1, 4]));
+    let half = ops::scale(&mut g, x, 1e3)?;
+    let y = ops::scale(&mut g, half, 1.0)?;
+    g.output("y", y);
+    precision::halve(&mut g);
+    let mut session = Session::new(exec::open(device)?, &g, 0)?;
+    let plan = session.load(&g, PlanOptions::default())?;
+    session.write(plan, "x", &[1e3, -1e3, 1.0, 0.0])?;
+    Ok(session.run_now(plan)?[0] == [f32::INFINITY, f32::NEG_INFINITY, 1e3, 0.0])
 }
 
 /// How far the gradients of a small step in 16 bits are from those in 32, relative to their norm.

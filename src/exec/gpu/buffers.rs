@@ -17,22 +17,23 @@ pub(super) const USAGE: wgpu::BufferUsages =
 pub(super) struct Shared {
     slots: Vec<wgpu::Buffer>,
     states: Vec<wgpu::Buffer>,
+    /// What the dispatches of a call leave to each other; one call after the other uses the same.
+    scratch: Option<wgpu::Buffer>,
 }
 
 impl Shared {
-    /// Makes the pool fit a plan as well, with so many floats of scratch memory behind its slots; `true` when a buffer that
-    /// was there has been replaced.
+    /// Makes the pool fit a plan as well, and so many floats of scratch memory; `true` when a buffer that was there has been
+    /// replaced.
     ///
-    /// One slot after the other is replaced, so that little memory is held twice and an error leaves a pool that
-    /// still fits all earlier plans.
+    /// One slot after the other is replaced, so that an error leaves a pool that still fits all earlier plans. What they have
+    /// bound stays until they are bound anew.
     pub fn fit_slots(&mut self, gpu: &Gpu, plan: &Plan, scratch: usize, replaced: &mut bool) -> Result<(), ExecError> {
-        let scratch = (scratch > 0).then_some(scratch);
-        for (index, len) in plan.slots.iter().copied().chain(scratch).enumerate() {
-            let name = || match plan.slots.get(index) {
-                Some(_) => tensor_name(plan, Buffer::Slot(index), len),
-                None => "scratch memory".into(),
-            };
-            let make = || gpu.buffer(&name(), len, USAGE);
+        if self.scratch.as_ref().map_or(0, floats) < scratch {
+            let grown = gpu.buffer("scratch memory", scratch, USAGE)?;
+            *replaced |= self.scratch.replace(grown).is_some();
+        }
+        for (index, &len) in plan.slots.iter().enumerate() {
+            let make = || gpu.buffer(&tensor_name(plan, Buffer::Slot(index), len), len, USAGE);
             match self.slots.get_mut(index) {
                 None => self.slots.push(make()?),
                 Some(slot) if floats(slot) < len => {
@@ -88,9 +89,15 @@ impl Shared {
         }
     }
 
+    /// So many floats of scratch memory; nothing where none are needed.
+    pub fn scratch(&self, len: usize) -> Option<Range> {
+        let buffer = self.scratch.as_ref().filter(|_| len > 0)?;
+        Some(Range { buffer: buffer.clone(), offset: 0, bytes: 4 * len as u64 })
+    }
+
     /// Bytes held.
     pub fn bytes(&self) -> u64 {
-        self.slots.iter().chain(&self.states).map(wgpu::Buffer::size).sum()
+        self.slots.iter().chain(&self.states).chain(&self.scratch).map(wgpu::Buffer::size).sum()
     }
 }
 

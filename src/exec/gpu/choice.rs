@@ -17,7 +17,8 @@ pub enum Choice {
 
 /// What `asked` means on a machine with these adapters.
 ///
-/// - `auto`: the best hardware GPU (discrete, then integrated, then virtual), else the CPU engine.
+/// - `auto`: the best hardware GPU (discrete, then integrated, then virtual) that binds as many buffers as kernels need, else
+///   the CPU engine.
 /// - `gpu`: the same, but an error where there is no hardware GPU.
 /// - `cpu`: the CPU engine.
 /// - a number below 100: the adapter of that index; anything else: the best adapter whose name contains it, whatever the case.
@@ -37,7 +38,7 @@ pub fn choose(asked: &str, devices: &[DeviceInfo]) -> Result<Choice, ExecError> 
             .min_by_key(|(_, d)| d.rank())
             .map(|(i, _)| Choice::Adapter(i))
     };
-    let hardware = |d: &DeviceInfo| d.kind.is_hardware();
+    let hardware = |d: &DeviceInfo| d.kind.is_hardware() && d.is_sufficient();
     let found = match wanted.as_str() {
         "" => None,
         "cpu" => Some(Choice::Cpu),
@@ -89,6 +90,16 @@ mod tests {
         assert_eq!(choose("auto", &[]).unwrap(), Choice::Cpu);
         let cloud = [device("a", "Vulkan", DeviceKind::Other), device("b", "Vulkan", DeviceKind::Virtual)];
         assert_eq!(choose("auto", &cloud).unwrap(), Choice::Adapter(1));
+    }
+
+    #[test]
+    fn auto_passes_over_what_binds_too_few_buffers() {
+        let mut small = laptop();
+        small[3].max_storage_buffers = 8;
+        assert_eq!(choose("auto", &small).unwrap(), Choice::Adapter(2));
+        assert!(choose("gpu", &small[3..]).is_err());
+        assert_eq!(choose("auto", &small[3..]).unwrap(), Choice::Cpu);
+        assert_eq!(choose("3", &small).unwrap(), Choice::Adapter(3), "who asks for it is told when it is opened");
     }
 
     #[test]

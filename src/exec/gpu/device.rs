@@ -7,6 +7,7 @@ use super::choice;
 use super::info::DeviceInfo;
 use crate::exec::ExecError;
 use crate::exec::shader::{Lines, Matrix};
+use crate::kernel::MOST_BINDINGS;
 
 /// The adapters of this machine, found once: indices stay valid, and drivers are loaded a single time.
 fn adapters() -> &'static [wgpu::Adapter] {
@@ -46,6 +47,9 @@ const MATRICES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
 /// PCI's number of the vendor.
 const NVIDIA: u32 = 0x10de;
 
+/// Invocations of a SIMD group on Apple's GPUs. Metal does not tell: wgpu gives 4 to 64, what any of its devices may have.
+const APPLE_LANES: u32 = 32;
+
 /// Matrix units for f16 with sums in f32, for each size that subgroups have. Needs f16 in shaders too.
 fn matrices(adapter: &wgpu::Adapter, info: &DeviceInfo) -> [Option<Matrix>; 2] {
     let (true, Some((least, most))) = (info.f16 && adapter.features().contains(MATRICES), info.subgroups) else {
@@ -57,8 +61,9 @@ fn matrices(adapter: &wgpu::Adapter, info: &DeviceInfo) -> [Option<Matrix>; 2] {
     };
     let known = adapter.cooperative_matrix_properties();
     let Some(size) = [16, 8].into_iter().find(|&size| known.iter().any(|p| fits(p, size))) else { return [None; 2] };
-    let nvidia = adapter.get_info().vendor == NVIDIA;
-    let lines = if nvidia && size == 16 { Lines::AsTheyCome } else { Lines::Turned };
+    let (vendor, backend) = (adapter.get_info().vendor, adapter.get_info().backend);
+    let [least, most] = if backend == wgpu::Backend::Metal { [APPLE_LANES; 2] } else { [least, most] };
+    let lines = if vendor == NVIDIA && size == 16 { Lines::AsTheyCome } else { Lines::Turned };
     let of = |lanes: u32| Some(Matrix { size: size as usize, lanes: lanes as usize, lines });
     [of(least), if most == least { None } else { of(most) }]
 }
@@ -76,6 +81,12 @@ impl Gpu {
         let no_device = || ExecError::NoDevice { asked: index.to_string(), available: choice::available(&list()) };
         let adapter = adapters().get(index).ok_or_else(no_device)?;
         let info = DeviceInfo::of(adapter);
+        if !info.is_sufficient() {
+            let (has, needed) = (info.max_storage_buffers, MOST_BINDINGS);
+            let reason =
+                format!("its kernels bind {has} buffers and {needed} are needed; --device cpu computes without it");
+            return Err(ExecError::Device { during: format!("opening {}", info.name), reason });
+        }
         let wanted = wgpu::Features::PIPELINE_CACHE
             | wgpu::Features::TIMESTAMP_QUERY
             | wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS
@@ -188,8 +199,12 @@ impl Gpu {
     /// Waits until a submission is done.
     pub fn wait(&self, submission: &wgpu::SubmissionIndex, during: &str) -> Result<(), ExecError> {
         self.check(during)?;
-        let poll = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None };
-        // wgpu panics here, and only here, when the driver reports the loss of the device while we wait.
+        self.poll(wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None }, during)
+    }
+
+    /// Lets wgpu look at what the device is done with.
+    pub fn poll(&self, poll: wgpu::PollType, during: &str) -> Result<(), ExecError> {
+        // wgpu panics here, and only here, when the driver reports the loss of the device.
         let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
         self.check(during)?;
         match polled {
@@ -203,8 +218,7 @@ impl Gpu {
     pub fn destroy(&self) {
         self.device.destroy();
         // The report comes with the end of the work that is under way.
-        let poll = || self.device.poll(wgpu::PollType::wait_indefinitely());
-        let _ = catch_unwind(AssertUnwindSafe(poll));
+        let _ = self.poll(wgpu::PollType::wait_indefinitely(), "giving the device back");
     }
 }
 

@@ -5,10 +5,20 @@ use std::sync::Arc;
 
 use super::buffers::Range;
 use super::device::Gpu;
+use super::info::DeviceKind;
 use super::pipelines::Pipeline;
 use super::textures::{Textures, ToTexture};
 use crate::exec::ExecError;
+use crate::kernel::KernelCall;
 use crate::plan::Slice;
+
+/// Calls that are submitted at once: a device begins with the first ones while the host still encodes the others, which takes it
+/// 5 µs a dispatch.
+const AT_ONCE: usize = 48;
+
+/// Operations that are submitted at once to a GPU with memory of its own; to others, a fifth, which one of 0.1 TFLOP/s computes in
+/// half a second. Windows resets a device that is busy with one submission for two, drivers on Linux after five or ten.
+const WORK_AT_ONCE: u64 = 250_000_000_000;
 
 /// Workgroups along x and y.
 pub(super) type Grid = [u32; 2];
@@ -37,11 +47,27 @@ impl Step {
 /// The dispatches of a call.
 pub(super) type Stages = Vec<Step>;
 
+/// A call whose kernels are compiled.
+#[derive(Clone)]
+pub(super) struct Compiled {
+    pub stages: Stages,
+    pub bindings: Vec<Slice>,
+    /// Floats of scratch memory, which are bound behind the others.
+    pub scratch: usize,
+    /// What it takes, in operations: see [`work`].
+    pub work: u64,
+}
+
+/// What a call takes of a device, in operations; a byte of memory counts as ten.
+pub(super) fn work(call: &KernelCall<Slice>) -> u64 {
+    let bytes: u64 = call.bindings.iter().map(|(slice, _)| 4 * slice.len as u64).sum();
+    call.flops.max(10 * bytes)
+}
+
 /// A call, ready to run.
 #[derive(Clone)]
 pub(super) struct Dispatch {
-    pub stages: Stages,
-    pub bindings: Vec<Slice>,
+    pub of: Compiled,
     /// One for each stage.
     bound: Vec<wgpu::BindGroup>,
     /// Operands that are brought to textures first.
@@ -49,21 +75,16 @@ pub(super) struct Dispatch {
 }
 
 impl Dispatch {
-    /// Binds what each stage uses of a call's ranges, which `bindings` stand for.
-    pub fn new(
-        gpu: &Gpu,
-        stages: Stages,
-        (bindings, ranges): (Vec<Slice>, &[Range]),
-        textures: &Textures,
-    ) -> Result<Dispatch, ExecError> {
+    /// Binds what each stage uses of a call's ranges, which its bindings and its scratch memory stand for.
+    pub fn new(gpu: &Gpu, of: Compiled, ranges: &[Range], textures: &Textures) -> Result<Dispatch, ExecError> {
         let bind = |step: &Step| step.pipeline.bind(gpu, ranges, textures);
-        let bound = stages.iter().map(bind).collect::<Result<_, _>>()?;
-        let copies = from_textures(&stages).into_iter().map(|i| textures.copy(i, &ranges[i as usize])).collect();
-        Ok(Dispatch { stages, bindings, bound, copies })
+        let bound = of.stages.iter().map(bind).collect::<Result<_, _>>()?;
+        let copies = from_textures(&of.stages).into_iter().map(|i| textures.copy(i, &ranges[i as usize])).collect();
+        Ok(Dispatch { of, bound, copies })
     }
 
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
-        let stages = self.stages.iter().zip(&self.bound);
+        let stages = self.of.stages.iter().zip(&self.bound);
         stages.filter(|(step, _)| step.grid[0] > 0).for_each(|(step, bound)| step.encode(pass, bound));
     }
 
@@ -91,7 +112,39 @@ pub(super) fn from_textures(stages: &Stages) -> BTreeSet<u32> {
     stages.iter().flat_map(|step| step.pipeline.textures()).collect()
 }
 
+/// How many of the calls that take so much are submitted at once, again and again: no more than `most` together, unless
+/// a call alone takes more.
+fn parts(calls: impl Iterator<Item = u64>, most: u64) -> Vec<usize> {
+    let (mut parts, mut sum) = (vec![], 0u64);
+    for work in calls {
+        sum = sum.saturating_add(work);
+        match parts.last_mut() {
+            Some(calls) if *calls < AT_ONCE && sum <= most => *calls += 1,
+            _ => {
+                parts.push(1);
+                sum = work;
+            }
+        }
+    }
+    parts
+}
+
 impl Gpu {
+    /// Calls in the parts that they are submitted in; one that is empty where there are none.
+    pub fn parts<'a>(&self, mut calls: &'a [Dispatch]) -> Vec<&'a [Dispatch]> {
+        let most = match self.info.kind {
+            DeviceKind::Integrated | DeviceKind::Other => WORK_AT_ONCE / 5,
+            DeviceKind::Discrete | DeviceKind::Virtual | DeviceKind::Software => WORK_AT_ONCE,
+        };
+        let lens = parts(calls.iter().map(|call| call.of.work), most);
+        let mut next = |len| {
+            let (part, rest) = calls.split_at(len);
+            calls = rest;
+            part
+        };
+        if lens.is_empty() { vec![next(0)] } else { lens.into_iter().map(next).collect() }
+    }
+
     /// Calls one after the other, among which wgpu sets barriers, in as few passes as copies allow.
     pub fn encoded(&self, calls: &[Dispatch]) -> wgpu::CommandEncoder {
         let mut encoder = self.device.create_command_encoder(&Default::default());
@@ -101,5 +154,20 @@ impl Gpu {
             calls.iter().for_each(|call| call.encode(&mut pass));
         }
         encoder
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_takes_long_unless_a_call_does() {
+        assert_eq!(parts([].into_iter(), 10), [0; 0]);
+        assert_eq!(parts([4, 4, 4, 30, 1, 9, 1].into_iter(), 10), [2, 1, 1, 2, 1]);
+        assert_eq!(parts([10, 10].into_iter(), 10), [1, 1]);
+        assert_eq!(parts([u64::MAX, u64::MAX].into_iter(), u64::MAX), [2], "no overflow");
+        let many = parts(std::iter::repeat_n(0, 2 * AT_ONCE + 1), 10);
+        assert_eq!(many, [AT_ONCE, AT_ONCE, 1]);
     }
 }

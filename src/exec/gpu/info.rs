@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::kernel::MOST_BINDINGS;
+
 /// Kind of an adapter, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DeviceKind {
@@ -107,6 +109,11 @@ impl DeviceInfo {
         }
     }
 
+    /// Whether kernels can bind as many buffers as they need: up to 10.
+    pub fn is_sufficient(&self) -> bool {
+        self.max_storage_buffers as usize >= MOST_BINDINGS
+    }
+
     /// A device of which only the kind is known.
     #[cfg(test)]
     pub(super) fn blank(kind: DeviceKind) -> Self {
@@ -118,7 +125,7 @@ impl DeviceInfo {
             kind,
             max_buffer: 0,
             max_binding: 0,
-            max_storage_buffers: 0,
+            max_storage_buffers: MOST_BINDINGS as u32,
             workgroup_memory: 0,
             max_invocations: 0,
             f16: false,

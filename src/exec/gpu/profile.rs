@@ -1,10 +1,10 @@
 //! Times of single kernels, by the device's own clock.
 
-use super::GpuEngine;
 use super::buffers::Range;
 use super::device::Gpu;
 use super::dispatch::Dispatch;
 use super::readback::Readback;
+use super::{GpuEngine, loaded};
 use crate::exec::ExecError;
 
 /// Calls per query set: each takes two of a set's [`wgpu::QUERY_SET_MAX_QUERIES`] queries.
@@ -21,7 +21,7 @@ impl GpuEngine {
         if !self.gpu.info.timestamps {
             return Ok(None);
         }
-        let dispatches = &self.loaded(plan)?.dispatches;
+        let dispatches = &loaded(&self.plans, plan)?.dispatches;
         let mut seconds = Vec::with_capacity(dispatches.len());
         for part in dispatches.chunks(CALLS_PER_SET) {
             seconds.extend(self.gpu.times(part, &mut Readback::default())?);
@@ -42,9 +42,20 @@ impl Gpu {
         });
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
         let resolved = self.buffer("the times of kernels", 2 * queries as usize, usage)?;
+        let parts = self.parts(calls);
+        readback.begin(self, parts.len())?;
         let mut encoder = device.create_command_encoder(&Default::default());
-        for (dispatch, at) in calls.iter().zip((0..).step_by(2)) {
-            dispatch.encode_between(&mut encoder, &set, at);
+        let mut at = 0;
+        for (index, part) in parts.into_iter().enumerate() {
+            if index > 0 {
+                readback.hand_on(&mut encoder);
+                let next = device.create_command_encoder(&Default::default());
+                self.queue.submit([std::mem::replace(&mut encoder, next).finish()]);
+            }
+            for dispatch in part {
+                dispatch.encode_between(&mut encoder, &set, at);
+                at += 2;
+            }
         }
         encoder.resolve_query_set(&set, 0..queries, &resolved, 0);
         let range = Range { buffer: resolved.clone(), offset: 0, bytes: 8 * u64::from(queries) };

@@ -1,19 +1,35 @@
 //! Results on their way back: staging buffers that are reused, and the tickets that stand for them.
+//!
+//! A device may give up a part of the work, which took too long or found no memory, and go on with the next. Metal's command
+//! buffers then count as done, and what is fetched would be the results of an earlier run. So a number travels with the work:
+//! each submission hands it on by one place, the last one hands it over with the results, and it must be that of the run.
 
 use std::collections::VecDeque;
 use std::sync::mpsc;
 
-use super::buffers::Range;
+use super::buffers::{Range, USAGE};
 use super::device::Gpu;
 use crate::exec::{ExecError, MAX_TICKETS, Ticket};
 
-/// Staging buffers above this size are given back after a single read, such as that of a checkpoint.
+/// Staging buffers are given back after a single read of more, such as that of a checkpoint.
 const KEEP_AFTER_READ: u64 = 1 << 20;
+
+/// Bytes of the number that travels, and from one of its places to the next.
+const RECEIPT: u64 = 4;
 
 /// Copies of slices, encoded but perhaps not yet submitted.
 pub(super) struct Fetch {
-    staging: Option<wgpu::Buffer>,
+    staging: wgpu::Buffer,
     lens: Vec<u64>,
+    receipt: u32,
+}
+
+/// The number that travels: places in two buffers, since copies within one are not allowed.
+struct Receipts {
+    places: [wgpu::Buffer; 2],
+    number: u32,
+    /// Where it is after what has been encoded.
+    at: u64,
 }
 
 struct Pending {
@@ -28,10 +44,35 @@ pub(super) struct Readback {
     free: Vec<wgpu::Buffer>,
     pending: VecDeque<Pending>,
     next: u64,
+    receipts: Option<Receipts>,
 }
 
 impl Readback {
-    /// Encodes the copies of `ranges` to the host's side.
+    /// Begins work that is submitted in so many parts.
+    pub fn begin(&mut self, gpu: &Gpu, parts: usize) -> Result<(), ExecError> {
+        let number = self.receipts.as_ref().map_or(0, |known| known.number).wrapping_add(1);
+        let fits = |known: &Receipts| known.places[0].size() >= RECEIPT * parts as u64;
+        let places = match self.receipts.take().filter(fits) {
+            Some(known) => known.places,
+            None => {
+                let make = || gpu.buffer("a run's number", parts.next_power_of_two(), USAGE);
+                [make()?, make()?]
+            }
+        };
+        gpu.queue.write_buffer(&places[0], 0, &number.to_le_bytes());
+        self.receipts = Some(Receipts { places, number, at: 0 });
+        Ok(())
+    }
+
+    /// Ends a part that is not the last.
+    pub fn hand_on(&mut self, encoder: &mut wgpu::CommandEncoder) {
+        let Some(Receipts { places, at, .. }) = &mut self.receipts else { return };
+        let [from, to] = [&places[*at as usize % 2], &places[(*at as usize + 1) % 2]];
+        encoder.copy_buffer_to_buffer(from, *at * RECEIPT, to, (*at + 1) * RECEIPT, RECEIPT);
+        *at += 1;
+    }
+
+    /// Ends the last part: encodes the copies of `ranges` to the host's side.
     pub fn copy(
         &mut self,
         gpu: &Gpu,
@@ -39,17 +80,15 @@ impl Readback {
         ranges: &[Range],
     ) -> Result<Fetch, ExecError> {
         let lens: Vec<u64> = ranges.iter().map(|r| r.bytes).collect();
-        let total = lens.iter().sum();
-        if total == 0 {
-            return Ok(Fetch { staging: None, lens });
-        }
-        let staging = self.staging(gpu, total)?;
-        let mut at = 0;
+        let staging = self.staging(gpu, RECEIPT + lens.iter().sum::<u64>())?;
+        let mut at = RECEIPT;
         for range in ranges.iter().filter(|r| r.bytes > 0) {
             encoder.copy_buffer_to_buffer(&range.buffer, range.offset, &staging, at, range.bytes);
             at += range.bytes;
         }
-        Ok(Fetch { staging: Some(staging), lens })
+        let Receipts { places, number, at } = self.receipts.as_ref().expect("the work was begun");
+        encoder.copy_buffer_to_buffer(&places[*at as usize % 2], at * RECEIPT, &staging, 0, RECEIPT);
+        Ok(Fetch { staging, lens, receipt: *number })
     }
 
     /// The smallest free staging buffer that is long enough, or a new one.
@@ -71,7 +110,7 @@ impl Readback {
         if self.pending.len() > MAX_TICKETS
             && let Some(oldest) = self.pending.pop_front()
         {
-            self.free.extend(oldest.fetch.staging);
+            self.free.push(oldest.fetch.staging);
             gpu.wait(&oldest.submission, "waiting for a run")?;
         }
         Ok(ticket)
@@ -85,7 +124,7 @@ impl Readback {
             return Err(ExecError::Port { what: format!("ticket {}", ticket.0), problem });
         };
         let results = receive(gpu, &pending.fetch, &pending.submission)?;
-        self.free.extend(pending.fetch.staging);
+        self.free.push(pending.fetch.staging);
         Ok(results)
     }
 
@@ -97,24 +136,23 @@ impl Readback {
         submission: &wgpu::SubmissionIndex,
     ) -> Result<Vec<Vec<f32>>, ExecError> {
         let results = receive(gpu, &fetch, submission)?;
-        self.free.extend(fetch.staging.filter(|b| b.size() <= KEEP_AFTER_READ));
+        if fetch.lens.iter().sum::<u64>() <= KEEP_AFTER_READ {
+            self.free.push(fetch.staging);
+        }
         Ok(results)
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> u64 {
-        let pending = self.pending.iter().filter_map(|p| p.fetch.staging.as_ref());
-        self.free.iter().chain(pending).map(wgpu::Buffer::size).sum()
+        let pending = self.pending.iter().map(|p| &p.fetch.staging);
+        let places = self.receipts.iter().flat_map(|receipts| &receipts.places);
+        self.free.iter().chain(pending).chain(places).map(wgpu::Buffer::size).sum()
     }
 }
 
 fn receive(gpu: &Gpu, fetch: &Fetch, submission: &wgpu::SubmissionIndex) -> Result<Vec<Vec<f32>>, ExecError> {
     const DURING: &str = "fetching results";
-    let Some(staging) = &fetch.staging else {
-        gpu.wait(submission, DURING)?;
-        return Ok(vec![vec![]; fetch.lens.len()]);
-    };
-    let total: u64 = fetch.lens.iter().sum();
+    let (staging, total) = (&fetch.staging, RECEIPT + fetch.lens.iter().sum::<u64>());
     let (mapped, answer) = mpsc::channel();
     // The receiver is gone only if the wait failed, and then nobody asks.
     staging.map_async(wgpu::MapMode::Read, 0..total, move |result| drop(mapped.send(result)));
@@ -126,7 +164,12 @@ fn receive(gpu: &Gpu, fetch: &Fetch, submission: &wgpu::SubmissionIndex) -> Resu
         Err(_) => return Err(failed("the results did not arrive with the end of the run".into())),
     }
     let view = staging.get_mapped_range(0..total).map_err(|error| failed(error.to_string()))?;
-    let mut rest: &[u8] = &view;
+    let (receipt, mut rest) = view.split_at(RECEIPT as usize);
+    if *receipt != fetch.receipt.to_le_bytes() {
+        let reason = "a part of the work was given up: a system stops what computes for seconds, or memory ran out; lower \
+                      --batch-size";
+        return Err(failed(reason.into()));
+    }
     let mut results = Vec::with_capacity(fetch.lens.len());
     for &len in &fetch.lens {
         let (bytes, after) = rest.split_at(len as usize);
@@ -136,4 +179,39 @@ fn receive(gpu: &Gpu, fetch: &Fetch, submission: &wgpu::SubmissionIndex) -> Resu
     drop(view);
     staging.unmap();
     Ok(results)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::choice::{Choice, choose};
+    use super::super::device::list;
+    use super::*;
+
+    #[test]
+    fn a_part_that_is_given_up_is_noticed() {
+        let asked = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
+        let Ok(Choice::Adapter(index)) = choose(&asked, &list()) else { panic!("there is no GPU {asked}") };
+        let gpu = Gpu::open(index).expect("it opens");
+        let mut readback = Readback::default();
+        let buffer = gpu.buffer("results", 4, USAGE).expect("a buffer");
+        // With more parts at last, for which the places must grow.
+        for (given_up, parts) in [(None, 3), (Some(0), 3), (Some(1), 3), (None, 3), (Some(7), 12), (None, 12)] {
+            readback.begin(&gpu, parts).expect("places");
+            for part in 0..parts - 1 {
+                let mut encoder = gpu.device.create_command_encoder(&Default::default());
+                readback.hand_on(&mut encoder);
+                if given_up != Some(part) {
+                    gpu.queue.submit([encoder.finish()]);
+                }
+            }
+            let mut encoder = gpu.device.create_command_encoder(&Default::default());
+            let range = Range { buffer: buffer.clone(), offset: 0, bytes: 16 };
+            let fetch = readback.copy(&gpu, &mut encoder, &[range]).expect("staging memory");
+            let submission = gpu.queue.submit([encoder.finish()]);
+            match readback.finish(&gpu, fetch, &submission) {
+                Ok(results) => assert!(given_up.is_none() && results == [[0.0; 4]], "part {given_up:?} of {parts}"),
+                Err(error) => assert!(given_up.is_some() && error.to_string().contains("given up"), "{error}"),
+            }
+        }
+    }
 }

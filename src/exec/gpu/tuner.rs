@@ -13,7 +13,7 @@ use half::f16;
 use super::buffers::{Range, USAGE};
 use super::cache::{self, checksum};
 use super::device::Gpu;
-use super::dispatch::Dispatch;
+use super::dispatch::{Compiled, Dispatch, work};
 use super::info::DeviceKind;
 use super::pipelines::Pipelines;
 use super::readback::Readback;
@@ -41,6 +41,8 @@ const KINDS: usize = 2;
 const NEAR: f64 = 1.25;
 /// Scratch memory that speed is worth, in bytes: one call after the other uses the same.
 const MOST_SCRATCH: u64 = 512 << 20;
+/// Bytes of operands that are on their way at once.
+const WRITTEN_AT_ONCE: usize = 64 << 20;
 /// Values that are compared.
 const COMPARED: usize = 1 << 20;
 /// Largest difference, relative to the largest value: sums of thousands of terms in another order.
@@ -65,9 +67,7 @@ impl Tuner {
         let device = format!("{} {} {} {:x} {:x}", a.name, a.driver, a.driver_info, a.vendor, a.device);
         let path =
             folder.map(|f| f.join(format!("tiles-{}-{:016x}.tuned", gpu.info.backend, checksum(device.as_bytes()))));
-        // A record that cannot be read costs some time, never a run.
-        let text = path.as_ref().and_then(|path| cache::read(path));
-        let tiles = text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let tiles = path.as_deref().map(recorded).unwrap_or_default();
         Tuner { path, tiles, budget: budget.unwrap_or_else(|| default_budget(gpu.info.kind)) }
     }
 
@@ -81,7 +81,11 @@ impl Tuner {
         allowed.contains(&found).then_some(found)
     }
 
-    /// Tries the calls that have no record, those with the most work first, until the time is over.
+    /// Tries the calls that have no record, those with the most work first, until the time is over. What has no room for its
+    /// trial goes without, as every call could.
+    ///
+    /// # Errors
+    /// When the device is lost; the call that it happened with is not tried again.
     pub(super) fn tune(
         &mut self,
         gpu: &Gpu,
@@ -103,31 +107,49 @@ impl Tuner {
         }
         let mut open: Vec<_> = open.into_iter().collect();
         open.sort_by_key(|(_, (flops, ..))| std::cmp::Reverse(*flops));
-        let mut found = false;
+        let mut found = BTreeMap::new();
+        let mut lost = None;
         for (key, (_, call, tiles)) in open {
-            if start.elapsed() > self.budget {
+            // One gets its record at every start, however little time there is.
+            if start.elapsed() > self.budget && !found.is_empty() {
                 break;
             }
-            let mut bench = Bench::new(gpu, pipelines, call)?;
             let text = |tile: &Tile| shaders(call, target, Some(*tile));
-            if let Some(tile) = bench.fastest(&tiles, text, start + self.budget)? {
-                self.tiles.insert(key, tile);
-                found = true;
-            }
+            let bench = Bench::new(gpu, pipelines, call);
+            match bench.and_then(|mut bench| bench.fastest(&tiles, text, start + self.budget)) {
+                // What the time did not last for is left to another start, which had better not begin with the same again.
+                Ok((tile, whole)) if whole || found.is_empty() => found.insert(key, tile),
+                Ok(_) | Err(ExecError::OutOfMemory { .. } | ExecError::Kernel { .. }) => None,
+                Err(why) => {
+                    lost = Some(why);
+                    found.insert(key, tiles[0]);
+                    break;
+                }
+            };
         }
-        if found {
+        if !found.is_empty() {
+            self.tiles.extend(found);
             self.save();
         }
-        Ok(())
+        lost.map_or(Ok(()), Err)
     }
 
-    fn save(&self) {
+    /// Adds what was found to what others have recorded meanwhile.
+    fn save(&mut self) {
         let Some(path) = &self.path else { return };
+        for (key, tile) in recorded(path) {
+            self.tiles.entry(key).or_insert(tile);
+        }
         if let Ok(text) = serde_json::to_vec_pretty(&self.tiles) {
             // A full disk or a read-only home only costs the next start some time.
             let _ = cache::write(path, &text);
         }
     }
+}
+
+/// The tiles of a record. One that cannot be read costs some time, never a run.
+fn recorded(path: &Path) -> BTreeMap<String, Tile> {
+    cache::read(path).and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
 /// Real GPUs are tuned for up to 10 seconds a plan; on software adapters compiling one candidate takes half a second, and
@@ -181,11 +203,7 @@ impl<'a> Bench<'a> {
                 Element::F16 => bytemuck::cast_slice(&halves),
             };
             let buffer = gpu.buffer("a kernel that is tuned", slice.len, USAGE)?;
-            for at in (0..buffer.size()).step_by(noise.len()) {
-                let len = (buffer.size() - at).min(noise.len() as u64) as usize;
-                gpu.queue.write_buffer(&buffer, at, &noise[..len]);
-            }
-            gpu.queue.submit([]);
+            fill(gpu, &buffer, noise);
             buffers.push(buffer);
         }
         gpu.check("tuning kernels")?;
@@ -201,15 +219,14 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// The fastest of the tiles, of which the first is the fixed choice; `None` where the time did not last for all, which
-    /// is left to another start. First one of each kind is tried, then the others of the kinds that do best: compiling is
-    /// what takes the time.
+    /// The fastest of the tiles, of which the first is the fixed choice, and whether the time lasted for all. First one of each
+    /// kind is tried, then the others of the kinds that do best: compiling is what takes the time.
     fn fastest(
         &mut self,
         tiles: &[Tile],
         text: impl Fn(&Tile) -> Shader,
         until: Instant,
-    ) -> Result<Option<Tile>, ExecError> {
+    ) -> Result<(Tile, bool), ExecError> {
         let fixed = self.dispatch(&text(&tiles[0]))?;
         let expected = self.run_and_read(&fixed)?;
         debug_assert!(
@@ -220,8 +237,7 @@ impl<'a> Bench<'a> {
         let reference = Reference { fixed, expected, until };
         let mut timed = vec![(tiles[0], CLEARLY)];
         let first = typical(self.call, &tiles[1..]);
-        let Some(found) = self.ratios(&first, &text, &reference)? else { return Ok(None) };
-        timed.extend(found);
+        timed.extend(self.ratios(&first, &text, &reference)?);
         let mut kinds: Vec<Tile> = vec![];
         timed.sort_by(|a, b| a.1.total_cmp(&b.1));
         let near = timed[0].1 * NEAR;
@@ -232,25 +248,25 @@ impl<'a> Bench<'a> {
         }
         let others = tiles[1..].iter().filter(|tile| kinds.contains(&tile.kind()) && !first.contains(tile));
         let others: Vec<Tile> = others.copied().collect();
-        let Some(found) = self.ratios(&others, &text, &reference)? else { return Ok(None) };
-        timed.extend(found);
-        Ok(timed.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(tile, _)| tile))
+        timed.extend(self.ratios(&others, &text, &reference)?);
+        let best = timed.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(tiles[0], |(tile, _)| tile);
+        Ok((best, Instant::now() <= until))
     }
 
-    /// The times of the tiles that compute what is expected, in terms of the fixed choice's; `None` where the time did not
-    /// last. What a driver refuses, or computes wrongly, does not take part, nor does what the memory has no room for.
+    /// The times of the tiles that compute what is expected, in terms of the fixed choice's, as far as the time lasts. What a
+    /// driver refuses, or computes wrongly, does not take part, nor does what the memory has no room for.
     fn ratios(
         &mut self,
         tiles: &[Tile],
         text: impl Fn(&Tile) -> Shader,
         reference: &Reference,
-    ) -> Result<Option<Vec<(Tile, f64)>>, ExecError> {
+    ) -> Result<Vec<(Tile, f64)>, ExecError> {
         let half = self.call.elements.contains(&Element::F16);
         let tolerance = if half { TOLERANCE_HALF } else { TOLERANCE };
         let mut found = vec![];
         for tiles in tiles.chunks(COMPILED_AT_ONCE) {
             if Instant::now() > reference.until {
-                return Ok(None);
+                break;
             }
             // On all cores; should one be refused, each by itself.
             let texts: Vec<Shader> = tiles.iter().map(&text).collect();
@@ -259,7 +275,7 @@ impl<'a> Bench<'a> {
             let (mut right, mut dispatches) = (vec![], vec![]);
             for (tile, shader) in tiles.iter().zip(&texts) {
                 if Instant::now() > reference.until {
-                    return Ok(None);
+                    break;
                 }
                 let computed = self.dispatch(shader).and_then(|d| Ok((self.run_and_read(&d)?, d)));
                 match computed {
@@ -280,7 +296,7 @@ impl<'a> Bench<'a> {
                 found.push((tile, ratio));
             }
         }
-        Ok(Some(found))
+        Ok(found)
     }
 
     /// The fixed choice's time in seconds, and those of some variants in terms of it: medians over several rounds, in which
@@ -328,7 +344,8 @@ impl<'a> Bench<'a> {
         let scratch = self.scratch.iter().filter(|_| shader.scratch > 0);
         let ranges: Vec<Range> = self.buffers.iter().chain(scratch).map(range).collect();
         self.textures.fit(self.gpu, [(&stages, |i: usize| ranges[i].bytes)], &mut false)?;
-        Dispatch::new(self.gpu, stages, (vec![], &ranges), &self.textures)
+        let compiled = Compiled { stages, bindings: vec![], scratch: shader.scratch, work: work(self.call) };
+        Dispatch::new(self.gpu, compiled, &ranges, &self.textures)
     }
 
     /// Runs a call and fetches the beginning of each tensor that it writes, or what it comes to together.
@@ -340,6 +357,7 @@ impl<'a> Bench<'a> {
             Range { buffer: buffer.clone(), offset: 0, bytes }
         };
         let ranges: Vec<Range> = written().map(start).collect();
+        self.readback.begin(self.gpu, 1)?;
         let mut encoder = self.gpu.encoded(std::slice::from_ref(dispatch));
         let fetch = self.readback.copy(self.gpu, &mut encoder, &ranges)?;
         let submission = self.gpu.queue.submit([encoder.finish()]);
@@ -361,6 +379,17 @@ struct Reference {
     fixed: Dispatch,
     expected: Vec<Vec<f32>>,
     until: Instant,
+}
+
+/// Writes bytes into a buffer, again and again. They are sent on their way from time to time: wgpu keeps copies until then.
+fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: &[u8]) {
+    for part in (0..buffer.size()).step_by(bytes.len()).collect::<Vec<_>>().chunks(WRITTEN_AT_ONCE / bytes.len()) {
+        for &at in part {
+            let len = (buffer.size() - at).min(bytes.len() as u64) as usize;
+            gpu.queue.write_buffer(buffer, at, &bytes[..len]);
+        }
+        gpu.queue.submit([]);
+    }
 }
 
 /// The numbers of 16 bits in words of 32.

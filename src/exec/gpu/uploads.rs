@@ -63,7 +63,7 @@ impl Uploads {
         let mut found = find(&self.0);
         if found.is_none() {
             // Only then does wgpu say what the device is done with.
-            let _ = gpu.device.poll(wgpu::PollType::Poll);
+            gpu.poll(wgpu::PollType::Poll, "writing")?;
             found = find(&self.0);
         }
         let index = match found {
