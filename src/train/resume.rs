@@ -32,6 +32,51 @@ pub struct Progress {
     pub plateau: Plateau,
     /// Seconds so far.
     pub seconds: Exact,
+    /// What the order of the images depends on; files of earlier versions do not tell.
+    #[serde(default)]
+    pub order: Option<ImageOrder>,
+}
+
+/// What decides which images the next batch has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageOrder {
+    /// Images of a batch.
+    pub batch_size: usize,
+    /// Training images.
+    pub images: usize,
+    /// Seed of the order.
+    pub seed: u64,
+    /// A new order each epoch.
+    pub shuffle: bool,
+}
+
+impl Progress {
+    /// Refuses to go on where images of the epoch under way would be skipped or come twice, or where nothing is left to
+    /// be done. `path` is the file that it was read from.
+    ///
+    /// # Errors
+    /// [`TrainError::CannotResume`].
+    pub fn check(&self, order: ImageOrder, epochs: usize, path: &Path) -> Result<(), TrainError> {
+        let refused = |reason| Err(TrainError::CannotResume { path: path.to_owned(), reason });
+        if epochs < self.epoch {
+            return refused(format!("{} epochs are done; give more with --epochs", self.epoch - 1));
+        }
+        let Some(known) = self.order.filter(|_| self.batch > 0) else { return Ok(()) };
+        let pairs = [
+            ("--batch-size", known.batch_size.to_string(), order.batch_size.to_string()),
+            ("the number of training images", known.images.to_string(), order.images.to_string()),
+            ("--seed", known.seed.to_string(), order.seed.to_string()),
+            ("--shuffle", known.shuffle.to_string(), order.shuffle.to_string()),
+        ];
+        match pairs.iter().find(|(_, before, now)| before != now) {
+            Some((what, before, now)) => refused(format!(
+                "it stopped in the middle of epoch {}, where {what} was {before} and now is {now}, so that images would be \
+                 skipped or come twice: go on as before until an epoch has ended",
+                self.epoch
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Sums over an epoch.

@@ -11,7 +11,7 @@ use super::facts::RunFacts;
 use super::history::{EpochRow, NormRow, Score};
 use super::model::{Checkpoint, Model};
 use super::pictures;
-use super::resume::{self, Exact, Progress};
+use super::resume::{self, Exact, ImageOrder, Progress};
 use super::run_dir::RunDir;
 use super::schedule::LrSchedule;
 use super::step::Phase;
@@ -146,9 +146,17 @@ impl<T: Task> Trainer<T> {
         let (train_loader, val_loader) = (loader(train, settings.shuffle)?, loader(val, false)?);
         let steps_per_epoch = train_loader.batches().div_ceil(settings.accumulate);
         let schedule = LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs);
+        let order = ImageOrder {
+            batch_size: settings.batch_size,
+            images: train_loader.source().len(),
+            seed: settings.seed,
+            shuffle: settings.shuffle,
+        };
         // Before anything is written: a model that is not that of the run leaves the run as it is.
-        if let Some((_, file)) = &resumed {
-            resume::restore(&mut model, file, settings.resume.as_deref().unwrap_or(std::path::Path::new("")))?;
+        if let Some((progress, file)) = &resumed {
+            let path = settings.resume.as_deref().unwrap_or(std::path::Path::new(""));
+            progress.check(order, settings.epochs, path)?;
+            resume::restore(&mut model, file, path)?;
         }
         let run = make_run(&settings)?;
         run.write_facts(&RunFacts::of(task.card(), &model, [&train_loader, &val_loader]))?;
@@ -160,7 +168,7 @@ impl<T: Task> Trainer<T> {
             val_loader,
             rows: vec![],
             best: None,
-            progress: Progress { epoch: 1, ..Progress::default() },
+            progress: Progress { epoch: 1, order: Some(order), ..Progress::default() },
             lr: settings.lr,
             schedule,
             norms: vec![],
@@ -193,7 +201,7 @@ impl<T: Task> Trainer<T> {
         let best = self.rows.iter().find(|row| Some(row.epoch) == progress.best);
         self.best = best.map(|row| Best { row: row.clone(), found: None });
         self.schedule.set_plateau(progress.plateau);
-        self.progress = progress;
+        self.progress = Progress { order: self.progress.order, ..progress };
         Ok(())
     }
 

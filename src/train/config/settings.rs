@@ -175,6 +175,11 @@ macro_rules! task_settings {
             /// # Errors
             /// An unreadable file, an unknown key, a wrong type, or a value out of range.
             pub fn resolve(flags: &$Overrides) -> Result<Self, ConfigError> {
+                refuse_beside_resume(&flags.resume, [
+                    ("config", &flags.config),
+                    ("out", &flags.out),
+                    ("init", &flags.init),
+                ])?;
                 // A run that goes on has its own settings, under those that are given anew.
                 let path = flags.resume.as_ref().map(|run| run.join("config.toml")).or(flags.config.clone());
                 let file = match &path {
