@@ -198,6 +198,7 @@ impl<T: Task> Trainer<T> {
         self.rows = self.run.read_metrics()?;
         self.rows.retain(|row| (row.epoch as usize) < progress.epoch);
         self.run.rewrite_metrics(&self.rows)?;
+        self.run.rewind(progress.epoch, progress.steps)?;
         let best = self.rows.iter().find(|row| Some(row.epoch) == progress.best);
         self.best = best.map(|row| Best { row: row.clone(), found: None });
         self.schedule.set_plateau(progress.plateau);
