@@ -297,6 +297,7 @@ pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer<
     ];
     lines.extend(started);
     lines.extend(train.bad().iter().chain(val.bad()).map(|bad| format!("skipped {bad}")));
+    lines.extend(trainer.left_out());
     lines.extend(launch.precision);
     observer.begins(&lines);
     Ok(trainer)
