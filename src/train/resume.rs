@@ -82,8 +82,11 @@ impl Progress {
 /// Sums over an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
-    /// Loss times images.
+    /// Loss times weight.
     pub loss: Exact,
+    /// What the batches' mean losses were divided by: images, or pixels that count, each with the weight of its class.
+    #[serde(default)]
+    pub weight: Exact,
     /// What was predicted rightly.
     pub right: Exact,
     /// What counts.
@@ -97,7 +100,7 @@ pub struct Sums {
 impl Sums {
     /// Mean loss.
     pub fn loss(&self) -> f64 {
-        self.loss.0 / self.images.0.max(1.0)
+        self.loss.0 / self.weight.0.max(f64::MIN_POSITIVE)
     }
     /// Share predicted rightly.
     pub fn accuracy(&self) -> f64 {
@@ -169,8 +172,14 @@ pub fn save(model: &mut Model, progress: &Progress, path: &Path) -> Result<(), T
 pub fn read(path: &Path) -> Result<(Progress, TensorFile), TrainError> {
     let file = TensorFile::read(path)?;
     let json = file.metadata.get(KEY).map(String::as_str).unwrap_or_default();
-    match serde_json::from_str(json) {
-        Ok(progress) => Ok((progress, file)),
+    match serde_json::from_str::<Progress>(json) {
+        Ok(mut progress) => {
+            // Earlier versions weighted batches by their images.
+            if progress.sums.weight.0 == 0.0 {
+                progress.sums.weight = progress.sums.images;
+            }
+            Ok((progress, file))
+        }
         Err(_) => Err(TrainError::NotACheckpoint { path: path.to_owned(), key: KEY.into() }),
     }
 }

@@ -388,7 +388,10 @@ impl<T: Task> Trainer<T> {
         }
         let n = done.batch.len() as f64;
         let sums = &mut self.progress.sums;
-        sums.loss += f64::from(loss) * n;
+        // A batch in which little counts has little weight in the epoch's mean.
+        let weight = f64::from(totals[1]);
+        sums.loss += f64::from(loss) * weight;
+        sums.weight += weight;
         sums.right += f64::from(totals[2]);
         sums.counted += f64::from(totals[3]);
         sums.images += n;
