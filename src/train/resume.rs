@@ -28,7 +28,7 @@ pub struct Progress {
     pub best: Option<u32>,
     /// Sums over the epoch under way.
     pub sums: Sums,
-    /// State of a schedule that looks at the validation loss.
+    /// State of a schedule that looks at the validation.
     pub plateau: Plateau,
     /// Seconds so far.
     pub seconds: Exact,
@@ -108,20 +108,23 @@ impl Sums {
     }
 }
 
-/// How far the validation loss has come, for a schedule by plateaus.
+/// How far the validation has come, for a schedule by plateaus.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
     /// Factor of the learning rate.
     pub factor: Exact,
-    /// Lowest loss.
+    /// Lowest loss, of a task without scores.
     pub best: Exact,
+    /// Highest score; files of earlier versions have none.
+    #[serde(default)]
+    pub score: Option<Exact>,
     /// Epochs since.
     pub waited: usize,
 }
 
 impl Default for Plateau {
     fn default() -> Self {
-        Plateau { factor: Exact(1.0), best: Exact(f64::INFINITY), waited: 0 }
+        Plateau { factor: Exact(1.0), best: Exact(f64::INFINITY), score: None, waited: 0 }
     }
 }
 

@@ -266,7 +266,7 @@ impl<T: Task> Trainer<T> {
             return Err(self.diagnose_validation(epoch, val_loss));
         }
         self.require_finite(epoch)?;
-        self.schedule.epoch_done(val_loss);
+        self.schedule.epoch_done(scores.first().map(|(_, v)| *v), val_loss);
         let score = scores.first().map_or(-val_loss, |(_, v)| *v);
         let first = scores.first().map(|(s, _)| *s);
         let sums = std::mem::take(&mut self.progress.sums);

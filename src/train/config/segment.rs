@@ -80,7 +80,7 @@ task_settings! {
         batch_size: usize = 8,
         /// Learning rate [default: 0.0001]
         lr: f64 = 1e-4,
-        /// What is minimised [default: ce]
+        /// What is minimised; the validation loss is the plain cross entropy whatever it is [default: ce]
         loss: SegmentLoss = SegmentLoss::CrossEntropy,
         /// Weights of the classes in the cross entropy [default: none]
         class_weights: ClassWeighting = ClassWeighting::None,

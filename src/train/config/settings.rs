@@ -119,7 +119,7 @@ macro_rules! task_settings {
                 milestones: Vec<usize> = vec![],
                 /// Factor of such a fall, and of plateau [default: 0.1]
                 gamma: f64 = 0.1,
-                /// Epochs without a lower validation loss that --schedule plateau bears [default: 2]
+                /// Epochs without a better score (accuracy, mean IoU, PSNR) that --schedule plateau bears [default: 2]
                 patience: usize = 2,
                 /// Momentum of sgd [default: 0.9]
                 momentum: f64 = 0.9,
