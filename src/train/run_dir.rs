@@ -377,6 +377,15 @@ pub fn new_folder(out: Option<&Path>, stem: &str) -> Result<PathBuf, RunDirError
     Ok(path.to_owned())
 }
 
+/// The next `PARENT/STEM-NNN`, which is not made.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn next_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunDirError> {
+    let highest = if parent.is_dir() { highest_number(parent, stem)? } else { 0 };
+    Ok(parent.join(format!("{stem}-{:03}", highest + 1)))
+}
+
 fn new_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunDirError> {
     fs::create_dir_all(parent).map_err(|e| FileError::writing(parent, e))?;
     let mut number = highest_number(parent, stem)? + 1;
