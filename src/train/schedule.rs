@@ -19,7 +19,8 @@ pub enum Schedule {
     Cosine,
     /// It falls to 0 as `(1 − t/T)^0.9` (Chen et al. 2018).
     Polynomial,
-    /// It rises from a 25th to the full rate over the first 30 %, and falls to almost 0 (Smith & Topin 2018).
+    /// It rises from a 25th to the full rate over the first 30 %, and falls to almost 0 (Smith & Topin 2018); momentum
+    /// stays.
     OneCycle,
     /// It is multiplied by `gamma` when the score that decides which epoch is best has not risen for more than `patience`
     /// epochs.
