@@ -89,6 +89,15 @@ pub enum GraphError {
     /// A training step was asked of a model made for evaluation.
     #[error("this model was made for evaluation only: it has no optimizer")]
     EvaluationOnly,
+    /// BatchNorm would be trained on one value of each channel.
+    #[error(
+        "{layer}: BatchNorm cannot be trained on one value of each channel (a batch of 1 image, and a map of 1×1 pixel), \
+         which has no variance: raise --batch-size or --image-size"
+    )]
+    OneValue {
+        /// The layer.
+        layer: String,
+    },
     /// Gradients start at a single number.
     #[error("gradients need a loss of one element, but it has the shape {shape}")]
     NotScalar {
@@ -210,6 +219,11 @@ impl Graph {
     /// `name` under the current scope.
     fn scoped(&self, name: &str) -> String {
         self.scope.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
+    }
+
+    /// The layer that is being appended.
+    pub(crate) fn layer(&self) -> String {
+        self.scope.join(".")
     }
 
     /// Runs `build` with `name` added to the scope, so that states and nodes are called `name.…`.

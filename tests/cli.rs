@@ -282,29 +282,46 @@ fn a_reader_that_has_gone_is_no_error() {
     assert_eq!(told.fine().stderr, "");
 }
 
+/// Starts a training with these flags in a shell after `before`, and sends it a signal when its run has begun.
 #[cfg(unix)]
-#[test]
-fn ctrl_c_ends_after_the_step_with_a_checkpoint() {
+fn signalled(place: &Place, before: &str, flags: &str, signal: &str) -> support::Outcome {
     use std::io::{BufRead, BufReader, Read};
 
-    let place = Place::with_photos(40); // 96 for training
-    let mut child = place.start(&format!("{TRAIN} --out run --batch-size 4 --epochs 50"));
+    let line = format!("{TRAIN} --out run --batch-size 4 {flags}");
+    let mut child = place.start_in_shell(before, &line);
     let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-    let mut line = String::new();
-    while !line.starts_with("run: ") {
-        line.clear();
-        assert!(stdout.read_line(&mut line).expect("reads") > 0, "it ended before its first step");
+    let mut text = String::new();
+    while !text.lines().last().is_some_and(|line| line.starts_with("run: ")) {
+        assert!(stdout.read_line(&mut text).expect("reads") > 0, "it ended before its first step");
     }
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let kill = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(kill.expect("kill runs").success());
-    let mut rest = String::new();
-    stdout.read_to_string(&mut rest).expect("reads");
-    let told = support::Outcome::new("train, then Ctrl-C", &child.wait_with_output().expect("ends"));
-    assert_eq!(told.code, Some(130), "128 + SIGINT: {rest}{}", told.stderr);
-    assert!(told.stderr.contains("stopping after this step"), "{}", told.stderr);
-    assert!(rest.contains("interrupted; the weights so far are in run/last.safetensors"), "{rest}");
-    let counter = &place.checkpoint("run/last.safetensors").tensors["bn1.num_batches_tracked"].data;
-    let TensorData::I64(steps) = counter else { panic!("{counter:?}") };
-    assert!((1..24).contains(&steps[0]), "within the first epoch of 24 steps: {steps:?}");
-    place.run("predict run photos/disc/00.png --device cpu").fine();
+    stdout.read_to_string(&mut text).expect("reads");
+    let told = support::Outcome::new(&line, &child.wait_with_output().expect("ends"));
+    support::Outcome { stdout: text, ..told }
+}
+
+/// Ctrl-C, and what clusters and containers end a job with.
+#[cfg(unix)]
+#[test]
+fn signals_end_after_the_step_with_a_checkpoint() {
+    for signal in ["-INT", "-TERM"] {
+        let place = Place::with_photos(40); // 96 for training
+        let told = signalled(&place, "", "--epochs 50", signal);
+        assert_eq!(told.code, Some(130), "128 + SIGINT: {}{}", told.stdout, told.stderr);
+        assert!(told.stderr.contains("stopping after this step"), "{}", told.stderr);
+        let told = told.printed(&["interrupted; the weights so far are in run/last.safetensors"]);
+        let counter = &place.checkpoint("run/last.safetensors").tensors["bn1.num_batches_tracked"].data;
+        let TensorData::I64(steps) = counter else { panic!("{counter:?}") };
+        assert!((1..24).contains(&steps[0]), "within the first epoch of 24 steps: {steps:?}, {}", told.stdout);
+        place.run("predict run photos/disc/00.png --device cpu").fine();
+    }
+}
+
+/// As `nohup` has it.
+#[cfg(unix)]
+#[test]
+fn a_run_that_ignores_hangups_goes_on() {
+    let place = Place::with_photos(4);
+    signalled(&place, "trap '' HUP;", "--epochs 2", "-HUP").fine().printed(&["best validation accuracy"]);
 }

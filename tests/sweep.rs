@@ -78,6 +78,51 @@ fn halving_stops_the_hopeless() {
     place.run("sweep sweep.toml --out t --set epoch=3").refused(&["epoch", "epochs"]);
 }
 
+/// Results of one setting must never stand in the table as those of another.
+#[test]
+fn folders_with_runs_of_other_settings_are_refused() {
+    let place = place("[[run]]\nlr = 1e-3\n[[run]]\nlr = 1e-4\n");
+    place.run("sweep sweep.toml --out s").fine();
+    let kept = || (place.list("s"), place.list("s/002"), place.bytes("s/sweep.csv"));
+    let before = kept();
+    let text = String::from_utf8(place.bytes("sweep.toml")).expect("text");
+    place.write("inserted.toml", text.replacen("[[run]]", "[[run]]\nlr = 1e-2\n[[run]]", 1));
+    place.run("sweep inserted.toml --out s").refused(&["s/001", "lr is 0.001 there and 0.01 here", "--out"]);
+    place.run("sweep sweep.toml --out s --set seed=5").refused(&["s/001", "seed is 0 there and 5 here"]);
+    place.run("sweep sweep.toml --out s --set epochs=2").refused(&["epochs is 1 there and 2 here"]);
+    assert!(kept() == before, "nothing was trained or moved");
+    // What does not change results may change.
+    place.run("sweep sweep.toml --out s --set loader_threads=1 --device cpu").fine().printed(&["run 2 of 2", "is done"]);
+}
+
+/// A run that was dropped can go on to more epochs; a folder of the user's is nobody else's.
+#[test]
+fn unfinished_runs_go_on_and_other_folders_stay() {
+    let rows = place("[grid]\nlr = [1e-3, 1e-9]\n");
+    rows.run("sweep sweep.toml --out s --halving 2 --set epochs=2").fine();
+    rows.run("sweep sweep.toml --out s --halving 2 --set epochs=3").refused(&["s/001", "epochs is 2 there and 3 here"]);
+    std::fs::remove_dir_all(rows.path("s/001")).expect("removes");
+    rows.run("sweep sweep.toml --out s --set epochs=3").fine();
+    assert_eq!(["s/001", "s/002"].map(|run| rows.metrics(run).len()), [3, 3]);
+    let mine = place("[[run]]\nlr = 1e-3\n");
+    mine.folder("s/001");
+    mine.write("s/001/thesis.txt", "mine");
+    mine.run("sweep sweep.toml --out s").refused(&["s/001", "no run"]);
+    assert_eq!(mine.list("s"), ["001"]);
+}
+
+#[test]
+fn a_run_that_fails_does_not_keep_the_others_from_theirs() {
+    let place = place("[[run]]\ndata = \"nowhere\"\n[[run]]\nlr = 1e-3\n");
+    let told = place.run("sweep sweep.toml --out s");
+    let told = told.refused(&["1 of 2 runs failed", "run 1 (data=nowhere)", "nowhere"]);
+    told.printed(&["run 2 of 2 (lr=0.001) begins", "written: s/sweep.md"]);
+    let table = String::from_utf8(place.bytes("s/sweep.csv")).expect("text");
+    let last = table.lines().nth(2).expect("two rows");
+    assert!(last.contains("failed: ") && last.contains("nowhere"), "{table}");
+    assert!(place.has("s/002/curves.png"));
+}
+
 /// The eleven rows of the reference table are valid.
 #[test]
 fn the_ready_sweep_reads() {

@@ -1,15 +1,16 @@
 //! `shadegrad lr-find`
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::progress::Progress;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
 use crate::train::config::{
-    ClassifyConfig, ClassifyOverrides, ColorizeConfig, ColorizeOverrides, SegmentConfig, SegmentOverrides,
+    ClassifyConfig, ClassifyOverrides, ColorizeConfig, ColorizeOverrides, Optimizer, SegmentConfig, SegmentOverrides,
 };
 use crate::train::lr_finder::{LrCurve, LrRange};
-use crate::train::run_dir::new_folder;
+use crate::train::run_dir::next_numbered;
 use crate::train::{classify, colorize, segment};
 
 /// The task whose learning rate is sought; its settings are those of `train`.
@@ -66,28 +67,46 @@ pub(super) fn run(task: &Task) -> Result<ExitCode, CliError> {
                     "--resume: the test of learning rates is a run of its own; leave it away".into(),
                 ));
             }
-            config.out = Some(new_folder(config.out.as_deref(), "lr-find")?);
-            $task::open(&config, &progress)?.find_lr(range, &progress, &stop)?
+            // It is made when all is known to be well, like that of a run.
+            config.out = Some(config.out.map_or_else(|| next_numbered(Path::new("runs"), "lr-find"), Ok)?);
+            ($task::open(&config, &progress)?.find_lr(range, &progress, &stop)?, config.optimizer)
         }};
     }
-    let curve = match task {
+    let (curve, optimizer) = match task {
         Task::Classify(args) => find!(classify, ClassifyConfig, args),
         Task::Segment(args) => find!(segment, SegmentConfig, args),
         Task::Colorize(args) => find!(colorize, ColorizeConfig, args),
     };
     progress.end();
-    report(&curve)?;
+    report(&curve, optimizer)?;
     Ok(if stop.load(std::sync::atomic::Ordering::Relaxed) { INTERRUPTED.into() } else { ExitCode::SUCCESS })
 }
 
-fn report(curve: &LrCurve) -> Result<(), CliError> {
+fn report(curve: &LrCurve, optimizer: Optimizer) -> Result<(), CliError> {
     print(format_args!("curve:    {0}/lr_find.png, {0}/lr_find.csv", curve.run.display()))?;
     match (curve.steepest, curve.lowest) {
         (Some(steepest), Some(lowest)) => {
             print(format_args!("steepest: the loss falls fastest at a learning rate of {steepest:.1e}"))?;
             print(format_args!("lowest:   it is lowest at {lowest:.1e}; above that it rises"))?;
-            print(format_args!("try:      --lr {:.1e} (sgd), --lr {:.1e} (adam)", steepest, steepest / 10.0))
+            print(format_args!("try:      {}", advice(optimizer, steepest)))
         }
         _ => print("the loss falls nowhere in this range: widen it (--from, --to) or take more steps (--steps)"),
+    }
+}
+
+/// Flags with a good rate, for the optimizer whose curve it is: another one would have another curve.
+fn advice(optimizer: Optimizer, steepest: f64) -> String {
+    let rate = if optimizer == Optimizer::Sgd { steepest } else { steepest / 10.0 };
+    format!("--optimizer {} --lr {rate:.1e}", format!("{optimizer:?}").to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Optimizer, advice};
+
+    #[test]
+    fn advice_is_for_the_optimizer_that_was_used() {
+        assert_eq!(advice(Optimizer::Sgd, 0.02), "--optimizer sgd --lr 2.0e-2");
+        assert_eq!(advice(Optimizer::AdamW, 0.02), "--optimizer adamw --lr 2.0e-3");
     }
 }

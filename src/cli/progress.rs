@@ -76,9 +76,13 @@ fn say(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Minutes and seconds.
+/// Minutes and seconds, with hours where there are any.
 fn clock(seconds: f64) -> String {
-    format!("{}:{:02}", (seconds / 60.0) as u64, (seconds % 60.0) as u64)
+    let whole = seconds as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),
+        (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
 }
 
 impl Observer for Progress {
@@ -146,5 +150,16 @@ impl Observer for Progress {
             row.images_per_s,
             clock(left),
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clock;
+
+    #[test]
+    fn a_clock_has_hours_where_there_are_any() {
+        assert_eq!([0.9, 61.0, 3599.9].map(clock), ["0:00", "1:01", "59:59"]);
+        assert_eq!([3600.0, 30.0 * 3600.0 + 62.0].map(clock), ["1:00:00", "30:01:02"]);
     }
 }

@@ -16,7 +16,7 @@ use crate::train::trainer::Observer;
 pub(super) struct Args {
     /// TOML file: task, [base] settings, [[run]] rows or a [grid] of lists
     file: PathBuf,
-    /// Folder of the sweep, made if it is not there; runs in it that are done are skipped
+    /// Folder of the sweep, made if it is not there; runs in it that are done are skipped, those of other settings refused
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Take only so many runs, drawn by --seed
@@ -53,6 +53,7 @@ impl SweepObserver for Told {
             State::Done(rows) => format!("is done, {} epochs", rows.len()),
             State::Paused(rows) => format!("stays as it is after epoch {}", rows.len()),
             State::Diverged => "diverged".to_owned(),
+            State::Failed(reason) => format!("failed: {reason}"),
         };
         self.0.begins(&[format!("\nrun {number} of {of} ({cell}) {state}")]);
     }
@@ -81,6 +82,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let shown = table.table(|text| if bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() });
     print(format_args!("\n{}", shown.markdown()))?;
     print(format_args!("written: {0}/sweep.md, {0}/sweep.csv", args.out.display()))?;
+    table.check().map_err(TrainError::from)?;
     let interrupted = stop.load(std::sync::atomic::Ordering::Relaxed);
     Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }

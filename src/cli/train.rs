@@ -24,7 +24,7 @@ pub(super) enum Task {
     Colorize(Box<ColorizeOverrides>),
 }
 
-/// Exit code of a run that Ctrl-C ended, as shells have it (128 + SIGINT).
+/// Exit code of a run that Ctrl-C ended, as shells have it (128 + SIGINT); SIGTERM's is the same.
 pub(super) const INTERRUPTED: u8 = 130;
 
 /// Trains.
@@ -46,7 +46,7 @@ pub(super) fn run(task: &Task) -> Result<ExitCode, CliError> {
     }
 }
 
-/// A flag that Ctrl-C sets; pressed again, it ends the process.
+/// A flag that Ctrl-C sets, or SIGTERM, with which clusters and containers end a job; coming again, it ends the process.
 pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
@@ -56,10 +56,30 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
         }
         complain("\nstopping after this step and writing a checkpoint; press Ctrl-C again to stop at once");
     };
-    if let Err(error) = ctrlc::set_handler(handler) {
+    if let Err(error) = keeping_hangups(|| ctrlc::set_handler(handler)) {
         complain(format_args!("warning: Ctrl-C will end the run without a checkpoint of the last steps: {error}"));
     }
     stop
+}
+
+/// Runs `install`, which takes over SIGHUP too, and leaves that as it was: under `nohup` a run goes on without a terminal.
+#[cfg(unix)]
+fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no function is installed, but SIG_IGN for a moment, and then what was there before.
+    let before = unsafe { sigaction(Signal::SIGHUP, &ignore) };
+    let result = install();
+    if let Ok(before) = before {
+        // SAFETY: as above. What could be set once can be set again.
+        let _ = unsafe { sigaction(Signal::SIGHUP, &before) };
+    }
+    result
+}
+
+#[cfg(not(unix))]
+fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
+    install()
 }
 
 /// Says where everything is.

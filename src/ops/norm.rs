@@ -63,13 +63,17 @@ pub struct NormGrad(pub Norm);
 /// Appends BatchNorm; `training` gives the options, `None` means evaluation. Running statistics are states.
 ///
 /// # Errors
-/// When γ, β or the statistics do not have one value per channel.
+/// When γ, β or the statistics do not have one value per channel, or training has only one value of each channel.
 pub fn batch_norm(
     g: &mut Graph,
     [x, gamma, beta, mean, var]: [Value; 5],
     eps: f32,
     training: Option<BatchNormOptions>,
 ) -> Result<Value, GraphError> {
+    // Its variance of 0 would be learned as the running one; PyTorch refuses it too.
+    if training.is_some() && g.ty(x).shape.rows() == 1 {
+        return Err(GraphError::OneValue { layer: g.layer() });
+    }
     let kind = training.map_or(NormKind::BatchEval, NormKind::BatchTraining);
     g.add1(Norm::plain(kind, eps), &[x, gamma, beta, mean, var])
 }

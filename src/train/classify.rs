@@ -10,7 +10,7 @@ use super::history::{EpochRow, Score};
 use super::launch::Launch;
 use super::metrics::ConfusionMatrix;
 use super::mistakes;
-use super::model::{Model, checkpoint_path};
+use super::model::{Model, start_from};
 use super::pictures::{self, Curve, Sheet};
 use super::run_dir::RunDir;
 use super::step::{IGNORED, Phase, StepOptions, Update, append_loss, append_training, evaluation_graph, port};
@@ -26,8 +26,6 @@ use crate::data::{
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable};
-use crate::interop::safetensors::TensorFile;
-use crate::interop::torchvision;
 use crate::nn::{Network, ResNet18};
 use crate::ops::CrossEntropyOptions;
 
@@ -260,9 +258,6 @@ pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer<
     config.require_large_images()?;
     let launch = Launch::new(config.settings(), config.to_toml()?)?;
     let settings = &launch.settings;
-    let init = config.init.as_deref().filter(|_| launch.resumed.is_none());
-    let init = init.map(checkpoint_path).transpose()?;
-    let init = init.map(|path| TensorFile::read(&path).map(|file| (file, path))).transpose()?;
     let splits = open_data(config)?;
     let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(config.image_size as u32) };
     let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
@@ -279,9 +274,8 @@ pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer<
     let step = config.step_options();
     let task = Classification { card, training: Some((step.loss, settings.update())), val: Some(val.clone()) };
     let mut model = Model::for_training(&task, launch.engine, settings.batch_size.min(train.len()), settings)?;
-    if let Some((file, path)) = &init {
-        torchvision::restore(&mut model.session, file, path)?;
-    }
+    let init = config.init.as_deref().filter(|_| launch.resumed.is_none());
+    let started = init.map(|path| start_from(&mut model, path)).transpose()?;
     let table = task.card.normalization;
     let source = |part: &Arc<Prepared>| ClassificationSource::new(part.clone(), &table);
     let augmentation = config.augment.prepare(Purpose::Classify, config.seed);
@@ -301,7 +295,9 @@ pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer<
         ),
         format!("run:    {}", trainer.run().path().display()),
     ];
+    lines.extend(started);
     lines.extend(train.bad().iter().chain(val.bad()).map(|bad| format!("skipped {bad}")));
+    lines.extend(trainer.left_out());
     lines.extend(launch.precision);
     observer.begins(&lines);
     Ok(trainer)

@@ -273,6 +273,7 @@ pub fn open(config: &ColorizeConfig, observer: &dyn Observer) -> Result<Trainer<
         lines.push(format!("note:   {} training images have no colour", train.grey().len()));
     }
     lines.extend(train.bad().iter().chain(val.bad()).map(|bad| format!("skipped {bad}")));
+    lines.extend(trainer.left_out());
     lines.extend(launch.precision);
     observer.begins(&lines);
     Ok(trainer)

@@ -143,6 +143,7 @@ pub fn run(options: &DemoOptions, observer: &dyn DemoObserver, stop: &AtomicBool
         .map_err(|e| TrainError::Sweep(SweepError::File(FileError::writing(out, e))))?;
     let table = sweep.run(&folder("classify"), Some(device), observer, stop)?;
     table.write(&folder("classify"))?;
+    table.check()?;
     let mut tables = vec![table.table(str::to_owned).markdown()];
 
     for model in [SegmentModel::UNet, SegmentModel::ResNet18Seg] {

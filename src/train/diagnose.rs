@@ -34,7 +34,7 @@ impl<T: Task> Trainer<T> {
             model.session.run_now(plan)?;
             Ok(plan)
         });
-        let step = self.train_loader.batches();
+        let step = self.batches;
         self.not_finite("validation loss", loss as f32, (step, epoch), layer)
     }
 

@@ -17,7 +17,7 @@ pub enum Score {
     WeightedIou,
     /// Share of pixels predicted correctly, 0..1.
     PixelAccuracy,
-    /// Peak signal-to-noise ratio in dB.
+    /// Peak signal-to-noise ratio in dB, at most 100 for an image.
     Psnr,
     /// Structural similarity, up to 1.
     Ssim,

@@ -51,8 +51,7 @@ impl ImageScores {
         })
     }
 
-    /// The mean of each score; `None` of none. A picture that is reproduced exactly has an infinite
-    /// PSNR, and so has the mean.
+    /// The mean of each score; `None` of none.
     pub fn mean(scores: &[Self]) -> Option<Self> {
         let n = scores.len() as f64;
         let mean = |score: fn(&Self) -> f64| scores.iter().map(score).sum::<f64>() / n;
@@ -73,19 +72,20 @@ fn same_size(a: &RgbImage, b: &RgbImage) -> Result<(), CompareError> {
     Err(CompareError::SizesDiffer { a: a.dimensions(), b: b.dimensions() })
 }
 
+/// Largest [`psnr`] in dB (a mean squared error of 6.5e-6): one picture that is reproduced exactly would make the mean
+/// over a set infinite.
+pub const MAX_PSNR: f64 = 100.0;
+
 /// Peak signal-to-noise ratio in dB: `10 log10(255² / MSE)`, the squared error averaged over pixels
-/// and channels; infinite for equal pictures.
+/// and channels; at most [`MAX_PSNR`], which equal pictures have.
 ///
 /// # Errors
 /// Where sizes differ.
 pub fn psnr(a: &RgbImage, b: &RgbImage) -> Result<f64, CompareError> {
     same_size(a, b)?;
     let squares: u64 = a.iter().zip(b.iter()).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
-    if squares == 0 {
-        return Ok(f64::INFINITY);
-    }
     let mse = squares as f64 / a.as_raw().len() as f64;
-    Ok(10.0 * (255.0f64.powi(2) / mse).log10())
+    Ok((10.0 * (255.0f64.powi(2) / mse).log10()).min(MAX_PSNR))
 }
 
 /// Side of SSIM's window.
@@ -245,7 +245,9 @@ mod tests {
         assert!((scores.true_colourfulness - 137.228_565_034_862_19).abs() < 1e-9, "{scores:?}");
         assert!((scores.colourfulness - 138.476_105_564_513_38).abs() < 1e-9, "{scores:?}");
         let same = ImageScores::of(&a, &a).unwrap();
-        assert_eq!((same.psnr, same.delta_e), (f64::INFINITY, 0.0));
+        assert_eq!((same.psnr, same.delta_e), (MAX_PSNR, 0.0));
+        let mean = ImageScores::mean(&[scores, same]).expect("of two");
+        assert!((mean.psnr - (26.820_281_101_840_262 + 100.0) / 2.0).abs() < 1e-9, "one exact picture: {mean:?}");
         assert!((same.ssim - 1.0).abs() < 1e-12);
         assert_eq!(colourfulness(&RgbImage::from_pixel(9, 9, image::Rgb([77; 3]))), 0.0);
         let mean = ImageScores::mean(&[scores, ImageScores::default()]).unwrap();

@@ -100,7 +100,7 @@ impl<T: Task> Trainer<T> {
         let (mut average, mut weight, mut best) = (0.0, 0.0, f64::INFINITY);
         let start = Instant::now();
         let (mut epoch, mut images) = (1, 0);
-        let mut batches = self.train_loader.epoch(epoch)?;
+        let mut batches = self.train_loader.epoch(epoch)?.take(self.batches);
         observer.first_step();
         let factor = (range.to / range.from).powf(1.0 / (range.steps.max(2) - 1) as f64);
         for step in 0..range.steps {
@@ -109,7 +109,7 @@ impl<T: Task> Trainer<T> {
                 Some(batch) => batch?,
                 None => {
                     epoch += 1;
-                    batches = self.train_loader.epoch(epoch)?;
+                    batches = self.train_loader.epoch(epoch)?.take(self.batches);
                     let Some(batch) = batches.next() else { break };
                     batch?
                 }

@@ -28,17 +28,65 @@ pub struct Progress {
     pub best: Option<u32>,
     /// Sums over the epoch under way.
     pub sums: Sums,
-    /// State of a schedule that looks at the validation loss.
+    /// State of a schedule that looks at the validation.
     pub plateau: Plateau,
     /// Seconds so far.
     pub seconds: Exact,
+    /// What the order of the images depends on; files of earlier versions do not tell.
+    #[serde(default)]
+    pub order: Option<ImageOrder>,
+}
+
+/// What decides which images the next batch has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageOrder {
+    /// Images of a batch.
+    pub batch_size: usize,
+    /// Training images.
+    pub images: usize,
+    /// Seed of the order.
+    pub seed: u64,
+    /// A new order each epoch.
+    pub shuffle: bool,
+}
+
+impl Progress {
+    /// Refuses to go on where images of the epoch under way would be skipped or come twice, or where nothing is left to
+    /// be done. `path` is the file that it was read from.
+    ///
+    /// # Errors
+    /// [`TrainError::CannotResume`].
+    pub fn check(&self, order: ImageOrder, epochs: usize, path: &Path) -> Result<(), TrainError> {
+        let refused = |reason| Err(TrainError::CannotResume { path: path.to_owned(), reason });
+        if epochs < self.epoch {
+            return refused(format!("{} epochs are done; give more with --epochs", self.epoch - 1));
+        }
+        let Some(known) = self.order.filter(|_| self.batch > 0) else { return Ok(()) };
+        let pairs = [
+            ("--batch-size", known.batch_size.to_string(), order.batch_size.to_string()),
+            ("the number of training images", known.images.to_string(), order.images.to_string()),
+            ("--seed", known.seed.to_string(), order.seed.to_string()),
+            ("--shuffle", known.shuffle.to_string(), order.shuffle.to_string()),
+        ];
+        match pairs.iter().find(|(_, before, now)| before != now) {
+            Some((what, before, now)) => refused(format!(
+                "it stopped in the middle of epoch {}, where {what} was {before} and now is {now}, so that images would be \
+                 skipped or come twice: go on as before until an epoch has ended",
+                self.epoch
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Sums over an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
-    /// Loss times images.
+    /// Loss times weight.
     pub loss: Exact,
+    /// What the batches' mean losses were divided by: images, or pixels that count, each with the weight of its class.
+    #[serde(default)]
+    pub weight: Exact,
     /// What was predicted rightly.
     pub right: Exact,
     /// What counts.
@@ -52,7 +100,7 @@ pub struct Sums {
 impl Sums {
     /// Mean loss.
     pub fn loss(&self) -> f64 {
-        self.loss.0 / self.images.0.max(1.0)
+        self.loss.0 / self.weight.0.max(f64::MIN_POSITIVE)
     }
     /// Share predicted rightly.
     pub fn accuracy(&self) -> f64 {
@@ -60,20 +108,23 @@ impl Sums {
     }
 }
 
-/// How far the validation loss has come, for a schedule by plateaus.
+/// How far the validation has come, for a schedule by plateaus.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
     /// Factor of the learning rate.
     pub factor: Exact,
-    /// Lowest loss.
+    /// Lowest loss, of a task without scores.
     pub best: Exact,
+    /// Highest score; files of earlier versions have none.
+    #[serde(default)]
+    pub score: Option<Exact>,
     /// Epochs since.
     pub waited: usize,
 }
 
 impl Default for Plateau {
     fn default() -> Self {
-        Plateau { factor: Exact(1.0), best: Exact(f64::INFINITY), waited: 0 }
+        Plateau { factor: Exact(1.0), best: Exact(f64::INFINITY), score: None, waited: 0 }
     }
 }
 
@@ -124,8 +175,14 @@ pub fn save(model: &mut Model, progress: &Progress, path: &Path) -> Result<(), T
 pub fn read(path: &Path) -> Result<(Progress, TensorFile), TrainError> {
     let file = TensorFile::read(path)?;
     let json = file.metadata.get(KEY).map(String::as_str).unwrap_or_default();
-    match serde_json::from_str(json) {
-        Ok(progress) => Ok((progress, file)),
+    match serde_json::from_str::<Progress>(json) {
+        Ok(mut progress) => {
+            // Earlier versions weighted batches by their images.
+            if progress.sums.weight.0 == 0.0 {
+                progress.sums.weight = progress.sums.images;
+            }
+            Ok((progress, file))
+        }
         Err(_) => Err(TrainError::NotACheckpoint { path: path.to_owned(), key: KEY.into() }),
     }
 }

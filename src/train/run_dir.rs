@@ -16,6 +16,8 @@
 //! | `errors/` | the most confident mistakes of a classifier: `errors.csv` and a picture each | at the end |
 //! | `report.html` | all of this on one page | by `shadegrad report` |
 
+mod rewind;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -215,11 +217,7 @@ impl RunDir {
     /// # Errors
     /// When the disk refuses.
     pub fn forget_progress(&self) -> Result<(), RunDirError> {
-        let path = self.resume_path();
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::writing(&path, error).into()),
-            _ => Ok(()),
-        }
+        rewind::remove(&self.resume_path())
     }
 
     /// Appends to `norms.csv`, after the column names if it is new.
@@ -377,6 +375,15 @@ pub fn new_folder(out: Option<&Path>, stem: &str) -> Result<PathBuf, RunDirError
         Err(error) => return Err(FileError::writing(path, error).into()),
     }
     Ok(path.to_owned())
+}
+
+/// The next `PARENT/STEM-NNN`, which is not made.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn next_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunDirError> {
+    let highest = if parent.is_dir() { highest_number(parent, stem)? } else { 0 };
+    Ok(parent.join(format!("{stem}-{:03}", highest + 1)))
 }
 
 fn new_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunDirError> {

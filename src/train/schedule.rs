@@ -19,15 +19,17 @@ pub enum Schedule {
     Cosine,
     /// It falls to 0 as `(1 − t/T)^0.9` (Chen et al. 2018).
     Polynomial,
-    /// It rises from a 25th to the full rate over the first 30 %, and falls to almost 0 (Smith & Topin 2018).
+    /// It rises from a 25th to the full rate over the first 30 %, and falls to almost 0 (Smith & Topin 2018); momentum
+    /// stays.
     OneCycle,
-    /// It is multiplied by `gamma` when the validation loss has not fallen for more than `patience` epochs.
+    /// It is multiplied by `gamma` when the score that decides which epoch is best has not risen for more than `patience`
+    /// epochs.
     Plateau,
 }
 
 /// Exponent of [`Schedule::Polynomial`].
 const POWER: f64 = 0.9;
-/// A validation loss must fall by this share to count, for [`Schedule::Plateau`].
+/// A score must rise, or a validation loss fall, by this share to count, for [`Schedule::Plateau`].
 const THRESHOLD: f64 = 1e-4;
 
 /// Settings of a schedule.
@@ -92,7 +94,7 @@ impl LrSchedule {
         }
     }
 
-    /// How far the validation loss has come.
+    /// How far the validation has come.
     pub fn plateau(&self) -> Plateau {
         self.plateau
     }
@@ -102,11 +104,16 @@ impl LrSchedule {
         self.plateau = plateau;
     }
 
-    /// Takes note of an epoch's validation loss.
-    pub fn epoch_done(&mut self, val_loss: f64) {
+    /// Takes note of an epoch's validation: the task's first score, else the loss. The loss is always the plain cross
+    /// entropy in segmentation, which can rise while training by another one makes the score better.
+    pub fn epoch_done(&mut self, score: Option<f64>, val_loss: f64) {
         let plateau = &mut self.plateau;
-        if val_loss < plateau.best.0 * (1.0 - THRESHOLD) {
-            (plateau.best, plateau.waited) = (Exact(val_loss), 0);
+        let better = match score {
+            Some(score) => plateau.score.is_none_or(|best| score > best.0 + THRESHOLD * best.0.abs()),
+            None => val_loss < plateau.best.0 * (1.0 - THRESHOLD),
+        };
+        if better {
+            (plateau.best, plateau.score, plateau.waited) = (Exact(val_loss), score.map(Exact), 0);
             return;
         }
         plateau.waited += 1;
@@ -167,18 +174,24 @@ mod tests {
         close(&factors(ScheduleOptions::new(Schedule::OneCycle), 10), &one_cycle);
     }
 
-    /// ReduceLROnPlateau(factor=0.5, patience=1) over these losses, the rate printed before each.
+    /// ReduceLROnPlateau(factor=0.5, patience=1) over losses, and in the mode `max` over scores while the loss rises, the
+    /// rate printed before each.
     #[test]
     fn a_plateau_is_pytorchs() {
-        let options = ScheduleOptions { gamma: 0.5, patience: 1, ..ScheduleOptions::new(Schedule::Plateau) };
-        let mut schedule = LrSchedule::new(options, 1, 10);
-        let losses = [1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.8, 0.85, 0.85, 0.85];
-        let mut rates = vec![];
-        for (step, loss) in losses.into_iter().enumerate() {
-            rates.push(schedule.factor(step as u64));
-            schedule.epoch_done(loss);
-        }
-        close(&rates, &[1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]);
+        let rates = |epochs: [(Option<f64>, f64); 10]| {
+            let options = ScheduleOptions { gamma: 0.5, patience: 1, ..ScheduleOptions::new(Schedule::Plateau) };
+            let mut schedule = LrSchedule::new(options, 1, 10);
+            let mut rates = vec![];
+            for (step, (score, loss)) in epochs.into_iter().enumerate() {
+                rates.push(schedule.factor(step as u64));
+                schedule.epoch_done(score, loss);
+            }
+            rates
+        };
+        let expected = [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125];
+        close(&rates([1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.8, 0.85, 0.85, 0.85].map(|loss| (None, loss))), &expected);
+        let scores = [0.1, 0.2, 0.2, 0.20001, 0.2, 0.2, 0.3, 0.25, 0.25, 0.25];
+        close(&rates(std::array::from_fn(|i| (Some(scores[i]), 1.0 + i as f64))), &expected);
     }
 
     #[test]

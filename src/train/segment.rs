@@ -334,6 +334,7 @@ pub fn open(config: &SegmentConfig, observer: &dyn Observer) -> Result<Trainer<S
     lines.extend(started);
     let left_out = splits.left_out.iter().chain(train.bad()).chain(val.bad());
     lines.extend(left_out.map(|bad| format!("skipped {bad}")));
+    lines.extend(trainer.left_out());
     lines.extend(launch.precision);
     observer.begins(&lines);
     Ok(trainer)

@@ -1,6 +1,7 @@
 //! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each is a run of its own in the
 //! sweep's folder; what is done is skipped, so that an interrupted sweep goes on where it stopped.
 
+mod folder;
 mod halving;
 mod table;
 
@@ -20,6 +21,7 @@ use super::{classify, colorize, segment};
 use crate::data::random;
 use crate::interop::files::{FileError, read_text};
 
+use folder::{clear, folder, found};
 use halving::Until;
 pub use table::{Row, SweepTable};
 
@@ -67,15 +69,48 @@ pub enum SweepError {
         /// What is wrong.
         source: ConfigError,
     },
-    /// A run failed, other than by diverging.
-    #[error("run {number} ({cell}): {source}")]
-    Run {
-        /// Its number, from 1.
+    /// A folder of the sweep holds something else.
+    #[error("{} holds no run, and is where run {number} is to be: give another --out, or move it away", folder.display())]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
+        /// Number of the run, from 1.
+        number: usize,
+    },
+    /// A folder of the sweep holds a run of other settings.
+    #[error(
+        "{} holds a run that is not run {number} of this sweep: {differences}; \
+         give another --out, or the settings that it was trained with", folder.display()
+    )]
+    OtherSettings {
+        /// The folder.
+        folder: PathBuf,
+        /// Number of the run, from 1.
+        number: usize,
+        /// Which settings, with both values.
+        differences: String,
+    },
+    /// A run found in the sweep's folder cannot be read.
+    #[error("{}: {source}; give another --out, or move it away", folder.display())]
+    Unreadable {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: Box<TrainError>,
+    },
+    /// Runs failed, other than by diverging; the others are in the table.
+    #[error("{failed} of {of} runs failed; run {number} ({cell}): {reason}")]
+    Failed {
+        /// How many.
+        failed: usize,
+        /// How many runs there are in the table.
+        of: usize,
+        /// Number of the first of them, from 1.
         number: usize,
         /// Its settings.
         cell: String,
-        /// Why.
-        source: Box<TrainError>,
+        /// Why it failed.
+        reason: String,
     },
 }
 
@@ -98,6 +133,8 @@ pub enum State {
     Paused(Vec<EpochRow>),
     /// It ended with a value that is not finite.
     Diverged,
+    /// It failed otherwise, for this reason; it is tried again when the sweep is run again.
+    Failed(String),
 }
 
 /// One run of a sweep.
@@ -199,10 +236,11 @@ impl Sweep {
         }
     }
 
-    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step.
+    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step. A
+    /// run that fails does not keep the others from theirs; see [`SweepTable::check`].
     ///
     /// # Errors
-    /// When a run fails in another way than by diverging.
+    /// When a folder of a run holds something else, or a run of other settings: before anything is trained.
     pub fn run(
         &self,
         out: &Path,
@@ -210,13 +248,21 @@ impl Sweep {
         observer: &dyn SweepObserver,
         stop: &AtomicBool,
     ) -> Result<SweepTable, SweepError> {
+        self.check_folders(out)?;
         let most = self.cells.iter().filter_map(|cell| self.epochs(cell).ok()).max().unwrap_or(1);
         let mut states = vec![State::Begins; self.cells.len()];
         let mut alive: Vec<usize> = (0..self.cells.len()).collect();
         let stopped = || stop.load(Ordering::Relaxed);
         for share in halving::rungs(self.cells.len(), self.halving, most).into_iter().chain([1.0]) {
             for &index in &alive {
-                states[index] = self.advance(index, share, out, device, (observer, stop))?;
+                if matches!(states[index], State::Failed(_)) {
+                    continue;
+                }
+                states[index] = self.advance(index, share, out, device, (observer, stop)).unwrap_or_else(|error| {
+                    let failed = State::Failed(error.to_string());
+                    observer.run(index + 1, self.cells.len(), &self.cells[index].name, &failed);
+                    failed
+                });
                 if stopped() {
                     break;
                 }
@@ -232,8 +278,8 @@ impl Sweep {
         for (index, state) in states.iter().enumerate() {
             // A run that the user stopped is not part of the outcome yet.
             let dropped = matches!(state, State::Paused(_)) && !alive.contains(&index);
-            if matches!(state, State::Done(_) | State::Diverged) || dropped {
-                table.add(&self.cells[index], &folder(out, index), state);
+            if matches!(state, State::Done(_) | State::Diverged | State::Failed(_)) || dropped {
+                table.add(&self.cells[index], index + 1, &folder(out, index), state);
             }
         }
         Ok(table)
@@ -247,16 +293,16 @@ impl Sweep {
         out: &Path,
         device: Option<&str>,
         (observer, stop): (&dyn SweepObserver, &AtomicBool),
-    ) -> Result<State, SweepError> {
+    ) -> Result<State, TrainError> {
         let (cell, number, folder) = (&self.cells[index], index + 1, folder(out, index));
-        let failed = |source: TrainError| {
-            let (cell, source) = (cell.name.clone(), Box::new(source));
-            SweepError::Run { number, cell, source }
-        };
-        let epochs = self.epochs(cell).map_err(|e| failed(e.into()))?;
+        let epochs = self.epochs(cell)?;
         let limit = (share * epochs as f64).ceil().max(1.0) as usize;
-        let state = match done(&folder).map_err(failed)? {
+        let state = match found(&folder)? {
             State::Paused(rows) if rows.len() < limit || limit == epochs => State::Begins,
+            State::Begins => {
+                clear(&folder)?;
+                State::Begins
+            }
             state => state,
         };
         observer.run(number, self.cells.len(), &cell.name, &state);
@@ -272,12 +318,12 @@ impl Sweep {
             Ok(outcome) if outcome.interrupted => Ok(State::Paused(outcome.rows)),
             Ok(outcome) => Ok(State::Done(outcome.rows)),
             Err(TrainError::NotFinite { .. }) => {
-                std::fs::write(folder.join(DIVERGED), "")
-                    .map_err(|e| failed(super::run_dir::RunDirError::from(FileError::writing(&folder, e)).into()))?;
+                let marked = std::fs::write(folder.join(DIVERGED), "").map_err(|e| FileError::writing(&folder, e));
+                marked.map_err(super::run_dir::RunDirError::from)?;
                 observer.run(number, self.cells.len(), &cell.name, &State::Diverged);
                 Ok(State::Diverged)
             }
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(error),
         }
     }
 
@@ -327,33 +373,4 @@ fn combinations(grid: &BTreeMap<String, Vec<toml::Value>>) -> Vec<toml::Table> {
             })
             .collect()
     })
-}
-
-/// Folder of a run.
-fn folder(out: &Path, index: usize) -> PathBuf {
-    out.join(format!("{:03}", index + 1))
-}
-
-/// What a run's folder says of it. A run that was stopped can go on; one that has nothing to go on from is moved aside, and
-/// begins again.
-fn done(folder: &Path) -> Result<State, TrainError> {
-    if !folder.is_dir() {
-        return Ok(State::Begins);
-    }
-    if let Ok(run) = RunDir::to_resume(folder) {
-        return Ok(State::Paused(run.read_metrics()?));
-    }
-    if folder.join(DIVERGED).is_file() {
-        return Ok(State::Diverged);
-    }
-    let rows = RunDir::open(folder).ok().and_then(|run| run.read_metrics().ok()).unwrap_or_default();
-    if folder.join("curves.png").is_file() && !rows.is_empty() {
-        return Ok(State::Done(rows));
-    }
-    let aside = (1..).map(|n| folder.with_extension(format!("unfinished-{n}"))).find(|path| !path.exists());
-    if let Some(aside) = aside {
-        let moved = std::fs::rename(folder, &aside).map_err(|e| FileError::writing(&aside, e));
-        moved.map_err(super::run_dir::RunDirError::from)?;
-    }
-    Ok(State::Begins)
 }

@@ -36,6 +36,30 @@ pub fn epoch(row: &EpochRow, at: SystemTime) -> Vec<u8> {
     record(&event)
 }
 
+/// Length of the part of a file that holds whole records of epochs before `epoch`, with its header.
+pub fn length_before(file: &[u8], epoch: u64) -> usize {
+    let mut length = 0;
+    // 8 bytes of length and 4 of its checksum, the data, 4 of their checksum.
+    while let Some(head) = file.get(length..length + 12) {
+        let size = head[..8].iter().rev().fold(0, |size: u64, &byte| size << 8 | u64::from(byte));
+        let end = usize::try_from(size).ok().and_then(|size| (length + 16).checked_add(size));
+        let Some((end, record)) = end.and_then(|end| Some((end, file.get(length..end)?))) else { break };
+        if step(&record[12..record.len() - 4]).is_some_and(|step| step >= epoch) {
+            break;
+        }
+        length = end;
+    }
+    length
+}
+
+/// The step of an event as [`epoch`] writes it; the header has none.
+fn step(event: &[u8]) -> Option<u64> {
+    // The time comes first: a byte of key and eight of its value.
+    let varint = event.get(9..)?.strip_prefix(&[2 << 3])?;
+    let length = varint.iter().position(|byte| byte & 0x80 == 0)?.min(9);
+    Some(varint[..=length].iter().rev().fold(0, |step, byte| step << 7 | u64::from(byte & 0x7f)))
+}
+
 /// Training and validation go into one plot where TensorBoard finds the same name before the slash.
 fn tag(column: &str) -> String {
     match column.split_once('_') {

@@ -11,7 +11,7 @@ use super::facts::RunFacts;
 use super::history::{EpochRow, NormRow, Score};
 use super::model::{Checkpoint, Model};
 use super::pictures;
-use super::resume::{self, Exact, Progress};
+use super::resume::{self, Exact, ImageOrder, Progress};
 use super::run_dir::RunDir;
 use super::schedule::LrSchedule;
 use super::step::Phase;
@@ -19,6 +19,7 @@ use super::task::Task;
 use super::trace::{Results, Trace};
 use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::exec::PlanId;
+use crate::graph::GraphError;
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::ops::{HYPER_DECAY, HYPER_KEEP, HYPER_LEN, hyper_values};
@@ -104,6 +105,8 @@ pub struct Trainer<T: Task> {
     pub(super) run: RunDir,
     pub(super) train_loader: Loader,
     pub(super) val_loader: Loader,
+    /// Training batches of an epoch: without a last one of a single image that BatchNorm cannot be trained on.
+    pub(super) batches: usize,
     rows: Vec<EpochRow>,
     best: Option<Best<T::Evaluation>>,
     pub(super) progress: Progress,
@@ -130,11 +133,7 @@ impl<T: Task> Trainer<T> {
         make_run: impl FnOnce(&TrainSettings) -> Result<RunDir, TrainError>,
         resumed: Option<(Progress, TensorFile)>,
     ) -> Result<Self, TrainError> {
-        let batch_size = settings.batch_size.min(train.len());
-        for phase in [Phase::Update, Phase::Accumulate].into_iter().take(settings.accumulate.min(2)) {
-            model.training_plan(&task, (batch_size, phase), PlanOptions::default())?;
-        }
-        model.evaluation_plan(&task, settings.batch_size.min(val.len()), PlanOptions::default())?;
+        let without_last = load_plans(&task, &mut model, &settings, [train.len(), val.len()])?;
         let loader = |source, shuffle| {
             let options = LoaderOptions {
                 shuffle,
@@ -144,11 +143,20 @@ impl<T: Task> Trainer<T> {
             Loader::new(source, options)
         };
         let (train_loader, val_loader) = (loader(train, settings.shuffle)?, loader(val, false)?);
-        let steps_per_epoch = train_loader.batches().div_ceil(settings.accumulate);
+        let batches = train_loader.batches() - usize::from(without_last);
+        let steps_per_epoch = batches.div_ceil(settings.accumulate);
         let schedule = LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs);
+        let order = ImageOrder {
+            batch_size: settings.batch_size,
+            images: train_loader.source().len(),
+            seed: settings.seed,
+            shuffle: settings.shuffle,
+        };
         // Before anything is written: a model that is not that of the run leaves the run as it is.
-        if let Some((_, file)) = &resumed {
-            resume::restore(&mut model, file, settings.resume.as_deref().unwrap_or(std::path::Path::new("")))?;
+        if let Some((progress, file)) = &resumed {
+            let path = settings.resume.as_deref().unwrap_or(std::path::Path::new(""));
+            progress.check(order, settings.epochs, path)?;
+            resume::restore(&mut model, file, path)?;
         }
         let run = make_run(&settings)?;
         run.write_facts(&RunFacts::of(task.card(), &model, [&train_loader, &val_loader]))?;
@@ -158,9 +166,10 @@ impl<T: Task> Trainer<T> {
             run,
             train_loader,
             val_loader,
+            batches,
             rows: vec![],
             best: None,
-            progress: Progress { epoch: 1, ..Progress::default() },
+            progress: Progress { epoch: 1, order: Some(order), ..Progress::default() },
             lr: settings.lr,
             schedule,
             norms: vec![],
@@ -185,15 +194,24 @@ impl<T: Task> Trainer<T> {
         &self.model
     }
 
+    /// Says so where the last batch of each epoch is left out.
+    pub fn left_out(&self) -> Option<String> {
+        (self.batches < self.train_loader.batches()).then(|| {
+            "note:   the last batch of an epoch would be a single image, on which BatchNorm cannot be trained: it is left out"
+                .into()
+        })
+    }
+
     /// Goes on where a run stood; what it had written after that is dropped, since it will be written again.
     fn resume(&mut self, progress: Progress) -> Result<(), TrainError> {
         self.rows = self.run.read_metrics()?;
         self.rows.retain(|row| (row.epoch as usize) < progress.epoch);
         self.run.rewrite_metrics(&self.rows)?;
+        self.run.rewind(progress.epoch, progress.steps)?;
         let best = self.rows.iter().find(|row| Some(row.epoch) == progress.best);
         self.best = best.map(|row| Best { row: row.clone(), found: None });
         self.schedule.set_plateau(progress.plateau);
-        self.progress = progress;
+        self.progress = Progress { order: self.progress.order, ..progress };
         Ok(())
     }
 
@@ -248,7 +266,7 @@ impl<T: Task> Trainer<T> {
             return Err(self.diagnose_validation(epoch, val_loss));
         }
         self.require_finite(epoch)?;
-        self.schedule.epoch_done(val_loss);
+        self.schedule.epoch_done(scores.first().map(|(_, v)| *v), val_loss);
         let score = scores.first().map_or(-val_loss, |(_, v)| *v);
         let first = scores.first().map(|(s, _)| *s);
         let sums = std::mem::take(&mut self.progress.sums);
@@ -291,7 +309,7 @@ impl<T: Task> Trainer<T> {
 
     /// One pass over the training images, or what is left of it. A step's loss is read while the next step runs.
     fn epoch(&mut self, epoch: usize, observer: &dyn Observer, stop: &AtomicBool) -> Result<(), TrainError> {
-        let (start, steps, first) = (Instant::now(), self.train_loader.batches(), self.progress.batch);
+        let (start, steps, first) = (Instant::now(), self.batches, self.progress.batch);
         let before = self.progress.sums.images.0;
         let mut pending: Option<Pending> = None;
         let mut batches = self.train_loader.epoch_from(epoch as u64, first)?;
@@ -325,8 +343,8 @@ impl<T: Task> Trainer<T> {
 
     /// Starts on a batch: the last one of a step updates the parameters, those before it add their gradients.
     fn start_step(&mut self, index: usize, batch: Batch) -> Result<Pending, TrainError> {
-        let (each, batches) = (self.settings.accumulate, self.train_loader.batches());
-        let last = (index + 1).is_multiple_of(each) || index + 1 == batches;
+        let each = self.settings.accumulate;
+        let last = (index + 1).is_multiple_of(each) || index + 1 == self.batches;
         self.lr = self.settings.lr * self.schedule.factor(self.progress.steps);
         let step = self.progress.steps + 1;
         let hyper = self.hyper(self.lr, step, !index.is_multiple_of(each));
@@ -370,7 +388,10 @@ impl<T: Task> Trainer<T> {
         }
         let n = done.batch.len() as f64;
         let sums = &mut self.progress.sums;
-        sums.loss += f64::from(loss) * n;
+        // A batch in which little counts has little weight in the epoch's mean.
+        let weight = f64::from(totals[1]);
+        sums.loss += f64::from(loss) * weight;
+        sums.weight += weight;
         sums.right += f64::from(totals[2]);
         sums.counted += f64::from(totals[3]);
         sums.images += n;
@@ -425,5 +446,27 @@ impl<T: Task> Trainer<T> {
         let mut drawn = vec!["curves.png"];
         drawn.extend(self.task.draw(&self.run, row, found)?);
         Ok(drawn)
+    }
+}
+
+/// Loads all plans that a run needs, for `train` and `val` images. True where the last, smaller batch is to be left out:
+/// it is a single image, of which some BatchNorm would see one value of each channel.
+fn load_plans<T: Task>(
+    task: &T,
+    model: &mut Model,
+    settings: &TrainSettings,
+    [train, val]: [usize; 2],
+) -> Result<bool, TrainError> {
+    let (options, batch_size) = (PlanOptions::default(), settings.batch_size.min(train));
+    for phase in [Phase::Update, Phase::Accumulate].into_iter().take(settings.accumulate.min(2)) {
+        model.training_plan(task, (batch_size, phase), options)?;
+    }
+    model.evaluation_plan(task, settings.batch_size.min(val), options)?;
+    match train % batch_size {
+        0 => Ok(false),
+        last => match model.training_plan(task, (last, Phase::Update), options) {
+            Err(TrainError::Graph(GraphError::OneValue { .. })) => Ok(true),
+            plan => plan.map(|_| false),
+        },
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::{settings, task_settings};
 use super::{
     ConfigError, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, ScheduleOptions, TrainSettings,
-    check_scenes, overrides_of, read_overrides, to_toml,
+    check_scenes, overrides_of, read_overrides, refuse_beside_resume, to_toml,
 };
 use crate::data::Mix;
 use crate::nn::Stem;

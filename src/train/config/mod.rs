@@ -273,6 +273,20 @@ fn overrides_of<O: DeserializeOwned>(
     table.clone().try_into().map_err(bad_toml)
 }
 
+/// Refuses flags that a run that goes on would take no notice of: key and value of each. Its own folder may be named.
+fn refuse_beside_resume(
+    resume: &Option<PathBuf>,
+    flags: [(&'static str, &Option<PathBuf>); 3],
+) -> Result<(), ConfigError> {
+    let Some(run) = resume else { return Ok(()) };
+    let ignored = |key: &str, path: &PathBuf| key != "out" || path != run;
+    let mut given = flags.into_iter().filter_map(|(key, flag)| flag.as_ref().map(|path| (key, path)));
+    let Some((key, path)) = given.find(|(key, path)| ignored(key, path)) else { return Ok(()) };
+    let expected = "nothing of this kind with --resume, which goes on in the run's own folder with its own weights and \
+                    config.toml; what is to change is given by flags";
+    Err(ConfigError::Value { key, value: path.display().to_string(), origin: Origin::Flag, expected })
+}
+
 /// Refuses a key that no setting has.
 fn check_keys(table: &toml::Table, path: &Path, keys: &'static [&'static str]) -> Result<(), ConfigError> {
     let Some(key) = table.keys().find(|key| !keys.contains(&key.as_str())) else { return Ok(()) };

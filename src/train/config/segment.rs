@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::{settings, task_settings};
 use super::{
     ConfigError, ImageSize, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, ScheduleOptions,
-    TrainSettings, check_scenes, overrides_of, read_overrides, to_toml,
+    TrainSettings, check_scenes, overrides_of, read_overrides, refuse_beside_resume, to_toml,
 };
 use crate::nn::{Decoder, Network, ResNet18, UNet, Up};
 use crate::train::segmentation_metrics::ClassWeighting;
@@ -80,7 +80,7 @@ task_settings! {
         batch_size: usize = 8,
         /// Learning rate [default: 0.0001]
         lr: f64 = 1e-4,
-        /// What is minimised [default: ce]
+        /// What is minimised; the validation loss is the plain cross entropy whatever it is [default: ce]
         loss: SegmentLoss = SegmentLoss::CrossEntropy,
         /// Weights of the classes in the cross entropy [default: none]
         class_weights: ClassWeighting = ClassWeighting::None,

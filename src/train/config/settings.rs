@@ -119,7 +119,7 @@ macro_rules! task_settings {
                 milestones: Vec<usize> = vec![],
                 /// Factor of such a fall, and of plateau [default: 0.1]
                 gamma: f64 = 0.1,
-                /// Epochs without a lower validation loss that --schedule plateau bears [default: 2]
+                /// Epochs without a better score (accuracy, mean IoU, PSNR) that --schedule plateau bears [default: 2]
                 patience: usize = 2,
                 /// Momentum of sgd [default: 0.9]
                 momentum: f64 = 0.9,
@@ -130,14 +130,16 @@ macro_rules! task_settings {
                 weight_decay: f64 = 0.0,
                 /// Largest global gradient norm; 0 switches clipping off [default: 0.0]
                 clip: f64 = 0.0,
-                /// Batches whose gradients make one step, as one batch that many times as large [default: 1]
+                /// Batches whose gradients make one step, as one batch that many times as large; Dice is the mean of
+                /// the batches' [default: 1]
                 accumulate: usize = 1,
                 /// Decay of a moving average of the weights, which is what is evaluated and saved, such as 0.999; 0
                 /// switches it off [default: 0.0]
                 ema: f64 = 0.0,
                 /// End after this many epochs without a better score; 0 never [default: 0]
                 early_stop: usize = 0,
-                /// Layers or parameters that are not trained: names, * for any characters [default: []]
+                /// Layers or parameters that are not trained: names, * for any characters; running statistics go on
+                /// [default: []]
                 #[arg(value_delimiter = ',', value_name = "PATTERNS")]
                 freeze: Vec<String> = vec![],
                 /// Write the norms of gradients and weights of each step to norms.csv [default: false]
@@ -175,6 +177,11 @@ macro_rules! task_settings {
             /// # Errors
             /// An unreadable file, an unknown key, a wrong type, or a value out of range.
             pub fn resolve(flags: &$Overrides) -> Result<Self, ConfigError> {
+                refuse_beside_resume(&flags.resume, [
+                    ("config", &flags.config),
+                    ("out", &flags.out),
+                    ("init", &flags.init),
+                ])?;
                 // A run that goes on has its own settings, under those that are given anew.
                 let path = flags.resume.as_ref().map(|run| run.join("config.toml")).or(flags.config.clone());
                 let file = match &path {

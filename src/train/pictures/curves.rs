@@ -57,13 +57,12 @@ pub fn lr_picture(curve: &LrCurve) -> Result<RgbImage, PictureError> {
         return Err(PictureError::Empty { what: "the learning rate's curve" });
     }
     let mut canvas = Canvas::new("the learning rate's curve", WIDTH as u64, HEIGHT as u64)?;
-    // A batch that is far off would flatten all that matters.
-    let first = curve.points[0].smoothed;
-    let shown = |v: f64| if v <= 2.0 * first { v } else { f64::NAN };
+    // A batch that is far off would flatten all that matters: it is drawn at the edge.
+    let most = 2.0 * curve.points[0].smoothed;
     let line = |name, colour, value: fn(&LrPoint) -> f64| Series {
         name,
         colour,
-        values: curve.points.iter().map(|p| shown(value(p))).collect(),
+        values: curve.points.iter().map(|p| value(p).min(most)).collect(),
     };
     let panel = Panel {
         title: "Loss by learning rate",
@@ -158,14 +157,21 @@ impl Panel {
         canvas.text(self.axis, self.left + 28.0, middle, small(Anchor::Middle).upright());
     }
 
+    /// A series' name and last value; that of a test of learning rates, where it has left all bounds, says nothing.
+    fn legend(&self, series: &Series) -> String {
+        let last = series.values.last().copied().unwrap_or(f64::NAN);
+        match self.scale {
+            _ if self.powers => series.name.to_owned(),
+            Scale::Share => format!("{} {:.1} %", series.name, last * 100.0),
+            _ => format!("{} {last:.3}", series.name),
+        }
+    }
+
     /// Names right-aligned on the title's line, where no curve can run through them.
     fn draw_legend(&self, canvas: &mut Canvas, right: f32) {
         let mut x = right;
         for series in self.series.iter().rev() {
-            let last = series.values.last().copied().unwrap_or(f64::NAN);
-            let value =
-                if self.scale == Scale::Share { format!("{:.1} %", last * 100.0) } else { format!("{last:.3}") };
-            let text = format!("{} {value}", series.name);
+            let text = self.legend(series);
             canvas.text(&text, x, 46.0, TextStyle::new(LABEL, palette::INK, Anchor::End));
             x -= canvas.text_width(&text, LABEL) + 14.0;
             canvas.line(&[(x - 34.0, 46.0), (x, 46.0)], 4.0, series.colour);
@@ -204,5 +210,24 @@ impl Frame {
                 run.iter().for_each(|&(x, y)| canvas.disc(x, y, 5.5, series.colour));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The batch at which the loss left all bounds is drawn at the edge, and its value is not told as one that is none.
+    #[test]
+    fn a_loss_that_explodes_is_drawn_at_the_edge() {
+        let picture = |last: f64| {
+            let loss = |i: i32| if i < 11 { 1.0 } else { last };
+            let points =
+                (0..12).map(|i| LrPoint { lr: 10f64.powi(i - 12), loss: loss(i), smoothed: loss(i) }).collect();
+            let curve = LrCurve { points, steepest: None, lowest: None, run: "run".into() };
+            lr_picture(&curve).expect("a picture")
+        };
+        assert!(picture(1e9) == picture(2.0), "at twice the first loss");
+        assert!(picture(2.0) != picture(1.0));
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Record {
     pub settings: Vec<(String, String)>,
     pub facts: Option<RunFacts>,
     pub rows: Vec<EpochRow>,
+    /// It can go on where it stopped.
+    pub unfinished: bool,
     pub confusion: Option<(Vec<String>, ConfusionMatrix)>,
     pub mistakes: Vec<(Mistake, Vec<u8>)>,
     /// Validation images with predictions, as PNG.
@@ -47,6 +49,7 @@ impl Record {
             settings: settings(&run.config_path())?,
             facts: run.read_facts()?,
             rows: if run.metrics_path().is_file() { run.read_metrics()? } else { vec![] },
+            unfinished: run.resume_path().is_file(),
             confusion,
             mistakes: mistakes::read(&run)?.into_iter().map(with_picture).collect::<Result<_, ReportError>>()?,
             samples: read_if_there(&run.samples_path())?,

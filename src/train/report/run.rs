@@ -60,7 +60,11 @@ fn facts(page: &mut Page, run: &Record) {
         let entry = |key| (key, run.setting(key).to_owned());
         list.extend([entry("model"), entry("device")].into_iter().filter(|(_, value)| !value.is_empty()));
     }
-    list.push(("epochs", run.rows.len().to_string()));
+    let epochs = match run.unfinished {
+        true => format!("{} of {}; not finished", run.rows.len(), run.setting("epochs")),
+        false => run.rows.len().to_string(),
+    };
+    list.push(("epochs", epochs));
     if let Some(speed) = run.speed() {
         list.push(("speed", format!("{speed:.1} images/s")));
     }

@@ -27,13 +27,13 @@ pub(super) fn rungs(runs: usize, eta: usize, epochs: usize) -> Vec<f64> {
     (0..rungs.len()).filter(|&i| end(rungs[i]) < later(i)).map(|i| rungs[i]).collect()
 }
 
-/// The best one in `eta` of the runs `alive`, in their order; those that diverged go first.
+/// The best one in `eta` of the runs `alive`, in their order; those that diverged or failed go first.
 pub(super) fn survivors(alive: &[usize], states: &[State], score: Score, eta: usize) -> Vec<usize> {
     let best = |&i: &usize| match &states[i] {
         State::Done(rows) | State::Paused(rows) => {
             rows.iter().filter_map(|row| row.score(score)).fold(f64::NEG_INFINITY, f64::max)
         }
-        State::Begins | State::Diverged => f64::NEG_INFINITY,
+        State::Begins | State::Diverged | State::Failed(_) => f64::NEG_INFINITY,
     };
     let mut order = alive.to_vec();
     order.sort_by(|a, b| best(b).total_cmp(&best(a)));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Cell, State};
+use super::{Cell, State, SweepError};
 use crate::interop::files::write_atomic;
 use crate::train::TrainError;
 use crate::train::compare::Table;
@@ -14,7 +14,7 @@ use crate::train::run_dir::RunDirError;
 pub struct Row {
     /// The settings, without the seed.
     pub settings: Vec<(String, String)>,
-    /// Best score of each run; NaN for one that diverged.
+    /// Best score of each run; NaN for one that diverged or failed.
     pub scores: Vec<f64>,
     /// Epoch of the best score of each run.
     pub epochs: Vec<u32>,
@@ -22,10 +22,12 @@ pub struct Row {
     pub folders: Vec<String>,
     /// Runs that were stopped after so many epochs, since others were better.
     pub stopped: Vec<usize>,
+    /// Why runs failed that did not diverge.
+    pub failed: Vec<String>,
 }
 
 impl Row {
-    /// Mean and standard deviation (of the sample; 0 for one run) over the runs that did not diverge.
+    /// Mean and standard deviation (of the sample; 0 for one run) over the runs that neither diverged nor failed.
     pub fn mean(&self) -> Option<(f64, f64)> {
         let good: Vec<f64> = self.scores.iter().copied().filter(|s| s.is_finite()).collect();
         let n = good.len() as f64;
@@ -35,7 +37,7 @@ impl Row {
     }
 
     fn diverged(&self) -> usize {
-        self.scores.iter().filter(|s| !s.is_finite()).count()
+        self.scores.iter().filter(|s| !s.is_finite()).count() - self.failed.len()
     }
 }
 
@@ -44,14 +46,16 @@ impl Row {
 pub struct SweepTable {
     score: Score,
     rows: Vec<Row>,
+    /// Number, settings and reason of the first run that failed.
+    failed: Option<(usize, String, String)>,
 }
 
 impl SweepTable {
     pub(super) fn new(score: Score) -> Self {
-        SweepTable { score, rows: vec![] }
+        SweepTable { score, rows: vec![], failed: None }
     }
 
-    pub(super) fn add(&mut self, cell: &Cell, folder: &Path, state: &State) {
+    pub(super) fn add(&mut self, cell: &Cell, number: usize, folder: &Path, state: &State) {
         let text = |v: &toml::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
         let settings: Vec<_> =
             cell.own.iter().filter(|(key, _)| *key != "seed").map(|(key, v)| (key.clone(), text(v))).collect();
@@ -63,7 +67,8 @@ impl SweepTable {
             _ => (f64::NAN, 0),
         };
         let at = self.rows.iter().position(|row| row.settings == settings).unwrap_or_else(|| {
-            self.rows.push(Row { settings, scores: vec![], epochs: vec![], folders: vec![], stopped: vec![] });
+            let (scores, epochs, folders, stopped, failed) = Default::default();
+            self.rows.push(Row { settings, scores, epochs, folders, stopped, failed });
             self.rows.len() - 1
         });
         let row = &mut self.rows[at];
@@ -71,8 +76,23 @@ impl SweepTable {
         if let State::Paused(rows) = state {
             row.stopped.push(rows.len());
         }
+        if let State::Failed(reason) = state {
+            row.failed.push(reason.clone());
+            self.failed.get_or_insert((number, cell.name.clone(), reason.clone()));
+        }
         row.epochs.push(epoch);
         row.folders.push(folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()));
+    }
+
+    /// Whether all runs in it came to an end of their own.
+    ///
+    /// # Errors
+    /// [`SweepError::Failed`] when any failed, other than by diverging.
+    pub fn check(&self) -> Result<(), SweepError> {
+        let Some((number, cell, reason)) = self.failed.clone() else { return Ok(()) };
+        let failed = self.rows.iter().map(|row| row.failed.len()).sum();
+        let of = self.rows.iter().map(|row| row.scores.len()).sum();
+        Err(SweepError::Failed { failed, of, number, cell, reason })
     }
 
     /// Writes the table as `sweep.md`, the best row in bold, and as `sweep.csv`.
@@ -90,7 +110,7 @@ impl SweepTable {
         })
     }
 
-    /// The rows, the best mean first, those that diverged last.
+    /// The rows, the best mean first, those that diverged or failed last.
     pub fn rows(&self) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         let mean = |row: &Row| row.mean().map_or(f64::NEG_INFINITY, |(mean, _)| mean);
@@ -130,8 +150,12 @@ impl SweepTable {
                 Some(epochs) => format!("stopped after epoch {epochs}"),
                 None => String::new(),
             };
+            let failed = match row.failed.first() {
+                Some(reason) => format!("failed: {reason}"),
+                None => String::new(),
+            };
             values
-                .push([score, diverged, stopped].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(", "));
+                .push([score, diverged, failed, stopped].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(", "));
             values.push(row.epochs.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
             values.push(row.folders.join(" "));
             let name = (index + 1).to_string();
