@@ -1,8 +1,9 @@
-// dx = Σ dy of the windows that this pixel won.
+// dx = Σ dy of the windows that this pixel won [+ addend, in channels from 4 · ADDEND_FIRST4 on].
 // Mapping: one invocation per vector of channels of an input pixel, which looks at every window that covers it.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> index: array<vec4<T1>>;
-@group(0) @binding(2) var<storage, read_write> d_x: array<vec4<T2>>;
+@group(0) @binding(2) var<storage, read> addend: array<vec4<T2>>;
+@group(0) @binding(3) var<storage, read_write> d_x: array<vec4<T3>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -17,6 +18,9 @@ fn main(
         let h = (i / (C4 * W)) % H;
         let n = i / (C4 * W * H);
         var sum = vec4<f32>();
+        if (ADD) {
+            sum = vec4<f32>(addend[(i / C4) * ADDEND_C4 + ADDEND_FIRST4 + c]);
+        }
         for (var k = 0u; k < KH * KW; k++) {
             let oh = i32(h + PT) - i32((k / KW) * DH);
             let ow = i32(w + PL) - i32((k % KW) * DW);
@@ -29,6 +33,6 @@ fn main(
                 }
             }
         }
-        d_x[i] = vec4<T2>(sum);
+        d_x[i] = vec4<T3>(sum);
     }
 }

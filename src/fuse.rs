@@ -5,7 +5,10 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::graph::{Graph, Node, Op, Value};
-use crate::ops::{Activation, Binary, BinaryOp, Conv2d, Conv2dInputGrad, Epilogue, Norm, NormGrad, Unary, UnaryGrad};
+use crate::ops::{
+    Activation, Binary, BinaryOp, Conv2d, Conv2dInputGrad, CropPad, Epilogue, MaxPoolGrad, Norm, NormGrad, Unary,
+    UnaryGrad,
+};
 use crate::shape::TensorType;
 
 /// Which rewrites are applied.
@@ -17,6 +20,8 @@ pub struct FuseOptions {
     pub conv_add: bool,
     /// convolution + ReLU → one kernel.
     pub conv_relu: bool,
+    /// gradient of max pooling + tensor, or channels cut from one → one kernel: what is pooled and handed to a decoder.
+    pub pool_add: bool,
     /// norm + ReLU → one kernel, forward and backward.
     pub norm_relu: bool,
     /// norm + add + ReLU → one kernel, forward and backward.
@@ -32,6 +37,7 @@ impl FuseOptions {
         conv_bias: false,
         conv_add: false,
         conv_relu: false,
+        pool_add: false,
         norm_relu: false,
         norm_add_relu: false,
         conv_statistics: None,
@@ -44,6 +50,7 @@ impl Default for FuseOptions {
             conv_bias: true,
             conv_add: true,
             conv_relu: true,
+            pool_add: true,
             norm_relu: true,
             norm_add_relu: true,
             conv_statistics: Some(16 << 10),
@@ -72,6 +79,9 @@ pub fn fuse(graph: &mut Graph, options: FuseOptions) {
     }
     if options.conv_relu {
         f.conv_relu();
+    }
+    if options.pool_add {
+        f.pool_add();
     }
     if let Some(rows) = options.conv_statistics {
         f.conv_statistics(rows);
@@ -258,6 +268,30 @@ impl<'g> Fusion<'g> {
             if let Some((conv, addend)) = found.max_by_key(|(conv, _)| conv.at) {
                 self.place_conv(conv, n, Epilogue { addend: true, ..conv.epilogue }, Some(addend));
             }
+        }
+    }
+
+    fn pool_add(&mut self) {
+        for n in 0..self.nodes.len() {
+            let Some(([a, b], true)) = self.addition(n) else { continue };
+            let pooled = |(v, other)| Some((self.sole_producer::<MaxPoolGrad>(v)?, other));
+            let Some(((at, op), other)) = [(a, b), (b, a)].into_iter().find_map(pooled) else { continue };
+            let cut = self.sole_producer::<CropPad>(other).and_then(|(crop, op)| {
+                let from = self.inputs(crop)[0];
+                Some((crop, from, op.vectors_of(self.graph.ty(from))?))
+            });
+            let (from, first) = cut.map_or((other, 0), |(_, from, first)| (from, first));
+            let Some(op) = op.with_addend(first) else { continue };
+            if let Some((crop, ..)) = cut {
+                self.nodes[crop] = None;
+            }
+            let y = self.nodes[n].as_ref().expect("the addition").outputs[0];
+            let mut node = self.nodes[at].take().expect("found above");
+            node.inputs.push(from);
+            node.outputs[0] = y;
+            node.op = Arc::new(op);
+            self.nodes[n] = Some(node);
+            self.index();
         }
     }
 

@@ -35,6 +35,7 @@ pub use norm::{BatchNormOptions, Norm, NormGrad, NormKind, batch_norm, group_nor
 pub use optimizer::{
     Adam, AdamOptions, ClipScale, HYPER_LEN, Sgd, SgdOptions, adam_step, clip_scale, hyper_values, sgd_step,
 };
+pub(crate) use pool::MaxPoolGrad;
 pub use pool::{AvgPool, MaxPool, avg_pool, global_avg_pool, max_pool};
 pub use probe::fma_peak;
 pub use reduce::{ChannelSums, channel_sums};

@@ -158,6 +158,12 @@ fn rewrites_are_found() {
             assert_eq!(nodes(&fused, name), 0, "{case}: `{name}` is still there");
         }
     }
+    for (case, adds, cuts) in [("whole_vectors", 0, 3), ("others", 0, 4)] {
+        let op =
+            op_cases().into_iter().find(|op| op.name == format!("pool_beside_{case}")).expect("a case of this name");
+        let fused = op.case(Place::Alone).fused();
+        assert_eq!([nodes(&fused, "add"), nodes(&fused, "crop_pad")], [adds, cuts], "{case}");
+    }
     let calls = |case: Case| case.plan().calls.into_iter().map(|c| c.call.kernel).collect::<Vec<_>>();
     for op in op_cases().iter().filter(|op| op.name.starts_with("conv_norm")) {
         let passes = |case: Case| calls(case).into_iter().filter(|&kernel| kernel == "norm_stats").count();

@@ -19,11 +19,21 @@ pub struct AvgPool {
     pub count_include_pad: bool,
 }
 
-/// Gradient of [`MaxPool`] from dy and the winning taps.
+/// Gradient of [`MaxPool`] from dy and the winning taps, with channels of a third tensor added to it: what is pooled is often
+/// used elsewhere too.
 #[derive(Clone, Debug)]
-struct MaxPoolGrad {
+pub(crate) struct MaxPoolGrad {
     window: Window,
     x: TensorType,
+    /// The first of the channels that are added; a multiple of 4.
+    addend: Option<usize>,
+}
+
+impl MaxPoolGrad {
+    /// The same with the channels from `first` on of a third input added, unless there is one already.
+    pub(crate) fn with_addend(self, first: usize) -> Option<Self> {
+        self.addend.is_none().then_some(MaxPoolGrad { addend: Some(first), ..self })
+    }
 }
 
 /// Gradient of [`AvgPool`] from dy.
@@ -117,7 +127,7 @@ impl Op for MaxPool {
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
         let x = g.ty(node.inputs[0]).clone();
-        let op = MaxPoolGrad { window: self.0, x };
+        let op = MaxPoolGrad { window: self.0, x, addend: None };
         Ok(vec![Some(g.add1(op, &[first(upstream)?, node.outputs[1]])?)])
     }
 
@@ -148,15 +158,20 @@ impl Op for MaxPoolGrad {
     }
 
     fn takes_half(&self, operand: Operand) -> bool {
-        matches!(operand, Operand::Input(0) | Operand::Output(0)) || index_fits(&self.window)
+        operand != Operand::Input(1) || index_fits(&self.window)
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
-        let reads = [0, 1].map(|i| (Operand::Input(i), Access::Read));
+        // Without an addend something is bound in its place.
+        let addend = if self.addend.is_some() { 2 } else { 0 };
+        let reads = [0, 1, addend].map(|i| (Operand::Input(i), Access::Read));
         let bindings = reads.into_iter().chain([(Operand::Output(0), Access::Write)]);
+        let consts = consts(&self.window, &self.x, l.inputs[0])
+            .b("ADD", self.addend.is_some())
+            .u("ADDEND_C4", l.inputs[addend].stride() / LANES)
+            .u("ADDEND_FIRST4", self.addend.unwrap_or(0) / LANES);
         let flops = taps(&self.window) * l.inputs[0].shape.elements();
-        let work = Work::Items(vectors(&self.x));
-        l.call("max_pool_grad", consts(&self.window, &self.x, l.inputs[0]), bindings, work, flops);
+        l.call("max_pool_grad", consts, bindings, Work::Items(vectors(&self.x)), flops);
     }
 }
 

@@ -41,6 +41,15 @@ pub fn concat(g: &mut Graph, values: &[Value]) -> Result<Value, GraphError> {
 }
 
 impl CropPad {
+    /// The first of the channels that it takes, if they are whole vectors of every pixel of x.
+    pub(crate) fn vectors_of(&self, x: &TensorType) -> Option<usize> {
+        let ([top, left, first], [h, w, c]) = (self.start, self.size);
+        let ([_, height, width, channels], first) = (x.shape.nhwc()?, usize::try_from(first).ok()?);
+        let everywhere = [top, left] == [0, 0] && [h, w] == [height, width];
+        let whole = first.is_multiple_of(LANES) && c.is_multiple_of(LANES) && first + c <= channels;
+        (everywhere && whole).then_some(first)
+    }
+
     fn consts(&self, x: &TensorType, y: &TensorType) -> Consts {
         let [_, h, w, c] = x.shape.nhwc().expect("checked when the node was added");
         let [_, oh, ow, oc] = y.shape.nhwc().expect("as above");

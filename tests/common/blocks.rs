@@ -82,7 +82,22 @@ pub fn blocks() -> Vec<OpCase> {
         let w = b.random_of("w", TensorType::kernel([3, 3, 6, 11]));
         ops::conv2d(&mut b.graph, y, w, Window::square(3, 1, 1))
     });
+    // What is pooled goes elsewhere too: its gradient is channels of a joint one.
+    let pooled_beside = |name: &str, before: usize| {
+        OpCase::new(format!("pool_{name}"), move |b| {
+            let (other, x) = (b.random("other", [2, 5, 7, before]), b.random("x", [2, 5, 7, 8]));
+            let pooled = ops::max_pool(&mut b.graph, x, Window::square(3, 1, 1))?;
+            ops::concat(&mut b.graph, &[other, x, pooled])
+        })
+    };
     vec![
+        pooled_beside("beside_whole_vectors", 4),
+        pooled_beside("beside_others", 3),
+        OpCase::new("pool_added", |b| {
+            let x = b.random("x", [2, 5, 7, 6]);
+            let pooled = ops::max_pool(&mut b.graph, x, Window::square(3, 1, 1))?;
+            ops::add(&mut b.graph, x, pooled)
+        }),
         before_conv("relu", [2, 24, 23, 5], true, trained, no_more),
         before_conv("plain", [3, 19, 21, 6], false, trained, no_more),
         before_conv("eval", [2, 24, 23, 13], true, None, no_more),

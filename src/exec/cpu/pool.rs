@@ -127,11 +127,15 @@ pub fn max_pool<T: Real>(mut a: Args<'_, T>) {
 /// See `shaders/max_pool_grad.wgsl`.
 pub fn max_pool_grad<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
-    let (dy, index) = (a.input(0), a.input(1));
+    let (dy, index, addend) = (a.input(0), a.input(1), a.input(2));
+    let (add, stride, first) = (a.flag("ADD"), a.u("ADDEND_C4") * 4, a.u("ADDEND_FIRST4") * 4);
     let coverings = g.coverings();
-    a.output(2).par_chunks_mut(g.w * g.c).enumerate().for_each(|(line, dx)| {
+    a.output(3).par_chunks_mut(g.w * g.c).enumerate().for_each(|(line, dx)| {
         for (column, dx) in dx.chunks_exact_mut(g.c).enumerate() {
-            dx.fill(T::zero());
+            match add {
+                true => dx.copy_from_slice(&addend[(line * g.w + column) * stride + first..][..g.c]),
+                false => dx.fill(T::zero()),
+            }
             for (tap, from) in coverings.at(line, column) {
                 let (tap, at) = (T::of(tap as f64), from * g.c);
                 for ((dx, &d), &won) in dx.iter_mut().zip(&dy[at..]).zip(&index[at..]) {
