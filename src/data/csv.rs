@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use ::csv::{ReaderBuilder, StringRecord};
 
-use super::folder::{VALIDATION_NAMES, looks_like_classes};
+use super::folder::looks_like_classes;
 use super::listing::{FileDataset, entries};
+use super::parts::{Part, part_of};
 use super::split::{require_classes, require_same_classes, stratified};
 use super::{DataError, OpenOptions, Splits};
 
@@ -19,8 +20,8 @@ const SPLIT_NAMES: [&str; 3] = ["split", "set", "subset"];
 struct Row {
     path: PathBuf,
     label: String,
-    /// Lower case; empty where the table has no such column.
-    split: String,
+    /// `None` where the table has no such column.
+    part: Option<Part>,
 }
 
 /// The CSV of a folder that holds exactly one and no class folders.
@@ -47,7 +48,7 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
     let rows = read(table)?;
     let classes: Arc<[String]> = class_names(&rows).into();
     require_classes(&classes, table)?;
-    if rows.iter().all(|row| row.split.is_empty()) {
+    if rows.iter().all(|row| row.part.is_none()) {
         return stratified(Arc::new(dataset(&rows, &classes)), options, table, FORMAT);
     }
     let (train, val) = parts(rows);
@@ -66,10 +67,9 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
 
 /// Training rows and validation rows.
 fn parts(rows: Vec<Row>) -> (Vec<Row>, Vec<Row>) {
-    let (train, held_out): (Vec<Row>, Vec<Row>) =
-        rows.into_iter().partition(|row| matches!(row.split.as_str(), "train" | "training"));
-    let has_val = held_out.iter().any(|row| row.split != "test");
-    (train, held_out.into_iter().filter(|row| !has_val || row.split != "test").collect())
+    let (train, held_out): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.part == Some(Part::Train));
+    let has_val = held_out.iter().any(|row| row.part != Some(Part::Test));
+    (train, held_out.into_iter().filter(|row| !has_val || row.part != Some(Part::Test)).collect())
 }
 
 fn dataset(rows: &[Row], classes: &Arc<[String]>) -> FileDataset {
@@ -149,17 +149,19 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns) -> Result<Row, Da
             record.iter().collect::<Vec<_>>().join(",")
         ))),
     };
-    let split = match columns.split {
-        Some(column) => field(column, "split")?.to_lowercase(),
-        None => String::new(),
+    let part = match columns.split {
+        Some(column) => {
+            let split = field(column, "split")?.to_lowercase();
+            let unknown = || {
+                fail(format!(
+                    "split is '{split}', expected train, val or test (or name the columns in a first line: path,label,split)"
+                ))
+            };
+            Some(part_of(&split).ok_or_else(unknown)?)
+        }
+        None => None,
     };
-    let known = ["", "train", "training"].iter().chain(&VALIDATION_NAMES).any(|name| *name == split);
-    if !known {
-        return Err(fail(format!(
-            "split is '{split}', expected train, val or test (or name the columns in a first line: path,label,split)"
-        )));
-    }
     let folder = table.parent().unwrap_or(Path::new(""));
     let path = folder.join(field(columns.path, "path")?);
-    Ok(Row { path, label: field(columns.label, "label")?.to_string(), split })
+    Ok(Row { path, label: field(columns.label, "label")?.to_string(), part })
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::listing::{images_below, name_of, subfolders};
-use super::segmentation::{Part, hold_out, part_of};
+use super::listing::images_below;
+use super::parts::PartFolders;
+use super::segmentation::hold_out;
 use super::{DataError, SetOptions, decode_file};
 
 /// Images. Indices run from 0 to `len() - 1`; an index beyond may panic.
@@ -82,11 +83,9 @@ pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, Dat
     if !metadata.is_dir() {
         return Err(DataError::NotAFolder(path.into()));
     }
-    let part = |wanted: Part| -> Result<Option<Vec<PathBuf>>, DataError> {
-        let named = |folder: &PathBuf| part_of(&name_of(folder).to_lowercase()) == Some(wanted);
-        subfolders(path)?.into_iter().find(named).map(|folder| images_below(&folder)).transpose()
-    };
-    let [train, mut val, mut test] = [part(Part::Train)?, part(Part::Val)?, part(Part::Test)?];
+    let parts = PartFolders::find(path)?;
+    let part = |folder: Option<PathBuf>| folder.map(|folder| images_below(&folder)).transpose();
+    let [train, mut val, mut test] = [part(parts.train)?, part(parts.val)?, part(parts.test)?];
     if val.is_none() {
         val = test.take();
     }

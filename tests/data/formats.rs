@@ -31,6 +31,34 @@ fn class_folders_with_validation_open_in_sorted_order() {
     }
 }
 
+/// Parts go by the names that they have for all tasks, in upper case or lower.
+#[test]
+fn parts_are_told_from_classes() {
+    let classes = ["ant", "bee"];
+    for (train, val) in [("Train", "Val"), ("Training", "Testing"), ("train", "Val"), ("train", "dev"), ("TRN", "tst")]
+    {
+        let dir = temp();
+        class_folders(&dir.path().join(train), &classes, 3);
+        class_folders(&dir.path().join(val), &classes, 1);
+        let splits = open(dir.path()).unwrap();
+        assert_eq!(splits.train.class_names(), classes, "{train} {val}");
+        assert_eq!((splits.train.len(), splits.val.len()), (6, 2), "{train} {val}");
+    }
+    let dir = temp();
+    class_folders(dir.path(), &["ant", "Test"], 3);
+    refused(open(dir.path()), &["Test", "a part of a data set", "ant", "rename it"]);
+    // A training part, or a class beside another.
+    let dir = temp();
+    class_folders(&dir.path().join("train"), &classes, 3);
+    class_folders(dir.path(), &["bus"], 3);
+    refused(open(dir.path()), &["train", "a part of a data set", "bus", "rename it"]);
+    // What is beside two parts does not count, and one part may not have two names.
+    class_folders(&dir.path().join("val"), &classes, 1);
+    assert_eq!(open(dir.path()).unwrap().val.len(), 2);
+    class_folders(&dir.path().join("dev"), &classes, 1);
+    refused(open(dir.path()), &["dev/ and val/", "validation part", "one of them"]);
+}
+
 #[test]
 fn one_folder_is_split_by_class_and_seed() {
     let dir = temp();

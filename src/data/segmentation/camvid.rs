@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::classes::ClassList;
-use super::pairing::{Part, part_of};
 use super::{Coding, Found, IGNORED, Pair};
 use crate::data::listing::entries;
+use crate::data::parts::{Part, part_of};
 use crate::data::{BadImage, DataError, ImageProblem};
 
 /// Names, ids and colours of SegNet's eleven classes.

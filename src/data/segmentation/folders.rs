@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::pairing::{Part, Reading, Role, image_base, mask_base, read};
+use super::pairing::{Reading, Role, image_base, mask_base, read};
 use super::{Found, Pair};
 use crate::data::listing::images_below;
+use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem};
 
 /// What pairs go by: part, other folders, name without what marks a mask or an image.

@@ -26,7 +26,6 @@ use super::random::{self, op};
 use super::{BadImage, DataError, SetOptions, decode_file};
 pub use classes::ClassList;
 pub(crate) use coding::Coding;
-pub(crate) use pairing::{Part, part_of};
 
 /// Train id of a pixel that counts for nothing: neither in the loss nor in a metric.
 pub const IGNORED: u8 = 255;
