@@ -9,7 +9,7 @@ use ::csv::{ReaderBuilder, StringRecord};
 use super::folder::looks_like_classes;
 use super::listing::{FileDataset, entries};
 use super::parts::{Part, part_of};
-use super::split::{require_classes, require_same_classes, stratified};
+use super::split::{labelled_test, require_classes, require_same_classes, stratified};
 use super::{DataError, OpenOptions, Splits};
 
 const FORMAT: &str = "CSV of path,label";
@@ -42,8 +42,8 @@ pub(crate) fn open_in_folder(root: &Path, options: &OpenOptions) -> Result<Optio
 }
 
 /// Opens a table. A header is optional: without one the columns are path, label and, where there is
-/// a third, split. Labels are names or integers. Rows of the split `test` are left out where there
-/// are validation rows, and are the validation part otherwise.
+/// a third, split. Labels are names or integers. Without validation rows those of the split `test` are
+/// measured on.
 pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let rows = read(table)?;
     let classes: Arc<[String]> = class_names(&rows).into();
@@ -51,7 +51,7 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
     if rows.iter().all(|row| row.part.is_none()) {
         return stratified(Arc::new(dataset(&rows, &classes)), options, table, FORMAT);
     }
-    let (train, val) = parts(rows);
+    let (train, val, test) = parts(rows);
     for (rows, split) in [(&train, "train"), (&val, "validation")] {
         if rows.is_empty() {
             let reason = format!("the split column has no {split} row; name them train and val");
@@ -61,15 +61,18 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
     let at = |part: &str| PathBuf::from(format!("{} ({part} rows)", table.display()));
     require_same_classes((&class_names(&train), &at("train")), (&class_names(&val), &at("validation")))?;
     let classes: Arc<[String]> = class_names(&train).into();
+    require_classes(&classes, table)?;
+    let test = dataset(&test, &class_names(&test).into());
+    let test = labelled_test(test, &at("test"), (&classes, &at("train")))?;
     let part = |rows| Arc::new(dataset(rows, &classes));
-    Ok(Splits { train: part(&train), val: part(&val), format: FORMAT })
+    Ok(Splits { train: part(&train), val: part(&val), test, format: FORMAT })
 }
 
-/// Training rows and validation rows.
-fn parts(rows: Vec<Row>) -> (Vec<Row>, Vec<Row>) {
+/// Training, validation and test rows.
+fn parts(rows: Vec<Row>) -> (Vec<Row>, Vec<Row>, Vec<Row>) {
     let (train, held_out): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.part == Some(Part::Train));
-    let has_val = held_out.iter().any(|row| row.part != Some(Part::Test));
-    (train, held_out.into_iter().filter(|row| !has_val || row.part != Some(Part::Test)).collect())
+    let (test, val): (Vec<Row>, Vec<Row>) = held_out.into_iter().partition(|row| row.part == Some(Part::Test));
+    if val.is_empty() { (train, test, val) } else { (train, val, test) }
 }
 
 fn dataset(rows: &[Row], classes: &Arc<[String]>) -> FileDataset {

@@ -35,13 +35,15 @@ pub trait ClassificationDataset: Send + Sync {
     }
 }
 
-/// Training and validation images with one class list.
+/// Training, validation and (where there are any) test images with one class list.
 #[derive(Clone)]
 pub struct Splits {
     /// Images to learn from.
     pub train: Arc<dyn ClassificationDataset>,
-    /// Images to measure on.
+    /// Images to choose settings by.
     pub val: Arc<dyn ClassificationDataset>,
+    /// Images for the last word.
+    pub test: Option<Arc<dyn ClassificationDataset>>,
     /// Name of the format that was found, for people.
     pub format: &'static str,
 }
@@ -52,6 +54,7 @@ impl std::fmt::Debug for Splits {
             .field("format", &self.format)
             .field("train", &self.train.len())
             .field("val", &self.val.len())
+            .field("test", &self.test.as_ref().map(|t| t.len()))
             .field("classes", &self.train.class_names())
             .finish()
     }

@@ -5,21 +5,28 @@ use std::sync::Arc;
 
 use super::listing::{FileDataset, entries, images_below, is_image, name_of, subfolders};
 use super::parts::PartFolders;
-use super::split::{require_classes, require_same_classes, stratified};
-use super::{DataError, OpenOptions, Splits};
+use super::split::{labelled_test, require_classes, require_same_classes, stratified};
+use super::{ClassificationDataset, DataError, OpenOptions, Splits};
 
 const FORMAT: &str = "class folders";
 
 /// Opens `root/train/CLASS/…` with the validation folder beside it, or splits `root/CLASS/…`. With no
 /// validation part, the test part is what is measured on.
 pub(crate) fn open(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-    let PartFolders { train, val, test, others } = PartFolders::find(root)?;
-    match (train, val.or(test)) {
+    let PartFolders { train, mut val, mut test, others } = PartFolders::find(root)?;
+    if val.is_none() {
+        val = test.take();
+    }
+    match (train, val) {
         (Some(train_root), Some(val_root)) => {
             let (train, val) = (read(&train_root)?, read(&val_root)?);
             require_same_classes((&train.classes, &train_root), (&val.classes, &val_root))?;
             require_classes(&train.classes, &train_root)?;
-            Ok(Splits { train: Arc::new(train), val: Arc::new(val), format: FORMAT })
+            let test = match test {
+                Some(test_root) => read_test(&test_root, (&train.classes, &train_root))?,
+                None => None,
+            };
+            Ok(Splits { train: Arc::new(train), val: Arc::new(val), test, format: FORMAT })
         }
         (Some(train_root), None) => {
             require_no_class_beside(&train_root, &others, root)?;
@@ -51,6 +58,17 @@ fn require_no_class_beside(part: &Path, others: &[PathBuf], root: &Path) -> Resu
         }
     }
     Ok(())
+}
+
+/// The test part, where its folders are classes.
+fn read_test(
+    root: &Path,
+    (classes, train_root): (&Arc<[String]>, &Path),
+) -> Result<Option<Arc<dyn ClassificationDataset>>, DataError> {
+    if !subfolders(root)?.iter().any(|folder| classes.contains(&name_of(folder))) {
+        return Ok(None);
+    }
+    labelled_test(read(root)?, root, (classes, train_root))
 }
 
 fn split_one(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {

@@ -237,6 +237,7 @@ pub(super) fn open_data(config: &ClassifyConfig) -> Result<Splits, TrainError> {
             Ok(Splits {
                 train: Arc::new(SceneDataset::new(config.seed, config.scenes, size)),
                 val: Arc::new(SceneDataset::new(config.seed ^ SCENES_VAL_SEED, SCENES_VAL, size)),
+                test: None,
                 format: "built-in scenes",
             })
         }

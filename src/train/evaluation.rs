@@ -103,7 +103,7 @@ pub fn classified(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Arc<
     let set: Arc<dyn ClassificationDataset> = match &options.data {
         Some(path) => {
             let splits = open_classification(path, &OpenOptions { val_split: split.val_split, seed: split.seed })?;
-            choose(options, splits.train, splits.val, None)?
+            choose(options, splits.train, splits.val, splits.test)?
         }
         None => Arc::new(SceneDataset::new(split.seed ^ SCENES_VAL_SEED, SCENES_VAL, side)),
     };

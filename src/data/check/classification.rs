@@ -17,7 +17,8 @@ pub fn check_classification(path: &Path, options: &CheckOptions<'_>) -> Result<C
         Ok(splits) => splits,
         Err(reason) => return unopened(path, "classify", reason, options),
     };
-    let sets = [("train", splits.train), ("val", splits.val)];
+    let sets = [("train", Some(splits.train)), ("val", Some(splits.val)), ("test", splits.test)];
+    let sets: Vec<_> = sets.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))).collect();
     let counts: Vec<_> = sets.iter().map(|(name, set)| (*name, set.len())).collect();
     let read = read_parts(&counts, options.progress, |part, index| {
         let set = &sets[part].1;
