@@ -47,6 +47,7 @@ pub(crate) fn open_in_folder(root: &Path, options: &OpenOptions) -> Result<Optio
 pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let rows = read(table)?;
     let classes: Arc<[String]> = class_names(&rows).into();
+    require_one_spelling(&classes, table)?;
     require_classes(&classes, table)?;
     if rows.iter().all(|row| row.part.is_none()) {
         return stratified(Arc::new(dataset(&rows, &classes)), options, table, FORMAT);
@@ -81,13 +82,30 @@ fn dataset(rows: &[Row], classes: &Arc<[String]>) -> FileDataset {
     FileDataset { classes: Arc::clone(classes), items }
 }
 
+/// Fails where all labels are integers and one is written in two ways: `1` and `01` would be two classes.
+fn require_one_spelling(names: &[String], table: &Path) -> Result<(), DataError> {
+    let same = |pair: &&[String]| matches!((value(&pair[0]), value(&pair[1])), (Some(a), Some(b)) if a == b);
+    match names.windows(2).find(same) {
+        Some(pair) if names.iter().all(|name| value(name).is_some()) => {
+            let problem =
+                format!("the labels '{}' and '{}' are the same number; write it in one way", pair[0], pair[1]);
+            Err(DataError::malformed(table, problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The number that a label is.
+fn value(label: &str) -> Option<i64> {
+    label.parse().ok()
+}
+
 /// Distinct labels: by value where all are integers, by name otherwise.
 fn class_names(rows: &[Row]) -> Vec<String> {
     let names: BTreeSet<&String> = rows.iter().map(|row| &row.label).collect();
     let mut names: Vec<String> = names.into_iter().cloned().collect();
-    let value = |name: &String| name.parse::<i64>().ok();
     if names.iter().all(|name| value(name).is_some()) {
-        names.sort_by_key(value);
+        names.sort_by_key(|name| value(name));
     }
     names
 }

@@ -225,6 +225,8 @@ fn csv_tables_open_with_and_without_header() {
     refused(open(&table), &["class 'b'", "validation rows", "same classes"]);
     fs::write(&table, "path,label\n").unwrap();
     refused(open(&table), &["labels.csv", "no rows"]);
+    fs::write(&table, rows(&[("x/0", "1", ""), ("x/1", "01", ""), ("y/0", "2", ""), ("y/1", "2", "")])).unwrap();
+    refused(open(&table), &["labels.csv", "'01' and '1'", "same number"]);
 }
 
 #[test]
