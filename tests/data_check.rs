@@ -176,6 +176,39 @@ fn classes_and_their_images_are_checked() {
     assert_eq!(run("classify", dir.path()).0, Some(2));
 }
 
+/// One picture under two labels teaches nothing: both are named, whichever parts they are in.
+#[test]
+fn contradictory_labels_are_faults() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for number in 0..12 {
+        save(&at(&format!("{number}.png")), &picture(number));
+    }
+    let mut rows: String =
+        (0..12).map(|number| format!("{number}.png,{},train\n", ["cat", "dog"][number % 2])).collect();
+    rows += "4.png,dog,train\n8.png,dog,val\n9.png,dog,train\n2.png,cat,val\n";
+    fs::write(at("labels.csv"), rows).unwrap();
+    let report = check_classification(&at("labels.csv"), &CheckOptions::default()).unwrap();
+    named(&report, &["4.png: is in the train part as 'dog'", "in the train part as 'cat'"]);
+    named(&report, &["8.png: is in the val part as 'dog'", "in the train part as 'cat'"]);
+    named(&report, &["2.png: is in the val part and", "in the train part; remove one"]);
+    assert_eq!(report.faults.len(), 3, "{report}");
+    assert!(report.notes[0].contains("1 images repeat") && report.notes[0].contains("9.png"), "{report}");
+
+    // The test part is looked at too.
+    let dir = tempfile::tempdir().unwrap();
+    for (number, part) in ["train", "val", "test"].into_iter().enumerate() {
+        for (class, name) in ["cat", "dog"].into_iter().enumerate() {
+            let path = dir.path().join(format!("{part}/{name}/a.png"));
+            save(&path, &picture((2 * number + class) as u32));
+        }
+    }
+    fs::copy(dir.path().join("train/cat/a.png"), dir.path().join("test/cat/a.png")).unwrap();
+    let report = check_classification(dir.path(), &CheckOptions::default()).unwrap();
+    named(&report, &["test/cat/a.png: is in the test part and", "train/cat/a.png"]);
+    assert_eq!(report.classes[1].counts, [1, 1, 1]);
+}
+
 #[test]
 fn grey_images_are_counted() {
     let dir = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts,
 use crate::data::{DataError, OpenOptions, open_classification};
 
 /// Reads every image of the classification set at `path`: unreadable files, pictures that are in two
-/// parts, classes without readable images.
+/// parts or classes, classes without readable images.
 ///
 /// # Errors
 /// Where there is nothing at `path`; whatever else is wrong is in the report.
@@ -24,7 +24,8 @@ pub fn check_classification(path: &Path, options: &CheckOptions<'_>) -> Result<C
         let set = &sets[part].1;
         let mut bad = Vec::new();
         let image = collected(set.image(index), &mut bad)?.as_ref().map(ImageFacts::of);
-        Ok(Sample { name: set.describe(index), image, class_pixels: None, bad })
+        let label = set.class_names().get(set.label(index) as usize).cloned();
+        Ok(Sample { name: set.describe(index), label, image, class_pixels: None, bad })
     })?;
     let mut report = CheckReport::new("classify", path, splits.format);
     report.add_parts(&read);
