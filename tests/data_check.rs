@@ -210,6 +210,19 @@ fn contradictory_labels_are_faults() {
 }
 
 #[test]
+fn masks_of_one_class_are_no_good_set() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..4 {
+        save(&dir.path().join(format!("images/{number}.png")), &picture(number));
+        fs::create_dir_all(dir.path().join("masks")).unwrap();
+        GrayImage::from_pixel(WIDTH, HEIGHT, Luma([255])).save(dir.path().join(format!("masks/{number}.png"))).unwrap();
+    }
+    let report = segmentation(dir.path());
+    named(&report, &["nothing but value 255, which is ignored", "at least 2 classes"]);
+    assert_eq!(report.faults.len(), 1, "{report}");
+}
+
+#[test]
 fn grey_images_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     let grey = |number: u32| RgbImage::from_fn(9, 9, |x, y| Rgb([(x * 9 + y + number) as u8; 3]));

@@ -261,6 +261,16 @@ fn what_masks_hold_is_detected() {
     assert_eq!((mask, names), (vec![0, 1, 1, 0], vec!["background".to_string(), "foreground".into()]));
     let (mask, names) = detected(&[0, 85, 170, 255]);
     assert_eq!((mask, names), (vec![0, 1, 2, 255], ["value 0", "value 85", "value 170"].map(String::from).to_vec()));
+    for (values, found) in
+        [([0; 4], "value 0 alone"), ([7, 7, 255, 7], "value 7 alone"), ([255; 4], "nothing but value 255")]
+    {
+        pairs(&["a", "b"], &values, |n| (at(&format!("images/{n}.jpg")), at(&format!("masks/{n}.png"))));
+        refused(open(dir.path()).map(|_| ()), &[found, "at least 2 classes", "classes.toml"]);
+    }
+    for name in ["a", "b"] {
+        save(&at(&format!("masks/{name}.png")), &RgbImage::from_pixel(4, 1, Rgb([9, 8, 7])));
+    }
+    refused(open(dir.path()).map(|_| ()), &["the colour #090807 alone", "at least 2 classes", "classes.toml"]);
 }
 
 #[test]
