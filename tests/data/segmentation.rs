@@ -273,6 +273,20 @@ fn what_masks_hold_is_detected() {
     refused(open(dir.path()).map(|_| ()), &["the colour #090807 alone", "at least 2 classes", "classes.toml"]);
 }
 
+/// As for the other tasks: a part that is there and empty was meant to be something.
+#[test]
+fn an_empty_validation_part_is_refused() {
+    for (empty, train) in [("val/images", "train/images"), ("images/Val", "images/train"), ("valid", "train/images")] {
+        let dir = temp();
+        let at = |name: String| dir.path().join(name);
+        let masks = train.replace("images", "masks");
+        pairs(&["a", "b", "c"], &[0, 1, 2, 0], |n| (at(format!("{train}/{n}.jpg")), at(format!("{masks}/{n}.png"))));
+        open(dir.path()).unwrap();
+        fs::create_dir_all(at(empty.into())).unwrap();
+        refused(open(dir.path()).map(|_| ()), &["validation part is empty", "no complete pair"]);
+    }
+}
+
 #[test]
 fn pairs_are_prepared_together() {
     let dir = temp();

@@ -103,8 +103,9 @@ pub(crate) struct Pair {
 pub(crate) struct Found {
     pub format: &'static str,
     pub train: Vec<Pair>,
-    /// Empty where the set brings none: then it is split off from `train` by seed.
     pub val: Vec<Pair>,
+    /// Whether the set brings a validation part; else it is split off from `train` by seed.
+    pub has_val: bool,
     pub test: Vec<Pair>,
     /// Halves without their other half, list lines without file.
     pub faults: Vec<BadImage>,
@@ -169,10 +170,13 @@ pub(crate) fn splits(
     coding: Coding,
     options: &SetOptions,
 ) -> Result<SegmentationSplits, DataError> {
-    let Found { format, mut train, mut val, mut test, faults, .. } = found;
+    let Found { format, mut train, mut val, mut test, faults, has_val, .. } = found;
     let empty = |split, reason: &str| DataError::EmptySplit { path: path.into(), split, reason: reason.into() };
     if train.is_empty() {
         return Err(empty("train", "no complete pair of image and mask was found for it"));
+    }
+    if val.is_empty() && has_val {
+        return Err(empty("validation", "no complete pair of image and mask was found for it; add some, or remove it"));
     }
     if val.is_empty() && !test.is_empty() {
         // As for class folders: with no validation part, the test part is what is measured on.

@@ -51,6 +51,11 @@ fn words(name: &str) -> Vec<String> {
     found
 }
 
+/// The part that a folder's name says.
+pub(crate) fn part_in(folder: &str) -> Option<Part> {
+    words(folder).iter().find_map(|word| part_of(word))
+}
+
 /// Reads the relative path of a file.
 pub(crate) fn read(relative: &Path) -> Reading {
     let stem = relative.file_stem().unwrap_or_default().to_string_lossy().into_owned();
