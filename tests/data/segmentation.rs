@@ -242,10 +242,26 @@ fn class_files_are_held_to_their_word() {
         ("classes = [\"a\", \"b\"]\npalette = [[1, 2, 3]]", ["1 colours for 2 classes", "one for each"]),
         ("klasses = []", ["unknown field", "klasses"]),
         ("[[classes]]\nname = \"a\"\nvalue = 1\n[[classes]]\nname = \"b\"", ["value 1", "'b'"]),
+        ("[[classes]]\nname = \"a\"\n[[classes]]\nname = \"b\"\ncolor = [1, 2, 3]", ["class 2: unknown", "`colour`"]),
+        ("classes = [\"a\", 3]", ["class 2: ", "expected a name, or a table of name, colour and value"]),
+        ("[[classes]]\nvalue = 1", ["class 1: ", "missing field `name`"]),
+        ("[[classes]]\nname = \"a\"\nvalue = 300", ["class 1: ", "`300`"]),
+        (
+            "classes = [\"a\", \"b\"]\nignore_index = 300",
+            ["`300`", "expected a value from 0 to 255, or a list of them"],
+        ),
+        (
+            "classes = [\"a\", \"b\"]\nignore_index = \"a\"",
+            ["\"a\"", "expected a value from 0 to 255, or a list of them"],
+        ),
     ] {
         text(&at("classes.toml"), content);
-        refused(open(dir.path()).map(|_| ()), &parts);
+        let message = refused(open(dir.path()).map(|_| ()), &parts);
+        assert!(message.contains("classes.toml") && !message.contains("variant"), "{message}");
     }
+    fs::remove_file(at("classes.toml")).unwrap();
+    text(&at("info.json"), r#"{"classes": ["a", {"name": "b", "color": [1, 2, 3]}]}"#);
+    refused(open(dir.path()).map(|_| ()), &["info.json", "class 2: unknown field `color`", "`colour`"]);
 }
 
 #[test]

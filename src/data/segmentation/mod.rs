@@ -16,6 +16,7 @@ mod folders;
 mod mask;
 mod pairing;
 mod voc;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
