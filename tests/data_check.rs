@@ -223,6 +223,21 @@ fn masks_of_one_class_are_no_good_set() {
 }
 
 #[test]
+fn previews_are_png() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_shadegrad"))
+        .args(["data", "preview", "--task", "colorize", "--samples", "1", "--epochs", "1", "--image-size", "16x16"])
+        .args(["--out", "sheet.jpg"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("--out sheet.jpg") && told.contains(".png"), "{told}");
+    assert!(!dir.path().join("sheet.jpg").exists());
+}
+
+#[test]
 fn grey_images_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     let grey = |number: u32| RgbImage::from_fn(9, 9, |x, y| Rgb([(x * 9 + y + number) as u8; 3]));
