@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use image::RgbImage;
 
 use super::{CliError, complain, print};
-use crate::data::{DataError, decode_file, square};
+use crate::data::{DataError, decode_file, images_below, square};
 use crate::exec;
 use crate::train::card::TaskKind;
 use crate::train::classify::Classification;
@@ -19,7 +19,7 @@ use crate::train::model::{Checkpoint, Model};
 pub(super) struct Args {
     /// Run directory, or a checkpoint in one
     run: PathBuf,
-    /// Images, or folders of images
+    /// Images, or folders of images, which are read at any depth
     #[arg(required = true)]
     images: Vec<PathBuf>,
     /// One JSON object per image: the probability of every class, or the files written
@@ -36,7 +36,7 @@ pub(super) struct Args {
 /// Images computed together.
 const BATCH: usize = 16;
 
-/// The images of files and folders, in the order given and sorted within a folder.
+/// The images of files and folders, in the order given; those of a folder are what training would find in it.
 fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut images = Vec::new();
     for path in paths {
@@ -44,19 +44,10 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
             images.push(path.clone());
             continue;
         }
-        let unreadable = |e: std::io::Error| CliError::Usage(format!("{}: cannot be read: {e}", path.display()));
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(unreadable)? {
-            let file = entry.map_err(unreadable)?.path();
-            let extension = file.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
-            if ["jpg", "jpeg", "png", "webp", "bmp"].contains(&extension.as_str()) {
-                found.push(file);
-            }
-        }
+        let found = images_below(path)?;
         if found.is_empty() {
             return Err(CliError::Usage(format!("{}: holds no JPEG, PNG, WebP or BMP file", path.display())));
         }
-        found.sort();
         images.extend(found);
     }
     Ok(images)

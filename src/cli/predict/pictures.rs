@@ -23,6 +23,7 @@ struct Names {
     out: Option<PathBuf>,
     /// Made with the first result, so that none is left empty.
     folder: Option<PathBuf>,
+    /// In lower case, since not all disks tell the cases apart.
     taken: HashSet<String>,
 }
 
@@ -36,7 +37,7 @@ impl Names {
         let stem = image.file_stem().map_or_else(|| "image".into(), |s| s.to_string_lossy().into_owned());
         let mut name = stem.clone();
         for number in 2.. {
-            if self.taken.insert(name.clone()) {
+            if self.taken.insert(name.to_lowercase()) {
                 break;
             }
             name = format!("{stem}-{number}");
