@@ -22,10 +22,13 @@ pub(super) struct Args {
     /// Images, or folders of images, which are read at any depth
     #[arg(required = true)]
     images: Vec<PathBuf>,
-    /// One JSON object per image: the probability of every class, or the files written
+    /// One JSON object per image: the probability of every class, or the files written and, for masks, the names of the
+    /// classes in the order of their numbers
     #[arg(long)]
     json: bool,
-    /// Folder to create for masks or coloured pictures; runs/predict-NNN when not given
+    /// Folder to create for masks or coloured pictures; runs/predict-NNN when not given. NAME-mask.png holds the number
+    /// of each pixel's class (from 0; `classes` of --json names them), whatever values the masks had that were learned
+    /// from, and the classes' colours as its palette
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
