@@ -66,7 +66,7 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
     let test = dataset(&test, &class_names(&test).into());
     let test = labelled_test(test, &at("test"), (&classes, &at("train")))?;
     let part = |rows| Arc::new(dataset(rows, &classes));
-    Ok(Splits { train: part(&train), val: part(&val), test, format: FORMAT })
+    Ok(Splits { train: part(&train), val: part(&val), test, by_seed: false, format: FORMAT })
 }
 
 /// Training, validation and test rows.

@@ -44,6 +44,8 @@ pub struct Splits {
     pub val: Arc<dyn ClassificationDataset>,
     /// Images for the last word.
     pub test: Option<Arc<dyn ClassificationDataset>>,
+    /// Whether the validation part was split off by seed, since the data set brings none.
+    pub by_seed: bool,
     /// Name of the format that was found, for people.
     pub format: &'static str,
 }

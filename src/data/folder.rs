@@ -26,7 +26,7 @@ pub(crate) fn open(root: &Path, options: &OpenOptions) -> Result<Splits, DataErr
                 Some(test_root) => read_test(&test_root, (&train.classes, &train_root))?,
                 None => None,
             };
-            Ok(Splits { train: Arc::new(train), val: Arc::new(val), test, format: FORMAT })
+            Ok(Splits { train: Arc::new(train), val: Arc::new(val), test, by_seed: false, format: FORMAT })
         }
         (Some(train_root), None) => {
             require_no_class_beside(&train_root, &others, root)?;

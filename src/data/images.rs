@@ -39,6 +39,8 @@ pub struct ImageSplits {
     pub val: Arc<dyn ImageDataset>,
     /// Images for the last word.
     pub test: Option<Arc<dyn ImageDataset>>,
+    /// Whether the validation part was split off by seed, since the data set brings none.
+    pub by_seed: bool,
     /// How the parts were found, for people.
     pub format: &'static str,
 }
@@ -89,6 +91,7 @@ pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, Dat
     if val.is_none() {
         val = test.take();
     }
+    let by_seed = val.is_none();
     let (format, train, val) = match (train, val) {
         (Some(train), Some(val)) => ("folders of images", train, val),
         (Some(train), None) => split(path, train, options)?,
@@ -106,7 +109,7 @@ pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, Dat
     }
     let set = |images| Arc::new(ImageFiles(images)) as Arc<dyn ImageDataset>;
     let test = test.filter(|images| !images.is_empty()).map(set);
-    Ok(ImageSplits { train: set(train), val: set(val), test, format })
+    Ok(ImageSplits { train: set(train), val: set(val), test, by_seed, format })
 }
 
 fn split(

@@ -36,7 +36,7 @@ pub(crate) fn stratified(
         return Err(DataError::EmptySplit { path: root.to_path_buf(), split: "validation", reason });
     }
     let part = |indices| Arc::new(Subset::new(Arc::clone(&all), indices)) as Arc<dyn ClassificationDataset>;
-    Ok(Splits { train: part(train), val: part(val), test: None, format })
+    Ok(Splits { train: part(train), val: part(val), test: None, by_seed: true, format })
 }
 
 /// The test part under the training part's classes, of which it may lack some. `None` where it has none of them: test

@@ -74,6 +74,8 @@ pub struct SegmentationSplits {
     pub val: Arc<dyn SegmentationDataset>,
     /// Images for the last word.
     pub test: Option<Arc<dyn SegmentationDataset>>,
+    /// Whether the validation part was split off by seed, since the data set brings none.
+    pub by_seed: bool,
     /// Name of the format that was found, for people.
     pub format: &'static str,
     /// Images without mask, masks without image, list lines without file: left out with `skip_bad`.
@@ -183,7 +185,8 @@ pub(crate) fn splits(
         // As for class folders: with no validation part, the test part is what is measured on.
         val = std::mem::take(&mut test);
     }
-    if val.is_empty() {
+    let by_seed = val.is_empty();
+    if by_seed {
         (train, val) = hold_out(train, options)?;
     }
     if val.is_empty() {
@@ -192,7 +195,7 @@ pub(crate) fn splits(
     let coding = Arc::new(coding);
     let part = |pairs| Arc::new(PairFiles { pairs, coding: Arc::clone(&coding) }) as Arc<dyn SegmentationDataset>;
     let test = if test.is_empty() { None } else { Some(part(test)) };
-    Ok(SegmentationSplits { train: part(train), val: part(val), test, format, left_out: faults })
+    Ok(SegmentationSplits { train: part(train), val: part(val), test, by_seed, format, left_out: faults })
 }
 
 /// Splits `items` in two: the share `val_split`, rounded, at least one and never the last, is held
