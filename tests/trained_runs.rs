@@ -104,3 +104,19 @@ fn runs_on_built_in_scenes_are_evaluated_on_them() {
     place.run("eval run --device cpu --split train").fine().printed(&["built-in scenes, train part", "10 images"]);
     place.run("eval run --device cpu --split test").refused(&["built-in scenes has no test part"]);
 }
+
+/// A line break in a class's name must not tear a table's rows.
+#[cfg(unix)]
+#[test]
+fn every_class_has_one_line() {
+    let place = Place::new();
+    place.photos("photos", &["disc", "two\nlines"], 2);
+    place.run(&format!("{TRAIN} --out run --batch-size 2 --epochs 1")).fine();
+    let one_each = |told: support::Outcome| {
+        assert!(told.stdout.lines().any(|line| line.starts_with("two lines")), "{}", told.stdout);
+    };
+    one_each(place.run("eval run --data photos --device cpu").fine());
+    one_each(place.run("data check --task classify photos").fine());
+    let told = place.run("predict run photos/disc --device cpu").fine();
+    assert_eq!(told.stdout.lines().count(), 2, "a line an image: {}", told.stdout);
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CliError, complain, print};
-use crate::data::BadImage;
+use crate::data::{BadImage, one_line};
 use crate::train::card::TaskKind;
 use crate::train::config::MAX_BATCH_SIZE;
 use crate::train::evaluation::{self, Chosen, EvalOptions, Part};
@@ -78,6 +78,7 @@ fn classification(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), 
     let percent = |v: Option<f64>| v.map_or("–".into(), |v| format!("{:.1} %", 100.0 * v));
     for (k, name) in checkpoint.card.classes.iter().enumerate() {
         let (recall, precision) = (percent(result.confusion.recall(k)), percent(result.confusion.precision(k)));
+        let name = one_line(name);
         print(format_args!("{name:<24} {:>7} {recall:>9} {precision:>9}", result.confusion.row_total(k)))?;
     }
     Ok(())
@@ -101,6 +102,7 @@ fn segmentation(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), Cl
     ))?;
     print(format_args!("{:<24} {:>12} {:>8}", "class", "pixels", "IoU"))?;
     for (k, (name, iou)) in checkpoint.card.classes.iter().zip(&scores.iou).enumerate() {
+        let name = one_line(name);
         print(format_args!("{name:<24} {:>12} {:>8}", result.confusion.row_total(k), text(*iou)))?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use image::RgbImage;
 
 use super::{CliError, complain, print};
-use crate::data::{DataError, decode_file, images_below, square};
+use crate::data::{DataError, decode_file, images_below, one_line, square};
 use crate::exec;
 use crate::train::card::TaskKind;
 use crate::train::classify::Classification;
@@ -130,7 +130,8 @@ fn print_one(path: &Path, p: &[f32], classes: &[String], json: bool) -> Result<(
         });
         print(object)
     } else {
-        let top: Vec<_> = order.iter().take(3).map(|&k| format!("{} {:.1} %", classes[k], 100.0 * p[k])).collect();
+        let top: Vec<_> =
+            order.iter().take(3).map(|&k| format!("{} {:.1} %", one_line(&classes[k]), 100.0 * p[k])).collect();
         print(format_args!("{}: {}", path.display(), top.join(", ")))
     }
 }

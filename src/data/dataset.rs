@@ -62,6 +62,11 @@ impl std::fmt::Debug for Splits {
     }
 }
 
+/// A name in a line or a row of a table: a line break in it (folders and tables may have them) would tear the row.
+pub(crate) fn one_line(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// Some of the images of another data set, in the order given.
 pub struct Subset {
     inner: Arc<dyn ClassificationDataset>,

@@ -48,6 +48,7 @@ use std::path::Path;
 pub use augment::{Augment, Augmentation};
 pub use batch::{Batch, Layout, SampleMut, Source};
 pub use colour::{ColorSpace, lightness};
+pub(crate) use dataset::one_line;
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decode::{DecodeLimits, decode_bytes, decode_file};
 pub use error::{BadImage, DataError, ImageProblem};

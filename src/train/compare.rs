@@ -12,7 +12,7 @@ use super::model::Checkpoint;
 use super::pictures::{self, Comparison};
 use super::run_dir::RunDirError;
 use super::segment::{self, SegmentEvaluation};
-use crate::data::{PreparedImages, PreparedPairs};
+use crate::data::{PreparedImages, PreparedPairs, one_line};
 use crate::interop::files::write_atomic;
 
 /// A table of numbers: a row a model.
@@ -47,7 +47,7 @@ impl Table {
         let width = |c: usize| lines.iter().filter_map(|l| l.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..=self.columns.len()).map(width).collect();
         let line = |cells: &[String]| {
-            let cell = |(text, &width): (&String, &usize)| format!(" {text:<width$} |");
+            let cell = |(text, &width): (&String, &usize)| format!(" {:<width$} |", one_line(text));
             format!("|{}\n", cells.iter().zip(&widths).map(cell).collect::<String>())
         };
         let rule = format!("|{}\n", widths.iter().map(|w| format!("{}|", "-".repeat(w + 2))).collect::<String>());

@@ -8,7 +8,7 @@ use image::{GrayImage, RgbImage};
 
 use super::{Args, read};
 use crate::cli::{CliError, print};
-use crate::data::stretch_into;
+use crate::data::{one_line, stretch_into};
 use crate::exec;
 use crate::interop::files::{FileError, write_atomic};
 use crate::train::TrainError;
@@ -152,7 +152,7 @@ fn report(
         return print(object);
     }
     let shares: Vec<_> =
-        shares.iter().take(5).map(|(class, share)| format!("{class} {:.1} %", 100.0 * share)).collect();
+        shares.iter().take(5).map(|(class, share)| format!("{} {:.1} %", one_line(class), 100.0 * share)).collect();
     let shares = if shares.is_empty() { String::new() } else { format!(" ({})", shares.join(", ")) };
     print(format_args!("{} -> {}{shares}", image.display(), files.join(", ")))
 }
