@@ -176,6 +176,67 @@ fn classes_and_their_images_are_checked() {
     assert_eq!(run("classify", dir.path()).0, Some(2));
 }
 
+/// One picture under two labels teaches nothing: both are named, whichever parts they are in.
+#[test]
+fn contradictory_labels_are_faults() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for number in 0..12 {
+        save(&at(&format!("{number}.png")), &picture(number));
+    }
+    let mut rows: String =
+        (0..12).map(|number| format!("{number}.png,{},train\n", ["cat", "dog"][number % 2])).collect();
+    rows += "4.png,dog,train\n8.png,dog,val\n9.png,dog,train\n2.png,cat,val\n";
+    fs::write(at("labels.csv"), rows).unwrap();
+    let report = check_classification(&at("labels.csv"), &CheckOptions::default()).unwrap();
+    named(&report, &["4.png: is in the train part as 'dog'", "in the train part as 'cat'"]);
+    named(&report, &["8.png: is in the val part as 'dog'", "in the train part as 'cat'"]);
+    named(&report, &["2.png: is in the val part and", "in the train part; remove one"]);
+    assert_eq!(report.faults.len(), 3, "{report}");
+    assert!(report.notes[0].contains("1 images repeat") && report.notes[0].contains("9.png"), "{report}");
+
+    // The test part is looked at too.
+    let dir = tempfile::tempdir().unwrap();
+    for (number, part) in ["train", "val", "test"].into_iter().enumerate() {
+        for (class, name) in ["cat", "dog"].into_iter().enumerate() {
+            let path = dir.path().join(format!("{part}/{name}/a.png"));
+            save(&path, &picture((2 * number + class) as u32));
+        }
+    }
+    fs::copy(dir.path().join("train/cat/a.png"), dir.path().join("test/cat/a.png")).unwrap();
+    let report = check_classification(dir.path(), &CheckOptions::default()).unwrap();
+    named(&report, &["test/cat/a.png: is in the test part and", "train/cat/a.png"]);
+    assert_eq!(report.classes[1].counts, [1, 1, 1]);
+}
+
+#[test]
+fn masks_of_one_class_are_no_good_set() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..4 {
+        save(&dir.path().join(format!("images/{number}.png")), &picture(number));
+        fs::create_dir_all(dir.path().join("masks")).unwrap();
+        GrayImage::from_pixel(WIDTH, HEIGHT, Luma([255])).save(dir.path().join(format!("masks/{number}.png"))).unwrap();
+    }
+    let report = segmentation(dir.path());
+    named(&report, &["nothing but value 255, which is ignored", "at least 2 classes"]);
+    assert_eq!(report.faults.len(), 1, "{report}");
+}
+
+#[test]
+fn previews_are_png() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_shadegrad"))
+        .args(["data", "preview", "--task", "colorize", "--samples", "1", "--epochs", "1", "--image-size", "16x16"])
+        .args(["--out", "sheet.jpg"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("--out sheet.jpg") && told.contains(".png"), "{told}");
+    assert!(!dir.path().join("sheet.jpg").exists());
+}
+
 #[test]
 fn grey_images_are_counted() {
     let dir = tempfile::tempdir().unwrap();

@@ -15,10 +15,10 @@ pub(super) struct Args {
     /// Run directories, or checkpoints, of one task (segment or colorize)
     #[arg(required = true)]
     runs: Vec<PathBuf>,
-    /// Data set; the built-in street scenes when not given
+    /// Data set; the one that all runs were trained on when not given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Part of the data set [default: test where there is one, else val]
+    /// Part of the data set [default: test where there is one, else val; `eval` takes val]
     #[arg(long, value_enum)]
     split: Option<Part>,
     /// Folder to create for table and figure; runs/compare-NNN when not given
@@ -53,6 +53,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let compared = compare(&models, &options)?;
     let folder = new_folder(args.out.as_deref(), "compare")?;
     let written = compared.write(&folder)?;
+    print(format_args!("{}\n", compared.on))?;
     print(compared.table.markdown())?;
     if let Some(classes) = &compared.classes {
         print(classes.markdown())?;

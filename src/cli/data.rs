@@ -118,6 +118,10 @@ fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {
     if task != TaskKind::Classify && (args.mixup > 0.0 || args.cutmix > 0.0) {
         return Err(CliError::Usage("--mixup and --cutmix: only images to classify are mixed; leave them away".into()));
     }
+    if !args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+        let out = args.out.display();
+        return Err(CliError::Usage(format!("--out {out}: the picture is a PNG; give it a name that ends with .png")));
+    }
     let options = PreviewOptions {
         mix: Mix { mixup: args.mixup, cutmix: args.cutmix, seed: args.seed },
         data: args.data.clone(),

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CliError, complain, print};
-use crate::data::BadImage;
+use crate::data::{BadImage, one_line};
 use crate::train::card::TaskKind;
 use crate::train::config::MAX_BATCH_SIZE;
-use crate::train::evaluation::{self, EvalOptions, Part};
+use crate::train::evaluation::{self, Chosen, EvalOptions, Part};
 use crate::train::image_metrics::ImageScores;
 use crate::train::model::Checkpoint;
 
@@ -16,10 +16,10 @@ use crate::train::model::Checkpoint;
 pub(super) struct Args {
     /// Run directory, or a checkpoint in one
     run: PathBuf,
-    /// Data set, in any format that training for the run's task reads; built-in scenes when not given
+    /// Data set, in any format that training for the run's task reads; the run's own when not given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Part of the data set
+    /// Part of the data set (`compare` takes test where there is one)
     #[arg(long, value_enum, default_value = "val")]
     split: Part,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
@@ -67,24 +67,29 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
 }
 
 fn classification(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), CliError> {
-    let prepared = evaluation::classified(checkpoint, options)?;
+    let chosen = evaluation::classified(checkpoint, options)?;
+    let prepared = &chosen.set;
     skipped(prepared.bad());
-    let result = evaluation::classification(checkpoint, &prepared, options)?;
+    let result = evaluation::classification(checkpoint, prepared, options)?;
+    print_origin(&chosen)?;
     let accuracy = 100.0 * result.accuracy();
     print(format_args!("{} images, loss {:.4}, accuracy {accuracy:.2} %\n", prepared.len(), result.loss()))?;
     print(format_args!("{:<24} {:>7} {:>9} {:>9}", "class", "images", "recall", "precision"))?;
     let percent = |v: Option<f64>| v.map_or("–".into(), |v| format!("{:.1} %", 100.0 * v));
     for (k, name) in checkpoint.card.classes.iter().enumerate() {
         let (recall, precision) = (percent(result.confusion.recall(k)), percent(result.confusion.precision(k)));
+        let name = one_line(name);
         print(format_args!("{name:<24} {:>7} {recall:>9} {precision:>9}", result.confusion.row_total(k)))?;
     }
     Ok(())
 }
 
 fn segmentation(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), CliError> {
-    let pairs = evaluation::pairs(checkpoint, options)?;
+    let chosen = evaluation::pairs(checkpoint, options)?;
+    let pairs = &chosen.set;
     skipped(pairs.bad());
-    let result = evaluation::segmentation(checkpoint, &pairs, options)?;
+    let result = evaluation::segmentation(checkpoint, pairs, options)?;
+    print_origin(&chosen)?;
     let scores = result.scores();
     let text = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.4}"));
     print(format_args!(
@@ -97,15 +102,18 @@ fn segmentation(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), Cl
     ))?;
     print(format_args!("{:<24} {:>12} {:>8}", "class", "pixels", "IoU"))?;
     for (k, (name, iou)) in checkpoint.card.classes.iter().zip(&scores.iou).enumerate() {
+        let name = one_line(name);
         print(format_args!("{name:<24} {:>12} {:>8}", result.confusion.row_total(k), text(*iou)))?;
     }
     Ok(())
 }
 
 fn colorization(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), CliError> {
-    let images = evaluation::images(checkpoint, options)?;
+    let chosen = evaluation::images(checkpoint, options)?;
+    let images = &chosen.set;
     skipped(images.bad());
-    let result = evaluation::colorization(checkpoint, &images, options)?;
+    let result = evaluation::colorization(checkpoint, images, options)?;
+    print_origin(&chosen)?;
     let mean = ImageScores::mean(&result.images).unwrap_or_default();
     print(format_args!(
         "{} images, PSNR {:.2} dB, SSIM {:.4}, ΔE {:.2}, colourfulness {:.2} (truth {:.2})",
@@ -116,6 +124,11 @@ fn colorization(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), Cl
         mean.colourfulness,
         mean.true_colourfulness
     ))
+}
+
+/// Says what was measured on: without --data that is the run's own.
+fn print_origin<T>(chosen: &Chosen<T>) -> Result<(), CliError> {
+    print(format_args!("data: {chosen}"))
 }
 
 fn skipped(bad: &[BadImage]) {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use image::RgbImage;
 
 use super::{CliError, complain, print};
-use crate::data::{DataError, decode_file, square};
+use crate::data::{DataError, decode_file, images_below, one_line, square};
 use crate::exec;
 use crate::train::card::TaskKind;
 use crate::train::classify::Classification;
@@ -19,13 +19,16 @@ use crate::train::model::{Checkpoint, Model};
 pub(super) struct Args {
     /// Run directory, or a checkpoint in one
     run: PathBuf,
-    /// Images, or folders of images
+    /// Images, or folders of images, which are read at any depth
     #[arg(required = true)]
     images: Vec<PathBuf>,
-    /// One JSON object per image: the probability of every class, or the files written
+    /// One JSON object per image: the probability of every class, or the files written and, for masks, the names of the
+    /// classes in the order of their numbers
     #[arg(long)]
     json: bool,
-    /// Folder to create for masks or coloured pictures; runs/predict-NNN when not given
+    /// Folder to create for masks or coloured pictures; runs/predict-NNN when not given. NAME-mask.png holds the number
+    /// of each pixel's class (from 0; `classes` of --json names them), whatever values the masks had that were learned
+    /// from, and the classes' colours as its palette
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
@@ -36,7 +39,7 @@ pub(super) struct Args {
 /// Images computed together.
 const BATCH: usize = 16;
 
-/// The images of files and folders, in the order given and sorted within a folder.
+/// The images of files and folders, in the order given; those of a folder are what training would find in it.
 fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut images = Vec::new();
     for path in paths {
@@ -44,19 +47,10 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
             images.push(path.clone());
             continue;
         }
-        let unreadable = |e: std::io::Error| CliError::Usage(format!("{}: cannot be read: {e}", path.display()));
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(unreadable)? {
-            let file = entry.map_err(unreadable)?.path();
-            let extension = file.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
-            if ["jpg", "jpeg", "png", "webp", "bmp"].contains(&extension.as_str()) {
-                found.push(file);
-            }
-        }
+        let found = images_below(path)?;
         if found.is_empty() {
             return Err(CliError::Usage(format!("{}: holds no JPEG, PNG, WebP or BMP file", path.display())));
         }
-        found.sort();
         images.extend(found);
     }
     Ok(images)
@@ -136,7 +130,8 @@ fn print_one(path: &Path, p: &[f32], classes: &[String], json: bool) -> Result<(
         });
         print(object)
     } else {
-        let top: Vec<_> = order.iter().take(3).map(|&k| format!("{} {:.1} %", classes[k], 100.0 * p[k])).collect();
+        let top: Vec<_> =
+            order.iter().take(3).map(|&k| format!("{} {:.1} %", one_line(&classes[k]), 100.0 * p[k])).collect();
         print(format_args!("{}: {}", path.display(), top.join(", ")))
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use ::csv::{ReaderBuilder, StringRecord};
 
-use super::folder::{VALIDATION_NAMES, looks_like_classes};
+use super::folder::looks_like_classes;
 use super::listing::{FileDataset, entries};
-use super::split::{require_classes, require_same_classes, stratified};
+use super::parts::{Part, part_of};
+use super::split::{labelled_test, require_classes, require_same_classes, stratified};
 use super::{DataError, OpenOptions, Splits};
 
 const FORMAT: &str = "CSV of path,label";
@@ -19,8 +20,8 @@ const SPLIT_NAMES: [&str; 3] = ["split", "set", "subset"];
 struct Row {
     path: PathBuf,
     label: String,
-    /// Lower case; empty where the table has no such column.
-    split: String,
+    /// `None` where the table has no such column.
+    part: Option<Part>,
 }
 
 /// The CSV of a folder that holds exactly one and no class folders.
@@ -41,16 +42,17 @@ pub(crate) fn open_in_folder(root: &Path, options: &OpenOptions) -> Result<Optio
 }
 
 /// Opens a table. A header is optional: without one the columns are path, label and, where there is
-/// a third, split. Labels are names or integers. Rows of the split `test` are left out where there
-/// are validation rows, and are the validation part otherwise.
+/// a third, split. Labels are names or integers. Without validation rows those of the split `test` are
+/// measured on.
 pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let rows = read(table)?;
     let classes: Arc<[String]> = class_names(&rows).into();
+    require_one_spelling(&classes, table)?;
     require_classes(&classes, table)?;
-    if rows.iter().all(|row| row.split.is_empty()) {
+    if rows.iter().all(|row| row.part.is_none()) {
         return stratified(Arc::new(dataset(&rows, &classes)), options, table, FORMAT);
     }
-    let (train, val) = parts(rows);
+    let (train, val, test) = parts(rows);
     for (rows, split) in [(&train, "train"), (&val, "validation")] {
         if rows.is_empty() {
             let reason = format!("the split column has no {split} row; name them train and val");
@@ -60,16 +62,18 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
     let at = |part: &str| PathBuf::from(format!("{} ({part} rows)", table.display()));
     require_same_classes((&class_names(&train), &at("train")), (&class_names(&val), &at("validation")))?;
     let classes: Arc<[String]> = class_names(&train).into();
+    require_classes(&classes, table)?;
+    let test = dataset(&test, &class_names(&test).into());
+    let test = labelled_test(test, &at("test"), (&classes, &at("train")))?;
     let part = |rows| Arc::new(dataset(rows, &classes));
-    Ok(Splits { train: part(&train), val: part(&val), format: FORMAT })
+    Ok(Splits { train: part(&train), val: part(&val), test, by_seed: false, format: FORMAT })
 }
 
-/// Training rows and validation rows.
-fn parts(rows: Vec<Row>) -> (Vec<Row>, Vec<Row>) {
-    let (train, held_out): (Vec<Row>, Vec<Row>) =
-        rows.into_iter().partition(|row| matches!(row.split.as_str(), "train" | "training"));
-    let has_val = held_out.iter().any(|row| row.split != "test");
-    (train, held_out.into_iter().filter(|row| !has_val || row.split != "test").collect())
+/// Training, validation and test rows.
+fn parts(rows: Vec<Row>) -> (Vec<Row>, Vec<Row>, Vec<Row>) {
+    let (train, held_out): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.part == Some(Part::Train));
+    let (test, val): (Vec<Row>, Vec<Row>) = held_out.into_iter().partition(|row| row.part == Some(Part::Test));
+    if val.is_empty() { (train, test, val) } else { (train, val, test) }
 }
 
 fn dataset(rows: &[Row], classes: &Arc<[String]>) -> FileDataset {
@@ -78,13 +82,30 @@ fn dataset(rows: &[Row], classes: &Arc<[String]>) -> FileDataset {
     FileDataset { classes: Arc::clone(classes), items }
 }
 
+/// Fails where all labels are integers and one is written in two ways: `1` and `01` would be two classes.
+fn require_one_spelling(names: &[String], table: &Path) -> Result<(), DataError> {
+    let same = |pair: &&[String]| matches!((value(&pair[0]), value(&pair[1])), (Some(a), Some(b)) if a == b);
+    match names.windows(2).find(same) {
+        Some(pair) if names.iter().all(|name| value(name).is_some()) => {
+            let problem =
+                format!("the labels '{}' and '{}' are the same number; write it in one way", pair[0], pair[1]);
+            Err(DataError::malformed(table, problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The number that a label is.
+fn value(label: &str) -> Option<i64> {
+    label.parse().ok()
+}
+
 /// Distinct labels: by value where all are integers, by name otherwise.
 fn class_names(rows: &[Row]) -> Vec<String> {
     let names: BTreeSet<&String> = rows.iter().map(|row| &row.label).collect();
     let mut names: Vec<String> = names.into_iter().cloned().collect();
-    let value = |name: &String| name.parse::<i64>().ok();
     if names.iter().all(|name| value(name).is_some()) {
-        names.sort_by_key(value);
+        names.sort_by_key(|name| value(name));
     }
     names
 }
@@ -149,17 +170,19 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns) -> Result<Row, Da
             record.iter().collect::<Vec<_>>().join(",")
         ))),
     };
-    let split = match columns.split {
-        Some(column) => field(column, "split")?.to_lowercase(),
-        None => String::new(),
+    let part = match columns.split {
+        Some(column) => {
+            let split = field(column, "split")?.to_lowercase();
+            let unknown = || {
+                fail(format!(
+                    "split is '{split}', expected train, val or test (or name the columns in a first line: path,label,split)"
+                ))
+            };
+            Some(part_of(&split).ok_or_else(unknown)?)
+        }
+        None => None,
     };
-    let known = ["", "train", "training"].iter().chain(&VALIDATION_NAMES).any(|name| *name == split);
-    if !known {
-        return Err(fail(format!(
-            "split is '{split}', expected train, val or test (or name the columns in a first line: path,label,split)"
-        )));
-    }
     let folder = table.parent().unwrap_or(Path::new(""));
     let path = folder.join(field(columns.path, "path")?);
-    Ok(Row { path, label: field(columns.label, "label")?.to_string(), split })
+    Ok(Row { path, label: field(columns.label, "label")?.to_string(), part })
 }

@@ -35,13 +35,17 @@ pub trait ClassificationDataset: Send + Sync {
     }
 }
 
-/// Training and validation images with one class list.
+/// Training, validation and (where there are any) test images with one class list.
 #[derive(Clone)]
 pub struct Splits {
     /// Images to learn from.
     pub train: Arc<dyn ClassificationDataset>,
-    /// Images to measure on.
+    /// Images to choose settings by.
     pub val: Arc<dyn ClassificationDataset>,
+    /// Images for the last word.
+    pub test: Option<Arc<dyn ClassificationDataset>>,
+    /// Whether the validation part was split off by seed, since the data set brings none.
+    pub by_seed: bool,
     /// Name of the format that was found, for people.
     pub format: &'static str,
 }
@@ -52,9 +56,15 @@ impl std::fmt::Debug for Splits {
             .field("format", &self.format)
             .field("train", &self.train.len())
             .field("val", &self.val.len())
+            .field("test", &self.test.as_ref().map(|t| t.len()))
             .field("classes", &self.train.class_names())
             .finish()
     }
+}
+
+/// A name in a line or a row of a table: a line break in it (folders and tables may have them) would tear the row.
+pub(crate) fn one_line(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Some of the images of another data set, in the order given.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::listing::{images_below, name_of, subfolders};
-use super::segmentation::{Part, hold_out, part_of};
+use super::listing::images_below;
+use super::parts::PartFolders;
+use super::segmentation::hold_out;
 use super::{DataError, SetOptions, decode_file};
 
 /// Images. Indices run from 0 to `len() - 1`; an index beyond may panic.
@@ -38,6 +39,8 @@ pub struct ImageSplits {
     pub val: Arc<dyn ImageDataset>,
     /// Images for the last word.
     pub test: Option<Arc<dyn ImageDataset>>,
+    /// Whether the validation part was split off by seed, since the data set brings none.
+    pub by_seed: bool,
     /// How the parts were found, for people.
     pub format: &'static str,
 }
@@ -82,14 +85,13 @@ pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, Dat
     if !metadata.is_dir() {
         return Err(DataError::NotAFolder(path.into()));
     }
-    let part = |wanted: Part| -> Result<Option<Vec<PathBuf>>, DataError> {
-        let named = |folder: &PathBuf| part_of(&name_of(folder).to_lowercase()) == Some(wanted);
-        subfolders(path)?.into_iter().find(named).map(|folder| images_below(&folder)).transpose()
-    };
-    let [train, mut val, mut test] = [part(Part::Train)?, part(Part::Val)?, part(Part::Test)?];
+    let parts = PartFolders::find(path)?;
+    let part = |folder: Option<PathBuf>| folder.map(|folder| images_below(&folder)).transpose();
+    let [train, mut val, mut test] = [part(parts.train)?, part(parts.val)?, part(parts.test)?];
     if val.is_none() {
         val = test.take();
     }
+    let by_seed = val.is_none();
     let (format, train, val) = match (train, val) {
         (Some(train), Some(val)) => ("folders of images", train, val),
         (Some(train), None) => split(path, train, options)?,
@@ -107,7 +109,7 @@ pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, Dat
     }
     let set = |images| Arc::new(ImageFiles(images)) as Arc<dyn ImageDataset>;
     let test = test.filter(|images| !images.is_empty()).map(set);
-    Ok(ImageSplits { train: set(train), val: set(val), test, format })
+    Ok(ImageSplits { train: set(train), val: set(val), test, by_seed, format })
 }
 
 fn split(

@@ -31,6 +31,7 @@ mod loader;
 mod mix;
 mod normalize;
 mod packed;
+mod parts;
 mod prepare;
 mod prepare_images;
 mod prepare_pairs;
@@ -47,10 +48,12 @@ use std::path::Path;
 pub use augment::{Augment, Augmentation};
 pub use batch::{Batch, Layout, SampleMut, Source};
 pub use colour::{ColorSpace, lightness};
+pub(crate) use dataset::one_line;
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decode::{DecodeLimits, decode_bytes, decode_file};
 pub use error::{BadImage, DataError, ImageProblem};
 pub use images::{ImageDataset, ImageSplits, open_images};
+pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use mix::{Mix, Mixed};
 pub use normalize::{Normalization, PixelSums};
@@ -121,7 +124,7 @@ impl SetOptions {
 ///
 /// | format | what is looked for |
 /// |---|---|
-/// | class folders | `train/CLASS/*.png` with `val/`, `valid/`, `validation/` or `test/` beside it, or `CLASS/*.png` split by seed |
+/// | class folders | `train/CLASS/*.png` with `val/` or `test/` (or other names of these parts, in either case) beside it, or `CLASS/*.png` split by seed |
 /// | CIFAR-10, CIFAR-100 | the binary version's `data_batch_*.bin` / `train.bin` (here or in `cifar-10-batches-bin/`, `cifar-100-binary/`) |
 /// | idx | `*images-idx3-ubyte[.gz]` and `*labels-idx1-ubyte[.gz]` (MNIST and its kin) |
 /// | CSV | a `.csv` file of path,label, or a folder whose only data is one |

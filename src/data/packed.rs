@@ -89,7 +89,7 @@ pub(crate) fn into_splits(
         }
     }
     match test {
-        Some(test) => Ok(Splits { train: Arc::new(train), val: Arc::new(test), format }),
+        Some(test) => Ok(Splits { train: Arc::new(train), val: Arc::new(test), test: None, by_seed: false, format }),
         None => stratified(Arc::new(train), options, root, format),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::listing::FileDataset;
 use super::random::{self, op};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits, Subset};
 
@@ -35,7 +36,32 @@ pub(crate) fn stratified(
         return Err(DataError::EmptySplit { path: root.to_path_buf(), split: "validation", reason });
     }
     let part = |indices| Arc::new(Subset::new(Arc::clone(&all), indices)) as Arc<dyn ClassificationDataset>;
-    Ok(Splits { train: part(train), val: part(val), format })
+    Ok(Splits { train: part(train), val: part(val), test: None, by_seed: true, format })
+}
+
+/// The test part under the training part's classes, of which it may lack some. `None` where it has none of them: test
+/// images are often published without labels, and are no reason not to train.
+pub(crate) fn labelled_test(
+    mut test: FileDataset,
+    test_at: &Path,
+    (train, train_at): (&Arc<[String]>, &Path),
+) -> Result<Option<Arc<dyn ClassificationDataset>>, DataError> {
+    let place = |class| train.iter().position(|known| known == class).map(|place| place as u32);
+    let places: Vec<Option<u32>> = test.classes.iter().map(place).collect();
+    if places.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    for (_, label) in &mut test.items {
+        let at = *label as usize;
+        let unknown = || DataError::ClassMismatch {
+            class: test.classes[at].clone(),
+            present: test_at.to_path_buf(),
+            absent: train_at.to_path_buf(),
+        };
+        *label = places[at].ok_or_else(unknown)?;
+    }
+    test.classes = Arc::clone(train);
+    Ok(Some(Arc::new(test)))
 }
 
 /// At least two classes, or an error that names those there are.

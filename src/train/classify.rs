@@ -235,6 +235,8 @@ pub(super) fn open_data(config: &ClassifyConfig) -> Result<Splits, TrainError> {
             Ok(Splits {
                 train: Arc::new(SceneDataset::new(config.seed, config.scenes, size)),
                 val: Arc::new(SceneDataset::new(config.seed ^ SCENES_VAL_SEED, SCENES_VAL, size)),
+                test: None,
+                by_seed: false,
                 format: "built-in scenes",
             })
         }

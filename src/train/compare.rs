@@ -5,14 +5,14 @@ use std::path::Path;
 use super::TrainError;
 use super::card::TaskKind;
 use super::colorize::{self, ColorizeEvaluation};
-use super::evaluation::{self, EvalOptions};
+use super::evaluation::{self, Chosen, EvalOptions, Origin};
 use super::history::Score;
 use super::image_metrics::ImageScores;
 use super::model::Checkpoint;
 use super::pictures::{self, Comparison};
 use super::run_dir::RunDirError;
 use super::segment::{self, SegmentEvaluation};
-use crate::data::{PreparedImages, PreparedPairs};
+use crate::data::{PreparedImages, PreparedPairs, one_line};
 use crate::interop::files::write_atomic;
 
 /// A table of numbers: a row a model.
@@ -28,6 +28,8 @@ pub struct Table {
 
 /// What a comparison gives.
 pub struct Compared {
+    /// What was compared on: `101 images of the val part of DIR`.
+    pub on: String,
     /// Scores.
     pub table: Table,
     /// IoU of each class under each model; none for colorization.
@@ -45,7 +47,7 @@ impl Table {
         let width = |c: usize| lines.iter().filter_map(|l| l.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..=self.columns.len()).map(width).collect();
         let line = |cells: &[String]| {
-            let cell = |(text, &width): (&String, &usize)| format!(" {text:<width$} |");
+            let cell = |(text, &width): (&String, &usize)| format!(" {:<width$} |", one_line(text));
             format!("|{}\n", cells.iter().zip(&widths).map(cell).collect::<String>())
         };
         let rule = format!("|{}\n", widths.iter().map(|w| format!("{}|", "-".repeat(w + 2))).collect::<String>());
@@ -78,7 +80,7 @@ impl Compared {
         let mut names = vec!["comparison.png", "comparison.md", "comparison.csv"];
         let classes = self.classes.as_ref();
         let below = classes.map_or(String::new(), |c| format!("\n{}", c.markdown()));
-        text("comparison.md", &format!("{}{below}", self.table.markdown()))?;
+        text("comparison.md", &format!("{}\n\n{}{below}", self.on, self.table.markdown()))?;
         text("comparison.csv", &self.table.csv())?;
         if let Some(classes) = classes {
             text("classes.csv", &classes.csv())?;
@@ -92,7 +94,8 @@ impl Compared {
 /// Compares trained models, named for people.
 ///
 /// # Errors
-/// When they are of different tasks, classes or image sizes, or the data does not fit them.
+/// When they are of different tasks, classes or image sizes, were trained on different data and `options` name none,
+/// held out different images of it, or the data does not fit them.
 pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result<Compared, TrainError> {
     let Some(((first_name, first), others)) = models.split_first() else {
         let (first, other) = ("nothing".to_owned(), "nothing".to_owned());
@@ -111,11 +114,64 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
         let (first, other) = (first_name.clone(), name.clone());
         return Err(TrainError::NotComparable { first, other, reason });
     }
+    require_one_data_set(models, options)?;
     match first.card.task {
         TaskKind::Segment => segmentation(models, first, options),
         TaskKind::Colorize => colorization(models, first, options),
-        TaskKind::Classify => Err(TrainError::OtherTask { task: TaskKind::Classify, wanted: TaskKind::Segment }),
+        TaskKind::Classify => {
+            let other = others.first().map_or("others", |(name, _)| name).to_owned();
+            let reason = "compare takes runs of segment or colorize, and these were trained to classify; `eval` scores \
+                          each, `report` puts them on one page";
+            Err(TrainError::NotComparable { first: first_name.clone(), other, reason: reason.into() })
+        }
     }
+}
+
+/// Fails where the first run and another differ in what `told` says of their origins.
+fn require_same<T: PartialEq>(
+    models: &[(String, Checkpoint)],
+    options: &EvalOptions,
+    what: impl Fn(&Origin) -> T,
+    told: impl Fn(&Origin, &Origin) -> String,
+) -> Result<(), TrainError> {
+    let origins = models.iter().map(|(_, c)| Origin::of(c, options)).collect::<Result<Vec<_>, _>>()?;
+    let other = origins.iter().position(|origin| what(origin) != what(&origins[0]));
+    other.map_or(Ok(()), |at| {
+        let (first, other) = (models[0].0.clone(), models[at].0.clone());
+        Err(TrainError::NotComparable { first, other, reason: told(&origins[0], &origins[at]) })
+    })
+}
+
+/// All models must have been trained on what they are compared on, where no data is named.
+fn require_one_data_set(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result<(), TrainError> {
+    let told = |a: &Origin, b: &Origin| {
+        format!("one was trained on {}, the other on {}; name the data to compare them on (--data)", a.name(), b.name())
+    };
+    require_same(models, options, |origin| origin.data.clone(), told)
+}
+
+/// All models must have held out the same images: else some are scored on what they have learned.
+fn require_one_split<T>(
+    models: &[(String, Checkpoint)],
+    options: &EvalOptions,
+    chosen: &Chosen<T>,
+) -> Result<(), TrainError> {
+    if !chosen.by_seed {
+        return Ok(());
+    }
+    let told = |a: &Origin, b: &Origin| {
+        format!(
+            "{} has no parts of its own, and one held out images by seed {}, val_split {}, the other by seed {}, val_split \
+             {}, so that each has learned some of the other's; give data with a val/ part (--data), or runs of one seed \
+             and val_split",
+            chosen.data, a.seed, a.val_split, b.seed, b.val_split
+        )
+    };
+    require_same(models, options, |origin| (origin.seed, origin.val_split), told)
+}
+
+fn compared_on<T>(images: usize, Chosen { data, part, .. }: &Chosen<T>) -> String {
+    format!("{images} images of the {} part of {data}", part.name())
 }
 
 fn names(models: &[(String, Checkpoint)]) -> impl Iterator<Item = String> {
@@ -127,10 +183,12 @@ fn segmentation(
     first: &Checkpoint,
     options: &EvalOptions,
 ) -> Result<Compared, TrainError> {
-    let pairs = evaluation::pairs(first, options)?;
+    let chosen = evaluation::pairs(first, options)?;
+    require_one_split(models, options, &chosen)?;
+    let pairs = &chosen.set;
     let found = models
         .iter()
-        .map(|(_, checkpoint)| evaluation::segmentation(checkpoint, &pairs, options))
+        .map(|(_, checkpoint)| evaluation::segmentation(checkpoint, pairs, options))
         .collect::<Result<Vec<_>, _>>()?;
     let text = |score: Score, v: Option<f64>| v.map_or("–".into(), |v| score.format(v));
     let scores: Vec<_> = found.iter().map(SegmentEvaluation::scores).collect();
@@ -150,9 +208,9 @@ fn segmentation(
     let mut figure = Comparison::new(title, columns);
     figure.legend = first.card.classes.iter().cloned().zip(first.card.palette.iter().copied()).collect();
     for row in 0..found[0].shown.len() {
-        figure.row(segmentation_row(&pairs, first, &found, row)?);
+        figure.row(segmentation_row(pairs, first, &found, row)?);
     }
-    Ok(Compared { table, classes: Some(classes), figure })
+    Ok(Compared { on: compared_on(pairs.len(), &chosen), table, classes: Some(classes), figure })
 }
 
 type Row = Vec<(image::RgbImage, String)>;
@@ -180,10 +238,12 @@ fn colorization(
     first: &Checkpoint,
     options: &EvalOptions,
 ) -> Result<Compared, TrainError> {
-    let images = evaluation::images(first, options)?;
+    let chosen = evaluation::images(first, options)?;
+    require_one_split(models, options, &chosen)?;
+    let images = &chosen.set;
     let found = models
         .iter()
-        .map(|(_, checkpoint)| evaluation::colorization(checkpoint, &images, options))
+        .map(|(_, checkpoint)| evaluation::colorization(checkpoint, images, options))
         .collect::<Result<Vec<_>, _>>()?;
     let columns = [Score::Psnr, Score::Ssim, Score::DeltaE, Score::Colourfulness];
     let means: Vec<_> = found.iter().map(|f| ImageScores::mean(&f.images).unwrap_or_default()).collect();
@@ -198,9 +258,9 @@ fn colorization(
     let columns = std::iter::once("grey".to_owned()).chain(names(models)).chain(["truth".to_owned()]).collect();
     let mut figure = Comparison::new(title, columns);
     for row in 0..found[0].shown.len() {
-        figure.row(colorization_row(&images, &found, row)?);
+        figure.row(colorization_row(images, &found, row)?);
     }
-    Ok(Compared { table, classes: None, figure })
+    Ok(Compared { on: compared_on(images.len(), &chosen), table, classes: None, figure })
 }
 
 fn colorization_row(images: &PreparedImages, found: &[ColorizeEvaluation], row: usize) -> Result<Row, TrainError> {

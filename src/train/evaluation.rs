@@ -1,21 +1,19 @@
 //! Trained models on a data set: what `eval` and `compare` share.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::TrainError;
-use super::card::ModelCard;
-use super::classify::{Classification, Evaluation, SCENES_VAL, SCENES_VAL_SEED};
-use super::colorize::{Colorization, ColorizeEvaluation};
-use super::config::{ClassifyConfig, ColorizeConfig, SegmentConfig};
+use super::card::{ModelCard, TaskKind};
+use super::classify::{self, Classification, Evaluation};
+use super::colorize::{self, Colorization, ColorizeEvaluation};
+use super::config::{ClassifyConfig, ColorizeConfig, ImageSize, SegmentConfig};
 use super::model::{Checkpoint, Model};
-use super::segment::{STREETS_VAL, SegmentEvaluation, Segmentation};
-use crate::data::scenes::SceneDataset;
+use super::segment::{self, SegmentEvaluation, Segmentation};
 use crate::data::{
-    ClassificationDataset, ClassificationSource, ColorizationSource, ImageDataset, ImageSplits, Loader, LoaderOptions,
-    OpenOptions, PrepareOptions, Prepared, PreparedImages, PreparedPairs, SegmentationDataset, SegmentationSource,
-    SegmentationSplits, SetOptions, SizeOptions, Source, open_classification, open_images, open_segmentation, prepare,
-    prepare_images, prepare_segmentation,
+    ClassificationSource, ColorizationSource, Loader, LoaderOptions, PrepareOptions, Prepared, PreparedImages,
+    PreparedPairs, SegmentationSource, SizeOptions, Source, prepare, prepare_images, prepare_segmentation,
 };
 use crate::exec;
 
@@ -30,10 +28,47 @@ pub enum Part {
     Test,
 }
 
+impl Part {
+    /// Name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Val => "val",
+            Part::Test => "test",
+        }
+    }
+}
+
+/// Images to evaluate on, and where they come from.
+#[derive(Clone, Debug)]
+pub struct Chosen<T> {
+    /// The images.
+    pub set: T,
+    /// The data set, in words.
+    pub data: String,
+    /// Its part.
+    pub part: Part,
+    /// Whether that was split off by the run's share and seed, since the data brings no parts.
+    pub by_seed: bool,
+}
+
+impl<T> fmt::Display for Chosen<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} part", self.data, self.part.name())
+    }
+}
+
+impl<T> Chosen<T> {
+    fn map<U>(self, prepare: impl FnOnce(T) -> Result<U, TrainError>) -> Result<Chosen<U>, TrainError> {
+        let Chosen { set, data, part, by_seed } = self;
+        Ok(Chosen { set: prepare(set)?, data, part, by_seed })
+    }
+}
+
 /// What to evaluate on, and how.
 #[derive(Clone, Debug)]
 pub struct EvalOptions {
-    /// Data set; the built-in scenes of the run when not given.
+    /// Data set; that of the run when not given: the built-in scenes where it was trained on them.
     pub data: Option<PathBuf>,
     /// Its part; the test part where there is one, else the validation part, when not given.
     pub part: Option<Part>,
@@ -50,19 +85,11 @@ pub struct EvalOptions {
 }
 
 impl Default for EvalOptions {
-    /// The built-in scenes, 8 at a time, on the best device.
+    /// The run's own data, 8 at a time, on the best device.
     fn default() -> Self {
         let (data, part, val_split, seed, skip_bad) = (None, None, None, None, false);
         EvalOptions { data, part, val_split, seed, skip_bad, device: "auto".into(), batch_size: 8 }
     }
-}
-
-/// Share and seed of the split that a run was trained with: under another one, images that it has learned would count as
-/// validation images.
-fn split_of(options: &EvalOptions, trained: Option<(f64, u64)>) -> SetOptions {
-    let (val_split, seed) = trained.unwrap_or((0.2, 0));
-    let val_split = options.val_split.unwrap_or(val_split) as f32;
-    SetOptions { val_split, seed: options.seed.unwrap_or(seed), skip_bad: options.skip_bad }
 }
 
 /// The settings of the run that a checkpoint lies in, if it lies in one.
@@ -75,20 +102,72 @@ fn size(card: &ModelCard, skip_bad: bool) -> SizeOptions {
     SizeOptions { skip_bad, ..SizeOptions::new(h as u32, w as u32) }
 }
 
-/// Numbers of built-in street scenes, and their size, for a model.
-fn streets(card: &ModelCard) -> ([usize; 3], (u32, u32)) {
-    let [h, w] = card.image_size.map(|side| side as u32);
-    ([1, STREETS_VAL, 0], (h, w))
+fn image_size(card: &ModelCard) -> ImageSize {
+    let [height, width] = card.image_size;
+    ImageSize { height, width }
 }
 
-/// One of the parts of a data set.
-fn choose<T>(options: &EvalOptions, train: T, val: T, test: Option<T>) -> Result<T, TrainError> {
-    let data = || options.data.as_deref().map_or_else(|| "the built-in data".into(), |d| d.display().to_string());
-    match (options.part, test) {
-        (Some(Part::Train), _) => Ok(train),
-        (Some(Part::Val), _) | (None, None) => Ok(val),
-        (Some(Part::Test) | None, Some(test)) => Ok(test),
-        (Some(Part::Test), None) => Err(TrainError::NoTestPart { data: data() }),
+/// Where the images of a run come from: what it was trained with, under what is asked for. Under another split, images
+/// that it has learned would count as validation images.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Origin {
+    /// Data set; built-in scenes for `None`.
+    pub data: Option<PathBuf>,
+    /// Share that is held out where the data brings no parts.
+    pub val_split: f64,
+    /// Decides which images those are, and what scenes are drawn.
+    pub seed: u64,
+    /// Training scenes.
+    pub scenes: usize,
+}
+
+impl Origin {
+    /// Of a checkpoint; that of a run with default settings where it lies in no run.
+    ///
+    /// # Errors
+    /// When the settings beside it cannot be read.
+    pub fn of(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Self, TrainError> {
+        let path = config_beside(&checkpoint.path);
+        let path = path.as_deref();
+        macro_rules! settings {
+            ($Config:ident) => {{
+                let c = path.map_or_else(|| Ok($Config::default()), $Config::from_file)?;
+                (c.data, c.val_split, c.seed, c.scenes)
+            }};
+        }
+        let (data, val_split, seed, scenes) = match checkpoint.card.task {
+            TaskKind::Classify => settings!(ClassifyConfig),
+            TaskKind::Segment => settings!(SegmentConfig),
+            TaskKind::Colorize => settings!(ColorizeConfig),
+        };
+        Ok(Origin {
+            data: options.data.clone().or(data),
+            val_split: options.val_split.unwrap_or(val_split),
+            seed: options.seed.unwrap_or(seed),
+            scenes,
+        })
+    }
+
+    /// The data set, in words.
+    pub fn name(&self) -> String {
+        self.data.as_deref().map_or_else(|| "built-in scenes".into(), |data| data.display().to_string())
+    }
+
+    /// One of the parts of what was opened.
+    fn choose<T>(
+        &self,
+        wanted: Option<Part>,
+        (train, val, test): (T, T, Option<T>),
+        by_seed: bool,
+    ) -> Result<Chosen<T>, TrainError> {
+        let data = self.name();
+        let (set, part) = match (wanted, test) {
+            (Some(Part::Train), _) => (train, Part::Train),
+            (Some(Part::Val), _) | (None, None) => (val, Part::Val),
+            (Some(Part::Test) | None, Some(test)) => (test, Part::Test),
+            (Some(Part::Test), None) => return Err(TrainError::NoTestPart { data }),
+        };
+        Ok(Chosen { set, data, part, by_seed })
     }
 }
 
@@ -96,23 +175,29 @@ fn choose<T>(options: &EvalOptions, train: T, val: T, test: Option<T>) -> Result
 ///
 /// # Errors
 /// When the data cannot be read or has other classes than the model.
-pub fn classified(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Arc<Prepared>, TrainError> {
-    let config = config_beside(&checkpoint.path).map(|path| ClassifyConfig::from_file(&path)).transpose()?;
-    let split = split_of(options, config.map(|c| (c.val_split, c.seed)));
-    let side = checkpoint.card.image_size[0] as u32;
-    let set: Arc<dyn ClassificationDataset> = match &options.data {
-        Some(path) => {
-            let splits = open_classification(path, &OpenOptions { val_split: split.val_split, seed: split.seed })?;
-            choose(options, splits.train, splits.val, None)?
-        }
-        None => Arc::new(SceneDataset::new(split.seed ^ SCENES_VAL_SEED, SCENES_VAL, side)),
-    };
-    if set.class_names() != checkpoint.card.classes {
-        let (data, model) = (set.class_names().to_vec(), checkpoint.card.classes.clone());
-        return Err(TrainError::OtherClasses { data, model });
+pub fn classified(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Chosen<Arc<Prepared>>, TrainError> {
+    let origin = Origin::of(checkpoint, options)?;
+    let Origin { data, val_split, seed, scenes } = origin.clone();
+    let image_size = checkpoint.card.image_size[0];
+    let splits = classify::open_data(&ClassifyConfig {
+        data,
+        val_split,
+        seed,
+        scenes,
+        image_size,
+        ..ClassifyConfig::default()
+    })?;
+    let chosen = origin.choose(options.part, (splits.train, splits.val, splits.test), splits.by_seed)?;
+    require_classes(chosen.set.class_names(), &checkpoint.card)?;
+    let preparing = PrepareOptions { skip_bad: options.skip_bad, ..PrepareOptions::new(image_size as u32) };
+    chosen.map(|set| Ok(Arc::new(prepare(&[set], &preparing, &|_, _| {})?.remove(0))))
+}
+
+fn require_classes(data: &[String], card: &ModelCard) -> Result<(), TrainError> {
+    if data != card.classes {
+        return Err(TrainError::OtherClasses { data: data.to_vec(), model: card.classes.clone() });
     }
-    let preparing = PrepareOptions { skip_bad: options.skip_bad, ..PrepareOptions::new(side) };
-    Ok(Arc::new(prepare(&[set], &preparing, &|_, _| {})?.remove(0)))
+    Ok(())
 }
 
 /// Evaluates a classifier.
@@ -134,47 +219,43 @@ pub fn classification(
 ///
 /// # Errors
 /// When the data cannot be read or has other classes than the model.
-pub fn pairs(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Arc<PreparedPairs>, TrainError> {
-    let config = config_beside(&checkpoint.path).map(|path| SegmentConfig::from_file(&path)).transpose()?;
-    let trained = config.map(|c| (c.val_split, c.seed));
-    let split = split_of(options, trained);
-    let card = &checkpoint.card;
-    let set: Arc<dyn SegmentationDataset> = match &options.data {
-        Some(path) => {
-            let splits = open_segmentation(path, &split)?;
-            choose(options, splits.train, splits.val, splits.test)?
-        }
-        None => {
-            let (counts, size) = streets(card);
-            SegmentationSplits::streets(split.seed, counts, size).val
-        }
-    };
-    if set.classes().names != card.classes {
-        let (data, model) = (set.classes().names.clone(), card.classes.clone());
-        return Err(TrainError::OtherClasses { data, model });
-    }
-    Ok(Arc::new(prepare_segmentation(&[set], &size(card, options.skip_bad), &|_, _| {})?.remove(0)))
+pub fn pairs(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Chosen<Arc<PreparedPairs>>, TrainError> {
+    let (origin, card, skip_bad) = (Origin::of(checkpoint, options)?, &checkpoint.card, options.skip_bad);
+    let Origin { data, val_split, seed, scenes } = origin.clone();
+    let image_size = image_size(card);
+    let splits = segment::open_data(&SegmentConfig {
+        data,
+        val_split,
+        seed,
+        scenes,
+        skip_bad,
+        image_size,
+        ..SegmentConfig::default()
+    })?;
+    let chosen = origin.choose(options.part, (splits.train, splits.val, splits.test), splits.by_seed)?;
+    require_classes(&chosen.set.classes().names, card)?;
+    chosen.map(|set| Ok(Arc::new(prepare_segmentation(&[set], &size(card, skip_bad), &|_, _| {})?.remove(0))))
 }
 
 /// The images to evaluate a colorization model on.
 ///
 /// # Errors
 /// When the data cannot be read.
-pub fn images(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Arc<PreparedImages>, TrainError> {
-    let config = config_beside(&checkpoint.path).map(|path| ColorizeConfig::from_file(&path)).transpose()?;
-    let trained = config.map(|c| (c.val_split, c.seed));
-    let split = split_of(options, trained);
-    let set: Arc<dyn ImageDataset> = match &options.data {
-        Some(path) => {
-            let splits = open_images(path, &split)?;
-            choose(options, splits.train, splits.val, splits.test)?
-        }
-        None => {
-            let (counts, size) = streets(&checkpoint.card);
-            ImageSplits::streets(split.seed, counts, size).val
-        }
-    };
-    Ok(Arc::new(prepare_images(&[set], &size(&checkpoint.card, options.skip_bad), &|_, _| {})?.remove(0)))
+pub fn images(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Chosen<Arc<PreparedImages>>, TrainError> {
+    let (origin, card, skip_bad) = (Origin::of(checkpoint, options)?, &checkpoint.card, options.skip_bad);
+    let Origin { data, val_split, seed, scenes } = origin.clone();
+    let image_size = image_size(card);
+    let splits = colorize::open_data(&ColorizeConfig {
+        data,
+        val_split,
+        seed,
+        scenes,
+        skip_bad,
+        image_size,
+        ..ColorizeConfig::default()
+    })?;
+    let chosen = origin.choose(options.part, (splits.train, splits.val, splits.test), splits.by_seed)?;
+    chosen.map(|set| Ok(Arc::new(prepare_images(&[set], &size(card, skip_bad), &|_, _| {})?.remove(0))))
 }
 
 fn loader(source: impl Source + 'static, options: &EvalOptions) -> Result<Loader, TrainError> {

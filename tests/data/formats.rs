@@ -31,6 +31,51 @@ fn class_folders_with_validation_open_in_sorted_order() {
     }
 }
 
+/// Parts go by the names that they have for all tasks, in upper case or lower.
+#[test]
+fn parts_are_told_from_classes() {
+    let classes = ["ant", "bee"];
+    for (train, val) in [("Train", "Val"), ("Training", "Testing"), ("train", "Val"), ("train", "dev"), ("TRN", "tst")]
+    {
+        let dir = temp();
+        class_folders(&dir.path().join(train), &classes, 3);
+        class_folders(&dir.path().join(val), &classes, 1);
+        let splits = open(dir.path()).unwrap();
+        assert_eq!(splits.train.class_names(), classes, "{train} {val}");
+        assert_eq!((splits.train.len(), splits.val.len()), (6, 2), "{train} {val}");
+    }
+    let dir = temp();
+    class_folders(dir.path(), &["ant", "Test"], 3);
+    refused(open(dir.path()), &["Test", "a part of a data set", "ant", "rename it"]);
+    // A training part, or a class beside another.
+    let dir = temp();
+    class_folders(&dir.path().join("train"), &classes, 3);
+    class_folders(dir.path(), &["bus"], 3);
+    refused(open(dir.path()), &["train", "a part of a data set", "bus", "rename it"]);
+    // What is beside two parts does not count, and one part may not have two names.
+    class_folders(&dir.path().join("val"), &classes, 1);
+    assert_eq!(open(dir.path()).unwrap().val.len(), 2);
+    class_folders(&dir.path().join("dev"), &classes, 1);
+    refused(open(dir.path()), &["dev/ and val/", "validation part", "one of them"]);
+}
+
+/// A test part that nobody labelled is no reason not to train.
+#[test]
+fn test_parts_may_lack_labels() {
+    let dir = temp();
+    let classes = ["ant", "bee"];
+    class_folders(&dir.path().join("train"), &classes, 3);
+    class_folders(&dir.path().join("val"), &classes, 1);
+    class_folders(&dir.path().join("test"), &["images"], 4);
+    assert!(open(dir.path()).unwrap().test.is_none());
+    class_folders(&dir.path().join("test"), &classes, 1);
+    refused(open(dir.path()), &["class 'images'", "test", "train"]);
+    fs::remove_dir_all(dir.path().join("test/images")).unwrap();
+    fs::remove_dir_all(dir.path().join("test/ant")).unwrap();
+    let test = open(dir.path()).unwrap().test.unwrap();
+    assert_eq!((test.len(), test.label(0), test.class_names()[1].as_str()), (1, 1, "bee"));
+}
+
 #[test]
 fn one_folder_is_split_by_class_and_seed() {
     let dir = temp();
@@ -152,13 +197,25 @@ fn csv_tables_open_with_and_without_header() {
     fs::remove_dir_all(dir.path().join("img/y")).unwrap();
     class_folders(&dir.path().join("img"), &["y"], 4);
     assert_eq!(open(dir.path()).unwrap().format, splits.format);
-    // A byte-order mark, other column order, semicolons; test rows are left out beside val rows.
+    // So it is where the images of a part lie in one folder, which then says nothing of their classes.
+    save(&dir.path().join("Train/0.png"), &picture(9, 7, 0));
+    assert_eq!(open(dir.path()).unwrap().format, splits.format);
+    fs::remove_dir_all(dir.path().join("Train")).unwrap();
+    // A byte-order mark, other column order, semicolons; test rows stay unseen beside val rows.
     let text = "\u{feff}Split;Label;Filename\ntrain;cat;img/x/0.png\ntrain;dog;img/y/0.png\nval;cat;img/x/1.png\nval;dog;img/y/1.png\ntest;dog;img/y/2.png\n";
     fs::write(&table, text).unwrap();
     let splits = open(&table).unwrap();
     assert_eq!((splits.train.len(), splits.val.len()), (2, 2));
     assert_eq!(splits.train.class_names(), ["cat", "dog"]);
     assert!(splits.val.path(1).unwrap().ends_with("img/y/1.png"));
+    let test = splits.test.unwrap();
+    assert_eq!((test.len(), test.label(0)), (1, 1));
+    assert!(test.path(0).unwrap().ends_with("img/y/2.png"));
+    // Test rows whose labels nobody knows are no test part; those with an unknown class among known ones are a mistake.
+    fs::write(&table, text.replace("test;dog", "test;?")).unwrap();
+    assert!(open(&table).unwrap().test.is_none());
+    fs::write(&table, text.to_string() + "test;emu;img/y/3.png\n").unwrap();
+    refused(open(&table), &["class 'emu'", "test rows", "train rows"]);
 
     fs::write(&table, rows(&[("x/0", "a", "train"), ("x/1", "b", "holdout")])).unwrap();
     refused(open(&table), &["labels.csv", "line 2", "'holdout'", "train, val or test"]);
@@ -168,6 +225,8 @@ fn csv_tables_open_with_and_without_header() {
     refused(open(&table), &["class 'b'", "validation rows", "same classes"]);
     fs::write(&table, "path,label\n").unwrap();
     refused(open(&table), &["labels.csv", "no rows"]);
+    fs::write(&table, rows(&[("x/0", "1", ""), ("x/1", "01", ""), ("y/0", "2", ""), ("y/1", "2", "")])).unwrap();
+    refused(open(&table), &["labels.csv", "'01' and '1'", "same number"]);
 }
 
 #[test]

@@ -242,10 +242,26 @@ fn class_files_are_held_to_their_word() {
         ("classes = [\"a\", \"b\"]\npalette = [[1, 2, 3]]", ["1 colours for 2 classes", "one for each"]),
         ("klasses = []", ["unknown field", "klasses"]),
         ("[[classes]]\nname = \"a\"\nvalue = 1\n[[classes]]\nname = \"b\"", ["value 1", "'b'"]),
+        ("[[classes]]\nname = \"a\"\n[[classes]]\nname = \"b\"\ncolor = [1, 2, 3]", ["class 2: unknown", "`colour`"]),
+        ("classes = [\"a\", 3]", ["class 2: ", "expected a name, or a table of name, colour and value"]),
+        ("[[classes]]\nvalue = 1", ["class 1: ", "missing field `name`"]),
+        ("[[classes]]\nname = \"a\"\nvalue = 300", ["class 1: ", "`300`"]),
+        (
+            "classes = [\"a\", \"b\"]\nignore_index = 300",
+            ["`300`", "expected a value from 0 to 255, or a list of them"],
+        ),
+        (
+            "classes = [\"a\", \"b\"]\nignore_index = \"a\"",
+            ["\"a\"", "expected a value from 0 to 255, or a list of them"],
+        ),
     ] {
         text(&at("classes.toml"), content);
-        refused(open(dir.path()).map(|_| ()), &parts);
+        let message = refused(open(dir.path()).map(|_| ()), &parts);
+        assert!(message.contains("classes.toml") && !message.contains("variant"), "{message}");
     }
+    fs::remove_file(at("classes.toml")).unwrap();
+    text(&at("info.json"), r#"{"classes": ["a", {"name": "b", "color": [1, 2, 3]}]}"#);
+    refused(open(dir.path()).map(|_| ()), &["info.json", "class 2: unknown field `color`", "`colour`"]);
 }
 
 #[test]
@@ -261,6 +277,30 @@ fn what_masks_hold_is_detected() {
     assert_eq!((mask, names), (vec![0, 1, 1, 0], vec!["background".to_string(), "foreground".into()]));
     let (mask, names) = detected(&[0, 85, 170, 255]);
     assert_eq!((mask, names), (vec![0, 1, 2, 255], ["value 0", "value 85", "value 170"].map(String::from).to_vec()));
+    for (values, found) in
+        [([0; 4], "value 0 alone"), ([7, 7, 255, 7], "value 7 alone"), ([255; 4], "nothing but value 255")]
+    {
+        pairs(&["a", "b"], &values, |n| (at(&format!("images/{n}.jpg")), at(&format!("masks/{n}.png"))));
+        refused(open(dir.path()).map(|_| ()), &[found, "at least 2 classes", "classes.toml"]);
+    }
+    for name in ["a", "b"] {
+        save(&at(&format!("masks/{name}.png")), &RgbImage::from_pixel(4, 1, Rgb([9, 8, 7])));
+    }
+    refused(open(dir.path()).map(|_| ()), &["the colour #090807 alone", "at least 2 classes", "classes.toml"]);
+}
+
+/// As for the other tasks: a part that is there and empty was meant to be something.
+#[test]
+fn an_empty_validation_part_is_refused() {
+    for (empty, train) in [("val/images", "train/images"), ("images/Val", "images/train"), ("valid", "train/images")] {
+        let dir = temp();
+        let at = |name: String| dir.path().join(name);
+        let masks = train.replace("images", "masks");
+        pairs(&["a", "b", "c"], &[0, 1, 2, 0], |n| (at(format!("{train}/{n}.jpg")), at(format!("{masks}/{n}.png"))));
+        open(dir.path()).unwrap();
+        fs::create_dir_all(at(empty.into())).unwrap();
+        refused(open(dir.path()).map(|_| ()), &["validation part is empty", "no complete pair"]);
+    }
 }
 
 #[test]

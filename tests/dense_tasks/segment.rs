@@ -9,13 +9,27 @@ use crate::support::Place;
 /// Pixels of the validation scenes by class, truth first.
 type Counts = [[u64; 3]; 3];
 
+/// The class numbers of a mask that `predict` wrote, and its size: a PNG whose palette is the classes' colours.
+fn written(place: &Place, name: &str) -> (Vec<u8>, (u32, u32)) {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(place.bytes(name)));
+    decoder.set_transformations(png::Transformations::IDENTITY);
+    let mut reader = decoder.read_info().expect("a PNG");
+    let mut classes = vec![0; reader.output_buffer_size().expect("a size")];
+    reader.next_frame(&mut classes).expect("a mask");
+    let info = reader.info();
+    assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Indexed, png::BitDepth::Eight), "{name}");
+    // The first of Pascal VOC's colours: no others are given.
+    assert_eq!(info.palette.as_deref(), Some(&[0, 0, 0, 128, 0, 0, 0, 128, 0][..]), "{name}");
+    (classes, (info.width, info.height))
+}
+
 /// Counted here from masks that `predict` wrote for the validation scenes, void left out.
 fn counted(place: &Place, folder: &str, indices: std::ops::Range<u32>) -> Counts {
     let mut counts = Counts::default();
     for index in indices {
-        let predicted = image::open(place.path(&format!("{folder}/{index:03}-mask.png"))).expect("a mask").into_luma8();
+        let (predicted, size) = written(place, &format!("{folder}/{index:03}-mask.png"));
         let truth = mask(index, (32, 32));
-        assert_eq!(predicted.dimensions(), truth.dimensions());
+        assert_eq!(size, truth.dimensions());
         let known = truth.iter().zip(predicted.iter()).filter(|(t, _)| **t != VOID);
         known.for_each(|(&t, &p)| counts[usize::from(t)][usize::from(p)] += 1);
     }
@@ -139,18 +153,20 @@ fn prediction(place: &Place) {
     for (name, size) in [("wide.png", (61, 22)), ("small.png", (21, 24)), ("wide.jpg", (40, 33))] {
         scene(3, size).save(place.path(&format!("photos/{name}"))).expect("writes an image");
     }
+    place.folder("photos/deep");
+    scene(3, (23, 22)).save(place.path("photos/deep/Small-2.png")).expect("writes an image");
     let told = place.run("predict run photos photos/small.png --out found --device cpu").fine();
-    assert_eq!(told.stdout.lines().count(), 4, "a line an image");
-    let names =
-        ["small-2", "small", "wide-2", "wide"].map(|name| [format!("{name}-mask.png"), format!("{name}-overlay.png")]);
-    assert_eq!(place.list("found"), names.concat());
+    assert_eq!(told.stdout.lines().count(), 5, "a line an image");
+    let names = ["Small-2", "small-3", "small", "wide-2", "wide"]
+        .map(|name| [format!("{name}-mask.png"), format!("{name}-overlay.png")]);
+    assert_eq!(place.list("found"), names.concat(), "no two names are one where case does not count");
     // Of images of one name the first in order has it: wide.jpg before wide.png.
-    for (name, size) in [("wide-2", (61, 22)), ("wide", (40, 33)), ("small", (21, 24)), ("small-2", (21, 24))] {
-        let mask = image::open(place.path(&format!("found/{name}-mask.png"))).expect("a mask");
-        assert_eq!(mask.color(), image::ColorType::L8, "{name}");
-        let mask = mask.into_luma8();
-        assert_eq!(mask.dimensions(), size, "{name}: the image's own size");
-        assert!(mask.iter().all(|&class| class < 3), "{name}");
+    let sizes =
+        [("wide-2", (61, 22)), ("wide", (40, 33)), ("small", (21, 24)), ("small-3", (21, 24)), ("Small-2", (23, 22))];
+    for (name, size) in sizes {
+        let (classes, own) = written(place, &format!("found/{name}-mask.png"));
+        assert_eq!(own, size, "{name}: the image's own size");
+        assert!(classes.iter().all(|&class| class < 3), "{name}");
         let overlay = image::open(place.path(&format!("found/{name}-overlay.png"))).expect("an overlay");
         assert_eq!((overlay.width(), overlay.height()), size);
     }
@@ -160,6 +176,7 @@ fn prediction(place: &Place) {
     assert_eq!(place.bytes("found/wide-mask.png"), before);
     let json = place.run("predict run photos/wide.png --out again --json --device cpu").fine();
     let said: serde_json::Value = serde_json::from_str(&json.stdout).expect("a line of JSON");
+    assert_eq!(said["classes"], serde_json::json!(CLASSES), "what a mask's numbers stand for");
     let shares = said["shares"].as_object().expect("shares");
     assert!((shares.values().filter_map(serde_json::Value::as_f64).sum::<f64>() - 1.0).abs() < 1e-9, "{said}");
 }

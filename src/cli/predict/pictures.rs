@@ -8,13 +8,14 @@ use image::{GrayImage, RgbImage};
 
 use super::{Args, read};
 use crate::cli::{CliError, print};
-use crate::data::stretch_into;
+use crate::data::{one_line, stretch_into};
 use crate::exec;
+use crate::interop::files::{FileError, write_atomic};
 use crate::train::TrainError;
 use crate::train::colorize::Colorization;
 use crate::train::model::{Checkpoint, Model};
 use crate::train::pictures::{painted, save_png};
-use crate::train::run_dir::{RunDir, new_folder};
+use crate::train::run_dir::{RunDir, RunDirError, new_folder};
 use crate::train::segment::Segmentation;
 
 /// Names for results: the image's, with a number where that is taken.
@@ -23,6 +24,7 @@ struct Names {
     out: Option<PathBuf>,
     /// Made with the first result, so that none is left empty.
     folder: Option<PathBuf>,
+    /// In lower case, since not all disks tell the cases apart.
     taken: HashSet<String>,
 }
 
@@ -36,7 +38,7 @@ impl Names {
         let stem = image.file_stem().map_or_else(|| "image".into(), |s| s.to_string_lossy().into_owned());
         let mut name = stem.clone();
         for number in 2.. {
-            if self.taken.insert(name.clone()) {
+            if self.taken.insert(name.to_lowercase()) {
                 break;
             }
             name = format!("{stem}-{number}");
@@ -59,8 +61,21 @@ fn save(picture: &RgbImage, path: &Path) -> Result<(), CliError> {
     Ok(save_png(picture, path).map_err(TrainError::from)?)
 }
 
-/// Writes for each image the class of every pixel (`NAME-mask.png`, 8-bit, the class number) and the image tinted with
-/// the classes' colours (`NAME-overlay.png`), both of the image's own size.
+/// Saves class numbers as a PNG of 8 bits whose palette is the classes' colours: an index mask to programs, a picture to
+/// the eye.
+fn save_mask(mask: &GrayImage, palette: &[[u8; 3]], path: &Path) -> Result<(), CliError> {
+    let failed = |e: png::EncodingError| RunDirError::from(FileError::writing(path, e.into()));
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, mask.width(), mask.height());
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette.concat());
+    encoder.write_header().and_then(|mut png| png.write_image_data(mask)).map_err(failed)?;
+    Ok(write_atomic(path, |writer| writer.write_all(&bytes)).map_err(RunDirError::from)?)
+}
+
+/// Writes for each image the class of every pixel (`NAME-mask.png`) and the image tinted with the classes' colours
+/// (`NAME-overlay.png`), both of the image's own size.
 pub(super) fn segment(args: &Args, checkpoint: &Checkpoint, images: &[PathBuf]) -> Result<usize, CliError> {
     let task = Segmentation::trained(checkpoint.card.clone(), None)?;
     let mut model = Model::trained(&task, exec::open(&args.device)?, checkpoint)?;
@@ -80,14 +95,14 @@ pub(super) fn segment(args: &Args, checkpoint: &Checkpoint, images: &[PathBuf]) 
         let mask = image::imageops::resize(&small, image.width(), image.height(), FilterType::Nearest);
         let name = names.next(path);
         let files = [names.path(&format!("{name}-mask.png"))?, names.path(&format!("{name}-overlay.png"))?];
-        mask.save(&files[0]).map_err(|e| CliError::Usage(format!("cannot write {}: {e}", files[0].display())))?;
+        save_mask(&mask, &card.palette, &files[0])?;
         let colours = painted((image.height(), image.width()), mask.as_raw(), &card.palette);
         let mut overlay = image.clone();
         overlay.iter_mut().zip(colours.iter()).for_each(|(v, &c)| *v = ((u16::from(*v) + u16::from(c)) / 2) as u8);
         save(&overlay, &files[1])?;
         let mut shares = vec![0usize; card.classes.len()];
         mask.iter().for_each(|&class| shares[usize::from(class)] += 1);
-        report(args.json, path, &files, &shares_of(&card.classes, &shares))?;
+        report(args.json, path, &files, &card.classes, &shares_of(&card.classes, &shares))?;
     }
     Ok(failed)
 }
@@ -115,21 +130,29 @@ pub(super) fn colorize(args: &Args, checkpoint: &Checkpoint, images: &[PathBuf])
         let name = names.next(path);
         let file = names.path(&format!("{name}-colour.png"))?;
         save(&coloured, &file)?;
-        report(args.json, path, &[file], &[])?;
+        report(args.json, path, &[file], &[], &[])?;
     }
     Ok(failed)
 }
 
-fn report(json: bool, image: &Path, files: &[PathBuf], shares: &[(String, f64)]) -> Result<(), CliError> {
+/// Prints what was written. A mask's numbers are places in `classes`; pictures have none.
+fn report(
+    json: bool,
+    image: &Path,
+    files: &[PathBuf],
+    classes: &[String],
+    shares: &[(String, f64)],
+) -> Result<(), CliError> {
     let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
     if json {
         let shares: serde_json::Map<String, serde_json::Value> =
             shares.iter().map(|(class, share)| (class.clone(), (*share).into())).collect();
-        let object = serde_json::json!({ "image": image.display().to_string(), "files": files, "shares": shares });
+        let image = image.display().to_string();
+        let object = serde_json::json!({ "image": image, "files": files, "classes": classes, "shares": shares });
         return print(object);
     }
     let shares: Vec<_> =
-        shares.iter().take(5).map(|(class, share)| format!("{class} {:.1} %", 100.0 * share)).collect();
+        shares.iter().take(5).map(|(class, share)| format!("{} {:.1} %", one_line(class), 100.0 * share)).collect();
     let shares = if shares.is_empty() { String::new() } else { format!(" ({})", shares.join(", ")) };
     print(format_args!("{} -> {}{shares}", image.display(), files.join(", ")))
 }

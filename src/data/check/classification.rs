@@ -7,7 +7,7 @@ use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts,
 use crate::data::{DataError, OpenOptions, open_classification};
 
 /// Reads every image of the classification set at `path`: unreadable files, pictures that are in two
-/// parts, classes without readable images.
+/// parts or classes, classes without readable images.
 ///
 /// # Errors
 /// Where there is nothing at `path`; whatever else is wrong is in the report.
@@ -17,13 +17,15 @@ pub fn check_classification(path: &Path, options: &CheckOptions<'_>) -> Result<C
         Ok(splits) => splits,
         Err(reason) => return unopened(path, "classify", reason, options),
     };
-    let sets = [("train", splits.train), ("val", splits.val)];
+    let sets = [("train", Some(splits.train)), ("val", Some(splits.val)), ("test", splits.test)];
+    let sets: Vec<_> = sets.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))).collect();
     let counts: Vec<_> = sets.iter().map(|(name, set)| (*name, set.len())).collect();
     let read = read_parts(&counts, options.progress, |part, index| {
         let set = &sets[part].1;
         let mut bad = Vec::new();
         let image = collected(set.image(index), &mut bad)?.as_ref().map(ImageFacts::of);
-        Ok(Sample { name: set.describe(index), image, class_pixels: None, bad })
+        let label = set.class_names().get(set.label(index) as usize).cloned();
+        Ok(Sample { name: set.describe(index), label, image, class_pixels: None, bad })
     })?;
     let mut report = CheckReport::new("classify", path, splits.format);
     report.add_parts(&read);

@@ -1,4 +1,4 @@
-//! The same picture in two parts: what is measured on was learnt by heart.
+//! The same picture in two parts: what is measured on was learnt by heart; or under two labels, of which one is wrong.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,8 +17,8 @@ pub(super) fn hash_of(image: &RgbImage) -> u64 {
     hasher.finish()
 }
 
-/// Adds a fault for each picture that is in more than one part, and a note about those that are in
-/// one part several times.
+/// Adds a fault for each picture that is in more than one part or has more than one label, and a note about those that
+/// are merely there several times.
 pub(super) fn report(parts: &[PartRead], report: &mut CheckReport) {
     let mut places: BTreeMap<u64, Vec<(&'static str, &Sample)>> = BTreeMap::new();
     for part in parts {
@@ -33,15 +33,18 @@ pub(super) fn report(parts: &[PartRead], report: &mut CheckReport) {
     for places in places.values().filter(|places| places.len() > 1) {
         let (first_part, first) = places[0];
         for (part, sample) in &places[1..] {
-            if *part == first_part {
+            let contradictory = sample.label != first.label;
+            if *part == first_part && !contradictory {
                 repeated.push(sample.name.clone());
-            } else {
-                let what = format!(
-                    "is in the {part} part and the same picture as {}, which is in the {first_part} part; remove one",
-                    first.name
-                );
-                faults.push(Fault { file: sample.name.clone(), what });
+                continue;
             }
+            let place = |part: &str, sample: &Sample| match &sample.label {
+                Some(label) if contradictory => format!("in the {part} part as '{label}'"),
+                _ => format!("in the {part} part"),
+            };
+            let (here, there) = (place(part, sample), place(first_part, first));
+            let what = format!("is {here} and the same picture as {}, which is {there}; remove one", first.name);
+            faults.push(Fault { file: sample.name.clone(), what });
         }
     }
     faults.sort_by(|a, b| a.file.cmp(&b.file));

@@ -23,7 +23,7 @@ pub fn check_images(path: &Path, options: &CheckOptions<'_>) -> Result<CheckRepo
         let set = &sets[part].1;
         let mut bad = Vec::new();
         let image = collected(set.image(index), &mut bad)?.as_ref().map(ImageFacts::of);
-        Ok(Sample { name: set.name(index), image, class_pixels: None, bad })
+        Ok(Sample { name: set.name(index), label: None, image, class_pixels: None, bad })
     })?;
     let mut report = CheckReport::new("colorize", path, splits.format);
     report.add_parts(&read);
@@ -49,5 +49,5 @@ pub fn check_images(path: &Path, options: &CheckOptions<'_>) -> Result<CheckRepo
 pub(super) fn read_file(path: &Path) -> Result<Sample, DataError> {
     let mut bad = Vec::new();
     let image = collected(decode_file(path), &mut bad)?.as_ref().map(ImageFacts::of);
-    Ok(Sample { name: path.display().to_string(), image, class_pixels: None, bad })
+    Ok(Sample { name: path.display().to_string(), label: None, image, class_pixels: None, bad })
 }

@@ -46,6 +46,8 @@ impl CheckOptions<'_> {
 /// What is remembered of a sample that was read.
 struct Sample {
     name: String,
+    /// The name of its class, where it has one as a whole.
+    label: Option<String>,
     /// Of the image, where it could be read.
     image: Option<ImageFacts>,
     /// Pixels of each class in its mask, where that could be read.

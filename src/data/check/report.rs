@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::PartRead;
-use crate::data::BadImage;
+use crate::data::{BadImage, one_line};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl CheckReport {
         writeln!(f)?;
         let total = |part: usize| self.classes.iter().map(|class| class.counts[part]).sum::<u64>().max(1);
         for class in &self.classes {
-            write!(f, "{:<width$}", class.name)?;
+            write!(f, "{:<width$}", one_line(&class.name))?;
             for (part, &count) in class.counts.iter().enumerate() {
                 let share = 100.0 * count as f64 / total(part) as f64;
                 write!(f, "{:>20}", format!("{count} {share:>5.1} %"))?;

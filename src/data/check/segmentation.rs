@@ -56,7 +56,7 @@ fn sample(set: &dyn SegmentationDataset, index: usize) -> Result<Sample, DataErr
         bad.push(BadImage { image: set.mask_name(index), problem });
     }
     let class_pixels = mask.map(|mask| count(&mask, set.classes().len()).0);
-    Ok(Sample { name: set.name(index), image, class_pixels, bad })
+    Ok(Sample { name: set.name(index), label: None, image, class_pixels, bad })
 }
 
 fn add_classes(names: &[String], parts: &[PartRead], report: &mut CheckReport) {

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::classes::ClassList;
-use super::pairing::{Part, part_of};
 use super::{Coding, Found, IGNORED, Pair};
 use crate::data::listing::entries;
+use crate::data::parts::{Part, part_of};
 use crate::data::{BadImage, DataError, ImageProblem};
 
 /// Names, ids and colours of SegNet's eleven classes.
@@ -34,6 +34,7 @@ pub(crate) fn find(root: &Path) -> Result<Option<Found>, DataError> {
         let stem = list.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
         let (true, Some(part)) = (is_text && list.is_file(), part_of(&stem)) else { continue };
         let text = std::fs::read_to_string(&list).map_err(|e| DataError::io(&list, e))?;
+        found.has_val |= part == Part::Val;
         if !is_pair_list(&text) {
             continue;
         }

@@ -44,6 +44,7 @@ pub(crate) fn find(root: &Path) -> Result<Option<Found>, DataError> {
     let (true, Some(masks)) = (images.is_dir(), masks) else { return Ok(None) };
     let mut found = Found { format: "Cityscapes", known: Some(coding()), ..Found::default() };
     found.train = pairs(&images.join("train"), &masks.join("train"), &mut found.faults)?;
+    found.has_val = images.join("val").is_dir();
     found.val = pairs(&images.join("val"), &masks.join("val"), &mut found.faults)?;
     Ok(Some(found))
 }

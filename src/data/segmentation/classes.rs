@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::IGNORED;
 use super::coding::{Coding, ValueTable};
+use super::written;
 use crate::data::DataError;
 
 /// Names and colours of the classes; a train id is an index into both.
@@ -73,25 +74,27 @@ pub(crate) fn voc_colour(id: u8) -> [u8; 3] {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
+    #[serde(deserialize_with = "written::classes")]
     classes: Vec<WrittenClass>,
     palette: Option<Vec<[u8; 3]>>,
-    ignore_index: Option<OneOrMore<u8>>,
+    #[serde(default, deserialize_with = "written::values")]
+    ignore_index: Vec<u8>,
     ignore_colour: Option<[u8; 3]>,
     coding: Option<WrittenCoding>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WrittenClass {
-    Name(String),
-    Entry { name: String, colour: Option<[u8; 3]>, value: Option<u8> },
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenClass {
+    name: String,
+    colour: Option<[u8; 3]>,
+    value: Option<u8>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore<T> {
-    One(T),
-    More(Vec<T>),
+impl WrittenClass {
+    pub(super) fn named(name: String) -> Self {
+        Self { name, ..Self::default() }
+    }
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -180,11 +183,11 @@ fn of_lines(
         if name.eq_ignore_ascii_case("void") {
             ignore_colour = Some(colour);
         } else {
-            classes.push(WrittenClass::Entry { name, colour: Some(colour), value: None });
+            classes.push(WrittenClass { name, colour: Some(colour), value: None });
         }
     }
     let palettes = Some(WrittenCoding::Colour);
-    coding(Written { classes, palette: None, ignore_index: None, ignore_colour, coding: palettes }, path)
+    coding(Written { classes, palette: None, ignore_index: vec![], ignore_colour, coding: palettes }, path)
 }
 
 /// A name a line, whose number (from 0) is its value; `Void` is ignored.
@@ -192,20 +195,15 @@ fn from_names(path: &Path) -> Result<Coding, DataError> {
     let names: Vec<String> =
         text(path)?.lines().map(|line| line.trim().to_string()).filter(|name| !name.is_empty()).collect();
     let void = names.iter().position(|name| name.eq_ignore_ascii_case("void")).and_then(|at| u8::try_from(at).ok());
-    let classes = names.into_iter().map(WrittenClass::Name).collect();
-    let ignore_index = void.map(OneOrMore::One);
+    let classes = names.into_iter().map(WrittenClass::named).collect();
+    let ignore_index = void.into_iter().collect();
     coding(Written { classes, palette: None, ignore_index, ignore_colour: None, coding: None }, path)
 }
 
 /// Turns what is written in the file at `path` into a coding.
 fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
-    let Written { classes, palette, ignore_index, ignore_colour, coding } = written;
+    let Written { classes, palette, ignore_index: ignored, ignore_colour, coding } = written;
     let wrong = |problem: String| DataError::malformed(path, problem);
-    let ignored: Vec<u8> = match ignore_index {
-        None => Vec::new(),
-        Some(OneOrMore::One(value)) => vec![value],
-        Some(OneOrMore::More(values)) => values,
-    };
     if let Some(palette) = &palette
         && palette.len() != classes.len()
     {
@@ -216,10 +214,7 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
     builder.values[usize::from(IGNORED)] = Some(IGNORED);
     let mut ignored_words = Vec::new();
     for (position, class) in classes.into_iter().enumerate() {
-        let (name, colour, value) = match class {
-            WrittenClass::Name(name) => (name, None, None),
-            WrittenClass::Entry { name, colour, value } => (name, colour, value),
-        };
+        let WrittenClass { name, colour, value } = class;
         let value = value.or(u8::try_from(position).ok());
         let value = value.ok_or_else(|| wrong("more than 255 classes".into()))?;
         let colour = colour.or_else(|| palette.as_ref().map(|p| p[position]));

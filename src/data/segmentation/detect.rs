@@ -63,7 +63,7 @@ impl Seen {
 /// Looks at every mask (unreadable ones are reported when the set is prepared).
 ///
 /// # Errors
-/// Where no mask can be read, or they hold too many colours to be masks.
+/// Where no mask can be read, or they hold too many colours to be masks, or a single class.
 pub(crate) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError> {
     let masks: Vec<&Path> = parts.iter().flat_map(|part| part.iter().map(|pair| pair.mask.as_path())).collect();
     let seen: Vec<Seen> =
@@ -73,14 +73,23 @@ pub(crate) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
         let problem = format!("none of the {} masks can be read; masks are 8-bit PNG files", masks.len());
         return Err(DataError::malformed(root, problem));
     }
-    if seen.colour_files > seen.value_files { of_colours(root, seen) } else { Ok(of_values(seen)) }
+    if seen.colour_files > seen.value_files { of_colours(root, seen) } else { of_values(root, seen) }
+}
+
+/// With one class there is nothing to learn: the loss is 0 and every score perfect from the start.
+fn single_class(root: &Path, found: &str) -> DataError {
+    let problem = format!(
+        "its masks hold {found}, but at least 2 classes are needed; check that these are the masks, or list the classes \
+         in a classes.toml"
+    );
+    DataError::malformed(root, problem)
 }
 
 fn of_colours(root: &Path, seen: Seen) -> Result<Coding, DataError> {
     // Grey levels saved as colours are values.
     if seen.colours.len() <= MAX_CLASSES && seen.colours.iter().all(|[r, g, b]| r == g && g == b) {
         let values = seen.colours.iter().map(|c| c[0]).collect();
-        return Ok(of_values(Seen { values, ..Seen::default() }));
+        return of_values(root, Seen { values, ..Seen::default() });
     }
     let palette: Vec<[u8; 3]> = seen.colours.into_iter().collect();
     if palette.len() > MAX_CLASSES {
@@ -88,13 +97,16 @@ fn of_colours(root: &Path, seen: Seen) -> Result<Coding, DataError> {
                        list the classes and their colours in a classes.toml, or save the masks as PNG";
         return Err(DataError::malformed(root, problem));
     }
-    let names = palette.iter().map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}")).collect();
+    let names: Vec<String> = palette.iter().map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}")).collect();
+    if let [only] = names.as_slice() {
+        return Err(single_class(root, &format!("the colour {only} alone")));
+    }
     let source = "the colours in the masks; name them in a classes.toml".to_string();
     let classes = ClassList { names, palette: palette.clone(), ignored: "nothing".into(), source };
     Ok(Coding { classes: Arc::new(classes), values: None, colours: colour_table(&palette) })
 }
 
-fn of_values(seen: Seen) -> Coding {
+fn of_values(root: &Path, seen: Seen) -> Result<Coding, DataError> {
     let present: Vec<u8> = seen.values.iter().copied().filter(|&v| v != IGNORED).collect();
     let has_ignored = seen.values.contains(&IGNORED);
     let source = "the values in the masks; name them in a classes.toml".to_string();
@@ -111,7 +123,12 @@ fn of_values(seen: Seen) -> Coding {
         if let Some(table) = &mut coding.values {
             table[usize::from(IGNORED)] = Some(1);
         }
-        return coding;
+        return Ok(coding);
+    }
+    match present.as_slice() {
+        [] => return Err(single_class(root, "nothing but value 255, which is ignored")),
+        [only] => return Err(single_class(root, &format!("value {only} alone"))),
+        _ => {}
     }
     let ignored = if has_ignored { "value 255" } else { "nothing (value 255 would be)" };
     let highest = present.last().map_or(0, |&v| usize::from(v));
@@ -123,7 +140,7 @@ fn of_values(seen: Seen) -> Coding {
             table[..usize::from(IGNORED)].fill(None);
             present.iter().enumerate().for_each(|(id, &v)| table[usize::from(v)] = Some(id as u8));
         }
-        return coding;
+        return Ok(coding);
     }
-    Coding::by_position(list((0..=highest).map(|id| format!("class {id}")).collect(), ignored))
+    Ok(Coding::by_position(list((0..=highest).map(|id| format!("class {id}")).collect(), ignored)))
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::pairing::{Part, Reading, Role, image_base, mask_base, read};
+use super::pairing::{Reading, Role, image_base, mask_base, part_in, read};
 use super::{Found, Pair};
-use crate::data::listing::images_below;
+use crate::data::listing::{images_below, name_of, subfolders};
+use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem};
 
 /// What pairs go by: part, other folders, name without what marks a mask or an image.
@@ -39,7 +40,8 @@ pub(crate) fn find(root: &Path) -> Result<Found, DataError> {
         );
         return Err(DataError::malformed(root, problem));
     }
-    let mut found = Found { format: "images and masks by name", ..Found::default() };
+    let has_val = names_validation(root)?;
+    let mut found = Found { format: "images and masks by name", has_val, ..Found::default() };
     let (pairs, images, masks) = join(images, masks, Half::key, &mut found.faults);
     let (more, images, masks) = join(images, masks, Half::loose_key, &mut found.faults);
     let fault = |half: Half, problem| BadImage { image: half.path.display().to_string(), problem };
@@ -62,6 +64,15 @@ pub(crate) fn find(root: &Path) -> Result<Found, DataError> {
     }
     found.faults.sort_by(|a, b| a.image.cmp(&b.image));
     Ok(found)
+}
+
+/// Whether a folder in `root`, or one in that (`images/val`), is named as the validation part.
+fn names_validation(root: &Path) -> Result<bool, DataError> {
+    let mut folders = subfolders(root)?;
+    for folder in folders.clone() {
+        folders.extend(subfolders(&folder)?);
+    }
+    Ok(folders.iter().any(|folder| part_in(&name_of(folder)) == Some(Part::Val)))
 }
 
 /// Sorts files into images and masks. Where no folder tells, the name does: `x_mask.png` is a mask

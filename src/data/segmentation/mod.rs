@@ -16,6 +16,7 @@ mod folders;
 mod mask;
 mod pairing;
 mod voc;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +27,6 @@ use super::random::{self, op};
 use super::{BadImage, DataError, SetOptions, decode_file};
 pub use classes::ClassList;
 pub(crate) use coding::Coding;
-pub(crate) use pairing::{Part, part_of};
 
 /// Train id of a pixel that counts for nothing: neither in the loss nor in a metric.
 pub const IGNORED: u8 = 255;
@@ -74,6 +74,8 @@ pub struct SegmentationSplits {
     pub val: Arc<dyn SegmentationDataset>,
     /// Images for the last word.
     pub test: Option<Arc<dyn SegmentationDataset>>,
+    /// Whether the validation part was split off by seed, since the data set brings none.
+    pub by_seed: bool,
     /// Name of the format that was found, for people.
     pub format: &'static str,
     /// Images without mask, masks without image, list lines without file: left out with `skip_bad`.
@@ -104,8 +106,9 @@ pub(crate) struct Pair {
 pub(crate) struct Found {
     pub format: &'static str,
     pub train: Vec<Pair>,
-    /// Empty where the set brings none: then it is split off from `train` by seed.
     pub val: Vec<Pair>,
+    /// Whether the set brings a validation part; else it is split off from `train` by seed.
+    pub has_val: bool,
     pub test: Vec<Pair>,
     /// Halves without their other half, list lines without file.
     pub faults: Vec<BadImage>,
@@ -170,16 +173,20 @@ pub(crate) fn splits(
     coding: Coding,
     options: &SetOptions,
 ) -> Result<SegmentationSplits, DataError> {
-    let Found { format, mut train, mut val, mut test, faults, .. } = found;
+    let Found { format, mut train, mut val, mut test, faults, has_val, .. } = found;
     let empty = |split, reason: &str| DataError::EmptySplit { path: path.into(), split, reason: reason.into() };
     if train.is_empty() {
         return Err(empty("train", "no complete pair of image and mask was found for it"));
+    }
+    if val.is_empty() && has_val {
+        return Err(empty("validation", "no complete pair of image and mask was found for it; add some, or remove it"));
     }
     if val.is_empty() && !test.is_empty() {
         // As for class folders: with no validation part, the test part is what is measured on.
         val = std::mem::take(&mut test);
     }
-    if val.is_empty() {
+    let by_seed = val.is_empty();
+    if by_seed {
         (train, val) = hold_out(train, options)?;
     }
     if val.is_empty() {
@@ -188,7 +195,7 @@ pub(crate) fn splits(
     let coding = Arc::new(coding);
     let part = |pairs| Arc::new(PairFiles { pairs, coding: Arc::clone(&coding) }) as Arc<dyn SegmentationDataset>;
     let test = if test.is_empty() { None } else { Some(part(test)) };
-    Ok(SegmentationSplits { train: part(train), val: part(val), test, format, left_out: faults })
+    Ok(SegmentationSplits { train: part(train), val: part(val), test, by_seed, format, left_out: faults })
 }
 
 /// Splits `items` in two: the share `val_split`, rounded, at least one and never the last, is held

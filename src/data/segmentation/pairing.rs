@@ -2,13 +2,7 @@
 
 use std::path::{Component, Path};
 
-/// Part of a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Part {
-    Train,
-    Val,
-    Test,
-}
+use crate::data::parts::{Part, part_of};
 
 /// Which half of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,16 +21,6 @@ pub(crate) struct Reading {
     pub rest: String,
     /// File name without extension.
     pub stem: String,
-}
-
-/// Part that a word stands for.
-pub(crate) fn part_of(word: &str) -> Option<Part> {
-    match word {
-        "train" | "training" | "trn" => Some(Part::Train),
-        "val" | "valid" | "validation" | "dev" => Some(Part::Val),
-        "test" | "testing" | "tst" => Some(Part::Test),
-        _ => None,
-    }
 }
 
 fn role_of(word: &str) -> Option<Role> {
@@ -65,6 +49,11 @@ fn words(name: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// The part that a folder's name says.
+pub(crate) fn part_in(folder: &str) -> Option<Part> {
+    words(folder).iter().find_map(|word| part_of(word))
 }
 
 /// Reads the relative path of a file.

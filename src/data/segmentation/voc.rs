@@ -54,6 +54,7 @@ pub(crate) fn find(root: &Path) -> Result<Option<Found>, DataError> {
     let mut found = Found { format: "Pascal VOC", known: Some(coding()), ..Found::default() };
     found.train = read_list(&home, &lists.join("train.txt"), &mut found.faults)?;
     if lists.join("val.txt").is_file() {
+        found.has_val = true;
         found.val = read_list(&home, &lists.join("val.txt"), &mut found.faults)?;
     }
     if lists.join("test.txt").is_file() {
