@@ -81,7 +81,10 @@ impl Sweep {
         let mut keys: Vec<&String> = old.keys().chain(new.keys()).filter(differs).collect();
         keys.sort_unstable();
         keys.dedup();
-        Ok(keys.iter().map(|key| format!("{key} is {} there and {} here", text(old.get(*key)), text(new.get(*key)))).collect())
+        Ok(keys
+            .iter()
+            .map(|key| format!("{key} is {} there and {} here", text(old.get(*key)), text(new.get(*key))))
+            .collect())
     }
 
     /// All settings of a run, from its own.

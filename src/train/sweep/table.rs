@@ -154,8 +154,9 @@ impl SweepTable {
                 Some(reason) => format!("failed: {reason}"),
                 None => String::new(),
             };
-            values
-                .push([score, diverged, failed, stopped].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(", "));
+            values.push(
+                [score, diverged, failed, stopped].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(", "),
+            );
             values.push(row.epochs.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
             values.push(row.folders.join(" "));
             let name = (index + 1).to_string();
