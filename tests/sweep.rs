@@ -92,7 +92,10 @@ fn folders_with_runs_of_other_settings_are_refused() {
     place.run("sweep sweep.toml --out s --set epochs=2").refused(&["epochs is 1 there and 2 here"]);
     assert!(kept() == before, "nothing was trained or moved");
     // What does not change results may change.
-    place.run("sweep sweep.toml --out s --set loader_threads=1 --device cpu").fine().printed(&["run 2 of 2", "is done"]);
+    place
+        .run("sweep sweep.toml --out s --set loader_threads=1 --device cpu")
+        .fine()
+        .printed(&["run 2 of 2", "is done"]);
 }
 
 /// A run that was dropped can go on to more epochs; a folder of the user's is nobody else's.
