@@ -282,6 +282,29 @@ fn a_reader_that_has_gone_is_no_error() {
     assert_eq!(told.fine().stderr, "");
 }
 
+/// At 32×32 pixels ResNet18 ends in maps of one pixel, so that a batch of one image has no variance.
+#[test]
+fn a_last_batch_of_one_image_is_left_out_and_one_alone_refused() {
+    let place = Place::with_photos(3);
+    let flags = "--val-split 0.34 --epochs 1 --shuffle false";
+    // 6 for training: a batch of 5, and one.
+    let told = place.run(&format!("{TRAIN} {flags} --batch-size 5 --out run")).fine();
+    told.printed(&["6 training and 3 validation images", "note:   the last batch", "left out"]);
+    let steps =
+        |run: &str| match &place.checkpoint(&format!("{run}/last.safetensors")).tensors["bn1.num_batches_tracked"].data
+        {
+            TensorData::I64(steps) => steps[0],
+            TensorData::F32(_) => panic!("not a whole number"),
+        };
+    assert_eq!(steps("run"), 1);
+    let told = place.run(&format!("{TRAIN} {flags} --batch-size 4 --out even")).fine();
+    assert!(!told.stdout.contains("left out"), "a batch of two is none of that kind: {}", told.stdout);
+    assert_eq!(steps("even"), 2);
+    let parts = ["layer4.0.bn1: BatchNorm cannot be trained on one value", "--batch-size", "--image-size"];
+    place.run(&format!("{TRAIN} {flags} --batch-size 1 --out none")).refused(&parts);
+    assert!(!place.has("none"), "no run directory");
+}
+
 /// Starts a training with these flags in a shell after `before`, and sends it a signal when its run has begun.
 #[cfg(unix)]
 fn signalled(place: &Place, before: &str, flags: &str, signal: &str) -> support::Outcome {
@@ -297,8 +320,9 @@ fn signalled(place: &Place, before: &str, flags: &str, signal: &str) -> support:
     let kill = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(kill.expect("kill runs").success());
     stdout.read_to_string(&mut text).expect("reads");
-    let told = support::Outcome::new(&line, &child.wait_with_output().expect("ends"));
-    support::Outcome { stdout: text, ..told }
+    let mut told = support::Outcome::new(&line, &child.wait_with_output().expect("ends"));
+    told.stdout = text;
+    told
 }
 
 /// Ctrl-C, and what clusters and containers end a job with.

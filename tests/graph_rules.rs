@@ -5,7 +5,7 @@ use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, Group, Init, StateTable, Value};
 use shadegrad::kernel::Access;
-use shadegrad::nn::{Mode, ResNet18, Stem};
+use shadegrad::nn::{BatchNorm2d, Mode, ResNet18, Stem};
 use shadegrad::ops::{self, CrossEntropyOptions, SgdOptions, hyper_values};
 use shadegrad::plan::{Buffer, Plan, PlanOptions};
 use shadegrad::shape::TensorType;
@@ -91,4 +91,21 @@ fn a_misspelled_input_is_an_error_and_an_unused_one_is_not() {
     assert!(error.contains("image: ") && error.contains("images, unused"), "{error}");
     let error = session.write(plan, "images", &[0.0; 3]).expect_err("too short").to_string();
     assert!(error.contains("3 numbers for a tensor of 4"), "{error}");
+}
+
+/// PyTorch: "Expected more than 1 value per channel when training".
+#[test]
+fn a_norm_is_not_trained_on_one_value_of_each_channel() {
+    let norm = |shape: [usize; 4], mode| {
+        let mut g = Graph::new();
+        let x = g.input("x", TensorType::channels(shape));
+        g.scope("head", |g| BatchNorm2d::default().apply(g, "bn", x, mode))
+    };
+    let error = norm([1, 1, 1, 8], Mode::Train).expect_err("one value").to_string();
+    for part in ["head.bn: ", "one value of each channel", "--batch-size", "--image-size"] {
+        assert!(error.contains(part), "no `{part}` in {error}");
+    }
+    for (shape, mode) in [([1, 1, 1, 8], Mode::Eval), ([2, 1, 1, 8], Mode::Train), ([1, 1, 2, 8], Mode::Train)] {
+        assert!(norm(shape, mode).is_ok(), "{shape:?}");
+    }
 }

@@ -254,3 +254,12 @@ fn events_are_tensorboards() {
     let row = EpochRow { val_loss: f64::INFINITY, ..row(300, &[(Score::TrainAccuracy, 0.75), (Score::Accuracy, 0.5)]) };
     assert_eq!(hex(tensorboard::epoch(&row, at)), EPOCH);
 }
+
+#[test]
+fn a_run_that_is_not_finished_says_so() {
+    let place = Place::new();
+    write_run(&place, "run", "epochs = 8\n", &[row(1, &[]), row(2, &[])]);
+    assert!(!html(&place, &["run"]).contains("not finished"));
+    place.write("run/resume.safetensors", "");
+    assert!(html(&place, &["run"]).contains("<dd>2 of 8; not finished</dd>"));
+}

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use shadegrad::data::Augment;
+use shadegrad::interop::safetensors::TensorFile;
 use shadegrad::precision::Precision;
 use shadegrad::train::TrainError;
 use shadegrad::train::config::{ImageSize, Schedule, SegmentConfig};
@@ -147,4 +148,89 @@ fn what_cannot_be_resumed_is_refused_and_left_as_it_is() {
         Err(TrainError::RunDir(RunDirError::NotARun { reason, .. })) => assert!(reason.contains("ended"), "{reason}"),
         other => panic!("{other:?}"),
     }
+}
+
+/// Ends a run after an epoch.
+struct StopAfterEpoch<'a>(&'a AtomicBool);
+
+impl Observer for StopAfterEpoch<'_> {
+    fn reading(&self, _: usize, _: usize) {}
+    fn begins(&self, _: &[String]) {}
+    fn step(&self, _: &StepProgress) {}
+    fn epoch(&self, _: &EpochRow, _: usize) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn other_images_in_the_middle_of_an_epoch_are_refused() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let run = place.path().join("run");
+    let start = SegmentConfig { accumulate: 1, ..config("cpu", &run) };
+    let resumed = SegmentConfig { resume: Some(run.clone()), ..start.clone() };
+    assert!(train(&start, 14).unwrap_or_else(|e| panic!("{e}")).interrupted);
+    for (what, other) in [
+        ("--batch-size was 2 and now is 5", SegmentConfig { batch_size: 5, ..resumed.clone() }),
+        ("the number of training images was 20 and now is 24", SegmentConfig { scenes: 24, ..resumed.clone() }),
+        ("--seed was 3 and now is 4", SegmentConfig { seed: 4, ..resumed.clone() }),
+        ("--shuffle was true and now is false", SegmentConfig { shuffle: false, ..resumed.clone() }),
+        ("1 epochs are done; give more with --epochs", SegmentConfig { epochs: 1, ..resumed.clone() }),
+    ] {
+        let error = train(&other, 1).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+        assert!(run.join("resume.safetensors").is_file(), "it can still go on");
+    }
+    // Files of earlier versions do not tell.
+    let path = run.join("resume.safetensors");
+    let mut file = TensorFile::read(&path).expect("reads");
+    let mut progress: serde_json::Value = serde_json::from_str(&file.metadata["progress"]).expect("JSON");
+    assert!(progress.as_object_mut().expect("an object").remove("order").is_some());
+    assert!(progress["sums"].as_object_mut().expect("an object").remove("weight").is_some());
+    assert!(progress["plateau"].as_object_mut().expect("an object").remove("score").is_some());
+    file.metadata.insert("progress".into(), progress.to_string());
+    file.write_atomic(&path).expect("writes");
+    // Where an epoch ends, all of it may change.
+    let stop = AtomicBool::new(false);
+    segment::train(&resumed, &StopAfterEpoch(&stop), &stop).unwrap_or_else(|e| panic!("{e}"));
+    let other = SegmentConfig { batch_size: 5, seed: 4, shuffle: false, ..resumed };
+    assert_eq!(train(&other, usize::MAX).unwrap_or_else(|e| panic!("{e}")).rows.len(), 3);
+}
+
+/// Sees that results of a first part are gone while a second one runs.
+struct NoResults<'a>(&'a Path);
+
+impl Observer for NoResults<'_> {
+    fn reading(&self, _: usize, _: usize) {}
+    fn begins(&self, _: &[String]) {}
+    fn step(&self, _: &StepProgress) {
+        for name in ["iou.csv", "confusion.csv", "confusion.png", "samples.png", "curves.png"] {
+            assert!(!self.0.join(name).exists(), "{name} is of the first part");
+        }
+    }
+    fn epoch(&self, _: &EpochRow, _: usize) {}
+}
+
+/// A run that is killed has written norms, events and results after the place that it goes on from.
+#[test]
+fn what_was_written_after_the_kept_place_is_taken_back() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let [whole, run] = ["whole", "run"].map(|name| place.path().join(name));
+    let of = |run: &Path| SegmentConfig { tensorboard: true, ..config("cpu", run) };
+    train(&of(&whole), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
+    let resumed = SegmentConfig { resume: Some(run.clone()), ..of(&run) };
+    assert!(train(&of(&run), 8).unwrap_or_else(|e| panic!("{e}")).interrupted);
+    let place_of_old = std::fs::read(run.join("resume.safetensors")).expect("reads");
+    assert!(train(&resumed, 15).unwrap_or_else(|e| panic!("{e}")).interrupted);
+    assert!(run.join("iou.csv").is_file());
+    std::fs::write(run.join("resume.safetensors"), place_of_old).expect("writes");
+    let never = AtomicBool::new(false);
+    segment::train(&resumed, &NoResults(&run), &never).unwrap_or_else(|e| panic!("{e}"));
+    let bytes = |run: &Path, name: &str| std::fs::read(run.join(name)).expect(name);
+    assert_eq!(metrics(&run), metrics(&whole));
+    for name in ["norms.csv", "iou.csv", "samples.png", "last.safetensors"] {
+        assert!(bytes(&run, name) == bytes(&whole, name), "{name} differs");
+    }
+    // Times and speeds differ, and have the same length.
+    let events = "events.out.tfevents.shadegrad";
+    assert_eq!(bytes(&run, events).len(), bytes(&whole, events).len(), "each epoch once");
 }

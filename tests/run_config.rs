@@ -86,6 +86,20 @@ fn the_learning_rate_falls_for_scenes_and_stays_for_data_unless_set() {
     assert!(refused.contains("--milestones") || refused.contains("milestones"), "{refused}");
 }
 
+#[test]
+fn what_a_run_that_goes_on_would_ignore_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("config.toml"), "epochs = 4\n").expect("writes");
+    let run = folder.path().display();
+    for (other, key) in [("--config mine.toml", "--config mine.toml"), ("--out o", "--out o"), ("--init i", "--init i")]
+    {
+        let error = ClassifyConfig::resolve(&flags(&format!("--resume {run} {other}"))).expect_err(key).to_string();
+        assert!(error.contains(key) && error.contains("--resume"), "{error}");
+    }
+    let resumed = ClassifyConfig::resolve(&flags(&format!("--resume {run} --out {run} --lr 0.5"))).expect("valid");
+    assert_eq!((resumed.epochs, resumed.lr), (4, 0.5));
+}
+
 /// Silently left out, such a path would make another run of it.
 #[cfg(unix)]
 #[test]

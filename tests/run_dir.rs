@@ -233,3 +233,26 @@ fn the_sheet_marks_right_and_wrong_and_takes_any_image_size() {
     sheet.cells.clear();
     assert!(sheet.draw().is_err());
 }
+
+#[test]
+fn going_back_leaves_what_is_not_the_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = RunDir::create(Some(folder.path()), "run").expect("creates");
+    fs::create_dir(folder.path().join("errors")).expect("makes a folder");
+    let errors =
+        "picture,image,truth,prediction,probability\n01.png,a.png,cat,dog,0.9\n../mine.png,b.png,cat,dog,0.8\n";
+    let kept = ["errors/notes.txt", "mine.png", "report.html"];
+    for name in ["errors/01.png", "confusion.csv", "confusion.png", "samples.png", "curves.png"].iter().chain(&kept) {
+        fs::write(folder.path().join(name), "").expect("writes");
+    }
+    fs::write(folder.path().join("errors/errors.csv"), errors).expect("writes");
+    let norms = ["epoch,step,lr\n", "1,1,0.1\n", "1,2,0.1\n", "2,3,0.1\n", "2,4"];
+    fs::write(folder.path().join("norms.csv"), norms.concat()).expect("writes");
+    run.rewind(2, 2).expect("goes back");
+    assert_eq!(fs::read_to_string(folder.path().join("norms.csv")).expect("reads"), norms[..3].concat());
+    let mut left: Vec<_> = fs::read_dir(folder.path()).expect("lists").map(|e| e.expect("lists").file_name()).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["errors", "metrics.csv", "mine.png", "norms.csv", "report.html"]);
+    assert!(kept.iter().all(|name| folder.path().join(name).is_file()));
+    assert_eq!(fs::read_dir(folder.path().join("errors")).expect("lists").count(), 1);
+}

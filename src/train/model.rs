@@ -11,7 +11,7 @@ use super::step::{Phase, port};
 use super::task::Task;
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session};
-use crate::graph::{Group, StateTable, names};
+use crate::graph::{GraphError, Group, StateTable, names};
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::ops::AVERAGE;
@@ -147,6 +147,32 @@ impl Model {
             self.plans.push((key, id));
         }
         Ok(id)
+    }
+
+    /// Prepares all plans that a run over so many training and validation images needs. True where the last, smaller
+    /// training batch is to be left out: it is a single image, of which some BatchNorm would see one value of each
+    /// channel.
+    ///
+    /// # Errors
+    /// When memory runs out or a kernel is refused.
+    pub fn load_plans(
+        &mut self,
+        task: &impl Task,
+        settings: &TrainSettings,
+        [train, val]: [usize; 2],
+    ) -> Result<bool, TrainError> {
+        let (options, batch_size) = (PlanOptions::default(), settings.batch_size.min(train));
+        for phase in [Phase::Update, Phase::Accumulate].into_iter().take(settings.accumulate.min(2)) {
+            self.training_plan(task, (batch_size, phase), options)?;
+        }
+        self.evaluation_plan(task, settings.batch_size.min(val), options)?;
+        match train % batch_size {
+            0 => Ok(false),
+            last => match self.training_plan(task, (last, Phase::Update), options) {
+                Err(TrainError::Graph(GraphError::OneValue { .. })) => Ok(true),
+                plan => plan.map(|_| false),
+            },
+        }
     }
 
     /// Prepares the evaluation plan for a batch of `n` images (kept for later calls) and gives the size of its batch.

@@ -19,7 +19,6 @@ use super::task::Task;
 use super::trace::{Results, Trace};
 use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::exec::PlanId;
-use crate::graph::GraphError;
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::ops::{HYPER_DECAY, HYPER_KEEP, HYPER_LEN, hyper_values};
@@ -133,7 +132,7 @@ impl<T: Task> Trainer<T> {
         make_run: impl FnOnce(&TrainSettings) -> Result<RunDir, TrainError>,
         resumed: Option<(Progress, TensorFile)>,
     ) -> Result<Self, TrainError> {
-        let without_last = load_plans(&task, &mut model, &settings, [train.len(), val.len()])?;
+        let without_last = model.load_plans(&task, &settings, [train.len(), val.len()])?;
         let loader = |source, shuffle| {
             let options = LoaderOptions {
                 shuffle,
@@ -446,27 +445,5 @@ impl<T: Task> Trainer<T> {
         let mut drawn = vec!["curves.png"];
         drawn.extend(self.task.draw(&self.run, row, found)?);
         Ok(drawn)
-    }
-}
-
-/// Loads all plans that a run needs, for `train` and `val` images. True where the last, smaller batch is to be left out:
-/// it is a single image, of which some BatchNorm would see one value of each channel.
-fn load_plans<T: Task>(
-    task: &T,
-    model: &mut Model,
-    settings: &TrainSettings,
-    [train, val]: [usize; 2],
-) -> Result<bool, TrainError> {
-    let (options, batch_size) = (PlanOptions::default(), settings.batch_size.min(train));
-    for phase in [Phase::Update, Phase::Accumulate].into_iter().take(settings.accumulate.min(2)) {
-        model.training_plan(task, (batch_size, phase), options)?;
-    }
-    model.evaluation_plan(task, settings.batch_size.min(val), options)?;
-    match train % batch_size {
-        0 => Ok(false),
-        last => match model.training_plan(task, (last, Phase::Update), options) {
-            Err(TrainError::Graph(GraphError::OneValue { .. })) => Ok(true),
-            plan => plan.map(|_| false),
-        },
     }
 }

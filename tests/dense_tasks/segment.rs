@@ -235,3 +235,24 @@ fn a_network_learns_two_scenes_by_heart() {
     let rows = place.metrics("run");
     assert!(rows[59].train_loss < 0.05, "{:?}", rows[59]);
 }
+
+/// Images of which no pixel counts have no say in the training loss.
+#[test]
+fn the_training_loss_is_of_the_pixels_that_count() {
+    let place = Place::new();
+    write(&place, "some", [6, 1]);
+    write(&place, "known", [3, 1]);
+    for index in 3..6 {
+        let void = image::GrayImage::from_pixel(32, 32, image::Luma([VOID]));
+        void.save(place.path(&format!("some/train/masks/{index:03}.png"))).expect("writes a mask");
+    }
+    // The weights stand still, and a batch is one image, so that nothing else can differ.
+    let flags =
+        "--image-size 32x32 --base 4 --depth 2 --batch-size 1 --normalize none --device cpu --epochs 1 --lr 1e-30";
+    let loss = |data: &str| {
+        place.run(&format!("train segment --data {data} {flags} --out {data}-run")).fine();
+        place.metrics(&format!("{data}-run"))[0].train_loss
+    };
+    let (some, known) = (loss("some"), loss("known"));
+    assert!(known > 0.1 && (some - known).abs() < 1e-6, "{some} for {known}");
+}

@@ -20,9 +20,9 @@ fn values_out_of_range() {
     refused("--device cpu --val-split 1", &["--val-split 1", "above 0 and below 1"]);
     refused("--device cpu --optimizer adma", &["'adma'", "adam"]);
     let place = Place::new();
-    place.run("plan resnet18 --image-size 4").refused(&["--image-size 4", "at least 5 pixels"]);
-    place.run("plan resnet18 --classes 18446744073709551615").refused(&["--classes 18446744073709551615", "2 to"]);
-    place.run("plan resnet18 --batch-size 0").refused(&["batch_size = 0", "at least 1"]);
+    place.run("plan resnet18 --image-size 4").refused(&["--image-size 4", "5 to 8192 pixels"]);
+    place.run("plan resnet18 --classes 18446744073709551615").refused(&["--classes 18446744073709551615", "1 to"]);
+    place.run("plan resnet18 --batch-size 0").refused(&["--batch-size 0", "at least 1"]);
     place.run("plan resnet18 --image-size 8192 --batch-size 100000").refused(&["lower the batch or image size"]);
     place.run("eval run --data photos --batch-size 0").refused(&["--batch-size 0", "at least 1"]);
 }
@@ -73,4 +73,11 @@ fn output_folders_that_cannot_be_made() {
 fn an_output_folder_that_may_not_be_written_to() {
     let place = Place::with_photos(2);
     place.run(&format!("{TRAIN} --out /proc/run")).refused(&["cannot write /proc/run", "choose another"]);
+}
+
+#[test]
+fn a_range_test_without_data_makes_no_folder() {
+    let place = Place::new();
+    place.run("lr-find classify --data nowhere --device cpu").refused(&["nowhere"]);
+    assert!(place.list(".").is_empty());
 }

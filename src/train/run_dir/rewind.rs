@@ -2,7 +2,7 @@
 //! again.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{CONFUSION, EVENTS, NORMS, RunDir, RunDirError};
