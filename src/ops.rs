@@ -62,6 +62,19 @@ fn expect_vector(name: &str, v: &TensorType, x: &TensorType) -> Result<(), Strin
     if v.shape.0 == [c] { Ok(()) } else { Err(format!("{name} must have the shape [{c}], one value per channel")) }
 }
 
+/// Class numbers, one for each of `rows`: kernels read them one behind the other.
+fn expect_labels(name: &str, labels: &TensorType, rows: usize) -> Result<(), String> {
+    if labels.shape.elements() != rows {
+        return Err(format!("{name} must be {rows} whole numbers, one per row"));
+    }
+    match labels.is_dense() {
+        true => Ok(()),
+        false => {
+            Err(format!("{name} of the shape {} are padded in memory: give TensorType::flat({rows})", labels.shape))
+        }
+    }
+}
+
 /// Number of partial sums, and rows that each covers, for a reduction over `rows`: enough segments to fill a device,
 /// few enough that a workgroup can add them up.
 fn segments(rows: usize, per_sample: usize, vectors: usize) -> (usize, usize) {

@@ -142,6 +142,11 @@ impl TensorType {
             }
         }
     }
+    /// Whether the logical numbers lie one behind the other, with padding at the end alone.
+    pub fn is_dense(&self) -> bool {
+        let single_row = self.layout == Layout::Channels && self.shape.rows() == 1;
+        self.layout == Layout::Flat || single_row || self.len() == self.shape.elements()
+    }
     /// True when there is no element at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
