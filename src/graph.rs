@@ -74,6 +74,17 @@ pub enum GraphError {
         /// Shape asked for.
         asked: String,
     },
+    /// A state that comes too late to be part of its group.
+    #[error(
+        "the group {group:?} is complete, since it was packed or read as a whole before the state `{name}` was added: \
+         add all of its states first"
+    )]
+    Complete {
+        /// Name.
+        name: String,
+        /// Its group.
+        group: Group,
+    },
     /// The op cannot be differentiated.
     #[error("the op `{op}` has no gradient, but a parameter's gradient would have to pass through it")]
     NoGradient {
@@ -105,6 +116,8 @@ pub struct Graph {
     states: StateTable,
     outputs: Vec<(String, Value)>,
     scope: Vec<String>,
+    /// Groups whose layout nodes rely on.
+    complete: Vec<Group>,
 }
 
 impl Graph {
@@ -171,7 +184,7 @@ impl Graph {
     /// A state, created at its first use; its name is that of the current scope and `name`.
     ///
     /// # Errors
-    /// When it exists with another shape.
+    /// When it exists with another shape, or is new in a group that is complete.
     pub fn state(
         &mut self,
         name: &str,
@@ -182,6 +195,10 @@ impl Graph {
     ) -> Result<Value, GraphError> {
         let name = self.scoped(name);
         let spec = StateSpec { name: name.clone(), ty: ty.clone(), group, init, decay };
+        let group = self.states.group_of(&spec);
+        if self.states.find(&name).is_none() && self.complete.contains(&group) {
+            return Err(GraphError::Complete { name, group });
+        }
         let id = self.states.add(spec).map_err(|known| GraphError::State {
             name,
             known: known.shape.to_string(),
@@ -201,10 +218,16 @@ impl Graph {
         known.map_or_else(|| self.push_value(ty, Source::State(id)), |i| Value(i as u32))
     }
 
-    /// A whole group of states as one flat value. The group must be complete: states added later are not part of it.
+    /// A whole group of states as one flat value. The group is complete with it: no state can be added any more.
     pub fn group(&mut self, group: Group) -> Value {
-        let len = self.states.layout().group_len[group as usize];
+        let len = self.completed(group).group_len[group as usize];
         self.push_value(TensorType::flat(len), Source::Group(group))
+    }
+
+    /// Where the states of a group lie for good: a further one would move those that are not decayed.
+    pub(crate) fn completed(&mut self, group: Group) -> StateLayout {
+        self.complete.push(group);
+        self.states.layout()
     }
 
     /// `name` under the current scope.

@@ -138,9 +138,7 @@ impl StateTable {
     /// # Errors
     /// The type of the state of that name when it differs.
     pub fn add(&mut self, mut spec: StateSpec) -> Result<StateId, TensorType> {
-        if spec.group == Group::Parameters && self.frozen.iter().any(|pattern| names(pattern, &spec.name)) {
-            spec.group = Group::Frozen;
-        }
+        spec.group = self.group_of(&spec);
         if let Some(&id) = self.by_name.get(&spec.name) {
             let known = &self.specs[id.0];
             return if known.ty == spec.ty { Ok(id) } else { Err(known.ty.clone()) };
@@ -149,6 +147,11 @@ impl StateTable {
         self.by_name.insert(spec.name.clone(), id);
         self.specs.push(spec);
         Ok(id)
+    }
+    /// The group that a state would be in: a parameter may be frozen.
+    pub(super) fn group_of(&self, spec: &StateSpec) -> Group {
+        let frozen = || self.frozen.iter().any(|pattern| names(pattern, &spec.name));
+        if spec.group == Group::Parameters && frozen() { Group::Frozen } else { spec.group }
     }
     /// Looks a state up.
     pub fn find(&self, name: &str) -> Option<StateId> {

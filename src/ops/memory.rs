@@ -74,12 +74,13 @@ pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphErro
 
 /// Appends the flat buffer of gradients that lies exactly as the parameters do. `grads` are given in the order of the
 /// state table's parameters. One is copied there when it cannot be produced in its place: an input or a state itself, the
-/// gradient of several parameters, or a value that other nodes read, which may write into the same buffer.
+/// gradient of several parameters, or a value that other nodes read, which may write into the same buffer. No parameter can
+/// be added any more after it.
 ///
 /// # Errors
 /// When their number is not that of the parameters.
 pub fn pack_parameters(g: &mut Graph, grads: &[Value]) -> Result<Value, GraphError> {
-    let layout = g.states().layout();
+    let layout = g.completed(Group::Parameters);
     let offsets = g.states().of(Group::Parameters).map(|(id, _)| layout.offsets[id.0]).collect();
     let mut uses: HashMap<Value, usize> = HashMap::new();
     let readers = g.nodes().iter().filter(|node| !matches!(node.op.storage(), Storage::Alias(_)));

@@ -1,6 +1,7 @@
 //! What cannot be right is refused with an error that says why, before any number is computed wrongly.
 
 mod labels;
+mod states;
 
 /// The error as a person reads it, which must have all of `parts`.
 #[track_caller]
