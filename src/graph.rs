@@ -2,11 +2,13 @@
 //! ordinary nodes (see [`crate::autodiff`]). Nodes run in the order in which they were added, so a node that updates a
 //! state is seen by the nodes after it and by the next step.
 
+mod check;
 mod op;
 mod state;
 
 use std::sync::Arc;
 
+use check::check_kernels;
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
 pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable, names};
 
@@ -257,20 +259,12 @@ impl Graph {
     /// When the shapes do not fit; the message names the op, the layer, the shapes and the rule.
     pub fn add(&mut self, op: impl Op, inputs: &[Value]) -> Result<Vec<Value>, GraphError> {
         let types: Vec<&TensorType> = inputs.iter().map(|&v| self.ty(v)).collect();
-        let outputs = op
-            .outputs(&types)
-            .and_then(|out| match out.iter().find(|t| t.len() > i32::MAX as usize) {
-                Some(t) => {
-                    Err(format!("the result {} has more than 2^31 elements: lower the batch or image size", t.shape))
-                }
-                None => Ok(out),
-            })
-            .map_err(|rule| GraphError::Shape {
-                op: op.name(),
-                at: if self.scope.is_empty() { String::new() } else { format!(" in {}", self.scope.join(".")) },
-                shapes: types.iter().map(|t| t.shape.to_string()).collect::<Vec<_>>().join(", "),
-                rule,
-            })?;
+        let outputs = checked_outputs(&op, &types).map_err(|rule| GraphError::Shape {
+            op: op.name(),
+            at: at(&self.scope.join(".")),
+            shapes: types.iter().map(|t| t.shape.to_string()).collect::<Vec<_>>().join(", "),
+            rule,
+        })?;
         let node = self.nodes.len();
         let outputs: Vec<Value> =
             outputs.into_iter().enumerate().map(|(k, ty)| self.push_value(ty, Source::Node(node, k))).collect();
@@ -305,5 +299,20 @@ impl Graph {
                 self.values[v.index()].1 = Source::Node(index, k);
             }
         }
+    }
+}
+
+/// Where an op stands, for errors.
+fn at(scope: &str) -> String {
+    if scope.is_empty() { String::new() } else { format!(" in {scope}") }
+}
+
+/// What an op gives for inputs that it can take.
+fn checked_outputs(op: &impl Op, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+    check_kernels(op, inputs)?;
+    let outputs = op.outputs(inputs)?;
+    match outputs.iter().find(|t| t.len() > i32::MAX as usize) {
+        Some(t) => Err(format!("the result {} has more than 2^31 elements: lower the batch or image size", t.shape)),
+        None => Ok(outputs),
     }
 }

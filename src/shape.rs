@@ -147,6 +147,11 @@ impl TensorType {
         let single_row = self.layout == Layout::Channels && self.shape.rows() == 1;
         self.layout == Layout::Flat || single_row || self.len() == self.shape.elements()
     }
+    /// A kernel whose rows of input channels have rows of zeros between them in memory.
+    pub fn has_padded_rows(&self) -> bool {
+        let inputs = self.shape.0.iter().rev().nth(1);
+        self.layout == Layout::Kernel && inputs.is_some_and(|inputs| !inputs.is_multiple_of(LANES))
+    }
     /// True when there is no element at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -204,6 +204,10 @@ impl Op for Conv2d {
         self.spec.groups == 1 && activation
     }
 
+    fn takes_padded_kernel(&self, input: usize) -> bool {
+        input == 1
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let geo = Geometry::new(self.spec, l.inputs[0], l.inputs[1]).expect("checked when the node was added");
         let x = geo.aligned(l, Operand::Input(0), geo.x_rows(), 0);
@@ -311,6 +315,10 @@ impl Op for Conv2dInputGrad {
         let x = self.sums.is_some() && operand == Operand::Input(first);
         let y = self.sums.is_some_and(|norm| norm.0.residual) && operand == Operand::Input(first + 4);
         self.spec.groups == 1 && (activation || x || y)
+    }
+
+    fn takes_padded_kernel(&self, input: usize) -> bool {
+        input == 1
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

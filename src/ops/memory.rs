@@ -131,6 +131,9 @@ impl Op for Reshape {
         if x.shape.elements() != self.to.shape.elements() {
             return Err(format!("{} has {} elements, not the same number", self.to.shape, self.to.shape.elements()));
         }
+        if self.to.has_padded_rows() {
+            return Err(format!("{} is a kernel whose input channels are padded in memory", self.to.shape));
+        }
         Ok(vec![self.to.clone()])
     }
 
@@ -170,6 +173,9 @@ impl Op for Fill {
     }
 
     fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        if self.value != 0.0 && self.ty.has_padded_rows() {
+            return Err(format!("{} is a kernel whose input channels are padded in memory", self.ty.shape));
+        }
         Ok(vec![self.ty.clone()])
     }
 
@@ -197,6 +203,10 @@ impl Op for Assign {
         &[0]
     }
 
+    fn takes_padded_kernel(&self, _: usize) -> bool {
+        true
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let len = padded(l.inputs[0].len());
         let consts = Consts::new().u("ROWS", 1).u("CI", len).u("CIP", len).u("CO", len).u("COP", len);
@@ -219,6 +229,10 @@ impl Op for Pack {
 
     fn storage(&self) -> Storage {
         Storage::Parts(self.offsets.clone())
+    }
+
+    fn takes_padded_kernel(&self, _: usize) -> bool {
+        true
     }
 
     fn lower(&self, _: &mut Lowering<'_>) {}

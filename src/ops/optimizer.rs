@@ -222,6 +222,10 @@ impl Op for ClipScale {
         Ok(vec![TensorType::channels([4])])
     }
 
+    fn takes_padded_kernel(&self, input: usize) -> bool {
+        input == 0
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let len4 = l.inputs[0].len() / LANES;
         let parts = len4.div_ceil(SQUARES_PER_THREAD).max(1);

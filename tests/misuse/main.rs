@@ -1,7 +1,17 @@
 //! What cannot be right is refused with an error that says why, before any number is computed wrongly.
 
+mod kernels;
 mod labels;
 mod states;
+
+use shadegrad::exec::Session;
+use shadegrad::exec::cpu::CpuEngine;
+use shadegrad::graph::Graph;
+
+/// A session on the CPU engine.
+fn session(graph: &Graph) -> Session<CpuEngine<f32>> {
+    Session::new(Box::new(CpuEngine::new()), graph, 0).expect("a session")
+}
 
 /// The error as a person reads it, which must have all of `parts`.
 #[track_caller]
