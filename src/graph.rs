@@ -93,6 +93,21 @@ pub enum GraphError {
         /// Op name.
         op: &'static str,
     },
+    /// A gradient that would read a state too late.
+    #[error(
+        "the gradient of `{op}`{at} reads the state `{name}`, which `{by}` has changed by then: take gradients before \
+         states are updated"
+    )]
+    Overwritten {
+        /// Op name.
+        op: &'static str,
+        /// ` in SCOPE`, or empty.
+        at: String,
+        /// Name of the state.
+        name: String,
+        /// The op that updates it.
+        by: &'static str,
+    },
     /// A parameter that the loss does not depend on.
     #[error("the loss does not depend on the parameter `{name}`: use it in the network, or freeze it")]
     Unused {
@@ -151,6 +166,25 @@ impl Graph {
     /// Where a value comes from.
     pub fn source(&self, v: Value) -> &Source {
         &self.values[v.index()].1
+    }
+    /// The value whose memory a value is: itself, but for one under another shape.
+    pub(crate) fn owner(&self, v: Value) -> Value {
+        let mut owner = v;
+        while let Source::Node(n, 0) = *self.source(owner)
+            && let Storage::Alias(i) = self.nodes[n].op.storage()
+        {
+            owner = self.nodes[n].inputs[i];
+        }
+        owner
+    }
+    /// Do two values that own their memory share any of it?
+    pub(crate) fn overlap(&self, a: Value, b: Value) -> bool {
+        match (self.source(a), self.source(b)) {
+            (Source::State(id), Source::Group(group)) | (Source::Group(group), Source::State(id)) => {
+                self.states.spec(*id).group == *group
+            }
+            (a_source, b_source) => a == b || matches!(a_source, Source::Group(_)) && a_source == b_source,
+        }
     }
     /// Number of values.
     pub fn value_count(&self) -> usize {
@@ -303,7 +337,7 @@ impl Graph {
 }
 
 /// Where an op stands, for errors.
-fn at(scope: &str) -> String {
+pub(crate) fn at(scope: &str) -> String {
     if scope.is_empty() { String::new() } else { format!(" in {scope}") }
 }
 

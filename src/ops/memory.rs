@@ -85,26 +85,15 @@ pub fn pack_parameters(g: &mut Graph, grads: &[Value]) -> Result<Value, GraphErr
     let mut uses: HashMap<Value, usize> = HashMap::new();
     let readers = g.nodes().iter().filter(|node| !matches!(node.op.storage(), Storage::Alias(_)));
     for &v in readers.flat_map(|node| &node.inputs).chain(grads) {
-        *uses.entry(owner(g, v)).or_default() += 1;
+        *uses.entry(g.owner(v)).or_default() += 1;
     }
     let mut parts = Vec::with_capacity(grads.len());
     for &grad in grads {
-        let owner = owner(g, grad);
+        let owner = g.owner(grad);
         let in_place = matches!(g.source(owner), Source::Node(..)) && uses[&owner] == 1;
         parts.push(if in_place { grad } else { super::scale(g, grad, 1.0)? });
     }
     g.add1(Pack { offsets, len: layout.group_len[Group::Parameters as usize] }, &parts)
-}
-
-/// The value whose memory `v` is.
-fn owner(g: &Graph, v: Value) -> Value {
-    match g.source(v) {
-        Source::Node(n, 0) => match g.nodes()[*n].op.storage() {
-            Storage::Alias(i) => owner(g, g.nodes()[*n].inputs[i]),
-            _ => v,
-        },
-        _ => v,
-    }
 }
 
 /// Emits a copy between two paddings of the same logical elements: rows of `ci` values in `cip` floats to rows of `co`

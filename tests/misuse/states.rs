@@ -1,5 +1,6 @@
 //! States: who may be added when, and who may be read after an update.
 
+use shadegrad::autodiff::gradients_from;
 use shadegrad::graph::{Graph, GraphError, Group, Init, StateTable, Value};
 use shadegrad::ops;
 use shadegrad::shape::TensorType;
@@ -25,4 +26,23 @@ fn a_parameter_that_comes_after_the_packed_gradients_is_refused() {
     let mut g = Graph::new();
     g.group(Group::Statistics);
     refused(state(&mut g, "late", Group::Statistics), &["`late`", "Statistics is complete"]);
+}
+
+/// The gradient of `x · w` for x is w, but as it was when the product was taken.
+#[test]
+fn a_gradient_that_would_read_a_state_after_its_update_is_refused() {
+    for reshaped in [false, true] {
+        let mut g = Graph::new();
+        let x = g.input("x", TensorType::channels([4]));
+        let w = state(&mut g, "w", Group::Parameters).expect("a new state");
+        let read = if reshaped { ops::reshape(&mut g, w, [4]).expect("as many") } else { w };
+        let product = ops::mul(&mut g, x, read).expect("equal shapes");
+        let hundred = ops::fill(&mut g, TensorType::channels([4]), 100.0).expect("a constant");
+        ops::assign(&mut g, w, hundred).expect("equal shapes");
+        let told = ["the gradient of `mul`", "`w`", "`assign`"];
+        refused(gradients_from(&mut g, &[(product, hundred)], &[x]), &told);
+        // What is computed behind the update sees it, and so does its gradient.
+        let after = ops::mul(&mut g, x, w).expect("equal shapes");
+        gradients_from(&mut g, &[(after, hundred)], &[x]).expect("nothing stands between");
+    }
 }
