@@ -66,14 +66,14 @@ pub enum GraphError {
         /// The rule broken.
         rule: String,
     },
-    /// A state of this name exists with another shape.
-    #[error("the state `{name}` has the shape {known} but is asked for as {asked}")]
+    /// A state of this name exists otherwise.
+    #[error("the state `{name}` has {known} but is asked for with {asked}")]
     State {
         /// Name.
         name: String,
-        /// Shape in the table.
+        /// What differs, in the table.
         known: String,
-        /// Shape asked for.
+        /// The same as asked for.
         asked: String,
     },
     /// A state that comes too late to be part of its group.
@@ -220,7 +220,7 @@ impl Graph {
     /// A state, created at its first use; its name is that of the current scope and `name`.
     ///
     /// # Errors
-    /// When it exists with another shape, or is new in a group that is complete.
+    /// When it exists with another shape, group, start or decay, or is new in a group that is complete.
     pub fn state(
         &mut self,
         name: &str,
@@ -235,11 +235,7 @@ impl Graph {
         if self.states.find(&name).is_none() && self.complete.contains(&group) {
             return Err(GraphError::Complete { name, group });
         }
-        let id = self.states.add(spec).map_err(|known| GraphError::State {
-            name,
-            known: known.shape.to_string(),
-            asked: ty.shape.to_string(),
-        })?;
+        let id = self.states.add(spec).map_err(|[known, asked]| GraphError::State { name, known, asked })?;
         Ok(self.state_value(id, ty))
     }
 

@@ -13,8 +13,8 @@ pub struct PlanId(usize);
 pub struct Session<E: Engine + ?Sized> {
     states: StateTable,
     plans: Vec<Plan>,
-    /// Names of all inputs of each plan's graph, also of those that its plan has no use for.
-    inputs: Vec<Vec<String>>,
+    /// All inputs of each plan's graph, also those that its plan has no use for.
+    inputs: Vec<Vec<(String, TensorType)>>,
     engine: Box<E>,
 }
 
@@ -49,17 +49,22 @@ impl<E: Engine + ?Sized> Session<E> {
     /// Plans a graph that shares this session's states and prepares it.
     ///
     /// # Errors
-    /// When the graph has states that the session lacks, when memory runs out, or when a kernel is refused.
+    /// When the graph has states that the session lacks or two inputs of one name, when memory runs out, or when a kernel is
+    /// refused.
     pub fn load(&mut self, graph: &Graph, options: PlanOptions) -> Result<PlanId, ExecError> {
         if graph.states() != &self.states {
             let missing = graph.states().iter().find(|(_, s)| self.states.find(&s.name).is_none());
             let name = missing.map_or("the states", |(_, s)| s.name.as_str());
             return Err(port_error(name, "the graph's states are not those that the session was made for"));
         }
+        let inputs: Vec<_> = graph.inputs().map(|(name, v)| (name.to_owned(), graph.ty(v).clone())).collect();
+        if let Some((name, _)) = inputs.iter().enumerate().find_map(|(i, a)| inputs[..i].iter().find(|b| a.0 == b.0)) {
+            return Err(port_error(name, "the graph has two inputs of this name, so that only one could be written"));
+        }
         let plan = Plan::new(graph, options);
         let id = self.engine.load(&plan)?;
         self.plans.push(plan);
-        self.inputs.push(graph.inputs().map(|(name, _)| name.to_owned()).collect());
+        self.inputs.push(inputs);
         debug_assert_eq!(id + 1, self.plans.len());
         Ok(PlanId(id))
     }
@@ -69,16 +74,14 @@ impl<E: Engine + ?Sized> Session<E> {
     /// # Errors
     /// When there is no such input or the length is wrong.
     pub fn write(&mut self, plan: PlanId, input: &str, data: &[E::Scalar]) -> Result<(), ExecError> {
-        let Some(port) = self.plans[plan.0].input(input) else {
-            // An input that nothing uses was dropped with its users.
-            return match self.inputs[plan.0].iter().any(|name| name == input) {
-                true => Ok(()),
-                false => {
-                    Err(port_error(input, &format!("there is no such input, but {}", self.inputs[plan.0].join(", "))))
-                }
-            };
+        let known = &self.inputs[plan.0];
+        let Some((_, ty)) = known.iter().find(|(name, _)| name == input) else {
+            let names: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
+            return Err(port_error(input, &format!("there is no such input, but {}", names.join(", "))));
         };
-        check_len(port, data.len())?;
+        check_len(input, ty, data.len())?;
+        // An input that nothing uses was dropped with its users.
+        let Some(port) = self.plans[plan.0].input(input) else { return Ok(()) };
         match rows(&port.ty, data) {
             Some(rows) => self.engine.write_rows(plan.0, port.slice, &rows),
             None => self.engine.write(plan.0, port.slice, &port.ty.pack(data)),
@@ -176,7 +179,7 @@ impl<E: Engine + ?Sized> Session<E> {
     /// When there is no such state or the length is wrong.
     pub fn write_state(&mut self, name: &str, data: &[E::Scalar]) -> Result<(), ExecError> {
         let (port, _) = self.state_slice(name)?;
-        check_len(&port, data.len())?;
+        check_len(name, &port.ty, data.len())?;
         let packed: Vec<E::Scalar> = port.ty.pack(data);
         self.engine.write(0, port.slice, &packed)
     }
@@ -206,10 +209,10 @@ fn rows<'a, T>(ty: &TensorType, values: &'a [T]) -> Option<Rows<'a, T>> {
     (len > 0).then_some(Rows { values, len, stride })
 }
 
-fn check_len(port: &Port, len: usize) -> Result<(), ExecError> {
-    let wanted = port.ty.shape.elements();
+fn check_len(name: &str, ty: &TensorType, len: usize) -> Result<(), ExecError> {
+    let wanted = ty.shape.elements();
     if len == wanted {
         return Ok(());
     }
-    Err(port_error(&port.name, &format!("{len} numbers for a tensor of {wanted} {}", port.ty.shape)))
+    Err(port_error(name, &format!("{len} numbers for a tensor of {wanted} {}", ty.shape)))
 }

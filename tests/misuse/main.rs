@@ -2,6 +2,7 @@
 
 mod kernels;
 mod labels;
+mod sessions;
 mod states;
 
 use shadegrad::exec::Session;

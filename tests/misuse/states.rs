@@ -46,3 +46,21 @@ fn a_gradient_that_would_read_a_state_after_its_update_is_refused() {
         gradients_from(&mut g, &[(after, hundred)], &[x]).expect("nothing stands between");
     }
 }
+
+#[test]
+fn a_state_that_is_asked_for_otherwise_is_refused() {
+    let mut g = Graph::with_states(StateTable::freezing(&["frozen".into()]));
+    let ty = TensorType::channels([4]);
+    let (group, init) = (Group::Parameters, Init::Constant(0.5));
+    for name in ["w", "frozen"] {
+        let first = g.state(name, ty.clone(), group, init, true);
+        assert_eq!(g.state(name, ty.clone(), group, init, true), first, "it is the same");
+    }
+    let other = TensorType::kernel([1, 4]);
+    refused(g.state("w", other, group, init, true), &["`w`", "the shape [4]", "the shape [1×4]"]);
+    let moments = g.state("w", ty.clone(), Group::Moments, init, true);
+    refused(moments, &["`w`", "the group Parameters", "the group Moments"]);
+    let other = Init::Normal { std: 1.0 };
+    refused(g.state("w", ty.clone(), group, other, true), &["the start Constant(0.5)", "Normal"]);
+    refused(g.state("w", ty, group, init, false), &["has weight decay", "with no weight decay"]);
+}
