@@ -40,7 +40,7 @@ impl<'a, T: Real> Loss<'a, T> {
 
     /// The class of a row's label; `None` when it is no class.
     fn class(&self, row: usize) -> Option<usize> {
-        self.labels[row].to_usize().filter(|&k| k < self.c)
+        self.labels[row].class(self.c)
     }
 
     fn counts(&self, row: usize) -> bool {
