@@ -2,6 +2,7 @@
 
 mod kernels;
 mod labels;
+mod optimizers;
 mod sessions;
 mod states;
 
