@@ -163,9 +163,14 @@ pub struct Rows<'a, T> {
 }
 
 impl<T: Copy + Default> Rows<'_, T> {
+    /// How many numbers they are in memory.
+    pub fn memory_len(&self) -> usize {
+        self.values.len() / self.len.max(1) * self.stride
+    }
+
     /// As they lie in memory.
     pub fn packed(&self) -> Vec<T> {
-        let mut memory = vec![T::default(); self.values.len() / self.len.max(1) * self.stride];
+        let mut memory = vec![T::default(); self.memory_len()];
         self.pack_into(&mut memory);
         memory
     }

@@ -1,5 +1,8 @@
 //! States and plans on one engine, spoken to in logical shapes and names.
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::{Graph, Group, StateTable};
 use crate::plan::{Buffer, Plan, PlanOptions, Port, Slice};
@@ -7,7 +10,13 @@ use crate::shape::{LANES, Layout, TensorType};
 
 /// A plan of a [`Session`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PlanId(usize);
+pub struct PlanId {
+    session: u64,
+    index: usize,
+}
+
+/// Sessions made so far, so that the plans of one are told from those of another.
+static SESSIONS: AtomicU64 = AtomicU64::new(0);
 
 /// One training run on one engine: the states, and the plans over them.
 pub struct Session<E: Engine + ?Sized> {
@@ -15,6 +24,9 @@ pub struct Session<E: Engine + ?Sized> {
     plans: Vec<Plan>,
     /// All inputs of each plan's graph, also those that its plan has no use for.
     inputs: Vec<Vec<(String, TensorType)>>,
+    /// Which plan each result that the engine still keeps is of.
+    running: VecDeque<(Ticket, PlanId)>,
+    number: u64,
     engine: Box<E>,
 }
 
@@ -24,7 +36,9 @@ impl<E: Engine + ?Sized> Session<E> {
     /// # Errors
     /// When memory runs out.
     pub fn new(engine: Box<E>, graph: &Graph, seed: u64) -> Result<Self, ExecError> {
-        let mut session = Session { states: graph.states().clone(), plans: vec![], inputs: vec![], engine };
+        let number = SESSIONS.fetch_add(1, Ordering::Relaxed);
+        let (plans, inputs, running) = (vec![], vec![], VecDeque::new());
+        let mut session = Session { states: graph.states().clone(), plans, inputs, running, number, engine };
         session.engine.states(&session.states.layout())?;
         for (_, spec) in session.states.clone().iter().filter(|(_, s)| s.group != Group::Moments) {
             let values = spec.init.values(seed, &spec.name, spec.ty.shape.elements());
@@ -42,8 +56,17 @@ impl<E: Engine + ?Sized> Session<E> {
         &self.states
     }
     /// A loaded plan.
+    ///
+    /// # Panics
+    /// When it is another session's.
     pub fn plan(&self, id: PlanId) -> &Plan {
-        &self.plans[id.0]
+        self.index(id).map(|index| &self.plans[index]).expect("a plan of this session")
+    }
+
+    /// Position of a plan, which may have been given by another session.
+    fn index(&self, id: PlanId) -> Result<usize, ExecError> {
+        let other = || port_error(&format!("plan {}", id.index), "it was loaded by another session");
+        (id.session == self.number).then_some(id.index).ok_or_else(other)
     }
 
     /// Plans a graph that shares this session's states and prepares it.
@@ -66,7 +89,7 @@ impl<E: Engine + ?Sized> Session<E> {
         self.plans.push(plan);
         self.inputs.push(inputs);
         debug_assert_eq!(id + 1, self.plans.len());
-        Ok(PlanId(id))
+        Ok(PlanId { session: self.number, index: id })
     }
 
     /// Writes an input; `data` is in logical order (N H W C).
@@ -74,36 +97,48 @@ impl<E: Engine + ?Sized> Session<E> {
     /// # Errors
     /// When there is no such input or the length is wrong.
     pub fn write(&mut self, plan: PlanId, input: &str, data: &[E::Scalar]) -> Result<(), ExecError> {
-        let known = &self.inputs[plan.0];
+        let index = self.index(plan)?;
+        let known = &self.inputs[index];
         let Some((_, ty)) = known.iter().find(|(name, _)| name == input) else {
             let names: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
             return Err(port_error(input, &format!("there is no such input, but {}", names.join(", "))));
         };
         check_len(input, ty, data.len())?;
         // An input that nothing uses was dropped with its users.
-        let Some(port) = self.plans[plan.0].input(input) else { return Ok(()) };
+        let Some(port) = self.plans[index].input(input) else { return Ok(()) };
         match rows(&port.ty, data) {
-            Some(rows) => self.engine.write_rows(plan.0, port.slice, &rows),
-            None => self.engine.write(plan.0, port.slice, &port.ty.pack(data)),
+            Some(rows) => self.engine.write_rows(index, port.slice, &rows),
+            None => self.engine.write(index, port.slice, &port.ty.pack(data)),
         }
     }
 
     /// Runs a plan and starts to fetch all its outputs.
     ///
     /// # Errors
-    /// When the device is lost.
+    /// When the device is lost, or the plan is another session's.
     pub fn run(&mut self, plan: PlanId) -> Result<Ticket, ExecError> {
-        let slices: Vec<Slice> = self.plans[plan.0].outputs.iter().map(|p| p.slice).collect();
-        self.engine.run(plan.0, &slices)
+        let index = self.index(plan)?;
+        let slices: Vec<Slice> = self.plans[index].outputs.iter().map(|p| p.slice).collect();
+        let ticket = self.engine.run(index, &slices)?;
+        self.running.push_back((ticket, plan));
+        if self.running.len() > super::MAX_TICKETS {
+            self.running.pop_front();
+        }
+        Ok(ticket)
     }
 
     /// Waits for a run's outputs, in the order of the graph's outputs, in logical order.
     ///
     /// # Errors
-    /// When the device is lost.
+    /// When the device is lost, or the run is of another plan.
     pub fn take(&mut self, plan: PlanId, ticket: Ticket) -> Result<Vec<Vec<E::Scalar>>, ExecError> {
+        let index = self.index(plan)?;
+        if self.running.iter().any(|&(of, by)| of == ticket && by != plan) {
+            return Err(port_error(&format!("ticket {}", ticket.0), "it is of a run of another plan"));
+        }
+        self.running.retain(|(of, _)| *of != ticket);
         let raw = self.engine.take(ticket)?;
-        Ok(self.plans[plan.0].outputs.iter().zip(raw).map(|(port, data)| port.ty.unpack(&data)).collect())
+        Ok(self.plans[index].outputs.iter().zip(raw).map(|(port, data)| port.ty.unpack(&data)).collect())
     }
 
     /// Runs a plan and waits for its outputs.
@@ -120,7 +155,7 @@ impl<E: Engine + ?Sized> Session<E> {
     /// # Errors
     /// When the device is lost.
     pub fn profile(&mut self, plan: PlanId) -> Result<Option<Vec<f64>>, ExecError> {
-        self.engine.profile(plan.0)
+        self.engine.profile(self.index(plan)?)
     }
 
     /// Reads all outputs of a plan that has run, in the order of the graph's outputs.
@@ -128,16 +163,23 @@ impl<E: Engine + ?Sized> Session<E> {
     /// # Errors
     /// When the device is lost.
     pub fn outputs(&mut self, plan: PlanId) -> Result<Vec<Vec<E::Scalar>>, ExecError> {
-        let ports = self.plans[plan.0].outputs.clone();
+        let ports = self.plans[self.index(plan)?].outputs.clone();
         ports.iter().map(|port| self.read(plan, port)).collect()
     }
 
     /// Reads a tensor of a plan, such as one of [`Plan::values`].
     ///
     /// # Errors
-    /// When the device is lost.
+    /// When the device is lost, or has no such tensor.
     pub fn read(&mut self, plan: PlanId, port: &Port) -> Result<Vec<E::Scalar>, ExecError> {
-        Ok(port.ty.unpack(&self.engine.read(plan.0, port.slice)?))
+        let (index, held) = (self.index(plan)?, port.ty.words());
+        if port.slice.len != held {
+            return Err(port_error(
+                &port.name,
+                &format!("{held} words of memory, but the place named has {}", port.slice.len),
+            ));
+        }
+        Ok(port.ty.unpack(&self.engine.read(index, port.slice)?))
     }
 
     fn state_slice(&self, name: &str) -> Result<(Port, usize), ExecError> {

@@ -1,5 +1,6 @@
 //! What cannot be right is refused with an error that says why, before any number is computed wrongly.
 
+mod engines;
 mod kernels;
 mod labels;
 mod optimizers;

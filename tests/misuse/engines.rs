@@ -1,0 +1,48 @@
+//! The CPU engine, when what it is given does not fit together.
+
+use shadegrad::exec::cpu::CpuEngine;
+use shadegrad::exec::{Engine, Rows};
+use shadegrad::graph::{Graph, Group};
+use shadegrad::ops;
+use shadegrad::plan::{Buffer, Plan, PlanOptions, Slice};
+use shadegrad::shape::{TensorType, Window};
+
+use crate::refused;
+
+/// Max pooling, which writes two tensors at once.
+fn pooling() -> Plan {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([1, 4, 4, 4]));
+    let y = ops::max_pool(&mut g, x, Window::square(2, 2, 0)).expect("the window fits");
+    g.output("y", y);
+    Plan::new(&g, PlanOptions::default())
+}
+
+fn engine(plan: &Plan) -> CpuEngine<f32> {
+    let mut engine = CpuEngine::new();
+    engine.states(&plan.states).expect("states");
+    engine
+}
+
+#[test]
+fn what_an_engine_does_not_have_is_refused() {
+    let plan = pooling();
+    let mut engine = engine(&plan);
+    refused(engine.run(0, &[]), &["plan 0", "not loaded"]);
+    refused(engine.profile(0), &["plan 0", "not loaded"]);
+    let id = engine.load(&plan).expect("a plan");
+    let input = plan.inputs[0].slice;
+    refused(engine.write(id, input, &[0.0]), &["1 numbers for 64"]);
+    refused(engine.write_rows(id, input, &Rows { values: &[0.0; 8], len: 4, stride: 4 }), &["8 numbers", "for 64"]);
+    refused(engine.write(id + 1, input, &[0.0; 64]), &["plan 1 has no such memory"]);
+    for slice in [
+        Slice { buffer: Buffer::Slot(999), ..input },
+        Slice { offset: usize::MAX, ..input },
+        Slice { len: input.len + 1, ..input },
+    ] {
+        refused(engine.read(id, slice), &["no such memory"]);
+        refused(engine.run(id, &[slice]), &["no such memory"]);
+    }
+    let group = Slice { buffer: Buffer::State(Group::Parameters), offset: 0, len: 0 };
+    refused(CpuEngine::<f32>::new().read(0, group), &["Parameters", "no such memory"]);
+}
