@@ -127,6 +127,11 @@ impl<T: Real> CpuEngine<T> {
         }
     }
 
+    /// Length of a group of states.
+    fn held(&self, group: Group) -> usize {
+        self.states.get(&group).map_or(0, |state| state.len())
+    }
+
     fn call(&mut self, plan: usize, index: usize) {
         let call = self.plans[plan].calls[index].clone();
         let buffers = call
@@ -135,8 +140,8 @@ impl<T: Real> CpuEngine<T> {
             .map(|(slice, access)| {
                 let range = self.range(plan, *slice).expect("checked when the plan was loaded, and no buffer shrinks");
                 let (pointer, len) = (range.as_mut_ptr(), range.len());
-                // SAFETY: the range lies in a vector that is not resized while the call runs, and `Plan::check` has
-                // seen that within a call no written slice overlaps any other.
+                // SAFETY: the range lies in a vector that is not resized while the call runs, and `load` has had
+                // `Plan::check` see that within a call no written slice overlaps any other.
                 unsafe {
                     match access {
                         Access::Read => Binding::Read(std::slice::from_raw_parts(pointer, len)),
@@ -181,6 +186,11 @@ impl<T: Real> Engine for CpuEngine<T> {
         if let Some(call) = plan.calls.iter().map(|c| &c.call).find(|call| call.elements.contains(&Element::F16)) {
             let reason = "its operands have 16 bits, and this engine computes in 32".into();
             return Err(ExecError::Kernel { kernel: call.kernel.into(), reason });
+        }
+        plan.check()?;
+        let short = |group: &Group| self.held(*group) < plan.states.group_len[*group as usize];
+        if let Some(group) = Group::ALL.into_iter().find(short) {
+            return Err(port_error(format!("{group:?}"), "the plan has more states than the engine was given".into()));
         }
         require_memory::<T>(plan)?;
         for (i, &len) in plan.slots.iter().enumerate() {

@@ -72,8 +72,8 @@ impl<E: Engine + ?Sized> Session<E> {
     /// Plans a graph that shares this session's states and prepares it.
     ///
     /// # Errors
-    /// When the graph has states that the session lacks or two inputs of one name, when memory runs out, or when a kernel is
-    /// refused.
+    /// When the graph has states that the session lacks or two inputs of one name, when an op would write a tensor that it
+    /// also reads, when memory runs out, or when a kernel is refused.
     pub fn load(&mut self, graph: &Graph, options: PlanOptions) -> Result<PlanId, ExecError> {
         if graph.states() != &self.states {
             let missing = graph.states().iter().find(|(_, s)| self.states.find(&s.name).is_none());
@@ -85,6 +85,7 @@ impl<E: Engine + ?Sized> Session<E> {
             return Err(port_error(name, "the graph has two inputs of this name, so that only one could be written"));
         }
         let plan = Plan::new(graph, options);
+        plan.check()?;
         let id = self.engine.load(&plan)?;
         self.plans.push(plan);
         self.inputs.push(inputs);

@@ -24,6 +24,28 @@ fn engine(plan: &Plan) -> CpuEngine<f32> {
     engine
 }
 
+/// Its slices would alias as `&mut`, or reach beyond their memory.
+#[test]
+fn a_plan_that_was_changed_is_refused() {
+    let plan = pooling();
+    let mut aliased = plan.clone();
+    aliased.calls[0].call.bindings[2].0 = aliased.calls[0].call.bindings[1].0;
+    refused(engine(&plan).load(&aliased), &["max_pool", "bindings 1 and 2 share memory"]);
+    let mut read = plan.clone();
+    read.calls[0].call.bindings[1].0 = read.calls[0].call.bindings[0].0;
+    refused(engine(&plan).load(&read), &["bindings 0 and 1"]);
+    let changes: [fn(&mut Slice); 3] = [|s| s.len += 1, |s| s.offset = usize::MAX, |s| s.buffer = Buffer::Fixed(9)];
+    for change in changes {
+        let mut outside = plan.clone();
+        change(&mut outside.calls[0].call.bindings[0].0);
+        refused(engine(&plan).load(&outside), &["binding 0 reaches beyond"]);
+    }
+    let mut states = plan.clone();
+    states.states.group_len[Group::Frozen as usize] = 64;
+    refused(engine(&plan).load(&states), &["Frozen", "more states"]);
+    engine(&plan).load(&plan).expect("as it was made");
+}
+
 #[test]
 fn what_an_engine_does_not_have_is_refused() {
     let plan = pooling();

@@ -1,6 +1,8 @@
 //! What cannot be right is refused with an error that says why, before any number is computed wrongly.
 
+mod constants;
 mod engines;
+mod inputs;
 mod kernels;
 mod labels;
 mod optimizers;
