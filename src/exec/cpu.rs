@@ -154,12 +154,12 @@ impl<T: Real> CpuEngine<T> {
     }
 }
 
-/// Asks for the memory of a plan before any of it is made: `vec!` would end the process where there is none.
-fn require_memory<T>(plan: &Plan) -> Result<(), ExecError> {
-    let floats: usize = plan.slots.iter().chain(&plan.fixed).sum();
-    Vec::<T>::new().try_reserve_exact(floats).map_err(|_| ExecError::OutOfMemory {
-        during: "making the buffers of a plan".into(),
-        bytes: (floats * size_of::<T>()) as u64,
+/// Asks for memory before any of it is made: `vec!` would end the process where there is none.
+fn require_memory<T>(during: &str, lens: impl Iterator<Item = usize>) -> Result<(), ExecError> {
+    let numbers = lens.fold(0, usize::saturating_add);
+    Vec::<T>::new().try_reserve_exact(numbers).map_err(|_| ExecError::OutOfMemory {
+        during: during.into(),
+        bytes: numbers.saturating_mul(size_of::<T>()) as u64,
     })
 }
 
@@ -175,6 +175,9 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError> {
+        let lens = Group::ALL.map(|group| layout.group_len[group as usize]);
+        let grown = Group::ALL.into_iter().zip(lens).filter(|&(group, len)| len > self.held(group));
+        require_memory::<T>("making the states", grown.map(|(_, len)| len))?;
         for group in Group::ALL {
             let state = self.states.entry(group).or_insert_with(|| Aligned::zeros(0));
             state.grow(layout.group_len[group as usize]);
@@ -192,7 +195,7 @@ impl<T: Real> Engine for CpuEngine<T> {
         if let Some(group) = Group::ALL.into_iter().find(short) {
             return Err(port_error(format!("{group:?}"), "the plan has more states than the engine was given".into()));
         }
-        require_memory::<T>(plan)?;
+        require_memory::<T>("making the buffers of a plan", plan.slots.iter().chain(&plan.fixed).copied())?;
         for (i, &len) in plan.slots.iter().enumerate() {
             match self.slots.get_mut(i) {
                 // Slots hold nothing between runs.

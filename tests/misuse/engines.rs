@@ -2,7 +2,7 @@
 
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::exec::{Engine, Rows};
-use shadegrad::graph::{Graph, Group};
+use shadegrad::graph::{Graph, Group, StateLayout};
 use shadegrad::ops;
 use shadegrad::plan::{Buffer, Plan, PlanOptions, Slice};
 use shadegrad::shape::{TensorType, Window};
@@ -67,4 +67,13 @@ fn what_an_engine_does_not_have_is_refused() {
     }
     let group = Slice { buffer: Buffer::State(Group::Parameters), offset: 0, len: 0 };
     refused(CpuEngine::<f32>::new().read(0, group), &["Parameters", "no such memory"]);
+}
+
+/// More than any machine has.
+#[test]
+fn states_that_no_memory_can_hold_are_refused() {
+    for len in [1 << 46, usize::MAX] {
+        let layout = StateLayout { offsets: vec![], group_len: [len, 0, 0, 0], decay_end: 0 };
+        refused(CpuEngine::<f32>::new().states(&layout), &["out of memory while making the states"]);
+    }
 }
