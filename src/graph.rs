@@ -177,6 +177,14 @@ impl Graph {
         }
         owner
     }
+    /// The group in whose buffer a value lies, if it is a state.
+    pub(crate) fn group_of(&self, v: Value) -> Option<Group> {
+        match self.source(self.owner(v)) {
+            Source::State(id) => Some(self.states.spec(*id).group),
+            Source::Group(group) => Some(*group),
+            Source::Input(_) | Source::Node(..) => None,
+        }
+    }
     /// Do two values that own their memory share any of it?
     pub(crate) fn overlap(&self, a: Value, b: Value) -> bool {
         match (self.source(a), self.source(b)) {

@@ -64,11 +64,14 @@ pub fn fill(g: &mut Graph, ty: TensorType, value: f32) -> Result<Value, GraphErr
     g.add1(Fill { ty, value }, &[])
 }
 
-/// Appends a write of `value` into `state`, seen by the nodes after it.
+/// Appends a write of `value` into `state`, seen by the nodes after it. A value that lies in the state's own group goes
+/// through memory of its own, since no buffer can be read and written at once.
 ///
 /// # Errors
 /// When the shapes differ.
 pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphError> {
+    let (to, from) = (g.group_of(state), g.group_of(value));
+    let value = if to.is_some() && to == from { super::scale(g, value, 1.0)? } else { value };
     g.add(Assign, &[state, value]).map(drop)
 }
 

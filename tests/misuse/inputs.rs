@@ -6,6 +6,22 @@ use shadegrad::shape::TensorType;
 
 use crate::{refused, session};
 
+/// `a = b` and `a = a` of states that lie in one buffer, which no kernel may read and write at once.
+#[test]
+fn a_state_takes_the_value_of_another_of_its_group() {
+    let mut g = Graph::new();
+    let [a, b] = [("a", 1.0), ("b", 2.0)].map(|(name, value)| {
+        g.state(name, TensorType::channels([3]), Group::Frozen, Init::Constant(value), false).expect("a new state")
+    });
+    ops::assign(&mut g, a, a).expect("equal shapes");
+    let reshaped = ops::reshape(&mut g, b, [3]).expect("as many");
+    ops::assign(&mut g, a, reshaped).expect("equal shapes");
+    let mut session = session(&g);
+    let plan = session.load(&g, Default::default()).expect("a plan");
+    session.run_now(plan).expect("a run");
+    assert_eq!(["a", "b"].map(|name| session.read_state(name).expect("a state")), [[2.0; 3]; 2]);
+}
+
 /// What is updated in place must be another tensor than what is read.
 #[test]
 fn states_that_a_norm_would_update_twice_are_refused() {
