@@ -1,6 +1,7 @@
 //! What cannot be right is refused with an error that says why, before any number is computed wrongly.
 
 mod constants;
+mod empty;
 mod engines;
 mod inputs;
 mod kernels;
