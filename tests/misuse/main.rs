@@ -6,6 +6,7 @@ mod engines;
 mod inputs;
 mod kernels;
 mod labels;
+mod layers;
 mod optimizers;
 mod sessions;
 mod states;
