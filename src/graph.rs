@@ -9,6 +9,7 @@ mod state;
 use std::sync::Arc;
 
 use check::check_kernels;
+pub(crate) use check::check_type;
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
 pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable, names};
 
@@ -215,7 +216,7 @@ impl Graph {
         Value(self.values.len() as u32 - 1)
     }
 
-    /// Adds an input that the caller writes before each step.
+    /// Adds an input that the caller writes before each step. Whether its type can be is seen when it is used.
     pub fn input(&mut self, name: &str, ty: TensorType) -> Value {
         self.push_value(ty, Source::Input(name.into()))
     }
@@ -228,7 +229,7 @@ impl Graph {
     /// A state, created at its first use; its name is that of the current scope and `name`.
     ///
     /// # Errors
-    /// When it exists with another shape, group, start or decay, or is new in a group that is complete.
+    /// When its type cannot be, when it exists with another shape, group, start or decay, or is new in a group that is complete.
     pub fn state(
         &mut self,
         name: &str,
@@ -238,6 +239,10 @@ impl Graph {
         decay: bool,
     ) -> Result<Value, GraphError> {
         let name = self.scoped(name);
+        if let Err(rule) = check_type(&ty) {
+            let (at, shapes) = (at(&name), ty.shape.to_string());
+            return Err(GraphError::Shape { op: "state", at, shapes, rule });
+        }
         let spec = StateSpec { name: name.clone(), ty: ty.clone(), group, init, decay };
         let group = self.states.group_of(&spec);
         if self.states.find(&name).is_none() && self.complete.contains(&group) {
@@ -347,10 +352,9 @@ pub(crate) fn at(scope: &str) -> String {
 
 /// What an op gives for inputs that it can take.
 fn checked_outputs(op: &impl Op, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+    inputs.iter().try_for_each(|t| check_type(t))?;
     check_kernels(op, inputs)?;
     let outputs = op.outputs(inputs)?;
-    match outputs.iter().find(|t| t.len() > i32::MAX as usize) {
-        Some(t) => Err(format!("the result {} has more than 2^31 elements: lower the batch or image size", t.shape)),
-        None => Ok(outputs),
-    }
+    outputs.iter().try_for_each(|t| check_type(t).map_err(|rule| format!("the result {rule}")))?;
+    Ok(outputs)
 }

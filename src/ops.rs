@@ -42,7 +42,7 @@ pub use region::{Concat, CropPad, concat, crop_pad};
 pub use regression::{Regression, RegressionLoss, regression_loss};
 pub use resize::{AxisMap, Coordinates, Interpolation, Resize, resize};
 
-use crate::graph::{Graph, GraphError, Value};
+use crate::graph::{Graph, GraphError, Value, check_type};
 use crate::kernel::{Consts, WORKGROUP, Work};
 use crate::shape::{LANES, TensorType, padded};
 
@@ -128,13 +128,14 @@ impl Graph {
     /// The dimensions N H W C of an activation.
     ///
     /// # Errors
-    /// When its rank is neither 4 nor 2.
+    /// When its rank is neither 4 nor 2, or its type cannot be.
     pub fn nhwc(&self, v: Value) -> Result<[usize; 4], GraphError> {
-        self.ty(v).shape.nhwc().ok_or_else(|| GraphError::Shape {
+        let (ty, axes) = (self.ty(v), "an activation has the axes [N, H, W, C] or [N, C]");
+        check_type(ty).and_then(|()| ty.shape.nhwc().ok_or(axes.into())).map_err(|rule| GraphError::Shape {
             op: "activation",
             at: String::new(),
-            shapes: self.ty(v).shape.to_string(),
-            rule: "an activation has the axes [N, H, W, C] or [N, C]".into(),
+            shapes: ty.shape.to_string(),
+            rule,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Engine, ExecError, Rows, Ticket};
-use crate::graph::{Graph, Group, StateTable};
+use crate::graph::{self, Graph, Group, StateTable};
 use crate::plan::{Buffer, Plan, PlanOptions, Port, Slice};
 use crate::shape::{LANES, Layout, TensorType};
 
@@ -83,6 +83,9 @@ impl<E: Engine + ?Sized> Session<E> {
         let inputs: Vec<_> = graph.inputs().map(|(name, v)| (name.to_owned(), graph.ty(v).clone())).collect();
         if let Some((name, _)) = inputs.iter().enumerate().find_map(|(i, a)| inputs[..i].iter().find(|b| a.0 == b.0)) {
             return Err(port_error(name, "the graph has two inputs of this name, so that only one could be written"));
+        }
+        for (name, ty) in &inputs {
+            graph::check_type(ty).map_err(|rule| port_error(name, &rule))?;
         }
         let plan = Plan::new(graph, options);
         plan.check()?;

@@ -6,7 +6,7 @@
 use super::conv_geometry::Geometry;
 use super::elementwise::Activation;
 use super::{NormGrad, all_some, expect_inputs, expect_vector, first, reduce_segments, segments_of_tiles};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value, check_type};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{Element, LANES, TensorType, Window, phases};
 
@@ -286,6 +286,7 @@ impl Op for Conv2dInputGrad {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let (dy, w) = (inputs[0], inputs[1]);
+        check_type(&self.x)?;
         let y = Geometry::new(self.spec, &self.x, w)?.y;
         self.epilogue.check(&inputs[..inputs.len().min(self.norm_index())], &self.x)?;
         let sums = self.sums.map(|_| statistics_type(&self.x));

@@ -37,7 +37,7 @@ pub fn conv_transpose2d(
         return Err(refuse(format!("x has {ci} channels but w takes {wi}")));
     }
     let (out, window) = spec.window.transposed([h, wd], output_padding).map_err(refuse)?;
-    let y = TensorType::channels([n, out[0], out[1], co * spec.groups]);
+    let y = TensorType::channels([n, out[0], out[1], co.saturating_mul(spec.groups)]);
     let spec = ConvSpec { window, ..spec };
     g.add1(Conv2dInputGrad { transposed: true, ..Conv2dInputGrad::new(spec, y) }, &[x, w])
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{expect_inputs, first, none, vectors};
-use crate::graph::{Graph, GraphError, Group, Lowering, NodeView, Op, Operand, Source, Storage, Value};
+use crate::graph::{Graph, GraphError, Group, Lowering, NodeView, Op, Operand, Source, Storage, Value, check_type};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, Shape, TensorType, padded};
 
@@ -52,7 +52,9 @@ pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value
 /// # Errors
 /// Never for an activation.
 pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
-    let (n, rest) = (g.dims(x)[0], g.dims(x)[1..].iter().product());
+    let (n, rest) = g.dims(x).split_first().map_or((1, &[][..]), |(&n, rest)| (n, rest));
+    // Of what is too large the graph says so.
+    let rest = rest.iter().fold(1, |product: usize, &d| product.saturating_mul(d));
     reshape(g, x, [n, rest])
 }
 
@@ -120,6 +122,7 @@ impl Op for Reshape {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x] = expect_inputs(inputs)?;
+        check_type(&self.to)?;
         if x.shape.elements() != self.to.shape.elements() {
             return Err(format!("{} has {} elements, not the same number", self.to.shape, self.to.shape.elements()));
         }

@@ -44,7 +44,9 @@ impl Coordinates {
             Coordinates::HalfPixel => {
                 AxisMap { step: 2 * input, offset: input as i64 - output as i64, scale: 2 * output }
             }
-            Coordinates::AlignCorners => AxisMap { step: input - 1, offset: 0, scale: (output - 1).max(1) },
+            Coordinates::AlignCorners => {
+                AxisMap { step: input.saturating_sub(1), offset: 0, scale: output.saturating_sub(1).max(1) }
+            }
             Coordinates::Asymmetric => AxisMap { step: input, offset: 0, scale: output },
         }
     }
@@ -112,8 +114,13 @@ impl Op for Resize {
         let [x] = expect_inputs(inputs)?;
         let [n, h, w, c] = x.shape.nhwc().filter(|_| x.shape.rank() == 4).ok_or("x must have the axes [N,H,W,C]")?;
         // step · o stays below 2^31 up to this size.
-        if [h, w, self.size[0], self.size[1]].iter().any(|&s| s == 0 || s > 16384) {
-            return Err(format!("sizes must be 1 to 16384, asked for {:?}", self.size));
+        const MOST: usize = 16384;
+        if [h, w, self.size[0], self.size[1]].iter().any(|&s| s == 0 || s > MOST) {
+            return Err(format!("sizes must be 1 to {MOST}, asked for {:?}", self.size));
+        }
+        let fits = |m: &AxisMap| m.step.max(m.scale) <= 2 * MOST && m.offset.unsigned_abs() <= MOST as u64;
+        if let Some(map) = self.maps.iter().find(|map| map.scale == 0 || !fits(map)) {
+            return Err(format!("{map:?} is no map between sizes up to {MOST}"));
         }
         Ok(vec![TensorType::channels([n, self.size[0], self.size[1], c])])
     }

@@ -9,6 +9,7 @@ mod labels;
 mod layers;
 mod optimizers;
 mod sessions;
+mod sizes;
 mod states;
 
 use shadegrad::exec::Session;
