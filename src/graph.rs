@@ -88,6 +88,12 @@ pub enum GraphError {
         /// Its group.
         group: Group,
     },
+    /// An op that is used as a value has none.
+    #[error("the op `{op}` has no result")]
+    NoResult {
+        /// Op name.
+        op: &'static str,
+    },
     /// The op cannot be differentiated.
     #[error("the op `{op}` has no gradient, but a parameter's gradient would have to pass through it")]
     NoGradient {
@@ -321,7 +327,8 @@ impl Graph {
     /// # Errors
     /// As [`Graph::add`].
     pub fn add1(&mut self, op: impl Op, inputs: &[Value]) -> Result<Value, GraphError> {
-        Ok(self.add(op, inputs)?[0])
+        let name = op.name();
+        self.add(op, inputs)?.first().copied().ok_or(GraphError::NoResult { op: name })
     }
 
     /// Changes what the numbers of a value are: for the choice of precision, which knows that all its users can cope.

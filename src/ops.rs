@@ -51,6 +51,11 @@ fn expect_inputs<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a T
     <[&TensorType; N]>::try_from(inputs).map_err(|_| format!("needs {N} inputs, got {}", inputs.len()))
 }
 
+/// The first entries of a list whose length depends on the op.
+fn expect_first<'a, 'b, const N: usize>(inputs: &'b [&'a TensorType]) -> Result<&'b [&'a TensorType; N], String> {
+    inputs.first_chunk().ok_or_else(|| format!("needs at least {N} inputs, got {}", inputs.len()))
+}
+
 /// Rows, logical channels and vectors per row of a tensor, for kernels that see it as rows × channels.
 fn row_consts(t: &TensorType) -> Consts {
     Consts::new().u("ROWS", t.len() / t.stride()).u("C", t.shape.channels()).u("C4", t.stride() / LANES)

@@ -3,7 +3,7 @@
 //! `l = (1 − ε)·w_y·(−log p_y) + ε/C · Σ_c w_c·(−log p_c)`; the mean divides by `Σ w_y`. With probabilities q in the place
 //! of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows.
 
-use super::{expect_labels, expect_vector, first, none, row_consts};
+use super::{expect_first, expect_labels, expect_vector, first, none, row_consts};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
@@ -84,7 +84,11 @@ impl Op for SoftmaxCrossEntropy {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        let (logits, labels) = (inputs[0], inputs[1]);
+        let &[logits, labels] = expect_first(inputs)?;
+        let wanted = 2 + usize::from(self.weighted);
+        if inputs.len() != wanted {
+            return Err(format!("needs {wanted} inputs, got {}", inputs.len()));
+        }
         if self.options.soft_labels {
             if labels.shape != logits.shape || labels.len() != logits.len() {
                 return Err("soft labels must have the shape of the logits".into());

@@ -33,9 +33,9 @@ pub struct Assign;
 #[derive(Clone, Debug)]
 pub struct Pack {
     /// Offset of each input, in floats.
-    pub offsets: Vec<usize>,
+    offsets: Vec<usize>,
     /// Length of the buffer, in floats.
-    pub len: usize,
+    len: usize,
 }
 
 /// Appends a reshape.
@@ -123,6 +123,9 @@ impl Op for Reshape {
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x] = expect_inputs(inputs)?;
         check_type(&self.to)?;
+        if x != &self.from {
+            return Err(format!("it was made for {}", self.from.shape));
+        }
         if x.shape.elements() != self.to.shape.elements() {
             return Err(format!("{} has {} elements, not the same number", self.to.shape, self.to.shape.elements()));
         }
@@ -167,7 +170,8 @@ impl Op for Fill {
         "fill"
     }
 
-    fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [] = expect_inputs(inputs)?;
         if self.value != 0.0 && self.ty.has_padded_rows() {
             return Err(format!("{} is a kernel whose input channels are padded in memory", self.ty.shape));
         }

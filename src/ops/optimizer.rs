@@ -1,7 +1,7 @@
 //! Optimizer updates over the flat buffer of all parameters: one dispatch each. Numbers that change from step to step
 //! (learning rate, bias corrections) are an input of [`HYPER_LEN`] floats, so that no step recompiles anything.
 
-use super::expect_inputs;
+use super::{expect_first, expect_inputs};
 use crate::graph::{Graph, GraphError, Group, Init, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
@@ -230,7 +230,11 @@ impl Op for ClipScale {
         "clip_scale"
     }
 
-    fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let &[_] = expect_first(inputs)?;
+        if inputs.len() > 2 || inputs[1..].iter().any(|scale| scale.is_empty()) {
+            return Err("needs the gradients, and the scale of the loss where there is one".into());
+        }
         Ok(vec![TensorType::channels([4])])
     }
 

@@ -1,10 +1,49 @@
 //! Ops that are added by hand, with too few inputs or too many.
 
-use shadegrad::graph::{Graph, Group, Init};
-use shadegrad::ops::{self};
-use shadegrad::shape::TensorType;
+use shadegrad::graph::{Graph, Group, Init, Op, Value};
+use shadegrad::ops::{self, Accumulate, Assign, ClipScale, Conv2d, Conv2dInputGrad, ConvSpec, Fill, MovingAverage};
+use shadegrad::ops::{Reshape, SoftmaxCrossEntropy};
+use shadegrad::shape::{TensorType, Window};
 
 use crate::{refused, session};
+
+fn refuses(op: impl Op + Clone, counts: &[usize], told: &str) {
+    let mut g = Graph::new();
+    let values: Vec<Value> = (0..9).map(|_| g.input("v", TensorType::kernel([4, 4]))).collect();
+    for &count in counts {
+        refused(g.add(op.clone(), &values[..count]), &[op.name(), told]);
+    }
+}
+
+#[test]
+fn a_wrong_number_of_inputs_is_refused() {
+    let spec = ConvSpec::from(Window::square(1, 1, 0));
+    refuses(Conv2d::from(spec), &[0, 1, 3], "inputs");
+    refuses(Conv2dInputGrad::new(spec, TensorType::channels([4, 4])), &[0, 1, 3], "inputs");
+    refuses(SoftmaxCrossEntropy { options: Default::default(), weighted: false }, &[0, 1, 3], "inputs");
+    refuses(Accumulate { mean: true }, &[0, 1, 4, 6], "inputs");
+    refuses(MovingAverage, &[0, 1, 2, 4], "inputs");
+    refuses(ClipScale { max_norm: 1.0 }, &[0], "inputs");
+    refuses(ClipScale { max_norm: 1.0 }, &[3], "the scale of the loss");
+    refuses(Fill { ty: TensorType::flat(4), value: 0.0 }, &[1], "inputs");
+}
+
+#[test]
+fn an_op_without_results_is_no_value() {
+    let mut g = Graph::new();
+    let ty = TensorType::channels([4]);
+    let state = g.state("s", ty.clone(), Group::Frozen, Init::Constant(0.0), false).expect("a new state");
+    let x = g.input("x", ty);
+    refused(g.add1(Assign, &[state, x]), &["`assign` has no result"]);
+}
+
+#[test]
+fn a_reshape_of_another_type_is_refused() {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([2, 3]));
+    let reshape = Reshape { from: TensorType::channels([1, 6]), to: TensorType::flat(6) };
+    refused(g.add(reshape, &[x]), &["reshape", "made for [1×6]"]);
+}
 
 /// `a = b` and `a = a` of states that lie in one buffer, which no kernel may read and write at once.
 #[test]
