@@ -71,7 +71,7 @@ pub struct Adam {
 /// was scaled its scale is a second input: the norm is that of the gradients without it, and the factor takes it off.
 #[derive(Clone, Copy, Debug)]
 pub struct ClipScale {
-    /// Largest norm that passes unchanged.
+    /// Largest norm that passes unchanged; infinite where all do.
     pub max_norm: f32,
 }
 
@@ -91,7 +91,7 @@ pub fn hyper_values(lr: f64, betas: [f64; 2], t: u64) -> [f32; HYPER_LEN] {
 /// Appends the factor that brings the norm of all gradients to at most `max_norm`; `scale` is what the loss was scaled by.
 ///
 /// # Errors
-/// Never for a flat buffer.
+/// When `max_norm` is no number or below 0.
 pub fn clip_scale(g: &mut Graph, grads: Value, scale: Option<Value>, max_norm: f32) -> Result<Value, GraphError> {
     let inputs: Vec<Value> = std::iter::once(grads).chain(scale).collect();
     g.add1(ClipScale { max_norm }, &inputs)
@@ -235,6 +235,9 @@ impl Op for ClipScale {
         if inputs.len() > 2 || inputs[1..].iter().any(|scale| scale.is_empty()) {
             return Err("needs the gradients, and the scale of the loss where there is one".into());
         }
+        if self.max_norm.is_nan() || self.max_norm < 0.0 {
+            return Err(format!("max_norm = {} must be 0 or more", self.max_norm));
+        }
         Ok(vec![TensorType::channels([4])])
     }
 
@@ -251,7 +254,7 @@ impl Op for ClipScale {
         l.call("sum_squares", consts, bindings, Work::Items(parts), 8 * len4);
         super::reduce::sum_partials(l, partials, 1, parts, total);
         let scaled = l.inputs.len() > 1;
-        let consts = Consts::new().f("MAX_NORM", f64::from(self.max_norm)).b("SCALED", scaled);
+        let consts = Consts::new().f("MAX_NORM", f64::from(self.max_norm.min(f32::MAX))).b("SCALED", scaled);
         let scale = if scaled { Operand::Input(1) } else { total };
         let bindings = [(total, Access::Read), (scale, Access::Read), (Operand::Output(0), Access::Write)];
         l.call("clip_scale", consts, bindings, Work::Items(1), 4);
