@@ -162,7 +162,8 @@ impl<E: Engine + ?Sized> Session<E> {
         self.engine.profile(self.index(plan)?)
     }
 
-    /// Reads all outputs of a plan that has run, in the order of the graph's outputs.
+    /// Reads all outputs of a plan that has run, in the order of the graph's outputs. Read them before another plan runs:
+    /// plans share memory, so that it may leave other numbers there.
     ///
     /// # Errors
     /// When the device is lost.
@@ -171,7 +172,7 @@ impl<E: Engine + ?Sized> Session<E> {
         ports.iter().map(|port| self.read(plan, port)).collect()
     }
 
-    /// Reads a tensor of a plan, such as one of [`Plan::values`].
+    /// Reads a tensor of a plan, such as one of [`Plan::values`], before another plan runs (see [`Session::outputs`]).
     ///
     /// # Errors
     /// When the device is lost, or has no such tensor.
@@ -194,7 +195,7 @@ impl<E: Engine + ?Sized> Session<E> {
         Ok((Port { name: name.into(), ty: spec.ty.clone(), slice }, id.0))
     }
 
-    /// Reads all states of a group as they lie in memory.
+    /// Reads all states of a group as they lie in memory, such as the moments of the optimizer.
     ///
     /// # Errors
     /// When the device is lost.

@@ -117,7 +117,7 @@ pub struct Conv2dWeightGrad {
     pub w: TensorType,
 }
 
-/// Appends a convolution without bias; [`super::add_bias`] is fused into it when the plan is made.
+/// Appends a convolution without bias; [`crate::fuse::fuse`] puts a [`super::add_bias`] behind it into its kernel.
 ///
 /// # Errors
 /// When channels, groups or sizes do not fit.

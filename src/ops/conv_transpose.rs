@@ -7,7 +7,8 @@ use super::{Conv2dInputGrad, ConvSpec};
 use crate::graph::{Graph, GraphError, Value};
 use crate::shape::TensorType;
 
-/// Appends a transposed convolution without bias; [`super::add_bias`] is fused into it when the plan is made.
+/// Appends a transposed convolution without bias; [`crate::fuse::fuse`] puts a [`super::add_bias`] behind it into
+/// its kernel.
 ///
 /// x is `[N,H,W,I]` and w `[KH,KW,O/groups,I]`: the weight of the convolution that goes the other way. The output has
 /// `(H − 1)·stride − padding + dilation·(KH − 1) + 1 + output_padding` rows. `output_padding` adds rows and columns at
