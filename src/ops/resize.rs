@@ -52,6 +52,9 @@ impl Coordinates {
     }
 }
 
+/// Largest size: step · o stays below 2^31.
+const MOST: usize = 16384;
+
 /// A resize to `size`.
 #[derive(Clone, Copy, Debug)]
 pub struct Resize {
@@ -82,7 +85,9 @@ pub fn resize(
     coordinates: Coordinates,
 ) -> Result<Value, GraphError> {
     let [_, h, w, _] = g.nhwc(x)?;
-    let maps = [coordinates.map(h.max(1), size[0].max(1)), coordinates.map(w.max(1), size[1].max(1))];
+    // Sizes beyond are refused with the op.
+    let map = |input: usize, output: usize| coordinates.map(input.max(1), output.clamp(1, MOST));
+    let maps = [map(h, size[0]), map(w, size[1])];
     g.add1(Resize { size, maps, interpolation }, &[x])
 }
 
@@ -113,8 +118,6 @@ impl Op for Resize {
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x] = expect_inputs(inputs)?;
         let [n, h, w, c] = x.shape.nhwc().filter(|_| x.shape.rank() == 4).ok_or("x must have the axes [N,H,W,C]")?;
-        // step · o stays below 2^31 up to this size.
-        const MOST: usize = 16384;
         if [h, w, self.size[0], self.size[1]].iter().any(|&s| s == 0 || s > MOST) {
             return Err(format!("sizes must be 1 to {MOST}, asked for {:?}", self.size));
         }

@@ -83,6 +83,10 @@ fn regions_and_maps_out_of_reach_are_refused() {
     let x = image(&mut g);
     refused(ops::crop_pad(&mut g, x, [0, i64::MIN, 0], [1, 1, 1]), &["too far"]);
     refused(ops::crop_pad(&mut g, x, [0, 0, 1 << 31], [1, 1, 1]), &["too far"]);
+    for coordinates in [Coordinates::HalfPixel, Coordinates::AlignCorners, Coordinates::Asymmetric] {
+        let made = ops::resize(&mut g, x, [usize::MAX, 2], Interpolation::Bilinear, coordinates);
+        refused(made, &["1 to 16384"]);
+    }
     let map = AxisMap { step: 1, offset: 0, scale: 1 };
     for wrong in [AxisMap { scale: 0, ..map }, AxisMap { offset: i64::MIN, ..map }, AxisMap { step: 1 << 40, ..map }] {
         let op = Resize { size: [2, 2], maps: [map, wrong], interpolation: Interpolation::Nearest };
