@@ -1,14 +1,14 @@
 //! Reverse-mode differentiation: walks the graph backwards, asks each op for the nodes that make its gradient, and sums
 //! where a value is used more than once. It knows no op by name.
 
-use crate::graph::{Graph, GraphError, NodeView, Value};
+use crate::graph::{self, Graph, GraphError, Node, NodeView, Source, Value};
 use crate::ops;
 
 /// Appends nodes that compute the gradient of `loss` with respect to each value of `wrt`.
 ///
 /// # Errors
-/// When the loss is not a single number, when it does not depend on one of `wrt`, or when an op on the way has no
-/// gradient.
+/// When the loss is not a single number, when it does not depend on one of `wrt`, when an op on the way has no gradient, or
+/// when its gradient needs a state that the graph has updated since.
 pub fn gradients(graph: &mut Graph, loss: Value, wrt: &[Value]) -> Result<Vec<Value>, GraphError> {
     if graph.ty(loss).shape.elements() != 1 {
         return Err(GraphError::NotScalar { shape: graph.ty(loss).shape.to_string() });
@@ -21,10 +21,11 @@ pub fn gradients(graph: &mut Graph, loss: Value, wrt: &[Value]) -> Result<Vec<Va
 /// (value, upstream) of `seeds`.
 ///
 /// # Errors
-/// When a value and its upstream differ in type, when no value depends on one of `wrt`, or when an op on the way has
-/// no gradient.
+/// When a value and its upstream differ in type, when no value depends on one of `wrt`, when an op on the way has no
+/// gradient, or when its gradient needs a state that the graph has updated since.
 pub fn gradients_from(graph: &mut Graph, seeds: &[(Value, Value)], wrt: &[Value]) -> Result<Vec<Value>, GraphError> {
     let depends = dependent_values(graph, wrt);
+    let updates = updates(graph);
     let mut grads: Vec<Option<Value>> = vec![None; graph.value_count()];
     for &(value, upstream) in seeds {
         if graph.ty(value) != graph.ty(upstream) {
@@ -48,7 +49,9 @@ pub fn gradients_from(graph: &mut Graph, seeds: &[(Value, Value)], wrt: &[Value]
         }
         let view = NodeView { inputs: &node.inputs, outputs: &node.outputs };
         graph.in_scope(&node.scope, |g| -> Result<(), GraphError> {
+            let first = g.nodes().len();
             let contributions = node.op.gradient(g, view, &upstream)?;
+            check_states(g, index, first, &updates)?;
             for (&input, contribution) in node.inputs.iter().zip(contributions) {
                 let (Some(new), true) = (contribution, depends[input.index()]) else { continue };
                 add_to(g, &mut grads[input.index()], new)?;
@@ -56,11 +59,39 @@ pub fn gradients_from(graph: &mut Graph, seeds: &[(Value, Value)], wrt: &[Value]
             Ok(())
         })?;
     }
-    let name = |g: &Graph, v: Value| match g.source(v) {
-        crate::graph::Source::State(id) => g.states().spec(*id).name.clone(),
-        other => format!("{other:?}"),
-    };
     wrt.iter().map(|&v| grads[v.index()].ok_or_else(|| GraphError::Unused { name: name(graph, v) })).collect()
+}
+
+fn name(g: &Graph, v: Value) -> String {
+    match g.source(v) {
+        Source::State(id) => g.states().spec(*id).name.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// What is updated in place, and by which nodes.
+fn updates(graph: &Graph) -> Vec<(usize, Value)> {
+    let of = |(n, node): (usize, &Node)| -> Vec<_> {
+        node.op.updates().iter().map(|&i| (n, graph.owner(node.inputs[i]))).collect()
+    };
+    graph.nodes().iter().enumerate().flat_map(of).collect()
+}
+
+/// The nodes from `first` on are the gradient of the node at `index`, and run behind all others: no state that they read may
+/// be updated in between.
+fn check_states(graph: &Graph, index: usize, first: usize, updates: &[(usize, Value)]) -> Result<(), GraphError> {
+    for v in graph.nodes()[first..].iter().flat_map(|node| &node.inputs).map(|&v| graph.owner(v)) {
+        if let Some(&(by, _)) = updates.iter().find(|&&(at, state)| at >= index && graph.overlap(state, v)) {
+            let node = &graph.nodes()[index];
+            return Err(GraphError::Overwritten {
+                op: node.op.name(),
+                at: graph::at(&node.scope),
+                name: name(graph, v),
+                by: graph.nodes()[by].op.name(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Adds `new` to the gradient collected so far.

@@ -11,7 +11,7 @@ mod winograd;
 pub use session::{PlanId, Session};
 
 use crate::graph::StateLayout;
-use crate::plan::{Plan, Slice};
+use crate::plan::{Plan, Slice, Unfit};
 
 /// What can go wrong while running.
 #[derive(Debug, thiserror::Error)]
@@ -53,12 +53,12 @@ pub enum ExecError {
         /// What the driver said.
         reason: String,
     },
-    /// A kernel did not compile or validate.
+    /// A kernel did not compile or validate, or cannot run on what it was given.
     #[error("the kernel {kernel} was refused: {reason}")]
     Kernel {
         /// Name.
         kernel: String,
-        /// What the driver said.
+        /// Why.
         reason: String,
     },
     /// The device refused something else.
@@ -77,6 +77,12 @@ pub enum ExecError {
         /// What is wrong.
         problem: String,
     },
+}
+
+impl From<Unfit> for ExecError {
+    fn from(unfit: Unfit) -> Self {
+        ExecError::Kernel { kernel: unfit.kernel.into(), reason: unfit.reason }
+    }
 }
 
 /// Results of runs that an engine keeps for [`Engine::take`]; the oldest is dropped when there are more.
@@ -166,9 +172,14 @@ pub struct Rows<'a, T> {
 }
 
 impl<T: Copy + Default> Rows<'_, T> {
+    /// How many numbers they are in memory.
+    pub fn memory_len(&self) -> usize {
+        self.values.len() / self.len.max(1) * self.stride
+    }
+
     /// As they lie in memory.
     pub fn packed(&self) -> Vec<T> {
-        let mut memory = vec![T::default(); self.values.len() / self.len.max(1) * self.stride];
+        let mut memory = vec![T::default(); self.memory_len()];
         self.pack_into(&mut memory);
         memory
     }

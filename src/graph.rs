@@ -2,11 +2,14 @@
 //! ordinary nodes (see [`crate::autodiff`]). Nodes run in the order in which they were added, so a node that updates a
 //! state is seen by the nodes after it and by the next step.
 
+mod check;
 mod op;
 mod state;
 
 use std::sync::Arc;
 
+use check::check_kernels;
+pub(crate) use check::check_type;
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
 pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable, names};
 
@@ -64,21 +67,53 @@ pub enum GraphError {
         /// The rule broken.
         rule: String,
     },
-    /// A state of this name exists with another shape.
-    #[error("the state `{name}` has the shape {known} but is asked for as {asked}")]
+    /// A state of this name exists otherwise.
+    #[error("the state `{name}` has {known} but is asked for with {asked}")]
     State {
         /// Name.
         name: String,
-        /// Shape in the table.
+        /// What differs, in the table.
         known: String,
-        /// Shape asked for.
+        /// The same as asked for.
         asked: String,
+    },
+    /// A state that comes too late to be part of its group.
+    #[error(
+        "the group {group:?} is complete, since it was packed or read as a whole before the state `{name}` was added: \
+         add all of its states first"
+    )]
+    Complete {
+        /// Name.
+        name: String,
+        /// Its group.
+        group: Group,
+    },
+    /// An op that is used as a value has none.
+    #[error("the op `{op}` has no result")]
+    NoResult {
+        /// Op name.
+        op: &'static str,
     },
     /// The op cannot be differentiated.
     #[error("the op `{op}` has no gradient, but a parameter's gradient would have to pass through it")]
     NoGradient {
         /// Op name.
         op: &'static str,
+    },
+    /// A gradient that would read a state too late.
+    #[error(
+        "the gradient of `{op}`{at} reads the state `{name}`, which `{by}` has changed by then: take gradients before \
+         states are updated"
+    )]
+    Overwritten {
+        /// Op name.
+        op: &'static str,
+        /// ` in SCOPE`, or empty.
+        at: String,
+        /// Name of the state.
+        name: String,
+        /// The op that updates it.
+        by: &'static str,
     },
     /// A parameter that the loss does not depend on.
     #[error("the loss does not depend on the parameter `{name}`: use it in the network, or freeze it")]
@@ -114,6 +149,8 @@ pub struct Graph {
     states: StateTable,
     outputs: Vec<(String, Value)>,
     scope: Vec<String>,
+    /// Groups whose layout nodes rely on.
+    complete: Vec<Group>,
 }
 
 impl Graph {
@@ -146,6 +183,33 @@ impl Graph {
     pub fn source(&self, v: Value) -> &Source {
         &self.values[v.index()].1
     }
+    /// The value whose memory a value is: itself, but for one under another shape.
+    pub(crate) fn owner(&self, v: Value) -> Value {
+        let mut owner = v;
+        while let Source::Node(n, 0) = *self.source(owner)
+            && let Storage::Alias(i) = self.nodes[n].op.storage()
+        {
+            owner = self.nodes[n].inputs[i];
+        }
+        owner
+    }
+    /// The group in whose buffer a value lies, if it is a state.
+    pub(crate) fn group_of(&self, v: Value) -> Option<Group> {
+        match self.source(self.owner(v)) {
+            Source::State(id) => Some(self.states.spec(*id).group),
+            Source::Group(group) => Some(*group),
+            Source::Input(_) | Source::Node(..) => None,
+        }
+    }
+    /// Do two values that own their memory share any of it?
+    pub(crate) fn overlap(&self, a: Value, b: Value) -> bool {
+        match (self.source(a), self.source(b)) {
+            (Source::State(id), Source::Group(group)) | (Source::Group(group), Source::State(id)) => {
+                self.states.spec(*id).group == *group
+            }
+            (a_source, b_source) => a == b || matches!(a_source, Source::Group(_)) && a_source == b_source,
+        }
+    }
     /// Number of values.
     pub fn value_count(&self) -> usize {
         self.values.len()
@@ -167,7 +231,7 @@ impl Graph {
         Value(self.values.len() as u32 - 1)
     }
 
-    /// Adds an input that the caller writes before each step.
+    /// Adds an input that the caller writes before each step. Whether its type can be is seen when it is used.
     pub fn input(&mut self, name: &str, ty: TensorType) -> Value {
         self.push_value(ty, Source::Input(name.into()))
     }
@@ -180,7 +244,7 @@ impl Graph {
     /// A state, created at its first use; its name is that of the current scope and `name`.
     ///
     /// # Errors
-    /// When it exists with another shape.
+    /// When its type cannot be, when it exists with another shape, group, start or decay, or is new in a group that is complete.
     pub fn state(
         &mut self,
         name: &str,
@@ -190,12 +254,16 @@ impl Graph {
         decay: bool,
     ) -> Result<Value, GraphError> {
         let name = self.scoped(name);
+        if let Err(rule) = check_type(&ty) {
+            let (at, shapes) = (at(&name), ty.shape.to_string());
+            return Err(GraphError::Shape { op: "state", at, shapes, rule });
+        }
         let spec = StateSpec { name: name.clone(), ty: ty.clone(), group, init, decay };
-        let id = self.states.add(spec).map_err(|known| GraphError::State {
-            name,
-            known: known.shape.to_string(),
-            asked: ty.shape.to_string(),
-        })?;
+        let group = self.states.group_of(&spec);
+        if self.states.find(&name).is_none() && self.complete.contains(&group) {
+            return Err(GraphError::Complete { name, group });
+        }
+        let id = self.states.add(spec).map_err(|[known, asked]| GraphError::State { name, known, asked })?;
         Ok(self.state_value(id, ty))
     }
 
@@ -210,10 +278,16 @@ impl Graph {
         known.map_or_else(|| self.push_value(ty, Source::State(id)), |i| Value(i as u32))
     }
 
-    /// A whole group of states as one flat value. The group must be complete: states added later are not part of it.
+    /// A whole group of states as one flat value. The group is complete with it: no state can be added any more.
     pub fn group(&mut self, group: Group) -> Value {
-        let len = self.states.layout().group_len[group as usize];
+        let len = self.completed(group).group_len[group as usize];
         self.push_value(TensorType::flat(len), Source::Group(group))
+    }
+
+    /// Where the states of a group lie for good: a further one would move those that are not decayed.
+    pub(crate) fn completed(&mut self, group: Group) -> StateLayout {
+        self.complete.push(group);
+        self.states.layout()
     }
 
     /// `name` under the current scope.
@@ -248,20 +322,12 @@ impl Graph {
     /// When the shapes do not fit; the message names the op, the layer, the shapes and the rule.
     pub fn add(&mut self, op: impl Op, inputs: &[Value]) -> Result<Vec<Value>, GraphError> {
         let types: Vec<&TensorType> = inputs.iter().map(|&v| self.ty(v)).collect();
-        let outputs = op
-            .outputs(&types)
-            .and_then(|out| match out.iter().find(|t| t.len() > i32::MAX as usize) {
-                Some(t) => {
-                    Err(format!("the result {} has more than 2^31 elements: lower the batch or image size", t.shape))
-                }
-                None => Ok(out),
-            })
-            .map_err(|rule| GraphError::Shape {
-                op: op.name(),
-                at: if self.scope.is_empty() { String::new() } else { format!(" in {}", self.scope.join(".")) },
-                shapes: types.iter().map(|t| t.shape.to_string()).collect::<Vec<_>>().join(", "),
-                rule,
-            })?;
+        let outputs = checked_outputs(&op, &types).map_err(|rule| GraphError::Shape {
+            op: op.name(),
+            at: at(&self.scope.join(".")),
+            shapes: types.iter().map(|t| t.shape.to_string()).collect::<Vec<_>>().join(", "),
+            rule,
+        })?;
         let node = self.nodes.len();
         let outputs: Vec<Value> =
             outputs.into_iter().enumerate().map(|(k, ty)| self.push_value(ty, Source::Node(node, k))).collect();
@@ -275,7 +341,8 @@ impl Graph {
     /// # Errors
     /// As [`Graph::add`].
     pub fn add1(&mut self, op: impl Op, inputs: &[Value]) -> Result<Value, GraphError> {
-        Ok(self.add(op, inputs)?[0])
+        let name = op.name();
+        self.add(op, inputs)?.first().copied().ok_or(GraphError::NoResult { op: name })
     }
 
     /// Changes what the numbers of a value are: for the choice of precision, which knows that all its users can cope.
@@ -297,4 +364,18 @@ impl Graph {
             }
         }
     }
+}
+
+/// Where an op stands, for errors.
+pub(crate) fn at(scope: &str) -> String {
+    if scope.is_empty() { String::new() } else { format!(" in {scope}") }
+}
+
+/// What an op gives for inputs that it can take.
+fn checked_outputs(op: &impl Op, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+    inputs.iter().try_for_each(|t| check_type(t))?;
+    check_kernels(op, inputs)?;
+    let outputs = op.outputs(inputs)?;
+    outputs.iter().try_for_each(|t| check_type(t).map_err(|rule| format!("the result {rule}")))?;
+    Ok(outputs)
 }

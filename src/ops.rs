@@ -43,13 +43,18 @@ pub use region::{Concat, CropPad, concat, crop_pad};
 pub use regression::{Regression, RegressionLoss, regression_loss};
 pub use resize::{AxisMap, Coordinates, Interpolation, Resize, resize};
 
-use crate::graph::{Graph, GraphError, Value};
+use crate::graph::{Graph, GraphError, Value, check_type};
 use crate::kernel::{Consts, WORKGROUP, Work};
 use crate::shape::{LANES, TensorType, padded};
 
 /// The only entry of a list whose length the graph has fixed.
 fn expect_inputs<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a TensorType; N], String> {
     <[&TensorType; N]>::try_from(inputs).map_err(|_| format!("needs {N} inputs, got {}", inputs.len()))
+}
+
+/// The first entries of a list whose length depends on the op.
+fn expect_first<'a, 'b, const N: usize>(inputs: &'b [&'a TensorType]) -> Result<&'b [&'a TensorType; N], String> {
+    inputs.first_chunk().ok_or_else(|| format!("needs at least {N} inputs, got {}", inputs.len()))
 }
 
 /// Rows, logical channels and vectors per row of a tensor, for kernels that see it as rows × channels.
@@ -61,6 +66,19 @@ fn row_consts(t: &TensorType) -> Consts {
 fn expect_vector(name: &str, v: &TensorType, x: &TensorType) -> Result<(), String> {
     let c = x.shape.channels();
     if v.shape.0 == [c] { Ok(()) } else { Err(format!("{name} must have the shape [{c}], one value per channel")) }
+}
+
+/// Class numbers, one for each of `rows`: kernels read them one behind the other.
+fn expect_labels(name: &str, labels: &TensorType, rows: usize) -> Result<(), String> {
+    if labels.shape.elements() != rows {
+        return Err(format!("{name} must be {rows} whole numbers, one per row"));
+    }
+    match labels.is_dense() {
+        true => Ok(()),
+        false => {
+            Err(format!("{name} of the shape {} are padded in memory: give TensorType::flat({rows})", labels.shape))
+        }
+    }
 }
 
 /// Number of partial sums, and rows that each covers, for a reduction over `rows`: enough segments to fill a device,
@@ -116,13 +134,14 @@ impl Graph {
     /// The dimensions N H W C of an activation.
     ///
     /// # Errors
-    /// When its rank is neither 4 nor 2.
+    /// When its rank is neither 4 nor 2, or its type cannot be.
     pub fn nhwc(&self, v: Value) -> Result<[usize; 4], GraphError> {
-        self.ty(v).shape.nhwc().ok_or_else(|| GraphError::Shape {
+        let (ty, axes) = (self.ty(v), "an activation has the axes [N, H, W, C] or [N, C]");
+        check_type(ty).and_then(|()| ty.shape.nhwc().ok_or(axes.into())).map_err(|rule| GraphError::Shape {
             op: "activation",
             at: String::new(),
-            shapes: self.ty(v).shape.to_string(),
-            rule: "an activation has the axes [N, H, W, C] or [N, C]".into(),
+            shapes: ty.shape.to_string(),
+            rule,
         })
     }
 }

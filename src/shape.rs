@@ -122,9 +122,9 @@ impl TensorType {
     pub fn flat(len: usize) -> Self {
         TensorType { shape: Shape(vec![len]), layout: Layout::Flat, element: Element::F32 }
     }
-    /// Size of the last axis in memory.
+    /// Size of the last axis in memory; of an empty flat run that of one vector.
     pub fn stride(&self) -> usize {
-        padded(self.shape.channels())
+        padded(self.shape.channels().max(1))
     }
     /// Words of 32 bits in memory, padding included.
     pub fn words(&self) -> usize {
@@ -141,6 +141,16 @@ impl TensorType {
                 outer.iter().product::<usize>() * padded(inner[0]) * padded(inner[1])
             }
         }
+    }
+    /// Whether the logical numbers lie one behind the other, with padding at the end alone.
+    pub fn is_dense(&self) -> bool {
+        let single_row = self.layout == Layout::Channels && self.shape.rows() == 1;
+        self.layout == Layout::Flat || single_row || self.len() == self.shape.elements()
+    }
+    /// A kernel whose rows of input channels have rows of zeros between them in memory.
+    pub fn has_padded_rows(&self) -> bool {
+        let inputs = self.shape.0.iter().rev().nth(1);
+        self.layout == Layout::Kernel && inputs.is_some_and(|inputs| !inputs.is_multiple_of(LANES))
     }
     /// True when there is no element at all.
     pub fn is_empty(&self) -> bool {
@@ -229,12 +239,24 @@ impl Window {
         }
     }
 
+    /// So far kernels count in 32 bits, with room for a sum.
+    fn check(&self) -> Result<(), String> {
+        const MOST: usize = 1 << 30;
+        let Padding { top, bottom, left, right } = self.padding;
+        let sizes = [self.kernel_size, self.stride, self.dilation, [top, bottom], [left, right]];
+        match sizes.as_flattened().iter().find(|&&size| size > MOST) {
+            Some(size) => Err(format!("{size} is too large for a kernel size, stride, padding or dilation")),
+            None => Ok(()),
+        }
+    }
+
     /// Output size [OH, OW] for an input of [H, W]:
     /// `floor((size + padding − dilation·(kernel − 1) − 1) / stride) + 1`.
     ///
     /// # Errors
-    /// A rule in words when a parameter is 0 or the window does not fit.
+    /// A rule in words when a parameter is 0 or too large, or the window does not fit.
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2], String> {
+        self.check()?;
         let pads = [(self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)];
         let mut out = [0; 2];
         for axis in 0..2 {
@@ -265,8 +287,9 @@ impl Window {
     /// that it is the input gradient of (whose trailing padding `output_padding` takes up).
     ///
     /// # Errors
-    /// A rule in words when a parameter is 0 or nothing is left.
+    /// A rule in words when a parameter is 0 or too large, or nothing is left.
     pub fn transposed(&self, input: [usize; 2], output_padding: [usize; 2]) -> Result<([usize; 2], Window), String> {
+        self.check()?;
         let pads = [(self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)];
         let (mut out, mut after) = ([0; 2], [0; 2]);
         for axis in 0..2 {

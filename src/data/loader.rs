@@ -5,6 +5,7 @@
 //! Which samples are in a batch is settled before any thread starts, so threads decide nothing.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -55,7 +56,7 @@ impl Loader {
             options.threads = std::thread::available_parallelism().map_or(1, usize::from);
         }
         if options.queue == 0 {
-            options.queue = 2 * options.threads;
+            options.queue = options.threads.saturating_mul(2);
         }
         Ok(Self { source, options, spare: Arc::default() })
     }
@@ -154,7 +155,11 @@ impl Shared {
     /// What a thread does until the epoch is over or its reader is gone.
     fn work(&self) {
         while let Some(number) = self.take() {
-            let batch = self.fill(number);
+            // A source may panic anywhere, and the reader waits for this batch.
+            let index = Cell::new(self.order[number * self.batch_size]);
+            let batch = catch_unwind(AssertUnwindSafe(|| self.fill(number, &index)));
+            let batch = batch
+                .unwrap_or_else(|panic| Err(DataError::Panicked { index: index.get(), message: message(&*panic) }));
             lock(&self.state).ready.insert(number, batch);
             self.changed.notify_all();
         }
@@ -162,7 +167,8 @@ impl Shared {
 
     /// The next batch number, once it is near enough to the reader.
     fn take(&self) -> Option<usize> {
-        let far = |state: &mut State| !state.stop && state.next < self.total && state.next >= state.read + self.queue;
+        let ahead = |state: &State| state.next - state.read >= self.queue;
+        let far = |state: &mut State| !state.stop && state.next < self.total && ahead(state);
         let state = lock(&self.state);
         let mut state = self.changed.wait_while(state, far).unwrap_or_else(PoisonError::into_inner);
         if state.stop || state.next >= self.total {
@@ -172,7 +178,8 @@ impl Shared {
         Some(state.next - 1)
     }
 
-    fn fill(&self, number: usize) -> Result<Batch, DataError> {
+    /// Fills a batch; `at` is the sample that it is at.
+    fn fill(&self, number: usize, at: &Cell<usize>) -> Result<Batch, DataError> {
         let start = number * self.batch_size;
         let indices = &self.order[start..(start + self.batch_size).min(self.order.len())];
         let layout = self.source.layout();
@@ -182,9 +189,8 @@ impl Shared {
             if lock(&self.state).stop {
                 break;
             }
-            let sample = batch.sample_mut(slot, layout);
-            catch_unwind(AssertUnwindSafe(|| self.source.load(self.epoch, index, sample)))
-                .unwrap_or_else(|panic| Err(DataError::Panicked { index, message: message(&*panic) }))?;
+            at.set(index);
+            self.source.load(self.epoch, index, batch.sample_mut(slot, layout))?;
         }
         Ok(batch)
     }

@@ -100,16 +100,24 @@ impl<T: Real> CpuEngine<T> {
         CpuEngine { states: HashMap::new(), slots: vec![], plans: vec![], tickets: VecDeque::new(), next_ticket: 0 }
     }
 
-    fn buffer(&mut self, plan: usize, buffer: Buffer) -> &mut Aligned<T> {
-        match buffer {
-            Buffer::Slot(i) => &mut self.slots[i],
-            Buffer::Fixed(i) => &mut self.plans[plan].fixed[i],
-            Buffer::State(group) => self.states.get_mut(&group).expect("states are made before plans"),
-        }
+    fn loaded(&self, plan: usize) -> Result<&Loaded<T>, ExecError> {
+        self.plans.get(plan).ok_or_else(|| port_error(format!("plan {plan}"), "it was not loaded".into()))
     }
 
-    fn copy_out(&mut self, plan: usize, from: Slice) -> Vec<T> {
-        self.buffer(plan, from.buffer)[from.offset..][..from.len].to_vec()
+    /// A range of a plan's buffers. States can be reached before any plan is there.
+    fn range(&mut self, plan: usize, slice: Slice) -> Result<&mut [T], ExecError> {
+        let buffer = match slice.buffer {
+            Buffer::Slot(i) => self.slots.get_mut(i),
+            Buffer::Fixed(i) => self.plans.get_mut(plan).and_then(|plan| plan.fixed.get_mut(i)),
+            Buffer::State(group) => self.states.get_mut(&group),
+        };
+        let missing = || port_error(format!("{slice:?}"), format!("plan {plan} has no such memory"));
+        let end = slice.offset.checked_add(slice.len).ok_or_else(missing)?;
+        buffer.and_then(|buffer| buffer.get_mut(slice.offset..end)).ok_or_else(missing)
+    }
+
+    fn copy_out(&mut self, plan: usize, from: Slice) -> Result<Vec<T>, ExecError> {
+        Ok(self.range(plan, from)?.to_vec())
     }
 
     /// Fills all pool memory with NaN, so that a test sees a kernel that reads what nothing wrote.
@@ -119,16 +127,21 @@ impl<T: Real> CpuEngine<T> {
         }
     }
 
+    /// Length of a group of states.
+    fn held(&self, group: Group) -> usize {
+        self.states.get(&group).map_or(0, |state| state.len())
+    }
+
     fn call(&mut self, plan: usize, index: usize) {
         let call = self.plans[plan].calls[index].clone();
         let buffers = call
             .bindings
             .iter()
             .map(|(slice, access)| {
-                let range = &mut self.buffer(plan, slice.buffer)[slice.offset..][..slice.len];
+                let range = self.range(plan, *slice).expect("checked when the plan was loaded, and no buffer shrinks");
                 let (pointer, len) = (range.as_mut_ptr(), range.len());
-                // SAFETY: the range lies in a vector that is not resized while the call runs, and `Plan::check` has
-                // seen that within a call no written slice overlaps any other.
+                // SAFETY: the range lies in a vector that is not resized while the call runs, and `load` has had
+                // `Plan::check` see that within a call no written slice overlaps any other.
                 unsafe {
                     match access {
                         Access::Read => Binding::Read(std::slice::from_raw_parts(pointer, len)),
@@ -141,13 +154,17 @@ impl<T: Real> CpuEngine<T> {
     }
 }
 
-/// Asks for the memory of a plan before any of it is made: `vec!` would end the process where there is none.
-fn require_memory<T>(plan: &Plan) -> Result<(), ExecError> {
-    let floats: usize = plan.slots.iter().chain(&plan.fixed).sum();
-    Vec::<T>::new().try_reserve_exact(floats).map_err(|_| ExecError::OutOfMemory {
-        during: "making the buffers of a plan".into(),
-        bytes: (floats * size_of::<T>()) as u64,
+/// Asks for memory before any of it is made: `vec!` would end the process where there is none.
+fn require_memory<T>(during: &str, lens: impl Iterator<Item = usize>) -> Result<(), ExecError> {
+    let numbers = lens.fold(0, usize::saturating_add);
+    Vec::<T>::new().try_reserve_exact(numbers).map_err(|_| ExecError::OutOfMemory {
+        during: during.into(),
+        bytes: numbers.saturating_mul(size_of::<T>()) as u64,
     })
+}
+
+fn port_error(what: String, problem: String) -> ExecError {
+    ExecError::Port { what, problem }
 }
 
 impl<T: Real> Engine for CpuEngine<T> {
@@ -158,6 +175,9 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError> {
+        let lens = Group::ALL.map(|group| layout.group_len[group as usize]);
+        let grown = Group::ALL.into_iter().zip(lens).filter(|&(group, len)| len > self.held(group));
+        require_memory::<T>("making the states", grown.map(|(_, len)| len))?;
         for group in Group::ALL {
             let state = self.states.entry(group).or_insert_with(|| Aligned::zeros(0));
             state.grow(layout.group_len[group as usize]);
@@ -170,7 +190,12 @@ impl<T: Real> Engine for CpuEngine<T> {
             let reason = "its operands have 16 bits, and this engine computes in 32".into();
             return Err(ExecError::Kernel { kernel: call.kernel.into(), reason });
         }
-        require_memory::<T>(plan)?;
+        plan.check()?;
+        let short = |group: &Group| self.held(*group) < plan.states.group_len[*group as usize];
+        if let Some(group) = Group::ALL.into_iter().find(short) {
+            return Err(port_error(format!("{group:?}"), "the plan has more states than the engine was given".into()));
+        }
+        require_memory::<T>("making the buffers of a plan", plan.slots.iter().chain(&plan.fixed).copied())?;
         for (i, &len) in plan.slots.iter().enumerate() {
             match self.slots.get_mut(i) {
                 // Slots hold nothing between runs.
@@ -187,17 +212,26 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn write(&mut self, plan: usize, to: Slice, data: &[T]) -> Result<(), ExecError> {
-        self.buffer(plan, to.buffer)[to.offset..][..to.len].copy_from_slice(data);
+        let memory = self.range(plan, to)?;
+        if data.len() != memory.len() {
+            return Err(port_error(format!("{:?}", to.buffer), format!("{} numbers for {}", data.len(), to.len)));
+        }
+        memory.copy_from_slice(data);
         Ok(())
     }
 
     fn write_rows(&mut self, plan: usize, to: Slice, rows: &Rows<'_, T>) -> Result<(), ExecError> {
-        rows.pack_into(&mut self.buffer(plan, to.buffer)[to.offset..][..to.len]);
+        let memory = self.range(plan, to)?;
+        if rows.memory_len() != memory.len() {
+            let problem = format!("{} numbers in rows of {} for {}", rows.values.len(), rows.len, to.len);
+            return Err(port_error(format!("{:?}", to.buffer), problem));
+        }
+        rows.pack_into(memory);
         Ok(())
     }
 
     fn profile(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError> {
-        let calls = self.plans[plan].calls.len();
+        let calls = self.loaded(plan)?.calls.len();
         let mut time = |index| {
             let start = std::time::Instant::now();
             self.call(plan, index);
@@ -207,10 +241,10 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
-        for index in 0..self.plans[plan].calls.len() {
+        for index in 0..self.loaded(plan)?.calls.len() {
             self.call(plan, index);
         }
-        let data = fetch.iter().map(|&slice| self.copy_out(plan, slice)).collect();
+        let data = fetch.iter().map(|&slice| self.copy_out(plan, slice)).collect::<Result<_, _>>()?;
         self.next_ticket += 1;
         self.tickets.push_back((self.next_ticket, data));
         if self.tickets.len() > super::MAX_TICKETS {
@@ -222,14 +256,12 @@ impl<T: Real> Engine for CpuEngine<T> {
     fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<T>>, ExecError> {
         let found = self.tickets.iter().position(|(id, _)| *id == ticket.0);
         let taken = found.and_then(|i| self.tickets.remove(i));
-        taken.map(|(_, data)| data).ok_or_else(|| ExecError::Port {
-            what: format!("ticket {}", ticket.0),
-            problem: "it was taken before, or too many were left untaken".into(),
-        })
+        let missing = || "it was taken before, or too many were left untaken".into();
+        taken.map(|(_, data)| data).ok_or_else(|| port_error(format!("ticket {}", ticket.0), missing()))
     }
 
     fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<T>, ExecError> {
-        Ok(self.copy_out(plan, from))
+        self.copy_out(plan, from)
     }
 
     fn memory(&self) -> u64 {

@@ -1,20 +1,32 @@
 //! States and plans on one engine, spoken to in logical shapes and names.
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::{Engine, ExecError, Rows, Ticket};
-use crate::graph::{Graph, Group, StateTable};
+use crate::graph::{self, Graph, Group, StateTable};
 use crate::plan::{Buffer, Plan, PlanOptions, Port, Slice};
 use crate::shape::{LANES, Layout, TensorType};
 
 /// A plan of a [`Session`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PlanId(usize);
+pub struct PlanId {
+    session: u64,
+    index: usize,
+}
+
+/// Sessions made so far, so that the plans of one are told from those of another.
+static SESSIONS: AtomicU64 = AtomicU64::new(0);
 
 /// One training run on one engine: the states, and the plans over them.
 pub struct Session<E: Engine + ?Sized> {
     states: StateTable,
     plans: Vec<Plan>,
-    /// Names of all inputs of each plan's graph, also of those that its plan has no use for.
-    inputs: Vec<Vec<String>>,
+    /// All inputs of each plan's graph, also those that its plan has no use for.
+    inputs: Vec<Vec<(String, TensorType)>>,
+    /// Which plan each result that the engine still keeps is of.
+    running: VecDeque<(Ticket, PlanId)>,
+    number: u64,
     engine: Box<E>,
 }
 
@@ -24,7 +36,9 @@ impl<E: Engine + ?Sized> Session<E> {
     /// # Errors
     /// When memory runs out.
     pub fn new(engine: Box<E>, graph: &Graph, seed: u64) -> Result<Self, ExecError> {
-        let mut session = Session { states: graph.states().clone(), plans: vec![], inputs: vec![], engine };
+        let number = SESSIONS.fetch_add(1, Ordering::Relaxed);
+        let (plans, inputs, running) = (vec![], vec![], VecDeque::new());
+        let mut session = Session { states: graph.states().clone(), plans, inputs, running, number, engine };
         session.engine.states(&session.states.layout())?;
         for (_, spec) in session.states.clone().iter().filter(|(_, s)| s.group != Group::Moments) {
             let values = spec.init.values(seed, &spec.name, spec.ty.shape.elements());
@@ -42,26 +56,44 @@ impl<E: Engine + ?Sized> Session<E> {
         &self.states
     }
     /// A loaded plan.
+    ///
+    /// # Panics
+    /// When it is another session's.
     pub fn plan(&self, id: PlanId) -> &Plan {
-        &self.plans[id.0]
+        self.index(id).map(|index| &self.plans[index]).expect("a plan of this session")
+    }
+
+    /// Position of a plan, which may have been given by another session.
+    fn index(&self, id: PlanId) -> Result<usize, ExecError> {
+        let other = || port_error(&format!("plan {}", id.index), "it was loaded by another session");
+        (id.session == self.number).then_some(id.index).ok_or_else(other)
     }
 
     /// Plans a graph that shares this session's states and prepares it.
     ///
     /// # Errors
-    /// When the graph has states that the session lacks, when memory runs out, or when a kernel is refused.
+    /// When the graph has states that the session lacks or two inputs of one name, when an op would write a tensor that it
+    /// also reads, when memory runs out, or when a kernel is refused.
     pub fn load(&mut self, graph: &Graph, options: PlanOptions) -> Result<PlanId, ExecError> {
         if graph.states() != &self.states {
             let missing = graph.states().iter().find(|(_, s)| self.states.find(&s.name).is_none());
             let name = missing.map_or("the states", |(_, s)| s.name.as_str());
             return Err(port_error(name, "the graph's states are not those that the session was made for"));
         }
+        let inputs: Vec<_> = graph.inputs().map(|(name, v)| (name.to_owned(), graph.ty(v).clone())).collect();
+        if let Some((name, _)) = inputs.iter().enumerate().find_map(|(i, a)| inputs[..i].iter().find(|b| a.0 == b.0)) {
+            return Err(port_error(name, "the graph has two inputs of this name, so that only one could be written"));
+        }
+        for (name, ty) in &inputs {
+            graph::check_type(ty).map_err(|rule| port_error(name, &rule))?;
+        }
         let plan = Plan::new(graph, options);
+        plan.check()?;
         let id = self.engine.load(&plan)?;
         self.plans.push(plan);
-        self.inputs.push(graph.inputs().map(|(name, _)| name.to_owned()).collect());
+        self.inputs.push(inputs);
         debug_assert_eq!(id + 1, self.plans.len());
-        Ok(PlanId(id))
+        Ok(PlanId { session: self.number, index: id })
     }
 
     /// Writes an input; `data` is in logical order (N H W C).
@@ -69,38 +101,48 @@ impl<E: Engine + ?Sized> Session<E> {
     /// # Errors
     /// When there is no such input or the length is wrong.
     pub fn write(&mut self, plan: PlanId, input: &str, data: &[E::Scalar]) -> Result<(), ExecError> {
-        let Some(port) = self.plans[plan.0].input(input) else {
-            // An input that nothing uses was dropped with its users.
-            return match self.inputs[plan.0].iter().any(|name| name == input) {
-                true => Ok(()),
-                false => {
-                    Err(port_error(input, &format!("there is no such input, but {}", self.inputs[plan.0].join(", "))))
-                }
-            };
+        let index = self.index(plan)?;
+        let known = &self.inputs[index];
+        let Some((_, ty)) = known.iter().find(|(name, _)| name == input) else {
+            let names: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
+            return Err(port_error(input, &format!("there is no such input, but {}", names.join(", "))));
         };
-        check_len(port, data.len())?;
+        check_len(input, ty, data.len())?;
+        // An input that nothing uses was dropped with its users.
+        let Some(port) = self.plans[index].input(input) else { return Ok(()) };
         match rows(&port.ty, data) {
-            Some(rows) => self.engine.write_rows(plan.0, port.slice, &rows),
-            None => self.engine.write(plan.0, port.slice, &port.ty.pack(data)),
+            Some(rows) => self.engine.write_rows(index, port.slice, &rows),
+            None => self.engine.write(index, port.slice, &port.ty.pack(data)),
         }
     }
 
     /// Runs a plan and starts to fetch all its outputs.
     ///
     /// # Errors
-    /// When the device is lost.
+    /// When the device is lost, or the plan is another session's.
     pub fn run(&mut self, plan: PlanId) -> Result<Ticket, ExecError> {
-        let slices: Vec<Slice> = self.plans[plan.0].outputs.iter().map(|p| p.slice).collect();
-        self.engine.run(plan.0, &slices)
+        let index = self.index(plan)?;
+        let slices: Vec<Slice> = self.plans[index].outputs.iter().map(|p| p.slice).collect();
+        let ticket = self.engine.run(index, &slices)?;
+        self.running.push_back((ticket, plan));
+        if self.running.len() > super::MAX_TICKETS {
+            self.running.pop_front();
+        }
+        Ok(ticket)
     }
 
     /// Waits for a run's outputs, in the order of the graph's outputs, in logical order.
     ///
     /// # Errors
-    /// When the device is lost.
+    /// When the device is lost, or the run is of another plan.
     pub fn take(&mut self, plan: PlanId, ticket: Ticket) -> Result<Vec<Vec<E::Scalar>>, ExecError> {
+        let index = self.index(plan)?;
+        if self.running.iter().any(|&(of, by)| of == ticket && by != plan) {
+            return Err(port_error(&format!("ticket {}", ticket.0), "it is of a run of another plan"));
+        }
+        self.running.retain(|(of, _)| *of != ticket);
         let raw = self.engine.take(ticket)?;
-        Ok(self.plans[plan.0].outputs.iter().zip(raw).map(|(port, data)| port.ty.unpack(&data)).collect())
+        Ok(self.plans[index].outputs.iter().zip(raw).map(|(port, data)| port.ty.unpack(&data)).collect())
     }
 
     /// Runs a plan and waits for its outputs.
@@ -117,24 +159,32 @@ impl<E: Engine + ?Sized> Session<E> {
     /// # Errors
     /// When the device is lost.
     pub fn profile(&mut self, plan: PlanId) -> Result<Option<Vec<f64>>, ExecError> {
-        self.engine.profile(plan.0)
+        self.engine.profile(self.index(plan)?)
     }
 
-    /// Reads all outputs of a plan that has run, in the order of the graph's outputs.
+    /// Reads all outputs of a plan that has run, in the order of the graph's outputs. Read them before another plan runs:
+    /// plans share memory, so that it may leave other numbers there.
     ///
     /// # Errors
     /// When the device is lost.
     pub fn outputs(&mut self, plan: PlanId) -> Result<Vec<Vec<E::Scalar>>, ExecError> {
-        let ports = self.plans[plan.0].outputs.clone();
+        let ports = self.plans[self.index(plan)?].outputs.clone();
         ports.iter().map(|port| self.read(plan, port)).collect()
     }
 
-    /// Reads a tensor of a plan, such as one of [`Plan::values`].
+    /// Reads a tensor of a plan, such as one of [`Plan::values`], before another plan runs (see [`Session::outputs`]).
     ///
     /// # Errors
-    /// When the device is lost.
+    /// When the device is lost, or has no such tensor.
     pub fn read(&mut self, plan: PlanId, port: &Port) -> Result<Vec<E::Scalar>, ExecError> {
-        Ok(port.ty.unpack(&self.engine.read(plan.0, port.slice)?))
+        let (index, held) = (self.index(plan)?, port.ty.words());
+        if port.slice.len != held {
+            return Err(port_error(
+                &port.name,
+                &format!("{held} words of memory, but the place named has {}", port.slice.len),
+            ));
+        }
+        Ok(port.ty.unpack(&self.engine.read(index, port.slice)?))
     }
 
     fn state_slice(&self, name: &str) -> Result<(Port, usize), ExecError> {
@@ -145,7 +195,7 @@ impl<E: Engine + ?Sized> Session<E> {
         Ok((Port { name: name.into(), ty: spec.ty.clone(), slice }, id.0))
     }
 
-    /// Reads all states of a group as they lie in memory.
+    /// Reads all states of a group as they lie in memory, such as the moments of the optimizer.
     ///
     /// # Errors
     /// When the device is lost.
@@ -176,7 +226,7 @@ impl<E: Engine + ?Sized> Session<E> {
     /// When there is no such state or the length is wrong.
     pub fn write_state(&mut self, name: &str, data: &[E::Scalar]) -> Result<(), ExecError> {
         let (port, _) = self.state_slice(name)?;
-        check_len(&port, data.len())?;
+        check_len(name, &port.ty, data.len())?;
         let packed: Vec<E::Scalar> = port.ty.pack(data);
         self.engine.write(0, port.slice, &packed)
     }
@@ -206,10 +256,10 @@ fn rows<'a, T>(ty: &TensorType, values: &'a [T]) -> Option<Rows<'a, T>> {
     (len > 0).then_some(Rows { values, len, stride })
 }
 
-fn check_len(port: &Port, len: usize) -> Result<(), ExecError> {
-    let wanted = port.ty.shape.elements();
+fn check_len(name: &str, ty: &TensorType, len: usize) -> Result<(), ExecError> {
+    let wanted = ty.shape.elements();
     if len == wanted {
         return Ok(());
     }
-    Err(port_error(&port.name, &format!("{len} numbers for a tensor of {wanted} {}", port.ty.shape)))
+    Err(port_error(name, &format!("{len} numbers for a tensor of {wanted} {}", ty.shape)))
 }

@@ -67,6 +67,13 @@ pub trait Op: Any + Debug + Send + Sync {
         false
     }
 
+    /// Can this input be a kernel with padded rows ([`TensorType::has_padded_rows`])? Their zeros must count for nothing, and
+    /// stay zeros in a result of the same layout.
+    fn takes_padded_kernel(&self, input: usize) -> bool {
+        let _ = input;
+        false
+    }
+
     /// Where the first output lives.
     fn storage(&self) -> Storage {
         Storage::Own

@@ -103,6 +103,18 @@ pub struct StateSpec {
     pub decay: bool,
 }
 
+impl StateSpec {
+    /// The first thing in which another state of the name differs: what this one is, and the other.
+    fn difference(&self, other: &StateSpec) -> Option<[String; 2]> {
+        let [known, asked] = [self, other].map(|s| {
+            let shape = format!("the shape {} ({:?})", s.ty.shape, s.ty.layout);
+            let decay = if s.decay { "weight decay" } else { "no weight decay" }.into();
+            [shape, format!("the group {:?}", s.group), format!("the start {:?}", s.init), decay]
+        });
+        known.into_iter().zip(asked).find(|(a, b)| a != b).map(|(a, b)| [a, b])
+    }
+}
+
 /// A state of a [`StateTable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StateId(pub(crate) usize);
@@ -133,22 +145,24 @@ impl StateTable {
         StateTable { frozen: patterns.to_vec(), ..Self::default() }
     }
 
-    /// Adds a state, or finds it again if it is there with the same shape.
+    /// Adds a state, or finds it again if it is there as it is asked for.
     ///
     /// # Errors
-    /// The type of the state of that name when it differs.
-    pub fn add(&mut self, mut spec: StateSpec) -> Result<StateId, TensorType> {
-        if spec.group == Group::Parameters && self.frozen.iter().any(|pattern| names(pattern, &spec.name)) {
-            spec.group = Group::Frozen;
-        }
+    /// What of the state of that name differs, and what was asked for.
+    pub fn add(&mut self, mut spec: StateSpec) -> Result<StateId, [String; 2]> {
+        spec.group = self.group_of(&spec);
         if let Some(&id) = self.by_name.get(&spec.name) {
-            let known = &self.specs[id.0];
-            return if known.ty == spec.ty { Ok(id) } else { Err(known.ty.clone()) };
+            return self.specs[id.0].difference(&spec).map_or(Ok(id), Err);
         }
         let id = StateId(self.specs.len());
         self.by_name.insert(spec.name.clone(), id);
         self.specs.push(spec);
         Ok(id)
+    }
+    /// The group that a state would be in: a parameter may be frozen.
+    pub(super) fn group_of(&self, spec: &StateSpec) -> Group {
+        let frozen = || self.frozen.iter().any(|pattern| names(pattern, &spec.name));
+        if spec.group == Group::Parameters && frozen() { Group::Frozen } else { spec.group }
     }
     /// Looks a state up.
     pub fn find(&self, name: &str) -> Option<StateId> {

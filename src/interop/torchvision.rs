@@ -73,7 +73,8 @@ fn saved(session: &Session<AnyEngine>) -> Vec<StateSpec> {
     states.map(|(_, s)| s.clone()).collect()
 }
 
-/// Reads all weights and running statistics of a session; `steps` is the number of training steps so far.
+/// Reads all weights and running statistics of a session; `steps` is the number of training steps so far. What the
+/// optimizer keeps is not among them: [`Session::read_group`] of [`Group::Moments`] reads that.
 ///
 /// # Errors
 /// When the device is lost.

@@ -59,8 +59,8 @@ impl Conv2dLayer {
         g.scope(name, |g| {
             let [kh, kw] = self.spec.window.kernel_size;
             let inputs = g.ty(x).shape.channels() / self.spec.groups.max(1);
-            let bound = 1.0 / ((kh * kw * inputs) as f32).sqrt();
-            let init = start(self.init, [kh, kw], self.channels, bound);
+            let bound = bound([kh, kw, inputs]);
+            let init = start(self.init, [kh, kw], [inputs, self.channels], bound)?;
             let ty = TensorType::kernel([kh, kw, inputs, self.channels]);
             let w = g.state("weight", ty, Group::Parameters, init, true)?;
             let y = ops::conv2d(g, x, w, self.spec)?;
@@ -69,11 +69,27 @@ impl Conv2dLayer {
     }
 }
 
-fn start(init: WeightInit, [kh, kw]: [usize; 2], channels: usize, bound: f32) -> Init {
+/// 1 / sqrt(fan), whose sizes are checked with the weight.
+fn bound(fan: [usize; 3]) -> f32 {
+    1.0 / (product(fan) as f32).sqrt()
+}
+
+fn product([kh, kw, channels]: [usize; 3]) -> usize {
+    kh.saturating_mul(kw).saturating_mul(channels)
+}
+
+/// How a weight [KH, KW, …] of these channels starts.
+fn start(init: WeightInit, [kh, kw]: [usize; 2], [a, b]: [usize; 2], bound: f32) -> Result<Init, GraphError> {
     match init {
-        WeightInit::He => Init::Normal { std: (2.0 / (kh * kw * channels) as f32).sqrt() },
-        WeightInit::Uniform => Init::Uniform { bound },
-        WeightInit::Bilinear => Init::Bilinear { kernel_size: [kh, kw], channels },
+        WeightInit::He => Ok(Init::Normal { std: (2.0 / product([kh, kw, b]) as f32).sqrt() }),
+        WeightInit::Uniform => Ok(Init::Uniform { bound }),
+        WeightInit::Bilinear if a == b => Ok(Init::Bilinear { kernel_size: [kh, kw], channels: a }),
+        WeightInit::Bilinear => Err(GraphError::Shape {
+            op: "bilinear start of a weight",
+            at: String::new(),
+            shapes: format!("[{kh}×{kw}×{a}×{b}]"),
+            rule: "interpolation keeps the number of channels, without groups".into(),
+        }),
     }
 }
 
@@ -106,9 +122,11 @@ impl ConvTranspose2dLayer {
         ConvTranspose2dLayer { channels, spec, output_padding: [0; 2], bias: true, init: WeightInit::Uniform }
     }
 
-    /// Enlargement by an even `factor` that starts as bilinear interpolation: kernel size `2·factor`, no bias.
+    /// Enlargement by `factor` that starts as bilinear interpolation: kernel size `2·factor`, one less where it is odd, so
+    /// that the kernel has a middle; no bias.
     pub fn bilinear(channels: usize, factor: usize) -> Self {
-        let spec = Window::square(2 * factor, factor, factor / 2).into();
+        let kernel_size = factor.saturating_mul(2) - factor % 2;
+        let spec = Window::square(kernel_size, factor, factor / 2).into();
         ConvTranspose2dLayer { channels, spec, output_padding: [0; 2], bias: false, init: WeightInit::Bilinear }
     }
 
@@ -122,8 +140,8 @@ impl ConvTranspose2dLayer {
             let inputs = g.ty(x).shape.channels();
             let outputs = self.channels / self.spec.groups.max(1);
             // PyTorch takes the weight's second axis as the fan, which is that of the outputs here.
-            let bound = 1.0 / ((kh * kw * outputs) as f32).sqrt();
-            let init = start(self.init, [kh, kw], inputs, bound);
+            let bound = bound([kh, kw, outputs]);
+            let init = start(self.init, [kh, kw], [outputs, inputs], bound)?;
             let ty = TensorType::kernel([kh, kw, outputs, inputs]);
             let w = g.state("weight", ty, Group::Parameters, init, true)?;
             let y = ops::conv_transpose2d(g, x, w, self.spec, self.output_padding)?;

@@ -1,7 +1,8 @@
 //! Averages over several steps, each over a flat buffer in one dispatch: gradients of several batches as one, and the
 //! moving average of the weights.
 
-use super::optimizer::{HYPER_LEN, moment};
+use super::expect_inputs;
+use super::optimizer::{expect_hyper, moment};
 use crate::graph::{Graph, GraphError, Group, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
@@ -63,10 +64,15 @@ impl Op for Accumulate {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        if inputs[0].len() != inputs[2].len() || inputs[4].shape.elements() != HYPER_LEN {
-            return Err("the sum must be as long as the gradients, and hyper as its values".into());
+        let [sum, weight, grads, totals, hyper] = expect_inputs(inputs)?;
+        if sum.len() != grads.len() {
+            return Err("the sum must be as long as the gradients".into());
         }
-        Ok(if self.mean { vec![TensorType::flat(inputs[2].len())] } else { vec![] })
+        if weight.is_empty() || totals.shape.elements() != 4 {
+            return Err("the weight must have a number, and the totals of a loss 4".into());
+        }
+        expect_hyper(hyper)?;
+        Ok(if self.mean { vec![TensorType::flat(grads.len())] } else { vec![] })
     }
 
     fn updates(&self) -> &'static [usize] {
@@ -88,7 +94,9 @@ impl Op for MovingAverage {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        let same = inputs[0].len() == inputs[1].len();
+        let [average, parameters, hyper] = expect_inputs(inputs)?;
+        expect_hyper(hyper)?;
+        let same = average.len() == parameters.len();
         if same { Ok(vec![]) } else { Err("average and parameters must have the same length".into()) }
     }
 

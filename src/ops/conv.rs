@@ -5,8 +5,10 @@
 
 use super::conv_geometry::Geometry;
 use super::elementwise::Activation;
-use super::{NormGrad, all_some, expect_inputs, expect_vector, first, reduce_segments, segments_of_tiles};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use super::{
+    NormGrad, all_some, expect_first, expect_inputs, expect_vector, first, reduce_segments, segments_of_tiles,
+};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value, check_type};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{Element, LANES, TensorType, Window, phases};
 
@@ -115,7 +117,7 @@ pub struct Conv2dWeightGrad {
     pub w: TensorType,
 }
 
-/// Appends a convolution without bias; [`super::add_bias`] is fused into it when the plan is made.
+/// Appends a convolution without bias; [`crate::fuse::fuse`] puts a [`super::add_bias`] behind it into its kernel.
 ///
 /// # Errors
 /// When channels, groups or sizes do not fit.
@@ -176,7 +178,7 @@ impl Op for Conv2d {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        let (x, w) = (inputs[0], inputs[1]);
+        let &[x, w] = expect_first(inputs)?;
         let geometry = Geometry::new(self.spec, x, w)?;
         let [n, oh, ow, co] = geometry.y;
         let y = if x.shape.rank() == 2 { TensorType::channels([n, co]) } else { TensorType::channels([n, oh, ow, co]) };
@@ -202,6 +204,10 @@ impl Op for Conv2d {
         let addend = self.epilogue.addend_index().map(Operand::Input);
         let activation = matches!(operand, Operand::Input(0) | Operand::Output(0)) || Some(operand) == addend;
         self.spec.groups == 1 && activation
+    }
+
+    fn takes_padded_kernel(&self, input: usize) -> bool {
+        input == 1
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
@@ -281,9 +287,12 @@ impl Op for Conv2dInputGrad {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        let (dy, w) = (inputs[0], inputs[1]);
+        let &[dy, w] = expect_first(inputs)?;
+        check_type(&self.x)?;
         let y = Geometry::new(self.spec, &self.x, w)?.y;
-        self.epilogue.check(&inputs[..inputs.len().min(self.norm_index())], &self.x)?;
+        // Those of a norm are behind.
+        let own = if self.sums.is_some() { inputs.len().min(self.norm_index()) } else { inputs.len() };
+        self.epilogue.check(&inputs[..own], &self.x)?;
         let sums = self.sums.map(|_| statistics_type(&self.x));
         match dy.shape.nhwc() {
             Some(shape) if shape == y => Ok(std::iter::once(self.x.clone()).chain(sums).collect()),
@@ -311,6 +320,10 @@ impl Op for Conv2dInputGrad {
         let x = self.sums.is_some() && operand == Operand::Input(first);
         let y = self.sums.is_some_and(|norm| norm.0.residual) && operand == Operand::Input(first + 4);
         self.spec.groups == 1 && (activation || x || y)
+    }
+
+    fn takes_padded_kernel(&self, input: usize) -> bool {
+        input == 1
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

@@ -7,7 +7,8 @@ use super::{Conv2dInputGrad, ConvSpec};
 use crate::graph::{Graph, GraphError, Value};
 use crate::shape::TensorType;
 
-/// Appends a transposed convolution without bias; [`super::add_bias`] is fused into it when the plan is made.
+/// Appends a transposed convolution without bias; [`crate::fuse::fuse`] puts a [`super::add_bias`] behind it into
+/// its kernel.
 ///
 /// x is `[N,H,W,I]` and w `[KH,KW,O/groups,I]`: the weight of the convolution that goes the other way. The output has
 /// `(H − 1)·stride − padding + dilation·(KH − 1) + 1 + output_padding` rows. `output_padding` adds rows and columns at
@@ -37,7 +38,7 @@ pub fn conv_transpose2d(
         return Err(refuse(format!("x has {ci} channels but w takes {wi}")));
     }
     let (out, window) = spec.window.transposed([h, wd], output_padding).map_err(refuse)?;
-    let y = TensorType::channels([n, out[0], out[1], co * spec.groups]);
+    let y = TensorType::channels([n, out[0], out[1], co.saturating_mul(spec.groups)]);
     let spec = ConvSpec { window, ..spec };
     g.add1(Conv2dInputGrad { transposed: true, ..Conv2dInputGrad::new(spec, y) }, &[x, w])
 }

@@ -3,7 +3,7 @@
 //! `l = 1 − 1/C Σ_c (2 Σ p_c t_c + ε) / (Σ p_c + Σ t_c + ε)`.
 //! It counts regions, not pixels, so that a small class weighs as much as a large one.
 
-use super::{expect_inputs, first, none, row_consts, segments};
+use super::{expect_inputs, expect_labels, first, none, row_consts, segments};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
@@ -32,7 +32,7 @@ pub struct Dice(pub DiceOptions);
 #[derive(Clone, Copy, Debug)]
 struct DiceGrad(DiceOptions);
 
-/// Appends the loss.
+/// Appends the loss. Labels lie as those of [`super::softmax_cross_entropy`].
 ///
 /// # Errors
 /// When there is not one label per row of logits.
@@ -56,9 +56,7 @@ impl Op for Dice {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [logits, labels] = expect_inputs(inputs)?;
-        if labels.shape.elements() != logits.shape.rows() {
-            return Err("there must be one label per row of logits".into());
-        }
+        expect_labels("the labels", labels, logits.shape.rows())?;
         if !(self.0.smooth >= 0.0 && self.0.smooth.is_finite()) {
             return Err(format!("smooth = {} must be 0 or more", self.0.smooth));
         }

@@ -54,6 +54,10 @@ impl Op for Dropout {
         matches!(operand, Operand::Input(0) | Operand::Output(0))
     }
 
+    fn takes_padded_kernel(&self, input: usize) -> bool {
+        input == 0
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let x = l.inputs[0];
         let consts = row_consts(x).f("P", f64::from(self.p)).u("STREAM", self.stream as usize);

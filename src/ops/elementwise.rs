@@ -137,6 +137,11 @@ impl Op for Unary {
         matches!(operand, Operand::Input(_) | Operand::Output(_))
     }
 
+    fn takes_padded_kernel(&self, _: usize) -> bool {
+        // Of the functions it alone is not 0 at 0.
+        self.0 != Activation::Sigmoid
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let (code, alpha) = self.0.code();
         let consts = row_consts(l.inputs[0]).u("OP", code).f("ALPHA", alpha);
@@ -158,6 +163,10 @@ impl Op for UnaryGrad {
 
     fn takes_half(&self, operand: Operand) -> bool {
         matches!(operand, Operand::Input(_) | Operand::Output(_))
+    }
+
+    fn takes_padded_kernel(&self, _: usize) -> bool {
+        true
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
@@ -187,6 +196,9 @@ impl Op for Binary {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [a, b] = expect_inputs(inputs)?;
+        if a != b && self.0 == BinaryOp::Add && a.has_padded_rows() {
+            return Err("a kernel whose input channels are padded in memory takes no bias".into());
+        }
         if a == b || b.shape.0 == [a.shape.channels()] {
             return Ok(vec![a.clone()]);
         }
@@ -210,6 +222,10 @@ impl Op for Binary {
 
     fn takes_half(&self, operand: Operand) -> bool {
         matches!(operand, Operand::Input(_) | Operand::Output(_))
+    }
+
+    fn takes_padded_kernel(&self, _: usize) -> bool {
+        true
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

@@ -3,7 +3,7 @@
 //! `l = (1 − ε)·w_y·(−log p_y) + ε/C · Σ_c w_c·(−log p_c)`; the mean divides by `Σ w_y`. With probabilities q in the place
 //! of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows.
 
-use super::{expect_vector, first, none, row_consts};
+use super::{expect_first, expect_labels, expect_vector, first, none, row_consts};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
@@ -47,7 +47,9 @@ pub struct SoftmaxCrossEntropy {
 #[derive(Clone, Copy, Debug)]
 struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
 
-/// Appends the loss; returns it and the totals.
+/// Appends the loss; returns it and the totals. Labels lie one behind the other in memory: `TensorType::flat(rows)`, or a
+/// vector `[rows]`. One that is no class, and is not ignored, has no weight and no part in the loss but for that of label
+/// smoothing.
 ///
 /// # Errors
 /// When there is not one label per row of logits (soft labels: one per logit), or one weight per class.
@@ -82,7 +84,11 @@ impl Op for SoftmaxCrossEntropy {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        let (logits, labels) = (inputs[0], inputs[1]);
+        let &[logits, labels] = expect_first(inputs)?;
+        let wanted = 2 + usize::from(self.weighted);
+        if inputs.len() != wanted {
+            return Err(format!("needs {wanted} inputs, got {}", inputs.len()));
+        }
         if self.options.soft_labels {
             if labels.shape != logits.shape || labels.len() != logits.len() {
                 return Err("soft labels must have the shape of the logits".into());
@@ -90,10 +96,8 @@ impl Op for SoftmaxCrossEntropy {
             if self.options.ignore_index.is_some() {
                 return Err("there is no label to ignore among soft labels".into());
             }
-        } else if labels.shape.elements() != logits.shape.rows()
-            || labels.shape.elements() != labels.len() - pad(labels)
-        {
-            return Err("there must be one label per row of logits".into());
+        } else {
+            expect_labels("the labels", labels, logits.shape.rows())?;
         }
         if self.weighted {
             expect_vector("the class weights", inputs[2], logits)?;
@@ -130,11 +134,6 @@ impl Op for SoftmaxCrossEntropy {
         let consts = Consts::new().b("MEAN", self.options.reduction == Reduction::Mean);
         l.call("loss_finalize", consts, bindings, Work::Items(1), 1);
     }
-}
-
-/// Labels lie without gaps: flat, or a vector whose end alone is padded.
-fn pad(labels: &TensorType) -> usize {
-    labels.len() - labels.shape.elements()
 }
 
 impl Op for SoftmaxCrossEntropyGrad {

@@ -2,6 +2,7 @@
 //! backward pass and the gradients are divided by it after. A step whose gradients are not finite changes no parameter and
 //! lowers e by one; 2000 good ones raise it by one, as PyTorch's `GradScaler` does. All of it happens on the device.
 
+use super::expect_inputs;
 use crate::graph::{Graph, GraphError, Group, Init, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
@@ -56,7 +57,8 @@ impl Op for LossScale {
         "loss_scale"
     }
 
-    fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [_] = expect_inputs(inputs)?;
         Ok(vec![TensorType::channels([1])])
     }
 
@@ -71,7 +73,8 @@ impl Op for LossScaleUpdate {
         "loss_scale_update"
     }
 
-    fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [_, _] = expect_inputs(inputs)?;
         Ok(vec![])
     }
 

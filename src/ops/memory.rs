@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{expect_inputs, first, none, vectors};
-use crate::graph::{Graph, GraphError, Group, Lowering, NodeView, Op, Operand, Source, Storage, Value};
+use crate::graph::{Graph, GraphError, Group, Lowering, NodeView, Op, Operand, Source, Storage, Value, check_type};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, Shape, TensorType, padded};
 
@@ -33,9 +33,9 @@ pub struct Assign;
 #[derive(Clone, Debug)]
 pub struct Pack {
     /// Offset of each input, in floats.
-    pub offsets: Vec<usize>,
+    offsets: Vec<usize>,
     /// Length of the buffer, in floats.
-    pub len: usize,
+    len: usize,
 }
 
 /// Appends a reshape.
@@ -52,7 +52,9 @@ pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value
 /// # Errors
 /// Never for an activation.
 pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
-    let (n, rest) = (g.dims(x)[0], g.dims(x)[1..].iter().product());
+    let (n, rest) = g.dims(x).split_first().map_or((1, &[][..]), |(&n, rest)| (n, rest));
+    // Of what is too large the graph says so.
+    let rest = rest.iter().fold(1, |product: usize, &d| product.saturating_mul(d));
     reshape(g, x, [n, rest])
 }
 
@@ -64,46 +66,39 @@ pub fn fill(g: &mut Graph, ty: TensorType, value: f32) -> Result<Value, GraphErr
     g.add1(Fill { ty, value }, &[])
 }
 
-/// Appends a write of `value` into `state`, seen by the nodes after it.
+/// Appends a write of `value` into `state`, seen by the nodes after it. A value that lies in the state's own group goes
+/// through memory of its own, since no buffer can be read and written at once.
 ///
 /// # Errors
 /// When the shapes differ.
 pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphError> {
+    let (to, from) = (g.group_of(state), g.group_of(value));
+    let value = if to.is_some() && to == from { super::scale(g, value, 1.0)? } else { value };
     g.add(Assign, &[state, value]).map(drop)
 }
 
 /// Appends the flat buffer of gradients that lies exactly as the parameters do. `grads` are given in the order of the
 /// state table's parameters. One is copied there when it cannot be produced in its place: an input or a state itself, the
-/// gradient of several parameters, or a value that other nodes read, which may write into the same buffer.
+/// gradient of several parameters, or a value that other nodes read, which may write into the same buffer. No parameter can
+/// be added any more after it.
 ///
 /// # Errors
 /// When their number is not that of the parameters.
 pub fn pack_parameters(g: &mut Graph, grads: &[Value]) -> Result<Value, GraphError> {
-    let layout = g.states().layout();
+    let layout = g.completed(Group::Parameters);
     let offsets = g.states().of(Group::Parameters).map(|(id, _)| layout.offsets[id.0]).collect();
     let mut uses: HashMap<Value, usize> = HashMap::new();
     let readers = g.nodes().iter().filter(|node| !matches!(node.op.storage(), Storage::Alias(_)));
     for &v in readers.flat_map(|node| &node.inputs).chain(grads) {
-        *uses.entry(owner(g, v)).or_default() += 1;
+        *uses.entry(g.owner(v)).or_default() += 1;
     }
     let mut parts = Vec::with_capacity(grads.len());
     for &grad in grads {
-        let owner = owner(g, grad);
+        let owner = g.owner(grad);
         let in_place = matches!(g.source(owner), Source::Node(..)) && uses[&owner] == 1;
         parts.push(if in_place { grad } else { super::scale(g, grad, 1.0)? });
     }
     g.add1(Pack { offsets, len: layout.group_len[Group::Parameters as usize] }, &parts)
-}
-
-/// The value whose memory `v` is.
-fn owner(g: &Graph, v: Value) -> Value {
-    match g.source(v) {
-        Source::Node(n, 0) => match g.nodes()[*n].op.storage() {
-            Storage::Alias(i) => owner(g, g.nodes()[*n].inputs[i]),
-            _ => v,
-        },
-        _ => v,
-    }
 }
 
 /// Emits a copy between two paddings of the same logical elements: rows of `ci` values in `cip` floats to rows of `co`
@@ -127,8 +122,15 @@ impl Op for Reshape {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x] = expect_inputs(inputs)?;
+        check_type(&self.to)?;
+        if x != &self.from {
+            return Err(format!("it was made for {}", self.from.shape));
+        }
         if x.shape.elements() != self.to.shape.elements() {
             return Err(format!("{} has {} elements, not the same number", self.to.shape, self.to.shape.elements()));
+        }
+        if self.to.has_padded_rows() {
+            return Err(format!("{} is a kernel whose input channels are padded in memory", self.to.shape));
         }
         Ok(vec![self.to.clone()])
     }
@@ -168,7 +170,11 @@ impl Op for Fill {
         "fill"
     }
 
-    fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [] = expect_inputs(inputs)?;
+        if self.value != 0.0 && self.ty.has_padded_rows() {
+            return Err(format!("{} is a kernel whose input channels are padded in memory", self.ty.shape));
+        }
         Ok(vec![self.ty.clone()])
     }
 
@@ -196,6 +202,10 @@ impl Op for Assign {
         &[0]
     }
 
+    fn takes_padded_kernel(&self, _: usize) -> bool {
+        true
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let len = padded(l.inputs[0].len());
         let consts = Consts::new().u("ROWS", 1).u("CI", len).u("CIP", len).u("CO", len).u("COP", len);
@@ -218,6 +228,10 @@ impl Op for Pack {
 
     fn storage(&self) -> Storage {
         Storage::Parts(self.offsets.clone())
+    }
+
+    fn takes_padded_kernel(&self, _: usize) -> bool {
+        true
     }
 
     fn lower(&self, _: &mut Lowering<'_>) {}

@@ -1,6 +1,6 @@
 //! Predictions counted where they are made, so that no logits travel back: argmax per row, and the confusion matrix.
 
-use super::{expect_inputs, row_consts, segments};
+use super::{expect_inputs, expect_labels, row_consts, segments};
 use crate::graph::{Graph, GraphError, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, padded};
@@ -26,7 +26,7 @@ pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 }
 
 /// Appends the counts [classes, classes] of (label, prediction) over all rows; rows whose label or prediction is no class
-/// are left out. Exact up to 2^24 rows of a kind.
+/// are left out. Exact up to 2^24 rows of a kind. Both lie as the labels of [`super::softmax_cross_entropy`].
 ///
 /// # Errors
 /// When there is not one label per prediction.
@@ -60,9 +60,9 @@ impl Op for Confusion {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [labels, predictions] = expect_inputs(inputs)?;
-        if labels.shape.elements() != predictions.shape.elements() {
-            return Err("there must be one label per prediction".into());
-        }
+        let rows = labels.shape.elements();
+        expect_labels("the labels", labels, rows)?;
+        expect_labels("the predictions", predictions, rows)?;
         if self.classes == 0 || self.classes > 1024 {
             return Err(format!("{} classes: 1 to 1024 can be counted", self.classes));
         }

@@ -1,6 +1,7 @@
 //! Optimizer updates over the flat buffer of all parameters: one dispatch each. Numbers that change from step to step
 //! (learning rate, bias corrections) are an input of [`HYPER_LEN`] floats, so that no step recompiles anything.
 
+use super::{expect_first, expect_inputs};
 use crate::graph::{Graph, GraphError, Group, Init, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
@@ -70,7 +71,7 @@ pub struct Adam {
 /// was scaled its scale is a second input: the norm is that of the gradients without it, and the factor takes it off.
 #[derive(Clone, Copy, Debug)]
 pub struct ClipScale {
-    /// Largest norm that passes unchanged.
+    /// Largest norm that passes unchanged; infinite where all do.
     pub max_norm: f32,
 }
 
@@ -90,7 +91,7 @@ pub fn hyper_values(lr: f64, betas: [f64; 2], t: u64) -> [f32; HYPER_LEN] {
 /// Appends the factor that brings the norm of all gradients to at most `max_norm`; `scale` is what the loss was scaled by.
 ///
 /// # Errors
-/// Never for a flat buffer.
+/// When `max_norm` is no number or below 0.
 pub fn clip_scale(g: &mut Graph, grads: Value, scale: Option<Value>, max_norm: f32) -> Result<Value, GraphError> {
     let inputs: Vec<Value> = std::iter::once(grads).chain(scale).collect();
     g.add1(ClipScale { max_norm }, &inputs)
@@ -105,7 +106,7 @@ pub(super) fn moment(g: &mut Graph, name: &str) -> Result<Value, GraphError> {
 /// Appends an SGD step. The parameters stay as they are when `guard[0]` (the loss, or the norm of scaled gradients) is not finite.
 ///
 /// # Errors
-/// When a state of the optimizer's name has another shape.
+/// When a state of the optimizer's name has another shape, or `hyper` another length than [`HYPER_LEN`].
 pub fn sgd_step(
     g: &mut Graph,
     grads: Value,
@@ -123,7 +124,7 @@ pub fn sgd_step(
 /// Appends an Adam or AdamW step. The parameters stay as they are when `guard[0]` (the loss, or the norm of scaled gradients) is not finite.
 ///
 /// # Errors
-/// When a state of the optimizer's name has another shape.
+/// When a state of the optimizer's name has another shape, or `hyper` another length than [`HYPER_LEN`].
 pub fn adam_step(
     g: &mut Graph,
     grads: Value,
@@ -138,13 +139,24 @@ pub fn adam_step(
     g.add(op, &[parameters, grads, m, v, hyper, clip.unwrap_or(hyper), guard]).map(drop)
 }
 
-/// The flat buffers of an update must be equally long.
-fn check_flat(inputs: &[&TensorType], flat: usize) -> Result<Vec<TensorType>, String> {
-    if inputs[1..flat].iter().all(|t| t.len() == inputs[0].len()) {
-        Ok(vec![])
-    } else {
-        Err("parameters, gradients and moments must have the same length".into())
+/// The flat buffers of an update must be equally long; hyper, clip and guard follow.
+fn check_flat<const N: usize>(inputs: &[&TensorType], clip: bool) -> Result<Vec<TensorType>, String> {
+    let inputs = expect_inputs::<N>(inputs)?;
+    let (flat, [hyper, factor, guard]) = inputs.split_last_chunk().expect("N is larger");
+    if flat.iter().any(|t| t.len() != flat[0].len()) {
+        return Err("parameters, gradients and moments must have the same length".into());
     }
+    expect_hyper(hyper)?;
+    if clip && factor.shape.elements() != 4 {
+        return Err("the clip factor must be what clip_scale gives".into());
+    }
+    if guard.is_empty() { Err("the guard must have a number".into()) } else { Ok(vec![]) }
+}
+
+/// What changes from step to step must be there whole.
+pub(super) fn expect_hyper(hyper: &TensorType) -> Result<(), String> {
+    let given = hyper.shape.elements();
+    if given == HYPER_LEN { Ok(()) } else { Err(format!("hyper must have {HYPER_LEN} numbers, got {given}")) }
 }
 
 fn decay_end(all: bool, decay_end: usize, len: usize) -> usize {
@@ -157,7 +169,7 @@ impl Op for Sgd {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        check_flat(inputs, 3)
+        check_flat::<6>(inputs, self.clip)
     }
 
     fn updates(&self) -> &'static [usize] {
@@ -185,7 +197,7 @@ impl Op for Adam {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        check_flat(inputs, 4)
+        check_flat::<7>(inputs, self.clip)
     }
 
     fn updates(&self) -> &'static [usize] {
@@ -218,8 +230,19 @@ impl Op for ClipScale {
         "clip_scale"
     }
 
-    fn outputs(&self, _: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let &[_] = expect_first(inputs)?;
+        if inputs.len() > 2 || inputs[1..].iter().any(|scale| scale.is_empty()) {
+            return Err("needs the gradients, and the scale of the loss where there is one".into());
+        }
+        if self.max_norm.is_nan() || self.max_norm < 0.0 {
+            return Err(format!("max_norm = {} must be 0 or more", self.max_norm));
+        }
         Ok(vec![TensorType::channels([4])])
+    }
+
+    fn takes_padded_kernel(&self, input: usize) -> bool {
+        input == 0
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
@@ -231,7 +254,7 @@ impl Op for ClipScale {
         l.call("sum_squares", consts, bindings, Work::Items(parts), 8 * len4);
         super::reduce::sum_partials(l, partials, 1, parts, total);
         let scaled = l.inputs.len() > 1;
-        let consts = Consts::new().f("MAX_NORM", f64::from(self.max_norm)).b("SCALED", scaled);
+        let consts = Consts::new().f("MAX_NORM", f64::from(self.max_norm.min(f32::MAX))).b("SCALED", scaled);
         let scale = if scaled { Operand::Input(1) } else { total };
         let bindings = [(total, Access::Read), (scale, Access::Read), (Operand::Output(0), Access::Write)];
         l.call("clip_scale", consts, bindings, Work::Items(1), 4);

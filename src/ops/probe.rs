@@ -1,11 +1,15 @@
 //! A kernel that does nothing but arithmetic: what a device can do at most, for `shadegrad bench`.
 
+use super::expect_inputs;
 use crate::graph::{Graph, GraphError, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
 /// Independent sums of an invocation, as many as hide the latency of a multiply-add on any GPU of today.
 const SUMS: usize = 8;
+
+/// A dispatch must be short.
+const MOST_ROUNDS: usize = 1 << 20;
 
 /// `y = Σ_k c_k` after `rounds` times `c_k ← c_k · x + x`, from `c_k = k · x`, with 8 vectors c_k for each vector of x.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +20,7 @@ struct FmaPeak {
 /// Appends the probe.
 ///
 /// # Errors
-/// Never for one input.
+/// When there are more than 2^20 rounds.
 pub fn fma_peak(g: &mut Graph, x: Value, rounds: usize) -> Result<Value, GraphError> {
     g.add1(FmaPeak { rounds }, &[x])
 }
@@ -27,7 +31,11 @@ impl Op for FmaPeak {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        Ok(vec![inputs[0].clone()])
+        let [x] = expect_inputs(inputs)?;
+        if self.rounds > MOST_ROUNDS {
+            return Err(format!("{} rounds: at most {MOST_ROUNDS}", self.rounds));
+        }
+        Ok(vec![x.clone()])
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

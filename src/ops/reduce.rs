@@ -48,6 +48,10 @@ impl Op for ChannelSums {
         operand == Operand::Input(0)
     }
 
+    fn takes_padded_kernel(&self, _: usize) -> bool {
+        true
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) {
         let x = l.inputs[0];
         let (rows, c4) = (x.len() / x.stride(), x.stride() / 4);

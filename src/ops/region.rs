@@ -23,7 +23,7 @@ pub struct Concat;
 /// reaches beyond x.
 ///
 /// # Errors
-/// When the result would be empty.
+/// When the result would be empty, or begins 2^30 pixels or channels away.
 pub fn crop_pad(g: &mut Graph, x: Value, start: [i64; 3], size: [usize; 3]) -> Result<Value, GraphError> {
     g.add1(CropPad { start, size }, &[x])
 }
@@ -69,6 +69,9 @@ impl Op for CropPad {
         let [x] = expect_inputs(inputs)?;
         let [n, ..] = x.shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
         let [h, w, c] = self.size;
+        if self.start.iter().any(|start| start.unsigned_abs() > 1 << 30) {
+            return Err(format!("the start {:?} is too far from the input", self.start));
+        }
         if h == 0 || w == 0 || c == 0 {
             return Err(format!("the region {:?} is empty", self.size));
         }

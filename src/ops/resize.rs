@@ -44,11 +44,16 @@ impl Coordinates {
             Coordinates::HalfPixel => {
                 AxisMap { step: 2 * input, offset: input as i64 - output as i64, scale: 2 * output }
             }
-            Coordinates::AlignCorners => AxisMap { step: input - 1, offset: 0, scale: (output - 1).max(1) },
+            Coordinates::AlignCorners => {
+                AxisMap { step: input.saturating_sub(1), offset: 0, scale: output.saturating_sub(1).max(1) }
+            }
             Coordinates::Asymmetric => AxisMap { step: input, offset: 0, scale: output },
         }
     }
 }
+
+/// Largest size: step · o stays below 2^31.
+const MOST: usize = 16384;
 
 /// A resize to `size`.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +85,9 @@ pub fn resize(
     coordinates: Coordinates,
 ) -> Result<Value, GraphError> {
     let [_, h, w, _] = g.nhwc(x)?;
-    let maps = [coordinates.map(h.max(1), size[0].max(1)), coordinates.map(w.max(1), size[1].max(1))];
+    // Sizes beyond are refused with the op.
+    let map = |input: usize, output: usize| coordinates.map(input.max(1), output.clamp(1, MOST));
+    let maps = [map(h, size[0]), map(w, size[1])];
     g.add1(Resize { size, maps, interpolation }, &[x])
 }
 
@@ -111,9 +118,12 @@ impl Op for Resize {
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x] = expect_inputs(inputs)?;
         let [n, h, w, c] = x.shape.nhwc().filter(|_| x.shape.rank() == 4).ok_or("x must have the axes [N,H,W,C]")?;
-        // step · o stays below 2^31 up to this size.
-        if [h, w, self.size[0], self.size[1]].iter().any(|&s| s == 0 || s > 16384) {
-            return Err(format!("sizes must be 1 to 16384, asked for {:?}", self.size));
+        if [h, w, self.size[0], self.size[1]].iter().any(|&s| s == 0 || s > MOST) {
+            return Err(format!("sizes must be 1 to {MOST}, asked for {:?}", self.size));
+        }
+        let fits = |m: &AxisMap| m.step.max(m.scale) <= 2 * MOST && m.offset.unsigned_abs() <= MOST as u64;
+        if let Some(map) = self.maps.iter().find(|map| map.scale == 0 || !fits(map)) {
+            return Err(format!("{map:?} is no map between sizes up to {MOST}"));
         }
         Ok(vec![TensorType::channels([n, self.size[0], self.size[1], c])])
     }

@@ -123,3 +123,30 @@ fn errors_come_in_order_and_dropping_early_ends() {
     drop(loader.epoch(0).unwrap());
     assert_eq!(loader.epoch(1).unwrap().count(), 100);
 }
+
+/// Panics before any sample is loaded: in its layout, or where memory is made for a batch of it.
+struct Unsized(Option<usize>);
+
+impl Source for Unsized {
+    fn len(&self) -> usize {
+        3
+    }
+    fn layout(&self) -> Layout {
+        Layout { image: self.0.expect("no layout"), labels: 0, targets: 0 }
+    }
+    fn load(&self, _: u64, _: usize, _: SampleMut<'_>) -> Result<(), DataError> {
+        Ok(())
+    }
+}
+
+/// The reader would wait for ever for a batch whose thread is gone.
+#[test]
+fn a_panic_outside_of_a_sample_ends_no_thread() {
+    for (image, threads, told) in [(None, 2, "no layout"), (Some(1 << 61), usize::MAX, "capacity overflow")] {
+        let options = LoaderOptions { shuffle: false, threads, ..LoaderOptions::new(1, 0) };
+        let loader = Loader::new(Arc::new(Unsized(image)), options).unwrap();
+        let mut epoch = loader.epoch(0).unwrap();
+        refused(epoch.next().unwrap(), &["sample 0", told]);
+        assert_eq!(epoch.filter(Result::is_err).count(), 2, "the others are told too");
+    }
+}

@@ -53,7 +53,7 @@ pub fn dice_sums<T: Real>(mut a: Args<'_, T>) {
             for (class, &p) in p.iter().enumerate() {
                 out[stride + class] += p;
             }
-            if let Some(label) = labels[row].to_usize().filter(|&label| label < dice.c) {
+            if let Some(label) = labels[row].class(dice.c) {
                 out[label] += p[label];
                 out[2 * stride + label] += T::one();
             }

@@ -40,7 +40,7 @@ impl<'a, T: Real> Loss<'a, T> {
 
     /// The class of a row's label; `None` when it is no class.
     fn class(&self, row: usize) -> Option<usize> {
-        self.labels[row].to_usize().filter(|&k| k < self.c)
+        self.labels[row].class(self.c)
     }
 
     fn counts(&self, row: usize) -> bool {
@@ -87,7 +87,8 @@ pub fn softmax_cross_entropy<T: Real>(mut a: Args<'_, T>) {
     let (loss, stride) = (Loss::new(&a, [1, 2]), a.u("C4") * 4);
     let logits = a.input(0);
     let each = T::of(loss.c as f64);
-    a.output(3).par_chunks_mut(4).enumerate().for_each(|(index, out)| {
+    // An empty batch has no rows, but memory for one.
+    a.output(3).par_chunks_mut(4).take(a.u("ROWS")).enumerate().for_each(|(index, out)| {
         out.fill(T::zero());
         let row = &logits[index * stride..][..stride];
         if !loss.counts(index) {

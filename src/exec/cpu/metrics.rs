@@ -23,11 +23,10 @@ pub fn argmax<T: Real>(mut a: Args<'_, T>) {
 pub fn confusion<T: Real>(mut a: Args<'_, T>) {
     let (rows, c, stride, each) = (a.u("ROWS"), a.u("C"), a.u("C4") * 4, a.u("SEGMENT_ROWS"));
     let (labels, predictions) = (a.input(0), a.input(1));
-    let class = |v: T| v.to_usize().filter(|&k| k < c && T::of(k as f64) == v);
     a.output(2).par_chunks_exact_mut(c * stride).enumerate().for_each(|(segment, out)| {
         out.fill(T::zero());
         for row in segment * each..rows.min((segment + 1) * each) {
-            if let (Some(label), Some(prediction)) = (class(labels[row]), class(predictions[row])) {
+            if let (Some(label), Some(prediction)) = (labels[row].class(c), predictions[row].class(c)) {
                 out[label * stride + prediction] += T::one();
             }
         }

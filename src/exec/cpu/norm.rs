@@ -16,7 +16,7 @@ pub(super) struct Geometry {
     pub groups: usize,
     pub groups_padded: usize,
     pub group_size: usize,
-    samples: usize,
+    pub samples: usize,
 }
 
 impl Geometry {
@@ -24,7 +24,8 @@ impl Geometry {
         Geometry {
             rows: a.u("ROWS"),
             c: a.u("C4") * 4,
-            sample_rows: a.u("SAMPLE_ROWS"),
+            // At least 1, since positions are divided by it, also those of an empty batch.
+            sample_rows: a.u("SAMPLE_ROWS").max(1),
             segments: a.u("SEGMENTS"),
             segment_rows: a.u("SEGMENT_ROWS"),
             groups: a.u("GROUPS"),
@@ -77,6 +78,12 @@ pub(super) fn interleave<T: Real>(out: &mut [T], first: &[T], second: &[T]) {
 /// Means and squared deviations of the channels from `first` on, of `c`, over some rows, as many as there is room for.
 fn moments<T: Real>(c: usize, x: &[T], rows: Range<usize>, first: usize, [mean, m2]: [&mut [T]; 2]) {
     let channels = mean.len();
+    if rows.is_empty() {
+        // What the shaders divide by 0.
+        mean.fill(T::nan());
+        m2.fill(T::nan());
+        return;
+    }
     let n = T::of(rows.len() as f64);
     let shift = &x[rows.start * c + first..][..channels];
     mean.fill(T::zero());
@@ -113,7 +120,8 @@ pub fn norm_stats<T: Real>(mut a: Args<'_, T>) {
     let g = Geometry::new(&a);
     let x = a.input(0);
     let task = |(segment, out): (usize, &mut [T])| segment_moments(g.c, x, g.range(segment), out);
-    a.output(1).par_chunks_mut(2 * g.c).enumerate().for_each(task);
+    // An empty batch has none, but memory for one.
+    a.output(1).par_chunks_mut(2 * g.c).take(g.samples * g.segments).enumerate().for_each(task);
 }
 
 /// The moments that a convolution leaves of its result `y`, in `out`.

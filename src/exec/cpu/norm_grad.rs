@@ -149,7 +149,9 @@ impl<'a, T: Real> Inputs<'a, T> {
     /// The sums of all segments.
     fn reduce(&self, sums: &mut [T]) {
         let c = self.g.c;
-        sums.par_chunks_mut(2 * c).enumerate().for_each(|(segment, out)| {
+        // An empty batch has none, but memory for one.
+        let segments = sums.par_chunks_mut(2 * c).take(self.g.samples * self.g.segments);
+        segments.enumerate().for_each(|(segment, out)| {
             let (mut sum, mut sum_x) = (vec![T::zero(); c], vec![T::zero(); c]);
             self.add_sums(self.g.range(segment), 0, [&mut sum, &mut sum_x]);
             interleave(out, &sum, &sum_x);

@@ -29,6 +29,11 @@ pub trait Real:
         num_traits::cast(v).unwrap_or_else(Self::nan)
     }
 
+    /// The class that a label names: a whole number below `classes`.
+    fn class(self, classes: usize) -> Option<usize> {
+        self.to_usize().filter(|&k| k < classes && Self::of(k as f64) == self)
+    }
+
     /// The slices where this type is f32, for what there is for f32 alone.
     fn floats<const N: usize>(_: [&[Self]; N]) -> Option<[&[f32]; N]> {
         None

@@ -1,0 +1,31 @@
+//! What cannot be right is refused with an error that says why, before any number is computed wrongly.
+
+mod constants;
+mod empty;
+mod engines;
+mod inputs;
+mod kernels;
+mod labels;
+mod layers;
+mod optimizers;
+mod sessions;
+mod sizes;
+mod states;
+
+use shadegrad::exec::Session;
+use shadegrad::exec::cpu::CpuEngine;
+use shadegrad::graph::Graph;
+
+/// A session on the CPU engine.
+fn session(graph: &Graph) -> Session<CpuEngine<f32>> {
+    Session::new(Box::new(CpuEngine::new()), graph, 0).expect("a session")
+}
+
+/// The error as a person reads it, which must have all of `parts`.
+#[track_caller]
+fn refused<T, E: std::fmt::Display>(result: Result<T, E>, parts: &[&str]) {
+    let error = result.err().expect("it must be refused").to_string();
+    for part in parts {
+        assert!(error.contains(part), "`{part}` is missing: {error}");
+    }
+}
