@@ -71,7 +71,7 @@ fn sgd_fits_one_batch() {
 /// Height of the first stage's map.
 fn first_stage(stem: Stem, size: usize) -> usize {
     let mut g = Graph::new();
-    let x = g.input("x", TensorType::channels([1, size, size, 3]));
+    let x = g.input("x", TensorType::channels([2, size, size, 3]));
     ResNet18 { classes: CLASSES, stem }.apply(&mut g, x, Mode::Train).expect("it fits");
     let node = g.nodes().iter().find(|n| n.scope.starts_with("layer1.0")).expect("a first stage");
     g.dims(node.outputs[0])[1]
