@@ -145,37 +145,37 @@ impl<'g> Fusion<'g> {
         self.nodes[n].as_ref().map(|node| node.inputs.clone()).unwrap_or_default()
     }
 
-    /// The ReLU at `n`: its input and output.
-    fn relu(&self, n: usize) -> Option<(Value, Value)> {
+    /// What the ReLU at `n` is taken of, if there is one.
+    fn relu(&self, n: usize) -> Option<Value> {
         let Unary(Activation::Relu) = self.op::<Unary>(n)? else { return None };
-        let node = self.nodes[n].as_ref()?;
-        Some((node.inputs[0], node.outputs[0]))
+        self.inputs(n).first().copied()
     }
 
-    /// Absorbs the norm at `norm` into a node at `at` that yields `y`.
-    fn place_norm(&mut self, norm: usize, at: usize, y: Value, op: Norm, residual: Option<Value>) {
-        let mut node = self.nodes[norm].take().expect("found above");
-        node.inputs.extend(residual);
+    /// Absorbs the node at `n`: the one at `at` computes it too, as another op with one more input, and stands in its place.
+    fn absorb(&mut self, n: usize, at: usize, op: Arc<dyn Op>, input: Option<Value>) {
+        let y = self.nodes[n].as_ref().expect("what is absorbed").outputs[0];
+        let mut node = self.nodes[at].take().expect("found above");
+        node.inputs.extend(input);
         node.outputs[0] = y;
-        node.op = Arc::new(op);
-        self.nodes[at] = Some(node);
+        node.op = op;
+        self.nodes[n] = Some(node);
         self.index();
     }
 
     fn norm_relu(&mut self) {
         for n in 0..self.nodes.len() {
-            let Some((x, y)) = self.relu(n) else { continue };
+            let Some(x) = self.relu(n) else { continue };
             if let Some((norm, op)) = self.sole_producer::<Norm>(x)
                 && !op.relu
             {
-                self.place_norm(norm, n, y, Norm { relu: true, ..op }, None);
+                self.absorb(n, norm, Arc::new(Norm { relu: true, ..op }), None);
             }
         }
     }
 
     fn norm_add_relu(&mut self) {
         for n in 0..self.nodes.len() {
-            let Some((sum, y)) = self.relu(n) else { continue };
+            let Some(sum) = self.relu(n) else { continue };
             let Some((add, Binary(BinaryOp::Add))) = self.sole_producer::<Binary>(sum) else { continue };
             let inputs = self.inputs(add);
             if self.graph.ty(inputs[0]) != self.graph.ty(inputs[1]) {
@@ -187,7 +187,7 @@ impl<'g> Fusion<'g> {
             });
             if let Some((norm, op, residual)) = found {
                 self.nodes[add] = None;
-                self.place_norm(norm, n, y, Norm { relu: true, residual: true, ..op }, Some(residual));
+                self.absorb(n, norm, Arc::new(Norm { relu: true, residual: true, ..op }), Some(residual));
             }
         }
     }
@@ -230,17 +230,11 @@ impl<'g> Fusion<'g> {
 
     /// Absorbs the node at `n`, which the convolution computes with another epilogue, and one more input.
     fn place_conv(&mut self, conv: Conv, n: usize, epilogue: Epilogue, input: Option<Value>) {
-        let y = self.nodes[n].as_ref().expect("found above").outputs[0];
         let forward = self.op::<Conv2d>(conv.at).map(|op| Arc::new(Conv2d { epilogue, ..op }) as Arc<dyn Op>);
         let backward =
             || self.op::<Conv2dInputGrad>(conv.at).map(|op| Arc::new(Conv2dInputGrad { epilogue, ..op }) as _);
         let op = forward.or_else(backward).expect("one of the two");
-        let mut node = self.nodes[conv.at].take().expect("found above");
-        node.inputs.extend(input);
-        node.outputs[0] = y;
-        node.op = op;
-        self.nodes[n] = Some(node);
-        self.index();
+        self.absorb(n, conv.at, op, input);
     }
 
     /// The addition at `n`: its inputs, and whether they are of one type.
@@ -285,13 +279,7 @@ impl<'g> Fusion<'g> {
             if let Some((crop, ..)) = cut {
                 self.nodes[crop] = None;
             }
-            let y = self.nodes[n].as_ref().expect("the addition").outputs[0];
-            let mut node = self.nodes[at].take().expect("found above");
-            node.inputs.push(from);
-            node.outputs[0] = y;
-            node.op = Arc::new(op);
-            self.nodes[n] = Some(node);
-            self.index();
+            self.absorb(n, at, Arc::new(op), Some(from));
         }
     }
 
@@ -343,7 +331,7 @@ impl<'g> Fusion<'g> {
 
     fn conv_relu(&mut self) {
         for n in 0..self.nodes.len() {
-            let Some((x, _)) = self.relu(n) else { continue };
+            let Some(x) = self.relu(n) else { continue };
             if let Some(conv) = self.sole_conv(x).filter(|conv| !conv.epilogue.relu) {
                 self.place_conv(conv, n, Epilogue { relu: true, ..conv.epilogue }, None);
             }
