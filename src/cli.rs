@@ -5,6 +5,7 @@ mod compare;
 mod data;
 mod demo;
 mod devices;
+mod doctor;
 mod eval;
 mod lr_find;
 mod model;
@@ -61,6 +62,8 @@ enum Verb {
     Data(data::Verb),
     /// List the devices there are
     Devices,
+    /// Check that a device computes training steps rightly: every kernel against a reference, every step to the same bits
+    Doctor(doctor::Args),
     /// Print the plan of a model's training step: kernels, shapes, work, memory
     Plan(plan::Args),
 }
@@ -120,6 +123,7 @@ pub fn run() -> ExitCode {
         Verb::Compare(args) => compare::run(&args),
         Verb::Report(args) => report::run(&args),
         Verb::Devices => devices::run(),
+        Verb::Doctor(args) => doctor::run(&args),
         Verb::Plan(args) => plan::run(&args),
     };
     match result {

@@ -1,14 +1,17 @@
 //! Engines run plans: [`gpu`] through wgpu, [`cpu`] through the Rust twin of every shader. A [`Session`] keeps the
 //! states and the plans of one training run on one engine.
 
+pub mod accuracy;
 pub mod cpu;
 pub mod gpu;
 pub mod registry;
 mod session;
 pub mod shader;
+mod verify;
 mod winograd;
 
 pub use session::{PlanId, Session};
+pub use verify::{Verified, Wrong};
 
 use crate::graph::StateLayout;
 use crate::plan::{Plan, Slice, Unfit};

@@ -154,6 +154,16 @@ impl<T: Real> CpuEngine<T> {
     }
 }
 
+/// Runs the twin of a call on operands of its own, one for each binding, in which it leaves what it writes.
+pub(super) fn run_twin<T: Real>(call: &KernelCall<Slice>, operands: &mut [Vec<T>]) {
+    let bound = operands.iter_mut().zip(&call.bindings).map(|(operand, (_, access))| match access {
+        Access::Read => Binding::Read(operand.as_slice()),
+        _ => Binding::Write(Some(operand.as_mut_slice())),
+    });
+    let buffers = bound.collect();
+    T::run(registry::find(call.kernel), Args { consts: &call.consts, buffers });
+}
+
 /// Asks for memory before any of it is made: `vec!` would end the process where there is none.
 fn require_memory<T>(during: &str, lens: impl Iterator<Item = usize>) -> Result<(), ExecError> {
     let numbers = lens.fold(0, usize::saturating_add);

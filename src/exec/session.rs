@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::verify::{Verified, verify};
 use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::{self, Graph, Group, StateTable};
 use crate::plan::{Buffer, Plan, PlanOptions, Port, Slice};
@@ -185,6 +186,22 @@ impl<E: Engine + ?Sized> Session<E> {
             ));
         }
         Ok(port.ty.unpack(&self.engine.read(index, port.slice)?))
+    }
+
+    /// Runs a plan whose inputs are written, and holds each of its calls against the twin of its kernel in f64, on what the calls
+    /// before it have left on the device. The plan must keep all values (`reuse: false`).
+    ///
+    /// # Errors
+    /// When the device is lost, or the plan does not keep its values.
+    pub fn verify(&mut self, plan: PlanId) -> Result<Vec<Verified>, ExecError>
+    where
+        E: Engine<Scalar = f32>,
+    {
+        let index = self.index(plan)?;
+        if self.plans[index].values.is_empty() {
+            return Err(port_error(&format!("plan {index}"), "it keeps no values: load it without reuse"));
+        }
+        verify(self.engine.as_mut(), &self.plans[index], index)
     }
 
     fn state_slice(&self, name: &str) -> Result<(Port, usize), ExecError> {

@@ -143,12 +143,42 @@ pub struct KernelTime {
     pub bytes: u64,
 }
 
+/// Made-up images and labels.
+pub(super) struct MadeUp {
+    images: Vec<f32>,
+    labels: Vec<f32>,
+}
+
+impl MadeUp {
+    /// For a step.
+    pub fn new(spec: &StepSpec, graph: &Graph) -> Self {
+        let [n, h, w] = spec.size;
+        let images = (0..(n * h * w * 3) as u64).map(|i| random::unit(1, 2, i, 3) * 2.0 - 1.0).collect();
+        let labels = graph.inputs().find(|(name, _)| *name == port::LABELS);
+        let rows = labels.map_or(0, |(_, value)| graph.ty(value).shape.elements());
+        let labels = (0..rows).map(|i| (i * 7 % spec.network.outputs()) as f32).collect();
+        MadeUp { images, labels }
+    }
+
+    /// Hands over all that a step of this number takes.
+    pub fn write(
+        &self,
+        session: &mut Session<exec::AnyEngine>,
+        plan: exec::PlanId,
+        lr: f64,
+        step: usize,
+    ) -> Result<(), TrainError> {
+        session.write(plan, port::IMAGES, &self.images)?;
+        session.write(plan, port::LABELS, &self.labels)?;
+        Ok(session.write(plan, port::HYPER, &ops::hyper_values(lr, [0.9, 0.999], step as u64 + 1))?)
+    }
+}
+
 /// A step on a device, ready to run.
 pub(super) struct Ready {
     session: Session<exec::AnyEngine>,
     plan: exec::PlanId,
-    images: Vec<f32>,
-    labels: Vec<f32>,
+    data: MadeUp,
 }
 
 /// Milliseconds of a step, of handing over its data, of its submission.
@@ -160,11 +190,7 @@ impl Ready {
         let graph = spec.graph(update)?;
         let mut session = Session::new(exec::open(device)?, &graph, 1)?;
         let plan = session.load(&graph, PlanOptions::default())?;
-        let [n, h, w] = spec.size;
-        let images: Vec<f32> = (0..(n * h * w * 3) as u64).map(|i| random::unit(1, 2, i, 3) * 2.0 - 1.0).collect();
-        let rows = session.plan(plan).input(port::LABELS).map_or(0, |p| p.ty.shape.elements());
-        let labels: Vec<f32> = (0..rows).map(|i| (i * 7 % spec.network.outputs()) as f32).collect();
-        Ok(Ready { session, plan, images, labels })
+        Ok(Ready { session, plan, data: MadeUp::new(spec, &graph) })
     }
 
     /// What one step of rate 1 changes all parameters by.
@@ -177,9 +203,7 @@ impl Ready {
     }
 
     fn write(&mut self, lr: f64, step: usize) -> Result<(), TrainError> {
-        self.session.write(self.plan, port::IMAGES, &self.images)?;
-        self.session.write(self.plan, port::LABELS, &self.labels)?;
-        Ok(self.session.write(self.plan, port::HYPER, &ops::hyper_values(lr, [0.9, 0.999], step as u64 + 1))?)
+        self.data.write(&mut self.session, self.plan, lr, step)
     }
 
     /// Runs so many steps, and as many more as it takes for the device to be at its speed.
@@ -256,7 +280,7 @@ pub fn time_kernels(
 }
 
 /// What the timed steps do with the gradients.
-fn adam(precision: Precision) -> Update {
+pub(super) fn adam(precision: Precision) -> Update {
     Update { precision, ..Update::plain(Optimizer::Adam(AdamOptions::default()), None) }
 }
 

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod config;
 pub mod demo;
 mod diagnose;
+pub mod doctor;
 mod error;
 pub mod evaluation;
 pub mod facts;

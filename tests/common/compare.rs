@@ -1,75 +1,23 @@
 //! How far a result may be from what it should be.
 
-use shadegrad::kernel::{KernelCall, Work};
-use shadegrad::plan::{Plan, PlannedCall, Slice};
+pub use shadegrad::exec::accuracy::{Accuracy, rounding};
+
+use shadegrad::exec::accuracy;
+use shadegrad::plan::Plan;
 
 use super::Values;
 
 /// Arithmetic operations behind one element of a plan's results: the sum over its calls of those that one output of
 /// the call takes.
 pub fn operations(plan: &Plan) -> f64 {
-    let of = |call: &KernelCall<Slice>| match call.work {
-        Work::Items(n) => call.flops as f64 / n.max(1) as f64,
-        // A workgroup is as many results wide.
-        Work::Groups(n) => call.flops as f64 / (n.max(1) * call.consts.usize("VECTORS")) as f64,
-        Work::Gemm { k, .. } => k as f64,
-    };
-    plan.calls.iter().map(|c| of(&c.call)).sum()
-}
-
-/// What the arithmetic of an engine promises.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Accuracy {
-    /// Correct rounding with this distance from 1 to the next number; library functions within an ulp or two.
-    Ieee(f64),
-    /// What WGSL demands of f32, <https://www.w3.org/TR/WGSL/#floating-point-accuracy>: +, -, * correctly rounded;
-    /// x / y within 2.5 ulp, inverseSqrt within 2 and so sqrt within 4.5 of them; exp(x) within 3 + 2 |x| ulp;
-    /// log within 3 ulp or 2^-21; tanh within 1e-5, since it may be made of exp.
-    Wgsl,
-}
-
-impl Accuracy {
-    /// Distance from 1 to the next number.
-    pub fn epsilon(self) -> f64 {
-        match self {
-            Accuracy::Ieee(epsilon) => epsilon,
-            Accuracy::Wgsl => f32::EPSILON.into(),
-        }
-    }
-
-    /// Error of a call's library functions, relative to its largest result, beyond that of correct rounding.
-    fn functions(self, call: &PlannedCall) -> f64 {
-        let (call, ulp) = (&call.call, self.epsilon());
-        if self != Accuracy::Wgsl {
-            return 0.0;
-        }
-        // Arguments of the tests' sigmoids and softmaxes are normal numbers and their differences: below 10.
-        let exp = (3.0 + 2.0 * 10.0) * ulp;
-        match call.kernel {
-            "unary" if call.consts.usize("OP") == 3 => 1e-5,
-            "unary" if call.consts.usize("OP") == 2 => exp + 2.5 * ulp,
-            "softmax_cross_entropy" => exp + f64::exp2(-21.0),
-            "softmax_cross_entropy_grad" => exp + 2.5 * ulp,
-            "norm_finalize" | "norm_fixed" | "adam" | "clip_scale" => (2.5 + 4.5) * ulp,
-            _ => 0.0,
-        }
-    }
+    plan.calls.iter().map(|planned| accuracy::operations(&planned.call)).sum()
 }
 
 /// Error that an engine may leave, relative to the largest element of a tensor: that of its rounding and that of the
 /// functions that it calls on the way.
 pub fn allowed(plan: &Plan, accuracy: Accuracy) -> f64 {
-    rounding(plan, accuracy.epsilon()) + plan.calls.iter().map(|call| accuracy.functions(call)).sum::<f64>()
-}
-
-/// Error that rounding may leave, relative to the largest element of a tensor.
-///
-/// Each operation errs by up to ε/2 of its result. Added up without regard to sign, K of them give the worst case
-/// K·ε/2·S, with S the largest intermediate; since the signs are as good as random, the sum grows as a random walk,
-/// sqrt(K)·ε·S/2. In a sum whose terms have either sign the intermediates stay below a few times the largest result.
-/// 8 is the room for that, for functions that are not rounded correctly, and for the tails of the walk.
-pub fn rounding(plan: &Plan, epsilon: f64) -> f64 {
-    8.0 * epsilon * (operations(plan) + 4.0).sqrt()
+    let functions = plan.calls.iter().map(|planned| accuracy.functions(&planned.call)).sum::<f64>();
+    rounding(operations(plan), accuracy.epsilon()) + functions
 }
 
 /// Largest magnitude.
