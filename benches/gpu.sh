@@ -1,12 +1,12 @@
 #!/bin/sh
-# Everything worth knowing about a GPU, into a folder: what it is, the tests' own check of every kernel, limits and kernels of
-# the steps in f32 and f16, with the fixed tiles and with those that the tuner finds, and the same steps in whatever peers
-# are there. Of the machine with the GPU nothing is asked but a driver: `pack` puts all that is needed into one folder.
+# Everything worth knowing about a GPU, into a folder: what it is, whether each kernel of small steps agrees with its reference,
+# the tests' own check of every kernel, limits and kernels of the steps in f32 and f16, with the fixed tiles and with those that
+# the tuner finds, and the same steps in whatever peers are there. Of the machine with the GPU nothing is asked but a driver: `pack` puts all that is needed into one folder.
 #
 #     benches/gpu.sh pack [FOLDER]          builds and packs, on any machine        (target/gpu)
 #     FOLDER/gpu.sh run [OUT] [PART…]       measures, on the one with the GPU       (gpu-report)
 #
-# Parts are devices, tests, steps and peers, and all of them where none is named: where a command may not take long, name
+# Parts are devices, doctor, tests, steps and peers, and all of them where none is named: where a command may not take long, name
 # them one by one, `steps` and `peers` with STEPS of a few. Tiles that were found are kept between them; all that were tried
 # are in tuning.jsonl. An H200 took about 1.4 s for each kind of convolution, of which a UNet has 56.
 #
@@ -49,6 +49,10 @@ pack() {
 
 devices() {
     "$binary" devices | tee "$out/devices.txt"
+}
+
+doctor() {
+    "$binary" doctor --device "$device" 2>&1 | tee "$out/doctor.txt"
 }
 
 tests() {
@@ -101,15 +105,15 @@ run)
     shift
     out=${1:-gpu-report}
     if [ $# -gt 0 ]; then shift; fi
-    if [ $# -eq 0 ]; then set -- devices tests steps peers; fi
+    if [ $# -eq 0 ]; then set -- devices doctor tests steps peers; fi
     mkdir -p "$out"
     # Mesa and the loader print a line where it is not set.
     export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}" SHADEGRAD_TEST_DEVICE="$device"
     for part in "$@"; do
         case $part in
-        devices | tests | steps | peers) ;;
+        devices | doctor | tests | steps | peers) ;;
         *)
-            echo "$0: there is no part $part: devices, tests, steps, peers" >&2
+            echo "$0: there is no part $part: devices, doctor, tests, steps, peers" >&2
             exit 1
             ;;
         esac

@@ -11,7 +11,7 @@ mod verify;
 mod winograd;
 
 pub use session::{PlanId, Session};
-pub use verify::{Verified, Wrong};
+pub use verify::{Verdict, Verified, Wrong};
 
 use crate::graph::StateLayout;
 use crate::plan::{Plan, Slice, Unfit};

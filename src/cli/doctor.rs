@@ -1,9 +1,9 @@
 //! `shadegrad doctor`
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::progress::Progress;
 use super::{CliError, complain, print};
 use crate::precision::Precision;
 use crate::train::bench::StepSpec;
@@ -44,14 +44,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut all_right = true;
     for precision in precisions(args, &specs)? {
         for spec in &specs {
+            begin(args, &spec.text)?;
             all_right &= tell(args, &spec.text, &doctor::step(spec, &args.device, precision)?)?;
         }
     }
     for run in &args.runs {
-        let progress = Progress::new();
-        let examined = doctor::run(run, &args.device, &progress)?;
-        progress.end();
-        all_right &= tell(args, &run.display().to_string(), &examined)?;
+        begin(args, run.display())?;
+        all_right &= tell(args, &run.display().to_string(), &doctor::run(run, &args.device)?)?;
     }
     if all_right {
         return Ok(ExitCode::SUCCESS);
@@ -72,11 +71,23 @@ fn precisions(args: &Args, specs: &[StepSpec]) -> Result<Vec<Precision>, CliErro
     match (refused, args.precision) {
         (None, None) => Ok(vec![Precision::F32, Precision::F16]),
         (None, Some(asked)) => Ok(vec![asked]),
-        (Some(line), asked) => {
+        (Some(line), Some(_)) => {
+            Err(CliError::Usage(format!("--precision f16 cannot be examined: a run would get {line}")))
+        }
+        (Some(line), None) => {
             complain(line);
-            Ok(if asked.is_none() { vec![Precision::F32] } else { vec![] })
+            Ok(vec![Precision::F32])
         }
     }
+}
+
+/// The heading comes first: a device that has not met the kernels compiles them, for up to a minute.
+fn begin(args: &Args, heading: impl Display) -> Result<(), CliError> {
+    if args.json { Ok(()) } else { print(heading) }
+}
+
+fn name(precision: Precision) -> String {
+    format!("{precision:?}").to_lowercase()
 }
 
 /// Says what was found; whether all is right.
@@ -92,7 +103,7 @@ fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> 
         let unsteady = examined.unsteady.as_ref().map(|(name, _)| name);
         print(serde_json::json!({
             "step": what, "precision": examined.precision, "device": examined.device, "calls": examined.calls.len(),
-            "wrong": examined.wrong().count(), "unsteady": unsteady, "right": right,
+            "wrong": examined.wrong().count(), "unknown": examined.unknown(), "unsteady": unsteady, "right": right,
         }))?;
         return Ok(right);
     }
@@ -101,12 +112,21 @@ fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> 
         format!("; the largest error is {:.0} % of what rounding may leave ({kernel})", 100.0 * of.error)
     });
     let (calls, wrong) = (examined.calls.len(), examined.wrong().count());
-    let precision = format!("{:?}", examined.precision).to_lowercase();
-    print(format_args!("{what}, {precision}, on {}", examined.device))?;
+    let device = format!("{} in {}", examined.device, name(examined.precision));
+    let unknown = examined.unknown();
+    if unknown > 0 {
+        print(format_args!(
+            "  WRONG: {unknown} of {calls} calls get values that are no numbers (NaN), and cannot be judged"
+        ))?;
+    }
     if wrong == 0 {
-        print(format_args!("  right: {calls} calls of {} kernels agree with their references in f64{worst}", kernels.len()))?;
+        let calls = calls - unknown;
+        print(format_args!(
+            "  right: on {device} {calls} calls of {} kernels agree with references in f64{worst}",
+            kernels.len()
+        ))?;
     } else {
-        print(format_args!("  WRONG: {wrong} of {calls} calls do not agree with their references in f64"))?;
+        print(format_args!("  WRONG: on {device} {wrong} of {calls} calls do not agree with references in f64"))?;
         for (planned, wrong) in examined.wrong().take(TOLD) {
             print(format_args!("    {} of {} {}: {wrong}", planned.call.kernel, planned.scope, planned.shapes))?;
         }

@@ -38,8 +38,19 @@ pub struct Verified {
     pub call: usize,
     /// Largest difference from the twin, in terms of the one that is allowed; infinite where one of the two is no number.
     pub error: f64,
-    /// What is wrong, if anything is.
-    pub wrong: Option<Wrong>,
+    /// Whether the results are right.
+    pub verdict: Verdict,
+}
+
+/// Whether a call's results are right.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// They are.
+    Right,
+    /// They are not.
+    Wrong(Wrong),
+    /// It was given something that is no number, of which devices may make what they like.
+    Unknown,
 }
 
 /// Results that are not what they should be.
@@ -94,8 +105,14 @@ impl Memory {
         let words = self.words(slice);
         match element {
             Element::F32 => words.iter().copied().map(f64::from).collect(),
-            Element::F16 => words.iter().flat_map(|word| halves(*word)).map(f64::from).collect(),
+            Element::F16 => words.iter().copied().flat_map(halves).map(f64::from).collect(),
         }
+    }
+
+    /// Whether there is a NaN in what a call only reads.
+    fn reads_nan(&self, call: &KernelCall<Slice>) -> bool {
+        let read = call.bindings.iter().zip(&call.elements).filter(|((_, access), _)| *access == Access::Read);
+        read.into_iter().any(|((slice, _), &element)| self.numbers(*slice, element).iter().any(|v| v.is_nan()))
     }
 
     fn write(&mut self, slice: Slice, words: &[f32]) {
@@ -143,7 +160,9 @@ pub(super) fn verify<E: Engine<Scalar = f32> + ?Sized>(
     for (index, planned) in plan.calls.iter().enumerate() {
         let call = &planned.call;
         let [exact, rough] = twins(call, &memory);
-        let mut verified = Verified { call: index, error: 0.0, wrong: None };
+        let known = !memory.reads_nan(call);
+        let verdict = if known { Verdict::Right } else { Verdict::Unknown };
+        let mut verified = Verified { call: index, error: 0.0, verdict };
         for (binding, &(slice, access)) in call.bindings.iter().enumerate() {
             if access == Access::Read {
                 continue;
@@ -153,10 +172,15 @@ pub(super) fn verify<E: Engine<Scalar = f32> + ?Sized>(
                 memory.write(slice, &stored(&exact[binding], call.elements[binding]));
                 continue;
             }
-            let got = after.numbers(slice, call.elements[binding]);
-            let (error, wrong) = compare(call, binding, [&got, &exact[binding], &rough[binding]]);
-            verified.error = verified.error.max(error);
-            verified.wrong = verified.wrong.or(wrong);
+            if known {
+                let got = after.numbers(slice, call.elements[binding]);
+                let (error, wrong) = compare(call, binding, [&got, &exact[binding], &rough[binding]]);
+                // The buffer that is worst is told of.
+                if let Some(wrong) = wrong.filter(|_| error > verified.error) {
+                    verified.verdict = Verdict::Wrong(wrong);
+                }
+                verified.error = verified.error.max(error);
+            }
             memory.write(slice, after.words(slice));
         }
         found.push(verified);
@@ -198,11 +222,7 @@ fn run<T: Real>(call: &KernelCall<Slice>, mut operands: Vec<Vec<T>>) -> Vec<Vec<
 }
 
 /// The largest difference of what a device has from what it should have, in terms of the allowed one, and what is wrong.
-fn compare(
-    call: &KernelCall<Slice>,
-    binding: usize,
-    [got, exact, rough]: [&Vec<f64>; 3],
-) -> (f64, Option<Wrong>) {
+fn compare(call: &KernelCall<Slice>, binding: usize, [got, exact, rough]: [&Vec<f64>; 3]) -> (f64, Option<Wrong>) {
     if let Some(of_all) = together(call, binding) {
         // Parts of sums and statistics, of pixels as the device's tiles have them.
         let of_all = |values: &[f64]| -> Vec<f64> {
@@ -219,7 +239,8 @@ fn judge(call: &KernelCall<Slice>, binding: usize, [got, exact, rough]: [&[f64];
     let scale = largest(&mut exact.iter().map(|v| v.abs()));
     let lost = largest(&mut exact.iter().zip(rough).map(|(e, r)| (e - r).abs()));
     // A statistic of numbers that are stored in 16 bits may be one of what is stored.
-    let of_halves = call.bindings.iter().zip(&call.elements).any(|((_, access), e)| *access != Access::Read && *e == Element::F16);
+    let of_halves =
+        call.bindings.iter().zip(&call.elements).any(|((_, access), e)| *access != Access::Read && *e == Element::F16);
     let stored = if of_halves { HALF } else { 0.0 };
     let relative = rounding(operations(call), Accuracy::Wgsl.epsilon()) + Accuracy::Wgsl.functions(call) + stored;
     // A device may take the smallest numbers for 0.
@@ -239,9 +260,11 @@ fn judge(call: &KernelCall<Slice>, binding: usize, [got, exact, rough]: [&[f64];
     if count <= forgiven {
         return (errors.into_iter().filter(|error| *error <= 1.0).fold(0.0, f64::max), None);
     }
-    let (element, error) = errors.iter().copied().enumerate().fold((0, 0.0), |worst, (i, error)| {
-        if error > worst.1 { (i, error) } else { worst }
-    });
+    let (element, error) = errors
+        .iter()
+        .copied()
+        .enumerate()
+        .fold((0, 0.0), |worst, (i, error)| if error > worst.1 { (i, error) } else { worst });
     let (got, expected, of) = (got[element], exact[element], got.len());
     (error, Some(Wrong { binding, count, of, element, got, expected, allowed: allowed(expected) }))
 }

@@ -14,11 +14,13 @@ use super::model::Checkpoint;
 use super::run_dir::RunDirError;
 use super::step::{Phase, port};
 use super::task::Task;
-use super::trainer::{Observer, Trainer};
+use super::trainer::Trainer;
 use super::{classify, colorize, segment};
-use crate::exec::{self, AnyEngine, PlanId, Session, Verified, Wrong};
-use crate::graph::Graph;
+use crate::data::random;
+use crate::exec::{self, AnyEngine, PlanId, Session, Verdict, Verified, Wrong};
+use crate::graph::{Graph, Group, Init};
 use crate::interop::files::FileError;
+use crate::ops::LOSS_SCALE;
 use crate::plan::{PlanOptions, PlannedCall};
 use crate::precision::{self, Precision};
 
@@ -53,14 +55,22 @@ pub struct OfKernel {
 }
 
 impl Examined {
-    /// Nothing was wrong.
+    /// All calls are known to be right, and the step always came to the same.
     pub fn is_right(&self) -> bool {
-        self.unsteady.is_none() && self.wrong().next().is_none()
+        self.unsteady.is_none() && self.calls.iter().all(|(_, verified)| verified.verdict == Verdict::Right)
     }
 
     /// The calls with wrong results.
     pub fn wrong(&self) -> impl Iterator<Item = (&PlannedCall, &Wrong)> {
-        self.calls.iter().filter_map(|(planned, verified)| Some((planned, verified.wrong.as_ref()?)))
+        self.calls.iter().filter_map(|(planned, verified)| match &verified.verdict {
+            Verdict::Wrong(wrong) => Some((planned, wrong)),
+            _ => None,
+        })
+    }
+
+    /// How many calls were given what is no number, and so are not known to be right.
+    pub fn unknown(&self) -> usize {
+        self.calls.iter().filter(|(_, verified)| verified.verdict == Verdict::Unknown).count()
     }
 
     /// By kernel.
@@ -69,7 +79,7 @@ impl Examined {
         for (planned, verified) in &self.calls {
             let of = kernels.entry(planned.call.kernel).or_default();
             of.calls += 1;
-            of.wrong += usize::from(verified.wrong.is_some());
+            of.wrong += usize::from(matches!(verified.verdict, Verdict::Wrong(_)));
             of.error = of.error.max(verified.error);
         }
         kernels
@@ -93,16 +103,33 @@ pub fn step(spec: &StepSpec, device: &str, precision: Precision) -> Result<Exami
     let graph = spec.graph(&adam(precision))?;
     let data = MadeUp::new(spec, &graph);
     let mut session = Session::new(exec::open(device)?, &graph, 1)?;
-    examine(&mut session, &graph, precision, &|session, plan| data.write(session, plan, 1e-3, 0))
+    stir(&mut session)?;
+    examine(&mut session, &graph, precision, |session, plan| data.write(session, plan, 1e-3, 0))
+}
+
+/// Gives all states that begin at one value values of many: whether a bias of 0 is added is not seen in the sum.
+fn stir(session: &mut Session<AnyEngine>) -> Result<(), TrainError> {
+    let specs: Vec<_> =
+        session.states().iter().map(|(_, spec)| spec.clone()).filter(|s| s.name != LOSS_SCALE).collect();
+    for (stream, spec) in specs.iter().enumerate() {
+        let Init::Constant(start) = spec.init else { continue };
+        let unit = |i| random::unit(2, stream as u64, i, 4);
+        // Second moments are squares, and variances stay above 0.
+        let value = |i| if spec.group == Group::Moments { 1e-3 * unit(i) } else { start + 0.5 * (unit(i) - 0.25) };
+        let values: Vec<f32> = (0..spec.ty.shape.elements() as u64).map(value).collect();
+        session.write_state(&spec.name, &values)?;
+    }
+    Ok(())
 }
 
 /// Examines a training step of a run: its weights, its settings, the first batch of its own images.
 ///
 /// # Errors
 /// When the run's settings or images cannot be read, or the device fails.
-pub fn run(path: &Path, device: &str, observer: &dyn Observer) -> Result<Examined, TrainError> {
+pub fn run(path: &Path, device: &str) -> Result<Examined, TrainError> {
     let checkpoint = Checkpoint::open(path)?;
-    let missing = || RunDirError::NotARun { path: path.to_owned(), reason: "it has no config.toml beside its weights".into() };
+    let missing =
+        || RunDirError::NotARun { path: path.to_owned(), reason: "it has no config.toml beside its weights".into() };
     let settings = config_beside(&checkpoint.path).ok_or_else(missing)?;
     // What opens a task makes a run directory.
     let scratch = tempfile::tempdir().map_err(|e| RunDirError::from(FileError::writing(&std::env::temp_dir(), e)))?;
@@ -110,7 +137,7 @@ pub fn run(path: &Path, device: &str, observer: &dyn Observer) -> Result<Examine
         ($task:ident, $Config:ident) => {{
             let (out, init) = (Some(scratch.path().join("run")), Some(checkpoint.path.clone()));
             let config = $Config { device: device.into(), out, init, resume: None, ..$Config::from_file(&settings)? };
-            $task::open(&config, observer)?.examine()
+            $task::open(&config, &())?.examine()
         }};
     }
     match checkpoint.card.task {
@@ -125,8 +152,7 @@ impl<T: Task> Trainer<T> {
     fn examine(mut self) -> Result<Examined, TrainError> {
         let batch = self.train_loader.epoch(1)?.next().transpose()?.unwrap_or_default();
         let (hyper, precision) = (self.hyper(1e-3, 1, false), self.settings.precision);
-        let mut graph =
-            self.task.training_graph(self.model.session.states().clone(), batch.len(), Phase::Update)?;
+        let mut graph = self.task.training_graph(self.model.session.states().clone(), batch.len(), Phase::Update)?;
         if precision == Precision::F16 {
             precision::halve(&mut graph);
         }
@@ -135,16 +161,20 @@ impl<T: Task> Trainer<T> {
             task.feed(session, plan, &batch, batch.len())?;
             Ok(session.write(plan, port::HYPER, &hyper)?)
         };
-        examine(&mut model.session, &graph, precision, &feed)
+        examine(&mut model.session, &graph, precision, feed)
     }
 }
 
-/// Examines a step that `feed` writes the inputs of.
-fn examine(
+/// Examines one run of a graph from the states as they are, such as a training step of a network of one's own; `feed` writes
+/// all of its inputs into a plan. Every value is kept at once, so it takes several times the memory of training.
+///
+/// # Errors
+/// When memory runs out, a kernel is refused, or the device is lost.
+pub fn examine(
     session: &mut Session<AnyEngine>,
     graph: &Graph,
     precision: Precision,
-    feed: &dyn Fn(&mut Session<AnyEngine>, PlanId) -> Result<(), TrainError>,
+    feed: impl Fn(&mut Session<AnyEngine>, PlanId) -> Result<(), TrainError>,
 ) -> Result<Examined, TrainError> {
     let kept = session.load(graph, PlanOptions { reuse: false })?;
     let start = states(session)?;
@@ -162,10 +192,7 @@ fn examine(
         feed(session, plan)?;
         session.run_now(plan)?;
         let found = results(session, plan)?;
-        let same = |(a, b): &(&(String, Vec<f32>), &(String, Vec<f32>))| {
-            a.1.iter().map(|v| v.to_bits()).eq(b.1.iter().map(|v| v.to_bits()))
-        };
-        if let Some((_, (name, _))) = found.iter().zip(&expected).find(|pair| !same(pair)) {
+        if let Some(((name, _), _)) = found.iter().zip(&expected).find(|(a, b)| a != b) {
             unsteady = Some((name.clone(), run));
             break;
         }
@@ -178,9 +205,10 @@ fn states(session: &mut Session<AnyEngine>) -> Result<Vec<(String, Vec<f32>)>, T
     names.into_iter().map(|name| Ok((name.clone(), session.read_state(&name)?))).collect()
 }
 
-/// Outputs and states after a run.
-fn results(session: &mut Session<AnyEngine>, plan: PlanId) -> Result<Vec<(String, Vec<f32>)>, TrainError> {
+/// Outputs and states after a run, in bits.
+fn results(session: &mut Session<AnyEngine>, plan: PlanId) -> Result<Vec<(String, Vec<u32>)>, TrainError> {
     let outputs = session.outputs(plan)?;
     let names: Vec<String> = session.plan(plan).outputs.iter().map(|port| port.name.clone()).collect();
-    Ok(names.into_iter().zip(outputs).chain(states(session)?).collect())
+    let all = names.into_iter().zip(outputs).chain(states(session)?);
+    Ok(all.map(|(name, values)| (name, values.into_iter().map(f32::to_bits).collect())).collect())
 }

@@ -22,6 +22,7 @@ use super::tune_log::TuneLog;
 use crate::data::random;
 use crate::exec::ExecError;
 use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, together, typical};
+use crate::exec::verify::halves;
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
 use crate::shape::Element;
@@ -364,7 +365,10 @@ impl<'a> Bench<'a> {
         self.gpu.check("tuning kernels")?;
         let tensors = self.readback.finish(self.gpu, fetch, &submission)?.into_iter().zip(written());
         let numbers = |(words, i): (Vec<f32>, usize)| {
-            let values = if self.call.elements[i] == Element::F32 { words } else { halves(&words) };
+            let values = match self.call.elements[i] {
+                Element::F32 => words,
+                Element::F16 => words.into_iter().flat_map(halves).collect(),
+            };
             match together(self.call, i) {
                 Some(of_all) => of_all(&values),
                 None => values,
@@ -390,12 +394,6 @@ fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: &[u8]) {
         }
         gpu.queue.submit([]);
     }
-}
-
-/// The numbers of 16 bits in words of 32.
-fn halves(words: &[f32]) -> Vec<f32> {
-    let bits = words.iter().map(|w| w.to_bits()).flat_map(|w| [w as u16, (w >> 16) as u16]);
-    bits.map(|bits| f16::from_bits(bits).to_f32()).collect()
 }
 
 /// Whether two runs have the same results but for rounding, relative to the largest of each tensor.
