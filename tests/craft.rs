@@ -225,11 +225,12 @@ fn the_range_test_reads_its_curve() {
         (lr, loss)
     };
     let curve = LrCurve::new(&(0..110).map(point).collect::<Vec<_>>(), std::path::Path::new("run"));
-    let (steepest, lowest) = (curve.steepest.expect("it falls"), curve.lowest.expect("it has a foot"));
-    assert!((steepest.log10() + 3.5).abs() < 0.1, "{steepest}");
+    let (suggested, lowest) = (curve.suggested.expect("it falls"), curve.lowest.expect("it has a foot"));
+    // 1 / (1 + exp(-4 (x + 3.5))) is 3/4 at x = -3.5 + ln 3 / 4.
+    assert!((suggested.log10() + 3.225).abs() < 0.1, "{suggested}");
     assert!((-2.5..-1.5).contains(&lowest.log10()), "{lowest}");
     let rising: Vec<_> = (0..50).map(|i| (f64::from(i + 1), f64::from(i))).collect();
-    assert_eq!(LrCurve::new(&rising, std::path::Path::new("run")).steepest, None);
+    assert_eq!(LrCurve::new(&rising, std::path::Path::new("run")).suggested, None);
 }
 
 #[test]

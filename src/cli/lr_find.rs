@@ -84,29 +84,15 @@ pub(super) fn run(task: &Task) -> Result<ExitCode, CliError> {
 
 fn report(curve: &LrCurve, optimizer: Optimizer) -> Result<(), CliError> {
     print(format_args!("curve:    {0}/lr_find.png, {0}/lr_find.csv", curve.run.display()))?;
-    match (curve.steepest, curve.lowest) {
-        (Some(steepest), Some(lowest)) => {
-            print(format_args!("steepest: the loss falls fastest at a learning rate of {steepest:.1e}"))?;
-            print(format_args!("lowest:   it is lowest at {lowest:.1e}; above that it rises"))?;
-            print(format_args!("try:      {}", advice(optimizer, steepest)))
+    match (curve.suggested, curve.lowest) {
+        (Some(suggested), Some(lowest)) => {
+            print(format_args!(
+                "lowest:   the loss is lowest at a learning rate of {lowest:.1e}; above that it rises"
+            ))?;
+            print(format_args!("fallen:   by three quarters of that at {suggested:.1e}"))?;
+            let optimizer = format!("{optimizer:?}").to_lowercase();
+            print(format_args!("try:      --optimizer {optimizer} --lr {suggested:.1e}"))
         }
         _ => print("the loss falls nowhere in this range: widen it (--from, --to) or take more steps (--steps)"),
-    }
-}
-
-/// Flags with a good rate, for the optimizer whose curve it is: another one would have another curve.
-fn advice(optimizer: Optimizer, steepest: f64) -> String {
-    let rate = if optimizer == Optimizer::Sgd { steepest } else { steepest / 10.0 };
-    format!("--optimizer {} --lr {rate:.1e}", format!("{optimizer:?}").to_lowercase())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Optimizer, advice};
-
-    #[test]
-    fn advice_is_for_the_optimizer_that_was_used() {
-        assert_eq!(advice(Optimizer::Sgd, 0.02), "--optimizer sgd --lr 2.0e-2");
-        assert_eq!(advice(Optimizer::AdamW, 0.02), "--optimizer adamw --lr 2.0e-3");
     }
 }

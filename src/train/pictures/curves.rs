@@ -224,7 +224,7 @@ mod tests {
             let loss = |i: i32| if i < 11 { 1.0 } else { last };
             let points =
                 (0..12).map(|i| LrPoint { lr: 10f64.powi(i - 12), loss: loss(i), smoothed: loss(i) }).collect();
-            let curve = LrCurve { points, steepest: None, lowest: None, run: "run".into() };
+            let curve = LrCurve { points, suggested: None, lowest: None, run: "run".into() };
             lr_picture(&curve).expect("a picture")
         };
         assert!(picture(1e9) == picture(2.0), "at twice the first loss");
