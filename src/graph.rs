@@ -3,28 +3,37 @@
 //! state is seen by the nodes after it and by the next step.
 
 mod check;
+mod error;
 mod op;
 mod state;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use check::check_kernels;
 pub(crate) use check::check_type;
+pub use error::GraphError;
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
 pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable, names};
 
 use crate::shape::{Element, TensorType};
 
-/// A tensor in a graph.
+/// A tensor in a graph, and in clones of it made later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Value(pub(crate) u32);
+pub struct Value {
+    index: u32,
+    graph: u32,
+}
 
 impl Value {
     /// Position among the graph's values.
     pub fn index(self) -> usize {
-        self.0 as usize
+        self.index as usize
     }
 }
+
+/// Graphs made so far, so that the values of one are told from those of another, such as the evaluation of the same network.
+static GRAPHS: AtomicU32 = AtomicU32::new(0);
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,98 +61,10 @@ pub struct Node {
     pub scope: String,
 }
 
-/// What can be wrong with a graph; found while it is built.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum GraphError {
-    /// Shapes do not fit an op.
-    #[error("{op}{at}: {rule} (shapes: {shapes})")]
-    Shape {
-        /// Op name.
-        op: &'static str,
-        /// ` in SCOPE`, or empty.
-        at: String,
-        /// Shapes of the inputs.
-        shapes: String,
-        /// The rule broken.
-        rule: String,
-    },
-    /// A state of this name exists otherwise.
-    #[error("the state `{name}` has {known} but is asked for with {asked}")]
-    State {
-        /// Name.
-        name: String,
-        /// What differs, in the table.
-        known: String,
-        /// The same as asked for.
-        asked: String,
-    },
-    /// A state that comes too late to be part of its group.
-    #[error(
-        "the group {group:?} is complete, since it was packed or read as a whole before the state `{name}` was added: \
-         add all of its states first"
-    )]
-    Complete {
-        /// Name.
-        name: String,
-        /// Its group.
-        group: Group,
-    },
-    /// An op that is used as a value has none.
-    #[error("the op `{op}` has no result")]
-    NoResult {
-        /// Op name.
-        op: &'static str,
-    },
-    /// The op cannot be differentiated.
-    #[error("the op `{op}` has no gradient, but a parameter's gradient would have to pass through it")]
-    NoGradient {
-        /// Op name.
-        op: &'static str,
-    },
-    /// A gradient that would read a state too late.
-    #[error(
-        "the gradient of `{op}`{at} reads the state `{name}`, which `{by}` has changed by then: take gradients before \
-         states are updated"
-    )]
-    Overwritten {
-        /// Op name.
-        op: &'static str,
-        /// ` in SCOPE`, or empty.
-        at: String,
-        /// Name of the state.
-        name: String,
-        /// The op that updates it.
-        by: &'static str,
-    },
-    /// A parameter that the loss does not depend on.
-    #[error("the loss does not depend on the parameter `{name}`: use it in the network, or freeze it")]
-    Unused {
-        /// Parameter name.
-        name: String,
-    },
-    /// A training step was asked of a model made for evaluation.
-    #[error("this model was made for evaluation only: it has no optimizer")]
-    EvaluationOnly,
-    /// BatchNorm would be trained on one value of each channel.
-    #[error(
-        "{layer}: BatchNorm cannot be trained on one value of each channel (a batch of 1 image, and a map of 1×1 pixel), \
-         which has no variance: raise --batch-size or --image-size"
-    )]
-    OneValue {
-        /// The layer.
-        layer: String,
-    },
-    /// Gradients start at a single number.
-    #[error("gradients need a loss of one element, but it has the shape {shape}")]
-    NotScalar {
-        /// Its shape.
-        shape: String,
-    },
-}
-
 /// A static computation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Graph {
+    number: u32,
     nodes: Vec<Node>,
     values: Vec<(TensorType, Source)>,
     states: StateTable,
@@ -153,6 +74,12 @@ pub struct Graph {
     complete: Vec<Group>,
 }
 
+impl Default for Graph {
+    fn default() -> Self {
+        Self::with_states(StateTable::default())
+    }
+}
+
 impl Graph {
     /// An empty graph.
     pub fn new() -> Self {
@@ -160,7 +87,9 @@ impl Graph {
     }
     /// An empty graph that shares the states of another by name, such as the evaluation of a trained network.
     pub fn with_states(states: StateTable) -> Self {
-        Graph { states, ..Self::default() }
+        let number = GRAPHS.fetch_add(1, Ordering::Relaxed);
+        let (nodes, values, outputs, scope, complete) = (vec![], vec![], vec![], vec![], vec![]);
+        Graph { number, nodes, values, states, outputs, scope, complete }
     }
 
     /// The nodes in the order in which they run.
@@ -172,16 +101,34 @@ impl Graph {
         &self.states
     }
     /// Type of a value.
+    ///
+    /// # Panics
+    /// When it is another graph's.
     pub fn ty(&self, v: Value) -> &TensorType {
-        &self.values[v.index()].0
+        &self.of(v).0
+    }
+    /// A value that may be another graph's, of which nothing is known here.
+    fn of(&self, v: Value) -> &(TensorType, Source) {
+        assert!(self.has(v), "{v:?} is a value of another graph than {}", self.number);
+        &self.values[v.index()]
+    }
+    /// Whether a value is of this graph.
+    pub fn has(&self, v: Value) -> bool {
+        v.graph == self.number && v.index() < self.values.len()
     }
     /// Logical dimensions of a value.
+    ///
+    /// # Panics
+    /// When it is another graph's.
     pub fn dims(&self, v: Value) -> &[usize] {
         &self.ty(v).shape.0
     }
     /// Where a value comes from.
+    ///
+    /// # Panics
+    /// When it is another graph's.
     pub fn source(&self, v: Value) -> &Source {
-        &self.values[v.index()].1
+        &self.of(v).1
     }
     /// The value whose memory a value is: itself, but for one under another shape.
     pub(crate) fn owner(&self, v: Value) -> Value {
@@ -221,14 +168,18 @@ impl Graph {
     /// Named inputs, in the order in which they were added.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, Value)> {
         self.values.iter().enumerate().filter_map(|(i, (_, source))| match source {
-            Source::Input(name) => Some((name.as_str(), Value(i as u32))),
+            Source::Input(name) => Some((name.as_str(), self.value(i))),
             _ => None,
         })
     }
 
+    fn value(&self, index: usize) -> Value {
+        Value { index: index as u32, graph: self.number }
+    }
+
     fn push_value(&mut self, ty: TensorType, source: Source) -> Value {
         self.values.push((ty, source));
-        Value(self.values.len() as u32 - 1)
+        self.value(self.values.len() - 1)
     }
 
     /// Adds an input that the caller writes before each step. Whether its type can be is seen when it is used.
@@ -237,7 +188,11 @@ impl Graph {
     }
 
     /// Names a value whose contents the caller reads after a step.
+    ///
+    /// # Panics
+    /// When it is another graph's.
     pub fn output(&mut self, name: &str, value: Value) {
+        self.of(value);
         self.outputs.push((name.into(), value));
     }
 
@@ -275,7 +230,10 @@ impl Graph {
 
     fn state_value(&mut self, id: StateId, ty: TensorType) -> Value {
         let known = self.values.iter().position(|(_, s)| *s == Source::State(id));
-        known.map_or_else(|| self.push_value(ty, Source::State(id)), |i| Value(i as u32))
+        match known {
+            Some(index) => self.value(index),
+            None => self.push_value(ty, Source::State(id)),
+        }
     }
 
     /// A whole group of states as one flat value. The group is complete with it: no state can be added any more.
@@ -319,8 +277,12 @@ impl Graph {
     /// Appends an operation.
     ///
     /// # Errors
-    /// When the shapes do not fit; the message names the op, the layer, the shapes and the rule.
+    /// When the shapes do not fit; the message names the op, the layer, the shapes and the rule. When an input is another
+    /// graph's value.
     pub fn add(&mut self, op: impl Op, inputs: &[Value]) -> Result<Vec<Value>, GraphError> {
+        if !inputs.iter().all(|v| self.has(*v)) {
+            return Err(GraphError::OtherGraph { op: op.name(), at: at(&self.scope.join(".")) });
+        }
         let types: Vec<&TensorType> = inputs.iter().map(|&v| self.ty(v)).collect();
         let outputs = checked_outputs(&op, &types).map_err(|rule| GraphError::Shape {
             op: op.name(),

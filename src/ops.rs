@@ -134,8 +134,11 @@ impl Graph {
     /// The dimensions N H W C of an activation.
     ///
     /// # Errors
-    /// When its rank is neither 4 nor 2, or its type cannot be.
+    /// When its rank is neither 4 nor 2, its type cannot be, or it is another graph's.
     pub fn nhwc(&self, v: Value) -> Result<[usize; 4], GraphError> {
+        if !self.has(v) {
+            return Err(GraphError::OtherGraph { op: "activation", at: String::new() });
+        }
         let (ty, axes) = (self.ty(v), "an activation has the axes [N, H, W, C] or [N, C]");
         check_type(ty).and_then(|()| ty.shape.nhwc().ok_or(axes.into())).map_err(|rule| GraphError::Shape {
             op: "activation",

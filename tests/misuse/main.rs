@@ -3,6 +3,7 @@
 mod constants;
 mod empty;
 mod engines;
+mod graphs;
 mod inputs;
 mod kernels;
 mod labels;
