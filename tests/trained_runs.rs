@@ -68,7 +68,11 @@ fn own_data(place: &Place) {
     let told = place.run("eval run --device cpu").fine();
     told.printed(&["photos, val part", "3 images, loss"]);
     fs::rename(place.path("photos"), place.path("elsewhere")).expect("renames");
-    place.run("eval run --device cpu").refused(&["photos", "no such file or folder"]);
+    for verb in ["eval", "doctor"] {
+        let told = place.run(&format!("{verb} run --device cpu"));
+        told.refused(&["best.safetensors was trained on photos, which is not there", "this folder", "--data"]);
+    }
+    place.run("doctor run --data elsewhere --device cpu").fine().printed(&["right"]);
     fs::rename(place.path("elsewhere"), place.path("photos")).expect("renames");
 }
 

@@ -19,6 +19,9 @@ pub(super) struct Args {
     /// small steps of all models]
     #[arg(long, value_name = "STEP")]
     step: Vec<StepSpec>,
+    /// Data set for the runs; each one's own when not given
+    #[arg(long, value_name = "DIR", requires = "runs")]
+    data: Option<PathBuf>,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
     #[arg(long, default_value = "auto")]
     device: String,
@@ -50,7 +53,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     }
     for run in &args.runs {
         begin(args, run.display())?;
-        all_right &= tell(args, &run.display().to_string(), &doctor::run(run, &args.device)?)?;
+        all_right &= tell(args, &run.display().to_string(), &doctor::run(run, &args.device, args.data.as_deref())?)?;
     }
     if all_right {
         return Ok(ExitCode::SUCCESS);

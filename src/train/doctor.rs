@@ -8,7 +8,7 @@ use super::TrainError;
 use super::bench::{MadeUp, StepSpec, adam};
 use super::card::TaskKind;
 use super::config::{ClassifyConfig, ColorizeConfig, SegmentConfig};
-use super::evaluation::config_beside;
+use super::evaluation::{config_beside, still_there};
 use super::half;
 use super::model::Checkpoint;
 use super::run_dir::RunDirError;
@@ -122,11 +122,11 @@ fn stir(session: &mut Session<AnyEngine>) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Examines a training step of a run: its weights, its settings, the first batch of its own images.
+/// Examines a training step of a run: its weights, its settings, the first batch of its own images or of `data`.
 ///
 /// # Errors
 /// When the run's settings or images cannot be read, or the device fails.
-pub fn run(path: &Path, device: &str) -> Result<Examined, TrainError> {
+pub fn run(path: &Path, device: &str, data: Option<&Path>) -> Result<Examined, TrainError> {
     let checkpoint = Checkpoint::open(path)?;
     let missing =
         || RunDirError::NotARun { path: path.to_owned(), reason: "it has no config.toml beside its weights".into() };
@@ -136,7 +136,12 @@ pub fn run(path: &Path, device: &str) -> Result<Examined, TrainError> {
     macro_rules! examine {
         ($task:ident, $Config:ident) => {{
             let (out, init) = (Some(scratch.path().join("run")), Some(checkpoint.path.clone()));
-            let config = $Config { device: device.into(), out, init, resume: None, ..$Config::from_file(&settings)? };
+            let config = $Config::from_file(&settings)?;
+            let data = match data {
+                Some(asked) => Some(asked.to_owned()),
+                None => config.data.clone().map(|data| still_there(data, &checkpoint)).transpose()?,
+            };
+            let config = $Config { device: device.into(), data, out, init, resume: None, ..config };
             $task::open(&config, &())?.examine()
         }};
     }

@@ -92,6 +92,18 @@ pub enum TrainError {
         /// The data set.
         data: String,
     },
+    /// A run's own data set is not where it was.
+    #[error(
+        "{} was trained on {}, which is not there{}: name the data set with --data",
+        checkpoint.display(), data.display(),
+        if data.is_relative() { ", seen from this folder (training may have been started in another one)" } else { "" }
+    )]
+    DataMoved {
+        /// The data set, as training was told.
+        data: PathBuf,
+        /// The run's checkpoint.
+        checkpoint: PathBuf,
+    },
     /// Models that cannot be compared.
     #[error("{first} and {other} cannot be compared: {reason}")]
     NotComparable {

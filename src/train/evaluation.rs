@@ -97,6 +97,14 @@ pub(super) fn config_beside(checkpoint: &Path) -> Option<PathBuf> {
     checkpoint.parent().map(|folder| folder.join("config.toml")).filter(|path| path.is_file())
 }
 
+/// The data set of a run, which may have been named from another folder, or have moved.
+pub(super) fn still_there(data: PathBuf, checkpoint: &Checkpoint) -> Result<PathBuf, TrainError> {
+    match data.exists() {
+        true => Ok(data),
+        false => Err(TrainError::DataMoved { data, checkpoint: checkpoint.path.clone() }),
+    }
+}
+
 fn size(card: &ModelCard, skip_bad: bool) -> SizeOptions {
     let [h, w] = card.image_size;
     SizeOptions { skip_bad, ..SizeOptions::new(h as u32, w as u32) }
@@ -140,8 +148,12 @@ impl Origin {
             TaskKind::Segment => settings!(SegmentConfig),
             TaskKind::Colorize => settings!(ColorizeConfig),
         };
+        let data = match &options.data {
+            Some(asked) => Some(asked.clone()),
+            None => data.map(|data| still_there(data, checkpoint)).transpose()?,
+        };
         Ok(Origin {
-            data: options.data.clone().or(data),
+            data,
             val_split: options.val_split.unwrap_or(val_split),
             seed: options.seed.unwrap_or(seed),
             scenes,
