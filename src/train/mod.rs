@@ -21,6 +21,7 @@ pub mod lr_finder;
 pub mod metrics;
 pub mod mistakes;
 pub mod model;
+pub mod observer;
 pub mod pictures;
 pub mod preview;
 pub mod report;

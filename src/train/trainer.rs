@@ -1,6 +1,5 @@
 //! The loop that all tasks share: epochs of steps, validation, checkpoints, curves.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -10,6 +9,7 @@ use super::config::TrainSettings;
 use super::facts::RunFacts;
 use super::history::{EpochRow, NormRow, Score};
 use super::model::{Checkpoint, Model};
+pub use super::observer::{Observer, Outcome, StepProgress};
 use super::pictures;
 use super::resume::{self, Exact, ImageOrder, Progress};
 use super::run_dir::RunDir;
@@ -23,62 +23,6 @@ use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::ops::{HYPER_DECAY, HYPER_KEEP, HYPER_LEN, hyper_values};
 use crate::plan::PlanOptions;
-
-/// What is told while a run goes on. All methods may do nothing.
-pub trait Observer: Sync {
-    /// Images are being read: so many of so many.
-    fn reading(&self, done: usize, total: usize);
-    /// The run begins, with a line for people each.
-    fn begins(&self, lines: &[String]);
-    /// The first step is next: up to a minute where the device has not met the kernels and compiles them.
-    fn first_step(&self) {}
-    /// A step is done.
-    fn step(&self, progress: &StepProgress);
-    /// An epoch is done.
-    fn epoch(&self, row: &EpochRow, epochs: usize);
-}
-
-/// Where an epoch stands.
-#[derive(Clone, Copy, Debug)]
-pub struct StepProgress {
-    /// Epoch, from 1.
-    pub epoch: usize,
-    /// Step in the epoch, from 1.
-    pub step: usize,
-    /// Steps of the epoch.
-    pub steps: usize,
-    /// Mean loss so far, once the result of a first step is there.
-    pub loss: Option<f64>,
-    /// Share predicted rightly so far, where the task counts that.
-    pub accuracy: Option<f64>,
-    /// Images per second so far.
-    pub images_per_s: f64,
-}
-
-/// Nobody watches.
-impl Observer for () {
-    fn reading(&self, _: usize, _: usize) {}
-    fn begins(&self, _: &[String]) {}
-    fn step(&self, _: &StepProgress) {}
-    fn epoch(&self, _: &EpochRow, _: usize) {}
-}
-
-/// What a finished run says.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The run directory.
-    pub run: PathBuf,
-    /// All epochs.
-    pub rows: Vec<EpochRow>,
-    /// The best epoch by the task's first score.
-    pub best: Option<EpochRow>,
-    /// Pictures in the run directory.
-    pub pictures: Vec<&'static str>,
-    /// It was interrupted, and ended after a step.
-    pub interrupted: bool,
-    /// It ended before its last epoch, since the score had not become better for long.
-    pub ended_early: bool,
-}
 
 /// A step under way: its ticket, its batch (for a diagnosis), its place.
 pub(super) struct Pending {
