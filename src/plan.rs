@@ -10,7 +10,7 @@ pub(crate) use check::Unfit;
 pub use memory::{Buffer, MemoryUse, Slice};
 
 use crate::graph::{Graph, Lowering, Operand, Source, StateLayout, Storage, Value};
-use crate::kernel::KernelCall;
+use crate::kernel::{Access, KernelCall};
 use crate::shape::TensorType;
 
 /// How a plan is made.
@@ -24,6 +24,16 @@ pub struct PlanOptions {
 impl Default for PlanOptions {
     fn default() -> Self {
         PlanOptions { reuse: true }
+    }
+}
+
+impl KernelCall<Slice> {
+    /// Bytes that it reads and writes. What is updated in place counts twice; what is bound twice once, for a residual that is
+    /// not there, say, is bound to something that is.
+    pub fn bytes(&self) -> u64 {
+        let first = |i: usize| self.bindings[..i].iter().all(|(known, _)| *known != self.bindings[i].0);
+        let moved = self.bindings.iter().enumerate().filter(|(i, _)| first(*i));
+        moved.map(|(_, (slice, access))| (if *access == Access::Update { 8 } else { 4 }) * slice.len as u64).sum()
     }
 }
 
@@ -110,6 +120,11 @@ impl Plan {
     /// Total floating-point operations of one run.
     pub fn flops(&self) -> u64 {
         self.calls.iter().map(|c| c.call.flops).sum()
+    }
+
+    /// Bytes that its calls read and write.
+    pub fn bytes(&self) -> u64 {
+        self.calls.iter().map(|c| c.call.bytes()).sum()
     }
 
     /// Finds an input by name.

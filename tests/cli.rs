@@ -200,7 +200,7 @@ fn plan_prints_calls_work_and_memory() {
     let place = Place::new();
     let plan = |flags: &str| {
         let told = place.run(&format!("plan resnet18 --batch-size 16 --image-size 64 {flags}")).fine();
-        told.printed(&["GFLOP per step", "peak:", "parameters:"])
+        told.printed(&["GFLOP and", "GB read and written per step", "peak:", "parameters:"])
     };
     let step = plan("").printed(&["conv_fwd", "conv_dgrad", "conv_wgrad", "layer4.1.conv2", "[16×64×64×3]", "adam"]);
     let calls = step.number_before(" kernel calls");

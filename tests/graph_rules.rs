@@ -109,3 +109,23 @@ fn a_norm_is_not_trained_on_one_value_of_each_channel() {
         assert!(norm(shape, mode).is_ok(), "{shape:?}");
     }
 }
+
+/// A norm without a residual binds x in its place, and does not read it: no bandwidth may be credited for that.
+#[test]
+fn what_is_bound_twice_is_moved_once() {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([2, 32, 32, 8]));
+    let y = BatchNorm2d::default().apply(&mut g, "norm", x, Mode::Train).expect("it fits");
+    g.output("y", y);
+    let plan = Plan::new(&g, PlanOptions::default());
+    let applied = plan.calls.iter().find(|c| c.call.kernel == "norm_apply").expect("a map of many rows");
+    let (map, vector) = (4 * 2 * 32 * 32 * 8, 4 * 8);
+    assert_eq!(applied.call.bindings.len(), 7);
+    // x and y; mean, 1 / std, scale, shift.
+    assert_eq!(applied.call.bytes(), 2 * map + 4 * vector);
+    // Partial moments are read, running ones read and written, those of the batch written.
+    let finalized = plan.calls.iter().find(|c| c.call.kernel == "norm_finalize").expect("in training");
+    let partial = 4 * finalized.call.bindings[0].0.len as u64;
+    assert_eq!(finalized.call.bytes(), partial + 2 * 2 * vector + 2 * vector);
+    assert!(plan.bytes() > applied.call.bytes() + finalized.call.bytes());
+}

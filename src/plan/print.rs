@@ -23,7 +23,6 @@ fn slot(buffer: Buffer) -> String {
 }
 
 fn line(f: &mut fmt::Formatter<'_>, index: usize, p: &PlannedCall) -> fmt::Result {
-    let moved: usize = p.call.bindings.iter().map(|(s, _)| 4 * s.len).sum();
     let written = p.call.bindings.iter().filter(|(_, a)| *a != Access::Read);
     let slots: Vec<_> = written.map(|(s, _)| slot(s.buffer)).collect();
     writeln!(
@@ -33,7 +32,7 @@ fn line(f: &mut fmt::Formatter<'_>, index: usize, p: &PlannedCall) -> fmt::Resul
         if p.scope.is_empty() { p.op } else { &p.scope },
         p.shapes,
         p.call.flops as f64 / 1e6,
-        bytes(moved),
+        bytes(p.call.bytes() as usize),
         slots.join(", "),
     )
 }
@@ -45,7 +44,12 @@ impl fmt::Display for Plan {
         }
         let m = self.memory;
         let share = 100.0 * m.pool as f64 / m.pool_unshared.max(1) as f64;
-        writeln!(f, "\n{} kernel calls, {:.3} GFLOP per step", self.calls.len(), self.flops() as f64 / 1e9)?;
+        let (work, moved) = (self.flops() as f64 / 1e9, self.bytes() as f64 / 1e9);
+        writeln!(
+            f,
+            "\n{} kernel calls, {work:.3} GFLOP and {moved:.3} GB read and written per step",
+            self.calls.len()
+        )?;
         writeln!(f, "states (parameters, moments, statistics): {}", bytes(m.states))?;
         writeln!(f, "inputs and gradients of parameters:       {}", bytes(m.fixed))?;
         writeln!(

@@ -263,7 +263,7 @@ pub fn time_kernels(
     }
     let mut kernels: Vec<KernelTime> = vec![];
     for (planned, seconds) in calls.into_iter().zip(seconds) {
-        let bytes: u64 = planned.call.bindings.iter().map(|(slice, _)| 4 * slice.len as u64).sum();
+        let bytes = planned.call.bytes();
         let (kernel, shapes) = (planned.call.kernel, planned.shapes);
         let at = kernels.iter().position(|k| k.kernel == kernel && k.shapes == shapes).unwrap_or_else(|| {
             kernels.push(KernelTime { kernel, shapes, calls: 0, ms: 0.0, flops: 0, bytes: 0 });

@@ -95,6 +95,6 @@ fn fastest(
         best = best.min(seconds);
     }
     let call = &session.plan(plan).calls[0].call;
-    let bytes = call.bindings.iter().map(|(slice, _)| 4 * slice.len as u64).sum();
+    let bytes = call.bytes();
     Ok((best, call.flops, bytes))
 }

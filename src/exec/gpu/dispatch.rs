@@ -60,7 +60,7 @@ pub(super) struct Compiled {
 
 /// What a call takes of a device, in operations; a byte of memory counts as ten.
 pub(super) fn work(call: &KernelCall<Slice>) -> u64 {
-    let bytes: u64 = call.bindings.iter().map(|(slice, _)| 4 * slice.len as u64).sum();
+    let bytes = call.bytes();
     call.flops.max(10 * bytes)
 }
 
