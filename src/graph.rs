@@ -3,6 +3,7 @@
 //! state is seen by the nodes after it and by the next step.
 
 mod check;
+mod onnx;
 mod op;
 mod state;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use check::check_kernels;
 pub(crate) use check::check_type;
+pub use onnx::{ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
 pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable, names};
 
