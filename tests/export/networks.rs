@@ -45,7 +45,7 @@ fn graph(card: &ModelCard, n: usize) -> Graph {
     g
 }
 
-/// Scales, shifts and statistics as after training, when none of them is 0 or 1 any more.
+/// Scales, shifts and statistics as after training, when none of them is 0 or 1 any more; and scores that differ.
 fn disturb(session: &mut Session<AnyEngine>) {
     let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
     for (seed, spec) in specs.iter().enumerate() {
@@ -55,6 +55,7 @@ fn disturb(session: &mut Session<AnyEngine>) {
             match spec.name.rsplit('.').next() {
                 Some("running_var") => *v = 0.5 + u,
                 Some("weight") if vector => *v = 0.4 + 0.6 * u,
+                Some("weight") if spec.name == "fc.weight" => *v *= 10.0,
                 _ if vector => *v = 0.4 * u - 0.2,
                 _ => {}
             }

@@ -72,7 +72,10 @@ fn model(card: &ModelCard, graph: &Graph, session: &mut Session<AnyEngine>) -> R
     let batch = Dim::Named("N");
     let image = |channels| [batch, Dim::Fixed(channels), size[0], size[1]];
     let mut b = OnnxBuilder::new();
-    let takes = format!("[N,3,{h},{w}]: red, green and blue from 0 to 1 (bytes divided by 255)");
+    // As `predict` scales pictures, before the model.
+    let part = if card.task == TaskKind::Classify { "the middle square of a picture" } else { "a whole picture" };
+    let takes =
+        format!("[N,3,{h},{w}]: red, green and blue from 0 to 1 (bytes divided by 255), {part} scaled to the size");
     let images = b.input("images", &image(3), &takes)?;
     let classes = card.classes.len();
     let (name, gives) = match card.task {
