@@ -7,6 +7,7 @@ mod demo;
 mod devices;
 mod doctor;
 mod eval;
+mod export;
 mod lr_find;
 mod model;
 mod plan;
@@ -47,6 +48,8 @@ enum Verb {
     Eval(eval::Args),
     /// Apply a trained run to images: classes, masks or colours
     Predict(predict::Args),
+    /// Write a trained run as an ONNX model for inference
+    Export(export::Args),
     /// Train over a list or grid of settings, into one table
     Sweep(sweep::Args),
     /// Print a model: layers, shapes, parameters, work, memory
@@ -95,6 +98,7 @@ through_train_error!(
     crate::graph::GraphError,
     crate::train::config::ConfigError,
     crate::train::run_dir::RunDirError,
+    crate::interop::onnx::OnnxError,
     crate::interop::safetensors::SafetensorsError,
 );
 
@@ -116,6 +120,7 @@ pub fn run() -> ExitCode {
         Verb::LrFind(task) => lr_find::run(&task),
         Verb::Eval(args) => eval::run(&args),
         Verb::Predict(args) => predict::run(&args),
+        Verb::Export(args) => export::run(&args),
         Verb::Data(verb) => data::run(&verb),
         Verb::Sweep(args) => sweep::run(&args),
         Verb::Summary(args) => summary::run(&args),

@@ -4,6 +4,7 @@
 
 mod check;
 mod error;
+mod onnx;
 mod op;
 mod state;
 
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use check::check_kernels;
 pub(crate) use check::check_type;
 pub use error::GraphError;
+pub use onnx::{ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
 pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable, names};
 

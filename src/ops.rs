@@ -13,6 +13,7 @@ mod memory;
 mod metrics;
 mod norm;
 mod norm_geometry;
+mod onnx;
 mod optimizer;
 mod pool;
 mod probe;

@@ -18,14 +18,14 @@ use serde::{Deserialize, Serialize};
 use super::DataError;
 
 /// Linear RGB to XYZ over the white point: each row sums to 1, so that grey has no colour.
-const TO_XYZ: [[f32; 3]; 3] = [
+pub(crate) const TO_XYZ: [[f32; 3]; 3] = [
     [0.433_949_95, 0.376_209_77, 0.189_840_29],
     [0.212_672_87, 0.715_152_14, 0.072_174_996],
     [0.017_756_583, 0.109_467_96, 0.872_775_44],
 ];
 
 /// Its inverse.
-const FROM_XYZ: [[f32; 3]; 3] = [
+pub(crate) const FROM_XYZ: [[f32; 3]; 3] = [
     [3.079_955, -1.537_139, -0.542_816_1],
     [-0.921_258_6, 1.876_011_1, 0.045_247_51],
     [0.052_887_402, -0.204_025_88, 1.151_138_4],
@@ -86,6 +86,11 @@ impl ColorSpace {
             Self::Lab => 2,
             Self::Rgb => 3,
         }
+    }
+
+    /// What a network with so many outputs predicts.
+    pub fn of_channels(channels: usize) -> Self {
+        if channels == 2 { Self::Lab } else { Self::Rgb }
     }
 
     /// Name on the command line.

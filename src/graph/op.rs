@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt::Debug;
 
-use super::{Graph, GraphError, Value};
+use super::{Graph, GraphError, OnnxNode, Value};
 use crate::kernel::{Access, Consts, KernelCall, Work};
 use crate::shape::{Element, TensorType};
 
@@ -55,6 +55,16 @@ pub trait Op: Any + Debug + Send + Sync {
 
     /// Emits the kernel calls.
     fn lower(&self, to: &mut Lowering<'_>);
+
+    /// What it is in ONNX for inference, given the types of its inputs: nodes in the order in which they run, the last of which
+    /// makes the first output. The batch is of any size there, so nothing may depend on N.
+    ///
+    /// # Errors
+    /// Why it cannot be said, in words; the export adds the op's name and the layer.
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let _ = inputs;
+        Err("it has no counterpart for inference there".into())
+    }
 
     /// Inputs (states) that are updated in place.
     fn updates(&self) -> &'static [usize] {

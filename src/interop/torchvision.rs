@@ -34,7 +34,7 @@ pub enum CheckpointError {
 }
 
 /// Shape of a state in PyTorch's layout.
-fn torch_shape(spec: &StateSpec) -> Vec<usize> {
+pub(super) fn torch_shape(spec: &StateSpec) -> Vec<usize> {
     match (spec.ty.layout, &spec.ty.shape.0[..]) {
         (Layout::Kernel, [kh, kw, i, o]) => vec![*o, *i, *kh, *kw],
         (Layout::Kernel, [i, o]) => vec![*o, *i],
@@ -43,7 +43,7 @@ fn torch_shape(spec: &StateSpec) -> Vec<usize> {
 }
 
 /// Values in our order (KH KW I O) to PyTorch's (O I KH KW); the same for [I, O] with one tap.
-fn to_torch(spec: &StateSpec, values: &[f32]) -> Vec<f32> {
+pub(super) fn to_torch(spec: &StateSpec, values: &[f32]) -> Vec<f32> {
     permute(spec, values, |ours, theirs, out: &mut [f32], values| out[theirs] = values[ours])
 }
 

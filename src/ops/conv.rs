@@ -5,12 +5,13 @@
 
 use super::conv_geometry::Geometry;
 use super::elementwise::Activation;
+use super::onnx::{followed, map, rounded_down, windowed};
 use super::{
     NormGrad, all_some, expect_first, expect_inputs, expect_vector, first, reduce_segments, segments_of_tiles,
 };
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value, check_type};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value, check_type};
 use crate::kernel::{Access, Consts, Work};
-use crate::shape::{Element, LANES, TensorType, Window, phases};
+use crate::shape::{Element, LANES, Padding, TensorType, Window, phases};
 
 /// Window and groups of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +167,12 @@ impl Epilogue {
         consts.b("HAS_BIAS", self.bias).b("HAS_ADDEND", self.addend).b("HAS_RELU", self.relu)
     }
 
+    /// The inputs of a product in ONNX: x, w and the bias.
+    fn onnx_inputs(self) -> Vec<OnnxInput> {
+        let bias = self.bias.then_some(OnnxInput::Value(2));
+        [OnnxInput::Value(0), OnnxInput::Kernel(1)].into_iter().chain(bias).collect()
+    }
+
     /// Rewrites come after gradients, so that these need not be known of what is fused.
     fn expect_none(self) -> Result<(), GraphError> {
         if self == Epilogue::default() { Ok(()) } else { Err(GraphError::NoGradient { op: "a fused convolution" }) }
@@ -198,6 +205,19 @@ impl Op for Conv2d {
         let dx = g.add1(Conv2dInputGrad::new(self.spec, g.ty(x).clone()), &[dy, w])?;
         let dw = g.add1(Conv2dWeightGrad { spec: self.spec, w: g.ty(w).clone() }, &[x, dy])?;
         Ok(all_some([dx, dw]))
+    }
+
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let given = self.epilogue.onnx_inputs();
+        let product = if inputs[0].shape.rank() == 4 {
+            let window = rounded_down(&self.spec.window, inputs[0])?;
+            windowed(OnnxNode::new("Conv", given), &window).int("group", self.spec.groups as i64)
+        } else if self.spec == Window::square(1, 1, 0).into() && inputs[1].shape.rank() == 2 {
+            OnnxNode::new("Gemm", given).int("transB", 1)
+        } else {
+            return Err("of x [N,I] only a plain product with w [I,O] can be exported".into());
+        };
+        Ok(followed(vec![product], self.epilogue.addend_index(), self.epilogue.relu))
     }
 
     fn takes_half(&self, operand: Operand) -> bool {
@@ -311,6 +331,27 @@ impl Op for Conv2dInputGrad {
         let d_dy = g.add1(Conv2d::from(self.spec), &[up, w])?;
         let dw = g.add1(Conv2dWeightGrad { spec: self.spec, w: g.ty(w).clone() }, &[up, dy])?;
         Ok(all_some([d_dy, dw]))
+    }
+
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        if !self.transposed {
+            return Err("it is a gradient, and the export is for inference".into());
+        }
+        let [_, h, w, _] = map(inputs[0])?;
+        let (window, input) = (self.spec.window, [h, w]);
+        let Padding { top, left, .. } = window.padding;
+        // What the taps reach beyond the result is cut; rows that none reaches are added.
+        let [(bottom, rows), (right, columns)] = [(0, top), (1, left)].map(|(axis, before)| {
+            let reach =
+                (input[axis] - 1) * window.stride[axis] + window.dilation[axis] * (window.kernel_size[axis] - 1) + 1;
+            let end = before + self.x.shape.0[1 + axis];
+            (reach.saturating_sub(end), end.saturating_sub(reach))
+        });
+        let window = Window { padding: Padding { bottom, right, ..window.padding }, ..window };
+        let node = windowed(OnnxNode::new("ConvTranspose", self.epilogue.onnx_inputs()), &window)
+            .ints("output_padding", [rows, columns])
+            .int("group", self.spec.groups as i64);
+        Ok(followed(vec![node], self.epilogue.addend_index(), self.epilogue.relu))
     }
 
     fn takes_half(&self, operand: Operand) -> bool {

@@ -2,7 +2,7 @@
 //! element, so that nothing is stored and the backward pass makes the same mask again.
 
 use super::{expect_inputs, first, row_consts, vectors};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Work};
 use crate::shape::TensorType;
 
@@ -48,6 +48,11 @@ impl Op for Dropout {
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
         Ok(vec![Some(g.add1(*self, &[first(upstream)?, node.inputs[1]])?), None])
+    }
+
+    fn onnx(&self, _: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        // For inference ONNX defines it as handing x on; the seed is not needed.
+        Ok(vec![OnnxNode::new("Dropout", [OnnxInput::Value(0), OnnxInput::scalar(self.p)])])
     }
 
     fn takes_half(&self, operand: Operand) -> bool {

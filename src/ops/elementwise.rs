@@ -1,7 +1,8 @@
 //! Element-wise ops: activations, sums, products, scaling.
 
+use super::onnx::per_channel;
 use super::{all_some, channel_sums, expect_inputs, first, row_consts, vectors};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Work};
 use crate::shape::TensorType;
 
@@ -137,6 +138,17 @@ impl Op for Unary {
         matches!(operand, Operand::Input(_) | Operand::Output(_))
     }
 
+    fn onnx(&self, _: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let x = OnnxInput::Value(0);
+        Ok(vec![match self.0 {
+            Activation::Relu => OnnxNode::new("Relu", [x]),
+            Activation::LeakyRelu(slope) => OnnxNode::new("LeakyRelu", [x]).float("alpha", slope),
+            Activation::Sigmoid => OnnxNode::new("Sigmoid", [x]),
+            Activation::Tanh => OnnxNode::new("Tanh", [x]),
+            Activation::Scale(factor) => OnnxNode::new("Mul", [x, OnnxInput::scalar(factor)]),
+        }])
+    }
+
     fn takes_padded_kernel(&self, _: usize) -> bool {
         // Of the functions it alone is not 0 at 0.
         self.0 != Activation::Sigmoid
@@ -218,6 +230,16 @@ impl Op for Binary {
         };
         let db = if Self::broadcast(g.ty(a), g.ty(b)) { channel_sums(g, db)? } else { db };
         Ok(all_some([da, db]))
+    }
+
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let operator = match self.0 {
+            BinaryOp::Add => "Add",
+            BinaryOp::Mul => "Mul",
+        };
+        let repeated = Self::broadcast(inputs[0], inputs[1]);
+        let second = if repeated { per_channel(1, inputs[0]) } else { OnnxInput::Value(1) };
+        Ok(vec![OnnxNode::new(operator, [OnnxInput::Value(0), second])])
     }
 
     fn takes_half(&self, operand: Operand) -> bool {

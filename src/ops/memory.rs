@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::{expect_inputs, first, none, vectors};
-use crate::graph::{Graph, GraphError, Group, Lowering, NodeView, Op, Operand, Source, Storage, Value, check_type};
+use crate::graph::{
+    Graph, GraphError, Group, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Source, Storage, Value, check_type,
+};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, Shape, TensorType, padded};
 
@@ -143,6 +145,28 @@ impl Op for Reshape {
     ) -> Result<Vec<Option<Value>>, GraphError> {
         let back = Reshape { from: self.to.clone(), to: self.from.clone() };
         Ok(vec![Some(g.add1(back, &[first(upstream)?])?)])
+    }
+
+    fn onnx(&self, _: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let (from, to) = (self.from.shape.nhwc(), self.to.shape.nhwc());
+        let (Some([n, h, w, c]), Some([m, oh, ow, oc])) = (from, to) else {
+            return Err("only shapes [N,H,W,C] and [N,C] can be exported".into());
+        };
+        if n != m {
+            return Err(format!("it makes {m} images of {n}"));
+        }
+        // N C H W has the same order as N H W C where one of the two has but one element, or where channels stay.
+        let alike = |[h, w, c]: [usize; 3]| h * w == 1 || c == 1;
+        if !(alike([h, w, c]) && alike([oh, ow, oc]) || c == oc) {
+            return Err(format!(
+                "it mixes pixels and channels of {} in the order N H W C, and ONNX has N C H W: reduce the map to 1×1 \
+                 before it, by global_avg_pool or a convolution as large as the map",
+                self.from.shape
+            ));
+        }
+        let axes = if self.to.shape.rank() == 4 { vec![0, oc, oh, ow] } else { vec![0, oc] };
+        let axes = OnnxInput::Ints(axes.into_iter().map(|axis| axis as i64).collect());
+        Ok(vec![OnnxNode::new("Reshape", [OnnxInput::Value(0), axes])])
     }
 
     fn storage(&self) -> Storage {

@@ -1,7 +1,8 @@
 //! Predictions counted where they are made, so that no logits travel back: argmax per row, and the confusion matrix.
 
+use super::onnx::last;
 use super::{expect_inputs, expect_labels, row_consts, segments};
-use crate::graph::{Graph, GraphError, Lowering, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, padded};
 
@@ -42,6 +43,15 @@ impl Op for Argmax {
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x] = expect_inputs(inputs)?;
         Ok(vec![TensorType::flat(x.shape.rows())])
+    }
+
+    fn onnx(&self, _: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        /// Of ONNX's element types.
+        const FLOAT: i64 = 1;
+        let mut nodes = vec![OnnxNode::new("ArgMax", [OnnxInput::Value(0)]).int("axis", 1).int("keepdims", 0)];
+        nodes.push(OnnxNode::new("Cast", [last(&nodes)]).int("to", FLOAT));
+        nodes.push(OnnxNode::new("Reshape", [last(&nodes), OnnxInput::Ints(vec![-1])]));
+        Ok(nodes)
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

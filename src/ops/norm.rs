@@ -4,8 +4,9 @@
 //! `y = γ · (x − mean) / sqrt(var + ε) + β`, with the biased variance; BatchNorm's running variance is unbiased.
 
 use super::norm_geometry::Geometry;
+use super::onnx::{followed, last, per_channel};
 use super::{expect_vector, first, none, reduce_rows, reduce_segments};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, padded};
 
@@ -117,6 +118,21 @@ impl Norm {
         !matches!(self.kind, NormKind::Group { .. }) && geo.few_rows()
     }
 
+    /// GroupNorm as InstanceNorm of each group: GroupNormalization had a scale for each group before operator set 21.
+    fn onnx_groups(&self, x: &TensorType, groups: usize) -> Result<Vec<OnnxNode>, String> {
+        let [_, h, w, c] = x.shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
+        let back = if x.shape.rank() == 4 { vec![0, c as i64, h as i64, w as i64] } else { vec![0, c as i64] };
+        let each = |value| OnnxInput::Floats(vec![value; groups], vec![groups]);
+        let mut nodes =
+            vec![OnnxNode::new("Reshape", [OnnxInput::Value(0), OnnxInput::Ints(vec![0, groups as i64, -1])])];
+        let norm = OnnxNode::new("InstanceNormalization", [last(&nodes), each(1.0), each(0.0)]);
+        nodes.push(norm.float("epsilon", self.eps));
+        nodes.push(OnnxNode::new("Reshape", [last(&nodes), OnnxInput::Ints(back)]));
+        nodes.push(OnnxNode::new("Mul", [last(&nodes), per_channel(1, x)]));
+        nodes.push(OnnxNode::new("Add", [last(&nodes), per_channel(2, x)]));
+        Ok(nodes)
+    }
+
     fn stats_type(&self, x: &TensorType) -> TensorType {
         match self.kind {
             NormKind::Group { groups } => TensorType::channels([x.shape.0[0], groups]),
@@ -172,6 +188,18 @@ impl Op for Norm {
             grads[self.residual_index()] = Some(made[3]);
         }
         Ok(grads)
+    }
+
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let norm = match self.kind {
+            NormKind::BatchTraining(_) => return Err("it learns its statistics: export a graph of Mode::Eval".into()),
+            NormKind::BatchEval => {
+                let all = [0, 1, 2, 3, 4].map(OnnxInput::Value);
+                vec![OnnxNode::new("BatchNormalization", all).float("epsilon", self.eps)]
+            }
+            NormKind::Group { groups } => self.onnx_groups(inputs[0], groups)?,
+        };
+        Ok(followed(norm, self.residual.then(|| self.residual_index()), self.relu))
     }
 
     fn updates(&self) -> &'static [usize] {

@@ -1,10 +1,11 @@
 //! Max and average pooling. Gradients gather from the windows that cover a pixel, so that no two threads add to the
 //! same place.
 
+use super::onnx::{map, rounded_down, windowed};
 use super::{expect_inputs, first, vectors};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
-use crate::shape::{LANES, TensorType, Window, padded};
+use crate::shape::{LANES, Padding, TensorType, Window, padded};
 
 /// Largest value of each window; outputs the values and the tap that won.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +101,16 @@ fn consts(window: &Window, x: &TensorType, y: &TensorType) -> Consts {
         .u("DW", window.dilation[1])
 }
 
+/// The window as ONNX takes it: runtimes refuse padding as large as the kernel.
+fn onnx_window(window: &Window, x: &TensorType) -> Result<Window, String> {
+    let window = rounded_down(window, x)?;
+    let (Padding { top, bottom, left, right }, [kh, kw]) = (window.padding, window.kernel_size);
+    if top.max(bottom) >= kh || left.max(right) >= kw {
+        return Err(format!("its padding (at the end up to {}) must be smaller than the kernel", bottom.max(right)));
+    }
+    Ok(window)
+}
+
 fn taps(window: &Window) -> usize {
     window.kernel_size.iter().product()
 }
@@ -129,6 +140,11 @@ impl Op for MaxPool {
         let x = g.ty(node.inputs[0]).clone();
         let op = MaxPoolGrad { window: self.0, x, addend: None };
         Ok(vec![Some(g.add1(op, &[first(upstream)?, node.outputs[1]])?)])
+    }
+
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let window = onnx_window(&self.0, inputs[0])?;
+        Ok(vec![windowed(OnnxNode::new("MaxPool", [OnnxInput::Value(0)]), &window)])
     }
 
     fn takes_half(&self, operand: Operand) -> bool {
@@ -193,6 +209,26 @@ impl Op for AvgPool {
     ) -> Result<Vec<Option<Value>>, GraphError> {
         let op = AvgPoolGrad { pool: *self, x: g.ty(node.inputs[0]).clone() };
         Ok(vec![Some(g.add1(op, &[first(upstream)?])?)])
+    }
+
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let (x, given) = (inputs[0], [OnnxInput::Value(0)]);
+        let [_, h, w, _] = map(x)?;
+        let whole = Window { kernel_size: [h, w], ..Window::square(1, 1, 0) };
+        if self.window == whole {
+            return Ok(vec![OnnxNode::new("GlobalAveragePool", given)]);
+        }
+        if self.window.dilation != [1, 1] {
+            return Err("average pooling with dilation came with operator set 19".into());
+        }
+        let window = onnx_window(&self.window, x)?;
+        if self.count_include_pad && window.padding != self.window.padding {
+            return Err("its size is rounded up while padding counts (count_include_pad)".into());
+        }
+        let mut node = windowed(OnnxNode::new("AveragePool", given), &window);
+        // As above: it may not even be named.
+        node.attributes.retain(|(name, _)| *name != "dilations");
+        Ok(vec![node.int("count_include_pad", self.count_include_pad.into())])
     }
 
     fn takes_half(&self, operand: Operand) -> bool {

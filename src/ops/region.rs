@@ -1,7 +1,8 @@
 //! Ops that cut and join: crop and pad in height, width and channels, and concatenation of channels.
 
+use super::onnx::last;
 use super::{all_some, expect_inputs, first, vectors};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
@@ -92,6 +93,38 @@ impl Op for CropPad {
         Ok(vec![Some(g.add1(back, &[first(upstream)?])?)])
     }
 
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let [_, h, w, c] = inputs[0].shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
+        // Axes of ONNX and, along each, the part of x that is taken, and zeros before and behind it.
+        let axes: &[usize] = if inputs[0].shape.rank() == 4 { &[2, 3, 1] } else { &[0, 0, 1] };
+        let (mut starts, mut ends, mut sliced) = (vec![], vec![], vec![]);
+        let mut pads = vec![0; 2 * inputs[0].shape.rank()];
+        for (i, (&axis, input)) in axes.iter().zip([h, w, c]).enumerate().filter(|(_, (axis, _))| **axis > 0) {
+            let (input, from, to) = (input as i64, self.start[i], self.start[i] + self.size[i] as i64);
+            let (first, end) = (from.max(0), to.min(input));
+            if first >= end {
+                return Err("it takes nothing of its input".into());
+            }
+            if [first, end] != [0, input] {
+                sliced.push(axis as i64);
+                starts.push(first);
+                ends.push(end);
+            }
+            pads[axis] = first - from;
+            pads[axis + inputs[0].shape.rank()] = to - end;
+        }
+        let mut nodes = vec![];
+        if !sliced.is_empty() {
+            let bounds = [starts, ends, sliced].map(OnnxInput::Ints);
+            nodes.push(OnnxNode::new("Slice", [vec![OnnxInput::Value(0)], bounds.to_vec()].concat()));
+        }
+        if nodes.is_empty() || pads.iter().any(|&p| p > 0) {
+            let x = if nodes.is_empty() { OnnxInput::Value(0) } else { last(&nodes) };
+            nodes.push(OnnxNode::new("Pad", [x, OnnxInput::Ints(pads)]));
+        }
+        Ok(nodes)
+    }
+
     fn takes_half(&self, operand: Operand) -> bool {
         matches!(operand, Operand::Input(0) | Operand::Output(0))
     }
@@ -132,6 +165,14 @@ impl Op for Concat {
         let da = crop_pad(g, dy, [0; 3], [h, w, ca])?;
         let db = crop_pad(g, dy, [0, 0, ca as i64], [h, w, cb])?;
         Ok(all_some([da, db]))
+    }
+
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        // Those of an activation of any number of axes; vectors have no batch.
+        if inputs[0].shape.rank() < 2 {
+            return Err("x must have the axes [N,H,W,C] or [N,C]".into());
+        }
+        Ok(vec![OnnxNode::new("Concat", [0, 1].map(OnnxInput::Value)).int("axis", 1)])
     }
 
     fn takes_half(&self, operand: Operand) -> bool {

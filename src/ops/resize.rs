@@ -1,7 +1,8 @@
 //! Resizing of activations: nearest neighbour and bilinear.
 
+use super::onnx::map;
 use super::{expect_inputs, first, vectors};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
@@ -91,7 +92,19 @@ pub fn resize(
     g.add1(Resize { size, maps, interpolation }, &[x])
 }
 
+/// Output over input size, rounded up where f32 cannot hold it: a runtime multiplies the input's size by it, and rounds down.
+fn onnx_scale(input: usize, output: usize) -> f32 {
+    let scale = output as f32 / input as f32;
+    if f64::from(scale) * (input as f64) < output as f64 { scale.next_up() } else { scale }
+}
+
 impl Resize {
+    /// The coordinates whose map it has, for an input of this height and width.
+    fn coordinates(&self, input: [usize; 2]) -> Option<Coordinates> {
+        let all = [Coordinates::HalfPixel, Coordinates::AlignCorners, Coordinates::Asymmetric];
+        all.into_iter().find(|c| [0, 1].map(|axis| c.map(input[axis], self.size[axis])) == self.maps)
+    }
+
     fn consts(&self, [h, w]: [usize; 2], t: &TensorType) -> Consts {
         let [rows, columns] = self.maps;
         Consts::new()
@@ -136,6 +149,32 @@ impl Op for Resize {
     ) -> Result<Vec<Option<Value>>, GraphError> {
         let [_, h, w, _] = g.nhwc(node.inputs[0])?;
         Ok(vec![Some(g.add1(ResizeGrad { resize: *self, input: [h, w] }, &[first(upstream)?])?)])
+    }
+
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let [_, h, w, _] = map(inputs[0])?;
+        let input = [h, w];
+        let coordinates = match self.coordinates(input) {
+            Some(Coordinates::HalfPixel) => "half_pixel",
+            Some(Coordinates::AlignCorners) => "align_corners",
+            Some(Coordinates::Asymmetric) => "asymmetric",
+            None => return Err(format!("its positions {:?} are none of ONNX's", self.maps)),
+        };
+        let whole = [0, 1].iter().all(|&axis| self.size[axis].is_multiple_of(input[axis]));
+        let mode = match self.interpolation {
+            Interpolation::Bilinear => "linear",
+            Interpolation::Nearest if whole && coordinates != "align_corners" => "nearest",
+            Interpolation::Nearest => {
+                return Err("which pixel is nearest would depend on a runtime's rounding: enlarge by whole factors, \
+                            without aligned corners, or interpolate"
+                    .into());
+            }
+        };
+        let [rows, columns] = [0, 1].map(|axis| onnx_scale(input[axis], self.size[axis]));
+        let scales = OnnxInput::Floats(vec![1.0, 1.0, rows, columns], vec![4]);
+        let node = OnnxNode::new("Resize", [OnnxInput::Value(0), OnnxInput::Absent, scales]);
+        let node = node.text("mode", mode).text("coordinate_transformation_mode", coordinates);
+        Ok(vec![if mode == "nearest" { node.text("nearest_mode", "floor") } else { node }])
     }
 
     fn takes_half(&self, operand: Operand) -> bool {

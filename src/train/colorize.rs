@@ -62,7 +62,7 @@ impl Colorization {
         if card.task != TaskKind::Colorize {
             return Err(TrainError::OtherTask { task: card.task, wanted: TaskKind::Colorize });
         }
-        let space = if card.classes.len() == 2 { ColorSpace::Lab } else { ColorSpace::Rgb };
+        let space = ColorSpace::of_channels(card.classes.len());
         Ok(Colorization { card, space, training: None, val })
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::data::DataError;
 use crate::exec::ExecError;
 use crate::graph::GraphError;
+use crate::interop::onnx::OnnxError;
 use crate::interop::safetensors::SafetensorsError;
 use crate::interop::torchvision::CheckpointError;
 use crate::train::card::TaskKind;
@@ -43,6 +44,9 @@ pub enum TrainError {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// An ONNX model.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
     /// A checkpoint that was not written by this program.
     #[error(
         "{}: its metadata has no usable `{key}`, so it is not a checkpoint of `shadegrad train`; \

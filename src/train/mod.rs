@@ -11,6 +11,7 @@ mod diagnose;
 pub mod doctor;
 mod error;
 pub mod evaluation;
+pub mod export;
 pub mod facts;
 pub mod half;
 pub mod history;

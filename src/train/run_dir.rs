@@ -15,6 +15,7 @@
 //! | `iou.csv` | IoU of each class, of segmentation | at the end |
 //! | `errors/` | the most confident mistakes of a classifier: `errors.csv` and a picture each | at the end |
 //! | `report.html` | all of this on one page | by `shadegrad report` |
+//! | `model.onnx` | the best weights as an ONNX model | by `shadegrad export` |
 
 mod folders;
 mod rewind;

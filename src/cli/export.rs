@@ -1,0 +1,29 @@
+//! `shadegrad export RUN`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{CliError, print};
+use crate::interop::onnx::check_free;
+use crate::train::export::{default_path, export};
+use crate::train::model::Checkpoint;
+
+/// What to export.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Run directory, or a checkpoint in one
+    run: PathBuf,
+    /// File to write, which must not exist yet; model.onnx in the run's folder when not given
+    #[arg(long, value_name = "FILE.onnx")]
+    out: Option<PathBuf>,
+}
+
+/// Writes the model, and says what goes in and comes out.
+pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
+    let out = args.out.clone().unwrap_or_else(|| default_path(&args.run));
+    check_free(&out)?;
+    let exported = export(&Checkpoint::open(&args.run)?)?;
+    exported.model.write_new(&out)?;
+    print(format_args!("written: {}\n{}", out.display(), exported.about))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,125 @@
+//! Networks as ONNX models for inference, which onnxruntime and others load.
+//!
+//! [`export`] writes a graph as it is. [`OnnxBuilder`] puts more around it: other nodes in front and behind, names,
+//! documentation. Activations are N C H W there, of any number of images N; all other sizes are those of the graph.
+//!
+//! ```no_run
+//! # fn f(graph: &shadegrad::graph::Graph, session: &mut shadegrad::exec::Session<shadegrad::exec::AnyEngine>)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! // A graph of nn::Mode::Eval with the output "logits", and a session with its weights.
+//! let model = shadegrad::interop::onnx::export(graph, session, &["logits"])?;
+//! model.write_new("model.onnx".as_ref())?;
+//! # Ok(()) }
+//! ```
+
+mod builder;
+mod proto;
+mod walk;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+
+pub use builder::{Dim, OnnxBuilder};
+
+use super::files::{FileError, write_new};
+use crate::exec::{AnyEngine, ExecError, Session};
+use crate::graph::Graph;
+
+/// A message of protobuf holds at most so many bytes.
+const MOST_BYTES: usize = i32::MAX as usize;
+
+/// Why there is no ONNX model.
+#[derive(Debug, thiserror::Error)]
+pub enum OnnxError {
+    /// An op that ONNX has nothing for, or not in this place.
+    #[error("{op}{at} cannot be exported to ONNX: {reason}")]
+    Op {
+        /// Op name.
+        op: &'static str,
+        /// ` in LAYER`, or empty.
+        at: String,
+        /// Why.
+        reason: String,
+    },
+    /// An input, output or state that cannot be one there.
+    #[error("`{name}` cannot be exported to ONNX: {reason}")]
+    Value {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The weights cannot be read.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// The file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The name is taken.
+    #[error("{} exists already and is not overwritten: choose another name (--out) or move it away", path.display())]
+    Taken {
+        /// The name.
+        path: PathBuf,
+    },
+    /// More than a file can hold.
+    #[error("the model takes {bytes} bytes, but an ONNX file holds at most {MOST_BYTES}: make the network smaller")]
+    TooLarge {
+        /// Length of the file.
+        bytes: usize,
+    },
+}
+
+/// A model that is ready to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnnxModel(proto::Model);
+
+impl OnnxModel {
+    /// The content of the file. Equal models give equal bytes.
+    ///
+    /// # Errors
+    /// [`OnnxError::TooLarge`] above 2 GiB.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, OnnxError> {
+        match self.0.encoded_len() {
+            bytes if bytes > MOST_BYTES => Err(OnnxError::TooLarge { bytes }),
+            _ => Ok(self.0.encode_to_vec()),
+        }
+    }
+
+    /// Writes the model to a file that does not exist yet, all or nothing.
+    ///
+    /// # Errors
+    /// [`OnnxError::Taken`] when it exists; when the disk refuses, or the model is too large.
+    pub fn write_new(&self, path: &Path) -> Result<(), OnnxError> {
+        check_free(path)?;
+        let bytes = self.to_bytes()?;
+        write_new(path, |w| w.write_all(&bytes)).map_err(|error| match error.source.kind() {
+            ErrorKind::AlreadyExists => OnnxError::Taken { path: path.to_owned() },
+            _ => error.into(),
+        })
+    }
+}
+
+/// Refuses a name that is taken.
+///
+/// # Errors
+/// [`OnnxError::Taken`].
+pub fn check_free(path: &Path) -> Result<(), OnnxError> {
+    if path.symlink_metadata().is_ok() { Err(OnnxError::Taken { path: path.to_owned() }) } else { Ok(()) }
+}
+
+/// A graph for inference as an ONNX model: the named outputs, and of the inputs those that they depend on, under their own
+/// names. The graph may have been fused or not; its weights are those of the session.
+///
+/// # Errors
+/// When there is no such output, an op on the way to it cannot be exported, or the session lacks a state.
+pub fn export(graph: &Graph, session: &mut Session<AnyEngine>, outputs: &[&str]) -> Result<OnnxModel, OnnxError> {
+    let mut builder = OnnxBuilder::new();
+    let values = builder.graph(graph, session, &[], outputs)?;
+    for (name, value) in outputs.iter().zip(&values) {
+        let dims = walk::output_dims(graph, name)?;
+        builder.output(name, value, &dims, "")?;
+    }
+    Ok(builder.finish("network", "", []))
+}
