@@ -10,7 +10,7 @@ use crate::ops;
 /// When the loss is not a single number, when it does not depend on one of `wrt`, when an op on the way has no gradient, or
 /// when its gradient needs a state that the graph has updated since.
 pub fn gradients(graph: &mut Graph, loss: Value, wrt: &[Value]) -> Result<Vec<Value>, GraphError> {
-    if graph.ty(loss).shape.elements() != 1 {
+    if graph.known("gradient", loss)?.shape.elements() != 1 {
         return Err(GraphError::NotScalar { shape: graph.ty(loss).shape.to_string() });
     }
     let one = ops::fill(graph, graph.ty(loss).clone(), 1.0)?;
@@ -24,6 +24,9 @@ pub fn gradients(graph: &mut Graph, loss: Value, wrt: &[Value]) -> Result<Vec<Va
 /// When a value and its upstream differ in type, when no value depends on one of `wrt`, when an op on the way has no
 /// gradient, or when its gradient needs a state that the graph has updated since.
 pub fn gradients_from(graph: &mut Graph, seeds: &[(Value, Value)], wrt: &[Value]) -> Result<Vec<Value>, GraphError> {
+    for &v in seeds.iter().flat_map(|(value, upstream)| [value, upstream]).chain(wrt) {
+        graph.known("gradient", v)?;
+    }
     let depends = dependent_values(graph, wrt);
     let updates = updates(graph);
     let mut grads: Vec<Option<Value>> = vec![None; graph.value_count()];

@@ -114,7 +114,11 @@ impl Graph {
         assert!(self.has(v), "{v:?} is a value of another graph than {}", self.number);
         &self.values[v.index()]
     }
-    /// Whether a value is of this graph.
+    /// Type of a value that may be another graph's.
+    pub(crate) fn known(&self, op: &'static str, v: Value) -> Result<&TensorType, GraphError> {
+        if self.has(v) { Ok(self.ty(v)) } else { Err(GraphError::OtherGraph { op, at: at(&self.layer()) }) }
+    }
+    /// Whether a value is of this graph, or of one that it was cloned from. Two clones of one graph are not told apart.
     pub fn has(&self, v: Value) -> bool {
         v.graph == self.number && v.index() < self.values.len()
     }
@@ -282,10 +286,7 @@ impl Graph {
     /// When the shapes do not fit; the message names the op, the layer, the shapes and the rule. When an input is another
     /// graph's value.
     pub fn add(&mut self, op: impl Op, inputs: &[Value]) -> Result<Vec<Value>, GraphError> {
-        if !inputs.iter().all(|v| self.has(*v)) {
-            return Err(GraphError::OtherGraph { op: op.name(), at: at(&self.scope.join(".")) });
-        }
-        let types: Vec<&TensorType> = inputs.iter().map(|&v| self.ty(v)).collect();
+        let types = inputs.iter().map(|&v| self.known(op.name(), v)).collect::<Result<Vec<_>, _>>()?;
         let outputs = checked_outputs(&op, &types).map_err(|rule| GraphError::Shape {
             op: op.name(),
             at: at(&self.scope.join(".")),

@@ -7,6 +7,7 @@ mod conv_transpose;
 mod dice;
 mod dropout;
 mod elementwise;
+mod epilogue;
 mod loss;
 mod loss_scale;
 mod memory;
@@ -23,11 +24,12 @@ mod regression;
 mod resize;
 
 pub use average::{AVERAGE, Accumulate, HYPER_DECAY, HYPER_KEEP, MovingAverage, accumulate, moving_average};
-pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, Epilogue, conv2d, linear};
+pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d, linear};
 pub use conv_transpose::conv_transpose2d;
 pub use dice::{Dice, DiceOptions, dice_loss};
 pub use dropout::{Dropout, dropout};
 pub use elementwise::{Activation, Binary, BinaryOp, Unary, UnaryGrad, activation, add, add_bias, mul, relu, scale};
+pub use epilogue::Epilogue;
 pub use loss::{CrossEntropyOptions, Reduction, SoftmaxCrossEntropy, softmax_cross_entropy};
 pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
 pub use memory::{Assign, Fill, Pack, Reshape, assign, fill, flatten, pack_parameters, reshape};
@@ -137,10 +139,7 @@ impl Graph {
     /// # Errors
     /// When its rank is neither 4 nor 2, its type cannot be, or it is another graph's.
     pub fn nhwc(&self, v: Value) -> Result<[usize; 4], GraphError> {
-        if !self.has(v) {
-            return Err(GraphError::OtherGraph { op: "activation", at: String::new() });
-        }
-        let (ty, axes) = (self.ty(v), "an activation has the axes [N, H, W, C] or [N, C]");
+        let (ty, axes) = (self.known("activation", v)?, "an activation has the axes [N, H, W, C] or [N, C]");
         check_type(ty).and_then(|()| ty.shape.nhwc().ok_or(axes.into())).map_err(|rule| GraphError::Shape {
             op: "activation",
             at: String::new(),

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use half::f16;
+
 /// Width of the vectors that shaders load; channel axes are padded to a multiple of it.
 pub const LANES: usize = 4;
 
@@ -95,6 +97,18 @@ impl Element {
             Element::F16 => len / 2,
         }
     }
+}
+
+/// The two numbers of 16 bits in a word of 32, the first in the lower half.
+pub fn halves(word: f32) -> [f32; 2] {
+    let bits = word.to_bits();
+    [bits as u16, (bits >> 16) as u16].map(|bits| f16::from_bits(bits).to_f32())
+}
+
+/// The word of 32 bits with two numbers of 16.
+pub fn whole(halves: [f32; 2]) -> f32 {
+    let [low, high] = halves.map(|v| u32::from(f16::from_f32(v).to_bits()));
+    f32::from_bits(low | high << 16)
 }
 
 /// What a graph value is: a logical shape and how it lies in memory. Class labels are stored as whole numbers, exact up

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::{CliError, complain, print};
 use crate::precision::Precision;
 use crate::train::bench::StepSpec;
-use crate::train::doctor::{self, Examined, STEPS};
+use crate::train::doctor::{self, Examined, RunOptions, STEPS};
 
 /// What to examine.
 #[derive(clap::Args)]
@@ -22,6 +22,10 @@ pub(super) struct Args {
     /// Data set for the runs; each one's own when not given
     #[arg(long, value_name = "DIR", requires = "runs")]
     data: Option<PathBuf>,
+    /// Images a step of the runs; each one's own when not given. A step that keeps all values takes several times the memory of
+    /// training
+    #[arg(long, requires = "runs", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: Option<u32>,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
     #[arg(long, default_value = "auto")]
     device: String,
@@ -42,7 +46,10 @@ const TOLD: usize = 10;
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut specs = args.step.clone();
     if specs.is_empty() && args.runs.is_empty() {
-        specs = STEPS.iter().filter_map(|text| text.parse().ok()).collect();
+        specs = STEPS.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(CliError::Usage)?;
+    }
+    if specs.is_empty() && args.precision.is_some() {
+        return Err(CliError::Usage("--precision is that of steps (--step): runs have their own".into()));
     }
     let mut all_right = true;
     for precision in precisions(args, &specs)? {
@@ -51,16 +58,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
             all_right &= tell(args, &spec.text, &doctor::step(spec, &args.device, precision)?)?;
         }
     }
+    let options = RunOptions { data: args.data.clone(), batch_size: args.batch_size.map(|n| n as usize) };
     for run in &args.runs {
         begin(args, run.display())?;
-        all_right &= tell(args, &run.display().to_string(), &doctor::run(run, &args.device, args.data.as_deref())?)?;
+        all_right &= tell(args, &run.display().to_string(), &doctor::run(run, &args.device, &options)?)?;
     }
     if all_right {
         return Ok(ExitCode::SUCCESS);
     }
     complain(
-        "This device computes wrongly: what is trained on it cannot be relied on. Update its driver; SHADEGRAD_TUNE_SECONDS=0 with \
-         an empty SHADEGRAD_CACHE_DIR takes the plainest kernels, and --device cpu always works.",
+        "Where this device computes wrongly, what is trained on it cannot be relied on. Update its driver; SHADEGRAD_TUNE_SECONDS=0 \
+         with an empty SHADEGRAD_CACHE_DIR and --precision f32 takes the plainest kernels, and --device cpu always works.",
     );
     Ok(ExitCode::from(WRONG))
 }
@@ -119,7 +127,7 @@ fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> 
     let unknown = examined.unknown();
     if unknown > 0 {
         print(format_args!(
-            "  WRONG: {unknown} of {calls} calls get values that are no numbers (NaN), and cannot be judged"
+            "  UNKNOWN: {unknown} of {calls} calls are given values that are infinite or no numbers, and cannot be judged"
         ))?;
     }
     if wrong == 0 {

@@ -86,9 +86,9 @@ fn report(curve: &LrCurve, optimizer: Optimizer) -> Result<(), CliError> {
     print(format_args!("curve:    {0}/lr_find.png, {0}/lr_find.csv", curve.run.display()))?;
     match (curve.suggested, curve.lowest) {
         (Some(suggested), Some(lowest)) => {
-            print(format_args!(
-                "lowest:   the loss is lowest at a learning rate of {lowest:.1e}; above that it rises"
-            ))?;
+            let at_the_end = curve.points.last().is_some_and(|last| last.lr <= 1.5 * lowest);
+            let above = if at_the_end { "where the test ends: raise --to" } else { "above that it rises" };
+            print(format_args!("lowest:   the loss is lowest at a learning rate of {lowest:.1e}; {above}"))?;
             print(format_args!("fallen:   by three quarters of that at {suggested:.1e}"))?;
             let optimizer = format!("{optimizer:?}").to_lowercase();
             print(format_args!("try:      --optimizer {optimizer} --lr {suggested:.1e}"))

@@ -58,7 +58,7 @@ impl Conv2dLayer {
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
         g.scope(name, |g| {
             let [kh, kw] = self.spec.window.kernel_size;
-            let inputs = g.ty(x).shape.channels() / self.spec.groups.max(1);
+            let inputs = g.known("conv2d", x)?.shape.channels() / self.spec.groups.max(1);
             let bound = bound([kh, kw, inputs]);
             let init = start(self.init, [kh, kw], [inputs, self.channels], bound)?;
             let ty = TensorType::kernel([kh, kw, inputs, self.channels]);
@@ -137,7 +137,7 @@ impl ConvTranspose2dLayer {
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
         g.scope(name, |g| {
             let [kh, kw] = self.spec.window.kernel_size;
-            let inputs = g.ty(x).shape.channels();
+            let inputs = g.known("a layer", x)?.shape.channels();
             let outputs = self.channels / self.spec.groups.max(1);
             // PyTorch takes the weight's second axis as the fan, which is that of the outputs here.
             let bound = bound([kh, kw, outputs]);
@@ -172,7 +172,7 @@ impl BatchNorm2d {
     /// When a state of that name has another shape.
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value, mode: Mode) -> Result<Value, GraphError> {
         g.scope(name, |g| {
-            let ty = TensorType::channels([g.ty(x).shape.channels()]);
+            let ty = TensorType::channels([g.known("batch_norm", x)?.shape.channels()]);
             let mut state = |name, group, value| g.state(name, ty.clone(), group, Init::Constant(value), false);
             let gamma = state("weight", Group::Parameters, 1.0)?;
             let beta = state("bias", Group::Parameters, 0.0)?;
@@ -198,7 +198,7 @@ impl Linear {
     /// When the shapes do not fit.
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
         g.scope(name, |g| {
-            let inputs = g.ty(x).shape.channels();
+            let inputs = g.known("a layer", x)?.shape.channels();
             let init = Init::Uniform { bound: 1.0 / (inputs as f32).sqrt() };
             let ty = TensorType::kernel([inputs, self.features]);
             let w = g.state("weight", ty, Group::Parameters, init, true)?;

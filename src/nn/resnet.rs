@@ -89,7 +89,7 @@ fn basic_block(g: &mut Graph, x: Value, channels: usize, stride: usize, mode: Mo
     y = ops::relu(g, y)?;
     y = Conv2dLayer::square(channels, 3, 1, 1).apply(g, "conv2", y)?;
     y = bn.apply(g, "bn2", y, mode)?;
-    let shortcut = if stride != 1 || g.ty(x).shape.channels() != channels {
+    let shortcut = if stride != 1 || g.known("resnet", x)?.shape.channels() != channels {
         g.scope("downsample", |g| {
             let s = Conv2dLayer::square(channels, 1, stride, 0).apply(g, "0", x)?;
             bn.apply(g, "1", s, mode)

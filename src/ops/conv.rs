@@ -5,11 +5,10 @@
 
 use super::conv_geometry::Geometry;
 use super::elementwise::Activation;
+use super::epilogue::Epilogue;
 use super::onnx::{followed, map, rounded_down, windowed};
-use super::{
-    NormGrad, all_some, expect_first, expect_inputs, expect_vector, first, reduce_segments, segments_of_tiles,
-};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value, check_type};
+use super::{NormGrad, all_some, expect_first, expect_inputs, first, reduce_segments, segments_of_tiles};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxNode, Op, Operand, Value, check_type};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{Element, LANES, Padding, TensorType, Window, phases};
 
@@ -26,18 +25,6 @@ impl From<Window> for ConvSpec {
     fn from(window: Window) -> Self {
         ConvSpec { window, groups: 1 }
     }
-}
-
-/// What is done to the sums of a convolution before they are stored, `relu?(sum [+ bias] [+ addend])`: rewrites put it there
-/// (see [`crate::fuse`]). Its tensors are the inputs behind x and w.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Epilogue {
-    /// One value per channel of the output.
-    pub bias: bool,
-    /// A tensor like the output.
-    pub addend: bool,
-    /// A ReLU at the end.
-    pub relu: bool,
 }
 
 /// Convolution of x `[N,H,W,I]` with w [KH,KW,I/groups,O]; or x `[N,I]` with w `[I,O]`.
@@ -132,51 +119,6 @@ pub fn conv2d(g: &mut Graph, x: Value, w: Value, spec: impl Into<ConvSpec>) -> R
 /// When the inner sizes differ.
 pub fn linear(g: &mut Graph, x: Value, w: Value) -> Result<Value, GraphError> {
     g.add1(Conv2d::from(ConvSpec::from(Window::square(1, 1, 0))), &[x, w])
-}
-
-impl Epilogue {
-    /// Whether the inputs are those that it needs.
-    fn check(self, inputs: &[&TensorType], y: &TensorType) -> Result<(), String> {
-        let wanted = 2 + usize::from(self.bias) + usize::from(self.addend);
-        if inputs.len() != wanted {
-            return Err(format!("needs {wanted} inputs, got {}", inputs.len()));
-        }
-        if self.bias {
-            expect_vector("the bias", inputs[2], y)?;
-        }
-        let same = |addend: &TensorType| addend.shape == y.shape && addend.layout == y.layout;
-        if self.addend && !same(inputs[wanted - 1]) {
-            return Err("the addend must have the shape of the output".into());
-        }
-        Ok(())
-    }
-
-    /// Position of the addend among the inputs.
-    fn addend_index(self) -> Option<usize> {
-        self.addend.then_some(2 + usize::from(self.bias))
-    }
-
-    /// Bias and addend, as bindings and constants of a kernel; `unused` stands for what is not there.
-    fn bind(self, l: &mut Lowering<'_>, geo: &Geometry, rows: usize, side: usize, unused: Operand) -> [Operand; 2] {
-        let bias = self.bias.then(|| geo.aligned(l, Operand::Input(2), 1, side));
-        let addend = self.addend_index().map(|i| geo.aligned(l, Operand::Input(i), rows, side));
-        [bias, addend].map(|operand| operand.unwrap_or(unused))
-    }
-
-    fn consts(self, consts: Consts) -> Consts {
-        consts.b("HAS_BIAS", self.bias).b("HAS_ADDEND", self.addend).b("HAS_RELU", self.relu)
-    }
-
-    /// The inputs of a product in ONNX: x, w and the bias.
-    fn onnx_inputs(self) -> Vec<OnnxInput> {
-        let bias = self.bias.then_some(OnnxInput::Value(2));
-        [OnnxInput::Value(0), OnnxInput::Kernel(1)].into_iter().chain(bias).collect()
-    }
-
-    /// Rewrites come after gradients, so that these need not be known of what is fused.
-    fn expect_none(self) -> Result<(), GraphError> {
-        if self == Epilogue::default() { Ok(()) } else { Err(GraphError::NoGradient { op: "a fused convolution" }) }
-    }
 }
 
 impl Op for Conv2d {

@@ -24,6 +24,9 @@ pub fn conv_transpose2d(
     output_padding: [usize; 2],
 ) -> Result<Value, GraphError> {
     let spec = spec.into();
+    for v in [x, w] {
+        g.known("conv_transpose2d", v)?;
+    }
     let refuse = |rule: String| GraphError::Shape {
         op: "conv_transpose2d",
         at: String::new(),

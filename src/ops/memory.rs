@@ -45,7 +45,7 @@ pub struct Pack {
 /// # Errors
 /// When the number of elements differs.
 pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value, GraphError> {
-    let from = g.ty(x).clone();
+    let from = g.known("reshape", x)?.clone();
     g.add1(Reshape { from, to: TensorType::channels(shape) }, &[x])
 }
 
@@ -54,7 +54,7 @@ pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value
 /// # Errors
 /// Never for an activation.
 pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
-    let (n, rest) = g.dims(x).split_first().map_or((1, &[][..]), |(&n, rest)| (n, rest));
+    let (n, rest) = g.known("flatten", x)?.shape.0.split_first().map_or((1, &[][..]), |(&n, rest)| (n, rest));
     // Of what is too large the graph says so.
     let rest = rest.iter().fold(1, |product: usize, &d| product.saturating_mul(d));
     reshape(g, x, [n, rest])

@@ -72,7 +72,7 @@ pub fn batch_norm(
     training: Option<BatchNormOptions>,
 ) -> Result<Value, GraphError> {
     // Its variance of 0 would be learned as the running one; PyTorch refuses it too.
-    if training.is_some() && g.ty(x).shape.rows() == 1 {
+    if training.is_some() && g.known("batch_norm", x)?.shape.rows() == 1 {
         return Err(GraphError::OneValue { layer: g.layer() });
     }
     let kind = training.map_or(NormKind::BatchEval, NormKind::BatchTraining);

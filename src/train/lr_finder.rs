@@ -21,9 +21,12 @@ const SMOOTHING: f64 = 0.9;
 const DIVERGED: f64 = 4.0;
 
 /// The suggested rate is where the loss has fallen by this share of its whole fall: over 17 curves of six tasks and models a
-/// good one, within a factor of 4 of the best. Where the slope is steepest, as is usual, and fastai's "valley" are noise for
+/// good one, within a factor of 6 of the best. Where the slope is steepest, as is usual, and fastai's "valley" are noise for
 /// classifiers in batches of 16 (docs/rejected.md).
 const FALLEN: f64 = 0.75;
+
+/// A fall of so many deviations of the smoothed loss is one.
+const NOISE: f64 = 3.0;
 
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,11 +84,15 @@ impl LrCurve {
         // What comes after the lowest loss only rises.
         let lowest = (0..points.len()).min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed));
         let before = &steps[..(steps.len() / 10).max(5).min(steps.len())];
-        let first = before.iter().map(|(_, loss)| loss).sum::<f64>() / before.len() as f64;
-        let above = |i: &usize| points[*i].smoothed > first - FALLEN * (first - points[lowest.unwrap_or(0)].smoothed);
+        let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / before.len().max(1) as f64;
+        let first = mean(&mut before.iter().map(|(_, loss)| *loss));
+        let spread = mean(&mut before.iter().map(|(_, loss)| (loss - first).powi(2))).sqrt();
+        // Of as many means the lowest is 2 to 3 of their deviations below, where nothing falls.
+        let noise = NOISE * spread / ((2 * reach + 1) as f64).sqrt();
+        let fallen = lowest.map(|l| first - points[l].smoothed).filter(|fall| *fall > noise);
+        let above = |i: usize, fall: f64| points[i].smoothed > first - FALLEN * fall;
         // The last one, since on its way the loss goes up and down.
-        let suggested =
-            (0..lowest.unwrap_or(0)).rev().find(above).filter(|_| lowest.is_some_and(|l| points[l].smoothed < first));
+        let suggested = fallen.and_then(|fall| (0..lowest.unwrap_or(0)).rev().find(|&i| above(i, fall)));
         let rate = |i: Option<usize>| i.map(|i| points[i].lr);
         LrCurve { suggested: rate(suggested), lowest: rate(lowest), run: run.to_owned(), points }
     }

@@ -1,7 +1,8 @@
 //! Values of one graph in another, such as those of training in the evaluation of the same network.
 
+use shadegrad::autodiff;
 use shadegrad::graph::Graph;
-use shadegrad::nn::{Mode, Network, UNet};
+use shadegrad::nn::{BatchNorm2d, Conv2dLayer, Linear, Mode, Network, UNet};
 use shadegrad::ops;
 use shadegrad::shape::TensorType;
 
@@ -18,6 +19,13 @@ fn values_of_another_graph_are_refused() {
     refused(ops::relu(&mut evaluation, theirs), &told);
     let network = Network::UNet(UNet { base: 4, depth: 1, ..UNet::new(2) });
     refused(network.apply(&mut evaluation, theirs, Mode::Eval), &told);
+    refused(ops::reshape(&mut evaluation, theirs, [1, 64]), &told);
+    refused(ops::flatten(&mut evaluation, theirs), &told);
+    refused(Conv2dLayer::square(4, 3, 1, 1).apply(&mut evaluation, "conv", theirs), &told);
+    refused(Linear { features: 4 }.apply(&mut evaluation, "head", theirs), &told);
+    refused(BatchNorm2d::default().apply(&mut evaluation, "norm", theirs, Mode::Train), &told);
+    refused(autodiff::gradients(&mut evaluation, theirs, &[ours]), &told);
+    refused(autodiff::gradients_from(&mut evaluation, &[(ours, ours)], &[theirs]), &told);
     assert!(evaluation.nodes().is_empty(), "nothing was appended");
     assert!(evaluation.has(ours) && !evaluation.has(theirs));
 }

@@ -4,7 +4,7 @@
 //! The same record gives the same tiles, hence the same bits; `SHADEGRAD_TUNE_SECONDS=0` and a cache folder of its own
 //! keep a run from what others recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,9 @@ use super::tune_log::TuneLog;
 use crate::data::random;
 use crate::exec::ExecError;
 use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, together, typical};
-use crate::exec::verify::halves;
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
-use crate::shape::Element;
+use crate::shape::{Element, halves};
 
 /// A candidate must beat the fixed choice by this factor, or noise would decide.
 const CLEARLY: f64 = 0.97;
@@ -58,6 +57,9 @@ pub(super) type Shaders = fn(&KernelCall<Slice>, Target, Option<Tile>) -> Shader
 pub(super) struct Tuner {
     path: Option<PathBuf>,
     tiles: BTreeMap<String, Tile>,
+    /// Those that an earlier plan had no time for. They stay as they are while the process lasts, so that a call has one tile,
+    /// and one result to the bit, in all plans.
+    passed: BTreeSet<String>,
     budget: Duration,
 }
 
@@ -69,7 +71,7 @@ impl Tuner {
         let path =
             folder.map(|f| f.join(format!("tiles-{}-{:016x}.tuned", gpu.info.backend, checksum(device.as_bytes()))));
         let tiles = path.as_deref().map(recorded).unwrap_or_default();
-        Tuner { path, tiles, budget: budget.unwrap_or_else(|| default_budget(gpu.info.kind)) }
+        Tuner { path, tiles, passed: BTreeSet::new(), budget: budget.unwrap_or_else(|| default_budget(gpu.info.kind)) }
     }
 
     /// The tile recorded for a call, if it is one that may be tried here.
@@ -83,7 +85,7 @@ impl Tuner {
     }
 
     /// Tries the calls that have no record, those with the most work first, until the time is over. What has no room for its
-    /// trial goes without, as every call could.
+    /// trial goes without, as every call could. None is tried twice by one process.
     ///
     /// # Errors
     /// When the device is lost; the call that it happened with is not tried again.
@@ -102,12 +104,14 @@ impl Tuner {
             if tiles.len() > 1
                 && let Some(key) = key(&tiles, call, target, shaders)
                 && !self.tiles.contains_key(&key)
+                && !self.passed.contains(&key)
             {
                 open.entry(key).or_insert((0, call, tiles)).0 += call.flops;
             }
         }
         let mut open: Vec<_> = open.into_iter().collect();
         open.sort_by_key(|(_, (flops, ..))| std::cmp::Reverse(*flops));
+        self.passed.extend(open.iter().map(|(key, _)| key.clone()));
         let mut found = BTreeMap::new();
         let mut lost = None;
         for (key, (_, call, tiles)) in open {

@@ -1,0 +1,71 @@
+//! What is fused behind a convolution, in whichever direction it runs.
+
+use super::conv_geometry::Geometry;
+use super::expect_vector;
+use crate::graph::{GraphError, Lowering, OnnxInput, Operand};
+use crate::kernel::Consts;
+use crate::shape::TensorType;
+
+/// What is done to the sums of a convolution before they are stored, `relu?(sum [+ bias] [+ addend])`: rewrites put it there
+/// (see [`crate::fuse`]). Its tensors are the inputs behind x and w.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epilogue {
+    /// One value per channel of the output.
+    pub bias: bool,
+    /// A tensor like the output.
+    pub addend: bool,
+    /// A ReLU at the end.
+    pub relu: bool,
+}
+
+impl Epilogue {
+    /// Whether the inputs are those that it needs.
+    pub(super) fn check(self, inputs: &[&TensorType], y: &TensorType) -> Result<(), String> {
+        let wanted = 2 + usize::from(self.bias) + usize::from(self.addend);
+        if inputs.len() != wanted {
+            return Err(format!("needs {wanted} inputs, got {}", inputs.len()));
+        }
+        if self.bias {
+            expect_vector("the bias", inputs[2], y)?;
+        }
+        let same = |addend: &TensorType| addend.shape == y.shape && addend.layout == y.layout;
+        if self.addend && !same(inputs[wanted - 1]) {
+            return Err("the addend must have the shape of the output".into());
+        }
+        Ok(())
+    }
+
+    /// Position of the addend among the inputs.
+    pub(super) fn addend_index(self) -> Option<usize> {
+        self.addend.then_some(2 + usize::from(self.bias))
+    }
+
+    /// Bias and addend, as bindings and constants of a kernel; `unused` stands for what is not there.
+    pub(super) fn bind(
+        self,
+        l: &mut Lowering<'_>,
+        geo: &Geometry,
+        rows: usize,
+        side: usize,
+        unused: Operand,
+    ) -> [Operand; 2] {
+        let bias = self.bias.then(|| geo.aligned(l, Operand::Input(2), 1, side));
+        let addend = self.addend_index().map(|i| geo.aligned(l, Operand::Input(i), rows, side));
+        [bias, addend].map(|operand| operand.unwrap_or(unused))
+    }
+
+    pub(super) fn consts(self, consts: Consts) -> Consts {
+        consts.b("HAS_BIAS", self.bias).b("HAS_ADDEND", self.addend).b("HAS_RELU", self.relu)
+    }
+
+    /// The inputs of a product in ONNX: x, w and the bias.
+    pub(super) fn onnx_inputs(self) -> Vec<OnnxInput> {
+        let bias = self.bias.then_some(OnnxInput::Value(2));
+        [OnnxInput::Value(0), OnnxInput::Kernel(1)].into_iter().chain(bias).collect()
+    }
+
+    /// Rewrites come after gradients, so that these need not be known of what is fused.
+    pub(super) fn expect_none(self) -> Result<(), GraphError> {
+        if self == Epilogue::default() { Ok(()) } else { Err(GraphError::NoGradient { op: "a fused convolution" }) }
+    }
+}
