@@ -169,7 +169,7 @@ impl Engine for Faulty {
         let wgrad = calls.iter().rev().find(|planned| planned.call.kernel == "conv_wgrad").expect("there is one");
         let wgrad = wgrad.call.bindings.last().expect("its result").0;
         match (self.fault, fetch.first()) {
-            (Fault::Unsteady, Some(&loss)) if self.runs % 4 == 0 => self.change(plan, loss, f32::next_up)?,
+            (Fault::Unsteady, Some(&loss)) if self.runs.is_multiple_of(4) => self.change(plan, loss, f32::next_up)?,
             (Fault::Off, _) => self.change(plan, wgrad, |v| 1.001 * v)?,
             _ => {}
         }
