@@ -1,7 +1,8 @@
 #!/bin/sh
 # Everything worth knowing about a GPU, into a folder: what it is, whether each kernel of small steps agrees with its reference,
 # the tests' own check of every kernel, limits and kernels of the steps in f32 and f16, with the fixed tiles and with those that
-# the tuner finds, and the same steps in whatever peers are there. Of the machine with the GPU nothing is asked but a driver: `pack` puts all that is needed into one folder.
+# the tuner finds, and the same steps in whatever peers are there. Of the machine with the GPU nothing is asked but a driver:
+# `pack` puts all that is needed into one folder.
 #
 #     benches/gpu.sh pack [FOLDER]          builds and packs, on any machine        (target/gpu)
 #     FOLDER/gpu.sh run [OUT] [PART…]       measures, on the one with the GPU       (gpu-report)
