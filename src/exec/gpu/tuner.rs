@@ -139,13 +139,12 @@ impl Tuner {
         lost.map_or(Ok(()), Err)
     }
 
-    /// Adds what was found to what others have recorded meanwhile.
-    fn save(&mut self) {
+    /// Adds what was found to what others have recorded meanwhile, which the next start will know.
+    fn save(&self) {
         let Some(path) = &self.path else { return };
-        for (key, tile) in recorded(path) {
-            self.tiles.entry(key).or_insert(tile);
-        }
-        if let Ok(text) = serde_json::to_vec_pretty(&self.tiles) {
+        let mut all = recorded(path);
+        all.extend(self.tiles.iter().map(|(key, tile)| (key.clone(), *tile)));
+        if let Ok(text) = serde_json::to_vec_pretty(&all) {
             // A full disk or a read-only home only costs the next start some time.
             let _ = cache::write(path, &text);
         }
