@@ -220,7 +220,7 @@ fn a_plan_that_shares_memory_cannot_be_verified() {
 #[test]
 fn steps_and_runs_as_a_user_has_them() {
     let place = Place::with_photos(10);
-    place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 1")).fine();
+    place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 1 --accumulate 2 --ema 0.9 --clip 1")).fine();
     let before = place.list("run");
     let told = place.run(&format!("doctor run --step {STEP} --device cpu")).fine();
     told.printed(&[STEP, "\nrun\n", "in f32", "calls of", "right: the same step"]);

@@ -197,11 +197,9 @@ pub fn examine(
     feed: impl Fn(&mut Session<AnyEngine>, PlanId) -> Result<(), TrainError>,
 ) -> Result<Examined, TrainError> {
     let kept = session.load(graph, PlanOptions { reuse: false })?;
-    let mut start = states(session)?;
-    while let Some(lower) = overflows(session, kept, &start, &feed)? {
-        start = lower;
-    }
-    restore(session, &start)?;
+    let mut start = Start::of(session)?;
+    while start.overflows(session, kept, &feed)? {}
+    start.restore(session)?;
     feed(session, kept)?;
     let verified = session.verify(kept)?;
     let calls = session.plan(kept).calls.clone().into_iter().zip(verified).collect();
@@ -211,7 +209,7 @@ pub fn examine(
     let mut first: Option<Named> = None;
     let mut unsteady = None;
     for run in 1..=RUNS {
-        restore(session, &start)?;
+        start.restore(session)?;
         feed(session, plan)?;
         session.run_now(plan)?;
         let found = results(session, plan)?;
@@ -235,28 +233,49 @@ fn same_bits(a: &[f32], b: &[f32]) -> bool {
     a.iter().map(|v| v.to_bits()).eq(b.iter().map(|v| v.to_bits()))
 }
 
-/// Runs a step; where gradients have overflowed in it, as they may in 16 bits, gives the states with a loss that is scaled less.
-fn overflows(
-    session: &mut Session<AnyEngine>,
-    plan: PlanId,
-    start: &Named,
-    feed: &impl Fn(&mut Session<AnyEngine>, PlanId) -> Result<(), TrainError>,
-) -> Result<Option<Named>, TrainError> {
-    let Some(at) = start.iter().position(|(name, _)| name == LOSS_SCALE) else { return Ok(None) };
-    restore(session, start)?;
-    feed(session, plan)?;
-    session.run_now(plan)?;
-    let found = session.read_state(LOSS_SCALE)?;
-    if found[0] >= start[at].1[0] || ops::loss_scale_is_lowest(&found) {
-        return Ok(None);
-    }
-    let mut lower = start.clone();
-    lower[at].1[0] = found[0];
-    Ok(Some(lower))
+/// The states before a step, with what lies between them: an optimizer changes that too.
+struct Start {
+    groups: Vec<(Group, Vec<f32>)>,
+    /// Where the loss is scaled, by how much.
+    scale: Option<Vec<f32>>,
 }
 
-fn restore(session: &mut Session<AnyEngine>, states: &Named) -> Result<(), TrainError> {
-    Ok(states.iter().try_for_each(|(name, values)| session.write_state(name, values))?)
+impl Start {
+    fn of(session: &mut Session<AnyEngine>) -> Result<Self, TrainError> {
+        let lens = session.states().layout().group_len;
+        let there = Group::ALL.into_iter().filter(|group| lens[*group as usize] > 0);
+        let groups = there.map(|group| Ok((group, session.read_group(group)?))).collect::<Result<_, TrainError>>()?;
+        let scale = session.states().find(LOSS_SCALE).map(|_| session.read_state(LOSS_SCALE)).transpose()?;
+        Ok(Start { groups, scale })
+    }
+
+    fn restore(&self, session: &mut Session<AnyEngine>) -> Result<(), TrainError> {
+        for (group, values) in &self.groups {
+            session.write_group(*group, values)?;
+        }
+        Ok(self.scale.iter().try_for_each(|scale| session.write_state(LOSS_SCALE, scale))?)
+    }
+
+    /// Runs a step; where gradients overflow in it, as they may in 16 bits, the loss is scaled less from then on.
+    fn overflows(
+        &mut self,
+        session: &mut Session<AnyEngine>,
+        plan: PlanId,
+        feed: &impl Fn(&mut Session<AnyEngine>, PlanId) -> Result<(), TrainError>,
+    ) -> Result<bool, TrainError> {
+        if self.scale.is_none() {
+            return Ok(false);
+        }
+        self.restore(session)?;
+        feed(session, plan)?;
+        session.run_now(plan)?;
+        let (found, Some(scale)) = (session.read_state(LOSS_SCALE)?, &mut self.scale) else { return Ok(false) };
+        let lowered = found[0] < scale[0] && !ops::loss_scale_is_lowest(&found);
+        if lowered {
+            scale[0] = found[0];
+        }
+        Ok(lowered)
+    }
 }
 
 /// States and results by name.
