@@ -8,7 +8,7 @@ use super::TrainError;
 use super::bench::{MadeUp, StepSpec, adam};
 use super::card::TaskKind;
 use super::config::{ClassifyConfig, ColorizeConfig, SegmentConfig};
-use super::evaluation::{config_beside, still_there};
+use super::evaluation::{config_beside, data_of};
 use super::half;
 use super::model::Checkpoint;
 use super::run_dir::RunDirError;
@@ -149,10 +149,7 @@ pub fn run(path: &Path, device: &str, options: &RunOptions) -> Result<Examined, 
         ($task:ident, $Config:ident) => {{
             let (out, init) = (Some(scratch.path().join("run")), Some(checkpoint.path.clone()));
             let config = $Config::from_file(&settings)?;
-            let data = match &options.data {
-                Some(asked) => Some(asked.clone()),
-                None => config.data.clone().map(|data| still_there(data, &checkpoint)).transpose()?,
-            };
+            let data = data_of(&checkpoint, config.data.clone(), options.data.as_deref())?;
             let batch_size = options.batch_size.unwrap_or(config.batch_size);
             let config = $Config { device: device.into(), data, batch_size, out, init, resume: None, ..config };
             $task::open(&config, &())?.examine()

@@ -97,11 +97,18 @@ pub(super) fn config_beside(checkpoint: &Path) -> Option<PathBuf> {
     checkpoint.parent().map(|folder| folder.join("config.toml")).filter(|path| path.is_file())
 }
 
-/// The data set of a run, which may have been named from another folder, or have moved.
-pub(super) fn still_there(data: PathBuf, checkpoint: &Checkpoint) -> Result<PathBuf, TrainError> {
-    match data.exists() {
-        true => Ok(data),
-        false => Err(TrainError::DataMoved { data, checkpoint: checkpoint.path.clone() }),
+/// The data set that is asked for, else that of the run, which may have been named from another folder, or have moved.
+pub(super) fn data_of(
+    checkpoint: &Checkpoint,
+    own: Option<PathBuf>,
+    asked: Option<&Path>,
+) -> Result<Option<PathBuf>, TrainError> {
+    match (asked, own) {
+        (Some(asked), _) => Ok(Some(asked.to_owned())),
+        (None, Some(data)) if !data.exists() => {
+            Err(TrainError::DataMoved { data, checkpoint: checkpoint.path.clone() })
+        }
+        (None, own) => Ok(own),
     }
 }
 
@@ -148,10 +155,7 @@ impl Origin {
             TaskKind::Segment => settings!(SegmentConfig),
             TaskKind::Colorize => settings!(ColorizeConfig),
         };
-        let data = match &options.data {
-            Some(asked) => Some(asked.clone()),
-            None => data.map(|data| still_there(data, checkpoint)).transpose()?,
-        };
+        let data = data_of(checkpoint, data, options.data.as_deref())?;
         Ok(Origin {
             data,
             val_split: options.val_split.unwrap_or(val_split),
