@@ -5,13 +5,13 @@ mod common;
 
 use common::table::loss_scale_case;
 use common::{gpu, twin};
-use shadegrad::data::random;
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::exec::{Engine, ExecError, Session};
 use shadegrad::graph::Group;
 use shadegrad::ops::{AdamOptions, SgdOptions, hyper_values};
 use shadegrad::plan::{Plan, PlanOptions};
 use shadegrad::precision::Precision;
+use shadegrad::random;
 use shadegrad::shape::{Element, Layout};
 use shadegrad::train::bench::StepSpec;
 use shadegrad::train::half;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use shadegrad::data::{
-    Layout, Normalization, SampleMut, SegmentationDataset, SegmentationSource, SegmentationSplits, SetOptions,
+    Normalization, SampleLayout, SampleMut, SegmentationDataset, SegmentationSource, SegmentationSplits, SetOptions,
     SizeOptions, Source, open_segmentation, prepare_segmentation,
 };
 
@@ -332,7 +332,7 @@ fn pairs_are_prepared_together() {
     );
     let source =
         SegmentationSource::new(Arc::new({ upright }.remove(0)), &Normalization { mean: [0.5; 3], std: [0.25; 3] });
-    assert_eq!(source.layout(), Layout { image: 144, labels: 48, targets: 0 });
+    assert_eq!(source.layout(), SampleLayout { image: 144, labels: 48, targets: 0 });
     let (mut image, mut labels) = (vec![9.0; 144], vec![9; 48]);
     source.load(0, 0, SampleMut { image: &mut image, labels: &mut labels, targets: &mut [] }).unwrap();
     assert_eq!((labels[7], labels[8], labels[12]), (255, 0, 1));
