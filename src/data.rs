@@ -21,14 +21,19 @@ mod cifar;
 pub mod color;
 mod csv;
 mod dataset;
+mod decisions;
 mod decode;
+mod depth;
 mod error;
 mod folder;
+mod formats;
 mod idx;
 mod images;
 mod listing;
+mod lists;
 mod loader;
 mod mix;
+mod names;
 mod normalize;
 mod packed;
 mod parts;
@@ -38,8 +43,10 @@ mod prepare_pairs;
 mod resize;
 pub mod scenes;
 mod segmentation;
+mod sniff;
 mod split;
 mod store;
+mod text;
 mod truncation;
 
 use std::path::Path;
@@ -49,8 +56,13 @@ pub use batch::{Batch, SampleLayout, SampleMut, Source};
 pub use color::{ColorSpace, lightness};
 pub(crate) use dataset::one_line;
 pub use dataset::{ClassificationDataset, Splits, Subset};
-pub use decode::{DecodeLimits, decode_bytes, decode_file};
+pub use decisions::{ClassReading, Decisions, LeftOut, Why};
+pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
+pub use depth::SampleDepth;
 pub use error::{BadImage, DataError, ImageProblem};
+pub use formats::{
+    Confidence, Evidence, FormatInfo, Recognised, formats, recognise_classification, recognise_segmentation,
+};
 pub use images::{ImageDataset, ImageSplits, open_images};
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
@@ -119,33 +131,37 @@ impl SetOptions {
     }
 }
 
-/// Opens the classification data set at `path` and tells its format by what is there:
+/// Opens the classification data set at `path`, in the format that [`formats`] recognises there. A table of paths and
+/// labels may be given itself.
 ///
-/// | format | what is looked for |
-/// |---|---|
-/// | class folders | `train/CLASS/*.png` with `val/` or `test/` (or other names of these parts, in either case) beside it, or `CLASS/*.png` split by seed |
-/// | CIFAR-10, CIFAR-100 | the binary version's `data_batch_*.bin` / `train.bin` (here or in `cifar-10-batches-bin/`, `cifar-100-binary/`) |
-/// | idx | `*images-idx3-ubyte[.gz]` and `*labels-idx1-ubyte[.gz]` (MNIST and its kin) |
-/// | CSV | a `.csv` file of path,label, or a folder whose only data is one |
-///
-/// Class names are sorted (integers by value), and both parts share one class list.
+/// Class names are sorted (integers by value), and all parts share one class list. A class that the validation or test
+/// part lacks is noted in [`Splits::decisions`].
 ///
 /// # Errors
 /// Names the path, what was found there, what was expected.
 pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+    options.checked_val_split()?;
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
-    if !metadata.is_dir() {
-        let is_csv = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
-        return if is_csv { csv::open(path, options) } else { Err(DataError::NotAFolder(path.into())) };
-    }
-    if let Some(splits) = cifar::open(path, options)? {
-        return Ok(splits);
-    }
-    if let Some(splits) = idx::open(path, options)? {
-        return Ok(splits);
-    }
-    if let Some(splits) = csv::open_in_folder(path, options)? {
-        return Ok(splits);
-    }
-    folder::open(path, options)
+    let mut splits = if metadata.is_dir() {
+        let chosen = formats::choose(path, formats::classes)?;
+        let (format, evidence) =
+            chosen.ok_or_else(|| DataError::EmptyFolder { path: path.into(), found: "nothing known".into() })?;
+        let mut splits = format.open(path, options)?;
+        splits.decisions.evidence = evidence.seen;
+        splits
+    } else if csv::is_table(path) {
+        csv::open(path, options)?
+    } else {
+        return Err(DataError::NotAFolder(path.into()));
+    };
+    splits.decisions.format = splits.format.into();
+    let reading = |name: &String| ClassReading { name: name.clone(), from: String::new() };
+    splits.decisions.classes = splits.train.class_names().iter().map(reading).collect();
+    Ok(splits)
+}
+
+/// Refuses what is no folder.
+fn require_folder(path: &Path) -> Result<(), DataError> {
+    let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
+    if metadata.is_dir() { Ok(()) } else { Err(DataError::NotAFolder(path.into())) }
 }
