@@ -68,5 +68,6 @@ pub mod nn;
 pub mod ops;
 pub mod plan;
 pub mod precision;
+pub mod random;
 pub mod shape;
 pub mod train;

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::TrainError;
 use super::step::{Optimizer, Phase, Update, append_training, port};
-use crate::data::random;
 use crate::exec::{self, Session, Ticket};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, Group, StateTable};
@@ -13,6 +12,7 @@ use crate::nn::{Decoder, Mode, Network, Stem, UNet};
 use crate::ops::{self, AdamOptions};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
+use crate::random;
 use crate::shape::TensorType;
 
 /// The step that a model's name alone stands for.

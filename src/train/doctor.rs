@@ -16,13 +16,13 @@ use super::step::{Phase, port};
 use super::task::Task;
 use super::trainer::Trainer;
 use super::{classify, colorize, segment};
-use crate::data::random;
 use crate::exec::{self, AnyEngine, PlanId, Session, Verdict, Verified, Wrong};
 use crate::graph::{Graph, Group, Init};
 use crate::interop::files::FileError;
 use crate::ops::{self, LOSS_SCALE};
 use crate::plan::{PlanOptions, PlannedCall};
 use crate::precision::{self, Precision};
+use crate::random;
 
 /// Steps that have all kernels of the models: maps large and small, transposed convolutions with kernels of 2 and of 64.
 pub const STEPS: [&str; 3] = ["resnet18:4x64x64", "resnet18-seg:2x64x96", "unet:2x128x128:base=16"];

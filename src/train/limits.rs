@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use super::TrainError;
-use crate::data::random;
 use crate::exec::{self, Session};
 use crate::graph::{Graph, GraphError, StateTable, Value};
 use crate::ops;
 use crate::plan::PlanOptions;
+use crate::random;
 use crate::shape::TensorType;
 
 /// Best of so many runs.

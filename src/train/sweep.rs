@@ -18,8 +18,8 @@ use super::history::{EpochRow, Score};
 use super::run_dir::RunDir;
 use super::trainer::{Observer, Outcome};
 use super::{classify, colorize, segment};
-use crate::data::random;
 use crate::interop::files::{FileError, read_text};
+use crate::random;
 
 use folder::{clear, folder, found};
 use halving::Until;
