@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use image::GenericImageView;
 use shadegrad::interop::safetensors::TensorData;
-use shadegrad::train::history::Score;
+use shadegrad::run::history::Score;
 use support::{CLASSES, Place, TRAIN, assert_same_bytes};
 
 #[test]

@@ -13,9 +13,9 @@ use shadegrad::ops::{AdamOptions, SgdOptions, hyper_values};
 use shadegrad::plan::{Plan, PlanOptions};
 use shadegrad::precision::Precision;
 use shadegrad::shape::{Element, Layout};
-use shadegrad::train::bench::StepSpec;
 use shadegrad::train::half;
 use shadegrad::train::step::{Optimizer, Update, port};
+use shadegrad::workflows::bench::StepSpec;
 
 fn step(spec: &str, precision: Precision) -> Plan {
     let spec: StepSpec = spec.parse().expect("a step");

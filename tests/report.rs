@@ -4,10 +4,10 @@ mod support;
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use shadegrad::train::history::{EpochRow, Score};
-use shadegrad::train::metrics::ConfusionMatrix;
-use shadegrad::train::report::Report;
-use shadegrad::train::tensorboard;
+use shadegrad::report::Report;
+use shadegrad::run::confusion::ConfusionMatrix;
+use shadegrad::run::history::{EpochRow, Score};
+use shadegrad::run::tensorboard;
 use support::{Place, TRAIN};
 
 /// A class name that would break out of an element, an attribute, a style and a table.
