@@ -68,6 +68,7 @@ pub mod nn;
 pub mod ops;
 pub mod plan;
 pub mod precision;
+pub mod random;
 pub mod report;
 pub mod run;
 pub mod shape;

@@ -3,7 +3,6 @@
 use std::str::FromStr;
 use std::time::Instant;
 
-use crate::data::random;
 use crate::exec::{self, Session, Ticket};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, Group, StateTable};
@@ -11,6 +10,7 @@ use crate::nn::{Decoder, Mode, Network, Stem, UNet};
 use crate::ops::{self, AdamOptions};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
+use crate::random;
 use crate::shape::TensorType;
 use crate::train::TrainError;
 use crate::train::step::{Optimizer, Phase, Update, append_training, port};

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::data::random;
 use crate::exec::{self, AnyEngine, PlanId, Session, Verdict, Verified, Wrong};
 use crate::graph::{Graph, Group, Init};
 use crate::interop::files::FileError;
 use crate::ops::{self, LOSS_SCALE};
 use crate::plan::{PlanOptions, PlannedCall};
 use crate::precision::{self, Precision};
+use crate::random;
 use crate::run::card::TaskKind;
 use crate::run::run_dir::RunDirError;
 use crate::tasks::classify;

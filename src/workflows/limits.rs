@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use crate::data::random;
 use crate::exec::{self, Session};
 use crate::graph::{Graph, GraphError, StateTable, Value};
 use crate::ops;
 use crate::plan::PlanOptions;
+use crate::random;
 use crate::shape::TensorType;
 use crate::train::TrainError;
 

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
 
-use crate::data::random;
 use crate::interop::files::{FileError, read_text};
+use crate::random;
 use crate::run::card::TaskKind;
 use crate::run::history::{EpochRow, Score};
 use crate::run::run_dir::RunDir;

@@ -1,13 +1,13 @@
 //! Training in 16 bits: what is stored in them, that steps come out as in 32, that a step whose gradients overflow changes
 //! nothing but the scale of the loss, and that an engine without 16-bit floats refuses them.
 
-use shadegrad::data::random;
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::exec::{Engine, ExecError, Session};
 use shadegrad::graph::Group;
 use shadegrad::ops::{AdamOptions, SgdOptions, hyper_values};
 use shadegrad::plan::{Plan, PlanOptions};
 use shadegrad::precision::Precision;
+use shadegrad::random;
 use shadegrad::shape::{Element, Layout};
 use shadegrad::train::half;
 use shadegrad::train::step::{Optimizer, Update, port};

@@ -3,7 +3,6 @@
 
 use std::sync::atomic::AtomicBool;
 
-use shadegrad::data::random::Random;
 use shadegrad::exec::Session;
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::graph::{Graph, Group, StateTable};
@@ -13,6 +12,7 @@ use shadegrad::ops::{
     self, AVERAGE, AdamOptions, CrossEntropyOptions, HYPER_DECAY, HYPER_KEEP, SgdOptions, hyper_values,
 };
 use shadegrad::plan::PlanOptions;
+use shadegrad::random::Random;
 use shadegrad::shape::TensorType;
 use shadegrad::tasks::segment;
 use shadegrad::train::config::{ImageSize, SegmentConfig};

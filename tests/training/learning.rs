@@ -1,6 +1,5 @@
 //! The real ResNet18 learns: whatever the optimizer, it fits one batch, and it trains at every size that it accepts.
 
-use shadegrad::data::random::Random;
 use shadegrad::exec::Session;
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::fuse::FuseOptions;
@@ -8,6 +7,7 @@ use shadegrad::graph::{Graph, StateTable, Value};
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions, hyper_values};
 use shadegrad::plan::PlanOptions;
+use shadegrad::random::Random;
 use shadegrad::shape::TensorType;
 use shadegrad::train::step::{Optimizer, StepOptions, port, training_graph};
 

@@ -3,7 +3,7 @@
 use image::RgbImage;
 use thiserror::Error;
 
-use crate::data::colour::lab_of_rgb;
+use crate::data::color::lab_of_rgb;
 
 /// Pictures that cannot be compared.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -84,7 +84,7 @@ impl Colorization {
         crate::data::stretch_into(photo, w as u32, h as u32, &mut small);
         let batch = Batch { images: lightness(&small), indices: vec![0], ..Batch::default() };
         let predicted = model.forward(self, 1, &batch)?.swap_remove(0);
-        Ok(self.space.recolour(photo, &predicted, (h, w))?)
+        Ok(self.space.recolor(photo, &predicted, (h, w))?)
     }
 
     fn network(&self, g: &mut Graph, n: usize, mode: Mode) -> Result<Value, GraphError> {

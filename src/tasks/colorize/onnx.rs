@@ -4,7 +4,7 @@
 //! b = 200 (f(Y) − f(Z)).
 
 use crate::data::ColorSpace;
-use crate::data::colour::{AB_SCALE, FROM_XYZ, TO_XYZ};
+use crate::data::color::{AB_SCALE, FROM_XYZ, TO_XYZ};
 use crate::graph::{OnnxInput, OnnxNode};
 use crate::interop::onnx::{OnnxBuilder, OnnxError};
 

@@ -1,7 +1,7 @@
 //! Built-in scenes: drawings of street objects, so that training works with no data at all.
 //!
 //! [`objects`] lists the ten kinds. Each draws itself in metres into a [`Drawing`]; a scene places
-//! drawings in front of a backdrop; [`Drawing::colours`] and [`Drawing::labels`] turn the same list
+//! drawings in front of a backdrop; [`Drawing::colors`] and [`Drawing::labels`] turn the same list
 //! of shapes into a picture and into exact pixel labels. A scene is a function of its seed and index:
 //! at another size it is the same scene, sampled finer. [`street`] puts whole streets together.
 
@@ -16,10 +16,10 @@ mod vehicles;
 use image::RgbImage;
 use tiny_skia::Transform;
 
-use super::random::{Random, op, word};
 use super::{ClassificationDataset, DataError};
+use crate::random::{Random, op, word};
 use background::Stage;
-pub use canvas::{Colour, Drawing, Fill, Shape};
+pub use canvas::{Color, Drawing, Fill, Shape};
 pub use light::Light;
 pub use street::{StreetDataset, street_classes};
 
@@ -175,7 +175,7 @@ impl ClassificationDataset for SceneDataset {
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         let (scene, light) = single_object(self.label(index) as usize, self.seed, index as u64);
-        let mut picture = scene.colours(self.size, self.size);
+        let mut picture = scene.colors(self.size, self.size);
         light.apply(&mut picture);
         Ok(picture)
     }
@@ -221,23 +221,23 @@ mod tests {
     /// Painted in colours that stand for labels, the anti-aliased picture must show at every pixel
     /// that is not on an edge what the label picture says.
     #[test]
-    fn labels_agree_with_colours() {
+    fn labels_agree_with_colors() {
         for class in 0..objects().len() {
             let (mut scene, _) = single_object(class, 8, class as u64);
             scene.shapes.retain(|shape| shape.label.is_some());
             for shape in &mut scene.shapes {
                 let id = shape.label.map_or(0, |label| label as u8);
-                shape.fill = Fill::Solid(Colour::rgb(f32::from(id) / 255.0, 1.0 - f32::from(id) / 255.0, 0.0));
+                shape.fill = Fill::Solid(Color::rgb(f32::from(id) / 255.0, 1.0 - f32::from(id) / 255.0, 0.0));
             }
             let (size, at) = (256usize, |x: usize, y: usize| y * 256 + x);
             let labels = scene.labels(256, 256);
-            let colours = scene.colours(256, 256);
+            let colors = scene.colors(256, 256);
             let (mut inside, mut differing) = (0, 0);
             for (y, x) in (1..size - 1).flat_map(|y| (1..size - 1).map(move |x| (y, x))) {
                 let id = labels[at(x, y)];
                 let around = |y: usize| labels[at(x - 1, y)..=at(x + 1, y)].iter();
                 if (y - 1..=y + 1).flat_map(around).all(|&other| other == id) {
-                    let [red, green, _] = colours.get_pixel(x as u32, y as u32).0;
+                    let [red, green, _] = colors.get_pixel(x as u32, y as u32).0;
                     inside += 1;
                     differing += usize::from((red, green) != (id, 255 - id));
                 }

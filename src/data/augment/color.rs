@@ -11,33 +11,33 @@ const LIGHTNESS: [f32; 3] = [0.213, 0.715, 0.072];
 
 /// `rgb -> matrix rgb + offset`, on bytes, rounded and clipped to 0..=255.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ColourMap {
+pub struct ColorMap {
     /// Rows for red, green and blue.
     pub matrix: [[f32; 3]; 3],
     /// Added after it.
     pub offset: [f32; 3],
 }
 
-impl ColourMap {
+impl ColorMap {
     /// Every colour stays.
-    pub const IDENTITY: ColourMap =
-        ColourMap { matrix: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], offset: [0.0; 3] };
+    pub const IDENTITY: ColorMap =
+        ColorMap { matrix: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], offset: [0.0; 3] };
 
     /// All values times `factor`.
     pub fn brightness(factor: f32) -> Self {
-        ColourMap { matrix: Self::IDENTITY.matrix.map(|row| row.map(|v| v * factor)), offset: [0.0; 3] }
+        ColorMap { matrix: Self::IDENTITY.matrix.map(|row| row.map(|v| v * factor)), offset: [0.0; 3] }
     }
 
     /// Distances from the lightness of `mean` times `factor`.
     pub fn contrast(factor: f32, mean: [f32; 3]) -> Self {
-        ColourMap { offset: [(1.0 - factor) * dot(LIGHTNESS, mean); 3], ..Self::brightness(factor) }
+        ColorMap { offset: [(1.0 - factor) * dot(LIGHTNESS, mean); 3], ..Self::brightness(factor) }
     }
 
     /// Distances from grey of the same lightness times `factor`.
     pub fn saturation(factor: f32) -> Self {
         let unit = Self::IDENTITY.matrix;
         let entry = |r: usize, c: usize| LIGHTNESS[c] + factor * (unit[r][c] - LIGHTNESS[c]);
-        ColourMap { matrix: std::array::from_fn(|r| std::array::from_fn(|c| entry(r, c))), offset: [0.0; 3] }
+        ColorMap { matrix: std::array::from_fn(|r| std::array::from_fn(|c| entry(r, c))), offset: [0.0; 3] }
     }
 
     /// Colours turned about the axis of greys.
@@ -55,7 +55,7 @@ impl ColourMap {
     pub fn then(self, next: Self) -> Self {
         let column = |c: usize| [self.matrix[0][c], self.matrix[1][c], self.matrix[2][c]];
         let matrix = next.matrix.map(|row| std::array::from_fn(|c| dot(row, column(c))));
-        ColourMap { matrix, offset: next.of(self.offset) }
+        ColorMap { matrix, offset: next.of(self.offset) }
     }
 
     /// The colour that a colour becomes, neither rounded nor clipped.
@@ -77,7 +77,7 @@ fn dot(a: [f32; 3], b: [f32; 3]) -> f32 {
 }
 
 /// Mean colour of a picture, 0 to 255.
-pub fn mean_colour(rgb: &[u8]) -> [f32; 3] {
+pub fn mean_color(rgb: &[u8]) -> [f32; 3] {
     let pixels = rgb.as_chunks::<3>().0;
     let mut sums = [0u64; 3];
     for part in pixels.chunks(1 << 16) {

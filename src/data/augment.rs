@@ -11,23 +11,23 @@
 //! the same map. What lies outside of the picture is mirrored, or the mean colour ([`Outside`]); in masks it is ignored
 //! (255).
 //!
-//! The amounts are `f(seed, epoch, sample, operation)` through [`super::random`]: nothing is stored, so samples do not
+//! The amounts are `f(seed, epoch, sample, operation)` through [`crate::random`]: nothing is stored, so samples do not
 //! depend on the loader's threads, on what is in the list besides, or on where a run was resumed.
 
-mod colour;
+mod color;
 mod geometry;
 mod op;
 mod setting;
 
 use std::cell::RefCell;
 
-pub use colour::{BlurSpace, ColourMap, Rect, blur, mean_colour};
+pub use color::{BlurSpace, ColorMap, Rect, blur, mean_color};
 pub use geometry::{Map, warp_image, warp_mask};
 pub use op::{Op, Outside, Step};
 pub use setting::{Augment, Purpose};
 
 use super::IGNORED;
-use super::random::{Random, op as random_op};
+use crate::random::{Random, op as random_op};
 
 /// Why a list of operations cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -109,7 +109,7 @@ pub struct Drawn {
     /// Where its pixels come from.
     pub map: Map,
     /// What becomes of its colours.
-    pub colours: ColourMap,
+    pub colors: ColorMap,
     /// Standard deviation of the blur in pixels; 0 for none.
     pub sigma: f32,
     /// What is erased.
@@ -141,14 +141,14 @@ impl Augmentation {
     /// What happens to sample `index` in an epoch, for a picture of `(height, width)` and a mean colour (0 to 255; it
     /// matters to contrast alone).
     pub fn draw(&self, (height, width): (usize, usize), mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
-        let mut drawn = Drawn { map: Map::IDENTITY, colours: ColourMap::IDENTITY, sigma: 0.0, erased: None };
+        let mut drawn = Drawn { map: Map::IDENTITY, colors: ColorMap::IDENTITY, sigma: 0.0, erased: None };
         for step in &self.steps {
             let mut random = Random::new(self.seed, epoch, index as u64, random_op::AUGMENT + step.op.number());
             if !random.chance(step.p) {
                 continue;
             }
             let around_one = |random: &mut Random, share: f32| random.range(1.0 - share, 1.0 + share);
-            let (map, colours) = (drawn.map, drawn.colours);
+            let (map, colors) = (drawn.map, drawn.colors);
             match step.op {
                 Op::Rotate { degrees } => {
                     drawn.map = map.then(Map::rotation(random.range(-degrees, degrees).into()));
@@ -175,17 +175,17 @@ impl Augmentation {
                 Op::FlipHorizontal => drawn.map = map.then(Map::scale(-1.0, 1.0)),
                 Op::FlipVertical => drawn.map = map.then(Map::scale(1.0, -1.0)),
                 Op::Brightness { share } => {
-                    drawn.colours = colours.then(ColourMap::brightness(around_one(&mut random, share)));
+                    drawn.colors = colors.then(ColorMap::brightness(around_one(&mut random, share)));
                 }
                 Op::Contrast { share } => {
                     let factor = around_one(&mut random, share);
-                    drawn.colours = colours.then(ColourMap::contrast(factor, colours.of(mean)));
+                    drawn.colors = colors.then(ColorMap::contrast(factor, colors.of(mean)));
                 }
                 Op::Saturation { share } => {
-                    drawn.colours = colours.then(ColourMap::saturation(around_one(&mut random, share)));
+                    drawn.colors = colors.then(ColorMap::saturation(around_one(&mut random, share)));
                 }
                 Op::Hue { degrees } => {
-                    drawn.colours = colours.then(ColourMap::hue(random.range(-degrees, degrees)));
+                    drawn.colors = colors.then(ColorMap::hue(random.range(-degrees, degrees)));
                 }
                 Op::Blur { sigma: [least, most] } => drawn.sigma = random.range(least, most),
                 Op::Erase { area, ratio } => {
@@ -219,7 +219,7 @@ impl Augmentation {
         let (height, width) = size;
         assert_eq!(rgb.len(), 3 * height * width, "bytes of a {width}x{height} picture");
         assert!(mask.is_empty() || mask.len() == height * width, "bytes of a {width}x{height} mask");
-        let mean = if self.needs_mean() { mean_colour(rgb) } else { [0.0; 3] };
+        let mean = if self.needs_mean() { mean_color(rgb) } else { [0.0; 3] };
         let drawn = self.draw(size, mean, epoch, index);
         if drawn.map == Map::IDENTITY {
             space.rgb.clear();
@@ -233,17 +233,17 @@ impl Augmentation {
             warp_image(rgb, size, &drawn.map, (self.outside, bytes), &mut space.rgb);
             warp_mask(mask, size, &drawn.map, &mut space.mask);
         }
-        if drawn.colours != ColourMap::IDENTITY {
-            drawn.colours.apply(&mut space.rgb);
+        if drawn.colors != ColorMap::IDENTITY {
+            drawn.colors.apply(&mut space.rgb);
         }
         // Below this the middle of the kernel is all of it.
         if drawn.sigma > 0.1 {
             blur(&mut space.rgb, size, drawn.sigma, &mut space.blur);
         }
         if let Some(rect) = drawn.erased {
-            let mut colour = mean;
-            drawn.colours.of(colour).iter().zip(&mut colour).for_each(|(&v, c)| *c = v.round());
-            rect.fill(space.rgb.as_chunks_mut::<3>().0, width, colour.map(|v| v as u8));
+            let mut color = mean;
+            drawn.colors.of(color).iter().zip(&mut color).for_each(|(&v, c)| *c = v.round());
+            rect.fill(space.rgb.as_chunks_mut::<3>().0, width, color.map(|v| v as u8));
             rect.fill(&mut space.mask, width, IGNORED);
         }
     }

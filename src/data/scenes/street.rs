@@ -13,10 +13,10 @@ use camera::Camera;
 pub use dataset::{StreetDataset, street_classes};
 use sky::Weather;
 
-use super::canvas::{Colour, Drawing};
+use super::canvas::{Color, Drawing};
 use super::light::Light;
 use super::{Label, furniture, nature};
-use crate::data::random::{Random, op, word};
+use crate::random::{Random, op, word};
 
 /// Shape of a street, in metres.
 struct Street {
@@ -68,8 +68,8 @@ pub fn street(seed: u64, index: u64, aspect: f32) -> (Drawing, Light) {
 /// Pavement, road, kerbs and markings.
 fn ground(d: &mut Drawing, camera: &Camera, street: &Street, rng: &mut Random) {
     let &Street { half_road: half, far, .. } = street;
-    let stone = Colour::hsv(rng.range(0.07, 0.14), rng.range(0.03, 0.12), rng.range(0.55, 0.75));
-    let tar = Colour::hsv(0.6, rng.range(0.0, 0.06), rng.range(0.28, 0.46));
+    let stone = Color::hsv(rng.range(0.07, 0.14), rng.range(0.03, 0.12), rng.range(0.55, 0.75));
+    let tar = Color::hsv(0.6, rng.range(0.0, 0.06), rng.range(0.28, 0.46));
     let horizon = 400.0;
     d.labelled(Some(Label::Sidewalk), |d| {
         camera.ground(d, (-400.0, camera::NEAR), (400.0, horizon), stone);
@@ -101,11 +101,11 @@ fn ground(d: &mut Drawing, camera: &Camera, street: &Street, rng: &mut Random) {
             camera.ground(d, (side * half, camera::NEAR), (side * (half + 0.22), far), stone.shade(1.18));
         }
     });
-    let paint = Colour::grey(rng.range(0.82, 0.95));
+    let paint = Color::grey(rng.range(0.82, 0.95));
     d.labelled(Some(Label::Marking), |d| markings(d, camera, street, paint, rng));
 }
 
-fn markings(d: &mut Drawing, camera: &Camera, street: &Street, paint: Colour, rng: &mut Random) {
+fn markings(d: &mut Drawing, camera: &Camera, street: &Street, paint: Color, rng: &mut Random) {
     let &Street { half_road: half, far, .. } = street;
     let line = |d: &mut Drawing, x: f32, z0: f32, z1: f32| camera.ground(d, (x - 0.08, z0), (x + 0.08, z1), paint);
     match rng.below(4) {
@@ -138,7 +138,7 @@ fn shadow(d: &mut Drawing, camera: &Camera, street: &Street, side: f32, rng: &mu
     let edge = side * (street.half_road + street.pavement);
     let reach = edge - side * rng.range(1.5, street.half_road + street.pavement);
     d.labelled(None, |d| {
-        let dark = Colour::rgb(0.02, 0.03, 0.08).alpha(rng.range(0.25, 0.4));
+        let dark = Color::rgb(0.02, 0.03, 0.08).alpha(rng.range(0.25, 0.4));
         camera.ground(d, (edge, camera::NEAR), (reach, street.far), dark);
     });
 }

@@ -147,7 +147,7 @@ impl ColorSpace {
     ///
     /// # Errors
     /// Where `predicted` has another length than its size says.
-    pub fn recolour(
+    pub fn recolor(
         self,
         original: &RgbImage,
         predicted: &[f32],
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_comes_back() {
+    fn every_color_comes_back() {
         for r in (0..=255u8).step_by(5) {
             for g in (0..=255u8).step_by(3) {
                 for b in (0..=255u8).step_by(5) {
@@ -252,14 +252,14 @@ mod tests {
             let pixels = 37 * 23;
             let (mut input, mut target) = (vec![0.0; pixels], vec![0.0; pixels * space.channels()]);
             space.encode(original.as_raw(), &mut input, &mut target);
-            assert_eq!(space.recolour(&original, &target, (23, 37)).unwrap(), original, "{space:?}");
+            assert_eq!(space.recolor(&original, &target, (23, 37)).unwrap(), original, "{space:?}");
             assert_eq!(space.decode(&input, &target), *original.as_raw());
             assert_eq!(input, lightness(original.as_raw()));
             assert!(input.iter().chain(&target).all(|v| (-1.0..=1.0).contains(v)));
-            assert!(space.recolour(&original, &target, (23, 36)).is_err());
+            assert!(space.recolor(&original, &target, (23, 36)).is_err());
         }
         // One colour at one pixel covers the picture; the lightness stays within rounding.
-        let tinted = ColorSpace::Lab.recolour(&original, &[0.05, 0.05], (1, 1)).unwrap();
+        let tinted = ColorSpace::Lab.recolor(&original, &[0.05, 0.05], (1, 1)).unwrap();
         for (before, after) in original.pixels().zip(tinted.pixels()) {
             let (before, [l, a, b]) = (lab_of_rgb(before.0), lab_of_rgb(after.0));
             if before[0] > 20.0 && before[0] < 90.0 {
@@ -268,7 +268,7 @@ mod tests {
         }
         // Two columns of colours on four: 1/4 and 3/4 of the way between the centres.
         let grey = RgbImage::from_pixel(4, 1, image::Rgb([128; 3]));
-        let row = ColorSpace::Lab.recolour(&grey, &[-0.2, 0.0, 0.2, 0.0], (1, 2)).unwrap();
+        let row = ColorSpace::Lab.recolor(&grey, &[-0.2, 0.0, 0.2, 0.0], (1, 2)).unwrap();
         for (pixel, expected) in row.pixels().zip([-22.0, -11.0, 11.0, 22.0f32]) {
             assert!((lab_of_rgb(pixel.0)[1] - expected).abs() < 0.7, "{:?} for a = {expected}", lab_of_rgb(pixel.0));
         }

@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 use image::{GrayImage, RgbImage};
 
-use super::random::{self, op};
 use super::{BadImage, DataError, SetOptions, decode_file};
+use crate::random::{self, op};
 pub use classes::ClassList;
 pub(crate) use coding::Coding;
 

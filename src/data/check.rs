@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use super::{BadImage, DataError, Progress, SetOptions};
+use super::{BadImage, DataError, ProgressFn, SetOptions};
 pub use classification::check_classification;
 pub use images::check_images;
 pub use report::{CheckReport, ClassCount, Fault, PartCount};
@@ -26,7 +26,7 @@ pub struct CheckOptions<'a> {
     /// Decides which images those are.
     pub seed: u64,
     /// Told how many samples of how many have been read.
-    pub progress: Progress<'a>,
+    pub progress: ProgressFn<'a>,
 }
 
 impl Default for CheckOptions<'_> {
@@ -83,7 +83,7 @@ struct PartRead {
 /// Those of `read`, which are not about single samples.
 fn read_parts(
     parts: &[(&'static str, usize)],
-    progress: Progress<'_>,
+    progress: ProgressFn<'_>,
     read: impl Fn(usize, usize) -> Result<Sample, DataError> + Sync,
 ) -> Result<Vec<PartRead>, DataError> {
     let total = parts.iter().map(|(_, count)| count).sum();

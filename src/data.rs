@@ -11,14 +11,14 @@
 //!
 //! [`augment`] changes training samples at random between `prepare` and the loader. [`check`] reads a whole data set and names what is wrong with it.
 //!
-//! Everything random goes through [`random`], so what a step sees depends on the seed, the epoch and
+//! Everything random goes through [`crate::random`], so what a step sees depends on the seed, the epoch and
 //! the sample alone.
 
 pub mod augment;
 mod batch;
 pub mod check;
 mod cifar;
-pub mod colour;
+pub mod color;
 mod csv;
 mod dataset;
 mod decode;
@@ -35,7 +35,6 @@ mod parts;
 mod prepare;
 mod prepare_images;
 mod prepare_pairs;
-pub mod random;
 mod resize;
 pub mod scenes;
 mod segmentation;
@@ -46,8 +45,8 @@ mod truncation;
 use std::path::Path;
 
 pub use augment::{Augment, Augmentation};
-pub use batch::{Batch, Layout, SampleMut, Source};
-pub use colour::{ColorSpace, lightness};
+pub use batch::{Batch, SampleLayout, SampleMut, Source};
+pub use color::{ColorSpace, lightness};
 pub(crate) use dataset::one_line;
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decode::{DecodeLimits, decode_bytes, decode_file};
@@ -57,7 +56,7 @@ pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use mix::{Mix, Mixed};
 pub use normalize::{Normalization, PixelSums};
-pub use prepare::{ClassificationSource, PrepareOptions, Prepared, Progress, prepare};
+pub use prepare::{ClassificationSource, PrepareOptions, Prepared, ProgressFn, prepare};
 pub use prepare_images::{ColorizationSource, PreparedImages, prepare_images};
 pub use prepare_pairs::{PreparedPairs, SegmentationSource, SizeOptions, prepare_segmentation};
 pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
