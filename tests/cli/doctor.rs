@@ -12,9 +12,9 @@ use shadegrad::ops::{LOSS_SCALE, hyper_values};
 use shadegrad::plan::{Plan, PlanOptions, Slice};
 use shadegrad::precision::Precision;
 use shadegrad::train::TrainError;
-use shadegrad::train::bench::StepSpec;
-use shadegrad::train::doctor::{Examined, examine};
 use shadegrad::train::step::{Optimizer, Update, port};
+use shadegrad::workflows::bench::StepSpec;
+use shadegrad::workflows::doctor::{Examined, examine};
 
 use crate::common::gpu;
 use crate::support::{Place, TRAIN};

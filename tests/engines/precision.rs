@@ -9,9 +9,9 @@ use shadegrad::plan::{Plan, PlanOptions};
 use shadegrad::precision::Precision;
 use shadegrad::random;
 use shadegrad::shape::{Element, Layout};
-use shadegrad::train::bench::StepSpec;
 use shadegrad::train::half;
 use shadegrad::train::step::{Optimizer, Update, port};
+use shadegrad::workflows::bench::StepSpec;
 
 use crate::common::table::loss_scale_case;
 use crate::common::{gpu, twin};

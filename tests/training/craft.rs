@@ -14,9 +14,9 @@ use shadegrad::ops::{
 use shadegrad::plan::PlanOptions;
 use shadegrad::random::Random;
 use shadegrad::shape::TensorType;
+use shadegrad::tasks::segment;
 use shadegrad::train::config::{ImageSize, SegmentConfig};
 use shadegrad::train::lr_finder::{LrCurve, LrRange};
-use shadegrad::train::segment;
 use shadegrad::train::step::{Optimizer, Phase, Update, append_training, port};
 
 const IGNORE: i32 = -1;
