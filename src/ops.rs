@@ -1,6 +1,7 @@
 //! Operations, one file a family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
 
 mod average;
+mod binary_cross_entropy;
 mod conv;
 mod conv_geometry;
 mod conv_transpose;
@@ -24,6 +25,7 @@ mod regression;
 mod resize;
 
 pub use average::{AVERAGE, Accumulate, HYPER_DECAY, HYPER_KEEP, MovingAverage, accumulate, moving_average};
+pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryCrossEntropyOptions, binary_cross_entropy};
 pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d, linear};
 pub use conv_transpose::conv_transpose2d;
 pub use dice::{Dice, DiceOptions, dice_loss};

@@ -73,6 +73,8 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(loss::softmax_cross_entropy, "softmax_row", "cross_entropy"),
     kernel!(loss::softmax_cross_entropy_grad, "softmax_row", "cross_entropy"),
     kernel!(loss::loss_finalize),
+    kernel!(binary_cross_entropy::binary_cross_entropy, "binary_target"),
+    kernel!(binary_cross_entropy::binary_cross_entropy_grad, "binary_target"),
     kernel!(loss_scale::loss_scale),
     kernel!(loss_scale::loss_scale_update, "finite"),
     kernel!(probe::fma_peak),

@@ -245,6 +245,39 @@ fn losses() -> Vec<OpCase> {
             Ok(ops::softmax_cross_entropy(&mut b.graph, x, labels, weights, options)?[0])
         }));
     }
+    cases.extend(binary_cross_entropies());
+    cases
+}
+
+/// Targets 0, 1 and between; of maps so large that a part sums several vectors, and of channels that fill no vector.
+fn binary_cross_entropies() -> Vec<OpCase> {
+    let mut cases = vec![];
+    for (shape, label_smoothing, ignore_target, weighted, reduction) in [
+        (vec![5, 7], 0.0, None, false, Reduction::Mean),
+        (vec![1, 1], 0.0, None, false, Reduction::Mean),
+        (vec![7, 6], 0.2, None, true, Reduction::Mean),
+        (vec![300, 3], 0.0, Some(-1), true, Reduction::Sum),
+        (vec![2, 3, 47, 5], 0.1, Some(-1), true, Reduction::Mean),
+        (vec![3, 47, 11, 26], 0.1, Some(-1), true, Reduction::Mean),
+    ] {
+        let options = ops::BinaryCrossEntropyOptions { label_smoothing, ignore_target, reduction };
+        let name = format!("binary_cross_entropy_{shape:?}_{weighted}_{options:?}");
+        cases.push(OpCase::new(name.clone(), move |b| {
+            let ty = TensorType::channels(shadegrad::shape::Shape(shape.clone()));
+            let (elements, classes) = (ty.shape.elements(), ty.shape.channels());
+            let x = b.random_of("logits", ty.clone());
+            let between = uniform(&format!("{name}/targets"), elements, 0.0, 1.0);
+            let target = |(i, soft): (usize, f64)| match i % 5 {
+                1 => ignore_target.map_or(0.0, f64::from),
+                2 => soft,
+                k => (k % 2) as f64,
+            };
+            let targets = b.constant("targets", ty, between.into_iter().enumerate().map(target).collect());
+            let weights = || uniform(&name, classes, 0.2, 4.0);
+            let weights = weighted.then(|| b.constant("weights", TensorType::channels([classes]), weights()));
+            Ok(ops::binary_cross_entropy(&mut b.graph, x, targets, weights, options)?[0])
+        }));
+    }
     cases
 }
 
