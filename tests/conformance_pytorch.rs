@@ -14,8 +14,8 @@ use serde_json::Value as Json;
 use shadegrad::graph::{GraphError, Value};
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 use shadegrad::ops::{
-    self, Activation, AdamOptions, BatchNormOptions, BinaryCrossEntropyOptions, ConvSpec, Coordinates, CrossEntropyOptions, DiceOptions,
-    Interpolation, Reduction, Regression, SgdOptions,
+    self, Activation, AdamOptions, BatchNormOptions, BinaryCrossEntropyOptions, ConvSpec, Coordinates,
+    CrossEntropyOptions, DiceOptions, Interpolation, Reduction, Regression, SgdOptions,
 };
 use shadegrad::shape::{Padding, Shape, TensorType, Window};
 
