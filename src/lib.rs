@@ -6,7 +6,7 @@
 //! and [`train`] drive it.
 //!
 //! # A task
-//! [`train::classify`], [`train::segment`] and [`train::colorize`] do what the command line does: a configuration in, a run
+//! [`tasks::classify`], [`tasks::segment`] and [`tasks::colorize`] do what the command line does: a configuration in, a run
 //! directory with a trained model out.
 //!
 //! # A network and a loop of one's own
@@ -69,5 +69,10 @@ pub mod nn;
 pub mod ops;
 pub mod plan;
 pub mod precision;
+pub mod random;
+pub mod report;
+pub mod run;
 pub mod shape;
+pub mod tasks;
 pub mod train;
+pub mod workflows;

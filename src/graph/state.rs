@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::data::random;
+use crate::random;
 use crate::shape::TensorType;
 
 /// Alignment of a state inside its group's buffer, in floats: 256 bytes, the largest storage offset alignment that an

@@ -3,12 +3,6 @@
 
 use std::path::Path;
 
-use super::TrainError;
-use super::card::ModelCard;
-use super::config::TrainSettings;
-use super::run_dir::RunDir;
-use super::step::{Phase, port};
-use super::task::Task;
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session};
 use crate::graph::{GraphError, Group, StateTable, names};
@@ -17,6 +11,12 @@ use crate::interop::torchvision;
 use crate::ops::{AVERAGE, Hyper};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
+use crate::run::card::ModelCard;
+use crate::run::run_dir::RunDir;
+use crate::train::TrainError;
+use crate::train::config::TrainSettings;
+use crate::train::step::{Phase, port};
+use crate::train::task::Task;
 
 /// A network with its states on an engine.
 pub struct Model {
