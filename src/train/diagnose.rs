@@ -2,7 +2,7 @@
 
 use crate::exec::PlanId;
 use crate::graph::Group;
-use crate::ops::{self, HYPER_LEN, LOSS_SCALE};
+use crate::ops::{self, Hyper, LOSS_SCALE};
 use crate::plan::PlanOptions;
 use crate::precision::Precision;
 use crate::train::TrainError;
@@ -17,7 +17,7 @@ impl<T: Task> Trainer<T> {
     pub(crate) fn diagnose(&mut self, epoch: usize, done: &Pending, loss: f32) -> TrainError {
         let layer = self.first_not_finite(|model, task, options| {
             let plan = model.training_plan(task, (done.batch.len(), Phase::Update), options)?;
-            model.feed(task, plan, &done.batch, &[0.0; HYPER_LEN])?;
+            model.feed(task, plan, &done.batch, Hyper::default())?;
             model.session.run_now(plan)?;
             Ok(plan)
         });

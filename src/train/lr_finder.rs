@@ -163,7 +163,7 @@ impl<T: Task> Trainer<T> {
     fn step_at(&mut self, step: u64, lr: f64, batch: &Batch) -> Result<f64, TrainError> {
         let hyper = self.hyper(lr, step, false);
         let plan = self.model.training_plan(&self.task, (batch.len(), Phase::Update), PlanOptions::default())?;
-        self.model.feed(&self.task, plan, batch, &hyper)?;
+        self.model.feed(&self.task, plan, batch, hyper)?;
         Ok(f64::from(self.model.session.run_now(plan)?[0][0]))
     }
 }

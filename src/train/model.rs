@@ -8,7 +8,7 @@ use crate::exec::{AnyEngine, PlanId, Session};
 use crate::graph::{GraphError, Group, StateTable, names};
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
-use crate::ops::AVERAGE;
+use crate::ops::{AVERAGE, Hyper};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
 use crate::run::card::ModelCard;
@@ -202,9 +202,9 @@ impl Model {
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn feed(&mut self, task: &impl Task, plan: PlanId, batch: &Batch, hyper: &[f32]) -> Result<(), TrainError> {
+    pub fn feed(&mut self, task: &impl Task, plan: PlanId, batch: &Batch, hyper: Hyper) -> Result<(), TrainError> {
         task.feed(&mut self.session, plan, batch, batch.len())?;
-        Ok(self.session.write(plan, port::HYPER, hyper)?)
+        Ok(self.session.write(plan, port::HYPER, &hyper.values())?)
     }
 
     /// Outputs of the evaluation graph for up to `batch_size` samples (the size of the first call counts).

@@ -8,7 +8,7 @@ use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::exec::PlanId;
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
-use crate::ops::{HYPER_DECAY, HYPER_KEEP, HYPER_LEN, hyper_values};
+use crate::ops::Hyper;
 use crate::plan::PlanOptions;
 use crate::run::facts::RunFacts;
 use crate::run::history::{EpochRow, NormRow, Score};
@@ -294,7 +294,7 @@ impl<T: Task> Trainer<T> {
         let phase = if last { Phase::Update } else { Phase::Accumulate };
         let plan = self.model.training_plan(&self.task, (batch.len(), phase), PlanOptions::default())?;
         let started = Instant::now();
-        self.model.feed(&self.task, plan, &batch, &hyper)?;
+        self.model.feed(&self.task, plan, &batch, hyper)?;
         self.trace_span("hand over data", started);
         let results = self.run_step(plan)?;
         let update = last.then_some((step, self.lr));
@@ -306,12 +306,13 @@ impl<T: Task> Trainer<T> {
 
     /// What changes from step to step. The average follows the weights closely at first, with a decay of
     /// (1 + t) / (10 + t) as in TensorFlow, so that a short run is not held back by its random start.
-    pub(crate) fn hyper(&self, lr: f64, step: u64, more: bool) -> [f32; HYPER_LEN] {
-        let mut hyper = hyper_values(lr, self.settings.update().optimizer.betas(), step);
+    pub(crate) fn hyper(&self, lr: f64, step: u64, more: bool) -> Hyper {
         let t = step as f64;
-        hyper[HYPER_DECAY] = self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32;
-        hyper[HYPER_KEEP] = f32::from(u8::from(more));
-        hyper
+        Hyper {
+            average_decay: self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32,
+            keep: f32::from(u8::from(more)),
+            ..Hyper::new(lr, self.settings.update().optimizer.betas(), step)
+        }
     }
 
     /// Takes a step's results and adds them up.

@@ -178,7 +178,7 @@ impl<T: Task> Trainer<T> {
         let Trainer { task, model, .. } = &mut self;
         let feed = |session: &mut Session<AnyEngine>, plan| {
             task.feed(session, plan, &batch, batch.len())?;
-            Ok(session.write(plan, port::HYPER, &hyper)?)
+            Ok(session.write(plan, port::HYPER, &hyper.values())?)
         };
         examine(&mut model.session, &graph, precision, feed)
     }
