@@ -219,7 +219,7 @@ impl Direct<'_> {
         totals
     }
 
-    /// Adds some of the taps to a tile.
+    /// Partial sums of a tile over some of the taps.
     #[inline(always)]
     fn part<S: Simd, const P: usize, const V: usize>(
         &self,
@@ -312,7 +312,7 @@ impl DirectWgrad<'_> {
         Arch::new().dispatch(self);
     }
 
-    /// The same for tiles of `P` channels, with enough vectors to keep the machine's multipliers busy.
+    /// Computes tiles of `P` channels, with enough vectors to keep the machine's multipliers busy.
     #[inline(always)]
     fn few<S: Simd, const P: usize>(self, simd: S) {
         let whole = |vectors: usize| self.columns.is_multiple_of(vectors * S::F32_LANES);

@@ -153,7 +153,7 @@ pub fn softmax_cross_entropy_grad<T: Real>(mut a: Args<'_, T>) {
             let scale = u * (weight + smooth * all) / total;
             out[..loss.c].iter_mut().zip(row).for_each(|(out, &v)| *out = (v - top).exp_fast() * scale);
         }
-        // Classes with a target above 0.
+        // Classes from whose gradient something is subtracted.
         let classes = match class {
             _ if soft.is_some() || smooth > T::zero() || !u.is_finite() => 0..loss.c,
             Some(k) => k..k + 1,
