@@ -12,9 +12,9 @@ use shadegrad::data::{
     ImageDataset, Loader, LoaderOptions, Normalization, PrepareOptions, SegmentationDataset, SegmentationSource,
     SizeOptions, Source, prepare, prepare_images, prepare_segmentation,
 };
-use shadegrad::train::card::TaskKind;
+use shadegrad::run::card::TaskKind;
 use shadegrad::train::config::{ImageSize, SegmentConfig};
-use shadegrad::train::preview::{PreviewOptions, preview};
+use shadegrad::workflows::preview::{PreviewOptions, preview};
 
 const SIZE: (usize, usize) = (24, 32);
 
