@@ -82,6 +82,16 @@ enum CliError {
     Output(#[from] std::io::Error),
 }
 
+impl CliError {
+    /// The flag that helps, after the library's message.
+    fn advice(&self) -> &'static str {
+        match self {
+            CliError::Train(TrainError::Data(error)) if error.is_skippable() => " (--skip-bad leaves them out)",
+            _ => "",
+        }
+    }
+}
+
 macro_rules! through_train_error {
     ($($error:ty),* $(,)?) => {
         $(impl From<$error> for CliError {
@@ -136,7 +146,7 @@ pub fn run() -> ExitCode {
         // Whoever read the results has seen enough.
         Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            complain(format_args!("error: {error}"));
+            complain(format_args!("error: {error}{}", error.advice()));
             ExitCode::from(2)
         }
     }

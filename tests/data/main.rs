@@ -1,12 +1,14 @@
 //! What `data` promises: every format opens, every defect is named with its remedy, batches depend on
 //! the seed alone. Fixtures are made here.
 
+mod annotations;
 mod augment;
 mod colorization;
 mod data_check;
 mod formats;
 mod images;
 mod loading;
+mod meant;
 mod segmentation;
 mod streets;
 

@@ -238,6 +238,7 @@ pub(crate) fn open_data(config: &ClassifyConfig) -> Result<Splits, TrainError> {
                 test: None,
                 by_seed: false,
                 format: "built-in scenes",
+                decisions: Default::default(),
             })
         }
     }
