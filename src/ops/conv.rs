@@ -4,9 +4,9 @@
 //! `y[n,oh,ow,co] = b[co] + Σ x[n, oh·SH + kh·DH − PT, ow·SW + kw·DW − PL, ci] · w[kh,kw,ci,co]`
 
 use super::conv_geometry::Geometry;
-use super::elementwise::Activation;
 use super::epilogue::Epilogue;
 use super::onnx::{followed, map, rounded_down, windowed};
+use super::unary::UnaryOp;
 use super::{NormGrad, all_some, expect_first, expect_inputs, first, reduce_segments, segments_of_tiles};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxNode, Op, Operand, Value, check_type};
 use crate::kernel::{Access, Consts, Work};
@@ -227,8 +227,8 @@ fn rounded(l: &mut Lowering<'_>, w: Operand, len: usize, element: Element) -> Op
         return w;
     }
     let half = l.scratch_of(len, element);
-    let (code, factor) = Activation::Scale(1.0).code();
-    let consts = Consts::new().u("C", LANES).u("C4", 1).u("OP", code).f("ALPHA", factor);
+    let (code, factor) = UnaryOp::Scale(1.0).code();
+    let consts = Consts::new().u("C", LANES).u("C4", 1).u("OP", code).f("ALPHA", factor).b("MASKED", false);
     l.call("unary", consts, [(w, Access::Read), (half, Access::Write)], Work::Items(len / LANES), 0);
     half
 }

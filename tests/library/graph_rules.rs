@@ -25,7 +25,7 @@ fn parameters_may_share_a_gradient() {
     let [a, b, c] = ["a", "b", "c"]
         .map(|name| g.state(name, ty.clone(), Group::Parameters, Init::Constant(0.5), true).expect("a new state"));
     let sum = ops::add(&mut g, x, a).expect("equal shapes");
-    let bent = ops::activation(&mut g, sum, ops::Activation::LeakyRelu(0.1)).expect("an activation");
+    let bent = ops::unary(&mut g, sum, ops::UnaryOp::LeakyRelu(0.1)).expect("an activation");
     let logits = ops::add(&mut g, bent, b).expect("equal shapes");
     let logits = ops::add(&mut g, logits, c).expect("equal shapes");
     let [loss, _] =

@@ -5,7 +5,7 @@ use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, GraphError, Group, Init, Lowering, Op, Value};
 use shadegrad::interop::onnx::{OnnxError, export};
 use shadegrad::nn::{BatchNorm2d, Conv2dLayer, ConvTranspose2dLayer, Linear, Mode, WeightInit};
-use shadegrad::ops::{self, Activation, ConvSpec, Coordinates, Interpolation};
+use shadegrad::ops::{self, ConvSpec, Coordinates, Interpolation, UnaryOp};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::{Padding, TensorType, Window};
 
@@ -109,12 +109,12 @@ fn pooling() {
 #[test]
 fn elements_norms_and_regions() {
     check("elements", |g, x| {
-        let functions = [Activation::LeakyRelu(0.2), Activation::Tanh, Activation::Scale(1.5), Activation::Sigmoid];
-        let y = functions.into_iter().try_fold(x, |y, f| ops::activation(g, y, f))?;
+        let functions = [UnaryOp::LeakyRelu(0.2), UnaryOp::Tanh, UnaryOp::Scale(1.5), UnaryOp::Sigmoid];
+        let y = functions.into_iter().try_fold(x, |y, f| ops::unary(g, y, f))?;
         let gate = vector(g, "gate", 6)?;
         // The same vector as it is, repeated over a map, and computed.
         let y = ops::mul(g, y, gate)?;
-        let gate = ops::activation(g, gate, Activation::Sigmoid)?;
+        let gate = ops::unary(g, gate, UnaryOp::Sigmoid)?;
         let y = ops::add_bias(g, y, gate)?;
         ops::mul(g, y, x)
     });
