@@ -4,7 +4,7 @@
 //! It counts regions, not pixels, so that a small class weighs as much as a large one.
 
 use super::{expect_inputs, expect_labels, first, none, row_consts, segments};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Domain, Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
@@ -73,6 +73,11 @@ impl Op for Dice {
         let mut grads = none(2);
         grads[0] = Some(g.add1(DiceGrad(self.0), &inputs)?);
         Ok(grads)
+    }
+
+    fn domain(&self, input: usize, inputs: &[&TensorType]) -> Option<Domain> {
+        let labels = Domain::Labels { classes: inputs[0].shape.channels(), ignored: self.0.ignore_index };
+        (input == 1).then_some(labels)
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

@@ -4,7 +4,7 @@
 //! of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows.
 
 use super::{expect_first, expect_labels, expect_vector, first, none, row_consts};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Domain, Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
@@ -119,6 +119,12 @@ impl Op for SoftmaxCrossEntropy {
         let mut grads = none(node.inputs.len());
         grads[0] = Some(g.add1(SoftmaxCrossEntropyGrad(*self), &inputs)?);
         Ok(grads)
+    }
+
+    fn domain(&self, input: usize, inputs: &[&TensorType]) -> Option<Domain> {
+        let classes = inputs[0].shape.channels();
+        let labels = Domain::Labels { classes, ignored: self.options.ignore_index };
+        (input == 1 && !self.options.soft_labels).then_some(labels)
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

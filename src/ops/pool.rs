@@ -62,10 +62,20 @@ pub fn avg_pool(g: &mut Graph, x: Value, window: Window, count_include_pad: bool
 
 /// Appends the mean over H and W: `[N,H,W,C]` to `[N,1,1,C]`.
 ///
+/// Gradient: for x.
+///
 /// # Errors
-/// When x has no spatial axes.
+/// When x has no axes H and W, as an `[N,C]` has none.
 pub fn global_avg_pool(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let [_, h, w, _] = g.nhwc(x)?;
+    if g.ty(x).shape.rank() != 4 {
+        return Err(GraphError::Shape {
+            op: "global_avg_pool",
+            at: crate::graph::at(&g.layer()),
+            shapes: g.ty(x).shape.to_string(),
+            rule: "x must have the axes [N,H,W,C]".into(),
+        });
+    }
     avg_pool(g, x, Window { kernel_size: [h, w], ..Window::square(1, 1, 0) }, false)
 }
 

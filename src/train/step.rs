@@ -3,6 +3,7 @@
 use crate::autodiff;
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, Group, StateTable, Value};
+use crate::label::IGNORED;
 use crate::ops::{self, AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use crate::precision::Precision;
 use crate::shape::TensorType;
@@ -61,9 +62,12 @@ pub enum Phase {
 
 /// Names of the ports of the graphs below.
 pub mod port {
+    #[cfg(doc)]
+    use crate::{label::IGNORED, ops::Hyper};
+
     /// Input `[N,H,W,C]`.
     pub const IMAGES: &str = "images";
-    /// Input `[N]`, class numbers; see `IGNORED`.
+    /// Input `[N]`, class numbers; see [`IGNORED`].
     pub const LABELS: &str = "labels";
     /// Input: what changes from step to step, see [`Hyper`].
     pub const HYPER: &str = "hyper";
@@ -86,9 +90,6 @@ pub mod port {
     /// Output [N, classes] of the evaluation.
     pub const LOGITS: &str = "logits";
 }
-
-/// Label of the rows that fill up a last, smaller evaluation batch: they count for nothing.
-pub const IGNORED: i32 = -1;
 
 /// Appends everything behind the loss: gradients of all parameters, clipping, the update.
 ///

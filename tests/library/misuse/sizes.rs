@@ -94,3 +94,25 @@ fn regions_and_maps_out_of_reach_are_refused() {
     }
     refused(ops::fma_peak(&mut g, x, 1 << 40), &["rounds"]);
 }
+
+#[test]
+fn rows_without_an_area_have_no_mean_over_it() {
+    let mut g = Graph::new();
+    let rows = g.input("x", TensorType::channels([2, 3]));
+    refused(ops::global_avg_pool(&mut g, rows), &["global_avg_pool", "[N,H,W,C]", "[2×3]"]);
+}
+
+#[test]
+fn axes_that_a_tensor_does_not_have_are_refused() {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([2, 3]));
+    let other = g.input("other", TensorType::channels([3, 2]));
+    let w = g.input("w", TensorType::kernel([3, 3, 4, 4]));
+    refused(ops::sum_axes(&mut g, x, &[2]), &["sum", "axes [2]", "0 to 1"]);
+    refused(ops::mean_axes(&mut g, x, &[1, 1]), &["sum", "different"]);
+    refused(ops::sum_axes(&mut g, w, &[0]), &["weight", "all axes"]);
+    for make in [ops::add, ops::sub, ops::mul, ops::div] {
+        refused(make(&mut g, x, other), &["each axis 1 or of that size", "[2×3], [3×2]"]);
+    }
+    refused(ops::broadcast(&mut g, x, TensorType::channels([4, 3])), &["broadcast", "[4×3]"]);
+}
