@@ -26,6 +26,8 @@ pub struct MovingAverage;
 /// (`totals[1]`), so that their mean is the gradient of the mean loss of all of them together. For all but the last
 /// batch (`last` false) the gradients are added and there is no result; for the last there is the mean.
 ///
+/// Gradient: none.
+///
 /// # Errors
 /// When a state of the optimizer's name has another shape.
 pub fn accumulate(
@@ -44,6 +46,8 @@ pub fn accumulate(
 
 /// Appends the moving average of all parameters, `average += (1 − decay) (parameters − average)`; to stand behind the
 /// update (Polyak & Juditsky 1992).
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When a state of its name has another shape.

@@ -107,6 +107,8 @@ pub struct Conv2dWeightGrad {
 
 /// Appends a convolution without bias; [`crate::fuse::fuse`] puts a [`super::add_bias`] behind it into its kernel.
 ///
+/// Gradient: for x and w.
+///
 /// # Errors
 /// When channels, groups or sizes do not fit.
 pub fn conv2d(g: &mut Graph, x: Value, w: Value, spec: impl Into<ConvSpec>) -> Result<Value, GraphError> {
@@ -114,6 +116,8 @@ pub fn conv2d(g: &mut Graph, x: Value, w: Value, spec: impl Into<ConvSpec>) -> R
 }
 
 /// Appends `x · w` for x `[N,I]` and w `[I,O]`.
+///
+/// Gradient: for x and w.
 ///
 /// # Errors
 /// When the inner sizes differ.

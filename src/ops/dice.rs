@@ -34,6 +34,8 @@ struct DiceGrad(DiceOptions);
 
 /// Appends the loss. Labels lie as those of [`super::softmax_cross_entropy`].
 ///
+/// Gradient: for the logits.
+///
 /// # Errors
 /// When there is not one label per row of logits.
 pub fn dice_loss(g: &mut Graph, logits: Value, labels: Value, options: DiceOptions) -> Result<Value, GraphError> {

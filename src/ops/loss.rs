@@ -51,6 +51,8 @@ struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
 /// vector `[rows]`. One that is no class, and is not ignored, has no weight and no part in the loss but for that of label
 /// smoothing.
 ///
+/// Gradient: for the logits. Labels and weights get none.
+///
 /// # Errors
 /// When there is not one label per row of logits (soft labels: one per logit), or one weight per class.
 pub fn softmax_cross_entropy(

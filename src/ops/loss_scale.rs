@@ -36,6 +36,8 @@ fn state(g: &mut Graph) -> Result<Value, GraphError> {
 
 /// Appends the factor of the loss, `[1]`.
 ///
+/// Gradient: none.
+///
 /// # Errors
 /// When a state of its name has another shape.
 pub fn loss_scale(g: &mut Graph) -> Result<Value, GraphError> {
@@ -44,6 +46,8 @@ pub fn loss_scale(g: &mut Graph) -> Result<Value, GraphError> {
 }
 
 /// Appends what becomes of the factor; to stand behind the update.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When a state of its name has another shape.

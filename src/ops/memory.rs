@@ -42,6 +42,8 @@ pub struct Pack {
 
 /// Appends a reshape.
 ///
+/// Gradient: for x.
+///
 /// # Errors
 /// When the number of elements differs.
 pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value, GraphError> {
@@ -50,6 +52,8 @@ pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value
 }
 
 /// Appends a reshape to [N, everything else], in H W C order.
+///
+/// Gradient: for x.
 ///
 /// # Errors
 /// Never for an activation.
@@ -62,6 +66,8 @@ pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 
 /// Appends a constant.
 ///
+/// Gradient: none; it has no input.
+///
 /// # Errors
 /// Never.
 pub fn fill(g: &mut Graph, ty: TensorType, value: f32) -> Result<Value, GraphError> {
@@ -70,6 +76,8 @@ pub fn fill(g: &mut Graph, ty: TensorType, value: f32) -> Result<Value, GraphErr
 
 /// Appends a write of `value` into `state`, seen by the nodes after it. A value that lies in the state's own group goes
 /// through memory of its own, since no buffer can be read and written at once.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When the shapes differ.
@@ -83,6 +91,8 @@ pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphErro
 /// state table's parameters. One is copied there when it cannot be produced in its place: an input or a state itself, the
 /// gradient of several parameters, or a value that other nodes read, which may write into the same buffer. No parameter can
 /// be added any more after it.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When their number is not that of the parameters.

@@ -20,6 +20,8 @@ pub struct Confusion {
 /// Appends the number of the largest channel of each row of x [.., C]: a flat run of whole numbers. A tie goes to the
 /// first.
 ///
+/// Gradient: none.
+///
 /// # Errors
 /// Never for an activation.
 pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
@@ -28,6 +30,8 @@ pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 
 /// Appends the counts [classes, classes] of (label, prediction) over all rows; rows whose label or prediction is no class
 /// are left out. Exact up to 2^24 rows of a kind. Both lie as the labels of [`super::softmax_cross_entropy`].
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When there is not one label per prediction.

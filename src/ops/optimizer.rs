@@ -75,6 +75,8 @@ pub struct ClipScale {
 
 /// Appends the factor that brings the norm of all gradients to at most `max_norm`; `scale` is what the loss was scaled by.
 ///
+/// Gradient: none.
+///
 /// # Errors
 /// When `max_norm` is no number or below 0.
 pub fn clip_scale(g: &mut Graph, grads: Value, scale: Option<Value>, max_norm: f32) -> Result<Value, GraphError> {
@@ -89,6 +91,8 @@ pub(super) fn moment(g: &mut Graph, name: &str) -> Result<Value, GraphError> {
 }
 
 /// Appends an SGD step. The parameters stay as they are when `guard[0]` (the loss, or the norm of scaled gradients) is not finite.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When a state of the optimizer's name has another shape, or `hyper` is not of the type [`Hyper::ty`].
@@ -107,6 +111,8 @@ pub fn sgd_step(
 }
 
 /// Appends an Adam or AdamW step. The parameters stay as they are when `guard[0]` (the loss, or the norm of scaled gradients) is not finite.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When a state of the optimizer's name has another shape, or `hyper` is not of the type [`Hyper::ty`].

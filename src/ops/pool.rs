@@ -46,6 +46,8 @@ struct AvgPoolGrad {
 
 /// Appends max pooling.
 ///
+/// Gradient: for x, at the first largest number of each window.
+///
 /// # Errors
 /// When the window does not fit or the padding is larger than half of it.
 pub fn max_pool(g: &mut Graph, x: Value, window: Window) -> Result<Value, GraphError> {
@@ -53,6 +55,8 @@ pub fn max_pool(g: &mut Graph, x: Value, window: Window) -> Result<Value, GraphE
 }
 
 /// Appends average pooling.
+///
+/// Gradient: for x.
 ///
 /// # Errors
 /// When the window does not fit.

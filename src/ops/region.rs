@@ -23,6 +23,8 @@ pub struct Concat;
 /// Appends the region of x `[N,H,W,C]` that begins at `start` (row, column, channel) and has `size`, with zeros where it
 /// reaches beyond x.
 ///
+/// Gradient: for x.
+///
 /// # Errors
 /// When the result would be empty, or begins 2^30 pixels or channels away.
 pub fn crop_pad(g: &mut Graph, x: Value, start: [i64; 3], size: [usize; 3]) -> Result<Value, GraphError> {
@@ -30,6 +32,8 @@ pub fn crop_pad(g: &mut Graph, x: Value, start: [i64; 3], size: [usize; 3]) -> R
 }
 
 /// Appends the concatenation of the channels of activations `[N,H,W,C…]`.
+///
+/// Gradient: for all inputs.
 ///
 /// # Errors
 /// When the other axes differ, or there is no value.

@@ -53,6 +53,8 @@ struct RegressionLossGrad(Regression);
 
 /// Appends the mean loss; returns it and the totals. The target gets no gradient.
 ///
+/// Gradient: for the prediction. The target gets none.
+///
 /// # Errors
 /// When the shapes differ or δ is not above 0.
 pub fn regression_loss(

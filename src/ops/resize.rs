@@ -76,6 +76,8 @@ struct ResizeGrad {
 
 /// Appends a resize of x `[N,H,W,C]` to `[N,size,C]`.
 ///
+/// Gradient: for x.
+///
 /// # Errors
 /// When a size is 0 or above 16384.
 pub fn resize(

@@ -190,3 +190,24 @@ fn a_loss_made_of_ops_is_that_of_the_fused_op() {
     assert!(near(&got[0], &got[2]) && near(&got[1], &got[3]), "{got:?}");
     assert!(got[0][0] > 0.5 && got[1].iter().any(|v| v.abs() > 0.05), "{got:?}");
 }
+
+/// The documentation of each function that appends an op says whether it has a gradient.
+#[test]
+fn every_op_says_whether_it_has_a_gradient() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
+    let mut functions = 0;
+    for file in std::fs::read_dir(folder).expect("the ops") {
+        let path = file.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("a text");
+        for (head, _) in text.match_indices("\npub fn ").map(|(at, _)| text.split_at(at)) {
+            let (_, doc) = head.rsplit_once("\n\n").expect("something before it");
+            let body = &text[head.len()..];
+            let signature = &body[..body.find("{\n").unwrap_or(body.len())];
+            if signature.contains("&mut Graph") {
+                functions += 1;
+                assert!(doc.contains("/// Gradient: "), "{}: {}", path.display(), signature.trim());
+            }
+        }
+    }
+    assert!(functions >= 45, "{functions} functions were found");
+}
