@@ -1,5 +1,5 @@
-//! Dropout (Srivastava et al. 2014) from counter-based random numbers: the mask is a function of seed, step, layer and
-//! element, so that nothing is stored and the backward pass makes the same mask again.
+//! Dropout (Srivastava et al. 2014) from counter-based random numbers. The mask is a function of seed, step, layer and
+//! element: it is not stored, and the backward pass computes it a second time.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use crate::shape::TensorType;
 pub struct Dropout {
     /// Probability of a zero, in [0, 1).
     pub p: f32,
-    /// Tells one layer's mask from another's.
+    /// Number of the mask, different for each dropout.
     pub stream: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Ops that cut and join: crop and pad in height, width and channels, and concatenation of channels.
+//! Crop and pad in height, width and channels, and concatenation of channels.
 
 use super::onnx::last;
 use super::{all_some, expect_inputs, first, vectors};
@@ -6,17 +6,17 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, O
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// A region of an activation, in height, width and channels; what lies outside of the input is 0. So it crops, pads, and
-/// takes a range of channels.
+/// A region of an activation in height, width and channels; elements outside the input are 0. It crops, pads and slices
+/// channels.
 #[derive(Clone, Debug)]
 pub struct CropPad {
-    /// Where the result begins in the input: row, column, channel; negative where zeros are put before it.
+    /// First row, column and channel of the region in the input; negative for zeros in front of it.
     pub start: [i64; 3],
     /// Height, width and channels of the result.
     pub size: [usize; 3],
 }
 
-/// Channels of the first input, followed by those of the second.
+/// The channels of the first input, then those of the second.
 #[derive(Clone, Copy, Debug)]
 pub struct Concat;
 
@@ -46,7 +46,7 @@ pub fn concat(g: &mut Graph, values: &[Value]) -> Result<Value, GraphError> {
 }
 
 impl CropPad {
-    /// The first of the channels that it takes, if they are whole vectors of every pixel of x.
+    /// The first channel of the region, if the region is a range of whole vectors of every pixel of x.
     pub(crate) fn vectors_of(&self, x: &TensorType) -> Option<usize> {
         let ([top, left, first], [h, w, c]) = (self.start, self.size);
         let ([_, height, width, channels], first) = (x.shape.nhwc()?, usize::try_from(first).ok()?);
@@ -99,7 +99,7 @@ impl Op for CropPad {
 
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let [_, h, w, c] = inputs[0].shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
-        // Axes of ONNX and, along each, the part of x that is taken, and zeros before and behind it.
+        // Per axis of ONNX: the slice of x, and the zeros before and after it.
         let axes: &[usize] = if inputs[0].shape.rank() == 4 { &[2, 3, 1] } else { &[0, 0, 1] };
         let (mut starts, mut ends, mut sliced) = (vec![], vec![], vec![]);
         let mut pads = vec![0; 2 * inputs[0].shape.rank()];
@@ -172,7 +172,7 @@ impl Op for Concat {
     }
 
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
-        // Those of an activation of any number of axes; vectors have no batch.
+        // Activations of any rank; a vector has no batch axis.
         if inputs[0].shape.rank() < 2 {
             return Err("x must have the axes [N,H,W,C] or [N,C]".into());
         }

@@ -18,7 +18,7 @@ pub enum Regression {
 }
 
 impl Regression {
-    /// The number by which shader and twin know it, and δ.
+    /// The code of the loss in shader and twin, and δ.
     fn code(self) -> (usize, f64) {
         match self {
             Regression::Mse => (0, 0.0),
@@ -51,7 +51,7 @@ pub struct RegressionLoss(pub Regression);
 #[derive(Clone, Copy, Debug)]
 struct RegressionLossGrad(Regression);
 
-/// Appends the mean loss; returns it and the totals. The target gets no gradient.
+/// Appends the mean loss; returns it and the totals.
 ///
 /// Gradient: for the prediction. The target gets none.
 ///
