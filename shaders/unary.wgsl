@@ -14,7 +14,7 @@
 // | 9  | abs(x)                      |
 // | 10 | x^ALPHA                     |
 //
-// Mapping: one invocation per vector. ReLU passes a NaN on, so that it shows in the loss.
+// Mapping: one invocation per vector. A NaN passes through ReLU, so that the loss shows it.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
 
