@@ -42,7 +42,7 @@ pub struct Conv2dLayer {
 impl Conv2dLayer {
     /// A square convolution without bias.
     pub fn square(channels: usize, kernel_size: usize, stride: usize, padding: usize) -> Self {
-        let spec = Window::square(kernel_size, stride, padding).into();
+        let spec = Window::square(kernel_size).stride(stride).padding(padding).into();
         Conv2dLayer { channels, spec, bias: false, init: WeightInit::He }
     }
 
@@ -118,7 +118,7 @@ pub struct ConvTranspose2dLayer {
 impl ConvTranspose2dLayer {
     /// Enlargement by `factor` without overlap: kernel size and stride are the same. With bias.
     pub fn enlarge(channels: usize, factor: usize) -> Self {
-        let spec = Window::square(factor, factor, 0).into();
+        let spec = Window::square(factor).stride(factor).into();
         ConvTranspose2dLayer { channels, spec, output_padding: [0; 2], bias: true, init: WeightInit::Uniform }
     }
 
@@ -126,7 +126,7 @@ impl ConvTranspose2dLayer {
     /// that the kernel has a middle; no bias.
     pub fn bilinear(channels: usize, factor: usize) -> Self {
         let kernel_size = factor.saturating_mul(2) - factor % 2;
-        let spec = Window::square(kernel_size, factor, factor / 2).into();
+        let spec = Window::square(kernel_size).stride(factor).padding(factor / 2).into();
         ConvTranspose2dLayer { channels, spec, output_padding: [0; 2], bias: false, init: WeightInit::Bilinear }
     }
 

@@ -61,7 +61,7 @@ impl UNet {
         for level in 0..self.depth {
             x = double_conv(g, &format!("down{level}"), x, self.channels(level), mode)?;
             levels.push(x);
-            x = g.scope(&format!("down{level}.pool"), |g| ops::max_pool(g, x, Window::square(2, 2, 0)))?;
+            x = g.scope(&format!("down{level}.pool"), |g| ops::max_pool(g, x, Window::square(2).stride(2)))?;
         }
         x = double_conv(g, "bottom", x, self.channels(self.depth), mode)?;
         for (level, across) in levels.into_iter().enumerate().rev() {

@@ -122,7 +122,7 @@ pub fn conv2d(g: &mut Graph, x: Value, w: Value, spec: impl Into<ConvSpec>) -> R
 /// # Errors
 /// When the inner sizes differ.
 pub fn linear(g: &mut Graph, x: Value, w: Value) -> Result<Value, GraphError> {
-    g.add1(Conv2d::from(ConvSpec::from(Window::square(1, 1, 0))), &[x, w])
+    g.add1(Conv2d::from(ConvSpec::from(Window::square(1))), &[x, w])
 }
 
 impl Op for Conv2d {
@@ -158,7 +158,7 @@ impl Op for Conv2d {
         let product = if inputs[0].shape.rank() == 4 {
             let window = rounded_down(&self.spec.window, inputs[0])?;
             windowed(OnnxNode::new("Conv", given), &window).int("group", self.spec.groups as i64)
-        } else if self.spec == Window::square(1, 1, 0).into() && inputs[1].shape.rank() == 2 {
+        } else if self.spec == Window::square(1).into() && inputs[1].shape.rank() == 2 {
             OnnxNode::new("Gemm", given).int("transB", 1)
         } else {
             return Err("of x [N,I] only a plain product with w [I,O] can be exported".into());

@@ -80,7 +80,7 @@ pub fn global_avg_pool(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
             rule: "x must have the axes [N,H,W,C]".into(),
         });
     }
-    avg_pool(g, x, Window { kernel_size: [h, w], ..Window::square(1, 1, 0) }, false)
+    avg_pool(g, x, Window { kernel_size: [h, w], ..Window::square(1) }, false)
 }
 
 fn pooled(window: &Window, x: &TensorType) -> Result<TensorType, String> {
@@ -228,7 +228,7 @@ impl Op for AvgPool {
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let (x, given) = (inputs[0], [OnnxInput::Value(0)]);
         let [_, h, w, _] = map(x)?;
-        let whole = Window { kernel_size: [h, w], ..Window::square(1, 1, 0) };
+        let whole = Window { kernel_size: [h, w], ..Window::square(1) };
         if self.window == whole {
             return Ok(vec![OnnxNode::new("GlobalAveragePool", given)]);
         }

@@ -81,7 +81,7 @@ fn conv_epilogues() -> Vec<OpCase> {
     let transposed = OpCase::new("conv_transpose_bias_relu", |b| {
         let (x, w) = (b.random("x", [2, 5, 3, 7]), b.random_of("w", TensorType::kernel([2, 2, 9, 7])));
         let bias = b.random("b", [9]);
-        let y = ops::conv_transpose2d(&mut b.graph, x, w, Window::square(2, 2, 0), [0, 0])?;
+        let y = ops::conv_transpose2d(&mut b.graph, x, w, Window::square(2).stride(2), [0, 0])?;
         let y = ops::add_bias(&mut b.graph, y, bias)?;
         ops::relu(&mut b.graph, y)
     });

@@ -18,7 +18,7 @@ fn rows_of_channels(g: &mut Graph, w: Value, v: Value, inputs: usize) -> Vec<Res
     let labels = g.input("labels", TensorType::flat(inputs));
     let bias = g.input("bias", TensorType::channels([4]));
     let ty = g.ty(w).clone();
-    let pixels = Window::square(1, 1, 0);
+    let pixels = Window::square(1);
     vec![
         ops::regression_loss(g, w, v, Regression::Mse).map(drop),
         ops::softmax_cross_entropy(g, w, labels, None, CrossEntropyOptions::default()).map(drop),

@@ -46,18 +46,18 @@ fn sizes_beyond_what_can_be_counted_are_refused() {
     refused(ops::reshape(&mut g, x, [usize::MAX, 2]), &told);
     refused(Conv2dLayer::square(usize::MAX, 3, 1, 1).apply(&mut g, "c", x), &told);
     refused(Conv2dLayer::square(4, usize::MAX, 1, 1).apply(&mut g, "k", x), &told);
-    let spec = ConvSpec { groups: usize::MAX, ..Window::square(2, 2, 0).into() };
+    let spec = ConvSpec { groups: usize::MAX, ..Window::square(2).stride(2).into() };
     let w = g.input("w", TensorType::kernel([2, 2, 3, 3]));
     refused(ops::conv_transpose2d(&mut g, x, w, spec, [0; 2]), &told);
 }
 
 #[test]
 fn windows_that_are_too_large_are_refused() {
-    let plain = Window::square(3, 1, 1);
+    let plain = Window::square(3).padding(1);
     let windows = [
         Window { stride: [usize::MAX; 2], ..plain },
         Window { dilation: [1, usize::MAX], ..plain },
-        Window { dilation: [1 << 40; 2], ..Window::square(3, 1, 1) },
+        Window { dilation: [1 << 40; 2], ..Window::square(3).padding(1) },
         Window { padding: Padding::same(usize::MAX), ..plain },
         Window { padding: Padding { right: 1 << 31, ..Padding::same(1) }, stride: [1 << 30; 2], ..plain },
     ];

@@ -250,7 +250,7 @@ impl<'c> Network<'c> {
         }
         let [_, h, w, _] = self.b.graph.nhwc(x)?;
         if node.op == "GlobalMaxPool" {
-            let whole = Window { kernel_size: [h, w], ..Window::square(1, 1, 0) };
+            let whole = Window { kernel_size: [h, w], ..Window::square(1) };
             return Ok(ops::max_pool(&mut self.b.graph, x, whole)?);
         }
         let kernel_size = node.pair("kernel_shape", 1).ok_or(Unsupported("a window of other than 2 axes".into()))?;
