@@ -158,6 +158,10 @@ impl Sum {
         if self.is_whole(x) {
             return vec![Run { outer: 1, middle: super::vectors(x), inner: 1, fold: true }];
         }
+        if self.axes.is_empty() {
+            // A copy.
+            return vec![Run { outer: super::vectors(x), middle: 1, inner: 1, fold: false }];
+        }
         let last = x.shape.rank() - 1;
         let mut dims = x.shape.0.clone();
         dims[last] = x.stride() / LANES;
