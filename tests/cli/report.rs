@@ -2,10 +2,10 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use shadegrad::train::history::{EpochRow, Score};
-use shadegrad::train::metrics::ConfusionMatrix;
-use shadegrad::train::report::Report;
-use shadegrad::train::tensorboard;
+use shadegrad::report::Report;
+use shadegrad::run::confusion::ConfusionMatrix;
+use shadegrad::run::history::{EpochRow, Score};
+use shadegrad::run::tensorboard;
 
 use crate::support::{Place, TRAIN};
 

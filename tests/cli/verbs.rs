@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use image::GenericImageView;
 use shadegrad::interop::safetensors::TensorData;
-use shadegrad::train::history::Score;
+use shadegrad::run::history::Score;
 
 use crate::support::{CLASSES, Outcome, Place, TRAIN, assert_same_bytes};
 

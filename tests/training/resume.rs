@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use shadegrad::data::Augment;
 use shadegrad::interop::safetensors::TensorFile;
 use shadegrad::precision::Precision;
+use shadegrad::run::history::EpochRow;
+use shadegrad::run::run_dir::{RunDir, RunDirError};
+use shadegrad::tasks::segment;
 use shadegrad::train::TrainError;
 use shadegrad::train::config::{ImageSize, Schedule, SegmentConfig};
-use shadegrad::train::history::EpochRow;
-use shadegrad::train::run_dir::{RunDir, RunDirError};
-use shadegrad::train::segment;
 use shadegrad::train::trainer::{Observer, Outcome, StepProgress};
 
 /// Stops a run after so many steps.

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 
-use shadegrad::train::history::{EpochRow, Score};
-use shadegrad::train::metrics::{ClassOutOfRange, ConfusionMatrix};
-use shadegrad::train::pictures::{Curve, Sheet, confusion_picture, curves_picture, palette, prediction_cell, save_png};
-use shadegrad::train::run_dir::{RunDir, RunDirError};
+use shadegrad::run::confusion::{ClassOutOfRange, ConfusionMatrix};
+use shadegrad::run::history::{EpochRow, Score};
+use shadegrad::run::pictures::{Curve, Sheet, confusion_picture, curves_picture, palette, prediction_cell, save_png};
+use shadegrad::run::run_dir::{RunDir, RunDirError};
 
 fn row(epoch: u32) -> EpochRow {
     EpochRow {
@@ -172,7 +172,7 @@ fn confusion_scores_follow_their_formulas() {
     assert_eq!(ConfusionMatrix::new(2).accuracy(), None);
 }
 
-fn has(picture: &image::RgbImage, colour: shadegrad::train::pictures::Colour) -> bool {
+fn has(picture: &image::RgbImage, colour: shadegrad::run::pictures::Colour) -> bool {
     picture.pixels().any(|p| p.0 == [colour.0, colour.1, colour.2])
 }
 

@@ -1,7 +1,7 @@
 //! `train colorize`, with and without skips, and what is done with its runs.
 
 use image::{GrayImage, Luma, RgbImage};
-use shadegrad::train::history::Score;
+use shadegrad::run::history::Score;
 
 use super::scenes::{TINY, is_a_figure, scene, write_photos};
 use crate::support::Place;

@@ -1,7 +1,7 @@
 //! `train segment`, and what is done with its runs.
 
 use shadegrad::interop::safetensors::TensorData;
-use shadegrad::train::history::Score;
+use shadegrad::run::history::Score;
 
 use super::scenes::{CLASSES, TINY, VOID, is_a_figure, mask, scene, write, write_photos};
 use crate::support::Place;

@@ -7,12 +7,12 @@ use shadegrad::interop::onnx::OnnxModel;
 use shadegrad::interop::torchvision;
 use shadegrad::nn::{Decoder, Mode, Network, Stem, UNet, Up};
 use shadegrad::plan::PlanOptions;
+use shadegrad::run::card::{ModelCard, TaskKind};
 use shadegrad::shape::TensorType;
-use shadegrad::train::card::{ModelCard, TaskKind};
-use shadegrad::train::classify::Classification;
-use shadegrad::train::colorize::Colorization;
-use shadegrad::train::export::export;
+use shadegrad::tasks::classify::Classification;
+use shadegrad::tasks::colorize::Colorization;
 use shadegrad::train::model::{Checkpoint, Model};
+use shadegrad::workflows::export::export;
 
 use super::compare::{agrees, channels_first, random};
 use super::wire::{self, Tensor};

@@ -218,7 +218,7 @@ fn what_onnx_cannot_say_is_refused_by_name() {
             ops::add_bias(g, x, bias)
         },
         "assign",
-        &["changes what later nodes read"],
+        &["updates a state that later nodes read"],
     );
 }
 
