@@ -27,14 +27,14 @@ pub struct CrossEntropyOptions {
     pub ignore_index: Option<i32>,
     /// Mean or sum.
     pub reduction: Reduction,
-    /// The logits are log-probabilities already: the loss is the negative log likelihood.
+    /// The logits are log-probabilities and are not normalized: negative log likelihood.
     pub log_probabilities: bool,
     /// The labels are probabilities of all classes, with the shape of the logits; none can be ignored.
     pub soft_labels: bool,
 }
 
-/// The loss. Inputs: logits [.., C], labels (one per row, whole numbers, or see `soft_labels`), optional class weights `[C]`.
-/// Outputs: loss `[1]`; totals `[4]`: loss sum, weight sum, rows predicted rightly, rows counted.
+/// The loss. Inputs: logits [.., C], labels (one per row, whole numbers, or see `soft_labels`), optional class weights
+/// `[C]`. Outputs: loss `[1]`; totals `[4]`: loss sum, weight sum, rows predicted correctly, rows counted.
 #[derive(Clone, Copy, Debug)]
 pub struct SoftmaxCrossEntropy {
     /// Options.
@@ -47,11 +47,9 @@ pub struct SoftmaxCrossEntropy {
 #[derive(Clone, Copy, Debug)]
 struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
 
-/// Appends the loss; returns it and the totals. Labels are dense in memory: `TensorType::flat(rows)`, or a vector `[rows]`.
-/// [`crate::exec::Session::write`] refuses a label that is neither a class nor ignored. Where the graph computes such a label,
-/// it has weight 0, and its row adds the term of label smoothing alone.
-///
-/// Gradient: for the logits. Labels and weights get none.
+/// Appends the loss; returns it and the totals. Labels lie side by side in memory: `TensorType::flat(rows)`, or a
+/// vector `[rows]`. A label that is no class and is not ignored has no weight; it adds label smoothing's part of the
+/// loss only.
 ///
 /// # Errors
 /// When there is not one label per row of logits (soft labels: one per logit), or one weight per class.

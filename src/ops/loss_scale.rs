@@ -1,6 +1,6 @@
-//! Dynamic loss scaling (Micikevicius et al. 2018) for gradients in 16 bits. The loss is multiplied by 2^e before the backward
-//! pass, and the gradients are divided by 2^e after it. A step with gradients that are not finite changes no parameter and
-//! lowers e by 1. After 2000 finite steps e rises by 1, as in PyTorch's `GradScaler`. The state lies on the device.
+//! Dynamic loss scaling (Micikevicius et al. 2018): with gradients in 16 bits, the loss is multiplied by 2^e before the
+//! backward pass and the gradients are divided by it after. A step whose gradients are not finite changes no parameter
+//! and lowers e by one; 2000 good steps raise it by one, as PyTorch's `GradScaler` does. All of it runs on the device.
 
 use super::expect_inputs;
 use crate::graph::{Graph, GraphError, Group, Init, Lowering, Op, Operand, Value};
@@ -14,7 +14,7 @@ const LIMITS: [i64; 2] = [-14, 24];
 /// Finite steps after which e rises.
 const GROWTH_INTERVAL: usize = 2000;
 
-/// Name of the state: e − 16, finite steps since e changed, steps without effect.
+/// Name of the state: e − 16, good steps since e changed, skipped steps.
 pub const LOSS_SCALE: &str = "optimizer.loss_scale";
 
 /// Input: the state. Output `[1]`: 2^e.
@@ -45,9 +45,7 @@ pub fn loss_scale(g: &mut Graph) -> Result<Value, GraphError> {
     g.add1(LossScale, &[state])
 }
 
-/// Appends the change of the scale after a step; append it after the optimizer's update.
-///
-/// Gradient: none.
+/// Appends the update of the factor. Append it after the parameters' update.
 ///
 /// # Errors
 /// When a state of its name has another shape.

@@ -59,7 +59,7 @@ pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value
 /// None but of x, see [`Graph::add`].
 pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let (n, rest) = g.known("flatten", x)?.shape.0.split_first().map_or((1, &[][..]), |(&n, rest)| (n, rest));
-    // A size that overflows is refused by the graph.
+    // The graph reports a size that is too large.
     let rest = rest.iter().fold(1, |product: usize, &d| product.saturating_mul(d));
     reshape(g, x, [n, rest])
 }
@@ -74,10 +74,8 @@ pub fn fill(g: &mut Graph, ty: TensorType, value: f32) -> Result<Value, GraphErr
     g.add1(Fill { ty, value }, &[])
 }
 
-/// Appends a write of `value` into `state`; the nodes after it read the new value. A value of the same group is copied
-/// first, since no dispatch can read and write one buffer.
-///
-/// Gradient: none.
+/// Appends a write of `value` into `state`; nodes after it read the new value. A value in the state's group is copied
+/// to a temporary first, since one dispatch cannot read and write one buffer.
 ///
 /// # Errors
 /// When the shapes differ.
@@ -87,11 +85,9 @@ pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphErro
     g.add(Assign, &[state, value]).map(drop)
 }
 
-/// Appends the flat buffer of all gradients, with the layout of the parameters. `grads` has the order of the parameters in
-/// the state table. Most gradients are written there by the node that makes them. Copied are an input, a state, the gradient
-/// of several parameters, and a value that other nodes read too. The group of parameters is complete with it.
-///
-/// Gradient: none.
+/// Appends the flat buffer of gradients, in the layout of the parameters. `grads` are in the order of the state table's
+/// parameters. Their nodes write into the buffer directly. A gradient is copied when that is impossible: an input or a
+/// state, the gradient of several parameters, or a value that other nodes read. No parameter can be added afterwards.
 ///
 /// # Errors
 /// When their number is not that of the parameters.
@@ -164,7 +160,7 @@ impl Op for Reshape {
         if n != m {
             return Err(format!("it makes {m} images of {n}"));
         }
-        // N C H W and N H W C have one order where there is one channel or one pixel, or where the channels stay.
+        // N C H W and N H W C have one order if a map has one pixel or one channel, or if the channels do not change.
         let alike = |[h, w, c]: [usize; 3]| h * w == 1 || c == 1;
         if !(alike([h, w, c]) && alike([oh, ow, oc]) || c == oc) {
             return Err(format!(

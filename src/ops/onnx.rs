@@ -1,4 +1,4 @@
-//! ONNX nodes that several families of ops share: windows, and the epilogue of a convolution or a norm.
+//! ONNX forms that ops of several families share: windows, and the residual and ReLU after a convolution or a norm.
 
 use crate::graph::{OnnxInput, OnnxNode};
 use crate::shape::{Padding, TensorType, Window};
@@ -12,8 +12,8 @@ pub(super) fn windowed(node: OnnxNode, window: &Window) -> OnnxNode {
         .ints("dilations", window.dilation)
 }
 
-/// The same window without `ceil_mode`, whose meaning differs between versions of ONNX: more padding at the end gives the same
-/// size.
+/// The window without `ceil_mode`: padding at the end makes up for the rounding. (ONNX and its runtimes have changed
+/// the meaning of `ceil_mode` between versions.)
 pub(super) fn rounded_down(window: &Window, x: &TensorType) -> Result<Window, String> {
     let [_, h, w, _] = map(x)?;
     let out = window.output_size([h, w])?;
@@ -27,12 +27,12 @@ pub(super) fn rounded_down(window: &Window, x: &TensorType) -> Result<Window, St
     Ok(Window { padding, ceil_mode: false, ..*window })
 }
 
-/// The axes N H W C of a tensor that has all four.
+/// The axes N H W C of an activation of rank 4.
 pub(super) fn map(x: &TensorType) -> Result<[usize; 4], String> {
     x.shape.nhwc().filter(|_| x.shape.rank() == 4).ok_or_else(|| "x must have the axes [N,H,W,C]".into())
 }
 
-/// The nodes of an op, then those fused into it: the sum with one of its inputs, and a ReLU.
+/// The nodes of an op, followed by an addition and a ReLU if they are fused into it.
 pub(super) fn followed(mut nodes: Vec<OnnxNode>, addend: Option<usize>, relu: bool) -> Vec<OnnxNode> {
     if let Some(addend) = addend {
         nodes.push(OnnxNode::new("Add", [last(&nodes), OnnxInput::Value(addend)]));
@@ -48,7 +48,7 @@ pub(super) fn last(nodes: &[OnnxNode]) -> OnnxInput {
     OnnxInput::Node(nodes.len().saturating_sub(1))
 }
 
-/// Input `i`, a vector over the channels of `x`, in the shape that ONNX broadcasts over x.
+/// Input `i`, a vector over the channels of `x`, in a shape that broadcasts over x.
 pub(super) fn per_channel(i: usize, x: &TensorType) -> OnnxInput {
     if x.shape.rank() == 4 { OnnxInput::PerChannel(i) } else { OnnxInput::Value(i) }
 }

@@ -6,11 +6,11 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, O
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// A region of an activation in height, width and channels; elements outside the input are 0. It crops, pads and slices
-/// channels.
+/// A region of an activation in height, width and channels; 0 outside of the input. It crops, pads, and selects a range
+/// of channels.
 #[derive(Clone, Debug)]
 pub struct CropPad {
-    /// First row, column and channel of the region in the input; negative for zeros in front of it.
+    /// First row, column and channel of the result in the input; negative to put zeros before the input.
     pub start: [i64; 3],
     /// Height, width and channels of the result.
     pub size: [usize; 3],
@@ -20,8 +20,8 @@ pub struct CropPad {
 #[derive(Clone, Copy, Debug)]
 pub struct Concat;
 
-/// Appends the region of x `[N,H,W,C]` that begins at `start` (row, column, channel) and has `size`, with zeros where it
-/// reaches beyond x.
+/// Appends the region of x `[N,H,W,C]` that begins at `start` (row, column, channel) and has `size`. It is 0 outside of
+/// x.
 ///
 /// Gradient: for x.
 ///
@@ -46,7 +46,7 @@ pub fn concat(g: &mut Graph, values: &[Value]) -> Result<Value, GraphError> {
 }
 
 impl CropPad {
-    /// The first channel of the region, if the region is a range of whole vectors of every pixel of x.
+    /// The first selected vector of channels, if the region is whole vectors of every pixel of x.
     pub(crate) fn vectors_of(&self, x: &TensorType) -> Option<usize> {
         let ([top, left, first], [h, w, c]) = (self.start, self.size);
         let ([_, height, width, channels], first) = (x.shape.nhwc()?, usize::try_from(first).ok()?);
@@ -99,7 +99,7 @@ impl Op for CropPad {
 
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let [_, h, w, c] = inputs[0].shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
-        // Per axis of ONNX: the slice of x, and the zeros before and after it.
+        // For each ONNX axis: the selected range of x, and the zeros before and after it.
         let axes: &[usize] = if inputs[0].shape.rank() == 4 { &[2, 3, 1] } else { &[0, 0, 1] };
         let (mut starts, mut ends, mut sliced) = (vec![], vec![], vec![]);
         let mut pads = vec![0; 2 * inputs[0].shape.rank()];
@@ -172,7 +172,7 @@ impl Op for Concat {
     }
 
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
-        // Activations of any rank; a vector has no batch axis.
+        // The channel axis of an activation of any rank; vectors have no batch.
         if inputs[0].shape.rank() < 2 {
             return Err("x must have the axes [N,H,W,C] or [N,C]".into());
         }
