@@ -26,6 +26,8 @@ pub struct MovingAverage;
 /// weights its gradients, so the mean is the gradient of the mean loss of all batches together. For all but the last
 /// batch (`last` false) the gradients are added and there is no result; for the last batch the result is the mean.
 ///
+/// Gradient: none.
+///
 /// # Errors
 /// When a state of the optimizer's name has another shape.
 pub fn accumulate(

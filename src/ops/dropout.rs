@@ -1,6 +1,9 @@
 //! Dropout (Srivastava et al. 2014) from counter-based random numbers: the mask is a function of seed, step, layer and
 //! element. Nothing is stored, and the backward pass computes the same mask again.
 
+use std::any::Any;
+use std::collections::HashSet;
+
 use super::{expect_inputs, first, row_consts, vectors};
 use crate::graph::{Graph, GraphError, Lowering, Node, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Work};

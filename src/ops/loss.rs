@@ -51,6 +51,8 @@ struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
 /// vector `[rows]`. A label that is no class and is not ignored has no weight; it adds label smoothing's part of the
 /// loss only.
 ///
+/// Gradient: for the logits. Labels and weights get none.
+///
 /// # Errors
 /// When there is not one label per row of logits (soft labels: one per logit), or one weight per class.
 pub fn softmax_cross_entropy(

@@ -47,6 +47,8 @@ pub fn loss_scale(g: &mut Graph) -> Result<Value, GraphError> {
 
 /// Appends the update of the factor. Append it after the parameters' update.
 ///
+/// Gradient: none.
+///
 /// # Errors
 /// When a state of its name has another shape.
 pub fn update_loss_scale(g: &mut Graph, norm: Value) -> Result<(), GraphError> {

@@ -77,6 +77,8 @@ pub fn fill(g: &mut Graph, ty: TensorType, value: f32) -> Result<Value, GraphErr
 /// Appends a write of `value` into `state`; nodes after it read the new value. A value in the state's group is copied
 /// to a temporary first, since one dispatch cannot read and write one buffer.
 ///
+/// Gradient: none.
+///
 /// # Errors
 /// When the shapes differ.
 pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphError> {
@@ -88,6 +90,8 @@ pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphErro
 /// Appends the flat buffer of gradients, in the layout of the parameters. `grads` are in the order of the state table's
 /// parameters. Their nodes write into the buffer directly. A gradient is copied when that is impossible: an input or a
 /// state, the gradient of several parameters, or a value that other nodes read. No parameter can be added afterwards.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When their number is not that of the parameters.

@@ -19,6 +19,8 @@ pub struct Confusion {
 
 /// Appends the index of the largest channel of each row of x [.., C], the first among equals: a flat run of integers.
 ///
+/// Gradient: none.
+///
 /// # Errors
 /// For a weight whose input channels are padded in memory.
 pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
@@ -28,6 +30,8 @@ pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 /// Appends the counts [classes, classes] of (label, prediction) over all rows; rows whose label or prediction is no
 /// class are left out. Counts are exact up to 2^24. Both inputs lie in memory as the labels of
 /// [`super::softmax_cross_entropy`].
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When there is not one label per prediction.
