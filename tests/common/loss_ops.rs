@@ -38,7 +38,7 @@ fn functions() -> Vec<OpCase> {
         [UnaryOp::Log, UnaryOp::Sqrt, UnaryOp::Pow(-1.0), UnaryOp::Pow(-2.0), UnaryOp::Pow(0.5), UnaryOp::Pow(1.75)];
     let mut cases = vec![];
     for (f, signed) in of_either.into_iter().map(|f| (f, true)).chain(of_positive.into_iter().map(|f| (f, false))) {
-        for shape in [vec![2, 5, 7, 3], vec![1, 3, 47, 5], vec![3, 13]] {
+        for shape in [vec![2, 3, 47, 5], vec![3, 13]] {
             cases.push(OpCase::new(format!("{f:?}_{shape:?}"), move |b| {
                 let x = if signed { either(b, "x", &shape) } else { positive(b, "x", &shape) };
                 ops::unary(&mut b.graph, x, f)
@@ -72,7 +72,10 @@ fn two_tensors() -> Vec<OpCase> {
     ];
     let mut cases = vec![];
     for (op, make) in TWO {
-        for (name, a, b_shape) in shapes {
+        // One family of kernels: addition and multiplication differ from the others in little.
+        let few = matches!(op, "add" | "mul");
+        let chosen = |name: &str| !few || ["per_sample", "per_pixel", "smaller_first"].contains(&name);
+        for (name, a, b_shape) in shapes.into_iter().filter(|(name, ..)| chosen(name)) {
             cases.push(OpCase::new(format!("{op}_{name}_{a:?}"), move |b| {
                 let x = either(b, "a", a);
                 let y = if op == "div" { positive(b, "b", b_shape) } else { either(b, "b", b_shape) };
