@@ -1,5 +1,6 @@
 //! The command line: thin verbs over the library, one file each. Errors go to stderr and end with exit code 2.
 
+mod advice;
 mod bench;
 mod compare;
 mod data;
@@ -17,6 +18,7 @@ mod report;
 mod summary;
 mod sweep;
 mod train;
+mod values;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -82,16 +84,6 @@ enum CliError {
     Output(#[from] std::io::Error),
 }
 
-impl CliError {
-    /// The flag that helps, after the library's message.
-    fn advice(&self) -> &'static str {
-        match self {
-            CliError::Train(TrainError::Data(error)) if error.is_skippable() => " (--skip-bad leaves them out)",
-            _ => "",
-        }
-    }
-}
-
 macro_rules! through_train_error {
     ($($error:ty),* $(,)?) => {
         $(impl From<$error> for CliError {
@@ -146,7 +138,8 @@ pub fn run() -> ExitCode {
         // Whoever read the results has seen enough.
         Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            complain(format_args!("error: {error}{}", error.advice()));
+            complain(format_args!("error: {error}"));
+            advice::flags(&error).into_iter().for_each(complain);
             ExitCode::from(2)
         }
     }

@@ -32,6 +32,7 @@ mod images;
 mod listing;
 mod lists;
 mod loader;
+mod memory;
 mod mix;
 mod names;
 mod normalize;
@@ -66,6 +67,7 @@ pub use formats::{
 pub use images::{ImageDataset, ImageSplits, open_images};
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
+pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};
 pub use normalize::{Normalization, PixelSums};
 pub use prepare::{ClassificationSource, PrepareOptions, Prepared, ProgressFn, prepare};

@@ -110,17 +110,17 @@ pub enum DataError {
         problem: String,
     },
     /// One image cannot be read.
-    #[error("{0}; repair or remove it, or leave it out")]
+    #[error("{0}; repair or remove it, or have bad images skipped")]
     BadImage(BadImage),
     /// Images that cannot be read: all of them.
-    #[error("{} of {checked} images cannot be read:{}\nrepair or remove them, or pass --skip-bad to leave them out", bad.len(), list(bad))]
+    #[error("{} of {checked} images cannot be read:{}\nrepair or remove them, or have bad images skipped", bad.len(), list(bad))]
     BadImages {
         /// How many images were checked.
         checked: usize,
         /// Every bad one, in the order of the data set.
         bad: Vec<BadImage>,
     },
-    /// Nothing is left without the bad images.
+    /// No image could be read, so that skipping bad ones leaves nothing.
     #[error("none of the {checked} images can be read:{}", list(bad))]
     NothingLeft {
         /// How many images were checked.
@@ -188,11 +188,6 @@ impl DataError {
             io::ErrorKind::NotFound => Self::NotFound(path.to_path_buf()),
             _ => Self::Io { path: path.to_path_buf(), source },
         }
-    }
-
-    /// Whether leaving out bad images, where the caller allows it, avoids this error.
-    pub fn is_skippable(&self) -> bool {
-        matches!(self, Self::BadImage(_) | Self::BadImages { .. })
     }
 
     pub(crate) fn malformed(path: &Path, problem: impl Into<String>) -> Self {

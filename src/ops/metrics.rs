@@ -1,4 +1,4 @@
-//! Predictions counted where they are made, so that no logits travel back: argmax per row, and the confusion matrix.
+//! Argmax per row and the confusion matrix, computed on the device so that no logits are read back.
 
 use super::onnx::last;
 use super::{expect_inputs, expect_labels, row_consts, segments};
@@ -6,28 +6,32 @@ use crate::graph::{Graph, GraphError, Lowering, OnnxInput, OnnxNode, Op, Operand
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, padded};
 
-/// The first largest of each row's channels.
+/// Index of the largest channel of each row, the first in a tie.
 #[derive(Clone, Copy, Debug)]
 pub struct Argmax;
 
-/// Rows counted by label and prediction.
+/// Number of rows for each pair of label and prediction.
 #[derive(Clone, Copy, Debug)]
 pub struct Confusion {
     /// Number of classes.
     pub classes: usize,
 }
 
-/// Appends the number of the largest channel of each row of x [.., C]: a flat run of whole numbers. A tie goes to the
-/// first.
+/// Appends the index of the largest channel of each row of x [.., C], the first among equals: a flat run of integers.
+///
+/// Gradient: none.
 ///
 /// # Errors
-/// Never for an activation.
+/// For a weight whose input channels are padded in memory.
 pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     g.add1(Argmax, &[x])
 }
 
-/// Appends the counts [classes, classes] of (label, prediction) over all rows; rows whose label or prediction is no class
-/// are left out. Exact up to 2^24 rows of a kind. Both lie as the labels of [`super::softmax_cross_entropy`].
+/// Appends the counts [classes, classes] of (label, prediction) over all rows; rows whose label or prediction is no
+/// class are left out. Counts are exact up to 2^24. Both inputs lie in memory as the labels of
+/// [`super::softmax_cross_entropy`].
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When there is not one label per prediction.
@@ -46,7 +50,7 @@ impl Op for Argmax {
     }
 
     fn onnx(&self, _: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
-        /// Of ONNX's element types.
+        /// ONNX's element type of f32.
         const FLOAT: i64 = 1;
         let mut nodes = vec![OnnxNode::new("ArgMax", [OnnxInput::Value(0)]).int("axis", 1).int("keepdims", 0)];
         nodes.push(OnnxNode::new("Cast", [last(&nodes)]).int("to", FLOAT));
@@ -57,7 +61,7 @@ impl Op for Argmax {
     fn lower(&self, l: &mut Lowering<'_>) {
         let x = l.inputs[0];
         let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
-        // The end of a flat run is padded; those items write 0.
+        // Items in the padding at the end write 0.
         let work = Work::Items(padded(x.shape.rows()));
         l.call("argmax", row_consts(x), bindings, work, x.shape.elements());
     }
@@ -81,7 +85,7 @@ impl Op for Confusion {
 
     fn lower(&self, l: &mut Lowering<'_>) {
         let (rows, c4) = (l.inputs[0].shape.elements(), padded(self.classes) / LANES);
-        // One vector of predictions for each label: few sums of many rows, so segments are the parallelism.
+        // There are few sums over many rows, so the segments give the parallelism.
         let (parts, rows_each) = segments(rows, rows, self.classes * c4);
         let partials = l.scratch(parts * self.classes * c4 * LANES);
         let consts = Consts::new().u("ROWS", rows).u("C", self.classes).u("C4", c4).u("SEGMENT_ROWS", rows_each);

@@ -1,4 +1,4 @@
-//! Ops that cut and join: crop and pad in height, width and channels, and concatenation of channels.
+//! Crop and pad in height, width and channels, and concatenation of channels.
 
 use super::onnx::last;
 use super::{all_some, expect_inputs, first, vectors};
@@ -6,22 +6,24 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, O
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// A region of an activation, in height, width and channels; what lies outside of the input is 0. So it crops, pads, and
-/// takes a range of channels.
+/// A region of an activation in height, width and channels; 0 outside of the input. It crops, pads, and selects a range
+/// of channels.
 #[derive(Clone, Debug)]
 pub struct CropPad {
-    /// Where the result begins in the input: row, column, channel; negative where zeros are put before it.
+    /// First row, column and channel of the result in the input; negative to put zeros before the input.
     pub start: [i64; 3],
     /// Height, width and channels of the result.
     pub size: [usize; 3],
 }
 
-/// Channels of the first input, followed by those of the second.
+/// The channels of the first input, then those of the second.
 #[derive(Clone, Copy, Debug)]
 pub struct Concat;
 
-/// Appends the region of x `[N,H,W,C]` that begins at `start` (row, column, channel) and has `size`, with zeros where it
-/// reaches beyond x.
+/// Appends the region of x `[N,H,W,C]` that begins at `start` (row, column, channel) and has `size`. It is 0 outside of
+/// x.
+///
+/// Gradient: for x.
 ///
 /// # Errors
 /// When the result would be empty, or begins 2^30 pixels or channels away.
@@ -30,6 +32,8 @@ pub fn crop_pad(g: &mut Graph, x: Value, start: [i64; 3], size: [usize; 3]) -> R
 }
 
 /// Appends the concatenation of the channels of activations `[N,H,W,C…]`.
+///
+/// Gradient: for all inputs.
 ///
 /// # Errors
 /// When the other axes differ, or there is no value.
@@ -42,7 +46,7 @@ pub fn concat(g: &mut Graph, values: &[Value]) -> Result<Value, GraphError> {
 }
 
 impl CropPad {
-    /// The first of the channels that it takes, if they are whole vectors of every pixel of x.
+    /// The first selected vector of channels, if the region is whole vectors of every pixel of x.
     pub(crate) fn vectors_of(&self, x: &TensorType) -> Option<usize> {
         let ([top, left, first], [h, w, c]) = (self.start, self.size);
         let ([_, height, width, channels], first) = (x.shape.nhwc()?, usize::try_from(first).ok()?);
@@ -95,7 +99,7 @@ impl Op for CropPad {
 
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let [_, h, w, c] = inputs[0].shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
-        // Axes of ONNX and, along each, the part of x that is taken, and zeros before and behind it.
+        // For each ONNX axis: the selected range of x, and the zeros before and after it.
         let axes: &[usize] = if inputs[0].shape.rank() == 4 { &[2, 3, 1] } else { &[0, 0, 1] };
         let (mut starts, mut ends, mut sliced) = (vec![], vec![], vec![]);
         let mut pads = vec![0; 2 * inputs[0].shape.rank()];
@@ -168,7 +172,7 @@ impl Op for Concat {
     }
 
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
-        // Those of an activation of any number of axes; vectors have no batch.
+        // The channel axis of an activation of any rank; vectors have no batch.
         if inputs[0].shape.rank() < 2 {
             return Err("x must have the axes [N,H,W,C] or [N,C]".into());
         }

@@ -9,6 +9,7 @@ mod formats;
 mod images;
 mod loading;
 mod meant;
+mod memory;
 mod segmentation;
 mod streets;
 

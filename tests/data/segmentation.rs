@@ -100,8 +100,13 @@ fn halves_without_the_other_are_all_named_or_left_out() {
     fs::remove_file(at("images/a.jpg")).unwrap();
     fs::remove_file(at("masks/b.png")).unwrap();
     save(&at("images/c.png"), &picture(4, 1, 1));
-    let parts =
-        ["3 of 6", "a.png: is a mask without image", "b.jpg: has no mask", "c.jpg: cannot be paired", "leave them out"];
+    let parts = [
+        "3 of 6",
+        "a.png: is a mask without image",
+        "b.jpg: has no mask",
+        "c.jpg: cannot be paired",
+        "have bad images skipped",
+    ];
     let message = refused(open(dir.path()).map(|_| ()), &parts[1..]);
     assert!(message.contains("c.png: cannot be paired"), "{message}");
     let options = SetOptions { skip_bad: true, ..SetOptions::default() };
