@@ -1,18 +1,23 @@
-//! Images in, batches out: data sets, decoding, checking, normalization, the loader and the built-in
-//! scenes.
+//! Images in, batches out: data sets, decoding, checking, normalization, the loader and the built-in scenes.
 //!
 //! ```text
 //! open_classification ──► Splits ──► prepare ──► Prepared ──► ClassificationSource ──► Loader ──► Batch
-//! SceneDataset ───────────┘          every image decoded once, bad ones named          background threads
-//!
 //! open_segmentation ──► SegmentationSplits ──► prepare_segmentation ──► PreparedPairs ──► SegmentationSource ──► Loader
 //! open_images ──► ImageSplits ──► prepare_images ──► PreparedImages ──► ColorizationSource ──► Loader
 //! ```
 //!
-//! [`augment`] changes training samples at random between `prepare` and the loader. [`check`] reads a whole data set and names what is wrong with it.
+//! | step | what it does |
+//! |---|---|
+//! | open | recognises the format of a folder ([`formats()`]), pairs files, finds classes and parts; decodes no image |
+//! | prepare | decodes every image once on all cores, names the unreadable ones, keeps the resized ones in memory |
+//! | source | normalizes a sample, and changes it at random where [`augment`] says so |
+//! | loader | fills batches on background threads |
 //!
-//! Everything random goes through [`crate::random`], so what a step sees depends on the seed, the epoch and
-//! the sample alone.
+//! What a data set was taken for is a value, [`Decisions`]. A set that can be read in two ways is refused with both
+//! readings; a file beside it (`classes.toml`) decides. [`check`] reads a whole data set and names what is wrong with it.
+//!
+//! Every random number is `f(seed, epoch, sample, use)` ([`crate::random`]), so samples depend neither on threads nor on
+//! what was read before.
 
 pub mod augment;
 mod batch;
@@ -79,10 +84,9 @@ pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSpli
 /// How to open a data set.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
-    /// Share of the images held out for validation where the data set brings no validation part;
-    /// above 0 and below 1.
+    /// Share of the images held out for validation where the data set has no validation part; above 0 and below 1.
     pub val_split: f32,
-    /// Decides which images those are.
+    /// Decides which images are held out.
     pub seed: u64,
 }
 
@@ -110,12 +114,11 @@ impl OpenOptions {
 /// How to open a data set of images with masks, or of images alone.
 #[derive(Debug, Clone)]
 pub struct SetOptions {
-    /// Share of the images held out for validation where the data set brings no validation part;
-    /// above 0 and below 1.
+    /// Share of the images held out for validation where the data set has no validation part; above 0 and below 1.
     pub val_split: f32,
-    /// Decides which images those are.
+    /// Decides which images are held out.
     pub seed: u64,
-    /// Leave out what is incomplete instead of failing.
+    /// Incomplete pairs are left out; else they are an error.
     pub skip_bad: bool,
 }
 

@@ -257,3 +257,13 @@ fn folders_that_are_no_data_are_refused() {
     class_folders(&sub("single"), &["cat", "dog"], 1);
     refused(open(&sub("single")), &["validation part is empty", "single image"]);
 }
+
+/// The page on data sets lists every format, with what it is recognised by.
+#[test]
+fn every_format_is_documented() {
+    let page = include_str!("../../docs/data.md");
+    for format in shadegrad::data::formats() {
+        let row = format!("| {} | {} |", format.name, format.looks_for);
+        assert!(page.contains(&row), "missing in docs/data.md: {row}");
+    }
+}
