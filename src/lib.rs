@@ -47,7 +47,7 @@
 //! session.write(step, "labels", &[0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0])?;
 //! let mut losses = vec![];
 //! for t in 1..=20 {
-//!     session.write(step, "hyper", &ops::hyper_values(1e-2, adam.betas, t))?;
+//!     session.write(step, "hyper", &ops::Hyper::new(1e-2, adam.betas, t).values())?;
 //!     losses.push(session.run_now(step)?[0][0]);
 //! }
 //! assert!(losses[19] < 0.5 * losses[0]);
@@ -62,6 +62,7 @@ pub mod data;
 pub mod exec;
 pub mod fuse;
 pub mod graph;
+pub mod hyper;
 pub mod interop;
 pub mod kernel;
 pub mod nn;

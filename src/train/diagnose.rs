@@ -7,7 +7,7 @@ use super::step::Phase;
 use crate::data::{Batch, Loader};
 use crate::exec::PlanId;
 use crate::graph::Group;
-use crate::ops::{self, HYPER_LEN, LOSS_SCALE};
+use crate::ops::{self, Hyper, LOSS_SCALE};
 use crate::plan::PlanOptions;
 use crate::precision::Precision;
 use crate::run::RunDir;
@@ -31,7 +31,7 @@ const KEEP: PlanOptions = PlanOptions { reuse: false };
 pub(super) fn layer_in_training(model: &mut Model, objective: &dyn Objective, batch: &Batch) -> String {
     first_not_finite(model, |model| {
         let plan = model.training_plan(objective, (batch.len(), Phase::Update), KEEP)?;
-        model.feed(objective, plan, batch, &[0.0; HYPER_LEN])?;
+        model.feed(objective, plan, batch, Hyper::default())?;
         model.session.run_now(plan)?;
         Ok(plan)
     })

@@ -5,7 +5,7 @@ use super::model::Model;
 use super::objective::Objective;
 use super::trainer::Trainer;
 use crate::data::Batch;
-use crate::ops::HYPER_LEN;
+use crate::ops::Hyper;
 use crate::precision::Precision;
 
 /// The first step of a run.
@@ -17,7 +17,7 @@ pub struct FirstStep {
     /// The first batch of training images.
     pub batch: Batch,
     /// Values that change from step to step.
-    pub hyper: [f32; HYPER_LEN],
+    pub hyper: Hyper,
     /// Width of activations and their gradients.
     pub precision: Precision,
 }

@@ -152,7 +152,7 @@ impl Trainer {
     fn step_at(&mut self, step: u64, lr: f64, batch: &Batch) -> Result<f64, TrainError> {
         let hyper = self.hyper(lr, step, false);
         let plan = self.model.training_plan(&*self.objective, (batch.len(), Phase::Update), PlanOptions::default())?;
-        self.model.feed(&*self.objective, plan, batch, &hyper)?;
+        self.model.feed(&*self.objective, plan, batch, hyper)?;
         let values = self.model.session.run_now(plan)?;
         let loss = Outputs::new(&self.model.session, plan, values).first(port::LOSS);
         Ok(loss.map_or(f64::NAN, f64::from))

@@ -13,7 +13,7 @@ use crate::exec::{AnyEngine, PlanId, Session};
 use crate::graph::{GraphError, Group, StateTable, names};
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
-use crate::ops::AVERAGE;
+use crate::ops::{AVERAGE, Hyper};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
 use crate::run::Checkpoint;
@@ -171,10 +171,10 @@ impl Model {
         objective: &dyn Objective,
         plan: PlanId,
         batch: &Batch,
-        hyper: &[f32],
+        hyper: Hyper,
     ) -> Result<(), TrainError> {
         objective.feed(&mut self.session, plan, batch, batch.len())?;
-        Ok(self.session.write(plan, port::HYPER, hyper)?)
+        Ok(self.session.write(plan, port::HYPER, &hyper.values())?)
     }
 
     /// Outputs of the evaluation graph for up to `batch_size` samples; the size of the first call is kept.

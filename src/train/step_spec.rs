@@ -130,7 +130,7 @@ impl MadeUp {
     ) -> Result<(), TrainError> {
         session.write(plan, port::IMAGES, &self.images)?;
         session.write(plan, port::LABELS, &self.labels)?;
-        Ok(session.write(plan, port::HYPER, &ops::hyper_values(lr, [0.9, 0.999], step as u64 + 1))?)
+        Ok(session.write(plan, port::HYPER, &ops::Hyper::new(lr, [0.9, 0.999], step as u64 + 1).values())?)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::exec::PlanId;
 use crate::graph::Group;
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
-use crate::ops::{HYPER_DECAY, HYPER_KEEP, HYPER_LEN, hyper_values};
+use crate::ops::Hyper;
 use crate::plan::PlanOptions;
 use crate::run::facts::RunFacts;
 use crate::run::history::{EpochRow, NormRow};
@@ -301,7 +301,7 @@ impl Trainer {
         let phase = if last { Phase::Update } else { Phase::Accumulate };
         let plan = self.model.training_plan(&*self.objective, (batch.len(), phase), PlanOptions::default())?;
         let started = Instant::now();
-        self.model.feed(&*self.objective, plan, &batch, &hyper)?;
+        self.model.feed(&*self.objective, plan, &batch, hyper)?;
         self.tracer.span("hand over data", started);
         let pending = self.tracer.run_step(&mut self.model.session, plan)?;
         let update = last.then_some((step, self.log.lr));
@@ -313,12 +313,13 @@ impl Trainer {
 
     /// The values that change from step to step. The average follows the weights closely at first, with a decay of
     /// (1 + t) / (10 + t) as in TensorFlow, so that a short run is not held back by its random start.
-    pub(super) fn hyper(&self, lr: f64, step: u64, more: bool) -> [f32; HYPER_LEN] {
-        let mut hyper = hyper_values(lr, self.settings.update().optimizer.betas(), step);
+    pub(super) fn hyper(&self, lr: f64, step: u64, more: bool) -> Hyper {
         let t = step as f64;
-        hyper[HYPER_DECAY] = self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32;
-        hyper[HYPER_KEEP] = f32::from(u8::from(more));
-        hyper
+        Hyper {
+            average_decay: self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32,
+            keep: f32::from(u8::from(more)),
+            ..Hyper::new(lr, self.settings.update().optimizer.betas(), step)
+        }
     }
 
     /// Takes a step's results and adds them to the epoch's sums.

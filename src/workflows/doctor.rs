@@ -170,7 +170,7 @@ fn examine_first_step(step: FirstStep) -> Result<Examined, TrainError> {
     }
     let feed = |session: &mut Session<AnyEngine>, plan| {
         objective.feed(session, plan, &batch, batch.len())?;
-        Ok(session.write(plan, port::HYPER, &hyper)?)
+        Ok(session.write(plan, port::HYPER, &hyper.values())?)
     };
     examine(&mut model.session, &graph, precision, feed)
 }

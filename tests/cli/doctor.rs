@@ -8,7 +8,7 @@ use shadegrad::exec::shader::{Shader, Target, Tile, shader};
 use shadegrad::exec::{AnyEngine, Engine, ExecError, PlanId, Session, Ticket};
 use shadegrad::graph::{Graph, Group, StateLayout};
 use shadegrad::kernel::KernelCall;
-use shadegrad::ops::{LOSS_SCALE, hyper_values};
+use shadegrad::ops::{Hyper, LOSS_SCALE};
 use shadegrad::plan::{Plan, PlanOptions, Slice};
 use shadegrad::precision::Precision;
 use shadegrad::train::TrainError;
@@ -33,7 +33,7 @@ fn feed(session: &mut Session<AnyEngine>, plan: PlanId) -> Result<(), TrainError
     let wave = |i: usize| ((i * 37 % 101) as f32 / 50.0) - 1.0;
     session.write(plan, port::IMAGES, &(0..42 * 38 * 3).map(wave).collect::<Vec<_>>())?;
     session.write(plan, port::LABELS, &(0..42 * 38).map(|i| (i % 5) as f32).collect::<Vec<_>>())?;
-    Ok(session.write(plan, port::HYPER, &hyper_values(1e-3, [0.9, 0.999], 1))?)
+    Ok(session.write(plan, port::HYPER, &Hyper::new(1e-3, [0.9, 0.999], 1).values())?)
 }
 
 fn examined(engine: Box<AnyEngine>, precision: Precision) -> Examined {

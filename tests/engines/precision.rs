@@ -4,7 +4,7 @@
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::exec::{Engine, ExecError, Session};
 use shadegrad::graph::Group;
-use shadegrad::ops::{AdamOptions, SgdOptions, hyper_values};
+use shadegrad::ops::{AdamOptions, Hyper, SgdOptions};
 use shadegrad::plan::{Plan, PlanOptions};
 use shadegrad::precision::Precision;
 use shadegrad::random;
@@ -75,7 +75,7 @@ fn gradients(spec: &StepSpec, noise: f32) -> Vec<f32> {
     let labels: Vec<f32> = (0..n * h * w).map(|i| (i * 7 % spec.network.outputs()) as f32).collect();
     let images: Vec<f32> = (0..(n * h * w * 3) as u64).map(|i| unit(2, i)).collect();
     for (name, values) in
-        [(port::IMAGES, &images[..]), (port::LABELS, &labels), (port::HYPER, &hyper_values(1.0, [0.0; 2], 1))]
+        [(port::IMAGES, &images[..]), (port::LABELS, &labels), (port::HYPER, &Hyper::new(1.0, [0.0; 2], 1).values())]
     {
         session.write(plan, name, values).expect("as long");
     }

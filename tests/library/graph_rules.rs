@@ -6,7 +6,7 @@ use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, Group, Init, StateTable, Value};
 use shadegrad::kernel::Access;
 use shadegrad::nn::{BatchNorm2d, Mode, ResNet18, Stem};
-use shadegrad::ops::{self, CrossEntropyOptions, SgdOptions, hyper_values};
+use shadegrad::ops::{self, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::plan::{Buffer, Plan, PlanOptions};
 use shadegrad::shape::TensorType;
 use shadegrad::train::step::{Optimizer, append_update, evaluation_graph, port};
@@ -38,7 +38,7 @@ fn parameters_may_share_a_gradient() {
     let plan = session.load(&g, PlanOptions::default()).expect("a plan");
     session.write(plan, "x", &[0.0; 6]).expect("it fits");
     session.write(plan, "labels", &[0.0, 2.0]).expect("it fits");
-    session.write(plan, port::HYPER, &hyper_values(1.0, [0.0; 2], 1)).expect("it fits");
+    session.write(plan, port::HYPER, &Hyper::new(1.0, [0.0; 2], 1).values()).expect("it fits");
     session.run_now(plan).expect("a step");
     // p = 1/3 for each class, a mean over two rows: −(1/3 − 1)/2 = 1/3 for the label and −1/6 for the others.
     for name in ["a", "b", "c"] {

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 use shadegrad::graph::{GraphError, Value};
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 use shadegrad::ops::{
-    self, Activation, AdamOptions, BatchNormOptions, ConvSpec, Coordinates, CrossEntropyOptions, DiceOptions,
-    Interpolation, Regression, SgdOptions,
+    self, Activation, AdamOptions, BatchNormOptions, BinaryCrossEntropyOptions, ConvSpec, Coordinates,
+    CrossEntropyOptions, DiceOptions, Interpolation, Reduction, Regression, SgdOptions,
 };
 use shadegrad::shape::{Padding, Shape, TensorType, Window};
 
@@ -64,6 +64,13 @@ impl Golden {
     fn list<const N: usize>(&self, name: &str) -> [usize; N] {
         let items = self.attrs[name].as_array().unwrap_or_else(|| panic!("{}: no list {name}", self.name));
         std::array::from_fn(|i| items[i].as_u64().expect("a size") as usize)
+    }
+
+    fn reduction(&self) -> Reduction {
+        match self.attrs["reduction"].as_str() {
+            Some("sum") => Reduction::Sum,
+            _ => Reduction::Mean,
+        }
     }
 
     fn window(&self, kernel_size: [usize; 2]) -> Window {
@@ -194,14 +201,20 @@ fn apply(
             ops::avg_pool(g, get("x"), golden.window(golden.list("kernel")), golden.flag("count_include_pad"))
         }
         "global_avg_pool" => ops::global_avg_pool(g, get("x")),
+        "binary_cross_entropy" => {
+            let options = BinaryCrossEntropyOptions {
+                label_smoothing: golden.float("label_smoothing") as f32,
+                ignore_target: golden.attrs["ignore_target"].as_i64().map(|i| i as i32),
+                reduction: golden.reduction(),
+            };
+            let made = ops::binary_cross_entropy(g, get("logits"), get("targets"), find("pos_weight"), options)?;
+            Ok(made[0])
+        }
         "softmax_cross_entropy" => {
             let options = CrossEntropyOptions {
                 label_smoothing: golden.float("label_smoothing") as f32,
                 ignore_index: golden.attrs["ignore_index"].as_i64().map(|i| i as i32),
-                reduction: match golden.attrs["reduction"].as_str() {
-                    Some("sum") => ops::Reduction::Sum,
-                    _ => ops::Reduction::Mean,
-                },
+                reduction: golden.reduction(),
                 log_probabilities: false,
                 soft_labels: golden.attrs.get("soft_labels").and_then(|v| v.as_bool()) == Some(true),
             };

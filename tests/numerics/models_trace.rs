@@ -8,7 +8,7 @@ use shadegrad::exec::{Engine, Session};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, Group};
 use shadegrad::nn::{Mode, Network};
-use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Regression, SgdOptions, hyper_values};
+use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Hyper, Regression, SgdOptions};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
 use shadegrad::train::step::{IGNORED, Optimizer, append_update, port};
@@ -134,7 +134,7 @@ where
     let mut losses = vec![];
     for step in 0..steps as u64 {
         let (images, (truth, wanted)) = batch(step, variant);
-        let hyper = hyper_values(lr, optimizer.betas(), step + 1).map(f64::from);
+        let hyper = Hyper::new(lr, optimizer.betas(), step + 1).values().map(f64::from);
         for (name, values) in [(port::IMAGES, &images[..]), (truth, &wanted), (port::HYPER, &hyper)] {
             session.write(plan, name, &narrow::<E>(values)).unwrap_or_else(|e| panic!("{e}"));
         }

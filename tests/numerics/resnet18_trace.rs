@@ -9,7 +9,7 @@ use shadegrad::exec::{Engine, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, Group, StateTable};
 use shadegrad::nn::{Mode, ResNet18, Stem};
-use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions, hyper_values};
+use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::plan::PlanOptions;
 use shadegrad::train::step::{Optimizer, StepOptions, port, training_graph};
 
@@ -98,7 +98,7 @@ where
     let mut losses = vec![];
     for step in 0..steps as u64 {
         let (pixels, labels) = batch(step, images, blocks);
-        let hyper = hyper_values(lr, optimizer.betas(), step + 1).map(f64::from);
+        let hyper = Hyper::new(lr, optimizer.betas(), step + 1).values().map(f64::from);
         for (name, values) in [(port::IMAGES, &pixels[..]), (port::LABELS, &labels), (port::HYPER, &hyper)] {
             session.write(plan, name, &narrow::<E>(values)).unwrap_or_else(|e| panic!("{e}"));
         }

@@ -8,9 +8,7 @@ use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::graph::{Graph, Group, StateTable};
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 use shadegrad::nn::Conv2dLayer;
-use shadegrad::ops::{
-    self, AVERAGE, AdamOptions, CrossEntropyOptions, HYPER_DECAY, HYPER_KEEP, SgdOptions, hyper_values,
-};
+use shadegrad::ops::{self, AVERAGE, AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::plan::PlanOptions;
 use shadegrad::random::Random;
 use shadegrad::shape::TensorType;
@@ -65,8 +63,8 @@ impl Run {
         let graph = graph(self.session.states().clone(), range.len(), &self.update, phase);
         let plan = self.session.load(&graph, PlanOptions::default()).expect("a plan");
         let (images, labels) = samples(range);
-        let mut hyper = hyper_values(0.05, self.update.optimizer.betas(), t);
-        (hyper[HYPER_KEEP], hyper[HYPER_DECAY]) = (f32::from(u8::from(more)), decay);
+        let hyper = Hyper::new(0.05, self.update.optimizer.betas(), t);
+        let hyper = Hyper { keep: f32::from(u8::from(more)), average_decay: decay, ..hyper }.values();
         let hyper: Vec<f64> = hyper.iter().map(|&v| f64::from(v)).collect();
         for (name, values) in
             [(port::IMAGES, &images), (port::LABELS, &labels), (port::CLASS_WEIGHTS, &vec![1.0, 0.5, 2.0])]

@@ -5,7 +5,7 @@ use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, StateTable, Value};
 use shadegrad::nn::{Mode, ResNet18, Stem};
-use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions, hyper_values};
+use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::plan::PlanOptions;
 use shadegrad::random::Random;
 use shadegrad::shape::TensorType;
@@ -39,7 +39,7 @@ fn losses(stem: Stem, [n, size]: [usize; 2], (optimizer, lr): (Optimizer, f64), 
     let labels: Vec<f32> = (0..n).map(|i| (i * 5 % CLASSES) as f32).collect();
     session.write(plan, port::LABELS, &labels).expect("labels fit");
     let mut step = |t| {
-        session.write(plan, port::HYPER, &hyper_values(lr, optimizer.betas(), t)).expect("settings fit");
+        session.write(plan, port::HYPER, &Hyper::new(lr, optimizer.betas(), t).values()).expect("settings fit");
         session.run_now(plan).expect("a step")[0][0]
     };
     (1..=steps).map(&mut step).collect()

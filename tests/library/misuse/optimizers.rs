@@ -11,7 +11,7 @@ fn updates_need_all_of_hyper_and_a_guard() {
     let mut g = Graph::new();
     g.state("w", TensorType::channels([4]), Group::Parameters, Init::Constant(0.5), true).expect("a new state");
     let grads = g.group(Group::Parameters);
-    let [none, one, hyper] = [0, 1, ops::HYPER_LEN].map(|len| g.input("vector", TensorType::flat(len)));
+    let [none, one, hyper] = [0, 1, ops::Hyper::LEN].map(|len| g.input("vector", TensorType::flat(len)));
     let told = ["hyper must have 8 numbers, got 1"];
     refused(ops::sgd_step(&mut g, grads, one, None, one, SgdOptions::default()), &told);
     refused(ops::adam_step(&mut g, grads, one, None, one, AdamOptions::default()), &told);

@@ -1,7 +1,7 @@
 //! ONNX's Adam and Momentum: inputs R (rate), T (steps so far), then parameters, gradients and moments in turn.
 
 use shadegrad::graph::Group;
-use shadegrad::ops::{AdamOptions, HYPER_LEN, SgdOptions};
+use shadegrad::ops::{AdamOptions, Hyper, SgdOptions};
 use shadegrad::shape::{Shape, TensorType};
 
 use super::build::{Built, Check, Source, unsupported};
@@ -50,9 +50,9 @@ pub fn build(case: &OnnxCase) -> Built {
     };
     let mut graph = update_case(&case.name, &parameters, &[gradients], (update, None, rate.values[0]))?;
     // With T = 0 ONNX corrects nothing.
-    let mut hyper = vec![0.0; HYPER_LEN];
-    hyper[..3].copy_from_slice(&[rate.values[0], 1.0, 1.0]);
-    graph.steps[0].insert("hyper".into(), hyper);
+    let (lr, one) = (rate.values[0] as f32, 1.0);
+    let hyper = Hyper { lr, first_correction: one, second_correction: one, ..Hyper::default() };
+    graph.steps[0].insert("hyper".into(), hyper.values().map(f64::from).to_vec());
     let layout = graph.graph.states().layout();
     let moments: &[&str] = if adam { &["optimizer.exp_avg", "optimizer.exp_avg_sq"] } else { &["optimizer.momentum"] };
     let mut from: Vec<Source> =
