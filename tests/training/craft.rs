@@ -16,7 +16,6 @@ use shadegrad::shape::TensorType;
 use shadegrad::tasks::segment;
 use shadegrad::tasks::segment::SegmentConfig;
 use shadegrad::train::lr_finder::{LrCurve, LrRange};
-use shadegrad::train::settings::TaskSettings;
 use shadegrad::train::step::{Optimizer, Phase, Update, append_training, port};
 
 const IGNORE: i32 = -1;
