@@ -74,7 +74,7 @@ fn graph(variant: &Json) -> Graph {
     let mut g = Graph::new();
     let described = variant["network"].as_object().expect("a network");
     let outputs = described.get("outputs").or(described.get("classes")).and_then(Json::as_u64).expect("outputs");
-    let model = described["model"].as_str().and_then(list::model).expect("a model");
+    let model = described["model"].as_str().and_then(list::architecture).expect("a model");
     let network: Network = (model.build)(outputs as usize, described).expect("a network");
     let [n, c, h, w] = sizes(&variant["batch"])[..] else { panic!("four axes") };
     let x = g.input(port::IMAGES, TensorType::channels([n, h, w, c]));
