@@ -7,7 +7,7 @@ use super::network::Architecture;
 use super::{resnet, resnet_seg, unet};
 
 /// The built-in architectures.
-const BUILT_IN: [Architecture; 3] = [resnet::MODEL, resnet_seg::MODEL, unet::MODEL];
+const BUILT_IN: [Architecture; 3] = [resnet::ARCHITECTURE, resnet_seg::ARCHITECTURE, unet::ARCHITECTURE];
 
 /// Architectures of users.
 static REGISTERED: RwLock<Vec<Architecture>> = RwLock::new(vec![]);
