@@ -156,8 +156,8 @@ fn elements_norms_and_regions() {
         ops::relu(g, y)
     });
     check("regions", |g, x| {
-        let y = ops::crop_pad(g, x, [-1, 2, 1], [13, 4, 3])?;
-        let z = ops::crop_pad(g, x, [0, -2, -1], [13, 4, 9])?;
+        let y = ops::crop_pad(g, x, ops::Region::of_size([13, 4, 3]).starting_at([-1, 2, 1]))?;
+        let z = ops::crop_pad(g, x, ops::Region::of_size([13, 4, 9]).starting_at([0, -2, -1]))?;
         ops::concat(g, &[y, z, y])
     });
     check("dense", |g, x| {
