@@ -78,7 +78,7 @@ impl ResNet18Seg {
             for (name, up, stage) in [("score3", "up3", stage3), ("score2", "up2", stage2)] {
                 let [_, sh, sw, _] = g.nhwc(stage)?;
                 let larger = ConvTranspose2d::bilinear(self.classes, 2).apply(g, up, scores)?;
-                let larger = ops::crop_pad(g, larger, [0; 3], [sh, sw, self.classes])?;
+                let larger = ops::crop_pad(g, larger, ops::Region::of_size([sh, sw, self.classes]))?;
                 let finer = Conv2d::new(self.classes, 1).apply(g, name, stage)?;
                 scores = ops::add(g, larger, finer)?;
                 factor /= 2;
@@ -88,7 +88,7 @@ impl ResNet18Seg {
         let full = ConvTranspose2d::bilinear(self.classes, factor).apply(g, "upscore", scores)?;
         match g.nhwc(full)? {
             [_, fh, fw, _] if [fh, fw] == [h, w] => Ok(full),
-            _ => ops::crop_pad(g, full, [0; 3], [h, w, self.classes]),
+            _ => ops::crop_pad(g, full, ops::Region::of_size([h, w, self.classes])),
         }
     }
 }

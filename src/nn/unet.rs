@@ -105,7 +105,7 @@ impl UNet {
             return Err(GraphError::Shape { op: "unet", at: String::new(), shapes: g.ty(x).shape.to_string(), rule });
         }
         let [ph, pw] = [h, w].map(|size| size.next_multiple_of(1 << self.depth));
-        let mut x = if [ph, pw] == [h, w] { x } else { ops::crop_pad(g, x, [0; 3], [ph, pw, c])? };
+        let mut x = if [ph, pw] == [h, w] { x } else { ops::crop_pad(g, x, ops::Region::of_size([ph, pw, c]))? };
         let mut levels = vec![];
         for level in 0..self.depth {
             x = double_conv(g, &format!("down{level}"), x, self.channels(level), mode)?;
@@ -121,7 +121,7 @@ impl UNet {
             x = double_conv(g, &format!("up{level}"), x, self.channels(level), mode)?;
         }
         let y = Conv2d::new(self.outputs, 1).apply(g, "head", x)?;
-        if [ph, pw] == [h, w] { Ok(y) } else { ops::crop_pad(g, y, [0; 3], [h, w, self.outputs]) }
+        if [ph, pw] == [h, w] { Ok(y) } else { ops::crop_pad(g, y, ops::Region::of_size([h, w, self.outputs])) }
     }
 
     fn enlarge(&self, g: &mut Graph, name: &str, x: Value, channels: usize) -> Result<Value, GraphError> {
