@@ -138,7 +138,8 @@ impl Decisions {
             if self.classes.len() > 12 {
                 words.push(format!("{} more", self.classes.len() - 12));
             }
-            lines.push(format!("classes: {}: {}", self.classes.len(), words.join(", ")));
+            let label = if self.ignored.is_some() { "masks:   " } else { "classes: " };
+            lines.push(format!("{label}{}", words.join(", ")));
         }
         lines.extend(self.ignored.as_ref().map(|ignored| format!("ignored: {ignored}")));
         if !self.split.is_empty() {

@@ -33,6 +33,12 @@ impl SampleDepth {
         Self { bits: bits.clamp(1, 16).into(), settled: 1.into(), ..Self::default() }
     }
 
+    /// Settles on `bits` bits, whatever images hold.
+    pub fn fix(&self, bits: u8) {
+        self.bits.store(bits.clamp(1, 16), Ordering::Relaxed);
+        self.settled.store(1, Ordering::Relaxed);
+    }
+
     /// Bits that samples are read with.
     pub fn bits(&self) -> u8 {
         self.bits.load(Ordering::Relaxed)
