@@ -4,7 +4,7 @@
 //!
 //! | the file has | what becomes of it |
 //! |---|---|
-//! | any name | its first bytes say its kind: JPEG, PNG, WebP, BMP, GIF or TIFF |
+//! | any name | its first bytes say its kind: JPEG, PNG, WebP, BMP or GIF |
 //! | one channel | three equal channels |
 //! | 16 bits a sample | 8 bits, rounded; samples of sets that use 10, 12 or 14 bits are scaled by those ([`SampleDepth`]) |
 //! | 32-bit floats | 0 to 1 becomes 0 to 255; a file with other values is refused |

@@ -150,7 +150,6 @@ impl Task for Colorize {
     }
 
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
-        let _ = card;
         let splits = open_data(from)?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits));
@@ -225,7 +224,6 @@ impl ImageSet for ColorImages {
         names: &[String],
         found: &[Box<dyn Evaluation>],
     ) -> Result<Compared, TaskError> {
-        let _ = card;
         let found = typed::<ColorizeEvaluation>(found);
         let columns = [PSNR, SSIM, DELTA_E, COLORFULNESS];
         let means: Vec<_> = found.iter().map(|f| ImageScores::mean(&f.images).unwrap_or_default()).collect();
