@@ -242,7 +242,9 @@ pub(crate) fn check_size((width, height): (u32, u32), limits: &DecodeLimits) -> 
 
 fn decoder_problem(error: ImageError, format: ImageFormat, bytes: &[u8]) -> ImageProblem {
     let ended = matches!(&error, ImageError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof);
-    if ended || truncation::is_truncated(bytes, format) {
+    // A GIF ends with a semicolon.
+    let has_no_end = format == ImageFormat::Gif && bytes.last() != Some(&b';');
+    if ended || has_no_end || truncation::is_truncated(bytes, format) {
         return ImageProblem::Truncated;
     }
     ImageProblem::Damaged(error.to_string())

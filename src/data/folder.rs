@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
 use super::formats::{Confidence, Evidence, Format};
-use super::listing::{FileDataset, Walk, entries, images_below, is_image, name_of, relative, subfolders, unread};
+use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of, relative, subfolders, unread};
 use super::lists::{self, Index, ListFile, Match};
 use super::names;
 use super::parts::{Part, PartFolders};
@@ -39,7 +39,7 @@ impl Format for ClassFolders {
         }
         let mut with_images = Vec::new();
         for folder in others {
-            if !images_below(&folder)?.is_empty() {
+            if holds_image(&folder)? {
                 with_images.push(format!("{}/", name_of(&folder)));
             }
         }
@@ -125,7 +125,7 @@ fn beside(root: &Path, others: &[PathBuf]) -> Result<Vec<LeftOut>, DataError> {
         }
     }
     for folder in others {
-        if !images_below(folder)?.is_empty() {
+        if holds_image(folder)? {
             found.push(LeftOut::new(folder, Why::BesideParts));
         }
     }
@@ -135,7 +135,7 @@ fn beside(root: &Path, others: &[PathBuf]) -> Result<Vec<LeftOut>, DataError> {
 /// A lone part among folders of images may as well be a class: neither it nor they are left out without a word.
 fn require_no_class_beside(part: &Path, others: &[PathBuf], root: &Path) -> Result<(), DataError> {
     for other in others {
-        if !images_below(other)?.is_empty() {
+        if holds_image(other)? {
             let problem = format!(
                 "{}/ has the name of a part of a data set, but {}/ beside it holds images too; rename it if it is a \
                  class, or move what is no part elsewhere",

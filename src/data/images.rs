@@ -9,7 +9,7 @@ use super::decisions::{Decisions, LeftOut, Why};
 use super::decode::decode_file_at;
 use super::depth::SampleDepth;
 use super::formats::{Confidence, Evidence, Format};
-use super::listing::{Walk, name_of, relative};
+use super::listing::{Walk, holds_image, name_of, relative};
 use super::lists::{self, Index, ListFile, Match};
 use super::parts::{Part, PartFolders};
 use super::segmentation::hold_out;
@@ -143,7 +143,7 @@ impl Format for ImageFolders {
         }
         let is_divided = train.is_some() || val.is_some();
         if is_divided {
-            let others = parts.others.iter().filter(|folder| Walk::below(folder).is_ok_and(|w| !w.images.is_empty()));
+            let others = parts.others.iter().filter(|folder| holds_image(folder).unwrap_or(false));
             decisions.left_out.extend(others.map(|folder| LeftOut::new(folder, Why::BesideParts)));
         }
         let by_seed = val.is_none();

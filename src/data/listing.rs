@@ -189,6 +189,26 @@ pub(crate) fn unread(path: &Path) -> Option<Why> {
     }
 }
 
+/// Whether there is an image file below `folder`, at any depth.
+///
+/// # Errors
+/// Where a folder cannot be listed.
+pub(crate) fn holds_image(folder: &Path) -> Result<bool, DataError> {
+    fn visit(folder: &Path, depth: usize) -> Result<bool, DataError> {
+        let entries = entries(folder)?;
+        if entries.iter().any(|path| is_image(path) && !path.is_dir()) {
+            return Ok(true);
+        }
+        for path in entries.iter().filter(|path| path.is_dir() && !is_own_output(path)) {
+            if depth < MAX_DEPTH && visit(path, depth + 1)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+    visit(folder, 0)
+}
+
 /// Every image file below `folder`, at any depth, in sorted order.
 pub(crate) fn images_below(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(Walk::below(folder)?.images)

@@ -252,11 +252,20 @@ pub(crate) fn open_with(
     if !found.faults.is_empty() && !options.skip_bad {
         return Err(DataError::BadImages { checked: found.faults.len() + found.len(), bad: found.faults });
     }
-    let coding = coding_of(path, &mut found)?;
+    let beside = beside(path, &found)?;
+    orientation::decide(&mut found, beside.orientation);
     faults.clone_from(&found.faults);
     if !found.faults.is_empty() && !options.skip_bad {
         return Err(DataError::BadImages { checked: found.faults.len() + found.len(), bad: found.faults });
     }
+    if found.len() == 0 {
+        let reason = "no complete pair of image and mask was found for it".to_string();
+        return Err(DataError::EmptySplit { path: path.into(), split: "train", reason });
+    }
+    let coding = match (beside.coding, found.known.take()) {
+        (Some(coding), _) | (None, Some(coding)) => coding,
+        (None, None) => detect::detect(path, &found.parts())?,
+    };
     splits(path, found, coding, options)
 }
 
@@ -271,21 +280,15 @@ fn find(path: &Path, options: &SetOptions) -> Result<Found, DataError> {
     Ok(found)
 }
 
-/// The classes of what was found: from a file beside it, from the format, or from the masks' values. Also decides how
-/// turned pictures are read.
-fn coding_of(path: &Path, found: &mut Found) -> Result<Coding, DataError> {
-    let mut beside = classes::read_beside(path)?;
-    if let (true, Some(home)) = (beside.coding.is_none(), found.home.as_deref()) {
-        let nearer = classes::read_beside(home)?;
-        beside = classes::Beside { orientation: beside.orientation.or(nearer.orientation), ..nearer };
-    }
-    orientation::decide(found, beside.orientation);
-    if let Some(coding) = beside.coding {
-        return Ok(coding);
-    }
-    match found.known.take() {
-        Some(coding) => Ok(coding),
-        None => detect::detect(path, &found.parts()),
+/// What a file beside a set says: in its root, or else in its own folder below the root.
+fn beside(path: &Path, found: &Found) -> Result<classes::Beside, DataError> {
+    let beside = classes::read_beside(path)?;
+    match found.home.as_deref().filter(|_| beside.coding.is_none()) {
+        Some(home) => {
+            let nearer = classes::read_beside(home)?;
+            Ok(classes::Beside { orientation: beside.orientation.or(nearer.orientation), ..nearer })
+        }
+        None => Ok(beside),
     }
 }
 

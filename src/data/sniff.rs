@@ -1,7 +1,5 @@
 //! What a file is, from its first bytes, and what converts it: for the kinds that are not decoded.
 
-use super::error::SUPPORTED;
-
 /// A kind of file that is not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kind {
@@ -84,11 +82,6 @@ const UNREAD: [&str; 27] = [
 /// Whether an extension says that a file is an image of a kind that is not decoded.
 pub(crate) fn is_unread(extension: &str) -> bool {
     UNREAD.iter().any(|known| known.eq_ignore_ascii_case(extension))
-}
-
-/// What a file whose start tells nothing is to be converted to.
-pub(crate) fn advice() -> String {
-    format!("convert it to one of {SUPPORTED}")
 }
 
 #[cfg(test)]

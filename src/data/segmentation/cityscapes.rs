@@ -51,7 +51,7 @@ impl Format for Cityscapes {
     }
 
     fn looks_for(&self) -> &'static str {
-        "`leftImg8bit/{train,val}/CITY/*_leftImg8bit.png` (or `.jpg`) and `gtFine/` or `gtCoarse/` with `*_labelIds.png`          or `*_labelTrainIds.png`; 19 classes"
+        "`leftImg8bit/{train,val}/CITY/*_leftImg8bit.png` (or `.jpg`) and `gtFine/` or `gtCoarse/` with `*_labelIds.png` or `*_labelTrainIds.png`; 19 classes"
     }
 
     fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {

@@ -11,7 +11,7 @@ use super::pairing;
 use super::shapes::{Area, BACKGROUND, Drawing, Shape, coding};
 use super::{Found, Pair, folders};
 use crate::data::formats::{Evidence, Format};
-use crate::data::listing::{Walk, entries, name_of, relative, stem_of, subfolders};
+use crate::data::listing::{Walk, entries, is_image, name_of, relative, stem_of, subfolders};
 use crate::data::parts::Part;
 use crate::data::text::read_text;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
@@ -109,7 +109,12 @@ fn labels(root: &Path) -> Result<BTreeMap<Key, PathBuf>, DataError> {
         if !inside.split('/').any(|part| part == "labels") {
             continue;
         }
-        for path in entries(&folder)? {
+        let entries = entries(&folder)?;
+        // A folder of masks may hold a text about them.
+        if entries.iter().any(|path| is_image(path)) {
+            continue;
+        }
+        for path in entries {
             if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("txt")) && path.is_file() {
                 let part = pairing::read(path.strip_prefix(root).unwrap_or(&path)).part;
                 found.insert((part, stem_of(&path)), path);
