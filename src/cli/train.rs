@@ -36,7 +36,7 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     stop
 }
 
-/// Runs `install`, which takes over SIGHUP too, and leaves that as it was: under `nohup` a run goes on without a terminal.
+/// Runs `install`, which takes over SIGHUP too, and restores SIGHUP: under `nohup` a run continues without a terminal.
 #[cfg(unix)]
 fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};

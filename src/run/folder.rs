@@ -1,4 +1,4 @@
-//! The folder of one run: settings, metrics, checkpoints and pictures. Never overwritten.
+//! The folder of one run: settings, metrics, checkpoints and pictures. A folder is never overwritten.
 //!
 //! | file | holds | written |
 //! |---|---|---|
@@ -312,7 +312,7 @@ impl RunDir {
     }
 }
 
-/// Appends what `make` gives to a file, which is told whether it is the first there, and forces it to disk.
+/// Appends bytes to a file and forces it to disk. `make` returns the bytes, given whether they are the first in the file.
 fn append(path: &Path, make: impl FnOnce(bool) -> io::Result<Vec<u8>>) -> Result<(), RunError> {
     let fail = |source| RunError::from(FileError::writing(path, source));
     let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
@@ -328,7 +328,7 @@ pub(super) fn remove_if_there(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Appends `line`; on failure cuts the file back to `length`, so that no half row stays behind.
+/// Appends `line`; on failure cuts the file back to `length`, so that no half row remains.
 fn append_or_undo(file: &mut File, length: u64, line: &[u8]) -> io::Result<()> {
     let written = file.write_all(line).and_then(|()| file.sync_data());
     if written.is_err() {

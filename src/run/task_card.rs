@@ -35,7 +35,7 @@ pub struct ConfusionCard {
 }
 
 impl TaskCard {
-    /// A task with scores, each in a panel of its own.
+    /// A task with scores, each in its own panel.
     pub fn new(task: &'static str, title: &'static str, scores: Vec<Score>) -> Self {
         let panel = |score: &Score| Panel {
             title: score.name.clone(),

@@ -1,4 +1,4 @@
-//! Whether a device can train in 16 bits: it must have them, and a small step must come out as it does in 32 bits.
+//! Whether a device can train in 16 bits: it must have f16, and a small step must give nearly the gradients of 32 bits.
 
 use super::TrainError;
 use super::step::{Optimizer, Update};
@@ -16,7 +16,7 @@ pub const STEP: &str = "unet:2x16x16:base=32:depth=1";
 /// 32 bits to 11 leaves 3 %, since ReLUs open and close; a broken kernel leaves about 100 %.
 const TOLERANCE: f64 = 0.15;
 
-/// The precision that a run gets, and a line for people where it is not the usual one.
+/// The precision that a run gets, and a line that says why where it is not 32 bits.
 pub(crate) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Precision, Option<String>) {
     if asked == Precision::F32 {
         return (asked, None);
@@ -35,7 +35,7 @@ pub(crate) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Pre
             (asked, Some("precision: f16 for activations and their gradients, f32 for all else".into()))
         }
         Ok(error) => {
-            fallback(format!("16-bit gradients came out {:.1} % off in a test of {}", 100.0 * error, engine.name()))
+            fallback(format!("16-bit gradients are {:.1} % off in a test of {}", 100.0 * error, engine.name()))
         }
         Err(error) => fallback(format!("a test of 16 bits on {} failed: {error}", engine.name())),
     }

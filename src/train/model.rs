@@ -89,7 +89,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Prepares the training plan for a batch of so many images and a phase (kept for later calls).
+    /// Prepares the training plan for a batch size and a phase, and keeps it for later calls.
     ///
     /// # Errors
     /// When memory runs out or a kernel is refused.

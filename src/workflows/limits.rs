@@ -10,9 +10,9 @@ use crate::random;
 use crate::shape::TensorType;
 use crate::train::TrainError;
 
-/// Best of so many runs.
+/// Runs, of which the fastest counts.
 const RUNS: usize = 5;
-/// A measurement goes on growing until a run takes so long.
+/// Seconds that a run must take; the work grows until it does.
 const LONG_ENOUGH: f64 = 0.01;
 /// Values that multiply-adds are done on: a vector each for 262,144 invocations, more than any GPU has at once.
 const PROBED: [usize; 4] = [1, 1024, 16, 64];

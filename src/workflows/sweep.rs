@@ -1,5 +1,5 @@
-//! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each is a run of its own in the
-//! sweep's folder; what is done is skipped, so that an interrupted sweep goes on where it stopped.
+//! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each has a run directory in the sweep's
+//! folder. Runs that are done are skipped, so an interrupted sweep resumes where it stopped.
 
 mod folder;
 mod halving;
@@ -32,13 +32,13 @@ pub struct SweepFile {
     /// Settings of every run.
     #[serde(default)]
     pub base: toml::Table,
-    /// Runs, each with settings of its own.
+    /// Runs, each with its settings.
     #[serde(default)]
     pub run: Vec<toml::Table>,
     /// Lists of values; every combination is a run.
     #[serde(default)]
     pub grid: BTreeMap<String, Vec<toml::Value>>,
-    /// One run in `halving` goes on after each part of the epochs (successive halving); 0 lets all run to the end.
+    /// One run in `halving` continues after each part of the epochs (successive halving); 0 lets all run to the end.
     #[serde(default)]
     pub halving: usize,
 }
@@ -112,7 +112,7 @@ pub enum SweepError {
     },
 }
 
-/// Receives reports while a sweep goes on.
+/// Receives the reports of a sweep.
 pub trait SweepObserver {
     /// A run begins, or is found done: its number from 1, the number of runs, its settings.
     fn run(&self, number: usize, of: usize, cell: &str, state: &State);

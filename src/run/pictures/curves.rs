@@ -13,10 +13,10 @@ const HEIGHT: f32 = 720.0;
 const TITLE: f32 = 34.0;
 const LABEL: f32 = 26.0;
 
-/// Colours of lines in their order.
+/// Colors of lines in their order.
 const COLORS: [Color; 4] = [palette::BLUE, palette::ORANGE, palette::RIGHT, palette::FAINT];
 
-/// One line of a plot: its name, colour and one value per epoch.
+/// One line of a plot: its name, color and one value per epoch.
 struct Series<'a> {
     name: &'a str,
     color: Color,
@@ -196,7 +196,7 @@ impl Frame {
         for run in points.split(|(_, value)| !drawable(*value)) {
             let run: Vec<_> = run.iter().map(|&(e, v)| (self.at_x(e), self.at_y(v))).collect();
             canvas.line(&run, 3.5, series.color);
-            // Dots show where epochs are, until there are so many that they would merge.
+            // A dot marks each epoch; above 40 epochs dots would merge.
             if epochs.len() <= 40 {
                 run.iter().for_each(|&(x, y)| canvas.disc(x, y, 5.5, series.color));
             }

@@ -62,7 +62,7 @@ pub enum PictureError {
     },
 }
 
-/// Colours that people with any colour vision tell apart (Okabe and Ito), and quiet greys.
+/// Colors that remain distinct under any color vision (Okabe and Ito), and greys.
 pub mod palette {
     use super::Color;
 

@@ -83,7 +83,7 @@ impl SweepTable {
         row.folders.push(folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()));
     }
 
-    /// Whether all runs in it came to an end of their own.
+    /// Whether all runs in it ended without an error.
     ///
     /// # Errors
     /// [`SweepError::Failed`] when any failed, other than by diverging.
