@@ -1,5 +1,5 @@
-//! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each has a run directory in the sweep's
-//! folder. Runs that are done are skipped, so an interrupted sweep resumes where it stopped.
+//! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each run has a folder in the
+//! sweep's folder. Finished runs are skipped, so an interrupted sweep continues where it stopped.
 
 mod folder;
 mod halving;
@@ -228,8 +228,8 @@ impl Sweep {
         self.task.card().decisive().cloned()
     }
 
-    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step. A
-    /// run that fails does not keep the others from theirs; see [`SweepTable::check`].
+    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step.
+    /// A run that fails does not keep the others from theirs; see [`SweepTable::check`].
     ///
     /// # Errors
     /// When a folder of a run holds something else, or a run of other settings: before anything is trained.
