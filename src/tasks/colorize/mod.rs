@@ -213,6 +213,7 @@ impl ImageSet for ColorImages {
         names: &[String],
         found: &[Box<dyn Evaluation>],
     ) -> Result<Compared, TaskError> {
+        let _ = card;
         let found = typed::<ColorizeEvaluation>(found);
         let columns = [PSNR, SSIM, DELTA_E, COLORFULNESS];
         let means: Vec<_> = found.iter().map(|f| ImageScores::mean(&f.images).unwrap_or_default()).collect();
