@@ -116,12 +116,13 @@ impl Prepared {
         Ok(Self { dataset, image_size, store, sums })
     }
 
+    /// Refuses a set in which all images of a class are unreadable. A class without images from the start is no fault
+    /// here: it was noted when the set was opened.
     fn require_every_class(&self) -> Result<(), DataError> {
-        let mut seen = vec![false; self.class_names().len()];
-        for index in 0..self.len() {
-            seen[self.label(index) as usize] = true;
-        }
-        match seen.iter().position(|seen| !seen) {
+        let [mut listed, mut read] = [(); 2].map(|()| vec![false; self.class_names().len()]);
+        (0..self.dataset.len()).for_each(|index| listed[self.dataset.label(index) as usize] = true);
+        (0..self.len()).for_each(|index| read[self.label(index) as usize] = true);
+        match listed.iter().zip(&read).position(|(listed, read)| *listed && !read) {
             Some(class) => Err(DataError::ClassLost { class: self.class_names()[class].clone() }),
             None => Ok(()),
         }
