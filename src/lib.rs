@@ -69,4 +69,5 @@ pub mod ops;
 pub mod plan;
 pub mod precision;
 pub mod shape;
+pub mod tasks;
 pub mod train;

@@ -29,6 +29,7 @@ mod images;
 mod listing;
 mod loader;
 mod mix;
+mod multilabel;
 mod normalize;
 mod packed;
 mod parts;
@@ -56,6 +57,9 @@ pub use images::{ImageDataset, ImageSplits, open_images};
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use mix::{Mix, Mixed};
+pub use multilabel::{
+    MultiLabelSet, MultiLabelSource, MultiLabelSplits, PreparedLabels, open_multi_label, prepare_multi_label,
+};
 pub use normalize::{Normalization, PixelSums};
 pub use prepare::{ClassificationSource, PrepareOptions, Prepared, Progress, prepare};
 pub use prepare_images::{ColorizationSource, PreparedImages, prepare_images};

@@ -6,6 +6,7 @@ mod colorization;
 mod formats;
 mod images;
 mod loading;
+mod multilabel;
 mod segmentation;
 mod streets;
 

@@ -1,0 +1,3 @@
+//! The tasks: what each learns, from which data, and how that is scored and shown.
+
+pub mod multilabel;

@@ -1,0 +1,3 @@
+//! Multi-label classification: several labels an image, each decided on its own.
+
+pub mod metrics;
