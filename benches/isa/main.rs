@@ -22,8 +22,8 @@ use shadegrad::exec::shader::{Lines, Matrix, Target, Tile, TileLimits, Tiling, c
 use shadegrad::ops::AdamOptions;
 use shadegrad::plan::{Plan, PlanOptions, PlannedCall};
 use shadegrad::precision::Precision;
-use shadegrad::train::bench::StepSpec;
 use shadegrad::train::step::{Optimizer, Update};
+use shadegrad::workflows::bench::StepSpec;
 
 #[derive(Parser)]
 struct Args {

@@ -33,8 +33,8 @@ impl Accuracy {
         match call.kernel {
             "unary" if call.consts.usize("OP") == 3 => 1e-5,
             "unary" if call.consts.usize("OP") == 2 => exp + 2.5 * ulp,
-            "softmax_cross_entropy" => exp + f64::exp2(-21.0),
-            "softmax_cross_entropy_grad" => exp + 2.5 * ulp,
+            "softmax_cross_entropy" | "binary_cross_entropy" => exp + f64::exp2(-21.0),
+            "softmax_cross_entropy_grad" | "binary_cross_entropy_grad" => exp + 2.5 * ulp,
             "norm_finalize" | "norm_fixed" | "adam" | "clip_scale" => (2.5 + 4.5) * ulp,
             _ => 0.0,
         }

@@ -2,6 +2,7 @@
 //! engine of gradient checks, and the default where there is no GPU.
 
 pub mod average;
+pub mod binary_cross_entropy;
 pub mod conv;
 mod conv_direct;
 mod conv_winograd;

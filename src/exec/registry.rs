@@ -73,6 +73,8 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(loss::softmax_cross_entropy, "softmax_row", "cross_entropy"),
     kernel!(loss::softmax_cross_entropy_grad, "softmax_row", "cross_entropy"),
     kernel!(loss::loss_finalize),
+    kernel!(binary_cross_entropy::binary_cross_entropy, "binary_target"),
+    kernel!(binary_cross_entropy::binary_cross_entropy_grad, "binary_target"),
     kernel!(loss_scale::loss_scale),
     kernel!(loss_scale::loss_scale_update, "finite"),
     kernel!(probe::fma_peak),
@@ -87,13 +89,13 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(region::concat),
     kernel!(resize::resize, "resize"),
     kernel!(resize::resize_grad, "resize"),
-    kernel!(optimizer::sgd, "finite", "update"),
-    kernel!(optimizer::adam, "finite", "update"),
+    kernel!(optimizer::sgd, "hyper", "finite", "update"),
+    kernel!(optimizer::adam, "hyper", "finite", "update"),
     kernel!(optimizer::sum_squares),
     kernel!(optimizer::clip_scale),
-    kernel!(average::accumulate),
-    kernel!(average::accumulated_mean),
-    kernel!(average::moving_average),
+    kernel!(average::accumulate, "hyper"),
+    kernel!(average::accumulated_mean, "hyper"),
+    kernel!(average::moving_average, "hyper"),
 ];
 
 /// A kernel by name.

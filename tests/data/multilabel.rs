@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use shadegrad::data::check::{CheckOptions, check_multi_label};
 use shadegrad::data::{
     DataError, ImageDataset, Loader, LoaderOptions, Mix, MultiLabelSet, MultiLabelSource, MultiLabelSplits,
     Normalization, OpenOptions, PrepareOptions, open_multi_label, prepare_multi_label,
@@ -251,9 +252,8 @@ fn a_split_by_seed_keeps_the_share_of_each_label() {
     // A fifth of 380, 100 and 8 images.
     let [common, quarter, rare] = splits.val.positives()[..] else { panic!("three classes") };
     assert!((75..=77).contains(&common) && quarter == 20 && (1..=2).contains(&rare), "{common} {quarter} {rare}");
-    let names = |splits: &MultiLabelSplits| (0..80).map(|i| splits.val.name(i)).collect::<Vec<_>>();
-    let tails =
-        |splits| names(splits).into_iter().map(|n| n.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();
+    let tail = |name: String| name.rsplit('/').next().unwrap().to_owned();
+    let tails = |splits: &MultiLabelSplits| (0..80).map(|i| tail(splits.val.name(i))).collect::<Vec<_>>();
     assert_eq!(tails(&splits), tails(&table(&text, None).unwrap()), "the same seed");
     let dir = temp();
     fs::write(dir.path().join("labels.csv"), &text).unwrap();
@@ -262,7 +262,7 @@ fn a_split_by_seed_keeps_the_share_of_each_label() {
     refused(table("path,labels\na.png,x;y\n", None), &["validation part is empty", "too few"]);
 }
 
-/// Images of one colour each: 0, 1, 2, …
+/// Images of one color each: 0, 1, 2, …
 struct Plain(usize);
 
 impl ImageDataset for Plain {
@@ -309,4 +309,26 @@ fn batches_hold_a_target_for_each_class() {
             assert!((batch.targets[2 * index + class] - wanted).abs() < 1e-6, "image {index}");
         }
     }
+}
+
+#[test]
+fn a_check_names_what_is_wrong_and_how_the_data_was_read() {
+    let dir = temp();
+    folders(dir.path(), &[("a.png", 1), ("b.png", 2), ("c.png", 3), ("d.png", 1)]);
+    let rows = "a.png,train,car;tree\nb.png,train,bus\nc.png,val,tree\nd.png,val,bus\ne.png,train,car\n";
+    fs::write(dir.path().join("labels.csv"), format!("path,split,labels\n{rows}")).unwrap();
+    let report = check_multi_label(&dir.path().join("labels.csv"), &CheckOptions::default()).unwrap();
+    let text = report.to_string();
+    for part in [
+        "CSV with a list column",
+        "e.png: file not found",
+        "d.png: is in the val part as 'bus' and the same picture as",
+        "which is in the train part as 'car, tree'",
+        "note: labels are separated by ';'",
+        "note: no validation image has the label 'car'",
+        "2 faults",
+    ] {
+        assert!(text.contains(part), "'{part}' is missing in: {text}");
+    }
+    assert_eq!(report.classes[0].counts, [1, 1], "bus in training and validation");
 }

@@ -11,8 +11,8 @@ use crate::data::normalize::normalize;
 use crate::data::resize::{bytes as image_bytes, square, square_into};
 use crate::data::store::{Store, settle};
 use crate::data::{
-    Augmentation, BadImage, DataError, Layout, Mix, Normalization, PixelSums, PrepareOptions, Progress, SampleMut,
-    Source,
+    Augmentation, BadImage, DataError, Mix, Normalization, PixelSums, PrepareOptions, ProgressFn, SampleLayout,
+    SampleMut, Source,
 };
 
 /// A set whose every image has been read once and is known to be good.
@@ -32,7 +32,7 @@ pub struct PreparedLabels {
 pub fn prepare_multi_label(
     sets: &[MultiLabelSet],
     options: &PrepareOptions,
-    progress: Progress<'_>,
+    progress: ProgressFn<'_>,
 ) -> Result<Vec<PreparedLabels>, DataError> {
     if options.image_size == 0 {
         return Err(DataError::Setting { name: "image_size", value: "0".into(), expected: "at least 1" });
@@ -172,9 +172,9 @@ impl Source for MultiLabelSource {
         self.prepared.len()
     }
 
-    fn layout(&self) -> Layout {
+    fn layout(&self) -> SampleLayout {
         let targets = self.prepared.class_names().len();
-        Layout { image: image_bytes(self.prepared.image_size), labels: 0, targets }
+        SampleLayout { image: image_bytes(self.prepared.image_size), labels: 0, targets }
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

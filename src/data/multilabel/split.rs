@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{MultiLabelSet, MultiLabelSplits};
-use crate::data::random::{self, op};
 use crate::data::{DataError, OpenOptions};
+use crate::random::{self, op};
 
 /// Splits `all` by iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011): the rarest label is dealt out first,
 /// each of its images to the part that lacks most of that label. Which images those are depends on `options.seed` alone.

@@ -7,8 +7,8 @@ use tiny_skia::Transform;
 
 use super::background::{self, Stage};
 use super::{Drawing, Light, Object, objects};
-use crate::data::random::{Random, op};
 use crate::data::{DataError, ImageDataset};
+use crate::random::{Random, op};
 
 /// Most kinds of object in a scene.
 const MOST: usize = 4;
@@ -136,7 +136,7 @@ impl ImageDataset for SeveralScenes {
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         let (scene, light) = several_objects(self.seed, index as u64);
-        let mut picture = scene.colours(self.size, self.size);
+        let mut picture = scene.colors(self.size, self.size);
         light.apply(&mut picture);
         Ok(picture)
     }

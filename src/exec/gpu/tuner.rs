@@ -19,11 +19,11 @@ use super::pipelines::Pipelines;
 use super::readback::Readback;
 use super::textures::Textures;
 use super::tune_log::TuneLog;
-use crate::data::random;
 use crate::exec::ExecError;
 use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, together, typical};
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
+use crate::random;
 use crate::shape::{Element, halves};
 
 /// A candidate must beat the fixed choice by this factor, or noise would decide.

@@ -1,0 +1,8 @@
+//! Training through the library: networks learn, a resumed run equals an uninterrupted one, settings and run folders.
+
+mod craft;
+mod learning;
+mod multilabel_scores;
+mod resume;
+mod run_config;
+mod run_dir;
