@@ -109,16 +109,11 @@ impl MultiLabelSet {
     /// The same images with their labels as indices into `classes`, of which the set may lack some.
     ///
     /// # Errors
-    /// [`DataError::ClassMismatch`] where the set has a class that `classes` lacks; `here` and `there` name both for
-    /// the message.
-    pub fn relabelled(&self, classes: &Arc<[String]>, here: &Path, there: &Path) -> Result<Self, DataError> {
+    /// The first class of the set that `classes` lacks.
+    pub fn relabelled(&self, classes: &[String]) -> Result<Self, String> {
         let place = |class: &String| {
             let at = classes.iter().position(|known| known == class);
-            at.map(|at| at as u32).ok_or_else(|| DataError::ClassMismatch {
-                class: class.clone(),
-                present: here.to_path_buf(),
-                absent: there.to_path_buf(),
-            })
+            at.map(|at| at as u32).ok_or_else(|| class.clone())
         };
         let places = self.classes.iter().map(place).collect::<Result<Vec<u32>, _>>()?;
         let relabel = |item: &Item| {
@@ -127,7 +122,7 @@ impl MultiLabelSet {
             Item { image: item.image, labels }
         };
         let items = self.items.iter().map(relabel).collect();
-        Ok(Self { images: Arc::clone(&self.images), classes: Arc::clone(classes), items })
+        Ok(Self { images: Arc::clone(&self.images), classes: classes.into(), items })
     }
 }
 

@@ -143,7 +143,7 @@ fn lines_of_one_image_are_joined_or_refused() {
 
 #[test]
 fn tables_that_can_be_read_twice_are_refused() {
-    let spaces = "path,labels\na.png,car\nb.png,traffic light\nc.png,traffic sign\n";
+    let spaces = "path,labels\na.png,car\nb.png,traffic light\nc.png,traffic sign\nd.png,car\n";
     refused(table(spaces, None), &["line 3", "'traffic light' is one label", "'traffic' and 'light'", "classes.txt"]);
     let settled = |list: &str| table(spaces, Some(list)).unwrap();
     assert_eq!(
@@ -164,6 +164,7 @@ fn tables_that_can_be_read_twice_are_refused() {
     refused(table("path,labels\na.png,01;1\n", None), &["'01' and '1'", "same number"]);
     refused(table("path,labels\na.png,car;bsu\nb.png,bus\n", Some("bus\ncar\n")), &["line 2", "'bsu'", "classes.txt"]);
     refused(table("path,labels\na.png,car\nb.png,car\n", None), &["at least 2 classes"]);
+    refused(table("path,cancer\na.png,1\nb.png,0\n", None), &["'cancer' of 0 and 1", "one class", "two classes"]);
     refused(table("path,labels\n", None), &["no line below its header"]);
     refused(table("name,words\nx,y\n", None), &["no column of images", "path,labels"]);
     // A further column is not used, and that is said.

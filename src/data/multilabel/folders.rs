@@ -45,7 +45,11 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplit
     let mut part = |folder: &Path| {
         let (set, own) = read(folder)?;
         notes.extend(own);
-        set.relabelled(&train.classes, folder, &train_root)
+        set.relabelled(train.class_names()).map_err(|class| DataError::ClassMismatch {
+            class,
+            present: folder.to_path_buf(),
+            absent: train_root.clone(),
+        })
     };
     let val = part(&val_root)?;
     let test = test.as_deref().map(part).transpose()?;

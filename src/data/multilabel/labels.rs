@@ -48,7 +48,12 @@ pub(super) fn read(table: &Table<'_>, classes: Option<Vec<String>>) -> Result<La
     let names = |columns: &[usize]| quoted(&columns.iter().map(|&c| table.column_name(c)).collect::<Vec<_>>());
     match (&lists[..], &columns[..]) {
         (_, []) => malformed("has no column of labels; expected path,labels, or path and a 0/1 column a class".into()),
-        ([], [only]) => of_lists(table, *only, classes, vec![]),
+        ([], &[only]) if is_flags(table, only) => malformed(format!(
+            "the column {} of 0 and 1 can be one class, present or absent, or hold the two classes '0' and '1'; at least 2 \
+             columns of 0 and 1 are needed, or name the column 'labels' if its cells are classes",
+            names(&columns)
+        )),
+        ([], &[only]) => of_lists(table, only, classes, vec![]),
         ([], several) => of_flags(table, several, classes),
         (&[list], _) => {
             let others: Vec<usize> = columns.iter().copied().filter(|&column| column != list).collect();

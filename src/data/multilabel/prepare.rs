@@ -27,8 +27,8 @@ pub struct PreparedLabels {
 /// the first claim on the memory.
 ///
 /// # Errors
-/// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`; then an error only where a set, or a
-/// class of the first one, has nothing left.
+/// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`; then an error only where a set has
+/// nothing left.
 pub fn prepare_multi_label(
     sets: &[MultiLabelSet],
     options: &PrepareOptions,
@@ -55,11 +55,6 @@ pub fn prepare_multi_label(
     }
     let stores: Vec<_> = prepared.iter().map(|one| (&one.store, one.set.len())).collect();
     settle(&stores, options.skip_bad)?;
-    if let Some(train) = prepared.first()
-        && let Some(class) = train.positives().iter().position(|&positives| positives == 0)
-    {
-        return Err(DataError::ClassLost { class: train.class_names()[class].clone() });
-    }
     Ok(prepared)
 }
 
@@ -94,6 +89,17 @@ impl PreparedLabels {
         let mut counts = vec![0; self.class_names().len()];
         (0..self.len()).flat_map(|index| self.labels(index)).for_each(|&label| counts[label as usize] += 1);
         counts
+    }
+
+    /// Fails where a class has no good image: it cannot be learned.
+    ///
+    /// # Errors
+    /// [`DataError::ClassLost`].
+    pub fn require_every_class(&self) -> Result<(), DataError> {
+        match self.positives().iter().position(|&positives| positives == 0) {
+            Some(class) => Err(DataError::ClassLost { class: self.class_names()[class].clone() }),
+            None => Ok(()),
+        }
     }
 
     /// What to call good image `index` to a person.

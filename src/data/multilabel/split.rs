@@ -16,20 +16,30 @@ pub(super) fn stratified(
     format: &'static str,
     notes: Vec<String>,
 ) -> Result<MultiLabelSplits, DataError> {
-    let share = f64::from(options.checked_val_split()?);
-    let mut parts = deal(all, share, options.seed);
-    for part in &mut parts {
-        part.sort_unstable();
+    let share = options.checked_val_split()?;
+    let [mut train, mut val] = deal(all, f64::from(share), options.seed);
+    if val.is_empty() {
+        val.extend(spare(all, &train).map(|place| train.remove(place)));
     }
-    let [train, val] = parts;
-    for (part, split) in [(&train, "train"), (&val, "validation")] {
+    for (part, split) in [(&mut train, "train"), (&mut val, "validation")] {
         if part.is_empty() {
+            let count = all.len();
             let reason =
-                format!("{} images are too few to hold out the share {share}; add images, or a val/ part", all.len());
+                format!("{count} images are too few to hold out the share {share}; add images, or a val/ part");
             return Err(DataError::EmptySplit { path: root.to_path_buf(), split, reason });
         }
+        part.sort_unstable();
     }
     Ok(MultiLabelSplits { train: all.subset(&train), val: all.subset(&val), test: None, by_seed: true, format, notes })
+}
+
+/// Place in `train` of an image whose labels other images of it have too.
+fn spare(all: &MultiLabelSet, train: &[usize]) -> Option<usize> {
+    let positives = all.subset(train).positives();
+    train
+        .iter()
+        .position(|&index| all.labels(index).iter().all(|&label| positives[label as usize] > 1))
+        .filter(|_| train.len() > 1)
 }
 
 /// Deals images out to training (0) and validation (1).
