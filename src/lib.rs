@@ -72,6 +72,7 @@ pub mod precision;
 pub mod random;
 pub mod report;
 pub mod run;
+pub mod setting;
 pub mod shape;
 pub mod tasks;
 pub mod train;

@@ -1,60 +1,133 @@
-//! Any of the models behind one face, as it is named on the command line and kept in a checkpoint.
+//! A model of the list with its settings and the number of its outputs: what a checkpoint describes.
 
-use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+use std::sync::Arc;
 
-use super::{Decoder, Mode, ResNet18, ResNet18Seg, Stem, UNet};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+
+use super::Mode;
 use crate::graph::{Graph, GraphError, Value};
+use crate::setting::Setting;
 
-/// A model with its settings.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "model", rename_all = "lowercase")]
-pub enum Network {
-    /// Classification.
-    ResNet18 {
-        /// Number of classes.
-        classes: usize,
-        /// First layers.
-        stem: Stem,
-    },
-    /// Segmentation with a ResNet18 body.
-    #[serde(rename = "resnet18-seg")]
-    ResNet18Seg {
-        /// Number of classes.
-        classes: usize,
-        /// Head.
-        decoder: Decoder,
-    },
-    /// Segmentation or colorization.
-    UNet(UNet),
+/// The layers of a network.
+pub trait Layers: Debug + Send + Sync {
+    /// Appends the network: x `[N,H,W,C]` to logits `[N,outputs]` for classes of images, else to `[N,H,W,outputs]`.
+    ///
+    /// # Errors
+    /// When x does not fit.
+    fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError>;
 }
 
+/// Settings of a model by key, as in a config file or the metadata of a checkpoint.
+pub type Settings = Map<String, Json>;
+
+/// A line of the list of models.
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    /// Name in config files, checkpoints and on the command line.
+    pub name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Its settings.
+    pub settings: &'static [Setting],
+    /// The tensor that has a value for each output, such as `fc.bias`.
+    pub head: &'static str,
+    /// Patterns of the names of the encoder's tensors, as in `freeze`.
+    pub encoder: &'static [&'static str],
+    /// The training step that its name alone stands for: `NxHxW` and settings, such as `4x128x128:base=16`.
+    pub step: &'static str,
+    /// Outputs of that step.
+    pub step_outputs: usize,
+    /// Outputs of the published network.
+    pub published_outputs: usize,
+    /// The network for a number of outputs; settings that are not named have their defaults.
+    pub build: fn(usize, &Settings) -> Result<Network, String>,
+    /// Whether sizes among the settings are those of a checkpoint's tensors, given the first axis of each by name: no memory
+    /// is taken for a size that only the description claims.
+    pub fits: fn(&Settings, &dyn Fn(&str) -> Option<usize>) -> bool,
+}
+
+/// A network: a model, its settings, the number of its outputs.
+#[derive(Clone, Debug)]
+pub struct Network {
+    model: Model,
+    outputs: usize,
+    settings: Settings,
+    layers: Arc<dyn Layers>,
+}
+
+/// Keys under which a model's description holds the number of outputs; they are no settings.
+const OUTPUTS: [&str; 2] = ["classes", "outputs"];
+
 impl Network {
-    /// Name on the command line.
+    /// A network of a model; `layers` are serialized to its settings, without `classes` and `outputs`.
+    pub fn new(model: Model, outputs: usize, layers: impl Layers + Serialize + 'static) -> Self {
+        let mut settings = match serde_json::to_value(&layers) {
+            Ok(Json::Object(settings)) => settings,
+            _ => Settings::new(),
+        };
+        OUTPUTS.iter().for_each(|key| drop(settings.remove(*key)));
+        Network { model, outputs, settings, layers: Arc::new(layers) }
+    }
+
+    /// The layers that settings describe, with defaults for what they do not name.
+    ///
+    /// # Errors
+    /// A setting of the wrong type, in words.
+    pub fn read<L: DeserializeOwned>(outputs: usize, settings: &Settings) -> Result<L, String> {
+        let mut object = settings.clone();
+        OUTPUTS.iter().for_each(|key| drop(object.insert((*key).into(), outputs.into())));
+        serde_json::from_value(Json::Object(object)).map_err(|e| e.to_string())
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Name of the model.
     pub fn name(&self) -> &'static str {
-        match self {
-            Network::ResNet18 { .. } => "resnet18",
-            Network::ResNet18Seg { .. } => "resnet18-seg",
-            Network::UNet(_) => "unet",
-        }
+        self.model.name
     }
 
-    /// Channels of the result: classes or colours.
+    /// Channels of the result: classes or colors.
     pub fn outputs(&self) -> usize {
-        match *self {
-            Network::ResNet18 { classes, .. } | Network::ResNet18Seg { classes, .. } => classes,
-            Network::UNet(unet) => unet.outputs,
-        }
+        self.outputs
     }
 
-    /// Appends the network: x `[N,H,W,C]` to logits `[N,classes]` for classification, else to `[N,H,W,outputs]`.
+    /// All settings, defaults too.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Appends the network: x `[N,H,W,C]` to logits `[N,outputs]` for classes of images, else to `[N,H,W,outputs]`.
     ///
     /// # Errors
     /// When x does not fit.
     pub fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
-        match *self {
-            Network::ResNet18 { classes, stem } => ResNet18 { classes, stem }.apply(g, x, mode),
-            Network::ResNet18Seg { classes, decoder } => ResNet18Seg { classes, decoder }.apply(g, x, mode),
-            Network::UNet(unet) => unet.apply(g, x, mode),
+        self.layers.apply(g, x, mode)
+    }
+}
+
+impl PartialEq for Network {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name(), self.outputs, &self.settings) == (other.name(), other.outputs, &other.settings)
+    }
+}
+
+impl Model {
+    /// Parses a setting's value: a number, true or false, else text.
+    pub fn value(text: &str) -> Json {
+        match serde_json::from_str(text) {
+            Ok(value @ (Json::Number(_) | Json::Bool(_))) => value,
+            _ => Json::String(text.to_owned()),
         }
+    }
+
+    /// Whether it has a setting of this key.
+    pub fn has(&self, key: &str) -> bool {
+        self.settings.iter().any(|setting| setting.key == key)
     }
 }

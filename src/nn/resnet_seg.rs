@@ -2,29 +2,63 @@
 //! transposed convolutions that bring them to the size of the image (Long et al. 2015, "Fully Convolutional Networks for
 //! Semantic Segmentation").
 
+use super::network::{Layers, Model, Network};
 use super::{Conv2dLayer, ConvTranspose2dLayer, Mode, ResNet18, Stem};
+use crate::choices;
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
+use crate::setting::{Setting, SettingValue};
 
-/// How scores become as large as the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-#[value(rename_all = "lowercase")]
-pub enum Decoder {
-    /// One step of 32 from the last stage: 64×64 kernel.
-    #[default]
-    Fcn32s,
-    /// Steps of 2, 2 and 8, adding scores made from stages 3 and 2.
-    Fcn8s,
+choices! {
+    /// How scores become as large as the image.
+    pub enum Decoder default Fcn32s {
+        /// One step of 32 from the last stage: 64×64 kernel.
+        Fcn32s = "fcn32s",
+        /// Steps of 2, 2 and 8, adding scores made from stages 3 and 2.
+        Fcn8s = "fcn8s",
+    }
 }
 
+/// Its line of the list of models.
+pub const MODEL: Model = Model {
+    name: "resnet18-seg",
+    help: "Segmentation with a ResNet18 body",
+    settings: &[Setting { key: "decoder", help: &["Head of resnet18-seg"], value: None, kind: Decoder::KIND }],
+    head: "score.bias",
+    encoder: &["conv1.*", "bn1.*", "layer*"],
+    step: "4x128x128",
+    step_outputs: 10,
+    published_outputs: 21,
+    build: |outputs, settings| Ok(Network::read::<ResNet18Seg>(outputs, settings)?.into()),
+    fits: |_, _| true,
+};
+
 /// ResNet18 with an up-sampling head. The body has torchvision's tensor names, so its weights can be taken over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ResNet18Seg {
     /// Number of classes.
     pub classes: usize,
     /// Head.
     pub decoder: Decoder,
+}
+
+impl Default for ResNet18Seg {
+    fn default() -> Self {
+        ResNet18Seg { classes: 21, decoder: Decoder::Fcn32s }
+    }
+}
+
+impl Layers for ResNet18Seg {
+    fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        ResNet18Seg::apply(self, g, x, mode)
+    }
+}
+
+impl From<ResNet18Seg> for Network {
+    fn from(layers: ResNet18Seg) -> Self {
+        Network::new(MODEL, layers.classes, layers)
+    }
 }
 
 impl ResNet18Seg {

@@ -1,25 +1,54 @@
 //! UNet (Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation"), with padded
 //! convolutions and BatchNorm: the output is as large as the input.
 
+use super::network::{Layers, Model, Network, Settings};
 use super::{BatchNorm2d, Conv2dLayer, ConvTranspose2dLayer, Mode};
+use crate::choices;
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops::{self, Coordinates, Interpolation};
+use crate::setting::{Kind, Setting, SettingValue};
 use crate::shape::Window;
 
-/// How a level is enlarged on the way up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Up {
-    /// 2×2 transposed convolution of stride 2, as published.
-    #[default]
-    Transposed,
-    /// 1×1 convolution to half the channels, then bilinear interpolation.
-    Bilinear,
+choices! {
+    /// How a level is enlarged on the way up.
+    pub enum Up default Transposed {
+        /// 2×2 transposed convolution of stride 2, as published.
+        Transposed = "transposed",
+        /// 1×1 convolution to half the channels, then bilinear interpolation.
+        Bilinear = "bilinear",
+    }
+}
+
+/// Its line of the list of models.
+pub const MODEL: Model = Model {
+    name: "unet",
+    help: "Segmentation and colorization",
+    settings: &[
+        Setting { key: "depth", help: &["Halvings of unet"], value: None, kind: Kind::Whole },
+        Setting { key: "base", help: &["Channels of the first level of unet"], value: None, kind: Kind::Whole },
+        Setting { key: "up", help: &["How unet enlarges"], value: None, kind: Up::KIND },
+        Setting { key: "skips", help: &["Hand features across the levels of unet"], value: None, kind: Kind::Switch },
+    ],
+    head: "head.bias",
+    encoder: &["down*", "bottom*"],
+    step: "4x128x128:base=16",
+    step_outputs: 12,
+    published_outputs: 21,
+    build: |outputs, settings| Ok(Network::read::<UNet>(outputs, settings)?.into()),
+    fits,
+};
+
+/// The channels of the lowest level are those of its tensor.
+fn fits(settings: &Settings, first_axis: &dyn Fn(&str) -> Option<usize>) -> bool {
+    let Ok(unet) = Network::read::<UNet>(1, settings) else { return false };
+    let channels = u32::try_from(unet.depth).ok().filter(|&d| d <= 8).and_then(|d| unet.base.checked_shl(d));
+    first_axis("bottom.conv1.weight").is_some_and(|n| Some(n) == channels)
 }
 
 /// UNet: `depth` times down by max pooling and as often up again, two 3×3 convolutions with BatchNorm and ReLU on each
 /// level, `base · 2^level` channels.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct UNet {
     /// Output channels: classes, or colours.
     pub outputs: usize,
@@ -31,6 +60,24 @@ pub struct UNet {
     pub up: Up,
     /// Hand the features of each level across to the way up. Without them it is a plain encoder-decoder.
     pub skips: bool,
+}
+
+impl Default for UNet {
+    fn default() -> Self {
+        UNet::new(21)
+    }
+}
+
+impl Layers for UNet {
+    fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        UNet::apply(self, g, x, mode)
+    }
+}
+
+impl From<UNet> for Network {
+    fn from(layers: UNet) -> Self {
+        Network::new(MODEL, layers.outputs, layers)
+    }
 }
 
 impl UNet {

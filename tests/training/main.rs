@@ -2,6 +2,7 @@
 
 mod craft;
 mod learning;
+mod multilabel;
 mod multilabel_scores;
 mod resume;
 mod run_config;

@@ -27,8 +27,8 @@ use super::{Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_multi_label};
 use crate::data::{
-    BadImage, MultiLabelSource, MultiLabelSplits, OpenOptions, PrepareOptions, PreparedLabels, Source, open_multi_label,
-    prepare_multi_label, square_into,
+    BadImage, MultiLabelSource, MultiLabelSplits, OpenOptions, PrepareOptions, PreparedLabels, Source,
+    open_multi_label, prepare_multi_label, square_into,
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
@@ -131,10 +131,9 @@ impl Task for MultiLabel {
         let splits = open_data(from)?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         // The model's order of classes; images may lack some of them.
-        let set = set.relabelled(&card.classes).map_err(|_| TaskError::OtherClasses {
-            data: set.class_names().to_vec(),
-            model: card.classes.clone(),
-        })?;
+        let set = set
+            .relabelled(&card.classes)
+            .map_err(|_| TaskError::OtherClasses { data: set.class_names().to_vec(), model: card.classes.clone() })?;
         let options = PrepareOptions { skip_bad: from.skip_bad, ..PrepareOptions::new(from.size.height as u32) };
         let prepared = Arc::new(prepare_multi_label(&[set], &options, &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(set::LabelledImages(prepared)), part, by_seed: splits.by_seed })
@@ -187,9 +186,7 @@ impl Task for MultiLabel {
 /// The data set that is named, or the built-in scenes.
 fn open_data(from: &DataSource) -> Result<MultiLabelSplits, TrainError> {
     match &from.data {
-        Some(path) => {
-            Ok(open_multi_label(path, &OpenOptions { val_split: from.val_split as f32, seed: from.seed })?)
-        }
+        Some(path) => Ok(open_multi_label(path, &OpenOptions { val_split: from.val_split as f32, seed: from.seed })?),
         None => {
             let seeds = [from.seed, from.seed ^ SCENES_VAL_SEED];
             Ok(MultiLabelSplits::scenes(seeds, [from.scenes, SCENES_VAL], from.size.height as u32))

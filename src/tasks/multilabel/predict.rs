@@ -33,7 +33,8 @@ impl MultiLabelPredictor {
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = MultiLabelClassification::trained(checkpoint.card.clone())?;
         let model = Model::trained(&objective, engine, checkpoint)?;
-        let thresholds = objective.thresholds().map_or(vec![DEFAULT_THRESHOLD; checkpoint.card.classes.len()], <[f32]>::to_vec);
+        let thresholds =
+            objective.thresholds().map_or(vec![DEFAULT_THRESHOLD; checkpoint.card.classes.len()], <[f32]>::to_vec);
         Ok(MultiLabelPredictor { objective, model, thresholds })
     }
 

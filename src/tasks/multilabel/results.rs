@@ -24,7 +24,8 @@ pub(super) fn write(found: &MultiLabelEvaluation, run: &RunDir, epoch: u32) -> R
     for row in spread(found.indices.len(), SHOWN) {
         // An image is as sure as its least sure label.
         let sure = found.scored.probabilities(row).iter().map(|&p| p.max(1.0 - p)).fold(1.0, f32::min);
-        let (decided, truth) = (joined(&found.decided(row)), joined(&names_of(&found.classes, found.scored.truth(row))));
+        let (decided, truth) =
+            (joined(&found.decided(row)), joined(&names_of(&found.classes, found.scored.truth(row))));
         let image = picture(images, found.indices[row])?;
         cells.push(pictures::prediction_cell(image, &decided, &truth, f64::from(sure)));
     }
@@ -44,7 +45,11 @@ pub(super) fn picture(images: &PreparedLabels, index: usize) -> Result<RgbImage,
 }
 
 /// Classes whose probability reaches their threshold, with it, in the order of the classes.
-pub(super) fn labels_above<'a>(classes: &'a [String], probabilities: &[f32], thresholds: &[f32]) -> Vec<(&'a str, f32)> {
+pub(super) fn labels_above<'a>(
+    classes: &'a [String],
+    probabilities: &[f32],
+    thresholds: &[f32],
+) -> Vec<(&'a str, f32)> {
     let all = classes.iter().zip(probabilities).zip(thresholds);
     all.filter(|((_, p), threshold)| p >= threshold).map(|((name, &p), _)| (name.as_str(), p)).collect()
 }

@@ -45,7 +45,8 @@ impl ImageSet for LabelledImages {
         let scores = task_card(&card.task).scores;
         let values = found.iter().map(|one| {
             let own = one.scores();
-            let value = |score| own.iter().find(|(known, _)| known == score).map_or("–".into(), |(s, v)| s.format(*v));
+            let value =
+                |score| own.iter().find(|(known, _)| known == score).map_or("–".into(), |(s, v)| s.format(*v));
             scores.iter().map(value).collect()
         });
         let columns = scores.iter().map(|score| score.name.to_string()).collect();
@@ -62,9 +63,15 @@ impl ImageSet for LabelledImages {
 
 impl LabelledImages {
     /// Images with their labels, and with those that each model gives them.
-    fn figure(&self, card: &ModelCard, names: &[String], found: &[&MultiLabelEvaluation]) -> Result<Comparison, TaskError> {
+    fn figure(
+        &self,
+        card: &ModelCard,
+        names: &[String],
+        found: &[&MultiLabelEvaluation],
+    ) -> Result<Comparison, TaskError> {
         let title = format!("{} images, labels under each model", self.0.len());
-        let mut figure = Comparison::new(title, std::iter::once("truth".to_owned()).chain(names.iter().cloned()).collect());
+        let mut figure =
+            Comparison::new(title, std::iter::once("truth".to_owned()).chain(names.iter().cloned()).collect());
         for row in spread(self.0.len(), SHOWN) {
             let mut cells = vec![];
             let Some(first) = found.first() else { break };

@@ -32,7 +32,7 @@ fn card(task: TaskKind, network: Network, image_size: [usize; 2]) -> ModelCard {
         TaskKind::Segment => (0..network.outputs()).map(|i| [i as u8, 7, 9]).collect(),
         _ => vec![],
     };
-    ModelCard { task, network, classes, palette, image_size, normalization }
+    ModelCard { task, network, classes, palette, image_size, normalization, own: Default::default() }
 }
 
 /// The network for a batch, without its task.
