@@ -5,13 +5,15 @@ use shadegrad::exec::{self, AnyEngine, Session};
 use shadegrad::graph::{Graph, Group};
 use shadegrad::interop::onnx::OnnxModel;
 use shadegrad::interop::torchvision;
-use shadegrad::nn::{Decoder, Mode, Network, Stem, UNet, Up};
+use shadegrad::nn::{Decoder, Mode, Network, ResNet18, ResNet18Seg, Stem, UNet, Up};
 use shadegrad::plan::PlanOptions;
-use shadegrad::run::card::{ModelCard, TaskKind};
+use shadegrad::run::Checkpoint;
+use shadegrad::run::card::ModelCard;
 use shadegrad::shape::TensorType;
-use shadegrad::tasks::classify::Classification;
+use shadegrad::tasks::classify::ClassifyPredictor;
+use shadegrad::tasks::multilabel::MultiLabelPredictor;
 use shadegrad::tasks::colorize::Colorization;
-use shadegrad::train::model::{Checkpoint, Model};
+use shadegrad::train::Model;
 use shadegrad::workflows::export::export;
 
 use super::compare::{agrees, channels_first, random};
@@ -22,23 +24,23 @@ const N: usize = 2;
 
 const NORMALIZATION: Normalization = Normalization { mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3] };
 
-fn card(task: TaskKind, network: Network, image_size: [usize; 2]) -> ModelCard {
+fn card(task: &str, network: Network, image_size: [usize; 2]) -> ModelCard {
     let named = |prefix: &str| (0..network.outputs()).map(|i| format!("{prefix} {i}")).collect();
     let (classes, normalization) = match task {
-        TaskKind::Colorize => (named("channel"), Normalization::NONE),
+        "colorize" => (named("channel"), Normalization::NONE),
         _ => (named("class"), NORMALIZATION),
     };
     let palette = match task {
-        TaskKind::Segment => (0..network.outputs()).map(|i| [i as u8, 7, 9]).collect(),
+        "segment" => (0..network.outputs()).map(|i| [i as u8, 7, 9]).collect(),
         _ => vec![],
     };
-    ModelCard { task, network, classes, palette, image_size, normalization, own: Default::default() }
+    ModelCard { task: task.into(), network, classes, palette, image_size, normalization, own: Default::default() }
 }
 
 /// The network for a batch, without its task.
 fn graph(card: &ModelCard, n: usize) -> Graph {
     let mut g = Graph::new();
-    let channels = if card.task == TaskKind::Colorize { 1 } else { 3 };
+    let channels = if card.task == "colorize" { 1 } else { 3 };
     let x = g.input("images", TensorType::channels([n, card.image_size[0], card.image_size[1], channels]));
     let y = card.network.apply(&mut g, x, Mode::Eval).expect("fits");
     g.output("predictions", y);
@@ -101,7 +103,7 @@ fn exported(from: &Checkpoint) -> OnnxModel {
     assert_eq!(read.inputs[0].1, ["N".to_owned(), "3".into(), h, w]);
     assert!(read.about.contains("images [N,3,") && read.inputs[0].2.contains("from 0 to 1"), "{}", read.about);
     let said = |key: &str| read.metadata.get(key).unwrap_or_else(|| panic!("no {key}: {:?}", read.metadata));
-    assert_eq!(said("task"), from.card.task.name());
+    assert_eq!(said("task"), from.card.task);
     assert_eq!(serde_json::from_str::<Vec<String>>(said("classes")).expect("a list"), from.card.classes);
     assert_eq!(serde_json::from_str::<[f32; 3]>(said("mean")).expect("a list"), from.card.normalization.mean);
     assert!(read.nodes.iter().all(|node| node.operator != "Transpose"), "layouts change at the borders alone");
@@ -109,11 +111,10 @@ fn exported(from: &Checkpoint) -> OnnxModel {
 }
 
 fn classifier(stem: Stem, size: usize) {
-    let card = card(TaskKind::Classify, Network::ResNet18 { classes: 5, stem }, [size; 2]);
+    let card = card("classify", ResNet18 { classes: 5, stem }.into(), [size; 2]);
     let from = checkpoint(&card);
-    let task = Classification::trained(card.clone()).expect("a classifier");
-    let mut model = Model::trained(&task, exec::open("cpu").expect("an engine"), &from).expect("fits");
-    let rows = task.predict(&mut model, N, normalized(&card)).expect("runs").concat();
+    let mut predictor = ClassifyPredictor::new(&from, exec::open("cpu").expect("an engine")).expect("a classifier");
+    let rows = predictor.probabilities(normalized(&card)).expect("runs").concat();
     let top = rows.iter().copied().fold(0.0, f32::max);
     assert!((0.3..0.97).contains(&top), "probabilities that tell something: {rows:?}");
     let expected = channels_first(&rows, &[N, 5]);
@@ -126,8 +127,26 @@ fn classifiers_give_probabilities() {
     classifier(Stem::Cifar, 11);
 }
 
+/// Each label has its own probability, and the thresholds go with the model.
+#[test]
+fn multi_label_classifiers_give_probabilities_and_thresholds() {
+    let thresholds = [0.5f32, 0.125, 0.75, 0.3, 0.9];
+    let mut card = card("multi-label", ResNet18 { classes: 5, stem: Stem::ImageNet }.into(), [37; 2]);
+    card.own.insert("thresholds".into(), serde_json::json!(thresholds).to_string());
+    let from = checkpoint(&card);
+    let mut predictor = MultiLabelPredictor::new(&from, exec::open("cpu").expect("an engine")).expect("a classifier");
+    let rows = predictor.probabilities(normalized(&card)).expect("runs").concat();
+    let span = |pick: fn(f32, f32) -> f32, start| rows.iter().copied().fold(start, pick);
+    assert!(span(f32::max, 0.0) > 0.55 && span(f32::min, 1.0) < 0.45, "probabilities on both sides: {rows:?}");
+    let model = exported(&from);
+    agrees("multi-label", &model, &given(&card), &channels_first(&rows, &[N, 5]), 1e-4);
+    let read = wire::model(&model.to_bytes().expect("bytes"));
+    assert_eq!(read.outputs[0].0, "probabilities");
+    assert_eq!(serde_json::from_str::<Vec<f32>>(&read.metadata["thresholds"]).expect("a list"), thresholds);
+}
+
 fn segmentation(name: &str, network: Network, size: [usize; 2]) {
-    let card = card(TaskKind::Segment, network, size);
+    let card = card("segment", network, size);
     let from = checkpoint(&card);
     let graph = graph(&card, N);
     let mut session = Session::new(exec::open("cpu").expect("an engine"), &graph, 0).expect("starts");
@@ -146,11 +165,11 @@ fn segmentation(name: &str, network: Network, size: [usize; 2]) {
 #[test]
 fn segmentation_gives_logits() {
     for decoder in [Decoder::Fcn32s, Decoder::Fcn8s] {
-        let network = Network::ResNet18Seg { classes: 5, decoder };
+        let network = ResNet18Seg { classes: 5, decoder }.into();
         segmentation(&format!("segment-{decoder:?}"), network, [45, 61]);
     }
     for (up, skips) in [(Up::Transposed, true), (Up::Bilinear, true), (Up::Transposed, false), (Up::Bilinear, false)] {
-        let network = Network::UNet(UNet { outputs: 3, depth: 2, base: 4, up, skips });
+        let network = UNet { outputs: 3, depth: 2, base: 4, up, skips }.into();
         segmentation(&format!("segment-{up:?}-{skips}"), network, [23, 30]);
     }
 }
@@ -159,14 +178,14 @@ fn segmentation_gives_logits() {
 #[test]
 fn colorization_gives_pictures() {
     for (outputs, up, skips) in [(2, Up::Transposed, true), (3, Up::Bilinear, false)] {
-        let network = Network::UNet(UNet { outputs, depth: 2, base: 4, up, skips });
-        let card = card(TaskKind::Colorize, network, [21, 26]);
+        let network = UNet { outputs, depth: 2, base: 4, up, skips }.into();
+        let card = card("colorize", network, [21, 26]);
         let from = checkpoint(&card);
         let task = Colorization::trained(card.clone(), None).expect("colorizes");
         let mut model = Model::trained(&task, exec::open("cpu").expect("an engine"), &from).expect("fits");
         let images = lightness(&pixels(&card));
         let batch = Batch { images: images.clone(), indices: (0..N).collect(), ..Batch::default() };
-        let predicted = model.forward(&task, N, &batch).expect("runs").remove(0);
+        let predicted = model.forward(&task, N, &batch).expect("runs").get("predictions").to_vec();
         let space = task.space();
         assert_eq!(space, if outputs == 2 { ColorSpace::Lab } else { ColorSpace::Rgb });
         let bytes: Vec<f32> = space.decode(&images, &predicted).iter().map(|&b| f32::from(b) / 255.0).collect();
