@@ -28,6 +28,7 @@ mod idx;
 mod images;
 mod listing;
 mod loader;
+mod memory;
 mod mix;
 mod multilabel;
 mod normalize;
@@ -55,6 +56,7 @@ pub use error::{BadImage, DataError, ImageProblem};
 pub use images::{ImageDataset, ImageSplits, open_images};
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
+pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};
 pub use multilabel::{
     MultiLabelSet, MultiLabelSource, MultiLabelSplits, PreparedLabels, open_multi_label, prepare_multi_label,

@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::CliError;
 use super::flags::{arg, value};
-use crate::nn::{Model, Settings, list};
+use crate::nn::{Architecture, Settings, list};
 use crate::run::ImageSize;
 use crate::run::image_size::{MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
 use crate::setting::Setting;
@@ -16,7 +16,7 @@ const MOST_CLASSES: usize = 1_000_000;
 
 /// A model, its settings and the images it gets.
 pub(super) struct ModelArgs {
-    model: Model,
+    model: Architecture,
     image_size: ImageSize,
     batch_size: usize,
     classes: Option<usize>,
@@ -25,7 +25,7 @@ pub(super) struct ModelArgs {
 
 impl clap::Args for ModelArgs {
     fn augment_args(command: Command) -> Command {
-        let models = list::models();
+        let models = list::architectures();
         let names = models.iter().map(|model| clap::builder::PossibleValue::new(model.name).help(model.help));
         let model = Arg::new("model").value_name("MODEL").required(true).help("Model");
         let size = Arg::new("image_size").long("image-size").value_name("IMAGE_SIZE").default_value("224");
@@ -51,7 +51,7 @@ impl clap::Args for ModelArgs {
 /// The settings of all models; those of the same key are one flag.
 fn settings() -> Vec<Setting> {
     let mut settings: Vec<Setting> = vec![];
-    for setting in list::models().iter().flat_map(|model| model.settings) {
+    for setting in list::architectures().iter().flat_map(|model| model.settings) {
         if !settings.iter().any(|known| known.key == setting.key) {
             settings.push(*setting);
         }
@@ -63,7 +63,7 @@ impl clap::FromArgMatches for ModelArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let missing = || clap::Error::new(clap::error::ErrorKind::MissingRequiredArgument);
         let name = matches.get_one::<String>("model").ok_or_else(missing)?;
-        let model = list::model(name).ok_or_else(missing)?;
+        let model = list::architecture(name).ok_or_else(missing)?;
         let mut given = Settings::new();
         for setting in settings() {
             let refused = |e| clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{e}\n"));

@@ -1,36 +1,36 @@
-//! The one list of models. A model is a file beside this one, with its `MODEL`, and a line here; a user of the library
+//! The one list of architectures. One is a file beside this one, with its `ARCHITECTURE`, and a line here; a user of the library
 //! registers one from outside with [`register`].
 
 use std::sync::{PoisonError, RwLock};
 
-use super::network::Model;
+use super::network::Architecture;
 use super::{resnet, resnet_seg, unet};
 
-/// The built-in models.
-const BUILT_IN: [Model; 3] = [resnet::MODEL, resnet_seg::MODEL, unet::MODEL];
+/// The built-in architectures.
+const BUILT_IN: [Architecture; 3] = [resnet::ARCHITECTURE, resnet_seg::ARCHITECTURE, unet::ARCHITECTURE];
 
-/// Models of users.
-static REGISTERED: RwLock<Vec<Model>> = RwLock::new(vec![]);
+/// Architectures of users.
+static REGISTERED: RwLock<Vec<Architecture>> = RwLock::new(vec![]);
 
-/// All models.
-pub fn models() -> Vec<Model> {
+/// All architectures.
+pub fn architectures() -> Vec<Architecture> {
     let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
     BUILT_IN.into_iter().chain(registered.iter().copied()).collect()
 }
 
-/// The model of a name.
-pub fn model(name: &str) -> Option<Model> {
-    models().into_iter().find(|model| model.name == name)
+/// The architecture of a name.
+pub fn architecture(name: &str) -> Option<Architecture> {
+    architectures().into_iter().find(|known| known.name == name)
 }
 
-/// Adds a model, so that its checkpoints can be opened by name. One of a name that is known takes no effect.
-pub fn register(added: Model) {
-    if model(added.name).is_none() {
+/// Adds an architecture, so that its checkpoints can be opened by name. One of a name that is known takes no effect.
+pub fn register(added: Architecture) {
+    if architecture(added.name).is_none() {
         REGISTERED.write().unwrap_or_else(PoisonError::into_inner).push(added);
     }
 }
 
-/// The names of all models, for a message.
+/// The names of all architectures, for a message.
 pub fn names() -> String {
-    models().iter().map(|model| model.name).collect::<Vec<_>>().join(", ")
+    architectures().iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
 }

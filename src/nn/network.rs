@@ -1,31 +1,22 @@
-//! A model of the list with its settings and the number of its outputs: what a checkpoint describes.
+//! An architecture of the list with its settings and the number of its outputs: what a checkpoint describes.
 
-use std::fmt::Debug;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
-use super::Mode;
+use super::{Mode, Model};
 use crate::graph::{Graph, GraphError, Value};
 use crate::setting::Setting;
 
-/// The layers of a network.
-pub trait Layers: Debug + Send + Sync {
-    /// Appends the network: x `[N,H,W,C]` to logits `[N,outputs]` for classes of images, else to `[N,H,W,outputs]`.
-    ///
-    /// # Errors
-    /// When x does not fit.
-    fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError>;
-}
-
-/// Settings of a model by key, as in a config file or the metadata of a checkpoint.
+/// Settings of an architecture by key, as in a config file or the metadata of a checkpoint.
 pub type Settings = Map<String, Json>;
 
-/// A line of the list of models.
+/// An architecture: a line of the [list](super::list).
 #[derive(Clone, Copy, Debug)]
-pub struct Model {
+pub struct Architecture {
     /// Name in config files, checkpoints and on the command line.
     pub name: &'static str,
     /// One line of help.
@@ -49,27 +40,30 @@ pub struct Model {
     pub fits: fn(&Settings, &dyn Fn(&str) -> Option<usize>) -> bool,
 }
 
-/// A network: a model, its settings, the number of its outputs.
-#[derive(Clone, Debug)]
+/// A network: an architecture, its settings, the number of its outputs.
+#[derive(Clone)]
 pub struct Network {
-    model: Model,
+    architecture: Architecture,
     outputs: usize,
     settings: Settings,
-    layers: Arc<dyn Layers>,
+    layers: Arc<dyn Model<Output = Value> + Send + Sync>,
 }
 
 /// Keys under which a model's description holds the number of outputs; they are no settings.
 const OUTPUTS: [&str; 2] = ["classes", "outputs"];
 
 impl Network {
-    /// A network of a model; `layers` are serialized to its settings, without `classes` and `outputs`.
-    pub fn new(model: Model, outputs: usize, layers: impl Layers + Serialize + 'static) -> Self {
+    /// A network of an architecture; `layers` are serialized to its settings, without `classes` and `outputs`.
+    pub fn new<L>(architecture: Architecture, outputs: usize, layers: L) -> Self
+    where
+        L: Model<Output = Value> + Serialize + Send + Sync + 'static,
+    {
         let mut settings = match serde_json::to_value(&layers) {
             Ok(Json::Object(settings)) => settings,
             _ => Settings::new(),
         };
         OUTPUTS.iter().for_each(|key| drop(settings.remove(*key)));
-        Network { model, outputs, settings, layers: Arc::new(layers) }
+        Network { architecture, outputs, settings, layers: Arc::new(layers) }
     }
 
     /// The layers that settings describe, with defaults for what they do not name.
@@ -82,14 +76,14 @@ impl Network {
         serde_json::from_value(Json::Object(object)).map_err(|e| e.to_string())
     }
 
-    /// The model.
-    pub fn model(&self) -> &Model {
-        &self.model
+    /// The architecture.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
     }
 
-    /// Name of the model.
+    /// Name of the architecture.
     pub fn name(&self) -> &'static str {
-        self.model.name
+        self.architecture.name
     }
 
     /// Channels of the result: classes or colors.
@@ -111,13 +105,27 @@ impl Network {
     }
 }
 
+impl Model for Network {
+    type Output = Value;
+
+    fn apply(&self, g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError> {
+        self.layers.apply(g, images, mode)
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(self.name()).field("outputs", &self.outputs).field("settings", &self.settings).finish()
+    }
+}
+
 impl PartialEq for Network {
     fn eq(&self, other: &Self) -> bool {
         (self.name(), self.outputs, &self.settings) == (other.name(), other.outputs, &other.settings)
     }
 }
 
-impl Model {
+impl Architecture {
     /// Parses a setting's value: a number, true or false, else text.
     pub fn value(text: &str) -> Json {
         match serde_json::from_str(text) {

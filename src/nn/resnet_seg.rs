@@ -1,16 +1,16 @@
-//! ResNet18 for segmentation: its last fully connected layer is replaced by a 1×1 convolution to class scores and
-//! transposed convolutions that bring them to the size of the image (Long et al. 2015, "Fully Convolutional Networks for
-//! Semantic Segmentation").
+//! ResNet18 for segmentation (Long et al. 2015, "Fully Convolutional Networks for Semantic Segmentation"). A 1×1 convolution
+//! replaces the last fully connected layer and makes class scores; transposed convolutions enlarge them to the size of the
+//! image.
 
-use super::network::{Layers, Model, Network};
-use super::{Conv2dLayer, ConvTranspose2dLayer, Mode, ResNet18, Stem};
+use super::network::{Architecture, Network};
+use super::{Conv2d, ConvTranspose2d, Mode, Model, ResNet18, Stem};
 use crate::choices;
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
 use crate::setting::{Setting, SettingValue};
 
 choices! {
-    /// How scores become as large as the image.
+    /// How class scores are enlarged to the size of the image.
     pub enum Decoder default Fcn32s {
         /// One step of 32 from the last stage: 64×64 kernel.
         Fcn32s = "fcn32s",
@@ -19,8 +19,8 @@ choices! {
     }
 }
 
-/// Its line of the list of models.
-pub const MODEL: Model = Model {
+/// Its line of the list of architectures.
+pub const ARCHITECTURE: Architecture = Architecture {
     name: "resnet18-seg",
     help: "Segmentation with a ResNet18 body",
     settings: &[Setting { key: "decoder", help: &["Head of resnet18-seg"], value: None, kind: Decoder::KIND }],
@@ -33,7 +33,7 @@ pub const MODEL: Model = Model {
     fits: |_, _| true,
 };
 
-/// ResNet18 with an up-sampling head. The body has torchvision's tensor names, so its weights can be taken over.
+/// ResNet18 with an up-sampling head. The encoder has torchvision's tensor names, so it can start from its weights.
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct ResNet18Seg {
@@ -49,7 +49,9 @@ impl Default for ResNet18Seg {
     }
 }
 
-impl Layers for ResNet18Seg {
+impl Model for ResNet18Seg {
+    type Output = Value;
+
     fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
         ResNet18Seg::apply(self, g, x, mode)
     }
@@ -57,7 +59,7 @@ impl Layers for ResNet18Seg {
 
 impl From<ResNet18Seg> for Network {
     fn from(layers: ResNet18Seg) -> Self {
-        Network::new(MODEL, layers.classes, layers)
+        Network::new(ARCHITECTURE, layers.classes, layers)
     }
 }
 
@@ -70,23 +72,23 @@ impl ResNet18Seg {
         let [_, h, w, _] = g.nhwc(x)?;
         let [_, stage2, stage3, stage4] =
             ResNet18 { classes: self.classes, stem: Stem::ImageNet }.stages(g, x, mode)?;
-        let mut scores = Conv2dLayer::head(self.classes).apply(g, "score", stage4)?;
+        let mut scores = Conv2d::new(self.classes, 1).apply(g, "score", stage4)?;
         let mut factor = 32;
         if self.decoder == Decoder::Fcn8s {
             for (name, up, stage) in [("score3", "up3", stage3), ("score2", "up2", stage2)] {
                 let [_, sh, sw, _] = g.nhwc(stage)?;
-                let larger = ConvTranspose2dLayer::bilinear(self.classes, 2).apply(g, up, scores)?;
-                let larger = ops::crop_pad(g, larger, [0; 3], [sh, sw, self.classes])?;
-                let finer = Conv2dLayer::head(self.classes).apply(g, name, stage)?;
+                let larger = ConvTranspose2d::bilinear(self.classes, 2).apply(g, up, scores)?;
+                let larger = ops::crop_pad(g, larger, ops::Region::of_size([sh, sw, self.classes]))?;
+                let finer = Conv2d::new(self.classes, 1).apply(g, name, stage)?;
                 scores = ops::add(g, larger, finer)?;
                 factor /= 2;
             }
         }
-        // The stages round sizes up, so the result is at least as large as the image.
-        let full = ConvTranspose2dLayer::bilinear(self.classes, factor).apply(g, "upscore", scores)?;
+        // Every stage rounds its size up, so the result is at least as large as the image.
+        let full = ConvTranspose2d::bilinear(self.classes, factor).apply(g, "upscore", scores)?;
         match g.nhwc(full)? {
             [_, fh, fw, _] if [fh, fw] == [h, w] => Ok(full),
-            _ => ops::crop_pad(g, full, [0; 3], [h, w, self.classes]),
+            _ => ops::crop_pad(g, full, ops::Region::of_size([h, w, self.classes])),
         }
     }
 }

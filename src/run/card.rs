@@ -10,7 +10,7 @@ use super::error::RunError;
 use super::image_size::{ImageSize, MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
 use crate::data::Normalization;
 use crate::interop::safetensors::TensorFile;
-use crate::nn::{Model, Network, Settings, list};
+use crate::nn::{Architecture, Network, Settings, list};
 
 /// The description of a trained model.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,19 +105,19 @@ impl ModelCard {
 
 /// The network that the metadata describe, or the entry that is wrong.
 fn network(file: &TensorFile, outputs: usize) -> Result<Network, &'static str> {
-    let model = file.metadata.get("model").and_then(|name| list::model(name)).ok_or("model")?;
-    let keys = model.settings.iter().map(|setting| setting.key);
+    let architecture = file.metadata.get("model").and_then(|name| list::architecture(name)).ok_or("model")?;
+    let keys = architecture.settings.iter().map(|setting| setting.key);
     let mut settings = Settings::new();
     for key in keys.clone() {
         let text = file.metadata.get(key).ok_or(key)?;
-        settings.insert(key.to_owned(), Model::value(text));
+        settings.insert(key.to_owned(), Architecture::value(text));
     }
     let first_axis = |name: &str| file.tensors.get(name).and_then(|tensor| tensor.shape.first().copied());
-    let network = (model.build)(outputs, &settings).ok().filter(|_| (model.fits)(&settings, &first_axis));
+    let network = (architecture.build)(outputs, &settings).ok().filter(|_| (architecture.fits)(&settings, &first_axis));
     network.ok_or(keys.clone().next().unwrap_or("model"))
 }
 
 /// Values of the last layer's tensor, one for each output.
 fn head(file: &TensorFile, network: &Network) -> usize {
-    file.tensors.get(network.model().head).map_or(0, |t| t.data.len())
+    file.tensors.get(network.architecture().head).map_or(0, |t| t.data.len())
 }

@@ -7,7 +7,7 @@ use super::step::{Optimizer, Phase, Update, append_training, port};
 use crate::exec::{self, AnyEngine, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, Group, StateTable};
-use crate::nn::{Mode, Model, Network, Settings, list};
+use crate::nn::{Architecture, Mode, Network, Settings, list};
 use crate::ops::{self, AdamOptions};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
@@ -32,7 +32,7 @@ impl FromStr for StepSpec {
     fn from_str(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "expected MODEL or MODEL:NxHxW, such as resnet18:16x64x64 or unet:4x128x128:base=16";
         let name = text.split(':').next().unwrap_or_default();
-        let model = list::model(name);
+        let model = list::architecture(name);
         let model = model.ok_or_else(|| format!("unknown model `{name}`: there are {}", list::names()))?;
         let text = if text == name { format!("{name}:{}", model.step) } else { text.to_owned() };
         let mut parts = text.split(':').skip(1);
@@ -46,7 +46,7 @@ impl FromStr for StepSpec {
                 let known: Vec<_> = ["classes"].into_iter().chain(model.settings.iter().map(|s| s.key)).collect();
                 return Err(format!("unknown setting `{key}` in `{text}`: there are {}", known.join(", ")));
             }
-            let parsed = Model::value(value);
+            let parsed = Architecture::value(value);
             if parsed.as_i64().is_some_and(|v| v < 1) || (key == "classes" && parsed.as_u64().is_none()) {
                 return Err(format!("{key}={value}: expected a number above 0"));
             }

@@ -6,7 +6,8 @@ use image::RgbImage;
 
 use super::WorkflowError;
 use crate::data::augment::Picture;
-use crate::data::{Augment, IGNORED, Mix, Mixed};
+use crate::data::{Augment, Mix, Mixed};
+use crate::label::IGNORED_BYTE;
 use crate::run::ImageSize;
 use crate::run::pictures::{Comparison, spread};
 use crate::tasks::samples::{Sample, Samples};
@@ -144,7 +145,7 @@ fn overlaid(rgb: &[u8], mask: &[u8], classes: &[(String, [u8; 3])]) -> Vec<u8> {
     let mut bytes = rgb.to_vec();
     for (pixel, &class) in bytes.as_chunks_mut::<3>().0.iter_mut().zip(mask) {
         match classes.get(usize::from(class)) {
-            _ if class == IGNORED => *pixel = pixel.map(|v| v / 3),
+            _ if class == IGNORED_BYTE => *pixel = pixel.map(|v| v / 3),
             Some((_, color)) => *pixel = std::array::from_fn(|c| pixel[c].midpoint(color[c])),
             None => {}
         }

@@ -4,6 +4,7 @@ mod craft;
 mod learning;
 mod multilabel;
 mod multilabel_scores;
+mod own_loop;
 mod resume;
 mod run_config;
 mod run_dir;

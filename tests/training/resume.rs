@@ -147,7 +147,7 @@ fn what_cannot_be_resumed_is_refused_and_left_as_it_is() {
     assert!(kept() == before, "the run is as it was, so that it can still go on");
     train(&resumed(&run), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
     match train(&resumed(&run), 1) {
-        Err(TrainError::RunDir(RunError::NotARun { reason, .. })) => assert!(reason.contains("ended"), "{reason}"),
+        Err(TrainError::Run(RunError::NotARun { reason, .. })) => assert!(reason.contains("ended"), "{reason}"),
         other => panic!("{other:?}"),
     }
 }

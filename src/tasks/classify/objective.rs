@@ -8,13 +8,14 @@ use crate::data::{Batch, Prepared};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable};
+use crate::label::IGNORED;
 use crate::ops::CrossEntropyOptions;
 use crate::run::card::ModelCard;
 use crate::run::task_card::TaskCard;
 use crate::tasks::{Task, TaskError};
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
-use crate::train::step::{IGNORED, Phase, Update, append_loss, append_training, evaluation_graph, port};
+use crate::train::step::{Phase, Update, append_loss, append_training, evaluation_graph, port};
 use crate::train::{Evaluation, Objective};
 
 /// Classification: cross entropy over the classes of an image.

@@ -7,6 +7,7 @@ use crate::data::{Batch, PreparedLabels};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable, Value};
+use crate::label::IGNORED;
 use crate::nn::Mode;
 use crate::ops::{self, BinaryCrossEntropyOptions};
 use crate::run::card::ModelCard;
@@ -15,7 +16,7 @@ use crate::shape::TensorType;
 use crate::tasks::{Task, TaskError};
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
-use crate::train::step::{IGNORED, Phase, Update, append_training, port};
+use crate::train::step::{Phase, Update, append_training, port};
 use crate::train::{Evaluation, Objective};
 
 /// Key of the thresholds among a checkpoint's metadata.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::evaluation::SegmentEvaluation;
 use super::{Segment, SegmentConfig, SegmentLoss};
-use crate::data::{self, Batch, PreparedPairs};
+use crate::data::{Batch, PreparedPairs};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable, Value};
+use crate::label::{IGNORED, IGNORED_BYTE};
 use crate::nn::Mode;
 use crate::ops::{self, CrossEntropyOptions, DiceOptions};
 use crate::run::card::ModelCard;
@@ -16,7 +17,7 @@ use crate::shape::TensorType;
 use crate::tasks::{Task, TaskError};
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
-use crate::train::step::{IGNORED, Phase, Update, append_training, port};
+use crate::train::step::{Phase, Update, append_training, port};
 use crate::train::{Evaluation, Objective};
 
 /// The loss and the update of training.
@@ -120,7 +121,7 @@ impl Objective for Segmentation {
     }
 
     fn feed(&self, session: &mut Session<AnyEngine>, plan: PlanId, batch: &Batch, n: usize) -> Result<(), ExecError> {
-        let label = |&l: &u32| if l == u32::from(data::IGNORED) { IGNORED as f32 } else { l as f32 };
+        let label = |&l: &u32| if l == u32::from(IGNORED_BYTE) { IGNORED as f32 } else { l as f32 };
         let pixels = n * self.card.pixels();
         let mut labels: Vec<f32> = batch.labels.iter().map(label).collect();
         labels.resize(pixels, IGNORED as f32);

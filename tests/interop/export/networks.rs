@@ -11,8 +11,8 @@ use shadegrad::run::Checkpoint;
 use shadegrad::run::card::ModelCard;
 use shadegrad::shape::TensorType;
 use shadegrad::tasks::classify::ClassifyPredictor;
-use shadegrad::tasks::multilabel::MultiLabelPredictor;
 use shadegrad::tasks::colorize::Colorization;
+use shadegrad::tasks::multilabel::MultiLabelPredictor;
 use shadegrad::train::Model;
 use shadegrad::workflows::export::export;
 
@@ -103,7 +103,7 @@ fn exported(from: &Checkpoint) -> OnnxModel {
     assert_eq!(read.inputs[0].1, ["N".to_owned(), "3".into(), h, w]);
     assert!(read.about.contains("images [N,3,") && read.inputs[0].2.contains("from 0 to 1"), "{}", read.about);
     let said = |key: &str| read.metadata.get(key).unwrap_or_else(|| panic!("no {key}: {:?}", read.metadata));
-    assert_eq!(said("task"), from.card.task);
+    assert_eq!(*said("task"), from.card.task);
     assert_eq!(serde_json::from_str::<Vec<String>>(said("classes")).expect("a list"), from.card.classes);
     assert_eq!(serde_json::from_str::<[f32; 3]>(said("mean")).expect("a list"), from.card.normalization.mean);
     assert!(read.nodes.iter().all(|node| node.operator != "Transpose"), "layouts change at the borders alone");
@@ -146,6 +146,7 @@ fn multi_label_classifiers_give_probabilities_and_thresholds() {
 }
 
 fn segmentation(name: &str, network: Network, size: [usize; 2]) {
+    let outputs = network.outputs();
     let card = card("segment", network, size);
     let from = checkpoint(&card);
     let graph = graph(&card, N);
@@ -154,7 +155,7 @@ fn segmentation(name: &str, network: Network, size: [usize; 2]) {
     let plan = session.load(&graph, PlanOptions::default()).expect("loads");
     session.write(plan, "images", &normalized(&card)).expect("writes");
     let logits = session.run_now(plan).expect("runs").remove(0);
-    let expected = channels_first(&logits, &[N, size[0], size[1], network.outputs()]);
+    let expected = channels_first(&logits, &[N, size[0], size[1], outputs]);
     let model = exported(&from);
     agrees(name, &model, &given(&card), &expected, 1e-5);
     let read = wire::model(&model.to_bytes().expect("bytes"));
