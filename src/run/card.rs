@@ -96,7 +96,7 @@ impl ModelCard {
         let positive = |values: &[f32; 3]| finite(values) && values.iter().all(|&v| v > 0.0);
         let std = parse(text("std")?).filter(positive).ok_or_else(|| bad("std"))?;
         let normalization = Normalization { mean, std };
-        let described = |key: &str| KEYS.contains(&key) || network.model().has(key);
+        let described = |key: &str| KEYS.contains(&key) || network.architecture().has(key);
         let own = file.metadata.iter().filter(|(key, _)| !described(key));
         let own = own.map(|(key, value)| (key.clone(), value.clone())).collect();
         Ok(ModelCard { task, network, classes, palette, image_size, normalization, own })
