@@ -1,4 +1,4 @@
-//! Multi-label classification from images to every verb: it fits a batch, its thresholds go with the model, labels follow
+//! Multi-label classification from images to every verb: it learns images by heart, its thresholds go with the model, labels follow
 //! the model's class list, and a resumed run ends with the same bits.
 
 use std::fs;
@@ -18,7 +18,7 @@ use shadegrad::workflows::compare::compare;
 use shadegrad::workflows::evaluation::{EvalOptions, Part, evaluate};
 use shadegrad::workflows::predict::Predictions;
 
-/// Training images; the validation images are copies of them.
+/// Images to learn by heart; the validation images are copies of them.
 const IMAGES: usize = 8;
 
 fn scenes() -> SeveralScenes {
@@ -30,13 +30,14 @@ fn names(index: usize) -> Vec<String> {
     scenes().kinds(index).iter().map(|&kind| SeveralScenes::class_names()[kind].clone()).collect()
 }
 
-/// Scenes as files, with a table of label lists.
-fn data(folder: &Path) -> PathBuf {
+/// Scenes as files, each `copies` times in training and once in validation, with a table of label lists.
+fn data(folder: &Path, copies: usize) -> PathBuf {
     let mut table = "path,split,labels\n".to_owned();
     for index in 0..IMAGES {
-        for part in ["train", "val"] {
-            let name = format!("{part}-{index}.png");
-            scenes().image(index).expect("draws").save(folder.join(&name)).expect("saves");
+        let picture = scenes().image(index).expect("draws");
+        let training = (0..copies).map(|copy| (format!("train-{index}-{copy}.png"), "train"));
+        for (name, part) in training.chain([(format!("val-{index}.png"), "val")]) {
+            picture.save(folder.join(&name)).expect("saves");
             table += &format!("{name},{part},{}\n", names(index).join(";"));
         }
     }
@@ -89,13 +90,13 @@ fn labels(found: &MultiLabelEvaluation) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn a_batch_is_fitted_and_every_verb_tells_the_same_labels() {
+fn images_are_learned_by_heart_and_every_verb_tells_their_labels() {
     let place = tempfile::tempdir().expect("a temporary folder");
-    let (table, run) = (data(place.path()), place.path().join("run"));
-    let outcome = train(&MultiLabelConfig { epochs: 30, lr: 2e-3, ..config(&table, &run) }, usize::MAX);
+    let (table, run) = (data(place.path(), 10), place.path().join("run"));
+    let outcome = train(&MultiLabelConfig { epochs: 4, ..config(&table, &run) }, usize::MAX);
     let losses: Vec<f64> = outcome.rows.iter().map(|row| row.train_loss).collect();
-    // At chance each of the classes costs ln 2 = 0.69.
-    assert!((0.4..1.5).contains(&losses[0]) && losses[29] < 0.03, "{losses:?}");
+    // At chance each class costs ln 2 = 0.69.
+    assert!(losses[0] < 0.75 && losses[3] < 0.1, "{losses:?}");
     let best = outcome.best.expect("a best epoch");
     assert_eq!((best.score(&MEAN_AVERAGE_PRECISION), best.score(&MACRO_F1)), (Some(1.0), Some(1.0)));
     let classes_csv = fs::read_to_string(run.join("classes.csv")).expect("a table of classes");
@@ -140,16 +141,17 @@ fn a_batch_is_fitted_and_every_verb_tells_the_same_labels() {
 #[test]
 fn labels_follow_the_class_list_of_the_model() {
     let place = tempfile::tempdir().expect("a temporary folder");
-    let (table, run) = (data(place.path()), place.path().join("run"));
+    let (table, run) = (data(place.path(), 1), place.path().join("run"));
     train(&MultiLabelConfig { epochs: 1, ..config(&table, &run) }, usize::MAX);
     let checkpoint = Checkpoint::open(&run).expect("a checkpoint");
     let reversed: Vec<String> = checkpoint.card.classes.iter().rev().cloned().collect();
-    let row = |part: &str, index: usize| {
+    let row = |(part, index): (&str, usize)| {
+        let name = if part == "val" { format!("val-{index}") } else { format!("train-{index}-0") };
         let flags: Vec<&str> =
             reversed.iter().map(|class| if names(index).contains(class) { "1" } else { "0" }).collect();
-        format!("{part}-{index}.png,{part},{}\n", flags.join(","))
+        format!("{name}.png,{part},{}\n", flags.join(","))
     };
-    let rows: String = (0..IMAGES).map(|index| row("train", index)).chain([row("val", 0), row("val", 1)]).collect();
+    let rows: String = (0..IMAGES).map(|index| ("train", index)).chain([("val", 0), ("val", 1)]).map(row).collect();
     let columns = place.path().join("columns.csv");
     fs::write(&columns, format!("path,split,{}\n{rows}", reversed.join(","))).expect("writes");
     let evaluated = evaluate(&checkpoint, &eval_options(Some(columns.clone()))).unwrap_or_else(|e| panic!("{e}"));
@@ -182,7 +184,7 @@ fn labels_follow_the_class_list_of_the_model() {
 #[test]
 fn a_resumed_run_ends_with_the_same_bits() {
     let place = tempfile::tempdir().expect("a temporary folder");
-    let table = data(place.path());
+    let table = data(place.path(), 1);
     let config = |run: &Path| MultiLabelConfig {
         epochs: 2,
         batch_size: 3,
