@@ -111,7 +111,7 @@ impl<E: Engine + ?Sized> Session<E> {
             return Err(port_error(input, &format!("there is no such input, but {}", names.join(", "))));
         };
         check_len(input, ty, data.len())?;
-        // An input that nothing uses was dropped with its users.
+        // The plan drops an input that no node reads.
         let Some(port) = self.plans[index].input(input) else { return Ok(()) };
         match rows(&port.ty, data) {
             Some(rows) => self.engine.write_rows(index, port.slice, &rows),
@@ -165,8 +165,8 @@ impl<E: Engine + ?Sized> Session<E> {
         self.engine.profile(self.index(plan)?)
     }
 
-    /// Reads all outputs of a plan that has run, in the order of the graph's outputs. Read them before another plan runs:
-    /// plans share memory, so that it may leave other numbers there.
+    /// Reads all outputs of a plan that has run, in the order of the graph's outputs. Read them before another plan runs: plans
+    /// share memory, so it may overwrite them.
     ///
     /// # Errors
     /// When the device is lost.
@@ -214,7 +214,7 @@ impl<E: Engine + ?Sized> Session<E> {
         Ok((Port { name: name.into(), ty: spec.ty.clone(), slice }, id.0))
     }
 
-    /// Reads all states of a group as they lie in memory, such as the moments of the optimizer.
+    /// Reads all states of a group in memory order, with their padding.
     ///
     /// # Errors
     /// When the device is lost.
@@ -239,7 +239,7 @@ impl<E: Engine + ?Sized> Session<E> {
         Slice { buffer: Buffer::State(group), offset: 0, len }
     }
 
-    /// Writes a state in logical order.
+    /// Writes a state, in logical order: weights KH KW I O.
     ///
     /// # Errors
     /// When there is no such state or the length is wrong.
@@ -250,7 +250,7 @@ impl<E: Engine + ?Sized> Session<E> {
         self.engine.write(0, port.slice, &packed)
     }
 
-    /// Reads a state in logical order.
+    /// Reads a state, in logical order: weights KH KW I O.
     ///
     /// # Errors
     /// When there is no such state.
@@ -264,7 +264,7 @@ fn port_error(what: &str, problem: &str) -> ExecError {
     ExecError::Port { what: what.into(), problem: problem.into() }
 }
 
-/// The numbers of a tensor as rows, if its last axis alone is padded.
+/// The numbers of a tensor as rows, if only its last axis is padded.
 fn rows<'a, T>(ty: &TensorType, values: &'a [T]) -> Option<Rows<'a, T>> {
     let (len, stride) = match ty.layout {
         Layout::Channels => (ty.shape.channels(), ty.stride()),
