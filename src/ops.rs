@@ -1,13 +1,14 @@
 //! Operations, one file a family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
 
 mod average;
+mod binary;
 mod binary_cross_entropy;
+mod broadcast;
 mod conv;
 mod conv_geometry;
 mod conv_transpose;
 mod dice;
 mod dropout;
-mod elementwise;
 mod epilogue;
 mod loss;
 mod loss_scale;
@@ -23,29 +24,78 @@ mod reduce;
 mod region;
 mod regression;
 mod resize;
+mod softmax;
+mod unary;
 
 pub use crate::hyper::Hyper;
-pub use average::{AVERAGE, Accumulate, MovingAverage, accumulate, moving_average};
-pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryCrossEntropyOptions, binary_cross_entropy};
-pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d, linear};
+pub use average::{AVERAGE, accumulate, moving_average};
+pub use binary::{add, add_bias, div, mul, sub};
+pub use binary_cross_entropy::{BinaryCrossEntropyOptions, binary_cross_entropy};
+pub use broadcast::{broadcast};
+pub use conv::{ConvSpec, conv2d, linear};
 pub use conv_transpose::conv_transpose2d;
-pub use dice::{Dice, DiceOptions, dice_loss};
-pub use dropout::{Dropout, dropout};
-pub use elementwise::{Activation, Binary, BinaryOp, Unary, UnaryGrad, activation, add, add_bias, mul, relu, scale};
+pub use dice::{DiceOptions, dice_loss};
+pub use dropout::{dropout};
+#[doc(hidden)]
 pub use epilogue::Epilogue;
-pub use loss::{CrossEntropyOptions, Reduction, SoftmaxCrossEntropy, softmax_cross_entropy};
+pub use loss::{CrossEntropyOptions, Reduction, softmax_cross_entropy};
 pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
-pub use memory::{Assign, Fill, Pack, Reshape, assign, fill, flatten, pack_parameters, reshape};
-pub use metrics::{Argmax, Confusion, argmax, confusion};
-pub use norm::{BatchNormOptions, Norm, NormGrad, NormKind, batch_norm, group_norm};
-pub use optimizer::{Adam, AdamOptions, ClipScale, Sgd, SgdOptions, adam_step, clip_scale, sgd_step};
+pub use memory::{assign, fill, flatten, pack_parameters, reshape};
+pub use metrics::{argmax, confusion};
+pub use norm::{BatchNormOptions, batch_norm, group_norm};
+pub use optimizer::{AdamOptions, SgdOptions, adam_step, clip_scale, sgd_step};
 pub(crate) use pool::MaxPoolGrad;
-pub use pool::{AvgPool, MaxPool, avg_pool, global_avg_pool, max_pool};
+pub use pool::{avg_pool, global_avg_pool, max_pool};
+#[doc(hidden)]
 pub use probe::fma_peak;
-pub use reduce::{ChannelSums, channel_sums};
-pub use region::{Concat, CropPad, concat, crop_pad};
-pub use regression::{Regression, RegressionLoss, regression_loss};
-pub use resize::{AxisMap, Coordinates, Interpolation, Resize, resize};
+pub use reduce::{channel_sums, mean, mean_axes, sum, sum_axes};
+pub use region::{Region, concat, crop_pad};
+pub use regression::{Regression, regression_loss};
+pub use resize::{Coordinates, Interpolation, resize};
+pub use softmax::{log_softmax, softmax};
+pub use unary::{UnaryOp, abs, add_scalar, exp, log, neg, pow, relu, scale, sigmoid, sqrt, unary};
+
+// The ops themselves: functions append them, and rewrites and tests name them.
+#[doc(hidden)]
+pub use average::{Accumulate, MovingAverage};
+#[doc(hidden)]
+pub use binary::{Binary, BinaryOp};
+#[doc(hidden)]
+pub use binary_cross_entropy::{BinaryCrossEntropy};
+#[doc(hidden)]
+pub use broadcast::{Broadcast};
+#[doc(hidden)]
+pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
+#[doc(hidden)]
+pub use dice::{Dice};
+#[doc(hidden)]
+pub use dropout::{Dropout};
+#[doc(hidden)]
+pub use loss::{SoftmaxCrossEntropy};
+#[doc(hidden)]
+pub use memory::{Assign, Fill, Pack, Reshape};
+#[doc(hidden)]
+pub use metrics::{Argmax, Confusion};
+#[doc(hidden)]
+pub use norm::{Norm, NormGrad, NormKind};
+#[doc(hidden)]
+pub use optimizer::{Adam, ClipScale, Sgd};
+#[doc(hidden)]
+pub use pool::{AvgPool, MaxPool};
+#[doc(hidden)]
+pub use reduce::{Sum};
+#[doc(hidden)]
+pub use region::{Concat, CropPad};
+#[doc(hidden)]
+pub use regression::{RegressionLoss};
+#[doc(hidden)]
+pub use resize::{AxisMap, Resize};
+#[doc(hidden)]
+pub use softmax::{Softmax};
+#[doc(hidden)]
+pub use unary::{Unary, UnaryGrad};
+
+use reduce::sum_to;
 
 use crate::graph::{Graph, GraphError, Value, check_type};
 use crate::kernel::{Consts, WORKGROUP, Work};

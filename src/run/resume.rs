@@ -1,0 +1,218 @@
+//! Where a run stands, kept beside the checkpoints so that it can go on exactly: every state as it is on the device, and
+//! what the loop knows. All else that a step depends on (order, augmentation) is a function of seed, epoch and sample.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::RunError;
+use crate::exec::{AnyEngine, Session};
+use crate::interop::safetensors::{Tensor, TensorData, TensorFile};
+use crate::ops::LOSS_SCALE;
+
+/// Metadata entry that holds [`Position`] as JSON.
+const KEY: &str = "progress";
+
+/// Where the loop stands in a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// Epoch under way, from 1.
+    pub epoch: usize,
+    /// Batches of it that are done.
+    pub batch: usize,
+    /// Optimizer steps so far.
+    pub steps: u64,
+    /// Epoch with the best score.
+    pub best: Option<u32>,
+    /// Sums over the epoch under way.
+    pub sums: Sums,
+    /// State of a schedule that looks at the validation.
+    pub plateau: Plateau,
+    /// Seconds so far.
+    pub seconds: Exact,
+    /// What the order of the images depends on; files of earlier versions do not tell.
+    #[serde(default)]
+    pub order: Option<ImageOrder>,
+}
+
+/// What decides which images the next batch has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageOrder {
+    /// Images of a batch.
+    pub batch_size: usize,
+    /// Training images.
+    pub images: usize,
+    /// Seed of the order.
+    pub seed: u64,
+    /// A new order each epoch.
+    pub shuffle: bool,
+}
+
+impl Position {
+    /// Refuses to go on where images of the epoch under way would be skipped or come twice, or where nothing is left to
+    /// be done. `path` is the file that it was read from.
+    ///
+    /// # Errors
+    /// [`RunError::CannotResume`].
+    pub fn check(&self, order: ImageOrder, epochs: usize, path: &Path) -> Result<(), RunError> {
+        let refused = |reason| Err(RunError::CannotResume { path: path.to_owned(), reason });
+        if epochs < self.epoch {
+            return refused(format!("{} epochs are done; give more with --epochs", self.epoch - 1));
+        }
+        let Some(known) = self.order.filter(|_| self.batch > 0) else { return Ok(()) };
+        let pairs = [
+            ("--batch-size", known.batch_size.to_string(), order.batch_size.to_string()),
+            ("the number of training images", known.images.to_string(), order.images.to_string()),
+            ("--seed", known.seed.to_string(), order.seed.to_string()),
+            ("--shuffle", known.shuffle.to_string(), order.shuffle.to_string()),
+        ];
+        match pairs.iter().find(|(_, before, now)| before != now) {
+            Some((what, before, now)) => refused(format!(
+                "it stopped in the middle of epoch {}, where {what} was {before} and now is {now}, so that images would be \
+                 skipped or come twice: go on as before until an epoch has ended",
+                self.epoch
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Sums over an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Loss times weight.
+    pub loss: Exact,
+    /// What the batches' mean losses were divided by: images, or pixels that count, each with the weight of its class.
+    #[serde(default)]
+    pub weight: Exact,
+    /// What was predicted rightly.
+    pub right: Exact,
+    /// What counts.
+    pub counted: Exact,
+    /// Images.
+    pub images: Exact,
+    /// Seconds that the step waited for data.
+    pub waited: Exact,
+}
+
+impl Sums {
+    /// Mean loss.
+    pub fn loss(&self) -> f64 {
+        self.loss.0 / self.weight.0.max(f64::MIN_POSITIVE)
+    }
+    /// Share predicted rightly.
+    pub fn accuracy(&self) -> f64 {
+        self.right.0 / self.counted.0.max(1.0)
+    }
+}
+
+/// How far the validation has come, for a schedule by plateaus.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plateau {
+    /// Factor of the learning rate.
+    pub factor: Exact,
+    /// Lowest loss, of a task without scores.
+    pub best: Exact,
+    /// Highest score; files of earlier versions have none.
+    #[serde(default)]
+    pub score: Option<Exact>,
+    /// Epochs since.
+    pub waited: usize,
+}
+
+impl Default for Plateau {
+    fn default() -> Self {
+        Plateau { factor: Exact(1.0), best: Exact(f64::INFINITY), score: None, waited: 0 }
+    }
+}
+
+/// A number whose every bit is kept, infinity too, which JSON has no way to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "u64", into = "u64")]
+pub struct Exact(pub f64);
+
+impl From<u64> for Exact {
+    fn from(bits: u64) -> Self {
+        Exact(f64::from_bits(bits))
+    }
+}
+
+impl From<Exact> for u64 {
+    fn from(number: Exact) -> Self {
+        number.0.to_bits()
+    }
+}
+
+impl std::ops::AddAssign<f64> for Exact {
+    fn add_assign(&mut self, more: f64) {
+        self.0 += more;
+    }
+}
+
+/// Writes where a run stands.
+///
+/// # Errors
+/// When the device is lost or the disk is full.
+pub fn save(session: &mut Session<AnyEngine>, position: &Position, path: &Path) -> Result<(), RunError> {
+    let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
+    let mut tensors = BTreeMap::new();
+    for spec in specs {
+        let values = session.read_state(&spec.name)?;
+        tensors.insert(spec.name, Tensor::f32(spec.ty.shape.0, values));
+    }
+    // Plain numbers always have a JSON form.
+    let json = serde_json::to_string(position).unwrap_or_default();
+    let file = TensorFile { tensors, metadata: BTreeMap::from([(KEY.to_owned(), json)]) };
+    Ok(file.write_atomic(path)?)
+}
+
+/// What [`save`] wrote: the progress, and the tensors to be [`restore`]d.
+///
+/// # Errors
+/// When the file cannot be read or was not written by [`save`].
+pub fn read(path: &Path) -> Result<(Position, TensorFile), RunError> {
+    let file = TensorFile::read(path)?;
+    let json = file.metadata.get(KEY).map(String::as_str).unwrap_or_default();
+    match serde_json::from_str::<Position>(json) {
+        Ok(mut position) => {
+            // Earlier versions weighted batches by their images.
+            if position.sums.weight.0 == 0.0 {
+                position.sums.weight = position.sums.images;
+            }
+            Ok((position, file))
+        }
+        Err(_) => Err(RunError::NotACheckpoint { path: path.to_owned(), key: KEY.into() }),
+    }
+}
+
+/// Writes the tensors into a model.
+///
+/// # Errors
+/// When they are not those of the model: its settings were changed.
+pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path) -> Result<(), RunError> {
+    let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
+    let other = |name: &str| RunError::CannotResume {
+        path: path.to_owned(),
+        reason: format!(
+            "its `{name}` is not that of this model: resume with the settings that the run was started with"
+        ),
+    };
+    // The scale of the loss has no use where a run in 16 bits goes on in 32, on a device that has no other.
+    let known = |name: &str| name == LOSS_SCALE || specs.iter().any(|s| s.name == name);
+    if let Some(name) = file.tensors.keys().find(|name| !known(name)) {
+        return Err(other(name));
+    }
+    for spec in specs {
+        match file.tensors.get(&spec.name) {
+            Some(Tensor { shape, data: TensorData::F32(values) }) if *shape == spec.ty.shape.0 => {
+                session.write_state(&spec.name, values)?;
+            }
+            // One that goes on in 16 bits begins with the scale of any other.
+            None if spec.name == LOSS_SCALE => {}
+            _ => return Err(other(&spec.name)),
+        }
+    }
+    Ok(())
+}
