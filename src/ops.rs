@@ -31,11 +31,11 @@ pub use crate::hyper::Hyper;
 pub use average::{AVERAGE, accumulate, moving_average};
 pub use binary::{add, add_bias, div, mul, sub};
 pub use binary_cross_entropy::{BinaryCrossEntropyOptions, binary_cross_entropy};
-pub use broadcast::{broadcast};
+pub use broadcast::broadcast;
 pub use conv::{ConvSpec, conv2d, linear};
 pub use conv_transpose::conv_transpose2d;
 pub use dice::{DiceOptions, dice_loss};
-pub use dropout::{dropout};
+pub use dropout::dropout;
 #[doc(hidden)]
 pub use epilogue::Epilogue;
 pub use loss::{CrossEntropyOptions, Reduction, softmax_cross_entropy};
@@ -61,17 +61,17 @@ pub use average::{Accumulate, MovingAverage};
 #[doc(hidden)]
 pub use binary::{Binary, BinaryOp};
 #[doc(hidden)]
-pub use binary_cross_entropy::{BinaryCrossEntropy};
+pub use binary_cross_entropy::BinaryCrossEntropy;
 #[doc(hidden)]
-pub use broadcast::{Broadcast};
+pub use broadcast::Broadcast;
 #[doc(hidden)]
 pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
 #[doc(hidden)]
-pub use dice::{Dice};
+pub use dice::Dice;
 #[doc(hidden)]
-pub use dropout::{Dropout};
+pub use dropout::Dropout;
 #[doc(hidden)]
-pub use loss::{SoftmaxCrossEntropy};
+pub use loss::SoftmaxCrossEntropy;
 #[doc(hidden)]
 pub use memory::{Assign, Fill, Pack, Reshape};
 #[doc(hidden)]
@@ -83,15 +83,15 @@ pub use optimizer::{Adam, ClipScale, Sgd};
 #[doc(hidden)]
 pub use pool::{AvgPool, MaxPool};
 #[doc(hidden)]
-pub use reduce::{Sum};
+pub use reduce::Sum;
 #[doc(hidden)]
 pub use region::{Concat, CropPad};
 #[doc(hidden)]
-pub use regression::{RegressionLoss};
+pub use regression::RegressionLoss;
 #[doc(hidden)]
 pub use resize::{AxisMap, Resize};
 #[doc(hidden)]
-pub use softmax::{Softmax};
+pub use softmax::Softmax;
 #[doc(hidden)]
 pub use unary::{Unary, UnaryGrad};
 

@@ -1,12 +1,14 @@
 //! Data in memory: pictures and numbers that are no files.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use shadegrad::data::{
     ClassificationDataset, ClassificationSource, Loader, LoaderOptions, MemoryClassification, MemorySamples,
     Normalization, PrepareOptions, Splits, prepare,
 };
 use shadegrad::image::{DynamicImage, GrayImage, RgbImage, Rgba, RgbaImage};
+use shadegrad::tasks::classify::{self, ClassifyConfig};
 
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| name.to_string()).collect()
@@ -92,7 +94,7 @@ fn images_in_memory_train_in_the_common_loop() {
     };
     let splits = Splits::in_memory(part(0, 12), part(5, 4)).expect("the same classes");
     let stop = AtomicBool::new(false);
-    let outcome = classify::train_on(splits, &config, &Silent, &stop).expect("it trains");
+    let outcome = classify::train_on(splits, &config, &(), &stop).expect("it trains");
     assert_eq!(outcome.rows.len(), 2);
     assert!(outcome.run.join("best.safetensors").is_file());
     let facts = std::fs::read_to_string(outcome.run.join("metrics.csv")).expect("a history");

@@ -85,7 +85,12 @@ pub fn train_on(
 
 impl Classify {
     /// Reads all images, and makes the sources of both parts and the model's card.
-    fn prepare(&self, config: &ClassifyConfig, splits: Splits, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
+    fn prepare(
+        &self,
+        config: &ClassifyConfig,
+        splits: Splits,
+        observer: &dyn Observer,
+    ) -> Result<TrainingData, TrainError> {
         let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(config.image_size as u32) };
         let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
