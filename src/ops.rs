@@ -37,6 +37,7 @@ pub use conv_transpose::conv_transpose2d;
 pub use dice::{DiceOptions, dice_loss};
 pub use dropout::dropout;
 #[doc(hidden)]
+#[doc(hidden)]
 pub use epilogue::Epilogue;
 pub use loss::{CrossEntropyOptions, Reduction, softmax_cross_entropy};
 pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
@@ -46,6 +47,7 @@ pub use norm::{BatchNormOptions, batch_norm, group_norm};
 pub use optimizer::{AdamOptions, SgdOptions, adam_step, clip_scale, sgd_step};
 pub(crate) use pool::MaxPoolGrad;
 pub use pool::{avg_pool, global_avg_pool, max_pool};
+#[doc(hidden)]
 #[doc(hidden)]
 pub use probe::fma_peak;
 pub use reduce::{channel_sums, mean, mean_axes, sum, sum_axes};
@@ -57,21 +59,47 @@ pub use unary::{UnaryOp, abs, add_scalar, exp, log, neg, pow, relu, scale, sigmo
 
 // The ops themselves: functions append them, and rewrites and tests name them.
 #[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use binary_cross_entropy::BinaryCrossEntropy;
+#[doc(hidden)]
+#[doc(hidden)]
+pub use broadcast::Broadcast;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use dice::Dice;
+#[doc(hidden)]
+#[doc(hidden)]
+pub use dropout::Dropout;
+#[doc(hidden)]
+#[doc(hidden)]
+pub use loss::SoftmaxCrossEntropy;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use reduce::Sum;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use regression::RegressionLoss;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use softmax::Softmax;
+
+// The ops themselves: functions append them, and rewrites and tests name them.
+#[doc(hidden)]
 pub use average::{Accumulate, MovingAverage};
 #[doc(hidden)]
 pub use binary::{Binary, BinaryOp};
 #[doc(hidden)]
-pub use binary_cross_entropy::BinaryCrossEntropy;
-#[doc(hidden)]
-pub use broadcast::Broadcast;
-#[doc(hidden)]
 pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
-#[doc(hidden)]
-pub use dice::Dice;
-#[doc(hidden)]
-pub use dropout::Dropout;
-#[doc(hidden)]
-pub use loss::SoftmaxCrossEntropy;
 #[doc(hidden)]
 pub use memory::{Assign, Fill, Pack, Reshape};
 #[doc(hidden)]
@@ -83,19 +111,13 @@ pub use optimizer::{Adam, ClipScale, Sgd};
 #[doc(hidden)]
 pub use pool::{AvgPool, MaxPool};
 #[doc(hidden)]
-pub use reduce::Sum;
+use reduce::sum_to;
 #[doc(hidden)]
 pub use region::{Concat, CropPad};
 #[doc(hidden)]
-pub use regression::RegressionLoss;
-#[doc(hidden)]
 pub use resize::{AxisMap, Resize};
 #[doc(hidden)]
-pub use softmax::Softmax;
-#[doc(hidden)]
 pub use unary::{Unary, UnaryGrad};
-
-use reduce::sum_to;
 
 use crate::graph::{Graph, GraphError, Value, check_type};
 use crate::kernel::{Consts, WORKGROUP, Work};
@@ -122,7 +144,7 @@ fn expect_vector(name: &str, v: &TensorType, x: &TensorType) -> Result<(), Strin
     if v.shape.0 == [c] { Ok(()) } else { Err(format!("{name} must have the shape [{c}], one value per channel")) }
 }
 
-/// Class numbers, one for each of `rows`: kernels read them one behind the other.
+/// Checks class numbers, one per row, contiguous in memory.
 fn expect_labels(name: &str, labels: &TensorType, rows: usize) -> Result<(), String> {
     if labels.shape.elements() != rows {
         return Err(format!("{name} must be {rows} whole numbers, one per row"));
@@ -143,15 +165,15 @@ fn segments(rows: usize, per_sample: usize, vectors: usize) -> (usize, usize) {
     (per_sample.div_ceil(rows_each), rows_each)
 }
 
-/// The same where the convolution that makes the rows leaves the sums: every tile of its kernels lies in one segment.
+/// As [`segments`], for sums that the convolution's tiles write: every tile lies in one segment.
 fn segments_of_tiles(rows: usize, vectors: usize) -> (usize, usize) {
     const MOST_TILE_ROWS: usize = 256;
     let rows_each = segments(rows, rows, vectors).1.next_multiple_of(MOST_TILE_ROWS);
     (rows.div_ceil(rows_each), rows_each)
 }
 
-/// Workgroups that reduce `segments` of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): up to 16 vectors side
-/// by side, 256 bytes in a row, and the other invocations along the rows.
+/// Workgroups that reduce `segments` of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): up to 16 vectors
+/// side by side, 256 bytes in a row, and the other invocations along the rows.
 fn reduce_segments(segments: usize, vectors: usize) -> (Consts, Work) {
     let wide = vectors.next_power_of_two().min(16);
     let blocks = vectors.div_ceil(wide);
