@@ -12,7 +12,7 @@ use crate::support::{CLASSES, Outcome, Place, TRAIN, assert_same_bytes};
 fn a_run_from_training_to_prediction() {
     let place = Place::with_photos(10);
     let told = place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 3")).fine();
-    told.printed(&["device: CPU", "24 training and 6 validation images, 3 classes", "run:    run", "epoch  3/3"])
+    told.printed(&["device:  CPU", "24 training and 6 validation images, 3 classes", "run:     run", "epoch  3/3"])
         .printed(&["best validation accuracy", "run/best.safetensors", "run/curves.png", "predict run IMAGES"]);
     run_directory(&place);
     checkpoints_are_torchvisions(&place);
@@ -168,7 +168,7 @@ fn without_data_scenes_are_drawn_and_the_learning_rate_falls() {
     let place = Place::new();
     let flags = "--scenes 60 --epochs 2 --batch-size 20 --image-size 32 --device cpu --out run --lr 0.001";
     let told = place.run(&format!("train classify {flags}")).fine();
-    told.printed(&["data:   built-in scenes, 60 training and 500 validation images, 10 classes"]);
+    told.printed(&["data:    built-in scenes, 60 training and 500 validation images, 10 classes"]);
     let rates: Vec<f64> = place.metrics("run").iter().map(|row| row.lr).collect();
     // At the third and the sixth of six steps, the cosine from 0 to π is at 2/6 and 5/6 of its range.
     assert!((rates[0] - 0.00075).abs() < 1e-9 && (rates[1] - 0.0000669873).abs() < 1e-9, "{rates:?}");
@@ -288,7 +288,7 @@ fn a_last_batch_of_one_image_is_left_out_and_one_alone_refused() {
     let flags = "--val-split 0.34 --epochs 1 --shuffle false";
     // 6 training images: a batch of 5 and a batch of 1.
     let told = place.run(&format!("{TRAIN} {flags} --batch-size 5 --out run")).fine();
-    told.printed(&["6 training and 3 validation images", "note:   the last batch", "left out"]);
+    told.printed(&["6 training and 3 validation images", "note:    the last batch", "left out"]);
     let steps =
         |run: &str| match &place.checkpoint(&format!("{run}/last.safetensors")).tensors["bn1.num_batches_tracked"].data
         {

@@ -93,7 +93,7 @@ fn evaluation(place: &Place, run: &str) {
     assert!((found - best).abs() < 5.1e-3, "{found}, and {best} in the best epoch");
     place.run(&format!("predict {run} set/val --out {run}-pictures --device cpu")).fine();
     let each = (100..107).map(|index| {
-        let colored = opened(place, &format!("{run}-pictures/{index}-colour.png"));
+        let colored = opened(place, &format!("{run}-pictures/{index}-color.png"));
         let truth = scene(index, (32, 32));
         keeps_lightness(&truth, &colored);
         psnr(&truth, &colored)
@@ -109,7 +109,7 @@ fn comparison(place: &Place) {
     is_a_figure(place, "side/comparison.png");
     let table = String::from_utf8(place.bytes("side/comparison.csv")).expect("text");
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0], ["model", "PSNR", "SSIM", "ΔE", "colourfulness"]);
+    assert_eq!(rows[0], ["model", "PSNR", "SSIM", "ΔE", "colorfulness"]);
     assert_eq!(rows.iter().skip(1).map(|row| row[0]).collect::<Vec<_>>(), ["skips-true", "skips-false", "truth"]);
     let number = |text: &str| text.trim_end_matches(" dB").parse::<f64>().expect("a number");
     let [with, without] = [1, 2].map(|row| [1, 2].map(|column| number(rows[row][column])));
@@ -126,14 +126,14 @@ fn prediction(place: &Place) {
     let grey = GrayImage::from_fn(33, 47, |x, y| Luma([(60 + 2 * x + y) as u8]));
     grey.save(place.path("photos/grey.png")).expect("writes an image");
     place.run("predict skips-true photos --out painted --device cpu").fine();
-    assert_eq!(place.list("painted"), ["grey-colour.png", "large-colour.png", "wide-colour.png"]);
+    assert_eq!(place.list("painted"), ["grey-color.png", "large-colour.png", "wide-colour.png"]);
     for (name, photo) in &photos {
-        let told = keeps_lightness(photo, &opened(place, &format!("painted/{name}-colour.png")));
+        let told = keeps_lightness(photo, &opened(place, &format!("painted/{name}-color.png")));
         assert!(told > 0.3, "{name}: {told}");
     }
     let from_grey = image::DynamicImage::from(grey).into_rgb8();
-    assert!(keeps_lightness(&from_grey, &opened(place, "painted/grey-colour.png")) > 0.3);
-    let before = place.bytes("painted/wide-colour.png");
+    assert!(keeps_lightness(&from_grey, &opened(place, "painted/grey-color.png")) > 0.3);
+    let before = place.bytes("painted/wide-color.png");
     place.run("predict skips-true photos --out painted --device cpu").refused(&["painted exists already"]);
-    assert_eq!(place.bytes("painted/wide-colour.png"), before);
+    assert_eq!(place.bytes("painted/wide-color.png"), before);
 }
