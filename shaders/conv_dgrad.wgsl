@@ -22,15 +22,15 @@ fn group(batch: u32) -> u32 { return batch / (SH * SW); }
 fn h_phase(batch: u32) -> u32 { return (batch / SW) % SH; }
 fn w_phase(batch: u32) -> u32 { return batch % SW; }
 
-fn m_count(batch: u32) -> u32 { return N * H_COUNT[h_phase(batch)] * W_COUNT[w_phase(batch)]; }
-fn taps(batch: u32) -> u32 { return H_TAPS[h_phase(batch)] * W_TAPS[w_phase(batch)]; }
+fn m_count(batch: u32) -> u32 { return N * H_COUNT(h_phase(batch)) * W_COUNT(w_phase(batch)); }
+fn taps(batch: u32) -> u32 { return H_TAPS(h_phase(batch)) * W_TAPS(w_phase(batch)); }
 
 // kh, kw of a tap of the phase.
 fn kernel_position(batch: u32, tap: u32) -> vec2<u32> {
     let hp = h_phase(batch);
     let wp = w_phase(batch);
-    let taps_w = max(W_TAPS[wp], 1u);
-    return vec2<u32>(H_TAP[hp] + (tap / taps_w) * H_STEP[hp], W_TAP[wp] + (tap % taps_w) * W_STEP[wp]);
+    let taps_w = max(W_TAPS(wp), 1u);
+    return vec2<u32>(H_TAP(hp) + (tap / taps_w) * H_STEP(hp), W_TAP(wp) + (tap % taps_w) * W_STEP(wp));
 }
 
 // Input pixel of row m, far outside for rows beyond the last, and its image.
@@ -39,13 +39,13 @@ struct Row { image: u32, ih: u32, iw: u32 }
 fn a_row(batch: u32, m: u32) -> Row {
     let hp = h_phase(batch);
     let wp = w_phase(batch);
-    let cols = max(W_COUNT[wp], 1u);
-    let rows = max(H_COUNT[hp], 1u);
+    let cols = max(W_COUNT(wp), 1u);
+    let rows = max(H_COUNT(hp), 1u);
     let j = m % cols;
     let i = (m / cols) % rows;
     let image = m / (cols * rows);
-    let ih = select(0x40000000u, H_START[hp] + i * SH, m < m_count(batch));
-    return Row(image, ih, W_START[wp] + j * SW);
+    let ih = select(0x40000000u, H_START(hp) + i * SH, m < m_count(batch));
+    return Row(image, ih, W_START(wp) + j * SW);
 }
 
 // Vector c that a row reads for a tap, and whether the tap reaches an output.

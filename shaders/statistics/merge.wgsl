@@ -16,8 +16,8 @@ fn main(
         var all = Line();
         for (var line = first; line < last; line++) {
             let n = line_rows(line / LINES * TILE_M + line % LINES, LINES, TILE_M / LINES);
-            let at = LEFT_AT + (line * C4 + i % C4) * 2u;
-            all = merged(all, Line(f32(n), left[at], left[at + 1u]));
+            let at = LINES_AT + (line * C4 + i % C4) * 2u;
+            all = merged(all, Line(f32(n), lines[at], lines[at + 1u]));
         }
         keep(i, all.a, all.b);
     }

@@ -29,7 +29,7 @@ pub use choice::{Choice, choose};
 pub use device::list;
 pub use info::{DeviceInfo, DeviceKind};
 
-use super::shader::{self, Matrix, Shader, Target, Tile, Tiling};
+use super::shader::{self, Matrix, Shader, Target, Tiling};
 use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
@@ -41,7 +41,8 @@ use info::DeviceKind::Software;
 use pipelines::Pipelines;
 use readback::Readback;
 use textures::Textures;
-use tuner::{Shaders, Tuner};
+pub use tuner::Shaders;
+use tuner::Tuner;
 use uploads::Uploads;
 use warm::Warmer;
 
@@ -57,7 +58,7 @@ pub struct EngineOptions {
     /// Where compiled kernels are kept, if anywhere.
     pub cache_dir: Option<PathBuf>,
     /// Makes the text of a call.
-    pub shaders: fn(&KernelCall<Slice>, Target, Option<Tile>) -> Shader,
+    pub shaders: Shaders,
     /// The main loop of the matrix kernels; `None`: what suits the kind of adapter.
     pub tiling: Option<Tiling>,
     /// Reductions may use subgroups, where the device has them and all are of one size.
@@ -203,10 +204,10 @@ impl GpuEngine {
         let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
         let (gpu, tuner) = (&self.gpu, &self.tuner);
         let text = |call: &&KernelCall<Slice>| {
-            let tile = tuner.tile(gpu, call, target, shaders);
+            let tile = tuner.tile(gpu, call, target, shaders)?;
             shaders(call, target, tile.filter(|tile| winograd || tile.winograd == 0))
         };
-        let texts: Vec<Shader> = calls.par_iter().map(text).collect();
+        let texts = calls.par_iter().map(text).collect::<Result<Vec<Shader>, _>>()?;
         let work: Vec<_> = calls.into_iter().zip(&texts).collect();
         let stages = self.pipelines.stages(&self.gpu, &work)?;
         self.pipelines.save();

@@ -4,8 +4,7 @@
 //! convolution is a product (Winograd 1980; Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks"). For
 //! each pair of points that leaves one matrix product over channels, of all tiles at once.
 
-use crate::kernel::Consts;
-use crate::shape::LANES;
+use crate::kernel::{ConvDirection, ConvGeometry};
 
 /// Output rows and columns of a tile.
 pub const OUTPUTS: usize = 4;
@@ -40,23 +39,21 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// The sizes of a convolution with these constants (see `ops/conv.rs`), if it is one without groups or dilation;
-    /// `flipped` for the gradient of its input.
-    pub fn new(consts: &Consts, flipped: bool) -> Option<Plane> {
-        let pair = |names: [&str; 2]| names.map(|name| consts.usize(name));
-        let window = pair(["KH", "KW"]) == [3; 2] && pair(["SH", "SW"]) == [1; 2] && pair(["DH", "DW"]) == [1; 2];
-        if !window || consts.usize("GROUPS") != 1 {
+    /// The sizes of a convolution, if it has a 3×3 kernel and stride 1, and neither groups nor dilation.
+    pub fn new(g: &ConvGeometry) -> Option<Plane> {
+        let window = [g.kh, g.kw] == [3; 2] && g.stride == [1; 2] && g.dilation == [1; 2];
+        if !window || g.groups != 1 {
             return None;
         }
-        let (mut maps, mut sides) = ([pair(["H", "W"]), pair(["OH", "OW"])], pair(["GI4", "GO4"]).map(|c| c * LANES));
-        let mut pad = pair(["PT", "PL"]).map(|p| p as i64);
+        let flipped = matches!(g.direction, ConvDirection::InputGrad { .. });
+        let (mut maps, mut channels, mut pad) = ([[g.h, g.w], [g.oh, g.ow]], [g.gi, g.go], g.pad.map(|p| p as i64));
         if flipped {
             maps.reverse();
-            sides.reverse();
+            channels.reverse();
             pad = pad.map(|p| 2 - p);
         }
-        let ([input, output], [channels, columns]) = (maps, sides);
-        Some(Plane { images: consts.usize("N"), input, output, pad, channels, columns, flipped })
+        let ([input, output], [channels, columns]) = (maps, channels);
+        Some(Plane { images: g.n, input, output, pad, channels, columns, flipped })
     }
 
     /// Tiles of an image, along both axes.

@@ -7,13 +7,13 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::aligned::LINE;
 use super::conv_direct::Operands;
+use super::conv_im2col::Target;
 use super::direct::lanes;
-use super::geometry::Target;
-use super::memory::LINE;
-use super::winograd::{Input, Output, OutputGrad, Product, ROWS, Transform, Weight, WeightGrad};
+use super::winograd_maps::{Input, Output, OutputGrad, Product, ROWS, Transform, Weight, WeightGrad};
 use crate::exec::winograd::{OUTPUTS, POINTS, Plane};
-use crate::kernel::Consts;
+use crate::kernel::ConvGeometry;
 
 /// Tiles of a group: their values at the points are made and multiplied at a time.
 const TILES: usize = 32;
@@ -68,9 +68,9 @@ impl Shares {
 
 impl Plane {
     /// The convolution of a call, where it suits: whole vectors of channels, and enough tiles.
-    pub(super) fn choose(consts: &Consts, flipped: bool) -> Option<Plane> {
+    pub(super) fn choose(geometry: &ConvGeometry) -> Option<Plane> {
         let whole = |c: usize| c > 0 && c.is_multiple_of(lanes().max(ROWS));
-        let plane = Plane::new(consts, flipped)?;
+        let plane = Plane::new(geometry)?;
         if !whole(plane.channels) || !whole(plane.columns) || plane.tiles() == 0 {
             return None;
         }

@@ -21,7 +21,8 @@ use super::textures::Textures;
 use super::tune_log::TuneLog;
 use crate::data::random;
 use crate::exec::ExecError;
-use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, together, typical};
+use crate::exec::registry::KernelError;
+use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, merged_partials, typical};
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
 use crate::shape::{Element, halves};
@@ -51,7 +52,7 @@ const TOLERANCE: f32 = 1e-3;
 const TOLERANCE_HALF: f32 = 4e-3;
 
 /// Makes the text of a call with a tile.
-pub(super) type Shaders = fn(&KernelCall<Slice>, Target, Option<Tile>) -> Shader;
+pub type Shaders = fn(&KernelCall<Slice>, Target, Option<Tile>) -> Result<Shader, KernelError>;
 
 /// The record of a device.
 pub(super) struct Tuner {
@@ -75,13 +76,19 @@ impl Tuner {
     }
 
     /// The tile recorded for a call, if it is one that may be tried here.
-    pub(super) fn tile(&self, gpu: &Gpu, call: &KernelCall<Slice>, target: Target, shaders: Shaders) -> Option<Tile> {
+    pub(super) fn tile(
+        &self,
+        gpu: &Gpu,
+        call: &KernelCall<Slice>,
+        target: Target,
+        shaders: Shaders,
+    ) -> Result<Option<Tile>, KernelError> {
         if self.tiles.is_empty() {
-            return None;
+            return Ok(None);
         }
         let allowed = candidates(call, target.tiling, limits(gpu));
-        let found = *self.tiles.get(&key(&allowed, call, target, shaders)?)?;
-        allowed.contains(&found).then_some(found)
+        let found = key(&allowed, call, target, shaders)?.and_then(|key| self.tiles.get(&key).copied());
+        Ok(found.filter(|tile| allowed.contains(tile)))
     }
 
     /// Tries the calls that have no record, those with the most work first, until the time is over. What has no room for its
@@ -102,7 +109,7 @@ impl Tuner {
         for &call in calls.iter().filter(|_| !self.budget.is_zero()) {
             let tiles = candidates(call, target.tiling, limits(gpu));
             if tiles.len() > 1
-                && let Some(key) = key(&tiles, call, target, shaders)
+                && let Some(key) = key(&tiles, call, target, shaders)?
                 && !self.tiles.contains_key(&key)
                 && !self.passed.contains(&key)
             {
@@ -176,10 +183,16 @@ pub(super) fn limits(gpu: &Gpu) -> TileLimits {
 
 /// A call's class: its text and sizes with the fixed choice, and what there was to choose from, so that a version that knows
 /// more tiles tries them.
-fn key(tiles: &[Tile], call: &KernelCall<Slice>, target: Target, shaders: Shaders) -> Option<String> {
-    let made = shaders(call, target, Some(*tiles.first()?));
+fn key(
+    tiles: &[Tile],
+    call: &KernelCall<Slice>,
+    target: Target,
+    shaders: Shaders,
+) -> Result<Option<String>, KernelError> {
+    let Some(&fixed) = tiles.first() else { return Ok(None) };
+    let made = shaders(call, target, Some(fixed))?;
     let class = format!("{}{:?}{tiles:?}", made.stages[0].source, made.stages[0].sizes);
-    Some(format!("{}-{:016x}", call.kernel, checksum(class.as_bytes())))
+    Ok(Some(format!("{}-{:016x}", call.kernel, checksum(class.as_bytes()))))
 }
 
 /// One call on buffers of its own.
@@ -228,10 +241,10 @@ impl<'a> Bench<'a> {
     fn fastest(
         &mut self,
         tiles: &[Tile],
-        text: impl Fn(&Tile) -> Shader,
+        text: impl Fn(&Tile) -> Result<Shader, KernelError>,
         until: Instant,
     ) -> Result<(Tile, bool), ExecError> {
-        let fixed = self.dispatch(&text(&tiles[0]))?;
+        let fixed = self.dispatch(&text(&tiles[0])?)?;
         let expected = self.run_and_read(&fixed)?;
         debug_assert!(
             expected.iter().flatten().all(|v| v.is_finite()),
@@ -262,7 +275,7 @@ impl<'a> Bench<'a> {
     fn ratios(
         &mut self,
         tiles: &[Tile],
-        text: impl Fn(&Tile) -> Shader,
+        text: impl Fn(&Tile) -> Result<Shader, KernelError>,
         reference: &Reference,
     ) -> Result<Vec<(Tile, f64)>, ExecError> {
         let half = self.call.elements.contains(&Element::F16);
@@ -273,7 +286,7 @@ impl<'a> Bench<'a> {
                 break;
             }
             // On all cores; should one be refused, each by itself.
-            let texts: Vec<Shader> = tiles.iter().map(&text).collect();
+            let texts = tiles.iter().map(&text).collect::<Result<Vec<Shader>, _>>()?;
             let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
             let _ = self.pipelines.stages(self.gpu, &work);
             let (mut right, mut dispatches) = (vec![], vec![]);
@@ -356,7 +369,7 @@ impl<'a> Bench<'a> {
     fn run_and_read(&mut self, dispatch: &Dispatch) -> Result<Vec<Vec<f32>>, ExecError> {
         let written = || (0..self.buffers.len()).filter(|&i| self.call.bindings[i].1 != Access::Read);
         let start = |i: usize| {
-            let (buffer, whole) = (&self.buffers[i], together(self.call, i).is_some());
+            let (buffer, whole) = (&self.buffers[i], merged_partials(self.call, i).is_some());
             let bytes = if whole { buffer.size() } else { buffer.size().min(4 * COMPARED as u64) };
             Range { buffer: buffer.clone(), offset: 0, bytes }
         };
@@ -372,7 +385,7 @@ impl<'a> Bench<'a> {
                 Element::F32 => words,
                 Element::F16 => words.into_iter().flat_map(halves).collect(),
             };
-            match together(self.call, i) {
+            match merged_partials(self.call, i) {
                 Some(of_all) => of_all(&values),
                 None => values,
             }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::tile::{ONE_TAP, Operands, Tile};
+use super::tile::{ONE_TAP, Tile};
+use crate::exec::registry::Operands;
 
 /// Part of a tile that an invocation brings to workgroup memory.
 pub(super) struct Piece {

@@ -1,6 +1,7 @@
 //! What is done to the sums of a convolution before they are stored.
 
 use super::{Args, Real};
+use crate::kernel::ConvEpilogue;
 
 /// `relu?(sum [+ bias] [+ addend])`
 #[derive(Clone, Copy)]
@@ -12,12 +13,8 @@ pub(super) struct Epilogue<'a, T> {
 
 impl<'a, T: Real> Epilogue<'a, T> {
     /// That of a call, with its bias and addend at the bindings 2 and 3.
-    pub fn new(a: &Args<'a, T>) -> Self {
-        Epilogue {
-            bias: a.flag("HAS_BIAS").then(|| a.input(2)),
-            addend: a.flag("HAS_ADDEND").then(|| a.input(3)),
-            relu: a.flag("HAS_RELU"),
-        }
+    pub fn new(a: &Args<'a, T>, of: ConvEpilogue) -> Self {
+        Epilogue { bias: of.bias.then(|| a.input(2)), addend: of.addend.then(|| a.input(3)), relu: of.relu }
     }
 
     /// The same in f32, where T is that.
