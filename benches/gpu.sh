@@ -16,10 +16,10 @@
 #     TUNE_SECONDS   for trying tiles, at most, for each step and precision (60)
 #     PYTHON         an interpreter with PyTorch (python3)
 #     BURN           the peer's binary (burn, beside this; without it burn is left out)
-#     TESTS          those that `pack` takes along and `run` runs (five, which are 44 of 59 MB)
+#     TESTS          test binaries that `pack` includes and `run` runs (engines)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-tests=${TESTS-ops_match_twin gpu_tiles gpu_matrix_units gpu_engine precision}
+tests=${TESTS-engines}
 device=${DEVICE:-gpu}
 python=${PYTHON:-python3}
 seconds=${TUNE_SECONDS:-60}

@@ -8,7 +8,7 @@ use shadegrad::exec::{self, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, StateTable, Value};
 use shadegrad::nn::{Mode, ResNet18, Stem};
-use shadegrad::ops::{AdamOptions, CrossEntropyOptions, hyper_values};
+use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper};
 use shadegrad::plan::PlanOptions;
 use shadegrad::train::step::{Optimizer, StepOptions, port, training_graph};
 
@@ -43,7 +43,7 @@ fn step(c: &mut Criterion) {
         b.iter(|| {
             count += 1;
             session.write(plan, port::IMAGES, &images).expect("it fits");
-            session.write(plan, port::HYPER, &hyper_values(1e-4, optimizer.betas(), count)).expect("it fits");
+            session.write(plan, port::HYPER, &Hyper::new(1e-4, optimizer.betas(), count).values()).expect("it fits");
             black_box(session.run_now(plan).expect("it runs"))
         });
     });

@@ -8,9 +8,9 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use shadegrad::train::classify::{Outcome, train};
+use shadegrad::run::history::Score;
+use shadegrad::tasks::classify::{Outcome, train};
 use shadegrad::train::config::ClassifyConfig;
-use shadegrad::train::history::Score;
 
 pub fn run(quick: bool, out: Option<PathBuf>) -> Result<Outcome, Box<dyn Error>> {
     let mut config = ClassifyConfig { out, ..ClassifyConfig::default() };

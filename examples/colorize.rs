@@ -8,12 +8,12 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use shadegrad::train::colorize::train;
-use shadegrad::train::compare::compare;
+use shadegrad::run::run_dir::new_folder;
+use shadegrad::tasks::colorize::train;
 use shadegrad::train::config::{ColorizeConfig, ImageSize};
-use shadegrad::train::evaluation::EvalOptions;
 use shadegrad::train::model::Checkpoint;
-use shadegrad::train::run_dir::new_folder;
+use shadegrad::workflows::compare::compare;
+use shadegrad::workflows::evaluation::EvalOptions;
 
 /// Trains both into folders of `out` and writes `comparison.png` there.
 pub fn run(quick: bool, out: &Path) -> Result<String, Box<dyn Error>> {

@@ -46,7 +46,7 @@ fn training_graph(classes: usize, adam: AdamOptions) -> Result<Graph, GraphError
     let parameters = g.parameters();
     let gradients = autodiff::gradients(&mut g, loss, &parameters)?;
     let packed = ops::pack_parameters(&mut g, &gradients)?;
-    let hyper = g.input("hyper", TensorType::channels([ops::HYPER_LEN]));
+    let hyper = g.input("hyper", ops::Hyper::ty());
     ops::adam_step(&mut g, packed, hyper, None, loss, adam)?;
     fuse(&mut g, FuseOptions::default());
     Ok(g)
@@ -87,7 +87,7 @@ pub fn train(quick: bool) -> Result<f64, Box<dyn Error>> {
             steps += 1;
             session.write(step, "images", &batch.images)?;
             session.write(step, "labels", &batch.labels.iter().map(|&l| l as f32).collect::<Vec<_>>())?;
-            session.write(step, "hyper", &ops::hyper_values(2e-3, adam.betas, steps))?;
+            session.write(step, "hyper", &ops::Hyper::new(2e-3, adam.betas, steps).values())?;
             loss = session.run_now(step)?[0][0];
         }
         let mut right = 0;

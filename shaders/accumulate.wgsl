@@ -1,11 +1,11 @@
 // Gradients of several batches as one: sum ← K sum + W g, weight ← K weight + W, where W = totals.y is what the batch's
-// mean loss was divided by (images or pixels that count) and K = hyper[4] is 0 for the first batch, else 1.
+// mean loss was divided by (images or pixels that count) and K = hyper.keep is 0 for the first batch, else 1.
 // Mapping: one invocation per vector of the flat gradient buffer.
 @group(0) @binding(0) var<storage, read_write> sum: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> grad: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> totals: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> hyper: array<f32>;
+@group(0) @binding(4) var<storage, read> hyper: Hyper;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -16,7 +16,7 @@ fn main(
     let i = item(wid, count, lid);
     if (i < ITEMS) {
         // Chosen, not multiplied by 0: what lies there may not be finite.
-        let more = hyper[4] != 0.0;
+        let more = hyper.keep != 0.0;
         sum[i] = select(vec4<f32>(), sum[i], more) + totals[0].y * grad[i];
         if (i == 0u) {
             weight[0] = select(0.0, weight[0], more) + totals[0].y;

@@ -4,7 +4,7 @@
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> grad: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> totals: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> hyper: array<f32>;
+@group(0) @binding(4) var<storage, read> hyper: Hyper;
 @group(0) @binding(5) var<storage, read_write> mean: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -15,7 +15,7 @@ fn main(
 ) {
     let i = item(wid, count, lid);
     if (i < ITEMS) {
-        let more = hyper[4] != 0.0;
+        let more = hyper.keep != 0.0;
         let total = select(0.0, weight[0], more) + totals[0].y;
         // Where nothing counted all gradients are 0 already.
         mean[i] = (select(vec4<f32>(), sum[i], more) + totals[0].y * grad[i]) / select(total, 1.0, total == 0.0);

@@ -7,7 +7,7 @@
 @group(0) @binding(1) var<storage, read> grad: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> exp_avg: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> exp_avg_sq: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> hyper: array<f32>;
+@group(0) @binding(4) var<storage, read> hyper: Hyper;
 @group(0) @binding(5) var<storage, read> clip: array<f32>;
 @group(0) @binding(6) var<storage, read> guard_value: array<f32>;
 
@@ -19,8 +19,8 @@ fn main(
 ) {
     let i = item(wid, count, lid);
     let all = update();
-    let correction1 = hyper[1];
-    let correction2 = hyper[2];
+    let correction1 = hyper.first_correction;
+    let correction2 = hyper.second_correction;
     if (i < ITEMS && all.sound) {
         var q = p[i];
         var g = grad[i] * all.scale;

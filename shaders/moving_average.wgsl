@@ -1,8 +1,8 @@
-// Exponential moving average: average ← average + (1 − D)(value − average), with the decay D = hyper[3].
+// Exponential moving average: average ← average + (1 − D)(value − average), with the decay D = hyper.average_decay.
 // Mapping: one invocation per vector of the flat buffers.
 @group(0) @binding(0) var<storage, read_write> average: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> value: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> hyper: array<f32>;
+@group(0) @binding(2) var<storage, read> hyper: Hyper;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -12,7 +12,7 @@ fn main(
 ) {
     let i = item(wid, count, lid);
     // The same for all; llvmpipe reads it once for all outside of branches only.
-    let rate = 1.0 - hyper[3];
+    let rate = 1.0 - hyper.average_decay;
     if (i < ITEMS) {
         let old = average[i];
         average[i] = old + rate * (value[i] - old);

@@ -1,5 +1,5 @@
-//! Reverse-mode differentiation: walks the graph backwards, asks each op for the nodes that make its gradient, and sums
-//! where a value is used more than once. It knows no op by name.
+//! Reverse-mode differentiation: walks the graph backwards, asks each op for the nodes that compute its gradient, and
+//! adds the gradients of a value that is used more than once. It knows no op by name.
 
 use crate::graph::{self, Graph, GraphError, Node, NodeView, Source, Value};
 use crate::ops;
@@ -7,8 +7,8 @@ use crate::ops;
 /// Appends nodes that compute the gradient of `loss` with respect to each value of `wrt`.
 ///
 /// # Errors
-/// When the loss is not a single number, when it does not depend on one of `wrt`, when an op on the way has no gradient, or
-/// when its gradient needs a state that the graph has updated since.
+/// When the loss is not a single number or does not depend on one of `wrt`; when an op between them has no gradient, or
+/// its gradient reads a state that the graph updates in between.
 pub fn gradients(graph: &mut Graph, loss: Value, wrt: &[Value]) -> Result<Vec<Value>, GraphError> {
     if graph.known("gradient", loss)?.shape.elements() != 1 {
         return Err(GraphError::NotScalar { shape: graph.ty(loss).shape.to_string() });
@@ -17,12 +17,11 @@ pub fn gradients(graph: &mut Graph, loss: Value, wrt: &[Value]) -> Result<Vec<Va
     gradients_from(graph, &[(loss, one)], wrt)
 }
 
-/// The same from given gradients: appends nodes that compute the gradient of `Σ value · upstream` over the pairs
-/// (value, upstream) of `seeds`.
+/// Appends nodes that compute the gradient of `Σ value · upstream` over the pairs (value, upstream) of `seeds` with
+/// respect to each value of `wrt`.
 ///
 /// # Errors
-/// When a value and its upstream differ in type, when no value depends on one of `wrt`, when an op on the way has no
-/// gradient, or when its gradient needs a state that the graph has updated since.
+/// When a value and its upstream gradient differ in type, when no value depends on one of `wrt`, and as [`gradients`].
 pub fn gradients_from(graph: &mut Graph, seeds: &[(Value, Value)], wrt: &[Value]) -> Result<Vec<Value>, GraphError> {
     for &v in seeds.iter().flat_map(|(value, upstream)| [value, upstream]).chain(wrt) {
         graph.known("gradient", v)?;
@@ -72,7 +71,7 @@ fn name(g: &Graph, v: Value) -> String {
     }
 }
 
-/// What is updated in place, and by which nodes.
+/// All updates in place: the node, and the owner of the memory.
 fn updates(graph: &Graph) -> Vec<(usize, Value)> {
     let of = |(n, node): (usize, &Node)| -> Vec<_> {
         node.op.updates().iter().map(|&i| (n, graph.owner(node.inputs[i]))).collect()
@@ -80,8 +79,8 @@ fn updates(graph: &Graph) -> Vec<(usize, Value)> {
     graph.nodes().iter().enumerate().flat_map(of).collect()
 }
 
-/// The nodes from `first` on are the gradient of the node at `index`, and run behind all others: no state that they read may
-/// be updated in between.
+/// Checks the gradient of the node at `index`, which consists of the nodes from `first` on. They run after all others,
+/// so no state that they read may be updated in between.
 fn check_states(graph: &Graph, index: usize, first: usize, updates: &[(usize, Value)]) -> Result<(), GraphError> {
     for v in graph.nodes()[first..].iter().flat_map(|node| &node.inputs).map(|&v| graph.owner(v)) {
         if let Some(&(by, _)) = updates.iter().find(|&&(at, state)| at >= index && graph.overlap(state, v)) {

@@ -97,7 +97,7 @@ through_train_error!(
     crate::exec::ExecError,
     crate::graph::GraphError,
     crate::train::config::ConfigError,
-    crate::train::run_dir::RunDirError,
+    crate::run::run_dir::RunDirError,
     crate::interop::onnx::OnnxError,
     crate::interop::safetensors::SafetensorsError,
 );

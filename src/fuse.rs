@@ -1,5 +1,5 @@
-//! A short list of rewrites that save passes over memory. Each can be switched off; with and without them a graph
-//! computes the same up to rounding.
+//! Rewrites that save passes over memory. Each can be switched off. A graph computes the same with and without them, up
+//! to rounding.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -16,18 +16,20 @@ use crate::shape::TensorType;
 pub struct FuseOptions {
     /// conv2d or conv_transpose2d, + bias → one kernel.
     pub conv_bias: bool,
-    /// convolution, or the gradient of its input, + tensor → one kernel: shortcuts, and gradients of what is used twice.
+    /// convolution or input gradient, + tensor → one kernel: shortcuts, and the second gradient of a value used twice.
     pub conv_add: bool,
     /// convolution + ReLU → one kernel.
     pub conv_relu: bool,
-    /// gradient of max pooling + tensor, or channels cut from one → one kernel: what is pooled and handed to a decoder.
+    /// gradient of max pooling + tensor, or + channels cut from one → one kernel: maps that go to a pooling and a
+    /// decoder.
     pub pool_add: bool,
     /// norm + ReLU → one kernel, forward and backward.
     pub norm_relu: bool,
     /// norm + add + ReLU → one kernel, forward and backward.
     pub norm_add_relu: bool,
-    /// convolution + moments that the BatchNorm behind it needs → one kernel, and input gradient + sums that the gradient
-    /// of the BatchNorm before it needs, for maps of at least so many rows (pixels of the whole batch). Below a few thousand a pass over them costs a GPU little but its dispatch, which remains.
+    /// convolution + moments for the BatchNorm after it → one kernel; input gradient + sums for the gradient of the
+    /// BatchNorm before it → one kernel. For maps of at least this many rows (pixels of the whole batch): on smaller
+    /// maps a separate pass costs little more than its dispatch.
     pub conv_statistics: Option<usize>,
 }
 
@@ -70,7 +72,7 @@ pub fn fuse(graph: &mut Graph, options: FuseOptions) {
     if options.norm_relu || options.norm_add_relu {
         f.norm_grad();
     }
-    // In the order in which a kernel does them.
+    // In the order in which a kernel computes them.
     if options.conv_bias {
         f.conv_bias();
     }
@@ -94,7 +96,7 @@ fn downcast<T: Op>(node: &Node) -> Option<&T> {
     any.downcast_ref()
 }
 
-/// Nodes being rewritten: a node that is absorbed becomes `None`.
+/// Nodes during a rewrite. An absorbed node becomes `None`.
 struct Fusion<'g> {
     graph: &'g mut Graph,
     nodes: Vec<Option<Node>>,
@@ -135,7 +137,7 @@ impl<'g> Fusion<'g> {
         downcast::<T>(self.nodes[n].as_ref()?).cloned()
     }
 
-    /// The node of type `T` that makes `v`, if nothing else uses `v`.
+    /// The node of type `T` that produces `v`, if `v` has one use.
     fn sole_producer<T: Op + Clone>(&self, v: Value) -> Option<(usize, T)> {
         let n = self.producer[v.index()]?;
         (self.uses[v.index()] == 1).then(|| Some((n, self.op::<T>(n)?)))?
@@ -145,13 +147,13 @@ impl<'g> Fusion<'g> {
         self.nodes[n].as_ref().map(|node| node.inputs.clone()).unwrap_or_default()
     }
 
-    /// What the ReLU at `n` is taken of, if there is one.
+    /// The input of node `n`, if it is a ReLU.
     fn relu(&self, n: usize) -> Option<Value> {
         let Unary(Activation::Relu) = self.op::<Unary>(n)? else { return None };
         self.inputs(n).first().copied()
     }
 
-    /// Absorbs the node at `n`: the one at `at` computes it too, as another op with one more input, and stands in its place.
+    /// Absorbs node `n` into node `at`: `op` computes both, with one more input, at position `n`.
     fn absorb(&mut self, n: usize, at: usize, op: Arc<dyn Op>, input: Option<Value>) {
         let y = self.nodes[n].as_ref().expect("what is absorbed").outputs[0];
         let mut node = self.nodes[at].take().expect("found above");
@@ -192,8 +194,8 @@ impl<'g> Fusion<'g> {
         }
     }
 
-    /// `norm_grad(relu_grad(dy, y), …)` of a norm that has absorbed its ReLU becomes one node; when a residual was
-    /// absorbed too, the masked gradient that the residual's branch needs is its fourth output.
+    /// Merges `norm_grad(relu_grad(dy, y), …)` of a norm that has absorbed its ReLU. If the norm has absorbed a
+    /// residual too, the fourth output is the masked gradient for the residual's branch.
     fn norm_grad(&mut self) {
         for n in 0..self.nodes.len() {
             let Some(NormGrad(plain)) = self.op::<NormGrad>(n) else { continue };
@@ -221,14 +223,14 @@ impl<'g> Fusion<'g> {
         }
     }
 
-    /// The convolution, in either direction, that makes `v`, if nothing else uses `v`.
+    /// The convolution or input gradient that produces `v`, if `v` has one use.
     fn sole_conv(&self, v: Value) -> Option<Conv> {
         let forward = self.sole_producer::<Conv2d>(v).map(|(at, op)| Conv { at, epilogue: op.epilogue });
         let backward = || self.sole_producer::<Conv2dInputGrad>(v).map(|(at, op)| Conv { at, epilogue: op.epilogue });
         forward.or_else(backward)
     }
 
-    /// Absorbs the node at `n`, which the convolution computes with another epilogue, and one more input.
+    /// Absorbs node `n` into a convolution, which computes it by the given epilogue with one more input.
     fn place_conv(&mut self, conv: Conv, n: usize, epilogue: Epilogue, input: Option<Value>) {
         let forward = self.op::<Conv2d>(conv.at).map(|op| Arc::new(Conv2d { epilogue, ..op }) as Arc<dyn Op>);
         let backward =
@@ -237,7 +239,7 @@ impl<'g> Fusion<'g> {
         self.absorb(n, conv.at, op, input);
     }
 
-    /// The addition at `n`: its inputs, and whether they are of one type.
+    /// The inputs of node `n`, if it is an addition, and whether they have one type.
     fn addition(&self, n: usize) -> Option<([Value; 2], bool)> {
         let Binary(BinaryOp::Add) = self.op::<Binary>(n)? else { return None };
         let inputs = self.inputs(n);
@@ -257,7 +259,7 @@ impl<'g> Fusion<'g> {
         for n in 0..self.nodes.len() {
             let Some(([a, b], true)) = self.addition(n) else { continue };
             let free = |v: Value| self.sole_conv(v).filter(|conv| !conv.epilogue.addend && !conv.epilogue.relu);
-            // The later one, so that what it reads lives no longer than it must.
+            // The later of the two, so that the addend's lifetime ends early.
             let found = [(a, b), (b, a)].into_iter().filter_map(|(v, other)| Some((free(v)?, other)));
             if let Some((conv, addend)) = found.max_by_key(|(conv, _)| conv.at) {
                 self.place_conv(conv, n, Epilogue { addend: true, ..conv.epilogue }, Some(addend));
@@ -300,7 +302,7 @@ impl<'g> Fusion<'g> {
                 && conv.can_leave_sums()
             {
                 let of_norm = self.inputs(n).split_off(1);
-                // What the sums are made of is there before the convolution, or this is no step of a training.
+                // The operands of the sums must exist before the convolution. In a training step they do.
                 if of_norm.iter().any(|v| self.producer[v.index()].is_some_and(|made| made >= at)) {
                     continue;
                 }
@@ -311,7 +313,7 @@ impl<'g> Fusion<'g> {
         }
     }
 
-    /// Has the convolution leave something more of its result, given these inputs, to the norm.
+    /// Gives the convolution a second output, computed with further inputs, which the norm reads.
     fn place_statistics(
         &mut self,
         (at, conv, ty): (usize, Arc<dyn Op>, TensorType),
@@ -339,7 +341,7 @@ impl<'g> Fusion<'g> {
     }
 }
 
-/// A convolution among the nodes.
+/// A convolution of the graph: its node and its epilogue.
 #[derive(Clone, Copy)]
 struct Conv {
     at: usize,

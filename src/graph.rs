@@ -1,6 +1,6 @@
-//! The static graph: an append-only list of nodes over values, with named inputs, outputs and state. Gradients are
-//! ordinary nodes (see [`crate::autodiff`]). Nodes run in the order in which they were added, so a node that updates a
-//! state is seen by the nodes after it and by the next step.
+//! The static graph: an append-only list of nodes over values, with named inputs, outputs and states. Gradients are
+//! ordinary nodes (see [`crate::autodiff`]). Nodes run in the order in which they were added: an update of a state
+//! affects the nodes after it, and the next step.
 
 mod check;
 mod error;
@@ -20,7 +20,7 @@ pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, State
 
 use crate::shape::{Element, TensorType};
 
-/// A tensor in a graph, and in clones of it made later.
+/// A tensor of a graph. It is also valid in clones of the graph that are made after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Value {
     index: u32,
@@ -34,7 +34,7 @@ impl Value {
     }
 }
 
-/// Graphs made so far, so that the values of one are told from those of another, such as the evaluation of the same network.
+/// Number of graphs made so far. It numbers the graphs, so that a value of another graph is recognized.
 static GRAPHS: AtomicU32 = AtomicU32::new(0);
 
 /// Where a value comes from.
@@ -50,7 +50,7 @@ pub enum Source {
     Node(usize, usize),
 }
 
-/// One operation applied.
+/// One application of an operation.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The operation.
@@ -72,7 +72,7 @@ pub struct Graph {
     states: StateTable,
     outputs: Vec<(String, Value)>,
     scope: Vec<String>,
-    /// Groups whose layout nodes rely on.
+    /// Groups that accept no further states, since nodes rely on their layout.
     complete: Vec<Group>,
 }
 
@@ -87,7 +87,7 @@ impl Graph {
     pub fn new() -> Self {
         Self::default()
     }
-    /// An empty graph that shares the states of another by name, such as the evaluation of a trained network.
+    /// An empty graph that shares the states of another, such as the evaluation graph of a trained network.
     pub fn with_states(states: StateTable) -> Self {
         let number = GRAPHS.fetch_add(1, Ordering::Relaxed);
         let (nodes, values, outputs, scope, complete) = (vec![], vec![], vec![], vec![], vec![]);
@@ -105,38 +105,39 @@ impl Graph {
     /// Type of a value.
     ///
     /// # Panics
-    /// When it is another graph's.
+    /// When the value belongs to another graph.
     pub fn ty(&self, v: Value) -> &TensorType {
         &self.of(v).0
     }
-    /// A value that may be another graph's, of which nothing is known here.
+    /// Type and source of a value; panics for a value of another graph.
     fn of(&self, v: Value) -> &(TensorType, Source) {
         assert!(self.has(v), "{v:?} is a value of another graph than {}", self.number);
         &self.values[v.index()]
     }
-    /// Type of a value that may be another graph's.
+    /// Type of a value, or an error for a value of another graph.
     pub(crate) fn known(&self, op: &'static str, v: Value) -> Result<&TensorType, GraphError> {
         if self.has(v) { Ok(self.ty(v)) } else { Err(GraphError::OtherGraph { op, at: at(&self.layer()) }) }
     }
-    /// Whether a value is of this graph, or of one that it was cloned from. Two clones of one graph are not told apart.
+    /// Whether a value belongs to this graph or to one that it was cloned from. Clones of one graph share a number, so
+    /// their values are not distinguished.
     pub fn has(&self, v: Value) -> bool {
         v.graph == self.number && v.index() < self.values.len()
     }
     /// Logical dimensions of a value.
     ///
     /// # Panics
-    /// When it is another graph's.
+    /// When the value belongs to another graph.
     pub fn dims(&self, v: Value) -> &[usize] {
         &self.ty(v).shape.0
     }
     /// Where a value comes from.
     ///
     /// # Panics
-    /// When it is another graph's.
+    /// When the value belongs to another graph.
     pub fn source(&self, v: Value) -> &Source {
         &self.of(v).1
     }
-    /// The value whose memory a value is: itself, but for one under another shape.
+    /// The value that owns the memory of `v`: `v` itself, or the value of which it is a reshape.
     pub(crate) fn owner(&self, v: Value) -> Value {
         let mut owner = v;
         while let Source::Node(n, 0) = *self.source(owner)
@@ -188,7 +189,7 @@ impl Graph {
         self.value(self.values.len() - 1)
     }
 
-    /// Adds an input that the caller writes before each step. Whether its type can be is seen when it is used.
+    /// Adds an input that the caller writes before each step. Its type is checked when a node uses it.
     pub fn input(&mut self, name: &str, ty: TensorType) -> Value {
         self.push_value(ty, Source::Input(name.into()))
     }
@@ -196,16 +197,17 @@ impl Graph {
     /// Names a value whose contents the caller reads after a step.
     ///
     /// # Panics
-    /// When it is another graph's.
+    /// When the value belongs to another graph.
     pub fn output(&mut self, name: &str, value: Value) {
         self.of(value);
         self.outputs.push((name.into(), value));
     }
 
-    /// A state, created at its first use; its name is that of the current scope and `name`.
+    /// A state, created at its first use. Its full name is the current scope followed by `name`.
     ///
     /// # Errors
-    /// When its type cannot be, when it exists with another shape, group, start or decay, or is new in a group that is complete.
+    /// When the type is invalid; when the state exists with another shape, group, start or decay; when the state is new
+    /// and its group accepts no further states (see [`Graph::group`]).
     pub fn state(
         &mut self,
         name: &str,
@@ -228,7 +230,8 @@ impl Graph {
         Ok(self.state_value(id, ty))
     }
 
-    /// All parameters so far as values, in the order in which they were made: what gradients are taken for.
+    /// All parameters so far, in the order in which they were made: the values for which a training step needs
+    /// gradients.
     pub fn parameters(&mut self) -> Vec<Value> {
         let parameters: Vec<_> = self.states.of(Group::Parameters).map(|(id, s)| (id, s.ty.clone())).collect();
         parameters.into_iter().map(|(id, ty)| self.state_value(id, ty)).collect()
@@ -242,13 +245,14 @@ impl Graph {
         }
     }
 
-    /// A whole group of states as one flat value. The group is complete with it: no state can be added any more.
+    /// A whole group of states as one flat value. The group accepts no further states afterwards.
     pub fn group(&mut self, group: Group) -> Value {
         let len = self.completed(group).group_len[group as usize];
         self.push_value(TensorType::flat(len), Source::Group(group))
     }
 
-    /// Where the states of a group lie for good: a further one would move those that are not decayed.
+    /// The final layout of a group. A further state would move the states without decay, so none is accepted
+    /// afterwards.
     pub(crate) fn completed(&mut self, group: Group) -> StateLayout {
         self.complete.push(group);
         self.states.layout()
@@ -259,12 +263,12 @@ impl Graph {
         self.scope.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
     }
 
-    /// The layer that is being appended.
+    /// Name of the layer that is being appended.
     pub(crate) fn layer(&self) -> String {
         self.scope.join(".")
     }
 
-    /// Runs `build` with `name` added to the scope, so that states and nodes are called `name.…`.
+    /// Runs `build` with `name` added to the scope: states and nodes of `build` are named `name.…`.
     pub fn scope<T>(&mut self, name: &str, build: impl FnOnce(&mut Graph) -> T) -> T {
         self.scope.push(name.into());
         let result = build(self);
@@ -272,7 +276,7 @@ impl Graph {
         result
     }
 
-    /// Runs `build` with the whole scope replaced: gradients belong to the layer that they are of.
+    /// Runs `build` with the whole scope replaced: the gradient of a node belongs to the node's layer.
     pub(crate) fn in_scope<T>(&mut self, name: &str, build: impl FnOnce(&mut Graph) -> T) -> T {
         let outer = std::mem::replace(&mut self.scope, vec![name.into()]);
         let result = build(self);
@@ -283,8 +287,8 @@ impl Graph {
     /// Appends an operation.
     ///
     /// # Errors
-    /// When the shapes do not fit; the message names the op, the layer, the shapes and the rule. When an input is another
-    /// graph's value.
+    /// When the shapes do not fit (the message names the op, the layer, the shapes and the rule), or when an input
+    /// belongs to another graph.
     pub fn add(&mut self, op: impl Op, inputs: &[Value]) -> Result<Vec<Value>, GraphError> {
         let types = inputs.iter().map(|&v| self.known(op.name(), v)).collect::<Result<Vec<_>, _>>()?;
         let outputs = checked_outputs(&op, &types).map_err(|rule| GraphError::Shape {
@@ -310,17 +314,17 @@ impl Graph {
         self.add(op, inputs)?.first().copied().ok_or(GraphError::NoResult { op: name })
     }
 
-    /// Changes what the numbers of a value are: for the choice of precision, which knows that all its users can cope.
+    /// Changes the element type of a value. Only [`crate::precision`] calls it, after all users have accepted the type.
     pub(crate) fn set_element(&mut self, v: Value, element: Element) {
         self.values[v.index()].0.element = element;
     }
 
-    /// One more result of a node that a rewrite is about to replace.
+    /// Adds a value that a rewrite will make a further result of a node.
     pub(crate) fn further_result(&mut self, ty: TensorType) -> Value {
         self.push_value(ty, Source::Node(0, 0))
     }
 
-    /// Replaces the list of nodes: for rewrites, which keep every value that is still used produced exactly once.
+    /// Replaces the list of nodes, for rewrites. Exactly one node must produce each value that is still used.
     pub(crate) fn replace_nodes(&mut self, nodes: Vec<Node>) {
         self.nodes = nodes;
         for (index, node) in self.nodes.iter().enumerate() {
@@ -331,12 +335,12 @@ impl Graph {
     }
 }
 
-/// Where an op stands, for errors.
+/// ` in LAYER` for errors, or nothing without a layer.
 pub(crate) fn at(scope: &str) -> String {
     if scope.is_empty() { String::new() } else { format!(" in {scope}") }
 }
 
-/// What an op gives for inputs that it can take.
+/// Output types of an op, with all types checked.
 fn checked_outputs(op: &impl Op, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
     inputs.iter().try_for_each(|t| check_type(t))?;
     check_kernels(op, inputs)?;

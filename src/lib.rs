@@ -6,7 +6,7 @@
 //! and [`train`] drive it.
 //!
 //! # A task
-//! [`train::classify`], [`train::segment`] and [`train::colorize`] do what the command line does: a configuration in, a run
+//! [`tasks::classify`], [`tasks::segment`] and [`tasks::colorize`] do what the command line does: a configuration in, a run
 //! directory with a trained model out.
 //!
 //! # A network and a loop of one's own
@@ -47,7 +47,7 @@
 //! session.write(step, "labels", &[0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0])?;
 //! let mut losses = vec![];
 //! for t in 1..=20 {
-//!     session.write(step, "hyper", &ops::hyper_values(1e-2, adam.betas, t))?;
+//!     session.write(step, "hyper", &ops::Hyper::new(1e-2, adam.betas, t).values())?;
 //!     losses.push(session.run_now(step)?[0][0]);
 //! }
 //! assert!(losses[19] < 0.5 * losses[0]);
@@ -62,11 +62,17 @@ pub mod data;
 pub mod exec;
 pub mod fuse;
 pub mod graph;
+pub mod hyper;
 pub mod interop;
 pub mod kernel;
 pub mod nn;
 pub mod ops;
 pub mod plan;
 pub mod precision;
+pub mod random;
+pub mod report;
+pub mod run;
 pub mod shape;
+pub mod tasks;
 pub mod train;
+pub mod workflows;

@@ -1,6 +1,7 @@
 //! Operations, one file a family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
 
 mod average;
+mod binary_cross_entropy;
 mod conv;
 mod conv_geometry;
 mod conv_transpose;
@@ -23,7 +24,9 @@ mod region;
 mod regression;
 mod resize;
 
-pub use average::{AVERAGE, Accumulate, HYPER_DECAY, HYPER_KEEP, MovingAverage, accumulate, moving_average};
+pub use crate::hyper::Hyper;
+pub use average::{AVERAGE, Accumulate, MovingAverage, accumulate, moving_average};
+pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryCrossEntropyOptions, binary_cross_entropy};
 pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d, linear};
 pub use conv_transpose::conv_transpose2d;
 pub use dice::{Dice, DiceOptions, dice_loss};
@@ -35,9 +38,7 @@ pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_s
 pub use memory::{Assign, Fill, Pack, Reshape, assign, fill, flatten, pack_parameters, reshape};
 pub use metrics::{Argmax, Confusion, argmax, confusion};
 pub use norm::{BatchNormOptions, Norm, NormGrad, NormKind, batch_norm, group_norm};
-pub use optimizer::{
-    Adam, AdamOptions, ClipScale, HYPER_LEN, Sgd, SgdOptions, adam_step, clip_scale, hyper_values, sgd_step,
-};
+pub use optimizer::{Adam, AdamOptions, ClipScale, Sgd, SgdOptions, adam_step, clip_scale, sgd_step};
 pub(crate) use pool::MaxPoolGrad;
 pub use pool::{AvgPool, MaxPool, avg_pool, global_avg_pool, max_pool};
 pub use probe::fma_peak;

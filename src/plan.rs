@@ -1,4 +1,5 @@
-//! The plan: kernel calls in order over a fixed set of buffers. Pure data, made without any device, printable.
+//! The plan: kernel calls in order over a fixed set of buffers. Plain data, made without a device; it prints as a
+//! table.
 
 mod check;
 mod memory;
@@ -13,11 +14,11 @@ use crate::graph::{Graph, Lowering, Operand, Source, StateLayout, Storage, Value
 use crate::kernel::{Access, KernelCall};
 use crate::shape::TensorType;
 
-/// How a plan is made.
+/// Options of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanOptions {
-    /// Let values whose lifetimes do not overlap share memory. Without it every value can be read after a run, which
-    /// is how a non-finite value is traced to its layer.
+    /// Values whose lifetimes do not overlap share memory. Without it every value can be read after a run, so that a
+    /// non-finite value can be traced to its layer.
     pub reuse: bool,
 }
 
@@ -28,8 +29,8 @@ impl Default for PlanOptions {
 }
 
 impl KernelCall<Slice> {
-    /// Bytes that it reads and writes. What is updated in place counts twice; what is bound twice once, for a residual that is
-    /// not there, say, is bound to something that is.
+    /// Bytes that the call reads and writes. A slice updated in place counts twice. A slice bound twice counts once: it
+    /// stands in for an operand that the call does not use.
     pub fn bytes(&self) -> u64 {
         let first = |i: usize| self.bindings[..i].iter().all(|(known, _)| *known != self.bindings[i].0);
         let moved = self.bindings.iter().enumerate().filter(|(i, _)| first(*i));
@@ -46,7 +47,7 @@ pub struct PlannedCall {
     pub op: &'static str,
     /// Layer that it belongs to.
     pub scope: String,
-    /// Shape of the op's main operand and result, for people.
+    /// Shapes of the op's first input and output, for people.
     pub shapes: String,
 }
 
@@ -57,7 +58,7 @@ pub struct Port {
     pub name: String,
     /// Shape and layout.
     pub ty: TensorType,
-    /// Where it lies.
+    /// Position in memory.
     pub slice: Slice,
 }
 
@@ -70,7 +71,7 @@ pub struct Plan {
     pub slots: Vec<usize>,
     /// Lengths of this plan's own buffers, zeroed once.
     pub fixed: Vec<usize>,
-    /// Where the states lie.
+    /// Layout of the states.
     pub states: StateLayout,
     /// Inputs.
     pub inputs: Vec<Port>,
@@ -78,12 +79,13 @@ pub struct Plan {
     pub outputs: Vec<Port>,
     /// With `reuse` off: all node results in order, named by their layer.
     pub values: Vec<Port>,
-    /// What it needs.
+    /// Memory that the plan needs.
     pub memory: MemoryUse,
 }
 
 impl Plan {
-    /// Makes the plan of a graph: drops what no output or state needs, lowers every node, and assigns memory.
+    /// Makes the plan of a graph: drops nodes on which no output and no state depends, lowers the others, and assigns
+    /// memory.
     pub fn new(graph: &Graph, options: PlanOptions) -> Plan {
         let order = live_nodes(graph);
         let lowered: Vec<_> = order.iter().map(|&n| lower(graph, n)).collect();

@@ -1,10 +1,11 @@
-//! Which values of a training step are stored in 16 bits: activations and their gradients, wherever every op that makes
-//! or reads one says that it can. Parameters, their gradients, statistics, moments, losses and all sums stay in 32 bits
-//! (mixed precision, Micikevicius et al. 2018). Halves memory and its traffic, and lets matrix products use the units
-//! that GPUs have for 16-bit operands.
+//! Mixed precision (Micikevicius et al. 2018): chooses the values of a training step that are stored in 16 bits.
 //!
-//! Gradients are small where f16 has few digits left, so the loss is multiplied by a factor that follows what fits: see
-//! [`crate::ops::loss_scale`].
+//! | 16 bits | 32 bits |
+//! |---|---|
+//! | activations and their gradients, where every op that writes or reads one accepts it | parameters, their gradients, statistics, moments, losses, all sums |
+//!
+//! 16 bits halve memory and traffic, and allow matrix units. Small gradients would lose digits in f16, so the loss is
+//! scaled: see [`crate::ops::loss_scale`].
 
 use std::collections::HashSet;
 
@@ -18,13 +19,13 @@ pub enum Precision {
     /// 32 bits everywhere.
     #[default]
     F32,
-    /// 16 bits for activations and their gradients, on devices that can; 32 for all else.
+    /// 16 bits for activations and their gradients, on devices that have f16; 32 bits for all else.
     F16,
 }
 
-/// Stores in 16 bits what can be. Call it after [`crate::fuse::fuse`]; gives the number of values.
+/// Stores values in 16 bits where all ops accept it, and returns their number. Call it after [`crate::fuse::fuse`].
 pub fn halve(graph: &mut Graph) -> usize {
-    // Not losses and values per channel, which are vectors.
+    // Vectors are losses and values per channel, which stay in 32 bits.
     let activation = |v: &Value| graph.ty(*v).layout == Layout::Channels && graph.ty(*v).shape.rank() > 1;
     let mut half: HashSet<Value> = produced(graph).filter(activation).collect();
     for node in graph.nodes() {
@@ -51,7 +52,7 @@ fn produced(graph: &Graph) -> impl Iterator<Item = Value> {
     graph.nodes().iter().flat_map(|node| node.outputs.iter().copied())
 }
 
-/// What shares memory must be of one kind.
+/// Values that share memory must have one element type.
 fn same_under_another_shape(graph: &Graph, half: &mut HashSet<Value>) {
     loop {
         let before = half.len();

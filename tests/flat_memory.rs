@@ -9,7 +9,7 @@ use shadegrad::exec::{AnyEngine, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, GraphError, StateTable, Value};
 use shadegrad::nn::{BatchNorm2d, Conv2dLayer, Linear, Mode, ResNet18, Stem};
-use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, hyper_values};
+use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Hyper};
 use shadegrad::plan::PlanOptions;
 use shadegrad::train::step::{Network, Optimizer, StepOptions, port, training_graph};
 
@@ -41,7 +41,7 @@ fn stays_flat(engine: Box<AnyEngine>, network: Network<'_>, images: [usize; 4]) 
         let shade = |i: usize| ((i as u64 * 7919 + step * 104_729) % 1000) as f32 / 500.0 - 1.0;
         session.write(plan, port::IMAGES, &(0..images.iter().product()).map(shade).collect::<Vec<_>>()).expect("fits");
         session.write(plan, port::LABELS, &(0..images[0]).map(|i| (i % 3) as f32).collect::<Vec<_>>()).expect("fits");
-        session.write(plan, port::HYPER, &hyper_values(1e-3, optimizer.betas(), step)).expect("fits");
+        session.write(plan, port::HYPER, &Hyper::new(1e-3, optimizer.betas(), step).values()).expect("fits");
         let ticket = session.run(plan).expect("a step");
         if let Some(before) = pending.replace(ticket) {
             let loss = session.take(plan, before).expect("a loss")[0][0];

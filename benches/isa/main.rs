@@ -22,8 +22,8 @@ use shadegrad::exec::shader::{Lines, Matrix, Target, Tile, TileLimits, Tiling, c
 use shadegrad::ops::AdamOptions;
 use shadegrad::plan::{Plan, PlanOptions, PlannedCall};
 use shadegrad::precision::Precision;
-use shadegrad::train::bench::StepSpec;
 use shadegrad::train::step::{Optimizer, Update};
+use shadegrad::workflows::bench::StepSpec;
 
 #[derive(Parser)]
 struct Args {
@@ -152,7 +152,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => vec![None],
         };
         for tile in tiles {
-            for (i, stage) in shader(&planned.call, target, tile).stages.iter().enumerate() {
+            for (i, stage) in shader(&planned.call, target, tile)?.stages.iter().enumerate() {
                 if seen.insert(stage.source.clone()) {
                     let tile = tile.map_or("fixed".into(), |tile| format!("{} #{i}", short(&tile)));
                     show(&compiler, &args, planned, &tile, &stage.source);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that onnxruntime computes from exported models what shadegrad computes.
 
-    mkdir cases && SHADEGRAD_ONNX_OUT=$PWD/cases cargo test --test export      # models with inputs and results
+    mkdir cases && SHADEGRAD_ONNX_OUT=$PWD/cases cargo test --test interop export     # models with inputs and results
     python benches/peers/onnx_check.py --cases cases --shadegrad target/debug/shadegrad
 
 Needs onnx, onnxruntime, numpy and pillow. With --cases, each NAME.onnx passes onnx's checker with strict shape inference,

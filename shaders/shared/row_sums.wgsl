@@ -1,7 +1,7 @@
-// A workgroup is VECTORS invocations wide, and its ROW_LANES invocations one behind the other share a vector: each adds up
-// every ROW_LANES-th row, and these sums are added, always in the same order: within a subgroup of SUBGROUP invocations
-// by shuffles, and from subgroup to subgroup through workgroup memory.
-// Sums that one invocation adds up rather than wait at one more barrier: llvmpipe's are what it is slowest at.
+// A workgroup is VECTORS invocations wide, and ROW_LANES invocations share a vector of channels. Each adds up every ROW_LANES-th
+// row. These sums are added in a fixed order: by shuffles within a subgroup of SUBGROUP invocations, then through workgroup
+// memory.
+// Up to this many sums one invocation adds alone, which is faster than one more barrier, llvmpipe's slowest operation.
 const FEW: u32 = 8u;
 var<workgroup> held_a: array<vec4<f32>, WORKGROUP>;
 var<workgroup> held_b: array<vec4<f32>, WORKGROUP>;

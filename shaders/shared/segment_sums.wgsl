@@ -1,5 +1,5 @@
-// Two sums for every channel, per segment of rows of a sample (of the whole batch for BatchNorm). A kernel says of what:
-// `begin` what is held for the segment, `added` what a vector adds, `done` what becomes of the sums.
+// Two sums for every channel and every segment of rows of a sample (of the whole batch for BatchNorm). A kernel defines
+// `begin`, which loads what a segment shares, `added`, which adds a vector, and `done`, which stores the sums.
 // Mapping: one workgroup per segment and block of VECTORS vectors of channels, see row_sums.wgsl.
 fn reduce(block: u32, place: u32) {
     let c = (block % BLOCKS) * VECTORS + place % VECTORS;

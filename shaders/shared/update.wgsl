@@ -7,5 +7,5 @@ fn update() -> Update {
     if (CLIP) {
         scale = clip[1];
     }
-    return Update(hyper[0], scale, finite(guard_value[0]));
+    return Update(hyper.lr, scale, finite(guard_value[0]));
 }

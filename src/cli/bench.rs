@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use super::{CliError, print};
 use crate::precision::Precision;
-use crate::train::bench::{StepSpec, time_kernels, time_step};
-use crate::train::limits::{Limits, limits};
+use crate::workflows::bench::{StepSpec, time_kernels, time_step};
+use crate::workflows::limits::{Limits, limits};
 
 /// What to time.
 #[derive(clap::Args)]

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CliError, print};
-use crate::train::compare::compare;
-use crate::train::evaluation::{EvalOptions, Part};
+use crate::run::run_dir::{RunDir, names, new_folder};
 use crate::train::model::Checkpoint;
-use crate::train::run_dir::{RunDir, names, new_folder};
+use crate::workflows::compare::compare;
+use crate::workflows::evaluation::{EvalOptions, Part};
 
 /// What to compare.
 #[derive(clap::Args)]

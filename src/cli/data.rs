@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use super::{CliError, print};
 use crate::data::check::{CheckOptions, check_classification, check_images, check_segmentation};
 use crate::data::{Augment, Mix};
+use crate::run::card::TaskKind;
+use crate::run::pictures::save_png;
 use crate::train::TrainError;
-use crate::train::card::TaskKind;
 use crate::train::config::ImageSize;
-use crate::train::pictures::save_png;
-use crate::train::preview::{PreviewOptions, preview};
+use crate::workflows::preview::{PreviewOptions, preview};
 
 /// What to do with a data set.
 #[derive(clap::Subcommand)]

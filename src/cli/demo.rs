@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use super::sweep::Told;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
-use crate::train::demo::{self, DemoObserver, DemoOptions};
-use crate::train::sweep::{State, SweepObserver};
 use crate::train::trainer::Observer;
+use crate::workflows::demo::{self, DemoObserver, DemoOptions};
+use crate::workflows::sweep::{State, SweepObserver};
 
 /// Where the demo goes.
 #[derive(clap::Args)]

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use super::{CliError, complain, print};
 use crate::precision::Precision;
-use crate::train::bench::StepSpec;
-use crate::train::doctor::{self, Examined, RunOptions, STEPS};
+use crate::workflows::bench::StepSpec;
+use crate::workflows::doctor::{self, Examined, RunOptions, STEPS};
 
 /// What to examine.
 #[derive(clap::Args)]

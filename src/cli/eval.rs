@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use super::{CliError, complain, print};
 use crate::data::{BadImage, one_line};
-use crate::train::card::TaskKind;
+use crate::run::card::TaskKind;
+use crate::tasks::colorize::metrics::ImageScores;
 use crate::train::config::MAX_BATCH_SIZE;
-use crate::train::evaluation::{self, Chosen, EvalOptions, Part};
-use crate::train::image_metrics::ImageScores;
 use crate::train::model::Checkpoint;
+use crate::workflows::evaluation::{self, Chosen, EvalOptions, Part};
 
 /// What to evaluate.
 #[derive(clap::Args)]

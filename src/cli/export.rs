@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use super::{CliError, print};
 use crate::interop::onnx::check_free;
-use crate::train::export::{default_path, export};
 use crate::train::model::Checkpoint;
+use crate::workflows::export::{default_path, export};
 
 /// What to export.
 #[derive(clap::Args)]

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use super::progress::Progress;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
+use crate::run::run_dir::next_numbered;
+use crate::tasks::classify;
+use crate::tasks::colorize;
+use crate::tasks::segment;
 use crate::train::config::{
     ClassifyConfig, ClassifyOverrides, ColorizeConfig, ColorizeOverrides, Optimizer, SegmentConfig, SegmentOverrides,
 };
 use crate::train::lr_finder::{LrCurve, LrRange};
-use crate::train::run_dir::next_numbered;
-use crate::train::{classify, colorize, segment};
 
 /// The task whose learning rate is sought; its settings are those of `train`.
 #[derive(clap::Subcommand)]

@@ -2,8 +2,8 @@
 
 use super::CliError;
 use crate::nn::{Decoder, Network, Stem, UNet, Up};
-use crate::train::bench::StepSpec;
 use crate::train::config::{ImageSize, MAX_BATCH_SIZE, MAX_IMAGE_SIZE};
+use crate::workflows::bench::StepSpec;
 
 /// The models.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

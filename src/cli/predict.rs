@@ -10,8 +10,8 @@ use image::RgbImage;
 use super::{CliError, complain, print};
 use crate::data::{DataError, decode_file, images_below, one_line, square};
 use crate::exec;
-use crate::train::card::TaskKind;
-use crate::train::classify::Classification;
+use crate::run::card::TaskKind;
+use crate::tasks::classify::Classification;
 use crate::train::model::{Checkpoint, Model};
 
 /// What to classify.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::train::history::{EpochRow, Score};
+use crate::run::history::{EpochRow, Score};
 use crate::train::trainer::{Observer, StepProgress};
 
 /// Without a terminal, a line this often within an epoch.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CliError, print};
+use crate::report::{Report, ReportError, check_free, default_path, default_title};
 use crate::train::TrainError;
-use crate::train::report::{Report, ReportError, check_free, default_path, default_title};
 
 /// What to report on.
 #[derive(clap::Args)]

@@ -8,8 +8,8 @@ use super::progress::Progress;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
 use crate::train::TrainError;
-use crate::train::sweep::{State, Sweep, SweepObserver};
 use crate::train::trainer::Observer;
+use crate::workflows::sweep::{State, Sweep, SweepObserver};
 
 /// What to sweep.
 #[derive(clap::Args)]

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::progress::Progress;
 use super::{CliError, complain, print};
+use crate::run::history::Score;
+use crate::tasks::classify;
+use crate::tasks::colorize;
+use crate::tasks::segment;
 use crate::train::config::{
     ClassifyConfig, ClassifyOverrides, ColorizeConfig, ColorizeOverrides, SegmentConfig, SegmentOverrides,
 };
-use crate::train::history::Score;
 use crate::train::trainer::Outcome;
-use crate::train::{classify, colorize, segment};
 
 /// What to train for.
 #[derive(clap::Subcommand)]

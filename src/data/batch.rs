@@ -4,7 +4,7 @@ use super::DataError;
 
 /// How many values one sample has in each part of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub struct SampleLayout {
     /// `f32` values of the input: height x width x channels.
     pub image: usize,
     /// `u32` labels: 1 for a class, height x width for a mask, 0 for none.
@@ -28,7 +28,7 @@ pub struct SampleMut<'a> {
 /// masks and colour targets, with or without augmentation, are sources.
 ///
 /// What a source writes must depend on its own settings, `epoch` and `index` alone (random numbers
-/// come from [`super::random`] with these as key): then batches do not depend on threads.
+/// come from [`crate::random`] with these as key): then batches do not depend on threads.
 pub trait Source: Send + Sync {
     /// Number of samples.
     fn len(&self) -> usize;
@@ -39,7 +39,7 @@ pub trait Source: Send + Sync {
     }
 
     /// Sizes of a sample; the same for all samples and at all times.
-    fn layout(&self) -> Layout;
+    fn layout(&self) -> SampleLayout;
 
     /// Writes sample `index` as it is in `epoch`.
     ///
@@ -73,7 +73,7 @@ impl Batch {
     }
 
     /// Makes room for the samples `indices`; allocates only where the batch was smaller before.
-    pub(crate) fn resize(&mut self, indices: &[usize], layout: Layout) {
+    pub(crate) fn resize(&mut self, indices: &[usize], layout: SampleLayout) {
         self.images.resize(indices.len() * layout.image, 0.0);
         self.labels.resize(indices.len() * layout.labels, 0);
         self.targets.resize(indices.len() * layout.targets, 0.0);
@@ -82,7 +82,7 @@ impl Batch {
     }
 
     /// The place of sample `slot`.
-    pub(crate) fn sample_mut(&mut self, slot: usize, layout: Layout) -> SampleMut<'_> {
+    pub(crate) fn sample_mut(&mut self, slot: usize, layout: SampleLayout) -> SampleMut<'_> {
         fn part<T>(values: &mut [T], slot: usize, length: usize) -> &mut [T] {
             &mut values[slot * length..(slot + 1) * length]
         }

@@ -120,7 +120,7 @@ pub enum DataError {
     #[error(
         "all {images} training images are grey ({first} and the others): colorization learns from colour images; give others"
     )]
-    NoColour {
+    NoColor {
         /// How many there are.
         images: usize,
         /// Name of the first.

@@ -11,7 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use super::{Batch, DataError, Source, random};
+use super::{Batch, DataError, Source};
+use crate::random;
 
 /// How to load.
 #[derive(Debug, Clone)]

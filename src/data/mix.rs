@@ -3,7 +3,7 @@
 //! The other sample, the share and the rectangle are `f(seed, epoch, sample)`, so nothing depends on the batch, on the
 //! loader's threads or on where a run was resumed. Any other sample of the set is as likely; both come augmented.
 
-use super::random::{Random, op};
+use crate::random::{Random, op};
 
 /// How samples are mixed. Shares are drawn from Beta(α, α): near 0 or 1 for a small α, uniform for 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -11,7 +11,8 @@ use super::normalize::normalize;
 use super::resize::{bytes as image_bytes, square, square_into};
 use super::store::{Store, settle};
 use super::{
-    Augmentation, BadImage, ClassificationDataset, DataError, Layout, Mix, Normalization, PixelSums, SampleMut, Source,
+    Augmentation, BadImage, ClassificationDataset, DataError, Mix, Normalization, PixelSums, SampleLayout, SampleMut,
+    Source,
 };
 
 /// How to prepare images.
@@ -34,7 +35,7 @@ impl PrepareOptions {
 }
 
 /// Told `(images done, images in all)` after each image, from any thread.
-pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+pub type ProgressFn<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// A data set whose every image has been read once and is known to be good.
 pub struct Prepared {
@@ -56,7 +57,7 @@ pub struct Prepared {
 pub fn prepare(
     datasets: &[Arc<dyn ClassificationDataset>],
     options: &PrepareOptions,
-    progress: Progress<'_>,
+    progress: ProgressFn<'_>,
 ) -> Result<Vec<Prepared>, DataError> {
     if options.image_size == 0 {
         return Err(DataError::Setting { name: "image_size", value: "0".into(), expected: "at least 1" });
@@ -228,9 +229,9 @@ impl Source for ClassificationSource {
         self.prepared.len()
     }
 
-    fn layout(&self) -> Layout {
+    fn layout(&self) -> SampleLayout {
         let targets = if self.mix.is_on() { self.prepared.class_names().len() } else { 0 };
-        Layout { image: image_bytes(self.prepared.image_size), labels: 1, targets }
+        SampleLayout { image: image_bytes(self.prepared.image_size), labels: 1, targets }
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

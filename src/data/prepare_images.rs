@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::augment::Picture;
-use super::colour::ColorSpace;
+use super::color::ColorSpace;
 use super::resize::cover_into;
 use super::store::{Store, settle};
-use super::{Augmentation, BadImage, DataError, ImageDataset, Layout, Progress, SampleMut, SizeOptions, Source};
+use super::{
+    Augmentation, BadImage, DataError, ImageDataset, ProgressFn, SampleLayout, SampleMut, SizeOptions, Source,
+};
 
 /// Images whose channels nowhere differ by more than this are grey; JPEG strays by a few.
 const GREY_SPREAD: u8 = 8;
@@ -31,7 +33,7 @@ pub struct PreparedImages {
 pub fn prepare_images(
     datasets: &[Arc<dyn ImageDataset>],
     options: &SizeOptions,
-    progress: Progress<'_>,
+    progress: ProgressFn<'_>,
 ) -> Result<Vec<PreparedImages>, DataError> {
     let pixels = options.pixels()?;
     let total = datasets.iter().map(|d| d.len()).sum();
@@ -56,7 +58,7 @@ pub fn prepare_images(
     settle(&stores, options.skip_bad)?;
     match prepared.first() {
         Some(train) if train.grey.len() == train.len() => {
-            Err(DataError::NoColour { images: train.len(), first: train.name(0) })
+            Err(DataError::NoColor { images: train.len(), first: train.name(0) })
         }
         _ => Ok(prepared),
     }
@@ -159,9 +161,9 @@ impl Source for ColorizationSource {
         self.prepared.len()
     }
 
-    fn layout(&self) -> Layout {
+    fn layout(&self) -> SampleLayout {
         let area = self.prepared.area();
-        Layout { image: area, labels: 0, targets: area * self.space.channels() }
+        SampleLayout { image: area, labels: 0, targets: area * self.space.channels() }
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

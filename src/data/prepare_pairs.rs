@@ -9,8 +9,8 @@ use super::normalize::normalize;
 use super::resize::{nearest_into, stretch_into};
 use super::store::{Store, settle};
 use super::{
-    Augmentation, BadImage, ClassList, DataError, IGNORED, ImageProblem, Layout, Normalization, PixelSums, Progress,
-    SampleMut, SegmentationDataset, Source,
+    Augmentation, BadImage, ClassList, DataError, IGNORED, ImageProblem, Normalization, PixelSums, ProgressFn,
+    SampleLayout, SampleMut, SegmentationDataset, Source,
 };
 
 /// How to prepare images, with masks or without, that are brought to one size.
@@ -65,7 +65,7 @@ pub struct PreparedPairs {
 pub fn prepare_segmentation(
     datasets: &[Arc<dyn SegmentationDataset>],
     options: &SizeOptions,
-    progress: Progress<'_>,
+    progress: ProgressFn<'_>,
 ) -> Result<Vec<PreparedPairs>, DataError> {
     options.pixels()?;
     let total = datasets.iter().map(|d| d.len()).sum();
@@ -257,9 +257,9 @@ impl Source for SegmentationSource {
         self.prepared.len()
     }
 
-    fn layout(&self) -> Layout {
+    fn layout(&self) -> SampleLayout {
         let pixels = self.prepared.pixels();
-        Layout { image: 3 * pixels, labels: pixels, targets: 0 }
+        SampleLayout { image: 3 * pixels, labels: pixels, targets: 0 }
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

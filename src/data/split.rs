@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::listing::FileDataset;
-use super::random::{self, op};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits, Subset};
+use crate::random::{self, op};
 
 /// Splits `all` by class: of each class the share `options.val_split`, rounded, goes to validation,
 /// at least one image where the class has two, and never the last one. Which ones depends on

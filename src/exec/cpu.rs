@@ -3,6 +3,7 @@
 
 mod aligned;
 pub mod average;
+pub mod binary_cross_entropy;
 pub mod conv;
 mod conv_direct;
 mod conv_epilogue;

@@ -104,6 +104,9 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(loss::softmax_cross_entropy_grad, "softmax_row", "cross_entropy")
         .functions(|_| &[Function::Exp, Function::Divide]),
     kernel!(loss::loss_finalize),
+    kernel!(binary_cross_entropy::binary_cross_entropy, "binary_target").functions(|_| &[Function::Exp, Function::Log]),
+    kernel!(binary_cross_entropy::binary_cross_entropy_grad, "binary_target")
+        .functions(|_| &[Function::Exp, Function::Divide]),
     kernel!(loss_scale::loss_scale),
     kernel!(loss_scale::loss_scale_update, "finite"),
     kernel!(probe::fma_peak),
@@ -118,13 +121,13 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(region::concat),
     kernel!(resize::resize, "resize"),
     kernel!(resize::resize_grad, "resize"),
-    kernel!(optimizer::sgd, "finite", "update"),
-    kernel!(optimizer::adam, "finite", "update").functions(ROOTS),
+    kernel!(optimizer::sgd, "hyper", "finite", "update"),
+    kernel!(optimizer::adam, "hyper", "finite", "update").functions(ROOTS),
     kernel!(optimizer::sum_squares),
     kernel!(optimizer::clip_scale).functions(ROOTS),
-    kernel!(average::accumulate),
-    kernel!(average::accumulated_mean),
-    kernel!(average::moving_average),
+    kernel!(average::accumulate, "hyper"),
+    kernel!(average::accumulated_mean, "hyper"),
+    kernel!(average::moving_average, "hyper"),
 ];
 
 /// Kernels that [`register`] has added. They live as long as the process, as those of the list do.

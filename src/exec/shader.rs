@@ -8,11 +8,13 @@
 //! | `matrix` | the stages of a matrix kernel |
 //! | `gemm` | the entry point of its product, over a [`Tiling`] |
 //! | `tile`, `tiling` | sizes of tiles, and the main loops as one trait with a file each |
+//! | `named_tiles` | tiles by name, for readers of the text |
 //! | `statistics` | what a convolution writes of its result for a BatchNorm |
 //! | `winograd_stages` | Winograd's F(4×4, 3×3) |
 
 mod gemm;
 mod matrix;
+mod named_tiles;
 mod sizes;
 mod stage;
 mod staged;
@@ -27,6 +29,7 @@ use matrix::MatrixCall;
 use stage::Draft;
 
 pub use crate::exec::registry::Operands;
+pub use named_tiles::{TILE_NAMES, TileError, all_tiles, tile_by_name};
 pub use matrix::{TEXTURE_W, candidates, merged_partials, shared_taps, typical};
 pub use stage::{BindingKind, Shader, Stage, StageBinding};
 pub use tile::{Product, Tile, TileLimits};

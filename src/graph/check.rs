@@ -1,12 +1,12 @@
-//! What holds for all tensors and ops, whatever they are.
+//! Rules for all tensors and ops.
 
 use super::Op;
 use crate::shape::{LANES, Layout, TensorType, padded};
 
-/// Kernels index the numbers of a tensor with 32 bits, partly signed.
+/// Largest number of elements of a tensor: kernels index them with 32 bits, some of them signed.
 const MOST: usize = i32::MAX as usize;
 
-/// A tensor must have channels, and be so small that its numbers can be counted.
+/// A tensor must have channels and at most [`MOST`] elements.
 pub(crate) fn check_type(ty: &TensorType) -> Result<(), String> {
     let (dims, shape) = (&ty.shape.0, &ty.shape);
     let channel_axes = match ty.layout {
@@ -20,7 +20,7 @@ pub(crate) fn check_type(ty: &TensorType) -> Result<(), String> {
     if dims[outer..].contains(&0) {
         return Err(format!("{shape} has no channels"));
     }
-    // Without axes of 0, so that no product of some of the others can overflow either.
+    // An axis of 0 counts as 1, so that the product of the other axes is checked too.
     let in_memory = |(axis, &d): (usize, &usize)| match (d > MOST, axis < outer) {
         (true, _) => None,
         (false, true) => Some(d.max(1)),
@@ -33,7 +33,7 @@ pub(crate) fn check_type(ty: &TensorType) -> Result<(), String> {
     }
 }
 
-/// Most ops see rows of channels, among which the zeros between a kernel's rows would count.
+/// Refuses kernels with padded rows where the op would count the zeros between the rows as data.
 pub(super) fn check_kernels(op: &impl Op, inputs: &[&TensorType]) -> Result<(), String> {
     match inputs.iter().enumerate().find(|(i, t)| t.has_padded_rows() && !op.takes_padded_kernel(*i)) {
         Some((i, t)) => Err(format!(

@@ -1,8 +1,8 @@
-//! What a graph refuses.
+//! Errors of a graph.
 
 use super::Group;
 
-/// What can be wrong with a graph; found while it is built.
+/// A fault that is found while a graph is built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum GraphError {
     /// Shapes do not fit an op.
@@ -17,17 +17,17 @@ pub enum GraphError {
         /// The rule broken.
         rule: String,
     },
-    /// A state of this name exists otherwise.
-    #[error("the state `{name}` has {known} but is asked for with {asked}")]
+    /// A state of this name exists with other properties.
+    #[error("the state `{name}` has {known}, but {asked} was requested")]
     State {
         /// Name.
         name: String,
-        /// What differs, in the table.
+        /// The property that differs, of the known state.
         known: String,
-        /// The same as asked for.
+        /// The same property, as requested.
         asked: String,
     },
-    /// A state that comes too late to be part of its group.
+    /// A state was added after its group was packed or read as a whole.
     #[error(
         "the group {group:?} is complete, since it was packed or read as a whole before the state `{name}` was added: \
          add all of its states first"
@@ -38,7 +38,7 @@ pub enum GraphError {
         /// Its group.
         group: Group,
     },
-    /// A value that was made by another graph.
+    /// An input belongs to another graph.
     #[error("{op}{at}: an input is a value of another graph")]
     OtherGraph {
         /// Op name.
@@ -46,7 +46,7 @@ pub enum GraphError {
         /// ` in SCOPE`, or empty.
         at: String,
     },
-    /// An op that is used as a value has none.
+    /// An op without results is used as a value.
     #[error("the op `{op}` has no result")]
     NoResult {
         /// Op name.
@@ -58,9 +58,9 @@ pub enum GraphError {
         /// Op name.
         op: &'static str,
     },
-    /// A gradient that would read a state too late.
+    /// A gradient would read a state after its update.
     #[error(
-        "the gradient of `{op}`{at} reads the state `{name}`, which `{by}` has changed by then: take gradients before \
+        "the gradient of `{op}`{at} reads the state `{name}`, which `{by}` updates before: take gradients before \
          states are updated"
     )]
     Overwritten {
@@ -73,16 +73,16 @@ pub enum GraphError {
         /// The op that updates it.
         by: &'static str,
     },
-    /// A parameter that the loss does not depend on.
+    /// The loss does not depend on a parameter.
     #[error("the loss does not depend on the parameter `{name}`: use it in the network, or freeze it")]
     Unused {
         /// Parameter name.
         name: String,
     },
-    /// A training step was asked of a model made for evaluation.
+    /// A model for evaluation was asked for a training step.
     #[error("this model was made for evaluation only: it has no optimizer")]
     EvaluationOnly,
-    /// BatchNorm would be trained on one value of each channel.
+    /// BatchNorm would be trained on one value per channel.
     #[error(
         "{layer}: BatchNorm cannot be trained on one value of each channel (a batch of 1 image, and a map of 1×1 pixel), \
          which has no variance: raise --batch-size or --image-size"
@@ -91,7 +91,7 @@ pub enum GraphError {
         /// The layer.
         layer: String,
     },
-    /// Gradients start at a single number.
+    /// The loss is not a single number.
     #[error("gradients need a loss of one element, but it has the shape {shape}")]
     NotScalar {
         /// Its shape.

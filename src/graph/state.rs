@@ -1,17 +1,17 @@
 //! Named state that outlives a step: parameters, optimizer moments, running statistics.
 //!
-//! The states of a group lie one behind the other in one flat buffer, so that one dispatch updates all parameters.
+//! The states of a group lie side by side in one flat buffer, so that one dispatch updates all parameters.
 
 use std::collections::HashMap;
 
-use crate::data::random;
+use crate::random;
 use crate::shape::TensorType;
 
-/// Alignment of a state inside its group's buffer, in floats: 256 bytes, the largest storage offset alignment that an
-/// adapter may ask for.
+/// Alignment of a state inside its group's buffer, in floats: 256 bytes, the largest alignment of storage offsets that
+/// an adapter may require.
 pub const STATE_ALIGN: usize = 64;
 
-/// What a state is for; each group is one buffer.
+/// Purpose of a state. Each group is one buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Group {
     /// Trained by the optimizer.
@@ -29,10 +29,10 @@ impl Group {
     pub const ALL: [Group; 4] = [Group::Parameters, Group::Frozen, Group::Statistics, Group::Moments];
 }
 
-/// How a state starts.
+/// Start values of a state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// All the same value.
+    /// One value for all elements.
     Constant(f32),
     /// Normal with mean 0 (He et al. 2015: std = sqrt(2 / fan)).
     Normal {
@@ -53,7 +53,7 @@ pub enum Init {
     },
 }
 
-/// Height at position `i` of a triangle over `size` positions, as wide as bilinear enlargement by `size / 2` needs.
+/// Weight at position `i` of `size` for bilinear enlargement by `size / 2`: a triangle over all positions.
 fn triangle(i: usize, size: usize) -> f32 {
     let half = size.div_ceil(2) as f32;
     let centre = (2.0 * half - 1.0 - (half as usize * 2 - size) as f32) / 2.0;
@@ -61,7 +61,7 @@ fn triangle(i: usize, size: usize) -> f32 {
 }
 
 impl Init {
-    /// The logical start values of a state, a function of the seed and the state's name alone.
+    /// The logical start values of a state. They depend on the seed and the state's name alone.
     pub fn values(&self, seed: u64, name: &str, len: usize) -> Vec<f32> {
         let stream =
             name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
@@ -81,7 +81,7 @@ impl Init {
     }
 }
 
-/// Whether a pattern names a state or a layer that it belongs to.
+/// Whether a pattern matches the name of a state or of a layer that contains it.
 pub fn names(pattern: &str, state: &str) -> bool {
     let ends = state.match_indices('.').map(|(end, _)| end).chain([state.len()]);
     let pattern = wildmatch::WildMatch::new(pattern);
@@ -91,7 +91,7 @@ pub fn names(pattern: &str, state: &str) -> bool {
 /// A state's description.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StateSpec {
-    /// Unique name, torchvision's where there is one.
+    /// Unique name; torchvision's where torchvision has the model.
     pub name: String,
     /// Logical shape and layout.
     pub ty: TensorType,
@@ -104,7 +104,7 @@ pub struct StateSpec {
 }
 
 impl StateSpec {
-    /// The first thing in which another state of the name differs: what this one is, and the other.
+    /// The first property in which another state of this name differs: this state's, and the other's.
     fn difference(&self, other: &StateSpec) -> Option<[String; 2]> {
         let [known, asked] = [self, other].map(|s| {
             let shape = format!("the shape {} ({:?})", s.ty.shape, s.ty.layout);
@@ -127,7 +127,7 @@ pub struct StateTable {
     frozen: Vec<String>,
 }
 
-/// Where each state lies.
+/// Position of every state in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StateLayout {
     /// Offset of each state in its group, in floats.
@@ -139,16 +139,16 @@ pub struct StateLayout {
 }
 
 impl StateTable {
-    /// A table whose parameters are not trained where one of the patterns names them: a name, a layer above it, or
-    /// either with `*` for any characters.
+    /// A table that freezes the parameters that match one of the patterns. A pattern is the name of a parameter or of a
+    /// layer, and may contain `*` for any characters.
     pub fn freezing(patterns: &[String]) -> Self {
         StateTable { frozen: patterns.to_vec(), ..Self::default() }
     }
 
-    /// Adds a state, or finds it again if it is there as it is asked for.
+    /// Adds a state, or finds the equal one that exists.
     ///
     /// # Errors
-    /// What of the state of that name differs, and what was asked for.
+    /// When a state of this name differs: the property of the known state, and the requested one.
     pub fn add(&mut self, mut spec: StateSpec) -> Result<StateId, [String; 2]> {
         spec.group = self.group_of(&spec);
         if let Some(&id) = self.by_name.get(&spec.name) {
@@ -159,7 +159,7 @@ impl StateTable {
         self.specs.push(spec);
         Ok(id)
     }
-    /// The group that a state would be in: a parameter may be frozen.
+    /// The group to which a state belongs: that of its description, or [`Group::Frozen`] for a frozen parameter.
     pub(super) fn group_of(&self, spec: &StateSpec) -> Group {
         let frozen = || self.frozen.iter().any(|pattern| names(pattern, &spec.name));
         if spec.group == Group::Parameters && frozen() { Group::Frozen } else { spec.group }
@@ -181,7 +181,7 @@ impl StateTable {
         self.iter().filter(move |(_, s)| s.group == group)
     }
 
-    /// Assigns offsets; decayed parameters come first. Adding optimizer moments later moves no parameter.
+    /// Assigns offsets. Decayed parameters come first. Optimizer moments that are added later move no parameter.
     pub fn layout(&self) -> StateLayout {
         let mut layout = StateLayout { offsets: vec![0; self.specs.len()], group_len: [0; 4], decay_end: 0 };
         for decay in [true, false] {

@@ -7,11 +7,6 @@ use crate::graph::{Graph, GraphError, Group, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// Entry of the input `hyper`: decay of the moving average.
-pub const HYPER_DECAY: usize = 3;
-/// Entry of the input `hyper`: 0 for the first of the batches whose gradients are added up, 1 for the others.
-pub const HYPER_KEEP: usize = 4;
-
 /// Name of the state that [`moving_average`] keeps, a flat image of the parameters.
 pub const AVERAGE: &str = "optimizer.average";
 

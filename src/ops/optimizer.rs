@@ -1,13 +1,11 @@
 //! Optimizer updates over the flat buffer of all parameters: one dispatch each. Numbers that change from step to step
-//! (learning rate, bias corrections) are an input of [`HYPER_LEN`] floats, so that no step recompiles anything.
+//! (learning rate, bias corrections) are the input [`Hyper`].
 
 use super::{expect_first, expect_inputs};
 use crate::graph::{Graph, GraphError, Group, Init, Lowering, Op, Operand, Value};
+use crate::hyper::Hyper;
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
-
-/// Length of the input made by [`hyper_values`].
-pub const HYPER_LEN: usize = 8;
 
 /// SGD as in PyTorch: `g += λ·p; v = μ·v + g; p −= lr · (nesterov ? g + μ·v : v)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,19 +73,6 @@ pub struct ClipScale {
     pub max_norm: f32,
 }
 
-/// What the input `hyper` holds at optimizer step `t` (from 1): lr, `1 / (1 − β1^t)`, `1 / sqrt(1 − β2^t)`, and zeros:
-/// see [`super::HYPER_DECAY`] and [`super::HYPER_KEEP`].
-pub fn hyper_values(lr: f64, betas: [f64; 2], t: u64) -> [f32; HYPER_LEN] {
-    let correction = |beta: f64| 1.0 - beta.powf(t as f64);
-    let mut values = [0.0; HYPER_LEN];
-    values[..3].copy_from_slice(&[
-        lr as f32,
-        (1.0 / correction(betas[0])) as f32,
-        (1.0 / correction(betas[1]).sqrt()) as f32,
-    ]);
-    values
-}
-
 /// Appends the factor that brings the norm of all gradients to at most `max_norm`; `scale` is what the loss was scaled by.
 ///
 /// # Errors
@@ -106,7 +91,7 @@ pub(super) fn moment(g: &mut Graph, name: &str) -> Result<Value, GraphError> {
 /// Appends an SGD step. The parameters stay as they are when `guard[0]` (the loss, or the norm of scaled gradients) is not finite.
 ///
 /// # Errors
-/// When a state of the optimizer's name has another shape, or `hyper` another length than [`HYPER_LEN`].
+/// When a state of the optimizer's name has another shape, or `hyper` is not of the type [`Hyper::ty`].
 pub fn sgd_step(
     g: &mut Graph,
     grads: Value,
@@ -124,7 +109,7 @@ pub fn sgd_step(
 /// Appends an Adam or AdamW step. The parameters stay as they are when `guard[0]` (the loss, or the norm of scaled gradients) is not finite.
 ///
 /// # Errors
-/// When a state of the optimizer's name has another shape, or `hyper` another length than [`HYPER_LEN`].
+/// When a state of the optimizer's name has another shape, or `hyper` is not of the type [`Hyper::ty`].
 pub fn adam_step(
     g: &mut Graph,
     grads: Value,
@@ -156,7 +141,10 @@ fn check_flat<const N: usize>(inputs: &[&TensorType], clip: bool) -> Result<Vec<
 /// What changes from step to step must be there whole.
 pub(super) fn expect_hyper(hyper: &TensorType) -> Result<(), String> {
     let given = hyper.shape.elements();
-    if given == HYPER_LEN { Ok(()) } else { Err(format!("hyper must have {HYPER_LEN} numbers, got {given}")) }
+    match given == Hyper::LEN {
+        true => Ok(()),
+        false => Err(format!("hyper must have {} numbers, got {given}", Hyper::LEN)),
+    }
 }
 
 fn decay_end(all: bool, decay_end: usize, len: usize) -> usize {

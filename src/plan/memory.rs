@@ -1,9 +1,14 @@
-//! Where every value lies: states in their groups, inputs and packed gradients in buffers of their own, all else in
-//! pool slots that values with disjoint lifetimes share.
+//! Assigns memory to every value:
 //!
-//! Slots rather than ranges of one arena, since wgpu forbids one buffer bound both read-only and writable in a
-//! dispatch. Largest value first, each into the first slot that is free for its lifetime (the greedy-by-size scheme
-//! of Pisarchyk & Lee 2020).
+//! | value | memory |
+//! |---|---|
+//! | state | its group's buffer |
+//! | input, packed gradients | a buffer for it alone |
+//! | all others | a slot of the pool, which values with disjoint lifetimes share |
+//!
+//! A slot is a whole buffer, not a range of an arena: wgpu forbids one buffer bound both read-only and writable in a
+//! dispatch. The largest value goes first, each into the first slot that is free for its lifetime (greedy by size,
+//! Pisarchyk & Lee 2020).
 
 use std::collections::HashMap;
 
@@ -47,13 +52,13 @@ pub struct MemoryUse {
     pub states: usize,
     /// Inputs and packed gradients.
     pub fixed: usize,
-    /// Pool slots: the peak of activations, their gradients and temporaries.
+    /// Pool slots, for activations, their gradients and temporaries.
     pub pool: usize,
-    /// The same without sharing: the sum of all tensors that live in the pool.
+    /// Size of the pool without sharing: the sum of its tensors.
     pub pool_unshared: usize,
 }
 
-/// The root of a value's memory: what it aliases or is packed into.
+/// The owner of a value's memory: the value itself, or the one that it aliases or is packed into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Root {
     Value(Value),
@@ -100,8 +105,8 @@ pub(super) fn assign(graph: &Graph, order: &[usize], lowered: &[Lowered], option
     memory
 }
 
-/// Follows aliases and packing to the value that owns the memory, with the offset in it. A value that is packed twice,
-/// or is no node's own result, cannot be placed: `Graph` users never see that, since gradients are distinct nodes.
+/// For every value the owner of its memory and the offset in it. Panics for a value that is packed twice; gradients are
+/// distinct nodes, so no graph has one.
 fn places(graph: &Graph, order: &[usize]) -> HashMap<Value, (Root, usize)> {
     let mut parent: HashMap<Value, (Value, usize)> = HashMap::new();
     for &n in order {
@@ -113,7 +118,7 @@ fn places(graph: &Graph, order: &[usize]) -> HashMap<Value, (Root, usize)> {
             }
             Storage::Parts(offsets) => {
                 for (&v, offset) in node.inputs.iter().zip(offsets) {
-                    // An alias is followed to its owner, which is what must be produced in place.
+                    // The owner of an alias is produced in place.
                     let mut owner = v;
                     while let Some(&(up, 0)) = parent.get(&owner) {
                         owner = up;
@@ -137,7 +142,7 @@ fn places(graph: &Graph, order: &[usize]) -> HashMap<Value, (Root, usize)> {
 }
 
 impl Memory {
-    /// States, inputs and packed buffers.
+    /// Places states, inputs and packed buffers.
     fn place_fixed(&mut self, graph: &Graph, order: &[usize]) {
         let packed = |v: Value| match graph.source(v) {
             Source::Node(n, 0) => matches!(graph.nodes()[*n].op.storage(), Storage::Parts(_)),
@@ -172,7 +177,7 @@ impl Memory {
         Slice { buffer: Buffer::Fixed(self.fixed.len() - 1), offset: 0, len }
     }
 
-    /// First and last call of everything that belongs into the pool.
+    /// First and last call of every value and temporary of the pool.
     fn lifetimes(&self, graph: &Graph, order: &[usize], lowered: &[Lowered]) -> Vec<Life> {
         let mut lives: Vec<Life> = Vec::new();
         let mut index: HashMap<Root, usize> = HashMap::new();
@@ -215,19 +220,19 @@ impl Memory {
         }
     }
 
-    /// Is the value part of the plan at all?
+    /// Whether the value is part of the plan.
     pub fn known(&self, v: Value) -> bool {
         self.place.contains_key(&v)
     }
 
-    /// Where a value lies.
+    /// Position of a value.
     pub fn of(&self, graph: &Graph, v: Value) -> Slice {
         let (root, offset) = self.place[&v];
         let base = self.root[&root];
         Slice { buffer: base.buffer, offset: base.offset + offset, len: graph.ty(v).words() }
     }
 
-    /// Where an operand of node `n`, the `at`-th of the plan, lies.
+    /// Position of an operand of node `n`, the `at`-th of the plan.
     pub fn slice(&self, graph: &Graph, n: usize, at: usize, operand: Operand) -> Slice {
         match operand {
             Operand::Input(i) => self.of(graph, graph.nodes()[n].inputs[i]),

@@ -1,11 +1,11 @@
-//! A plan as text, one kernel call a line.
+//! A plan as text, one line per kernel call.
 
 use std::fmt;
 
 use super::{Buffer, Plan, PlannedCall};
 use crate::kernel::Access;
 
-/// Bytes as a person reads them.
+/// Bytes with a unit.
 fn bytes(n: usize) -> String {
     match n {
         0..=9_999 => format!("{n} B"),

@@ -1,23 +1,23 @@
 //! Names what went wrong when a number of a run is not finite any more.
 
-use super::TrainError;
-use super::model::Model;
-use super::step::Phase;
-use super::task::Task;
-use super::trainer::{Pending, Trainer};
 use crate::exec::PlanId;
 use crate::graph::Group;
-use crate::ops::{self, HYPER_LEN, LOSS_SCALE};
+use crate::ops::{self, Hyper, LOSS_SCALE};
 use crate::plan::PlanOptions;
 use crate::precision::Precision;
+use crate::train::TrainError;
+use crate::train::model::Model;
+use crate::train::step::Phase;
+use crate::train::task::Task;
+use crate::train::trainer::{Pending, Trainer};
 
 impl<T: Task> Trainer<T> {
     /// Runs the step again with every value kept, to name the first layer that is not finite. The optimizer leaves the
     /// weights alone when the loss is not finite, so the values are those of the failed step.
-    pub(super) fn diagnose(&mut self, epoch: usize, done: &Pending, loss: f32) -> TrainError {
+    pub(crate) fn diagnose(&mut self, epoch: usize, done: &Pending, loss: f32) -> TrainError {
         let layer = self.first_not_finite(|model, task, options| {
             let plan = model.training_plan(task, (done.batch.len(), Phase::Update), options)?;
-            model.feed(task, plan, &done.batch, &[0.0; HYPER_LEN])?;
+            model.feed(task, plan, &done.batch, Hyper::default())?;
             model.session.run_now(plan)?;
             Ok(plan)
         });
@@ -25,7 +25,7 @@ impl<T: Task> Trainer<T> {
     }
 
     /// The same for the validation images, with the first batch of them.
-    pub(super) fn diagnose_validation(&mut self, epoch: usize, loss: f64) -> TrainError {
+    pub(crate) fn diagnose_validation(&mut self, epoch: usize, loss: f64) -> TrainError {
         let batch = self.val_loader.epoch(0).ok().and_then(|mut batches| batches.next()).transpose();
         let layer = self.first_not_finite(|model, task, options| {
             let batch = batch?.unwrap_or_default();
@@ -49,7 +49,7 @@ impl<T: Task> Trainer<T> {
     }
 
     /// The losses can be finite and the last update or a running variance not: such weights must not replace good ones.
-    pub(super) fn require_finite(&mut self, epoch: usize) -> Result<(), TrainError> {
+    pub(crate) fn require_finite(&mut self, epoch: usize) -> Result<(), TrainError> {
         let mut found = self.model.state_not_finite(Group::Parameters)?;
         if found.is_none() {
             found = self.model.state_not_finite(Group::Statistics)?;

@@ -8,13 +8,13 @@ use crate::graph::GraphError;
 use crate::interop::onnx::OnnxError;
 use crate::interop::safetensors::SafetensorsError;
 use crate::interop::torchvision::CheckpointError;
-use crate::train::card::TaskKind;
+use crate::report::ReportError;
+use crate::run::card::TaskKind;
+use crate::run::pictures::PictureError;
+use crate::run::run_dir::RunDirError;
+use crate::tasks::colorize::metrics::CompareError;
 use crate::train::config::ConfigError;
-use crate::train::image_metrics::CompareError;
-use crate::train::pictures::PictureError;
-use crate::train::report::ReportError;
-use crate::train::run_dir::RunDirError;
-use crate::train::sweep::SweepError;
+use crate::workflows::sweep::SweepError;
 
 /// Why training, evaluation or prediction stopped.
 #[derive(Debug, thiserror::Error)]

@@ -1,14 +1,14 @@
 //! Whether a device can train in 16 bits: it must have them, and a small step must come out as it does in 32 bits.
 
-use super::TrainError;
-use super::bench::{Ready, StepSpec};
-use super::step::{Optimizer, Update};
 use crate::exec::{self, AnyEngine, Session};
 use crate::graph::Graph;
 use crate::ops::{self, SgdOptions};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
 use crate::shape::TensorType;
+use crate::train::TrainError;
+use crate::train::step::{Optimizer, Update};
+use crate::workflows::bench::{Ready, StepSpec};
 
 /// A step with convolutions of all kinds, norms, pooling and concatenation, in channels that matrix units can take.
 pub const STEP: &str = "unet:2x16x16:base=32:depth=1";
@@ -17,7 +17,7 @@ pub const STEP: &str = "unet:2x16x16:base=32:depth=1";
 const TOLERANCE: f64 = 0.15;
 
 /// The precision that a run gets, and a line for people where it is not the usual one.
-pub(super) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Precision, Option<String>) {
+pub(crate) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Precision, Option<String>) {
     if asked == Precision::F32 {
         return (asked, None);
     }

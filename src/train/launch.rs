@@ -1,17 +1,17 @@
 //! What all training verbs do before there is any data: everything that can be refused at once, the device, and the
 //! place of the run, which is made last, so that a refused run leaves none behind.
 
-use super::TrainError;
-use super::config::TrainSettings;
-use super::half;
-use super::resume::{self, Progress};
-use super::run_dir::RunDir;
 use crate::exec::{self, AnyEngine};
 use crate::interop::safetensors::TensorFile;
 use crate::precision::Precision;
+use crate::run::run_dir::RunDir;
+use crate::train::TrainError;
+use crate::train::config::TrainSettings;
+use crate::train::half;
+use crate::train::resume::{self, Progress};
 
 /// A run before it begins.
-pub(super) struct Launch {
+pub(crate) struct Launch {
     /// What all tasks share.
     pub settings: TrainSettings,
     /// The device.

@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::TrainError;
-use super::pictures;
-use super::step::Phase;
-use super::task::Task;
-use super::trainer::{Observer, StepProgress, Trainer};
 use crate::data::Batch;
 use crate::plan::PlanOptions;
+use crate::run::pictures;
+use crate::train::TrainError;
+use crate::train::step::Phase;
+use crate::train::task::Task;
+use crate::train::trainer::{Observer, StepProgress, Trainer};
 
 /// Share of the past in the running mean that tells when to stop.
 const SMOOTHING: f64 = 0.9;
@@ -163,7 +163,7 @@ impl<T: Task> Trainer<T> {
     fn step_at(&mut self, step: u64, lr: f64, batch: &Batch) -> Result<f64, TrainError> {
         let hyper = self.hyper(lr, step, false);
         let plan = self.model.training_plan(&self.task, (batch.len(), Phase::Update), PlanOptions::default())?;
-        self.model.feed(&self.task, plan, batch, &hyper)?;
+        self.model.feed(&self.task, plan, batch, hyper)?;
         Ok(f64::from(self.model.session.run_now(plan)?[0][0]))
     }
 }

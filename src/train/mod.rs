@@ -1,40 +1,17 @@
-//! Training: settings, graphs of a step, the common loop, tasks, metrics, the run directory and the pictures made of it.
+//! Training: the loop over epochs and steps, its settings, the graphs of a step, the learning-rate schedule.
 
-pub mod bench;
-pub mod card;
-pub mod classify;
-pub mod colorize;
-pub mod compare;
 pub mod config;
-pub mod demo;
 mod diagnose;
-pub mod doctor;
 mod error;
-pub mod evaluation;
-pub mod export;
-pub mod facts;
 pub mod half;
-pub mod history;
-pub mod image_metrics;
-mod launch;
-pub mod limits;
+pub(crate) mod launch;
 pub mod lr_finder;
-pub mod metrics;
-pub mod mistakes;
 pub mod model;
 pub mod observer;
-pub mod pictures;
-pub mod preview;
-pub mod report;
 pub mod resume;
-pub mod run_dir;
 pub mod schedule;
-pub mod segment;
-pub mod segmentation_metrics;
 pub mod step;
-pub mod sweep;
 pub mod task;
-pub mod tensorboard;
 mod trace;
 pub mod trainer;
 

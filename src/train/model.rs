@@ -3,20 +3,20 @@
 
 use std::path::Path;
 
-use super::TrainError;
-use super::card::ModelCard;
-use super::config::TrainSettings;
-use super::run_dir::RunDir;
-use super::step::{Phase, port};
-use super::task::Task;
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session};
 use crate::graph::{GraphError, Group, StateTable, names};
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
-use crate::ops::AVERAGE;
+use crate::ops::{AVERAGE, Hyper};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
+use crate::run::card::ModelCard;
+use crate::run::run_dir::RunDir;
+use crate::train::TrainError;
+use crate::train::config::TrainSettings;
+use crate::train::step::{Phase, port};
+use crate::train::task::Task;
 
 /// A network with its states on an engine.
 pub struct Model {
@@ -202,9 +202,9 @@ impl Model {
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn feed(&mut self, task: &impl Task, plan: PlanId, batch: &Batch, hyper: &[f32]) -> Result<(), TrainError> {
+    pub fn feed(&mut self, task: &impl Task, plan: PlanId, batch: &Batch, hyper: Hyper) -> Result<(), TrainError> {
         task.feed(&mut self.session, plan, batch, batch.len())?;
-        Ok(self.session.write(plan, port::HYPER, hyper)?)
+        Ok(self.session.write(plan, port::HYPER, &hyper.values())?)
     }
 
     /// Outputs of the evaluation graph for up to `batch_size` samples (the size of the first call counts).

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::history::EpochRow;
+use crate::run::history::EpochRow;
 
 /// What is told while a run goes on. All methods may do nothing.
 pub trait Observer: Sync {

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::TrainError;
-use super::model::Model;
 use crate::interop::safetensors::{Tensor, TensorData, TensorFile};
 use crate::ops::LOSS_SCALE;
+use crate::train::TrainError;
+use crate::train::model::Model;
 
 /// Metadata entry that holds [`Progress`] as JSON.
 const KEY: &str = "progress";

@@ -3,7 +3,7 @@
 use crate::autodiff;
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, Group, StateTable, Value};
-use crate::ops::{self, AdamOptions, CrossEntropyOptions, HYPER_LEN, SgdOptions};
+use crate::ops::{self, AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use crate::precision::Precision;
 use crate::shape::TensorType;
 
@@ -65,7 +65,7 @@ pub mod port {
     pub const IMAGES: &str = "images";
     /// Input `[N]`, class numbers; see `IGNORED`.
     pub const LABELS: &str = "labels";
-    /// Input: what changes from step to step, see `ops::hyper_values`.
+    /// Input: what changes from step to step, see [`Hyper`].
     pub const HYPER: &str = "hyper";
     /// Output `[1]`.
     pub const LOSS: &str = "loss";
@@ -115,7 +115,7 @@ pub fn append_training(
         None => autodiff::gradients(g, loss, &parameters)?,
     };
     let mut packed = ops::pack_parameters(g, &grads)?;
-    let hyper = g.input(port::HYPER, TensorType::channels([HYPER_LEN]));
+    let hyper = g.input(port::HYPER, Hyper::ty());
     if update.accumulate {
         match ops::accumulate(g, packed, totals, hyper, phase == Phase::Update)? {
             Some(mean) => packed = mean,

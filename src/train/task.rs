@@ -1,14 +1,14 @@
 //! A task as the common loop sees it: which graphs there are, what goes into them, what is made of their results.
 
-use super::TrainError;
-use super::card::ModelCard;
-use super::history::{EpochRow, Score};
-use super::pictures::Curve;
-use super::run_dir::RunDir;
-use super::step::Phase;
 use crate::data::Batch;
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::graph::{Graph, GraphError, StateTable};
+use crate::run::card::ModelCard;
+use crate::run::history::{EpochRow, Score};
+use crate::run::pictures::Curve;
+use crate::run::run_dir::RunDir;
+use crate::train::TrainError;
+use crate::train::step::Phase;
 
 /// What is trained.
 pub trait Task {

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::TrainError;
-use super::run_dir::RunDirError;
-use super::task::Task;
-use super::trainer::Trainer;
 use crate::exec::{PlanId, Ticket};
 use crate::interop::files::{FileError, write_atomic};
 use crate::plan::Plan;
+use crate::run::run_dir::RunDirError;
+use crate::train::TrainError;
+use crate::train::task::Task;
+use crate::train::trainer::Trainer;
 
 /// Steps that are traced; a few megabytes at most.
 const STEPS: usize = 50;
@@ -20,7 +20,7 @@ const STEPS: usize = 50;
 const PROFILED: usize = 5;
 
 /// Outputs of a step.
-pub(super) enum Results {
+pub(crate) enum Results {
     /// To be waited for.
     Awaited(Ticket),
     /// Of a step whose kernels were timed.
@@ -28,7 +28,7 @@ pub(super) enum Results {
 }
 
 /// Spans of time so far.
-pub(super) struct Trace {
+pub(crate) struct Trace {
     start: Instant,
     step: usize,
     events: Vec<Value>,
@@ -36,18 +36,18 @@ pub(super) struct Trace {
 
 impl Trace {
     /// A trace that begins now.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let name = |tid: u32, name: &str| json!({"ph": "M", "name": "thread_name", "pid": 1, "tid": tid, "args": {"name": name}});
         Trace { start: Instant::now(), step: 1, events: vec![name(1, "processor"), name(2, "kernels")] }
     }
 
     /// The step that begins, from 1.
-    pub(super) fn step(&self) -> usize {
+    pub(crate) fn step(&self) -> usize {
         self.step
     }
 
     /// Counts a step that has ended; true when it was the last that is traced.
-    pub(super) fn step_done(&mut self) -> bool {
+    pub(crate) fn step_done(&mut self) -> bool {
         self.step += 1;
         self.step > STEPS
     }
@@ -57,7 +57,7 @@ impl Trace {
     }
 
     /// What the processor did from `begin` until now.
-    pub(super) fn span(&mut self, name: &str, begin: Instant) {
+    pub(crate) fn span(&mut self, name: &str, begin: Instant) {
         let (ts, dur, step) = (self.micros(begin), begin.elapsed().as_secs_f64() * 1e6, self.step);
         self.events.push(json!({
             "ph": "X", "name": name, "cat": "processor", "pid": 1, "tid": 1, "ts": ts, "dur": dur, "args": {"step": step},
@@ -65,7 +65,7 @@ impl Trace {
     }
 
     /// The kernels of a step that began at `begin`, one after another.
-    pub(super) fn kernels(&mut self, plan: &Plan, seconds: &[f64], begin: Instant) {
+    pub(crate) fn kernels(&mut self, plan: &Plan, seconds: &[f64], begin: Instant) {
         let mut ts = self.micros(begin);
         for (call, seconds) in plan.calls.iter().zip(seconds) {
             let dur = seconds * 1e6;
@@ -78,7 +78,7 @@ impl Trace {
     }
 
     /// Writes the file.
-    pub(super) fn write(&self, path: &Path) -> Result<(), FileError> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), FileError> {
         let text = json!({"traceEvents": self.events, "displayTimeUnit": "ms"}).to_string();
         write_atomic(path, |file| file.write_all(text.as_bytes()))
     }
@@ -86,7 +86,7 @@ impl Trace {
 
 impl<T: Task> Trainer<T> {
     /// Runs a step that has its data; where it is to be traced kernel by kernel, to its end.
-    pub(super) fn run_step(&mut self, plan: PlanId) -> Result<Results, TrainError> {
+    pub(crate) fn run_step(&mut self, plan: PlanId) -> Result<Results, TrainError> {
         let (started, session) = (Instant::now(), &mut self.model.session);
         if let Some(trace) = self.trace.as_mut().filter(|trace| trace.step() == PROFILED)
             && let Some(seconds) = session.profile(plan)?
@@ -101,14 +101,14 @@ impl<T: Task> Trainer<T> {
     }
 
     /// Records what took from `begin` until now.
-    pub(super) fn trace_span(&mut self, name: &str, begin: Instant) {
+    pub(crate) fn trace_span(&mut self, name: &str, begin: Instant) {
         if let Some(trace) = &mut self.trace {
             trace.span(name, begin);
         }
     }
 
     /// Writes the trace, which then is over.
-    pub(super) fn write_trace(&mut self) -> Result<(), TrainError> {
+    pub(crate) fn write_trace(&mut self) -> Result<(), TrainError> {
         let Some(trace) = self.trace.take() else { return Ok(()) };
         let path = self.run.path().join("trace.json");
         Ok(trace.write(&path).map_err(RunDirError::from)?)

@@ -4,28 +4,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::TrainError;
-use super::config::TrainSettings;
-use super::facts::RunFacts;
-use super::history::{EpochRow, NormRow, Score};
-use super::model::{Checkpoint, Model};
-pub use super::observer::{Observer, Outcome, StepProgress};
-use super::pictures;
-use super::resume::{self, Exact, ImageOrder, Progress};
-use super::run_dir::RunDir;
-use super::schedule::LrSchedule;
-use super::step::Phase;
-use super::task::Task;
-use super::trace::{Results, Trace};
 use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::exec::PlanId;
 use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
-use crate::ops::{HYPER_DECAY, HYPER_KEEP, HYPER_LEN, hyper_values};
+use crate::ops::Hyper;
 use crate::plan::PlanOptions;
+use crate::run::facts::RunFacts;
+use crate::run::history::{EpochRow, NormRow, Score};
+use crate::run::pictures;
+use crate::run::run_dir::RunDir;
+use crate::train::TrainError;
+use crate::train::config::TrainSettings;
+use crate::train::model::{Checkpoint, Model};
+pub use crate::train::observer::{Observer, Outcome, StepProgress};
+use crate::train::resume::{self, Exact, ImageOrder, Progress};
+use crate::train::schedule::LrSchedule;
+use crate::train::step::Phase;
+use crate::train::task::Task;
+use crate::train::trace::{Results, Trace};
 
 /// A step under way: its ticket, its batch (for a diagnosis), its place.
-pub(super) struct Pending {
+pub(crate) struct Pending {
     results: Results,
     plan: PlanId,
     pub batch: Batch,
@@ -42,22 +42,22 @@ struct Best<E> {
 
 /// A run under way.
 pub struct Trainer<T: Task> {
-    pub(super) task: T,
-    pub(super) settings: TrainSettings,
-    pub(super) model: Model,
-    pub(super) run: RunDir,
-    pub(super) train_loader: Loader,
-    pub(super) val_loader: Loader,
+    pub(crate) task: T,
+    pub(crate) settings: TrainSettings,
+    pub(crate) model: Model,
+    pub(crate) run: RunDir,
+    pub(crate) train_loader: Loader,
+    pub(crate) val_loader: Loader,
     /// Training batches of an epoch: without a last one of a single image that BatchNorm cannot be trained on.
-    pub(super) batches: usize,
+    pub(crate) batches: usize,
     rows: Vec<EpochRow>,
     best: Option<Best<T::Evaluation>>,
-    pub(super) progress: Progress,
+    pub(crate) progress: Progress,
     /// Learning rate of the last step.
-    pub(super) lr: f64,
+    pub(crate) lr: f64,
     schedule: LrSchedule,
     norms: Vec<NormRow>,
-    pub(super) trace: Option<Trace>,
+    pub(crate) trace: Option<Trace>,
     start: Instant,
 }
 
@@ -294,7 +294,7 @@ impl<T: Task> Trainer<T> {
         let phase = if last { Phase::Update } else { Phase::Accumulate };
         let plan = self.model.training_plan(&self.task, (batch.len(), phase), PlanOptions::default())?;
         let started = Instant::now();
-        self.model.feed(&self.task, plan, &batch, &hyper)?;
+        self.model.feed(&self.task, plan, &batch, hyper)?;
         self.trace_span("hand over data", started);
         let results = self.run_step(plan)?;
         let update = last.then_some((step, self.lr));
@@ -306,12 +306,13 @@ impl<T: Task> Trainer<T> {
 
     /// What changes from step to step. The average follows the weights closely at first, with a decay of
     /// (1 + t) / (10 + t) as in TensorFlow, so that a short run is not held back by its random start.
-    pub(super) fn hyper(&self, lr: f64, step: u64, more: bool) -> [f32; HYPER_LEN] {
-        let mut hyper = hyper_values(lr, self.settings.update().optimizer.betas(), step);
+    pub(crate) fn hyper(&self, lr: f64, step: u64, more: bool) -> Hyper {
         let t = step as f64;
-        hyper[HYPER_DECAY] = self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32;
-        hyper[HYPER_KEEP] = f32::from(u8::from(more));
-        hyper
+        Hyper {
+            average_decay: self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32,
+            keep: f32::from(u8::from(more)),
+            ..Hyper::new(lr, self.settings.update().optimizer.betas(), step)
+        }
     }
 
     /// Takes a step's results and adds them up.

@@ -245,6 +245,39 @@ fn losses() -> Vec<OpCase> {
             Ok(ops::softmax_cross_entropy(&mut b.graph, x, labels, weights, options)?[0])
         }));
     }
+    cases.extend(binary_cross_entropies());
+    cases
+}
+
+/// Targets 0, 1 and between; of maps so large that a part sums several vectors, and of channels that fill no vector.
+fn binary_cross_entropies() -> Vec<OpCase> {
+    let mut cases = vec![];
+    for (shape, label_smoothing, ignore_target, weighted, reduction) in [
+        (vec![5, 7], 0.0, None, false, Reduction::Mean),
+        (vec![1, 1], 0.0, None, false, Reduction::Mean),
+        (vec![7, 6], 0.2, None, true, Reduction::Mean),
+        (vec![300, 3], 0.0, Some(-1), true, Reduction::Sum),
+        (vec![2, 3, 47, 5], 0.1, Some(-1), true, Reduction::Mean),
+        (vec![3, 47, 11, 26], 0.1, Some(-1), true, Reduction::Mean),
+    ] {
+        let options = ops::BinaryCrossEntropyOptions { label_smoothing, ignore_target, reduction };
+        let name = format!("binary_cross_entropy_{shape:?}_{weighted}_{options:?}");
+        cases.push(OpCase::new(name.clone(), move |b| {
+            let ty = TensorType::channels(shadegrad::shape::Shape(shape.clone()));
+            let (elements, classes) = (ty.shape.elements(), ty.shape.channels());
+            let x = b.random_of("logits", ty.clone());
+            let between = uniform(&format!("{name}/targets"), elements, 0.0, 1.0);
+            let target = |(i, soft): (usize, f64)| match i % 5 {
+                1 => ignore_target.map_or(0.0, f64::from),
+                2 => soft,
+                k => (k % 2) as f64,
+            };
+            let targets = b.constant("targets", ty, between.into_iter().enumerate().map(target).collect());
+            let weights = || uniform(&name, classes, 0.2, 4.0);
+            let weights = weighted.then(|| b.constant("weights", TensorType::channels([classes]), weights()));
+            Ok(ops::binary_cross_entropy(&mut b.graph, x, targets, weights, options)?[0])
+        }));
+    }
     cases
 }
 
@@ -291,7 +324,7 @@ pub fn update_case(
         packed.push(ops::scale(&mut b.graph, grad, 1.0)?);
     }
     let flat = ops::pack_parameters(&mut b.graph, &packed)?;
-    let hyper = b.graph.input("hyper", TensorType::channels([ops::HYPER_LEN]));
+    let hyper = b.graph.input("hyper", ops::Hyper::ty());
     let guard = b.constant("guard", TensorType::channels([1]), vec![0.5]);
     let factor = clip.map(|max| ops::clip_scale(&mut b.graph, flat, None, max)).transpose()?;
     let betas = match update {
@@ -301,7 +334,7 @@ pub fn update_case(
     let outputs: Vec<_> = factor.iter().map(|&f| ("clip", f, None)).collect();
     let mut case = b.finish(&outputs)?;
     let step = |(t, grads): (usize, &Values)| {
-        let hyper = ops::hyper_values(lr, betas, t as u64 + 1).map(f64::from).to_vec();
+        let hyper = ops::Hyper::new(lr, betas, t as u64 + 1).values().map(f64::from).to_vec();
         let named = grads.iter().map(|(name, v)| (format!("gradient.{name}"), v.clone()));
         named.chain([("hyper".to_owned(), hyper)]).collect()
     };
@@ -318,15 +351,15 @@ fn averages_case() -> Result<Case, GraphError> {
     let grad = ops::scale(&mut b.graph, grad, 1.0)?;
     let flat = ops::pack_parameters(&mut b.graph, &[grad])?;
     let totals = b.graph.input("totals", TensorType::channels([4]));
-    let hyper = b.graph.input("hyper", TensorType::channels([ops::HYPER_LEN]));
+    let hyper = b.graph.input("hyper", ops::Hyper::ty());
     ops::accumulate(&mut b.graph, flat, totals, hyper, false)?;
     let mean = ops::accumulate(&mut b.graph, flat, totals, hyper, true)?.expect("the last batch has a mean");
     ops::moving_average(&mut b.graph, hyper)?;
     let mut case = b.finish(&[("mean", mean, None)])?;
     let step = |t: usize| {
-        let mut hyper = vec![0.0; ops::HYPER_LEN];
+        let keep = if t == 1 { 0.0 } else { 1.0 };
         // The first batch finds the sum of others there and drops it.
-        (hyper[ops::HYPER_DECAY], hyper[ops::HYPER_KEEP]) = (0.75, if t == 1 { 0.0 } else { 1.0 });
+        let hyper = ops::Hyper { average_decay: 0.75, keep, ..Default::default() }.values().map(f64::from).to_vec();
         let gradient = normal(&format!("averages/{t}"), ty.shape.elements());
         let totals = vec![0.5, [3.0, 7.5, 2.0][t], 0.0, 9.0];
         [("gradient", gradient), ("totals", totals), ("hyper", hyper)].map(|(n, v)| (n.to_owned(), v)).into()
@@ -344,7 +377,7 @@ pub fn loss_scale_case() -> Result<Case, GraphError> {
     let grad = b.graph.input("gradient", ty.clone());
     let grad = ops::scale(&mut b.graph, grad, 65536.0)?;
     let flat = ops::pack_parameters(&mut b.graph, &[grad])?;
-    let hyper = b.graph.input("hyper", TensorType::channels([ops::HYPER_LEN]));
+    let hyper = b.graph.input("hyper", ops::Hyper::ty());
     let factor = ops::clip_scale(&mut b.graph, flat, Some(scale), f32::MAX)?;
     ops::sgd_step(&mut b.graph, flat, hyper, Some(factor), factor, SgdOptions::default())?;
     ops::update_loss_scale(&mut b.graph, factor)?;
@@ -354,7 +387,7 @@ pub fn loss_scale_case() -> Result<Case, GraphError> {
         if t == 1 {
             gradient[17] = f64::INFINITY;
         }
-        let hyper = ops::hyper_values(0.1, [0.0; 2], t as u64 + 1).map(f64::from).to_vec();
+        let hyper = ops::Hyper::new(0.1, [0.0; 2], t as u64 + 1).values().map(f64::from).to_vec();
         [("gradient", gradient), ("hyper", hyper)].map(|(n, v)| (n.to_owned(), v)).into()
     };
     case.steps = (0..3).map(step).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shadegrad::data::augment::{
-    AugmentError, BlurSpace, ColourMap, Map, Op, Outside, Picture, Purpose, Step, blur, mean_colour, warp_image,
+    AugmentError, BlurSpace, ColorMap, Map, Op, Outside, Picture, Purpose, Step, blur, mean_color, warp_image,
     warp_mask,
 };
 use shadegrad::data::scenes::{SceneDataset, StreetDataset};
@@ -12,9 +12,9 @@ use shadegrad::data::{
     ImageDataset, Loader, LoaderOptions, Normalization, PrepareOptions, SegmentationDataset, SegmentationSource,
     SizeOptions, Source, prepare, prepare_images, prepare_segmentation,
 };
-use shadegrad::train::card::TaskKind;
+use shadegrad::run::card::TaskKind;
 use shadegrad::train::config::{ImageSize, SegmentConfig};
-use shadegrad::train::preview::{PreviewOptions, preview};
+use shadegrad::workflows::preview::{PreviewOptions, preview};
 
 const SIZE: (usize, usize) = (24, 32);
 
@@ -177,9 +177,9 @@ fn mask_and_image_move_alike() {
 #[test]
 fn blur_is_gaussian_and_keeps_the_mean() {
     let mut rgb = smooth(SIZE);
-    let before = mean_colour(&rgb);
+    let before = mean_color(&rgb);
     blur(&mut rgb, SIZE, 1.7, &mut BlurSpace::default());
-    for (a, b) in before.iter().zip(mean_colour(&rgb)) {
+    for (a, b) in before.iter().zip(mean_color(&rgb)) {
         assert!((a - b).abs() < 0.1, "{a} {b}");
     }
     let mut point = vec![0; rgb.len()];
@@ -205,31 +205,31 @@ fn blur_is_gaussian_and_keeps_the_mean() {
 }
 
 #[test]
-fn colours_change_as_named() {
+fn colors_change_as_named() {
     let rgb = smooth(SIZE);
-    let changed = |map: ColourMap| {
+    let changed = |map: ColorMap| {
         let mut out = rgb.clone();
         map.apply(&mut out);
         out
     };
-    for map in [ColourMap::hue(0.0), ColourMap::hue(360.0), ColourMap::saturation(1.0), ColourMap::brightness(1.0)] {
+    for map in [ColorMap::hue(0.0), ColorMap::hue(360.0), ColorMap::saturation(1.0), ColorMap::brightness(1.0)] {
         assert_eq!(changed(map), rgb);
     }
-    assert_eq!(changed(ColourMap::hue(120.0).then(ColourMap::hue(-120.0))), rgb);
-    assert_eq!(changed(ColourMap::contrast(1.0, [90.0; 3])), rgb);
+    assert_eq!(changed(ColorMap::hue(120.0).then(ColorMap::hue(-120.0))), rgb);
+    assert_eq!(changed(ColorMap::contrast(1.0, [90.0; 3])), rgb);
     // W3C's feColorMatrix hueRotate of 90 degrees has 0.213 - 0.213 = 0 first, and 0.213 + 0.143 below it.
-    let matrix = ColourMap::hue(90.0).matrix;
+    let matrix = ColorMap::hue(90.0).matrix;
     for (found, expected) in [(matrix[0][0], 0.0), (matrix[1][0], 0.356), (matrix[0][2], 1.0), (matrix[2][1], 1.43)] {
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
     }
-    let grey = ColourMap::saturation(0.0).of([200.0, 100.0, 50.0]);
+    let grey = ColorMap::saturation(0.0).of([200.0, 100.0, 50.0]);
     let lightness = 0.213 * 200.0 + 0.715 * 100.0 + 0.072 * 50.0;
     assert!(grey.iter().all(|v| (v - lightness).abs() < 1e-3), "{grey:?}");
-    let grey = ColourMap::hue(77.0).of([99.0; 3]);
+    let grey = ColorMap::hue(77.0).of([99.0; 3]);
     assert!(grey.iter().all(|v| (v - 99.0).abs() < 1e-2), "{grey:?}");
-    assert_eq!(ColourMap::contrast(0.5, [100.0; 3]).of([60.0, 100.0, 140.0]).map(f32::round), [80.0, 100.0, 120.0]);
+    assert_eq!(ColorMap::contrast(0.5, [100.0; 3]).of([60.0, 100.0, 140.0]).map(f32::round), [80.0, 100.0, 120.0]);
     let mut clipped = [200, 10, 0];
-    ColourMap::brightness(2.0).apply(&mut clipped);
+    ColorMap::brightness(2.0).apply(&mut clipped);
     assert_eq!(clipped, [255, 20, 0]);
 }
 
@@ -237,7 +237,7 @@ fn colours_change_as_named() {
 fn erasing_hides_a_rectangle_of_image_and_mask() {
     let augmentation = one(Step::of(Op::Erase { area: [0.1, 0.1], ratio: [1.0, 1.0] }).with_p(1.0));
     let (rgb, mask) = (smooth(SIZE), vec![3; SIZE.0 * SIZE.1]);
-    let mean = mean_colour(&rgb).map(|v| v.round() as u8);
+    let mean = mean_color(&rgb).map(|v| v.round() as u8);
     augmentation.with(Picture { size: SIZE, rgb: &rgb, mask: &mask }, 0, 5, |found, labels| {
         let hidden = labels.iter().filter(|&&l| l == IGNORED).count();
         assert_eq!(hidden, 81, "9 x 9 of 768 pixels");

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use shadegrad::data::{
-    ColorSpace, ColorizationSource, DataError, ImageDataset, ImageSplits, Layout, SampleMut, SetOptions, SizeOptions,
-    Source, cover_into, decode_file, open_images, prepare_images,
+    ColorSpace, ColorizationSource, DataError, ImageDataset, ImageSplits, SampleLayout, SampleMut, SetOptions,
+    SizeOptions, Source, cover_into, decode_file, open_images, prepare_images,
 };
 
 use crate::{picture, refused, save, temp};
@@ -69,7 +69,7 @@ fn images_become_lightness_and_colours() {
     for space in [ColorSpace::Lab, ColorSpace::Rgb] {
         let source = ColorizationSource::new(Arc::clone(&train), space);
         let channels = space.channels();
-        assert_eq!(source.layout(), Layout { image: 72, labels: 0, targets: 72 * channels });
+        assert_eq!(source.layout(), SampleLayout { image: 72, labels: 0, targets: 72 * channels });
         let (mut image, mut targets) = (vec![9.0; 72], vec![9.0; 72 * channels]);
         source.load(0, 2, SampleMut { image: &mut image, labels: &mut [], targets: &mut targets }).unwrap();
         assert_eq!(space.decode(&image, &targets), expected, "nothing is lost in {space:?}");

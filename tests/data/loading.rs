@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use shadegrad::data::{
-    Batch, ClassificationDataset, ClassificationSource, DataError, Layout, Loader, LoaderOptions, Normalization,
-    PrepareOptions, SampleMut, Source, prepare, scenes::SceneDataset,
+    Batch, ClassificationDataset, ClassificationSource, DataError, Loader, LoaderOptions, Normalization,
+    PrepareOptions, SampleLayout, SampleMut, Source, prepare, scenes::SceneDataset,
 };
 
 use crate::refused;
@@ -85,8 +85,8 @@ impl Source for Faulty {
     fn len(&self) -> usize {
         1000
     }
-    fn layout(&self) -> Layout {
-        Layout { image: 1, labels: 0, targets: 2 }
+    fn layout(&self) -> SampleLayout {
+        SampleLayout { image: 1, labels: 0, targets: 2 }
     }
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
         sample.image[0] = index as f32;
@@ -131,8 +131,8 @@ impl Source for Unsized {
     fn len(&self) -> usize {
         3
     }
-    fn layout(&self) -> Layout {
-        Layout { image: self.0.expect("no layout"), labels: 0, targets: 0 }
+    fn layout(&self) -> SampleLayout {
+        SampleLayout { image: self.0.expect("no layout"), labels: 0, targets: 0 }
     }
     fn load(&self, _: u64, _: usize, _: SampleMut<'_>) -> Result<(), DataError> {
         Ok(())

@@ -3,6 +3,7 @@
 
 mod augment;
 mod colorization;
+mod data_check;
 mod formats;
 mod images;
 mod loading;

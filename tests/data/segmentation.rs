@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use shadegrad::data::{
-    Layout, Normalization, SampleMut, SegmentationDataset, SegmentationSource, SegmentationSplits, SetOptions,
+    Normalization, SampleLayout, SampleMut, SegmentationDataset, SegmentationSource, SegmentationSplits, SetOptions,
     SizeOptions, Source, open_segmentation, prepare_segmentation,
 };
 
@@ -242,7 +242,7 @@ fn class_files_are_held_to_their_word() {
         ("classes = [\"a\", \"b\"]\npalette = [[1, 2, 3]]", ["1 colours for 2 classes", "one for each"]),
         ("klasses = []", ["unknown field", "klasses"]),
         ("[[classes]]\nname = \"a\"\nvalue = 1\n[[classes]]\nname = \"b\"", ["value 1", "'b'"]),
-        ("[[classes]]\nname = \"a\"\n[[classes]]\nname = \"b\"\ncolor = [1, 2, 3]", ["class 2: unknown", "`colour`"]),
+        ("[[classes]]\nname = \"a\"\n[[classes]]\nname = \"b\"\ntint = [1, 2, 3]", ["class 2: unknown", "`colour`"]),
         ("classes = [\"a\", 3]", ["class 2: ", "expected a name, or a table of name, colour and value"]),
         ("[[classes]]\nvalue = 1", ["class 1: ", "missing field `name`"]),
         ("[[classes]]\nname = \"a\"\nvalue = 300", ["class 1: ", "`300`"]),
@@ -260,8 +260,8 @@ fn class_files_are_held_to_their_word() {
         assert!(message.contains("classes.toml") && !message.contains("variant"), "{message}");
     }
     fs::remove_file(at("classes.toml")).unwrap();
-    text(&at("info.json"), r#"{"classes": ["a", {"name": "b", "color": [1, 2, 3]}]}"#);
-    refused(open(dir.path()).map(|_| ()), &["info.json", "class 2: unknown field `color`", "`colour`"]);
+    text(&at("info.json"), r#"{"classes": ["a", {"name": "b", "tint": [1, 2, 3]}]}"#);
+    refused(open(dir.path()).map(|_| ()), &["info.json", "class 2: unknown field `tint`", "`colour`"]);
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn pairs_are_prepared_together() {
     );
     let source =
         SegmentationSource::new(Arc::new({ upright }.remove(0)), &Normalization { mean: [0.5; 3], std: [0.25; 3] });
-    assert_eq!(source.layout(), Layout { image: 144, labels: 48, targets: 0 });
+    assert_eq!(source.layout(), SampleLayout { image: 144, labels: 48, targets: 0 });
     let (mut image, mut labels) = (vec![9.0; 144], vec![9; 48]);
     source.load(0, 0, SampleMut { image: &mut image, labels: &mut labels, targets: &mut [] }).unwrap();
     assert_eq!((labels[7], labels[8], labels[12]), (255, 0, 1));

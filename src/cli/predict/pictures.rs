@@ -11,12 +11,12 @@ use crate::cli::{CliError, print};
 use crate::data::{one_line, stretch_into};
 use crate::exec;
 use crate::interop::files::{FileError, write_atomic};
+use crate::run::pictures::{painted, save_png};
+use crate::run::run_dir::{RunDir, RunDirError, new_folder};
+use crate::tasks::colorize::Colorization;
+use crate::tasks::segment::Segmentation;
 use crate::train::TrainError;
-use crate::train::colorize::Colorization;
 use crate::train::model::{Checkpoint, Model};
-use crate::train::pictures::{painted, save_png};
-use crate::train::run_dir::{RunDir, RunDirError, new_folder};
-use crate::train::segment::Segmentation;
 
 /// Names for results: the image's, with a number where that is taken.
 struct Names {

@@ -115,7 +115,7 @@ impl Op {
         }
     }
 
-    /// Its number among the uses of randomness, counted from [`super::super::random::op::AUGMENT`]. It never changes:
+    /// Its number among the uses of randomness, counted from [`crate::random::op::AUGMENT`]. It never changes:
     /// runs that are to be repeated depend on it.
     pub(super) fn number(self) -> u64 {
         match self {

@@ -5,8 +5,8 @@
 use tiny_skia::Transform;
 
 use super::Label;
-use super::canvas::{Colour, Drawing, Fill};
-use crate::data::random::Random;
+use super::canvas::{Color, Drawing, Fill};
+use crate::random::Random;
 
 /// Shape of the frame and where its ground begins.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +47,8 @@ pub fn backdrop(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 }
 
 /// A band of one label across the whole frame.
-fn band(d: &mut Drawing, stage: Stage, (top, bottom): (f32, f32), label: Label, colours: [Colour; 2]) {
-    let fill = Fill::Gradient([(0.0, top), (0.0, bottom)], colours);
+fn band(d: &mut Drawing, stage: Stage, (top, bottom): (f32, f32), label: Label, colors: [Color; 2]) {
+    let fill = Fill::Gradient([(0.0, top), (0.0, bottom)], colors);
     d.labelled(Some(label), |d| d.rect((-0.1, top), (stage.aspect + 0.1, bottom), fill));
 }
 
@@ -56,13 +56,13 @@ fn sky(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     let (high, low) = match rng.below(5) {
         0 => {
             let grey = rng.range(0.5, 0.85);
-            (Colour::grey(grey), Colour::grey(grey * 1.1))
+            (Color::grey(grey), Color::grey(grey * 1.1))
         }
-        1 => (Colour::hsv(rng.range(0.6, 0.75), 0.4, 0.5), Colour::hsv(rng.range(0.03, 0.11), 0.5, 0.95)),
-        2 => (Colour::hsv(0.64, 0.6, rng.range(0.15, 0.3)), Colour::hsv(0.62, 0.4, rng.range(0.3, 0.5))),
+        1 => (Color::hsv(rng.range(0.6, 0.75), 0.4, 0.5), Color::hsv(rng.range(0.03, 0.11), 0.5, 0.95)),
+        2 => (Color::hsv(0.64, 0.6, rng.range(0.15, 0.3)), Color::hsv(0.62, 0.4, rng.range(0.3, 0.5))),
         _ => (
-            Colour::hsv(rng.range(0.54, 0.62), rng.range(0.35, 0.7), rng.range(0.7, 0.95)),
-            Colour::hsv(0.56, rng.range(0.05, 0.25), 0.97),
+            Color::hsv(rng.range(0.54, 0.62), rng.range(0.35, 0.7), rng.range(0.7, 0.95)),
+            Color::hsv(0.56, rng.range(0.05, 0.25), 0.97),
         ),
     };
     band(d, stage, (-0.1, stage.horizon + 0.02), Label::Sky, [high, low]);
@@ -70,7 +70,7 @@ fn sky(d: &mut Drawing, stage: Stage, rng: &mut Random) {
         for _ in 0..rng.below(4) {
             let at = (rng.range(0.0, stage.aspect), rng.range(0.02, stage.horizon * 0.7));
             let size = rng.range(0.03, 0.08);
-            let white = Colour::grey(0.97).alpha(rng.range(0.3, 0.75));
+            let white = Color::grey(0.97).alpha(rng.range(0.3, 0.75));
             for puff in [-1.2, 0.0, 1.1] {
                 d.ellipse(
                     (at.0 + puff * size, at.1 - (1.0 - puff * puff * 0.5) * size * 0.4),
@@ -84,18 +84,18 @@ fn sky(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 }
 
 fn skyline(d: &mut Drawing, stage: Stage, rng: &mut Random) {
-    let tone = Colour::hsv(rng.range(0.5, 0.7), rng.range(0.05, 0.25), rng.range(0.35, 0.8));
+    let tone = Color::hsv(rng.range(0.5, 0.7), rng.range(0.05, 0.25), rng.range(0.35, 0.8));
     d.labelled(Some(Label::Building), |d| {
         let mut x = -0.05;
         while x < stage.aspect {
             let (width, top) = (rng.range(0.1, 0.28), stage.horizon - rng.range(0.08, 0.42));
-            let colour = tone.shade(rng.range(0.75, 1.15));
-            d.rect((x, top), (x + width, stage.horizon + 0.02), colour);
+            let color = tone.shade(rng.range(0.75, 1.15));
+            d.rect((x, top), (x + width, stage.horizon + 0.02), color);
             let rows = ((stage.horizon - top) / 0.07) as usize;
             if rng.chance(0.7) {
                 for cell in 0..rows * 3 {
                     let at = (x + width * (0.14 + 0.28 * (cell % 3) as f32), top + 0.025 + 0.07 * (cell / 3) as f32);
-                    d.rect(at, (at.0 + width * 0.16, at.1 + 0.032), colour.shade(rng.pick(&[0.7, 0.7, 1.3])));
+                    d.rect(at, (at.0 + width * 0.16, at.1 + 0.032), color.shade(rng.pick(&[0.7, 0.7, 1.3])));
                 }
             }
             x += width + rng.pick(&[0.0, 0.0, 0.04]);
@@ -105,9 +105,9 @@ fn skyline(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 
 fn street(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     let kerb = stage.horizon + rng.range(0.02, 0.1);
-    let stone = Colour::grey(rng.range(0.5, 0.75));
+    let stone = Color::grey(rng.range(0.5, 0.75));
     band(d, stage, (stage.horizon, kerb), Label::Sidewalk, [stone, stone.shade(1.08)]);
-    let tar = Colour::hsv(0.6, rng.range(0.0, 0.1), rng.range(0.22, 0.5));
+    let tar = Color::hsv(0.6, rng.range(0.0, 0.1), rng.range(0.22, 0.5));
     band(d, stage, (kerb, 1.1), Label::Road, [tar, tar.shade(0.82)]);
     d.labelled(Some(Label::Sidewalk), |d| {
         d.rect((-0.1, kerb - 0.008), (stage.aspect + 0.1, kerb + 0.006), stone.shade(1.25))
@@ -118,7 +118,7 @@ fn street(d: &mut Drawing, stage: Stage, rng: &mut Random) {
         d.labelled(Some(Label::Road), |d| {
             for dash in 0..(stage.aspect * 3.0) as usize + 2 {
                 let x = offset + dash as f32 * 0.36;
-                d.rect((x, y), (x + 0.2, y + 0.018), Colour::grey(0.88));
+                d.rect((x, y), (x + 0.2, y + 0.018), Color::grey(0.88));
             }
         });
     }
@@ -126,9 +126,9 @@ fn street(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 
 fn wall(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     let base = match rng.below(3) {
-        0 => Colour::hsv(rng.range(0.0, 0.08), rng.range(0.35, 0.65), rng.range(0.4, 0.7)),
-        1 => Colour::hsv(rng.unit(), rng.range(0.05, 0.4), rng.range(0.5, 0.9)),
-        _ => Colour::grey(rng.range(0.35, 0.85)),
+        0 => Color::hsv(rng.range(0.0, 0.08), rng.range(0.35, 0.65), rng.range(0.4, 0.7)),
+        1 => Color::hsv(rng.unit(), rng.range(0.05, 0.4), rng.range(0.5, 0.9)),
+        _ => Color::grey(rng.range(0.35, 0.85)),
     };
     band(d, stage, (-0.1, stage.horizon + 0.02), Label::Building, [base.shade(1.05), base.shade(0.9)]);
     d.labelled(Some(Label::Building), |d| match rng.below(3) {
@@ -143,14 +143,14 @@ fn wall(d: &mut Drawing, stage: Stage, rng: &mut Random) {
         _ => {
             for _ in 0..rng.below(4) {
                 let (x, y) = (rng.range(0.0, stage.aspect), rng.range(0.0, stage.horizon - 0.1));
-                let poster = Colour::hsv(rng.unit(), rng.range(0.1, 0.7), rng.range(0.3, 0.9));
+                let poster = Color::hsv(rng.unit(), rng.range(0.1, 0.7), rng.range(0.3, 0.9));
                 d.rect((x, y), (x + rng.range(0.08, 0.25), y + rng.range(0.08, 0.25)), poster);
             }
         }
     });
 }
 
-fn bricks(d: &mut Drawing, stage: Stage, base: Colour, rng: &mut Random) {
+fn bricks(d: &mut Drawing, stage: Stage, base: Color, rng: &mut Random) {
     let height = rng.range(0.05, 0.09);
     let width = height * 2.2;
     let mortar = base.shade(rng.pick(&[0.75, 1.2]));
@@ -167,7 +167,7 @@ fn bricks(d: &mut Drawing, stage: Stage, base: Colour, rng: &mut Random) {
 }
 
 fn pavement(d: &mut Drawing, stage: Stage, rng: &mut Random) {
-    let stone = Colour::hsv(rng.range(0.05, 0.6), rng.range(0.0, 0.2), rng.range(0.4, 0.85));
+    let stone = Color::hsv(rng.range(0.05, 0.6), rng.range(0.0, 0.2), rng.range(0.4, 0.85));
     band(d, stage, (stage.horizon, 1.1), Label::Sidewalk, [stone.shade(1.05), stone.shade(0.85)]);
     if rng.chance(0.6) {
         let (vanishing, joint) = ((stage.aspect * rng.range(0.3, 0.7), stage.horizon - 0.35), stone.shade(0.8));
@@ -187,7 +187,7 @@ fn pavement(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 }
 
 fn hills(d: &mut Drawing, stage: Stage, rng: &mut Random) {
-    let base = Colour::hsv(rng.range(0.25, 0.6), rng.range(0.1, 0.4), rng.range(0.45, 0.75));
+    let base = Color::hsv(rng.range(0.25, 0.6), rng.range(0.1, 0.4), rng.range(0.45, 0.75));
     d.labelled(Some(Label::Hill), |d| {
         for row in 0..2 {
             for _ in 0..3 {
@@ -201,7 +201,7 @@ fn hills(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 }
 
 fn grass(d: &mut Drawing, stage: Stage, rng: &mut Random) {
-    let green = Colour::hsv(rng.range(0.17, 0.36), rng.range(0.3, 0.7), rng.range(0.35, 0.7));
+    let green = Color::hsv(rng.range(0.17, 0.36), rng.range(0.3, 0.7), rng.range(0.35, 0.7));
     band(d, stage, (stage.horizon, 1.1), Label::Grass, [green.shade(1.1), green.shade(0.8)]);
     d.labelled(Some(Label::Grass), |d| {
         for _ in 0..rng.below(14) {
@@ -211,7 +211,7 @@ fn grass(d: &mut Drawing, stage: Stage, rng: &mut Random) {
         }
     });
     if rng.chance(0.4) {
-        let path = Colour::hsv(0.1, 0.25, rng.range(0.6, 0.85));
+        let path = Color::hsv(0.1, 0.25, rng.range(0.6, 0.85));
         let (top, foot) = (rng.range(0.2, 0.8) * stage.aspect, rng.range(0.1, 0.9) * stage.aspect);
         d.labelled(Some(Label::Sidewalk), |d| {
             d.polygon(
@@ -237,7 +237,7 @@ pub fn clutter(d: &mut Drawing, at: (f32, f32), size: f32, rng: &mut Random) {
 }
 
 fn crate_box(d: &mut Drawing, rng: &mut Random) {
-    let wood = Colour::hsv(rng.range(0.06, 0.12), rng.range(0.3, 0.6), rng.range(0.45, 0.75));
+    let wood = Color::hsv(rng.range(0.06, 0.12), rng.range(0.3, 0.6), rng.range(0.45, 0.75));
     d.rect((-0.5, 0.0), (0.5, 0.9), wood);
     d.line(&[(-0.44, 0.06), (0.44, 0.84)], 0.1, wood.shade(0.75));
     for (a, b) in [
@@ -251,14 +251,14 @@ fn crate_box(d: &mut Drawing, rng: &mut Random) {
 }
 
 fn cone(d: &mut Drawing) {
-    let orange = Colour::rgb(0.95, 0.4, 0.1);
+    let orange = Color::rgb(0.95, 0.4, 0.1);
     d.rect((-0.4, 0.0), (0.4, 0.1), orange.shade(0.8));
     d.polygon(&[(-0.28, 0.1), (0.28, 0.1), (0.05, 1.0), (-0.05, 1.0)], orange);
-    d.polygon(&[(-0.2, 0.4), (0.2, 0.4), (0.14, 0.63), (-0.14, 0.63)], Colour::grey(0.95));
+    d.polygon(&[(-0.2, 0.4), (0.2, 0.4), (0.14, 0.63), (-0.14, 0.63)], Color::grey(0.95));
 }
 
 fn barrel(d: &mut Drawing, rng: &mut Random) {
-    let paint = Colour::hsv(rng.unit(), rng.range(0.2, 0.8), rng.range(0.3, 0.7));
+    let paint = Color::hsv(rng.unit(), rng.range(0.2, 0.8), rng.range(0.3, 0.7));
     d.round_rect(
         (-0.35, 0.0),
         (0.35, 1.0),
@@ -271,22 +271,22 @@ fn barrel(d: &mut Drawing, rng: &mut Random) {
 }
 
 fn stone(d: &mut Drawing, rng: &mut Random) {
-    let grey = Colour::grey(rng.range(0.35, 0.7));
+    let grey = Color::grey(rng.range(0.35, 0.7));
     d.polygon(&[(-0.6, 0.0), (-0.5, 0.35), (-0.1, 0.6), (0.35, 0.5), (0.6, 0.15), (0.55, 0.0)], grey);
     d.polygon(&[(-0.5, 0.35), (-0.1, 0.6), (0.35, 0.5), (0.0, 0.35)], grey.shade(1.2));
 }
 
 fn ball(d: &mut Drawing, rng: &mut Random) {
-    let paint = Colour::hsv(rng.unit(), 0.7, 0.85);
+    let paint = Color::hsv(rng.unit(), 0.7, 0.85);
     d.disc((0.0, 0.4), 0.4, paint);
     d.disc((-0.1, 0.5), 0.2, paint.shade(1.3));
 }
 
 fn flower_pot(d: &mut Drawing, rng: &mut Random) {
-    d.polygon(&[(-0.25, 0.0), (0.25, 0.0), (0.38, 0.5), (-0.38, 0.5)], Colour::rgb(0.7, 0.36, 0.22));
+    d.polygon(&[(-0.25, 0.0), (0.25, 0.0), (0.38, 0.5), (-0.38, 0.5)], Color::rgb(0.7, 0.36, 0.22));
     for _ in 0..5 {
         let at = (rng.range(-0.3, 0.3), rng.range(0.6, 0.95));
-        d.line(&[(0.0, 0.5), at], 0.05, Colour::rgb(0.2, 0.5, 0.2));
-        d.disc(at, 0.11, Colour::hsv(rng.unit(), 0.7, 0.95));
+        d.line(&[(0.0, 0.5), at], 0.05, Color::rgb(0.2, 0.5, 0.2));
+        d.disc(at, 0.11, Color::hsv(rng.unit(), 0.7, 0.95));
     }
 }

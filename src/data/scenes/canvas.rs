@@ -1,6 +1,6 @@
 //! Drawings as lists of shapes, and the two ways to turn a list into pixels.
 //!
-//! A [`Drawing`] is pure data: paths with a fill, a label and a transform. [`Drawing::colours`]
+//! A [`Drawing`] is pure data: paths with a fill, a label and a transform. [`Drawing::colors`]
 //! renders it anti-aliased, [`Drawing::labels`] renders the label of the topmost shape at each pixel
 //! with hard edges. Both walk the same list with the same geometry, so the labels are exact.
 
@@ -14,7 +14,7 @@ use super::Label;
 
 /// A colour: red, green, blue and opacity, each in `0..=1`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Colour {
+pub struct Color {
     /// Red.
     pub r: f32,
     /// Green.
@@ -25,7 +25,7 @@ pub struct Colour {
     pub a: f32,
 }
 
-impl Colour {
+impl Color {
     /// An opaque colour.
     pub const fn rgb(r: f32, g: f32, b: f32) -> Self {
         Self { r, g, b, a: 1.0 }
@@ -69,14 +69,14 @@ impl Colour {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fill {
     /// One colour.
-    Solid(Colour),
+    Solid(Color),
     /// From one colour at a point to another at a second point, in the shape's own coordinates.
-    Gradient([(f32, f32); 2], [Colour; 2]),
+    Gradient([(f32, f32); 2], [Color; 2]),
 }
 
-impl From<Colour> for Fill {
-    fn from(colour: Colour) -> Self {
-        Self::Solid(colour)
+impl From<Color> for Fill {
+    fn from(color: Color) -> Self {
+        Self::Solid(color)
     }
 }
 
@@ -227,7 +227,7 @@ impl Drawing {
     }
 
     /// The picture: anti-aliased, `width` by `height` pixels, on black.
-    pub fn colours(&self, width: u32, height: u32) -> RgbImage {
+    pub fn colors(&self, width: u32, height: u32) -> RgbImage {
         let paint = |shape: &Shape| {
             let mut paint = Paint { anti_alias: true, ..Paint::default() };
             paint.shader = shader(&shape.fill);
@@ -275,7 +275,7 @@ impl Drawing {
 
 fn shader(fill: &Fill) -> Shader<'static> {
     match *fill {
-        Fill::Solid(colour) => Shader::SolidColor(colour.to_skia()),
+        Fill::Solid(color) => Shader::SolidColor(color.to_skia()),
         Fill::Gradient([from, to], [first, last]) => {
             let stops = vec![GradientStop::new(0.0, first.to_skia()), GradientStop::new(1.0, last.to_skia())];
             let (from, to) = (Point::from_xy(from.0, from.1), Point::from_xy(to.0, to.1));

@@ -1,46 +1,46 @@
 //! What stands along a street: lights, signs, traffic lights and benches, seen from the front.
 
-use super::canvas::{Colour, Drawing, Fill};
-use crate::data::random::Random;
+use super::canvas::{Color, Drawing, Fill};
+use crate::random::Random;
 
-const WHITE: Colour = Colour::grey(0.95);
-const RED: Colour = Colour::rgb(0.8, 0.09, 0.1);
-const BLUE: Colour = Colour::rgb(0.08, 0.27, 0.68);
-const YELLOW: Colour = Colour::rgb(0.96, 0.78, 0.1);
+const WHITE: Color = Color::grey(0.95);
+const RED: Color = Color::rgb(0.8, 0.09, 0.1);
+const BLUE: Color = Color::rgb(0.08, 0.27, 0.68);
+const YELLOW: Color = Color::rgb(0.96, 0.78, 0.1);
 
-fn metal(rng: &mut Random) -> Colour {
+fn metal(rng: &mut Random) -> Color {
     let tone = rng.range(0.12, 0.62);
-    Colour::rgb(tone * rng.range(0.85, 1.05), tone, tone * rng.range(0.9, 1.15))
+    Color::rgb(tone * rng.range(0.85, 1.05), tone, tone * rng.range(0.9, 1.15))
 }
 
 /// A pole shaded as a cylinder.
-fn pole(d: &mut Drawing, x: f32, height: f32, width: f32, colour: Colour) {
+fn pole(d: &mut Drawing, x: f32, height: f32, width: f32, color: Color) {
     let half = width / 2.0;
-    let fill = Fill::Gradient([(x - half, 0.0), (x + half, 0.0)], [colour.shade(1.3), colour.shade(0.65)]);
+    let fill = Fill::Gradient([(x - half, 0.0), (x + half, 0.0)], [color.shade(1.3), color.shade(0.65)]);
     d.rect((x - half, 0.0), (x + half, height), fill);
 }
 
 /// A street light with one arm, two arms or a lantern, 4 to 6 m high; lit or not.
 pub fn street_light(d: &mut Drawing, rng: &mut Random) {
     let height = rng.range(4.2, 5.6);
-    let (colour, width) = (metal(rng), rng.range(0.16, 0.24));
+    let (color, width) = (metal(rng), rng.range(0.16, 0.24));
     let lit = rng.chance(0.5);
-    light_of(d, (height, width), colour, lit, rng);
+    light_of(d, (height, width), color, lit, rng);
 }
 
 /// A street light that burns or not, as the hour wants it.
 pub fn street_light_at(d: &mut Drawing, dusk: bool, rng: &mut Random) {
     let size = (rng.range(4.6, 6.2), rng.range(0.14, 0.2));
-    let colour = metal(rng);
-    light_of(d, size, colour, dusk, rng);
+    let color = metal(rng);
+    light_of(d, size, color, dusk, rng);
 }
 
-fn light_of(d: &mut Drawing, (height, width): (f32, f32), colour: Colour, lit: bool, rng: &mut Random) {
-    let lamp = if lit { Colour::rgb(1.0, 0.93, 0.62) } else { Colour::grey(rng.range(0.75, 0.95)) };
-    d.rect((-width * 1.1, 0.0), (width * 1.1, 0.45), colour.shade(0.8));
-    pole(d, 0.0, height, width, colour);
+fn light_of(d: &mut Drawing, (height, width): (f32, f32), color: Color, lit: bool, rng: &mut Random) {
+    let lamp = if lit { Color::rgb(1.0, 0.93, 0.62) } else { Color::grey(rng.range(0.75, 0.95)) };
+    d.rect((-width * 1.1, 0.0), (width * 1.1, 0.45), color.shade(0.8));
+    pole(d, 0.0, height, width, color);
     if rng.chance(0.3) {
-        lantern(d, height, colour, lamp, lit);
+        lantern(d, height, color, lamp, lit);
         return;
     }
     let reach = rng.range(1.0, 1.7);
@@ -48,11 +48,11 @@ fn light_of(d: &mut Drawing, (height, width): (f32, f32), colour: Colour, lit: b
     let arms: &[f32] = if rng.chance(0.4) { &[-1.0, 1.0] } else { &[1.0] };
     for &side in arms {
         let tip = (side * reach, height + rise);
-        d.curve((0.0, height - 0.2), (side * 0.1, height + rise), tip, width * 0.75, colour);
+        d.curve((0.0, height - 0.2), (side * 0.1, height + rise), tip, width * 0.75, color);
         if lit {
             glow(d, (tip.0, tip.1 - 0.2), 0.85);
         }
-        d.round_rect((tip.0 - 0.45, tip.1 - 0.08), (tip.0 + 0.45, tip.1 + 0.16), 0.12, colour.shade(0.8));
+        d.round_rect((tip.0 - 0.45, tip.1 - 0.08), (tip.0 + 0.45, tip.1 + 0.16), 0.12, color.shade(0.8));
         d.ellipse((tip.0, tip.1 - 0.1), 0.38, 0.15, lamp);
     }
 }
@@ -60,20 +60,20 @@ fn light_of(d: &mut Drawing, (height, width): (f32, f32), colour: Colour, lit: b
 fn glow(d: &mut Drawing, at: (f32, f32), radius: f32) {
     d.labelled(None, |d| {
         for share in [1.0, 0.7, 0.45] {
-            d.disc(at, radius * share, Colour::rgb(1.0, 0.9, 0.5).alpha(0.16));
+            d.disc(at, radius * share, Color::rgb(1.0, 0.9, 0.5).alpha(0.16));
         }
     });
 }
 
-fn lantern(d: &mut Drawing, height: f32, colour: Colour, lamp: Colour, lit: bool) {
+fn lantern(d: &mut Drawing, height: f32, color: Color, lamp: Color, lit: bool) {
     if lit {
         glow(d, (0.0, height + 0.45), 1.1);
     }
     d.polygon(&[(-0.24, height), (0.24, height), (0.42, height + 0.8), (-0.42, height + 0.8)], lamp);
-    d.line(&[(-0.24, height), (-0.42, height + 0.8)], 0.07, colour);
-    d.line(&[(0.24, height), (0.42, height + 0.8)], 0.07, colour);
-    d.polygon(&[(-0.52, height + 0.78), (0.52, height + 0.78), (0.0, height + 1.15)], colour.shade(0.7));
-    d.rect((-0.3, height - 0.08), (0.3, height + 0.05), colour.shade(0.7));
+    d.line(&[(-0.24, height), (-0.42, height + 0.8)], 0.07, color);
+    d.line(&[(0.24, height), (0.42, height + 0.8)], 0.07, color);
+    d.polygon(&[(-0.52, height + 0.78), (0.52, height + 0.78), (0.0, height + 1.15)], color.shade(0.7));
+    d.rect((-0.3, height - 0.08), (0.3, height + 0.05), color.shade(0.7));
 }
 
 /// A traffic sign on its pole, 2 to 2.8 m high: one of eight kinds.
@@ -96,7 +96,7 @@ pub fn traffic_sign(d: &mut Drawing, rng: &mut Random) {
 fn speed_limit(d: &mut Drawing, (x, y): (f32, f32), r: f32, rng: &mut Random) {
     d.disc((x, y), r, RED);
     d.disc((x, y), r * 0.74, WHITE);
-    let ink = Colour::grey(0.08);
+    let ink = Color::grey(0.08);
     let (w, h) = (r * 0.13, r * 0.3);
     // A digit as a line (3, 5 look alike at this size) and a zero.
     let first = rng.pick(&[-1.0, 1.0]) * r * 0.15;
@@ -129,8 +129,8 @@ fn speed_limit(d: &mut Drawing, (x, y): (f32, f32), r: f32, rng: &mut Random) {
 fn warning(d: &mut Drawing, (x, y): (f32, f32), r: f32, rng: &mut Random) {
     d.regular((x, y - r * 0.1), r * 1.2, 3, 0.25, RED);
     d.regular((x, y - r * 0.1), r * 0.8, 3, 0.25, if rng.chance(0.5) { WHITE } else { YELLOW });
-    d.line(&[(x, y + r * 0.25), (x, y - r * 0.12)], r * 0.15, Colour::grey(0.08));
-    d.disc((x, y - r * 0.33), r * 0.09, Colour::grey(0.08));
+    d.line(&[(x, y + r * 0.25), (x, y - r * 0.12)], r * 0.15, Color::grey(0.08));
+    d.disc((x, y - r * 0.33), r * 0.09, Color::grey(0.08));
 }
 
 fn stop(d: &mut Drawing, (x, y): (f32, f32), r: f32) {
@@ -158,7 +158,7 @@ fn direction(d: &mut Drawing, (x, y): (f32, f32), r: f32, rng: &mut Random) {
 }
 
 fn priority(d: &mut Drawing, (x, y): (f32, f32), r: f32) {
-    d.regular((x, y), r * 1.12, 4, 0.0, Colour::grey(0.1));
+    d.regular((x, y), r * 1.12, 4, 0.0, Color::grey(0.1));
     d.regular((x, y), r * 1.05, 4, 0.0, WHITE);
     d.regular((x, y), r * 0.72, 4, 0.0, YELLOW);
 }
@@ -181,7 +181,7 @@ fn plate(d: &mut Drawing, (x, y): (f32, f32), r: f32, rng: &mut Random) {
         d.line(
             &[(x, y + s * 0.2), (x - s * 0.05, y - s * 0.15), (x + s * 0.2, y - s * 0.6)],
             s * 0.15,
-            Colour::grey(0.1),
+            Color::grey(0.1),
         );
     }
 }
@@ -193,22 +193,22 @@ pub fn traffic_light(d: &mut Drawing, rng: &mut Random) {
     let spacing = r * 2.45;
     let low = rng.range(1.5, 2.0);
     let (width, height) = (r * 1.65, spacing * lamps as f32 + r * 0.4);
-    let housing = rng.pick(&[Colour::grey(0.1), Colour::grey(0.2), Colour::rgb(0.1, 0.22, 0.16), YELLOW.shade(0.9)]);
+    let housing = rng.pick(&[Color::grey(0.1), Color::grey(0.2), Color::rgb(0.1, 0.22, 0.16), YELLOW.shade(0.9)]);
     pole(d, 0.0, low + 0.1, rng.range(0.12, 0.17), metal(rng));
     if rng.chance(0.3) {
         d.round_rect((-width * 1.4, low - 0.1), (width * 1.4, low + height + 0.1), 0.1, WHITE);
-        d.round_rect((-width * 1.3, low - 0.06), (width * 1.3, low + height + 0.06), 0.1, Colour::grey(0.06));
+        d.round_rect((-width * 1.3, low - 0.06), (width * 1.3, low + height + 0.06), 0.1, Color::grey(0.06));
     }
     d.round_rect((-width, low), (width, low + height), r * 0.6, housing);
-    let colours: &[Colour] = match lamps {
-        2 => &[Colour::rgb(0.1, 0.9, 0.4), Colour::rgb(1.0, 0.13, 0.1)],
-        _ => &[Colour::rgb(0.1, 0.9, 0.4), Colour::rgb(1.0, 0.72, 0.1), Colour::rgb(1.0, 0.13, 0.1)],
+    let colors: &[Color] = match lamps {
+        2 => &[Color::rgb(0.1, 0.9, 0.4), Color::rgb(1.0, 0.13, 0.1)],
+        _ => &[Color::rgb(0.1, 0.9, 0.4), Color::rgb(1.0, 0.72, 0.1), Color::rgb(1.0, 0.13, 0.1)],
     };
     let lit = rng.below(lamps);
-    for (lamp, &colour) in colours.iter().enumerate() {
+    for (lamp, &color) in colors.iter().enumerate() {
         let at = (0.0, low + r * 0.2 + spacing * (lamp as f32 + 0.5));
-        d.disc(at, r * 1.13, Colour::grey(0.03));
-        d.disc(at, r, colour.shade(if lamp == lit { 1.0 } else { 0.3 }));
+        d.disc(at, r * 1.13, Color::grey(0.03));
+        d.disc(at, r, color.shade(if lamp == lit { 1.0 } else { 0.3 }));
         d.line(
             &[(-r * 1.15, at.1 + r * 0.75), (0.0, at.1 + r * 1.15), (r * 1.15, at.1 + r * 0.75)],
             r * 0.25,
@@ -216,7 +216,7 @@ pub fn traffic_light(d: &mut Drawing, rng: &mut Random) {
         );
         if lamp == lit {
             d.labelled(None, |d| {
-                d.disc(at, r * 1.7, colour.alpha(0.18));
+                d.disc(at, r * 1.7, color.alpha(0.18));
                 d.disc((at.0 - r * 0.25, at.1 + r * 0.25), r * 0.35, WHITE.alpha(0.6));
             });
         }
@@ -228,13 +228,13 @@ pub fn bench(d: &mut Drawing, rng: &mut Random) {
     let half = rng.range(0.7, 1.05);
     let seat = rng.range(0.4, 0.48);
     let wood = match rng.below(4) {
-        0 => Colour::hsv(rng.range(0.25, 0.65), rng.range(0.3, 0.7), rng.range(0.3, 0.6)),
-        _ => Colour::hsv(rng.range(0.05, 0.1), rng.range(0.45, 0.75), rng.range(0.4, 0.8)),
+        0 => Color::hsv(rng.range(0.25, 0.65), rng.range(0.3, 0.7), rng.range(0.3, 0.6)),
+        _ => Color::hsv(rng.range(0.05, 0.1), rng.range(0.45, 0.75), rng.range(0.4, 0.8)),
     };
-    let iron = Colour::grey(rng.range(0.1, 0.5));
+    let iron = Color::grey(rng.range(0.1, 0.5));
     let slat = rng.range(0.075, 0.105);
     let gap = slat * 0.4;
-    d.labelled(None, |d| d.ellipse((0.0, 0.0), half * 1.08, 0.07, Colour::grey(0.0).alpha(0.35)));
+    d.labelled(None, |d| d.ellipse((0.0, 0.0), half * 1.08, 0.07, Color::grey(0.0).alpha(0.35)));
     let foot = half * rng.range(0.72, 0.9);
     let top = seat + rng.range(0.36, 0.5);
     let back = rng.chance(0.8);

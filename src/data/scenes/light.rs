@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 
-use crate::data::random::{Random, word};
+use crate::random::{Random, word};
 
 /// Light and sensor of one picture.
 #[derive(Debug, Clone, Copy)]

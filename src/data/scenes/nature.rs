@@ -1,20 +1,20 @@
 //! Trees, houses and people.
 
-use super::canvas::{Colour, Drawing, Fill};
-use crate::data::random::Random;
+use super::canvas::{Color, Drawing, Fill};
+use crate::random::Random;
 
 /// A tree: broad-leaved, conifer or poplar, 3.5 to 6.5 m high, in the colours of the seasons.
 pub fn tree(d: &mut Drawing, rng: &mut Random) {
     let height = rng.range(3.6, 6.4);
-    let bark = Colour::hsv(rng.range(0.05, 0.1), rng.range(0.25, 0.6), rng.range(0.2, 0.45));
+    let bark = Color::hsv(rng.range(0.05, 0.1), rng.range(0.25, 0.6), rng.range(0.2, 0.45));
     let leaf = match rng.below(5) {
-        0 => Colour::hsv(rng.range(0.02, 0.13), rng.range(0.6, 0.9), rng.range(0.55, 0.85)),
-        _ => Colour::hsv(rng.range(0.2, 0.4), rng.range(0.45, 0.8), rng.range(0.25, 0.6)),
+        0 => Color::hsv(rng.range(0.02, 0.13), rng.range(0.6, 0.9), rng.range(0.55, 0.85)),
+        _ => Color::hsv(rng.range(0.2, 0.4), rng.range(0.45, 0.8), rng.range(0.25, 0.6)),
     };
-    d.labelled(None, |d| d.ellipse((0.0, 0.0), height * 0.22, 0.14, Colour::grey(0.0).alpha(0.3)));
+    d.labelled(None, |d| d.ellipse((0.0, 0.0), height * 0.22, 0.14, Color::grey(0.0).alpha(0.3)));
     match rng.below(4) {
         0 => {
-            let needles = Colour::hsv(rng.range(0.28, 0.45), rng.range(0.4, 0.7), rng.range(0.22, 0.5));
+            let needles = Color::hsv(rng.range(0.28, 0.45), rng.range(0.4, 0.7), rng.range(0.22, 0.5));
             conifer(d, height, bark, needles, rng);
         }
         1 => poplar(d, height, bark, leaf, rng),
@@ -37,13 +37,13 @@ impl Season {
         rng.pick(&[Self::Spring, Self::Summer, Self::Summer, Self::Summer, Self::Autumn, Self::Winter])
     }
 
-    fn leaf(self, rng: &mut Random) -> Colour {
+    fn leaf(self, rng: &mut Random) -> Color {
         match self {
-            Self::Spring => Colour::hsv(rng.range(0.22, 0.28), rng.range(0.5, 0.7), rng.range(0.5, 0.65)),
+            Self::Spring => Color::hsv(rng.range(0.22, 0.28), rng.range(0.5, 0.7), rng.range(0.5, 0.65)),
             Self::Summer | Self::Winter => {
-                Colour::hsv(rng.range(0.25, 0.35), rng.range(0.5, 0.7), rng.range(0.27, 0.42))
+                Color::hsv(rng.range(0.25, 0.35), rng.range(0.5, 0.7), rng.range(0.27, 0.42))
             }
-            Self::Autumn => Colour::hsv(rng.range(0.04, 0.13), rng.range(0.65, 0.85), rng.range(0.55, 0.8)),
+            Self::Autumn => Color::hsv(rng.range(0.04, 0.13), rng.range(0.65, 0.85), rng.range(0.55, 0.8)),
         }
     }
 }
@@ -51,12 +51,12 @@ impl Season {
 /// A tree of a street as it looks in `season`: bare in winter, unless it is a conifer.
 pub fn tree_in(d: &mut Drawing, season: Season, rng: &mut Random) {
     let height = rng.range(4.6, 7.6);
-    let bark = Colour::hsv(rng.range(0.06, 0.09), rng.range(0.25, 0.45), rng.range(0.22, 0.35));
+    let bark = Color::hsv(rng.range(0.06, 0.09), rng.range(0.25, 0.45), rng.range(0.22, 0.35));
     let leaf = season.leaf(rng);
-    d.labelled(None, |d| d.ellipse((0.0, 0.0), height * 0.22, 0.14, Colour::grey(0.0).alpha(0.3)));
+    d.labelled(None, |d| d.ellipse((0.0, 0.0), height * 0.22, 0.14, Color::grey(0.0).alpha(0.3)));
     match rng.below(8) {
         0 => {
-            let needles = Colour::hsv(rng.range(0.34, 0.42), rng.range(0.4, 0.6), rng.range(0.22, 0.34));
+            let needles = Color::hsv(rng.range(0.34, 0.42), rng.range(0.4, 0.6), rng.range(0.22, 0.34));
             conifer(d, height, bark, needles, rng);
         }
         _ if season == Season::Winter => bare(d, height, bark, rng),
@@ -66,7 +66,7 @@ pub fn tree_in(d: &mut Drawing, season: Season, rng: &mut Random) {
 }
 
 /// Trunk and branches: every branch parts in two, thinner ones.
-fn bare(d: &mut Drawing, height: f32, bark: Colour, rng: &mut Random) {
+fn bare(d: &mut Drawing, height: f32, bark: Color, rng: &mut Random) {
     trunk(d, height * 0.45, height * 0.03, bark);
     let mut branches = vec![((0.0, height * 0.4), std::f32::consts::FRAC_PI_2, height * 0.2, height * 0.035)];
     for _ in 0..5 {
@@ -83,7 +83,7 @@ fn bare(d: &mut Drawing, height: f32, bark: Colour, rng: &mut Random) {
     }
 }
 
-fn trunk(d: &mut Drawing, top: f32, width: f32, bark: Colour) {
+fn trunk(d: &mut Drawing, top: f32, width: f32, bark: Color) {
     let fill = Fill::Gradient([(-width, 0.0), (width, 0.0)], [bark.shade(1.25), bark.shade(0.6)]);
     d.polygon(
         &[
@@ -98,7 +98,7 @@ fn trunk(d: &mut Drawing, top: f32, width: f32, bark: Colour) {
     );
 }
 
-fn broadleaf(d: &mut Drawing, height: f32, bark: Colour, leaf: Colour, rng: &mut Random) {
+fn broadleaf(d: &mut Drawing, height: f32, bark: Color, leaf: Color, rng: &mut Random) {
     let spread = height * rng.range(0.26, 0.4);
     let middle = height * rng.range(0.6, 0.68);
     let width = height * rng.range(0.03, 0.045);
@@ -124,7 +124,7 @@ fn broadleaf(d: &mut Drawing, height: f32, bark: Colour, leaf: Colour, rng: &mut
     }
 }
 
-fn conifer(d: &mut Drawing, height: f32, bark: Colour, leaf: Colour, rng: &mut Random) {
+fn conifer(d: &mut Drawing, height: f32, bark: Color, leaf: Color, rng: &mut Random) {
     let half = height * rng.range(0.2, 0.3);
     trunk(d, height * 0.3, height * 0.03, bark);
     let tiers = 3 + rng.below(3);
@@ -138,7 +138,7 @@ fn conifer(d: &mut Drawing, height: f32, bark: Colour, leaf: Colour, rng: &mut R
     }
 }
 
-fn poplar(d: &mut Drawing, height: f32, bark: Colour, leaf: Colour, rng: &mut Random) {
+fn poplar(d: &mut Drawing, height: f32, bark: Color, leaf: Color, rng: &mut Random) {
     let half = height * rng.range(0.13, 0.19);
     trunk(d, height * 0.4, height * 0.025, bark);
     d.ellipse((0.0, height * 0.58), half, height * 0.42, leaf.shade(0.8));
@@ -156,13 +156,13 @@ pub fn house(d: &mut Drawing, rng: &mut Random) {
     let storeys = 1 + rng.below(2);
     let walls = 2.5 * storeys as f32 + 0.2;
     let wall = match rng.below(3) {
-        0 => Colour::hsv(rng.range(0.0, 0.05), rng.range(0.4, 0.65), rng.range(0.45, 0.7)),
-        1 => Colour::hsv(rng.unit(), rng.range(0.08, 0.35), rng.range(0.7, 0.95)),
-        _ => Colour::grey(rng.range(0.6, 0.95)),
+        0 => Color::hsv(rng.range(0.0, 0.05), rng.range(0.4, 0.65), rng.range(0.45, 0.7)),
+        1 => Color::hsv(rng.unit(), rng.range(0.08, 0.35), rng.range(0.7, 0.95)),
+        _ => Color::grey(rng.range(0.6, 0.95)),
     };
     let roof = match rng.below(2) {
-        0 => Colour::hsv(rng.range(0.0, 0.06), rng.range(0.5, 0.8), rng.range(0.35, 0.65)),
-        _ => Colour::grey(rng.range(0.18, 0.45)),
+        0 => Color::hsv(rng.range(0.0, 0.06), rng.range(0.5, 0.8), rng.range(0.35, 0.65)),
+        _ => Color::grey(rng.range(0.18, 0.45)),
     };
     let rise = rng.range(1.3, 2.4);
     if rng.chance(0.7) {
@@ -181,7 +181,7 @@ pub fn house(d: &mut Drawing, rng: &mut Random) {
         0 => {
             d.polygon(&[(-half, walls), (half, walls), (0.0, walls + rise)], wall.shade(0.95));
             d.line(&[(-eaves, walls - 0.15), (0.0, walls + rise + 0.1), (eaves, walls - 0.15)], 0.32, roof);
-            d.disc((0.0, walls + rise * 0.42), 0.32, Colour::grey(0.2));
+            d.disc((0.0, walls + rise * 0.42), 0.32, Color::grey(0.2));
         }
         1 => {
             let ridge = half * rng.range(0.35, 0.75);
@@ -200,7 +200,7 @@ pub fn house(d: &mut Drawing, rng: &mut Random) {
     openings(d, half, storeys, rng);
 }
 
-fn tiles(d: &mut Drawing, corners: &[(f32, f32); 4], roof: Colour) {
+fn tiles(d: &mut Drawing, corners: &[(f32, f32); 4], roof: Color) {
     d.polygon(corners, roof);
     for row in 1..4 {
         let t = row as f32 / 4.0;
@@ -213,11 +213,11 @@ fn openings(d: &mut Drawing, half: f32, storeys: usize, rng: &mut Random) {
     let columns = 2 + rng.below(3);
     let step = half * 2.0 / columns as f32;
     let door_at = rng.below(columns);
-    let door = Colour::hsv(rng.unit(), rng.range(0.3, 0.8), rng.range(0.25, 0.6));
-    let frame = Colour::grey(rng.pick(&[0.95, 0.9, 0.25]));
+    let door = Color::hsv(rng.unit(), rng.range(0.3, 0.8), rng.range(0.25, 0.6));
+    let frame = Color::grey(rng.pick(&[0.95, 0.9, 0.25]));
     let lit = rng.chance(0.3);
     let pane =
-        if lit { Colour::rgb(1.0, 0.87, 0.5) } else { Colour::hsv(0.57, rng.range(0.1, 0.35), rng.range(0.3, 0.75)) };
+        if lit { Color::rgb(1.0, 0.87, 0.5) } else { Color::hsv(0.57, rng.range(0.1, 0.35), rng.range(0.3, 0.75)) };
     for storey in 0..storeys {
         for column in 0..columns {
             let x = -half + step * (column as f32 + 0.5);
@@ -225,7 +225,7 @@ fn openings(d: &mut Drawing, half: f32, storeys: usize, rng: &mut Random) {
             if storey == 0 && column == door_at {
                 d.rect((x - 0.58, 0.0), (x + 0.58, 2.2), frame);
                 d.rect((x - 0.47, 0.0), (x + 0.47, 2.1), door);
-                d.disc((x + 0.33, 1.0), 0.07, Colour::rgb(0.85, 0.75, 0.3));
+                d.disc((x + 0.33, 1.0), 0.07, Color::rgb(0.85, 0.75, 0.3));
                 continue;
             }
             let w = (step * 0.3).min(0.62);
@@ -241,15 +241,15 @@ fn openings(d: &mut Drawing, half: f32, storeys: usize, rng: &mut Random) {
 pub fn person(d: &mut Drawing, rng: &mut Random) {
     let height = rng.range(1.5, 1.9);
     let unit = height / 1.75;
-    let skin = Colour::hsv(rng.range(0.04, 0.09), rng.range(0.3, 0.6), rng.range(0.4, 0.95));
-    let hair = Colour::hsv(rng.range(0.03, 0.12), rng.range(0.2, 0.7), rng.range(0.08, 0.7));
-    let top = Colour::hsv(rng.unit(), rng.range(0.2, 0.9), rng.range(0.25, 0.95));
-    let legs = Colour::hsv(rng.range(0.5, 0.75), rng.range(0.1, 0.6), rng.range(0.15, 0.6));
+    let skin = Color::hsv(rng.range(0.04, 0.09), rng.range(0.3, 0.6), rng.range(0.4, 0.95));
+    let hair = Color::hsv(rng.range(0.03, 0.12), rng.range(0.2, 0.7), rng.range(0.08, 0.7));
+    let top = Color::hsv(rng.unit(), rng.range(0.2, 0.9), rng.range(0.25, 0.95));
+    let legs = Color::hsv(rng.range(0.5, 0.75), rng.range(0.1, 0.6), rng.range(0.15, 0.6));
     let build = rng.range(0.85, 1.2);
     let stride = rng.pick(&[0.06, 0.1, 0.2, 0.28]);
     let p = |x: f32, y: f32| (x * unit, y * unit);
     let w = |v: f32| v * unit * build;
-    d.labelled(None, |d| d.ellipse((0.0, 0.0), 0.32 * unit, 0.05, Colour::grey(0.0).alpha(0.35)));
+    d.labelled(None, |d| d.ellipse((0.0, 0.0), 0.32 * unit, 0.05, Color::grey(0.0).alpha(0.35)));
 
     let swing = stride * rng.range(0.6, 1.3) + 0.05;
     d.line(&[p(-0.02, 1.36), p(-0.14 - swing * 0.5, 1.1), p(-0.1 - swing, 0.86)], w(0.095), top.shade(0.7));
@@ -258,7 +258,7 @@ pub fn person(d: &mut Drawing, rng: &mut Random) {
         let foot = side * stride;
         let knee = p(foot * 0.5 + stride * 0.25, 0.48);
         d.line(&[p(side * 0.06, 0.86), knee, p(foot, 0.07)], w(0.135), legs.shade(tone));
-        d.line(&[p(foot - 0.02, 0.035), p(foot + 0.11, 0.03)], w(0.075), Colour::grey(0.12));
+        d.line(&[p(foot - 0.02, 0.035), p(foot + 0.11, 0.03)], w(0.075), Color::grey(0.12));
     }
     let skirt = rng.chance(0.25);
     if skirt {
@@ -283,12 +283,12 @@ pub fn person(d: &mut Drawing, rng: &mut Random) {
     d.disc(p(0.13 + swing, 0.86), w(0.05), skin);
     head(d, rng, unit, skin, hair);
     if rng.chance(0.25) {
-        let bag = Colour::hsv(rng.unit(), 0.6, 0.5);
+        let bag = Color::hsv(rng.unit(), 0.6, 0.5);
         d.round_rect(p(-0.33, 0.98), p(-0.15, 1.4), 0.07 * unit, bag);
     }
 }
 
-fn head(d: &mut Drawing, rng: &mut Random, unit: f32, skin: Colour, hair: Colour) {
+fn head(d: &mut Drawing, rng: &mut Random, unit: f32, skin: Color, hair: Color) {
     let p = |x: f32, y: f32| (x * unit, y * unit);
     d.line(&[p(0.0, 1.46), p(0.0, 1.54)], 0.09 * unit, skin.shade(0.8));
     if rng.chance(0.4) {
@@ -296,7 +296,7 @@ fn head(d: &mut Drawing, rng: &mut Random, unit: f32, skin: Colour, hair: Colour
     }
     d.ellipse(p(0.0, 1.64), 0.1 * unit, 0.125 * unit, skin);
     if rng.chance(0.2) {
-        let hat = Colour::hsv(rng.unit(), 0.6, 0.6);
+        let hat = Color::hsv(rng.unit(), 0.6, 0.6);
         d.round_rect(p(-0.11, 1.68), p(0.11, 1.81), 0.06 * unit, hat);
         d.line(&[p(-0.1, 1.69), p(0.19, 1.69)], 0.035 * unit, hat.shade(0.7));
     } else {

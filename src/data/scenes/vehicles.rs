@@ -1,28 +1,28 @@
 //! Cars, buses and bicycles, seen from the side, their front to the right.
 
-use super::canvas::{Colour, Drawing, Fill};
-use crate::data::random::Random;
+use super::canvas::{Color, Drawing, Fill};
+use crate::random::Random;
 
-const TYRE: Colour = Colour::grey(0.09);
+const TYRE: Color = Color::grey(0.09);
 
 /// A paint that vehicles are sold in: often plain, sometimes bright.
-fn body_colour(rng: &mut Random) -> Colour {
+fn body_color(rng: &mut Random) -> Color {
     if rng.chance(0.3) {
-        Colour::grey(rng.pick(&[0.12, 0.3, 0.6, 0.78, 0.92]))
+        Color::grey(rng.pick(&[0.12, 0.3, 0.6, 0.78, 0.92]))
     } else {
-        Colour::hsv(rng.unit(), rng.range(0.5, 0.95), rng.range(0.4, 0.95))
+        Color::hsv(rng.unit(), rng.range(0.5, 0.95), rng.range(0.4, 0.95))
     }
 }
 
-fn glass(rng: &mut Random) -> Colour {
-    Colour::hsv(rng.range(0.5, 0.62), rng.range(0.1, 0.35), rng.range(0.25, 0.8))
+fn glass(rng: &mut Random) -> Color {
+    Color::hsv(rng.range(0.5, 0.62), rng.range(0.1, 0.35), rng.range(0.25, 0.8))
 }
 
 fn shadow(d: &mut Drawing, half_width: f32) {
-    d.labelled(None, |d| d.ellipse((0.0, 0.0), half_width, 0.13, Colour::grey(0.0).alpha(0.35)));
+    d.labelled(None, |d| d.ellipse((0.0, 0.0), half_width, 0.13, Color::grey(0.0).alpha(0.35)));
 }
 
-fn wheel(d: &mut Drawing, x: f32, radius: f32, hub: Colour) {
+fn wheel(d: &mut Drawing, x: f32, radius: f32, hub: Color) {
     d.disc((x, radius), radius, TYRE);
     d.disc((x, radius), radius * 0.6, hub);
     d.disc((x, radius), radius * 0.2, hub.shade(0.5));
@@ -35,7 +35,7 @@ pub fn car(d: &mut Drawing, rng: &mut Random) {
     let roof = waist + rng.range(0.45, 0.72);
     let radius = rng.range(0.29, 0.37);
     let floor = radius * 0.75;
-    let (paint, window) = (body_colour(rng), glass(rng));
+    let (paint, window) = (body_color(rng), glass(rng));
     // Where the roof begins and ends tells a saloon from a hatchback.
     let rear_foot = -half * rng.pick(&[0.95, 0.93, 0.72]);
     let rear_top = rear_foot + half * rng.range(0.08, 0.3);
@@ -77,13 +77,13 @@ pub fn car(d: &mut Drawing, rng: &mut Random) {
         ],
         side,
     );
-    d.line(&[(-half * 0.96, floor + 0.05), (half * 0.96, floor + 0.05)], 0.07, Colour::grey(0.15));
+    d.line(&[(-half * 0.96, floor + 0.05), (half * 0.96, floor + 0.05)], 0.07, Color::grey(0.15));
     d.line(&[(pillar, floor + 0.1), (pillar, waist)], 0.025, paint.shade(0.5));
     d.line(&[(pillar - 0.34, waist - 0.13), (pillar - 0.14, waist - 0.13)], 0.045, paint.shade(0.45));
-    d.ellipse((half * 0.94, bonnet - 0.14), 0.11, 0.08, Colour::rgb(1.0, 0.97, 0.8));
-    d.rect((-half * 0.99, waist - 0.24), (-half * 0.94, waist - 0.08), Colour::rgb(0.8, 0.08, 0.06));
+    d.ellipse((half * 0.94, bonnet - 0.14), 0.11, 0.08, Color::rgb(1.0, 0.97, 0.8));
+    d.rect((-half * 0.99, waist - 0.24), (-half * 0.94, waist - 0.08), Color::rgb(0.8, 0.08, 0.06));
 
-    let hub = Colour::grey(rng.range(0.45, 0.85));
+    let hub = Color::grey(rng.range(0.45, 0.85));
     for x in [-half * 0.62, half * 0.62] {
         d.disc((x, radius * 1.2), radius * 1.2, paint.shade(0.25));
         wheel(d, x, radius, hub);
@@ -97,13 +97,13 @@ pub fn bus(d: &mut Drawing, rng: &mut Random) {
     let deck = rng.range(1.75, 2.0);
     let (floor, radius) = (0.38, 0.48);
     let top = 1.25 + deck * decks as f32;
-    let (paint, window) = (body_colour(rng), glass(rng));
-    let stripe = body_colour(rng);
+    let (paint, window) = (body_color(rng), glass(rng));
+    let stripe = body_color(rng);
     shadow(d, half * 1.04);
     let side = Fill::Gradient([(0.0, top), (0.0, floor)], [paint.shade(1.08), paint.shade(0.78)]);
     d.round_rect((-half, floor), (half, top), 0.28, side);
     d.rect((-half, floor + 0.32), (half, floor + 0.32 + rng.range(0.1, 0.4)), stripe);
-    d.rect((-half * 0.98, floor), (half * 0.98, floor + 0.16), Colour::grey(0.16));
+    d.rect((-half * 0.98, floor), (half * 0.98, floor + 0.16), Color::grey(0.16));
 
     let panes = (half * rng.range(1.1, 1.7)) as usize + 2;
     let door_width = 0.95;
@@ -124,11 +124,11 @@ pub fn bus(d: &mut Drawing, rng: &mut Random) {
     for side in [0.06, 0.52] {
         d.rect((door - door_width + side, floor + 0.2), (door - door_width + side + 0.38, 1.5 + deck * 0.45), window);
     }
-    d.rect((half - 2.4, top - 0.34), (half - 0.4, top - 0.1), Colour::grey(0.08));
-    d.rect((half - 2.2, top - 0.27), (half - 1.0, top - 0.17), Colour::rgb(1.0, 0.7, 0.1));
-    d.ellipse((half - 0.12, floor + 0.42), 0.12, 0.13, Colour::rgb(1.0, 0.96, 0.8));
-    d.rect((-half, floor + 0.3), (-half + 0.1, floor + 0.7), Colour::rgb(0.8, 0.1, 0.08));
-    let hub = Colour::grey(rng.range(0.4, 0.75));
+    d.rect((half - 2.4, top - 0.34), (half - 0.4, top - 0.1), Color::grey(0.08));
+    d.rect((half - 2.2, top - 0.27), (half - 1.0, top - 0.17), Color::rgb(1.0, 0.7, 0.1));
+    d.ellipse((half - 0.12, floor + 0.42), 0.12, 0.13, Color::rgb(1.0, 0.96, 0.8));
+    d.rect((-half, floor + 0.3), (-half + 0.1, floor + 0.7), Color::rgb(0.8, 0.1, 0.08));
+    let hub = Color::grey(rng.range(0.4, 0.75));
     for x in [-half * 0.58, half * 0.42] {
         d.disc((x, radius * 1.15), radius * 1.15, paint.shade(0.2));
         wheel(d, x, radius, hub);
@@ -142,9 +142,9 @@ pub fn bicycle(d: &mut Drawing, rng: &mut Random) {
     let crank = (-0.09, radius - 0.05);
     let seat = (-0.24, radius + rng.range(0.42, 0.56));
     let head = (0.36, radius + rng.range(0.46, 0.56));
-    let paint = body_colour(rng);
+    let paint = body_color(rng);
     let (tube, tyre) = (rng.range(0.05, 0.075), rng.range(0.05, 0.075));
-    let metal = Colour::grey(rng.range(0.2, 0.75));
+    let metal = Color::grey(rng.range(0.2, 0.75));
     shadow(d, 0.85);
     for wheel in [rear, front] {
         for spoke in 0..4 {
@@ -164,11 +164,11 @@ pub fn bicycle(d: &mut Drawing, rng: &mut Random) {
     let stem = (head.0 - 0.03, head.1 + 0.14);
     d.line(&[front, head, stem], tube, paint.shade(1.1));
     d.line(&[seat, (seat.0 - 0.03, seat.1 + 0.1)], 0.035, metal);
-    d.line(&[(seat.0 - 0.15, seat.1 + 0.13), (seat.0 + 0.1, seat.1 + 0.11)], 0.075, Colour::grey(0.1));
+    d.line(&[(seat.0 - 0.15, seat.1 + 0.13), (seat.0 + 0.1, seat.1 + 0.11)], 0.075, Color::grey(0.1));
     if rng.chance(0.5) {
-        d.curve(stem, (stem.0 + 0.22, stem.1 + 0.04), (stem.0 + 0.11, stem.1 - 0.16), 0.045, Colour::grey(0.12));
+        d.curve(stem, (stem.0 + 0.22, stem.1 + 0.04), (stem.0 + 0.11, stem.1 - 0.16), 0.045, Color::grey(0.12));
     } else {
-        d.line(&[(stem.0 + 0.07, stem.1 + 0.05), (stem.0 - 0.16, stem.1 + 0.06)], 0.05, Colour::grey(0.12));
+        d.line(&[(stem.0 + 0.07, stem.1 + 0.05), (stem.0 - 0.16, stem.1 + 0.06)], 0.05, Color::grey(0.12));
     }
     d.ring(crank, 0.075, 0.035, metal.shade(0.8));
     let pedal = rng.range(0.0, std::f32::consts::TAU);
@@ -183,7 +183,7 @@ pub fn bicycle(d: &mut Drawing, rng: &mut Random) {
                 (basket.0 + 0.27, basket.1 + 0.22),
                 (basket.0 - 0.03, basket.1 + 0.22),
             ],
-            Colour::rgb(0.55, 0.4, 0.22),
+            Color::rgb(0.55, 0.4, 0.22),
         );
     }
 }

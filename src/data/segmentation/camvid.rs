@@ -58,8 +58,8 @@ fn coding() -> Coding {
     if let Some(values) = &mut coding.values {
         values[usize::from(VOID)] = Some(IGNORED);
     }
-    if let Some(colours) = &mut coding.colours {
-        colours.insert([0; 3], IGNORED);
+    if let Some(colors) = &mut coding.colors {
+        colors.insert([0; 3], IGNORED);
     }
     coding
 }

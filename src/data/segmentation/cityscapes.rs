@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::classes::ClassList;
-use super::coding::{Coding, ValueTable, colour_table};
+use super::coding::{Coding, ValueTable, color_table};
 use super::{Found, IGNORED, Pair};
 use crate::data::listing::{images_below, name_of};
 use crate::data::{BadImage, DataError, ImageProblem};
@@ -51,14 +51,14 @@ pub(crate) fn find(root: &Path) -> Result<Option<Found>, DataError> {
 
 /// Values 0 to 33 are label ids; those that are not trained are ignored.
 fn coding() -> Coding {
-    let names: Vec<(&str, [u8; 3])> = CLASSES.iter().map(|&(_, name, colour)| (name, colour)).collect();
+    let names: Vec<(&str, [u8; 3])> = CLASSES.iter().map(|&(_, name, color)| (name, color)).collect();
     let list = ClassList::of(&names, "the label ids that Cityscapes does not train, value 255", "Cityscapes");
     let mut values: Box<ValueTable> = Box::new([None; 256]);
     values[..=33].fill(Some(IGNORED));
     values[usize::from(IGNORED)] = Some(IGNORED);
     CLASSES.iter().enumerate().for_each(|(id, &(value, ..))| values[usize::from(value)] = Some(id as u8));
-    let colours = colour_table(&list.palette);
-    Coding { classes: Arc::new(list), values: Some(values), colours }
+    let colors = color_table(&list.palette);
+    Coding { classes: Arc::new(list), values: Some(values), colors }
 }
 
 /// Files below `folder` that end on `end`, by city and the name before `end` (for masks: before

@@ -38,7 +38,7 @@ impl ClassList {
 
     /// A list of these names and colours, for the formats and scenes that bring their own.
     pub(crate) fn of(classes: &[(&str, [u8; 3])], ignored: &str, source: &str) -> Self {
-        let (names, palette) = classes.iter().map(|(name, colour)| (name.to_string(), *colour)).unzip();
+        let (names, palette) = classes.iter().map(|(name, color)| (name.to_string(), *color)).unzip();
         Self { names, palette, ignored: ignored.into(), source: source.into() }
     }
 }
@@ -52,7 +52,7 @@ impl fmt::Display for ClassList {
 
 /// Colour of class `id` in Pascal VOC's map: its bits are dealt to red, green and blue in turn, from
 /// the highest bit of each down. Distinct for all ids, black for 0.
-pub(crate) fn voc_colour(id: u8) -> [u8; 3] {
+pub(crate) fn voc_color(id: u8) -> [u8; 3] {
     let bit = |at: u8| (id >> at) & 1;
     std::array::from_fn(|c| {
         let c = c as u8;
@@ -79,7 +79,8 @@ struct Written {
     palette: Option<Vec<[u8; 3]>>,
     #[serde(default, deserialize_with = "written::values")]
     ignore_index: Vec<u8>,
-    ignore_colour: Option<[u8; 3]>,
+    #[serde(alias = "ignore_colour")]
+    ignore_color: Option<[u8; 3]>,
     coding: Option<WrittenCoding>,
 }
 
@@ -87,7 +88,8 @@ struct Written {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenClass {
     name: String,
-    colour: Option<[u8; 3]>,
+    #[serde(alias = "colour")]
+    color: Option<[u8; 3]>,
     value: Option<u8>,
 }
 
@@ -101,7 +103,8 @@ impl WrittenClass {
 #[serde(rename_all = "lowercase")]
 enum WrittenCoding {
     Value,
-    Colour,
+    #[serde(alias = "colour")]
+    Color,
 }
 
 /// The classes that a file in `root` lists: `classes.toml`, `info.json`, `label_colors.txt`,
@@ -117,9 +120,9 @@ pub(crate) fn read_beside(root: &Path) -> Result<Option<Coding>, DataError> {
         return from_json(&json);
     }
     for (name, read) in [
-        ("label_colors.txt", from_colour_list as fn(&Path) -> Result<Coding, DataError>),
-        ("label_colours.txt", from_colour_list),
-        ("class_dict.csv", from_colour_table),
+        ("label_colors.txt", from_color_list as fn(&Path) -> Result<Coding, DataError>),
+        ("label_colours.txt", from_color_list),
+        ("class_dict.csv", from_color_table),
         ("codes.txt", from_names),
     ] {
         let path = root.join(name);
@@ -146,18 +149,18 @@ fn from_json(path: &Path) -> Result<Option<Coding>, DataError> {
 }
 
 /// `R G B name` lines, as in the original CamVid.
-fn from_colour_list(path: &Path) -> Result<Coding, DataError> {
+fn from_color_list(path: &Path) -> Result<Coding, DataError> {
     let split = |line: &str| {
         let mut words = line.split_whitespace();
         let mut channel = || words.next().and_then(|word| word.parse::<u8>().ok());
-        let colour = [channel()?, channel()?, channel()?];
-        Some((words.collect::<Vec<_>>().join(" "), colour))
+        let color = [channel()?, channel()?, channel()?];
+        Some((words.collect::<Vec<_>>().join(" "), color))
     };
     of_lines(path, 0, "R G B name", split)
 }
 
 /// A header, then `name,r,g,b` lines, as CamVid is often packed.
-fn from_colour_table(path: &Path) -> Result<Coding, DataError> {
+fn from_color_table(path: &Path) -> Result<Coding, DataError> {
     let split = |line: &str| {
         let mut cells = line.split(',').map(str::trim);
         let name = cells.next()?.to_string();
@@ -174,20 +177,20 @@ fn of_lines(
     expected: &str,
     split: impl Fn(&str) -> Option<(String, [u8; 3])>,
 ) -> Result<Coding, DataError> {
-    let (mut classes, mut ignore_colour) = (Vec::new(), None);
+    let (mut classes, mut ignore_color) = (Vec::new(), None);
     for (number, line) in text(path)?.lines().enumerate().skip(skipped).filter(|(_, line)| !line.trim().is_empty()) {
-        let Some((name, colour)) = split(line) else {
+        let Some((name, color)) = split(line) else {
             let problem = format!("'{line}' is not '{expected}' with three numbers from 0 to 255");
             return Err(DataError::CsvRow { path: path.into(), line: number as u64 + 1, problem });
         };
         if name.eq_ignore_ascii_case("void") {
-            ignore_colour = Some(colour);
+            ignore_color = Some(color);
         } else {
-            classes.push(WrittenClass { name, colour: Some(colour), value: None });
+            classes.push(WrittenClass { name, color: Some(color), value: None });
         }
     }
-    let palettes = Some(WrittenCoding::Colour);
-    coding(Written { classes, palette: None, ignore_index: vec![], ignore_colour, coding: palettes }, path)
+    let palettes = Some(WrittenCoding::Color);
+    coding(Written { classes, palette: None, ignore_index: vec![], ignore_color, coding: palettes }, path)
 }
 
 /// A name a line, whose number (from 0) is its value; `Void` is ignored.
@@ -197,32 +200,32 @@ fn from_names(path: &Path) -> Result<Coding, DataError> {
     let void = names.iter().position(|name| name.eq_ignore_ascii_case("void")).and_then(|at| u8::try_from(at).ok());
     let classes = names.into_iter().map(WrittenClass::named).collect();
     let ignore_index = void.into_iter().collect();
-    coding(Written { classes, palette: None, ignore_index, ignore_colour: None, coding: None }, path)
+    coding(Written { classes, palette: None, ignore_index, ignore_color: None, coding: None }, path)
 }
 
 /// Turns what is written in the file at `path` into a coding.
 fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
-    let Written { classes, palette, ignore_index: ignored, ignore_colour, coding } = written;
+    let Written { classes, palette, ignore_index: ignored, ignore_color, coding } = written;
     let wrong = |problem: String| DataError::malformed(path, problem);
     if let Some(palette) = &palette
         && palette.len() != classes.len()
     {
-        let (colours, classes) = (palette.len(), classes.len());
-        return Err(wrong(format!("palette has {colours} colours for {classes} classes; give one for each")));
+        let (colors, classes) = (palette.len(), classes.len());
+        return Err(wrong(format!("palette has {colors} colours for {classes} classes; give one for each")));
     }
-    let mut builder = Builder { colours: HashMap::new(), values: [None; 256], list: ClassList::default() };
+    let mut builder = Builder { colors: HashMap::new(), values: [None; 256], list: ClassList::default() };
     builder.values[usize::from(IGNORED)] = Some(IGNORED);
     let mut ignored_words = Vec::new();
     for (position, class) in classes.into_iter().enumerate() {
-        let WrittenClass { name, colour, value } = class;
+        let WrittenClass { name, color, value } = class;
         let value = value.or(u8::try_from(position).ok());
         let value = value.ok_or_else(|| wrong("more than 255 classes".into()))?;
-        let colour = colour.or_else(|| palette.as_ref().map(|p| p[position]));
+        let color = color.or_else(|| palette.as_ref().map(|p| p[position]));
         if ignored.contains(&value) {
             ignored_words.push(format!("value {value} ({name})"));
-            builder.ignore(value, colour);
+            builder.ignore(value, color);
         } else {
-            builder.add(name, value, colour).map_err(wrong)?;
+            builder.add(name, value, color).map_err(wrong)?;
         }
     }
     for value in ignored {
@@ -232,32 +235,32 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
             ignored_words.push(format!("value {value}"));
         }
     }
-    if let Some([r, g, b]) = ignore_colour {
+    if let Some([r, g, b]) = ignore_color {
         ignored_words.push(format!("colour #{r:02x}{g:02x}{b:02x}"));
-        builder.colours.insert([r, g, b], IGNORED);
+        builder.colors.insert([r, g, b], IGNORED);
     }
-    if builder.values[usize::from(IGNORED)] == Some(IGNORED) && coding != Some(WrittenCoding::Colour) {
+    if builder.values[usize::from(IGNORED)] == Some(IGNORED) && coding != Some(WrittenCoding::Color) {
         ignored_words.push("value 255".into());
     }
     builder.list.ignored = if ignored_words.is_empty() { "nothing".into() } else { ignored_words.join(", ") };
     builder.list.source = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    builder.finish(coding == Some(WrittenCoding::Colour)).map_err(wrong)
+    builder.finish(coding == Some(WrittenCoding::Color)).map_err(wrong)
 }
 
 /// A coding in the making.
 struct Builder {
     list: ClassList,
     values: ValueTable,
-    colours: HashMap<[u8; 3], u8>,
+    colors: HashMap<[u8; 3], u8>,
 }
 
 impl Builder {
-    fn ignore(&mut self, value: u8, colour: Option<[u8; 3]>) {
+    fn ignore(&mut self, value: u8, color: Option<[u8; 3]>) {
         self.values[usize::from(value)] = Some(IGNORED);
-        self.colours.extend(colour.map(|colour| (colour, IGNORED)));
+        self.colors.extend(color.map(|color| (color, IGNORED)));
     }
 
-    fn add(&mut self, name: String, value: u8, colour: Option<[u8; 3]>) -> Result<(), String> {
+    fn add(&mut self, name: String, value: u8, color: Option<[u8; 3]>) -> Result<(), String> {
         let id = self.list.len();
         if id >= usize::from(IGNORED) {
             return Err("more than 255 classes; a mask of 8 bits cannot name them".into());
@@ -270,22 +273,22 @@ impl Builder {
             return Err(format!("value {value} stands for two classes, the second is '{name}'"));
         }
         *slot = Some(id as u8);
-        if let Some([r, g, b]) = colour
-            && self.colours.insert([r, g, b], id as u8).is_some()
+        if let Some([r, g, b]) = color
+            && self.colors.insert([r, g, b], id as u8).is_some()
         {
             return Err(format!("colour #{r:02x}{g:02x}{b:02x} stands for two classes, the second is '{name}'"));
         }
         self.list.names.push(name);
-        self.list.palette.push(colour.unwrap_or_else(|| voc_colour(id as u8)));
+        self.list.palette.push(color.unwrap_or_else(|| voc_color(id as u8)));
         Ok(())
     }
 
-    fn finish(self, palettes_are_colours: bool) -> Result<Coding, String> {
+    fn finish(self, palettes_are_colors: bool) -> Result<Coding, String> {
         if self.list.len() < 2 {
             return Err(format!("lists {} classes that are not ignored; at least 2 are needed", self.list.len()));
         }
-        let values = (!palettes_are_colours).then(|| Box::new(self.values));
-        let colours = (!self.colours.is_empty()).then_some(self.colours);
-        Ok(Coding { classes: Arc::new(self.list), values, colours })
+        let values = (!palettes_are_colors).then(|| Box::new(self.values));
+        let colors = (!self.colors.is_empty()).then_some(self.colors);
+        Ok(Coding { classes: Arc::new(self.list), values, colors })
     }
 }

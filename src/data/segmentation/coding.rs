@@ -19,7 +19,7 @@ pub(crate) struct Coding {
     /// For masks of values. Without it a palette is looked up by its colours.
     pub values: Option<Box<ValueTable>>,
     /// For masks of colours.
-    pub colours: Option<HashMap<[u8; 3], u8>>,
+    pub colors: Option<HashMap<[u8; 3], u8>>,
 }
 
 impl Coding {
@@ -28,8 +28,8 @@ impl Coding {
         let mut values = Box::new([None; 256]);
         (0..classes.len()).for_each(|id| values[id] = Some(id as u8));
         values[usize::from(IGNORED)] = Some(IGNORED);
-        let colours = colour_table(&classes.palette);
-        Self { classes: Arc::new(classes), values: Some(values), colours }
+        let colors = color_table(&classes.palette);
+        Self { classes: Arc::new(classes), values: Some(values), colors }
     }
 
     /// The train id of each pixel.
@@ -42,12 +42,12 @@ impl Coding {
             Stored::Values(values, palette) => match (&self.values, palette) {
                 (Some(table), _) => self.ids_of_values(values, table),
                 (None, Some(palette)) => {
-                    let colour = |&value: &u8| palette.get(usize::from(value)).copied().unwrap_or_default();
-                    self.ids_of_colours(&values.iter().map(colour).collect::<Vec<_>>())
+                    let color = |&value: &u8| palette.get(usize::from(value)).copied().unwrap_or_default();
+                    self.ids_of_colors(&values.iter().map(color).collect::<Vec<_>>())
                 }
-                (None, None) => self.ids_of_colours(&values.iter().map(|&v| [v; 3]).collect::<Vec<_>>()),
+                (None, None) => self.ids_of_colors(&values.iter().map(|&v| [v; 3]).collect::<Vec<_>>()),
             },
-            Stored::Colours(colours) => self.ids_of_colours(colours),
+            Stored::Colors(colors) => self.ids_of_colors(colors),
         }?;
         GrayImage::from_raw(raw.width, raw.height, ids)
             .ok_or_else(|| ImageProblem::Damaged("its pixels are fewer than its header says".into()))
@@ -65,30 +65,30 @@ impl Coding {
         self.complete(ids, outside.into_iter().map(|(value, pixels)| (format!("value {value}"), pixels)))
     }
 
-    fn ids_of_colours(&self, colours: &[[u8; 3]]) -> Result<Vec<u8>, ImageProblem> {
-        let known = |colour: &[u8; 3]| self.colours.as_ref().and_then(|table| table.get(colour).copied());
+    fn ids_of_colors(&self, colors: &[[u8; 3]]) -> Result<Vec<u8>, ImageProblem> {
+        let known = |color: &[u8; 3]| self.colors.as_ref().and_then(|table| table.get(color).copied());
         let mut outside: BTreeMap<[u8; 3], u64> = BTreeMap::new();
         let mut last = ([0; 3], known(&[0; 3]));
-        let id = |&colour: &[u8; 3]| {
+        let id = |&color: &[u8; 3]| {
             // Neighbours are mostly alike, which saves the look-up.
-            if colour != last.0 {
-                last = (colour, known(&colour));
+            if color != last.0 {
+                last = (color, known(&color));
             }
             last.1.unwrap_or_else(|| {
-                *outside.entry(colour).or_insert(0) += 1;
+                *outside.entry(color).or_insert(0) += 1;
                 IGNORED
             })
         };
-        let ids = colours.iter().map(id).collect();
+        let ids = colors.iter().map(id).collect();
         if !outside.is_empty()
             && let Some(table) = &self.values
-            && colours.iter().all(|[r, g, b]| r == g && g == b)
+            && colors.iter().all(|[r, g, b]| r == g && g == b)
         {
             // Values saved with three equal channels.
-            return self.ids_of_values(&colours.iter().map(|c| c[0]).collect::<Vec<_>>(), table);
+            return self.ids_of_values(&colors.iter().map(|c| c[0]).collect::<Vec<_>>(), table);
         }
         let name = |[r, g, b]: [u8; 3]| format!("colour #{r:02x}{g:02x}{b:02x}");
-        self.complete(ids, outside.into_iter().map(|(colour, pixels)| (name(colour), pixels)))
+        self.complete(ids, outside.into_iter().map(|(color, pixels)| (name(color), pixels)))
     }
 
     fn complete(&self, ids: Vec<u8>, outside: impl Iterator<Item = (String, u64)>) -> Result<Vec<u8>, ImageProblem> {
@@ -101,7 +101,7 @@ impl Coding {
 }
 
 /// The class of each colour; `None` where two classes share one.
-pub(crate) fn colour_table(palette: &[[u8; 3]]) -> Option<HashMap<[u8; 3], u8>> {
-    let table: HashMap<_, _> = palette.iter().enumerate().map(|(id, &colour)| (colour, id as u8)).collect();
+pub(crate) fn color_table(palette: &[[u8; 3]]) -> Option<HashMap<[u8; 3], u8>> {
+    let table: HashMap<_, _> = palette.iter().enumerate().map(|(id, &color)| (color, id as u8)).collect();
     (table.len() == palette.len()).then_some(table)
 }

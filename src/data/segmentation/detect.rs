@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::classes::{ClassList, voc_colour};
-use super::coding::{Coding, colour_table};
+use super::classes::{ClassList, voc_color};
+use super::coding::{Coding, color_table};
 use super::mask::{self, Stored};
 use super::{IGNORED, Pair};
 use crate::data::DataError;
@@ -21,8 +21,8 @@ struct Seen {
     values: BTreeSet<u8>,
     value_files: usize,
     palette: Option<Vec<[u8; 3]>>,
-    colours: BTreeSet<[u8; 3]>,
-    colour_files: usize,
+    colors: BTreeSet<[u8; 3]>,
+    color_files: usize,
 }
 
 impl Seen {
@@ -35,16 +35,16 @@ impl Seen {
                 seen.values = (0..=255u8).filter(|&v| present[usize::from(v)]).collect();
                 (seen.palette, seen.value_files) = (palette, 1);
             }
-            Stored::Colours(mut colours) => {
-                colours.dedup();
-                for colour in colours {
+            Stored::Colors(mut colors) => {
+                colors.dedup();
+                for color in colors {
                     // A photograph has tens of thousands; one more than the limit tells as much.
-                    if seen.colours.len() > MAX_CLASSES {
+                    if seen.colors.len() > MAX_CLASSES {
                         break;
                     }
-                    seen.colours.insert(colour);
+                    seen.colors.insert(color);
                 }
-                seen.colour_files = 1;
+                seen.color_files = 1;
             }
         }
         seen
@@ -54,8 +54,8 @@ impl Seen {
         self.values.extend(other.values);
         self.value_files += other.value_files;
         self.palette = self.palette.or(other.palette);
-        self.colours.extend(other.colours.into_iter().take(MAX_CLASSES + 1));
-        self.colour_files += other.colour_files;
+        self.colors.extend(other.colors.into_iter().take(MAX_CLASSES + 1));
+        self.color_files += other.color_files;
         self
     }
 }
@@ -69,11 +69,11 @@ pub(crate) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
     let seen: Vec<Seen> =
         masks.par_iter().filter_map(|path| mask::read(path).ok()).map(|raw| Seen::of(raw.stored)).collect();
     let seen = seen.into_iter().fold(Seen::default(), Seen::plus);
-    if seen.value_files + seen.colour_files == 0 {
+    if seen.value_files + seen.color_files == 0 {
         let problem = format!("none of the {} masks can be read; masks are 8-bit PNG files", masks.len());
         return Err(DataError::malformed(root, problem));
     }
-    if seen.colour_files > seen.value_files { of_colours(root, seen) } else { of_values(root, seen) }
+    if seen.color_files > seen.value_files { of_colors(root, seen) } else { of_values(root, seen) }
 }
 
 /// With one class there is nothing to learn: the loss is 0 and every score perfect from the start.
@@ -85,13 +85,13 @@ fn single_class(root: &Path, found: &str) -> DataError {
     DataError::malformed(root, problem)
 }
 
-fn of_colours(root: &Path, seen: Seen) -> Result<Coding, DataError> {
+fn of_colors(root: &Path, seen: Seen) -> Result<Coding, DataError> {
     // Grey levels saved as colours are values.
-    if seen.colours.len() <= MAX_CLASSES && seen.colours.iter().all(|[r, g, b]| r == g && g == b) {
-        let values = seen.colours.iter().map(|c| c[0]).collect();
+    if seen.colors.len() <= MAX_CLASSES && seen.colors.iter().all(|[r, g, b]| r == g && g == b) {
+        let values = seen.colors.iter().map(|c| c[0]).collect();
         return of_values(root, Seen { values, ..Seen::default() });
     }
-    let palette: Vec<[u8; 3]> = seen.colours.into_iter().collect();
+    let palette: Vec<[u8; 3]> = seen.colors.into_iter().collect();
     if palette.len() > MAX_CLASSES {
         let problem = "its masks hold more than 255 colours, so they are photographs or were saved with loss; \
                        list the classes and their colours in a classes.toml, or save the masks as PNG";
@@ -103,7 +103,7 @@ fn of_colours(root: &Path, seen: Seen) -> Result<Coding, DataError> {
     }
     let source = "the colours in the masks; name them in a classes.toml".to_string();
     let classes = ClassList { names, palette: palette.clone(), ignored: "nothing".into(), source };
-    Ok(Coding { classes: Arc::new(classes), values: None, colours: colour_table(&palette) })
+    Ok(Coding { classes: Arc::new(classes), values: None, colors: color_table(&palette) })
 }
 
 fn of_values(root: &Path, seen: Seen) -> Result<Coding, DataError> {
@@ -112,7 +112,7 @@ fn of_values(root: &Path, seen: Seen) -> Result<Coding, DataError> {
     let source = "the values in the masks; name them in a classes.toml".to_string();
     let list = |names: Vec<String>, ignored: &str| {
         let own = |id: usize| seen.palette.as_ref().and_then(|p| p.get(id).copied());
-        let palette = (0..names.len()).map(|id| own(id).unwrap_or_else(|| voc_colour(id as u8))).collect();
+        let palette = (0..names.len()).map(|id| own(id).unwrap_or_else(|| voc_color(id as u8))).collect();
         ClassList { names, palette, ignored: ignored.into(), source: source.clone() }
     };
     if present == [0] && has_ignored && seen.palette.is_none() {

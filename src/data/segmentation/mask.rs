@@ -24,7 +24,7 @@ pub(crate) enum Stored {
     /// One value a pixel by rows: a grey level or an index into the palette.
     Values(Vec<u8>, Option<Vec<[u8; 3]>>),
     /// One colour a pixel.
-    Colours(Vec<[u8; 3]>),
+    Colors(Vec<[u8; 3]>),
 }
 
 /// Reads the mask at `path`. Masks must be stored without loss at 8 bits or less a channel.
@@ -44,8 +44,8 @@ pub(crate) fn read(path: &Path) -> Result<RawMask, ImageProblem> {
         _ => {
             let picture = decode_bytes(&bytes, &limits)?;
             let (width, height) = picture.dimensions();
-            let colours = picture.pixels().map(|p| p.0).collect();
-            Ok(RawMask { width, height, stored: Stored::Colours(colours) })
+            let colors = picture.pixels().map(|p| p.0).collect();
+            Ok(RawMask { width, height, stored: Stored::Colors(colors) })
         }
     }
 }
@@ -77,9 +77,9 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits) -> Result<RawMask, ImageProblem
         ColorType::GrayscaleAlpha => {
             Stored::Values(rows().flat_map(|row| row.chunks_exact(2).map(|p| p[0])).collect(), None)
         }
-        ColorType::Rgb => Stored::Colours(rows().flat_map(|row| row.as_chunks::<3>().0.iter().copied()).collect()),
+        ColorType::Rgb => Stored::Colors(rows().flat_map(|row| row.as_chunks::<3>().0.iter().copied()).collect()),
         ColorType::Rgba => {
-            Stored::Colours(rows().flat_map(|row| row.chunks_exact(4).map(|p| [p[0], p[1], p[2]])).collect())
+            Stored::Colors(rows().flat_map(|row| row.chunks_exact(4).map(|p| [p[0], p[1], p[2]])).collect())
         }
     };
     Ok(RawMask { width, height, stored })

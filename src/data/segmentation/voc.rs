@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::classes::{ClassList, voc_colour};
+use super::classes::{ClassList, voc_color};
 use super::{Coding, Found, IGNORED, Pair};
 use crate::data::listing::subfolders;
 use crate::data::{BadImage, DataError, ImageProblem};
@@ -69,11 +69,11 @@ pub(crate) fn find(root: &Path) -> Result<Option<Found>, DataError> {
 }
 
 fn coding() -> Coding {
-    let colours: Vec<(&str, [u8; 3])> =
-        NAMES.iter().enumerate().map(|(id, name)| (*name, voc_colour(id as u8))).collect();
-    let mut coding = Coding::by_position(ClassList::of(&colours, "value 255 (borders)", "Pascal VOC"));
-    if let Some(colours) = &mut coding.colours {
-        colours.insert(BORDER, IGNORED);
+    let colors: Vec<(&str, [u8; 3])> =
+        NAMES.iter().enumerate().map(|(id, name)| (*name, voc_color(id as u8))).collect();
+    let mut coding = Coding::by_position(ClassList::of(&colors, "value 255 (borders)", "Pascal VOC"));
+    if let Some(colors) = &mut coding.colors {
+        colors.insert(BORDER, IGNORED);
     }
     coding
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Args, Real};
+use crate::hyper::Hyper;
 
 /// Elements of a task.
 const CHUNK: usize = 16 * 1024;
@@ -10,7 +11,7 @@ const CHUNK: usize = 16 * 1024;
 /// See `shaders/accumulate.wgsl`.
 pub fn accumulate<T: Real>(mut a: Args<'_, T>) {
     let (sum, weight, grad) = (a.output(0), a.output(1), a.input(2));
-    let (total, more) = (a.input(3)[1], a.input(4)[4] != T::zero());
+    let (total, more) = (a.input(3)[1], Hyper::of(a.input(4)).keep != T::zero());
     sum.par_chunks_mut(CHUNK).zip(grad.par_chunks(CHUNK)).for_each(|(sum, grad)| {
         for (sum, &g) in sum.iter_mut().zip(grad) {
             *sum = if more { *sum + total * g } else { total * g };
@@ -22,7 +23,7 @@ pub fn accumulate<T: Real>(mut a: Args<'_, T>) {
 /// See `shaders/accumulated_mean.wgsl`.
 pub fn accumulated_mean<T: Real>(mut a: Args<'_, T>) {
     let (sum, weight, grad) = (a.input(0), a.input(1)[0], a.input(2));
-    let (part, more) = (a.input(3)[1], a.input(4)[4] != T::zero());
+    let (part, more) = (a.input(3)[1], Hyper::of(a.input(4)).keep != T::zero());
     let total = if more { weight + part } else { part };
     let total = if total == T::zero() { T::one() } else { total };
     a.output(5).par_chunks_mut(CHUNK).zip(sum.par_chunks(CHUNK).zip(grad.par_chunks(CHUNK))).for_each(
@@ -36,7 +37,7 @@ pub fn accumulated_mean<T: Real>(mut a: Args<'_, T>) {
 
 /// See `shaders/moving_average.wgsl`.
 pub fn moving_average<T: Real>(mut a: Args<'_, T>) {
-    let (average, value, rate) = (a.output(0), a.input(1), T::one() - a.input(2)[3]);
+    let (average, value, rate) = (a.output(0), a.input(1), T::one() - Hyper::of(a.input(2)).average_decay);
     average.par_chunks_mut(CHUNK).zip(value.par_chunks(CHUNK)).for_each(|(average, value)| {
         for (average, &v) in average.iter_mut().zip(value) {
             *average = *average + rate * (v - *average);

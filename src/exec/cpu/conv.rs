@@ -17,7 +17,7 @@ use crate::kernel::{ConvDirection, ConvGeometry};
 /// Elements of an im2col block: 512 kB of f32, a quarter of a current core's L2.
 const BLOCK: usize = 128 * 1024;
 
-/// What a task computes: so many rows and columns, summed over so many taps at a time.
+/// The share of a task: rows, columns, and the taps that are summed at a time.
 struct Blocks {
     rows: usize,
     columns: usize,

@@ -14,7 +14,7 @@ const MOST_COLUMNS: usize = 64;
 /// Pixels of a task.
 const ROWS: usize = 512;
 
-/// Whether outputs of so many columns, of so many channels at every tap, are computed directly.
+/// Whether outputs of `columns` columns and `channels` channels at each tap are computed directly.
 pub(super) fn suits(columns: usize, channels: usize) -> bool {
     columns <= MOST_COLUMNS && channels <= 4 * MOST_COLUMNS && Direct::fits(columns)
 }

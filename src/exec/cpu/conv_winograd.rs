@@ -21,14 +21,14 @@ const TILES: usize = 32;
 const CHANNELS: usize = 64;
 /// Most tiles and columns of a task, whose values at the points stay in the cache: 1.2 MB.
 const MOST: usize = 128 * 64;
-/// What the values of a kernel and of a tile cost to make, in multiplications of a product: 8 tiles of 1,024 channels win
-/// nothing, 16 of 256 are 1.6 times as fast, 32 of 512 2.1 times.
+/// The cost of the values of a kernel and of a tile, in multiplications of a product: 8 tiles of 1,024 channels gain nothing, 16
+/// of 256 are 1.6 times as fast, 32 of 512 2.1 times.
 const MAKING: [usize; 2] = [24, 12];
 /// Floats by which the values at one pair of points are further from the next's than they need: else all lie in the same
 /// few sets of the cache.
 const APART: usize = 16;
 
-/// Tiles and columns of a task. Results are the same with any: each is a sum of its own, always in the same order.
+/// Tiles and columns of a task. Results do not depend on them: each is one sum, always in the same order.
 #[derive(Clone, Copy, Debug)]
 struct Shares {
     tiles: usize,
@@ -36,7 +36,7 @@ struct Shares {
 }
 
 impl Shares {
-    /// Those with which so many threads are done first.
+    /// The shares with the least time on `threads` threads.
     fn choose(plane: &Plane, threads: usize) -> Shares {
         let sizes = |most: usize| [16, 32, 64, 128].into_iter().map(move |size| size.min(most));
         let columns = sizes(plane.columns).skip(1);
@@ -51,14 +51,14 @@ impl Shares {
         [plane.tiles().div_ceil(self.tiles), plane.columns.div_ceil(self.columns)]
     }
 
-    /// About as many multiplications and additions as pass until all is done, twice: each of the threads has its part, and
-    /// waits for half a task on average.
+    /// Twice the time until all is done, in multiplications and additions: each thread has its part, and waits for half a task
+    /// on average.
     fn time(&self, plane: &Plane, threads: usize) -> usize {
         let tasks: usize = self.tasks(plane).iter().product();
         2 * self.work(plane) / threads + self.work(plane) / tasks
     }
 
-    /// About as many multiplications and additions, with the transformations.
+    /// Multiplications and additions, with the transformations.
     fn work(&self, plane: &Plane) -> usize {
         let (tiles, [by_tiles, by_columns]) = (plane.tiles(), self.tasks(plane));
         let product = plane.channels * plane.columns * (tiles.next_multiple_of(ROWS) + MAKING[0] * by_tiles);
@@ -140,7 +140,7 @@ struct Values {
 }
 
 impl Values {
-    /// Floats of so many lines at all pairs of points.
+    /// Floats of `lines` lines at all pairs of points.
     fn len(lines: usize, width: usize) -> usize {
         POINTS * POINTS * (lines * width + APART)
     }
@@ -191,7 +191,7 @@ impl WithSimd for Block<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: each task has tiles and columns of its own, and they cover what they should.
+        // SAFETY: tasks have disjoint tiles and columns, which together cover the result.
         unsafe {
             self.compute(simd);
         }
@@ -340,7 +340,7 @@ impl WithSimd for WgradBlock<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: each task has a part, channels and columns of its own, and they cover what they should.
+        // SAFETY: tasks have disjoint parts, channels and columns, which together cover the result.
         unsafe {
             self.compute(simd);
         }

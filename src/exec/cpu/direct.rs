@@ -127,7 +127,7 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // Two vectors of columns where there are as many. With the operands, tiles take all registers but a few.
+        // Two vectors of columns where columns suffice. With the operands, tiles take nearly all registers.
         match (self.columns.len() >= 2 * S::F32_LANES, S::REGISTER_COUNT >= 32) {
             (true, true) => self.tiles::<S, 12, 2>(simd),
             (true, false) => self.tiles::<S, 6, 2>(simd),
@@ -154,7 +154,7 @@ impl Run<'_> {
         let x = d.x.as_ptr();
         let mut pointers = vec![[x; P]; d.taps.len()];
         for first in rows.clone().step_by(P) {
-            // What is left over computes the last pixel again and again.
+            // Unused rows of the last tile compute the last pixel again.
             let places: [Place; P] = std::array::from_fn(|p| d.place((first + p).min(rows.end - 1)));
             let inside = |place: &Place| {
                 (0..2).all(|i| within(place.at[i] + reach[i].0, i) && within(place.at[i] + reach[i].1, i))
@@ -218,7 +218,7 @@ impl Direct<'_> {
         totals
     }
 
-    /// What some of the taps add to a tile.
+    /// The sum over some of the taps, for a tile.
     #[inline(always)]
     fn part<S: Simd, const P: usize, const V: usize>(
         &self,
@@ -234,7 +234,7 @@ impl Direct<'_> {
                 // SAFETY: weights of all channels lie `w_stride` apart, each as long as there are columns.
                 let weights: [S::f32s; V] = std::array::from_fn(|v| unsafe { load::<S>(w.add(v * S::F32_LANES)) });
                 for (sums, x) in sums.iter_mut().zip(x) {
-                    // SAFETY: a pixel within the input, or as many zeros.
+                    // SAFETY: a pixel within the input, or zeros of the same length.
                     let value = simd.splat_f32s(unsafe { *x.add(channel) });
                     for (sum, &weight) in sums.iter_mut().zip(&weights) {
                         *sum = simd.mul_add_e_f32s(value, weight, *sum);
@@ -298,7 +298,7 @@ pub struct DirectWgrad<'a> {
 }
 
 impl DirectWgrad<'_> {
-    /// Whether so many columns are whole vectors of the machine.
+    /// Whether columns are whole vectors of the machine.
     pub fn fits(columns: usize) -> bool {
         columns.is_multiple_of(lanes())
     }
@@ -311,7 +311,7 @@ impl DirectWgrad<'_> {
         Arch::new().dispatch(self);
     }
 
-    /// The same for all of `P` channels, with as many vectors as keep the machine's multipliers busy.
+    /// The same for exactly `P` channels, with enough vectors to keep the machine's multipliers busy.
     #[inline(always)]
     fn few<S: Simd, const P: usize>(self, simd: S) {
         let whole = |vectors: usize| self.columns.is_multiple_of(vectors * S::F32_LANES);

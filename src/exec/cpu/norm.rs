@@ -38,11 +38,11 @@ pub(super) fn interleave<T: Real>(out: &mut [T], first: &[T], second: &[T]) {
     }
 }
 
-/// Means and squared deviations of the channels from `first` on, of `c`, over some rows, as many as there is room for.
+/// Means and squared deviations over some rows of `c` channels, of the channels from `first` on that fit into the results.
 fn moments<T: Real>(c: usize, x: &[T], rows: Range<usize>, first: usize, [mean, m2]: [&mut [T]; 2]) {
     let channels = mean.len();
     if rows.is_empty() {
-        // What the shaders divide by 0.
+        // The shaders divide by 0.
         mean.fill(T::nan());
         m2.fill(T::nan());
         return;
@@ -100,7 +100,7 @@ fn segment_moments<T: Real>(c: usize, x: &[T], rows: Range<usize>, out: &mut [T]
     interleave(out, &mean, &m2);
 }
 
-/// What becomes of a batch's moments.
+/// How a batch's moments become statistics.
 struct Finalize<T> {
     eps: T,
     momentum: T,
@@ -153,8 +153,8 @@ pub fn norm_fixed<T: Real>(mut a: Args<'_, T>) {
     }
 }
 
-/// Means and squared deviations of a sample's groups, from 0 on, its segments merged in order (Chan et al. 1983), and how
-/// many numbers they are of. All groups have as many in each segment, so factors are the same for all.
+/// Merges a sample's segments in order (Chan et al. 1983) to means and squared deviations of its groups, and returns the count
+/// of numbers. All groups have the same count in each segment, so factors are the same for all.
 fn merge<T: Real>(g: &NormGeometry, partials: &[T], sample: usize, mean: &mut [T], m2: &mut [T]) -> T {
     let mut n = T::zero();
     for s in 0..g.segments {

@@ -13,13 +13,13 @@ fn keep<T: Real>(y: T, dy: T) -> T {
     if y <= T::zero() { T::zero() } else { dy }
 }
 
-/// Where the ReLU behind a norm was off.
+/// Where the ReLU after a norm was off.
 enum Mask<'a, T> {
     /// There is none.
     Nowhere,
     /// Where y was not above 0, as it was stored.
     Stored(&'a [T]),
-    /// Where it would not be, computed anew from scale, mean and β.
+    /// Where it would not be above 0, recomputed from scale, mean and β.
     Anew([&'a [T]; 3]),
 }
 
@@ -85,7 +85,7 @@ impl<'a, T: Real> Mask<'a, T> {
     }
 }
 
-/// Adds up dy as `left` leaves it, and its products with x − mean; both in registers.
+/// Adds up dy, masked by `left`, and its products with x − mean; both in registers.
 fn masked_sums<T: Real, const N: usize>(
     at: impl Iterator<Item = usize>,
     [dy, x]: [&[T]; 2],
@@ -107,7 +107,7 @@ fn masked_sums<T: Real, const N: usize>(
     }
 }
 
-/// What all kernels of the gradient read: dy, x, y or β, mean, 1 / std and γ.
+/// The inputs of all kernels of the gradient: dy, x, y or β, mean, 1 / std and γ.
 struct Inputs<'a, T> {
     g: &'a NormGeometry,
     /// RELU, RESIDUAL.
@@ -121,14 +121,14 @@ impl<'a, T: Real> Inputs<'a, T> {
         Inputs { g: a.geometry(), flags, values: [0, 1, 2, 3, 4, 5].map(|i| a.input(i)) }
     }
 
-    /// Σ g and Σ g x̂ of the channels from `first` on, as many as there is room for, over some rows of a sample.
+    /// Σ g and Σ g x̂ over some rows of a sample, of the channels from `first` on that fit into the sums.
     fn add_sums(&self, rows: Range<usize>, first: usize, [sum, sum_x]: [&mut [T]; 2]) {
         let Inputs { g, flags, values: [dy, x, bound, mean, invstd, gamma] } = self;
         let (m, r) = (g.spread(mean, rows.start), g.spread(invstd, rows.start));
         let scale = scales(&r, gamma);
         let mask = Mask::new(*flags, bound, [&scale, &m]);
         let channels = first..first + sum.len();
-        // Rows that stay in the nearest cache, as many channels at a time as there are registers for.
+        // Blocks of rows stay in the L1 cache, and the sums of a group of channels in registers.
         let near = (2048 / sum.len()).max(1);
         for start in rows.clone().step_by(near) {
             let mut c = channels.start;

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Args, Real};
+use crate::hyper::Hyper;
 
 /// Elements of a task.
 const CHUNK: usize = 16 * 1024;
@@ -11,7 +12,7 @@ const CHUNK: usize = 16 * 1024;
 pub fn sgd<T: Real>(mut a: Args<'_, T>) {
     let (decay_end, nesterov) = (a.u("DECAY_END4") * 4, a.flag("NESTEROV"));
     let (momentum, decay) = (T::of(a.consts.float("MOMENTUM")), T::of(a.consts.float("WEIGHT_DECAY")));
-    let (p, grad, velocity, lr) = (a.output(0), a.input(1), a.output(2), a.input(3)[0]);
+    let (p, grad, velocity, lr) = (a.output(0), a.input(1), a.output(2), Hyper::of(a.input(3)).lr);
     let clip = if a.flag("CLIP") { a.input(4)[1] } else { T::one() };
     if !a.input(5)[0].is_finite() {
         return;
@@ -37,8 +38,8 @@ pub fn adam<T: Real>(mut a: Args<'_, T>) {
     let (decay_end, decoupled) = (a.u("DECAY_END4") * 4, a.flag("DECOUPLED"));
     let [rate1, b2, rate2, eps, decay] =
         ["RATE1", "BETA2", "RATE2", "EPS", "WEIGHT_DECAY"].map(|n| T::of(a.consts.float(n)));
-    let (p, grad, m, v, hyper) = (a.output(0), a.input(1), a.output(2), a.output(3), a.input(4));
-    let (lr, step, root) = (hyper[0], hyper[0] * hyper[1], hyper[2]);
+    let (p, grad, m, v, hyper) = (a.output(0), a.input(1), a.output(2), a.output(3), Hyper::of(a.input(4)));
+    let (lr, step, root) = (hyper.lr, hyper.lr * hyper.first_correction, hyper.second_correction);
     let clip = if a.flag("CLIP") { a.input(5)[1] } else { T::one() };
     if !a.input(6)[0].is_finite() {
         return;

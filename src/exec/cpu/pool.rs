@@ -23,7 +23,7 @@ impl PoolGeometry {
         Reach::new(self.kernel, [self.h, self.w], [self.oh, self.ow], axis)
     }
 
-    /// What a window's sum is divided by.
+    /// The divisor of a window's sum.
     fn divisor(&self, pixel: usize, include_pad: bool) -> usize {
         let count = |o: usize, a: usize, size: usize| {
             let inside = |k: &usize| {

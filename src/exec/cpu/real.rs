@@ -39,7 +39,7 @@ pub trait Real:
         None
     }
 
-    /// The exponential function, 0 in the place of the smallest numbers or close to it.
+    /// The exponential function; the smallest results may be flushed to 0.
     fn exp_fast(self) -> Self {
         self.exp()
     }
@@ -72,7 +72,7 @@ macro_rules! matmul {
                 return;
             }
             let (keep, one, none) = (if add { 1.0 } else { 0.0 }, 1.0, Parallelism::None);
-            // Its vectors run along the columns of what it writes, so it is given dstᵀ = bᵀ · aᵀ: 2 to 4 times as fast.
+            // Its vectors run along the columns of the result, so it computes dstᵀ = bᵀ · aᵀ: 2 to 4 times as fast.
             // SAFETY: passed on to the caller.
             unsafe {
                 $gemm(

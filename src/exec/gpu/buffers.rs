@@ -17,16 +17,16 @@ pub(super) const USAGE: wgpu::BufferUsages =
 pub(super) struct Shared {
     slots: Vec<wgpu::Buffer>,
     states: Vec<wgpu::Buffer>,
-    /// What the dispatches of a call leave to each other; one call after the other uses the same.
+    /// Scratch memory between the dispatches of a call; all calls share it.
     scratch: Option<wgpu::Buffer>,
 }
 
 impl Shared {
-    /// Makes the pool fit a plan as well, and so many floats of scratch memory; `true` when a buffer that was there has been
-    /// replaced.
+    /// Makes the pool large enough for a plan as well, and the scratch memory for `scratch` floats. Sets `replaced` when an
+    /// existing buffer was replaced.
     ///
-    /// One slot after the other is replaced, so that an error leaves a pool that still fits all earlier plans. What they have
-    /// bound stays until they are bound anew.
+    /// Slots are replaced one by one, so that after an error the pool still fits all earlier plans. Their bind groups hold the
+    /// old buffers until the engine binds them again.
     pub fn fit_slots(&mut self, gpu: &Gpu, plan: &Plan, scratch: usize, replaced: &mut bool) -> Result<(), ExecError> {
         if self.scratch.as_ref().map_or(0, floats) < scratch {
             let grown = gpu.buffer("scratch memory", scratch, USAGE)?;
@@ -46,7 +46,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Makes the groups fit a layout, keeping what they hold; `true` as in [`Shared::fit_slots`].
+    /// Makes the groups large enough for a layout, with their contents kept. `replaced` is as in [`Shared::fit_slots`].
     pub fn fit_states(&mut self, gpu: &Gpu, layout: &StateLayout, replaced: &mut bool) -> Result<(), ExecError> {
         for (index, (group, &len)) in Group::ALL.iter().zip(&layout.group_len).enumerate() {
             let make = || gpu.buffer(&group_name(*group), len, USAGE);
@@ -67,7 +67,7 @@ impl Shared {
         Ok(())
     }
 
-    /// The range that a slice means, in bytes.
+    /// The range of a slice, in bytes.
     ///
     /// # Errors
     /// When there is no such buffer or it is shorter.
@@ -89,7 +89,7 @@ impl Shared {
         }
     }
 
-    /// So many floats of scratch memory; nothing where none are needed.
+    /// `len` floats of scratch memory; `None` for 0.
     pub fn scratch(&self, len: usize) -> Option<Range> {
         let buffer = self.scratch.as_ref().filter(|_| len > 0)?;
         Some(Range { buffer: buffer.clone(), offset: 0, bytes: 4 * len as u64 })
@@ -110,7 +110,7 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// As a binding. An empty range sees its whole buffer, which is never empty.
+    /// The range as a binding. An empty range binds its whole buffer, which is never empty.
     pub fn entry(&self, binding: u32) -> wgpu::BindGroupEntry<'_> {
         let size = wgpu::BufferSize::new(self.bytes);
         let offset = if size.is_some() { self.offset } else { 0 };
@@ -149,7 +149,7 @@ pub(super) fn check_limits(plan: &Plan, gpu: &Gpu) -> Result<(), ExecError> {
     Ok(())
 }
 
-/// A tensor in words: the first call that uses so much of the buffer, or the port that lies there.
+/// A tensor's name for errors: the input that lies in the buffer, or the first call that uses `len` of it.
 pub(super) fn tensor_name(plan: &Plan, buffer: Buffer, len: usize) -> String {
     if let Some(port) = plan.inputs.iter().find(|p| p.slice.buffer == buffer) {
         return format!("the input {} {}", port.name, port.ty.shape);

@@ -1,7 +1,7 @@
 //! Compiled kernels kept on disk between runs, where the backend can (Vulkan).
 //!
-//! wgpu hands the data to the driver almost unread, so a checksum of our own stands before it: a torn or foreign file
-//! is ignored, never trusted. Nothing here can fail a run; without a cache, kernels are compiled anew.
+//! wgpu passes the data to the driver almost unchecked, so the file begins with a checksum: a torn or foreign file is ignored.
+//! Nothing here can fail a run; without a cache, kernels are compiled again.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, process};
@@ -10,7 +10,7 @@ use super::device::Gpu;
 
 /// First bytes of our files.
 const MAGIC: &[u8; 8] = b"sgcache1";
-/// Drivers never forget a kernel; above this size the file is started anew.
+/// Drivers never drop a kernel; a larger file is discarded.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// wgpu's cache and its file.
@@ -50,7 +50,7 @@ impl DiskCache {
     }
 }
 
-/// What [`write`] wrote, if it is whole.
+/// The data of a file that [`write`] has written, if it is whole.
 pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
     if fs::metadata(path).ok()?.len() > MAX_BYTES {
         return None;

@@ -12,12 +12,12 @@ use crate::exec::ExecError;
 use crate::kernel::KernelCall;
 use crate::plan::Slice;
 
-/// Calls that are submitted at once: a device begins with the first ones while the host still encodes the others, which takes it
-/// 5 µs a dispatch.
+/// Calls in one submission. The device begins with the first ones while the host encodes the others, which takes 5 µs a
+/// dispatch.
 const AT_ONCE: usize = 48;
 
-/// Operations that are submitted at once to a GPU with memory of its own; to others, a fifth, which one of 0.1 TFLOP/s computes in
-/// half a second. Windows resets a device that is busy with one submission for two, drivers on Linux after five or ten.
+/// Operations in one submission to a GPU with dedicated memory. Others get a fifth, which a GPU of 0.1 TFLOP/s computes in half a
+/// second. Windows resets a device that is busy with one submission for 2 s, drivers on Linux after 5 to 10 s.
 const WORK_AT_ONCE: u64 = 250_000_000_000;
 
 /// Workgroups along x and y.
@@ -52,13 +52,13 @@ pub(super) type Stages = Vec<Step>;
 pub(super) struct Compiled {
     pub stages: Stages,
     pub bindings: Vec<Slice>,
-    /// Floats of scratch memory, which are bound behind the others.
+    /// Floats of scratch memory, the last binding.
     pub scratch: usize,
-    /// What it takes, in operations: see [`work`].
+    /// Its cost in operations: see [`work`].
     pub work: u64,
 }
 
-/// What a call takes of a device, in operations; a byte of memory counts as ten.
+/// The cost of a call in operations; a byte of memory counts as ten.
 pub(super) fn work(call: &KernelCall<Slice>) -> u64 {
     let bytes = call.bytes();
     call.flops.max(10 * bytes)
@@ -70,12 +70,12 @@ pub(super) struct Dispatch {
     pub of: Compiled,
     /// One for each stage.
     bound: Vec<wgpu::BindGroup>,
-    /// Operands that are brought to textures first.
+    /// Copies of operands to textures, which come first.
     pub copies: Vec<ToTexture>,
 }
 
 impl Dispatch {
-    /// Binds what each stage uses of a call's ranges, which its bindings and its scratch memory stand for.
+    /// Binds the ranges of a call's bindings, and of its scratch memory, to the stages that use them.
     pub fn new(gpu: &Gpu, of: Compiled, ranges: &[Range], textures: &Textures) -> Result<Dispatch, ExecError> {
         let bind = |step: &Step| step.pipeline.bind(gpu, ranges, textures);
         let bound = of.stages.iter().map(bind).collect::<Result<_, _>>()?;
@@ -88,7 +88,7 @@ impl Dispatch {
         stages.filter(|(step, _)| step.grid[0] > 0).for_each(|(step, bound)| step.encode(pass, bound));
     }
 
-    /// The call by itself, with its copies, between the timestamps `at` and `at + 1` of a set.
+    /// Encodes the call alone, with its copies, between the timestamps `at` and `at + 1` of a set.
     pub fn encode_between(&self, encoder: &mut wgpu::CommandEncoder, set: &wgpu::QuerySet, at: u32) {
         let descriptor = |begin: Option<u32>, end: Option<u32>| wgpu::ComputePassDescriptor {
             label: None,
@@ -112,8 +112,7 @@ pub(super) fn from_textures(stages: &Stages) -> BTreeSet<u32> {
     stages.iter().flat_map(|step| step.pipeline.textures()).collect()
 }
 
-/// How many of the calls that take so much are submitted at once, again and again: no more than `most` together, unless
-/// a call alone takes more.
+/// The number of calls in each submission, given their costs: their sum is at most `most`, unless one call costs more.
 fn parts(calls: impl Iterator<Item = u64>, most: u64) -> Vec<usize> {
     let (mut parts, mut sum) = (vec![], 0u64);
     for work in calls {
@@ -130,7 +129,7 @@ fn parts(calls: impl Iterator<Item = u64>, most: u64) -> Vec<usize> {
 }
 
 impl Gpu {
-    /// Calls in the parts that they are submitted in; one that is empty where there are none.
+    /// Calls, divided into submissions; one empty submission where there are none.
     pub fn parts<'a>(&self, mut calls: &'a [Dispatch]) -> Vec<&'a [Dispatch]> {
         let most = match self.info.kind {
             DeviceKind::Integrated | DeviceKind::Other => WORK_AT_ONCE / 5,
@@ -145,7 +144,7 @@ impl Gpu {
         if lens.is_empty() { vec![next(0)] } else { lens.into_iter().map(next).collect() }
     }
 
-    /// Calls one after the other, among which wgpu sets barriers, in as few passes as copies allow.
+    /// Encodes calls in order, in as few passes as copies allow; wgpu sets the barriers.
     pub fn encoded(&self, calls: &[Dispatch]) -> wgpu::CommandEncoder {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         for calls in calls.chunk_by(|_, next| next.copies.is_empty()) {

@@ -28,7 +28,7 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Binds those of a call's ranges that the kernel uses, some of them as the textures that hold their copies.
+    /// Binds the ranges of a call that the kernel uses; operands read as textures are bound as these.
     pub fn bind(&self, gpu: &Gpu, ranges: &[Range], textures: &Textures) -> Result<wgpu::BindGroup, ExecError> {
         let views: Vec<_> = self.textures().map(|i| (i, textures.view(i))).collect();
         let buffers = self.bindings.iter().filter(|(_, ty)| !is_texture(ty)).map(|&(i, _)| ranges[i as usize].entry(i));
@@ -41,7 +41,7 @@ impl Pipeline {
         group.map_err(|error| ExecError::Device { during: "binding buffers".into(), reason: text(&error) })
     }
 
-    /// The bindings that it reads from textures.
+    /// The bindings that are textures.
     pub fn textures(&self) -> impl Iterator<Item = u32> {
         self.bindings.iter().filter(|(_, ty)| is_texture(ty)).map(|&(i, _)| i)
     }
@@ -84,7 +84,7 @@ impl Pipelines {
         Pipelines { by_source: HashMap::new(), cache, warmer, checked, unsaved: false }
     }
 
-    /// The pipelines of these kernels, in their order.
+    /// The pipelines of kernels, in order.
     pub fn get(&mut self, gpu: &Gpu, wanted: &[&Wanted<'_>]) -> Result<Vec<Arc<Pipeline>>, ExecError> {
         let mut missing: HashMap<&str, &Wanted<'_>> = HashMap::new();
         for kernel in wanted.iter().filter(|k| !self.by_source.contains_key(&k.stage.source)) {
@@ -121,7 +121,7 @@ impl Pipelines {
         Ok(work.iter().map(stages).collect())
     }
 
-    /// Keeps what was compiled since the last time on disk.
+    /// Writes newly compiled kernels to disk.
     pub fn save(&mut self) {
         if std::mem::take(&mut self.unsaved) {
             self.cache.save();
@@ -189,12 +189,12 @@ const TEXTURE: wgpu::BindingType = wgpu::BindingType::Texture {
     multisampled: false,
 };
 
-/// A kernel was refused.
+/// The error of a refused kernel.
 pub(super) fn kernel_error(call: &KernelCall<Slice>, reason: String) -> ExecError {
     ExecError::Kernel { kernel: call.kernel.into(), reason }
 }
 
-/// Workgroups over two axes, with as few to spare as possible.
+/// Workgroups over two axes, with the fewest unused.
 fn grid(workgroups: u64, limit: u64) -> Option<Grid> {
     let y = workgroups.div_ceil(limit).max(1);
     let x = workgroups.div_ceil(y);

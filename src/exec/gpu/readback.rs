@@ -48,7 +48,7 @@ pub(super) struct Readback {
 }
 
 impl Readback {
-    /// Begins work that is submitted in so many parts.
+    /// Begins work that is submitted in `parts` parts.
     pub fn begin(&mut self, gpu: &Gpu, parts: usize) -> Result<(), ExecError> {
         let number = self.receipts.as_ref().map_or(0, |known| known.number).wrapping_add(1);
         let fits = |known: &Receipts| known.places[0].size() >= RECEIPT * parts as u64;

@@ -1,6 +1,5 @@
-//! Operands of matrix kernels that are read from textures: software adapters load from a texture for all invocations of a
-//! subgroup at once, where loads from a buffer go through them one by one. An operand is copied before its call; all calls
-//! share one texture for each of their operands.
+//! Operands of matrix kernels in textures. Software adapters load from a texture for all invocations of a subgroup at once, and
+//! from a buffer one by one. An operand is copied before its call; all calls share one texture for each operand.
 
 use super::buffers::Range;
 use super::device::{Gpu, text};
@@ -12,13 +11,13 @@ use crate::exec::shader::TEXTURE_W;
 const VECTOR: u64 = 16;
 const ROW: u64 = TEXTURE_W as u64 * VECTOR;
 
-/// One texture for each operand, of as many rows as the largest needed so far.
+/// One texture for each operand, as large as the largest so far.
 #[derive(Default)]
 pub(super) struct Textures([Option<wgpu::Texture>; 2]);
 
 impl Textures {
-    /// Makes the textures hold what calls read from them, each given with the bytes of its bindings; `true` when one that was
-    /// there has been replaced.
+    /// Makes the textures large enough for calls, each given with the bytes of its bindings. Sets `replaced` when an existing
+    /// texture was replaced.
     pub fn fit<'a, B: Fn(usize) -> u64>(
         &mut self,
         gpu: &Gpu,
@@ -55,12 +54,12 @@ impl Textures {
         self.0[operand as usize].as_ref().expect("`fit` comes before any use")
     }
 
-    /// The texture of an operand, to be bound.
+    /// The texture of an operand, as a binding.
     pub fn view(&self, operand: u32) -> wgpu::TextureView {
         self.of(operand).create_view(&Default::default())
     }
 
-    /// Brings an operand to its texture.
+    /// The copy of an operand to its texture.
     pub fn copy(&self, operand: u32, from: &Range) -> ToTexture {
         ToTexture { from: from.clone(), to: self.of(operand).clone() }
     }
@@ -97,7 +96,7 @@ fn made(gpu: &Gpu, height: u32) -> Result<wgpu::Texture, ExecError> {
     })
 }
 
-/// The way of an operand from its buffer to its texture.
+/// The copy of an operand from its buffer to its texture.
 #[derive(Clone)]
 pub(super) struct ToTexture {
     from: Range,

@@ -1,5 +1,4 @@
-//! What the tuner tried, for those who write shaders: a line of JSON for each candidate in the file that
-//! `SHADEGRAD_TUNE_LOG` names.
+//! A log of the tuner for authors of shaders: a line of JSON for each candidate, in the file that `SHADEGRAD_TUNE_LOG` names.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -8,7 +7,7 @@ use crate::exec::shader::Tile;
 use crate::kernel::KernelCall;
 use crate::plan::Slice;
 
-/// Where it is written, if anywhere.
+/// The file, if one is named.
 pub(super) struct TuneLog(Option<File>);
 
 impl TuneLog {
@@ -18,13 +17,13 @@ impl TuneLog {
         TuneLog(path.and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok()))
     }
 
-    /// A candidate's time in terms of the fixed choice's, which is given in seconds.
+    /// A candidate's time, divided by that of the fixed choice, which took `fixed` seconds.
     pub fn timed(&mut self, call: &KernelCall<Slice>, tile: &Tile, ratio: f64, fixed: f64) {
         let result = serde_json::json!({ "ratio": ratio, "ms": 1e3 * ratio * fixed, "fixed_ms": 1e3 * fixed });
         self.line(call, tile, result);
     }
 
-    /// A candidate that does not take part, and why.
+    /// A candidate that is dropped, and why.
     pub fn dropped(&mut self, call: &KernelCall<Slice>, tile: &Tile, why: &str) {
         self.line(call, tile, serde_json::json!({ "dropped": why }));
     }

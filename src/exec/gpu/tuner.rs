@@ -1,8 +1,8 @@
-//! Which tile each matrix kernel gets on this device: candidates are run on random data, checked against the fixed choice,
-//! timed, and the fastest is kept on disk for this adapter and driver. Without a record the fixed choice is taken.
+//! Picks a tile for each matrix kernel on this device. Candidates run on random data, are compared with the fixed choice, and
+//! are timed; the fastest is kept on disk for this adapter and driver. Without a record the fixed choice is taken.
 //!
-//! The same record gives the same tiles, hence the same bits; `SHADEGRAD_TUNE_SECONDS=0` and a cache folder of its own
-//! keep a run from what others recorded.
+//! The same record gives the same tiles, hence the same bits. `SHADEGRAD_TUNE_SECONDS=0` with an empty cache folder keeps the
+//! records of other runs out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,36 +19,36 @@ use super::pipelines::Pipelines;
 use super::readback::Readback;
 use super::textures::Textures;
 use super::tune_log::TuneLog;
-use crate::data::random;
 use crate::exec::ExecError;
 use crate::exec::registry::KernelError;
 use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, merged_partials, typical};
 use crate::kernel::{Access, KernelCall};
 use crate::plan::Slice;
+use crate::random;
 use crate::shape::{Element, halves};
 
-/// A candidate must beat the fixed choice by this factor, or noise would decide.
+/// A candidate must take less than this part of the fixed choice's time, or noise would decide.
 const CLEARLY: f64 = 0.97;
-/// Timed rounds of candidates, each against a run of the fixed choice in the same round: a device that waited for a
-/// compiler has a slow clock and takes its time to speed up (an H200 ran at 57 % of it), so a time by itself says little.
+/// Timed rounds of candidates. Each time is divided by that of the fixed choice in the same round, since a device that waited
+/// for a compiler has a slow clock at first (an H200 ran at 57 % of its speed).
 const ROUNDS: usize = 5;
-/// Numbers that operands consist of, again and again: no multiple of a map's or a tile's size.
+/// Numbers that operands repeat: no multiple of a map's or a tile's size.
 const NOISE: usize = 65_522;
-/// Candidates that are compiled between two looks at the clock.
+/// Candidates that are compiled before the time is checked again.
 const COMPILED_AT_ONCE: usize = 16;
 /// Kinds of tiles that are tried in all variants, at most.
 const KINDS: usize = 2;
-/// Those that take no longer than so many times what the best one does: variants of a kind differ by less.
+/// Only kinds within this factor of the best time: variants of a kind differ by less.
 const NEAR: f64 = 1.25;
-/// Scratch memory that speed is worth, in bytes: one call after the other uses the same.
+/// Bytes of scratch memory that a tile may take; all calls share them.
 const MOST_SCRATCH: u64 = 512 << 20;
-/// Bytes of operands that are on their way at once.
+/// Bytes of operands that are written in one submission.
 const WRITTEN_AT_ONCE: usize = 64 << 20;
 /// Values that are compared.
 const COMPARED: usize = 1 << 20;
 /// Largest difference, relative to the largest value: sums of thousands of terms in another order.
 const TOLERANCE: f32 = 1e-3;
-/// The same with 16 bits: results rounded to 11, and for matrix units the weights.
+/// The same in f16: results, and for matrix units the weights, are rounded to 11 bits.
 const TOLERANCE_HALF: f32 = 4e-3;
 
 /// Makes the text of a call with a tile.
@@ -58,14 +58,14 @@ pub type Shaders = fn(&KernelCall<Slice>, Target, Option<Tile>) -> Result<Shader
 pub(super) struct Tuner {
     path: Option<PathBuf>,
     tiles: BTreeMap<String, Tile>,
-    /// Those that an earlier plan had no time for. They stay as they are while the process lasts, so that a call has one tile,
-    /// and one result to the bit, in all plans.
+    /// Keys of calls that an earlier plan had no time for. They keep the fixed choice while the process lasts, so that a call has
+    /// one tile, and one result to the bit, in all plans.
     passed: BTreeSet<String>,
     budget: Duration,
 }
 
 impl Tuner {
-    /// Reads what was recorded for this adapter and driver. `budget` is the time that a plan's kernels may be tried for.
+    /// Reads the record of this adapter and driver. `budget` is the time for the trials of one plan.
     pub(super) fn open(gpu: &Gpu, folder: Option<&Path>, budget: Option<Duration>) -> Tuner {
         let a = &gpu.adapter;
         let device = format!("{} {} {} {:x} {:x}", a.name, a.driver, a.driver_info, a.vendor, a.device);
@@ -75,7 +75,7 @@ impl Tuner {
         Tuner { path, tiles, passed: BTreeSet::new(), budget: budget.unwrap_or_else(|| default_budget(gpu.info.kind)) }
     }
 
-    /// The tile recorded for a call, if it is one that may be tried here.
+    /// The tile recorded for a call, if it is a candidate here.
     pub(super) fn tile(
         &self,
         gpu: &Gpu,
@@ -91,11 +91,11 @@ impl Tuner {
         Ok(found.filter(|tile| allowed.contains(tile)))
     }
 
-    /// Tries the calls that have no record, those with the most work first, until the time is over. What has no room for its
-    /// trial goes without, as every call could. None is tried twice by one process.
+    /// Tunes the calls that have no record, those with the most work first, until the time is over. A call whose trial does not
+    /// fit into memory keeps the fixed choice. No call is tried twice by one process.
     ///
     /// # Errors
-    /// When the device is lost; the call that it happened with is not tried again.
+    /// When the device is lost; the call that was being tried then is not tried again. When a kernel is not registered.
     pub(super) fn tune(
         &mut self,
         gpu: &Gpu,
@@ -122,14 +122,15 @@ impl Tuner {
         let mut found = BTreeMap::new();
         let mut lost = None;
         for (key, (_, call, tiles)) in open {
-            // One gets its record at every start, however little time there is.
+            // Every start records at least one call, however little time there is.
             if start.elapsed() > self.budget && !found.is_empty() {
                 break;
             }
             let text = |tile: &Tile| shaders(call, target, Some(*tile));
             let bench = Bench::new(gpu, pipelines, call);
             match bench.and_then(|mut bench| bench.fastest(&tiles, text, start + self.budget)) {
-                // What the time did not last for is left to another start, which had better not begin with the same again.
+                // An incomplete trial is recorded only if it is the first, so that the next start does not begin with the
+                // same call.
                 Ok((tile, whole)) if whole || found.is_empty() => found.insert(key, tile),
                 Ok(_) | Err(ExecError::OutOfMemory { .. } | ExecError::Kernel { .. }) => None,
                 Err(why) => {
@@ -146,32 +147,32 @@ impl Tuner {
         lost.map_or(Ok(()), Err)
     }
 
-    /// Adds what was found to what others have recorded meanwhile, which the next start will know.
+    /// Adds the tiles to those that other processes have recorded meanwhile.
     fn save(&self) {
         let Some(path) = &self.path else { return };
         let mut all = recorded(path);
         all.extend(self.tiles.iter().map(|(key, tile)| (key.clone(), *tile)));
         if let Ok(text) = serde_json::to_vec_pretty(&all) {
-            // A full disk or a read-only home only costs the next start some time.
+            // A full disk or a read-only home only makes the next start slower.
             let _ = cache::write(path, &text);
         }
     }
 }
 
-/// The tiles of a record. One that cannot be read costs some time, never a run.
+/// The tiles of a record; none if it cannot be read.
 fn recorded(path: &Path) -> BTreeMap<String, Tile> {
     cache::read(path).and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
-/// Real GPUs are tuned for up to 10 seconds a plan; on software adapters compiling one candidate takes half a second, and
-/// the fixed choice was made for them.
+/// Real GPUs are tuned for up to 10 seconds a plan. Software adapters are not: compiling one candidate takes them half a
+/// second, and the fixed choice is theirs already.
 fn default_budget(kind: DeviceKind) -> Duration {
     let asked = std::env::var("SHADEGRAD_TUNE_SECONDS").ok().and_then(|text| text.trim().parse().ok());
     let seconds: f64 = asked.unwrap_or(if kind == DeviceKind::Software { 0.0 } else { 10.0 });
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-/// What tiles may take of the device.
+/// The limits of tiles on a device.
 pub(super) fn limits(gpu: &Gpu) -> TileLimits {
     TileLimits {
         invocations: gpu.limits.max_compute_invocations_per_workgroup as usize,
@@ -181,8 +182,8 @@ pub(super) fn limits(gpu: &Gpu) -> TileLimits {
     }
 }
 
-/// A call's class: its text and sizes with the fixed choice, and what there was to choose from, so that a version that knows
-/// more tiles tries them.
+/// The key of a call's class: its text and sizes with the fixed choice, and the candidates, so that a version with other
+/// candidates tries them.
 fn key(
     tiles: &[Tile],
     call: &KernelCall<Slice>,
@@ -195,7 +196,7 @@ fn key(
     Ok(Some(format!("{}-{:016x}", call.kernel, checksum(class.as_bytes()))))
 }
 
-/// One call on buffers of its own.
+/// One call with buffers for its trial.
 struct Bench<'a> {
     gpu: &'a Gpu,
     pipelines: &'a mut Pipelines,
@@ -236,8 +237,8 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// The fastest of the tiles, of which the first is the fixed choice, and whether the time lasted for all. First one of each
-    /// kind is tried, then the others of the kinds that do best: compiling is what takes the time.
+    /// The fastest of the tiles, of which the first is the fixed choice, and whether the time sufficed for all. Compiling takes
+    /// most of the time, so one tile of each kind is tried first, then the other tiles of the fastest kinds.
     fn fastest(
         &mut self,
         tiles: &[Tile],
@@ -248,7 +249,7 @@ impl<'a> Bench<'a> {
         let expected = self.run_and_read(&fixed)?;
         debug_assert!(
             expected.iter().flatten().all(|v| v.is_finite()),
-            "{}: nothing agrees with what is no number",
+            "{}: the fixed choice gives NaN or infinity",
             self.call.kernel
         );
         let reference = Reference { fixed, expected, until };
@@ -270,8 +271,8 @@ impl<'a> Bench<'a> {
         Ok((best, Instant::now() <= until))
     }
 
-    /// The times of the tiles that compute what is expected, in terms of the fixed choice's, as far as the time lasts. What a
-    /// driver refuses, or computes wrongly, does not take part, nor does what the memory has no room for.
+    /// The times of tiles, divided by that of the fixed choice, until the time is over. A tile is dropped if the driver refuses
+    /// it or computes it wrongly, or if memory runs out.
     fn ratios(
         &mut self,
         tiles: &[Tile],
@@ -285,7 +286,7 @@ impl<'a> Bench<'a> {
             if Instant::now() > reference.until {
                 break;
             }
-            // On all cores; should one be refused, each by itself.
+            // Compiles on all cores. If one is refused, each is compiled alone below.
             let texts = tiles.iter().map(&text).collect::<Result<Vec<Shader>, _>>()?;
             let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
             let _ = self.pipelines.stages(self.gpu, &work);
@@ -316,8 +317,8 @@ impl<'a> Bench<'a> {
         Ok(found)
     }
 
-    /// The fixed choice's time in seconds, and those of some variants in terms of it: medians over several rounds, in which
-    /// they take turns.
+    /// The fixed choice's time in seconds, and those of some variants divided by it: medians over several rounds of all of
+    /// them.
     fn race(&mut self, fixed: &Dispatch, variants: Vec<Dispatch>) -> Result<(f64, Vec<f64>), ExecError> {
         let mut all = vec![fixed.clone()];
         all.extend(variants);
@@ -326,7 +327,7 @@ impl<'a> Bench<'a> {
             let times = self.times(&all)?;
             least = least.min(times[0]);
             for (ratios, time) in rounds.iter_mut().zip(&times[1..]) {
-                // Clocks of some devices tell no time that short.
+                // Some clocks give 0 for a time that short.
                 ratios.push(time.max(1e-9) / times[0].max(1e-9));
             }
         }
@@ -337,7 +338,7 @@ impl<'a> Bench<'a> {
         Ok((least, rounds.into_iter().map(median).collect()))
     }
 
-    /// Seconds of each, one after the other.
+    /// The seconds of each, measured in turn.
     fn times(&mut self, all: &[Dispatch]) -> Result<Vec<f64>, ExecError> {
         if self.gpu.info.timestamps {
             return self.gpu.times(all, &mut self.readback);
@@ -365,7 +366,7 @@ impl<'a> Bench<'a> {
         Dispatch::new(self.gpu, compiled, &ranges, &self.textures)
     }
 
-    /// Runs a call and fetches the beginning of each tensor that it writes, or what it comes to together.
+    /// Runs a call and fetches the beginning of each tensor that it writes, or the merge of its partial results.
     fn run_and_read(&mut self, dispatch: &Dispatch) -> Result<Vec<Vec<f32>>, ExecError> {
         let written = || (0..self.buffers.len()).filter(|&i| self.call.bindings[i].1 != Access::Read);
         let start = |i: usize| {
@@ -394,14 +395,14 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// What candidates are held against.
+/// What candidates are compared with.
 struct Reference {
     fixed: Dispatch,
     expected: Vec<Vec<f32>>,
     until: Instant,
 }
 
-/// Writes bytes into a buffer, again and again. They are sent on their way from time to time: wgpu keeps copies until then.
+/// Fills a buffer with repeated bytes, in several submissions: wgpu keeps a copy of all writes until the next one.
 fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: &[u8]) {
     for part in (0..buffer.size()).step_by(bytes.len()).collect::<Vec<_>>().chunks(WRITTEN_AT_ONCE / bytes.len()) {
         for &at in part {
@@ -412,7 +413,7 @@ fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: &[u8]) {
     }
 }
 
-/// Whether two runs have the same results but for rounding, relative to the largest of each tensor.
+/// Whether two runs agree within a tolerance, relative to the largest number of each tensor.
 fn agree(a: &[Vec<f32>], b: &[Vec<f32>], tolerance: f32) -> bool {
     let close = |(a, b): (&Vec<f32>, &Vec<f32>)| {
         let scale = a.iter().fold(0.0f32, |scale, v| scale.max(v.abs()));

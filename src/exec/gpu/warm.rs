@@ -1,6 +1,6 @@
-//! Software adapters compile a kernel when it first runs, all of them on the one thread of a device's queue, and keep the
-//! result on disk (Mesa). So kernels that are new here are first given nothing to do on devices of their own, one for each
-//! core; the real one then finds them compiled: 18 s become 10 on 2 cores.
+//! Compiles kernels ahead on all cores. Mesa's software adapter compiles a kernel when it first runs, on the one thread of a
+//! device's queue, and keeps the result on disk. So new kernels first run without workgroups on extra devices, one for each
+//! core, and the real device then finds them on disk: 18 s become 10 on 2 cores.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ impl Warmer {
         Some(Warmer { adapter, record, known, checked })
     }
 
-    /// Has the driver compile what it has not met, on all cores. Whatever fails here is done again, and told, later.
+    /// Has the driver compile new kernels on all cores. An error here is ignored: the real device meets and reports it.
     pub fn warm(&mut self, kernels: &[&Wanted<'_>]) {
         let key = |kernel: &Wanted<'_>| checksum(kernel.stage.source.as_bytes());
         let mut new: Vec<&Wanted<'_>> = kernels.iter().copied().filter(|k| !self.known.contains(&key(k))).collect();

@@ -83,7 +83,7 @@ impl<'a> MatrixCall<'a> {
     }
 
     /// Whether both operands are in f16, as matrix units take them.
-    fn in_16_bits(&self) -> bool {
+    pub fn in_16_bits(&self) -> bool {
         self.elements().iter().take(2).all(|&element| element == Element::F16)
     }
 

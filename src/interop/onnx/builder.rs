@@ -1,4 +1,4 @@
-//! An ONNX graph in the making: names, constants, nodes.
+//! [`OnnxBuilder`]: collects names, constants and nodes of a model.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,34 +7,34 @@ use super::{OnnxError, OnnxModel, walk};
 use crate::exec::{AnyEngine, Session};
 use crate::graph::{Graph, ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
 
-/// Version of the file format: the first with the operator set that ops speak.
+/// Version of the file format: the first that allows operator set [`ONNX_OPSET`].
 const IR_VERSION: i64 = 8;
 
 /// Size of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dim {
-    /// Chosen by the user of the model, as all axes of this name.
+    /// Any size, the same for all axes of this name; the caller of the model chooses it.
     Named(&'static str),
     /// Fixed.
     Fixed(usize),
 }
 
-/// Builds a model node by node. Values have names, which are unique; nodes are named as their results.
+/// Builds a model node by node. Every value has a unique name. A node has the name of its result.
 #[derive(Clone, Debug, Default)]
 pub struct OnnxBuilder {
     graph: proto::Graph,
     taken: HashSet<String>,
-    /// Values that have become outputs, under the names of outputs.
+    /// From a value's first name to its output name, for values that have become outputs.
     renamed: HashMap<String, String>,
 }
 
 impl OnnxBuilder {
-    /// A model without anything.
+    /// An empty model.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an input of 32-bit floats and gives its value. `about` says to people what it holds.
+    /// Adds an input of f32 and returns its value. `about` describes it for people.
     ///
     /// # Errors
     /// When the name is taken.
@@ -44,10 +44,10 @@ impl OnnxBuilder {
         Ok(name.into())
     }
 
-    /// Appends nodes of a layer, whose [`OnnxInput::Value`] are `inputs`, and gives the last one's result.
+    /// Appends nodes of a layer and returns the result of the last one. [`OnnxInput::Value`]`(i)` reads `inputs[i]`.
     ///
     /// # Errors
-    /// When a node reads what is not there.
+    /// When a node reads an input that does not exist.
     pub fn nodes(&mut self, layer: &str, nodes: &[OnnxNode], inputs: &[&str]) -> Result<String, OnnxError> {
         self.nodes_of(layer, nodes, &mut |_, input| match input {
             OnnxInput::Value(i) => inputs.get(*i).map(|&name| name.to_owned()).ok_or_else(|| missing(layer)),
@@ -55,8 +55,8 @@ impl OnnxBuilder {
         })
     }
 
-    /// Appends what the named outputs of a graph for inference depend on, and gives their values. `inputs` are pairs of an
-    /// input of the graph and the value that takes its place; inputs that are not named become inputs of the model.
+    /// Appends the nodes on which the named outputs of an inference graph depend, and returns the values of these
+    /// outputs. `inputs` pairs inputs of the graph with values that replace them. All other inputs become inputs of the model.
     ///
     /// # Errors
     /// As [`super::export`].
@@ -70,7 +70,7 @@ impl OnnxBuilder {
         walk::append(self, graph, session, inputs, outputs)
     }
 
-    /// Makes a value an output of 32-bit floats. `about` says to people what it holds.
+    /// Makes a value an output of f32. `about` describes it for people.
     ///
     /// # Errors
     /// When the name is taken.
@@ -82,7 +82,7 @@ impl OnnxBuilder {
             all.filter(|v| *v == value).for_each(|v| *v = name.into());
             self.renamed.insert(value.into(), name.into());
         } else {
-            // An input as it came, or an output under a second name.
+            // The value is an input, or already an output under another name.
             let input = vec![self.renamed.get(value).cloned().unwrap_or_else(|| value.into())];
             let output = vec![name.into()];
             let (name, op_type) = (name.into(), "Identity".into());
@@ -92,7 +92,8 @@ impl OnnxBuilder {
         Ok(())
     }
 
-    /// The model. `about` says to people what goes in and comes out; `metadata` are pairs of key and text for programs.
+    /// Finishes the model. `about` describes inputs and outputs for people. `metadata` holds keys and texts for
+    /// programs.
     pub fn finish(
         mut self,
         name: &str,
@@ -112,9 +113,9 @@ impl OnnxBuilder {
     }
 }
 
-/// For the walk over a graph.
+/// For `walk`.
 impl OnnxBuilder {
-    /// As [`OnnxBuilder::nodes`], with `resolve` for what they read of the op that they are of.
+    /// As [`OnnxBuilder::nodes`]. `resolve` gives the value of an input of the op.
     pub(super) fn nodes_of(
         &mut self,
         layer: &str,
@@ -142,7 +143,7 @@ impl OnnxBuilder {
         results.pop().ok_or_else(|| missing(layer))
     }
 
-    /// Adds constant numbers and gives their value.
+    /// Adds a constant and returns its value.
     pub(super) fn floats(&mut self, name: &str, values: &[f32], dims: &[usize]) -> String {
         self.constant(name, FLOAT, dims, values.iter().flat_map(|v| v.to_le_bytes()).collect())
     }
@@ -158,7 +159,7 @@ impl OnnxBuilder {
         name
     }
 
-    /// A name like this that nothing has.
+    /// This name, with a number after it if it is taken.
     fn unique(&mut self, name: &str) -> String {
         let numbered = |n: usize| if n == 1 { name.to_owned() } else { format!("{name}_{n}") };
         let mut n = 1;
@@ -168,7 +169,7 @@ impl OnnxBuilder {
         numbered(n)
     }
 
-    /// A name that the user has chosen.
+    /// Reserves a name that the caller has chosen.
     fn claim(&mut self, name: &str) -> Result<(), OnnxError> {
         if !name.is_empty() && self.taken.insert(name.into()) {
             return Ok(());
@@ -182,7 +183,8 @@ fn scoped(layer: &str, name: &str) -> String {
 }
 
 fn missing(layer: &str) -> OnnxError {
-    OnnxError::Value { name: layer.into(), reason: "its nodes read what is not there, or there are none".into() }
+    let reason = "it has no nodes, or one of them reads an input that does not exist".into();
+    OnnxError::Value { name: layer.into(), reason }
 }
 
 fn attribute(name: &str, value: &OnnxAttribute) -> proto::Attribute {

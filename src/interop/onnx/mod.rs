@@ -1,7 +1,7 @@
-//! Networks as ONNX models for inference, which onnxruntime and others load.
+//! Exports networks as ONNX models for inference, which onnxruntime and other programs load.
 //!
-//! [`export`] writes a graph as it is. [`OnnxBuilder`] puts more around it: other nodes in front and behind, names,
-//! documentation. Activations are N C H W there, of any number of images N; all other sizes are those of the graph.
+//! [`export`] writes a graph. [`OnnxBuilder`] adds nodes before and after it, names, and documentation. Activations are
+//! N C H W in the model. N may be any number of images; all other sizes are those of the graph.
 //!
 //! ```no_run
 //! # fn f(graph: &shadegrad::graph::Graph, session: &mut shadegrad::exec::Session<shadegrad::exec::AnyEngine>)
@@ -27,13 +27,13 @@ use super::files::{FileError, write_new};
 use crate::exec::{AnyEngine, ExecError, Session};
 use crate::graph::Graph;
 
-/// A message of protobuf holds at most so many bytes.
+/// Largest size of a protobuf message, in bytes.
 const MOST_BYTES: usize = i32::MAX as usize;
 
-/// Why there is no ONNX model.
+/// Why a model cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum OnnxError {
-    /// An op that ONNX has nothing for, or not in this place.
+    /// ONNX has no counterpart for an op, or not in this place.
     #[error("{op}{at} cannot be exported to ONNX: {reason}")]
     Op {
         /// Op name.
@@ -43,7 +43,7 @@ pub enum OnnxError {
         /// Why.
         reason: String,
     },
-    /// An input, output or state that cannot be one there.
+    /// An input, output or state has no counterpart in ONNX.
     #[error("`{name}` cannot be exported to ONNX: {reason}")]
     Value {
         /// Its name.
@@ -63,7 +63,7 @@ pub enum OnnxError {
         /// The name.
         path: PathBuf,
     },
-    /// More than a file can hold.
+    /// The model is larger than a file can be.
     #[error("the model takes {bytes} bytes, but an ONNX file holds at most {MOST_BYTES}: make the network smaller")]
     TooLarge {
         /// Length of the file.
@@ -71,12 +71,12 @@ pub enum OnnxError {
     },
 }
 
-/// A model that is ready to be written.
+/// A complete model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OnnxModel(proto::Model);
 
 impl OnnxModel {
-    /// The content of the file. Equal models give equal bytes.
+    /// The bytes of the file. Equal models give equal bytes.
     ///
     /// # Errors
     /// [`OnnxError::TooLarge`] above 2 GiB.
@@ -87,10 +87,11 @@ impl OnnxModel {
         }
     }
 
-    /// Writes the model to a file that does not exist yet, all or nothing.
+    /// Writes the model to a new file, atomically.
     ///
     /// # Errors
-    /// [`OnnxError::Taken`] when it exists; when the disk refuses, or the model is too large.
+    /// [`OnnxError::Taken`] when the file exists, [`OnnxError::TooLarge`], or [`OnnxError::File`] when it cannot be
+    /// written.
     pub fn write_new(&self, path: &Path) -> Result<(), OnnxError> {
         check_free(path)?;
         let bytes = self.to_bytes()?;
@@ -101,19 +102,19 @@ impl OnnxModel {
     }
 }
 
-/// Refuses a name that is taken.
+/// Checks that no file of this name exists.
 ///
 /// # Errors
-/// [`OnnxError::Taken`].
+/// [`OnnxError::Taken`] when one does.
 pub fn check_free(path: &Path) -> Result<(), OnnxError> {
     if path.symlink_metadata().is_ok() { Err(OnnxError::Taken { path: path.to_owned() }) } else { Ok(()) }
 }
 
-/// A graph for inference as an ONNX model: the named outputs, and of the inputs those that they depend on, under their own
-/// names. The graph may have been fused or not; its weights are those of the session.
+/// Makes an ONNX model of an inference graph, fused or not. The model has the named outputs and the inputs on which
+/// they depend, under their names in the graph. The weights come from the session.
 ///
 /// # Errors
-/// When there is no such output, an op on the way to it cannot be exported, or the session lacks a state.
+/// When an output does not exist, an op on which it depends cannot be exported, or the session lacks a state.
 pub fn export(graph: &Graph, session: &mut Session<AnyEngine>, outputs: &[&str]) -> Result<OnnxModel, OnnxError> {
     let mut builder = OnnxBuilder::new();
     let values = builder.graph(graph, session, &[], outputs)?;

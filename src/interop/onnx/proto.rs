@@ -1,10 +1,10 @@
-//! The messages of an ONNX file (`onnx.proto`), with only the fields that are written.
+//! The messages of an ONNX file (`onnx.proto`), with the fields that the export writes.
 
 use prost::Message;
 
-/// Element types of a tensor.
+/// Element type of a tensor: f32.
 pub const FLOAT: i32 = 1;
-/// The other one that is written.
+/// Element type of a tensor: i64.
 pub const INT64: i32 = 7;
 
 /// The whole file.
@@ -71,7 +71,7 @@ pub struct Node {
     pub attribute: Vec<Attribute>,
 }
 
-/// One of the values is there: the one that `kind` names.
+/// Exactly one of the values is set: the one that `kind` names.
 #[derive(Clone, PartialEq, Message)]
 pub struct Attribute {
     #[prost(string, tag = "1")]
@@ -131,7 +131,7 @@ pub struct Shape {
     pub dim: Vec<Dim>,
 }
 
-/// A size, or the name of one that the user chooses.
+/// A fixed size, or the name of one that the caller chooses.
 #[derive(Clone, PartialEq, Message)]
 pub struct Dim {
     #[prost(int64, optional, tag = "1")]

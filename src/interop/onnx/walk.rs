@@ -1,5 +1,5 @@
-//! From a graph to nodes of ONNX: which nodes count, what each op says that it is, and where its inputs come from. Layouts
-//! change at the borders alone: names of axes at inputs and outputs, the order of numbers in weights.
+//! From a graph to ONNX nodes: finds the nodes on which the outputs depend, asks each op for its ONNX form, and names
+//! its inputs. Layouts change at the borders alone: the axes of inputs and outputs, and the order of numbers in weights.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,16 +9,16 @@ use crate::graph::{Graph, Node, OnnxInput, OnnxNode, Source, Value, at};
 use crate::interop::torchvision::{to_torch, torch_shape};
 use crate::shape::{Layout, TensorType};
 
-/// How images are counted.
+/// Axis of the images of a batch.
 const BATCH: Dim = Dim::Named("N");
 
-/// Axes there of an activation or vector here; `None` where it has none that could be told.
+/// ONNX axes of an activation or vector; `None` for any other tensor.
 fn dims(ty: &TensorType) -> Option<Vec<Dim>> {
     match (ty.layout, &ty.shape.0[..]) {
         (Layout::Channels, &[_, h, w, c]) => Some(vec![BATCH, Dim::Fixed(c), Dim::Fixed(h), Dim::Fixed(w)]),
         (Layout::Channels, &[_, c]) => Some(vec![BATCH, Dim::Fixed(c)]),
         (Layout::Channels, &[c]) => Some(vec![Dim::Fixed(c)]),
-        // One number a pixel of all images.
+        // One number per pixel, over all images.
         (Layout::Flat, &[_]) => Some(vec![Dim::Named("rows")]),
         _ => None,
     }
@@ -66,7 +66,7 @@ pub(super) fn append(
     wanted.iter().zip(outputs).map(|(&value, name)| walk.value(builder, name, value)).collect()
 }
 
-/// The nodes that values depend on, in their order, with what they are in ONNX.
+/// The nodes on which `wanted` depend, in order, each with its ONNX form.
 fn needed<'g>(graph: &'g Graph, wanted: &[Value]) -> Result<Vec<(&'g Node, Vec<OnnxNode>)>, OnnxError> {
     let mut live: HashSet<Value> = wanted.iter().copied().collect();
     let mut kept = vec![];
@@ -78,11 +78,12 @@ fn needed<'g>(graph: &'g Graph, wanted: &[Value]) -> Result<Vec<(&'g Node, Vec<O
         let updated = node.op.updates().iter().any(changes);
         match node.outputs.iter().position(|v| live.contains(v)) {
             None if updated => {
-                return Err(refused(node, "it changes what later nodes read: only inference can be".into()));
+                let reason = "it updates a state that later nodes read: export a graph for inference".into();
+                return Err(refused(node, reason));
             }
             None => continue,
             Some(0) if node.outputs.iter().skip(1).all(|v| !live.contains(v)) => {}
-            Some(_) => return Err(refused(node, "only its first result can be used there".into())),
+            Some(_) => return Err(refused(node, "only the first result of an op can be used in ONNX".into())),
         }
         let types: Vec<_> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
         let made = node.op.onnx(&types).map_err(|reason| refused(node, reason))?;
@@ -97,23 +98,23 @@ fn needed<'g>(graph: &'g Graph, wanted: &[Value]) -> Result<Vec<(&'g Node, Vec<O
 struct Walk<'a> {
     graph: &'a Graph,
     session: &'a mut Session<AnyEngine>,
-    /// Inputs of the graph with the values in their place.
+    /// Inputs of the graph, each with the value that replaces it.
     inputs: &'a [(&'a str, &'a str)],
-    /// Values that have been made so far.
+    /// Names of the values made so far.
     names: HashMap<Value, String>,
     /// Vectors in the shape [C, 1, 1].
     channels: HashMap<Value, String>,
 }
 
 impl Walk<'_> {
-    /// What an op reads.
+    /// The value that an op reads.
     fn resolve(&mut self, b: &mut OnnxBuilder, node: &Node, input: &OnnxInput) -> Result<String, OnnxError> {
         let value = input.of_op().map(|i| node.inputs[i]).ok_or_else(|| refused(node, "it reads nothing".into()))?;
         let kernel = matches!(input, OnnxInput::Kernel(_));
         let state = matches!(self.graph.source(value), Source::State(_));
         match (self.graph.ty(value).layout, kernel) {
             (Layout::Kernel, true) if state => {}
-            (_, true) => return Err(refused(node, "its weight is not a state, but given or computed".into())),
+            (_, true) => return Err(refused(node, "its weight is an input or is computed: it must be a state".into())),
             (Layout::Kernel, false) => return Err(refused(node, "it computes with a weight".into())),
             _ => {}
         }
@@ -123,7 +124,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A value under its name, which it gets at its first use.
+    /// The name of a value; its first use adds it to the model.
     fn value(&mut self, b: &mut OnnxBuilder, reader: &str, value: Value) -> Result<String, OnnxError> {
         if let Some(name) = self.names.get(&value) {
             return Ok(name.clone());
@@ -146,7 +147,7 @@ impl Walk<'_> {
         Ok(name)
     }
 
-    /// A vector over channels in the shape in which it is repeated over a map.
+    /// A vector over channels in the shape [C,1,1], so that it broadcasts over a map.
     fn per_channel(&mut self, b: &mut OnnxBuilder, node: &Node, value: Value) -> Result<String, OnnxError> {
         if let Some(name) = self.channels.get(&value) {
             return Ok(name.clone());
@@ -163,7 +164,7 @@ impl Walk<'_> {
         Ok(name)
     }
 
-    /// A state as constant, with further axes behind its own.
+    /// A state as a constant, with `further` axes after its own.
     fn state(&mut self, b: &mut OnnxBuilder, name: &str, further: Option<[usize; 2]>) -> Result<String, OnnxError> {
         let id = self
             .graph
@@ -171,7 +172,7 @@ impl Walk<'_> {
             .find(name)
             .ok_or_else(|| OnnxError::Value { name: name.into(), reason: "the graph has no such state".into() })?;
         let spec = self.graph.states().spec(id);
-        // A state with a batch would be right for one number of images.
+        // A state with a batch axis would fit one number of images only.
         if spec.ty.layout != Layout::Kernel && spec.ty.shape.rank() != 1 {
             let reason = format!("a state of the shape {} is neither a weight nor a vector", spec.ty.shape);
             return Err(OnnxError::Value { name: name.into(), reason });

@@ -9,7 +9,7 @@ use super::{
     TrainSettings, check_scenes, overrides_of, read_overrides, refuse_beside_resume, to_toml,
 };
 use crate::nn::{Decoder, Network, ResNet18, UNet, Up};
-use crate::train::segmentation_metrics::ClassWeighting;
+use crate::tasks::segment::metrics::ClassWeighting;
 
 /// The networks that segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
 //! Rows of houses along the street, their windows labelled apart from their walls.
 
 use super::camera::{Camera, NEAR, Point};
-use crate::data::random::Random;
 use crate::data::scenes::Label;
-use crate::data::scenes::canvas::{Colour, Drawing};
+use crate::data::scenes::canvas::{Color, Drawing};
+use crate::random::Random;
 
 /// A wall as a rectangle in space: `at(u, v)` with u along it and v up, both in metres.
 struct Wall<'a> {
@@ -20,12 +20,12 @@ impl Wall<'_> {
         (self.origin.0 + self.along.0 * u, self.origin.1 + v, self.origin.2 + self.along.1 * u)
     }
 
-    fn rect(&self, d: &mut Drawing, (u0, v0): (f32, f32), (u1, v1): (f32, f32), colour: Colour) {
+    fn rect(&self, d: &mut Drawing, (u0, v0): (f32, f32), (u1, v1): (f32, f32), color: Color) {
         // What lies behind the camera is cut off.
         let cut = |u: f32| if self.along.1 > 0.0 { u.max(NEAR - self.origin.2) } else { u };
         let (u0, u1) = (cut(u0), cut(u1));
         if u1 > u0 {
-            self.camera.polygon(d, &[self.at(u0, v0), self.at(u1, v0), self.at(u1, v1), self.at(u0, v1)], colour);
+            self.camera.polygon(d, &[self.at(u0, v0), self.at(u1, v0), self.at(u1, v1), self.at(u0, v1)], color);
         }
     }
 }
@@ -33,9 +33,9 @@ impl Wall<'_> {
 /// How the windows of a house look.
 #[derive(Clone, Copy)]
 struct Style {
-    wall: Colour,
-    frame: Colour,
-    pane: Colour,
+    wall: Color,
+    frame: Color,
+    pane: Color,
     /// Share of windows with light behind them.
     lit: f32,
     storey: f32,
@@ -49,17 +49,17 @@ struct Style {
 impl Style {
     fn random(dusk: bool, rng: &mut Random) -> Self {
         let wall = match rng.below(6) {
-            0 | 1 => Colour::hsv(rng.range(0.01, 0.06), rng.range(0.35, 0.6), rng.range(0.4, 0.65)),
-            2 => Colour::hsv(rng.range(0.09, 0.15), rng.range(0.2, 0.45), rng.range(0.7, 0.92)),
-            3 => Colour::hsv(rng.range(0.05, 0.12), rng.range(0.1, 0.25), rng.range(0.55, 0.8)),
-            4 => Colour::hsv(rng.range(0.5, 0.62), rng.range(0.05, 0.15), rng.range(0.5, 0.75)),
-            _ => Colour::grey(rng.range(0.55, 0.9)),
+            0 | 1 => Color::hsv(rng.range(0.01, 0.06), rng.range(0.35, 0.6), rng.range(0.4, 0.65)),
+            2 => Color::hsv(rng.range(0.09, 0.15), rng.range(0.2, 0.45), rng.range(0.7, 0.92)),
+            3 => Color::hsv(rng.range(0.05, 0.12), rng.range(0.1, 0.25), rng.range(0.55, 0.8)),
+            4 => Color::hsv(rng.range(0.5, 0.62), rng.range(0.05, 0.15), rng.range(0.5, 0.75)),
+            _ => Color::grey(rng.range(0.55, 0.9)),
         };
         let pitch = rng.range(2.0, 3.4);
         Self {
             wall,
-            frame: if rng.chance(0.7) { Colour::grey(rng.range(0.8, 0.95)) } else { wall.shade(0.55) },
-            pane: Colour::hsv(rng.range(0.55, 0.62), rng.range(0.15, 0.35), rng.range(0.2, 0.5)),
+            frame: if rng.chance(0.7) { Color::grey(rng.range(0.8, 0.95)) } else { wall.shade(0.55) },
+            pane: Color::hsv(rng.range(0.55, 0.62), rng.range(0.15, 0.35), rng.range(0.2, 0.5)),
             lit: if dusk { 0.45 } else { 0.04 },
             storey: rng.range(2.8, 3.5),
             pitch,
@@ -69,8 +69,8 @@ impl Style {
         }
     }
 
-    fn pane_colour(&self, rng: &mut Random) -> Colour {
-        if rng.chance(self.lit) { Colour::rgb(1.0, 0.85, 0.5) } else { self.pane.shade(rng.range(0.75, 1.25)) }
+    fn pane_color(&self, rng: &mut Random) -> Color {
+        if rng.chance(self.lit) { Color::rgb(1.0, 0.85, 0.5) } else { self.pane.shade(rng.range(0.75, 1.25)) }
     }
 }
 
@@ -114,9 +114,9 @@ fn house(
     let depth = 11.0;
     // The face that looks back at the camera, seen through a gap in the row.
     let end = Wall { camera, origin: (x, 0.0, near), along: (side, 0.0), length: depth, height };
-    let roof_colour = match rng.below(3) {
-        0 => Colour::hsv(rng.range(0.0, 0.05), rng.range(0.4, 0.65), rng.range(0.35, 0.5)),
-        _ => Colour::grey(rng.range(0.2, 0.4)),
+    let roof_color = match rng.below(3) {
+        0 => Color::hsv(rng.range(0.0, 0.05), rng.range(0.4, 0.65), rng.range(0.35, 0.5)),
+        _ => Color::grey(rng.range(0.2, 0.4)),
     };
     let pitched = rng.chance(0.55) && storeys < 5.0;
     d.labelled(Some(Label::Building), |d| {
@@ -125,7 +125,7 @@ fn house(
             let top = height + rng.range(2.2, 3.6);
             let corners =
                 [(x - side * 0.3, height, z0), (x - side * 0.3, height, z1), (ridge, top, z1), (ridge, top, z0)];
-            camera.polygon(d, &corners, roof_colour);
+            camera.polygon(d, &corners, roof_color);
             if near > NEAR {
                 camera.polygon(
                     d,
@@ -166,10 +166,10 @@ fn face(d: &mut Drawing, wall: &Wall<'_>, style: Style, sun: f32, (street, share
         for column in 0..columns {
             let u = margin + style.pitch * (column as f32 + 0.5);
             if street && storey == 0 && column == door {
-                let colour = Colour::hsv(rng.unit(), rng.range(0.2, 0.7), rng.range(0.2, 0.5));
+                let color = Color::hsv(rng.unit(), rng.range(0.2, 0.7), rng.range(0.2, 0.5));
                 d.labelled(Some(Label::Building), |d| {
                     wall.rect(d, (u - 0.65, 0.0), (u + 0.65, 2.35), style.frame.shade(sun));
-                    wall.rect(d, (u - 0.52, 0.0), (u + 0.52, 2.2), colour.shade(sun));
+                    wall.rect(d, (u - 0.52, 0.0), (u + 0.52, 2.2), color.shade(sun));
                 });
                 continue;
             }
@@ -183,7 +183,7 @@ fn face(d: &mut Drawing, wall: &Wall<'_>, style: Style, sun: f32, (street, share
         }
     }
     if street && style.shop {
-        let board = Colour::hsv(rng.unit(), rng.range(0.4, 0.8), rng.range(0.3, 0.75)).shade(sun);
+        let board = Color::hsv(rng.unit(), rng.range(0.4, 0.8), rng.range(0.3, 0.75)).shade(sun);
         let over = style.storey - 0.5;
         d.labelled(Some(Label::Building), |d| wall.rect(d, (0.3, over), (wall.length - 0.3, over + 0.55), board));
     }
@@ -198,7 +198,7 @@ fn window(
     rng: &mut Random,
 ) {
     let frame = style.frame.shade(sun);
-    let pane = style.pane_colour(rng);
+    let pane = style.pane_color(rng);
     d.labelled(Some(Label::Window), |d| {
         wall.rect(d, (u - half - 0.08, low - 0.08), (u + half + 0.08, low + tall + 0.08), frame);
         wall.rect(d, (u - half, low), (u + half, low + tall), pane);
@@ -223,11 +223,11 @@ pub fn end_of_street(d: &mut Drawing, camera: &Camera, far: f32, dusk: bool, rng
         while x < 220.0 {
             let width = rng.range(14.0, 45.0);
             let top = rng.range(6.0, 34.0);
-            let colour = Colour::hsv(rng.range(0.5, 0.65), rng.range(0.05, 0.15), rng.range(0.4, 0.6));
+            let color = Color::hsv(rng.range(0.5, 0.65), rng.range(0.05, 0.15), rng.range(0.4, 0.6));
             camera.polygon(
                 d,
                 &[(x, 0.0, 300.0), (x + width, 0.0, 300.0), (x + width, top, 300.0), (x, top, 300.0)],
-                colour,
+                color,
             );
             x += width + rng.pick(&[0.0, 0.0, 12.0]);
         }

@@ -4,8 +4,8 @@
 
 use tiny_skia::Transform;
 
-use crate::data::random::Random;
-use crate::data::scenes::canvas::{Colour, Drawing, Fill};
+use crate::data::scenes::canvas::{Color, Drawing, Fill};
+use crate::random::Random;
 
 /// Nothing nearer than this many metres is drawn.
 pub const NEAR: f32 = 1.0;
@@ -30,14 +30,14 @@ pub struct Camera {
     /// Metres above the road.
     pub height: f32,
     /// What distance fades into.
-    pub haze: Colour,
+    pub haze: Color,
     /// Distance at which 63 % has faded.
     pub sight: f32,
 }
 
 impl Camera {
     /// A camera in or beside a road of `half_road` metres to each side.
-    pub fn random(aspect: f32, half_road: f32, haze: Colour, rng: &mut Random) -> Self {
+    pub fn random(aspect: f32, half_road: f32, haze: Color, rng: &mut Random) -> Self {
         Self {
             aspect,
             centre: aspect * rng.range(0.36, 0.64),
@@ -61,36 +61,31 @@ impl Camera {
         self.focal / z.max(NEAR)
     }
 
-    /// `colour` as it looks from `z` metres away.
-    pub fn fade(&self, colour: Colour, z: f32) -> Colour {
+    /// `color` as it looks from `z` metres away.
+    pub fn fade(&self, color: Color, z: f32) -> Color {
         let share = 1.0 - (-z / self.sight).exp();
         let mix = |near: f32, far: f32| near + (far - near) * share;
-        Colour {
-            r: mix(colour.r, self.haze.r),
-            g: mix(colour.g, self.haze.g),
-            b: mix(colour.b, self.haze.b),
-            a: colour.a,
-        }
+        Color { r: mix(color.r, self.haze.r), g: mix(color.g, self.haze.g), b: mix(color.b, self.haze.b), a: color.a }
     }
 
     /// Draws the polygon through `corners`, faded by the distance of the nearest.
-    pub fn polygon(&self, d: &mut Drawing, corners: &[Point], colour: Colour) {
+    pub fn polygon(&self, d: &mut Drawing, corners: &[Point], color: Color) {
         let near = corners.iter().fold(f32::INFINITY, |near, corner| near.min(corner.2));
         let seen: Vec<(f32, f32)> = corners.iter().map(|&corner| self.see(corner)).collect();
-        d.polygon(&seen, self.fade(colour, near.max(0.0)));
+        d.polygon(&seen, self.fade(color, near.max(0.0)));
     }
 
     /// A rectangle on the ground between two corners (X, Z).
-    pub fn ground(&self, d: &mut Drawing, (x0, z0): (f32, f32), (x1, z1): (f32, f32), colour: Colour) {
-        self.polygon(d, &[(x0, 0.0, z0), (x1, 0.0, z0), (x1, 0.0, z1), (x0, 0.0, z1)], colour);
+    pub fn ground(&self, d: &mut Drawing, (x0, z0): (f32, f32), (x1, z1): (f32, f32), color: Color) {
+        self.polygon(d, &[(x0, 0.0, z0), (x1, 0.0, z0), (x1, 0.0, z1), (x0, 0.0, z1)], color);
     }
 
     /// Places an object that was drawn in metres at (X, Z), upright and facing the camera.
     pub fn place(&self, d: &mut Drawing, mut object: Drawing, (x, z): (f32, f32), mirrored: bool) {
         for shape in &mut object.shapes {
             shape.fill = match shape.fill {
-                Fill::Solid(colour) => Fill::Solid(self.fade(colour, z)),
-                Fill::Gradient(at, colours) => Fill::Gradient(at, colours.map(|colour| self.fade(colour, z))),
+                Fill::Solid(color) => Fill::Solid(self.fade(color, z)),
+                Fill::Gradient(at, colors) => Fill::Gradient(at, colors.map(|color| self.fade(color, z))),
             };
         }
         let (scale, foot) = (self.scale(z), self.see((x, 0.0, z)));

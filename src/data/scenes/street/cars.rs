@@ -1,11 +1,11 @@
 //! Cars seen along the street: a body and a cabin in perspective, from the front or the back.
 
 use super::camera::{Camera, NEAR, Point};
-use crate::data::random::Random;
 use crate::data::scenes::Label;
-use crate::data::scenes::canvas::{Colour, Drawing};
+use crate::data::scenes::canvas::{Color, Drawing};
+use crate::random::Random;
 
-const TYRE: Colour = Colour::grey(0.08);
+const TYRE: Color = Color::grey(0.08);
 
 /// Sizes and colours of one car.
 struct Car {
@@ -19,16 +19,16 @@ struct Car {
     roof: f32,
     /// Whether its front faces the camera.
     oncoming: bool,
-    paint: Colour,
-    glass: Colour,
+    paint: Color,
+    glass: Color,
 }
 
 /// A car on the road at (X, Z of its near end). What colour it has, nothing in the scene tells.
 pub fn car(d: &mut Drawing, camera: &Camera, (x, z): (f32, f32), oncoming: bool, rng: &mut Random) {
     let paint = if rng.chance(0.35) {
-        Colour::grey(rng.pick(&[0.13, 0.35, 0.62, 0.8, 0.93]))
+        Color::grey(rng.pick(&[0.13, 0.35, 0.62, 0.8, 0.93]))
     } else {
-        Colour::hsv(rng.unit(), rng.range(0.5, 0.95), rng.range(0.4, 0.9))
+        Color::hsv(rng.unit(), rng.range(0.5, 0.95), rng.range(0.4, 0.9))
     };
     let waist = rng.range(0.82, 0.98);
     let van = rng.chance(0.15);
@@ -42,13 +42,13 @@ pub fn car(d: &mut Drawing, camera: &Camera, (x, z): (f32, f32), oncoming: bool,
         roof: waist + if van { rng.range(0.85, 1.05) } else { rng.range(0.48, 0.62) },
         oncoming,
         paint,
-        glass: Colour::hsv(rng.range(0.52, 0.62), rng.range(0.1, 0.3), rng.range(0.16, 0.4)),
+        glass: Color::hsv(rng.range(0.52, 0.62), rng.range(0.1, 0.3), rng.range(0.16, 0.4)),
     };
     if z < NEAR + 0.5 {
         return;
     }
     d.labelled(None, |d| {
-        let (out, dark) = (car.half + 0.12, Colour::grey(0.0).alpha(0.45));
+        let (out, dark) = (car.half + 0.12, Color::grey(0.0).alpha(0.45));
         camera.ground(d, (x - out, z - 0.2), (x + out, z + car.length + 0.2), dark);
     });
     d.labelled(Some(Label::Car), |d| car.draw(d, camera));
@@ -126,15 +126,15 @@ impl Car {
             };
             camera.polygon(d, &rim(0.37), paint.shade(0.25));
             camera.polygon(d, &rim(0.31), TYRE);
-            camera.polygon(d, &rim(0.18), Colour::grey(0.55));
+            camera.polygon(d, &rim(0.18), Color::grey(0.55));
         }
     }
 
     /// The front or the back.
     fn end(&self, d: &mut Drawing, camera: &Camera, [near_foot, near_top, ..]: [f32; 4]) {
         let &Self { x, z, half, floor, waist, roof, oncoming, paint, glass, .. } = self;
-        let rect = |d: &mut Drawing, (x0, y0): (f32, f32), (x1, y1): (f32, f32), colour: Colour| {
-            camera.polygon(d, &[(x + x0, y0, z), (x + x1, y0, z), (x + x1, y1, z), (x + x0, y1, z)], colour);
+        let rect = |d: &mut Drawing, (x0, y0): (f32, f32), (x1, y1): (f32, f32), color: Color| {
+            camera.polygon(d, &[(x + x0, y0, z), (x + x1, y0, z), (x + x1, y1, z), (x + x0, y1, z)], color);
         };
         for tyre in [-half + 0.03, half - 0.27] {
             rect(d, (tyre, 0.0), (tyre + 0.24, floor + 0.12), TYRE);
@@ -160,14 +160,14 @@ impl Car {
         camera.polygon(d, &cabin(0.0, waist, roof), paint.shade(0.95));
         camera.polygon(d, &cabin(0.11, waist + 0.06, roof - 0.08), glass.shade(1.15));
         rect(d, (-half, floor), (half, waist), paint);
-        rect(d, (-half, floor), (half, floor + 0.2), Colour::grey(0.14));
-        let lamp = if oncoming { Colour::rgb(0.98, 0.96, 0.85) } else { Colour::rgb(0.75, 0.06, 0.05) };
+        rect(d, (-half, floor), (half, floor + 0.2), Color::grey(0.14));
+        let lamp = if oncoming { Color::rgb(0.98, 0.96, 0.85) } else { Color::rgb(0.75, 0.06, 0.05) };
         for edge in [-half + 0.05, half - 0.37] {
             rect(d, (edge, waist - 0.3), (edge + 0.32, waist - 0.13), lamp);
         }
         if oncoming {
-            rect(d, (-half * 0.5, waist - 0.34), (half * 0.5, waist - 0.14), Colour::grey(0.12));
+            rect(d, (-half * 0.5, waist - 0.34), (half * 0.5, waist - 0.14), Color::grey(0.12));
         }
-        rect(d, (-0.26, floor + 0.22), (0.26, floor + 0.34), Colour::grey(0.9));
+        rect(d, (-0.26, floor + 0.22), (0.26, floor + 0.34), Color::grey(0.9));
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use image::{GrayImage, RgbImage};
 
 use super::street;
-use crate::data::random::{op, word};
 use crate::data::scenes::{Drawing, Label, Light};
 use crate::data::{
     BadImage, ClassList, DataError, IGNORED, ImageDataset, ImageProblem, ImageSplits, SegmentationDataset,
     SegmentationSplits,
 };
+use crate::random::{op, word};
 
 /// Names and colours of the classes.
 const CLASSES: [(&str, [u8; 3]); 12] = [
@@ -81,7 +81,7 @@ impl StreetDataset {
 
     fn picture(&self, index: usize) -> RgbImage {
         let (scene, light) = self.scene(index);
-        let mut picture = scene.colours(self.width, self.height);
+        let mut picture = scene.colors(self.width, self.height);
         light.apply(&mut picture);
         picture
     }

@@ -1,10 +1,10 @@
 //! Weather: the sky, what it holds and the light that it gives.
 
 use super::camera::Camera;
-use crate::data::random::Random;
 use crate::data::scenes::Label;
-use crate::data::scenes::canvas::{Colour, Drawing, Fill};
+use crate::data::scenes::canvas::{Color, Drawing, Fill};
 use crate::data::scenes::light::Light;
+use crate::random::Random;
 
 /// Kinds of weather and hours of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +20,8 @@ enum Kind {
 pub struct Weather {
     kind: Kind,
     /// Colour of the sky at the top of the frame and at the horizon.
-    high: Colour,
-    low: Colour,
+    high: Color,
+    low: Color,
 }
 
 impl Weather {
@@ -30,23 +30,23 @@ impl Weather {
         let kind = rng.pick(&[Kind::Clear, Kind::Fair, Kind::Fair, Kind::Fair, Kind::Overcast, Kind::Sunset]);
         let (high, low) = match kind {
             Kind::Clear | Kind::Fair => (
-                Colour::hsv(rng.range(0.57, 0.61), rng.range(0.5, 0.72), rng.range(0.68, 0.88)),
-                Colour::hsv(0.56, rng.range(0.08, 0.22), rng.range(0.92, 0.98)),
+                Color::hsv(rng.range(0.57, 0.61), rng.range(0.5, 0.72), rng.range(0.68, 0.88)),
+                Color::hsv(0.56, rng.range(0.08, 0.22), rng.range(0.92, 0.98)),
             ),
             Kind::Overcast => {
                 let grey = rng.range(0.66, 0.82);
-                (Colour::hsv(0.58, 0.04, grey), Colour::hsv(0.58, 0.02, grey * 1.1))
+                (Color::hsv(0.58, 0.04, grey), Color::hsv(0.58, 0.02, grey * 1.1))
             }
             Kind::Sunset => (
-                Colour::hsv(rng.range(0.6, 0.68), rng.range(0.3, 0.45), rng.range(0.5, 0.65)),
-                Colour::hsv(rng.range(0.05, 0.1), rng.range(0.4, 0.6), rng.range(0.92, 0.98)),
+                Color::hsv(rng.range(0.6, 0.68), rng.range(0.3, 0.45), rng.range(0.5, 0.65)),
+                Color::hsv(rng.range(0.05, 0.1), rng.range(0.4, 0.6), rng.range(0.92, 0.98)),
             ),
         };
         Self { kind, high, low }
     }
 
     /// What distance fades into.
-    pub fn haze(&self) -> Colour {
+    pub fn haze(&self) -> Color {
         self.low.shade(0.96)
     }
 
@@ -71,9 +71,9 @@ impl Weather {
             Kind::Sunset => 1 + rng.below(4),
         };
         let tone = match self.kind {
-            Kind::Clear | Kind::Fair => Colour::grey(rng.range(0.92, 0.98)),
-            Kind::Overcast => Colour::hsv(0.6, 0.03, rng.range(0.5, 0.62)),
-            Kind::Sunset => Colour::hsv(rng.range(0.97, 1.04), rng.range(0.2, 0.4), rng.range(0.75, 0.9)),
+            Kind::Clear | Kind::Fair => Color::grey(rng.range(0.92, 0.98)),
+            Kind::Overcast => Color::hsv(0.6, 0.03, rng.range(0.5, 0.62)),
+            Kind::Sunset => Color::hsv(rng.range(0.97, 1.04), rng.range(0.2, 0.4), rng.range(0.75, 0.9)),
         };
         d.labelled(Some(Label::Cloud), |d| {
             for _ in 0..count {
@@ -97,7 +97,7 @@ impl Weather {
 }
 
 /// A heap of puffs, flat below, darker there.
-fn cloud(d: &mut Drawing, at: (f32, f32), size: f32, tone: Colour, rng: &mut Random) {
+fn cloud(d: &mut Drawing, at: (f32, f32), size: f32, tone: Color, rng: &mut Random) {
     let puffs = 4 + rng.below(4);
     let shapes: Vec<(f32, f32, f32)> = (0..puffs)
         .map(|puff| {

@@ -1,0 +1,48 @@
+// Partial sums of l = w t softplus(−x) + (1 − t) softplus(x), x a logit, t its smoothed target, w the positive weight of its
+// class: out = (Σ l, elements counted, elements predicted rightly, elements counted).
+// softplus(±x) = max(±x, 0) + log(1 + e^−|x|), which overflows for no x.
+// Mapping: invocation i sums the vectors i, i + PARTS, …; lanes of padding and ignored elements add nothing.
+@group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> targets: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
+
+// log(1 + e) for e in [0, 1]: by its series where 1 + e would lose the digits of e.
+fn log_1p(e: vec4<f32>) -> vec4<f32> {
+    let series = e * (1.0 - e * (0.5 - e * (1.0 / 3.0)));
+    return select(log(1.0 + e), series, e < vec4<f32>(0.004));
+}
+
+fn loss_at(i: u32) -> vec4<f32> {
+    let x = logits[i];
+    let t = smoothed(i);
+    let tail = log_1p(exp(-abs(x)));
+    let present = max(-x, vec4<f32>()) + tail;
+    let absent = max(x, vec4<f32>()) + tail;
+    return positive(i) * t * present + (1.0 - t) * absent;
+}
+
+fn sum4(v: vec4<f32>) -> f32 { return v.x + v.y + v.z + v.w; }
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        var loss = vec4<f32>();
+        var elements = vec4<f32>();
+        var right = vec4<f32>();
+        for (var at = i; at < TOTAL4; at += PARTS) {
+            let lanes = counted(at);
+            let hit = (logits[at] > vec4<f32>()) == (targets[at] > vec4<f32>(0.5));
+            loss += select(vec4<f32>(), loss_at(at), lanes);
+            elements += select(vec4<f32>(), vec4<f32>(1.0), lanes);
+            right += select(vec4<f32>(), vec4<f32>(1.0), lanes & hit);
+        }
+        let n = sum4(elements);
+        out[i] = vec4<f32>(sum4(loss), n, sum4(right), n);
+    }
+}

@@ -1,0 +1,33 @@
+// dlogits = u ((1 − t) σ(x) − w t σ(−x)), u the upstream gradient, divided by the number of elements that count for the mean
+// (0 when none does); see binary_cross_entropy.wgsl. Lanes of padding and ignored elements become 0.
+// Mapping: one invocation per vector.
+@group(0) @binding(0) var<storage, read> upstream: array<f32>;
+@group(0) @binding(1) var<storage, read> totals: array<f32>;
+@group(0) @binding(2) var<storage, read> logits: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> targets: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> weights: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> dlogits: array<vec4<f32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let i = item(wid, count, lid);
+    if (i < ITEMS) {
+        var u = upstream[0];
+        if (MEAN) {
+            u = select(0.0, u / totals[1], totals[3] > 0.0);
+        }
+        let x = logits[i];
+        let t = smoothed(i);
+        // Both sigmoids from e^−|x|, so that neither loses its digits.
+        let e = exp(-abs(x));
+        let near = 1.0 / (1.0 + e);
+        let far = e * near;
+        let above = x >= vec4<f32>();
+        let slope = (1.0 - t) * select(far, near, above) - positive(i) * t * select(near, far, above);
+        dlogits[i] = select(vec4<f32>(), u * slope, counted(i));
+    }
+}

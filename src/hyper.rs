@@ -1,0 +1,76 @@
+//! What changes from one training step to the next: an input of the plan, so that no step recompiles anything. One struct
+//! for the host, the twins and the shaders (`shaders/shared/hyper.wgsl`).
+
+use crate::shape::TensorType;
+
+/// The numbers of one step, in the order in which they lie in the input `hyper`.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Hyper<T = f32> {
+    /// Learning rate.
+    pub lr: T,
+    /// Adam's bias correction of the first moment at step t: `1 / (1 − β1^t)`.
+    pub first_correction: T,
+    /// Adam's bias correction of the root of the second moment: `1 / sqrt(1 − β2^t)`.
+    pub second_correction: T,
+    /// Decay of the moving average of the parameters ([`crate::ops::moving_average`]).
+    pub average_decay: T,
+    /// 0 for the first batch whose gradients are accumulated, 1 for the others ([`crate::ops::accumulate`]).
+    pub keep: T,
+}
+
+impl Hyper {
+    /// Length of the input, in floats; those behind the fields are 0.
+    pub const LEN: usize = 8;
+
+    /// Names of the fields, in order.
+    pub const FIELDS: [&str; 5] = ["lr", "first_correction", "second_correction", "average_decay", "keep"];
+
+    /// The learning rate and Adam's bias corrections at optimizer step `step`, counted from 1. Without moments `betas` are 0.
+    pub fn new(lr: f64, betas: [f64; 2], step: u64) -> Hyper {
+        let [first, second] = betas.map(|beta| 1.0 - beta.powf(step as f64));
+        Hyper {
+            lr: lr as f32,
+            first_correction: (1.0 / first) as f32,
+            second_correction: (1.0 / second.sqrt()) as f32,
+            ..Hyper::default()
+        }
+    }
+
+    /// Type of the input.
+    pub fn ty() -> TensorType {
+        TensorType::channels([Hyper::LEN])
+    }
+
+    /// The numbers as [`crate::exec::Session::write`] takes them.
+    pub fn values(self) -> [f32; Hyper::LEN] {
+        let Hyper { lr, first_correction, second_correction, average_decay, keep } = self;
+        [lr, first_correction, second_correction, average_decay, keep, 0.0, 0.0, 0.0]
+    }
+}
+
+impl<T: Copy> Hyper<T> {
+    /// The numbers of an input, of at least as many floats as there are fields.
+    pub(crate) fn of(input: &[T]) -> Hyper<T> {
+        let &[lr, first_correction, second_correction, average_decay, keep, ..] = input else {
+            panic!("`hyper` has {} numbers, which its op has checked", input.len());
+        };
+        Hyper { lr, first_correction, second_correction, average_decay, keep }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shaders_have_the_same_fields() {
+        let text = include_str!("../shaders/shared/hyper.wgsl");
+        let (_, body) = text.split_once("struct Hyper {").expect("the struct");
+        let (body, _) = body.split_once('}').expect("its end");
+        let fields: Vec<_> = body.split(',').filter_map(|field| field.trim().strip_suffix(": f32")).collect();
+        assert_eq!(fields[..Hyper::FIELDS.len()], Hyper::FIELDS);
+        assert_eq!(fields.len(), Hyper::LEN, "with what fills the input up");
+        let numbers = [1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 0.0, 0.0];
+        assert_eq!(Hyper::of(&numbers).values(), numbers);
+    }
+}

@@ -1,0 +1,141 @@
+//! Binary cross entropy of logits, per element, for labels that do not exclude each other (several a picture). With
+//! logit x, target y in [0, 1], smoothing ε, t = (1 − ε)·y + ε/2 and w the positive weight of the element's class:
+//! `l = −(w·t·log σ(x) + (1 − t)·log(1 − σ(x)))`.
+//!
+//! It is computed as `w·t·softplus(−x) + (1 − t)·softplus(x)`, which neither overflows nor cancels for any logit
+//! (PyTorch's `binary_cross_entropy_with_logits`).
+
+use super::{Reduction, expect_first, expect_vector, first, none, row_consts, vectors};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::kernel::{Access, Consts, Work};
+use crate::shape::{LANES, TensorType};
+
+/// Options of the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct BinaryCrossEntropyOptions {
+    /// ε in [0, 1): targets 0 and 1 become ε/2 and 1 − ε/2.
+    pub label_smoothing: f32,
+    /// Elements with this target do not count.
+    pub ignore_target: Option<i32>,
+    /// Mean over the elements that count (0 when none does), or sum. Positive weights do not change the divisor.
+    pub reduction: Reduction,
+}
+
+/// The loss. Inputs: logits [.., C], targets of the same type, optional positive weights `[C]`. Outputs: loss `[1]`;
+/// totals `[4]`: loss sum, elements counted, elements predicted rightly (x > 0 where y > ½), elements counted.
+#[derive(Clone, Copy, Debug)]
+pub struct BinaryCrossEntropy {
+    /// Options.
+    pub options: BinaryCrossEntropyOptions,
+    /// Whether positive weights are given.
+    pub weighted: bool,
+}
+
+/// Gradient for the logits: inputs upstream `[1]`, totals `[4]`, then those of the loss.
+#[derive(Clone, Copy, Debug)]
+struct BinaryCrossEntropyGrad(BinaryCrossEntropy);
+
+/// Appends the loss; returns it and the totals of [`BinaryCrossEntropy`]. `positive_weights` `[C]` multiply the part of
+/// the loss where a class is present: the ratio of pictures without to pictures with it makes both sides weigh the same.
+///
+/// Gradient: for the logits. Targets and weights get none.
+///
+/// # Errors
+/// When logits and targets differ in type, there is not one weight per class, or the smoothing is not in [0, 1).
+pub fn binary_cross_entropy(
+    g: &mut Graph,
+    logits: Value,
+    targets: Value,
+    positive_weights: Option<Value>,
+    options: BinaryCrossEntropyOptions,
+) -> Result<[Value; 2], GraphError> {
+    let inputs: Vec<Value> = [logits, targets].into_iter().chain(positive_weights).collect();
+    let made = g.add(BinaryCrossEntropy { options, weighted: positive_weights.is_some() }, &inputs)?;
+    Ok([made[0], made[1]])
+}
+
+/// Most partial sums: enough to fill a device.
+const MAX_PARTS: usize = 8192;
+
+impl BinaryCrossEntropy {
+    fn consts(&self, logits: &TensorType) -> Consts {
+        row_consts(logits)
+            .f("LABEL_SMOOTHING", f64::from(self.options.label_smoothing))
+            .b("HAS_IGNORE", self.options.ignore_target.is_some())
+            .f("IGNORE", f64::from(self.options.ignore_target.unwrap_or(-1)))
+            .b("MEAN", self.options.reduction == Reduction::Mean)
+            .b("WEIGHTED", self.weighted)
+    }
+}
+
+impl Op for BinaryCrossEntropy {
+    fn name(&self) -> &'static str {
+        "binary_cross_entropy"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let &[logits, targets] = expect_first(inputs)?;
+        let wanted = 2 + usize::from(self.weighted);
+        if inputs.len() != wanted {
+            return Err(format!("needs {wanted} inputs, got {}", inputs.len()));
+        }
+        if logits != targets {
+            return Err("there must be one target per logit, in the shape of the logits".into());
+        }
+        if self.weighted {
+            expect_vector("the positive weights", inputs[2], logits)?;
+        }
+        if !(0.0..1.0).contains(&self.options.label_smoothing) {
+            return Err(format!("label smoothing {} is not in [0, 1)", self.options.label_smoothing));
+        }
+        Ok(vec![TensorType::channels([1]), TensorType::channels([4])])
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let mut inputs = vec![first(upstream)?, node.outputs[1]];
+        inputs.extend(node.inputs);
+        let mut grads = none(node.inputs.len());
+        grads[0] = Some(g.add1(BinaryCrossEntropyGrad(*self), &inputs)?);
+        Ok(grads)
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let logits = l.inputs[0];
+        let parts = vectors(logits).min(MAX_PARTS);
+        let partials = l.scratch(parts * LANES);
+        // Without weights the logits are bound once more.
+        let weights = if self.weighted { Operand::Input(2) } else { Operand::Input(0) };
+        let reads = [Operand::Input(0), Operand::Input(1), weights].map(|o| (o, Access::Read));
+        let consts = self.consts(logits).u("PARTS", parts).u("TOTAL4", vectors(logits));
+        let bindings = reads.into_iter().chain([(partials, Access::Write)]);
+        l.call("binary_cross_entropy", consts, bindings, Work::Items(parts), 9 * logits.shape.elements());
+        super::reduce::sum_partials(l, partials, 1, parts, Operand::Output(1));
+        let bindings = [(Operand::Output(1), Access::Read), (Operand::Output(0), Access::Write)];
+        let consts = Consts::new().b("MEAN", self.options.reduction == Reduction::Mean);
+        l.call("loss_finalize", consts, bindings, Work::Items(1), 1);
+    }
+}
+
+impl Op for BinaryCrossEntropyGrad {
+    fn name(&self) -> &'static str {
+        "binary_cross_entropy_grad"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        Ok(vec![inputs[2].clone()])
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let logits = l.inputs[2];
+        let weights = if self.0.weighted { Operand::Input(4) } else { Operand::Input(2) };
+        let reads = [Operand::Input(0), Operand::Input(1), Operand::Input(2), Operand::Input(3), weights];
+        let bindings = reads.into_iter().map(|o| (o, Access::Read)).chain([(Operand::Output(0), Access::Write)]);
+        let work = Work::Items(vectors(logits));
+        l.call("binary_cross_entropy_grad", self.0.consts(logits), bindings, work, 9 * logits.shape.elements());
+    }
+}

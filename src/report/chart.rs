@@ -1,0 +1,136 @@
+//! Curves over epochs as inline SVG, with a legend below. Colours are those of the page's light or dark style.
+
+use super::html::{escaped, push};
+use crate::run::pictures::{Axis, Scale, drawable};
+
+/// One line: its name, and a value for each epoch.
+pub(super) struct Line {
+    pub name: String,
+    pub points: Vec<(u32, f64)>,
+}
+
+/// A panel.
+pub(super) struct Chart {
+    pub title: String,
+    /// Name of the vertical axis.
+    pub axis: &'static str,
+    pub scale: Scale,
+    pub lines: Vec<Line>,
+}
+
+/// The size of a panel in its own units, and of its plotting area.
+const SIZE: (f64, f64) = (420.0, 270.0);
+const LEFT: f64 = 72.0;
+const RIGHT: f64 = 408.0;
+const TOP: f64 = 10.0;
+const BOTTOM: f64 = 224.0;
+/// More points than this are drawn without dots.
+const DOTS: usize = 60;
+
+/// Charts side by side, as far as the page is wide; those without any line are left out.
+pub(super) fn charts(charts: &[Chart]) -> String {
+    let drawn: String = charts.iter().filter(|chart| !chart.lines.is_empty()).map(Chart::html).collect();
+    if drawn.is_empty() { drawn } else { format!("<div class=\"charts\">\n{drawn}</div>\n") }
+}
+
+impl Chart {
+    fn html(&self) -> String {
+        let names: Vec<&str> = self.lines.iter().map(|line| line.name.as_str()).collect();
+        let label = escaped(format!("{} over epochs: {}", self.title, names.join(", ")));
+        let mut html = format!(
+            "<figure class=\"chart\"><div class=\"name\">{}</div>\n<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{label}\">\n",
+            escaped(&self.title),
+            SIZE.0,
+            SIZE.1
+        );
+        let points = || self.lines.iter().flat_map(|line| &line.points);
+        let epochs = points().map(|(epoch, _)| *epoch);
+        let (first, last) = (epochs.clone().min().unwrap_or(0), epochs.max().unwrap_or(0));
+        let x = Axis::of_epochs(first.into(), last.into());
+        let y = Axis::of_values(points().map(|(_, value)| *value), self.scale);
+        self.axes(&mut html, &x, &y);
+        for (index, line) in self.lines.iter().enumerate() {
+            line.draw(&mut html, index, &x, &y);
+        }
+        html.push_str("</svg>\n<figcaption class=\"legend\">");
+        for (index, line) in self.lines.iter().enumerate() {
+            let last = line.points.last().map_or(f64::NAN, |(_, value)| *value);
+            let (name, last) = (escaped(&line.name), escaped(self.text(last)));
+            let (colour, dashed) = style(index);
+            let key = format!("<i class=\"{dashed}\"></i>");
+            push(&mut html, format_args!("<span class=\"{colour}\">{key}{name} <b>{last}</b></span> "));
+        }
+        html.push_str("</figcaption></figure>\n");
+        html
+    }
+
+    fn text(&self, value: f64) -> String {
+        match self.scale {
+            _ if !value.is_finite() => format!("{value}"),
+            Scale::Share => format!("{:.1} %", 100.0 * value),
+            _ if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) => format!("{value:.2e}"),
+            _ => format!("{value:.4}"),
+        }
+    }
+
+    fn axes(&self, html: &mut String, x: &Axis, y: &Axis) {
+        html.push_str("<g class=\"grid\">");
+        for tick in y.ticks() {
+            let (at, text) = (at_y(y, tick), y.text(tick));
+            push(html, format_args!("<path d=\"M{LEFT} {at:.1}H{RIGHT}\"/>"));
+            push(html, format_args!("<text x=\"{}\" y=\"{:.1}\" class=\"e\">{text}</text>", LEFT - 7.0, at + 4.0));
+        }
+        for tick in x.ticks() {
+            let at = at_x(x, tick);
+            push(html, format_args!("<path d=\"M{at:.1} {TOP}V{BOTTOM}\"/>"));
+            push(html, format_args!("<text x=\"{at:.1}\" y=\"{}\" class=\"m\">{tick:.0}</text>", BOTTOM + 18.0));
+        }
+        html.push_str("</g>\n<g class=\"axes\">");
+        push(html, format_args!("<path d=\"M{LEFT} {TOP}V{BOTTOM}H{RIGHT}\"/>"));
+        let (middle, half) = ((LEFT + RIGHT) / 2.0, (TOP + BOTTOM) / 2.0);
+        push(html, format_args!("<text x=\"{middle}\" y=\"{}\" class=\"m\">epoch</text>", BOTTOM + 39.0));
+        let axis = escaped(self.axis);
+        push(
+            html,
+            format_args!("<text transform=\"translate(12 {half}) rotate(-90)\" class=\"m\">{axis}</text></g>\n"),
+        );
+    }
+}
+
+/// Lines have so many colours, then those again, dashed.
+const COLOURS: usize = 8;
+
+/// Classes of a line: its colour and its dashes.
+fn style(index: usize) -> (String, &'static str) {
+    (format!("l{}", index % COLOURS), if index < COLOURS { "" } else { "dashed" })
+}
+
+fn at_x(axis: &Axis, epoch: f64) -> f64 {
+    LEFT + axis.share(epoch) * (RIGHT - LEFT)
+}
+
+fn at_y(axis: &Axis, value: f64) -> f64 {
+    BOTTOM - axis.share(value) * (BOTTOM - TOP)
+}
+
+impl Line {
+    /// The line breaks where a value cannot be drawn.
+    fn draw(&self, html: &mut String, index: usize, x: &Axis, y: &Axis) {
+        let (colour, dashed) = style(index);
+        push(html, format_args!("<g class=\"{colour}\">"));
+        let name = escaped(&self.name);
+        for run in self.points.split(|(_, value)| !drawable(*value)).filter(|run| !run.is_empty()) {
+            let place = |(epoch, value): &(u32, f64)| (at_x(x, f64::from(*epoch)), at_y(y, *value));
+            let path: Vec<String> = run.iter().map(place).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+            push(html, format_args!("<polyline class=\"{dashed}\" points=\"{}\"/>", path.join(" ")));
+            if self.points.len() > DOTS && run.len() > 1 {
+                continue;
+            }
+            for (point, (cx, cy)) in run.iter().zip(run.iter().map(place)) {
+                let told = format!("<title>{name}, epoch {}: {:.5}</title>", point.0, point.1);
+                push(html, format_args!("<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3\">{told}</circle>"));
+            }
+        }
+        html.push_str("</g>\n");
+    }
+}

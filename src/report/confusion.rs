@@ -1,0 +1,148 @@
+//! The confusion matrix as a table that can be enlarged, and what follows from it for each class.
+
+use super::html::{Cell, Row, escaped, push, table};
+use super::page::Page;
+use super::record::Record;
+use crate::run::confusion::ConfusionMatrix;
+use crate::tasks::segment::metrics::SegmentationScores;
+
+/// With more classes than this, the most frequent confusions are listed instead.
+const MOST_CLASSES: usize = 128;
+/// So many of them.
+const LISTED: usize = 50;
+
+/// The matrix, truth in rows. Zooming needs no script: three buttons choose the size of the cells.
+pub(super) fn matrix(page: &mut Page, names: &[String], matrix: &ConfusionMatrix, unit: &str) {
+    if names.len() > MOST_CLASSES {
+        page.add(&most_frequent(names, matrix, unit));
+        return;
+    }
+    let id = page.id();
+    let chosen = match names.len() {
+        0..=14 => 2,
+        15..=32 => 1,
+        _ => 0,
+    };
+    page.add("<div class=\"confusion\"><span>Cells:</span>");
+    for (index, size) in ["small", "medium", "large"].into_iter().enumerate() {
+        let checked = if index == chosen { " checked" } else { "" };
+        page.push(format_args!(
+            "<input type=\"radio\" name=\"{id}\" id=\"{id}{size}\" class=\"{size}\"{checked}>\
+             <label for=\"{id}{size}\">{size}</label>"
+        ));
+    }
+    page.add(
+        "\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Confusion matrix\"><table class=\"matrix\">\n\
+         <caption>Truth in rows, prediction in columns; shaded by the share of the row. Point at a cell, or tap it, for \
+         its count.</caption>\n<thead><tr><th scope=\"col\">truth</th>",
+    );
+    for name in names {
+        page.push(format_args!("<th scope=\"col\"><span>{}</span></th>", escaped(name)));
+    }
+    page.add("</tr></thead>\n<tbody>\n");
+    for (truth, name) in names.iter().enumerate() {
+        page.push(format_args!("<tr><th scope=\"row\">{}</th>", escaped(name)));
+        (0..names.len()).for_each(|prediction| page.add(&cell(names, matrix, truth, prediction, unit)));
+        page.add("</tr>\n");
+    }
+    page.add("</tbody></table></div></div>\n");
+}
+
+fn cell(names: &[String], matrix: &ConfusionMatrix, truth: usize, prediction: usize, unit: &str) -> String {
+    let (count, total) = (matrix.count(truth, prediction), matrix.row_total(truth));
+    let share = count as f64 / total.max(1) as f64;
+    let (name, predicted, percent) = (escaped(&names[truth]), escaped(&names[prediction]), 100.0 * share);
+    let mut html = String::from("<td");
+    if count > 0 {
+        // The square root keeps a few mistakes among many visible.
+        push(&mut html, format_args!(" style=\"--s:{:.3}\"", share.sqrt()));
+    }
+    let class = match (truth == prediction, share > 0.3) {
+        (true, true) => " class=\"right deep\"",
+        (true, false) => " class=\"right\"",
+        (false, true) => " class=\"deep\"",
+        (false, false) => "",
+    };
+    push(
+        &mut html,
+        format_args!(
+            "{class} tabindex=\"-1\" data-tip=\"{name} predicted as {predicted}: {count} of {total} {unit}, \
+             {percent:.1} %\">{}</td>",
+            if count > 0 { short(count) } else { String::new() }
+        ),
+    );
+    html
+}
+
+/// A count in at most four letters.
+fn short(count: u64) -> String {
+    let n = count as f64;
+    match count {
+        0..10_000 => count.to_string(),
+        10_000..1_000_000 => format!("{:.0}k", n / 1e3),
+        1_000_000..10_000_000 => format!("{:.1}M", n / 1e6),
+        10_000_000..1_000_000_000 => format!("{:.0}M", n / 1e6),
+        _ => format!("{:.0}G", n / 1e9),
+    }
+}
+
+fn most_frequent(names: &[String], matrix: &ConfusionMatrix, unit: &str) -> String {
+    let classes = 0..names.len();
+    let mut pairs: Vec<(u64, usize, usize)> = classes
+        .clone()
+        .flat_map(|truth| classes.clone().map(move |prediction| (truth, prediction)))
+        .filter(|(truth, prediction)| truth != prediction)
+        .map(|(truth, prediction)| (matrix.count(truth, prediction), truth, prediction))
+        .filter(|(count, ..)| *count > 0)
+        .collect();
+    pairs.sort_by_key(|&(count, truth, prediction)| (std::cmp::Reverse(count), truth, prediction));
+    let row = |&(count, truth, prediction): &(u64, usize, usize)| Row {
+        cells: vec![names[truth].clone().into(), names[prediction].clone().into(), count.to_string().into()],
+        differs: false,
+    };
+    let rows: Vec<Row> = pairs.iter().take(LISTED).map(row).collect();
+    table("Most frequent confusions", &["truth", "predicted as", unit].map(String::from), &rows)
+}
+
+/// A score of each class, of the kind that the run's task has.
+pub(super) struct ClassScores<'a> {
+    /// Its name.
+    pub score: &'static str,
+    pub classes: &'a [String],
+    pub values: Vec<Option<f64>>,
+}
+
+/// Scores of the classes, of a run that keeps its counts.
+pub(super) fn class_scores(run: &Record) -> Option<ClassScores<'_>> {
+    let (classes, matrix) = run.confusion.as_ref()?;
+    if run.task() == Some("segment") {
+        return Some(ClassScores { score: "IoU", classes, values: SegmentationScores::of(matrix).iou });
+    }
+    let values = (0..classes.len()).map(|class| matrix.f1(class)).collect();
+    Some(ClassScores { score: "F1", classes, values })
+}
+
+/// Scores of each class of one run.
+pub(super) fn classes(run: &Record) -> Option<String> {
+    let ClassScores { score, classes, values } = class_scores(run)?;
+    let (_, matrix) = run.confusion.as_ref()?;
+    let unit = if score == "IoU" { "pixels" } else { "images" };
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let decimals = |share: f64| format!("{share:.3}");
+    let plain = |share: Option<f64>| Cell::from(share.map_or("–".into(), percent));
+    let rows: Vec<Row> = values
+        .into_iter()
+        .enumerate()
+        .map(|(class, value)| {
+            let cells = vec![
+                classes[class].clone().into(),
+                matrix.row_total(class).to_string().into(),
+                plain(matrix.precision(class)),
+                plain(matrix.recall(class)),
+                Cell::bar(value, decimals),
+            ];
+            Row { cells, differs: false }
+        })
+        .collect();
+    Some(table("Scores of each class", &["class", unit, "precision", "recall", score].map(String::from), &rows))
+}

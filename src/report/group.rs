@@ -1,0 +1,144 @@
+//! Several runs of one task side by side.
+
+use super::chart::{Chart, Line, charts};
+use super::confusion::{ClassScores, class_scores};
+use super::html::{Cell, Row, table};
+use super::page::Page;
+use super::record::{Record, duration};
+use super::run::scale;
+use crate::run::history::{EpochRow, Score};
+use crate::run::pictures::Scale;
+
+/// Scores, curves, classes and settings of runs, a row or a line each.
+pub(super) fn comparison(page: &mut Page, runs: &[Record], level: usize) {
+    page.heading(level, "Comparison");
+    page.add(&scores(runs));
+    page.add(&charts(&curves(runs)));
+    page.add(&classes(runs).unwrap_or_default());
+    page.add(&settings(runs));
+}
+
+/// Which of two values is better: 1 the larger, -1 the smaller, 0 neither as such.
+fn direction(score: Score) -> f64 {
+    match score {
+        Score::DeltaE => -1.0,
+        Score::Colourfulness | Score::TrainAccuracy => 0.0,
+        _ => 1.0,
+    }
+}
+
+/// Validation scores that any of the runs has.
+fn scores_of(runs: &[Record]) -> Vec<Score> {
+    let has = |score: &Score| runs.iter().any(|run| run.scores().any(|s| s == *score));
+    Score::ALL.into_iter().filter(|score| *score != Score::TrainAccuracy && has(score)).collect()
+}
+
+/// Cells of a column, the best marked where one is better than another.
+fn column(values: &[Option<f64>], direction: f64, text: impl Fn(f64) -> String) -> Vec<Cell> {
+    let good = |v: &Option<f64>| v.filter(|v| v.is_finite()).map(|v| v * direction);
+    let best = values.iter().filter_map(good).fold(f64::NEG_INFINITY, f64::max);
+    let alike = values.iter().filter_map(good).all(|v| v == best);
+    let cell = |v: &Option<f64>| Cell {
+        text: v.map_or("–".into(), &text),
+        best: direction != 0.0 && !alike && good(v) == Some(best),
+        bar: None,
+    };
+    values.iter().map(cell).collect()
+}
+
+/// Puts columns behind the runs' names.
+fn by_run(caption: &str, head: Vec<String>, runs: &[Record], columns: &[Vec<Cell>]) -> String {
+    let row = |(index, run): (usize, &Record)| {
+        let cells = columns.iter().map(|column| column[index].clone());
+        Row { cells: std::iter::once(Cell::from(&run.name[..])).chain(cells).collect(), differs: false }
+    };
+    let rows: Vec<Row> = runs.iter().enumerate().map(row).collect();
+    table(caption, &head, &rows)
+}
+
+fn scores(runs: &[Record]) -> String {
+    let best: Vec<Option<&EpochRow>> = runs.iter().map(Record::best).collect();
+    let of_best = |value: &dyn Fn(&EpochRow) -> Option<f64>| -> Vec<Option<f64>> {
+        best.iter().map(|row| row.and_then(value)).collect()
+    };
+    let mut head = vec!["run".to_owned()];
+    let mut columns = vec![];
+    for score in scores_of(runs) {
+        head.push(score.name().into());
+        columns.push(column(&of_best(&|row| row.score(score)), direction(score), |v| score.format(v)));
+    }
+    head.extend(["validation loss", "best epoch", "epochs", "images/s", "time", "device"].map(String::from));
+    columns.push(column(&of_best(&|row| Some(row.val_loss)), -1.0, |v| format!("{v:.4}")));
+    columns.push(column(&of_best(&|row| Some(row.epoch.into())), 0.0, |v| v.to_string()));
+    columns.push(runs.iter().map(|run| run.rows.len().to_string().into()).collect());
+    let speeds: Vec<_> = runs.iter().map(Record::speed).collect();
+    columns.push(column(&speeds, 0.0, |v| format!("{v:.1}")));
+    columns.push(runs.iter().map(|run| run.seconds().map_or("–".into(), duration).into()).collect());
+    let device =
+        |run: &Record| run.facts.as_ref().map_or_else(|| run.setting("device").to_owned(), |f| f.device.clone());
+    columns.push(runs.iter().map(|run| device(run).into()).collect());
+    by_run("Best epoch of each run", head, runs, &columns)
+}
+
+/// Losses and validation scores, a line a run.
+pub(super) fn curves(runs: &[Record]) -> Vec<Chart> {
+    let lines = |value: &dyn Fn(&EpochRow) -> Option<f64>| -> Vec<Line> {
+        let line = |run: &Record| Line { name: run.name.clone(), points: run.points(value) };
+        runs.iter().map(line).filter(|line| !line.points.is_empty()).collect()
+    };
+    let chart = |title: &str, lines| Chart { title: title.into(), axis: "mean loss", scale: Scale::Loss, lines };
+    let mut list = vec![
+        chart("Training loss", lines(&|row| Some(row.train_loss))),
+        chart("Validation loss", lines(&|row| Some(row.val_loss))),
+    ];
+    for score in scores_of(runs) {
+        let (scale, axis) = scale(score);
+        list.push(Chart { title: capitalized(score.name()), axis, scale, lines: lines(&|row| row.score(score)) });
+    }
+    list
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Scores of each class, a column a run; only where all runs have the same classes.
+fn classes(runs: &[Record]) -> Option<String> {
+    let found: Vec<_> = runs.iter().map(class_scores).collect::<Option<_>>()?;
+    let ClassScores { score, classes: names, .. } = found.first()?;
+    if !found.iter().all(|other| other.classes == *names) {
+        return None;
+    }
+    let head: Vec<String> =
+        std::iter::once("class".to_owned()).chain(runs.iter().map(|run| run.name.clone())).collect();
+    let row = |(class, name): (usize, &String)| {
+        let values: Vec<Option<f64>> = found.iter().map(|scores| scores.values[class]).collect();
+        let cells = column(&values, 1.0, |v| format!("{v:.3}"));
+        Row { cells: std::iter::once(Cell::from(&name[..])).chain(cells).collect(), differs: false }
+    };
+    let rows: Vec<Row> = names.iter().enumerate().map(row).collect();
+    Some(table(&format!("{score} of each class, after the best epoch"), &head, &rows))
+}
+
+/// All settings, those that differ first and marked.
+fn settings(runs: &[Record]) -> String {
+    let mut keys: Vec<&str> = vec![];
+    for (key, _) in runs.iter().flat_map(|run| &run.settings) {
+        if !keys.contains(&key.as_str()) {
+            keys.push(key);
+        }
+    }
+    let differs = |key: &str| runs.iter().any(|run| run.setting(key) != runs[0].setting(key));
+    let (different, same): (Vec<&str>, Vec<&str>) = keys.into_iter().partition(|key| differs(key));
+    let row = |key: &str, differs: bool| {
+        let name = if differs { format!("≠ {key}") } else { key.to_owned() };
+        let value = |run: &Record| Cell::from(if run.setting(key).is_empty() { "–" } else { run.setting(key) });
+        Row { cells: std::iter::once(name.into()).chain(runs.iter().map(value)).collect(), differs }
+    };
+    let rows: Vec<Row> =
+        different.iter().map(|key| row(key, true)).chain(same.iter().map(|key| row(key, false))).collect();
+    let head: Vec<String> =
+        std::iter::once("setting".to_owned()).chain(runs.iter().map(|run| run.name.clone())).collect();
+    table("Settings; ≠ marks those that differ", &head, &rows)
+}

@@ -1,0 +1,211 @@
+//! Runs on one HTML page that needs nothing else: no network, no scripts, no other files.
+
+mod chart;
+mod confusion;
+mod group;
+mod html;
+mod page;
+mod record;
+mod run;
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use self::chart::charts;
+use self::html::{Row, escaped, table};
+use self::page::Page;
+use self::record::{Record, SweepRows, read_picture, sweep_table};
+use crate::interop::files::{FileError, write_new};
+use crate::run::run_dir::{RunDirError, names};
+
+/// Why a report could not be made.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// The operating system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A run cannot be read.
+    #[error(transparent)]
+    Run(#[from] RunDirError),
+    /// The file asked for is taken.
+    #[error(
+        "{} exists already; a report never overwrites a file: give another name with --out, or move it away", path.display()
+    )]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A run's `config.toml` is no TOML.
+    #[error("{}: {problem}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// Line and column.
+        problem: Box<toml::de::Error>,
+    },
+    /// A sweep's table is none.
+    #[error("{}: {source}; run the sweep again to write its table anew", path.display())]
+    Sweep {
+        /// The file.
+        path: PathBuf,
+        /// Line and column.
+        source: csv::Error,
+    },
+    /// A picture is none.
+    #[error("{} is no PNG picture of at most 64 MiB; move it away, or make it again", path.display())]
+    NoPicture {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A report under way: sections in the order in which they are added.
+pub struct Report {
+    title: String,
+    page: Page,
+}
+
+/// Runs of a sweep whose curves are drawn.
+const DRAWN: usize = 8;
+
+impl Report {
+    /// A page with nothing but its title.
+    pub fn new(title: impl Into<String>) -> Self {
+        Report { title: title.into(), page: Page::default() }
+    }
+
+    /// A heading above what follows; the table of contents names it.
+    pub fn heading(&mut self, text: &str) {
+        self.page.listed_heading(2, text);
+    }
+
+    /// A paragraph of plain text.
+    pub fn paragraph(&mut self, text: &str) {
+        self.page.push(format_args!("<p>{}</p>\n", escaped(text)));
+    }
+
+    /// A PNG picture with a caption, which also describes it to those who cannot see it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn picture(&mut self, path: &Path, caption: &str) -> Result<(), ReportError> {
+        self.page.add(&html::picture(&read_picture(path)?, caption, caption));
+        Ok(())
+    }
+
+    /// Runs and sweeps, named by their folders. Runs of one task are compared, then each is shown; of a sweep its table,
+    /// and its best run.
+    ///
+    /// # Errors
+    /// When a folder is neither, or a file in it cannot be read.
+    pub fn runs(&mut self, folders: &[PathBuf]) -> Result<(), ReportError> {
+        let mut runs: Vec<Record> = vec![];
+        for (folder, name) in folders.iter().zip(names(folders)) {
+            match sweep_table(folder)? {
+                Some(sweep) => self.sweep(folder, &name, &sweep)?,
+                None => runs.push(Record::read(folder, name)?),
+            }
+        }
+        for (task, title) in [
+            (Some("classify"), "Classification"),
+            (Some("segment"), "Segmentation"),
+            (Some("colorize"), "Colorization"),
+            (None, "Runs without an epoch"),
+        ] {
+            let (these, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.task() == task);
+            self.group(title, &these);
+            runs = others;
+        }
+        Ok(())
+    }
+
+    fn group(&mut self, title: &str, runs: &[Record]) {
+        match runs {
+            [] => {}
+            [run] => {
+                self.page.listed_heading(2, &format!("{title}: {}", run.name));
+                run::section(&mut self.page, run, 3, true);
+            }
+            _ => {
+                self.page.listed_heading(2, &format!("{title}: {} runs", runs.len()));
+                group::comparison(&mut self.page, runs, 3);
+                for run in runs {
+                    self.page.listed_heading(3, &run.name);
+                    run::section(&mut self.page, run, 4, false);
+                }
+            }
+        }
+    }
+
+    fn sweep(&mut self, folder: &Path, name: &str, SweepRows { head, rows }: &SweepRows) -> Result<(), ReportError> {
+        self.page.listed_heading(2, &format!("Sweep: {name}"));
+        let row =
+            |cells: &Vec<String>| Row { cells: cells.iter().map(|c| c.as_str().into()).collect(), differs: false };
+        self.page.add(&table("Runs of the sweep, the best first", head, &rows.iter().map(row).collect::<Vec<_>>()));
+        let runs = rows.iter().flat_map(|row| row.last().into_iter().flat_map(|names| names.split_whitespace()));
+        let mut records = vec![];
+        for name in runs.take(DRAWN) {
+            let path = folder.join(name);
+            if path.is_dir() {
+                records.push(Record::read(&path, name.to_owned())?);
+            }
+        }
+        let count = records.iter().filter(|run| !run.rows.is_empty()).count();
+        self.page.heading(3, &if count == 1 { "Curves".into() } else { format!("Curves of the best {count} runs") });
+        self.page.add(&charts(&group::curves(&records)));
+        if let Some(best) = records.first() {
+            self.page.listed_heading(3, &format!("The best run: {}", best.name));
+            run::section(&mut self.page, best, 4, true);
+        }
+        Ok(())
+    }
+
+    /// The page as text.
+    pub fn html(self) -> String {
+        self.page.finish(&self.title)
+    }
+
+    /// Writes the page into a new file.
+    ///
+    /// # Errors
+    /// When there is a file of this name, or the disk refuses.
+    pub fn write(self, path: &Path) -> Result<(), ReportError> {
+        check_free(path)?;
+        let html = self.html();
+        write_new(path, |w| w.write_all(html.as_bytes())).map_err(|error| match error.source.kind() {
+            std::io::ErrorKind::AlreadyExists => ReportError::Taken { path: path.to_owned() },
+            _ => error.into(),
+        })
+    }
+}
+
+/// Refuses a name that is taken.
+///
+/// # Errors
+/// [`ReportError::Taken`].
+pub fn check_free(path: &Path) -> Result<(), ReportError> {
+    if path.symlink_metadata().is_ok() { Err(ReportError::Taken { path: path.to_owned() }) } else { Ok(()) }
+}
+
+/// Where the report of these runs goes: `report.html` in the folder of a single one, else in the folder that holds the
+/// first of them.
+pub fn default_path(folders: &[PathBuf]) -> PathBuf {
+    let folder = match folders {
+        [one] => one.clone(),
+        [first, ..] if first.file_name().is_some() => first.parent().map(Path::to_owned).unwrap_or_default(),
+        // `.` and `..` have no parent by name.
+        [first, ..] => first.join(".."),
+        [] => PathBuf::new(),
+    };
+    folder.join("report.html")
+}
+
+/// A title for these runs.
+pub fn default_title(folders: &[PathBuf]) -> String {
+    match &names(folders)[..] {
+        [] => "Report".into(),
+        few @ ([_] | [_, _] | [_, _, _]) => format!("Report: {}", few.join(", ")),
+        many => format!("Report: {} runs", many.len()),
+    }
+}

@@ -1,0 +1,183 @@
+//! What a run's folder holds, read into memory.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::ReportError;
+use crate::interop::files::{FileError, open_plain, read_text};
+use crate::run::confusion::ConfusionMatrix;
+use crate::run::facts::RunFacts;
+use crate::run::history::{EpochRow, Score};
+use crate::run::mistakes::{self, Mistake};
+use crate::run::run_dir::RunDir;
+
+/// A run as the report shows it.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub name: String,
+    /// Keys and values of `config.toml`, without those that only name folders.
+    pub settings: Vec<(String, String)>,
+    pub facts: Option<RunFacts>,
+    pub rows: Vec<EpochRow>,
+    /// It can go on where it stopped.
+    pub unfinished: bool,
+    pub confusion: Option<(Vec<String>, ConfusionMatrix)>,
+    pub mistakes: Vec<(Mistake, Vec<u8>)>,
+    /// Validation images with predictions, as PNG.
+    pub samples: Option<Vec<u8>>,
+    /// The confusion matrix as PNG, of runs that keep no counts.
+    pub confusion_picture: Option<Vec<u8>>,
+}
+
+impl Record {
+    /// Reads a run, finished or not.
+    pub fn read(path: &Path, name: String) -> Result<Self, ReportError> {
+        let run = RunDir::open_unfinished(path)?;
+        let confusion = run.read_confusion()?;
+        let with_picture = |mistake: Mistake| {
+            let picture = if is_plain(&mistake.picture) {
+                read_if_there(&run.path().join("errors").join(&mistake.picture))?
+            } else {
+                None
+            };
+            Ok((mistake, picture.unwrap_or_default()))
+        };
+        let confusion_picture = if confusion.is_none() { read_if_there(&run.confusion_path())? } else { None };
+        Ok(Record {
+            name,
+            settings: settings(&run.config_path())?,
+            facts: run.read_facts()?,
+            rows: if run.metrics_path().is_file() { run.read_metrics()? } else { vec![] },
+            unfinished: run.resume_path().is_file(),
+            confusion,
+            mistakes: mistakes::read(&run)?.into_iter().map(with_picture).collect::<Result<_, ReportError>>()?,
+            samples: read_if_there(&run.samples_path())?,
+            confusion_picture,
+        })
+    }
+
+    /// What it was trained for, where that is known.
+    pub fn task(&self) -> Option<&'static str> {
+        let names = ["classify", "segment", "colorize"];
+        let told = self.facts.as_ref().and_then(|facts| names.into_iter().find(|name| *name == facts.task));
+        told.or(match self.decisive()? {
+            Score::Accuracy => Some("classify"),
+            Score::MeanIou => Some("segment"),
+            Score::Psnr => Some("colorize"),
+            _ => None,
+        })
+    }
+
+    /// The scores that its epochs have.
+    pub fn scores(&self) -> impl Iterator<Item = Score> {
+        self.rows.first().into_iter().flat_map(|row| row.scores.iter().map(|(score, _)| *score))
+    }
+
+    /// The score that decides which epoch is best.
+    pub fn decisive(&self) -> Option<Score> {
+        self.scores().find(|score| *score != Score::TrainAccuracy)
+    }
+
+    /// The epoch with the best such score; with the least validation loss, where there is no score.
+    pub fn best(&self) -> Option<&EpochRow> {
+        let decisive = self.decisive();
+        let value = |row: &EpochRow| decisive.map_or(Some(-row.val_loss), |score| row.score(score));
+        let known = self.rows.iter().filter_map(|row| Some((row, value(row).filter(|v| v.is_finite())?)));
+        known.reduce(|best, this| if this.1 > best.1 { this } else { best }).map(|(row, _)| row)
+    }
+
+    /// A value of each epoch.
+    pub fn points(&self, value: impl Fn(&EpochRow) -> Option<f64>) -> Vec<(u32, f64)> {
+        self.rows.iter().filter_map(|row| Some((row.epoch, value(row)?))).collect()
+    }
+
+    /// Median of the epochs' images per second.
+    pub fn speed(&self) -> Option<f64> {
+        let mut speeds: Vec<f64> = self.rows.iter().map(|row| row.images_per_s).filter(|v| v.is_finite()).collect();
+        speeds.sort_by(f64::total_cmp);
+        speeds.get(speeds.len() / 2).copied()
+    }
+
+    /// Seconds from its start to the end of its last epoch.
+    pub fn seconds(&self) -> Option<f64> {
+        self.rows.last().map(|row| row.seconds)
+    }
+
+    /// A setting's value; empty for one that it does not have.
+    pub fn setting(&self, key: &str) -> &str {
+        self.settings.iter().find(|(k, _)| k == key).map_or("", |(_, value)| value)
+    }
+}
+
+/// A time for people.
+pub(super) fn duration(seconds: f64) -> String {
+    let whole = if seconds.is_finite() && seconds >= 0.0 { seconds.round() as u64 } else { return "–".into() };
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, _) if seconds < 10.0 => format!("{seconds:.1} s"),
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+/// The settings of a run, of this version or another.
+fn settings(path: &Path) -> Result<Vec<(String, String)>, ReportError> {
+    let text = read_text(path, 1 << 20)?;
+    let bad = |problem: toml::de::Error| ReportError::Settings { path: path.to_owned(), problem: Box::new(problem) };
+    let table: toml::Table = toml::from_str(&text).map_err(bad)?;
+    let value = |value: toml::Value| match value {
+        toml::Value::String(text) => text,
+        // As it would be written: 1e-7, where TOML has 0.0000001.
+        toml::Value::Float(number) => format!("{number:?}"),
+        other => other.to_string(),
+    };
+    Ok(table.into_iter().filter(|(key, _)| key != "out").map(|(key, v)| (key, value(v))).collect())
+}
+
+/// A name in its own folder, not a path out of it.
+fn is_plain(name: &str) -> bool {
+    Path::new(name).file_name().is_some_and(|file| file == name)
+}
+
+/// More bytes than this are no picture of a run.
+const MAX_PICTURE: u64 = 1 << 26;
+
+/// A picture, if there is one.
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ReportError> {
+    if path.exists() { read_picture(path).map(Some) } else { Ok(None) }
+}
+
+/// A PNG file.
+pub(super) fn read_picture(path: &Path) -> Result<Vec<u8>, ReportError> {
+    let (file, length) = open_plain(path)?;
+    let mut bytes = vec![];
+    file.take(MAX_PICTURE).read_to_end(&mut bytes).map_err(|e| FileError::reading(path, e))?;
+    if length > MAX_PICTURE || !bytes.starts_with(b"\x89PNG") {
+        return Err(ReportError::NoPicture { path: path.to_owned() });
+    }
+    Ok(bytes)
+}
+
+/// What a sweep says of its runs.
+pub(super) struct SweepRows {
+    /// Names of the columns.
+    pub head: Vec<String>,
+    /// Settings, the best first; the last column names the folders of their runs.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The table of a sweep, or `None` where `path` is no sweep.
+pub(super) fn sweep_table(path: &Path) -> Result<Option<SweepRows>, ReportError> {
+    let file: PathBuf = path.join("sweep.csv");
+    if !fs::metadata(&file).is_ok_and(|m| m.is_file()) {
+        return Ok(None);
+    }
+    let text = read_text(&file, 1 << 24)?;
+    let bad = |source| ReportError::Sweep { path: file.clone(), source };
+    let mut csv = csv::Reader::from_reader(text.as_bytes());
+    let cells = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
+    let head = cells(csv.headers().map_err(bad)?);
+    let rows = csv.records().map(|record| record.map(|r| cells(&r))).collect::<Result<_, _>>().map_err(bad)?;
+    Ok(Some(SweepRows { head, rows }))
+}

@@ -1,0 +1,172 @@
+//! One run.
+
+use super::chart::{Chart, Line, charts};
+use super::confusion;
+use super::html::{Row, data_uri, escaped, picture, table};
+use super::page::Page;
+use super::record::{Record, duration};
+use crate::run::history::{EpochRow, Score};
+use crate::run::mistakes::Mistake;
+use crate::run::pictures::Scale;
+
+/// Everything of a run below its heading, which is of `level - 1`. `settings` are shown if a comparison does not.
+pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: bool) {
+    facts(page, run);
+    if run.rows.is_empty() {
+        page.add("<p class=\"note\">The run ended before its first epoch.</p>\n");
+    } else {
+        page.heading(level, "Curves");
+        page.add(&charts(&curves(run)));
+        page.heading(level, "Scores");
+        page.add(&scores(run));
+    }
+    if let Some((names, matrix)) = &run.confusion {
+        page.heading(level, "Confusion matrix");
+        let unit = if run.task() == Some("segment") { "pixels" } else { "images" };
+        confusion::matrix(page, names, matrix, unit);
+        page.heading(level, "Classes");
+        page.add(&confusion::classes(run).unwrap_or_default());
+    } else if let Some(png) = &run.confusion_picture {
+        page.heading(level, "Confusion matrix");
+        page.add(&picture(png, "Confusion matrix", "Truth in rows, prediction in columns"));
+    }
+    if let Some(png) = &run.samples {
+        page.heading(level, "Predictions");
+        let alt = format!("Validation images with predictions of {}", run.name);
+        page.add(&picture(png, &alt, "Validation images after the best epoch"));
+    }
+    mistakes(page, run, level);
+    if settings {
+        page.heading(level, "Settings");
+        page.add("<dl class=\"settings\">\n");
+        for (key, value) in &run.settings {
+            page.push(format_args!("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(key), escaped(value)));
+        }
+        page.add("</dl>\n");
+    }
+}
+
+/// A short list: what was trained, on what, how fast, to which score.
+fn facts(page: &mut Page, run: &Record) {
+    let mut list: Vec<(&str, String)> = vec![];
+    if let Some(facts) = &run.facts {
+        let [height, width] = facts.image_size;
+        list.push(("task", format!("{} ({})", facts.task, run.setting("model"))));
+        list.push(("device", facts.device.clone()));
+        list.push(("parameters", thousands(facts.parameters)));
+        let (training, validation) = (thousands(facts.training_images), thousands(facts.validation_images));
+        list.push(("images", format!("{training} training, {validation} validation, {height} × {width}")));
+    } else {
+        let entry = |key| (key, run.setting(key).to_owned());
+        list.extend([entry("model"), entry("device")].into_iter().filter(|(_, value)| !value.is_empty()));
+    }
+    let epochs = match run.unfinished {
+        true => format!("{} of {}; not finished", run.rows.len(), run.setting("epochs")),
+        false => run.rows.len().to_string(),
+    };
+    list.push(("epochs", epochs));
+    if let Some(speed) = run.speed() {
+        list.push(("speed", format!("{speed:.1} images/s")));
+    }
+    if let Some(seconds) = run.seconds() {
+        list.push(("time", duration(seconds)));
+    }
+    if let Some((score, best)) = run.decisive().zip(run.best()) {
+        let value = best.score(score).map_or("–".into(), |v| score.format(v));
+        list.push(("best", format!("{} {value}, epoch {}", score.name(), best.epoch)));
+    }
+    page.add("<dl class=\"facts\">\n");
+    for (key, value) in list {
+        page.push(format_args!("<div><dt>{key}</dt><dd>{}</dd></div>\n", escaped(value)));
+    }
+    page.add("</dl>\n");
+}
+
+/// A whole number with its thousands apart.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
+    groups.iter().map(|group| String::from_utf8_lossy(group)).collect::<Vec<_>>().join("\u{202f}")
+}
+
+/// How a score's values are scaled, and the name of their axis.
+pub(super) fn scale(score: Score) -> (Scale, &'static str) {
+    match score {
+        Score::TrainAccuracy | Score::Accuracy | Score::PixelAccuracy => (Scale::Share, "correct"),
+        Score::MeanIou | Score::WeightedIou => (Scale::Share, "intersection over union"),
+        Score::Psnr => (Scale::Plain, "dB"),
+        Score::Ssim => (Scale::Plain, "similarity"),
+        Score::DeltaE => (Scale::Plain, "mean colour difference"),
+        Score::Colourfulness => (Scale::Plain, "colourfulness"),
+    }
+}
+
+/// Loss, scores (those of one kind in one panel) and learning rate.
+fn curves(run: &Record) -> Vec<Chart> {
+    let line =
+        |name: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| Line { name: name.into(), points: run.points(value) };
+    let loss = vec![line("training", &|r| Some(r.train_loss)), line("validation", &|r| Some(r.val_loss))];
+    let mut list = vec![Chart { title: "Loss".into(), axis: "mean loss", scale: Scale::Loss, lines: loss }];
+    let panels: [(&str, &[(Score, &str)]); 7] = [
+        ("Accuracy", &[(Score::TrainAccuracy, "training"), (Score::Accuracy, "validation")]),
+        ("Intersection over union", &[(Score::MeanIou, "mean"), (Score::WeightedIou, "weighted by pixels")]),
+        ("Pixel accuracy", &[(Score::TrainAccuracy, "training"), (Score::PixelAccuracy, "validation")]),
+        ("PSNR", &[(Score::Psnr, "validation")]),
+        ("SSIM", &[(Score::Ssim, "validation")]),
+        ("ΔE", &[(Score::DeltaE, "validation")]),
+        ("Colourfulness", &[(Score::Colourfulness, "validation")]),
+    ];
+    for (title, scores) in panels {
+        let there = |score: Score| run.scores().any(|s| s == score);
+        // The last of a panel is what makes it the task's.
+        if scores.last().is_some_and(|(score, _)| there(*score)) {
+            let lines = scores.iter().filter(|(score, _)| there(*score));
+            let lines = lines.map(|(score, name)| line(name, &|r| r.score(*score))).collect();
+            let (scale, axis) = scale(scores[0].0);
+            list.push(Chart { title: title.into(), axis, scale, lines });
+        }
+    }
+    let rate = vec![line("at the epoch's end", &|r| Some(r.lr))];
+    list.push(Chart { title: "Learning rate".into(), axis: "learning rate", scale: Scale::Loss, lines: rate });
+    list
+}
+
+/// The best epoch and the last one.
+fn scores(run: &Record) -> String {
+    let scores: Vec<Score> = run.scores().collect();
+    let names = scores.iter().map(|score| score.name().to_owned());
+    let head: Vec<String> =
+        ["", "epoch", "training loss", "validation loss"].map(String::from).into_iter().chain(names).collect();
+    let row = |name: &str, row: &EpochRow| {
+        let front =
+            [name.into(), row.epoch.to_string(), format!("{:.4}", row.train_loss), format!("{:.4}", row.val_loss)];
+        let values = scores.iter().map(|s| row.score(*s).map_or("–".into(), |v| s.format(v)));
+        Row { cells: front.into_iter().chain(values).map(Into::into).collect(), differs: false }
+    };
+    let best = run.best().map(|best| row("best epoch", best));
+    let last = run.rows.last().map(|last| row("last epoch", last));
+    table("Scores of the best epoch and the last", &head, &best.into_iter().chain(last).collect::<Vec<_>>())
+}
+
+/// The most confident errors, each with its picture.
+fn mistakes(page: &mut Page, run: &Record, level: usize) {
+    if run.mistakes.is_empty() {
+        return;
+    }
+    page.heading(level, "Most confident errors");
+    page.add("<p>Validation images that the model was most sure of, and wrong about, after its best epoch.</p>\n");
+    page.add("<div class=\"errors\">\n");
+    for (Mistake { image, truth, prediction, probability, .. }, png) in &run.mistakes {
+        let (image, truth, prediction) = (escaped(image), escaped(truth), escaped(prediction));
+        page.add("<figure>");
+        if !png.is_empty() {
+            let alt = format!("{image}: {truth}, predicted as {prediction}");
+            page.push(format_args!("<img src=\"{}\" alt=\"{alt}\">", data_uri(png)));
+        }
+        page.push(format_args!(
+            "<figcaption><b>{prediction}</b> {:.1} %<br>truth: {truth}<br><small>{image}</small></figcaption></figure>\n",
+            100.0 * probability
+        ));
+    }
+    page.add("</div>\n");
+}

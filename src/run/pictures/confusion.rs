@@ -1,0 +1,134 @@
+//! The confusion matrix as a picture.
+
+use image::RgbImage;
+
+use super::canvas::{Anchor, Canvas, Colour, TextStyle, fit, text_width};
+use super::{PictureError, palette};
+use crate::run::confusion::ConfusionMatrix;
+
+const MARGIN: f32 = 28.0;
+const LONGEST_NAME: f32 = 300.0;
+/// Smallest cell that has room for a row's name, in pixels.
+const NAMED_CELL: f32 = 14.0;
+
+/// Where the parts lie, in pixels.
+struct Layout {
+    /// Edge of one square cell.
+    cell: f32,
+    /// Left edge of the first column.
+    left: f32,
+    /// Top edge of the first row.
+    top: f32,
+    /// Height of the class names' font; 0 when there is no room for names.
+    name_size: f32,
+    width: f32,
+    height: f32,
+}
+
+impl Layout {
+    fn new(classes: usize, names: &[String], title_width: f32) -> Self {
+        let cell = match classes {
+            0..=6 => 110.0,
+            7..=12 => 84.0,
+            13..=24 => 56.0,
+            25..=128 => 34.0,
+            _ => (4000.0 / classes as f32).floor().max(1.0),
+        };
+        let name_size = if cell < NAMED_CELL { 0.0 } else { (cell * 0.6).min(26.0) };
+        let longest = names.iter().map(|name| text_width(name, name_size)).fold(0.0, f32::max);
+        let names_room = longest.min(LONGEST_NAME) + 18.0;
+        let left = MARGIN + 40.0 + names_room;
+        let top = MARGIN + 110.0 + names_room;
+        let side = cell * classes as f32;
+        Self {
+            cell,
+            left,
+            top,
+            name_size,
+            width: (left + side).max(MARGIN + title_width) + MARGIN,
+            height: top + side + MARGIN,
+        }
+    }
+}
+
+/// The matrix with truth in rows and prediction in columns. A cell is shaded by its share of its
+/// row, so that rare classes show as clearly as frequent ones; the number in it is the count.
+/// Zeros are left empty. Above 128 classes cells shrink, first losing their counts, then the names.
+///
+/// # Errors
+/// There are no classes, the number of names differs, or so many classes that no picture holds them.
+pub fn confusion_picture(matrix: &ConfusionMatrix, names: &[String]) -> Result<RgbImage, PictureError> {
+    let classes = matrix.classes();
+    let what = "the confusion matrix";
+    if classes == 0 {
+        return Err(PictureError::Empty { what });
+    }
+    if names.len() != classes {
+        return Err(PictureError::ClassNames { names: names.len(), classes });
+    }
+    let title = match matrix.accuracy() {
+        Some(accuracy) => format!("Accuracy {:.1} % of {} images", accuracy * 100.0, matrix.total()),
+        None => "No images".to_owned(),
+    };
+    let layout = Layout::new(classes, names, text_width(&title, 34.0));
+    let mut canvas = Canvas::new(what, layout.width as u64, layout.height as u64)?;
+    canvas.text(&title, MARGIN, MARGIN + 20.0, TextStyle::new(34.0, palette::INK, Anchor::Start));
+    draw_cells(&mut canvas, matrix, &layout);
+    draw_names(&mut canvas, names, &layout);
+    Ok(canvas.finish())
+}
+
+fn draw_cells(canvas: &mut Canvas, matrix: &ConfusionMatrix, layout: &Layout) {
+    let (cell, classes) = (layout.cell, matrix.classes());
+    let gap = if cell > 8.0 { 1.0 } else { 0.0 };
+    for truth in 0..classes {
+        let row_total = matrix.row_total(truth).max(1) as f32;
+        for prediction in 0..classes {
+            let count = matrix.count(truth, prediction);
+            let share = count as f32 / row_total;
+            let (x, y) = (layout.left + prediction as f32 * cell, layout.top + truth as f32 * cell);
+            canvas.fill_rect(x, y, cell - gap, cell - gap, shade(share));
+            if count > 0 {
+                draw_count(canvas, count, share, (x, y), cell);
+            }
+        }
+    }
+    let side = cell * classes as f32 + 2.0;
+    canvas.frame(layout.left - 2.0, layout.top - 2.0, side + 1.0, side + 1.0, 2.0, palette::LINE);
+}
+
+/// From nearly white to blue. The square root keeps a few mistakes among many images visible.
+fn shade(share: f32) -> Colour {
+    let empty = Colour(0xf5, 0xf7, 0xf9);
+    empty.mix(palette::BLUE.mix(palette::INK, 0.25), share.sqrt())
+}
+
+/// The count, as large as fits the cell; left out where it would be too small to read.
+fn draw_count(canvas: &mut Canvas, count: u64, share: f32, (x, y): (f32, f32), cell: f32) {
+    let text = if count < 10_000 { count.to_string() } else { format!("{:.0}k", count as f64 / 1000.0) };
+    let widest = (cell - 6.0) / text_width(&text, 1.0);
+    let size = widest.min(cell * 0.42).min(30.0);
+    if size >= 9.0 {
+        let colour = if share > 0.3 { palette::PAPER } else { palette::INK };
+        let style = TextStyle::new(size, colour, Anchor::Middle);
+        canvas.text(&text, x + cell / 2.0, y + cell / 2.0, style);
+    }
+}
+
+fn draw_names(canvas: &mut Canvas, names: &[String], layout: &Layout) {
+    let axis = TextStyle::new(26.0, palette::FAINT, Anchor::Middle);
+    let half = layout.cell * names.len() as f32 / 2.0;
+    canvas.text("prediction", layout.left + half, MARGIN + 84.0, axis);
+    canvas.text("truth", MARGIN + 10.0, layout.top + half, axis.upright());
+    if layout.name_size == 0.0 {
+        return;
+    }
+    let style = |anchor| TextStyle::new(layout.name_size, palette::INK, anchor);
+    for (index, name) in names.iter().enumerate() {
+        let name = fit(name, layout.name_size, LONGEST_NAME);
+        let middle = (index as f32 + 0.5) * layout.cell;
+        canvas.text(&name, layout.left - 12.0, layout.top + middle, style(Anchor::End));
+        let column = style(Anchor::Start).upright();
+        canvas.text(&name, layout.left + middle, layout.top - 12.0, column);
+    }
+}

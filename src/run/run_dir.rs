@@ -1,0 +1,383 @@
+//! The folder of one run: settings, metrics, checkpoints and pictures. Never overwritten.
+//!
+//! | file | holds | written |
+//! |---|---|---|
+//! | `config.toml` | all settings | at the start |
+//! | `run.json` | device, parameters, classes, numbers of images | at the start |
+//! | `metrics.csv` | a row an epoch | after each epoch |
+//! | `events.out.tfevents.shadegrad` | the same for TensorBoard, with `--tensorboard` | after each epoch |
+//! | `last.safetensors`, `best.safetensors` | weights | after each (better) epoch |
+//! | `resume.safetensors` | where an unfinished run stands, for `--resume` | after each epoch, or when stopped |
+//! | `norms.csv` | norms of gradients and weights, a row a step, with `--log-norms` | after each epoch |
+//! | `trace.json` | where the time of the first steps goes, with `--profile` | after 50 steps, or the first epoch |
+//! | `curves.png`, `samples.png`, `confusion.png` | pictures | at the end |
+//! | `confusion.csv` | counts, truth in rows | at the end |
+//! | `iou.csv` | IoU of each class, of segmentation | at the end |
+//! | `errors/` | the most confident mistakes of a classifier: `errors.csv` and a picture each | at the end |
+//! | `report.html` | all of this on one page | by `shadegrad report` |
+//! | `model.onnx` | the best weights as an ONNX model | by `shadegrad export` |
+
+mod folders;
+mod rewind;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use folders::{list, new_numbered};
+pub use folders::{names, new_folder, next_numbered};
+use thiserror::Error;
+
+use crate::interop::files::{FileError, open_plain, read_text, write_atomic};
+use crate::run::confusion::ConfusionMatrix;
+use crate::run::facts::RunFacts;
+use crate::run::history::{EpochRow, NormRow};
+use crate::run::tensorboard;
+
+const CONFIG: &str = "config.toml";
+const METRICS: &str = "metrics.csv";
+const BEST: &str = "best.safetensors";
+const LAST: &str = "last.safetensors";
+const RESUME: &str = "resume.safetensors";
+const NORMS: &str = "norms.csv";
+const FACTS: &str = "run.json";
+const CONFUSION: &str = "confusion.csv";
+const EVENTS: &str = "events.out.tfevents.shadegrad";
+
+/// A table of a run is at most this long; a confusion matrix of a thousand classes has 4 MB.
+const MAX_TABLE_BYTES: u64 = 1 << 26;
+
+/// Why a run directory could not be made, opened or written to.
+#[derive(Debug, Error)]
+pub enum RunDirError {
+    /// The operating system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The folder asked for is taken.
+    #[error("{} exists already and is not empty; runs are never overwritten: choose another folder or move it away", path.display())]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The path is not the folder of a run.
+    #[error("{} is not a run directory: {reason}", path.display())]
+    NotARun {
+        /// The path given.
+        path: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// `metrics.csv` holds something else than epochs.
+    #[error("{}: {source}", path.display())]
+    Metrics {
+        /// The file.
+        path: PathBuf,
+        /// Line and column.
+        source: csv::Error,
+    },
+    /// Another table holds something else than expected.
+    #[error("{}: {source}; the run's other files can be used without it: move it away", path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: csv::Error,
+    },
+    /// `run.json` is none.
+    #[error("{}: {source}; the run's other files can be used without it: move it away", path.display())]
+    Facts {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes a new run directory and checks that it can be written to.
+    ///
+    /// `out` is used as given: it must not exist yet, or be empty. Without it the folder is
+    /// `runs/STEM-001`, `-002` and so on, one above the highest there is. Two runs started at the same
+    /// moment never get the same folder.
+    ///
+    /// # Errors
+    /// `out` is taken, or the folder cannot be made or written to.
+    pub fn create(out: Option<&Path>, stem: &str) -> Result<Self, RunDirError> {
+        Self { path: new_folder(out, stem)? }.claimed()
+    }
+
+    /// As [`RunDir::create`] without `out`, in a folder other than `runs`.
+    pub fn create_numbered(parent: &Path, stem: &str) -> Result<Self, RunDirError> {
+        Self { path: new_numbered(parent, stem)? }.claimed()
+    }
+
+    /// Whether [`RunDir::create`] could take `path`, as far as can be told without making anything.
+    ///
+    /// # Errors
+    /// It is a file, or a folder with something in it.
+    pub fn check_free(path: &Path) -> Result<(), RunDirError> {
+        let free = match fs::symlink_metadata(path) {
+            Ok(_) => path.is_dir() && list(path)?.next().is_none(),
+            // Whatever else is wrong with the path is said when the folder is made.
+            Err(_) => true,
+        };
+        if free { Ok(()) } else { Err(RunDirError::Taken { path: path.to_owned() }) }
+    }
+
+    /// Creates the empty `metrics.csv`. This decides between two runs that found the same empty
+    /// folder, and finds out before training, not after, that the folder cannot be written to.
+    fn claimed(self) -> Result<Self, RunDirError> {
+        let metrics = self.metrics_path();
+        match OpenOptions::new().write(true).create_new(true).open(&metrics) {
+            Ok(_) => Ok(self),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(RunDirError::Taken { path: self.path }),
+            Err(error) => Err(FileError::writing(&metrics, error).into()),
+        }
+    }
+
+    /// Opens the folder of an earlier run, to evaluate or predict with it.
+    ///
+    /// # Errors
+    /// There is no such folder, or it lacks its settings or any checkpoint.
+    pub fn open(path: &Path) -> Result<Self, RunDirError> {
+        let run = Self::open_unfinished(path)?;
+        if run.checkpoint().is_none() {
+            let reason = format!("it has neither {BEST} nor {LAST}: the run ended before its first checkpoint");
+            return Err(RunDirError::NotARun { path: path.to_owned(), reason });
+        }
+        Ok(run)
+    }
+
+    /// As [`RunDir::open`], also where the run ended before its first checkpoint.
+    ///
+    /// # Errors
+    /// There is no such folder, or it lacks its settings.
+    pub fn open_unfinished(path: &Path) -> Result<Self, RunDirError> {
+        let not_a_run = |reason: String| RunDirError::NotARun { path: path.to_owned(), reason };
+        let metadata = fs::metadata(path).map_err(|e| FileError::reading(path, e))?;
+        if !metadata.is_dir() {
+            return Err(not_a_run("it is a file; name the folder it lies in".into()));
+        }
+        let run = Self { path: path.to_owned() };
+        if !run.config_path().is_file() {
+            return Err(not_a_run(format!("it has no {CONFIG}")));
+        }
+        Ok(run)
+    }
+
+    /// Opens the folder of a run that was interrupted.
+    ///
+    /// # Errors
+    /// There is no such folder, or the run has ended.
+    pub fn to_resume(path: &Path) -> Result<Self, RunDirError> {
+        fs::metadata(path).map_err(|e| FileError::reading(path, e))?;
+        let run = Self { path: path.to_owned() };
+        if run.resume_path().is_file() {
+            return Ok(run);
+        }
+        let reason = format!("it has no {RESUME}: the run ended, or had not finished an epoch; start a new one");
+        Err(RunDirError::NotARun { path: path.to_owned(), reason })
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Resolved settings.
+    pub fn config_path(&self) -> PathBuf {
+        self.path.join(CONFIG)
+    }
+
+    /// One row per epoch.
+    pub fn metrics_path(&self) -> PathBuf {
+        self.path.join(METRICS)
+    }
+
+    /// Weights of the epoch with the best validation score.
+    pub fn best_path(&self) -> PathBuf {
+        self.path.join(BEST)
+    }
+
+    /// Weights of the last finished epoch or step.
+    pub fn last_path(&self) -> PathBuf {
+        self.path.join(LAST)
+    }
+
+    /// Where an unfinished run stands.
+    pub fn resume_path(&self) -> PathBuf {
+        self.path.join(RESUME)
+    }
+
+    /// Drops [`RunDir::resume_path`]: the run has ended.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn forget_progress(&self) -> Result<(), RunDirError> {
+        rewind::remove(&self.resume_path())
+    }
+
+    /// Appends to `norms.csv`, after the column names if it is new.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn append_norms(&self, rows: &[NormRow]) -> Result<(), RunDirError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        append(&self.path.join(NORMS), |first| {
+            let mut csv = csv::WriterBuilder::new().has_headers(first).from_writer(vec![]);
+            rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::from)?;
+            csv.into_inner().map_err(|e| e.into_error())
+        })
+    }
+
+    /// Loss and accuracy over epochs.
+    pub fn curves_path(&self) -> PathBuf {
+        self.path.join("curves.png")
+    }
+
+    /// Confusion matrix of the validation set.
+    pub fn confusion_path(&self) -> PathBuf {
+        self.path.join("confusion.png")
+    }
+
+    /// Validation images with prediction and truth.
+    pub fn samples_path(&self) -> PathBuf {
+        self.path.join("samples.png")
+    }
+
+    /// The best checkpoint, else the last one, if there is any.
+    pub fn checkpoint(&self) -> Option<PathBuf> {
+        [self.best_path(), self.last_path()].into_iter().find(|path| path.is_file())
+    }
+
+    /// Writes `config.toml`.
+    pub fn write_config(&self, toml: &str) -> Result<(), RunDirError> {
+        Ok(write_atomic(&self.config_path(), |w| w.write_all(toml.as_bytes()))?)
+    }
+
+    /// Writes a text file of this name.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_file(&self, name: &str, text: &str) -> Result<(), RunDirError> {
+        Ok(write_atomic(&self.path.join(name), |w| w.write_all(text.as_bytes()))?)
+    }
+
+    /// A text file of this name, if there is one.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read_file(&self, name: &str) -> Result<Option<String>, RunDirError> {
+        let path = self.path.join(name);
+        if !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(read_text(&path, MAX_TABLE_BYTES)?))
+    }
+
+    /// Writes `run.json`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_facts(&self, facts: &RunFacts) -> Result<(), RunDirError> {
+        let bad = |source| RunDirError::Facts { path: self.path.join(FACTS), source };
+        self.write_file(FACTS, &serde_json::to_string_pretty(facts).map_err(bad)?)
+    }
+
+    /// What `run.json` holds; runs of earlier versions have none.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read_facts(&self) -> Result<Option<RunFacts>, RunDirError> {
+        let bad = |source| RunDirError::Facts { path: self.path.join(FACTS), source };
+        self.read_file(FACTS)?.map(|text| serde_json::from_str(&text).map_err(bad)).transpose()
+    }
+
+    /// Writes `confusion.csv`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_confusion(&self, matrix: &ConfusionMatrix, names: &[String]) -> Result<(), RunDirError> {
+        self.write_file(CONFUSION, &matrix.to_csv(names))
+    }
+
+    /// Names and counts in `confusion.csv`, where there is one.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read_confusion(&self) -> Result<Option<(Vec<String>, ConfusionMatrix)>, RunDirError> {
+        let bad = |source| RunDirError::Table { path: self.path.join(CONFUSION), source };
+        self.read_file(CONFUSION)?.map(|text| ConfusionMatrix::from_csv(&text).map_err(bad)).transpose()
+    }
+
+    /// Makes the folder of a classifier's mistakes.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn make_errors_folder(&self) -> Result<PathBuf, RunDirError> {
+        let path = self.path.join("errors");
+        fs::create_dir_all(&path).map_err(|e| FileError::writing(&path, e))?;
+        Ok(path)
+    }
+
+    /// Appends one epoch to `metrics.csv`, after the column names if it is the first, and forces it
+    /// to disk. A failed append leaves the earlier rows as they were.
+    pub fn append_metrics(&self, row: &EpochRow) -> Result<(), RunDirError> {
+        append(&self.metrics_path(), |first| {
+            let mut line = Vec::new();
+            EpochRow::write_csv(std::slice::from_ref(row), first, &mut line).map_err(io::Error::from)?;
+            Ok(line)
+        })
+    }
+
+    /// Appends one epoch to the run's TensorBoard event file, likewise.
+    pub fn append_event(&self, row: &EpochRow) -> Result<(), RunDirError> {
+        let now = SystemTime::now();
+        append(&self.path.join(EVENTS), |first| {
+            let header = if first { tensorboard::header(now) } else { vec![] };
+            Ok([header, tensorboard::epoch(row, now)].concat())
+        })
+    }
+
+    /// Replaces `metrics.csv` by these epochs.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn rewrite_metrics(&self, rows: &[EpochRow]) -> Result<(), RunDirError> {
+        Ok(write_atomic(&self.metrics_path(), |w| EpochRow::write_csv(rows, true, w).map_err(io::Error::from))?)
+    }
+
+    /// Every epoch in `metrics.csv`; none if the run ended before its first.
+    pub fn read_metrics(&self) -> Result<Vec<EpochRow>, RunDirError> {
+        let path = self.metrics_path();
+        let (file, _) = open_plain(&path)?;
+        EpochRow::read_csv(file).map_err(|source| RunDirError::Metrics { path, source })
+    }
+}
+
+/// Appends what `make` gives to a file, which is told whether it is the first there, and forces it to disk.
+fn append(path: &Path, make: impl FnOnce(bool) -> io::Result<Vec<u8>>) -> Result<(), RunDirError> {
+    let fail = |source| RunDirError::from(FileError::writing(path, source));
+    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
+    let length = file.seek(SeekFrom::End(0)).map_err(fail)?;
+    append_or_undo(&mut file, length, &make(length == 0).map_err(fail)?).map_err(fail)
+}
+
+/// Appends `line`; on failure cuts the file back to `length`, so that no half row stays behind.
+fn append_or_undo(file: &mut File, length: u64, line: &[u8]) -> io::Result<()> {
+    let written = file.write_all(line).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // The write's own error is the one to report; a second failure would only hide it.
+        let _ = file.set_len(length);
+    }
+    written
+}

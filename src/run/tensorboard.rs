@@ -1,0 +1,115 @@
+//! Epochs as a TensorBoard event file.
+//!
+//! The file is a list of records: length (u64), masked CRC-32C of the length, data, masked CRC-32C of the data, all little
+//! endian. The data of a record is a protocol buffer `Event`, of which five fields are needed:
+//! `Event { wall_time: double = 1; step: int64 = 2; file_version: string = 3; summary: Summary = 5 }`,
+//! `Summary { value: repeated Value = 1 }`, `Value { tag: string = 1; simple_value: float = 2 }`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::run::history::EpochRow;
+
+/// Reversed polynomial of Castagnoli's CRC.
+const POLYNOMIAL: u32 = 0x82f6_3b78;
+
+/// The record that a file begins with.
+pub fn header(at: SystemTime) -> Vec<u8> {
+    let mut event = double(1, seconds(at));
+    bytes_field(&mut event, 3, b"brain.Event:2");
+    record(&event)
+}
+
+/// The record of an epoch: every number of its row under a tag such as `loss/val` or `lr`.
+pub fn epoch(row: &EpochRow, at: SystemTime) -> Vec<u8> {
+    let mut summary = vec![];
+    for (name, value) in row.columns().into_iter().filter(|(name, _)| *name != "epoch") {
+        let mut entry = vec![];
+        bytes_field(&mut entry, 1, tag(name).as_bytes());
+        key(&mut entry, 2, 5);
+        entry.extend((value as f32).to_le_bytes());
+        bytes_field(&mut summary, 1, &entry);
+    }
+    let mut event = double(1, seconds(at));
+    key(&mut event, 2, 0);
+    varint(&mut event, u64::from(row.epoch));
+    bytes_field(&mut event, 5, &summary);
+    record(&event)
+}
+
+/// Length of the part of a file that holds whole records of epochs before `epoch`, with its header.
+pub fn length_before(file: &[u8], epoch: u64) -> usize {
+    let mut length = 0;
+    // 8 bytes of length and 4 of its checksum, the data, 4 of their checksum.
+    while let Some(head) = file.get(length..length + 12) {
+        let size = head[..8].iter().rev().fold(0, |size: u64, &byte| size << 8 | u64::from(byte));
+        let end = usize::try_from(size).ok().and_then(|size| (length + 16).checked_add(size));
+        let Some((end, record)) = end.and_then(|end| Some((end, file.get(length..end)?))) else { break };
+        if step(&record[12..record.len() - 4]).is_some_and(|step| step >= epoch) {
+            break;
+        }
+        length = end;
+    }
+    length
+}
+
+/// The step of an event as [`epoch`] writes it; the header has none.
+fn step(event: &[u8]) -> Option<u64> {
+    // The time comes first: a byte of key and eight of its value.
+    let varint = event.get(9..)?.strip_prefix(&[2 << 3])?;
+    let length = varint.iter().position(|byte| byte & 0x80 == 0)?.min(9);
+    Some(varint[..=length].iter().rev().fold(0, |step, byte| step << 7 | u64::from(byte & 0x7f)))
+}
+
+/// Training and validation go into one plot where TensorBoard finds the same name before the slash.
+fn tag(column: &str) -> String {
+    match column.split_once('_') {
+        Some((part @ ("train" | "val"), name)) => format!("{name}/{part}"),
+        _ => column.to_owned(),
+    }
+}
+
+fn seconds(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// Field number and wire type: 0 varint, 1 double, 2 bytes, 5 float.
+fn key(to: &mut Vec<u8>, field: u8, wire: u8) {
+    to.push(field << 3 | wire);
+}
+
+fn varint(to: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        to.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    to.push(value as u8);
+}
+
+fn double(field: u8, value: f64) -> Vec<u8> {
+    let mut to = vec![];
+    key(&mut to, field, 1);
+    to.extend(value.to_le_bytes());
+    to
+}
+
+fn bytes_field(to: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+    key(to, field, 2);
+    varint(to, bytes.len() as u64);
+    to.extend(bytes);
+}
+
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    [&length, &masked_crc(&length).to_le_bytes()[..], data, &masked_crc(data).to_le_bytes()].concat()
+}
+
+/// A checksum of data that holds checksums is kept masked.
+fn masked_crc(data: &[u8]) -> u32 {
+    crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+fn crc32c(data: &[u8]) -> u32 {
+    !data.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ POLYNOMIAL } else { crc >> 1 })
+    })
+}

@@ -1,0 +1,293 @@
+//! Whether a device computes training steps rightly: every kernel of a step against its twin in f64, and the whole step again and
+//! again, to the same bits.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::exec::{self, AnyEngine, PlanId, Session, Verdict, Verified, Wrong};
+use crate::graph::{Graph, Group, Init};
+use crate::interop::files::FileError;
+use crate::ops::{self, LOSS_SCALE};
+use crate::plan::{PlanOptions, PlannedCall};
+use crate::precision::{self, Precision};
+use crate::random;
+use crate::run::card::TaskKind;
+use crate::run::run_dir::RunDirError;
+use crate::tasks::classify;
+use crate::tasks::colorize;
+use crate::tasks::segment;
+use crate::train::TrainError;
+use crate::train::config::{ClassifyConfig, ColorizeConfig, SegmentConfig};
+use crate::train::half;
+use crate::train::model::Checkpoint;
+use crate::train::step::{Phase, port};
+use crate::train::task::Task;
+use crate::train::trainer::Trainer;
+use crate::workflows::bench::{MadeUp, StepSpec, adam};
+use crate::workflows::evaluation::{config_beside, data_of};
+
+/// Steps that have all kernels of the models: maps large and small, transposed convolutions with kernels of 2 and of 64.
+pub const STEPS: [&str; 3] = ["resnet18:4x64x64", "resnet18-seg:2x64x96", "unet:2x128x128:base=16"];
+
+/// Times that a step is run from the same start: what two invocations write without waiting for each other differs now and then.
+const RUNS: usize = 5;
+/// How far two plans may come apart that were given other kernels, by the norm of their difference.
+const OTHER_KERNELS: f64 = 1e-2;
+
+/// What was found of a step.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// Where it ran.
+    pub device: String,
+    /// Width of activations and their gradients.
+    pub precision: Precision,
+    /// Each kernel call of the step, in order, and how it came out.
+    pub calls: Vec<(PlannedCall, Verified)>,
+    /// The first result that was not the same to the bit whenever the step ran, and in which run.
+    pub unsteady: Option<(String, usize)>,
+}
+
+/// All calls of a kernel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OfKernel {
+    /// How many there are.
+    pub calls: usize,
+    /// Those with wrong results.
+    pub wrong: usize,
+    /// Largest difference of all, in terms of what is allowed.
+    pub error: f64,
+}
+
+impl Examined {
+    /// All calls are known to be right, and the step always came to the same.
+    pub fn is_right(&self) -> bool {
+        self.unsteady.is_none() && self.calls.iter().all(|(_, verified)| verified.verdict == Verdict::Right)
+    }
+
+    /// The calls with wrong results.
+    pub fn wrong(&self) -> impl Iterator<Item = (&PlannedCall, &Wrong)> {
+        self.calls.iter().filter_map(|(planned, verified)| match &verified.verdict {
+            Verdict::Wrong(wrong) => Some((planned, wrong)),
+            _ => None,
+        })
+    }
+
+    /// How many calls were given what is no number, and so are not known to be right.
+    pub fn unknown(&self) -> usize {
+        self.calls.iter().filter(|(_, verified)| verified.verdict == Verdict::Unknown).count()
+    }
+
+    /// By kernel.
+    pub fn kernels(&self) -> BTreeMap<&'static str, OfKernel> {
+        let mut kernels: BTreeMap<_, OfKernel> = BTreeMap::new();
+        for (planned, verified) in &self.calls {
+            let of = kernels.entry(planned.call.kernel).or_default();
+            of.calls += 1;
+            of.wrong += usize::from(matches!(verified.verdict, Verdict::Wrong(_)));
+            of.error = of.error.max(verified.error);
+        }
+        kernels
+    }
+}
+
+/// Why a run with `--precision f16` would be one in f32 on this device, if it would.
+///
+/// # Errors
+/// When the device cannot be opened.
+pub fn refuses_half(device: &str) -> Result<Option<String>, TrainError> {
+    let (precision, line) = half::choose(Precision::F16, device, exec::open(device)?.as_ref());
+    Ok(line.filter(|_| precision == Precision::F32))
+}
+
+/// Examines a training step (Adam) on made-up images.
+///
+/// # Errors
+/// When the network does not fit the images, or the device fails or cannot compute in that precision.
+pub fn step(spec: &StepSpec, device: &str, precision: Precision) -> Result<Examined, TrainError> {
+    let graph = spec.graph(&adam(precision))?;
+    let data = MadeUp::new(spec, &graph);
+    let mut session = Session::new(exec::open(device)?, &graph, 1)?;
+    stir(&mut session, &Group::ALL)?;
+    examine(&mut session, &graph, precision, |session, plan| data.write(session, plan, 1e-3, 0))
+}
+
+/// Gives states that begin at one value values of many: whether a bias of 0 is added, or an old moment of 0 forgotten, is not seen
+/// in the sum.
+fn stir(session: &mut Session<AnyEngine>, groups: &[Group]) -> Result<(), TrainError> {
+    let specs = session.states().iter().map(|(_, spec)| spec.clone());
+    let specs: Vec<_> = specs.filter(|spec| groups.contains(&spec.group) && spec.name != LOSS_SCALE).collect();
+    for (stream, spec) in specs.iter().enumerate() {
+        let Init::Constant(start) = spec.init else { continue };
+        let unit = |i| random::unit(2, stream as u64, i, 4);
+        // Second moments are squares, and variances stay above 0.
+        let value = |i| if spec.group == Group::Moments { 1e-3 * unit(i) } else { start + 0.5 * (unit(i) - 0.25) };
+        let values: Vec<f32> = (0..spec.ty.shape.elements() as u64).map(value).collect();
+        session.write_state(&spec.name, &values)?;
+    }
+    Ok(())
+}
+
+/// What a run is examined with, where not with its own.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Data set.
+    pub data: Option<PathBuf>,
+    /// Images a step.
+    pub batch_size: Option<usize>,
+}
+
+/// Examines a training step of a run: its weights, its settings, the first batch of its own images.
+///
+/// # Errors
+/// When the run's settings or images cannot be read, or the device fails.
+pub fn run(path: &Path, device: &str, options: &RunOptions) -> Result<Examined, TrainError> {
+    let checkpoint = Checkpoint::open(path)?;
+    let missing =
+        || RunDirError::NotARun { path: path.to_owned(), reason: "it has no config.toml beside its weights".into() };
+    let settings = config_beside(&checkpoint.path).ok_or_else(missing)?;
+    // What opens a task makes a run directory.
+    let scratch = tempfile::tempdir().map_err(|e| RunDirError::from(FileError::writing(&std::env::temp_dir(), e)))?;
+    macro_rules! examine {
+        ($task:ident, $Config:ident) => {{
+            let (out, init) = (Some(scratch.path().join("run")), Some(checkpoint.path.clone()));
+            let config = $Config::from_file(&settings)?;
+            let data = data_of(&checkpoint, config.data.clone(), options.data.as_deref())?;
+            let batch_size = options.batch_size.unwrap_or(config.batch_size);
+            let config = $Config { device: device.into(), data, batch_size, out, init, resume: None, ..config };
+            $task::open(&config, &())?.examine()
+        }};
+    }
+    match checkpoint.card.task {
+        TaskKind::Classify => examine!(classify, ClassifyConfig),
+        TaskKind::Segment => examine!(segment, SegmentConfig),
+        TaskKind::Colorize => examine!(colorize, ColorizeConfig),
+    }
+}
+
+impl<T: Task> Trainer<T> {
+    /// Examines the first step.
+    fn examine(mut self) -> Result<Examined, TrainError> {
+        let batch = self.train_loader.epoch(1)?.next().transpose()?.unwrap_or_default();
+        // Of several batches the last: what was added up before is what moments are stirred to.
+        let (hyper, precision) = (self.hyper(1e-3, 1, self.settings.accumulate > 1), self.settings.precision);
+        stir(&mut self.model.session, &[Group::Moments])?;
+        let mut graph = self.task.training_graph(self.model.session.states().clone(), batch.len(), Phase::Update)?;
+        if precision == Precision::F16 {
+            precision::halve(&mut graph);
+        }
+        let Trainer { task, model, .. } = &mut self;
+        let feed = |session: &mut Session<AnyEngine>, plan| {
+            task.feed(session, plan, &batch, batch.len())?;
+            Ok(session.write(plan, port::HYPER, &hyper.values())?)
+        };
+        examine(&mut model.session, &graph, precision, feed)
+    }
+}
+
+/// Examines one run of a graph from the states as they are, such as a training step of a network of one's own; `feed` writes
+/// all of its inputs into a plan. Every value is kept at once, so it takes several times the memory of training.
+///
+/// # Errors
+/// When memory runs out, a kernel is refused, or the device is lost.
+pub fn examine(
+    session: &mut Session<AnyEngine>,
+    graph: &Graph,
+    precision: Precision,
+    feed: impl Fn(&mut Session<AnyEngine>, PlanId) -> Result<(), TrainError>,
+) -> Result<Examined, TrainError> {
+    let kept = session.load(graph, PlanOptions { reuse: false })?;
+    let mut start = Start::of(session)?;
+    while start.overflows(session, kept, &feed)? {}
+    start.restore(session)?;
+    feed(session, kept)?;
+    let verified = session.verify(kept)?;
+    let calls = session.plan(kept).calls.clone().into_iter().zip(verified).collect();
+    let alone = results(session, kept)?;
+    // As training runs it: values share memory.
+    let plan = session.load(graph, PlanOptions::default())?;
+    let mut first: Option<Named> = None;
+    let mut unsteady = None;
+    for run in 1..=RUNS {
+        start.restore(session)?;
+        feed(session, plan)?;
+        session.run_now(plan)?;
+        let found = results(session, plan)?;
+        let differs = |a: &[f32], b: &[f32]| match first {
+            // One that keeps its values may have had no memory for the faster kernels, which round otherwise.
+            None => !same_bits(a, b) && half::distance(b, a) > OTHER_KERNELS,
+            Some(_) => !same_bits(a, b),
+        };
+        let of = first.as_ref().unwrap_or(&alone);
+        let differs = found.iter().zip(of).find(|(a, b)| differs(&a.1, &b.1));
+        if let Some(((name, _), _)) = differs {
+            unsteady = Some((name.clone(), run));
+            break;
+        }
+        first.get_or_insert(found);
+    }
+    Ok(Examined { device: session.engine().name(), precision, calls, unsteady })
+}
+
+fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    a.iter().map(|v| v.to_bits()).eq(b.iter().map(|v| v.to_bits()))
+}
+
+/// The states before a step, with what lies between them: an optimizer changes that too.
+struct Start {
+    groups: Vec<(Group, Vec<f32>)>,
+    /// Where the loss is scaled, by how much.
+    scale: Option<Vec<f32>>,
+}
+
+impl Start {
+    fn of(session: &mut Session<AnyEngine>) -> Result<Self, TrainError> {
+        let lens = session.states().layout().group_len;
+        let there = Group::ALL.into_iter().filter(|group| lens[*group as usize] > 0);
+        let groups = there.map(|group| Ok((group, session.read_group(group)?))).collect::<Result<_, TrainError>>()?;
+        let scale = session.states().find(LOSS_SCALE).map(|_| session.read_state(LOSS_SCALE)).transpose()?;
+        Ok(Start { groups, scale })
+    }
+
+    fn restore(&self, session: &mut Session<AnyEngine>) -> Result<(), TrainError> {
+        for (group, values) in &self.groups {
+            session.write_group(*group, values)?;
+        }
+        Ok(self.scale.iter().try_for_each(|scale| session.write_state(LOSS_SCALE, scale))?)
+    }
+
+    /// Runs a step; where gradients overflow in it, as they may in 16 bits, the loss is scaled less from then on.
+    fn overflows(
+        &mut self,
+        session: &mut Session<AnyEngine>,
+        plan: PlanId,
+        feed: &impl Fn(&mut Session<AnyEngine>, PlanId) -> Result<(), TrainError>,
+    ) -> Result<bool, TrainError> {
+        if self.scale.is_none() {
+            return Ok(false);
+        }
+        self.restore(session)?;
+        feed(session, plan)?;
+        session.run_now(plan)?;
+        let (found, Some(scale)) = (session.read_state(LOSS_SCALE)?, &mut self.scale) else { return Ok(false) };
+        let lowered = found[0] < scale[0] && !ops::loss_scale_is_lowest(&found);
+        if lowered {
+            scale[0] = found[0];
+        }
+        Ok(lowered)
+    }
+}
+
+/// States and results by name.
+type Named = Vec<(String, Vec<f32>)>;
+
+fn states(session: &mut Session<AnyEngine>) -> Result<Named, TrainError> {
+    let names: Vec<String> = session.states().iter().map(|(_, spec)| spec.name.clone()).collect();
+    names.into_iter().map(|name| Ok((name.clone(), session.read_state(&name)?))).collect()
+}
+
+/// Outputs and states after a run.
+fn results(session: &mut Session<AnyEngine>, plan: PlanId) -> Result<Named, TrainError> {
+    let outputs = session.outputs(plan)?;
+    let names: Vec<String> = session.plan(plan).outputs.iter().map(|port| port.name.clone()).collect();
+    Ok(names.into_iter().zip(outputs).chain(states(session)?).collect())
+}

@@ -1,0 +1,378 @@
+//! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each is a run of its own in the
+//! sweep's folder; what is done is skipped, so that an interrupted sweep goes on where it stopped.
+
+mod folder;
+mod halving;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Deserialize;
+
+use crate::interop::files::{FileError, read_text};
+use crate::random;
+use crate::run::card::TaskKind;
+use crate::run::history::{EpochRow, Score};
+use crate::run::run_dir::RunDir;
+use crate::tasks::classify;
+use crate::tasks::colorize;
+use crate::tasks::segment;
+use crate::train::TrainError;
+use crate::train::config::{ClassifyConfig, ColorizeConfig, ConfigError, SegmentConfig};
+use crate::train::trainer::{Observer, Outcome};
+
+use folder::{clear, folder, found};
+use halving::Until;
+pub use table::{Row, SweepTable};
+
+/// A sweep as its file describes it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepFile {
+    /// `classify`, `segment` or `colorize`.
+    pub task: String,
+    /// Settings of every run.
+    #[serde(default)]
+    pub base: toml::Table,
+    /// Runs, each with settings of its own.
+    #[serde(default)]
+    pub run: Vec<toml::Table>,
+    /// Lists of values; every combination is a run.
+    #[serde(default)]
+    pub grid: BTreeMap<String, Vec<toml::Value>>,
+    /// One run in so many goes on after each part of the epochs (successive halving); 0 lets all run to the end.
+    #[serde(default)]
+    pub halving: usize,
+}
+
+/// Why a sweep cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is no sweep.
+    #[error("{}: {problem}", path.display())]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// A run's settings are wrong.
+    #[error("run {number} ({cell}): {source}")]
+    Cell {
+        /// Its number, from 1.
+        number: usize,
+        /// Its settings.
+        cell: String,
+        /// What is wrong.
+        source: ConfigError,
+    },
+    /// A folder of the sweep holds something else.
+    #[error("{} holds no run, and is where run {number} is to be: give another --out, or move it away", folder.display())]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
+        /// Number of the run, from 1.
+        number: usize,
+    },
+    /// A folder of the sweep holds a run of other settings.
+    #[error(
+        "{} holds a run that is not run {number} of this sweep: {differences}; \
+         give another --out, or the settings that it was trained with", folder.display()
+    )]
+    OtherSettings {
+        /// The folder.
+        folder: PathBuf,
+        /// Number of the run, from 1.
+        number: usize,
+        /// Which settings, with both values.
+        differences: String,
+    },
+    /// A run found in the sweep's folder cannot be read.
+    #[error("{}: {source}; give another --out, or move it away", folder.display())]
+    Unreadable {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: Box<TrainError>,
+    },
+    /// Runs failed, other than by diverging; the others are in the table.
+    #[error("{failed} of {of} runs failed; run {number} ({cell}): {reason}")]
+    Failed {
+        /// How many.
+        failed: usize,
+        /// How many runs there are in the table.
+        of: usize,
+        /// Number of the first of them, from 1.
+        number: usize,
+        /// Its settings.
+        cell: String,
+        /// Why it failed.
+        reason: String,
+    },
+}
+
+/// What is told while a sweep goes on.
+pub trait SweepObserver {
+    /// A run begins (or is found done): number from 1, of so many, its settings.
+    fn run(&self, number: usize, of: usize, cell: &str, state: &State);
+    /// Told of the steps of each run.
+    fn steps(&self) -> &dyn Observer;
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// It begins now.
+    Begins,
+    /// It is done.
+    Done(Vec<EpochRow>),
+    /// It was stopped after some epochs, since others were better by then.
+    Paused(Vec<EpochRow>),
+    /// It ended with a value that is not finite.
+    Diverged,
+    /// It failed otherwise, for this reason; it is tried again when the sweep is run again.
+    Failed(String),
+}
+
+/// One run of a sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// What makes it differ from the others, `optimizer=adam lr=0.001`.
+    pub name: String,
+    /// Its own settings.
+    pub own: toml::Table,
+    /// All its settings.
+    pub settings: toml::Table,
+}
+
+/// A sweep with the task and the runs of its file.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    task: TaskKind,
+    path: PathBuf,
+    /// The runs.
+    pub cells: Vec<Cell>,
+    /// See [`SweepFile::halving`].
+    pub halving: usize,
+}
+
+impl Sweep {
+    /// Reads a sweep. With `sample`, that many runs of it are taken, drawn by `seed`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or any run's settings are wrong: before the first run.
+    pub fn read(path: &Path, sample: Option<usize>, seed: u64) -> Result<Self, SweepError> {
+        let mut sweep = Self::parse(&read_text(path, 1 << 20)?, path)?;
+        if let Some(count) = sample.filter(|&count| count < sweep.cells.len()) {
+            let mut order = random::shuffled(sweep.cells.len(), seed, 0);
+            order.truncate(count);
+            order.sort_unstable();
+            sweep.cells = order.into_iter().map(|i| sweep.cells[i].clone()).collect();
+        }
+        Ok(sweep)
+    }
+
+    /// A sweep from its text; `path` is where it was read, for errors.
+    ///
+    /// # Errors
+    /// When the text is no sweep, or any run's settings are wrong.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, SweepError> {
+        let bad = |problem: String| SweepError::Bad { path: path.to_owned(), problem };
+        let file: SweepFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
+        let tasks = [TaskKind::Classify, TaskKind::Segment, TaskKind::Colorize];
+        let task = tasks.into_iter().find(|t| t.name() == file.task);
+        let task =
+            task.ok_or_else(|| bad(format!("task = {:?}: expected classify, segment or colorize", file.task)))?;
+        let mut rows = file.run.clone();
+        if !file.grid.is_empty() {
+            rows.extend(combinations(&file.grid));
+        }
+        if rows.is_empty() {
+            return Err(bad("there is no run: give [[run]] tables, or a [grid] of lists".into()));
+        }
+        let cells: Vec<Cell> = rows.into_iter().map(|own| cell(&file.base, own)).collect();
+        let sweep = Sweep { task, path: path.to_owned(), cells, halving: file.halving };
+        if sweep.halving == 1 {
+            return Err(bad("halving = 1: expected 0 for off, or 2 or more".into()));
+        }
+        for (index, cell) in sweep.cells.iter().enumerate() {
+            let (number, name) = (index + 1, cell.name.clone());
+            sweep.epochs(cell).map_err(|source| SweepError::Cell { number, cell: name, source })?;
+        }
+        Ok(sweep)
+    }
+
+    /// The epochs of a run; an error if its settings are wrong.
+    fn epochs(&self, cell: &Cell) -> Result<usize, ConfigError> {
+        match self.task {
+            TaskKind::Classify => ClassifyConfig::from_table(&cell.settings, &self.path).map(|c| c.epochs),
+            TaskKind::Segment => SegmentConfig::from_table(&cell.settings, &self.path).map(|c| c.epochs),
+            TaskKind::Colorize => ColorizeConfig::from_table(&cell.settings, &self.path).map(|c| c.epochs),
+        }
+    }
+
+    /// Changes a setting of all runs.
+    ///
+    /// # Errors
+    /// When it makes the settings of a run wrong.
+    pub fn set(&mut self, settings: &toml::Table) -> Result<(), SweepError> {
+        for index in 0..self.cells.len() {
+            self.cells[index].settings.extend(settings.clone());
+            let (number, cell) = (index + 1, self.cells[index].name.clone());
+            self.epochs(&self.cells[index]).map_err(|source| SweepError::Cell { number, cell, source })?;
+        }
+        Ok(())
+    }
+
+    /// The score that decides.
+    pub fn score(&self) -> Score {
+        match self.task {
+            TaskKind::Classify => Score::Accuracy,
+            TaskKind::Segment => Score::MeanIou,
+            TaskKind::Colorize => Score::Psnr,
+        }
+    }
+
+    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step. A
+    /// run that fails does not keep the others from theirs; see [`SweepTable::check`].
+    ///
+    /// # Errors
+    /// When a folder of a run holds something else, or a run of other settings: before anything is trained.
+    pub fn run(
+        &self,
+        out: &Path,
+        device: Option<&str>,
+        observer: &dyn SweepObserver,
+        stop: &AtomicBool,
+    ) -> Result<SweepTable, SweepError> {
+        self.check_folders(out)?;
+        let most = self.cells.iter().filter_map(|cell| self.epochs(cell).ok()).max().unwrap_or(1);
+        let mut states = vec![State::Begins; self.cells.len()];
+        let mut alive: Vec<usize> = (0..self.cells.len()).collect();
+        let stopped = || stop.load(Ordering::Relaxed);
+        for share in halving::rungs(self.cells.len(), self.halving, most).into_iter().chain([1.0]) {
+            for &index in &alive {
+                if matches!(states[index], State::Failed(_)) {
+                    continue;
+                }
+                states[index] = self.advance(index, share, out, device, (observer, stop)).unwrap_or_else(|error| {
+                    let failed = State::Failed(error.to_string());
+                    observer.run(index + 1, self.cells.len(), &self.cells[index].name, &failed);
+                    failed
+                });
+                if stopped() {
+                    break;
+                }
+            }
+            if stopped() {
+                break;
+            }
+            if share < 1.0 {
+                alive = halving::survivors(&alive, &states, self.score(), self.halving);
+            }
+        }
+        let mut table = SweepTable::new(self.score());
+        for (index, state) in states.iter().enumerate() {
+            // A run that the user stopped is not part of the outcome yet.
+            let dropped = matches!(state, State::Paused(_)) && !alive.contains(&index);
+            if matches!(state, State::Done(_) | State::Diverged | State::Failed(_)) || dropped {
+                table.add(&self.cells[index], index + 1, &folder(out, index), state);
+            }
+        }
+        Ok(table)
+    }
+
+    /// Trains a run up to a share of its epochs, unless it is there already.
+    fn advance(
+        &self,
+        index: usize,
+        share: f64,
+        out: &Path,
+        device: Option<&str>,
+        (observer, stop): (&dyn SweepObserver, &AtomicBool),
+    ) -> Result<State, TrainError> {
+        let (cell, number, folder) = (&self.cells[index], index + 1, folder(out, index));
+        let epochs = self.epochs(cell)?;
+        let limit = (share * epochs as f64).ceil().max(1.0) as usize;
+        let state = match found(&folder)? {
+            State::Paused(rows) if rows.len() < limit || limit == epochs => State::Begins,
+            State::Begins => {
+                clear(&folder)?;
+                State::Begins
+            }
+            state => state,
+        };
+        observer.run(number, self.cells.len(), &cell.name, &state);
+        if state != State::Begins {
+            return Ok(state);
+        }
+        let until = Until { epoch: limit, inner: observer.steps(), stop, own: AtomicBool::new(false) };
+        let trained = match limit < epochs {
+            true => self.train(cell, &folder, device, &until, &until.own),
+            false => self.train(cell, &folder, device, observer.steps(), stop),
+        };
+        match trained {
+            Ok(outcome) if outcome.interrupted => Ok(State::Paused(outcome.rows)),
+            Ok(outcome) => Ok(State::Done(outcome.rows)),
+            Err(TrainError::NotFinite { .. }) => {
+                let marked = std::fs::write(folder.join(DIVERGED), "").map_err(|e| FileError::writing(&folder, e));
+                marked.map_err(crate::run::run_dir::RunDirError::from)?;
+                observer.run(number, self.cells.len(), &cell.name, &State::Diverged);
+                Ok(State::Diverged)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn train(
+        &self,
+        cell: &Cell,
+        folder: &Path,
+        device: Option<&str>,
+        observer: &dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        let mut settings = cell.settings.clone();
+        let place = if RunDir::to_resume(folder).is_ok() { "resume" } else { "out" };
+        settings.insert(place.into(), folder.display().to_string().into());
+        if let Some(device) = device {
+            settings.insert("device".into(), device.into());
+        }
+        match self.task {
+            TaskKind::Classify => classify::train(&ClassifyConfig::from_table(&settings, &self.path)?, observer, stop),
+            TaskKind::Segment => segment::train(&SegmentConfig::from_table(&settings, &self.path)?, observer, stop),
+            TaskKind::Colorize => colorize::train(&ColorizeConfig::from_table(&settings, &self.path)?, observer, stop),
+        }
+    }
+}
+
+/// Marks a run that diverged.
+const DIVERGED: &str = "diverged";
+
+fn cell(base: &toml::Table, own: toml::Table) -> Cell {
+    let value = |v: &toml::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    let name = own.iter().map(|(key, v)| format!("{key}={}", value(v))).collect::<Vec<_>>().join(" ");
+    let mut settings = base.clone();
+    settings.extend(own.clone());
+    Cell { name, own, settings }
+}
+
+/// All combinations of a grid, the last key changing fastest.
+fn combinations(grid: &BTreeMap<String, Vec<toml::Value>>) -> Vec<toml::Table> {
+    grid.iter().fold(vec![toml::Table::new()], |rows, (key, values)| {
+        rows.iter()
+            .flat_map(|row| {
+                values.iter().map(move |value| {
+                    let mut row = row.clone();
+                    row.insert(key.clone(), value.clone());
+                    row
+                })
+            })
+            .collect()
+    })
+}

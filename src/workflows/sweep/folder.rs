@@ -1,0 +1,109 @@
+//! What the folders of a sweep hold already, and whether that is of the settings that the sweep has now.
+
+use std::path::{Path, PathBuf};
+
+use super::{Cell, DIVERGED, State, Sweep, SweepError};
+use crate::interop::files::FileError;
+use crate::run::card::TaskKind;
+use crate::run::run_dir::{RunDir, RunDirError};
+use crate::train::TrainError;
+use crate::train::config::{ClassifyConfig, ColorizeConfig, ConfigError, SegmentConfig};
+
+/// Settings that may differ: where a run is, and what its numbers do not depend on.
+const FREE: [&str; 6] = ["out", "device", "loader_threads", "log_norms", "profile", "tensorboard"];
+
+/// Folder of a run.
+pub(super) fn folder(out: &Path, index: usize) -> PathBuf {
+    out.join(format!("{:03}", index + 1))
+}
+
+/// How far the run in a folder is; [`State::Begins`] also for one that has nothing to go on from.
+pub(super) fn found(folder: &Path) -> Result<State, RunDirError> {
+    // It would diverge again from where it can be resumed.
+    if folder.join(DIVERGED).is_file() {
+        return Ok(State::Diverged);
+    }
+    if let Ok(run) = RunDir::to_resume(folder) {
+        return Ok(State::Paused(run.read_metrics()?));
+    }
+    let rows = RunDir::open(folder).ok().and_then(|run| run.read_metrics().ok()).unwrap_or_default();
+    let done = folder.join("curves.png").is_file() && !rows.is_empty();
+    Ok(if done { State::Done(rows) } else { State::Begins })
+}
+
+/// Moves what is left of a run that has nothing to go on from aside.
+pub(super) fn clear(folder: &Path) -> Result<(), RunDirError> {
+    if RunDir::check_free(folder).is_ok() {
+        return Ok(());
+    }
+    let aside = (1..).map(|n| folder.with_extension(format!("unfinished-{n}"))).find(|path| !path.exists());
+    let Some(aside) = aside else { return Ok(()) };
+    Ok(std::fs::rename(folder, &aside).map_err(|e| FileError::writing(&aside, e))?)
+}
+
+impl Sweep {
+    /// Refuses folders whose results would be taken for those of other settings, and those that hold no run.
+    pub(super) fn check_folders(&self, out: &Path) -> Result<(), SweepError> {
+        for (index, cell) in self.cells.iter().enumerate() {
+            let folder = folder(out, index);
+            if RunDir::check_free(&folder).is_ok() {
+                continue;
+            }
+            if RunDir::open_unfinished(&folder).is_err() {
+                return Err(SweepError::Taken { folder, number: index + 1 });
+            }
+            let state = found(&folder).map_err(TrainError::from);
+            let differences = state.and_then(|state| Ok(self.differences(cell, &folder, &state)?));
+            let differences = differences
+                .map_err(|source| SweepError::Unreadable { folder: folder.clone(), source: Box::new(source) })?;
+            if !differences.is_empty() {
+                let (number, differences) = (index + 1, differences.join(", "));
+                return Err(SweepError::OtherSettings { folder, number, differences });
+            }
+        }
+        Ok(())
+    }
+
+    /// Settings of a run found in `folder` that are not those of a row.
+    fn differences(&self, cell: &Cell, folder: &Path, state: &State) -> Result<Vec<String>, ConfigError> {
+        if *state == State::Begins {
+            return Ok(vec![]);
+        }
+        let (old, new) = (self.kept(&folder.join("config.toml"))?, self.resolved(&cell.settings)?);
+        let text = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
+        let differs = |key: &&String| {
+            let [before, now] = [&old, &new].map(|table| table.get(*key).and_then(toml::Value::as_str));
+            // A run that has not ended goes on to another number of epochs; one on a device without 16 bits is in 32.
+            let borne = (*key == "epochs" && matches!(state, State::Paused(_)))
+                || (*key == "precision" && (before, now) == (Some("f32"), Some("f16")));
+            !FREE.contains(&key.as_str()) && !borne && old.get(*key) != new.get(*key)
+        };
+        let mut keys: Vec<&String> = old.keys().chain(new.keys()).filter(differs).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys
+            .iter()
+            .map(|key| format!("{key} is {} there and {} here", text(old.get(*key)), text(new.get(*key))))
+            .collect())
+    }
+
+    /// All settings of a run, from its own.
+    fn resolved(&self, settings: &toml::Table) -> Result<toml::Table, ConfigError> {
+        let text = match self.task {
+            TaskKind::Classify => ClassifyConfig::from_table(settings, &self.path)?.to_toml(),
+            TaskKind::Segment => SegmentConfig::from_table(settings, &self.path)?.to_toml(),
+            TaskKind::Colorize => ColorizeConfig::from_table(settings, &self.path)?.to_toml(),
+        };
+        Ok(toml::from_str(&text?).unwrap_or_default())
+    }
+
+    /// The same from the `config.toml` of a run.
+    fn kept(&self, path: &Path) -> Result<toml::Table, ConfigError> {
+        let text = match self.task {
+            TaskKind::Classify => ClassifyConfig::from_file(path)?.to_toml(),
+            TaskKind::Segment => SegmentConfig::from_file(path)?.to_toml(),
+            TaskKind::Colorize => ColorizeConfig::from_file(path)?.to_toml(),
+        };
+        Ok(toml::from_str(&text?).unwrap_or_default())
+    }
+}

@@ -1,0 +1,91 @@
+//! Successive halving (Jamieson & Talwalkar 2016): all runs train for a few epochs, the best go on for longer, and so on,
+//! so that hopeless settings cost little.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::State;
+use crate::run::history::{EpochRow, Score};
+use crate::train::trainer::{Observer, StepProgress};
+
+/// Shares of a run's epochs after which runs are dropped, for `runs` runs of which one in `eta` goes on each time. With
+/// so few epochs that two shares would end at the same one, the first is left out.
+pub(super) fn rungs(runs: usize, eta: usize, epochs: usize) -> Vec<f64> {
+    if eta < 2 {
+        return vec![];
+    }
+    let mut share = 1.0;
+    let mut rungs = vec![];
+    let mut left = runs;
+    while left > 1 {
+        left = left.div_ceil(eta);
+        share /= eta as f64;
+        rungs.push(share);
+    }
+    rungs.reverse();
+    let end = |share: f64| (share * epochs as f64).ceil().max(1.0);
+    let later = |i: usize| rungs.get(i + 1).map_or(epochs as f64, |&next| end(next));
+    (0..rungs.len()).filter(|&i| end(rungs[i]) < later(i)).map(|i| rungs[i]).collect()
+}
+
+/// The best one in `eta` of the runs `alive`, in their order; those that diverged or failed go first.
+pub(super) fn survivors(alive: &[usize], states: &[State], score: Score, eta: usize) -> Vec<usize> {
+    let best = |&i: &usize| match &states[i] {
+        State::Done(rows) | State::Paused(rows) => {
+            rows.iter().filter_map(|row| row.score(score)).fold(f64::NEG_INFINITY, f64::max)
+        }
+        State::Begins | State::Diverged | State::Failed(_) => f64::NEG_INFINITY,
+    };
+    let mut order = alive.to_vec();
+    order.sort_by(|a, b| best(b).total_cmp(&best(a)));
+    order.truncate(alive.len().div_ceil(eta));
+    order.sort_unstable();
+    order
+}
+
+/// Ends a run after an epoch, or when `stop` says so, through a flag of its own.
+pub(super) struct Until<'a> {
+    pub epoch: usize,
+    pub inner: &'a dyn Observer,
+    pub stop: &'a AtomicBool,
+    pub own: AtomicBool,
+}
+
+impl Observer for Until<'_> {
+    fn reading(&self, done: usize, total: usize) {
+        self.inner.reading(done, total);
+    }
+    fn begins(&self, lines: &[String]) {
+        self.inner.begins(lines);
+    }
+    fn first_step(&self) {
+        self.inner.first_step();
+    }
+    fn step(&self, progress: &StepProgress) {
+        self.inner.step(progress);
+        if self.stop.load(Ordering::Relaxed) {
+            self.own.store(true, Ordering::Relaxed);
+        }
+    }
+    fn epoch(&self, row: &EpochRow, epochs: usize) {
+        self.inner.epoch(row, epochs);
+        if row.epoch as usize >= self.epoch {
+            self.own.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rungs_end_at_different_epochs() {
+        assert_eq!(rungs(8, 2, 16), [0.125, 0.25, 0.5]);
+        assert_eq!(rungs(9, 3, 9), [1.0 / 9.0, 1.0 / 3.0]);
+        // After epochs 1, 1 and 2 of 3: the first of the two 1s is left out.
+        assert_eq!(rungs(8, 2, 3), [0.25, 0.5]);
+        assert_eq!(rungs(8, 2, 1), [0.0; 0]);
+        assert_eq!(rungs(8, 0, 16), [0.0; 0]);
+        assert_eq!(rungs(1, 2, 16), [0.0; 0]);
+    }
+}

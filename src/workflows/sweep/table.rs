@@ -1,0 +1,170 @@
+//! The outcome of a sweep: a table sorted by score, seeds of the same settings drawn together.
+
+use std::path::Path;
+
+use super::{Cell, State, SweepError};
+use crate::interop::files::write_atomic;
+use crate::run::history::Score;
+use crate::run::run_dir::RunDirError;
+use crate::train::TrainError;
+use crate::workflows::compare::Table;
+
+/// All runs of one setting, which may differ in their seeds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The settings, without the seed.
+    pub settings: Vec<(String, String)>,
+    /// Best score of each run; NaN for one that diverged or failed.
+    pub scores: Vec<f64>,
+    /// Epoch of the best score of each run.
+    pub epochs: Vec<u32>,
+    /// Names of the folders.
+    pub folders: Vec<String>,
+    /// Runs that were stopped after so many epochs, since others were better.
+    pub stopped: Vec<usize>,
+    /// Why runs failed that did not diverge.
+    pub failed: Vec<String>,
+}
+
+impl Row {
+    /// Mean and standard deviation (of the sample; 0 for one run) over the runs that neither diverged nor failed.
+    pub fn mean(&self) -> Option<(f64, f64)> {
+        let good: Vec<f64> = self.scores.iter().copied().filter(|s| s.is_finite()).collect();
+        let n = good.len() as f64;
+        let mean = good.iter().sum::<f64>() / n;
+        let squares: f64 = good.iter().map(|s| (s - mean).powi(2)).sum();
+        (!good.is_empty()).then(|| (mean, if good.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 }))
+    }
+
+    fn diverged(&self) -> usize {
+        self.scores.iter().filter(|s| !s.is_finite()).count() - self.failed.len()
+    }
+}
+
+/// A sweep's outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepTable {
+    score: Score,
+    rows: Vec<Row>,
+    /// Number, settings and reason of the first run that failed.
+    failed: Option<(usize, String, String)>,
+}
+
+impl SweepTable {
+    pub(super) fn new(score: Score) -> Self {
+        SweepTable { score, rows: vec![], failed: None }
+    }
+
+    pub(super) fn add(&mut self, cell: &Cell, number: usize, folder: &Path, state: &State) {
+        let text = |v: &toml::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+        let settings: Vec<_> =
+            cell.own.iter().filter(|(key, _)| *key != "seed").map(|(key, v)| (key.clone(), text(v))).collect();
+        let (score, epoch) = match state {
+            State::Done(rows) | State::Paused(rows) => rows
+                .iter()
+                .filter_map(|row| Some((row.score(self.score)?, row.epoch)))
+                .fold((f64::NAN, 0), |best, this| if this.0 > best.0 || best.0.is_nan() { this } else { best }),
+            _ => (f64::NAN, 0),
+        };
+        let at = self.rows.iter().position(|row| row.settings == settings).unwrap_or_else(|| {
+            let (scores, epochs, folders, stopped, failed) = Default::default();
+            self.rows.push(Row { settings, scores, epochs, folders, stopped, failed });
+            self.rows.len() - 1
+        });
+        let row = &mut self.rows[at];
+        row.scores.push(score);
+        if let State::Paused(rows) = state {
+            row.stopped.push(rows.len());
+        }
+        if let State::Failed(reason) = state {
+            row.failed.push(reason.clone());
+            self.failed.get_or_insert((number, cell.name.clone(), reason.clone()));
+        }
+        row.epochs.push(epoch);
+        row.folders.push(folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()));
+    }
+
+    /// Whether all runs in it came to an end of their own.
+    ///
+    /// # Errors
+    /// [`SweepError::Failed`] when any failed, other than by diverging.
+    pub fn check(&self) -> Result<(), SweepError> {
+        let Some((number, cell, reason)) = self.failed.clone() else { return Ok(()) };
+        let failed = self.rows.iter().map(|row| row.failed.len()).sum();
+        let of = self.rows.iter().map(|row| row.scores.len()).sum();
+        Err(SweepError::Failed { failed, of, number, cell, reason })
+    }
+
+    /// Writes the table as `sweep.md`, the best row in bold, and as `sweep.csv`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, folder: &Path) -> Result<(), TrainError> {
+        let texts = [
+            ("sweep.md", self.table(|text| format!("**{text}**")).markdown()),
+            ("sweep.csv", self.table(str::to_owned).csv()),
+        ];
+        texts.iter().try_for_each(|(name, text)| {
+            let written = write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
+            written.map_err(|e| RunDirError::from(e).into())
+        })
+    }
+
+    /// The rows, the best mean first, those that diverged or failed last.
+    pub fn rows(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        let mean = |row: &Row| row.mean().map_or(f64::NEG_INFINITY, |(mean, _)| mean);
+        rows.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
+        rows
+    }
+
+    /// As a table of text: a column for every setting that any row has, the score, its epoch, the runs. `bold` marks the
+    /// best row.
+    pub fn table(&self, bold: impl Fn(&str) -> String) -> Table {
+        let rows = self.rows();
+        let mut keys: Vec<String> = vec![];
+        for (key, _) in rows.iter().flat_map(|row| &row.settings) {
+            if !keys.contains(key) {
+                keys.push(key.clone());
+            }
+        }
+        let line = |index: usize, row: &Row| {
+            let setting =
+                |key: &String| row.settings.iter().find(|(k, _)| k == key).map_or("–".into(), |(_, v)| v.clone());
+            let mut values: Vec<String> = keys.iter().map(setting).collect();
+            let spread = |deviation: f64| {
+                if row.scores.len() > 1 { format!(" ± {}", self.score.format(deviation)) } else { String::new() }
+            };
+            let score = row
+                .mean()
+                .map_or(String::new(), |(mean, deviation)| format!("{}{}", self.score.format(mean), spread(deviation)));
+            let diverged = match row.diverged() {
+                0 => String::new(),
+                n if row.scores.len() == 1 => {
+                    let _ = n;
+                    "diverged".into()
+                }
+                n => format!("{n} of {} diverged", row.scores.len()),
+            };
+            let stopped = match row.stopped.iter().max() {
+                Some(epochs) => format!("stopped after epoch {epochs}"),
+                None => String::new(),
+            };
+            let failed = match row.failed.first() {
+                Some(reason) => format!("failed: {reason}"),
+                None => String::new(),
+            };
+            values.push(
+                [score, diverged, failed, stopped].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(", "),
+            );
+            values.push(row.epochs.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
+            values.push(row.folders.join(" "));
+            let name = (index + 1).to_string();
+            let mark = |text: String| if index == 0 && row.mean().is_some() { bold(&text) } else { text };
+            (mark(name), values.into_iter().map(mark).collect())
+        };
+        let rows = rows.iter().enumerate().map(|(index, row)| line(index, row)).collect();
+        let last = [self.score.name().to_owned(), "best epoch".into(), "run".into()];
+        Table { row: "rank", columns: keys.iter().cloned().chain(last).collect(), rows }
+    }
+}

@@ -1,0 +1,32 @@
+//! `compare`: which images models are put side by side on.
+
+use super::scenes::{TINY, write_photos};
+use crate::support::Place;
+
+/// Runs that held out other images would be scored on some that one of them has learned.
+#[test]
+fn runs_of_other_splits_are_not_compared_on_them() {
+    let place = Place::new();
+    write_photos(&place, "parts", [6, 2]);
+    let photos = "parts/train"; // without parts of its own
+    let train = |flags: &str| place.run(&format!("train colorize --data {photos} {TINY} --epochs 1 {flags}")).fine();
+    train("--seed 1 --out one");
+    train("--seed 2 --val-split 0.5 --out two");
+    train("--seed 1 --lr 0.01 --out three");
+    let both = ["seed 1, val_split 0.2", "seed 2, val_split 0.5", "val/"];
+    for runs in ["one two", "two one"] {
+        place.run(&format!("compare {runs} --data {photos} --device cpu")).refused(&both);
+        place.run(&format!("compare {runs} --device cpu")).refused(&both);
+    }
+    assert!(!place.has("runs"), "nothing is written for a comparison that is refused");
+    // One of the six images is held out under both.
+    let said = "1 images of the val part of parts/train";
+    place.run("compare one three --device cpu --out same").fine().printed(&[said]);
+    assert!(String::from_utf8_lossy(&place.bytes("same/comparison.md")).starts_with(said));
+    // Data with parts of its own is the same for all.
+    let told = place.run("compare one two --data parts --device cpu --out own").fine();
+    told.printed(&["2 images of the val part of parts\n"]);
+
+    place.run(&format!("train colorize --data parts {TINY} --epochs 1 --out four")).fine();
+    place.run("compare one four --device cpu").refused(&["parts/train", "trained on parts", "--data"]);
+}

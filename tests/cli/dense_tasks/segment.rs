@@ -1,0 +1,258 @@
+//! `train segment`, and what is done with its runs.
+
+use shadegrad::interop::safetensors::TensorData;
+use shadegrad::run::history::Score;
+
+use super::scenes::{CLASSES, TINY, VOID, is_a_figure, mask, scene, write, write_photos};
+use crate::support::Place;
+
+/// Pixels of the validation scenes by class, truth first.
+type Counts = [[u64; 3]; 3];
+
+/// The class numbers of a mask that `predict` wrote, and its size: a PNG whose palette is the classes' colours.
+fn written(place: &Place, name: &str) -> (Vec<u8>, (u32, u32)) {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(place.bytes(name)));
+    decoder.set_transformations(png::Transformations::IDENTITY);
+    let mut reader = decoder.read_info().expect("a PNG");
+    let mut classes = vec![0; reader.output_buffer_size().expect("a size")];
+    reader.next_frame(&mut classes).expect("a mask");
+    let info = reader.info();
+    assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Indexed, png::BitDepth::Eight), "{name}");
+    // The first of Pascal VOC's colours: no others are given.
+    assert_eq!(info.palette.as_deref(), Some(&[0, 0, 0, 128, 0, 0, 0, 128, 0][..]), "{name}");
+    (classes, (info.width, info.height))
+}
+
+/// Counted here from masks that `predict` wrote for the validation scenes, void left out.
+fn counted(place: &Place, folder: &str, indices: std::ops::Range<u32>) -> Counts {
+    let mut counts = Counts::default();
+    for index in indices {
+        let (predicted, size) = written(place, &format!("{folder}/{index:03}-mask.png"));
+        let truth = mask(index, (32, 32));
+        assert_eq!(size, truth.dimensions());
+        let known = truth.iter().zip(predicted.iter()).filter(|(t, _)| **t != VOID);
+        known.for_each(|(&t, &p)| counts[usize::from(t)][usize::from(p)] += 1);
+    }
+    counts
+}
+
+/// Intersection over union of each class.
+fn ious(counts: &Counts) -> [f64; 3] {
+    [0, 1, 2].map(|k| {
+        let (truth, predicted) = (counts[k].iter().sum::<u64>(), counts.iter().map(|row| row[k]).sum::<u64>());
+        counts[k][k] as f64 / (truth + predicted - counts[k][k]) as f64
+    })
+}
+
+#[test]
+fn a_run_from_training_to_masks() {
+    let place = Place::new();
+    write(&place, "set", [24, 7]);
+    let flags = "--epochs 12 --lr 0.02 --schedule cosine --out run";
+    let told = place.run(&format!("train segment --data set {TINY} {flags}")).fine();
+    told.printed(&[
+        "24 training and 7 validation images",
+        "3 classes, from classes.toml: ground, disc, bar",
+        "epoch 12/12",
+    ])
+    .printed(&["best validation mean IoU", "run/best.safetensors", "samples.png", "iou.csv"]);
+    place.run("predict run set/val/images --out masks --device cpu").fine();
+    let counts = counted(&place, "masks", 100..107);
+    let mean = ious(&counts).iter().sum::<f64>() / 3.0;
+    assert!(mean > 0.9, "the scenes are learned: mean IoU {mean}");
+    run_directory(&place, &counts);
+    checkpoint(&place);
+    evaluation(&place, &counts);
+    prediction(&place);
+    comparison(&place, mean);
+    other_classes(&place);
+}
+
+fn run_directory(place: &Place, counts: &Counts) {
+    let files = [
+        "best.safetensors",
+        "config.toml",
+        "confusion.csv",
+        "confusion.png",
+        "curves.png",
+        "iou.csv",
+        "last.safetensors",
+        "metrics.csv",
+        "run.json",
+        "samples.png",
+    ];
+    assert_eq!(place.list("run"), files, "and no temporary file is left");
+    for picture in ["confusion", "curves", "samples"] {
+        is_a_figure(place, &format!("run/{picture}.png"));
+    }
+    let expected = ious(counts);
+    let table = String::from_utf8(place.bytes("run/iou.csv")).expect("text");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (4, "class,pixels,iou"));
+    for (k, class) in CLASSES.iter().enumerate() {
+        let pixels: u64 = counts[k].iter().sum();
+        assert_eq!(lines[1 + k], format!("{class},{pixels},{:.4}", expected[k]));
+    }
+    let rows = place.metrics("run");
+    assert_eq!(rows.iter().map(|row| row.epoch).collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
+    assert!(rows[11].train_loss < 0.5 * rows[0].train_loss, "{rows:?}");
+    for score in [Score::TrainAccuracy, Score::MeanIou, Score::WeightedIou, Score::PixelAccuracy] {
+        assert!(rows.iter().all(|row| row.score(score).is_some_and(|v| (0.0..=1.0).contains(&v))), "{score:?}");
+    }
+}
+
+fn checkpoint(place: &Place) {
+    let file = place.checkpoint("run/last.safetensors");
+    let said = |key: &str| file.metadata.get(key).map_or("nothing", String::as_str);
+    for (key, value) in [
+        ("task", "segment"),
+        ("model", "unet"),
+        ("depth", "2"),
+        ("base", "4"),
+        ("up", "transposed"),
+        ("skips", "true"),
+        ("image_size", "32"),
+        ("classes", r#"["ground","disc","bar"]"#),
+    ] {
+        assert_eq!(said(key), value, "{key}");
+    }
+    let shape = |name: &str| file.tensors.get(name).unwrap_or_else(|| panic!("no {name}")).shape.clone();
+    assert_eq!(shape("down0.conv1.weight"), [4, 3, 3, 3]);
+    assert_eq!(shape("bottom.conv2.weight"), [16, 16, 3, 3]);
+    // PyTorch's transposed convolutions have their inputs first.
+    assert_eq!(shape("up1.enlarge.weight"), [16, 8, 2, 2]);
+    assert_eq!((shape("up0.conv1.weight"), shape("head.bias")), (vec![4, 8, 3, 3], vec![3]));
+    let counter = &file.tensors["bottom.bn1.num_batches_tracked"].data;
+    assert_eq!(*counter, TensorData::I64(vec![144]), "24 images in batches of 2, twelve times");
+}
+
+/// `eval` finds what training found, and what is counted here from the masks that `predict` wrote.
+fn evaluation(place: &Place, counts: &Counts) {
+    let told = place.run("eval run --data set --device cpu").fine().printed(&CLASSES).printed(&["7 images, loss"]);
+    let mean = told.number_before(", weighted IoU");
+    let best = place.metrics("run").iter().filter_map(|row| row.score(Score::MeanIou)).fold(0.0, f64::max);
+    assert!((mean - best).abs() < 5.1e-5, "{mean}, and {best} in the best epoch");
+    let (ious, all) = (ious(counts), counts.iter().flatten().sum::<u64>() as f64);
+    let weighted = (0..3).map(|k| ious[k] * counts[k].iter().sum::<u64>() as f64 / all).sum::<f64>();
+    let right = (0..3).map(|k| counts[k][k]).sum::<u64>() as f64 / all;
+    assert!((mean - ious.iter().sum::<f64>() / 3.0).abs() < 5.1e-5, "{mean}, the masks have {ious:?}");
+    assert!((told.number_before(", pixel accuracy") - weighted).abs() < 5.1e-5, "the masks have {weighted}");
+    assert!(told.stdout.contains(&format!("pixel accuracy {right:.4}")), "{right}: {}", told.stdout);
+    // 7 images in batches of 3 and of 4: what fills up the last one counts for nothing.
+    for part in ["val", "train"] {
+        let eval = |batch: usize| {
+            place.run(&format!("eval run --data set --split {part} --device cpu --batch-size {batch}")).fine().stdout
+        };
+        assert_eq!(eval(3), eval(4), "{part}");
+        assert_eq!(eval(3), eval(32), "{part}");
+    }
+}
+
+fn prediction(place: &Place) {
+    place.folder("photos");
+    for (name, size) in [("wide.png", (61, 22)), ("small.png", (21, 24)), ("wide.jpg", (40, 33))] {
+        scene(3, size).save(place.path(&format!("photos/{name}"))).expect("writes an image");
+    }
+    place.folder("photos/deep");
+    scene(3, (23, 22)).save(place.path("photos/deep/Small-2.png")).expect("writes an image");
+    let told = place.run("predict run photos photos/small.png --out found --device cpu").fine();
+    assert_eq!(told.stdout.lines().count(), 5, "a line an image");
+    let names = ["Small-2", "small-3", "small", "wide-2", "wide"]
+        .map(|name| [format!("{name}-mask.png"), format!("{name}-overlay.png")]);
+    assert_eq!(place.list("found"), names.concat(), "no two names are one where case does not count");
+    // Of images of one name the first in order has it: wide.jpg before wide.png.
+    let sizes =
+        [("wide-2", (61, 22)), ("wide", (40, 33)), ("small", (21, 24)), ("small-3", (21, 24)), ("Small-2", (23, 22))];
+    for (name, size) in sizes {
+        let (classes, own) = written(place, &format!("found/{name}-mask.png"));
+        assert_eq!(own, size, "{name}: the image's own size");
+        assert!(classes.iter().all(|&class| class < 3), "{name}");
+        let overlay = image::open(place.path(&format!("found/{name}-overlay.png"))).expect("an overlay");
+        assert_eq!((overlay.width(), overlay.height()), size);
+    }
+    let before = place.bytes("found/wide-mask.png");
+    let line = "predict run photos/wide.png --out found --device cpu";
+    place.run(line).refused(&["found exists already", "choose another folder"]);
+    assert_eq!(place.bytes("found/wide-mask.png"), before);
+    let json = place.run("predict run photos/wide.png --out again --json --device cpu").fine();
+    let said: serde_json::Value = serde_json::from_str(&json.stdout).expect("a line of JSON");
+    assert_eq!(said["classes"], serde_json::json!(CLASSES), "what a mask's numbers stand for");
+    let shares = said["shares"].as_object().expect("shares");
+    assert!((shares.values().filter_map(serde_json::Value::as_f64).sum::<f64>() - 1.0).abs() < 1e-9, "{said}");
+}
+
+/// A worse run, and a run of another task, beside the first.
+fn comparison(place: &Place, mean: f64) {
+    let flags = "--epochs 1 --lr 0.001 --skips false --up bilinear --out worse";
+    place.run(&format!("train segment --data set {TINY} {flags}")).fine();
+    let told = place.run("compare run worse --data set --out side --device cpu").fine();
+    assert_eq!(place.list("side"), ["classes.csv", "comparison.csv", "comparison.md", "comparison.png"]);
+    is_a_figure(place, "side/comparison.png");
+    let text = |name: &str| String::from_utf8(place.bytes(&format!("side/{name}"))).expect("text");
+    let (table, markdown) = (text("comparison.csv"), text("comparison.md"));
+    assert!(told.stdout.contains(markdown.trim_end()), "the table is shown too: {}", told.stdout);
+    let row = |name: &str| {
+        let line = table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {table}"));
+        line.split(',').map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(row("model"), ["model", "mean IoU", "weighted IoU", "pixel accuracy"]);
+    assert_eq!(row("run")[1], format!("{mean:.3}"));
+    let worse = place.run("eval worse --data set --device cpu").fine().number_before(", weighted IoU");
+    assert!((row("worse")[1].parse::<f64>().expect("a number") - worse).abs() < 6e-4);
+    assert!(worse < mean);
+    assert_eq!(text("classes.csv").lines().next(), Some("model,ground,disc,bar"));
+    place.run("compare run worse --data set --out side --device cpu").refused(&["side exists already"]);
+    let told =
+        place.run("compare run/best.safetensors run/last.safetensors --data set --out epochs --device cpu").fine();
+    told.printed(&["| run/best.safetensors |", "| run/last.safetensors |"]);
+
+    write_photos(place, "colours", [4, 2]);
+    let colours = "train colorize --data colours --image-size 32x32 --base 2 --depth 1 --epochs 1 --device cpu";
+    place.run(&format!("{colours} --out painter")).fine();
+    let refusal = ["run and painter cannot be compared", "one was trained to segment, the other to colorize"];
+    place.run("compare run painter --data set --device cpu").refused(&refusal);
+    assert!(!place.has("runs"), "nothing is written for a comparison that is refused");
+}
+
+/// The same number of classes under other names is another task.
+fn other_classes(place: &Place) {
+    place.write("set/classes.toml", "classes = [\"ground\", \"ball\", \"bar\"]\n");
+    let refusal = [r#"the data has the classes ["ground", "ball", "bar"]"#, r#"["ground", "disc", "bar"]"#];
+    place.run("eval run --data set --device cpu").refused(&refusal);
+    place.run("compare run worse --data set --device cpu").refused(&refusal);
+}
+
+/// Two scenes are learned by heart: nothing in the loop stands in the way of the loss.
+#[test]
+fn a_network_learns_two_scenes_by_heart() {
+    let place = Place::new();
+    write(&place, "set", [2, 1]);
+    let flags = "--epochs 60 --lr 0.05 --out run";
+    place.run(&format!("train segment --data set {TINY} {flags}")).fine();
+    let told = place.run("eval run/last.safetensors --data set --split train --device cpu").fine();
+    let mean = told.number_before(", weighted IoU");
+    assert!(mean > 0.95, "{}", told.stdout);
+    let rows = place.metrics("run");
+    assert!(rows[59].train_loss < 0.05, "{:?}", rows[59]);
+}
+
+/// Images of which no pixel counts have no say in the training loss.
+#[test]
+fn the_training_loss_is_of_the_pixels_that_count() {
+    let place = Place::new();
+    write(&place, "some", [6, 1]);
+    write(&place, "known", [3, 1]);
+    for index in 3..6 {
+        let void = image::GrayImage::from_pixel(32, 32, image::Luma([VOID]));
+        void.save(place.path(&format!("some/train/masks/{index:03}.png"))).expect("writes a mask");
+    }
+    // The weights stand still, and a batch is one image, so that nothing else can differ.
+    let flags =
+        "--image-size 32x32 --base 4 --depth 2 --batch-size 1 --normalize none --device cpu --epochs 1 --lr 1e-30";
+    let loss = |data: &str| {
+        place.run(&format!("train segment --data {data} {flags} --out {data}-run")).fine();
+        place.metrics(&format!("{data}-run"))[0].train_loss
+    };
+    let (some, known) = (loss("some"), loss("known"));
+    assert!(known > 0.1 && (some - known).abs() < 1e-6, "{some} for {known}");
+}

@@ -1,0 +1,56 @@
+//! `--init`: a network for segmentation starts from the body of one for classification.
+
+use shadegrad::interop::safetensors::{TensorData, TensorFile};
+
+use super::scenes::write;
+use crate::support::{Place, TRAIN};
+
+/// A vanishing learning rate keeps what was loaded.
+const STILL: &str = "--optimizer sgd --momentum 0 --lr 1e-12 --epochs 1 --batch-size 4 --image-size 32x32 --device cpu";
+
+#[test]
+fn the_body_of_a_classifier_is_taken_over() {
+    let place = Place::with_photos(2);
+    write(&place, "set", [4, 1]);
+    place.run(&format!("{TRAIN} --batch-size 3 --epochs 1 --out body")).fine();
+    let line = format!("train segment --data set --model resnet18-seg {STILL}");
+    let told = place.run(&format!("{line} --init body --out seg")).fine();
+    // ResNet18 has 122 entries, of which 20 count steps and 2 are the head.
+    told.printed(&["body/best.safetensors: 100 tensors loaded"])
+        .printed(&["missing: score.weight, score.bias, upscore.weight", "unexpected: fc.bias, fc.weight"]);
+    let (body, seg) = (place.checkpoint("body/best.safetensors"), place.checkpoint("seg/last.safetensors"));
+    let values = |file: &TensorFile, name: &str| match &file.tensors[name].data {
+        TensorData::F32(values) => values.clone(),
+        TensorData::I64(_) => panic!("{name} is not of floats"),
+    };
+    let weights = body.tensors.keys().filter(|name| !name.contains("running") && !name.contains("tracked"));
+    let mut same = 0;
+    for name in weights.filter(|name| !name.starts_with("fc.")) {
+        let off = values(&seg, name).iter().zip(values(&body, name)).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
+        assert!(off < 1e-9, "{name}: {off:e}");
+        same += 1;
+    }
+    assert_eq!(same, 60, "20 convolutions, and scale and shift of 20 norms");
+    assert_eq!(seg.tensors["upscore.weight"].shape, [3, 3, 64, 64]);
+    enlarges_bilinearly(&values(&seg, "upscore.weight"));
+
+    let told = place.run(&format!("{line} --decoder fcn8s --init seg/last.safetensors --out finer")).fine();
+    // Of the head, the scores fit; the enlargement is another one.
+    told.printed(&[
+        "102 tensors loaded; 7 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias, \
+         upscore.weight",
+    ]);
+    let unet = format!("train segment --data set --model unet --base 4 --depth 2 {STILL} --init body --out none");
+    place.run(&unet).refused(&["body/best.safetensors", "no tensor has the name and shape"]);
+    assert!(!place.has("none"), "nothing is written for a run that cannot start");
+}
+
+/// The start of FCN-32s: each class is interpolated alone, its neighbours 32 pixels away.
+fn enlarges_bilinearly(weight: &[f32]) {
+    let part = |at: usize| 1.0 - (at as f64 - 31.5).abs() / 32.0;
+    for (i, &v) in weight.iter().enumerate() {
+        let [input, output, row, column] = [i / (3 * 4096), i / 4096 % 3, i / 64 % 64, i % 64];
+        let expected = if input == output { part(row) * part(column) } else { 0.0 };
+        assert!((f64::from(v) - expected).abs() < 1e-6, "{input} to {output} at {row}, {column}: {v} for {expected}");
+    }
+}

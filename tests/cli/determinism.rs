@@ -1,0 +1,44 @@
+//! One seed, one result: training gives the same bits every time, however many threads load images or compute.
+//! What holds on an adapter is in `tests/engines/gpu_engine.rs`.
+
+use crate::support::{Place, TRAIN, assert_same_bytes};
+
+/// Trains with so many loader threads and compute threads, into the run `out`.
+fn train(place: &Place, out: &str, loader_threads: usize, compute_threads: usize) {
+    // 27 images in batches of 4: full batches and a last, smaller one, in an order drawn by the seed.
+    let mix = "--augment light --mixup 0.4 --cutmix 1";
+    let line =
+        format!("{TRAIN} {mix} --out {out} --batch-size 4 --epochs 2 --seed 7 --loader-threads {loader_threads}");
+    place.run_with(&line, &[("RAYON_NUM_THREADS", &compute_threads.to_string())]).fine();
+}
+
+#[test]
+fn training_is_bit_identical_whatever_the_number_of_threads() {
+    let place = Place::with_photos(9);
+    train(&place, "first", 1, 1);
+    for (out, loader_threads, compute_threads, what) in [
+        ("again", 1, 1, "the same command again"),
+        ("loaders", 4, 1, "4 loader threads instead of 1"),
+        ("threads", 1, 2, "2 compute threads instead of 1"),
+    ] {
+        train(&place, out, loader_threads, compute_threads);
+        for checkpoint in ["last.safetensors", "best.safetensors"] {
+            let path = |run: &str| place.path(&format!("{run}/{checkpoint}"));
+            assert_same_bytes(&format!("{checkpoint} with {what}"), &path("first"), &path(out));
+        }
+        for (a, b) in place.metrics("first").iter().zip(&place.metrics(out)) {
+            assert_eq!((a.train_loss, a.val_loss), (b.train_loss, b.val_loss), "{what}");
+        }
+        assert_eq!(place.metrics(out).len(), 2, "{what}");
+        std::fs::remove_dir_all(place.path(out)).expect("removes"); // 90 MB a run
+    }
+}
+
+#[test]
+fn another_seed_gives_other_weights() {
+    let place = Place::with_photos(4);
+    for seed in [1, 2] {
+        place.run(&format!("{TRAIN} --out {seed} --batch-size 4 --epochs 1 --seed {seed}")).fine();
+    }
+    assert!(place.bytes("1/last.safetensors") != place.bytes("2/last.safetensors"));
+}

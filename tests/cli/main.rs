@@ -1,0 +1,15 @@
+//! The command line as a user types it.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod demo;
+mod dense_tasks;
+mod determinism;
+mod doctor;
+mod faults;
+mod report;
+#[path = "../support/mod.rs"]
+mod support;
+mod sweep;
+mod trained_runs;
+mod verbs;

@@ -1,0 +1,264 @@
+//! The HTML page of runs: what it holds, that nothing from outside gets out of its place, that it needs nothing else.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use shadegrad::report::Report;
+use shadegrad::run::confusion::ConfusionMatrix;
+use shadegrad::run::history::{EpochRow, Score};
+use shadegrad::run::tensorboard;
+
+use crate::support::{Place, TRAIN};
+
+/// A class name that would break out of an element, an attribute, a style and a table.
+const HOSTILE: &str = "</td></style><script>alert(\"1\")</script>&amp;'";
+
+fn row(epoch: u32, scores: &[(Score, f64)]) -> EpochRow {
+    EpochRow {
+        epoch,
+        train_loss: 0.3,
+        val_loss: 1.0 / f64::from(epoch),
+        scores: scores.to_vec(),
+        lr: 1e-3,
+        images_per_s: 1234.5,
+        data_wait: 0.125,
+        seconds: 2.25,
+    }
+}
+
+fn metrics(rows: &[EpochRow]) -> Vec<u8> {
+    let mut csv = vec![];
+    EpochRow::write_csv(rows, true, &mut csv).expect("memory");
+    csv
+}
+
+/// A run folder with settings and these epochs.
+fn write_run(place: &Place, run: &str, config: &str, rows: &[EpochRow]) {
+    place.folder(run);
+    place.write(&format!("{run}/config.toml"), config);
+    place.write(&format!("{run}/metrics.csv"), metrics(rows));
+}
+
+/// The page of these folders.
+fn html(place: &Place, runs: &[&str]) -> String {
+    let mut report = Report::new("Runs");
+    report.runs(&runs.iter().map(|run| place.path(run)).collect::<Vec<_>>()).expect("reads");
+    checked(report.html())
+}
+
+/// The page, whose elements must be closed in order, and which must need no other file.
+fn checked(html: String) -> String {
+    let mut open: Vec<&str> = vec![];
+    for tag in html.split('<').skip(1) {
+        let (tag, text) = tag.split_once('>').expect("a tag ends");
+        assert!(tag == "style" || !text.contains('>'), "a `>` in text: {text}");
+        let name = tag.split([' ', '\n']).next().expect("a name").trim_end_matches('/');
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name), "closes what is open"),
+            None if tag.ends_with('/') || ["!DOCTYPE", "meta", "input", "img", "br"].contains(&name) => {}
+            None => open.push(name),
+        }
+        assert!(name != "script" && name != "link" && name != "iframe", "{tag}");
+        for address in tag.split([' ', '\n']).filter_map(|a| a.strip_prefix("src=\"").or(a.strip_prefix("href=\""))) {
+            assert!(address.starts_with("data:image/png;base64,") || address.starts_with('#'), "{address}");
+        }
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
+    assert!(!html.contains("@import") && !html.contains("url("), "the style needs no other file");
+    assert!(html.contains("name=\"viewport\"") && html.contains("@media print"));
+    html
+}
+
+#[track_caller]
+fn holds(html: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(html.contains(part), "no `{part}` in the page");
+    }
+}
+
+/// Records of an event file: their lengths must lead to its end.
+fn records(bytes: &[u8]) -> usize {
+    let (mut at, mut count) = (0, 0);
+    while at < bytes.len() {
+        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes")) as usize;
+        (at, count) = (at + 16 + length, count + 1);
+    }
+    assert_eq!(at, bytes.len(), "the last record is whole");
+    count
+}
+
+#[test]
+fn a_trained_run_is_reported_whole() {
+    let place = Place::with_photos(8);
+    let quoted = HOSTILE.replace('"', "\"\"");
+    // Every picture is there under both names, so that half of the predictions are wrong, whatever is learned.
+    let lines = (0..8).map(|i| {
+        let (kind, part) = (["png", "jpg"][i % 2], if i < 4 { "train" } else { "val" });
+        format!("disc/{i:02}.{kind},disc,{part}\ndisc/{i:02}.{kind},\"{quoted}\",{part}\n")
+    });
+    place.write("photos/labels.csv", format!("path,label,split\n{}", lines.collect::<String>()));
+    let line = TRAIN.replace("photos", "photos/labels.csv");
+    place.run(&format!("{line} --out run --epochs 2 --lr 1e-7 --tensorboard")).fine();
+    assert_eq!(records(&place.bytes("run/events.out.tfevents.shadegrad")), 3, "a header and two epochs");
+    place.run("report run").fine().printed(&["written: run/report.html"]);
+    let html = checked(String::from_utf8(place.bytes("run/report.html")).expect("text"));
+    assert!(!html.contains(HOSTILE) && !html.contains("<script"), "the class name is escaped");
+    let name = "&lt;/td&gt;&lt;/style&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;amp;&#39;";
+    let text = String::from_utf8(place.bytes("run/confusion.csv")).expect("text");
+    let (names, counts) = ConfusionMatrix::from_csv(&text).expect("a matrix");
+    assert!(names.contains(&HOSTILE.to_owned()) && counts.total() == 8, "{text}");
+    let hostile = names.iter().position(|name| name == HOSTILE).expect("there");
+    let other = 1 - hostile;
+    for (truth, prediction, told) in [(hostile, other, (name, "disc")), (other, hostile, ("disc", name))] {
+        let count = counts.count(truth, prediction);
+        holds(&html, &[&format!("{} predicted as {}: {count} of 4 images", told.0, told.1)]);
+    }
+    holds(&html, &["<svg", "Learning rate", "<dt>device</dt><dd>CPU", "<dt>tensorboard</dt><dd>true</dd>"]);
+    holds(
+        &html,
+        &["8 training, 8 validation", "<dt>parameters</dt>", "1e-7", "scope=\"row\"", "Validation images with"],
+    );
+    let errors = counts.total() - counts.count(0, 0) - counts.count(1, 1);
+    assert_eq!(errors, 4);
+    assert_eq!(html.matches("<br>truth: ").count() as u64, errors, "each error with its picture and probability");
+    assert_eq!(html.matches("src=\"data:image/png;base64,iVBORw0KGgo").count() as u64, errors + 1);
+    place.run("report run").refused(&["run/report.html exists already", "--out", "move it away"]);
+    place.run("report run --out other.html --title <&>").fine().printed(&["written: other.html"]);
+    holds(&String::from_utf8(place.bytes("other.html")).expect("text"), &["<h1>&lt;&amp;&gt;</h1>"]);
+}
+
+#[test]
+fn values_that_are_not_finite_leave_gaps() {
+    let place = Place::new();
+    let values = [0.5, f64::NAN, f64::INFINITY, 1e300, 0.6, f64::NEG_INFINITY];
+    let rows = values.iter().enumerate().map(|(i, &v)| {
+        let mut row = row(i as u32 + 1, &[(Score::TrainAccuracy, v), (Score::Accuracy, v)]);
+        (row.train_loss, row.lr, row.images_per_s) = (v, v, v);
+        row
+    });
+    write_run(&place, "run", "lr = 1e-3\n", &rows.collect::<Vec<_>>());
+    let html = html(&place, &["run"]);
+    let drawn = html.split("<polyline").skip(1).map(|line| line.split("/>").next().expect("an end"));
+    let drawn: Vec<&str> =
+        drawn.chain(html.split("<circle").skip(1).map(|c| c.split('>').next().expect("an end"))).collect();
+    assert!(drawn.len() > 8);
+    for part in drawn {
+        assert!(!part.contains("NaN") && !part.contains("inf") && part.len() < 400, "{part}");
+    }
+    holds(&html, &["best epoch</th><td class=\"n\">4</td>"]);
+}
+
+#[test]
+fn runs_of_a_task_are_compared_and_their_settings_marked() {
+    let place = Place::new();
+    for (run, lr, iou) in [("a", "1e-3", [0.5, 0.7]), ("b", "1e-4", [0.25, 0.2])] {
+        let scores = |v: f64| [(Score::TrainAccuracy, 0.5), (Score::MeanIou, v), (Score::WeightedIou, v)];
+        let rows = [row(1, &scores(iou[0])), row(2, &scores(iou[1]))];
+        write_run(&place, &format!("runs/{run}"), &format!("lr = {lr}\nepochs = 2\nout = \"{run}\"\n"), &rows);
+        let counts = if run == "a" { "sky,30,10\nroad,0,60\n" } else { "sky,0,40\nroad,0,60\n" };
+        place.write(&format!("runs/{run}/confusion.csv"), format!("truth,sky,road\n{counts}"));
+    }
+    write_run(&place, "runs/c", "skips = true\n", &[row(1, &[(Score::Psnr, 20.0)])]);
+    let page = html(&place, &["runs/a", "runs/b", "runs/c"]);
+    holds(
+        &page,
+        &[
+            "Segmentation: 2 runs",
+            "Colorization: c",
+            "<strong>0.700</strong>",
+            "sky predicted as road: 10 of 40 pixels",
+        ],
+    );
+    holds(&page, &["<tr class=\"differs\"><th scope=\"row\">≠ lr</th>", "<tr><th scope=\"row\">epochs</th>"]);
+    // IoU of sky under a: 30 of 40; under b: nothing of 40.
+    holds(&page, &["<th scope=\"row\">sky</th><td class=\"n\"><strong>0.750</strong></td><td class=\"n\">0.000</td>"]);
+    assert!(!page.contains(">out<"), "a run's folder is no setting");
+    place.run("report runs/a runs/b").fine().printed(&["written: runs/report.html"]);
+    assert!(!html(&place, &["runs/a"]).contains('≠'));
+}
+
+#[test]
+fn a_sweep_shows_its_table_and_its_best_run() {
+    let place = Place::new();
+    for (run, accuracy) in [("001", 0.5), ("002", 0.75)] {
+        let scores = [(Score::TrainAccuracy, accuracy), (Score::Accuracy, accuracy)];
+        write_run(&place, &format!("s/{run}"), "lr = 1e-3\n", &[row(1, &scores)]);
+    }
+    let table =
+        "rank,optimizer,accuracy,best epoch,run\n1,adam,75.0 %,1,002\n2,sgd,50.0 %,1,001\n3,<sgd>,diverged,0,003\n";
+    place.write("s/sweep.csv", table);
+    let page = html(&place, &["s"]);
+    holds(&page, &["Sweep: s", "<td>&lt;sgd&gt;</td>", "The best run: 002", "Curves of the best 2 runs"]);
+    place.run("report s").fine().printed(&["written: s/report.html"]);
+}
+
+#[test]
+fn a_page_gathers_groups_prose_and_pictures() {
+    let place = Place::with_photos(1);
+    write_run(&place, "a", "lr = 1e-3\n", &[row(1, &[(Score::Psnr, 20.0)])]);
+    let mut report = Report::new("All");
+    report.heading("Colours & more");
+    report.paragraph("Trained <here>.");
+    report.runs(&[place.path("a")]).expect("reads");
+    report.picture(&place.path("photos/disc/00.png"), "A \"disc\"").expect("reads");
+    assert!(report.picture(&place.path("a/metrics.csv"), "").is_err(), "no picture");
+    let html = checked(report.html());
+    holds(&html, &["Colours &amp; more</h2>", "<p>Trained &lt;here&gt;.</p>", "alt=\"A &quot;disc&quot;\""]);
+}
+
+#[test]
+fn what_is_no_run_is_refused() {
+    let place = Place::new();
+    write_run(&place, "bad", "lr = 1e-3\n", &[row(1, &[(Score::Accuracy, 0.5)])]);
+    place.write("bad/confusion.csv", "truth,a,b\na,1\n");
+    place.folder("empty");
+    place.write("taken.html", "mine");
+    place.run("report empty").refused(&["empty is not a run directory", "config.toml"]);
+    place.run("report bad").refused(&["bad/confusion.csv", "move it away"]);
+    place.run("report nowhere").refused(&["nowhere", "check the path"]);
+    place.run("report bad --out taken.html").refused(&["taken.html exists already"]);
+    assert!(place.bytes("taken.html") == b"mine" && !place.has("bad/report.html"));
+}
+
+/// The records that TensorBoard's own writer makes of the same values. To get them again, with `pip install tensorboard`:
+///
+/// ```python
+/// import io
+/// from tensorboard.compat.proto.event_pb2 import Event
+/// from tensorboard.compat.proto.summary_pb2 import Summary
+/// from tensorboard.summary.writer.record_writer import RecordWriter
+/// class Kept(io.BytesIO):
+///     def close(self): pass
+/// def record(event):
+///     to = Kept()
+///     RecordWriter(to).write(event.SerializeToString())
+///     return to.getvalue().hex()
+/// print(record(Event(wall_time=1.5, file_version="brain.Event:2")))
+/// values = [("loss/train", 0.3), ("accuracy/train", 0.75), ("loss/val", float("inf")), ("accuracy/val", 0.5),
+///           ("lr", 1e-3), ("images_per_s", 1234.5),
+///           ("data_wait", 0.125), ("seconds", 2.25)]
+/// values = [Summary.Value(tag=tag, simple_value=value) for tag, value in values]
+/// print(record(Event(wall_time=1.5, step=300, summary=Summary(value=values))))
+/// ```
+const HEADER: &str = "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c";
+const EPOCH: &str = "a10000000000000002e3241b09000000000000f83f10ac022a92010a110a0a6c6f73732f747261696e15\
+    9a99993e0a150a0e61636375726163792f747261696e150000403f0a0f0a086c6f73732f76616c150000807f0a130a0c61636375726163792f76\
+    616c150000003f0a090a026c72156f12833a0a130a0c696d616765735f7065725f731500509a440a100a09646174615f77616974150000003e0a\
+    0e0a077365636f6e64731500001040254e7697";
+
+#[test]
+fn events_are_tensorboards() {
+    let at = UNIX_EPOCH + Duration::from_millis(1500);
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    assert_eq!(hex(tensorboard::header(at)), HEADER);
+    let row = EpochRow { val_loss: f64::INFINITY, ..row(300, &[(Score::TrainAccuracy, 0.75), (Score::Accuracy, 0.5)]) };
+    assert_eq!(hex(tensorboard::epoch(&row, at)), EPOCH);
+}
+
+#[test]
+fn a_run_that_is_not_finished_says_so() {
+    let place = Place::new();
+    write_run(&place, "run", "epochs = 8\n", &[row(1, &[]), row(2, &[])]);
+    assert!(!html(&place, &["run"]).contains("not finished"));
+    place.write("run/resume.safetensors", "");
+    assert!(html(&place, &["run"]).contains("<dd>2 of 8; not finished</dd>"));
+}

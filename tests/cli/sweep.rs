@@ -1,0 +1,134 @@
+//! A sweep as a user runs it: rows and grids, seeds drawn together, runs that diverge, and going on where it stopped.
+
+use crate::support::Place;
+
+/// A place with photos and this sweep, whose runs take a second each.
+fn place(sweep: &str) -> Place {
+    let place = Place::with_photos(4);
+    let base = "task = \"classify\"\n[base]\ndata = \"photos\"\nimage_size = 16\nbatch_size = 8\nepochs = 1\ndevice = \"cpu\"\n";
+    place.write("sweep.toml", format!("{base}{sweep}"));
+    place
+}
+
+#[test]
+fn rows_are_run_marked_and_skipped_when_done() {
+    let rows = "[[run]]\noptimizer = \"adam\"\nlr = 1e-3\n[[run]]\noptimizer = \"sgd\"\nlr = 1e30\n[[run]]\nlr = 1e-3\nseed = 1\n";
+    let place = place(rows);
+    let told = place.run("sweep sweep.toml --out s").fine();
+    told.printed(&["run 1 of 3 (lr=0.001 optimizer=adam) begins", "run 2 of 3", "diverged", "written: s/sweep.md"]);
+    let table = String::from_utf8(place.bytes("s/sweep.csv")).expect("text");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 4, "{table}");
+    assert!(lines[0].starts_with("rank,") && lines[0].contains("accuracy,best epoch,run"), "{table}");
+    assert!(lines[3].contains("diverged") && lines[3].contains("sgd"), "those that diverged are last: {table}");
+    assert!(place.has("s/001/best.safetensors") && place.has("s/003/curves.png"));
+    let before = place.bytes("s/001/last.safetensors");
+    // A run that was cut off is moved aside and repeated; what is done stays.
+    std::fs::remove_file(place.path("s/003/curves.png")).expect("removes");
+    let again = place.run("sweep sweep.toml --out s").fine();
+    again.printed(&["run 1 of 3 (lr=0.001 optimizer=adam) is done, 1 epochs", "run 3 of 3 (lr=0.001 seed=1) begins"]);
+    assert!(place.has("s/003/curves.png") && place.has("s/003.unfinished-1/metrics.csv"));
+    assert!(place.bytes("s/001/last.safetensors") == before, "the finished run is as it was");
+}
+
+#[test]
+fn a_grid_draws_seeds_together() {
+    let place = place("[grid]\nlr = [1e-3, 1e-4]\nseed = [0, 1]\n");
+    place.run("sweep sweep.toml --out s").fine().printed(&["run 4 of 4", " ± "]);
+    let table = String::from_utf8(place.bytes("s/sweep.md")).expect("text");
+    assert_eq!(table.lines().count(), 4, "two settings of two seeds each: {table}");
+    assert!(table.lines().nth(2).is_some_and(|best| best.contains("**1**")), "the best is bold: {table}");
+    place.run("sweep sweep.toml --out t --sample 1").fine().printed(&["run 1 of 1"]);
+}
+
+#[test]
+fn wrong_sweeps_are_refused_before_the_first_run() {
+    for (text, parts) in [
+        ("", &["no run", "[[run]]"][..]),
+        ("[[run]]\nlearning = 1\n", &["run 1", "unknown key `learning`"]),
+        ("[[run]]\nlr = 1e-3\n[[run]]\nlr = -1.0\n", &["run 2", "lr", "above 0"]),
+        ("[[runs]]\nlr = 1\n", &["sweep.toml", "runs"]),
+    ] {
+        let place = place(text);
+        place.run("sweep sweep.toml --out s").refused(parts);
+        assert!(!place.has("s/001"));
+    }
+    let place = Place::new();
+    place.write("sweep.toml", "task = \"dance\"");
+    place.run("sweep sweep.toml --out s").refused(&["\"dance\"", "classify, segment or colorize"]);
+}
+
+/// Of four runs two go on after one epoch of four, one after two; the others stand in the table as what they are.
+#[test]
+fn halving_stops_the_hopeless() {
+    let place = place("[grid]\nlr = [1e-3, 1e-9, 3e-3, 1e-8]\n");
+    let line = "sweep sweep.toml --out s --halving 2 --set epochs=4";
+    place.run(line).fine().printed(&["stopped after epoch 1", "stopped after epoch 2"]);
+    let epochs: Vec<usize> = (1..=4).map(|run| place.metrics(&format!("s/00{run}")).len()).collect();
+    let mut sorted = epochs.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, [1, 1, 2, 4], "{epochs:?}");
+    // Those that have not learned are those that were stopped first, and nothing changes when it is run again.
+    let before = place.bytes("s/sweep.csv");
+    place.run(line).fine().printed(&["stays as it is after epoch 1"]);
+    assert!(place.bytes("s/sweep.csv") == before);
+    place.run("sweep sweep.toml --out t --set epochs").refused(&["--set epochs", "KEY=VALUE"]);
+    place.run("sweep sweep.toml --out t --set epoch=3").refused(&["epoch", "epochs"]);
+}
+
+/// Results of one setting must never stand in the table as those of another.
+#[test]
+fn folders_with_runs_of_other_settings_are_refused() {
+    let place = place("[[run]]\nlr = 1e-3\n[[run]]\nlr = 1e-4\n");
+    place.run("sweep sweep.toml --out s").fine();
+    let kept = || (place.list("s"), place.list("s/002"), place.bytes("s/sweep.csv"));
+    let before = kept();
+    let text = String::from_utf8(place.bytes("sweep.toml")).expect("text");
+    place.write("inserted.toml", text.replacen("[[run]]", "[[run]]\nlr = 1e-2\n[[run]]", 1));
+    place.run("sweep inserted.toml --out s").refused(&["s/001", "lr is 0.001 there and 0.01 here", "--out"]);
+    place.run("sweep sweep.toml --out s --set seed=5").refused(&["s/001", "seed is 0 there and 5 here"]);
+    place.run("sweep sweep.toml --out s --set epochs=2").refused(&["epochs is 1 there and 2 here"]);
+    assert!(kept() == before, "nothing was trained or moved");
+    // What does not change results may change.
+    place
+        .run("sweep sweep.toml --out s --set loader_threads=1 --device cpu")
+        .fine()
+        .printed(&["run 2 of 2", "is done"]);
+}
+
+/// A run that was dropped can go on to more epochs; a folder of the user's is nobody else's.
+#[test]
+fn unfinished_runs_go_on_and_other_folders_stay() {
+    let rows = place("[grid]\nlr = [1e-3, 1e-9]\n");
+    rows.run("sweep sweep.toml --out s --halving 2 --set epochs=2").fine();
+    rows.run("sweep sweep.toml --out s --halving 2 --set epochs=3").refused(&["s/001", "epochs is 2 there and 3 here"]);
+    std::fs::remove_dir_all(rows.path("s/001")).expect("removes");
+    rows.run("sweep sweep.toml --out s --set epochs=3").fine();
+    assert_eq!(["s/001", "s/002"].map(|run| rows.metrics(run).len()), [3, 3]);
+    let mine = place("[[run]]\nlr = 1e-3\n");
+    mine.folder("s/001");
+    mine.write("s/001/thesis.txt", "mine");
+    mine.run("sweep sweep.toml --out s").refused(&["s/001", "no run"]);
+    assert_eq!(mine.list("s"), ["001"]);
+}
+
+#[test]
+fn a_run_that_fails_does_not_keep_the_others_from_theirs() {
+    let place = place("[[run]]\ndata = \"nowhere\"\n[[run]]\nlr = 1e-3\n");
+    let told = place.run("sweep sweep.toml --out s");
+    let told = told.refused(&["1 of 2 runs failed", "run 1 (data=nowhere)", "nowhere"]);
+    told.printed(&["run 2 of 2 (lr=0.001) begins", "written: s/sweep.md"]);
+    let table = String::from_utf8(place.bytes("s/sweep.csv")).expect("text");
+    let last = table.lines().nth(2).expect("two rows");
+    assert!(last.contains("failed: ") && last.contains("nowhere"), "{table}");
+    assert!(place.has("s/002/curves.png"));
+}
+
+/// The eleven rows of the reference table are valid.
+#[test]
+fn the_ready_sweep_reads() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sweeps/resnet18.toml");
+    let sweep = shadegrad::workflows::sweep::Sweep::read(std::path::Path::new(path), None, 0).expect("valid");
+    assert_eq!(sweep.cells.len(), 11);
+    assert_eq!(sweep.cells[0].name, "batch_size=32 epochs=10 lr=0.001 optimizer=adam");
+}

@@ -1,0 +1,124 @@
+//! What `eval`, `predict` and `compare` do with a trained classifier: which images they read, and what they say of them.
+
+use std::fs;
+
+use crate::support::{CLASSES, Outcome, Place, TRAIN};
+
+/// Training, validation and test images of every class, and a run of one epoch on the first two.
+fn with_run() -> Place {
+    let place = Place::new();
+    for (part, count) in [("train", 4), ("val", 1), ("test", 2)] {
+        place.photos(&format!("photos/{part}"), &CLASSES, count);
+    }
+    let told = place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 1")).fine();
+    told.printed(&["12 training and 3 validation images"]);
+    place
+}
+
+#[test]
+fn a_classifier_on_images_that_it_has_not_seen() {
+    let place = with_run();
+    test_parts(&place);
+    own_data(&place);
+    folders_of_images(&place);
+    let refusal = ["cannot be compared", "segment or colorize", "trained to classify"];
+    place.run("compare run run/last.safetensors --data photos").refused(&refusal);
+}
+
+/// The test part is that of its folder, or of a table's rows, and no other.
+fn test_parts(place: &Place) {
+    let line = "--split test --device cpu";
+    let told = place.run(&format!("eval run --data photos {line}")).fine().printed(&["photos, test part", "6 images"]);
+    let scores = |text: &str| text[text.find(" images, ").expect("scores")..].to_owned();
+    let row = |part: &str, class: &str, file: &str| format!("photos/{part}/{class}/{file},{class},{part}\n");
+    let rows: String = CLASSES
+        .iter()
+        .flat_map(|class| {
+            [row("train", class, "00.png"), row("val", class, "00.png")]
+                .into_iter()
+                .chain(["00.png", "01.jpg"].map(|file| row("test", class, file)))
+        })
+        .collect();
+    place.write("table.csv", rows);
+    let of_table = place.run(&format!("eval run --data table.csv {line}")).fine();
+    assert_eq!(scores(&of_table.stdout), scores(&told.stdout), "the same images");
+    // The same images as the only ones that are held out.
+    fs::create_dir(place.path("other")).expect("makes a folder");
+    for (from, to) in [("train", "train"), ("test", "val")] {
+        copy(place, &format!("photos/{from}"), &format!("other/{to}"));
+    }
+    let alone = place.run("eval run --data other --device cpu").fine();
+    assert_eq!(scores(&alone.stdout), scores(&told.stdout), "the same images");
+    place.run(&format!("eval run --data other {line}")).refused(&["other has no test part"]);
+}
+
+fn copy(place: &Place, from: &str, to: &str) {
+    for class in CLASSES {
+        place.folder(&format!("{to}/{class}"));
+        for file in place.list(&format!("{from}/{class}")) {
+            place.write(&format!("{to}/{class}/{file}"), place.bytes(&format!("{from}/{class}/{file}")));
+        }
+    }
+}
+
+/// Without --data it is the data that the run was trained on, not built-in scenes.
+fn own_data(place: &Place) {
+    let told = place.run("eval run --device cpu").fine();
+    told.printed(&["photos, val part", "3 images, loss"]);
+    fs::rename(place.path("photos"), place.path("elsewhere")).expect("renames");
+    for verb in ["eval", "doctor"] {
+        let told = place.run(&format!("{verb} run --device cpu"));
+        told.refused(&["best.safetensors was trained on photos, which is not there", "this folder", "--data"]);
+    }
+    place.run("doctor run --data elsewhere --device cpu").fine().printed(&["right"]);
+    fs::rename(place.path("elsewhere"), place.path("photos")).expect("renames");
+}
+
+/// What training takes for an image is one here too: at any depth, whatever its ending, but not what is hidden.
+fn folders_of_images(place: &Place) {
+    place.folder("mixed/deep");
+    place.write("mixed/b.png", place.bytes("photos/train/disc/00.png"));
+    place.write("mixed/deep/a.jfif", place.bytes("photos/train/disc/01.jpg"));
+    place.write("mixed/deep/b.JPE", place.bytes("photos/train/disc/01.jpg"));
+    place.write("mixed/._b.png", "resource fork");
+    place.write("mixed/notes.txt", "text");
+    let told = place.run("predict run mixed --device cpu").fine();
+    let images: Vec<&str> = told.stdout.lines().filter_map(|line| line.split(": ").next()).collect();
+    assert_eq!(images, ["mixed/b.png", "mixed/deep/a.jfif", "mixed/deep/b.JPE"]);
+    place.write("mixed/moving.gif", "GIF89a\x01\x00\x01\x00\x00\x00\x00;");
+    let told = place.run("predict run mixed --device cpu");
+    assert_eq!(
+        (told.code, told.stdout.lines().count()),
+        (Some(2), 3),
+        "what cannot be read is named, and the rest done"
+    );
+    assert!(told.stderr.contains("mixed/moving.gif: GIF image, which is not supported"), "{}", told.stderr);
+    place.folder("nothing/deep");
+    place.run("predict run nothing --device cpu").refused(&["nothing", "holds no JPEG, PNG, WebP or BMP file"]);
+}
+
+#[test]
+fn runs_on_built_in_scenes_are_evaluated_on_them() {
+    let place = Place::new();
+    let flags = "--device cpu --scenes 10 --epochs 1 --image-size 16x16 --base 4 --depth 1";
+    place.run(&format!("train colorize {flags} --out run")).fine();
+    place.run("eval run --device cpu").fine().printed(&["built-in scenes, val part"]);
+    place.run("eval run --device cpu --split train").fine().printed(&["built-in scenes, train part", "10 images"]);
+    place.run("eval run --device cpu --split test").refused(&["built-in scenes has no test part"]);
+}
+
+/// A line break in a class's name must not tear a table's rows.
+#[cfg(unix)]
+#[test]
+fn every_class_has_one_line() {
+    let place = Place::new();
+    place.photos("photos", &["disc", "two\nlines"], 2);
+    place.run(&format!("{TRAIN} --out run --batch-size 2 --epochs 1")).fine();
+    let one_each = |told: Outcome| {
+        assert!(told.stdout.lines().any(|line| line.starts_with("two lines")), "{}", told.stdout);
+    };
+    one_each(place.run("eval run --data photos --device cpu").fine());
+    one_each(place.run("data check --task classify photos").fine());
+    let told = place.run("predict run photos/disc --device cpu").fine();
+    assert_eq!(told.stdout.lines().count(), 2, "a line an image: {}", told.stdout);
+}

@@ -1,0 +1,10 @@
+//! Engines against the f64 twins of the shaders. `benches/gpu.sh` runs this binary on a GPU: no test of it needs a file.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod gpu_engine;
+mod gpu_matrix_units;
+mod gpu_tiles;
+mod ops_match_twin;
+mod own_kernel;
+mod precision;

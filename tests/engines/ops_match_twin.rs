@@ -1,0 +1,200 @@
+//! Every op on every engine against the twins of the shaders in f64: results, gradients and updated states, with all
+//! pool memory NaN beforehand; on the GPU with checked shaders and with unchecked ones. And the rewrites change nothing.
+
+use shadegrad::exec::gpu::EngineOptions;
+use shadegrad::shape::Element;
+
+use crate::common::blocks::large_maps;
+use crate::common::case::{Case, Place, Values};
+use crate::common::compare::{Accuracy, Failures, allowed};
+use crate::common::dense::{counted_case, probe_case};
+use crate::common::table::{op_cases, update_cases};
+use crate::common::{OnGpu, Runner, engines, gpu, run_on, twin};
+
+/// Large maps, whose norms read once what several rows share, with the rows of an invocation.
+fn large_cases() -> Vec<Case> {
+    let cases: Vec<Case> = large_maps().into_iter().map(|op| op.case(Place::Alone).fused()).collect();
+    for (case, rows) in cases.iter().zip([4, 2, 4, 4]) {
+        let calls = case.plan().calls.into_iter().map(|planned| planned.call);
+        let norms: Vec<_> = calls.filter(|call| ["norm_apply", "norm_grad_apply"].contains(&call.kernel)).collect();
+        assert_eq!(norms.len(), 2, "{}", case.name);
+        assert!(norms.iter().all(|call| call.consts().usize("ROWS_EACH") == rows), "{}", case.name);
+    }
+    cases
+}
+
+/// All op cases, alone and in the midst of others, with and without rewrites, and all optimizer updates.
+fn cases() -> Vec<Case> {
+    let mut cases = update_cases();
+    cases.push(probe_case().expect("it fits"));
+    for shape in [[2, 5, 7, 5], [1, 19, 47, 12], [3, 40, 33, 2]] {
+        cases.push(counted_case(shape).expect("it fits"));
+    }
+    cases.extend(large_cases());
+    for op in op_cases() {
+        for place in [Place::Alone, Place::Midst] {
+            let case = op.case(place);
+            let fused = case.fused();
+            if fused.links() != case.links() {
+                cases.push(fused);
+            }
+            cases.push(case);
+        }
+    }
+    cases
+}
+
+fn run(engine: &dyn Runner, case: &Case) -> Values {
+    engine.run(case).unwrap_or_else(|e| panic!("{} on {}: {e}", case.name, engine.name()))
+}
+
+#[test]
+fn every_engine_matches_the_twin() {
+    let (twin, mut engines) = (twin(), engines());
+    engines.push(Box::new(OnGpu { checked: false }));
+    let mut failures = Failures::default();
+    for case in cases() {
+        let expected = run(twin.as_ref(), &case);
+        for engine in &engines {
+            let tolerance = allowed(&case.plan(), engine.accuracy());
+            let what = format!("{} on {}", case.name, engine.name());
+            failures.all_close(&what, &run(engine.as_ref(), &case), &expected, tolerance);
+        }
+    }
+    failures.none();
+}
+
+/// A NaN must come as far as the loss, or nobody learns of it: whichever tap of a window it is.
+#[test]
+fn a_nan_is_handed_on() {
+    let (twin, mut engines) = (twin(), engines());
+    engines.push(Box::new(OnGpu { checked: false }));
+    let nan = |values: &Values| -> Vec<bool> { values.values().flatten().map(|v| v.is_nan()).collect() };
+    let picked = |name: &str| name.starts_with("max_pool") || name == "relu";
+    let ops: Vec<_> = op_cases().into_iter().filter(|op| picked(&op.name)).collect();
+    assert!(ops.len() > 3);
+    for op in ops {
+        let mut case = op.case(Place::Alone);
+        let x = case.inputs.get_mut("x").expect("the op's input");
+        x.iter_mut().skip(3).step_by(7).for_each(|v| *v = f64::NAN);
+        let expected = nan(&run(twin.as_ref(), &case));
+        assert!(expected.contains(&true) && expected.contains(&false), "{}", case.name);
+        for engine in &engines {
+            assert_eq!(nan(&run(engine.as_ref(), &case)), expected, "{} on {}", case.name, engine.name());
+        }
+    }
+}
+
+/// With 16 bits in the middle of a graph: results are those of the twin in 64 but for the rounding of what is stored.
+#[test]
+fn sixteen_bits_match_the_twin() {
+    if !gpu::has_half("all ops in 16 bits") {
+        return;
+    }
+    let (twin, gpu) = (twin(), OnGpu { checked: true });
+    let mut failures = Failures::default();
+    let mut kernels = std::collections::BTreeSet::new();
+    for op in op_cases().into_iter().chain(large_maps()) {
+        for case in [op.case(Place::Midst), op.case(Place::Midst).fused()] {
+            let halved = case.halved();
+            let plan = halved.plan();
+            let half = plan.calls.iter().filter(|c| c.call.elements.contains(&Element::F16));
+            let stored = half.clone().count();
+            kernels.extend(half.map(|c| c.call.kernel));
+            if stored == 0 {
+                continue;
+            }
+            // Each call rounds what it stores to 11 bits: the formula of `rounding` with half of its room.
+            let tolerance = allowed(&case.plan(), gpu.accuracy()) + 4.0 * f64::exp2(-10.0) * (stored as f64).sqrt();
+            failures.all_close(&halved.name, &run(&gpu, &halved), &run(twin.as_ref(), &case), tolerance);
+        }
+    }
+    for kernel in
+        ["conv_fwd", "conv_dgrad", "conv_wgrad", "norm_grad_apply", "max_pool_grad", "concat", "resize", "unary_grad"]
+    {
+        assert!(kernels.contains(kernel), "{kernel} was never given 16 bits: {kernels:?}");
+    }
+    failures.none();
+}
+
+#[test]
+fn rewrites_change_nothing() {
+    let twin = twin();
+    let mut failures = Failures::default();
+    let mut rewritten = 0;
+    for op in op_cases() {
+        let case = op.case(Place::Midst);
+        let fused = case.fused();
+        if fused.links() == case.links() {
+            continue;
+        }
+        rewritten += 1;
+        failures.all_close(&fused.name, &run(twin.as_ref(), &fused), &run(twin.as_ref(), &case), 1e-10);
+    }
+    assert!(rewritten >= 30, "the rewrites were found in only {rewritten} cases");
+    failures.none();
+}
+
+/// Each rewrite must be found where it is meant to be, or the test above compares nothing.
+#[test]
+fn rewrites_are_found() {
+    let nodes = |c: &Case, name: &str| c.graph.nodes().iter().filter(|n| n.op.name() == name).count();
+    for (case, gone) in [
+        ("norm_relu", &["relu", "activation_grad"][..]),
+        ("norm_relu_eval", &["relu", "activation_grad"]),
+        ("group_norm_relu", &["relu", "activation_grad"]),
+        ("norm_add_relu_first", &["relu", "add", "activation_grad"]),
+        ("norm_add_relu_second", &["relu", "add", "activation_grad"]),
+        ("norm_add_relu_eval", &["relu", "add", "activation_grad"]),
+        ("conv2d_3x3", &["add"]),
+        ("conv_transpose2d_2x2_s2", &["add"]),
+        ("conv_add_relu_3x3", &["relu", "add"]),
+        ("conv_transpose_bias_relu", &["relu", "add"]),
+    ] {
+        let op = op_cases().into_iter().find(|op| op.name == case).expect("a case of this name");
+        let fused = op.case(Place::Alone).fused();
+        for name in gone {
+            assert_eq!(nodes(&fused, name), 0, "{case}: `{name}` is still there");
+        }
+    }
+    for (case, adds, cuts) in [("whole_vectors", 0, 3), ("others", 0, 4)] {
+        let op =
+            op_cases().into_iter().find(|op| op.name == format!("pool_beside_{case}")).expect("a case of this name");
+        let fused = op.case(Place::Alone).fused();
+        assert_eq!([nodes(&fused, "add"), nodes(&fused, "crop_pad")], [adds, cuts], "{case}");
+    }
+    let calls = |case: Case| case.plan().calls.into_iter().map(|c| c.call.kernel).collect::<Vec<_>>();
+    for op in op_cases().iter().filter(|op| op.name.starts_with("conv_norm")) {
+        let passes = |case: Case| calls(case).into_iter().filter(|&kernel| kernel == "norm_stats").count();
+        let case = op.case(Place::Alone);
+        assert_eq!((passes(case.fused()), passes(case)), (0, 1), "{}: passes over the convolution's result", op.name);
+    }
+    for op in op_cases().iter().filter(|op| op.name.starts_with("norm_conv")) {
+        let passes = |case: Case| calls(case).into_iter().filter(|&kernel| kernel == "norm_grad_reduce").count();
+        let case = op.case(Place::Alone);
+        assert_eq!((passes(case.fused()), passes(case)), (0, 1), "{}: passes over the gradient", op.name);
+    }
+}
+
+/// Software adapters compile new kernels on devices of their own for each core: the first run, and one that finds all of
+/// them in the record, give what the twin gives.
+#[test]
+fn kernels_compiled_ahead_change_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let case = op_cases().into_iter().find(|op| op.name == "norm_add_relu_many_rows").expect("there is one");
+    let case = case.case(Place::Midst);
+    let expected = run(twin().as_ref(), &case);
+    let mut failures = Failures::default();
+    for what in ["nothing recorded", "all recorded"] {
+        let (cache_dir, tune) = (Some(folder.path().to_owned()), Some(std::time::Duration::ZERO));
+        let mut engine = gpu::open_with(EngineOptions { cache_dir, tune, ..EngineOptions::default() });
+        let found = run_on(&mut engine, &case).expect("it runs").pop().expect("a step");
+        failures.all_close(what, &found, &expected, allowed(&case.plan(), Accuracy::Wgsl));
+        let recorded = std::fs::read_dir(folder.path())
+            .expect("the folder")
+            .filter_map(|f| f.ok()?.path().extension().map(|e| e == "list"));
+        let wanted = engine.info().name.contains("llvmpipe") && rayon::current_num_threads() > 1;
+        assert_eq!(recorded.filter(|list| *list).count(), usize::from(wanted), "records of what is compiled");
+    }
+    failures.none();
+}

@@ -1,0 +1,180 @@
+//! The three tasks with every variant of their networks, on odd sizes.
+
+use shadegrad::data::{Batch, ColorSpace, Normalization, lightness};
+use shadegrad::exec::{self, AnyEngine, Session};
+use shadegrad::graph::{Graph, Group};
+use shadegrad::interop::onnx::OnnxModel;
+use shadegrad::interop::torchvision;
+use shadegrad::nn::{Decoder, Mode, Network, Stem, UNet, Up};
+use shadegrad::plan::PlanOptions;
+use shadegrad::run::card::{ModelCard, TaskKind};
+use shadegrad::shape::TensorType;
+use shadegrad::tasks::classify::Classification;
+use shadegrad::tasks::colorize::Colorization;
+use shadegrad::train::model::{Checkpoint, Model};
+use shadegrad::workflows::export::export;
+
+use super::compare::{agrees, channels_first, random};
+use super::wire::{self, Tensor};
+
+/// Images of a batch: the model is made for any number.
+const N: usize = 2;
+
+const NORMALIZATION: Normalization = Normalization { mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3] };
+
+fn card(task: TaskKind, network: Network, image_size: [usize; 2]) -> ModelCard {
+    let named = |prefix: &str| (0..network.outputs()).map(|i| format!("{prefix} {i}")).collect();
+    let (classes, normalization) = match task {
+        TaskKind::Colorize => (named("channel"), Normalization::NONE),
+        _ => (named("class"), NORMALIZATION),
+    };
+    let palette = match task {
+        TaskKind::Segment => (0..network.outputs()).map(|i| [i as u8, 7, 9]).collect(),
+        _ => vec![],
+    };
+    ModelCard { task, network, classes, palette, image_size, normalization }
+}
+
+/// The network for a batch, without its task.
+fn graph(card: &ModelCard, n: usize) -> Graph {
+    let mut g = Graph::new();
+    let channels = if card.task == TaskKind::Colorize { 1 } else { 3 };
+    let x = g.input("images", TensorType::channels([n, card.image_size[0], card.image_size[1], channels]));
+    let y = card.network.apply(&mut g, x, Mode::Eval).expect("fits");
+    g.output("predictions", y);
+    g
+}
+
+/// Scales, shifts and statistics as after training, when none of them is 0 or 1 any more; and scores that differ.
+fn disturb(session: &mut Session<AnyEngine>) {
+    let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
+    for (seed, spec) in specs.iter().enumerate() {
+        let mut values = session.read_state(&spec.name).expect("a state");
+        let vector = spec.ty.shape.rank() == 1;
+        for (v, u) in values.iter_mut().zip(random(seed as u64, spec.ty.shape.elements())) {
+            match spec.name.rsplit('.').next() {
+                Some("running_var") => *v = 0.5 + u,
+                Some("weight") if vector => *v = 0.4 + 0.6 * u,
+                Some("weight") if spec.name == "fc.weight" => *v *= 10.0,
+                _ if vector => *v = 0.4 * u - 0.2,
+                _ => {}
+            }
+        }
+        assert!(matches!(spec.group, Group::Parameters | Group::Statistics));
+        session.write_state(&spec.name, &values).expect("writes");
+    }
+}
+
+/// What training would have left.
+fn checkpoint(card: &ModelCard) -> Checkpoint {
+    let mut session = Session::new(exec::open("cpu").expect("an engine"), &graph(card, 1), 5).expect("starts");
+    disturb(&mut session);
+    let file = torchvision::collect(&mut session, 3, card.to_metadata()).expect("reads");
+    Checkpoint { file, path: "seeded.safetensors".into(), card: card.clone() }
+}
+
+/// RGB bytes of the batch.
+fn pixels(card: &ModelCard) -> Vec<u8> {
+    let len = N * 3 * card.image_size.iter().product::<usize>();
+    random(77, len).iter().map(|u| (u * 256.0) as u8).collect()
+}
+
+/// What a user gives to the model.
+fn given(card: &ModelCard) -> Tensor {
+    let values: Vec<f32> = pixels(card).iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    channels_first(&values, &[N, card.image_size[0], card.image_size[1], 3])
+}
+
+/// What the program itself makes of the pixels.
+fn normalized(card: &ModelCard) -> Vec<f32> {
+    let table = card.normalization.table();
+    pixels(card).iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]).collect()
+}
+
+fn exported(from: &Checkpoint) -> OnnxModel {
+    let model = export(from).expect("exports").model;
+    let read = wire::model(&model.to_bytes().expect("bytes"));
+    assert_eq!((read.ir_version, read.opset), (8, 17), "onnxruntime 1.12 and later");
+    assert_eq!(read.producer, concat!("shadegrad ", env!("CARGO_PKG_VERSION")));
+    let [h, w] = from.card.image_size.map(|size| size.to_string());
+    assert_eq!(read.inputs[0].0, "images");
+    assert_eq!(read.inputs[0].1, ["N".to_owned(), "3".into(), h, w]);
+    assert!(read.about.contains("images [N,3,") && read.inputs[0].2.contains("from 0 to 1"), "{}", read.about);
+    let said = |key: &str| read.metadata.get(key).unwrap_or_else(|| panic!("no {key}: {:?}", read.metadata));
+    assert_eq!(said("task"), from.card.task.name());
+    assert_eq!(serde_json::from_str::<Vec<String>>(said("classes")).expect("a list"), from.card.classes);
+    assert_eq!(serde_json::from_str::<[f32; 3]>(said("mean")).expect("a list"), from.card.normalization.mean);
+    assert!(read.nodes.iter().all(|node| node.operator != "Transpose"), "layouts change at the borders alone");
+    model
+}
+
+fn classifier(stem: Stem, size: usize) {
+    let card = card(TaskKind::Classify, Network::ResNet18 { classes: 5, stem }, [size; 2]);
+    let from = checkpoint(&card);
+    let task = Classification::trained(card.clone()).expect("a classifier");
+    let mut model = Model::trained(&task, exec::open("cpu").expect("an engine"), &from).expect("fits");
+    let rows = task.predict(&mut model, N, normalized(&card)).expect("runs").concat();
+    let top = rows.iter().copied().fold(0.0, f32::max);
+    assert!((0.3..0.97).contains(&top), "probabilities that tell something: {rows:?}");
+    let expected = channels_first(&rows, &[N, 5]);
+    agrees(&format!("classify-{stem:?}"), &exported(&from), &given(&card), &expected, 1e-4);
+}
+
+#[test]
+fn classifiers_give_probabilities() {
+    classifier(Stem::ImageNet, 37);
+    classifier(Stem::Cifar, 11);
+}
+
+fn segmentation(name: &str, network: Network, size: [usize; 2]) {
+    let card = card(TaskKind::Segment, network, size);
+    let from = checkpoint(&card);
+    let graph = graph(&card, N);
+    let mut session = Session::new(exec::open("cpu").expect("an engine"), &graph, 0).expect("starts");
+    torchvision::restore(&mut session, &from.file, &from.path).expect("fits");
+    let plan = session.load(&graph, PlanOptions::default()).expect("loads");
+    session.write(plan, "images", &normalized(&card)).expect("writes");
+    let logits = session.run_now(plan).expect("runs").remove(0);
+    let expected = channels_first(&logits, &[N, size[0], size[1], network.outputs()]);
+    let model = exported(&from);
+    agrees(name, &model, &given(&card), &expected, 1e-5);
+    let read = wire::model(&model.to_bytes().expect("bytes"));
+    assert_eq!(read.outputs[0].0, "logits");
+    assert_eq!(serde_json::from_str::<Vec<[u8; 3]>>(&read.metadata["palette"]).expect("a list"), card.palette);
+}
+
+#[test]
+fn segmentation_gives_logits() {
+    for decoder in [Decoder::Fcn32s, Decoder::Fcn8s] {
+        let network = Network::ResNet18Seg { classes: 5, decoder };
+        segmentation(&format!("segment-{decoder:?}"), network, [45, 61]);
+    }
+    for (up, skips) in [(Up::Transposed, true), (Up::Bilinear, true), (Up::Transposed, false), (Up::Bilinear, false)] {
+        let network = Network::UNet(UNet { outputs: 3, depth: 2, base: 4, up, skips });
+        segmentation(&format!("segment-{up:?}-{skips}"), network, [23, 30]);
+    }
+}
+
+/// The colours are those that the program writes, before they are rounded to bytes.
+#[test]
+fn colorization_gives_pictures() {
+    for (outputs, up, skips) in [(2, Up::Transposed, true), (3, Up::Bilinear, false)] {
+        let network = Network::UNet(UNet { outputs, depth: 2, base: 4, up, skips });
+        let card = card(TaskKind::Colorize, network, [21, 26]);
+        let from = checkpoint(&card);
+        let task = Colorization::trained(card.clone(), None).expect("colorizes");
+        let mut model = Model::trained(&task, exec::open("cpu").expect("an engine"), &from).expect("fits");
+        let images = lightness(&pixels(&card));
+        let batch = Batch { images: images.clone(), indices: (0..N).collect(), ..Batch::default() };
+        let predicted = model.forward(&task, N, &batch).expect("runs").remove(0);
+        let space = task.space();
+        assert_eq!(space, if outputs == 2 { ColorSpace::Lab } else { ColorSpace::Rgb });
+        let bytes: Vec<f32> = space.decode(&images, &predicted).iter().map(|&b| f32::from(b) / 255.0).collect();
+        let expected = channels_first(&bytes, &[N, 21, 26, 3]);
+        // Half a byte, and a little where a value is next to the middle between two.
+        let model = exported(&from);
+        agrees(&format!("colorize-{}", space.name()), &model, &given(&card), &expected, 0.503 / 255.0);
+        let read = wire::model(&model.to_bytes().expect("bytes"));
+        assert_eq!((read.outputs[0].0.as_str(), read.metadata["color_space"].as_str()), ("rgb", space.name()));
+    }
+}

@@ -1,0 +1,131 @@
+//! Graphs that are out of the ordinary, but right: they are planned and run, and what is wrong is an error, no panic.
+
+use shadegrad::exec::Session;
+use shadegrad::exec::cpu::CpuEngine;
+use shadegrad::fuse::FuseOptions;
+use shadegrad::graph::{Graph, Group, Init, StateTable, Value};
+use shadegrad::kernel::Access;
+use shadegrad::nn::{BatchNorm2d, Mode, ResNet18, Stem};
+use shadegrad::ops::{self, CrossEntropyOptions, Hyper, SgdOptions};
+use shadegrad::plan::{Buffer, Plan, PlanOptions};
+use shadegrad::shape::TensorType;
+use shadegrad::train::step::{Optimizer, append_update, evaluation_graph, port};
+
+fn session(graph: &Graph) -> Session<CpuEngine<f32>> {
+    Session::new(Box::new(CpuEngine::new()), graph, 0).expect("a session")
+}
+
+/// Logits `leaky(x + a) + b + c`: the gradients of b and c are one value, from which that of a is made besides.
+#[test]
+fn parameters_may_share_a_gradient() {
+    let mut g = Graph::new();
+    let ty = TensorType::channels([2, 3]);
+    let x = g.input("x", ty.clone());
+    let labels = g.input("labels", TensorType::flat(2));
+    let [a, b, c] = ["a", "b", "c"]
+        .map(|name| g.state(name, ty.clone(), Group::Parameters, Init::Constant(0.5), true).expect("a new state"));
+    let sum = ops::add(&mut g, x, a).expect("equal shapes");
+    let bent = ops::activation(&mut g, sum, ops::Activation::LeakyRelu(0.1)).expect("an activation");
+    let logits = ops::add(&mut g, bent, b).expect("equal shapes");
+    let logits = ops::add(&mut g, logits, c).expect("equal shapes");
+    let [loss, _] =
+        ops::softmax_cross_entropy(&mut g, logits, labels, None, CrossEntropyOptions::default()).expect("logits");
+    g.output("loss", loss);
+    let sgd = SgdOptions { momentum: 0.0, nesterov: false, weight_decay: 0.0, decay_all: true };
+    append_update(&mut g, loss, Optimizer::Sgd(sgd), None).expect("an update");
+
+    let mut session = session(&g);
+    let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+    session.write(plan, "x", &[0.0; 6]).expect("it fits");
+    session.write(plan, "labels", &[0.0, 2.0]).expect("it fits");
+    session.write(plan, port::HYPER, &Hyper::new(1.0, [0.0; 2], 1).values()).expect("it fits");
+    session.run_now(plan).expect("a step");
+    // p = 1/3 for each class, a mean over two rows: −(1/3 − 1)/2 = 1/3 for the label and −1/6 for the others.
+    for name in ["a", "b", "c"] {
+        let got = session.read_state(name).expect("a state");
+        let expected = [0.5 + 1.0 / 3.0, 0.5 - 1.0 / 6.0, 0.5 - 1.0 / 6.0];
+        let expected = [expected, [expected[1], expected[2], expected[0]]].concat();
+        assert!(got.iter().zip(&expected).all(|(g, e): (&f32, &f32)| (g - e).abs() < 1e-6), "{name}: {got:?}");
+    }
+}
+
+/// All four states of a frozen norm lie in one buffer, which may only be read.
+#[test]
+fn a_norm_may_be_frozen_whole() {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([1, 1, 2, 1]));
+    let states: [Value; 4] = [("weight", 2.0), ("bias", 1.0), ("mean", 3.0), ("var", 4.0)].map(|(name, value)| {
+        g.state(name, TensorType::channels([1]), Group::Frozen, Init::Constant(value), false).expect("a new state")
+    });
+    let [gamma, beta, mean, var] = states;
+    let y = ops::batch_norm(&mut g, [x, gamma, beta, mean, var], 0.0, None).expect("one channel");
+    g.output("y", y);
+    let mut session = session(&g);
+    let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+    session.write(plan, "x", &[3.0, 7.0]).expect("it fits");
+    assert_eq!(session.run_now(plan).expect("a run")[0], [1.0, 5.0], "(x − 3) / √4 · 2 + 1");
+}
+
+#[test]
+fn evaluation_writes_no_state() {
+    let network = |g: &mut Graph, x, mode: Mode| ResNet18 { classes: 4, stem: Stem::Cifar }.apply(g, x, mode);
+    let graph = evaluation_graph(StateTable::default(), &network, [2, 32, 32, 3], FuseOptions::default());
+    let plan = Plan::new(&graph.expect("the network fits"), PlanOptions::default());
+    let bindings = plan.calls.iter().flat_map(|c| &c.call.bindings);
+    let states: Vec<_> = bindings.filter(|(slice, _)| matches!(slice.buffer, Buffer::State(_))).collect();
+    assert!(states.iter().all(|(_, access)| *access == Access::Read), "{states:?}");
+    assert!(states.len() >= 20 * 4, "four of each of the 20 norms, at least");
+}
+
+#[test]
+fn a_misspelled_input_is_an_error_and_an_unused_one_is_not() {
+    let mut g = Graph::new();
+    let x = g.input("images", TensorType::channels([1, 1, 1, 4]));
+    g.input("unused", TensorType::channels([4]));
+    let y = ops::relu(&mut g, x).expect("an activation");
+    g.output("y", y);
+    let mut session = session(&g);
+    let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+    session.write(plan, "unused", &[0.0; 4]).expect("passed over");
+    let error = session.write(plan, "image", &[0.0; 4]).expect_err("there is no such input").to_string();
+    assert!(error.contains("image: ") && error.contains("images, unused"), "{error}");
+    let error = session.write(plan, "images", &[0.0; 3]).expect_err("too short").to_string();
+    assert!(error.contains("3 numbers for a tensor of 4"), "{error}");
+}
+
+/// PyTorch: "Expected more than 1 value per channel when training".
+#[test]
+fn a_norm_is_not_trained_on_one_value_of_each_channel() {
+    let norm = |shape: [usize; 4], mode| {
+        let mut g = Graph::new();
+        let x = g.input("x", TensorType::channels(shape));
+        g.scope("head", |g| BatchNorm2d::default().apply(g, "bn", x, mode))
+    };
+    let error = norm([1, 1, 1, 8], Mode::Train).expect_err("one value").to_string();
+    for part in ["head.bn: ", "one value of each channel", "--batch-size", "--image-size"] {
+        assert!(error.contains(part), "no `{part}` in {error}");
+    }
+    for (shape, mode) in [([1, 1, 1, 8], Mode::Eval), ([2, 1, 1, 8], Mode::Train), ([1, 1, 2, 8], Mode::Train)] {
+        assert!(norm(shape, mode).is_ok(), "{shape:?}");
+    }
+}
+
+/// A norm without a residual binds x in its place, and does not read it: no bandwidth may be credited for that.
+#[test]
+fn what_is_bound_twice_is_moved_once() {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([2, 32, 32, 8]));
+    let y = BatchNorm2d::default().apply(&mut g, "norm", x, Mode::Train).expect("it fits");
+    g.output("y", y);
+    let plan = Plan::new(&g, PlanOptions::default());
+    let applied = plan.calls.iter().find(|c| c.call.kernel == "norm_apply").expect("a map of many rows");
+    let (map, vector) = (4 * 2 * 32 * 32 * 8, 4 * 8);
+    assert_eq!(applied.call.bindings.len(), 7);
+    // x and y; mean, 1 / std, scale, shift.
+    assert_eq!(applied.call.bytes(), 2 * map + 4 * vector);
+    // Partial moments are read, running ones read and written, those of the batch written.
+    let finalized = plan.calls.iter().find(|c| c.call.kernel == "norm_finalize").expect("in training");
+    let partial = 4 * finalized.call.bindings[0].0.len as u64;
+    assert_eq!(finalized.call.bytes(), partial + 2 * 2 * vector + 2 * vector);
+    assert!(plan.bytes() > applied.call.bytes() + finalized.call.bytes());
+}

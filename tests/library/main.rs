@@ -1,0 +1,9 @@
+//! The library without the command line: what graphs, layers and sessions refuse, shaders for every backend, the examples.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod examples;
+mod golden_kernels;
+mod graph_rules;
+mod misuse;
+mod shaders_translate;

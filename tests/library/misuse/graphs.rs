@@ -1,0 +1,49 @@
+//! Values of one graph in another, such as those of training in the evaluation of the same network.
+
+use shadegrad::autodiff;
+use shadegrad::graph::Graph;
+use shadegrad::nn::{BatchNorm2d, Conv2dLayer, Linear, Mode, Network, UNet};
+use shadegrad::ops;
+use shadegrad::shape::TensorType;
+
+use super::refused;
+
+#[test]
+fn values_of_another_graph_are_refused() {
+    let ty = || TensorType::channels([1, 4, 4, 4]);
+    let (mut training, mut evaluation) = (Graph::new(), Graph::new());
+    let (theirs, ours) = (training.input("x", ty()), evaluation.input("x", ty()));
+    assert_eq!(theirs.index(), ours.index(), "which the place alone does not tell");
+    let told = ["another graph"];
+    refused(ops::add(&mut evaluation, ours, theirs), &["add", "another graph"]);
+    refused(ops::relu(&mut evaluation, theirs), &told);
+    let network = Network::UNet(UNet { base: 4, depth: 1, ..UNet::new(2) });
+    refused(network.apply(&mut evaluation, theirs, Mode::Eval), &told);
+    refused(ops::reshape(&mut evaluation, theirs, [1, 64]), &told);
+    refused(ops::flatten(&mut evaluation, theirs), &told);
+    refused(Conv2dLayer::square(4, 3, 1, 1).apply(&mut evaluation, "conv", theirs), &told);
+    refused(Linear { features: 4 }.apply(&mut evaluation, "head", theirs), &told);
+    refused(BatchNorm2d::default().apply(&mut evaluation, "norm", theirs, Mode::Train), &told);
+    refused(autodiff::gradients(&mut evaluation, theirs, &[ours]), &told);
+    refused(autodiff::gradients_from(&mut evaluation, &[(ours, ours)], &[theirs]), &told);
+    assert!(evaluation.nodes().is_empty(), "nothing was appended");
+    assert!(evaluation.has(ours) && !evaluation.has(theirs));
+}
+
+/// A clone goes on from what it was made of.
+#[test]
+fn values_from_before_a_clone_are_its_own_too() {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([1, 2, 2, 4]));
+    let mut clone = g.clone();
+    ops::relu(&mut clone, x).expect("it has x");
+    assert_eq!((g.nodes().len(), clone.nodes().len()), (0, 1));
+}
+
+#[test]
+#[should_panic(expected = "another graph")]
+fn the_type_of_another_graphs_value_is_not_known() {
+    let mut other = Graph::new();
+    let x = other.input("x", TensorType::channels([1, 2, 2, 4]));
+    Graph::new().ty(x);
+}

@@ -1,0 +1,68 @@
+//! A convolution is linear in each operand, so its three directions are adjoint:
+//! ⟨conv(x, w), y⟩ = ⟨x, dgrad(y, w)⟩ = ⟨w, wgrad(x, y)⟩, and the same for the transposed convolution. No reference values are needed, so sizes may be as awkward as
+//! one likes.
+
+use shadegrad::ops;
+use shadegrad::shape::TensorType;
+
+use crate::common::case::{Builder, Case, Place};
+use crate::common::compare::Failures;
+use crate::common::dense::{TransposedCase, transposed_cases};
+use crate::common::geometry::{ConvCase, conv_cases};
+use crate::common::{Runner, engines, twin};
+
+/// x, w and an upstream y; conv, dgrad and wgrad of them.
+fn build(c: &ConvCase) -> Case {
+    let mut b = Builder::new(c.name, Place::Alone);
+    let [kh, kw] = c.spec.window.kernel_size;
+    let x = b.random("x", c.x);
+    let w = b.random_of("w", TensorType::kernel([kh, kw, c.x[3] / c.spec.groups, c.outputs]));
+    let y = ops::conv2d(&mut b.graph, x, w, c.spec).unwrap_or_else(|e| panic!("{}: {e}", c.name));
+    b.finish_op(y).unwrap_or_else(|e| panic!("{}: {e}", c.name))
+}
+
+/// x, w and an upstream y; transposed conv and both gradients of it.
+fn build_transposed(c: &TransposedCase) -> Case {
+    let mut b = Builder::new(c.name, Place::Alone);
+    let [kh, kw] = c.spec.window.kernel_size;
+    let x = b.random("x", c.x);
+    let w = b.random_of("w", TensorType::kernel([kh, kw, c.outputs / c.spec.groups, c.x[3]]));
+    let y = ops::conv_transpose2d(&mut b.graph, x, w, c.spec, c.output_padding);
+    b.finish_op(y.unwrap_or_else(|e| panic!("{}: {e}", c.name))).unwrap_or_else(|e| panic!("{}: {e}", c.name))
+}
+
+/// Inner product, and the sum of the magnitudes of its terms.
+fn inner(a: &[f64], b: &[f64]) -> (f64, f64) {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).fold((0.0, 0.0), |(sum, all), (a, b)| (sum + a * b, all + (a * b).abs()))
+}
+
+/// `tolerance` is relative to the magnitudes of the terms: what the sums may lose to rounding.
+fn check(engine: &dyn Runner, tolerance: f64) {
+    let mut failures = Failures::default();
+    let transposed = transposed_cases();
+    for case in conv_cases().iter().map(build).chain(transposed.iter().map(build_transposed)) {
+        let out = engine.run(&case).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let (forward, magnitude) = inner(&out["y"], &case.inputs["upstream.y"]);
+        for (direction, operand) in [("dgrad", "x"), ("wgrad", "w")] {
+            let (adjoint, _) = inner(&case.inputs[operand], &out[&format!("grad.{operand}")]);
+            let what = format!("{} on {}: {direction}", case.name, engine.name());
+            failures.close_to_scale(&what, &[adjoint], &[forward], tolerance, magnitude);
+        }
+    }
+    failures.none();
+}
+
+#[test]
+fn directions_are_adjoint_on_the_twin() {
+    check(twin().as_ref(), 1e-12);
+}
+
+/// In f32 each of the up to 2,000 terms of a sum of the table rounds by ε/2 of a partial sum that is smaller than the
+/// magnitudes: a random walk of sqrt(2000)·ε/2, and ε·22 leaves no room for a wrong tap, which is a term of its own.
+#[test]
+fn directions_are_adjoint_on_every_engine() {
+    for engine in engines() {
+        check(engine.as_ref(), 22.0 * engine.accuracy().epsilon());
+    }
+}

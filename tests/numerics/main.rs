@@ -1,0 +1,10 @@
+//! Numbers against something independent: definitions, finite differences, and values that PyTorch and ONNX give.
+
+mod adjoint;
+#[path = "../common/mod.rs"]
+mod common;
+mod conformance_onnx;
+mod conformance_pytorch;
+mod gradcheck;
+mod models_trace;
+mod resnet18_trace;

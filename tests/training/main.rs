@@ -1,0 +1,7 @@
+//! Training through the library: networks learn, a resumed run equals an uninterrupted one, settings and run folders.
+
+mod craft;
+mod learning;
+mod resume;
+mod run_config;
+mod run_dir;

@@ -1,0 +1,236 @@
+//! `--resume`: a run that was stopped anywhere and went on ends with the bits of one that was not.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use shadegrad::data::Augment;
+use shadegrad::interop::safetensors::TensorFile;
+use shadegrad::precision::Precision;
+use shadegrad::run::history::EpochRow;
+use shadegrad::run::run_dir::{RunDir, RunDirError};
+use shadegrad::tasks::segment;
+use shadegrad::train::TrainError;
+use shadegrad::train::config::{ImageSize, Schedule, SegmentConfig};
+use shadegrad::train::trainer::{Observer, Outcome, StepProgress};
+
+/// Stops a run after so many steps.
+struct StopAfter<'a> {
+    left: AtomicUsize,
+    stop: &'a AtomicBool,
+}
+
+impl Observer for StopAfter<'_> {
+    fn reading(&self, _: usize, _: usize) {}
+    fn begins(&self, _: &[String]) {}
+    fn step(&self, _: &StepProgress) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+    fn epoch(&self, _: &EpochRow, _: usize) {}
+}
+
+/// Everything that has a state: momentum, a schedule that looks back, averaged weights, gradients of several batches,
+/// random changes to the images, a random order.
+fn config(device: &str, out: &Path) -> SegmentConfig {
+    SegmentConfig {
+        out: Some(out.to_owned()),
+        device: device.into(),
+        scenes: 20,
+        epochs: 3,
+        batch_size: 2,
+        accumulate: 3,
+        lr: 3e-3,
+        image_size: ImageSize { height: 32, width: 32 },
+        base: 4,
+        depth: 2,
+        augment: Augment::STRONG,
+        schedule: Some(Schedule::Plateau),
+        patience: 0,
+        warmup: 0.5,
+        ema: 0.9,
+        log_norms: true,
+        seed: 3,
+        ..SegmentConfig::default()
+    }
+}
+
+fn train(config: &SegmentConfig, steps: usize) -> Result<Outcome, TrainError> {
+    let stop = AtomicBool::new(false);
+    segment::train(config, &StopAfter { left: AtomicUsize::new(steps), stop: &stop }, &stop)
+}
+
+/// What must be the same: the metrics without what depends on the clock.
+fn metrics(run: &Path) -> Vec<EpochRow> {
+    let rows = RunDir::open(run).expect("a run").read_metrics().expect("metrics");
+    rows.into_iter().map(|row| EpochRow { images_per_s: 0.0, data_wait: 0.0, seconds: 0.0, ..row }).collect()
+}
+
+/// Batches of the run: 3 epochs of 10.
+const STEPS: usize = 30;
+
+/// Runs to the end, and stopped after each of `stops` steps and resumed; all must end alike.
+fn stop_and_resume((device, precision): (&str, Precision), stops: impl IntoIterator<Item = usize>) {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let whole = place.path().join("whole");
+    let config = |run: &Path| SegmentConfig { precision, ..config(device, run) };
+    let outcome = train(&config(&whole), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
+    assert!(!outcome.interrupted && outcome.rows.len() == 3);
+    assert!(!whole.join("resume.safetensors").exists(), "an ended run needs none");
+    let lr: Vec<f64> = outcome.rows.iter().map(|row| row.lr).collect();
+    let bytes = |run: &Path, name: &str| std::fs::read(run.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    for stop in stops {
+        let run: PathBuf = place.path().join(format!("stopped-{stop}"));
+        let first = train(&config(&run), stop).unwrap_or_else(|e| panic!("{e}"));
+        assert!(first.interrupted, "stopped after {stop} of {STEPS}");
+        // As the command line does it: the settings of the run, its folder.
+        let resumed = SegmentConfig { resume: Some(run.clone()), ..config(&run) };
+        let second = train(&resumed, usize::MAX).unwrap_or_else(|e| panic!("after step {stop}: {e}"));
+        assert!(!second.interrupted && second.rows.len() == 3, "after step {stop}");
+        assert_eq!(second.best.map(|b| b.epoch), outcome.best.as_ref().map(|b| b.epoch), "after step {stop}");
+        assert_eq!(metrics(&run), metrics(&whole), "after step {stop}; learning rates were {lr:?}");
+        for name in ["last.safetensors", "best.safetensors", "norms.csv", "iou.csv", "samples.png"] {
+            assert!(bytes(&run, name) == bytes(&whole, name), "{name} differs after step {stop}");
+        }
+        std::fs::remove_dir_all(&run).expect("removes");
+    }
+}
+
+#[test]
+fn a_run_resumed_at_any_of_20_points_ends_with_the_same_bits() {
+    // Among them the ends of epochs (10, 20) and batches whose gradients are not yet a step.
+    stop_and_resume(("cpu", Precision::F32), (1..=STEPS - 1).filter(|step| !step.is_multiple_of(3)).take(20));
+}
+
+#[test]
+fn so_does_one_on_a_gpu() {
+    let device = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
+    let stops = std::env::var("SHADEGRAD_STOPS").ok().and_then(|count| count.parse().ok()).unwrap_or(2);
+    let points = || (1..=STEPS - 1).filter(|step| step % 3 == 2 || *step == 10).skip(1);
+    stop_and_resume((&device, Precision::F32), points().take(stops));
+    // The scale of the loss is a state like any other.
+    stop_and_resume((&device, Precision::F16), points().take(1));
+}
+
+#[test]
+fn a_run_in_16_bits_goes_on_in_32_where_there_are_no_others() {
+    let device = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let run = place.path().join("run");
+    let half = SegmentConfig { precision: Precision::F16, epochs: 1, ..config(&device, &run) };
+    let kept = || std::fs::read_to_string(run.join("config.toml")).expect("settings");
+    assert!(train(&half, 2).unwrap_or_else(|e| panic!("{e}")).interrupted);
+    assert!(kept().contains("precision = \"f16\""));
+    let wide = SegmentConfig { device: "cpu".into(), resume: Some(run.clone()), ..half };
+    assert!(train(&wide, 2).unwrap_or_else(|e| panic!("{e}")).interrupted);
+    assert!(kept().contains("precision = \"f32\""), "the settings say what is done");
+    // And back: what it lacks begins anew.
+    let half = SegmentConfig { device, ..wide };
+    assert!(!train(&half, usize::MAX).unwrap_or_else(|e| panic!("{e}")).interrupted);
+}
+
+#[test]
+fn what_cannot_be_resumed_is_refused_and_left_as_it_is() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let run = place.path().join("run");
+    let resumed = |run: &Path| SegmentConfig { resume: Some(run.to_owned()), ..config("cpu", run) };
+    assert!(train(&resumed(&run), 1).is_err(), "there is no such run");
+    train(&config("cpu", &run), 4).unwrap_or_else(|e| panic!("{e}"));
+    let kept =
+        || ["resume.safetensors", "config.toml", "run.json"].map(|name| std::fs::read(run.join(name)).expect(name));
+    let before = kept();
+    // Another network.
+    let error = train(&SegmentConfig { base: 8, ..resumed(&run) }, 1).unwrap_err().to_string();
+    assert!(error.contains("cannot be resumed") && error.contains("settings"), "{error}");
+    assert!(kept() == before, "the run is as it was, so that it can still go on");
+    train(&resumed(&run), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
+    match train(&resumed(&run), 1) {
+        Err(TrainError::RunDir(RunDirError::NotARun { reason, .. })) => assert!(reason.contains("ended"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Ends a run after an epoch.
+struct StopAfterEpoch<'a>(&'a AtomicBool);
+
+impl Observer for StopAfterEpoch<'_> {
+    fn reading(&self, _: usize, _: usize) {}
+    fn begins(&self, _: &[String]) {}
+    fn step(&self, _: &StepProgress) {}
+    fn epoch(&self, _: &EpochRow, _: usize) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn other_images_in_the_middle_of_an_epoch_are_refused() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let run = place.path().join("run");
+    let start = SegmentConfig { accumulate: 1, ..config("cpu", &run) };
+    let resumed = SegmentConfig { resume: Some(run.clone()), ..start.clone() };
+    assert!(train(&start, 14).unwrap_or_else(|e| panic!("{e}")).interrupted);
+    for (what, other) in [
+        ("--batch-size was 2 and now is 5", SegmentConfig { batch_size: 5, ..resumed.clone() }),
+        ("the number of training images was 20 and now is 24", SegmentConfig { scenes: 24, ..resumed.clone() }),
+        ("--seed was 3 and now is 4", SegmentConfig { seed: 4, ..resumed.clone() }),
+        ("--shuffle was true and now is false", SegmentConfig { shuffle: false, ..resumed.clone() }),
+        ("1 epochs are done; give more with --epochs", SegmentConfig { epochs: 1, ..resumed.clone() }),
+    ] {
+        let error = train(&other, 1).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+        assert!(run.join("resume.safetensors").is_file(), "it can still go on");
+    }
+    // Files of earlier versions do not tell.
+    let path = run.join("resume.safetensors");
+    let mut file = TensorFile::read(&path).expect("reads");
+    let mut progress: serde_json::Value = serde_json::from_str(&file.metadata["progress"]).expect("JSON");
+    assert!(progress.as_object_mut().expect("an object").remove("order").is_some());
+    assert!(progress["sums"].as_object_mut().expect("an object").remove("weight").is_some());
+    assert!(progress["plateau"].as_object_mut().expect("an object").remove("score").is_some());
+    file.metadata.insert("progress".into(), progress.to_string());
+    file.write_atomic(&path).expect("writes");
+    // Where an epoch ends, all of it may change.
+    let stop = AtomicBool::new(false);
+    segment::train(&resumed, &StopAfterEpoch(&stop), &stop).unwrap_or_else(|e| panic!("{e}"));
+    let other = SegmentConfig { batch_size: 5, seed: 4, shuffle: false, ..resumed };
+    assert_eq!(train(&other, usize::MAX).unwrap_or_else(|e| panic!("{e}")).rows.len(), 3);
+}
+
+/// Sees that results of a first part are gone while a second one runs.
+struct NoResults<'a>(&'a Path);
+
+impl Observer for NoResults<'_> {
+    fn reading(&self, _: usize, _: usize) {}
+    fn begins(&self, _: &[String]) {}
+    fn step(&self, _: &StepProgress) {
+        for name in ["iou.csv", "confusion.csv", "confusion.png", "samples.png", "curves.png"] {
+            assert!(!self.0.join(name).exists(), "{name} is of the first part");
+        }
+    }
+    fn epoch(&self, _: &EpochRow, _: usize) {}
+}
+
+/// A run that is killed has written norms, events and results after the place that it goes on from.
+#[test]
+fn what_was_written_after_the_kept_place_is_taken_back() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let [whole, run] = ["whole", "run"].map(|name| place.path().join(name));
+    let of = |run: &Path| SegmentConfig { tensorboard: true, ..config("cpu", run) };
+    train(&of(&whole), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
+    let resumed = SegmentConfig { resume: Some(run.clone()), ..of(&run) };
+    assert!(train(&of(&run), 8).unwrap_or_else(|e| panic!("{e}")).interrupted);
+    let place_of_old = std::fs::read(run.join("resume.safetensors")).expect("reads");
+    assert!(train(&resumed, 15).unwrap_or_else(|e| panic!("{e}")).interrupted);
+    assert!(run.join("iou.csv").is_file());
+    std::fs::write(run.join("resume.safetensors"), place_of_old).expect("writes");
+    let never = AtomicBool::new(false);
+    segment::train(&resumed, &NoResults(&run), &never).unwrap_or_else(|e| panic!("{e}"));
+    let bytes = |run: &Path, name: &str| std::fs::read(run.join(name)).expect(name);
+    assert_eq!(metrics(&run), metrics(&whole));
+    for name in ["norms.csv", "iou.csv", "samples.png", "last.safetensors"] {
+        assert!(bytes(&run, name) == bytes(&whole, name), "{name} differs");
+    }
+    // Times and speeds differ, and have the same length.
+    let events = "events.out.tfevents.shadegrad";
+    assert_eq!(bytes(&run, events).len(), bytes(&whole, events).len(), "each epoch once");
+}
