@@ -1,21 +1,23 @@
 #!/bin/sh
-# Everything worth knowing about a GPU, into a folder: what it is, whether each kernel of small steps agrees with its reference,
-# the tests' own check of every kernel, limits and kernels of the steps in f32 and f16, with the fixed tiles and with those that
-# the tuner finds, and the same steps in whatever peers are there. Of the machine with the GPU nothing is asked but a driver:
-# `pack` puts all that is needed into one folder.
+# Checks and measures a GPU. The machine with the GPU needs a driver and nothing else: `pack` puts all programs into one folder.
 #
-#     benches/gpu.sh pack [FOLDER]          builds and packs, on any machine        (target/gpu)
-#     FOLDER/gpu.sh run [OUT] [PART…]       measures, on the one with the GPU       (gpu-report)
+#     benches/gpu.sh pack [FOLDER]          builds and packs, on any machine            (target/gpu)
+#     FOLDER/gpu.sh run [OUT] [PART…]       measures, on the machine with the GPU       (gpu-report)
 #
-# Parts are devices, doctor, tests, steps and peers, and all of them where none is named: where a command may not take long, name
-# them one by one, `steps` and `peers` with STEPS of a few. Tiles that were found are kept between them; all that were tried
-# are in tuning.jsonl. An H200 took about 1.4 s for each kind of convolution, of which a UNet has 56.
+#     devices   adapters and their limits
+#     doctor    each kernel of small steps against its reference
+#     tests     the kernel tests of the repository
+#     steps     STEPS in f32 and f16, kernel by kernel, with tuned and with fixed tiles
+#     peers     the same steps in PyTorch and burn, where they are installed
 #
-#     DEVICE         the adapter (gpu)
-#     STEPS          what is measured (the four below)
-#     TUNE_SECONDS   for trying tiles, at most, for each step and precision (60)
-#     PYTHON         an interpreter with PyTorch (python3)
-#     BURN           the peer's binary (burn, beside this; without it burn is left out)
+# Without PART all parts run. Where a command's time is limited, run them one by one, with few STEPS. Tuned tiles are kept
+# between runs; tuning.jsonl lists all candidates. An H200 took about 1.4 s for each kind of convolution; a UNet has 56.
+#
+#     DEVICE         adapter (gpu)
+#     STEPS          training steps (the four below)
+#     TUNE_SECONDS   time limit of the tuner for each step and precision, in seconds (60)
+#     PYTHON         interpreter with PyTorch (python3)
+#     BURN           binary of the burn peer (burn, beside this script; skipped where there is none)
 #     TESTS          test binaries that `pack` includes and `run` runs (engines)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -25,7 +27,7 @@ python=${PYTHON:-python3}
 seconds=${TUNE_SECONDS:-60}
 steps=${STEPS:-resnet18:16x64x64 resnet18:64x224x224 unet:8x256x256:base=64 unet:4x128x128:base=16}
 
-# Copies a program without its symbols, which are most of it.
+# Copies a program without its symbols, which are most of its size.
 stripped() {
     strip -o "$2" "$1" 2> /dev/null || cp "$1" "$2"
 }
@@ -59,12 +61,12 @@ doctor() {
 tests() {
     : > "$out/tests.txt"
     for test in $tests; do
-        # One after the other: each may open a device of its own.
+        # One thread: each test may open a device.
         "$here/tests/$test" --test-threads 1 2>&1 | tee -a "$out/tests.txt"
     done
 }
 
-# One step with further arguments of `bench`, under a heading; where the device has no f16 the output says so.
+# Measures one step with further arguments of `bench`, under a heading. On a device without f16 the output says so.
 measured() {
     heading=$1
     shift
@@ -74,7 +76,7 @@ measured() {
 
 steps() {
     for step in $steps; do
-        # The record is kept, so that what follows has the same tiles.
+        # The tuning record is kept, so the following runs use the same tiles.
         export SHADEGRAD_TUNE_SECONDS="$seconds" SHADEGRAD_TUNE_LOG="$out/tuning.jsonl"
         measured "$step, tuned" --step "$step"
         "$binary" bench --device "$device" --step "$step" --kernels --steps 5 2>&1 | tee -a "$out/kernels.txt"
@@ -108,7 +110,7 @@ run)
     if [ $# -gt 0 ]; then shift; fi
     if [ $# -eq 0 ]; then set -- devices doctor tests steps peers; fi
     mkdir -p "$out"
-    # Mesa and the loader print a line where it is not set.
+    # Mesa and the loader print a line if it is not set.
     export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}" SHADEGRAD_TEST_DEVICE="$device"
     for part in "$@"; do
         case $part in
@@ -118,7 +120,7 @@ run)
             exit 1
             ;;
         esac
-        # What fails is told, and the rest still measured.
+        # A failed part is reported, and the others still run.
         $part || echo "$0: $part failed" >&2
     done
     ;;

@@ -1,5 +1,5 @@
 //! The three directions of convolution at ResNet18's layer shapes (batch 16 of 64×64 images), on the device that
-//! `SHADEGRAD_DEVICE` names (default: cpu). One iteration is one call, waited for.
+//! `SHADEGRAD_DEVICE` names (default: cpu). One iteration is one call and the wait for its end.
 
 use std::hint::black_box;
 
@@ -31,7 +31,7 @@ enum Direction {
     WeightGrad,
 }
 
-/// One convolution in one direction, its operands inputs of the graph.
+/// A graph of one convolution in one direction, whose operands are its inputs.
 fn graph(direction: Direction, x: [usize; 4], outputs: usize, window: Window) -> Graph {
     let mut g = Graph::new();
     let spec = ConvSpec::from(window);
@@ -73,11 +73,11 @@ fn convolutions(c: &mut Criterion) {
             engine.states(&plan.states).expect("no states");
             let id = engine.load(&plan).unwrap_or_else(|e| panic!("{layer}: {e}"));
             for port in &plan.inputs {
-                // Neither 0 nor subnormal, whose speed is not that of training.
+                // Not 0 and not subnormal: both compute at another speed than the values of training.
                 let values: Vec<f32> = (0..port.slice.len).map(|i| (i % 97) as f32 / 97.0 - 0.4).collect();
                 engine.write(id, port.slice, &values).expect("it fits");
             }
-            // Enough of the result to know that the call is done, and no more.
+            // Reading four floats waits for the call and copies no more.
             let probe = Slice { len: 4, ..plan.outputs[0].slice };
             group.throughput(Throughput::Elements(plan.flops()));
             group.bench_function(BenchmarkId::from_parameter(layer), |b| {

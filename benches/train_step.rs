@@ -1,5 +1,5 @@
 //! A whole training step of ResNet18 with Adam: 16 images of 64×64, on the device that `SHADEGRAD_DEVICE` names
-//! (default: cpu). `benches/peers/pytorch.py` times the same in PyTorch.
+//! (default: cpu). `benches/peers/pytorch.py` times the same step in PyTorch.
 
 use std::hint::black_box;
 

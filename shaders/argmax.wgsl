@@ -1,4 +1,4 @@
-// out[row] = number of the largest of C channels of x[row]; the first of equal ones. 0 behind the last row.
+// out[row] = index of the largest of the C channels of x[row], the first among equals. 0 after the last row.
 // Mapping: one invocation per row (and per float of padding at the end).
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;

@@ -1,7 +1,7 @@
 // BatchNorm of few rows in one dispatch: y = relu?(γ · (x − mean) · invstd + β [+ residual]) with the batch's mean and
-// 1 / std, and the running statistics. More rows go by norm_stats, norm_finalize and norm_apply, which share them among
-// workgroups; for few, three dispatches that wait for each other take longer than all their work.
-// Sums are of x minus the first row, so that a mean far from 0 does not cancel the variance away.
+// 1 / std; updates the running statistics. For more rows norm_stats, norm_finalize and norm_apply share the rows among
+// workgroups. For few rows, three dispatches that wait for each other take longer than their work.
+// Sums are of x minus the first row, so that the variance does not cancel when the mean is far from 0.
 // Mapping: one workgroup per VECTORS vectors of channels, see shared/row_sums.wgsl; it reads all rows, twice.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> gamma: array<vec4<f32>>;
@@ -13,7 +13,7 @@
 @group(0) @binding(7) var<storage, read_write> invstd: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> y: array<vec4<T8>>;
 
-// Writes the statistics of channels c and shows them to the other row lanes. Padded channels give 0.
+// Writes the statistics of channels c, and shares them with the other row lanes. Padding channels give 0.
 fn finalize(invocation: u32, c: u32, m: vec4<f32>, m2: vec4<f32>) {
     let zero = vec4<f32>();
     let channel = vec4<u32>(c * 4u, c * 4u + 1u, c * 4u + 2u, c * 4u + 3u);

@@ -1,6 +1,6 @@
 // Gradient of BatchNorm of few rows in one dispatch: dβ = Σ g, dγ = Σ g · x̂ and
 //   dx = invstd · γ · (g − (Σ g + x̂ · Σ g x̂) / n), with FIXED statistics dx = invstd · γ · g,
-// where g is dy behind `mask` (see shared/norm_masked.wgsl), also the gradient of a RESIDUAL. More rows go by
+// where g is dy masked by `mask` (see shared/norm_masked.wgsl); g is also the gradient of a RESIDUAL. More rows take
 // norm_grad_reduce, norm_grad_finalize and norm_grad_apply.
 // Mapping: one workgroup per VECTORS vectors of channels, see shared/row_sums.wgsl; it reads all rows, twice.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
@@ -39,7 +39,7 @@ fn reduce(block: u32, place: u32) {
     if (inside && place < VECTORS) {
         dbeta[c] = sums.a;
         dgamma[c] = sums.b;
-        // For the other row lanes.
+        // Shared with the other row lanes.
         held_a[place] = sums.a;
         held_b[place] = sums.b;
     }

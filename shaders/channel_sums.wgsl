@@ -1,4 +1,4 @@
-// Sum over rows for every channel, per segment of rows: x [ROWS, C] to out [SEGMENTS, C].
+// Partial sums over rows: x [ROWS, C] to out [SEGMENTS, C], one per channel and segment of rows.
 // Mapping: see shared/segment_sums.wgsl.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;

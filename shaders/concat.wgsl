@@ -1,4 +1,4 @@
-// y[row, c] = a[row, c] for c < CA, b[row, c − CA] behind.
+// y[row, c] = a[row, c] for c < CA, else b[row, c − CA].
 // Mapping: one invocation per vector of y. Layout: rows of CA, CB and CA + CB channels, each padded to vectors of 4.
 @group(0) @binding(0) var<storage, read> a: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> b: array<vec4<T1>>;

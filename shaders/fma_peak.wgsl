@@ -1,6 +1,6 @@
-// y = Σ_k c_k after ROUNDS times c_k ← c_k · x + x, from c_k = k · x: the multiply-adds of a device, with no memory.
-// Written as the matrix kernels write it: drivers fuse it where they can, and fma() takes 1.4 times as long on llvmpipe.
-// Mapping: one invocation per vector, with 8 sums of its own so that one need not wait for the other.
+// y = Σ_k c_k after ROUNDS times c_k ← c_k · x + x, from c_k = k · x. It measures a device's multiply-adds, without memory.
+// a · b + c as in the matrix kernels: drivers fuse it where they can, and fma() takes 1.4 times as long on llvmpipe.
+// Mapping: one invocation per vector, with 8 independent sums, so that no instruction waits for the one before.
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 

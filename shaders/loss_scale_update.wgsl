@@ -1,5 +1,5 @@
-// After a step with finite gradients one more good step, and after GROWTH_INTERVAL of them twice the scale; after another
-// half the scale, and one more step without effect. state = (exponent, good steps, steps without effect).
+// state = (exponent, good steps, skipped steps). A step with finite gradients counts as good; after GROWTH_INTERVAL good
+// steps the scale doubles. Any other step halves the scale and counts as skipped.
 // Mapping: a single invocation.
 @group(0) @binding(0) var<storage, read_write> state: array<f32>;
 @group(0) @binding(1) var<storage, read> norm: array<f32>;

@@ -1,4 +1,4 @@
-// dx = Σ dy of the windows that this pixel won [+ addend, in channels from 4 · ADDEND_FIRST4 on].
+// dx = Σ dy of the windows whose maximum is this pixel [+ addend, in channels from 4 · ADDEND_FIRST4 on].
 // Mapping: one invocation per vector of channels of an input pixel, which looks at every window that covers it.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> index: array<vec4<T1>>;

@@ -18,7 +18,7 @@ fn main(
     if (i < ITEMS) {
         let c = i % C4;
         let known = channels_of_row(i / C4, c);
-        // All are read before one is written: a compiler does not know that x and y lie apart.
+        // Reads all before writing one: a compiler does not know that x and y do not overlap.
         var results: array<vec4<f32>, ROWS_EACH>;
         for (var row = 0u; row < ROWS_EACH; row++) {
             results[row] = ended(i + row * ITEMS, known);

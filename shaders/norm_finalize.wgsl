@@ -1,7 +1,8 @@
-// Mean and 1 / std of every statistic from the segments of norm_stats, merged by the formula of Chan et al. (1983), always
-// in the same order; updates the running statistics of BatchNorm.
-// Mapping: a statistic (a sample and group; BatchNorm has one sample and a group per channel) has ROW_LANES invocations,
-// each of which merges every ROW_LANES-th channel and segment, and VECTORS statistics share a workgroup. Padded groups give 0.
+// Mean and 1 / std of every statistic, merged from the segments of norm_stats by the formula of Chan et al. (1983) in a
+// fixed order; updates the running statistics of BatchNorm.
+// Mapping: a statistic belongs to a sample and a group; BatchNorm has one sample and one group per channel. ROW_LANES
+// invocations share a statistic: each merges every ROW_LANES-th channel and segment. VECTORS statistics share a workgroup.
+// Padding groups give 0.
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> running_mean: array<f32>;
 @group(0) @binding(2) var<storage, read_write> running_var: array<f32>;
@@ -21,7 +22,7 @@ fn merge(a: Moments, b: Moments) -> Moments {
     return Moments(n, a.mean + delta * (b.n / n), a.m2 + b.m2 + delta * delta * (a.n * b.n / n));
 }
 
-// What one invocation merges.
+// Merges the channels and segments of one invocation.
 fn part(sample: u32, group: u32, lane: u32) -> Moments {
     var all = Moments(0.0, 0.0, 0.0);
     for (var e = lane; e < SEGMENTS * GROUP_SIZE; e += ROW_LANES) {
@@ -34,7 +35,7 @@ fn part(sample: u32, group: u32, lane: u32) -> Moments {
     return all;
 }
 
-// Merges over the row lanes, in the first of them.
+// Merges over the row lanes; the first lane gets the result.
 fn merge_lanes(invocation: u32, own: Moments) -> Moments {
     var all = own;
     for (var step = VECTORS; step < SUBGROUP; step *= 2u) {

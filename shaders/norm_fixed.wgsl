@@ -1,5 +1,5 @@
-// Mean and 1 / std of BatchNorm in evaluation: from the running statistics, which are only read.
-// Mapping: one invocation per channel. Padded channels give 0.
+// Mean and 1 / std of BatchNorm in evaluation, from the running statistics, which are not updated.
+// Mapping: one invocation per channel. Padding channels give 0.
 @group(0) @binding(0) var<storage, read> running_mean: array<f32>;
 @group(0) @binding(1) var<storage, read> running_var: array<f32>;
 @group(0) @binding(2) var<storage, read_write> mean: array<f32>;

@@ -1,5 +1,5 @@
 // dβ = Σ g and dγ = Σ g · x̂ over all segments of norm_grad_reduce.
-// Mapping: one workgroup per VECTORS vectors of channels, see shared/row_sums.wgsl; its rows are the segments.
+// Mapping: one workgroup per VECTORS vectors of channels, see shared/row_sums.wgsl. Its rows are the segments.
 @group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> dgamma: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> dbeta: array<vec4<f32>>;

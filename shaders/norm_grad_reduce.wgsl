@@ -1,5 +1,5 @@
-// Per segment of rows and channel: Σ g and Σ g · x̂, where g is dy behind `mask` (see shared/norm_masked.wgsl).
-// out [SAMPLES · SEGMENTS, C / 4, (Σ g, Σ g x̂)].
+// Partial sums Σ g and Σ g · x̂ per segment of rows and channel; g is dy masked by `mask` (see shared/norm_masked.wgsl).
+// Layout: out [SAMPLES · SEGMENTS, C / 4, (Σ g, Σ g x̂)].
 // Mapping: see shared/segment_sums.wgsl.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T1>>;

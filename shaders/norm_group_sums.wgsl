@@ -1,6 +1,6 @@
 // Σ γ g and Σ γ g x̂ over each group of channels of each sample, from the segments of norm_grad_reduce (GroupNorm).
-// Mapping: one workgroup per VECTORS pairs of sample and group, see shared/row_sums.wgsl; its rows are the channels of all
-// segments, and one lane of its vectors is used. Padded groups give 0.
+// Mapping: one workgroup per VECTORS pairs of sample and group, see shared/row_sums.wgsl. Its rows are the channels of
+// all segments; it uses one lane of its vectors. Padding groups give 0.
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read> gamma: array<f32>;
 @group(0) @binding(2) var<storage, read_write> sum_g: array<f32>;

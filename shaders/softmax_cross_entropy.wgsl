@@ -1,8 +1,8 @@
-// Per row of logits: (loss, weight of its label, 1 if predicted rightly, 1 if counted), 0 for an ignored row.
+// Per row of logits: (loss, weight of its label, 1 if correct, 1 if counted); all 0 for an ignored row.
 // l = (1 − ε) w_y (−log p_y) + ε / C Σ_c w_c (−log p_c). A tie goes to the first class.
-// SOFT_LABELS: probabilities q of all classes, l = Σ_c ((1 − ε) q_c + ε / C) w_c (−log p_c), the weight is 1, and rightly
-// predicted is what q has as its largest.
-// LOG_PROBABILITIES: the logits are log p already.
+// SOFT_LABELS: probabilities q of all classes. l = Σ_c ((1 − ε) q_c + ε / C) w_c (−log p_c), the weight is 1, and the
+// correct class is the one with the largest q.
+// LOG_PROBABILITIES: the logits are log p.
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> labels: array<f32>;
@@ -59,7 +59,7 @@ fn main(
             for (var c = 0u; c < C4; c++) {
                 let w = class_weights(c);
                 let hit = wanted_at(i, c) * w;
-                // −log p, 0 in the padding lanes where w is 0 too
+                // −log p; 0 in the padding lanes, where w is 0 too
                 let nll = select(lse - (logits_at(i, c) - top), vec4<f32>(), w == vec4<f32>());
                 weight += sum4(hit);
                 loss += sum4(((1.0 - LABEL_SMOOTHING) * hit + (LABEL_SMOOTHING / f32(C)) * w) * nll);

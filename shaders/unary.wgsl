@@ -1,5 +1,5 @@
 // y = f(x) with f by OP: 0 ReLU, 1 LeakyReLU (slope ALPHA), 2 sigmoid, 3 tanh, 4 ALPHA · x. Padding lanes stay 0.
-// Mapping: one invocation per vector. A NaN passes through ReLU, so that it is seen in the loss.
+// Mapping: one invocation per vector. A NaN passes through ReLU, so that the loss shows it.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
 

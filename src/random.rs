@@ -1,13 +1,13 @@
 //! Counter-based random numbers: every value is a pure function of `(seed, epoch, sample, op)`.
 //!
-//! No generator state is ever stored or shared, so a value does not depend on which thread asks for
-//! it or on what was asked before. That is what makes a run repeatable whatever the number of loader
-//! threads, and a resumed run equal to an uninterrupted one.
+//! No generator state is stored or shared, so a value depends neither on the thread nor on earlier
+//! values. A run is therefore repeatable with any number of loader threads, and a resumed run equals
+//! an uninterrupted one.
 //!
 //! The mixing function is the finaliser of SplitMix64 (Steele, Lea & Flood 2014), chained over the
 //! words of the key. It passes BigCrush as a counter generator; it is not for cryptography.
 
-/// What a random number is for. Two uses with the same seed must never share an op.
+/// Purpose of a random number. Two uses of one seed must never share an op.
 pub mod op {
     /// Order of the samples of an epoch.
     pub const SHUFFLE: u64 = 1;
@@ -21,7 +21,7 @@ pub mod op {
     pub const STREET: u64 = 5;
     /// Sensor noise of a built-in street.
     pub const STREET_NOISE: u64 = 6;
-    /// What a sample is mixed with, and how.
+    /// Partner and proportion of a mixed sample.
     pub const MIX: u64 = 7;
     /// First op free for augmentation; each augmentation takes its own number from here up.
     pub const AUGMENT: u64 = 1 << 16;
@@ -57,8 +57,7 @@ fn below_of(word: u64, n: u64) -> u64 {
 
 /// The sequence of random numbers of one key, for code that needs many of them.
 ///
-/// It is a counter beside a key, made where it is used and dropped there; number `k` of a key is the
-/// same whoever asks.
+/// It is a key and a counter. Number `k` of a key is always the same.
 #[derive(Debug, Clone)]
 pub struct Random {
     key: u64,

@@ -1,22 +1,22 @@
-//! The loops in the text of a machine's code (RDNA as RADV prints it, NVIDIA's as nvdisasm does), and what they are made of.
+//! Finds the main loop in disassembled code (RDNA as RADV prints it, NVIDIA's as nvdisasm does) and counts its instructions.
 
 use std::fmt;
 use std::ops::Range;
 
-/// Instructions of a stretch of code, by what carries them out.
+/// Instruction counts of a range of code, by execution unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mix {
-    /// Multiply-adds; each half of a pair counts.
+    /// Multiply-adds. A packed pair counts as two.
     pub fma: usize,
-    /// Products of matrix units.
+    /// Instructions of matrix units.
     pub matrix: usize,
     /// Other vector instructions.
     pub vector: usize,
     /// Reads and writes of workgroup memory.
     pub workgroup: usize,
-    /// Of global memory.
+    /// Reads and writes of global memory.
     pub global: usize,
-    /// Scalar instructions, but for waits.
+    /// Scalar instructions without waits.
     pub scalar: usize,
 }
 
@@ -51,13 +51,13 @@ impl Mix {
     }
 }
 
-/// The main loop of a kernel: the innermost loop with the products, and the one around it that brings the operands. What a
-/// branch leaps over, which is done once a tap, is left out.
+/// The main loop of a kernel: the innermost loop, which multiplies, and the loop around it, which loads operands. Code that a
+/// branch skips is not counted: it runs once a tap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MainLoop {
-    /// A turn of the innermost loop.
+    /// One iteration of the innermost loop.
     pub inner: Mix,
-    /// What a turn of the outer loop adds.
+    /// One iteration of the outer loop, without the inner one.
     pub outer: Mix,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for MainLoop {
     }
 }
 
-/// Branches and the labels that they go to.
+/// Lines of branches, with the lines of their targets.
 fn branches<'a>(lines: &'a [&str]) -> impl Iterator<Item = (usize, usize)> + 'a {
     let label = |line: &str| line.strip_suffix(':').map(str::to_owned);
     let places: Vec<(String, usize)> = lines.iter().enumerate().filter_map(|(i, l)| Some((label(l)?, i))).collect();
@@ -97,7 +97,7 @@ fn branches<'a>(lines: &'a [&str]) -> impl Iterator<Item = (usize, usize)> + 'a 
         let mut words = line.split_whitespace();
         match words.next() {
             Some(op) if op.contains("branch") => words.next(),
-            // Behind what it depends on.
+            // The target follows the predicates.
             Some(op) if op.starts_with("BRA") => words.last(),
             _ => None,
         }
@@ -109,15 +109,15 @@ fn branches<'a>(lines: &'a [&str]) -> impl Iterator<Item = (usize, usize)> + 'a 
     })
 }
 
-/// From a label to the branch that goes back to it.
+/// Ranges from a label to the branch back to it.
 fn loops(lines: &[&str]) -> Vec<Range<usize>> {
     branches(lines).filter(|(from, to)| to < from).map(|(from, to)| to..from + 1).collect()
 }
 
-/// What a leap is over at most, in products: a branch of the statistics or of a border, not the loop itself.
+/// Upper bound on the products that a branch may skip: one for statistics or a border has fewer, the loop has more.
 const FEW: usize = 16;
 
-/// What is leapt over in a loop, but for products and for the first half of a choice between two.
+/// Ranges of a loop that a forward branch skips, without products and without the first arm of an if-else.
 fn leaps(lines: &[&str], within: &Range<usize>) -> Vec<Range<usize>> {
     let forward = branches(lines).filter(|(from, to)| from < to && within.contains(from) && within.contains(to));
     let small = forward.map(|(from, to)| from + 1..to).filter(|leap| Mix::of(&lines[leap.clone()]).products() < FEW);

@@ -1,6 +1,6 @@
-//! WGSL to the code of an NVIDIA GPU: naga's Metal, which is C++, as CUDA C++ (`metal.cuh`). NVIDIA's driver for Vulkan has
-//! the same last stages as CUDA's compiler, so what that makes of a kernel is near to what runs, though not the same:
-//! bounds are not checked here, and other heuristics may weigh registers against loads.
+//! Compiles WGSL for an NVIDIA GPU. naga writes Metal, which is C++; `metal.cuh` makes it CUDA C++. NVIDIA's Vulkan driver
+//! shares the last stages of CUDA's compiler, so the code is close to the code that runs. It is not equal: bounds are not
+//! checked here, and the driver may weigh registers against loads in another way.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -12,12 +12,12 @@ use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 
 use crate::Made;
 
-/// Registers and subgroups of a multiprocessor of compute capability 9.0 (an H100 or H200; other numbers of subgroups at
-/// once are not told rightly), and how many of its parts share them.
+/// Registers, subgroups and partitions of a multiprocessor of compute capability 9.0 (H100, H200). Occupancy is wrong for
+/// architectures with other limits.
 const REGISTERS: u64 = 65_536;
 const MOST_SUBGROUPS: u64 = 64;
 const PARTS: u64 = 4;
-/// Workgroup memory of a multiprocessor, and what each workgroup takes of it for nothing.
+/// Workgroup memory of a multiprocessor, and the part that the driver reserves for each workgroup, in bytes.
 const SHARED: u64 = 228 << 10;
 const SHARED_EACH: u64 = 1 << 10;
 pub const SUBGROUP: usize = 32;
@@ -28,7 +28,7 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// For an architecture such as `sm_90`; `nvcc` and `nvdisasm` are looked for where programs are.
+    /// A compiler for an architecture such as `sm_90`. `nvcc` and `nvdisasm` must be on the path.
     pub fn new(architecture: &str) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("metal.cuh"), include_str!("metal.cuh"))?;
@@ -60,7 +60,7 @@ impl Compiler {
         };
         let (registers, shared) = (number(" registers"), number(" bytes smem"));
         let subgroups = invocations.div_ceil(SUBGROUP as u64);
-        // Registers are given out in blocks of 8.
+        // Registers are allocated in blocks of 8.
         let by_registers = REGISTERS / (registers.next_multiple_of(8) * SUBGROUP as u64).max(1) / subgroups;
         let by_shared = SHARED / (shared + SHARED_EACH);
         let workgroups = by_registers.min(by_shared).min(MOST_SUBGROUPS / subgroups).min(32);
@@ -75,7 +75,7 @@ impl Compiler {
     }
 }
 
-/// What a program says on both of its outputs.
+/// Standard output and standard error of a program.
 fn run(command: &mut Command) -> Result<String, Box<dyn Error>> {
     let name = command.get_program().to_string_lossy().into_owned();
     let made = command.output().map_err(|e| format!("{name}: {e}"))?;
@@ -102,7 +102,7 @@ fn metal(source: &str) -> Result<String, Box<dyn Error>> {
     Ok(msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())?.0)
 }
 
-/// Metal as CUDA C++, and the invocations of a workgroup.
+/// A kernel in CUDA C++ from one in Metal, and the invocations of a workgroup.
 fn kernel(metal: &str) -> Result<(String, u64), Box<dyn Error>> {
     let unexpected = "naga writes Metal otherwise than it did";
     let (head, rest) = metal.split_once("[[max_total_threads_per_threadgroup(").ok_or(unexpected)?;
@@ -141,17 +141,17 @@ fn is_function(line: &str) -> bool {
     opens && !line.starts_with([' ', '}', '[']) && !["struct", "typedef"].contains(&first)
 }
 
-/// Metal's address spaces left out.
+/// Removes Metal's address spaces.
 fn without_spaces(text: &str) -> String {
     text.replace("constant ", "const ").replace("device ", "").replace("threadgroup ", "")
 }
 
-/// Numbers without a letter are of 32 bits in Metal, of 64 in C++.
+/// Literals without a suffix have 32 bits in Metal and 64 in C++.
 fn with_letters(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        // Names and numbers, whole; a sign belongs to a number's exponent.
+        // Whole names and numbers. A sign after an exponent's `e` belongs to the number.
         let word = |(i, c): (usize, char)| {
             let exponent = "+-".contains(c) && first.is_ascii_digit() && rest[..i].ends_with('e');
             !(c.is_alphanumeric() || "_.".contains(c) || exponent)
@@ -171,13 +171,13 @@ fn with_letters(text: &str) -> String {
 
 /// A parameter of the entry point.
 struct Parameter {
-    /// As the body of the kernel takes it.
+    /// Its declaration as a parameter of the body.
     declared: String,
-    /// As the kernel takes it, if it does.
+    /// Its declaration as a parameter of the kernel, if it is one.
     global: Option<String>,
-    /// A variable in workgroup memory.
+    /// Its declaration as a variable in workgroup memory.
     shared: Option<String>,
-    /// What the body is given.
+    /// The argument that the kernel passes to the body.
     value: String,
 }
 
@@ -211,7 +211,7 @@ impl Parameter {
     }
 }
 
-/// Labels and instructions as the other compilers print them.
+/// Labels and instructions in the other compiler's format.
 fn instructions(code: &str) -> String {
     let mut out = String::new();
     for line in code.lines().map(str::trim) {
@@ -219,7 +219,7 @@ fn instructions(code: &str) -> String {
             let _ = writeln!(out, "{label}:");
         } else if let Some((_, rest)) = line.strip_prefix("/*").and_then(|rest| rest.split_once("*/")) {
             let text = rest.split(';').next().unwrap_or_default().trim();
-            // A condition stands first.
+            // A predicate comes first.
             let text = if text.starts_with('@') { text.split_once(' ').map_or("", |(_, text)| text) } else { text };
             let text = text.replace("`(", "").replace(')', "");
             if !text.is_empty() && !text.starts_with(".") {

@@ -1,12 +1,14 @@
-//! What compilers for GPUs make of a training step's kernels, without such a GPU: registers, how many subgroups a part of a
-//! multiprocessor holds at once, and what the main loop is made of. Two are asked. Mesa's RADV compiles for a GPU that it
-//! is told of (seen in Mesa 22.3, where the one below is GFX1100 and has no matrix units, and in 25.0; gone in 26.2):
+//! Compiles the kernels of a training step for a GPU that is not there, and prints registers, occupancy (subgroups that a
+//! partition of a multiprocessor holds at once) and the instructions of the main loop. Two compilers can be used.
+//!
+//! Mesa's RADV compiles for the GPU that `RADV_FORCE_FAMILY` names. Mesa 22.3 (the family below is GFX1100, without matrix
+//! units) and 25.0 have the variable, 26.2 does not:
 //!
 //!     RADV_FORCE_FAMILY=NAVI31 VK_DRIVER_FILES=/usr/share/vulkan/icd.d/radeon_icd.x86_64.json \
 //!         cargo bench --bench isa -- --step unet:8x256x256:base=64 --kernel conv_fwd --tiles
 //!
-//! NVIDIA's `nvcc` and `nvdisasm` (CUDA 13, which needs no GPU either) are told it by an argument, `--nvidia sm_90`; for
-//! matrix units of 16 naga writes no Metal, so these kernels are left to the other.
+//! NVIDIA's `nvcc` and `nvdisasm` (CUDA 13) compile for the architecture of `--nvidia sm_90`. naga writes no Metal for
+//! 16×16 matrix units, so RADV alone compiles these kernels.
 
 mod code;
 mod cuda;
@@ -36,7 +38,7 @@ struct Args {
     /// Calls whose shapes contain this
     #[arg(long, default_value = "")]
     shapes: String,
-    /// All tiles that a tuner may try, not the fixed choice alone
+    /// All tiles that the tuner may try, not only the fixed choice
     #[arg(long)]
     tiles: bool,
     /// Print the machine's code
@@ -48,32 +50,32 @@ struct Args {
     /// Activations in 16 bits
     #[arg(long)]
     half: bool,
-    /// With --half: matrix units for products of 16, by subgroups of so many
+    /// With --half: 16×16 matrix units and subgroups of this many lanes
     #[arg(long)]
     lanes: Option<usize>,
-    /// NVIDIA's compiler, for this architecture, in place of Vulkan's first device
+    /// Use NVIDIA's compiler for this architecture instead of the first Vulkan device
     #[arg(long, conflicts_with = "lanes")]
     nvidia: Option<String>,
-    /// What `cargo bench` adds by itself
+    /// `cargo bench` adds this flag
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 /// A compiled kernel.
 struct Made {
-    /// Of an invocation.
+    /// Registers of an invocation.
     registers: u64,
-    /// Registers or bytes that had to go to memory.
+    /// Registers (RADV) or bytes (nvcc) spilled to memory.
     spilled: u64,
-    /// That a part of a multiprocessor holds at once.
+    /// Subgroups that a partition of a multiprocessor holds at once.
     subgroups: u64,
     /// Bytes of workgroup memory.
     shared: u64,
-    /// A line for a label or, behind a tab, an instruction.
+    /// Disassembly: one line a label or, after a tab, an instruction.
     code: String,
 }
 
-/// WGSL as naga reads it, with what it knows of it.
+/// WGSL parsed and validated by naga.
 fn module(source: &str) -> Result<(Module, ModuleInfo), Box<dyn Error>> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
     let info = Validator::new(ValidationFlags::all(), Capabilities::all())
@@ -106,7 +108,7 @@ impl Compiler {
 const HEAD: &str =
     "kernel       shapes                             tile                        regs spill waves shared |  main loop";
 
-/// A tile in a word: invocations, vectors of each, depth, buffers, splits, Winograd, matrix units, taps that share a patch.
+/// A tile in short: invocations, vectors of each, depth, buffers, splits, Winograd, matrix units, taps that share a patch.
 fn short(t: &Tile) -> String {
     let [x, y] = t.threads;
     let winograd = if t.winograd > 0 { format!(" W{}", t.winograd) } else { String::new() };
@@ -163,7 +165,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A line for a kernel, with its texts where they are asked for.
+/// Prints one line for a kernel, and its WGSL and disassembly where asked for.
 fn show(compiler: &Compiler, args: &Args, planned: &PlannedCall, tile: &str, source: &str) {
     if args.wgsl {
         println!("{source}");

@@ -1,4 +1,4 @@
-//! WGSL to the code of the first Vulkan device, and what its driver tells of it.
+//! Compiles WGSL on the first Vulkan device, and reads the driver's statistics and disassembly.
 
 use std::error::Error;
 use std::ffi::CStr;
@@ -17,7 +17,7 @@ pub struct Compiler {
 
 impl Compiler {
     pub fn new() -> Result<Self, Box<dyn Error>> {
-        // SAFETY: handles are used as Vulkan asks, and live as long as the process.
+        // SAFETY: every handle is valid, used as Vulkan requires, and lives as long as the process.
         unsafe {
             let entry = ash::Entry::load()?;
             let app = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_3);
@@ -64,7 +64,7 @@ impl Compiler {
 
     pub fn compile(&self, source: &str) -> Result<Made, Box<dyn Error>> {
         let (module, info) = crate::module(source)?;
-        // As wgpu does for trusted shaders.
+        // wgpu's options for trusted shaders.
         let options = spv::Options {
             lang_version: (1, 3),
             flags: spv::WriterFlags::empty(),
@@ -124,9 +124,9 @@ impl Compiler {
         }
     }
 
-    /// The last of what the driver shows: the machine's code.
+    /// The driver's last internal representation: the disassembly.
     unsafe fn code(&self, which: &vk::PipelineExecutableInfoKHR<'_>) -> Result<String, Box<dyn Error>> {
-        // SAFETY: the second call is given memory of the sizes that the first one told.
+        // SAFETY: the second call gets buffers of the sizes that the first one returned.
         unsafe {
             let get = self.executable.fp().get_pipeline_executable_internal_representations_khr;
             let mut count = 0;

@@ -4,11 +4,11 @@
     python benches/peers/camvid.py --data DIR --model resnet18-seg --lr 1e-4 --epochs 10
     python benches/peers/camvid.py --data DIR --model unet --base 16 --lr 1e-3 --epochs 10
 
-DIR holds train.txt and test.txt (lines of IMAGE MASK) and info.json with the classes, of which `ignore_index` counts
-for nothing. Images are resized with antialias, masks to the nearest pixel; values are scaled to [0, 1] and normalised
-with mean and standard deviation per channel of the training images. Adam, mean cross entropy of the pixels that count,
-no augmentation. A line of JSON an epoch: the mean IoU (classes that are neither there nor predicted are left out) and
-the IoU weighted by the classes' pixels, both from one confusion matrix over the test set, and the IoU of each class.
+DIR holds train.txt and test.txt (lines of IMAGE MASK) and info.json with the classes. Pixels of its `ignore_index` count
+neither for the loss nor for the scores. Images are resized with antialias, masks to the nearest pixel. Values are scaled to
+[0, 1], then normalised with mean and standard deviation per channel of the training images. Adam, mean cross entropy, no
+augmentation. Each epoch prints a line of JSON with three scores, all from one confusion matrix over the test set: the mean
+IoU (without classes that are neither present nor predicted), the IoU weighted by the classes' pixels, the IoU of each class.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def read(root, part, args):
 
 
 def scores(confusion):
-    """Mean IoU, weighted IoU and the IoU of each class (None where there is none). Truth by rows."""
+    """Mean IoU, weighted IoU and the IoU of each class (None if it is undefined). Rows of the matrix are the truth."""
     right, truth, predicted = confusion.diag(), confusion.sum(1), confusion.sum(0)
     union = truth + predicted - right
     iou = right / union.clamp(min=1)

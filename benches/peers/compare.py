@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
-"""Times the same training steps in shadegrad and in its peers, in turns, and prints one Markdown table.
+"""Times the same training steps in shadegrad and in its peers, in alternation, and prints one Markdown table.
 
     python benches/peers/compare.py --device cpu --rounds 3
     python benches/peers/compare.py --device gpu --step resnet18:64x224x224 --shadegrad-args="--precision f16"
 
-The peers are PyTorch (pytorch.py beside this file) and burn (the crate beside this file). Every figure is of a process
-of its own, and the rounds go through all of them in turn, so that noise of a shared machine hits all alike. A figure is
-the median over the rounds of the rounds' medians; a ratio is the peer's time by ours, so above 1 shadegrad is faster,
-and in parentheses stand the lowest and highest ratio of a single round.
+The peers are PyTorch (pytorch.py) and burn (the crate in burn/). Each run is a separate process. A round runs every program
+once, so the noise of a shared machine affects all alike. A figure is the median over the rounds of the rounds' medians. A
+ratio is the peer's time divided by shadegrad's, so above 1 shadegrad is faster; the lowest and highest ratio of a single
+round follow in parentheses.
 
---device is shadegrad's. With `cpu` PyTorch and burn's flex backend use the CPU; with `gpu` PyTorch uses CUDA and burn
-its wgpu backend; with an adapter's name burn takes that adapter, and PyTorch takes CUDA if its device has that name,
-else the CPU: under the table stands where each ran. PyTorch on CUDA runs eagerly in f32 without and with TF32, with
-AMP, and compiled.
+    --device   shadegrad      PyTorch                                              burn
+    cpu        CPU engine     CPU                                                  flex backend
+    gpu        first GPU      CUDA                                                 wgpu backend
+    NAME       that adapter   CUDA if its device has that name, else CPU           wgpu backend on that adapter
+
+The device of each run is printed below the table. PyTorch on CUDA runs eagerly in f32 without and with TF32, with AMP, and
+compiled.
 """
 
 import argparse
@@ -58,7 +61,7 @@ class Runner:
 
 
 def reason(done):
-    """What a program that failed says: its error, else its last line."""
+    """The error of a failed program, or else the last line of its output."""
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     errors = [line for line in lines if "error:" in line.lower()]
     panics = [b for a, b in zip(lines, lines[1:]) if a.startswith("thread ") and "panicked at" in a]
@@ -84,22 +87,22 @@ def arguments():
     parser.add_argument("--device", default="cpu", metavar="cpu|gpu|NAME", help="where to compute (default: cpu)")
     parser.add_argument("--steps", type=above_zero, default=20, metavar="N", help="timed steps of a run (default: 20)")
     parser.add_argument("--warmup", type=int, default=5, metavar="N",
-                        help="steps before them (default: 5; burn still compiles in its third)")
+                        help="warm-up steps (default: 5; burn still compiles in its third)")
     parser.add_argument("--rounds", type=above_zero, default=3, metavar="N", help="runs of each (default: 3)")
     parser.add_argument("--threads", type=above_zero, default=cores(), metavar="N",
                         help="threads of all that compute on the CPU (default: all cores)")
     parser.add_argument("--shadegrad", type=Path, default=ROOT / "target/release/shadegrad", metavar="PATH",
                         help="shadegrad's binary (default: target/release/shadegrad)")
     parser.add_argument("--shadegrad-args", action="append", type=shlex.split, default=[], metavar="FLAGS",
-                        help="also with these flags of `shadegrad bench`, in a row of their own; may be given several "
+                        help="adds a row with these flags of `shadegrad bench`; may be given several "
                              "times, written as --shadegrad-args=\"--flag value\"")
     parser.add_argument("--python", default=sys.executable, metavar="PATH",
                         help="interpreter that has PyTorch (default: the one that runs this)")
     parser.add_argument("--pytorch-args", action="append", type=shlex.split, metavar="FLAGS",
-                        help="these flags of pytorch.py in place of the usual variants; may be given several times, "
+                        help="these flags of pytorch.py instead of the usual variants; may be given several times, "
                              "written as --pytorch-args=\"--amp --channels-last\"")
     parser.add_argument("--burn", type=Path, default=BURN / "target/release/shadegrad-peer-burn", metavar="PATH",
-                        help="the binary of the crate burn (default: where `cargo build --release` puts it there)")
+                        help="binary of the crate in burn/ (default: its target/release)")
     parser.add_argument("--timeout", type=above_zero, default=1800, metavar="SECONDS",
                         help="limit of a single run (default: 1800)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results of all rounds there")
@@ -153,7 +156,7 @@ def measure(args, runners):
     failed = set()
     for round_ in range(args.rounds):
         for step in args.step:
-            # Every other round backwards, so that nobody always comes after the same one.
+            # Every other round runs backwards, so that no program always follows the same one.
             for runner in runners if round_ % 2 == 0 else reversed(runners):
                 if runner.broken or (runner, step) in failed:
                     continue
@@ -181,19 +184,19 @@ def figure(runs):
 
 
 def ratio(theirs, ours):
-    """How many times as fast we are."""
+    """The peer's time divided by shadegrad's."""
     rounds = [a / b for a, b in zip(theirs, ours)]
     value = f"{statistics.median(theirs) / statistics.median(ours):.2f}"
     return f"{value} ({min(rounds):.2f}–{max(rounds):.2f})" if len(rounds) > 1 else value
 
 
 def unsettled(runs):
-    """Whether a run's steps differ too much for its median to mean a step that is done again and again."""
+    """Whether a run's steps vary too much for their median to be a steady step's time."""
     return any(run["ms_median"] > 2 * run["ms_min"] for run in runs)
 
 
 def table(args, ours, peers, results):
-    # Who failed in any round of a step has no figure for it: its other rounds are not those of the others.
+    # A program that failed in one round of a step gets no figure for it: its rounds would not be those of the others.
     results = {key: runs for key, runs in results.items() if len(runs) == args.rounds}
     peers = [peer for peer in peers if any((peer, step) in results for step in args.step)]
     head = ["step", "shadegrad, ms"]

@@ -1,6 +1,6 @@
 """UNet and ResNet18 for segmentation in PyTorch: the same layers and tensor names as shadegrad's.
 
-tests/fixtures/generate_models.py takes its traces from these modules, so that they are held to be the same networks.
+tests/fixtures/generate_models.py makes its traces with these modules, so the tests check that the networks are the same.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 
 def start_like_resnet(module):
-    """He et al. 2015 with the fan of the output for convolutions that a norm follows; PyTorch's own start for the rest."""
+    """He et al. 2015 with fan-out for convolutions before a norm, PyTorch's default for other layers."""
     for conv in module.modules():
         if isinstance(conv, nn.Conv2d) and conv.bias is None:
             nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
@@ -68,7 +68,7 @@ class UNet(nn.Module):
 
 
 def bilinear(channels, factor):
-    """Enlargement by `factor` that starts as bilinear interpolation of each channel."""
+    """Up-sampling by `factor`, initialised as bilinear interpolation of each channel."""
     layer = nn.ConvTranspose2d(channels, channels, 2 * factor, factor, factor // 2, bias=False)
     part = 1 - (torch.arange(2 * factor) - (factor - 0.5)).abs() / factor
     with torch.no_grad():

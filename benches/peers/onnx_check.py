@@ -4,11 +4,15 @@
     mkdir cases && SHADEGRAD_ONNX_OUT=$PWD/cases cargo test --test interop export     # models with inputs and results
     python benches/peers/onnx_check.py --cases cases --shadegrad target/debug/shadegrad
 
-Needs onnx, onnxruntime, numpy and pillow. With --cases, each NAME.onnx passes onnx's checker with strict shape inference,
-and onnxruntime's output for the input in NAME.safetensors is held against the output that is in there. With --shadegrad,
-small runs of every task and network are trained on built-in scenes, exported, and compared with `shadegrad predict` on
-pictures of the run's own size: probabilities, the class of each pixel, bytes of the picture. A line each: the largest
-difference, beside the largest value. Ends with exit code 1 where one is too large.
+Needs onnx, onnxruntime, numpy and pillow.
+
+--cases: each NAME.onnx must pass onnx's checker with strict shape inference. onnxruntime's output for the input in
+NAME.safetensors is compared with the output in that file.
+--shadegrad: small runs of every task and network are trained on built-in scenes and exported. onnxruntime's output is
+compared with `shadegrad predict` on pictures of the run's image size: probabilities, the class of each pixel, bytes of the
+picture.
+
+Each comparison prints the largest difference and the largest value. The exit code is 1 if a difference is too large.
 """
 
 import argparse
@@ -24,9 +28,9 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-# Of the largest value: sums of a few thousand products in float32.
+# Relative to the largest value. Sums of a few thousand products in float32 stay below it.
 TOLERANCE = 2e-5
-# A picture's bytes are rounded by shadegrad, the model's values are not.
+# shadegrad rounds a picture to bytes, the model's output is not rounded.
 HALF_A_BYTE = 0.51 / 255
 
 RUNS = {
@@ -123,15 +127,15 @@ def trained(binary, name, folder):
     painted = [np.asarray(Image.open(folder / line["files"][0])) for line in lines]
     if task == "colorize":
         return told(name, found, np.transpose(np.stack(painted) / 255.0, (0, 3, 1, 2)), HALF_A_BYTE)
-    # Where two classes are all but equal, rounding decides between them.
+    # Rounding decides between two classes of almost equal logits.
     mask = np.stack(painted)[:, None].astype(np.int64)
     return told(name, np.take_along_axis(found, mask, 1), found.max(1, keepdims=True), TOLERANCE)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=Path, help="folder that the tests have written")
-    parser.add_argument("--shadegrad", type=Path, help="the program")
+    parser.add_argument("--cases", type=Path, help="folder of cases that the tests wrote")
+    parser.add_argument("--shadegrad", type=Path, help="shadegrad's binary")
     arguments = parser.parse_args()
     if not (arguments.cases or arguments.shadegrad):
         parser.error("give --cases, --shadegrad or both")

@@ -4,11 +4,13 @@
     python benches/peers/pytorch.py --step resnet18:16x64x64 --step unet:4x128x128:base=16 --device cpu --threads 2
     python benches/peers/pytorch.py --step resnet18:64x224x224 --device cuda --amp --channels-last
 
-A step is forward, cross entropy, backward and Adam on a batch that already lies on the device; the end of each is awaited
-while the next one runs, as `shadegrad bench` and training do (on CUDA by an event). TF32 is off unless --tf32 asks for it. first_step_s is the first step of all, in
-which --compile compiles and cuDNN tries its algorithms. peak_bytes is, on CUDA, the allocator's peak; on the CPU it is
-the process's peak resident memory so far (with the Python runtime and its libraries, and with earlier steps: name one
-step where it matters), and baseline_bytes is what it was before the model was made.
+A step is forward, cross entropy, backward and Adam on a batch that already lies on the device. The script waits for the end
+of a step while the next one runs, as `shadegrad bench` and training do (on CUDA by an event). TF32 is off without --tf32.
+
+    first_step_s     the first step of all; --compile compiles in it, cuDNN tries its algorithms
+    peak_bytes       CUDA: the allocator's peak; CPU: the process's peak resident memory so far, with the Python runtime and
+                     earlier steps, so name one step where it matters
+    baseline_bytes   CPU: resident memory before the model was made
 """
 
 import argparse
@@ -25,13 +27,13 @@ import torchvision
 
 from networks import ResNet18Seg, UNet
 
-# Seconds of steps, beside the first, before any is timed: a GPU that waited has a slow clock.
+# Seconds of steps after the first one and before the timed ones: the clock of an idle GPU is slow.
 WARM = 1.0
 MODELS = ["resnet18", "resnet18-seg", "unet"]
 
 
 class Step:
-    """A training step, in the words of `shadegrad bench --step`."""
+    """A training step, in the syntax of `shadegrad bench --step`."""
 
     def __init__(self, text):
         expected = "expected MODEL:NxHxW, such as resnet18:16x64x64 or unet:4x128x128:base=16"
@@ -64,7 +66,7 @@ class Step:
         return torchvision.models.resnet18(num_classes=classes)
 
     def batch(self, device):
-        """Images, and labels: one each, or one for every pixel."""
+        """Images, with one label per image or per pixel."""
         area = () if self.model == "resnet18" else (self.height, self.width)
         images = torch.rand(self.images, 3, self.height, self.width, device=device)
         return images, torch.randint(self.settings["classes"], (self.images, *area), device=device)
@@ -79,7 +81,7 @@ def arguments():
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: PyTorch's choice)")
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="timed steps (default: 20)")
     parser.add_argument("--warmup", type=int, default=3, metavar="N",
-                        help="steps before them (default: 3; more where those take less than a second)")
+                        help="warm-up steps (default: 3; more if they take less than a second)")
     parser.add_argument("--tf32", action="store_true", help="let CUDA matrix products and convolutions round to TF32")
     parser.add_argument("--amp", action="store_true",
                         help="autocast: float16 with loss scaling on CUDA, bfloat16 on the CPU")

@@ -7,7 +7,7 @@ DIR holds train/CLASS/*.{jpg,png,...} and val/CLASS/*. All images are read into 
 is resized to --image-size (PIL, bilinear with antialias), the centre cropped, values scaled to [0, 1],
 then normalised. No augmentation. Classes are sorted by name, files by name within a class (by code
 point); --shuffle false takes the training images in that order, every epoch. The last batch of an epoch may
-be smaller, unless one image is left: it is dropped, since BatchNorm may have nothing to average over.
+be smaller. A last batch of one image is dropped, since BatchNorm would average over one value.
 --normalize dataset uses mean and standard deviation per channel over all pixels of the training images.
 --save writes torchvision's names and layouts; --init starts from such a file. AdamW's and SGD's weight
 decay is --weight-decay (AdamW: only tensors with two or more dimensions); Adam has none.
@@ -129,7 +129,7 @@ def load_checkpoint(model, path):
 
 
 def batches(count, size, order):
-    """Index batches; a last batch of one image is left out."""
+    """Index batches without a last batch of one image."""
     return [b for b in (order[i:i + size] for i in range(0, count, size)) if len(b) > 1]
 
 

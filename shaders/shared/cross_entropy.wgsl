@@ -9,7 +9,7 @@ fn class_weights(c4: u32) -> vec4<f32> {
     return select(vec4<f32>(), w, classes(c4) < vec4<u32>(C));
 }
 
-// What a row should be: 1 in the lane of its label, or the probabilities that it was given (0 in the padding lanes).
+// Target of a row: 1 in the lane of its label, or its given probabilities (0 in the padding lanes).
 fn wanted_at(row: u32, c4: u32) -> vec4<f32> {
     if (SOFT_LABELS) {
         let i = (row * C4 + c4) * 4u;

@@ -1,9 +1,9 @@
-// Positions along one axis are whole multiples of 1/scale: position = clamp(step · o + offset, 0, (size − 1) · scale).
+// A position along one axis is an integer in units of 1/scale: position = clamp(step · o + offset, 0, (size − 1) · scale).
 fn position(o: u32, step: u32, offset: i32, scale: u32, size: u32) -> u32 {
     return u32(clamp(i32(step * o) + offset, 0i, i32((size - 1u) * scale)));
 }
 
-// Part of output o that input i contributes.
+// Weight of input i in output o.
 fn weight(o: u32, i: u32, step: u32, offset: i32, scale: u32, size: u32) -> f32 {
     let p = position(o, step, offset, scale, size);
     let low = p / scale;
@@ -14,7 +14,7 @@ fn weight(o: u32, i: u32, step: u32, offset: i32, scale: u32, size: u32) -> f32 
     return select(0.0, 1.0 - part, low == i) + select(0.0, part, min(low + 1u, size - 1u) == i);
 }
 
-// First output that input i may contribute to, and one behind the last: wide enough, `weight` decides.
+// Range of outputs to which input i may contribute: first, and last + 1. It may be too wide, since `weight` decides.
 fn reach(i: u32, step: u32, offset: i32, scale: u32, size: u32, outputs: u32) -> vec2<u32> {
     var range = vec2<u32>(0u, outputs);
     if (step > 0u) {

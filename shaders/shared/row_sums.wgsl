@@ -1,14 +1,14 @@
-// A workgroup is VECTORS invocations wide, and ROW_LANES invocations share a vector of channels. Each adds up every ROW_LANES-th
-// row. These sums are added in a fixed order: by shuffles within a subgroup of SUBGROUP invocations, then through workgroup
-// memory.
-// Up to this many sums one invocation adds alone, which is faster than one more barrier, llvmpipe's slowest operation.
+// A workgroup is VECTORS invocations wide and ROW_LANES invocations high. The ROW_LANES invocations of a column share a
+// vector of channels: each adds every ROW_LANES-th row. Their sums are added in a fixed order: by shuffles within a
+// subgroup of SUBGROUP invocations, then through workgroup memory.
+// Number of sums that one invocation adds alone instead of by halving: barriers are slow on llvmpipe.
 const FEW: u32 = 8u;
 var<workgroup> held_a: array<vec4<f32>, WORKGROUP>;
 var<workgroup> held_b: array<vec4<f32>, WORKGROUP>;
 
 struct Sums { a: vec4<f32>, b: vec4<f32> }
 
-// Sums over the row lanes, in the first of them.
+// Adds the sums of the row lanes; the first lane gets the result.
 fn add_rows(invocation: u32, own: Sums) -> Sums {
     var sums = own;
     for (var step = VECTORS; step < SUBGROUP; step *= 2u) {

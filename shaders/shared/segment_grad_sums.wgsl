@@ -1,4 +1,4 @@
-// For segment_sums.wgsl: Σ g and Σ g · x̂, where g is `value(row · C4 + c)`, masked (see norm_masked.wgsl), to `keep`.
+// For segment_sums.wgsl: passes Σ g and Σ g · x̂ to `keep`; g is `value(row · C4 + c)` masked by `mask` (norm_masked.wgsl).
 alias Held = Channels;
 
 fn added(sums: Sums, i: u32, c: u32, held: Held) -> Sums {

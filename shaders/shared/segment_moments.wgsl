@@ -1,5 +1,5 @@
-// For segment_sums.wgsl: means and sums of squared deviations of vectors `value(row · C4 + c)`, to `keep`.
-// Sums are of values minus the segment's first row, so that a mean far from 0 does not cancel the variance away.
+// For segment_sums.wgsl: passes means and sums of squared deviations of the vectors `value(row · C4 + c)` to `keep`.
+// Sums are of values minus the segment's first row, so that the variance does not cancel when the mean is far from 0.
 struct Held { shift: vec4<f32> }
 
 fn begin(first: u32, c: u32) -> Held {

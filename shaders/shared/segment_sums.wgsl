@@ -1,5 +1,5 @@
-// Two sums for every channel and every segment of rows of a sample (of the whole batch for BatchNorm). A kernel defines
-// `begin`, which loads what a segment shares, `added`, which adds a vector, and `done`, which stores the sums.
+// Two sums per channel and segment of rows. A segment lies in one sample; BatchNorm counts the batch as one sample. The
+// kernel defines `begin` (values held for the segment), `added` (adds a vector) and `done` (stores the sums).
 // Mapping: one workgroup per segment and block of VECTORS vectors of channels, see row_sums.wgsl.
 fn reduce(block: u32, place: u32) {
     let c = (block % BLOCKS) * VECTORS + place % VECTORS;

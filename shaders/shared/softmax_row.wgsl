@@ -1,7 +1,7 @@
 // One row of logits and its label.
 fn classes(c4: u32) -> vec4<u32> { return vec4<u32>(c4 * 4u, c4 * 4u + 1u, c4 * 4u + 2u, c4 * 4u + 3u); }
 
-// Logits with the smallest float in the padding lanes, so that they weigh nothing.
+// Logits with the smallest float in the padding lanes, so that these have probability 0.
 fn logits_at(row: u32, c4: u32) -> vec4<f32> {
     return select(vec4<f32>(-3.4e38), logits[row * C4 + c4], classes(c4) < vec4<u32>(C));
 }

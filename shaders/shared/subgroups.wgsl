@@ -1,5 +1,5 @@
-// As workgroup.wgsl, on devices whose subgroups are all of SUBGROUP invocations: those of one lie side by side. No struct
-// takes these two in: naga 30 gives members of it no meaning in HLSL, and DXC refuses that.
+// As workgroup.wgsl, for devices whose subgroups all have SUBGROUP invocations, side by side. The two subgroup builtins are
+// no members of a struct: naga 30 gives such members no semantic in HLSL, and DXC refuses them.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -13,7 +13,7 @@ fn main(
     }
 }
 
-// The value of the invocation whose place differs in the bit `step`, which is below SUBGROUP.
+// The value of the invocation whose index differs in the bit `step`; `step` is below SUBGROUP.
 fn across(v: vec4<f32>, step: u32) -> vec4<f32> {
     return subgroupShuffleXor(v, step);
 }

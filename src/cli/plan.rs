@@ -118,7 +118,8 @@ fn list_tiles(planned: &PlannedCall) -> Result<(), CliError> {
         print(format_args!("{name:10} {what}"))?;
     }
     let units = [(16, 32), (16, 64), (8, 32)].into_iter();
-    let kinds = units.flat_map(|(size, lanes)| [Lines::AsTheyCome, Lines::Turned].map(|lines| Matrix { size, lanes, lines }));
+    let kinds =
+        units.flat_map(|(size, lanes)| [Lines::AsTheyCome, Lines::Turned].map(|lines| Matrix { size, lanes, lines }));
     let mut seen: Vec<Tile> = vec![];
     for tile in kinds.flat_map(|units| all_tiles(&planned.call, units)) {
         if !seen.contains(&tile) {

@@ -26,6 +26,7 @@ pub mod region;
 pub mod regression;
 pub mod resize;
 mod winograd_maps;
+mod winograd_shares;
 
 use std::collections::{HashMap, VecDeque};
 

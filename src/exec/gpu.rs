@@ -14,6 +14,7 @@ mod pipelines;
 mod profile;
 mod readback;
 mod textures;
+mod trial;
 mod tune_log;
 mod tuner;
 mod uploads;

@@ -29,8 +29,8 @@ use matrix::MatrixCall;
 use stage::Draft;
 
 pub use crate::exec::registry::Operands;
-pub use named_tiles::{TILE_NAMES, TileError, all_tiles, tile_by_name};
 pub use matrix::{TEXTURE_W, candidates, merged_partials, shared_taps, typical};
+pub use named_tiles::{TILE_NAMES, TileError, all_tiles, tile_by_name};
 pub use stage::{BindingKind, Shader, Stage, StageBinding};
 pub use tile::{Product, Tile, TileLimits};
 pub use tiling::{Lines, Matrix, SUBGROUP, Tiling};

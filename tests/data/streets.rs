@@ -98,20 +98,3 @@ fn colours_follow_the_world() {
     assert!((road[0] - road[2]).abs() < 15.0, "road {road:?}");
     assert!(marking[1] > road[1] + 40.0, "marking {marking:?}, road {road:?}");
 }
-
-/// Writes some as pictures: `cargo test --test data streets::show -- --ignored`, with the folder to
-/// write to in `STREETS`.
-#[test]
-#[ignore = "for looking at"]
-fn show() {
-    let Ok(folder) = std::env::var("STREETS") else { return };
-    let set = StreetDataset::new(7, 24, (240, 320));
-    for index in 0..24 {
-        let (image, mask) = (SegmentationDataset::image(&set, index).unwrap(), set.mask(index).unwrap());
-        let both = image::RgbImage::from_fn(640, 240, |x, y| match x {
-            0..320 => *image.get_pixel(x, y),
-            _ => image::Rgb(set.classes().palette[usize::from(mask.get_pixel(x - 320, y).0[0])]),
-        });
-        both.save(format!("{folder}/{index}.png")).unwrap();
-    }
-}

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Args, Real};
 
-/// What all three kernels know.
+/// Operands and sizes that all three kernels share.
 struct Dice<T> {
     c: usize,
     stride: usize,
@@ -32,7 +32,7 @@ impl<T: Real> Dice<T> {
         p.iter_mut().for_each(|v| *v = *v / total);
     }
 
-    /// D and P + T + ε of a class; none where there is nothing and ε is 0.
+    /// D and P + T + ε of a class; `None` for a class without pixels when ε is 0.
     fn of(&self, sums: &[T], class: usize) -> Option<(T, T)> {
         let all = sums[self.stride + class] + sums[2 * self.stride + class] + self.smooth;
         (all > T::zero()).then(|| ((sums[class] + sums[class] + self.smooth) / all, all))

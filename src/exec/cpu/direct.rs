@@ -1,38 +1,39 @@
-//! Convolution without im2col, for few channels: a tile of outputs stays in registers while the sum runs over taps and
-//! channels, and each output pixel reads its input through a pointer per tap (Dukhan 2019, "The Indirect Convolution
-//! Algorithm"). With 16 or 32 channels the copies of im2col, and the product's own packing of them, take longer than
-//! the multiplications: this reaches 70–140 GFLOP/s a core there, im2col and GEMM 20–60.
+//! Direct convolution for few channels. A tile of outputs stays in registers while the sum runs over taps and channels.
+//! Each output pixel reads its input through one pointer per tap (Dukhan 2019, "The Indirect Convolution Algorithm").
+//!
+//! With 16 or 32 channels, im2col's copies and the packing of the GEMM take longer than the multiplications: 20–60
+//! GFLOP/s per core against 70–140 here.
 
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Terms that are added up before the sum is added to others.
+/// Longest partial sum, in terms.
 pub const LONGEST: usize = 256;
 
-/// Output pixels of a plane, how they are reached and what they read: input line = line · step + tap.
+/// Output pixels to compute, and the input that they read: input line = line · step + tap.
 #[derive(Debug)]
 pub struct Plane {
-    /// Lines and columns that are computed in each image.
+    /// Lines and columns to compute in each image.
     pub count: [usize; 2],
     /// Height and width of the input.
     pub input: [usize; 2],
-    /// From one computed line or column to the next, in the input.
+    /// Distance between computed lines and columns in the input.
     pub input_step: [usize; 2],
     /// Height and width of the output.
     pub output: [usize; 2],
     /// The first computed line and column of the output.
     pub output_start: [usize; 2],
-    /// From one computed line or column to the next, in the output.
+    /// Distance between computed lines and columns in the output.
     pub output_step: [usize; 2],
 }
 
 /// One position of the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Tap {
-    /// Its place against the input's.
+    /// Line and column of the tap, relative to the input pixel.
     pub at: [isize; 2],
-    /// Where its weights (channels × columns) start.
+    /// Offset of its weights (channels × columns).
     pub weights: usize,
 }
 
@@ -43,23 +44,23 @@ pub struct Direct<'a> {
     pub plane: &'a Plane,
     /// The kernel.
     pub taps: &'a [Tap],
-    /// Input from the first channel that is read.
+    /// Input, from the first channel that is read.
     pub x: &'a [f32],
-    /// Channels of a pixel of the input, and how many are read.
+    /// Channels of an input pixel, and number of channels to read.
     pub x_channels: [usize; 2],
     /// Weights.
     pub w: &'a [f32],
-    /// From one channel's weights to the next.
+    /// Distance between the weights of two channels.
     pub w_stride: usize,
-    /// Added to every column.
+    /// Bias of every column.
     pub bias: Option<&'a [f32]>,
-    /// First column of the first pixel.
+    /// Offset of the first column of the first pixel.
     pub y: *mut f32,
     /// Channels of a pixel of the output.
     pub y_channels: usize,
 }
 
-/// How many floats are in a vector of the machine.
+/// Floats in a vector of the machine.
 pub fn lanes() -> usize {
     Arch::new().dispatch(Lanes)
 }
@@ -74,7 +75,7 @@ impl WithSimd for Lanes {
     }
 }
 
-/// A computed pixel: its place in the input before the taps, as line, column and offset, and in the output.
+/// A pixel to compute: line, column and offset in the input before the taps, and offset in the output.
 #[derive(Clone, Copy, Default)]
 struct Place {
     at: [isize; 2],
@@ -83,7 +84,7 @@ struct Place {
 }
 
 impl Direct<'_> {
-    /// Whether this many columns fill a vector of the machine.
+    /// Whether `columns` fill a vector of the machine.
     pub fn fits(columns: usize) -> bool {
         columns >= lanes()
     }
@@ -91,7 +92,7 @@ impl Direct<'_> {
     /// Computes pixels `rows` (counted over all images) in columns `columns`, which must fit.
     ///
     /// # Safety
-    /// `y` must be valid for these pixels and columns, and nobody else may use them meanwhile.
+    /// `y` must be valid for these pixels and columns, and no other thread may use them at the same time.
     pub unsafe fn run(self, rows: Range<usize>, columns: Range<usize>) {
         Arch::new().dispatch(Run { direct: self, rows, columns });
     }
@@ -127,7 +128,7 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // Two vectors of columns where columns suffice. With the operands, tiles take nearly all registers.
+        // Two vectors of columns if there are enough columns. Tile and operands then fill all but a few registers.
         match (self.columns.len() >= 2 * S::F32_LANES, S::REGISTER_COUNT >= 32) {
             (true, true) => self.tiles::<S, 12, 2>(simd),
             (true, false) => self.tiles::<S, 6, 2>(simd),
@@ -154,7 +155,7 @@ impl Run<'_> {
         let x = d.x.as_ptr();
         let mut pointers = vec![[x; P]; d.taps.len()];
         for first in rows.clone().step_by(P) {
-            // Unused rows of the last tile compute the last pixel again.
+            // The last tile is filled up with copies of the last pixel.
             let places: [Place; P] = std::array::from_fn(|p| d.place((first + p).min(rows.end - 1)));
             let inside = |place: &Place| {
                 (0..2).all(|i| within(place.at[i] + reach[i].0, i) && within(place.at[i] + reach[i].1, i))
@@ -174,12 +175,12 @@ impl Run<'_> {
             let wide = V * S::F32_LANES;
             let mut column = columns.start;
             loop {
-                // The last tile ends with the columns, and computes some of them again.
+                // The last tile ends at the last column, and recomputes some columns.
                 let at = column.min(columns.end - wide);
                 let sums: [[S::f32s; V]; P] = d.tile(simd, &pointers, at);
                 for (place, sums) in places.iter().zip(sums).take(rows.end - first) {
                     for (v, sum) in sums.into_iter().enumerate() {
-                        // SAFETY: pixel and columns are among those that the caller of `run` vouches for.
+                        // SAFETY: the caller of `run` guarantees pixel and columns.
                         unsafe { store::<S>(d.y.add(place.y + at + v * S::F32_LANES), sum) };
                     }
                 }
@@ -202,12 +203,12 @@ impl Direct<'_> {
         column: usize,
     ) -> [[S::f32s; V]; P] {
         let start = std::array::from_fn(|v| match self.bias {
-            // SAFETY: there is a bias for every column.
+            // SAFETY: every column has a bias.
             Some(bias) => unsafe { load::<S>(bias.as_ptr().add(column + v * S::F32_LANES)) },
             None => simd.splat_f32s(0.0),
         });
         let mut totals = [start; P];
-        // Sums of sums: rounding grows with the root of the longest, and a GEMM's are no longer.
+        // Sums of partial sums, since rounding grows with the root of the longest; a GEMM's are no longer.
         let taps_each = (LONGEST / self.x_channels[1].max(1)).max(1);
         for (pointers, taps) in pointers.chunks(taps_each).zip(self.taps.chunks(taps_each)) {
             let sums: [[S::f32s; V]; P] = self.part(simd, pointers, taps, column);
@@ -218,7 +219,7 @@ impl Direct<'_> {
         totals
     }
 
-    /// The sum over some of the taps, for a tile.
+    /// Partial sums of a tile over some of the taps.
     #[inline(always)]
     fn part<S: Simd, const P: usize, const V: usize>(
         &self,
@@ -231,10 +232,10 @@ impl Direct<'_> {
         for (x, tap) in pointers.iter().zip(taps) {
             let mut w = self.w[tap.weights + column..].as_ptr();
             for channel in 0..self.x_channels[1] {
-                // SAFETY: weights of all channels lie `w_stride` apart, each as long as there are columns.
+                // SAFETY: the weights of the channels lie `w_stride` apart, each with a number per column.
                 let weights: [S::f32s; V] = std::array::from_fn(|v| unsafe { load::<S>(w.add(v * S::F32_LANES)) });
                 for (sums, x) in sums.iter_mut().zip(x) {
-                    // SAFETY: a pixel within the input, or zeros of the same length.
+                    // SAFETY: the pointer is to a pixel of the input or to zeros of the same length.
                     let value = simd.splat_f32s(unsafe { *x.add(channel) });
                     for (sum, &weight) in sums.iter_mut().zip(&weights) {
                         *sum = simd.mul_add_e_f32s(value, weight, *sum);
@@ -263,7 +264,7 @@ unsafe fn store<S: Simd>(to: *mut f32, value: S::f32s) {
     unsafe { to.cast::<S::f32s>().write_unaligned(value) }
 }
 
-/// Pixels of a line that a tap's gradient is the sum over: where they start and how many they are.
+/// A run of pixels of a line over which a tap's gradient is summed.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
     /// Offset of the first pixel in the input.
@@ -279,26 +280,26 @@ pub struct Segment {
 pub struct DirectWgrad<'a> {
     /// Which pixels.
     pub segments: &'a [Segment],
-    /// Input from the first channel of the group.
+    /// Input, from the first channel of the group.
     pub x: &'a [f32],
-    /// From one pixel of a segment to the next in the input.
+    /// Distance between pixels of a segment in the input.
     pub x_step: usize,
     /// Channels.
     pub channels: usize,
-    /// Gradient of the output from the first column of the group.
+    /// Gradient of the output, from the first column of the group.
     pub dy: &'a [f32],
-    /// From one pixel to the next.
+    /// Distance between its pixels.
     pub dy_step: usize,
     /// Columns.
     pub columns: usize,
     /// The first channel's gradient.
     pub dw: *mut f32,
-    /// From one channel's gradient to the next.
+    /// Distance between the gradients of two channels.
     pub dw_stride: usize,
 }
 
 impl DirectWgrad<'_> {
-    /// Whether columns are whole vectors of the machine.
+    /// Whether `columns` are whole vectors of the machine.
     pub fn fits(columns: usize) -> bool {
         columns.is_multiple_of(lanes())
     }
@@ -306,12 +307,12 @@ impl DirectWgrad<'_> {
     /// Adds the gradient to `dw`.
     ///
     /// # Safety
-    /// `dw` must be valid for all channels and columns, and nobody else may use them meanwhile.
+    /// `dw` must be valid for all channels and columns, and no other thread may use them at the same time.
     pub unsafe fn run(self) {
         Arch::new().dispatch(self);
     }
 
-    /// The same for exactly `P` channels, with enough vectors to keep the machine's multipliers busy.
+    /// Computes tiles of `P` channels, with enough vectors to keep the machine's multipliers busy.
     #[inline(always)]
     fn few<S: Simd, const P: usize>(self, simd: S) {
         let whole = |vectors: usize| self.columns.is_multiple_of(vectors * S::F32_LANES);
@@ -331,7 +332,7 @@ impl DirectWgrad<'_> {
         {
             let to =
                 |p: usize, v: usize| self.dw.wrapping_add((channel + p) * self.dw_stride + column + v * S::F32_LANES);
-            // SAFETY: channels and columns are among those that the caller of `run` vouches for.
+            // SAFETY: the caller of `run` guarantees channels and columns.
             let mut sums: [[S::f32s; V]; P] =
                 std::array::from_fn(|p| std::array::from_fn(|v| unsafe { load::<S>(to(p, v)) }));
             for segment in self.segments.iter().filter(|s| s.len > 0) {
@@ -352,7 +353,7 @@ impl DirectWgrad<'_> {
             }
             for (p, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
-                    // SAFETY: as where they were loaded.
+                    // SAFETY: as for the loads.
                     unsafe { store::<S>(to(p, v), sum) };
                 }
             }
@@ -367,7 +368,7 @@ impl WithSimd for DirectWgrad<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let two = self.columns.is_multiple_of(2 * S::F32_LANES);
         let many = S::REGISTER_COUNT >= 32;
-        // Channels come in fours, or are those of a picture.
+        // The number of channels is a multiple of 4, or that of a picture.
         match self.channels {
             1 => return self.few::<S, 1>(simd),
             2 => return self.few::<S, 2>(simd),

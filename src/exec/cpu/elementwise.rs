@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Args, Real};
 
-/// Elements of a task: large enough to hide its start, small enough to stay in L2.
+/// Elements per job: enough to outweigh the cost of starting it, few enough to stay in the L2.
 const CHUNK: usize = 16 * 1024;
 
 /// See `shaders/relayout.wgsl`.
@@ -110,7 +110,7 @@ pub fn dropout<T: Real>(mut a: Args<'_, T>) {
     a.output(2).par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).enumerate().for_each(|(block, (out, x))| {
         for (i, (o, &v)) in out.iter_mut().zip(x).enumerate() {
             let u = f64::from(mix_bits(key ^ (block * CHUNK + i) as u32) >> 8) / 16_777_216.0;
-            // The shader compares in f32; so does the twin, or a mask could differ at the border.
+            // In f32 as in the shader, so that both give the same mask.
             *o = if u as f32 >= p as f32 { v * scale } else { T::zero() };
         }
     });

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Args, Real};
 
-/// Options and one row's softmax.
+/// Options of the loss, and the softmax of a row.
 struct Loss<'a, T> {
     c: usize,
     smoothing: T,
@@ -32,13 +32,13 @@ impl<'a, T: Real> Loss<'a, T> {
         self.weights.map_or(T::one(), |w| w[class])
     }
 
-    /// The probabilities that a row was given for a label.
+    /// The soft label of a row: its probabilities.
     fn soft(&self, row: usize) -> Option<&'a [T]> {
         let stride = self.c.next_multiple_of(4);
         self.soft_labels.then(|| &self.labels[row * stride..][..self.c])
     }
 
-    /// The class of a row's label; `None` when it is no class.
+    /// The class of a row's label; `None` when the label is no class.
     fn class(&self, row: usize) -> Option<usize> {
         self.labels[row].class(self.c)
     }
@@ -47,14 +47,14 @@ impl<'a, T: Real> Loss<'a, T> {
         self.soft_labels || self.ignore != Some(self.labels[row])
     }
 
-    /// Largest logit and Σ exp(logit − largest); of log-probabilities 0 and 1, so that they stay as they are.
+    /// Largest logit and Σ exp(logit − largest); 0 and 1 for log-probabilities, which need no normalization.
     fn softmax(&self, row: &[T]) -> (T, T) {
         if self.log_probabilities {
             return (T::zero(), T::one());
         }
         let top = largest(&row[..self.c]);
         let mut total = T::zero();
-        // Chunk by chunk, so that the exponentials are computed several at a time.
+        // In chunks, so that the compiler vectorises the exponentials.
         for chunk in row[..self.c].chunks(16) {
             let mut powers = [T::zero(); 16];
             powers.iter_mut().zip(chunk).for_each(|(power, &v)| *power = (v - top).exp_fast());
@@ -64,7 +64,7 @@ impl<'a, T: Real> Loss<'a, T> {
     }
 }
 
-/// The largest number, several at a time.
+/// The largest number, in vectorised chunks.
 fn largest<T: Real>(row: &[T]) -> T {
     let larger = |top: T, v: T| if v > top { v } else { top };
     let mut tops = [T::neg_infinity(); 4];
@@ -78,7 +78,7 @@ fn largest<T: Real>(row: &[T]) -> T {
 /// Whether this is the first of the largest numbers.
 fn is_best<T: Real>(row: &[T], k: usize) -> bool {
     let (before, after) = (&row[..k], &row[k + 1..]);
-    // NaN is larger than nothing, and nothing is larger than it.
+    // No comparison with NaN is true.
     !row[k].is_nan() && !before.iter().any(|&v| v >= row[k]) && !after.iter().any(|&v| v > row[k])
 }
 
@@ -87,7 +87,7 @@ pub fn softmax_cross_entropy<T: Real>(mut a: Args<'_, T>) {
     let (loss, stride) = (Loss::new(&a, [1, 2]), a.u("C4") * 4);
     let logits = a.input(0);
     let each = T::of(loss.c as f64);
-    // An empty batch has no rows, but memory for one.
+    // An empty batch has no rows, but its memory has room for one.
     a.output(3).par_chunks_mut(4).take(a.u("ROWS")).enumerate().for_each(|(index, out)| {
         out.fill(T::zero());
         let row = &logits[index * stride..][..stride];
@@ -111,7 +111,7 @@ pub fn softmax_cross_entropy<T: Real>(mut a: Args<'_, T>) {
             out[0] += loss.smoothing / each * smooth.sum();
         }
         if total.is_nan() {
-            // Also where the label weighs nothing.
+            // A label with weight 0 counts too.
             out[0] = total;
         }
         out[1] = weight;
@@ -148,12 +148,12 @@ pub fn softmax_cross_entropy_grad<T: Real>(mut a: Args<'_, T>) {
             (Some(_), _) => (0..loss.c).map(hit).sum(),
             (None, class) => class.map_or(T::zero(), hit),
         };
-        // Log-probabilities are not normalized here, so no class feels the others.
+        // Log-probabilities are not normalized here, so a class does not depend on the others.
         if !loss.log_probabilities {
             let scale = u * (weight + smooth * all) / total;
             out[..loss.c].iter_mut().zip(row).for_each(|(out, &v)| *out = (v - top).exp_fast() * scale);
         }
-        // Those that anything is taken from.
+        // Classes from whose gradient something is subtracted.
         let classes = match class {
             _ if soft.is_some() || smooth > T::zero() || !u.is_finite() => 0..loss.c,
             Some(k) => k..k + 1,

@@ -1,11 +1,11 @@
-//! Twin of the probe.
+//! Twin of the probe that measures multiply-adds.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{Args, Real};
 
-/// Values that a task goes through.
+/// Values per job.
 const CHUNK: usize = 4096;
 
 /// See `shaders/fma_peak.wgsl`.
@@ -14,7 +14,7 @@ pub fn fma_peak<T: Real>(mut a: Args<'_, T>) {
     y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| match T::floats([x]) {
         Some([x]) => {
             let to = y.as_mut_ptr().cast::<f32>();
-            // SAFETY: where there are floats, T is f32.
+            // SAFETY: `floats` returned something, so T is f32.
             let y = unsafe { std::slice::from_raw_parts_mut(to, y.len()) };
             Arch::new().dispatch(Probe { x, y, rounds });
         }
@@ -27,7 +27,7 @@ fn plain<T: Real>(x: T, rounds: usize) -> T {
     (0..8).map(sum).sum()
 }
 
-/// The same with the machine's vectors.
+/// The same computation with vectors of the machine's width.
 struct Probe<'a> {
     x: &'a [f32],
     y: &'a mut [f32],

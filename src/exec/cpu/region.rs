@@ -1,10 +1,10 @@
-//! Twins of the kernels that cut and join.
+//! Twins of the kernels that crop, pad and concatenate.
 
 use rayon::prelude::*;
 
 use super::{Args, Real};
 
-/// Rows of a task.
+/// Rows per job.
 const ROWS: usize = 256;
 
 /// See `shaders/crop_pad.wgsl`.
@@ -13,7 +13,7 @@ pub fn crop_pad<T: Real>(mut a: Args<'_, T>) {
     let (stride, out_stride) = (a.u("C4") * 4, a.u("OC4") * 4);
     let [top, left, front] = ["TOP", "LEFT", "FIRST"].map(|name| a.consts.int(name));
     let x = a.input(0);
-    // Channels of y that lie in x: first..last.
+    // Channels of y that come from x: first..last.
     let first = (-front).clamp(0, oc as i64) as usize;
     let last = (c as i64 - front).clamp(first as i64, oc as i64) as usize;
     a.output(1).par_chunks_mut(ow * out_stride).enumerate().for_each(|(line, out)| {

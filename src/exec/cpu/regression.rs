@@ -17,7 +17,7 @@ pub fn regression_loss<T: Real>(mut a: Args<'_, T>) {
         _ if d.abs() <= delta => half * d * d,
         _ => delta * (d.abs() - half * delta),
     };
-    // An empty batch has no parts, but memory for one.
+    // An empty batch has no parts, but its memory has room for one.
     a.output(2).par_chunks_exact_mut(4).take(parts).enumerate().for_each(|(part, out)| {
         let mut sum = T::zero();
         for at in (part..total).step_by(parts) {

@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use super::{Args, Real};
 
-/// For every output pixel of an axis: two input pixels, and the part of the second.
+/// For every output pixel of an axis: two input pixels, and the weight of the second.
 type Axis<T> = Vec<(usize, usize, T)>;
 
-/// One axis: for every output pixel the two input pixels that it is made of, and the part of the second.
+/// Computes the taps of one axis.
 fn axis<T: Real>(a: &Args<'_, T>, names: [&str; 5], bilinear: bool) -> Axis<T> {
     let [size, outputs, step, scale] = [names[0], names[1], names[2], names[4]].map(|name| a.u(name));
     let offset = a.consts.int(names[3]);
@@ -47,7 +47,7 @@ pub fn resize<T: Real>(mut a: Args<'_, T>) {
     });
 }
 
-/// See `shaders/resize_grad.wgsl`. Scattered here, image by image, so that its order is another's than the shader's.
+/// See `shaders/resize_grad.wgsl`. The twin scatters, image by image, so its order of sums differs from the shader's.
 pub fn resize_grad<T: Real>(mut a: Args<'_, T>) {
     let ([rows, columns], [h, w], c) = geometry(&a);
     let dy = a.input(0);

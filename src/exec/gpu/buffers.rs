@@ -1,4 +1,4 @@
-//! Buffers that plans share: pool slots, which hold nothing between runs, and groups of states, which do.
+//! Buffers that plans share. Groups of states keep their content between runs; pool slots do not.
 
 use crate::exec::ExecError;
 use crate::graph::{Group, StateLayout};
@@ -17,16 +17,16 @@ pub(super) const USAGE: wgpu::BufferUsages =
 pub(super) struct Shared {
     slots: Vec<wgpu::Buffer>,
     states: Vec<wgpu::Buffer>,
-    /// Scratch memory between the dispatches of a call; all calls share it.
+    /// Scratch memory between the dispatches of a call. All calls use the same buffer, one after the other.
     scratch: Option<wgpu::Buffer>,
 }
 
 impl Shared {
-    /// Makes the pool large enough for a plan as well, and the scratch memory for `scratch` floats. Sets `replaced` when an
-    /// existing buffer was replaced.
+    /// Enlarges the pool for a plan, and the scratch memory to `scratch` floats. Sets `replaced` when a buffer was
+    /// replaced.
     ///
-    /// Slots are replaced one by one, so that after an error the pool still fits all earlier plans. Their bind groups hold the
-    /// old buffers until the engine binds them again.
+    /// Slots are replaced one by one, so that the pool still fits all earlier plans after an error. Earlier plans keep
+    /// their old buffers until they are bound again.
     pub fn fit_slots(&mut self, gpu: &Gpu, plan: &Plan, scratch: usize, replaced: &mut bool) -> Result<(), ExecError> {
         if self.scratch.as_ref().map_or(0, floats) < scratch {
             let grown = gpu.buffer("scratch memory", scratch, USAGE)?;
@@ -46,7 +46,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Makes the groups large enough for a layout, with their contents kept. `replaced` is as in [`Shared::fit_slots`].
+    /// Enlarges the groups for a layout and keeps their content. Sets `replaced` as [`Shared::fit_slots`].
     pub fn fit_states(&mut self, gpu: &Gpu, layout: &StateLayout, replaced: &mut bool) -> Result<(), ExecError> {
         for (index, (group, &len)) in Group::ALL.iter().zip(&layout.group_len).enumerate() {
             let make = || gpu.buffer(&group_name(*group), len, USAGE);
@@ -70,7 +70,7 @@ impl Shared {
     /// The range of a slice, in bytes.
     ///
     /// # Errors
-    /// When there is no such buffer or it is shorter.
+    /// When the buffer does not exist or is shorter.
     pub fn range(&self, fixed: &[wgpu::Buffer], slice: Slice) -> Result<Range, ExecError> {
         let buffer = match slice.buffer {
             Buffer::Slot(i) => self.slots.get(i),
@@ -89,7 +89,7 @@ impl Shared {
         }
     }
 
-    /// `len` floats of scratch memory; `None` for 0.
+    /// The first `len` floats of scratch memory; nothing for 0.
     pub fn scratch(&self, len: usize) -> Option<Range> {
         let buffer = self.scratch.as_ref().filter(|_| len > 0)?;
         Some(Range { buffer: buffer.clone(), offset: 0, bytes: 4 * len as u64 })
@@ -110,7 +110,7 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// The range as a binding. An empty range binds its whole buffer, which is never empty.
+    /// The range as a binding. An empty range binds the whole buffer, which is never empty.
     pub fn entry(&self, binding: u32) -> wgpu::BindGroupEntry<'_> {
         let size = wgpu::BufferSize::new(self.bytes);
         let offset = if size.is_some() { self.offset } else { 0 };
@@ -123,7 +123,7 @@ fn floats(buffer: &wgpu::Buffer) -> usize {
     usize::try_from(buffer.size() / 4).unwrap_or(usize::MAX)
 }
 
-/// Checks what the device can bind and compute before anything is allocated.
+/// Checks the device's limits for a plan before anything is allocated.
 pub(super) fn check_limits(plan: &Plan, gpu: &Gpu) -> Result<(), ExecError> {
     let limits = &gpu.limits;
     let half = plan.calls.iter().find(|planned| planned.call.elements.contains(&Element::F16));
@@ -149,7 +149,7 @@ pub(super) fn check_limits(plan: &Plan, gpu: &Gpu) -> Result<(), ExecError> {
     Ok(())
 }
 
-/// A tensor's name for errors: the input that lies in the buffer, or the first call that uses `len` of it.
+/// A tensor's description for errors: the input in the buffer, or the first call that binds `len` words of it.
 pub(super) fn tensor_name(plan: &Plan, buffer: Buffer, len: usize) -> String {
     if let Some(port) = plan.inputs.iter().find(|p| p.slice.buffer == buffer) {
         return format!("the input {} {}", port.name, port.ty.shape);

@@ -1,16 +1,16 @@
-//! Compiled kernels kept on disk between runs, where the backend can (Vulkan).
+//! The cache of compiled kernels on disk, on backends that have one (Vulkan).
 //!
-//! wgpu passes the data to the driver almost unchecked, so the file begins with a checksum: a torn or foreign file is ignored.
-//! Nothing here can fail a run; without a cache, kernels are compiled again.
+//! wgpu passes the data to the driver almost unchecked, so the file begins with a checksum: an incomplete or foreign
+//! file is ignored. A missing cache never fails a run; kernels are compiled again.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, process};
 
 use super::device::Gpu;
 
-/// First bytes of our files.
+/// First bytes of a cache file.
 const MAGIC: &[u8; 8] = b"sgcache1";
-/// Drivers never drop a kernel; a larger file is discarded.
+/// Largest size of the file, in bytes. Drivers never drop a kernel, so a larger file is discarded.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// wgpu's cache and its file.
@@ -29,8 +29,8 @@ impl DiskCache {
         let data = read(&path);
         let descriptor =
             wgpu::PipelineCacheDescriptor { label: Some("shadegrad"), data: data.as_deref(), fallback: true };
-        // SAFETY: the data was written by `save` from what this backend gave, and its checksum holds; wgpu and the
-        // driver then compare adapter and driver version.
+        // SAFETY: `save` wrote the data as this backend returned it, and its checksum is right. wgpu and the driver
+        // then compare adapter and driver version.
         let cache = gpu.scoped(|| unsafe { gpu.device.create_pipeline_cache(&descriptor) });
         DiskCache { raw: cache.ok().map(|cache| (cache, path)) }
     }
@@ -40,17 +40,17 @@ impl DiskCache {
         self.raw.as_ref().map(|(cache, _)| cache)
     }
 
-    /// Writes the file, whole or not at all.
+    /// Writes the file atomically.
     pub fn save(&self) {
         let Some((cache, path)) = &self.raw else { return };
         if let Some(data) = cache.get_data() {
-            // A full disk or a read-only home only costs the next start some time.
+            // A failure, such as a full disk, only costs the next start some time.
             let _ = write(path, &data);
         }
     }
 }
 
-/// The data of a file that [`write`] has written, if it is whole.
+/// The content of a file that [`write`] wrote, if its checksum is right.
 pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
     if fs::metadata(path).ok()?.len() > MAX_BYTES {
         return None;
@@ -60,7 +60,7 @@ pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
     (u64::from_le_bytes(*sum) == checksum(data)).then(|| data.to_vec())
 }
 
-/// Writes a file with a checksum, whole or not at all.
+/// Writes a file with a checksum atomically.
 pub(super) fn write(path: &Path, data: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -79,7 +79,7 @@ pub(super) fn checksum(data: &[u8]) -> u64 {
     data.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// Where caches belong: `SHADEGRAD_CACHE_DIR` (empty: nowhere), else the user's cache folder.
+/// Folder of caches: `SHADEGRAD_CACHE_DIR` (empty: none), else the user's cache folder.
 pub fn default_cache_dir() -> Option<PathBuf> {
     let var = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     if env::var_os("SHADEGRAD_CACHE_DIR").is_some() {
@@ -90,7 +90,7 @@ pub fn default_cache_dir() -> Option<PathBuf> {
     } else if cfg!(target_os = "macos") {
         var("HOME").map(|home| home.join("Library/Caches"))
     } else {
-        // The XDG specification has relative paths ignored.
+        // The XDG specification says to ignore relative paths.
         var("XDG_CACHE_HOME").filter(|p| p.is_absolute()).or_else(|| var("HOME").map(|home| home.join(".cache")))
     };
     base.map(|base| base.join("shadegrad"))

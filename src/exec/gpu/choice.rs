@@ -1,9 +1,9 @@
-//! Which device `--device` means: a pure function over the list of adapters.
+//! Resolves a device name (`--device`): a pure function over the list of adapters.
 
 use super::info::{DeviceInfo, DeviceKind};
 use crate::exec::ExecError;
 
-/// Numbers from here on are parts of names, such as 4090; smaller ones are indices, and a wrong one matches no name.
+/// Numbers from here on, such as 4090, are parts of names. Smaller ones are indices, and never match a name.
 const MODEL_NUMBERS: usize = 100;
 
 /// The engine that a choice leads to.
@@ -15,22 +15,22 @@ pub enum Choice {
     Adapter(usize),
 }
 
-/// What `asked` means on a machine with these adapters.
+/// The device that `asked` names on a machine with these adapters.
 ///
-/// - `auto`: the best hardware GPU (discrete, then integrated, then virtual) that binds as many buffers as kernels need, else
-///   the CPU engine.
+/// - `auto`: the best hardware GPU (discrete, then integrated, then virtual) that binds enough buffers, else the CPU engine.
 /// - `gpu`: the same, but an error where there is no hardware GPU.
 /// - `cpu`: the CPU engine.
-/// - a number below 100: the adapter of that index; anything else: the best adapter whose name contains it, whatever the case.
+/// - a number below 100: the adapter of that index.
+/// - anything else: the best adapter whose name contains it, in upper or lower case.
 ///
-/// Software adapters emulate a GPU more slowly than the CPU engine runs, hence only by index or name.
+/// Software adapters are slower than the CPU engine, so only an index or a name selects one.
 ///
 /// # Errors
-/// [`ExecError::NoDevice`] with everything that could have been asked for.
+/// [`ExecError::NoDevice`] with the list of valid names.
 pub fn choose(asked: &str, devices: &[DeviceInfo]) -> Result<Choice, ExecError> {
     let wanted = asked.trim().to_lowercase();
     let best = |fits: &dyn Fn(&DeviceInfo) -> bool| {
-        // `min_by_key` keeps the first of equals, which is the driver's own order.
+        // Among equals `min_by_key` keeps the first, so the driver's order decides.
         devices
             .iter()
             .enumerate()
@@ -52,14 +52,14 @@ pub fn choose(asked: &str, devices: &[DeviceInfo]) -> Result<Choice, ExecError> 
     found.ok_or_else(|| ExecError::NoDevice { asked: asked.into(), available: available(devices) })
 }
 
-/// All that can be asked for, in a line.
+/// All valid names, in one line.
 pub(super) fn available(devices: &[DeviceInfo]) -> String {
     let adapters = devices.iter().enumerate().map(|(i, d)| format!(", {i}: {} ({}, {})", d.name, d.backend, d.kind));
     format!("cpu{}", adapters.collect::<String>())
 }
 
 impl DeviceInfo {
-    /// Order of preference. Where two backends offer one GPU, Vulkan's pipelines can be kept on disk.
+    /// Order of preference. Vulkan comes first where two backends offer one GPU, since it keeps pipelines on disk.
     fn rank(&self) -> (DeviceKind, bool) {
         (self.kind, self.backend != "Vulkan")
     }

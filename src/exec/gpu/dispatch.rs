@@ -1,4 +1,4 @@
-//! Calls, ready to run.
+//! Dispatches: compiled calls with their buffers bound.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,12 +12,11 @@ use crate::exec::ExecError;
 use crate::kernel::KernelCall;
 use crate::plan::Slice;
 
-/// Calls in one submission. The device begins with the first ones while the host encodes the others, which takes 5 µs a
-/// dispatch.
+/// Most calls per submission. The device starts on them while the host encodes the next ones, at 5 µs per dispatch.
 const AT_ONCE: usize = 48;
 
-/// Operations in one submission to a GPU with dedicated memory. Others get a fifth, which a GPU of 0.1 TFLOP/s computes in half a
-/// second. Windows resets a device that is busy with one submission for 2 s, drivers on Linux after 5 to 10 s.
+/// Most operations per submission to a discrete GPU. Other GPUs get a fifth of it, half a second's work at 0.1 TFLOP/s.
+/// Windows resets a device that one submission keeps busy for two seconds, Linux drivers after five or ten.
 const WORK_AT_ONCE: u64 = 250_000_000_000;
 
 /// Workgroups along x and y.
@@ -28,7 +27,7 @@ pub(super) type Grid = [u32; 2];
 pub(super) struct Step {
     pub pipeline: Arc<Pipeline>,
     pub grid: Grid,
-    /// Its immediates.
+    /// Values of its immediates.
     pub sizes: Vec<u32>,
 }
 
@@ -52,30 +51,30 @@ pub(super) type Stages = Vec<Step>;
 pub(super) struct Compiled {
     pub stages: Stages,
     pub bindings: Vec<Slice>,
-    /// Floats of scratch memory, the last binding.
+    /// Floats of scratch memory, bound after the other buffers.
     pub scratch: usize,
-    /// Its cost in operations: see [`work`].
+    /// Cost in operations: see [`work`].
     pub work: u64,
 }
 
-/// The cost of a call in operations; a byte of memory counts as ten.
+/// Cost of a call in operations; a byte of memory counts as ten operations.
 pub(super) fn work(call: &KernelCall<Slice>) -> u64 {
     let bytes = call.bytes();
     call.flops.max(10 * bytes)
 }
 
-/// A call, ready to run.
+/// A compiled call with its buffers bound.
 #[derive(Clone)]
 pub(super) struct Dispatch {
     pub of: Compiled,
-    /// One for each stage.
+    /// One bind group per stage.
     bound: Vec<wgpu::BindGroup>,
-    /// Copies of operands to textures, which come first.
+    /// Operands that are copied to textures first.
     pub copies: Vec<ToTexture>,
 }
 
 impl Dispatch {
-    /// Binds the ranges of a call's bindings, and of its scratch memory, to the stages that use them.
+    /// Binds the ranges of a call (its bindings, then its scratch memory) that each stage uses.
     pub fn new(gpu: &Gpu, of: Compiled, ranges: &[Range], textures: &Textures) -> Result<Dispatch, ExecError> {
         let bind = |step: &Step| step.pipeline.bind(gpu, ranges, textures);
         let bound = of.stages.iter().map(bind).collect::<Result<_, _>>()?;
@@ -107,12 +106,13 @@ impl Dispatch {
     }
 }
 
-/// The bindings that a call reads from textures.
+/// Bindings that a call reads from textures.
 pub(super) fn from_textures(stages: &Stages) -> BTreeSet<u32> {
     stages.iter().flat_map(|step| step.pipeline.textures()).collect()
 }
 
-/// The number of calls in each submission, given their costs: their sum is at most `most`, unless one call costs more.
+/// Number of calls in each submission, given their costs. A submission costs at most `most`, unless a single call costs
+/// more.
 fn parts(calls: impl Iterator<Item = u64>, most: u64) -> Vec<usize> {
     let (mut parts, mut sum) = (vec![], 0u64);
     for work in calls {
@@ -129,7 +129,7 @@ fn parts(calls: impl Iterator<Item = u64>, most: u64) -> Vec<usize> {
 }
 
 impl Gpu {
-    /// Calls, divided into submissions; one empty submission where there are none.
+    /// Splits calls into submissions; without calls there is one empty submission.
     pub fn parts<'a>(&self, mut calls: &'a [Dispatch]) -> Vec<&'a [Dispatch]> {
         let most = match self.info.kind {
             DeviceKind::Integrated | DeviceKind::Other => WORK_AT_ONCE / 5,
@@ -144,7 +144,7 @@ impl Gpu {
         if lens.is_empty() { vec![next(0)] } else { lens.into_iter().map(next).collect() }
     }
 
-    /// Encodes calls in order, in as few passes as copies allow; wgpu sets the barriers.
+    /// Encodes calls in order, in as few passes as the copies allow. wgpu sets the barriers between them.
     pub fn encoded(&self, calls: &[Dispatch]) -> wgpu::CommandEncoder {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         for calls in calls.chunk_by(|_, next| next.copies.is_empty()) {

@@ -1,4 +1,4 @@
-//! What an adapter is and can do, in plain data that prints.
+//! Description of an adapter, as plain data that prints.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// Is it known to be a real GPU?
+    /// Whether the adapter is known to be a real GPU.
     pub fn is_hardware(self) -> bool {
         self <= DeviceKind::Virtual
     }
@@ -57,15 +57,15 @@ pub struct DeviceInfo {
     pub name: String,
     /// Vulkan, Metal or DX12.
     pub backend: String,
-    /// Name of the driver, if it tells.
+    /// Name of the driver, if it reports one.
     pub driver: String,
-    /// Version of the driver, if it tells.
+    /// Version of the driver, if it reports one.
     pub driver_info: String,
     /// Kind.
     pub kind: DeviceKind,
     /// Largest buffer, in bytes.
     pub max_buffer: u64,
-    /// Largest range of a buffer that a kernel can see, in bytes.
+    /// Largest range of a buffer that a kernel can bind, in bytes.
     pub max_binding: u64,
     /// Storage buffers per kernel.
     pub max_storage_buffers: u32,
@@ -79,14 +79,14 @@ pub struct DeviceInfo {
     pub subgroups: Option<(u32, u32)>,
     /// Shapes and types of matrix products in hardware, such as `16×16×16 f16→f32`.
     pub cooperative_matrix: Vec<String>,
-    /// Can kernels be timed one by one?
+    /// Whether single kernels can be timed.
     pub timestamps: bool,
-    /// Can compiled kernels be kept on disk?
+    /// Whether compiled kernels can be kept on disk.
     pub pipeline_cache: bool,
 }
 
 impl DeviceInfo {
-    /// Asks an adapter.
+    /// Reads the properties of an adapter.
     pub(super) fn of(adapter: &wgpu::Adapter) -> Self {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
         let has = |feature| features.contains(feature);
@@ -114,7 +114,7 @@ impl DeviceInfo {
         self.max_storage_buffers as usize >= MOST_BINDINGS
     }
 
-    /// A device of which only the kind is known.
+    /// A device with a known kind and no other properties.
     #[cfg(test)]
     pub(super) fn blank(kind: DeviceKind) -> Self {
         DeviceInfo {
@@ -151,7 +151,7 @@ fn matrix_name(p: &wgpu::CooperativeMatrixProperties) -> String {
     format!("{}×{}×{} {ab}→{cr}", p.m_size, p.n_size, p.k_size)
 }
 
-/// Bytes for people, in binary units.
+/// Bytes with a binary unit.
 pub(super) fn bytes(n: u64) -> String {
     let (mut value, mut unit) = (n as f64, 0);
     while value >= 1024.0 && unit < 4 {
@@ -162,7 +162,7 @@ pub(super) fn bytes(n: u64) -> String {
 }
 
 impl fmt::Display for DeviceInfo {
-    /// A block of lines, the first with the name.
+    /// Several lines; the first has the name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let yes = |b: bool| if b { "yes" } else { "no" };
         let subgroups = match self.subgroups {

@@ -1,4 +1,4 @@
-//! Times of single kernels, by the device's own clock.
+//! Times of single kernels by the device's timestamps.
 
 use super::buffers::Range;
 use super::device::Gpu;
@@ -11,8 +11,8 @@ use crate::exec::ExecError;
 const CALLS_PER_SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 
 impl GpuEngine {
-    /// Runs a plan with every call in passes of its own and returns the seconds of each, in the order of the plan's
-    /// calls, the barrier before it and copies of its operands included. `None` where the device has no timestamps.
+    /// Runs a plan with a separate pass per call and returns the seconds of each call, in the plan's order. The time
+    /// includes the barrier before the call and copies of its operands. `None` on devices without timestamps.
     ///
     /// # Errors
     /// When there is no such plan or the device is lost.
@@ -31,7 +31,7 @@ impl GpuEngine {
 }
 
 impl Gpu {
-    /// Runs calls one after the other, at most [`CALLS_PER_SET`], and gives the seconds of each.
+    /// Runs at most [`CALLS_PER_SET`] calls one after the other and returns the seconds of each.
     pub(super) fn times(&self, calls: &[Dispatch], readback: &mut Readback) -> Result<Vec<f64>, ExecError> {
         let queries = 2 * calls.len() as u32;
         let device = &self.device;

@@ -1,8 +1,9 @@
-//! Results on their way back: staging buffers that are reused, and the tickets that stand for them.
+//! Readback of results: reused staging buffers, and tickets for results that are not read yet.
 //!
-//! A device may give up a part of the work, which took too long or found no memory, and go on with the next. Metal's command
-//! buffers then count as done, and what is fetched would be the results of an earlier run. So a number travels with the work:
-//! each submission hands it on by one place, the last one hands it over with the results, and it must be that of the run.
+//! A device may drop a submission that takes too long or finds no memory, and continue with the next one. Metal then
+//! reports the command buffer as done, and the readback would deliver results of an earlier run. So each run has a
+//! number: every submission copies it one place further, and the last one returns it with the results. A wrong number
+//! is an error.
 
 use std::collections::VecDeque;
 use std::sync::mpsc;
@@ -11,24 +12,24 @@ use super::buffers::{Range, USAGE};
 use super::device::Gpu;
 use crate::exec::{ExecError, MAX_TICKETS, Ticket};
 
-/// Staging buffers are given back after a single read of more, such as that of a checkpoint.
+/// Larger staging buffers, such as those for a checkpoint, are freed after one read.
 const KEEP_AFTER_READ: u64 = 1 << 20;
 
-/// Bytes of the number that travels, and from one of its places to the next.
+/// Bytes of a run's number, and distance between its places.
 const RECEIPT: u64 = 4;
 
-/// Copies of slices, encoded but perhaps not yet submitted.
+/// Copies of slices that are encoded; they may not be submitted yet.
 pub(super) struct Fetch {
     staging: wgpu::Buffer,
     lens: Vec<u64>,
     receipt: u32,
 }
 
-/// The number that travels: places in two buffers, since copies within one are not allowed.
+/// The places of a run's number. They lie in two buffers, since wgpu allows no copy within one.
 struct Receipts {
     places: [wgpu::Buffer; 2],
     number: u32,
-    /// Where it is after what has been encoded.
+    /// Place of the number after the work encoded so far.
     at: u64,
 }
 
@@ -72,7 +73,7 @@ impl Readback {
         *at += 1;
     }
 
-    /// Ends the last part: encodes the copies of `ranges` to the host's side.
+    /// Ends the last part: encodes the copies of `ranges` to staging buffers.
     pub fn copy(
         &mut self,
         gpu: &Gpu,
@@ -194,7 +195,7 @@ mod tests {
         let gpu = Gpu::open(index).expect("it opens");
         let mut readback = Readback::default();
         let buffer = gpu.buffer("results", 4, USAGE).expect("a buffer");
-        // With more parts at last, for which the places must grow.
+        // More parts than before: the places must grow.
         for (given_up, parts) in [(None, 3), (Some(0), 3), (Some(1), 3), (None, 3), (Some(7), 12), (None, 12)] {
             readback.begin(&gpu, parts).expect("places");
             for part in 0..parts - 1 {

@@ -1,5 +1,6 @@
-//! Operands of matrix kernels in textures. Software adapters load from a texture for all invocations of a subgroup at once, and
-//! from a buffer one by one. An operand is copied before its call; all calls share one texture for each operand.
+//! Operands of matrix kernels in textures. A software adapter loads from a texture for all invocations of a subgroup at
+//! once, and from a buffer for one after the other. Each operand is copied to its texture before the call. All calls
+//! share one texture per operand.
 
 use super::buffers::Range;
 use super::device::{Gpu, text};
@@ -11,13 +12,13 @@ use crate::exec::shader::TEXTURE_W;
 const VECTOR: u64 = 16;
 const ROW: u64 = TEXTURE_W as u64 * VECTOR;
 
-/// One texture for each operand, as large as the largest so far.
+/// One texture per operand, with the rows of the largest operand so far.
 #[derive(Default)]
 pub(super) struct Textures([Option<wgpu::Texture>; 2]);
 
 impl Textures {
-    /// Makes the textures large enough for calls, each given with the bytes of its bindings. Sets `replaced` when an existing
-    /// texture was replaced.
+    /// Enlarges the textures for calls, each given with the bytes of its bindings. Sets `replaced` when a texture was
+    /// replaced.
     pub fn fit<'a, B: Fn(usize) -> u64>(
         &mut self,
         gpu: &Gpu,
@@ -34,13 +35,13 @@ impl Textures {
         needed.try_for_each(|(operand, bytes)| self.fit_one(gpu, operand, bytes, replaced))
     }
 
-    /// Makes all textures, of a row each.
+    /// Makes all textures with one row each.
     pub fn fit_all(&mut self, gpu: &Gpu) -> Result<(), ExecError> {
         (0..self.0.len()).try_for_each(|operand| self.fit_one(gpu, operand, ROW, &mut false))
     }
 
     fn fit_one(&mut self, gpu: &Gpu, operand: usize, bytes: u64, replaced: &mut bool) -> Result<(), ExecError> {
-        // Mesa compiles a kernel once for textures whose sides are powers of two, and once for others.
+        // Mesa compiles a kernel separately for textures whose sides are powers of two, and for others.
         let rows = (bytes.div_ceil(ROW) as u32).next_power_of_two();
         let texture = &mut self.0[operand];
         if texture.as_ref().is_none_or(|texture| texture.height() < rows) {
@@ -59,7 +60,7 @@ impl Textures {
         self.of(operand).create_view(&Default::default())
     }
 
-    /// The copy of an operand to its texture.
+    /// Copies an operand to its texture.
     pub fn copy(&self, operand: u32, from: &Range) -> ToTexture {
         ToTexture { from: from.clone(), to: self.of(operand).clone() }
     }
@@ -70,7 +71,7 @@ impl Textures {
     }
 }
 
-/// Rows that a texture may have, a power of two.
+/// Largest number of rows of a texture, a power of two.
 pub(super) fn rows(gpu: &Gpu) -> usize {
     1 << gpu.limits.max_texture_dimension_2d.max(1).ilog2()
 }

@@ -1,6 +1,7 @@
-//! Data on its way to the device, through memory that the device reads from: buffers that are kept and filled on all cores.
-//! A queue's own writes make such memory anew each time: 51 MB of images took 43 ms that way (16 cores, an H200), three
-//! quarters of a training step.
+//! Uploads of large inputs. The engine keeps staging buffers, fills them on all cores, and copies them to the device.
+//!
+//! wgpu's own queue writes allocate staging memory for each write and fill it on one core: 51 MB of images took 43 ms
+//! (16 cores, an H200), three quarters of a training step.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +12,9 @@ use super::buffers::Range;
 use super::device::Gpu;
 use crate::exec::{ExecError, Rows};
 
-/// From so many bytes on it is worth a submission of its own.
+/// Smallest upload, in bytes, that is worth its own submission.
 pub(super) const LARGE: u64 = 256 << 10;
-/// Bytes that a thread brings there at once.
+/// Bytes per task of a thread.
 const PIECE: usize = 16 << 10;
 
 /// All staging buffers of an engine.
@@ -22,12 +23,12 @@ pub(super) struct Uploads(Vec<Staging>);
 
 struct Staging {
     buffer: wgpu::Buffer,
-    /// Whether the device has read it and it can be filled again.
+    /// Whether the device has read the buffer, so that it can be filled again.
     free: Arc<AtomicBool>,
 }
 
 impl Uploads {
-    /// Copies rows to a range, in order with all submissions.
+    /// Copies rows to a range. The copy is ordered with all submissions.
     pub fn write(&mut self, gpu: &Gpu, to: &Range, rows: &Rows<'_, f32>) -> Result<(), ExecError> {
         let staging = self.staging(gpu, to.bytes)?;
         let mut view = staging
@@ -55,14 +56,14 @@ impl Uploads {
         gpu.check("writing")
     }
 
-    /// A buffer of this size that is free, and is no more.
+    /// A free buffer of this size; it is marked as used.
     fn staging(&mut self, gpu: &Gpu, bytes: u64) -> Result<&Staging, ExecError> {
         let find = |all: &[Staging]| {
             all.iter().position(|s| s.buffer.size() == bytes && s.free.swap(false, Ordering::Acquire))
         };
         let mut found = find(&self.0);
         if found.is_none() {
-            // Only then does wgpu say what the device is done with.
+            // wgpu reports finished work only when it is polled.
             gpu.poll(wgpu::PollType::Poll, "writing")?;
             found = find(&self.0);
         }
@@ -79,7 +80,7 @@ impl Uploads {
     }
 }
 
-/// What lies in memory from one byte to another.
+/// The bytes of the packed rows from one offset to another.
 fn between(rows: &Rows<'_, f32>, from: usize, to: usize) -> Vec<u8> {
     let [first, end] = [from / 4, to / 4];
     let [row, last] = [first / rows.stride, end.div_ceil(rows.stride)];

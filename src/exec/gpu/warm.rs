@@ -1,6 +1,8 @@
-//! Compiles kernels ahead on all cores. Mesa's software adapter compiles a kernel when it first runs, on the one thread of a
-//! device's queue, and keeps the result on disk. So new kernels first run without workgroups on extra devices, one for each
-//! core, and the real device then finds them on disk: 18 s become 10 on 2 cores.
+//! Compiles new kernels on all cores for Mesa's software adapter.
+//!
+//! Mesa compiles a kernel when it first runs, on the one thread of the device's queue, and keeps the result on disk. So
+//! new kernels first run without workgroups on several devices, one per core. The real device then finds them compiled:
+//! 10 s instead of 18 s on 2 cores.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,10 +16,10 @@ use super::pipelines::{Pipelines, Wanted};
 use super::textures::Textures;
 use crate::exec::ExecError;
 
-/// Fewer new kernels than this are not worth another device.
+/// Smallest number of new kernels per device that is worth opening one.
 const FEW: usize = 4;
 
-/// Remembers which kernels the driver has on disk.
+/// A record of the kernels that the driver has on disk.
 pub(super) struct Warmer {
     adapter: usize,
     record: PathBuf,
@@ -26,7 +28,7 @@ pub(super) struct Warmer {
 }
 
 impl Warmer {
-    /// `None` where a device compiles by itself on all cores, or nothing is kept on disk.
+    /// `None` for devices other than Mesa's, on a single core, or without a cache folder.
     pub fn open(gpu: &Gpu, adapter: usize, folder: Option<&Path>, checked: bool) -> Option<Warmer> {
         // WARP and SwiftShader keep nothing on disk.
         let mesa = gpu.info.kind == DeviceKind::Software && gpu.adapter.name.contains("llvmpipe");
@@ -39,7 +41,8 @@ impl Warmer {
         Some(Warmer { adapter, record, known, checked })
     }
 
-    /// Has the driver compile new kernels on all cores. An error here is ignored: the real device meets and reports it.
+    /// Compiles the kernels that are not in the record. A failure is ignored: the real device compiles the kernel again
+    /// and reports it.
     pub fn warm(&mut self, kernels: &[&Wanted<'_>]) {
         let key = |kernel: &Wanted<'_>| checksum(kernel.stage.source.as_bytes());
         let mut new: Vec<&Wanted<'_>> = kernels.iter().copied().filter(|k| !self.known.contains(&key(k))).collect();
@@ -47,7 +50,7 @@ impl Warmer {
         if devices < 2 {
             return;
         }
-        // Long texts take long to compile: dealt out from the longest to the shortest.
+        // Long texts take long to compile, so each device gets its share of long and short ones.
         new.sort_by_key(|kernel| std::cmp::Reverse(kernel.stage.source.len()));
         let shares = (0..devices).map(|first| new.iter().copied().skip(first).step_by(devices).collect::<Vec<_>>());
         let (adapter, checked) = (self.adapter, self.checked);

@@ -66,7 +66,9 @@ pub(super) fn staged_loop(
         store(out, "0u");
         out.push_str("        }\n        workgroupBarrier();\n");
     }
-    out.push_str("        // The loop over the tiles of the sum.\n        for (var k = first; k < last; k += DEPTH) {\n");
+    out.push_str(
+        "        // The loop over the tiles of the sum.\n        for (var k = first; k < last; k += DEPTH) {\n",
+    );
     if two {
         // At the last tile it is loaded once more, unused, so that no load needs a guard.
         out.push_str("            // Loads the next tiles to registers.\n");

@@ -1,4 +1,4 @@
-//! A case folder: `case.json` with nodes, attributes and data sets, and the .npy files that it names.
+//! A case as JSON: nodes, attributes and data sets. A tensor's values stand in the JSON or in an .npy file that it names.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,16 +10,33 @@ use serde_json::Value as Json;
 use super::npy::{self, Tensor};
 
 #[derive(Deserialize)]
-struct File {
-    file: String,
+struct Named {
     #[serde(default)]
     name: String,
+    #[serde(flatten)]
+    data: Data,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Data {
+    File { file: String },
+    Values { shape: Vec<usize>, values: Vec<f64> },
+}
+
+impl Data {
+    fn read(&self, folder: &Path) -> Result<Tensor, String> {
+        match self {
+            Data::File { file } => npy::read(&folder.join(file)),
+            Data::Values { shape, values } => Ok(Tensor { shape: shape.clone(), values: values.clone() }),
+        }
+    }
 }
 
 #[derive(Deserialize)]
 struct Set {
-    inputs: Vec<File>,
-    outputs: Vec<File>,
+    inputs: Vec<Named>,
+    outputs: Vec<Named>,
 }
 
 /// A node of the case's graph.
@@ -68,7 +85,7 @@ struct Description {
     nodes: Vec<Node>,
     data_sets: Vec<Set>,
     #[serde(default)]
-    initializers: BTreeMap<String, File>,
+    initializers: BTreeMap<String, Data>,
 }
 
 /// A case with one of its data sets.
@@ -80,26 +97,38 @@ pub struct OnnxCase {
     pub expected: BTreeMap<String, Tensor>,
 }
 
-/// All data sets of a folder.
-pub fn read(folder: &Path) -> Result<Vec<OnnxCase>, String> {
-    let path = folder.join("case.json");
-    let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let case: Description = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
-    let load = |files: &[File]| {
-        files
-            .iter()
-            .map(|f| Ok((f.name.clone(), npy::read(&folder.join(&f.file))?)))
-            .collect::<Result<BTreeMap<_, _>, String>>()
-    };
-    let sets = case.data_sets.iter().map(|set| {
-        let mut given = load(&set.inputs)?;
-        for (name, file) in &case.initializers {
-            given.insert(name.clone(), npy::read(&folder.join(&file.file))?);
-        }
-        let (name, nodes) = (case.name.clone(), case.nodes.clone());
-        Ok(OnnxCase { name, nodes, given, expected: load(&set.outputs)? })
-    });
-    sets.collect()
+impl Description {
+    /// One case for each data set. Files are looked up in `folder`.
+    fn cases(self, folder: &Path) -> Result<Vec<OnnxCase>, String> {
+        let load = |tensors: &[Named]| -> Result<BTreeMap<String, Tensor>, String> {
+            tensors.iter().map(|t| Ok((t.name.clone(), t.data.read(folder)?))).collect()
+        };
+        let sets = self.data_sets.iter().map(|set| {
+            let mut given = load(&set.inputs)?;
+            for (name, data) in &self.initializers {
+                given.insert(name.clone(), data.read(folder)?);
+            }
+            let (name, nodes) = (self.name.clone(), self.nodes.clone());
+            Ok(OnnxCase { name, nodes, given, expected: load(&set.outputs)? })
+        });
+        sets.collect()
+    }
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, String> {
+    let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// All cases of a file that holds a list of them.
+pub fn read_list(path: &Path) -> Result<Vec<OnnxCase>, String> {
+    let cases = parse::<Vec<Description>>(path)?.into_iter().map(|case| case.cases(Path::new("")));
+    Ok(cases.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+/// The case of a folder with a `case.json`.
+pub fn read_folder(folder: &Path) -> Result<Vec<OnnxCase>, String> {
+    parse::<Description>(&folder.join("case.json"))?.cases(folder)
 }
 
 /// Folders with a case.json under `root`, at most two levels down.

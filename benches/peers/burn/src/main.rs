@@ -4,9 +4,8 @@
 //!     benches/peers/burn/target/release/shadegrad-peer-burn --step resnet18:16x64x64 --step unet:4x128x128:base=16
 //!
 //! A step is forward, backward and Adam in f32 on a batch that already lies on the device, each timed until the device
-//! has finished. first_step_s is the first step of all: burn compiles kernels and tries variants of them there, and goes
-//! on with it in the second and third step, so it needs a warm-up of at least 3. On software rasterizers the first step
-//! takes minutes even for small networks.
+//! has finished. first_step_s is the first step of all. burn compiles kernels and tries variants of them in its first three
+//! steps, so it needs a warm-up of at least 3. On software rasterizers the first step takes minutes even for small networks.
 
 mod networks;
 
@@ -105,7 +104,7 @@ fn open(backend: Backend, wanted: &str) -> Result<(Device, String), String> {
             let mut names = vec![];
             for device in Device::enumerate(burn::tensor::DeviceType::Wgpu) {
                 let Some(identity) = device.identity() else { continue };
-                // Software rasterizers are no card; as in shadegrad, `gpu` does not mean them.
+                // As in shadegrad, `gpu` excludes software rasterizers.
                 let fits = match wanted {
                     "gpu" => identity.physical.is_some(),
                     name => identity.name.to_lowercase().contains(&name.to_lowercase()),
@@ -119,7 +118,7 @@ fn open(backend: Backend, wanted: &str) -> Result<(Device, String), String> {
         }
         #[cfg(feature = "flex")]
         Backend::Flex if wanted == "gpu" => {
-            // rayon's own rule, which flex follows.
+            // flex follows rayon's rule.
             let threads = std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok()).filter(|&n| n > 0);
             let threads = threads.or(std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
             Ok((Device::flex(), format!("CPU ({threads} threads)")))
@@ -130,7 +129,7 @@ fn open(backend: Backend, wanted: &str) -> Result<(Device, String), String> {
 }
 
 /// Mean cross entropy of logits `[N, classes, H, W]` and labels `[N, 1, H, W]`. burn's own loss takes two dimensions; this
-/// is what it computes, without the permutation that would bring the logits there.
+/// computes the same without permuting the logits.
 fn cross_entropy(logits: Tensor<4>, labels: Tensor<4, Int>) -> Tensor<1> {
     log_softmax(logits, 1).gather(1, labels).mean().neg()
 }
@@ -143,7 +142,7 @@ fn time(step: &Step, args: &Args, device: &Device, name: &str) -> Result<serde_j
         Model::ResNet18 => (Network::ResNet18(ResNet18::new(step.classes, &device)), [1, 1]),
         Model::UNet { depth, base } => (Network::UNet(UNet::new(step.classes, depth, base, &device)), [h, w]),
     };
-    // burn's own epsilon is 1e-5; the peers' is 1e-8.
+    // burn's default epsilon is 1e-5; the peers use 1e-8.
     let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
     let images = Tensor::<4>::random([n, 3, h, w], Distribution::Uniform(-1.0, 1.0), &device);
     let pixels = (n * area[0] * area[1]) as i64;
@@ -193,7 +192,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let (device, name) = open(args.backend, &args.device)?;
     for step in &args.step {
         println!("{}", time(step, args, &device, &name)?);
-        // The pages of one step shall not be counted for the next.
+        // Returns freed pages, so that one step's memory is not counted for the next.
         device.memory_cleanup();
     }
     Ok(())

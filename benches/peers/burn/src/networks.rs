@@ -7,7 +7,7 @@ use burn::prelude::*;
 use burn::tensor::activation::relu;
 use burn::tensor::ops::PadMode;
 
-/// A convolution without bias and the norm behind it.
+/// A convolution without bias, followed by a norm.
 #[derive(Module, Debug)]
 struct ConvNorm {
     conv: Conv2d,
@@ -15,7 +15,7 @@ struct ConvNorm {
 }
 
 impl ConvNorm {
-    /// `side` is the kernel's; the padding keeps the size but for the stride.
+    /// `side` is the kernel's side. The padding keeps the size at stride 1.
     fn new(channels: [usize; 2], side: usize, stride: usize, device: &Device) -> Self {
         let pad = side / 2;
         let conv = Conv2dConfig::new(channels, [side; 2])
@@ -152,7 +152,7 @@ impl UNet {
     }
 }
 
-/// Either of them.
+/// One of the two networks.
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
 #[derive(Module, Debug)]
 pub enum Network {
@@ -161,7 +161,7 @@ pub enum Network {
 }
 
 impl Network {
-    /// Logits `[N, classes, H, W]`; of ResNet18 `[N, classes, 1, 1]`, so that one loss serves both.
+    /// Logits `[N, classes, H, W]`. ResNet18's are `[N, classes, 1, 1]`, so one loss serves both.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
         match self {
             Self::ResNet18(network) => network.forward(images),
