@@ -29,7 +29,9 @@ pub enum ExecError {
         available: String,
     },
     /// The device refused memory.
-    #[error("the device is out of memory while {during}: it needs {bytes} bytes; lower --batch-size or --image-size")]
+    #[error(
+        "the device is out of memory while {during}: it needs {bytes} bytes; lower the batch size or the image size"
+    )]
     OutOfMemory {
         /// What was being done.
         during: String,
@@ -38,7 +40,7 @@ pub enum ExecError {
     },
     /// A tensor is larger than the device can bind.
     #[error(
-        "{what} needs {bytes} bytes in one buffer but the device binds at most {limit}; lower --batch-size or --image-size"
+        "{what} needs {bytes} bytes in one buffer but the device binds at most {limit}; lower the batch size or the image size"
     )]
     TooLarge {
         /// Which tensor.
@@ -51,7 +53,7 @@ pub enum ExecError {
     /// The device went away.
     #[error(
         "the device was lost: {reason}; the last checkpoint is intact, start again from it. If it is lost again: a system stops \
-         a device that computes for seconds or has no memory left, so lower --batch-size"
+         a device that computes for seconds or has no memory left, so lower the batch size"
     )]
     DeviceLost {
         /// What the driver said.

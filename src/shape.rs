@@ -225,6 +225,29 @@ impl Padding {
     }
 }
 
+/// A size of the two spatial axes, `[rows, columns]`, or one number for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pair(pub [usize; 2]);
+
+impl From<usize> for Pair {
+    fn from(size: usize) -> Self {
+        Pair([size; 2])
+    }
+}
+
+impl From<[usize; 2]> for Pair {
+    fn from(sizes: [usize; 2]) -> Self {
+        Pair(sizes)
+    }
+}
+
+impl From<Pair> for Padding {
+    /// The same padding on both sides of an axis.
+    fn from(Pair([rows, columns]): Pair) -> Self {
+        Padding { top: rows, bottom: rows, left: columns, right: columns }
+    }
+}
+
 /// A window that slides over the spatial axes: what convolution and pooling share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {

@@ -1,4 +1,6 @@
-//! States and plans on one engine, spoken to in logical shapes and names.
+//! States and plans on one engine, by name and logical shape.
+
+mod tensors;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,16 +18,16 @@ pub struct PlanId {
     index: usize,
 }
 
-/// Sessions made so far. The number tells plans of different sessions apart.
+/// Number of the next session: a plan carries it, so that another session refuses the plan.
 static SESSIONS: AtomicU64 = AtomicU64::new(0);
 
 /// One training run on one engine: the states, and the plans over them.
 pub struct Session<E: Engine + ?Sized> {
     states: StateTable,
     plans: Vec<Plan>,
-    /// All inputs of each plan's graph, also those that its plan has no use for.
+    /// All inputs of each plan's graph, with those that its plan does not use.
     inputs: Vec<Vec<(String, TensorType)>>,
-    /// Which plan each result that the engine still keeps is of.
+    /// The plan of each result that the engine keeps.
     running: VecDeque<(Ticket, PlanId)>,
     number: u64,
     engine: Box<E>,
@@ -64,7 +66,7 @@ impl<E: Engine + ?Sized> Session<E> {
         self.index(id).map(|index| &self.plans[index]).expect("a plan of this session")
     }
 
-    /// Position of a plan, which may have been given by another session.
+    /// Position of a plan; an error for one of another session.
     fn index(&self, id: PlanId) -> Result<usize, ExecError> {
         let other = || port_error(&format!("plan {}", id.index), "it was loaded by another session");
         (id.session == self.number).then_some(id.index).ok_or_else(other)

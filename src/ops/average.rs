@@ -10,11 +10,11 @@ use crate::shape::{LANES, TensorType};
 /// Name of the state that [`moving_average`] keeps, a flat image of the parameters.
 pub const AVERAGE: &str = "optimizer.average";
 
-/// Adds gradients up. Inputs: sum and weight (states), gradients (flat), totals `[4]`, hyper. With `mean` nothing is
-/// added, and the output is the mean of what was and the gradients.
+/// Accumulates gradients. Inputs: sum and weight (states), gradients (flat), totals `[4]`, hyper. With `mean` the
+/// states do not change, and the output is the mean of the accumulated gradients and these.
 #[derive(Clone, Copy, Debug)]
 pub struct Accumulate {
-    /// The last batch: give the mean.
+    /// Whether this is the last batch, for which the output is the mean.
     pub mean: bool,
 }
 
@@ -22,9 +22,9 @@ pub struct Accumulate {
 #[derive(Clone, Copy, Debug)]
 pub struct MovingAverage;
 
-/// Appends the sum of the gradients of several batches, each weighted by what its mean loss was divided by
-/// (`totals[1]`), so that their mean is the gradient of the mean loss of all of them together. For all but the last
-/// batch (`last` false) the gradients are added and there is no result; for the last there is the mean.
+/// Appends the accumulation of the gradients of several batches. The divisor of a batch's mean loss (`totals[1]`)
+/// weights its gradients, so the mean is the gradient of the mean loss of all batches together. For all but the last
+/// batch (`last` false) the gradients are added and there is no result; for the last batch the result is the mean.
 ///
 /// # Errors
 /// When a state of the optimizer's name has another shape.
@@ -42,8 +42,8 @@ pub fn accumulate(
     Ok(mean.first().copied())
 }
 
-/// Appends the moving average of all parameters, `average += (1 − decay) (parameters − average)`; to stand behind the
-/// update (Polyak & Juditsky 1992).
+/// Appends the moving average of all parameters, `average += (1 − decay) (parameters − average)` (Polyak & Juditsky
+/// 1992). Append it after the parameters' update.
 ///
 /// # Errors
 /// When a state of its name has another shape.

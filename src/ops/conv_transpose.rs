@@ -7,12 +7,12 @@ use super::{Conv2dInputGrad, ConvSpec};
 use crate::graph::{Graph, GraphError, Value};
 use crate::shape::TensorType;
 
-/// Appends a transposed convolution without bias; [`crate::fuse::fuse`] puts a [`super::add_bias`] behind it into
-/// its kernel.
+/// Appends a transposed convolution without bias; [`crate::fuse::fuse`] merges a [`super::add_bias`] after it into its
+/// kernel.
 ///
-/// x is `[N,H,W,I]` and w `[KH,KW,O/groups,I]`: the weight of the convolution that goes the other way. The output has
+/// x is `[N,H,W,I]` and w `[KH,KW,O/groups,I]`, the weight of the convolution from O to I channels. The output has
 /// `(H − 1)·stride − padding + dilation·(KH − 1) + 1 + output_padding` rows. `output_padding` adds rows and columns at
-/// the end, to tell apart the sizes that a strided convolution would shrink to the same.
+/// the end: a strided convolution shrinks several sizes to one, and it selects among them.
 ///
 /// # Errors
 /// When channels, groups or sizes do not fit.

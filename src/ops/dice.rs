@@ -1,7 +1,7 @@
 //! Soft Dice loss (Milletari et al. 2016) of a segmentation, from logits: with p the softmax, t the one-hot labels and
 //! sums over all rows that are not ignored,
 //! `l = 1 − 1/C Σ_c (2 Σ p_c t_c + ε) / (Σ p_c + Σ t_c + ε)`.
-//! It counts regions, not pixels, so that a small class weighs as much as a large one.
+//! It compares regions, not pixels, so a small class weighs as much as a large one.
 
 use super::{expect_inputs, expect_labels, first, none, row_consts, segments};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
@@ -11,7 +11,7 @@ use crate::shape::{LANES, TensorType};
 /// Options of the loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DiceOptions {
-    /// ε, which keeps a class without pixels from dividing by 0.
+    /// ε, so that a class without pixels does not divide by 0.
     pub smooth: f32,
     /// Rows with this label count for nothing.
     pub ignore_index: Option<i32>,
@@ -24,7 +24,7 @@ impl Default for DiceOptions {
 }
 
 /// The loss. Inputs: logits [.., C], labels (one per row). Outputs: loss `[1]`; for each class the sums of p·t, p and t
-/// (vectors of 4 classes, one kind behind the other).
+/// (vectors of 4 classes; all of p·t, then all of p, then all of t).
 #[derive(Clone, Copy, Debug)]
 pub struct Dice(pub DiceOptions);
 

@@ -1,5 +1,5 @@
 //! Dropout (Srivastava et al. 2014) from counter-based random numbers: the mask is a function of seed, step, layer and
-//! element, so that nothing is stored and the backward pass makes the same mask again.
+//! element. Nothing is stored, and the backward pass computes the same mask again.
 
 use super::{expect_inputs, first, row_consts, vectors};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};

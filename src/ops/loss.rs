@@ -1,7 +1,7 @@
 //! Softmax cross entropy per row (image or pixel), with label smoothing, class weights and an ignored label, as PyTorch
 //! defines them: with p = softmax(logits), label y and smoothing ε over C classes,
-//! `l = (1 − ε)·w_y·(−log p_y) + ε/C · Σ_c w_c·(−log p_c)`; the mean divides by `Σ w_y`. With probabilities q in the place
-//! of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows.
+//! `l = (1 − ε)·w_y·(−log p_y) + ε/C · Σ_c w_c·(−log p_c)`; the mean divides by `Σ w_y`. With probabilities q
+//! instead of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows.
 
 use super::{expect_first, expect_labels, expect_vector, first, none, row_consts};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
@@ -27,14 +27,14 @@ pub struct CrossEntropyOptions {
     pub ignore_index: Option<i32>,
     /// Mean or sum.
     pub reduction: Reduction,
-    /// The logits are log-probabilities already, and are taken as they are: negative log likelihood.
+    /// The logits are log-probabilities and are not normalized: negative log likelihood.
     pub log_probabilities: bool,
     /// The labels are probabilities of all classes, with the shape of the logits; none can be ignored.
     pub soft_labels: bool,
 }
 
-/// The loss. Inputs: logits [.., C], labels (one per row, whole numbers, or see `soft_labels`), optional class weights `[C]`.
-/// Outputs: loss `[1]`; totals `[4]`: loss sum, weight sum, rows predicted rightly, rows counted.
+/// The loss. Inputs: logits [.., C], labels (one per row, whole numbers, or see `soft_labels`), optional class weights
+/// `[C]`. Outputs: loss `[1]`; totals `[4]`: loss sum, weight sum, rows predicted correctly, rows counted.
 #[derive(Clone, Copy, Debug)]
 pub struct SoftmaxCrossEntropy {
     /// Options.
@@ -47,9 +47,9 @@ pub struct SoftmaxCrossEntropy {
 #[derive(Clone, Copy, Debug)]
 struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
 
-/// Appends the loss; returns it and the totals. Labels lie one behind the other in memory: `TensorType::flat(rows)`, or a
-/// vector `[rows]`. One that is no class, and is not ignored, has no weight and no part in the loss but for that of label
-/// smoothing.
+/// Appends the loss; returns it and the totals. Labels lie side by side in memory: `TensorType::flat(rows)`, or a
+/// vector `[rows]`. A label that is no class and is not ignored has no weight; it adds label smoothing's part of the
+/// loss only.
 ///
 /// # Errors
 /// When there is not one label per row of logits (soft labels: one per logit), or one weight per class.

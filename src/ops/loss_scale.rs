@@ -1,6 +1,6 @@
 //! Dynamic loss scaling (Micikevicius et al. 2018): with gradients in 16 bits, the loss is multiplied by 2^e before the
-//! backward pass and the gradients are divided by it after. A step whose gradients are not finite changes no parameter and
-//! lowers e by one; 2000 good ones raise it by one, as PyTorch's `GradScaler` does. All of it happens on the device.
+//! backward pass and the gradients are divided by it after. A step whose gradients are not finite changes no parameter
+//! and lowers e by one; 2000 good steps raise it by one, as PyTorch's `GradScaler` does. All of it runs on the device.
 
 use super::expect_inputs;
 use crate::graph::{Graph, GraphError, Group, Init, Lowering, Op, Operand, Value};
@@ -14,18 +14,18 @@ const LIMITS: [i64; 2] = [-14, 24];
 /// Good steps after which e rises.
 const GROWTH_INTERVAL: usize = 2000;
 
-/// Name of the state: e − 16, good steps since e changed, steps without effect.
+/// Name of the state: e − 16, good steps since e changed, skipped steps.
 pub const LOSS_SCALE: &str = "optimizer.loss_scale";
 
 /// Input: the state. Output `[1]`: 2^e.
 #[derive(Clone, Copy, Debug)]
 pub struct LossScale;
 
-/// Inputs: the state, and `[4]` from [`super::clip_scale`], whose norm tells whether all gradients are finite.
+/// Inputs: the state, and `[4]` from [`super::clip_scale`], whose norm is finite if all gradients are.
 #[derive(Clone, Copy, Debug)]
 pub struct LossScaleUpdate;
 
-/// Whether steps have had no effect until the scale could not fall further, given the state.
+/// Whether the scale has fallen to its lower bound, given the state.
 pub fn loss_scale_is_lowest(state: &[f32]) -> bool {
     state.first().is_some_and(|&e| e <= (LIMITS[0] - START) as f32)
 }
@@ -43,7 +43,7 @@ pub fn loss_scale(g: &mut Graph) -> Result<Value, GraphError> {
     g.add1(LossScale, &[state])
 }
 
-/// Appends what becomes of the factor; to stand behind the update.
+/// Appends the update of the factor. Append it after the parameters' update.
 ///
 /// # Errors
 /// When a state of its name has another shape.

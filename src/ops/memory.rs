@@ -55,7 +55,7 @@ pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value
 /// Never for an activation.
 pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let (n, rest) = g.known("flatten", x)?.shape.0.split_first().map_or((1, &[][..]), |(&n, rest)| (n, rest));
-    // Of what is too large the graph says so.
+    // The graph reports a size that is too large.
     let rest = rest.iter().fold(1, |product: usize, &d| product.saturating_mul(d));
     reshape(g, x, [n, rest])
 }
@@ -68,8 +68,8 @@ pub fn fill(g: &mut Graph, ty: TensorType, value: f32) -> Result<Value, GraphErr
     g.add1(Fill { ty, value }, &[])
 }
 
-/// Appends a write of `value` into `state`, seen by the nodes after it. A value that lies in the state's own group goes
-/// through memory of its own, since no buffer can be read and written at once.
+/// Appends a write of `value` into `state`; nodes after it read the new value. A value in the state's group is copied
+/// to a temporary first, since one dispatch cannot read and write one buffer.
 ///
 /// # Errors
 /// When the shapes differ.
@@ -79,10 +79,9 @@ pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphErro
     g.add(Assign, &[state, value]).map(drop)
 }
 
-/// Appends the flat buffer of gradients that lies exactly as the parameters do. `grads` are given in the order of the
-/// state table's parameters. One is copied there when it cannot be produced in its place: an input or a state itself, the
-/// gradient of several parameters, or a value that other nodes read, which may write into the same buffer. No parameter can
-/// be added any more after it.
+/// Appends the flat buffer of gradients, in the layout of the parameters. `grads` are in the order of the state table's
+/// parameters. Their nodes write into the buffer directly. A gradient is copied when that is impossible: an input or a
+/// state, the gradient of several parameters, or a value that other nodes read. No parameter can be added afterwards.
 ///
 /// # Errors
 /// When their number is not that of the parameters.
@@ -155,7 +154,7 @@ impl Op for Reshape {
         if n != m {
             return Err(format!("it makes {m} images of {n}"));
         }
-        // N C H W has the same order as N H W C where one of the two has but one element, or where channels stay.
+        // N C H W and N H W C have one order if a map has one pixel or one channel, or if the channels do not change.
         let alike = |[h, w, c]: [usize; 3]| h * w == 1 || c == 1;
         if !(alike([h, w, c]) && alike([oh, ow, oc]) || c == oc) {
             return Err(format!(

@@ -1,4 +1,4 @@
-//! Predictions counted where they are made, so that no logits travel back: argmax per row, and the confusion matrix.
+//! Argmax per row and the confusion matrix, computed on the device so that no logits are read back.
 
 use super::onnx::last;
 use super::{expect_inputs, expect_labels, row_consts, segments};
@@ -17,8 +17,7 @@ pub struct Confusion {
     pub classes: usize,
 }
 
-/// Appends the number of the largest channel of each row of x [.., C]: a flat run of whole numbers. A tie goes to the
-/// first.
+/// Appends the index of the largest channel of each row of x [.., C], the first among equals: a flat run of integers.
 ///
 /// # Errors
 /// Never for an activation.
@@ -26,8 +25,9 @@ pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     g.add1(Argmax, &[x])
 }
 
-/// Appends the counts [classes, classes] of (label, prediction) over all rows; rows whose label or prediction is no class
-/// are left out. Exact up to 2^24 rows of a kind. Both lie as the labels of [`super::softmax_cross_entropy`].
+/// Appends the counts [classes, classes] of (label, prediction) over all rows; rows whose label or prediction is no
+/// class are left out. Counts are exact up to 2^24. Both inputs lie in memory as the labels of
+/// [`super::softmax_cross_entropy`].
 ///
 /// # Errors
 /// When there is not one label per prediction.
@@ -46,7 +46,7 @@ impl Op for Argmax {
     }
 
     fn onnx(&self, _: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
-        /// Of ONNX's element types.
+        /// ONNX's element type of f32.
         const FLOAT: i64 = 1;
         let mut nodes = vec![OnnxNode::new("ArgMax", [OnnxInput::Value(0)]).int("axis", 1).int("keepdims", 0)];
         nodes.push(OnnxNode::new("Cast", [last(&nodes)]).int("to", FLOAT));
@@ -81,7 +81,7 @@ impl Op for Confusion {
 
     fn lower(&self, l: &mut Lowering<'_>) {
         let (rows, c4) = (l.inputs[0].shape.elements(), padded(self.classes) / LANES);
-        // One vector of predictions for each label: few sums of many rows, so segments are the parallelism.
+        // There are few sums over many rows, so the segments give the parallelism.
         let (parts, rows_each) = segments(rows, rows, self.classes * c4);
         let partials = l.scratch(parts * self.classes * c4 * LANES);
         let consts = Consts::new().u("ROWS", rows).u("C", self.classes).u("C4", c4).u("SEGMENT_ROWS", rows_each);

@@ -1,4 +1,4 @@
-//! What ops of several families have in common in ONNX: windows, and what follows a convolution or a norm.
+//! ONNX forms that ops of several families share: windows, and the residual and ReLU after a convolution or a norm.
 
 use crate::graph::{OnnxInput, OnnxNode};
 use crate::shape::{Padding, TensorType, Window};
@@ -12,8 +12,8 @@ pub(super) fn windowed(node: OnnxNode, window: &Window) -> OnnxNode {
         .ints("dilations", window.dilation)
 }
 
-/// The window with as much padding at the end that sizes that are rounded up need no rounding. (What ONNX and runtimes
-/// make of `ceil_mode` has changed between versions.)
+/// The window without `ceil_mode`: padding at the end makes up for the rounding. (ONNX and its runtimes have changed
+/// the meaning of `ceil_mode` between versions.)
 pub(super) fn rounded_down(window: &Window, x: &TensorType) -> Result<Window, String> {
     let [_, h, w, _] = map(x)?;
     let out = window.output_size([h, w])?;
@@ -27,12 +27,12 @@ pub(super) fn rounded_down(window: &Window, x: &TensorType) -> Result<Window, St
     Ok(Window { padding, ceil_mode: false, ..*window })
 }
 
-/// The axes N H W C of what has all four.
+/// The axes N H W C of an activation of rank 4.
 pub(super) fn map(x: &TensorType) -> Result<[usize; 4], String> {
     x.shape.nhwc().filter(|_| x.shape.rank() == 4).ok_or_else(|| "x must have the axes [N,H,W,C]".into())
 }
 
-/// The nodes of an op, followed by the sum with one of its inputs and a ReLU, where they are fused into it.
+/// The nodes of an op, followed by an addition and a ReLU if they are fused into it.
 pub(super) fn followed(mut nodes: Vec<OnnxNode>, addend: Option<usize>, relu: bool) -> Vec<OnnxNode> {
     if let Some(addend) = addend {
         nodes.push(OnnxNode::new("Add", [last(&nodes), OnnxInput::Value(addend)]));
@@ -48,7 +48,7 @@ pub(super) fn last(nodes: &[OnnxNode]) -> OnnxInput {
     OnnxInput::Node(nodes.len().saturating_sub(1))
 }
 
-/// Input `i`, a vector over the channels of `x`, in the shape in which it is repeated over x.
+/// Input `i`, a vector over the channels of `x`, in a shape that broadcasts over x.
 pub(super) fn per_channel(i: usize, x: &TensorType) -> OnnxInput {
     if x.shape.rank() == 4 { OnnxInput::PerChannel(i) } else { OnnxInput::Value(i) }
 }

@@ -1,14 +1,14 @@
-//! A kernel that does nothing but arithmetic: what a device can do at most, for `shadegrad bench`.
+//! A kernel of multiply-adds alone. `shadegrad bench` measures a device's peak with it.
 
 use super::expect_inputs;
 use crate::graph::{Graph, GraphError, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// Independent sums of an invocation, as many as hide the latency of a multiply-add on any GPU of today.
+/// Independent sums of an invocation: enough to hide the latency of a multiply-add on current GPUs.
 const SUMS: usize = 8;
 
-/// A dispatch must be short.
+/// Most rounds, so that a dispatch is short.
 const MOST_ROUNDS: usize = 1 << 20;
 
 /// `y = Σ_k c_k` after `rounds` times `c_k ← c_k · x + x`, from `c_k = k · x`, with 8 vectors c_k for each vector of x.

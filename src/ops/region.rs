@@ -1,4 +1,4 @@
-//! Ops that cut and join: crop and pad in height, width and channels, and concatenation of channels.
+//! Crop and pad in height, width and channels, and concatenation of channels.
 
 use super::onnx::last;
 use super::{all_some, expect_inputs, first, vectors};
@@ -6,11 +6,11 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, O
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// A region of an activation, in height, width and channels; what lies outside of the input is 0. So it crops, pads, and
-/// takes a range of channels.
+/// A region of an activation in height, width and channels; 0 outside of the input. It crops, pads, and selects a range
+/// of channels.
 #[derive(Clone, Debug)]
 pub struct CropPad {
-    /// Where the result begins in the input: row, column, channel; negative where zeros are put before it.
+    /// First row, column and channel of the result in the input; negative to put zeros before the input.
     pub start: [i64; 3],
     /// Height, width and channels of the result.
     pub size: [usize; 3],
@@ -20,8 +20,8 @@ pub struct CropPad {
 #[derive(Clone, Copy, Debug)]
 pub struct Concat;
 
-/// Appends the region of x `[N,H,W,C]` that begins at `start` (row, column, channel) and has `size`, with zeros where it
-/// reaches beyond x.
+/// Appends the region of x `[N,H,W,C]` that begins at `start` (row, column, channel) and has `size`. It is 0 outside of
+/// x.
 ///
 /// # Errors
 /// When the result would be empty, or begins 2^30 pixels or channels away.
@@ -42,7 +42,7 @@ pub fn concat(g: &mut Graph, values: &[Value]) -> Result<Value, GraphError> {
 }
 
 impl CropPad {
-    /// The first of the channels that it takes, if they are whole vectors of every pixel of x.
+    /// The first selected vector of channels, if the region is whole vectors of every pixel of x.
     pub(crate) fn vectors_of(&self, x: &TensorType) -> Option<usize> {
         let ([top, left, first], [h, w, c]) = (self.start, self.size);
         let ([_, height, width, channels], first) = (x.shape.nhwc()?, usize::try_from(first).ok()?);
@@ -95,7 +95,7 @@ impl Op for CropPad {
 
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let [_, h, w, c] = inputs[0].shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
-        // Axes of ONNX and, along each, the part of x that is taken, and zeros before and behind it.
+        // For each ONNX axis: the selected range of x, and the zeros before and after it.
         let axes: &[usize] = if inputs[0].shape.rank() == 4 { &[2, 3, 1] } else { &[0, 0, 1] };
         let (mut starts, mut ends, mut sliced) = (vec![], vec![], vec![]);
         let mut pads = vec![0; 2 * inputs[0].shape.rank()];
@@ -168,7 +168,7 @@ impl Op for Concat {
     }
 
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
-        // Those of an activation of any number of axes; vectors have no batch.
+        // The channel axis of an activation of any rank; vectors have no batch.
         if inputs[0].shape.rank() < 2 {
             return Err("x must have the axes [N,H,W,C] or [N,C]".into());
         }

@@ -1,5 +1,5 @@
-//! Losses between a prediction and a target of the same shape, averaged over all elements: with d = prediction − target,
-//! squared error `d²`, absolute error `|d|`, and Huber (1964): `d²/2` for |d| ≤ δ, else `δ·(|d| − δ/2)`.
+//! Losses between a prediction and a target of the same shape, averaged over all elements: with d = prediction −
+//! target, squared error `d²`, absolute error `|d|`, and Huber (1964): `d²/2` for |d| ≤ δ, else `δ·(|d| − δ/2)`.
 
 use super::{expect_inputs, first, row_consts, vectors};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
@@ -18,7 +18,7 @@ pub enum Regression {
 }
 
 impl Regression {
-    /// The number by which shader and twin know it, and δ.
+    /// Its number in shader and twin, and δ.
     fn code(self) -> (usize, f64) {
         match self {
             Regression::Mse => (0, 0.0),

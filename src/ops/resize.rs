@@ -6,16 +6,16 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, O
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// What a result pixel is made of.
+/// How a result pixel is made from input pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interpolation {
-    /// The pixel that the position falls into.
+    /// The pixel that contains the position.
     Nearest,
     /// The two nearest along each axis, weighted by distance.
     Bilinear,
 }
 
-/// Which input position belongs to the centre of an output pixel.
+/// The input position of the centre of an output pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coordinates {
     /// `(o + ½)·in/out − ½`: pixels are areas (PyTorch's `align_corners=False`).
@@ -26,11 +26,11 @@ pub enum Coordinates {
     Asymmetric,
 }
 
-/// Input position along one axis, `(step·o + offset) / scale`: whole numbers, so that engines agree to the bit on which
-/// pixels are read. Positions outside are moved to the border.
+/// Input position along one axis, `(step·o + offset) / scale`. Integers, so that all engines read the same pixels.
+/// Positions outside are clamped to the border.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AxisMap {
-    /// Added for each output pixel.
+    /// Step per output pixel.
     pub step: usize,
     /// Position of output pixel 0.
     pub offset: i64,
@@ -63,7 +63,7 @@ pub struct Resize {
     pub size: [usize; 2],
     /// Positions along height and width.
     pub maps: [AxisMap; 2],
-    /// What is done with them.
+    /// Interpolation at these positions.
     pub interpolation: Interpolation,
 }
 
@@ -86,20 +86,21 @@ pub fn resize(
     coordinates: Coordinates,
 ) -> Result<Value, GraphError> {
     let [_, h, w, _] = g.nhwc(x)?;
-    // Sizes beyond are refused with the op.
+    // The op refuses larger sizes.
     let map = |input: usize, output: usize| coordinates.map(input.max(1), output.clamp(1, MOST));
     let maps = [map(h, size[0]), map(w, size[1])];
     g.add1(Resize { size, maps, interpolation }, &[x])
 }
 
-/// Output over input size, rounded up where f32 cannot hold it: a runtime multiplies the input's size by it, and rounds down.
+/// Output size over input size, rounded up if f32 cannot represent it: a runtime multiplies the input size by it and
+/// rounds down.
 fn onnx_scale(input: usize, output: usize) -> f32 {
     let scale = output as f32 / input as f32;
     if f64::from(scale) * (input as f64) < output as f64 { scale.next_up() } else { scale }
 }
 
 impl Resize {
-    /// The coordinates whose map it has, for an input of this height and width.
+    /// The coordinates with this map, for an input of this height and width.
     fn coordinates(&self, input: [usize; 2]) -> Option<Coordinates> {
         let all = [Coordinates::HalfPixel, Coordinates::AlignCorners, Coordinates::Asymmetric];
         all.into_iter().find(|c| [0, 1].map(|axis| c.map(input[axis], self.size[axis])) == self.maps)

@@ -8,3 +8,4 @@ mod gpu_tiles;
 mod ops_match_twin;
 mod own_kernel;
 mod precision;
+mod shared_device;

@@ -4,7 +4,7 @@ use shadegrad::exec::{self, Session};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, GraphError, Group, Init, Lowering, Op, Value};
 use shadegrad::interop::onnx::{OnnxError, export};
-use shadegrad::nn::{BatchNorm2d, Conv2dLayer, ConvTranspose2dLayer, Linear, Mode, WeightInit};
+use shadegrad::nn::{BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Mode, WeightInit};
 use shadegrad::ops::{self, Activation, ConvSpec, Coordinates, Interpolation};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::{Padding, TensorType, Window};
@@ -62,7 +62,7 @@ fn convolutions() {
             dilation: [2, 3],
             ceil_mode: true,
         };
-        let layer = Conv2dLayer { channels: 9, spec: ConvSpec { window, groups: 3 }, bias: true, init: WeightInit::He };
+        let layer = Conv2d { channels: 9, spec: ConvSpec { window, groups: 3 }, bias: true, init: WeightInit::He };
         let y = layer.apply(g, "conv", x)?;
         ops::relu(g, y)
     });
@@ -76,14 +76,14 @@ fn convolutions() {
         };
         let spec = ConvSpec { window, groups: 2 };
         let init = WeightInit::Uniform;
-        ConvTranspose2dLayer { channels: 4, spec, output_padding: [1, 2], bias: true, init }.apply(g, "up", x)
+        ConvTranspose2d { channels: 4, spec, output_padding: [1, 2], bias: true, init }.apply(g, "up", x)
     });
     check("residual", |g, x| {
-        let y = Conv2dLayer::square(6, 3, 1, 1).apply(g, "conv", x)?;
+        let y = Conv2d::new(6, 3).padding(1).bias(false).apply(g, "conv", x)?;
         let y = BatchNorm2d { eps: 1e-3, ..BatchNorm2d::default() }.apply(g, "norm", y, Mode::Eval)?;
         let y = ops::add(g, y, x)?;
         let y = ops::relu(g, y)?;
-        let z = Conv2dLayer::head(6).apply(g, "head", y)?;
+        let z = Conv2d::new(6, 1).apply(g, "head", y)?;
         let z = ops::add(g, z, y)?;
         ops::relu(g, z)
     });
@@ -133,7 +133,7 @@ fn elements_norms_and_regions() {
         let y = ops::flatten(g, y)?;
         let seed = g.input("seed", TensorType::channels([4]));
         let y = ops::dropout(g, y, seed, 0.0)?;
-        let y = Linear { features: 5 }.apply(g, "head", y)?;
+        let y = Linear::new(5).apply(g, "head", y)?;
         let y = ops::reshape(g, y, [X[0], 1, 1, 5])?;
         ops::resize(g, y, [3, 2], Interpolation::Bilinear, Coordinates::HalfPixel)
     });

@@ -1,7 +1,7 @@
 //! Sizes that no kernel can have, or count.
 
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
-use shadegrad::nn::{Conv2dLayer, ConvTranspose2dLayer, Linear};
+use shadegrad::nn::{Conv2d, ConvTranspose2d, Linear};
 use shadegrad::ops::{self, AxisMap, ConvSpec, Coordinates, Interpolation, Resize};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::{Padding, TensorType, Window};
@@ -20,10 +20,10 @@ fn tensors_without_channels_are_refused() {
     refused(ops::relu(&mut g, none), &told);
     refused(ops::flatten(&mut g, none), &told);
     let x = image(&mut g);
-    refused(Conv2dLayer::square(0, 3, 1, 1).apply(&mut g, "c", x), &["c.weight", "no channels"]);
-    refused(ConvTranspose2dLayer::enlarge(0, 2).apply(&mut g, "t", x), &["t.weight", "no channels"]);
+    refused(Conv2d::new(0, 3).padding(1).bias(false).apply(&mut g, "c", x), &["c.weight", "no channels"]);
+    refused(ConvTranspose2d::new(0, 2).stride(2).apply(&mut g, "t", x), &["t.weight", "no channels"]);
     let row = g.input("row", TensorType::channels([1, 3]));
-    refused(Linear { features: 0 }.apply(&mut g, "l", row), &["l.weight", "no channels"]);
+    refused(Linear::new(0).apply(&mut g, "l", row), &["l.weight", "no channels"]);
     let kernel = g.input("kernel", TensorType::kernel([3]));
     refused(ops::relu(&mut g, kernel), &["input and output channels"]);
     g.output("none", none);
@@ -44,8 +44,8 @@ fn sizes_beyond_what_can_be_counted_are_refused() {
     }
     let x = image(&mut g);
     refused(ops::reshape(&mut g, x, [usize::MAX, 2]), &told);
-    refused(Conv2dLayer::square(usize::MAX, 3, 1, 1).apply(&mut g, "c", x), &told);
-    refused(Conv2dLayer::square(4, usize::MAX, 1, 1).apply(&mut g, "k", x), &told);
+    refused(Conv2d::new(usize::MAX, 3).padding(1).bias(false).apply(&mut g, "c", x), &told);
+    refused(Conv2d::new(4, usize::MAX).padding(1).bias(false).apply(&mut g, "k", x), &told);
     let spec = ConvSpec { groups: usize::MAX, ..Window::square(2, 2, 0).into() };
     let w = g.input("w", TensorType::kernel([2, 2, 3, 3]));
     refused(ops::conv_transpose2d(&mut g, x, w, spec, [0; 2]), &told);
