@@ -78,6 +78,24 @@ pub enum ExecError {
         /// What the driver said.
         reason: String,
     },
+    /// A label that is no class, or a target that is no probability.
+    #[error("{input}: number {index} is {value}, expected {expected}")]
+    Label {
+        /// Name of the input.
+        input: String,
+        /// Its place among the numbers written.
+        index: usize,
+        /// The number.
+        value: f64,
+        /// What it must be.
+        expected: String,
+    },
+    /// A run of a plan that reads an input which holds nothing yet.
+    #[error("the input `{input}` was never written: write it before the plan runs")]
+    NotWritten {
+        /// Name of the input.
+        input: String,
+    },
     /// A name that the plan does not have, or data of the wrong length.
     #[error("{what}: {problem}")]
     Port {
@@ -104,7 +122,7 @@ pub struct Ticket(pub u64);
 /// A place where plans run. All lengths and offsets are in words of 32 bits, in memory order (padding included).
 pub trait Engine: Send {
     /// Element type that crosses the border.
-    type Scalar: Copy + Default + From<f32> + Send;
+    type Scalar: Copy + Default + From<f32> + Into<f64> + Send;
 
     /// Name for people.
     fn name(&self) -> String;

@@ -121,6 +121,7 @@ pub mod graph;
 pub mod hyper;
 pub mod interop;
 pub mod kernel;
+pub mod label;
 pub mod nn;
 pub mod ops;
 pub mod plan;

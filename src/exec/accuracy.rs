@@ -40,6 +40,7 @@ impl Accuracy {
             Function::Tanh => 1e-5,
             Function::Divide => 2.5 * ulp,
             Function::Sqrt => 4.5 * ulp,
+            Function::LogTimes(factor) => factor.abs().max(1.0) * f64::exp2(-21.0),
         };
         match registry::find(call.kernel) {
             Ok(kernel) if self == Accuracy::Wgsl => (kernel.functions)(call.consts()).iter().map(error).sum(),

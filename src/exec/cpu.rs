@@ -25,6 +25,7 @@ pub mod reduce;
 pub mod region;
 pub mod regression;
 pub mod resize;
+pub mod softmax;
 mod winograd_maps;
 mod winograd_shares;
 

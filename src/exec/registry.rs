@@ -23,17 +23,40 @@ macro_rules! kernel {
     };
 }
 
-/// The functions of [`crate::ops::Activation`], by its code.
-fn of_activation(consts: &Consts) -> &'static [Function] {
+/// The functions of [`crate::ops::UnaryOp`], by its code.
+fn of_unary(consts: &Consts) -> Vec<Function> {
     match consts.usize("OP") {
-        2 => &[Function::Exp, Function::Divide],
-        3 => &[Function::Tanh],
-        _ => &[],
+        2 => vec![Function::Exp, Function::Divide],
+        3 => vec![Function::Tanh],
+        6 => vec![Function::Exp],
+        7 => vec![Function::Log],
+        8 => vec![Function::Sqrt],
+        10 => of_power(consts),
+        _ => vec![],
     }
 }
 
-/// What 1 / sqrt(x) and x / sqrt(y) take.
-const ROOTS: fn(&Consts) -> &'static [Function] = |_| &[Function::Divide, Function::Sqrt];
+/// The functions of its gradient.
+fn of_unary_grad(consts: &Consts) -> Vec<Function> {
+    match consts.usize("OP") {
+        7 | 8 => vec![Function::Divide],
+        10 => of_power(consts),
+        _ => vec![],
+    }
+}
+
+/// xᵖ is exp2(p · log2 x).
+fn of_power(consts: &Consts) -> Vec<Function> {
+    vec![Function::Exp, Function::LogTimes(consts.float("ALPHA"))]
+}
+
+/// The functions of [`crate::ops::BinaryOp`], by its code.
+fn of_binary(consts: &Consts) -> Vec<Function> {
+    if consts.usize("OP") == 3 { vec![Function::Divide] } else { vec![] }
+}
+
+/// The functions of 1 / sqrt(x) and of x / sqrt(y).
+const ROOTS: fn(&Consts) -> Vec<Function> = |_| vec![Function::Divide, Function::Sqrt];
 
 /// All kernels of this crate.
 pub static KERNELS: &[Kernel] = &[
@@ -61,9 +84,13 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(reduce::channel_sums, "row_sums", "segment_sums").sizes_at_run_time(),
     kernel!(elementwise::relayout),
     kernel!(elementwise::fill),
-    kernel!(elementwise::unary).functions(of_activation),
-    kernel!(elementwise::unary_grad),
-    kernel!(elementwise::binary),
+    kernel!(reduce::sum),
+    kernel!(elementwise::unary, "channel_lanes", "power").functions(of_unary),
+    kernel!(elementwise::unary_grad, "channel_lanes", "power").functions(of_unary_grad),
+    kernel!(elementwise::binary, "channel_lanes", "broadcast").functions(of_binary),
+    kernel!(elementwise::broadcast, "channel_lanes", "broadcast"),
+    kernel!(softmax::softmax, "softmax_row").functions(|_| vec![Function::Exp, Function::Log]),
+    kernel!(softmax::softmax_grad, "channel_lanes").functions(|_| vec![Function::Exp, Function::Log]),
     kernel!(elementwise::dropout, "random"),
     kernel!(norm::batch_norm, "norm", "norm_ended", "row_sums").geometry::<NormGeometry>().sizes_at_run_time(),
     kernel!(norm_grad::batch_norm_grad, "norm", "norm_masked", "row_sums")
@@ -100,21 +127,23 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(pool::max_pool_grad).geometry::<PoolGeometry>(),
     kernel!(pool::avg_pool, "avg_pool").geometry::<PoolGeometry>(),
     kernel!(pool::avg_pool_grad, "avg_pool").geometry::<PoolGeometry>(),
-    kernel!(loss::softmax_cross_entropy, "softmax_row", "cross_entropy").functions(|_| &[Function::Exp, Function::Log]),
-    kernel!(loss::softmax_cross_entropy_grad, "softmax_row", "cross_entropy")
-        .functions(|_| &[Function::Exp, Function::Divide]),
+    kernel!(loss::softmax_cross_entropy, "softmax_row", "label", "cross_entropy")
+        .functions(|_| vec![Function::Exp, Function::Log]),
+    kernel!(loss::softmax_cross_entropy_grad, "softmax_row", "label", "cross_entropy")
+        .functions(|_| vec![Function::Exp, Function::Divide]),
     kernel!(loss::loss_finalize),
-    kernel!(binary_cross_entropy::binary_cross_entropy, "binary_target").functions(|_| &[Function::Exp, Function::Log]),
+    kernel!(binary_cross_entropy::binary_cross_entropy, "binary_target")
+        .functions(|_| vec![Function::Exp, Function::Log]),
     kernel!(binary_cross_entropy::binary_cross_entropy_grad, "binary_target")
-        .functions(|_| &[Function::Exp, Function::Divide]),
+        .functions(|_| vec![Function::Exp, Function::Divide]),
     kernel!(loss_scale::loss_scale),
     kernel!(loss_scale::loss_scale_update, "finite"),
     kernel!(probe::fma_peak),
     kernel!(regression::regression_loss),
     kernel!(regression::regression_loss_grad),
-    kernel!(dice::dice_sums, "softmax_row"),
+    kernel!(dice::dice_sums, "softmax_row", "label"),
     kernel!(dice::dice_finalize),
-    kernel!(dice::dice_grad, "softmax_row"),
+    kernel!(dice::dice_grad, "softmax_row", "label"),
     kernel!(metrics::argmax),
     kernel!(metrics::confusion),
     kernel!(region::crop_pad),

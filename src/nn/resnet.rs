@@ -65,7 +65,7 @@ impl ResNet18 {
         x = bn.apply(g, "bn1", x, mode)?;
         x = ops::relu(g, x)?;
         if self.stem == Stem::ImageNet {
-            x = g.scope("maxpool", |g| ops::max_pool(g, x, Window::square(3, 2, 1)))?;
+            x = g.scope("maxpool", |g| ops::max_pool(g, x, Window::square(3).stride(2).padding(1)))?;
         }
         let mut stages = [x; 4];
         for (stage, channels) in [64, 128, 256, 512].into_iter().enumerate() {

@@ -16,12 +16,14 @@ pub struct CropPad {
     pub size: [usize; 3],
 }
 
-/// Channels of the first input, followed by those of the second.
+/// The channels of the first input, then those of the second.
 #[derive(Clone, Copy, Debug)]
 pub struct Concat;
 
 /// Appends the region of x `[N,H,W,C]` that begins at `start` (row, column, channel) and has `size`. It is 0 outside of
 /// x.
+///
+/// Gradient: for x.
 ///
 /// # Errors
 /// When the result would be empty, or begins 2^30 pixels or channels away.
@@ -30,6 +32,8 @@ pub fn crop_pad(g: &mut Graph, x: Value, start: [i64; 3], size: [usize; 3]) -> R
 }
 
 /// Appends the concatenation of the channels of activations `[N,H,W,C…]`.
+///
+/// Gradient: for all inputs.
 ///
 /// # Errors
 /// When the other axes differ, or there is no value.

@@ -2,6 +2,7 @@
 
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable, Value};
+use crate::label::IGNORED;
 use crate::ops::{self, CrossEntropyOptions};
 use crate::shape::TensorType;
 pub use crate::training::update::{Optimizer, Phase, Update, append_training, append_update};
@@ -17,9 +18,6 @@ pub mod port {
     /// Output `[N,classes]` of an evaluation.
     pub const LOGITS: &str = "logits";
 }
-
-/// Label of the rows that fill up a last, smaller evaluation batch: they count for nothing.
-pub const IGNORED: i32 = -1;
 
 /// A network for classification: appends itself to a graph, from images to logits.
 pub type Network<'a> = &'a dyn Fn(&mut Graph, Value, crate::nn::Mode) -> Result<Value, GraphError>;

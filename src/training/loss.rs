@@ -1,7 +1,8 @@
 //! Losses: what a training minimizes.
 
-use super::targets::{IGNORED_INPUT, Targets};
+use super::targets::Targets;
 use crate::graph::{Graph, GraphError, Value};
+use crate::label::IGNORED;
 use crate::nn::Mode;
 use crate::ops::{self, CrossEntropyOptions, DiceOptions};
 
@@ -145,7 +146,7 @@ impl Loss<Value> for CrossEntropy {
         let weights = weights.map(|weights| targets.constant(g, "class_weights", [weights.len()], weights));
         let options = CrossEntropyOptions {
             label_smoothing: if training { self.label_smoothing } else { 0.0 },
-            ignore_index: (!soft_labels).then_some(IGNORED_INPUT),
+            ignore_index: (!soft_labels).then_some(IGNORED),
             soft_labels,
             ..Default::default()
         };
@@ -182,7 +183,7 @@ impl Default for Dice {
 impl Loss<Value> for Dice {
     fn apply(&self, g: &mut Graph, logits: Value, targets: &mut Targets) -> Result<Losses, GraphError> {
         let labels = targets.labels(g, logits)?;
-        let options = DiceOptions { smooth: self.smooth, ignore_index: Some(IGNORED_INPUT) };
+        let options = DiceOptions { smooth: self.smooth, ignore_index: Some(IGNORED) };
         ops::dice_loss(g, logits, labels, options).map(Into::into)
     }
 }

@@ -4,14 +4,12 @@ use super::TrainingError;
 use super::update::port;
 use crate::batch::Batch;
 use crate::graph::{Graph, GraphError, Value};
+use crate::label;
 use crate::nn::Mode;
 use crate::shape::{Shape, TensorType};
 
 /// Label of samples or pixels that count for nothing, unless there are so many classes that it is one of them.
-pub const IGNORED: u32 = 255;
-
-/// The number that stands for [`IGNORED`] in the input of labels: what a loss takes as `ignore_index`.
-pub(super) const IGNORED_INPUT: i32 = -1;
+pub const IGNORED: u32 = label::IGNORED_BYTE as u32;
 
 /// The inputs that a [`Loss`](super::Loss) can ask for. Each is made once, however often it is asked for.
 #[derive(Debug)]
@@ -146,7 +144,7 @@ pub(super) fn check(what: &'static str, given: usize, samples: usize, shape: &Sh
 fn class(label: u32, classes: usize, sample: usize) -> Result<f32, TrainingError> {
     match label {
         _ if (label as usize) < classes => Ok(label as f32),
-        IGNORED => Ok(IGNORED_INPUT as f32),
+        IGNORED => Ok(label::IGNORED as f32),
         _ => Err(TrainingError::Label { sample, label, classes }),
     }
 }

@@ -105,7 +105,7 @@ impl Op for Swish {
 fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let functions: fn(&Consts) -> &'static [Function] = |_| &[Function::Exp, Function::Divide];
+        let functions: fn(&Consts) -> Vec<Function> = |_| vec![Function::Exp, Function::Divide];
         let forward = Kernel::new("swish", SWISH, Twin { f32: swish, f64: swish }).functions(functions);
         let backward = Kernel::new("swish_grad", SWISH_GRAD, Twin { f32: swish_grad, f64: swish_grad });
         registry::register(forward).expect("no kernel is called so");

@@ -22,7 +22,7 @@ pub enum Operands {
 }
 
 /// A function whose WGSL accuracy is below correct rounding (see [`crate::exec::accuracy`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Function {
     /// `exp` of arguments below 10 in magnitude.
     Exp,
@@ -34,6 +34,8 @@ pub enum Function {
     Divide,
     /// `sqrt`
     Sqrt,
+    /// `p · log2(x)` as an exponent, for this p.
+    LogTimes(f64),
 }
 
 /// Partial results of segments of rows, `[segments, C/4, (a, b), 4]`: one pair for each channel.
@@ -90,7 +92,7 @@ pub struct Kernel {
     /// Winograd's F(4×4, 3×3) may replace it where the geometry suits.
     pub winograd: bool,
     /// The functions that it calls with given constants.
-    pub functions: fn(&Consts) -> &'static [Function],
+    pub functions: fn(&Consts) -> Vec<Function>,
     /// Every call writes segments of rows, all in one way, at its last binding.
     pub segments: Option<Segments>,
     /// Parts of its results that depend on the tile.
@@ -112,7 +114,7 @@ impl Kernel {
             geometry: None,
             product: None,
             winograd: false,
-            functions: |_| &[],
+            functions: |_| vec![],
             segments: None,
             partials: Partials::None,
             recomputes_mask: false,
@@ -141,7 +143,7 @@ impl Kernel {
     }
 
     /// It calls functions that WGSL does not round correctly.
-    pub const fn functions(self, functions: fn(&Consts) -> &'static [Function]) -> Kernel {
+    pub const fn functions(self, functions: fn(&Consts) -> Vec<Function>) -> Kernel {
         Kernel { functions, ..self }
     }
 

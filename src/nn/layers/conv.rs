@@ -170,5 +170,5 @@ impl ConvTranspose2d {
 
 /// A window of stride 1 without padding.
 fn window(kernel_size: impl Into<Pair>) -> Window {
-    Window { kernel_size: kernel_size.into().0, ..Window::square(1, 1, 0) }
+    Window { kernel_size: kernel_size.into().0, ..Window::square(1) }
 }

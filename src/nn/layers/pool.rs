@@ -92,5 +92,5 @@ impl GlobalAvgPool2d {
 /// A window whose stride is its size.
 fn window(kernel_size: impl Into<Pair>) -> Window {
     let Pair(kernel_size) = kernel_size.into();
-    Window { kernel_size, stride: kernel_size, ..Window::square(1, 1, 0) }
+    Window { kernel_size, stride: kernel_size, ..Window::square(1) }
 }

@@ -5,7 +5,7 @@ use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, GraphError, Group, Init, Lowering, Op, Value};
 use shadegrad::interop::onnx::{OnnxError, export};
 use shadegrad::nn::{BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Mode, WeightInit};
-use shadegrad::ops::{self, Activation, ConvSpec, Coordinates, Interpolation};
+use shadegrad::ops::{self, ConvSpec, Coordinates, Interpolation, UnaryOp};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::{Padding, TensorType, Window};
 
@@ -91,17 +91,24 @@ fn convolutions() {
 
 #[test]
 fn pooling() {
-    let window = |ceil_mode, padding| Window { padding, ceil_mode, ..Window::square(3, 2, 0) };
+    let window = |ceil_mode, padding| Window { padding, ceil_mode, ..Window::square(3).stride(2) };
     assert_eq!(window(true, padding(0, 0, 0, 0)).output_size([10, 7]), Ok([5, 3]), "of which one is rounded up");
     check("max-ceil", |g, x| {
-        ops::max_pool(g, x, Window { ceil_mode: true, dilation: [1, 2], ..Window::square(3, 2, 0) })
+        ops::max_pool(g, x, Window { ceil_mode: true, dilation: [1, 2], ..Window::square(3).stride(2) })
     });
-    check("max-padded", |g, x| ops::max_pool(g, x, Window { padding: padding(1, 0, 2, 1), ..Window::square(3, 2, 0) }));
+    check("max-padded", |g, x| {
+        ops::max_pool(g, x, Window { padding: padding(1, 0, 2, 1), ..Window::square(3).stride(2) })
+    });
     check("avg-include", |g, x| {
-        ops::avg_pool(g, x, Window { padding: padding(1, 2, 0, 1), ..Window::square(3, 2, 0) }, true)
+        ops::avg_pool(g, x, Window { padding: padding(1, 2, 0, 1), ..Window::square(3).stride(2) }, true)
     });
     check("avg-exclude-ceil", |g, x| {
-        ops::avg_pool(g, x, Window { ceil_mode: true, padding: padding(1, 0, 0, 0), ..Window::square(2, 2, 0) }, false)
+        ops::avg_pool(
+            g,
+            x,
+            Window { ceil_mode: true, padding: padding(1, 0, 0, 0), ..Window::square(2).stride(2) },
+            false,
+        )
     });
     check("avg-global", ops::global_avg_pool);
 }
@@ -109,12 +116,12 @@ fn pooling() {
 #[test]
 fn elements_norms_and_regions() {
     check("elements", |g, x| {
-        let functions = [Activation::LeakyRelu(0.2), Activation::Tanh, Activation::Scale(1.5), Activation::Sigmoid];
-        let y = functions.into_iter().try_fold(x, |y, f| ops::activation(g, y, f))?;
+        let functions = [UnaryOp::LeakyRelu(0.2), UnaryOp::Tanh, UnaryOp::Scale(1.5), UnaryOp::Sigmoid];
+        let y = functions.into_iter().try_fold(x, |y, f| ops::unary(g, y, f))?;
         let gate = vector(g, "gate", 6)?;
         // The same vector as it is, repeated over a map, and computed.
         let y = ops::mul(g, y, gate)?;
-        let gate = ops::activation(g, gate, Activation::Sigmoid)?;
+        let gate = ops::unary(g, gate, UnaryOp::Sigmoid)?;
         let y = ops::add_bias(g, y, gate)?;
         ops::mul(g, y, x)
     });
@@ -196,7 +203,7 @@ fn what_onnx_cannot_say_is_refused_by_name() {
         |g, x| {
             let w = g.state("w", TensorType::kernel([1, 1, 6, 4]), Group::Parameters, Init::Constant(1.0), true)?;
             let w = ops::scale(g, w, 2.0)?;
-            ops::conv2d(g, x, w, Window::square(1, 1, 0))
+            ops::conv2d(g, x, w, Window::square(1))
         },
         "scale",
         &["it computes with a weight"],
@@ -204,7 +211,7 @@ fn what_onnx_cannot_say_is_refused_by_name() {
     refused(
         |g, x| {
             let w = g.input("w", TensorType::kernel([1, 1, 6, 4]));
-            ops::conv2d(g, x, w, Window::square(1, 1, 0))
+            ops::conv2d(g, x, w, Window::square(1))
         },
         "conv2d",
         &["its weight is not a state"],

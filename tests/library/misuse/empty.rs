@@ -30,6 +30,9 @@ fn train(network: impl Fn(&mut Graph, Value) -> Result<Value, GraphError>, regre
     }
     let mut session = session(&g);
     let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+    for (name, v) in g.inputs() {
+        session.write(plan, name, &vec![0.0; g.ty(v).shape.elements()]).expect("it fits");
+    }
     session.run_now(plan).expect("a run")
 }
 

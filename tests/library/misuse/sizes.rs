@@ -46,18 +46,18 @@ fn sizes_beyond_what_can_be_counted_are_refused() {
     refused(ops::reshape(&mut g, x, [usize::MAX, 2]), &told);
     refused(Conv2d::new(usize::MAX, 3).padding(1).bias(false).apply(&mut g, "c", x), &told);
     refused(Conv2d::new(4, usize::MAX).padding(1).bias(false).apply(&mut g, "k", x), &told);
-    let spec = ConvSpec { groups: usize::MAX, ..Window::square(2, 2, 0).into() };
+    let spec = ConvSpec { groups: usize::MAX, ..Window::square(2).stride(2).into() };
     let w = g.input("w", TensorType::kernel([2, 2, 3, 3]));
     refused(ops::conv_transpose2d(&mut g, x, w, spec, [0; 2]), &told);
 }
 
 #[test]
 fn windows_that_are_too_large_are_refused() {
-    let plain = Window::square(3, 1, 1);
+    let plain = Window::square(3).padding(1);
     let windows = [
         Window { stride: [usize::MAX; 2], ..plain },
         Window { dilation: [1, usize::MAX], ..plain },
-        Window { dilation: [1 << 40; 2], ..Window::square(3, 1, 1) },
+        Window { dilation: [1 << 40; 2], ..Window::square(3).padding(1) },
         Window { padding: Padding::same(usize::MAX), ..plain },
         Window { padding: Padding { right: 1 << 31, ..Padding::same(1) }, stride: [1 << 30; 2], ..plain },
     ];
@@ -93,4 +93,26 @@ fn regions_and_maps_out_of_reach_are_refused() {
         refused(g.add(op, &[x]), &["no map"]);
     }
     refused(ops::fma_peak(&mut g, x, 1 << 40), &["rounds"]);
+}
+
+#[test]
+fn rows_without_an_area_have_no_mean_over_it() {
+    let mut g = Graph::new();
+    let rows = g.input("x", TensorType::channels([2, 3]));
+    refused(ops::global_avg_pool(&mut g, rows), &["global_avg_pool", "[N,H,W,C]", "[2×3]"]);
+}
+
+#[test]
+fn axes_that_a_tensor_does_not_have_are_refused() {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([2, 3]));
+    let other = g.input("other", TensorType::channels([3, 2]));
+    let w = g.input("w", TensorType::kernel([3, 3, 4, 4]));
+    refused(ops::sum_axes(&mut g, x, &[2]), &["sum", "axes [2]", "0 to 1"]);
+    refused(ops::mean_axes(&mut g, x, &[1, 1]), &["sum", "different"]);
+    refused(ops::sum_axes(&mut g, w, &[0]), &["weight", "all axes"]);
+    for make in [ops::add, ops::sub, ops::mul, ops::div] {
+        refused(make(&mut g, x, other), &["each axis 1 or of that size", "[2×3], [3×2]"]);
+    }
+    refused(ops::broadcast(&mut g, x, TensorType::channels([4, 3])), &["broadcast", "[4×3]"]);
 }
