@@ -47,7 +47,7 @@ pub(crate) use pool::MaxPoolGrad;
 pub use pool::{AvgPool, MaxPool, avg_pool, global_avg_pool, max_pool};
 pub use probe::fma_peak;
 pub use reduce::{Sum, channel_sums, mean, mean_axes, sum, sum_axes};
-pub use region::{Concat, CropPad, concat, crop_pad};
+pub use region::{Concat, CropPad, Region, concat, crop_pad};
 pub use regression::{Regression, RegressionLoss, regression_loss};
 pub use resize::{AxisMap, Coordinates, Interpolation, Resize, resize};
 pub use softmax::{Softmax, log_softmax, softmax};

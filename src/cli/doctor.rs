@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::flags::choice;
 use super::{CliError, complain, print};
 use crate::precision::Precision;
-use crate::workflows::bench::StepSpec;
+use crate::train::step_spec::StepSpec;
 use crate::workflows::doctor::{self, Examined, RunOptions, STEPS};
 
 /// What to examine.
@@ -30,7 +31,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "auto")]
     device: String,
     /// Width of activations and their gradients in steps [default: f32, and f16 where runs would get it]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Precision>())]
     precision: Option<Precision>,
     /// One JSON object per line: each kernel of each step, then the step
     #[arg(long)]
@@ -97,10 +98,6 @@ fn begin(args: &Args, heading: impl Display) -> Result<(), CliError> {
     if args.json { Ok(()) } else { print(heading) }
 }
 
-fn name(precision: Precision) -> String {
-    format!("{precision:?}").to_lowercase()
-}
-
 /// Says what was found; whether all is right.
 fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> {
     let (kernels, right) = (examined.kernels(), examined.is_right());
@@ -123,7 +120,7 @@ fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> 
         format!("; the largest error is {:.0} % of what rounding may leave ({kernel})", 100.0 * of.error)
     });
     let (calls, wrong) = (examined.calls.len(), examined.wrong().count());
-    let device = format!("{} in {}", examined.device, name(examined.precision));
+    let device = format!("{} in {}", examined.device, examined.precision.name());
     let unknown = examined.unknown();
     if unknown > 0 {
         print(format_args!(

@@ -39,7 +39,10 @@ impl Domain {
         };
         // NaN equals nothing.
         let ignored = ignored.map_or(f64::NAN, f64::from);
-        move |v: f64| (v >= 0.0) & (v <= last) & (!whole | (f64::from(v as i32) == v)) | (v == ignored)
+        // Added and taken away again it rounds to a whole number, without a call.
+        const ROUND: f64 = (1u64 << 52) as f64;
+        let step = if whole { ROUND } else { 0.0 };
+        move |v: f64| (v >= 0.0) & (v <= last) & ((v + step) - step == v) | (v == ignored)
     }
 }
 

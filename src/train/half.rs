@@ -1,14 +1,14 @@
 //! Whether a device can train in 16 bits: it must have them, and a small step must come out as it does in 32 bits.
 
+use super::TrainError;
+use super::step::{Optimizer, Update};
+use super::step_spec::{Ready, StepSpec};
 use crate::exec::{self, AnyEngine, Session};
 use crate::graph::Graph;
 use crate::ops::{self, SgdOptions};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
 use crate::shape::TensorType;
-use crate::train::TrainError;
-use crate::train::step::{Optimizer, Update};
-use crate::workflows::bench::{Ready, StepSpec};
 
 /// A step with convolutions of all kinds, norms, pooling and concatenation, in channels that matrix units can take.
 pub const STEP: &str = "unet:2x16x16:base=32:depth=1";
@@ -76,6 +76,6 @@ pub fn difference(device: &str) -> Result<f64, TrainError> {
 pub fn distance(exact: &[f32], other: &[f32]) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
     let error = norm(&mut exact.iter().zip(other).map(|(a, b)| a - b)) / norm(&mut exact.iter().copied());
-    // Nothing that is not a number may pass for small.
+    // A difference that is not a number must not pass for a small one.
     if error.is_finite() { error } else { f64::INFINITY }
 }

@@ -35,6 +35,9 @@ fn check(name: &str, build: Build) {
         let plan = session.load(&g, PlanOptions::default()).expect("loads");
         let x: Vec<f32> = random(3, X.iter().product()).iter().map(|u| 2.0 * u - 1.0).collect();
         session.write(plan, "x", &x).expect("writes");
+        for (other, v) in g.inputs().filter(|(other, _)| *other != "x") {
+            session.write(plan, other, &vec![0.0; g.ty(v).shape.elements()]).expect("writes");
+        }
         let y = session.run_now(plan).expect("runs").remove(0);
         let expected = channels_first(&y, g.dims(g.outputs()[0].1));
         let model = export(&g, &mut session, &["y"]).expect("exports");
@@ -125,14 +128,36 @@ fn elements_norms_and_regions() {
         let y = ops::add_bias(g, y, gate)?;
         ops::mul(g, y, x)
     });
+    check("functions", |g, x| {
+        // Above 0, where all of them are defined.
+        let y = ops::abs(g, x)?;
+        let y = ops::add_scalar(g, y, 0.5)?;
+        let functions = [UnaryOp::Log, UnaryOp::Exp, UnaryOp::Sqrt, UnaryOp::Pow(-1.5), UnaryOp::Pow(2.0)];
+        functions.into_iter().try_fold(y, |y, f| ops::unary(g, y, f))
+    });
+    check("attention", |g, x| {
+        // Each channel and each pixel weighed by the others.
+        let of_channels = ops::mean_axes(g, x, &[1, 2])?;
+        let of_channels = ops::softmax(g, of_channels)?;
+        let of_pixels = ops::sum_axes(g, x, &[3])?;
+        let y = ops::mul(g, x, of_channels)?;
+        let y = ops::sub(g, y, of_pixels)?;
+        let rows = ops::sum_axes(g, y, &[2])?;
+        let rows = ops::broadcast(g, rows, g.ty(x).clone())?;
+        let norm = ops::exp(g, of_pixels)?;
+        let y = ops::div(g, rows, norm)?;
+        let two = vector(g, "two", 1)?;
+        let y = ops::add(g, y, two)?;
+        ops::log_softmax(g, y)
+    });
     check("groups", |g, x| {
         let (gamma, beta) = (vector(g, "gamma", 6)?, vector(g, "beta", 6)?);
         let y = ops::group_norm(g, [x, gamma, beta], 3, 1e-3)?;
         ops::relu(g, y)
     });
     check("regions", |g, x| {
-        let y = ops::crop_pad(g, x, [-1, 2, 1], [13, 4, 3])?;
-        let z = ops::crop_pad(g, x, [0, -2, -1], [13, 4, 9])?;
+        let y = ops::crop_pad(g, x, ops::Region::of_size([13, 4, 3]).starting_at([-1, 2, 1]))?;
+        let z = ops::crop_pad(g, x, ops::Region::of_size([13, 4, 9]).starting_at([0, -2, -1]))?;
         ops::concat(g, &[y, z, y])
     });
     check("dense", |g, x| {

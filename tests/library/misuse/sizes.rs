@@ -81,8 +81,8 @@ fn windows_that_are_too_large_are_refused() {
 fn regions_and_maps_out_of_reach_are_refused() {
     let mut g = Graph::new();
     let x = image(&mut g);
-    refused(ops::crop_pad(&mut g, x, [0, i64::MIN, 0], [1, 1, 1]), &["too far"]);
-    refused(ops::crop_pad(&mut g, x, [0, 0, 1 << 31], [1, 1, 1]), &["too far"]);
+    refused(ops::crop_pad(&mut g, x, ops::Region::of_size([1, 1, 1]).starting_at([0, i64::MIN, 0])), &["too far"]);
+    refused(ops::crop_pad(&mut g, x, ops::Region::of_size([1, 1, 1]).starting_at([0, 0, 1 << 31])), &["too far"]);
     for coordinates in [Coordinates::HalfPixel, Coordinates::AlignCorners, Coordinates::Asymmetric] {
         let made = ops::resize(&mut g, x, [usize::MAX, 2], Interpolation::Bilinear, coordinates);
         refused(made, &["1 to 16384"]);
