@@ -37,10 +37,10 @@ fn changed(call: &KernelCall<Slice>, change: impl Fn(Tile) -> Tile) -> Shader {
 
 /// Names of the copies, with the stage that each holds.
 fn kernels() -> Vec<(&'static str, Shader, usize)> {
-    let plain = amidst("golden", [2, 14, 14, 64], [64, 64], Window::square(3, 1, 1));
-    let stride = amidst("golden of stride 2", [2, 14, 14, 32], [32, 64], Window::square(3, 2, 1));
+    let plain = amidst("golden", [2, 14, 14, 64], [64, 64], Window::square(3).padding(1));
+    let stride = amidst("golden of stride 2", [2, 14, 14, 32], [32, 64], Window::square(3).stride(2).padding(1));
     let normalized = around_batch_norm([4, 32, 32, 64], 64).case(Place::Midst).fused();
-    let half = amidst("golden", [2, 56, 56, 64], [64, 64], Window::square(3, 1, 1)).halved();
+    let half = amidst("golden", [2, 56, 56, 64], [64, 64], Window::square(3).padding(1)).halved();
     let [fwd, wgrad] = ["conv_fwd", "conv_wgrad"].map(|kernel| call(&plain, kernel));
     let split = |tile| Tile { splits: 4, ..tile };
     vec![
@@ -87,7 +87,7 @@ fn generated_kernels_are_those_of_the_golden_copies() {
 /// A text may be given for a tile only where a device may get it.
 #[test]
 fn only_tiles_of_a_call_have_names() {
-    let plain = amidst("golden", [2, 14, 14, 64], [64, 64], Window::square(3, 1, 1));
+    let plain = amidst("golden", [2, 14, 14, 64], [64, 64], Window::square(3).padding(1));
     let fwd = call(&plain, "conv_fwd");
     let json = serde_json::json!(changed_tile(&fwd)).to_string();
     assert!(tile_by_name(&fwd, &json).is_ok(), "{json}");
