@@ -16,15 +16,15 @@ pub(super) struct Args {
     /// Run directories: the first step from each one's weights, with its settings and its own images
     #[arg(value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Training step, MODEL:NxHxW[:classes=…][:base=…][:depth=…]; may be given several times [default, where no run is named:
-    /// small steps of all models]
+    /// Training step, MODEL:NxHxW[:classes=…][:base=…][:depth=…]; may be given several times [default, where no run is
+    /// named: small steps of all models]
     #[arg(long, value_name = "STEP")]
     step: Vec<StepSpec>,
     /// Data set for the runs; each one's own when not given
     #[arg(long, value_name = "DIR", requires = "runs")]
     data: Option<PathBuf>,
-    /// Images a step of the runs; each one's own when not given. A step that keeps all values takes several times the memory of
-    /// training
+    /// Images a step of the runs; each one's own when not given. A step that keeps all values takes several times the
+    /// memory of training
     #[arg(long, requires = "runs", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
@@ -40,7 +40,7 @@ pub(super) struct Args {
 
 /// Exit code where something was computed wrongly.
 const WRONG: u8 = 1;
-/// Wrong calls that are told one by one.
+/// Most wrong calls that are listed.
 const TOLD: usize = 10;
 
 /// Examines steps and runs.

@@ -16,16 +16,17 @@ use crate::workflows::sweep::{State, Sweep, SweepObserver};
 pub(super) struct Args {
     /// TOML file: task, [base] settings, [[run]] rows or a [grid] of lists
     file: PathBuf,
-    /// Folder of the sweep, made if it is not there; runs in it that are done are skipped, those of other settings refused
+    /// Folder of the sweep, made if it is not there; runs in it that are done are skipped, those of other settings
+    /// refused
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Take only so many runs, drawn by --seed
+    /// Number of runs to take from the list or grid, drawn by --seed
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
     /// Seed of that draw
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Stop hopeless runs early: one in so many goes on after each part of the epochs (successive halving)
+    /// Stop hopeless runs early: one run in ETA continues after each part of the epochs (successive halving)
     #[arg(long, value_name = "ETA", value_parser = clap::value_parser!(u32).range(2..))]
     halving: Option<u32>,
     /// A setting of all runs, KEY=VALUE as in the file; may be given several times

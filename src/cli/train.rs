@@ -20,7 +20,8 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     report(&trainer.train(&progress, &stop_on_interrupt())?)
 }
 
-/// A flag that Ctrl-C sets, or SIGTERM, with which clusters and containers end a job; coming again, it ends the process.
+/// A flag that Ctrl-C sets, or SIGTERM, with which clusters and containers end a job; coming again, it ends the
+/// process.
 pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
@@ -36,7 +37,7 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     stop
 }
 
-/// Runs `install`, which takes over SIGHUP too, and leaves that as it was: under `nohup` a run goes on without a terminal.
+/// Runs `install`, which also handles SIGHUP, and restores SIGHUP: under `nohup` a run continues without a terminal.
 #[cfg(unix)]
 fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};

@@ -312,7 +312,8 @@ impl RunDir {
     }
 }
 
-/// Appends what `make` gives to a file, which is told whether it is the first there, and forces it to disk.
+/// Appends the bytes that `make` returns to a file, and forces them to disk. The argument of `make` is true for an
+/// empty file.
 fn append(path: &Path, make: impl FnOnce(bool) -> io::Result<Vec<u8>>) -> Result<(), RunError> {
     let fail = |source| RunError::from(FileError::writing(path, source));
     let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;

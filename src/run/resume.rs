@@ -1,5 +1,6 @@
-//! Where a run stands, kept beside the checkpoints so that it can go on exactly: every state as it is on the device, and
-//! what the loop knows. All else that a step depends on (order, augmentation) is a function of seed, epoch and sample.
+//! Where a run stands, kept beside the checkpoints so that it can go on exactly: every state as it is on the device,
+//! and what the loop knows. All else that a step depends on (order, augmentation) is a function of seed, epoch and
+//! sample.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +33,7 @@ pub struct Position {
     pub plateau: Plateau,
     /// Seconds so far.
     pub seconds: Exact,
-    /// What the order of the images depends on; files of earlier versions do not tell.
+    /// What determines the order of the images; files of earlier versions lack it.
     #[serde(default)]
     pub order: Option<ImageOrder>,
 }

@@ -34,7 +34,7 @@ pub enum TrainError {
     /// An error that a task reports.
     #[error(transparent)]
     Task(Box<dyn Error + Send + Sync>),
-    /// The loss or a value behind it is not finite.
+    /// The loss, or a value on which it depends, is not finite.
     #[error(
         "the {what} is {loss} at step {step} of epoch {epoch} (learning rate {lr:?}): the first value that is not finite is \
          in {layer}; {kept}. {advice}, or normalize the data (--normalize dataset)"

@@ -1,5 +1,5 @@
-//! A network with its states on an engine, and the plans for full and last batches: what training, `eval`, `predict` and
-//! `compare` share.
+//! A network with its states on an engine, and the plans for full and last batches: what training, `eval`, `predict`
+//! and `compare` share.
 
 use std::path::Path;
 
@@ -89,7 +89,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Prepares the training plan for a batch of so many images and a phase (kept for later calls).
+    /// Prepares the training plan for a batch of `n` images and a phase, and keeps it for later calls.
     ///
     /// # Errors
     /// When memory runs out or a kernel is refused.
@@ -114,8 +114,9 @@ impl Model {
         Ok(id)
     }
 
-    /// Prepares all plans that a run over these numbers of training and validation images needs. Returns true where the last,
-    /// smaller training batch must be left out: it is a single image, of which some BatchNorm would see one value a channel.
+    /// Prepares all plans that a run over these numbers of training and validation images needs. Returns true where the
+    /// last, smaller training batch must be left out: it is a single image, of which some BatchNorm would see one value
+    /// a channel.
     ///
     /// # Errors
     /// When memory runs out or a kernel is refused.

@@ -7,8 +7,8 @@ use crate::precision::Precision;
 use crate::train::TrainError;
 use crate::train::step_spec::{Ready, StepSpec, adam};
 
-/// Seconds of steps before any is timed: a GPU that waited for a compiler has a slow clock (345 of 1,980 MHz on an H200) and
-/// ran its first ten steps of 4 ms at half its speed.
+/// Seconds of steps before any is timed: a GPU that waited for a compiler has a slow clock (345 of 1,980 MHz on an
+/// H200) and ran its first ten steps of 4 ms at half its speed.
 const WARM: f64 = 1.0;
 
 /// What a step takes.
@@ -92,8 +92,8 @@ impl Timed {
     }
 }
 
-/// Times every kernel of a step, over `steps` of them, after one; the slowest come first. `None` where the device has no
-/// clock that could tell.
+/// Times every kernel of a step, over `steps` of them, after one; the slowest come first. `None` for a device
+/// without timestamps.
 ///
 /// # Errors
 /// When the network does not fit or the device fails.
@@ -129,8 +129,8 @@ pub fn time_kernels(
     Ok(Some(kernels))
 }
 
-/// Runs `warmup` steps, more where those take less than a second, and then `steps` steps, as training does: the results of each
-/// are awaited while the next one runs.
+/// Runs `warmup` steps, more where those take less than a second, and then `steps` steps, as training does: the results
+/// of each are awaited while the next one runs.
 ///
 /// # Errors
 /// When the network does not fit, the device fails or cannot compute in that precision.

@@ -97,9 +97,9 @@ impl Predictions {
 struct Names {
     /// As asked for.
     out: Option<PathBuf>,
-    /// Made with the first picture, so that no empty folder is left behind.
+    /// Made with the first picture, so that no empty folder remains.
     folder: Option<PathBuf>,
-    /// In lower case, since not all disks tell the cases apart.
+    /// In lower case, since some file systems ignore the case.
     taken: HashSet<String>,
 }
 

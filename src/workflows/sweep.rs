@@ -1,5 +1,5 @@
-//! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each is a run of its own in the
-//! sweep's folder; what is done is skipped, so that an interrupted sweep goes on where it stopped.
+//! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each run has a folder in the
+//! sweep's folder. Finished runs are skipped, so an interrupted sweep continues where it stopped.
 
 mod folder;
 mod halving;
@@ -32,7 +32,7 @@ pub struct SweepFile {
     /// Settings of every run.
     #[serde(default)]
     pub base: toml::Table,
-    /// Runs, each with settings of its own.
+    /// Runs, each with its settings.
     #[serde(default)]
     pub run: Vec<toml::Table>,
     /// Lists of values; every combination is a run.
@@ -228,8 +228,8 @@ impl Sweep {
         self.task.card().decisive().cloned()
     }
 
-    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step. A
-    /// run that fails does not keep the others from theirs; see [`SweepTable::check`].
+    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step.
+    /// A run that fails does not keep the others from theirs; see [`SweepTable::check`].
     ///
     /// # Errors
     /// When a folder of a run holds something else, or a run of other settings: before anything is trained.

@@ -24,7 +24,7 @@ pub struct Axis {
     percent: bool,
 }
 
-/// A value that can be drawn; what is not finite, or so large that its place would not be, leaves a gap.
+/// Whether a value can be drawn. A value that is not finite, or too large for a finite position, is a gap in the curve.
 pub fn drawable(value: f64) -> bool {
     value.abs() < 1e30
 }

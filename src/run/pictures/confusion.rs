@@ -56,7 +56,7 @@ impl Places {
 /// Zeros are left empty. Above 128 classes cells shrink, first losing their counts, then the names.
 ///
 /// # Errors
-/// There are no classes, the number of names differs, or so many classes that no picture holds them.
+/// When there are no classes, too many for a picture, or another number of names.
 pub fn confusion_picture(matrix: &ConfusionMatrix, names: &[String]) -> Result<RgbImage, PictureError> {
     let classes = matrix.classes();
     let what = "the confusion matrix";

@@ -148,7 +148,8 @@ impl Plot<'_> {
         canvas.text(self.axis, self.left + 28.0, middle, small(Anchor::Middle).upright());
     }
 
-    /// A series' name and last value. The last value of a learning rate range test, after the loss explodes, says nothing.
+    /// A series' name and last value. The last value of a learning rate range test, after the loss explodes, says
+    /// nothing.
     fn legend(&self, series: &Series<'_>) -> String {
         let last = series.values.last().copied().unwrap_or(f64::NAN);
         match self.scale {
@@ -196,7 +197,7 @@ impl Frame {
         for run in points.split(|(_, value)| !drawable(*value)) {
             let run: Vec<_> = run.iter().map(|&(e, v)| (self.at_x(e), self.at_y(v))).collect();
             canvas.line(&run, 3.5, series.color);
-            // Dots show where epochs are, until there are so many that they would merge.
+            // Dots mark epochs, unless there are too many to tell apart.
             if epochs.len() <= 40 {
                 run.iter().for_each(|&(x, y)| canvas.disc(x, y, 5.5, series.color));
             }

@@ -62,7 +62,7 @@ pub enum PictureError {
     },
 }
 
-/// Colours that people with any colour vision tell apart (Okabe and Ito), and quiet greys.
+/// Colors that people with any color vision can distinguish (Okabe and Ito), and quiet grays.
 pub mod palette {
     use super::Color;
 
@@ -96,7 +96,8 @@ pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>, PictureError> {
     Ok(png.into_inner())
 }
 
-/// Class numbers as a PNG of 8 bits whose palette is the classes' colors: an index mask to programs, a picture to the eye.
+/// Class numbers as a PNG of 8 bits whose palette is the classes' colors: an index mask to programs, a picture to the
+/// eye.
 ///
 /// # Errors
 /// When it cannot be encoded.

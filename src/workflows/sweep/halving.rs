@@ -1,5 +1,5 @@
-//! Successive halving (Jamieson & Talwalkar 2016): all runs train for a few epochs, the best go on for longer, and so on,
-//! so that hopeless settings cost little.
+//! Successive halving (Jamieson & Talwalkar 2016): all runs train for a few epochs, the best go on for longer, and so
+//! on, so that hopeless settings cost little.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,8 +8,8 @@ use crate::run::Score;
 use crate::run::history::EpochRow;
 use crate::train::{Observer, StepProgress};
 
-/// Shares of a run's epochs after which runs are dropped, for `runs` runs of which one in `eta` goes on each time. Where two
-/// shares would end at the same epoch, the first is left out.
+/// Shares of a run's epochs after which runs are dropped, for `runs` runs of which one in `eta` goes on each time.
+/// Where two shares would end at the same epoch, the first is left out.
 pub(super) fn rungs(runs: usize, eta: usize, epochs: usize) -> Vec<f64> {
     if eta < 2 {
         return vec![];
@@ -48,7 +48,7 @@ pub(super) fn merit(row: &EpochRow, score: Option<&Score>) -> Option<f64> {
     score.map_or(Some(-row.val_loss), |score| row.score(score).map(|value| score.merit(value)))
 }
 
-/// Ends a run after an epoch, or when `stop` says so, through a flag of its own.
+/// Ends a run after an epoch, or when `stop` is set. The run sees a separate flag.
 pub(super) struct Until<'a> {
     pub epoch: usize,
     pub inner: &'a dyn Observer,

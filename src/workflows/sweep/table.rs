@@ -83,7 +83,7 @@ impl SweepTable {
         row.folders.push(folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()));
     }
 
-    /// Whether all runs in it came to an end of their own.
+    /// Whether all its runs ended without being stopped.
     ///
     /// # Errors
     /// [`SweepError::Failed`] when any failed, other than by diverging.
@@ -126,8 +126,8 @@ impl SweepTable {
         rows
     }
 
-    /// As a table of text: a column for every setting that any row has, the score, its epoch, the runs. `bold` marks the
-    /// best row.
+    /// As a table of text: a column for every setting that any row has, the score, its epoch, the runs. `bold` marks
+    /// the best row.
     pub fn table(&self, bold: impl Fn(&str) -> String) -> Table {
         let rows = self.rows();
         let mut keys: Vec<String> = vec![];
