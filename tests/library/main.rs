@@ -3,7 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod examples;
-mod golden_kernels;
 mod graph_rules;
 mod misuse;
 mod shaders_translate;
