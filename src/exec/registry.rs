@@ -1,7 +1,7 @@
 //! The one list of kernels. A kernel is one line here, with every fact that engines, tuner and checks need of it; no other
 //! file of `exec/` knows a kernel by its name.
 //!
-//! A library's user adds a kernel with [`register`]: WGSL text and twin, as `examples/` and `tests/own_kernel.rs` show.
+//! A library's user adds a kernel with [`register`]: WGSL text and twin, as `tests/engines/own_kernel.rs` shows.
 
 mod facts;
 

@@ -73,7 +73,7 @@ impl ModelCard {
         }
         let task = text("task")?.clone();
         let classes: Vec<String> =
-            parse(text("classes")?).filter(|c: &Vec<_>| c.len() > 1).ok_or_else(|| bad("classes"))?;
+            parse(text("classes")?).filter(|c: &Vec<_>| !c.is_empty()).ok_or_else(|| bad("classes"))?;
         let network = network(file, classes.len()).map_err(bad)?;
         // The head bounds the names: memory is taken for as many classes as there are names.
         if head(file, &network) != classes.len() {

@@ -35,6 +35,17 @@ pub struct ConfusionCard {
 }
 
 impl TaskCard {
+    /// A task with scores, each in its own panel.
+    pub fn new(task: &'static str, title: &'static str, scores: Vec<Score>) -> Self {
+        let panel = |score: &Score| Panel {
+            title: score.name.clone(),
+            axis: score.name.clone(),
+            lines: vec![("validation".into(), score.clone())],
+        };
+        let panels = scores.iter().map(panel).collect();
+        TaskCard { task: task.into(), title: title.into(), scores, panels, confusion: None, tables: vec![] }
+    }
+
     /// The score that decides which epoch is best.
     pub fn decisive(&self) -> Option<&Score> {
         self.scores.first()

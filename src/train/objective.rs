@@ -64,14 +64,20 @@ pub trait Evaluation: Any + Send {
     /// The task's scores, the one that decides which epoch is best first; a score without any sample is left out.
     fn scores(&self) -> Vec<(Score, f64)>;
 
-    /// Writes what a run shows of its best epoch, and names the files.
+    /// Writes what a run shows of its best epoch besides the curves, and names the files.
     ///
     /// # Errors
     /// When a picture cannot be drawn or written.
-    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError>;
+    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
+        let _ = (run, epoch);
+        Ok(vec![])
+    }
 
     /// Loss and scores in words, of the whole set and where there are any of each class.
-    fn summary(&self) -> String;
+    fn summary(&self) -> String {
+        let scores = self.scores().into_iter().map(|(score, value)| format!("{} {}", score.name, score.format(value)));
+        std::iter::once(format!("loss {:.4}", self.loss())).chain(scores).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Values followed by zeros up to a length: a last, smaller batch in the inputs of a plan for a full one.

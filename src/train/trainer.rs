@@ -26,7 +26,7 @@ use crate::ops::Hyper;
 use crate::plan::PlanOptions;
 use crate::run::facts::RunFacts;
 use crate::run::history::{EpochRow, NormRow};
-use crate::run::resume::{self, Exact, ImageOrder, Position, Sums};
+use crate::run::resume::{self, Exact, ImageOrder, Position};
 use crate::run::score::TRAIN_ACCURACY;
 use crate::run::{Checkpoint, RunDir, pictures};
 
@@ -336,7 +336,7 @@ impl Trainer {
             let layer = diagnose::layer_in_training(&mut self.model, &*self.objective, &done.batch);
             return Err(self.failure(done.step, epoch).error("loss", results.loss, layer));
         }
-        add_step(&mut self.position.sums, &results, done.batch.len());
+        results.add_to(&mut self.position.sums, done.batch.len());
         if let (Some((step, lr)), Some(gradient_norm), Some(weight_norm)) =
             (done.update, results.gradient_norm, results.weight_norm)
         {
@@ -405,13 +405,4 @@ impl Trainer {
         }
         Ok(written)
     }
-}
-
-/// Adds a step to an epoch's sums. A batch in which little counts has little weight in the epoch's mean loss.
-fn add_step(sums: &mut Sums, results: &StepResults, images: usize) {
-    sums.loss += f64::from(results.loss) * results.totals.weight;
-    sums.weight += results.totals.weight;
-    sums.right += results.totals.right;
-    sums.counted += results.totals.counted;
-    sums.images += images as f64;
 }

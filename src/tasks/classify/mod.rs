@@ -1,6 +1,7 @@
 //! Classification: a class for every image.
 
 mod evaluation;
+pub mod graphs;
 mod objective;
 mod predict;
 mod settings;
@@ -34,9 +35,8 @@ use crate::run::confusion::ClassScore;
 use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
 use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, ImageSize, Score};
-use crate::setting::Setting;
 use crate::train::open::TrainingData;
-use crate::train::settings::{ConfigError, Given, Resolved, TaskSettings};
+use crate::train::settings::Resolved;
 use crate::train::{Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Share of the validation images predicted correctly.
@@ -69,9 +69,7 @@ pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer,
 }
 
 impl Task for Classify {
-    fn name(&self) -> &'static str {
-        ClassifyConfig::TASK
-    }
+    crate::settings_of_task!(ClassifyConfig);
 
     fn help(&self) -> &'static str {
         "ResNet18 for classification; built-in scenes when no data is given"
@@ -90,14 +88,6 @@ impl Task for Classify {
             confusion: Some(ConfusionCard { unit: "images".into(), score: ClassScore::F1 }),
             tables: vec![],
         }
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        ClassifyConfig::SETTINGS
-    }
-
-    fn resolve(&self, given: &Given) -> Result<Resolved, ConfigError> {
-        Resolved::of(&ClassifyConfig::resolve(given)?)
     }
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {

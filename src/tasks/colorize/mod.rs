@@ -36,9 +36,8 @@ use crate::run::score::{Better, Panel, Unit};
 use crate::run::table::Table;
 use crate::run::task_card::TaskCard;
 use crate::run::{Checkpoint, Score};
-use crate::setting::Setting;
 use crate::train::open::TrainingData;
-use crate::train::settings::{ConfigError, Given, Resolved, TaskSettings};
+use crate::train::settings::Resolved;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 use metrics::ImageScores;
 
@@ -76,9 +75,7 @@ pub fn open(config: &ColorizeConfig, observer: &dyn Observer) -> Result<Trainer,
 }
 
 impl Task for Colorize {
-    fn name(&self) -> &'static str {
-        ColorizeConfig::TASK
-    }
+    crate::settings_of_task!(ColorizeConfig);
 
     fn help(&self) -> &'static str {
         "UNet for colorization; built-in street scenes when no data is given"
@@ -99,14 +96,6 @@ impl Task for Colorize {
             confusion: None,
             tables: vec![],
         }
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        ColorizeConfig::SETTINGS
-    }
-
-    fn resolve(&self, given: &Given) -> Result<Resolved, ConfigError> {
-        Resolved::of(&ColorizeConfig::resolve(given)?)
     }
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {

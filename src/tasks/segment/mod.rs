@@ -36,9 +36,8 @@ use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
 use crate::run::table::Table;
 use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, Score};
-use crate::setting::Setting;
 use crate::train::open::TrainingData;
-use crate::train::settings::{ConfigError, Given, Resolved, TaskSettings};
+use crate::train::settings::Resolved;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Mean over the classes of intersection over union.
@@ -73,9 +72,7 @@ pub fn open(config: &SegmentConfig, observer: &dyn Observer) -> Result<Trainer, 
 }
 
 impl Task for Segment {
-    fn name(&self) -> &'static str {
-        SegmentConfig::TASK
-    }
+    crate::settings_of_task!(SegmentConfig);
 
     fn help(&self) -> &'static str {
         "UNet or ResNet18 for segmentation; built-in street scenes when no data is given"
@@ -101,14 +98,6 @@ impl Task for Segment {
             confusion: Some(ConfusionCard { unit: "pixels".into(), score: ClassScore::Iou }),
             tables: vec![],
         }
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        SegmentConfig::SETTINGS
-    }
-
-    fn resolve(&self, given: &Given) -> Result<Resolved, ConfigError> {
-        Resolved::of(&SegmentConfig::resolve(given)?)
     }
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
