@@ -53,6 +53,7 @@ pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decode::{DecodeLimits, decode_bytes, decode_file};
 pub use error::{BadImage, DataError, ImageProblem};
 pub use images::{ImageDataset, ImageSplits, open_images};
+#[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};

@@ -1,15 +1,20 @@
 //! Engines run plans: [`gpu`] through wgpu, [`cpu`] through the Rust twin of every shader. A [`Session`] keeps the
 //! states and the plans of one training run on one engine.
 
+#[doc(hidden)]
 pub mod accuracy;
+#[doc(hidden)]
 pub mod cpu;
 pub mod gpu;
 pub mod registry;
 mod session;
+#[doc(hidden)]
 pub mod shader;
 mod verify;
 mod winograd;
 
+pub use crate::plan::PlanOptions;
+pub use cpu::CpuEngine;
 pub use session::{PlanId, Session};
 pub use verify::{Verdict, Verified, Wrong};
 

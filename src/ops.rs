@@ -28,32 +28,96 @@ mod softmax;
 mod unary;
 
 pub use crate::hyper::Hyper;
-pub use average::{AVERAGE, Accumulate, MovingAverage, accumulate, moving_average};
-pub use binary::{Binary, BinaryOp, add, add_bias, div, mul, sub};
-pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryCrossEntropyOptions, binary_cross_entropy};
-pub use broadcast::{Broadcast, broadcast};
-pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d, linear};
+pub use average::{AVERAGE, accumulate, moving_average};
+pub use binary::{add, add_bias, div, mul, sub};
+pub use binary_cross_entropy::{BinaryCrossEntropyOptions, binary_cross_entropy};
+pub use broadcast::broadcast;
+pub use conv::{ConvSpec, conv2d, linear};
 pub use conv_transpose::conv_transpose2d;
-pub use dice::{Dice, DiceOptions, dice_loss};
-pub use dropout::{Dropout, dropout};
+pub use dice::{DiceOptions, dice_loss};
+pub use dropout::dropout;
+#[doc(hidden)]
+#[doc(hidden)]
 pub use epilogue::Epilogue;
-pub use loss::{CrossEntropyOptions, Reduction, SoftmaxCrossEntropy, softmax_cross_entropy};
+pub use loss::{CrossEntropyOptions, Reduction, softmax_cross_entropy};
 pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
-pub use memory::{Assign, Fill, Pack, Reshape, assign, fill, flatten, pack_parameters, reshape};
-pub use metrics::{Argmax, Confusion, argmax, confusion};
-pub use norm::{BatchNormOptions, Norm, NormGrad, NormKind, batch_norm, group_norm};
-pub use optimizer::{Adam, AdamOptions, ClipScale, Sgd, SgdOptions, adam_step, clip_scale, sgd_step};
+pub use memory::{assign, fill, flatten, pack_parameters, reshape};
+pub use metrics::{argmax, confusion};
+pub use norm::{BatchNormOptions, batch_norm, group_norm};
+pub use optimizer::{AdamOptions, SgdOptions, adam_step, clip_scale, sgd_step};
 pub(crate) use pool::MaxPoolGrad;
-pub use pool::{AvgPool, MaxPool, avg_pool, global_avg_pool, max_pool};
+pub use pool::{avg_pool, global_avg_pool, max_pool};
+#[doc(hidden)]
+#[doc(hidden)]
 pub use probe::fma_peak;
-pub use reduce::{Sum, channel_sums, mean, mean_axes, sum, sum_axes};
-pub use region::{Concat, CropPad, Region, concat, crop_pad};
-pub use regression::{Regression, RegressionLoss, regression_loss};
-pub use resize::{AxisMap, Coordinates, Interpolation, Resize, resize};
-pub use softmax::{Softmax, log_softmax, softmax};
-pub use unary::{Unary, UnaryGrad, UnaryOp, abs, add_scalar, exp, log, neg, pow, relu, scale, sigmoid, sqrt, unary};
+pub use reduce::{channel_sums, mean, mean_axes, sum, sum_axes};
+pub use region::{Region, concat, crop_pad};
+pub use regression::{Regression, regression_loss};
+pub use resize::{Coordinates, Interpolation, resize};
+pub use softmax::{log_softmax, softmax};
+pub use unary::{UnaryOp, abs, add_scalar, exp, log, neg, pow, relu, scale, sigmoid, sqrt, unary};
 
+// The ops themselves: functions append them, and rewrites and tests name them.
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use binary_cross_entropy::BinaryCrossEntropy;
+#[doc(hidden)]
+#[doc(hidden)]
+pub use broadcast::Broadcast;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use dice::Dice;
+#[doc(hidden)]
+#[doc(hidden)]
+pub use dropout::Dropout;
+#[doc(hidden)]
+#[doc(hidden)]
+pub use loss::SoftmaxCrossEntropy;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use reduce::Sum;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use regression::RegressionLoss;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use softmax::Softmax;
+
+// The ops themselves: functions append them, and rewrites and tests name them.
+#[doc(hidden)]
+pub use average::{Accumulate, MovingAverage};
+#[doc(hidden)]
+pub use binary::{Binary, BinaryOp};
+#[doc(hidden)]
+pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
+#[doc(hidden)]
+pub use memory::{Assign, Fill, Pack, Reshape};
+#[doc(hidden)]
+pub use metrics::{Argmax, Confusion};
+#[doc(hidden)]
+pub use norm::{Norm, NormGrad, NormKind};
+#[doc(hidden)]
+pub use optimizer::{Adam, ClipScale, Sgd};
+#[doc(hidden)]
+pub use pool::{AvgPool, MaxPool};
+#[doc(hidden)]
 use reduce::sum_to;
+#[doc(hidden)]
+pub use region::{Concat, CropPad};
+#[doc(hidden)]
+pub use resize::{AxisMap, Resize};
+#[doc(hidden)]
+pub use unary::{Unary, UnaryGrad};
 
 use crate::graph::{Graph, GraphError, Value, check_type};
 use crate::kernel::{Consts, WORKGROUP, Work};
