@@ -20,6 +20,7 @@ pub use verify::{Verdict, Verified, Wrong};
 
 use crate::graph::StateLayout;
 use crate::plan::{Plan, Slice, Unfit};
+use registry::KernelError;
 
 /// What can go wrong while running.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,9 @@ pub enum ExecError {
         /// Why.
         reason: String,
     },
+    /// A call names a kernel that is not registered, or lacks what the kernel reads.
+    #[error(transparent)]
+    Registry(#[from] KernelError),
     /// The device refused something else.
     #[error("the device reported an error while {during}: {reason}")]
     Device {

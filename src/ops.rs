@@ -135,7 +135,7 @@ fn expect_first<'a, 'b, const N: usize>(inputs: &'b [&'a TensorType]) -> Result<
 
 /// Rows, logical channels and vectors per row of a tensor, for kernels that see it as rows × channels.
 fn row_consts(t: &TensorType) -> Consts {
-    Consts::new().u("ROWS", t.len() / t.stride()).u("C", t.shape.channels()).u("C4", t.stride() / LANES)
+    Consts::new().size("ROWS", t.len() / t.stride()).size("C", t.shape.channels()).size("C4", t.stride() / LANES)
 }
 
 /// `v` must be a vector of the activation's channels.
@@ -172,18 +172,24 @@ fn segments_of_tiles(rows: usize, vectors: usize) -> (usize, usize) {
     (rows.div_ceil(rows_each), rows_each)
 }
 
-/// Workgroups that reduce `segments` of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): up to 16 vectors
-/// side by side, 256 bytes in a row, and the other invocations along the rows.
-fn reduce_segments(segments: usize, vectors: usize) -> (Consts, Work) {
+/// How workgroups reduce segments of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): a workgroup has up to 16
+/// vectors side by side, 256 bytes in a row, and its other invocations lie along the rows. Gives these vectors, and the
+/// workgroups of a segment.
+fn segment_blocks(vectors: usize) -> [usize; 2] {
     let wide = vectors.next_power_of_two().min(16);
-    let blocks = vectors.div_ceil(wide);
-    (Consts::new().u("VECTORS", wide).u("BLOCKS", blocks), Work::Groups(segments * blocks))
+    [wide, vectors.div_ceil(wide)]
+}
+
+/// Constants and workgroups of a kernel that reduces `segments` by [`segment_blocks`].
+fn reduce_segments(segments: usize, vectors: usize) -> (Consts, Work) {
+    let [wide, blocks] = segment_blocks(vectors);
+    (Consts::new().u("VECTORS", wide).size("BLOCKS", blocks), Work::Groups(segments * blocks))
 }
 
 /// Workgroups that add up `rows` for each of `results`: about 8 rows an invocation, a single one where that is all.
 fn reduce_rows(rows: usize, results: usize) -> (Consts, Work) {
     let wide = WORKGROUP / rows.div_ceil(8).next_power_of_two().min(WORKGROUP);
-    (Consts::new().u("VECTORS", wide).u("STATISTICS", results), Work::Groups(results.div_ceil(wide)))
+    (Consts::new().u("VECTORS", wide).size("STATISTICS", results), Work::Groups(results.div_ceil(wide)))
 }
 
 /// Physical length of `t` in vectors.

@@ -226,8 +226,8 @@ impl<E: Engine + ?Sized> Session<E> {
         Ok(port.ty.unpack(&self.engine.read(index, port.slice)?))
     }
 
-    /// Runs a plan whose inputs are written, and holds each of its calls against the twin of its kernel in f64, on what
-    /// the calls before it have left on the device. The plan must keep all values (`reuse: false`).
+    /// Runs a plan whose inputs are written, and compares each of its calls with the f64 twin of its kernel, on the operands that
+    /// the device has computed. The plan must keep all values (`reuse: false`).
     ///
     /// # Errors
     /// When the device is lost, or the plan does not keep its values.
