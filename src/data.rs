@@ -39,6 +39,7 @@ mod lists;
 mod loader;
 mod memory;
 mod mix;
+mod multilabel;
 mod names;
 mod normalize;
 mod packed;
@@ -70,10 +71,14 @@ pub use formats::{
     Confidence, Evidence, FormatInfo, Recognised, formats, recognise_classification, recognise_segmentation,
 };
 pub use images::{ImageDataset, ImageSplits, open_images};
+#[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};
+pub use multilabel::{
+    MultiLabelSet, MultiLabelSource, MultiLabelSplits, PreparedLabels, open_multi_label, prepare_multi_label,
+};
 pub use normalize::{Normalization, PixelSums};
 pub use prepare::{ClassificationSource, PrepareOptions, Prepared, ProgressFn, prepare};
 pub use prepare_images::{ColorizationSource, PreparedImages, prepare_images};

@@ -24,6 +24,10 @@ use super::split::{aligned, labelled_test, missing_notes, require_classes, strat
 use super::text::read_text;
 use super::{ClassificationDataset, DataError, OpenOptions, Splits, names};
 use columns::{Columns, Files, Labels};
+pub(super) use columns::{LABEL_NAMES, PATH_NAMES};
+
+/// Names of the column that says the part by its name.
+pub(super) const SPLIT_NAMES: [&str; 3] = ["split", "set", "subset"];
 
 /// A table in a folder, or given itself.
 pub(crate) struct Table;
@@ -49,15 +53,31 @@ impl Format for Table {
     }
 
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-        match tables(root)?.as_slice() {
-            [table] => open(table, options),
-            tables => {
-                let names: Vec<_> = tables.iter().map(|t| name_of(t)).collect();
-                let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
-                Err(DataError::malformed(root, problem))
-            }
-        }
+        open(&only_table(root)?, options)
     }
+}
+
+/// The only table of a folder without class folders.
+///
+/// # Errors
+/// Where there are several.
+pub(super) fn table_in_folder(root: &Path) -> Result<Option<PathBuf>, DataError> {
+    match Table.recognise(root)? {
+        Some(_) => only_table(root).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn only_table(root: &Path) -> Result<PathBuf, DataError> {
+    let mut tables = tables(root)?;
+    if let [_] = tables.as_slice()
+        && let Some(table) = tables.pop()
+    {
+        return Ok(table);
+    }
+    let names: Vec<_> = tables.iter().map(|t| name_of(t)).collect();
+    let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
+    Err(DataError::malformed(root, problem))
 }
 
 /// Whether the name of a file says that it is a table.
@@ -130,7 +150,7 @@ fn dataset(rows: &[Row], classes: &Arc<[String]>, depth: &Arc<SampleDepth>) -> F
 }
 
 /// Fails where all labels are integers and one is written in two ways: `1` and `01` would be two classes.
-fn require_one_spelling(labels: &[String], table: &Path) -> Result<(), DataError> {
+pub(super) fn require_one_spelling(labels: &[String], table: &Path) -> Result<(), DataError> {
     let same =
         |pair: &&[String]| matches!((names::value(&pair[0]), names::value(&pair[1])), (Some(a), Some(b)) if a == b);
     match labels.windows(2).find(same) {
@@ -145,10 +165,15 @@ fn require_one_spelling(labels: &[String], table: &Path) -> Result<(), DataError
 
 /// Distinct labels: by value where all are integers, by name otherwise.
 fn class_names(rows: &[Row]) -> Vec<String> {
-    let distinct: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
-    let mut labels: Vec<String> = distinct.into_iter().map(String::from).collect();
-    names::sort(&mut labels, |name| name);
-    labels
+    sorted_names(rows.iter().map(|row| row.label.as_str()))
+}
+
+/// Distinct names: by value where all are integers, in the order of their characters otherwise.
+pub(super) fn sorted_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let distinct: BTreeSet<&str> = names.collect();
+    let mut sorted: Vec<String> = distinct.into_iter().map(String::from).collect();
+    names::sort(&mut sorted, |name| name);
+    sorted
 }
 
 /// Records of a table as text, in its own delimiter.

@@ -70,9 +70,16 @@ impl std::fmt::Debug for ImageSplits {
 }
 
 /// Image files, decoded when asked for.
-struct ImageFiles {
+pub(crate) struct ImageFiles {
     paths: Vec<PathBuf>,
     depth: Arc<SampleDepth>,
+}
+
+impl ImageFiles {
+    /// The image files `paths`.
+    pub fn new(paths: Vec<PathBuf>) -> Self {
+        Self { paths, depth: Arc::default() }
+    }
 }
 
 impl ImageDataset for ImageFiles {

@@ -42,7 +42,7 @@ impl Predictions {
         let predictor = task_of(checkpoint)?.predictor(checkpoint, exec::open(device)?)?;
         out.filter(|_| predictor.writes()).map_or(Ok(()), RunDir::check_free)?;
         let names = Names { out: out.map(Path::to_owned), folder: None, taken: HashSet::new() };
-        Ok(Predictions { predictor, depth: SampleDepth::fixed(checkpoint.card.sample_bits), names })
+        Ok(Predictions { predictor, depth: SampleDepth::fixed(checkpoint.card.sample_bits()), names })
     }
 
     /// Whether predictions are pictures, which are written into a folder.

@@ -10,6 +10,7 @@ mod images;
 mod loading;
 mod meant;
 mod memory;
+mod multilabel;
 mod segmentation;
 mod streets;
 

@@ -15,8 +15,9 @@ use crate::data::listing::{Walk, is_image};
 use crate::data::lists::{Index, Match};
 use crate::data::parts::{Part, part_of};
 
-const PATH_NAMES: [&str; 8] = ["path", "file", "filename", "file_name", "filepath", "image", "image_path", "image_id"];
-const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
+pub(in crate::data) const PATH_NAMES: [&str; 8] =
+    ["path", "file", "filename", "file_name", "filepath", "image", "image_path", "image_id"];
+pub(in crate::data) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
 const SPLIT_NAMES: [&str; 9] =
     ["split", "set", "subset", "partition", "phase", "fold_name", "data set", "dataset", "is_valid"];
 

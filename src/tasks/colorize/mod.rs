@@ -115,9 +115,10 @@ impl Task for Colorize {
             classes: channels.iter().map(|&c| c.to_owned()).collect(),
             palette: vec![],
             image_size: [config.image_size.height, config.image_size.width],
-            sample_bits: train.sample_bits(),
             normalization: Normalization::NONE,
-        };
+            own: Default::default(),
+        }
+        .with_sample_bits(train.sample_bits());
         let source = |part: &Arc<PreparedImages>, how| {
             Arc::new(ColorizationSource::new(part.clone(), config.color_space).augmented(how))
         };
@@ -141,7 +142,7 @@ impl Task for Colorize {
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
         let splits = open_data(from)?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits));
+        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
         let prepared = Arc::new(prepare_images(&[set], &from.size_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(ColorImages(prepared)), part, by_seed: splits.by_seed })
     }

@@ -117,9 +117,10 @@ impl Task for Segment {
             classes: classes.names.clone(),
             palette: classes.palette.clone(),
             image_size: [config.image_size.height, config.image_size.width],
-            sample_bits: train.sample_bits(),
             normalization: config.normalize.resolve(|| train.sums().normalization()),
-        };
+            own: Default::default(),
+        }
+        .with_sample_bits(train.sample_bits());
         let weights = config.class_weights.weights(train.class_pixels(), train.class_image_pixels());
         let class_weights = (config.class_weights != Default::default()).then_some(weights);
         let table = card.normalization;
@@ -149,7 +150,7 @@ impl Task for Segment {
             || TaskError::OtherClasses { data: splits.train.classes().names.clone(), model: card.classes.clone() };
         let splits = splits.aligned(&card.classes).map_err(|_| other())?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits));
+        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
         let prepared = Arc::new(prepare_segmentation(&[set], &from.size_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(SegmentedImages(prepared)), part, by_seed: splits.by_seed })
     }
