@@ -30,6 +30,7 @@ mod listing;
 mod loader;
 mod memory;
 mod mix;
+mod multilabel;
 mod normalize;
 mod packed;
 mod parts;
@@ -53,10 +54,14 @@ pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decode::{DecodeLimits, decode_bytes, decode_file};
 pub use error::{BadImage, DataError, ImageProblem};
 pub use images::{ImageDataset, ImageSplits, open_images};
+#[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};
+pub use multilabel::{
+    MultiLabelSet, MultiLabelSource, MultiLabelSplits, PreparedLabels, open_multi_label, prepare_multi_label,
+};
 pub use normalize::{Normalization, PixelSums};
 pub use prepare::{ClassificationSource, PrepareOptions, Prepared, ProgressFn, prepare};
 pub use prepare_images::{ColorizationSource, PreparedImages, prepare_images};

@@ -13,9 +13,10 @@ use super::split::{labelled_test, require_classes, require_same_classes, stratif
 use super::{DataError, OpenOptions, Splits};
 
 const FORMAT: &str = "CSV of path,label";
-const PATH_NAMES: [&str; 8] = ["path", "file", "filename", "file_name", "filepath", "image", "image_path", "image_id"];
-const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
-const SPLIT_NAMES: [&str; 3] = ["split", "set", "subset"];
+pub(super) const PATH_NAMES: [&str; 8] =
+    ["path", "file", "filename", "file_name", "filepath", "image", "image_path", "image_id"];
+pub(super) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
+pub(super) const SPLIT_NAMES: [&str; 3] = ["split", "set", "subset"];
 
 struct Row {
     path: PathBuf,
@@ -26,19 +27,25 @@ struct Row {
 
 /// The CSV of a folder that holds exactly one and no class folders.
 pub(crate) fn open_in_folder(root: &Path, options: &OpenOptions) -> Result<Option<Splits>, DataError> {
+    table_in_folder(root)?.map(|table| open(&table, options)).transpose()
+}
+
+/// The only table of a folder without class folders.
+///
+/// # Errors
+/// Where there are several.
+pub(super) fn table_in_folder(root: &Path) -> Result<Option<PathBuf>, DataError> {
     let is_csv = |p: &PathBuf| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
-    let tables: Vec<PathBuf> = entries(root)?.into_iter().filter(is_csv).collect();
+    let mut tables: Vec<PathBuf> = entries(root)?.into_iter().filter(is_csv).collect();
     if tables.is_empty() || looks_like_classes(root)? {
         return Ok(None);
     }
-    match tables.as_slice() {
-        [table] => open(table, options).map(Some),
-        _ => {
-            let names: Vec<_> = tables.iter().map(|t| super::listing::name_of(t)).collect();
-            let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
-            Err(DataError::malformed(root, problem))
-        }
+    if tables.len() > 1 {
+        let names: Vec<_> = tables.iter().map(|t| super::listing::name_of(t)).collect();
+        let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
+        return Err(DataError::malformed(root, problem));
     }
+    Ok(tables.pop())
 }
 
 /// Opens a table. A header is optional: without one the columns are path, label and, where there is
@@ -83,7 +90,7 @@ fn dataset(rows: &[Row], classes: &Arc<[String]>) -> FileDataset {
 }
 
 /// Fails where all labels are integers and one is written in two ways: `1` and `01` would be two classes.
-fn require_one_spelling(names: &[String], table: &Path) -> Result<(), DataError> {
+pub(super) fn require_one_spelling(names: &[String], table: &Path) -> Result<(), DataError> {
     let same = |pair: &&[String]| matches!((value(&pair[0]), value(&pair[1])), (Some(a), Some(b)) if a == b);
     match names.windows(2).find(same) {
         Some(pair) if names.iter().all(|name| value(name).is_some()) => {
@@ -102,8 +109,13 @@ fn value(label: &str) -> Option<i64> {
 
 /// Distinct labels: by value where all are integers, by name otherwise.
 fn class_names(rows: &[Row]) -> Vec<String> {
-    let names: BTreeSet<&String> = rows.iter().map(|row| &row.label).collect();
-    let mut names: Vec<String> = names.into_iter().cloned().collect();
+    sorted_names(rows.iter().map(|row| row.label.as_str()))
+}
+
+/// Distinct names: by value where all are integers, in the order of the alphabet otherwise.
+pub(super) fn sorted_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let names: BTreeSet<&str> = names.collect();
+    let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
     if names.iter().all(|name| value(name).is_some()) {
         names.sort_by_key(|name| value(name));
     }

@@ -57,7 +57,7 @@ impl std::fmt::Debug for ImageSplits {
 }
 
 /// Image files, decoded when asked for.
-struct ImageFiles(Vec<PathBuf>);
+pub(crate) struct ImageFiles(pub Vec<PathBuf>);
 
 impl ImageDataset for ImageFiles {
     fn len(&self) -> usize {

@@ -27,7 +27,12 @@ pub struct ModelCard {
     pub image_size: [usize; 2],
     /// How pixels are normalized.
     pub normalization: Normalization,
+    /// Entries of the task itself, such as thresholds.
+    pub own: BTreeMap<String, String>,
 }
+
+/// Keys of the description, beside those of the model's settings.
+const KEYS: [&str; 8] = ["format", "task", "model", "image_size", "classes", "palette", "mean", "std"];
 
 impl ModelCard {
     /// Pixels of one image.
@@ -38,7 +43,7 @@ impl ModelCard {
     /// As the metadata of a checkpoint.
     pub fn to_metadata(&self) -> BTreeMap<String, String> {
         let json = |v: Json| v.to_string();
-        let mut entries = BTreeMap::new();
+        let mut entries = self.own.clone();
         entries.insert("model".to_owned(), self.network.name().to_owned());
         for (key, value) in self.network.settings() {
             entries.insert(key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
@@ -90,7 +95,11 @@ impl ModelCard {
         let mean = parse(text("mean")?).filter(finite).ok_or_else(|| bad("mean"))?;
         let positive = |values: &[f32; 3]| finite(values) && values.iter().all(|&v| v > 0.0);
         let std = parse(text("std")?).filter(positive).ok_or_else(|| bad("std"))?;
-        Ok(ModelCard { task, network, classes, palette, image_size, normalization: Normalization { mean, std } })
+        let normalization = Normalization { mean, std };
+        let described = |key: &str| KEYS.contains(&key) || network.architecture().has(key);
+        let own = file.metadata.iter().filter(|(key, _)| !described(key));
+        let own = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+        Ok(ModelCard { task, network, classes, palette, image_size, normalization, own })
     }
 }
 

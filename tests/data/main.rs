@@ -8,6 +8,7 @@ mod formats;
 mod images;
 mod loading;
 mod memory;
+mod multilabel;
 mod segmentation;
 mod streets;
 

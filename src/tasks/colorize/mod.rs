@@ -116,6 +116,7 @@ impl Task for Colorize {
             palette: vec![],
             image_size: [config.image_size.height, config.image_size.width],
             normalization: Normalization::NONE,
+            own: Default::default(),
         };
         let source = |part: &Arc<PreparedImages>, how| {
             Arc::new(ColorizationSource::new(part.clone(), config.color_space).augmented(how))

@@ -115,6 +115,7 @@ impl Task for Segment {
             palette: classes.palette.clone(),
             image_size: [config.image_size.height, config.image_size.width],
             normalization: config.normalize.resolve(|| train.sums().normalization()),
+            own: Default::default(),
         };
         let weights = config.class_weights.weights(train.class_pixels(), train.class_image_pixels());
         let class_weights = (config.class_weights != Default::default()).then_some(weights);
