@@ -23,11 +23,14 @@ pub fn architecture(name: &str) -> Option<Architecture> {
     architectures().into_iter().find(|known| known.name == name)
 }
 
-/// Adds an architecture, so that its checkpoints can be opened by name. One of a name that is known takes no effect.
-pub fn register(added: Architecture) {
-    if architecture(added.name).is_none() {
-        REGISTERED.write().unwrap_or_else(PoisonError::into_inner).push(added);
+/// Adds an architecture, so that its checkpoints can be opened by name. Returns false, and adds nothing, if the name is taken.
+pub fn register(added: Architecture) -> bool {
+    let mut registered = REGISTERED.write().unwrap_or_else(PoisonError::into_inner);
+    let taken = BUILT_IN.iter().chain(registered.iter()).any(|known| known.name == added.name);
+    if !taken {
+        registered.push(added);
     }
+    !taken
 }
 
 /// The names of all architectures, for a message.

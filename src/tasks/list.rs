@@ -48,9 +48,12 @@ pub fn task(name: &str) -> Result<&'static dyn Task, TaskError> {
     found.ok_or_else(|| TaskError::Unknown { name: name.to_owned(), known: known.iter().map(|t| t.name()).collect() })
 }
 
-/// Adds a task. One of a name that is known takes no effect.
-pub fn register(added: &'static dyn Task) {
-    if task(added.name()).is_err() {
-        REGISTERED.write().unwrap_or_else(PoisonError::into_inner).push(added);
+/// Adds a task. Returns false, and adds nothing, if the name is taken.
+pub fn register(added: &'static dyn Task) -> bool {
+    let mut registered = REGISTERED.write().unwrap_or_else(PoisonError::into_inner);
+    let taken = BUILT_IN.iter().chain(registered.iter()).any(|known| known.name() == added.name());
+    if !taken {
+        registered.push(added);
     }
+    !taken
 }
