@@ -90,7 +90,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// Length in floats of `len` numbers in memory.
+    /// Words of 32 bits for `len` numbers in memory.
     pub fn floats(self, len: usize) -> usize {
         match self {
             Element::F32 => len,
@@ -329,8 +329,8 @@ impl Window {
 
 impl Window {
     /// Output size of a transposed convolution of this window over an input of [H, W]:
-    /// `(size − 1)·stride − padding + dilation·(kernel − 1) + 1 + output_padding`; with it, the window of the convolution
-    /// that it is the input gradient of (whose trailing padding `output_padding` takes up).
+    /// `(size − 1)·stride − padding + dilation·(kernel − 1) + 1 + output_padding`; also the window of the convolution
+    /// whose input gradient it is (`output_padding` is taken from its trailing padding).
     ///
     /// # Errors
     /// A rule in words when a parameter is 0 or too large, or the output is empty.

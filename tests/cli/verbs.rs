@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use image::GenericImageView;
 use shadegrad::interop::safetensors::TensorData;
-use shadegrad::run::history::Score;
+use shadegrad::tasks::classify::ACCURACY;
 
 use crate::support::{CLASSES, Outcome, Place, TRAIN, assert_same_bytes};
 
@@ -31,15 +31,15 @@ fn run_directory(place: &Place) {
     assert_eq!(found.collect::<BTreeSet<_>>(), expected, "and no temporary file is left");
     for picture in ["curves", "confusion", "samples"] {
         let picture = image::open(place.path(&format!("run/{picture}.png"))).expect("a picture");
-        let colours: BTreeSet<_> = picture.pixels().map(|(_, _, colour)| colour.0).collect();
-        assert!(picture.width() >= 200 && picture.height() >= 100 && colours.len() > 4, "{} colours", colours.len());
+        let colors: BTreeSet<_> = picture.pixels().map(|(_, _, color)| color.0).collect();
+        assert!(picture.width() >= 200 && picture.height() >= 100 && colors.len() > 4, "{} colours", colors.len());
     }
     let rows = place.metrics("run");
     assert_eq!(rows.iter().map(|r| r.epoch).collect::<Vec<_>>(), [1, 2, 3]);
     // 24 images in batches of 4 go up and down, and any epoch may be the best: so against guessing, not against the first.
     let best = rows.iter().map(|r| r.val_loss).fold(f64::INFINITY, f64::min);
     assert!(best < 0.7 * 3f64.ln(), "{rows:?}");
-    assert!(rows.iter().any(|r| r.score(Score::Accuracy) >= Some(0.8)), "it learns: {rows:?}");
+    assert!(rows.iter().any(|r| r.score(&ACCURACY) >= Some(0.8)), "it learns: {rows:?}");
 }
 
 /// Names and shapes as in torchvision's `resnet18(num_classes=3).state_dict()`: 122 entries.
@@ -65,7 +65,7 @@ fn checkpoints_are_torchvisions(place: &Place) {
 }
 
 fn evaluation(place: &Place) {
-    let best = place.metrics("run").iter().filter_map(|r| r.score(Score::Accuracy)).fold(0.0, f64::max);
+    let best = place.metrics("run").iter().filter_map(|r| r.score(&ACCURACY)).fold(0.0, f64::max);
     let told = place.run("eval run --data photos --device cpu").fine().printed(&CLASSES).printed(&["6 images, loss"]);
     assert!((told.number_before(" %") - 100.0 * best).abs() < 0.01, "the accuracy of the best epoch, {best}");
     // Batches of 4 and 5 of the 24 training images: a last, smaller one changes nothing.

@@ -4,6 +4,7 @@ use image::RgbImage;
 use thiserror::Error;
 
 use crate::data::color::lab_of_rgb;
+use crate::tasks::TaskError;
 
 /// Pictures that cannot be compared.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -21,6 +22,12 @@ pub enum CompareError {
     TooSmall((u32, u32)),
 }
 
+impl From<CompareError> for TaskError {
+    fn from(e: CompareError) -> Self {
+        TaskError::Own(Box::new(e))
+    }
+}
+
 /// Scores of one predicted picture, or means over several.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ImageScores {
@@ -30,10 +37,10 @@ pub struct ImageScores {
     pub ssim: f64,
     /// [`mean_delta_e`] (CIEDE2000).
     pub delta_e: f64,
-    /// [`colourfulness`] of the prediction.
-    pub colourfulness: f64,
-    /// [`colourfulness`] of the truth, to hold it against.
-    pub true_colourfulness: f64,
+    /// [`colorfulness`] of the prediction.
+    pub colorfulness: f64,
+    /// [`colorfulness`] of the truth, to hold it against.
+    pub true_colorfulness: f64,
 }
 
 impl ImageScores {
@@ -46,8 +53,8 @@ impl ImageScores {
             psnr: psnr(truth, predicted)?,
             ssim: ssim(truth, predicted)?,
             delta_e: mean_delta_e(truth, predicted)?,
-            colourfulness: colourfulness(predicted),
-            true_colourfulness: colourfulness(truth),
+            colorfulness: colorfulness(predicted),
+            true_colorfulness: colorfulness(truth),
         })
     }
 
@@ -59,8 +66,8 @@ impl ImageScores {
             psnr: mean(|s| s.psnr),
             ssim: mean(|s| s.ssim),
             delta_e: mean(|s| s.delta_e),
-            colourfulness: mean(|s| s.colourfulness),
-            true_colourfulness: mean(|s| s.true_colourfulness),
+            colorfulness: mean(|s| s.colorfulness),
+            true_colorfulness: mean(|s| s.true_colorfulness),
         })
     }
 }
@@ -195,7 +202,7 @@ pub fn ciede2000(first: [f64; 3], second: [f64; 3]) -> f64 {
 /// Colourfulness (Hasler & Süsstrunk 2003): with `rg = R - G` and `yb = (R + G) / 2 - B`, and their
 /// deviations σ and means μ, `sqrt(σrg² + σyb²) + 0.3 sqrt(μrg² + μyb²)`. 0 is grey; 59 is called
 /// "quite colourful", 109 "extremely".
-pub fn colourfulness(image: &RgbImage) -> f64 {
+pub fn colorfulness(image: &RgbImage) -> f64 {
     let n = (f64::from(image.width()) * f64::from(image.height())).max(1.0);
     // Sums of rg, rg², 2 yb and (2 yb)²: integers, so exact.
     let mut sums = [0i64; 4];
@@ -242,14 +249,14 @@ mod tests {
         assert!((scores.ssim - 0.759_708_649_188_830_1).abs() < 1e-9, "{scores:?}");
         // CIELAB in f32 and with a matrix of more digits.
         assert!((scores.delta_e - 4.471_526_976_522_318).abs() < 2e-3, "{scores:?}");
-        assert!((scores.true_colourfulness - 137.228_565_034_862_19).abs() < 1e-9, "{scores:?}");
-        assert!((scores.colourfulness - 138.476_105_564_513_38).abs() < 1e-9, "{scores:?}");
+        assert!((scores.true_colorfulness - 137.228_565_034_862_19).abs() < 1e-9, "{scores:?}");
+        assert!((scores.colorfulness - 138.476_105_564_513_38).abs() < 1e-9, "{scores:?}");
         let same = ImageScores::of(&a, &a).unwrap();
         assert_eq!((same.psnr, same.delta_e), (MAX_PSNR, 0.0));
         let mean = ImageScores::mean(&[scores, same]).expect("of two");
         assert!((mean.psnr - (26.820_281_101_840_262 + 100.0) / 2.0).abs() < 1e-9, "one exact picture: {mean:?}");
         assert!((same.ssim - 1.0).abs() < 1e-12);
-        assert_eq!(colourfulness(&RgbImage::from_pixel(9, 9, image::Rgb([77; 3]))), 0.0);
+        assert_eq!(colorfulness(&RgbImage::from_pixel(9, 9, image::Rgb([77; 3]))), 0.0);
         let mean = ImageScores::mean(&[scores, ImageScores::default()]).unwrap();
         assert!((mean.ssim - scores.ssim / 2.0).abs() < 1e-12);
         assert_eq!(ImageScores::mean(&[]), None);

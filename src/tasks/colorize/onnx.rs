@@ -29,7 +29,7 @@ pub fn network_input(b: &mut OnnxBuilder, f: &str) -> Named {
 }
 
 /// sRGB images of the lightness that f(Y) says, in the colours that the network has predicted.
-pub fn recoloured(b: &mut OnnxBuilder, space: ColorSpace, f: &str, predicted: &str) -> Named {
+pub fn recolored(b: &mut OnnxBuilder, space: ColorSpace, f: &str, predicted: &str) -> Named {
     let [x, y, z] = match space {
         ColorSpace::Lab => of_ab(b, f, predicted)?,
         ColorSpace::Rgb => of_rgb(b, f, predicted)?,
