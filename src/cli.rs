@@ -48,7 +48,7 @@ enum Verb {
     LrFind(lr_find::Args),
     /// Evaluate a trained run on a data set
     Eval(eval::Args),
-    /// Apply a trained run to images: classes, masks or colours
+    /// Apply a trained run to images: classes, masks or colors
     Predict(predict::Args),
     /// Write a trained run as an ONNX model for inference
     Export(export::Args),
@@ -112,7 +112,7 @@ fn print(line: impl Display) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
-/// Prints a line for people to the standard error. `eprintln!` would panic where nobody reads it.
+/// Prints a line to the standard error. `eprintln!` would panic where it is closed.
 fn complain(line: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -1,20 +1,26 @@
 //! Engines run plans: [`gpu`] through wgpu, [`cpu`] through the Rust twin of every shader. A [`Session`] keeps the
 //! states and the plans of one training run on one engine.
 
+#[doc(hidden)]
 pub mod accuracy;
+#[doc(hidden)]
 pub mod cpu;
 pub mod gpu;
 pub mod registry;
 mod session;
+#[doc(hidden)]
 pub mod shader;
 mod verify;
 mod winograd;
 
+pub use crate::plan::PlanOptions;
+pub use cpu::CpuEngine;
 pub use session::{PlanId, Session};
 pub use verify::{Verdict, Verified, Wrong};
 
 use crate::graph::StateLayout;
 use crate::plan::{Plan, Slice, Unfit};
+use registry::KernelError;
 
 /// What can go wrong while running.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +72,9 @@ pub enum ExecError {
         /// Why.
         reason: String,
     },
+    /// A call names a kernel that is not registered, or lacks what the kernel reads.
+    #[error(transparent)]
+    Registry(#[from] KernelError),
     /// The device refused something else.
     #[error("the device reported an error while {during}: {reason}")]
     Device {

@@ -9,7 +9,7 @@ use crate::tasks::TaskError;
 use crate::train::TrainError;
 use crate::workflows::WorkflowError;
 
-/// A line for people with the flags that help.
+/// A line with the flags that help.
 pub(super) fn flags(error: &CliError) -> Option<String> {
     let CliError::Workflow(WorkflowError::Task(error)) = error else { return None };
     let error = match error {

@@ -41,7 +41,7 @@ pub(super) struct Args {
 /// Exit code where something was computed wrongly.
 const WRONG: u8 = 1;
 /// Most wrong calls that are listed.
-const TOLD: usize = 10;
+const LISTED: usize = 10;
 
 /// Examines steps and runs.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
@@ -135,7 +135,7 @@ fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> 
         ))?;
     } else {
         print(format_args!("  WRONG: on {device} {wrong} of {calls} calls do not agree with references in f64"))?;
-        for (planned, wrong) in examined.wrong().take(TOLD) {
+        for (planned, wrong) in examined.wrong().take(LISTED) {
             print(format_args!("    {} of {} {}: {wrong}", planned.call.kernel, planned.scope, planned.shapes))?;
         }
         let of = kernels.iter().filter(|(_, of)| of.wrong > 0);

@@ -22,7 +22,7 @@ pub(super) struct Args {
     json: bool,
     /// Folder to create for masks or colorized pictures; runs/predict-NNN when not given. NAME-mask.png holds the number
     /// of each pixel's class (from 0; `classes` of --json names them), whatever values the masks had that were learned
-    /// from, and the classes' colours as its palette
+    /// from, and the classes' colors as its palette
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index

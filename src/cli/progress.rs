@@ -1,4 +1,4 @@
-//! Progress for people: a bar in a terminal, plain lines elsewhere.
+//! Progress of a run: a bar in a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -71,7 +71,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Prints a line at once. A run of hours goes on when nobody reads it any more.
+/// Prints a line at once. A run continues where its output is no longer read.
 fn say(line: std::fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

@@ -126,6 +126,18 @@ impl PartialEq for Network {
 }
 
 impl Architecture {
+    /// An architecture without settings, given its name, the tensor of its outputs and how it is built.
+    pub const fn new(
+        name: &'static str,
+        head: &'static str,
+        build: fn(usize, &Settings) -> Result<Network, String>,
+    ) -> Self {
+        let (help, settings, encoder, step) = ("", &[], &[], "8x32x32");
+        let (step_outputs, published_outputs) = (10, 10);
+        let fits: fn(&Settings, &dyn Fn(&str) -> Option<usize>) -> bool = |_, _| true;
+        Architecture { name, help, settings, head, encoder, step, step_outputs, published_outputs, build, fits }
+    }
+
     /// Parses a setting's value: a number, true or false, else text.
     pub fn value(text: &str) -> Json {
         match serde_json::from_str(text) {

@@ -1,4 +1,4 @@
-//! Curves over epochs as inline SVG, with a legend below. Colours are those of the page's light or dark style.
+//! Curves over epochs as inline SVG, with a legend below. Colors are those of the page's light or dark style.
 
 use super::html::{escaped, push};
 use crate::run::pictures::{Axis, Scale, drawable};
@@ -100,7 +100,7 @@ impl Chart {
 /// Colors of lines; further lines have them again, dashed.
 const COLORS: usize = 8;
 
-/// Classes of a line: its colour and its dashes.
+/// Classes of a line: its color and its dashes.
 fn style(index: usize) -> (String, &'static str) {
     (format!("l{}", index % COLORS), if index < COLORS { "" } else { "dashed" })
 }
@@ -127,8 +127,8 @@ impl Line {
                 continue;
             }
             for (point, (cx, cy)) in run.iter().zip(run.iter().map(place)) {
-                let told = format!("<title>{name}, epoch {}: {:.5}</title>", point.0, point.1);
-                push(html, format_args!("<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3\">{told}</circle>"));
+                let title = format!("<title>{name}, epoch {}: {:.5}</title>", point.0, point.1);
+                push(html, format_args!("<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3\">{title}</circle>"));
             }
         }
         html.push_str("</g>\n");

@@ -25,7 +25,7 @@ pub(super) struct Record {
     /// Tables that its task names: caption, names of the columns, rows.
     pub tables: Vec<(String, TableRows)>,
     pub rows: Vec<EpochRow>,
-    /// It can go on where it stopped.
+    /// It can be resumed.
     pub unfinished: bool,
     pub confusion: Option<(Vec<String>, ConfusionMatrix)>,
     pub mistakes: Vec<(Mistake, Vec<u8>)>,
@@ -125,7 +125,7 @@ impl Record {
     }
 }
 
-/// A time for people.
+/// A time in words.
 pub(super) fn duration(seconds: f64) -> String {
     let whole = if seconds.is_finite() && seconds >= 0.0 { seconds.round() as u64 } else { return "–".into() };
     match (whole / 3600, whole / 60 % 60, whole % 60) {

@@ -72,7 +72,7 @@ pub enum RunError {
         /// The entry that is missing or wrong.
         key: String,
     },
-    /// A run that cannot go on.
+    /// A run that cannot be resumed.
     #[error("{} cannot be resumed: {reason}", path.display())]
     CannotResume {
         /// The file that was read.

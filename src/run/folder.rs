@@ -1,4 +1,4 @@
-//! The folder of one run: settings, metrics, checkpoints and pictures. Never overwritten.
+//! The folder of one run: settings, metrics, checkpoints and pictures. A folder is never overwritten.
 //!
 //! | file | holds | written |
 //! |---|---|---|
@@ -329,7 +329,7 @@ pub(super) fn remove_if_there(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Appends `line`; on failure cuts the file back to `length`, so that no half row stays behind.
+/// Appends `line`; on failure cuts the file back to `length`, so that no half row remains.
 fn append_or_undo(file: &mut File, length: u64, line: &[u8]) -> io::Result<()> {
     let written = file.write_all(line).and_then(|()| file.sync_data());
     if written.is_err() {

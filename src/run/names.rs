@@ -1,4 +1,4 @@
-//! Names of folders for results: which are free, how they are numbered, how several runs are told apart.
+//! Names of folders for results: which are free, how they are numbered, how several runs are named.
 
 use std::fs;
 use std::io::ErrorKind;

@@ -52,8 +52,7 @@ pub struct ImageOrder {
 }
 
 impl Position {
-    /// Refuses to go on where images of the epoch under way would be skipped or come twice, or where nothing is left to
-    /// be done. `path` is the file that it was read from.
+    /// Refuses to resume where images of the epoch under way would be skipped or repeated, or where all epochs are done. `path` is the file that it was read from.
     ///
     /// # Errors
     /// [`RunError::CannotResume`].
@@ -129,7 +128,7 @@ impl Default for Plateau {
     }
 }
 
-/// A number whose every bit is kept, infinity too, which JSON has no way to write.
+/// A number that is stored with every bit; JSON cannot write infinity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "u64", into = "u64")]
 pub struct Exact(pub f64);
@@ -200,7 +199,7 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
             "its `{name}` is not that of this model: resume with the settings that the run was started with"
         ),
     };
-    // The scale of the loss has no use where a run in 16 bits goes on in 32, on a device that has no other.
+    // A run in 16 bits that is resumed in 32 has no use for the scale of its loss.
     let known = |name: &str| name == LOSS_SCALE || specs.iter().any(|s| s.name == name);
     if let Some(name) = file.tensors.keys().find(|name| !known(name)) {
         return Err(other(name));
@@ -210,7 +209,7 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
             Some(Tensor { shape, data: TensorData::F32(values) }) if *shape == spec.ty.shape.0 => {
                 session.write_state(&spec.name, values)?;
             }
-            // One that goes on in 16 bits begins with the scale of any other.
+            // A run in 32 bits that is resumed in 16 begins with the scale of a new run.
             None if spec.name == LOSS_SCALE => {}
             _ => return Err(other(&spec.name)),
         }

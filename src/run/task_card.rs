@@ -35,6 +35,17 @@ pub struct ConfusionCard {
 }
 
 impl TaskCard {
+    /// A task with scores, each in its own panel.
+    pub fn new(task: &'static str, title: &'static str, scores: Vec<Score>) -> Self {
+        let panel = |score: &Score| Panel {
+            title: capitalized(&score.name).into(),
+            axis: score.name.clone(),
+            lines: vec![("validation".into(), score.clone())],
+        };
+        let panels = scores.iter().map(panel).collect();
+        TaskCard { task: task.into(), title: title.into(), scores, panels, confusion: None, tables: vec![] }
+    }
+
     /// The score that decides which epoch is best.
     pub fn decisive(&self) -> Option<&Score> {
         self.scores.first()
@@ -44,4 +55,10 @@ impl TaskCard {
     pub fn known_scores(&self) -> impl Iterator<Item = &Score> {
         self.scores.iter().chain(self.panels.iter().flat_map(|panel| panel.lines.iter().map(|(_, score)| score)))
     }
+}
+
+/// A name with a capital letter, as a title.
+fn capitalized(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

@@ -21,7 +21,7 @@ pub enum TaskError {
     #[error(transparent)]
     Onnx(#[from] OnnxError),
     /// There is no task of this name.
-    #[error("there is no task `{name}`: expected {}", known.join(", "))]
+    #[error("there is no task `{name}`: expected {}", one_of(known))]
     Unknown {
         /// The name.
         name: String,
@@ -43,6 +43,14 @@ pub enum TaskError {
         task: String,
         /// What was asked of it.
         wanted: &'static str,
+    },
+    /// A checkpoint whose description is not one of the task's.
+    #[error("the checkpoint's metadata has no usable `{key}`: expected {expected}")]
+    BadCard {
+        /// The entry.
+        key: &'static str,
+        /// What the task needs.
+        expected: &'static str,
     },
     /// Images smaller than the network allows.
     #[error("--image-size {size}: the network needs at least {least} pixels")]
@@ -91,6 +99,15 @@ pub enum TaskError {
     /// Anything else that a task reports.
     #[error(transparent)]
     Own(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// `a, b or c`.
+fn one_of(names: &[&str]) -> String {
+    match names {
+        [] => "none".into(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
 }
 
 macro_rules! through_train_error {

@@ -23,7 +23,9 @@ pub trait Task: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// One line of help.
-    fn help(&self) -> &'static str;
+    fn help(&self) -> &'static str {
+        ""
+    }
 
     /// The description of its runs.
     fn card(&self) -> TaskCard;
@@ -121,4 +123,26 @@ pub trait Task: Send + Sync {
     fn open(&self, settings: &Resolved, observer: &dyn Observer) -> Result<Trainer, TrainError> {
         open(settings, || self.read(settings, observer), observer)
     }
+}
+
+/// The methods of a [`Task`] that its settings decide: name, settings and their resolution. For use in an `impl Task`.
+#[macro_export]
+macro_rules! settings_of_task {
+    ($Config:ty) => {
+        fn name(&self) -> &'static str {
+            <$Config as $crate::train::settings::TaskSettings>::TASK
+        }
+
+        fn settings(&self) -> &'static [$crate::setting::Setting] {
+            <$Config as $crate::train::settings::TaskSettings>::SETTINGS
+        }
+
+        fn resolve(
+            &self,
+            given: &$crate::train::settings::Given,
+        ) -> Result<$crate::train::settings::Resolved, $crate::train::settings::ConfigError> {
+            let config = <$Config as $crate::train::settings::TaskSettings>::resolve(given)?;
+            $crate::train::settings::Resolved::of(&config)
+        }
+    };
 }

@@ -16,7 +16,7 @@ pub const STEP: &str = "unet:2x16x16:base=32:depth=1";
 /// the 32-bit step to 11 bits gives 3 %, since ReLUs open and close. A broken kernel gives about 100 %.
 const TOLERANCE: f64 = 0.15;
 
-/// The precision that a run gets, and a line for people where it is not the usual one.
+/// The precision that a run gets, and a line that says why where it is not 32 bits.
 pub(crate) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Precision, Option<String>) {
     if asked == Precision::F32 {
         return (asked, None);
@@ -35,7 +35,7 @@ pub(crate) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Pre
             (asked, Some("precision: f16 for activations and their gradients, f32 for all else".into()))
         }
         Ok(error) => {
-            fallback(format!("16-bit gradients came out {:.1} % off in a test of {}", 100.0 * error, engine.name()))
+            fallback(format!("16-bit gradients are {:.1} % off in a test of {}", 100.0 * error, engine.name()))
         }
         Err(error) => fallback(format!("a test of 16 bits on {} failed: {error}", engine.name())),
     }

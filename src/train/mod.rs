@@ -16,6 +16,7 @@ pub mod schedule;
 pub mod settings;
 pub mod step;
 pub mod step_spec;
+pub mod supervised;
 mod trace;
 pub mod trainer;
 

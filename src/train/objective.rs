@@ -1,6 +1,7 @@
 //! What the loop trains: the graphs of a step and of an evaluation, what goes into them, and how their outputs are scored.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 
 use super::TrainError;
 use super::outputs::Outputs;
@@ -64,14 +65,25 @@ pub trait Evaluation: Any + Send {
     /// The task's scores, the one that decides which epoch is best first; a score without any sample is left out.
     fn scores(&self) -> Vec<(Score, f64)>;
 
-    /// Writes what a run shows of its best epoch, and names the files.
+    /// Entries for the metadata of the checkpoint that was evaluated, such as thresholds.
+    fn entries(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// Writes what a run shows of its best epoch besides the curves, and names the files.
     ///
     /// # Errors
     /// When a picture cannot be drawn or written.
-    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError>;
+    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
+        let _ = (run, epoch);
+        Ok(vec![])
+    }
 
     /// Loss and scores in words, of the whole set and where there are any of each class.
-    fn summary(&self) -> String;
+    fn summary(&self) -> String {
+        let scores = self.scores().into_iter().map(|(score, value)| format!("{} {}", score.name, score.format(value)));
+        std::iter::once(format!("loss {:.4}", self.loss())).chain(scores).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Values followed by zeros up to a length: a last, smaller batch in the inputs of a plan for a full one.

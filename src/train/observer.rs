@@ -1,10 +1,10 @@
-//! What a run reports while it goes on, and when it has ended.
+//! The reports of a run under way, and its outcome.
 
 use std::path::PathBuf;
 
 use crate::run::history::EpochRow;
 
-/// Receives reports while a run goes on. Every method may do nothing.
+/// Receives the reports of a run. Every method may do nothing.
 pub trait Observer: Sync {
     /// Images are being read: `done` of `total`.
     fn reading(&self, done: usize, total: usize);

@@ -1,5 +1,5 @@
 //! Opens a run: refuses at once what can be refused, opens the device, reads the data, makes the model, and makes the run's
-//! folder last, so that a refused run leaves none behind.
+//! folder last, so that a refused run leaves no folder.
 
 use std::sync::Arc;
 

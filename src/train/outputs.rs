@@ -2,6 +2,7 @@
 
 use super::step::port;
 use crate::exec::{AnyEngine, PlanId, Session};
+use crate::run::resume::Sums;
 
 /// Outputs of a plan, by name.
 #[derive(Clone, Debug, Default)]
@@ -68,5 +69,14 @@ impl StepResults {
             gradient_norm: outputs.first(port::GRADIENT_NORM),
             weight_norm: outputs.first(port::WEIGHT_NORM),
         }
+    }
+
+    /// Adds the step to an epoch's sums. A batch in which little counts has little weight in the epoch's mean loss.
+    pub fn add_to(&self, sums: &mut Sums, images: usize) {
+        sums.loss += f64::from(self.loss) * self.totals.weight;
+        sums.weight += self.totals.weight;
+        sums.right += self.totals.right;
+        sums.counted += self.totals.counted;
+        sums.images += images as f64;
     }
 }

@@ -1,5 +1,6 @@
 //! The loop that all tasks share: epochs of steps, validation, checkpoints, curves.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +27,7 @@ use crate::ops::Hyper;
 use crate::plan::PlanOptions;
 use crate::run::facts::RunFacts;
 use crate::run::history::{EpochRow, NormRow};
-use crate::run::resume::{self, Exact, ImageOrder, Position, Sums};
+use crate::run::resume::{self, Exact, ImageOrder, Position};
 use crate::run::score::TRAIN_ACCURACY;
 use crate::run::{Checkpoint, RunDir, pictures};
 
@@ -39,6 +40,8 @@ pub struct Trainer {
     run: RunDir,
     log: Log,
     position: Position,
+    /// Entries of the last evaluation for a checkpoint's metadata.
+    entries: BTreeMap<String, String>,
     schedule: LrSchedule,
     tracer: Tracer,
     start: Instant,
@@ -107,6 +110,7 @@ impl Trainer {
             loaders,
             log: Log::new(settings.lr),
             position: Position { epoch: 1, order: Some(order), ..Position::default() },
+            entries: BTreeMap::new(),
             schedule: LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs),
             tracer: Tracer::new(settings.profile),
             start: Instant::now(),
@@ -213,6 +217,7 @@ impl Trainer {
             return Err(self.failure(step, epoch).error("validation loss", val_loss as f32, layer));
         }
         self.require_finite(epoch)?;
+        self.entries = found.entries();
         let merit = scores.first().map(|(score, value)| score.merit(*value));
         self.schedule.epoch_done(merit, val_loss);
         let decisive = scores.first().map(|(score, _)| score.clone());
@@ -336,7 +341,7 @@ impl Trainer {
             let layer = diagnose::layer_in_training(&mut self.model, &*self.objective, &done.batch);
             return Err(self.failure(done.step, epoch).error("loss", results.loss, layer));
         }
-        add_step(&mut self.position.sums, &results, done.batch.len());
+        results.add_to(&mut self.position.sums, done.batch.len());
         if let (Some((step, lr)), Some(gradient_norm), Some(weight_norm)) =
             (done.update, results.gradient_norm, results.weight_norm)
         {
@@ -370,7 +375,8 @@ impl Trainer {
     }
 
     fn save(&mut self, path: &Path) -> Result<(), TrainError> {
-        let metadata = self.objective.card().to_metadata();
+        let mut metadata = self.objective.card().to_metadata();
+        metadata.extend(self.entries.clone());
         let file = torchvision::collect(&mut self.model.session, self.position.steps, metadata)?;
         Ok(file.write_atomic(path)?)
     }
@@ -405,13 +411,4 @@ impl Trainer {
         }
         Ok(written)
     }
-}
-
-/// Adds a step to an epoch's sums. A batch in which little counts has little weight in the epoch's mean loss.
-fn add_step(sums: &mut Sums, results: &StepResults, images: usize) {
-    sums.loss += f64::from(results.loss) * results.totals.weight;
-    sums.weight += results.totals.weight;
-    sums.right += results.totals.right;
-    sums.counted += results.totals.counted;
-    sums.images += images as f64;
 }

@@ -42,7 +42,7 @@ impl Comparison {
     }
 }
 
-/// Compares trained models, each with a name for people.
+/// Compares trained models, given a name for each.
 ///
 /// # Errors
 /// When they are of different tasks, classes or image sizes, were trained on different data and `options` name none,
@@ -131,7 +131,7 @@ fn require_one_split(models: &[(String, Checkpoint)], sources: &[DataSource]) ->
         |source| (source.seed, source.val_split),
         |a, b| {
             format!(
-                "{} has no parts of its own, and one held out images by seed {}, val_split {}, the other by seed {}, val_split \
+                "{} has no parts, and one held out images by seed {}, val_split {}, the other by seed {}, val_split \
              {}, so that each has learned some of the other's; give data with a val/ part (--data), or runs of one seed \
              and val_split",
                 a.name(),

@@ -85,7 +85,7 @@ pub struct DemoOptions {
     pub short: bool,
 }
 
-/// Receives reports while the demo goes on.
+/// Receives the reports of a demo.
 pub trait DemoObserver: SweepObserver {
     /// A part begins: its number from 1, the number of parts, its title, the seconds that it and those after it will take.
     fn part(&self, number: usize, of: usize, title: &str, seconds_left: f64);

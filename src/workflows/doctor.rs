@@ -35,7 +35,7 @@ pub struct Examined {
     pub device: String,
     /// Width of activations and their gradients.
     pub precision: Precision,
-    /// Each kernel call of the step, in order, and how it came out.
+    /// Each kernel call of the step, in order, and its verdict.
     pub calls: Vec<(PlannedCall, Verified)>,
     /// The first result that was not the same to the bit whenever the step ran, and in which run.
     pub unsteady: Option<(String, usize)>,
@@ -130,7 +130,7 @@ pub struct RunOptions {
     pub batch_size: Option<usize>,
 }
 
-/// Examines a training step of a run: its weights, its settings, the first batch of its own images.
+/// Examines a training step of a run: its weights, its settings, the first batch of its images.
 ///
 /// # Errors
 /// When the run's settings or images cannot be read, or the device fails.

@@ -38,7 +38,7 @@ pub struct SweepFile {
     /// Lists of values; every combination is a run.
     #[serde(default)]
     pub grid: BTreeMap<String, Vec<toml::Value>>,
-    /// One run in `halving` goes on after each part of the epochs (successive halving); 0 lets all run to the end.
+    /// One run in `halving` continues after each part of the epochs (successive halving); 0 lets all run to the end.
     #[serde(default)]
     pub halving: usize,
 }
@@ -112,7 +112,7 @@ pub enum SweepError {
     },
 }
 
-/// Receives reports while a sweep goes on.
+/// Receives the reports of a sweep.
 pub trait SweepObserver {
     /// A run begins, or is found done: its number from 1, the number of runs, its settings.
     fn run(&self, number: usize, of: usize, cell: &str, state: &State);

@@ -1,5 +1,4 @@
-//! `data check` names every fault of a data set at once, with the file, and tells good sets from bad
-//! ones by its exit code. Each fault is made here.
+//! `data check` names every fault of a data set at once, with the file. Its exit code separates good sets from bad ones.
 
 use std::fs;
 use std::path::Path;
@@ -122,7 +121,7 @@ fn every_fault_of_a_segmentation_set_is_named() {
     named(&report, &["trainannot/6.png: cannot be a mask: a PNG of 16 bits"]);
     named(&report, &["val/13.jpg: is in the val part", "train/7.jpg"]);
     named(&report, &["trainannot/8.png: colour #5a0807 (16 pixels) outside"]);
-    named(&report, &["train/9.jpg: not an image"]);
+    named(&report, &["train/9.jpg: is an HTML page instead of an image"]);
     named(&report, &["train.txt, line 13", "neither train/99.jpg nor"]);
     named(&report, &["val/14.png: is in the val part", "train/10.jpg"]);
     named(&report, &["class 'Boat' has no pixel"]);
@@ -195,7 +194,7 @@ fn contradictory_labels_are_faults() {
     assert_eq!(report.faults.len(), 3, "{report}");
     assert!(report.notes[0].contains("1 images repeat") && report.notes[0].contains("9.png"), "{report}");
 
-    // The test part is looked at too.
+    // The test part is checked too.
     let dir = tempfile::tempdir().unwrap();
     for (number, part) in ["train", "val", "test"].into_iter().enumerate() {
         for (class, name) in ["cat", "dog"].into_iter().enumerate() {

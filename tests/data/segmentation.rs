@@ -100,8 +100,13 @@ fn halves_without_the_other_are_all_named_or_left_out() {
     fs::remove_file(at("images/a.jpg")).unwrap();
     fs::remove_file(at("masks/b.png")).unwrap();
     save(&at("images/c.png"), &picture(4, 1, 1));
-    let parts =
-        ["3 of 6", "a.png: is a mask without image", "b.jpg: has no mask", "c.jpg: cannot be paired", "--skip-bad"];
+    let parts = [
+        "3 of 6",
+        "a.png: is a mask without image",
+        "b.jpg: has no mask",
+        "c.jpg: cannot be paired",
+        "have bad images skipped",
+    ];
     let message = refused(open(dir.path()).map(|_| ()), &parts[1..]);
     assert!(message.contains("c.png: cannot be paired"), "{message}");
     let options = SetOptions { skip_bad: true, ..SetOptions::default() };
@@ -276,7 +281,8 @@ fn what_masks_hold_is_detected() {
     let (mask, names) = detected(&[0, 255, 255, 0]);
     assert_eq!((mask, names), (vec![0, 1, 1, 0], vec!["background".to_string(), "foreground".into()]));
     let (mask, names) = detected(&[0, 85, 170, 255]);
-    assert_eq!((mask, names), (vec![0, 1, 2, 255], ["value 0", "value 85", "value 170"].map(String::from).to_vec()));
+    let steps = ["value 0", "value 85", "value 170", "value 255"];
+    assert_eq!((mask, names), (vec![0, 1, 2, 3], steps.map(String::from).to_vec()), "255 is a step of the scale");
     for (values, found) in
         [([0; 4], "value 0 alone"), ([7, 7, 255, 7], "value 7 alone"), ([255; 4], "nothing but value 255")]
     {
@@ -289,7 +295,7 @@ fn what_masks_hold_is_detected() {
     refused(open(dir.path()).map(|_| ()), &["the colour #090807 alone", "at least 2 classes", "classes.toml"]);
 }
 
-/// As for the other tasks: a part that is there and empty was meant to be something.
+/// As in the other tasks, an empty part is an error.
 #[test]
 fn an_empty_validation_part_is_refused() {
     for (empty, train) in [("val/images", "train/images"), ("images/Val", "images/train"), ("valid", "train/images")] {
@@ -338,7 +344,7 @@ fn pairs_are_prepared_together() {
     assert_eq!((labels[7], labels[8], labels[12]), (255, 0, 1));
     assert!((image[3 * 47] - (140.0 / 255.0 - 0.5) / 0.25).abs() < 1e-6, "{}", image[3 * 47]);
 
-    // Faults of every sort, all named at once.
+    // Faults of every kind, all named at once.
     grey(&at("masks/0.png".into()), &[[2; 40].as_slice(), &[3, 3, 7, 2, 2, 2, 2, 2]].concat(), 8);
     grey(&at("masks/1.png".into()), &[0; 48], 6);
     fs::write(at("masks/2.png".into()), b"").unwrap();

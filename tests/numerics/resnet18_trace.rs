@@ -11,7 +11,8 @@ use shadegrad::graph::{Graph, Group, StateTable};
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::plan::PlanOptions;
-use shadegrad::train::step::{Optimizer, StepOptions, port, training_graph};
+use shadegrad::tasks::classify::graphs::{StepOptions, training_graph};
+use shadegrad::train::step::{Optimizer, port};
 
 use crate::common::Number;
 use crate::common::compare::Failures;
@@ -24,7 +25,7 @@ fn trace() -> Json {
     serde_json::from_str(&std::fs::read_to_string(path).expect("the fixture")).expect("the fixture is JSON")
 }
 
-/// A tensor's first values with what the variant has of its own.
+/// A tensor's initial values in a variant.
 fn start_of(about: &Json, variant: &Json) -> Vec<f64> {
     let mut values = start(about);
     if text(about, "name").ends_with("bn2.weight") {

@@ -14,7 +14,7 @@ const MAX_PIXELS: u64 = 1 << 26;
 pub struct Color(pub u8, pub u8, pub u8);
 
 impl Color {
-    /// From this colour (`share` 0) to `other` (`share` 1).
+    /// From this color (`share` 0) to `other` (`share` 1).
     pub fn mix(self, other: Self, share: f32) -> Self {
         let mix = |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * share).round() as u8;
         Self(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))

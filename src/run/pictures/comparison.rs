@@ -1,4 +1,4 @@
-//! Pictures side by side, a row an image, with the classes' colours below.
+//! Pictures side by side, a row an image, with the classes' colors below.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub struct Comparison {
     pub title: String,
     /// Names of the columns.
     pub columns: Vec<String>,
-    /// Names and colours below the pictures; may be empty.
+    /// Names and colors below the pictures; may be empty.
     pub legend: Vec<(String, [u8; 3])>,
     rows: Vec<Vec<(RgbImage, String)>>,
 }
@@ -111,10 +111,10 @@ fn fitted(picture: &RgbImage) -> (Cow<'_, RgbImage>, u32) {
     (Cow::Owned(resize(picture, WIDTH, height, FilterType::Triangle)), 1)
 }
 
-/// Colour of pixels that are no class: black is one of the classes in Pascal VOC's map.
+/// Color of pixels that are no class: black is one of the classes in Pascal VOC's map.
 const WHITE: [u8; 3] = [255; 3];
 
-/// A mask in the colours of its classes; what is no class is white.
+/// A mask in the colors of its classes; what is no class is white.
 pub fn painted((height, width): (u32, u32), mask: &[u8], colors: &[[u8; 3]]) -> RgbImage {
     let bytes = mask.iter().flat_map(|&class| colors.get(usize::from(class)).copied().unwrap_or(WHITE)).collect();
     RgbImage::from_raw(width, height, bytes).unwrap_or_default()

@@ -13,10 +13,10 @@ const HEIGHT: f32 = 720.0;
 const TITLE: f32 = 34.0;
 const LABEL: f32 = 26.0;
 
-/// Colours of lines in their order.
+/// Colors of lines in their order.
 const COLORS: [Color; 4] = [palette::BLUE, palette::ORANGE, palette::RIGHT, palette::FAINT];
 
-/// One line of a plot: its name, colour and one value per epoch.
+/// One line of a plot: its name, color and one value per epoch.
 struct Series<'a> {
     name: &'a str,
     color: Color,

@@ -21,7 +21,7 @@ pub struct Cell {
     pub image: RgbImage,
     /// One or more lines under the image; a line too long ends in an ellipsis.
     pub caption: String,
-    /// Colour of the caption's first line and of the bar under the image.
+    /// Color of the caption's first line and of the bar under the image.
     pub caption_color: Color,
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::evaluation::ClassifyEvaluation;
+use super::graphs::{append_loss, evaluation_graph};
 use super::{Classify, ClassifyConfig};
 use crate::data::{Batch, Prepared};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
@@ -15,7 +16,7 @@ use crate::run::task_card::TaskCard;
 use crate::tasks::{Task, TaskError};
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
-use crate::train::step::{Phase, Update, append_loss, append_training, evaluation_graph, port};
+use crate::train::step::{Phase, Update, append_training, port};
 use crate::train::{Evaluation, Objective};
 
 /// Classification: cross entropy over the classes of an image.

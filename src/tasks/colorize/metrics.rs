@@ -1,4 +1,4 @@
-//! How near a predicted picture is to the true one: PSNR, SSIM, colour difference, colourfulness.
+//! How near a predicted picture is to the true one: PSNR, SSIM, color difference, colorfulness.
 
 use image::RgbImage;
 use thiserror::Error;
@@ -152,7 +152,7 @@ fn blur(plane: &[f64], width: usize) -> Vec<f64> {
     (0..last).map(column).collect()
 }
 
-/// Mean colour difference over all pixels: [`ciede2000`]; about 1 is just noticeable. NaN for
+/// Mean color difference over all pixels: [`ciede2000`]; about 1 is just noticeable. NaN for
 /// pictures without pixels.
 ///
 /// # Errors
@@ -164,7 +164,7 @@ pub fn mean_delta_e(a: &RgbImage, b: &RgbImage) -> Result<f64, CompareError> {
     Ok(sum / (f64::from(a.width()) * f64::from(a.height())))
 }
 
-/// The colour difference CIEDE2000 of two CIELAB colours, as Sharma, Wu & Dalal (2005) spell it out,
+/// The color difference CIEDE2000 of two CIELAB colors, as Sharma, Wu & Dalal (2005) spell it out,
 /// with kL = kC = kH = 1.
 pub fn ciede2000(first: [f64; 3], second: [f64; 3]) -> f64 {
     let [l1, a1, b1] = first;
@@ -199,9 +199,9 @@ pub fn ciede2000(first: [f64; 3], second: [f64; 3]) -> f64 {
     (lightness * lightness + chroma * chroma + hue * hue + coupling * chroma * hue).max(0.0).sqrt()
 }
 
-/// Colourfulness (Hasler & Süsstrunk 2003): with `rg = R - G` and `yb = (R + G) / 2 - B`, and their
+/// Colorfulness (Hasler & Süsstrunk 2003): with `rg = R - G` and `yb = (R + G) / 2 - B`, and their
 /// deviations σ and means μ, `sqrt(σrg² + σyb²) + 0.3 sqrt(μrg² + μyb²)`. 0 is grey; 59 is called
-/// "quite colourful", 109 "extremely".
+/// "quite colorful", 109 "extremely".
 pub fn colorfulness(image: &RgbImage) -> f64 {
     let n = (f64::from(image.width()) * f64::from(image.height())).max(1.0);
     // Sums of rg, rg², 2 yb and (2 yb)²: integers, so exact.
@@ -240,7 +240,7 @@ mod tests {
 
     /// scikit-image 0.26.0: `peak_signal_noise_ratio(a, b)`, `structural_similarity(a, b, channel_axis=2,
     /// gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255)`, the mean of
-    /// `deltaE_ciede2000`; colourfulness by the formula in NumPy.
+    /// `deltaE_ciede2000`; colorfulness by the formula in NumPy.
     #[test]
     fn scores_are_those_of_a_known_library() {
         let (a, b) = pictures();

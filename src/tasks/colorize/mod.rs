@@ -36,9 +36,8 @@ use crate::run::score::{Better, Panel, Unit};
 use crate::run::table::Table;
 use crate::run::task_card::TaskCard;
 use crate::run::{Checkpoint, Score};
-use crate::setting::Setting;
 use crate::train::open::TrainingData;
-use crate::train::settings::{ConfigError, Given, Resolved, TaskSettings};
+use crate::train::settings::Resolved;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 use metrics::ImageScores;
 
@@ -76,9 +75,7 @@ pub fn open(config: &ColorizeConfig, observer: &dyn Observer) -> Result<Trainer,
 }
 
 impl Task for Colorize {
-    fn name(&self) -> &'static str {
-        ColorizeConfig::TASK
-    }
+    crate::settings_of_task!(ColorizeConfig);
 
     fn help(&self) -> &'static str {
         "UNet for colorization; built-in street scenes when no data is given"
@@ -101,14 +98,6 @@ impl Task for Colorize {
         }
     }
 
-    fn settings(&self) -> &'static [Setting] {
-        ColorizeConfig::SETTINGS
-    }
-
-    fn resolve(&self, given: &Given) -> Result<Resolved, ConfigError> {
-        Resolved::of(&ColorizeConfig::resolve(given)?)
-    }
-
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ColorizeConfig = settings.read()?;
         let from = DataSource::of(&settings.common, config.image_size);
@@ -127,7 +116,9 @@ impl Task for Colorize {
             palette: vec![],
             image_size: [config.image_size.height, config.image_size.width],
             normalization: Normalization::NONE,
-        };
+            own: Default::default(),
+        }
+        .with_sample_bits(train.sample_bits());
         let source = |part: &Arc<PreparedImages>, how| {
             Arc::new(ColorizationSource::new(part.clone(), config.color_space).augmented(how))
         };
@@ -137,6 +128,8 @@ impl Task for Colorize {
         if !train.grey().is_empty() {
             lines.push(format!("note:    {} training images have no color", train.grey().len()));
         }
+        lines.extend(splits.decisions.lines());
+        lines.extend(train.depth_note());
         Ok(TrainingData {
             objective: Box::new(Colorization::training(card, &config, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],
@@ -147,9 +140,9 @@ impl Task for Colorize {
     }
 
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
-        let _ = card;
         let splits = open_data(from)?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
+        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
         let prepared = Arc::new(prepare_images(&[set], &from.size_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(ColorImages(prepared)), part, by_seed: splits.by_seed })
     }

@@ -47,6 +47,9 @@ impl Segmentation {
         if card.task != Segment.name() {
             return Err(TaskError::OtherTask { task: card.task, wanted: Segment.name() });
         }
+        if card.palette.len() != card.classes.len() {
+            return Err(TaskError::BadCard { key: "palette", expected: "a color for each class" });
+        }
         Ok(Segmentation { card, task_card: Segment.card(), training: None, shown })
     }
 

@@ -72,7 +72,7 @@ impl Sweep {
         let text = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
         let differs = |key: &&String| {
             let [before, now] = [&old, &new].map(|table| table.get(*key).and_then(toml::Value::as_str));
-            // A run that has not ended may go on to another number of epochs; on a device without 16 bits it is in 32.
+            // A run that has not ended may be resumed to another number of epochs; on a device without 16 bits it is in 32.
             let borne = (*key == "epochs" && matches!(state, State::Paused(_)))
                 || (*key == "precision" && (before, now) == (Some("f32"), Some("f16")));
             !FREE.contains(&key.as_str()) && !borne && old.get(*key) != new.get(*key)

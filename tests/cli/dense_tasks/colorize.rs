@@ -1,4 +1,4 @@
-//! `train colorize`, with and without skips, and what is done with its runs.
+//! `train colorize`, with and without skips, and every verb on its runs.
 
 use image::{GrayImage, Luma, RgbImage};
 use shadegrad::tasks::colorize::{COLORFULNESS, DELTA_E, PSNR, SSIM};
@@ -16,7 +16,7 @@ fn lightness(rgb: [f64; 3]) -> f64 {
 
 /// Every colour keeps the original's lightness as well as bytes can: L rises with each channel, so that of the colour
 /// before rounding lies between those of half a byte less and half a byte more. A channel at 0 or 255 may have been cut.
-/// Gives the share of the pixels that this says something of.
+/// Returns the share of pixels without a clipped channel.
 #[track_caller]
 fn keeps_lightness(original: &RgbImage, colored: &RgbImage) -> f64 {
     assert_eq!(original.dimensions(), colored.dimensions());
@@ -66,7 +66,7 @@ fn run_directory(place: &Place, run: &str, skips: &str) {
     let said = |key: &str| file.metadata.get(key).map_or("nothing", String::as_str);
     let known = ["task", "model", "skips", "classes"].map(said);
     assert_eq!(known, ["colorize", "unet", skips, r#"["a","b"]"#]);
-    // Without skips the way up has its own channels alone.
+    // Without skips the decoder has no channels of the encoder.
     let inputs = if skips == "true" { 8 } else { 4 };
     assert_eq!(file.tensors["up0.conv1.weight"].shape, [4, inputs, 3, 3]);
     assert_eq!(
@@ -83,7 +83,7 @@ fn run_directory(place: &Place, run: &str, skips: &str) {
     }
 }
 
-/// `eval` finds what training found, and what is computed here from the pictures that `predict` wrote.
+/// `eval` reports the score of training, and the one computed from the pictures that `predict` wrote.
 fn evaluation(place: &Place, run: &str) {
     let eval = |batch: usize| place.run(&format!("eval {run} --data set --device cpu --batch-size {batch}")).fine();
     let told = eval(3).printed(&["7 images, PSNR", "SSIM", "ΔE", "(truth "]);
@@ -93,7 +93,7 @@ fn evaluation(place: &Place, run: &str) {
     assert!((found - best).abs() < 5.1e-3, "{found}, and {best} in the best epoch");
     place.run(&format!("predict {run} set/val --out {run}-pictures --device cpu")).fine();
     let each = (100..107).map(|index| {
-        let colored = opened(place, &format!("{run}-pictures/{index}-colour.png"));
+        let colored = opened(place, &format!("{run}-pictures/{index}-color.png"));
         let truth = scene(index, (32, 32));
         keeps_lightness(&truth, &colored);
         psnr(&truth, &colored)
@@ -109,14 +109,14 @@ fn comparison(place: &Place) {
     is_a_figure(place, "side/comparison.png");
     let table = String::from_utf8(place.bytes("side/comparison.csv")).expect("text");
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0], ["model", "PSNR", "SSIM", "ΔE", "colourfulness"]);
+    assert_eq!(rows[0], ["model", "PSNR", "SSIM", "ΔE", "colorfulness"]);
     assert_eq!(rows.iter().skip(1).map(|row| row[0]).collect::<Vec<_>>(), ["skips-true", "skips-false", "truth"]);
     let number = |text: &str| text.trim_end_matches(" dB").parse::<f64>().expect("a number");
     let [with, without] = [1, 2].map(|row| [1, 2].map(|column| number(rows[row][column])));
     assert!(with[0] > without[0] && with[1] > without[1], "edges need the skips: {table}");
 }
 
-/// Photographs of any size, grey ones too, at their own size and with their own lightness.
+/// Photographs of any size, grey ones too, keep their size and lightness.
 fn prediction(place: &Place) {
     place.folder("photos");
     let photos = [("wide", scene(5, (61, 22))), ("large", scene(6, (90, 75)))];
@@ -126,14 +126,14 @@ fn prediction(place: &Place) {
     let grey = GrayImage::from_fn(33, 47, |x, y| Luma([(60 + 2 * x + y) as u8]));
     grey.save(place.path("photos/grey.png")).expect("writes an image");
     place.run("predict skips-true photos --out painted --device cpu").fine();
-    assert_eq!(place.list("painted"), ["grey-colour.png", "large-colour.png", "wide-colour.png"]);
+    assert_eq!(place.list("painted"), ["grey-color.png", "large-colour.png", "wide-colour.png"]);
     for (name, photo) in &photos {
-        let told = keeps_lightness(photo, &opened(place, &format!("painted/{name}-colour.png")));
+        let told = keeps_lightness(photo, &opened(place, &format!("painted/{name}-color.png")));
         assert!(told > 0.3, "{name}: {told}");
     }
     let from_grey = image::DynamicImage::from(grey).into_rgb8();
-    assert!(keeps_lightness(&from_grey, &opened(place, "painted/grey-colour.png")) > 0.3);
-    let before = place.bytes("painted/wide-colour.png");
+    assert!(keeps_lightness(&from_grey, &opened(place, "painted/grey-color.png")) > 0.3);
+    let before = place.bytes("painted/wide-color.png");
     place.run("predict skips-true photos --out painted --device cpu").refused(&["painted exists already"]);
-    assert_eq!(place.bytes("painted/wide-colour.png"), before);
+    assert_eq!(place.bytes("painted/wide-color.png"), before);
 }

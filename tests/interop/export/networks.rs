@@ -12,6 +12,7 @@ use shadegrad::run::card::ModelCard;
 use shadegrad::shape::TensorType;
 use shadegrad::tasks::classify::ClassifyPredictor;
 use shadegrad::tasks::colorize::Colorization;
+use shadegrad::tasks::multilabel::MultiLabelPredictor;
 use shadegrad::train::Model;
 use shadegrad::workflows::export::export;
 
@@ -33,7 +34,7 @@ fn card(task: &str, network: Network, image_size: [usize; 2]) -> ModelCard {
         "segment" => (0..network.outputs()).map(|i| [i as u8, 7, 9]).collect(),
         _ => vec![],
     };
-    ModelCard { task: task.into(), network, classes, palette, image_size, normalization }
+    ModelCard { task: task.into(), network, classes, palette, image_size, normalization, own: Default::default() }
 }
 
 /// The network for a batch, without its task.
@@ -46,7 +47,7 @@ fn graph(card: &ModelCard, n: usize) -> Graph {
     g
 }
 
-/// Scales, shifts and statistics as after training, when none of them is 0 or 1 any more; and scores that differ.
+/// Scales, shifts and statistics as after training, none of them 0 or 1, and scores that differ.
 fn disturb(session: &mut Session<AnyEngine>) {
     let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
     for (seed, spec) in specs.iter().enumerate() {
@@ -66,7 +67,7 @@ fn disturb(session: &mut Session<AnyEngine>) {
     }
 }
 
-/// What training would have left.
+/// A checkpoint as training writes it.
 fn checkpoint(card: &ModelCard) -> Checkpoint {
     let mut session = Session::new(exec::open("cpu").expect("an engine"), &graph(card, 1), 5).expect("starts");
     disturb(&mut session);
@@ -80,13 +81,13 @@ fn pixels(card: &ModelCard) -> Vec<u8> {
     random(77, len).iter().map(|u| (u * 256.0) as u8).collect()
 }
 
-/// What a user gives to the model.
+/// Input of the exported model.
 fn given(card: &ModelCard) -> Tensor {
     let values: Vec<f32> = pixels(card).iter().map(|&byte| f32::from(byte) / 255.0).collect();
     channels_first(&values, &[N, card.image_size[0], card.image_size[1], 3])
 }
 
-/// What the program itself makes of the pixels.
+/// Normalized input of the crate's network.
 fn normalized(card: &ModelCard) -> Vec<f32> {
     let table = card.normalization.table();
     pixels(card).iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]).collect()
@@ -124,6 +125,24 @@ fn classifier(stem: Stem, size: usize) {
 fn classifiers_give_probabilities() {
     classifier(Stem::ImageNet, 37);
     classifier(Stem::Cifar, 11);
+}
+
+/// Each label has its own probability, and the thresholds go with the model.
+#[test]
+fn multi_label_classifiers_give_probabilities_and_thresholds() {
+    let thresholds = [0.5f32, 0.125, 0.75, 0.3, 0.9];
+    let mut card = card("multi-label", ResNet18 { classes: 5, stem: Stem::ImageNet }.into(), [37; 2]);
+    card.own.insert("thresholds".into(), serde_json::json!(thresholds).to_string());
+    let from = checkpoint(&card);
+    let mut predictor = MultiLabelPredictor::new(&from, exec::open("cpu").expect("an engine")).expect("a classifier");
+    let rows = predictor.probabilities(normalized(&card)).expect("runs").concat();
+    let span = |pick: fn(f32, f32) -> f32, start| rows.iter().copied().fold(start, pick);
+    assert!(span(f32::max, 0.0) > 0.55 && span(f32::min, 1.0) < 0.45, "probabilities on both sides: {rows:?}");
+    let model = exported(&from);
+    agrees("multi-label", &model, &given(&card), &channels_first(&rows, &[N, 5]), 1e-4);
+    let read = wire::model(&model.to_bytes().expect("bytes"));
+    assert_eq!(read.outputs[0].0, "probabilities");
+    assert_eq!(serde_json::from_str::<Vec<f32>>(&read.metadata["thresholds"]).expect("a list"), thresholds);
 }
 
 fn segmentation(name: &str, network: Network, size: [usize; 2]) {
