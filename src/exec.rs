@@ -91,7 +91,7 @@ pub enum ExecError {
         /// Its place among the numbers written.
         index: usize,
         /// The number.
-        value: f64,
+        value: f32,
         /// What it must be.
         expected: String,
     },

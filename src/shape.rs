@@ -1,7 +1,7 @@
-//! Shapes, memory layouts and every size rule of convolution and pooling: the only place that has them.
+//! Shapes, memory layouts, and all size rules of convolution and pooling.
 //!
 //! Activations are N H W C, convolution weights KH KW I O. In memory the channel axes are padded with zeros to a
-//! multiple of [`LANES`], so that every shader loads `vec4`s; users only ever see the logical shape.
+//! multiple of [`LANES`], so that every shader loads `vec4`s. The interface has logical shapes only.
 
 use std::fmt;
 
@@ -79,7 +79,7 @@ pub enum Layout {
     Flat,
 }
 
-/// What a number is in memory.
+/// Element type of a tensor in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Element {
     /// 32 bits.
@@ -111,15 +111,14 @@ pub fn whole(halves: [f32; 2]) -> f32 {
     f32::from_bits(low | high << 16)
 }
 
-/// What a graph value is: a logical shape and how it lies in memory. Class labels are stored as whole numbers, exact up
-/// to 2^24.
+/// Type of a value: its logical shape, layout and element type. Class labels are whole numbers in f32, exact up to 2^24.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TensorType {
     /// Logical shape.
     pub shape: Shape,
     /// Memory layout.
     pub layout: Layout,
-    /// What each number is.
+    /// Element type.
     pub element: Element,
 }
 
@@ -132,11 +131,11 @@ impl TensorType {
     pub fn kernel(shape: impl Into<Shape>) -> Self {
         TensorType { shape: shape.into(), layout: Layout::Kernel, element: Element::F32 }
     }
-    /// A flat run of `len` floats.
+    /// A flat buffer of `len` floats.
     pub fn flat(len: usize) -> Self {
         TensorType { shape: Shape(vec![len]), layout: Layout::Flat, element: Element::F32 }
     }
-    /// Size of the last axis in memory; of an empty flat run that of one vector.
+    /// Size of the last axis in memory; of an empty flat buffer, one vector.
     pub fn stride(&self) -> usize {
         padded(self.shape.channels().max(1))
     }
@@ -161,7 +160,7 @@ impl TensorType {
         let single_row = self.layout == Layout::Channels && self.shape.rows() == 1;
         self.layout == Layout::Flat || single_row || self.len() == self.shape.elements()
     }
-    /// A kernel whose rows of input channels have rows of zeros between them in memory.
+    /// Whether it is a weight with rows of zeros in memory, which pad its input channels.
     pub fn has_padded_rows(&self) -> bool {
         let inputs = self.shape.0.iter().rev().nth(1);
         self.layout == Layout::Kernel && inputs.is_some_and(|inputs| !inputs.is_multiple_of(LANES))
@@ -171,7 +170,7 @@ impl TensorType {
         self.len() == 0
     }
 
-    /// For each logical row (run of the last axis): the offset of its first float in memory.
+    /// Offset in memory of the first float of a logical row (a run of the last axis).
     fn row_offset(&self, row: usize) -> usize {
         match self.layout {
             Layout::Kernel => {
@@ -182,7 +181,7 @@ impl TensorType {
         }
     }
 
-    /// Logical values, in order, to memory order with zeros in the padding.
+    /// Logical values in memory order, with zeros in the padding.
     pub fn pack<A: Copy, B: From<A> + Copy + Default>(&self, logical: &[A]) -> Vec<B> {
         let mut memory = vec![B::default(); self.len()];
         let c = if self.layout == Layout::Flat { self.shape.elements() } else { self.shape.channels() };
@@ -195,7 +194,7 @@ impl TensorType {
         memory
     }
 
-    /// The reverse of [`TensorType::pack`].
+    /// The inverse of [`TensorType::pack`].
     pub fn unpack<A: Copy>(&self, memory: &[A]) -> Vec<A> {
         if self.layout == Layout::Flat {
             return memory[..self.shape.elements()].to_vec();
@@ -286,7 +285,7 @@ impl Window {
         Window { dilation: [dilation; 2], ..self }
     }
 
-    /// So far kernels count in 32 bits, with room for a sum.
+    /// Kernels index with 32 bits: each size must leave room for a sum.
     fn check(&self) -> Result<(), String> {
         const MOST: usize = 1 << 30;
         let Padding { top, bottom, left, right } = self.padding;
@@ -334,7 +333,7 @@ impl Window {
     /// whose input gradient it is (`output_padding` is taken from its trailing padding).
     ///
     /// # Errors
-    /// A rule in words when a parameter is 0 or too large, or nothing is left.
+    /// A rule in words when a parameter is 0 or too large, or the output is empty.
     pub fn transposed(&self, input: [usize; 2], output_padding: [usize; 2]) -> Result<([usize; 2], Window), String> {
         self.check()?;
         let pads = [(self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)];
@@ -348,7 +347,7 @@ impl Window {
                 ));
             }
             let extra = output_padding[axis];
-            // What exceeds the stride is taken from the padding of the convolution, where there is that much.
+            // An output padding above the stride reduces the padding of the convolution, where that is large enough.
             if extra >= s && (extra >= d || extra > pads[axis].1 + s - 1) {
                 return Err(format!("output_padding {extra} must be smaller than the stride {s}"));
             }
@@ -379,7 +378,7 @@ pub struct Phase {
     pub count: usize,
 }
 
-/// The `stride` phases of an axis, so that an input gradient multiplies nothing in vain: input position `i` receives
+/// The `stride` phases of an axis, so that an input gradient multiplies no zeros: input position `i` receives
 /// output `o` through tap `k` where `o·stride = i + padding − k·dilation`.
 pub fn phases(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Vec<Phase> {
     (0..stride)

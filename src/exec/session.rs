@@ -130,7 +130,8 @@ impl<E: Engine + ?Sized> Session<E> {
         check_len(input, &known.ty, data.len())?;
         for domain in &known.domains {
             if let Some((index, value)) = domain.outside(data) {
-                return Err(ExecError::Label { input: input.into(), index, value, expected: domain.to_string() });
+                let (input, value) = (input.into(), value as f32);
+                return Err(ExecError::Label { input, index, value, expected: domain.to_string() });
             }
         }
         // The plan drops an input that no node reads.

@@ -36,6 +36,7 @@ fn a_plan_of_another_session_is_refused() {
     g.output("x", x);
     let [mut session, mut other] = [session(&g), session(&g)];
     let [own, plan] = [&mut session, &mut other].map(|s| s.load(&g, PlanOptions::default()).expect("a plan"));
+    session.write(own, "x", &[0.0; 4]).expect("it fits");
     let ticket = session.run(own).expect("a run");
     let port = other.plan(plan).outputs[0].clone();
     let told = ["another session"];

@@ -62,5 +62,5 @@ fn a_state_that_is_asked_for_otherwise_is_refused() {
     refused(moments, &["`w`", "the group Parameters", "the group Moments"]);
     let other = Init::Normal { std: 1.0 };
     refused(g.state("w", ty.clone(), group, other, true), &["the start Constant(0.5)", "Normal"]);
-    refused(g.state("w", ty, group, init, false), &["has weight decay", "with no weight decay"]);
+    refused(g.state("w", ty, group, init, false), &["has weight decay", "but no weight decay was requested"]);
 }
