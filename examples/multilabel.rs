@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicBool;
 use shadegrad::tasks::multilabel::{MACRO_F1, MEAN_AVERAGE_PRECISION, MultiLabelConfig, train};
 use shadegrad::train::Outcome;
 
+/// Trains into `out`, or into the next free folder in `runs`; `quick` takes few scenes.
 pub fn run(quick: bool, out: Option<PathBuf>) -> Result<Outcome, Box<dyn Error>> {
     let mut config = MultiLabelConfig { out, ..MultiLabelConfig::default() };
     if quick {

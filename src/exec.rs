@@ -234,10 +234,10 @@ pub type AnyEngine = dyn Engine<Scalar = f32>;
 /// When there is no such device (the message lists those there are) or it cannot be opened.
 pub fn open(device: &str) -> Result<Box<AnyEngine>, ExecError> {
     if device.eq_ignore_ascii_case("cpu") {
-        return Ok(Box::new(cpu::CpuEngine::<f32>::new()));
+        return Ok(Box::new(CpuEngine::<f32>::new()));
     }
     match gpu::choose(device, &gpu::list())? {
-        gpu::Choice::Cpu => Ok(Box::new(cpu::CpuEngine::<f32>::new())),
+        gpu::Choice::Cpu => Ok(Box::new(CpuEngine::<f32>::new())),
         gpu::Choice::Adapter(index) => Ok(Box::new(gpu::GpuEngine::new(index, gpu::EngineOptions::default())?)),
     }
 }

@@ -29,6 +29,8 @@ const SWEEP_FILE: &str = "examples/sweeps/demo.toml";
 
 /// Images of a short demo.
 const SHORT_SCENES: i64 = 16;
+/// Their height and width.
+const SHORT_IMAGE_SIZE: i64 = 32;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +189,7 @@ fn run_sweep(
 fn shorten(settings: &mut toml::Table) {
     settings.insert("epochs".into(), 1.into());
     settings.insert("scenes".into(), SHORT_SCENES.into());
+    settings.insert("image_size".into(), SHORT_IMAGE_SIZE.into());
 }
 
 fn train(

@@ -477,7 +477,7 @@ fn tables_as_people_have_them() {
     let class = |number: usize| ["cat", "dog"][number % 2];
     let rows = |form: &str| -> String {
         let row = |number: usize| {
-            let one = |class: &str| if class == self::class_of(number) { "1" } else { "0" };
+            let one = |class: &str| if class == class_of(number) { "1" } else { "0" };
             form.replace("{n}", &number.to_string())
                 .replace("{c}", class(number))
                 .replace("{cat}", one("cat"))

@@ -195,7 +195,7 @@ impl Task for Classify {
         true
     }
 
-    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+    fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_classification(data, options)?)
     }
 

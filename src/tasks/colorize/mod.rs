@@ -167,7 +167,7 @@ impl Task for Colorize {
         Ok(Samples { count, size, legend: vec![], keeps: KEEPS, mix: None, read: Box::new(read) })
     }
 
-    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+    fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_images(data, options)?)
     }
 

@@ -164,7 +164,7 @@ impl Task for MultiLabel {
         true
     }
 
-    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+    fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_multi_label(data, options)?)
     }
 

@@ -178,7 +178,7 @@ impl Task for Segment {
         Ok(Samples { count, size, legend, keeps: KEEPS, mix: None, read: Box::new(read) })
     }
 
-    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+    fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_segmentation(data, options)?)
     }
 
