@@ -184,10 +184,8 @@ impl MultiLabelSplits {
                 .map(|(_, class)| class.as_str())
                 .collect();
             if !absent.is_empty() {
-                self.notes.push(format!(
-                    "no {name} image has the label {}: it does not count in that part's means",
-                    quoted(&absent)
-                ));
+                let absent = quoted(&absent);
+                self.notes.push(format!("labels without a {name} image, left out of that part's means: {absent}"));
             }
         }
         self

@@ -93,10 +93,10 @@ fn labels(found: &MultiLabelEvaluation) -> Vec<Vec<&str>> {
 fn images_are_learned_by_heart_and_every_verb_tells_their_labels() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let (table, run) = (data(place.path(), 10), place.path().join("run"));
-    let outcome = train(&MultiLabelConfig { epochs: 4, ..config(&table, &run) }, usize::MAX);
+    let outcome = train(&MultiLabelConfig { epochs: 2, ..config(&table, &run) }, usize::MAX);
     let losses: Vec<f64> = outcome.rows.iter().map(|row| row.train_loss).collect();
     // At chance each class costs ln 2 = 0.69.
-    assert!(losses[0] < 0.75 && losses[3] < 0.1, "{losses:?}");
+    assert!(losses[0] < 0.75 && losses[1] < 0.15, "{losses:?}");
     let best = outcome.best.expect("a best epoch");
     assert_eq!((best.score(&MEAN_AVERAGE_PRECISION), best.score(&MACRO_F1)), (Some(1.0), Some(1.0)));
     let classes_csv = fs::read_to_string(run.join("classes.csv")).expect("a table of classes");
