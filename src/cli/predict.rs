@@ -40,7 +40,7 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
         }
         let found = images_below(path)?;
         if found.is_empty() {
-            return Err(CliError::Usage(format!("{}: holds no JPEG, PNG, WebP or BMP file", path.display())));
+            return Err(CliError::Usage(format!("{}: holds no JPEG, PNG, WebP, BMP or GIF file", path.display())));
         }
         images.extend(found);
     }

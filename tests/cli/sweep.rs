@@ -55,7 +55,7 @@ fn wrong_sweeps_are_refused_before_the_first_run() {
     }
     let place = Place::new();
     place.write("sweep.toml", "task = \"dance\"");
-    place.run("sweep sweep.toml --out s").refused(&["\"dance\"", "classify, segment or colorize"]);
+    place.run("sweep sweep.toml --out s").refused(&["\"dance\"", "classify, multi-label, segment or colorize"]);
 }
 
 /// Two of four runs continue after the first epoch, one of them after the second. The table marks the stopped ones.

@@ -126,7 +126,7 @@ fn prediction(place: &Place) {
     let grey = GrayImage::from_fn(33, 47, |x, y| Luma([(60 + 2 * x + y) as u8]));
     grey.save(place.path("photos/grey.png")).expect("writes an image");
     place.run("predict skips-true photos --out painted --device cpu").fine();
-    assert_eq!(place.list("painted"), ["grey-color.png", "large-colour.png", "wide-colour.png"]);
+    assert_eq!(place.list("painted"), ["grey-color.png", "large-color.png", "wide-color.png"]);
     for (name, photo) in &photos {
         let told = keeps_lightness(photo, &opened(place, &format!("painted/{name}-color.png")));
         assert!(told > 0.3, "{name}: {told}");

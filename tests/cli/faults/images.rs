@@ -28,7 +28,11 @@ fn folders_that_hold_no_data_set() {
     refused(&place, "lonely", &["validation part is empty", "add images, or a val/ folder"]);
     place.photos("unlike/train", &["disc", "grass"], 2);
     place.photos("unlike/val", &["disc", "stripes"], 2);
-    refused(&place, "unlike", &["class 'grass'", "unlike/train", "unlike/val", "both need the same classes"]);
+    refused(
+        &place,
+        "unlike",
+        &["class 'stripes'", "unlike/val", "not in unlike/train", "add training images of it or remove it"],
+    );
 }
 
 /// A PNG of a few bytes whose header claims 100,000 by 100,000 pixels.

@@ -13,7 +13,7 @@ fn refused(flags: &str, parts: &[&str]) {
 fn values_out_of_range() {
     refused("--device cpu --batch-size 0", &["--batch-size 0", "at least 1"]);
     refused("--device cpu --batch-size 18446744073709551615", &["--batch-size 18446744073709551615", "at most"]);
-    refused("--device cpu --image-size 4", &["--image-size 4", "ResNet18 needs at least 5 pixels"]);
+    refused("--device cpu --image-size 4", &["--image-size 4", "the network needs at least 5 pixels"]);
     refused("--device cpu --image-size 8193", &["--image-size 8193", "1 to 8192"]);
     refused("--device cpu --epochs 0", &["--epochs 0", "at least 1"]);
     refused("--device cpu --lr nan", &["--lr NaN", "a finite number above 0"]);
