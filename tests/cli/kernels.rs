@@ -12,7 +12,7 @@ const UPDATE: &str = "SHADEGRAD_UPDATE_KERNELS";
 
 /// The copies, and the command lines that print them.
 const COPIES: [(&str, &str); 9] = [
-    ("conv_fwd_workgroup", "resnet18 --batch-size 4 --image-size 64 --eval --wgsl conv_fwd:4"),
+    ("conv_fwd_workgroup", "resnet18 --eval --wgsl conv_fwd:4"),
     ("conv_fwd_registers", "resnet18 --batch-size 4 --image-size 64 --eval --wgsl conv_fwd --tile register"),
     ("conv_dgrad_subgroups", "resnet18 --batch-size 4 --image-size 64 --wgsl conv_dgrad:94 --tile subgroup"),
     ("conv_wgrad_workgroup", "resnet18 --batch-size 4 --image-size 64 --wgsl conv_wgrad:98"),
