@@ -67,7 +67,7 @@ impl Splits {
     /// # Errors
     /// [`DataError::UnknownClasses`] where the data has a class that is not in `classes`.
     pub fn aligned(&self, classes: &[String]) -> Result<Self, DataError> {
-        let part = |set: &Arc<dyn ClassificationDataset>| Relabelled::new(set, classes);
+        let part = |set: &Arc<dyn ClassificationDataset>| Relabelled::under(set, classes);
         let test = self.test.as_ref().map(part).transpose()?;
         let missing = classes.iter().filter(|class| place_of(class, self.train.class_names()).is_none());
         let mut decisions = self.decisions.clone();
@@ -104,7 +104,7 @@ struct Relabelled {
 }
 
 impl Relabelled {
-    fn new(
+    fn under(
         inner: &Arc<dyn ClassificationDataset>,
         classes: &[String],
     ) -> Result<Arc<dyn ClassificationDataset>, DataError> {

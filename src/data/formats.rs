@@ -115,7 +115,7 @@ pub(crate) fn choose<T, O>(
             Some((first, known)) if known.confidence == Confidence::Certain => {
                 if evidence.confidence == Confidence::Certain {
                     let words = |format: &Dyn<T, O>, evidence: &Evidence| format!("{} ({evidence})", format.name());
-                    let (first, second) = (words(*first, known), words(format, &evidence));
+                    let (first, second) = (words(first, known), words(format, &evidence));
                     return Err(DataError::TwoFormats { path: root.into(), first, second });
                 }
             }

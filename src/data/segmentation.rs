@@ -109,7 +109,7 @@ impl SegmentationSplits {
     /// # Errors
     /// [`DataError::UnknownClasses`] where the data has a class that is not in `classes`.
     pub fn aligned(&self, classes: &[String]) -> Result<Self, DataError> {
-        let part = |set: &Arc<dyn SegmentationDataset>| Relabelled::new(set, classes);
+        let part = |set: &Arc<dyn SegmentationDataset>| Relabelled::under(set, classes);
         let test = self.test.as_ref().map(part).transpose()?;
         Ok(Self { train: part(&self.train)?, val: part(&self.val)?, test, ..self.clone() })
     }
@@ -124,7 +124,7 @@ struct Relabelled {
 }
 
 impl Relabelled {
-    fn new(
+    fn under(
         inner: &Arc<dyn SegmentationDataset>,
         classes: &[String],
     ) -> Result<Arc<dyn SegmentationDataset>, DataError> {

@@ -155,6 +155,6 @@ pub struct Compared {
 /// # Errors
 /// When one is of another task.
 pub fn typed<'a, E: Evaluation>(found: &'a [Box<dyn Evaluation>]) -> Vec<&'a E> {
-    let one = |evaluation: &'a Box<dyn Evaluation>| (&**evaluation as &dyn std::any::Any).downcast_ref::<E>();
-    found.iter().filter_map(one).collect()
+    let one = |evaluation: &'a dyn Evaluation| (evaluation as &dyn std::any::Any).downcast_ref::<E>();
+    found.iter().filter_map(|evaluation| one(&**evaluation)).collect()
 }

@@ -318,7 +318,7 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
     builder.list.ignored = if ignored_words.is_empty() { "nothing".into() } else { ignored_words.join(", ") };
     builder.list.source = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let coding = builder.finish(coding == Some(WrittenCoding::Color)).map_err(wrong)?;
-    Ok(if nearest { coding.to_nearest() } else { coding })
+    Ok(if nearest { coding.by_nearest() } else { coding })
 }
 
 /// Two classes: values below `threshold` and values from it on.

@@ -58,7 +58,7 @@ impl Coding {
     }
 
     /// Lets every value and colour stand for the class of the nearest that is listed.
-    pub fn to_nearest(mut self) -> Self {
+    pub fn by_nearest(mut self) -> Self {
         if let Some(table) = &mut self.values {
             let listed: Vec<(usize, u8)> =
                 table.iter().enumerate().filter_map(|(value, id)| id.map(|id| (value, id))).collect();
