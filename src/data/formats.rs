@@ -111,7 +111,7 @@ pub(crate) fn choose<T, O>(
     let mut best: Option<(&'static Dyn<T, O>, Evidence)> = None;
     for format in FORMATS.iter().filter_map(pick) {
         let Some(evidence) = format.recognise(root)? else { continue };
-        match &best {
+        match best.as_ref().map(|(format, known)| (*format, known)) {
             Some((first, known)) if known.confidence == Confidence::Certain => {
                 if evidence.confidence == Confidence::Certain {
                     let words = |format: &Dyn<T, O>, evidence: &Evidence| format!("{} ({evidence})", format.name());

@@ -309,8 +309,8 @@ fn batches_hold_a_target_for_each_class() {
     let batch = loader.epoch(1).unwrap().next().unwrap().unwrap();
     for index in 0..4 {
         let mixed = mix.draw(1, index, 4, (4, 4));
-        for class in 0..2 {
-            let wanted = mixed.share * truth[index][class] + (1.0 - mixed.share) * truth[mixed.other][class];
+        for (class, (own, other)) in truth[index].iter().zip(truth[mixed.other]).enumerate() {
+            let wanted = mixed.share * own + (1.0 - mixed.share) * other;
             assert!((batch.targets[2 * index + class] - wanted).abs() < 1e-6, "image {index}");
         }
     }

@@ -239,7 +239,7 @@ fn what_onnx_cannot_say_is_refused_by_name() {
             ops::conv2d(g, x, w, Window::square(1))
         },
         "conv2d",
-        &["its weight is not a state"],
+        &["its weight is an input or is computed"],
     );
     // A value that later nodes read would be another in ONNX.
     refused(
