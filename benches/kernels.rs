@@ -67,7 +67,7 @@ fn convolutions(c: &mut Criterion) {
     {
         let mut group = c.benchmark_group(format!("conv_{name}"));
         for (layer, size, inputs, outputs, kernel_size, stride, padding) in LAYERS {
-            let window = Window::square(kernel_size, stride, padding);
+            let window = Window::square(kernel_size).stride(stride).padding(padding);
             let plan =
                 Plan::new(&graph(direction, [BATCH, size, size, inputs], outputs, window), PlanOptions::default());
             engine.states(&plan.states).expect("no states");

@@ -1,8 +1,20 @@
-// out = a + b (OP 0) or a · b (OP 1); with PER_CHANNEL, b is one value per channel.
-// Mapping: one invocation per vector.
+// out = a + b (OP 0), a · b (1), a − b (2) or a / b (3). With BROADCAST, b is repeated over a; with MASKED, the result in
+// padding lanes would not be 0, and is set to 0.
+// Mapping: one invocation per vector of a, see shared/broadcast.wgsl.
 @group(0) @binding(0) var<storage, read> a: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> b: array<vec4<T1>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<T2>>;
+
+fn apply(v: vec4<f32>, w: vec4<f32>) -> vec4<f32> {
+    if (OP == 0u) {
+        return v + w;
+    } else if (OP == 1u) {
+        return v * w;
+    } else if (OP == 2u) {
+        return v - w;
+    }
+    return v / w;
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -12,14 +24,15 @@ fn main(
 ) {
     let i = item(wid, count, lid);
     if (i < ITEMS) {
-        var at = i;
-        if (PER_CHANNEL) {
-            at = i % C4;
-        }
-        if (OP == 0u) {
-            out[i] = vec4<T2>(vec4<f32>(a[i]) + vec4<f32>(b[at]));
+        var v = vec4<f32>();
+        if (BROADCAST) {
+            v = apply(vec4<f32>(a[i]), repeated(vec4<f32>(b[repeated_at(i)])));
         } else {
-            out[i] = vec4<T2>(vec4<f32>(a[i]) * vec4<f32>(b[at]));
+            v = apply(vec4<f32>(a[i]), vec4<f32>(b[i]));
         }
+        if (MASKED) {
+            v = select(vec4<f32>(), v, is_channel(i));
+        }
+        out[i] = vec4<T2>(v);
     }
 }

@@ -1,18 +1,45 @@
-// y = f(x) with f by OP: 0 ReLU, 1 LeakyReLU (slope ALPHA), 2 sigmoid, 3 tanh, 4 ALPHA · x. Padding lanes stay 0.
+// y = f(x), element by element. With MASKED, f is not 0 at 0, and padding lanes are set to 0.
+//
+// | OP | f(x)                        |
+// |----|-----------------------------|
+// | 0  | max(x, 0)                   |
+// | 1  | x, below 0 ALPHA · x        |
+// | 2  | 1 / (1 + e^−x)              |
+// | 3  | tanh x                      |
+// | 4  | ALPHA · x                   |
+// | 5  | x + ALPHA                   |
+// | 6  | e^x                         |
+// | 7  | ln x                        |
+// | 8  | √x                          |
+// | 9  | abs(x)                      |
+// | 10 | x^ALPHA                     |
+//
 // Mapping: one invocation per vector. A NaN passes through ReLU, so that the loss shows it.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
 
-fn apply(v: vec4<f32>, lanes: vec4<bool>) -> vec4<f32> {
+fn apply(v: vec4<f32>) -> vec4<f32> {
     if (OP == 0u) {
         return select(v, vec4<f32>(), v < vec4<f32>());
     } else if (OP == 1u) {
         return select(v, v * ALPHA, v < vec4<f32>());
     } else if (OP == 2u) {
-        return select(vec4<f32>(), 1.0 / (1.0 + exp(-v)), lanes);
+        return 1.0 / (1.0 + exp(-v));
     } else if (OP == 3u) {
         // e^2x overflows beyond 44; tanh is 1 in f32 from 10 on.
         return tanh(clamp(v, vec4<f32>(-15.0), vec4<f32>(15.0)));
+    } else if (OP == 5u) {
+        return v + ALPHA;
+    } else if (OP == 6u) {
+        return exp(v);
+    } else if (OP == 7u) {
+        return log(v);
+    } else if (OP == 8u) {
+        return sqrt(v);
+    } else if (OP == 9u) {
+        return abs(v);
+    } else if (OP == 10u) {
+        return power(v, ALPHA);
     }
     return v * ALPHA;
 }
@@ -25,7 +52,10 @@ fn main(
 ) {
     let i = item(wid, count, lid);
     if (i < ITEMS) {
-        let c = (i % C4) * 4u;
-        y[i] = vec4<T1>(apply(vec4<f32>(x[i]), vec4<u32>(c, c + 1u, c + 2u, c + 3u) < vec4<u32>(C)));
+        var v = apply(vec4<f32>(x[i]));
+        if (MASKED) {
+            v = select(vec4<f32>(), v, is_channel(i));
+        }
+        y[i] = vec4<T1>(v);
     }
 }

@@ -1,4 +1,5 @@
-// dx = dy · f'(·) with f by OP as in unary; `at` is x for LeakyReLU and y for the others.
+// dx = dy · f'(·), with f by OP as in unary.wgsl; `at` is x for OP 1, 7, 9 and 10, else y. With MASKED, the derivative is
+// infinite at 0, and padding lanes are set to 0.
 // Mapping: one invocation per vector.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> at: array<vec4<T1>>;
@@ -11,6 +12,19 @@ fn apply(d: vec4<f32>, v: vec4<f32>) -> vec4<f32> {
         return select(d * ALPHA, d, v > vec4<f32>());
     } else if (OP == 2u) {
         return d * v * (1.0 - v);
+    } else if (OP == 6u) {
+        return d * v;
+    } else if (OP == 7u) {
+        return d / v;
+    } else if (OP == 8u) {
+        return 0.5 * d / v;
+    } else if (OP == 9u) {
+        return d * sign(v);
+    } else if (OP == 10u) {
+        if (ALPHA == 0.0) {
+            return vec4<f32>();
+        }
+        return d * ALPHA * power(v, ALPHA - 1.0);
     }
     return d * (1.0 - v * v);
 }
@@ -23,6 +37,10 @@ fn main(
 ) {
     let i = item(wid, count, lid);
     if (i < ITEMS) {
-        d_x[i] = vec4<T2>(apply(vec4<f32>(dy[i]), vec4<f32>(at[i])));
+        var v = apply(vec4<f32>(dy[i]), vec4<f32>(at[i]));
+        if (MASKED) {
+            v = select(vec4<f32>(), v, is_channel(i));
+        }
+        d_x[i] = vec4<T2>(v);
     }
 }

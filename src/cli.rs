@@ -1,5 +1,6 @@
 //! The command line: thin verbs over the library, one file each. Errors go to stderr and end with exit code 2.
 
+mod advice;
 mod bench;
 mod compare;
 mod data;
@@ -17,6 +18,7 @@ mod report;
 mod summary;
 mod sweep;
 mod train;
+mod values;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -137,6 +139,7 @@ pub fn run() -> ExitCode {
         Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             complain(format_args!("error: {error}"));
+            advice::flags(&error).into_iter().for_each(complain);
             ExitCode::from(2)
         }
     }

@@ -28,7 +28,9 @@ pub enum ExecError {
         available: String,
     },
     /// The device refused memory.
-    #[error("the device is out of memory while {during}: it needs {bytes} bytes; lower --batch-size or --image-size")]
+    #[error(
+        "the device is out of memory while {during}: it needs {bytes} bytes; lower the batch size or the image size"
+    )]
     OutOfMemory {
         /// What was being done.
         during: String,
@@ -37,7 +39,7 @@ pub enum ExecError {
     },
     /// A tensor is larger than the device can bind.
     #[error(
-        "{what} needs {bytes} bytes in one buffer but the device binds at most {limit}; lower --batch-size or --image-size"
+        "{what} needs {bytes} bytes in one buffer but the device binds at most {limit}; lower the batch size or the image size"
     )]
     TooLarge {
         /// Which tensor.
@@ -50,7 +52,7 @@ pub enum ExecError {
     /// The device went away.
     #[error(
         "the device was lost: {reason}; the last checkpoint is intact, start again from it. If it is lost again: a system stops \
-         a device that computes for seconds or has no memory left, so lower --batch-size"
+         a device that computes for seconds or has no memory left, so lower the batch size"
     )]
     DeviceLost {
         /// What the driver said.
@@ -71,6 +73,24 @@ pub enum ExecError {
         during: String,
         /// What the driver said.
         reason: String,
+    },
+    /// A label that is no class, or a target that is no probability.
+    #[error("{input}: number {index} is {value}, expected {expected}")]
+    Label {
+        /// Name of the input.
+        input: String,
+        /// Its place among the numbers written.
+        index: usize,
+        /// The number.
+        value: f64,
+        /// What it must be.
+        expected: String,
+    },
+    /// A run of a plan that reads an input which holds nothing yet.
+    #[error("the input `{input}` was never written: write it before the plan runs")]
+    NotWritten {
+        /// Name of the input.
+        input: String,
     },
     /// A name that the plan does not have, or data of the wrong length.
     #[error("{what}: {problem}")]
@@ -98,7 +118,7 @@ pub struct Ticket(pub u64);
 /// A place where plans run. All lengths and offsets are in words of 32 bits, in memory order (padding included).
 pub trait Engine: Send {
     /// Element type that crosses the border.
-    type Scalar: Copy + Default + From<f32> + Send;
+    type Scalar: Copy + Default + From<f32> + Into<f64> + Send;
 
     /// Name for people.
     fn name(&self) -> String;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::graph::{Graph, Node, Op, Value};
 use crate::ops::{
-    Activation, Binary, BinaryOp, Conv2d, Conv2dInputGrad, CropPad, Epilogue, MaxPoolGrad, Norm, NormGrad, Unary,
-    UnaryGrad,
+    Binary, BinaryOp, Conv2d, Conv2dInputGrad, CropPad, Epilogue, MaxPoolGrad, Norm, NormGrad, Unary, UnaryGrad,
+    UnaryOp,
 };
 use crate::shape::TensorType;
 
@@ -149,7 +149,7 @@ impl<'g> Fusion<'g> {
 
     /// The input of node `n`, if it is a ReLU.
     fn relu(&self, n: usize) -> Option<Value> {
-        let Unary(Activation::Relu) = self.op::<Unary>(n)? else { return None };
+        let Unary(UnaryOp::Relu) = self.op::<Unary>(n)? else { return None };
         self.inputs(n).first().copied()
     }
 
@@ -201,7 +201,7 @@ impl<'g> Fusion<'g> {
             let Some(NormGrad(plain)) = self.op::<NormGrad>(n) else { continue };
             let inputs = self.inputs(n);
             let Some(mask) = self.producer[inputs[0].index()] else { continue };
-            let Some(UnaryGrad(Activation::Relu)) = self.op::<UnaryGrad>(mask) else { continue };
+            let Some(UnaryGrad(UnaryOp::Relu)) = self.op::<UnaryGrad>(mask) else { continue };
             let (dy, y) = (self.inputs(mask)[0], self.inputs(mask)[1]);
             let Some((producer, forward)) = self.producer[y.index()].and_then(|p| Some((p, self.op::<Norm>(p)?)))
             else {
@@ -249,6 +249,10 @@ impl<'g> Fusion<'g> {
     fn conv_bias(&mut self) {
         for n in 0..self.nodes.len() {
             let Some(([x, bias], false)) = self.addition(n) else { continue };
+            // Other tensors are repeated otherwise.
+            if self.graph.dims(bias) != [self.graph.ty(x).shape.channels()] {
+                continue;
+            }
             if let Some(conv) = self.sole_conv(x).filter(|conv| conv.epilogue == Epilogue::default()) {
                 self.place_conv(conv, n, Epilogue { bias: true, ..conv.epilogue }, Some(bias));
             }

@@ -3,6 +3,7 @@
 //! affects the nodes after it, and the next step.
 
 mod check;
+mod domain;
 mod error;
 mod onnx;
 mod op;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use check::check_kernels;
 pub(crate) use check::check_type;
+pub use domain::Domain;
 pub use error::GraphError;
 pub use onnx::{ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
@@ -146,6 +148,15 @@ impl Graph {
             owner = self.nodes[n].inputs[i];
         }
         owner
+    }
+    /// What its users say that the numbers of an input may be.
+    pub fn domains(&self, input: Value) -> Vec<Domain> {
+        let of = |node: &Node| -> Vec<Domain> {
+            let types: Vec<_> = node.inputs.iter().map(|&v| self.ty(v)).collect();
+            let reads = node.inputs.iter().enumerate().filter(|(_, v)| self.owner(**v) == input);
+            reads.filter_map(|(i, _)| node.op.domain(i, &types)).collect()
+        };
+        self.nodes.iter().flat_map(of).collect()
     }
     /// The group in whose buffer a value lies, if it is a state.
     pub(crate) fn group_of(&self, v: Value) -> Option<Group> {

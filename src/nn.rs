@@ -1,12 +1,35 @@
-//! Layers and models: they name their states as torchvision does and append ops to a graph.
+//! Layers and networks: they append ops to a [`Graph`](crate::graph::Graph) and name their states as torchvision does.
+//!
+//! A network is a [`Model`]: a type with `apply`, or a closure. Layers are described in PyTorch's words:
+//!
+//! ```
+//! use shadegrad::graph::{Graph, GraphError, Value};
+//! use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode};
+//! use shadegrad::ops;
+//!
+//! fn network(g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError> {
+//!     let x = Conv2d::new(16, 3).stride(2).padding(1).bias(false).apply(g, "conv1", images)?;
+//!     let x = BatchNorm2d::new().apply(g, "norm1", x, mode)?;
+//!     let x = ops::relu(g, x)?;
+//!     let x = ops::global_avg_pool(g, x)?;
+//!     let x = ops::flatten(g, x)?;
+//!     Linear::new(10).apply(g, "head", x) // logits [N,10]
+//! }
+//! ```
 
 mod layers;
+mod model;
 mod network;
 mod resnet;
 mod resnet_seg;
 mod unet;
 
-pub use layers::{BatchNorm2d, Conv2dLayer, ConvTranspose2dLayer, Linear, Mode, WeightInit};
+pub(crate) use layers::SEED as DROPOUT_SEED;
+pub use layers::{
+    AvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, GlobalAvgPool2d, GroupNorm, LayerNorm, Linear, MaxPool2d,
+    Mode, Upsample, WeightInit,
+};
+pub use model::{Model, Outputs};
 pub use network::Network;
 pub use resnet::{ResNet18, Stem};
 pub use resnet_seg::{Decoder, ResNet18Seg};

@@ -1,13 +1,14 @@
 //! Operations, one file a family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
 
 mod average;
+mod binary;
 mod binary_cross_entropy;
+mod broadcast;
 mod conv;
 mod conv_geometry;
 mod conv_transpose;
 mod dice;
 mod dropout;
-mod elementwise;
 mod epilogue;
 mod loss;
 mod loss_scale;
@@ -23,15 +24,18 @@ mod reduce;
 mod region;
 mod regression;
 mod resize;
+mod softmax;
+mod unary;
 
 pub use crate::hyper::Hyper;
 pub use average::{AVERAGE, Accumulate, MovingAverage, accumulate, moving_average};
+pub use binary::{Binary, BinaryOp, add, add_bias, div, mul, sub};
 pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryCrossEntropyOptions, binary_cross_entropy};
+pub use broadcast::{Broadcast, broadcast};
 pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d, linear};
 pub use conv_transpose::conv_transpose2d;
 pub use dice::{Dice, DiceOptions, dice_loss};
 pub use dropout::{Dropout, dropout};
-pub use elementwise::{Activation, Binary, BinaryOp, Unary, UnaryGrad, activation, add, add_bias, mul, relu, scale};
 pub use epilogue::Epilogue;
 pub use loss::{CrossEntropyOptions, Reduction, SoftmaxCrossEntropy, softmax_cross_entropy};
 pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
@@ -42,10 +46,14 @@ pub use optimizer::{Adam, AdamOptions, ClipScale, Sgd, SgdOptions, adam_step, cl
 pub(crate) use pool::MaxPoolGrad;
 pub use pool::{AvgPool, MaxPool, avg_pool, global_avg_pool, max_pool};
 pub use probe::fma_peak;
-pub use reduce::{ChannelSums, channel_sums};
-pub use region::{Concat, CropPad, concat, crop_pad};
+pub use reduce::{Sum, channel_sums, mean, mean_axes, sum, sum_axes};
+pub use region::{Concat, CropPad, Region, concat, crop_pad};
 pub use regression::{Regression, RegressionLoss, regression_loss};
 pub use resize::{AxisMap, Coordinates, Interpolation, Resize, resize};
+pub use softmax::{Softmax, log_softmax, softmax};
+pub use unary::{Unary, UnaryGrad, UnaryOp, abs, add_scalar, exp, log, neg, pow, relu, scale, sigmoid, sqrt, unary};
+
+use reduce::sum_to;
 
 use crate::graph::{Graph, GraphError, Value, check_type};
 use crate::kernel::{Consts, WORKGROUP, Work};

@@ -13,7 +13,7 @@ use crate::graph::{Graph, Operand, Storage, Value};
 use crate::shape::{Element, Layout};
 
 /// Width of activations and their gradients in training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits everywhere.

@@ -225,6 +225,29 @@ impl Padding {
     }
 }
 
+/// A size of the two spatial axes, `[rows, columns]`, or one number for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pair(pub [usize; 2]);
+
+impl From<usize> for Pair {
+    fn from(size: usize) -> Self {
+        Pair([size; 2])
+    }
+}
+
+impl From<[usize; 2]> for Pair {
+    fn from(sizes: [usize; 2]) -> Self {
+        Pair(sizes)
+    }
+}
+
+impl From<Pair> for Padding {
+    /// The same padding on both sides of an axis.
+    fn from(Pair([rows, columns]): Pair) -> Self {
+        Padding { top: rows, bottom: rows, left: columns, right: columns }
+    }
+}
+
 /// A window that slides over the spatial axes: what convolution and pooling share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
@@ -242,15 +265,25 @@ pub struct Window {
 }
 
 impl Window {
-    /// A square window.
-    pub const fn square(kernel_size: usize, stride: usize, padding: usize) -> Self {
-        Window {
-            kernel_size: [kernel_size; 2],
-            stride: [stride; 2],
-            padding: Padding::same(padding),
-            dilation: [1; 2],
-            ceil_mode: false,
-        }
+    /// A square window with stride and dilation 1, and without padding.
+    pub const fn square(kernel_size: usize) -> Self {
+        let (stride, dilation) = ([1; 2], [1; 2]);
+        Window { kernel_size: [kernel_size; 2], stride, padding: Padding::same(0), dilation, ceil_mode: false }
+    }
+
+    /// The same with this stride along H and W.
+    pub const fn stride(self, stride: usize) -> Self {
+        Window { stride: [stride; 2], ..self }
+    }
+
+    /// The same with this padding on all four sides.
+    pub const fn padding(self, padding: usize) -> Self {
+        Window { padding: Padding::same(padding), ..self }
+    }
+
+    /// The same with this distance between the taps along H and W.
+    pub const fn dilation(self, dilation: usize) -> Self {
+        Window { dilation: [dilation; 2], ..self }
     }
 
     /// So far kernels count in 32 bits, with room for a sum.
@@ -406,11 +439,11 @@ mod tests {
 
     #[test]
     fn output_sizes_follow_pytorch() {
-        assert_eq!(Window::square(7, 2, 3).output_size([224, 224]), Ok([112, 112]));
-        let ceil = Window { ceil_mode: true, ..Window::square(3, 2, 0) };
+        assert_eq!(Window::square(7).stride(2).padding(3).output_size([224, 224]), Ok([112, 112]));
+        let ceil = Window { ceil_mode: true, ..Window::square(3).stride(2) };
         assert_eq!(ceil.output_size([4, 6]), Ok([2, 3]));
-        let starts_in_padding = Window { ceil_mode: true, ..Window::square(2, 2, 1) };
+        let starts_in_padding = Window { ceil_mode: true, ..Window::square(2).stride(2).padding(1) };
         assert_eq!(starts_in_padding.output_size([3, 3]), Ok([2, 2]), "a window may not start in the trailing padding");
-        assert!(Window::square(5, 1, 0).output_size([4, 4]).unwrap_err().contains("only 4"));
+        assert!(Window::square(5).output_size([4, 4]).unwrap_err().contains("only 4"));
     }
 }

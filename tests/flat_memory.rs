@@ -8,7 +8,7 @@ use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::exec::{AnyEngine, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, GraphError, StateTable, Value};
-use shadegrad::nn::{BatchNorm2d, Conv2dLayer, Linear, Mode, ResNet18, Stem};
+use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode, ResNet18, Stem};
 use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Hyper};
 use shadegrad::plan::PlanOptions;
 use shadegrad::train::step::{Network, Optimizer, StepOptions, port, training_graph};
@@ -65,12 +65,12 @@ fn stays_flat(engine: Box<AnyEngine>, network: Network<'_>, images: [usize; 4]) 
 
 /// A convolution, a norm, a pooling and a head.
 fn small(g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
-    let y = Conv2dLayer::square(8, 3, 2, 1).apply(g, "conv", x)?;
+    let y = Conv2d::new(8, 3).stride(2).padding(1).bias(false).apply(g, "conv", x)?;
     let y = BatchNorm2d::default().apply(g, "norm", y, mode)?;
     let y = ops::relu(g, y)?;
     let y = ops::global_avg_pool(g, y)?;
     let y = ops::flatten(g, y)?;
-    Linear { features: 3 }.apply(g, "head", y)
+    Linear::new(3).apply(g, "head", y)
 }
 
 #[test]

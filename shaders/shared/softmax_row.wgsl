@@ -1,16 +1,11 @@
-// One row of logits and its label.
+// One row of logits; `logits` is a binding of the kernel.
+
+// The channels in the lanes of a vector.
 fn classes(c4: u32) -> vec4<u32> { return vec4<u32>(c4 * 4u, c4 * 4u + 1u, c4 * 4u + 2u, c4 * 4u + 3u); }
 
 // Logits with the smallest float in the padding lanes, so that these have probability 0.
 fn logits_at(row: u32, c4: u32) -> vec4<f32> {
-    return select(vec4<f32>(-3.4e38), logits[row * C4 + c4], classes(c4) < vec4<u32>(C));
-}
-
-fn counts(label: f32) -> bool { return !(HAS_IGNORE && label == IGNORE); }
-
-// 1 in the lane of the label.
-fn one_hot(label: f32, c4: u32) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(1.0), vec4<f32>(classes(c4)) == vec4<f32>(label));
+    return select(vec4<f32>(-3.4e38), vec4<f32>(logits[row * C4 + c4]), classes(c4) < vec4<u32>(C));
 }
 
 // Largest logit of a row, and Σ exp(logit − largest).

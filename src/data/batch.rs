@@ -1,6 +1,7 @@
 //! What a training step takes in, and what fills it.
 
 use super::DataError;
+pub use crate::batch::Batch;
 
 /// How many values one sample has in each part of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,30 +49,7 @@ pub trait Source: Send + Sync {
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError>;
 }
 
-/// Samples of one step, one after another in each part.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Batch {
-    /// Inputs: `(N, H, W, C)`.
-    pub images: Vec<f32>,
-    /// Labels: `(N)` for classes, `(N, H, W)` for masks.
-    pub labels: Vec<u32>,
-    /// Picture targets: `(N, H, W, C)`, or empty.
-    pub targets: Vec<f32>,
-    /// Index of each sample in the source.
-    pub indices: Vec<usize>,
-}
-
 impl Batch {
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.indices.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.indices.is_empty()
-    }
-
     /// Makes room for the samples `indices`; allocates only where the batch was smaller before.
     pub(crate) fn resize(&mut self, indices: &[usize], layout: SampleLayout) {
         self.images.resize(indices.len() * layout.image, 0.0);

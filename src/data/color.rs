@@ -69,7 +69,7 @@ pub fn rgb_of_lab(lab: [f32; 3]) -> [u8; 3] {
 }
 
 /// What a network predicts from lightness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColorSpace {
     /// The two colour axes of CIELAB over 110.

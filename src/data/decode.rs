@@ -131,7 +131,7 @@ fn decoder_problem(error: ImageError, format: ImageFormat, bytes: &[u8]) -> Imag
 }
 
 /// 8-bit RGB, with what is transparent showing white.
-fn on_white(picture: DynamicImage) -> RgbImage {
+pub(super) fn on_white(picture: DynamicImage) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
     }

@@ -98,17 +98,17 @@ pub enum DataError {
         problem: String,
     },
     /// One image cannot be read.
-    #[error("{0}; repair or remove it, or pass --skip-bad to leave it out")]
+    #[error("{0}; repair or remove it, or have bad images skipped")]
     BadImage(BadImage),
     /// Images that cannot be read: all of them.
-    #[error("{} of {checked} images cannot be read:{}\nrepair or remove them, or pass --skip-bad to leave them out", bad.len(), list(bad))]
+    #[error("{} of {checked} images cannot be read:{}\nrepair or remove them, or have bad images skipped", bad.len(), list(bad))]
     BadImages {
         /// How many images were checked.
         checked: usize,
         /// Every bad one, in the order of the data set.
         bad: Vec<BadImage>,
     },
-    /// `--skip-bad` left nothing.
+    /// No image could be read, so that skipping bad ones leaves nothing.
     #[error("none of the {checked} images can be read:{}", list(bad))]
     NothingLeft {
         /// How many images were checked.

@@ -29,7 +29,7 @@ pub use classes::ClassList;
 pub(crate) use coding::Coding;
 
 /// Train id of a pixel that counts for nothing: neither in the loss nor in a metric.
-pub const IGNORED: u8 = 255;
+pub const IGNORED: u8 = crate::label::IGNORED_BYTE;
 
 /// Images with a class for each pixel. Indices run from 0 to `len() - 1`; an index beyond may panic.
 pub trait SegmentationDataset: Send + Sync {

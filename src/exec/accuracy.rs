@@ -33,6 +33,16 @@ impl Accuracy {
         match call.kernel {
             "unary" if call.consts.usize("OP") == 3 => 1e-5,
             "unary" if call.consts.usize("OP") == 2 => exp + 2.5 * ulp,
+            "unary" if call.consts.usize("OP") == 6 => exp,
+            "unary" if call.consts.usize("OP") == 7 => f64::exp2(-21.0),
+            "unary" if call.consts.usize("OP") == 8 => 4.5 * ulp,
+            // exp2(p log2 x)
+            "unary" | "unary_grad" if call.consts.usize("OP") == 10 => {
+                exp + call.consts.float("ALPHA").abs().max(1.0) * f64::exp2(-21.0)
+            }
+            "unary_grad" if matches!(call.consts.usize("OP"), 7 | 8) => 2.5 * ulp,
+            "binary" if call.consts.usize("OP") == 3 => 2.5 * ulp,
+            "softmax" | "softmax_grad" => exp + f64::exp2(-21.0),
             "softmax_cross_entropy" | "binary_cross_entropy" => exp + f64::exp2(-21.0),
             "softmax_cross_entropy_grad" | "binary_cross_entropy_grad" => exp + 2.5 * ulp,
             "norm_finalize" | "norm_fixed" | "adam" | "clip_scale" => (2.5 + 4.5) * ulp,

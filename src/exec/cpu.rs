@@ -25,6 +25,7 @@ pub mod reduce;
 pub mod region;
 pub mod regression;
 pub mod resize;
+pub mod softmax;
 mod winograd;
 
 use std::collections::{HashMap, VecDeque};

@@ -26,7 +26,7 @@ use rayon::prelude::*;
 
 pub use cache::default_cache_dir;
 pub use choice::{Choice, choose};
-pub use device::list;
+pub use device::{device_descriptor, list};
 pub use info::{DeviceInfo, DeviceKind};
 
 use super::shader::{self, Matrix, Shader, Target, Tile, Tiling};
@@ -108,8 +108,29 @@ impl GpuEngine {
     /// When there is no such adapter or it cannot be opened.
     pub fn new(adapter_index: usize, options: EngineOptions) -> Result<Self, ExecError> {
         let gpu = Gpu::open(adapter_index)?;
+        let warmer = Warmer::open(&gpu, adapter_index, options.cache_dir.as_deref(), options.checked);
+        Ok(Self::over(gpu, warmer, options))
+    }
+
+    /// Runs on a device and queue of your own, which your program goes on to use. Open the device with
+    /// [`device_descriptor`]. Its handlers of uncaptured errors and of its loss stay yours; [`GpuEngine::close`] does not
+    /// destroy it.
+    ///
+    /// # Errors
+    /// When the device was opened with fewer storage buffers for a kernel than are needed.
+    pub fn shared(
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        options: EngineOptions,
+    ) -> Result<Self, ExecError> {
+        Ok(Self::over(Gpu::share(adapter, device, queue)?, None, options))
+    }
+
+    /// An engine over an open device.
+    fn over(gpu: Gpu, warmer: Option<Warmer>, options: EngineOptions) -> Self {
         let (folder, checked) = (options.cache_dir.as_deref(), options.checked);
-        let pipelines = Pipelines::new(&gpu, checked, folder, Warmer::open(&gpu, adapter_index, folder, checked));
+        let pipelines = Pipelines::new(&gpu, checked, folder, warmer);
         let tiling = options.tiling.unwrap_or_else(|| tiling_for(&gpu.info));
         // Software adapters of Vulkan. DX12 wants copies to textures aligned as tensors are not, and WARP has not been measured.
         let on_cpu = tiling.in_registers() && gpu.adapter.backend == wgpu::Backend::Vulkan;
@@ -129,7 +150,7 @@ impl GpuEngine {
             },
         };
         let tuner = Tuner::open(&gpu, options.cache_dir.as_deref(), options.tune);
-        Ok(GpuEngine {
+        GpuEngine {
             gpu,
             shaders: options.shaders,
             target,
@@ -141,7 +162,7 @@ impl GpuEngine {
             readback: Readback::default(),
             uploads: Uploads::default(),
             unflushed: 0,
-        })
+        }
     }
 
     /// What the device is.
@@ -159,7 +180,7 @@ impl GpuEngine {
         self.gpu.matrices.into_iter().flatten()
     }
 
-    /// Gives the device back; every later call returns [`ExecError::DeviceLost`].
+    /// Gives the device back. Every later call returns [`ExecError::DeviceLost`].
     pub fn close(&mut self) {
         self.gpu.destroy();
     }

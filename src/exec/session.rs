@@ -1,11 +1,13 @@
-//! States and plans on one engine, spoken to in logical shapes and names.
+//! States and plans on one engine, by name and logical shape.
+
+mod tensors;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::verify::{Verified, verify};
 use super::{Engine, ExecError, Rows, Ticket};
-use crate::graph::{self, Graph, Group, StateTable};
+use crate::graph::{self, Domain, Graph, Group, StateTable, Value};
 use crate::plan::{Buffer, Plan, PlanOptions, Port, Slice};
 use crate::shape::{LANES, Layout, TensorType};
 
@@ -16,16 +18,26 @@ pub struct PlanId {
     index: usize,
 }
 
-/// Sessions made so far, so that the plans of one are told from those of another.
+/// An input of a plan's graph.
+struct Input {
+    name: String,
+    ty: TensorType,
+    /// What its numbers must be.
+    domains: Vec<Domain>,
+    /// Whether the plan reads it and nothing has been written yet.
+    awaited: bool,
+}
+
+/// Number of the next session: a plan carries it, so that another session refuses the plan.
 static SESSIONS: AtomicU64 = AtomicU64::new(0);
 
 /// One training run on one engine: the states, and the plans over them.
 pub struct Session<E: Engine + ?Sized> {
     states: StateTable,
     plans: Vec<Plan>,
-    /// All inputs of each plan's graph, also those that its plan has no use for.
-    inputs: Vec<Vec<(String, TensorType)>>,
-    /// Which plan each result that the engine still keeps is of.
+    /// All inputs of each plan's graph, with those that its plan does not use.
+    inputs: Vec<Vec<Input>>,
+    /// The plan of each result that the engine keeps.
     running: VecDeque<(Ticket, PlanId)>,
     number: u64,
     engine: Box<E>,
@@ -64,7 +76,7 @@ impl<E: Engine + ?Sized> Session<E> {
         self.index(id).map(|index| &self.plans[index]).expect("a plan of this session")
     }
 
-    /// Position of a plan, which may have been given by another session.
+    /// Position of a plan; an error for one of another session.
     fn index(&self, id: PlanId) -> Result<usize, ExecError> {
         let other = || port_error(&format!("plan {}", id.index), "it was loaded by another session");
         (id.session == self.number).then_some(id.index).ok_or_else(other)
@@ -81,14 +93,20 @@ impl<E: Engine + ?Sized> Session<E> {
             let name = missing.map_or("the states", |(_, s)| s.name.as_str());
             return Err(port_error(name, "the graph's states are not those that the session was made for"));
         }
-        let inputs: Vec<_> = graph.inputs().map(|(name, v)| (name.to_owned(), graph.ty(v).clone())).collect();
-        if let Some((name, _)) = inputs.iter().enumerate().find_map(|(i, a)| inputs[..i].iter().find(|b| a.0 == b.0)) {
+        let names: Vec<_> = graph.inputs().map(|(name, _)| name).collect();
+        if let Some(name) = names.iter().enumerate().find_map(|(i, name)| names[..i].contains(name).then_some(name)) {
             return Err(port_error(name, "the graph has two inputs of this name, so that only one could be written"));
         }
-        for (name, ty) in &inputs {
-            graph::check_type(ty).map_err(|rule| port_error(name, &rule))?;
+        for (name, v) in graph.inputs() {
+            graph::check_type(graph.ty(v)).map_err(|rule| port_error(name, &rule))?;
         }
         let plan = Plan::new(graph, options);
+        let input = |(name, v): (&str, Value)| {
+            let ty = graph.ty(v).clone();
+            let awaited = ty.shape.elements() > 0 && plan.input(name).is_some();
+            Input { name: name.into(), ty, domains: graph.domains(v), awaited }
+        };
+        let inputs = graph.inputs().map(input).collect();
         plan.check()?;
         let id = self.engine.load(&plan)?;
         self.plans.push(plan);
@@ -100,29 +118,46 @@ impl<E: Engine + ?Sized> Session<E> {
     /// Writes an input; `data` is in logical order (N H W C).
     ///
     /// # Errors
-    /// When there is no such input or the length is wrong.
+    /// When there is no such input, the length is wrong, or a label is no class ([`ExecError::Label`]).
     pub fn write(&mut self, plan: PlanId, input: &str, data: &[E::Scalar]) -> Result<(), ExecError> {
         let index = self.index(plan)?;
-        let known = &self.inputs[index];
-        let Some((_, ty)) = known.iter().find(|(name, _)| name == input) else {
-            let names: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
+        let known = &mut self.inputs[index];
+        let Some(position) = known.iter().position(|known| known.name == input) else {
+            let names: Vec<_> = known.iter().map(|input| input.name.as_str()).collect();
             return Err(port_error(input, &format!("there is no such input, but {}", names.join(", "))));
         };
-        check_len(input, ty, data.len())?;
+        let known = &mut known[position];
+        check_len(input, &known.ty, data.len())?;
+        for domain in &known.domains {
+            if let Some((index, value)) = domain.outside(data) {
+                return Err(ExecError::Label { input: input.into(), index, value, expected: domain.to_string() });
+            }
+        }
         // An input that nothing uses was dropped with its users.
         let Some(port) = self.plans[index].input(input) else { return Ok(()) };
         match rows(&port.ty, data) {
-            Some(rows) => self.engine.write_rows(index, port.slice, &rows),
-            None => self.engine.write(index, port.slice, &port.ty.pack(data)),
+            Some(rows) => self.engine.write_rows(index, port.slice, &rows)?,
+            None => self.engine.write(index, port.slice, &port.ty.pack(data))?,
+        }
+        known.awaited = false;
+        Ok(())
+    }
+
+    /// Every input that a plan reads must have been written.
+    fn expect_written(&self, index: usize) -> Result<(), ExecError> {
+        match self.inputs[index].iter().find(|input| input.awaited) {
+            Some(input) => Err(ExecError::NotWritten { input: input.name.clone() }),
+            None => Ok(()),
         }
     }
 
     /// Runs a plan and starts to fetch all its outputs.
     ///
     /// # Errors
-    /// When the device is lost, or the plan is another session's.
+    /// When an input was never written ([`ExecError::NotWritten`]), the device is lost, or the plan is another session's.
     pub fn run(&mut self, plan: PlanId) -> Result<Ticket, ExecError> {
         let index = self.index(plan)?;
+        self.expect_written(index)?;
         let slices: Vec<Slice> = self.plans[index].outputs.iter().map(|p| p.slice).collect();
         let ticket = self.engine.run(index, &slices)?;
         self.running.push_back((ticket, plan));
@@ -149,7 +184,7 @@ impl<E: Engine + ?Sized> Session<E> {
     /// Runs a plan and waits for its outputs.
     ///
     /// # Errors
-    /// When the device is lost.
+    /// As [`Session::run`].
     pub fn run_now(&mut self, plan: PlanId) -> Result<Vec<Vec<E::Scalar>>, ExecError> {
         let ticket = self.run(plan)?;
         self.take(plan, ticket)
@@ -160,7 +195,9 @@ impl<E: Engine + ?Sized> Session<E> {
     /// # Errors
     /// When the device is lost.
     pub fn profile(&mut self, plan: PlanId) -> Result<Option<Vec<f64>>, ExecError> {
-        self.engine.profile(self.index(plan)?)
+        let index = self.index(plan)?;
+        self.expect_written(index)?;
+        self.engine.profile(index)
     }
 
     /// Reads all outputs of a plan that has run, in the order of the graph's outputs. Read them before another plan runs:

@@ -85,7 +85,7 @@ pub enum GraphError {
     /// BatchNorm would be trained on one value per channel.
     #[error(
         "{layer}: BatchNorm cannot be trained on one value of each channel (a batch of 1 image, and a map of 1×1 pixel), \
-         which has no variance: raise --batch-size or --image-size"
+         which has no variance: raise the batch size or the image size"
     )]
     OneValue {
         /// The layer.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt::Debug;
 
-use super::{Graph, GraphError, OnnxNode, Value};
+use super::{Domain, Graph, GraphError, OnnxNode, Value};
 use crate::kernel::{Access, Consts, KernelCall, Work};
 use crate::shape::{Element, TensorType};
 
@@ -82,6 +82,12 @@ pub trait Op: Any + Debug + Send + Sync {
     fn takes_padded_kernel(&self, input: usize) -> bool {
         let _ = input;
         false
+    }
+
+    /// What the numbers of an input must be, given the types of all inputs; `None` where any number will do.
+    fn domain(&self, input: usize, inputs: &[&TensorType]) -> Option<Domain> {
+        let _ = (input, inputs);
+        None
     }
 
     /// Where the first output lives.

@@ -1,5 +1,5 @@
-//! Weights in torchvision's names and layouts: convolution kernels O I KH KW, linear weights [O, I]. The names are the
-//! same as ours; the layouts are converted here and nowhere else.
+//! Weights in torchvision's order of axes: convolution kernels O I KH KW, linear weights O I. Only this file converts it; the
+//! names are the same on both sides.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -48,7 +48,7 @@ pub(super) fn to_torch(spec: &StateSpec, values: &[f32]) -> Vec<f32> {
 }
 
 /// The reverse of [`to_torch`].
-fn from_torch(spec: &StateSpec, values: &[f32]) -> Vec<f32> {
+pub(super) fn from_torch(spec: &StateSpec, values: &[f32]) -> Vec<f32> {
     permute(spec, values, |ours, theirs, out: &mut [f32], values| out[ours] = values[theirs])
 }
 
@@ -73,8 +73,8 @@ fn saved(session: &Session<AnyEngine>) -> Vec<StateSpec> {
     states.map(|(_, s)| s.clone()).collect()
 }
 
-/// Reads all weights and running statistics of a session; `steps` is the number of training steps so far. What the
-/// optimizer keeps is not among them: [`Session::read_group`] of [`Group::Moments`] reads that.
+/// Reads all weights and running statistics of a session, without the moments of the optimizer. `steps` is the number of
+/// training steps so far, for `num_batches_tracked`.
 ///
 /// # Errors
 /// When the device is lost.
@@ -128,9 +128,9 @@ fn shortened(mut items: Vec<String>) -> Vec<String> {
 }
 
 /// Why a tensor of a checkpoint cannot be a state.
-fn problem(spec: &StateSpec, tensor: Option<&Tensor>) -> Option<String> {
+pub(super) fn problem(spec: &StateSpec, file: &TensorFile) -> Option<String> {
     let (name, wanted) = (&spec.name, torch_shape(spec));
-    match tensor {
+    match file.tensors.get(name) {
         None => Some(format!("`{name}` is missing")),
         Some(t) if t.shape != wanted => Some(format!("`{name}` has the shape {:?}, expected {wanted:?}", t.shape)),
         Some(Tensor { data: TensorData::I64(_), .. }) => Some(format!("`{name}` is not of floats")),
@@ -161,7 +161,7 @@ fn write(session: &mut Session<AnyEngine>, spec: &StateSpec, file: &TensorFile) 
 /// When a tensor is missing, unexpected, has another shape or holds what is no finite number: all of them are listed.
 pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path) -> Result<(), CheckpointError> {
     let specs = saved(session);
-    let mut problems: Vec<_> = specs.iter().filter_map(|s| problem(s, file.tensors.get(&s.name))).collect();
+    let mut problems: Vec<_> = specs.iter().filter_map(|s| problem(s, file)).collect();
     problems.extend(unexpected(&specs, file).map(|name| format!("`{name}` is unexpected")));
     if !problems.is_empty() {
         let remedy = "use a checkpoint of the same model, stem and number of classes";
@@ -170,7 +170,7 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
     specs.iter().try_for_each(|spec| Ok(write(session, spec, file)?))
 }
 
-fn mismatch(path: &Path, problems: Vec<String>, remedy: &'static str) -> CheckpointError {
+pub(super) fn mismatch(path: &Path, problems: Vec<String>, remedy: &'static str) -> CheckpointError {
     let (file, problems) = (path.display().to_string(), shortened(problems).join(", "));
     CheckpointError::Mismatch { file, problems, remedy }
 }
@@ -189,7 +189,7 @@ pub fn restore_matching(
     let (mut fitting, mut found) = (vec![], Matching::default());
     for spec in &specs {
         match file.tensors.get(&spec.name) {
-            Some(t) if t.shape == torch_shape(spec) => match problem(spec, Some(t)) {
+            Some(t) if t.shape == torch_shape(spec) => match problem(spec, file) {
                 Some(bad) => return Err(mismatch(path, vec![bad], "the file is damaged: use another checkpoint")),
                 None => fitting.push(spec),
             },

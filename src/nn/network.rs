@@ -1,11 +1,11 @@
-//! Any of the models behind one face, as it is named on the command line and kept in a checkpoint.
+//! The built-in networks as one type, with the names that checkpoints and settings use.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Decoder, Mode, ResNet18, ResNet18Seg, Stem, UNet};
 use crate::graph::{Graph, GraphError, Value};
 
-/// A model with its settings.
+/// A built-in network with its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "model", rename_all = "lowercase")]
 pub enum Network {
@@ -29,7 +29,7 @@ pub enum Network {
 }
 
 impl Network {
-    /// Name on the command line.
+    /// Name in settings and checkpoints.
     pub fn name(&self) -> &'static str {
         match self {
             Network::ResNet18 { .. } => "resnet18",

@@ -1,14 +1,14 @@
 //! ResNet18 (He et al. 2015, "Deep Residual Learning for Image Recognition"), with torchvision's tensor names.
 
-use super::{BatchNorm2d, Conv2dLayer, Linear, Mode};
+use super::layers::conv_before_norm;
+use super::{BatchNorm2d, Linear, Mode};
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
 use crate::shape::Window;
 
 /// First layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[value(rename_all = "lowercase")]
 pub enum Stem {
     /// As published: 7×7 convolution with stride 2, then 3×3 max pooling with stride 2.
     #[default]
@@ -27,8 +27,8 @@ pub struct ResNet18 {
 }
 
 impl ResNet18 {
-    /// Smallest image side at which the stages behind the published stem see more than a single pixel. (All windows
-    /// are padded, so that even one pixel passes through the network, but there is nothing to convolve in it.)
+    /// Smallest image side, in pixels, at which the stages after the published stem see more than one pixel. Smaller images
+    /// pass too, since all windows are padded, but there is nothing to convolve in one pixel.
     pub const MIN_IMAGE_SIZE: usize = 5;
 
     /// Appends the network: x `[N,H,W,3]` to logits [N, classes].
@@ -40,10 +40,10 @@ impl ResNet18 {
         let [n, _, _, c] = g.nhwc(features)?;
         let pooled = ops::global_avg_pool(g, features)?;
         let flat = ops::reshape(g, pooled, [n, c])?;
-        Linear { features: self.classes }.apply(g, "fc", flat)
+        Linear::new(self.classes).apply(g, "fc", flat)
     }
 
-    /// Appends all but the head: x `[N,H,W,3]` to [N, H/32, W/32, 512] (H/8 with the CIFAR stem).
+    /// Appends the network without its head: x `[N,H,W,3]` to [N, H/32, W/32, 512] (H/8 with the CIFAR stem).
     ///
     /// # Errors
     /// When x is smaller than the stem's window.
@@ -51,22 +51,21 @@ impl ResNet18 {
         Ok(self.stages(g, x, mode)?[3])
     }
 
-    /// As [`ResNet18::features`], with the results of all four stages: 64, 128, 256, 512 channels, each half the size of
-    /// the one before.
+    /// The results of all four stages: 64, 128, 256, 512 channels, each half as high and wide as the one before.
     ///
     /// # Errors
     /// When x is smaller than the stem's window.
     pub fn stages(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<[Value; 4], GraphError> {
-        let bn = BatchNorm2d::default();
+        let bn = BatchNorm2d::new();
         let stem = match self.stem {
-            Stem::ImageNet => Conv2dLayer::square(64, 7, 2, 3),
-            Stem::Cifar => Conv2dLayer::square(64, 3, 1, 1),
+            Stem::ImageNet => conv_before_norm(64, 7).stride(2),
+            Stem::Cifar => conv_before_norm(64, 3),
         };
         let mut x = stem.apply(g, "conv1", x)?;
         x = bn.apply(g, "bn1", x, mode)?;
         x = ops::relu(g, x)?;
         if self.stem == Stem::ImageNet {
-            x = g.scope("maxpool", |g| ops::max_pool(g, x, Window::square(3, 2, 1)))?;
+            x = g.scope("maxpool", |g| ops::max_pool(g, x, Window::square(3).stride(2).padding(1)))?;
         }
         let mut stages = [x; 4];
         for (stage, channels) in [64, 128, 256, 512].into_iter().enumerate() {
@@ -83,15 +82,15 @@ impl ResNet18 {
 
 /// `relu(bn(conv(relu(bn(conv(x))))) + shortcut(x))`; the shortcut is a 1×1 convolution where the shape changes.
 fn basic_block(g: &mut Graph, x: Value, channels: usize, stride: usize, mode: Mode) -> Result<Value, GraphError> {
-    let bn = BatchNorm2d::default();
-    let mut y = Conv2dLayer::square(channels, 3, stride, 1).apply(g, "conv1", x)?;
+    let bn = BatchNorm2d::new();
+    let mut y = conv_before_norm(channels, 3).stride(stride).apply(g, "conv1", x)?;
     y = bn.apply(g, "bn1", y, mode)?;
     y = ops::relu(g, y)?;
-    y = Conv2dLayer::square(channels, 3, 1, 1).apply(g, "conv2", y)?;
+    y = conv_before_norm(channels, 3).apply(g, "conv2", y)?;
     y = bn.apply(g, "bn2", y, mode)?;
     let shortcut = if stride != 1 || g.known("resnet", x)?.shape.channels() != channels {
         g.scope("downsample", |g| {
-            let s = Conv2dLayer::square(channels, 1, stride, 0).apply(g, "0", x)?;
+            let s = conv_before_norm(channels, 1).stride(stride).apply(g, "0", x)?;
             bn.apply(g, "1", s, mode)
         })?
     } else {

@@ -1,15 +1,14 @@
-//! ResNet18 for segmentation: its last fully connected layer is replaced by a 1×1 convolution to class scores and
-//! transposed convolutions that bring them to the size of the image (Long et al. 2015, "Fully Convolutional Networks for
-//! Semantic Segmentation").
+//! ResNet18 for segmentation (Long et al. 2015, "Fully Convolutional Networks for Semantic Segmentation"). A 1×1 convolution
+//! replaces the last fully connected layer and makes class scores; transposed convolutions enlarge them to the size of the
+//! image.
 
-use super::{Conv2dLayer, ConvTranspose2dLayer, Mode, ResNet18, Stem};
+use super::{Conv2d, ConvTranspose2d, Mode, ResNet18, Stem};
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
 
-/// How scores become as large as the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+/// How class scores are enlarged to the size of the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[value(rename_all = "lowercase")]
 pub enum Decoder {
     /// One step of 32 from the last stage: 64×64 kernel.
     #[default]
@@ -18,7 +17,7 @@ pub enum Decoder {
     Fcn8s,
 }
 
-/// ResNet18 with an up-sampling head. The body has torchvision's tensor names, so its weights can be taken over.
+/// ResNet18 with an up-sampling head. The encoder has torchvision's tensor names, so it can start from its weights.
 #[derive(Clone, Copy, Debug)]
 pub struct ResNet18Seg {
     /// Number of classes.
@@ -36,23 +35,23 @@ impl ResNet18Seg {
         let [_, h, w, _] = g.nhwc(x)?;
         let [_, stage2, stage3, stage4] =
             ResNet18 { classes: self.classes, stem: Stem::ImageNet }.stages(g, x, mode)?;
-        let mut scores = Conv2dLayer::head(self.classes).apply(g, "score", stage4)?;
+        let mut scores = Conv2d::new(self.classes, 1).apply(g, "score", stage4)?;
         let mut factor = 32;
         if self.decoder == Decoder::Fcn8s {
             for (name, up, stage) in [("score3", "up3", stage3), ("score2", "up2", stage2)] {
                 let [_, sh, sw, _] = g.nhwc(stage)?;
-                let larger = ConvTranspose2dLayer::bilinear(self.classes, 2).apply(g, up, scores)?;
-                let larger = ops::crop_pad(g, larger, [0; 3], [sh, sw, self.classes])?;
-                let finer = Conv2dLayer::head(self.classes).apply(g, name, stage)?;
+                let larger = ConvTranspose2d::bilinear(self.classes, 2).apply(g, up, scores)?;
+                let larger = ops::crop_pad(g, larger, ops::Region::of_size([sh, sw, self.classes]))?;
+                let finer = Conv2d::new(self.classes, 1).apply(g, name, stage)?;
                 scores = ops::add(g, larger, finer)?;
                 factor /= 2;
             }
         }
-        // The stages round sizes up, so the result is at least as large as the image.
-        let full = ConvTranspose2dLayer::bilinear(self.classes, factor).apply(g, "upscore", scores)?;
+        // Every stage rounds its size up, so the result is at least as large as the image.
+        let full = ConvTranspose2d::bilinear(self.classes, factor).apply(g, "upscore", scores)?;
         match g.nhwc(full)? {
             [_, fh, fw, _] if [fh, fw] == [h, w] => Ok(full),
-            _ => ops::crop_pad(g, full, [0; 3], [h, w, self.classes]),
+            _ => ops::crop_pad(g, full, ops::Region::of_size([h, w, self.classes])),
         }
     }
 }

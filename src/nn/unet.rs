@@ -1,13 +1,13 @@
-//! UNet (Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation"), with padded
-//! convolutions and BatchNorm: the output is as large as the input.
+//! UNet (Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation") with BatchNorm. Its
+//! convolutions are padded, so the output is as large as the input.
 
-use super::{BatchNorm2d, Conv2dLayer, ConvTranspose2dLayer, Mode};
+use super::layers::conv_before_norm;
+use super::{BatchNorm2d, Conv2d, ConvTranspose2d, MaxPool2d, Mode, Upsample};
 use crate::graph::{Graph, GraphError, Value};
-use crate::ops::{self, Coordinates, Interpolation};
-use crate::shape::Window;
+use crate::ops;
 
-/// How a level is enlarged on the way up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+/// How the decoder enlarges a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Up {
     /// 2×2 transposed convolution of stride 2, as published.
@@ -17,8 +17,8 @@ pub enum Up {
     Bilinear,
 }
 
-/// UNet: `depth` times down by max pooling and as often up again, two 3×3 convolutions with BatchNorm and ReLU on each
-/// level, `base · 2^level` channels.
+/// UNet: `depth` halvings by max pooling, then `depth` doublings. Each level has two 3×3 convolutions with BatchNorm and ReLU
+/// and `base · 2^level` channels.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct UNet {
     /// Output channels: classes, or colours.
@@ -29,7 +29,7 @@ pub struct UNet {
     pub base: usize,
     /// Enlargement.
     pub up: Up,
-    /// Hand the features of each level across to the way up. Without them it is a plain encoder-decoder.
+    /// Concatenate the features of each level to the decoder's. Without them it is a plain encoder-decoder.
     pub skips: bool,
 }
 
@@ -39,13 +39,13 @@ impl UNet {
         UNet { outputs, depth: 4, base: 64, up: Up::Transposed, skips: true }
     }
 
-    /// Channels of a level, the image's being 0.
+    /// Channels of a level; that of the image is 0.
     pub fn channels(&self, level: usize) -> usize {
         self.base << level
     }
 
-    /// Appends the network: x `[N,H,W,C]` to `[N,H,W,outputs]`. Sizes that are no multiple of `2^depth` are padded with
-    /// zeros at the end and cropped back.
+    /// Appends the network: x `[N,H,W,C]` to `[N,H,W,outputs]`. A size that is no multiple of `2^depth` is padded with zeros
+    /// at the end, and the result is cropped.
     ///
     /// # Errors
     /// When `base` or `outputs` is 0 or the depth above 8.
@@ -56,12 +56,12 @@ impl UNet {
             return Err(GraphError::Shape { op: "unet", at: String::new(), shapes: g.ty(x).shape.to_string(), rule });
         }
         let [ph, pw] = [h, w].map(|size| size.next_multiple_of(1 << self.depth));
-        let mut x = if [ph, pw] == [h, w] { x } else { ops::crop_pad(g, x, [0; 3], [ph, pw, c])? };
+        let mut x = if [ph, pw] == [h, w] { x } else { ops::crop_pad(g, x, ops::Region::of_size([ph, pw, c]))? };
         let mut levels = vec![];
         for level in 0..self.depth {
             x = double_conv(g, &format!("down{level}"), x, self.channels(level), mode)?;
             levels.push(x);
-            x = g.scope(&format!("down{level}.pool"), |g| ops::max_pool(g, x, Window::square(2, 2, 0)))?;
+            x = g.scope(&format!("down{level}.pool"), |g| MaxPool2d::new(2).apply(g, x))?;
         }
         x = double_conv(g, "bottom", x, self.channels(self.depth), mode)?;
         for (level, across) in levels.into_iter().enumerate().rev() {
@@ -71,18 +71,17 @@ impl UNet {
             }
             x = double_conv(g, &format!("up{level}"), x, self.channels(level), mode)?;
         }
-        let y = Conv2dLayer::head(self.outputs).apply(g, "head", x)?;
-        if [ph, pw] == [h, w] { Ok(y) } else { ops::crop_pad(g, y, [0; 3], [h, w, self.outputs]) }
+        let y = Conv2d::new(self.outputs, 1).apply(g, "head", x)?;
+        if [ph, pw] == [h, w] { Ok(y) } else { ops::crop_pad(g, y, ops::Region::of_size([h, w, self.outputs])) }
     }
 
     fn enlarge(&self, g: &mut Graph, name: &str, x: Value, channels: usize) -> Result<Value, GraphError> {
         if self.up == Up::Transposed {
-            return ConvTranspose2dLayer::enlarge(channels, 2).apply(g, name, x);
+            return ConvTranspose2d::new(channels, 2).stride(2).apply(g, name, x);
         }
         // A 1×1 convolution and interpolation commute; this order has a quarter of the work.
-        let x = Conv2dLayer::head(channels).apply(g, name, x)?;
-        let [_, h, w, _] = g.nhwc(x)?;
-        ops::resize(g, x, [2 * h, 2 * w], Interpolation::Bilinear, Coordinates::HalfPixel)
+        let x = Conv2d::new(channels, 1).apply(g, name, x)?;
+        Upsample::bilinear(2).apply(g, x)
     }
 }
 
@@ -90,8 +89,8 @@ impl UNet {
 fn double_conv(g: &mut Graph, name: &str, x: Value, channels: usize, mode: Mode) -> Result<Value, GraphError> {
     g.scope(name, |g| {
         ["1", "2"].into_iter().try_fold(x, |x, index| {
-            let y = Conv2dLayer::square(channels, 3, 1, 1).apply(g, &format!("conv{index}"), x)?;
-            let y = BatchNorm2d::default().apply(g, &format!("bn{index}"), y, mode)?;
+            let y = conv_before_norm(channels, 3).apply(g, &format!("conv{index}"), x)?;
+            let y = BatchNorm2d::new().apply(g, &format!("bn{index}"), y, mode)?;
             ops::relu(g, y)
         })
     })

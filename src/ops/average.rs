@@ -1,5 +1,5 @@
-//! Averages over several steps, each over a flat buffer in one dispatch: gradients of several batches as one, and the
-//! moving average of the weights.
+//! Averages over several steps, in one dispatch over a flat buffer each: the mean gradient of several batches, and the
+//! moving average of the parameters.
 
 use super::expect_inputs;
 use super::optimizer::{expect_hyper, moment};
@@ -7,7 +7,7 @@ use crate::graph::{Graph, GraphError, Group, Lowering, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// Name of the state that [`moving_average`] keeps, a flat image of the parameters.
+/// Name of the state of [`moving_average`]: flat, with the layout of the parameters.
 pub const AVERAGE: &str = "optimizer.average";
 
 /// Accumulates gradients. Inputs: sum and weight (states), gradients (flat), totals `[4]`, hyper. With `mean` the
@@ -25,6 +25,8 @@ pub struct MovingAverage;
 /// Appends the accumulation of the gradients of several batches. The divisor of a batch's mean loss (`totals[1]`)
 /// weights its gradients, so the mean is the gradient of the mean loss of all batches together. For all but the last
 /// batch (`last` false) the gradients are added and there is no result; for the last batch the result is the mean.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When a state of the optimizer's name has another shape.
@@ -44,6 +46,8 @@ pub fn accumulate(
 
 /// Appends the moving average of all parameters, `average += (1 − decay) (parameters − average)` (Polyak & Juditsky
 /// 1992). Append it after the parameters' update.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When a state of its name has another shape.

@@ -6,7 +6,7 @@
 //! (PyTorch's `binary_cross_entropy_with_logits`).
 
 use super::{Reduction, expect_first, expect_vector, first, none, row_consts, vectors};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Domain, Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
@@ -102,6 +102,10 @@ impl Op for BinaryCrossEntropy {
         let mut grads = none(node.inputs.len());
         grads[0] = Some(g.add1(BinaryCrossEntropyGrad(*self), &inputs)?);
         Ok(grads)
+    }
+
+    fn domain(&self, input: usize, _: &[&TensorType]) -> Option<Domain> {
+        (input == 1).then_some(Domain::Targets { ignored: self.options.ignore_target })
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

@@ -4,9 +4,9 @@
 //! `y[n,oh,ow,co] = b[co] + Σ x[n, oh·SH + kh·DH − PT, ow·SW + kw·DW − PL, ci] · w[kh,kw,ci,co]`
 
 use super::conv_geometry::Geometry;
-use super::elementwise::Activation;
 use super::epilogue::Epilogue;
 use super::onnx::{followed, map, rounded_down, windowed};
+use super::unary::UnaryOp;
 use super::{NormGrad, all_some, expect_first, expect_inputs, first, reduce_segments, segments_of_tiles};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxNode, Op, Operand, Value, check_type};
 use crate::kernel::{Access, Consts, Work};
@@ -107,6 +107,8 @@ pub struct Conv2dWeightGrad {
 
 /// Appends a convolution without bias; [`crate::fuse::fuse`] puts a [`super::add_bias`] behind it into its kernel.
 ///
+/// Gradient: for x and w.
+///
 /// # Errors
 /// When channels, groups or sizes do not fit.
 pub fn conv2d(g: &mut Graph, x: Value, w: Value, spec: impl Into<ConvSpec>) -> Result<Value, GraphError> {
@@ -115,10 +117,12 @@ pub fn conv2d(g: &mut Graph, x: Value, w: Value, spec: impl Into<ConvSpec>) -> R
 
 /// Appends `x · w` for x `[N,I]` and w `[I,O]`.
 ///
+/// Gradient: for x and w.
+///
 /// # Errors
 /// When the inner sizes differ.
 pub fn linear(g: &mut Graph, x: Value, w: Value) -> Result<Value, GraphError> {
-    g.add1(Conv2d::from(ConvSpec::from(Window::square(1, 1, 0))), &[x, w])
+    g.add1(Conv2d::from(ConvSpec::from(Window::square(1))), &[x, w])
 }
 
 impl Op for Conv2d {
@@ -154,7 +158,7 @@ impl Op for Conv2d {
         let product = if inputs[0].shape.rank() == 4 {
             let window = rounded_down(&self.spec.window, inputs[0])?;
             windowed(OnnxNode::new("Conv", given), &window).int("group", self.spec.groups as i64)
-        } else if self.spec == Window::square(1, 1, 0).into() && inputs[1].shape.rank() == 2 {
+        } else if self.spec == Window::square(1).into() && inputs[1].shape.rank() == 2 {
             OnnxNode::new("Gemm", given).int("transB", 1)
         } else {
             return Err("of x [N,I] only a plain product with w [I,O] can be exported".into());
@@ -227,8 +231,8 @@ fn rounded(l: &mut Lowering<'_>, w: Operand, len: usize, element: Element) -> Op
         return w;
     }
     let half = l.scratch_of(len, element);
-    let (code, factor) = Activation::Scale(1.0).code();
-    let consts = Consts::new().u("C", LANES).u("C4", 1).u("OP", code).f("ALPHA", factor);
+    let (code, factor) = UnaryOp::Scale(1.0).code();
+    let consts = Consts::new().u("C", LANES).u("C4", 1).u("OP", code).f("ALPHA", factor).b("MASKED", false);
     l.call("unary", consts, [(w, Access::Read), (half, Access::Write)], Work::Items(len / LANES), 0);
     half
 }

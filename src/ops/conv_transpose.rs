@@ -14,6 +14,8 @@ use crate::shape::TensorType;
 /// `(H − 1)·stride − padding + dilation·(KH − 1) + 1 + output_padding` rows. `output_padding` adds rows and columns at
 /// the end: a strided convolution shrinks several sizes to one, and it selects among them.
 ///
+/// Gradient: for x and w.
+///
 /// # Errors
 /// When channels, groups or sizes do not fit.
 pub fn conv_transpose2d(

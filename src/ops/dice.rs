@@ -4,7 +4,7 @@
 //! It compares regions, not pixels, so a small class weighs as much as a large one.
 
 use super::{expect_inputs, expect_labels, first, none, row_consts, segments};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Domain, Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
@@ -13,7 +13,7 @@ use crate::shape::{LANES, TensorType};
 pub struct DiceOptions {
     /// ε, so that a class without pixels does not divide by 0.
     pub smooth: f32,
-    /// Rows with this label count for nothing.
+    /// Rows with this label do not count.
     pub ignore_index: Option<i32>,
 }
 
@@ -32,7 +32,9 @@ pub struct Dice(pub DiceOptions);
 #[derive(Clone, Copy, Debug)]
 struct DiceGrad(DiceOptions);
 
-/// Appends the loss. Labels lie as those of [`super::softmax_cross_entropy`].
+/// Appends the loss. Labels have the layout of those of [`super::softmax_cross_entropy`].
+///
+/// Gradient: for the logits.
 ///
 /// # Errors
 /// When there is not one label per row of logits.
@@ -73,6 +75,11 @@ impl Op for Dice {
         let mut grads = none(2);
         grads[0] = Some(g.add1(DiceGrad(self.0), &inputs)?);
         Ok(grads)
+    }
+
+    fn domain(&self, input: usize, inputs: &[&TensorType]) -> Option<Domain> {
+        let labels = Domain::Labels { classes: inputs[0].shape.channels(), ignored: self.0.ignore_index };
+        (input == 1).then_some(labels)
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

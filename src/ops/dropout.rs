@@ -1,8 +1,11 @@
 //! Dropout (Srivastava et al. 2014) from counter-based random numbers: the mask is a function of seed, step, layer and
 //! element. Nothing is stored, and the backward pass computes the same mask again.
 
+use std::any::Any;
+use std::collections::HashSet;
+
 use super::{expect_inputs, first, row_consts, vectors};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, Node, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Work};
 use crate::shape::TensorType;
 
@@ -12,17 +15,35 @@ use crate::shape::TensorType;
 pub struct Dropout {
     /// Probability of a zero, in [0, 1).
     pub p: f32,
-    /// Tells one layer's mask from another's.
+    /// Number of the mask, different for each dropout.
     pub stream: u32,
 }
 
-/// Appends dropout.
+/// Appends dropout. `seed` is `[4]`, see [`Dropout`]. The mask depends on the layer's name and on how many dropouts the
+/// layer has before this one, and not on the rest of the graph.
+///
+/// Gradient: for x, with the same mask.
 ///
 /// # Errors
-/// When p is not in [0, 1).
+/// When p is not in [0, 1), or the seed has another shape.
 pub fn dropout(g: &mut Graph, x: Value, seed: Value, p: f32) -> Result<Value, GraphError> {
-    let stream = g.nodes().len() as u32;
+    let stream = stream(g);
     g.add1(Dropout { p, stream }, &[x, seed])
+}
+
+/// The first stream of the current layer that no dropout of it has. Gradients are in its layer too, under a stream that is
+/// known.
+fn stream(g: &Graph) -> u32 {
+    let layer = g.layer();
+    let of = |node: &Node| (node.op.as_ref() as &dyn Any).downcast_ref::<Dropout>().map(|op| op.stream);
+    let used: HashSet<u32> = g.nodes().iter().filter(|node| node.scope == layer).filter_map(of).collect();
+    let named = |place: usize| hash(format!("{layer}/{place}").as_bytes());
+    (0..).map(named).find(|stream| !used.contains(stream)).unwrap_or(0)
+}
+
+/// FNV-1a of 32 bits (Fowler, Noll, Vo).
+fn hash(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |h: u32, &b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
 }
 
 impl Op for Dropout {

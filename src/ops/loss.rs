@@ -4,11 +4,11 @@
 //! instead of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows.
 
 use super::{expect_first, expect_labels, expect_vector, first, none, row_consts};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
+use crate::graph::{Domain, Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// How row losses become one number.
+/// Reduction of the losses of all rows to one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Reduction {
     /// Weighted mean over the rows that are not ignored; 0 when all are.
@@ -23,7 +23,7 @@ pub enum Reduction {
 pub struct CrossEntropyOptions {
     /// ε in [0, 1).
     pub label_smoothing: f32,
-    /// Rows with this label count for nothing.
+    /// Rows with this label do not count.
     pub ignore_index: Option<i32>,
     /// Mean or sum.
     pub reduction: Reduction,
@@ -50,6 +50,8 @@ struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
 /// Appends the loss; returns it and the totals. Labels lie side by side in memory: `TensorType::flat(rows)`, or a
 /// vector `[rows]`. A label that is no class and is not ignored has no weight; it adds label smoothing's part of the
 /// loss only.
+///
+/// Gradient: for the logits. Labels and weights get none.
 ///
 /// # Errors
 /// When there is not one label per row of logits (soft labels: one per logit), or one weight per class.
@@ -119,6 +121,12 @@ impl Op for SoftmaxCrossEntropy {
         let mut grads = none(node.inputs.len());
         grads[0] = Some(g.add1(SoftmaxCrossEntropyGrad(*self), &inputs)?);
         Ok(grads)
+    }
+
+    fn domain(&self, input: usize, inputs: &[&TensorType]) -> Option<Domain> {
+        let classes = inputs[0].shape.channels();
+        let labels = Domain::Labels { classes, ignored: self.options.ignore_index };
+        (input == 1 && !self.options.soft_labels).then_some(labels)
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {

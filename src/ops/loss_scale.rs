@@ -11,7 +11,7 @@ use crate::shape::{LANES, TensorType};
 const START: i64 = 16;
 /// Bounds of e.
 const LIMITS: [i64; 2] = [-14, 24];
-/// Good steps after which e rises.
+/// Finite steps after which e rises.
 const GROWTH_INTERVAL: usize = 2000;
 
 /// Name of the state: e − 16, good steps since e changed, skipped steps.
@@ -36,6 +36,8 @@ fn state(g: &mut Graph) -> Result<Value, GraphError> {
 
 /// Appends the factor of the loss, `[1]`.
 ///
+/// Gradient: none.
+///
 /// # Errors
 /// When a state of its name has another shape.
 pub fn loss_scale(g: &mut Graph) -> Result<Value, GraphError> {
@@ -44,6 +46,8 @@ pub fn loss_scale(g: &mut Graph) -> Result<Value, GraphError> {
 }
 
 /// Appends the update of the factor. Append it after the parameters' update.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When a state of its name has another shape.

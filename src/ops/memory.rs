@@ -18,7 +18,7 @@ pub struct Reshape {
     pub to: TensorType,
 }
 
-/// A constant tensor; zeros stay in the padding.
+/// A constant tensor. Its padding is 0.
 #[derive(Clone, Debug)]
 pub struct Fill {
     /// Its type.
@@ -31,7 +31,7 @@ pub struct Fill {
 #[derive(Clone, Copy, Debug)]
 pub struct Assign;
 
-/// Values side by side in one flat buffer, produced there without a copy.
+/// Values next to each other in one flat buffer. Their nodes write them there, without a copy.
 #[derive(Clone, Debug)]
 pub struct Pack {
     /// Offset of each input, in floats.
@@ -42,6 +42,8 @@ pub struct Pack {
 
 /// Appends a reshape.
 ///
+/// Gradient: for x.
+///
 /// # Errors
 /// When the number of elements differs.
 pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value, GraphError> {
@@ -51,8 +53,10 @@ pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value
 
 /// Appends a reshape to [N, everything else], in H W C order.
 ///
+/// Gradient: for x.
+///
 /// # Errors
-/// Never for an activation.
+/// None but of x, see [`Graph::add`].
 pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let (n, rest) = g.known("flatten", x)?.shape.0.split_first().map_or((1, &[][..]), |(&n, rest)| (n, rest));
     // The graph reports a size that is too large.
@@ -62,14 +66,18 @@ pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 
 /// Appends a constant.
 ///
+/// Gradient: none; it has no input.
+///
 /// # Errors
-/// Never.
+/// When the type is a weight with padded input channels, and the value is not 0.
 pub fn fill(g: &mut Graph, ty: TensorType, value: f32) -> Result<Value, GraphError> {
     g.add1(Fill { ty, value }, &[])
 }
 
 /// Appends a write of `value` into `state`; nodes after it read the new value. A value in the state's group is copied
 /// to a temporary first, since one dispatch cannot read and write one buffer.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When the shapes differ.
@@ -82,6 +90,8 @@ pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphErro
 /// Appends the flat buffer of gradients, in the layout of the parameters. `grads` are in the order of the state table's
 /// parameters. Their nodes write into the buffer directly. A gradient is copied when that is impossible: an input or a
 /// state, the gradient of several parameters, or a value that other nodes read. No parameter can be added afterwards.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When their number is not that of the parameters.

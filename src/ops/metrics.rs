@@ -6,11 +6,11 @@ use crate::graph::{Graph, GraphError, Lowering, OnnxInput, OnnxNode, Op, Operand
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType, padded};
 
-/// The first largest of each row's channels.
+/// Index of the largest channel of each row, the first in a tie.
 #[derive(Clone, Copy, Debug)]
 pub struct Argmax;
 
-/// Rows counted by label and prediction.
+/// Number of rows for each pair of label and prediction.
 #[derive(Clone, Copy, Debug)]
 pub struct Confusion {
     /// Number of classes.
@@ -19,8 +19,10 @@ pub struct Confusion {
 
 /// Appends the index of the largest channel of each row of x [.., C], the first among equals: a flat run of integers.
 ///
+/// Gradient: none.
+///
 /// # Errors
-/// Never for an activation.
+/// For a weight whose input channels are padded in memory.
 pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     g.add1(Argmax, &[x])
 }
@@ -28,6 +30,8 @@ pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 /// Appends the counts [classes, classes] of (label, prediction) over all rows; rows whose label or prediction is no
 /// class are left out. Counts are exact up to 2^24. Both inputs lie in memory as the labels of
 /// [`super::softmax_cross_entropy`].
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When there is not one label per prediction.
@@ -57,7 +61,7 @@ impl Op for Argmax {
     fn lower(&self, l: &mut Lowering<'_>) {
         let x = l.inputs[0];
         let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
-        // The end of a flat run is padded; those items write 0.
+        // Items in the padding at the end write 0.
         let work = Work::Items(padded(x.shape.rows()));
         l.call("argmax", row_consts(x), bindings, work, x.shape.elements());
     }

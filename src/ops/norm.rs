@@ -63,6 +63,8 @@ pub struct NormGrad(pub Norm);
 
 /// Appends BatchNorm; `training` gives the options, `None` means evaluation. Running statistics are states.
 ///
+/// Gradient: for x, γ and β.
+///
 /// # Errors
 /// When γ, β or the statistics do not have one value per channel, or training has only one value of each channel.
 pub fn batch_norm(
@@ -80,6 +82,8 @@ pub fn batch_norm(
 }
 
 /// Appends GroupNorm.
+///
+/// Gradient: for x, γ and β.
 ///
 /// # Errors
 /// When the channels cannot be divided into the groups.

@@ -1,5 +1,5 @@
-//! Optimizer updates over the flat buffer of all parameters: one dispatch each. Numbers that change from step to step
-//! (learning rate, bias corrections) are the input [`Hyper`].
+//! Optimizer updates over the flat buffer of all parameters, in one dispatch each. The learning rate and the bias
+//! corrections change from step to step: they are the input [`Hyper`].
 
 use super::{expect_first, expect_inputs};
 use crate::graph::{Graph, GraphError, Group, Init, Lowering, Op, Operand, Value};
@@ -65,30 +65,35 @@ pub struct Adam {
     clip: bool,
 }
 
-/// Global-norm clipping: from the flat gradients, `[4]` = norm, factor `min(1, max_norm / (norm + 1e-6))`. Where the loss
-/// was scaled its scale is a second input: the norm is that of the gradients without it, and the factor takes it off.
+/// Global-norm clipping: from the flat gradients, `[4]` = norm, factor `min(1, max_norm / (norm + 1e-6))`. The scale of a
+/// scaled loss is a second input: the norm is that of the unscaled gradients, and the factor includes 1 / scale.
 #[derive(Clone, Copy, Debug)]
 pub struct ClipScale {
-    /// Largest norm that passes unchanged; infinite where all do.
+    /// Largest norm that is not clipped; infinite without clipping.
     pub max_norm: f32,
 }
 
-/// Appends the factor that brings the norm of all gradients to at most `max_norm`; `scale` is what the loss was scaled by.
+/// Appends the factor that brings the norm of all gradients to at most `max_norm`. `scale` is the factor of a scaled loss.
+///
+/// Gradient: none.
 ///
 /// # Errors
-/// When `max_norm` is no number or below 0.
+/// When `max_norm` is NaN or below 0.
 pub fn clip_scale(g: &mut Graph, grads: Value, scale: Option<Value>, max_norm: f32) -> Result<Value, GraphError> {
     let inputs: Vec<Value> = std::iter::once(grads).chain(scale).collect();
     g.add1(ClipScale { max_norm }, &inputs)
 }
 
-/// A state as long as all parameters.
+/// A state of the length of all parameters.
 pub(super) fn moment(g: &mut Graph, name: &str) -> Result<Value, GraphError> {
     let len = g.states().layout().group_len[Group::Parameters as usize];
     g.state(name, TensorType::flat(len), Group::Moments, Init::Constant(0.0), false)
 }
 
-/// Appends an SGD step. The parameters stay as they are when `guard[0]` (the loss, or the norm of scaled gradients) is not finite.
+/// Appends an SGD step. `guard[0]` is the loss, or the norm of scaled gradients: the parameters do not change when it is
+/// not finite.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When a state of the optimizer's name has another shape, or `hyper` is not of the type [`Hyper::ty`].
@@ -106,7 +111,10 @@ pub fn sgd_step(
     g.add(op, &[parameters, grads, momentum, hyper, clip.unwrap_or(hyper), guard]).map(drop)
 }
 
-/// Appends an Adam or AdamW step. The parameters stay as they are when `guard[0]` (the loss, or the norm of scaled gradients) is not finite.
+/// Appends an Adam or AdamW step. `guard[0]` is the loss, or the norm of scaled gradients: the parameters do not change when
+/// it is not finite.
+///
+/// Gradient: none.
 ///
 /// # Errors
 /// When a state of the optimizer's name has another shape, or `hyper` is not of the type [`Hyper::ty`].
@@ -124,7 +132,7 @@ pub fn adam_step(
     g.add(op, &[parameters, grads, m, v, hyper, clip.unwrap_or(hyper), guard]).map(drop)
 }
 
-/// The flat buffers of an update must be equally long; hyper, clip and guard follow.
+/// Checks that the flat buffers of an update have one length. Hyper, clip and guard follow them.
 fn check_flat<const N: usize>(inputs: &[&TensorType], clip: bool) -> Result<Vec<TensorType>, String> {
     let inputs = expect_inputs::<N>(inputs)?;
     let (flat, [hyper, factor, guard]) = inputs.split_last_chunk().expect("N is larger");
@@ -138,7 +146,7 @@ fn check_flat<const N: usize>(inputs: &[&TensorType], clip: bool) -> Result<Vec<
     if guard.is_empty() { Err("the guard must have a number".into()) } else { Ok(vec![]) }
 }
 
-/// What changes from step to step must be there whole.
+/// Checks the length of `hyper`.
 pub(super) fn expect_hyper(hyper: &TensorType) -> Result<(), String> {
     let given = hyper.shape.elements();
     match given == Hyper::LEN {

@@ -46,6 +46,8 @@ struct AvgPoolGrad {
 
 /// Appends max pooling.
 ///
+/// Gradient: for x, at the first largest number of each window.
+///
 /// # Errors
 /// When the window does not fit or the padding is larger than half of it.
 pub fn max_pool(g: &mut Graph, x: Value, window: Window) -> Result<Value, GraphError> {
@@ -53,6 +55,8 @@ pub fn max_pool(g: &mut Graph, x: Value, window: Window) -> Result<Value, GraphE
 }
 
 /// Appends average pooling.
+///
+/// Gradient: for x.
 ///
 /// # Errors
 /// When the window does not fit.
@@ -62,11 +66,21 @@ pub fn avg_pool(g: &mut Graph, x: Value, window: Window, count_include_pad: bool
 
 /// Appends the mean over H and W: `[N,H,W,C]` to `[N,1,1,C]`.
 ///
+/// Gradient: for x.
+///
 /// # Errors
-/// When x has no spatial axes.
+/// When x has no axes H and W, as an `[N,C]` has none.
 pub fn global_avg_pool(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let [_, h, w, _] = g.nhwc(x)?;
-    avg_pool(g, x, Window { kernel_size: [h, w], ..Window::square(1, 1, 0) }, false)
+    if g.ty(x).shape.rank() != 4 {
+        return Err(GraphError::Shape {
+            op: "global_avg_pool",
+            at: crate::graph::at(&g.layer()),
+            shapes: g.ty(x).shape.to_string(),
+            rule: "x must have the axes [N,H,W,C]".into(),
+        });
+    }
+    avg_pool(g, x, Window { kernel_size: [h, w], ..Window::square(1) }, false)
 }
 
 fn pooled(window: &Window, x: &TensorType) -> Result<TensorType, String> {
@@ -214,7 +228,7 @@ impl Op for AvgPool {
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let (x, given) = (inputs[0], [OnnxInput::Value(0)]);
         let [_, h, w, _] = map(x)?;
-        let whole = Window { kernel_size: [h, w], ..Window::square(1, 1, 0) };
+        let whole = Window { kernel_size: [h, w], ..Window::square(1) };
         if self.window == whole {
             return Ok(vec![OnnxNode::new("GlobalAveragePool", given)]);
         }

@@ -19,6 +19,8 @@ struct FmaPeak {
 
 /// Appends the probe.
 ///
+/// Gradient: none.
+///
 /// # Errors
 /// When there are more than 2^20 rounds.
 pub fn fma_peak(g: &mut Graph, x: Value, rounds: usize) -> Result<Value, GraphError> {

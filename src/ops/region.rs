@@ -6,30 +6,48 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, O
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// A region of an activation in height, width and channels; 0 outside of the input. It crops, pads, and selects a range
-/// of channels.
-#[derive(Clone, Debug)]
-pub struct CropPad {
-    /// First row, column and channel of the result in the input; negative to put zeros before the input.
+/// A region of an activation in height, width and channels. It may reach beyond the activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// First row, column and channel; negative before those of the activation.
     pub start: [i64; 3],
-    /// Height, width and channels of the result.
+    /// Height, width and channels.
     pub size: [usize; 3],
 }
 
-/// Channels of the first input, followed by those of the second.
+impl Region {
+    /// The region from the first row, column and channel on: height, width and channels.
+    pub const fn of_size(size: [usize; 3]) -> Self {
+        Region { start: [0; 3], size }
+    }
+
+    /// The same size from this row, column and channel on.
+    pub const fn starting_at(self, start: [i64; 3]) -> Self {
+        Region { start, ..self }
+    }
+}
+
+/// A region of the input, 0 outside of it. It crops, pads, and selects a range of channels.
+#[derive(Clone, Copy, Debug)]
+pub struct CropPad(pub Region);
+
+/// The channels of the first input, then those of the second.
 #[derive(Clone, Copy, Debug)]
 pub struct Concat;
 
-/// Appends the region of x `[N,H,W,C]` that begins at `start` (row, column, channel) and has `size`. It is 0 outside of
-/// x.
+/// Appends a region of x `[N,H,W,C]`. It is 0 outside of x.
+///
+/// Gradient: for x.
 ///
 /// # Errors
 /// When the result would be empty, or begins 2^30 pixels or channels away.
-pub fn crop_pad(g: &mut Graph, x: Value, start: [i64; 3], size: [usize; 3]) -> Result<Value, GraphError> {
-    g.add1(CropPad { start, size }, &[x])
+pub fn crop_pad(g: &mut Graph, x: Value, region: Region) -> Result<Value, GraphError> {
+    g.add1(CropPad(region), &[x])
 }
 
 /// Appends the concatenation of the channels of activations `[N,H,W,C…]`.
+///
+/// Gradient: for all inputs.
 ///
 /// # Errors
 /// When the other axes differ, or there is no value.
@@ -44,7 +62,7 @@ pub fn concat(g: &mut Graph, values: &[Value]) -> Result<Value, GraphError> {
 impl CropPad {
     /// The first selected vector of channels, if the region is whole vectors of every pixel of x.
     pub(crate) fn vectors_of(&self, x: &TensorType) -> Option<usize> {
-        let ([top, left, first], [h, w, c]) = (self.start, self.size);
+        let ([top, left, first], [h, w, c]) = (self.0.start, self.0.size);
         let ([_, height, width, channels], first) = (x.shape.nhwc()?, usize::try_from(first).ok()?);
         let everywhere = [top, left] == [0, 0] && [h, w] == [height, width];
         let whole = first.is_multiple_of(LANES) && c.is_multiple_of(LANES) && first + c <= channels;
@@ -57,7 +75,7 @@ impl CropPad {
         let (c4, oc4) = (x.stride() / LANES, y.stride() / LANES);
         let consts = Consts::new().u("H", h).u("W", w).u("C", c).u("C4", c4);
         let consts = consts.u("OH", oh).u("OW", ow).u("OC", oc).u("OC4", oc4);
-        consts.i("TOP", self.start[0]).i("LEFT", self.start[1]).i("FIRST", self.start[2])
+        consts.i("TOP", self.0.start[0]).i("LEFT", self.0.start[1]).i("FIRST", self.0.start[2])
     }
 }
 
@@ -69,12 +87,12 @@ impl Op for CropPad {
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x] = expect_inputs(inputs)?;
         let [n, ..] = x.shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
-        let [h, w, c] = self.size;
-        if self.start.iter().any(|start| start.unsigned_abs() > 1 << 30) {
-            return Err(format!("the start {:?} is too far from the input", self.start));
+        let [h, w, c] = self.0.size;
+        if self.0.start.iter().any(|start| start.unsigned_abs() > 1 << 30) {
+            return Err(format!("the start {:?} is too far from the input", self.0.start));
         }
         if h == 0 || w == 0 || c == 0 {
-            return Err(format!("the region {:?} is empty", self.size));
+            return Err(format!("the region {:?} is empty", self.0.size));
         }
         if x.shape.rank() == 2 {
             return if [h, w] == [1, 1] { Ok(vec![TensorType::channels([n, c])]) } else { Err("x has no area".into()) };
@@ -89,7 +107,7 @@ impl Op for CropPad {
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
         let [_, h, w, c] = g.nhwc(node.inputs[0])?;
-        let back = CropPad { start: self.start.map(|s| -s), size: [h, w, c] };
+        let back = CropPad(Region { start: self.0.start.map(|s| -s), size: [h, w, c] });
         Ok(vec![Some(g.add1(back, &[first(upstream)?])?)])
     }
 
@@ -100,7 +118,7 @@ impl Op for CropPad {
         let (mut starts, mut ends, mut sliced) = (vec![], vec![], vec![]);
         let mut pads = vec![0; 2 * inputs[0].shape.rank()];
         for (i, (&axis, input)) in axes.iter().zip([h, w, c]).enumerate().filter(|(_, (axis, _))| **axis > 0) {
-            let (input, from, to) = (input as i64, self.start[i], self.start[i] + self.size[i] as i64);
+            let (input, from, to) = (input as i64, self.0.start[i], self.0.start[i] + self.0.size[i] as i64);
             let (first, end) = (from.max(0), to.min(input));
             if first >= end {
                 return Err("it takes nothing of its input".into());
@@ -162,8 +180,8 @@ impl Op for Concat {
     ) -> Result<Vec<Option<Value>>, GraphError> {
         let dy = first(upstream)?;
         let [[_, h, w, ca], [.., cb]] = [g.nhwc(node.inputs[0])?, g.nhwc(node.inputs[1])?];
-        let da = crop_pad(g, dy, [0; 3], [h, w, ca])?;
-        let db = crop_pad(g, dy, [0, 0, ca as i64], [h, w, cb])?;
+        let da = crop_pad(g, dy, Region::of_size([h, w, ca]))?;
+        let db = crop_pad(g, dy, Region::of_size([h, w, cb]).starting_at([0, 0, ca as i64]))?;
         Ok(all_some([da, db]))
     }
 

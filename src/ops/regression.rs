@@ -51,7 +51,9 @@ pub struct RegressionLoss(pub Regression);
 #[derive(Clone, Copy, Debug)]
 struct RegressionLossGrad(Regression);
 
-/// Appends the mean loss; returns it and the totals. The target gets no gradient.
+/// Appends the mean loss; returns it and the totals.
+///
+/// Gradient: for the prediction. The target gets none.
 ///
 /// # Errors
 /// When the shapes differ or δ is not above 0.

@@ -34,7 +34,7 @@ pub struct AxisMap {
     pub step: usize,
     /// Position of output pixel 0.
     pub offset: i64,
-    /// Unit of both.
+    /// Divisor of both.
     pub scale: usize,
 }
 
@@ -75,6 +75,8 @@ struct ResizeGrad {
 }
 
 /// Appends a resize of x `[N,H,W,C]` to `[N,size,C]`.
+///
+/// Gradient: for x.
 ///
 /// # Errors
 /// When a size is 0 or above 16384.

@@ -1,12 +1,12 @@
 //! The course of the learning rate: a factor for every step, in PyTorch's definitions, after an optional linear warm-up.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::train::resume::{Exact, Plateau};
 
 /// How the learning rate changes over the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
     /// It stays as it is.

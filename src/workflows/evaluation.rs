@@ -18,7 +18,8 @@ use crate::train::config::{ClassifyConfig, ColorizeConfig, ImageSize, SegmentCon
 use crate::train::model::{Checkpoint, Model};
 
 /// Which part of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Part {
     /// The training part
     Train,

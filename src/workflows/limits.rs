@@ -74,7 +74,7 @@ fn fastest(
     let x = g.input("x", TensorType::channels(shape));
     let y = append(&mut g, x)?;
     // Not all of it has to travel back.
-    let corner = ops::crop_pad(&mut g, y, [0; 3], [1, 1, 4])?;
+    let corner = ops::crop_pad(&mut g, y, ops::Region::of_size([1, 1, 4]))?;
     g.output("corner", corner);
     let mut session = Session::new(exec::open(device)?, &g, 0)?;
     let plan = session.load(&g, PlanOptions::default())?;

@@ -59,7 +59,7 @@ pub fn blocks() -> Vec<OpCase> {
                     y = ops::relu(&mut b.graph, y)?;
                 }
                 let w = b.random_of("w", TensorType::kernel([3, 3, x[3], 11]));
-                let z = ops::conv2d(&mut b.graph, y, w, Window::square(3, 1, 1))?;
+                let z = ops::conv2d(&mut b.graph, y, w, Window::square(3).padding(1))?;
                 more(b, y, z)
             })
         };
@@ -67,7 +67,7 @@ pub fn blocks() -> Vec<OpCase> {
     let used_twice = |b: &mut Builder, y, z| {
         let c = b.graph.dims(y)[3];
         let w = b.random_of("w2", TensorType::kernel([1, 1, c, 11]));
-        let other = ops::conv2d(&mut b.graph, y, w, Window::square(1, 1, 0))?;
+        let other = ops::conv2d(&mut b.graph, y, w, Window::square(1))?;
         ops::add(&mut b.graph, z, other)
     };
     let residual_before_conv = OpCase::new("norm_conv_residual", move |b| {
@@ -80,13 +80,13 @@ pub fn blocks() -> Vec<OpCase> {
         let y = ops::add(&mut b.graph, y, shortcut)?;
         let y = ops::relu(&mut b.graph, y)?;
         let w = b.random_of("w", TensorType::kernel([3, 3, 6, 11]));
-        ops::conv2d(&mut b.graph, y, w, Window::square(3, 1, 1))
+        ops::conv2d(&mut b.graph, y, w, Window::square(3).padding(1))
     });
     // What is pooled goes elsewhere too: its gradient is channels of a joint one.
     let pooled_beside = |name: &str, before: usize| {
         OpCase::new(format!("pool_{name}"), move |b| {
             let (other, x) = (b.random("other", [2, 5, 7, before]), b.random("x", [2, 5, 7, 8]));
-            let pooled = ops::max_pool(&mut b.graph, x, Window::square(3, 1, 1))?;
+            let pooled = ops::max_pool(&mut b.graph, x, Window::square(3).padding(1))?;
             ops::concat(&mut b.graph, &[other, x, pooled])
         })
     };
@@ -95,7 +95,7 @@ pub fn blocks() -> Vec<OpCase> {
         pooled_beside("beside_others", 3),
         OpCase::new("pool_added", |b| {
             let x = b.random("x", [2, 5, 7, 6]);
-            let pooled = ops::max_pool(&mut b.graph, x, Window::square(3, 1, 1))?;
+            let pooled = ops::max_pool(&mut b.graph, x, Window::square(3).padding(1))?;
             ops::add(&mut b.graph, x, pooled)
         }),
         before_conv("relu", [2, 24, 23, 5], true, trained, no_more),
@@ -103,11 +103,11 @@ pub fn blocks() -> Vec<OpCase> {
         before_conv("eval", [2, 24, 23, 13], true, None, no_more),
         before_conv("twice", [3, 19, 21, 20], true, trained, used_twice),
         residual_before_conv,
-        after_conv("3x3", [2, 24, 23, 5], 9, Window::square(3, 1, 1), relu),
-        after_conv("3x3_residual", [3, 19, 21, 6], 13, Window::square(3, 1, 1), residual),
-        after_conv("3x3_whole_tiles", [2, 32, 32, 16], 64, Window::square(3, 1, 1), plain),
-        after_conv("1x1", [1, 35, 47, 3], 70, Window::square(1, 1, 0), plain),
-        after_conv("5x5_s2", [5, 33, 31, 3], 5, Window::square(5, 2, 2), relu),
+        after_conv("3x3", [2, 24, 23, 5], 9, Window::square(3).padding(1), relu),
+        after_conv("3x3_residual", [3, 19, 21, 6], 13, Window::square(3).padding(1), residual),
+        after_conv("3x3_whole_tiles", [2, 32, 32, 16], 64, Window::square(3).padding(1), plain),
+        after_conv("1x1", [1, 35, 47, 3], 70, Window::square(1), plain),
+        after_conv("5x5_s2", [5, 33, 31, 3], 5, Window::square(5).stride(2).padding(2), relu),
         alone("norm_relu", few, trained),
         alone("norm_relu_many_rows", many, trained),
         alone("norm_relu_eval", few, None),

@@ -79,7 +79,7 @@ fn regions() -> Vec<OpCase> {
     let region = |name: &str, x: [usize; 4], start: [i64; 3], size: [usize; 3]| {
         OpCase::new(format!("crop_pad_{name}"), move |b| {
             let x = b.random("x", x);
-            ops::crop_pad(&mut b.graph, x, start, size)
+            ops::crop_pad(&mut b.graph, x, ops::Region { start, size })
         })
     };
     let join = |name: &str, channels: Vec<usize>| {

@@ -77,7 +77,7 @@ pub struct PoolCase {
 
 /// Pooling windows that overlap, leave gaps, are padded on one side, dilated or rounded up.
 pub fn pool_cases() -> Vec<PoolCase> {
-    let square = Window::square;
+    let square = |size, stride, padding| Window::square(size).stride(stride).padding(padding);
     let pads = Padding { top: 0, left: 1, bottom: 2, right: 1 };
     vec![
         PoolCase { name: "3x3_s2_p1", x: [2, 9, 7, 5], window: square(3, 2, 1) },

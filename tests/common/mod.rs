@@ -9,6 +9,7 @@ pub mod dense;
 pub mod geometry;
 pub mod gpu;
 pub mod layout;
+pub mod loss_ops;
 pub mod table;
 pub mod tiles;
 pub mod trace;

@@ -1,7 +1,7 @@
 //! Every op that can be differentiated, in the cases that its kernels find awkward, and every optimizer update.
 
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
-use shadegrad::ops::{self, Activation, AdamOptions, BatchNormOptions, CrossEntropyOptions, Reduction, SgdOptions};
+use shadegrad::ops::{self, AdamOptions, BatchNormOptions, CrossEntropyOptions, Reduction, SgdOptions, UnaryOp};
 use shadegrad::shape::{TensorType, Window};
 
 use super::blocks::blocks;
@@ -40,8 +40,20 @@ impl OpCase {
 /// All ops.
 pub fn op_cases() -> Vec<OpCase> {
     let dense = super::dense::dense_cases();
-    let families =
-        [convs(), conv_epilogues(), linears(), norms(), elementwise(), pools(), losses(), moves(), blocks(), dense];
+    let of_losses = super::loss_ops::loss_op_cases();
+    let families = [
+        convs(),
+        conv_epilogues(),
+        linears(),
+        norms(),
+        elementwise(),
+        pools(),
+        losses(),
+        moves(),
+        blocks(),
+        dense,
+        of_losses,
+    ];
     families.into_iter().flatten().collect()
 }
 
@@ -77,7 +89,7 @@ fn conv_epilogues() -> Vec<OpCase> {
     let transposed = OpCase::new("conv_transpose_bias_relu", |b| {
         let (x, w) = (b.random("x", [2, 5, 3, 7]), b.random_of("w", TensorType::kernel([2, 2, 9, 7])));
         let bias = b.random("b", [9]);
-        let y = ops::conv_transpose2d(&mut b.graph, x, w, Window::square(2, 2, 0), [0, 0])?;
+        let y = ops::conv_transpose2d(&mut b.graph, x, w, Window::square(2).stride(2), [0, 0])?;
         let y = ops::add_bias(&mut b.graph, y, bias)?;
         ops::relu(&mut b.graph, y)
     });
@@ -153,18 +165,18 @@ fn norms() -> Vec<OpCase> {
 
 fn elementwise() -> Vec<OpCase> {
     let functions = [
-        ("relu", Activation::Relu),
-        ("leaky_relu", Activation::LeakyRelu(0.2)),
-        ("sigmoid", Activation::Sigmoid),
-        ("tanh", Activation::Tanh),
-        ("scale", Activation::Scale(-0.375)),
+        ("relu", UnaryOp::Relu),
+        ("leaky_relu", UnaryOp::LeakyRelu(0.2)),
+        ("sigmoid", UnaryOp::Sigmoid),
+        ("tanh", UnaryOp::Tanh),
+        ("scale", UnaryOp::Scale(-0.375)),
     ];
     let mut cases = vec![];
     for (name, f) in functions {
         for shape in [[2, 5, 7, 3], [1, 3, 47, 5], [3, 1, 1, 13]] {
             cases.push(OpCase::new(format!("{name}_{shape:?}"), move |b| {
                 let x = b.random("x", shape);
-                ops::activation(&mut b.graph, x, f)
+                ops::unary(&mut b.graph, x, f)
             }));
         }
     }

@@ -16,12 +16,12 @@ pub fn around_batch_norm(x: [usize; 4], outputs: usize) -> OpCase {
         let [w, second] = [("w", [3, 3, x[3], outputs]), ("w2", [3, 3, outputs, x[3]])]
             .map(|(name, shape)| b.random_of(name, TensorType::kernel(shape)));
         let x = b.random("x", x);
-        let y = ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3, 1, 1)))?;
+        let y = ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3).padding(1)))?;
         let (gamma, beta) = (b.random("gamma", [outputs]), b.random("beta", [outputs]));
         let (mean, var) = (b.statistic("mean", vec![0.5; outputs])?, b.statistic("var", vec![2.0; outputs])?);
         let y = ops::batch_norm(&mut b.graph, [y, gamma, beta, mean, var], 1e-5, Some(BatchNormOptions::default()))?;
         let y = ops::relu(&mut b.graph, y)?;
-        ops::conv2d(&mut b.graph, y, second, ConvSpec::from(Window::square(3, 1, 1)))
+        ops::conv2d(&mut b.graph, y, second, ConvSpec::from(Window::square(3).padding(1)))
     })
 }
 

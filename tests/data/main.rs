@@ -7,6 +7,7 @@ mod data_check;
 mod formats;
 mod images;
 mod loading;
+mod memory;
 mod segmentation;
 mod streets;
 

@@ -180,10 +180,10 @@ fn check_matrix_tiles(units: Matrix, emulate: bool, failures: &mut Failures) {
         Lines::Turned => (plain, 0..0, 1),
     };
     let cases = [
-        (amidst("conv2d_of_tiles", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)), 0..plain),
-        (amidst("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3, 2, 1)), 0..plain),
-        (amidst("conv2d_of_whole_tiles", [2, 8, 8, 32], [32, 32], Window::square(3, 1, 1)), 0..all),
-        (amidst("conv2d_of_two_taps", [3, 6, 11, 20], [20, 44], Window::square(2, 1, 0)), patches),
+        (amidst("conv2d_of_tiles", [2, 5, 7, 36], [36, 44], Window::square(3).padding(1)), 0..plain),
+        (amidst("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3).stride(2).padding(1)), 0..plain),
+        (amidst("conv2d_of_whole_tiles", [2, 8, 8, 32], [32, 32], Window::square(3).padding(1)), 0..all),
+        (amidst("conv2d_of_two_taps", [3, 6, 11, 20], [20, 44], Window::square(2)), patches),
         (around_batch_norm([3, 19, 21, 12], 20).case(Place::Midst).fused(), 0..with_statistics),
     ];
     for (index, (case, tiles)) in cases.into_iter().enumerate() {
@@ -240,9 +240,9 @@ fn only_near_taps_share_a_patch() {
         let plan = amidst("conv2d", [2, 9, 9, 8], [8, 8], window).plan();
         plan.calls.iter().filter_map(|planned| shared_taps(&planned.call)).collect::<Vec<_>>()
     };
-    assert_eq!(shared(Window::square(3, 1, 1)), [[3, 3]], "the weight gradient, and nothing else");
-    assert_eq!(shared(Window::square(3, 2, 1)), [] as [[usize; 2]; 0]);
-    assert_eq!(shared(Window { dilation: [1, 2], ..Window::square(3, 1, 2) }), [] as [[usize; 2]; 0]);
-    assert_eq!(shared(Window::square(1, 1, 0)), [] as [[usize; 2]; 0], "one tap has none to share with");
-    assert_eq!(shared(Window::square(5, 1, 2)), [] as [[usize; 2]; 0], "25 matrices of sums");
+    assert_eq!(shared(Window::square(3).padding(1)), [[3, 3]], "the weight gradient, and nothing else");
+    assert_eq!(shared(Window::square(3).stride(2).padding(1)), [] as [[usize; 2]; 0]);
+    assert_eq!(shared(Window { dilation: [1, 2], ..Window::square(3).padding(2) }), [] as [[usize; 2]; 0]);
+    assert_eq!(shared(Window::square(1)), [] as [[usize; 2]; 0], "one tap has none to share with");
+    assert_eq!(shared(Window::square(5).padding(2)), [] as [[usize; 2]; 0], "25 matrices of sums");
 }

@@ -26,20 +26,20 @@ fn cases() -> [Case; 4] {
     let large = OpCase::new("conv2d_of_tiles", |b| {
         let x = b.random("x", [2, 7, 9, 68]);
         let w = b.random_of("w", TensorType::kernel([3, 3, 68, 76]));
-        ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3, 1, 1)))
+        ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3).padding(1)))
     });
     let long = OpCase::new("conv2d_of_long_sums", |b| {
         let x = b.random("x", [2, 5, 4, 2 * 132]);
         let w = b.random_of("w", TensorType::kernel([3, 3, 132, 2 * 140]));
         let bias = b.random("bias", [2 * 140]);
-        let spec = ConvSpec { window: Window::square(3, 2, 1), groups: 2 };
+        let spec = ConvSpec { window: Window::square(3).stride(2).padding(1), groups: 2 };
         let y = ops::conv2d(&mut b.graph, x, w, spec)?;
         ended(b, y, bias)
     });
     let even = OpCase::new("conv2d_of_whole_tiles", |b| {
         let x = b.random("x", [2, 8, 8, 64]);
         let w = b.random_of("w", TensorType::kernel([3, 3, 64, 128]));
-        ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3, 1, 1)))
+        ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3).padding(1)))
     });
     let normalized = around_batch_norm([3, 19, 21, 36], 76);
     let fused = [long, normalized].map(|op| op.case(Place::Alone).fused());
@@ -138,7 +138,7 @@ fn sizes_without_room_in_immediates_are_constants() {
     let mut failures = Failures::default();
     // With as few columns as leave lanes of a subgroup to the rows as well.
     let narrow = around_batch_norm([3, 19, 21, 12], 20).case(Place::Midst).fused();
-    let stride = amidst("conv2d_of_stride_2", [2, 5, 7, 8], [8, 12], Window::square(3, 2, 1));
+    let stride = amidst("conv2d_of_stride_2", [2, 5, 7, 8], [8, 12], Window::square(3).stride(2).padding(1));
     for shaders in [shader, few_immediates] {
         let options = EngineOptions { shaders, tiling: None, ..options() };
         check_all(cases().into_iter().chain([narrow.clone(), stride.clone()]), "sizes", options, &mut failures);
@@ -194,7 +194,7 @@ fn winograd_computes_the_same() {
         let case = OpCase::new(name, move |b| {
             let (w, bias) = (b.random_of("w", TensorType::kernel([3, 3, x[3], o])), b.random("bias", [o]));
             let x = b.random("x", x);
-            let window = Window { padding, ..Window::square(3, 1, 1) };
+            let window = Window { padding, ..Window::square(3).padding(1) };
             let y = ops::conv2d(&mut b.graph, x, w, ConvSpec::from(window))?;
             ended(b, y, bias)
         });
@@ -202,7 +202,7 @@ fn winograd_computes_the_same() {
     };
     let unlike = Padding { top: 3, left: 0, bottom: 1, right: 4 };
     let cases = [
-        case("whole tiles", [4, 20, 16, 128], 128, Window::square(3, 1, 1).padding),
+        case("whole tiles", [4, 20, 16, 128], 128, Window::square(3).padding(1).padding),
         case("cut tiles", [2, 22, 23, 65], 67, unlike),
         around_batch_norm([3, 20, 24, 65], 67).case(Place::Alone).fused(),
         around_batch_norm([3, 19, 21, 65], 67).case(Place::Alone).fused(),
@@ -332,7 +332,7 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
     // However little time there is, each start gets on.
     std::fs::remove_file(&record).expect("it can be removed");
     let blink = EngineOptions { tune: Some(Duration::from_nanos(1)), ..tuned(shader, 0) };
-    let case = amidst("a step", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1));
+    let case = amidst("a step", [2, 5, 7, 36], [36, 44], Window::square(3).padding(1));
     for starts in 1..=3 {
         run_on(&mut gpu::open_with(blink.clone()), &case).expect("it runs");
         let text = std::fs::read(&record).expect("it can be read");
@@ -340,7 +340,7 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
         assert_eq!(kinds, starts, "kinds of calls with a record after {starts} starts");
     }
     if gpu::has_half("tuning calls in 16 bits") {
-        let half = amidst("half", [2, 5, 7, 36], [36, 44], Window::square(3, 1, 1)).halved();
+        let half = amidst("half", [2, 5, 7, 36], [36, 44], Window::square(3).padding(1)).halved();
         let mut engine = gpu::open_with(tuned(shader, 300));
         run_on(&mut engine, &half).expect("calls in 16 bits are tuned as well");
         assert!(std::fs::read(&record).expect("it can be read").len() > 16, "written anew");

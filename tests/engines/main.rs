@@ -7,3 +7,4 @@ mod gpu_matrix_units;
 mod gpu_tiles;
 mod ops_match_twin;
 mod precision;
+mod shared_device;

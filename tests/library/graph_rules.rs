@@ -1,5 +1,6 @@
 //! Graphs that are out of the ordinary, but right: they are planned and run, and what is wrong is an error, no panic.
 
+use shadegrad::autodiff;
 use shadegrad::exec::Session;
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::fuse::FuseOptions;
@@ -25,7 +26,7 @@ fn parameters_may_share_a_gradient() {
     let [a, b, c] = ["a", "b", "c"]
         .map(|name| g.state(name, ty.clone(), Group::Parameters, Init::Constant(0.5), true).expect("a new state"));
     let sum = ops::add(&mut g, x, a).expect("equal shapes");
-    let bent = ops::activation(&mut g, sum, ops::Activation::LeakyRelu(0.1)).expect("an activation");
+    let bent = ops::unary(&mut g, sum, ops::UnaryOp::LeakyRelu(0.1)).expect("an activation");
     let logits = ops::add(&mut g, bent, b).expect("equal shapes");
     let logits = ops::add(&mut g, logits, c).expect("equal shapes");
     let [loss, _] =
@@ -102,7 +103,7 @@ fn a_norm_is_not_trained_on_one_value_of_each_channel() {
         g.scope("head", |g| BatchNorm2d::default().apply(g, "bn", x, mode))
     };
     let error = norm([1, 1, 1, 8], Mode::Train).expect_err("one value").to_string();
-    for part in ["head.bn: ", "one value of each channel", "--batch-size", "--image-size"] {
+    for part in ["head.bn: ", "one value of each channel", "batch size", "image size"] {
         assert!(error.contains(part), "no `{part}` in {error}");
     }
     for (shape, mode) in [([1, 1, 1, 8], Mode::Eval), ([2, 1, 1, 8], Mode::Train), ([1, 1, 2, 8], Mode::Train)] {
@@ -128,4 +129,85 @@ fn what_is_bound_twice_is_moved_once() {
     let partial = 4 * finalized.call.bindings[0].0.len as u64;
     assert_eq!(finalized.call.bytes(), partial + 2 * 2 * vector + 2 * vector);
     assert!(plan.bytes() > applied.call.bytes() + finalized.call.bytes());
+}
+
+/// The numbers that a dropout keeps, after some other ops and in a layer.
+fn kept(before: usize, layer: &str, dropouts: usize) -> Vec<bool> {
+    let mut g = Graph::new();
+    let mut x = g.input("x", TensorType::channels([4, 50]));
+    let seed = g.input("seed", TensorType::channels([4]));
+    for _ in 0..before {
+        x = ops::relu(&mut g, x).expect("a value");
+    }
+    let made = g.scope(layer, |g| (0..dropouts).map(|_| ops::dropout(g, x, seed, 0.5).expect("a rate")).last());
+    g.output("y", made.expect("at least one"));
+    let mut session = session(&g);
+    let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+    session.write(plan, "x", &[1.0; 200]).expect("it fits");
+    session.write(plan, "seed", &[7.0, 0.0, 3.0, 0.0]).expect("it fits");
+    session.run_now(plan).expect("a run")[0].iter().map(|&v| v > 0.0).collect()
+}
+
+#[test]
+fn a_dropout_mask_depends_on_its_layer_and_place_in_it() {
+    let mask = kept(0, "head", 1);
+    assert!(mask.contains(&true) && mask.contains(&false));
+    assert_eq!(kept(3, "head", 1), mask, "ops before it");
+    assert_ne!(kept(0, "neck", 1), mask, "another layer");
+    assert_ne!(kept(0, "head", 2), mask, "the second of the layer");
+}
+
+/// Cross entropy out of ops is the fused one, and so is its gradient.
+#[test]
+fn a_loss_made_of_ops_is_that_of_the_fused_op() {
+    let (shape, classes) = ([6, 5], 5);
+    let mut g = Graph::new();
+    let logits = g.input("logits", TensorType::channels(shape));
+    let labels = g.input("labels", TensorType::flat(6));
+    let hot = g.input("hot", TensorType::channels(shape));
+    let options = CrossEntropyOptions::default();
+    let [fused, _] = ops::softmax_cross_entropy(&mut g, logits, labels, None, options).expect("one label a row");
+    let log_p = ops::log_softmax(&mut g, logits).expect("rows");
+    let picked = ops::mul(&mut g, log_p, hot).expect("equal shapes");
+    let rows = ops::sum_axes(&mut g, picked, &[1]).expect("an axis");
+    let mean = ops::mean(&mut g, rows).expect("rows");
+    let made = ops::neg(&mut g, mean).expect("a number");
+    for loss in [fused, made] {
+        let gradient = autodiff::gradients(&mut g, loss, &[logits]).expect("it depends on the logits")[0];
+        g.output("loss", loss);
+        g.output("gradient", gradient);
+    }
+    let mut session = session(&g);
+    let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+    let classes_of: Vec<usize> = (0..6).map(|row| row * 7 % classes).collect();
+    let values: Vec<f32> = (0..30).map(|i| ((i * 37 % 23) as f32 - 11.0) / 4.0).collect();
+    let one_hot = (0..30).map(|i| if classes_of[i / classes] == i % classes { 1.0 } else { 0.0 });
+    session.write(plan, "logits", &values).expect("it fits");
+    session.write(plan, "labels", &classes_of.iter().map(|&c| c as f32).collect::<Vec<_>>()).expect("it fits");
+    session.write(plan, "hot", &one_hot.collect::<Vec<f32>>()).expect("it fits");
+    let got = session.run_now(plan).expect("a run");
+    let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+    assert!(near(&got[0], &got[2]) && near(&got[1], &got[3]), "{got:?}");
+    assert!(got[0][0] > 0.5 && got[1].iter().any(|v| v.abs() > 0.05), "{got:?}");
+}
+
+/// The documentation of each function that appends an op says whether it has a gradient.
+#[test]
+fn every_op_says_whether_it_has_a_gradient() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
+    let mut functions = 0;
+    for file in std::fs::read_dir(folder).expect("the ops") {
+        let path = file.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("a text");
+        for (head, _) in text.match_indices("\npub fn ").map(|(at, _)| text.split_at(at)) {
+            let (_, doc) = head.rsplit_once("\n\n").expect("something before it");
+            let body = &text[head.len()..];
+            let signature = &body[..body.find("{\n").unwrap_or(body.len())];
+            if signature.contains("&mut Graph") {
+                functions += 1;
+                assert!(doc.contains("/// Gradient: "), "{}: {}", path.display(), signature.trim());
+            }
+        }
+    }
+    assert!(functions >= 45, "{functions} functions were found");
 }

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 use shadegrad::graph::{GraphError, Value};
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 use shadegrad::ops::{
-    self, Activation, AdamOptions, BatchNormOptions, BinaryCrossEntropyOptions, ConvSpec, Coordinates,
-    CrossEntropyOptions, DiceOptions, Interpolation, Reduction, Regression, SgdOptions,
+    self, AdamOptions, BatchNormOptions, BinaryCrossEntropyOptions, ConvSpec, Coordinates, CrossEntropyOptions,
+    DiceOptions, Interpolation, Reduction, Regression, SgdOptions, UnaryOp,
 };
 use shadegrad::shape::{Padding, Shape, TensorType, Window};
 
@@ -60,6 +60,11 @@ impl Golden {
     }
     fn flag(&self, name: &str) -> bool {
         self.attrs[name].as_bool().unwrap_or_else(|| panic!("{}: no flag {name}", self.name))
+    }
+    /// Sizes or axes, if there are any.
+    fn axes(&self, name: &str) -> Option<Vec<usize>> {
+        let items = self.attrs[name].as_array()?;
+        Some(items.iter().map(|item| item.as_u64().expect("an axis") as usize).collect())
     }
     fn list<const N: usize>(&self, name: &str) -> [usize; N] {
         let items = self.attrs[name].as_array().unwrap_or_else(|| panic!("{}: no list {name}", self.name));
@@ -137,15 +142,22 @@ fn apply(
 ) -> Result<Value, GraphError> {
     let g = &mut b.graph;
     let unary = match golden.op.as_str() {
-        "relu" => Some(Activation::Relu),
-        "leaky_relu" => Some(Activation::LeakyRelu(golden.float("slope") as f32)),
-        "sigmoid" => Some(Activation::Sigmoid),
-        "tanh" => Some(Activation::Tanh),
-        "scale" => Some(Activation::Scale(golden.float("factor") as f32)),
+        "relu" => Some(UnaryOp::Relu),
+        "leaky_relu" => Some(UnaryOp::LeakyRelu(golden.float("slope") as f32)),
+        "sigmoid" => Some(UnaryOp::Sigmoid),
+        "tanh" => Some(UnaryOp::Tanh),
+        "scale" => Some(UnaryOp::Scale(golden.float("factor") as f32)),
+        "add_scalar" => Some(UnaryOp::AddScalar(golden.float("number") as f32)),
+        "neg" => Some(UnaryOp::Scale(-1.0)),
+        "exp" => Some(UnaryOp::Exp),
+        "log" => Some(UnaryOp::Log),
+        "sqrt" => Some(UnaryOp::Sqrt),
+        "abs" => Some(UnaryOp::Abs),
+        "pow" => Some(UnaryOp::Pow(golden.float("exponent") as f32)),
         _ => None,
     };
     if let Some(f) = unary {
-        return ops::activation(g, get("x"), f);
+        return ops::unary(g, get("x"), f);
     }
     match golden.op.as_str() {
         "conv2d" | "linear" => {
@@ -196,6 +208,28 @@ fn apply(
         }
         "add" => ops::add(g, get("a"), get("b")),
         "mul" => ops::mul(g, get("a"), get("b")),
+        "sub" => ops::sub(g, get("a"), get("b")),
+        "div" => ops::div(g, get("a"), get("b")),
+        "broadcast" => {
+            let to = golden.axes("to").expect("a shape");
+            let order: &[usize] = if to.len() == 4 { &[0, 2, 3, 1] } else { &[0, 1] };
+            let to = TensorType::channels(Shape(order.iter().map(|&axis| to[axis]).collect()));
+            ops::broadcast(g, get("x"), to)
+        }
+        "sum" | "mean" => {
+            let mean = golden.op == "mean";
+            match golden.axes("axes") {
+                None if mean => ops::mean(g, get("x")),
+                None => ops::sum(g, get("x")),
+                Some(axes) => {
+                    // From N C H W to N H W C.
+                    let axes: Vec<usize> = axes.into_iter().map(|axis| [0, 3, 1, 2][axis]).collect();
+                    if mean { ops::mean_axes(g, get("x"), &axes) } else { ops::sum_axes(g, get("x"), &axes) }
+                }
+            }
+        }
+        "softmax" => ops::softmax(g, get("x")),
+        "log_softmax" => ops::log_softmax(g, get("x")),
         "max_pool" => ops::max_pool(g, get("x"), golden.window(golden.list("kernel"))),
         "avg_pool" => {
             ops::avg_pool(g, get("x"), golden.window(golden.list("kernel")), golden.flag("count_include_pad"))

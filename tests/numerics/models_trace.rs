@@ -7,11 +7,12 @@ use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::exec::{Engine, Session};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, Group};
+use shadegrad::label::IGNORED;
 use shadegrad::nn::{Mode, Network};
 use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Hyper, Regression, SgdOptions};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
-use shadegrad::train::step::{IGNORED, Optimizer, append_update, port};
+use shadegrad::train::step::{Optimizer, append_update, port};
 
 use crate::common::Number;
 use crate::common::compare::Failures;

@@ -7,7 +7,7 @@ use shadegrad::exec::Session;
 use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::graph::{Graph, Group, StateTable};
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
-use shadegrad::nn::Conv2dLayer;
+use shadegrad::nn::{Conv2d, WeightInit};
 use shadegrad::ops::{self, AVERAGE, AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::plan::PlanOptions;
 use shadegrad::random::Random;
@@ -26,10 +26,9 @@ fn graph(states: StateTable, n: usize, update: &Update, phase: Phase) -> Graph {
     let x = g.input(port::IMAGES, TensorType::channels([n, 4, 4, 2]));
     let labels = g.input(port::LABELS, TensorType::flat(n * 16));
     let weights = g.input(port::CLASS_WEIGHTS, TensorType::channels([CLASSES]));
-    let hidden =
-        Conv2dLayer { bias: true, ..Conv2dLayer::square(5, 3, 1, 1) }.apply(&mut g, "hidden", x).expect("fits");
+    let hidden = Conv2d::new(5, 3).padding(1).init(WeightInit::He).apply(&mut g, "hidden", x).expect("fits");
     let hidden = ops::relu(&mut g, hidden).expect("fits");
-    let logits = Conv2dLayer::head(CLASSES).apply(&mut g, "head", hidden).expect("fits");
+    let logits = Conv2d::new(CLASSES, 1).apply(&mut g, "head", hidden).expect("fits");
     let options = CrossEntropyOptions { ignore_index: Some(IGNORE), ..Default::default() };
     let ends = ops::softmax_cross_entropy(&mut g, logits, labels, Some(weights), options).expect("fits");
     g.output(port::LOSS, ends[0]);

@@ -2,6 +2,7 @@
 
 mod craft;
 mod learning;
+mod own_loop;
 mod resume;
 mod run_config;
 mod run_dir;

@@ -46,49 +46,127 @@ fn zip<T: Real>(out: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) {
     });
 }
 
+/// Sets padding to 0: in each row of `stride` numbers, those behind the first `c`.
+fn mask<T: Real>(out: &mut [T], c: usize, stride: usize) {
+    if c < stride {
+        out.par_chunks_mut(stride).for_each(|row| row[c..].fill(T::zero()));
+    }
+}
+
+/// `v^p`, of a negative v for a whole p alone.
+fn power<T: Real>(v: T, p: f64) -> T {
+    if p.fract() == 0.0 && p.abs() < f64::from(1 << 30) { v.powi(p as i32) } else { v.powf(T::of(p)) }
+}
+
 /// See `shaders/unary.wgsl`.
 pub fn unary<T: Real>(mut a: Args<'_, T>) {
-    let (zero, one, alpha) = (T::zero(), T::one(), T::of(a.consts.float("ALPHA")));
-    let (c, stride, x, y) = (a.u("C"), a.u("C4") * 4, a.input(0), a.output(1));
+    let (zero, one, number) = (T::zero(), T::one(), a.consts.float("ALPHA"));
+    let (alpha, c, stride, masked) = (T::of(number), a.u("C"), a.u("C4") * 4, a.flag("MASKED"));
+    let (x, y) = (a.input(0), a.output(1));
     match a.u("OP") {
         0 => map(y, x, |v| if v < zero { zero } else { v }),
         1 => map(y, x, |v| if v < zero { v * alpha } else { v }),
-        2 => {
-            map(y, x, |v| one / (one + (-v).exp()));
-            if c < stride {
-                y.par_chunks_mut(stride).for_each(|row| row[c..].fill(zero));
-            }
-        }
+        2 => map(y, x, |v| one / (one + (-v).exp())),
         3 => map(y, x, |v| v.tanh()),
-        _ => map(y, x, |v| v * alpha),
+        4 => map(y, x, |v| v * alpha),
+        5 => map(y, x, |v| v + alpha),
+        6 => map(y, x, |v| v.exp()),
+        7 => map(y, x, |v| v.ln()),
+        8 => map(y, x, |v| v.sqrt()),
+        9 => map(y, x, |v| v.abs()),
+        _ => map(y, x, |v| power(v, number)),
+    }
+    if masked {
+        mask(y, c, stride);
     }
 }
 
 /// See `shaders/unary_grad.wgsl`.
 pub fn unary_grad<T: Real>(mut a: Args<'_, T>) {
-    let (zero, one, alpha) = (T::zero(), T::one(), T::of(a.consts.float("ALPHA")));
+    let (zero, one, number) = (T::zero(), T::one(), a.consts.float("ALPHA"));
+    let (alpha, half) = (T::of(number), T::of(0.5));
+    let (c, stride, masked) = (a.u("C"), a.u("C4") * 4, a.flag("MASKED"));
     let (dy, at, dx) = (a.input(0), a.input(1), a.output(2));
     match a.u("OP") {
         0 => zip(dx, dy, at, |d, v| if v > zero { d } else { zero }),
         1 => zip(dx, dy, at, |d, v| if v > zero { d } else { d * alpha }),
         2 => zip(dx, dy, at, |d, v| d * v * (one - v)),
+        6 => zip(dx, dy, at, |d, v| d * v),
+        7 => zip(dx, dy, at, |d, v| d / v),
+        8 => zip(dx, dy, at, |d, v| half * d / v),
+        9 => zip(dx, dy, at, |d, v| if v == zero { zero } else { d * v.signum() }),
+        10 if number == 0.0 => dx.fill(zero),
+        10 => zip(dx, dy, at, |d, v| d * alpha * power(v, number - 1.0)),
         _ => zip(dx, dy, at, |d, v| d * (one - v * v)),
     }
+    if masked {
+        mask(dx, c, stride);
+    }
+}
+
+/// Where a tensor is read that is repeated over another; see `shaders/shared/broadcast.wgsl`.
+struct Repeated {
+    sizes: [usize; 2],
+    steps: [usize; 4],
+    one_channel: bool,
+}
+
+impl Repeated {
+    fn new<T>(a: &Args<'_, T>) -> Self {
+        let steps = ["B_N", "B_H", "B_W", "B_C"].map(|name| a.u(name));
+        Repeated { sizes: ["D_H", "D_W"].map(|name| a.u(name)), steps, one_channel: a.flag("ONE_CHANNEL") }
+    }
+
+    /// The number that channel `c` of a row reads.
+    fn read<T: Real>(&self, from: &[T], row: usize, c: usize) -> T {
+        let ([d_h, d_w], [b_n, b_h, b_w, b_c]) = (self.sizes, self.steps);
+        let h = row / d_w;
+        let vector = h / d_h * b_n + h % d_h * b_h + row % d_w * b_w + c / 4 * b_c;
+        from[vector * 4 + if self.one_channel { 0 } else { c % 4 }]
+    }
+}
+
+/// See `shaders/broadcast.wgsl`.
+pub fn broadcast<T: Real>(mut a: Args<'_, T>) {
+    let (repeated, c, stride, x) = (Repeated::new(&a), a.u("C"), a.u("C4") * 4, a.input(0));
+    let [used, block] = ["BLOCK_USED", "BLOCK_ROWS"].map(|name| a.u(name));
+    a.output(1).par_chunks_mut(stride).enumerate().for_each(|(row, out)| {
+        let (channels, padding) = out.split_at_mut(if row % block < used { c } else { 0 });
+        padding.fill(T::zero());
+        channels.iter_mut().enumerate().for_each(|(c, out)| *out = repeated.read(x, row, c));
+    });
 }
 
 /// See `shaders/binary.wgsl`.
 pub fn binary<T: Real>(mut a: Args<'_, T>) {
-    let stride = a.u("C4") * 4;
+    let (c, stride, masked) = (a.u("C"), a.u("C4") * 4, a.flag("MASKED"));
+    let repeated = a.flag("BROADCAST").then(|| Repeated::new(&a));
     let (x, b, out) = (a.input(0), a.input(1), a.output(2));
-    let f = if a.u("OP") == 0 { |a: T, b: T| a + b } else { |a: T, b: T| a * b };
-    if !a.flag("PER_CHANNEL") {
-        return zip(out, x, b, f);
+    let f = match a.u("OP") {
+        0 => |a: T, b: T| a + b,
+        1 => |a: T, b: T| a * b,
+        2 => |a: T, b: T| a - b,
+        _ => |a: T, b: T| a / b,
+    };
+    match repeated {
+        None => zip(out, x, b, f),
+        // A vector over the channels.
+        Some(Repeated { steps: [0, 0, 0, 1], .. }) => rows(out, x, stride, |_, out, x| {
+            out.iter_mut().zip(x).zip(b).for_each(|((out, &a), &b)| *out = f(a, b));
+        }),
+        Some(repeated) => rows(out, x, stride, |row, out, x| {
+            out.iter_mut().zip(x).enumerate().for_each(|(c, (out, &a))| *out = f(a, repeated.read(b, row, c)));
+        }),
     }
-    out.par_chunks_mut(stride).zip(x.par_chunks(stride)).for_each(|(out, x)| {
-        for ((o, &a), &b) in out.iter_mut().zip(x).zip(b) {
-            *o = f(a, b);
-        }
-    });
+    if masked {
+        mask(out, c, stride);
+    }
+}
+
+/// Calls `f` with the number, result and operand of each row, in parallel.
+fn rows<T: Real>(out: &mut [T], x: &[T], stride: usize, f: impl Fn(usize, &mut [T], &[T]) + Sync) {
+    let rows = out.par_chunks_mut(stride).zip(x.par_chunks(stride));
+    rows.enumerate().for_each(|(row, (out, x))| f(row, out, x));
 }
 
 /// The mixer of `shaders/shared/random.wgsl`.

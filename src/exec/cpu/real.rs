@@ -19,7 +19,7 @@ pub struct Strided<P> {
 
 /// f32 or f64.
 pub trait Real:
-    Float + Default + Send + Sync + std::fmt::Debug + std::iter::Sum + std::ops::AddAssign + From<f32> + 'static
+    Float + Default + Send + Sync + std::fmt::Debug + std::iter::Sum + std::ops::AddAssign + From<f32> + Into<f64> + 'static
 {
     /// Runs a kernel's twin in this type.
     fn run(kernel: &Kernel, args: Args<'_, Self>);

@@ -19,6 +19,24 @@ pub fn sum_partials<T: Real>(mut a: Args<'_, T>) {
     });
 }
 
+/// See `shaders/sum.wgsl`.
+pub fn sum<T: Real>(mut a: Args<'_, T>) {
+    let [outer, middle, inner, parts] = ["OUTER", "MIDDLE", "INNER", "PARTS"].map(|name| a.u(name));
+    let (fold, x, out) = (a.flag("FOLD"), a.input(0), a.output(1));
+    // An empty batch has no results, but memory for one.
+    out.par_chunks_exact_mut(4).take(parts * outer * inner).enumerate().for_each(|(i, out)| {
+        out.fill(T::zero());
+        for m in (i / (inner * outer)..middle).step_by(parts) {
+            let vector = (i / inner % outer * middle + m) * inner + i % inner;
+            out.iter_mut().zip(&x[vector * 4..]).for_each(|(sum, &v)| *sum += v);
+        }
+        if fold {
+            let sum = out.iter().copied().sum();
+            out.copy_from_slice(&[sum, T::zero(), T::zero(), T::zero()]);
+        }
+    });
+}
+
 /// See `shaders/channel_sums.wgsl`.
 pub fn channel_sums<T: Real>(mut a: Args<'_, T>) {
     let (rows, c, each) = (a.u("ROWS"), a.u("C4") * 4, a.u("SEGMENT_ROWS"));

@@ -30,6 +30,35 @@ pub fn list() -> Vec<DeviceInfo> {
     adapters().iter().map(DeviceInfo::of).collect()
 }
 
+/// What an engine asks an adapter for: all its limits, and the features that make kernels faster or measurable. For a device of
+/// your own that [`GpuEngine::shared`](super::GpuEngine::shared) is to run on; add what else you need.
+///
+/// Matrix units are left out: they need wgpu's experimental features, which only unsafe code can enable.
+pub fn device_descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
+    let wanted = wgpu::Features::PIPELINE_CACHE
+        | wgpu::Features::TIMESTAMP_QUERY
+        | wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS
+        | wgpu::Features::SUBGROUP
+        | wgpu::Features::IMMEDIATES
+        | wgpu::Features::SHADER_F16;
+    let mut limits = adapter.limits();
+    // DX12 reserves memory for this many bindings up front.
+    limits.max_non_sampler_bindings =
+        limits.max_non_sampler_bindings.min(wgpu::Limits::default().max_non_sampler_bindings);
+    let found = wanted & adapter.features();
+    if !found.contains(wgpu::Features::IMMEDIATES) {
+        limits.max_immediate_size = 0;
+    }
+    wgpu::DeviceDescriptor {
+        label: Some("shadegrad"),
+        required_features: found,
+        required_limits: limits,
+        // A plan makes its buffers once, so blocks of spare memory for quick allocation would be wasted.
+        memory_hints: wgpu::MemoryHints::MemoryUsage,
+        ..Default::default()
+    }
+}
+
 /// An open device.
 pub(super) struct Gpu {
     pub device: wgpu::Device,
@@ -39,6 +68,8 @@ pub(super) struct Gpu {
     pub limits: wgpu::Limits,
     /// Matrix units that shaders may use.
     pub matrices: [Option<Matrix>; 2],
+    /// Opened here, and not shared with its owner.
+    own: bool,
     health: Arc<Health>,
 }
 
@@ -84,37 +115,21 @@ impl Gpu {
         if !info.is_sufficient() {
             let (has, needed) = (info.max_storage_buffers, MOST_BINDINGS);
             let reason =
-                format!("its kernels bind {has} buffers and {needed} are needed; --device cpu computes without it");
+                format!("its kernels bind {has} buffers and {needed} are needed; the device `cpu` computes without it");
             return Err(ExecError::Device { during: format!("opening {}", info.name), reason });
         }
-        let wanted = wgpu::Features::PIPELINE_CACHE
-            | wgpu::Features::TIMESTAMP_QUERY
-            | wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS
-            | wgpu::Features::SUBGROUP
-            | wgpu::Features::IMMEDIATES
-            | wgpu::Features::SHADER_F16;
-        let mut limits = adapter.limits();
-        // DX12 reserves memory for this many bindings up front.
-        limits.max_non_sampler_bindings =
-            limits.max_non_sampler_bindings.min(wgpu::Limits::default().max_non_sampler_bindings);
-        let found = wanted & adapter.features();
-        if !found.contains(wgpu::Features::IMMEDIATES) {
-            limits.max_immediate_size = 0;
-        }
+        let plain = device_descriptor(adapter);
+        let (found, limits) = (plain.required_features, plain.required_limits.clone());
         let request = |features: wgpu::Features| {
             let request = adapter.request_device(&wgpu::DeviceDescriptor {
-                label: Some("shadegrad"),
                 required_features: features,
-                required_limits: limits.clone(),
-                // Buffers are made once per plan, so blocks of spare memory for quick allocation would be wasted.
-                memory_hints: wgpu::MemoryHints::MemoryUsage,
                 // SAFETY: matrix units alone are asked for; the kernels that use them are this crate's own, and what a
                 // driver makes of them is checked on the device (see `exec/shader/cooperative.rs`).
                 experimental_features: match features.contains(MATRICES) {
                     true => unsafe { wgpu::ExperimentalFeatures::enabled() },
                     false => wgpu::ExperimentalFeatures::disabled(),
                 },
-                ..Default::default()
+                ..plain.clone()
             });
             pollster::block_on(request)
         };
@@ -138,7 +153,24 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |error| {
             let _ = keep.fault.set(error);
         }));
-        Ok(Gpu { device, queue, info, adapter: adapter.get_info(), limits, matrices, health })
+        Ok(Gpu { device, queue, info, adapter: adapter.get_info(), limits, matrices, own: true, health })
+    }
+
+    /// Shares a device that somebody else has opened on this adapter. Its handlers of errors and of its loss stay theirs.
+    pub fn share(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Gpu, ExecError> {
+        let (features, limits) = (device.features(), device.limits());
+        let info = DeviceInfo::within(adapter, features, &limits);
+        if !info.is_sufficient() {
+            let (has, needed) = (info.max_storage_buffers, MOST_BINDINGS);
+            let reason = format!(
+                "it was opened for {has} storage buffers in a kernel and {needed} are needed: open it with the limits of \
+                 `exec::gpu::device_descriptor`"
+            );
+            return Err(ExecError::Device { during: format!("sharing {}", info.name), reason });
+        }
+        let matrices = if features.contains(MATRICES) { matrices(adapter, &info) } else { [None; 2] };
+        let (adapter, health) = (adapter.get_info(), Arc::default());
+        Ok(Gpu { device, queue, info, adapter, limits, matrices, own: false, health })
     }
 
     /// An error if the device is lost or has reported one outside of any scope.
@@ -214,8 +246,12 @@ impl Gpu {
         }
     }
 
-    /// Gives the device up; wgpu then reports it as lost.
+    /// Gives the device up. Every later call fails with [`ExecError::DeviceLost`]; a shared device goes on for its owner.
     pub fn destroy(&self) {
+        if !self.own {
+            let _ = self.health.lost.set("the engine was closed".into());
+            return;
+        }
         self.device.destroy();
         // The report comes with the end of the work that is under way.
         let _ = self.poll(wgpu::PollType::wait_indefinitely(), "giving the device back");

@@ -86,9 +86,14 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
-    /// Reads the properties of an adapter.
+    /// What an adapter offers.
     pub(super) fn of(adapter: &wgpu::Adapter) -> Self {
-        let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+        Self::within(adapter, adapter.features(), &adapter.limits())
+    }
+
+    /// What a device of an adapter offers, which was opened with these features and limits.
+    pub(super) fn within(adapter: &wgpu::Adapter, features: wgpu::Features, limits: &wgpu::Limits) -> Self {
+        let info = adapter.get_info();
         let has = |feature| features.contains(feature);
         DeviceInfo {
             name: info.name,

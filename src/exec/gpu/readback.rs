@@ -168,7 +168,7 @@ fn receive(gpu: &Gpu, fetch: &Fetch, submission: &wgpu::SubmissionIndex) -> Resu
     let (receipt, mut rest) = view.split_at(RECEIPT as usize);
     if *receipt != fetch.receipt.to_le_bytes() {
         let reason = "a part of the work was given up: a system stops what computes for seconds, or memory ran out; lower \
-                      --batch-size";
+                      the batch size";
         return Err(failed(reason.into()));
     }
     let mut results = Vec::with_capacity(fetch.lens.len());

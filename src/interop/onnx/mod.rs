@@ -58,7 +58,7 @@ pub enum OnnxError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The name is taken.
-    #[error("{} exists already and is not overwritten: choose another name (--out) or move it away", path.display())]
+    #[error("{} exists already and is not overwritten: choose another name or move it away", path.display())]
     Taken {
         /// The name.
         path: PathBuf,

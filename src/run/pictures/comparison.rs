@@ -112,10 +112,10 @@ fn fitted(picture: &RgbImage) -> (Cow<'_, RgbImage>, u32) {
 }
 
 /// Colour of pixels that are no class: black is one of the classes in Pascal VOC's map.
-const IGNORED: [u8; 3] = [255; 3];
+const WHITE: [u8; 3] = [255; 3];
 
 /// A mask in the colours of its classes; what is no class is white.
 pub fn painted((height, width): (u32, u32), mask: &[u8], colours: &[[u8; 3]]) -> RgbImage {
-    let bytes = mask.iter().flat_map(|&class| colours.get(usize::from(class)).copied().unwrap_or(IGNORED)).collect();
+    let bytes = mask.iter().flat_map(|&class| colours.get(usize::from(class)).copied().unwrap_or(WHITE)).collect();
     RgbImage::from_raw(width, height, bytes).unwrap_or_default()
 }

@@ -12,6 +12,7 @@ use crate::data::{
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable};
+use crate::label::IGNORED;
 use crate::nn::{Network, ResNet18};
 use crate::ops::CrossEntropyOptions;
 use crate::run::card::{ModelCard, TaskKind};
@@ -24,7 +25,7 @@ use crate::train::TrainError;
 use crate::train::config::{ClassifyConfig, Normalize};
 use crate::train::launch::Launch;
 use crate::train::model::{Model, start_from};
-use crate::train::step::{IGNORED, Phase, StepOptions, Update, append_loss, append_training, evaluation_graph, port};
+use crate::train::step::{Phase, StepOptions, Update, append_loss, append_training, evaluation_graph, port};
 use crate::train::task::Task;
 pub use crate::train::trainer::Outcome;
 use crate::train::trainer::{Observer, Trainer};

@@ -15,6 +15,7 @@ use crate::data::{
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable};
+use crate::label::IGNORED;
 use crate::nn::Mode;
 use crate::ops::{self, CrossEntropyOptions, DiceOptions};
 use crate::run::card::{ModelCard, TaskKind};
@@ -29,7 +30,7 @@ use crate::train::TrainError;
 use crate::train::config::{SegmentConfig, SegmentLoss};
 use crate::train::launch::Launch;
 use crate::train::model::{Model, start_from};
-use crate::train::step::{IGNORED, Phase, Update, append_training, port};
+use crate::train::step::{Phase, Update, append_training, port};
 use crate::train::task::Task;
 use crate::train::trainer::{Observer, Outcome, Trainer};
 

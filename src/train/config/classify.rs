@@ -1,6 +1,5 @@
 //! Settings of `train classify`.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::settings::{settings, task_settings};
@@ -12,7 +11,8 @@ use crate::data::Mix;
 use crate::nn::Stem;
 
 /// The networks that classify.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Model {
     /// ResNet with [2, 2, 2, 2] basic blocks.

@@ -1,6 +1,5 @@
 //! Settings of `train colorize`.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::settings::{settings, task_settings};
@@ -13,16 +12,18 @@ use crate::nn::{UNet, Up};
 use crate::ops::Regression;
 
 /// The networks that colorize.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
-#[value(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", value(rename_all = "lowercase"))]
 pub enum ColorizeModel {
     /// UNet (Ronneberger et al. 2015); a plain encoder-decoder with `--skips false`.
     UNet,
 }
 
 /// What is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum ColorizeLoss {
     /// Mean absolute error.

@@ -9,7 +9,6 @@ mod settings;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
 pub use classify::{ClassifyConfig, ClassifyOverrides, Model};
 pub use colorize::{ColorizeConfig, ColorizeLoss, ColorizeModel, ColorizeOverrides};
 pub use image_size::ImageSize;
@@ -35,9 +34,10 @@ pub const MAX_IMAGE_SIZE: usize = 8192;
 pub const MAX_BATCH_SIZE: usize = 1_000_000;
 
 /// The rule that turns gradients into new weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
-#[value(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", value(rename_all = "lowercase"))]
 pub enum Optimizer {
     /// Adam; weight decay is added to the gradient.
     Adam,
@@ -48,7 +48,8 @@ pub enum Optimizer {
 }
 
 /// Which per-channel mean and deviation the images are normalised with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Normalize {
     /// Measured on the training images.

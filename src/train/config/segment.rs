@@ -1,6 +1,5 @@
 //! Settings of `train segment`.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::settings::{settings, task_settings};
@@ -12,15 +11,16 @@ use crate::nn::{Decoder, Network, ResNet18, UNet, Up};
 use crate::tasks::segment::metrics::ClassWeighting;
 
 /// The networks that segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum SegmentModel {
     /// UNet (Ronneberger et al. 2015).
     #[serde(rename = "unet")]
-    #[value(name = "unet")]
+    #[cfg_attr(feature = "cli", value(name = "unet"))]
     UNet,
     /// ResNet18 with transposed-convolution up-sampling (Long et al. 2015).
     #[serde(rename = "resnet18-seg")]
-    #[value(name = "resnet18-seg")]
+    #[cfg_attr(feature = "cli", value(name = "resnet18-seg"))]
     ResNet18Seg,
 }
 
@@ -35,19 +35,20 @@ impl SegmentModel {
 }
 
 /// What is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum SegmentLoss {
     /// Softmax cross entropy of every pixel.
     #[serde(rename = "ce")]
-    #[value(name = "ce")]
+    #[cfg_attr(feature = "cli", value(name = "ce"))]
     CrossEntropy,
     /// Soft Dice over the classes.
     #[serde(rename = "dice")]
-    #[value(name = "dice")]
+    #[cfg_attr(feature = "cli", value(name = "dice"))]
     Dice,
     /// Their sum.
     #[serde(rename = "ce+dice")]
-    #[value(name = "ce+dice")]
+    #[cfg_attr(feature = "cli", value(name = "ce+dice"))]
     Both,
 }
 

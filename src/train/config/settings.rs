@@ -6,7 +6,7 @@
 /// `optional` settings may stay unset; `values` have a default. The doc comment of a setting is also
 /// its help text on the command line; `#[arg(...)]` adds to clap's attributes. Made are:
 /// - `$Config`: every setting resolved, with `Default`, `KEYS` and `merge(&[first, then, ...])`;
-/// - `$Overrides`: every setting an `Option`, both `clap::Args` (long flags) and `Deserialize`.
+/// - `$Overrides`: every setting an `Option`, both `Deserialize` and, with the feature `cli`, `clap::Args` (long flags).
 macro_rules! settings {
     (
         $(#[$config_attribute:meta])* config $Config:ident;
@@ -26,16 +26,16 @@ macro_rules! settings {
         }
 
         $(#[$overrides_attribute])*
-        #[derive(Debug, Clone, Default, PartialEq, clap::Args, serde::Deserialize)]
-        #[command(allow_negative_numbers = true)]
+        #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+        #[cfg_attr(feature = "cli", derive(clap::Args), command(allow_negative_numbers = true))]
         #[serde(default, deny_unknown_fields)]
         pub struct $Overrides {
             /// TOML file with settings; flags win over it.
-            #[arg(long, value_name = "FILE")]
+            #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
             #[serde(skip)]
             pub config: Option<std::path::PathBuf>,
-            $( $(#[doc = $odoc])* #[arg(long)] $(#[arg($($oarg)*)])? pub $okey: Option<$otype>, )*
-            $( $(#[doc = $doc])* #[arg(long)] $(#[arg($($arg)*)])? pub $key: Option<$type>, )*
+            $( $(#[doc = $odoc])* #[cfg_attr(feature = "cli", arg(long))] $(#[cfg_attr(feature = "cli", arg($($oarg)*))])? pub $okey: Option<$otype>, )*
+            $( $(#[doc = $doc])* #[cfg_attr(feature = "cli", arg(long))] $(#[cfg_attr(feature = "cli", arg($($arg)*))])? pub $key: Option<$type>, )*
         }
 
         impl Default for $Config {

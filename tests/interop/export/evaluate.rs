@@ -55,6 +55,10 @@ fn operator(node: &Node, given: &[Option<&Tensor>]) -> Tensor {
         "LeakyRelu" => each(&|v| if v < 0.0 { v * node.float("alpha") } else { v }),
         "Sigmoid" => each(&|v| 1.0 / (1.0 + (-v).exp())),
         "Tanh" => each(&f64::tanh),
+        "Exp" => each(&f64::exp),
+        "Log" => each(&f64::ln),
+        "Sqrt" => each(&f64::sqrt),
+        "Abs" => each(&f64::abs),
         "Round" => each(&f64::round_ties_even),
         "Clip" => each(&|v| v.clamp(vector(1)[0], vector(2)[0])),
         "Identity" | "Dropout" => x.clone(),
@@ -74,6 +78,15 @@ fn operator(node: &Node, given: &[Option<&Tensor>]) -> Tensor {
         }
         "Reshape" => reshape(x, vector(1)),
         "Softmax" => softmax(x),
+        "LogSoftmax" => {
+            let p = softmax(x);
+            Tensor { values: p.values.iter().map(|p| p.ln()).collect(), ..p }
+        }
+        "ReduceSum" => reduce_sum(x, vector(1)),
+        "Expand" => {
+            let shape: Vec<usize> = vector(1).iter().map(|&size| size as usize).collect();
+            paired(x, &Tensor { values: vec![0.0; shape.iter().product()], shape }, |x, _| x)
+        }
         "ArgMax" => arg_max(x),
         "Gemm" => gemm(x, input(1), given.get(2).copied().flatten(), node.int("transB", 0)),
         "BatchNormalization" => {
@@ -138,12 +151,20 @@ fn reshape(x: &Tensor, to: &[f64]) -> Tensor {
     Tensor { shape, values: x.values.clone() }
 }
 
+/// Over axis 1.
 fn softmax(x: &Tensor) -> Tensor {
-    let rows = x.values.chunks(x.shape[1]).flat_map(|row| {
-        let sum: f64 = row.iter().map(|v| v.exp()).sum();
-        row.iter().map(move |v| v.exp() / sum)
-    });
-    Tensor { shape: x.shape.clone(), values: rows.collect() }
+    let powers = Tensor { shape: x.shape.clone(), values: x.values.iter().map(|v| v.exp()).collect() };
+    paired(&powers, &reduce_sum(&powers, &[1.0]), |power, sum| power / sum)
+}
+
+/// With axes of size 1 for those that are summed.
+fn reduce_sum(x: &Tensor, axes: &[f64]) -> Tensor {
+    let summed = |axis: usize| axes.contains(&(axis as f64));
+    let sized = |kept: bool| (0..x.shape.len()).map(|a| if summed(a) == kept { 1 } else { x.shape[a] }).collect();
+    let (shape, inner): (Vec<usize>, Vec<usize>) = (sized(true), sized(false));
+    let steps = steps(&x.shape);
+    let at = |place: &[usize]| place.iter().zip(&steps).map(|(p, step)| p * step).sum::<usize>();
+    by_place(shape, |outer| by_place(inner.clone(), |place| x.values[at(outer) + at(place)]).values.iter().sum())
 }
 
 /// Over axis 1, which is dropped.

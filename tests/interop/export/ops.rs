@@ -4,8 +4,8 @@ use shadegrad::exec::{self, Session};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, GraphError, Group, Init, Lowering, Op, Value};
 use shadegrad::interop::onnx::{OnnxError, export};
-use shadegrad::nn::{BatchNorm2d, Conv2dLayer, ConvTranspose2dLayer, Linear, Mode, WeightInit};
-use shadegrad::ops::{self, Activation, ConvSpec, Coordinates, Interpolation};
+use shadegrad::nn::{BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Mode, WeightInit};
+use shadegrad::ops::{self, ConvSpec, Coordinates, Interpolation, UnaryOp};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::{Padding, TensorType, Window};
 
@@ -35,6 +35,9 @@ fn check(name: &str, build: Build) {
         let plan = session.load(&g, PlanOptions::default()).expect("loads");
         let x: Vec<f32> = random(3, X.iter().product()).iter().map(|u| 2.0 * u - 1.0).collect();
         session.write(plan, "x", &x).expect("writes");
+        for (other, v) in g.inputs().filter(|(other, _)| *other != "x") {
+            session.write(plan, other, &vec![0.0; g.ty(v).shape.elements()]).expect("writes");
+        }
         let y = session.run_now(plan).expect("runs").remove(0);
         let expected = channels_first(&y, g.dims(g.outputs()[0].1));
         let model = export(&g, &mut session, &["y"]).expect("exports");
@@ -62,7 +65,7 @@ fn convolutions() {
             dilation: [2, 3],
             ceil_mode: true,
         };
-        let layer = Conv2dLayer { channels: 9, spec: ConvSpec { window, groups: 3 }, bias: true, init: WeightInit::He };
+        let layer = Conv2d { channels: 9, spec: ConvSpec { window, groups: 3 }, bias: true, init: WeightInit::He };
         let y = layer.apply(g, "conv", x)?;
         ops::relu(g, y)
     });
@@ -76,14 +79,14 @@ fn convolutions() {
         };
         let spec = ConvSpec { window, groups: 2 };
         let init = WeightInit::Uniform;
-        ConvTranspose2dLayer { channels: 4, spec, output_padding: [1, 2], bias: true, init }.apply(g, "up", x)
+        ConvTranspose2d { channels: 4, spec, output_padding: [1, 2], bias: true, init }.apply(g, "up", x)
     });
     check("residual", |g, x| {
-        let y = Conv2dLayer::square(6, 3, 1, 1).apply(g, "conv", x)?;
+        let y = Conv2d::new(6, 3).padding(1).bias(false).apply(g, "conv", x)?;
         let y = BatchNorm2d { eps: 1e-3, ..BatchNorm2d::default() }.apply(g, "norm", y, Mode::Eval)?;
         let y = ops::add(g, y, x)?;
         let y = ops::relu(g, y)?;
-        let z = Conv2dLayer::head(6).apply(g, "head", y)?;
+        let z = Conv2d::new(6, 1).apply(g, "head", y)?;
         let z = ops::add(g, z, y)?;
         ops::relu(g, z)
     });
@@ -91,17 +94,24 @@ fn convolutions() {
 
 #[test]
 fn pooling() {
-    let window = |ceil_mode, padding| Window { padding, ceil_mode, ..Window::square(3, 2, 0) };
+    let window = |ceil_mode, padding| Window { padding, ceil_mode, ..Window::square(3).stride(2) };
     assert_eq!(window(true, padding(0, 0, 0, 0)).output_size([10, 7]), Ok([5, 3]), "of which one is rounded up");
     check("max-ceil", |g, x| {
-        ops::max_pool(g, x, Window { ceil_mode: true, dilation: [1, 2], ..Window::square(3, 2, 0) })
+        ops::max_pool(g, x, Window { ceil_mode: true, dilation: [1, 2], ..Window::square(3).stride(2) })
     });
-    check("max-padded", |g, x| ops::max_pool(g, x, Window { padding: padding(1, 0, 2, 1), ..Window::square(3, 2, 0) }));
+    check("max-padded", |g, x| {
+        ops::max_pool(g, x, Window { padding: padding(1, 0, 2, 1), ..Window::square(3).stride(2) })
+    });
     check("avg-include", |g, x| {
-        ops::avg_pool(g, x, Window { padding: padding(1, 2, 0, 1), ..Window::square(3, 2, 0) }, true)
+        ops::avg_pool(g, x, Window { padding: padding(1, 2, 0, 1), ..Window::square(3).stride(2) }, true)
     });
     check("avg-exclude-ceil", |g, x| {
-        ops::avg_pool(g, x, Window { ceil_mode: true, padding: padding(1, 0, 0, 0), ..Window::square(2, 2, 0) }, false)
+        ops::avg_pool(
+            g,
+            x,
+            Window { ceil_mode: true, padding: padding(1, 0, 0, 0), ..Window::square(2).stride(2) },
+            false,
+        )
     });
     check("avg-global", ops::global_avg_pool);
 }
@@ -109,14 +119,36 @@ fn pooling() {
 #[test]
 fn elements_norms_and_regions() {
     check("elements", |g, x| {
-        let functions = [Activation::LeakyRelu(0.2), Activation::Tanh, Activation::Scale(1.5), Activation::Sigmoid];
-        let y = functions.into_iter().try_fold(x, |y, f| ops::activation(g, y, f))?;
+        let functions = [UnaryOp::LeakyRelu(0.2), UnaryOp::Tanh, UnaryOp::Scale(1.5), UnaryOp::Sigmoid];
+        let y = functions.into_iter().try_fold(x, |y, f| ops::unary(g, y, f))?;
         let gate = vector(g, "gate", 6)?;
         // The same vector as it is, repeated over a map, and computed.
         let y = ops::mul(g, y, gate)?;
-        let gate = ops::activation(g, gate, Activation::Sigmoid)?;
+        let gate = ops::unary(g, gate, UnaryOp::Sigmoid)?;
         let y = ops::add_bias(g, y, gate)?;
         ops::mul(g, y, x)
+    });
+    check("functions", |g, x| {
+        // Above 0, where all of them are defined.
+        let y = ops::abs(g, x)?;
+        let y = ops::add_scalar(g, y, 0.5)?;
+        let functions = [UnaryOp::Log, UnaryOp::Exp, UnaryOp::Sqrt, UnaryOp::Pow(-1.5), UnaryOp::Pow(2.0)];
+        functions.into_iter().try_fold(y, |y, f| ops::unary(g, y, f))
+    });
+    check("attention", |g, x| {
+        // Each channel and each pixel weighed by the others.
+        let of_channels = ops::mean_axes(g, x, &[1, 2])?;
+        let of_channels = ops::softmax(g, of_channels)?;
+        let of_pixels = ops::sum_axes(g, x, &[3])?;
+        let y = ops::mul(g, x, of_channels)?;
+        let y = ops::sub(g, y, of_pixels)?;
+        let rows = ops::sum_axes(g, y, &[2])?;
+        let rows = ops::broadcast(g, rows, g.ty(x).clone())?;
+        let norm = ops::exp(g, of_pixels)?;
+        let y = ops::div(g, rows, norm)?;
+        let two = vector(g, "two", 1)?;
+        let y = ops::add(g, y, two)?;
+        ops::log_softmax(g, y)
     });
     check("groups", |g, x| {
         let (gamma, beta) = (vector(g, "gamma", 6)?, vector(g, "beta", 6)?);
@@ -124,8 +156,8 @@ fn elements_norms_and_regions() {
         ops::relu(g, y)
     });
     check("regions", |g, x| {
-        let y = ops::crop_pad(g, x, [-1, 2, 1], [13, 4, 3])?;
-        let z = ops::crop_pad(g, x, [0, -2, -1], [13, 4, 9])?;
+        let y = ops::crop_pad(g, x, ops::Region::of_size([13, 4, 3]).starting_at([-1, 2, 1]))?;
+        let z = ops::crop_pad(g, x, ops::Region::of_size([13, 4, 9]).starting_at([0, -2, -1]))?;
         ops::concat(g, &[y, z, y])
     });
     check("dense", |g, x| {
@@ -133,7 +165,7 @@ fn elements_norms_and_regions() {
         let y = ops::flatten(g, y)?;
         let seed = g.input("seed", TensorType::channels([4]));
         let y = ops::dropout(g, y, seed, 0.0)?;
-        let y = Linear { features: 5 }.apply(g, "head", y)?;
+        let y = Linear::new(5).apply(g, "head", y)?;
         let y = ops::reshape(g, y, [X[0], 1, 1, 5])?;
         ops::resize(g, y, [3, 2], Interpolation::Bilinear, Coordinates::HalfPixel)
     });
@@ -196,7 +228,7 @@ fn what_onnx_cannot_say_is_refused_by_name() {
         |g, x| {
             let w = g.state("w", TensorType::kernel([1, 1, 6, 4]), Group::Parameters, Init::Constant(1.0), true)?;
             let w = ops::scale(g, w, 2.0)?;
-            ops::conv2d(g, x, w, Window::square(1, 1, 0))
+            ops::conv2d(g, x, w, Window::square(1))
         },
         "scale",
         &["it computes with a weight"],
@@ -204,7 +236,7 @@ fn what_onnx_cannot_say_is_refused_by_name() {
     refused(
         |g, x| {
             let w = g.input("w", TensorType::kernel([1, 1, 6, 4]));
-            ops::conv2d(g, x, w, Window::square(1, 1, 0))
+            ops::conv2d(g, x, w, Window::square(1))
         },
         "conv2d",
         &["its weight is not a state"],

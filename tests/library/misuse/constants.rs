@@ -2,7 +2,7 @@
 
 use shadegrad::graph::{Graph, GraphError, Value};
 use shadegrad::nn::{BatchNorm2d, Mode};
-use shadegrad::ops::{self, Activation};
+use shadegrad::ops::{self, UnaryOp};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
 
@@ -19,7 +19,7 @@ fn refused_at_load(told: &[&str], build: impl Fn(&mut Graph, Value) -> Result<Va
 #[test]
 fn numbers_that_are_not_finite_are_refused() {
     refused_at_load(&["scale: ", "ALPHA is NaN"], |g, x| ops::scale(g, x, f32::NAN));
-    refused_at_load(&["leaky_relu", "inf"], |g, x| ops::activation(g, x, Activation::LeakyRelu(f32::INFINITY)));
+    refused_at_load(&["leaky_relu", "inf"], |g, x| ops::unary(g, x, UnaryOp::LeakyRelu(f32::INFINITY)));
     refused_at_load(&["fill", "VALUE is -inf"], |g, x| ops::fill(g, g.ty(x).clone(), f32::NEG_INFINITY));
     let norm = BatchNorm2d { eps: f32::NAN, ..BatchNorm2d::default() };
     refused_at_load(&["batch_norm in n", "EPS is NaN"], |g, x| norm.apply(g, "n", x, Mode::Eval));

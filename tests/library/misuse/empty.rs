@@ -2,7 +2,7 @@
 
 use shadegrad::autodiff::gradients;
 use shadegrad::graph::{Graph, GraphError, Value};
-use shadegrad::nn::{BatchNorm2d, Conv2dLayer, Linear, Mode};
+use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode};
 use shadegrad::ops::{self, CrossEntropyOptions, Regression};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
@@ -16,7 +16,7 @@ fn train(network: impl Fn(&mut Graph, Value) -> Result<Value, GraphError>, regre
     let y = network(&mut g, x).expect("it fits");
     let y = ops::global_avg_pool(&mut g, y).expect("it has an area");
     let y = ops::flatten(&mut g, y).expect("it has rows");
-    let y = Linear { features: 2 }.apply(&mut g, "head", y).expect("it fits");
+    let y = Linear::new(2).apply(&mut g, "head", y).expect("it fits");
     let [loss, _] = if regression {
         ops::regression_loss(&mut g, y, y, Regression::Mse).expect("equal shapes")
     } else {
@@ -30,12 +30,15 @@ fn train(network: impl Fn(&mut Graph, Value) -> Result<Value, GraphError>, regre
     }
     let mut session = session(&g);
     let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+    for (name, v) in g.inputs() {
+        session.write(plan, name, &vec![0.0; g.ty(v).shape.elements()]).expect("it fits");
+    }
     session.run_now(plan).expect("a run")
 }
 
 #[test]
 fn losses_and_gradients_of_no_samples_are_0() {
-    let conv = |g: &mut Graph, x| Conv2dLayer { bias: true, ..Conv2dLayer::square(4, 3, 1, 1) }.apply(g, "conv", x);
+    let conv = |g: &mut Graph, x| Conv2d::new(4, 3).padding(1).apply(g, "conv", x);
     let group = |g: &mut Graph, x| {
         let vector = |g: &mut Graph, name| g.input(name, TensorType::channels([3]));
         let (gamma, beta) = (vector(g, "gamma"), vector(g, "beta"));

@@ -13,7 +13,7 @@ use super::refused;
 fn pooling() -> Plan {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([1, 4, 4, 4]));
-    let y = ops::max_pool(&mut g, x, Window::square(2, 2, 0)).expect("the window fits");
+    let y = ops::max_pool(&mut g, x, Window::square(2).stride(2)).expect("the window fits");
     g.output("y", y);
     Plan::new(&g, PlanOptions::default())
 }

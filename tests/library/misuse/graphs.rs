@@ -2,7 +2,7 @@
 
 use shadegrad::autodiff;
 use shadegrad::graph::Graph;
-use shadegrad::nn::{BatchNorm2d, Conv2dLayer, Linear, Mode, Network, UNet};
+use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode, Network, UNet};
 use shadegrad::ops;
 use shadegrad::shape::TensorType;
 
@@ -21,8 +21,8 @@ fn values_of_another_graph_are_refused() {
     refused(network.apply(&mut evaluation, theirs, Mode::Eval), &told);
     refused(ops::reshape(&mut evaluation, theirs, [1, 64]), &told);
     refused(ops::flatten(&mut evaluation, theirs), &told);
-    refused(Conv2dLayer::square(4, 3, 1, 1).apply(&mut evaluation, "conv", theirs), &told);
-    refused(Linear { features: 4 }.apply(&mut evaluation, "head", theirs), &told);
+    refused(Conv2d::new(4, 3).padding(1).bias(false).apply(&mut evaluation, "conv", theirs), &told);
+    refused(Linear::new(4).apply(&mut evaluation, "head", theirs), &told);
     refused(BatchNorm2d::default().apply(&mut evaluation, "norm", theirs, Mode::Train), &told);
     refused(autodiff::gradients(&mut evaluation, theirs, &[ours]), &told);
     refused(autodiff::gradients_from(&mut evaluation, &[(ours, ours)], &[theirs]), &told);

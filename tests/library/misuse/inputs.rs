@@ -17,7 +17,7 @@ fn refuses(op: impl Op + Clone, counts: &[usize], told: &str) {
 
 #[test]
 fn a_wrong_number_of_inputs_is_refused() {
-    let spec = ConvSpec::from(Window::square(1, 1, 0));
+    let spec = ConvSpec::from(Window::square(1));
     refuses(Conv2d::from(spec), &[0, 1, 3], "inputs");
     refuses(Conv2dInputGrad::new(spec, TensorType::channels([4, 4])), &[0, 1, 3], "inputs");
     refuses(SoftmaxCrossEntropy { options: Default::default(), weighted: false }, &[0, 1, 3], "inputs");

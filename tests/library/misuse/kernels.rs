@@ -2,7 +2,7 @@
 
 use shadegrad::autodiff::gradients_from;
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
-use shadegrad::ops::{self, Activation, CrossEntropyOptions, DiceOptions, Regression};
+use shadegrad::ops::{self, CrossEntropyOptions, DiceOptions, Regression, UnaryOp};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::{TensorType, Window};
 
@@ -18,18 +18,18 @@ fn rows_of_channels(g: &mut Graph, w: Value, v: Value, inputs: usize) -> Vec<Res
     let labels = g.input("labels", TensorType::flat(inputs));
     let bias = g.input("bias", TensorType::channels([4]));
     let ty = g.ty(w).clone();
-    let pixels = Window::square(1, 1, 0);
+    let pixels = Window::square(1);
     vec![
         ops::regression_loss(g, w, v, Regression::Mse).map(drop),
         ops::softmax_cross_entropy(g, w, labels, None, CrossEntropyOptions::default()).map(drop),
         ops::dice_loss(g, w, labels, DiceOptions::default()).map(drop),
         ops::argmax(g, w).map(drop),
-        ops::activation(g, w, Activation::Sigmoid).map(drop),
+        ops::unary(g, w, UnaryOp::Sigmoid).map(drop),
         ops::add_bias(g, w, bias).map(drop),
         ops::reshape(g, w, [inputs * 4]).map(drop),
         ops::flatten(g, w).map(drop),
         ops::concat(g, &[w, v]).map(drop),
-        ops::crop_pad(g, w, [0; 3], [1, inputs, 4]).map(drop),
+        ops::crop_pad(g, w, ops::Region::of_size([1, inputs, 4])).map(drop),
         ops::max_pool(g, w, pixels).map(drop),
         ops::group_norm(g, [w, bias, bias], 1, 0.0).map(drop),
         ops::fill(g, ty, 1.0).map(drop),

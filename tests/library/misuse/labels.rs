@@ -26,13 +26,59 @@ fn labels_that_are_padded_in_memory_are_refused() {
     }
 }
 
-/// With equal logits a row's probabilities are 1/3 each: row 1 alone has a class. Dice counts the pixels of all rows, but
-/// their classes where they have one.
-#[test]
-fn a_label_between_two_classes_is_none() {
+/// Logits [3, 3] of three pixels, and the input of their labels.
+fn pixels() -> (Graph, [shadegrad::graph::Value; 2]) {
     let mut g = Graph::new();
     let logits = g.input("logits", TensorType::channels([3, 3]));
     let labels = g.input("labels", TensorType::flat(3));
+    (g, [logits, labels])
+}
+
+#[test]
+fn a_label_that_is_no_class_is_refused_when_it_is_written() {
+    let (mut g, [logits, labels]) = pixels();
+    let options = CrossEntropyOptions { ignore_index: Some(-1), ..CrossEntropyOptions::default() };
+    // Under another shape they are labels still.
+    let lists = ops::reshape(&mut g, labels, [1, 3]).and_then(|v| ops::reshape(&mut g, v, [3])).expect("as many");
+    let [loss, _] = ops::softmax_cross_entropy(&mut g, logits, lists, None, options).expect("labels");
+    g.output("loss", loss);
+    let mut session = session(&g);
+    let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+    session.write(plan, "logits", &[0.0; 9]).expect("it fits");
+    for (wrong, told) in [(3.0, "is 3"), (-2.0, "is -2"), (1.9, "is 1.9"), (f32::NAN, "is NaN")] {
+        let told = ["labels: number 1 ", told, "a class from 0 to 2, or -1 to be ignored"];
+        refused(session.write(plan, "labels", &[0.0, wrong, 1.0]), &told);
+    }
+    refused(session.run_now(plan), &["`labels` was never written"]);
+    session.write(plan, "labels", &[0.0, -1.0, 2.0]).expect("classes, and one that is ignored");
+    session.run_now(plan).expect("a run");
+    // Dice ignores no label here, so that -1 is none for both.
+    let dice = ops::dice_loss(&mut g, logits, labels, DiceOptions::default()).expect("labels");
+    g.output("dice", dice);
+    let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+    refused(session.write(plan, "labels", &[0.0, -1.0, 2.0]), &["a class from 0 to 2"]);
+}
+
+#[test]
+fn a_target_that_is_no_probability_is_refused_when_it_is_written() {
+    let mut g = Graph::new();
+    let [logits, targets] = ["logits", "targets"].map(|name| g.input(name, TensorType::channels([2, 3])));
+    let options = ops::BinaryCrossEntropyOptions { ignore_target: Some(-1), ..Default::default() };
+    let [loss, _] = ops::binary_cross_entropy(&mut g, logits, targets, None, options).expect("equal shapes");
+    g.output("loss", loss);
+    let mut session = session(&g);
+    let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+    session.write(plan, "targets", &[0.0, 1.0, 0.25, -1.0, 0.0, 1.0]).expect("probabilities, and one ignored");
+    let told = ["targets: number 5 is 2", "a number from 0 to 1, or -1 to be ignored"];
+    refused(session.write(plan, "targets", &[0.0, 1.0, 0.25, -1.0, 0.0, 2.0]), &told);
+}
+
+/// With equal logits a row's probabilities are 1/3 each: row 1 alone has a class. Dice counts the pixels of all rows, but
+/// their classes where they have one. The labels are computed, so that no check of the host sees them.
+#[test]
+fn a_label_between_two_classes_is_none() {
+    let (mut g, [logits, labels]) = pixels();
+    let labels = ops::scale(&mut g, labels, 1.0).expect("a value");
     let [loss, totals] =
         ops::softmax_cross_entropy(&mut g, logits, labels, None, CrossEntropyOptions::default()).expect("labels");
     let dice = ops::dice_loss(&mut g, logits, labels, DiceOptions::default()).expect("labels");

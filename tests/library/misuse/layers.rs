@@ -1,7 +1,7 @@
 //! Weights that start as bilinear interpolation.
 
 use shadegrad::graph::Graph;
-use shadegrad::nn::{Conv2dLayer, ConvTranspose2dLayer, WeightInit};
+use shadegrad::nn::{Conv2d, ConvTranspose2d, WeightInit};
 use shadegrad::ops::{self, Coordinates, Interpolation};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
@@ -13,8 +13,8 @@ fn interpolation_into_other_channels_is_refused() {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([1, 4, 4, 3]));
     let told = ["bilinear", "number of channels"];
-    refused(ConvTranspose2dLayer::bilinear(5, 2).apply(&mut g, "t", x), &told);
-    let conv = Conv2dLayer { init: WeightInit::Bilinear, ..Conv2dLayer::square(4, 3, 1, 1) };
+    refused(ConvTranspose2d::bilinear(5, 2).apply(&mut g, "t", x), &told);
+    let conv = Conv2d::new(4, 3).padding(1).bias(false).init(WeightInit::Bilinear);
     refused(conv.apply(&mut g, "c", x), &told);
 }
 
@@ -24,7 +24,7 @@ fn every_factor_starts_as_interpolation() {
     for factor in [2, 3, 5] {
         let (mut g, size) = (Graph::new(), 4 * factor);
         let x = g.input("x", TensorType::channels([1, 4, 4, 2]));
-        let y = ConvTranspose2dLayer::bilinear(2, factor).apply(&mut g, "up", x).expect("2 channels");
+        let y = ConvTranspose2d::bilinear(2, factor).apply(&mut g, "up", x).expect("2 channels");
         let (bilinear, half_pixel) = (Interpolation::Bilinear, Coordinates::HalfPixel);
         let expected = ops::resize(&mut g, x, [size; 2], bilinear, half_pixel).expect("a size");
         assert_eq!(g.dims(y), [1, size, size, 2]);

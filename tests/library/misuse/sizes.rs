@@ -1,7 +1,7 @@
 //! Sizes that no kernel can have, or count.
 
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
-use shadegrad::nn::{Conv2dLayer, ConvTranspose2dLayer, Linear};
+use shadegrad::nn::{Conv2d, ConvTranspose2d, Linear};
 use shadegrad::ops::{self, AxisMap, ConvSpec, Coordinates, Interpolation, Resize};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::{Padding, TensorType, Window};
@@ -20,10 +20,10 @@ fn tensors_without_channels_are_refused() {
     refused(ops::relu(&mut g, none), &told);
     refused(ops::flatten(&mut g, none), &told);
     let x = image(&mut g);
-    refused(Conv2dLayer::square(0, 3, 1, 1).apply(&mut g, "c", x), &["c.weight", "no channels"]);
-    refused(ConvTranspose2dLayer::enlarge(0, 2).apply(&mut g, "t", x), &["t.weight", "no channels"]);
+    refused(Conv2d::new(0, 3).padding(1).bias(false).apply(&mut g, "c", x), &["c.weight", "no channels"]);
+    refused(ConvTranspose2d::new(0, 2).stride(2).apply(&mut g, "t", x), &["t.weight", "no channels"]);
     let row = g.input("row", TensorType::channels([1, 3]));
-    refused(Linear { features: 0 }.apply(&mut g, "l", row), &["l.weight", "no channels"]);
+    refused(Linear::new(0).apply(&mut g, "l", row), &["l.weight", "no channels"]);
     let kernel = g.input("kernel", TensorType::kernel([3]));
     refused(ops::relu(&mut g, kernel), &["input and output channels"]);
     g.output("none", none);
@@ -44,20 +44,20 @@ fn sizes_beyond_what_can_be_counted_are_refused() {
     }
     let x = image(&mut g);
     refused(ops::reshape(&mut g, x, [usize::MAX, 2]), &told);
-    refused(Conv2dLayer::square(usize::MAX, 3, 1, 1).apply(&mut g, "c", x), &told);
-    refused(Conv2dLayer::square(4, usize::MAX, 1, 1).apply(&mut g, "k", x), &told);
-    let spec = ConvSpec { groups: usize::MAX, ..Window::square(2, 2, 0).into() };
+    refused(Conv2d::new(usize::MAX, 3).padding(1).bias(false).apply(&mut g, "c", x), &told);
+    refused(Conv2d::new(4, usize::MAX).padding(1).bias(false).apply(&mut g, "k", x), &told);
+    let spec = ConvSpec { groups: usize::MAX, ..Window::square(2).stride(2).into() };
     let w = g.input("w", TensorType::kernel([2, 2, 3, 3]));
     refused(ops::conv_transpose2d(&mut g, x, w, spec, [0; 2]), &told);
 }
 
 #[test]
 fn windows_that_are_too_large_are_refused() {
-    let plain = Window::square(3, 1, 1);
+    let plain = Window::square(3).padding(1);
     let windows = [
         Window { stride: [usize::MAX; 2], ..plain },
         Window { dilation: [1, usize::MAX], ..plain },
-        Window { dilation: [1 << 40; 2], ..Window::square(3, 1, 1) },
+        Window { dilation: [1 << 40; 2], ..Window::square(3).padding(1) },
         Window { padding: Padding::same(usize::MAX), ..plain },
         Window { padding: Padding { right: 1 << 31, ..Padding::same(1) }, stride: [1 << 30; 2], ..plain },
     ];
@@ -81,8 +81,8 @@ fn windows_that_are_too_large_are_refused() {
 fn regions_and_maps_out_of_reach_are_refused() {
     let mut g = Graph::new();
     let x = image(&mut g);
-    refused(ops::crop_pad(&mut g, x, [0, i64::MIN, 0], [1, 1, 1]), &["too far"]);
-    refused(ops::crop_pad(&mut g, x, [0, 0, 1 << 31], [1, 1, 1]), &["too far"]);
+    refused(ops::crop_pad(&mut g, x, ops::Region::of_size([1, 1, 1]).starting_at([0, i64::MIN, 0])), &["too far"]);
+    refused(ops::crop_pad(&mut g, x, ops::Region::of_size([1, 1, 1]).starting_at([0, 0, 1 << 31])), &["too far"]);
     for coordinates in [Coordinates::HalfPixel, Coordinates::AlignCorners, Coordinates::Asymmetric] {
         let made = ops::resize(&mut g, x, [usize::MAX, 2], Interpolation::Bilinear, coordinates);
         refused(made, &["1 to 16384"]);
@@ -93,4 +93,26 @@ fn regions_and_maps_out_of_reach_are_refused() {
         refused(g.add(op, &[x]), &["no map"]);
     }
     refused(ops::fma_peak(&mut g, x, 1 << 40), &["rounds"]);
+}
+
+#[test]
+fn rows_without_an_area_have_no_mean_over_it() {
+    let mut g = Graph::new();
+    let rows = g.input("x", TensorType::channels([2, 3]));
+    refused(ops::global_avg_pool(&mut g, rows), &["global_avg_pool", "[N,H,W,C]", "[2×3]"]);
+}
+
+#[test]
+fn axes_that_a_tensor_does_not_have_are_refused() {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([2, 3]));
+    let other = g.input("other", TensorType::channels([3, 2]));
+    let w = g.input("w", TensorType::kernel([3, 3, 4, 4]));
+    refused(ops::sum_axes(&mut g, x, &[2]), &["sum", "axes [2]", "0 to 1"]);
+    refused(ops::mean_axes(&mut g, x, &[1, 1]), &["sum", "different"]);
+    refused(ops::sum_axes(&mut g, w, &[0]), &["weight", "all axes"]);
+    for make in [ops::add, ops::sub, ops::mul, ops::div] {
+        refused(make(&mut g, x, other), &["each axis 1 or of that size", "[2×3], [3×2]"]);
+    }
+    refused(ops::broadcast(&mut g, x, TensorType::channels([4, 3])), &["broadcast", "[4×3]"]);
 }

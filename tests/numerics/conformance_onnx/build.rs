@@ -6,7 +6,7 @@ mod resize;
 use std::collections::BTreeMap;
 
 use shadegrad::graph::{GraphError, Value};
-use shadegrad::ops::{self, Activation, BatchNormOptions, ConvSpec};
+use shadegrad::ops::{self, BatchNormOptions, ConvSpec, UnaryOp};
 use shadegrad::shape::{Padding, Shape, TensorType, Window};
 
 use super::case::{Node, OnnxCase};
@@ -157,8 +157,8 @@ impl<'c> Network<'c> {
         let g = &mut self.b.graph;
         Ok(match node.op.as_str() {
             "Relu" => ops::relu(g, x)?,
-            "LeakyRelu" => ops::activation(g, x, Activation::LeakyRelu(node.float("alpha").unwrap_or(0.01) as f32))?,
-            "Sigmoid" => ops::activation(g, x, Activation::Sigmoid)?,
+            "LeakyRelu" => ops::unary(g, x, UnaryOp::LeakyRelu(node.float("alpha").unwrap_or(0.01) as f32))?,
+            "Sigmoid" => ops::unary(g, x, UnaryOp::Sigmoid)?,
             _ if node.int("axis").unwrap_or(1) == 1 => ops::flatten(g, x)?,
             _ => return unsupported("flatten from another axis than 1"),
         })
@@ -250,7 +250,7 @@ impl<'c> Network<'c> {
         }
         let [_, h, w, _] = self.b.graph.nhwc(x)?;
         if node.op == "GlobalMaxPool" {
-            let whole = Window { kernel_size: [h, w], ..Window::square(1, 1, 0) };
+            let whole = Window { kernel_size: [h, w], ..Window::square(1) };
             return Ok(ops::max_pool(&mut self.b.graph, x, whole)?);
         }
         let kernel_size = node.pair("kernel_shape", 1).ok_or(Unsupported("a window of other than 2 axes".into()))?;

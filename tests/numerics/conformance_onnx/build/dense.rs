@@ -95,6 +95,6 @@ impl Network<'_> {
         let [_, height, width, depth] = self.b.graph.nhwc(x)?;
         let sizes = [(height, h + bottom), (width, w + right), (depth, c + channels)];
         let sizes = sizes.map(|(size, more)| (size as i64 + more) as usize);
-        Ok(ops::crop_pad(&mut self.b.graph, x, [-h, -w, -c], sizes)?)
+        Ok(ops::crop_pad(&mut self.b.graph, x, ops::Region::of_size(sizes).starting_at([-h, -w, -c]))?)
     }
 }

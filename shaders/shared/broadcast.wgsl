@@ -1,0 +1,12 @@
+// The vector that vector i of a tensor [N, D_H, D_W, C] reads of a tensor that is repeated over it: B_N, B_H, B_W and B_C are
+// the steps along these axes in vectors, 0 where it is repeated.
+fn repeated_at(i: u32) -> u32 {
+    let row = i / C4;
+    let h = row / D_W;
+    return (h / D_H) * B_N + (h % D_H) * B_H + (row % D_W) * B_W + (i % C4) * B_C;
+}
+
+// What it holds for the lanes of vector i. A single channel is for all of them.
+fn repeated(v: vec4<f32>) -> vec4<f32> {
+    return select(v, vec4<f32>(v.x), vec4<bool>(ONE_CHANNEL));
+}

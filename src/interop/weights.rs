@@ -1,0 +1,94 @@
+//! The states of a session on disk, as a safetensors file. Weights have torchvision's order of axes
+//! ([`super::torchvision`]), so PyTorch can read the file. Moments are stored for each parameter, as
+//! `optimizer.exp_avg.conv1.weight`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use super::safetensors::{Tensor, TensorData, TensorFile};
+use super::torchvision::{self, CheckpointError};
+use crate::exec::{AnyEngine, Session};
+use crate::graph::StateSpec;
+
+/// Free text in a file's header.
+pub type Metadata = BTreeMap<String, String>;
+
+/// Prefix of what an optimizer keeps.
+const OPTIMIZER: &str = "optimizer.";
+
+impl Session<AnyEngine> {
+    /// Writes all weights and running statistics to a safetensors file, in torchvision's order of axes. Replaces the file at
+    /// once, so that a crash leaves the old one.
+    ///
+    /// # Errors
+    /// When the file cannot be written or the device is lost.
+    pub fn save_weights(&mut self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
+        save(self, 0, path.as_ref())
+    }
+
+    /// Reads all weights and running statistics of a safetensors file in torchvision's order of axes. Tensors named
+    /// `optimizer.…` are left out. Nothing is written unless the whole file fits.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a tensor is missing, unexpected, of another shape, or not finite: all are listed.
+    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
+        let path = path.as_ref();
+        let mut file = TensorFile::read(path)?;
+        file.tensors.retain(|name, _| !name.starts_with(OPTIMIZER));
+        torchvision::restore(self, &file, path)
+    }
+}
+
+/// Writes weights and running statistics; `steps` is the number of training steps so far.
+pub(crate) fn save(session: &mut Session<AnyEngine>, steps: u64, path: &Path) -> Result<(), CheckpointError> {
+    Ok(torchvision::collect(session, steps, Metadata::new())?.write_atomic(path)?)
+}
+
+/// Writes all states.
+pub(crate) fn save_all(
+    session: &mut Session<AnyEngine>,
+    steps: u64,
+    metadata: Metadata,
+    path: &Path,
+) -> Result<(), CheckpointError> {
+    let mut file = torchvision::collect(session, steps, metadata)?;
+    for (name, spec) in moments(session) {
+        let values = torchvision::to_torch(&spec, &session.tensor(&name)?.values);
+        file.tensors.insert(name, Tensor::f32(torchvision::torch_shape(&spec), values));
+    }
+    Ok(file.write_atomic(path)?)
+}
+
+/// Reads all states, and gives the metadata. Nothing is written unless everything fits.
+pub(crate) fn load_all(session: &mut Session<AnyEngine>, path: &Path) -> Result<Metadata, CheckpointError> {
+    let mut file = TensorFile::read(path)?;
+    let moments = moments(session);
+    let known: HashSet<&String> = moments.iter().map(|(name, _)| name).collect();
+    let stored = |name: &String| name.starts_with(OPTIMIZER);
+    let mut problems: Vec<String> = moments
+        .iter()
+        .filter_map(|(name, spec)| torchvision::problem(&StateSpec { name: name.clone(), ..spec.clone() }, &file))
+        .collect();
+    let unexpected = file.tensors.keys().filter(|name| stored(name) && !known.contains(name));
+    problems.extend(unexpected.map(|name| format!("`{name}` is unexpected")));
+    if !problems.is_empty() {
+        let remedy = "load a file that was saved with the same optimizer, moving average and frozen layers, or its weights alone";
+        return Err(torchvision::mismatch(path, problems, remedy));
+    }
+    let kept: BTreeMap<String, Tensor> = moments.iter().filter_map(|(n, _)| file.tensors.remove_entry(n)).collect();
+    torchvision::restore(session, &file, path)?;
+    for (name, spec) in moments {
+        if let Some(Tensor { data: TensorData::F32(values), .. }) = kept.get(&name) {
+            let tensor = crate::tensor::Tensor::new(spec.ty.shape.clone(), torchvision::from_torch(&spec, values));
+            session.set_tensor(&name, &tensor)?;
+        }
+    }
+    Ok(file.metadata)
+}
+
+/// The tensors that the optimizer keeps, with the type of each.
+fn moments(session: &Session<AnyEngine>) -> Vec<(String, StateSpec)> {
+    let names = session.tensor_names().into_iter().filter(|name| name.starts_with(OPTIMIZER));
+    let spec = |name: String| session.tensor_spec(&name).map(|spec| (name, spec));
+    names.filter_map(spec).collect()
+}

@@ -1,0 +1,89 @@
+//! What a network is to a training loop.
+
+use super::{Mode, Network, ResNet18, ResNet18Seg, UNet};
+use crate::graph::{Graph, GraphError, Value};
+use crate::tensor::Tensor;
+
+/// A network: it appends its ops to a graph, once for each batch size and [`Mode`]. Every function and closure
+/// `Fn(&mut Graph, Value, Mode) -> Result<Value, GraphError>` is one; `[Value; K]` in place of the `Value` makes a network of
+/// K outputs.
+///
+/// States are named by the layers and by [`Graph::scope`], so that all graphs of a network share them.
+pub trait Model {
+    /// [`Value`], or `[Value; K]` for a network of K outputs.
+    type Output: Outputs;
+
+    /// Appends the network to `g`: `images` `[N,H,W,C]` to its outputs, `[N, …]`.
+    ///
+    /// # Errors
+    /// When the images do not fit.
+    fn apply(&self, g: &mut Graph, images: Value, mode: Mode) -> Result<Self::Output, GraphError>;
+}
+
+impl<F, O> Model for F
+where
+    F: Fn(&mut Graph, Value, Mode) -> Result<O, GraphError>,
+    O: Outputs,
+{
+    type Output = O;
+
+    fn apply(&self, g: &mut Graph, images: Value, mode: Mode) -> Result<O, GraphError> {
+        self(g, images, mode)
+    }
+}
+
+macro_rules! built_in {
+    ($($network:ty),*) => {
+        $(impl Model for $network {
+            type Output = Value;
+
+            fn apply(&self, g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError> {
+                <$network>::apply(self, g, images, mode)
+            }
+        })*
+    };
+}
+
+built_in!(Network, ResNet18, ResNet18Seg, UNet);
+
+/// What a network gives: one value, or an array of them.
+pub trait Outputs: Copy {
+    /// The same after a run: a [`Tensor`], or an array of them.
+    type Tensors;
+
+    /// The values.
+    fn values(&self) -> Vec<Value>;
+
+    /// What they were, in their order.
+    fn tensors(made: Vec<Tensor>) -> Self::Tensors;
+}
+
+impl Outputs for Value {
+    type Tensors = Tensor;
+
+    fn values(&self) -> Vec<Value> {
+        vec![*self]
+    }
+
+    fn tensors(made: Vec<Tensor>) -> Tensor {
+        let [tensor] = array(made);
+        tensor
+    }
+}
+
+impl<const K: usize> Outputs for [Value; K] {
+    type Tensors = [Tensor; K];
+
+    fn values(&self) -> Vec<Value> {
+        self.to_vec()
+    }
+
+    fn tensors(made: Vec<Tensor>) -> [Tensor; K] {
+        array(made)
+    }
+}
+
+/// A plan gives as many tensors as its graph has outputs.
+fn array<const K: usize>(made: Vec<Tensor>) -> [Tensor; K] {
+    made.try_into().expect("one tensor an output")
+}

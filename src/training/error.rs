@@ -1,0 +1,71 @@
+//! Why a loop of one's own cannot go on.
+
+use crate::exec::ExecError;
+use crate::graph::GraphError;
+use crate::interop::torchvision::CheckpointError;
+
+/// An error of [`Training`](super::Training) or [`Predictor`](super::Predictor).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// Network or loss do not fit the images.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The device failed or refused.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// A file of weights cannot be read or written, or is of another network.
+    #[error(transparent)]
+    Weights(#[from] CheckpointError),
+    /// A batch cannot be read.
+    #[cfg(feature = "data")]
+    #[error(transparent)]
+    Data(#[from] crate::data::DataError),
+    /// A part of a batch has the wrong length.
+    #[error("the batch has {given} {what} for {samples} samples, but {expected} are needed: {shape} each")]
+    Length {
+        /// `numbers of images`, `labels` or `targets`.
+        what: &'static str,
+        /// How many there are.
+        given: usize,
+        /// Samples of the batch.
+        samples: usize,
+        /// How many there must be.
+        expected: usize,
+        /// Shape of those of one sample.
+        shape: String,
+    },
+    /// A label that names no class.
+    #[error(
+        "sample {sample} of the batch has the label {label}, but the classes are 0 to {}, and {} is ignored",
+        classes - 1,
+        super::IGNORED
+    )]
+    Label {
+        /// Position in the batch.
+        sample: usize,
+        /// The label.
+        label: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A pattern of [`TrainingOptions::freeze`](super::TrainingOptions::freeze) that matches nothing, or everything.
+    #[error("cannot freeze `{pattern}`: {reason}")]
+    Freeze {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong, and the layers that there are.
+        reason: String,
+    },
+    /// Gradients to apply that are not those of the parameters.
+    #[error("the gradient of `{parameter}` {problem}")]
+    Gradient {
+        /// Name of the parameter.
+        parameter: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An evaluation without a sample.
+    #[error("there is nothing to evaluate: no batch has a sample")]
+    Empty,
+}
