@@ -81,6 +81,9 @@ impl Clock<'_> {
 /// Half the pixels of the default size, in half the time.
 const IMAGE_SIZE: ImageSize = ImageSize { height: 64, width: 96 };
 
+/// Image size of a short demo, for dense tasks and for the classifier.
+const SHORT_IMAGE_SIZE: ImageSize = ImageSize { height: 32, width: 32 };
+
 /// The settings of both models for segmentation but the model.
 fn segment_config(model: SegmentModel, options: &DemoOptions) -> SegmentConfig {
     let full = SegmentConfig {
@@ -94,7 +97,11 @@ fn segment_config(model: SegmentModel, options: &DemoOptions) -> SegmentConfig {
         out: Some(options.out.join("segment").join(model.name())),
         ..SegmentConfig::default()
     };
-    if options.short { SegmentConfig { epochs: 1, scenes: SHORT_SCENES, ..full } } else { full }
+    if options.short {
+        SegmentConfig { epochs: 1, scenes: SHORT_SCENES, image_size: SHORT_IMAGE_SIZE, ..full }
+    } else {
+        full
+    }
 }
 
 /// The settings of both networks for colorization but the skips.
@@ -111,7 +118,11 @@ fn colorize_config((skips, name): (bool, &str), options: &DemoOptions) -> Colori
         out: Some(options.out.join("colorize").join(name)),
         ..ColorizeConfig::default()
     };
-    if options.short { ColorizeConfig { epochs: 1, scenes: SHORT_SCENES, ..full } } else { full }
+    if options.short {
+        ColorizeConfig { epochs: 1, scenes: SHORT_SCENES, image_size: SHORT_IMAGE_SIZE, ..full }
+    } else {
+        full
+    }
 }
 
 /// The sweep of the classifier.
@@ -121,6 +132,7 @@ fn sweep_of(options: &DemoOptions) -> Result<Sweep, TrainError> {
         for cell in &mut sweep.cells {
             cell.settings.insert("epochs".into(), 1.into());
             cell.settings.insert("scenes".into(), (SHORT_SCENES as i64).into());
+            cell.settings.insert("image_size".into(), (SHORT_IMAGE_SIZE.height as i64).into());
         }
     }
     Ok(sweep)

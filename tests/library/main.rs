@@ -5,4 +5,5 @@ mod common;
 mod examples;
 mod graph_rules;
 mod misuse;
+mod pages;
 mod shaders_translate;
