@@ -1,5 +1,5 @@
-//! Training holds as much memory after 200 steps as after its first ones, by the engine's own account and by the
-//! system's. One test, so that nothing else runs in the process.
+//! A training's memory stays constant over 200 steps, by the engine's count and by the system's. This binary has one test, so
+//! nothing else runs in the process.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -14,12 +14,12 @@ use shadegrad::plan::PlanOptions;
 use shadegrad::train::step::{Network, Optimizer, StepOptions, port, training_graph};
 
 const STEPS: u64 = 200;
-/// Steps after which the system's account is taken first: allocators and drivers fill their caches in the steps before.
+/// The first measurement of the process follows this step: allocators and drivers fill their caches before.
 const SETTLED: u64 = 40;
-/// By so much the process may grow in the 160 steps between: 25 KiB a step would be more.
+/// Upper bound on the growth of the process over the 160 steps between. A leak of 25 KiB a step exceeds it.
 const SLACK: u64 = 4 << 20;
 
-/// Memory of this process in bytes; `None` where the system does not tell.
+/// Resident memory of this process in bytes; `None` where there is no /proc.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/statm").ok()?;
     Some(status.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)

@@ -1,4 +1,4 @@
-//! `shadegrad demo` as a user types it, in its short form: every part of it, and the report on all of them.
+//! `shadegrad demo --short`: every part, and the report on all of them.
 
 use crate::support::Place;
 

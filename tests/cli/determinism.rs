@@ -1,9 +1,9 @@
 //! One seed, one result: training gives the same bits every time, however many threads load images or compute.
-//! What holds on an adapter is in `tests/engines/gpu_engine.rs`.
+//! `tests/engines/gpu_engine.rs` checks adapters.
 
 use crate::support::{Place, TRAIN, assert_same_bytes};
 
-/// Trains with so many loader threads and compute threads, into the run `out`.
+/// Trains into the run `out` with these numbers of threads.
 fn train(place: &Place, out: &str, loader_threads: usize, compute_threads: usize) {
     // 27 images in batches of 4: full batches and a last, smaller one, in an order drawn by the seed.
     let mix = "--augment light --mixup 0.4 --cutmix 1";

@@ -1,4 +1,4 @@
-//! `shadegrad doctor`: a device that computes rightly passes, and what is wrong is found, by itself and by name.
+//! `shadegrad doctor`: a correct device passes, a faulty kernel is found and named.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use shadegrad::workflows::doctor::{Examined, examine};
 use crate::common::gpu;
 use crate::support::{Place, TRAIN};
 
-/// Maps of more rows than a workgroup normalizes alone, and of fewer; and of an odd number, so that tiles have edges.
+/// Maps with more rows than one workgroup normalizes, and with fewer. Odd sizes give tiles with edges.
 const STEP: &str = "unet:1x42x38:base=4:depth=1:classes=5";
 
 fn graph(precision: Precision) -> Graph {
@@ -39,11 +39,11 @@ fn feed(session: &mut Session<AnyEngine>, plan: PlanId) -> Result<(), TrainError
 fn examined(engine: Box<AnyEngine>, precision: Precision) -> Examined {
     let graph = graph(precision);
     let mut session = Session::new(engine, &graph, 3).expect("memory");
-    // Moments that begin at 0 would hide whether they are forgotten.
+    // Moments of 0 would hide an optimizer that drops them.
     let moments = session.read_group(Group::Moments).expect("they are there").len();
     session.write_group(Group::Moments, &vec![1e-3; moments]).expect("room");
     if precision == Precision::F16 {
-        // 2^24: more than gradients have room for, as in the first steps of a run; then it is lowered.
+        // A scale of 2^24 overflows, as in the first steps of a run, and is then lowered.
         session.write_state(LOSS_SCALE, &[8.0, 0.0, 0.0, 0.0]).expect("it is scaled");
     }
     examine(&mut session, &graph, precision, feed).expect("it runs")
@@ -71,15 +71,15 @@ fn devices_that_compute_rightly_pass() {
         assert!(examined.is_right() && wrong.is_empty(), "{}: {:?} {wrong:?}", examined.device, examined.unsteady);
         let kernels = examined.kernels();
         assert!(kernels.len() > 15 && kernels["conv_fwd"].calls >= 5, "{kernels:?}");
-        // Nothing is held against itself.
+        // No kernel is compared with itself.
         assert!(kernels["conv_fwd"].error > 0.0 && kernels["norm_apply"].error > 0.0, "{kernels:?}");
         assert!(kernels.values().all(|of| of.error < 0.9), "{kernels:?}");
     }
 }
 
-/// Makes the text of a call with something of it replaced, where it is one of these kernels.
+/// The shader of a call, with replacements in the text of the named kernels.
 fn broken(changes: &[[&str; 3]], call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
-    // With all sizes in the text, so that they are there to be found.
+    // All sizes are constants of the text, so the replacements find them.
     let mut made = shader(call, Target { immediates: None, ..target }, tile);
     for [_, from, to] in changes.iter().filter(|[kernel, ..]| *kernel == call.kernel) {
         for stage in &mut made.stages {
@@ -92,14 +92,14 @@ fn broken(changes: &[[&str; 3]], call: &KernelCall<Slice>, target: Target, tile:
 #[test]
 fn kernels_that_are_wrong_are_named_and_no_others() {
     const CHANGES: &[[&str; 3]] = &[
-        // A pixel too low.
+        // One pixel too low.
         ["conv_fwd", "i32(oh * SH) - i32(PT)", "i32(oh * SH) - i32(PT) + 1i"],
-        // Begins a row of pixels one too early.
+        // Starts a row of pixels one early.
         ["conv_wgrad", "let below = right >= i32(OW * SW)", "let below = right >= i32(OW * SW) - 1i"],
-        // The last of equals instead of the first.
+        // The last of equal values instead of the first.
         ["max_pool", "(v > best)", "(v >= best)"],
         ["norm_apply", "ended(i + row * ITEMS, known)", "ended(i + row * ITEMS, known) * 1.001"],
-        // The old second moment is forgotten.
+        // Drops the old second moment.
         ["adam", "BETA2 * exp_avg_sq[i]", "0.0 * exp_avg_sq[i]"],
     ];
     let found = on_gpu(|call, target, tile| broken(CHANGES, call, target, tile), Precision::F32);
@@ -128,7 +128,7 @@ struct Faulty {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
-    /// Every fourth run ends in another bit of the loss.
+    /// Every fourth run changes the last bit of the loss.
     Unsteady,
     /// All results of the last convolution's weight gradient are 0.1 % too large.
     Off,
@@ -191,17 +191,17 @@ impl Engine for Faulty {
 fn other_bits_from_time_to_time_are_seen() {
     let found = examined(Faulty::new(Fault::Unsteady), Precision::F32);
     assert_eq!(wrong_kernels(&found), BTreeSet::new());
-    // The first run is that of the comparison with the twins.
+    // The first run is the comparison with the twins.
     assert_eq!(found.unsteady, Some((port::LOSS.into(), 3)));
     assert!(!found.is_right());
 }
 
-/// The references are not what the CPU engine computes with.
+/// The references are independent of the CPU engine.
 #[test]
 fn a_cpu_engine_that_is_off_is_seen() {
     let found = examined(Faulty::new(Fault::Off), Precision::F32);
     let wrong: Vec<_> = found.wrong().map(|(planned, _)| planned.call.kernel).collect();
-    // What reads the result before it is changed is wrong by as much.
+    // A kernel that reads the result before the change is off by the same amount.
     assert!(wrong.contains(&"conv_wgrad") && wrong.len() <= 2, "{wrong:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Bad input: a clear error that names what is wrong and what to do, exit code 2, nothing lost and no rubbish left.
+//! Bad input: an error that names the fault and the remedy, exit code 2, no file lost and no temporary file left.
 
 mod checkpoints;
 mod images;

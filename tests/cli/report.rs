@@ -1,4 +1,4 @@
-//! The HTML page of runs: what it holds, that nothing from outside gets out of its place, that it needs nothing else.
+//! The HTML page of runs: its contents, escaped names and texts, no other files.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -45,7 +45,7 @@ fn html(place: &Place, runs: &[&str]) -> String {
     checked(report.html())
 }
 
-/// The page, whose elements must be closed in order, and which must need no other file.
+/// Checks that the page closes its elements in order and needs no other file.
 fn checked(html: String) -> String {
     let mut open: Vec<&str> = vec![];
     for tag in html.split('<').skip(1) {
@@ -90,7 +90,7 @@ fn records(bytes: &[u8]) -> usize {
 fn a_trained_run_is_reported_whole() {
     let place = Place::with_photos(8);
     let quoted = HOSTILE.replace('"', "\"\"");
-    // Every picture is there under both names, so that half of the predictions are wrong, whatever is learned.
+    // Every picture has both labels, so half of the predictions are wrong.
     let lines = (0..8).map(|i| {
         let (kind, part) = (["png", "jpg"][i % 2], if i < 4 { "train" } else { "val" });
         format!("disc/{i:02}.{kind},disc,{part}\ndisc/{i:02}.{kind},\"{quoted}\",{part}\n")
@@ -219,7 +219,7 @@ fn what_is_no_run_is_refused() {
     assert!(place.bytes("taken.html") == b"mine" && !place.has("bad/report.html"));
 }
 
-/// The records that TensorBoard's own writer makes of the same values. To get them again, with `pip install tensorboard`:
+/// Records of the same values by TensorBoard's writer. To make them again, with `pip install tensorboard`:
 ///
 /// ```python
 /// import io

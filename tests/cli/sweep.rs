@@ -1,8 +1,8 @@
-//! A sweep as a user runs it: rows and grids, seeds drawn together, runs that diverge, and going on where it stopped.
+//! `shadegrad sweep`: rows and grids, means over seeds, diverged runs, and continuing a stopped sweep.
 
 use crate::support::Place;
 
-/// A place with photos and this sweep, whose runs take a second each.
+/// A folder with photos and this sweep. Each run takes about a second.
 fn place(sweep: &str) -> Place {
     let place = Place::with_photos(4);
     let base = "task = \"classify\"\n[base]\ndata = \"photos\"\nimage_size = 16\nbatch_size = 8\nepochs = 1\ndevice = \"cpu\"\n";
@@ -23,7 +23,7 @@ fn rows_are_run_marked_and_skipped_when_done() {
     assert!(lines[3].contains("diverged") && lines[3].contains("sgd"), "those that diverged are last: {table}");
     assert!(place.has("s/001/best.safetensors") && place.has("s/003/curves.png"));
     let before = place.bytes("s/001/last.safetensors");
-    // A run that was cut off is moved aside and repeated; what is done stays.
+    // An unfinished run is moved aside and repeated; finished runs stay.
     std::fs::remove_file(place.path("s/003/curves.png")).expect("removes");
     let again = place.run("sweep sweep.toml --out s").fine();
     again.printed(&["run 1 of 3 (lr=0.001 optimizer=adam) is done, 1 epochs", "run 3 of 3 (lr=0.001 seed=1) begins"]);
@@ -58,7 +58,7 @@ fn wrong_sweeps_are_refused_before_the_first_run() {
     place.run("sweep sweep.toml --out s").refused(&["\"dance\"", "classify, segment or colorize"]);
 }
 
-/// Of four runs two go on after one epoch of four, one after two; the others stand in the table as what they are.
+/// Two of four runs continue after the first epoch, one of them after the second. The table marks the stopped ones.
 #[test]
 fn halving_stops_the_hopeless() {
     let place = place("[grid]\nlr = [1e-3, 1e-9, 3e-3, 1e-8]\n");
@@ -68,7 +68,7 @@ fn halving_stops_the_hopeless() {
     let mut sorted = epochs.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, [1, 1, 2, 4], "{epochs:?}");
-    // Those that have not learned are those that were stopped first, and nothing changes when it is run again.
+    // The runs with vanishing learning rates stop first. A second call changes nothing.
     let before = place.bytes("s/sweep.csv");
     place.run(line).fine().printed(&["stays as it is after epoch 1"]);
     assert!(place.bytes("s/sweep.csv") == before);
@@ -76,7 +76,7 @@ fn halving_stops_the_hopeless() {
     place.run("sweep sweep.toml --out t --set epoch=3").refused(&["epoch", "epochs"]);
 }
 
-/// Results of one setting must never stand in the table as those of another.
+/// The table must never show results of one setting as those of another.
 #[test]
 fn folders_with_runs_of_other_settings_are_refused() {
     let place = place("[[run]]\nlr = 1e-3\n[[run]]\nlr = 1e-4\n");
@@ -89,14 +89,14 @@ fn folders_with_runs_of_other_settings_are_refused() {
     place.run("sweep sweep.toml --out s --set seed=5").refused(&["s/001", "seed is 0 there and 5 here"]);
     place.run("sweep sweep.toml --out s --set epochs=2").refused(&["epochs is 1 there and 2 here"]);
     assert!(kept() == before, "nothing was trained or moved");
-    // What does not change results may change.
+    // Settings that do not change results may differ.
     place
         .run("sweep sweep.toml --out s --set loader_threads=1 --device cpu")
         .fine()
         .printed(&["run 2 of 2", "is done"]);
 }
 
-/// A run that was dropped can go on to more epochs; a folder of the user's is nobody else's.
+/// A stopped run can continue to more epochs. A folder that holds no run is not touched.
 #[test]
 fn unfinished_runs_go_on_and_other_folders_stay() {
     let rows = place("[grid]\nlr = [1e-3, 1e-9]\n");

@@ -1,4 +1,4 @@
-//! What `eval`, `predict` and `compare` do with a trained classifier: which images they read, and what they say of them.
+//! `eval`, `predict` and `compare` on a trained classifier: the images that they read, and their output.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn a_classifier_on_images_that_it_has_not_seen() {
     place.run("compare run run/last.safetensors --data photos").refused(&refusal);
 }
 
-/// The test part is that of its folder, or of a table's rows, and no other.
+/// The test part comes from its folder or from a table's rows.
 fn test_parts(place: &Place) {
     let line = "--split test --device cpu";
     let told = place.run(&format!("eval run --data photos {line}")).fine().printed(&["photos, test part", "6 images"]);
@@ -61,7 +61,7 @@ fn copy(place: &Place, from: &str, to: &str) {
     }
 }
 
-/// Without --data it is the data that the run was trained on, not built-in scenes.
+/// Without --data a verb uses the data of the run, not built-in scenes.
 fn own_data(place: &Place) {
     let told = place.run("eval run --device cpu").fine();
     told.printed(&["photos, val part", "3 images, loss"]);
@@ -74,7 +74,7 @@ fn own_data(place: &Place) {
     fs::rename(place.path("elsewhere"), place.path("photos")).expect("renames");
 }
 
-/// What training takes for an image is one here too: at any depth, whatever its ending, but not what is hidden.
+/// The same files as in training count as images: at any depth, with any ending, not hidden.
 fn folders_of_images(place: &Place) {
     place.folder("mixed/deep");
     place.write("mixed/b.png", place.bytes("photos/train/disc/00.png"));
@@ -107,7 +107,7 @@ fn runs_on_built_in_scenes_are_evaluated_on_them() {
     place.run("eval run --device cpu --split test").refused(&["built-in scenes has no test part"]);
 }
 
-/// A line break in a class's name must not tear a table's rows.
+/// A line break in a class name does not break a table's rows.
 #[cfg(unix)]
 #[test]
 fn every_class_has_one_line() {

@@ -26,7 +26,7 @@ fn run_directory(place: &Place) {
     let files = ["best.safetensors", "confusion.png", "config.toml", "curves.png", "last.safetensors", "metrics.csv"];
     let others = ["confusion.csv", "run.json", "samples.png"];
     let expected: BTreeSet<_> = files.into_iter().chain(others).map(String::from).collect();
-    // There is a folder of errors where there are any.
+    // The folder `errors` exists only if there are errors.
     let found = place.list("run").into_iter().filter(|name| name != "errors");
     assert_eq!(found.collect::<BTreeSet<_>>(), expected, "and no temporary file is left");
     for picture in ["curves", "confusion", "samples"] {
@@ -36,7 +36,7 @@ fn run_directory(place: &Place) {
     }
     let rows = place.metrics("run");
     assert_eq!(rows.iter().map(|r| r.epoch).collect::<Vec<_>>(), [1, 2, 3]);
-    // 24 images in batches of 4 go up and down, and any epoch may be the best: so against guessing, not against the first.
+    // With 24 images any epoch may be the best, so the loss is compared with guessing, not with the first epoch.
     let best = rows.iter().map(|r| r.val_loss).fold(f64::INFINITY, f64::min);
     assert!(best < 0.7 * 3f64.ln(), "{rows:?}");
     assert!(rows.iter().any(|r| r.score(Score::Accuracy) >= Some(0.8)), "it learns: {rows:?}");
@@ -58,7 +58,7 @@ fn checkpoints_are_torchvisions(place: &Place) {
         if let Some(steps) = steps {
             assert_eq!(counter.data, TensorData::I64(vec![steps]), "24 images in batches of 4, three times");
         }
-        // 11,689,512 at 1000 classes, of which the head has 513 a class.
+        // 11,689,512 parameters at 1000 classes; the head has 513 a class.
         let trained = file.tensors.iter().filter(|(n, _)| !n.contains("running") && !n.contains("tracked"));
         assert_eq!(trained.map(|(_, t)| t.data.len()).sum::<usize>(), 11_689_512 - 997 * 513);
     }
@@ -68,13 +68,13 @@ fn evaluation(place: &Place) {
     let best = place.metrics("run").iter().filter_map(|r| r.score(Score::Accuracy)).fold(0.0, f64::max);
     let told = place.run("eval run --data photos --device cpu").fine().printed(&CLASSES).printed(&["6 images, loss"]);
     assert!((told.number_before(" %") - 100.0 * best).abs() < 0.01, "the accuracy of the best epoch, {best}");
-    // Batches of 4 and 5 of the 24 training images: a last, smaller one changes nothing.
+    // 24 images in batches of 4 and of 5: the smaller last batch changes nothing.
     let train = |batch| format!("eval run --data photos --split train --device cpu --batch-size {batch}");
     let (four, five) = (place.run(&train(4)).fine(), place.run(&train(5)).fine());
     assert_eq!(four.printed(&["24 images"]).stdout, five.stdout);
 }
 
-/// The images that `eval` holds out are those that training held out, so none of them was learned.
+/// `eval` uses the images that training held out.
 #[test]
 fn evaluation_holds_out_what_training_held_out() {
     let place = Place::with_photos(8);
@@ -127,7 +127,7 @@ fn a_run_is_never_overwritten(place: &Place) {
     assert!(files(place) == before, "the run is as it was");
 }
 
-/// From weights that have learned, a vanishing learning rate keeps the accuracy; from a random start it would not.
+/// A vanishing learning rate keeps the loaded weights.
 fn starting_from_a_checkpoint(place: &Place) {
     let line = "--init run/best.safetensors --out more --optimizer sgd --lr 1e-20 --momentum 0 --epochs 1";
     place.run(&format!("{TRAIN} {line} --batch-size 24")).fine();
@@ -170,7 +170,7 @@ fn without_data_scenes_are_drawn_and_the_learning_rate_falls() {
     let told = place.run(&format!("train classify {flags}")).fine();
     told.printed(&["data:   built-in scenes, 60 training and 500 validation images, 10 classes"]);
     let rates: Vec<f64> = place.metrics("run").iter().map(|row| row.lr).collect();
-    // At the third and the sixth of six steps, half a cosine from 0 to π has come to 2/6 and 5/6 of its way.
+    // At the third and the sixth of six steps, the cosine from 0 to π is at 2/6 and 5/6 of its range.
     assert!((rates[0] - 0.00075).abs() < 1e-9 && (rates[1] - 0.0000669873).abs() < 1e-9, "{rates:?}");
     let config = String::from_utf8(place.bytes("run/config.toml")).expect("text");
     assert!(config.contains("schedule = \"cosine\"\n") && config.contains("scenes = 60\n"), "{config}");
@@ -271,7 +271,7 @@ fn help_names_every_setting() {
     place.run("--help").fine().printed(&["train", "eval", "predict", "devices", "plan"]);
 }
 
-/// `shadegrad … | head -1` must not end in a panic.
+/// `shadegrad … | head -1` does not panic.
 #[test]
 fn a_reader_that_has_gone_is_no_error() {
     let place = Place::new();
@@ -281,12 +281,12 @@ fn a_reader_that_has_gone_is_no_error() {
     assert_eq!(told.fine().stderr, "");
 }
 
-/// At 32×32 pixels ResNet18 ends in maps of one pixel, so that a batch of one image has no variance.
+/// At 32×32 pixels ResNet18's last maps have one pixel, so a batch of one image has no variance.
 #[test]
 fn a_last_batch_of_one_image_is_left_out_and_one_alone_refused() {
     let place = Place::with_photos(3);
     let flags = "--val-split 0.34 --epochs 1 --shuffle false";
-    // 6 for training: a batch of 5, and one.
+    // 6 training images: a batch of 5 and a batch of 1.
     let told = place.run(&format!("{TRAIN} {flags} --batch-size 5 --out run")).fine();
     told.printed(&["6 training and 3 validation images", "note:   the last batch", "left out"]);
     let steps =
@@ -304,7 +304,7 @@ fn a_last_batch_of_one_image_is_left_out_and_one_alone_refused() {
     assert!(!place.has("none"), "no run directory");
 }
 
-/// Starts a training with these flags in a shell after `before`, and sends it a signal when its run has begun.
+/// Starts a training with these flags in a shell after `before`, and sends a signal once the run has started.
 #[cfg(unix)]
 fn signalled(place: &Place, before: &str, flags: &str, signal: &str) -> Outcome {
     use std::io::{BufRead, BufReader, Read};
@@ -324,7 +324,7 @@ fn signalled(place: &Place, before: &str, flags: &str, signal: &str) -> Outcome 
     told
 }
 
-/// Ctrl-C, and what clusters and containers end a job with.
+/// Ctrl-C, and the signal with which clusters and containers end a job.
 #[cfg(unix)]
 #[test]
 fn signals_end_after_the_step_with_a_checkpoint() {
@@ -341,7 +341,7 @@ fn signals_end_after_the_step_with_a_checkpoint() {
     }
 }
 
-/// As `nohup` has it.
+/// `nohup` ignores hangups.
 #[cfg(unix)]
 #[test]
 fn a_run_that_ignores_hangups_goes_on() {

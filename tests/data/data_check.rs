@@ -1,5 +1,4 @@
-//! `data check` names every fault of a data set at once, with the file, and tells good sets from bad
-//! ones by its exit code. Each fault is made here.
+//! `data check` names every fault of a data set at once, with the file. Its exit code separates good sets from bad ones.
 
 use std::fs;
 use std::path::Path;
@@ -195,7 +194,7 @@ fn contradictory_labels_are_faults() {
     assert_eq!(report.faults.len(), 3, "{report}");
     assert!(report.notes[0].contains("1 images repeat") && report.notes[0].contains("9.png"), "{report}");
 
-    // The test part is looked at too.
+    // The test part is checked too.
     let dir = tempfile::tempdir().unwrap();
     for (number, part) in ["train", "val", "test"].into_iter().enumerate() {
         for (class, name) in ["cat", "dog"].into_iter().enumerate() {

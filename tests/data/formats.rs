@@ -52,14 +52,14 @@ fn parts_are_told_from_classes() {
     class_folders(&dir.path().join("train"), &classes, 3);
     class_folders(dir.path(), &["bus"], 3);
     refused(open(dir.path()), &["train", "a part of a data set", "bus", "rename it"]);
-    // What is beside two parts does not count, and one part may not have two names.
+    // Other folders beside two parts do not count; one part may not have two names.
     class_folders(&dir.path().join("val"), &classes, 1);
     assert_eq!(open(dir.path()).unwrap().val.len(), 2);
     class_folders(&dir.path().join("dev"), &classes, 1);
     refused(open(dir.path()), &["dev/ and val/", "validation part", "one of them"]);
 }
 
-/// A test part that nobody labelled is no reason not to train.
+/// A test part without labels does not prevent training.
 #[test]
 fn test_parts_may_lack_labels() {
     let dir = temp();

@@ -1,4 +1,4 @@
-//! Single images: what is wrong with bad ones, and what good ones become.
+//! Single images: the faults of bad ones, the pixels of good ones.
 
 use std::fs;
 use std::path::Path;

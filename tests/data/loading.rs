@@ -1,4 +1,4 @@
-//! Statistics and batches: the same whatever the threads, and no defect takes the run down.
+//! Statistics and batches do not depend on the number of threads, and a defect does not end the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +60,7 @@ fn batches_depend_on_seed_and_epoch_alone() {
     assert_ne!(order(&first), order(&batches(&loader(1, 7), 0)));
     assert_eq!(first[2..], four.epoch_from(0, 2).unwrap().map(Result::unwrap).collect::<Vec<_>>());
     assert_eq!(one.epoch_from(0, 99).unwrap().count(), 0);
-    // Recycled memory holds nothing of what was there before.
+    // Recycled memory keeps no old values.
     for batch in batches(&four, 1) {
         four.recycle(batch);
     }
@@ -139,7 +139,7 @@ impl Source for Unsized {
     }
 }
 
-/// The reader would wait for ever for a batch whose thread is gone.
+/// The reader must not wait for a batch whose thread has ended.
 #[test]
 fn a_panic_outside_of_a_sample_ends_no_thread() {
     for (image, threads, told) in [(None, 2, "no layout"), (Some(1 << 61), usize::MAX, "capacity overflow")] {

@@ -1,5 +1,5 @@
-//! What `data` promises: every format opens, every defect is named with its remedy, batches depend on
-//! the seed alone. Fixtures are made here.
+//! Data sets: every format opens, every defect is named with its remedy, batches depend on the seed alone. The tests make
+//! their files.
 
 mod augment;
 mod colorization;

@@ -289,7 +289,7 @@ fn what_masks_hold_is_detected() {
     refused(open(dir.path()).map(|_| ()), &["the colour #090807 alone", "at least 2 classes", "classes.toml"]);
 }
 
-/// As for the other tasks: a part that is there and empty was meant to be something.
+/// As in the other tasks, an empty part is an error.
 #[test]
 fn an_empty_validation_part_is_refused() {
     for (empty, train) in [("val/images", "train/images"), ("images/Val", "images/train"), ("valid", "train/images")] {
@@ -338,7 +338,7 @@ fn pairs_are_prepared_together() {
     assert_eq!((labels[7], labels[8], labels[12]), (255, 0, 1));
     assert!((image[3 * 47] - (140.0 / 255.0 - 0.5) / 0.25).abs() < 1e-6, "{}", image[3 * 47]);
 
-    // Faults of every sort, all named at once.
+    // Faults of every kind, all named at once.
     grey(&at("masks/0.png".into()), &[[2; 40].as_slice(), &[3, 3, 7, 2, 2, 2, 2, 2]].concat(), 8);
     grey(&at("masks/1.png".into()), &[0; 48], 6);
     fs::write(at("masks/2.png".into()), b"").unwrap();

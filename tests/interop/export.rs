@@ -1,5 +1,5 @@
-//! Exported ONNX models: their bytes are read by the numbers of `onnx.proto`, evaluated by the definitions of ONNX's
-//! operators, and give what this crate computes. `benches/peers/onnx_check.py` has onnxruntime say the same.
+//! Exported ONNX models: a reader of `onnx.proto`'s field numbers and an evaluator of ONNX's definitions give the values that
+//! this crate computes. `benches/peers/onnx_check.py` repeats the comparison with onnxruntime.
 
 mod compare;
 mod evaluate;

@@ -110,7 +110,7 @@ fn cases_of_a_folder_pass() {
     assert!(!report.passed.is_empty(), "{} has no folder with a case.json that passes", root.display());
 }
 
-/// A pooling case with a result computed by hand, or with a wrong one.
+/// A pooling case whose expected result is `expected`: right for 2.5.
 fn write_case(folder: &Path, op: &str, expected: f64) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     let tensor = |shape: &[usize], values: &[f64]| Tensor { shape: shape.to_vec(), values: values.to_vec() };

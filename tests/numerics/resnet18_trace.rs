@@ -24,7 +24,7 @@ fn trace() -> Json {
     serde_json::from_str(&std::fs::read_to_string(path).expect("the fixture")).expect("the fixture is JSON")
 }
 
-/// A tensor's first values with what the variant has of its own.
+/// A tensor's initial values in a variant.
 fn start_of(about: &Json, variant: &Json) -> Vec<f64> {
     let mut values = start(about);
     if text(about, "name").ends_with("bn2.weight") {

@@ -1,4 +1,4 @@
-//! The command line as a user types it: a folder of its own, images written for the purpose, what came of it.
+//! Runs the command line in a temporary folder with generated images, and checks its output.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::fs;
@@ -14,10 +14,10 @@ use tempfile::TempDir;
 /// Classes of the test images, in the order of their labels.
 pub const CLASSES: [&str; 3] = ["disc", "grass", "stripes"];
 
-/// `train classify` on the photos with settings that make a run of seconds; the flags of a test follow.
+/// `train classify` on the photos, in seconds. A test appends its flags.
 pub const TRAIN: &str = "train classify --data photos --image-size 32 --device cpu";
 
-/// A folder that is the current one of every command run in it.
+/// A temporary folder, the working directory of every command run in it.
 pub struct Place {
     folder: TempDir,
 }
@@ -62,7 +62,7 @@ impl Place {
         names
     }
 
-    /// Class folders of pictures that a network tells apart at once, as PNG and JPEG of several sizes.
+    /// Class folders of easily separated pictures, as PNG and JPEG of several sizes.
     pub fn photos(&self, root: &str, classes: &[&str], per_class: u32) {
         for class in classes {
             self.folder(&format!("{root}/{class}"));
@@ -91,7 +91,7 @@ impl Place {
         Outcome::new(line, &output)
     }
 
-    /// Starts `shadegrad LINE` and leaves it running, its output piped.
+    /// Starts `shadegrad LINE` with piped output and does not wait.
     pub fn start(&self, line: &str) -> std::process::Child {
         self.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
     }
@@ -104,13 +104,13 @@ impl Place {
         shell
     }
 
-    /// Runs `shadegrad LINE` as a shell runs it after `before`, with redirections and all.
+    /// Runs `shadegrad LINE` in a shell after `before`; redirections work.
     #[cfg(unix)]
     pub fn run_in_shell(&self, before: &str, line: &str) -> Outcome {
         Outcome::new(line, &self.shell(before, line).output().expect("starts a shell"))
     }
 
-    /// The same, left running with its output piped.
+    /// The same with piped output, without waiting.
     #[cfg(unix)]
     pub fn start_in_shell(&self, before: &str, line: &str) -> std::process::Child {
         self.shell(before, line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts a shell")
@@ -127,7 +127,7 @@ impl Place {
     }
 }
 
-/// What a command said.
+/// Exit code and output of a command.
 pub struct Outcome {
     line: String,
     pub code: Option<i32>,
@@ -152,13 +152,13 @@ impl Outcome {
         format!("shadegrad {}\nexit code {:?}\n{}\n{}", self.line, self.code, self.stdout, self.stderr)
     }
 
-    /// It went well.
+    /// The exit code is 0.
     pub fn fine(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.told());
         self
     }
 
-    /// It ended with exit code 2 and an error that holds all `parts`.
+    /// The exit code is 2, and the error contains all `parts`.
     pub fn refused(self, parts: &[&str]) -> Self {
         assert_eq!(self.code, Some(2), "{}", self.told());
         let error = self.stderr.find("error: ").map_or("", |at| &self.stderr[at..]);
@@ -168,7 +168,7 @@ impl Outcome {
         self
     }
 
-    /// All `parts` were printed.
+    /// Standard output contains all `parts`.
     pub fn printed(self, parts: &[&str]) -> Self {
         for part in parts {
             assert!(self.stdout.contains(part), "no `{part}` in the output of {}", self.told());
@@ -184,7 +184,7 @@ impl Outcome {
     }
 }
 
-/// One picture of a class: each has its colours and its pattern, with size, shade and place varied by `index`.
+/// One picture of a class. A class has its colours and pattern; `index` varies size, shade and place.
 fn picture(class: &str, index: u32) -> RgbImage {
     let (width, height) = (36 + index % 5, 34 + index % 7);
     let shade = (10 * (index % 6)) as u8;
@@ -199,7 +199,7 @@ fn picture(class: &str, index: u32) -> RgbImage {
     })
 }
 
-/// Two files hold the same bytes; the message of a failure is short, unlike that of comparing megabytes.
+/// Compares two files; a failure names the first differing byte instead of printing megabytes.
 pub fn assert_same_bytes(what: &str, a: &Path, b: &Path) {
     let (a_bytes, b_bytes) = (fs::read(a).expect("reads"), fs::read(b).expect("reads"));
     assert_eq!(a_bytes.len(), b_bytes.len(), "{what}: lengths differ");

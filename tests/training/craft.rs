@@ -1,5 +1,4 @@
-//! What a training run can be besides plain: gradients of several batches, averaged weights, frozen layers, an early end,
-//! a search for the learning rate.
+//! Training options: gradient accumulation, averaged weights, frozen layers, early stopping, learning-rate search.
 
 use std::sync::atomic::AtomicBool;
 
@@ -20,7 +19,7 @@ use shadegrad::train::step::{Optimizer, Phase, Update, append_training, port};
 const IGNORE: i32 = -1;
 const CLASSES: usize = 3;
 
-/// A network without BatchNorm, whose images do not see each other: per-pixel classes of 4×4 images.
+/// A network without BatchNorm, so images are independent: per-pixel classes of 4×4 images.
 fn graph(states: StateTable, n: usize, update: &Update, phase: Phase) -> Graph {
     let mut g = Graph::with_states(states);
     let x = g.input(port::IMAGES, TensorType::channels([n, 4, 4, 2]));
@@ -40,7 +39,7 @@ fn numbers(stream: u64, len: usize) -> Vec<f64> {
     (0..len as u64).map(|i| f64::from(Random::new(5, stream, i, 0).normal())).collect()
 }
 
-/// Images and labels of samples `range`; the later an image, the more of its pixels do not count.
+/// Images and labels of samples `range`. Later images have more ignored pixels.
 fn samples(range: std::ops::Range<usize>) -> (Vec<f64>, Vec<f64>) {
     let images = range.clone().flat_map(|i| numbers(i as u64, 32)).collect();
     let label = |i: usize, p: usize| if p < 2 * i { f64::from(IGNORE) } else { ((i + p * p) % CLASSES) as f64 };
@@ -96,7 +95,7 @@ fn accumulated_gradients_are_those_of_the_large_batch() {
         assert_eq!(furthest(&start, &small.parameters()), 0.0);
         for t in 1..=3 {
             large.step(0..5, t, (Phase::Update, false, 0.0));
-            // Batches of unlike size, of which unlike shares count.
+            // Batches of different sizes, with different shares of ignored pixels.
             small.step(0..1, t, (Phase::Accumulate, false, 0.0));
             small.step(1..3, t, (Phase::Accumulate, true, 0.0));
             small.step(3..5, t, (Phase::Update, true, 0.0));
@@ -162,13 +161,13 @@ fn frozen_layers_stay_as_they_are() {
             continue;
         }
         let still = name.starts_with(&format!("{top}.")) || name.ends_with(".bias");
-        // The first run's steps of 1e-30 show where a value is 0.
+        // The first run's rate of 1e-30 keeps the start values.
         let moved = a.iter().zip(b).any(|(a, b)| (a - b).abs() > 1e-20);
         assert_eq!(!moved, still, "{name}");
         counts[usize::from(still)] += 1;
     }
     assert!(counts[0] > 3 && counts[1] > 3, "{counts:?}");
-    // A slip of the pen, and a run that would learn nothing.
+    // A misspelled pattern, and a pattern that freezes everything.
     for (pattern, said) in [("encodr", "names no parameter"), ("*", "nothing left to train")] {
         let wrong = SegmentConfig { freeze: vec![pattern.into()], ..config(&path("wrong")) };
         let error = segment::train(&wrong, &(), &stop).unwrap_err().to_string();
@@ -204,7 +203,7 @@ fn a_trace_shows_every_kernel_and_changes_nothing() {
 #[test]
 fn a_run_ends_early_when_its_score_does_not_become_better() {
     let place = tempfile::tempdir().expect("a temporary folder");
-    // The weights stand still, and the running statistics soon do.
+    // The weights do not move; the running statistics settle.
     let still = SegmentConfig { epochs: 60, lr: 1e-30, early_stop: 3, ..config(&place.path().join("run")) };
     let outcome = segment::train(&still, &(), &AtomicBool::new(false)).unwrap_or_else(|e| panic!("{e}"));
     let best = outcome.best.expect("a best epoch").epoch as usize;
@@ -212,7 +211,7 @@ fn a_run_ends_early_when_its_score_does_not_become_better() {
     assert_eq!(outcome.rows.len(), best + 3);
 }
 
-/// A loss as it is known: flat, falling, flat at its lowest, rising.
+/// A typical loss curve: flat, falling, flat at its lowest, rising.
 #[test]
 fn the_range_test_reads_its_curve() {
     let point = |i: usize| {
@@ -226,7 +225,7 @@ fn the_range_test_reads_its_curve() {
     // 1 / (1 + exp(-4 (x + 3.5))) is 3/4 at x = -3.5 + ln 3 / 4.
     assert!((suggested.log10() + 3.225).abs() < 0.1, "{suggested}");
     assert!((-2.5..-1.5).contains(&lowest.log10()), "{lowest}");
-    // The lowest of as many means of noise is below the first ones, but nothing falls.
+    // The smallest mean of noise is below the first ones, but the curve does not fall.
     for seed in 0..20u32 {
         let noise = |i: u32| f64::from((i + 1000 * seed).wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24);
         let flat: Vec<_> = (0..100).map(|i| (1e-7 * 1.17f64.powi(i as i32), 2.3 + 0.4 * noise(i))).collect();

@@ -1,4 +1,4 @@
-//! The real ResNet18 learns: whatever the optimizer, it fits one batch, and it trains at every size that it accepts.
+//! ResNet18 fits one batch with every optimizer, and trains at every image size that it accepts.
 
 use shadegrad::exec::Session;
 use shadegrad::exec::cpu::CpuEngine;
@@ -17,7 +17,7 @@ fn adam(decoupled: bool, weight_decay: f32) -> Optimizer {
     Optimizer::Adam(AdamOptions { betas: [0.9, 0.999], eps: 1e-8, weight_decay, decoupled, decay_all: !decoupled })
 }
 
-/// Noise: nothing to see in it but which image it is.
+/// Noise, which only identifies the image.
 fn noise(count: usize) -> Vec<f32> {
     (0..count as u64).map(|i| Random::new(3, 1, i, 0).normal()).collect()
 }
@@ -45,7 +45,7 @@ fn losses(stem: Stem, [n, size]: [usize; 2], (optimizer, lr): (Optimizer, f64), 
     (1..=steps).map(&mut step).collect()
 }
 
-/// A start at chance, ln 8 = 2.08 or somewhat above, and an end below a hundredth of it.
+/// The loss starts near ln 8 = 2.08 (chance) and ends below a hundredth of it.
 fn overfits(optimizer: Optimizer, lr: f64) {
     let losses = losses(Stem::ImageNet, [16, 32], (optimizer, lr), 30);
     assert!((1.5..4.0).contains(&losses[0]), "{losses:?}");

@@ -1,4 +1,4 @@
-//! `--resume`: a run that was stopped anywhere and went on ends with the bits of one that was not.
+//! `--resume`: a run stopped after any step and resumed ends with the bits of an uninterrupted run.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use shadegrad::train::TrainError;
 use shadegrad::train::config::{ImageSize, Schedule, SegmentConfig};
 use shadegrad::train::trainer::{Observer, Outcome, StepProgress};
 
-/// Stops a run after so many steps.
+/// Stops a run after a number of steps.
 struct StopAfter<'a> {
     left: AtomicUsize,
     stop: &'a AtomicBool,
@@ -30,8 +30,7 @@ impl Observer for StopAfter<'_> {
     fn epoch(&self, _: &EpochRow, _: usize) {}
 }
 
-/// Everything that has a state: momentum, a schedule that looks back, averaged weights, gradients of several batches,
-/// random changes to the images, a random order.
+/// Settings with state: momentum, a plateau schedule, averaged weights, accumulated gradients, augmentation, shuffling.
 fn config(device: &str, out: &Path) -> SegmentConfig {
     SegmentConfig {
         out: Some(out.to_owned()),
@@ -60,7 +59,7 @@ fn train(config: &SegmentConfig, steps: usize) -> Result<Outcome, TrainError> {
     segment::train(config, &StopAfter { left: AtomicUsize::new(steps), stop: &stop }, &stop)
 }
 
-/// What must be the same: the metrics without what depends on the clock.
+/// Metrics without the columns that depend on the clock.
 fn metrics(run: &Path) -> Vec<EpochRow> {
     let rows = RunDir::open(run).expect("a run").read_metrics().expect("metrics");
     rows.into_iter().map(|row| EpochRow { images_per_s: 0.0, data_wait: 0.0, seconds: 0.0, ..row }).collect()
@@ -69,7 +68,7 @@ fn metrics(run: &Path) -> Vec<EpochRow> {
 /// Batches of the run: 3 epochs of 10.
 const STEPS: usize = 30;
 
-/// Runs to the end, and stopped after each of `stops` steps and resumed; all must end alike.
+/// Compares an uninterrupted run with runs that stop after each of `stops` steps and are resumed.
 fn stop_and_resume((device, precision): (&str, Precision), stops: impl IntoIterator<Item = usize>) {
     let place = tempfile::tempdir().expect("a temporary folder");
     let whole = place.path().join("whole");
@@ -83,7 +82,7 @@ fn stop_and_resume((device, precision): (&str, Precision), stops: impl IntoItera
         let run: PathBuf = place.path().join(format!("stopped-{stop}"));
         let first = train(&config(&run), stop).unwrap_or_else(|e| panic!("{e}"));
         assert!(first.interrupted, "stopped after {stop} of {STEPS}");
-        // As the command line does it: the settings of the run, its folder.
+        // As the command line: the settings of the run, its folder.
         let resumed = SegmentConfig { resume: Some(run.clone()), ..config(&run) };
         let second = train(&resumed, usize::MAX).unwrap_or_else(|e| panic!("after step {stop}: {e}"));
         assert!(!second.interrupted && second.rows.len() == 3, "after step {stop}");
@@ -98,7 +97,7 @@ fn stop_and_resume((device, precision): (&str, Precision), stops: impl IntoItera
 
 #[test]
 fn a_run_resumed_at_any_of_20_points_ends_with_the_same_bits() {
-    // Among them the ends of epochs (10, 20) and batches whose gradients are not yet a step.
+    // They include ends of epochs (10, 20) and batches in the middle of an accumulated step.
     stop_and_resume(("cpu", Precision::F32), (1..=STEPS - 1).filter(|step| !step.is_multiple_of(3)).take(20));
 }
 
@@ -108,7 +107,7 @@ fn so_does_one_on_a_gpu() {
     let stops = std::env::var("SHADEGRAD_STOPS").ok().and_then(|count| count.parse().ok()).unwrap_or(2);
     let points = || (1..=STEPS - 1).filter(|step| step % 3 == 2 || *step == 10).skip(1);
     stop_and_resume((&device, Precision::F32), points().take(stops));
-    // The scale of the loss is a state like any other.
+    // The loss scale is a state.
     stop_and_resume((&device, Precision::F16), points().take(1));
 }
 
@@ -124,7 +123,7 @@ fn a_run_in_16_bits_goes_on_in_32_where_there_are_no_others() {
     let wide = SegmentConfig { device: "cpu".into(), resume: Some(run.clone()), ..half };
     assert!(train(&wide, 2).unwrap_or_else(|e| panic!("{e}")).interrupted);
     assert!(kept().contains("precision = \"f32\""), "the settings say what is done");
-    // And back: what it lacks begins anew.
+    // And back: missing states start from their initial values.
     let half = SegmentConfig { device, ..wide };
     assert!(!train(&half, usize::MAX).unwrap_or_else(|e| panic!("{e}")).interrupted);
 }
@@ -180,7 +179,7 @@ fn other_images_in_the_middle_of_an_epoch_are_refused() {
         assert!(error.contains(what), "{error}");
         assert!(run.join("resume.safetensors").is_file(), "it can still go on");
     }
-    // Files of earlier versions do not tell.
+    // Files of earlier versions lack the entry.
     let path = run.join("resume.safetensors");
     let mut file = TensorFile::read(&path).expect("reads");
     let mut progress: serde_json::Value = serde_json::from_str(&file.metadata["progress"]).expect("JSON");
@@ -189,14 +188,14 @@ fn other_images_in_the_middle_of_an_epoch_are_refused() {
     assert!(progress["plateau"].as_object_mut().expect("an object").remove("score").is_some());
     file.metadata.insert("progress".into(), progress.to_string());
     file.write_atomic(&path).expect("writes");
-    // Where an epoch ends, all of it may change.
+    // At the end of an epoch all of these may change.
     let stop = AtomicBool::new(false);
     segment::train(&resumed, &StopAfterEpoch(&stop), &stop).unwrap_or_else(|e| panic!("{e}"));
     let other = SegmentConfig { batch_size: 5, seed: 4, shuffle: false, ..resumed };
     assert_eq!(train(&other, usize::MAX).unwrap_or_else(|e| panic!("{e}")).rows.len(), 3);
 }
 
-/// Sees that results of a first part are gone while a second one runs.
+/// Checks that results of the first part are gone while the second one runs.
 struct NoResults<'a>(&'a Path);
 
 impl Observer for NoResults<'_> {
@@ -210,7 +209,7 @@ impl Observer for NoResults<'_> {
     fn epoch(&self, _: &EpochRow, _: usize) {}
 }
 
-/// A run that is killed has written norms, events and results after the place that it goes on from.
+/// A killed run has written norms, events and results beyond its last checkpoint.
 #[test]
 fn what_was_written_after_the_kept_place_is_taken_back() {
     let place = tempfile::tempdir().expect("a temporary folder");

@@ -100,7 +100,7 @@ fn what_a_run_that_goes_on_would_ignore_is_refused() {
     assert_eq!((resumed.epochs, resumed.lr), (4, 0.5));
 }
 
-/// Silently left out, such a path would make another run of it.
+/// Dropping such a path silently would change the run.
 #[cfg(unix)]
 #[test]
 fn a_path_that_toml_cannot_hold_is_an_error() {

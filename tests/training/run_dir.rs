@@ -1,4 +1,4 @@
-//! A run's folder, which is never overwritten, its metrics and its pictures.
+//! A run's folder, which nothing overwrites, its metrics and its pictures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ fn runs_started_together_get_different_folders() {
 
 #[test]
 fn one_of_two_runs_gets_an_empty_folder() {
-    // Many rounds, because the two meet between looking and creating only now and then.
+    // Many rounds: the two threads rarely meet between the check and the creation.
     for _ in 0..300 {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let start = Barrier::new(2);
@@ -202,7 +202,7 @@ fn curves_survive_numbers_that_cannot_be_drawn() {
 #[test]
 fn the_confusion_picture_shades_by_row_and_checks_its_names() {
     let mut matrix = ConfusionMatrix::new(2);
-    // Class 0 is ten times as frequent; both rows are right throughout and so equally dark.
+    // Class 0 is ten times as frequent; both rows are all correct, so equally dark.
     (0..10).for_each(|_| matrix.add(0, 0).expect("in range"));
     matrix.add(1, 1).expect("in range");
     let names = ["a".to_owned(), "日本".to_owned()];

@@ -1,4 +1,4 @@
-//! `train colorize`, with and without skips, and what is done with its runs.
+//! `train colorize`, with and without skips, and every verb on its runs.
 
 use image::{GrayImage, Luma, RgbImage};
 use shadegrad::run::history::Score;
@@ -16,7 +16,7 @@ fn lightness(rgb: [f64; 3]) -> f64 {
 
 /// Every colour keeps the original's lightness as well as bytes can: L rises with each channel, so that of the colour
 /// before rounding lies between those of half a byte less and half a byte more. A channel at 0 or 255 may have been cut.
-/// Gives the share of the pixels that this says something of.
+/// Returns the share of pixels without a clipped channel.
 #[track_caller]
 fn keeps_lightness(original: &RgbImage, coloured: &RgbImage) -> f64 {
     assert_eq!(original.dimensions(), coloured.dimensions());
@@ -66,7 +66,7 @@ fn run_directory(place: &Place, run: &str, skips: &str) {
     let said = |key: &str| file.metadata.get(key).map_or("nothing", String::as_str);
     let known = ["task", "model", "skips", "classes"].map(said);
     assert_eq!(known, ["colorize", "unet", skips, r#"["a","b"]"#]);
-    // Without skips the way up has its own channels alone.
+    // Without skips the decoder has no channels of the encoder.
     let inputs = if skips == "true" { 8 } else { 4 };
     assert_eq!(file.tensors["up0.conv1.weight"].shape, [4, inputs, 3, 3]);
     assert_eq!(
@@ -83,7 +83,7 @@ fn run_directory(place: &Place, run: &str, skips: &str) {
     }
 }
 
-/// `eval` finds what training found, and what is computed here from the pictures that `predict` wrote.
+/// `eval` reports the score of training, and the one computed from the pictures that `predict` wrote.
 fn evaluation(place: &Place, run: &str) {
     let eval = |batch: usize| place.run(&format!("eval {run} --data set --device cpu --batch-size {batch}")).fine();
     let told = eval(3).printed(&["7 images, PSNR", "SSIM", "ΔE", "(truth "]);
@@ -116,7 +116,7 @@ fn comparison(place: &Place) {
     assert!(with[0] > without[0] && with[1] > without[1], "edges need the skips: {table}");
 }
 
-/// Photographs of any size, grey ones too, at their own size and with their own lightness.
+/// Photographs of any size, grey ones too, keep their size and lightness.
 fn prediction(place: &Place) {
     place.folder("photos");
     let photos = [("wide", scene(5, (61, 22))), ("large", scene(6, (90, 75)))];

@@ -1,14 +1,14 @@
-//! `compare`: which images models are put side by side on.
+//! `compare`: the images on which models are compared.
 
 use super::scenes::{TINY, write_photos};
 use crate::support::Place;
 
-/// Runs that held out other images would be scored on some that one of them has learned.
+/// Two runs with different splits would be scored on images that one of them trained on.
 #[test]
 fn runs_of_other_splits_are_not_compared_on_them() {
     let place = Place::new();
     write_photos(&place, "parts", [6, 2]);
-    let photos = "parts/train"; // without parts of its own
+    let photos = "parts/train"; // a folder without parts
     let train = |flags: &str| place.run(&format!("train colorize --data {photos} {TINY} --epochs 1 {flags}")).fine();
     train("--seed 1 --out one");
     train("--seed 2 --val-split 0.5 --out two");
@@ -23,7 +23,7 @@ fn runs_of_other_splits_are_not_compared_on_them() {
     let said = "1 images of the val part of parts/train";
     place.run("compare one three --device cpu --out same").fine().printed(&[said]);
     assert!(String::from_utf8_lossy(&place.bytes("same/comparison.md")).starts_with(said));
-    // Data with parts of its own is the same for all.
+    // Data with named parts is the same for all runs.
     let told = place.run("compare one two --data parts --device cpu --out own").fine();
     told.printed(&["2 images of the val part of parts\n"]);
 

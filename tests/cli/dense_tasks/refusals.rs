@@ -1,4 +1,4 @@
-//! What is wrong is said before anything is trained or written, with exit code 2.
+//! Errors come before anything is trained or written, with exit code 2.
 
 use image::{Luma, Rgb, RgbImage};
 

@@ -1,5 +1,4 @@
-//! Small scenes: a dark ground with a bar and a disc over it. Lightness alone tells the three apart, so that colours can
-//! be learned too.
+//! Small scenes: a dark ground with a bar and a disc. The three differ in lightness, so colours can be learned too.
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 
@@ -8,7 +7,7 @@ use crate::support::Place;
 /// Names of the classes, in the order of their numbers.
 pub const CLASSES: [&str; 3] = ["ground", "disc", "bar"];
 
-/// What masks hold where nothing is known: the scenes' first row.
+/// The ignored value of masks: the scenes' first row.
 pub const VOID: u8 = 255;
 
 /// Flags of a network that learns the scenes in seconds.
@@ -68,7 +67,7 @@ pub fn write_photos(place: &Place, root: &str, [train, val]: [u32; 2]) {
     }
 }
 
-/// A picture is there, with something in it.
+/// The picture exists and is not blank.
 #[track_caller]
 pub fn is_a_figure(place: &Place, name: &str) {
     let picture = image::open(place.path(name)).unwrap_or_else(|e| panic!("{name}: {e}")).into_rgb8();

@@ -1,4 +1,4 @@
-//! `train segment`, and what is done with its runs.
+//! `train segment`, and every verb on its runs.
 
 use shadegrad::interop::safetensors::TensorData;
 use shadegrad::run::history::Score;
@@ -23,7 +23,7 @@ fn written(place: &Place, name: &str) -> (Vec<u8>, (u32, u32)) {
     (classes, (info.width, info.height))
 }
 
-/// Counted here from masks that `predict` wrote for the validation scenes, void left out.
+/// Counts from the masks that `predict` wrote for the validation scenes, without void.
 fn counted(place: &Place, folder: &str, indices: std::ops::Range<u32>) -> Counts {
     let mut counts = Counts::default();
     for index in indices {
@@ -126,7 +126,7 @@ fn checkpoint(place: &Place) {
     assert_eq!(*counter, TensorData::I64(vec![144]), "24 images in batches of 2, twelve times");
 }
 
-/// `eval` finds what training found, and what is counted here from the masks that `predict` wrote.
+/// `eval` reports the scores of training, and those counted from the masks that `predict` wrote.
 fn evaluation(place: &Place, counts: &Counts) {
     let told = place.run("eval run --data set --device cpu").fine().printed(&CLASSES).printed(&["7 images, loss"]);
     let mean = told.number_before(", weighted IoU");
@@ -138,7 +138,7 @@ fn evaluation(place: &Place, counts: &Counts) {
     assert!((mean - ious.iter().sum::<f64>() / 3.0).abs() < 5.1e-5, "{mean}, the masks have {ious:?}");
     assert!((told.number_before(", pixel accuracy") - weighted).abs() < 5.1e-5, "the masks have {weighted}");
     assert!(told.stdout.contains(&format!("pixel accuracy {right:.4}")), "{right}: {}", told.stdout);
-    // 7 images in batches of 3 and of 4: what fills up the last one counts for nothing.
+    // 7 images in batches of 3 and of 4: the filling of the last batch does not count.
     for part in ["val", "train"] {
         let eval = |batch: usize| {
             place.run(&format!("eval run --data set --split {part} --device cpu --batch-size {batch}")).fine().stdout
@@ -160,7 +160,7 @@ fn prediction(place: &Place) {
     let names = ["Small-2", "small-3", "small", "wide-2", "wide"]
         .map(|name| [format!("{name}-mask.png"), format!("{name}-overlay.png")]);
     assert_eq!(place.list("found"), names.concat(), "no two names are one where case does not count");
-    // Of images of one name the first in order has it: wide.jpg before wide.png.
+    // Two images of one name: the first in order keeps it, wide.jpg before wide.png.
     let sizes =
         [("wide-2", (61, 22)), ("wide", (40, 33)), ("small", (21, 24)), ("small-3", (21, 24)), ("Small-2", (23, 22))];
     for (name, size) in sizes {
@@ -181,7 +181,7 @@ fn prediction(place: &Place) {
     assert!((shares.values().filter_map(serde_json::Value::as_f64).sum::<f64>() - 1.0).abs() < 1e-9, "{said}");
 }
 
-/// A worse run, and a run of another task, beside the first.
+/// A worse run and a run of another task, compared with the first.
 fn comparison(place: &Place, mean: f64) {
     let flags = "--epochs 1 --lr 0.001 --skips false --up bilinear --out worse";
     place.run(&format!("train segment --data set {TINY} {flags}")).fine();
@@ -222,7 +222,7 @@ fn other_classes(place: &Place) {
     place.run("compare run worse --data set --device cpu").refused(&refusal);
 }
 
-/// Two scenes are learned by heart: nothing in the loop stands in the way of the loss.
+/// The network overfits two scenes.
 #[test]
 fn a_network_learns_two_scenes_by_heart() {
     let place = Place::new();
@@ -236,7 +236,7 @@ fn a_network_learns_two_scenes_by_heart() {
     assert!(rows[59].train_loss < 0.05, "{:?}", rows[59]);
 }
 
-/// Images of which no pixel counts have no say in the training loss.
+/// Images without a counted pixel do not change the training loss.
 #[test]
 fn the_training_loss_is_of_the_pixels_that_count() {
     let place = Place::new();
@@ -246,7 +246,7 @@ fn the_training_loss_is_of_the_pixels_that_count() {
         let void = image::GrayImage::from_pixel(32, 32, image::Luma([VOID]));
         void.save(place.path(&format!("some/train/masks/{index:03}.png"))).expect("writes a mask");
     }
-    // The weights stand still, and a batch is one image, so that nothing else can differ.
+    // The weights do not move and a batch is one image, so nothing else can differ.
     let flags =
         "--image-size 32x32 --base 4 --depth 2 --batch-size 1 --normalize none --device cpu --epochs 1 --lr 1e-30";
     let loss = |data: &str| {

@@ -35,7 +35,7 @@ fn the_body_of_a_classifier_is_taken_over() {
     enlarges_bilinearly(&values(&seg, "upscore.weight"));
 
     let told = place.run(&format!("{line} --decoder fcn8s --init seg/last.safetensors --out finer")).fine();
-    // Of the head, the scores fit; the enlargement is another one.
+    // The head's scores fit; its up-sampling differs.
     told.printed(&[
         "102 tensors loaded; 7 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias, \
          upscore.weight",

@@ -1,4 +1,4 @@
-//! Checkpoints that are of something else, cut short or made to harm: for `--init`, `eval` and `predict`.
+//! Foreign, truncated and hostile checkpoints, given to `--init`, `eval` and `predict`.
 
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 
@@ -11,7 +11,7 @@ fn trained() -> Place {
     place
 }
 
-/// Refused for prediction and as a start, naming the file; as a start it leaves no run directory.
+/// `predict` and `--init` refuse the file by name; `--init` makes no run directory.
 fn refused(place: &Place, file: &str, parts: &[&str]) {
     cannot_predict(place, file, parts);
     place.run(&format!("{TRAIN} --init {file} --out next")).refused(&[file]).refused(parts);
@@ -90,7 +90,7 @@ fn metadata_that_is_missing_or_made_up() {
     }
     changed(&place, "bare.safetensors", |file| file.metadata.clear());
     place.run("predict bare.safetensors photos/disc/00.png --device cpu").refused(&["no usable `task`"]);
-    // As a start it is welcome: PyTorch writes no such metadata.
+    // `--init` accepts it: PyTorch writes no such metadata.
     place.run(&format!("{TRAIN} --init bare.safetensors --out next --batch-size 3 --epochs 1")).fine();
 }
 
@@ -99,10 +99,10 @@ fn another_number_of_classes_or_other_classes() {
     let place = trained();
     place.photos("pair", &["disc", "grass"], 2);
     place.photos("others", &["disc", "grass", "waves"], 2);
-    // As a start the body is taken over, whatever the head.
+    // `--init` loads the body, whatever the head.
     let init = "--init run/best.safetensors --image-size 32 --batch-size 2 --epochs 1 --device cpu";
     let told = place.run(&format!("train classify --data pair {init} --out fewer")).fine();
-    // 20 convolutions, and scale, shift, mean and variance of 20 norms; of the 122 entries 20 count steps.
+    // 20 convolutions, and scale, shift, mean and variance of 20 norms; 20 of the 122 entries are step counters.
     told.printed(&["start:", "run/best.safetensors: 100 tensors loaded; 2 missing: fc.weight, fc.bias"]);
     let told = place.run(&format!("train classify --data photos --stem cifar {init} --out stem")).fine();
     told.printed(&["101 tensors loaded; 1 missing: conv1.weight"]);

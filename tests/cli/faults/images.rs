@@ -76,7 +76,7 @@ fn bad_images_are_all_named_and_skipped_on_request() {
     let train = told.number_before(" images, loss") as u64;
     let val = place.run("eval run --data photos --skip-bad --device cpu").fine().number_before(" images, loss") as u64;
     assert_eq!(train + val, good, "the good images, each once");
-    // Which part a bad image is in is up to the split, but in one of them it must be.
+    // The split decides which part a bad image is in.
     let parts = ["train", "val"].map(|part| place.run(&format!("eval run --data photos --split {part} --device cpu")));
     let refusals: Vec<_> = parts.into_iter().filter(|told| told.code != Some(0)).collect();
     assert!(!refusals.is_empty(), "the bad images are in neither part");

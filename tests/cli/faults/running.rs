@@ -1,4 +1,4 @@
-//! What goes wrong while training: a loss that is no number, a disk that takes no more.
+//! Faults while training: a loss that is not finite, a full disk.
 
 use crate::support::{Outcome, Place, TRAIN};
 
@@ -13,21 +13,21 @@ fn a_loss_that_is_no_number_stops_and_is_traced() {
     assert!(!place.has("run/last.safetensors") && !place.has("run/best.safetensors"), "no useless weights");
 }
 
-/// Decay of 3 / lr makes every weight -2 times itself a step, which normalization hides until squares overflow.
+/// Decay of 3 / lr multiplies every weight by -2 a step. Normalization hides this until squares overflow.
 #[test]
 fn the_last_good_checkpoint_outlives_a_loss_that_is_no_number() {
     let place = Place::with_photos(6);
     let flags = "--batch-size 5 --epochs 30 --optimizer sgd --lr 0.01 --momentum 0 --weight-decay 300";
     let told = place.run(&format!("{TRAIN} --out run {flags}"));
     let told = told.refused(&["learning rate 0.01", "the last good weights are in run/last.safetensors", "Lower --lr"]);
-    // An infinite variance does not reach a loss, but `predict` refuses such weights, so they are not saved.
+    // An infinite variance does not reach the loss, but `predict` refuses such weights, so they are not saved.
     let loss = ["loss is NaN at step", "update is NaN at step"].iter().any(|said| told.stderr.contains(said));
     let epoch = place.metrics("run").len() + 1;
     assert!(loss && epoch > 1 && told.stderr.contains(&format!("of epoch {epoch} ")), "{}", told.stderr);
     place.run("predict run/last.safetensors photos/disc/00.png --device cpu").fine().printed(&["photos/disc/00.png: "]);
 }
 
-/// A limit on the size of files stands in for a full disk: metrics and settings fit, a checkpoint does not.
+/// A limit on file size simulates a full disk: metrics and settings fit, a checkpoint does not.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_is_full_from_the_start() {
@@ -65,7 +65,7 @@ fn a_disk_that_fills_up_keeps_the_last_checkpoint() {
     }
 }
 
-/// Thrice -10 times themselves: the training losses are finite yet, what evaluation makes of the weights is not.
+/// After three steps of -10 times themselves the weights still give finite training losses, but evaluation overflows.
 #[test]
 fn a_validation_loss_that_is_no_number_stops_before_anything_is_saved() {
     let place = Place::with_photos(6);

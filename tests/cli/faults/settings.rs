@@ -1,4 +1,4 @@
-//! Settings that cannot be, devices that are not there, folders that cannot be written to.
+//! Settings out of range, unknown devices, folders that cannot be written.
 
 use crate::support::{Place, TRAIN};
 
@@ -59,7 +59,7 @@ fn output_folders_that_cannot_be_made() {
     to("file").refused(&["file exists already", "choose another folder"]);
     to("file/run").refused(&["cannot write", "file", "choose another folder"]);
     to("photos").refused(&["photos exists already and is not empty", "choose another folder"]);
-    // Taken or not is known before a long look at the data.
+    // The output folder is checked before the data is read.
     place.run("train classify --data nowhere --device cpu --out photos").refused(&["photos exists already"]);
     assert_eq!(place.bytes("file"), b"precious");
     assert_eq!(place.list("photos"), ["disc", "grass", "stripes"]);

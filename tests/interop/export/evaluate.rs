@@ -1,4 +1,4 @@
-//! ONNX's operators by their definitions, in f64 and in loops: as much of them as exported models hold.
+//! ONNX's operators by their definitions, as loops in f64: the operators of exported models.
 
 use std::collections::BTreeMap;
 

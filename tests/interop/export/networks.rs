@@ -45,7 +45,7 @@ fn graph(card: &ModelCard, n: usize) -> Graph {
     g
 }
 
-/// Scales, shifts and statistics as after training, when none of them is 0 or 1 any more; and scores that differ.
+/// Scales, shifts and statistics as after training, none of them 0 or 1, and scores that differ.
 fn disturb(session: &mut Session<AnyEngine>) {
     let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
     for (seed, spec) in specs.iter().enumerate() {
@@ -65,7 +65,7 @@ fn disturb(session: &mut Session<AnyEngine>) {
     }
 }
 
-/// What training would have left.
+/// A checkpoint as training writes it.
 fn checkpoint(card: &ModelCard) -> Checkpoint {
     let mut session = Session::new(exec::open("cpu").expect("an engine"), &graph(card, 1), 5).expect("starts");
     disturb(&mut session);
@@ -79,13 +79,13 @@ fn pixels(card: &ModelCard) -> Vec<u8> {
     random(77, len).iter().map(|u| (u * 256.0) as u8).collect()
 }
 
-/// What a user gives to the model.
+/// Input of the exported model.
 fn given(card: &ModelCard) -> Tensor {
     let values: Vec<f32> = pixels(card).iter().map(|&byte| f32::from(byte) / 255.0).collect();
     channels_first(&values, &[N, card.image_size[0], card.image_size[1], 3])
 }
 
-/// What the program itself makes of the pixels.
+/// Normalized input of the crate's network.
 fn normalized(card: &ModelCard) -> Vec<f32> {
     let table = card.normalization.table();
     pixels(card).iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]).collect()

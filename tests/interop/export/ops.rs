@@ -1,4 +1,4 @@
-//! Networks that users make of the exported ops, and what is refused.
+//! Networks of exported ops, and refused ones.
 
 use shadegrad::exec::{self, Session};
 use shadegrad::fuse::{FuseOptions, fuse};
@@ -11,7 +11,7 @@ use shadegrad::shape::{Padding, TensorType, Window};
 
 use super::compare::{agrees, channels_first, random};
 
-/// N H W C of what goes in.
+/// N H W C of the input.
 const X: [usize; 4] = [2, 10, 7, 6];
 
 type Build = fn(&mut Graph, Value) -> Result<Value, GraphError>;
@@ -181,7 +181,7 @@ fn sizes() {
     check("nearest-half", |g, x| ops::resize(g, x, [30, 14], Interpolation::Nearest, Coordinates::HalfPixel));
 }
 
-/// An op of the user's own, which says nothing of ONNX.
+/// A user's op without an ONNX form.
 #[derive(Debug)]
 struct Own;
 

@@ -103,7 +103,7 @@ fn conv_transpose(node: &Node, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) ->
     for (i, v) in result.iter_mut().enumerate() {
         *v = bias.map_or(0.0, |b| b.values[i / (size[0] * size[1]) % outputs]);
     }
-    // The convolution that goes the other way reads at these places what is added there here.
+    // A transposed convolution adds where the convolution reads.
     for (i, &v) in x.values.iter().enumerate() {
         let (n, c, at) = (i / (inputs * area), i / area % inputs, [i / input[1] % input[0], i % input[1]]);
         let first = n * outputs + c / (inputs / groups) * of_group;

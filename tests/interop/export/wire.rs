@@ -1,4 +1,4 @@
-//! An ONNX file read by the numbers of `onnx.proto` alone: nothing of the crate's writer is in it.
+//! Reads an ONNX file by the field numbers of `onnx.proto`, without the crate's writer.
 
 use std::collections::BTreeMap;
 

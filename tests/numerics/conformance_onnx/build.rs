@@ -1,4 +1,4 @@
-//! From an ONNX case to graphs of this crate's ops, or the reason why there is none.
+//! Builds graphs of this crate's ops from an ONNX case, or says why there is none.
 
 mod dense;
 mod resize;
@@ -28,7 +28,7 @@ pub fn unsupported<T>(reason: impl Into<String>) -> Result<T, Unsupported> {
     Err(Unsupported(reason.into()))
 }
 
-/// Where a result is found after the run.
+/// The place of a result after the run.
 pub enum Source {
     /// Output or state of this name, after the last step; some elements of it.
     Last(String, std::ops::Range<usize>),
@@ -36,7 +36,7 @@ pub enum Source {
     EveryStep(String, f64),
 }
 
-/// A graph to run and what it must give.
+/// A graph and its expected result.
 pub struct Check {
     pub what: String,
     pub case: Case,
@@ -150,7 +150,7 @@ impl<'c> Network<'c> {
         Ok(())
     }
 
-    /// Ops for which the order of axes is all one.
+    /// Ops that do not depend on the order of axes.
     fn raw(&mut self, at: usize, node: &Node) -> Result<Value, Unsupported> {
         let t = self.given(node, 0)?;
         let x = self.constant(at, 0, (TensorType::channels(Shape(t.shape.clone())), t.values.clone()));
@@ -267,7 +267,7 @@ impl<'c> Network<'c> {
         let (stride, dilation) = (two("strides")?, two("dilations")?);
         let [_, h, w, _] = self.b.graph.nhwc(x)?;
         let automatic = node.text("auto_pad").unwrap_or("NOTSET");
-        // As many outputs as strides fit; an odd row or column of padding goes to the named side.
+        // The output has ceil(input / stride) elements; the odd row or column of padding is on the named side.
         let same = |axis: usize| {
             let (input, s) = ([h, w][axis], stride[axis]);
             let extent = (kernel_size[axis] - 1) * dilation[axis] + 1;

@@ -1,5 +1,5 @@
-//! ONNX's losses. A loss per row is the sum over that row alone, all others being ignored; the log-probability of a
-//! class is minus the loss of a row with that label.
+//! ONNX's losses. A loss per row is the sum with all other rows ignored. The log-probability of a class is minus the loss of
+//! a row with that label.
 
 use shadegrad::ops::{self, CrossEntropyOptions, Reduction};
 use shadegrad::shape::TensorType;
@@ -10,10 +10,10 @@ use super::npy::Tensor;
 use crate::common::case::{Builder, Place, Values};
 use crate::common::layout::transpose;
 
-/// Above this many runs a case tells nothing that smaller ones do not.
+/// Cases with more runs are left out: smaller ones check the same.
 const MOST_RUNS: usize = 1200;
 
-/// Label of rows that are left out, no class and no ignored label of the cases.
+/// Label of ignored rows: no class and no ignored label of the cases.
 const NOBODY: i32 = -77;
 
 /// A tensor as rows of the elements along an axis.
@@ -52,7 +52,7 @@ pub fn build(case: &OnnxCase) -> Built {
             let all = vec![loss.labels.clone()];
             checks.push(loss.check(name, loss.options, &weights, all, (1.0, expected.values.clone()))?);
         } else if count <= MOST_RUNS {
-            // One ignored label must do for the case's own and for the rows that are left out.
+            // The op has one ignored label, for the case's and for the rows left out.
             let ignored = loss.options.ignore_index.unwrap_or(NOBODY);
             let options =
                 CrossEntropyOptions { ignore_index: Some(ignored), reduction: Reduction::Sum, ..loss.options };
@@ -98,7 +98,7 @@ pub fn log_softmax(case: &OnnxCase) -> Built {
 }
 
 impl Loss<'_> {
-    /// Labels that leave only one row.
+    /// Labels that ignore all rows but one.
     fn only(&self, row: usize, label: f64, ignored: i32) -> Vec<f64> {
         let mut labels = vec![ignored.into(); self.labels.len()];
         labels[row] = label;

@@ -30,7 +30,7 @@ impl Network<'_> {
             for axis in 0..2 {
                 let reach =
                     stride[axis] * (input[axis] - 1) + extra[axis] + (kernel_size[axis] - 1) * dilation[axis] + 1;
-                // What is missing is zeros at the end, what is too much is cut from both ends.
+                // A larger output gets zeros at the end, a smaller one is cut at both ends.
                 let total = reach.saturating_sub(wanted[axis]);
                 extra[axis] += wanted[axis].saturating_sub(reach);
                 let (less, more) = (total / 2, total.div_ceil(2));
@@ -53,8 +53,8 @@ impl Network<'_> {
         Ok(ops::add_bias(&mut self.b.graph, y, bias)?)
     }
 
-    /// Channels of images lie last inside. Any other axis is joined where it and all behind it are seen as the channels
-    /// of as many rows as there are in front of it; true when the result's elements are in ONNX's order.
+    /// Joins along an axis. The crate's images have channels last; for any other axis the tensor is reshaped to rows (axes
+    /// before it) and channels (the axis and those after it). Returns true if the result's elements are in ONNX's order.
     pub(super) fn concat(&mut self, at: usize, node: &Node) -> Result<(Value, bool), Unsupported> {
         let rank = self.given(node, 0)?.shape.len();
         let axis = node.int("axis").ok_or_else(|| Unsupported("concatenation without an axis".into()))?;

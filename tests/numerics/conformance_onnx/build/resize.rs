@@ -1,5 +1,4 @@
-//! ONNX's Resize. Its coordinates become whole-number maps, and its ways of rounding are folded into them, so that the
-//! op's own rounding down does the rest.
+//! ONNX's Resize. Its coordinates and rounding modes become integer maps for the op, which rounds down.
 
 use shadegrad::graph::Value;
 use shadegrad::ops::{AxisMap, Interpolation, Resize};
@@ -10,7 +9,7 @@ use crate::conformance_onnx::case::Node;
 /// A scale, `p / q`.
 type Ratio = (i64, i64);
 
-/// The fraction with the smallest denominator that f32 cannot tell from `value`.
+/// The fraction with the smallest denominator that equals `value` in f32.
 fn ratio(value: f64) -> Ratio {
     let near = |q: &i64| {
         let p = (value * *q as f64).round();
@@ -20,7 +19,7 @@ fn ratio(value: f64) -> Ratio {
     ((value * q as f64).round() as i64, q)
 }
 
-/// How large an axis becomes, and the scale that its coordinates are computed with.
+/// Sizes of an axis, and the scale of its coordinates.
 struct Scaling {
     input: i64,
     output: i64,
