@@ -10,7 +10,8 @@ use shadegrad::graph::{Graph, StateTable, Value};
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper};
 use shadegrad::plan::PlanOptions;
-use shadegrad::train::step::{Optimizer, StepOptions, port, training_graph};
+use shadegrad::tasks::classify::graphs::{StepOptions, training_graph};
+use shadegrad::train::step::{Optimizer, port};
 
 const BATCH: usize = 16;
 const SIZE: usize = 64;

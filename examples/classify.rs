@@ -8,9 +8,10 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use shadegrad::run::history::Score;
-use shadegrad::tasks::classify::{Outcome, train};
-use shadegrad::train::config::ClassifyConfig;
+use shadegrad::tasks::classify::ACCURACY;
+use shadegrad::tasks::classify::ClassifyConfig;
+use shadegrad::tasks::classify::train;
+use shadegrad::train::Outcome;
 
 pub fn run(quick: bool, out: Option<PathBuf>) -> Result<Outcome, Box<dyn Error>> {
     let mut config = ClassifyConfig { out, ..ClassifyConfig::default() };
@@ -24,7 +25,7 @@ pub fn run(quick: bool, out: Option<PathBuf>) -> Result<Outcome, Box<dyn Error>>
 fn main() -> Result<(), Box<dyn Error>> {
     let outcome = run(std::env::args().any(|a| a == "--quick"), None)?;
     for row in &outcome.rows {
-        let accuracy = 100.0 * row.score(Score::Accuracy).unwrap_or_default();
+        let accuracy = 100.0 * row.score(&ACCURACY).unwrap_or_default();
         println!("epoch {}: validation accuracy {accuracy:.1} %, {:.0} images/s", row.epoch, row.images_per_s);
     }
     println!("pictures: {0}/curves.png, {0}/confusion.png, {0}/samples.png", outcome.run.display());

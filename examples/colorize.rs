@@ -8,10 +8,11 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use shadegrad::run::run_dir::new_folder;
+use shadegrad::run::Checkpoint;
+use shadegrad::run::ImageSize;
+use shadegrad::run::names::new_folder;
+use shadegrad::tasks::colorize::ColorizeConfig;
 use shadegrad::tasks::colorize::train;
-use shadegrad::train::config::{ColorizeConfig, ImageSize};
-use shadegrad::train::model::Checkpoint;
 use shadegrad::workflows::compare::compare;
 use shadegrad::workflows::evaluation::EvalOptions;
 
@@ -31,9 +32,9 @@ pub fn run(quick: bool, out: &Path) -> Result<String, Box<dyn Error>> {
         let outcome = train(&config, &(), &AtomicBool::new(false))?;
         models.push((name.to_owned(), Checkpoint::open(&outcome.run)?));
     }
-    let compared = compare(&models, &EvalOptions::default())?;
-    compared.write(out)?;
-    Ok(compared.table.markdown())
+    let comparison = compare(&models, &EvalOptions::default())?;
+    comparison.write(out)?;
+    Ok(comparison.compared.table.markdown())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -9,6 +9,7 @@ mod devices;
 mod doctor;
 mod eval;
 mod export;
+pub mod flags;
 mod lr_find;
 mod model;
 mod plan;
@@ -18,7 +19,6 @@ mod report;
 mod summary;
 mod sweep;
 mod train;
-mod values;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::train::TrainError;
+use crate::workflows::WorkflowError;
 
 /// Train convolutional vision models on any GPU, or without one.
 #[derive(Parser)]
@@ -38,17 +38,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Train all three models on built-in data, into one report, in minutes
+    /// Train models of all tasks on built-in data, into one report, in minutes
     Demo(demo::Args),
     /// Train a model
     #[command(subcommand)]
-    Train(train::Task),
+    Train(flags::TaskArgs),
     /// Find a good learning rate: the loss while the rate rises (Smith 2017)
     #[command(subcommand)]
-    LrFind(Box<lr_find::Task>),
+    LrFind(lr_find::Args),
     /// Evaluate a trained run on a data set
     Eval(eval::Args),
-    /// Apply a trained run to images: classes, masks or colours
+    /// Apply a trained run to images: classes, masks or colors
     Predict(predict::Args),
     /// Write a trained run as an ONNX model for inference
     Export(export::Args),
@@ -77,31 +77,34 @@ enum Verb {
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Workflow(#[from] WorkflowError),
     #[error("{0}")]
     Usage(String),
     #[error("cannot write the results to the standard output: {0}; check where it is redirected to")]
     Output(#[from] std::io::Error),
 }
 
-macro_rules! through_train_error {
+macro_rules! through_workflow_error {
     ($($error:ty),* $(,)?) => {
         $(impl From<$error> for CliError {
             fn from(e: $error) -> Self {
-                CliError::Train(e.into())
+                CliError::Workflow(e.into())
             }
         })*
     };
 }
 
-through_train_error!(
+through_workflow_error!(
     crate::data::DataError,
     crate::exec::ExecError,
     crate::graph::GraphError,
-    crate::train::config::ConfigError,
-    crate::run::run_dir::RunDirError,
     crate::interop::onnx::OnnxError,
-    crate::interop::safetensors::SafetensorsError,
+    crate::report::ReportError,
+    crate::run::RunError,
+    crate::run::pictures::PictureError,
+    crate::tasks::TaskError,
+    crate::train::TrainError,
+    crate::train::settings::ConfigError,
 );
 
 /// Prints a line of results. `println!` would panic where the reader has gone (`… | head`) or the disk is full.
@@ -109,7 +112,7 @@ fn print(line: impl Display) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
-/// Prints a line for people to the standard error. `eprintln!` would panic where nobody reads it.
+/// Prints a line to the standard error. `eprintln!` would panic where it is closed.
 fn complain(line: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
@@ -118,8 +121,8 @@ fn complain(line: impl Display) {
 pub fn run() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Demo(args) => demo::run(&args),
-        Verb::Train(task) => train::run(&task),
-        Verb::LrFind(task) => lr_find::run(&task),
+        Verb::Train(args) => train::run(&args),
+        Verb::LrFind(args) => lr_find::run(&args),
         Verb::Eval(args) => eval::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Export(args) => export::run(&args),
@@ -135,7 +138,7 @@ pub fn run() -> ExitCode {
     };
     match result {
         Ok(code) => code,
-        // Whoever read the results has seen enough.
+        // The reader of the results has closed the pipe.
         Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             complain(format_args!("error: {error}"));

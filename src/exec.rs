@@ -167,8 +167,8 @@ pub trait Engine: Send {
     /// When the device is lost.
     fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<Self::Scalar>, ExecError>;
 
-    /// Runs a plan and returns the seconds of each of its calls, in their order; `None` where the device has no clock
-    /// that could tell.
+    /// Runs a plan and returns the seconds of each of its calls, in their order; `None` for a device
+    /// without timestamps.
     ///
     /// # Errors
     /// When the device is lost.
@@ -207,7 +207,7 @@ impl<T: Copy + Default> Rows<'_, T> {
         memory
     }
 
-    /// Brings them, and the zeros behind them, to memory.
+    /// Copies the rows to memory, each followed by its zeros.
     pub fn pack_into(&self, memory: &mut [T]) {
         for (to, row) in memory.chunks_exact_mut(self.stride).zip(self.values.chunks_exact(self.len)) {
             to[..self.len].copy_from_slice(row);

@@ -1,5 +1,5 @@
-//! What changes from one training step to the next: an input of the plan, so that no step recompiles anything. One struct
-//! for the host, the twins and the shaders (`shaders/shared/hyper.wgsl`).
+//! What changes from one training step to the next: an input of the plan, so that no step recompiles anything. One
+//! struct for the host, the twins and the shaders (`shaders/shared/hyper.wgsl`).
 
 use crate::shape::TensorType;
 
@@ -19,13 +19,14 @@ pub struct Hyper<T = f32> {
 }
 
 impl Hyper {
-    /// Length of the input, in floats; those behind the fields are 0.
+    /// Length of the input, in floats; floats after the fields are 0.
     pub const LEN: usize = 8;
 
     /// Names of the fields, in order.
     pub const FIELDS: [&str; 5] = ["lr", "first_correction", "second_correction", "average_decay", "keep"];
 
-    /// The learning rate and Adam's bias corrections at optimizer step `step`, counted from 1. Without moments `betas` are 0.
+    /// The learning rate and Adam's bias corrections at optimizer step `step`, counted from 1. Without moments `betas`
+    /// are 0.
     pub fn new(lr: f64, betas: [f64; 2], step: u64) -> Hyper {
         let [first, second] = betas.map(|beta| 1.0 - beta.powf(step as f64));
         Hyper {

@@ -131,6 +131,7 @@ pub mod random;
 pub mod report;
 #[cfg(feature = "tasks")]
 pub mod run;
+pub mod setting;
 pub mod shape;
 #[cfg(feature = "tasks")]
 pub mod tasks;

@@ -18,11 +18,12 @@
 //! ```
 
 mod layers;
+pub mod list;
 mod model;
 mod network;
-mod resnet;
-mod resnet_seg;
-mod unet;
+pub mod resnet;
+pub mod resnet_seg;
+pub mod unet;
 
 pub(crate) use layers::SEED as DROPOUT_SEED;
 pub use layers::{
@@ -30,7 +31,7 @@ pub use layers::{
     Mode, Upsample, WeightInit,
 };
 pub use model::{Model, Outputs};
-pub use network::Network;
+pub use network::{Architecture, Network, Settings};
 pub use resnet::{ResNet18, Stem};
 pub use resnet_seg::{Decoder, ResNet18Seg};
 pub use unet::{UNet, Up};

@@ -80,7 +80,7 @@ fn expect_vector(name: &str, v: &TensorType, x: &TensorType) -> Result<(), Strin
     if v.shape.0 == [c] { Ok(()) } else { Err(format!("{name} must have the shape [{c}], one value per channel")) }
 }
 
-/// Class numbers, one for each of `rows`: kernels read them one behind the other.
+/// Checks class numbers, one per row, contiguous in memory.
 fn expect_labels(name: &str, labels: &TensorType, rows: usize) -> Result<(), String> {
     if labels.shape.elements() != rows {
         return Err(format!("{name} must be {rows} whole numbers, one per row"));
@@ -101,15 +101,15 @@ fn segments(rows: usize, per_sample: usize, vectors: usize) -> (usize, usize) {
     (per_sample.div_ceil(rows_each), rows_each)
 }
 
-/// The same where the convolution that makes the rows leaves the sums: every tile of its kernels lies in one segment.
+/// As [`segments`], for sums that the convolution's tiles write: every tile lies in one segment.
 fn segments_of_tiles(rows: usize, vectors: usize) -> (usize, usize) {
     const MOST_TILE_ROWS: usize = 256;
     let rows_each = segments(rows, rows, vectors).1.next_multiple_of(MOST_TILE_ROWS);
     (rows.div_ceil(rows_each), rows_each)
 }
 
-/// Workgroups that reduce `segments` of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): up to 16 vectors side
-/// by side, 256 bytes in a row, and the other invocations along the rows.
+/// Workgroups that reduce `segments` of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): up to 16 vectors
+/// side by side, 256 bytes in a row, and the other invocations along the rows.
 fn reduce_segments(segments: usize, vectors: usize) -> (Consts, Work) {
     let wide = vectors.next_power_of_two().min(16);
     let blocks = vectors.div_ceil(wide);

@@ -9,18 +9,18 @@
 
 use std::collections::HashSet;
 
+use crate::choices;
 use crate::graph::{Graph, Operand, Storage, Value};
 use crate::shape::{Element, Layout};
 
-/// Width of activations and their gradients in training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32 bits everywhere.
-    #[default]
-    F32,
-    /// 16 bits for activations and their gradients, on devices that have f16; 32 bits for all else.
-    F16,
+choices! {
+    /// Width of activations and their gradients in training.
+    pub enum Precision default F32 {
+        /// 32 bits everywhere.
+        F32 = "f32",
+        /// 16 bits for activations and their gradients, on devices that have f16; 32 bits for all else.
+        F16 = "f16",
+    }
 }
 
 /// Stores values in 16 bits where all ops accept it, and returns their number. Call it after [`crate::fuse::fuse`].

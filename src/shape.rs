@@ -90,7 +90,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// Floats that so many numbers take in memory.
+    /// Words of 32 bits for `len` numbers in memory.
     pub fn floats(self, len: usize) -> usize {
         match self {
             Element::F32 => len,
@@ -156,7 +156,7 @@ impl TensorType {
             }
         }
     }
-    /// Whether the logical numbers lie one behind the other, with padding at the end alone.
+    /// Whether the logical numbers are contiguous in memory, with padding at the end alone.
     pub fn is_dense(&self) -> bool {
         let single_row = self.layout == Layout::Channels && self.shape.rows() == 1;
         self.layout == Layout::Flat || single_row || self.len() == self.shape.elements()
@@ -330,8 +330,8 @@ impl Window {
 
 impl Window {
     /// Output size of a transposed convolution of this window over an input of [H, W]:
-    /// `(size − 1)·stride − padding + dilation·(kernel − 1) + 1 + output_padding`; with it, the window of the convolution
-    /// that it is the input gradient of (whose trailing padding `output_padding` takes up).
+    /// `(size − 1)·stride − padding + dilation·(kernel − 1) + 1 + output_padding`; also the window of the convolution
+    /// whose input gradient it is (`output_padding` is taken from its trailing padding).
     ///
     /// # Errors
     /// A rule in words when a parameter is 0 or too large, or nothing is left.

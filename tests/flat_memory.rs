@@ -11,7 +11,8 @@ use shadegrad::graph::{Graph, GraphError, StateTable, Value};
 use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode, ResNet18, Stem};
 use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Hyper};
 use shadegrad::plan::PlanOptions;
-use shadegrad::train::step::{Network, Optimizer, StepOptions, port, training_graph};
+use shadegrad::tasks::classify::graphs::{Network, StepOptions, training_graph};
+use shadegrad::train::step::{Optimizer, port};
 
 const STEPS: u64 = 200;
 /// The first measurement of the process follows this step: allocators and drivers fill their caches before.

@@ -25,7 +25,7 @@ use shadegrad::ops::AdamOptions;
 use shadegrad::plan::{Plan, PlanOptions, PlannedCall};
 use shadegrad::precision::Precision;
 use shadegrad::train::step::{Optimizer, Update};
-use shadegrad::workflows::bench::StepSpec;
+use shadegrad::train::step_spec::StepSpec;
 
 #[derive(Parser)]
 struct Args {

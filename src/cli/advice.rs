@@ -5,18 +5,24 @@ use crate::data::DataError;
 use crate::exec::ExecError;
 use crate::graph::GraphError;
 use crate::interop::onnx::OnnxError;
+use crate::tasks::TaskError;
 use crate::train::TrainError;
+use crate::workflows::WorkflowError;
 
-/// A line for people with the flags that help.
+/// A line with the flags that help.
 pub(super) fn flags(error: &CliError) -> Option<String> {
-    let CliError::Train(error) = error else { return None };
+    let CliError::Workflow(WorkflowError::Task(error)) = error else { return None };
+    let error = match error {
+        TaskError::Onnx(OnnxError::Taken { .. }) => return Some("flags: --out".into()),
+        TaskError::Train(error) => error,
+        _ => return None,
+    };
     let flags = match error {
         TrainError::Exec(ExecError::OutOfMemory { .. } | ExecError::TooLarge { .. }) => "--batch-size or --image-size",
         TrainError::Exec(ExecError::DeviceLost { .. }) => "--batch-size; --resume goes on from the last checkpoint",
         TrainError::Exec(ExecError::NoDevice { .. }) => "--device",
         TrainError::Graph(GraphError::OneValue { .. }) => "--batch-size or --image-size",
         TrainError::Data(DataError::BadImage(_) | DataError::BadImages { .. }) => "--skip-bad",
-        TrainError::Onnx(OnnxError::Taken { .. }) => "--out",
         _ => return None,
     };
     Some(format!("flags: {flags}"))

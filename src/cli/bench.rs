@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use super::flags::choice;
 use super::{CliError, print};
 use crate::precision::Precision;
-use crate::workflows::bench::{StepSpec, time_kernels, time_step};
+use crate::train::step_spec::StepSpec;
+use crate::workflows::bench::{time_kernels, time_step};
 use crate::workflows::limits::{Limits, limits};
 
 /// What to time.
@@ -21,7 +23,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "auto")]
     device: String,
     /// Width of activations and their gradients
-    #[arg(long, value_enum, default_value = "f32")]
+    #[arg(long, value_parser = choice::<Precision>(), default_value = "f32")]
     precision: Precision,
     /// Timed steps
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]

@@ -3,23 +3,24 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::flags::choice;
 use super::{CliError, print};
-use crate::run::run_dir::{RunDir, names, new_folder};
-use crate::train::model::Checkpoint;
+use crate::run::names::{names, new_folder};
+use crate::run::{Checkpoint, RunDir};
 use crate::workflows::compare::compare;
 use crate::workflows::evaluation::{EvalOptions, Part};
 
 /// What to compare.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Run directories, or checkpoints, of one task (segment or colorize)
+    /// Run directories, or checkpoints, of one task that compares
     #[arg(required = true)]
     runs: Vec<PathBuf>,
     /// Data set; the one that all runs were trained on when not given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Part of the data set [default: test where there is one, else val; `eval` takes val]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Part>())]
     split: Option<Part>,
     /// Folder to create for table and figure; runs/compare-NNN when not given
     #[arg(long, value_name = "DIR")]
@@ -54,8 +55,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let folder = new_folder(args.out.as_deref(), "compare")?;
     let written = compared.write(&folder)?;
     print(format_args!("{}\n", compared.on))?;
-    print(compared.table.markdown())?;
-    if let Some(classes) = &compared.classes {
+    print(compared.compared.table.markdown())?;
+    if let Some(classes) = &compared.compared.classes {
         print(classes.markdown())?;
     }
     print(format_args!("written: {}/{}", folder.display(), written.join(", ")))?;

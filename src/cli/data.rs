@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CliError, print};
-use crate::data::check::{CheckOptions, check_classification, check_images, check_segmentation};
+use crate::data::check::CheckOptions;
 use crate::data::{Augment, Mix};
-use crate::run::card::TaskKind;
+use crate::run::ImageSize;
 use crate::run::pictures::save_png;
-use crate::train::TrainError;
-use crate::train::config::ImageSize;
+use crate::tasks::{self, Task};
 use crate::workflows::preview::{PreviewOptions, preview};
 
 /// What to do with a data set.
@@ -21,15 +20,9 @@ pub(super) enum Verb {
     Preview(PreviewArgs),
 }
 
-/// What the data is for.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Task {
-    /// Images with a class each
-    Classify,
-    /// Images with a class for every pixel
-    Segment,
-    /// Colour images
-    Colorize,
+/// A task by its name.
+fn task(name: &str) -> Result<&'static dyn Task, String> {
+    tasks::task(name).map_err(|e| e.to_string())
 }
 
 /// What to check.
@@ -38,10 +31,10 @@ pub(super) struct CheckArgs {
     /// Data set, in any format that training for the task reads
     #[arg(value_name = "DIR")]
     data: PathBuf,
-    /// What it is for
-    #[arg(long, value_enum)]
-    task: Task,
-    /// Share held out, where the data has no split of its own
+    /// Task that it is for
+    #[arg(long, value_parser = task)]
+    task: &'static dyn Task,
+    /// Share held out, where the data has no split
     #[arg(long, default_value_t = 0.2)]
     val_split: f32,
     /// Seed of that split
@@ -55,16 +48,16 @@ pub(super) struct PreviewArgs {
     /// Data set; built-in scenes when not given
     #[arg(value_name = "DIR")]
     data: Option<PathBuf>,
-    /// What it is for
-    #[arg(long, value_enum)]
-    task: Task,
+    /// Task that it is for
+    #[arg(long, value_parser = task)]
+    task: &'static dyn Task,
     /// Changes to show: none, light, strong or a list as in a config file
     #[arg(long, default_value_t = Augment::LIGHT, value_name = "none|light|strong")]
     augment: Augment,
-    /// Mixing as of `train classify --mixup`
+    /// Mixing as of training's --mixup, where the task has it
     #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
     mixup: f64,
-    /// Mixing as of `train classify --cutmix`
+    /// Mixing as of training's --cutmix, where the task has it
     #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
     cutmix: f64,
     /// Picture to write; one that is there is replaced
@@ -79,7 +72,7 @@ pub(super) struct PreviewArgs {
     /// Epochs, a column each
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=20))]
     epochs: u16,
-    /// Share held out, where the data has no split of its own
+    /// Share held out, where the data has no split
     #[arg(long, default_value_t = 0.2)]
     val_split: f64,
     /// Seed of the training run
@@ -100,24 +93,12 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage(format!("--val-split {}: expected above 0 and below 1", args.val_split)));
     }
     let options = CheckOptions { val_split: args.val_split, seed: args.seed, ..CheckOptions::default() };
-    let report = match args.task {
-        Task::Classify => check_classification(&args.data, &options)?,
-        Task::Segment => check_segmentation(&args.data, &options)?,
-        Task::Colorize => check_images(&args.data, &options)?,
-    };
+    let report = args.task.check_data(&args.data, &options)?;
     print(&report)?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
 fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {
-    let task = match args.task {
-        Task::Classify => TaskKind::Classify,
-        Task::Segment => TaskKind::Segment,
-        Task::Colorize => TaskKind::Colorize,
-    };
-    if task != TaskKind::Classify && (args.mixup > 0.0 || args.cutmix > 0.0) {
-        return Err(CliError::Usage("--mixup and --cutmix: only images to classify are mixed; leave them away".into()));
-    }
     if !args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
         let out = args.out.display();
         return Err(CliError::Usage(format!("--out {out}: the picture is a PNG; give it a name that ends with .png")));
@@ -130,9 +111,9 @@ fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {
         val_split: args.val_split,
         samples: args.samples.into(),
         epochs: args.epochs.into(),
-        ..PreviewOptions::new(task, args.augment.clone())
+        ..PreviewOptions::new(args.task, args.augment.clone())
     };
-    save_png(&preview(&options)?, &args.out).map_err(TrainError::from)?;
+    save_png(&preview(&options)?, &args.out)?;
     print(format!("wrote {}", args.out.display()))?;
     Ok(ExitCode::SUCCESS)
 }

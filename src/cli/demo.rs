@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::sweep::Told;
+use super::sweep::SweepProgress;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
-use crate::train::trainer::Observer;
+use crate::train::Observer;
 use crate::workflows::demo::{self, DemoObserver, DemoOptions};
 use crate::workflows::sweep::{State, SweepObserver};
 
@@ -24,10 +24,10 @@ pub(super) struct Args {
     short: bool,
 }
 
-/// Tells of parts, of the sweep's runs and of their steps.
-struct Progress(Told);
+/// Prints parts, the sweep's runs and their steps.
+struct DemoProgress(SweepProgress);
 
-impl SweepObserver for Progress {
+impl SweepObserver for DemoProgress {
     fn run(&self, number: usize, of: usize, cell: &str, state: &State) {
         self.0.run(number, of, cell, state);
     }
@@ -36,7 +36,7 @@ impl SweepObserver for Progress {
     }
 }
 
-impl DemoObserver for Progress {
+impl DemoObserver for DemoProgress {
     fn part(&self, number: usize, of: usize, title: &str, seconds_left: f64) {
         let minutes = (seconds_left / 60.0).ceil();
         let unit = if minutes == 1.0 { "minute" } else { "minutes" };
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     crate::exec::open(&args.device)?;
     let out = demo::new_folder(args.out.as_deref())?;
     let options = DemoOptions { out, device: args.device.clone(), short: args.short };
-    let Some(made) = demo::run(&options, &Progress(Told::new()), &stop)? else {
+    let Some(made) = demo::run(&options, &DemoProgress(SweepProgress::new()), &stop)? else {
         print(format_args!("interrupted; what is done is in {}", options.out.display()))?;
         return Ok(ExitCode::from(INTERRUPTED));
     };

@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::flags::choice;
 use super::{CliError, complain, print};
 use crate::precision::Precision;
-use crate::workflows::bench::StepSpec;
+use crate::train::step_spec::StepSpec;
 use crate::workflows::doctor::{self, Examined, RunOptions, STEPS};
 
 /// What to examine.
@@ -15,22 +16,22 @@ pub(super) struct Args {
     /// Run directories: the first step from each one's weights, with its settings and its own images
     #[arg(value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Training step, MODEL:NxHxW[:classes=…][:base=…][:depth=…]; may be given several times [default, where no run is named:
-    /// small steps of all models]
+    /// Training step, MODEL:NxHxW[:classes=…][:base=…][:depth=…]; may be given several times [default, where no run is
+    /// named: small steps of all models]
     #[arg(long, value_name = "STEP")]
     step: Vec<StepSpec>,
     /// Data set for the runs; each one's own when not given
     #[arg(long, value_name = "DIR", requires = "runs")]
     data: Option<PathBuf>,
-    /// Images a step of the runs; each one's own when not given. A step that keeps all values takes several times the memory of
-    /// training
+    /// Images a step of the runs; each one's own when not given. A step that keeps all values takes several times the
+    /// memory of training
     #[arg(long, requires = "runs", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
     #[arg(long, default_value = "auto")]
     device: String,
     /// Width of activations and their gradients in steps [default: f32, and f16 where runs would get it]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Precision>())]
     precision: Option<Precision>,
     /// One JSON object per line: each kernel of each step, then the step
     #[arg(long)]
@@ -39,8 +40,8 @@ pub(super) struct Args {
 
 /// Exit code where something was computed wrongly.
 const WRONG: u8 = 1;
-/// Wrong calls that are told one by one.
-const TOLD: usize = 10;
+/// Most wrong calls that are listed.
+const LISTED: usize = 10;
 
 /// Examines steps and runs.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
@@ -97,10 +98,6 @@ fn begin(args: &Args, heading: impl Display) -> Result<(), CliError> {
     if args.json { Ok(()) } else { print(heading) }
 }
 
-fn name(precision: Precision) -> String {
-    format!("{precision:?}").to_lowercase()
-}
-
 /// Says what was found; whether all is right.
 fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> {
     let (kernels, right) = (examined.kernels(), examined.is_right());
@@ -123,7 +120,7 @@ fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> 
         format!("; the largest error is {:.0} % of what rounding may leave ({kernel})", 100.0 * of.error)
     });
     let (calls, wrong) = (examined.calls.len(), examined.wrong().count());
-    let device = format!("{} in {}", examined.device, name(examined.precision));
+    let device = format!("{} in {}", examined.device, examined.precision.name());
     let unknown = examined.unknown();
     if unknown > 0 {
         print(format_args!(
@@ -138,7 +135,7 @@ fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> 
         ))?;
     } else {
         print(format_args!("  WRONG: on {device} {wrong} of {calls} calls do not agree with references in f64"))?;
-        for (planned, wrong) in examined.wrong().take(TOLD) {
+        for (planned, wrong) in examined.wrong().take(LISTED) {
             print(format_args!("    {} of {} {}: {wrong}", planned.call.kernel, planned.scope, planned.shapes))?;
         }
         let of = kernels.iter().filter(|(_, of)| of.wrong > 0);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::{CliError, print};
 use crate::interop::onnx::check_free;
-use crate::train::model::Checkpoint;
+use crate::run::Checkpoint;
 use crate::workflows::export::{default_path, export};
 
 /// What to export.

@@ -1,50 +1,69 @@
-//! `shadegrad lr-find`
+//! `shadegrad lr-find TASK`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use super::flags::{TaskArgs, command};
 use super::progress::Progress;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
-use crate::run::run_dir::next_numbered;
-use crate::tasks::classify;
-use crate::tasks::colorize;
-use crate::tasks::segment;
-use crate::train::config::{
-    ClassifyConfig, ClassifyOverrides, ColorizeConfig, ColorizeOverrides, Optimizer, SegmentConfig, SegmentOverrides,
-};
+use crate::run::names::next_numbered;
+use crate::tasks::tasks;
 use crate::train::lr_finder::{LrCurve, LrRange};
+use crate::train::settings::{Given, Optimizer};
 
-/// The task whose learning rate is sought; its settings are those of `train`.
-#[derive(clap::Subcommand)]
-pub(super) enum Task {
-    /// As `train classify`
-    Classify(Args<ClassifyOverrides>),
-    /// As `train segment`
-    Segment(Args<SegmentOverrides>),
-    /// As `train colorize`
-    Colorize(Args<ColorizeOverrides>),
+/// The task whose learning rate is sought, with the settings of `train` and the range.
+#[derive(Clone)]
+pub(super) struct Args(TaskArgs);
+
+impl clap::FromArgMatches for Args {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Args(TaskArgs::of(matches)?))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
-/// The range, and the settings of the run.
-#[derive(clap::Args)]
-pub(super) struct Args<O: clap::Args> {
-    /// First learning rate
-    #[arg(long, default_value_t = LrRange::default().from)]
-    from: f64,
-    /// Last learning rate
-    #[arg(long, default_value_t = LrRange::default().to)]
-    to: f64,
-    /// Steps between them
-    #[arg(long, default_value_t = LrRange::default().steps)]
-    steps: usize,
-    #[command(flatten)]
-    settings: O,
+impl clap::Subcommand for Args {
+    fn augment_subcommands(with: Command) -> Command {
+        let range = LrRange::default();
+        let flags = [
+            ("from", "First learning rate", format!("{:?}", range.from)),
+            ("to", "Last learning rate", format!("{:?}", range.to)),
+            ("steps", "Steps between them", range.steps.to_string()),
+        ];
+        let flag = |(name, help, default): &(&'static str, &'static str, String)| {
+            let arg = Arg::new(*name).long(*name).help(*help).value_name(name.to_uppercase());
+            let arg = arg.default_value(default.clone());
+            if *name == "steps" { arg.value_parser(value_parser!(usize)) } else { arg.value_parser(value_parser!(f64)) }
+        };
+        let of_task = |with: Command, task: &'static dyn crate::tasks::Task| {
+            let about = format!("As `train {}`", task.name());
+            with.subcommand(command(task).about(about).args(flags.iter().map(flag)))
+        };
+        tasks().into_iter().fold(with, of_task).subcommand_required(true).arg_required_else_help(true)
+    }
+
+    fn augment_subcommands_for_update(with: Command) -> Command {
+        Self::augment_subcommands(with)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        crate::tasks::task(name).is_ok()
+    }
 }
 
-impl<O: clap::Args> Args<O> {
+impl Args {
     fn range(&self) -> Result<LrRange, CliError> {
-        let LrRange { from, to, steps } = LrRange { from: self.from, to: self.to, steps: self.steps };
+        let number = |key: &str, default: f64| self.0.matches.get_one::<f64>(key).copied().unwrap_or(default);
+        let usual = LrRange::default();
+        let (from, to) = (number("from", usual.from), number("to", usual.to));
+        let steps = self.0.matches.get_one::<usize>("steps").copied().unwrap_or(usual.steps);
         if !(from > 0.0 && from < to && to.is_finite()) {
             return Err(CliError::Usage(format!(
                 "--from {from} --to {to}: expected a first rate above 0 and below the last"
@@ -58,27 +77,22 @@ impl<O: clap::Args> Args<O> {
 }
 
 /// Runs the test.
-pub(super) fn run(task: &Task) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let (progress, stop) = (Progress::new(), stop_on_interrupt());
-    macro_rules! find {
-        ($task:ident, $config:ident, $args:ident) => {{
-            let range = $args.range()?;
-            let mut config = $config::resolve(&$args.settings)?;
-            if config.resume.is_some() {
-                return Err(CliError::Usage(
-                    "--resume: the test of learning rates is a run of its own; leave it away".into(),
-                ));
-            }
-            // It is made when all is known to be well, like that of a run.
-            config.out = Some(config.out.map_or_else(|| next_numbered(Path::new("runs"), "lr-find"), Ok)?);
-            ($task::open(&config, &progress)?.find_lr(range, &progress, &stop)?, config.optimizer)
-        }};
+    let (range, task) = (args.range()?, args.0.task);
+    let mut settings = task.resolve(&args.0.given()?)?;
+    if settings.common.resume.is_some() {
+        return Err(CliError::Usage("--resume: a learning rate test is a run of its own; leave it away".into()));
     }
-    let (curve, optimizer) = match task {
-        Task::Classify(args) => find!(classify, ClassifyConfig, args),
-        Task::Segment(args) => find!(segment, SegmentConfig, args),
-        Task::Colorize(args) => find!(colorize, ColorizeConfig, args),
-    };
+    if settings.common.out.is_none() {
+        // The folder is made when all else is known to be good, like that of a run.
+        let out = next_numbered(Path::new("runs"), "lr-find")?;
+        settings.table.insert("out".into(), out.to_string_lossy().into_owned().into());
+        let path: PathBuf = "the flags".into();
+        settings = task.resolve(&Given::of_table(settings.table, &path))?;
+    }
+    let optimizer = settings.common.optimizer;
+    let curve = task.open(&settings, &progress)?.find_lr(range, &progress, &stop)?;
     progress.end();
     report(&curve, optimizer)?;
     Ok(if stop.load(std::sync::atomic::Ordering::Relaxed) { INTERRUPTED.into() } else { ExitCode::SUCCESS })
@@ -92,8 +106,7 @@ fn report(curve: &LrCurve, optimizer: Optimizer) -> Result<(), CliError> {
             let above = if at_the_end { "where the test ends: raise --to" } else { "above that it rises" };
             print(format_args!("lowest:   the loss is lowest at a learning rate of {lowest:.1e}; {above}"))?;
             print(format_args!("fallen:   by three quarters of that at {suggested:.1e}"))?;
-            let optimizer = format!("{optimizer:?}").to_lowercase();
-            print(format_args!("try:      --optimizer {optimizer} --lr {suggested:.1e}"))
+            print(format_args!("try:      --optimizer {} --lr {suggested:.1e}", optimizer.name()))
         }
         _ => print("the loss falls nowhere in this range: widen it (--from, --to) or take more steps (--steps)"),
     }

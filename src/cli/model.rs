@@ -1,54 +1,91 @@
-//! A model and its sizes as arguments, for the verbs that tell what a training step of it is.
+//! A model and its sizes as arguments, for the verbs that describe a training step of it.
+
+use clap::{Arg, ArgMatches, Command};
 
 use super::CliError;
-use crate::nn::{Decoder, Network, Stem, UNet, Up};
-use crate::train::config::{ImageSize, MAX_BATCH_SIZE, MAX_IMAGE_SIZE};
-use crate::workflows::bench::StepSpec;
+use super::flags::{arg, value};
+use crate::nn::{Architecture, Settings, list};
+use crate::run::ImageSize;
+use crate::run::image_size::{MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
+use crate::setting::Setting;
+use crate::train::settings::MAX_BATCH_SIZE;
+use crate::train::step_spec::StepSpec;
 
-/// The models.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Model {
-    /// Classification
-    Resnet18,
-    /// Segmentation with a ResNet18 body
-    #[value(name = "resnet18-seg")]
-    Resnet18Seg,
-    /// Segmentation and colorization
-    Unet,
-}
+/// Most classes that a model can be described with.
+const MOST_CLASSES: usize = 1_000_000;
 
 /// A model, its settings and the images it gets.
-#[derive(clap::Args)]
 pub(super) struct ModelArgs {
-    /// Model
-    model: Model,
-    /// HEIGHTxWIDTH in pixels
-    #[arg(long, default_value = "224")]
+    model: Architecture,
     image_size: ImageSize,
-    /// Images per training step
-    #[arg(long, default_value_t = 16)]
     batch_size: usize,
-    /// Classes [default: 1000 for resnet18, else 21]
-    #[arg(long)]
     classes: Option<usize>,
-    /// First layers of resnet18
-    #[arg(long, value_enum, default_value = "imagenet")]
-    stem: Stem,
-    /// Head of resnet18-seg
-    #[arg(long, value_enum, default_value = "fcn32s")]
-    decoder: Decoder,
-    /// Halvings of unet
-    #[arg(long, default_value_t = 4)]
-    depth: usize,
-    /// Channels of the first level of unet
-    #[arg(long, default_value_t = 64)]
-    base: usize,
-    /// How unet enlarges
-    #[arg(long, value_enum, default_value = "transposed")]
-    up: Up,
-    /// Hand features across the levels of unet
-    #[arg(long, num_args = 0..=1, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
-    skips: bool,
+    settings: Settings,
+}
+
+impl clap::Args for ModelArgs {
+    fn augment_args(command: Command) -> Command {
+        let models = list::architectures();
+        let names = models.iter().map(|model| clap::builder::PossibleValue::new(model.name).help(model.help));
+        let model = Arg::new("model").value_name("MODEL").required(true).help("Model");
+        let size = Arg::new("image_size").long("image-size").value_name("IMAGE_SIZE").default_value("224");
+        let batch = Arg::new("batch_size").long("batch-size").value_name("BATCH_SIZE").default_value("16");
+        let classes = Arg::new("classes").long("classes").value_name("CLASSES");
+        command
+            .arg(model.value_parser(clap::builder::PossibleValuesParser::new(names)))
+            .arg(size.value_parser(clap::value_parser!(ImageSize)).help("HEIGHTxWIDTH in pixels"))
+            .arg(batch.value_parser(clap::value_parser!(usize)).help("Images per training step"))
+            .arg(
+                classes
+                    .value_parser(clap::value_parser!(usize))
+                    .help("Classes [default: those of the published model]"),
+            )
+            .args(settings().iter().map(arg))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// The settings of all models; those of the same key are one flag.
+fn settings() -> Vec<Setting> {
+    let mut settings: Vec<Setting> = vec![];
+    for setting in list::architectures().iter().flat_map(|model| model.settings) {
+        if !settings.iter().any(|known| known.key == setting.key) {
+            settings.push(*setting);
+        }
+    }
+    settings
+}
+
+impl clap::FromArgMatches for ModelArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let missing = || clap::Error::new(clap::error::ErrorKind::MissingRequiredArgument);
+        let name = matches.get_one::<String>("model").ok_or_else(missing)?;
+        let model = list::architecture(name).ok_or_else(missing)?;
+        let mut given = Settings::new();
+        for setting in settings() {
+            let refused = |e| clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{e}\n"));
+            let found = value(&setting, matches).map_err(refused)?;
+            let json = found.and_then(|value| serde_json::to_value(value).ok());
+            if let Some(value) = json.filter(|_| model.has(setting.key)) {
+                given.insert(setting.key.to_owned(), value);
+            }
+        }
+        Ok(ModelArgs {
+            model,
+            image_size: *matches.get_one::<ImageSize>("image_size").ok_or_else(missing)?,
+            batch_size: *matches.get_one::<usize>("batch_size").ok_or_else(missing)?,
+            classes: matches.get_one::<usize>("classes").copied(),
+            settings: given,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 impl ModelArgs {
@@ -59,36 +96,31 @@ impl ModelArgs {
     pub(super) fn step(&self) -> Result<StepSpec, CliError> {
         self.check()?;
         let ImageSize { height, width } = self.image_size;
-        Ok(StepSpec { text: String::new(), network: self.network(), size: [self.batch_size, height, width] })
-    }
-
-    fn network(&self) -> Network {
-        let classes = self.classes.unwrap_or(if self.model == Model::Resnet18 { 1000 } else { 21 });
-        match self.model {
-            Model::Resnet18 => Network::ResNet18 { classes, stem: self.stem },
-            Model::Resnet18Seg => Network::ResNet18Seg { classes, decoder: self.decoder },
-            Model::Unet => {
-                let ModelArgs { depth, base, up, skips, .. } = *self;
-                Network::UNet(UNet { outputs: classes, depth, base, up, skips })
-            }
-        }
+        let classes = self.classes.unwrap_or(self.model.published_outputs);
+        let network = (self.model.build)(classes, &self.settings).map_err(CliError::Usage)?;
+        Ok(StepSpec { text: String::new(), network, size: [self.batch_size, height, width] })
     }
 
     fn check(&self) -> Result<(), CliError> {
         let usage = |text: String| Err(CliError::Usage(text));
-        if !self.image_size.within(5, MAX_IMAGE_SIZE) {
-            return usage(format!("--image-size {}: expected sides of 5 to {MAX_IMAGE_SIZE} pixels", self.image_size));
+        if !self.image_size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE) {
+            let size = self.image_size;
+            return usage(format!(
+                "--image-size {size}: expected sides of {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE} pixels"
+            ));
         }
         if !(1..=MAX_BATCH_SIZE).contains(&self.batch_size) {
             return usage(format!("--batch-size {}: expected at least 1, at most {MAX_BATCH_SIZE}", self.batch_size));
         }
-        for (name, value, most) in
-            [("classes", self.classes.unwrap_or(2), 1_000_000), ("depth", self.depth, 8), ("base", self.base, 1024)]
-        {
-            if !(1..=most).contains(&value) {
-                return usage(format!("--{name} {value}: expected 1 to {most}"));
-            }
+        let number = |key: &str| self.settings.get(key).and_then(serde_json::Value::as_u64).unwrap_or(1);
+        let sizes = [
+            ("classes", self.classes.unwrap_or(2) as u64, MOST_CLASSES as u64),
+            ("depth", number("depth"), 8),
+            ("base", number("base"), 1024),
+        ];
+        match sizes.into_iter().find(|(_, value, most)| !(1..=*most).contains(value)) {
+            Some((name, value, most)) => usage(format!("--{name} {value}: expected 1 to {most}")),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

@@ -1,20 +1,14 @@
 //! `shadegrad predict RUN IMAGES…`
 
-mod pictures;
-
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use image::RgbImage;
-
 use super::{CliError, complain, print};
-use crate::data::{DataError, decode_file, images_below, one_line, square};
-use crate::exec;
-use crate::run::card::TaskKind;
-use crate::tasks::classify::Classification;
-use crate::train::model::{Checkpoint, Model};
+use crate::data::images_below;
+use crate::run::Checkpoint;
+use crate::workflows::predict::{Predicted, Predictions};
 
-/// What to classify.
+/// What to predict for.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Run directory, or a checkpoint in one
@@ -26,18 +20,15 @@ pub(super) struct Args {
     /// classes in the order of their numbers
     #[arg(long)]
     json: bool,
-    /// Folder to create for masks or coloured pictures; runs/predict-NNN when not given. NAME-mask.png holds the number
+    /// Folder to create for masks or colorized pictures; runs/predict-NNN when not given. NAME-mask.png holds the number
     /// of each pixel's class (from 0; `classes` of --json names them), whatever values the masks had that were learned
-    /// from, and the classes' colours as its palette
+    /// from, and the classes' colors as its palette
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
     #[arg(long, default_value = "auto")]
     device: String,
 }
-
-/// Images computed together.
-const BATCH: usize = 16;
 
 /// The images of files and folders, in the order given; those of a folder are what training would find in it.
 fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
@@ -60,78 +51,38 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let images = collect(&args.images)?;
     let checkpoint = Checkpoint::open(&args.run)?;
-    let failed = match checkpoint.card.task {
-        TaskKind::Classify => classify(args, &checkpoint, &images)?,
-        TaskKind::Segment => pictures::segment(args, &checkpoint, &images)?,
-        TaskKind::Colorize => pictures::colorize(args, &checkpoint, &images)?,
-    };
-    Ok(if failed > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
-}
-
-/// Reads an image, or says what is wrong with it.
-fn read(path: &Path) -> Result<Option<RgbImage>, CliError> {
-    match decode_file(path) {
-        Ok(image) => Ok(Some(image)),
-        // Says the file and what is wrong; the remedies of other verbs are left out.
-        Err(DataError::BadImage(bad)) => {
+    let mut predictions = Predictions::open(&checkpoint, &args.device, args.out.as_deref())?;
+    if let Some(out) = args.out.as_deref().filter(|_| !predictions.writes()) {
+        let (out, task) = (out.display(), &checkpoint.card.task);
+        return Err(CliError::Usage(format!("--out {out}: {task} prints its predictions and writes no file")));
+    }
+    let mut failed = false;
+    for chunk in images.chunks(predictions.batch()) {
+        let (found, bad) = predictions.predict(chunk)?;
+        for bad in bad {
+            // The file and what is wrong with it; the remedies of other verbs are left out.
             complain(format_args!("error: {bad}"));
-            Ok(None)
+            failed = true;
         }
-        Err(other) => Err(other.into()),
+        found.into_iter().try_for_each(|one| print_one(one, args.json))?;
     }
+    Ok(if failed { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
-/// Prints a line per image; gives the number of those that could not be read.
-fn classify(args: &Args, checkpoint: &Checkpoint, images: &[PathBuf]) -> Result<usize, CliError> {
-    if let Some(out) = &args.out {
-        return Err(CliError::Usage(format!(
-            "--out {}: classification prints its results and writes no file",
-            out.display()
-        )));
-    }
-    let task = Classification::trained(checkpoint.card.clone())?;
-    let mut model = Model::trained(&task, exec::open(&args.device)?, checkpoint)?;
-    let card = &checkpoint.card;
-    let (size, table) = (card.image_size[0] as u32, card.normalization.table());
-    let mut failed = 0;
-    for chunk in images.chunks(BATCH) {
-        let mut names = Vec::new();
-        let mut pixels = Vec::new();
-        for path in chunk {
-            match read(path)? {
-                Some(image) => {
-                    let bytes = square(&image, size);
-                    pixels.extend(bytes.iter().enumerate().map(|(i, &v)| table[i % 3][v as usize]));
-                    names.push(path);
-                }
-                None => failed += 1,
-            }
-        }
-        if names.is_empty() {
-            continue;
-        }
-        let probabilities = task.predict(&mut model, BATCH, pixels)?;
-        for (path, p) in names.iter().zip(&probabilities) {
-            print_one(path, p, &card.classes, args.json)?;
-        }
-    }
-    Ok(failed)
-}
-
-fn print_one(path: &Path, p: &[f32], classes: &[String], json: bool) -> Result<(), CliError> {
-    let mut order: Vec<usize> = (0..p.len()).collect();
-    order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
+fn print_one(one: Predicted, json: bool) -> Result<(), CliError> {
+    let Predicted { image, files, text, json: mut object } = one;
+    let (image, files) = (image.display().to_string(), files.iter().map(|f| f.display().to_string()));
     if json {
-        let all: serde_json::Map<String, serde_json::Value> =
-            classes.iter().zip(p).map(|(c, &p)| (c.clone(), p.into())).collect();
-        let class = &classes[order[0]];
-        let object = serde_json::json!({
-            "image": path.display().to_string(), "class": class, "probability": p[order[0]], "probabilities": all,
-        });
-        print(object)
-    } else {
-        let top: Vec<_> =
-            order.iter().take(3).map(|&k| format!("{} {:.1} %", one_line(&classes[k]), 100.0 * p[k])).collect();
-        print(format_args!("{}: {}", path.display(), top.join(", ")))
+        object.insert("image".into(), image.into());
+        if files.len() > 0 {
+            object.insert("files".into(), files.collect());
+        }
+        return print(serde_json::Value::Object(object));
+    }
+    let files: Vec<String> = files.collect();
+    match (files.is_empty(), text.is_empty()) {
+        (true, _) => print(format_args!("{image}: {text}")),
+        (false, true) => print(format_args!("{image} -> {}", files.join(", "))),
+        (false, false) => print(format_args!("{image} -> {} ({text})", files.join(", "))),
     }
 }

@@ -1,4 +1,4 @@
-//! Progress for people: a bar in a terminal, plain lines elsewhere.
+//! Progress of a run: a bar in a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::run::history::{EpochRow, Score};
-use crate::train::trainer::{Observer, StepProgress};
+use crate::run::history::EpochRow;
+use crate::run::score::TRAIN_ACCURACY;
+use crate::train::{Observer, StepProgress};
 
 /// Without a terminal, a line this often within an epoch.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// How often the display of a wait is drawn anew.
+/// How often the display of a wait is drawn again.
 const TICK: Duration = Duration::from_millis(500);
 
 /// Prints progress.
@@ -36,7 +37,7 @@ impl Progress {
         }
     }
 
-    /// Takes bars that are left away.
+    /// Removes the bars.
     pub(super) fn end(&self) {
         self.stop_waiting();
         if let Some(bar) = lock(&self.bar).take() {
@@ -58,7 +59,7 @@ impl Progress {
     }
 }
 
-/// An error must not be written behind a bar.
+/// An error must not be written after a bar on its line.
 impl Drop for Progress {
     fn drop(&mut self) {
         self.end();
@@ -70,7 +71,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Prints a line at once. A run of hours goes on when nobody reads it any more.
+/// Prints a line at once. A run continues where its output is no longer read.
 fn say(line: std::fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -133,10 +134,10 @@ impl Observer for Progress {
         self.end();
         *lock(&self.last_line) = Instant::now();
         let left = row.seconds / f64::from(row.epoch) * (epochs as f64 - f64::from(row.epoch));
-        let train = row.score(Score::TrainAccuracy).map_or(String::new(), |a| format!(" accuracy {:5.1} %", 100.0 * a));
-        let scores = row.scores.iter().filter(|(s, _)| *s != Score::TrainAccuracy);
-        let scores: Vec<_> = scores.map(|(s, v)| format!("{} {}", s.name(), s.format(*v))).collect();
-        // Worth a word where augmentation or the disk hold up the device.
+        let train = row.score(&TRAIN_ACCURACY).map_or(String::new(), |a| format!(" accuracy {:5.1} %", 100.0 * a));
+        let scores = row.scores.iter().filter(|(s, _)| !s.of_training());
+        let scores: Vec<_> = scores.map(|(s, v)| format!("{} {}", s.name, s.format(*v))).collect();
+        // Reported where augmentation or the disk hold up the device.
         let waited = match row.data_wait {
             share if share >= 0.05 => format!("  {:.0} % waiting for data", 100.0 * share),
             _ => String::new(),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CliError, print};
-use crate::report::{Report, ReportError, check_free, default_path, default_title};
-use crate::train::TrainError;
+use crate::report::{Report, check_free, default_path, default_title};
+use crate::tasks;
 
 /// What to report on.
 #[derive(clap::Args)]
@@ -21,17 +21,11 @@ pub(super) struct Args {
     title: Option<String>,
 }
 
-impl From<ReportError> for CliError {
-    fn from(error: ReportError) -> Self {
-        CliError::Train(TrainError::Report(error))
-    }
-}
-
 /// Writes the page.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let out = args.out.clone().unwrap_or_else(|| default_path(&args.runs));
     check_free(&out)?;
-    let mut report = Report::new(args.title.clone().unwrap_or_else(|| default_title(&args.runs)));
+    let mut report = Report::new(args.title.clone().unwrap_or_else(|| default_title(&args.runs)), tasks::cards());
     report.runs(&args.runs)?;
     report.write(&out)?;
     print(format_args!("written: {}", out.display()))?;

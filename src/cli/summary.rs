@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use super::flags::choice;
 use super::model::ModelArgs;
 use super::{CliError, print};
 use crate::fuse::{FuseOptions, fuse};
@@ -20,7 +21,7 @@ pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Width of activations and their gradients, for the memory
-    #[arg(long, value_enum, default_value = "f32")]
+    #[arg(long, value_parser = choice::<Precision>(), default_value = "f32")]
     precision: Precision,
 }
 

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use super::progress::Progress;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
-use crate::train::TrainError;
-use crate::train::trainer::Observer;
+use crate::train::Observer;
+use crate::workflows::WorkflowError;
 use crate::workflows::sweep::{State, Sweep, SweepObserver};
 
 /// What to sweep.
@@ -16,16 +16,17 @@ use crate::workflows::sweep::{State, Sweep, SweepObserver};
 pub(super) struct Args {
     /// TOML file: task, [base] settings, [[run]] rows or a [grid] of lists
     file: PathBuf,
-    /// Folder of the sweep, made if it is not there; runs in it that are done are skipped, those of other settings refused
+    /// Folder of the sweep, made if it is not there; runs in it that are done are skipped, those of other settings
+    /// refused
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Take only so many runs, drawn by --seed
+    /// Number of runs to take from the list or grid, drawn by --seed
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
     /// Seed of that draw
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Stop hopeless runs early: one in so many goes on after each part of the epochs (successive halving)
+    /// Stop hopeless runs early: one run in ETA continues after each part of the epochs (successive halving)
     #[arg(long, value_name = "ETA", value_parser = clap::value_parser!(u32).range(2..))]
     halving: Option<u32>,
     /// A setting of all runs, KEY=VALUE as in the file; may be given several times
@@ -36,17 +37,17 @@ pub(super) struct Args {
     device: Option<String>,
 }
 
-/// Tells of runs and of their steps.
-pub(super) struct Told(Progress);
+/// Prints runs and their steps.
+pub(super) struct SweepProgress(Progress);
 
-impl Told {
+impl SweepProgress {
     /// For this process's output.
     pub(super) fn new() -> Self {
-        Told(Progress::new())
+        SweepProgress(Progress::new())
     }
 }
 
-impl SweepObserver for Told {
+impl SweepObserver for SweepProgress {
     fn run(&self, number: usize, of: usize, cell: &str, state: &State) {
         let state = match state {
             State::Begins => "begins".to_owned(),
@@ -65,24 +66,25 @@ impl SweepObserver for Told {
 
 /// Runs the sweep; prints its table and writes it as `sweep.md` and `sweep.csv`.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let mut sweep = Sweep::read(&args.file, args.sample.map(|n| n as usize), args.seed).map_err(TrainError::from)?;
+    let mut sweep = Sweep::read(&args.file, args.sample.map(|n| n as usize), args.seed).map_err(WorkflowError::from)?;
     sweep.halving = args.halving.map_or(sweep.halving, |eta| eta as usize);
     for setting in &args.set {
         let table = toml::from_str(setting).map_err(|e| {
             CliError::Usage(format!("--set {setting}: {}; expected KEY=VALUE as in a TOML file", e.message()))
         })?;
-        sweep.set(&table).map_err(TrainError::from)?;
+        sweep.set(&table).map_err(WorkflowError::from)?;
     }
     std::fs::create_dir_all(&args.out)
         .map_err(|e| CliError::Usage(format!("cannot make {}: {e}; choose another folder", args.out.display())))?;
     let stop = stop_on_interrupt();
-    let table = sweep.run(&args.out, args.device.as_deref(), &Told::new(), &stop).map_err(TrainError::from)?;
+    let table =
+        sweep.run(&args.out, args.device.as_deref(), &SweepProgress::new(), &stop).map_err(WorkflowError::from)?;
     table.write(&args.out)?;
     let bold = std::io::stdout().is_terminal();
     let shown = table.table(|text| if bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() });
     print(format_args!("\n{}", shown.markdown()))?;
     print(format_args!("written: {0}/sweep.md, {0}/sweep.csv", args.out.display()))?;
-    table.check().map_err(TrainError::from)?;
+    table.check().map_err(WorkflowError::from)?;
     let interrupted = stop.load(std::sync::atomic::Ordering::Relaxed);
     Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }

@@ -1,54 +1,27 @@
-//! `shadegrad train`
+//! `shadegrad train TASK`
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::flags::TaskArgs;
 use super::progress::Progress;
 use super::{CliError, complain, print};
-use crate::run::history::Score;
-use crate::tasks::classify;
-use crate::tasks::colorize;
-use crate::tasks::segment;
-use crate::train::config::{
-    ClassifyConfig, ClassifyOverrides, ColorizeConfig, ColorizeOverrides, SegmentConfig, SegmentOverrides,
-};
-use crate::train::trainer::Outcome;
-
-/// What to train for.
-#[derive(clap::Subcommand)]
-pub(super) enum Task {
-    /// ResNet18 for classification; built-in scenes when no data is given
-    Classify(Box<ClassifyOverrides>),
-    /// UNet or ResNet18 for segmentation; built-in street scenes when no data is given
-    Segment(Box<SegmentOverrides>),
-    /// UNet for colorization; built-in street scenes when no data is given
-    Colorize(Box<ColorizeOverrides>),
-}
+use crate::train::Outcome;
 
 /// Exit code of a run that Ctrl-C ended, as shells have it (128 + SIGINT); SIGTERM's is the same.
 pub(super) const INTERRUPTED: u8 = 130;
 
 /// Trains.
-pub(super) fn run(task: &Task) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     let progress = Progress::new();
-    match task {
-        Task::Classify(args) => {
-            let config = ClassifyConfig::resolve(args)?;
-            report(&classify::train(&config, &progress, &stop_on_interrupt())?)
-        }
-        Task::Segment(args) => {
-            let config = SegmentConfig::resolve(args)?;
-            report(&segment::train(&config, &progress, &stop_on_interrupt())?)
-        }
-        Task::Colorize(args) => {
-            let config = ColorizeConfig::resolve(args)?;
-            report(&colorize::train(&config, &progress, &stop_on_interrupt())?)
-        }
-    }
+    let settings = args.task.resolve(&args.given()?)?;
+    let trainer = args.task.open(&settings, &progress)?;
+    report(&trainer.train(&progress, &stop_on_interrupt())?)
 }
 
-/// A flag that Ctrl-C sets, or SIGTERM, with which clusters and containers end a job; coming again, it ends the process.
+/// A flag that Ctrl-C sets, or SIGTERM, with which clusters and containers end a job; coming again, it ends the
+/// process.
 pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
@@ -64,7 +37,7 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     stop
 }
 
-/// Runs `install`, which takes over SIGHUP too, and leaves that as it was: under `nohup` a run goes on without a terminal.
+/// Runs `install`, which also handles SIGHUP, and restores SIGHUP: under `nohup` a run continues without a terminal.
 #[cfg(unix)]
 fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -99,8 +72,8 @@ fn report(outcome: &Outcome) -> Result<ExitCode, CliError> {
         ))?;
     }
     if let Some(best) = &outcome.best {
-        let scores = best.scores.iter().filter(|(score, _)| *score != Score::TrainAccuracy);
-        let scores: Vec<_> = scores.map(|(score, v)| format!("{} {}", score.name(), score.format(*v))).collect();
+        let scores = best.scores.iter().filter(|(score, _)| !score.of_training());
+        let scores: Vec<_> = scores.map(|(score, v)| format!("{} {}", score.name, score.format(*v))).collect();
         print(format_args!("best validation {} after epoch {}", scores.join(", "), best.epoch))?;
     }
     print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;

@@ -24,7 +24,7 @@ use std::cell::RefCell;
 pub use color::{BlurSpace, ColorMap, Rect, blur, mean_color};
 pub use geometry::{Map, warp_image, warp_mask};
 pub use op::{Op, Outside, Step};
-pub use setting::{Augment, Purpose};
+pub use setting::{Augment, Keeps};
 
 use super::IGNORED;
 use crate::random::{Random, op as random_op};

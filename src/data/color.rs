@@ -13,7 +13,6 @@ use std::sync::LazyLock;
 
 use image::RgbImage;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::DataError;
 
@@ -68,15 +67,14 @@ pub fn rgb_of_lab(lab: [f32; 3]) -> [u8; 3] {
     })
 }
 
-/// What a network predicts from lightness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ColorSpace {
-    /// The two colour axes of CIELAB over 110.
-    #[default]
-    Lab,
-    /// Red, green and blue from -1 to 1.
-    Rgb,
+crate::choices! {
+    /// What a network predicts from lightness.
+    pub enum ColorSpace default Lab {
+        /// The two colour axes of CIELAB over 110.
+        Lab = "lab",
+        /// Red, green and blue from -1 to 1.
+        Rgb = "rgb",
+    }
 }
 
 impl ColorSpace {
@@ -91,14 +89,6 @@ impl ColorSpace {
     /// What a network with so many outputs predicts.
     pub fn of_channels(channels: usize) -> Self {
         if channels == 2 { Self::Lab } else { Self::Rgb }
-    }
-
-    /// Name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lab => "lab",
-            Self::Rgb => "rgb",
-        }
     }
 
     /// Writes what a network is given (N values) and what it should say (N times

@@ -85,8 +85,8 @@ impl<E: Engine + ?Sized> Session<E> {
     /// Plans a graph that shares this session's states and prepares it.
     ///
     /// # Errors
-    /// When the graph has states that the session lacks or two inputs of one name, when an op would write a tensor that it
-    /// also reads, when memory runs out, or when a kernel is refused.
+    /// When the graph has states that the session lacks or two inputs of one name, when an op would write a tensor that
+    /// it also reads, when memory runs out, or when a kernel is refused.
     pub fn load(&mut self, graph: &Graph, options: PlanOptions) -> Result<PlanId, ExecError> {
         if graph.states() != &self.states {
             let missing = graph.states().iter().find(|(_, s)| self.states.find(&s.name).is_none());
@@ -154,7 +154,8 @@ impl<E: Engine + ?Sized> Session<E> {
     /// Runs a plan and starts to fetch all its outputs.
     ///
     /// # Errors
-    /// When an input was never written ([`ExecError::NotWritten`]), the device is lost, or the plan is another session's.
+    /// When an input was never written ([`ExecError::NotWritten`]), the device is lost, or the plan is another
+    /// session's.
     pub fn run(&mut self, plan: PlanId) -> Result<Ticket, ExecError> {
         let index = self.index(plan)?;
         self.expect_written(index)?;
@@ -190,7 +191,7 @@ impl<E: Engine + ?Sized> Session<E> {
         self.take(plan, ticket)
     }
 
-    /// Runs a plan and returns the seconds of each call of [`Plan::calls`]; `None` where the device cannot tell.
+    /// Runs a plan and returns the seconds of each call of [`Plan::calls`]; `None` for a device without timestamps.
     ///
     /// # Errors
     /// When the device is lost.
@@ -200,8 +201,8 @@ impl<E: Engine + ?Sized> Session<E> {
         self.engine.profile(index)
     }
 
-    /// Reads all outputs of a plan that has run, in the order of the graph's outputs. Read them before another plan runs:
-    /// plans share memory, so that it may leave other numbers there.
+    /// Reads all outputs of a plan that has run, in the order of the graph's outputs. Read them before another plan
+    /// runs: plans share memory, and another plan may overwrite them.
     ///
     /// # Errors
     /// When the device is lost.
@@ -225,8 +226,8 @@ impl<E: Engine + ?Sized> Session<E> {
         Ok(port.ty.unpack(&self.engine.read(index, port.slice)?))
     }
 
-    /// Runs a plan whose inputs are written, and holds each of its calls against the twin of its kernel in f64, on what the calls
-    /// before it have left on the device. The plan must keep all values (`reuse: false`).
+    /// Runs a plan whose inputs are written, and holds each of its calls against the twin of its kernel in f64, on what
+    /// the calls before it have left on the device. The plan must keep all values (`reuse: false`).
     ///
     /// # Errors
     /// When the device is lost, or the plan does not keep its values.

@@ -107,7 +107,7 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result
     write(path, fill, |temporary| temporary.persist(path))
 }
 
-/// As [`write_atomic`], but never in the place of another file.
+/// As [`write_atomic`], but never replaces a file.
 pub fn write_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
     write(path, fill, |temporary| temporary.persist_noclobber(path))
 }

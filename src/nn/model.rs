@@ -1,6 +1,6 @@
 //! What a network is to a training loop.
 
-use super::{Mode, Network, ResNet18, ResNet18Seg, UNet};
+use super::Mode;
 use crate::graph::{Graph, GraphError, Value};
 use crate::tensor::Tensor;
 
@@ -31,20 +31,6 @@ where
         self(g, images, mode)
     }
 }
-
-macro_rules! built_in {
-    ($($network:ty),*) => {
-        $(impl Model for $network {
-            type Output = Value;
-
-            fn apply(&self, g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError> {
-                <$network>::apply(self, g, images, mode)
-            }
-        })*
-    };
-}
-
-built_in!(Network, ResNet18, ResNet18Seg, UNet);
 
 /// What a network gives: one value, or an array of them.
 pub trait Outputs: Copy {

@@ -1,60 +1,153 @@
-//! The built-in networks as one type, with the names that checkpoints and settings use.
+//! An architecture of the list with its settings and the number of its outputs: what a checkpoint describes.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
 
-use super::{Decoder, Mode, ResNet18, ResNet18Seg, Stem, UNet};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+
+use super::{Mode, Model};
 use crate::graph::{Graph, GraphError, Value};
+use crate::setting::Setting;
 
-/// A built-in network with its settings.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "model", rename_all = "lowercase")]
-pub enum Network {
-    /// Classification.
-    ResNet18 {
-        /// Number of classes.
-        classes: usize,
-        /// First layers.
-        stem: Stem,
-    },
-    /// Segmentation with a ResNet18 body.
-    #[serde(rename = "resnet18-seg")]
-    ResNet18Seg {
-        /// Number of classes.
-        classes: usize,
-        /// Head.
-        decoder: Decoder,
-    },
-    /// Segmentation or colorization.
-    UNet(UNet),
+/// Settings of an architecture by key, as in a config file or the metadata of a checkpoint.
+pub type Settings = Map<String, Json>;
+
+/// An architecture: a line of the [list](super::list).
+#[derive(Clone, Copy, Debug)]
+pub struct Architecture {
+    /// Name in config files, checkpoints and on the command line.
+    pub name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Its settings.
+    pub settings: &'static [Setting],
+    /// The tensor that has a value for each output, such as `fc.bias`.
+    pub head: &'static str,
+    /// Patterns of the names of the encoder's tensors, as in `freeze`.
+    pub encoder: &'static [&'static str],
+    /// The training step that its name alone stands for: `NxHxW` and settings, such as `4x128x128:base=16`.
+    pub step: &'static str,
+    /// Outputs of that step.
+    pub step_outputs: usize,
+    /// Outputs of the published network.
+    pub published_outputs: usize,
+    /// The network for a number of outputs; settings that are not named have their defaults.
+    pub build: fn(usize, &Settings) -> Result<Network, String>,
+    /// Whether sizes among the settings are those of a checkpoint's tensors, given the first axis of each by name: no memory
+    /// is taken for a size that only the description claims.
+    pub fits: fn(&Settings, &dyn Fn(&str) -> Option<usize>) -> bool,
 }
 
+/// A network: an architecture, its settings, the number of its outputs.
+#[derive(Clone)]
+pub struct Network {
+    architecture: Architecture,
+    outputs: usize,
+    settings: Settings,
+    layers: Arc<dyn Model<Output = Value> + Send + Sync>,
+}
+
+/// Keys under which a model's description holds the number of outputs; they are no settings.
+const OUTPUTS: [&str; 2] = ["classes", "outputs"];
+
 impl Network {
-    /// Name in settings and checkpoints.
+    /// A network of an architecture; `layers` are serialized to its settings, without `classes` and `outputs`.
+    pub fn new<L>(architecture: Architecture, outputs: usize, layers: L) -> Self
+    where
+        L: Model<Output = Value> + Serialize + Send + Sync + 'static,
+    {
+        let mut settings = match serde_json::to_value(&layers) {
+            Ok(Json::Object(settings)) => settings,
+            _ => Settings::new(),
+        };
+        OUTPUTS.iter().for_each(|key| drop(settings.remove(*key)));
+        Network { architecture, outputs, settings, layers: Arc::new(layers) }
+    }
+
+    /// The layers that settings describe, with defaults for what they do not name.
+    ///
+    /// # Errors
+    /// A setting of the wrong type, in words.
+    pub fn read<L: DeserializeOwned>(outputs: usize, settings: &Settings) -> Result<L, String> {
+        let mut object = settings.clone();
+        OUTPUTS.iter().for_each(|key| drop(object.insert((*key).into(), outputs.into())));
+        serde_json::from_value(Json::Object(object)).map_err(|e| e.to_string())
+    }
+
+    /// The architecture.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Name of the architecture.
     pub fn name(&self) -> &'static str {
-        match self {
-            Network::ResNet18 { .. } => "resnet18",
-            Network::ResNet18Seg { .. } => "resnet18-seg",
-            Network::UNet(_) => "unet",
-        }
+        self.architecture.name
     }
 
-    /// Channels of the result: classes or colours.
+    /// Channels of the result: classes or colors.
     pub fn outputs(&self) -> usize {
-        match *self {
-            Network::ResNet18 { classes, .. } | Network::ResNet18Seg { classes, .. } => classes,
-            Network::UNet(unet) => unet.outputs,
-        }
+        self.outputs
     }
 
-    /// Appends the network: x `[N,H,W,C]` to logits `[N,classes]` for classification, else to `[N,H,W,outputs]`.
+    /// All settings, defaults too.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Appends the network: x `[N,H,W,C]` to logits `[N,outputs]` for classes of images, else to `[N,H,W,outputs]`.
     ///
     /// # Errors
     /// When x does not fit.
     pub fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
-        match *self {
-            Network::ResNet18 { classes, stem } => ResNet18 { classes, stem }.apply(g, x, mode),
-            Network::ResNet18Seg { classes, decoder } => ResNet18Seg { classes, decoder }.apply(g, x, mode),
-            Network::UNet(unet) => unet.apply(g, x, mode),
+        self.layers.apply(g, x, mode)
+    }
+}
+
+impl Model for Network {
+    type Output = Value;
+
+    fn apply(&self, g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError> {
+        self.layers.apply(g, images, mode)
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(self.name()).field("outputs", &self.outputs).field("settings", &self.settings).finish()
+    }
+}
+
+impl PartialEq for Network {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name(), self.outputs, &self.settings) == (other.name(), other.outputs, &other.settings)
+    }
+}
+
+impl Architecture {
+    /// An architecture without settings, given its name, the tensor of its outputs and how it is built.
+    pub const fn new(
+        name: &'static str,
+        head: &'static str,
+        build: fn(usize, &Settings) -> Result<Network, String>,
+    ) -> Self {
+        let (help, settings, encoder, step) = ("", &[], &[], "8x32x32");
+        let (step_outputs, published_outputs) = (10, 10);
+        let fits: fn(&Settings, &dyn Fn(&str) -> Option<usize>) -> bool = |_, _| true;
+        Architecture { name, help, settings, head, encoder, step, step_outputs, published_outputs, build, fits }
+    }
+
+    /// Parses a setting's value: a number, true or false, else text.
+    pub fn value(text: &str) -> Json {
+        match serde_json::from_str(text) {
+            Ok(value @ (Json::Number(_) | Json::Bool(_))) => value,
+            _ => Json::String(text.to_owned()),
         }
+    }
+
+    /// Whether it has a setting of this key.
+    pub fn has(&self, key: &str) -> bool {
+        self.settings.iter().any(|setting| setting.key == key)
     }
 }

@@ -1,29 +1,66 @@
 //! ResNet18 (He et al. 2015, "Deep Residual Learning for Image Recognition"), with torchvision's tensor names.
 
 use super::layers::conv_before_norm;
-use super::{BatchNorm2d, Linear, Mode};
+use super::network::{Architecture, Network};
+use super::{BatchNorm2d, Linear, Mode, Model};
+use crate::choices;
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
+use crate::setting::{Setting, SettingValue};
 use crate::shape::Window;
 
-/// First layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stem {
-    /// As published: 7×7 convolution with stride 2, then 3×3 max pooling with stride 2.
-    #[default]
-    ImageNet,
-    /// For small images (section 4.2 of the paper): 3×3 convolution with stride 1, no pooling.
-    Cifar,
+choices! {
+    /// First layers.
+    pub enum Stem default ImageNet {
+        /// As published: 7×7 convolution with stride 2, then 3×3 max pooling with stride 2.
+        ImageNet = "imagenet",
+        /// For small images (section 4.2 of the paper): 3×3 convolution with stride 1, no pooling.
+        Cifar = "cifar",
+    }
 }
 
+/// Its line of the list of architectures.
+pub const ARCHITECTURE: Architecture = Architecture {
+    name: "resnet18",
+    help: "Classification",
+    settings: &[Setting { key: "stem", help: &["First layers of resnet18"], value: None, kind: Stem::KIND }],
+    head: "fc.bias",
+    encoder: &["conv1.*", "bn1.*", "layer*"],
+    step: "16x64x64",
+    step_outputs: 10,
+    published_outputs: 1000,
+    build: |outputs, settings| Ok(Network::read::<ResNet18>(outputs, settings)?.into()),
+    fits: |_, _| true,
+};
+
 /// ResNet18: stem, four stages of two basic blocks with 64, 128, 256, 512 channels, global average, linear.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ResNet18 {
     /// Number of classes.
     pub classes: usize,
     /// First layers.
     pub stem: Stem,
+}
+
+impl Default for ResNet18 {
+    fn default() -> Self {
+        ResNet18 { classes: 1000, stem: Stem::ImageNet }
+    }
+}
+
+impl Model for ResNet18 {
+    type Output = Value;
+
+    fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        ResNet18::apply(self, g, x, mode)
+    }
+}
+
+impl From<ResNet18> for Network {
+    fn from(layers: ResNet18) -> Self {
+        Network::new(ARCHITECTURE, layers.classes, layers)
+    }
 }
 
 impl ResNet18 {

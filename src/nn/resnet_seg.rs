@@ -2,28 +2,65 @@
 //! replaces the last fully connected layer and makes class scores; transposed convolutions enlarge them to the size of the
 //! image.
 
-use super::{Conv2d, ConvTranspose2d, Mode, ResNet18, Stem};
+use super::network::{Architecture, Network};
+use super::{Conv2d, ConvTranspose2d, Mode, Model, ResNet18, Stem};
+use crate::choices;
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
+use crate::setting::{Setting, SettingValue};
 
-/// How class scores are enlarged to the size of the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decoder {
-    /// One step of 32 from the last stage: 64×64 kernel.
-    #[default]
-    Fcn32s,
-    /// Steps of 2, 2 and 8, adding scores made from stages 3 and 2.
-    Fcn8s,
+choices! {
+    /// How class scores are enlarged to the size of the image.
+    pub enum Decoder default Fcn32s {
+        /// One step of 32 from the last stage: 64×64 kernel.
+        Fcn32s = "fcn32s",
+        /// Steps of 2, 2 and 8, adding scores made from stages 3 and 2.
+        Fcn8s = "fcn8s",
+    }
 }
 
+/// Its line of the list of architectures.
+pub const ARCHITECTURE: Architecture = Architecture {
+    name: "resnet18-seg",
+    help: "Segmentation with a ResNet18 body",
+    settings: &[Setting { key: "decoder", help: &["Head of resnet18-seg"], value: None, kind: Decoder::KIND }],
+    head: "score.bias",
+    encoder: &["conv1.*", "bn1.*", "layer*"],
+    step: "4x128x128",
+    step_outputs: 10,
+    published_outputs: 21,
+    build: |outputs, settings| Ok(Network::read::<ResNet18Seg>(outputs, settings)?.into()),
+    fits: |_, _| true,
+};
+
 /// ResNet18 with an up-sampling head. The encoder has torchvision's tensor names, so it can start from its weights.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ResNet18Seg {
     /// Number of classes.
     pub classes: usize,
     /// Head.
     pub decoder: Decoder,
+}
+
+impl Default for ResNet18Seg {
+    fn default() -> Self {
+        ResNet18Seg { classes: 21, decoder: Decoder::Fcn32s }
+    }
+}
+
+impl Model for ResNet18Seg {
+    type Output = Value;
+
+    fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        ResNet18Seg::apply(self, g, x, mode)
+    }
+}
+
+impl From<ResNet18Seg> for Network {
+    fn from(layers: ResNet18Seg) -> Self {
+        Network::new(ARCHITECTURE, layers.classes, layers)
+    }
 }
 
 impl ResNet18Seg {

@@ -2,24 +2,53 @@
 //! convolutions are padded, so the output is as large as the input.
 
 use super::layers::conv_before_norm;
-use super::{BatchNorm2d, Conv2d, ConvTranspose2d, MaxPool2d, Mode, Upsample};
+use super::network::{Architecture, Network, Settings};
+use super::{BatchNorm2d, Conv2d, ConvTranspose2d, MaxPool2d, Mode, Model, Upsample};
+use crate::choices;
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
+use crate::setting::{Kind, Setting, SettingValue};
 
-/// How the decoder enlarges a level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Up {
-    /// 2×2 transposed convolution of stride 2, as published.
-    #[default]
-    Transposed,
-    /// 1×1 convolution to half the channels, then bilinear interpolation.
-    Bilinear,
+choices! {
+    /// How the decoder enlarges a level.
+    pub enum Up default Transposed {
+        /// 2×2 transposed convolution of stride 2, as published.
+        Transposed = "transposed",
+        /// 1×1 convolution to half the channels, then bilinear interpolation.
+        Bilinear = "bilinear",
+    }
+}
+
+/// Its line of the list of architectures.
+pub const ARCHITECTURE: Architecture = Architecture {
+    name: "unet",
+    help: "Segmentation and colorization",
+    settings: &[
+        Setting { key: "depth", help: &["Halvings of unet"], value: None, kind: Kind::Whole },
+        Setting { key: "base", help: &["Channels of the first level of unet"], value: None, kind: Kind::Whole },
+        Setting { key: "up", help: &["How unet enlarges"], value: None, kind: Up::KIND },
+        Setting { key: "skips", help: &["Hand features across the levels of unet"], value: None, kind: Kind::Switch },
+    ],
+    head: "head.bias",
+    encoder: &["down*", "bottom*"],
+    step: "4x128x128:base=16",
+    step_outputs: 12,
+    published_outputs: 21,
+    build: |outputs, settings| Ok(Network::read::<UNet>(outputs, settings)?.into()),
+    fits,
+};
+
+/// The channels of the lowest level are those of its tensor.
+fn fits(settings: &Settings, first_axis: &dyn Fn(&str) -> Option<usize>) -> bool {
+    let Ok(unet) = Network::read::<UNet>(1, settings) else { return false };
+    let channels = u32::try_from(unet.depth).ok().filter(|&d| d <= 8).and_then(|d| unet.base.checked_shl(d));
+    first_axis("bottom.conv1.weight").is_some_and(|n| Some(n) == channels)
 }
 
 /// UNet: `depth` halvings by max pooling, then `depth` doublings. Each level has two 3×3 convolutions with BatchNorm and ReLU
 /// and `base · 2^level` channels.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct UNet {
     /// Output channels: classes, or colours.
     pub outputs: usize,
@@ -31,6 +60,26 @@ pub struct UNet {
     pub up: Up,
     /// Concatenate the features of each level to the decoder's. Without them it is a plain encoder-decoder.
     pub skips: bool,
+}
+
+impl Default for UNet {
+    fn default() -> Self {
+        UNet::new(21)
+    }
+}
+
+impl Model for UNet {
+    type Output = Value;
+
+    fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
+        UNet::apply(self, g, x, mode)
+    }
+}
+
+impl From<UNet> for Network {
+    fn from(layers: UNet) -> Self {
+        Network::new(ARCHITECTURE, layers.outputs, layers)
+    }
 }
 
 impl UNet {

@@ -1,4 +1,4 @@
-//! Curves over epochs as inline SVG, with a legend below. Colours are those of the page's light or dark style.
+//! Curves over epochs as inline SVG, with a legend below. Colors are those of the page's light or dark style.
 
 use super::html::{escaped, push};
 use crate::run::pictures::{Axis, Scale, drawable};
@@ -13,7 +13,7 @@ pub(super) struct Line {
 pub(super) struct Chart {
     pub title: String,
     /// Name of the vertical axis.
-    pub axis: &'static str,
+    pub axis: String,
     pub scale: Scale,
     pub lines: Vec<Line>,
 }
@@ -56,9 +56,9 @@ impl Chart {
         for (index, line) in self.lines.iter().enumerate() {
             let last = line.points.last().map_or(f64::NAN, |(_, value)| *value);
             let (name, last) = (escaped(&line.name), escaped(self.text(last)));
-            let (colour, dashed) = style(index);
+            let (color, dashed) = style(index);
             let key = format!("<i class=\"{dashed}\"></i>");
-            push(&mut html, format_args!("<span class=\"{colour}\">{key}{name} <b>{last}</b></span> "));
+            push(&mut html, format_args!("<span class=\"{color}\">{key}{name} <b>{last}</b></span> "));
         }
         html.push_str("</figcaption></figure>\n");
         html
@@ -89,7 +89,7 @@ impl Chart {
         push(html, format_args!("<path d=\"M{LEFT} {TOP}V{BOTTOM}H{RIGHT}\"/>"));
         let (middle, half) = ((LEFT + RIGHT) / 2.0, (TOP + BOTTOM) / 2.0);
         push(html, format_args!("<text x=\"{middle}\" y=\"{}\" class=\"m\">epoch</text>", BOTTOM + 39.0));
-        let axis = escaped(self.axis);
+        let axis = escaped(&self.axis);
         push(
             html,
             format_args!("<text transform=\"translate(12 {half}) rotate(-90)\" class=\"m\">{axis}</text></g>\n"),
@@ -97,12 +97,12 @@ impl Chart {
     }
 }
 
-/// Lines have so many colours, then those again, dashed.
-const COLOURS: usize = 8;
+/// Colors of lines; further lines have them again, dashed.
+const COLORS: usize = 8;
 
-/// Classes of a line: its colour and its dashes.
+/// Classes of a line: its color and its dashes.
 fn style(index: usize) -> (String, &'static str) {
-    (format!("l{}", index % COLOURS), if index < COLOURS { "" } else { "dashed" })
+    (format!("l{}", index % COLORS), if index < COLORS { "" } else { "dashed" })
 }
 
 fn at_x(axis: &Axis, epoch: f64) -> f64 {
@@ -116,8 +116,8 @@ fn at_y(axis: &Axis, value: f64) -> f64 {
 impl Line {
     /// The line breaks where a value cannot be drawn.
     fn draw(&self, html: &mut String, index: usize, x: &Axis, y: &Axis) {
-        let (colour, dashed) = style(index);
-        push(html, format_args!("<g class=\"{colour}\">"));
+        let (color, dashed) = style(index);
+        push(html, format_args!("<g class=\"{color}\">"));
         let name = escaped(&self.name);
         for run in self.points.split(|(_, value)| !drawable(*value)).filter(|run| !run.is_empty()) {
             let place = |(epoch, value): &(u32, f64)| (at_x(x, f64::from(*epoch)), at_y(y, *value));
@@ -127,8 +127,8 @@ impl Line {
                 continue;
             }
             for (point, (cx, cy)) in run.iter().zip(run.iter().map(place)) {
-                let told = format!("<title>{name}, epoch {}: {:.5}</title>", point.0, point.1);
-                push(html, format_args!("<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3\">{told}</circle>"));
+                let title = format!("<title>{name}, epoch {}: {:.5}</title>", point.0, point.1);
+                push(html, format_args!("<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3\">{title}</circle>"));
             }
         }
         html.push_str("</g>\n");

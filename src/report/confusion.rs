@@ -3,12 +3,11 @@
 use super::html::{Cell, Row, escaped, push, table};
 use super::page::Page;
 use super::record::Record;
-use crate::run::confusion::ConfusionMatrix;
-use crate::tasks::segment::metrics::SegmentationScores;
+use crate::run::confusion::{ClassScore, ConfusionMatrix};
 
 /// With more classes than this, the most frequent confusions are listed instead.
 const MOST_CLASSES: usize = 128;
-/// So many of them.
+/// Confusions that are listed.
 const LISTED: usize = 50;
 
 /// The matrix, truth in rows. Zooming needs no script: three buttons choose the size of the cells.
@@ -115,18 +114,20 @@ pub(super) struct ClassScores<'a> {
 /// Scores of the classes, of a run that keeps its counts.
 pub(super) fn class_scores(run: &Record) -> Option<ClassScores<'_>> {
     let (classes, matrix) = run.confusion.as_ref()?;
-    if run.task() == Some("segment") {
-        return Some(ClassScores { score: "IoU", classes, values: SegmentationScores::of(matrix).iou });
-    }
-    let values = (0..classes.len()).map(|class| matrix.f1(class)).collect();
-    Some(ClassScores { score: "F1", classes, values })
+    let score = run.card.as_ref().and_then(|card| card.confusion.as_ref()).map_or(ClassScore::F1, |c| c.score);
+    Some(ClassScores { score: score.name(), classes, values: matrix.class_scores(score) })
+}
+
+/// What a run's confusion matrix counts.
+pub(super) fn unit(run: &Record) -> &str {
+    run.card.as_ref().and_then(|card| card.confusion.as_ref()).map_or("images", |c| &c.unit)
 }
 
 /// Scores of each class of one run.
 pub(super) fn classes(run: &Record) -> Option<String> {
     let ClassScores { score, classes, values } = class_scores(run)?;
     let (_, matrix) = run.confusion.as_ref()?;
-    let unit = if score == "IoU" { "pixels" } else { "images" };
+    let unit = unit(run);
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let decimals = |share: f64| format!("{share:.3}");
     let plain = |share: Option<f64>| Cell::from(share.map_or("–".into(), percent));

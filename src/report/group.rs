@@ -5,8 +5,9 @@ use super::confusion::{ClassScores, class_scores};
 use super::html::{Cell, Row, table};
 use super::page::Page;
 use super::record::{Record, duration};
-use super::run::scale;
-use crate::run::history::{EpochRow, Score};
+use super::run::axis;
+use crate::run::Score;
+use crate::run::history::EpochRow;
 use crate::run::pictures::Scale;
 
 /// Scores, curves, classes and settings of runs, a row or a line each.
@@ -18,19 +19,15 @@ pub(super) fn comparison(page: &mut Page, runs: &[Record], level: usize) {
     page.add(&settings(runs));
 }
 
-/// Which of two values is better: 1 the larger, -1 the smaller, 0 neither as such.
-fn direction(score: Score) -> f64 {
-    match score {
-        Score::DeltaE => -1.0,
-        Score::Colourfulness | Score::TrainAccuracy => 0.0,
-        _ => 1.0,
-    }
-}
-
 /// Validation scores that any of the runs has.
 fn scores_of(runs: &[Record]) -> Vec<Score> {
-    let has = |score: &Score| runs.iter().any(|run| run.scores().any(|s| s == *score));
-    Score::ALL.into_iter().filter(|score| *score != Score::TrainAccuracy && has(score)).collect()
+    let mut scores: Vec<Score> = vec![];
+    for score in runs.iter().flat_map(Record::scores).filter(|score| !score.of_training()) {
+        if !scores.contains(score) {
+            scores.push(score.clone());
+        }
+    }
+    scores
 }
 
 /// Cells of a column, the best marked where one is better than another.
@@ -46,7 +43,7 @@ fn column(values: &[Option<f64>], direction: f64, text: impl Fn(f64) -> String) 
     values.iter().map(cell).collect()
 }
 
-/// Puts columns behind the runs' names.
+/// A table of the runs' names and columns.
 fn by_run(caption: &str, head: Vec<String>, runs: &[Record], columns: &[Vec<Cell>]) -> String {
     let row = |(index, run): (usize, &Record)| {
         let cells = columns.iter().map(|column| column[index].clone());
@@ -64,8 +61,8 @@ fn scores(runs: &[Record]) -> String {
     let mut head = vec!["run".to_owned()];
     let mut columns = vec![];
     for score in scores_of(runs) {
-        head.push(score.name().into());
-        columns.push(column(&of_best(&|row| row.score(score)), direction(score), |v| score.format(v)));
+        head.push(score.name.to_string());
+        columns.push(column(&of_best(&|row| row.score(&score)), score.direction(), |v| score.format(v)));
     }
     head.extend(["validation loss", "best epoch", "epochs", "images/s", "time", "device"].map(String::from));
     columns.push(column(&of_best(&|row| Some(row.val_loss)), -1.0, |v| format!("{v:.4}")));
@@ -86,14 +83,15 @@ pub(super) fn curves(runs: &[Record]) -> Vec<Chart> {
         let line = |run: &Record| Line { name: run.name.clone(), points: run.points(value) };
         runs.iter().map(line).filter(|line| !line.points.is_empty()).collect()
     };
-    let chart = |title: &str, lines| Chart { title: title.into(), axis: "mean loss", scale: Scale::Loss, lines };
+    let chart = |title: &str, lines| Chart { title: title.into(), axis: "mean loss".into(), scale: Scale::Loss, lines };
     let mut list = vec![
         chart("Training loss", lines(&|row| Some(row.train_loss))),
         chart("Validation loss", lines(&|row| Some(row.val_loss))),
     ];
     for score in scores_of(runs) {
-        let (scale, axis) = scale(score);
-        list.push(Chart { title: capitalized(score.name()), axis, scale, lines: lines(&|row| row.score(score)) });
+        let (scale, axis) = (Scale::of(score.unit), axis(runs.first(), &score));
+        let lines = lines(&|row| row.score(&score));
+        list.push(Chart { title: capitalized(&score.name), axis, scale, lines });
     }
     list
 }

@@ -46,7 +46,7 @@ pub(super) struct Cell {
     pub text: String,
     /// The best of its kind.
     pub best: bool,
-    /// Length of a bar behind the text, 0..1.
+    /// Length of a bar under the text, 0..1.
     pub bar: Option<f64>,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Row {
     pub differs: bool,
 }
 
-/// A table in a box of its own, which scrolls where the page is narrow. Columns of numbers are set flush right.
+/// A table in a box that scrolls on narrow pages. Columns of numbers are flush right.
 pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
     let numeric = |column: usize| rows.iter().all(|row| row.cells.get(column).is_none_or(Cell::is_number));
     let class = |column: usize| if column > 0 && numeric(column) { " class=\"n\"" } else { "" };

@@ -15,9 +15,11 @@ use thiserror::Error;
 use self::chart::charts;
 use self::html::{Row, escaped, table};
 use self::page::Page;
-use self::record::{Record, SweepRows, read_picture, sweep_table};
+use self::record::{Record, TableRows, read_picture, sweep_table};
 use crate::interop::files::{FileError, write_new};
-use crate::run::run_dir::{RunDirError, names};
+use crate::run::RunError;
+use crate::run::names::names;
+use crate::run::task_card::TaskCard;
 
 /// Why a report could not be made.
 #[derive(Debug, Error)]
@@ -27,7 +29,7 @@ pub enum ReportError {
     File(#[from] FileError),
     /// A run cannot be read.
     #[error(transparent)]
-    Run(#[from] RunDirError),
+    Run(#[from] RunError),
     /// The file asked for is taken.
     #[error(
         "{} exists already; a report never overwrites a file: give another name with --out, or move it away", path.display()
@@ -45,7 +47,7 @@ pub enum ReportError {
         problem: Box<toml::de::Error>,
     },
     /// A sweep's table is none.
-    #[error("{}: {source}; run the sweep again to write its table anew", path.display())]
+    #[error("{}: {source}; run the sweep again to write its table", path.display())]
     Sweep {
         /// The file.
         path: PathBuf,
@@ -63,6 +65,8 @@ pub enum ReportError {
 /// A report under way: sections in the order in which they are added.
 pub struct Report {
     title: String,
+    /// Tasks that are known, for runs that do not describe theirs.
+    known: Vec<TaskCard>,
     page: Page,
 }
 
@@ -70,9 +74,9 @@ pub struct Report {
 const DRAWN: usize = 8;
 
 impl Report {
-    /// A page with nothing but its title.
-    pub fn new(title: impl Into<String>) -> Self {
-        Report { title: title.into(), page: Page::default() }
+    /// A page with nothing but its title. Runs of earlier versions do not describe their task: it is looked up in `known`.
+    pub fn new(title: impl Into<String>, known: Vec<TaskCard>) -> Self {
+        Report { title: title.into(), known, page: Page::default() }
     }
 
     /// A heading above what follows; the table of contents names it.
@@ -104,19 +108,22 @@ impl Report {
         for (folder, name) in folders.iter().zip(names(folders)) {
             match sweep_table(folder)? {
                 Some(sweep) => self.sweep(folder, &name, &sweep)?,
-                None => runs.push(Record::read(folder, name)?),
+                None => runs.push(Record::read(folder, name, &self.known)?),
             }
         }
-        for (task, title) in [
-            (Some("classify"), "Classification"),
-            (Some("segment"), "Segmentation"),
-            (Some("colorize"), "Colorization"),
-            (None, "Runs without an epoch"),
-        ] {
-            let (these, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.task() == task);
-            self.group(title, &these);
+        // Known tasks come in their order, then those that only a run describes, then runs without an epoch.
+        let mut titles: Vec<(String, String)> = vec![];
+        for card in self.known.iter().chain(runs.iter().filter_map(|run| run.card.as_ref())) {
+            if !titles.iter().any(|(task, _)| *task == card.task) {
+                titles.push((card.task.to_string(), card.title.to_string()));
+            }
+        }
+        for (task, title) in titles {
+            let (these, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.task() == Some(&task));
+            self.group(&title, &these);
             runs = others;
         }
+        self.group("Runs without an epoch", &runs);
         Ok(())
     }
 
@@ -138,7 +145,7 @@ impl Report {
         }
     }
 
-    fn sweep(&mut self, folder: &Path, name: &str, SweepRows { head, rows }: &SweepRows) -> Result<(), ReportError> {
+    fn sweep(&mut self, folder: &Path, name: &str, TableRows { head, rows }: &TableRows) -> Result<(), ReportError> {
         self.page.listed_heading(2, &format!("Sweep: {name}"));
         let row =
             |cells: &Vec<String>| Row { cells: cells.iter().map(|c| c.as_str().into()).collect(), differs: false };
@@ -148,7 +155,7 @@ impl Report {
         for name in runs.take(DRAWN) {
             let path = folder.join(name);
             if path.is_dir() {
-                records.push(Record::read(&path, name.to_owned())?);
+                records.push(Record::read(&path, name.to_owned(), &self.known)?);
             }
         }
         let count = records.iter().filter(|run| !run.rows.is_empty()).count();

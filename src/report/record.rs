@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::ReportError;
 use crate::interop::files::{FileError, open_plain, read_text};
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::facts::RunFacts;
-use crate::run::history::{EpochRow, Score};
+use crate::run::history::EpochRow;
 use crate::run::mistakes::{self, Mistake};
-use crate::run::run_dir::RunDir;
+use crate::run::task_card::TaskCard;
+use crate::run::{RunDir, Score};
 
 /// A run as the report shows it.
 #[derive(Debug, Clone)]
@@ -19,8 +20,12 @@ pub(super) struct Record {
     /// Keys and values of `config.toml`, without those that only name folders.
     pub settings: Vec<(String, String)>,
     pub facts: Option<RunFacts>,
+    /// The description of its task, where that is known.
+    pub card: Option<TaskCard>,
+    /// Tables that its task names: caption, names of the columns, rows.
+    pub tables: Vec<(String, TableRows)>,
     pub rows: Vec<EpochRow>,
-    /// It can go on where it stopped.
+    /// It can be resumed.
     pub unfinished: bool,
     pub confusion: Option<(Vec<String>, ConfusionMatrix)>,
     pub mistakes: Vec<(Mistake, Vec<u8>)>,
@@ -32,7 +37,7 @@ pub(super) struct Record {
 
 impl Record {
     /// Reads a run, finished or not.
-    pub fn read(path: &Path, name: String) -> Result<Self, ReportError> {
+    pub fn read(path: &Path, name: String, known: &[TaskCard]) -> Result<Self, ReportError> {
         let run = RunDir::open_unfinished(path)?;
         let confusion = run.read_confusion()?;
         let with_picture = |mistake: Mistake| {
@@ -44,45 +49,55 @@ impl Record {
             Ok((mistake, picture.unwrap_or_default()))
         };
         let confusion_picture = if confusion.is_none() { read_if_there(&run.confusion_path())? } else { None };
+        let facts = run.read_facts()?;
+        let mut rows = if run.metrics_path().is_file() { run.read_metrics()? } else { vec![] };
+        let card = card_of(facts.as_ref(), &rows, known).cloned();
+        for (score, _) in rows.iter_mut().flat_map(|row| &mut row.scores) {
+            // Runs of earlier versions do not describe their scores.
+            if let Some(described) = card.iter().flat_map(TaskCard::known_scores).find(|s| *s == score) {
+                *score = described.clone();
+            }
+        }
+        let tables = card.iter().flat_map(|card| &card.tables);
+        let tables = tables
+            .filter(|(file, _)| is_plain(file))
+            .map(|(file, caption)| Ok(table(&run.path().join(&**file))?.map(|rows| (caption.to_string(), rows))));
         Ok(Record {
             name,
             settings: settings(&run.config_path())?,
-            facts: run.read_facts()?,
-            rows: if run.metrics_path().is_file() { run.read_metrics()? } else { vec![] },
             unfinished: run.resume_path().is_file(),
             confusion,
             mistakes: mistakes::read(&run)?.into_iter().map(with_picture).collect::<Result<_, ReportError>>()?,
             samples: read_if_there(&run.samples_path())?,
             confusion_picture,
+            tables: tables.filter_map(Result::transpose).collect::<Result<_, ReportError>>()?,
+            facts,
+            rows,
+            card,
         })
     }
 
-    /// What it was trained for, where that is known.
-    pub fn task(&self) -> Option<&'static str> {
-        let names = ["classify", "segment", "colorize"];
-        let told = self.facts.as_ref().and_then(|facts| names.into_iter().find(|name| *name == facts.task));
-        told.or(match self.decisive()? {
-            Score::Accuracy => Some("classify"),
-            Score::MeanIou => Some("segment"),
-            Score::Psnr => Some("colorize"),
-            _ => None,
-        })
+    /// Name of its task, where that is known.
+    pub fn task(&self) -> Option<&str> {
+        self.card.as_ref().map(|card| &*card.task)
     }
 
     /// The scores that its epochs have.
-    pub fn scores(&self) -> impl Iterator<Item = Score> {
-        self.rows.first().into_iter().flat_map(|row| row.scores.iter().map(|(score, _)| *score))
+    pub fn scores(&self) -> impl Iterator<Item = &Score> {
+        self.rows.first().into_iter().flat_map(|row| row.scores.iter().map(|(score, _)| score))
     }
 
     /// The score that decides which epoch is best.
-    pub fn decisive(&self) -> Option<Score> {
-        self.scores().find(|score| *score != Score::TrainAccuracy)
+    pub fn decisive(&self) -> Option<&Score> {
+        self.scores().find(|score| !score.of_training())
     }
 
     /// The epoch with the best such score; with the least validation loss, where there is no score.
     pub fn best(&self) -> Option<&EpochRow> {
         let decisive = self.decisive();
-        let value = |row: &EpochRow| decisive.map_or(Some(-row.val_loss), |score| row.score(score));
+        let value = |row: &EpochRow| {
+            decisive.map_or(Some(-row.val_loss), |score| row.score(score).map(|value| score.merit(value)))
+        };
         let known = self.rows.iter().filter_map(|row| Some((row, value(row).filter(|v| v.is_finite())?)));
         known.reduce(|best, this| if this.1 > best.1 { this } else { best }).map(|(row, _)| row)
     }
@@ -110,7 +125,7 @@ impl Record {
     }
 }
 
-/// A time for people.
+/// A time in words.
 pub(super) fn duration(seconds: f64) -> String {
     let whole = if seconds.is_finite() && seconds >= 0.0 { seconds.round() as u64 } else { return "–".into() };
     match (whole / 3600, whole / 60 % 60, whole % 60) {
@@ -135,12 +150,12 @@ fn settings(path: &Path) -> Result<Vec<(String, String)>, ReportError> {
     Ok(table.into_iter().filter(|(key, _)| key != "out").map(|(key, v)| (key, value(v))).collect())
 }
 
-/// A name in its own folder, not a path out of it.
+/// Whether a name is that of a file in its folder, not a path out of it.
 fn is_plain(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|file| file == name)
 }
 
-/// More bytes than this are no picture of a run.
+/// Largest size of a run's picture, in bytes.
 const MAX_PICTURE: u64 = 1 << 26;
 
 /// A picture, if there is one.
@@ -159,25 +174,40 @@ pub(super) fn read_picture(path: &Path) -> Result<Vec<u8>, ReportError> {
     Ok(bytes)
 }
 
-/// What a sweep says of its runs.
-pub(super) struct SweepRows {
+/// A table that is read from a CSV file.
+#[derive(Debug, Clone)]
+pub(super) struct TableRows {
     /// Names of the columns.
     pub head: Vec<String>,
-    /// Settings, the best first; the last column names the folders of their runs.
+    /// Rows; of a sweep the best first, and the last column names the folders of the runs.
     pub rows: Vec<Vec<String>>,
 }
 
+/// The description of a run's task: its own, else that of a known task with its name or its first score.
+fn card_of<'a>(facts: Option<&'a RunFacts>, rows: &[EpochRow], known: &'a [TaskCard]) -> Option<&'a TaskCard> {
+    if let Some(card) = facts.and_then(|facts| facts.shown.as_ref()) {
+        return Some(card);
+    }
+    let named = facts.and_then(|facts| known.iter().find(|card| card.task == facts.task));
+    let first = rows.first().and_then(|row| row.scores.iter().map(|(score, _)| score).find(|s| !s.of_training()));
+    named.or_else(|| known.iter().find(|card| first.is_some() && card.decisive() == first))
+}
+
 /// The table of a sweep, or `None` where `path` is no sweep.
-pub(super) fn sweep_table(path: &Path) -> Result<Option<SweepRows>, ReportError> {
-    let file: PathBuf = path.join("sweep.csv");
-    if !fs::metadata(&file).is_ok_and(|m| m.is_file()) {
+pub(super) fn sweep_table(path: &Path) -> Result<Option<TableRows>, ReportError> {
+    table(&path.join("sweep.csv"))
+}
+
+/// A table in a CSV file, or `None` where there is no such file.
+fn table(file: &Path) -> Result<Option<TableRows>, ReportError> {
+    if !fs::metadata(file).is_ok_and(|m| m.is_file()) {
         return Ok(None);
     }
-    let text = read_text(&file, 1 << 24)?;
-    let bad = |source| ReportError::Sweep { path: file.clone(), source };
+    let text = read_text(file, 1 << 24)?;
+    let bad = |source| ReportError::Sweep { path: file.to_owned(), source };
     let mut csv = csv::Reader::from_reader(text.as_bytes());
     let cells = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
     let head = cells(csv.headers().map_err(bad)?);
     let rows = csv.records().map(|record| record.map(|r| cells(&r))).collect::<Result<_, _>>().map_err(bad)?;
-    Ok(Some(SweepRows { head, rows }))
+    Ok(Some(TableRows { head, rows }))
 }

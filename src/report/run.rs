@@ -4,8 +4,9 @@ use super::chart::{Chart, Line, charts};
 use super::confusion;
 use super::html::{Row, data_uri, escaped, picture, table};
 use super::page::Page;
-use super::record::{Record, duration};
-use crate::run::history::{EpochRow, Score};
+use super::record::{Record, TableRows, duration};
+use crate::run::Score;
+use crate::run::history::EpochRow;
 use crate::run::mistakes::Mistake;
 use crate::run::pictures::Scale;
 
@@ -22,13 +23,18 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
     }
     if let Some((names, matrix)) = &run.confusion {
         page.heading(level, "Confusion matrix");
-        let unit = if run.task() == Some("segment") { "pixels" } else { "images" };
-        confusion::matrix(page, names, matrix, unit);
+        confusion::matrix(page, names, matrix, confusion::unit(run));
         page.heading(level, "Classes");
         page.add(&confusion::classes(run).unwrap_or_default());
     } else if let Some(png) = &run.confusion_picture {
         page.heading(level, "Confusion matrix");
         page.add(&picture(png, "Confusion matrix", "Truth in rows, prediction in columns"));
+    }
+    for (caption, TableRows { head, rows }) in &run.tables {
+        let row =
+            |cells: &Vec<String>| Row { cells: cells.iter().map(|c| c.as_str().into()).collect(), differs: false };
+        page.heading(level, caption);
+        page.add(&table(caption, head, &rows.iter().map(row).collect::<Vec<_>>()));
     }
     if let Some(png) = &run.samples {
         page.heading(level, "Predictions");
@@ -73,7 +79,7 @@ fn facts(page: &mut Page, run: &Record) {
     }
     if let Some((score, best)) = run.decisive().zip(run.best()) {
         let value = best.score(score).map_or("–".into(), |v| score.format(v));
-        list.push(("best", format!("{} {value}, epoch {}", score.name(), best.epoch)));
+        list.push(("best", format!("{} {value}, epoch {}", score.name, best.epoch)));
     }
     page.add("<dl class=\"facts\">\n");
     for (key, value) in list {
@@ -89,58 +95,44 @@ fn thousands(number: usize) -> String {
     groups.iter().map(|group| String::from_utf8_lossy(group)).collect::<Vec<_>>().join("\u{202f}")
 }
 
-/// How a score's values are scaled, and the name of their axis.
-pub(super) fn scale(score: Score) -> (Scale, &'static str) {
-    match score {
-        Score::TrainAccuracy | Score::Accuracy | Score::PixelAccuracy => (Scale::Share, "correct"),
-        Score::MeanIou | Score::WeightedIou => (Scale::Share, "intersection over union"),
-        Score::Psnr => (Scale::Plain, "dB"),
-        Score::Ssim => (Scale::Plain, "similarity"),
-        Score::DeltaE => (Scale::Plain, "mean colour difference"),
-        Score::Colourfulness => (Scale::Plain, "colourfulness"),
-    }
+/// Name of a score's axis: that of the panel of its task that it is in.
+pub(super) fn axis(run: Option<&Record>, score: &Score) -> String {
+    let mut panels = run.into_iter().flat_map(|run| &run.card).flat_map(|card| &card.panels);
+    let panel = panels.find(|panel| panel.lines.iter().any(|(_, line)| line == score));
+    panel.map_or_else(|| score.name.to_string(), |panel| panel.axis.to_string())
 }
 
-/// Loss, scores (those of one kind in one panel) and learning rate.
+/// Loss, the panels of the task's scores, and learning rate.
 fn curves(run: &Record) -> Vec<Chart> {
     let line =
         |name: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| Line { name: name.into(), points: run.points(value) };
     let loss = vec![line("training", &|r| Some(r.train_loss)), line("validation", &|r| Some(r.val_loss))];
-    let mut list = vec![Chart { title: "Loss".into(), axis: "mean loss", scale: Scale::Loss, lines: loss }];
-    let panels: [(&str, &[(Score, &str)]); 7] = [
-        ("Accuracy", &[(Score::TrainAccuracy, "training"), (Score::Accuracy, "validation")]),
-        ("Intersection over union", &[(Score::MeanIou, "mean"), (Score::WeightedIou, "weighted by pixels")]),
-        ("Pixel accuracy", &[(Score::TrainAccuracy, "training"), (Score::PixelAccuracy, "validation")]),
-        ("PSNR", &[(Score::Psnr, "validation")]),
-        ("SSIM", &[(Score::Ssim, "validation")]),
-        ("ΔE", &[(Score::DeltaE, "validation")]),
-        ("Colourfulness", &[(Score::Colourfulness, "validation")]),
-    ];
-    for (title, scores) in panels {
-        let there = |score: Score| run.scores().any(|s| s == score);
-        // The last of a panel is what makes it the task's.
-        if scores.last().is_some_and(|(score, _)| there(*score)) {
-            let lines = scores.iter().filter(|(score, _)| there(*score));
-            let lines = lines.map(|(score, name)| line(name, &|r| r.score(*score))).collect();
-            let (scale, axis) = scale(scores[0].0);
-            list.push(Chart { title: title.into(), axis, scale, lines });
+    let mut list = vec![Chart { title: "Loss".into(), axis: "mean loss".into(), scale: Scale::Loss, lines: loss }];
+    let there = |score: &Score| run.scores().any(|s| s == score);
+    for panel in run.card.iter().flat_map(|card| &card.panels) {
+        // The last line of a panel is what makes it the task's.
+        if panel.lines.last().is_some_and(|(_, score)| there(score)) {
+            let lines = panel.lines.iter().filter(|(_, score)| there(score));
+            let lines = lines.map(|(name, score)| line(name, &|r| r.score(score))).collect();
+            let (title, axis, scale) = (panel.title.to_string(), panel.axis.to_string(), Scale::of(panel.unit()));
+            list.push(Chart { title, axis, scale, lines });
         }
     }
     let rate = vec![line("at the epoch's end", &|r| Some(r.lr))];
-    list.push(Chart { title: "Learning rate".into(), axis: "learning rate", scale: Scale::Loss, lines: rate });
+    list.push(Chart { title: "Learning rate".into(), axis: "learning rate".into(), scale: Scale::Loss, lines: rate });
     list
 }
 
 /// The best epoch and the last one.
 fn scores(run: &Record) -> String {
-    let scores: Vec<Score> = run.scores().collect();
-    let names = scores.iter().map(|score| score.name().to_owned());
+    let scores: Vec<&Score> = run.scores().collect();
+    let names = scores.iter().map(|score| score.name.to_string());
     let head: Vec<String> =
         ["", "epoch", "training loss", "validation loss"].map(String::from).into_iter().chain(names).collect();
     let row = |name: &str, row: &EpochRow| {
         let front =
             [name.into(), row.epoch.to_string(), format!("{:.4}", row.train_loss), format!("{:.4}", row.val_loss)];
-        let values = scores.iter().map(|s| row.score(*s).map_or("–".into(), |v| s.format(v)));
+        let values = scores.iter().map(|s| row.score(s).map_or("–".into(), |v| s.format(v)));
         Row { cells: front.into_iter().chain(values).map(Into::into).collect(), differs: false }
     };
     let best = run.best().map(|best| row("best epoch", best));

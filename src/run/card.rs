@@ -1,4 +1,4 @@
-//! What a checkpoint says of its model, so that it can be used without anything else: the metadata of the file.
+//! The description of a model in the metadata of its checkpoint: all that is needed to use it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,44 +6,22 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use super::error::RunError;
+use super::image_size::{ImageSize, MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
 use crate::data::Normalization;
 use crate::interop::safetensors::TensorFile;
-use crate::nn::{Network, ResNet18};
-use crate::train::TrainError;
-use crate::train::config::MAX_IMAGE_SIZE;
-
-/// What a model was trained for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskKind {
-    /// One class per image.
-    Classify,
-    /// One class per pixel.
-    Segment,
-    /// Colours from lightness.
-    Colorize,
-}
-
-impl TaskKind {
-    /// Name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            TaskKind::Classify => "classify",
-            TaskKind::Segment => "segment",
-            TaskKind::Colorize => "colorize",
-        }
-    }
-}
+use crate::nn::{Architecture, Network, Settings, list};
 
 /// The description of a trained model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCard {
-    /// What it is for.
-    pub task: TaskKind,
+    /// Name of the task that it was trained for, such as `classify`.
+    pub task: String,
     /// The network.
     pub network: Network,
-    /// Names of the outputs in their order: classes, or colour channels.
+    /// Names of the outputs in their order: classes, or color channels.
     pub classes: Vec<String>,
-    /// Colour of each class in figures; empty where there are no masks.
+    /// Color of each class in figures; empty where there are no masks.
     pub palette: Vec<[u8; 3]>,
     /// Height and width of the images that it was trained on.
     pub image_size: [usize; 2],
@@ -51,24 +29,19 @@ pub struct ModelCard {
     pub normalization: Normalization,
 }
 
-/// Entries of the network's description that follow from the names of the outputs.
-const COUNTS: [&str; 2] = ["classes", "outputs"];
-
 impl ModelCard {
-    /// Values of one image that go in: height x width x channels.
-    pub fn input_len(&self) -> usize {
-        let channels = if self.task == TaskKind::Colorize { 1 } else { 3 };
-        self.image_size[0] * self.image_size[1] * channels
+    /// Pixels of one image.
+    pub fn pixels(&self) -> usize {
+        self.image_size[0] * self.image_size[1]
     }
 
     /// As the metadata of a checkpoint.
     pub fn to_metadata(&self) -> BTreeMap<String, String> {
         let json = |v: Json| v.to_string();
         let mut entries = BTreeMap::new();
-        if let Ok(Json::Object(network)) = serde_json::to_value(self.network) {
-            for (key, value) in network.into_iter().filter(|(key, _)| !COUNTS.contains(&key.as_str())) {
-                entries.insert(key, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-            }
+        entries.insert("model".to_owned(), self.network.name().to_owned());
+        for (key, value) in self.network.settings() {
+            entries.insert(key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
         let size = match self.image_size {
             [h, w] if h == w => h.to_string(),
@@ -76,7 +49,7 @@ impl ModelCard {
         };
         for (key, value) in [
             ("format", "pt".to_owned()),
-            ("task", self.task.name().to_owned()),
+            ("task", self.task.clone()),
             ("image_size", size),
             ("classes", json(self.classes.clone().into())),
             ("palette", json(serde_json::json!(self.palette))),
@@ -92,28 +65,26 @@ impl ModelCard {
     ///
     /// # Errors
     /// When the file was not written by shadegrad's training.
-    pub fn from_metadata(file: &TensorFile, path: &Path) -> Result<ModelCard, TrainError> {
-        let bad = |key: &str| TrainError::NotACheckpoint { path: path.to_owned(), key: key.to_owned() };
+    pub fn from_metadata(file: &TensorFile, path: &Path) -> Result<ModelCard, RunError> {
+        let bad = |key: &str| RunError::NotACheckpoint { path: path.to_owned(), key: key.to_owned() };
         let text = |key: &str| file.metadata.get(key).ok_or_else(|| bad(key));
         fn parse<T: DeserializeOwned>(s: &str) -> Option<T> {
             serde_json::from_str(s).ok()
         }
-        let tasks = [TaskKind::Classify, TaskKind::Segment, TaskKind::Colorize];
-        let named = text("task")?;
-        let task = tasks.into_iter().find(|t| t.name() == named).ok_or_else(|| bad("task"))?;
+        let task = text("task")?.clone();
         let classes: Vec<String> =
-            parse(text("classes")?).filter(|c: &Vec<_>| c.len() > 1).ok_or_else(|| bad("classes"))?;
+            parse(text("classes")?).filter(|c: &Vec<_>| !c.is_empty()).ok_or_else(|| bad("classes"))?;
         let network = network(file, classes.len()).map_err(bad)?;
         // The head bounds the names: memory is taken for as many classes as there are names.
         if head(file, &network) != classes.len() {
             return Err(bad("classes"));
         }
         let palette: Vec<[u8; 3]> = file.metadata.get("palette").map_or(Some(vec![]), |p| parse(p)).unwrap_or_default();
-        if task == TaskKind::Segment && palette.len() != classes.len() {
+        if !palette.is_empty() && palette.len() != classes.len() {
             return Err(bad("palette"));
         }
-        let sizes = ResNet18::MIN_IMAGE_SIZE..=MAX_IMAGE_SIZE;
-        let image_size = crate::train::config::ImageSize::parse(text("image_size")?).map(|s| [s.height, s.width]).ok();
+        let sizes = MIN_IMAGE_SIZE..=MAX_IMAGE_SIZE;
+        let image_size = ImageSize::parse(text("image_size")?).map(|s| [s.height, s.width]).ok();
         let image_size = image_size.filter(|s| s.iter().all(|s| sizes.contains(s))).ok_or_else(|| bad("image_size"))?;
         let finite = |values: &[f32; 3]| values.iter().all(|v| v.is_finite());
         let mean = parse(text("mean")?).filter(finite).ok_or_else(|| bad("mean"))?;
@@ -125,42 +96,19 @@ impl ModelCard {
 
 /// The network that the metadata describe, or the entry that is wrong.
 fn network(file: &TensorFile, outputs: usize) -> Result<Network, &'static str> {
-    let settings: &[&'static str] = match file.metadata.get("model").map(String::as_str) {
-        Some("resnet18") => &["stem"],
-        Some("resnet18-seg") => &["decoder"],
-        Some("unet") => &["depth", "base", "up", "skips"],
-        _ => return Err("model"),
-    };
-    let mut object: serde_json::Map<String, Json> = std::iter::once(&"model")
-        .chain(settings)
-        .filter_map(|key| {
-            let text = file.metadata.get(*key)?;
-            let value = match serde_json::from_str(text) {
-                Ok(value @ (Json::Number(_) | Json::Bool(_))) => value,
-                _ => Json::String(text.clone()),
-            };
-            Some(((*key).to_owned(), value))
-        })
-        .collect();
-    COUNTS.iter().for_each(|count| drop(object.insert((*count).into(), outputs.into())));
-    let missing = settings.iter().find(|key| !file.metadata.contains_key(**key)).or(settings.first());
-    let network = serde_json::from_value(Json::Object(object)).ok().filter(|network| plausible(file, network));
-    network.ok_or(missing.copied().unwrap_or("model"))
+    let architecture = file.metadata.get("model").and_then(|name| list::architecture(name)).ok_or("model")?;
+    let keys = architecture.settings.iter().map(|setting| setting.key);
+    let mut settings = Settings::new();
+    for key in keys.clone() {
+        let text = file.metadata.get(key).ok_or(key)?;
+        settings.insert(key.to_owned(), Architecture::value(text));
+    }
+    let first_axis = |name: &str| file.tensors.get(name).and_then(|tensor| tensor.shape.first().copied());
+    let network = (architecture.build)(outputs, &settings).ok().filter(|_| (architecture.fits)(&settings, &first_axis));
+    network.ok_or(keys.clone().next().unwrap_or("model"))
 }
 
-/// Sizes in the description are those of the tensors, so that no memory is taken for a claim.
-fn plausible(file: &TensorFile, network: &Network) -> bool {
-    let Network::UNet(unet) = network else { return true };
-    let channels = u32::try_from(unet.depth).ok().filter(|&d| d <= 8).and_then(|d| unet.base.checked_shl(d));
-    file.tensors.get("bottom.conv1.weight").and_then(|t| t.shape.first()).is_some_and(|&n| Some(n) == channels)
-}
-
-/// Outputs of the last layer.
+/// Values of the last layer's tensor, one for each output.
 fn head(file: &TensorFile, network: &Network) -> usize {
-    let name = match network {
-        Network::ResNet18 { .. } => "fc.bias",
-        Network::ResNet18Seg { .. } => "score.bias",
-        Network::UNet(_) => "head.bias",
-    };
-    file.tensors.get(name).map_or(0, |t| t.data.len())
+    file.tensors.get(network.architecture().head).map_or(0, |t| t.data.len())
 }

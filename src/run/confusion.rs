@@ -1,5 +1,6 @@
-//! What a run is judged by: the confusion matrix over a whole set.
+//! The confusion matrix over a whole set, and its scores of each class.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A class index that the matrix has no row or column for.
@@ -10,6 +11,26 @@ pub struct ClassOutOfRange {
     pub class: usize,
     /// How many classes there are.
     pub classes: usize,
+}
+
+/// A score of each class that follows from a confusion matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassScore {
+    /// Harmonic mean of recall and precision.
+    F1,
+    /// Intersection over union.
+    Iou,
+}
+
+impl ClassScore {
+    /// Name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            ClassScore::F1 => "F1",
+            ClassScore::Iou => "IoU",
+        }
+    }
 }
 
 /// Counts of (truth, prediction) pairs over a whole set: truth in rows, prediction in columns.
@@ -100,6 +121,21 @@ impl ConfusionMatrix {
     /// Harmonic mean of recall and precision, 2 n\[c\]\[c\] / (Σₚ n\[c\]\[p\] + Σₜ n\[t\]\[c\]).
     pub fn f1(&self, class: usize) -> Option<f64> {
         ratio(2 * self.count(class, class), self.row_total(class) + self.column_total(class))
+    }
+
+    /// Intersection over union, n\[c\]\[c\] / (Σₚ n\[c\]\[p\] + Σₜ n\[t\]\[c\] - n\[c\]\[c\]).
+    pub fn iou(&self, class: usize) -> Option<f64> {
+        let both = self.count(class, class);
+        ratio(both, self.row_total(class) + self.column_total(class) - both)
+    }
+
+    /// A score of every class.
+    pub fn class_scores(&self, score: ClassScore) -> Vec<Option<f64>> {
+        let of = |class| match score {
+            ClassScore::F1 => self.f1(class),
+            ClassScore::Iou => self.iou(class),
+        };
+        (0..self.classes).map(of).collect()
     }
 
     /// As CSV: a row a class in truth, a column a class predicted.

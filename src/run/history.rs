@@ -1,91 +1,10 @@
-//! What is known of a run after each epoch: the rows of `metrics.csv`.
+//! The rows of a run's tables: epochs in `metrics.csv`, steps in `norms.csv`, learning rates in `lr_find.csv`.
 
 use std::io::{Read, Write};
 
 use serde::Serialize;
 
-/// What an epoch is judged by, besides the loss. Columns of `metrics.csv`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Score {
-    /// Share of training images (pixels) predicted correctly, 0..1.
-    TrainAccuracy,
-    /// Share of validation images predicted correctly, 0..1.
-    Accuracy,
-    /// Mean over the classes of intersection over union.
-    MeanIou,
-    /// Intersection over union weighted by each class's pixels.
-    WeightedIou,
-    /// Share of pixels predicted correctly, 0..1.
-    PixelAccuracy,
-    /// Peak signal-to-noise ratio in dB, at most 100 for an image.
-    Psnr,
-    /// Structural similarity, up to 1.
-    Ssim,
-    /// Mean colour difference in CIELAB.
-    DeltaE,
-    /// Colourfulness of Hasler & Süsstrunk (2003).
-    Colourfulness,
-}
-
-impl Score {
-    /// All of them, in the order of the columns.
-    pub const ALL: [Score; 9] = [
-        Score::TrainAccuracy,
-        Score::Accuracy,
-        Score::MeanIou,
-        Score::WeightedIou,
-        Score::PixelAccuracy,
-        Score::Psnr,
-        Score::Ssim,
-        Score::DeltaE,
-        Score::Colourfulness,
-    ];
-
-    /// Column of `metrics.csv`.
-    pub fn key(self) -> &'static str {
-        match self {
-            Score::TrainAccuracy => "train_accuracy",
-            Score::Accuracy => "val_accuracy",
-            Score::MeanIou => "val_mean_iou",
-            Score::WeightedIou => "val_weighted_iou",
-            Score::PixelAccuracy => "val_pixel_accuracy",
-            Score::Psnr => "val_psnr",
-            Score::Ssim => "val_ssim",
-            Score::DeltaE => "val_delta_e",
-            Score::Colourfulness => "val_colourfulness",
-        }
-    }
-
-    /// For people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Score::TrainAccuracy => "training accuracy",
-            Score::Accuracy => "accuracy",
-            Score::MeanIou => "mean IoU",
-            Score::WeightedIou => "weighted IoU",
-            Score::PixelAccuracy => "pixel accuracy",
-            Score::Psnr => "PSNR",
-            Score::Ssim => "SSIM",
-            Score::DeltaE => "ΔE",
-            Score::Colourfulness => "colourfulness",
-        }
-    }
-
-    /// A value with its unit.
-    pub fn format(self, value: f64) -> String {
-        match self {
-            Score::TrainAccuracy | Score::Accuracy | Score::PixelAccuracy => format!("{:.1} %", 100.0 * value),
-            Score::MeanIou | Score::WeightedIou | Score::Ssim => format!("{value:.3}"),
-            Score::Psnr => format!("{value:.2} dB"),
-            Score::DeltaE | Score::Colourfulness => format!("{value:.2}"),
-        }
-    }
-
-    /// It is measured on the training images, during the epoch.
-    fn of_training(self) -> bool {
-        self == Score::TrainAccuracy
-    }
-}
+use super::score::Score;
 
 /// One optimizer step in `norms.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -104,6 +23,17 @@ pub struct NormRow {
     pub weight_norm: f32,
 }
 
+/// One step of a learning rate range test: a row of `lr_find.csv`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LrPoint {
+    /// Learning rate.
+    pub lr: f64,
+    /// Loss of the batch before the step.
+    pub loss: f64,
+    /// Mean of this loss and those around it.
+    pub smoothed: f64,
+}
+
 /// One epoch of a run: a row of `metrics.csv`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EpochRow {
@@ -113,7 +43,7 @@ pub struct EpochRow {
     pub train_loss: f64,
     /// Mean validation loss.
     pub val_loss: f64,
-    /// Scores in the order of [`Score::ALL`].
+    /// Scores: of the training images first, then the task's, the one that decides first.
     pub scores: Vec<(Score, f64)>,
     /// Learning rate at the epoch's last step.
     pub lr: f64,
@@ -127,14 +57,14 @@ pub struct EpochRow {
 
 impl EpochRow {
     /// A score, if this kind of run has it.
-    pub fn score(&self, score: Score) -> Option<f64> {
-        self.scores.iter().find(|(s, _)| *s == score).map(|(_, v)| *v)
+    pub fn score(&self, score: &Score) -> Option<f64> {
+        self.scores.iter().find(|(s, _)| s == score).map(|(_, v)| *v)
     }
 
     /// Names and values of the columns of `metrics.csv`.
-    pub fn columns(&self) -> Vec<(&'static str, f64)> {
+    pub fn columns(&self) -> Vec<(&str, f64)> {
         let scores = |training: bool| {
-            self.scores.iter().filter(move |(s, _)| s.of_training() == training).map(|&(s, v)| (s.key(), v))
+            self.scores.iter().filter(move |(s, _)| s.of_training() == training).map(|(s, v)| (&*s.key, *v))
         };
         let front = [("epoch", f64::from(self.epoch)), ("train_loss", self.train_loss)];
         let back = [
@@ -170,11 +100,11 @@ impl EpochRow {
         Ok(())
     }
 
-    /// Reads rows from CSV with column names.
+    /// Reads rows from CSV with column names. A score that is not among the `known` ones is named by its key.
     ///
     /// # Errors
     /// When a column is missing or unknown, or a value is no number; the error names the line.
-    pub fn read_csv(reader: impl Read) -> Result<Vec<Self>, csv::Error> {
+    pub fn read_csv(reader: impl Read, known: &[Score]) -> Result<Vec<Self>, csv::Error> {
         let mut csv = csv::Reader::from_reader(reader);
         let names = csv.headers()?.clone();
         let mut rows = vec![];
@@ -207,7 +137,7 @@ impl EpochRow {
                     "images_per_s" => &mut row.images_per_s,
                     "data_wait" => &mut row.data_wait,
                     "seconds" => &mut row.seconds,
-                    _ => match Score::ALL.into_iter().find(|s| s.key() == name) {
+                    _ => match known.iter().find(|s| s.key == name).cloned().or_else(|| Score::of_key(name)) {
                         Some(score) => {
                             row.scores.push((score, value));
                             continue;

@@ -1,22 +1,22 @@
-//! Whether a device can train in 16 bits: it must have them, and a small step must come out as it does in 32 bits.
+//! Whether a device can train in 16 bits: it has f16, and a small step gives the same result as in 32 bits.
 
+use super::TrainError;
+use super::step::{Optimizer, Update};
+use super::step_spec::{Ready, StepSpec};
 use crate::exec::{self, AnyEngine, Session};
 use crate::graph::Graph;
 use crate::ops::{self, SgdOptions};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
 use crate::shape::TensorType;
-use crate::train::TrainError;
-use crate::train::step::{Optimizer, Update};
-use crate::workflows::bench::{Ready, StepSpec};
 
 /// A step with convolutions of all kinds, norms, pooling and concatenation, in channels that matrix units can take.
 pub const STEP: &str = "unet:2x16x16:base=32:depth=1";
-/// Largest difference of the gradients, by their norms. 16 bits leave 4 % (llvmpipe): rounding the weights of the step in
-/// 32 bits to 11 leaves 3 %, since ReLUs open and close; a broken kernel leaves about 100 %.
+/// Largest relative difference of the gradients, by their norms. 16 bits give 4 % (llvmpipe). Rounding the weights of
+/// the 32-bit step to 11 bits gives 3 %, since ReLUs open and close. A broken kernel gives about 100 %.
 const TOLERANCE: f64 = 0.15;
 
-/// The precision that a run gets, and a line for people where it is not the usual one.
+/// The precision that a run gets, and a line that says why where it is not 32 bits.
 pub(crate) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Precision, Option<String>) {
     if asked == Precision::F32 {
         return (asked, None);
@@ -35,14 +35,14 @@ pub(crate) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Pre
             (asked, Some("precision: f16 for activations and their gradients, f32 for all else".into()))
         }
         Ok(error) => {
-            fallback(format!("16-bit gradients came out {:.1} % off in a test of {}", 100.0 * error, engine.name()))
+            fallback(format!("16-bit gradients are {:.1} % off in a test of {}", 100.0 * error, engine.name()))
         }
         Err(error) => fallback(format!("a test of 16 bits on {} failed: {error}", engine.name())),
     }
 }
 
-/// Whether a number that 16 bits have no room for becomes infinite: that is how a step finds out that its gradients have
-/// overflowed. Vulkan leaves open how a conversion rounds; towards zero, 10⁶ would be stored as 65,504.
+/// Whether a number above the range of f16 becomes infinite, by which a step recognizes overflowing gradients. Vulkan
+/// does not specify how a conversion rounds; towards zero, 10⁶ would become 65,504.
 ///
 /// # Errors
 /// When the device refuses to compute it.
@@ -76,6 +76,6 @@ pub fn difference(device: &str) -> Result<f64, TrainError> {
 pub fn distance(exact: &[f32], other: &[f32]) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
     let error = norm(&mut exact.iter().zip(other).map(|(a, b)| a - b)) / norm(&mut exact.iter().copied());
-    // Nothing that is not a number may pass for small.
+    // A difference that is not a number must not pass for a small one.
     if error.is_finite() { error } else { f64::INFINITY }
 }

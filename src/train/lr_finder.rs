@@ -1,21 +1,21 @@
-//! The learning rate range test (Smith 2017): the rate rises by a constant factor from step to step, and the loss tells
-//! where learning begins and where it ends.
+//! The learning rate range test (Smith 2017): the rate rises by a constant factor from step to step, and the loss shows where
+//! learning begins and where it ends.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use serde::Serialize;
-
+use super::TrainError;
+use super::observer::{Observer, StepProgress};
+use super::outputs::Outputs;
+use super::step::{Phase, port};
+use super::trainer::Trainer;
 use crate::data::Batch;
 use crate::plan::PlanOptions;
+use crate::run::history::LrPoint;
 use crate::run::pictures;
-use crate::train::TrainError;
-use crate::train::step::Phase;
-use crate::train::task::Task;
-use crate::train::trainer::{Observer, StepProgress, Trainer};
 
-/// Share of the past in the running mean that tells when to stop.
+/// Share of the past in the running mean that ends the test.
 const SMOOTHING: f64 = 0.9;
 /// The test ends when the running mean is this many times the lowest.
 const DIVERGED: f64 = 4.0;
@@ -25,7 +25,7 @@ const DIVERGED: f64 = 4.0;
 /// classifiers in batches of 16 (docs/rejected.md).
 const FALLEN: f64 = 0.75;
 
-/// A fall of so many deviations of the smoothed loss is one.
+/// The smoothed loss has fallen where the fall is this many of its standard deviations.
 const NOISE: f64 = 3.0;
 
 /// What is tried.
@@ -46,21 +46,10 @@ impl Default for LrRange {
     }
 }
 
-/// One step of the test.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct LrPoint {
-    /// Learning rate.
-    pub lr: f64,
-    /// Loss of the batch before the step.
-    pub loss: f64,
-    /// Mean of this loss and those around it.
-    pub smoothed: f64,
-}
-
 /// What a test found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LrCurve {
-    /// Steps until the loss had left all bounds, or all.
+    /// All steps, or those until the loss exploded.
     pub points: Vec<LrPoint>,
     /// Where the smoothed loss has fallen by three quarters of what it falls: a rate to try, whatever the optimizer.
     pub suggested: Option<f64>,
@@ -81,26 +70,26 @@ impl LrCurve {
         };
         let point = |(i, &(lr, loss)): (usize, &(f64, f64))| LrPoint { lr, loss, smoothed: around(i) };
         let points: Vec<_> = steps.iter().enumerate().map(point).collect();
-        // What comes after the lowest loss only rises.
+        // After the lowest loss it only rises.
         let lowest = (0..points.len()).min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed));
         let before = &steps[..(steps.len() / 10).max(5).min(steps.len())];
         let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / before.len().max(1) as f64;
         let first = mean(&mut before.iter().map(|(_, loss)| *loss));
         let spread = mean(&mut before.iter().map(|(_, loss)| (loss - first).powi(2))).sqrt();
-        // Of as many means the lowest is 2 to 3 of their deviations below, where nothing falls.
+        // Where nothing falls, the lowest of this many means is 2 to 3 of their deviations below the mean.
         let noise = NOISE * spread / ((2 * reach + 1) as f64).sqrt();
         let fallen = lowest.map(|l| first - points[l].smoothed).filter(|fall| *fall > noise);
         let above = |i: usize, fall: f64| points[i].smoothed > first - FALLEN * fall;
-        // The last one, since on its way the loss goes up and down.
+        // The last such step, since the loss fluctuates as it falls.
         let suggested = fallen.and_then(|fall| (0..lowest.unwrap_or(0)).rev().find(|&i| above(i, fall)));
         let rate = |i: Option<usize>| i.map(|i| points[i].lr);
         LrCurve { suggested: rate(suggested), lowest: rate(lowest), run: run.to_owned(), points }
     }
 }
 
-impl<T: Task> Trainer<T> {
-    /// Trains with a learning rate that rises over `range`, and writes the curve into the run directory. The weights
-    /// are thrown away.
+impl Trainer {
+    /// Trains with a learning rate that rises over `range`, and writes the curve into the run directory. The weights are
+    /// discarded.
     ///
     /// # Errors
     /// See [`TrainError`].
@@ -114,7 +103,7 @@ impl<T: Task> Trainer<T> {
         let (mut average, mut weight, mut best) = (0.0, 0.0, f64::INFINITY);
         let start = Instant::now();
         let (mut epoch, mut images) = (1, 0);
-        let mut batches = self.train_loader.epoch(epoch)?.take(self.batches);
+        let mut batches = self.loaders.train.epoch(epoch)?.take(self.loaders.batches());
         observer.first_step();
         let factor = (range.to / range.from).powf(1.0 / (range.steps.max(2) - 1) as f64);
         for step in 0..range.steps {
@@ -123,7 +112,7 @@ impl<T: Task> Trainer<T> {
                 Some(batch) => batch?,
                 None => {
                     epoch += 1;
-                    batches = self.train_loader.epoch(epoch)?.take(self.batches);
+                    batches = self.loaders.train.epoch(epoch)?.take(self.loaders.batches());
                     let Some(batch) = batches.next() else { break };
                     batch?
                 }
@@ -155,15 +144,17 @@ impl<T: Task> Trainer<T> {
         curve.points.iter().for_each(|point| csv.serialize(point).unwrap_or_default());
         let text = csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         self.run().write_file("lr_find.csv", &text)?;
-        pictures::save_png(&pictures::lr_picture(&curve)?, &curve.run.join("lr_find.png"))?;
+        pictures::save_png(&pictures::lr_picture(&curve.points)?, &curve.run.join("lr_find.png"))?;
         Ok(curve)
     }
 
     /// One step on a batch at a learning rate; gives the loss.
     fn step_at(&mut self, step: u64, lr: f64, batch: &Batch) -> Result<f64, TrainError> {
         let hyper = self.hyper(lr, step, false);
-        let plan = self.model.training_plan(&self.task, (batch.len(), Phase::Update), PlanOptions::default())?;
-        self.model.feed(&self.task, plan, batch, hyper)?;
-        Ok(f64::from(self.model.session.run_now(plan)?[0][0]))
+        let plan = self.model.training_plan(&*self.objective, (batch.len(), Phase::Update), PlanOptions::default())?;
+        self.model.feed(&*self.objective, plan, batch, hyper)?;
+        let values = self.model.session.run_now(plan)?;
+        let loss = Outputs::new(&self.model.session, plan, values).first(port::LOSS);
+        Ok(loss.map_or(f64::NAN, f64::from))
     }
 }

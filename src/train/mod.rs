@@ -1,18 +1,28 @@
 //! Training: the loop over epochs and steps, its settings, the graphs of a step, the learning-rate schedule.
 
-pub mod config;
 mod diagnose;
 mod error;
+pub mod first_step;
 pub mod half;
-pub(crate) mod launch;
+mod loaders;
+mod log;
 pub mod lr_finder;
 pub mod model;
+pub mod objective;
 pub mod observer;
-pub mod resume;
+pub mod open;
+pub mod outputs;
 pub mod schedule;
+pub mod settings;
 pub mod step;
-pub mod task;
+pub mod step_spec;
+pub mod supervised;
 mod trace;
 pub mod trainer;
 
 pub use error::TrainError;
+pub use model::Model;
+pub use objective::{Evaluation, Objective};
+pub use observer::{Observer, Outcome, StepProgress};
+pub use outputs::Outputs;
+pub use trainer::Trainer;

@@ -1,8 +1,13 @@
-//! A network with its states on an engine, and the plans for full and last batches: what training, `eval`, `predict` and
-//! `compare` share.
+//! A network with its states on an engine, and the plans for full and last batches: what training, `eval`, `predict`
+//! and `compare` share.
 
 use std::path::Path;
 
+use super::TrainError;
+use super::objective::{Evaluation, Objective};
+use super::outputs::Outputs;
+use super::settings::TrainSettings;
+use super::step::{Phase, port};
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session};
 use crate::graph::{GraphError, Group, StateTable, names};
@@ -11,12 +16,8 @@ use crate::interop::torchvision;
 use crate::ops::{AVERAGE, Hyper};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
-use crate::run::card::ModelCard;
-use crate::run::run_dir::RunDir;
-use crate::train::TrainError;
-use crate::train::config::TrainSettings;
-use crate::train::step::{Phase, port};
-use crate::train::task::Task;
+use crate::run::Checkpoint;
+use crate::run::checkpoint::checkpoint_path;
 
 /// A network with its states on an engine.
 pub struct Model {
@@ -24,48 +25,12 @@ pub struct Model {
     pub session: Session<AnyEngine>,
     plans: Vec<((usize, Phase), PlanId)>,
     evaluation: Option<(usize, PlanId)>,
-    /// Of training; evaluation is in 32 bits.
+    /// Of training; an evaluation is in 32 bits.
     precision: Precision,
 }
 
-/// A checkpoint with the description in it.
-pub struct Checkpoint {
-    /// Tensors and metadata.
-    pub file: TensorFile,
-    /// Where it was read.
-    pub path: std::path::PathBuf,
-    /// What it is of.
-    pub card: ModelCard,
-}
-
-impl Checkpoint {
-    /// Opens the best checkpoint of a run directory, or a checkpoint file.
-    ///
-    /// # Errors
-    /// When there is none or it was not written by training here.
-    pub fn open(path: &Path) -> Result<Self, TrainError> {
-        let path = checkpoint_path(path)?;
-        let file = TensorFile::read(&path)?;
-        let card = ModelCard::from_metadata(&file, &path)?;
-        Ok(Checkpoint { file, path, card })
-    }
-}
-
-/// The best checkpoint of a run directory; a file is itself.
-///
-/// # Errors
-/// When there is none.
-pub fn checkpoint_path(path: &Path) -> Result<std::path::PathBuf, TrainError> {
-    if path.is_file() {
-        return Ok(path.to_owned());
-    }
-    let run = RunDir::open(path)?;
-    // `open` has seen one.
-    Ok(run.checkpoint().unwrap_or_else(|| run.last_path()))
-}
-
 /// Starts from the tensors of a checkpoint, ours or torchvision's, that have the name and shape of one of the model's.
-/// Gives a line for people: what was loaded, what is missing, what was left.
+/// Returns a line that says what was loaded, what is missing and what was not used.
 ///
 /// # Errors
 /// When the file cannot be read or nothing in it fits.
@@ -76,7 +41,7 @@ pub fn start_from(model: &mut Model, path: &Path) -> Result<String, TrainError> 
     Ok(format!("start:   {}: {found}", path.display()))
 }
 
-/// A pattern that names nothing is a slip of the pen, and without any parameter there is nothing to train.
+/// Refuses a pattern that names nothing, and patterns that leave no parameter to train.
 fn check_frozen(states: &StateTable, freeze: &[String]) -> Result<(), TrainError> {
     if states.of(Group::Parameters).next().is_none() {
         let reason = "they name every parameter, so that there is nothing left to train".into();
@@ -101,12 +66,12 @@ impl Model {
     /// # Errors
     /// When the images are too small for the network, memory runs out, or `freeze` names nothing or everything.
     pub fn for_training(
-        task: &impl Task,
+        objective: &dyn Objective,
         engine: Box<AnyEngine>,
         batch: usize,
         settings: &TrainSettings,
     ) -> Result<Self, TrainError> {
-        let graph = task.training_graph(StateTable::freezing(&settings.freeze), batch, Phase::Update)?;
+        let graph = objective.training_graph(StateTable::freezing(&settings.freeze), batch, Phase::Update)?;
         check_frozen(graph.states(), &settings.freeze)?;
         let session = Session::new(engine, &graph, settings.seed)?;
         Ok(Model { session, plans: vec![], evaluation: None, precision: settings.precision })
@@ -116,28 +81,28 @@ impl Model {
     ///
     /// # Errors
     /// When the checkpoint does not fit its own description or memory runs out.
-    pub fn trained(task: &impl Task, engine: Box<AnyEngine>, from: &Checkpoint) -> Result<Self, TrainError> {
-        let graph = task.evaluation_graph(StateTable::default(), 1)?;
+    pub fn trained(objective: &dyn Objective, engine: Box<AnyEngine>, from: &Checkpoint) -> Result<Self, TrainError> {
+        let graph = objective.evaluation_graph(StateTable::default(), 1)?;
         let session = Session::new(engine, &graph, 0)?;
         let mut model = Model { session, plans: vec![], evaluation: None, precision: Precision::F32 };
         torchvision::restore(&mut model.session, &from.file, &from.path)?;
         Ok(model)
     }
 
-    /// Prepares the training plan for a batch of so many images and a phase (kept for later calls).
+    /// Prepares the training plan for a batch of `n` images and a phase, and keeps it for later calls.
     ///
     /// # Errors
     /// When memory runs out or a kernel is refused.
     pub fn training_plan(
         &mut self,
-        task: &impl Task,
+        objective: &dyn Objective,
         key: (usize, Phase),
         options: PlanOptions,
     ) -> Result<PlanId, TrainError> {
         if let Some((_, id)) = self.plans.iter().find(|(known, _)| *known == key && options.reuse) {
             return Ok(*id);
         }
-        let mut graph = task.training_graph(self.session.states().clone(), key.0, key.1)?;
+        let mut graph = objective.training_graph(self.session.states().clone(), key.0, key.1)?;
         // Without reuse every value is there to be read, in 32 bits.
         if self.precision == Precision::F16 && options.reuse {
             precision::halve(&mut graph);
@@ -149,26 +114,26 @@ impl Model {
         Ok(id)
     }
 
-    /// Prepares all plans that a run over so many training and validation images needs. True where the last, smaller
-    /// training batch is to be left out: it is a single image, of which some BatchNorm would see one value of each
-    /// channel.
+    /// Prepares all plans that a run over these numbers of training and validation images needs. Returns true where the
+    /// last, smaller training batch must be left out: it is a single image, of which some BatchNorm would see one value
+    /// a channel.
     ///
     /// # Errors
     /// When memory runs out or a kernel is refused.
     pub fn load_plans(
         &mut self,
-        task: &impl Task,
+        objective: &dyn Objective,
         settings: &TrainSettings,
         [train, val]: [usize; 2],
     ) -> Result<bool, TrainError> {
         let (options, batch_size) = (PlanOptions::default(), settings.batch_size.min(train));
         for phase in [Phase::Update, Phase::Accumulate].into_iter().take(settings.accumulate.min(2)) {
-            self.training_plan(task, (batch_size, phase), options)?;
+            self.training_plan(objective, (batch_size, phase), options)?;
         }
-        self.evaluation_plan(task, settings.batch_size.min(val), options)?;
+        self.evaluation_plan(objective, settings.batch_size.min(val), options)?;
         match train % batch_size {
             0 => Ok(false),
-            last => match self.training_plan(task, (last, Phase::Update), options) {
+            last => match self.training_plan(objective, (last, Phase::Update), options) {
                 Err(TrainError::Graph(GraphError::OneValue { .. })) => Ok(true),
                 plan => plan.map(|_| false),
             },
@@ -181,7 +146,7 @@ impl Model {
     /// When memory runs out or a kernel is refused.
     pub fn evaluation_plan(
         &mut self,
-        task: &impl Task,
+        objective: &dyn Objective,
         n: usize,
         options: PlanOptions,
     ) -> Result<(usize, PlanId), TrainError> {
@@ -190,7 +155,7 @@ impl Model {
         {
             return Ok(found);
         }
-        let graph = task.evaluation_graph(self.session.states().clone(), n)?;
+        let graph = objective.evaluation_graph(self.session.states().clone(), n)?;
         let id = self.session.load(&graph, options)?;
         if options.reuse {
             self.evaluation = Some((n, id));
@@ -198,46 +163,58 @@ impl Model {
         Ok((n, id))
     }
 
-    /// Hands over what a training step takes.
+    /// Writes the inputs of a training step.
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn feed(&mut self, task: &impl Task, plan: PlanId, batch: &Batch, hyper: Hyper) -> Result<(), TrainError> {
-        task.feed(&mut self.session, plan, batch, batch.len())?;
+    pub fn feed(
+        &mut self,
+        objective: &dyn Objective,
+        plan: PlanId,
+        batch: &Batch,
+        hyper: Hyper,
+    ) -> Result<(), TrainError> {
+        objective.feed(&mut self.session, plan, batch, batch.len())?;
         Ok(self.session.write(plan, port::HYPER, &hyper.values())?)
     }
 
-    /// Outputs of the evaluation graph for up to `batch_size` samples (the size of the first call counts).
+    /// Outputs of the evaluation graph for up to `batch_size` samples; the size of the first call is kept.
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn forward(&mut self, task: &impl Task, batch_size: usize, batch: &Batch) -> Result<Vec<Vec<f32>>, TrainError> {
-        let (n, plan) = self.evaluation_plan(task, batch_size, PlanOptions::default())?;
-        task.feed(&mut self.session, plan, batch, n)?;
-        Ok(self.session.run_now(plan)?)
+    pub fn forward(
+        &mut self,
+        objective: &dyn Objective,
+        batch_size: usize,
+        batch: &Batch,
+    ) -> Result<Outputs, TrainError> {
+        let (n, plan) = self.evaluation_plan(objective, batch_size, PlanOptions::default())?;
+        objective.feed(&mut self.session, plan, batch, n)?;
+        let values = self.session.run_now(plan)?;
+        Ok(Outputs::new(&self.session, plan, values))
     }
 
     /// Evaluates the whole set of a loader, each image exactly once.
     ///
     /// # Errors
     /// When an image cannot be read or the device is lost.
-    pub fn evaluate<T: Task>(
+    pub fn evaluate(
         &mut self,
-        task: &T,
+        objective: &dyn Objective,
         loader: &Loader,
         batch_size: usize,
-    ) -> Result<T::Evaluation, TrainError> {
-        let mut result = task.begin(loader.source().len());
+    ) -> Result<Box<dyn Evaluation>, TrainError> {
+        let mut result = objective.begin(loader.source().len());
         for batch in loader.epoch(0)? {
             let batch = batch?;
-            let outputs = self.forward(task, batch_size, &batch)?;
-            task.add(&mut result, &batch, outputs)?;
+            let outputs = self.forward(objective, batch_size, &batch)?;
+            result.add(&batch, &outputs)?;
             loader.recycle(batch);
         }
         Ok(result)
     }
 
-    /// Starts the moving average of the parameters at what they are now.
+    /// Starts the moving average at the present parameters.
     ///
     /// # Errors
     /// When the device is lost.
@@ -246,7 +223,7 @@ impl Model {
         Ok(self.session.write_state(AVERAGE, &parameters)?)
     }
 
-    /// Puts the moving average in the place of the parameters, and gives them.
+    /// Replaces the parameters by their moving average, and returns them.
     ///
     /// # Errors
     /// When the device is lost.
@@ -257,7 +234,7 @@ impl Model {
         Ok(parameters)
     }
 
-    /// Sets all parameters, as [`Model::use_average`] gives them.
+    /// Sets all parameters, as [`Model::use_average`] returned them.
     ///
     /// # Errors
     /// When the device is lost.

@@ -1,16 +1,16 @@
-//! What a run says while it goes on, and when it has ended.
+//! The reports of a run under way, and its outcome.
 
 use std::path::PathBuf;
 
 use crate::run::history::EpochRow;
 
-/// What is told while a run goes on. All methods may do nothing.
+/// Receives the reports of a run. Every method may do nothing.
 pub trait Observer: Sync {
-    /// Images are being read: so many of so many.
+    /// Images are being read: `done` of `total`.
     fn reading(&self, done: usize, total: usize);
-    /// The run begins, with a line for people each.
+    /// The run begins; the lines describe it.
     fn begins(&self, lines: &[String]);
-    /// The first step is next: up to a minute where the device has not met the kernels and compiles them.
+    /// The first step is next. It takes up to a minute where the device compiles kernels that are new to it.
     fn first_step(&self) {}
     /// A step is done.
     fn step(&self, progress: &StepProgress);
@@ -27,9 +27,9 @@ pub struct StepProgress {
     pub step: usize,
     /// Steps of the epoch.
     pub steps: usize,
-    /// Mean loss so far, once the result of a first step is there.
+    /// Mean loss so far, once the first step has ended.
     pub loss: Option<f64>,
-    /// Share predicted rightly so far, where the task counts that.
+    /// Share of right predictions so far, where the task counts them.
     pub accuracy: Option<f64>,
     /// Images per second so far.
     pub images_per_s: f64,
@@ -43,19 +43,19 @@ impl Observer for () {
     fn epoch(&self, _: &EpochRow, _: usize) {}
 }
 
-/// What a finished run says.
+/// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The run directory.
     pub run: PathBuf,
     /// All epochs.
     pub rows: Vec<EpochRow>,
-    /// The best epoch by the task's first score.
+    /// The best epoch, by the task's first score.
     pub best: Option<EpochRow>,
     /// Pictures in the run directory.
     pub pictures: Vec<&'static str>,
-    /// It was interrupted, and ended after a step.
+    /// The run was interrupted, and ended after a step.
     pub interrupted: bool,
-    /// It ended before its last epoch, since the score had not become better for long.
+    /// The run ended before its last epoch, since the score had not improved for `early_stop` epochs.
     pub ended_early: bool,
 }

@@ -1,30 +1,28 @@
 //! The course of the learning rate: a factor for every step, in PyTorch's definitions, after an optional linear warm-up.
 
-use serde::{Deserialize, Serialize};
+use crate::choices;
+use crate::run::resume::{Exact, Plateau};
 
-use crate::train::resume::{Exact, Plateau};
-
-/// How the learning rate changes over the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum Schedule {
-    /// It stays as it is.
-    Constant,
-    /// It is multiplied by `gamma` every `step-size` epochs.
-    Step,
-    /// It is multiplied by `gamma` after each epoch of `milestones`.
-    Multistep,
-    /// It falls along half a cosine to 0 at the end (Loshchilov & Hutter 2017), which settles the weights.
-    Cosine,
-    /// It falls to 0 as `(1 − t/T)^0.9` (Chen et al. 2018).
-    Polynomial,
-    /// It rises from a 25th to the full rate over the first 30 %, and falls to almost 0 (Smith & Topin 2018); momentum
-    /// stays.
-    OneCycle,
-    /// It is multiplied by `gamma` when the score that decides which epoch is best has not risen for more than `patience`
-    /// epochs.
-    Plateau,
+choices! {
+    /// How the learning rate changes over the run.
+    pub enum Schedule {
+        /// It stays as it is.
+        Constant = "constant",
+        /// It is multiplied by `gamma` every `step-size` epochs.
+        Step = "step",
+        /// It is multiplied by `gamma` after each epoch of `milestones`.
+        Multistep = "multistep",
+        /// It falls along half a cosine to 0 at the end (Loshchilov & Hutter 2017), which settles the weights.
+        Cosine = "cosine",
+        /// It falls to 0 as `(1 − t/T)^0.9` (Chen et al. 2018).
+        Polynomial = "polynomial",
+        /// It rises from a 25th to the full rate over the first 30 %, and falls to almost 0 (Smith & Topin 2018); momentum
+        /// stays.
+        OneCycle = "one-cycle",
+        /// It is multiplied by `gamma` when the score that decides which epoch is best has not risen for more than
+        /// `patience` epochs.
+        Plateau = "plateau",
+    }
 }
 
 /// Exponent of [`Schedule::Polynomial`].
@@ -45,7 +43,7 @@ pub struct ScheduleOptions {
     pub milestones: Vec<usize>,
     /// Factor of a fall.
     pub gamma: f64,
-    /// Epochs without progress that are borne.
+    /// Epochs without progress before the rate falls.
     pub patience: usize,
 }
 
@@ -94,12 +92,12 @@ impl LrSchedule {
         }
     }
 
-    /// How far the validation has come.
+    /// The state of [`Schedule::Plateau`].
     pub fn plateau(&self) -> Plateau {
         self.plateau
     }
 
-    /// Goes on where a schedule stood.
+    /// Continues from an earlier state of [`Schedule::Plateau`].
     pub fn set_plateau(&mut self, plateau: Plateau) {
         self.plateau = plateau;
     }

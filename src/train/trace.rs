@@ -1,18 +1,16 @@
-//! A trace of the first steps of a run, for chrome://tracing or Perfetto: what the processor does, and what each kernel of
-//! one step takes. Format: "Trace Event Format" (Chromium project), complete events, times in microseconds.
+//! A trace of the first steps of a run, for chrome://tracing or Perfetto: spans of the processor, and the time of each kernel of
+//! one step. Format: "Trace Event Format" (Chromium project), complete events, times in microseconds.
 
 use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::exec::{PlanId, Ticket};
+use super::TrainError;
+use crate::exec::{AnyEngine, PlanId, Session, Ticket};
 use crate::interop::files::{FileError, write_atomic};
 use crate::plan::Plan;
-use crate::run::run_dir::RunDirError;
-use crate::train::TrainError;
-use crate::train::task::Task;
-use crate::train::trainer::Trainer;
+use crate::run::RunDir;
 
 /// Steps that are traced; a few megabytes at most.
 const STEPS: usize = 50;
@@ -20,11 +18,11 @@ const STEPS: usize = 50;
 const PROFILED: usize = 5;
 
 /// Outputs of a step.
-pub(crate) enum Results {
+pub(super) enum Pending {
     /// To be waited for.
     Awaited(Ticket),
     /// Of a step whose kernels were timed.
-    There(Vec<Vec<f32>>),
+    Finished(Vec<Vec<f32>>),
 }
 
 /// Spans of time so far.
@@ -41,11 +39,6 @@ impl Trace {
         Trace { start: Instant::now(), step: 1, events: vec![name(1, "processor"), name(2, "kernels")] }
     }
 
-    /// The step that begins, from 1.
-    pub(crate) fn step(&self) -> usize {
-        self.step
-    }
-
     /// Counts a step that has ended; true when it was the last that is traced.
     pub(crate) fn step_done(&mut self) -> bool {
         self.step += 1;
@@ -56,7 +49,7 @@ impl Trace {
         at.saturating_duration_since(self.start).as_secs_f64() * 1e6
     }
 
-    /// What the processor did from `begin` until now.
+    /// A span of the processor from `begin` until now.
     pub(crate) fn span(&mut self, name: &str, begin: Instant) {
         let (ts, dur, step) = (self.micros(begin), begin.elapsed().as_secs_f64() * 1e6, self.step);
         self.events.push(json!({
@@ -84,33 +77,46 @@ impl Trace {
     }
 }
 
-impl<T: Task> Trainer<T> {
-    /// Runs a step that has its data; where it is to be traced kernel by kernel, to its end.
-    pub(crate) fn run_step(&mut self, plan: PlanId) -> Result<Results, TrainError> {
-        let (started, session) = (Instant::now(), &mut self.model.session);
-        if let Some(trace) = self.trace.as_mut().filter(|trace| trace.step() == PROFILED)
+/// The trace of a run, where it has one that is not written yet.
+#[derive(Default)]
+pub(super) struct Tracer(Option<Trace>);
+
+impl Tracer {
+    /// A tracer that traces where it is asked to.
+    pub(super) fn new(on: bool) -> Self {
+        Tracer(on.then(Trace::new))
+    }
+
+    /// Runs a step whose inputs are written; the profiled one to its end, kernel by kernel.
+    pub(super) fn run_step(&mut self, session: &mut Session<AnyEngine>, plan: PlanId) -> Result<Pending, TrainError> {
+        let started = Instant::now();
+        if let Some(trace) = self.0.as_mut().filter(|trace| trace.step == PROFILED)
             && let Some(seconds) = session.profile(plan)?
         {
             trace.kernels(session.plan(plan), &seconds, started);
-            self.trace_span("run kernel by kernel", started);
-            return Ok(Results::There(self.model.session.outputs(plan)?));
+            trace.span("run kernel by kernel", started);
+            return Ok(Pending::Finished(session.outputs(plan)?));
         }
         let ticket = session.run(plan)?;
-        self.trace_span("submit", started);
-        Ok(Results::Awaited(ticket))
+        self.span("submit", started);
+        Ok(Pending::Awaited(ticket))
     }
 
-    /// Records what took from `begin` until now.
-    pub(crate) fn trace_span(&mut self, name: &str, begin: Instant) {
-        if let Some(trace) = &mut self.trace {
+    /// Records a span from `begin` until now.
+    pub(super) fn span(&mut self, name: &str, begin: Instant) {
+        if let Some(trace) = &mut self.0 {
             trace.span(name, begin);
         }
     }
 
-    /// Writes the trace, which then is over.
-    pub(crate) fn write_trace(&mut self) -> Result<(), TrainError> {
-        let Some(trace) = self.trace.take() else { return Ok(()) };
-        let path = self.run.path().join("trace.json");
-        Ok(trace.write(&path).map_err(RunDirError::from)?)
+    /// Counts a step that has ended; the trace is written after the last step that is traced.
+    pub(super) fn step_done(&mut self, run: &RunDir) -> Result<(), TrainError> {
+        if self.0.as_mut().is_some_and(Trace::step_done) { self.write(run) } else { Ok(()) }
+    }
+
+    /// Writes the trace, which ends it.
+    pub(super) fn write(&mut self, run: &RunDir) -> Result<(), TrainError> {
+        let Some(trace) = self.0.take() else { return Ok(()) };
+        Ok(trace.write(&run.path().join("trace.json"))?)
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::WorkflowError;
+use super::evaluation::{data_of, task_of};
 use crate::exec::{self, AnyEngine, PlanId, Session, Verdict, Verified, Wrong};
 use crate::graph::{Graph, Group, Init};
 use crate::interop::files::FileError;
@@ -11,20 +13,12 @@ use crate::ops::{self, LOSS_SCALE};
 use crate::plan::{PlanOptions, PlannedCall};
 use crate::precision::{self, Precision};
 use crate::random;
-use crate::run::card::TaskKind;
-use crate::run::run_dir::RunDirError;
-use crate::tasks::classify;
-use crate::tasks::colorize;
-use crate::tasks::segment;
-use crate::train::TrainError;
-use crate::train::config::{ClassifyConfig, ColorizeConfig, SegmentConfig};
-use crate::train::half;
-use crate::train::model::Checkpoint;
+use crate::run::{Checkpoint, RunError};
+use crate::train::first_step::FirstStep;
+use crate::train::settings::Given;
 use crate::train::step::{Phase, port};
-use crate::train::task::Task;
-use crate::train::trainer::Trainer;
-use crate::workflows::bench::{MadeUp, StepSpec, adam};
-use crate::workflows::evaluation::{config_beside, data_of};
+use crate::train::step_spec::{MadeUp, StepSpec, adam};
+use crate::train::{TrainError, half};
 
 /// Steps that have all kernels of the models: maps large and small, transposed convolutions with kernels of 2 and of 64.
 pub const STEPS: [&str; 3] = ["resnet18:4x64x64", "resnet18-seg:2x64x96", "unet:2x128x128:base=16"];
@@ -41,7 +35,7 @@ pub struct Examined {
     pub device: String,
     /// Width of activations and their gradients.
     pub precision: Precision,
-    /// Each kernel call of the step, in order, and how it came out.
+    /// Each kernel call of the step, in order, and its verdict.
     pub calls: Vec<(PlannedCall, Verified)>,
     /// The first result that was not the same to the bit whenever the step ran, and in which run.
     pub unsteady: Option<(String, usize)>,
@@ -136,52 +130,49 @@ pub struct RunOptions {
     pub batch_size: Option<usize>,
 }
 
-/// Examines a training step of a run: its weights, its settings, the first batch of its own images.
+/// Examines a training step of a run: its weights, its settings, the first batch of its images.
 ///
 /// # Errors
 /// When the run's settings or images cannot be read, or the device fails.
-pub fn run(path: &Path, device: &str, options: &RunOptions) -> Result<Examined, TrainError> {
+pub fn run(path: &Path, device: &str, options: &RunOptions) -> Result<Examined, WorkflowError> {
     let checkpoint = Checkpoint::open(path)?;
     let missing =
-        || RunDirError::NotARun { path: path.to_owned(), reason: "it has no config.toml beside its weights".into() };
-    let settings = config_beside(&checkpoint.path).ok_or_else(missing)?;
-    // What opens a task makes a run directory.
-    let scratch = tempfile::tempdir().map_err(|e| RunDirError::from(FileError::writing(&std::env::temp_dir(), e)))?;
-    macro_rules! examine {
-        ($task:ident, $Config:ident) => {{
-            let (out, init) = (Some(scratch.path().join("run")), Some(checkpoint.path.clone()));
-            let config = $Config::from_file(&settings)?;
-            let data = data_of(&checkpoint, config.data.clone(), options.data.as_deref())?;
-            let batch_size = options.batch_size.unwrap_or(config.batch_size);
-            let config = $Config { device: device.into(), data, batch_size, out, init, resume: None, ..config };
-            $task::open(&config, &())?.examine()
-        }};
+        || RunError::NotARun { path: path.to_owned(), reason: "it has no config.toml beside its weights".into() };
+    let config = checkpoint.config_path().ok_or_else(missing)?;
+    let task = task_of(&checkpoint)?;
+    let settings = task.resolve(&Given::of_file(&config))?;
+    let data = data_of(&checkpoint, settings.common.data.clone(), options.data.as_deref())?;
+    // Opening a run makes a run directory.
+    let scratch = tempfile::tempdir().map_err(|e| FileError::writing(&std::env::temp_dir(), e))?;
+    let mut table = settings.table;
+    table.remove("resume");
+    let text = |path: &Path| toml::Value::from(path.to_string_lossy().into_owned());
+    table.insert("out".into(), text(&scratch.path().join("run")));
+    table.insert("init".into(), text(&checkpoint.path));
+    table.insert("device".into(), device.into());
+    if let Some(data) = data {
+        table.insert("data".into(), text(&data));
     }
-    match checkpoint.card.task {
-        TaskKind::Classify => examine!(classify, ClassifyConfig),
-        TaskKind::Segment => examine!(segment, SegmentConfig),
-        TaskKind::Colorize => examine!(colorize, ColorizeConfig),
+    if let Some(batch_size) = options.batch_size {
+        table.insert("batch_size".into(), (batch_size as i64).into());
     }
+    let settings = task.resolve(&Given::of_table(table, &config))?;
+    Ok(examine_first_step(task.open(&settings, &())?.into_first_step()?)?)
 }
 
-impl<T: Task> Trainer<T> {
-    /// Examines the first step.
-    fn examine(mut self) -> Result<Examined, TrainError> {
-        let batch = self.train_loader.epoch(1)?.next().transpose()?.unwrap_or_default();
-        // Of several batches the last: what was added up before is what moments are stirred to.
-        let (hyper, precision) = (self.hyper(1e-3, 1, self.settings.accumulate > 1), self.settings.precision);
-        stir(&mut self.model.session, &[Group::Moments])?;
-        let mut graph = self.task.training_graph(self.model.session.states().clone(), batch.len(), Phase::Update)?;
-        if precision == Precision::F16 {
-            precision::halve(&mut graph);
-        }
-        let Trainer { task, model, .. } = &mut self;
-        let feed = |session: &mut Session<AnyEngine>, plan| {
-            task.feed(session, plan, &batch, batch.len())?;
-            Ok(session.write(plan, port::HYPER, &hyper.values())?)
-        };
-        examine(&mut model.session, &graph, precision, feed)
+fn examine_first_step(step: FirstStep) -> Result<Examined, TrainError> {
+    let FirstStep { objective, mut model, batch, hyper, precision } = step;
+    // Where several batches make a step, this is the last of them: the sum before it is what moments are stirred to.
+    stir(&mut model.session, &[Group::Moments])?;
+    let mut graph = objective.training_graph(model.session.states().clone(), batch.len(), Phase::Update)?;
+    if precision == Precision::F16 {
+        precision::halve(&mut graph);
     }
+    let feed = |session: &mut Session<AnyEngine>, plan| {
+        objective.feed(session, plan, &batch, batch.len())?;
+        Ok(session.write(plan, port::HYPER, &hyper.values())?)
+    };
+    examine(&mut model.session, &graph, precision, feed)
 }
 
 /// Examines one run of a graph from the states as they are, such as a training step of a network of one's own; `feed` writes

@@ -10,13 +10,14 @@ use crate::random;
 use crate::shape::TensorType;
 use crate::train::TrainError;
 
-/// Best of so many runs.
+/// Number of runs, of which the best counts.
 const RUNS: usize = 5;
-/// A measurement goes on growing until a run takes so long.
+/// Shortest run: a measurement grows until its runs take this long.
 const LONG_ENOUGH: f64 = 0.01;
 /// Values that multiply-adds are done on: a vector each for 262,144 invocations, more than any GPU has at once.
 const PROBED: [usize; 4] = [1, 1024, 16, 64];
-/// Values that are copied: 100 MB, twice the largest cache of a GPU, and below the 128 MiB that a binding always may have.
+/// Values that are copied: 100 MB, twice the largest cache of a GPU, and below the 128 MiB that a binding always may
+/// have.
 const COPIED: usize = 25_000_000;
 /// Seconds that are too short to copy in, and how much more is copied then, if the device lets a kernel have so much.
 const AT_ONCE: f64 = 1e-3;

@@ -1,33 +1,35 @@
-//! What augmentation does to training samples, as a picture: the way to see whether a setting goes too far.
+//! Training samples as augmentation changes them, as a picture: the way to see whether a setting goes too far.
+
+use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
-use crate::data::augment::{Picture, Purpose};
-use crate::data::{Augment, IGNORED, Mix, Mixed, cover_into, nearest_into, square_into, stretch_into};
-use crate::run::card::TaskKind;
-use crate::run::pictures::Comparison;
-use crate::tasks::classify;
-use crate::tasks::colorize;
-use crate::tasks::segment;
-use crate::train::TrainError;
-use crate::train::config::{ClassifyConfig, ColorizeConfig, ImageSize, SegmentConfig};
+use super::WorkflowError;
+use crate::data::augment::Picture;
+use crate::data::{Augment, Mix, Mixed};
+use crate::label::IGNORED_BYTE;
+use crate::run::ImageSize;
+use crate::run::pictures::{Comparison, spread};
+use crate::tasks::samples::{Sample, Samples};
+use crate::tasks::{Task, TaskError};
+use crate::train::settings::Given;
 
 /// What to show.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PreviewOptions {
     /// The task that the samples are for.
-    pub task: TaskKind,
+    pub task: &'static dyn Task,
     /// How they are changed.
     pub augment: Augment,
-    /// How samples to classify are mixed; nothing else is.
+    /// How samples are mixed, where the task mixes them.
     pub mix: Mix,
     /// Folder of the data; built-in scenes when not given.
-    pub data: Option<std::path::PathBuf>,
+    pub data: Option<PathBuf>,
     /// Size that images are brought to; that of the task's training where not given.
     pub image_size: Option<ImageSize>,
-    /// Seed of the run to be looked at.
+    /// Seed of the run that is previewed.
     pub seed: u64,
-    /// Share held out where the data has no split of its own.
+    /// Share held out where the data has no split.
     pub val_split: f64,
     /// Samples, a row each; at least 1.
     pub samples: usize,
@@ -37,7 +39,7 @@ pub struct PreviewOptions {
 
 impl PreviewOptions {
     /// Six samples in five epochs, of built-in scenes.
-    pub fn new(task: TaskKind, augment: Augment) -> Self {
+    pub fn new(task: &'static dyn Task, augment: Augment) -> Self {
         PreviewOptions {
             task,
             augment,
@@ -50,94 +52,59 @@ impl PreviewOptions {
             epochs: 5,
         }
     }
-}
 
-/// A sample at its size in training.
-struct Sample {
-    index: usize,
-    name: String,
-    rgb: Vec<u8>,
-    mask: Vec<u8>,
+    /// The training samples of these options.
+    fn read(&self) -> Result<Samples, WorkflowError> {
+        let mut table = toml::Table::new();
+        let mut set = |key: &str, value: toml::Value| drop(table.insert(key.to_owned(), value));
+        for (key, alpha) in [("mixup", self.mix.mixup), ("cutmix", self.mix.cutmix)] {
+            if alpha > 0.0 {
+                if !self.task.settings().iter().any(|setting| setting.key == key) {
+                    return Err(WorkflowError::NoSetting { key, task: self.task.name() });
+                }
+                set(key, alpha.into());
+            }
+        }
+        if let Some(ImageSize { height, width }) = self.image_size {
+            if self.task.takes_squares() && height != width {
+                return Err(TaskError::NotSquare { height, width }.into());
+            }
+            let size = if height == width { (height as i64).into() } else { format!("{height}x{width}").into() };
+            set("image_size", size);
+        }
+        if let Some(data) = &self.data {
+            set("data", data.to_string_lossy().into_owned().into());
+        }
+        set("seed", (self.seed as i64).into());
+        set("val_split", self.val_split.into());
+        set("scenes", (self.samples.max(10) as i64).into());
+        let settings = self.task.resolve(&Given::of_table(table, Path::new("the preview")))?;
+        Ok(self.task.samples(&settings)?)
+    }
+
+    fn title(&self) -> String {
+        let mixing = [("mixup", self.mix.mixup), ("cutmix", self.mix.cutmix)];
+        let mixing: String = mixing.iter().filter(|(_, a)| *a > 0.0).map(|(key, a)| format!(" --{key} {a}")).collect();
+        format!("train {} --augment {}{mixing} --seed {}", self.task.name(), self.augment, self.seed)
+    }
 }
 
 /// Draws training samples as they are and as they are in the first epochs (from 1, as in a run): for the same seed and
 /// settings what a run sees, where no image of the data is left out as unreadable. Masks lie over the images in the
-/// classes' colours; what is ignored is darkened.
+/// classes' colors; what is ignored is darkened.
 ///
 /// # Errors
-/// Settings out of range, data that cannot be read, more than one picture holds.
-pub fn preview(options: &PreviewOptions) -> Result<RgbImage, TrainError> {
-    let (data, seed, val_split) = (options.data.clone(), options.seed, options.val_split);
-    let scenes = options.samples.max(10);
-    let rows = |len| classify::spread(len, options.samples);
-    let mut legend = vec![];
-    let mut others = None;
-    let (purpose, size, samples) = match options.task {
-        TaskKind::Classify => {
-            let Mix { mixup, cutmix, .. } = options.mix;
-            let mut config =
-                ClassifyConfig { data, seed, val_split, scenes, mixup, cutmix, ..ClassifyConfig::default() };
-            if let Some(size) = options.image_size {
-                config.image_size = size.height;
-                if size.height != size.width {
-                    return Err(TrainError::NotSquare { height: size.height, width: size.width });
-                }
-            }
-            config.validate()?;
-            let (train, side) = (classify::open_data(&config)?.train, config.image_size);
-            let mut samples = vec![];
-            let set = train.clone();
-            let sample = move |index: usize| -> Result<Sample, TrainError> {
-                let mut rgb = vec![0; 3 * side * side];
-                square_into(&set.image(index)?, side as u32, &mut rgb);
-                let name = set.class_names()[set.label(index) as usize].clone();
-                Ok(Sample { index, name, rgb, mask: vec![] })
-            };
-            for index in rows(train.len()) {
-                samples.push(sample(index)?);
-            }
-            others = (options.mix.is_on() && train.len() > 1).then_some((train.len(), sample));
-            (Purpose::Classify, ImageSize { height: side, width: side }, samples)
-        }
-        TaskKind::Segment => {
-            let mut config = SegmentConfig { data, seed, val_split, scenes, ..SegmentConfig::default() };
-            config.image_size = options.image_size.unwrap_or(config.image_size);
-            config.validate()?;
-            let (train, size) = (segment::open_data(&config)?.train, config.image_size);
-            let (classes, area) = (train.classes(), size.height * size.width);
-            legend = classes.names.iter().cloned().zip(classes.palette.iter().copied()).collect();
-            let mut samples = vec![];
-            for index in rows(train.len()) {
-                let (mut rgb, mut mask) = (vec![0; 3 * area], vec![0; area]);
-                stretch_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
-                nearest_into(&train.mask(index)?, size.width as u32, size.height as u32, &mut mask);
-                samples.push(Sample { index, name: train.name(index), rgb, mask });
-            }
-            (Purpose::Segment, size, samples)
-        }
-        TaskKind::Colorize => {
-            let mut config = ColorizeConfig { data, seed, val_split, scenes, ..ColorizeConfig::default() };
-            config.image_size = options.image_size.unwrap_or(config.image_size);
-            config.validate()?;
-            let (train, size) = (colorize::open_data(&config)?.train, config.image_size);
-            let mut samples = vec![];
-            for index in rows(train.len()) {
-                let mut rgb = vec![0; 3 * size.height * size.width];
-                cover_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
-                samples.push(Sample { index, name: train.name(index), rgb, mask: vec![] });
-            }
-            (Purpose::Colorize, size, samples)
-        }
-    };
-    let augmentation = options.augment.prepare(purpose, seed);
+/// Settings out of range, data that cannot be read, more pictures than fit.
+pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
+    let from = options.read()?;
+    let (size, seed) = (from.size, options.seed);
+    let samples = spread(from.count, options.samples).map(|i| (from.read)(i)).collect::<Result<Vec<_>, _>>()?;
+    let augmentation = options.augment.prepare(from.keeps, seed);
     let columns = std::iter::once("as it is".to_owned()).chain((1..=options.epochs).map(|e| format!("epoch {e}")));
-    let mixing = [("mixup", options.mix.mixup), ("cutmix", options.mix.cutmix)];
-    let mixing: String = mixing.iter().filter(|(_, a)| *a > 0.0).map(|(key, a)| format!(" --{key} {a}")).collect();
-    let title = format!("train {} --augment {}{mixing} --seed {seed}", options.task.name(), options.augment);
-    let mut sheet = Comparison::new(title, columns.collect());
-    sheet.legend = legend;
+    let mut sheet = Comparison::new(options.title(), columns.collect());
+    sheet.legend = from.legend.clone();
     let shown = |rgb: &[u8], mask: &[u8]| {
-        let bytes = overlaid(rgb, mask, &sheet.legend);
+        let bytes = overlaid(rgb, mask, &from.legend);
         RgbImage::from_raw(size.width as u32, size.height as u32, bytes).unwrap_or_default()
     };
     let changed = |sample: &Sample, epoch| {
@@ -147,27 +114,25 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, TrainError> {
             None => shown(&sample.rgb, &sample.mask),
         }
     };
-    let mut rows = vec![];
     for sample in &samples {
         let mut row = vec![(shown(&sample.rgb, &sample.mask), sample.name.clone())];
         for epoch in 1..=options.epochs as u64 {
             let mut cell = (changed(sample, epoch), String::new());
-            if let Some((count, other)) = &others {
-                let mixed = Mix { seed, ..options.mix }.draw(epoch, sample.index, *count, (size.height, size.width));
-                let other = other(mixed.other)?;
-                cell.0 = mix(&mixed, &cell.0, &changed(&other, epoch));
+            if let Some(mix) = from.mix.filter(|_| from.count > 1) {
+                let mixed = Mix { seed, ..mix }.draw(epoch, sample.index, from.count, (size.height, size.width));
+                let other = (from.read)(mixed.other)?;
+                cell.0 = mix_pictures(&mixed, &cell.0, &changed(&other, epoch));
                 cell.1 = format!("{:.0} % {}", 100.0 * (1.0 - mixed.share), other.name);
             }
             row.push(cell);
         }
-        rows.push(row);
+        sheet.row(row);
     }
-    rows.into_iter().for_each(|row| sheet.row(row));
     Ok(sheet.draw()?)
 }
 
 /// Two pictures of one size mixed.
-fn mix(mixed: &Mixed, picture: &RgbImage, other: &RgbImage) -> RgbImage {
+fn mix_pictures(mixed: &Mixed, picture: &RgbImage, other: &RgbImage) -> RgbImage {
     let values = |picture: &RgbImage| picture.iter().map(|&v| f32::from(v)).collect::<Vec<f32>>();
     let mut bytes = values(picture);
     mixed.apply(&mut bytes, &values(other), picture.width() as usize, 3);
@@ -175,13 +140,13 @@ fn mix(mixed: &Mixed, picture: &RgbImage, other: &RgbImage) -> RgbImage {
     RgbImage::from_raw(picture.width(), picture.height(), bytes).unwrap_or_default()
 }
 
-/// A picture half covered by the colours of its mask; ignored pixels are at a third of their brightness.
+/// A picture half covered by the colors of its mask; ignored pixels are at a third of their brightness.
 fn overlaid(rgb: &[u8], mask: &[u8], classes: &[(String, [u8; 3])]) -> Vec<u8> {
     let mut bytes = rgb.to_vec();
     for (pixel, &class) in bytes.as_chunks_mut::<3>().0.iter_mut().zip(mask) {
         match classes.get(usize::from(class)) {
-            _ if class == IGNORED => *pixel = pixel.map(|v| v / 3),
-            Some((_, colour)) => *pixel = std::array::from_fn(|c| pixel[c].midpoint(colour[c])),
+            _ if class == IGNORED_BYTE => *pixel = pixel.map(|v| v / 3),
+            Some((_, color)) => *pixel = std::array::from_fn(|c| pixel[c].midpoint(color[c])),
             None => {}
         }
     }

@@ -1,5 +1,5 @@
-//! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each is a run of its own in the
-//! sweep's folder; what is done is skipped, so that an interrupted sweep goes on where it stopped.
+//! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each run has a folder in the
+//! sweep's folder. Finished runs are skipped, so an interrupted sweep continues where it stopped.
 
 mod folder;
 mod halving;
@@ -13,15 +13,11 @@ use serde::Deserialize;
 
 use crate::interop::files::{FileError, read_text};
 use crate::random;
-use crate::run::card::TaskKind;
-use crate::run::history::{EpochRow, Score};
-use crate::run::run_dir::RunDir;
-use crate::tasks::classify;
-use crate::tasks::colorize;
-use crate::tasks::segment;
-use crate::train::TrainError;
-use crate::train::config::{ClassifyConfig, ColorizeConfig, ConfigError, SegmentConfig};
-use crate::train::trainer::{Observer, Outcome};
+use crate::run::history::EpochRow;
+use crate::run::{RunDir, RunError, Score};
+use crate::tasks::{self, Task};
+use crate::train::settings::{ConfigError, Given, Resolved};
+use crate::train::{Observer, Outcome, TrainError};
 
 use folder::{clear, folder, found};
 use halving::Until;
@@ -31,18 +27,18 @@ pub use table::{Row, SweepTable};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SweepFile {
-    /// `classify`, `segment` or `colorize`.
+    /// Name of the task.
     pub task: String,
     /// Settings of every run.
     #[serde(default)]
     pub base: toml::Table,
-    /// Runs, each with settings of its own.
+    /// Runs, each with its settings.
     #[serde(default)]
     pub run: Vec<toml::Table>,
     /// Lists of values; every combination is a run.
     #[serde(default)]
     pub grid: BTreeMap<String, Vec<toml::Value>>,
-    /// One run in so many goes on after each part of the epochs (successive halving); 0 lets all run to the end.
+    /// One run in `halving` continues after each part of the epochs (successive halving); 0 lets all run to the end.
     #[serde(default)]
     pub halving: usize,
 }
@@ -116,11 +112,11 @@ pub enum SweepError {
     },
 }
 
-/// What is told while a sweep goes on.
+/// Receives the reports of a sweep.
 pub trait SweepObserver {
-    /// A run begins (or is found done): number from 1, of so many, its settings.
+    /// A run begins, or is found done: its number from 1, the number of runs, its settings.
     fn run(&self, number: usize, of: usize, cell: &str, state: &State);
-    /// Told of the steps of each run.
+    /// Receives the reports of each run.
     fn steps(&self) -> &dyn Observer;
 }
 
@@ -151,9 +147,9 @@ pub struct Cell {
 }
 
 /// A sweep with the task and the runs of its file.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sweep {
-    task: TaskKind,
+    task: &'static dyn Task,
     path: PathBuf,
     /// The runs.
     pub cells: Vec<Cell>,
@@ -184,10 +180,7 @@ impl Sweep {
     pub fn parse(text: &str, path: &Path) -> Result<Self, SweepError> {
         let bad = |problem: String| SweepError::Bad { path: path.to_owned(), problem };
         let file: SweepFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
-        let tasks = [TaskKind::Classify, TaskKind::Segment, TaskKind::Colorize];
-        let task = tasks.into_iter().find(|t| t.name() == file.task);
-        let task =
-            task.ok_or_else(|| bad(format!("task = {:?}: expected classify, segment or colorize", file.task)))?;
+        let task = tasks::task(&file.task).map_err(|e| bad(format!("task = {:?}: {e}", file.task)))?;
         let mut rows = file.run.clone();
         if !file.grid.is_empty() {
             rows.extend(combinations(&file.grid));
@@ -207,13 +200,14 @@ impl Sweep {
         Ok(sweep)
     }
 
+    /// The settings of a run, resolved.
+    fn resolve(&self, settings: toml::Table) -> Result<Resolved, ConfigError> {
+        self.task.resolve(&Given::of_table(settings, &self.path))
+    }
+
     /// The epochs of a run; an error if its settings are wrong.
     fn epochs(&self, cell: &Cell) -> Result<usize, ConfigError> {
-        match self.task {
-            TaskKind::Classify => ClassifyConfig::from_table(&cell.settings, &self.path).map(|c| c.epochs),
-            TaskKind::Segment => SegmentConfig::from_table(&cell.settings, &self.path).map(|c| c.epochs),
-            TaskKind::Colorize => ColorizeConfig::from_table(&cell.settings, &self.path).map(|c| c.epochs),
-        }
+        Ok(self.resolve(cell.settings.clone())?.common.epochs)
     }
 
     /// Changes a setting of all runs.
@@ -229,17 +223,13 @@ impl Sweep {
         Ok(())
     }
 
-    /// The score that decides.
-    pub fn score(&self) -> Score {
-        match self.task {
-            TaskKind::Classify => Score::Accuracy,
-            TaskKind::Segment => Score::MeanIou,
-            TaskKind::Colorize => Score::Psnr,
-        }
+    /// The score that decides, where the task has scores.
+    pub fn score(&self) -> Option<Score> {
+        self.task.card().decisive().cloned()
     }
 
-    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step. A
-    /// run that fails does not keep the others from theirs; see [`SweepTable::check`].
+    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step.
+    /// A run that fails does not keep the others from theirs; see [`SweepTable::check`].
     ///
     /// # Errors
     /// When a folder of a run holds something else, or a run of other settings: before anything is trained.
@@ -273,7 +263,7 @@ impl Sweep {
                 break;
             }
             if share < 1.0 {
-                alive = halving::survivors(&alive, &states, self.score(), self.halving);
+                alive = halving::survivors(&alive, &states, self.score().as_ref(), self.halving);
             }
         }
         let mut table = SweepTable::new(self.score());
@@ -321,7 +311,7 @@ impl Sweep {
             Ok(outcome) => Ok(State::Done(outcome.rows)),
             Err(TrainError::NotFinite { .. }) => {
                 let marked = std::fs::write(folder.join(DIVERGED), "").map_err(|e| FileError::writing(&folder, e));
-                marked.map_err(crate::run::run_dir::RunDirError::from)?;
+                marked.map_err(RunError::from)?;
                 observer.run(number, self.cells.len(), &cell.name, &State::Diverged);
                 Ok(State::Diverged)
             }
@@ -343,11 +333,7 @@ impl Sweep {
         if let Some(device) = device {
             settings.insert("device".into(), device.into());
         }
-        match self.task {
-            TaskKind::Classify => classify::train(&ClassifyConfig::from_table(&settings, &self.path)?, observer, stop),
-            TaskKind::Segment => segment::train(&SegmentConfig::from_table(&settings, &self.path)?, observer, stop),
-            TaskKind::Colorize => colorize::train(&ColorizeConfig::from_table(&settings, &self.path)?, observer, stop),
-        }
+        self.task.open(&self.resolve(settings)?, observer)?.train(observer, stop)
     }
 }
 

@@ -13,7 +13,7 @@ use shadegrad::plan::{Plan, PlanOptions, Slice};
 use shadegrad::precision::Precision;
 use shadegrad::train::TrainError;
 use shadegrad::train::step::{Optimizer, Update, port};
-use shadegrad::workflows::bench::StepSpec;
+use shadegrad::train::step_spec::StepSpec;
 use shadegrad::workflows::doctor::{Examined, examine};
 
 use crate::common::gpu;

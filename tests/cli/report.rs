@@ -3,9 +3,14 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use shadegrad::report::Report;
+use shadegrad::run::Score;
 use shadegrad::run::confusion::ConfusionMatrix;
-use shadegrad::run::history::{EpochRow, Score};
+use shadegrad::run::history::EpochRow;
+use shadegrad::run::score::TRAIN_ACCURACY;
 use shadegrad::run::tensorboard;
+use shadegrad::tasks::classify::ACCURACY;
+use shadegrad::tasks::colorize::PSNR;
+use shadegrad::tasks::segment::{MEAN_IOU, WEIGHTED_IOU};
 
 use crate::support::{Place, TRAIN};
 
@@ -40,7 +45,7 @@ fn write_run(place: &Place, run: &str, config: &str, rows: &[EpochRow]) {
 
 /// The page of these folders.
 fn html(place: &Place, runs: &[&str]) -> String {
-    let mut report = Report::new("Runs");
+    let mut report = Report::new("Runs", shadegrad::tasks::cards());
     report.runs(&runs.iter().map(|run| place.path(run)).collect::<Vec<_>>()).expect("reads");
     checked(report.html())
 }
@@ -131,7 +136,7 @@ fn values_that_are_not_finite_leave_gaps() {
     let place = Place::new();
     let values = [0.5, f64::NAN, f64::INFINITY, 1e300, 0.6, f64::NEG_INFINITY];
     let rows = values.iter().enumerate().map(|(i, &v)| {
-        let mut row = row(i as u32 + 1, &[(Score::TrainAccuracy, v), (Score::Accuracy, v)]);
+        let mut row = row(i as u32 + 1, &[(TRAIN_ACCURACY, v), (ACCURACY, v)]);
         (row.train_loss, row.lr, row.images_per_s) = (v, v, v);
         row
     });
@@ -151,13 +156,13 @@ fn values_that_are_not_finite_leave_gaps() {
 fn runs_of_a_task_are_compared_and_their_settings_marked() {
     let place = Place::new();
     for (run, lr, iou) in [("a", "1e-3", [0.5, 0.7]), ("b", "1e-4", [0.25, 0.2])] {
-        let scores = |v: f64| [(Score::TrainAccuracy, 0.5), (Score::MeanIou, v), (Score::WeightedIou, v)];
+        let scores = |v: f64| [(TRAIN_ACCURACY, 0.5), (MEAN_IOU, v), (WEIGHTED_IOU, v)];
         let rows = [row(1, &scores(iou[0])), row(2, &scores(iou[1]))];
         write_run(&place, &format!("runs/{run}"), &format!("lr = {lr}\nepochs = 2\nout = \"{run}\"\n"), &rows);
         let counts = if run == "a" { "sky,30,10\nroad,0,60\n" } else { "sky,0,40\nroad,0,60\n" };
         place.write(&format!("runs/{run}/confusion.csv"), format!("truth,sky,road\n{counts}"));
     }
-    write_run(&place, "runs/c", "skips = true\n", &[row(1, &[(Score::Psnr, 20.0)])]);
+    write_run(&place, "runs/c", "skips = true\n", &[row(1, &[(PSNR, 20.0)])]);
     let page = html(&place, &["runs/a", "runs/b", "runs/c"]);
     holds(
         &page,
@@ -180,7 +185,7 @@ fn runs_of_a_task_are_compared_and_their_settings_marked() {
 fn a_sweep_shows_its_table_and_its_best_run() {
     let place = Place::new();
     for (run, accuracy) in [("001", 0.5), ("002", 0.75)] {
-        let scores = [(Score::TrainAccuracy, accuracy), (Score::Accuracy, accuracy)];
+        let scores = [(TRAIN_ACCURACY, accuracy), (ACCURACY, accuracy)];
         write_run(&place, &format!("s/{run}"), "lr = 1e-3\n", &[row(1, &scores)]);
     }
     let table =
@@ -194,8 +199,8 @@ fn a_sweep_shows_its_table_and_its_best_run() {
 #[test]
 fn a_page_gathers_groups_prose_and_pictures() {
     let place = Place::with_photos(1);
-    write_run(&place, "a", "lr = 1e-3\n", &[row(1, &[(Score::Psnr, 20.0)])]);
-    let mut report = Report::new("All");
+    write_run(&place, "a", "lr = 1e-3\n", &[row(1, &[(PSNR, 20.0)])]);
+    let mut report = Report::new("All", shadegrad::tasks::cards());
     report.heading("Colours & more");
     report.paragraph("Trained <here>.");
     report.runs(&[place.path("a")]).expect("reads");
@@ -208,7 +213,7 @@ fn a_page_gathers_groups_prose_and_pictures() {
 #[test]
 fn what_is_no_run_is_refused() {
     let place = Place::new();
-    write_run(&place, "bad", "lr = 1e-3\n", &[row(1, &[(Score::Accuracy, 0.5)])]);
+    write_run(&place, "bad", "lr = 1e-3\n", &[row(1, &[(ACCURACY, 0.5)])]);
     place.write("bad/confusion.csv", "truth,a,b\na,1\n");
     place.folder("empty");
     place.write("taken.html", "mine");
@@ -250,7 +255,7 @@ fn events_are_tensorboards() {
     let at = UNIX_EPOCH + Duration::from_millis(1500);
     let hex = |bytes: Vec<u8>| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     assert_eq!(hex(tensorboard::header(at)), HEADER);
-    let row = EpochRow { val_loss: f64::INFINITY, ..row(300, &[(Score::TrainAccuracy, 0.75), (Score::Accuracy, 0.5)]) };
+    let row = EpochRow { val_loss: f64::INFINITY, ..row(300, &[(TRAIN_ACCURACY, 0.75), (ACCURACY, 0.5)]) };
     assert_eq!(hex(tensorboard::epoch(&row, at)), EPOCH);
 }
 

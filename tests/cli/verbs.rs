@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use image::GenericImageView;
 use shadegrad::interop::safetensors::TensorData;
-use shadegrad::run::history::Score;
+use shadegrad::tasks::classify::ACCURACY;
 
 use crate::support::{CLASSES, Outcome, Place, TRAIN, assert_same_bytes};
 
@@ -12,7 +12,7 @@ use crate::support::{CLASSES, Outcome, Place, TRAIN, assert_same_bytes};
 fn a_run_from_training_to_prediction() {
     let place = Place::with_photos(10);
     let told = place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 3")).fine();
-    told.printed(&["device: CPU", "24 training and 6 validation images, 3 classes", "run:    run", "epoch  3/3"])
+    told.printed(&["device:  CPU", "24 training and 6 validation images, 3 classes", "run:     run", "epoch  3/3"])
         .printed(&["best validation accuracy", "run/best.safetensors", "run/curves.png", "predict run IMAGES"]);
     run_directory(&place);
     checkpoints_are_torchvisions(&place);
@@ -31,15 +31,15 @@ fn run_directory(place: &Place) {
     assert_eq!(found.collect::<BTreeSet<_>>(), expected, "and no temporary file is left");
     for picture in ["curves", "confusion", "samples"] {
         let picture = image::open(place.path(&format!("run/{picture}.png"))).expect("a picture");
-        let colours: BTreeSet<_> = picture.pixels().map(|(_, _, colour)| colour.0).collect();
-        assert!(picture.width() >= 200 && picture.height() >= 100 && colours.len() > 4, "{} colours", colours.len());
+        let colors: BTreeSet<_> = picture.pixels().map(|(_, _, color)| color.0).collect();
+        assert!(picture.width() >= 200 && picture.height() >= 100 && colors.len() > 4, "{} colours", colors.len());
     }
     let rows = place.metrics("run");
     assert_eq!(rows.iter().map(|r| r.epoch).collect::<Vec<_>>(), [1, 2, 3]);
     // With 24 images any epoch may be the best, so the loss is compared with guessing, not with the first epoch.
     let best = rows.iter().map(|r| r.val_loss).fold(f64::INFINITY, f64::min);
     assert!(best < 0.7 * 3f64.ln(), "{rows:?}");
-    assert!(rows.iter().any(|r| r.score(Score::Accuracy) >= Some(0.8)), "it learns: {rows:?}");
+    assert!(rows.iter().any(|r| r.score(&ACCURACY) >= Some(0.8)), "it learns: {rows:?}");
 }
 
 /// Names and shapes as in torchvision's `resnet18(num_classes=3).state_dict()`: 122 entries.
@@ -65,7 +65,7 @@ fn checkpoints_are_torchvisions(place: &Place) {
 }
 
 fn evaluation(place: &Place) {
-    let best = place.metrics("run").iter().filter_map(|r| r.score(Score::Accuracy)).fold(0.0, f64::max);
+    let best = place.metrics("run").iter().filter_map(|r| r.score(&ACCURACY)).fold(0.0, f64::max);
     let told = place.run("eval run --data photos --device cpu").fine().printed(&CLASSES).printed(&["6 images, loss"]);
     assert!((told.number_before(" %") - 100.0 * best).abs() < 0.01, "the accuracy of the best epoch, {best}");
     // 24 images in batches of 4 and of 5: the smaller last batch changes nothing.
@@ -168,7 +168,7 @@ fn without_data_scenes_are_drawn_and_the_learning_rate_falls() {
     let place = Place::new();
     let flags = "--scenes 60 --epochs 2 --batch-size 20 --image-size 32 --device cpu --out run --lr 0.001";
     let told = place.run(&format!("train classify {flags}")).fine();
-    told.printed(&["data:   built-in scenes, 60 training and 500 validation images, 10 classes"]);
+    told.printed(&["data:    built-in scenes, 60 training and 500 validation images, 10 classes"]);
     let rates: Vec<f64> = place.metrics("run").iter().map(|row| row.lr).collect();
     // At the third and the sixth of six steps, the cosine from 0 to π is at 2/6 and 5/6 of its range.
     assert!((rates[0] - 0.00075).abs() < 1e-9 && (rates[1] - 0.0000669873).abs() < 1e-9, "{rates:?}");
@@ -288,7 +288,7 @@ fn a_last_batch_of_one_image_is_left_out_and_one_alone_refused() {
     let flags = "--val-split 0.34 --epochs 1 --shuffle false";
     // 6 training images: a batch of 5 and a batch of 1.
     let told = place.run(&format!("{TRAIN} {flags} --batch-size 5 --out run")).fine();
-    told.printed(&["6 training and 3 validation images", "note:   the last batch", "left out"]);
+    told.printed(&["6 training and 3 validation images", "note:    the last batch", "left out"]);
     let steps =
         |run: &str| match &place.checkpoint(&format!("{run}/last.safetensors")).tensors["bn1.num_batches_tracked"].data
         {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use shadegrad::data::augment::{
-    AugmentError, BlurSpace, ColorMap, Map, Op, Outside, Picture, Purpose, Step, blur, mean_color, warp_image,
-    warp_mask,
+    AugmentError, BlurSpace, ColorMap, Keeps, Map, Op, Outside, Picture, Step, blur, mean_color, warp_image, warp_mask,
 };
 use shadegrad::data::scenes::{SceneDataset, StreetDataset};
 use shadegrad::data::{
@@ -12,9 +11,15 @@ use shadegrad::data::{
     ImageDataset, Loader, LoaderOptions, Normalization, PrepareOptions, SegmentationDataset, SegmentationSource,
     SizeOptions, Source, prepare, prepare_images, prepare_segmentation,
 };
-use shadegrad::run::card::TaskKind;
-use shadegrad::train::config::{ImageSize, SegmentConfig};
+use shadegrad::run::ImageSize;
+use shadegrad::tasks::segment::SegmentConfig;
+use shadegrad::train::settings::TaskSettings;
 use shadegrad::workflows::preview::{PreviewOptions, preview};
+
+/// What keeps a sample's truth: a class for an image, a class for each pixel, colors for each pixel.
+const CLASSES: Keeps = Keeps { mirror: false, color: true, erase: true };
+const MASKS: Keeps = Keeps { mirror: true, color: true, erase: false };
+const COLORS: Keeps = Keeps { mirror: true, color: false, erase: false };
 
 const SIZE: (usize, usize) = (24, 32);
 
@@ -36,7 +41,7 @@ fn warped(rgb: &[u8], map: Map, outside: Outside) -> Vec<u8> {
 
 fn one(step: Step) -> Arc<Augmentation> {
     let list = Augment::list(vec![step], Outside::Reflect).expect("in range");
-    list.prepare(Purpose::Classify, 3).expect("something to do")
+    list.prepare(CLASSES, 3).expect("something to do")
 }
 
 fn of(augmentation: &Augmentation, rgb: &[u8], epoch: u64, index: usize) -> Vec<u8> {
@@ -45,8 +50,8 @@ fn of(augmentation: &Augmentation, rgb: &[u8], epoch: u64, index: usize) -> Vec<
 
 #[test]
 fn nothing_is_done_by_none_and_by_maps_that_keep_everything() {
-    assert!(Augment::NONE.prepare(Purpose::Segment, 1).is_none());
-    assert!(Augment::list(vec![], Outside::Mean).expect("empty").prepare(Purpose::Segment, 1).is_none());
+    assert!(Augment::NONE.prepare(MASKS, 1).is_none());
+    assert!(Augment::list(vec![], Outside::Mean).expect("empty").prepare(MASKS, 1).is_none());
     let rgb = smooth(SIZE);
     for map in [Map::IDENTITY, Map::rotation(360.0), Map::scale(2.0, 0.5).then(Map::scale(0.5, 2.0))] {
         assert_eq!(warped(&rgb, map, Outside::Reflect), rgb);
@@ -138,7 +143,7 @@ fn mask_and_image_move_alike() {
         Op::FlipVertical,
     ];
     let list = Augment::list(steps.map(Step::of).to_vec(), Outside::Reflect).expect("in range");
-    let augmentation = list.prepare(Purpose::Segment, 9).expect("something to do");
+    let augmentation = list.prepare(MASKS, 9).expect("something to do");
     let (mut agree, mut differ, mut ignored) = (0, 0, 0);
     for index in 0..60 {
         augmentation.with(Picture { size: SIZE, rgb: &rgb, mask: &mask }, 2, index, |rgb, mask| {
@@ -280,9 +285,9 @@ fn sources(augment: &Augment, seed: u64) -> [Arc<dyn Source>; 3] {
     let images: Arc<dyn ImageDataset> = streets();
     let images = prepare_images(&[images], &size, &|_, _| ()).expect("streets").remove(0);
     [
-        Arc::new(ClassificationSource::new(prepared.into(), &Normalization::NONE).augmented(how(Purpose::Classify))),
-        Arc::new(SegmentationSource::new(pairs.into(), &Normalization::NONE).augmented(how(Purpose::Segment))),
-        Arc::new(ColorizationSource::new(images.into(), ColorSpace::Lab).augmented(how(Purpose::Colorize))),
+        Arc::new(ClassificationSource::new(prepared.into(), &Normalization::NONE).augmented(how(CLASSES))),
+        Arc::new(SegmentationSource::new(pairs.into(), &Normalization::NONE).augmented(how(MASKS))),
+        Arc::new(ColorizationSource::new(images.into(), ColorSpace::Lab).augmented(how(COLORS))),
     ]
 }
 
@@ -320,7 +325,7 @@ fn lists_read_back_and_what_makes_no_sense_is_refused() {
         { saturation = 0.1 }, { hue = 20 }, { blur = [0.1, 1.0], p = 0.2 }, { erase = 0.2 }, { outside = \"mean\" }]";
     let config = read(&format!("augment = {list}")).expect("valid");
     assert_eq!(config.augment, list.parse().expect("the same on the command line"));
-    let steps = config.augment.steps(Purpose::Classify);
+    let steps = config.augment.steps(CLASSES);
     assert_eq!(steps[3].op, Op::ResizedCrop { area: [0.5, 1.0], ratio: [0.8, 1.25] });
     assert_eq!((steps.len(), steps[1].p, steps[4].p), (12, 0.5, 0.5));
     assert_eq!(read(&config.to_toml().expect("TOML")).expect("reads back"), config);
@@ -373,7 +378,7 @@ fn lists_read_back_and_what_makes_no_sense_is_refused() {
 
 #[test]
 fn a_preview_shows_samples_of_every_task() {
-    for task in [TaskKind::Classify, TaskKind::Segment, TaskKind::Colorize] {
+    for task in shadegrad::tasks::tasks() {
         let image_size = Some(ImageSize { height: 48, width: 48 });
         let of = |augment| PreviewOptions { image_size, samples: 2, epochs: 2, ..PreviewOptions::new(task, augment) };
         let (plain, changed) =
@@ -382,7 +387,8 @@ fn a_preview_shows_samples_of_every_task() {
         assert_ne!(plain, changed, "{}", task.name());
     }
     let image_size = Some(ImageSize { height: 48, width: 64 });
-    let options = PreviewOptions { image_size, ..PreviewOptions::new(TaskKind::Classify, Augment::LIGHT) };
+    let options =
+        PreviewOptions { image_size, ..PreviewOptions::new(&shadegrad::tasks::classify::Classify, Augment::LIGHT) };
     let message = preview(&options).expect_err("no square").to_string();
     assert!(message.contains("48x64") && message.contains("square"), "{message}");
 }

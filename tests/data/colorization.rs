@@ -52,7 +52,7 @@ fn images_are_found_in_parts_or_split() {
 }
 
 #[test]
-fn images_become_lightness_and_colours() {
+fn images_become_lightness_and_colors() {
     let dir = temp();
     for i in 0..4u8 {
         save(&dir.path().join(format!("train/{i}.png")), &picture(30, 20, 60 * i));

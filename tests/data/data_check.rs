@@ -99,8 +99,8 @@ fn every_fault_of_a_segmentation_set_is_named() {
     image::imageops::rotate90(&mask()).save(at("trainannot/5.png")).unwrap();
     image::ImageBuffer::<Luma<u16>, _>::from_pixel(WIDTH, HEIGHT, Luma([2])).save(at("trainannot/6.png")).unwrap();
     fs::copy(at("train/7.jpg"), at("val/13.jpg")).unwrap();
-    let colours = RgbImage::from_fn(WIDTH, HEIGHT, |x, _| Rgb([[1, 1, 1], [90, 8, 7]][usize::from(x == 0)]));
-    colours.save(at("trainannot/8.png")).unwrap();
+    let colors = RgbImage::from_fn(WIDTH, HEIGHT, |x, _| Rgb([[1, 1, 1], [90, 8, 7]][usize::from(x == 0)]));
+    colors.save(at("trainannot/8.png")).unwrap();
     fs::write(at("train/9.jpg"), b"<html>").unwrap();
     let list = fs::read_to_string(at("train.txt")).unwrap() + "train/99.jpg trainannot/99.png\n";
     fs::write(at("train.txt"), list).unwrap();

@@ -144,14 +144,14 @@ fn camvid_lists_open_with_their_classes() {
 }
 
 #[test]
-fn colours_stand_for_classes() {
+fn colors_stand_for_classes() {
     let dir = temp();
     let at = |name: &str| dir.path().join(name);
     text(&at("label_colors.txt"), "64 128 64\tAnimal\n192 0 128\t\tArchway\n0 0 0 Void\n");
-    let colours = [[64, 128, 64], [192, 0, 128], [0, 0, 0], [64, 128, 64]];
+    let colors = [[64, 128, 64], [192, 0, 128], [0, 0, 0], [64, 128, 64]];
     for name in ["a", "b"] {
         save(&at(&format!("images/{name}.png")), &picture(4, 1, 3));
-        let mask = RgbImage::from_fn(4, 1, |x, _| Rgb(colours[x as usize]));
+        let mask = RgbImage::from_fn(4, 1, |x, _| Rgb(colors[x as usize]));
         save(&at(&format!("labels/{name}_L.png")), &mask);
     }
     let splits = open(dir.path()).unwrap();
@@ -179,7 +179,7 @@ fn colours_stand_for_classes() {
     assert_eq!(ids(&splits.train, 0), [2, 1, 0, 2]);
     assert_eq!(splits.train.classes().palette[2], [64, 128, 64]);
     for name in ["a", "b"] {
-        save(&at(&format!("labels/{name}_L.png")), &RgbImage::from_fn(4, 1, |x, _| Rgb(colours[x as usize])));
+        save(&at(&format!("labels/{name}_L.png")), &RgbImage::from_fn(4, 1, |x, _| Rgb(colors[x as usize])));
     }
     let splits = open(dir.path()).unwrap();
     assert_eq!(splits.train.classes().names, ["#000000", "#408040", "#c00080"]);

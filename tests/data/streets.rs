@@ -77,7 +77,7 @@ fn every_class_has_its_share() {
 /// Colours follow the world: averaged over streets, sky is blue, trees are green, roads are grey,
 /// and markings are brighter than roads.
 #[test]
-fn colours_follow_the_world() {
+fn colors_follow_the_world() {
     let set = StreetDataset::new(2, 40, (96, 128));
     let mut sums = [[0u64; 4]; 12];
     for index in 0..SegmentationDataset::len(&set) {

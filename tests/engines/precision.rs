@@ -11,7 +11,7 @@ use shadegrad::random;
 use shadegrad::shape::{Element, Layout};
 use shadegrad::train::half;
 use shadegrad::train::step::{Optimizer, Update, port};
-use shadegrad::workflows::bench::StepSpec;
+use shadegrad::train::step_spec::StepSpec;
 
 use crate::common::table::loss_scale_case;
 use crate::common::{gpu, twin};

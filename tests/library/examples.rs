@@ -1,5 +1,12 @@
 //! The examples do what they say, in their quick form.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use shadegrad::run::history::EpochRow;
+use shadegrad::train::settings::Given;
+use shadegrad::train::{Observer, StepProgress};
+
 #[allow(dead_code, reason = "main is not called")]
 #[path = "../../examples/classify.rs"]
 mod classify;
@@ -9,6 +16,9 @@ mod colorize;
 #[allow(dead_code, reason = "main is not called")]
 #[path = "../../examples/custom_model.rs"]
 mod custom_model;
+#[allow(dead_code, reason = "main is not called")]
+#[path = "../../examples/custom_task.rs"]
+mod custom_task;
 #[allow(dead_code, reason = "main is not called")]
 #[path = "../../examples/segment.rs"]
 mod segment;
@@ -39,4 +49,53 @@ fn dense_tasks_leave_a_table_and_a_figure() {
             assert!(folder.path().join(name).is_file(), "{name}");
         }
     }
+}
+
+/// Stops a run after a number of steps.
+struct StopAfter<'a>(AtomicUsize, &'a AtomicBool);
+
+impl Observer for StopAfter<'_> {
+    fn reading(&self, _: usize, _: usize) {}
+    fn begins(&self, _: &[String]) {}
+    fn step(&self, _: &StepProgress) {
+        if self.0.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.1.store(true, Ordering::Relaxed);
+        }
+    }
+    fn epoch(&self, _: &EpochRow, _: usize) {}
+}
+
+#[test]
+fn a_task_from_outside_trains_reports_and_exports() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("run");
+    let error = custom_task::run(&out).expect("it runs");
+    assert!(error < 0.15, "a quarter by saying 0.5: {error}");
+    let html = std::fs::read_to_string(out.join("report.html")).expect("a report");
+    assert!(html.contains("Brightness: run") && html.contains("Mean error"), "its own title and panel");
+    assert!(out.join("model.onnx").is_file());
+    let text = std::fs::read_to_string(out.join("metrics.csv")).expect("metrics");
+    assert!(text.lines().next().is_some_and(|names| names.contains("val_error")), "{text}");
+}
+
+#[test]
+fn a_task_from_outside_resumes_to_the_same_bits() {
+    custom_task::register();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let task = shadegrad::tasks::task("brightness").expect("registered");
+    let train = |extra: &[(&str, &Path)], steps: usize| {
+        let mut table: toml::Table = "device = \"cpu\"\naccumulate = 2\nema = 0.9\n".parse().expect("TOML");
+        table.extend(extra.iter().map(|(key, path)| ((*key).to_owned(), path.display().to_string().into())));
+        let settings = task.resolve(&Given::of_table(table, Path::new("the test"))).expect("valid");
+        let stop = AtomicBool::new(false);
+        let observer = StopAfter(AtomicUsize::new(steps), &stop);
+        task.open(&settings, &observer).expect("opens").train(&observer, &stop).expect("trains")
+    };
+    let (whole, parted) = (folder.path().join("whole"), folder.path().join("parted"));
+    assert!(!train(&[("out", &whole)], 0).interrupted);
+    // In the middle of a step that two batches make.
+    assert!(train(&[("out", &parted)], 13).interrupted);
+    assert!(!train(&[("out", &parted), ("resume", &parted)], 0).interrupted);
+    let bytes = |run: &Path| std::fs::read(run.join("last.safetensors")).expect("weights");
+    assert!(bytes(&whole) == bytes(&parted), "not the same bits");
 }

@@ -10,7 +10,8 @@ use shadegrad::nn::{BatchNorm2d, Mode, ResNet18, Stem};
 use shadegrad::ops::{self, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::plan::{Buffer, Plan, PlanOptions};
 use shadegrad::shape::TensorType;
-use shadegrad::train::step::{Optimizer, append_update, evaluation_graph, port};
+use shadegrad::tasks::classify::graphs::evaluation_graph;
+use shadegrad::train::step::{Optimizer, append_update, port};
 
 fn session(graph: &Graph) -> Session<CpuEngine<f32>> {
     Session::new(Box::new(CpuEngine::new()), graph, 0).expect("a session")

@@ -18,7 +18,8 @@ use shadegrad::kernel::{Access, KernelCall, MOST_BINDINGS};
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions};
 use shadegrad::plan::{Plan, PlanOptions, Slice};
-use shadegrad::train::step::{Optimizer, StepOptions, evaluation_graph, training_graph};
+use shadegrad::tasks::classify::graphs::{StepOptions, evaluation_graph, training_graph};
+use shadegrad::train::step::Optimizer;
 
 use crate::common::case::Place;
 use crate::common::dense::{counted_case, probe_case};

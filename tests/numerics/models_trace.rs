@@ -8,7 +8,7 @@ use shadegrad::exec::{Engine, Session};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, Group};
 use shadegrad::label::IGNORED;
-use shadegrad::nn::{Mode, Network};
+use shadegrad::nn::{Mode, Network, list};
 use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Hyper, Regression, SgdOptions};
 use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
@@ -73,7 +73,10 @@ fn optimizer(variant: &Json) -> (Optimizer, f64) {
 /// A training step of the variant as the tasks build theirs.
 fn graph(variant: &Json) -> Graph {
     let mut g = Graph::new();
-    let network: Network = serde_json::from_value(variant["network"].clone()).expect("a network");
+    let described = variant["network"].as_object().expect("a network");
+    let outputs = described.get("outputs").or(described.get("classes")).and_then(Json::as_u64).expect("outputs");
+    let model = described["model"].as_str().and_then(list::architecture).expect("a model");
+    let network: Network = (model.build)(outputs as usize, described).expect("a network");
     let [n, c, h, w] = sizes(&variant["batch"])[..] else { panic!("four axes") };
     let x = g.input(port::IMAGES, TensorType::channels([n, h, w, c]));
     let y = network.apply(&mut g, x, Mode::Train).expect("the network fits");
@@ -266,8 +269,8 @@ follow! {
     unet_follows_pytorch: "unet_skips";
     unet_without_skips_follows_pytorch: "unet_no_skips";
     unet_with_interpolation_follows_pytorch: "unet_bilinear";
-    unet_on_colours_follows_pytorch: "unet_l1";
-    unet_on_colours_follows_pytorch_with_adam: "unet_l1_adam";
+    unet_on_colors_follows_pytorch: "unet_l1";
+    unet_on_colors_follows_pytorch_with_adam: "unet_l1_adam";
     fcn32s_follows_pytorch: "fcn32s";
     fcn8s_follows_pytorch: "fcn8s";
 }
@@ -278,7 +281,7 @@ fn unet_follows_pytorch_in_f32() {
 }
 
 #[test]
-fn unet_on_colours_follows_pytorch_in_f32() {
+fn unet_on_colors_follows_pytorch_in_f32() {
     follows(CpuEngine::<f32>::new(), "unet_l1_adam");
 }
 

@@ -11,7 +11,8 @@ use shadegrad::graph::{Graph, Group, StateTable};
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::plan::PlanOptions;
-use shadegrad::train::step::{Optimizer, StepOptions, port, training_graph};
+use shadegrad::tasks::classify::graphs::{StepOptions, training_graph};
+use shadegrad::train::step::{Optimizer, port};
 
 use crate::common::Number;
 use crate::common::compare::Failures;

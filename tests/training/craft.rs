@@ -10,9 +10,10 @@ use shadegrad::nn::{Conv2d, WeightInit};
 use shadegrad::ops::{self, AVERAGE, AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::plan::PlanOptions;
 use shadegrad::random::Random;
+use shadegrad::run::ImageSize;
 use shadegrad::shape::TensorType;
 use shadegrad::tasks::segment;
-use shadegrad::train::config::{ImageSize, SegmentConfig};
+use shadegrad::tasks::segment::SegmentConfig;
 use shadegrad::train::lr_finder::{LrCurve, LrRange};
 use shadegrad::train::step::{Optimizer, Phase, Update, append_training, port};
 

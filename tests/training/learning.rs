@@ -9,7 +9,8 @@ use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::plan::PlanOptions;
 use shadegrad::random::Random;
 use shadegrad::shape::TensorType;
-use shadegrad::train::step::{Optimizer, StepOptions, port, training_graph};
+use shadegrad::tasks::classify::graphs::{StepOptions, training_graph};
+use shadegrad::train::step::{Optimizer, port};
 
 const CLASSES: usize = 8;
 

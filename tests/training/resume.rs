@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use shadegrad::data::Augment;
 use shadegrad::interop::safetensors::TensorFile;
 use shadegrad::precision::Precision;
+use shadegrad::run::ImageSize;
 use shadegrad::run::history::EpochRow;
-use shadegrad::run::run_dir::{RunDir, RunDirError};
+use shadegrad::run::{RunDir, RunError};
 use shadegrad::tasks::segment;
+use shadegrad::tasks::segment::SegmentConfig;
 use shadegrad::train::TrainError;
-use shadegrad::train::config::{ImageSize, Schedule, SegmentConfig};
-use shadegrad::train::trainer::{Observer, Outcome, StepProgress};
+use shadegrad::train::schedule::Schedule;
+use shadegrad::train::{Observer, Outcome, StepProgress};
 
 /// Stops a run after a number of steps.
 struct StopAfter<'a> {
@@ -144,7 +146,7 @@ fn what_cannot_be_resumed_is_refused_and_left_as_it_is() {
     assert!(kept() == before, "the run is as it was, so that it can still go on");
     train(&resumed(&run), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
     match train(&resumed(&run), 1) {
-        Err(TrainError::RunDir(RunDirError::NotARun { reason, .. })) => assert!(reason.contains("ended"), "{reason}"),
+        Err(TrainError::Run(RunError::NotARun { reason, .. })) => assert!(reason.contains("ended"), "{reason}"),
         other => panic!("{other:?}"),
     }
 }

@@ -3,22 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser};
-use shadegrad::train::config::{
-    ClassifyConfig, ClassifyOverrides, ColorizeConfig, ColorizeOverrides, ConfigError, ImageSize, Normalize, Optimizer,
-    Origin, Schedule, SegmentConfig, SegmentOverrides,
-};
+use shadegrad::cli::flags;
+use shadegrad::run::ImageSize;
+use shadegrad::setting::Setting;
+use shadegrad::tasks::Task;
+use shadegrad::tasks::classify::{Classify, ClassifyConfig};
+use shadegrad::tasks::colorize::{Colorize, ColorizeConfig};
+use shadegrad::tasks::segment::{Segment, SegmentConfig};
+use shadegrad::train::schedule::Schedule;
+use shadegrad::train::settings::{ConfigError, Given, Normalize, Optimizer, Origin, TaskSettings};
 
-#[derive(Parser)]
-struct Line {
-    #[command(flatten)]
-    settings: ClassifyOverrides,
-}
-
-fn flags(line: &str) -> ClassifyOverrides {
+fn flags(line: &str) -> Given {
     let words = std::iter::once("classify").chain(line.split_whitespace());
-    let matches = Line::command().try_get_matches_from(words).expect("flags parse");
-    Line::from_arg_matches(&matches).expect("flags parse").settings
+    let matches = flags::command(&Classify).try_get_matches_from(words).expect("flags parse");
+    flags::given(ClassifyConfig::SETTINGS, &matches).expect("values that a file can hold")
 }
 
 /// A folder with a config file of this text, and the file's path.
@@ -57,8 +55,8 @@ fn every_flag_of_the_command_line_is_there() {
         --weight-decay 0.01 --clip 1 --label-smoothing 0.1 --normalize imagenet --image-size 32 --stem cifar \
         --val-split 0.5 --seed 7 --device cpu --out o --init i.safetensors --shuffle false --config c.toml";
     let given = flags(line);
-    assert_eq!(given.shuffle, Some(false));
-    assert_eq!((given.seed, given.init), (Some(7), Some("i.safetensors".into())));
+    assert_eq!(given.flags["shuffle"], false.into());
+    assert_eq!((&given.flags["seed"], &given.flags["init"]), (&7.into(), &"i.safetensors".into()));
     assert_eq!(given.config, Some("c.toml".into()));
 }
 
@@ -112,9 +110,9 @@ fn a_path_that_toml_cannot_hold_is_an_error() {
     assert!(error.contains("config.toml") && error.contains("valid Unicode"), "{error}");
 }
 
-fn check_help(command: &clap::Command, keys: &[&str], defaults: &str) {
-    let written: toml::Table = defaults.parse().expect("TOML");
-    for key in keys {
+fn check_help(task: &dyn Task, settings: &[Setting], defaults: &str) {
+    let (command, written) = (flags::command(task), defaults.parse::<toml::Table>().expect("TOML"));
+    for Setting { key, .. } in settings {
         let flag = key.replace('_', "-");
         let argument = command.get_arguments().find(|a| a.get_long() == Some(&flag)).expect(key);
         let help = argument.get_help().expect(key).to_string();
@@ -127,11 +125,9 @@ fn check_help(command: &clap::Command, keys: &[&str], defaults: &str) {
 
 #[test]
 fn help_states_the_true_defaults() {
-    check_help(&Line::command(), ClassifyConfig::KEYS, &ClassifyConfig::default().to_toml().expect("TOML"));
-    let segment = SegmentOverrides::augment_args(clap::Command::new("segment"));
-    check_help(&segment, SegmentConfig::KEYS, &SegmentConfig::default().to_toml().expect("TOML"));
-    let colorize = ColorizeOverrides::augment_args(clap::Command::new("colorize"));
-    check_help(&colorize, ColorizeConfig::KEYS, &ColorizeConfig::default().to_toml().expect("TOML"));
+    check_help(&Classify, ClassifyConfig::SETTINGS, &ClassifyConfig::default().to_toml().expect("TOML"));
+    check_help(&Segment, SegmentConfig::SETTINGS, &SegmentConfig::default().to_toml().expect("TOML"));
+    check_help(&Colorize, ColorizeConfig::SETTINGS, &ColorizeConfig::default().to_toml().expect("TOML"));
 }
 
 #[test]

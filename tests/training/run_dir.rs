@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 
 use shadegrad::run::confusion::{ClassOutOfRange, ConfusionMatrix};
-use shadegrad::run::history::{EpochRow, Score};
-use shadegrad::run::pictures::{Curve, Sheet, confusion_picture, curves_picture, palette, prediction_cell, save_png};
-use shadegrad::run::run_dir::{RunDir, RunDirError};
+use shadegrad::run::history::EpochRow;
+use shadegrad::run::pictures::{Sheet, confusion_picture, curves_picture, palette, prediction_cell, save_png};
+use shadegrad::run::score::{Panel, TRAIN_ACCURACY};
+use shadegrad::run::{RunDir, RunError};
+use shadegrad::tasks::classify::ACCURACY;
 
 fn row(epoch: u32) -> EpochRow {
     EpochRow {
         epoch,
         train_loss: 0.1 + 0.2,
         val_loss: f64::MIN_POSITIVE,
-        scores: vec![(Score::TrainAccuracy, 1.0 / 3.0), (Score::Accuracy, 0.5)],
+        scores: vec![(TRAIN_ACCURACY, 1.0 / 3.0), (ACCURACY, 0.5)],
         lr: 1e-3,
         images_per_s: 1234.5,
         data_wait: 0.125,
@@ -22,9 +24,8 @@ fn row(epoch: u32) -> EpochRow {
     }
 }
 
-fn curve() -> Curve {
-    let series = vec![("training", Score::TrainAccuracy), ("validation", Score::Accuracy)];
-    Curve { title: "Accuracy", axis: "correct images", percent: true, series }
+fn panel() -> Panel {
+    Panel::new("Accuracy", "correct images", &[("training", TRAIN_ACCURACY), ("validation", ACCURACY)])
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn an_existing_run_is_never_overwritten() {
     let run = RunDir::create(Some(&out), "run").expect("creates");
     run.write_config("epochs = 1\n").expect("writes");
     let error = RunDir::create(Some(&out), "run").expect_err("taken");
-    assert!(matches!(error, RunDirError::Taken { .. }), "{error:?}");
+    assert!(matches!(error, RunError::Taken { .. }), "{error:?}");
     assert!(error.to_string().contains("choose another folder"), "{error}");
     assert_eq!(fs::read_to_string(run.config_path()).expect("reads"), "epochs = 1\n");
 
@@ -172,8 +173,8 @@ fn confusion_scores_follow_their_formulas() {
     assert_eq!(ConfusionMatrix::new(2).accuracy(), None);
 }
 
-fn has(picture: &image::RgbImage, colour: shadegrad::run::pictures::Colour) -> bool {
-    picture.pixels().any(|p| p.0 == [colour.0, colour.1, colour.2])
+fn has(picture: &image::RgbImage, color: shadegrad::run::pictures::Color) -> bool {
+    picture.pixels().any(|p| p.0 == [color.0, color.1, color.2])
 }
 
 #[test]
@@ -181,7 +182,7 @@ fn pictures_show_both_curves_and_are_saved_as_png() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = RunDir::create(Some(folder.path()), "run").expect("creates");
     let rows: Vec<_> = (1..=3).map(row).collect();
-    let picture = curves_picture(&rows, &curve()).expect("draws");
+    let picture = curves_picture(&rows, Some(&panel())).expect("draws");
     assert!(has(&picture, palette::BLUE) && has(&picture, palette::ORANGE));
     save_png(&picture, &run.curves_path()).expect("saves");
     assert_eq!(image::open(run.curves_path()).expect("a PNG").into_rgb8(), picture);
@@ -189,13 +190,13 @@ fn pictures_show_both_curves_and_are_saved_as_png() {
 
 #[test]
 fn curves_survive_numbers_that_cannot_be_drawn() {
-    assert!(curves_picture(&[], &curve()).is_err());
+    assert!(curves_picture(&[], Some(&panel())).is_err());
     let wild = [f64::NAN, f64::INFINITY, -1e300, 1e300, 0.0];
     for value in wild {
-        let scores = vec![(Score::TrainAccuracy, value)];
+        let scores = vec![(TRAIN_ACCURACY, value)];
         let bad = EpochRow { train_loss: value, val_loss: value, scores, ..row(1) };
-        curves_picture(std::slice::from_ref(&bad), &curve()).expect("draws");
-        curves_picture(&[row(1), EpochRow { epoch: 2, ..bad }, row(3)], &curve()).expect("draws");
+        curves_picture(std::slice::from_ref(&bad), Some(&panel())).expect("draws");
+        curves_picture(&[row(1), EpochRow { epoch: 2, ..bad }, row(3)], Some(&panel())).expect("draws");
     }
 }
 
@@ -221,7 +222,7 @@ fn the_sheet_marks_right_and_wrong_and_takes_any_image_size() {
     let right = prediction_cell(image(7, 3), "car", "car", 0.9);
     let wrong = prediction_cell(image(500, 2), &"long name ".repeat(500), "bus", f64::NAN);
     let nothing = prediction_cell(image(0, 0), "", "", 0.0);
-    assert_eq!((right.caption_colour, wrong.caption_colour), (palette::RIGHT, palette::WRONG));
+    assert_eq!((right.caption_color, wrong.caption_color), (palette::RIGHT, palette::WRONG));
     assert_eq!(right.caption, "car (car)\n90 %");
     let mut sheet = Sheet { title: "Validation".into(), columns: 2, cell_size: 64, cells: vec![right, wrong, nothing] };
     let picture = sheet.draw().expect("draws");

@@ -11,15 +11,15 @@ use toml::{Table, Value};
 use super::op::Entry;
 use super::{AugmentError, Augmentation, Op, Outside, Step};
 
-/// What the samples are for, which decides what a preset may do to them.
+/// Which changes keep the truth of a task's samples, so that a preset may make them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// A class for an image.
-    Classify,
-    /// A class for every pixel.
-    Segment,
-    /// Colours from lightness.
-    Colorize,
+pub struct Keeps {
+    /// A slight preset may mirror: a mirrored photograph is as true, a mirrored digit or arrow may not be.
+    pub mirror: bool,
+    /// Saturation, hue and sharpness may change: they are not what is predicted.
+    pub color: bool,
+    /// A patch may be erased: what it showed need not be predicted.
+    pub erase: bool,
 }
 
 /// Which augmentation: `"light"` in a config file and on the command line, or a list such as
@@ -38,17 +38,16 @@ pub enum Purpose {
 /// ]
 /// ```
 ///
-/// Presets, by what the samples are for:
+/// Presets, by what keeps the truth of a task's samples ([`Keeps`]):
 ///
-/// | | classify | segment | colorize |
-/// |---|---|---|---|
-/// | `light` | rotation ±10°, stretch ±10 %, blur of sigma <= 1 with p 0.2 | the same, and a horizontal flip | as segment |
-/// | `strong` | resized crop of half the area or more, rotation ±15°, horizontal flip, brightness, contrast and saturation ±30 %, hue ±10°, blur of sigma <= 1.5 with p 0.3, erasing with p 0.25 | the same without erasing | crop, rotation and flip as before, brightness and contrast ±20 % |
+/// | preset | steps | with `mirror` | with `color` | with `erase` |
+/// |---|---|---|---|---|
+/// | `light` | rotation ±10°, stretch ±10 %, blur of sigma <= 1 with p 0.2 | horizontal flip | | |
+/// | `strong` | resized crop of half the area or more, rotation ±15°, horizontal flip, brightness and contrast ±20 % | | brightness and contrast ±30 %, saturation ±30 %, hue ±10°, blur of sigma <= 1.5 with p 0.3 | erasing with p 0.25 |
 ///
-/// `light` never flips an image to classify: it does not know whether a mirrored sample still is of its class, and a
-/// digit, a letter or an arrow is not. `strong` does; give a list without it where left and right matter. Photographs
-/// to segment or colorize may be mirrored. Colours to be predicted are not changed, nor are there erased patches, whose
-/// colour nobody could know.
+/// `light` never mirrors an image whose class may depend on it, such as a digit, a letter or an arrow; `strong` does: give a list
+/// without the flip where left and right matter. Colors to be predicted are not changed, and no patch is erased whose color or
+/// class is to be predicted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Augment(Kind);
 
@@ -87,20 +86,20 @@ impl Augment {
         Ok(Augment(Kind::List(steps, outside)))
     }
 
-    /// The steps for samples of a purpose.
-    pub fn steps(&self, purpose: Purpose) -> Vec<Step> {
+    /// The steps for samples whose truth some changes keep.
+    pub fn steps(&self, keeps: Keeps) -> Vec<Step> {
         match &self.0 {
             Kind::None => vec![],
-            Kind::Light => light(purpose),
-            Kind::Strong => strong(purpose),
+            Kind::Light => light(keeps),
+            Kind::Strong => strong(keeps),
             Kind::List(steps, _) => steps.clone(),
         }
     }
 
-    /// Ready to be applied; nothing where nothing is to be done.
-    pub fn prepare(&self, purpose: Purpose, seed: u64) -> Option<Arc<Augmentation>> {
+    /// Ready to be applied; `None` without any step.
+    pub fn prepare(&self, keeps: Keeps, seed: u64) -> Option<Arc<Augmentation>> {
         let outside = if let Kind::List(_, outside) = self.0 { outside } else { Outside::default() };
-        let steps = self.steps(purpose);
+        let steps = self.steps(keeps);
         (!steps.is_empty()).then(|| Arc::new(Augmentation::new(steps, outside, seed)))
     }
 
@@ -139,31 +138,31 @@ impl Augment {
     }
 }
 
-fn light(purpose: Purpose) -> Vec<Step> {
+fn light(keeps: Keeps) -> Vec<Step> {
     let mut steps = vec![
         Step::of(Op::Rotate { degrees: 10.0 }),
         Step::of(Op::Stretch { share: 0.1 }),
         Step::of(Op::Blur { sigma: [0.0, 1.0] }).with_p(0.2),
     ];
-    if purpose != Purpose::Classify {
+    if keeps.mirror {
         steps.push(Step::of(Op::FlipHorizontal));
     }
     steps
 }
 
-fn strong(purpose: Purpose) -> Vec<Step> {
+fn strong(keeps: Keeps) -> Vec<Step> {
     let mut steps = vec![
         Step::of(Op::ResizedCrop { area: [0.5, 1.0], ratio: [0.75, 4.0 / 3.0] }),
         Step::of(Op::Rotate { degrees: 15.0 }),
         Step::of(Op::FlipHorizontal),
     ];
-    let share = if purpose == Purpose::Colorize { 0.2 } else { 0.3 };
+    let share = if keeps.color { 0.3 } else { 0.2 };
     steps.extend([Op::Brightness { share }, Op::Contrast { share }].map(Step::of));
-    if purpose != Purpose::Colorize {
+    if keeps.color {
         steps.extend([Op::Saturation { share }, Op::Hue { degrees: 10.0 }].map(Step::of));
         steps.push(Step::of(Op::Blur { sigma: [0.0, 1.5] }).with_p(0.3));
     }
-    if purpose == Purpose::Classify {
+    if keeps.erase {
         steps.push(Step::of(Op::Erase { area: [0.02, 0.2], ratio: [0.3, 3.3] }).with_p(0.25));
     }
     steps

@@ -1,5 +1,7 @@
 //! Axes of plots: the range of what is plotted, and its ticks. Shared by the pictures and the report.
 
+use crate::run::score::Unit;
+
 /// What the values along an axis are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
@@ -22,9 +24,19 @@ pub struct Axis {
     percent: bool,
 }
 
-/// A value that can be drawn; what is not finite, or so large that its place would not be, leaves a gap.
+/// Whether a value can be drawn. A value that is not finite, or too large for a finite position, is a gap in the curve.
 pub fn drawable(value: f64) -> bool {
     value.abs() < 1e30
+}
+
+impl Scale {
+    /// The scale of a score's axis.
+    pub fn of(unit: Unit) -> Self {
+        match unit {
+            Unit::Percent | Unit::Share => Scale::Share,
+            Unit::Index | Unit::Decibel | Unit::Number => Scale::Plain,
+        }
+    }
 }
 
 impl Axis {

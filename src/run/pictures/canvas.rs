@@ -11,20 +11,20 @@ const MAX_PIXELS: u64 = 1 << 26;
 
 /// Red, green and blue, 0..=255 each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Colour(pub u8, pub u8, pub u8);
+pub struct Color(pub u8, pub u8, pub u8);
 
-impl Colour {
-    /// From this colour (`share` 0) to `other` (`share` 1).
+impl Color {
+    /// From this color (`share` 0) to `other` (`share` 1).
     pub fn mix(self, other: Self, share: f32) -> Self {
         let mix = |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * share).round() as u8;
         Self(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))
     }
 }
 
-impl From<Colour> for Paint<'_> {
-    fn from(colour: Colour) -> Self {
+impl From<Color> for Paint<'_> {
+    fn from(color: Color) -> Self {
         let mut paint = Paint::default();
-        paint.set_color_rgba8(colour.0, colour.1, colour.2, 255);
+        paint.set_color_rgba8(color.0, color.1, color.2, 255);
         paint
     }
 }
@@ -42,15 +42,15 @@ pub(super) enum Anchor {
 pub(super) struct TextStyle {
     /// Height of the font in pixels.
     pub size: f32,
-    pub colour: Colour,
+    pub color: Color,
     pub anchor: Anchor,
     /// Turned to be read from bottom to top.
     pub upright: bool,
 }
 
 impl TextStyle {
-    pub fn new(size: f32, colour: Colour, anchor: Anchor) -> Self {
-        Self { size, colour, anchor, upright: false }
+    pub fn new(size: f32, color: Color, anchor: Anchor) -> Self {
+        Self { size, color, anchor, upright: false }
     }
 
     pub fn upright(self) -> Self {
@@ -75,26 +75,26 @@ impl Canvas {
             return Err(too_large());
         };
         let mut pixels = Pixmap::new(w, h).ok_or_else(too_large)?;
-        let Colour(r, g, b) = palette::PAPER;
+        let Color(r, g, b) = palette::PAPER;
         pixels.fill(tiny_skia::Color::from_rgba8(r, g, b, 255));
         Ok(Self { pixels, font: font() })
     }
 
-    pub fn fill_rect(&mut self, x: f32, y: f32, width: f32, height: f32, colour: Colour) {
+    pub fn fill_rect(&mut self, x: f32, y: f32, width: f32, height: f32, color: Color) {
         if let Some(rect) = Rect::from_xywh(x, y, width, height) {
-            self.pixels.fill_rect(rect, &colour.into(), Transform::identity(), None);
+            self.pixels.fill_rect(rect, &color.into(), Transform::identity(), None);
         }
     }
 
     /// The outline of a box, drawn inside it, `thickness` pixels wide.
-    pub fn frame(&mut self, x: f32, y: f32, width: f32, height: f32, thickness: f32, colour: Colour) {
+    pub fn frame(&mut self, x: f32, y: f32, width: f32, height: f32, thickness: f32, color: Color) {
         let half = thickness / 2.0;
         let (x0, y0, x1, y1) = (x + half, y + half, x + width - half, y + height - half);
-        self.line(&[(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], thickness, colour);
+        self.line(&[(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], thickness, color);
     }
 
     /// A line through `points`.
-    pub fn line(&mut self, points: &[(f32, f32)], thickness: f32, colour: Colour) {
+    pub fn line(&mut self, points: &[(f32, f32)], thickness: f32, color: Color) {
         let mut path = PathBuilder::new();
         for (index, &(x, y)) in points.iter().enumerate() {
             if index == 0 {
@@ -106,14 +106,14 @@ impl Canvas {
         let stroke =
             Stroke { width: thickness, line_cap: LineCap::Square, line_join: LineJoin::Round, ..Stroke::default() };
         if let Some(path) = path.finish() {
-            self.pixels.stroke_path(&path, &colour.into(), &stroke, Transform::identity(), None);
+            self.pixels.stroke_path(&path, &color.into(), &stroke, Transform::identity(), None);
         }
     }
 
-    pub fn disc(&mut self, x: f32, y: f32, radius: f32, colour: Colour) {
+    pub fn disc(&mut self, x: f32, y: f32, radius: f32, color: Color) {
         if let Some(path) = PathBuilder::from_circle(x, y, radius) {
             let (rule, still) = (FillRule::Winding, Transform::identity());
-            self.pixels.fill_path(&path, &colour.into(), rule, still, None);
+            self.pixels.fill_path(&path, &color.into(), rule, still, None);
         }
     }
 
@@ -168,7 +168,7 @@ impl Canvas {
                         true => (turned_to.0 + down, turned_to.1 - along),
                         false => (along, down),
                     };
-                    blend(&mut self.pixels, px, py, coverage, style.colour);
+                    blend(&mut self.pixels, px, py, coverage, style.color);
                 });
             }
             pen += scaled.h_advance(id);
@@ -185,14 +185,14 @@ impl Canvas {
     }
 }
 
-fn blend(pixels: &mut Pixmap, x: f32, y: f32, coverage: f32, colour: Colour) {
+fn blend(pixels: &mut Pixmap, x: f32, y: f32, coverage: f32, color: Color) {
     let (width, height) = (pixels.width() as f32, pixels.height() as f32);
     if !(0.0..width).contains(&x) || !(0.0..height).contains(&y) {
         return;
     }
     let at = (y as usize * width as usize + x as usize) * 4;
     if let Some(pixel) = pixels.data_mut().get_mut(at..at + 3) {
-        let mixed = Colour(pixel[0], pixel[1], pixel[2]).mix(colour, coverage.clamp(0.0, 1.0));
+        let mixed = Color(pixel[0], pixel[1], pixel[2]).mix(color, coverage.clamp(0.0, 1.0));
         pixel.copy_from_slice(&[mixed.0, mixed.1, mixed.2]);
     }
 }

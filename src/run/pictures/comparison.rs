@@ -1,11 +1,11 @@
-//! Pictures side by side, a row an image, with the classes' colours below.
+//! Pictures side by side, a row an image, with the classes' colors below.
 
 use std::borrow::Cow;
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
-use super::canvas::{Anchor, Canvas, Colour, TextStyle};
+use super::canvas::{Anchor, Canvas, Color, TextStyle};
 use super::{PictureError, palette};
 
 /// A figure: columns with a name each, rows of pictures, and a legend.
@@ -15,7 +15,7 @@ pub struct Comparison {
     pub title: String,
     /// Names of the columns.
     pub columns: Vec<String>,
-    /// Names and colours below the pictures; may be empty.
+    /// Names and colors below the pictures; may be empty.
     pub legend: Vec<(String, [u8; 3])>,
     rows: Vec<Vec<(RgbImage, String)>>,
 }
@@ -79,7 +79,7 @@ impl Comparison {
         }
         for ((name, [r, g, b]), (x, line)) in self.legend.iter().zip(legend) {
             let at = y + line + 8.0;
-            canvas.fill_rect(x, at, 24.0, 24.0, Colour(*r, *g, *b));
+            canvas.fill_rect(x, at, 24.0, 24.0, Color(*r, *g, *b));
             canvas.frame(x, at, 24.0, 24.0, 1.0, palette::LINE);
             canvas.text(name, x + 34.0, at + 12.0, ink(TEXT));
         }
@@ -111,11 +111,11 @@ fn fitted(picture: &RgbImage) -> (Cow<'_, RgbImage>, u32) {
     (Cow::Owned(resize(picture, WIDTH, height, FilterType::Triangle)), 1)
 }
 
-/// Colour of pixels that are no class: black is one of the classes in Pascal VOC's map.
+/// Color of pixels that are no class: black is one of the classes in Pascal VOC's map.
 const WHITE: [u8; 3] = [255; 3];
 
-/// A mask in the colours of its classes; what is no class is white.
-pub fn painted((height, width): (u32, u32), mask: &[u8], colours: &[[u8; 3]]) -> RgbImage {
-    let bytes = mask.iter().flat_map(|&class| colours.get(usize::from(class)).copied().unwrap_or(WHITE)).collect();
+/// A mask in the colors of its classes; what is no class is white.
+pub fn painted((height, width): (u32, u32), mask: &[u8], colors: &[[u8; 3]]) -> RgbImage {
+    let bytes = mask.iter().flat_map(|&class| colors.get(usize::from(class)).copied().unwrap_or(WHITE)).collect();
     RgbImage::from_raw(width, height, bytes).unwrap_or_default()
 }

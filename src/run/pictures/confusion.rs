@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 
-use super::canvas::{Anchor, Canvas, Colour, TextStyle, fit, text_width};
+use super::canvas::{Anchor, Canvas, Color, TextStyle, fit, text_width};
 use super::{PictureError, palette};
 use crate::run::confusion::ConfusionMatrix;
 
@@ -12,7 +12,7 @@ const LONGEST_NAME: f32 = 300.0;
 const NAMED_CELL: f32 = 14.0;
 
 /// Where the parts lie, in pixels.
-struct Layout {
+struct Places {
     /// Edge of one square cell.
     cell: f32,
     /// Left edge of the first column.
@@ -25,7 +25,7 @@ struct Layout {
     height: f32,
 }
 
-impl Layout {
+impl Places {
     fn new(classes: usize, names: &[String], title_width: f32) -> Self {
         let cell = match classes {
             0..=6 => 110.0,
@@ -56,7 +56,7 @@ impl Layout {
 /// Zeros are left empty. Above 128 classes cells shrink, first losing their counts, then the names.
 ///
 /// # Errors
-/// There are no classes, the number of names differs, or so many classes that no picture holds them.
+/// When there are no classes, too many for a picture, or another number of names.
 pub fn confusion_picture(matrix: &ConfusionMatrix, names: &[String]) -> Result<RgbImage, PictureError> {
     let classes = matrix.classes();
     let what = "the confusion matrix";
@@ -70,23 +70,23 @@ pub fn confusion_picture(matrix: &ConfusionMatrix, names: &[String]) -> Result<R
         Some(accuracy) => format!("Accuracy {:.1} % of {} images", accuracy * 100.0, matrix.total()),
         None => "No images".to_owned(),
     };
-    let layout = Layout::new(classes, names, text_width(&title, 34.0));
-    let mut canvas = Canvas::new(what, layout.width as u64, layout.height as u64)?;
+    let places = Places::new(classes, names, text_width(&title, 34.0));
+    let mut canvas = Canvas::new(what, places.width as u64, places.height as u64)?;
     canvas.text(&title, MARGIN, MARGIN + 20.0, TextStyle::new(34.0, palette::INK, Anchor::Start));
-    draw_cells(&mut canvas, matrix, &layout);
-    draw_names(&mut canvas, names, &layout);
+    draw_cells(&mut canvas, matrix, &places);
+    draw_names(&mut canvas, names, &places);
     Ok(canvas.finish())
 }
 
-fn draw_cells(canvas: &mut Canvas, matrix: &ConfusionMatrix, layout: &Layout) {
-    let (cell, classes) = (layout.cell, matrix.classes());
+fn draw_cells(canvas: &mut Canvas, matrix: &ConfusionMatrix, places: &Places) {
+    let (cell, classes) = (places.cell, matrix.classes());
     let gap = if cell > 8.0 { 1.0 } else { 0.0 };
     for truth in 0..classes {
         let row_total = matrix.row_total(truth).max(1) as f32;
         for prediction in 0..classes {
             let count = matrix.count(truth, prediction);
             let share = count as f32 / row_total;
-            let (x, y) = (layout.left + prediction as f32 * cell, layout.top + truth as f32 * cell);
+            let (x, y) = (places.left + prediction as f32 * cell, places.top + truth as f32 * cell);
             canvas.fill_rect(x, y, cell - gap, cell - gap, shade(share));
             if count > 0 {
                 draw_count(canvas, count, share, (x, y), cell);
@@ -94,12 +94,12 @@ fn draw_cells(canvas: &mut Canvas, matrix: &ConfusionMatrix, layout: &Layout) {
         }
     }
     let side = cell * classes as f32 + 2.0;
-    canvas.frame(layout.left - 2.0, layout.top - 2.0, side + 1.0, side + 1.0, 2.0, palette::LINE);
+    canvas.frame(places.left - 2.0, places.top - 2.0, side + 1.0, side + 1.0, 2.0, palette::LINE);
 }
 
 /// From nearly white to blue. The square root keeps a few mistakes among many images visible.
-fn shade(share: f32) -> Colour {
-    let empty = Colour(0xf5, 0xf7, 0xf9);
+fn shade(share: f32) -> Color {
+    let empty = Color(0xf5, 0xf7, 0xf9);
     empty.mix(palette::BLUE.mix(palette::INK, 0.25), share.sqrt())
 }
 
@@ -109,26 +109,26 @@ fn draw_count(canvas: &mut Canvas, count: u64, share: f32, (x, y): (f32, f32), c
     let widest = (cell - 6.0) / text_width(&text, 1.0);
     let size = widest.min(cell * 0.42).min(30.0);
     if size >= 9.0 {
-        let colour = if share > 0.3 { palette::PAPER } else { palette::INK };
-        let style = TextStyle::new(size, colour, Anchor::Middle);
+        let color = if share > 0.3 { palette::PAPER } else { palette::INK };
+        let style = TextStyle::new(size, color, Anchor::Middle);
         canvas.text(&text, x + cell / 2.0, y + cell / 2.0, style);
     }
 }
 
-fn draw_names(canvas: &mut Canvas, names: &[String], layout: &Layout) {
+fn draw_names(canvas: &mut Canvas, names: &[String], places: &Places) {
     let axis = TextStyle::new(26.0, palette::FAINT, Anchor::Middle);
-    let half = layout.cell * names.len() as f32 / 2.0;
-    canvas.text("prediction", layout.left + half, MARGIN + 84.0, axis);
-    canvas.text("truth", MARGIN + 10.0, layout.top + half, axis.upright());
-    if layout.name_size == 0.0 {
+    let half = places.cell * names.len() as f32 / 2.0;
+    canvas.text("prediction", places.left + half, MARGIN + 84.0, axis);
+    canvas.text("truth", MARGIN + 10.0, places.top + half, axis.upright());
+    if places.name_size == 0.0 {
         return;
     }
-    let style = |anchor| TextStyle::new(layout.name_size, palette::INK, anchor);
+    let style = |anchor| TextStyle::new(places.name_size, palette::INK, anchor);
     for (index, name) in names.iter().enumerate() {
-        let name = fit(name, layout.name_size, LONGEST_NAME);
-        let middle = (index as f32 + 0.5) * layout.cell;
-        canvas.text(&name, layout.left - 12.0, layout.top + middle, style(Anchor::End));
+        let name = fit(name, places.name_size, LONGEST_NAME);
+        let middle = (index as f32 + 0.5) * places.cell;
+        canvas.text(&name, places.left - 12.0, places.top + middle, style(Anchor::End));
         let column = style(Anchor::Start).upright();
-        canvas.text(&name, layout.left + middle, layout.top - 12.0, column);
+        canvas.text(&name, places.left + middle, places.top - 12.0, column);
     }
 }

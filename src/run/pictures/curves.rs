@@ -3,44 +3,31 @@
 use image::RgbImage;
 
 use super::axis::{Axis, Scale, drawable};
-use super::canvas::{Anchor, Canvas, Colour, TextStyle};
+use super::canvas::{Anchor, Canvas, Color, TextStyle};
 use super::{PictureError, palette};
-use crate::run::history::{EpochRow, Score};
-use crate::train::lr_finder::{LrCurve, LrPoint};
+use crate::run::history::{EpochRow, LrPoint};
+use crate::run::score::Panel;
 
 const WIDTH: f32 = 1600.0;
 const HEIGHT: f32 = 720.0;
 const TITLE: f32 = 34.0;
 const LABEL: f32 = 26.0;
 
-/// What is plotted beside the loss.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Curve {
-    /// Title of the panel.
-    pub title: &'static str,
-    /// Name of its axis.
-    pub axis: &'static str,
-    /// Values are shares, written as percentages.
-    pub percent: bool,
-    /// Up to four lines: name and score.
-    pub series: Vec<(&'static str, Score)>,
-}
+/// Colors of lines in their order.
+const COLORS: [Color; 4] = [palette::BLUE, palette::ORANGE, palette::RIGHT, palette::FAINT];
 
-/// Colours of lines in their order.
-const COLOURS: [Colour; 4] = [palette::BLUE, palette::ORANGE, palette::RIGHT, palette::FAINT];
-
-/// One line of a panel: its name, colour and one value per epoch.
-struct Series {
-    name: &'static str,
-    colour: Colour,
+/// One line of a plot: its name, color and one value per epoch.
+struct Series<'a> {
+    name: &'a str,
+    color: Color,
     values: Vec<f64>,
 }
 
-/// A panel: what is plotted and where.
-struct Panel {
-    title: &'static str,
-    axis: &'static str,
-    series: Vec<Series>,
+/// A plot: its lines and its place.
+struct Plot<'a> {
+    title: &'a str,
+    axis: &'a str,
+    series: Vec<Series<'a>>,
     scale: Scale,
     /// The horizontal axis holds exponents of 10; else it holds epochs.
     powers: bool,
@@ -48,23 +35,23 @@ struct Panel {
     width: f32,
 }
 
-/// The loss over the learning rate, as [`LrCurve`] has them.
+/// The loss of a learning rate range test over the learning rate.
 ///
 /// # Errors
 /// There are no points.
-pub fn lr_picture(curve: &LrCurve) -> Result<RgbImage, PictureError> {
-    if curve.points.is_empty() {
+pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
+    if points.is_empty() {
         return Err(PictureError::Empty { what: "the learning rate's curve" });
     }
     let mut canvas = Canvas::new("the learning rate's curve", WIDTH as u64, HEIGHT as u64)?;
     // A batch that is far off would flatten all that matters: it is drawn at the edge.
-    let most = 2.0 * curve.points[0].smoothed;
-    let line = |name, colour, value: fn(&LrPoint) -> f64| Series {
+    let most = 2.0 * points[0].smoothed;
+    let line = |name, color, value: fn(&LrPoint) -> f64| Series {
         name,
-        colour,
-        values: curve.points.iter().map(|p| value(p).min(most)).collect(),
+        color,
+        values: points.iter().map(|p| value(p).min(most)).collect(),
     };
-    let panel = Panel {
+    let panel = Plot {
         title: "Loss by learning rate",
         axis: "loss",
         series: vec![line("batch", palette::LINE, |p| p.loss), line("smoothed", palette::BLUE, |p| p.smoothed)],
@@ -73,51 +60,55 @@ pub fn lr_picture(curve: &LrCurve) -> Result<RgbImage, PictureError> {
         left: 0.0,
         width: WIDTH,
     };
-    panel.draw(&mut canvas, &curve.points.iter().map(|p| p.lr.log10()).collect::<Vec<_>>());
+    panel.draw(&mut canvas, &points.iter().map(|p| p.lr.log10()).collect::<Vec<_>>());
     Ok(canvas.finish())
 }
 
-/// Training and validation loss (left) and scores (right) over epochs.
+/// Training and validation loss (left) and a panel of scores (right) over epochs.
 ///
 /// # Errors
 /// There are no rows.
-pub fn curves_picture(rows: &[EpochRow], curve: &Curve) -> Result<RgbImage, PictureError> {
+pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>) -> Result<RgbImage, PictureError> {
     if rows.is_empty() {
         return Err(PictureError::Empty { what: "the curves" });
     }
     let mut canvas = Canvas::new("the curves", WIDTH as u64, HEIGHT as u64)?;
     let epochs: Vec<f64> = rows.iter().map(|row| f64::from(row.epoch)).collect();
-    let series = |index: usize, name, value: &dyn Fn(&EpochRow) -> f64| {
-        let colour = COLOURS[index % COLOURS.len()];
-        Series { name, colour, values: rows.iter().map(value).collect() }
-    };
-    let scores = curve.series.iter().enumerate();
-    let scores = scores.map(|(i, (name, score))| series(i, name, &|r| r.score(*score).unwrap_or(f64::NAN)));
-    let half = WIDTH / 2.0;
-    let loss = Panel {
+    fn series<'a>(rows: &[EpochRow], index: usize, name: &'a str, value: &dyn Fn(&EpochRow) -> f64) -> Series<'a> {
+        let color = COLORS[index % COLORS.len()];
+        Series { name, color, values: rows.iter().map(value).collect() }
+    }
+    let half = if panel.is_some() { WIDTH / 2.0 } else { WIDTH };
+    let loss = Plot {
         title: "Loss",
         axis: "mean loss per image",
-        series: vec![series(0, "training", &|r| r.train_loss), series(1, "validation", &|r| r.val_loss)],
+        series: vec![series(rows, 0, "training", &|r| r.train_loss), series(rows, 1, "validation", &|r| r.val_loss)],
         scale: Scale::Loss,
         powers: false,
         left: 0.0,
         width: half,
     };
-    let right = Panel {
-        title: curve.title,
-        axis: curve.axis,
-        series: scores.collect(),
-        scale: if curve.percent { Scale::Share } else { Scale::Plain },
-        powers: false,
-        left: half,
-        width: half,
-    };
     loss.draw(&mut canvas, &epochs);
-    right.draw(&mut canvas, &epochs);
+    if let Some(panel) = panel {
+        let mut lines = vec![];
+        for (index, (name, score)) in panel.lines.iter().enumerate() {
+            lines.push(series(rows, index, name, &|row| row.score(score).unwrap_or(f64::NAN)));
+        }
+        let plot = Plot {
+            title: &panel.title,
+            axis: &panel.axis,
+            series: lines,
+            scale: Scale::of(panel.unit()),
+            powers: false,
+            left: half,
+            width: half,
+        };
+        plot.draw(&mut canvas, &epochs);
+    }
     Ok(canvas.finish())
 }
 
-impl Panel {
+impl Plot<'_> {
     fn draw(&self, canvas: &mut Canvas, epochs: &[f64]) {
         let frame = Frame {
             left: self.left + 146.0,
@@ -157,8 +148,9 @@ impl Panel {
         canvas.text(self.axis, self.left + 28.0, middle, small(Anchor::Middle).upright());
     }
 
-    /// A series' name and last value; that of a test of learning rates, where it has left all bounds, says nothing.
-    fn legend(&self, series: &Series) -> String {
+    /// A series' name and last value. The last value of a learning rate range test, after the loss explodes, says
+    /// nothing.
+    fn legend(&self, series: &Series<'_>) -> String {
         let last = series.values.last().copied().unwrap_or(f64::NAN);
         match self.scale {
             _ if self.powers => series.name.to_owned(),
@@ -174,7 +166,7 @@ impl Panel {
             let text = self.legend(series);
             canvas.text(&text, x, 46.0, TextStyle::new(LABEL, palette::INK, Anchor::End));
             x -= canvas.text_width(&text, LABEL) + 14.0;
-            canvas.line(&[(x - 34.0, 46.0), (x, 46.0)], 4.0, series.colour);
+            canvas.line(&[(x - 34.0, 46.0), (x, 46.0)], 4.0, series.color);
             x -= 34.0 + 28.0;
         }
     }
@@ -200,14 +192,14 @@ impl Frame {
     }
 
     /// The line breaks where a value is not finite, rather than bridging what is unknown.
-    fn draw_series(&self, canvas: &mut Canvas, epochs: &[f64], series: &Series) {
+    fn draw_series(&self, canvas: &mut Canvas, epochs: &[f64], series: &Series<'_>) {
         let points: Vec<_> = epochs.iter().copied().zip(series.values.iter().copied()).collect();
         for run in points.split(|(_, value)| !drawable(*value)) {
             let run: Vec<_> = run.iter().map(|&(e, v)| (self.at_x(e), self.at_y(v))).collect();
-            canvas.line(&run, 3.5, series.colour);
-            // Dots show where epochs are, until there are so many that they would merge.
+            canvas.line(&run, 3.5, series.color);
+            // Dots mark epochs, unless there are too many to tell apart.
             if epochs.len() <= 40 {
-                run.iter().for_each(|&(x, y)| canvas.disc(x, y, 5.5, series.colour));
+                run.iter().for_each(|&(x, y)| canvas.disc(x, y, 5.5, series.color));
             }
         }
     }
@@ -217,15 +209,14 @@ impl Frame {
 mod tests {
     use super::*;
 
-    /// The batch at which the loss left all bounds is drawn at the edge, and its value is not told as one that is none.
+    /// The batch at which the loss explodes is drawn at the edge.
     #[test]
     fn a_loss_that_explodes_is_drawn_at_the_edge() {
         let picture = |last: f64| {
             let loss = |i: i32| if i < 11 { 1.0 } else { last };
-            let points =
+            let points: Vec<_> =
                 (0..12).map(|i| LrPoint { lr: 10f64.powi(i - 12), loss: loss(i), smoothed: loss(i) }).collect();
-            let curve = LrCurve { points, suggested: None, lowest: None, run: "run".into() };
-            lr_picture(&curve).expect("a picture")
+            lr_picture(&points).expect("a picture")
         };
         assert!(picture(1e9) == picture(2.0), "at twice the first loss");
         assert!(picture(2.0) != picture(1.0));

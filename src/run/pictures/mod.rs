@@ -12,14 +12,14 @@ mod sheet;
 
 use std::path::Path;
 
-use image::{ImageFormat, RgbImage};
+use image::{GrayImage, ImageFormat, RgbImage};
 use thiserror::Error;
 
 pub use axis::{Axis, Scale, drawable};
-pub use canvas::Colour;
+pub use canvas::Color;
 pub use comparison::{Comparison, painted};
 pub use confusion::confusion_picture;
-pub use curves::{Curve, curves_picture, lr_picture};
+pub use curves::{curves_picture, lr_picture};
 pub use sheet::{Cell, Sheet, prediction_cell};
 
 use crate::interop::files::{FileError, write_atomic};
@@ -46,6 +46,12 @@ pub enum PictureError {
         /// Height in pixels.
         height: u64,
     },
+    /// The picture cannot be encoded.
+    #[error("cannot encode a picture as PNG: {0}")]
+    Encode(image::ImageError),
+    /// The mask cannot be encoded.
+    #[error("cannot encode a mask as PNG: {0}")]
+    EncodeMask(png::EncodingError),
     /// The names given do not match the numbers given.
     #[error("cannot draw the confusion matrix: {names} class names for {classes} classes")]
     ClassNames {
@@ -56,35 +62,66 @@ pub enum PictureError {
     },
 }
 
-/// Colours that people with any colour vision tell apart (Okabe and Ito), and quiet greys.
+/// Colors that people with any color vision can distinguish (Okabe and Ito), and quiet grays.
 pub mod palette {
-    use super::Colour;
+    use super::Color;
 
     /// Validation curves.
-    pub const ORANGE: Colour = Colour(0xd5, 0x5e, 0x00);
+    pub const ORANGE: Color = Color(0xd5, 0x5e, 0x00);
     /// Training curves, and the shade of the confusion matrix.
-    pub const BLUE: Colour = Colour(0x00, 0x72, 0xb2);
+    pub const BLUE: Color = Color(0x00, 0x72, 0xb2);
     /// A right prediction.
-    pub const RIGHT: Colour = Colour(0x00, 0x7f, 0x5f);
+    pub const RIGHT: Color = Color(0x00, 0x7f, 0x5f);
     /// A wrong prediction.
-    pub const WRONG: Colour = Colour(0xc0, 0x39, 0x1b);
+    pub const WRONG: Color = Color(0xc0, 0x39, 0x1b);
     /// Text.
-    pub const INK: Colour = Colour(0x22, 0x26, 0x2b);
+    pub const INK: Color = Color(0x22, 0x26, 0x2b);
     /// Secondary text.
-    pub const FAINT: Colour = Colour(0x5c, 0x64, 0x6d);
+    pub const FAINT: Color = Color(0x5c, 0x64, 0x6d);
     /// Axes and frames.
-    pub const LINE: Colour = Colour(0xa9, 0xb0, 0xb8);
+    pub const LINE: Color = Color(0xa9, 0xb0, 0xb8);
     /// Grid lines.
-    pub const GRID: Colour = Colour(0xe4, 0xe7, 0xea);
+    pub const GRID: Color = Color(0xe4, 0xe7, 0xea);
     /// Background.
-    pub const PAPER: Colour = Colour(0xff, 0xff, 0xff);
+    pub const PAPER: Color = Color(0xff, 0xff, 0xff);
+}
+
+/// A picture as PNG.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>, PictureError> {
+    let mut png = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png).map_err(PictureError::Encode)?;
+    Ok(png.into_inner())
+}
+
+/// Class numbers as a PNG of 8 bits whose palette is the classes' colors: an index mask to programs, a picture to the
+/// eye.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub fn mask_png(mask: &GrayImage, palette: &[[u8; 3]]) -> Result<Vec<u8>, PictureError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, mask.width(), mask.height());
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette.concat());
+    encoder.write_header().and_then(|mut png| png.write_image_data(mask)).map_err(PictureError::EncodeMask)?;
+    Ok(bytes)
 }
 
 /// Saves a picture as PNG, all or nothing.
+///
+/// # Errors
+/// When it cannot be encoded or written.
 pub fn save_png(picture: &RgbImage, path: &Path) -> Result<(), PictureError> {
-    let mut png = std::io::Cursor::new(Vec::new());
-    picture
-        .write_to(&mut png, ImageFormat::Png)
-        .map_err(|error| FileError::writing(path, std::io::Error::other(error)))?;
-    Ok(write_atomic(path, |writer| writer.write_all(png.get_ref()))?)
+    let png = png_bytes(picture)?;
+    Ok(write_atomic(path, |writer| writer.write_all(&png))?)
+}
+
+/// `count` places evenly spread over a set, which is often sorted by class.
+pub fn spread(len: usize, count: usize) -> impl Iterator<Item = usize> {
+    let shown = len.min(count);
+    (0..shown).map(move |i| i * len / shown)
 }

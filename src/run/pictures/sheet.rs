@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
-use super::canvas::{Anchor, Canvas, Colour, TextStyle, fit, text_width};
+use super::canvas::{Anchor, Canvas, Color, TextStyle, fit, text_width};
 use super::{PictureError, palette};
 
 const MARGIN: f32 = 28.0;
@@ -21,8 +21,8 @@ pub struct Cell {
     pub image: RgbImage,
     /// One or more lines under the image; a line too long ends in an ellipsis.
     pub caption: String,
-    /// Colour of the caption's first line and of the bar under the image.
-    pub caption_colour: Colour,
+    /// Color of the caption's first line and of the bar under the image.
+    pub caption_color: Color,
 }
 
 /// A grid of cells, filled row by row: predictions, or image | truth | model A | model B per row.
@@ -44,7 +44,7 @@ pub fn prediction_cell(image: RgbImage, prediction: &str, truth: &str, confidenc
     Cell {
         image,
         caption: format!("{prediction} ({truth})\n{:.0} %", confidence * 100.0),
-        caption_colour: if right { palette::RIGHT } else { palette::WRONG },
+        caption_color: if right { palette::RIGHT } else { palette::WRONG },
     }
 }
 
@@ -90,10 +90,10 @@ impl Cell {
             let (dx, dy) = (inset(image.width()), inset(image.height()));
             canvas.picture(&image, x as u32 + dx, y as u32 + dy, zoom);
         }
-        canvas.fill_rect(x, y + edge, edge, 5.0, self.caption_colour);
+        canvas.fill_rect(x, y + edge, edge, 5.0, self.caption_color);
         for (index, line) in self.caption.lines().enumerate() {
-            let colour = if index == 0 { self.caption_colour } else { palette::FAINT };
-            let style = TextStyle::new(CAPTION, colour, Anchor::Start);
+            let color = if index == 0 { self.caption_color } else { palette::FAINT };
+            let style = TextStyle::new(CAPTION, color, Anchor::Start);
             let line_y = y + edge + 12.0 + (index as f32 + 0.5) * LINE;
             canvas.text(&fit(line, CAPTION, edge), x, line_y, style);
         }

@@ -1,9 +1,10 @@
-//! How near a predicted picture is to the true one: PSNR, SSIM, colour difference, colourfulness.
+//! How near a predicted picture is to the true one: PSNR, SSIM, color difference, colorfulness.
 
 use image::RgbImage;
 use thiserror::Error;
 
 use crate::data::color::lab_of_rgb;
+use crate::tasks::TaskError;
 
 /// Pictures that cannot be compared.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -21,6 +22,12 @@ pub enum CompareError {
     TooSmall((u32, u32)),
 }
 
+impl From<CompareError> for TaskError {
+    fn from(e: CompareError) -> Self {
+        TaskError::Own(Box::new(e))
+    }
+}
+
 /// Scores of one predicted picture, or means over several.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ImageScores {
@@ -30,10 +37,10 @@ pub struct ImageScores {
     pub ssim: f64,
     /// [`mean_delta_e`] (CIEDE2000).
     pub delta_e: f64,
-    /// [`colourfulness`] of the prediction.
-    pub colourfulness: f64,
-    /// [`colourfulness`] of the truth, to hold it against.
-    pub true_colourfulness: f64,
+    /// [`colorfulness`] of the prediction.
+    pub colorfulness: f64,
+    /// [`colorfulness`] of the truth, to hold it against.
+    pub true_colorfulness: f64,
 }
 
 impl ImageScores {
@@ -46,8 +53,8 @@ impl ImageScores {
             psnr: psnr(truth, predicted)?,
             ssim: ssim(truth, predicted)?,
             delta_e: mean_delta_e(truth, predicted)?,
-            colourfulness: colourfulness(predicted),
-            true_colourfulness: colourfulness(truth),
+            colorfulness: colorfulness(predicted),
+            true_colorfulness: colorfulness(truth),
         })
     }
 
@@ -59,8 +66,8 @@ impl ImageScores {
             psnr: mean(|s| s.psnr),
             ssim: mean(|s| s.ssim),
             delta_e: mean(|s| s.delta_e),
-            colourfulness: mean(|s| s.colourfulness),
-            true_colourfulness: mean(|s| s.true_colourfulness),
+            colorfulness: mean(|s| s.colorfulness),
+            true_colorfulness: mean(|s| s.true_colorfulness),
         })
     }
 }
@@ -145,7 +152,7 @@ fn blur(plane: &[f64], width: usize) -> Vec<f64> {
     (0..last).map(column).collect()
 }
 
-/// Mean colour difference over all pixels: [`ciede2000`]; about 1 is just noticeable. NaN for
+/// Mean color difference over all pixels: [`ciede2000`]; about 1 is just noticeable. NaN for
 /// pictures without pixels.
 ///
 /// # Errors
@@ -157,7 +164,7 @@ pub fn mean_delta_e(a: &RgbImage, b: &RgbImage) -> Result<f64, CompareError> {
     Ok(sum / (f64::from(a.width()) * f64::from(a.height())))
 }
 
-/// The colour difference CIEDE2000 of two CIELAB colours, as Sharma, Wu & Dalal (2005) spell it out,
+/// The color difference CIEDE2000 of two CIELAB colors, as Sharma, Wu & Dalal (2005) spell it out,
 /// with kL = kC = kH = 1.
 pub fn ciede2000(first: [f64; 3], second: [f64; 3]) -> f64 {
     let [l1, a1, b1] = first;
@@ -192,10 +199,10 @@ pub fn ciede2000(first: [f64; 3], second: [f64; 3]) -> f64 {
     (lightness * lightness + chroma * chroma + hue * hue + coupling * chroma * hue).max(0.0).sqrt()
 }
 
-/// Colourfulness (Hasler & Süsstrunk 2003): with `rg = R - G` and `yb = (R + G) / 2 - B`, and their
+/// Colorfulness (Hasler & Süsstrunk 2003): with `rg = R - G` and `yb = (R + G) / 2 - B`, and their
 /// deviations σ and means μ, `sqrt(σrg² + σyb²) + 0.3 sqrt(μrg² + μyb²)`. 0 is grey; 59 is called
-/// "quite colourful", 109 "extremely".
-pub fn colourfulness(image: &RgbImage) -> f64 {
+/// "quite colorful", 109 "extremely".
+pub fn colorfulness(image: &RgbImage) -> f64 {
     let n = (f64::from(image.width()) * f64::from(image.height())).max(1.0);
     // Sums of rg, rg², 2 yb and (2 yb)²: integers, so exact.
     let mut sums = [0i64; 4];
@@ -233,7 +240,7 @@ mod tests {
 
     /// scikit-image 0.26.0: `peak_signal_noise_ratio(a, b)`, `structural_similarity(a, b, channel_axis=2,
     /// gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255)`, the mean of
-    /// `deltaE_ciede2000`; colourfulness by the formula in NumPy.
+    /// `deltaE_ciede2000`; colorfulness by the formula in NumPy.
     #[test]
     fn scores_are_those_of_a_known_library() {
         let (a, b) = pictures();
@@ -242,14 +249,14 @@ mod tests {
         assert!((scores.ssim - 0.759_708_649_188_830_1).abs() < 1e-9, "{scores:?}");
         // CIELAB in f32 and with a matrix of more digits.
         assert!((scores.delta_e - 4.471_526_976_522_318).abs() < 2e-3, "{scores:?}");
-        assert!((scores.true_colourfulness - 137.228_565_034_862_19).abs() < 1e-9, "{scores:?}");
-        assert!((scores.colourfulness - 138.476_105_564_513_38).abs() < 1e-9, "{scores:?}");
+        assert!((scores.true_colorfulness - 137.228_565_034_862_19).abs() < 1e-9, "{scores:?}");
+        assert!((scores.colorfulness - 138.476_105_564_513_38).abs() < 1e-9, "{scores:?}");
         let same = ImageScores::of(&a, &a).unwrap();
         assert_eq!((same.psnr, same.delta_e), (MAX_PSNR, 0.0));
         let mean = ImageScores::mean(&[scores, same]).expect("of two");
         assert!((mean.psnr - (26.820_281_101_840_262 + 100.0) / 2.0).abs() < 1e-9, "one exact picture: {mean:?}");
         assert!((same.ssim - 1.0).abs() < 1e-12);
-        assert_eq!(colourfulness(&RgbImage::from_pixel(9, 9, image::Rgb([77; 3]))), 0.0);
+        assert_eq!(colorfulness(&RgbImage::from_pixel(9, 9, image::Rgb([77; 3]))), 0.0);
         let mean = ImageScores::mean(&[scores, ImageScores::default()]).unwrap();
         assert!((mean.ssim - scores.ssim / 2.0).abs() < 1e-12);
         assert_eq!(ImageScores::mean(&[]), None);

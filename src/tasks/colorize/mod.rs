@@ -1,193 +1,249 @@
-//! `train colorize`: lightness in, colours out.
+//! Colorization: lightness in, colors out.
 
+mod evaluation;
 pub mod metrics;
-pub mod onnx;
+mod objective;
+mod onnx;
+mod predict;
+mod settings;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use image::RgbImage;
 
-use crate::data::augment::Purpose;
+pub use evaluation::ColorizeEvaluation;
+pub use objective::Colorization;
+pub use predict::ColorizePredictor;
+pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
+
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
+use super::export::{OnnxNetwork, OnnxOutput};
+use super::predict::Predictor;
+use super::samples::{Sample, Samples};
+use super::{Task, TaskError};
+use crate::data::augment::Keeps;
+use crate::data::check::{CheckOptions, CheckReport, check_images};
 use crate::data::{
-    Batch, ColorSpace, ColorizationSource, ImageSplits, Normalization, PreparedImages, SetOptions, SizeOptions, Source,
+    BadImage, ColorSpace, ColorizationSource, ImageSplits, Normalization, PreparedImages, Source, cover_into,
     lightness, open_images, prepare_images,
 };
-use crate::exec::{AnyEngine, ExecError, PlanId, Session};
-use crate::fuse::{FuseOptions, fuse};
-use crate::graph::{Graph, GraphError, StateTable, Value};
-use crate::nn::{Mode, Network};
-use crate::ops::{self, Regression};
-use crate::run::card::{ModelCard, TaskKind};
-use crate::run::history::{EpochRow, Score};
-use crate::run::pictures::{self, Comparison, Curve};
-use crate::run::run_dir::RunDir;
-use crate::shape::TensorType;
-use crate::tasks::classify::{filled, spread};
-use crate::tasks::colorize::metrics::ImageScores;
-use crate::tasks::segment::STREETS_VAL;
-use crate::train::TrainError;
-use crate::train::config::ColorizeConfig;
-use crate::train::launch::Launch;
-use crate::train::model::{Model, start_from};
-use crate::train::step::{Phase, Update, append_training, port};
-use crate::train::task::Task;
-use crate::train::trainer::{Observer, Outcome, Trainer};
+use crate::exec::AnyEngine;
+use crate::run::card::ModelCard;
+use crate::run::pictures::Comparison;
+use crate::run::score::{Better, Panel, Unit};
+use crate::run::table::Table;
+use crate::run::task_card::TaskCard;
+use crate::run::{Checkpoint, Score};
+use crate::train::open::TrainingData;
+use crate::train::settings::Resolved;
+use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
+use metrics::ImageScores;
 
-/// Validation images shown in the run's picture.
-const SHOWN: usize = 6;
+/// Peak signal-to-noise ratio, at most 100 dB for an image.
+pub const PSNR: Score = Score::new("val_psnr", "PSNR", Unit::Decibel, Better::Higher);
+/// Structural similarity, up to 1.
+pub const SSIM: Score = Score::new("val_ssim", "SSIM", Unit::Index, Better::Higher);
+/// Mean color difference in CIELAB.
+pub const DELTA_E: Score = Score::new("val_delta_e", "ΔE", Unit::Number, Better::Lower);
+/// Colorfulness of Hasler & Süsstrunk (2003).
+pub const COLORFULNESS: Score = Score::new("val_colourfulness", "colorfulness", Unit::Number, Better::Neither);
 
-/// Colorization as a task of the common loop.
-pub struct Colorization {
-    card: ModelCard,
-    space: ColorSpace,
-    training: Option<(Regression, Update)>,
-    val: Option<Arc<PreparedImages>>,
+/// Validation scenes of the built-in data.
+const STREETS_VAL: usize = 64;
+/// A mirrored photograph is as true; colors are predicted, and so is the color of every patch.
+const KEEPS: Keeps = Keeps { mirror: true, color: false, erase: false };
+
+/// The task.
+pub struct Colorize;
+
+/// Trains and writes everything into a new run directory. `stop` ends it after the current step.
+///
+/// # Errors
+/// See [`TrainError`]; what had been written stays.
+pub fn train(config: &ColorizeConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+    open(config, observer)?.train(observer, stop)
 }
 
-/// Result of an evaluation.
-#[derive(Clone, Debug)]
-pub struct ColorizeEvaluation {
-    loss: f64,
-    /// Scores of each image, in the order in which they came.
-    pub images: Vec<ImageScores>,
-    /// Index and coloured picture of the images to be shown.
-    pub shown: Vec<(usize, RgbImage)>,
-    wanted: Vec<usize>,
+/// Reads the data and makes the model and the run directory.
+///
+/// # Errors
+/// As [`train`].
+pub fn open(config: &ColorizeConfig, observer: &dyn Observer) -> Result<Trainer, TrainError> {
+    Colorize.open(&Resolved::of(config)?, observer)
 }
 
-impl Colorization {
-    /// For evaluation and prediction with a trained model; `val` are the images that it is evaluated on.
-    ///
-    /// # Errors
-    /// When the model was trained for something else.
-    pub fn trained(card: ModelCard, val: Option<Arc<PreparedImages>>) -> Result<Self, TrainError> {
-        if card.task != TaskKind::Colorize {
-            return Err(TrainError::OtherTask { task: card.task, wanted: TaskKind::Colorize });
+impl Task for Colorize {
+    crate::settings_of_task!(ColorizeConfig);
+
+    fn help(&self) -> &'static str {
+        "UNet for colorization; built-in street scenes when no data is given"
+    }
+
+    fn card(&self) -> TaskCard {
+        let panel = |title, axis, score: Score| Panel::new(title, axis, &[("validation", score)]);
+        TaskCard {
+            task: self.name().into(),
+            title: "Colorization".into(),
+            scores: vec![PSNR, SSIM, DELTA_E, COLORFULNESS],
+            panels: vec![
+                panel("PSNR", "dB", PSNR),
+                panel("SSIM", "similarity", SSIM),
+                panel("ΔE", "mean color difference", DELTA_E),
+                panel("Colorfulness", "colorfulness", COLORFULNESS),
+            ],
+            confusion: None,
+            tables: vec![],
         }
-        let space = ColorSpace::of_channels(card.classes.len());
-        Ok(Colorization { card, space, training: None, val })
     }
 
-    /// What it predicts.
-    pub fn space(&self) -> ColorSpace {
-        self.space
+    fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
+        let config: ColorizeConfig = settings.read()?;
+        let from = DataSource::of(&settings.common, config.image_size);
+        let splits = open_data(&from)?;
+        let progress = |done, total| observer.reading(done, total);
+        let mut parts = prepare_images(&[splits.train, splits.val], &from.size_options(), &progress)?;
+        let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
+        let channels: &[&str] = match config.color_space {
+            ColorSpace::Lab => &["a", "b"],
+            ColorSpace::Rgb => &["red", "green", "blue"],
+        };
+        let card = ModelCard {
+            task: self.name().to_owned(),
+            network: config.network().into(),
+            classes: channels.iter().map(|&c| c.to_owned()).collect(),
+            palette: vec![],
+            image_size: [config.image_size.height, config.image_size.width],
+            normalization: Normalization::NONE,
+        };
+        let source = |part: &Arc<PreparedImages>, how| {
+            Arc::new(ColorizationSource::new(part.clone(), config.color_space).augmented(how))
+        };
+        let augmentation = config.augment.prepare(KEEPS, config.seed);
+        let counts = format!("{} training and {} validation images", train.len(), val.len());
+        let mut lines = vec![format!("data:    {}, {counts}", splits.format)];
+        if !train.grey().is_empty() {
+            lines.push(format!("note:    {} training images have no color", train.grey().len()));
+        }
+        Ok(TrainingData {
+            objective: Box::new(Colorization::training(card, &config, Some(val.clone()))),
+            sources: [source(&train, augmentation), source(&val, None)],
+            stem: format!("{}-unet{}", self.name(), if config.skips { "" } else { "-noskip" }),
+            lines,
+            skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
+        })
     }
 
-    /// A photograph of any size in the colours that the model gives it; its own lightness stays.
-    ///
-    /// # Errors
-    /// When the device is lost.
-    pub fn colorize(&self, model: &mut Model, photo: &RgbImage) -> Result<RgbImage, TrainError> {
-        let [h, w] = self.card.image_size;
-        let mut small = vec![0; 3 * h * w];
-        crate::data::stretch_into(photo, w as u32, h as u32, &mut small);
-        let batch = Batch { images: lightness(&small), indices: vec![0], ..Batch::default() };
-        let predicted = model.forward(self, 1, &batch)?.swap_remove(0);
-        Ok(self.space.recolor(photo, &predicted, (h, w))?)
+    fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
+        let _ = card;
+        let splits = open_data(from)?;
+        let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
+        let prepared = Arc::new(prepare_images(&[set], &from.size_options(), &|_, _| {})?.remove(0));
+        Ok(Chosen { set: Box::new(ColorImages(prepared)), part, by_seed: splits.by_seed })
     }
 
-    fn network(&self, g: &mut Graph, n: usize, mode: Mode) -> Result<Value, GraphError> {
-        let [h, w] = self.card.image_size;
-        let images = g.input(port::IMAGES, TensorType::channels([n, h, w, 1]));
-        self.card.network.apply(g, images, mode)
+    fn compares(&self) -> bool {
+        true
+    }
+
+    fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {
+        Ok(Box::new(ColorizePredictor::new(checkpoint, engine)?))
+    }
+
+    fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
+        let config: ColorizeConfig = settings.read()?;
+        let (train, size) = (open_data(&DataSource::of(&settings.common, config.image_size))?.train, config.image_size);
+        let count = train.len();
+        let read = move |index: usize| {
+            let mut rgb = vec![0; 3 * size.height * size.width];
+            cover_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
+            Ok(Sample { index, name: train.name(index), rgb, mask: vec![] })
+        };
+        Ok(Samples { count, size, legend: vec![], keeps: KEEPS, mix: None, read: Box::new(read) })
+    }
+
+    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+        Ok(check_images(data, options)?)
+    }
+
+    fn input_channels(&self) -> usize {
+        1
+    }
+
+    fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {
+        let ([h, w], space) = (onnx.card.image_size, ColorSpace::of_channels(onnx.card.classes.len()));
+        let images = onnx.images.clone();
+        let own = onnx::own_lightness(&mut onnx.builder, &images)?;
+        let input = onnx::network_input(&mut onnx.builder, &own)?;
+        let predicted = onnx.network(&input)?;
+        let value = onnx::recolored(&mut onnx.builder, space, &own, &predicted)?;
+        let about = format!(
+            "[N,3,{h},{w}]: red, green and blue from 0 to 1, of the predicted colors and the image's own lightness"
+        );
+        let metadata = vec![("color_space".to_owned(), space.name().to_owned())];
+        Ok(OnnxOutput { name: "rgb", value, axes: vec![3, h, w], about, metadata })
     }
 }
 
-impl Task for Colorization {
-    type Evaluation = ColorizeEvaluation;
+/// Images to evaluate colorization models on.
+struct ColorImages(Arc<PreparedImages>);
 
-    fn card(&self) -> &ModelCard {
-        &self.card
+impl ImageSet for ColorImages {
+    fn len(&self) -> usize {
+        self.0.len()
     }
 
-    fn training_graph(&self, states: StateTable, n: usize, phase: Phase) -> Result<Graph, GraphError> {
-        let (loss, update) = self.training.ok_or(GraphError::EvaluationOnly)?;
-        let mut g = Graph::with_states(states);
-        let predicted = self.network(&mut g, n, Mode::Train)?;
-        let targets = g.input(port::TARGETS, g.ty(predicted).clone());
-        let [loss, totals] = ops::regression_loss(&mut g, predicted, targets, loss)?;
-        g.output(port::LOSS, loss);
-        g.output(port::TOTALS, totals);
-        append_training(&mut g, [loss, totals], &update, phase)?;
-        fuse(&mut g, FuseOptions::default());
-        Ok(g)
+    fn skipped(&self) -> &[BadImage] {
+        self.0.bad()
     }
 
-    fn evaluation_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError> {
-        let mut g = Graph::with_states(states);
-        let predicted = self.network(&mut g, n, Mode::Eval)?;
-        g.output(port::PREDICTIONS, predicted);
-        fuse(&mut g, FuseOptions::default());
-        Ok(g)
+    fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
+        let objective = Colorization::trained(card.clone(), Some(self.0.clone()))?;
+        let source = ColorizationSource::new(self.0.clone(), objective.space());
+        Ok((Box::new(objective), Arc::new(source)))
     }
 
-    fn feed(&self, session: &mut Session<AnyEngine>, plan: PlanId, batch: &Batch, n: usize) -> Result<(), ExecError> {
-        let len = n * self.card.input_len();
-        session.write(plan, port::IMAGES, &filled(&batch.images, len))?;
-        if session.plan(plan).input(port::TARGETS).is_some() {
-            session.write(plan, port::TARGETS, &filled(&batch.targets, len * self.space.channels()))?;
+    fn compare(
+        &self,
+        card: &ModelCard,
+        names: &[String],
+        found: &[Box<dyn Evaluation>],
+    ) -> Result<Compared, TaskError> {
+        let _ = card;
+        let found = typed::<ColorizeEvaluation>(found);
+        let columns = [PSNR, SSIM, DELTA_E, COLORFULNESS];
+        let means: Vec<_> = found.iter().map(|f| ImageScores::mean(&f.images).unwrap_or_default()).collect();
+        let values = means.iter().map(|m| {
+            let values = [m.psnr, m.ssim, m.delta_e, m.colorfulness];
+            columns.iter().zip(values).map(|(c, v)| c.format(v)).collect()
+        });
+        let mut rows: Vec<(String, Vec<String>)> = names.iter().cloned().zip(values).collect();
+        let truth = means.first().map_or(0.0, |m| m.true_colorfulness);
+        rows.push(("truth".into(), vec!["–".into(), "–".into(), "–".into(), COLORFULNESS.format(truth)]));
+        let table = Table { row: "model", columns: columns.iter().map(|c| c.name.to_string()).collect(), rows };
+        let title = format!("{} images, scores of each", self.0.len());
+        let columns = std::iter::once("grey".to_owned()).chain(names.iter().cloned()).chain(["truth".to_owned()]);
+        let mut figure = Comparison::new(title, columns.collect());
+        for row in 0..found.first().map_or(0, |first| first.shown.len()) {
+            figure.row(self.row(&found, row)?);
         }
-        Ok(())
+        Ok(Compared { table, classes: None, figure })
     }
+}
 
-    fn begin(&self, samples: usize) -> ColorizeEvaluation {
-        ColorizeEvaluation { loss: 0.0, images: vec![], shown: vec![], wanted: spread(samples, SHOWN).collect() }
-    }
-
-    fn add(&self, to: &mut ColorizeEvaluation, batch: &Batch, outputs: Vec<Vec<f32>>) -> Result<(), TrainError> {
-        let Some(val) = &self.val else { return Ok(()) };
-        let loss = self.training.map_or(Regression::L1, |(loss, _)| loss);
-        let (len, channels) = (self.card.input_len(), self.space.channels());
-        let images = batch.images.chunks_exact(len).zip(outputs[0].chunks_exact(len * channels));
-        for ((input, predicted), (&index, target)) in
-            images.zip(batch.indices.iter().zip(batch.targets.chunks_exact(len * channels)))
-        {
-            let terms = predicted.iter().zip(target).map(|(&p, &t)| loss.of(f64::from(p - t)));
-            to.loss += terms.sum::<f64>() / (len * channels) as f64;
-            let picture = picture(val.size(), self.space.decode(input, predicted));
-            to.images.push(ImageScores::of(&truth(val, index)?, &picture)?);
-            if to.wanted.contains(&index) {
-                to.shown.push((index, picture));
-            }
+impl ColorImages {
+    /// The lightness of an image, its colors under each model, and its true colors.
+    fn row(&self, found: &[&ColorizeEvaluation], row: usize) -> Result<Vec<(RgbImage, String)>, TaskError> {
+        let truth = truth(&self.0, found[0].shown[row].0)?;
+        let mut cells = vec![(grey(&truth), String::new())];
+        for one in found {
+            let picture = &one.shown[row].1;
+            let scores = ImageScores::of(&truth, picture)?;
+            cells.push((picture.clone(), format!("{:.1} dB, SSIM {:.3}", scores.psnr, scores.ssim)));
         }
-        Ok(())
-    }
-
-    fn scores(&self, e: &ColorizeEvaluation) -> (f64, Vec<(Score, f64)>) {
-        let loss = e.loss / e.images.len().max(1) as f64;
-        let Some(mean) = ImageScores::mean(&e.images) else { return (loss, vec![]) };
-        let list = [
-            (Score::Psnr, mean.psnr),
-            (Score::Ssim, mean.ssim),
-            (Score::DeltaE, mean.delta_e),
-            (Score::Colourfulness, mean.colourfulness),
-        ];
-        (loss, list.to_vec())
-    }
-
-    fn counts_right(&self) -> bool {
-        false
-    }
-
-    fn curve(&self) -> Curve {
-        let series = vec![("validation", Score::Psnr)];
-        Curve { title: "PSNR", axis: "dB", percent: false, series }
-    }
-
-    fn draw(&self, run: &RunDir, best: &EpochRow, found: &ColorizeEvaluation) -> Result<Vec<&'static str>, TrainError> {
-        let Some(val) = &self.val else { return Ok(vec![]) };
-        let title = format!("Validation images after epoch {}", best.epoch);
-        let mut figure = Comparison::new(title, ["grey", "prediction", "truth"].map(String::from).to_vec());
-        for (index, predicted) in &found.shown {
-            let truth = truth(val, *index)?;
-            let scores = ImageScores::of(&truth, predicted)?;
-            let caption = format!("{:.1} dB, SSIM {:.3}", scores.psnr, scores.ssim);
-            let grey = grey(&truth);
-            figure.row([grey, predicted.clone(), truth].into_iter().zip([String::new(), caption, String::new()]));
-        }
-        pictures::save_png(&figure.draw()?, &run.samples_path())?;
-        Ok(vec!["samples.png"])
+        cells.push((truth, String::new()));
+        Ok(cells)
     }
 }
 
@@ -199,85 +255,21 @@ fn picture((height, width): (u32, u32), rgb: Vec<u8>) -> RgbImage {
 ///
 /// # Errors
 /// When it is not in memory and can no longer be read.
-pub fn truth(images: &PreparedImages, index: usize) -> Result<RgbImage, TrainError> {
+fn truth(images: &PreparedImages, index: usize) -> Result<RgbImage, TrainError> {
     Ok(picture(images.size(), images.pixels(index)?.into_owned()))
 }
 
 /// The lightness of a picture alone.
-pub fn grey(image: &RgbImage) -> RgbImage {
+fn grey(image: &RgbImage) -> RgbImage {
     let input = lightness(image.as_raw());
-    let colourless = vec![0.0; 2 * input.len()];
-    picture((image.height(), image.width()), ColorSpace::Lab.decode(&input, &colourless))
+    let colorless = vec![0.0; 2 * input.len()];
+    picture((image.height(), image.width()), ColorSpace::Lab.decode(&input, &colorless))
 }
 
-/// The data of a run: what `--data` names, or built-in street scenes.
-pub(crate) fn open_data(config: &ColorizeConfig) -> Result<ImageSplits, TrainError> {
-    if let Some(path) = &config.data {
-        let (val_split, seed, skip_bad) = (config.val_split as f32, config.seed, config.skip_bad);
-        return Ok(open_images(path, &SetOptions { val_split, seed, skip_bad })?);
+/// The data set that is named, or the built-in street scenes.
+fn open_data(from: &DataSource) -> Result<ImageSplits, TrainError> {
+    match &from.data {
+        Some(path) => Ok(open_images(path, &from.set_options())?),
+        None => Ok(ImageSplits::streets(from.seed, [from.scenes, STREETS_VAL, 0], from.size_u32())),
     }
-    let size = (config.image_size.height as u32, config.image_size.width as u32);
-    Ok(ImageSplits::streets(config.seed, [config.scenes, STREETS_VAL, 0], size))
-}
-
-/// Trains by `config` and writes everything into a new run directory. `stop` ends it after the current step.
-///
-/// # Errors
-/// See [`TrainError`]; whatever had been written stays.
-pub fn train(config: &ColorizeConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
-    open(config, observer)?.train(observer, stop)
-}
-
-/// Reads the data and makes the model and the run directory: all but the training.
-///
-/// # Errors
-/// As [`train`].
-pub fn open(config: &ColorizeConfig, observer: &dyn Observer) -> Result<Trainer<Colorization>, TrainError> {
-    config.validate()?;
-    let launch = Launch::new(config.settings(), config.to_toml()?)?;
-    let settings = &launch.settings;
-    let splits = open_data(config)?;
-    let size = SizeOptions {
-        skip_bad: config.skip_bad,
-        ..SizeOptions::new(config.image_size.height as u32, config.image_size.width as u32)
-    };
-    let told = |done, total| observer.reading(done, total);
-    let mut parts = prepare_images(&[splits.train, splits.val], &size, &told)?;
-    let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
-    let channels: &[&str] = if config.color_space == ColorSpace::Lab { &["a", "b"] } else { &["red", "green", "blue"] };
-    let card = ModelCard {
-        task: TaskKind::Colorize,
-        network: Network::UNet(config.network()),
-        classes: channels.iter().map(|&c| c.to_owned()).collect(),
-        palette: vec![],
-        image_size: [config.image_size.height, config.image_size.width],
-        normalization: Normalization::NONE,
-    };
-    let training = Some((config.loss.regression(), settings.update()));
-    let task = Colorization { card, space: config.color_space, training, val: Some(val.clone()) };
-    let mut model = Model::for_training(&task, launch.engine, settings.batch_size.min(train.len()), settings)?;
-    let init = config.init.as_deref().filter(|_| launch.resumed.is_none());
-    let started = init.map(|path| start_from(&mut model, path)).transpose()?;
-    let source = |part: &Arc<PreparedImages>, how| {
-        Arc::new(ColorizationSource::new(part.clone(), config.color_space).augmented(how))
-    };
-    let augmentation = config.augment.prepare(Purpose::Colorize, config.seed);
-    let stem = if config.skips { "colorize-unet" } else { "colorize-unet-noskip" };
-    let make_run = |settings: &_| Launch::make_run(settings, &launch.toml, stem);
-    let sources: [Arc<dyn Source>; 2] = [source(&train, augmentation), source(&val, None)];
-    let trainer = Trainer::new(task, launch.settings, model, sources, make_run, launch.resumed)?;
-    let mut lines = vec![
-        format!("device: {}", trainer.model().session.engine().name()),
-        format!("data:   {}, {} training and {} validation images", splits.format, train.len(), val.len()),
-        format!("run:    {}", trainer.run().path().display()),
-    ];
-    lines.extend(started);
-    if !train.grey().is_empty() {
-        lines.push(format!("note:   {} training images have no colour", train.grey().len()));
-    }
-    lines.extend(train.bad().iter().chain(val.bad()).map(|bad| format!("skipped {bad}")));
-    lines.extend(trainer.left_out());
-    lines.extend(launch.precision);
-    observer.begins(&lines);
-    Ok(trainer)
 }

@@ -9,7 +9,7 @@ use crate::graph::{OnnxInput, OnnxNode};
 use crate::interop::onnx::{OnnxBuilder, OnnxError};
 
 /// The layer's name that the nodes bear.
-const LAYER: &str = "colours";
+const LAYER: &str = "colors";
 
 /// A value's name in the model.
 type Named = Result<String, OnnxError>;
@@ -28,8 +28,8 @@ pub fn network_input(b: &mut OnnxBuilder, f: &str) -> Named {
     arithmetic(b, "Div", &l, 50.0)
 }
 
-/// sRGB images of the lightness that f(Y) says, in the colours that the network has predicted.
-pub fn recoloured(b: &mut OnnxBuilder, space: ColorSpace, f: &str, predicted: &str) -> Named {
+/// sRGB images of the lightness that f(Y) says, in the colors that the network has predicted.
+pub fn recolored(b: &mut OnnxBuilder, space: ColorSpace, f: &str, predicted: &str) -> Named {
     let [x, y, z] = match space {
         ColorSpace::Lab => of_ab(b, f, predicted)?,
         ColorSpace::Rgb => of_rgb(b, f, predicted)?,

@@ -1,8 +1,7 @@
 //! Scores of a segmentation from its confusion matrix, and weights of classes from their pixels.
 
-use serde::{Deserialize, Serialize};
-
-use crate::run::confusion::ConfusionMatrix;
+use crate::choices;
+use crate::run::confusion::{ClassScore, ConfusionMatrix};
 
 /// Scores over a whole set, from the counts `n[t][p]` of pixels of class `t` predicted as `p`
 /// (ignored pixels are not counted), with `T[c] = Σₚ n[c][p]` and `P[c] = Σₜ n[t][c]`:
@@ -28,14 +27,7 @@ impl SegmentationScores {
     /// The scores of a matrix of pixels.
     pub fn of(confusion: &ConfusionMatrix) -> Self {
         let classes = 0..confusion.classes();
-        let iou: Vec<Option<f64>> = classes
-            .clone()
-            .map(|c| {
-                let both = confusion.count(c, c);
-                let either = confusion.row_total(c) + confusion.column_total(c) - both;
-                (either > 0).then(|| both as f64 / either as f64)
-            })
-            .collect();
+        let iou = confusion.class_scores(ClassScore::Iou);
         let known: Vec<f64> = iou.iter().filter_map(|&iou| iou).collect();
         let total = confusion.total();
         let weighted: f64 = classes.map(|c| confusion.row_total(c) as f64 * iou[c].unwrap_or(0.0)).sum();
@@ -48,21 +40,19 @@ impl SegmentationScores {
     }
 }
 
-/// How much the pixels of each class count in the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-pub enum ClassWeighting {
-    /// All alike.
-    #[default]
-    None,
-    /// By the inverse of their share: `w[c] = (1 / f[c]) / mean of 1 / f`, so that the weights'
-    /// mean over the classes that there are is 1. f\[c\] is the share of class c in all pixels
-    /// that count.
-    Inverse,
-    /// Median frequency balancing (Eigen & Fergus 2015): `w[c] = median of f / f[c]` with f\[c\] the
-    /// pixels of class c over all pixels of the images that it is seen in.
-    Median,
+choices! {
+    /// How much the pixels of each class count in the loss.
+    pub enum ClassWeighting default None {
+        /// All alike.
+        None = "none",
+        /// By the inverse of their share: `w[c] = (1 / f[c]) / mean of 1 / f`, so that the weights'
+        /// mean over the classes that there are is 1. f\[c\] is the share of class c in all pixels
+        /// that count.
+        Inverse = "inverse",
+        /// Median frequency balancing (Eigen & Fergus 2015): `w[c] = median of f / f[c]` with f\[c\] the
+        /// pixels of class c over all pixels of the images that it is seen in.
+        Median = "median",
+    }
 }
 
 impl ClassWeighting {
@@ -88,6 +78,16 @@ impl ClassWeighting {
         }
         shares.into_iter().map(|f| if f > 0.0 { (scale / f) as f32 } else { 0.0 }).collect()
     }
+}
+
+/// Mean IoU of one image, over the classes in its truth or its prediction.
+pub fn image_iou(truth: &[u8], predicted: &[u8], classes: usize) -> Option<f64> {
+    let mut confusion = ConfusionMatrix::new(classes);
+    for (&t, &p) in truth.iter().zip(predicted) {
+        // Ignored pixels are out of range.
+        let _ = confusion.add(t.into(), p.into());
+    }
+    SegmentationScores::of(&confusion).mean_iou
 }
 
 /// The middle value, or the mean of both; 0 of none.

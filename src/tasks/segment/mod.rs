@@ -1,239 +1,253 @@
-//! `train segment`: images and masks in, a class for every pixel out.
+//! Segmentation: a class for every pixel.
 
+mod evaluation;
 pub mod metrics;
+mod objective;
+mod predict;
+mod settings;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use image::RgbImage;
 
-use crate::data::augment::Purpose;
+pub use evaluation::SegmentEvaluation;
+pub use objective::Segmentation;
+pub use predict::SegmentPredictor;
+pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
+
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
+use super::export::{OnnxNetwork, OnnxOutput};
+use super::predict::Predictor;
+use super::samples::{Sample, Samples};
+use super::{Task, TaskError};
+use crate::data::augment::Keeps;
+use crate::data::check::{CheckOptions, CheckReport, check_segmentation};
 use crate::data::{
-    self, Batch, PreparedPairs, SegmentationSource, SegmentationSplits, SetOptions, SizeOptions, Source,
-    open_segmentation, prepare_segmentation,
+    BadImage, PreparedPairs, SegmentationSource, SegmentationSplits, Source, nearest_into, open_segmentation,
+    prepare_segmentation, stretch_into,
 };
-use crate::exec::{AnyEngine, ExecError, PlanId, Session};
-use crate::fuse::{FuseOptions, fuse};
-use crate::graph::{Graph, GraphError, StateTable};
-use crate::label::IGNORED;
-use crate::nn::Mode;
-use crate::ops::{self, CrossEntropyOptions, DiceOptions};
-use crate::run::card::{ModelCard, TaskKind};
-use crate::run::confusion::ConfusionMatrix;
-use crate::run::history::{EpochRow, Score};
-use crate::run::pictures::{self, Comparison, Curve};
-use crate::run::run_dir::RunDir;
-use crate::shape::TensorType;
-use crate::tasks::classify::{filled, normalization, spread};
-use crate::tasks::segment::metrics::SegmentationScores;
-use crate::train::TrainError;
-use crate::train::config::{SegmentConfig, SegmentLoss};
-use crate::train::launch::Launch;
-use crate::train::model::{Model, start_from};
-use crate::train::step::{Phase, Update, append_training, port};
-use crate::train::task::Task;
-use crate::train::trainer::{Observer, Outcome, Trainer};
+use crate::exec::AnyEngine;
+use crate::run::card::ModelCard;
+use crate::run::confusion::ClassScore;
+use crate::run::pictures::{self, Comparison};
+use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
+use crate::run::table::Table;
+use crate::run::task_card::{ConfusionCard, TaskCard};
+use crate::run::{Checkpoint, Score};
+use crate::train::open::TrainingData;
+use crate::train::settings::Resolved;
+use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
+
+/// Mean over the classes of intersection over union.
+pub const MEAN_IOU: Score = Score::new("val_mean_iou", "mean IoU", Unit::Share, Better::Higher);
+/// Intersection over union, each class weighted by its pixels.
+pub const WEIGHTED_IOU: Score = Score::new("val_weighted_iou", "weighted IoU", Unit::Share, Better::Higher);
+/// Share of the pixels predicted correctly.
+pub const PIXEL_ACCURACY: Score = Score::new("val_pixel_accuracy", "pixel accuracy", Unit::Percent, Better::Higher);
 
 /// Validation scenes of the built-in data.
-pub(crate) const STREETS_VAL: usize = 64;
+const STREETS_VAL: usize = 64;
+/// A mirrored photograph is as true; an erased patch has classes to be predicted.
+const KEEPS: Keeps = Keeps { mirror: true, color: true, erase: false };
 
-/// Validation images shown in the run's picture.
-const SHOWN: usize = 6;
+/// The task.
+pub struct Segment;
 
-/// What is minimised, and how.
-#[derive(Clone, Debug)]
-struct Training {
-    loss: SegmentLoss,
-    /// One per class, where there are any.
-    class_weights: Option<Vec<f32>>,
-    update: Update,
+/// Trains and writes everything into a new run directory. `stop` ends it after the current step.
+///
+/// # Errors
+/// See [`TrainError`]; what had been written stays.
+pub fn train(config: &SegmentConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+    open(config, observer)?.train(observer, stop)
 }
 
-/// Segmentation as a task of the common loop.
-pub struct Segmentation {
-    card: ModelCard,
-    training: Option<Training>,
-    /// Pairs that predictions are shown beside, and written for.
-    val: Option<Arc<PreparedPairs>>,
+/// Reads the data and makes the model and the run directory.
+///
+/// # Errors
+/// As [`train`].
+pub fn open(config: &SegmentConfig, observer: &dyn Observer) -> Result<Trainer, TrainError> {
+    Segment.open(&Resolved::of(config)?, observer)
 }
 
-/// Result of an evaluation.
-#[derive(Clone, Debug)]
-pub struct SegmentEvaluation {
-    loss: f64,
-    counted: f64,
-    /// Truth against prediction, over all pixels of the set that count.
-    pub confusion: ConfusionMatrix,
-    /// Index and predicted classes of the images to be shown.
-    pub shown: Vec<(usize, Vec<u8>)>,
-    wanted: Vec<usize>,
-}
+impl Task for Segment {
+    crate::settings_of_task!(SegmentConfig);
 
-impl SegmentEvaluation {
-    /// Mean cross entropy of the pixels that count.
-    pub fn loss(&self) -> f64 {
-        self.loss / self.counted.max(1.0)
+    fn help(&self) -> &'static str {
+        "UNet or ResNet18 for segmentation; built-in street scenes when no data is given"
     }
 
-    /// The scores of the whole set.
-    pub fn scores(&self) -> SegmentationScores {
-        SegmentationScores::of(&self.confusion)
-    }
-}
-
-impl Segmentation {
-    /// For evaluation and prediction with a trained model; `val` are the pairs of which some are kept to be shown.
-    ///
-    /// # Errors
-    /// When the model was trained for something else.
-    pub fn trained(card: ModelCard, val: Option<Arc<PreparedPairs>>) -> Result<Self, TrainError> {
-        if card.task != TaskKind::Segment {
-            return Err(TrainError::OtherTask { task: card.task, wanted: TaskKind::Segment });
+    fn card(&self) -> TaskCard {
+        TaskCard {
+            task: self.name().into(),
+            title: "Segmentation".into(),
+            scores: vec![MEAN_IOU, WEIGHTED_IOU, PIXEL_ACCURACY],
+            panels: vec![
+                Panel::new(
+                    "Intersection over union",
+                    "intersection over union",
+                    &[("mean", MEAN_IOU), ("weighted", WEIGHTED_IOU)],
+                ),
+                Panel::new(
+                    "Pixel accuracy",
+                    "correct pixels",
+                    &[("training", TRAIN_ACCURACY), ("validation", PIXEL_ACCURACY)],
+                ),
+            ],
+            confusion: Some(ConfusionCard { unit: "pixels".into(), score: ClassScore::Iou }),
+            tables: vec![],
         }
-        Ok(Segmentation { card, training: None, val })
     }
 
-    /// The class of each pixel, for one image of the card's size that is normalized.
-    ///
-    /// # Errors
-    /// When the device is lost.
-    pub fn predict(&self, model: &mut Model, image: Vec<f32>) -> Result<Vec<u8>, TrainError> {
-        let batch = Batch { images: image, indices: vec![0], ..Batch::default() };
-        let outputs = model.forward(self, 1, &batch)?;
-        Ok(outputs[2].iter().map(|&class| class as u8).collect())
-    }
-
-    fn pixels(&self) -> usize {
-        self.card.image_size.iter().product()
-    }
-
-    /// Image, labels and logits of a graph for `n` images.
-    fn network(&self, g: &mut Graph, n: usize, mode: Mode) -> Result<[crate::graph::Value; 2], GraphError> {
-        let [h, w] = self.card.image_size;
-        let images = g.input(port::IMAGES, TensorType::channels([n, h, w, 3]));
-        let labels = g.input(port::LABELS, TensorType::flat(n * h * w));
-        Ok([self.card.network.apply(g, images, mode)?, labels])
-    }
-}
-
-impl Task for Segmentation {
-    type Evaluation = SegmentEvaluation;
-
-    fn card(&self) -> &ModelCard {
-        &self.card
-    }
-
-    fn training_graph(&self, states: StateTable, n: usize, phase: Phase) -> Result<Graph, GraphError> {
-        let training = self.training.as_ref().ok_or(GraphError::EvaluationOnly)?;
-        let mut g = Graph::with_states(states);
-        let [logits, labels] = self.network(&mut g, n, Mode::Train)?;
-        let weights = training.class_weights.as_ref();
-        let weights = weights.map(|w| g.input(port::CLASS_WEIGHTS, TensorType::channels([w.len()])));
-        let options = CrossEntropyOptions { ignore_index: Some(IGNORED), ..Default::default() };
-        let [cross_entropy, totals] = ops::softmax_cross_entropy(&mut g, logits, labels, weights, options)?;
-        let mut dice = || {
-            let options = DiceOptions { ignore_index: Some(IGNORED), ..Default::default() };
-            ops::dice_loss(&mut g, logits, labels, options)
+    fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
+        let config: SegmentConfig = settings.read()?;
+        let from = DataSource::of(&settings.common, config.image_size);
+        let splits = open_data(&from)?;
+        let progress = |done, total| observer.reading(done, total);
+        let mut parts = prepare_segmentation(&[splits.train, splits.val], &from.size_options(), &progress)?;
+        let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
+        let classes = train.classes();
+        let card = ModelCard {
+            task: self.name().to_owned(),
+            network: config.network(classes.len()),
+            classes: classes.names.clone(),
+            palette: classes.palette.clone(),
+            image_size: [config.image_size.height, config.image_size.width],
+            normalization: config.normalize.resolve(|| train.sums().normalization()),
         };
-        let loss = match training.loss {
-            SegmentLoss::CrossEntropy => cross_entropy,
-            SegmentLoss::Dice => dice()?,
-            SegmentLoss::Both => {
-                let dice = dice()?;
-                ops::add(&mut g, cross_entropy, dice)?
-            }
-        };
-        g.output(port::LOSS, loss);
-        g.output(port::TOTALS, totals);
-        append_training(&mut g, [loss, totals], &training.update, phase)?;
-        fuse(&mut g, FuseOptions::default());
-        Ok(g)
+        let weights = config.class_weights.weights(train.class_pixels(), train.class_image_pixels());
+        let class_weights = (config.class_weights != Default::default()).then_some(weights);
+        let table = card.normalization;
+        let source =
+            |part: &Arc<PreparedPairs>, how| Arc::new(SegmentationSource::new(part.clone(), &table).augmented(how));
+        let augmentation = config.augment.prepare(KEEPS, config.seed);
+        let skipped = splits.left_out.iter().chain(train.bad()).chain(val.bad());
+        Ok(TrainingData {
+            objective: Box::new(Segmentation::training(card, &config, class_weights, Some(val.clone()))),
+            sources: [source(&train, augmentation), source(&val, None)],
+            stem: format!("{}-{}", self.name(), config.model.name()),
+            lines: vec![
+                format!("data:    {}, {} training and {} validation images", splits.format, train.len(), val.len()),
+                format!("classes: {classes}"),
+            ],
+            skipped: skipped.map(BadImage::to_string).collect(),
+        })
     }
 
-    fn evaluation_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError> {
-        let mut g = Graph::with_states(states);
-        let [logits, labels] = self.network(&mut g, n, Mode::Eval)?;
-        let options = CrossEntropyOptions { ignore_index: Some(IGNORED), ..Default::default() };
-        let [_, totals] = ops::softmax_cross_entropy(&mut g, logits, labels, None, options)?;
-        let predictions = ops::argmax(&mut g, logits)?;
-        let counts = ops::confusion(&mut g, labels, predictions, self.card.classes.len())?;
-        g.output(port::TOTALS, totals);
-        g.output(port::COUNTS, counts);
-        g.output(port::PREDICTIONS, predictions);
-        fuse(&mut g, FuseOptions::default());
-        Ok(g)
-    }
-
-    fn feed(&self, session: &mut Session<AnyEngine>, plan: PlanId, batch: &Batch, n: usize) -> Result<(), ExecError> {
-        let label = |&l: &u32| if l == u32::from(data::IGNORED) { IGNORED as f32 } else { l as f32 };
-        let mut labels: Vec<f32> = batch.labels.iter().map(label).collect();
-        labels.resize(n * self.pixels(), IGNORED as f32);
-        session.write(plan, port::IMAGES, &filled(&batch.images, n * self.card.input_len()))?;
-        session.write(plan, port::LABELS, &labels)?;
-        match self.training.as_ref().and_then(|t| t.class_weights.as_ref()) {
-            Some(weights) if session.plan(plan).input(port::CLASS_WEIGHTS).is_some() => {
-                session.write(plan, port::CLASS_WEIGHTS, weights)
-            }
-            _ => Ok(()),
+    fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
+        let splits = open_data(from)?;
+        let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
+        if set.classes().names != card.classes {
+            let (data, model) = (set.classes().names.clone(), card.classes.clone());
+            return Err(TaskError::OtherClasses { data, model });
         }
+        let prepared = Arc::new(prepare_segmentation(&[set], &from.size_options(), &|_, _| {})?.remove(0));
+        Ok(Chosen { set: Box::new(SegmentedImages(prepared)), part, by_seed: splits.by_seed })
     }
 
-    fn begin(&self, samples: usize) -> SegmentEvaluation {
-        let wanted = if self.val.is_some() { spread(samples, SHOWN).collect() } else { vec![] };
-        let confusion = ConfusionMatrix::new(self.card.classes.len());
-        SegmentEvaluation { loss: 0.0, counted: 0.0, confusion, shown: vec![], wanted }
-    }
-
-    fn add(&self, to: &mut SegmentEvaluation, batch: &Batch, outputs: Vec<Vec<f32>>) -> Result<(), TrainError> {
-        to.loss += f64::from(outputs[0][0]);
-        to.counted += f64::from(outputs[0][3]);
-        to.confusion.add_counts(&outputs[1]);
-        for (image, &index) in outputs[2].chunks_exact(self.pixels()).zip(&batch.indices) {
-            if to.wanted.contains(&index) {
-                to.shown.push((index, image.iter().map(|&class| class as u8).collect()));
-            }
-        }
-        Ok(())
-    }
-
-    fn scores(&self, e: &SegmentEvaluation) -> (f64, Vec<(Score, f64)>) {
-        let scores = e.scores();
-        let list = [
-            (Score::MeanIou, scores.mean_iou),
-            (Score::WeightedIou, scores.weighted_iou),
-            (Score::PixelAccuracy, scores.pixel_accuracy),
-        ];
-        (e.loss(), list.into_iter().map(|(s, v)| (s, v.unwrap_or(0.0))).collect())
-    }
-
-    fn counts_right(&self) -> bool {
+    fn compares(&self) -> bool {
         true
     }
 
-    fn curve(&self) -> Curve {
-        let series = vec![("mean", Score::MeanIou), ("weighted", Score::WeightedIou)];
-        Curve { title: "IoU on validation", axis: "intersection over union", percent: true, series }
+    fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {
+        Ok(Box::new(SegmentPredictor::new(checkpoint, engine)?))
     }
 
-    fn draw(&self, run: &RunDir, best: &EpochRow, found: &SegmentEvaluation) -> Result<Vec<&'static str>, TrainError> {
-        run.write_confusion(&found.confusion, &self.card.classes)?;
-        run.write_file("iou.csv", &iou_table(&self.card.classes, found))?;
-        let confusion = pictures::confusion_picture(&found.confusion, &self.card.classes)?;
-        pictures::save_png(&confusion, &run.confusion_path())?;
-        let Some(val) = &self.val else { return Ok(vec!["confusion.png", "iou.csv"]) };
-        let title = format!("Validation images after epoch {}", best.epoch);
-        let mut figure = Comparison::new(title, ["image", "truth", "prediction"].map(String::from).to_vec());
-        figure.legend = self.card.classes.iter().cloned().zip(self.card.palette.iter().copied()).collect();
-        for (index, predicted) in &found.shown {
-            let (image, truth) = pair(val, *index)?;
-            let shown = pictures::painted(val.size(), predicted, &self.card.palette);
-            let iou = image_iou(&truth, predicted, self.card.classes.len());
-            let masks = [pictures::painted(val.size(), &truth, &self.card.palette), shown];
-            let captions = [String::new(), String::new(), format!("mean IoU {:.3}", iou.unwrap_or(0.0))];
-            figure.row(std::iter::once(image).chain(masks).zip(captions));
+    fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
+        let config: SegmentConfig = settings.read()?;
+        let (train, size) = (open_data(&DataSource::of(&settings.common, config.image_size))?.train, config.image_size);
+        let classes = train.classes();
+        let legend = classes.names.iter().cloned().zip(classes.palette.iter().copied()).collect();
+        let (count, area) = (train.len(), size.height * size.width);
+        let read = move |index: usize| {
+            let (mut rgb, mut mask) = (vec![0; 3 * area], vec![0; area]);
+            stretch_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
+            nearest_into(&train.mask(index)?, size.width as u32, size.height as u32, &mut mask);
+            Ok(Sample { index, name: train.name(index), rgb, mask })
+        };
+        Ok(Samples { count, size, legend, keeps: KEEPS, mix: None, read: Box::new(read) })
+    }
+
+    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+        Ok(check_segmentation(data, options)?)
+    }
+
+    fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {
+        let ([h, w], classes) = (onnx.card.image_size, onnx.card.classes.len());
+        let value = onnx.of_normalized()?;
+        let about = format!("[N,{classes},{h},{w}]: scores; the largest of a pixel is its class");
+        Ok(OnnxOutput { name: "logits", value, axes: vec![classes, h, w], about, metadata: vec![] })
+    }
+}
+
+/// Images and masks to evaluate segmentation models on.
+struct SegmentedImages(Arc<PreparedPairs>);
+
+impl ImageSet for SegmentedImages {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn skipped(&self) -> &[BadImage] {
+        self.0.bad()
+    }
+
+    fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
+        let source = SegmentationSource::new(self.0.clone(), &card.normalization);
+        Ok((Box::new(Segmentation::trained(card.clone(), Some(self.0.clone()))?), Arc::new(source)))
+    }
+
+    fn compare(
+        &self,
+        card: &ModelCard,
+        names: &[String],
+        found: &[Box<dyn Evaluation>],
+    ) -> Result<Compared, TaskError> {
+        let found = typed::<SegmentEvaluation>(found);
+        let text = |score: Score, v: Option<f64>| v.map_or("–".into(), |v| score.format(v));
+        let scores: Vec<_> = found.iter().map(|one| one.class_scores()).collect();
+        let columns = [MEAN_IOU, WEIGHTED_IOU, PIXEL_ACCURACY];
+        let values = scores.iter().map(|s| {
+            let values = [s.mean_iou, s.weighted_iou, s.pixel_accuracy];
+            columns.iter().zip(values).map(|(c, v)| text(c.clone(), v)).collect()
+        });
+        let table = Table {
+            row: "model",
+            columns: columns.iter().map(|c| c.name.to_string()).collect(),
+            rows: names.iter().cloned().zip(values).collect(),
+        };
+        let rows = scores.iter().map(|s| s.iou.iter().map(|&v| text(MEAN_IOU, v)).collect());
+        let classes =
+            Table { row: "model", columns: card.classes.clone(), rows: names.iter().cloned().zip(rows).collect() };
+        let title = format!("{} images, mean IoU of each", self.0.len());
+        let columns = ["image", "truth"].map(String::from).into_iter().chain(names.iter().cloned()).collect();
+        let mut figure = Comparison::new(title, columns);
+        figure.legend = card.classes.iter().cloned().zip(card.palette.iter().copied()).collect();
+        for row in 0..found.first().map_or(0, |first| first.shown.len()) {
+            figure.row(self.row(card, &found, row)?);
         }
-        pictures::save_png(&figure.draw()?, &run.samples_path())?;
-        Ok(vec!["samples.png", "confusion.png", "iou.csv"])
+        Ok(Compared { table, classes: Some(classes), figure })
+    }
+}
+
+impl SegmentedImages {
+    /// An image, its true mask, and the mask under each model.
+    fn row(
+        &self,
+        card: &ModelCard,
+        found: &[&SegmentEvaluation],
+        row: usize,
+    ) -> Result<Vec<(RgbImage, String)>, TaskError> {
+        let (image, truth) = pair(&self.0, found[0].shown[row].0)?;
+        let painted = |mask: &[u8]| pictures::painted(self.0.size(), mask, &card.palette);
+        let mut cells = vec![(image, String::new()), (painted(&truth), String::new())];
+        for one in found {
+            let predicted = &one.shown[row].1;
+            let iou = metrics::image_iou(&truth, predicted, card.palette.len());
+            cells.push((painted(predicted), format!("IoU {:.3}", iou.unwrap_or(0.0))));
+        }
+        Ok(cells)
     }
 }
 
@@ -241,104 +255,17 @@ impl Task for Segmentation {
 ///
 /// # Errors
 /// When it is not in memory and can no longer be read.
-pub fn pair(pairs: &PreparedPairs, index: usize) -> Result<(RgbImage, Vec<u8>), TrainError> {
+fn pair(pairs: &PreparedPairs, index: usize) -> Result<(RgbImage, Vec<u8>), TrainError> {
     let (height, width) = pairs.size();
     let pair = pairs.pair(index)?;
     let (image, mask) = pair.split_at(3 * (height * width) as usize);
     Ok((RgbImage::from_raw(width, height, image.to_vec()).unwrap_or_default(), mask.to_vec()))
 }
 
-/// Mean IoU of one image, over the classes in its truth or its prediction.
-pub fn image_iou(truth: &[u8], predicted: &[u8], classes: usize) -> Option<f64> {
-    let mut confusion = ConfusionMatrix::new(classes);
-    for (&t, &p) in truth.iter().zip(predicted) {
-        // Ignored pixels are out of range.
-        let _ = confusion.add(t.into(), p.into());
+/// The data set that is named, or the built-in street scenes.
+fn open_data(from: &DataSource) -> Result<SegmentationSplits, TrainError> {
+    match &from.data {
+        Some(path) => Ok(open_segmentation(path, &from.set_options())?),
+        None => Ok(SegmentationSplits::streets(from.seed, [from.scenes, STREETS_VAL, 0], from.size_u32())),
     }
-    SegmentationScores::of(&confusion).mean_iou
-}
-
-/// `iou.csv`: class, pixels, IoU (empty where the class is neither there nor predicted).
-fn iou_table(classes: &[String], found: &SegmentEvaluation) -> String {
-    let mut csv = csv::Writer::from_writer(vec![]);
-    let _ = csv.write_record(["class", "pixels", "iou"]);
-    for (class, iou) in found.scores().iou.iter().enumerate() {
-        let iou = iou.map_or(String::new(), |iou| format!("{iou:.4}"));
-        // Writing into memory does not fail.
-        let _ = csv.write_record([&classes[class], &found.confusion.row_total(class).to_string(), &iou]);
-    }
-    csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
-/// The data of a run: what `--data` names, or built-in street scenes.
-pub(crate) fn open_data(config: &SegmentConfig) -> Result<SegmentationSplits, TrainError> {
-    if let Some(path) = &config.data {
-        let (val_split, seed, skip_bad) = (config.val_split as f32, config.seed, config.skip_bad);
-        return Ok(open_segmentation(path, &SetOptions { val_split, seed, skip_bad })?);
-    }
-    let size = (config.image_size.height as u32, config.image_size.width as u32);
-    Ok(SegmentationSplits::streets(config.seed, [config.scenes, STREETS_VAL, 0], size))
-}
-
-/// Trains by `config` and writes everything into a new run directory. `stop` ends it after the current step.
-///
-/// # Errors
-/// See [`TrainError`]; whatever had been written stays.
-pub fn train(config: &SegmentConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
-    open(config, observer)?.train(observer, stop)
-}
-
-/// Reads the data and makes the model and the run directory: all but the training.
-///
-/// # Errors
-/// As [`train`].
-pub fn open(config: &SegmentConfig, observer: &dyn Observer) -> Result<Trainer<Segmentation>, TrainError> {
-    config.validate()?;
-    let launch = Launch::new(config.settings(), config.to_toml()?)?;
-    let settings = &launch.settings;
-    let splits = open_data(config)?;
-    let size = SizeOptions {
-        skip_bad: config.skip_bad,
-        ..SizeOptions::new(config.image_size.height as u32, config.image_size.width as u32)
-    };
-    let told = |done, total| observer.reading(done, total);
-    let mut parts = prepare_segmentation(&[splits.train, splits.val], &size, &told)?;
-    let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
-    let classes = train.classes();
-    let card = ModelCard {
-        task: TaskKind::Segment,
-        network: config.network(classes.len()),
-        classes: classes.names.clone(),
-        palette: classes.palette.clone(),
-        image_size: [config.image_size.height, config.image_size.width],
-        normalization: normalization(config.normalize, || train.sums().normalization()),
-    };
-    let weights = config.class_weights.weights(train.class_pixels(), train.class_image_pixels());
-    let class_weights = (config.class_weights != Default::default()).then_some(weights);
-    let training = Training { loss: config.loss, class_weights, update: settings.update() };
-    let task = Segmentation { card, training: Some(training), val: Some(val.clone()) };
-    let mut model = Model::for_training(&task, launch.engine, settings.batch_size.min(train.len()), settings)?;
-    let init = config.init.as_deref().filter(|_| launch.resumed.is_none());
-    let started = init.map(|path| start_from(&mut model, path)).transpose()?;
-    let table = task.card.normalization;
-    let source =
-        |part: &Arc<PreparedPairs>, how| Arc::new(SegmentationSource::new(part.clone(), &table).augmented(how));
-    let augmentation = config.augment.prepare(Purpose::Segment, config.seed);
-    let stem = format!("segment-{}", config.model.name());
-    let make_run = |settings: &_| Launch::make_run(settings, &launch.toml, &stem);
-    let sources: [Arc<dyn Source>; 2] = [source(&train, augmentation), source(&val, None)];
-    let trainer = Trainer::new(task, launch.settings, model, sources, make_run, launch.resumed)?;
-    let mut lines = vec![
-        format!("device:  {}", trainer.model().session.engine().name()),
-        format!("data:    {}, {} training and {} validation images", splits.format, train.len(), val.len()),
-        format!("classes: {classes}"),
-        format!("run:     {}", trainer.run().path().display()),
-    ];
-    lines.extend(started);
-    let left_out = splits.left_out.iter().chain(train.bad()).chain(val.bad());
-    lines.extend(left_out.map(|bad| format!("skipped {bad}")));
-    lines.extend(trainer.left_out());
-    lines.extend(launch.precision);
-    observer.begins(&lines);
-    Ok(trainer)
 }

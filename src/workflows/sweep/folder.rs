@@ -1,15 +1,14 @@
-//! What the folders of a sweep hold already, and whether that is of the settings that the sweep has now.
+//! What the folders of a sweep hold already, and whether it has the present settings of the sweep.
 
 use std::path::{Path, PathBuf};
 
 use super::{Cell, DIVERGED, State, Sweep, SweepError};
 use crate::interop::files::FileError;
-use crate::run::card::TaskKind;
-use crate::run::run_dir::{RunDir, RunDirError};
+use crate::run::{RunDir, RunError};
 use crate::train::TrainError;
-use crate::train::config::{ClassifyConfig, ColorizeConfig, ConfigError, SegmentConfig};
+use crate::train::settings::{ConfigError, Given};
 
-/// Settings that may differ: where a run is, and what its numbers do not depend on.
+/// Settings that may differ: the place of a run, and those that do not change its numbers.
 const FREE: [&str; 6] = ["out", "device", "loader_threads", "log_norms", "profile", "tensorboard"];
 
 /// Folder of a run.
@@ -17,8 +16,8 @@ pub(super) fn folder(out: &Path, index: usize) -> PathBuf {
     out.join(format!("{:03}", index + 1))
 }
 
-/// How far the run in a folder is; [`State::Begins`] also for one that has nothing to go on from.
-pub(super) fn found(folder: &Path) -> Result<State, RunDirError> {
+/// How far the run in a folder is; [`State::Begins`] also for one that cannot be resumed.
+pub(super) fn found(folder: &Path) -> Result<State, RunError> {
     // It would diverge again from where it can be resumed.
     if folder.join(DIVERGED).is_file() {
         return Ok(State::Diverged);
@@ -31,8 +30,8 @@ pub(super) fn found(folder: &Path) -> Result<State, RunDirError> {
     Ok(if done { State::Done(rows) } else { State::Begins })
 }
 
-/// Moves what is left of a run that has nothing to go on from aside.
-pub(super) fn clear(folder: &Path) -> Result<(), RunDirError> {
+/// Moves aside a run that cannot be resumed.
+pub(super) fn clear(folder: &Path) -> Result<(), RunError> {
     if RunDir::check_free(folder).is_ok() {
         return Ok(());
     }
@@ -73,7 +72,7 @@ impl Sweep {
         let text = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
         let differs = |key: &&String| {
             let [before, now] = [&old, &new].map(|table| table.get(*key).and_then(toml::Value::as_str));
-            // A run that has not ended goes on to another number of epochs; one on a device without 16 bits is in 32.
+            // A run that has not ended may be resumed to another number of epochs; on a device without 16 bits it is in 32.
             let borne = (*key == "epochs" && matches!(state, State::Paused(_)))
                 || (*key == "precision" && (before, now) == (Some("f32"), Some("f16")));
             !FREE.contains(&key.as_str()) && !borne && old.get(*key) != new.get(*key)
@@ -89,21 +88,11 @@ impl Sweep {
 
     /// All settings of a run, from its own.
     fn resolved(&self, settings: &toml::Table) -> Result<toml::Table, ConfigError> {
-        let text = match self.task {
-            TaskKind::Classify => ClassifyConfig::from_table(settings, &self.path)?.to_toml(),
-            TaskKind::Segment => SegmentConfig::from_table(settings, &self.path)?.to_toml(),
-            TaskKind::Colorize => ColorizeConfig::from_table(settings, &self.path)?.to_toml(),
-        };
-        Ok(toml::from_str(&text?).unwrap_or_default())
+        Ok(toml::from_str(&self.resolve(settings.clone())?.toml).unwrap_or_default())
     }
 
     /// The same from the `config.toml` of a run.
     fn kept(&self, path: &Path) -> Result<toml::Table, ConfigError> {
-        let text = match self.task {
-            TaskKind::Classify => ClassifyConfig::from_file(path)?.to_toml(),
-            TaskKind::Segment => SegmentConfig::from_file(path)?.to_toml(),
-            TaskKind::Colorize => ColorizeConfig::from_file(path)?.to_toml(),
-        };
-        Ok(toml::from_str(&text?).unwrap_or_default())
+        Ok(toml::from_str(&self.task.resolve(&Given::of_file(path))?.toml).unwrap_or_default())
     }
 }

@@ -1,14 +1,15 @@
-//! Successive halving (Jamieson & Talwalkar 2016): all runs train for a few epochs, the best go on for longer, and so on,
-//! so that hopeless settings cost little.
+//! Successive halving (Jamieson & Talwalkar 2016): all runs train for a few epochs, the best go on for longer, and so
+//! on, so that hopeless settings cost little.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::State;
-use crate::run::history::{EpochRow, Score};
-use crate::train::trainer::{Observer, StepProgress};
+use crate::run::Score;
+use crate::run::history::EpochRow;
+use crate::train::{Observer, StepProgress};
 
-/// Shares of a run's epochs after which runs are dropped, for `runs` runs of which one in `eta` goes on each time. With
-/// so few epochs that two shares would end at the same one, the first is left out.
+/// Shares of a run's epochs after which runs are dropped, for `runs` runs of which one in `eta` goes on each time.
+/// Where two shares would end at the same epoch, the first is left out.
 pub(super) fn rungs(runs: usize, eta: usize, epochs: usize) -> Vec<f64> {
     if eta < 2 {
         return vec![];
@@ -28,10 +29,10 @@ pub(super) fn rungs(runs: usize, eta: usize, epochs: usize) -> Vec<f64> {
 }
 
 /// The best one in `eta` of the runs `alive`, in their order; those that diverged or failed go first.
-pub(super) fn survivors(alive: &[usize], states: &[State], score: Score, eta: usize) -> Vec<usize> {
+pub(super) fn survivors(alive: &[usize], states: &[State], score: Option<&Score>, eta: usize) -> Vec<usize> {
     let best = |&i: &usize| match &states[i] {
         State::Done(rows) | State::Paused(rows) => {
-            rows.iter().filter_map(|row| row.score(score)).fold(f64::NEG_INFINITY, f64::max)
+            rows.iter().filter_map(|row| merit(row, score)).fold(f64::NEG_INFINITY, f64::max)
         }
         State::Begins | State::Diverged | State::Failed(_) => f64::NEG_INFINITY,
     };
@@ -42,7 +43,12 @@ pub(super) fn survivors(alive: &[usize], states: &[State], score: Score, eta: us
     order
 }
 
-/// Ends a run after an epoch, or when `stop` says so, through a flag of its own.
+/// The value that decides, turned so that the highest is the best; the validation loss without a score.
+pub(super) fn merit(row: &EpochRow, score: Option<&Score>) -> Option<f64> {
+    score.map_or(Some(-row.val_loss), |score| row.score(score).map(|value| score.merit(value)))
+}
+
+/// Ends a run after an epoch, or when `stop` is set. The run sees a separate flag.
 pub(super) struct Until<'a> {
     pub epoch: usize,
     pub inner: &'a dyn Observer,

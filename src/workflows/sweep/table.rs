@@ -2,25 +2,24 @@
 
 use std::path::Path;
 
+use super::halving::merit;
 use super::{Cell, State, SweepError};
 use crate::interop::files::write_atomic;
-use crate::run::history::Score;
-use crate::run::run_dir::RunDirError;
-use crate::train::TrainError;
-use crate::workflows::compare::Table;
+use crate::run::table::Table;
+use crate::run::{RunError, Score};
 
 /// All runs of one setting, which may differ in their seeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// The settings, without the seed.
     pub settings: Vec<(String, String)>,
-    /// Best score of each run; NaN for one that diverged or failed.
+    /// Best score of each run, turned so that higher is better; NaN for one that diverged or failed.
     pub scores: Vec<f64>,
     /// Epoch of the best score of each run.
     pub epochs: Vec<u32>,
     /// Names of the folders.
     pub folders: Vec<String>,
-    /// Runs that were stopped after so many epochs, since others were better.
+    /// Epochs of runs that were stopped early, since others were better.
     pub stopped: Vec<usize>,
     /// Why runs failed that did not diverge.
     pub failed: Vec<String>,
@@ -44,14 +43,14 @@ impl Row {
 /// A sweep's outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepTable {
-    score: Score,
+    score: Option<Score>,
     rows: Vec<Row>,
     /// Number, settings and reason of the first run that failed.
     failed: Option<(usize, String, String)>,
 }
 
 impl SweepTable {
-    pub(super) fn new(score: Score) -> Self {
+    pub(super) fn new(score: Option<Score>) -> Self {
         SweepTable { score, rows: vec![], failed: None }
     }
 
@@ -62,7 +61,7 @@ impl SweepTable {
         let (score, epoch) = match state {
             State::Done(rows) | State::Paused(rows) => rows
                 .iter()
-                .filter_map(|row| Some((row.score(self.score)?, row.epoch)))
+                .filter_map(|row| Some((merit(row, self.score.as_ref())?, row.epoch)))
                 .fold((f64::NAN, 0), |best, this| if this.0 > best.0 || best.0.is_nan() { this } else { best }),
             _ => (f64::NAN, 0),
         };
@@ -84,7 +83,7 @@ impl SweepTable {
         row.folders.push(folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()));
     }
 
-    /// Whether all runs in it came to an end of their own.
+    /// Whether all its runs ended without being stopped.
     ///
     /// # Errors
     /// [`SweepError::Failed`] when any failed, other than by diverging.
@@ -99,15 +98,24 @@ impl SweepTable {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write(&self, folder: &Path) -> Result<(), TrainError> {
+    pub fn write(&self, folder: &Path) -> Result<(), RunError> {
         let texts = [
             ("sweep.md", self.table(|text| format!("**{text}**")).markdown()),
             ("sweep.csv", self.table(str::to_owned).csv()),
         ];
         texts.iter().try_for_each(|(name, text)| {
             let written = write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
-            written.map_err(|e| RunDirError::from(e).into())
+            written.map_err(RunError::from)
         })
+    }
+
+    /// The value of a merit.
+    fn value(&self, merit: f64) -> f64 {
+        self.score.as_ref().map_or(-merit, |score| score.merit(merit))
+    }
+
+    fn format(&self, value: f64) -> String {
+        self.score.as_ref().map_or_else(|| format!("{value:.4}"), |score| score.format(value))
     }
 
     /// The rows, the best mean first, those that diverged or failed last.
@@ -118,8 +126,8 @@ impl SweepTable {
         rows
     }
 
-    /// As a table of text: a column for every setting that any row has, the score, its epoch, the runs. `bold` marks the
-    /// best row.
+    /// As a table of text: a column for every setting that any row has, the score, its epoch, the runs. `bold` marks
+    /// the best row.
     pub fn table(&self, bold: impl Fn(&str) -> String) -> Table {
         let rows = self.rows();
         let mut keys: Vec<String> = vec![];
@@ -133,17 +141,14 @@ impl SweepTable {
                 |key: &String| row.settings.iter().find(|(k, _)| k == key).map_or("–".into(), |(_, v)| v.clone());
             let mut values: Vec<String> = keys.iter().map(setting).collect();
             let spread = |deviation: f64| {
-                if row.scores.len() > 1 { format!(" ± {}", self.score.format(deviation)) } else { String::new() }
+                if row.scores.len() > 1 { format!(" ± {}", self.format(deviation)) } else { String::new() }
             };
-            let score = row
-                .mean()
-                .map_or(String::new(), |(mean, deviation)| format!("{}{}", self.score.format(mean), spread(deviation)));
+            let score = row.mean().map_or(String::new(), |(mean, deviation)| {
+                format!("{}{}", self.format(self.value(mean)), spread(deviation))
+            });
             let diverged = match row.diverged() {
                 0 => String::new(),
-                n if row.scores.len() == 1 => {
-                    let _ = n;
-                    "diverged".into()
-                }
+                _ if row.scores.len() == 1 => "diverged".into(),
                 n => format!("{n} of {} diverged", row.scores.len()),
             };
             let stopped = match row.stopped.iter().max() {
@@ -164,7 +169,11 @@ impl SweepTable {
             (mark(name), values.into_iter().map(mark).collect())
         };
         let rows = rows.iter().enumerate().map(|(index, row)| line(index, row)).collect();
-        let last = [self.score.name().to_owned(), "best epoch".into(), "run".into()];
+        let last = [
+            self.score.as_ref().map_or("validation loss".to_owned(), |score| score.name.to_string()),
+            "best epoch".into(),
+            "run".into(),
+        ];
         Table { row: "rank", columns: keys.iter().cloned().chain(last).collect(), rows }
     }
 }

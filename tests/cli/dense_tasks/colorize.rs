@@ -1,7 +1,7 @@
 //! `train colorize`, with and without skips, and every verb on its runs.
 
 use image::{GrayImage, Luma, RgbImage};
-use shadegrad::run::history::Score;
+use shadegrad::tasks::colorize::{COLORFULNESS, DELTA_E, PSNR, SSIM};
 
 use super::scenes::{TINY, is_a_figure, scene, write_photos};
 use crate::support::Place;
@@ -18,10 +18,10 @@ fn lightness(rgb: [f64; 3]) -> f64 {
 /// before rounding lies between those of half a byte less and half a byte more. A channel at 0 or 255 may have been cut.
 /// Returns the share of pixels without a clipped channel.
 #[track_caller]
-fn keeps_lightness(original: &RgbImage, coloured: &RgbImage) -> f64 {
-    assert_eq!(original.dimensions(), coloured.dimensions());
+fn keeps_lightness(original: &RgbImage, colored: &RgbImage) -> f64 {
+    assert_eq!(original.dimensions(), colored.dimensions());
     let mut told = 0;
-    for (o, c) in original.pixels().zip(coloured.pixels()) {
+    for (o, c) in original.pixels().zip(colored.pixels()) {
         if c.0.iter().all(|v| (1..255).contains(v)) {
             let own = lightness(o.0.map(f64::from));
             let [low, high] = [-0.5, 0.5].map(|half| lightness(c.0.map(|v| f64::from(v) + half)));
@@ -74,12 +74,12 @@ fn run_directory(place: &Place, run: &str, skips: &str) {
         (&[4, 1, 3, 3][..], 2)
     );
     let rows = place.metrics(run);
-    let psnr: Vec<f64> = rows.iter().filter_map(|row| row.score(Score::Psnr)).collect();
+    let psnr: Vec<f64> = rows.iter().filter_map(|row| row.score(&PSNR)).collect();
     assert_eq!(psnr.len(), 8);
     assert!(psnr[7] > psnr[0] + 2.0, "{run} learns: {psnr:?} dB");
     assert!(rows[7].val_loss < 0.8 * rows[0].val_loss, "{rows:?}");
-    for score in [Score::Ssim, Score::DeltaE, Score::Colourfulness] {
-        assert!(rows.iter().all(|row| row.score(score).is_some_and(f64::is_finite)), "{score:?}");
+    for score in [SSIM, DELTA_E, COLORFULNESS] {
+        assert!(rows.iter().all(|row| row.score(&score).is_some_and(f64::is_finite)), "{score:?}");
     }
 }
 
@@ -89,14 +89,14 @@ fn evaluation(place: &Place, run: &str) {
     let told = eval(3).printed(&["7 images, PSNR", "SSIM", "ΔE", "(truth "]);
     assert_eq!(told.stdout, eval(4).stdout, "what fills up the last batch counts for nothing");
     let found = told.number_before(" dB");
-    let best = place.metrics(run).iter().filter_map(|row| row.score(Score::Psnr)).fold(0.0, f64::max);
+    let best = place.metrics(run).iter().filter_map(|row| row.score(&PSNR)).fold(0.0, f64::max);
     assert!((found - best).abs() < 5.1e-3, "{found}, and {best} in the best epoch");
     place.run(&format!("predict {run} set/val --out {run}-pictures --device cpu")).fine();
     let each = (100..107).map(|index| {
-        let coloured = opened(place, &format!("{run}-pictures/{index}-colour.png"));
+        let colored = opened(place, &format!("{run}-pictures/{index}-color.png"));
         let truth = scene(index, (32, 32));
-        keeps_lightness(&truth, &coloured);
-        psnr(&truth, &coloured)
+        keeps_lightness(&truth, &colored);
+        psnr(&truth, &colored)
     });
     let mean = each.sum::<f64>() / 7.0;
     assert!((found - mean).abs() < 0.01, "{found}, the pictures have {mean}");
@@ -109,7 +109,7 @@ fn comparison(place: &Place) {
     is_a_figure(place, "side/comparison.png");
     let table = String::from_utf8(place.bytes("side/comparison.csv")).expect("text");
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0], ["model", "PSNR", "SSIM", "ΔE", "colourfulness"]);
+    assert_eq!(rows[0], ["model", "PSNR", "SSIM", "ΔE", "colorfulness"]);
     assert_eq!(rows.iter().skip(1).map(|row| row[0]).collect::<Vec<_>>(), ["skips-true", "skips-false", "truth"]);
     let number = |text: &str| text.trim_end_matches(" dB").parse::<f64>().expect("a number");
     let [with, without] = [1, 2].map(|row| [1, 2].map(|column| number(rows[row][column])));
@@ -126,14 +126,14 @@ fn prediction(place: &Place) {
     let grey = GrayImage::from_fn(33, 47, |x, y| Luma([(60 + 2 * x + y) as u8]));
     grey.save(place.path("photos/grey.png")).expect("writes an image");
     place.run("predict skips-true photos --out painted --device cpu").fine();
-    assert_eq!(place.list("painted"), ["grey-colour.png", "large-colour.png", "wide-colour.png"]);
+    assert_eq!(place.list("painted"), ["grey-color.png", "large-colour.png", "wide-colour.png"]);
     for (name, photo) in &photos {
-        let told = keeps_lightness(photo, &opened(place, &format!("painted/{name}-colour.png")));
+        let told = keeps_lightness(photo, &opened(place, &format!("painted/{name}-color.png")));
         assert!(told > 0.3, "{name}: {told}");
     }
     let from_grey = image::DynamicImage::from(grey).into_rgb8();
-    assert!(keeps_lightness(&from_grey, &opened(place, "painted/grey-colour.png")) > 0.3);
-    let before = place.bytes("painted/wide-colour.png");
+    assert!(keeps_lightness(&from_grey, &opened(place, "painted/grey-color.png")) > 0.3);
+    let before = place.bytes("painted/wide-color.png");
     place.run("predict skips-true photos --out painted --device cpu").refused(&["painted exists already"]);
-    assert_eq!(place.bytes("painted/wide-colour.png"), before);
+    assert_eq!(place.bytes("painted/wide-color.png"), before);
 }

@@ -56,7 +56,7 @@ fn settings_that_make_no_sense_are_named() {
 }
 
 #[test]
-fn colours_are_not_learned_from_grey() {
+fn colors_are_not_learned_from_grey() {
     let place = Place::new();
     write_photos(&place, "set", [3, 1]);
     for index in 0..3 {

@@ -71,7 +71,7 @@ pub fn write_photos(place: &Place, root: &str, [train, val]: [u32; 2]) {
 #[track_caller]
 pub fn is_a_figure(place: &Place, name: &str) {
     let picture = image::open(place.path(name)).unwrap_or_else(|e| panic!("{name}: {e}")).into_rgb8();
-    let colours: std::collections::BTreeSet<_> = picture.pixels().map(|p| p.0).collect();
+    let colors: std::collections::BTreeSet<_> = picture.pixels().map(|p| p.0).collect();
     let size = picture.dimensions();
-    assert!(size.0 >= 90 && size.1 >= 60 && colours.len() > 8, "{name}: {size:?}, {} colours", colours.len());
+    assert!(size.0 >= 90 && size.1 >= 60 && colors.len() > 8, "{name}: {size:?}, {} colours", colors.len());
 }

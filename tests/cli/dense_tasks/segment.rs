@@ -1,7 +1,8 @@
 //! `train segment`, and every verb on its runs.
 
 use shadegrad::interop::safetensors::TensorData;
-use shadegrad::run::history::Score;
+use shadegrad::run::score::TRAIN_ACCURACY;
+use shadegrad::tasks::segment::{MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU};
 
 use super::scenes::{CLASSES, TINY, VOID, is_a_figure, mask, scene, write, write_photos};
 use crate::support::Place;
@@ -96,8 +97,8 @@ fn run_directory(place: &Place, counts: &Counts) {
     let rows = place.metrics("run");
     assert_eq!(rows.iter().map(|row| row.epoch).collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
     assert!(rows[11].train_loss < 0.5 * rows[0].train_loss, "{rows:?}");
-    for score in [Score::TrainAccuracy, Score::MeanIou, Score::WeightedIou, Score::PixelAccuracy] {
-        assert!(rows.iter().all(|row| row.score(score).is_some_and(|v| (0.0..=1.0).contains(&v))), "{score:?}");
+    for score in [TRAIN_ACCURACY, MEAN_IOU, WEIGHTED_IOU, PIXEL_ACCURACY] {
+        assert!(rows.iter().all(|row| row.score(&score).is_some_and(|v| (0.0..=1.0).contains(&v))), "{score:?}");
     }
 }
 
@@ -130,7 +131,7 @@ fn checkpoint(place: &Place) {
 fn evaluation(place: &Place, counts: &Counts) {
     let told = place.run("eval run --data set --device cpu").fine().printed(&CLASSES).printed(&["7 images, loss"]);
     let mean = told.number_before(", weighted IoU");
-    let best = place.metrics("run").iter().filter_map(|row| row.score(Score::MeanIou)).fold(0.0, f64::max);
+    let best = place.metrics("run").iter().filter_map(|row| row.score(&MEAN_IOU)).fold(0.0, f64::max);
     assert!((mean - best).abs() < 5.1e-5, "{mean}, and {best} in the best epoch");
     let (ious, all) = (ious(counts), counts.iter().flatten().sum::<u64>() as f64);
     let weighted = (0..3).map(|k| ious[k] * counts[k].iter().sum::<u64>() as f64 / all).sum::<f64>();
@@ -207,8 +208,8 @@ fn comparison(place: &Place, mean: f64) {
     told.printed(&["| run/best.safetensors |", "| run/last.safetensors |"]);
 
     write_photos(place, "colours", [4, 2]);
-    let colours = "train colorize --data colours --image-size 32x32 --base 2 --depth 1 --epochs 1 --device cpu";
-    place.run(&format!("{colours} --out painter")).fine();
+    let colors = "train colorize --data colours --image-size 32x32 --base 2 --depth 1 --epochs 1 --device cpu";
+    place.run(&format!("{colors} --out painter")).fine();
     let refusal = ["run and painter cannot be compared", "one was trained to segment, the other to colorize"];
     place.run("compare run painter --data set --device cpu").refused(&refusal);
     assert!(!place.has("runs"), "nothing is written for a comparison that is refused");

@@ -64,7 +64,7 @@ fn output_folders_that_cannot_be_made() {
     assert_eq!(place.bytes("file"), b"precious");
     assert_eq!(place.list("photos"), ["disc", "grass", "stripes"]);
     place.folder("fresh");
-    to("fresh").fine().printed(&["run:    fresh"]);
+    to("fresh").fine().printed(&["run:     fresh"]);
 }
 
 /// Not even root may make a folder in /proc.

@@ -5,13 +5,14 @@ use shadegrad::exec::{self, AnyEngine, Session};
 use shadegrad::graph::{Graph, Group};
 use shadegrad::interop::onnx::OnnxModel;
 use shadegrad::interop::torchvision;
-use shadegrad::nn::{Decoder, Mode, Network, Stem, UNet, Up};
+use shadegrad::nn::{Decoder, Mode, Network, ResNet18, ResNet18Seg, Stem, UNet, Up};
 use shadegrad::plan::PlanOptions;
-use shadegrad::run::card::{ModelCard, TaskKind};
+use shadegrad::run::Checkpoint;
+use shadegrad::run::card::ModelCard;
 use shadegrad::shape::TensorType;
-use shadegrad::tasks::classify::Classification;
+use shadegrad::tasks::classify::ClassifyPredictor;
 use shadegrad::tasks::colorize::Colorization;
-use shadegrad::train::model::{Checkpoint, Model};
+use shadegrad::train::Model;
 use shadegrad::workflows::export::export;
 
 use super::compare::{agrees, channels_first, random};
@@ -22,23 +23,23 @@ const N: usize = 2;
 
 const NORMALIZATION: Normalization = Normalization { mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3] };
 
-fn card(task: TaskKind, network: Network, image_size: [usize; 2]) -> ModelCard {
+fn card(task: &str, network: Network, image_size: [usize; 2]) -> ModelCard {
     let named = |prefix: &str| (0..network.outputs()).map(|i| format!("{prefix} {i}")).collect();
     let (classes, normalization) = match task {
-        TaskKind::Colorize => (named("channel"), Normalization::NONE),
+        "colorize" => (named("channel"), Normalization::NONE),
         _ => (named("class"), NORMALIZATION),
     };
     let palette = match task {
-        TaskKind::Segment => (0..network.outputs()).map(|i| [i as u8, 7, 9]).collect(),
+        "segment" => (0..network.outputs()).map(|i| [i as u8, 7, 9]).collect(),
         _ => vec![],
     };
-    ModelCard { task, network, classes, palette, image_size, normalization }
+    ModelCard { task: task.into(), network, classes, palette, image_size, normalization }
 }
 
 /// The network for a batch, without its task.
 fn graph(card: &ModelCard, n: usize) -> Graph {
     let mut g = Graph::new();
-    let channels = if card.task == TaskKind::Colorize { 1 } else { 3 };
+    let channels = if card.task == "colorize" { 1 } else { 3 };
     let x = g.input("images", TensorType::channels([n, card.image_size[0], card.image_size[1], channels]));
     let y = card.network.apply(&mut g, x, Mode::Eval).expect("fits");
     g.output("predictions", y);
@@ -101,7 +102,7 @@ fn exported(from: &Checkpoint) -> OnnxModel {
     assert_eq!(read.inputs[0].1, ["N".to_owned(), "3".into(), h, w]);
     assert!(read.about.contains("images [N,3,") && read.inputs[0].2.contains("from 0 to 1"), "{}", read.about);
     let said = |key: &str| read.metadata.get(key).unwrap_or_else(|| panic!("no {key}: {:?}", read.metadata));
-    assert_eq!(said("task"), from.card.task.name());
+    assert_eq!(*said("task"), from.card.task);
     assert_eq!(serde_json::from_str::<Vec<String>>(said("classes")).expect("a list"), from.card.classes);
     assert_eq!(serde_json::from_str::<[f32; 3]>(said("mean")).expect("a list"), from.card.normalization.mean);
     assert!(read.nodes.iter().all(|node| node.operator != "Transpose"), "layouts change at the borders alone");
@@ -109,11 +110,10 @@ fn exported(from: &Checkpoint) -> OnnxModel {
 }
 
 fn classifier(stem: Stem, size: usize) {
-    let card = card(TaskKind::Classify, Network::ResNet18 { classes: 5, stem }, [size; 2]);
+    let card = card("classify", ResNet18 { classes: 5, stem }.into(), [size; 2]);
     let from = checkpoint(&card);
-    let task = Classification::trained(card.clone()).expect("a classifier");
-    let mut model = Model::trained(&task, exec::open("cpu").expect("an engine"), &from).expect("fits");
-    let rows = task.predict(&mut model, N, normalized(&card)).expect("runs").concat();
+    let mut predictor = ClassifyPredictor::new(&from, exec::open("cpu").expect("an engine")).expect("a classifier");
+    let rows = predictor.probabilities(normalized(&card)).expect("runs").concat();
     let top = rows.iter().copied().fold(0.0, f32::max);
     assert!((0.3..0.97).contains(&top), "probabilities that tell something: {rows:?}");
     let expected = channels_first(&rows, &[N, 5]);
@@ -127,7 +127,8 @@ fn classifiers_give_probabilities() {
 }
 
 fn segmentation(name: &str, network: Network, size: [usize; 2]) {
-    let card = card(TaskKind::Segment, network, size);
+    let outputs = network.outputs();
+    let card = card("segment", network, size);
     let from = checkpoint(&card);
     let graph = graph(&card, N);
     let mut session = Session::new(exec::open("cpu").expect("an engine"), &graph, 0).expect("starts");
@@ -135,7 +136,7 @@ fn segmentation(name: &str, network: Network, size: [usize; 2]) {
     let plan = session.load(&graph, PlanOptions::default()).expect("loads");
     session.write(plan, "images", &normalized(&card)).expect("writes");
     let logits = session.run_now(plan).expect("runs").remove(0);
-    let expected = channels_first(&logits, &[N, size[0], size[1], network.outputs()]);
+    let expected = channels_first(&logits, &[N, size[0], size[1], outputs]);
     let model = exported(&from);
     agrees(name, &model, &given(&card), &expected, 1e-5);
     let read = wire::model(&model.to_bytes().expect("bytes"));
@@ -146,11 +147,11 @@ fn segmentation(name: &str, network: Network, size: [usize; 2]) {
 #[test]
 fn segmentation_gives_logits() {
     for decoder in [Decoder::Fcn32s, Decoder::Fcn8s] {
-        let network = Network::ResNet18Seg { classes: 5, decoder };
+        let network = ResNet18Seg { classes: 5, decoder }.into();
         segmentation(&format!("segment-{decoder:?}"), network, [45, 61]);
     }
     for (up, skips) in [(Up::Transposed, true), (Up::Bilinear, true), (Up::Transposed, false), (Up::Bilinear, false)] {
-        let network = Network::UNet(UNet { outputs: 3, depth: 2, base: 4, up, skips });
+        let network = UNet { outputs: 3, depth: 2, base: 4, up, skips }.into();
         segmentation(&format!("segment-{up:?}-{skips}"), network, [23, 30]);
     }
 }
@@ -159,14 +160,14 @@ fn segmentation_gives_logits() {
 #[test]
 fn colorization_gives_pictures() {
     for (outputs, up, skips) in [(2, Up::Transposed, true), (3, Up::Bilinear, false)] {
-        let network = Network::UNet(UNet { outputs, depth: 2, base: 4, up, skips });
-        let card = card(TaskKind::Colorize, network, [21, 26]);
+        let network = UNet { outputs, depth: 2, base: 4, up, skips }.into();
+        let card = card("colorize", network, [21, 26]);
         let from = checkpoint(&card);
         let task = Colorization::trained(card.clone(), None).expect("colorizes");
         let mut model = Model::trained(&task, exec::open("cpu").expect("an engine"), &from).expect("fits");
         let images = lightness(&pixels(&card));
         let batch = Batch { images: images.clone(), indices: (0..N).collect(), ..Batch::default() };
-        let predicted = model.forward(&task, N, &batch).expect("runs").remove(0);
+        let predicted = model.forward(&task, N, &batch).expect("runs").get("predictions").to_vec();
         let space = task.space();
         assert_eq!(space, if outputs == 2 { ColorSpace::Lab } else { ColorSpace::Rgb });
         let bytes: Vec<f32> = space.decode(&images, &predicted).iter().map(|&b| f32::from(b) / 255.0).collect();

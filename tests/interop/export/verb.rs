@@ -20,7 +20,7 @@ fn a_run_becomes_a_model() {
     let image = RgbImage::from_fn(19, 16, |x, y| image::Rgb([(x * 13) as u8, (y * 15) as u8, (x * y) as u8]));
     image.save(place.path("image.png")).expect("writes an image");
     place.run("predict run image.png --device cpu --out painted").fine();
-    let painted = image::open(place.path("painted/image-colour.png")).expect("a picture").into_rgb8();
+    let painted = image::open(place.path("painted/image-color.png")).expect("a picture").into_rgb8();
     let given: Vec<f32> = image.iter().map(|&byte| f32::from(byte) / 255.0).collect();
     let model = wire::model(&place.bytes("run/model.onnx"));
     let found = output(&model, &channels_first(&given, &[1, 16, 19, 3]));

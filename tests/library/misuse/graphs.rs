@@ -17,7 +17,7 @@ fn values_of_another_graph_are_refused() {
     let told = ["another graph"];
     refused(ops::add(&mut evaluation, ours, theirs), &["add", "another graph"]);
     refused(ops::relu(&mut evaluation, theirs), &told);
-    let network = Network::UNet(UNet { base: 4, depth: 1, ..UNet::new(2) });
+    let network: Network = UNet { base: 4, depth: 1, ..UNet::new(2) }.into();
     refused(network.apply(&mut evaluation, theirs, Mode::Eval), &told);
     refused(ops::reshape(&mut evaluation, theirs, [1, 64]), &told);
     refused(ops::flatten(&mut evaluation, theirs), &told);

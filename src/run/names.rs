@@ -1,39 +1,56 @@
-//! Folders for results: which are free, what they are numbered, what people call them.
+//! Names of folders for results: which are free, how they are numbered, how several runs are named.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{RunDir, RunDirError};
+use super::error::RunError;
 use crate::interop::files::FileError;
+
+/// Refuses a folder for results that is a file, or has something in it. Nothing is made.
+///
+/// # Errors
+/// [`RunError::Taken`].
+pub fn check_free(path: &Path) -> Result<(), RunError> {
+    let free = match fs::symlink_metadata(path) {
+        Ok(_) => path.is_dir() && list(path)?.next().is_none(),
+        // Anything else that is wrong with the path is reported when the folder is made.
+        Err(_) => true,
+    };
+    if free { Ok(()) } else { Err(RunError::Taken { path: path.to_owned() }) }
+}
 
 /// Makes a folder for results: `out`, which must not exist yet or be empty, or else the next `runs/STEM-NNN`.
 ///
 /// # Errors
 /// `out` is taken, or the folder cannot be made.
-pub fn new_folder(out: Option<&Path>, stem: &str) -> Result<PathBuf, RunDirError> {
+pub fn new_folder(out: Option<&Path>, stem: &str) -> Result<PathBuf, RunError> {
     let Some(path) = out else { return new_numbered(Path::new("runs"), stem) };
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(|e| FileError::writing(parent, e))?;
     }
     match fs::create_dir(path) {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => RunDir::check_free(path)?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => check_free(path)?,
         Err(error) => return Err(FileError::writing(path, error).into()),
     }
     Ok(path.to_owned())
 }
 
-/// The next `PARENT/STEM-NNN`, which is not made.
+/// The path of the next `PARENT/STEM-NNN`, without making it.
 ///
 /// # Errors
 /// The folder cannot be listed.
-pub fn next_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunDirError> {
+pub fn next_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunError> {
     let highest = if parent.is_dir() { highest_number(parent, stem)? } else { 0 };
     Ok(parent.join(format!("{stem}-{:03}", highest + 1)))
 }
 
-pub(super) fn new_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunDirError> {
+/// Makes the next `PARENT/STEM-NNN`. Two callers at the same moment never get the same folder.
+///
+/// # Errors
+/// The folder cannot be made.
+pub fn new_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunError> {
     fs::create_dir_all(parent).map_err(|e| FileError::writing(parent, e))?;
     let mut number = highest_number(parent, stem)? + 1;
     loop {
@@ -47,7 +64,7 @@ pub(super) fn new_numbered(parent: &Path, stem: &str) -> Result<PathBuf, RunDirE
     }
 }
 
-pub(super) fn list(path: &Path) -> Result<fs::ReadDir, FileError> {
+fn list(path: &Path) -> Result<fs::ReadDir, FileError> {
     fs::read_dir(path).map_err(|e| FileError::reading(path, e))
 }
 
@@ -57,13 +74,13 @@ fn highest_number(parent: &Path, stem: &str) -> Result<u32, FileError> {
     for entry in list(parent)? {
         let name = entry.map_err(|e| FileError::reading(parent, e))?.file_name();
         let number = name.to_str().and_then(|n| n.strip_prefix(stem)?.strip_prefix('-')?.parse().ok());
-        // Numbers near the type's end are no run of ours, and counting on from them would overflow.
+        // Counting on from a number near the type's end would overflow, and no run has such a number.
         highest = highest.max(number.filter(|&n: &u32| n < 1_000_000_000).unwrap_or(0));
     }
     Ok(highest)
 }
 
-/// What each of several runs is called: its short name, or its path where others have the same.
+/// A name for each of several runs: the last part of its path, or the whole path where another run has the same.
 pub fn names(runs: &[PathBuf]) -> Vec<String> {
     let short: Vec<String> = runs.iter().map(|path| name(path)).collect();
     let alone = |name: &String| short.iter().filter(|other| *other == name).count() == 1;

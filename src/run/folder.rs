@@ -1,4 +1,4 @@
-//! The folder of one run: settings, metrics, checkpoints and pictures. Never overwritten.
+//! The folder of one run: settings, metrics, checkpoints and pictures. A folder is never overwritten.
 //!
 //! | file | holds | written |
 //! |---|---|---|
@@ -17,82 +17,32 @@
 //! | `report.html` | all of this on one page | by `shadegrad report` |
 //! | `model.onnx` | the best weights as an ONNX model | by `shadegrad export` |
 
-mod folders;
-mod rewind;
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use folders::{list, new_numbered};
-pub use folders::{names, new_folder, next_numbered};
-use thiserror::Error;
-
+use super::confusion::ConfusionMatrix;
+use super::error::RunError;
+use super::facts::RunFacts;
+use super::history::{EpochRow, NormRow};
+use super::names::{check_free, new_folder, new_numbered};
+use super::score::Score;
+use super::tensorboard;
 use crate::interop::files::{FileError, open_plain, read_text, write_atomic};
-use crate::run::confusion::ConfusionMatrix;
-use crate::run::facts::RunFacts;
-use crate::run::history::{EpochRow, NormRow};
-use crate::run::tensorboard;
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.csv";
 const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
 const RESUME: &str = "resume.safetensors";
-const NORMS: &str = "norms.csv";
+pub(super) const NORMS: &str = "norms.csv";
 const FACTS: &str = "run.json";
-const CONFUSION: &str = "confusion.csv";
-const EVENTS: &str = "events.out.tfevents.shadegrad";
+pub(super) const CONFUSION: &str = "confusion.csv";
+pub(super) const EVENTS: &str = "events.out.tfevents.shadegrad";
 
 /// A table of a run is at most this long; a confusion matrix of a thousand classes has 4 MB.
 const MAX_TABLE_BYTES: u64 = 1 << 26;
-
-/// Why a run directory could not be made, opened or written to.
-#[derive(Debug, Error)]
-pub enum RunDirError {
-    /// The operating system refused.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The folder asked for is taken.
-    #[error("{} exists already and is not empty; runs are never overwritten: choose another folder or move it away", path.display())]
-    Taken {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The path is not the folder of a run.
-    #[error("{} is not a run directory: {reason}", path.display())]
-    NotARun {
-        /// The path given.
-        path: PathBuf,
-        /// What is missing or wrong.
-        reason: String,
-    },
-    /// `metrics.csv` holds something else than epochs.
-    #[error("{}: {source}", path.display())]
-    Metrics {
-        /// The file.
-        path: PathBuf,
-        /// Line and column.
-        source: csv::Error,
-    },
-    /// Another table holds something else than expected.
-    #[error("{}: {source}; the run's other files can be used without it: move it away", path.display())]
-    Table {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: csv::Error,
-    },
-    /// `run.json` is none.
-    #[error("{}: {source}; the run's other files can be used without it: move it away", path.display())]
-    Facts {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-}
 
 /// The folder of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,35 +59,30 @@ impl RunDir {
     ///
     /// # Errors
     /// `out` is taken, or the folder cannot be made or written to.
-    pub fn create(out: Option<&Path>, stem: &str) -> Result<Self, RunDirError> {
+    pub fn create(out: Option<&Path>, stem: &str) -> Result<Self, RunError> {
         Self { path: new_folder(out, stem)? }.claimed()
     }
 
     /// As [`RunDir::create`] without `out`, in a folder other than `runs`.
-    pub fn create_numbered(parent: &Path, stem: &str) -> Result<Self, RunDirError> {
+    pub fn create_numbered(parent: &Path, stem: &str) -> Result<Self, RunError> {
         Self { path: new_numbered(parent, stem)? }.claimed()
     }
 
-    /// Whether [`RunDir::create`] could take `path`, as far as can be told without making anything.
+    /// Refuses a path that [`RunDir::create`] could not take. Nothing is made.
     ///
     /// # Errors
     /// It is a file, or a folder with something in it.
-    pub fn check_free(path: &Path) -> Result<(), RunDirError> {
-        let free = match fs::symlink_metadata(path) {
-            Ok(_) => path.is_dir() && list(path)?.next().is_none(),
-            // Whatever else is wrong with the path is said when the folder is made.
-            Err(_) => true,
-        };
-        if free { Ok(()) } else { Err(RunDirError::Taken { path: path.to_owned() }) }
+    pub fn check_free(path: &Path) -> Result<(), RunError> {
+        check_free(path)
     }
 
     /// Creates the empty `metrics.csv`. This decides between two runs that found the same empty
     /// folder, and finds out before training, not after, that the folder cannot be written to.
-    fn claimed(self) -> Result<Self, RunDirError> {
+    fn claimed(self) -> Result<Self, RunError> {
         let metrics = self.metrics_path();
         match OpenOptions::new().write(true).create_new(true).open(&metrics) {
             Ok(_) => Ok(self),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(RunDirError::Taken { path: self.path }),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(RunError::Taken { path: self.path }),
             Err(error) => Err(FileError::writing(&metrics, error).into()),
         }
     }
@@ -146,11 +91,11 @@ impl RunDir {
     ///
     /// # Errors
     /// There is no such folder, or it lacks its settings or any checkpoint.
-    pub fn open(path: &Path) -> Result<Self, RunDirError> {
+    pub fn open(path: &Path) -> Result<Self, RunError> {
         let run = Self::open_unfinished(path)?;
         if run.checkpoint().is_none() {
             let reason = format!("it has neither {BEST} nor {LAST}: the run ended before its first checkpoint");
-            return Err(RunDirError::NotARun { path: path.to_owned(), reason });
+            return Err(RunError::NotARun { path: path.to_owned(), reason });
         }
         Ok(run)
     }
@@ -159,8 +104,8 @@ impl RunDir {
     ///
     /// # Errors
     /// There is no such folder, or it lacks its settings.
-    pub fn open_unfinished(path: &Path) -> Result<Self, RunDirError> {
-        let not_a_run = |reason: String| RunDirError::NotARun { path: path.to_owned(), reason };
+    pub fn open_unfinished(path: &Path) -> Result<Self, RunError> {
+        let not_a_run = |reason: String| RunError::NotARun { path: path.to_owned(), reason };
         let metadata = fs::metadata(path).map_err(|e| FileError::reading(path, e))?;
         if !metadata.is_dir() {
             return Err(not_a_run("it is a file; name the folder it lies in".into()));
@@ -176,14 +121,14 @@ impl RunDir {
     ///
     /// # Errors
     /// There is no such folder, or the run has ended.
-    pub fn to_resume(path: &Path) -> Result<Self, RunDirError> {
+    pub fn to_resume(path: &Path) -> Result<Self, RunError> {
         fs::metadata(path).map_err(|e| FileError::reading(path, e))?;
         let run = Self { path: path.to_owned() };
         if run.resume_path().is_file() {
             return Ok(run);
         }
         let reason = format!("it has no {RESUME}: the run ended, or had not finished an epoch; start a new one");
-        Err(RunDirError::NotARun { path: path.to_owned(), reason })
+        Err(RunError::NotARun { path: path.to_owned(), reason })
     }
 
     /// The folder itself.
@@ -220,15 +165,15 @@ impl RunDir {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn forget_progress(&self) -> Result<(), RunDirError> {
-        rewind::remove(&self.resume_path())
+    pub fn forget_progress(&self) -> Result<(), RunError> {
+        Ok(remove_if_there(&self.resume_path())?)
     }
 
     /// Appends to `norms.csv`, after the column names if it is new.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn append_norms(&self, rows: &[NormRow]) -> Result<(), RunDirError> {
+    pub fn append_norms(&self, rows: &[NormRow]) -> Result<(), RunError> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -260,7 +205,7 @@ impl RunDir {
     }
 
     /// Writes `config.toml`.
-    pub fn write_config(&self, toml: &str) -> Result<(), RunDirError> {
+    pub fn write_config(&self, toml: &str) -> Result<(), RunError> {
         Ok(write_atomic(&self.config_path(), |w| w.write_all(toml.as_bytes()))?)
     }
 
@@ -268,7 +213,7 @@ impl RunDir {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write_file(&self, name: &str, text: &str) -> Result<(), RunDirError> {
+    pub fn write_file(&self, name: &str, text: &str) -> Result<(), RunError> {
         Ok(write_atomic(&self.path.join(name), |w| w.write_all(text.as_bytes()))?)
     }
 
@@ -276,7 +221,7 @@ impl RunDir {
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub fn read_file(&self, name: &str) -> Result<Option<String>, RunDirError> {
+    pub fn read_file(&self, name: &str) -> Result<Option<String>, RunError> {
         let path = self.path.join(name);
         if !path.exists() {
             return Ok(None);
@@ -288,8 +233,8 @@ impl RunDir {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write_facts(&self, facts: &RunFacts) -> Result<(), RunDirError> {
-        let bad = |source| RunDirError::Facts { path: self.path.join(FACTS), source };
+    pub fn write_facts(&self, facts: &RunFacts) -> Result<(), RunError> {
+        let bad = |source| RunError::Facts { path: self.path.join(FACTS), source };
         self.write_file(FACTS, &serde_json::to_string_pretty(facts).map_err(bad)?)
     }
 
@@ -297,8 +242,8 @@ impl RunDir {
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub fn read_facts(&self) -> Result<Option<RunFacts>, RunDirError> {
-        let bad = |source| RunDirError::Facts { path: self.path.join(FACTS), source };
+    pub fn read_facts(&self) -> Result<Option<RunFacts>, RunError> {
+        let bad = |source| RunError::Facts { path: self.path.join(FACTS), source };
         self.read_file(FACTS)?.map(|text| serde_json::from_str(&text).map_err(bad)).transpose()
     }
 
@@ -306,7 +251,7 @@ impl RunDir {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write_confusion(&self, matrix: &ConfusionMatrix, names: &[String]) -> Result<(), RunDirError> {
+    pub fn write_confusion(&self, matrix: &ConfusionMatrix, names: &[String]) -> Result<(), RunError> {
         self.write_file(CONFUSION, &matrix.to_csv(names))
     }
 
@@ -314,8 +259,8 @@ impl RunDir {
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub fn read_confusion(&self) -> Result<Option<(Vec<String>, ConfusionMatrix)>, RunDirError> {
-        let bad = |source| RunDirError::Table { path: self.path.join(CONFUSION), source };
+    pub fn read_confusion(&self) -> Result<Option<(Vec<String>, ConfusionMatrix)>, RunError> {
+        let bad = |source| RunError::Table { path: self.path.join(CONFUSION), source };
         self.read_file(CONFUSION)?.map(|text| ConfusionMatrix::from_csv(&text).map_err(bad)).transpose()
     }
 
@@ -323,7 +268,7 @@ impl RunDir {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn make_errors_folder(&self) -> Result<PathBuf, RunDirError> {
+    pub fn make_errors_folder(&self) -> Result<PathBuf, RunError> {
         let path = self.path.join("errors");
         fs::create_dir_all(&path).map_err(|e| FileError::writing(&path, e))?;
         Ok(path)
@@ -331,7 +276,7 @@ impl RunDir {
 
     /// Appends one epoch to `metrics.csv`, after the column names if it is the first, and forces it
     /// to disk. A failed append leaves the earlier rows as they were.
-    pub fn append_metrics(&self, row: &EpochRow) -> Result<(), RunDirError> {
+    pub fn append_metrics(&self, row: &EpochRow) -> Result<(), RunError> {
         append(&self.metrics_path(), |first| {
             let mut line = Vec::new();
             EpochRow::write_csv(std::slice::from_ref(row), first, &mut line).map_err(io::Error::from)?;
@@ -340,7 +285,7 @@ impl RunDir {
     }
 
     /// Appends one epoch to the run's TensorBoard event file, likewise.
-    pub fn append_event(&self, row: &EpochRow) -> Result<(), RunDirError> {
+    pub fn append_event(&self, row: &EpochRow) -> Result<(), RunError> {
         let now = SystemTime::now();
         append(&self.path.join(EVENTS), |first| {
             let header = if first { tensorboard::header(now) } else { vec![] };
@@ -352,27 +297,39 @@ impl RunDir {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn rewrite_metrics(&self, rows: &[EpochRow]) -> Result<(), RunDirError> {
+    pub fn rewrite_metrics(&self, rows: &[EpochRow]) -> Result<(), RunError> {
         Ok(write_atomic(&self.metrics_path(), |w| EpochRow::write_csv(rows, true, w).map_err(io::Error::from))?)
     }
 
     /// Every epoch in `metrics.csv`; none if the run ended before its first.
-    pub fn read_metrics(&self) -> Result<Vec<EpochRow>, RunDirError> {
+    pub fn read_metrics(&self) -> Result<Vec<EpochRow>, RunError> {
         let path = self.metrics_path();
         let (file, _) = open_plain(&path)?;
-        EpochRow::read_csv(file).map_err(|source| RunDirError::Metrics { path, source })
+        let facts = self.read_facts().ok().flatten();
+        let known: Vec<Score> =
+            facts.iter().flat_map(|f| &f.shown).flat_map(|card| card.known_scores().cloned()).collect();
+        EpochRow::read_csv(file, &known).map_err(|source| RunError::Metrics { path, source })
     }
 }
 
-/// Appends what `make` gives to a file, which is told whether it is the first there, and forces it to disk.
-fn append(path: &Path, make: impl FnOnce(bool) -> io::Result<Vec<u8>>) -> Result<(), RunDirError> {
-    let fail = |source| RunDirError::from(FileError::writing(path, source));
+/// Appends the bytes that `make` returns to a file, and forces them to disk. The argument of `make` is true for an
+/// empty file.
+fn append(path: &Path, make: impl FnOnce(bool) -> io::Result<Vec<u8>>) -> Result<(), RunError> {
+    let fail = |source| RunError::from(FileError::writing(path, source));
     let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
     let length = file.seek(SeekFrom::End(0)).map_err(fail)?;
     append_or_undo(&mut file, length, &make(length == 0).map_err(fail)?).map_err(fail)
 }
 
-/// Appends `line`; on failure cuts the file back to `length`, so that no half row stays behind.
+/// Removes a file, if it is there.
+pub(super) fn remove_if_there(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::writing(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Appends `line`; on failure cuts the file back to `length`, so that no half row remains.
 fn append_or_undo(file: &mut File, length: u64, line: &[u8]) -> io::Result<()> {
     let written = file.write_all(line).and_then(|()| file.sync_data());
     if written.is_err() {

@@ -1,23 +1,24 @@
-//! Where a run stands, kept beside the checkpoints so that it can go on exactly: every state as it is on the device, and
-//! what the loop knows. All else that a step depends on (order, augmentation) is a function of seed, epoch and sample.
+//! Where a run stands, kept beside the checkpoints so that it can go on exactly: every state as it is on the device,
+//! and what the loop knows. All else that a step depends on (order, augmentation) is a function of seed, epoch and
+//! sample.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::RunError;
+use crate::exec::{AnyEngine, Session};
 use crate::interop::safetensors::{Tensor, TensorData, TensorFile};
 use crate::ops::LOSS_SCALE;
-use crate::train::TrainError;
-use crate::train::model::Model;
 
-/// Metadata entry that holds [`Progress`] as JSON.
+/// Metadata entry that holds [`Position`] as JSON.
 const KEY: &str = "progress";
 
-/// What the loop knows.
+/// Where the loop stands in a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Progress {
+pub struct Position {
     /// Epoch under way, from 1.
     pub epoch: usize,
     /// Batches of it that are done.
@@ -32,7 +33,7 @@ pub struct Progress {
     pub plateau: Plateau,
     /// Seconds so far.
     pub seconds: Exact,
-    /// What the order of the images depends on; files of earlier versions do not tell.
+    /// What determines the order of the images; files of earlier versions lack it.
     #[serde(default)]
     pub order: Option<ImageOrder>,
 }
@@ -50,14 +51,13 @@ pub struct ImageOrder {
     pub shuffle: bool,
 }
 
-impl Progress {
-    /// Refuses to go on where images of the epoch under way would be skipped or come twice, or where nothing is left to
-    /// be done. `path` is the file that it was read from.
+impl Position {
+    /// Refuses to resume where images of the epoch under way would be skipped or repeated, or where all epochs are done. `path` is the file that it was read from.
     ///
     /// # Errors
-    /// [`TrainError::CannotResume`].
-    pub fn check(&self, order: ImageOrder, epochs: usize, path: &Path) -> Result<(), TrainError> {
-        let refused = |reason| Err(TrainError::CannotResume { path: path.to_owned(), reason });
+    /// [`RunError::CannotResume`].
+    pub fn check(&self, order: ImageOrder, epochs: usize, path: &Path) -> Result<(), RunError> {
+        let refused = |reason| Err(RunError::CannotResume { path: path.to_owned(), reason });
         if epochs < self.epoch {
             return refused(format!("{} epochs are done; give more with --epochs", self.epoch - 1));
         }
@@ -128,7 +128,7 @@ impl Default for Plateau {
     }
 }
 
-/// A number whose every bit is kept, infinity too, which JSON has no way to write.
+/// A number that is stored with every bit; JSON cannot write infinity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "u64", into = "u64")]
 pub struct Exact(pub f64);
@@ -155,15 +155,15 @@ impl std::ops::AddAssign<f64> for Exact {
 ///
 /// # Errors
 /// When the device is lost or the disk is full.
-pub fn save(model: &mut Model, progress: &Progress, path: &Path) -> Result<(), TrainError> {
-    let specs: Vec<_> = model.session.states().iter().map(|(_, spec)| spec.clone()).collect();
+pub fn save(session: &mut Session<AnyEngine>, position: &Position, path: &Path) -> Result<(), RunError> {
+    let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
     let mut tensors = BTreeMap::new();
     for spec in specs {
-        let values = model.session.read_state(&spec.name)?;
+        let values = session.read_state(&spec.name)?;
         tensors.insert(spec.name, Tensor::f32(spec.ty.shape.0, values));
     }
     // Plain numbers always have a JSON form.
-    let json = serde_json::to_string(progress).unwrap_or_default();
+    let json = serde_json::to_string(position).unwrap_or_default();
     let file = TensorFile { tensors, metadata: BTreeMap::from([(KEY.to_owned(), json)]) };
     Ok(file.write_atomic(path)?)
 }
@@ -172,18 +172,18 @@ pub fn save(model: &mut Model, progress: &Progress, path: &Path) -> Result<(), T
 ///
 /// # Errors
 /// When the file cannot be read or was not written by [`save`].
-pub fn read(path: &Path) -> Result<(Progress, TensorFile), TrainError> {
+pub fn read(path: &Path) -> Result<(Position, TensorFile), RunError> {
     let file = TensorFile::read(path)?;
     let json = file.metadata.get(KEY).map(String::as_str).unwrap_or_default();
-    match serde_json::from_str::<Progress>(json) {
-        Ok(mut progress) => {
+    match serde_json::from_str::<Position>(json) {
+        Ok(mut position) => {
             // Earlier versions weighted batches by their images.
-            if progress.sums.weight.0 == 0.0 {
-                progress.sums.weight = progress.sums.images;
+            if position.sums.weight.0 == 0.0 {
+                position.sums.weight = position.sums.images;
             }
-            Ok((progress, file))
+            Ok((position, file))
         }
-        Err(_) => Err(TrainError::NotACheckpoint { path: path.to_owned(), key: KEY.into() }),
+        Err(_) => Err(RunError::NotACheckpoint { path: path.to_owned(), key: KEY.into() }),
     }
 }
 
@@ -191,15 +191,15 @@ pub fn read(path: &Path) -> Result<(Progress, TensorFile), TrainError> {
 ///
 /// # Errors
 /// When they are not those of the model: its settings were changed.
-pub fn restore(model: &mut Model, file: &TensorFile, path: &Path) -> Result<(), TrainError> {
-    let specs: Vec<_> = model.session.states().iter().map(|(_, spec)| spec.clone()).collect();
-    let other = |name: &str| TrainError::CannotResume {
+pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path) -> Result<(), RunError> {
+    let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
+    let other = |name: &str| RunError::CannotResume {
         path: path.to_owned(),
         reason: format!(
             "its `{name}` is not that of this model: resume with the settings that the run was started with"
         ),
     };
-    // The scale of the loss has no use where a run in 16 bits goes on in 32, on a device that has no other.
+    // A run in 16 bits that is resumed in 32 has no use for the scale of its loss.
     let known = |name: &str| name == LOSS_SCALE || specs.iter().any(|s| s.name == name);
     if let Some(name) = file.tensors.keys().find(|name| !known(name)) {
         return Err(other(name));
@@ -207,9 +207,9 @@ pub fn restore(model: &mut Model, file: &TensorFile, path: &Path) -> Result<(), 
     for spec in specs {
         match file.tensors.get(&spec.name) {
             Some(Tensor { shape, data: TensorData::F32(values) }) if *shape == spec.ty.shape.0 => {
-                model.session.write_state(&spec.name, values)?;
+                session.write_state(&spec.name, values)?;
             }
-            // One that goes on in 16 bits begins with the scale of any other.
+            // A run in 32 bits that is resumed in 16 begins with the scale of a new run.
             None if spec.name == LOSS_SCALE => {}
             _ => return Err(other(&spec.name)),
         }

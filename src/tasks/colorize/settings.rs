@@ -1,41 +1,35 @@
-//! Settings of `train colorize`.
+//! Settings of colorization.
 
-use serde::{Deserialize, Serialize};
-
-use super::settings::{settings, task_settings};
-use super::{
-    ConfigError, ImageSize, MAX_IMAGE_SIZE, Optimizer, Origin, Rule, Schedule, ScheduleOptions, TrainSettings,
-    check_scenes, overrides_of, read_overrides, refuse_beside_resume, to_toml,
-};
 use crate::data::ColorSpace;
 use crate::nn::{UNet, Up};
 use crate::ops::Regression;
+use crate::run::ImageSize;
+use crate::run::image_size::MAX_IMAGE_SIZE;
+use crate::train::settings::{ConfigError, Rule};
+use crate::{choices, task_settings};
 
-/// The networks that colorize.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "cli", value(rename_all = "lowercase"))]
-pub enum ColorizeModel {
-    /// UNet (Ronneberger et al. 2015); a plain encoder-decoder with `--skips false`.
-    UNet,
+choices! {
+    /// The networks that colorize.
+    pub enum ColorizeModel {
+        /// UNet (Ronneberger et al. 2015); a plain encoder-decoder with `--skips false`.
+        UNet = "unet",
+    }
 }
 
-/// What is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-pub enum ColorizeLoss {
-    /// Mean absolute error.
-    L1,
-    /// Mean squared error.
-    Mse,
-    /// Huber loss with δ = 0.1 of the scaled colours.
-    Huber,
+choices! {
+    /// The loss of colorization.
+    pub enum ColorizeLoss {
+        /// Mean absolute error.
+        L1 = "l1",
+        /// Mean squared error.
+        Mse = "mse",
+        /// Huber loss with δ = 0.1 of the scaled colors.
+        Huber = "huber",
+    }
 }
 
 impl ColorizeLoss {
-    /// As the graph knows it.
+    /// The op's loss.
     pub fn regression(self) -> Regression {
         match self {
             ColorizeLoss::L1 => Regression::L1,
@@ -46,12 +40,9 @@ impl ColorizeLoss {
 }
 
 task_settings! {
-    verb "colorize";
-    /// Resolved settings of `train colorize`.
+    task "colorize";
+    /// Settings of colorization.
     config ColorizeConfig;
-    /// Settings as given on the command line or in a TOML file: only those that were set.
-    overrides ColorizeOverrides;
-    optional {}
     values {
         /// Network to train [default: unet]
         model: ColorizeModel = ColorizeModel::UNet,
@@ -62,7 +53,6 @@ task_settings! {
         /// How it enlarges [default: transposed]
         up: Up = Up::Transposed,
         /// Hand features across the levels; without, a plain encoder-decoder [default: true]
-        #[arg(num_args = 0..=1, default_missing_value = "true")]
         skips: bool = true,
         /// Training scenes drawn where no data is given [default: 320]
         scenes: usize = 320,
@@ -72,9 +62,9 @@ task_settings! {
         batch_size: usize = 8,
         /// Learning rate [default: 0.0001]
         lr: f64 = 1e-4,
-        /// What is minimised [default: l1]
+        /// Training and validation loss [default: l1]
         loss: ColorizeLoss = ColorizeLoss::L1,
-        /// What is predicted: the colour axes of CIELAB, or red, green and blue [default: lab]
+        /// Predicted values: the color axes of CIELAB, or red, green and blue [default: lab]
         color_space: ColorSpace = ColorSpace::Lab,
         /// HEIGHTxWIDTH in pixels that images are resized to [default: 96x128]
         image_size: ImageSize = ImageSize { height: 96, width: 128 },
@@ -83,10 +73,9 @@ task_settings! {
 
 impl ColorizeConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
-        check_scenes(rule, self.scenes)?;
         rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
         rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
-        // SSIM looks through a window of 11 pixels.
+        // The window of SSIM has sides of 11 pixels.
         rule("image_size", &self.image_size, self.image_size.within(11, MAX_IMAGE_SIZE), "sides of 11 to 8192 pixels")
     }
 

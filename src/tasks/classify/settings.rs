@@ -1,34 +1,26 @@
-//! Settings of `train classify`.
+//! Settings of classification.
 
-use serde::{Deserialize, Serialize};
-
-use super::settings::{settings, task_settings};
-use super::{
-    ConfigError, MAX_IMAGE_SIZE, Normalize, Optimizer, Origin, Rule, Schedule, ScheduleOptions, TrainSettings,
-    check_scenes, overrides_of, read_overrides, refuse_beside_resume, to_toml,
-};
 use crate::data::Mix;
 use crate::nn::Stem;
+use crate::run::image_size::MAX_IMAGE_SIZE;
+use crate::train::settings::{ConfigError, Normalize, Rule};
+use crate::{choices, task_settings};
 
-/// The networks that classify.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-pub enum Model {
-    /// ResNet with [2, 2, 2, 2] basic blocks.
-    Resnet18,
+choices! {
+    /// The networks that classify.
+    pub enum ClassifyModel {
+        /// ResNet with [2, 2, 2, 2] basic blocks.
+        ResNet18 = "resnet18",
+    }
 }
 
 task_settings! {
-    verb "classify";
-    /// Resolved settings of `train classify`.
+    task "classify";
+    /// Settings of classification.
     config ClassifyConfig;
-    /// Settings as given on the command line or in a TOML file: only those that were set.
-    overrides ClassifyOverrides;
-    optional {}
     values {
         /// Network to train [default: resnet18]
-        model: Model = Model::Resnet18,
+        model: ClassifyModel = ClassifyModel::ResNet18,
         /// Training images drawn where no data is given [default: 3600]
         scenes: usize = 3600,
         /// Passes over the training images [default: 5]
@@ -41,11 +33,11 @@ task_settings! {
         label_smoothing: f64 = 0.0,
         /// Add another image to each training image, labels too, in shares from Beta(α, α), such as 0.2 (mixup); 0
         /// switches it off [default: 0.0]
-        #[arg(value_name = "ALPHA")]
+        #[value("ALPHA")]
         mixup: f64 = 0.0,
         /// Put a rectangle of another image into each training image, in shares from Beta(α, α), such as 1 (CutMix); 0
         /// switches it off [default: 0.0]
-        #[arg(value_name = "ALPHA")]
+        #[value("ALPHA")]
         cutmix: f64 = 0.0,
         /// Per-channel mean and deviation of the images [default: dataset]
         normalize: Normalize = Normalize::Dataset,
@@ -63,7 +55,6 @@ impl ClassifyConfig {
     }
 
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
-        check_scenes(rule, self.scenes)?;
         let smoothing = (0.0..1.0).contains(&self.label_smoothing);
         rule("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
         for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {

@@ -6,6 +6,11 @@ use std::str::FromStr;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Smallest side of the images that a network is given, in pixels.
+pub const MIN_IMAGE_SIZE: usize = 5;
+/// Largest side of the images that a network is given, in pixels.
+pub const MAX_IMAGE_SIZE: usize = 8192;
+
 /// Height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageSize {
@@ -15,7 +20,7 @@ pub struct ImageSize {
     pub width: usize,
 }
 
-/// What is said where the text is something else.
+/// What is expected where the text is something else.
 const EXPECTED: &str = "HEIGHTxWIDTH in pixels, such as 192x256, or one number for a square";
 
 impl ImageSize {

@@ -1,0 +1,150 @@
+//! Flags of the command line, made of the lists of settings that tasks and models declare.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use crate::setting::{Choice, Kind, Setting, paragraph};
+use crate::tasks::Task;
+use crate::train::settings::{ConfigError, Given};
+
+/// A subcommand with the flags of a task's settings.
+pub fn command(task: &dyn Task) -> Command {
+    let command = Command::new(task.name()).about(task.help()).allow_negative_numbers(true);
+    let config = Arg::new("config").long("config").value_name("FILE").value_parser(value_parser!(PathBuf));
+    let command = command.arg(config.help("TOML file with settings; flags win over it"));
+    command.args(task.settings().iter().map(arg))
+}
+
+/// The flag of a setting.
+pub(super) fn arg(setting: &Setting) -> Arg {
+    let arg = Arg::new(setting.key).long(setting.key.replace('_', "-")).help(setting.help_text());
+    let arg = match setting.value {
+        Some(name) => arg.value_name(name),
+        None => arg.value_name(setting.key.to_uppercase()),
+    };
+    match setting.kind {
+        Kind::Whole => arg.value_parser(value_parser!(u64)),
+        Kind::Number => arg.value_parser(value_parser!(f64)),
+        Kind::Switch => arg.num_args(0..=1).default_missing_value("true").value_parser(value_parser!(bool)),
+        Kind::Text => arg,
+        Kind::Path => arg.value_parser(value_parser!(PathBuf)),
+        Kind::Wholes => arg.value_parser(value_parser!(u64)).value_delimiter(',').action(ArgAction::Append),
+        Kind::Texts => arg.value_delimiter(',').action(ArgAction::Append),
+        Kind::Choice(names) => {
+            let value = |(name, help): &(&'static str, &[&str])| PossibleValue::new(*name).help(paragraph(help));
+            arg.value_parser(PossibleValuesParser::new(names.iter().map(value)))
+        }
+        Kind::Parsed(parse) => arg.value_parser(move |text: &str| parse(text).map(|()| text.to_owned())),
+    }
+}
+
+/// A parser for one of several names, for verbs that declare their flags themselves.
+pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
+    let Kind::Choice(names) = T::KIND else { unreachable!("a choice has names") };
+    let value = |(name, help): &(&'static str, &[&str])| PossibleValue::new(*name).help(paragraph(help));
+    let parser = PossibleValuesParser::new(names.iter().map(value));
+    // The parser lets only known names through.
+    parser.try_map(|name| T::of_name(&name).ok_or("unknown name"))
+}
+
+/// The settings that flags set.
+///
+/// # Errors
+/// A value that a config file cannot hold.
+pub fn given(settings: &[Setting], matches: &ArgMatches) -> Result<Given, ConfigError> {
+    let mut given = Given { config: matches.get_one::<PathBuf>("config").cloned(), ..Given::default() };
+    for setting in settings {
+        if let Some(value) = value(setting, matches)? {
+            given.flags.insert(setting.key.to_owned(), value);
+        }
+    }
+    Ok(given)
+}
+
+/// The value of a flag, where it is given.
+pub(super) fn value(setting: &Setting, matches: &ArgMatches) -> Result<Option<toml::Value>, ConfigError> {
+    let key = setting.key;
+    let refused = |problem: &str| ConfigError::Flag { key: key.to_owned(), problem: problem.to_owned() };
+    let whole = |v: u64| i64::try_from(v).map_err(|_| refused("expected at most 9223372036854775807"));
+    Ok(match setting.kind {
+        Kind::Whole => matches.get_one::<u64>(key).map(|v| whole(*v)).transpose()?.map(Into::into),
+        Kind::Number => matches.get_one::<f64>(key).map(|v| (*v).into()),
+        Kind::Switch => matches.get_one::<bool>(key).map(|v| (*v).into()),
+        Kind::Text | Kind::Choice(_) => matches.get_one::<String>(key).map(|v| v.clone().into()),
+        Kind::Path => match matches.get_one::<PathBuf>(key) {
+            Some(path) => Some(path.to_str().ok_or_else(|| refused("expected a path that is valid Unicode"))?.into()),
+            None => None,
+        },
+        Kind::Wholes => match matches.get_many::<u64>(key) {
+            Some(values) => Some(values.map(|v| whole(*v)).collect::<Result<Vec<_>, _>>()?.into()),
+            None => None,
+        },
+        Kind::Texts => matches.get_many::<String>(key).map(|values| values.cloned().collect::<Vec<_>>().into()),
+        // Text as a config file has it: a list in brackets is one there.
+        Kind::Parsed(_) => matches.get_one::<String>(key).map(|text| parsed(text)),
+    })
+}
+
+/// A value that is text, or a list in TOML's form.
+fn parsed(text: &str) -> toml::Value {
+    let list = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut t| t.remove("value"));
+    match list {
+        Some(list @ toml::Value::Array(_)) => list,
+        _ => text.to_owned().into(),
+    }
+}
+
+/// A task with what its flags set, as a subcommand of `train` and `lr-find`.
+#[derive(Clone)]
+pub struct TaskArgs {
+    /// The task.
+    pub task: &'static dyn Task,
+    /// All flags of the subcommand.
+    pub matches: ArgMatches,
+}
+
+impl TaskArgs {
+    /// The settings that the flags set.
+    pub(super) fn given(&self) -> Result<Given, ConfigError> {
+        given(self.task.settings(), &self.matches)
+    }
+
+    /// The task that a subcommand names.
+    pub(super) fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
+        let (name, matches) = matches.subcommand().ok_or_else(missing)?;
+        let task = crate::tasks::task(name).map_err(|_| missing())?;
+        Ok(TaskArgs { task, matches: matches.clone() })
+    }
+}
+
+impl clap::FromArgMatches for TaskArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Self::of(matches)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::of(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Subcommand for TaskArgs {
+    fn augment_subcommands(with: Command) -> Command {
+        crate::tasks::tasks()
+            .into_iter()
+            .fold(with, |with, task| with.subcommand(command(task)))
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+    }
+
+    fn augment_subcommands_for_update(with: Command) -> Command {
+        Self::augment_subcommands(with)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        crate::tasks::task(name).is_ok()
+    }
+}

@@ -1,0 +1,36 @@
+//! The one list of architectures. One is a file beside this one, with its `ARCHITECTURE`, and a line here; a user of the library
+//! registers one from outside with [`register`].
+
+use std::sync::{PoisonError, RwLock};
+
+use super::network::Architecture;
+use super::{resnet, resnet_seg, unet};
+
+/// The built-in architectures.
+const BUILT_IN: [Architecture; 3] = [resnet::ARCHITECTURE, resnet_seg::ARCHITECTURE, unet::ARCHITECTURE];
+
+/// Architectures of users.
+static REGISTERED: RwLock<Vec<Architecture>> = RwLock::new(vec![]);
+
+/// All architectures.
+pub fn architectures() -> Vec<Architecture> {
+    let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+    BUILT_IN.into_iter().chain(registered.iter().copied()).collect()
+}
+
+/// The architecture of a name.
+pub fn architecture(name: &str) -> Option<Architecture> {
+    architectures().into_iter().find(|known| known.name == name)
+}
+
+/// Adds an architecture, so that its checkpoints can be opened by name. One of a name that is known takes no effect.
+pub fn register(added: Architecture) {
+    if architecture(added.name).is_none() {
+        REGISTERED.write().unwrap_or_else(PoisonError::into_inner).push(added);
+    }
+}
+
+/// The names of all architectures, for a message.
+pub fn names() -> String {
+    architectures().iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
+}

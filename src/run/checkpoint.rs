@@ -1,0 +1,50 @@
+//! A checkpoint with the description in it.
+
+use std::path::{Path, PathBuf};
+
+use super::card::ModelCard;
+use super::error::RunError;
+use super::folder::RunDir;
+use crate::interop::safetensors::TensorFile;
+
+/// A checkpoint with the description in it.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Tensors and metadata.
+    pub file: TensorFile,
+    /// Where it was read.
+    pub path: PathBuf,
+    /// The model that it holds the weights of.
+    pub card: ModelCard,
+}
+
+impl Checkpoint {
+    /// Opens the best checkpoint of a run directory, or a checkpoint file.
+    ///
+    /// # Errors
+    /// When there is none, or training here did not write it.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let path = checkpoint_path(path)?;
+        let file = TensorFile::read(&path)?;
+        let card = ModelCard::from_metadata(&file, &path)?;
+        Ok(Checkpoint { file, path, card })
+    }
+
+    /// The `config.toml` of the run that it lies in, where it lies in one.
+    pub fn config_path(&self) -> Option<PathBuf> {
+        self.path.parent().map(|folder| folder.join("config.toml")).filter(|path| path.is_file())
+    }
+}
+
+/// The best checkpoint of a run directory; a file is itself.
+///
+/// # Errors
+/// When there is none.
+pub fn checkpoint_path(path: &Path) -> Result<PathBuf, RunError> {
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    let run = RunDir::open(path)?;
+    // `open` has seen one.
+    Ok(run.checkpoint().unwrap_or_else(|| run.last_path()))
+}

@@ -1,0 +1,64 @@
+//! A run that is resumed: what it had written after the place that it is resumed from is removed, since it is written
+//! again.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::error::RunError;
+use super::folder::{CONFUSION, EVENTS, NORMS, RunDir, remove_if_there};
+use super::{mistakes, tensorboard};
+use crate::interop::files::{FileError, write_atomic};
+
+/// Results of the best epoch, besides the folder of mistakes and the tables that the task's card names.
+const RESULTS: [&str; 5] = ["curves.png", "samples.png", "confusion.png", CONFUSION, "iou.csv"];
+
+impl RunDir {
+    /// Removes the norms of steps after `steps`, the events of epochs from `epoch` on, and the results. Results are written
+    /// at the end of a run: those of its first part would be taken for those of the whole run if it is interrupted again.
+    ///
+    /// # Errors
+    /// When a file cannot be read or the disk refuses.
+    pub fn rewind(&self, epoch: usize, steps: u64) -> Result<(), RunError> {
+        self.keep_start(NORMS, |norms| norms_until(norms, steps))?;
+        self.keep_start(EVENTS, |events| tensorboard::length_before(events, epoch as u64))?;
+        self.drop_results()
+    }
+
+    /// Cuts a file, if it is there, to the length that `length` gives for its bytes.
+    fn keep_start(&self, name: &str, length: impl FnOnce(&[u8]) -> usize) -> Result<(), RunError> {
+        let path = self.path().join(name);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            bytes => bytes.map_err(|e| FileError::reading(&path, e))?,
+        };
+        Ok(write_atomic(&path, |w| w.write_all(&bytes[..length(&bytes)]))?)
+    }
+
+    /// Removes the results; in the folder of mistakes, only what [`mistakes::write`] wrote.
+    fn drop_results(&self) -> Result<(), RunError> {
+        let errors = self.path().join("errors");
+        for mistake in mistakes::read(self)? {
+            if let Some(name) = Path::new(&mistake.picture).file_name() {
+                remove_if_there(&errors.join(name))?;
+            }
+        }
+        remove_if_there(&errors.join("errors.csv"))?;
+        // A folder that holds other files stays.
+        let _ = fs::remove_dir(&errors);
+        let facts = self.read_facts().ok().flatten();
+        let tables: Vec<String> =
+            facts.iter().flat_map(|f| &f.shown).flat_map(|card| &card.tables).map(|t| t.0.to_string()).collect();
+        let tables =
+            tables.iter().map(String::as_str).filter(|name| Path::new(name).file_name().is_some_and(|f| f == *name));
+        let remove = |name: &str| remove_if_there(&self.path().join(name));
+        Ok(RESULTS.into_iter().chain(tables).try_for_each(remove)?)
+    }
+}
+
+/// Length of the lines of a `norms.csv` up to a step, with the names of the columns.
+fn norms_until(csv: &[u8], steps: u64) -> usize {
+    let step = |line: &[u8]| std::str::from_utf8(line).ok()?.split(',').nth(1)?.parse::<u64>().ok();
+    let lines = csv.split_inclusive(|&byte| byte == b'\n').enumerate();
+    lines.take_while(|(i, line)| *i == 0 || step(line).is_some_and(|step| step <= steps)).map(|(_, l)| l.len()).sum()
+}

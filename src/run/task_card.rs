@@ -1,0 +1,58 @@
+//! What a task says of its runs to whoever shows them: title, scores, panels, tables. Kept in `run.json`, so that a report
+//! needs nothing but the folder.
+
+use serde::{Deserialize, Serialize};
+
+use super::confusion::ClassScore;
+use super::score::{Panel, Score, Text};
+
+/// The description of a task's runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskCard {
+    /// Name of the task, such as `classify`.
+    pub task: Text,
+    /// Heading of its runs, such as `Classification`.
+    pub title: Text,
+    /// Scores of the validation images; the first decides which epoch is best.
+    pub scores: Vec<Score>,
+    /// Panels of curves; the first is drawn beside the loss in `curves.png`.
+    pub panels: Vec<Panel>,
+    /// What `confusion.csv` counts, where a run writes one.
+    #[serde(default)]
+    pub confusion: Option<ConfusionCard>,
+    /// CSV files of a run that a report shows as tables: name of the file and caption.
+    #[serde(default)]
+    pub tables: Vec<(Text, Text)>,
+}
+
+/// What a confusion matrix counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfusionCard {
+    /// What is counted: `images` or `pixels`.
+    pub unit: Text,
+    /// Score of a class.
+    pub score: ClassScore,
+}
+
+impl TaskCard {
+    /// A task with scores, each in its own panel.
+    pub fn new(task: &'static str, title: &'static str, scores: Vec<Score>) -> Self {
+        let panel = |score: &Score| Panel {
+            title: score.name.clone(),
+            axis: score.name.clone(),
+            lines: vec![("validation".into(), score.clone())],
+        };
+        let panels = scores.iter().map(panel).collect();
+        TaskCard { task: task.into(), title: title.into(), scores, panels, confusion: None, tables: vec![] }
+    }
+
+    /// The score that decides which epoch is best.
+    pub fn decisive(&self) -> Option<&Score> {
+        self.scores.first()
+    }
+
+    /// All scores, of training too, that a panel or the list of scores names.
+    pub fn known_scores(&self) -> impl Iterator<Item = &Score> {
+        self.scores.iter().chain(self.panels.iter().flat_map(|panel| panel.lines.iter().map(|(_, score)| score)))
+    }
+}

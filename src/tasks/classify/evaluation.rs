@@ -1,0 +1,135 @@
+//! What one pass over a set of classified images finds.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use super::ACCURACY;
+use crate::data::{Batch, Prepared, one_line};
+use crate::run::confusion::ConfusionMatrix;
+use crate::run::mistakes::{self, Mistake};
+use crate::run::pictures::{self, Sheet, spread};
+use crate::run::{RunDir, Score};
+use crate::train::outputs::{Outputs, Totals};
+use crate::train::step::port;
+use crate::train::{Evaluation, TrainError};
+
+/// Mistakes that a run keeps.
+const MISTAKES: usize = 24;
+
+/// Predictions for a set of images.
+#[derive(Clone)]
+pub struct ClassifyEvaluation {
+    classes: Vec<String>,
+    loss: f64,
+    /// Truth against prediction.
+    pub confusion: ConfusionMatrix,
+    /// Prediction and its probability for each image of the set, in the order of the set.
+    pub predictions: Vec<(usize, f32)>,
+    shown: Option<Arc<Prepared>>,
+}
+
+impl ClassifyEvaluation {
+    pub(super) fn new(classes: Vec<String>, samples: usize, shown: Option<Arc<Prepared>>) -> Self {
+        let confusion = ConfusionMatrix::new(classes.len());
+        ClassifyEvaluation { classes, loss: 0.0, confusion, predictions: vec![(0, 0.0); samples], shown }
+    }
+
+    /// Share of the images that are predicted correctly.
+    pub fn accuracy(&self) -> f64 {
+        self.confusion.accuracy().unwrap_or(0.0)
+    }
+
+    /// The wrong predictions with the highest probabilities, with their images.
+    fn mistakes(&self, images: &Prepared) -> Result<Vec<(Mistake, RgbImage)>, TrainError> {
+        let wrong = |&i: &usize| self.predictions[i].0 != images.label(i) as usize;
+        let mut indices: Vec<usize> = (0..images.len()).filter(wrong).collect();
+        indices.sort_by(|&a, &b| self.predictions[b].1.total_cmp(&self.predictions[a].1));
+        indices.truncate(MISTAKES);
+        let mistake = |i: usize| {
+            let (class, probability) = self.predictions[i];
+            let mistake = Mistake {
+                picture: String::new(),
+                image: images.describe(i),
+                truth: self.classes[images.label(i) as usize].clone(),
+                prediction: self.classes[class].clone(),
+                probability: f64::from(probability),
+            };
+            Ok((mistake, picture(images, i)?))
+        };
+        indices.into_iter().map(mistake).collect()
+    }
+}
+
+impl Evaluation for ClassifyEvaluation {
+    fn add(&mut self, batch: &Batch, outputs: &Outputs) -> Result<(), TrainError> {
+        let classes = self.classes.len();
+        self.loss += Totals::of(outputs).loss;
+        let rows = outputs.get(port::LOGITS).chunks_exact(classes);
+        for ((row, &truth), &index) in rows.zip(&batch.labels).zip(&batch.indices) {
+            let p = softmax(row);
+            let best = (0..classes).fold(0, |best, k| if p[k] > p[best] { k } else { best });
+            self.predictions[index] = (best, p[best]);
+            // Both are below `classes`: labels are checked when the data is opened.
+            let _ = self.confusion.add(truth as usize, best);
+        }
+        Ok(())
+    }
+
+    fn loss(&self) -> f64 {
+        self.loss / self.confusion.total().max(1) as f64
+    }
+
+    fn scores(&self) -> Vec<(Score, f64)> {
+        vec![(ACCURACY, self.accuracy())]
+    }
+
+    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
+        let confusion = pictures::confusion_picture(&self.confusion, &self.classes)?;
+        pictures::save_png(&confusion, &run.confusion_path())?;
+        run.write_confusion(&self.confusion, &self.classes)?;
+        let Some(images) = &self.shown else { return Ok(vec!["confusion.png"]) };
+        let mistakes = self.mistakes(images)?;
+        let errors = (!mistakes.is_empty()).then_some("errors/");
+        mistakes::write(run, mistakes)?;
+        let mut cells = Vec::new();
+        for i in spread(images.len(), 24) {
+            let (class, p) = self.predictions[i];
+            let truth = &self.classes[images.label(i) as usize];
+            cells.push(pictures::prediction_cell(picture(images, i)?, &self.classes[class], truth, f64::from(p)));
+        }
+        let title = format!("Validation images after epoch {epoch}: prediction (truth)");
+        let sheet = Sheet { title, columns: 6, cell_size: 192, cells };
+        pictures::save_png(&sheet.draw()?, &run.samples_path())?;
+        Ok(["confusion.png", "samples.png"].into_iter().chain(errors).collect())
+    }
+
+    fn summary(&self) -> String {
+        let (images, loss, accuracy) = (self.predictions.len(), self.loss(), 100.0 * self.accuracy());
+        let mut text = format!("{images} images, loss {loss:.4}, accuracy {accuracy:.2} %\n\n");
+        text += &format!("{:<24} {:>7} {:>9} {:>9}", "class", "images", "recall", "precision");
+        let percent = |v: Option<f64>| v.map_or("–".into(), |v| format!("{:.1} %", 100.0 * v));
+        for (k, name) in self.classes.iter().enumerate() {
+            let (recall, precision) = (percent(self.confusion.recall(k)), percent(self.confusion.precision(k)));
+            let (name, count) = (one_line(name), self.confusion.row_total(k));
+            // Writing into memory does not fail.
+            let _ = write!(text, "\n{name:<24} {count:>7} {recall:>9} {precision:>9}");
+        }
+        text
+    }
+}
+
+/// An image as the network sees it.
+fn picture(images: &Prepared, index: usize) -> Result<RgbImage, TrainError> {
+    let side = images.image_size();
+    Ok(RgbImage::from_raw(side, side, images.pixels(index)?.into_owned()).unwrap_or_default())
+}
+
+/// Probabilities from logits.
+pub(super) fn softmax(logits: &[f32]) -> Vec<f32> {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let e: Vec<f32> = logits.iter().map(|&v| (v - top).exp()).collect();
+    let sum: f32 = e.iter().sum();
+    e.into_iter().map(|v| v / sum).collect()
+}

@@ -1,0 +1,93 @@
+//! The graphs of classification, and what goes into them.
+
+use std::sync::Arc;
+
+use super::evaluation::ClassifyEvaluation;
+use super::graphs::{append_loss, evaluation_graph};
+use super::{Classify, ClassifyConfig};
+use crate::data::{Batch, Prepared};
+use crate::exec::{AnyEngine, ExecError, PlanId, Session};
+use crate::fuse::{FuseOptions, fuse};
+use crate::graph::{Graph, GraphError, StateTable};
+use crate::label::IGNORED;
+use crate::ops::CrossEntropyOptions;
+use crate::run::card::ModelCard;
+use crate::run::task_card::TaskCard;
+use crate::tasks::{Task, TaskError};
+use crate::train::objective::filled;
+use crate::train::settings::TaskSettings;
+use crate::train::step::{Phase, Update, append_training, port};
+use crate::train::{Evaluation, Objective};
+
+/// Classification: cross entropy over the classes of an image.
+pub struct Classification {
+    card: ModelCard,
+    task_card: TaskCard,
+    training: Option<(CrossEntropyOptions, Update)>,
+    /// Images that a run shows predictions of.
+    shown: Option<Arc<Prepared>>,
+}
+
+impl Classification {
+    /// For evaluation and prediction with a trained model.
+    ///
+    /// # Errors
+    /// When the model was trained for something else.
+    pub fn trained(card: ModelCard) -> Result<Self, TaskError> {
+        if card.task != Classify.name() {
+            return Err(TaskError::OtherTask { task: card.task, wanted: Classify.name() });
+        }
+        Ok(Classification { card, task_card: Classify.card(), training: None, shown: None })
+    }
+
+    /// For training.
+    pub(super) fn training(card: ModelCard, config: &ClassifyConfig, shown: Option<Arc<Prepared>>) -> Self {
+        let loss = CrossEntropyOptions {
+            label_smoothing: config.label_smoothing as f32,
+            soft_labels: config.mix().is_on(),
+            ..Default::default()
+        };
+        Classification { card, task_card: Classify.card(), training: Some((loss, config.settings().update())), shown }
+    }
+}
+
+impl Objective for Classification {
+    fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    fn task_card(&self) -> &TaskCard {
+        &self.task_card
+    }
+
+    fn training_graph(&self, states: StateTable, n: usize, phase: Phase) -> Result<Graph, GraphError> {
+        let (loss, update) = self.training.as_ref().ok_or(GraphError::EvaluationOnly)?;
+        let ([h, w], mut g) = (self.card.image_size, Graph::with_states(states));
+        let network = |g: &mut Graph, x, mode| self.card.network.apply(g, x, mode);
+        let ends = append_loss(&mut g, &network, [n, h, w, 3], *loss)?;
+        append_training(&mut g, ends, update, phase)?;
+        fuse(&mut g, FuseOptions::default());
+        Ok(g)
+    }
+
+    fn evaluation_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError> {
+        let [h, w] = self.card.image_size;
+        let network = |g: &mut Graph, x, mode| self.card.network.apply(g, x, mode);
+        evaluation_graph(states, &network, [n, h, w, 3], FuseOptions::default())
+    }
+
+    fn feed(&self, session: &mut Session<AnyEngine>, plan: PlanId, batch: &Batch, n: usize) -> Result<(), ExecError> {
+        // Images to predict come without labels.
+        let mut labels: Vec<f32> = batch.labels.iter().map(|&l| l as f32).collect();
+        labels.resize(n, IGNORED as f32);
+        session.write(plan, port::IMAGES, &filled(&batch.images, n * 3 * self.card.pixels()))?;
+        if !batch.targets.is_empty() {
+            return session.write(plan, port::TARGETS, &batch.targets);
+        }
+        session.write(plan, port::LABELS, &labels)
+    }
+
+    fn begin(&self, samples: usize) -> Box<dyn Evaluation> {
+        Box::new(ClassifyEvaluation::new(self.card.classes.clone(), samples, self.shown.clone()))
+    }
+}

@@ -1,0 +1,80 @@
+//! Classes of single images.
+
+use image::RgbImage;
+use serde_json::{Map, Value as Json, json};
+
+use super::Classification;
+use super::evaluation::softmax;
+use crate::data::{Batch, one_line, square};
+use crate::exec::AnyEngine;
+use crate::run::Checkpoint;
+use crate::run::card::ModelCard;
+use crate::tasks::TaskError;
+use crate::tasks::predict::{Prediction, Predictor};
+use crate::train::step::port;
+use crate::train::{Model, Objective, TrainError};
+
+/// Images that are computed together.
+const BATCH: usize = 16;
+
+/// A trained classifier.
+pub struct ClassifyPredictor {
+    objective: Classification,
+    model: Model,
+}
+
+impl ClassifyPredictor {
+    /// The classifier of a checkpoint.
+    ///
+    /// # Errors
+    /// When the checkpoint is of something else, or does not fit its own description.
+    pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
+        let objective = Classification::trained(checkpoint.card.clone())?;
+        let model = Model::trained(&objective, engine, checkpoint)?;
+        Ok(ClassifyPredictor { objective, model })
+    }
+
+    /// Probabilities of all classes for images that are normalized and of the card's size, `[N,H,W,3]`, at most 16 of them.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn probabilities(&mut self, images: Vec<f32>) -> Result<Vec<Vec<f32>>, TrainError> {
+        let card = self.objective.card();
+        let (n, classes) = (images.len() / (3 * card.pixels()), card.classes.len());
+        let batch = Batch { images, indices: (0..n).collect(), ..Batch::default() };
+        let outputs = self.model.forward(&self.objective, BATCH, &batch)?;
+        Ok(outputs.get(port::LOGITS).chunks_exact(classes).take(n).map(softmax).collect())
+    }
+}
+
+impl Predictor for ClassifyPredictor {
+    fn batch(&self) -> usize {
+        BATCH
+    }
+
+    fn predict(&mut self, images: &[RgbImage]) -> Result<Vec<Prediction>, TaskError> {
+        let card = self.objective.card().clone();
+        let (size, table) = (card.image_size[0] as u32, card.normalization.table());
+        let mut pixels = Vec::new();
+        for image in images {
+            pixels.extend(square(image, size).iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]));
+        }
+        Ok(self.probabilities(pixels)?.iter().map(|p| prediction(&card, p)).collect())
+    }
+}
+
+fn prediction(card: &ModelCard, p: &[f32]) -> Prediction {
+    let classes = &card.classes;
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
+    let top: Vec<_> =
+        order.iter().take(3).map(|&k| format!("{} {:.1} %", one_line(&classes[k]), 100.0 * p[k])).collect();
+    let all: Map<String, Json> = classes.iter().zip(p).map(|(c, &p)| (c.clone(), p.into())).collect();
+    let best = order[0];
+    let json = [
+        ("class".to_owned(), json!(classes[best])),
+        ("probability".to_owned(), json!(p[best])),
+        ("probabilities".to_owned(), Json::Object(all)),
+    ];
+    Prediction { files: vec![], text: top.join(", "), json: json.into_iter().collect() }
+}

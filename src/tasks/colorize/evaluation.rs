@@ -1,0 +1,108 @@
+//! What one pass over a set of color images finds.
+
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use super::metrics::ImageScores;
+use super::{COLORFULNESS, DELTA_E, PSNR, SSIM, grey, picture, truth};
+use crate::data::{Batch, ColorSpace, PreparedImages};
+use crate::ops::Regression;
+use crate::run::pictures::{self, Comparison, spread};
+use crate::run::{RunDir, Score};
+use crate::tasks::TaskError;
+use crate::train::outputs::Outputs;
+use crate::train::step::port;
+use crate::train::{Evaluation, TrainError};
+
+/// Images whose predictions are shown.
+const SHOWN: usize = 6;
+
+/// Scores of the colors predicted for a set of images.
+#[derive(Clone)]
+pub struct ColorizeEvaluation {
+    space: ColorSpace,
+    regression: Regression,
+    loss: f64,
+    /// Scores of each image, in the order of the batches.
+    pub images: Vec<ImageScores>,
+    /// Index and colorized picture of the images that are shown.
+    pub shown: Vec<(usize, RgbImage)>,
+    wanted: Vec<usize>,
+    set: Option<Arc<PreparedImages>>,
+}
+
+impl ColorizeEvaluation {
+    pub(super) fn new(
+        space: ColorSpace,
+        regression: Regression,
+        samples: usize,
+        set: Option<Arc<PreparedImages>>,
+    ) -> Self {
+        let wanted = spread(samples, SHOWN).collect();
+        ColorizeEvaluation { space, regression, loss: 0.0, images: vec![], shown: vec![], wanted, set }
+    }
+
+    fn figure(&self, set: &PreparedImages, epoch: u32) -> Result<Comparison, TaskError> {
+        let title = format!("Validation images after epoch {epoch}");
+        let mut figure = Comparison::new(title, ["grey", "prediction", "truth"].map(String::from).to_vec());
+        for (index, predicted) in &self.shown {
+            let truth = truth(set, *index)?;
+            let scores = ImageScores::of(&truth, predicted)?;
+            let caption = format!("{:.1} dB, SSIM {:.3}", scores.psnr, scores.ssim);
+            let grey = grey(&truth);
+            figure.row([grey, predicted.clone(), truth].into_iter().zip([String::new(), caption, String::new()]));
+        }
+        Ok(figure)
+    }
+}
+
+impl Evaluation for ColorizeEvaluation {
+    fn add(&mut self, batch: &Batch, outputs: &Outputs) -> Result<(), TrainError> {
+        let Some(set) = &self.set else { return Ok(()) };
+        let (height, width) = set.size();
+        let (len, channels) = ((height * width) as usize, self.space.channels());
+        let predicted = outputs.get(port::PREDICTIONS).chunks_exact(len * channels);
+        let images = batch.images.chunks_exact(len).zip(predicted);
+        for ((input, predicted), (&index, target)) in
+            images.zip(batch.indices.iter().zip(batch.targets.chunks_exact(len * channels)))
+        {
+            let terms = predicted.iter().zip(target).map(|(&p, &t)| self.regression.of(f64::from(p - t)));
+            self.loss += terms.sum::<f64>() / (len * channels) as f64;
+            let picture = picture(set.size(), self.space.decode(input, predicted));
+            self.images.push(ImageScores::of(&truth(set, index)?, &picture).map_err(TaskError::from)?);
+            if self.wanted.contains(&index) {
+                self.shown.push((index, picture));
+            }
+        }
+        Ok(())
+    }
+
+    fn loss(&self) -> f64 {
+        self.loss / self.images.len().max(1) as f64
+    }
+
+    fn scores(&self) -> Vec<(Score, f64)> {
+        let Some(mean) = ImageScores::mean(&self.images) else { return vec![] };
+        vec![(PSNR, mean.psnr), (SSIM, mean.ssim), (DELTA_E, mean.delta_e), (COLORFULNESS, mean.colorfulness)]
+    }
+
+    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
+        let Some(set) = &self.set else { return Ok(vec![]) };
+        pictures::save_png(&self.figure(set, epoch)?.draw()?, &run.samples_path())?;
+        Ok(vec!["samples.png"])
+    }
+
+    fn summary(&self) -> String {
+        let mean = ImageScores::mean(&self.images).unwrap_or_default();
+        format!(
+            "{} images, PSNR {:.2} dB, SSIM {:.4}, ΔE {:.2}, colorfulness {:.2} (truth {:.2})",
+            self.images.len(),
+            mean.psnr,
+            mean.ssim,
+            mean.delta_e,
+            mean.colorfulness,
+            mean.true_colorfulness
+        )
+    }
+}

@@ -1,0 +1,153 @@
+//! Which images a task reads: a data set or built-in scenes, one of its parts, and what is measured on them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::TaskError;
+use crate::choices;
+use crate::data::{BadImage, SetOptions, SizeOptions, Source};
+use crate::run::ImageSize;
+use crate::run::card::ModelCard;
+use crate::run::pictures::Comparison;
+use crate::run::table::Table;
+use crate::train::settings::TrainSettings;
+use crate::train::{Evaluation, Objective};
+
+choices! {
+    /// Part of a data set.
+    pub enum Part {
+        /// The training part
+        Train = "train",
+        /// The validation part
+        Val = "val",
+        /// The test part
+        Test = "test",
+    }
+}
+
+/// Where images come from. Under another split than that of a run, images that it has learned would count as validation
+/// images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSource {
+    /// Data set; built-in scenes for `None`.
+    pub data: Option<PathBuf>,
+    /// Share that is held out where the data brings no parts.
+    pub val_split: f64,
+    /// Decides which images are held out, and which scenes are drawn.
+    pub seed: u64,
+    /// Training scenes.
+    pub scenes: usize,
+    /// Leave out what cannot be read.
+    pub skip_bad: bool,
+    /// Height and width that images are resized to.
+    pub size: ImageSize,
+}
+
+impl DataSource {
+    /// The data that settings name.
+    pub fn of(settings: &TrainSettings, size: ImageSize) -> Self {
+        let TrainSettings { data, val_split, seed, scenes, skip_bad, .. } = settings.clone();
+        DataSource { data, val_split, seed, scenes, skip_bad, size }
+    }
+
+    /// The data set in words.
+    pub fn name(&self) -> String {
+        self.data.as_deref().map_or_else(|| "built-in scenes".into(), |data| data.display().to_string())
+    }
+
+    /// How a data set of pictures is opened.
+    pub fn set_options(&self) -> SetOptions {
+        SetOptions { val_split: self.val_split as f32, seed: self.seed, skip_bad: self.skip_bad }
+    }
+
+    /// How pictures are brought to the size.
+    pub fn size_options(&self) -> SizeOptions {
+        let (height, width) = self.size_u32();
+        SizeOptions { skip_bad: self.skip_bad, ..SizeOptions::new(height, width) }
+    }
+
+    /// Height and width.
+    pub fn size_u32(&self) -> (u32, u32) {
+        (self.size.height as u32, self.size.width as u32)
+    }
+
+    /// One of the parts of a data set: the one that is wanted, else the test part where there is one, else the validation part.
+    ///
+    /// # Errors
+    /// When there is no test part and it is wanted.
+    pub fn choose<T>(
+        &self,
+        wanted: Option<Part>,
+        (train, val, test): (T, T, Option<T>),
+    ) -> Result<(T, Part), TaskError> {
+        match (wanted, test) {
+            (Some(Part::Train), _) => Ok((train, Part::Train)),
+            (Some(Part::Val), _) | (None, None) => Ok((val, Part::Val)),
+            (Some(Part::Test) | None, Some(test)) => Ok((test, Part::Test)),
+            (Some(Part::Test), None) => Err(TaskError::NoTestPart { data: self.name() }),
+        }
+    }
+}
+
+/// Images to measure on, of a part of a data set.
+pub struct Chosen {
+    /// The images.
+    pub set: Box<dyn ImageSet>,
+    /// Their part.
+    pub part: Part,
+    /// Whether the part was split off by share and seed, since the data brings no parts.
+    pub by_seed: bool,
+}
+
+/// Images, read once, that models of a task are measured on.
+pub trait ImageSet {
+    /// Number of images.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Images that were left out, since they cannot be read.
+    fn skipped(&self) -> &[BadImage];
+
+    /// A model on these images: its objective, and the samples as it takes them.
+    ///
+    /// # Errors
+    /// When the model is not one of the task.
+    fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError>;
+
+    /// Models side by side, given their names and what the evaluation of each found.
+    ///
+    /// # Errors
+    /// When the task does not compare, or an image can no longer be read.
+    fn compare(
+        &self,
+        card: &ModelCard,
+        names: &[String],
+        found: &[Box<dyn Evaluation>],
+    ) -> Result<Compared, TaskError> {
+        let _ = (names, found);
+        Err(TaskError::Unsupported { task: card.task.clone(), verb: "compare models" })
+    }
+}
+
+/// Models side by side.
+pub struct Compared {
+    /// Scores of each model.
+    pub table: Table,
+    /// Score of each class under each model, where there are any.
+    pub classes: Option<Table>,
+    /// The same images under each model.
+    pub figure: Comparison,
+}
+
+/// Each evaluation as the type that a task's objective makes.
+///
+/// # Errors
+/// When one is of another task.
+pub fn typed<'a, E: Evaluation>(found: &'a [Box<dyn Evaluation>]) -> Vec<&'a E> {
+    let one = |evaluation: &'a Box<dyn Evaluation>| (&**evaluation as &dyn std::any::Any).downcast_ref::<E>();
+    found.iter().filter_map(one).collect()
+}

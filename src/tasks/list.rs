@@ -1,0 +1,55 @@
+//! The one list of tasks. Verbs and workflows know a task by its name and the trait [`Task`] alone.
+//!
+//! To add a task:
+//! 1. Make a folder `tasks/NAME/` with
+//!    - its settings, declared with [`task_settings!`](crate::task_settings): the command line and config files take them from
+//!      there;
+//!    - its [`Objective`](crate::train::Objective): the graphs of a training step and of an evaluation, what goes into them, and
+//!      an [`Evaluation`](crate::train::Evaluation) that turns their outputs into scores, pictures and tables of a run;
+//!    - its scores, as constants of [`Score`](crate::run::Score), and its [`TaskCard`](crate::run::task_card::TaskCard): title, scores and panels of its runs;
+//!    - a type that implements [`Task`].
+//! 2. Add a line to the list below. A user of the library calls [`register`] instead, as `examples/custom_task.rs` does.
+//!
+//! Only the first six methods of [`Task`] are required, which is enough to train, resume, sweep, find a learning rate, examine a device
+//! and report. Each other method adds what its name says: evaluation and comparison ([`Task::image_set`]), prediction, preview,
+//! data checks, export.
+
+use std::sync::{PoisonError, RwLock};
+
+pub use super::task::Task;
+use super::{TaskError, classify, colorize, segment};
+use crate::run::task_card::TaskCard;
+
+/// The built-in tasks.
+static BUILT_IN: [&dyn Task; 3] = [&classify::Classify, &segment::Segment, &colorize::Colorize];
+
+/// Tasks of users.
+static REGISTERED: RwLock<Vec<&'static dyn Task>> = RwLock::new(vec![]);
+
+/// All tasks.
+pub fn tasks() -> Vec<&'static dyn Task> {
+    let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+    BUILT_IN.into_iter().chain(registered.iter().copied()).collect()
+}
+
+/// The descriptions of all tasks' runs, for a report.
+pub fn cards() -> Vec<TaskCard> {
+    tasks().iter().map(|task| task.card()).collect()
+}
+
+/// The task of a name.
+///
+/// # Errors
+/// When there is none.
+pub fn task(name: &str) -> Result<&'static dyn Task, TaskError> {
+    let known = tasks();
+    let found = known.iter().find(|task| task.name() == name).copied();
+    found.ok_or_else(|| TaskError::Unknown { name: name.to_owned(), known: known.iter().map(|t| t.name()).collect() })
+}
+
+/// Adds a task. One of a name that is known takes no effect.
+pub fn register(added: &'static dyn Task) {
+    if task(added.name()).is_err() {
+        REGISTERED.write().unwrap_or_else(PoisonError::into_inner).push(added);
+    }
+}

@@ -1,0 +1,136 @@
+//! What one pass over a set of images and masks finds.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::metrics::{SegmentationScores, image_iou};
+use super::{MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU, pair};
+use crate::data::{Batch, PreparedPairs, one_line};
+use crate::run::card::ModelCard;
+use crate::run::confusion::ConfusionMatrix;
+use crate::run::pictures::{self, Comparison, spread};
+use crate::run::{RunDir, Score};
+use crate::train::outputs::{Outputs, Totals};
+use crate::train::step::port;
+use crate::train::{Evaluation, TrainError};
+
+/// Images whose predictions are shown.
+const SHOWN: usize = 6;
+
+/// Predictions for the pixels of a set of images.
+#[derive(Clone)]
+pub struct SegmentEvaluation {
+    classes: Vec<String>,
+    palette: Vec<[u8; 3]>,
+    pixels: usize,
+    samples: usize,
+    totals: Totals,
+    /// Truth against prediction, over all pixels of the set that count.
+    pub confusion: ConfusionMatrix,
+    /// Index and predicted classes of the images that are shown.
+    pub shown: Vec<(usize, Vec<u8>)>,
+    wanted: Vec<usize>,
+    pairs: Option<Arc<PreparedPairs>>,
+}
+
+impl SegmentEvaluation {
+    pub(super) fn new(card: &ModelCard, samples: usize, pairs: Option<Arc<PreparedPairs>>) -> Self {
+        SegmentEvaluation {
+            classes: card.classes.clone(),
+            palette: card.palette.clone(),
+            pixels: card.pixels(),
+            samples,
+            totals: Totals::default(),
+            confusion: ConfusionMatrix::new(card.classes.len()),
+            shown: vec![],
+            wanted: if pairs.is_some() { spread(samples, SHOWN).collect() } else { vec![] },
+            pairs,
+        }
+    }
+
+    /// The scores of the whole set and of each class.
+    pub fn class_scores(&self) -> SegmentationScores {
+        SegmentationScores::of(&self.confusion)
+    }
+
+    /// `iou.csv`: class, pixels, IoU (empty where the class is neither there nor predicted).
+    fn iou_table(&self) -> String {
+        let mut csv = csv::Writer::from_writer(vec![]);
+        // Writing into memory does not fail.
+        let _ = csv.write_record(["class", "pixels", "iou"]);
+        for (class, iou) in self.class_scores().iou.iter().enumerate() {
+            let iou = iou.map_or(String::new(), |iou| format!("{iou:.4}"));
+            let _ = csv.write_record([&self.classes[class], &self.confusion.row_total(class).to_string(), &iou]);
+        }
+        csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Images, true masks and predicted masks side by side.
+    fn figure(&self, pairs: &PreparedPairs, epoch: u32) -> Result<Comparison, TrainError> {
+        let title = format!("Validation images after epoch {epoch}");
+        let mut figure = Comparison::new(title, ["image", "truth", "prediction"].map(String::from).to_vec());
+        figure.legend = self.classes.iter().cloned().zip(self.palette.iter().copied()).collect();
+        for (index, predicted) in &self.shown {
+            let (image, truth) = pair(pairs, *index)?;
+            let iou = image_iou(&truth, predicted, self.classes.len());
+            let masks = [&truth, predicted].map(|mask| pictures::painted(pairs.size(), mask, &self.palette));
+            let captions = [String::new(), String::new(), format!("mean IoU {:.3}", iou.unwrap_or(0.0))];
+            figure.row(std::iter::once(image).chain(masks).zip(captions));
+        }
+        Ok(figure)
+    }
+}
+
+impl Evaluation for SegmentEvaluation {
+    fn add(&mut self, batch: &Batch, outputs: &Outputs) -> Result<(), TrainError> {
+        let totals = Totals::of(outputs);
+        self.totals.loss += totals.loss;
+        self.totals.counted += totals.counted;
+        self.confusion.add_counts(outputs.get(port::COUNTS));
+        let images = outputs.get(port::PREDICTIONS).chunks_exact(self.pixels);
+        for (image, &index) in images.zip(&batch.indices) {
+            if self.wanted.contains(&index) {
+                self.shown.push((index, image.iter().map(|&class| class as u8).collect()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Mean cross entropy of the pixels that count.
+    fn loss(&self) -> f64 {
+        self.totals.loss / self.totals.counted.max(1.0)
+    }
+
+    fn scores(&self) -> Vec<(Score, f64)> {
+        let scores = self.class_scores();
+        let list =
+            [(MEAN_IOU, scores.mean_iou), (WEIGHTED_IOU, scores.weighted_iou), (PIXEL_ACCURACY, scores.pixel_accuracy)];
+        list.into_iter().map(|(s, v)| (s, v.unwrap_or(0.0))).collect()
+    }
+
+    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
+        run.write_confusion(&self.confusion, &self.classes)?;
+        run.write_file("iou.csv", &self.iou_table())?;
+        let confusion = pictures::confusion_picture(&self.confusion, &self.classes)?;
+        pictures::save_png(&confusion, &run.confusion_path())?;
+        let Some(pairs) = &self.pairs else { return Ok(vec!["confusion.png", "iou.csv"]) };
+        pictures::save_png(&self.figure(pairs, epoch)?.draw()?, &run.samples_path())?;
+        Ok(vec!["samples.png", "confusion.png", "iou.csv"])
+    }
+
+    fn summary(&self) -> String {
+        let (images, loss, scores) = (self.samples, self.loss(), self.class_scores());
+        let text = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.4}"));
+        let [mean, weighted, accuracy] = [scores.mean_iou, scores.weighted_iou, scores.pixel_accuracy].map(text);
+        let mut summary = format!(
+            "{images} images, loss {loss:.4}, mean IoU {mean}, weighted IoU {weighted}, pixel accuracy {accuracy}\n\n"
+        );
+        summary += &format!("{:<24} {:>12} {:>8}", "class", "pixels", "IoU");
+        for (k, (name, iou)) in self.classes.iter().zip(&scores.iou).enumerate() {
+            let (name, pixels) = (one_line(name), self.confusion.row_total(k));
+            // Writing into memory does not fail.
+            let _ = write!(summary, "\n{name:<24} {pixels:>12} {:>8}", text(*iou));
+        }
+        summary
+    }
+}

@@ -1,0 +1,148 @@
+//! The trait behind the [list](super::list) of tasks: all that verbs and workflows ask of a task.
+
+use std::path::Path;
+
+use super::TaskError;
+use super::data::{Chosen, DataSource, Part};
+use super::export::{OnnxNetwork, OnnxOutput};
+use super::predict::Predictor;
+use super::samples::Samples;
+use crate::data::check::{CheckOptions, CheckReport};
+use crate::exec::AnyEngine;
+use crate::run::Checkpoint;
+use crate::run::card::ModelCard;
+use crate::run::task_card::TaskCard;
+use crate::setting::Setting;
+use crate::train::open::{TrainingData, open};
+use crate::train::settings::{ConfigError, Given, Resolved};
+use crate::train::{Observer, TrainError, Trainer};
+
+/// A task.
+pub trait Task: Send + Sync {
+    /// Name in config files, in checkpoints and on the command line, such as `classify`.
+    fn name(&self) -> &'static str;
+
+    /// One line of help.
+    fn help(&self) -> &'static str {
+        ""
+    }
+
+    /// The description of its runs.
+    fn card(&self) -> TaskCard;
+
+    /// Its settings, those of all tasks too.
+    fn settings(&self) -> &'static [Setting];
+
+    /// Its settings from flags, a config file or a table, validated.
+    ///
+    /// # Errors
+    /// An unreadable file, an unknown key, a wrong type, or a value out of range.
+    fn resolve(&self, given: &Given) -> Result<Resolved, ConfigError>;
+
+    /// Reads the data of a run, and says what is trained on it.
+    ///
+    /// # Errors
+    /// When the data cannot be read, or its images do not fit the network.
+    fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError>;
+
+    /// The images of a part of a data set, to evaluate and compare models on that have the classes and the image size of
+    /// `card`.
+    ///
+    /// # Errors
+    /// When the data cannot be read or has other classes than the model.
+    fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
+        let _ = (card, from, part);
+        Err(self.unsupported("evaluate models"))
+    }
+
+    /// Whether [`ImageSet::compare`](super::data::ImageSet::compare) puts models side by side.
+    fn compares(&self) -> bool {
+        false
+    }
+
+    /// A trained model that predicts for single images.
+    ///
+    /// # Errors
+    /// When the checkpoint does not fit its own description.
+    fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {
+        let _ = (checkpoint, engine);
+        Err(self.unsupported("predict"))
+    }
+
+    /// The training samples that settings name, for a preview.
+    ///
+    /// # Errors
+    /// When the data cannot be read.
+    fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
+        let _ = settings;
+        Err(self.unsupported("preview samples"))
+    }
+
+    /// Whether images must be square.
+    fn takes_squares(&self) -> bool {
+        false
+    }
+
+    /// Reads a whole data set and names everything that is wrong with it.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed or is in no known format.
+    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+        let _ = (data, options);
+        Err(self.unsupported("check data"))
+    }
+
+    /// Color channels that the network takes.
+    fn input_channels(&self) -> usize {
+        3
+    }
+
+    /// The part of a picture that [`Predictor::predict`] scales to the image size, in words.
+    fn view(&self) -> &'static str {
+        "a whole picture"
+    }
+
+    /// Builds a model for inference around the network: pixels in, what `predict` computes from them out.
+    ///
+    /// # Errors
+    /// When an op has no ONNX form.
+    fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {
+        let _ = onnx;
+        Err(self.unsupported("export"))
+    }
+
+    /// An error that says what the task does not do.
+    fn unsupported(&self, verb: &'static str) -> TaskError {
+        TaskError::Unsupported { task: self.name().to_owned(), verb }
+    }
+
+    /// Opens a run: reads its data, makes the model and the run directory.
+    ///
+    /// # Errors
+    /// As [`train::open::open`](crate::train::open::open).
+    fn open(&self, settings: &Resolved, observer: &dyn Observer) -> Result<Trainer, TrainError> {
+        open(settings, || self.read(settings, observer), observer)
+    }
+}
+
+/// The methods of a [`Task`] that its settings decide: name, settings and their resolution. For use in an `impl Task`.
+#[macro_export]
+macro_rules! settings_of_task {
+    ($Config:ty) => {
+        fn name(&self) -> &'static str {
+            <$Config as $crate::train::settings::TaskSettings>::TASK
+        }
+
+        fn settings(&self) -> &'static [$crate::setting::Setting] {
+            <$Config as $crate::train::settings::TaskSettings>::SETTINGS
+        }
+
+        fn resolve(
+            &self,
+            given: &$crate::train::settings::Given,
+        ) -> Result<$crate::train::settings::Resolved, $crate::train::settings::ConfigError> {
+            let config = <$Config as $crate::train::settings::TaskSettings>::resolve(given)?;
+            $crate::train::settings::Resolved::of(&config)
+        }
+    };
+}

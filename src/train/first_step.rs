@@ -1,0 +1,36 @@
+//! The first step of a run, taken out of it for an examination.
+
+use super::TrainError;
+use super::model::Model;
+use super::objective::Objective;
+use super::trainer::Trainer;
+use crate::data::Batch;
+use crate::ops::Hyper;
+use crate::precision::Precision;
+
+/// The first step of a run.
+pub struct FirstStep {
+    /// What is trained.
+    pub objective: Box<dyn Objective>,
+    /// The network with its states.
+    pub model: Model,
+    /// The first batch of training images.
+    pub batch: Batch,
+    /// Values that change from step to step.
+    pub hyper: Hyper,
+    /// Width of activations and their gradients.
+    pub precision: Precision,
+}
+
+impl Trainer {
+    /// The first step of the run, at a learning rate of 0.001. Where several batches make a step, it is the last of them.
+    ///
+    /// # Errors
+    /// When its images cannot be read.
+    pub fn into_first_step(self) -> Result<FirstStep, TrainError> {
+        let batch = self.loaders.train.epoch(1)?.next().transpose()?.unwrap_or_default();
+        let hyper = self.hyper(1e-3, 1, self.settings.accumulate > 1);
+        let precision = self.settings.precision;
+        Ok(FirstStep { objective: self.objective, model: self.model, batch, hyper, precision })
+    }
+}

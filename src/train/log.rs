@@ -1,0 +1,81 @@
+//! The rows of a run so far, and its best epoch.
+
+use super::objective::Evaluation;
+use crate::run::Score;
+use crate::run::history::{EpochRow, NormRow};
+
+/// The best epoch, with what its evaluation found, unless that was before the run was resumed.
+struct Best {
+    row: EpochRow,
+    found: Option<Box<dyn Evaluation>>,
+}
+
+/// What a run has logged.
+pub(super) struct Log {
+    /// Learning rate of the last step.
+    pub lr: f64,
+    rows: Vec<EpochRow>,
+    best: Option<Best>,
+    norms: Vec<NormRow>,
+}
+
+impl Log {
+    pub fn new(lr: f64) -> Self {
+        Log { lr, rows: vec![], best: None, norms: vec![] }
+    }
+
+    /// Continues after rows that were read back.
+    pub fn restore(&mut self, rows: Vec<EpochRow>, best: Option<u32>) {
+        let best = rows.iter().find(|row| Some(row.epoch) == best);
+        self.best = best.map(|row| Best { row: row.clone(), found: None });
+        self.rows = rows;
+    }
+
+    /// Whether an epoch is better than the best so far, by the score that decides; by the validation loss without one.
+    pub fn is_better(&self, row: &EpochRow, decisive: Option<&Score>) -> bool {
+        let merit = |row: &EpochRow| {
+            decisive.and_then(|score| row.score(score).map(|value| score.merit(value))).unwrap_or(-row.val_loss)
+        };
+        self.best.as_ref().is_none_or(|best| merit(row) > merit(&best.row))
+    }
+
+    pub fn set_best(&mut self, row: EpochRow, found: Box<dyn Evaluation>) {
+        self.best = Some(Best { row, found: Some(found) });
+    }
+
+    pub fn best_epoch(&self) -> Option<u32> {
+        self.best.as_ref().map(|best| best.row.epoch)
+    }
+
+    /// What the evaluation of the best epoch found.
+    pub fn found(&self) -> Option<&dyn Evaluation> {
+        self.best.as_ref().and_then(|best| best.found.as_deref())
+    }
+
+    pub fn set_found(&mut self, found: Box<dyn Evaluation>) {
+        if let Some(best) = &mut self.best {
+            best.found = Some(found);
+        }
+    }
+
+    pub fn push(&mut self, row: EpochRow) {
+        self.rows.push(row);
+    }
+
+    pub fn rows(&self) -> &[EpochRow] {
+        &self.rows
+    }
+
+    pub fn push_norm(&mut self, row: NormRow) {
+        self.norms.push(row);
+    }
+
+    pub fn take_norms(&mut self) -> Vec<NormRow> {
+        std::mem::take(&mut self.norms)
+    }
+
+    /// All rows, and that of the best epoch.
+    pub fn into_rows(self) -> (Vec<EpochRow>, Option<EpochRow>) {
+        (self.rows, self.best.map(|best| best.row))
+    }
+}

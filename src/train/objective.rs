@@ -1,0 +1,91 @@
+//! What the loop trains: the graphs of a step and of an evaluation, what goes into them, and how their outputs are scored.
+
+use std::any::Any;
+
+use super::TrainError;
+use super::outputs::Outputs;
+use super::step::Phase;
+use crate::data::Batch;
+use crate::exec::{AnyEngine, ExecError, PlanId, Session};
+use crate::graph::{Graph, GraphError, StateTable};
+use crate::run::card::ModelCard;
+use crate::run::score::TRAIN_ACCURACY;
+use crate::run::task_card::TaskCard;
+use crate::run::{RunDir, Score};
+
+/// What the loop trains, and evaluates.
+pub trait Objective: Send {
+    /// The description of the model.
+    fn card(&self) -> &ModelCard;
+
+    /// The description of the task's runs.
+    fn task_card(&self) -> &TaskCard;
+
+    /// A whole training step for a batch of `n`, with the outputs [`port::LOSS`](super::step::port::LOSS) `[1]` and
+    /// [`port::TOTALS`](super::step::port::TOTALS) `[4]`. The phase says what becomes of the gradients;
+    /// [`append_training`](super::step::append_training) appends them.
+    ///
+    /// # Errors
+    /// When the network does not fit the images.
+    fn training_graph(&self, states: StateTable, n: usize, phase: Phase) -> Result<Graph, GraphError>;
+
+    /// The evaluation of a batch of `n`.
+    ///
+    /// # Errors
+    /// When the network does not fit the images.
+    fn evaluation_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError>;
+
+    /// Writes a batch of up to `n` samples into the inputs of a plan for `n`; the missing samples count for nothing.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn feed(&self, session: &mut Session<AnyEngine>, plan: PlanId, batch: &Batch, n: usize) -> Result<(), ExecError>;
+
+    /// An evaluation of `samples` samples before the first batch.
+    fn begin(&self, samples: usize) -> Box<dyn Evaluation>;
+
+    /// Whether the totals of a training step count right predictions: where the task shows the training accuracy.
+    fn counts_right(&self) -> bool {
+        self.task_card().known_scores().any(|score| *score == TRAIN_ACCURACY)
+    }
+}
+
+/// What one pass over a set of images finds.
+pub trait Evaluation: Any + Send {
+    /// Adds a batch, given the outputs of the evaluation graph.
+    ///
+    /// # Errors
+    /// When an image is needed again and can no longer be read.
+    fn add(&mut self, batch: &Batch, outputs: &Outputs) -> Result<(), TrainError>;
+
+    /// Mean loss.
+    fn loss(&self) -> f64;
+
+    /// The task's scores, the one that decides which epoch is best first; a score without any sample is left out.
+    fn scores(&self) -> Vec<(Score, f64)>;
+
+    /// Writes what a run shows of its best epoch besides the curves, and names the files.
+    ///
+    /// # Errors
+    /// When a picture cannot be drawn or written.
+    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
+        let _ = (run, epoch);
+        Ok(vec![])
+    }
+
+    /// Loss and scores in words, of the whole set and where there are any of each class.
+    fn summary(&self) -> String {
+        let scores = self.scores().into_iter().map(|(score, value)| format!("{} {}", score.name, score.format(value)));
+        std::iter::once(format!("loss {:.4}", self.loss())).chain(scores).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Values followed by zeros up to a length: a last, smaller batch in the inputs of a plan for a full one.
+pub fn filled(values: &[f32], len: usize) -> std::borrow::Cow<'_, [f32]> {
+    if values.len() == len {
+        return values.into();
+    }
+    let mut filled = values.to_vec();
+    filled.resize(len, 0.0);
+    filled.into()
+}

@@ -1,0 +1,85 @@
+//! Opens a run: refuses at once what can be refused, opens the device, reads the data, makes the model, and makes the run's
+//! folder last, so that a refused run leaves no folder.
+
+use std::sync::Arc;
+
+use super::TrainError;
+use super::half;
+use super::model::{Model, start_from};
+use super::objective::Objective;
+use super::observer::Observer;
+use super::settings::{Resolved, TrainSettings};
+use super::trainer::{Beginning, Trainer};
+use crate::data::Source;
+use crate::exec;
+use crate::precision::Precision;
+use crate::run::{RunDir, resume};
+
+/// What a task trains, on which images.
+pub struct TrainingData {
+    /// What is trained.
+    pub objective: Box<dyn Objective>,
+    /// Training and validation images.
+    pub sources: [Arc<dyn Source>; 2],
+    /// Name of a run's folder without its number, such as `classify-resnet18`.
+    pub stem: String,
+    /// Lines about the data.
+    pub lines: Vec<String>,
+    /// Images that are left out, with the reason.
+    pub skipped: Vec<String>,
+}
+
+/// Opens a run; `read` reads its data once the settings and the device are known to be good.
+///
+/// # Errors
+/// When the folder is taken, there is nothing to resume, the device cannot be opened, the data cannot be read, or the device
+/// cannot hold the plans.
+pub fn open(
+    settings: &Resolved,
+    read: impl FnOnce() -> Result<TrainingData, TrainError>,
+    observer: &dyn Observer,
+) -> Result<Trainer, TrainError> {
+    let common = &settings.common;
+    let resumed = match &common.resume {
+        Some(path) => Some(resume::read(&RunDir::to_resume(path)?.resume_path())?),
+        None => {
+            common.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
+            None
+        }
+    };
+    let engine = exec::open(&common.device)?;
+    let (precision, precision_line) = half::choose(common.precision, &common.device, engine.as_ref());
+    // A run keeps the settings that it has, so that it is resumed with them on any device.
+    let toml = match precision {
+        Precision::F32 => settings.toml.replace("precision = \"f16\"", "precision = \"f32\""),
+        Precision::F16 => settings.toml.clone(),
+    };
+    let common = TrainSettings { precision, ..common.clone() };
+    let TrainingData { objective, sources, stem, lines: data_lines, skipped } = read()?;
+    let batch = common.batch_size.min(sources[0].len());
+    let mut model = Model::for_training(&*objective, engine, batch, &common)?;
+    let init = common.init.as_deref().filter(|_| resumed.is_none());
+    let started = init.map(|path| start_from(&mut model, path)).transpose()?;
+    let trainer = Trainer::new(Beginning { objective, settings: common, model, sources, resumed }, |settings| {
+        make_run(settings, &toml, &stem)
+    })?;
+    let mut lines = vec![format!("device:  {}", trainer.model().session.engine().name())];
+    lines.extend(data_lines);
+    lines.push(format!("run:     {}", trainer.run().path().display()));
+    lines.extend(started);
+    lines.extend(skipped.iter().map(|image| format!("skipped {image}")));
+    lines.extend(trainer.left_out());
+    lines.extend(precision_line);
+    observer.begins(&lines);
+    Ok(trainer)
+}
+
+/// Makes the run's folder, or opens that of the run that is resumed.
+fn make_run(settings: &TrainSettings, toml: &str, stem: &str) -> Result<RunDir, TrainError> {
+    let run = match &settings.resume {
+        Some(path) => RunDir::to_resume(path)?,
+        None => RunDir::create(settings.out.as_deref(), stem)?,
+    };
+    run.write_config(toml)?;
+    Ok(run)
+}

@@ -1,0 +1,82 @@
+//! Outputs of a plan by name, and the results of a training step.
+
+use super::step::port;
+use crate::exec::{AnyEngine, PlanId, Session};
+use crate::run::resume::Sums;
+
+/// Outputs of a plan, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs(Vec<(String, Vec<f32>)>);
+
+impl Outputs {
+    /// Names the outputs of a plan, given in the order of its ports.
+    pub fn new(session: &Session<AnyEngine>, plan: PlanId, values: Vec<Vec<f32>>) -> Self {
+        let names = session.plan(plan).outputs.iter().map(|port| port.name.clone());
+        Outputs(names.zip(values).collect())
+    }
+
+    /// The values of an output; none where the plan has no output of this name.
+    pub fn get(&self, name: &str) -> &[f32] {
+        self.0.iter().find(|(known, _)| known == name).map_or(&[], |(_, values)| values)
+    }
+
+    /// The first value of an output.
+    pub fn first(&self, name: &str) -> Option<f32> {
+        self.get(name).first().copied()
+    }
+}
+
+/// Sums over a batch, as the loss gives them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Sum of the losses.
+    pub loss: f64,
+    /// Sum of the weights: the batch's mean loss is `loss / weight`.
+    pub weight: f64,
+    /// Right predictions.
+    pub right: f64,
+    /// Predictions that count.
+    pub counted: f64,
+}
+
+impl Totals {
+    /// Of the outputs of a graph with [`port::TOTALS`].
+    pub fn of(outputs: &Outputs) -> Self {
+        let value = |at: usize| f64::from(outputs.get(port::TOTALS).get(at).copied().unwrap_or(0.0));
+        Totals { loss: value(0), weight: value(1), right: value(2), counted: value(3) }
+    }
+}
+
+/// Results of a training step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepResults {
+    /// Mean loss of the batch.
+    pub loss: f32,
+    /// Its sums.
+    pub totals: Totals,
+    /// Norm of all gradients, where the step gives norms.
+    pub gradient_norm: Option<f32>,
+    /// Norm of all parameters before the step.
+    pub weight_norm: Option<f32>,
+}
+
+impl StepResults {
+    /// Of the outputs of a training graph.
+    pub fn of(outputs: &Outputs) -> Self {
+        StepResults {
+            loss: outputs.first(port::LOSS).unwrap_or(f32::NAN),
+            totals: Totals::of(outputs),
+            gradient_norm: outputs.first(port::GRADIENT_NORM),
+            weight_norm: outputs.first(port::WEIGHT_NORM),
+        }
+    }
+
+    /// Adds the step to an epoch's sums. A batch in which little counts has little weight in the epoch's mean loss.
+    pub fn add_to(&self, sums: &mut Sums, images: usize) {
+        sums.loss += f64::from(self.loss) * self.totals.weight;
+        sums.weight += self.totals.weight;
+        sums.right += self.totals.right;
+        sums.counted += self.totals.counted;
+        sums.images += images as f64;
+    }
+}

@@ -1,0 +1,176 @@
+//! Settings of training: those that all tasks share, and the declaration of a task's own.
+
+mod declare;
+mod error;
+mod read;
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+pub use declare::{Resolved, TaskSettings};
+pub use error::{ConfigError, Origin};
+pub use read::Given;
+
+use super::schedule::{Schedule, ScheduleOptions};
+use super::step::{self, Update};
+use crate::choices;
+use crate::data::{Augment, Normalization};
+use crate::ops::{AdamOptions, SgdOptions};
+use crate::precision::Precision;
+use crate::run::ImageSize;
+use crate::setting::{Kind, SettingValue};
+
+/// Most images in a batch; no device holds more, and products of sizes stay far from overflowing.
+pub const MAX_BATCH_SIZE: usize = 1_000_000;
+
+choices! {
+    /// The rule that turns gradients into new weights.
+    pub enum Optimizer {
+        /// Adam; weight decay is added to the gradient.
+        Adam = "adam",
+        /// Adam with decoupled weight decay, not applied to norms and biases.
+        AdamW = "adamw",
+        /// Stochastic gradient descent with momentum.
+        Sgd = "sgd",
+    }
+}
+
+impl Optimizer {
+    /// The rule with its usual settings, as a training graph ends with it.
+    pub fn usual(self) -> step::Optimizer {
+        self.rule(0.9, false, 0.0)
+    }
+
+    fn rule(self, momentum: f64, nesterov: bool, weight_decay: f64) -> step::Optimizer {
+        let (momentum, weight_decay) = (momentum as f32, weight_decay as f32);
+        match self {
+            Optimizer::Sgd => step::Optimizer::Sgd(SgdOptions { momentum, nesterov, weight_decay, decay_all: true }),
+            kind => step::Optimizer::Adam(AdamOptions {
+                betas: [0.9, 0.999],
+                eps: 1e-8,
+                weight_decay,
+                decoupled: kind == Optimizer::AdamW,
+                decay_all: kind == Optimizer::Adam,
+            }),
+        }
+    }
+}
+
+choices! {
+    /// The per-channel mean and deviation that images are normalized with.
+    pub enum Normalize {
+        /// Measured on the training images.
+        Dataset = "dataset",
+        /// ImageNet's published values, for torchvision's weights.
+        Imagenet = "imagenet",
+        /// Pixels stay in 0..1.
+        None = "none",
+    }
+}
+
+impl Normalize {
+    /// The normalization; `of_data` measures that of the training images.
+    pub fn resolve(self, of_data: impl FnOnce() -> Normalization) -> Normalization {
+        match self {
+            Normalize::Dataset => of_data(),
+            Normalize::Imagenet => Normalization::IMAGENET,
+            Normalize::None => Normalization::NONE,
+        }
+    }
+}
+
+impl SettingValue for ImageSize {
+    const KIND: Kind = Kind::Parsed(|text| ImageSize::parse(text).map(drop));
+}
+
+impl SettingValue for Augment {
+    const KIND: Kind = Kind::Parsed(|text| text.parse::<Augment>().map(drop).map_err(|e| e.to_string()));
+}
+
+/// How a value is checked: key, value, whether it is in range, what is expected.
+pub type Rule<'a> = &'a dyn Fn(&'static str, &dyn Display, bool, &'static str) -> Result<(), ConfigError>;
+
+/// Settings that every task has. The help of a task's training explains each.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the help of each stands in `task_settings!`")]
+pub struct TrainSettings {
+    pub data: Option<PathBuf>,
+    pub scenes: usize,
+    pub out: Option<PathBuf>,
+    pub init: Option<PathBuf>,
+    pub resume: Option<PathBuf>,
+    pub epochs: usize,
+    pub batch_size: usize,
+    pub lr: f64,
+    pub schedule: ScheduleOptions,
+    pub optimizer: Optimizer,
+    pub momentum: f64,
+    pub nesterov: bool,
+    pub weight_decay: f64,
+    pub clip: f64,
+    pub accumulate: usize,
+    pub ema: f64,
+    pub early_stop: usize,
+    pub freeze: Vec<String>,
+    pub log_norms: bool,
+    pub profile: bool,
+    pub val_split: f64,
+    pub seed: u64,
+    pub device: String,
+    pub shuffle: bool,
+    pub skip_bad: bool,
+    pub augment: Augment,
+    pub tensorboard: bool,
+    pub loader_threads: usize,
+    pub precision: Precision,
+}
+
+impl TrainSettings {
+    /// The largest global gradient norm, or `None` when clipping is off.
+    pub fn clip_norm(&self) -> Option<f64> {
+        (self.clip > 0.0).then_some(self.clip)
+    }
+
+    /// The update that a training graph ends with.
+    pub fn update(&self) -> Update {
+        Update {
+            optimizer: self.optimizer.rule(self.momentum, self.nesterov, self.weight_decay),
+            clip: self.clip_norm().map(|c| c as f32),
+            accumulate: self.accumulate > 1,
+            average: self.ema > 0.0,
+            norms: self.log_norms,
+            precision: self.precision,
+        }
+    }
+
+    fn check(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        // Comparisons are written so that NaN fails them.
+        let at_least_0 = |x: f64| x >= 0.0 && x.is_finite();
+        let scenes = (10..=10_000_000).contains(&self.scenes);
+        rule("scenes", &self.scenes, scenes, "10 to 10000000")?;
+        rule("epochs", &self.epochs, self.epochs >= 1, "at least 1")?;
+        let batch_sizes = 1..=MAX_BATCH_SIZE;
+        rule("batch_size", &self.batch_size, batch_sizes.contains(&self.batch_size), "at least 1, at most 1000000")?;
+        rule("lr", &self.lr, self.lr > 0.0 && self.lr.is_finite(), "a finite number above 0")?;
+        let schedule = &self.schedule;
+        rule("warmup", &schedule.warmup, at_least_0(schedule.warmup), "a number of epochs, 0 or more")?;
+        rule("step_size", &schedule.step_size, schedule.step_size >= 1, "at least 1 epoch")?;
+        let gamma = schedule.gamma > 0.0 && schedule.gamma < 1.0;
+        rule("gamma", &schedule.gamma, gamma, "a factor above 0 and below 1, for example 0.1")?;
+        let milestones = format!("{:?}", schedule.milestones);
+        let needed = schedule.kind != Schedule::Multistep || !schedule.milestones.is_empty();
+        rule("milestones", &milestones, needed, "the epochs after which the rate falls, for --schedule multistep")?;
+        rule("momentum", &self.momentum, (0.0..1.0).contains(&self.momentum), "0 or more and below 1")?;
+        rule("weight_decay", &self.weight_decay, at_least_0(self.weight_decay), "a finite number, 0 or more")?;
+        rule("clip", &self.clip, at_least_0(self.clip), "a finite number above 0, or 0 for no clipping")?;
+        rule("accumulate", &self.accumulate, (1..=4096).contains(&self.accumulate), "1 to 4096 batches")?;
+        rule("ema", &self.ema, (0.0..1.0).contains(&self.ema), "a decay of 0 or more and below 1, such as 0.999")?;
+        let share = self.val_split > 0.0 && self.val_split < 1.0;
+        rule("val_split", &self.val_split, share, "a share above 0 and below 1, for example 0.2")?;
+        rule("seed", &self.seed, i64::try_from(self.seed).is_ok(), "0 to 9223372036854775807")?;
+        let device = format!("{:?}", self.device);
+        rule("device", &device, !self.device.trim().is_empty(), "auto, gpu, cpu, a name or an index")?;
+        let nesterov_has_momentum = !(self.nesterov && self.optimizer == Optimizer::Sgd) || self.momentum > 0.0;
+        rule("nesterov", &self.nesterov, nesterov_has_momentum, "a momentum above 0 with it")
+    }
+}

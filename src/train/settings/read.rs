@@ -1,0 +1,152 @@
+//! Settings from flags, files and tables: flags over a file over defaults.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::error::{ConfigError, Origin};
+use super::{Rule, TaskSettings};
+use crate::interop::files::read_text;
+
+/// A config file is a page of text; anything longer is a mistaken path.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
+/// Values of settings by key, and where they come from.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Flags: they win over the file.
+    pub flags: toml::Table,
+    /// Config file.
+    pub config: Option<PathBuf>,
+    /// A table and where it was read, instead of flags and file.
+    pub table: Option<(toml::Table, PathBuf)>,
+}
+
+impl Given {
+    /// The settings in a table; `path` is where it was read, for errors.
+    pub fn of_table(table: toml::Table, path: &Path) -> Self {
+        Given { table: Some((table, path.to_owned())), ..Given::default() }
+    }
+
+    /// The settings in a config file.
+    pub fn of_file(path: &Path) -> Self {
+        Given { config: Some(path.to_owned()), ..Given::default() }
+    }
+}
+
+/// Flags over the file that `config` names over the defaults, validated. A resumed run has its own file.
+pub(super) fn resolve<S: TaskSettings>(given: &Given) -> Result<S, ConfigError> {
+    if let Some((table, path)) = &given.table {
+        return from_table(table, path);
+    }
+    let flag = |key: &str| given.flags.get(key).and_then(toml::Value::as_str).map(PathBuf::from);
+    let resume = flag("resume");
+    refuse_beside_resume(&resume, [("config", &given.config), ("out", &flag("out")), ("init", &flag("init"))])?;
+    let path = resume.as_ref().map(|run| run.join("config.toml")).or(given.config.clone());
+    let file = path.as_deref().map(read_file::<S>).transpose()?.unwrap_or_default();
+    let mut merged = file.clone();
+    merged.extend(given.flags.clone());
+    if let Some(run) = flag("resume") {
+        merged.insert("out".into(), text_of(&run));
+    }
+    let config: S = read_table(&merged, path.as_deref().unwrap_or(Path::new("the flags")))?;
+    let config = config.with_schedule();
+    check(&config, |key| match &path {
+        _ if given.flags.contains_key(key) => Origin::Flag,
+        Some(path) if file.contains_key(key) => Origin::File(path.clone()),
+        _ => Origin::Code,
+    })?;
+    Ok(config)
+}
+
+/// The settings in a table over the defaults, validated; `path` is where the table was read, for errors.
+fn from_table<S: TaskSettings>(table: &toml::Table, path: &Path) -> Result<S, ConfigError> {
+    check_keys(table, path, S::KEYS)?;
+    let config = read_table::<S>(table, path)?.with_schedule();
+    check(&config, |key| match table.contains_key(key) {
+        true => Origin::File(path.to_owned()),
+        false => Origin::Code,
+    })?;
+    Ok(config)
+}
+
+/// Checks the range of every value.
+pub(super) fn check<S: TaskSettings>(config: &S, origin: impl Fn(&str) -> Origin) -> Result<(), ConfigError> {
+    let rule: Rule<'_> = &|key, value, holds, expected| {
+        if holds {
+            return Ok(());
+        }
+        Err(ConfigError::Value { key, value: value.to_string(), origin: origin(key), expected })
+    };
+    config.settings().check(rule)?;
+    config.check_values(rule)
+}
+
+/// Settings as the `config.toml` of a run.
+pub(super) fn to_toml<S: TaskSettings>(config: &S) -> Result<String, ConfigError> {
+    // Strings, numbers and booleans always have a TOML form, except a path that is not Unicode and an integer above
+    // i64::MAX, which `check` refuses.
+    let body = toml::to_string(&config.clone().without_resume().with_schedule()).map_err(ConfigError::NoToml)?;
+    Ok(format!(
+        "# Settings of this run: defaults, then the config file, then flags.\n\
+         # To repeat it: shadegrad train {} --config THIS_FILE --out NEW_FOLDER\n\n{body}",
+        S::TASK
+    ))
+}
+
+fn text_of(path: &Path) -> toml::Value {
+    path.to_string_lossy().into_owned().into()
+}
+
+/// The table in a TOML file. Bad TOML, an unknown key (the nearest known one is suggested) and a value of the wrong type are
+/// refused.
+fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
+    let text = read_text(path, MAX_CONFIG_BYTES)?;
+    let bad_toml = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
+    let table: toml::Table = toml::from_str(&text).map_err(bad_toml)?;
+    check_keys(&table, path, S::KEYS)?;
+    // Types are checked on the text, since only an error of the text has a line number.
+    toml::from_str::<S>(&text).map_err(bad_toml)?;
+    Ok(table)
+}
+
+/// The value of a type in a table.
+pub(super) fn read_table<T: DeserializeOwned>(table: &toml::Table, path: &Path) -> Result<T, ConfigError> {
+    let bad_toml = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
+    table.clone().try_into().map_err(bad_toml)
+}
+
+/// Refuses flags that a resumed run would ignore: key and value of each. Its own folder may be named.
+fn refuse_beside_resume(
+    resume: &Option<PathBuf>,
+    flags: [(&'static str, &Option<PathBuf>); 3],
+) -> Result<(), ConfigError> {
+    let Some(run) = resume else { return Ok(()) };
+    let ignored = |key: &str, path: &PathBuf| key != "out" || path != run;
+    let mut given = flags.into_iter().filter_map(|(key, flag)| flag.as_ref().map(|path| (key, path)));
+    let Some((key, path)) = given.find(|(key, path)| ignored(key, path)) else { return Ok(()) };
+    let expected = "nothing of this kind with --resume, which goes on in the run's own folder with its own weights and \
+                    config.toml; what is to change is given by flags";
+    Err(ConfigError::Value { key, value: path.display().to_string(), origin: Origin::Flag, expected })
+}
+
+/// Refuses a key that no setting has.
+fn check_keys(table: &toml::Table, path: &Path, keys: &'static [&'static str]) -> Result<(), ConfigError> {
+    let Some(key) = table.keys().find(|key| !keys.contains(&key.as_str())) else { return Ok(()) };
+    let (path, key, nearest) = (path.to_owned(), key.clone(), nearest_key(key, keys));
+    Err(ConfigError::UnknownKey { path, key, nearest, keys })
+}
+
+/// The known key most like `key`, if any is like it at all.
+fn nearest_key(key: &str, known: &[&'static str]) -> Option<&'static str> {
+    let written = key.to_lowercase().replace('-', "_");
+    // The common long names that no likeness of letters leads to a setting.
+    match written.as_str() {
+        "learning_rate" => return Some("lr"),
+        "workers" | "num_workers" | "threads" => return Some("loader_threads"),
+        _ => {}
+    }
+    let likeness = |candidate: &str| strsim::jaro_winkler(&written, candidate);
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(nearest) > 0.75).then_some(nearest)
+}

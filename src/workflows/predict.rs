@@ -1,0 +1,128 @@
+//! A trained model applied to images: predictions in words, or pictures in a folder.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+
+use super::WorkflowError;
+use super::evaluation::task_of;
+use crate::data::{BadImage, DataError, decode_file};
+use crate::exec;
+use crate::interop::files::write_atomic;
+use crate::run::names::new_folder;
+use crate::run::{Checkpoint, RunDir};
+use crate::tasks::predict::{Prediction, Predictor};
+
+/// A trained model that predicts for image files.
+pub struct Predictions {
+    predictor: Box<dyn Predictor>,
+    names: Names,
+}
+
+/// The prediction for an image file.
+pub struct Predicted {
+    /// The image.
+    pub image: PathBuf,
+    /// Pictures written; empty where the task's predictions are words.
+    pub files: Vec<PathBuf>,
+    /// The prediction in a line; may be empty where there are files.
+    pub text: String,
+    /// The prediction for programs.
+    pub json: Map<String, Json>,
+}
+
+impl Predictions {
+    /// The model of a checkpoint on a device; pictures go into the folder `out`, else into the next `runs/predict-NNN`.
+    ///
+    /// # Errors
+    /// When `out` is taken, the task does not predict, or the device cannot be opened.
+    pub fn open(checkpoint: &Checkpoint, device: &str, out: Option<&Path>) -> Result<Self, WorkflowError> {
+        let predictor = task_of(checkpoint)?.predictor(checkpoint, exec::open(device)?)?;
+        out.filter(|_| predictor.writes()).map_or(Ok(()), RunDir::check_free)?;
+        let names = Names { out: out.map(Path::to_owned), folder: None, taken: HashSet::new() };
+        Ok(Predictions { predictor, names })
+    }
+
+    /// Whether predictions are pictures, which are written into a folder.
+    pub fn writes(&self) -> bool {
+        self.predictor.writes()
+    }
+
+    /// Images that are computed together.
+    pub fn batch(&self) -> usize {
+        self.predictor.batch()
+    }
+
+    /// Predicts for at most [`Predictions::batch`] image files; those that cannot be read are returned as such.
+    ///
+    /// # Errors
+    /// When the device is lost or the disk refuses.
+    pub fn predict(&mut self, paths: &[PathBuf]) -> Result<(Vec<Predicted>, Vec<BadImage>), WorkflowError> {
+        let (mut images, mut names, mut bad) = (vec![], vec![], vec![]);
+        for path in paths {
+            match decode_file(path) {
+                Ok(image) => {
+                    images.push(image);
+                    names.push(path.clone());
+                }
+                Err(DataError::BadImage(image)) => bad.push(image),
+                Err(other) => return Err(other.into()),
+            }
+        }
+        if images.is_empty() {
+            return Ok((vec![], bad));
+        }
+        let predictions = self.predictor.predict(&images)?;
+        let found = names.into_iter().zip(predictions).map(|(image, prediction)| self.write(image, prediction));
+        Ok((found.collect::<Result<_, _>>()?, bad))
+    }
+
+    fn write(&mut self, image: PathBuf, prediction: Prediction) -> Result<Predicted, WorkflowError> {
+        let Prediction { files, text, json } = prediction;
+        let mut written = vec![];
+        if !files.is_empty() {
+            let name = self.names.next(&image);
+            for (suffix, png) in files {
+                let path = self.names.path(&format!("{name}-{suffix}.png"))?;
+                write_atomic(&path, |writer| writer.write_all(&png))?;
+                written.push(path);
+            }
+        }
+        Ok(Predicted { image, files: written, text, json })
+    }
+}
+
+/// Names for pictures: the image's, with a number where that is taken.
+struct Names {
+    /// As asked for.
+    out: Option<PathBuf>,
+    /// Made with the first picture, so that no empty folder remains.
+    folder: Option<PathBuf>,
+    /// In lower case, since some file systems ignore the case.
+    taken: HashSet<String>,
+}
+
+impl Names {
+    fn next(&mut self, image: &Path) -> String {
+        let stem = image.file_stem().map_or_else(|| "image".into(), |s| s.to_string_lossy().into_owned());
+        let mut name = stem.clone();
+        for number in 2.. {
+            if self.taken.insert(name.to_lowercase()) {
+                break;
+            }
+            name = format!("{stem}-{number}");
+        }
+        name
+    }
+
+    fn path(&mut self, file: &str) -> Result<PathBuf, WorkflowError> {
+        let folder = match self.folder.take() {
+            Some(folder) => folder,
+            None => new_folder(self.out.as_deref(), "predict")?,
+        };
+        let path = folder.join(file);
+        self.folder = Some(folder);
+        Ok(path)
+    }
+}
