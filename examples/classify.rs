@@ -13,6 +13,7 @@ use shadegrad::tasks::classify::ClassifyConfig;
 use shadegrad::tasks::classify::train;
 use shadegrad::train::Outcome;
 
+/// Trains into `out`, or into the next free folder in `runs`; `quick` takes few scenes.
 pub fn run(quick: bool, out: Option<PathBuf>) -> Result<Outcome, Box<dyn Error>> {
     let mut config = ClassifyConfig { out, ..ClassifyConfig::default() };
     if quick {

@@ -104,7 +104,8 @@ impl Task for Brightness {
         let common = &settings.common;
         let (network, classes, image_size) = (Network::new(METER, 1, Meter {}), vec!["brightness".into()], [SIZE; 2]);
         let (task, palette, normalization) = ("brightness".into(), vec![], Normalization::NONE);
-        let card = ModelCard { task, network, classes, palette, image_size, normalization };
+        let own = Default::default();
+        let card = ModelCard { task, network, classes, palette, image_size, normalization, own };
         let (task_card, loss, update) = (Task::card(self), squared_error, common.update());
         let objective = Box::new(Supervised { card, task_card, channels: 3, loss, update, score });
         let sources = [pictures(common.seed, common.scenes)?, pictures(common.seed + 1, 32)?];

@@ -3,34 +3,33 @@
 //                    [+ bias[n]] [+ addend[m, n]])
 // Mapping: a phase holds the input pixels that are congruent modulo the stride, so every one of its taps hits an output
 // and no multiply is wasted. m = (n, i-th row of the phase, j-th column); k = (tap of the phase, output channel of the
-// group); n = input channel of the group. Per axis, H_TAP is a phase's first tap, H_TAPS their number, H_STEP their
-// distance, H_START its first input row, H_COUNT the number of its rows; W_… the same for columns.
+// group); n = input channel of the group. For a phase along the height, H_TAP is its first tap, H_TAPS the number of its taps,
+// H_STEP their distance, H_START its first input row, H_COUNT the number of its rows; W_… are the same along the width.
 // Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), addend and dx N H W I, as vectors of 4 channels. dx is called
 // d_x here and in other kernels, since `dx` is a namespace of HLSL, in which naga 30 keeps names.
-// With a file of operands/, which reads dy (`a_at`) and wt (`b_at`), and epilogue/ended.wgsl, which declares bias and addend
-// where they are there.
+// With a file of operands/ for dy (`a_at`) and wt (`b_at`), and epilogue/ended.wgsl, which declares bias and addend if present.
 // Tile and grid: see exec/shader/gemm.rs; `batch` = (group, row phase, column phase).
 @group(0) @binding(4) var<storage, read_write> d_x: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
 const BATCH: u32 = GROUPS * SH * SW;
-// Vectors that a tap contributes to the sum.
+// Vectors of a tap in the sum.
 const TAP4: u32 = GO4;
 
 fn group(batch: u32) -> u32 { return batch / (SH * SW); }
 fn h_phase(batch: u32) -> u32 { return (batch / SW) % SH; }
 fn w_phase(batch: u32) -> u32 { return batch % SW; }
 
-fn m_count(batch: u32) -> u32 { return N * H_COUNT[h_phase(batch)] * W_COUNT[w_phase(batch)]; }
-fn taps(batch: u32) -> u32 { return H_TAPS[h_phase(batch)] * W_TAPS[w_phase(batch)]; }
+fn m_count(batch: u32) -> u32 { return N * H_COUNT(h_phase(batch)) * W_COUNT(w_phase(batch)); }
+fn taps(batch: u32) -> u32 { return H_TAPS(h_phase(batch)) * W_TAPS(w_phase(batch)); }
 
 // kh, kw of a tap of the phase.
 fn kernel_position(batch: u32, tap: u32) -> vec2<u32> {
     let hp = h_phase(batch);
     let wp = w_phase(batch);
-    let taps_w = max(W_TAPS[wp], 1u);
-    return vec2<u32>(H_TAP[hp] + (tap / taps_w) * H_STEP[hp], W_TAP[wp] + (tap % taps_w) * W_STEP[wp]);
+    let taps_w = max(W_TAPS(wp), 1u);
+    return vec2<u32>(H_TAP(hp) + (tap / taps_w) * H_STEP(hp), W_TAP(wp) + (tap % taps_w) * W_STEP(wp));
 }
 
 // Input pixel of row m, far outside for rows beyond the last, and its image.
@@ -39,13 +38,13 @@ struct Row { image: u32, ih: u32, iw: u32 }
 fn a_row(batch: u32, m: u32) -> Row {
     let hp = h_phase(batch);
     let wp = w_phase(batch);
-    let cols = max(W_COUNT[wp], 1u);
-    let rows = max(H_COUNT[hp], 1u);
+    let cols = max(W_COUNT(wp), 1u);
+    let rows = max(H_COUNT(hp), 1u);
     let j = m % cols;
     let i = (m / cols) % rows;
     let image = m / (cols * rows);
-    let ih = select(0x40000000u, H_START[hp] + i * SH, m < m_count(batch));
-    return Row(image, ih, W_START[wp] + j * SW);
+    let ih = select(0x40000000u, H_START(hp) + i * SH, m < m_count(batch));
+    return Row(image, ih, W_START(wp) + j * SW);
 }
 
 // Vector c that a row reads for a tap, and whether the tap reaches an output.
@@ -53,7 +52,7 @@ struct Tap { at: u32, inside: bool }
 
 fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
     let k = kernel_position(batch, tap);
-    // Exactly divisible by the stride, by the choice of the phase. What is below 0 is large without a sign.
+    // Exactly divisible by the stride, by the choice of the phase. Negative positions are large as unsigned numbers.
     let ih = row.ih + PT - k.x * DH;
     let iw = row.iw + PL - k.y * DW;
     let inside = tap < taps(batch) && ih < OH * SH && iw < OW * SW;
@@ -61,7 +60,7 @@ fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
     return Tap(select(0u, at, inside) + c, inside);
 }
 
-// c vectors behind. Where no output is reached, those of the first pixel are read and dropped: no branch, no stray read.
+// The vector c further. Where no output is reached, the first pixel is read and dropped: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<T0> {
     return select(vec4<T0>(), a_at(tap.at + c), tap.inside);
 }
@@ -72,12 +71,12 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return (((k.x * KW + k.y) * GROUPS + group(batch)) * (GO4 * 4u)) * GI4;
 }
 
-// Columns n of channel k of a tap; beyond the last, where nothing is stored, those of the first.
+// Columns n of channel k of a tap. Beyond the last column nothing is stored, and the first is read.
 fn b_place(tap: u32, k: u32, n: u32) -> u32 {
     return tap + k * GI4 + select(0u, n, N_EXACT || n < GI4);
 }
 
-// k channels behind.
+// The vector of columns k channels further.
 fn b_load(at: u32, k: u32) -> vec4<T1> {
     return b_at(at + k * GI4);
 }

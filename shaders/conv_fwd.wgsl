@@ -2,15 +2,14 @@
 //   y[m, n] = relu?(Σ_k x[pixel of m at tap of k, channel of k] · w[k, n] [+ bias[n]] [+ addend[m, n]])
 // Mapping: m = (n, oh, ow); k = (kh, kw, input channel of the group); n = output channel of the group.
 // Layout: x N H W C, w KH KW I O, addend and y N OH OW O, all as vectors of 4 channels (padding lanes are 0).
-// With a file of operands/, which reads x (`a_at`) and w (`b_at`), and epilogue/ended.wgsl, which declares bias and addend
-// where they are there.
+// With a file of operands/ for x (`a_at`) and w (`b_at`), and epilogue/ended.wgsl, which declares bias and addend if present.
 // Tile and grid: see exec/shader/gemm.rs; `batch` is the group.
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
 const BATCH: u32 = GROUPS;
-// Vectors that a tap contributes to the sum.
+// Vectors of a tap in the sum.
 const TAP4: u32 = GI4;
 
 fn m_count(batch: u32) -> u32 { return N * OH * OW; }
@@ -33,13 +32,13 @@ struct Tap { at: u32, inside: bool }
 fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
     let ih = row.ih + i32((tap / KW) * DH);
     let iw = row.iw + i32((tap % KW) * DW);
-    // What is below 0 is large without a sign.
+    // Negative positions are large as unsigned numbers.
     let inside = tap < KH * KW && u32(ih) < H && u32(iw) < W;
     let at = (row.image + u32(ih) * W + u32(iw)) * I4 + batch * GI4;
     return Tap(select(0u, at, inside) + c, inside);
 }
 
-// c vectors behind. Outside the image those of the first pixel are read and dropped: no branch, no stray read.
+// The vector c further. Outside the image the first pixel is read and dropped: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<T0> {
     return select(vec4<T0>(), a_at(tap.at + c), tap.inside);
 }
@@ -49,12 +48,12 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return min(tap, KH * KW - 1u) * (GI4 * 4u * O4) + batch * GO4;
 }
 
-// Columns n of channel k of a tap; beyond the last, where nothing is stored, those of the first.
+// Columns n of channel k of a tap. Beyond the last column nothing is stored, and the first is read.
 fn b_place(tap: u32, k: u32, n: u32) -> u32 {
     return tap + k * O4 + select(0u, n, N_EXACT || n < GO4);
 }
 
-// k channels behind.
+// The vector of columns k channels further.
 fn b_load(at: u32, k: u32) -> vec4<T1> {
     return b_at(at + k * O4);
 }

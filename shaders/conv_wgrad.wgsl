@@ -3,7 +3,7 @@
 // Mapping: m = (kh, kw, input channel of the group); k = (n, oh, ow); n = output channel of the group. The sum is long
 // and the result small, so it is split into SPLITS parts of CHUNK pixels, added up in a fixed order by sum_partials.
 // Layout: x N H W I, dy N OH OW O, dw SPLITS KH KW I O, as vectors of 4 channels.
-// With a file of operands/, which reads x (`a_at`) and dy (`b_at`).
+// With a file of operands/ for x (`a_at`) and dy (`b_at`).
 // Tile and grid: see exec/shader/gemm.rs; `batch` = (split, group).
 @group(0) @binding(2) var<storage, read_write> dw: array<vec4<f32>>;
 
@@ -13,7 +13,7 @@ const BATCH: u32 = GROUPS * SPLITS;
 // Terms of all sums, and of each.
 const K_ALL: u32 = N * OH * OW;
 const K_PART: u32 = CHUNK;
-// Outside of every image, also when added to itself.
+// Outside every image, also when added to itself.
 const FAR: i32 = 0x30000000i;
 // Output pixels lie as input pixels do.
 const SAME_SIZE: bool = SH == 1u && SW == 1u && OH == H && OW == W;
@@ -49,7 +49,7 @@ fn pixel(batch: u32, k: u32) -> Pixel {
     return Pixel(select(-FAR, i32(ih), K_EXACT || k < k_end(batch)), i32(iw), at * I4);
 }
 
-// The one behind, where all are inside: to the right, at the left of the row below, or at the top of the next image.
+// The next pixel: to the right, at the left of the row below, or at the top of the next image.
 fn next_pixel(p: Pixel) -> Pixel {
     let right = p.iw + i32(SW);
     let below = right >= i32(OW * SW);
@@ -60,13 +60,13 @@ fn next_pixel(p: Pixel) -> Pixel {
     return Pixel(select(ih, 0i, beyond), select(right, 0i, below), at);
 }
 
-// Whether a tap reaches the image; what is below 0 is large without a sign.
+// Whether a tap reaches the image; negative positions are large as unsigned numbers.
 fn reaches(row: Row, p: Pixel) -> bool {
     return u32(p.ih + row.dh) < H && u32(p.iw + row.dw) < W;
 }
 
-// A tap above or left of its pixel is a negative distance, which wraps and, inside the image, wraps back. Outside the first
-// vector is read and dropped: no branch, no stray read.
+// A tap above or left of its pixel has a negative distance, which wraps; inside the image the sum wraps back. Outside the image
+// the first vector is read and dropped: no branch, no stray read.
 fn a_load(row: Row, p: Pixel) -> vec4<T0> {
     let inside = reaches(row, p);
     return select(vec4<T0>(), a_at(select(0u, p.at + row.at, inside)), inside);

@@ -1,18 +1,23 @@
-//! Images in, batches out: data sets, decoding, checking, normalization, the loader and the built-in
-//! scenes.
+//! Images in, batches out: data sets, decoding, checking, normalization, the loader and the built-in scenes.
 //!
 //! ```text
 //! open_classification ──► Splits ──► prepare ──► Prepared ──► ClassificationSource ──► Loader ──► Batch
-//! SceneDataset ───────────┘          every image decoded once, bad ones named          background threads
-//!
 //! open_segmentation ──► SegmentationSplits ──► prepare_segmentation ──► PreparedPairs ──► SegmentationSource ──► Loader
 //! open_images ──► ImageSplits ──► prepare_images ──► PreparedImages ──► ColorizationSource ──► Loader
 //! ```
 //!
-//! [`augment`] changes training samples at random between `prepare` and the loader. [`check`] reads a whole data set and names what is wrong with it.
+//! | step | what it does |
+//! |---|---|
+//! | open | recognises the format of a folder ([`formats()`]), pairs files, finds classes and parts; decodes no image |
+//! | prepare | decodes every image once on all cores, names the unreadable ones, keeps the resized ones in memory |
+//! | source | normalizes a sample, and changes it at random where [`augment`] says so |
+//! | loader | fills batches on background threads |
 //!
-//! Everything random goes through [`crate::random`], so what a step sees depends on the seed, the epoch and
-//! the sample alone.
+//! What a data set was taken for is a value, [`Decisions`]. A set that can be read in two ways is refused with both
+//! readings; a file beside it (`classes.toml`) decides. [`check`] reads a whole data set and names what is wrong with it.
+//!
+//! Every random number is `f(seed, epoch, sample, use)` ([`crate::random`]), so samples depend neither on threads nor on
+//! what was read before.
 
 pub mod augment;
 mod batch;
@@ -21,15 +26,21 @@ mod cifar;
 pub mod color;
 mod csv;
 mod dataset;
+mod decisions;
 mod decode;
+mod depth;
 mod error;
 mod folder;
+mod formats;
 mod idx;
 mod images;
 mod listing;
+mod lists;
 mod loader;
 mod memory;
 mod mix;
+mod multilabel;
+mod names;
 mod normalize;
 mod packed;
 mod parts;
@@ -39,8 +50,10 @@ mod prepare_pairs;
 mod resize;
 pub mod scenes;
 mod segmentation;
+mod sniff;
 mod split;
 mod store;
+mod text;
 mod truncation;
 
 use std::path::Path;
@@ -50,13 +63,22 @@ pub use batch::{Batch, SampleLayout, SampleMut, Source};
 pub use color::{ColorSpace, lightness};
 pub(crate) use dataset::one_line;
 pub use dataset::{ClassificationDataset, Splits, Subset};
-pub use decode::{DecodeLimits, decode_bytes, decode_file};
+pub use decisions::{ClassReading, Decisions, LeftOut, Why};
+pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
+pub use depth::SampleDepth;
 pub use error::{BadImage, DataError, ImageProblem};
+pub use formats::{
+    Confidence, Evidence, FormatInfo, Recognised, formats, recognise_classification, recognise_segmentation,
+};
 pub use images::{ImageDataset, ImageSplits, open_images};
+#[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};
+pub use multilabel::{
+    MultiLabelSet, MultiLabelSource, MultiLabelSplits, PreparedLabels, open_multi_label, prepare_multi_label,
+};
 pub use normalize::{Normalization, PixelSums};
 pub use prepare::{ClassificationSource, PrepareOptions, Prepared, ProgressFn, prepare};
 pub use prepare_images::{ColorizationSource, PreparedImages, prepare_images};
@@ -67,10 +89,9 @@ pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSpli
 /// How to open a data set.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
-    /// Share of the images held out for validation where the data set brings no validation part;
-    /// above 0 and below 1.
+    /// Share of the images held out for validation where the data set has no validation part; above 0 and below 1.
     pub val_split: f32,
-    /// Decides which images those are.
+    /// Decides which images are held out.
     pub seed: u64,
 }
 
@@ -98,12 +119,11 @@ impl OpenOptions {
 /// How to open a data set of images with masks, or of images alone.
 #[derive(Debug, Clone)]
 pub struct SetOptions {
-    /// Share of the images held out for validation where the data set brings no validation part;
-    /// above 0 and below 1.
+    /// Share of the images held out for validation where the data set has no validation part; above 0 and below 1.
     pub val_split: f32,
-    /// Decides which images those are.
+    /// Decides which images are held out.
     pub seed: u64,
-    /// Leave out what is incomplete instead of failing.
+    /// Incomplete pairs are left out; else they are an error.
     pub skip_bad: bool,
 }
 
@@ -121,33 +141,37 @@ impl SetOptions {
     }
 }
 
-/// Opens the classification data set at `path` and tells its format by what is there:
+/// Opens the classification data set at `path`, in the format that [`formats`] recognises there. A table of paths and
+/// labels may be given itself.
 ///
-/// | format | what is looked for |
-/// |---|---|
-/// | class folders | `train/CLASS/*.png` with `val/` or `test/` (or other names of these parts, in either case) beside it, or `CLASS/*.png` split by seed |
-/// | CIFAR-10, CIFAR-100 | the binary version's `data_batch_*.bin` / `train.bin` (here or in `cifar-10-batches-bin/`, `cifar-100-binary/`) |
-/// | idx | `*images-idx3-ubyte[.gz]` and `*labels-idx1-ubyte[.gz]` (MNIST and its kin) |
-/// | CSV | a `.csv` file of path,label, or a folder whose only data is one |
-///
-/// Class names are sorted (integers by value), and both parts share one class list.
+/// Class names are sorted (integers by value), and all parts share one class list. A class that the validation or test
+/// part lacks is noted in [`Splits::decisions`].
 ///
 /// # Errors
 /// Names the path, what was found there, what was expected.
 pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+    options.checked_val_split()?;
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
-    if !metadata.is_dir() {
-        let is_csv = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
-        return if is_csv { csv::open(path, options) } else { Err(DataError::NotAFolder(path.into())) };
-    }
-    if let Some(splits) = cifar::open(path, options)? {
-        return Ok(splits);
-    }
-    if let Some(splits) = idx::open(path, options)? {
-        return Ok(splits);
-    }
-    if let Some(splits) = csv::open_in_folder(path, options)? {
-        return Ok(splits);
-    }
-    folder::open(path, options)
+    let mut splits = if metadata.is_dir() {
+        let chosen = formats::choose(path, formats::classes)?;
+        let (format, evidence) =
+            chosen.ok_or_else(|| DataError::EmptyFolder { path: path.into(), found: "nothing known".into() })?;
+        let mut splits = format.open(path, options)?;
+        splits.decisions.evidence = evidence.seen;
+        splits
+    } else if csv::is_table(path) {
+        csv::open(path, options)?
+    } else {
+        return Err(DataError::NotAFolder(path.into()));
+    };
+    splits.decisions.format = splits.format.into();
+    let reading = |name: &String| ClassReading { name: name.clone(), from: String::new() };
+    splits.decisions.classes = splits.train.class_names().iter().map(reading).collect();
+    Ok(splits)
+}
+
+/// Refuses what is no folder.
+fn require_folder(path: &Path) -> Result<(), DataError> {
+    let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
+    if metadata.is_dir() { Ok(()) } else { Err(DataError::NotAFolder(path.into())) }
 }

@@ -1,20 +1,26 @@
 //! Engines run plans: [`gpu`] through wgpu, [`cpu`] through the Rust twin of every shader. A [`Session`] keeps the
 //! states and the plans of one training run on one engine.
 
+#[doc(hidden)]
 pub mod accuracy;
+#[doc(hidden)]
 pub mod cpu;
 pub mod gpu;
 pub mod registry;
 mod session;
+#[doc(hidden)]
 pub mod shader;
 mod verify;
 mod winograd;
 
+pub use crate::plan::PlanOptions;
+pub use cpu::CpuEngine;
 pub use session::{PlanId, Session};
 pub use verify::{Verdict, Verified, Wrong};
 
 use crate::graph::StateLayout;
 use crate::plan::{Plan, Slice, Unfit};
+use registry::KernelError;
 
 /// What can go wrong while running.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +72,9 @@ pub enum ExecError {
         /// Why.
         reason: String,
     },
+    /// A call names a kernel that is not registered, or lacks what the kernel reads.
+    #[error(transparent)]
+    Registry(#[from] KernelError),
     /// The device refused something else.
     #[error("the device reported an error while {during}: {reason}")]
     Device {
@@ -225,10 +234,10 @@ pub type AnyEngine = dyn Engine<Scalar = f32>;
 /// When there is no such device (the message lists those there are) or it cannot be opened.
 pub fn open(device: &str) -> Result<Box<AnyEngine>, ExecError> {
     if device.eq_ignore_ascii_case("cpu") {
-        return Ok(Box::new(cpu::CpuEngine::<f32>::new()));
+        return Ok(Box::new(CpuEngine::<f32>::new()));
     }
     match gpu::choose(device, &gpu::list())? {
-        gpu::Choice::Cpu => Ok(Box::new(cpu::CpuEngine::<f32>::new())),
+        gpu::Choice::Cpu => Ok(Box::new(CpuEngine::<f32>::new())),
         gpu::Choice::Adapter(index) => Ok(Box::new(gpu::GpuEngine::new(index, gpu::EngineOptions::default())?)),
     }
 }

@@ -118,19 +118,23 @@ pub mod data;
 pub mod exec;
 pub mod fuse;
 pub mod graph;
+#[doc(hidden)]
 pub mod hyper;
 pub mod interop;
 pub mod kernel;
 pub mod label;
 pub mod nn;
 pub mod ops;
+#[doc(hidden)]
 pub mod plan;
 pub mod precision;
+#[doc(hidden)]
 pub mod random;
 #[cfg(feature = "tasks")]
 pub mod report;
 #[cfg(feature = "tasks")]
 pub mod run;
+#[doc(hidden)]
 pub mod setting;
 pub mod shape;
 #[cfg(feature = "tasks")]

@@ -1,5 +1,6 @@
 //! Command line of shadegrad.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -7,11 +8,12 @@ fn main() -> ExitCode {
     shadegrad::cli::run()
 }
 
-/// Mesa's layer for choosing a device prints `error: XDG_RUNTIME_DIR is invalid` where that is not set, as on most
-/// servers, and nothing of ours is meant by it.
+/// Names a folder for sockets where the system names none, as on most servers. Without it, Mesa's Vulkan layer for choosing a
+/// device looks for a Wayland display and prints `error: XDG_RUNTIME_DIR is invalid or not set`.
 fn quiet_mesa() {
-    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: no other thread exists yet that could read the environment.
+    let named = std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).is_absolute());
+    if cfg!(target_os = "linux") && !named {
+        // SAFETY: this is the first thing that `main` does, so no other thread reads the environment yet.
         unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
     }
 }

@@ -28,32 +28,96 @@ mod softmax;
 mod unary;
 
 pub use crate::hyper::Hyper;
-pub use average::{AVERAGE, Accumulate, MovingAverage, accumulate, moving_average};
-pub use binary::{Binary, BinaryOp, add, add_bias, div, mul, sub};
-pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryCrossEntropyOptions, binary_cross_entropy};
-pub use broadcast::{Broadcast, broadcast};
-pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d, linear};
+pub use average::{AVERAGE, accumulate, moving_average};
+pub use binary::{add, add_bias, div, mul, sub};
+pub use binary_cross_entropy::{BinaryCrossEntropyOptions, binary_cross_entropy};
+pub use broadcast::broadcast;
+pub use conv::{ConvSpec, conv2d, linear};
 pub use conv_transpose::conv_transpose2d;
-pub use dice::{Dice, DiceOptions, dice_loss};
-pub use dropout::{Dropout, dropout};
+pub use dice::{DiceOptions, dice_loss};
+pub use dropout::dropout;
+#[doc(hidden)]
+#[doc(hidden)]
 pub use epilogue::Epilogue;
-pub use loss::{CrossEntropyOptions, Reduction, SoftmaxCrossEntropy, softmax_cross_entropy};
+pub use loss::{CrossEntropyOptions, Reduction, softmax_cross_entropy};
 pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
-pub use memory::{Assign, Fill, Pack, Reshape, assign, fill, flatten, pack_parameters, reshape};
-pub use metrics::{Argmax, Confusion, argmax, confusion};
-pub use norm::{BatchNormOptions, Norm, NormGrad, NormKind, batch_norm, group_norm};
-pub use optimizer::{Adam, AdamOptions, ClipScale, Sgd, SgdOptions, adam_step, clip_scale, sgd_step};
+pub use memory::{assign, fill, flatten, pack_parameters, reshape};
+pub use metrics::{argmax, confusion};
+pub use norm::{BatchNormOptions, batch_norm, group_norm};
+pub use optimizer::{AdamOptions, SgdOptions, adam_step, clip_scale, sgd_step};
 pub(crate) use pool::MaxPoolGrad;
-pub use pool::{AvgPool, MaxPool, avg_pool, global_avg_pool, max_pool};
+pub use pool::{avg_pool, global_avg_pool, max_pool};
+#[doc(hidden)]
+#[doc(hidden)]
 pub use probe::fma_peak;
-pub use reduce::{Sum, channel_sums, mean, mean_axes, sum, sum_axes};
-pub use region::{Concat, CropPad, Region, concat, crop_pad};
-pub use regression::{Regression, RegressionLoss, regression_loss};
-pub use resize::{AxisMap, Coordinates, Interpolation, Resize, resize};
-pub use softmax::{Softmax, log_softmax, softmax};
-pub use unary::{Unary, UnaryGrad, UnaryOp, abs, add_scalar, exp, log, neg, pow, relu, scale, sigmoid, sqrt, unary};
+pub use reduce::{channel_sums, mean, mean_axes, sum, sum_axes};
+pub use region::{Region, concat, crop_pad};
+pub use regression::{Regression, regression_loss};
+pub use resize::{Coordinates, Interpolation, resize};
+pub use softmax::{log_softmax, softmax};
+pub use unary::{UnaryOp, abs, add_scalar, exp, log, neg, pow, relu, scale, sigmoid, sqrt, unary};
 
+// The ops themselves: functions append them, and rewrites and tests name them.
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use binary_cross_entropy::BinaryCrossEntropy;
+#[doc(hidden)]
+#[doc(hidden)]
+pub use broadcast::Broadcast;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use dice::Dice;
+#[doc(hidden)]
+#[doc(hidden)]
+pub use dropout::Dropout;
+#[doc(hidden)]
+#[doc(hidden)]
+pub use loss::SoftmaxCrossEntropy;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use reduce::Sum;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use regression::RegressionLoss;
+#[doc(hidden)]
+#[doc(hidden)]
+#[doc(hidden)]
+pub use softmax::Softmax;
+
+// The ops themselves: functions append them, and rewrites and tests name them.
+#[doc(hidden)]
+pub use average::{Accumulate, MovingAverage};
+#[doc(hidden)]
+pub use binary::{Binary, BinaryOp};
+#[doc(hidden)]
+pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
+#[doc(hidden)]
+pub use memory::{Assign, Fill, Pack, Reshape};
+#[doc(hidden)]
+pub use metrics::{Argmax, Confusion};
+#[doc(hidden)]
+pub use norm::{Norm, NormGrad, NormKind};
+#[doc(hidden)]
+pub use optimizer::{Adam, ClipScale, Sgd};
+#[doc(hidden)]
+pub use pool::{AvgPool, MaxPool};
+#[doc(hidden)]
 use reduce::sum_to;
+#[doc(hidden)]
+pub use region::{Concat, CropPad};
+#[doc(hidden)]
+pub use resize::{AxisMap, Resize};
+#[doc(hidden)]
+pub use unary::{Unary, UnaryGrad};
 
 use crate::graph::{Graph, GraphError, Value, check_type};
 use crate::kernel::{Consts, WORKGROUP, Work};
@@ -71,7 +135,7 @@ fn expect_first<'a, 'b, const N: usize>(inputs: &'b [&'a TensorType]) -> Result<
 
 /// Rows, logical channels and vectors per row of a tensor, for kernels that see it as rows × channels.
 fn row_consts(t: &TensorType) -> Consts {
-    Consts::new().u("ROWS", t.len() / t.stride()).u("C", t.shape.channels()).u("C4", t.stride() / LANES)
+    Consts::new().size("ROWS", t.len() / t.stride()).size("C", t.shape.channels()).size("C4", t.stride() / LANES)
 }
 
 /// `v` must be a vector of the activation's channels.
@@ -108,18 +172,24 @@ fn segments_of_tiles(rows: usize, vectors: usize) -> (usize, usize) {
     (rows.div_ceil(rows_each), rows_each)
 }
 
-/// Workgroups that reduce `segments` of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): up to 16 vectors
-/// side by side, 256 bytes in a row, and the other invocations along the rows.
-fn reduce_segments(segments: usize, vectors: usize) -> (Consts, Work) {
+/// How workgroups reduce segments of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): a workgroup has up to 16
+/// vectors side by side, 256 bytes in a row, and its other invocations lie along the rows. Gives these vectors, and the
+/// workgroups of a segment.
+fn segment_blocks(vectors: usize) -> [usize; 2] {
     let wide = vectors.next_power_of_two().min(16);
-    let blocks = vectors.div_ceil(wide);
-    (Consts::new().u("VECTORS", wide).u("BLOCKS", blocks), Work::Groups(segments * blocks))
+    [wide, vectors.div_ceil(wide)]
+}
+
+/// Constants and workgroups of a kernel that reduces `segments` by [`segment_blocks`].
+fn reduce_segments(segments: usize, vectors: usize) -> (Consts, Work) {
+    let [wide, blocks] = segment_blocks(vectors);
+    (Consts::new().u("VECTORS", wide).size("BLOCKS", blocks), Work::Groups(segments * blocks))
 }
 
 /// Workgroups that add up `rows` for each of `results`: about 8 rows an invocation, a single one where that is all.
 fn reduce_rows(rows: usize, results: usize) -> (Consts, Work) {
     let wide = WORKGROUP / rows.div_ceil(8).next_power_of_two().min(WORKGROUP);
-    (Consts::new().u("VECTORS", wide).u("STATISTICS", results), Work::Groups(results.div_ceil(wide)))
+    (Consts::new().u("VECTORS", wide).size("STATISTICS", results), Work::Groups(results.div_ceil(wide)))
 }
 
 /// Physical length of `t` in vectors.

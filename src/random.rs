@@ -23,6 +23,8 @@ pub mod op {
     pub const STREET_NOISE: u64 = 6;
     /// Partner and proportion of a mixed sample.
     pub const MIX: u64 = 7;
+    /// Everything in a built-in scene of several objects.
+    pub const SEVERAL: u64 = 8;
     /// First op free for augmentation; each augmentation takes its own number from here up.
     pub const AUGMENT: u64 = 1 << 16;
 }

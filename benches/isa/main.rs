@@ -154,7 +154,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => vec![None],
         };
         for tile in tiles {
-            for (i, stage) in shader(&planned.call, target, tile).stages.iter().enumerate() {
+            for (i, stage) in shader(&planned.call, target, tile)?.stages.iter().enumerate() {
                 if seen.insert(stage.source.clone()) {
                     let tile = tile.map_or("fixed".into(), |tile| format!("{} #{i}", short(&tile)));
                     show(&compiler, &args, planned, &tile, &stage.source);

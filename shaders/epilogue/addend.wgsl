@@ -1,4 +1,4 @@
-// What is added to the result of a convolution.
+// The addend of a convolution's epilogue.
 @group(0) @binding(3) var<storage, read> addend: array<vec4<T3>>;
 
 fn with_addend(sum: vec4<f32>, at: u32) -> vec4<f32> {

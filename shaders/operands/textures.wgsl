@@ -1,5 +1,5 @@
-// The operands of a matrix kernel, in vectors, copied to textures of TEXTURE_W vectors a row. Software adapters load from
-// these for all invocations of a subgroup at once, from buffers one after the other.
+// The operands of a matrix kernel, in vectors, from textures of TEXTURE_W vectors a row. Software adapters load from these for
+// all invocations of a subgroup at once, and from buffers one by one.
 @group(0) @binding(0) var operand_a: texture_2d<f32>;
 @group(0) @binding(1) var operand_b: texture_2d<f32>;
 

@@ -1,6 +1,6 @@
-// What the taps of a weight gradient share: a patch of PATCH_H × PATCH_W output pixels, and all input pixels that taps reach
-// from it, one patch a step of the sum. For strides and dilations of 1. Patches go on downwards, since what one reads of the
-// input is in part what the one above has read.
+// The taps of a weight gradient share a patch of PATCH_H × PATCH_W output pixels and all input pixels that taps reach from it.
+// A step of the sum is one patch. For strides and dilations of 1. Patches follow each other downwards, since a patch reads
+// some of the input pixels of the patch above.
 const INPUT_W: u32 = PATCH_W + KW - 1u;
 const DOWN: u32 = (OH + PATCH_H - 1u) / PATCH_H;
 const ACROSS: u32 = (OW + PATCH_W - 1u) / PATCH_W;
@@ -20,7 +20,7 @@ fn patch_at(k: u32) -> Patch {
     return Patch(across / ACROSS, (k % DOWN) * PATCH_H, (across % ACROSS) * PATCH_W);
 }
 
-// Its input pixel, and how far from it lies the i-th that taps reach; what lies beyond the last has no vector.
+// Its input pixel, and the distance of the i-th pixel that taps reach; beyond the last there is none.
 fn patch_pixel(k: u32) -> Pixel {
     let p = patch_at(k);
     return Pixel(i32(p.oh), i32(p.ow), ((p.n * H + p.oh) * W + p.ow) * I4);
@@ -31,11 +31,11 @@ fn patch_row(batch: u32, i: u32, channel: u32, there: bool) -> Row {
     return row_at(batch, dh, i32(i % INPUT_W) - i32(PL), channel, there && channel < GI4);
 }
 
-// Two vectors that lie side by side: what is computed for one of them is half of what a step computes.
+// Two adjacent vectors, which share the computation of their place.
 struct Pair { near: vec4<f16>, far: vec4<f16> }
 
-// Those of the input from a channel on. Where there is an odd number of vectors, the last has no other beside it, and its sums
-// are not stored.
+// Those of the input from a channel on. With an odd number of vectors the last one is read twice, and the sums of its copy are
+// not stored.
 fn patch_x(row: Row, k: u32, channel: u32) -> Pair {
     let p = patch_pixel(k);
     let inside = reaches(row, p);
@@ -44,7 +44,7 @@ fn patch_x(row: Row, k: u32, channel: u32) -> Pair {
     return Pair(select(vec4<f16>(), a_at(at), inside), select(vec4<f16>(), a_at(select(at, at + 1u, two)), inside));
 }
 
-// Those of dy of the i-th pixel of patch k from a column on.
+// Those of dy for the i-th pixel of patch k, from a column on.
 fn patch_dy(batch: u32, k: u32, i: u32, n: u32) -> Pair {
     let p = patch_at(k);
     let near = ((i / PATCH_W) * OW + i % PATCH_W) * O4 + (batch % GROUPS) * GO4 + n;

@@ -1,4 +1,4 @@
-// What is kept of segment and vector of channels i.
+// Stores the statistics of segment and vector of channels i.
 fn keep(i: u32, a: vec4<f32>, b: vec4<f32>) {
     kept[i * 2u] = a;
     kept[i * 2u + 1u] = b;

@@ -1,4 +1,4 @@
-// A line of a convolution's tile is every LINES-th of its rows; what it leaves is of n rows: the last may lie beyond ROWS.
+// A line is the statistics of n rows of a convolution's tile: every LINES-th one, without those beyond ROWS.
 struct Line { n: f32, a: vec4<f32>, b: vec4<f32> }
 
 fn line_rows(first: u32, step: u32, most: u32) -> u32 {

@@ -1,5 +1,5 @@
-// Merges what a convolution's tiles have left, to [SEGMENTS, C / 4, (a, b)], always in the same order. A tile of TILE_M rows
-// has left that of LINES lines; see lines.wgsl.
+// Merges the lines of a convolution's tiles to [SEGMENTS, C / 4, (a, b)], always in the same order. A tile of TILE_M rows has
+// LINES lines; see lines.wgsl.
 // Mapping: one invocation per segment and vector of channels.
 const LINES_EACH: u32 = SEGMENT_ROWS / TILE_M * LINES;
 
@@ -16,8 +16,8 @@ fn main(
         var all = Line();
         for (var line = first; line < last; line++) {
             let n = line_rows(line / LINES * TILE_M + line % LINES, LINES, TILE_M / LINES);
-            let at = LEFT_AT + (line * C4 + i % C4) * 2u;
-            all = merged(all, Line(f32(n), left[at], left[at + 1u]));
+            let at = LINES_AT + (line * C4 + i % C4) * 2u;
+            all = merged(all, Line(f32(n), lines[at], lines[at + 1u]));
         }
         keep(i, all.a, all.b);
     }

@@ -1,5 +1,5 @@
-// For a convolution whose kernel cannot leave what its tiles know: its result y [ROWS, C] is read once more, as norm_stats and
-// norm_grad_reduce read what they are given.
+// A pass over the result y [ROWS, C] of a convolution whose tiles cannot write lines, as norm_stats and norm_grad_reduce read
+// their input.
 // Mapping: see shared/segment_sums.wgsl.
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
 

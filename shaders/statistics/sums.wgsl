@@ -1,4 +1,4 @@
-// Lines leave two sums.
+// A line holds two sums.
 fn merged(a: Line, b: Line) -> Line {
     return Line(a.n + b.n, a.a + b.a, a.b + b.b);
 }

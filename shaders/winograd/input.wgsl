@@ -3,7 +3,7 @@
 // Layout: x N H W C; V points, tiles (n, row, column), C, all as vectors of 4 channels.
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 
-// Outside of the image the channel of the first pixel is read and dropped.
+// Outside the image the first pixel is read and dropped.
 fn load(p: Place, r: u32, c: u32) -> vec4<f32> {
     let row = i32(p.row + r) - PAD_T;
     let column = i32(p.column + c) - PAD_L;

@@ -2,7 +2,7 @@
 // exec/winograd.rs for the points, and Lavin & Gray 2015).
 const A2: f32 = A * A;
 const B2: f32 = B * B;
-// What a kernel's values are divided by at ±A, at ±B and at 0.
+// Divisors of a kernel's values at ±A, at ±B and at 0.
 const AT_A: f32 = 2f * A2 * (A2 - B2);
 const AT_B: f32 = 2f * B2 * (B2 - A2);
 const AT_0: f32 = A2 * B2;

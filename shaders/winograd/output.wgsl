@@ -1,7 +1,7 @@
 // Last stage of a convolution by Winograd's F(4×4, 3×3): y = relu?(Aᵀ M A [+ bias] [+ addend]), 4×4 outputs from the
 // products at 36 points.
 // Mapping: one invocation per tile and vector of output channels, these innermost.
-// With epilogue/ended.wgsl, which declares bias and addend where they are there.
+// With epilogue/ended.wgsl, which declares bias and addend if present.
 // Layout: M points, tiles (n, row, column), K; addend and y N H W K, all as vectors of 4 channels.
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 

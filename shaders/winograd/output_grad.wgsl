@@ -3,7 +3,7 @@
 // Layout: dy N H W K; M points, tiles (n, row, column), K, all as vectors of 4 channels.
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
 
-// Outside of the image the channel of the first pixel is read and dropped.
+// Outside the image the first pixel is read and dropped.
 fn load(p: Place, r: u32, c: u32) -> vec4<f32> {
     let row = p.row + r;
     let column = p.column + c;

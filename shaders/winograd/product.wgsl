@@ -13,7 +13,7 @@ fn a_row(batch: u32, m: u32) -> Row {
     return Row(V_AT + (batch * TILES + m) * C4, m < TILES);
 }
 
-// Vector c of the one tap; beyond it nothing.
+// Vector c of the only tap; beyond it there is none.
 fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Row {
     let inside = row.inside && tap == 0u;
     return Row(select(0u, row.at, inside) + c, inside);
@@ -27,7 +27,7 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return U_AT + batch * (C4 * 4u * K4);
 }
 
-// Beyond the last column, where nothing is stored, the first.
+// Beyond the last column nothing is stored, and the first is read.
 fn b_place(tap: u32, k: u32, n: u32) -> u32 {
     return tap + k * K4 + select(0u, n, N_EXACT || n < K4);
 }

@@ -1,5 +1,5 @@
-// Where a tile lies, for the stages that run an invocation for each tile and vector of channels, these innermost. They go
-// over TILES tiles from FIRST_TILE on, those whose values are in the scratch memory at a time.
+// The place of a tile, for stages with an invocation for each tile and vector of channels, these innermost. A stage covers
+// TILES tiles from FIRST_TILE on, whose values are in scratch memory at the same time.
 struct Place {
     image: u32,
     // Of the tile's first output.

@@ -1,5 +1,5 @@
 // Stage of a weight gradient by Winograd's F(4×4, 3×3): U [+]= Vᵀ · M, a matrix product for each of the 36 points and each
-// part of the sum over the tiles that are in the scratch memory; but for the first of these it ADDS to the sum.
+// partial sum, over the tiles in scratch memory. All parts of the batch but the first add to the sums (ADDS).
 // Mapping: m = input channel; k = tile; n = output channel; `batch` = (part, point).
 // Layout: V points, tiles, C; M points, tiles, K; U parts, points, C, K, all as vectors of 4 channels.
 // Tile and grid: see exec/shader/gemm.rs.
@@ -25,7 +25,7 @@ fn pixel(batch: u32, k: u32) -> Pixel {
     return Pixel(V_AT + (batch % 36u * TILES + select(0u, k, inside)) * C4, inside);
 }
 
-// The one behind.
+// The next tile.
 fn next_pixel(p: Pixel) -> Pixel {
     return Pixel(p.at + C4, p.inside);
 }

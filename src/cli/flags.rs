@@ -66,15 +66,20 @@ pub fn given(settings: &[Setting], matches: &ArgMatches) -> Result<Given, Config
 /// The value of a flag, where it is given.
 pub(super) fn value(setting: &Setting, matches: &ArgMatches) -> Result<Option<toml::Value>, ConfigError> {
     let key = setting.key;
-    let refused = |problem: &str| ConfigError::Flag { key: key.to_owned(), problem: problem.to_owned() };
-    let whole = |v: u64| i64::try_from(v).map_err(|_| refused("expected at most 9223372036854775807"));
+    let refused =
+        |value: String, problem: &str| ConfigError::Flag { key: key.to_owned(), value, problem: problem.to_owned() };
+    let whole = |v: u64| i64::try_from(v).map_err(|_| refused(v.to_string(), "expected at most 9223372036854775807"));
     Ok(match setting.kind {
         Kind::Whole => matches.get_one::<u64>(key).map(|v| whole(*v)).transpose()?.map(Into::into),
         Kind::Number => matches.get_one::<f64>(key).map(|v| (*v).into()),
         Kind::Switch => matches.get_one::<bool>(key).map(|v| (*v).into()),
         Kind::Text | Kind::Choice(_) => matches.get_one::<String>(key).map(|v| v.clone().into()),
         Kind::Path => match matches.get_one::<PathBuf>(key) {
-            Some(path) => Some(path.to_str().ok_or_else(|| refused("expected a path that is valid Unicode"))?.into()),
+            Some(path) => Some(
+                path.to_str()
+                    .ok_or_else(|| refused(path.display().to_string(), "expected a path that is valid Unicode"))?
+                    .into(),
+            ),
             None => None,
         },
         Kind::Wholes => match matches.get_many::<u64>(key) {

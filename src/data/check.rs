@@ -3,6 +3,7 @@
 mod classification;
 mod duplicates;
 mod images;
+mod multilabel;
 mod report;
 mod segmentation;
 
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 use super::{BadImage, DataError, ProgressFn, SetOptions};
 pub use classification::check_classification;
 pub use images::check_images;
+pub use multilabel::check_multi_label;
 pub use report::{CheckReport, ClassCount, Fault, PartCount};
 pub use segmentation::check_segmentation;
 

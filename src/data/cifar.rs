@@ -1,10 +1,12 @@
 //! CIFAR-10 and CIFAR-100, binary version: records of label bytes and 3072 bytes of planar RGB.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::formats::{Evidence, Format};
+use super::listing::name_of;
 use super::packed::{PackedDataset, Pixels, into_splits};
+use super::text::{read_file, read_text};
 use super::{DataError, OpenOptions, Splits};
 
 const SIDE: u32 = 32;
@@ -44,18 +46,65 @@ const VARIANTS: [Variant; 2] = [
     },
 ];
 
-/// `None` where the folder holds neither. Training batches may be a part of the five.
-pub(crate) fn open(root: &Path, options: &OpenOptions) -> Result<Option<Splits>, DataError> {
+/// Files of Python pickles, as the sets are also published.
+const PICKLES: [&str; 3] = ["data_batch_1", "cifar-10-batches-py", "cifar-100-python"];
+
+/// Largest batch file in bytes; CIFAR-100's training file has 153,700,000.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// CIFAR-10 and CIFAR-100.
+pub(crate) struct Cifar;
+
+impl Format for Cifar {
+    type Opened = Splits;
+    type Options = OpenOptions;
+
+    fn name(&self) -> &'static str {
+        "CIFAR binary"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "the binary version's `data_batch_*.bin` or `train.bin`, here or in `cifar-10-batches-bin/`, `cifar-100-binary/`"
+    }
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        if let Some((_, _, train)) = find(root) {
+            return Ok(Some(Evidence::certain(train.iter().map(|path| name_of(path)))));
+        }
+        Ok(pickle(root).map(|name| Evidence::certain([name])))
+    }
+
+    /// Training batches may be a part of the five.
+    fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+        match find(root) {
+            Some((variant, folder, train)) => open_variant(variant, &folder, &train, options),
+            None => {
+                let problem = "holds CIFAR as Python pickles, which are not read; fetch the binary version \
+                               (cifar-10-binary.tar.gz or cifar-100-binary.tar.gz) from the same page";
+                Err(DataError::malformed(root, problem))
+            }
+        }
+    }
+}
+
+/// The variant, its folder and its training files.
+fn find(root: &Path) -> Option<(&'static Variant, PathBuf, Vec<PathBuf>)> {
     for variant in &VARIANTS {
         for folder in [root.to_path_buf(), root.join(variant.folder)] {
             let train: Vec<PathBuf> =
                 variant.train.iter().map(|name| folder.join(name)).filter(|p| p.is_file()).collect();
             if !train.is_empty() {
-                return open_variant(variant, &folder, &train, options).map(Some);
+                return Some((variant, folder, train));
             }
         }
     }
-    Ok(None)
+    None
+}
+
+/// A file or folder of the pickled version.
+fn pickle(root: &Path) -> Option<&'static str> {
+    let is_cifar_100 = || root.join("train").is_file() && root.join("meta").is_file();
+    PICKLES.iter().find(|name| root.join(name).exists()).copied().or(is_cifar_100().then_some("train"))
 }
 
 fn open_variant(
@@ -78,7 +127,7 @@ fn class_names(variant: &Variant, folder: &Path) -> Result<Arc<[String]>, DataEr
     if !path.is_file() {
         return Ok((0..variant.classes).map(|label| label.to_string()).collect());
     }
-    let text = fs::read_to_string(&path).map_err(|e| DataError::io(&path, e))?;
+    let text = read_text(&path)?;
     let names: Arc<[String]> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
     if names.len() != variant.classes {
         let problem = format!("{} class names, expected {}", names.len(), variant.classes);
@@ -96,7 +145,7 @@ fn read(
     let record = variant.label_bytes + IMAGE;
     let (mut labels, mut bytes) = (Vec::new(), Vec::new());
     for file in files {
-        let content = fs::read(file).map_err(|e| DataError::io(file, e))?;
+        let content = read_file(file, MAX_BYTES)?;
         if content.is_empty() || content.len() % record != 0 {
             let problem = format!(
                 "{} bytes, expected a multiple of {record} ({} binary records); truncated, or another format: download it again",

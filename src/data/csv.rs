@@ -1,21 +1,94 @@
-//! A table of path,label: paths are relative to the table's own folder.
+//! Tables of image and label.
+//!
+//! ```text
+//! columns (which names files, which labels, which parts) ──► rows ──► class list ──► Splits
+//! ```
+//!
+//! Paths are relative to the table's own folder. They may lack their extension, be written with backslashes, or be those of
+//! another machine: see [`super::lists::Index`].
 
-use std::collections::BTreeSet;
+mod columns;
+
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::csv::{ReaderBuilder, StringRecord};
 
+use super::depth::SampleDepth;
 use super::folder::looks_like_classes;
-use super::listing::{FileDataset, entries};
+use super::formats::{Confidence, Evidence, Format};
+use super::listing::{FileDataset, entries, name_of};
 use super::parts::{Part, part_of};
-use super::split::{labelled_test, require_classes, require_same_classes, stratified};
-use super::{DataError, OpenOptions, Splits};
+use super::split::{aligned, labelled_test, missing_notes, require_classes, stratified};
+use super::text::read_text;
+use super::{ClassificationDataset, DataError, OpenOptions, Splits, names};
+use columns::{Columns, Files, Labels};
+pub(super) use columns::{LABEL_NAMES, PATH_NAMES};
 
-const FORMAT: &str = "CSV of path,label";
-const PATH_NAMES: [&str; 8] = ["path", "file", "filename", "file_name", "filepath", "image", "image_path", "image_id"];
-const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
-const SPLIT_NAMES: [&str; 3] = ["split", "set", "subset"];
+/// Names of the column that says the part by its name.
+pub(super) const SPLIT_NAMES: [&str; 3] = ["split", "set", "subset"];
+
+/// A table in a folder, or given itself.
+pub(crate) struct Table;
+
+impl Format for Table {
+    type Opened = Splits;
+    type Options = OpenOptions;
+
+    fn name(&self) -> &'static str {
+        "CSV of path,label"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "a `.csv` or `.tsv` file; or a folder whose only table it is, without class folders"
+    }
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        let tables = tables(root)?;
+        if tables.is_empty() || looks_like_classes(root)? {
+            return Ok(None);
+        }
+        Ok(Some(Evidence::new(Confidence::Likely, tables.iter().map(|table| name_of(table)))))
+    }
+
+    fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+        open(&only_table(root)?, options)
+    }
+}
+
+/// The only table of a folder without class folders.
+///
+/// # Errors
+/// Where there are several.
+pub(super) fn table_in_folder(root: &Path) -> Result<Option<PathBuf>, DataError> {
+    match Table.recognise(root)? {
+        Some(_) => only_table(root).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn only_table(root: &Path) -> Result<PathBuf, DataError> {
+    let mut tables = tables(root)?;
+    if let [_] = tables.as_slice()
+        && let Some(table) = tables.pop()
+    {
+        return Ok(table);
+    }
+    let names: Vec<_> = tables.iter().map(|t| name_of(t)).collect();
+    let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
+    Err(DataError::malformed(root, problem))
+}
+
+/// Whether the name of a file says that it is a table.
+pub(crate) fn is_table(path: &Path) -> bool {
+    let known = ["csv", "tsv"];
+    path.extension().is_some_and(|e| known.iter().any(|known| e.eq_ignore_ascii_case(known)))
+}
+
+fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+    Ok(entries(root)?.into_iter().filter(|path| is_table(path)).collect())
+}
 
 struct Row {
     path: PathBuf,
@@ -24,33 +97,21 @@ struct Row {
     part: Option<Part>,
 }
 
-/// The CSV of a folder that holds exactly one and no class folders.
-pub(crate) fn open_in_folder(root: &Path, options: &OpenOptions) -> Result<Option<Splits>, DataError> {
-    let is_csv = |p: &PathBuf| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
-    let tables: Vec<PathBuf> = entries(root)?.into_iter().filter(is_csv).collect();
-    if tables.is_empty() || looks_like_classes(root)? {
-        return Ok(None);
-    }
-    match tables.as_slice() {
-        [table] => open(table, options).map(Some),
-        _ => {
-            let names: Vec<_> = tables.iter().map(|t| super::listing::name_of(t)).collect();
-            let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
-            Err(DataError::malformed(root, problem))
-        }
-    }
-}
-
-/// Opens a table. A header is optional: without one the columns are path, label and, where there is
-/// a third, split. Labels are names or integers. Without validation rows those of the split `test` are
-/// measured on.
+/// Opens a table. Without validation rows those of the split `test` are measured on.
+///
+/// # Errors
+/// Where no column names images or labels, a row lacks one, or a part is empty.
 pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-    let rows = read(table)?;
+    let depth = Arc::new(SampleDepth::default());
+    let (rows, columns) = read(table)?;
     let classes: Arc<[String]> = class_names(&rows).into();
     require_one_spelling(&classes, table)?;
     require_classes(&classes, table)?;
     if rows.iter().all(|row| row.part.is_none()) {
-        return stratified(Arc::new(dataset(&rows, &classes)), options, table, FORMAT);
+        let all = Arc::new(dataset(&rows, &classes, &depth));
+        let mut splits = stratified(all, options, table, Table.name())?;
+        splits.decisions.notes.push(columns);
+        return Ok(splits);
     }
     let (train, val, test) = parts(rows);
     for (rows, split) in [(&train, "train"), (&val, "validation")] {
@@ -60,13 +121,18 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
         }
     }
     let at = |part: &str| PathBuf::from(format!("{} ({part} rows)", table.display()));
-    require_same_classes((&class_names(&train), &at("train")), (&class_names(&val), &at("validation")))?;
     let classes: Arc<[String]> = class_names(&train).into();
     require_classes(&classes, table)?;
-    let test = dataset(&test, &class_names(&test).into());
-    let test = labelled_test(test, &at("test"), (&classes, &at("train")))?;
-    let part = |rows| Arc::new(dataset(rows, &classes));
-    Ok(Splits { train: part(&train), val: part(&val), test, by_seed: false, format: FORMAT })
+    let train_at = at("train");
+    let known = (&classes, train_at.as_path());
+    let own = |rows: &[Row]| dataset(rows, &class_names(rows).into(), &depth);
+    let val = aligned(own(&val), &at("validation"), known)?;
+    let test = labelled_test(own(&test), &at("test"), known)?;
+    let mut decisions = super::Decisions { split: "by a column of the table".into(), ..Default::default() };
+    decisions.notes.push(columns);
+    decisions.notes.extend(missing_notes(&val, "validation"));
+    let train: Arc<dyn ClassificationDataset> = Arc::new(dataset(&train, &classes, &depth));
+    Ok(Splits { train, val: Arc::new(val), test, by_seed: false, format: Table.name(), decisions })
 }
 
 /// Training, validation and test rows.
@@ -76,17 +142,19 @@ fn parts(rows: Vec<Row>) -> (Vec<Row>, Vec<Row>, Vec<Row>) {
     if val.is_empty() { (train, test, val) } else { (train, val, test) }
 }
 
-fn dataset(rows: &[Row], classes: &Arc<[String]>) -> FileDataset {
-    let label = |name: &String| classes.iter().position(|class| class == name).unwrap_or_default() as u32;
+fn dataset(rows: &[Row], classes: &Arc<[String]>, depth: &Arc<SampleDepth>) -> FileDataset {
+    let places: HashMap<&str, u32> = classes.iter().zip(0..).map(|(name, place)| (name.as_str(), place)).collect();
+    let label = |name: &str| places.get(name).copied().unwrap_or_default();
     let items = rows.iter().map(|row| (row.path.clone(), label(&row.label))).collect();
-    FileDataset { classes: Arc::clone(classes), items }
+    FileDataset { classes: Arc::clone(classes), items, depth: Arc::clone(depth) }
 }
 
 /// Fails where all labels are integers and one is written in two ways: `1` and `01` would be two classes.
-fn require_one_spelling(names: &[String], table: &Path) -> Result<(), DataError> {
-    let same = |pair: &&[String]| matches!((value(&pair[0]), value(&pair[1])), (Some(a), Some(b)) if a == b);
-    match names.windows(2).find(same) {
-        Some(pair) if names.iter().all(|name| value(name).is_some()) => {
+pub(super) fn require_one_spelling(labels: &[String], table: &Path) -> Result<(), DataError> {
+    let same =
+        |pair: &&[String]| matches!((names::value(&pair[0]), names::value(&pair[1])), (Some(a), Some(b)) if a == b);
+    match labels.windows(2).find(same) {
+        Some(pair) if labels.iter().all(|name| names::value(name).is_some()) => {
             let problem =
                 format!("the labels '{}' and '{}' are the same number; write it in one way", pair[0], pair[1]);
             Err(DataError::malformed(table, problem))
@@ -95,79 +163,59 @@ fn require_one_spelling(names: &[String], table: &Path) -> Result<(), DataError>
     }
 }
 
-/// The number that a label is.
-fn value(label: &str) -> Option<i64> {
-    label.parse().ok()
-}
-
 /// Distinct labels: by value where all are integers, by name otherwise.
 fn class_names(rows: &[Row]) -> Vec<String> {
-    let names: BTreeSet<&String> = rows.iter().map(|row| &row.label).collect();
-    let mut names: Vec<String> = names.into_iter().cloned().collect();
-    if names.iter().all(|name| value(name).is_some()) {
-        names.sort_by_key(|name| value(name));
-    }
-    names
+    sorted_names(rows.iter().map(|row| row.label.as_str()))
 }
 
-struct Columns {
-    path: usize,
-    label: usize,
-    split: Option<usize>,
+/// Distinct names: by value where all are integers, in the order of their characters otherwise.
+pub(super) fn sorted_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let distinct: BTreeSet<&str> = names.collect();
+    let mut sorted: Vec<String> = distinct.into_iter().map(String::from).collect();
+    names::sort(&mut sorted, |name| name);
+    sorted
 }
 
-fn read(table: &Path) -> Result<Vec<Row>, DataError> {
-    let text = std::fs::read(table).map_err(|e| DataError::io(table, e))?;
+/// Records of a table as text, in its own delimiter.
+pub(crate) fn records(table: &Path, text: &str) -> Result<Vec<StringRecord>, DataError> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .delimiter(delimiter(&text))
+        .delimiter(delimiter(text))
         .trim(::csv::Trim::All)
-        .from_reader(text.as_slice());
-    let mut columns = None;
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| DataError::malformed(table, format!("is no readable CSV: {e}")))?;
-        match &columns {
-            None => {
-                let (found, is_header) = header(&record);
-                if !is_header {
-                    rows.push(row(table, &record, &found)?);
-                }
-                columns = Some(found);
-            }
-            Some(columns) => rows.push(row(table, &record, columns)?),
-        }
-    }
-    if rows.is_empty() {
-        return Err(DataError::malformed(table, "has no rows; expected lines of path,label"));
-    }
-    Ok(rows)
+        .from_reader(text.as_bytes());
+    let records: Result<Vec<StringRecord>, _> = reader.records().collect();
+    records.map_err(|e| DataError::malformed(table, format!("is no readable CSV: {e}")))
 }
 
 /// Spreadsheets of many countries write semicolons; some tools write tabs.
-fn delimiter(text: &[u8]) -> u8 {
-    let first = text.split(|&b| b == b'\n').next().unwrap_or_default();
-    *[b',', b';', b'\t'].iter().find(|d| first.contains(d)).unwrap_or(&b',')
+fn delimiter(text: &str) -> u8 {
+    let first = text.lines().next().unwrap_or_default();
+    *[b',', b';', b'\t', b'|'].iter().find(|d| first.as_bytes().contains(d)).unwrap_or(&b',')
 }
 
-/// Where the columns are, and whether this first row names them.
-fn header(first: &StringRecord) -> (Columns, bool) {
-    let find = |names: &[&str]| first.iter().position(|f| names.iter().any(|n| n.eq_ignore_ascii_case(f)));
-    match (find(&PATH_NAMES), find(&LABEL_NAMES)) {
-        (Some(path), Some(label)) => (Columns { path, label, split: find(&SPLIT_NAMES) }, true),
-        _ => (Columns { path: 0, label: 1, split: (first.len() > 2).then_some(2) }, false),
+/// The rows, and in words which columns they were read from.
+fn read(table: &Path) -> Result<(Vec<Row>, String), DataError> {
+    let records = records(table, &read_text(table)?)?;
+    let folder = table.parent().unwrap_or(Path::new(""));
+    let mut files = Files::of(folder);
+    let columns = Columns::find(table, &records, &mut files)?;
+    let data = &records[usize::from(columns.header.is_some())..];
+    if data.is_empty() {
+        return Err(DataError::malformed(table, "has no rows; expected lines of path,label"));
     }
+    let rows: Result<Vec<Row>, DataError> = data.iter().map(|record| row(table, record, &columns, &files)).collect();
+    Ok((rows?, columns.words()))
 }
 
-fn row(table: &Path, record: &StringRecord, columns: &Columns) -> Result<Row, DataError> {
+fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) -> Result<Row, DataError> {
     let line = record.position().map_or(0, ::csv::Position::line);
     let fail = |problem: String| DataError::CsvRow { path: table.to_path_buf(), line, problem };
     let field = |column: usize, name: &str| match record.get(column) {
         Some(text) if !text.is_empty() => Ok(text),
         _ => Err(fail(format!(
             "no {name}; expected path,label but found '{}'",
-            record.iter().collect::<Vec<_>>().join(",")
+            shortened(&record.iter().collect::<Vec<_>>().join(","))
         ))),
     };
     let part = match columns.split {
@@ -175,14 +223,46 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns) -> Result<Row, Da
             let split = field(column, "split")?.to_lowercase();
             let unknown = || {
                 fail(format!(
-                    "split is '{split}', expected train, val or test (or name the columns in a first line: path,label,split)"
+                    "split is '{}', expected train, val or test (or name the columns in a first line: path,label,split)",
+                    shortened(&split)
                 ))
             };
-            Some(part_of(&split).ok_or_else(unknown)?)
+            let part = columns::part(&split).or_else(|| part_of(&split));
+            Some(part.ok_or_else(unknown)?)
         }
         None => None,
     };
-    let folder = table.parent().unwrap_or(Path::new(""));
-    let path = folder.join(field(columns.path, "path")?);
-    Ok(Row { path, label: field(columns.label, "label")?.to_string(), part })
+    let label = match &columns.labels {
+        Labels::Column(column) => names::composed(field(*column, "label")?),
+        Labels::OneHot(columns) => {
+            let set: Vec<&str> = columns
+                .iter()
+                .filter(|(c, _)| columns::is_one(field(*c, "0 or 1").unwrap_or_default()))
+                .map(|(_, name)| name.as_str())
+                .collect();
+            match set.as_slice() {
+                [name] => names::composed(name),
+                [] => return Err(fail("all class columns are 0; one of them must be 1".into())),
+                several => {
+                    let problem = format!(
+                        "is of {} classes ({}): this is a multi-label table, one class an image was expected",
+                        several.len(),
+                        several.join(", ")
+                    );
+                    return Err(fail(problem));
+                }
+            }
+        }
+    };
+    let path = files.path(field(columns.path, "path")?).map_err(fail)?;
+    Ok(Row { path, label, part })
+}
+
+/// A field as a message shows it.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 120;
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_string(),
+    }
 }

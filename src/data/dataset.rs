@@ -6,6 +6,9 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::DataError;
+use super::decisions::Decisions;
+use super::depth::SampleDepth;
+use super::names::composed;
 
 /// Labelled images. Indices run from 0 to `len() - 1`; an index beyond that may panic.
 pub trait ClassificationDataset: Send + Sync {
@@ -29,8 +32,13 @@ pub trait ClassificationDataset: Send + Sync {
     /// What to call image `index` to a person: its path, or `test images #17`.
     fn describe(&self, index: usize) -> String;
 
-    /// The file of image `index`, where it has one of its own.
+    /// The file of image `index`, where it has one to itself.
     fn path(&self, _index: usize) -> Option<&Path> {
+        None
+    }
+
+    /// How 16-bit samples are read, where there may be any.
+    fn depth(&self) -> Option<&SampleDepth> {
         None
     }
 }
@@ -48,6 +56,91 @@ pub struct Splits {
     pub by_seed: bool,
     /// Name of the format that was found, for people.
     pub format: &'static str,
+    /// How the set was read.
+    pub decisions: Decisions,
+}
+
+impl Splits {
+    /// The same images under the classes of a trained model: each label becomes the place of its class in `classes`. A
+    /// class that the data lacks has no image; names are compared in composed Unicode form.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownClasses`] where the data has a class that is not in `classes`.
+    pub fn aligned(&self, classes: &[String]) -> Result<Self, DataError> {
+        let part = |set: &Arc<dyn ClassificationDataset>| Relabelled::new(set, classes);
+        let test = self.test.as_ref().map(part).transpose()?;
+        let missing = classes.iter().filter(|class| place_of(class, self.train.class_names()).is_none());
+        let mut decisions = self.decisions.clone();
+        decisions.notes.extend(missing.map(|class| format!("class '{}' of the model has no image", one_line(class))));
+        Ok(Self { train: part(&self.train)?, val: part(&self.val)?, test, decisions, ..self.clone() })
+    }
+}
+
+/// The place of a class in a list of names.
+pub(crate) fn place_of(name: &str, classes: &[String]) -> Option<usize> {
+    let name = composed(name);
+    classes.iter().position(|class| composed(class) == name)
+}
+
+/// The place in `classes` of each of `names`.
+///
+/// # Errors
+/// [`DataError::UnknownClasses`] where one of `names` is not in `classes`.
+pub(crate) fn places(names: &[String], classes: &[String]) -> Result<Vec<u32>, DataError> {
+    let found: Vec<_> = names.iter().map(|name| place_of(name, classes)).collect();
+    if found.iter().any(Option::is_none) {
+        let unknown = names.iter().zip(&found).filter(|(_, place)| place.is_none()).map(|(name, _)| name.clone());
+        return Err(DataError::UnknownClasses { unknown: unknown.collect(), known: classes.to_vec() });
+    }
+    Ok(found.into_iter().flatten().map(|place| place as u32).collect())
+}
+
+/// A data set under another class list.
+struct Relabelled {
+    inner: Arc<dyn ClassificationDataset>,
+    classes: Arc<[String]>,
+    /// Place in `classes` of each class of `inner`.
+    places: Vec<u32>,
+}
+
+impl Relabelled {
+    fn new(
+        inner: &Arc<dyn ClassificationDataset>,
+        classes: &[String],
+    ) -> Result<Arc<dyn ClassificationDataset>, DataError> {
+        let places = places(inner.class_names(), classes)?;
+        Ok(Arc::new(Self { inner: Arc::clone(inner), classes: classes.into(), places }))
+    }
+}
+
+impl ClassificationDataset for Relabelled {
+    fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.places[self.inner.label(index) as usize]
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        self.inner.image(index)
+    }
+
+    fn describe(&self, index: usize) -> String {
+        self.inner.describe(index)
+    }
+
+    fn path(&self, index: usize) -> Option<&Path> {
+        self.inner.path(index)
+    }
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        self.inner.depth()
+    }
 }
 
 impl std::fmt::Debug for Splits {
@@ -103,5 +196,9 @@ impl ClassificationDataset for Subset {
 
     fn path(&self, index: usize) -> Option<&Path> {
         self.inner.path(self.indices[index])
+    }
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        self.inner.depth()
     }
 }

@@ -1,23 +1,33 @@
-//! From the bytes of an image file to 8-bit RGB: JPEG, PNG, WebP and BMP.
+//! From the bytes of an image file to 8-bit RGB.
 //!
-//! - The kind is told from the content; the file's name does not count.
-//! - Grey is copied to three channels; 16 bits are rounded to 8; palettes are expanded; CMYK becomes RGB.
-//! - Alpha is composited on **white**, the background that pictures with transparency are mostly
-//!   drawn for; dropping alpha instead would bring to light whatever colour hides beneath it.
-//! - EXIF orientation is applied, so that a photograph stands as its viewer shows it.
-//! - Colour profiles are ignored, as in torchvision.
-//! - Only the first picture of an animation is read.
+//! One rule for training and prediction:
+//!
+//! | the file has | what becomes of it |
+//! |---|---|
+//! | any name | its first bytes say its kind: JPEG, PNG, WebP, BMP or GIF |
+//! | one channel | three equal channels |
+//! | 16 bits a sample | 8 bits, rounded; samples of sets that use 10, 12 or 14 bits are scaled by those ([`SampleDepth`]) |
+//! | 32-bit floats | 0 to 1 becomes 0 to 255; a file with other values is refused |
+//! | a palette | the palette's colours |
+//! | alpha | composited on **white**. Dropping alpha instead would show the colours beneath transparent pixels |
+//! | CMYK, with Adobe's inverted values or without | RGB, as the decoder converts it |
+//! | an EXIF orientation | turned upright, as viewers show it |
+//! | a colour profile (ICC) | ignored, as in torchvision and Pillow |
+//! | several pictures or pages | the first |
 
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::error::ImageError;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel, RgbImage};
 
+use super::depth::SampleDepth;
 use super::error::{BadImage, ImageProblem};
-use super::{DataError, truncation};
+use super::text::open_regular;
+use super::{DataError, sniff, truncation};
 
 /// How large an image may be. A header of a few bytes can claim gigapixels, so it is refused before
 /// memory is taken for it.
@@ -38,14 +48,27 @@ impl Default for DecodeLimits {
     }
 }
 
-/// Decodes an image file within the default limits.
+/// Decodes an image file within the default limits, 16-bit samples in full.
 ///
 /// # Errors
-/// [`DataError::BadImage`] naming the file and what is wrong with it.
+/// [`DataError::BadImage`] with the file and what is wrong with it.
 pub fn decode_file(path: &Path) -> Result<RgbImage, DataError> {
+    decode_file_at(path, &SampleDepth::default())
+}
+
+/// [`decode_file`] with 16-bit samples read at `depth`: what a set of images or a trained model takes.
+///
+/// # Errors
+/// As [`decode_file`].
+pub fn decode_file_at(path: &Path, depth: &SampleDepth) -> Result<RgbImage, DataError> {
+    decode_file_as(path, depth, true)
+}
+
+/// [`decode_file_at`], upright or as it is stored.
+pub(crate) fn decode_file_as(path: &Path, depth: &SampleDepth, upright: bool) -> Result<RgbImage, DataError> {
     let limits = DecodeLimits::default();
     read_bytes(path, &limits)
-        .and_then(|bytes| decode_bytes(&bytes, &limits))
+        .and_then(|bytes| guarded(|| decode(&bytes, &limits, depth, upright)))
         .map_err(|problem| DataError::BadImage(BadImage { image: path.display().to_string(), problem }))
 }
 
@@ -54,19 +77,65 @@ pub fn decode_file(path: &Path) -> Result<RgbImage, DataError> {
 /// # Errors
 /// What is wrong with it.
 pub fn decode_bytes(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, ImageProblem> {
-    // Decoders meet hostile bytes here: a defect of theirs must not end a run of hours.
-    catch_unwind(AssertUnwindSafe(|| decode(bytes, limits)))
+    guarded(|| decode(bytes, limits, &SampleDepth::default(), true))
+}
+
+/// Runs a decoder. It meets hostile bytes, and a defect in it must not end a run of hours.
+pub(crate) fn guarded<T>(decode: impl FnOnce() -> Result<T, ImageProblem>) -> Result<T, ImageProblem> {
+    catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err(ImageProblem::Damaged("its decoder gave up on it".into())))
 }
 
+/// Size and orientation of an image, from its header.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    /// Width and height as stored.
+    pub size: (u32, u32),
+    pub orientation: Orientation,
+    /// Bits a channel.
+    pub bits: u16,
+}
+
+impl Head {
+    /// Reads the header of the file at `path`; `None` where it cannot be read.
+    pub fn of(path: &Path) -> Option<Self> {
+        let read = || {
+            let (file, _) = open_regular(path).map_err(|e| io_problem(&e))?;
+            let reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| io_problem(&e))?;
+            let failed = |e: ImageError| ImageProblem::Damaged(e.to_string());
+            let mut decoder = reader.into_decoder().map_err(failed)?;
+            let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+            let color = decoder.color_type();
+            let bits = color.bits_per_pixel() / u16::from(color.channel_count());
+            Ok(Self { size: decoder.dimensions(), orientation, bits })
+        };
+        guarded(read).ok()
+    }
+
+    /// Width and height of the upright picture.
+    pub fn upright(&self) -> (u32, u32) {
+        match self.orientation {
+            Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH => (self.size.1, self.size.0),
+            _ => self.size,
+        }
+    }
+
+    /// Whether the picture is turned or mirrored.
+    pub fn is_turned(&self) -> bool {
+        self.orientation != Orientation::NoTransforms
+    }
+}
+
 pub(crate) fn read_bytes(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageProblem> {
-    let file = File::open(path).map_err(|e| io_problem(&e))?;
-    let length = file.metadata().map_err(|e| io_problem(&e))?.len();
+    let (file, length): (File, u64) = open_regular(path).map_err(|e| io_problem(&e))?;
     if length > limits.max_file_bytes {
         return Err(ImageProblem::FileTooLarge { bytes: length, limit: limits.max_file_bytes });
     }
     let mut bytes = Vec::with_capacity(length as usize);
-    // `take`: what is not a plain file may go on for ever whatever length it claims.
+    // `take` holds the limit where the file grows while it is read.
     file.take(limits.max_file_bytes).read_to_end(&mut bytes).map_err(|e| io_problem(&e))?;
     Ok(bytes)
 }
@@ -78,14 +147,8 @@ fn io_problem(error: &io::Error) -> ImageProblem {
     }
 }
 
-fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, ImageProblem> {
-    if bytes.is_empty() {
-        return Err(ImageProblem::Empty);
-    }
-    let format = image::guess_format(bytes).map_err(|_| ImageProblem::NotAnImage)?;
-    if !format.reading_enabled() {
-        return Err(ImageProblem::Unsupported(format!("{format:?}").to_uppercase()));
-    }
+fn decode(bytes: &[u8], limits: &DecodeLimits, depth: &SampleDepth, upright: bool) -> Result<RgbImage, ImageProblem> {
+    let format = format_of(bytes)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(allocation_limits(limits));
     let problem = |error| decoder_problem(error, format, bytes);
@@ -97,10 +160,65 @@ fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, ImageProblem>
     // A damaged EXIF block is no reason to refuse a picture that decodes.
     let orientation = decoder.orientation().ok();
     let mut picture = DynamicImage::from_decoder(decoder).map_err(problem)?;
-    if let Some(orientation) = orientation {
+    if let Some(orientation) = orientation.filter(|_| upright) {
         picture.apply_orientation(orientation);
     }
-    Ok(on_white(picture))
+    Ok(on_white(to_8_bits(picture, depth)?))
+}
+
+/// The kind of image that starts with `bytes`.
+///
+/// # Errors
+/// Where it is none that is decoded; the error names what it is instead.
+pub(crate) fn format_of(bytes: &[u8]) -> Result<ImageFormat, ImageProblem> {
+    if bytes.is_empty() {
+        return Err(ImageProblem::Empty);
+    }
+    let other = || sniff::kind_of(&bytes[..bytes.len().min(sniff::LENGTH)]);
+    match image::guess_format(bytes) {
+        Ok(format) if format.reading_enabled() => Ok(format),
+        Ok(format) => Err(match other() {
+            Some(kind) => ImageProblem::OtherKind { kind: kind.name, remedy: kind.remedy.into() },
+            None => ImageProblem::Unsupported(format!("{format:?}").to_uppercase()),
+        }),
+        Err(_) => Err(match other() {
+            Some(kind) => ImageProblem::OtherKind { kind: kind.name, remedy: kind.remedy.into() },
+            None => ImageProblem::NotAnImage,
+        }),
+    }
+}
+
+/// Samples of 16 bits and floats as bytes.
+fn to_8_bits(picture: DynamicImage, depth: &SampleDepth) -> Result<DynamicImage, ImageProblem> {
+    Ok(match picture {
+        DynamicImage::ImageLuma16(image) => DynamicImage::ImageLuma8(narrowed(&image, depth)),
+        DynamicImage::ImageLumaA16(image) => DynamicImage::ImageLumaA8(narrowed(&image, depth)),
+        DynamicImage::ImageRgb16(image) => DynamicImage::ImageRgb8(narrowed(&image, depth)),
+        DynamicImage::ImageRgba16(image) => DynamicImage::ImageRgba8(narrowed(&image, depth)),
+        DynamicImage::ImageRgb32F(image) => unit_range(image.as_raw()).map(|()| DynamicImage::ImageRgb32F(image))?,
+        DynamicImage::ImageRgba32F(image) => unit_range(image.as_raw()).map(|()| DynamicImage::ImageRgba32F(image))?,
+        other => other,
+    })
+}
+
+fn narrowed<P, Q>(image: &ImageBuffer<P, Vec<u16>>, depth: &SampleDepth) -> ImageBuffer<Q, Vec<u8>>
+where
+    P: Pixel<Subpixel = u16>,
+    Q: Pixel<Subpixel = u8>,
+{
+    // Alpha does not count: it is full in most pictures, whatever the colours use.
+    let colors = if P::HAS_ALPHA { P::CHANNEL_COUNT - 1 } else { P::CHANNEL_COUNT };
+    let highest = image.pixels().flat_map(|pixel| &pixel.channels()[..usize::from(colors)]).max();
+    depth.saw(highest.copied().unwrap_or(0));
+    let bytes = image.as_raw().iter().map(|&sample| depth.to_byte(sample)).collect();
+    ImageBuffer::from_raw(image.width(), image.height(), bytes).expect("as many samples as before")
+}
+
+fn unit_range(samples: &[f32]) -> Result<(), ImageProblem> {
+    match samples.iter().find(|sample| !(0.0..=1.0).contains(*sample)) {
+        Some(&sample) => Err(ImageProblem::FloatRange(sample.to_string())),
+        None => Ok(()),
+    }
 }
 
 /// The size is checked by [`check_size`], which can name it; this bounds what decoders allocate on
@@ -124,7 +242,9 @@ pub(crate) fn check_size((width, height): (u32, u32), limits: &DecodeLimits) -> 
 
 fn decoder_problem(error: ImageError, format: ImageFormat, bytes: &[u8]) -> ImageProblem {
     let ended = matches!(&error, ImageError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof);
-    if ended || truncation::is_truncated(bytes, format) {
+    // A GIF ends with a semicolon.
+    let has_no_end = format == ImageFormat::Gif && bytes.last() != Some(&b';');
+    if ended || has_no_end || truncation::is_truncated(bytes, format) {
         return ImageProblem::Truncated;
     }
     ImageProblem::Damaged(error.to_string())

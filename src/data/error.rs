@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// File types that are decoded, as shown in messages.
-pub(crate) const SUPPORTED: &str = "JPEG, PNG, WebP and BMP";
+pub(crate) const SUPPORTED: &str = "JPEG, PNG, WebP, BMP and GIF";
 
 /// An error about data: says which file, what is wrong with it and what to do.
 #[derive(Debug, Error)]
@@ -59,8 +59,8 @@ pub enum DataError {
         /// Those found.
         classes: Vec<String>,
     },
-    /// A class in one split that the other lacks.
-    #[error("class '{class}' is in {} but not in {}; both need the same classes: add images of it or remove it", present.display(), absent.display())]
+    /// A class that the training part lacks.
+    #[error("class '{class}' is in {} but not in {}; add training images of it or remove it", present.display(), absent.display())]
     ClassMismatch {
         /// Name of the class.
         class: String,
@@ -68,6 +68,18 @@ pub enum DataError {
         present: PathBuf,
         /// Where it is missing.
         absent: PathBuf,
+    },
+    /// Classes that a trained model does not know.
+    #[error(
+        "the model does not know {}; it knows {}: remove their images, or use a model that was trained with them",
+        quoted(unknown),
+        quoted(known)
+    )]
+    UnknownClasses {
+        /// Classes of the data that the model lacks.
+        unknown: Vec<String>,
+        /// Classes of the model.
+        known: Vec<String>,
     },
     /// A split without samples.
     #[error("{}: the {split} part is empty: {reason}", path.display())]
@@ -123,6 +135,27 @@ pub enum DataError {
     NoColor {
         /// How many there are.
         images: usize,
+        /// Name of the first.
+        first: String,
+    },
+    /// A set that two formats recognise.
+    #[error("{}: can be read as {first} and as {second}; move one of them elsewhere, or give the folder of one", path.display())]
+    TwoFormats {
+        /// Root of the data set.
+        path: PathBuf,
+        /// Name of a format and what speaks for it.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Masks in which nothing counts.
+    #[error(
+        "all pixels of the {masks} masks of a part are ignored ({first} and the others): nothing can be measured; \
+             correct the masks or what is ignored"
+    )]
+    NothingCounts {
+        /// How many masks.
+        masks: usize,
         /// Name of the first.
         first: String,
     },
@@ -196,6 +229,23 @@ pub enum ImageProblem {
     /// An image of a kind that is not decoded.
     #[error("{0} image, which is not supported; convert it to one of {SUPPORTED}")]
     Unsupported(String),
+    /// A file of a kind that is known and not decoded.
+    #[error("is {kind}, which is not read; {remedy}")]
+    OtherKind {
+        /// The kind, from its first bytes.
+        kind: &'static str,
+        /// What to do.
+        remedy: String,
+    },
+    /// Floating-point samples that are no brightness.
+    #[error("holds 32-bit floats such as {0}, expected 0 to 1; scale them, or save the image with 8 or 16 bits")]
+    FloatRange(String),
+    /// Its picture is turned by EXIF, its mask has no such mark, and nothing tells which of them fits.
+    #[error(
+        "is turned by its EXIF orientation and its mask is not: the mask fits either the upright or the stored picture; \
+         set orientation = \"upright\" or \"stored\" in classes.toml"
+    )]
+    Orientation,
     /// It ends before its picture does.
     #[error("truncated: the file ends before the picture is complete")]
     Truncated,
@@ -287,5 +337,15 @@ fn only(classes: &[String]) -> String {
     match classes {
         [] => String::new(),
         names => format!(" ('{}')", names.join("', '")),
+    }
+}
+
+/// `'a', 'b' and 3 more`.
+fn quoted(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("'{name}'")).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }

@@ -3,51 +3,139 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::listing::{FileDataset, entries, images_below, is_image, name_of, subfolders};
-use super::parts::PartFolders;
-use super::split::{labelled_test, require_classes, require_same_classes, stratified};
-use super::{ClassificationDataset, DataError, OpenOptions, Splits};
+use super::decisions::{Decisions, LeftOut, Why};
+use super::depth::SampleDepth;
+use super::formats::{Confidence, Evidence, Format};
+use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of, relative, subfolders, unread};
+use super::lists::{self, Index, ListFile, Match};
+use super::names;
+use super::parts::{Part, PartFolders};
+use super::split::{aligned, labelled_test, missing_notes, require_classes, stratified};
+use super::{BadImage, ClassificationDataset, DataError, ImageProblem, OpenOptions, Splits};
 
-const FORMAT: &str = "class folders";
+/// Class folders, whole or in parts.
+pub(crate) struct ClassFolders;
 
-/// Opens `root/train/CLASS/…` with the validation folder beside it, or splits `root/CLASS/…`. With no
-/// validation part, the test part is what is measured on.
-pub(crate) fn open(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-    let PartFolders { train, mut val, mut test, others } = PartFolders::find(root)?;
-    if val.is_none() {
-        val = test.take();
+impl Format for ClassFolders {
+    type Opened = Splits;
+    type Options = OpenOptions;
+
+    fn name(&self) -> &'static str {
+        "class folders"
     }
-    match (train, val) {
-        (Some(train_root), Some(val_root)) => {
-            let (train, val) = (read(&train_root)?, read(&val_root)?);
-            require_same_classes((&train.classes, &train_root), (&val.classes, &val_root))?;
-            require_classes(&train.classes, &train_root)?;
-            let test = match test {
-                Some(test_root) => read_test(&test_root, (&train.classes, &train_root))?,
-                None => None,
-            };
-            Ok(Splits { train: Arc::new(train), val: Arc::new(val), test, by_seed: false, format: FORMAT })
-        }
-        (Some(train_root), None) => {
-            require_no_class_beside(&train_root, &others, root)?;
-            split_one(&train_root, options)
-        }
-        (None, Some(val_root)) => {
-            require_no_class_beside(&val_root, &others, root)?;
-            Err(DataError::EmptySplit {
-                path: root.to_path_buf(),
-                split: "train",
-                reason: format!("there is {}/ but no train/ beside it", name_of(&val_root)),
-            })
-        }
-        (None, None) => split_one(root, options),
+
+    fn looks_for(&self) -> &'static str {
+        "`train/CLASS/x.png` with `val/` or `test/` (or their usual other names) beside it; or `CLASS/x.png`, divided by \
+         `train.txt` and `val.txt` or by seed"
     }
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        let PartFolders { train, others, .. } = PartFolders::find(root)?;
+        if let Some(train) = train {
+            let inside = subfolders(&train)?.len();
+            let seen = format!("{}/ with {inside} folders", name_of(&train));
+            let confidence = if inside > 0 { Confidence::Certain } else { Confidence::Possible };
+            return Ok(Some(Evidence::new(confidence, [seen])));
+        }
+        let mut with_images = Vec::new();
+        for folder in others {
+            if holds_image(&folder)? {
+                with_images.push(format!("{}/", name_of(&folder)));
+            }
+        }
+        let confidence = if with_images.len() >= 2 { Confidence::Certain } else { Confidence::Possible };
+        let count = with_images.len();
+        let mut seen: Vec<String> = with_images.into_iter().take(3).collect();
+        if count > 3 {
+            seen.push(format!("{} more folders of images", count - 3));
+        }
+        Ok(Some(Evidence::new(confidence, seen)))
+    }
+
+    /// With no validation part, the test part is what is measured on.
+    fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+        let PartFolders { train, mut val, mut test, others } = PartFolders::find(root)?;
+        if val.is_none() {
+            val = test.take();
+        }
+        match (train, val) {
+            (Some(train), Some(val)) => parts(root, [&train, &val], test.as_deref(), &others),
+            (Some(train), None) => {
+                require_no_class_beside(&train, &others, root)?;
+                let mut splits = divided(&train, options)?;
+                splits.decisions.left_out.extend(beside(root, &[])?);
+                Ok(splits)
+            }
+            (None, Some(val)) => {
+                require_no_class_beside(&val, &others, root)?;
+                Err(DataError::EmptySplit {
+                    path: root.to_path_buf(),
+                    split: "train",
+                    reason: format!("there is {}/ but no train/ beside it", name_of(&val)),
+                })
+            }
+            (None, None) => divided(root, options),
+        }
+    }
+}
+
+/// Opens a training and a validation folder, with a test folder where there is one.
+fn parts(
+    root: &Path,
+    [train_root, val_root]: [&Path; 2],
+    test_root: Option<&Path>,
+    others: &[PathBuf],
+) -> Result<Splits, DataError> {
+    let depth = Arc::new(SampleDepth::default());
+    let mut decisions = Decisions { left_out: beside(root, others)?, ..Decisions::default() };
+    let train = read(train_root, &depth, true, &mut decisions)?;
+    let val = read(val_root, &depth, false, &mut decisions)?;
+    require_classes(&train.classes, train_root)?;
+    let classes = (&train.classes, train_root);
+    let val = aligned(val, val_root, classes)?;
+    decisions.notes.extend(missing_notes(&val, "validation"));
+    let mut names = vec![name_of(train_root), name_of(val_root)];
+    let test = match test_root {
+        Some(test_root) => read_test(test_root, classes, &depth, &mut decisions)?,
+        None => None,
+    };
+    names.extend(test_root.filter(|_| test.is_some()).map(name_of));
+    decisions.split = format!("by the folders {}/", names.join("/, "));
+    let (train, val) = (Arc::new(train), Arc::new(val));
+    Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
+}
+
+/// What lies in `root` beside parts or class folders: images, folders of images, lists and tables that are not read.
+fn beside(root: &Path, others: &[PathBuf]) -> Result<Vec<LeftOut>, DataError> {
+    let mut found = Vec::new();
+    for path in entries(root)? {
+        if path.is_dir() {
+            if super::listing::is_own_output(&path) {
+                found.push(LeftOut::new(&path, Why::OwnOutput));
+            }
+            continue;
+        }
+        let is_table = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+        if let Some(why) = unread(&path) {
+            found.push(LeftOut { why, path });
+        } else if is_image(&path) {
+            found.push(LeftOut::new(&path, Why::BesideClasses));
+        } else if is_table {
+            found.push(LeftOut::new(&path, Why::TableBesideFolders));
+        }
+    }
+    for folder in others {
+        if holds_image(folder)? {
+            found.push(LeftOut::new(folder, Why::BesideParts));
+        }
+    }
+    Ok(found)
 }
 
 /// A lone part among folders of images may as well be a class: neither it nor they are left out without a word.
 fn require_no_class_beside(part: &Path, others: &[PathBuf], root: &Path) -> Result<(), DataError> {
     for other in others {
-        if !images_below(other)?.is_empty() {
+        if holds_image(other)? {
             let problem = format!(
                 "{}/ has the name of a part of a data set, but {}/ beside it holds images too; rename it if it is a \
                  class, or move what is no part elsewhere",
@@ -63,48 +151,122 @@ fn require_no_class_beside(part: &Path, others: &[PathBuf], root: &Path) -> Resu
 /// The test part, where its folders are classes.
 fn read_test(
     root: &Path,
-    (classes, train_root): (&Arc<[String]>, &Path),
+    classes: (&Arc<[String]>, &Path),
+    depth: &Arc<SampleDepth>,
+    decisions: &mut Decisions,
 ) -> Result<Option<Arc<dyn ClassificationDataset>>, DataError> {
-    if !subfolders(root)?.iter().any(|folder| classes.contains(&name_of(folder))) {
+    if !subfolders(root)?.iter().any(|folder| classes.0.contains(&name_of(folder))) {
+        decisions.left_out.push(LeftOut::new(root, Why::UnlabelledTest));
         return Ok(None);
     }
-    labelled_test(read(root)?, root, (classes, train_root))
+    labelled_test(read(root, depth, false, decisions)?, root, classes)
 }
 
-fn split_one(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-    let all = read(root)?;
+/// One set of class folders, divided by lists or by seed.
+fn divided(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+    let depth = Arc::new(SampleDepth::default());
+    let mut decisions = Decisions::default();
+    let all = read(root, &depth, true, &mut decisions)?;
     require_classes(&all.classes, root)?;
-    stratified(Arc::new(all), options, root, FORMAT)
+    let lists = lists::find(root)?;
+    if !lists.is_empty() {
+        return by_lists(root, all, &lists, decisions);
+    }
+    let mut splits = stratified(Arc::new(all), options, root, ClassFolders.name())?;
+    decisions.split = splits.decisions.split;
+    splits.decisions = decisions;
+    Ok(splits)
+}
+
+/// Divides by `train.txt` and its like. A line is the name of an image, with or without a label after it.
+fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: Decisions) -> Result<Splits, DataError> {
+    let index = Index::new(root, all.items.iter().map(|(path, _)| path.as_path()));
+    let mut part_of = vec![None; all.items.len()];
+    let mut faults = Vec::new();
+    for list in lists {
+        for (number, line) in &list.lines {
+            let alone = line.rsplit_once([' ', '\t', ',', ';']).map(|(name, _)| name.trim());
+            let found = match (index.find(line), alone) {
+                (Match::None, Some(name)) => index.find(name),
+                (found, _) => found,
+            };
+            let problem = match found {
+                Match::One(item) => {
+                    part_of[item] = Some(list.part);
+                    continue;
+                }
+                Match::None => format!("'{line}' is the name of no image"),
+                Match::Several(a, b) => {
+                    let names = [a, b].map(|item| relative(root, &all.items[item].0));
+                    format!("'{line}' may be {} or {}; write which", names[0], names[1])
+                }
+            };
+            faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
+        }
+    }
+    if !faults.is_empty() {
+        return Err(DataError::BadImages { checked: all.items.len(), bad: faults });
+    }
+    let FileDataset { classes, items, depth } = all;
+    let in_part = |wanted: Part| {
+        let items = items.iter().zip(&part_of).filter(|(_, part)| **part == Some(wanted));
+        let items: Vec<_> = items.map(|(item, _)| item.clone()).collect();
+        FileDataset { classes: Arc::clone(&classes), items, depth: Arc::clone(&depth) }
+    };
+    let (train, mut val, mut test) = (in_part(Part::Train), in_part(Part::Val), in_part(Part::Test));
+    if val.items.is_empty() {
+        std::mem::swap(&mut val, &mut test);
+    }
+    for (part, split) in [(&train, "train"), (&val, "validation")] {
+        if part.items.is_empty() {
+            let reason = "no list names an image of it; add a list, or remove the others".to_string();
+            return Err(DataError::EmptySplit { path: root.to_path_buf(), split, reason });
+        }
+    }
+    let unlisted = items.iter().zip(&part_of).filter(|(_, part)| part.is_none());
+    decisions.left_out.extend(unlisted.map(|((path, _), _)| LeftOut::new(path, Why::InNoList)));
+    decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
+    decisions.split = format!("by the lists {}", decisions.lists.join(", "));
+    decisions.notes.extend(missing_notes(&val, "validation"));
+    let test = (!test.items.is_empty()).then(|| Arc::new(test) as Arc<dyn ClassificationDataset>);
+    let (train, val) = (Arc::new(train), Arc::new(val));
+    Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
 }
 
 /// Whether `root` is a set of class folders: its training part has some, or at least two folders in `root` hold images.
 pub(crate) fn looks_like_classes(root: &Path) -> Result<bool, DataError> {
-    if let Some(train) = PartFolders::find(root)?.train {
-        return Ok(!subfolders(&train)?.is_empty());
-    }
-    let mut with_images = 0;
-    for folder in subfolders(root)? {
-        with_images += usize::from(!images_below(&folder)?.is_empty());
-    }
-    Ok(with_images >= 2)
+    let evidence = ClassFolders.recognise(root)?;
+    Ok(evidence.is_some_and(|evidence| evidence.confidence == Confidence::Certain))
 }
 
-fn read(root: &Path) -> Result<FileDataset, DataError> {
+/// Reads the class folders in `root`. `all_needed`: an empty one is an error, else its class has no image here.
+fn read(
+    root: &Path,
+    depth: &Arc<SampleDepth>,
+    all_needed: bool,
+    decisions: &mut Decisions,
+) -> Result<FileDataset, DataError> {
     let folders = subfolders(root)?;
     if folders.is_empty() {
         return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: contents(&entries(root)?) });
     }
+    decisions.left_out.extend(beside(root, &[])?);
     let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
-    classes.sort();
+    names::sort(&mut classes, |(name, _)| name);
     let mut items = Vec::new();
     for (label, (class, folder)) in classes.iter().enumerate() {
-        let images = images_below(folder)?;
-        if images.is_empty() {
+        let Walk { images, left_out } = Walk::below(folder)?;
+        if images.is_empty() && all_needed {
             return Err(DataError::EmptyClass { class: class.clone(), path: folder.clone() });
         }
+        decisions.left_out.extend(left_out);
         items.extend(images.into_iter().map(|path| (path, label as u32)));
     }
-    Ok(FileDataset { classes: classes.into_iter().map(|(name, _)| name).collect(), items })
+    if items.is_empty() {
+        return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: "its folders hold no image".into() });
+    }
+    let classes = classes.into_iter().map(|(name, _)| name).collect();
+    Ok(FileDataset { classes, items, depth: Arc::clone(depth) })
 }
 
 /// What a folder without class folders holds, in words.

@@ -1,56 +1,83 @@
 //! MNIST's idx files, plain or gzipped: Fashion-MNIST, KMNIST and EMNIST use them too.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
+use super::formats::{Evidence, Format};
 use super::listing::{entries, name_of};
 use super::packed::{PackedDataset, Pixels, into_splits};
-use super::split::require_same_classes;
+use super::text::{open_regular, read_text};
 use super::{DataError, OpenOptions, Splits};
 
 /// More than this is no set of small images (MNIST has 47 MB); a header may claim 2^96 bytes.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// `None` where the folder holds no idx images.
-///
-/// Training files have `train` in their name, test files `t10k` or `test`. Class names are the
-/// labels that occur, or the lines of a `classes.txt` beside the files.
-pub(crate) fn open(root: &Path, options: &OpenOptions) -> Result<Option<Splits>, DataError> {
+/// Files of images and of labels.
+pub(crate) struct Idx;
+
+impl Format for Idx {
+    type Opened = Splits;
+    type Options = OpenOptions;
+
+    fn name(&self) -> &'static str {
+        "idx (MNIST)"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "`*images-idx3-ubyte[.gz]` and `*labels-idx1-ubyte[.gz]` (MNIST, Fashion-MNIST, KMNIST, EMNIST)"
+    }
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        let seen: Vec<String> =
+            parts(root)?.into_iter().flat_map(|([a, b], _)| [a, b]).flatten().map(|path| name_of(&path)).collect();
+        Ok((!seen.is_empty()).then(|| Evidence::certain(seen)))
+    }
+
+    fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+        open(root, options)
+    }
+}
+
+/// Images and labels of each part. Training files have `train` in their name, test files `t10k` or `test`.
+fn parts(root: &Path) -> Result<[([Option<PathBuf>; 2], &'static str); 2], DataError> {
     let files: Vec<PathBuf> = entries(root)?.into_iter().filter(|p| p.is_file()).collect();
     let find = |part: &[&str], kind: &str| {
-        files.iter().find(|file| {
+        let named = |file: &&PathBuf| {
             let name = name_of(file).to_lowercase().replace('.', "-");
             name.contains(kind) && part.iter().any(|p| name.contains(p))
-        })
+        };
+        files.iter().find(named).cloned()
     };
-    let pair = |part: &[&str]| (find(part, "images-idx3-ubyte"), find(part, "labels-idx1-ubyte"));
-    let parts = [(pair(&["train"]), "train"), (pair(&["t10k", "test"]), "test")];
+    let pair = |part: &[&str]| [find(part, "images-idx3-ubyte"), find(part, "labels-idx1-ubyte")];
+    Ok([(pair(&["train"]), "train"), (pair(&["t10k", "test"]), "test")])
+}
+
+/// Class names are the labels that occur, or the lines of a `classes.txt` beside the files.
+fn open(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let mut read = Vec::new();
-    for (pair, part) in parts {
+    for (pair, part) in parts(root)? {
         match pair {
-            (Some(images), Some(labels)) => read.push(Some(read_part(images, labels, part)?)),
-            (Some(lone), None) | (None, Some(lone)) => {
+            [Some(images), Some(labels)] => read.push(Some(read_part(&images, &labels, part)?)),
+            [Some(lone), None] | [None, Some(lone)] => {
                 let problem =
                     format!("its partner is missing: {part} images-idx3-ubyte and labels-idx1-ubyte belong together");
-                return Err(DataError::malformed(lone, problem));
+                return Err(DataError::malformed(&lone, problem));
             }
-            (None, None) => read.push(None),
+            [None, None] => read.push(None),
         }
     }
     let (test, train) = (read.pop().flatten(), read.pop().flatten());
     match (train, test) {
-        (None, None) => Ok(None),
-        (None, Some(_)) => Err(DataError::EmptySplit {
+        (None, _) => Err(DataError::EmptySplit {
             path: root.to_path_buf(),
             split: "train",
             reason: "there are test idx files but no train-images-idx3-ubyte".into(),
         }),
-        (Some(train), test) => with_classes(train, test, options, root).map(Some),
+        (Some(train), test) => with_classes(train, test, options, root),
     }
 }
 
@@ -64,9 +91,10 @@ fn with_classes(
     let values = |part: &PackedDataset| part.labels.iter().copied().collect::<BTreeSet<u32>>();
     let names = |values: &BTreeSet<u32>| values.iter().map(u32::to_string).collect::<Vec<_>>();
     let known = values(&train);
-    if let Some(test) = &test {
+    if let Some(unknown) = test.as_ref().and_then(|test| values(test).difference(&known).next().copied()) {
         let at = |part: &str| root.join(format!("{part} labels"));
-        require_same_classes((&names(&known), &at("train")), (&names(&values(test)), &at("test")))?;
+        let (present, absent) = (at("test"), at("train"));
+        return Err(DataError::ClassMismatch { class: unknown.to_string(), present, absent });
     }
     let classes = listed_names(root, &known)?.unwrap_or_else(|| names(&known));
     for part in [Some(&mut train), test.as_mut()].into_iter().flatten() {
@@ -83,7 +111,7 @@ fn listed_names(root: &Path, values: &BTreeSet<u32>) -> Result<Option<Vec<String
     if !path.is_file() {
         return Ok(None);
     }
-    let text = fs::read_to_string(&path).map_err(|e| DataError::io(&path, e))?;
+    let text = read_text(&path)?;
     let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
     if names.len() != values.len() {
         let problem = format!("{} class names, but the labels have {} values", names.len(), values.len());
@@ -117,7 +145,7 @@ fn read_part(images: &Path, labels: &Path, part: &'static str) -> Result<PackedD
 fn read_idx<const N: usize>(path: &Path) -> Result<([u32; N], Vec<u8>), DataError> {
     let failed = |e| DataError::io(path, e);
     let bad = |problem: String| DataError::malformed(path, problem);
-    let file = File::open(path).map_err(failed)?;
+    let (file, _) = open_regular(path).map_err(failed)?;
     let gzipped = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
     let mut reader: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     let mut word = || {

@@ -5,10 +5,16 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::listing::images_below;
-use super::parts::PartFolders;
+use super::decisions::{Decisions, LeftOut, Why};
+use super::decode::decode_file_at;
+use super::depth::SampleDepth;
+use super::formats::{Confidence, Evidence, Format};
+use super::listing::{Walk, holds_image, name_of, relative};
+use super::lists::{self, Index, ListFile, Match};
+use super::parts::{Part, PartFolders};
 use super::segmentation::hold_out;
-use super::{DataError, SetOptions, decode_file};
+use super::split::by_seed;
+use super::{BadImage, DataError, ImageProblem, SetOptions};
 
 /// Images. Indices run from 0 to `len() - 1`; an index beyond may panic.
 pub trait ImageDataset: Send + Sync {
@@ -28,6 +34,11 @@ pub trait ImageDataset: Send + Sync {
     /// # Errors
     /// [`DataError::BadImage`] with what is wrong with it.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
+
+    /// How 16-bit samples are read, where there may be any.
+    fn depth(&self) -> Option<&SampleDepth> {
+        None
+    }
 }
 
 /// Training, validation and (where there are any) test images.
@@ -43,6 +54,8 @@ pub struct ImageSplits {
     pub by_seed: bool,
     /// How the parts were found, for people.
     pub format: &'static str,
+    /// How the set was read.
+    pub decisions: Decisions,
 }
 
 impl std::fmt::Debug for ImageSplits {
@@ -57,66 +70,137 @@ impl std::fmt::Debug for ImageSplits {
 }
 
 /// Image files, decoded when asked for.
-struct ImageFiles(Vec<PathBuf>);
+pub(crate) struct ImageFiles {
+    paths: Vec<PathBuf>,
+    depth: Arc<SampleDepth>,
+}
 
-impl ImageDataset for ImageFiles {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn name(&self, index: usize) -> String {
-        self.0[index].display().to_string()
-    }
-
-    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        decode_file(&self.0[index])
+impl ImageFiles {
+    /// The image files `paths`.
+    pub fn new(paths: Vec<PathBuf>) -> Self {
+        Self { paths, depth: Arc::default() }
     }
 }
 
-/// Opens every image below `path`, at any depth. Folders `train/`, `val/` and `test/` directly in it
-/// (under their usual names) are the parts, and then nothing beside them counts; without them all
-/// images, class folders or not, are one set that is split by seed.
+impl ImageDataset for ImageFiles {
+    fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.paths[index].display().to_string()
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        decode_file_at(&self.paths[index], &self.depth)
+    }
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        Some(&self.depth)
+    }
+}
+
+/// Opens every image below `path`, at any depth. Folders `train/`, `val/` and `test/` directly in it (under their usual
+/// names) are the parts. Without them all images, class folders or not, are one set, which lists (`train.txt`, `val.txt`)
+/// divide, or else the seed.
 ///
 /// # Errors
-/// Where there are fewer than two images, or a part has none.
+/// Where there are fewer than two images, a part has none, or a list names a file that is not there.
 pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, DataError> {
     options.checked_val_split()?;
-    let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
-    if !metadata.is_dir() {
-        return Err(DataError::NotAFolder(path.into()));
+    super::require_folder(path)?;
+    ImageFolders.open(path, options)
+}
+
+/// Folders of images.
+pub(crate) struct ImageFolders;
+
+impl Format for ImageFolders {
+    type Opened = ImageSplits;
+    type Options = SetOptions;
+
+    fn name(&self) -> &'static str {
+        "folders of images"
     }
-    let parts = PartFolders::find(path)?;
-    let part = |folder: Option<PathBuf>| folder.map(|folder| images_below(&folder)).transpose();
-    let [train, mut val, mut test] = [part(parts.train)?, part(parts.val)?, part(parts.test)?];
-    if val.is_none() {
-        val = test.take();
+
+    fn looks_for(&self) -> &'static str {
+        "images at any depth; `train/`, `val/` and `test/` are the parts, or `train.txt` and `val.txt` divide them"
     }
-    let by_seed = val.is_none();
-    let (format, train, val) = match (train, val) {
-        (Some(train), Some(val)) => ("folders of images", train, val),
-        (Some(train), None) => split(path, train, options)?,
-        (None, Some(_)) => {
-            let reason = "there is a folder of images to measure on, but no train/ beside it".to_string();
-            return Err(DataError::EmptySplit { path: path.into(), split: "train", reason });
+
+    fn recognise(&self, _: &Path) -> Result<Option<Evidence>, DataError> {
+        Ok(Some(Evidence::new(Confidence::Possible, ["images"])))
+    }
+
+    fn open(&self, path: &Path, options: &SetOptions) -> Result<ImageSplits, DataError> {
+        let mut decisions = Decisions { format: self.name().into(), ..Decisions::default() };
+        let parts = PartFolders::find(path)?;
+        let mut names = Vec::new();
+        let mut walk = |folder: Option<&PathBuf>| -> Result<Option<Vec<PathBuf>>, DataError> {
+            let Some(folder) = folder else { return Ok(None) };
+            names.push(format!("{}/", name_of(folder)));
+            let Walk { images, left_out } = Walk::below(folder)?;
+            decisions.left_out.extend(left_out);
+            Ok(Some(images))
+        };
+        let [train, mut val, mut test] =
+            [walk(parts.train.as_ref())?, walk(parts.val.as_ref())?, walk(parts.test.as_ref())?];
+        decisions.split = format!("by the folders {}", names.join(", "));
+        if val.is_none() {
+            val = test.take();
         }
-        (None, None) => split(path, images_below(path)?, options)?,
-    };
+        let is_divided = train.is_some() || val.is_some();
+        if is_divided {
+            let others = parts.others.iter().filter(|folder| holds_image(folder).unwrap_or(false));
+            decisions.left_out.extend(others.map(|folder| LeftOut::new(folder, Why::BesideParts)));
+        }
+        let by_seed = val.is_none();
+        let (train, val) = match (train, val) {
+            (Some(train), Some(val)) => (train, val),
+            (Some(train), None) => divided(path, train, options, &mut decisions)?,
+            (None, Some(_)) => {
+                let reason = "there is a folder of images to measure on, but no train/ beside it".to_string();
+                return Err(DataError::EmptySplit { path: path.into(), split: "train", reason });
+            }
+            (None, None) => {
+                let Walk { images, left_out } = Walk::below(path)?;
+                decisions.left_out.extend(left_out);
+                let lists = lists::find(path)?;
+                if !lists.is_empty() {
+                    return by_lists(path, images, &lists, decisions);
+                }
+                divided(path, images, options, &mut decisions)?
+            }
+        };
+        let format = if by_seed { "images, split by seed" } else { self.name() };
+        finish(path, [train, val, test.unwrap_or_default()], by_seed, format, decisions)
+    }
+}
+
+fn finish(
+    path: &Path,
+    [train, val, test]: [Vec<PathBuf>; 3],
+    by_seed: bool,
+    format: &'static str,
+    decisions: Decisions,
+) -> Result<ImageSplits, DataError> {
     for (images, split) in [(&train, "train"), (&val, "validation")] {
         if images.is_empty() {
             let reason = "its folder holds no images".to_string();
             return Err(DataError::EmptySplit { path: path.into(), split, reason });
         }
     }
-    let set = |images| Arc::new(ImageFiles(images)) as Arc<dyn ImageDataset>;
-    let test = test.filter(|images| !images.is_empty()).map(set);
-    Ok(ImageSplits { train: set(train), val: set(val), test, by_seed, format })
+    let depth = Arc::new(SampleDepth::default());
+    let set = |paths| Arc::new(ImageFiles { paths, depth: Arc::clone(&depth) }) as Arc<dyn ImageDataset>;
+    let test = (!test.is_empty()).then(|| set(test));
+    Ok(ImageSplits { train: set(train), val: set(val), test, by_seed, format, decisions })
 }
 
-fn split(
+fn divided(
     path: &Path,
     images: Vec<PathBuf>,
     options: &SetOptions,
-) -> Result<(&'static str, Vec<PathBuf>, Vec<PathBuf>), DataError> {
+    decisions: &mut Decisions,
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
     if images.len() < 2 {
         let problem = format!(
             "{} images found at any depth; at least 2 are needed, one to learn from and one to measure on",
@@ -124,6 +208,52 @@ fn split(
         );
         return Err(DataError::malformed(path, problem));
     }
-    let (train, val) = hold_out(images, options)?;
-    Ok(("images, split by seed", train, val))
+    decisions.split = by_seed(options.val_split, options.seed);
+    hold_out(images, options)
+}
+
+/// Divides images by lists of their names.
+fn by_lists(
+    root: &Path,
+    images: Vec<PathBuf>,
+    lists: &[ListFile],
+    mut decisions: Decisions,
+) -> Result<ImageSplits, DataError> {
+    let index = Index::new(root, images.iter().map(PathBuf::as_path));
+    let mut part_of = vec![None; images.len()];
+    let mut faults = Vec::new();
+    for list in lists {
+        for (number, line) in &list.lines {
+            let problem = match index.find(line) {
+                Match::One(item) => {
+                    part_of[item] = Some(list.part);
+                    continue;
+                }
+                Match::None => format!("'{line}' is the name of no image"),
+                Match::Several(a, b) => {
+                    let names = [a, b].map(|item| relative(root, &images[item]));
+                    format!("'{line}' may be {} or {}; write which", names[0], names[1])
+                }
+            };
+            faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
+        }
+    }
+    if !faults.is_empty() {
+        return Err(DataError::BadImages { checked: images.len(), bad: faults });
+    }
+    let mut parts: [Vec<PathBuf>; 3] = Default::default();
+    for (path, part) in images.into_iter().zip(part_of) {
+        match part {
+            Some(Part::Train) => parts[0].push(path),
+            Some(Part::Val) => parts[1].push(path),
+            Some(Part::Test) => parts[2].push(path),
+            None => decisions.left_out.push(LeftOut::new(&path, Why::InNoList)),
+        }
+    }
+    if parts[1].is_empty() {
+        parts.swap(1, 2);
+    }
+    decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
+    decisions.split = format!("by the lists {}", decisions.lists.join(", "));
+    finish(root, parts, false, "images divided by lists", decisions)
 }

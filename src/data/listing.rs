@@ -1,4 +1,4 @@
-//! A data set that is a list of image files, and the walk over folders that finds them.
+//! The walk over folders that finds image files, and a data set that is a list of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,20 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::{ClassificationDataset, DataError, decode_file};
+use super::decisions::{LeftOut, Why};
+use super::decode::decode_file_at;
+use super::depth::SampleDepth;
+use super::names::composed;
+use super::text::irregular;
+use super::{ClassificationDataset, DataError, sniff};
 
-/// Decoded when asked for.
+/// Image files with a class each, decoded when asked for.
 #[derive(Debug)]
 pub(crate) struct FileDataset {
     pub classes: Arc<[String]>,
     /// Path and label of each image.
     pub items: Vec<(PathBuf, u32)>,
+    pub depth: Arc<SampleDepth>,
 }
 
 impl ClassificationDataset for FileDataset {
@@ -30,7 +36,7 @@ impl ClassificationDataset for FileDataset {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        decode_file(&self.items[index].0)
+        decode_file_at(&self.items[index].0, &self.depth)
     }
 
     fn describe(&self, index: usize) -> String {
@@ -40,21 +46,37 @@ impl ClassificationDataset for FileDataset {
     fn path(&self, index: usize) -> Option<&Path> {
         Some(&self.items[index].0)
     }
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        Some(&self.depth)
+    }
 }
 
-/// Extensions that make a file an image of the data set. Kinds that cannot be decoded are among
-/// them on purpose: such a file is reported, not silently left out.
+/// Extensions that make a file an image of the data set. Kinds that are not decoded but common are among them: such a
+/// file is reported as unreadable, not left out.
 const IMAGE_EXTENSIONS: [&str; 16] = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", // decoded
-    "gif", "tif", "tiff", "avif", "heic", "heif", "jxl", "jp2", // reported
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "gif", "tif", "tiff", // decoded
+    "avif", "heic", "heif", "jxl", "jp2", // reported
 ];
 
 /// Folders within folders that are followed; more is a link that leads back.
 const MAX_DEPTH: usize = 16;
 
-/// Name of a file or folder, with what is not Unicode replaced.
+/// Name of a file or folder in composed Unicode form, with what is not Unicode replaced.
 pub(crate) fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    composed(&path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Name of a file without its extension, in composed Unicode form.
+pub(crate) fn stem_of(path: &Path) -> String {
+    composed(&path.file_stem().unwrap_or_default().to_string_lossy())
+}
+
+/// `path` below `root` with `/` between its parts, in composed Unicode form.
+pub(crate) fn relative(root: &Path, path: &Path) -> String {
+    let parts = path.strip_prefix(root).unwrap_or(path).components();
+    let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    composed(&parts.join("/"))
 }
 
 /// Entries of a folder, sorted by name, without hidden ones (`.git`, `._photo.jpg`, `__MACOSX`).
@@ -63,7 +85,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        let name = name_of(&path);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         if !name.starts_with('.') && name != "__MACOSX" {
             found.push(path);
         }
@@ -72,40 +94,122 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-/// Folders directly in `folder`, sorted by name.
+/// Folders directly in `folder`, sorted by name, without those that shadegrad wrote.
 pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    Ok(entries(folder)?.into_iter().filter(|p| p.is_dir()).collect())
+    Ok(entries(folder)?.into_iter().filter(|p| p.is_dir() && !is_own_output(p)).collect())
+}
+
+fn has_extension(path: &Path, known: impl Fn(&str) -> bool) -> bool {
+    path.extension().and_then(|e| e.to_str()).is_some_and(known)
 }
 
 /// Whether the name says that a file is an image.
 pub(crate) fn is_image(path: &Path) -> bool {
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|e| IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
+    has_extension(path, |e| IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
+}
+
+/// Whether a folder is a run (`run.json`, or `config.toml` with `metrics.csv`), a folder of predictions
+/// (`predict-001`), or holds nothing but such folders.
+pub(crate) fn is_own_output(folder: &Path) -> bool {
+    own_output(folder, 0)
+}
+
+fn own_output(folder: &Path, depth: usize) -> bool {
+    let holds = |name: &str| folder.join(name).is_file();
+    let number = folder.file_name().and_then(|name| name.to_str()?.strip_prefix("predict-"));
+    if holds("run.json") || (holds("config.toml") && holds("metrics.csv")) {
+        return true;
+    }
+    if number.is_some_and(|number| number.len() >= 3 && number.bytes().all(|b| b.is_ascii_digit())) {
+        return true;
+    }
+    let Ok(entries) = entries(folder) else { return false };
+    let mut folders = entries.iter().filter(|path| path.is_dir()).peekable();
+    depth < 3 && folders.peek().is_some() && folders.all(|path| own_output(path, depth + 1))
+}
+
+/// What a walk over folders found.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    /// Image files, in sorted order.
+    pub images: Vec<PathBuf>,
+    /// What is not read.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Walk {
+    /// Every image file below `folder`, at any depth.
+    ///
+    /// # Errors
+    /// Where a folder cannot be listed, or folders are nested more than 16 deep.
+    pub fn below(folder: &Path) -> Result<Self, DataError> {
+        let mut walk = Self::default();
+        walk.visit(folder, 0)?;
+        Ok(walk)
+    }
+
+    fn visit(&mut self, folder: &Path, depth: usize) -> Result<(), DataError> {
+        if depth > MAX_DEPTH {
+            let problem = format!(
+                "folders are nested more than {MAX_DEPTH} deep; is there a link that leads back to its own folder?"
+            );
+            return Err(DataError::malformed(folder, problem));
+        }
+        for path in entries(folder)? {
+            if !path.is_dir() {
+                self.file(path);
+            } else if is_own_output(&path) {
+                self.left_out.push(LeftOut::new(&path, Why::OwnOutput));
+            } else {
+                self.visit(&path, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an entry that is no folder.
+    fn file(&mut self, path: PathBuf) {
+        match unread(&path) {
+            Some(why) => self.left_out.push(LeftOut { why, path }),
+            None if is_image(&path) => self.images.push(path),
+            None => {}
+        }
+    }
+}
+
+/// Why an entry that is no folder is left out; `None` for images and for files that are none (tables, texts).
+pub(crate) fn unread(path: &Path) -> Option<Why> {
+    match fs::metadata(path) {
+        // An image that cannot be reached is reported as one.
+        Err(_) if is_image(path) => None,
+        Err(_) if path.is_symlink() => Some(Why::DanglingLink),
+        Ok(metadata) if irregular(&metadata).is_some() => Some(Why::NotRegular),
+        _ if path.extension().is_none() => Some(Why::NoExtension),
+        _ => has_extension(path, sniff::is_unread).then_some(Why::UnreadKind),
+    }
+}
+
+/// Whether there is an image file below `folder`, at any depth.
+///
+/// # Errors
+/// Where a folder cannot be listed.
+pub(crate) fn holds_image(folder: &Path) -> Result<bool, DataError> {
+    fn visit(folder: &Path, depth: usize) -> Result<bool, DataError> {
+        let entries = entries(folder)?;
+        if entries.iter().any(|path| is_image(path) && !path.is_dir()) {
+            return Ok(true);
+        }
+        for path in entries.iter().filter(|path| path.is_dir() && !is_own_output(path)) {
+            if depth < MAX_DEPTH && visit(path, depth + 1)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+    visit(folder, 0)
 }
 
 /// Every image file below `folder`, at any depth, in sorted order.
 pub(crate) fn images_below(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut found = Vec::new();
-    collect_images(folder, 0, &mut found)?;
-    Ok(found)
-}
-
-fn collect_images(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), DataError> {
-    if depth > MAX_DEPTH {
-        return Err(DataError::malformed(
-            folder,
-            format!(
-                "folders are nested more than {MAX_DEPTH} deep; is there a link that leads back to its own folder?"
-            ),
-        ));
-    }
-    for path in entries(folder)? {
-        if path.is_dir() {
-            collect_images(&path, depth + 1, found)?;
-        } else if is_image(&path) {
-            found.push(path);
-        }
-    }
-    Ok(())
+    Ok(Walk::below(folder)?.images)
 }

@@ -62,7 +62,7 @@ impl Splits {
             return Err(memory("class_names", given, "the same names in the training and the validation part"));
         }
         let (train, val) = (Arc::new(train), Arc::new(val));
-        Ok(Splits { train, val, test: None, by_seed: false, format: "images in memory" })
+        Ok(Splits { train, val, test: None, by_seed: false, format: "images in memory", decisions: Default::default() })
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::split::{require_classes, stratified};
+use super::decisions::Decisions;
+use super::split::{missing_notes, require_classes, stratified};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits};
 
 /// How the bytes of one image lie.
@@ -89,7 +90,12 @@ pub(crate) fn into_splits(
         }
     }
     match test {
-        Some(test) => Ok(Splits { train: Arc::new(train), val: Arc::new(test), test: None, by_seed: false, format }),
+        Some(test) => {
+            let split = "by the training and test files".to_string();
+            let notes = missing_notes(&test, "validation");
+            let decisions = Decisions { split, notes, ..Decisions::default() };
+            Ok(Splits { train: Arc::new(train), val: Arc::new(test), test: None, by_seed: false, format, decisions })
+        }
         None => stratified(Arc::new(train), options, root, format),
     }
 }

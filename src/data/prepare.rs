@@ -11,8 +11,8 @@ use super::normalize::normalize;
 use super::resize::{bytes as image_bytes, square, square_into};
 use super::store::{Store, settle};
 use super::{
-    Augmentation, BadImage, ClassificationDataset, DataError, Mix, Normalization, PixelSums, SampleLayout, SampleMut,
-    Source,
+    Augmentation, BadImage, ClassificationDataset, DataError, Mix, Normalization, PixelSums, SampleDepth, SampleLayout,
+    SampleMut, Source,
 };
 
 /// How to prepare images.
@@ -63,21 +63,38 @@ pub fn prepare(
         return Err(DataError::Setting { name: "image_size", value: "0".into(), expected: "at least 1" });
     }
     let total = datasets.iter().map(|d| d.len()).sum();
-    let done = AtomicUsize::new(0);
-    let step = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-    let mut budget = options.memory_budget;
-    let mut prepared = Vec::with_capacity(datasets.len());
-    for dataset in datasets {
-        let one = Prepared::read(Arc::clone(dataset), options.image_size, budget, &step)?;
-        budget -= one.store.bytes();
-        prepared.push(one);
-    }
+    let prepared = with_depth(
+        |set: &Prepared| set.dataset.depth(),
+        || {
+            let done = AtomicUsize::new(0);
+            let step = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+            let mut budget = options.memory_budget;
+            let mut prepared = Vec::with_capacity(datasets.len());
+            for dataset in datasets {
+                let one = Prepared::read(Arc::clone(dataset), options.image_size, budget, &step)?;
+                budget -= one.store.bytes();
+                prepared.push(one);
+            }
+            Ok(prepared)
+        },
+    )?;
     let stores: Vec<_> = prepared.iter().map(|one| (&one.store, one.dataset.len())).collect();
     settle(&stores, options.skip_bad)?;
     if let Some(first) = prepared.first() {
         first.require_every_class()?;
     }
     Ok(prepared)
+}
+
+/// Reads sets once, and again where their 16-bit samples turn out to use fewer bits.
+pub(crate) fn with_depth<T>(
+    depth: impl Fn(&T) -> Option<&SampleDepth>,
+    read: impl Fn() -> Result<Vec<T>, DataError>,
+) -> Result<Vec<T>, DataError> {
+    let sets = read()?;
+    // Every set settles, although any one of them is reason enough.
+    let changed = sets.iter().filter_map(&depth).filter(|depth| depth.settle()).count();
+    if changed > 0 { read() } else { Ok(sets) }
 }
 
 impl Prepared {
@@ -99,12 +116,13 @@ impl Prepared {
         Ok(Self { dataset, image_size, store, sums })
     }
 
+    /// Refuses a set in which all images of a class are unreadable. A class without images from the start is no fault
+    /// here: it was noted when the set was opened.
     fn require_every_class(&self) -> Result<(), DataError> {
-        let mut seen = vec![false; self.class_names().len()];
-        for index in 0..self.len() {
-            seen[self.label(index) as usize] = true;
-        }
-        match seen.iter().position(|seen| !seen) {
+        let [mut listed, mut read] = [(); 2].map(|()| vec![false; self.class_names().len()]);
+        (0..self.dataset.len()).for_each(|index| listed[self.dataset.label(index) as usize] = true);
+        (0..self.len()).for_each(|index| read[self.label(index) as usize] = true);
+        match listed.iter().zip(&read).position(|(listed, read)| *listed && !read) {
             Some(class) => Err(DataError::ClassLost { class: self.class_names()[class].clone() }),
             None => Ok(()),
         }
@@ -153,6 +171,16 @@ impl Prepared {
     /// Images that were left out.
     pub fn bad(&self) -> &[BadImage] {
         &self.store.bad
+    }
+
+    /// How 16-bit samples are read, in words; `None` where there are none or all bits are used.
+    pub fn depth_note(&self) -> Option<String> {
+        self.dataset.depth().and_then(SampleDepth::note)
+    }
+
+    /// Bits that 16-bit samples are read with; see [`SampleDepth`].
+    pub fn sample_bits(&self) -> u8 {
+        self.dataset.depth().map_or(16, SampleDepth::bits)
     }
 
     /// Whether the resized images are held in memory.

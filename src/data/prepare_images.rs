@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::augment::Picture;
 use super::color::ColorSpace;
+use super::prepare::with_depth;
 use super::resize::cover_into;
 use super::store::{Store, settle};
 use super::{
-    Augmentation, BadImage, DataError, ImageDataset, ProgressFn, SampleLayout, SampleMut, SizeOptions, Source,
+    Augmentation, BadImage, DataError, ImageDataset, ProgressFn, SampleDepth, SampleLayout, SampleMut, SizeOptions,
+    Source,
 };
 
 /// Images whose channels nowhere differ by more than this are grey; JPEG strays by a few.
@@ -37,23 +39,29 @@ pub fn prepare_images(
 ) -> Result<Vec<PreparedImages>, DataError> {
     let pixels = options.pixels()?;
     let total = datasets.iter().map(|d| d.len()).sum();
-    let done = AtomicUsize::new(0);
-    let mut budget = options.memory_budget;
-    let mut prepared = Vec::with_capacity(datasets.len());
-    for dataset in datasets {
-        let (store, greys) = Store::read(dataset.len(), 3 * pixels, budget, |index, slot| {
-            let outcome = dataset.image(index).map(|image| {
-                cover_into(&image, options.width, options.height, slot);
-                is_grey(slot)
-            });
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-            outcome
-        })?;
-        budget -= store.bytes();
-        let grey = greys.iter().enumerate().filter(|(_, grey)| **grey).map(|(index, _)| index).collect();
-        let size = (options.height, options.width);
-        prepared.push(PreparedImages { dataset: Arc::clone(dataset), size, store, grey });
-    }
+    let prepared = with_depth(
+        |set: &PreparedImages| set.dataset.depth(),
+        || {
+            let done = AtomicUsize::new(0);
+            let mut budget = options.memory_budget;
+            let mut prepared = Vec::with_capacity(datasets.len());
+            for dataset in datasets {
+                let (store, greys) = Store::read(dataset.len(), 3 * pixels, budget, |index, slot| {
+                    let outcome = dataset.image(index).map(|image| {
+                        cover_into(&image, options.width, options.height, slot);
+                        is_grey(slot)
+                    });
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+                    outcome
+                })?;
+                budget -= store.bytes();
+                let grey = greys.iter().enumerate().filter(|(_, grey)| **grey).map(|(index, _)| index).collect();
+                let size = (options.height, options.width);
+                prepared.push(PreparedImages { dataset: Arc::clone(dataset), size, store, grey });
+            }
+            Ok(prepared)
+        },
+    )?;
     let stores: Vec<_> = prepared.iter().map(|one| (&one.store, one.dataset.len())).collect();
     settle(&stores, options.skip_bad)?;
     match prepared.first() {
@@ -108,6 +116,16 @@ impl PreparedImages {
     /// Good images without colour: they teach a network to predict grey.
     pub fn grey(&self) -> &[usize] {
         &self.grey
+    }
+
+    /// How 16-bit samples are read, in words; `None` where there are none or all bits are used.
+    pub fn depth_note(&self) -> Option<String> {
+        self.dataset.depth().and_then(SampleDepth::note)
+    }
+
+    /// Bits that 16-bit samples are read with; see [`SampleDepth`].
+    pub fn sample_bits(&self) -> u8 {
+        self.dataset.depth().map_or(16, SampleDepth::bits)
     }
 
     /// Whether the images are held in memory.

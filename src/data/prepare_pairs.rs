@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::augment::Picture;
 use super::normalize::normalize;
+use super::prepare::with_depth;
 use super::resize::{nearest_into, stretch_into};
 use super::store::{Store, settle};
 use super::{
     Augmentation, BadImage, ClassList, DataError, IGNORED, ImageProblem, Normalization, PixelSums, ProgressFn,
-    SampleLayout, SampleMut, SegmentationDataset, Source,
+    SampleDepth, SampleLayout, SampleMut, SegmentationDataset, Source,
 };
 
 /// How to prepare images, with masks or without, that are brought to one size.
@@ -61,7 +62,7 @@ pub struct PreparedPairs {
 /// # Errors
 /// [`DataError::BadImages`] with every image and mask that cannot be read, differs in size from its
 /// other half or has values outside of the classes, unless `skip_bad`; then only where a data set has
-/// nothing left.
+/// nothing left. [`DataError::NothingCounts`] where all pixels of a data set are ignored.
 pub fn prepare_segmentation(
     datasets: &[Arc<dyn SegmentationDataset>],
     options: &SizeOptions,
@@ -69,17 +70,27 @@ pub fn prepare_segmentation(
 ) -> Result<Vec<PreparedPairs>, DataError> {
     options.pixels()?;
     let total = datasets.iter().map(|d| d.len()).sum();
-    let done = AtomicUsize::new(0);
-    let step = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-    let mut budget = options.memory_budget;
-    let mut prepared = Vec::with_capacity(datasets.len());
-    for dataset in datasets {
-        let one = PreparedPairs::read(Arc::clone(dataset), options, budget, &step)?;
-        budget -= one.store.bytes();
-        prepared.push(one);
-    }
+    let prepared = with_depth(
+        |set: &PreparedPairs| set.dataset.depth(),
+        || {
+            let done = AtomicUsize::new(0);
+            let step = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+            let mut budget = options.memory_budget;
+            let mut prepared = Vec::with_capacity(datasets.len());
+            for dataset in datasets {
+                let one = PreparedPairs::read(Arc::clone(dataset), options, budget, &step)?;
+                budget -= one.store.bytes();
+                prepared.push(one);
+            }
+            Ok(prepared)
+        },
+    )?;
     let stores: Vec<_> = prepared.iter().map(|one| (&one.store, one.dataset.len())).collect();
     settle(&stores, options.skip_bad)?;
+    if let Some(empty) = prepared.iter().find(|one| one.class_pixels.iter().all(|&pixels| pixels == 0)) {
+        let first = empty.dataset.mask_name(empty.original_index(0));
+        return Err(DataError::NothingCounts { masks: empty.len(), first });
+    }
     Ok(prepared)
 }
 
@@ -159,6 +170,16 @@ impl PreparedPairs {
     /// What was left out, with the reason.
     pub fn bad(&self) -> &[BadImage] {
         &self.store.bad
+    }
+
+    /// How 16-bit samples are read, in words; `None` where there are none or all bits are used.
+    pub fn depth_note(&self) -> Option<String> {
+        self.dataset.depth().and_then(SampleDepth::note)
+    }
+
+    /// Bits that 16-bit samples are read with; see [`SampleDepth`].
+    pub fn sample_bits(&self) -> u8 {
+        self.dataset.depth().map_or(16, SampleDepth::bits)
     }
 
     /// Whether the resized pairs are held in memory.

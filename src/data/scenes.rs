@@ -10,6 +10,7 @@ pub mod canvas;
 mod furniture;
 mod light;
 mod nature;
+mod several;
 pub mod street;
 mod vehicles;
 
@@ -21,6 +22,7 @@ use crate::random::{Random, op, word};
 use background::Stage;
 pub use canvas::{Color, Drawing, Fill, Shape};
 pub use light::Light;
+pub use several::{SeveralScenes, several_objects};
 pub use street::{StreetDataset, street_classes};
 
 /// What a shape of a scene is: the value of its pixels in a label picture.

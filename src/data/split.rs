@@ -1,15 +1,17 @@
-//! Splitting one set of images into training and validation, and holding two sets to one class list.
+//! Dividing one set of images into training and validation, and bringing the parts to one class list.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use super::decisions::Decisions;
 use super::listing::FileDataset;
+use super::names::composed;
 use super::{ClassificationDataset, DataError, OpenOptions, Splits, Subset};
 use crate::random::{self, op};
 
-/// Splits `all` by class: of each class the share `options.val_split`, rounded, goes to validation,
-/// at least one image where the class has two, and never the last one. Which ones depends on
-/// `options.seed` alone. Both parts keep the order of `all`.
+/// Divides `all` by class: of each class the share `options.val_split`, rounded, goes to validation, at least one image
+/// where the class has two, and never the last one. Which ones depends on `options.seed` alone. Both parts keep the order
+/// of `all`.
 pub(crate) fn stratified(
     all: Arc<dyn ClassificationDataset>,
     options: &OpenOptions,
@@ -36,54 +38,76 @@ pub(crate) fn stratified(
         return Err(DataError::EmptySplit { path: root.to_path_buf(), split: "validation", reason });
     }
     let part = |indices| Arc::new(Subset::new(Arc::clone(&all), indices)) as Arc<dyn ClassificationDataset>;
-    Ok(Splits { train: part(train), val: part(val), test: None, by_seed: true, format })
+    let decisions = Decisions { split: by_seed(share, options.seed), ..Decisions::default() };
+    Ok(Splits { train: part(train), val: part(val), test: None, by_seed: true, format, decisions })
 }
 
-/// The test part under the training part's classes, of which it may lack some. `None` where it has none of them: test
-/// images are often published without labels, and are no reason not to train.
-pub(crate) fn labelled_test(
-    mut test: FileDataset,
-    test_at: &Path,
+/// How a split by seed is told.
+pub(crate) fn by_seed(share: f32, seed: u64) -> String {
+    format!("{} % held out for validation by seed {seed}", (f64::from(share) * 1e4).round() / 1e2)
+}
+
+/// A part under the training part's classes, of which it may lack some.
+///
+/// # Errors
+/// Where it has a class that the training part lacks: no number stands for it.
+pub(crate) fn aligned(
+    mut part: FileDataset,
+    part_at: &Path,
     (train, train_at): (&Arc<[String]>, &Path),
-) -> Result<Option<Arc<dyn ClassificationDataset>>, DataError> {
-    let place = |class| train.iter().position(|known| known == class).map(|place| place as u32);
-    let places: Vec<Option<u32>> = test.classes.iter().map(place).collect();
-    if places.iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    for (_, label) in &mut test.items {
+) -> Result<FileDataset, DataError> {
+    let place = |class: &String| train.iter().position(|known| known == class).map(|place| place as u32);
+    let places: Vec<Option<u32>> = part.classes.iter().map(place).collect();
+    for (_, label) in &mut part.items {
         let at = *label as usize;
         let unknown = || DataError::ClassMismatch {
-            class: test.classes[at].clone(),
-            present: test_at.to_path_buf(),
+            class: part.classes[at].clone(),
+            present: part_at.to_path_buf(),
             absent: train_at.to_path_buf(),
         };
         *label = places[at].ok_or_else(unknown)?;
     }
-    test.classes = Arc::clone(train);
-    Ok(Some(Arc::new(test)))
+    part.classes = Arc::clone(train);
+    Ok(part)
 }
 
-/// At least two classes, or an error that names those there are.
+/// Notes for the classes of which a part has no image.
+pub(crate) fn missing_notes(part: &dyn ClassificationDataset, name: &str) -> Vec<String> {
+    let mut seen = vec![false; part.class_names().len()];
+    (0..part.len()).for_each(|index| seen[part.label(index) as usize] = true);
+    let missing = part.class_names().iter().zip(seen).filter(|(_, seen)| !seen);
+    missing.map(|(class, _)| format!("class '{class}' has no image in the {name} part: no score counts it")).collect()
+}
+
+/// [`aligned`] for the test part; `None` where it has none of the training part's classes: test images are often
+/// published without labels, and are no reason not to train.
+pub(crate) fn labelled_test(
+    test: FileDataset,
+    test_at: &Path,
+    train: (&Arc<[String]>, &Path),
+) -> Result<Option<Arc<dyn ClassificationDataset>>, DataError> {
+    if !test.classes.iter().any(|class| train.0.contains(class)) {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(aligned(test, test_at, train)?)))
+}
+
+/// At least two classes, each under a name of its own.
 pub(crate) fn require_classes(names: &[String], root: &Path) -> Result<(), DataError> {
     if names.len() < 2 {
         return Err(DataError::TooFewClasses { path: root.to_path_buf(), classes: names.to_vec() });
     }
-    Ok(())
-}
-
-/// The same classes in both places, or an error that names the first that one of them lacks.
-pub(crate) fn require_same_classes(
-    (train, train_at): (&[String], &Path),
-    (val, val_at): (&[String], &Path),
-) -> Result<(), DataError> {
-    let missing = |from: &[String], from_at: &Path, of: &[String], of_at: &Path| {
-        from.iter().find(|class| !of.contains(class)).map(|class| DataError::ClassMismatch {
-            class: class.clone(),
-            present: from_at.to_path_buf(),
-            absent: of_at.to_path_buf(),
-        })
-    };
-    let mismatch = missing(train, train_at, val, val_at).or_else(|| missing(val, val_at, train, train_at));
-    mismatch.map_or(Ok(()), Err)
+    let mut sorted: Vec<String> = names.iter().map(|name| composed(name)).collect();
+    sorted.sort();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => {
+            let problem = format!(
+                "two classes are named '{}' and differ in Unicode form alone (composed and decomposed); merge or rename \
+                 them",
+                pair[0]
+            );
+            Err(DataError::malformed(root, problem))
+        }
+        None => Ok(()),
+    }
 }

@@ -1,19 +1,19 @@
 //! The CPU engine: every kernel's twin in Rust, generic over f32 and f64. It is the reference for the shaders, the f64
 //! engine of gradient checks, and the default where there is no GPU.
 
+mod aligned;
 pub mod average;
 pub mod binary_cross_entropy;
 pub mod conv;
 mod conv_direct;
+mod conv_epilogue;
+mod conv_im2col;
 mod conv_winograd;
 pub mod dice;
 mod direct;
 pub mod elementwise;
-mod epilogue;
-mod geometry;
 pub mod loss;
 pub mod loss_scale;
-mod memory;
 pub mod metrics;
 pub mod norm;
 pub mod norm_grad;
@@ -26,23 +26,26 @@ pub mod region;
 pub mod regression;
 pub mod resize;
 pub mod softmax;
-mod winograd;
+mod winograd_maps;
+mod winograd_shares;
 
 use std::collections::{HashMap, VecDeque};
 
-use memory::Aligned;
+use aligned::Aligned;
 pub use real::Real;
 
-use super::{Engine, ExecError, Rows, Ticket, registry};
+use super::registry::{self, KernelError, Twin};
+use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::{Group, StateLayout};
-use crate::kernel::{Access, Consts, KernelCall};
-use crate::plan::{Buffer, Plan, Slice};
+use crate::kernel::{Access, Consts, Geometry, KernelCall, Parameters};
+use crate::plan::{Buffer, Plan, PlannedCall, Slice};
 use crate::shape::Element;
 
-/// Constants and buffers of a call as its twin sees them. Outputs can be taken once each.
+/// Parameters and buffers of a call as its twin sees them. Outputs can be taken once each.
 pub struct Args<'a, T> {
-    /// Constants of the call.
+    /// All constants of the call.
     pub consts: &'a Consts,
+    parameters: &'a Parameters,
     buffers: Vec<Binding<'a, T>>,
 }
 
@@ -66,6 +69,13 @@ impl<'a, T> Args<'a, T> {
             Binding::Read(_) => panic!("binding {binding} is only read by the kernel"),
         }
     }
+    /// The call's geometry.
+    ///
+    /// # Panics
+    /// When the call has another one. Engines check that before, where the registry's line says which one it is.
+    pub fn geometry<G: Geometry>(&self) -> &'a G {
+        self.parameters.geometry().unwrap_or_else(|| panic!("a twin reads a {}", std::any::type_name::<G>()))
+    }
     /// A constant.
     pub fn u(&self, name: &str) -> usize {
         self.consts.usize(name)
@@ -86,7 +96,7 @@ pub struct CpuEngine<T> {
 }
 
 struct Loaded<T> {
-    calls: Vec<KernelCall<Slice>>,
+    calls: Vec<(Twin, KernelCall<Slice>)>,
     fixed: Vec<Aligned<T>>,
 }
 
@@ -135,7 +145,7 @@ impl<T: Real> CpuEngine<T> {
     }
 
     fn call(&mut self, plan: usize, index: usize) {
-        let call = self.plans[plan].calls[index].clone();
+        let (twin, call) = self.plans[plan].calls[index].clone();
         let buffers = call
             .bindings
             .iter()
@@ -152,18 +162,22 @@ impl<T: Real> CpuEngine<T> {
                 }
             })
             .collect();
-        T::run(registry::find(call.kernel), Args { consts: &call.consts, buffers });
+        twin.run(Args { consts: call.consts(), parameters: &call.parameters, buffers });
     }
 }
 
-/// Runs the twin of a call on operands of its own, one for each binding, in which it leaves what it writes.
-pub(super) fn run_twin<T: Real>(call: &KernelCall<Slice>, operands: &mut [Vec<T>]) {
+/// Runs the twin of a call on one vector for each binding; written ones hold the results.
+///
+/// # Errors
+/// When the kernel is not registered.
+pub(super) fn run_twin<T: Real>(call: &KernelCall<Slice>, operands: &mut [Vec<T>]) -> Result<(), KernelError> {
     let bound = operands.iter_mut().zip(&call.bindings).map(|(operand, (_, access))| match access {
         Access::Read => Binding::Read(operand.as_slice()),
         _ => Binding::Write(Some(operand.as_mut_slice())),
     });
     let buffers = bound.collect();
-    T::run(registry::find(call.kernel), Args { consts: &call.consts, buffers });
+    registry::of(call)?.twin.run(Args { consts: call.consts(), parameters: &call.parameters, buffers });
+    Ok(())
 }
 
 /// Asks for memory before any of it is made: `vec!` would end the process where there is none.
@@ -203,6 +217,8 @@ impl<T: Real> Engine for CpuEngine<T> {
             return Err(ExecError::Kernel { kernel: call.kernel.into(), reason });
         }
         plan.check()?;
+        let twin = |planned: &PlannedCall| Ok((registry::of(&planned.call)?.twin, planned.call.clone()));
+        let calls = plan.calls.iter().map(twin).collect::<Result<_, KernelError>>()?;
         let short = |group: &Group| self.held(*group) < plan.states.group_len[*group as usize];
         if let Some(group) = Group::ALL.into_iter().find(short) {
             return Err(port_error(format!("{group:?}"), "the plan has more states than the engine was given".into()));
@@ -216,10 +232,7 @@ impl<T: Real> Engine for CpuEngine<T> {
                 None => self.slots.push(Aligned::zeros(len)),
             }
         }
-        self.plans.push(Loaded {
-            calls: plan.calls.iter().map(|c| c.call.clone()).collect(),
-            fixed: plan.fixed.iter().map(|&len| Aligned::zeros(len)).collect(),
-        });
+        self.plans.push(Loaded { calls, fixed: plan.fixed.iter().map(|&len| Aligned::zeros(len)).collect() });
         Ok(self.plans.len() - 1)
     }
 

@@ -1,8 +1,8 @@
 //! The GPU engine: plans through wgpu, on Vulkan, Metal and DX12.
 //!
-//! Loading a plan compiles its kernels and binds its buffers; a run only encodes dispatches (for software adapters with copies
-//! to textures between them), among which wgpu sets the barriers, and submits them in parts that take a device no longer than
-//! systems let it (see `dispatch.rs`).
+//! Loading a plan compiles its kernels and binds its buffers. A run only encodes dispatches, for software adapters with copies to
+//! textures between them; wgpu sets the barriers. It submits them in parts, since systems reset a device that is busy for
+//! long (see `dispatch.rs`).
 
 mod buffers;
 mod cache;
@@ -14,6 +14,7 @@ mod pipelines;
 mod profile;
 mod readback;
 mod textures;
+mod trial;
 mod tune_log;
 mod tuner;
 mod uploads;
@@ -29,7 +30,7 @@ pub use choice::{Choice, choose};
 pub use device::{device_descriptor, list};
 pub use info::{DeviceInfo, DeviceKind};
 
-use super::shader::{self, Matrix, Shader, Target, Tile, Tiling};
+use super::shader::{self, Matrix, Shader, Target, Tiling};
 use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
@@ -41,23 +42,24 @@ use info::DeviceKind::Software;
 use pipelines::Pipelines;
 use readback::Readback;
 use textures::Textures;
-use tuner::{Shaders, Tuner};
+pub use tuner::Shaders;
+use tuner::Tuner;
 use uploads::Uploads;
 use warm::Warmer;
 
-/// Bytes written without a run between them, after which they are sent to the device: until then wgpu keeps copies.
+/// Bytes that are written without a run between them before they are submitted: until then wgpu keeps copies.
 const FLUSH_AFTER: u64 = 64 << 20;
 
 /// How kernels are compiled.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// Check array bounds, bound loops and zero workgroup memory. The shaders do not need it; it keeps a mistake in
-    /// one from doing harm. On by default in debug builds.
+    /// Check array bounds, bound loops and zero workgroup memory. Correct shaders do not need it; it limits the harm of a wrong
+    /// one. On by default in debug builds.
     pub checked: bool,
     /// Where compiled kernels are kept, if anywhere.
     pub cache_dir: Option<PathBuf>,
-    /// Makes the text of a call.
-    pub shaders: fn(&KernelCall<Slice>, Target, Option<Tile>) -> Shader,
+    /// Generates the shader of a call.
+    pub shaders: Shaders,
     /// The main loop of the matrix kernels; `None`: what suits the kind of adapter.
     pub tiling: Option<Tiling>,
     /// Reductions may use subgroups, where the device has them and all are of one size.
@@ -132,7 +134,7 @@ impl GpuEngine {
         let (folder, checked) = (options.cache_dir.as_deref(), options.checked);
         let pipelines = Pipelines::new(&gpu, checked, folder, warmer);
         let tiling = options.tiling.unwrap_or_else(|| tiling_for(&gpu.info));
-        // Software adapters of Vulkan. DX12 wants copies to textures aligned as tensors are not, and WARP has not been measured.
+        // Software adapters of Vulkan. DX12 needs an alignment of copies to textures that tensors lack, and WARP is not measured.
         let on_cpu = tiling.in_registers() && gpu.adapter.backend == wgpu::Backend::Vulkan;
         let target = Target {
             tiling,
@@ -143,7 +145,7 @@ impl GpuEngine {
                 .map(|(min, _)| min as usize),
             texture_rows: on_cpu.then(|| textures::rows(&gpu)),
             immediates: on_cpu.then_some(gpu.limits.max_immediate_size as usize),
-            // Which of two sizes of subgroups a driver takes, only the tuner finds out.
+            // With two sizes of subgroups, only the tuner finds out which one a driver takes.
             units: match gpu.matrices {
                 [Some(_), None] if tiling == Tiling::Workgroup => Some(tuner::limits(&gpu)),
                 _ => None,
@@ -165,17 +167,17 @@ impl GpuEngine {
         }
     }
 
-    /// What the device is.
+    /// The device.
     pub fn info(&self) -> &DeviceInfo {
         &self.gpu.info
     }
 
-    /// The main loop that matrix kernels get here.
+    /// The main loop of matrix kernels on this device.
     pub fn tiling(&self) -> Tiling {
         self.target.tiling
     }
 
-    /// Matrix units that kernels in 16 bits may use: none, one, or one for each size of subgroups that there is.
+    /// The matrix units that kernels in 16 bits may use: none, or one for each size of subgroups.
     pub fn matrices(&self) -> impl Iterator<Item = Matrix> {
         self.gpu.matrices.into_iter().flatten()
     }
@@ -200,8 +202,8 @@ impl GpuEngine {
         self.tuner.tune(&self.gpu, &mut self.pipelines, &calls, self.target, self.shaders)
     }
 
-    /// Makes the shared buffers fit a plan, and gives the pipelines and grids of its calls with the floats of scratch memory
-    /// that each needs.
+    /// Makes the shared buffers large enough for a plan. Returns the pipelines and grids of its calls, and the floats of scratch
+    /// memory that each needs.
     fn prepare(&mut self, plan: &Plan, winograd: bool) -> Result<(Vec<Stages>, Vec<usize>), ExecError> {
         let (stages, scratch) = self.compile(plan, winograd)?;
         let most = scratch.iter().copied().max().unwrap_or(0);
@@ -224,24 +226,24 @@ impl GpuEngine {
         let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
         let (gpu, tuner) = (&self.gpu, &self.tuner);
         let text = |call: &&KernelCall<Slice>| {
-            let tile = tuner.tile(gpu, call, target, shaders);
+            let tile = tuner.tile(gpu, call, target, shaders)?;
             shaders(call, target, tile.filter(|tile| winograd || tile.winograd == 0))
         };
-        let texts: Vec<Shader> = calls.par_iter().map(text).collect();
+        let texts = calls.par_iter().map(text).collect::<Result<Vec<Shader>, _>>()?;
         let work: Vec<_> = calls.into_iter().zip(&texts).collect();
         let stages = self.pipelines.stages(&self.gpu, &work)?;
         self.pipelines.save();
         Ok((stages, texts.iter().map(|shader| shader.scratch).collect()))
     }
 
-    /// A call, ready to run on the buffers that its slices mean.
+    /// A call, bound to the buffers of its slices.
     fn dispatch(&self, call: Compiled, fixed: &[wgpu::Buffer]) -> Result<Dispatch, ExecError> {
         let own = call.bindings.iter().map(|&slice| self.shared.range(fixed, slice));
         let ranges = own.chain(self.shared.scratch(call.scratch).map(Ok)).collect::<Result<Vec<_>, _>>()?;
         Dispatch::new(&self.gpu, call, &ranges, &self.textures)
     }
 
-    /// Binds all plans anew after a shared buffer or texture was replaced.
+    /// Binds all plans again after a shared buffer or texture was replaced.
     fn rebind(&mut self) -> Result<(), ExecError> {
         let mut plans = std::mem::take(&mut self.plans);
         let result = plans.iter_mut().try_for_each(|plan| {
@@ -254,7 +256,7 @@ impl GpuEngine {
         result
     }
 
-    /// Sends what was encoded.
+    /// Submits commands.
     fn submit(&mut self, encoder: wgpu::CommandEncoder, during: &str) -> Result<wgpu::SubmissionIndex, ExecError> {
         let submission = self.gpu.queue.submit([encoder.finish()]);
         self.unflushed = 0;
@@ -268,7 +270,7 @@ fn loaded(plans: &[Loaded], plan: usize) -> Result<&Loaded, ExecError> {
     plans.get(plan).ok_or_else(missing)
 }
 
-/// Barriers are what software adapters are slowest at.
+/// Software adapters are slow at barriers, so they get main loops without.
 fn tiling_for(info: &DeviceInfo) -> Tiling {
     const LANES: u32 = shader::SUBGROUP as u32;
     match (info.kind, info.subgroups) {
@@ -302,7 +304,7 @@ impl Engine for GpuEngine {
         let own = |(i, &len)| self.gpu.buffer(&tensor_name(plan, Buffer::Fixed(i), len), len, USAGE);
         let fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
         let (stages, scratch) = match self.prepare(plan, true) {
-            // Winograd and textures are faster while there is room for scratch memory and copies.
+            // Without Winograd and textures, which need scratch memory and copies.
             Err(ExecError::OutOfMemory { .. }) => {
                 self.target.texture_rows = None;
                 self.prepare(plan, false)?
@@ -338,7 +340,7 @@ impl Engine for GpuEngine {
     fn write_rows(&mut self, plan: usize, to: Slice, rows: &Rows<'_, f32>) -> Result<(), ExecError> {
         self.gpu.check("writing")?;
         let range = self.range(plan, to)?;
-        // A tensor goes this way always or never, so that its writes stay in their order.
+        // All writes of a tensor take one of the two ways, so that they stay in order.
         let fits = rows.values.len() / rows.len * rows.stride == to.len;
         match fits && range.bytes >= uploads::LARGE && matches!(to.buffer, Buffer::Fixed(_)) {
             true => self.uploads.write(&self.gpu, &range, rows),

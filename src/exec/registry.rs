@@ -1,63 +1,109 @@
-//! The one list of kernels: name, shader, snippets before it, twin. A new kernel is one line here.
+//! The one list of kernels. A kernel is one line here, with every fact that engines, tuner and checks need of it; no other
+//! file of `exec/` knows a kernel by its name.
+//!
+//! A library's user adds a kernel with [`register`]: WGSL text and twin, as `tests/engines/own_kernel.rs` shows.
 
-use super::cpu::{self, Args};
-use super::shader::Operands;
+mod facts;
 
-/// A shader and its twin.
-pub struct Kernel {
-    /// Common name.
-    pub name: &'static str,
-    /// Text of `shaders/NAME.wgsl`.
-    pub wgsl: &'static str,
-    /// Texts of the shared snippets that it uses; the epilogue of a convolution, which depends on the call, is not among them.
-    pub snippets: &'static [&'static str],
-    /// For the matrix kernels: how the left operand's vectors run.
-    pub gemm: Option<Operands>,
-    /// The twin in f32.
-    pub run_f32: fn(Args<'_, f32>),
-    /// The twin in f64.
-    pub run_f64: fn(Args<'_, f64>),
-}
+use std::sync::RwLock;
+
+use super::cpu;
+pub use facts::{Function, GeometryType, Kernel, Operands, Partials, Segments, Twin};
+
+use crate::kernel::{Consts, ConvGeometry, KernelCall, NormGeometry, PoolGeometry};
 
 macro_rules! kernel {
-    (@gemm) => { None };
-    (@gemm $gemm:expr) => { Some($gemm) };
-    ($module:ident :: $name:ident $(, $snippet:literal)* $(; $gemm:expr)?) => {
-        Kernel {
-            name: stringify!($name),
-            wgsl: include_str!(concat!("../../shaders/", stringify!($name), ".wgsl")),
-            snippets: &[$(include_str!(concat!("../../shaders/shared/", $snippet, ".wgsl"))),*],
-            gemm: kernel!(@gemm $($gemm)?),
-            run_f32: cpu::$module::$name,
-            run_f64: cpu::$module::$name,
-        }
+    ($module:ident :: $name:ident $(, $snippet:literal)*) => {
+        Kernel::new(
+            stringify!($name),
+            include_str!(concat!("../../shaders/", stringify!($name), ".wgsl")),
+            Twin { f32: cpu::$module::$name, f64: cpu::$module::$name },
+        )
+        .snippets(&[$(include_str!(concat!("../../shaders/shared/", $snippet, ".wgsl"))),*])
     };
 }
 
-/// All kernels.
+/// The functions of [`crate::ops::UnaryOp`], by its code.
+fn of_unary(consts: &Consts) -> Vec<Function> {
+    match consts.usize("OP") {
+        2 => vec![Function::Exp, Function::Divide],
+        3 => vec![Function::Tanh],
+        6 => vec![Function::Exp],
+        7 => vec![Function::Log],
+        8 => vec![Function::Sqrt],
+        10 => of_power(consts),
+        _ => vec![],
+    }
+}
+
+/// The functions of its gradient.
+fn of_unary_grad(consts: &Consts) -> Vec<Function> {
+    match consts.usize("OP") {
+        7 | 8 => vec![Function::Divide],
+        10 => of_power(consts),
+        _ => vec![],
+    }
+}
+
+/// xᵖ is exp2(p · log2 x).
+fn of_power(consts: &Consts) -> Vec<Function> {
+    vec![Function::Exp, Function::LogTimes(consts.float("ALPHA"))]
+}
+
+/// The functions of [`crate::ops::BinaryOp`], by its code.
+fn of_binary(consts: &Consts) -> Vec<Function> {
+    if consts.usize("OP") == 3 { vec![Function::Divide] } else { vec![] }
+}
+
+/// The functions of 1 / sqrt(x) and of x / sqrt(y).
+const ROOTS: fn(&Consts) -> Vec<Function> = |_| vec![Function::Divide, Function::Sqrt];
+
+/// All kernels of this crate.
 pub static KERNELS: &[Kernel] = &[
-    kernel!(conv::conv_fwd; Operands::SumInVectors),
-    kernel!(conv::conv_dgrad; Operands::SumInVectors),
-    kernel!(conv::conv_wgrad; Operands::RowsInVectors),
-    kernel!(conv::transpose_kernel),
-    kernel!(reduce::sum_partials),
-    kernel!(reduce::channel_sums, "row_sums", "segment_sums"),
+    kernel!(conv::conv_fwd)
+        .geometry::<ConvGeometry>()
+        .product(Operands::SumInVectors)
+        .winograd()
+        .partials(Partials::Statistics(Segments::Moments))
+        .sizes_at_run_time(),
+    kernel!(conv::conv_dgrad)
+        .geometry::<ConvGeometry>()
+        .product(Operands::SumInVectors)
+        .winograd()
+        .partials(Partials::Statistics(Segments::GradientSums))
+        .recomputes_mask()
+        .sizes_at_run_time(),
+    kernel!(conv::conv_wgrad)
+        .geometry::<ConvGeometry>()
+        .product(Operands::RowsInVectors)
+        .winograd()
+        .partials(Partials::Splits)
+        .sizes_at_run_time(),
+    kernel!(conv::transpose_kernel).sizes_at_run_time(),
+    kernel!(reduce::sum_partials).sizes_at_run_time(),
+    kernel!(reduce::channel_sums, "row_sums", "segment_sums").sizes_at_run_time(),
     kernel!(elementwise::relayout),
     kernel!(elementwise::fill),
     kernel!(reduce::sum),
-    kernel!(elementwise::unary, "channel_lanes", "power"),
-    kernel!(elementwise::unary_grad, "channel_lanes", "power"),
-    kernel!(elementwise::binary, "channel_lanes", "broadcast"),
+    kernel!(elementwise::unary, "channel_lanes", "power").functions(of_unary),
+    kernel!(elementwise::unary_grad, "channel_lanes", "power").functions(of_unary_grad),
+    kernel!(elementwise::binary, "channel_lanes", "broadcast").functions(of_binary),
     kernel!(elementwise::broadcast, "channel_lanes", "broadcast"),
-    kernel!(softmax::softmax, "softmax_row"),
-    kernel!(softmax::softmax_grad, "channel_lanes"),
+    kernel!(softmax::softmax, "softmax_row").functions(|_| vec![Function::Exp, Function::Log]),
+    kernel!(softmax::softmax_grad, "channel_lanes").functions(|_| vec![Function::Exp, Function::Log]),
     kernel!(elementwise::dropout, "random"),
-    kernel!(norm::batch_norm, "norm", "norm_ended", "row_sums"),
-    kernel!(norm_grad::batch_norm_grad, "norm", "norm_masked", "row_sums"),
-    kernel!(norm::norm_stats, "row_sums", "segment_sums", "segment_moments"),
-    kernel!(norm::norm_finalize),
-    kernel!(norm::norm_fixed),
-    kernel!(norm::norm_apply, "norm", "norm_ended", "norm_of_row"),
+    kernel!(norm::batch_norm, "norm", "norm_ended", "row_sums").geometry::<NormGeometry>().sizes_at_run_time(),
+    kernel!(norm_grad::batch_norm_grad, "norm", "norm_masked", "row_sums")
+        .geometry::<NormGeometry>()
+        .recomputes_mask()
+        .sizes_at_run_time(),
+    kernel!(norm::norm_stats, "row_sums", "segment_sums", "segment_moments")
+        .geometry::<NormGeometry>()
+        .segments(Segments::Moments)
+        .sizes_at_run_time(),
+    kernel!(norm::norm_finalize).geometry::<NormGeometry>().functions(ROOTS).sizes_at_run_time(),
+    kernel!(norm::norm_fixed).geometry::<NormGeometry>().functions(ROOTS),
+    kernel!(norm::norm_apply, "norm", "norm_ended", "norm_of_row").geometry::<NormGeometry>().sizes_at_run_time(),
     kernel!(
         norm_grad::norm_grad_reduce,
         "norm",
@@ -66,19 +112,30 @@ pub static KERNELS: &[Kernel] = &[
         "row_sums",
         "segment_sums",
         "segment_grad_sums"
-    ),
-    kernel!(norm_grad::norm_grad_finalize, "row_sums"),
-    kernel!(norm_grad::norm_group_sums, "row_sums"),
-    kernel!(norm_grad::norm_grad_apply, "norm", "norm_masked", "norm_of_row"),
-    kernel!(pool::max_pool),
-    kernel!(pool::max_pool_grad),
-    kernel!(pool::avg_pool, "avg_pool"),
-    kernel!(pool::avg_pool_grad, "avg_pool"),
-    kernel!(loss::softmax_cross_entropy, "softmax_row", "label", "cross_entropy"),
-    kernel!(loss::softmax_cross_entropy_grad, "softmax_row", "label", "cross_entropy"),
+    )
+    .geometry::<NormGeometry>()
+    .segments(Segments::GradientSums)
+    .recomputes_mask()
+    .sizes_at_run_time(),
+    kernel!(norm_grad::norm_grad_finalize, "row_sums").geometry::<NormGeometry>().sizes_at_run_time(),
+    kernel!(norm_grad::norm_group_sums, "row_sums").geometry::<NormGeometry>().sizes_at_run_time(),
+    kernel!(norm_grad::norm_grad_apply, "norm", "norm_masked", "norm_of_row")
+        .geometry::<NormGeometry>()
+        .recomputes_mask()
+        .sizes_at_run_time(),
+    kernel!(pool::max_pool).geometry::<PoolGeometry>(),
+    kernel!(pool::max_pool_grad).geometry::<PoolGeometry>(),
+    kernel!(pool::avg_pool, "avg_pool").geometry::<PoolGeometry>(),
+    kernel!(pool::avg_pool_grad, "avg_pool").geometry::<PoolGeometry>(),
+    kernel!(loss::softmax_cross_entropy, "softmax_row", "label", "cross_entropy")
+        .functions(|_| vec![Function::Exp, Function::Log]),
+    kernel!(loss::softmax_cross_entropy_grad, "softmax_row", "label", "cross_entropy")
+        .functions(|_| vec![Function::Exp, Function::Divide]),
     kernel!(loss::loss_finalize),
-    kernel!(binary_cross_entropy::binary_cross_entropy, "binary_target"),
-    kernel!(binary_cross_entropy::binary_cross_entropy_grad, "binary_target"),
+    kernel!(binary_cross_entropy::binary_cross_entropy, "binary_target")
+        .functions(|_| vec![Function::Exp, Function::Log]),
+    kernel!(binary_cross_entropy::binary_cross_entropy_grad, "binary_target")
+        .functions(|_| vec![Function::Exp, Function::Divide]),
     kernel!(loss_scale::loss_scale),
     kernel!(loss_scale::loss_scale_update, "finite"),
     kernel!(probe::fma_peak),
@@ -94,15 +151,82 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(resize::resize, "resize"),
     kernel!(resize::resize_grad, "resize"),
     kernel!(optimizer::sgd, "hyper", "finite", "update"),
-    kernel!(optimizer::adam, "hyper", "finite", "update"),
+    kernel!(optimizer::adam, "hyper", "finite", "update").functions(ROOTS),
     kernel!(optimizer::sum_squares),
-    kernel!(optimizer::clip_scale),
+    kernel!(optimizer::clip_scale).functions(ROOTS),
     kernel!(average::accumulate, "hyper"),
     kernel!(average::accumulated_mean, "hyper"),
     kernel!(average::moving_average, "hyper"),
 ];
 
+/// Kernels that [`register`] has added. They live as long as the process, as those of the list do.
+static ADDED: RwLock<Vec<&'static Kernel>> = RwLock::new(vec![]);
+
+/// A kernel cannot be found, or does not take what it is called with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KernelError {
+    /// No kernel has this name.
+    #[error("the kernel {name} is not registered: give its shader and its twin to `exec::registry::register` first")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The name is that of another kernel.
+    #[error("there is a kernel {name} already")]
+    Taken {
+        /// The name.
+        name: String,
+    },
+    /// A call of it lacks the geometry that its twin and its shader read.
+    #[error("the kernel {name} is called without a {geometry}")]
+    Geometry {
+        /// The kernel.
+        name: String,
+        /// The struct that it needs.
+        geometry: &'static str,
+    },
+}
+
+/// Adds a kernel for all engines of this process.
+///
+/// The shader is WGSL with the entry point `main` and the bindings of the call, all of them, in group 0. Before it stand the
+/// call's constants, `alias Ti = f32;` (or `f16`) for each binding, and the head that its [`Work`](crate::kernel::Work)
+/// implies: `ITEMS`, `WORKGROUP` and `item(…)` for items, `reduce(block, place)` to be defined for groups.
+///
+/// # Errors
+/// When the name is taken.
+pub fn register(kernel: Kernel) -> Result<(), KernelError> {
+    let mut added = ADDED.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if KERNELS.iter().chain(added.iter().copied()).any(|known| known.name == kernel.name) {
+        return Err(KernelError::Taken { name: kernel.name.into() });
+    }
+    added.push(Box::leak(Box::new(kernel)));
+    Ok(())
+}
+
 /// A kernel by name.
-pub fn find(name: &str) -> &'static Kernel {
-    KERNELS.iter().find(|k| k.name == name).unwrap_or_else(|| panic!("the op's kernel {name} is not in the registry"))
+///
+/// # Errors
+/// When there is none of this name.
+pub fn find(name: &str) -> Result<&'static Kernel, KernelError> {
+    let added = || {
+        let added = ADDED.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        added.iter().copied().find(|kernel| kernel.name == name)
+    };
+    let found = KERNELS.iter().find(|kernel| kernel.name == name).or_else(added);
+    found.ok_or_else(|| KernelError::Unknown { name: name.into() })
+}
+
+/// The kernel of a call, which has what the kernel reads of it.
+///
+/// # Errors
+/// When the kernel is not registered, or the call has another geometry than the kernel reads.
+pub fn of<B>(call: &KernelCall<B>) -> Result<&'static Kernel, KernelError> {
+    let kernel = find(call.kernel)?;
+    match kernel.geometry {
+        Some(geometry) if !(geometry.is_in)(&call.parameters) => {
+            Err(KernelError::Geometry { name: kernel.name.into(), geometry: (geometry.name)() })
+        }
+        _ => Ok(kernel),
+    }
 }

@@ -133,7 +133,7 @@ impl<E: Engine + ?Sized> Session<E> {
                 return Err(ExecError::Label { input: input.into(), index, value, expected: domain.to_string() });
             }
         }
-        // An input that nothing uses was dropped with its users.
+        // The plan drops an input that no node reads.
         let Some(port) = self.plans[index].input(input) else { return Ok(()) };
         match rows(&port.ty, data) {
             Some(rows) => self.engine.write_rows(index, port.slice, &rows)?,
@@ -201,8 +201,8 @@ impl<E: Engine + ?Sized> Session<E> {
         self.engine.profile(index)
     }
 
-    /// Reads all outputs of a plan that has run, in the order of the graph's outputs. Read them before another plan
-    /// runs: plans share memory, and another plan may overwrite them.
+    /// Reads all outputs of a plan that has run, in the order of the graph's outputs. Read them before another plan runs: plans
+    /// share memory, so it may overwrite them.
     ///
     /// # Errors
     /// When the device is lost.
@@ -226,8 +226,8 @@ impl<E: Engine + ?Sized> Session<E> {
         Ok(port.ty.unpack(&self.engine.read(index, port.slice)?))
     }
 
-    /// Runs a plan whose inputs are written, and holds each of its calls against the twin of its kernel in f64, on what
-    /// the calls before it have left on the device. The plan must keep all values (`reuse: false`).
+    /// Runs a plan whose inputs are written, and compares each of its calls with the f64 twin of its kernel, on the operands that
+    /// the device has computed. The plan must keep all values (`reuse: false`).
     ///
     /// # Errors
     /// When the device is lost, or the plan does not keep its values.
@@ -250,7 +250,7 @@ impl<E: Engine + ?Sized> Session<E> {
         Ok((Port { name: name.into(), ty: spec.ty.clone(), slice }, id.0))
     }
 
-    /// Reads all states of a group as they lie in memory, such as the moments of the optimizer.
+    /// Reads all states of a group in memory order, with their padding.
     ///
     /// # Errors
     /// When the device is lost.
@@ -275,7 +275,7 @@ impl<E: Engine + ?Sized> Session<E> {
         Slice { buffer: Buffer::State(group), offset: 0, len }
     }
 
-    /// Writes a state in logical order.
+    /// Writes a state, in logical order: weights KH KW I O.
     ///
     /// # Errors
     /// When there is no such state or the length is wrong.
@@ -286,7 +286,7 @@ impl<E: Engine + ?Sized> Session<E> {
         self.engine.write(0, port.slice, &packed)
     }
 
-    /// Reads a state in logical order.
+    /// Reads a state, in logical order: weights KH KW I O.
     ///
     /// # Errors
     /// When there is no such state.
@@ -300,7 +300,7 @@ fn port_error(what: &str, problem: &str) -> ExecError {
     ExecError::Port { what: what.into(), problem: problem.into() }
 }
 
-/// The numbers of a tensor as rows, if its last axis alone is padded.
+/// The numbers of a tensor as rows, if only its last axis is padded.
 fn rows<'a, T>(ty: &TensorType, values: &'a [T]) -> Option<Rows<'a, T>> {
     let (len, stride) = match ty.layout {
         Layout::Channels => (ty.shape.channels(), ty.stride()),

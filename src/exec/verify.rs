@@ -1,45 +1,32 @@
-//! Every call of a plan as a device runs it, held against the twin of its kernel in f64 on the same numbers.
+//! Every call of a plan as a device runs it, compared with the f64 twin of its kernel on the same numbers.
 //!
-//! The plan keeps all values ([`PlanOptions::reuse`](crate::plan::PlanOptions) off), so that after one run of it the operands and
-//! results of every call are still there. A call's twin gets what the device's calls before it have left, not what their twins
-//! have: a wrong kernel is seen by itself, and nothing that only follows from it.
+//! The plan keeps all values ([`PlanOptions::reuse`](crate::plan::PlanOptions) off), so that after one run the operands and
+//! results of every call are still in memory. A twin gets the operands that the device has computed. So a wrong kernel is
+//! reported alone, without the calls that only follow from it.
+
+mod judge;
 
 use std::collections::HashMap;
 use std::fmt;
 
-use super::accuracy::{Accuracy, operations, rounding};
 use super::cpu::run_twin;
-use super::shader::together;
+use super::registry::KernelError;
 use super::{Engine, ExecError};
 use crate::graph::Group;
-use crate::kernel::{Access, Const, KernelCall};
+use crate::kernel::{Access, KernelCall};
 use crate::plan::{Buffer, Plan, Slice};
-use crate::shape::{Element, LANES, halves, whole};
-
-/// What a result may be off beyond the formula of its rounding, in terms of what another last bit in each operand does to it:
-/// where terms cancel, the result is small and the rounding of its terms is not.
-const CANCELLED: f64 = 8.0;
-
-/// One rounding to 11 bits and a little more, for what is rounded is another number already.
-const HALF: f64 = 1.2 / 2048.0;
-/// Above this 16 bits may have no room: half a step below the largest number.
-const HALF_OVERFLOWS: f64 = 65_488.0;
+use crate::shape::{Element, halves, whole};
+use judge::compare;
 
 /// NaN in 32 bits and in both halves.
 const POISON: u32 = 0x7fff_7fff;
 
-/// How many of so many results may jump with a last bit of the operands, where masks and maxima are chosen anew: y is within a
-/// rounding of 0 for about one pixel in 10⁷, whose gradient is then another one altogether, and so is a sum that it is part of.
-fn jumping(results: usize) -> usize {
-    results / 100_000 + if results < 8 { 0 } else { 2 }
-}
-
-/// How a call came out.
+/// The result of checking one call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verified {
     /// Position in [`Plan::calls`].
     pub call: usize,
-    /// Largest difference from the twin, in terms of the one that is allowed; infinite where one of the two is no number.
+    /// Largest difference from the twin, divided by the allowed one; infinite where only one of the two is NaN.
     pub error: f64,
     /// Whether the results are right.
     pub verdict: Verdict,
@@ -52,26 +39,26 @@ pub enum Verdict {
     Right,
     /// They are not.
     Wrong(Wrong),
-    /// It was given something that is infinite or no number, of which devices may make what they like.
+    /// An operand is infinite or NaN, for which WGSL defines no result.
     Unknown,
 }
 
-/// Results that are not what they should be.
+/// Results that differ from the twin's by more than rounding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wrong {
-    /// Which of the call's buffers.
+    /// Binding of the call.
     pub binding: usize,
-    /// How many of its numbers.
+    /// Wrong numbers.
     pub count: usize,
-    /// Numbers in it, padding included.
+    /// All numbers of the binding, padding included.
     pub of: usize,
-    /// Place of the worst.
+    /// Index of the worst.
     pub element: usize,
-    /// What the device has there.
+    /// The device's number there.
     pub got: f64,
-    /// What the twin has.
+    /// The twin's number.
     pub expected: f64,
-    /// How far they may lie apart.
+    /// The allowed difference.
     pub allowed: f64,
 }
 
@@ -90,7 +77,7 @@ impl fmt::Display for Wrong {
 struct Memory(HashMap<Buffer, Vec<f32>>);
 
 impl Memory {
-    /// Before a run: what the pool holds is not asked for, since it is poison.
+    /// The buffers before a run. The pool is filled with poison.
     fn before<E: Engine<Scalar = f32> + ?Sized>(engine: &mut E, plan: &Plan, id: usize) -> Result<Self, ExecError> {
         let slots = plan.slots.iter().enumerate().map(|(i, &len)| (Buffer::Slot(i), len));
         let fixed = plan.fixed.iter().enumerate().map(|(i, &len)| (Buffer::Fixed(i), len));
@@ -107,7 +94,7 @@ impl Memory {
         Ok(Memory(memory))
     }
 
-    /// What a call is bound to.
+    /// The numbers of a call's bindings.
     fn operands(&self, call: &KernelCall<Slice>) -> Vec<Vec<f64>> {
         let bound = call.bindings.iter().zip(&call.elements);
         bound
@@ -139,11 +126,10 @@ fn stored(numbers: &[f64], element: Element) -> Vec<f32> {
     }
 }
 
-/// Runs a plan whose inputs are written, and gives how each of its calls came out. Memory of the pool that nothing has written
-/// is NaN.
+/// Runs a plan whose inputs are written, and checks each of its calls. Memory of the pool that no call has written is NaN.
 ///
 /// # Errors
-/// When the device is lost.
+/// When the device is lost, or a kernel is not registered.
 pub(super) fn verify<E: Engine<Scalar = f32> + ?Sized>(
     engine: &mut E,
     plan: &Plan,
@@ -158,15 +144,15 @@ pub(super) fn verify<E: Engine<Scalar = f32> + ?Sized>(
         let call = &planned.call;
         let operands = memory.operands(call);
         let known = finite(call, &operands);
-        let nudged = known.then(|| twin(call, nudged(&operands)));
-        let exact = twin(call, operands);
+        let nudged = known.then(|| twin(call, nudged(&operands))).transpose()?;
+        let exact = twin(call, operands)?;
         let mut verified = Verified { call: index, error: 0.0, verdict: Verdict::Right };
         for (binding, &(slice, access)) in call.bindings.iter().enumerate() {
             if access == Access::Read {
                 continue;
             }
             if !last[index][binding] {
-                // It is gone by the end of the run.
+                // A later call has overwritten it.
                 memory.write(slice, &stored(&exact[binding], call.elements[binding]));
                 continue;
             }
@@ -186,7 +172,7 @@ pub(super) fn verify<E: Engine<Scalar = f32> + ?Sized>(
 }
 
 impl Verified {
-    /// One more of the call's buffers; the one that is worst is told of.
+    /// Adds one more of the call's bindings; the worst one is reported.
     fn add(&mut self, (error, wrong): (f64, Option<Wrong>)) {
         if let Some(wrong) = wrong.filter(|_| error > self.error) {
             self.verdict = Verdict::Wrong(wrong);
@@ -195,7 +181,7 @@ impl Verified {
     }
 }
 
-/// For each binding of each call: is it written, and by no later call?
+/// For each binding of each call: whether the call writes it and no later call does.
 fn last_writes(plan: &Plan) -> Vec<Vec<bool>> {
     let mut later: HashMap<Buffer, Vec<(usize, usize)>> = HashMap::new();
     let mut last: Vec<Vec<bool>> = plan.calls.iter().map(|planned| vec![false; planned.call.bindings.len()]).collect();
@@ -213,18 +199,18 @@ fn last_writes(plan: &Plan) -> Vec<Vec<bool>> {
     last
 }
 
-/// Whether all that a call only reads is finite.
+/// Whether all operands that a call only reads are finite.
 fn finite(call: &KernelCall<Slice>, operands: &[Vec<f64>]) -> bool {
     let bound = call.bindings.iter().zip(operands);
     bound.filter(|((_, access), _)| *access == Access::Read).all(|(_, numbers)| numbers.iter().all(|v| v.is_finite()))
 }
 
-fn twin(call: &KernelCall<Slice>, mut operands: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
-    run_twin(call, &mut operands);
-    operands
+fn twin(call: &KernelCall<Slice>, mut operands: Vec<Vec<f64>>) -> Result<Vec<Vec<f64>>, KernelError> {
+    run_twin(call, &mut operands)?;
+    Ok(operands)
 }
 
-/// The operands, each half of a last bit of f32 away, to either side. Whole numbers stay: classes, taps, counts.
+/// The operands, each moved by half an ulp of f32 up or down. Whole numbers stay: classes, taps, counts.
 fn nudged(operands: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let nudge = |(i, &v): (usize, &f64)| {
         let up = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63 == 0;
@@ -232,106 +218,4 @@ fn nudged(operands: &[Vec<f64>]) -> Vec<Vec<f64>> {
         if v.fract() == 0.0 { v } else { v * (1.0 + step) }
     };
     operands.iter().map(|numbers| numbers.iter().enumerate().map(nudge).collect()).collect()
-}
-
-/// The largest difference of what a device has from what it should have, in terms of the allowed one, and what is wrong.
-fn compare(call: &KernelCall<Slice>, binding: usize, [got, exact, nudged]: [&Vec<f64>; 3]) -> (f64, Option<Wrong>) {
-    match together(call, binding) {
-        // Parts of sums and statistics, of pixels as the device's tiles have them.
-        Some(of_all) => {
-            let of_all = |values: &[f64]| numbers(&of_all(&stored(values, Element::F32)), Element::F32);
-            judge(call, binding, [&of_all(got), &of_all(exact), &of_all(nudged)])
-        }
-        None => judge(call, binding, [got, exact, nudged]),
-    }
-}
-
-/// What a number of a result is one of: each kind has a size of its own.
-fn kind(call: &KernelCall<Slice>, (i, of): (usize, usize)) -> usize {
-    match call.kernel {
-        // Loss, weight, counts; a norm and the factor for it.
-        _ if of == LANES => i,
-        // Mean and squared deviations of four channels, or two sums.
-        "norm_stats" | "norm_grad_reduce" => i / LANES % 2,
-        _ => 0,
-    }
-}
-
-fn judge(call: &KernelCall<Slice>, binding: usize, [got, exact, nudged]: [&[f64]; 3]) -> (f64, Option<Wrong>) {
-    let statistic = matches!(call.kernel, "conv_fwd" | "conv_dgrad") && together(call, binding).is_some();
-    let kind = |i: usize| if statistic { i % 2 } else { kind(call, (i, exact.len())) };
-    let spread = deviation(call, statistic, exact, kind);
-    let of_kind =
-        |k: usize| allowed_of_kind(call, (exact, nudged), (if k == 0 { spread } else { 0.0 }, |i| kind(i) == k));
-    let kinds: Vec<f64> = (0..LANES).map(of_kind).collect();
-    let largest = exact.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
-    let halved = call.bindings.iter().zip(&call.elements).any(|((_, a), e)| *a != Access::Read && *e == Element::F16);
-    let allowed = |i: usize| match call.elements[binding] {
-        Element::F16 => kinds[kind(i)] + exact[i].abs() * HALF + f64::exp2(-24.0),
-        // It may be one of what is stored, in 16 bits, or of what was before.
-        Element::F32 if halved && statistic => kinds[kind(i)] + largest * HALF,
-        Element::F32 => kinds[kind(i)],
-    };
-    let off = |i: usize| {
-        let (got, expected) = (got[i], exact[i]);
-        let overflown = call.elements[binding] == Element::F16 && expected.abs() > HALF_OVERFLOWS;
-        match (got - expected).abs() / allowed(i) {
-            _ if got == expected || (got.is_nan() && expected.is_nan()) => 0.0,
-            _ if overflown && got.is_infinite() && got.signum() == expected.signum() => 0.0,
-            off if off.is_nan() => f64::INFINITY,
-            off => off,
-        }
-    };
-    let errors: Vec<f64> = (0..got.len()).map(off).collect();
-    let wrong: Vec<usize> = (0..errors.len()).filter(|&i| errors[i] > 1.0).collect();
-    // A gradient that is there or not is no larger than others.
-    let jumped = |&i: &usize| (got[i] - exact[i]).abs() <= 2.0 * largest;
-    if masks_anew(call, binding) && wrong.len() <= jumping(got.len()) && wrong.iter().all(jumped) {
-        return (errors.into_iter().filter(|error| *error <= 1.0).fold(0.0, f64::max), None);
-    }
-    let larger = |worst: usize, i: usize| if errors[i] > errors[worst] { i } else { worst };
-    let element = (0..errors.len()).reduce(larger).unwrap_or(0);
-    let error = errors.get(element).copied().unwrap_or(0.0);
-    let told = || {
-        let (got, expected, of) = (got[element], exact[element], got.len());
-        Wrong { binding, count: wrong.len(), of, element, got, expected, allowed: allowed(element) }
-    };
-    (error, (!wrong.is_empty()).then(told))
-}
-
-/// What means are the means of differs by as much, and so do the numbers that are rounded on the way to them.
-fn deviation(call: &KernelCall<Slice>, statistic: bool, exact: &[f64], kind: impl Fn(usize) -> usize) -> f64 {
-    let rows = match call.kernel {
-        "norm_stats" => call.consts.usize("SEGMENT_ROWS") as f64,
-        // Those of a convolution are merged already, into variances.
-        "conv_fwd" if statistic => 1.0,
-        _ => return 0.0,
-    };
-    let squares = (0..exact.len()).filter(|&i| kind(i) == 1).map(|i| exact[i]).fold(0.0, f64::max);
-    (squares / rows).sqrt()
-}
-
-/// How far the numbers of one kind may be off, but for the rounding to 16 bits.
-fn allowed_of_kind(
-    call: &KernelCall<Slice>,
-    (exact, nudged): (&[f64], &[f64]),
-    (least, of_kind): (f64, impl Fn(usize) -> bool),
-) -> f64 {
-    let places: Vec<usize> = (0..exact.len()).filter(|&i| of_kind(i)).collect();
-    let scale = places.iter().map(|&i| exact[i].abs()).filter(|v| v.is_finite()).fold(least, f64::max);
-    let mut moved: Vec<f64> = places.iter().map(|&i| (exact[i] - nudged[i]).abs()).filter(|v| v.is_finite()).collect();
-    // But for those that jump.
-    let at = jumping(moved.len());
-    let moved = if at < moved.len() { *moved.select_nth_unstable_by(at, |a, b| b.total_cmp(a)).1 } else { 0.0 };
-    let relative = rounding(operations(call), Accuracy::Wgsl.epsilon()) + Accuracy::Wgsl.functions(call);
-    // A device may take the smallest numbers for 0.
-    relative * scale + CANCELLED * moved + f64::from(f32::MIN_POSITIVE)
-}
-
-/// Whether the mask of a ReLU before what this is the gradient of is computed anew, from numbers that are rounded otherwise in
-/// f64. Of a convolution's gradient that is so in the sums that it leaves.
-fn masks_anew(call: &KernelCall<Slice>, binding: usize) -> bool {
-    let flag = |name: &str| call.consts.0.iter().any(|(known, value)| *known == name && *value == Const::B(true));
-    let masked = call.kernel != "conv_dgrad" || binding + 1 == call.bindings.len();
-    masked && call.kernel.contains("grad") && flag("RELU") && !flag("RESIDUAL")
 }

@@ -1,20 +1,19 @@
-//! Winograd's F(4×4, 3×3) as both engines know it: which convolutions can go by it, their tiles, and the points.
+//! Winograd's F(4×4, 3×3) for both engines: the convolutions that it can compute, their tiles, and the points.
 //!
-//! Tiles of the input, the kernel and the output are seen as polynomials, known by their values at a few points, where a
-//! convolution is a product (Winograd 1980; Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks"). For
-//! each pair of points that leaves one matrix product over channels, of all tiles at once.
+//! Tiles of the input, the kernel and the output are polynomials, given by their values at a few points, where a convolution is
+//! a product (Winograd 1980; Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks"). For each pair of points
+//! there is one matrix product over channels, of all tiles at once.
 
-use crate::kernel::Consts;
-use crate::shape::LANES;
+use crate::kernel::{ConvDirection, ConvGeometry};
 
 /// Output rows and columns of a tile.
 pub const OUTPUTS: usize = 4;
 /// Input rows and columns of a tile, and points along an axis: 36 multiplications for 16 outputs instead of 144.
 pub const POINTS: usize = 6;
 
-/// The points are 0, ±A, ±B and ∞, not the usual 0, ±1, ±2, ∞: errors are a quarter of theirs in the largest and half in
-/// the mean (2.2e-6 and 1.1e-6 of the results' scale with 128 channels; 3e-7 without Winograd), and the maps of inputs
-/// and outputs have factors that are exact in binary.
+/// The points are 0, ±A, ±B and ∞. The usual ones are 0, ±1, ±2, ∞; the largest error is a quarter of theirs, the mean error
+/// half (2.2e-6 and 1.1e-6 of the results' scale with 128 channels; 3e-7 without Winograd). The maps of inputs and outputs
+/// have factors that are exact in binary.
 pub const A: f32 = 0.75;
 /// The other point.
 pub const B: f32 = 1.5;
@@ -29,7 +28,7 @@ pub struct Plane {
     pub input: [usize; 2],
     /// Height and width of what is computed.
     pub output: [usize; 2],
-    /// Rows and columns of zeros before what is read; below 0 where some of it is left out.
+    /// Rows and columns of zeros before the input; negative where its first rows or columns are not read.
     pub pad: [i64; 2],
     /// Channels of what is read.
     pub channels: usize,
@@ -40,23 +39,21 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// The sizes of a convolution with these constants (see `ops/conv.rs`), if it is one without groups or dilation;
-    /// `flipped` for the gradient of its input.
-    pub fn new(consts: &Consts, flipped: bool) -> Option<Plane> {
-        let pair = |names: [&str; 2]| names.map(|name| consts.usize(name));
-        let window = pair(["KH", "KW"]) == [3; 2] && pair(["SH", "SW"]) == [1; 2] && pair(["DH", "DW"]) == [1; 2];
-        if !window || consts.usize("GROUPS") != 1 {
+    /// The sizes of a convolution, if it has a 3×3 kernel and stride 1, and neither groups nor dilation.
+    pub fn new(g: &ConvGeometry) -> Option<Plane> {
+        let window = [g.kh, g.kw] == [3; 2] && g.stride == [1; 2] && g.dilation == [1; 2];
+        if !window || g.groups != 1 {
             return None;
         }
-        let (mut maps, mut sides) = ([pair(["H", "W"]), pair(["OH", "OW"])], pair(["GI4", "GO4"]).map(|c| c * LANES));
-        let mut pad = pair(["PT", "PL"]).map(|p| p as i64);
+        let flipped = matches!(g.direction, ConvDirection::InputGrad { .. });
+        let (mut maps, mut channels, mut pad) = ([[g.h, g.w], [g.oh, g.ow]], [g.gi, g.go], g.pad.map(|p| p as i64));
         if flipped {
             maps.reverse();
-            sides.reverse();
+            channels.reverse();
             pad = pad.map(|p| 2 - p);
         }
-        let ([input, output], [channels, columns]) = (maps, sides);
-        Some(Plane { images: consts.usize("N"), input, output, pad, channels, columns, flipped })
+        let ([input, output], [channels, columns]) = (maps, channels);
+        Some(Plane { images: g.n, input, output, pad, channels, columns, flipped })
     }
 
     /// Tiles of an image, along both axes.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 
 use super::{Domain, Graph, GraphError, OnnxNode, Value};
-use crate::kernel::{Access, Consts, KernelCall, Work};
+use crate::kernel::{Access, KernelCall, Parameters, Work};
 use crate::shape::{Element, TensorType};
 
 /// Where an op's first output lives.
@@ -134,11 +134,11 @@ impl Lowering<'_> {
         Operand::Scratch(self.scratch.len() - 1)
     }
 
-    /// Appends a call.
+    /// Appends a call. Its parameters are constants, or the geometry of a family of kernels.
     pub fn call(
         &mut self,
         kernel: &'static str,
-        consts: Consts,
+        parameters: impl Into<Parameters>,
         bindings: impl IntoIterator<Item = (Operand, Access)>,
         work: Work,
         flops: usize,
@@ -150,6 +150,7 @@ impl Lowering<'_> {
             Operand::Scratch(i) => self.scratch_elements[i],
         };
         let elements = bindings.iter().map(element).collect();
-        self.calls.push(KernelCall { kernel, consts, bindings, elements, work, flops: flops as u64 });
+        let parameters = parameters.into();
+        self.calls.push(KernelCall { kernel, parameters, bindings, elements, work, flops: flops as u64 });
     }
 }

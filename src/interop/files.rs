@@ -1,4 +1,4 @@
-//! Reading and replacing whole files so that neither a crash nor a full disk loses what was there.
+//! Reads and replaces whole files. Neither a crash nor a full disk loses the old file.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-/// What was being done to a path when the operating system refused.
+/// What the operating system refused to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileAction {
     /// Reading a file or listing a folder.
@@ -16,7 +16,7 @@ pub enum FileAction {
     Write,
 }
 
-/// A file or folder that could not be read or written; the message names it and says what to do.
+/// A file or folder that cannot be read or written. The message names it and says what to do.
 #[derive(Debug, Error)]
 #[error("cannot {} {}: {source}; {}", self.verb(), path.display(), self.remedy())]
 pub struct FileError {
@@ -68,10 +68,11 @@ impl FileError {
     }
 }
 
-/// Opens a plain file, with its length in bytes.
+/// Opens a plain file, and gives its length in bytes. Folders, pipes and devices are refused before they are opened: a pipe
+/// would block, and a device may never end.
 ///
-/// Folders, pipes and devices are refused before they are opened: a pipe would block and a device
-/// may never end.
+/// # Errors
+/// When the file cannot be opened, or is no plain file.
 pub fn open_plain(path: &Path) -> Result<(File, u64), FileError> {
     let fail = |source| FileError::reading(path, source);
     let metadata = fs::metadata(path).map_err(fail)?;
@@ -85,6 +86,9 @@ pub fn open_plain(path: &Path) -> Result<(File, u64), FileError> {
 }
 
 /// Reads a text file of at most `limit` bytes.
+///
+/// # Errors
+/// When the file cannot be read, is longer, or is not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
     let fail = |source| FileError::reading(path, source);
     let (file, length) = open_plain(path)?;
@@ -98,16 +102,19 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
     Ok(text)
 }
 
-/// Replaces `path` with what `fill` writes, all or nothing.
+/// Replaces `path` with what `fill` writes, all or nothing. The bytes go to a temporary file in the same folder, are forced to
+/// disk, and take the name last. So a crash at any moment keeps either the old file or the new one.
 ///
-/// The bytes go to a temporary file in the same folder, are forced to disk, and only then take the
-/// name, so a crash at any moment leaves either the old file or the new one. When `fill` or the disk
-/// fails, the old file is untouched and the temporary one is removed.
+/// # Errors
+/// When `fill` or the disk fails. The old file stays, and the temporary one is removed.
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
     write(path, fill, |temporary| temporary.persist(path))
 }
 
-/// As [`write_atomic`], but never replaces a file.
+/// Writes a new file, all or nothing, as [`write_atomic`] does. It replaces no file.
+///
+/// # Errors
+/// When there is a file of this name, or `fill` or the disk fails.
 pub fn write_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
     write(path, fill, |temporary| temporary.persist_noclobber(path))
 }
@@ -134,15 +141,13 @@ fn write(
 fn new_temporary(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".writing-");
-    // Temporary files are private by default; a checkpoint should get the user's usual permissions
-    // (the process's umask still applies).
+    // Temporary files are private by default. A checkpoint gets the user's usual permissions: the umask still applies.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)
 }
 
-/// Makes the rename itself survive a power cut. Windows keeps its folder records in a journal and
-/// offers no such call.
+/// Makes the rename survive a power cut. Windows has no such call: it journals its folders.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;

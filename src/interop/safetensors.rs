@@ -1,4 +1,4 @@
-//! Checkpoint files in the safetensors format, read whole and replaced atomically.
+//! Files in the safetensors format: read whole, replaced atomically.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -18,7 +18,7 @@ const METADATA_KEY: &str = "__metadata__";
 /// Elements of a [`Tensor`], row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TensorData {
-    /// 32-bit floats; also what F16, BF16 and F64 in a file become.
+    /// 32-bit floats. F16, BF16 and F64 of a file become these.
     F32(Vec<f32>),
     /// 64-bit integers, such as BatchNorm's `num_batches_tracked`.
     I64(Vec<i64>),
@@ -53,7 +53,7 @@ impl TensorData {
     }
 }
 
-/// Converts block by block, so that writing needs no second copy of the tensor.
+/// Converts block by block: no second copy of the tensor is made.
 fn write_blocks<T: Copy, const N: usize>(
     values: &[T],
     writer: &mut dyn Write,
@@ -73,7 +73,7 @@ fn write_blocks<T: Copy, const N: usize>(
 pub struct Tensor {
     /// Extent of each axis, outermost first.
     pub shape: Vec<usize>,
-    /// The product of `shape` many elements.
+    /// As many elements as the shape has.
     pub data: TensorData,
 }
 
@@ -166,13 +166,11 @@ impl TensorFile {
         Ok(Self { tensors, metadata })
     }
 
-    /// Replaces `path` with this content, all or nothing; see [`write_atomic`].
-    ///
-    /// Equal content gives equal bytes. (The `safetensors` crate's own writer does not promise that:
-    /// it keeps the metadata in a hash map.)
+    /// Replaces `path` with this content, all or nothing: see [`write_atomic`]. Equal content gives equal bytes. The writer of
+    /// the `safetensors` crate does not promise that, since it keeps the metadata in a hash map.
     ///
     /// # Errors
-    /// A tensor whose shape and element count disagree, or a disk that refuses; the old file survives.
+    /// When a tensor has more or fewer elements than its shape, or the disk refuses. The old file stays.
     pub fn write_atomic(&self, path: &Path) -> Result<(), SafetensorsError> {
         let (header, order) = self.header(path)?;
         write_atomic(path, |writer| {
@@ -183,8 +181,8 @@ impl TensorFile {
         Ok(())
     }
 
-    /// The JSON header, padded to a multiple of 8 bytes, and the tensors in file order: the widest
-    /// elements first, so that each stays aligned to its own size.
+    /// The JSON header, padded to a multiple of 8 bytes, and the tensors in file order. The widest elements come first, so that
+    /// all are aligned.
     fn header(&self, path: &Path) -> Result<(Vec<u8>, Vec<&TensorData>), SafetensorsError> {
         let invalid = |tensor: &str, reason: String| SafetensorsError::InvalidTensor {
             path: path.to_owned(),
@@ -224,8 +222,8 @@ impl TensorFile {
     }
 }
 
-/// The file's bytes, after checking the header's claimed length against the file's own, so that a
-/// file of another kind is refused before it is read into memory.
+/// Reads the bytes of a file. The length of the header is checked against that of the file first, so that a file of another
+/// kind is refused before it takes memory.
 fn read_bytes(path: &Path) -> Result<Vec<u8>, SafetensorsError> {
     let format = |reason| SafetensorsError::Format { path: path.to_owned(), reason };
     let fail = |source| FileError::reading(path, source);
@@ -251,7 +249,7 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, SafetensorsError> {
     Ok(bytes)
 }
 
-/// The parser's complaint, in the words of somebody who has the file in front of them.
+/// What the parser refused, in words for a person.
 fn describe(error: &SafeTensorError, length: usize) -> String {
     match error {
         SafeTensorError::MetadataIncompleteBuffer => format!(
@@ -274,7 +272,7 @@ fn decode(path: &Path, name: &str, dtype: Dtype, bytes: &[u8]) -> Result<TensorD
         Dtype::BF16 => TensorData::F32(map_elements(bytes, |b| bf16::from_le_bytes(b).to_f32())),
         Dtype::F64 => {
             let wide: Vec<f64> = map_elements(bytes, f64::from_le_bytes);
-            // Silently turning a finite weight into infinity would surface much later, as NaN loss.
+            // A finite weight that became infinite would show as a loss of NaN much later.
             if let Some(value) = wide.iter().find(|v| v.is_finite() && (**v as f32).is_infinite()) {
                 return Err(SafetensorsError::Format {
                     path: path.to_owned(),

@@ -9,7 +9,7 @@ use crate::exec::{AnyEngine, ExecError, Session};
 use crate::graph::{Group, StateSpec};
 use crate::shape::Layout;
 
-/// BatchNorm's step counter, which torchvision's models expect beside the running statistics.
+/// BatchNorm's step counter: torchvision's models expect it with the running statistics.
 const COUNTER: &str = "num_batches_tracked";
 
 /// Why a checkpoint cannot be used.
@@ -42,7 +42,7 @@ pub(super) fn torch_shape(spec: &StateSpec) -> Vec<usize> {
     }
 }
 
-/// Values in our order (KH KW I O) to PyTorch's (O I KH KW); the same for [I, O] with one tap.
+/// Values of KH KW I O in PyTorch's order O I KH KW; of I O in O I.
 pub(super) fn to_torch(spec: &StateSpec, values: &[f32]) -> Vec<f32> {
     permute(spec, values, |ours, theirs, out: &mut [f32], values| out[theirs] = values[ours])
 }
@@ -94,14 +94,14 @@ pub fn collect(
     Ok(TensorFile { tensors, metadata })
 }
 
-/// What came of [`restore_matching`].
+/// What [`restore_matching`] read and what it did not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matching {
-    /// Tensors taken over.
+    /// Number of tensors read.
     pub loaded: usize,
-    /// Tensors of the model that keep their start values: not in the file, or of another shape there.
+    /// Tensors of the model that keep their start values: the file lacks them, or has another shape.
     pub missing: Vec<String>,
-    /// Tensors of the file that the model has no use for.
+    /// Tensors of the file that the model lacks.
     pub unexpected: Vec<String>,
 }
 
@@ -117,7 +117,7 @@ impl std::fmt::Display for Matching {
     }
 }
 
-/// A list for people: six at most, and how many more.
+/// The first six items, and the number of the others.
 fn shortened(mut items: Vec<String>) -> Vec<String> {
     let more = items.len().saturating_sub(6);
     if more > 0 {
@@ -135,7 +135,7 @@ pub(super) fn problem(spec: &StateSpec, file: &TensorFile) -> Option<String> {
         Some(t) if t.shape != wanted => Some(format!("`{name}` has the shape {:?}, expected {wanted:?}", t.shape)),
         Some(Tensor { data: TensorData::I64(_), .. }) => Some(format!("`{name}` is not of floats")),
         Some(Tensor { data: TensorData::F32(values), .. }) => {
-            // The root of a negative variance would be NaN in every prediction.
+            // The root of a negative variance would make every prediction NaN.
             let variance = name.ends_with("running_var");
             let bad = values.iter().find(|v| !v.is_finite() || (variance && **v < 0.0));
             bad.map(|value| format!("`{name}` holds {value}"))

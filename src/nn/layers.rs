@@ -13,7 +13,7 @@
 //! | [`GlobalAvgPool2d`] | `[N,H,W,C]` | `[N,1,1,C]` | none |
 //! | [`Upsample`] | `[N,H,W,C]` | `[N,H·f,W·f,C]` | none |
 //!
-//! Activations are functions of [`crate::ops`]: [`relu`](crate::ops::relu), [`activation`](crate::ops::activation).
+//! Activations are functions of [`crate::ops`]: [`relu`](crate::ops::relu), [`sigmoid`](crate::ops::sigmoid), and others.
 
 mod conv;
 mod dropout;

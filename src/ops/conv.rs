@@ -3,13 +3,14 @@
 //!
 //! `y[n,oh,ow,co] = b[co] + Σ x[n, oh·SH + kh·DH − PT, ow·SW + kw·DW − PL, ci] · w[kh,kw,ci,co]`
 
-use super::conv_geometry::Geometry;
+use super::conv_geometry::ConvShapes;
 use super::epilogue::Epilogue;
+use super::norm_geometry::geometry;
 use super::onnx::{followed, map, rounded_down, windowed};
 use super::unary::UnaryOp;
-use super::{NormGrad, all_some, expect_first, expect_inputs, first, reduce_segments, segments_of_tiles};
+use super::{NormGrad, all_some, expect_first, expect_inputs, first, segment_blocks, segments_of_tiles};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxNode, Op, Operand, Value, check_type};
-use crate::kernel::{Access, Consts, Work};
+use crate::kernel::{Access, Consts, ConvDirection, ConvGeometry, ConvStatistics, NormMask, Work};
 use crate::shape::{Element, LANES, Padding, TensorType, Window, phases};
 
 /// Window and groups of a convolution.
@@ -132,8 +133,8 @@ impl Op for Conv2d {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let &[x, w] = expect_first(inputs)?;
-        let geometry = Geometry::new(self.spec, x, w)?;
-        let [n, oh, ow, co] = geometry.y;
+        let shapes = ConvShapes::new(self.spec, x, w)?;
+        let [n, oh, ow, co] = shapes.y;
         let y = if x.shape.rank() == 2 { TensorType::channels([n, co]) } else { TensorType::channels([n, oh, ow, co]) };
         self.epilogue.check(inputs, &y)?;
         let statistics = self.statistics.then(|| statistics_type(&y));
@@ -177,7 +178,7 @@ impl Op for Conv2d {
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
-        let geo = Geometry::new(self.spec, l.inputs[0], l.inputs[1]).expect("checked when the node was added");
+        let geo = ConvShapes::new(self.spec, l.inputs[0], l.inputs[1]).expect("checked when the node was added");
         let x = geo.aligned(l, Operand::Input(0), geo.x_rows(), 0);
         let w = geo.aligned(l, Operand::Input(1), geo.w_rows(), 1);
         let [gi, go] = geo.group_padded();
@@ -185,14 +186,16 @@ impl Op for Conv2d {
         let [bias, addend] = self.epilogue.bind(l, &geo, geo.y_rows(), 1, w);
         let k = geo.w_rows() / gi * gi;
         let work = Work::Gemm { m: geo.y_rows(), n: go, k, batch: geo.spec.groups };
-        let consts = geo.consts().u("A_LANES", geo.lanes(0)).b("STATISTICS", self.statistics);
-        let of_moments = self.statistics.then(|| statistics_consts(l.outputs[0]));
-        let consts = self.epilogue.consts(consts).and(of_moments.unwrap_or_default());
+        let geometry = ConvGeometry {
+            epilogue: self.epilogue.of_kernel(),
+            statistics: self.statistics.then(|| statistics_of(l.outputs[0], None)),
+            ..geo.geometry(ConvDirection::Forward, 0)
+        };
         let statistics = self.statistics.then_some((Operand::Output(1), Access::Write));
         let flops = geo.flops() + if self.statistics { 4 * l.outputs[0].len() } else { 0 };
         geo.with_output(l, geo.y_rows(), 1, |l, y| {
             let bindings = [x, w, bias, addend].map(|o| (o, Access::Read)).into_iter().chain([(y, Access::Write)]);
-            l.call("conv_fwd", consts, bindings.chain(statistics), work, flops);
+            l.call("conv_fwd", geometry, bindings.chain(statistics), work, flops);
         });
     }
 }
@@ -215,13 +218,11 @@ impl Conv2d {
     }
 }
 
-/// How rows map to segments of what is left of a result.
-fn statistics_consts(y: &TensorType) -> Consts {
-    let (rows, vectors) = (y.len() / y.stride(), y.stride() / LANES);
-    let (segments, segment_rows) = segments_of_tiles(rows, vectors);
-    let consts = Consts::new().u("ROWS", rows).u("SAMPLE_ROWS", rows).u("C4", vectors);
-    let consts = consts.u("SEGMENTS", segments).u("SEGMENT_ROWS", segment_rows);
-    consts.and(reduce_segments(segments, vectors).0)
+/// What a convolution writes of its result `y` for a BatchNorm, or for the gradient of one with `mask`.
+fn statistics_of(y: &TensorType, mask: Option<NormMask>) -> ConvStatistics {
+    let norm = geometry(y, None, true);
+    let [wide, blocks] = segment_blocks(norm.vectors);
+    ConvStatistics { norm, wide, blocks, mask }
 }
 
 /// The weight in the width of the activations that it is multiplied with: in 16 bits half of it goes through a GPU's caches,
@@ -232,7 +233,7 @@ fn rounded(l: &mut Lowering<'_>, w: Operand, len: usize, element: Element) -> Op
     }
     let half = l.scratch_of(len, element);
     let (code, factor) = UnaryOp::Scale(1.0).code();
-    let consts = Consts::new().u("C", LANES).u("C4", 1).u("OP", code).f("ALPHA", factor).b("MASKED", false);
+    let consts = Consts::new().size("C", LANES).size("C4", 1).u("OP", code).f("ALPHA", factor).b("MASKED", false);
     l.call("unary", consts, [(w, Access::Read), (half, Access::Write)], Work::Items(len / LANES), 0);
     half
 }
@@ -241,7 +242,7 @@ fn rounded(l: &mut Lowering<'_>, w: Operand, len: usize, element: Element) -> Op
 /// the width of what it is multiplied with.
 fn transpose(l: &mut Lowering<'_>, w: Operand, [taps, i, o]: [usize; 3], element: Element) -> Operand {
     let wt = l.scratch_of(taps * i * o, element);
-    let consts = Consts::new().u("TAPS", taps).u("I4", i / LANES).u("O4", o / LANES);
+    let consts = Consts::new().u("TAPS", taps).size("I4", i / LANES).size("O4", o / LANES);
     let bindings = [(w, Access::Read), (wt, Access::Write)];
     l.call("transpose_kernel", consts, bindings, Work::Items(taps * i * o / (LANES * LANES)), 0);
     wt
@@ -255,7 +256,7 @@ impl Op for Conv2dInputGrad {
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let &[dy, w] = expect_first(inputs)?;
         check_type(&self.x)?;
-        let y = Geometry::new(self.spec, &self.x, w)?.y;
+        let y = ConvShapes::new(self.spec, &self.x, w)?.y;
         // Those of a norm are behind.
         let own = if self.sums.is_some() { inputs.len().min(self.norm_index()) } else { inputs.len() };
         self.epilogue.check(&inputs[..own], &self.x)?;
@@ -314,7 +315,7 @@ impl Op for Conv2dInputGrad {
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
-        let geo = Geometry::new(self.spec, &self.x, l.inputs[1]).expect("checked when the node was added");
+        let geo = ConvShapes::new(self.spec, &self.x, l.inputs[1]).expect("checked when the node was added");
         let dy = geo.aligned(l, Operand::Input(0), geo.y_rows(), 1);
         let w = geo.aligned(l, Operand::Input(1), geo.w_rows(), 1);
         let Window { kernel_size, stride, padding, dilation, .. } = self.spec.window;
@@ -329,29 +330,18 @@ impl Op for Conv2dInputGrad {
             k: taps * go,
             batch: self.spec.groups * stride[0] * stride[1],
         };
-        let consts = geo
-            .consts()
-            .u("A_LANES", geo.lanes(1))
-            .a("H_TAP", rows.iter().map(|p| p.first_tap))
-            .a("H_TAPS", rows.iter().map(|p| p.taps))
-            .a("H_STEP", rows.iter().map(|p| p.tap_step))
-            .a("H_START", rows.iter().map(|p| p.start))
-            .a("H_COUNT", rows.iter().map(|p| p.count))
-            .a("W_TAP", cols.iter().map(|p| p.first_tap))
-            .a("W_TAPS", cols.iter().map(|p| p.taps))
-            .a("W_STEP", cols.iter().map(|p| p.tap_step))
-            .a("W_START", cols.iter().map(|p| p.start))
-            .a("W_COUNT", cols.iter().map(|p| p.count));
         let element = l.inputs[0].element;
         let wt = transpose(l, w, [kernel_size[0] * kernel_size[1], gi, go * self.spec.groups], element);
         let [bias, addend] = self.epilogue.bind(l, &geo, geo.x_rows(), 0, wt);
-        let consts = self.epilogue.consts(consts).b("STATISTICS", self.sums.is_some());
-        let consts =
-            consts.and(self.sums.map(|norm| statistics_consts(&self.x).and(norm.consts(&self.x))).unwrap_or_default());
+        let geometry = ConvGeometry {
+            epilogue: self.epilogue.of_kernel(),
+            statistics: self.sums.map(|norm| statistics_of(&self.x, Some(norm.mask()))),
+            ..geo.geometry(ConvDirection::InputGrad { phases: [rows, cols] }, 1)
+        };
         let flops = geo.flops() + if self.sums.is_some() { 6 * self.x.len() } else { 0 };
         geo.with_output(l, geo.x_rows(), 0, |l, dx| {
             let bindings = [dy, wt, bias, addend].map(|o| (o, Access::Read)).into_iter().chain([(dx, Access::Write)]);
-            l.call("conv_dgrad", consts, bindings.chain(self.bind_sums(dy)), work, flops);
+            l.call("conv_dgrad", geometry, bindings.chain(self.bind_sums(dy)), work, flops);
         });
     }
 }
@@ -370,7 +360,7 @@ impl Op for Conv2dWeightGrad {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x, dy] = expect_inputs(inputs)?;
-        let y = Geometry::new(self.spec, x, &self.w)?.y;
+        let y = ConvShapes::new(self.spec, x, &self.w)?.y;
         match dy.shape.nhwc() {
             Some(shape) if shape == y => Ok(vec![self.w.clone()]),
             _ => Err(format!("dy must have the shape {y:?} of the convolution's output")),
@@ -394,18 +384,18 @@ impl Op for Conv2dWeightGrad {
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
-        let geo = Geometry::new(self.spec, l.inputs[0], &self.w).expect("checked when the node was added");
+        let geo = ConvShapes::new(self.spec, l.inputs[0], &self.w).expect("checked when the node was added");
         let x = geo.aligned(l, Operand::Input(0), geo.x_rows(), 0);
         let dy = geo.aligned(l, Operand::Input(1), geo.y_rows(), 1);
         let (m, n, k) = (geo.w_rows(), geo.group_padded()[1], geo.y_rows());
         let splits = splits(m, n * geo.spec.groups, k);
         let work = Work::Gemm { m, n, k, batch: geo.spec.groups * splits };
-        let consts = geo.consts().u("A_LANES", geo.lanes(0)).u("SPLITS", splits).u("CHUNK", k.div_ceil(splits));
+        let geometry = geo.geometry(ConvDirection::WeightGrad { splits, chunk: k.div_ceil(splits) }, 0);
         let len = m * n * geo.spec.groups;
         geo.with_output(l, m, 1, |l, dw| {
             let target = if splits > 1 { l.scratch(splits * len) } else { dw };
             let bindings = [(x, Access::Read), (dy, Access::Read), (target, Access::Write)];
-            l.call("conv_wgrad", consts, bindings, work, geo.flops());
+            l.call("conv_wgrad", geometry, bindings, work, geo.flops());
             if splits > 1 {
                 super::reduce::sum_partials(l, target, len / LANES, splits, dw);
             }

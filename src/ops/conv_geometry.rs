@@ -1,13 +1,13 @@
-//! Sizes of a convolution, and tensors in groups as its kernels want them.
+//! The shapes of a convolution, and operands whose groups start at a vector, as its kernels need them.
 
 use super::ConvSpec;
 use crate::graph::{Lowering, Operand};
-use crate::kernel::Consts;
+use crate::kernel::{ConvDirection, ConvEpilogue, ConvGeometry};
 use crate::shape::{LANES, Layout, TensorType, Window, padded};
 
-/// All sizes of a convolution, in floats of one group where `g…`.
+/// The shapes of a convolution's operands, logical. Its kernels' sizes derive from them ([`ConvShapes::geometry`]).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Geometry {
+pub(super) struct ConvShapes {
     pub spec: ConvSpec,
     pub x: [usize; 4],
     pub y: [usize; 4],
@@ -15,7 +15,7 @@ pub(super) struct Geometry {
     group: [usize; 2],
 }
 
-impl Geometry {
+impl ConvShapes {
     pub fn new(spec: ConvSpec, x: &TensorType, w: &TensorType) -> Result<Self, String> {
         let [n, h, wd, ci] = x.shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
         let [kh, kw, gi, co] = match w.shape.0[..] {
@@ -37,7 +37,7 @@ impl Geometry {
             return Err(format!("w is {kh}×{kw} but the kernel size is {:?}", spec.window.kernel_size));
         }
         let [oh, ow] = spec.window.output_size([h, wd])?;
-        Ok(Geometry { spec, x: [n, h, wd, ci], y: [n, oh, ow, co], group: [gi, co / groups] })
+        Ok(ConvShapes { spec, x: [n, h, wd, ci], y: [n, oh, ow, co], group: [gi, co / groups] })
     }
 
     /// Sizes of one group in memory once each group starts at a vector.
@@ -45,13 +45,8 @@ impl Geometry {
         self.group.map(padded)
     }
 
-    /// Channels in each vector of a group's pixel on a side: fewer than 4 where a pixel is a single vector, as those of a
-    /// picture are, so that kernels leave out the products with padding.
-    pub fn lanes(&self, side: usize) -> usize {
-        self.group[side].min(LANES)
-    }
-
-    /// True when groups start inside a vector, so that tensors are laid out anew around the product.
+    /// True when groups start inside a vector. Then operands are copied to aligned groups before the product, and the
+    /// result is copied back.
     fn unaligned(&self) -> bool {
         self.spec.groups > 1 && self.group_padded() != self.group
     }
@@ -61,26 +56,29 @@ impl Geometry {
         2 * self.y.iter().product::<usize>() * kh * kw * self.group[0]
     }
 
-    pub fn consts(&self) -> Consts {
-        let Window { kernel_size, stride, padding, dilation, .. } = self.spec.window;
+    /// The sizes in memory. `side` is that of the left operand: 0 for x, 1 for y.
+    pub fn geometry(&self, direction: ConvDirection, side: usize) -> ConvGeometry {
+        let Window { kernel_size: [kh, kw], stride, padding, dilation, .. } = self.spec.window;
         let [gi, go] = self.group_padded();
-        Consts::new()
-            .u("N", self.x[0])
-            .u("H", self.x[1])
-            .u("W", self.x[2])
-            .u("OH", self.y[1])
-            .u("OW", self.y[2])
-            .u("KH", kernel_size[0])
-            .u("KW", kernel_size[1])
-            .u("SH", stride[0])
-            .u("SW", stride[1])
-            .u("PT", padding.top)
-            .u("PL", padding.left)
-            .u("DH", dilation[0])
-            .u("DW", dilation[1])
-            .u("GROUPS", self.spec.groups)
-            .u("GI4", gi / LANES)
-            .u("GO4", go / LANES)
+        ConvGeometry {
+            direction,
+            n: self.x[0],
+            h: self.x[1],
+            w: self.x[2],
+            oh: self.y[1],
+            ow: self.y[2],
+            kh,
+            kw,
+            stride,
+            pad: [padding.top, padding.left],
+            dilation,
+            groups: self.spec.groups,
+            gi,
+            go,
+            lanes: self.group[side].min(LANES),
+            epilogue: ConvEpilogue::default(),
+            statistics: None,
+        }
     }
 
     /// Emits a relayout of `operand` (rows of `groups·per_group` channels) to or from vector-aligned groups.
@@ -102,7 +100,7 @@ impl Geometry {
         copy
     }
 
-    /// Runs `emit` with a target for an output of `rows` rows, and brings it back to the common layout.
+    /// Calls `emit` with the operand that an output of `rows` rows is written to, then copies it to the common layout.
     pub fn with_output(
         &self,
         l: &mut Lowering<'_>,

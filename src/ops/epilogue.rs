@@ -1,9 +1,9 @@
 //! What is fused behind a convolution, in whichever direction it runs.
 
-use super::conv_geometry::Geometry;
+use super::conv_geometry::ConvShapes;
 use super::expect_vector;
 use crate::graph::{GraphError, Lowering, OnnxInput, Operand};
-use crate::kernel::Consts;
+use crate::kernel::ConvEpilogue;
 use crate::shape::TensorType;
 
 /// What is done to the sums of a convolution before they are stored, `relu?(sum [+ bias] [+ addend])`: rewrites put it there
@@ -40,11 +40,11 @@ impl Epilogue {
         self.addend.then_some(2 + usize::from(self.bias))
     }
 
-    /// Bias and addend, as bindings and constants of a kernel; `unused` stands for what is not there.
+    /// Bias and addend as bindings of a kernel; where one is absent, `unused` is bound.
     pub(super) fn bind(
         self,
         l: &mut Lowering<'_>,
-        geo: &Geometry,
+        geo: &ConvShapes,
         rows: usize,
         side: usize,
         unused: Operand,
@@ -54,8 +54,9 @@ impl Epilogue {
         [bias, addend].map(|operand| operand.unwrap_or(unused))
     }
 
-    pub(super) fn consts(self, consts: Consts) -> Consts {
-        consts.b("HAS_BIAS", self.bias).b("HAS_ADDEND", self.addend).b("HAS_RELU", self.relu)
+    /// As the kernels' geometry has it.
+    pub(super) fn of_kernel(self) -> ConvEpilogue {
+        ConvEpilogue { bias: self.bias, addend: self.addend, relu: self.relu }
     }
 
     /// The inputs of a product in ONNX: x, w and the bias.

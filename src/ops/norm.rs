@@ -3,11 +3,11 @@
 //!
 //! `y = γ · (x − mean) / sqrt(var + ε) + β`, with the biased variance; BatchNorm's running variance is unbiased.
 
-use super::norm_geometry::Geometry;
+use super::norm_geometry::geometry;
 use super::onnx::{followed, last, per_channel};
 use super::{expect_vector, first, none, reduce_rows, reduce_segments};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
-use crate::kernel::{Access, Consts, Work};
+use crate::kernel::{Access, Consts, NormGeometry, NormMask, Parameters, Work};
 use crate::shape::{LANES, TensorType, padded};
 
 /// What is normalized together.
@@ -112,13 +112,13 @@ impl Norm {
         if self.residual { y } else { inputs[2] }
     }
 
-    fn geometry(&self, x: &TensorType) -> Geometry {
+    fn geometry(&self, x: &TensorType) -> NormGeometry {
         let groups = if let NormKind::Group { groups } = self.kind { Some(groups) } else { None };
-        Geometry::new(x, groups, self.statistics)
+        geometry(x, groups, self.statistics)
     }
 
     /// Whether a workgroup normalizes its channels alone.
-    fn alone(&self, geo: &Geometry) -> bool {
+    fn alone(&self, geo: &NormGeometry) -> bool {
         !matches!(self.kind, NormKind::Group { .. }) && geo.few_rows()
     }
 
@@ -135,6 +135,11 @@ impl Norm {
         nodes.push(OnnxNode::new("Mul", [last(&nodes), per_channel(1, x)]));
         nodes.push(OnnxNode::new("Add", [last(&nodes), per_channel(2, x)]));
         Ok(nodes)
+    }
+
+    /// What follows it.
+    fn mask_of_relu(&self) -> NormMask {
+        NormMask { relu: self.relu, residual: self.residual }
     }
 
     fn stats_type(&self, x: &TensorType) -> TensorType {
@@ -235,14 +240,14 @@ impl Norm {
     }
 
     /// All in one.
-    fn lower_alone(&self, l: &mut Lowering<'_>, geo: &Geometry, options: BatchNormOptions) {
+    fn lower_alone(&self, l: &mut Lowering<'_>, geo: &NormGeometry, options: BatchNormOptions) {
         let (consts, work) = geo.whole();
-        let consts = consts.and(self.finalize_consts(options)).b("RELU", self.relu).b("RESIDUAL", self.residual);
+        let consts = consts.and(self.finalize_consts(options)).and(self.mask_of_relu().consts());
         let reads = [Operand::Input(0), Operand::Input(1), Operand::Input(2), self.residual_operand()];
         let running = [Operand::Input(3), Operand::Input(4)];
         let writes = [Operand::Output(1), Operand::Output(2), Operand::Output(0)];
         let bindings = reads.into_iter().map(read).chain(running.map(|o| (o, Access::Update))).chain(writes.map(write));
-        l.call("batch_norm", consts, bindings, work, 8 * l.inputs[0].len());
+        l.call("batch_norm", Parameters::of(geo.clone()).and(consts), bindings, work, 8 * l.inputs[0].len());
     }
 
     fn finalize_consts(&self, options: BatchNormOptions) -> Consts {
@@ -251,14 +256,15 @@ impl Norm {
     }
 
     /// Mean and 1 / std.
-    fn lower_statistics(&self, l: &mut Lowering<'_>, geo: &Geometry) {
+    fn lower_statistics(&self, l: &mut Lowering<'_>, geo: &NormGeometry) {
         let x = l.inputs[0];
         let statistics = [Operand::Output(1), Operand::Output(2)].map(write);
         if self.kind == NormKind::BatchEval {
             let stats = geo.samples * padded(geo.groups);
             let running = [Operand::Input(3), Operand::Input(4)].map(read);
-            let consts = geo.consts.clone().f("EPS", f64::from(self.eps));
-            return l.call("norm_fixed", consts, running.into_iter().chain(statistics), Work::Items(stats), 2 * stats);
+            let parameters = Parameters::of(geo.clone()).and(Consts::new().f("EPS", f64::from(self.eps)));
+            let bindings = running.into_iter().chain(statistics);
+            return l.call("norm_fixed", parameters, bindings, Work::Items(stats), 2 * stats);
         }
         let partials = if self.statistics { Operand::Input(l.inputs.len() - 1) } else { Self::moments(l, geo) };
         let training = if let NormKind::BatchTraining(options) = self.kind { Some(options) } else { None };
@@ -266,31 +272,31 @@ impl Norm {
             Some(_) => [Operand::Input(3), Operand::Input(4)],
             None => [l.scratch(LANES), l.scratch(LANES)],
         };
-        let consts = geo.consts.clone().and(self.finalize_consts(training.unwrap_or_default()));
+        let consts = self.finalize_consts(training.unwrap_or_default());
         let bindings = [read(partials)].into_iter().chain(running.map(|s| (s, Access::Update)));
         let flops = 8 * geo.segments * x.stride() * geo.samples;
         let (lanes, work) = geo.reduce_groups();
         let consts = consts.b("UPDATE", training.is_some()).and(lanes);
-        l.call("norm_finalize", consts, bindings.chain(statistics), work, flops);
+        l.call("norm_finalize", Parameters::of(geo.clone()).and(consts), bindings.chain(statistics), work, flops);
     }
 
     /// Means and squared deviations of x.
-    fn moments(l: &mut Lowering<'_>, geo: &Geometry) -> Operand {
-        let partials = l.scratch(geo.samples * geo.segments * geo.c4 * 2 * LANES);
+    fn moments(l: &mut Lowering<'_>, geo: &NormGeometry) -> Operand {
+        let partials = l.scratch(geo.samples * geo.segments * geo.vectors * 2 * LANES);
         let bindings = [read(Operand::Input(0)), write(partials)];
-        let (lanes, work) = reduce_segments(geo.samples * geo.segments, geo.c4);
-        l.call("norm_stats", geo.consts.clone().and(lanes), bindings, work, 4 * l.inputs[0].len());
+        let (lanes, work) = reduce_segments(geo.samples * geo.segments, geo.vectors);
+        l.call("norm_stats", Parameters::of(geo.clone()).and(lanes), bindings, work, 4 * l.inputs[0].len());
         partials
     }
 
-    fn lower_apply(&self, l: &mut Lowering<'_>, geo: &Geometry) {
+    fn lower_apply(&self, l: &mut Lowering<'_>, geo: &NormGeometry) {
         let x = l.inputs[0];
         let (mean, invstd) = (Operand::Output(1), Operand::Output(2));
         let reads = [Operand::Input(0), mean, invstd, Operand::Input(1), Operand::Input(2), self.residual_operand()];
         let bindings = reads.into_iter().map(read).chain([write(Operand::Output(0))]);
         let (rows_each, work) = geo.apply();
-        let consts = geo.consts.clone().and(rows_each).b("RELU", self.relu).b("RESIDUAL", self.residual);
-        l.call("norm_apply", consts, bindings, work, 4 * x.len());
+        let parameters = Parameters::of(geo.clone()).and(rows_each).and(self.mask_of_relu().consts());
+        l.call("norm_apply", parameters, bindings, work, 4 * x.len());
     }
 }
 
@@ -301,10 +307,9 @@ impl NormGrad {
         !matches!(norm.kind, NormKind::Group { .. }) && !norm.statistics && !norm.alone(&norm.geometry(x))
     }
 
-    /// Constants of what masks the gradient and of what it belongs to.
-    pub fn consts(&self, x: &TensorType) -> Consts {
-        let consts = self.0.geometry(x).consts.only(&["SAMPLES", "GROUPS_PADDED", "GROUP_SIZE"]);
-        consts.b("RELU", self.0.relu).b("RESIDUAL", self.0.residual)
+    /// What masks the gradient.
+    pub fn mask(&self) -> NormMask {
+        self.0.mask_of_relu()
     }
 }
 
@@ -337,21 +342,21 @@ impl Op for NormGrad {
         let [dy, input, gamma, mean, invstd] = [0, 1, 2, 3, 4].map(Operand::Input);
         let mask = if norm.relu { Operand::Input(5) } else { dy };
         let reads = [dy, input, mask, mean, invstd, gamma];
-        let masked = |consts: Consts| consts.b("RELU", norm.relu).b("RESIDUAL", norm.residual);
+        let masked = |consts: Consts| Parameters::of(geo.clone()).and(self.mask().consts()).and(consts);
         let fixed = norm.kind == NormKind::BatchEval;
         let dres = if norm.residual { Operand::Output(3) } else { l.scratch(LANES) };
         if norm.alone(&geo) {
             let (consts, work) = geo.whole();
             let writes = [Operand::Output(1), Operand::Output(2), Operand::Output(0), dres];
             let bindings = reads.into_iter().map(read).chain(writes.map(write));
-            return l.call("batch_norm_grad", masked(consts).b("FIXED", fixed), bindings, work, 14 * x.len());
+            return l.call("batch_norm_grad", masked(consts.b("FIXED", fixed)), bindings, work, 14 * x.len());
         }
-        let [sum_g, sum_gx] = self.lower_sums(l, &geo, (reads, masked(geo.consts.clone())));
+        let [sum_g, sum_gx] = self.lower_sums(l, &geo, (reads, masked(Consts::new())));
         let per_channel = !matches!(norm.kind, NormKind::Group { .. });
         let (rows_each, work) = geo.apply();
-        let consts = masked(geo.consts).and(rows_each).b("PER_CHANNEL", per_channel).b("FIXED", fixed);
+        let parameters = masked(rows_each.b("PER_CHANNEL", per_channel).b("FIXED", fixed));
         let bindings = reads.into_iter().chain([sum_g, sum_gx]).map(read).chain([Operand::Output(0), dres].map(write));
-        l.call("norm_grad_apply", consts, bindings, work, 8 * x.len());
+        l.call("norm_grad_apply", parameters, bindings, work, 8 * x.len());
     }
 }
 
@@ -368,24 +373,24 @@ impl NormGrad {
     fn lower_sums(
         &self,
         l: &mut Lowering<'_>,
-        geo: &Geometry,
-        (reads, masked): ([Operand; 6], Consts),
+        geo: &NormGeometry,
+        (reads, masked): ([Operand; 6], Parameters),
     ) -> [Operand; 2] {
         let x = l.inputs[1];
         let (dgamma, dbeta) = (Operand::Output(1), Operand::Output(2));
         let partials = if self.0.statistics {
             Operand::Input(l.inputs.len() - 1)
         } else {
-            let partials = l.scratch(geo.samples * geo.segments * 2 * geo.c4 * LANES);
+            let partials = l.scratch(geo.samples * geo.segments * 2 * geo.vectors * LANES);
             let bindings = reads.into_iter().map(read).chain([write(partials)]);
-            let (lanes, work) = reduce_segments(geo.samples * geo.segments, geo.c4);
+            let (lanes, work) = reduce_segments(geo.samples * geo.segments, geo.vectors);
             l.call("norm_grad_reduce", masked.and(lanes), bindings, work, 6 * x.len());
             partials
         };
         let flops = 2 * geo.samples * geo.segments * x.stride();
-        let (lanes, work) = reduce_rows(geo.samples * geo.segments, geo.c4);
+        let (lanes, work) = reduce_rows(geo.samples * geo.segments, geo.vectors);
         let bindings = [read(partials), write(dgamma), write(dbeta)];
-        l.call("norm_grad_finalize", geo.consts.clone().and(lanes), bindings, work, flops);
+        l.call("norm_grad_finalize", Parameters::of(geo.clone()).and(lanes), bindings, work, flops);
         if !matches!(self.0.kind, NormKind::Group { .. }) {
             return [dbeta, dgamma];
         }
@@ -393,7 +398,7 @@ impl NormGrad {
         let sums = [l.scratch(stats), l.scratch(stats)];
         let bindings = [read(partials), read(Operand::Input(2)), write(sums[0]), write(sums[1])];
         let (lanes, work) = geo.reduce_groups();
-        l.call("norm_group_sums", geo.consts.clone().and(lanes), bindings, work, 2 * flops);
+        l.call("norm_group_sums", Parameters::of(geo.clone()).and(lanes), bindings, work, 2 * flops);
         sums
     }
 }

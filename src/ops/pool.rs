@@ -4,7 +4,7 @@
 use super::onnx::{map, rounded_down, windowed};
 use super::{expect_inputs, first, vectors};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
-use crate::kernel::{Access, Consts, Work};
+use crate::kernel::{Access, Consts, Parameters, PoolGeometry, Work};
 use crate::shape::{LANES, Padding, TensorType, Window, padded};
 
 /// Largest value of each window; outputs the values and the tap that won.
@@ -94,25 +94,11 @@ fn pooled(window: &Window, x: &TensorType) -> Result<TensorType, String> {
     Ok(TensorType::channels([n, oh, ow, c]))
 }
 
-fn consts(window: &Window, x: &TensorType, y: &TensorType) -> Consts {
+fn geometry(window: &Window, x: &TensorType, y: &TensorType) -> PoolGeometry {
     let ([n, h, w, c], [_, oh, ow, _]) = (x.shape.nhwc().unwrap_or([0; 4]), y.shape.nhwc().unwrap_or([0; 4]));
-    Consts::new()
-        .u("N", n)
-        .u("H", h)
-        .u("W", w)
-        .u("OH", oh)
-        .u("OW", ow)
-        .u("C4", padded(c) / LANES)
-        .u("KH", window.kernel_size[0])
-        .u("KW", window.kernel_size[1])
-        .u("SH", window.stride[0])
-        .u("SW", window.stride[1])
-        .u("PT", window.padding.top)
-        .u("PB", window.padding.bottom)
-        .u("PL", window.padding.left)
-        .u("PR", window.padding.right)
-        .u("DH", window.dilation[0])
-        .u("DW", window.dilation[1])
+    let Window { kernel_size: kernel, stride, padding: p, dilation, .. } = *window;
+    let (before, after) = ([p.top, p.left], [p.bottom, p.right]);
+    PoolGeometry { n, h, w, oh, ow, channels: padded(c), kernel, stride, before, after, dilation }
 }
 
 /// The window as ONNX takes it: runtimes refuse padding as large as the kernel.
@@ -174,7 +160,7 @@ impl Op for MaxPool {
             (Operand::Output(1), Access::Write),
         ];
         let flops = taps(&self.0) * y.shape.elements();
-        l.call("max_pool", consts(&self.0, l.inputs[0], y), bindings, Work::Items(vectors(y)), flops);
+        l.call("max_pool", geometry(&self.0, l.inputs[0], y), bindings, Work::Items(vectors(y)), flops);
     }
 }
 
@@ -196,12 +182,20 @@ impl Op for MaxPoolGrad {
         let addend = if self.addend.is_some() { 2 } else { 0 };
         let reads = [0, 1, addend].map(|i| (Operand::Input(i), Access::Read));
         let bindings = reads.into_iter().chain([(Operand::Output(0), Access::Write)]);
-        let consts = consts(&self.window, &self.x, l.inputs[0])
+        let addend_consts = Consts::new()
             .b("ADD", self.addend.is_some())
             .u("ADDEND_C4", l.inputs[addend].stride() / LANES)
             .u("ADDEND_FIRST4", self.addend.unwrap_or(0) / LANES);
         let flops = taps(&self.window) * l.inputs[0].shape.elements();
-        l.call("max_pool_grad", consts, bindings, Work::Items(vectors(&self.x)), flops);
+        let parameters = Parameters::of(geometry(&self.window, &self.x, l.inputs[0])).and(addend_consts);
+        l.call("max_pool_grad", parameters, bindings, Work::Items(vectors(&self.x)), flops);
+    }
+}
+
+impl AvgPool {
+    fn parameters(&self, x: &TensorType, y: &TensorType) -> Parameters {
+        let counted = Consts::new().b("COUNT_INCLUDE_PAD", self.count_include_pad);
+        Parameters::of(geometry(&self.window, x, y)).and(counted)
     }
 }
 
@@ -251,9 +245,9 @@ impl Op for AvgPool {
 
     fn lower(&self, l: &mut Lowering<'_>) {
         let y = l.outputs[0];
-        let consts = consts(&self.window, l.inputs[0], y).b("COUNT_INCLUDE_PAD", self.count_include_pad);
+        let parameters = self.parameters(l.inputs[0], y);
         let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
-        l.call("avg_pool", consts, bindings, Work::Items(vectors(y)), taps(&self.window) * y.shape.elements());
+        l.call("avg_pool", parameters, bindings, Work::Items(vectors(y)), taps(&self.window) * y.shape.elements());
     }
 }
 
@@ -272,9 +266,9 @@ impl Op for AvgPoolGrad {
 
     fn lower(&self, l: &mut Lowering<'_>) {
         let dy = l.inputs[0];
-        let consts = consts(&self.pool.window, &self.x, dy).b("COUNT_INCLUDE_PAD", self.pool.count_include_pad);
+        let parameters = self.pool.parameters(&self.x, dy);
         let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
         let flops = taps(&self.pool.window) * dy.shape.elements();
-        l.call("avg_pool_grad", consts, bindings, Work::Items(vectors(&self.x)), flops);
+        l.call("avg_pool_grad", parameters, bindings, Work::Items(vectors(&self.x)), flops);
     }
 }

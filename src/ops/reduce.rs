@@ -105,7 +105,7 @@ pub(super) fn sum_partials(l: &mut Lowering<'_>, partials: Operand, len4: usize,
     loop {
         let kept = if parts > 64 { parts.div_ceil(64) } else { 1 };
         let to = if kept == 1 { out } else { l.scratch(kept * len4 * 4) };
-        let consts = Consts::new().u("LEN4", kept * len4).u("TOTAL4", parts * len4);
+        let consts = Consts::new().size("LEN4", kept * len4).size("TOTAL4", parts * len4);
         let bindings = [(from, Access::Read), (to, Access::Write)];
         l.call("sum_partials", consts, bindings, Work::Items(kept * len4), parts * len4 * 4);
         if kept == 1 {
@@ -185,7 +185,7 @@ impl Sum {
         let (rows, c4) = (x.len() / x.stride(), x.stride() / 4);
         let (parts, rows_each) = segments(rows, rows, c4);
         let target = if parts > 1 { l.scratch(parts * c4 * 4) } else { Operand::Output(0) };
-        let consts = row_consts(x).u("SAMPLE_ROWS", rows).u("SEGMENT_ROWS", rows_each).u("SEGMENTS", parts);
+        let consts = row_consts(x).size("SAMPLE_ROWS", rows).size("SEGMENT_ROWS", rows_each).size("SEGMENTS", parts);
         let bindings = [(Operand::Input(0), Access::Read), (target, Access::Write)];
         let (lanes, work) = reduce_segments(parts, c4);
         l.call("channel_sums", consts.and(lanes), bindings, work, x.len());

@@ -48,7 +48,7 @@ fn overlap(planned: &PlannedCall) -> Option<String> {
 
 /// No shader has a text for infinity.
 fn constants(planned: &PlannedCall) -> Option<String> {
-    planned.call.consts.0.iter().find_map(|(name, value)| match value {
+    planned.call.consts().0.iter().find_map(|(name, value)| match value {
         Const::F(v) if !(*v as f32).is_finite() => Some(format!("its constant {name} is {v}, which is no finite f32")),
         _ => None,
     })

@@ -27,9 +27,30 @@ pub struct ModelCard {
     pub image_size: [usize; 2],
     /// How pixels are normalized.
     pub normalization: Normalization,
+    /// Entries of the task itself, such as thresholds.
+    pub own: BTreeMap<String, String>,
 }
 
+const SAMPLE_BITS: &str = "sample_bits";
+
+/// Keys of the description, beside those of the model's settings.
+const KEYS: [&str; 8] = ["format", "task", "model", "image_size", "classes", "palette", "mean", "std"];
+
 impl ModelCard {
+    /// Bits that samples of 16-bit images are read with; see [`crate::data::SampleDepth`].
+    pub fn sample_bits(&self) -> u8 {
+        let written = self.own.get(SAMPLE_BITS).and_then(|bits| bits.parse().ok());
+        written.filter(|bits| (1..=16).contains(bits)).unwrap_or(16)
+    }
+
+    /// The entry of `bits` bits a sample; none for 16.
+    pub fn with_sample_bits(mut self, bits: u8) -> Self {
+        if bits != 16 {
+            self.own.insert(SAMPLE_BITS.into(), bits.to_string());
+        }
+        self
+    }
+
     /// Pixels of one image.
     pub fn pixels(&self) -> usize {
         self.image_size[0] * self.image_size[1]
@@ -38,7 +59,7 @@ impl ModelCard {
     /// As the metadata of a checkpoint.
     pub fn to_metadata(&self) -> BTreeMap<String, String> {
         let json = |v: Json| v.to_string();
-        let mut entries = BTreeMap::new();
+        let mut entries = self.own.clone();
         entries.insert("model".to_owned(), self.network.name().to_owned());
         for (key, value) in self.network.settings() {
             entries.insert(key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
@@ -90,7 +111,11 @@ impl ModelCard {
         let mean = parse(text("mean")?).filter(finite).ok_or_else(|| bad("mean"))?;
         let positive = |values: &[f32; 3]| finite(values) && values.iter().all(|&v| v > 0.0);
         let std = parse(text("std")?).filter(positive).ok_or_else(|| bad("std"))?;
-        Ok(ModelCard { task, network, classes, palette, image_size, normalization: Normalization { mean, std } })
+        let normalization = Normalization { mean, std };
+        let described = |key: &str| KEYS.contains(&key) || network.architecture().has(key);
+        let own = file.metadata.iter().filter(|(key, _)| !described(key));
+        let own = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+        Ok(ModelCard { task, network, classes, palette, image_size, normalization, own })
     }
 }
 

@@ -38,7 +38,7 @@ impl TaskCard {
     /// A task with scores, each in its own panel.
     pub fn new(task: &'static str, title: &'static str, scores: Vec<Score>) -> Self {
         let panel = |score: &Score| Panel {
-            title: score.name.clone(),
+            title: capitalized(&score.name).into(),
             axis: score.name.clone(),
             lines: vec![("validation".into(), score.clone())],
         };
@@ -55,4 +55,10 @@ impl TaskCard {
     pub fn known_scores(&self) -> impl Iterator<Item = &Score> {
         self.scores.iter().chain(self.panels.iter().flat_map(|panel| panel.lines.iter().map(|(_, score)| score)))
     }
+}
+
+/// A name with a capital letter, as a title.
+fn capitalized(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::TaskError;
 use crate::choices;
 use crate::data::{BadImage, SetOptions, SizeOptions, Source};
-use crate::run::ImageSize;
 use crate::run::card::ModelCard;
 use crate::run::pictures::Comparison;
 use crate::run::table::Table;
+use crate::run::{ImageSize, RunDir};
 use crate::train::settings::TrainSettings;
 use crate::train::{Evaluation, Objective};
 
@@ -87,6 +87,13 @@ impl DataSource {
             (Some(Part::Test), None) => Err(TaskError::NoTestPart { data: self.name() }),
         }
     }
+}
+
+/// The classes of the run that training resumes, in the order of the network's outputs; `None` for a new run, and for runs
+/// that keep no list.
+pub fn resumed_classes(settings: &TrainSettings) -> Option<Vec<String>> {
+    let run = RunDir::open_unfinished(settings.resume.as_deref()?).ok()?;
+    Some(run.read_facts().ok()??.outputs)
 }
 
 /// Images to measure on, of a part of a data set.

@@ -17,11 +17,12 @@
 use std::sync::{PoisonError, RwLock};
 
 pub use super::task::Task;
-use super::{TaskError, classify, colorize, segment};
+use super::{TaskError, classify, colorize, multilabel, segment};
 use crate::run::task_card::TaskCard;
 
 /// The built-in tasks.
-static BUILT_IN: [&dyn Task; 3] = [&classify::Classify, &segment::Segment, &colorize::Colorize];
+static BUILT_IN: [&dyn Task; 4] =
+    [&classify::Classify, &multilabel::MultiLabel, &segment::Segment, &colorize::Colorize];
 
 /// Tasks of users.
 static REGISTERED: RwLock<Vec<&'static dyn Task>> = RwLock::new(vec![]);

@@ -7,6 +7,7 @@ pub mod data;
 mod error;
 pub mod export;
 pub mod list;
+pub mod multilabel;
 pub mod predict;
 pub mod samples;
 pub mod segment;

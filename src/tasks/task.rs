@@ -87,7 +87,7 @@ pub trait Task: Send + Sync {
     ///
     /// # Errors
     /// When the folder cannot be listed or is in no known format.
-    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+    fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         let _ = (data, options);
         Err(self.unsupported("check data"))
     }

@@ -1,6 +1,7 @@
 //! What the loop trains: the graphs of a step and of an evaluation, what goes into them, and how their outputs are scored.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 
 use super::TrainError;
 use super::outputs::Outputs;
@@ -63,6 +64,11 @@ pub trait Evaluation: Any + Send {
 
     /// The task's scores, the one that decides which epoch is best first; a score without any sample is left out.
     fn scores(&self) -> Vec<(Score, f64)>;
+
+    /// Entries for the metadata of the checkpoint that was evaluated, such as thresholds.
+    fn entries(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 
     /// Writes what a run shows of its best epoch besides the curves, and names the files.
     ///

@@ -1,5 +1,6 @@
 //! The loop that all tasks share: epochs of steps, validation, checkpoints, curves.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +40,8 @@ pub struct Trainer {
     run: RunDir,
     log: Log,
     position: Position,
+    /// Entries of the last evaluation for a checkpoint's metadata.
+    entries: BTreeMap<String, String>,
     schedule: LrSchedule,
     tracer: Tracer,
     start: Instant,
@@ -107,6 +110,7 @@ impl Trainer {
             loaders,
             log: Log::new(settings.lr),
             position: Position { epoch: 1, order: Some(order), ..Position::default() },
+            entries: BTreeMap::new(),
             schedule: LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs),
             tracer: Tracer::new(settings.profile),
             start: Instant::now(),
@@ -213,6 +217,7 @@ impl Trainer {
             return Err(self.failure(step, epoch).error("validation loss", val_loss as f32, layer));
         }
         self.require_finite(epoch)?;
+        self.entries = found.entries();
         let merit = scores.first().map(|(score, value)| score.merit(*value));
         self.schedule.epoch_done(merit, val_loss);
         let decisive = scores.first().map(|(score, _)| score.clone());
@@ -370,7 +375,8 @@ impl Trainer {
     }
 
     fn save(&mut self, path: &Path) -> Result<(), TrainError> {
-        let metadata = self.objective.card().to_metadata();
+        let mut metadata = self.objective.card().to_metadata();
+        metadata.extend(self.entries.clone());
         let file = torchvision::collect(&mut self.model.session, self.position.steps, metadata)?;
         Ok(file.write_atomic(path)?)
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::WorkflowError;
 use super::evaluation::task_of;
-use crate::data::{BadImage, DataError, decode_file};
+use crate::data::{BadImage, DataError, SampleDepth, decode_file_at};
 use crate::exec;
 use crate::interop::files::write_atomic;
 use crate::run::names::new_folder;
@@ -17,6 +17,7 @@ use crate::tasks::predict::{Prediction, Predictor};
 /// A trained model that predicts for image files.
 pub struct Predictions {
     predictor: Box<dyn Predictor>,
+    depth: SampleDepth,
     names: Names,
 }
 
@@ -41,7 +42,7 @@ impl Predictions {
         let predictor = task_of(checkpoint)?.predictor(checkpoint, exec::open(device)?)?;
         out.filter(|_| predictor.writes()).map_or(Ok(()), RunDir::check_free)?;
         let names = Names { out: out.map(Path::to_owned), folder: None, taken: HashSet::new() };
-        Ok(Predictions { predictor, names })
+        Ok(Predictions { predictor, depth: SampleDepth::fixed(checkpoint.card.sample_bits()), names })
     }
 
     /// Whether predictions are pictures, which are written into a folder.
@@ -61,7 +62,7 @@ impl Predictions {
     pub fn predict(&mut self, paths: &[PathBuf]) -> Result<(Vec<Predicted>, Vec<BadImage>), WorkflowError> {
         let (mut images, mut names, mut bad) = (vec![], vec![], vec![]);
         for path in paths {
-            match decode_file(path) {
+            match decode_file_at(path, &self.depth) {
                 Ok(image) => {
                     images.push(image);
                     names.push(path.clone());

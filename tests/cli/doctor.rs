@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use shadegrad::exec::cpu::CpuEngine;
-use shadegrad::exec::gpu::EngineOptions;
+use shadegrad::exec::gpu::{EngineOptions, Shaders};
+use shadegrad::exec::registry::KernelError;
 use shadegrad::exec::shader::{Shader, Target, Tile, shader};
 use shadegrad::exec::{AnyEngine, Engine, ExecError, PlanId, Session, Ticket};
 use shadegrad::graph::{Graph, Group, StateLayout};
@@ -49,7 +50,7 @@ fn examined(engine: Box<AnyEngine>, precision: Precision) -> Examined {
     examine(&mut session, &graph, precision, feed).expect("it runs")
 }
 
-fn on_gpu(shaders: fn(&KernelCall<Slice>, Target, Option<Tile>) -> Shader, precision: Precision) -> Examined {
+fn on_gpu(shaders: Shaders, precision: Precision) -> Examined {
     let options =
         EngineOptions { cache_dir: None, tune: Some(std::time::Duration::ZERO), shaders, ..Default::default() };
     examined(Box::new(gpu::open_with(options)), precision)
@@ -78,15 +79,20 @@ fn devices_that_compute_rightly_pass() {
 }
 
 /// The shader of a call, with replacements in the text of the named kernels.
-fn broken(changes: &[[&str; 3]], call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
+fn broken(
+    changes: &[[&str; 3]],
+    call: &KernelCall<Slice>,
+    target: Target,
+    tile: Option<Tile>,
+) -> Result<Shader, KernelError> {
     // All sizes are constants of the text, so the replacements find them.
-    let mut made = shader(call, Target { immediates: None, ..target }, tile);
+    let mut made = shader(call, Target { immediates: None, ..target }, tile)?;
     for [_, from, to] in changes.iter().filter(|[kernel, ..]| *kernel == call.kernel) {
         for stage in &mut made.stages {
             stage.source = stage.source.replace(from, to);
         }
     }
-    made
+    Ok(made)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
+use shadegrad::exec::registry::KernelError;
 use shadegrad::exec::shader::{Shader, Target, Tile, shader};
 use shadegrad::exec::{Engine, ExecError};
 use shadegrad::kernel::KernelCall;
@@ -27,8 +28,8 @@ pub fn open(checked: bool) -> GpuEngine {
     })
 }
 
-/// Shaders that are told no sizes when they run.
-fn of_constants(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
+/// Shaders that take no sizes at run time.
+fn of_constants(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Result<Shader, KernelError> {
     shader(call, Target { immediates: None, ..target }, tile)
 }
 

@@ -121,7 +121,7 @@ fn every_fault_of_a_segmentation_set_is_named() {
     named(&report, &["trainannot/6.png: cannot be a mask: a PNG of 16 bits"]);
     named(&report, &["val/13.jpg: is in the val part", "train/7.jpg"]);
     named(&report, &["trainannot/8.png: colour #5a0807 (16 pixels) outside"]);
-    named(&report, &["train/9.jpg: not an image"]);
+    named(&report, &["train/9.jpg: is an HTML page instead of an image"]);
     named(&report, &["train.txt, line 13", "neither train/99.jpg nor"]);
     named(&report, &["val/14.png: is in the val part", "train/10.jpg"]);
     named(&report, &["class 'Boat' has no pixel"]);

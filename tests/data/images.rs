@@ -26,15 +26,23 @@ fn bad_images_are_told_apart() {
     assert_eq!(problem_of(&at("gone.png")), ImageProblem::Missing);
     fs::write(at("zero.jpg"), b"").unwrap();
     assert_eq!(problem_of(&at("zero.jpg")), ImageProblem::Empty);
-    fs::write(at("text.png"), b"<html>not found</html>").unwrap();
+    fs::write(at("text.png"), b"not found").unwrap();
     assert_eq!(problem_of(&at("text.png")), ImageProblem::NotAnImage);
-    fs::write(at("moving.png"), b"GIF89a\x01\x00\x01\x00\x00\x00\x00;").unwrap();
-    assert_eq!(problem_of(&at("moving.png")), ImageProblem::Unsupported("GIF".into()));
+    for (content, parts) in [
+        (b"\0\0\0\x18ftypheic\0\0\0\0heic".as_slice(), ["HEIC", "heif-convert"]),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avif", ["AVIF", "avifdec"]),
+        (b"P6\n2 2\n255\n", ["PPM", "magick"]),
+        (b"version https://git-lfs.github.com/spec/v1\noid", ["Git LFS pointer", "git lfs pull"]),
+    ] {
+        fs::write(at("other.png"), content).unwrap();
+        refused(decode_file(&at("other.png")), &parts);
+    }
     for (name, format) in [
         ("cut.jpg", ImageFormat::Jpeg),
         ("cut.png", ImageFormat::Png),
         ("cut.bmp", ImageFormat::Bmp),
         ("cut.webp", ImageFormat::WebP),
+        ("cut.gif", ImageFormat::Gif),
     ] {
         picture(40, 30, 9).save_with_format(at(name), format).unwrap();
         decode_file(&at(name)).unwrap();
@@ -54,7 +62,7 @@ fn bad_images_are_told_apart() {
     huge[18..22].copy_from_slice(&30_000u32.to_le_bytes());
     huge[22..26].copy_from_slice(&30_000u32.to_le_bytes());
     fs::write(at("huge.bmp"), huge).unwrap();
-    refused(decode_file(&at("huge.bmp")), &["huge.bmp", "30000x30000", "limit", "--skip-bad"]);
+    refused(decode_file(&at("huge.bmp")), &["huge.bmp", "30000x30000", "limit", "have bad images skipped"]);
 }
 
 #[test]
@@ -157,7 +165,13 @@ fn all_bad_images_are_listed_or_skipped() {
     let error = prepare(&sets, &options, &count).map(|_| ());
     refused(
         error,
-        &["3 of 20 images", "3.png: file is empty", "0.png: not an image", "5.png: truncated", "--skip-bad"],
+        &[
+            "3 of 20 images",
+            "3.png: file is empty",
+            "0.png: not an image",
+            "5.png: truncated",
+            "have bad images skipped",
+        ],
     );
     assert_eq!(calls.into_inner(), 20);
 

@@ -1,13 +1,16 @@
 //! Data sets: every format opens, every defect is named with its remedy, batches depend on the seed alone. The tests make
 //! their files.
 
+mod annotations;
 mod augment;
 mod colorization;
 mod data_check;
 mod formats;
 mod images;
 mod loading;
+mod meant;
 mod memory;
+mod multilabel;
 mod segmentation;
 mod streets;
 

@@ -1,12 +1,14 @@
 //! Data in memory: pictures and numbers that are no files.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use shadegrad::data::{
     ClassificationDataset, ClassificationSource, Loader, LoaderOptions, MemoryClassification, MemorySamples,
     Normalization, PrepareOptions, Splits, prepare,
 };
 use shadegrad::image::{DynamicImage, GrayImage, RgbImage, Rgba, RgbaImage};
+use shadegrad::tasks::classify::{self, ClassifyConfig};
 
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| name.to_string()).collect()
@@ -70,4 +72,31 @@ fn what_does_not_fit_is_refused_with_what_would() {
         data
     });
     assert!(Splits::in_memory(a, b).expect_err("other classes").to_string().contains("the same names"));
+}
+
+#[test]
+fn images_in_memory_train_in_the_common_loop() {
+    let part = |seed: u8, count: u32| {
+        // Dark and bright squares.
+        let shade = |i: u32| if i.is_multiple_of(2) { 40 + seed } else { 200 + seed };
+        let images = (0..count).map(|i| RgbImage::from_pixel(9, 9, [shade(i); 3].into()));
+        let labels = (0..count).map(|i| i % 2).collect();
+        MemoryClassification::new(images.collect::<Vec<_>>(), labels, names(&["dark", "bright"])).expect("it fits")
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = ClassifyConfig {
+        out: Some(folder.path().join("run")),
+        image_size: 8,
+        batch_size: 4,
+        epochs: 2,
+        device: "cpu".into(),
+        ..ClassifyConfig::default()
+    };
+    let splits = Splits::in_memory(part(0, 12), part(5, 4)).expect("the same classes");
+    let stop = AtomicBool::new(false);
+    let outcome = classify::train_on(splits, &config, &(), &stop).expect("it trains");
+    assert_eq!(outcome.rows.len(), 2);
+    assert!(outcome.run.join("best.safetensors").is_file());
+    let facts = std::fs::read_to_string(outcome.run.join("metrics.csv")).expect("a history");
+    assert_eq!(facts.lines().count(), 3, "{facts}");
 }

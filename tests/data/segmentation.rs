@@ -100,8 +100,13 @@ fn halves_without_the_other_are_all_named_or_left_out() {
     fs::remove_file(at("images/a.jpg")).unwrap();
     fs::remove_file(at("masks/b.png")).unwrap();
     save(&at("images/c.png"), &picture(4, 1, 1));
-    let parts =
-        ["3 of 6", "a.png: is a mask without image", "b.jpg: has no mask", "c.jpg: cannot be paired", "--skip-bad"];
+    let parts = [
+        "3 of 6",
+        "a.png: is a mask without image",
+        "b.jpg: has no mask",
+        "c.jpg: cannot be paired",
+        "have bad images skipped",
+    ];
     let message = refused(open(dir.path()).map(|_| ()), &parts[1..]);
     assert!(message.contains("c.png: cannot be paired"), "{message}");
     let options = SetOptions { skip_bad: true, ..SetOptions::default() };
@@ -276,7 +281,8 @@ fn what_masks_hold_is_detected() {
     let (mask, names) = detected(&[0, 255, 255, 0]);
     assert_eq!((mask, names), (vec![0, 1, 1, 0], vec!["background".to_string(), "foreground".into()]));
     let (mask, names) = detected(&[0, 85, 170, 255]);
-    assert_eq!((mask, names), (vec![0, 1, 2, 255], ["value 0", "value 85", "value 170"].map(String::from).to_vec()));
+    let steps = ["value 0", "value 85", "value 170", "value 255"];
+    assert_eq!((mask, names), (vec![0, 1, 2, 3], steps.map(String::from).to_vec()), "255 is a step of the scale");
     for (values, found) in
         [([0; 4], "value 0 alone"), ([7, 7, 255, 7], "value 7 alone"), ([255; 4], "nothing but value 255")]
     {

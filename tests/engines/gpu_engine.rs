@@ -1,6 +1,7 @@
 //! The GPU engine on plans made by hand, with shaders of the test's own: what holds whatever the kernels are.
 
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
+use shadegrad::exec::registry::KernelError;
 use shadegrad::exec::shader::{Shader, Stage, Target, Tile};
 use shadegrad::exec::{Engine, ExecError, MAX_TICKETS, Rows};
 use shadegrad::graph::{Group, StateLayout};
@@ -10,7 +11,7 @@ use shadegrad::shape::Element;
 
 /// Three kernels over whole buffers: `fill` writes VALUE, `add_to` adds binding 0 to binding 1, `copy` copies. Any
 /// other name is the body of a shader over the same two bindings.
-fn shaders(call: &KernelCall<Slice>, _: Target, _: Option<Tile>) -> Shader {
+fn shaders(call: &KernelCall<Slice>, _: Target, _: Option<Tile>) -> Result<Shader, KernelError> {
     let Work::Items(items) = call.work else { panic!("these plans have items only") };
     let bindings: String = call.bindings.iter().enumerate().map(|(i, (_, access))| declare(i, *access)).collect();
     let body = match call.kernel {
@@ -27,9 +28,9 @@ fn shaders(call: &KernelCall<Slice>, _: Target, _: Option<Tile>) -> Shader {
             let i = (wid.x + wid.y * n.x) * {WORKGROUP}u + lane;
             if (i < {items}u) {{ {body} }}
         }}",
-        call.consts.prelude()
+        call.consts().prelude()
     );
-    Shader { stages: vec![Stage::new(source, items.div_ceil(WORKGROUP))], scratch: 0 }
+    Ok(Shader { stages: vec![Stage::new(source, items.div_ceil(WORKGROUP), &call.bindings)], scratch: 0 })
 }
 
 fn declare(i: usize, access: Access) -> String {
@@ -74,7 +75,7 @@ fn layout(group_len: [usize; 4]) -> StateLayout {
 fn call(kernel: &'static str, consts: Consts, bindings: Vec<(Slice, Access)>) -> PlannedCall {
     let items = bindings[0].0.len;
     let elements = vec![Element::F32; bindings.len()];
-    let call = KernelCall { kernel, consts, bindings, elements, work: Work::Items(items), flops: 0 };
+    let call = KernelCall { kernel, parameters: consts.into(), bindings, elements, work: Work::Items(items), flops: 0 };
     PlannedCall { call, op: "test", scope: "layer1".into(), shapes: "[4] → [4]".into() }
 }
 fn fill(to: Slice, value: f64) -> PlannedCall {

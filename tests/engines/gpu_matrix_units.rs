@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 
 use shadegrad::exec::gpu::EngineOptions;
+use shadegrad::exec::registry::KernelError;
 use shadegrad::exec::shader::{Lines, Matrix, Shader, Target, Tile, Tiling, shader, shared_taps};
 use shadegrad::kernel::KernelCall;
 use shadegrad::plan::Slice;
@@ -146,7 +147,7 @@ const OF_LLVMPIPE: [Matrix; 2] =
 /// What every matrix kernel gets: one of the tiles, for these units, and whether they are emulated.
 static MATRIX_TILE: Mutex<(usize, Matrix, bool)> = Mutex::new((0, OF_LLVMPIPE[0], true));
 
-fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Shader {
+fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Result<Shader, KernelError> {
     if !call.kernel.starts_with("conv_") {
         return shader(call, target, None);
     }
@@ -162,12 +163,12 @@ fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) ->
         // Only weight gradients are by patches.
         (None, _) => patches.get(tile - plain.len()).copied().unwrap_or(plain[plain.len() - 1]),
     };
-    let mut made = shader(call, target, Some(tile));
+    let mut made = shader(call, target, Some(tile))?;
     if emulate {
         let first = &mut made.stages[0].source;
         *first = emulated(first);
     }
-    made
+    Ok(made)
 }
 
 /// Runs the tiles of matrix units and compares with the twin.

@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use shadegrad::exec::gpu::EngineOptions;
-use shadegrad::exec::shader::{Shader, Target, Tile, TileLimits, Tiling, candidates, shader, together};
+use shadegrad::exec::registry::KernelError;
+use shadegrad::exec::shader::{
+    BindingKind, Shader, StageBinding, Target, Tile, TileLimits, Tiling, candidates, merged_partials, shader,
+};
 use shadegrad::graph::{GraphError, Value};
-use shadegrad::kernel::KernelCall;
+use shadegrad::kernel::{ConvGeometry, KernelCall};
 use shadegrad::ops::{self, ConvSpec};
 use shadegrad::plan::Slice;
 use shadegrad::shape::{Padding, TensorType, Window};
@@ -73,7 +76,7 @@ fn check_all(cases: impl IntoIterator<Item = Case>, what: &str, options: EngineO
 /// Which candidate every call gets.
 static CANDIDATE: AtomicUsize = AtomicUsize::new(0);
 
-fn forced(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Shader {
+fn forced(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Result<Shader, KernelError> {
     let tiles = candidates(call, target.tiling, TileLimits::WEBGPU);
     shader(call, target, tiles.get(CANDIDATE.load(Ordering::Relaxed) % tiles.len().max(1)).copied())
 }
@@ -108,29 +111,34 @@ fn every_tile_computes_the_same() {
 /// Stages that read operands from buffers, and from textures of few rows.
 static FROM: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
-fn small_textures(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
-    let made = shader(call, Target { texture_rows: target.texture_rows.map(|_| 8), ..target }, tile);
-    for (count, declared) in FROM.iter().zip(["array<vec4<T0>>;\n@group(0) @binding(1)", "texture_2d<f32>"]) {
-        let stages = made.stages.iter().filter(|stage| stage.source.contains(declared));
-        count.fetch_add(if call.kernel.starts_with("conv_") { stages.count() } else { 0 }, Ordering::Relaxed);
+fn small_textures(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Result<Shader, KernelError> {
+    let made = shader(call, Target { texture_rows: target.texture_rows.map(|_| 8), ..target }, tile)?;
+    for (count, kind) in FROM.iter().zip([BindingKind::Read, BindingKind::Texture]) {
+        let both = [0, 1].map(|index| StageBinding { index, kind });
+        let stages = made.stages.iter().filter(|stage| stage.bindings.starts_with(&both));
+        count.fetch_add(if is_convolution(call) { stages.count() } else { 0 }, Ordering::Relaxed);
     }
-    made
+    Ok(made)
+}
+
+fn is_convolution(call: &KernelCall<Slice>) -> bool {
+    call.geometry::<ConvGeometry>().is_some()
 }
 
 /// Stages of matrix kernels that are told sizes, and that are not since these have no room.
 static TOLD: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
-fn few_immediates(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
+fn few_immediates(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Result<Shader, KernelError> {
     let room = 4 * 16;
-    let made = shader(call, Target { immediates: target.immediates.map(|_| room), ..target }, tile);
+    let made = shader(call, Target { immediates: target.immediates.map(|_| room), ..target }, tile)?;
     for stage in &made.stages {
         assert!(size_of_val(stage.sizes.as_slice()) <= room, "{} has sizes {:?}", call.kernel, stage.sizes);
         let told = stage.source.contains("var<immediate>");
         assert_eq!(told, !stage.sizes.is_empty(), "{}", stage.source);
-        let of_matrices = call.kernel.starts_with("conv_") && target.immediates.is_some();
+        let of_matrices = is_convolution(call) && target.immediates.is_some();
         TOLD[usize::from(!told)].fetch_add(usize::from(of_matrices), Ordering::Relaxed);
     }
-    made
+    Ok(made)
 }
 
 #[test]
@@ -170,7 +178,7 @@ fn winograd_tiles(call: &KernelCall<Slice>, tiling: Tiling, scratch: usize) -> V
 }
 
 /// Those in one part, then those in the fewest parts above one.
-fn by_winograd(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Shader {
+fn by_winograd(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Result<Shader, KernelError> {
     let mut tiles = winograd_tiles(call, target.tiling, TileLimits::WEBGPU.scratch);
     let scarcer = (0..200).rev().map(|i| winograd_tiles(call, target.tiling, i * 100_000));
     tiles.extend(scarcer.into_iter().find(|tiles| tiles.iter().any(|tile| tile.winograd > 1)).unwrap_or_default());
@@ -251,22 +259,22 @@ fn what_is_left_of_other_pixels_comes_to_the_same() {
     let mut seen = [0; 3];
     for call in &calls {
         let last = call.bindings.len() - 1;
-        let Some(of_all) = together(call, last) else { continue };
+        let Some(merge) = merged_partials(call, last) else { continue };
         let value = |i: usize| ((i * 7919 % 1009) as f64 / 1009.0 - 0.3) * (1.0 + (i % 5) as f64);
         let each_way: Vec<Vec<f32>> = [0, 1]
             .map(|way| {
                 if call.kernel == "conv_wgrad" {
                     seen[2] += 1;
-                    let (splits, len) = (call.consts.usize("SPLITS"), 3 * 3 * 8 * 12);
+                    let (splits, len) = (call.consts().usize("SPLITS"), 3 * 3 * 8 * 12);
                     // Terms 0..4·splits of every number, four to a split: neighbours, or those that are `splits` apart.
                     let term = |split: usize, i: usize| if way == 0 { 4 * split + i } else { split + i * splits };
                     let part = |split: usize, at: usize| (0..4).map(|i| value(term(split, i) + 31 * at)).sum::<f64>();
-                    return of_all(&(0..splits * len).map(|i| part(i / len, i % len) as f32).collect::<Vec<_>>());
+                    return merge(&(0..splits * len).map(|i| part(i / len, i % len) as f32).collect::<Vec<_>>());
                 }
                 let moments = call.kernel == "conv_fwd";
                 seen[usize::from(moments)] += 1;
                 let [rows, each, segments, c4] =
-                    ["ROWS", "SEGMENT_ROWS", "SEGMENTS", "C4"].map(|name| call.consts.usize(name));
+                    ["ROWS", "SEGMENT_ROWS", "SEGMENTS", "C4"].map(|name| call.consts().usize(name));
                 assert!(segments > 2 && !rows.is_multiple_of(each), "{segments} segments of {rows} rows");
                 let row = |i: usize| if way == 0 { i } else { (i * 1009 + 5) % rows };
                 let mut kept = vec![0.0; segments * c4 * 8];
@@ -277,7 +285,7 @@ fn what_is_left_of_other_pixels_comes_to_the_same() {
                     let [a, b] = of_rows(&values, moments);
                     (kept[at], kept[at + 4]) = (a as f32, b as f32);
                 }
-                of_all(&kept)
+                merge(&kept)
             })
             .into();
         let scale = each_way[0].iter().fold(0.0f32, |scale, v| scale.max(v.abs()));
@@ -289,8 +297,8 @@ fn what_is_left_of_other_pixels_comes_to_the_same() {
 }
 
 /// Every tile but the fixed choice gives twice the result, in the twinkling of an eye.
-fn sabotaged(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Shader {
-    let mut made = shader(call, target, tile);
+fn sabotaged(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Result<Shader, KernelError> {
+    let mut made = shader(call, target, tile)?;
     let fixed = candidates(call, target.tiling, TileLimits::WEBGPU).first().copied();
     if call.kernel == "conv_fwd" && tile.is_some() && tile != fixed {
         for stage in made.stages.iter_mut().filter(|stage| stage.source.contains("k += DEPTH")) {
@@ -300,7 +308,7 @@ fn sabotaged(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Sh
             stage.source = wrong;
         }
     }
-    made
+    Ok(made)
 }
 
 #[test]

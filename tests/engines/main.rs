@@ -6,5 +6,6 @@ mod gpu_engine;
 mod gpu_matrix_units;
 mod gpu_tiles;
 mod ops_match_twin;
+mod own_kernel;
 mod precision;
 mod shared_device;

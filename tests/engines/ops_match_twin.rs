@@ -18,7 +18,7 @@ fn large_cases() -> Vec<Case> {
         let calls = case.plan().calls.into_iter().map(|planned| planned.call);
         let norms: Vec<_> = calls.filter(|call| ["norm_apply", "norm_grad_apply"].contains(&call.kernel)).collect();
         assert_eq!(norms.len(), 2, "{}", case.name);
-        assert!(norms.iter().all(|call| call.consts.usize("ROWS_EACH") == rows), "{}", case.name);
+        assert!(norms.iter().all(|call| call.consts().usize("ROWS_EACH") == rows), "{}", case.name);
     }
     cases
 }

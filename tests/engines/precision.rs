@@ -33,7 +33,7 @@ fn activations_take_half_of_their_memory_and_nothing_else_changes() {
             assert_eq!(port.ty.element, Element::F32, "{spec}: {} is read or written by the caller", port.name);
         }
         for planned in &half.calls {
-            let (call, consts) = (&planned.call, planned.call.consts.prelude());
+            let (call, consts) = (&planned.call, planned.call.consts().prelude());
             // Losses, optimizers, sums and statistics.
             let wide = ["softmax", "adam", "sum_", "norm_finalize", "norm_grad_finalize", "loss", "clip"];
             if wide.iter().any(|name| call.kernel.starts_with(name)) {

@@ -41,7 +41,7 @@ fn the_classifier_leaves_weights_and_pictures() {
 
 #[test]
 fn dense_tasks_leave_a_table_and_a_figure() {
-    for (run, column) in [(segment::run as fn(bool, &std::path::Path) -> _, "mean IoU"), (colorize::run, "PSNR")] {
+    for (run, column) in [(segment::run as fn(bool, &Path) -> _, "mean IoU"), (colorize::run, "PSNR")] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let table: String = run(true, folder.path()).expect("it runs");
         assert!(table.contains(column) && table.lines().count() >= 4, "{table}");

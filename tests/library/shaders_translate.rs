@@ -11,13 +11,15 @@ use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use rayon::prelude::*;
 use shadegrad::exec::registry::KERNELS;
-use shadegrad::exec::shader::{Lines, Matrix, Target, TileLimits, Tiling, candidates, shader};
+use shadegrad::exec::shader::{
+    BindingKind, Lines, Matrix, StageBinding, Target, TileLimits, Tiling, candidates, shader,
+};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, StateTable};
-use shadegrad::kernel::{Access, KernelCall, MOST_BINDINGS};
+use shadegrad::kernel::MOST_BINDINGS;
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions};
-use shadegrad::plan::{Plan, PlanOptions, Slice};
+use shadegrad::plan::{Plan, PlanOptions};
 use shadegrad::tasks::classify::graphs::{StepOptions, evaluation_graph, training_graph};
 use shadegrad::train::step::Optimizer;
 
@@ -87,9 +89,11 @@ const LIMITS: TileLimits = TileLimits {
 const WIDE: TileLimits =
     TileLimits { cooperative: [Some(Matrix { size: 16, lanes: 64, lines: Lines::Turned }), None], ..LIMITS };
 
-/// Of what a text is.
+/// What a text belongs to.
 struct Variant {
-    call: KernelCall<Slice>,
+    kernel: &'static str,
+    /// What the stage says that it binds.
+    bindings: Vec<StageBinding>,
     /// With the graph of its first use.
     label: String,
 }
@@ -104,7 +108,7 @@ fn make_variants() -> BTreeMap<String, Variant> {
     let mut variants: BTreeMap<String, Variant> = BTreeMap::new();
     for (name, graph) in graphs() {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
-            // With sizes in the text, and told at run time as Vulkan guarantees room for.
+            // With sizes in the text, and at run time, for which Vulkan guarantees 128 bytes.
             let targets = [
                 (Tiling::Workgroup, Some(32), None, None),
                 (Tiling::Register, None, None, None),
@@ -117,21 +121,21 @@ fn make_variants() -> BTreeMap<String, Variant> {
                 let tiles = [LIMITS, WIDE].map(|limits| candidates(&planned.call, tiling, limits).into_iter().skip(1));
                 for tile in std::iter::once(None).chain(tiles.into_iter().flatten().map(Some)) {
                     let target = Target { tiling, subgroup, texture_rows, immediates, units: None };
-                    let made = shader(&planned.call, target, tile);
-                    let mut call = planned.call.clone();
-                    if made.scratch > 0 {
-                        let scratch = Slice { len: made.scratch, ..call.bindings[0].0 };
-                        call.bindings.push((scratch, Access::Write));
-                    }
-                    let used = |i: usize| made.stages.iter().any(|s| s.source.contains(&format!("@binding({i})")));
-                    // In the place of what is not there stands another once more.
-                    let stands_in = |i: usize| call.bindings[..i].iter().any(|b| b.0 == call.bindings[i].0);
-                    let all = (0..call.bindings.len()).all(|i| used(i) || stands_in(i));
+                    let made = shader(&planned.call, target, tile).expect("a kernel of the list");
+                    let call = &planned.call;
+                    let used = |i: usize| {
+                        made.stages.iter().any(|s| s.bindings.iter().any(|binding| binding.index as usize == i))
+                    };
+                    // A binding that stands for an absent tensor repeats another one.
+                    let repeats = |i: usize| call.bindings[..i].iter().any(|b| b.0 == call.bindings[i].0);
+                    let all = (0..call.bindings.len()).all(|i| used(i) || repeats(i));
                     assert!(all, "{} leaves out a binding ({tile:?})", call.kernel);
                     for (i, stage) in made.stages.into_iter().enumerate() {
                         let label = format!("{} in {name} ({tiling:?}), stage {i}", call.kernel);
                         assert!(stage.workgroups > 0, "{label} has nothing to do");
-                        variants.entry(stage.source).or_insert_with(|| Variant { call: call.clone(), label });
+                        let bindings = stage.bindings;
+                        let of = || Variant { kernel: call.kernel, bindings, label };
+                        variants.entry(stage.source).or_insert_with(of);
                     }
                 }
             }
@@ -140,7 +144,7 @@ fn make_variants() -> BTreeMap<String, Variant> {
     variants
 }
 
-/// What marks a kernel that is told sizes when it runs.
+/// Marks a kernel that takes sizes at run time.
 const IMMEDIATES: &str = "var<immediate>";
 
 /// What marks a kernel for matrix units.
@@ -160,29 +164,27 @@ fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     Ok((module, info))
 }
 
-/// Bindings declared, with whether they may be written: must be those of the call, of which a stage need not use all, and no
-/// more than known adapters have.
-fn check_bindings(module: &naga::Module, call: &KernelCall<Slice>) -> Result<(), String> {
-    let mut declared: Vec<(u32, bool)> = module
+/// The bindings that the text declares must be those that the stage lists, and no more than known adapters have.
+fn check_bindings(module: &naga::Module, listed: &[StageBinding]) -> Result<(), String> {
+    let mut declared: Vec<StageBinding> = module
         .global_variables
         .iter()
         .filter_map(|(_, v)| {
-            let writes = match v.space {
-                naga::AddressSpace::Storage { access } => access.contains(naga::StorageAccess::STORE),
-                // A texture.
-                naga::AddressSpace::Handle => false,
+            let kind = match v.space {
+                naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => {
+                    BindingKind::ReadWrite
+                }
+                naga::AddressSpace::Storage { .. } => BindingKind::Read,
+                naga::AddressSpace::Handle => BindingKind::Texture,
                 _ => return None,
             };
-            Some((v.binding?.binding, writes))
+            Some(StageBinding { index: v.binding?.binding, kind })
         })
         .collect();
-    declared.sort_unstable();
-    let wanted: Vec<(u32, bool)> =
-        call.bindings.iter().enumerate().map(|(i, (_, access))| (i as u32, *access != Access::Read)).collect();
-    if declared.len() <= MOST_BINDINGS && declared.iter().all(|binding| wanted.contains(binding)) {
-        Ok(())
-    } else {
-        Err(format!("it declares the bindings {declared:?}, the op gives {wanted:?}"))
+    declared.sort_unstable_by_key(|binding| binding.index);
+    match declared.len() <= MOST_BINDINGS && declared == listed {
+        true => Ok(()),
+        false => Err(format!("it declares the bindings {declared:?}, the stage lists {listed:?}")),
     }
 }
 
@@ -276,13 +278,13 @@ fn spirv_val(words: &[u32]) -> Result<(), String> {
 
 fn translate(source: &str, variant: &Variant) -> Result<(), String> {
     let (module, info) = validate(source)?;
-    check_bindings(&module, &variant.call)?;
+    check_bindings(&module, &variant.bindings)?;
     let words = spirv(&module, &info).map_err(|e| format!("SPIR-V: {e}"))?;
     // DX12 is not offered kernels for matrix units, nor Metal those for matrices of 16.
     if !source.contains("coop_mat16x16") {
         metal(&module, &info).map_err(|e| format!("MSL: {e}"))?;
     }
-    // Nor those that are told sizes.
+    // Nor those that take sizes at run time.
     if !source.contains(MATRICES) && !source.contains(IMMEDIATES) {
         direct3d(&module, &info).map_err(|e| format!("HLSL: {e}"))?;
     }
@@ -311,11 +313,8 @@ fn every_shader_becomes_spirv_msl_and_hlsl() {
 #[test]
 fn every_kernel_is_met() {
     let met = variants();
-    let missing: Vec<&str> = KERNELS
-        .iter()
-        .map(|k| k.name)
-        .filter(|name| met.values().all(|variant| variant.call.kernel != *name))
-        .collect();
+    let missing: Vec<&str> =
+        KERNELS.iter().map(|k| k.name).filter(|name| met.values().all(|variant| variant.kernel != *name)).collect();
     assert!(missing.is_empty(), "no graph of this test uses {missing:?}: add an op case");
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
     for (name, text) in shader_files(folder.as_ref()) {
@@ -340,8 +339,7 @@ fn a_broken_shader_is_seen() {
     assert!(translate(source, variant).is_ok());
     let wrong = format!("{source}\nfn wrong() -> f32 {{ return 1u; }}\n");
     assert!(translate(&wrong, variant).is_err());
-    let mut call = variant.call.clone();
-    call.bindings.remove(0);
-    let other = Variant { call, label: variant.label.clone() };
+    let bindings = variant.bindings[1..].to_vec();
+    let other = Variant { kernel: variant.kernel, bindings, label: variant.label.clone() };
     assert!(translate(source, &other).unwrap_err().contains("bindings"));
 }

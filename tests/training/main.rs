@@ -2,6 +2,8 @@
 
 mod craft;
 mod learning;
+mod multilabel;
+mod multilabel_scores;
 mod own_loop;
 mod resume;
 mod run_config;

@@ -28,7 +28,9 @@ pub fn check_classification(path: &Path, options: &CheckOptions<'_>) -> Result<C
         Ok(Sample { name: set.describe(index), label, image, class_pixels: None, bad })
     })?;
     let mut report = CheckReport::new("classify", path, splits.format);
+    report.decisions = splits.decisions;
     report.add_parts(&read);
+    report.add_depth(sets[0].1.depth());
     duplicates::report(&read, &mut report);
     let names = sets[0].1.class_names();
     let mut classes: Vec<ClassCount> =

@@ -26,7 +26,9 @@ pub fn check_images(path: &Path, options: &CheckOptions<'_>) -> Result<CheckRepo
         Ok(Sample { name: set.name(index), label: None, image, class_pixels: None, bad })
     })?;
     let mut report = CheckReport::new("colorize", path, splits.format);
+    report.decisions = splits.decisions;
     report.add_parts(&read);
+    report.add_depth(sets[0].1.depth());
     duplicates::report(&read, &mut report);
     let grey: Vec<&str> = read
         .iter()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::PartRead;
-use crate::data::{BadImage, one_line};
+use crate::data::{BadImage, Decisions, SampleDepth, one_line};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,18 +79,28 @@ pub struct CheckReport {
     pub faults: Vec<Fault>,
     /// What is worth knowing.
     pub notes: Vec<String>,
+    /// How the set was read, and what was left out.
+    pub decisions: Decisions,
 }
 
 impl CheckReport {
     pub(super) fn new(task: &'static str, path: &Path, format: &str) -> Self {
         let (path, format) = (path.to_path_buf(), format.to_string());
-        let (parts, classes, faults, notes) = Default::default();
-        Self { task, path, format, parts, unit: "images", classes, faults, notes }
+        let (parts, classes, faults, notes, decisions) = Default::default();
+        Self { task, path, format, parts, unit: "images", classes, faults, notes, decisions }
     }
 
     /// Whether nothing is wrong.
     pub fn is_good(&self) -> bool {
         self.faults.is_empty()
+    }
+
+    /// Notes how 16-bit samples are read.
+    pub(super) fn add_depth(&mut self, depth: Option<&SampleDepth>) {
+        self.notes.extend(depth.and_then(|depth| {
+            depth.settle();
+            depth.note()
+        }));
     }
 
     /// Counts the samples of each part, and takes over what is wrong with them.
@@ -153,10 +163,25 @@ impl fmt::Display for CheckReport {
         if !self.classes.is_empty() {
             self.write_classes(f)?;
         }
-        if !self.notes.is_empty() {
+        let decisions = &self.decisions;
+        let left_out = decisions.left_out_lines();
+        let notes: Vec<&String> = self.notes.iter().chain(&decisions.notes).collect();
+        if !decisions.evidence.is_empty() {
+            writeln!(f, "\nrecognised by: {}", decisions.evidence.join(", "))?;
+        }
+        if !decisions.split.is_empty() {
+            writeln!(f, "split: {}", decisions.split)?;
+        }
+        if let Some(orientation) = &decisions.orientation {
+            writeln!(f, "orientation: {orientation}")?;
+        }
+        if !notes.is_empty() || !left_out.is_empty() {
             writeln!(f)?;
         }
-        for note in &self.notes {
+        for line in left_out {
+            writeln!(f, "left out: {line}")?;
+        }
+        for note in notes {
             writeln!(f, "note: {note}")?;
         }
         match self.faults.len() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::report::{CheckReport, ClassCount, Fault};
 use super::{CheckOptions, ImageFacts, PartRead, Sample, collected, duplicates, read_parts, unopened};
 use crate::data::prepare_pairs::count;
-use crate::data::segmentation::{coding_of, find, splits};
+use crate::data::segmentation::open_with;
 use crate::data::{BadImage, DataError, ImageProblem, SegmentationDataset};
 
 /// Reads every image and mask of the segmentation set at `path`: halves without their other half,
@@ -16,12 +16,7 @@ use crate::data::{BadImage, DataError, ImageProblem, SegmentationDataset};
 /// Where there is no folder at `path`; whatever else is wrong is in the report.
 pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, DataError> {
     let mut faults = Vec::new();
-    let opened = find(path).and_then(|mut found| {
-        faults = std::mem::take(&mut found.faults);
-        let coding = coding_of(path, &mut found)?;
-        splits(path, found, coding, &options.set_options())
-    });
-    let splits = match opened {
+    let splits = match open_with(path, &options.set_options(), &mut faults) {
         Ok(splits) => splits,
         Err(reason) => {
             let mut report = unopened(path, "segment", reason, options)?;
@@ -35,11 +30,21 @@ pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<Che
     let read = read_parts(&counts, options.progress, |part, index| sample(&*sets[part].1, index))?;
     let mut report = CheckReport::new("segment", path, splits.format);
     report.unit = "pixels";
+    report.decisions = splits.decisions;
     report.faults.extend(faults.iter().map(Fault::from));
     report.add_parts(&read);
     duplicates::report(&read, &mut report);
     report.notes.insert(0, sets[0].1.classes().to_string());
+    report.add_depth(sets[0].1.depth());
     add_classes(&sets[0].1.classes().names, &read, &mut report);
+    for (part, counted) in read.iter().enumerate() {
+        let pixels: u64 = report.classes.iter().map(|class| class.counts[part]).sum();
+        if pixels == 0 && counted.samples.iter().any(|sample| sample.class_pixels.is_some()) {
+            let what =
+                format!("all pixels of the {} part are ignored: nothing in it can be learnt or measured", counted.name);
+            report.faults.push(Fault::general(what));
+        }
+    }
     Ok(report)
 }
 

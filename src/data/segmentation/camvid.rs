@@ -1,13 +1,16 @@
-//! CamVid as SegNet packed it: lists of image and mask paths, ids 0 to 10, void 11. (The original,
-//! colour-coded CamVid is folders of images and masks with a `label_colors.txt`.)
+//! Lists of pairs: each line is the path of an image and the path of its mask. CamVid as SegNet packed it is one: ids 0 to
+//! 10, void 11. (The original, colour-coded CamVid is folders of images and masks with a `label_colors.txt`.)
 
 use std::path::{Path, PathBuf};
 
 use super::classes::ClassList;
+use super::mask::MaskSource;
 use super::{Coding, Found, IGNORED, Pair};
-use crate::data::listing::entries;
-use crate::data::parts::{Part, part_of};
-use crate::data::{BadImage, DataError, ImageProblem};
+use crate::data::formats::{Confidence, Evidence, Format};
+use crate::data::listing::{Walk, name_of, relative};
+use crate::data::lists::{self, Index, ListFile, Match};
+use crate::data::parts::Part;
+use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
 /// Names, ids and colours of SegNet's eleven classes.
 const CLASSES: [(&str, [u8; 3]); 11] = [
@@ -25,31 +28,50 @@ const CLASSES: [(&str, [u8; 3]); 11] = [
 ];
 const VOID: u8 = 11;
 
-/// Finds `train.txt` and its like where their lines are pairs of paths.
-pub(crate) fn find(root: &Path) -> Result<Option<Found>, DataError> {
-    let mut found = Found { format: "lists of image and mask paths (CamVid)", ..Found::default() };
-    let mut any = false;
-    for list in entries(root)? {
-        let is_text = list.extension().is_some_and(|e| e.eq_ignore_ascii_case("txt"));
-        let stem = list.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-        let (true, Some(part)) = (is_text && list.is_file(), part_of(&stem)) else { continue };
-        let text = std::fs::read_to_string(&list).map_err(|e| DataError::io(&list, e))?;
-        found.has_val |= part == Part::Val;
-        if !is_pair_list(&text) {
-            continue;
-        }
-        any = true;
-        let pairs = read_list(root, &list, &text, &mut found.faults);
-        match part {
-            Part::Train => found.train = pairs,
-            Part::Val => found.val = pairs,
-            Part::Test => found.test = pairs,
-        }
+/// Lists of image and mask paths.
+pub(crate) struct PairLists;
+
+impl Format for PairLists {
+    type Opened = Found;
+    type Options = SetOptions;
+
+    fn name(&self) -> &'static str {
+        "lists of image and mask paths (CamVid)"
     }
-    if root.join("trainannot").is_dir() {
-        found.known = Some(coding());
+
+    fn looks_for(&self) -> &'static str {
+        "`train.txt`, `val.txt` (and `test.txt`) whose lines are the path of an image and the path of its mask"
     }
-    Ok(any.then_some(found))
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        let lists = lists::find(root)?;
+        if lists.is_empty() {
+            return Ok(None);
+        }
+        let files = Files::below(root)?;
+        let seen: Vec<String> =
+            lists.iter().filter(|list| files.are_pairs(list)).map(|list| name_of(&list.path)).collect();
+        Ok((!seen.is_empty()).then(|| Evidence::new(Confidence::Likely, seen)))
+    }
+
+    fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
+        let files = Files::below(root)?;
+        let mut found = Found::default();
+        for list in lists::find(root)? {
+            found.has_val |= list.part == Part::Val;
+            let pairs = files.read(&list, &mut found.faults);
+            match list.part {
+                Part::Train => found.train = pairs,
+                Part::Val => found.val = pairs,
+                Part::Test => found.test = pairs,
+            }
+            found.decisions.lists.push(relative(root, &list.path));
+        }
+        if root.join("trainannot").is_dir() {
+            found.known = Some(coding());
+        }
+        Ok(found)
+    }
 }
 
 fn coding() -> Coding {
@@ -64,51 +86,69 @@ fn coding() -> Coding {
     coding
 }
 
-/// The two paths of a line.
+/// The image files of a set, found by what lists call them.
+struct Files {
+    index: Index,
+    paths: Vec<PathBuf>,
+}
+
+impl Files {
+    fn below(root: &Path) -> Result<Self, DataError> {
+        let paths = Walk::below(root)?.images;
+        Ok(Self { index: Index::new(root, paths.iter().map(PathBuf::as_path)), paths })
+    }
+
+    fn find(&self, name: &str) -> Option<&PathBuf> {
+        match self.index.find(name) {
+            Match::One(at) => Some(&self.paths[at]),
+            _ => None,
+        }
+    }
+
+    /// The two files of a line, cut where both halves name one. Names may hold blanks themselves.
+    fn pair(&self, line: &str) -> Option<(PathBuf, PathBuf)> {
+        line.match_indices([',', ';', '\t', ' ']).find_map(|(at, separator)| {
+            let halves = [&line[..at], &line[at + separator.len()..]].map(str::trim);
+            let [image, mask] = halves.map(|half| self.find(half));
+            Some((image?.clone(), mask?.clone())).filter(|(image, mask)| image != mask)
+        })
+    }
+
+    /// Whether most lines are two paths, so that a list of single names is left to others.
+    fn are_pairs(&self, list: &ListFile) -> bool {
+        let is_pair = |line: &str| {
+            self.pair(line).is_some() || halves(line).is_some_and(|(a, b)| a.contains('.') && b.contains('.'))
+        };
+        let pairs = list.lines.iter().filter(|(_, line)| is_pair(line)).count();
+        pairs > 0 && 2 * pairs >= list.lines.len()
+    }
+
+    fn read(&self, list: &ListFile, faults: &mut Vec<BadImage>) -> Vec<Pair> {
+        let mut pairs = Vec::new();
+        for (number, line) in &list.lines {
+            if let Some((image, mask)) = self.pair(line) {
+                pairs.push(Pair::new(image, MaskSource::File(mask)));
+                continue;
+            }
+            let problem = match halves(line) {
+                None => format!("'{line}' is not a path of an image and a path of a mask"),
+                Some((image, mask)) => match (self.find(image), self.find(mask)) {
+                    (None, Some(_)) => format!("the image {image} is not there (its mask is)"),
+                    (Some(_), None) => format!("the mask {mask} is not there (its image is)"),
+                    _ => format!("neither {image} nor {mask} is there"),
+                },
+            };
+            faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
+        }
+        pairs
+    }
+}
+
+/// The two words of a line.
 fn halves(line: &str) -> Option<(&str, &str)> {
     let mut parts = line.split([',', ';', '\t', ' ']).map(str::trim).filter(|part| !part.is_empty());
     match (parts.next(), parts.next(), parts.next()) {
         (Some(image), Some(mask), None) => Some((image, mask)),
         _ => None,
     }
-}
-
-/// Whether most lines are two paths, so that a list of single names is left to others.
-fn is_pair_list(text: &str) -> bool {
-    let lines = || text.lines().filter(|line| !line.trim().is_empty());
-    let pairs = lines().filter(|line| halves(line).is_some_and(|(a, b)| a.contains('.') && b.contains('.'))).count();
-    pairs > 0 && 2 * pairs >= lines().count()
-}
-
-fn read_list(root: &Path, list: &Path, text: &str, faults: &mut Vec<BadImage>) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let mut fault = |text: String| {
-            let image = format!("{}, line {}", list.display(), number + 1);
-            faults.push(BadImage { image, problem: ImageProblem::Listed(text) });
-        };
-        let Some((image, mask)) = halves(line) else {
-            fault(format!("'{}' is not a path of an image and a path of a mask", line.trim()));
-            continue;
-        };
-        match (resolve(root, image), resolve(root, mask)) {
-            (Some(image), Some(mask)) => pairs.push(Pair { image, mask }),
-            (None, None) => fault(format!("neither {image} nor {mask} is there")),
-            (None, Some(_)) => fault(format!("the image {image} is not there (its mask is)")),
-            (Some(_), None) => fault(format!("the mask {mask} is not there (its image is)")),
-        }
-    }
-    pairs
-}
-
-/// The file that `listed` means: lists made elsewhere hold paths of another machine
-/// (`/SegNet/CamVid/train/x.png`), so leading folders are dropped until a file is found below `root`.
-fn resolve(root: &Path, listed: &str) -> Option<PathBuf> {
-    let parts: Vec<&str> = listed.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".").collect();
-    if parts.contains(&"..") {
-        return None;
-    }
-    (0..parts.len())
-        .map(|from| parts[from..].iter().fold(root.to_path_buf(), |p, part| p.join(part)))
-        .find(|p| p.is_file())
 }

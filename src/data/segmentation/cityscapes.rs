@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::classes::ClassList;
 use super::coding::{Coding, ValueTable, color_table};
+use super::mask::MaskSource;
 use super::{Found, IGNORED, Pair};
-use crate::data::listing::{images_below, name_of};
-use crate::data::{BadImage, DataError, ImageProblem};
+use crate::data::formats::{Evidence, Format};
+use crate::data::listing::{images_below, name_of, stem_of};
+use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
 /// Label id, name and colour of the trained classes, in the order of their train ids.
 const CLASSES: [(u8, &str, [u8; 3]); 19] = [
@@ -33,32 +35,65 @@ const CLASSES: [(u8, &str, [u8; 3]); 19] = [
     (33, "bicycle", [119, 11, 32]),
 ];
 
-const IMAGE_END: &str = "_leftImg8bit.png";
-const MASK_END: &str = "_labelIds.png";
+const IMAGE_END: &str = "_leftImg8bit";
+/// Ends of the names of masks, and whether their values are train ids.
+const MASK_ENDS: [(&str, bool); 2] = [("_labelIds", false), ("_labelTrainIds", true)];
 
-/// Finds `leftImg8bit/` and `gtFine/` (or `gtCoarse/`) in `root`. The official test part has no
-/// public labels and is left out.
-pub(crate) fn find(root: &Path) -> Result<Option<Found>, DataError> {
+/// Cityscapes.
+pub(crate) struct Cityscapes;
+
+impl Format for Cityscapes {
+    type Opened = Found;
+    type Options = SetOptions;
+
+    fn name(&self) -> &'static str {
+        "Cityscapes"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "`leftImg8bit/{train,val}/CITY/*_leftImg8bit.png` (or `.jpg`) and `gtFine/` or `gtCoarse/` with `*_labelIds.png` or `*_labelTrainIds.png`; 19 classes"
+    }
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        let Some((images, masks)) = folders(root) else { return Ok(None) };
+        Ok(Some(Evidence::certain([images, masks].map(|folder| format!("{}/", name_of(&folder))))))
+    }
+
+    /// The official test part has no public labels and is left out.
+    fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
+        let Some((images, masks)) = folders(root) else { return Ok(Found::default()) };
+        let names = images_below(&masks)?;
+        let has = |end: &str| names.iter().any(|path| stem_of(path).ends_with(end));
+        let (end, train_ids) = MASK_ENDS.into_iter().find(|(end, _)| has(end)).unwrap_or(MASK_ENDS[0]);
+        let mut found = Found { known: Some(coding(train_ids)), ..Found::default() };
+        let part = |name: &str| [images.join(name), masks.join(name)];
+        found.train = pairs(part("train"), end, &mut found.faults)?;
+        found.has_val = images.join("val").is_dir();
+        found.val = pairs(part("val"), end, &mut found.faults)?;
+        found.decisions.notes.push(format!("masks are the files *{end}.png"));
+        Ok(found)
+    }
+}
+
+fn folders(root: &Path) -> Option<(PathBuf, PathBuf)> {
     let images = root.join("leftImg8bit");
-    let masks = ["gtFine", "gtCoarse"].map(|name| root.join(name)).into_iter().find(|p| p.is_dir());
-    let (true, Some(masks)) = (images.is_dir(), masks) else { return Ok(None) };
-    let mut found = Found { format: "Cityscapes", known: Some(coding()), ..Found::default() };
-    found.train = pairs(&images.join("train"), &masks.join("train"), &mut found.faults)?;
-    found.has_val = images.join("val").is_dir();
-    found.val = pairs(&images.join("val"), &masks.join("val"), &mut found.faults)?;
-    Ok(Some(found))
+    let masks = ["gtFine", "gtCoarse"].map(|name| root.join(name)).into_iter().find(|p| p.is_dir())?;
+    images.is_dir().then_some((images, masks))
 }
 
 /// Values 0 to 33 are label ids; those that are not trained are ignored.
-fn coding() -> Coding {
+fn coding(train_ids: bool) -> Coding {
     let names: Vec<(&str, [u8; 3])> = CLASSES.iter().map(|&(_, name, color)| (name, color)).collect();
+    if train_ids {
+        return Coding::by_position(ClassList::of(&names, "value 255", "Cityscapes (train ids)"));
+    }
     let list = ClassList::of(&names, "the label ids that Cityscapes does not train, value 255", "Cityscapes");
     let mut values: Box<ValueTable> = Box::new([None; 256]);
     values[..=33].fill(Some(IGNORED));
     values[usize::from(IGNORED)] = Some(IGNORED);
     CLASSES.iter().enumerate().for_each(|(id, &(value, ..))| values[usize::from(value)] = Some(id as u8));
     let colors = color_table(&list.palette);
-    Coding { classes: Arc::new(list), values: Some(values), colors }
+    Coding { classes: Arc::new(list), values: Some(values), colors, nearest: false }
 }
 
 /// Files below `folder` that end on `end`, by city and the name before `end` (for masks: before
@@ -68,7 +103,7 @@ fn by_frame(folder: &Path, end: &str) -> Result<BTreeMap<String, PathBuf>, DataE
         return Ok(BTreeMap::new());
     }
     let frame = |path: PathBuf| {
-        let name = name_of(&path);
+        let name = stem_of(&path);
         let front = name.strip_suffix(end)?;
         let front = front.strip_suffix("_gtFine").or(front.strip_suffix("_gtCoarse")).unwrap_or(front);
         let city = path.parent().map(name_of).unwrap_or_default();
@@ -77,14 +112,14 @@ fn by_frame(folder: &Path, end: &str) -> Result<BTreeMap<String, PathBuf>, DataE
     Ok(images_below(folder)?.into_iter().filter_map(frame).collect())
 }
 
-fn pairs(images: &Path, masks: &Path, faults: &mut Vec<BadImage>) -> Result<Vec<Pair>, DataError> {
-    let (mut images, mut masks) = (by_frame(images, IMAGE_END)?, by_frame(masks, MASK_END)?);
+fn pairs([images, masks]: [PathBuf; 2], end: &str, faults: &mut Vec<BadImage>) -> Result<Vec<Pair>, DataError> {
+    let (mut images, mut masks) = (by_frame(&images, IMAGE_END)?, by_frame(&masks, end)?);
     let frames: BTreeSet<String> = images.keys().chain(masks.keys()).cloned().collect();
     let mut pairs = Vec::new();
     for frame in frames {
         let mut fault = |path: PathBuf, problem| faults.push(BadImage { image: path.display().to_string(), problem });
         match (images.remove(&frame), masks.remove(&frame)) {
-            (Some(image), Some(mask)) => pairs.push(Pair { image, mask }),
+            (Some(image), Some(mask)) => pairs.push(Pair::new(image, MaskSource::File(mask))),
             (Some(image), None) => fault(image, ImageProblem::NoMask),
             (None, Some(mask)) => fault(mask, ImageProblem::NoImage),
             (None, None) => {}

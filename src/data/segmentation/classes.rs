@@ -11,6 +11,8 @@ use super::IGNORED;
 use super::coding::{Coding, ValueTable};
 use super::written;
 use crate::data::DataError;
+use crate::data::listing::name_of;
+use crate::data::text::read_text;
 
 /// Names and colours of the classes; a train id is an index into both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,21 +62,24 @@ pub(crate) fn voc_color(id: u8) -> [u8; 3] {
     })
 }
 
-/// What `classes.toml` may hold.
+/// What `classes.toml` may hold; every entry is optional.
 ///
 /// ```toml
-/// ignore_index = 11            # optional: a value or a list of them; 255 is always ignored
-/// ignore_colour = [0, 0, 0]    # optional
-/// coding = "value"             # optional: what palette masks mean, "value" (default) or "colour"
+/// ignore_index = 11            # a value or a list of them; 255 is always ignored
+/// ignore_color = [0, 0, 0]
+/// coding = "value"             # what palette masks mean: "value" (default) or "color"
+/// nearest = true               # a value or colour that is not listed becomes the nearest that is
+/// threshold = 128              # two classes: values below it, and values from it on
+/// orientation = "upright"      # pictures that EXIF turns and their masks: "upright" or "stored"
 /// [[classes]]                  # or: classes = ["sky", "road"] and palette = [[…], […]]
 /// name = "sky"
-/// colour = [128, 128, 128]     # optional
-/// value = 0                    # optional: its position in the list
+/// color = [128, 128, 128]
+/// value = 0                    # its position in the list when not given
 /// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    #[serde(deserialize_with = "written::classes")]
+    #[serde(default, deserialize_with = "written::classes")]
     classes: Vec<WrittenClass>,
     palette: Option<Vec<[u8; 3]>>,
     #[serde(default, deserialize_with = "written::values")]
@@ -82,6 +87,32 @@ struct Written {
     #[serde(alias = "ignore_colour")]
     ignore_color: Option<[u8; 3]>,
     coding: Option<WrittenCoding>,
+    #[serde(default)]
+    nearest: bool,
+    threshold: Option<u8>,
+    orientation: Option<WrittenOrientation>,
+}
+
+impl Written {
+    fn of(classes: Vec<WrittenClass>) -> Self {
+        let (palette, ignore_color, coding, threshold, orientation) = Default::default();
+        Self { classes, palette, ignore_index: vec![], ignore_color, coding, nearest: false, threshold, orientation }
+    }
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum WrittenOrientation {
+    Upright,
+    Stored,
+}
+
+/// What a file beside a set says.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub coding: Option<Coding>,
+    /// Whether pictures that EXIF turns are read upright with their masks.
+    pub orientation: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -107,40 +138,52 @@ enum WrittenCoding {
     Color,
 }
 
-/// The classes that a file in `root` lists: `classes.toml`, `info.json`, `label_colors.txt`,
-/// `class_dict.csv` or `codes.txt`, the first that there is.
-pub(crate) fn read_beside(root: &Path) -> Result<Option<Coding>, DataError> {
+/// What a file in `root` says of the classes: `classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,
+/// `labelmap.txt`, `class_names.txt` or `codes.txt`, the first that there is.
+///
+/// # Errors
+/// Where the file cannot be read or contradicts itself.
+pub(super) fn read_beside(root: &Path) -> Result<Beside, DataError> {
     let toml = root.join("classes.toml");
+    let mut orientation = None;
     if toml.is_file() {
-        let written = toml::from_str(&text(&toml)?).map_err(|e| DataError::malformed(&toml, e.to_string()))?;
-        return coding(written, &toml).map(Some);
+        let written: Written =
+            toml::from_str(&read_text(&toml)?).map_err(|e| DataError::malformed(&toml, e.to_string()))?;
+        orientation = written.orientation.map(|one| one == WrittenOrientation::Upright);
+        if !written.classes.is_empty() || written.threshold.is_some() {
+            return Ok(Beside { coding: Some(coding(written, &toml)?), orientation });
+        }
+        if orientation.is_none() {
+            let problem = "names no classes; list them, or give threshold or orientation";
+            return Err(DataError::malformed(&toml, problem));
+        }
     }
     let json = root.join("info.json");
-    if json.is_file() {
-        return from_json(&json);
+    if json.is_file()
+        && let Some(coding) = from_json(&json)?
+    {
+        return Ok(Beside { coding: Some(coding), orientation });
     }
     for (name, read) in [
         ("label_colors.txt", from_color_list as fn(&Path) -> Result<Coding, DataError>),
         ("label_colours.txt", from_color_list),
         ("class_dict.csv", from_color_table),
+        ("labelmap.txt", from_label_map),
+        ("class_names.txt", from_class_names),
         ("codes.txt", from_names),
     ] {
         let path = root.join(name);
         if path.is_file() {
-            return read(&path).map(Some);
+            return Ok(Beside { coding: Some(read(&path)?), orientation });
         }
     }
-    Ok(None)
-}
-
-fn text(path: &Path) -> Result<String, DataError> {
-    std::fs::read_to_string(path).map_err(|e| DataError::io(path, e))
+    Ok(Beside { coding: None, orientation })
 }
 
 /// A JSON file may hold much else beside the classes, and may be about something else altogether.
 fn from_json(path: &Path) -> Result<Option<Coding>, DataError> {
     let failed = |e: serde_json::Error| DataError::malformed(path, e.to_string());
-    let mut value: serde_json::Value = serde_json::from_str(&text(path)?).map_err(failed)?;
+    let mut value: serde_json::Value = serde_json::from_str(&read_text(path)?).map_err(failed)?;
     let Some(object) = value.as_object_mut().filter(|object| object.contains_key("classes")) else {
         return Ok(None);
     };
@@ -178,7 +221,8 @@ fn of_lines(
     split: impl Fn(&str) -> Option<(String, [u8; 3])>,
 ) -> Result<Coding, DataError> {
     let (mut classes, mut ignore_color) = (Vec::new(), None);
-    for (number, line) in text(path)?.lines().enumerate().skip(skipped).filter(|(_, line)| !line.trim().is_empty()) {
+    for (number, line) in read_text(path)?.lines().enumerate().skip(skipped).filter(|(_, line)| !line.trim().is_empty())
+    {
         let Some((name, color)) = split(line) else {
             let problem = format!("'{line}' is not '{expected}' with three numbers from 0 to 255");
             return Err(DataError::CsvRow { path: path.into(), line: number as u64 + 1, problem });
@@ -189,24 +233,53 @@ fn of_lines(
             classes.push(WrittenClass { name, color: Some(color), value: None });
         }
     }
-    let palettes = Some(WrittenCoding::Color);
-    coding(Written { classes, palette: None, ignore_index: vec![], ignore_color, coding: palettes }, path)
+    coding(Written { ignore_color, coding: Some(WrittenCoding::Color), ..Written::of(classes) }, path)
 }
 
 /// A name a line, whose number (from 0) is its value; `Void` is ignored.
 fn from_names(path: &Path) -> Result<Coding, DataError> {
     let names: Vec<String> =
-        text(path)?.lines().map(|line| line.trim().to_string()).filter(|name| !name.is_empty()).collect();
+        read_text(path)?.lines().map(|line| line.trim().to_string()).filter(|name| !name.is_empty()).collect();
     let void = names.iter().position(|name| name.eq_ignore_ascii_case("void")).and_then(|at| u8::try_from(at).ok());
     let classes = names.into_iter().map(WrittenClass::named).collect();
-    let ignore_index = void.into_iter().collect();
-    coding(Written { classes, palette: None, ignore_index, ignore_color: None, coding: None }, path)
+    coding(Written { ignore_index: void.into_iter().collect(), ..Written::of(classes) }, path)
+}
+
+/// CVAT's `label:color_rgb:parts:actions` lines, such as `cat:250,50,83::`. Palettes are colours.
+fn from_label_map(path: &Path) -> Result<Coding, DataError> {
+    let mut classes = Vec::new();
+    let text = read_text(path)?;
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        if line.starts_with('#') {
+            continue;
+        }
+        let mut cells = line.split(':');
+        let name = cells.next().unwrap_or_default().trim().to_string();
+        let channels: Vec<&str> = cells.next().unwrap_or_default().split(',').map(str::trim).collect();
+        let channels: Vec<u8> = channels.into_iter().filter_map(|channel| channel.parse().ok()).collect();
+        let Ok(color) = <[u8; 3]>::try_from(channels) else {
+            let problem = format!("'{line}' is not 'label:r,g,b:parts:actions' with three numbers from 0 to 255");
+            return Err(DataError::CsvRow { path: path.into(), line: number as u64 + 1, problem });
+        };
+        classes.push(WrittenClass { name, color: Some(color), value: None });
+    }
+    coding(Written { coding: Some(WrittenCoding::Color), ..Written::of(classes) }, path)
+}
+
+/// labelme2voc's names, one a line. A first line `__ignore__` stands for value -1, which is stored as 255.
+fn from_class_names(path: &Path) -> Result<Coding, DataError> {
+    let text = read_text(path)?;
+    let names = text.lines().map(str::trim).filter(|name| !name.is_empty() && *name != "__ignore__");
+    coding(Written::of(names.map(|name| WrittenClass::named(name.to_string())).collect()), path)
 }
 
 /// Turns what is written in the file at `path` into a coding.
 fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
-    let Written { classes, palette, ignore_index: ignored, ignore_color, coding } = written;
+    let Written { classes, palette, ignore_index: ignored, ignore_color, coding, nearest, threshold, .. } = written;
     let wrong = |problem: String| DataError::malformed(path, problem);
+    if let Some(threshold) = threshold {
+        return of_threshold(classes, threshold, &ignored, path);
+    }
     if let Some(palette) = &palette
         && palette.len() != classes.len()
     {
@@ -244,7 +317,33 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
     }
     builder.list.ignored = if ignored_words.is_empty() { "nothing".into() } else { ignored_words.join(", ") };
     builder.list.source = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    builder.finish(coding == Some(WrittenCoding::Color)).map_err(wrong)
+    let coding = builder.finish(coding == Some(WrittenCoding::Color)).map_err(wrong)?;
+    Ok(if nearest { coding.to_nearest() } else { coding })
+}
+
+/// Two classes: values below `threshold` and values from it on.
+fn of_threshold(classes: Vec<WrittenClass>, threshold: u8, ignored: &[u8], path: &Path) -> Result<Coding, DataError> {
+    let names: Vec<String> = match classes.len() {
+        0 => vec!["background".into(), "foreground".into()],
+        2 => classes.into_iter().map(|class| class.name).collect(),
+        count => {
+            let problem = format!("has a threshold, which makes 2 classes, and lists {count}; list 2 or none");
+            return Err(DataError::malformed(path, problem));
+        }
+    };
+    if threshold == 0 {
+        return Err(DataError::malformed(path, "threshold is 0, expected 1 to 255"));
+    }
+    let mut values: ValueTable = std::array::from_fn(|value| Some(u8::from(value >= usize::from(threshold))));
+    ignored.iter().for_each(|&value| values[usize::from(value)] = Some(IGNORED));
+    let words: Vec<String> = ignored.iter().map(|value| format!("value {value}")).collect();
+    let list = ClassList {
+        palette: (0..2).map(voc_color).collect(),
+        names,
+        ignored: if words.is_empty() { "nothing".into() } else { words.join(", ") },
+        source: format!("{} (threshold {threshold})", name_of(path)),
+    };
+    Ok(Coding { classes: Arc::new(list), values: Some(Box::new(values)), colors: None, nearest: false })
 }
 
 /// A coding in the making.
@@ -289,6 +388,6 @@ impl Builder {
         }
         let values = (!palettes_are_colors).then(|| Box::new(self.values));
         let colors = (!self.colors.is_empty()).then_some(self.colors);
-        Ok(Coding { classes: Arc::new(self.list), values, colors })
+        Ok(Coding { classes: Arc::new(self.list), values, colors, nearest: false })
     }
 }

@@ -7,7 +7,7 @@ use image::GrayImage;
 
 use super::mask::{RawMask, Stored};
 use super::{ClassList, IGNORED};
-use crate::data::ImageProblem;
+use crate::data::{ClassReading, ImageProblem};
 
 /// Train id of each stored value; `None` for values that stand for nothing.
 pub(crate) type ValueTable = [Option<u8>; 256];
@@ -20,6 +20,8 @@ pub(crate) struct Coding {
     pub values: Option<Box<ValueTable>>,
     /// For masks of colours.
     pub colors: Option<HashMap<[u8; 3], u8>>,
+    /// Whether a colour that stands for no class becomes the nearest that does.
+    pub nearest: bool,
 }
 
 impl Coding {
@@ -29,7 +31,43 @@ impl Coding {
         (0..classes.len()).for_each(|id| values[id] = Some(id as u8));
         values[usize::from(IGNORED)] = Some(IGNORED);
         let colors = color_table(&classes.palette);
-        Self { classes: Arc::new(classes), values: Some(values), colors }
+        Self { classes: Arc::new(classes), values: Some(values), colors, nearest: false }
+    }
+
+    /// What stands for each class, in words.
+    pub fn readings(&self) -> Vec<ClassReading> {
+        const SHOWN: usize = 3;
+        let from = |id: u8| {
+            let stands = |(_, slot): &(usize, &Option<u8>)| **slot == Some(id);
+            let values: Vec<usize> =
+                self.values.iter().flat_map(|table| table.iter().enumerate().filter(stands)).map(|(v, _)| v).collect();
+            match values.as_slice() {
+                [] => {
+                    let [r, g, b] = self.classes.palette.get(usize::from(id)).copied().unwrap_or_default();
+                    format!("#{r:02x}{g:02x}{b:02x}")
+                }
+                [value] => format!("value {value}"),
+                values if values.len() <= SHOWN => {
+                    format!("values {}", values.iter().map(usize::to_string).collect::<Vec<_>>().join(", "))
+                }
+                [first, .., last] => format!("{} values from {first} to {last}", values.len()),
+            }
+        };
+        let reading = |(id, name): (usize, &String)| ClassReading { name: name.clone(), from: from(id as u8) };
+        self.classes.names.iter().enumerate().map(reading).collect()
+    }
+
+    /// Lets every value and colour stand for the class of the nearest that is listed.
+    pub fn to_nearest(mut self) -> Self {
+        if let Some(table) = &mut self.values {
+            let listed: Vec<(usize, u8)> =
+                table.iter().enumerate().filter_map(|(value, id)| id.map(|id| (value, id))).collect();
+            for (value, slot) in table.iter_mut().enumerate() {
+                let nearest = listed.iter().min_by_key(|(known, _)| known.abs_diff(value));
+                *slot = slot.or(nearest.map(|(_, id)| *id));
+            }
+        }
+        Self { nearest: true, ..self }
     }
 
     /// The train id of each pixel.
@@ -66,7 +104,14 @@ impl Coding {
     }
 
     fn ids_of_colors(&self, colors: &[[u8; 3]]) -> Result<Vec<u8>, ImageProblem> {
-        let known = |color: &[u8; 3]| self.colors.as_ref().and_then(|table| table.get(color).copied());
+        let distance =
+            |a: &[u8; 3], b: &[u8; 3]| -> u32 { a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
+        let known = |color: &[u8; 3]| {
+            let table = self.colors.as_ref()?;
+            // Of two at the same distance the smaller colour, whatever the order of the table.
+            let nearest = || table.iter().min_by_key(|(known, _)| (distance(known, color), **known)).map(|(_, id)| *id);
+            table.get(color).copied().or_else(|| if self.nearest { nearest() } else { None })
+        };
         let mut outside: BTreeMap<[u8; 3], u64> = BTreeMap::new();
         let mut last = ([0; 3], known(&[0; 3]));
         let id = |&color: &[u8; 3]| {

@@ -1,48 +1,49 @@
 //! Finding the classes of masks that come without a list of them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::Pair;
 use super::classes::{ClassList, voc_color};
 use super::coding::{Coding, color_table};
-use super::mask::{self, Stored};
-use super::{IGNORED, Pair};
+use super::mask::{RawMask, Stored};
+use super::values::{self, Values};
 use crate::data::DataError;
 
-/// More classes than a mask can name, or so many that the pictures are no masks.
+/// Classes that a mask of 8 bits can name beside the ignored value.
 const MAX_CLASSES: usize = 255;
 
 /// What all masks of a set hold.
 #[derive(Default)]
 struct Seen {
-    values: BTreeSet<u8>,
-    value_files: usize,
-    palette: Option<Vec<[u8; 3]>>,
-    colors: BTreeSet<[u8; 3]>,
+    /// Of files that store values.
+    values: Values,
+    /// Of files that store colours, all of them grey.
+    greys: Values,
+    /// Pixels of each colour, of the files that store others.
+    colors: BTreeMap<[u8; 3], u64>,
     color_files: usize,
 }
 
 impl Seen {
-    fn of(stored: Stored) -> Self {
+    fn of(path: &Path, raw: RawMask) -> Self {
         let mut seen = Self::default();
-        match stored {
-            Stored::Values(values, palette) => {
-                let mut present = [false; 256];
-                values.iter().for_each(|&v| present[usize::from(v)] = true);
-                seen.values = (0..=255u8).filter(|&v| present[usize::from(v)]).collect();
-                (seen.palette, seen.value_files) = (palette, 1);
+        let width = raw.width as usize;
+        match raw.stored {
+            Stored::Values(values, palette) => seen.values = Values::of(path, &values, width, palette),
+            Stored::Colors(colors) if colors.iter().all(|[r, g, b]| r == g && g == b) => {
+                let values: Vec<u8> = colors.iter().map(|color| color[0]).collect();
+                seen.greys = Values::of(path, &values, width, None);
             }
-            Stored::Colors(mut colors) => {
-                colors.dedup();
-                for color in colors {
-                    // A photograph has tens of thousands; one more than the limit tells as much.
-                    if seen.colors.len() > MAX_CLASSES {
-                        break;
+            Stored::Colors(colors) => {
+                for run in colors.chunk_by(|a, b| a == b) {
+                    // A photograph has tens of thousands; a few more than the limit tell as much.
+                    if seen.colors.len() <= MAX_CLASSES || seen.colors.contains_key(&run[0]) {
+                        *seen.colors.entry(run[0]).or_default() += run.len() as u64;
                     }
-                    seen.colors.insert(color);
                 }
                 seen.color_files = 1;
             }
@@ -51,33 +52,51 @@ impl Seen {
     }
 
     fn plus(mut self, other: Self) -> Self {
-        self.values.extend(other.values);
-        self.value_files += other.value_files;
-        self.palette = self.palette.or(other.palette);
-        self.colors.extend(other.colors.into_iter().take(MAX_CLASSES + 1));
+        self.values = self.values.plus(other.values);
+        self.greys = self.greys.plus(other.greys);
+        for (color, pixels) in other.colors {
+            if self.colors.len() <= MAX_CLASSES || self.colors.contains_key(&color) {
+                *self.colors.entry(color).or_default() += pixels;
+            }
+        }
         self.color_files += other.color_files;
         self
     }
 }
 
-/// Looks at every mask (unreadable ones are reported when the set is prepared).
+/// Looks at every mask. Unreadable ones are reported when the set is prepared.
 ///
 /// # Errors
-/// Where no mask can be read, or they hold too many colours to be masks, or a single class.
-pub(crate) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError> {
-    let masks: Vec<&Path> = parts.iter().flat_map(|part| part.iter().map(|pair| pair.mask.as_path())).collect();
-    let seen: Vec<Seen> =
-        masks.par_iter().filter_map(|path| mask::read(path).ok()).map(|raw| Seen::of(raw.stored)).collect();
-    let seen = seen.into_iter().fold(Seen::default(), Seen::plus);
-    if seen.value_files + seen.color_files == 0 {
-        let problem = format!("none of the {} masks can be read; masks are 8-bit PNG files", masks.len());
+/// Where no mask can be read, where they can be read in two ways, or hold too many colours to be masks, or a single class.
+pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError> {
+    let pairs: Vec<&Pair> = parts.iter().flat_map(|part| part.iter()).collect();
+    let read = |pair: &&Pair| {
+        let path = Path::new(&pair.mask.name()).to_path_buf();
+        pair.mask.read(&pair.image, pair.upright).map(|raw| Seen::of(&path, raw))
+    };
+    let seen: Vec<_> = pairs.par_iter().map(read).collect();
+    let first_problem =
+        seen.iter().zip(&pairs).find_map(|(one, pair)| Some((pair.mask.name(), one.as_ref().err()?.clone())));
+    let mut seen = seen.into_iter().flatten().fold(Seen::default(), Seen::plus);
+    let value_files = seen.values.files.len();
+    if value_files + seen.greys.files.len() + seen.color_files == 0 {
+        let first = first_problem.map(|(name, problem)| format!("; the first: {name}: {problem}")).unwrap_or_default();
+        let problem = format!("none of the {} masks can be read; masks are 8-bit PNG files{first}", pairs.len());
         return Err(DataError::malformed(root, problem));
     }
-    if seen.color_files > seen.value_files { of_colors(root, seen) } else { of_values(root, seen) }
+    if seen.color_files > value_files {
+        // A mask of a coloured set may be all black.
+        for (value, &pixels) in seen.greys.pixels.iter().enumerate().filter(|(_, pixels)| **pixels > 0) {
+            *seen.colors.entry([value as u8; 3]).or_default() += pixels;
+        }
+        of_colors(root, &seen.colors)
+    } else {
+        values::coding(root, &seen.values.plus(seen.greys))
+    }
 }
 
 /// With one class there is nothing to learn: the loss is 0 and every score perfect from the start.
-fn single_class(root: &Path, found: &str) -> DataError {
+pub(super) fn single_class(root: &Path, found: &str) -> DataError {
     let problem = format!(
         "its masks hold {found}, but at least 2 classes are needed; check that these are the masks, or list the classes \
          in a classes.toml"
@@ -85,62 +104,55 @@ fn single_class(root: &Path, found: &str) -> DataError {
     DataError::malformed(root, problem)
 }
 
-fn of_colors(root: &Path, seen: Seen) -> Result<Coding, DataError> {
-    // Grey levels saved as colours are values.
-    if seen.colors.len() <= MAX_CLASSES && seen.colors.iter().all(|[r, g, b]| r == g && g == b) {
-        let values = seen.colors.iter().map(|c| c[0]).collect();
-        return of_values(root, Seen { values, ..Seen::default() });
-    }
-    let palette: Vec<[u8; 3]> = seen.colors.into_iter().collect();
+fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, DataError> {
+    let palette: Vec<[u8; 3]> = colors.keys().copied().collect();
     if palette.len() > MAX_CLASSES {
         let problem = "its masks hold more than 255 colours, so they are photographs or were saved with loss; \
                        list the classes and their colours in a classes.toml, or save the masks as PNG";
         return Err(DataError::malformed(root, problem));
     }
-    let names: Vec<String> = palette.iter().map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}")).collect();
+    let blends = blends(colors);
+    let hex = |[r, g, b]: &[u8; 3]| format!("#{r:02x}{g:02x}{b:02x}");
+    if !blends.is_empty() {
+        let words: Vec<String> = blends.iter().take(6).map(hex).collect();
+        let problem = format!(
+            "its masks hold {} rare colours between others, such as {}; either they are the rims of classes, left by \
+             scaling or compression (list the classes with their colours in a classes.toml and set nearest = true), or \
+             classes themselves (list them there)",
+            blends.len(),
+            words.join(", ")
+        );
+        return Err(DataError::malformed(root, problem));
+    }
+    let names: Vec<String> = palette.iter().map(hex).collect();
     if let [only] = names.as_slice() {
         return Err(single_class(root, &format!("the colour {only} alone")));
     }
     let source = "the colours in the masks; name them in a classes.toml".to_string();
     let classes = ClassList { names, palette: palette.clone(), ignored: "nothing".into(), source };
-    Ok(Coding { classes: Arc::new(classes), values: None, colors: color_table(&palette) })
+    Ok(Coding { classes: Arc::new(classes), values: None, colors: color_table(&palette), nearest: false })
 }
 
-fn of_values(root: &Path, seen: Seen) -> Result<Coding, DataError> {
-    let present: Vec<u8> = seen.values.iter().copied().filter(|&v| v != IGNORED).collect();
-    let has_ignored = seen.values.contains(&IGNORED);
-    let source = "the values in the masks; name them in a classes.toml".to_string();
-    let list = |names: Vec<String>, ignored: &str| {
-        let own = |id: usize| seen.palette.as_ref().and_then(|p| p.get(id).copied());
-        let palette = (0..names.len()).map(|id| own(id).unwrap_or_else(|| voc_color(id as u8))).collect();
-        ClassList { names, palette, ignored: ignored.into(), source: source.clone() }
+/// Colours of less than a hundredth of the pixels that lie on the line between two frequent ones, colours of Pascal VOC's
+/// map aside.
+fn blends(colors: &BTreeMap<[u8; 3], u64>) -> Vec<[u8; 3]> {
+    let total: u64 = colors.values().sum();
+    let is_frequent = |pixels: u64| 100 * pixels >= total;
+    let frequent: Vec<[u8; 3]> = colors.iter().filter(|(_, n)| is_frequent(**n)).map(|(c, _)| *c).collect();
+    let known: Vec<[u8; 3]> = (0..=255).map(voc_color).collect();
+    let between = |color: &[u8; 3]| {
+        frequent.iter().enumerate().any(|(k, a)| frequent[k + 1..].iter().any(|b| lies_between(color, a, b)))
     };
-    if present == [0] && has_ignored && seen.palette.is_none() {
-        let mut coding = Coding::by_position(list(
-            vec!["background".into(), "foreground".into()],
-            "nothing (255 is the foreground)",
-        ));
-        if let Some(table) = &mut coding.values {
-            table[usize::from(IGNORED)] = Some(1);
-        }
-        return Ok(coding);
-    }
-    match present.as_slice() {
-        [] => return Err(single_class(root, "nothing but value 255, which is ignored")),
-        [only] => return Err(single_class(root, &format!("value {only} alone"))),
-        _ => {}
-    }
-    let ignored = if has_ignored { "value 255" } else { "nothing (value 255 would be)" };
-    let highest = present.last().map_or(0, |&v| usize::from(v));
-    if highest + 1 > present.len() * 2 + 8 {
-        // Grey levels spread over the range, such as 0, 85, 170: each is a class of its own.
-        let names = present.iter().map(|v| format!("value {v}")).collect();
-        let mut coding = Coding::by_position(list(names, ignored));
-        if let Some(table) = &mut coding.values {
-            table[..usize::from(IGNORED)].fill(None);
-            present.iter().enumerate().for_each(|(id, &v)| table[usize::from(v)] = Some(id as u8));
-        }
-        return Ok(coding);
-    }
-    Ok(Coding::by_position(list((0..=highest).map(|id| format!("class {id}")).collect(), ignored)))
+    let rare = colors.iter().filter(|(_, pixels)| !is_frequent(**pixels)).map(|(color, _)| *color);
+    rare.filter(|color| !known.contains(color) && between(color)).collect()
+}
+
+/// Whether `c` is a blend of `a` and `b`, up to 6 a channel.
+fn lies_between(c: &[u8; 3], a: &[u8; 3], b: &[u8; 3]) -> bool {
+    let of = |v: &[u8; 3]| v.map(f64::from);
+    let (c, a, b) = (of(c), of(a), of(b));
+    let [ab, ac]: [[f64; 3]; 2] = [std::array::from_fn(|k| b[k] - a[k]), std::array::from_fn(|k| c[k] - a[k])];
+    let dot = |x: &[f64; 3], y: &[f64; 3]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+    let share = dot(&ab, &ac) / dot(&ab, &ab);
+    (0.0..=1.0).contains(&share) && (0..3).all(|k| (ac[k] - share * ab[k]).abs() <= 6.0)
 }

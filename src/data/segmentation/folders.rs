@@ -3,11 +3,40 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::mask::MaskSource;
 use super::pairing::{Reading, Role, image_base, mask_base, part_in, read};
 use super::{Found, Pair};
-use crate::data::listing::{images_below, name_of, subfolders};
+use crate::data::decisions::{LeftOut, Why};
+use crate::data::formats::{Confidence, Evidence, Format};
+use crate::data::listing::{Walk, name_of, relative, subfolders};
+use crate::data::lists::{self, Index, ListFile, Match};
 use crate::data::parts::Part;
-use crate::data::{BadImage, DataError, ImageProblem};
+use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
+
+/// Images and masks, paired by name.
+pub(crate) struct ByName;
+
+impl Format for ByName {
+    type Opened = Found;
+    type Options = SetOptions;
+
+    fn name(&self) -> &'static str {
+        "images and masks by name"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "`images/` and `masks/` (or `labels/`, `annotations/`, …), `train/images/`, `train` and `trainannot`, `x.jpg` and \
+         `x_mask.png`; `train.txt` and `val.txt` may divide them"
+    }
+
+    fn recognise(&self, _: &Path) -> Result<Option<Evidence>, DataError> {
+        Ok(Some(Evidence::new(Confidence::Possible, ["names of images and masks"])))
+    }
+
+    fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
+        find(root)
+    }
+}
 
 /// What pairs go by: part, other folders, name without what marks a mask or an image.
 type Key = (Option<Part>, String, String);
@@ -30,8 +59,12 @@ impl Half {
 }
 
 /// Pairs what lies below `root`.
-pub(crate) fn find(root: &Path) -> Result<Found, DataError> {
-    let (images, masks) = halves(root, images_below(root)?);
+///
+/// # Errors
+/// Where there are no pairs at all.
+pub(super) fn find(root: &Path) -> Result<Found, DataError> {
+    let Walk { images, left_out } = Walk::below(root)?;
+    let (images, masks) = halves(root, images);
     if images.is_empty() || masks.is_empty() {
         let (images, masks) = (images.len(), masks.len());
         let problem = format!(
@@ -40,16 +73,35 @@ pub(crate) fn find(root: &Path) -> Result<Found, DataError> {
         );
         return Err(DataError::malformed(root, problem));
     }
-    let has_val = names_validation(root)?;
-    let mut found = Found { format: "images and masks by name", has_val, ..Found::default() };
+    let mut found = Found { has_val: names_validation(root)?, ..Found::default() };
+    found.decisions.left_out = left_out;
     let (pairs, images, masks) = join(images, masks, Half::key, &mut found.faults);
     let (more, images, masks) = join(images, masks, Half::loose_key, &mut found.faults);
     let fault = |half: Half, problem| BadImage { image: half.path.display().to_string(), problem };
+    let mut pairs: Vec<_> = pairs.into_iter().chain(more).collect();
+    pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
+    let joined = pairs.iter().filter(|(_, pair)| matches!(pair.mask, MaskSource::Joined(_))).count();
+    if joined > 0 {
+        found.decisions.notes.push(format!("{joined} images have several masks, which are joined"));
+    }
     found.faults.extend(images.into_iter().map(|half| fault(half, ImageProblem::NoMask)));
     found.faults.extend(masks.into_iter().map(|half| fault(half, ImageProblem::NoImage)));
-    let mut pairs: Vec<_> = pairs.into_iter().chain(more).collect();
-    pairs.sort();
+    divide(root, pairs, &mut found)?;
+    found.faults.sort_by(|a, b| a.image.cmp(&b.image));
+    Ok(found)
+}
+
+/// Puts pairs into the parts: by lists where there are any, else by their folders.
+///
+/// # Errors
+/// Where a list cannot be read.
+pub(super) fn divide(root: &Path, pairs: Vec<(Option<Part>, Pair)>, found: &mut Found) -> Result<(), DataError> {
     let divided = pairs.iter().any(|(part, _)| part.is_some());
+    let lists = lists::find(root)?;
+    if !lists.is_empty() {
+        divide_by(root, pairs.into_iter().map(|(_, pair)| pair).collect(), &lists, found);
+        return Ok(());
+    }
     for (part, pair) in pairs {
         match part {
             Some(Part::Train) => found.train.push(pair),
@@ -62,8 +114,55 @@ pub(crate) fn find(root: &Path) -> Result<Found, DataError> {
             }
         }
     }
-    found.faults.sort_by(|a, b| a.image.cmp(&b.image));
-    Ok(found)
+    Ok(())
+}
+
+/// Puts pairs into the parts in the order of lists of their names. Numbers after a name are no part of it, as in Pascal
+/// VOC's and the Pet set's lists.
+pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found: &mut Found) {
+    let index = Index::new(root, pairs.iter().map(|pair| pair.image.as_path()));
+    let mut listed = vec![false; pairs.len()];
+    found.has_val = lists.iter().any(|list| list.part == Part::Val);
+    for list in lists {
+        for (number, line) in &list.lines {
+            let problem = match index.find(line) {
+                Match::None => index.find(without_numbers(line)),
+                found => found,
+            };
+            let problem = match problem {
+                Match::One(item) => {
+                    listed[item] = true;
+                    let pair = pairs[item].clone();
+                    match list.part {
+                        Part::Train => found.train.push(pair),
+                        Part::Val => found.val.push(pair),
+                        Part::Test => found.test.push(pair),
+                    }
+                    continue;
+                }
+                Match::None => format!("'{line}' is the name of no image that has a mask"),
+                Match::Several(a, b) => {
+                    let names = [a, b].map(|item| relative(root, &pairs[item].image));
+                    format!("'{line}' may be {} or {}; write which", names[0], names[1])
+                }
+            };
+            found.faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
+        }
+    }
+    let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed);
+    found.decisions.left_out.extend(unlisted.map(|(pair, _)| LeftOut::new(&pair.image, Why::InNoList)));
+    found.decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
+}
+
+/// `Abyssinian_100` of `Abyssinian_100 1 1 -1`.
+fn without_numbers(line: &str) -> &str {
+    let mut line = line.trim_end();
+    while let Some((front, last)) = line.rsplit_once([' ', '\t'])
+        && last.parse::<i64>().is_ok()
+    {
+        line = front.trim_end();
+    }
+    line
 }
 
 /// Whether a folder in `root`, or one in that (`images/val`), is named as the validation part.
@@ -75,8 +174,8 @@ fn names_validation(root: &Path) -> Result<bool, DataError> {
     Ok(folders.iter().any(|folder| part_in(&name_of(folder)) == Some(Part::Val)))
 }
 
-/// Sorts files into images and masks. Where no folder tells, the name does: `x_mask.png` is a mask
-/// where there is an `x.*`.
+/// Sorts files into images and masks. Where no folder tells, the name does: `x_mask.png` is a mask where there is an
+/// `x.*`.
 fn halves(root: &Path, paths: Vec<PathBuf>) -> (Vec<Half>, Vec<Half>) {
     let readings: Vec<(PathBuf, Reading)> = paths
         .into_iter()
@@ -105,7 +204,7 @@ fn halves(root: &Path, paths: Vec<PathBuf>) -> (Vec<Half>, Vec<Half>) {
 
 type Joined = (Vec<(Option<Part>, Pair)>, Vec<Half>, Vec<Half>);
 
-/// Joins halves whose key is the same and belongs to no others; the rest is handed back.
+/// Joins halves whose key is the same and belongs to no others. What remains without a partner is returned.
 fn join(images: Vec<Half>, masks: Vec<Half>, key: fn(&Half) -> Key, faults: &mut Vec<BadImage>) -> Joined {
     let mut groups: BTreeMap<Key, (Vec<Half>, Vec<Half>)> = BTreeMap::new();
     images.into_iter().for_each(|half| groups.entry(key(&half)).or_default().0.push(half));
@@ -115,7 +214,13 @@ fn join(images: Vec<Half>, masks: Vec<Half>, key: fn(&Half) -> Key, faults: &mut
         match (images.len(), masks.len()) {
             (1, 1) => {
                 let (Some(image), Some(mask)) = (images.pop(), masks.pop()) else { continue };
-                pairs.push((image.reading.part, Pair { image: image.path, mask: mask.path }));
+                pairs.push((image.reading.part, Pair::new(image.path, MaskSource::File(mask.path))));
+            }
+            (1, _) if are_numbered(&masks) => {
+                let Some(image) = images.pop() else { continue };
+                masks.sort_by_key(|mask| number_of(&mask.reading.stem));
+                let paths = masks.into_iter().map(|mask| mask.path).collect();
+                pairs.push((image.reading.part, Pair::new(image.path, MaskSource::Joined(paths))));
             }
             (0, _) | (_, 0) => {
                 lone_images.extend(images);
@@ -134,4 +239,16 @@ fn join(images: Vec<Half>, masks: Vec<Half>, key: fn(&Half) -> Key, faults: &mut
         }
     }
     (pairs, lone_images, lone_masks)
+}
+
+/// Whether several masks of an image differ in a number alone, of which one may lack it.
+fn are_numbered(masks: &[Half]) -> bool {
+    let numbers: BTreeSet<Option<u64>> = masks.iter().map(|mask| number_of(&mask.reading.stem)).collect();
+    masks.len() > 1 && numbers.len() == masks.len()
+}
+
+/// The number at the end of `x_mask_12`.
+fn number_of(stem: &str) -> Option<u64> {
+    let (front, number) = stem.rsplit_once(['_', '-'])?;
+    mask_base(front).and(number.parse().ok())
 }

@@ -1,14 +1,90 @@
 //! Reading a mask as it is stored: values stay values, a palette stays beside them.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use image::ImageFormat;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageFormat};
 use png::{BitDepth, ColorType, Transformations};
 
-use crate::data::decode::{check_size, decode_bytes, read_bytes};
+use super::shapes::Drawing;
+use crate::data::decode::{Head, check_size, decode_bytes, format_of, guarded, read_bytes};
 use crate::data::{DecodeLimits, ImageProblem};
+
+/// Where the mask of an image comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum MaskSource {
+    /// A file of its own.
+    File(PathBuf),
+    /// Several files: a pixel has the value of the last one in which it is not 0.
+    Joined(Vec<PathBuf>),
+    /// Shapes of an annotation file.
+    Drawn(Arc<Drawing>),
+}
+
+impl MaskSource {
+    /// What to call it to a person.
+    pub fn name(&self) -> String {
+        match self {
+            MaskSource::File(path) => path.display().to_string(),
+            MaskSource::Joined(paths) => {
+                let first = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+                format!("{first} (joined with {} more)", paths.len().saturating_sub(1))
+            }
+            MaskSource::Drawn(drawing) => drawing.name.clone(),
+        }
+    }
+
+    /// Stored size and orientation, as far as its header says; shapes have no orientation.
+    pub fn head(&self) -> Option<Head> {
+        match self {
+            MaskSource::File(path) => Head::of(path),
+            MaskSource::Joined(paths) => paths.first().and_then(|path| Head::of(path)),
+            MaskSource::Drawn(drawing) => {
+                drawing.size.map(|size| Head { size, orientation: Orientation::NoTransforms, bits: 8 })
+            }
+        }
+    }
+
+    /// Reads the mask of the image at `image`, upright or as it is stored.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(&self, image: &Path, upright: bool) -> Result<RawMask, ImageProblem> {
+        match self {
+            MaskSource::File(path) => read(path, upright),
+            MaskSource::Joined(paths) => joined(paths, upright),
+            MaskSource::Drawn(drawing) => drawing.draw(image, upright),
+        }
+    }
+}
+
+/// Reads masks and lays each over those before it.
+fn joined(paths: &[PathBuf], upright: bool) -> Result<RawMask, ImageProblem> {
+    let mut whole: Option<RawMask> = None;
+    for path in paths {
+        let next = read(path, upright)?;
+        let Some(below) = &mut whole else {
+            whole = Some(next);
+            continue;
+        };
+        if (below.width, below.height) != (next.width, next.height) {
+            let found = format!("{}x{} pixels and {}x{}", below.width, below.height, next.width, next.height);
+            return Err(ImageProblem::MaskFormat(format!("its parts differ in size: {found}")));
+        }
+        match (&mut below.stored, next.stored) {
+            (Stored::Values(below, _), Stored::Values(above, _)) => {
+                below.iter_mut().zip(above).for_each(|(low, high)| *low = if high == 0 { *low } else { high });
+            }
+            (Stored::Colors(below), Stored::Colors(above)) => {
+                below.iter_mut().zip(above).for_each(|(low, high)| *low = if high == [0; 3] { *low } else { high });
+            }
+            _ => return Err(ImageProblem::MaskFormat("its parts are grey and coloured files".into())),
+        }
+    }
+    whole.ok_or(ImageProblem::Missing)
+}
 
 /// A decoded mask, not yet mapped to classes.
 #[derive(Debug, Clone)]
@@ -27,30 +103,59 @@ pub(crate) enum Stored {
     Colors(Vec<[u8; 3]>),
 }
 
-/// Reads the mask at `path`. Masks must be stored without loss at 8 bits or less a channel.
-pub(crate) fn read(path: &Path) -> Result<RawMask, ImageProblem> {
+/// Reads the mask at `path`, upright or as it is stored. Masks must be stored without loss at 8 bits or less a channel.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn read(path: &Path, upright: bool) -> Result<RawMask, ImageProblem> {
     let limits = DecodeLimits::default();
     let bytes = read_bytes(path, &limits)?;
-    if bytes.is_empty() {
-        return Err(ImageProblem::Empty);
-    }
-    match image::guess_format(&bytes) {
-        // As for images: a defect of the decoder must not end a run.
-        Ok(ImageFormat::Png) => catch_unwind(AssertUnwindSafe(|| read_png(&bytes, &limits)))
-            .unwrap_or_else(|_| Err(ImageProblem::Damaged("its decoder gave up on it".into()))),
-        Ok(ImageFormat::Jpeg) => {
+    match format_of(&bytes)? {
+        ImageFormat::Png => guarded(|| read_png(&bytes, &limits, upright)),
+        ImageFormat::Jpeg => {
             Err(ImageProblem::MaskFormat("JPEG, whose compression changes the values; save masks as PNG".into()))
+        }
+        ImageFormat::Tiff if Head::of(path).is_some_and(|head| head.bits > 8) => {
+            Err(ImageProblem::MaskFormat("a TIFF of more than 8 bits a value, expected 8; convert it".into()))
         }
         _ => {
             let picture = decode_bytes(&bytes, &limits)?;
             let (width, height) = picture.dimensions();
-            let colors = picture.pixels().map(|p| p.0).collect();
+            let colors: Vec<[u8; 3]> = picture.pixels().map(|p| p.0).collect();
             Ok(RawMask { width, height, stored: Stored::Colors(colors) })
         }
     }
 }
 
-fn read_png(bytes: &[u8], limits: &DecodeLimits) -> Result<RawMask, ImageProblem> {
+impl RawMask {
+    /// The mask turned as an EXIF orientation says.
+    fn turned(self, orientation: Orientation) -> Self {
+        if orientation == Orientation::NoTransforms {
+            return self;
+        }
+        let RawMask { width, height, stored } = self;
+        let turn = |mut picture: DynamicImage| {
+            picture.apply_orientation(orientation);
+            picture
+        };
+        match stored {
+            Stored::Values(values, palette) => {
+                let grey = image::GrayImage::from_raw(width, height, values).unwrap_or_default();
+                let grey = turn(grey.into()).into_luma8();
+                let (width, height) = grey.dimensions();
+                RawMask { width, height, stored: Stored::Values(grey.into_raw(), palette) }
+            }
+            Stored::Colors(colors) => {
+                let rgb = image::RgbImage::from_raw(width, height, colors.into_flattened()).unwrap_or_default();
+                let rgb = turn(rgb.into()).into_rgb8();
+                let (width, height) = rgb.dimensions();
+                RawMask { width, height, stored: Stored::Colors(rgb.pixels().map(|p| p.0).collect()) }
+            }
+        }
+    }
+}
+
+fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<RawMask, ImageProblem> {
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: usize::MAX });
     decoder.set_transformations(Transformations::IDENTITY);
     decoder.set_ignore_text_chunk(true);
@@ -63,6 +168,8 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits) -> Result<RawMask, ImageProblem
         let text = "a PNG of 16 bits a value, expected 8; convert it (instance ids are no classes)";
         return Err(ImageProblem::MaskFormat(text.into()));
     }
+    let exif = reader.info().exif_metadata.as_deref().filter(|_| upright);
+    let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
     let palette = reader.info().palette.as_ref().map(|p| p.as_chunks::<3>().0.to_vec());
     let size = reader.output_buffer_size().ok_or_else(|| ImageProblem::Damaged("its size overflows".into()))?;
     let mut buffer = vec![0; size];
@@ -82,7 +189,7 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits) -> Result<RawMask, ImageProblem
             Stored::Colors(rows().flat_map(|row| row.chunks_exact(4).map(|p| [p[0], p[1], p[2]])).collect())
         }
     };
-    Ok(RawMask { width, height, stored })
+    Ok(RawMask { width, height, stored }.turned(orientation))
 }
 
 /// The values of a row of `width` pixels packed at 1, 2, 4 or 8 bits, the leftmost in the high bits.

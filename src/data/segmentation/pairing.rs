@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path};
 
+use crate::data::listing::stem_of;
+use crate::data::names::composed;
 use crate::data::parts::{Part, part_of};
 
 /// Which half of a pair.
@@ -17,9 +19,9 @@ pub(crate) struct Reading {
     pub part: Option<Part>,
     /// From the folders alone.
     pub role: Option<Role>,
-    /// The folders that say neither part nor role, lower case.
+    /// The folders that say neither part nor role, lower case, in composed Unicode form.
     pub rest: String,
-    /// File name without extension.
+    /// File name without extension, in composed Unicode form.
     pub stem: String,
 }
 
@@ -58,11 +60,11 @@ pub(crate) fn part_in(folder: &str) -> Option<Part> {
 
 /// Reads the relative path of a file.
 pub(crate) fn read(relative: &Path) -> Reading {
-    let stem = relative.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = stem_of(relative);
     let mut reading = Reading { part: None, role: None, rest: String::new(), stem };
     let folders = relative.parent().into_iter().flat_map(Path::components);
     for folder in folders.filter_map(|c| if let Component::Normal(name) = c { name.to_str() } else { None }) {
-        let words = words(folder);
+        let words = words(&composed(folder));
         let part = words.iter().find_map(|word| part_of(word));
         let role = words.iter().find_map(|word| role_of(word));
         // `ground_truth` is two words; sizes and versions (`full`, `720p`) say nothing.
@@ -110,10 +112,18 @@ fn without(stem: &str, suffixes: &[&str]) -> Option<String> {
     (known && !front.is_empty()).then(|| front.to_string())
 }
 
-/// `stem` of a mask without what marks it as one, if anything does.
+/// `stem` of a mask without what marks it as one, if anything does. Of several masks of an image all but the first may
+/// have a number: `x_mask`, `x_mask_1`.
 pub(crate) fn mask_base(stem: &str) -> Option<String> {
-    let base = without(stem, &MASK_SUFFIXES)?;
-    Some(without(&base, &["gtFine", "gt"]).unwrap_or(base))
+    let marked = |stem: &str| {
+        let base = without(stem, &MASK_SUFFIXES)?;
+        Some(without(&base, &["gtFine", "gt"]).unwrap_or(base))
+    };
+    marked(stem).or_else(|| {
+        let (front, number) = stem.rsplit_once(['_', '-'])?;
+        let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        if is_number { marked(front) } else { None }
+    })
 }
 
 /// `stem` of an image without what marks it as one.
@@ -142,6 +152,8 @@ mod tests {
         assert_eq!(mask_base("x_L"), Some("x".into()));
         assert_eq!(mask_base("x_l"), None);
         assert_eq!(mask_base("x-mask"), Some("x".into()));
+        assert_eq!(mask_base("x (2)_mask_1"), Some("x (2)".into()));
+        assert_eq!(mask_base("x_1"), None);
         assert_eq!(mask_base("x_gtFine_labelIds"), Some("x".into()));
         assert_eq!(image_base("x_leftImg8bit"), "x");
         assert_eq!(image_base("x_y"), "x_y");

@@ -6,17 +6,18 @@ use rayon::prelude::*;
 
 use super::Args;
 use super::conv_direct as direct;
+use super::conv_epilogue::Epilogue;
+use super::conv_im2col::{DgradPhase, Target};
 use super::conv_winograd as winograd;
-use super::epilogue::Epilogue;
-use super::geometry::{DgradPhase, Geometry, Target, dgrad_phases};
 use super::real::{Real, Strided};
 use super::{norm, norm_grad};
 use crate::exec::winograd::Plane;
+use crate::kernel::{ConvDirection, ConvGeometry};
 
 /// Elements of an im2col block: 512 kB of f32, a quarter of a current core's L2.
 const BLOCK: usize = 128 * 1024;
 
-/// What a task computes: so many rows and columns, summed over so many taps at a time.
+/// The share of a task: rows, columns, and the taps that are summed at a time.
 struct Blocks {
     rows: usize,
     columns: usize,
@@ -57,22 +58,22 @@ fn operands<'a, T: Real>(
 pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
     let y = a.output(4);
     forward(&a, Target(y.as_mut_ptr()));
-    if a.flag("STATISTICS") {
+    if let Some(statistics) = &a.geometry::<ConvGeometry>().statistics {
         let moments = a.output(5);
-        norm::statistics(&a, y, moments);
+        norm::statistics(&statistics.norm, y, moments);
     }
 }
 
 /// Its products.
 fn forward<T: Real>(a: &Args<'_, T>, y: Target<T>) {
-    let g = Geometry::new(a, false);
-    let (x, w, epilogue) = (a.input(0), a.input(1), Epilogue::new(a));
+    let g = a.geometry::<ConvGeometry>();
+    let (x, w, epilogue) = (a.input(0), a.input(1), Epilogue::new(a, g.epilogue));
     if let Some(operands) = operands([x, w], epilogue, y) {
-        if let Some(plane) = Plane::choose(a.consts, false) {
+        if let Some(plane) = Plane::choose(g) {
             return winograd::run(&plane, operands);
         }
         if direct::suits(g.go, g.gi) {
-            return direct::conv_fwd(&g, operands);
+            return direct::conv_fwd(g, operands);
         }
     }
     let rows = g.out_rows();
@@ -85,22 +86,22 @@ fn forward<T: Real>(a: &Args<'_, T>, y: Target<T>) {
         let column = tile % col_tasks * blocks.columns;
         let n = blocks.columns.min(g.go - column);
         let column = group * g.go + column;
-        let dst = (y.at(first * g.co + column), g.co as isize);
+        let dst = (y.at(first * g.co() + column), g.co() as isize);
         // SAFETY: this task alone writes these rows and columns of y.
-        let line = |row: usize| unsafe { std::slice::from_raw_parts_mut(dst.0.add(row * g.co), n) };
+        let line = |row: usize| unsafe { std::slice::from_raw_parts_mut(dst.0.add(row * g.co()), n) };
         if epilogue.starts() {
-            (0..m).for_each(|row| epilogue.start(line(row), (first + row) * g.co + column, column));
+            (0..m).for_each(|row| epilogue.start(line(row), (first + row) * g.co() + column, column));
         }
         for tap in (0..g.taps()).step_by(blocks.taps) {
             let taps = tap..g.taps().min(tap + blocks.taps);
             let k = taps.len() * g.gi;
             let lhs = if g.pointwise() {
-                Strided { at: x[first * g.ci + group * g.gi..].as_ptr(), row: g.ci as isize, col: 1 }
+                Strided { at: x[first * g.ci() + group * g.gi..].as_ptr(), row: g.ci() as isize, col: 1 }
             } else {
                 g.im2col(x, group, first..first + m, taps, scratch);
                 Strided { at: scratch.as_ptr(), row: k as isize, col: 1 }
             };
-            let rhs = Strided { at: w[tap * g.gi * g.co + column..].as_ptr(), row: g.co as isize, col: 1 };
+            let rhs = Strided { at: w[tap * g.gi * g.co() + column..].as_ptr(), row: g.co() as isize, col: 1 };
             // SAFETY: the operands are m×k and k×n by construction; this task alone writes its tile of y.
             unsafe { T::matmul([m, n, k], dst, epilogue.starts() || tap > 0, lhs, rhs) };
         }
@@ -112,28 +113,29 @@ fn forward<T: Real>(a: &Args<'_, T>, y: Target<T>) {
 pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
     let dx = a.output(4);
     backward(&a, Target(dx.as_mut_ptr()));
-    if a.flag("STATISTICS") {
+    if let Some(statistics) = &a.geometry::<ConvGeometry>().statistics {
         let sums = a.output(10);
-        norm_grad::statistics(&a, dx, sums);
+        norm_grad::statistics(&a, statistics, dx, sums);
     }
 }
 
 /// Its products.
 fn backward<T: Real>(a: &Args<'_, T>, dx: Target<T>) {
-    let g = Geometry::new(a, true);
-    let phases = dgrad_phases(a, &g);
-    let (dy, wt, epilogue) = (a.input(0), a.input(1), Epilogue::new(a));
+    let g = a.geometry::<ConvGeometry>();
+    let ConvDirection::InputGrad { phases } = &g.direction else { panic!("an input gradient has phases") };
+    let phases = DgradPhase::all(phases);
+    let (dy, wt, epilogue) = (a.input(0), a.input(1), Epilogue::new(a, g.epilogue));
     if let Some(operands) = operands([dy, wt], epilogue, dx) {
-        if let Some(plane) = Plane::choose(a.consts, true) {
+        if let Some(plane) = Plane::choose(g) {
             return winograd::run(&plane, operands);
         }
         if direct::suits(g.gi, g.go) {
-            return phases.iter().for_each(|phase| direct::conv_dgrad(&g, phase, operands));
+            return phases.iter().for_each(|phase| direct::conv_dgrad(g, phase, operands));
         }
     }
     let mut tasks = Vec::new();
     for (p, group) in (0..phases.len()).flat_map(|p| (0..g.groups).map(move |group| (p, group))) {
-        let rows = g.n * phases[p].h_count * phases[p].w_count;
+        let rows = g.n * phases[p].count().iter().product::<usize>();
         let blocks = Blocks::new(rows, [phases[p].taps.len(), g.go], g.gi);
         for first in (0..rows).step_by(blocks.rows) {
             let rows = first..rows.min(first + blocks.rows);
@@ -146,7 +148,7 @@ fn backward<T: Real>(a: &Args<'_, T>, dx: Target<T>) {
         |(lhs, product), (p, group, rows, columns, taps_each)| {
             let (m, n) = (rows.len(), columns.len());
             let column = group * g.gi + columns.start;
-            let place = |row: usize| phases[p].pixel(&g, row) * g.ci + column;
+            let place = |row: usize| phases[p].pixel(g, row) * g.ci() + column;
             product.clear();
             product.resize(m * n, T::zero());
             if epilogue.starts() {
@@ -154,10 +156,10 @@ fn backward<T: Real>(a: &Args<'_, T>, dx: Target<T>) {
                 lines.for_each(|(row, line)| epilogue.start(line, place(row), column));
             }
             for (part, taps) in phases[p].taps.chunks(taps_each).enumerate() {
-                dgrad_tile(&g, (&phases[p], taps), group, dy, rows.clone(), lhs);
+                dgrad_tile(g, (&phases[p], taps), group, dy, rows.clone(), lhs);
                 let k = taps.len() * g.go;
                 for (t, [kh, kw]) in taps.iter().enumerate() {
-                    let weight = ((kh * g.kw + kw) * g.co + group * g.go) * g.gi + columns.start;
+                    let weight = ((kh * g.kw + kw) * g.co() + group * g.go) * g.gi + columns.start;
                     let a = Strided { at: lhs[t * g.go..].as_ptr(), row: k as isize, col: 1 };
                     let b = Strided { at: wt[weight..].as_ptr(), row: g.gi as isize, col: 1 };
                     let dst = (product.as_mut_ptr(), n as isize);
@@ -176,7 +178,7 @@ fn backward<T: Real>(a: &Args<'_, T>, dx: Target<T>) {
 
 /// The output gradients that taps of a phase reach from input pixels `rows`.
 fn dgrad_tile<T: Real>(
-    g: &Geometry,
+    g: &ConvGeometry,
     (phase, taps): (&DgradPhase, &[[usize; 2]]),
     group: usize,
     dy: &[T],
@@ -194,7 +196,7 @@ fn dgrad_tile<T: Real>(
             match (reach(h, kh, 0, g.oh), reach(w, kw, 1, g.ow)) {
                 (Some(oh), Some(ow)) => {
                     let pixel = (image * g.oh + oh) * g.ow + ow;
-                    to.extend_from_slice(&dy[pixel * g.co + group * g.go..][..g.go]);
+                    to.extend_from_slice(&dy[pixel * g.co() + group * g.go..][..g.go]);
                 }
                 _ => to.resize(to.len() + g.go, T::zero()),
             }
@@ -204,11 +206,11 @@ fn dgrad_tile<T: Real>(
 
 /// See `shaders/conv_wgrad.wgsl`.
 pub fn conv_wgrad<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a, false);
-    let (splits, chunk) = (a.u("SPLITS"), a.u("CHUNK"));
+    let g = a.geometry::<ConvGeometry>();
+    let ConvDirection::WeightGrad { splits, chunk } = g.direction else { panic!("a weight gradient has splits") };
     let (x, dy) = (a.input(0), a.input(1));
     let dw = Target(a.output(2).as_mut_ptr());
-    if let (Some(operands), Some(plane)) = (T::floats([x, dy]), Plane::choose(a.consts, false)) {
+    if let (Some(operands), Some(plane)) = (T::floats([x, dy]), Plane::choose(g)) {
         return winograd::wgrad(&plane, operands, Target(dw.0.cast()), splits);
     }
     let direct = T::floats([x, dy]).filter(|_| direct::suits_wgrad(g.go, g.gi));
@@ -222,30 +224,31 @@ pub fn conv_wgrad<T: Real>(mut a: Args<'_, T>) {
         let m = taps.len() * g.gi;
         let (first, last) = (split * chunk, ((split + 1) * chunk).min(g.out_rows()));
         let block = (BLOCK / m).clamp(64, 1024);
-        let to = dw.at(((split * g.taps() + tap) * g.gi) * g.co + group * g.go);
+        let to = dw.at(((split * g.taps() + tap) * g.gi) * g.co() + group * g.go);
         if let Some(operands) = direct {
             for channel in 0..m {
                 // SAFETY: this task alone writes its rows of dw.
-                unsafe { std::slice::from_raw_parts_mut(to.add(channel * g.co), g.go) }.fill(T::zero());
+                unsafe { std::slice::from_raw_parts_mut(to.add(channel * g.co()), g.go) }.fill(T::zero());
             }
             // Blocks of pixels that stay in the cache while all tiles go over them.
             for start in (first..last).step_by(direct::LONGEST) {
                 let pixels = start..last.min(start + direct::LONGEST);
-                direct::conv_wgrad(&g, [group, tap], pixels, operands, Target(to.cast()));
+                direct::conv_wgrad(g, [group, tap], pixels, operands, Target(to.cast()));
             }
             return;
         }
-        let dst = (to, g.co as isize);
+        let dst = (to, g.co() as isize);
         for start in (first..last.max(first + 1)).step_by(block) {
             let pixels = start..last.min(start + block);
             let k = pixels.len();
             let lhs = if g.pointwise() && k > 0 {
-                Strided { at: x[start * g.ci + group * g.gi..].as_ptr(), row: 1, col: g.ci as isize }
+                Strided { at: x[start * g.ci() + group * g.gi..].as_ptr(), row: 1, col: g.ci() as isize }
             } else {
                 g.im2col(x, group, pixels, taps.clone(), scratch);
                 Strided { at: scratch.as_ptr(), row: 1, col: m as isize }
             };
-            let rhs = Strided { at: dy.as_ptr().wrapping_add(start * g.co + group * g.go), row: g.co as isize, col: 1 };
+            let rhs =
+                Strided { at: dy.as_ptr().wrapping_add(start * g.co() + group * g.go), row: g.co() as isize, col: 1 };
             // SAFETY: the operands are m×k and k×go by construction; this task alone writes its rows of dw. With an
             // empty chunk k is 0 and the rows are set to zero.
             unsafe { T::matmul([m, g.go, k], dst, start > first, lhs, rhs) };

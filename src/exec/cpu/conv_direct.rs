@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::conv_epilogue::Epilogue;
+use super::conv_im2col::{DgradPhase, Target};
 pub(super) use super::direct::LONGEST;
 use super::direct::{Direct, DirectWgrad, Plane, Segment, Tap};
-use super::epilogue::Epilogue;
-use super::geometry::{DgradPhase, Geometry, Target};
+use crate::kernel::ConvGeometry;
 
 /// Columns up to which the direct form is faster. Its weights lie as they are, and must stay in the cache.
 const MOST_COLUMNS: usize = 64;
@@ -13,7 +14,7 @@ const MOST_COLUMNS: usize = 64;
 /// Pixels of a task.
 const ROWS: usize = 512;
 
-/// Whether outputs of so many columns, of so many channels at every tap, are computed directly.
+/// Whether outputs of `columns` columns and `channels` channels at each tap are computed directly.
 pub(super) fn suits(columns: usize, channels: usize) -> bool {
     columns <= MOST_COLUMNS && channels <= 4 * MOST_COLUMNS && Direct::fits(columns)
 }
@@ -33,13 +34,13 @@ pub(super) struct Operands<'a> {
 }
 
 /// The forward direction.
-pub(super) fn conv_fwd(g: &Geometry, operands: Operands<'_>) {
+pub(super) fn conv_fwd(g: &ConvGeometry, operands: Operands<'_>) {
     let taps = (0..g.taps()).map(|tap| Tap {
         at: [0, 1].map(|axis| {
             let place = [tap / g.kw, tap % g.kw][axis];
             (place * g.dilation[axis]) as isize - g.pad[axis] as isize
         }),
-        weights: tap * g.gi * g.co,
+        weights: tap * g.gi * g.co(),
     });
     let plane = Plane {
         count: [g.oh, g.ow],
@@ -49,30 +50,30 @@ pub(super) fn conv_fwd(g: &Geometry, operands: Operands<'_>) {
         output_start: [0; 2],
         output_step: [1; 2],
     };
-    let channels = ([g.ci, g.gi, g.used], [g.co, g.go]);
-    all(&plane, [g.n, g.groups], channels, [g.co, g.go], &taps.collect::<Vec<_>>(), operands);
+    let channels = ([g.ci(), g.gi, g.used()], [g.co(), g.go]);
+    all(&plane, [g.n, g.groups], channels, [g.co(), g.go], &taps.collect::<Vec<_>>(), operands);
 }
 
 /// A phase of the gradient for the input; see `DgradPhase`.
-pub(super) fn conv_dgrad(g: &Geometry, phase: &DgradPhase, operands: Operands<'_>) {
-    let start = [phase.h_start, phase.w_start];
+pub(super) fn conv_dgrad(g: &ConvGeometry, phase: &DgradPhase, operands: Operands<'_>) {
+    let start = phase.start();
     let taps = phase.taps.iter().map(|tap| Tap {
         // Taps of a phase hit the output without a remainder.
         at: [0, 1].map(|axis| {
             let reach = (start[axis] + g.pad[axis]) as isize - (tap[axis] * g.dilation[axis]) as isize;
             reach.div_euclid(g.stride[axis] as isize)
         }),
-        weights: (tap[0] * g.kw + tap[1]) * g.co * g.gi,
+        weights: (tap[0] * g.kw + tap[1]) * g.co() * g.gi,
     });
     let plane = Plane {
-        count: [phase.h_count, phase.w_count],
+        count: phase.count(),
         input: [g.oh, g.ow],
         input_step: [1; 2],
         output: [g.h, g.w],
         output_start: start,
         output_step: g.stride,
     };
-    let channels = ([g.co, g.go, g.used], [g.ci, g.gi]);
+    let channels = ([g.co(), g.go, g.used()], [g.ci(), g.gi]);
     all(&plane, [g.n, g.groups], channels, [g.gi, g.go * g.gi], &taps.collect::<Vec<_>>(), operands);
 }
 
@@ -117,9 +118,9 @@ fn all(
     });
 }
 
-/// The part of [`Geometry`]'s weight gradient that tap `tap` has over output pixels `pixels`, added to `dw`.
+/// The part of a convolution's weight gradient that tap `tap` has over output pixels `pixels`, added to `dw`.
 pub(super) fn conv_wgrad(
-    g: &Geometry,
+    g: &ConvGeometry,
     [group, tap]: [usize; 2],
     pixels: std::ops::Range<usize>,
     [x, dy]: [&[f32]; 2],
@@ -128,20 +129,20 @@ pub(super) fn conv_wgrad(
     let wgrad = DirectWgrad {
         segments: &segments(g, tap, pixels),
         x: &x[group * g.gi..],
-        x_step: g.stride[1] * g.ci,
-        channels: g.used,
+        x_step: g.stride[1] * g.ci(),
+        channels: g.used(),
         dy: &dy[group * g.go..],
-        dy_step: g.co,
+        dy_step: g.co(),
         columns: g.go,
         dw: dw.at(0),
-        dw_stride: g.co,
+        dw_stride: g.co(),
     };
     // SAFETY: the caller's task alone writes this tap of dw.
     unsafe { wgrad.run() };
 }
 
 /// Output pixels `pixels` whose input at a tap is not padding, line by line.
-fn segments(g: &Geometry, tap: usize, pixels: std::ops::Range<usize>) -> Vec<Segment> {
+fn segments(g: &ConvGeometry, tap: usize, pixels: std::ops::Range<usize>) -> Vec<Segment> {
     let at = [0, 1].map(|axis| [tap / g.kw, tap % g.kw][axis] * g.dilation[axis]);
     // The columns that read no padding: 0 <= ow · stride + tap - padding < w.
     let first = g.pad[1].saturating_sub(at[1]).div_ceil(g.stride[1]);
@@ -154,8 +155,8 @@ fn segments(g: &Geometry, tap: usize, pixels: std::ops::Range<usize>) -> Vec<Seg
         let end = last.min(pixels.end - line * g.ow);
         if start < end {
             let w = start * g.stride[1] + at[1] - g.pad[1];
-            let x = ((image * g.h + h) * g.w + w) * g.ci;
-            found.push(Segment { x, dy: (line * g.ow + start) * g.co, len: end - start });
+            let x = ((image * g.h + h) * g.w + w) * g.ci();
+            found.push(Segment { x, dy: (line * g.ow + start) * g.co(), len: end - start });
         }
     }
     found

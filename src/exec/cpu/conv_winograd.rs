@@ -7,79 +7,22 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::aligned::LINE;
 use super::conv_direct::Operands;
-use super::direct::lanes;
-use super::geometry::Target;
-use super::memory::LINE;
-use super::winograd::{Input, Output, OutputGrad, Product, ROWS, Transform, Weight, WeightGrad};
+use super::conv_im2col::Target;
+use super::winograd_maps::{Input, Output, OutputGrad, Product, ROWS, Transform, Weight, WeightGrad};
+use super::winograd_shares::Shares;
 use crate::exec::winograd::{OUTPUTS, POINTS, Plane};
-use crate::kernel::Consts;
 
 /// Tiles of a group: their values at the points are made and multiplied at a time.
 const TILES: usize = 32;
 /// Channels that are summed over at a time.
 const CHANNELS: usize = 64;
-/// Most tiles and columns of a task, whose values at the points stay in the cache: 1.2 MB.
-const MOST: usize = 128 * 64;
-/// What the values of a kernel and of a tile cost to make, in multiplications of a product: 8 tiles of 1,024 channels win
-/// nothing, 16 of 256 are 1.6 times as fast, 32 of 512 2.1 times.
-const MAKING: [usize; 2] = [24, 12];
 /// Floats by which the values at one pair of points are further from the next's than they need: else all lie in the same
 /// few sets of the cache.
 const APART: usize = 16;
 
-/// Tiles and columns of a task. Results are the same with any: each is a sum of its own, always in the same order.
-#[derive(Clone, Copy, Debug)]
-struct Shares {
-    tiles: usize,
-    columns: usize,
-}
-
-impl Shares {
-    /// Those with which so many threads are done first.
-    fn choose(plane: &Plane, threads: usize) -> Shares {
-        let sizes = |most: usize| [16, 32, 64, 128].into_iter().map(move |size| size.min(most));
-        let columns = sizes(plane.columns).skip(1);
-        let all = columns.flat_map(|columns| {
-            sizes(plane.tiles().next_multiple_of(ROWS)).map(move |tiles| Shares { tiles, columns })
-        });
-        let fits = |shares: &Shares| shares.tiles * shares.columns <= MOST;
-        all.filter(fits).min_by_key(|shares| shares.time(plane, threads)).expect("the smallest fits")
-    }
-
-    fn tasks(&self, plane: &Plane) -> [usize; 2] {
-        [plane.tiles().div_ceil(self.tiles), plane.columns.div_ceil(self.columns)]
-    }
-
-    /// About as many multiplications and additions as pass until all is done, twice: each of the threads has its part, and
-    /// waits for half a task on average.
-    fn time(&self, plane: &Plane, threads: usize) -> usize {
-        let tasks: usize = self.tasks(plane).iter().product();
-        2 * self.work(plane) / threads + self.work(plane) / tasks
-    }
-
-    /// About as many multiplications and additions, with the transformations.
-    fn work(&self, plane: &Plane) -> usize {
-        let (tiles, [by_tiles, by_columns]) = (plane.tiles(), self.tasks(plane));
-        let product = plane.channels * plane.columns * (tiles.next_multiple_of(ROWS) + MAKING[0] * by_tiles);
-        POINTS * POINTS * (product + MAKING[1] * tiles * (plane.channels * by_columns + plane.columns))
-    }
-}
-
 impl Plane {
-    /// The convolution of a call, where it suits: whole vectors of channels, and enough tiles.
-    pub(super) fn choose(consts: &Consts, flipped: bool) -> Option<Plane> {
-        let whole = |c: usize| c > 0 && c.is_multiple_of(lanes().max(ROWS));
-        let plane = Plane::new(consts, flipped)?;
-        if !whole(plane.channels) || !whole(plane.columns) || plane.tiles() == 0 {
-            return None;
-        }
-        // Whatever the number of threads, or results would depend on it.
-        let work = Shares::choose(&plane, 2).work(&plane);
-        let plain = 9 * plane.images * plane.output.iter().product::<usize>() * plane.channels * plane.columns;
-        (work < plain).then_some(plane)
-    }
-
     /// Where a tile starts: image, row and column of its first output.
     fn place(&self, tile: usize) -> [usize; 3] {
         let [rows, columns] = self.grid();
@@ -140,7 +83,7 @@ struct Values {
 }
 
 impl Values {
-    /// Floats of so many lines at all pairs of points.
+    /// Floats of `lines` lines at all pairs of points.
     fn len(lines: usize, width: usize) -> usize {
         POINTS * POINTS * (lines * width + APART)
     }
@@ -191,7 +134,7 @@ impl WithSimd for Block<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: each task has tiles and columns of its own, and they cover what they should.
+        // SAFETY: tasks have disjoint tiles and columns, which together cover the result.
         unsafe {
             self.compute(simd);
         }
@@ -340,7 +283,7 @@ impl WithSimd for WgradBlock<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: each task has a part, channels and columns of its own, and they cover what they should.
+        // SAFETY: tasks have disjoint parts, channels and columns, which together cover the result.
         unsafe {
             self.compute(simd);
         }

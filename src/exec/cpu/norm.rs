@@ -5,57 +5,20 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{Args, Real};
+use crate::kernel::NormGeometry;
 
-/// How rows and channels map to statistics.
-pub(super) struct Geometry {
-    pub rows: usize,
-    pub c: usize,
-    pub sample_rows: usize,
-    pub segments: usize,
-    segment_rows: usize,
-    pub groups: usize,
-    pub groups_padded: usize,
-    pub group_size: usize,
-    pub samples: usize,
-}
-
-impl Geometry {
-    pub fn new<T>(a: &Args<'_, T>) -> Self {
-        Geometry {
-            rows: a.u("ROWS"),
-            c: a.u("C4") * 4,
-            // At least 1, since positions are divided by it, also those of an empty batch.
-            sample_rows: a.u("SAMPLE_ROWS").max(1),
-            segments: a.u("SEGMENTS"),
-            segment_rows: a.u("SEGMENT_ROWS"),
-            groups: a.u("GROUPS"),
-            groups_padded: a.u("GROUPS_PADDED"),
-            group_size: a.u("GROUP_SIZE"),
-            samples: a.u("SAMPLES"),
-        }
-    }
-
-    /// Rows of a segment.
-    pub fn range(&self, segment: usize) -> Range<usize> {
-        let sample = segment / self.segments;
-        let first = sample * self.sample_rows + segment % self.segments * self.segment_rows;
-        first..(first + self.segment_rows).min((sample + 1) * self.sample_rows)
-    }
-
-    /// Statistic of channel `c` in row `row`.
-    fn stat(&self, row: usize, c: usize) -> usize {
-        row / self.sample_rows * self.groups_padded + (c / self.group_size).min(self.groups_padded - 1)
-    }
-
+impl NormGeometry {
     /// Statistics of all channels of a sample, spread out to one value per channel.
     pub fn spread<T: Real>(&self, stats: &[T], row: usize) -> Vec<T> {
-        (0..self.c).map(|c| stats[self.stat(row, c)]).collect()
+        (0..self.stride()).map(|c| stats[self.statistic(row, c)]).collect()
     }
 
     /// Rows of a task of the passes over all elements; never across samples.
     pub fn block(&self) -> usize {
-        let rows = (16 * 1024 / self.c).clamp(1, self.sample_rows);
-        if self.samples == 1 || self.sample_rows.is_multiple_of(rows) { rows } else { self.sample_rows }
+        // An empty batch has samples of no rows.
+        let sample = self.sample_rows.max(1);
+        let rows = (16 * 1024 / self.stride()).clamp(1, sample);
+        if self.samples == 1 || sample.is_multiple_of(rows) { rows } else { sample }
     }
 }
 
@@ -75,11 +38,11 @@ pub(super) fn interleave<T: Real>(out: &mut [T], first: &[T], second: &[T]) {
     }
 }
 
-/// Means and squared deviations of the channels from `first` on, of `c`, over some rows, as many as there is room for.
+/// Means and squared deviations over some rows of `c` channels, of the channels from `first` on that fit into the results.
 fn moments<T: Real>(c: usize, x: &[T], rows: Range<usize>, first: usize, [mean, m2]: [&mut [T]; 2]) {
     let channels = mean.len();
     if rows.is_empty() {
-        // What the shaders divide by 0.
+        // The shaders divide by 0.
         mean.fill(T::nan());
         m2.fill(T::nan());
         return;
@@ -103,32 +66,31 @@ fn moments<T: Real>(c: usize, x: &[T], rows: Range<usize>, first: usize, [mean, 
 
 /// See `shaders/batch_norm.wgsl`.
 pub fn batch_norm<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
+    let g = a.geometry::<NormGeometry>();
     let [x, gamma, beta, res] = [0, 1, 2, 3].map(|i| a.input(i));
     let [running_mean, running_var, mean, invstd, y] = [4, 5, 6, 7, 8].map(|i| a.output(i));
     let finalize = Finalize::new(&a);
     let channels = mean.par_chunks_mut(CHANNELS).zip(invstd.par_chunks_mut(CHANNELS));
-    channels.enumerate().for_each(|(task, (mean, m2))| moments(g.c, x, 0..g.rows, task * CHANNELS, [mean, m2]));
+    channels.enumerate().for_each(|(task, (mean, m2))| moments(g.stride(), x, 0..g.rows, task * CHANNELS, [mean, m2]));
     let n = T::of(g.rows as f64);
     finalize.run(n, &mean[..g.groups], &mut invstd[..g.groups], Some([running_mean, running_var]));
     invstd[g.groups..].fill(T::zero());
-    apply(&g, ["RELU", "RESIDUAL"].map(|flag| a.flag(flag)), [x, mean, invstd, gamma, beta, res], y);
+    apply(g, ["RELU", "RESIDUAL"].map(|flag| a.flag(flag)), [x, mean, invstd, gamma, beta, res], y);
 }
 
 /// See `shaders/norm_stats.wgsl`.
 pub fn norm_stats<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
+    let g = a.geometry::<NormGeometry>();
     let x = a.input(0);
-    let task = |(segment, out): (usize, &mut [T])| segment_moments(g.c, x, g.range(segment), out);
+    let task = |(segment, out): (usize, &mut [T])| segment_moments(g.stride(), x, g.segment(segment), out);
     // An empty batch has none, but memory for one.
-    a.output(1).par_chunks_mut(2 * g.c).take(g.samples * g.segments).enumerate().for_each(task);
+    a.output(1).par_chunks_mut(2 * g.stride()).take(g.samples * g.segments).enumerate().for_each(task);
 }
 
-/// The moments that a convolution leaves of its result `y`, in `out`.
-pub(super) fn statistics<T: Real>(a: &Args<'_, T>, y: &[T], out: &mut [T]) {
-    let (rows, c, each) = (a.u("ROWS"), a.u("C4") * 4, a.u("SEGMENT_ROWS"));
-    let task = |(i, out): (usize, &mut [T])| segment_moments(c, y, i * each..rows.min((i + 1) * each), out);
-    out.par_chunks_mut(2 * c).enumerate().for_each(task);
+/// The moments of a convolution's result `y`, in `out`.
+pub(super) fn statistics<T: Real>(g: &NormGeometry, y: &[T], out: &mut [T]) {
+    let task = |(i, out): (usize, &mut [T])| segment_moments(g.stride(), y, g.segment(i), out);
+    out.par_chunks_mut(2 * g.stride()).enumerate().for_each(task);
 }
 
 /// Moments of all `c` channels over some rows.
@@ -138,7 +100,7 @@ fn segment_moments<T: Real>(c: usize, x: &[T], rows: Range<usize>, out: &mut [T]
     interleave(out, &mean, &m2);
 }
 
-/// What becomes of a batch's moments.
+/// How a batch's moments become statistics.
 struct Finalize<T> {
     eps: T,
     momentum: T,
@@ -167,15 +129,15 @@ impl<T: Real> Finalize<T> {
 
 /// See `shaders/norm_finalize.wgsl`.
 pub fn norm_finalize<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
+    let g = a.geometry::<NormGeometry>();
     let (finalize, update, partials) = (Finalize::new(&a), a.flag("UPDATE"), a.input(0));
     let [running_mean, running_var, mean, invstd] = [1, 2, 3, 4].map(|i| a.output(i));
     mean.fill(T::zero());
     invstd.fill(T::zero());
-    let samples = mean.chunks_mut(g.groups_padded).zip(invstd.chunks_mut(g.groups_padded));
+    let samples = mean.chunks_mut(g.groups_padded()).zip(invstd.chunks_mut(g.groups_padded()));
     for (sample, (mean, m2)) in samples.enumerate() {
         let m2 = &mut m2[..g.groups];
-        let n = merge(&g, partials, sample, mean, m2);
+        let n = merge(g, partials, sample, mean, m2);
         finalize.run(n, mean, m2, update.then_some([&mut *running_mean, &mut *running_var]));
     }
 }
@@ -191,12 +153,12 @@ pub fn norm_fixed<T: Real>(mut a: Args<'_, T>) {
     }
 }
 
-/// Means and squared deviations of a sample's groups, from 0 on, its segments merged in order (Chan et al. 1983), and how
-/// many numbers they are of. All groups have as many in each segment, so factors are the same for all.
-fn merge<T: Real>(g: &Geometry, partials: &[T], sample: usize, mean: &mut [T], m2: &mut [T]) -> T {
+/// Merges a sample's segments in order (Chan et al. 1983) to means and squared deviations of its groups, and returns the count
+/// of numbers. All groups have the same count in each segment, so factors are the same for all.
+fn merge<T: Real>(g: &NormGeometry, partials: &[T], sample: usize, mean: &mut [T], m2: &mut [T]) -> T {
     let mut n = T::zero();
     for s in 0..g.segments {
-        let partials = &partials[(sample * g.segments + s) * 2 * g.c..][..2 * g.c];
+        let partials = &partials[(sample * g.segments + s) * 2 * g.stride()..][..2 * g.stride()];
         let rows = T::of(g.segment_rows.min(g.sample_rows - s * g.segment_rows) as f64);
         for member in 0..g.group_size {
             let total = n + rows;
@@ -217,23 +179,23 @@ fn merge<T: Real>(g: &Geometry, partials: &[T], sample: usize, mean: &mut [T], m
 /// See `shaders/norm_apply.wgsl`.
 pub fn norm_apply<T: Real>(mut a: Args<'_, T>) {
     let inputs = [0, 1, 2, 3, 4, 5].map(|i| a.input(i));
-    apply(&Geometry::new(&a), ["RELU", "RESIDUAL"].map(|flag| a.flag(flag)), inputs, a.output(6));
+    apply(a.geometry(), ["RELU", "RESIDUAL"].map(|flag| a.flag(flag)), inputs, a.output(6));
 }
 
 /// y from x, mean, 1 / std, γ, β and the residual.
 fn apply<T: Real>(
-    g: &Geometry,
+    g: &NormGeometry,
     [relu, residual]: [bool; 2],
     [x, mean, invstd, gamma, beta, res]: [&[T]; 6],
     y: &mut [T],
 ) {
     let block = g.block();
-    y.par_chunks_mut(block * g.c).enumerate().for_each(|(index, out)| {
+    y.par_chunks_mut(block * g.stride()).enumerate().for_each(|(index, out)| {
         let first = index * block;
         let (m, r) = (g.spread(mean, first), g.spread(invstd, first));
         let scale = scales(&r, gamma);
-        for (i, out) in out.chunks_exact_mut(g.c).enumerate() {
-            let at = (first + i) * g.c;
+        for (i, out) in out.chunks_exact_mut(g.stride()).enumerate() {
+            let at = (first + i) * g.stride();
             for ((((o, &v), &m), &s), &b) in out.iter_mut().zip(&x[at..]).zip(&m).zip(&scale).zip(beta) {
                 *o = (v - m) * s + b;
             }

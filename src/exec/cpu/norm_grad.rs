@@ -4,21 +4,22 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::norm::{CHANNELS, Geometry, interleave, scales};
+use super::norm::{CHANNELS, interleave, scales};
 use super::{Args, Real};
+use crate::kernel::{ConvStatistics, NormGeometry, NormMask};
 
 /// dy where a ReLU gave y.
 fn keep<T: Real>(y: T, dy: T) -> T {
     if y <= T::zero() { T::zero() } else { dy }
 }
 
-/// Where the ReLU behind a norm was off.
+/// Where the ReLU after a norm was off.
 enum Mask<'a, T> {
     /// There is none.
     Nowhere,
     /// Where y was not above 0, as it was stored.
     Stored(&'a [T]),
-    /// Where it would not be, computed anew from scale, mean and β.
+    /// Where it would not be above 0, recomputed from scale, mean and β.
     Anew([&'a [T]; 3]),
 }
 
@@ -84,7 +85,7 @@ impl<'a, T: Real> Mask<'a, T> {
     }
 }
 
-/// Adds up dy as `left` leaves it, and its products with x − mean; both in registers.
+/// Adds up dy, masked by `left`, and its products with x − mean; both in registers.
 fn masked_sums<T: Real, const N: usize>(
     at: impl Iterator<Item = usize>,
     [dy, x]: [&[T]; 2],
@@ -106,9 +107,9 @@ fn masked_sums<T: Real, const N: usize>(
     }
 }
 
-/// What all kernels of the gradient read: dy, x, y or β, mean, 1 / std and γ.
+/// The inputs of all kernels of the gradient: dy, x, y or β, mean, 1 / std and γ.
 struct Inputs<'a, T> {
-    g: Geometry,
+    g: &'a NormGeometry,
     /// RELU, RESIDUAL.
     flags: [bool; 2],
     values: [&'a [T]; 6],
@@ -117,22 +118,22 @@ struct Inputs<'a, T> {
 impl<'a, T: Real> Inputs<'a, T> {
     fn new(a: &Args<'a, T>) -> Self {
         let flags = ["RELU", "RESIDUAL"].map(|flag| a.flag(flag));
-        Inputs { g: Geometry::new(a), flags, values: [0, 1, 2, 3, 4, 5].map(|i| a.input(i)) }
+        Inputs { g: a.geometry(), flags, values: [0, 1, 2, 3, 4, 5].map(|i| a.input(i)) }
     }
 
-    /// Σ g and Σ g x̂ of the channels from `first` on, as many as there is room for, over some rows of a sample.
+    /// Σ g and Σ g x̂ over some rows of a sample, of the channels from `first` on that fit into the sums.
     fn add_sums(&self, rows: Range<usize>, first: usize, [sum, sum_x]: [&mut [T]; 2]) {
         let Inputs { g, flags, values: [dy, x, bound, mean, invstd, gamma] } = self;
         let (m, r) = (g.spread(mean, rows.start), g.spread(invstd, rows.start));
         let scale = scales(&r, gamma);
         let mask = Mask::new(*flags, bound, [&scale, &m]);
         let channels = first..first + sum.len();
-        // Rows that stay in the nearest cache, as many channels at a time as there are registers for.
+        // Blocks of rows stay in the L1 cache, and the sums of a group of channels in registers.
         let near = (2048 / sum.len()).max(1);
         for start in rows.clone().step_by(near) {
             let mut c = channels.start;
             while c < channels.end {
-                let at = (start..rows.end.min(start + near)).map(|row| row * g.c + c);
+                let at = (start..rows.end.min(start + near)).map(|row| row * g.stride() + c);
                 let sums = [&mut sum[c - first..], &mut sum_x[c - first..]];
                 c += if channels.end - c >= 8 {
                     mask.add_sums::<8>(at, c, [dy, x], &m, sums)
@@ -148,12 +149,12 @@ impl<'a, T: Real> Inputs<'a, T> {
 
     /// The sums of all segments.
     fn reduce(&self, sums: &mut [T]) {
-        let c = self.g.c;
+        let c = self.g.stride();
         // An empty batch has none, but memory for one.
         let segments = sums.par_chunks_mut(2 * c).take(self.g.samples * self.g.segments);
         segments.enumerate().for_each(|(segment, out)| {
             let (mut sum, mut sum_x) = (vec![T::zero(); c], vec![T::zero(); c]);
-            self.add_sums(self.g.range(segment), 0, [&mut sum, &mut sum_x]);
+            self.add_sums(self.g.segment(segment), 0, [&mut sum, &mut sum_x]);
             interleave(out, &sum, &sum_x);
         });
     }
@@ -167,10 +168,10 @@ impl<'a, T: Real> Inputs<'a, T> {
             let first = index * block;
             let (m, r) = (g.spread(mean, first), g.spread(invstd, first));
             // dx = scale · g + offset + slope · (x − m), with the sums folded into three numbers per channel.
-            let (mut offset, mut slope) = (vec![T::zero(); g.c], vec![T::zero(); g.c]);
+            let (mut offset, mut slope) = (vec![T::zero(); g.stride()], vec![T::zero(); g.stride()]);
             if let Some(Sums { values, per_channel }) = sums {
                 let [sums, sums_x] = values.map(|sums| g.spread(sums, first));
-                for c in 0..g.c {
+                for c in 0..g.stride() {
                     let own = if per_channel { gamma[c] } else { T::one() };
                     offset[c] = -(r[c] * own * sums[c] / n);
                     slope[c] = -(r[c] * r[c] * own * sums_x[c] / n);
@@ -178,12 +179,12 @@ impl<'a, T: Real> Inputs<'a, T> {
             }
             let scale = scales(&r, gamma);
             let mask = Mask::new(*flags, bound, [&scale, &m]);
-            for (i, out) in dx.chunks_exact_mut(g.c).enumerate() {
-                let at = (first + i) * g.c;
-                let x = &x[at..][..g.c];
-                mask.apply(at, [&dy[at..][..g.c], x], out);
+            for (i, out) in dx.chunks_exact_mut(g.stride()).enumerate() {
+                let at = (first + i) * g.stride();
+                let x = &x[at..][..g.stride()];
+                mask.apply(at, [&dy[at..][..g.stride()], x], out);
                 if let Some(dres) = &mut dres {
-                    dres[i * g.c..][..g.c].copy_from_slice(out);
+                    dres[i * g.stride()..][..g.stride()].copy_from_slice(out);
                 }
                 let affine = scale.iter().zip(&offset).zip(&slope).zip(&m);
                 for ((out, &x), (((&scale, &offset), &slope), &m)) in out.iter_mut().zip(x).zip(affine) {
@@ -191,8 +192,8 @@ impl<'a, T: Real> Inputs<'a, T> {
                 }
             }
         };
-        let size = block * g.c;
-        debug_assert_eq!(dx.len(), g.rows * g.c);
+        let size = block * g.stride();
+        debug_assert_eq!(dx.len(), g.rows * g.stride());
         if flags[1] {
             let both = dx.par_chunks_mut(size).zip(dres.par_chunks_mut(size)).enumerate();
             both.for_each(|(index, (dx, dres))| body(index, dx, Some(dres)));
@@ -230,21 +231,21 @@ pub fn norm_grad_reduce<T: Real>(mut a: Args<'_, T>) {
     Inputs::new(&a).reduce(sums);
 }
 
-/// The sums that an input gradient `dy` leaves, in `sums`.
-pub(super) fn statistics<T: Real>(a: &Args<'_, T>, dy: &[T], sums: &mut [T]) {
+/// The sums of an input gradient `dy`, for the gradient of the norm before the convolution, in `sums`.
+pub(super) fn statistics<T: Real>(a: &Args<'_, T>, of: &ConvStatistics, dy: &[T], sums: &mut [T]) {
     let [x, mean, invstd, gamma, bound] = [5, 6, 7, 8, 9].map(|i| a.input(i));
-    let flags = ["RELU", "RESIDUAL"].map(|flag| a.flag(flag));
-    Inputs { g: Geometry::new(a), flags, values: [dy, x, bound, mean, invstd, gamma] }.reduce(sums);
+    let NormMask { relu, residual } = of.mask.expect("the sums of an input gradient belong to a norm");
+    Inputs { g: &of.norm, flags: [relu, residual], values: [dy, x, bound, mean, invstd, gamma] }.reduce(sums);
 }
 
 /// See `shaders/norm_grad_finalize.wgsl`.
 pub fn norm_grad_finalize<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
+    let g = a.geometry::<NormGeometry>();
     let (partials, dgamma, dbeta) = (a.input(0), a.output(1), a.output(2));
     dgamma.fill(T::zero());
     dbeta.fill(T::zero());
-    for segment in partials.chunks_exact(2 * g.c) {
-        for c in 0..g.c {
+    for segment in partials.chunks_exact(2 * g.stride()) {
+        for c in 0..g.stride() {
             dbeta[c] += segment[c / 4 * 8 + c % 4];
             dgamma[c] += segment[c / 4 * 8 + c % 4 + 4];
         }
@@ -253,16 +254,16 @@ pub fn norm_grad_finalize<T: Real>(mut a: Args<'_, T>) {
 
 /// See `shaders/norm_group_sums.wgsl`.
 pub fn norm_group_sums<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
+    let g = a.geometry::<NormGeometry>();
     let (partials, gamma, sum_g, sum_gx) = (a.input(0), a.input(1), a.output(2), a.output(3));
     for i in 0..sum_g.len() {
-        let (sample, group) = (i / g.groups_padded, i % g.groups_padded);
+        let (sample, group) = (i / g.groups_padded(), i % g.groups_padded());
         (sum_g[i], sum_gx[i]) = (T::zero(), T::zero());
         if group < g.groups {
             for s in 0..g.segments {
                 let channels = group * g.group_size..(group + 1) * g.group_size;
                 for (c, &scale) in channels.clone().zip(&gamma[channels]) {
-                    let at = (sample * g.segments + s) * 2 * g.c + c / 4 * 8 + c % 4;
+                    let at = (sample * g.segments + s) * 2 * g.stride() + c / 4 * 8 + c % 4;
                     sum_g[i] += scale * partials[at];
                     sum_gx[i] += scale * partials[at + 4];
                 }

@@ -3,37 +3,9 @@
 use rayon::prelude::*;
 
 use super::{Args, Real};
+use crate::kernel::PoolGeometry;
 
-/// Sizes of a pooling.
-struct Geometry {
-    h: usize,
-    w: usize,
-    oh: usize,
-    ow: usize,
-    c: usize,
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    before: [usize; 2],
-    after: [usize; 2],
-    dilation: [usize; 2],
-}
-
-impl Geometry {
-    fn new<T>(a: &Args<'_, T>) -> Self {
-        Geometry {
-            h: a.u("H"),
-            w: a.u("W"),
-            oh: a.u("OH"),
-            ow: a.u("OW"),
-            c: a.u("C4") * 4,
-            kernel: [a.u("KH"), a.u("KW")],
-            stride: [a.u("SH"), a.u("SW")],
-            before: [a.u("PT"), a.u("PL")],
-            after: [a.u("PB"), a.u("PR")],
-            dilation: [a.u("DH"), a.u("DW")],
-        }
-    }
-
+impl PoolGeometry {
     /// The windows of output pixels: the input pixels that are inside.
     fn windows(&self) -> Reach {
         let axis = |o: usize, k: usize, a: usize, size: usize| {
@@ -51,7 +23,7 @@ impl Geometry {
         Reach::new(self.kernel, [self.h, self.w], [self.oh, self.ow], axis)
     }
 
-    /// What a window's sum is divided by.
+    /// The divisor of a window's sum.
     fn divisor(&self, pixel: usize, include_pad: bool) -> usize {
         let count = |o: usize, a: usize, size: usize| {
             let inside = |k: &usize| {
@@ -105,17 +77,17 @@ impl Reach {
 
 /// See `shaders/max_pool.wgsl`.
 pub fn max_pool<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
+    let g = a.geometry::<PoolGeometry>();
     let (x, y, index) = (a.input(0), a.output(1), a.output(2));
-    let (windows, line) = (g.windows(), g.ow * g.c);
+    let (windows, line) = (g.windows(), g.ow * g.channels);
     y.par_chunks_mut(line).zip(index.par_chunks_mut(line)).enumerate().for_each(|(line, (y, index))| {
-        let pixels = y.chunks_exact_mut(g.c).zip(index.chunks_exact_mut(g.c));
+        let pixels = y.chunks_exact_mut(g.channels).zip(index.chunks_exact_mut(g.channels));
         for (column, (y, index)) in pixels.enumerate() {
             y.fill(T::zero());
             index.fill(-T::one());
             for (tap, from) in windows.at(line, column) {
                 let tap = T::of(tap as f64);
-                for ((y, index), &v) in y.iter_mut().zip(index.iter_mut()).zip(&x[from * g.c..]) {
+                for ((y, index), &v) in y.iter_mut().zip(index.iter_mut()).zip(&x[from * g.channels..]) {
                     let better = *index < T::zero() || v > *y || v.is_nan();
                     (*y, *index) = if better { (v, tap) } else { (*y, *index) };
                 }
@@ -126,18 +98,18 @@ pub fn max_pool<T: Real>(mut a: Args<'_, T>) {
 
 /// See `shaders/max_pool_grad.wgsl`.
 pub fn max_pool_grad<T: Real>(mut a: Args<'_, T>) {
-    let g = Geometry::new(&a);
+    let g = a.geometry::<PoolGeometry>();
     let (dy, index, addend) = (a.input(0), a.input(1), a.input(2));
     let (add, stride, first) = (a.flag("ADD"), a.u("ADDEND_C4") * 4, a.u("ADDEND_FIRST4") * 4);
     let coverings = g.coverings();
-    a.output(3).par_chunks_mut(g.w * g.c).enumerate().for_each(|(line, dx)| {
-        for (column, dx) in dx.chunks_exact_mut(g.c).enumerate() {
+    a.output(3).par_chunks_mut(g.w * g.channels).enumerate().for_each(|(line, dx)| {
+        for (column, dx) in dx.chunks_exact_mut(g.channels).enumerate() {
             match add {
-                true => dx.copy_from_slice(&addend[(line * g.w + column) * stride + first..][..g.c]),
+                true => dx.copy_from_slice(&addend[(line * g.w + column) * stride + first..][..g.channels]),
                 false => dx.fill(T::zero()),
             }
             for (tap, from) in coverings.at(line, column) {
-                let (tap, at) = (T::of(tap as f64), from * g.c);
+                let (tap, at) = (T::of(tap as f64), from * g.channels);
                 for ((dx, &d), &won) in dx.iter_mut().zip(&dy[at..]).zip(&index[at..]) {
                     *dx += if won == tap { d } else { T::zero() };
                 }
@@ -148,13 +120,13 @@ pub fn max_pool_grad<T: Real>(mut a: Args<'_, T>) {
 
 /// See `shaders/avg_pool.wgsl`.
 pub fn avg_pool<T: Real>(mut a: Args<'_, T>) {
-    let (g, include_pad) = (Geometry::new(&a), a.flag("COUNT_INCLUDE_PAD"));
+    let (g, include_pad) = (a.geometry::<PoolGeometry>(), a.flag("COUNT_INCLUDE_PAD"));
     let x = a.input(0);
     let windows = g.windows();
-    a.output(1).par_chunks_mut(g.c).enumerate().for_each(|(pixel, y)| {
+    a.output(1).par_chunks_mut(g.channels).enumerate().for_each(|(pixel, y)| {
         y.fill(T::zero());
         for (_, from) in windows.at(pixel / g.ow, pixel % g.ow) {
-            for (y, &v) in y.iter_mut().zip(&x[from * g.c..]) {
+            for (y, &v) in y.iter_mut().zip(&x[from * g.channels..]) {
                 *y += v;
             }
         }
@@ -167,14 +139,14 @@ pub fn avg_pool<T: Real>(mut a: Args<'_, T>) {
 
 /// See `shaders/avg_pool_grad.wgsl`.
 pub fn avg_pool_grad<T: Real>(mut a: Args<'_, T>) {
-    let (g, include_pad) = (Geometry::new(&a), a.flag("COUNT_INCLUDE_PAD"));
+    let (g, include_pad) = (a.geometry::<PoolGeometry>(), a.flag("COUNT_INCLUDE_PAD"));
     let dy = a.input(0);
     let coverings = g.coverings();
-    a.output(1).par_chunks_mut(g.c).enumerate().for_each(|(pixel, dx)| {
+    a.output(1).par_chunks_mut(g.channels).enumerate().for_each(|(pixel, dx)| {
         dx.fill(T::zero());
         for (_, from) in coverings.at(pixel / g.w, pixel % g.w) {
             let divisor = T::of(g.divisor(from, include_pad) as f64);
-            for (dx, &d) in dx.iter_mut().zip(&dy[from * g.c..]) {
+            for (dx, &d) in dx.iter_mut().zip(&dy[from * g.channels..]) {
                 *dx += d / divisor;
             }
         }

@@ -4,7 +4,7 @@ use gemm_common::Parallelism;
 use num_traits::Float;
 
 use super::Args;
-use crate::exec::registry::Kernel;
+use crate::exec::registry::Twin;
 
 /// A matrix in memory: where it starts, and the distances between rows and between columns, in elements.
 #[derive(Clone, Copy)]
@@ -21,8 +21,8 @@ pub struct Strided<P> {
 pub trait Real:
     Float + Default + Send + Sync + std::fmt::Debug + std::iter::Sum + std::ops::AddAssign + From<f32> + Into<f64> + 'static
 {
-    /// Runs a kernel's twin in this type.
-    fn run(kernel: &Kernel, args: Args<'_, Self>);
+    /// Runs a twin in this type.
+    fn run(twin: &Twin, args: Args<'_, Self>);
 
     /// A constant in this type.
     fn of(v: f64) -> Self {
@@ -39,7 +39,7 @@ pub trait Real:
         None
     }
 
-    /// The exponential function, 0 in the place of the smallest numbers or close to it.
+    /// The exponential function; the smallest results may be flushed to 0.
     fn exp_fast(self) -> Self {
         self.exp()
     }
@@ -72,7 +72,7 @@ macro_rules! matmul {
                 return;
             }
             let (keep, one, none) = (if add { 1.0 } else { 0.0 }, 1.0, Parallelism::None);
-            // Its vectors run along the columns of what it writes, so it is given dstᵀ = bᵀ · aᵀ: 2 to 4 times as fast.
+            // Its vectors run along the columns of the result, so it computes dstᵀ = bᵀ · aᵀ: 2 to 4 times as fast.
             // SAFETY: passed on to the caller.
             unsafe {
                 $gemm(
@@ -87,8 +87,8 @@ macro_rules! matmul {
 impl Real for f32 {
     matmul!(gemm_f32::gemm::f32::get_gemm_fn());
 
-    fn run(kernel: &Kernel, args: Args<'_, Self>) {
-        (kernel.run_f32)(args);
+    fn run(twin: &Twin, args: Args<'_, Self>) {
+        (twin.f32)(args);
     }
 
     /// Cephes' expf, without branches so that loops of it become vectors: within 2 units of the last place.
@@ -115,7 +115,7 @@ impl Real for f32 {
 impl Real for f64 {
     matmul!(gemm_f64::gemm::f64::get_gemm_fn());
 
-    fn run(kernel: &Kernel, args: Args<'_, Self>) {
-        (kernel.run_f64)(args);
+    fn run(twin: &Twin, args: Args<'_, Self>) {
+        (twin.f64)(args);
     }
 }

@@ -13,8 +13,8 @@ use super::dispatch::{Grid, Stages, Step};
 use super::textures::Textures;
 use super::warm::Warmer;
 use crate::exec::ExecError;
-use crate::exec::shader::Shader;
-use crate::kernel::{Access, KernelCall};
+use crate::exec::shader::{BindingKind, Shader, Stage};
+use crate::kernel::KernelCall;
 use crate::plan::Slice;
 
 /// Workgroups per axis that WebGPU guarantees; shaders rely on no more.
@@ -28,7 +28,7 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Binds those of a call's ranges that the kernel uses, some of them as the textures that hold their copies.
+    /// Binds the ranges of a call that the kernel uses; operands read as textures are bound as these.
     pub fn bind(&self, gpu: &Gpu, ranges: &[Range], textures: &Textures) -> Result<wgpu::BindGroup, ExecError> {
         let views: Vec<_> = self.textures().map(|i| (i, textures.view(i))).collect();
         let buffers = self.bindings.iter().filter(|(_, ty)| !is_texture(ty)).map(|&(i, _)| ranges[i as usize].entry(i));
@@ -41,7 +41,7 @@ impl Pipeline {
         group.map_err(|error| ExecError::Device { during: "binding buffers".into(), reason: text(&error) })
     }
 
-    /// The bindings that it reads from textures.
+    /// The bindings that are textures.
     pub fn textures(&self) -> impl Iterator<Item = u32> {
         self.bindings.iter().filter(|(_, ty)| is_texture(ty)).map(|&(i, _)| i)
     }
@@ -54,23 +54,18 @@ fn is_texture(ty: &wgpu::BindingType) -> bool {
 /// A kernel that a plan needs.
 pub(super) struct Wanted<'a> {
     pub call: &'a KernelCall<Slice>,
-    pub source: String,
-    /// Its call has one more binding, for scratch memory.
-    scratch: bool,
-    /// Values of its immediates.
-    pub sizes: &'a [u32],
+    pub stage: &'a Stage,
 }
 
 impl Wanted<'_> {
-    /// Those of the call's bindings that its text declares, and as what: a stage needs not all, and some stand for what is not
-    /// there.
+    /// The bindings of the stage, as wgpu describes them.
     pub fn bindings(&self) -> impl Iterator<Item = (u32, wgpu::BindingType)> {
-        let own = self.call.bindings.iter().map(|&(_, access)| access);
-        let all = own.chain(self.scratch.then_some(Access::Write));
-        (0..).zip(all).filter_map(|(i, access)| {
-            let declared = |how: &str| self.source.contains(&format!("@binding({i}) var{how}"));
-            declared("<storage").then(|| buffer(access)).or_else(|| declared(" ").then_some(TEXTURE)).map(|ty| (i, ty))
-        })
+        let ty = |kind| match kind {
+            BindingKind::Read => buffer(true),
+            BindingKind::ReadWrite => buffer(false),
+            BindingKind::Texture => TEXTURE,
+        };
+        self.stage.bindings.iter().map(move |binding| (binding.index, ty(binding.kind)))
     }
 }
 
@@ -89,11 +84,11 @@ impl Pipelines {
         Pipelines { by_source: HashMap::new(), cache, warmer, checked, unsaved: false }
     }
 
-    /// The pipelines of these kernels, in their order.
+    /// The pipelines of kernels, in order.
     pub fn get(&mut self, gpu: &Gpu, wanted: &[&Wanted<'_>]) -> Result<Vec<Arc<Pipeline>>, ExecError> {
         let mut missing: HashMap<&str, &Wanted<'_>> = HashMap::new();
-        for kernel in wanted.iter().filter(|k| !self.by_source.contains_key(&k.source)) {
-            missing.insert(&kernel.source, kernel);
+        for kernel in wanted.iter().filter(|k| !self.by_source.contains_key(&k.stage.source)) {
+            missing.insert(&kernel.stage.source, kernel);
         }
         if let Some(warmer) = &mut self.warmer {
             warmer.warm(&missing.values().copied().collect::<Vec<_>>());
@@ -104,7 +99,7 @@ impl Pipelines {
             .collect::<Result<_, ExecError>>()?;
         self.unsaved |= !made.is_empty();
         self.by_source.extend(made);
-        Ok(wanted.iter().map(|k| self.by_source[&k.source].clone()).collect())
+        Ok(wanted.iter().map(|k| self.by_source[&k.stage.source].clone()).collect())
     }
 
     /// Pipelines and grids of calls with their texts.
@@ -115,18 +110,18 @@ impl Pipelines {
             for stage in &shader.stages {
                 let too_many = || kernel_error(call, format!("it needs {} workgroups", stage.workgroups));
                 grids.push(grid(stage.workgroups, limit).ok_or_else(too_many)?);
-                let (source, scratch) = (stage.source.clone(), shader.scratch > 0);
-                wanted.push(Wanted { call, source, scratch, sizes: &stage.sizes });
+                wanted.push(Wanted { call, stage });
             }
         }
         let wanted: Vec<_> = wanted.iter().collect();
         let made = self.get(gpu, &wanted)?.into_iter().zip(grids).zip(&wanted);
-        let mut made = made.map(|((pipeline, grid), wanted)| Step { pipeline, grid, sizes: wanted.sizes.to_vec() });
+        let mut made =
+            made.map(|((pipeline, grid), wanted)| Step { pipeline, grid, sizes: wanted.stage.sizes.clone() });
         let stages = |(_, shader): &(_, &Shader)| made.by_ref().take(shader.stages.len()).collect();
         Ok(work.iter().map(stages).collect())
     }
 
-    /// Keeps what was compiled since the last time on disk.
+    /// Writes newly compiled kernels to disk.
     pub fn save(&mut self) {
         if std::mem::take(&mut self.unsaved) {
             self.cache.save();
@@ -153,10 +148,12 @@ impl Pipelines {
         let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
             bind_group_layouts: &[Some(&layout)],
-            immediate_size: size_of_val(wanted.sizes) as u32,
+            immediate_size: size_of_val(wanted.stage.sizes.as_slice()) as u32,
         });
-        let shader =
-            wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(wanted.source.as_str().into()) };
+        let shader = wgpu::ShaderModuleDescriptor {
+            label,
+            source: wgpu::ShaderSource::Wgsl(wanted.stage.source.as_str().into()),
+        };
         let module = if self.checked {
             gpu.device.create_shader_module(shader)
         } else {
@@ -178,9 +175,9 @@ impl Pipelines {
     }
 }
 
-fn buffer(access: Access) -> wgpu::BindingType {
+fn buffer(read_only: bool) -> wgpu::BindingType {
     wgpu::BindingType::Buffer {
-        ty: wgpu::BufferBindingType::Storage { read_only: access == Access::Read },
+        ty: wgpu::BufferBindingType::Storage { read_only },
         has_dynamic_offset: false,
         min_binding_size: None,
     }
@@ -192,12 +189,12 @@ const TEXTURE: wgpu::BindingType = wgpu::BindingType::Texture {
     multisampled: false,
 };
 
-/// A kernel was refused.
+/// The error of a refused kernel.
 pub(super) fn kernel_error(call: &KernelCall<Slice>, reason: String) -> ExecError {
     ExecError::Kernel { kernel: call.kernel.into(), reason }
 }
 
-/// Workgroups over two axes, with as few to spare as possible.
+/// Workgroups over two axes, with the fewest unused.
 fn grid(workgroups: u64, limit: u64) -> Option<Grid> {
     let y = workgroups.div_ceil(limit).max(1);
     let x = workgroups.div_ceil(y);

@@ -34,7 +34,7 @@ impl TuneLog {
         what["kernel"] = call.kernel.into();
         what["gflop"] = (call.flops as f64 / 1e9).into();
         what["elements"] = format!("{:?}", call.elements).into();
-        what["consts"] = call.consts.prelude().into();
+        what["consts"] = call.consts().prelude().into();
         what["tile"] = serde_json::json!(tile);
         // A failed write never fails a run.
         let _ = writeln!(file, "{what}");

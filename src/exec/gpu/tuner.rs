@@ -1,70 +1,42 @@
-//! Which tile each matrix kernel gets on this device: candidates are run on random data, checked against the fixed choice,
-//! timed, and the fastest is kept on disk for this adapter and driver. Without a record the fixed choice is taken.
+//! Picks a tile for each matrix kernel on this device. Candidates run on random data, are compared with the fixed choice, and
+//! are timed; the fastest is kept on disk for this adapter and driver. Without a record the fixed choice is taken.
 //!
-//! The same record gives the same tiles, hence the same bits; `SHADEGRAD_TUNE_SECONDS=0` and a cache folder of its own
-//! keep a run from what others recorded.
+//! The same record gives the same tiles, hence the same bits. `SHADEGRAD_TUNE_SECONDS=0` with an empty cache folder keeps the
+//! records of other runs out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use half::f16;
-
-use super::buffers::{Range, USAGE};
 use super::cache::{self, checksum};
 use super::device::Gpu;
-use super::dispatch::{Compiled, Dispatch, work};
 use super::info::DeviceKind;
 use super::pipelines::Pipelines;
-use super::readback::Readback;
-use super::textures::Textures;
-use super::tune_log::TuneLog;
+use super::trial::Trial;
 use crate::exec::ExecError;
-use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates, together, typical};
-use crate::kernel::{Access, KernelCall};
+use crate::exec::registry::KernelError;
+use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates};
+use crate::kernel::KernelCall;
 use crate::plan::Slice;
-use crate::random;
-use crate::shape::{Element, halves};
 
-/// A candidate must beat the fixed choice by this factor, or noise would decide.
-const CLEARLY: f64 = 0.97;
-/// Timed rounds of candidates, each against a run of the fixed choice in the same round: a device that waited for a
-/// compiler has a slow clock and takes its time to speed up (an H200 ran at 57 % of it), so a time by itself says little.
-const ROUNDS: usize = 5;
-/// Numbers that operands consist of, again and again: no multiple of a map's or a tile's size.
-const NOISE: usize = 65_522;
-/// Candidates that are compiled between two looks at the clock.
-const COMPILED_AT_ONCE: usize = 16;
-/// Kinds of tiles that are tried in all variants, at most.
-const KINDS: usize = 2;
-/// Those that take no longer than so many times what the best one does: variants of a kind differ by less.
-const NEAR: f64 = 1.25;
-/// Scratch memory that speed is worth, in bytes: one call after the other uses the same.
+/// Bytes of scratch memory that a tile may take; all calls share them.
 const MOST_SCRATCH: u64 = 512 << 20;
-/// Bytes of operands that are on their way at once.
-const WRITTEN_AT_ONCE: usize = 64 << 20;
-/// Values that are compared.
-const COMPARED: usize = 1 << 20;
-/// Largest difference, relative to the largest value: sums of thousands of terms in another order.
-const TOLERANCE: f32 = 1e-3;
-/// The same with 16 bits: results rounded to 11, and for matrix units the weights.
-const TOLERANCE_HALF: f32 = 4e-3;
 
 /// Makes the text of a call with a tile.
-pub(super) type Shaders = fn(&KernelCall<Slice>, Target, Option<Tile>) -> Shader;
+pub type Shaders = fn(&KernelCall<Slice>, Target, Option<Tile>) -> Result<Shader, KernelError>;
 
 /// The record of a device.
 pub(super) struct Tuner {
     path: Option<PathBuf>,
     tiles: BTreeMap<String, Tile>,
-    /// Those that an earlier plan had no time for. They stay as they are while the process lasts, so that a call has one tile,
-    /// and one result to the bit, in all plans.
+    /// Keys of calls that an earlier plan had no time for. They keep the fixed choice while the process lasts, so that a call has
+    /// one tile, and one result to the bit, in all plans.
     passed: BTreeSet<String>,
     budget: Duration,
 }
 
 impl Tuner {
-    /// Reads what was recorded for this adapter and driver. `budget` is the time that a plan's kernels may be tried for.
+    /// Reads the record of this adapter and driver. `budget` is the time for the trials of one plan.
     pub(super) fn open(gpu: &Gpu, folder: Option<&Path>, budget: Option<Duration>) -> Tuner {
         let a = &gpu.adapter;
         let device = format!("{} {} {} {:x} {:x}", a.name, a.driver, a.driver_info, a.vendor, a.device);
@@ -74,21 +46,27 @@ impl Tuner {
         Tuner { path, tiles, passed: BTreeSet::new(), budget: budget.unwrap_or_else(|| default_budget(gpu.info.kind)) }
     }
 
-    /// The tile recorded for a call, if it is one that may be tried here.
-    pub(super) fn tile(&self, gpu: &Gpu, call: &KernelCall<Slice>, target: Target, shaders: Shaders) -> Option<Tile> {
+    /// The tile recorded for a call, if it is a candidate here.
+    pub(super) fn tile(
+        &self,
+        gpu: &Gpu,
+        call: &KernelCall<Slice>,
+        target: Target,
+        shaders: Shaders,
+    ) -> Result<Option<Tile>, KernelError> {
         if self.tiles.is_empty() {
-            return None;
+            return Ok(None);
         }
         let allowed = candidates(call, target.tiling, limits(gpu));
-        let found = *self.tiles.get(&key(&allowed, call, target, shaders)?)?;
-        allowed.contains(&found).then_some(found)
+        let found = key(&allowed, call, target, shaders)?.and_then(|key| self.tiles.get(&key).copied());
+        Ok(found.filter(|tile| allowed.contains(tile)))
     }
 
-    /// Tries the calls that have no record, those with the most work first, until the time is over. What has no room for its
-    /// trial goes without, as every call could. None is tried twice by one process.
+    /// Tunes the calls that have no record, those with the most work first, until the time is over. A call whose trial does not
+    /// fit into memory keeps the fixed choice. No call is tried twice by one process.
     ///
     /// # Errors
-    /// When the device is lost; the call that it happened with is not tried again.
+    /// When the device is lost; the call that was being tried then is not tried again. When a kernel is not registered.
     pub(super) fn tune(
         &mut self,
         gpu: &Gpu,
@@ -102,7 +80,7 @@ impl Tuner {
         for &call in calls.iter().filter(|_| !self.budget.is_zero()) {
             let tiles = candidates(call, target.tiling, limits(gpu));
             if tiles.len() > 1
-                && let Some(key) = key(&tiles, call, target, shaders)
+                && let Some(key) = key(&tiles, call, target, shaders)?
                 && !self.tiles.contains_key(&key)
                 && !self.passed.contains(&key)
             {
@@ -115,14 +93,15 @@ impl Tuner {
         let mut found = BTreeMap::new();
         let mut lost = None;
         for (key, (_, call, tiles)) in open {
-            // One gets its record at every start, however little time there is.
+            // Every start records at least one call, however little time there is.
             if start.elapsed() > self.budget && !found.is_empty() {
                 break;
             }
             let text = |tile: &Tile| shaders(call, target, Some(*tile));
-            let bench = Bench::new(gpu, pipelines, call);
-            match bench.and_then(|mut bench| bench.fastest(&tiles, text, start + self.budget)) {
-                // What the time did not last for is left to another start, which had better not begin with the same again.
+            let trial = Trial::new(gpu, pipelines, call);
+            match trial.and_then(|mut trial| trial.fastest(&tiles, text, start + self.budget)) {
+                // An incomplete trial is recorded only if it is the first, so that the next start does not begin with the
+                // same call.
                 Ok((tile, whole)) if whole || found.is_empty() => found.insert(key, tile),
                 Ok(_) | Err(ExecError::OutOfMemory { .. } | ExecError::Kernel { .. }) => None,
                 Err(why) => {
@@ -139,32 +118,32 @@ impl Tuner {
         lost.map_or(Ok(()), Err)
     }
 
-    /// Adds what was found to what others have recorded meanwhile, which the next start will know.
+    /// Adds the tiles to those that other processes have recorded meanwhile.
     fn save(&self) {
         let Some(path) = &self.path else { return };
         let mut all = recorded(path);
         all.extend(self.tiles.iter().map(|(key, tile)| (key.clone(), *tile)));
         if let Ok(text) = serde_json::to_vec_pretty(&all) {
-            // A full disk or a read-only home only costs the next start some time.
+            // A full disk or a read-only home only makes the next start slower.
             let _ = cache::write(path, &text);
         }
     }
 }
 
-/// The tiles of a record. One that cannot be read costs some time, never a run.
+/// The tiles of a record; none if it cannot be read.
 fn recorded(path: &Path) -> BTreeMap<String, Tile> {
     cache::read(path).and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
-/// Real GPUs are tuned for up to 10 seconds a plan; on software adapters compiling one candidate takes half a second, and
-/// the fixed choice was made for them.
+/// Real GPUs are tuned for up to 10 seconds a plan. Software adapters are not: compiling one candidate takes them half a
+/// second, and the fixed choice is theirs already.
 fn default_budget(kind: DeviceKind) -> Duration {
     let asked = std::env::var("SHADEGRAD_TUNE_SECONDS").ok().and_then(|text| text.trim().parse().ok());
     let seconds: f64 = asked.unwrap_or(if kind == DeviceKind::Software { 0.0 } else { 10.0 });
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-/// What tiles may take of the device.
+/// The limits of tiles on a device.
 pub(super) fn limits(gpu: &Gpu) -> TileLimits {
     TileLimits {
         invocations: gpu.limits.max_compute_invocations_per_workgroup as usize,
@@ -174,236 +153,16 @@ pub(super) fn limits(gpu: &Gpu) -> TileLimits {
     }
 }
 
-/// A call's class: its text and sizes with the fixed choice, and what there was to choose from, so that a version that knows
-/// more tiles tries them.
-fn key(tiles: &[Tile], call: &KernelCall<Slice>, target: Target, shaders: Shaders) -> Option<String> {
-    let made = shaders(call, target, Some(*tiles.first()?));
+/// The key of a call's class: its text and sizes with the fixed choice, and the candidates, so that a version with other
+/// candidates tries them.
+fn key(
+    tiles: &[Tile],
+    call: &KernelCall<Slice>,
+    target: Target,
+    shaders: Shaders,
+) -> Result<Option<String>, KernelError> {
+    let Some(&fixed) = tiles.first() else { return Ok(None) };
+    let made = shaders(call, target, Some(fixed))?;
     let class = format!("{}{:?}{tiles:?}", made.stages[0].source, made.stages[0].sizes);
-    Some(format!("{}-{:016x}", call.kernel, checksum(class.as_bytes())))
-}
-
-/// One call on buffers of its own.
-struct Bench<'a> {
-    gpu: &'a Gpu,
-    pipelines: &'a mut Pipelines,
-    call: &'a KernelCall<Slice>,
-    buffers: Vec<wgpu::Buffer>,
-    /// Shared by all candidates, which run one after the other.
-    scratch: Option<wgpu::Buffer>,
-    textures: Textures,
-    readback: Readback,
-    log: TuneLog,
-}
-
-impl<'a> Bench<'a> {
-    fn new(gpu: &'a Gpu, pipelines: &'a mut Pipelines, call: &'a KernelCall<Slice>) -> Result<Self, ExecError> {
-        // Both signs, so that sums stay small, and no pattern that would let them vanish.
-        let noise: Vec<f32> = (0..NOISE as u64).map(|i| random::unit(0, 0, i, 0) * 2.0 - 1.0).collect();
-        let halves: Vec<u16> = noise.iter().map(|&v| f16::from_f32(v).to_bits()).collect();
-        let mut buffers = vec![];
-        for ((slice, _), element) in call.bindings.iter().zip(&call.elements) {
-            let noise: &[u8] = match element {
-                Element::F32 => bytemuck::cast_slice(&noise),
-                Element::F16 => bytemuck::cast_slice(&halves),
-            };
-            let buffer = gpu.buffer("a kernel that is tuned", slice.len, USAGE)?;
-            fill(gpu, &buffer, noise);
-            buffers.push(buffer);
-        }
-        gpu.check("tuning kernels")?;
-        Ok(Bench {
-            gpu,
-            pipelines,
-            call,
-            buffers,
-            scratch: None,
-            textures: Textures::default(),
-            readback: Readback::default(),
-            log: TuneLog::open(),
-        })
-    }
-
-    /// The fastest of the tiles, of which the first is the fixed choice, and whether the time lasted for all. First one of each
-    /// kind is tried, then the others of the kinds that do best: compiling is what takes the time.
-    fn fastest(
-        &mut self,
-        tiles: &[Tile],
-        text: impl Fn(&Tile) -> Shader,
-        until: Instant,
-    ) -> Result<(Tile, bool), ExecError> {
-        let fixed = self.dispatch(&text(&tiles[0]))?;
-        let expected = self.run_and_read(&fixed)?;
-        debug_assert!(
-            expected.iter().flatten().all(|v| v.is_finite()),
-            "{}: nothing agrees with what is no number",
-            self.call.kernel
-        );
-        let reference = Reference { fixed, expected, until };
-        let mut timed = vec![(tiles[0], CLEARLY)];
-        let first = typical(self.call, &tiles[1..]);
-        timed.extend(self.ratios(&first, &text, &reference)?);
-        let mut kinds: Vec<Tile> = vec![];
-        timed.sort_by(|a, b| a.1.total_cmp(&b.1));
-        let near = timed[0].1 * NEAR;
-        for (tile, ratio) in &timed {
-            if !kinds.contains(&tile.kind()) && kinds.len() < KINDS && *ratio <= near {
-                kinds.push(tile.kind());
-            }
-        }
-        let others = tiles[1..].iter().filter(|tile| kinds.contains(&tile.kind()) && !first.contains(tile));
-        let others: Vec<Tile> = others.copied().collect();
-        timed.extend(self.ratios(&others, &text, &reference)?);
-        let best = timed.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(tiles[0], |(tile, _)| tile);
-        Ok((best, Instant::now() <= until))
-    }
-
-    /// The times of the tiles that compute what is expected, in terms of the fixed choice's, as far as the time lasts. What a
-    /// driver refuses, or computes wrongly, does not take part, nor does what the memory has no room for.
-    fn ratios(
-        &mut self,
-        tiles: &[Tile],
-        text: impl Fn(&Tile) -> Shader,
-        reference: &Reference,
-    ) -> Result<Vec<(Tile, f64)>, ExecError> {
-        let half = self.call.elements.contains(&Element::F16);
-        let tolerance = if half { TOLERANCE_HALF } else { TOLERANCE };
-        let mut found = vec![];
-        for tiles in tiles.chunks(COMPILED_AT_ONCE) {
-            if Instant::now() > reference.until {
-                break;
-            }
-            // On all cores; should one be refused, each by itself.
-            let texts: Vec<Shader> = tiles.iter().map(&text).collect();
-            let work: Vec<_> = texts.iter().map(|shader| (self.call, shader)).collect();
-            let _ = self.pipelines.stages(self.gpu, &work);
-            let (mut right, mut dispatches) = (vec![], vec![]);
-            for (tile, shader) in tiles.iter().zip(&texts) {
-                if Instant::now() > reference.until {
-                    break;
-                }
-                let computed = self.dispatch(shader).and_then(|d| Ok((self.run_and_read(&d)?, d)));
-                match computed {
-                    Ok((values, dispatch)) if agree(&reference.expected, &values, tolerance) => {
-                        right.push(*tile);
-                        dispatches.push(dispatch);
-                    }
-                    Ok(_) => self.log.dropped(self.call, tile, "computes something else"),
-                    Err(why @ (ExecError::Kernel { .. } | ExecError::OutOfMemory { .. })) => {
-                        self.log.dropped(self.call, tile, &why.to_string());
-                    }
-                    Err(other) => return Err(other),
-                }
-            }
-            let (fixed, ratios) = self.race(&reference.fixed, dispatches)?;
-            for (tile, ratio) in right.into_iter().zip(ratios) {
-                self.log.timed(self.call, &tile, ratio, fixed);
-                found.push((tile, ratio));
-            }
-        }
-        Ok(found)
-    }
-
-    /// The fixed choice's time in seconds, and those of some variants in terms of it: medians over several rounds, in which
-    /// they take turns.
-    fn race(&mut self, fixed: &Dispatch, variants: Vec<Dispatch>) -> Result<(f64, Vec<f64>), ExecError> {
-        let mut all = vec![fixed.clone()];
-        all.extend(variants);
-        let (mut least, mut rounds) = (f64::INFINITY, vec![vec![]; all.len() - 1]);
-        for _ in 0..ROUNDS {
-            let times = self.times(&all)?;
-            least = least.min(times[0]);
-            for (ratios, time) in rounds.iter_mut().zip(&times[1..]) {
-                // Clocks of some devices tell no time that short.
-                ratios.push(time.max(1e-9) / times[0].max(1e-9));
-            }
-        }
-        let median = |mut ratios: Vec<f64>| {
-            ratios.sort_by(f64::total_cmp);
-            ratios[ROUNDS / 2]
-        };
-        Ok((least, rounds.into_iter().map(median).collect()))
-    }
-
-    /// Seconds of each, one after the other.
-    fn times(&mut self, all: &[Dispatch]) -> Result<Vec<f64>, ExecError> {
-        if self.gpu.info.timestamps {
-            return self.gpu.times(all, &mut self.readback);
-        }
-        let alone = |dispatch: &Dispatch| {
-            let start = Instant::now();
-            self.run_and_read(dispatch)?;
-            Ok(start.elapsed().as_secs_f64())
-        };
-        all.iter().map(alone).collect()
-    }
-
-    /// A variant, ready to run.
-    fn dispatch(&mut self, shader: &Shader) -> Result<Dispatch, ExecError> {
-        let stages = self.pipelines.stages(self.gpu, &[(self.call, shader)])?.remove(0);
-        if self.scratch.as_ref().map_or(0, wgpu::Buffer::size) < 4 * shader.scratch as u64 {
-            self.scratch = None;
-            self.scratch = Some(self.gpu.buffer("scratch memory", shader.scratch, USAGE)?);
-        }
-        let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
-        let scratch = self.scratch.iter().filter(|_| shader.scratch > 0);
-        let ranges: Vec<Range> = self.buffers.iter().chain(scratch).map(range).collect();
-        self.textures.fit(self.gpu, [(&stages, |i: usize| ranges[i].bytes)], &mut false)?;
-        let compiled = Compiled { stages, bindings: vec![], scratch: shader.scratch, work: work(self.call) };
-        Dispatch::new(self.gpu, compiled, &ranges, &self.textures)
-    }
-
-    /// Runs a call and fetches the beginning of each tensor that it writes, or what it comes to together.
-    fn run_and_read(&mut self, dispatch: &Dispatch) -> Result<Vec<Vec<f32>>, ExecError> {
-        let written = || (0..self.buffers.len()).filter(|&i| self.call.bindings[i].1 != Access::Read);
-        let start = |i: usize| {
-            let (buffer, whole) = (&self.buffers[i], together(self.call, i).is_some());
-            let bytes = if whole { buffer.size() } else { buffer.size().min(4 * COMPARED as u64) };
-            Range { buffer: buffer.clone(), offset: 0, bytes }
-        };
-        let ranges: Vec<Range> = written().map(start).collect();
-        self.readback.begin(self.gpu, 1)?;
-        let mut encoder = self.gpu.encoded(std::slice::from_ref(dispatch));
-        let fetch = self.readback.copy(self.gpu, &mut encoder, &ranges)?;
-        let submission = self.gpu.queue.submit([encoder.finish()]);
-        self.gpu.check("tuning kernels")?;
-        let tensors = self.readback.finish(self.gpu, fetch, &submission)?.into_iter().zip(written());
-        let numbers = |(words, i): (Vec<f32>, usize)| {
-            let values = match self.call.elements[i] {
-                Element::F32 => words,
-                Element::F16 => words.into_iter().flat_map(halves).collect(),
-            };
-            match together(self.call, i) {
-                Some(of_all) => of_all(&values),
-                None => values,
-            }
-        };
-        Ok(tensors.map(numbers).collect())
-    }
-}
-
-/// What candidates are held against.
-struct Reference {
-    fixed: Dispatch,
-    expected: Vec<Vec<f32>>,
-    until: Instant,
-}
-
-/// Writes bytes into a buffer, again and again. They are sent on their way from time to time: wgpu keeps copies until then.
-fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: &[u8]) {
-    for part in (0..buffer.size()).step_by(bytes.len()).collect::<Vec<_>>().chunks(WRITTEN_AT_ONCE / bytes.len()) {
-        for &at in part {
-            let len = (buffer.size() - at).min(bytes.len() as u64) as usize;
-            gpu.queue.write_buffer(buffer, at, &bytes[..len]);
-        }
-        gpu.queue.submit([]);
-    }
-}
-
-/// Whether two runs have the same results but for rounding, relative to the largest of each tensor.
-fn agree(a: &[Vec<f32>], b: &[Vec<f32>], tolerance: f32) -> bool {
-    let close = |(a, b): (&Vec<f32>, &Vec<f32>)| {
-        let scale = a.iter().fold(0.0f32, |scale, v| scale.max(v.abs()));
-        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance * scale)
-    };
-    a.len() == b.len() && a.iter().zip(b).all(close)
+    Ok(Some(format!("{}-{:016x}", call.kernel, checksum(class.as_bytes()))))
 }

@@ -44,14 +44,14 @@ impl Warmer {
     /// Compiles the kernels that are not in the record. A failure is ignored: the real device compiles the kernel again
     /// and reports it.
     pub fn warm(&mut self, kernels: &[&Wanted<'_>]) {
-        let key = |kernel: &Wanted<'_>| checksum(kernel.source.as_bytes());
+        let key = |kernel: &Wanted<'_>| checksum(kernel.stage.source.as_bytes());
         let mut new: Vec<&Wanted<'_>> = kernels.iter().copied().filter(|k| !self.known.contains(&key(k))).collect();
         let devices = rayon::current_num_threads().min(new.len() / FEW);
         if devices < 2 {
             return;
         }
         // Long texts take long to compile, so each device gets its share of long and short ones.
-        new.sort_by_key(|kernel| std::cmp::Reverse(kernel.source.len()));
+        new.sort_by_key(|kernel| std::cmp::Reverse(kernel.stage.source.len()));
         let shares = (0..devices).map(|first| new.iter().copied().skip(first).step_by(devices).collect::<Vec<_>>());
         let (adapter, checked) = (self.adapter, self.checked);
         let shares: Vec<_> = shares.collect();
@@ -84,7 +84,7 @@ fn run_empty(adapter: usize, checked: bool, kernels: &[&Wanted<'_>]) -> Result<(
     let mut pass = encoder.begin_compute_pass(&Default::default());
     for (kernel, pipeline) in kernels.iter().zip(made) {
         let bound = pipeline.bind(&gpu, &ranges, &textures)?;
-        Step { pipeline, grid: [0, 1], sizes: kernel.sizes.to_vec() }.encode(&mut pass, &bound);
+        Step { pipeline, grid: [0, 1], sizes: kernel.stage.sizes.clone() }.encode(&mut pass, &bound);
     }
     drop(pass);
     let submission = gpu.queue.submit([encoder.finish()]);

@@ -1,117 +1,128 @@
-//! Sizes that kernels are told when they run. A size is a constant of a kernel's text, so that divisions by it are cheap and
-//! loops are known; but then layers that differ in nothing else are compiled one by one, which takes a software adapter half a
-//! second each. For these, sizes become immediates, and one kernel serves many layers.
+//! Sizes at run time. A size is a constant of a shader's text, so that divisions by it are cheap and loops are known. But
+//! then layers that differ in sizes alone are compiled one by one, which takes a software adapter half a second each. For
+//! these, sizes become immediates, and one text serves many layers.
+//!
+//! Only declarations change: `const N: u32 = 7u;` becomes `var<private> N: u32;`, which the entry point sets from the
+//! immediates before anything else. So do constants that are computed from sizes. No word of the code is replaced; a name
+//! means in it what WGSL says it means.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::Stage;
-use crate::kernel::{KernelCall, Work};
+use super::stage::Draft;
+use crate::kernel::Const;
 
-/// Constants that tell a layer of a network from the next one of its kind: sizes of maps and channels of a convolution, of the
-/// grid of a matrix kernel, of the phases of a stride, and of rows and channels. Kernel sizes, strides, tiles, and all that a
-/// loop is unrolled or an array made by, stay in the text.
-const SIZES: &str = "N H W OH OW GI4 GO4 I4 O4 CHUNK SPLITS SPLITS_K M_ALL N4_ALL TILES_M TILES_N LEFT_AT \
-                     H_TAP H_TAPS H_STEP H_START H_COUNT W_TAP W_TAPS W_STEP W_START W_COUNT \
-                     ITEMS ROWS SAMPLE_ROWS SEGMENTS SEGMENT_ROWS BLOCKS C C4 STATISTICS GROUPS_PADDED LEN4 TOTAL4";
-
-/// Kernels of an invocation an item that networks have in many sizes, and that hardly divide by one. Others, such as those of
-/// pooling and concatenation, take 1.1 to 1.6 times as long with sizes that are not known, and compile in no time.
-const OF_MANY_SIZES: &[&str] = &["sum_partials", "transpose_kernel", "norm_apply", "norm_grad_apply"];
-
-/// Whether the kernels of a call are to be told sizes when they run.
-pub(super) fn at_run_time<B>(call: &KernelCall<B>) -> bool {
-    !matches!(call.work, Work::Items(_)) || OF_MANY_SIZES.contains(&call.kernel)
-}
-
-/// A constant of a text, outside of all functions.
-struct Constant<'a> {
+/// A constant that the text itself declares, outside of all functions, on one line.
+#[derive(Clone, Copy)]
+struct Derived<'a> {
     line: &'a str,
     name: &'a str,
+    ty: &'a str,
     value: &'a str,
 }
 
-impl<'a> Constant<'a> {
-    /// That of a line, if it is one.
+impl<'a> Derived<'a> {
+    /// That of a line `const NAME: TYPE = VALUE;`, if it is one.
     fn of(line: &'a str) -> Option<Self> {
-        let (name, value) = line.strip_prefix("const ")?.strip_suffix(";")?.split_once('=')?;
-        let name = name.split(':').next().unwrap_or_default().trim();
-        Some(Constant { line, name, value: value.trim() })
+        let (declared, value) = line.strip_prefix("const ")?.strip_suffix(";")?.split_once('=')?;
+        let (name, ty) = declared.split_once(':')?;
+        Some(Derived { line, name: name.trim(), ty: ty.trim(), value: value.trim() })
     }
 
-    /// A size, as the type and the words of an immediate.
-    fn size(&self) -> Option<(String, Vec<u32>)> {
-        let unsigned = |text: &str| text.trim().strip_suffix('u')?.parse().ok();
-        if SIZES.split(' ').all(|size| size != self.name) {
-            return None;
-        }
-        if let Some(array) = self.value.strip_prefix("array<u32, ") {
-            let values = array.split_once('(')?.1.strip_suffix(')')?.split(',').map(unsigned);
-            let values = values.collect::<Option<Vec<_>>>()?;
-            return Some((format!("array<u32, {}>", values.len()), values));
-        }
-        Some(("u32".into(), vec![unsigned(self.value)?]))
+    fn depends_on(&self, names: &BTreeSet<&str>) -> bool {
+        words(self.value).any(|word| names.contains(word))
     }
 }
 
-impl Stage {
-    /// The same with its sizes as immediates, if these take no more than `limit` bytes.
-    pub(super) fn sized_at_run_time(self, limit: usize) -> Stage {
-        let lines: Vec<&str> = self.source.lines().map(without_comment).filter(|line| !line.is_empty()).collect();
-        let (constants, code) = used(lines);
-        let sizes: Vec<_> = constants.iter().filter_map(|constant| Some((constant.name, constant.size()?))).collect();
-        let words: Vec<u32> = sizes.iter().flat_map(|(_, (_, words))| words).copied().collect();
-        if words.is_empty() || size_of_val(words.as_slice()) > limit {
-            return self;
-        }
-        let fields: String = sizes.iter().map(|(name, (ty, _))| format!("{name}: {ty}, ")).collect();
-        let replaced = in_place_of(&constants, sizes.iter().map(|(name, _)| *name));
-        // Extensions stand at the very beginning.
-        let (extensions, code): (Vec<&str>, Vec<&str>) = code.into_iter().partition(|line| line.starts_with("enable "));
-        let kept = constants.iter().filter(|constant| !replaced.contains_key(constant.name)).map(|kept| kept.line);
-        let code = code.into_iter().map(|line| with_replaced(line, &replaced));
-        let sizes = format!("struct Sizes {{ {fields}}}\nvar<immediate> sizes: Sizes;");
-        let before = extensions.into_iter().chain([sizes.as_str()]).chain(kept).map(str::to_owned);
-        Stage { source: before.chain(code).collect::<Vec<_>>().join("\n"), sizes: words, ..self }
+/// The text of a stage with its sizes as immediates, and their values. `None` where it has no sizes, or they take more than
+/// `limit` bytes.
+pub(super) fn at_run_time(draft: &Draft, limit: usize) -> Option<(String, Vec<u32>)> {
+    let lines: Vec<&str> = draft.text.lines().map(without_comment).filter(|line| !line.is_empty()).collect();
+    let (derived, code): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| Derived::of(line).is_some());
+    let derived: Vec<Derived<'_>> = derived.into_iter().filter_map(Derived::of).collect();
+    let needed = needed(&derived, &code);
+    let derived: Vec<_> = derived.into_iter().filter(|constant| needed.contains(constant.name)).collect();
+    let given = || draft.constants.0.iter().filter(|(name, _)| needed.contains(name));
+    let sizes: Vec<_> = given().filter_map(|(name, value)| Some((*name, size(value)?))).collect();
+    let values: Vec<u32> = sizes.iter().flat_map(|(_, values)| values.iter().copied()).collect();
+    if values.is_empty() || size_of_val(values.as_slice()) > limit {
+        return None;
     }
-}
 
-/// The constants of a text that something depends on, and its other lines.
-fn used(lines: Vec<&str>) -> (Vec<Constant<'_>>, Vec<&str>) {
-    let (mut constants, mut code) = (vec![], vec![]);
-    for line in lines {
-        match Constant::of(line) {
-            Some(constant) => constants.push(constant),
-            None => code.push(line),
-        }
-    }
-    let mut needed: BTreeSet<&str> = code.iter().flat_map(|line| words(line)).collect();
-    loop {
-        let known = needed.len();
-        for constant in &constants {
-            if needed.contains(constant.name) {
-                needed.extend(words(constant.value));
+    let mut out = draft.enables() + &draft.aliases();
+    let fields = sizes.iter().zip(given().filter(|(_, value)| size(value).is_some()));
+    let fields: String = fields.map(|((name, _), (_, value))| format!("{name}: {}, ", field(value))).collect();
+    out += &format!("struct Sizes {{ {fields}}}\nvar<immediate> sizes: Sizes;\n");
+    let mut at_entry = String::new();
+    let mut variables = BTreeSet::new();
+    for (name, value) in given() {
+        match value {
+            Const::Size(_) => {
+                out += &format!("var<private> {name}: u32;\n");
+                at_entry += &format!("    {name} = sizes.{name};\n");
+                variables.insert(*name);
             }
+            Const::Sizes(_) => out += &format!("fn {name}(phase: u32) -> u32 {{ return sizes.{name}[phase]; }}\n"),
+            fixed => out += &fixed.declaration(name),
         }
-        if needed.len() == known {
+    }
+    // What is computed from variables is a variable, set after them.
+    let mut rest = derived;
+    loop {
+        let (dependent, other): (Vec<Derived<'_>>, Vec<Derived<'_>>) =
+            rest.iter().partition(|constant| constant.depends_on(&variables));
+        let pending: BTreeSet<&str> = dependent.iter().map(|constant| constant.name).collect();
+        let (waiting, ready): (Vec<Derived<'_>>, Vec<Derived<'_>>) =
+            dependent.into_iter().partition(|c| c.depends_on(&pending));
+        for constant in &ready {
+            out += &format!("var<private> {}: {};\n", constant.name, constant.ty);
+            at_entry += &format!("    {} = {};\n", constant.name, constant.value);
+            variables.insert(constant.name);
+        }
+        rest = other.into_iter().chain(waiting).collect();
+        if ready.is_empty() {
             break;
         }
     }
-    (constants.into_iter().filter(|constant| needed.contains(constant.name)).collect(), code)
+    rest.iter().for_each(|constant| out.extend([constant.line, "\n"]));
+    let code = code.join("\n") + "\n";
+    let (before, body) = entry(&code)?;
+    Some((format!("{out}{before}{at_entry}{body}"), values))
 }
 
-/// What stands in a text for each of its sizes, and for what depends on sizes: that is computed where it is used.
-fn in_place_of<'a>(constants: &[Constant<'a>], sizes: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, String> {
-    let mut replaced: BTreeMap<&str, String> = sizes.map(|name| (name, format!("sizes.{name}"))).collect();
+/// The words of a constant that may be an immediate.
+fn size(value: &Const) -> Option<Vec<u32>> {
+    match value {
+        Const::Size(v) => Some(vec![*v]),
+        Const::Sizes(v) => Some(v.clone()),
+        _ => None,
+    }
+}
+
+/// The type of its immediate.
+fn field(value: &Const) -> String {
+    match value {
+        Const::Sizes(v) => format!("array<u32, {}>", v.len()),
+        _ => "u32".into(),
+    }
+}
+
+/// The text before the first statement of `main`, and the rest.
+fn entry(code: &str) -> Option<(&str, &str)> {
+    let main = code.find("fn main(")?;
+    let body = main + code[main..].find("{\n")? + 2;
+    Some(code.split_at(body))
+}
+
+/// The names that the code uses, directly or through constants. It may hold more: words that only look like names.
+fn needed<'a>(derived: &[Derived<'a>], code: &[&'a str]) -> BTreeSet<&'a str> {
+    let mut needed: BTreeSet<&str> = code.iter().flat_map(|line| words(line)).collect();
     loop {
-        let known = replaced.len();
-        for Constant { name, value, .. } in constants {
-            let computed = with_replaced(value, &replaced);
-            if !replaced.contains_key(name) && computed != *value {
-                replaced.insert(name, format!("({computed})"));
-            }
+        let known = needed.len();
+        for constant in derived.iter().filter(|constant| needed.contains(constant.name)).collect::<Vec<_>>() {
+            needed.extend(words(constant.value));
         }
-        if replaced.len() == known {
-            return replaced;
+        if needed.len() == known {
+            return needed;
         }
     }
 }
@@ -120,72 +131,123 @@ fn without_comment(line: &str) -> &str {
     line.split("//").next().unwrap_or_default().trim_end()
 }
 
-/// Words and what lies between them.
+/// The words of a text: names, keywords and numbers.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let first = rest.chars().next()?;
-        let end = rest.find(|c| is_word(c) != is_word(first)).unwrap_or(rest.len());
-        let (word, behind) = rest.split_at(end);
-        rest = behind;
-        Some(word)
-    })
-}
-
-fn with_replaced(text: &str, replaced: &BTreeMap<&str, String>) -> String {
-    words(text).map(|word| replaced.get(word).map_or(word, String::as_str)).collect()
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::shader::Stage;
+    use crate::kernel::Consts;
+    use crate::shape::Element;
 
-    fn sized(text: &str, limit: usize) -> Stage {
-        Stage::new(text.into(), 1).sized_at_run_time(limit)
-    }
-
-    const TEXT: &str = "enable f16;
-alias T0 = f32;
-const N : u32 = 7u; // images
-const H_TAPS  = array<u32, 2>(3u, 1u);
-const KH : u32 = 3u;
-const C4 : u32 = 9u;
-const SCALE : f32 = 5e-1f;
-const TAP4: u32 = C4;
-const ALL: u32 = KH * N + N_EXACT;
+    const TEXT: &str = "const TAP4: u32 = C4;
+const ALL: u32 = KH * N + N_EXACT; // of N
 const N_EXACT: u32 = 2u;
-const ROWS : u32 = 4u;
-fn f(i: u32) -> u32 { return i * ALL + H_TAPS[i] * TAP4 + N_EXACT; } // of N
+const TWICE: u32 = 2u * ALL;
+fn f(i: u32) -> u32 { return i * TWICE + H_TAPS(i) * TAP4 + N_EXACT; }
+@compute @workgroup_size(1)
+fn main(@builtin(workgroup_id) wid: vec3<u32>) {
+    y[0] = f(wid.x);
+}
 ";
 
+    fn draft(n: usize, kh: usize, taps: [usize; 2]) -> Draft {
+        let constants = Consts::new().size("N", n).sizes("H_TAPS", taps).u("KH", kh).size("C4", 9).f("SCALE", 0.5);
+        Draft {
+            elements: vec![Element::F16],
+            constants: constants.size("ROWS", 4),
+            text: TEXT.into(),
+            ..Draft::default()
+        }
+    }
+
+    fn sized(draft: Draft, limit: usize) -> Stage {
+        draft.finished(Some(limit))
+    }
+
     #[test]
-    fn sizes_become_immediates_and_what_nothing_depends_on_goes() {
-        let stage = sized(TEXT, 16);
+    fn sizes_become_variables_and_what_nothing_uses_goes() {
+        let stage = sized(draft(7, 3, [3, 1]), 16);
         let expected = "enable f16;
+alias T0 = f16;
 struct Sizes { N: u32, H_TAPS: array<u32, 2>, C4: u32, }
 var<immediate> sizes: Sizes;
-const KH : u32 = 3u;
+var<private> N: u32;
+fn H_TAPS(phase: u32) -> u32 { return sizes.H_TAPS[phase]; }
+const KH: u32 = 3u;
+var<private> C4: u32;
+var<private> TAP4: u32;
+var<private> ALL: u32;
+var<private> TWICE: u32;
 const N_EXACT: u32 = 2u;
-alias T0 = f32;
-fn f(i: u32) -> u32 { return i * (KH * sizes.N + N_EXACT) + sizes.H_TAPS[i] * (sizes.C4) + N_EXACT; }";
+fn f(i: u32) -> u32 { return i * TWICE + H_TAPS(i) * TAP4 + N_EXACT; }
+@compute @workgroup_size(1)
+fn main(@builtin(workgroup_id) wid: vec3<u32>) {
+    N = sizes.N;
+    C4 = sizes.C4;
+    TAP4 = C4;
+    ALL = KH * N + N_EXACT;
+    TWICE = 2u * ALL;
+    y[0] = f(wid.x);
+}
+";
         assert_eq!(stage.source, expected);
         assert_eq!(stage.sizes, [7, 3, 1, 9]);
     }
 
     #[test]
-    fn texts_without_sizes_or_room_for_them_stay() {
-        for (text, limit) in [(TEXT, 15), (TEXT, 0), ("const KH: u32 = 3u;\nfn f() -> u32 { return KH; }", 128)] {
-            let stage = sized(text, limit);
-            assert_eq!((stage.source.as_str(), stage.sizes.len()), (text, 0));
+    fn texts_without_sizes_or_room_for_them_keep_constants() {
+        let plain = draft(7, 3, [3, 1]).with_constants();
+        for limit in [0, 15] {
+            assert_eq!(sized(draft(7, 3, [3, 1]), limit), plain, "{limit} bytes");
         }
+        let none = Draft { constants: Consts::new().u("N", 7), ..draft(7, 3, [3, 1]) };
+        assert_eq!(sized(none.clone(), 128), none.with_constants());
     }
 
     #[test]
     fn layers_that_differ_in_sizes_alone_share_a_text() {
-        let [a, b] = [TEXT.to_owned(), TEXT.replace("= 7u", "= 8u").replace("3u, 1u", "2u, 2u")].map(|t| sized(&t, 64));
+        let [a, b] = [draft(7, 3, [3, 1]), draft(8, 3, [2, 2])].map(|draft| sized(draft, 64));
         assert_eq!(a.source, b.source);
         assert_eq!(b.sizes, [8, 2, 2, 9]);
-        assert_ne!(a.source, sized(&TEXT.replace("KH : u32 = 3u", "KH : u32 = 5u"), 64).source);
+        assert_ne!(a.source, sized(draft(7, 5, [3, 1]), 64).source);
+    }
+
+    /// The sums of matrix units are `coop_mat8x8<f32, C>`, where `C` is a role and no size.
+    #[test]
+    fn the_types_of_matrix_units_stay_as_they_are() {
+        let text = "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+const C4: u32 = CHANNELS / 4u;
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) wid: vec3<u32>) {
+    var c0_0 = coop_mat8x8<f32, C>();
+    coopStoreT(c0_0, &y[wid.x * C4], CHANNELS);
+}
+";
+        let with = |name| Draft {
+            extensions: vec!["wgpu_cooperative_matrix"],
+            constants: Consts::new().size(name, 64),
+            text: text.replace("CHANNELS", name),
+            ..Draft::default()
+        };
+        for name in ["CHANNELS", "C"] {
+            let stage = sized(with(name), 64);
+            assert_eq!(stage.sizes, [64]);
+            assert!(stage.source.contains("coop_mat8x8<f32, C>();"), "{}", stage.source);
+            let parsed = naga::front::wgsl::parse_str(&stage.source);
+            match name {
+                // WGSL itself refuses a declaration that hides the role, so that it cannot go unseen.
+                "C" => assert!(parsed.is_err(), "{}", stage.source),
+                _ => {
+                    let module = parsed.unwrap_or_else(|e| panic!("{}", e.emit_to_string(&stage.source)));
+                    let all = naga::valid::Capabilities::all();
+                    let checked = naga::valid::Validator::new(Default::default(), all).validate(&module);
+                    checked.unwrap_or_else(|e| panic!("{}", e.emit_to_string(&stage.source)));
+                }
+            }
+        }
     }
 }

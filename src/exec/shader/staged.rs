@@ -1,31 +1,33 @@
-//! The loop of a matrix kernel over tiles of its operands in workgroup memory, whatever multiplies them there.
+//! The loop of a matrix kernel over tiles of its operands in workgroup memory; vectors or matrix units multiply them there.
 
 use std::fmt::Write;
 
-use super::tile::{ONE_TAP, Operands, Tile};
+use super::tile::{ONE_TAP, Tile};
+use crate::exec::registry::Operands;
 
-/// Part of a tile that an invocation brings to workgroup memory.
+/// A part of a tile that one invocation loads to workgroup memory, as text.
 pub(super) struct Piece {
-    /// Where it lies, which does not change along the sum.
+    /// Declares its place, which does not change along the sum.
     pub place: String,
-    /// Variables that follow the taps of the sum, and what they are for the tile that begins at a step.
+    /// Variables that change with the tap.
     pub taps: Vec<Tap>,
     /// Loads it from global memory, for the tile that begins at a step of the sum.
     pub load: Box<dyn Fn(&str) -> String>,
-    /// Stores it in the tiles that begin at `half_a` and `half_b`. What a store computes need not wait for memory before
-    /// the product.
+    /// Stores it to the tiles that begin at `half_a` and `half_b`. Conversions belong here: they then do not wait for memory
+    /// before the product.
     pub store: String,
 }
 
-/// See [`Piece::taps`].
+/// A variable that changes with the tap of the sum.
 pub(super) struct Tap {
     pub name: String,
+    /// Its value for the tile that begins at a step of the sum.
     pub at: Box<dyn Fn(&str) -> String>,
 }
 
-/// The loop over the tiles of a sum, which take `len` elements of each operand. With two buffers the next tiles are on their
-/// way while these are multiplied, and a barrier less is needed. `multiply` writes the products of the tiles that begin at
-/// `half_a` and `half_b`.
+/// Writes the loop over the tiles of a sum, which take `len` elements of each operand. With two buffers the next tiles are
+/// loaded while these are multiplied, and one barrier fewer is needed. `multiply` writes the products of the tiles that begin
+/// at `half_a` and `half_b`.
 pub(super) fn staged_loop(
     out: &mut String,
     tile: Tile,
@@ -36,9 +38,10 @@ pub(super) fn staged_loop(
 ) {
     let load = |out: &mut String, k: &str| pieces.iter().for_each(|piece| out.push_str(&(piece.load)(k)));
     let taps: Vec<&Tap> = pieces.iter().flat_map(|piece| &piece.taps).collect();
-    // Most tiles are of the tap that the one before was of.
+    // Most tiles have the tap of the tile before.
     let follow = |out: &mut String, k: &str| {
         if !taps.is_empty() {
+            out.push_str("            // The places of a new tap.\n");
             let _ = writeln!(out, "            if (!TAPS_EVEN || {k} % TAP4 == 0u) {{");
             taps.iter().for_each(|tap| out.push_str(&format!("                {} = {};\n", tap.name, (tap.at)(k))));
             out.push_str("            }\n");
@@ -50,38 +53,46 @@ pub(super) fn staged_loop(
         pieces.iter().for_each(|piece| out.push_str(&piece.store));
         out.push_str("            }\n");
     };
+    out.push_str("        // Where this invocation loads and stores.\n");
     pieces.iter().for_each(|piece| out.push_str(&piece.place));
+    out.push_str("        // The range of the sum.\n");
     out.push_str(range_of_sum(tile, operands));
     taps.iter().for_each(|tap| out.push_str(&format!("        var {} = {};\n", tap.name, (tap.at)("first"))));
     let two = tile.buffers == 2;
     if two {
+        out.push_str("        // The first tiles; `full` is the buffer that holds the current ones.\n");
         out.push_str("        var full = 0u;\n        if (first < last) {\n");
         load(out, "first");
         store(out, "0u");
         out.push_str("        }\n        workgroupBarrier();\n");
     }
-    out.push_str("        for (var k = first; k < last; k += DEPTH) {\n");
+    out.push_str(
+        "        // The loop over the tiles of the sum.\n        for (var k = first; k < last; k += DEPTH) {\n",
+    );
     if two {
-        // Beyond the last tile this one again, for nothing, so that no load needs a guard.
+        // At the last tile it is loaded once more, unused, so that no load needs a guard.
+        out.push_str("            // Loads the next tiles to registers.\n");
         out.push_str("            let next = select(k, k + DEPTH, k + DEPTH < last);\n");
         follow(out, "next");
         load(out, "next");
+        out.push_str("            // Multiplies the current tiles.\n");
         buffer(out, "full", len);
         multiply(out);
-        out.push_str("            full = 1u - full;\n");
+        out.push_str("            // Stores the next tiles to the other buffer.\n            full = 1u - full;\n");
         store(out, "full");
     } else {
         follow(out, "k");
+        out.push_str("            // Loads the tiles.\n");
         load(out, "k");
         store(out, "0u");
-        out.push_str("            workgroupBarrier();\n");
+        out.push_str("            workgroupBarrier();\n            // Multiplies them.\n");
         buffer(out, "0u", len);
         multiply(out);
     }
     out.push_str("            workgroupBarrier();\n        }\n");
 }
 
-/// Where vector `l` of the left operand lies, if that is looked for once a tap, and the text that loads it.
+/// Vector `l` of the left operand: its place, if it changes with the tap only, and the expression that loads it.
 pub(super) fn along(operands: Operands, l: usize) -> (Vec<Tap>, impl Fn(&str) -> String) {
     let sums = operands == Operands::SumInVectors;
     let at = move |k: &str| format!("a_tap(batch, row{l}, tap_of({k}, step{l}), channel_of({k}, step{l}))");
@@ -92,8 +103,8 @@ pub(super) fn along(operands: Operands, l: usize) -> (Vec<Tap>, impl Fn(&str) ->
     (sums.then(|| Tap { name: format!("tap{l}"), at: Box::new(at) }).into_iter().collect(), load)
 }
 
-/// The same for piece `l` of the right operand: vectors of `column`, terms behind `term` of a tile; the text takes how far
-/// behind. Beyond the last tap the left operand is 0; the weights read there are those of the last tap.
+/// The same for piece `l` of the right operand: vectors of `column`, from `term` of a tile on; the expression also takes the
+/// distance from that term. Beyond the last tap the left operand is 0, and the weights of the last tap are read.
 pub(super) fn across(
     operands: Operands,
     l: usize,
@@ -114,16 +125,17 @@ pub(super) fn across(
     (tap.into_iter().collect(), load)
 }
 
-/// Where a buffer's tiles begin. Its number is a factor, since a compiler then sees how addresses are aligned.
+/// Declares where the tiles of a buffer begin. The buffer's number is a factor, so that a compiler sees how addresses are
+/// aligned.
 fn buffer(out: &mut String, which: &str, [a, b]: [usize; 2]) {
     let _ = writeln!(out, "            let half_a = {which} * {a}u;\n            let half_b = {which} * {b}u;");
 }
 
-/// Where a workgroup's sum begins and ends, in steps of `k`.
+/// Declares the first and the last step of a workgroup's sum.
 fn range_of_sum(tile: Tile, operands: Operands) -> &'static str {
     match (operands, tile.splits > 1) {
         (Operands::SumInVectors, false) => "        let first = 0u;\n        let last = taps(batch) * TAP4;\n",
-        // Parts of whole tiles, so that no term is added twice.
+        // A part consists of whole tiles, so that no term is added twice.
         (Operands::SumInVectors, true) => {
             "        let steps = taps(batch) * TAP4;
         let each = (steps + SPLITS_K * DEPTH - 1u) / (SPLITS_K * DEPTH) * DEPTH;
@@ -131,7 +143,7 @@ fn range_of_sum(tile: Tile, operands: Operands) -> &'static str {
         let last = min(steps, first + each);
 "
         }
-        // Patches are shared out among all parts, those of the op too.
+        // Patches are divided among all parts, those of the op as well.
         (Operands::RowsInVectors, _) if tile.taps != ONE_TAP => {
             if tile.splits > 1 {
                 "        let first = first_patch((batch / GROUPS) * SPLITS_K + split, SPLITS * SPLITS_K);

@@ -1,29 +1,35 @@
-//! What a convolution leaves of its result for a BatchNorm: from the tiles while they are in registers, so that the result
-//! need not be read once more, or where a tile cannot, by a pass over it. Forward that is the moments of a norm behind it;
-//! an input gradient leaves the sums that the gradient of a norm before it needs.
+//! What a convolution writes of its result for a BatchNorm: partial results of segments of rows. The forward direction writes
+//! the moments of a norm after it; the input gradient writes the sums that the gradient of a norm before it needs.
+//!
+//! Tiles write lines, each the statistics of some rows of the tile, while the result is in registers or in a cache; a second
+//! stage merges lines to segments. A tile that cannot do so is followed by a pass that reads the result once more.
 
 use std::fmt::Write;
 
-use super::gemm::pairs;
-use super::results::in_turns;
-use super::tile::{Operands, Tile, Tiling};
-use super::{Shader, Stage, Target, cooperative, groups_head, items_head};
+use super::matrix::MatrixCall;
+use super::stage::{Draft, StageBinding};
+use super::tile::Tile;
+use super::{Operands, Target};
+use crate::exec::registry::{Partials, Segments};
 use crate::exec::winograd;
-use crate::kernel::{Consts, KernelCall, WORKGROUP};
+use crate::kernel::{Consts, ConvStatistics, NormGeometry};
 use crate::shape::LANES;
 
-/// What lines leave, two things for each channel, and how moments and sums of them are merged.
+/// A line, and how lines are merged: moments, or sums.
 const LINES: &str = include_str!("../../../shaders/statistics/lines.wgsl");
 const MOMENTS: &str = include_str!("../../../shaders/statistics/moments.wgsl");
 const SUMS: &str = include_str!("../../../shaders/statistics/sums.wgsl");
+const MERGE: &str = include_str!("../../../shaders/statistics/merge.wgsl");
 const KEEP: &str = include_str!("../../../shaders/statistics/keep.wgsl");
-/// What the sums are made of.
+/// What the gradient sums are computed from.
 const NORM: &str = concat!(
     include_str!("../../../shaders/statistics/operands.wgsl"),
     include_str!("../../../shaders/shared/norm.wgsl"),
     include_str!("../../../shaders/shared/norm_masked.wgsl"),
 );
 const WITH_VALUE: &str = include_str!("../../../shaders/statistics/with_value.wgsl");
+/// The bindings that [`NORM`] declares: x, mean, 1/std, γ and the mask.
+const NORM_BINDINGS: std::ops::Range<usize> = 5..10;
 /// A pass over the result, for moments and for sums.
 const PASS: &str = concat!(
     include_str!("../../../shaders/shared/row_sums.wgsl"),
@@ -39,25 +45,14 @@ const PASS_SUMS: &str = concat!(
 /// Outputs of one of Winograd's tiles.
 const OUTPUTS: usize = winograd::OUTPUTS * winograd::OUTPUTS;
 
-/// What a call leaves.
-pub(super) struct Statistics {
-    /// Moments, or the sums of a gradient.
-    moments: bool,
-    /// Constants of the call, and the types of its bindings.
-    head: String,
-    /// The binding of what is kept.
-    kept_at: usize,
-    rows: usize,
-    vectors: usize,
-    segments: usize,
-    segment_rows: usize,
-    /// Workgroups of a pass for each segment.
-    blocks: usize,
-    /// Winograd's tiles are whole: those at an edge would have fewer outputs than others.
-    whole: bool,
+/// The statistics of a call.
+pub(super) struct Statistics<'a> {
+    call: &'a MatrixCall<'a>,
+    of: &'a ConvStatistics,
+    segments: Segments,
 }
 
-/// Rows of a tile, lines of it that leave something of their own, and tiles along the rows.
+/// Rows of a tile, its lines, and the number of tiles along the rows.
 struct Tiles {
     rows: usize,
     lines: usize,
@@ -66,205 +61,175 @@ struct Tiles {
 
 impl Tiles {
     fn new(tile: Tile, operands: Operands, rows: usize) -> Tiles {
-        let (tile_rows, lines) = match tile.tiling {
-            _ if tile.winograd > 0 => (OUTPUTS, 1),
-            // Invocations meet in workgroup memory.
-            Tiling::Workgroup | Tiling::Cooperative(_) => (tile.rows(operands), 1),
-            Tiling::Register | Tiling::Subgroup => (tile.rows(operands), tile.threads[1]),
+        let (tile_rows, lines) = match tile.winograd {
+            0 => (tile.rows(operands), tile.tiling.main_loop().lines(tile)),
+            _ => (OUTPUTS, 1),
         };
         Tiles { rows: tile_rows, lines, count: rows.div_ceil(tile_rows) }
     }
 }
 
-impl Statistics {
-    /// Those of a call, if it leaves any; `head` is what its kernels begin with.
-    pub fn of<B>(call: &KernelCall<B>, head: &str) -> Option<Statistics> {
-        let moments = call.kernel == "conv_fwd";
-        if !(moments || call.kernel == "conv_dgrad") || !call.consts.flag("STATISTICS") {
-            return None;
-        }
-        let u = |name: &str| call.consts.usize(name);
-        let sides = if moments { ["OH", "OW"] } else { ["H", "W"] };
-        Some(Statistics {
-            moments,
-            head: head.into(),
-            kept_at: call.bindings.len() - 1,
-            rows: u("ROWS"),
-            vectors: u("C4"),
-            segments: u("SEGMENTS"),
-            segment_rows: u("SEGMENT_ROWS"),
-            blocks: u("BLOCKS"),
-            whole: sides.iter().all(|side| u(side).is_multiple_of(winograd::OUTPUTS)),
-        })
+impl<'a> Statistics<'a> {
+    /// Those of a call, if it writes any.
+    pub fn of(call: &'a MatrixCall<'a>) -> Option<Self> {
+        let Partials::Statistics(segments) = call.kernel.partials else { return None };
+        Some(Statistics { call, of: call.geometry.statistics.as_ref()?, segments })
     }
 
-    /// Whether a tile's invocations have all rows of their columns, whole tiles lie in a segment, and what its lines leave
-    /// finds room in the workgroup memory of its operands.
+    /// Whether a line holds moments, else sums.
+    pub fn are_moments(&self) -> bool {
+        self.segments == Segments::Moments
+    }
+
+    fn norm(&self) -> &NormGeometry {
+        &self.of.norm
+    }
+
+    /// Whether Winograd's tiles are whole: those at an edge would have fewer outputs than others.
+    fn whole(&self) -> bool {
+        self.call.geometry.result_map().iter().all(|side| side.is_multiple_of(winograd::OUTPUTS))
+    }
+
+    /// Whether a tile can write lines: its invocations have whole sums, whole tiles lie in a segment, and the lines have room
+    /// in the workgroup memory of the operands.
     pub fn fits(&self, tile: Tile, operands: Operands) -> bool {
-        let room = match tile.tiling {
-            _ if tile.winograd > 0 => self.whole,
-            Tiling::Register | Tiling::Subgroup => true,
-            Tiling::Workgroup => {
-                let needed = tile.threads[1] * tile.columns() / LANES;
-                tile.vectors(operands).iter().all(|&vectors| vectors * tile.buffers >= needed)
-            }
-            Tiling::Cooperative(matrix) => cooperative::has_room_for_lines(matrix),
+        let room = match tile.winograd {
+            0 => tile.tiling.main_loop().has_room_for_lines(tile, operands),
+            _ => self.whole(),
         };
-        let tiles = Tiles::new(tile, operands, self.rows);
-        room && tile.splits == 1 && self.segment_rows.is_multiple_of(tiles.rows)
+        let tiles = Tiles::new(tile, operands, self.norm().rows);
+        room && tile.splits == 1 && self.norm().segment_rows.is_multiple_of(tiles.rows)
     }
 
-    /// Vectors that Winograd's tiles leave.
-    pub fn left_by_points(&self) -> usize {
-        if self.whole { self.rows / OUTPUTS * self.vectors * 2 } else { 0 }
+    /// Vectors of the lines of Winograd's tiles.
+    pub fn lines_of_points(&self) -> usize {
+        if self.whole() { self.norm().rows / OUTPUTS * self.norm().vectors * 2 } else { 0 }
     }
 
-    /// A kernel that leaves something behind what else it has in the scratch memory, with the stage that merges it. The
-    /// scratch memory is the binding `at`.
-    pub fn merged(&self, mut kernel: Shader, tile: Tile, operands: Operands, at: usize) -> Shader {
-        let (tiles, items) = (Tiles::new(tile, operands, self.rows), self.segments * self.vectors);
-        let consts = Consts::new().u("LINES", tiles.lines).u("TILE_M", tiles.rows).u("TILES_M", tiles.count).prelude();
-        let head = format!("{}{consts}{}", self.head, items_head(items));
-        let (left, merged) = (left(at, kernel.scratch / LANES), if self.moments { MOMENTS } else { SUMS });
-        let text = include_str!("../../../shaders/statistics/merge.wgsl");
-        let source = format!("{head}{left}{}{LINES}{merged}{text}", self.kept());
-        kernel.stages.push(Stage::new(source, items.div_ceil(WORKGROUP)));
-        kernel.scratch += tiles.count * tiles.lines * self.vectors * 2 * LANES;
-        kernel
+    /// The bindings that a stage reads besides those of the convolution.
+    pub fn operands(&self) -> Vec<usize> {
+        if self.are_moments() { vec![] } else { NORM_BINDINGS.collect() }
     }
 
-    /// A kernel that leaves nothing, with the stage that reads its result once more.
-    pub fn passed(&self, mut kernel: Shader, target: Target) -> Shader {
-        let workgroups = self.segments * self.blocks;
-        let head = format!("{}{}{}", self.head, groups_head(workgroups, target), self.kept());
-        let source = match self.moments {
-            true => format!("{head}{PASS}{PASS_MOMENTS}"),
-            false => format!("{head}{NORM}{PASS}{PASS_SUMS}"),
+    /// Where lines begin in the scratch memory.
+    pub fn place(&self, vectors: usize) -> Consts {
+        Consts::new().size("LINES_AT", vectors)
+    }
+
+    /// The scratch memory as lines.
+    fn scratch_memory(&self) -> String {
+        let scratch = self.call.scratch();
+        format!("@group(0) @binding({scratch}) var<storage, read_write> lines: array<vec4<f32>>;\n")
+    }
+
+    fn merging(&self) -> &'static str {
+        if self.are_moments() { MOMENTS } else { SUMS }
+    }
+
+    /// The binding of the segments.
+    fn kept(&self) -> usize {
+        self.call.scratch() - 1
+    }
+
+    fn keep(&self) -> String {
+        format!("@group(0) @binding({}) var<storage, read_write> kept: array<vec4<f32>>;\n{KEEP}", self.kept())
+    }
+
+    /// Declarations of a stage whose tiles write lines.
+    pub fn declarations(&self) -> String {
+        let norm = if self.are_moments() { String::new() } else { format!("{NORM}{WITH_VALUE}") };
+        format!("{}{LINES}{}{norm}", self.scratch_memory(), self.merging())
+    }
+
+    /// Appends the stage that merges lines to segments.
+    pub fn merged(&self, made: (Vec<Draft>, usize), tile: Tile, operands: Operands) -> (Vec<Draft>, usize) {
+        let ((mut stages, scratch), norm) = (made, self.norm());
+        let tiles = Tiles::new(tile, operands, norm.rows);
+        let mut draft = self.call.draft();
+        let counts = Consts::new().u("LINES", tiles.lines).u("TILE_M", tiles.rows).size("TILES_M", tiles.count);
+        draft.constants = draft.constants.and(counts).and(self.place(scratch / LANES));
+        draft.bindings.extend(self.call.storage([self.kept(), self.call.scratch()]));
+        let text = format!("{}{}{LINES}{}{MERGE}", self.scratch_memory(), self.keep(), self.merging());
+        stages.push(draft.of_items(norm.segments * norm.vectors, &text));
+        (stages, scratch + tiles.count * tiles.lines * norm.vectors * 2 * LANES)
+    }
+
+    /// Appends the stage that reads the result once more.
+    pub fn passed(&self, made: (Vec<Draft>, usize), target: Target) -> (Vec<Draft>, usize) {
+        let (mut stages, scratch) = made;
+        let text = match self.segments {
+            Segments::Moments => format!("{}{PASS}{PASS_MOMENTS}", self.keep()),
+            Segments::GradientSums => format!("{}{NORM}{PASS}{PASS_SUMS}", self.keep()),
         };
-        kernel.stages.push(Stage::new(source, workgroups));
-        kernel
+        let mut draft = self.call.draft();
+        let indices = [self.call.result(), self.kept()].into_iter().chain(self.operands());
+        let bindings: Vec<StageBinding> = self.call.storage(indices).collect();
+        draft.bindings.extend(bindings);
+        stages.push(draft.of_groups(self.norm().segments * self.of.blocks, target, &text));
+        (stages, scratch)
     }
 
-    /// What is kept, of all segments together: what tiles leave of one depends on which outputs they have, and Winograd's
-    /// tiles have others than rows of the result one behind the other.
-    pub fn of_all_segments(&self, kept: &[f32]) -> Vec<f32> {
-        let each = self.vectors * 2 * LANES;
-        let rows = |segment: usize| self.rows.saturating_sub(segment * self.segment_rows).min(self.segment_rows) as f64;
-        let (mut n, mut all) = (0.0, vec![[0.0f64; 2]; self.vectors * LANES]);
-        for (segment, values) in kept.chunks_exact(each).enumerate() {
-            let of_segment = rows(segment);
-            let both = n + of_segment.max(1e-9);
-            for (channel, [a, b]) in all.iter_mut().enumerate() {
-                let at = channel / LANES * 2 * LANES + channel % LANES;
-                let [a2, b2] = [values[at], values[at + LANES]].map(f64::from);
-                if self.moments {
-                    // Chan et al. 1983
-                    let delta = a2 - *a;
-                    *a += delta * of_segment / both;
-                    *b += b2 + delta * delta * n * of_segment / both;
-                } else {
-                    (*a, *b) = (*a + a2, *b + b2);
-                }
-            }
-            n = both;
-        }
-        let scale = if self.moments { n.max(1.0) } else { 1.0 };
-        all.iter().flat_map(|[a, b]| [*a as f32, (b / scale) as f32]).collect()
+    /// Writes how many rows of the tile the line of an invocation has.
+    pub fn count_rows(&self, out: &mut String, rows_each: usize) {
+        let _ = writeln!(out, "        let rows = line_rows(m0 + ty, TY, {rows_each}u);");
     }
 
-    /// The binding of what is kept.
-    pub fn kept_at(&self) -> usize {
-        self.kept_at
-    }
-
-    /// What is kept.
-    fn kept(&self) -> String {
-        format!("@group(0) @binding({}) var<storage, read_write> kept: array<vec4<f32>>;\n{KEEP}", self.kept_at)
-    }
-
-    /// What stands before the entry point of a kernel that leaves something at the binding `at`.
-    pub fn declarations(&self, at: usize) -> String {
-        let what = if self.moments { MOMENTS.to_owned() } else { format!("{SUMS}{NORM}{WITH_VALUE}") };
-        format!("{}{LINES}{what}", left(at, 0))
-    }
-
-    /// Leaves something of a tile, behind its sums `cI_J` and their stores.
-    pub fn leave(&self, out: &mut String, tile: Tile) {
-        let staged = tile.tiling == Tiling::Workgroup;
-        let _ = writeln!(out, "        let rows = line_rows(m0 + ty, TY, {}u);", tile.rows_each);
-        match (self.moments, staged) {
-            (true, _) => (0..tile.columns_each).for_each(|j| moments(out, tile, j)),
-            (false, true) => sums_read_again(out, tile),
-            (false, false) => sums(out, tile),
-        }
-        for j in 0..tile.columns_each {
-            let place = format!("tx + {j}u * TX");
-            let _ = match staged {
-                true => writeln!(
-                    out,
-                    "        tile_a[ty * TILE_N + {place}] = line{j}.a;\n        tile_b[ty * TILE_N + {place}] = line{j}.b;"
-                ),
-                false => writeln!(
-                    out,
-                    "        if (N_EXACT || n0 + {place} < C4) {{
-            let at = ((m0 / TILE_M * TY + ty) * C4 + n0 + {place}) * 2u;
-            left[at] = line{j}.a;
-            left[at + 1u] = line{j}.b;
-        }}"
-                ),
-            };
-        }
-        if staged {
+    /// Writes the moments of an invocation's column `j` of sums. Rows beyond the last have sums of 0.
+    pub fn moments_of_column(&self, out: &mut String, rows_each: usize, j: usize) {
+        let sum = (0..rows_each).map(|i| format!("c{i}_{j}")).collect::<Vec<_>>().join(" + ");
+        let _ = writeln!(out, "        var line{j} = Line(f32(rows), ({sum}) / f32(max(rows, 1u)), vec4<f32>());");
+        for i in 0..rows_each {
             let _ = writeln!(
                 out,
-                "        workgroupBarrier();
-        if (thread < TILE_N && (N_EXACT || n0 + thread < C4)) {{
-            var all = Line();
-            for (var line = 0u; line < TY; line++) {{
-                let n = f32(line_rows(m0 + line, TY, {}u));
-                all = merged(all, Line(n, tile_a[line * TILE_N + thread], tile_b[line * TILE_N + thread]));
-            }}
-            let at = (m0 / TILE_M * C4 + n0 + thread) * 2u;
-            left[at] = all.a;
-            left[at + 1u] = all.b;
-        }}",
-                tile.rows_each
+                "        let d{i}_{j} = select(vec4<f32>(), c{i}_{j} - line{j}.a, {i}u < rows);
+        line{j}.b += d{i}_{j} * d{i}_{j};"
             );
         }
     }
 
-    /// The same where matrix units have the sums, of what the workgroup has just stored: an invocation has a column, and all
-    /// rows of it that are a number of lines apart.
-    pub fn leave_stored(&self, out: &mut String, tile: Tile, operands: Operands) {
+    /// Begins the gradient sums of an invocation's column `j`. Beyond the last column it is the last, whose line is not stored.
+    pub fn begin_column(&self, out: &mut String, j: usize) {
+        let _ = writeln!(
+            out,
+            "        let column{j} = min(n0 + tx + {j}u * TX, C4 - 1u);
+        let known{j} = channels(column{j}, mean[column{j}], invstd[column{j}]);
+        var line{j} = Line();"
+        );
+    }
+
+    /// Writes the line of a tile from the results that its workgroup has just stored: an invocation has a column, and all rows
+    /// of it that lie a number of lines apart. `tile_c` has room for two vectors of each invocation.
+    pub fn lines_of_stored(&self, out: &mut String, tile: Tile, operands: Operands) {
         let (columns, rows) = (tile.columns() / LANES, tile.rows(operands));
         let lines = tile.invocations() / columns;
         let most = rows / lines;
-        let of = if self.moments { "" } else { "let known = channels(column, mean[column], invstd[column]);" };
-        let value = match self.moments {
-            true => {
+        let known = if self.are_moments() { "" } else { "let known = channels(column, mean[column], invstd[column]);" };
+        let add = match self.segments {
+            Segments::Moments => {
                 "let value = vec4<f32>(y[at]);
             let delta = value - line.a;
             line.n += 1.0;
             line.a += delta / line.n;
             line.b += delta * (value - line.a);"
             }
-            false => "line = with_value(line, vec4<f32>(d_x[at]), at, known);",
+            Segments::GradientSums => "line = with_value(line, vec4<f32>(d_x[at]), at, known);",
         };
         let _ = writeln!(
             out,
             "        storageBarrier();
         let first_row = m0 + thread / {columns}u;
-        // Beyond the last column it is the last, whose line nobody takes.
+        // Beyond the last column it is the last, whose line is not stored.
         let column = min(n0 + thread % {columns}u, C4 - 1u);
-        {of}
+        {known}
         var line = Line();
         for (var i = 0u; i < line_rows(first_row, {lines}u, {most}u); i++) {{
             let at = (first_row + i * {lines}u) * C4 + column;
-            {value}
+            {add}
         }}
         tile_c[2u * thread] = line.a;
         tile_c[2u * thread + 1u] = line.b;
         workgroupBarrier();
+        // An invocation merges the lines of a column.
         if (thread < {columns}u && (N_EXACT || n0 + thread < C4)) {{
             var all = Line();
             for (var i = 0u; i < {lines}u; i++) {{
@@ -272,97 +237,70 @@ impl Statistics {
                 all = merged(all, Line(f32(line_rows(m0 + i, {lines}u, {most}u)), tile_c[at], tile_c[at + 1u]));
             }}
             let at = (m0 / TILE_M * C4 + n0 + thread) * 2u;
-            left[at] = all.a;
-            left[at + 1u] = all.b;
+            lines[at] = all.a;
+            lines[at + 1u] = all.b;
         }}"
         );
     }
 
-    /// What stands before the last stage by Winograd, and leaves something of a tile behind its outputs `rR[C]`.
-    pub fn by_points(&self) -> [String; 2] {
+    /// Declarations of Winograd's last stage, and its end: the line of a tile from its outputs `rR[C]`.
+    pub fn of_points(&self) -> [String; 2] {
         let side = winograd::OUTPUTS;
-        let all: Vec<String> = pairs(side, side).map(|(r, c)| format!("r{r}[{c}]")).collect();
-        let line = if self.moments {
+        let outputs = || super::gemm::pairs(side, side);
+        let line = if self.are_moments() {
+            let all: Vec<String> = outputs().map(|(r, c)| format!("r{r}[{c}]")).collect();
             let squares = all.iter().map(|v| format!("        line.b += ({v} - line.a) * ({v} - line.a);\n"));
             format!("        line.a = ({}) / {OUTPUTS}.0;\n{}", all.join(" + "), squares.collect::<String>())
         } else {
-            let result = |(r, c): (usize, usize)| {
+            let output = |(r, c): (usize, usize)| {
                 format!(
-                    "        {{\n            let at = output_at(p, {r}u, {c}u);\n            line = with_value(line, ended(r{r}[{c}], p.channel, at), at, known);\n        }}\n"
+                    "        {{
+            let at = output_at(p, {r}u, {c}u);
+            line = with_value(line, ended(r{r}[{c}], p.channel, at), at, known);
+        }}
+"
                 )
             };
-            let of = "        let known = channels(p.channel, mean[p.channel], invstd[p.channel]);\n".to_owned();
-            std::iter::once(of).chain(pairs(side, side).map(result)).collect()
+            let known = "        let known = channels(p.channel, mean[p.channel], invstd[p.channel]);\n";
+            std::iter::once(known.to_owned()).chain(outputs().map(output)).collect()
         };
         let end = format!(
-            "        var line = Line();
-{line}        let at = LEFT_AT + ((FIRST_TILE + i / VECTORS) * K4 + p.channel) * 2u;
+            "        // The line of the tile.
+        var line = Line();
+{line}        let at = LINES_AT + ((FIRST_TILE + i / VECTORS) * K4 + p.channel) * 2u;
         scratch[at] = line.a;
         scratch[at + 1u] = line.b;
 "
         );
-        let what = if self.moments { String::new() } else { format!("{NORM}{WITH_VALUE}") };
-        [format!("{LINES}{what}"), end]
+        let norm = if self.are_moments() { String::new() } else { format!("{NORM}{WITH_VALUE}") };
+        [format!("{LINES}{norm}"), end]
     }
 }
 
-/// Where tiles leave something: at a binding, behind so many vectors.
-fn left(at: usize, behind: usize) -> String {
-    format!(
-        "const LEFT_AT: u32 = {behind}u;\n@group(0) @binding({at}) var<storage, read_write> left: array<vec4<f32>>;\n"
-    )
-}
-
-/// The moments of an invocation's column j. Rows beyond the last have sums of 0.
-fn moments(out: &mut String, tile: Tile, j: usize) {
-    let sum: Vec<String> = (0..tile.rows_each).map(|i| format!("c{i}_{j}")).collect();
-    let _ = writeln!(
-        out,
-        "        var line{j} = Line(f32(rows), ({}) / f32(max(rows, 1u)), vec4<f32>());",
-        sum.join(" + ")
-    );
-    for i in 0..tile.rows_each {
-        let _ = writeln!(
-            out,
-            "        let d{i}_{j} = select(vec4<f32>(), c{i}_{j} - line{j}.a, {i}u < rows);
-        line{j}.b += d{i}_{j} * d{i}_{j};"
-        );
-    }
-}
-
-/// An invocation's columns. Beyond the last it is the last, whose sums nobody takes.
-fn column(out: &mut String, j: usize) {
-    let _ = writeln!(
-        out,
-        "        let column{j} = min(n0 + tx + {j}u * TX, C4 - 1u);
-        let known{j} = channels(column{j}, mean[column{j}], invstd[column{j}]);
-        var line{j} = Line();"
-    );
-}
-
-/// The sums of an invocation's columns. Beyond the last row the last is read and dropped: no branch.
-fn sums(out: &mut String, tile: Tile) {
-    (0..tile.columns_each).for_each(|j| column(out, j));
-    in_turns(out, tile, Operands::SumInVectors, |out, q| {
-        for j in 0..tile.columns_each {
-            let _ = writeln!(
-                out,
-                "            let at{q}_{j} = min(m0 + ty + i{q} * TY, ROWS - 1u) * C4 + column{j};
-            let value{q}_{j} = select(vec4<f32>(), ended(v{q}_{j}, column{j}, at{q}_{j}), i{q} < rows);
-            line{j} = with_value(line{j}, value{q}_{j}, at{q}_{j}, known{j});"
-            );
+/// All segments merged: mean and variance, or sums, of each channel. The statistics of one segment depend on which outputs a
+/// tile has, and Winograd's tiles have other outputs than consecutive rows.
+pub(super) fn merged_segments(of: Segments, norm: &NormGeometry, kept: &[f32]) -> Vec<f32> {
+    let each = norm.vectors * 2 * LANES;
+    let rows = |segment: usize| norm.rows.saturating_sub(segment * norm.segment_rows).min(norm.segment_rows) as f64;
+    let (mut n, mut all) = (0.0, vec![[0.0f64; 2]; norm.vectors * LANES]);
+    for (segment, values) in kept.chunks_exact(each).enumerate() {
+        let of_segment = rows(segment);
+        let both = n + of_segment.max(1e-9);
+        for (channel, [a, b]) in all.iter_mut().enumerate() {
+            let at = channel / LANES * 2 * LANES + channel % LANES;
+            let [a2, b2] = [values[at], values[at + LANES]].map(f64::from);
+            match of {
+                // Chan et al. 1983
+                Segments::Moments => {
+                    let delta = a2 - *a;
+                    *a += delta * of_segment / both;
+                    *b += b2 + delta * delta * n * of_segment / both;
+                }
+                Segments::GradientSums => (*a, *b) = (*a + a2, *b + b2),
+            }
         }
-    });
-}
-
-/// The sums of an invocation's columns, of what it has just stored. With the sums of the product still in registers, x
-/// beside them would cost a GPU up to a quarter of its occupancy (RADV: 144 to 156 registers become 192).
-fn sums_read_again(out: &mut String, tile: Tile) {
-    (0..tile.columns_each).for_each(|j| column(out, j));
-    out.push_str("        for (var i = 0u; i < rows; i++) {\n            let row = (m0 + ty + i * TY) * C4;\n");
-    for j in 0..tile.columns_each {
-        let at = format!("row + column{j}");
-        let _ = writeln!(out, "            line{j} = with_value(line{j}, vec4<f32>(d_x[{at}]), {at}, known{j});");
+        n = both;
     }
-    out.push_str("        }\n");
+    let scale = if of == Segments::Moments { n.max(1.0) } else { 1.0 };
+    all.iter().flat_map(|[a, b]| [*a as f32, (b / scale) as f32]).collect()
 }

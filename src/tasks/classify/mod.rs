@@ -15,7 +15,7 @@ pub use objective::Classification;
 pub use predict::ClassifyPredictor;
 pub use settings::{ClassifyConfig, ClassifyModel};
 
-use super::data::{Chosen, DataSource, ImageSet, Part};
+use super::data::{Chosen, DataSource, ImageSet, Part, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -35,7 +35,7 @@ use crate::run::confusion::ClassScore;
 use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
 use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, ImageSize, Score};
-use crate::train::open::TrainingData;
+use crate::train::open::{self, TrainingData};
 use crate::train::settings::Resolved;
 use crate::train::{Objective, Observer, Outcome, TrainError, Trainer};
 
@@ -68,6 +68,67 @@ pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer,
     Classify.open(&Resolved::of(config)?, observer)
 }
 
+/// Trains on images of your own, such as [`Splits::in_memory`], as [`train`] does on those that the settings name.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_on(
+    splits: Splits,
+    config: &ClassifyConfig,
+    observer: &dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    config.require_large_images()?;
+    let read = || Classify.prepare(config, splits, observer);
+    open::open(&Resolved::of(config)?, read, observer)?.train(observer, stop)
+}
+
+impl Classify {
+    /// Reads all images, and makes the sources of both parts and the model's card.
+    fn prepare(
+        &self,
+        config: &ClassifyConfig,
+        splits: Splits,
+        observer: &dyn Observer,
+    ) -> Result<TrainingData, TrainError> {
+        let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(config.image_size as u32) };
+        let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
+        let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
+        let classes = train.class_names().to_vec();
+        let card = ModelCard {
+            task: self.name().to_owned(),
+            network: ResNet18 { classes: classes.len(), stem: config.stem }.into(),
+            palette: vec![],
+            image_size: [config.image_size; 2],
+            normalization: config.normalize.resolve(|| train.sums().normalization()),
+            classes,
+            own: Default::default(),
+        }
+        .with_sample_bits(train.sample_bits());
+        let (table, count) = (card.normalization, card.classes.len());
+        let source = |part: &Arc<Prepared>| ClassificationSource::new(part.clone(), &table);
+        let augmentation = config.augment.prepare(KEEPS, config.seed);
+        let sources: [Arc<dyn Source>; 2] =
+            [Arc::new(source(&train).augmented(augmentation).mixed(config.mix())), Arc::new(source(&val))];
+        Ok(TrainingData {
+            objective: Box::new(Classification::training(card, config, Some(val.clone()))),
+            sources,
+            stem: format!("{}-{}", self.name(), config.model.name()),
+            lines: [format!(
+                "data:    {}, {} training and {} validation images, {count} classes",
+                splits.format,
+                train.len(),
+                val.len(),
+            )]
+            .into_iter()
+            .chain(splits.decisions.lines())
+            .chain(train.depth_note())
+            .collect(),
+            skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
+        })
+    }
+}
+
 impl Task for Classify {
     crate::settings_of_task!(ClassifyConfig);
 
@@ -93,46 +154,20 @@ impl Task for Classify {
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ClassifyConfig = settings.read()?;
         config.require_large_images()?;
-        let from = DataSource::of(&settings.common, config.size());
-        let splits = open_data(&from)?;
-        let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(config.image_size as u32) };
-        let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
-        let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
-        let classes = train.class_names().to_vec();
-        let card = ModelCard {
-            task: self.name().to_owned(),
-            network: ResNet18 { classes: classes.len(), stem: config.stem }.into(),
-            palette: vec![],
-            image_size: [config.image_size; 2],
-            normalization: config.normalize.resolve(|| train.sums().normalization()),
-            classes,
-        };
-        let (table, count) = (card.normalization, card.classes.len());
-        let source = |part: &Arc<Prepared>| ClassificationSource::new(part.clone(), &table);
-        let augmentation = config.augment.prepare(KEEPS, config.seed);
-        let sources: [Arc<dyn Source>; 2] =
-            [Arc::new(source(&train).augmented(augmentation).mixed(config.mix())), Arc::new(source(&val))];
-        Ok(TrainingData {
-            objective: Box::new(Classification::training(card, &config, Some(val.clone()))),
-            sources,
-            stem: format!("{}-{}", self.name(), config.model.name()),
-            lines: vec![format!(
-                "data:    {}, {} training and {} validation images, {count} classes",
-                splits.format,
-                train.len(),
-                val.len(),
-            )],
-            skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
-        })
+        let mut splits = open_data(&DataSource::of(&settings.common, config.size()))?;
+        if let Some(classes) = resumed_classes(&settings.common) {
+            splits = splits.aligned(&classes)?;
+        }
+        self.prepare(&config, splits, observer)
     }
 
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
         let splits = open_data(from)?;
+        let other =
+            || TaskError::OtherClasses { data: splits.train.class_names().to_vec(), model: card.classes.clone() };
+        let splits = splits.aligned(&card.classes).map_err(|_| other())?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        if set.class_names() != card.classes {
-            let (data, model) = (set.class_names().to_vec(), card.classes.clone());
-            return Err(TaskError::OtherClasses { data, model });
-        }
+        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
         let preparing = PrepareOptions { skip_bad: from.skip_bad, ..PrepareOptions::new(from.size.height as u32) };
         let prepared = Arc::new(prepare(&[set], &preparing, &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(ClassifiedImages(prepared)), part, by_seed: splits.by_seed })
@@ -160,7 +195,7 @@ impl Task for Classify {
         true
     }
 
-    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+    fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_classification(data, options)?)
     }
 
@@ -209,6 +244,7 @@ fn open_data(from: &DataSource) -> Result<Splits, TrainError> {
         test: None,
         by_seed: false,
         format: "built-in scenes",
+        decisions: Default::default(),
     })
 }
 

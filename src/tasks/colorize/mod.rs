@@ -116,7 +116,9 @@ impl Task for Colorize {
             palette: vec![],
             image_size: [config.image_size.height, config.image_size.width],
             normalization: Normalization::NONE,
-        };
+            own: Default::default(),
+        }
+        .with_sample_bits(train.sample_bits());
         let source = |part: &Arc<PreparedImages>, how| {
             Arc::new(ColorizationSource::new(part.clone(), config.color_space).augmented(how))
         };
@@ -126,6 +128,8 @@ impl Task for Colorize {
         if !train.grey().is_empty() {
             lines.push(format!("note:    {} training images have no color", train.grey().len()));
         }
+        lines.extend(splits.decisions.lines());
+        lines.extend(train.depth_note());
         Ok(TrainingData {
             objective: Box::new(Colorization::training(card, &config, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],
@@ -136,9 +140,9 @@ impl Task for Colorize {
     }
 
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
-        let _ = card;
         let splits = open_data(from)?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
+        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
         let prepared = Arc::new(prepare_images(&[set], &from.size_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(ColorImages(prepared)), part, by_seed: splits.by_seed })
     }
@@ -163,7 +167,7 @@ impl Task for Colorize {
         Ok(Samples { count, size, legend: vec![], keeps: KEEPS, mix: None, read: Box::new(read) })
     }
 
-    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+    fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_images(data, options)?)
     }
 

@@ -17,7 +17,7 @@ pub use objective::Segmentation;
 pub use predict::SegmentPredictor;
 pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -103,7 +103,10 @@ impl Task for Segment {
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: SegmentConfig = settings.read()?;
         let from = DataSource::of(&settings.common, config.image_size);
-        let splits = open_data(&from)?;
+        let mut splits = open_data(&from)?;
+        if let Some(classes) = resumed_classes(&settings.common) {
+            splits = splits.aligned(&classes)?;
+        }
         let progress = |done, total| observer.reading(done, total);
         let mut parts = prepare_segmentation(&[splits.train, splits.val], &from.size_options(), &progress)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
@@ -115,7 +118,9 @@ impl Task for Segment {
             palette: classes.palette.clone(),
             image_size: [config.image_size.height, config.image_size.width],
             normalization: config.normalize.resolve(|| train.sums().normalization()),
-        };
+            own: Default::default(),
+        }
+        .with_sample_bits(train.sample_bits());
         let weights = config.class_weights.weights(train.class_pixels(), train.class_image_pixels());
         let class_weights = (config.class_weights != Default::default()).then_some(weights);
         let table = card.normalization;
@@ -127,21 +132,25 @@ impl Task for Segment {
             objective: Box::new(Segmentation::training(card, &config, class_weights, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],
             stem: format!("{}-{}", self.name(), config.model.name()),
-            lines: vec![
+            lines: [
                 format!("data:    {}, {} training and {} validation images", splits.format, train.len(), val.len()),
                 format!("classes: {classes}"),
-            ],
+            ]
+            .into_iter()
+            .chain(splits.decisions.lines())
+            .chain(train.depth_note())
+            .collect(),
             skipped: skipped.map(BadImage::to_string).collect(),
         })
     }
 
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
         let splits = open_data(from)?;
+        let other =
+            || TaskError::OtherClasses { data: splits.train.classes().names.clone(), model: card.classes.clone() };
+        let splits = splits.aligned(&card.classes).map_err(|_| other())?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        if set.classes().names != card.classes {
-            let (data, model) = (set.classes().names.clone(), card.classes.clone());
-            return Err(TaskError::OtherClasses { data, model });
-        }
+        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
         let prepared = Arc::new(prepare_segmentation(&[set], &from.size_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(SegmentedImages(prepared)), part, by_seed: splits.by_seed })
     }
@@ -169,7 +178,7 @@ impl Task for Segment {
         Ok(Samples { count, size, legend, keeps: KEEPS, mix: None, read: Box::new(read) })
     }
 
-    fn check_data(&self, data: &Path, options: &CheckOptions) -> Result<CheckReport, TaskError> {
+    fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_segmentation(data, options)?)
     }
 

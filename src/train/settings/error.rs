@@ -48,10 +48,12 @@ pub enum ConfigError {
     #[error("the settings cannot be kept in a config.toml: {0}; give paths that are valid Unicode")]
     NoToml(toml::ser::Error),
     /// A flag's value cannot be kept in a config file, such as a path that is not valid Unicode.
-    #[error("--{}: {problem}", key.replace('_', "-"))]
+    #[error("--{} {value}: {problem}", key.replace('_', "-"))]
     Flag {
         /// The setting's key.
         key: String,
+        /// Its value.
+        value: String,
         /// What is wrong and what is expected.
         problem: String,
     },

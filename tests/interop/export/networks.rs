@@ -12,6 +12,7 @@ use shadegrad::run::card::ModelCard;
 use shadegrad::shape::TensorType;
 use shadegrad::tasks::classify::ClassifyPredictor;
 use shadegrad::tasks::colorize::Colorization;
+use shadegrad::tasks::multilabel::MultiLabelPredictor;
 use shadegrad::train::Model;
 use shadegrad::workflows::export::export;
 
@@ -33,7 +34,7 @@ fn card(task: &str, network: Network, image_size: [usize; 2]) -> ModelCard {
         "segment" => (0..network.outputs()).map(|i| [i as u8, 7, 9]).collect(),
         _ => vec![],
     };
-    ModelCard { task: task.into(), network, classes, palette, image_size, normalization }
+    ModelCard { task: task.into(), network, classes, palette, image_size, normalization, own: Default::default() }
 }
 
 /// The network for a batch, without its task.
@@ -124,6 +125,24 @@ fn classifier(stem: Stem, size: usize) {
 fn classifiers_give_probabilities() {
     classifier(Stem::ImageNet, 37);
     classifier(Stem::Cifar, 11);
+}
+
+/// Each label has its own probability, and the thresholds go with the model.
+#[test]
+fn multi_label_classifiers_give_probabilities_and_thresholds() {
+    let thresholds = [0.5f32, 0.125, 0.75, 0.3, 0.9];
+    let mut card = card("multi-label", ResNet18 { classes: 5, stem: Stem::ImageNet }.into(), [37; 2]);
+    card.own.insert("thresholds".into(), serde_json::json!(thresholds).to_string());
+    let from = checkpoint(&card);
+    let mut predictor = MultiLabelPredictor::new(&from, exec::open("cpu").expect("an engine")).expect("a classifier");
+    let rows = predictor.probabilities(normalized(&card)).expect("runs").concat();
+    let span = |pick: fn(f32, f32) -> f32, start| rows.iter().copied().fold(start, pick);
+    assert!(span(f32::max, 0.0) > 0.55 && span(f32::min, 1.0) < 0.45, "probabilities on both sides: {rows:?}");
+    let model = exported(&from);
+    agrees("multi-label", &model, &given(&card), &channels_first(&rows, &[N, 5]), 1e-4);
+    let read = wire::model(&model.to_bytes().expect("bytes"));
+    assert_eq!(read.outputs[0].0, "probabilities");
+    assert_eq!(serde_json::from_str::<Vec<f32>>(&read.metadata["thresholds"]).expect("a list"), thresholds);
 }
 
 fn segmentation(name: &str, network: Network, size: [usize; 2]) {

@@ -7,7 +7,7 @@ use image::{GrayImage, RgbImage};
 use super::street;
 use crate::data::scenes::{Drawing, Label, Light};
 use crate::data::{
-    BadImage, ClassList, DataError, IGNORED, ImageDataset, ImageProblem, ImageSplits, SegmentationDataset,
+    BadImage, ClassList, DataError, Decisions, IGNORED, ImageDataset, ImageProblem, ImageSplits, SegmentationDataset,
     SegmentationSplits,
 };
 use crate::random::{op, word};
@@ -103,7 +103,7 @@ impl SegmentationSplits {
     pub fn streets(seed: u64, counts: [usize; 3], size: (u32, u32)) -> Self {
         let [train, val, test] = parts(seed, counts, size);
         let test = (counts[2] > 0).then_some(test as Arc<dyn SegmentationDataset>);
-        Self { train, val, test, by_seed: false, format: FORMAT, left_out: Vec::new() }
+        Self { train, val, test, by_seed: false, format: FORMAT, left_out: Vec::new(), decisions: Decisions::default() }
     }
 }
 
@@ -112,7 +112,7 @@ impl ImageSplits {
     pub fn streets(seed: u64, counts: [usize; 3], size: (u32, u32)) -> Self {
         let [train, val, test] = parts(seed, counts, size);
         let test = (counts[2] > 0).then_some(test as Arc<dyn ImageDataset>);
-        Self { train, val, test, by_seed: false, format: FORMAT }
+        Self { train, val, test, by_seed: false, format: FORMAT, decisions: Decisions::default() }
     }
 }
 

@@ -112,7 +112,7 @@ impl Line<6, 3> for WeightGrad {
 pub struct Transform<const FROM: usize, const TO: usize> {
     /// Read, for `len` floats each.
     pub from: [[*const f32; FROM]; FROM],
-    /// Written, for as many.
+    /// Written, for `len` floats each.
     pub to: [[*mut f32; TO]; TO],
     /// A whole number of vectors.
     pub len: usize,

@@ -4,8 +4,8 @@ use std::ops::{Deref, DerefMut};
 
 use super::Real;
 
-/// Bytes of a cache line, and of the longest vector: one that lies in two lines is read in twice the time. Allocators start
-/// large buffers 16 bytes behind a page.
+/// Bytes of a cache line, and of the longest vector: a vector that lies in two lines takes twice the time to read. Allocators
+/// start large buffers 16 bytes after a page.
 pub(super) const LINE: usize = 64;
 
 /// Numbers that start at a cache line.

@@ -1,28 +1,29 @@
-//! What an invocation brings to workgroup memory for matrix units.
+//! The vectors that an invocation loads to workgroup memory for matrix units.
 
 use std::fmt::Write;
 
-use super::Layout;
+use super::TileMemory;
+use crate::exec::registry::Operands;
 use crate::exec::shader::staged::{self, Piece, Tap};
-use crate::exec::shader::tile::{Operands, Tile};
+use crate::exec::shader::tile::Tile;
 use crate::shape::LANES;
 
-/// The pieces of both tiles for one invocation, as they come.
-pub fn as_they_come(tile: Tile, operands: Operands, layout: &Layout) -> Vec<Piece> {
+/// The pieces of both tiles for one invocation, stored as they lie in global memory.
+pub fn as_they_come(tile: Tile, operands: Operands, memory: &TileMemory) -> Vec<Piece> {
     let threads = tile.invocations();
     let slot = move |l: usize| format!("(thread + {}u)", l * threads);
-    let pieces = |lines: usize| lines * layout.terms / LANES / threads;
+    let pieces = |lines: usize| lines * memory.terms / LANES / threads;
     let (rows, columns) = (tile.rows(operands), tile.columns());
-    let [left, right] = layout.stride;
+    let [left, right] = memory.stride;
     let left: Vec<Piece> = match operands {
-        Operands::SumInVectors => (0..pieces(rows)).map(|l| along(l, &slot(l), layout.terms / LANES, left)).collect(),
+        Operands::SumInVectors => (0..pieces(rows)).map(|l| along(l, &slot(l), memory.terms / LANES, left)).collect(),
         Operands::RowsInVectors => (0..pieces(rows)).map(|l| of_rows(l, &slot(l), rows / LANES, left)).collect(),
     };
     let right = (0..pieces(columns)).map(|l| across(operands, l, &slot(l), columns / LANES, right));
     left.into_iter().chain(right).collect()
 }
 
-/// A vector along the sum, of which a row of a tile has so many.
+/// A vector along the sum; a row of a tile has `count`.
 fn along(l: usize, slot: &str, count: usize, stride: usize) -> Piece {
     let place = format!(
         "        let row{l} = a_row(batch, m0 + {slot} / {count}u);
@@ -36,7 +37,7 @@ fn along(l: usize, slot: &str, count: usize, stride: usize) -> Piece {
     Piece { place, taps, load: Box::new(load), store }
 }
 
-/// A vector of rows for one term, of which a term of a tile has so many.
+/// A vector of rows for one term; a term of a tile has `count`.
 fn of_rows(l: usize, slot: &str, count: usize, stride: usize) -> Piece {
     let place = format!(
         "        let row{l} = a_row(batch, m0 + {slot} % {count}u);
@@ -50,7 +51,7 @@ fn of_rows(l: usize, slot: &str, count: usize, stride: usize) -> Piece {
     Piece { place, taps, load: Box::new(load), store }
 }
 
-/// A vector of columns for one term, of which a term of a tile has so many.
+/// A vector of columns for one term; a term of a tile has `count`.
 fn across(operands: Operands, l: usize, slot: &str, count: usize, stride: usize) -> Piece {
     let place = format!("        let b_at{l} = {slot} / {count}u * {stride}u + {slot} % {count}u;\n");
     let (term, column) = (format!("{slot} / {count}u"), format!("n0 + {slot} % {count}u"));
@@ -60,9 +61,9 @@ fn across(operands: Operands, l: usize, slot: &str, count: usize, stride: usize)
     Piece { place, taps, load: Box::new(load), store }
 }
 
-/// The pieces of both tiles for one invocation, with all lines turned along the sum.
-pub fn turned(tile: Tile, operands: Operands, layout: &Layout) -> Vec<Piece> {
-    let Layout { terms, stride: [stride, _], .. } = *layout;
+/// The pieces of both tiles for one invocation, all stored with the terms of the sum side by side.
+pub fn turned(tile: Tile, operands: Operands, memory: &TileMemory) -> Vec<Piece> {
+    let TileMemory { terms, stride: [stride, _], .. } = *memory;
     let threads = tile.invocations();
     let vectors = |lines: usize| lines * terms / LANES / threads;
     let (rows, columns) = (vectors(tile.rows(operands)), vectors(tile.columns()));
@@ -104,10 +105,10 @@ fn vector(l: usize, slot: &str, stride: usize) -> Piece {
 /// Names of a vector's numbers.
 const LANE: [char; LANES] = ['x', 'y', 'z', 'w'];
 
-/// An operand whose vectors run across the sum: blocks of a vector's 4 lines and as many terms, or fewer where that leaves
-/// an invocation without any, are turned as they are stored. Invocations lie along the sum, so that what they store at
-/// once lies side by side. `load` gives, for a piece, the variable that follows the taps, if it needs one, and what writes the
-/// text that loads the vector of a step of the sum and a term.
+/// An operand whose vectors run across the sum. Blocks of a vector's 4 lines and 4 terms are transposed as they are stored;
+/// blocks have fewer terms where an invocation would have no block. Invocations lie along the sum, so that the numbers that they
+/// store at once lie side by side. For a piece, `load` gives the variable that follows the taps, if it needs one, and a
+/// function that writes the expression of a vector, by the step of the sum and the term.
 fn blocks<L: Fn(&str, usize) -> String + 'static>(
     name: char,
     vectors: usize,

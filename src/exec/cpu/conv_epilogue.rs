@@ -1,6 +1,7 @@
-//! What is done to the sums of a convolution before they are stored.
+//! The epilogue of a convolution: bias, addend and ReLU, before its sums are stored.
 
 use super::{Args, Real};
+use crate::kernel::ConvEpilogue;
 
 /// `relu?(sum [+ bias] [+ addend])`
 #[derive(Clone, Copy)]
@@ -12,12 +13,8 @@ pub(super) struct Epilogue<'a, T> {
 
 impl<'a, T: Real> Epilogue<'a, T> {
     /// That of a call, with its bias and addend at the bindings 2 and 3.
-    pub fn new(a: &Args<'a, T>) -> Self {
-        Epilogue {
-            bias: a.flag("HAS_BIAS").then(|| a.input(2)),
-            addend: a.flag("HAS_ADDEND").then(|| a.input(3)),
-            relu: a.flag("HAS_RELU"),
-        }
+    pub fn new(a: &Args<'a, T>, of: ConvEpilogue) -> Self {
+        Epilogue { bias: of.bias.then(|| a.input(2)), addend: of.addend.then(|| a.input(3)), relu: of.relu }
     }
 
     /// The same in f32, where T is that.
@@ -27,17 +24,17 @@ impl<'a, T: Real> Epilogue<'a, T> {
         Some(Epilogue { bias: self.bias.and(Some(bias)), addend: self.addend.and(Some(addend)), relu: self.relu })
     }
 
-    /// What is left to do where sums started from the bias.
+    /// The rest, where sums started from the bias.
     pub fn without_bias(self) -> Self {
         Epilogue { bias: None, ..self }
     }
 
-    /// Whether sums are to start from something.
+    /// Whether sums start from other than 0.
     pub fn starts(&self) -> bool {
         self.bias.is_some() || self.addend.is_some()
     }
 
-    /// What sums start from in a line that lies at `at` of the output, at channel `column`.
+    /// Writes the start of the sums of a line: it lies at `at` of the output, at channel `column`.
     pub fn start(&self, line: &mut [T], at: usize, column: usize) {
         line.fill(T::zero());
         self.add(line, at, column);
@@ -49,7 +46,7 @@ impl<'a, T: Real> Epilogue<'a, T> {
         }
     }
 
-    /// What is left to do where sums started as they should.
+    /// The rest, where sums started from [`Self::start`].
     pub fn end(&self, line: &mut [T]) {
         if self.relu {
             line.iter_mut().for_each(|y| *y = if *y < T::zero() { T::zero() } else { *y });

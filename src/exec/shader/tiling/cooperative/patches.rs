@@ -1,15 +1,20 @@
-//! Weight gradients on matrix units whose taps share what is loaded: a workgroup has all taps of some input channels, and
-//! brings a patch of input pixels to workgroup memory once, where each tap reads it with its own shift. A step of 64 × 64
-//! channels and 2 × 16 pixels loads 6,656 numbers for 9 × 64 × 64 × 32 products, one of 128 × 128 outputs and as many pixels
-//! 8,192 for less than half as many; and matrices of the input serve the taps of a column, which see them from different
-//! rows of dy. Needs pixels that can be read from any one on, so operands lie as they come.
+//! Weight gradients on matrix units whose taps share what is loaded. A workgroup has all taps of some input channels. It loads
+//! a patch of input pixels to workgroup memory once, and each tap reads the patch with its own shift.
+//!
+//! | step of the sum | numbers loaded | products |
+//! |---|---|---|
+//! | 64 × 64 channels, 2 × 16 pixels, 9 taps | 6,656 | 9 × 64 × 64 × 32 |
+//! | 128 × 128 outputs, 32 pixels, one tap | 8,192 | 128 × 128 × 32 |
+//!
+//! A matrix of the input also serves all taps of a kernel column, with different rows of dy. Matrices must be readable from any
+//! pixel on, so operands are stored as they lie in global memory.
 
 use std::fmt::Write;
 
-use super::Layout;
+use super::{Matrix, TileMemory};
+use crate::exec::registry::Operands;
 use crate::exec::shader::staged::Piece;
-use crate::exec::shader::tile::{Operands, Tile};
-use crate::exec::shader::units::Matrix;
+use crate::exec::shader::tile::Tile;
 use crate::shape::LANES;
 
 /// Rows and columns of input pixels that taps reach from a patch.
@@ -22,11 +27,11 @@ pub fn input_pixels(tile: Tile, matrix: Matrix) -> usize {
     input(tile, matrix).iter().product()
 }
 
-/// What an invocation brings to workgroup memory.
-pub fn pieces(tile: Tile, matrix: Matrix, layout: &Layout) -> Vec<Piece> {
+/// The vectors that an invocation loads to workgroup memory.
+pub fn pieces(tile: Tile, matrix: Matrix, memory: &TileMemory) -> Vec<Piece> {
     let channels = tile.rows_of_tap(Operands::RowsInVectors) / LANES;
     let columns = tile.columns() / LANES;
-    let left = of_operand(tile, 'a', input_pixels(tile, matrix), channels, layout.stride[0], |l, pixel, channel| {
+    let left = of_operand(tile, 'a', input_pixels(tile, matrix), channels, memory.stride[0], |l, pixel, channel| {
         let there = format!("{pixel} < {}u", input_pixels(tile, matrix));
         (
             format!(
@@ -36,17 +41,17 @@ pub fn pieces(tile: Tile, matrix: Matrix, layout: &Layout) -> Vec<Piece> {
             Box::new(move |k: &str| format!("patch_x(row{l}, {k}, channel{l})")),
         )
     });
-    let right = of_operand(tile, 'b', layout.terms, columns, layout.stride[1], |_, pixel, column| {
+    let right = of_operand(tile, 'b', memory.terms, columns, memory.stride[1], |_, pixel, column| {
         let (pixel, column) = (pixel.to_owned(), column.to_owned());
         (String::new(), Box::new(move |k: &str| format!("patch_dy(batch, {k}, {pixel}, n0 + {column})")))
     });
     left.into_iter().chain(right).collect()
 }
 
-/// What stands before the loop, and what writes the text that loads two vectors of a step.
+/// The text before the loop, and a function that writes the expression of two vectors, by the step of the sum.
 type Loads = (String, Box<dyn Fn(&str) -> String>);
 
-/// Vectors of pixels, each of which has so many, two by two.
+/// The pieces of an operand: `vectors` vectors of each of `pixels`, in pairs.
 fn of_operand(
     tile: Tile,
     name: char,
@@ -75,20 +80,20 @@ fn of_operand(
     (0..count.div_ceil(threads)).map(piece).collect()
 }
 
-/// The products of the patch of which a subgroup's part begins at `from_a` and `from_b` in workgroup memory: from the first row of input pixels to
-/// the last, each matrix of which is read once and serves all taps of a column.
-pub fn multiply(out: &mut String, tile: Tile, matrix: Matrix, layout: &Layout) {
-    let ([stride_a, stride_b], near) = (layout.stride, matrix.size / layout.unit);
+/// Multiplies the patch in workgroup memory, in which a subgroup's part begins at `from_a` and `from_b`. It goes from the first
+/// row of input pixels to the last; each matrix is read once and serves all taps of a kernel column.
+pub fn multiply(out: &mut String, tile: Tile, matrix: Matrix, memory: &TileMemory) {
+    let ([stride_a, stride_b], near) = (memory.stride, matrix.size / memory.unit);
     let [rows, columns] = input(tile, matrix);
     let [kernel_rows, kernel_columns] = tile.taps;
     for r in 0..rows {
         for j in (0..tile.columns_each).filter(|_| r < tile.depth) {
             let at = r * matrix.size * stride_b + j * near;
-            let _ = writeln!(out, "            let b{r}_{j} = {};", layout.load(1, matrix, at));
+            let _ = writeln!(out, "            let b{r}_{j} = {};", memory.load(1, matrix, at));
         }
         for (kw, i) in (0..kernel_columns).flat_map(|kw| (0..tile.rows_each).map(move |i| (kw, i))) {
             let at = (r * columns + kw) * stride_a + i * near;
-            let _ = writeln!(out, "            let a{r}_{kw}_{i} = {};", layout.load(0, matrix, at));
+            let _ = writeln!(out, "            let a{r}_{kw}_{i} = {};", memory.load(0, matrix, at));
             // Output row r - kh sees this one through tap row kh.
             for kh in (0..kernel_rows).filter(|&kh| (kh..kh + tile.depth).contains(&r)) {
                 let sum = (kh * kernel_columns + kw) * tile.rows_each + i;

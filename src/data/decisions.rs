@@ -1,0 +1,186 @@
+//! What was decided when a data set was opened, as a value: for the start of training, the report and `data check`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::dataset::one_line;
+
+/// How a data set was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Decisions {
+    /// Name of the format.
+    pub format: String,
+    /// What speaks for that format: files and folders that were found.
+    pub evidence: Vec<String>,
+    /// The classes in the order of their numbers, each with what stands for it in the data (a folder, a label, a mask's
+    /// value or colour).
+    pub classes: Vec<ClassReading>,
+    /// The mask values that are ignored, in words; `None` where there are no masks.
+    pub ignored: Option<String>,
+    /// Lists that divide the set, relative to its folder.
+    pub lists: Vec<String>,
+    /// How the parts were found.
+    pub split: String,
+    /// How pictures with an orientation (EXIF) were turned; `None` where no picture has one.
+    pub orientation: Option<String>,
+    /// Files and folders that are not read.
+    pub left_out: Vec<LeftOut>,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// A class, and what stands for it in the data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassReading {
+    /// Name of the class.
+    pub name: String,
+    /// What stands for it, in words; empty where that is the name itself.
+    pub from: String,
+}
+
+/// A file or folder that is not read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Why.
+    pub why: Why,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// Why something is not read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Why {
+    /// An image of a kind that is not decoded.
+    UnreadKind,
+    /// A file whose name has no extension.
+    NoExtension,
+    /// A link whose target is not there.
+    DanglingLink,
+    /// A FIFO, a socket or a device.
+    NotRegular,
+    /// A run, a folder of runs or predictions that shadegrad wrote.
+    OwnOutput,
+    /// An image beside the class folders instead of in one.
+    BesideClasses,
+    /// A folder of images beside the parts of a set.
+    BesideParts,
+    /// An image that no list names.
+    InNoList,
+    /// A table or list beside class folders, which say the classes already.
+    TableBesideFolders,
+    /// A test part whose folders are no classes of the training part.
+    UnlabelledTest,
+    /// An annotation that is no area: a point, a line, a box.
+    NoArea,
+    /// A visualisation or copy that another file of the format replaces.
+    Duplicate,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::UnreadKind => "images of kinds that are not read",
+            Why::NoExtension => "files without an extension",
+            Why::DanglingLink => "links whose target does not exist",
+            Why::NotRegular => "no regular files (FIFOs, sockets or devices)",
+            Why::OwnOutput => "written by shadegrad",
+            Why::BesideClasses => "images beside the class folders",
+            Why::BesideParts => "folders of images beside the parts of the set",
+            Why::InNoList => "images that no list names",
+            Why::TableBesideFolders => "tables or lists beside class folders",
+            Why::UnlabelledTest => "test images without known classes",
+            Why::NoArea => "annotations without an area",
+            Why::Duplicate => "copies that the format also has in another form",
+        })
+    }
+}
+
+impl LeftOut {
+    pub(crate) fn new(path: &Path, why: Why) -> Self {
+        Self { why, path: path.to_path_buf() }
+    }
+}
+
+/// Names that a line shows before it counts the rest.
+const SHOWN: usize = 3;
+
+impl Decisions {
+    /// One line for each reason: how many files are left out for it, and the first of them.
+    pub fn left_out_lines(&self) -> Vec<String> {
+        let mut sorted: Vec<&LeftOut> = self.left_out.iter().collect();
+        sorted.sort();
+        let same = |a: &&LeftOut, b: &&LeftOut| a.why == b.why;
+        sorted
+            .chunk_by(same)
+            .map(|group| {
+                let mut names: Vec<String> =
+                    group.iter().take(SHOWN).map(|one| one_line(&one.path.display().to_string())).collect();
+                if group.len() > SHOWN {
+                    names.push(format!("{} more", group.len() - SHOWN));
+                }
+                format!("{}: {}", group[0].why, names.join(", "))
+            })
+            .collect()
+    }
+
+    /// What a person reads at the start of training. The classes of a set with many are cut short.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.evidence.is_empty() {
+            lines.push(format!("format:  {} ({})", self.format, self.evidence.join(", ")));
+        }
+        if !self.classes.is_empty() {
+            let mut words: Vec<String> = self.classes.iter().take(12).map(ToString::to_string).collect();
+            if self.classes.len() > 12 {
+                words.push(format!("{} more", self.classes.len() - 12));
+            }
+            let label = if self.ignored.is_some() { "masks:   " } else { "classes: " };
+            lines.push(format!("{label}{}", words.join(", ")));
+        }
+        lines.extend(self.ignored.as_ref().map(|ignored| format!("ignored: {ignored}")));
+        if !self.split.is_empty() {
+            lines.push(format!("split:   {}", self.split));
+        }
+        lines.extend(self.orientation.as_ref().map(|orientation| format!("turned:  {orientation}")));
+        lines.extend(self.left_out_lines().into_iter().map(|line| format!("left out: {line}")));
+        lines.extend(self.notes.iter().map(|note| format!("note:    {note}")));
+        lines
+    }
+}
+
+impl fmt::Display for ClassReading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.from.as_str() {
+            "" => f.write_str(&one_line(&self.name)),
+            from => write!(f, "{} ({from})", one_line(&self.name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_grouped_by_reason() {
+        let one = |name: &str, why| LeftOut::new(Path::new(name), why);
+        let decisions = Decisions {
+            left_out: vec![
+                one("b.ppm", Why::UnreadKind),
+                one("runs", Why::OwnOutput),
+                one("a.ppm", Why::UnreadKind),
+                one("d.ppm", Why::UnreadKind),
+                one("c.ppm", Why::UnreadKind),
+            ],
+            ..Decisions::default()
+        };
+        assert_eq!(
+            decisions.left_out_lines(),
+            ["images of kinds that are not read: a.ppm, b.ppm, c.ppm, 1 more", "written by shadegrad: runs"]
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! How many of their 16 bits the samples of a set use.
+//!
+//! Cameras and scanners of 10, 12 or 14 bits store their values in files of 16 bits, mostly in the low bits. Read as 16
+//! bits, such pictures are nearly black.
+
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+
+/// Bits of a sample that cameras and scanners have.
+const DEPTHS: [u8; 3] = [10, 12, 14];
+
+/// How 16-bit samples of a set become 8 bits: `round(255 value / (2^bits - 1))`.
+///
+/// While the images of a set are read for the first time, it gathers the highest value. [`Self::settle`] then chooses one
+/// number of bits for the whole set, so that pictures stay comparable.
+#[derive(Debug)]
+pub struct SampleDepth {
+    bits: AtomicU8,
+    settled: AtomicU8,
+    images: AtomicUsize,
+    highest: AtomicU32,
+}
+
+impl Default for SampleDepth {
+    /// 16 bits, until images say otherwise.
+    fn default() -> Self {
+        Self { bits: 16.into(), settled: 0.into(), images: 0.into(), highest: 0.into() }
+    }
+}
+
+impl SampleDepth {
+    /// `bits` bits, whatever images hold: what a trained model takes.
+    pub fn fixed(bits: u8) -> Self {
+        Self { bits: bits.clamp(1, 16).into(), settled: 1.into(), ..Self::default() }
+    }
+
+    /// Settles on `bits` bits, whatever images hold.
+    pub fn fix(&self, bits: u8) {
+        self.bits.store(bits.clamp(1, 16), Ordering::Relaxed);
+        self.settled.store(1, Ordering::Relaxed);
+    }
+
+    /// Bits that samples are read with.
+    pub fn bits(&self) -> u8 {
+        self.bits.load(Ordering::Relaxed)
+    }
+
+    /// Takes the highest sample of a 16-bit image.
+    pub(crate) fn saw(&self, highest: u16) {
+        self.images.fetch_add(1, Ordering::Relaxed);
+        self.highest.fetch_max(u32::from(highest), Ordering::Relaxed);
+    }
+
+    /// Chooses the number of bits from what was seen. Whether images have to be read again.
+    pub(crate) fn settle(&self) -> bool {
+        let highest = self.highest.load(Ordering::Relaxed);
+        let seen = self.images.load(Ordering::Relaxed) > 0 && highest > 0;
+        if !seen || self.settled.swap(1, Ordering::Relaxed) == 1 {
+            return false;
+        }
+        let bits = DEPTHS.into_iter().find(|&bits| highest < 1 << bits).unwrap_or(16);
+        self.bits.swap(bits, Ordering::Relaxed) != bits
+    }
+
+    /// What is worth telling of it; `None` for 16 bits in full.
+    pub fn note(&self) -> Option<String> {
+        let (bits, highest) = (self.bits(), self.highest.load(Ordering::Relaxed));
+        (bits < 16 && highest > 0).then(|| {
+            format!(
+                "16-bit images hold values up to {highest}: they are read as {bits} bits, so that {} is white",
+                (1u32 << bits) - 1
+            )
+        })
+    }
+
+    /// The 8-bit value of a 16-bit sample.
+    pub(crate) fn to_byte(&self, sample: u16) -> u8 {
+        let white = (1u32 << self.bits()) - 1;
+        ((u32::from(sample).min(white) * 255 + white / 2) / white) as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_value_decides_for_the_set() {
+        for (highest, bits) in [(4094, 12), (4096, 14), (900, 10), (40_000, 16)] {
+            let depth = SampleDepth::default();
+            depth.saw(12);
+            depth.saw(highest);
+            assert_eq!((depth.settle(), depth.bits()), (bits != 16, bits));
+            assert!(!depth.settle(), "settled once");
+        }
+        let depth = SampleDepth::fixed(12);
+        depth.saw(9);
+        assert!(!depth.settle());
+        assert_eq!([0, 8, 2048, 4095, 60_000].map(|v| depth.to_byte(v)), [0, 0, 128, 255, 255]);
+        // As the image crate rounds 16 bits to 8.
+        let whole = SampleDepth::default();
+        assert_eq!([0, 0x0180, 0x8000, 0xffff].map(|v| whole.to_byte(v)), [0, 1, 128, 255]);
+    }
+}

@@ -1,0 +1,181 @@
+//! The list of formats, and the choice of one for a folder.
+//!
+//! A format is one file that implements [`Format`], and one line of [`FORMATS`].
+
+use std::fmt;
+use std::path::Path;
+
+use super::segmentation::{Found, camvid, cityscapes, coco, folders, labelme, pets, roboflow, voc, yolo};
+use super::{DataError, ImageSplits, OpenOptions, SetOptions, Splits, cifar, csv, folder, idx, images};
+
+/// Every format, the more particular first.
+pub(crate) static FORMATS: &[Entry] = &[
+    Entry::Classes(&cifar::Cifar),
+    Entry::Classes(&idx::Idx),
+    Entry::Classes(&csv::Table),
+    Entry::Classes(&folder::ClassFolders),
+    Entry::Masks(&cityscapes::Cityscapes),
+    Entry::Masks(&voc::Voc),
+    Entry::Masks(&roboflow::RoboflowMasks),
+    Entry::Masks(&coco::Coco),
+    Entry::Masks(&yolo::YoloSeg),
+    Entry::Masks(&labelme::LabelMe),
+    Entry::Masks(&pets::Pets),
+    Entry::Masks(&camvid::PairLists),
+    Entry::Masks(&folders::ByName),
+    Entry::Images(&images::ImageFolders),
+];
+
+/// A line of the list.
+pub(crate) enum Entry {
+    /// Images with a class each.
+    Classes(&'static dyn Format<Opened = Splits, Options = OpenOptions>),
+    /// Images with a class for each pixel.
+    Masks(&'static dyn Format<Opened = Found, Options = SetOptions>),
+    /// Images alone.
+    Images(&'static dyn Format<Opened = ImageSplits, Options = SetOptions>),
+}
+
+/// A format of data sets.
+pub(crate) trait Format: Sync {
+    /// What a set of this format is opened as.
+    type Opened;
+    type Options;
+
+    /// Its name, for people.
+    fn name(&self) -> &'static str;
+
+    /// The files and folders that make it out, for the table of formats.
+    fn looks_for(&self) -> &'static str;
+
+    /// What in `root` speaks for the format; `None` where nothing does. It looks at names and first lines alone.
+    ///
+    /// # Errors
+    /// Where a folder cannot be listed or a list cannot be read.
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError>;
+
+    /// Opens the set at `root`.
+    ///
+    /// # Errors
+    /// What is wrong with it as a set of this format.
+    fn open(&self, root: &Path, options: &Self::Options) -> Result<Self::Opened, DataError>;
+}
+
+/// How sure it is that a folder is of a format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// Nothing speaks against it; the last resort.
+    Possible,
+    /// Names of files and folders say so.
+    Likely,
+    /// It has files that no other format has.
+    Certain,
+}
+
+/// What speaks for a format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// Files and folders that were found, relative to the root.
+    pub seen: Vec<String>,
+}
+
+impl Evidence {
+    pub(crate) fn new<S: Into<String>>(confidence: Confidence, seen: impl IntoIterator<Item = S>) -> Self {
+        Self { confidence, seen: seen.into_iter().map(Into::into).collect() }
+    }
+
+    /// Files that no other format has.
+    pub(crate) fn certain<S: Into<String>>(seen: impl IntoIterator<Item = S>) -> Self {
+        Self::new(Confidence::Certain, seen)
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.seen.join(", "))
+    }
+}
+
+type Dyn<T, O> = dyn Format<Opened = T, Options = O>;
+
+/// The format that most speaks for.
+///
+/// # Errors
+/// Where two formats are certain: one of them would be left out without a word.
+pub(crate) fn choose<T, O>(
+    root: &Path,
+    pick: impl Fn(&Entry) -> Option<&'static Dyn<T, O>>,
+) -> Result<Option<(&'static Dyn<T, O>, Evidence)>, DataError> {
+    let mut best: Option<(&'static Dyn<T, O>, Evidence)> = None;
+    for format in FORMATS.iter().filter_map(pick) {
+        let Some(evidence) = format.recognise(root)? else { continue };
+        match &best {
+            Some((first, known)) if known.confidence == Confidence::Certain => {
+                if evidence.confidence == Confidence::Certain {
+                    let words = |format: &Dyn<T, O>, evidence: &Evidence| format!("{} ({evidence})", format.name());
+                    let (first, second) = (words(*first, known), words(format, &evidence));
+                    return Err(DataError::TwoFormats { path: root.into(), first, second });
+                }
+            }
+            Some((_, known)) if known.confidence >= evidence.confidence => {}
+            _ => best = Some((format, evidence)),
+        }
+    }
+    Ok(best)
+}
+
+pub(crate) fn classes(entry: &Entry) -> Option<&'static Dyn<Splits, OpenOptions>> {
+    if let Entry::Classes(format) = entry { Some(*format) } else { None }
+}
+
+pub(crate) fn masks(entry: &Entry) -> Option<&'static Dyn<Found, SetOptions>> {
+    if let Entry::Masks(format) = entry { Some(*format) } else { None }
+}
+
+/// A format as the documentation lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormatInfo {
+    /// `classes`, `masks` or `images`: what it is opened as.
+    pub holds: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// The files and folders that make it out.
+    pub looks_for: &'static str,
+}
+
+/// Every format that is read.
+pub fn formats() -> Vec<FormatInfo> {
+    let info = |entry: &Entry| match entry {
+        Entry::Classes(f) => FormatInfo { holds: "classes", name: f.name(), looks_for: f.looks_for() },
+        Entry::Masks(f) => FormatInfo { holds: "masks", name: f.name(), looks_for: f.looks_for() },
+        Entry::Images(f) => FormatInfo { holds: "images", name: f.name(), looks_for: f.looks_for() },
+    };
+    FORMATS.iter().map(info).collect()
+}
+
+/// What a folder is, and what speaks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recognised {
+    /// Name of the format.
+    pub format: &'static str,
+    /// What speaks for it.
+    pub evidence: Evidence,
+}
+
+/// What the folder `root` is as a classification set; `None` where nothing speaks for any format.
+///
+/// # Errors
+/// Where it cannot be listed, or two formats are certain.
+pub fn recognise_classification(root: &Path) -> Result<Option<Recognised>, DataError> {
+    Ok(choose(root, classes)?.map(|(format, evidence)| Recognised { format: format.name(), evidence }))
+}
+
+/// What the folder `root` is as a segmentation set; `None` where nothing speaks for any format.
+///
+/// # Errors
+/// Where it cannot be listed, or two formats are certain.
+pub fn recognise_segmentation(root: &Path) -> Result<Option<Recognised>, DataError> {
+    Ok(choose(root, masks)?.map(|(format, evidence)| Recognised { format: format.name(), evidence }))
+}

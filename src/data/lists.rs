@@ -1,0 +1,219 @@
+//! Lists that divide a set: `train.txt`, `val.txt` and their like, and how a name in one finds its file.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::DataError;
+use super::listing::{entries, name_of, relative, stem_of};
+use super::names::composed;
+use super::parts::{Part, part_of};
+use super::text::read_text;
+
+/// A list of a part.
+#[derive(Debug, Clone)]
+pub(crate) struct ListFile {
+    pub path: PathBuf,
+    pub part: Part,
+    /// Number (from 1) and text of each line that holds something.
+    pub lines: Vec<(usize, String)>,
+}
+
+impl ListFile {
+    fn read(path: &Path, part: Part) -> Result<Self, DataError> {
+        let text = read_text(path)?;
+        let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim().to_string()));
+        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
+        Ok(Self { path: path.to_path_buf(), part, lines })
+    }
+
+    /// `train.txt, line 3`.
+    pub fn place(&self, line: usize) -> String {
+        format!("{}, line {line}", self.path.display())
+    }
+}
+
+/// Folders in which lists lie, beside the root itself.
+const FOLDERS: [&str; 5] = ["lists", "splits", "meta", "annotations", "ImageSets/Segmentation"];
+
+/// The lists of the set at `root`: text files named as a part (`train.txt`, `val_list.txt`), in the root or else in a
+/// folder of lists. `trainval.txt` is the training list where there is no `train.txt`.
+///
+/// # Errors
+/// Where one cannot be read, or two are lists of the same part.
+pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
+    for folder in std::iter::once(root.to_path_buf()).chain(FOLDERS.map(|name| root.join(name))) {
+        if !folder.is_dir() {
+            continue;
+        }
+        let lists = in_folder(&folder)?;
+        if !lists.is_empty() {
+            return Ok(lists);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The lists directly in `folder`.
+pub(crate) fn in_folder(folder: &Path) -> Result<Vec<ListFile>, DataError> {
+    let mut named: Vec<(Part, bool, PathBuf)> = Vec::new();
+    for path in entries(folder)? {
+        let is_text = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("txt") || e.eq_ignore_ascii_case("lst"));
+        if let (true, Some((part, both))) = (is_text && path.is_file(), part_of_list(&stem_of(&path))) {
+            named.push((part, both, path));
+        }
+    }
+    if named.iter().any(|(part, both, _)| *part == Part::Train && !both) {
+        named.retain(|(_, both, _)| !both);
+    }
+    for pair in named.windows(2) {
+        if let [(a, _, first), (b, _, second)] = pair
+            && a == b
+        {
+            let problem = format!(
+                "{} and {} are both named as lists of the same part; rename or remove one of them",
+                name_of(first),
+                name_of(second)
+            );
+            return Err(DataError::malformed(folder, problem));
+        }
+    }
+    named.into_iter().map(|(part, _, path)| ListFile::read(&path, part)).collect()
+}
+
+/// The part that the name of a list says, and whether it says training and validation at once.
+fn part_of_list(stem: &str) -> Option<(Part, bool)> {
+    const FILLERS: [&str; 11] =
+        ["list", "lists", "images", "image", "files", "ids", "names", "set", "split", "pairs", "seg"];
+    let lower = stem.to_lowercase();
+    let mut found = None;
+    for word in lower.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()) {
+        let bare = word.strip_suffix("list").or(word.strip_suffix("set")).unwrap_or(word);
+        let this = match bare {
+            // `default.txt` is CVAT's list of a set without parts.
+            "trainval" | "default" => Some((Part::Train, true)),
+            other => part_of(other).map(|part| (part, false)),
+        };
+        match this {
+            Some(_) if found.is_some() => return None,
+            Some(this) => found = Some(this),
+            None if FILLERS.contains(&word) => {}
+            None => return None,
+        }
+    }
+    found
+}
+
+/// What a name in a list stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// The item of that number.
+    One(usize),
+    /// Nothing of that name.
+    None,
+    /// Several, of which these are two.
+    Several(usize, usize),
+}
+
+/// Finds items by what lists call them.
+///
+/// | the list says | the file is |
+/// |---|---|
+/// | `images/x.png` | `images/x.png` |
+/// | `images/x`, `x.png` or `x` | `images/x.png`, where no other file has that end |
+/// | `/home/a/set/images/x.png` | `images/x.png` |
+pub(crate) struct Index {
+    /// Every end of every path, with extension and without.
+    ends: HashMap<String, Match>,
+    /// Whole paths, with extension and without.
+    whole: HashMap<String, Match>,
+}
+
+impl Index {
+    /// An index of files below `root`, numbered in the order given.
+    pub fn new<'a>(root: &Path, paths: impl IntoIterator<Item = &'a Path>) -> Self {
+        let mut index = Self { ends: HashMap::new(), whole: HashMap::new() };
+        for (number, path) in paths.into_iter().enumerate() {
+            index.add(number, &relative(root, path));
+        }
+        index
+    }
+
+    fn add(&mut self, number: usize, path: &str) {
+        let forms = [Some(path), without_extension(path)];
+        for form in forms.into_iter().flatten() {
+            insert(&mut self.whole, form, number);
+            let cuts = form.match_indices('/').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(cuts).for_each(|at| insert(&mut self.ends, &form[at..], number));
+        }
+    }
+
+    /// The item that `listed` stands for.
+    pub fn find(&self, listed: &str) -> Match {
+        let name = composed(&listed.trim_matches(['"', '\'']).replace('\\', "/"));
+        let name = name.trim_start_matches("./");
+        if name.split('/').any(|part| part == "..") {
+            return Match::None;
+        }
+        let cuts = name.match_indices('/').map(|(at, _)| at + 1);
+        let whole = std::iter::once(0).chain(cuts).find_map(|at| self.whole.get(&name[at..]));
+        whole.or_else(|| self.ends.get(name)).copied().unwrap_or(Match::None)
+    }
+}
+
+fn insert(map: &mut HashMap<String, Match>, key: &str, number: usize) {
+    let place = map.entry(key.to_string()).or_insert(Match::One(number));
+    if let Match::One(other) = *place
+        && other != number
+    {
+        *place = Match::Several(other, number);
+    }
+}
+
+fn without_extension(path: &str) -> Option<&str> {
+    let at = path.rfind('.')?;
+    (at > path.rfind('/').map_or(0, |slash| slash + 1)).then(|| &path[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_lists_say_their_part() {
+        for (stem, expected) in [
+            ("train", Some((Part::Train, false))),
+            ("Val_list", Some((Part::Val, false))),
+            ("trainval", Some((Part::Train, true))),
+            ("test_images", Some((Part::Test, false))),
+            ("trainset", Some((Part::Train, false))),
+            ("train_val", None),
+            ("test_readme", None),
+            ("label_colors", None),
+            ("list", None),
+        ] {
+            assert_eq!(part_of_list(stem), expected, "{stem}");
+        }
+    }
+
+    #[test]
+    fn listed_names_find_their_files() {
+        let root = Path::new("/r");
+        let paths = ["images/im 0.png", "images/b.png", "train/x.png", "val/x.png", "val/cafe\u{301}.png"]
+            .map(|name| root.join(name));
+        let index = Index::new(root, paths.iter().map(PathBuf::as_path));
+        for (listed, found) in [
+            ("images/im 0.png", Match::One(0)),
+            ("im 0", Match::One(0)),
+            ("\"im 0.png\"", Match::One(0)),
+            (".\\images\\b.png", Match::One(1)),
+            ("/home/me/set/images/b", Match::One(1)),
+            ("x", Match::Several(2, 3)),
+            ("val/x.png", Match::One(3)),
+            ("other/x.png", Match::None),
+            ("../images/b.png", Match::None),
+            ("caf\u{e9}", Match::One(4)),
+        ] {
+            assert_eq!(index.find(listed), found, "{listed}");
+        }
+    }
+}

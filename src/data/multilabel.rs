@@ -1,0 +1,249 @@
+//! Sets of images with several labels each: what multi-label classification learns from.
+//!
+//! ```text
+//! open_multi_label ──► MultiLabelSplits ──► prepare_multi_label ──► PreparedLabels ──► MultiLabelSource ──► Loader
+//! several_objects ─────┘
+//! ```
+
+mod folders;
+mod labels;
+mod prepare;
+mod rows;
+mod separator;
+mod split;
+mod table;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+pub use prepare::{MultiLabelSource, PreparedLabels, prepare_multi_label};
+
+use super::scenes::SeveralScenes;
+use super::{DataError, ImageDataset, OpenOptions};
+
+/// Images with a set of labels each. Indices run from 0 to `len() - 1`; an index beyond may panic.
+#[derive(Clone)]
+pub struct MultiLabelSet {
+    images: Arc<dyn ImageDataset>,
+    classes: Arc<[String]>,
+    items: Vec<Item>,
+}
+
+/// An image of a set.
+#[derive(Debug, Clone)]
+struct Item {
+    /// Index in the images.
+    image: usize,
+    /// Its classes, ascending.
+    labels: Vec<u32>,
+}
+
+impl MultiLabelSet {
+    /// The images of `images` in their order, each with its classes: indices into `classes`.
+    ///
+    /// # Panics
+    /// Where there is not one list of labels an image, or a label is no index into `classes`.
+    pub fn new(images: Arc<dyn ImageDataset>, classes: Arc<[String]>, labels: Vec<Vec<u32>>) -> Self {
+        assert_eq!(images.len(), labels.len(), "one list of labels an image");
+        let item = |(image, mut labels): (usize, Vec<u32>)| {
+            labels.sort_unstable();
+            labels.dedup();
+            assert!(
+                labels.last().is_none_or(|&label| (label as usize) < classes.len()),
+                "labels are below {}",
+                classes.len()
+            );
+            Item { image, labels }
+        };
+        let items = labels.into_iter().enumerate().map(item).collect();
+        Self { images, classes, items }
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Names of the classes; a label is an index into them.
+    pub fn class_names(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Classes of image `index`, ascending; none where nothing of the classes is in the image.
+    pub fn labels(&self, index: usize) -> &[u32] {
+        &self.items[index].labels
+    }
+
+    /// Image `index` at its native size, decoded now.
+    ///
+    /// # Errors
+    /// [`DataError::BadImage`] with what is wrong with it.
+    pub fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        self.images.image(self.items[index].image)
+    }
+
+    /// What to call image `index` to a person.
+    pub fn name(&self, index: usize) -> String {
+        self.images.name(self.items[index].image)
+    }
+
+    /// Number of images of each class.
+    pub fn positives(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        self.items.iter().flat_map(|item| &item.labels).for_each(|&label| counts[label as usize] += 1);
+        counts
+    }
+
+    /// The images at `indices`, in the order given.
+    fn subset(&self, indices: &[usize]) -> Self {
+        Self { items: indices.iter().map(|&index| self.items[index].clone()).collect(), ..self.clone() }
+    }
+
+    /// The same images with their labels as indices into `classes`, of which the set may lack some.
+    ///
+    /// # Errors
+    /// The first class of the set that `classes` lacks.
+    pub fn relabelled(&self, classes: &[String]) -> Result<Self, String> {
+        let place = |class: &String| {
+            let at = classes.iter().position(|known| known == class);
+            at.map(|at| at as u32).ok_or_else(|| class.clone())
+        };
+        let places = self.classes.iter().map(place).collect::<Result<Vec<u32>, _>>()?;
+        let relabel = |item: &Item| {
+            let mut labels: Vec<u32> = item.labels.iter().map(|&label| places[label as usize]).collect();
+            labels.sort_unstable();
+            Item { image: item.image, labels }
+        };
+        let items = self.items.iter().map(relabel).collect();
+        Ok(Self { images: Arc::clone(&self.images), classes: classes.into(), items })
+    }
+}
+
+/// Training, validation and (where there are any) test images with one class list.
+#[derive(Clone)]
+pub struct MultiLabelSplits {
+    /// Images to learn from.
+    pub train: MultiLabelSet,
+    /// Images to choose settings and thresholds by.
+    pub val: MultiLabelSet,
+    /// Images for the last word.
+    pub test: Option<MultiLabelSet>,
+    /// Whether the validation part was split off by seed, since the data set brings none.
+    pub by_seed: bool,
+    /// Name of the format that was found, for people.
+    pub format: &'static str,
+    /// How the data was read where it could have been read otherwise, and what it lacks; a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl std::fmt::Debug for MultiLabelSplits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MultiLabelSplits")
+            .field("format", &self.format)
+            .field("train", &self.train.len())
+            .field("val", &self.val.len())
+            .field("test", &self.test.as_ref().map(MultiLabelSet::len))
+            .field("classes", &self.train.class_names())
+            .field("notes", &self.notes)
+            .finish()
+    }
+}
+
+impl MultiLabelSplits {
+    /// Drawn scenes with one to four kinds of object each, `train` and `val` of them, `size` pixels a side.
+    pub fn scenes([train_seed, val_seed]: [u64; 2], [train, val]: [usize; 2], size: u32) -> Self {
+        let set = |seed, len| {
+            let scenes = SeveralScenes::new(seed, len, size);
+            let labels = (0..len).map(|index| scenes.kinds(index).iter().map(|&kind| kind as u32).collect()).collect();
+            MultiLabelSet::new(Arc::new(scenes), SeveralScenes::class_names(), labels)
+        };
+        let (train, val) = (set(train_seed, train), set(val_seed, val));
+        Self { train, val, test: None, by_seed: false, format: "built-in scenes", notes: vec![] }
+    }
+
+    /// Adds notes on images without labels, and on classes that validation images lack.
+    fn noted(mut self) -> Self {
+        let parts = [("training", Some(&self.train)), ("validation", Some(&self.val)), ("test", self.test.as_ref())];
+        for (name, set) in parts.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))) {
+            let bare = (0..set.len()).filter(|&index| set.labels(index).is_empty()).count();
+            if bare > 0 {
+                self.notes.push(format!(
+                    "{bare} of {} {name} images have no label: none of the classes is in them",
+                    set.len()
+                ));
+            }
+            let absent: Vec<&str> = (set.positives().iter().zip(set.class_names()))
+                .filter(|(positives, _)| **positives == 0)
+                .map(|(_, class)| class.as_str())
+                .collect();
+            if !absent.is_empty() {
+                self.notes.push(format!(
+                    "no {name} image has the label {}: it does not count in that part's means",
+                    quoted(&absent)
+                ));
+            }
+        }
+        self
+    }
+}
+
+/// Opens the multi-label data set at `path` and tells its format by what is there:
+///
+/// | format | what is looked for |
+/// |---|---|
+/// | CSV with a list column | a table of path,labels: `a.jpg,"car, tree"`; labels are separated by `;`, `,`, `\|` or spaces |
+/// | CSV of path,label | a table with a line for each label of an image |
+/// | CSV with 0/1 columns | a table of path and a column a class |
+/// | class folders | `train/CLASS/*.png` with `val/` or `test/` beside it, or `CLASS/*.png` split by seed; an image lies in the folder of each of its classes: a link, or a copy of the same name |
+///
+/// A table may have a column `split` of `train`, `val` and `test`. Class names are sorted (integers by value), or in
+/// the order of the 0/1 columns, or in that of a `classes.txt` beside the table. All parts share the class list; each
+/// class needs a training image.
+///
+/// # Errors
+/// Names the path, what was found there, what was expected; what can be read in two ways is refused with both readings.
+pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
+    let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
+    let splits = if metadata.is_dir() {
+        match super::csv::table_in_folder(path)? {
+            Some(table) => rows::open(&table, options)?,
+            None => folders::open(path, options)?,
+        }
+    } else if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
+        rows::open(path, options)?
+    } else {
+        return Err(DataError::NotAFolder(path.into()));
+    };
+    require_every_class(&splits.train, path)?;
+    Ok(splits.noted())
+}
+
+/// Fails where a class has no training image: it cannot be learned.
+fn require_every_class(train: &MultiLabelSet, path: &Path) -> Result<(), DataError> {
+    match train.positives().iter().position(|&positives| positives == 0) {
+        Some(class) => {
+            let class = &train.class_names()[class];
+            let problem = format!("no training image has the label '{class}'; add images with it or remove the class");
+            Err(DataError::malformed(path, problem))
+        }
+        None => Ok(()),
+    }
+}
+
+/// `'a'`, `'a' and 'b'`, `'a', 'b' and 'c'`; of many, the first.
+pub(crate) fn quoted(names: &[impl AsRef<str>]) -> String {
+    const SHOWN: usize = 6;
+    let words: Vec<String> = names.iter().take(SHOWN).map(|name| format!("'{}'", name.as_ref())).collect();
+    match words.as_slice() {
+        _ if names.len() > SHOWN => format!("{} and {} more", words.join(", "), names.len() - SHOWN),
+        [front @ .., last] if !front.is_empty() => format!("{} and {last}", front.join(", ")),
+        words => words.concat(),
+    }
+}

@@ -1,0 +1,190 @@
+//! The labels of a table's rows: from a column of lists or from a 0/1 column a class.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::quoted;
+use super::separator::{Decided, Separator, Unclear};
+use super::table::Table;
+use crate::data::DataError;
+use crate::data::csv::{require_one_spelling, sorted_names};
+
+/// Labels of each row of a table.
+pub(super) struct Labels {
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Of each row, as indices into `classes`; ascending, without repeats.
+    pub of_rows: Vec<Vec<u32>>,
+    /// How they are written.
+    pub format: &'static str,
+    /// Whether a row holds at most one label, so that an image has a row for each of its labels.
+    pub one_a_row: bool,
+    /// How they were read.
+    pub notes: Vec<String>,
+}
+
+/// The classes that `classes.txt` beside a table lists, a name a line.
+pub(super) fn class_list(table: &Path) -> Result<Option<Vec<String>>, DataError> {
+    let path = table.with_file_name("classes.txt");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&path).map_err(|e| DataError::io(&path, e))?;
+    let mut names: Vec<String> = Vec::new();
+    for name in text.lines().map(str::trim).filter(|name| !name.is_empty()) {
+        if names.iter().any(|known| known == name) {
+            return Err(DataError::malformed(&path, format!("lists the class '{name}' twice; list it once")));
+        }
+        names.push(name.to_owned());
+    }
+    Ok(Some(names))
+}
+
+/// Finds the column or columns of labels and reads them.
+pub(super) fn read(table: &Table<'_>, classes: Option<Vec<String>>) -> Result<Labels, DataError> {
+    let columns = table.label_columns();
+    let lists: Vec<usize> = columns.iter().copied().filter(|&column| table.is_named_list(column)).collect();
+    let malformed = |problem: String| Err(DataError::malformed(table.path, problem));
+    let names = |columns: &[usize]| quoted(&columns.iter().map(|&c| table.column_name(c)).collect::<Vec<_>>());
+    match (&lists[..], &columns[..]) {
+        (_, []) => malformed("has no column of labels; expected path,labels, or path and a 0/1 column a class".into()),
+        ([], &[only]) if is_flags(table, only) => malformed(format!(
+            "the column {} of 0 and 1 can be one class, present or absent, or hold the two classes '0' and '1'; at least 2 \
+             columns of 0 and 1 are needed, or name the column 'labels' if its cells are classes",
+            names(&columns)
+        )),
+        ([], &[only]) => of_lists(table, only, classes, vec![]),
+        ([], several) => of_flags(table, several, classes),
+        (&[list], _) => {
+            let others: Vec<usize> = columns.iter().copied().filter(|&column| column != list).collect();
+            let flags: Vec<usize> = others.iter().copied().filter(|&column| is_flags(table, column)).collect();
+            if flags.len() > 1 {
+                return malformed(format!(
+                    "the labels can be those in the column {} or the 0/1 columns {}; remove one or the other",
+                    names(&lists),
+                    names(&flags)
+                ));
+            }
+            let unused = format!("the labels are in the column {}; not used: {}", names(&lists), names(&others));
+            of_lists(table, list, classes, (!others.is_empty()).then_some(unused).into_iter().collect())
+        }
+        _ => malformed(format!("the labels can be in each of the columns {}; remove all but one", names(&lists))),
+    }
+}
+
+/// Labels of a column of lists.
+fn of_lists(
+    table: &Table<'_>,
+    column: usize,
+    classes: Option<Vec<String>>,
+    mut notes: Vec<String>,
+) -> Result<Labels, DataError> {
+    let lists: Vec<&str> = (0..table.len()).map(|row| table.cell(row, column)).collect();
+    let unclear = |Unclear { at, problem }| table.fail(at, problem);
+    let Decided { separator, why } = Separator::decide(&lists, classes.as_deref()).map_err(unclear)?;
+    let one_a_row = separator == Separator::None;
+    if !one_a_row {
+        let why = why.map_or(String::new(), |why| format!(": {why}"));
+        notes.push(format!("labels are separated by {separator}{why}"));
+    }
+    let words: Vec<Vec<&str>> = lists.iter().map(|list| separator.split(list)).collect();
+    let classes = classes.unwrap_or_else(|| sorted_names(words.iter().flatten().copied()));
+    require_one_spelling(&classes, table.path)?;
+    let places: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
+    let mut of_rows = Vec::with_capacity(words.len());
+    for (row, words) in words.iter().enumerate() {
+        let place = |word: &&str| {
+            let unlisted = || format!("the label '{word}' is not in classes.txt; add it there or correct it");
+            places.get(word).copied().ok_or_else(|| table.fail(row, unlisted()))
+        };
+        let mut labels = words.iter().map(place).collect::<Result<Vec<u32>, _>>()?;
+        labels.sort_unstable();
+        labels.dedup();
+        of_rows.push(labels);
+    }
+    let format = if one_a_row { "CSV of path,label" } else { "CSV with a list column" };
+    Ok(Labels { classes, of_rows, format, one_a_row, notes })
+}
+
+/// What a cell of a 0/1 column says.
+#[derive(Clone, Copy, PartialEq)]
+enum Flag {
+    Absent,
+    Present,
+    /// -1: absent in some data sets (CelebA), not known in others (CheXpert).
+    Minus,
+}
+
+fn flag(cell: &str) -> Option<Flag> {
+    match cell.to_ascii_lowercase().as_str() {
+        "0" | "0.0" | "false" => Some(Flag::Absent),
+        "1" | "1.0" | "true" => Some(Flag::Present),
+        "-1" | "-1.0" => Some(Flag::Minus),
+        _ => None,
+    }
+}
+
+fn is_flags(table: &Table<'_>, column: usize) -> bool {
+    (0..table.len()).all(|row| flag(table.cell(row, column)).is_some())
+}
+
+/// Labels of a 0/1 column a class; the classes are in the order of the columns, or in that of `classes.txt`.
+fn of_flags(table: &Table<'_>, columns: &[usize], listed: Option<Vec<String>>) -> Result<Labels, DataError> {
+    let names: Vec<String> = columns.iter().map(|&column| table.column_name(column).to_owned()).collect();
+    let malformed = |problem: String| DataError::malformed(table.path, problem);
+    if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
+        return Err(malformed(format!("has two columns '{}'; remove or rename one", names[twice])));
+    }
+    let classes = listed.unwrap_or_else(|| names.clone());
+    let place = |name: &String| {
+        let unlisted =
+            || malformed(format!("the column '{name}' is not in classes.txt; add it there or remove the column"));
+        classes.iter().position(|class| class == name).map(|at| at as u32).ok_or_else(unlisted)
+    };
+    let places = names.iter().map(place).collect::<Result<Vec<u32>, _>>()?;
+    if let Some(class) = classes.iter().find(|&class| !names.contains(class)) {
+        return Err(malformed(format!(
+            "has no column '{class}', which classes.txt lists; add the column or remove the line"
+        )));
+    }
+    let (mut of_rows, mut zero, mut minus) = (Vec::with_capacity(table.len()), false, None);
+    for row in 0..table.len() {
+        let mut labels = Vec::new();
+        for ((&column, name), &label) in columns.iter().zip(&names).zip(&places) {
+            let cell = table.cell(row, column);
+            match flag(cell) {
+                Some(Flag::Present) => labels.push(label),
+                Some(Flag::Absent) => zero = true,
+                Some(Flag::Minus) => minus = minus.or(Some((row, name))),
+                None => return Err(table.fail(row, no_flag(name, cell))),
+            }
+        }
+        labels.sort_unstable();
+        of_rows.push(labels);
+    }
+    let mut notes = vec![];
+    match minus {
+        Some((row, name)) if zero => {
+            let problem = format!(
+                "'{name}' is -1, which can mean that the label is absent or that it is not known; write 0 for absent, and \
+                 remove the image where a label is not known"
+            );
+            return Err(table.fail(row, problem));
+        }
+        Some(_) => notes.push("-1 is read as absent, since the table has no 0".into()),
+        None => {}
+    }
+    Ok(Labels { classes, of_rows, format: "CSV with 0/1 columns", one_a_row: false, notes })
+}
+
+fn no_flag(name: &str, cell: &str) -> String {
+    match cell {
+        "" => format!(
+            "'{name}' is empty, which can mean that the label is absent or that it is not known; write 0 for absent"
+        ),
+        _ => format!(
+            "'{name}' is '{cell}', expected 0 or 1; remove the columns that are no classes, or name the column of label \
+             lists 'labels'"
+        ),
+    }
+}

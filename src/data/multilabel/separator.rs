@@ -1,0 +1,211 @@
+//! What stands between the labels of a list: decided from all lists of a column together.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::quoted;
+
+/// What stands between labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Separator {
+    /// Nothing: a list is one label.
+    None,
+    /// One of `;`, `|` and `,`.
+    Mark(char),
+    /// One or more spaces.
+    Space,
+    /// Commas within brackets, as Python and JSON write lists.
+    Brackets,
+}
+
+impl fmt::Display for Separator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("nothing"),
+            Self::Mark(mark) => write!(f, "'{mark}'"),
+            Self::Space => f.write_str("spaces"),
+            Self::Brackets => f.write_str("commas in brackets"),
+        }
+    }
+}
+
+/// A separator, and why it is that one where others were possible.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decided {
+    pub separator: Separator,
+    pub why: Option<String>,
+}
+
+/// Lists that can be read in two ways, or in none.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unclear {
+    /// Index of a list that shows it.
+    pub at: usize,
+    /// Both readings, and what to do.
+    pub problem: String,
+}
+
+const MARKS: [char; 3] = [';', '|', ','];
+
+/// What to do about lists with spaces.
+const SPELL_OUT: &str = "write ; between labels (a space then belongs to a label), or list the classes, one a line, in \
+                         classes.txt beside the table";
+
+impl Separator {
+    /// The labels of a list, without the empty ones that `car;;tree;` has.
+    pub fn split<'a>(self, list: &'a str) -> Vec<&'a str> {
+        let bare = |label: &'a str| {
+            let label = label.trim();
+            let quote = label.chars().next().filter(|c| self == Self::Brackets && matches!(c, '\'' | '"'));
+            quote.and_then(|q| label.strip_prefix(q)?.strip_suffix(q)).unwrap_or(label).trim()
+        };
+        let inside = list.trim();
+        let parts: Vec<&str> = match self {
+            Self::None => vec![inside],
+            Self::Mark(mark) => inside.split(mark).collect(),
+            Self::Space => inside.split_whitespace().collect(),
+            Self::Brackets => inside.trim_start_matches('[').trim_end_matches(']').split(',').collect(),
+        };
+        parts.into_iter().map(bare).filter(|label| !label.is_empty()).collect()
+    }
+
+    /// Whether all labels of all lists are among `classes`.
+    fn gives_only(self, classes: &[String], lists: &[&str]) -> bool {
+        lists.iter().all(|list| self.split(list).iter().all(|label| classes.iter().any(|class| class == label)))
+    }
+
+    /// Decides for lists, by the class list where there is one.
+    ///
+    /// # Errors
+    /// Where two readings are possible and the lists prove neither.
+    pub fn decide(lists: &[&str], classes: Option<&[String]>) -> Result<Decided, Unclear> {
+        let bracketed = |list: &&str| list.trim().starts_with('[') && list.trim().ends_with(']');
+        let filled = || lists.iter().enumerate().filter(|(_, list)| !list.trim().is_empty());
+        if filled().any(|(_, list)| bracketed(list)) {
+            return match filled().find(|(_, list)| !bracketed(list)) {
+                None => Ok(Decided { separator: Self::Brackets, why: None }),
+                Some((at, list)) => {
+                    let problem = format!("'{list}' has no brackets, but other lists have; write all in one way");
+                    Err(Unclear { at, problem })
+                }
+            };
+        }
+        let has_space = lists.iter().any(|list| list.trim().contains(char::is_whitespace));
+        let marks: Vec<char> = MARKS.into_iter().filter(|&mark| lists.iter().any(|list| list.contains(mark))).collect();
+        let mut readings: Vec<Self> = marks.iter().map(|&mark| Self::Mark(mark)).collect();
+        if marks.is_empty() {
+            readings.extend([Self::None].into_iter().chain(has_space.then_some(Self::Space)));
+        }
+        if let [only] = readings[..] {
+            return Ok(Decided { separator: only, why: None });
+        }
+        if let Some(classes) = classes {
+            let fitting: Vec<Self> = readings.iter().copied().filter(|r| r.gives_only(classes, lists)).collect();
+            if let [separator] = fitting[..] {
+                return Ok(Decided { separator, why: Some("only so are all labels in classes.txt".into()) });
+            }
+        }
+        match marks[..] {
+            [first, second, ..] => Err(two_marks(lists, first, second)),
+            _ => space_or_name(lists),
+        }
+    }
+}
+
+fn two_marks(lists: &[&str], first: char, second: char) -> Unclear {
+    let both = lists.iter().position(|list| list.contains(first) && list.contains(second));
+    let at = both.or_else(|| lists.iter().position(|list| list.contains(second))).unwrap_or(0);
+    let list = lists[at];
+    let readings = [first, second].map(|mark| quoted(&Separator::Mark(mark).split(list)));
+    let problem = format!(
+        "the lists hold '{first}' and '{second}', and either may stand between labels: '{list}' is {} or {}; use one of \
+         them alone, or list the classes, one a line, in classes.txt beside the table",
+        readings[0], readings[1]
+    );
+    Unclear { at, problem }
+}
+
+/// Lists with spaces and no other mark: `traffic light` is one label or two.
+fn space_or_name(lists: &[&str]) -> Result<Decided, Unclear> {
+    let words: Vec<Vec<&str>> = lists.iter().map(|list| Separator::Space.split(list)).collect();
+    let several: BTreeSet<&[&str]> = words.iter().filter(|w| w.len() > 1).map(Vec::as_slice).collect();
+    let separated = |why: String| Ok(Decided { separator: Separator::Space, why: Some(why) });
+    // A name has its words in one order.
+    let in_order = |words: &[&str]| {
+        let mut sorted: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        sorted.sort();
+        sorted
+    };
+    let orders: BTreeSet<Vec<String>> = several.iter().map(|words| in_order(words)).collect();
+    if orders.len() < several.len() {
+        return separated("the same words occur in several orders".into());
+    }
+    let alone: BTreeSet<&str> = words.iter().filter(|w| w.len() == 1).map(|w| w[0]).collect();
+    if several.iter().all(|words| words.iter().all(|word| alone.contains(word))) {
+        return separated("each word is also a list by itself".into());
+    }
+    let vocabulary: BTreeSet<&str> = words.iter().flatten().copied().collect();
+    if several.len() > 2 * vocabulary.len() {
+        return separated(format!("{} words make {} different lists", vocabulary.len(), several.len()));
+    }
+    let at = words.iter().position(|w| w.len() > 1).unwrap_or(0);
+    let problem = format!(
+        "'{}' is one label with spaces in it, or the labels {}; {SPELL_OUT}",
+        lists[at].trim(),
+        quoted(&words[at])
+    );
+    Err(Unclear { at, problem })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decided(lists: &[&str]) -> Separator {
+        Separator::decide(lists, None).unwrap().separator
+    }
+
+    #[test]
+    fn one_mark_is_the_separator() {
+        assert_eq!(decided(&["car;traffic light", "tree", ""]), Separator::Mark(';'));
+        assert_eq!(decided(&["car|tree", "traffic light"]), Separator::Mark('|'));
+        assert_eq!(decided(&["car, tree"]), Separator::Mark(','));
+        assert_eq!(decided(&["car", "tree", ""]), Separator::None);
+        assert_eq!(decided(&["['car', \"traffic light\"]", "[]", ""]), Separator::Brackets);
+        assert_eq!(Separator::Mark(';').split(" car;; traffic light ; "), ["car", "traffic light"]);
+        assert_eq!(Separator::Brackets.split("['car', \"traffic light\"]"), ["car", "traffic light"]);
+        assert!(Separator::Brackets.split("[]").is_empty() && Separator::None.split(" ").is_empty());
+    }
+
+    #[test]
+    fn spaces_are_separators_where_the_lists_prove_it() {
+        assert_eq!(decided(&["car tree", "tree car"]), Separator::Space, "another order");
+        assert_eq!(decided(&["car tree", "tree", "car"]), Separator::Space, "words alone");
+        let pairs: Vec<String> = (0..4).flat_map(|a| (0..a).map(move |b| format!("{a} {b} x"))).collect();
+        let triples = (0..4).flat_map(|a| (0..a).flat_map(move |b| (0..b).map(move |c| format!("{a} {b} {c}"))));
+        let lists: Vec<String> = pairs.into_iter().chain(triples).chain(["3 2 1 0".into()]).collect();
+        let lists: Vec<&str> = lists.iter().map(String::as_str).collect();
+        assert_eq!(decided(&lists), Separator::Space, "more lists than words");
+    }
+
+    #[test]
+    fn what_can_be_read_twice_is_refused_or_settled_by_the_class_list() {
+        let lists = ["car", "traffic light", "traffic sign"];
+        let unclear = Separator::decide(&lists, None).unwrap_err();
+        assert_eq!(unclear.at, 1);
+        for word in ["'traffic light' is one label", "'traffic' and 'light'", "classes.txt"] {
+            assert!(unclear.problem.contains(word), "{}", unclear.problem);
+        }
+        let with = |classes: &[&str]| {
+            let classes: Vec<String> = classes.iter().map(|&class| class.to_owned()).collect();
+            Separator::decide(&lists, Some(&classes)).map(|decided| decided.separator)
+        };
+        assert_eq!(with(&["car", "traffic light", "traffic sign"]), Ok(Separator::None));
+        assert_eq!(with(&["car", "light", "sign", "traffic"]), Ok(Separator::Space));
+        assert!(with(&["car", "bus"]).is_err());
+        let unclear = Separator::decide(&["car;red, green"], None).unwrap_err();
+        assert!(unclear.problem.contains("'car;red' and 'green'"), "{}", unclear.problem);
+        assert!(unclear.problem.contains("'car' and 'red, green'"), "{}", unclear.problem);
+        assert!(Separator::decide(&["[car]", "tree"], None).unwrap_err().problem.contains("'tree' has no brackets"));
+    }
+}

@@ -1,0 +1,102 @@
+//! Splitting images with several labels into training and validation, with the share of each label kept in both.
+
+use std::path::Path;
+
+use super::{MultiLabelSet, MultiLabelSplits};
+use crate::data::{DataError, OpenOptions};
+use crate::random::{self, op};
+
+/// Splits `all` by iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011): the rarest label is dealt out first,
+/// each of its images to the part that lacks most of that label. Which images those are depends on `options.seed` alone.
+/// Both parts keep the order of `all`.
+pub(super) fn stratified(
+    all: &MultiLabelSet,
+    options: &OpenOptions,
+    root: &Path,
+    format: &'static str,
+    notes: Vec<String>,
+) -> Result<MultiLabelSplits, DataError> {
+    let share = options.checked_val_split()?;
+    let [mut train, mut val] = deal(all, f64::from(share), options.seed);
+    if val.is_empty() {
+        val.extend(spare(all, &train).map(|place| train.remove(place)));
+    }
+    for (part, split) in [(&mut train, "train"), (&mut val, "validation")] {
+        if part.is_empty() {
+            let count = all.len();
+            let reason =
+                format!("{count} images are too few to hold out the share {share}; add images, or a val/ part");
+            return Err(DataError::EmptySplit { path: root.to_path_buf(), split, reason });
+        }
+        part.sort_unstable();
+    }
+    Ok(MultiLabelSplits { train: all.subset(&train), val: all.subset(&val), test: None, by_seed: true, format, notes })
+}
+
+/// Place in `train` of an image whose labels other images of it have too.
+fn spare(all: &MultiLabelSet, train: &[usize]) -> Option<usize> {
+    let positives = all.subset(train).positives();
+    train
+        .iter()
+        .position(|&index| all.labels(index).iter().all(|&label| positives[label as usize] > 1))
+        .filter(|_| train.len() > 1)
+}
+
+/// Deals images out to training (0) and validation (1).
+struct Dealer<'a> {
+    all: &'a MultiLabelSet,
+    /// Images of each label that are not dealt out.
+    left: Vec<usize>,
+    /// Images of each label that each part lacks.
+    lacking_of: Vec<[f64; 2]>,
+    /// Images that each part lacks in all.
+    lacking: [f64; 2],
+    dealt: Vec<bool>,
+    parts: [Vec<usize>; 2],
+}
+
+impl Dealer<'_> {
+    /// Gives image `index` to the part that lacks more of `label`, then to the one that lacks more images, then to
+    /// training. An image that was dealt out stays where it is.
+    fn deal(&mut self, index: usize, label: Option<usize>) {
+        if std::mem::replace(&mut self.dealt[index], true) {
+            return;
+        }
+        let [train, val] = label.map_or([0.0; 2], |label| self.lacking_of[label]);
+        let part = usize::from(if train == val { self.lacking[1] > self.lacking[0] } else { val > train });
+        for &label in self.all.labels(index) {
+            self.left[label as usize] -= 1;
+            self.lacking_of[label as usize][part] -= 1.0;
+        }
+        self.lacking[part] -= 1.0;
+        self.parts[part].push(index);
+    }
+
+    fn rarest(&self) -> Option<usize> {
+        (0..self.left.len()).filter(|&label| self.left[label] > 0).min_by_key(|&label| self.left[label])
+    }
+}
+
+/// Indices of the training and of the validation images.
+fn deal(all: &MultiLabelSet, share: f64, seed: u64) -> [Vec<usize>; 2] {
+    let (left, shares) = (all.positives(), [1.0 - share, share]);
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    random::shuffle(&mut order, seed, 0, op::SPLIT);
+    let mut members = vec![Vec::new(); left.len()];
+    for &index in &order {
+        all.labels(index).iter().for_each(|&label| members[label as usize].push(index));
+    }
+    let mut dealer = Dealer {
+        all,
+        lacking_of: left.iter().map(|&n| shares.map(|share| share * n as f64)).collect(),
+        lacking: shares.map(|share| share * all.len() as f64),
+        left,
+        dealt: vec![false; all.len()],
+        parts: Default::default(),
+    };
+    while let Some(label) = dealer.rarest() {
+        members[label].iter().for_each(|&index| dealer.deal(index, Some(label)));
+    }
+    order.iter().for_each(|&index| dealer.deal(index, None));
+    dealer.parts
+}

@@ -1,0 +1,303 @@
+//! COCO's JSON: polygons and run lengths of many images in one file.
+//!
+//! Pixels in no annotation are background. Annotations are drawn in the order of the file, later ones over earlier ones;
+//! crowd regions (`iscrowd`) count as their class.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::mask::MaskSource;
+use super::shapes::{Area, Drawing, Shape, coding, unpack_runs, with_background};
+use super::{Found, Pair, folders};
+use crate::data::decisions::{LeftOut, Why};
+use crate::data::formats::{Evidence, Format};
+use crate::data::listing::{Walk, entries, name_of, relative, stem_of, subfolders};
+use crate::data::lists::{Index, Match};
+use crate::data::parts::{Part, part_of};
+use crate::data::text::read_text;
+use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
+
+/// COCO's JSON.
+pub(crate) struct Coco;
+
+impl Format for Coco {
+    type Opened = Found;
+    type Options = SetOptions;
+
+    fn name(&self) -> &'static str {
+        "COCO JSON"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "a `.json` of images, annotations and categories: here, in `annotations/` or in the parts' folders; its name or \
+         its folder says the part (`instances_train2017.json`, `valid/_annotations.coco.json`)"
+    }
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        let files = files(root)?;
+        Ok((!files.is_empty()).then(|| Evidence::certain(files.iter().map(|(_, path)| relative(root, path)))))
+    }
+
+    fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
+        let files = files(root)?;
+        let walk = Walk::below(root)?;
+        let mut read = Vec::new();
+        for (part, path) in files {
+            let written: Written =
+                serde_json::from_str(&read_text(&path)?).map_err(|e| DataError::malformed(&path, e.to_string()))?;
+            read.push((part, path, written));
+        }
+        let (names, ids) = classes(&read)?;
+        let mut found = Found { known: Some(coding(&names, &name_of(&read[0].1), &read[0].1)?), ..Found::default() };
+        found.decisions.left_out = walk.left_out;
+        let index = Index::new(root, walk.images.iter().map(PathBuf::as_path));
+        let mut pairs = Vec::new();
+        let mut taken = vec![false; walk.images.len()];
+        for (part, path, written) in read {
+            let files = Files { root, index: &index, images: &walk.images };
+            let own = files.pairs(&path, written, &ids, &mut found)?;
+            found.has_val |= part == Some(Part::Val);
+            for (at, pair) in own {
+                taken[at] = true;
+                pairs.push((part, pair));
+            }
+        }
+        let unlisted = walk.images.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(path, _)| path);
+        found.decisions.left_out.extend(unlisted.map(|path| LeftOut::new(path, Why::InNoList)));
+        pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
+        folders::divide(root, pairs, &mut found)?;
+        Ok(found)
+    }
+}
+
+#[derive(Deserialize)]
+struct Written {
+    images: Vec<WrittenImage>,
+    #[serde(default)]
+    annotations: Vec<WrittenAnnotation>,
+    #[serde(default)]
+    categories: Vec<WrittenCategory>,
+}
+
+#[derive(Deserialize)]
+struct WrittenImage {
+    id: i64,
+    file_name: String,
+    width: u32,
+    height: u32,
+}
+
+#[derive(Deserialize)]
+struct WrittenAnnotation {
+    image_id: i64,
+    category_id: i64,
+    segmentation: Option<WrittenArea>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenArea {
+    Polygons(Vec<Vec<f64>>),
+    Runs { counts: WrittenRuns, size: [u32; 2] },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenRuns {
+    Plain(Vec<u32>),
+    Packed(String),
+}
+
+#[derive(Deserialize)]
+struct WrittenCategory {
+    id: i64,
+    name: String,
+}
+
+/// Files of annotations and the part that their names or folders say.
+fn files(root: &Path) -> Result<Vec<(Option<Part>, PathBuf)>, DataError> {
+    let mut folders = vec![root.to_path_buf()];
+    folders.extend(subfolders(root)?);
+    let mut found = Vec::new();
+    for folder in folders {
+        for path in entries(&folder)? {
+            let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+            if is_json && path.is_file() && looks_like_coco(&path) {
+                let folder = name_of(&folder).to_lowercase();
+                found.push((part_in(&stem_of(&path)).or_else(|| part_of(&folder)), path));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the start of a JSON file has COCO's keys.
+fn looks_like_coco(path: &Path) -> bool {
+    use std::io::Read;
+    const LOOKED_AT: u64 = 1 << 16;
+    let Ok((file, _)) = crate::data::text::open_regular(path) else { return false };
+    let mut start = Vec::new();
+    if file.take(LOOKED_AT).read_to_end(&mut start).is_err() {
+        return false;
+    }
+    let start = String::from_utf8_lossy(&start);
+    let has = |key: &str| start.contains(&format!("\"{key}\""));
+    (has("images") || has("annotations"))
+        && !has("shapes")
+        && (has("file_name") || has("categories") || has("image_id"))
+}
+
+/// The part that a file's name says, with a year or not: `instances_train2017`.
+fn part_in(stem: &str) -> Option<Part> {
+    let lower = stem.to_lowercase();
+    let words = lower.split(['_', '-', '.', ' ']).map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()));
+    words.into_iter().find_map(part_of)
+}
+
+type Read = (Option<Part>, PathBuf, Written);
+
+/// Names of the classes, and the train id of each category, over all files. Categories without any annotation, such as the
+/// root of a tree of categories, are no classes.
+fn classes(read: &[Read]) -> Result<(Vec<String>, HashMap<i64, u8>), DataError> {
+    let used: BTreeSet<i64> =
+        read.iter().flat_map(|(_, _, written)| &written.annotations).map(|one| one.category_id).collect();
+    let mut categories: BTreeMap<i64, String> = BTreeMap::new();
+    for (_, path, written) in read {
+        for WrittenCategory { id, name } in &written.categories {
+            match categories.get(id) {
+                Some(known) if known != name => {
+                    let problem = format!("category {id} is '{name}' here and '{known}' in another file");
+                    return Err(DataError::malformed(path, problem));
+                }
+                _ => categories.insert(*id, name.clone()),
+            };
+        }
+    }
+    let names: Vec<String> =
+        categories.iter().filter(|(id, _)| used.contains(id)).map(|(_, name)| name.clone()).collect();
+    let names = with_background(names);
+    let place = |name: &String| names.iter().position(|known| known == name).unwrap_or(0) as u8;
+    let ids = categories.iter().map(|(id, name)| (*id, place(name))).collect();
+    Ok((names, ids))
+}
+
+struct Files<'a> {
+    root: &'a Path,
+    index: &'a Index,
+    images: &'a [PathBuf],
+}
+
+impl Files<'_> {
+    /// The images of a file with what is drawn on them, each with its number.
+    fn pairs(
+        &self,
+        path: &Path,
+        written: Written,
+        ids: &HashMap<i64, u8>,
+        found: &mut Found,
+    ) -> Result<Vec<(usize, Pair)>, DataError> {
+        let Written { images, annotations, .. } = written;
+        let boxes = annotations.iter().filter(|one| one.segmentation.is_none()).count();
+        if boxes > 0 && boxes == annotations.len() {
+            let problem = format!(
+                "has {boxes} annotations, all of them boxes without polygons: a box is no mask; export polygons or masks"
+            );
+            return Err(DataError::malformed(path, problem));
+        }
+        if boxes > 0 {
+            found
+                .decisions
+                .notes
+                .push(format!("{}: {boxes} boxes without polygons are left out", relative(self.root, path)));
+        }
+        let mut of_image: HashMap<i64, Vec<WrittenAnnotation>> = HashMap::new();
+        for one in annotations {
+            of_image.entry(one.image_id).or_default().push(one);
+        }
+        let mut pairs = Vec::new();
+        for WrittenImage { id, file_name, width, height } in images {
+            let name = format!("{}, image {id} ({file_name})", path.display());
+            let mut fault = |text: String| {
+                found.faults.push(BadImage { image: name.clone(), problem: ImageProblem::Listed(text) });
+            };
+            let at = match self.find(path, &file_name) {
+                Ok(at) => at,
+                Err(problem) => {
+                    fault(problem);
+                    continue;
+                }
+            };
+            let shapes: Result<Vec<_>, String> = of_image
+                .remove(&id)
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|one| shape(one, ids, (width, height)))
+                .collect();
+            match shapes {
+                Ok(shapes) => {
+                    let drawing = Drawing { name, size: Some((width, height)), shapes };
+                    pairs.push((at, Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)))));
+                }
+                Err(problem) => fault(problem),
+            }
+        }
+        Ok(pairs)
+    }
+
+    /// The number of the image file that an entry names, beside the annotations if it can be.
+    fn find(&self, path: &Path, file_name: &str) -> Result<usize, String> {
+        let beside = path.parent().map(|folder| relative(self.root, &folder.join(file_name)));
+        let found = match beside.map(|name| self.index.find(&name)) {
+            Some(Match::One(at)) => Match::One(at),
+            _ => match self.index.find(file_name) {
+                Match::Several(..) => self.by_part(path, file_name),
+                found => found,
+            },
+        };
+        match found {
+            Match::One(at) => Ok(at),
+            Match::None => Err(format!("{file_name} is not there")),
+            Match::Several(a, b) => {
+                let [a, b] = [a, b].map(|at| relative(self.root, &self.images[at]));
+                Err(format!("{file_name} may be {a} or {b}"))
+            }
+        }
+    }
+
+    /// Of images of the same name in several parts, that of the file's own part.
+    fn by_part(&self, path: &Path, file_name: &str) -> Match {
+        let stem = stem_of(path).to_lowercase();
+        let words = stem.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty());
+        let tries = words.flat_map(|word| [format!("{word}/{file_name}"), format!("images/{word}/{file_name}")]);
+        tries.map(|name| self.index.find(&name)).find(|found| matches!(found, Match::One(_))).unwrap_or(Match::None)
+    }
+}
+
+/// The shape of an annotation; `None` where it has no area.
+fn shape(one: WrittenAnnotation, ids: &HashMap<i64, u8>, (width, height): (u32, u32)) -> Option<Result<Shape, String>> {
+    let Some(&id) = ids.get(&one.category_id) else {
+        return Some(Err(format!("an annotation has category {}, which is not listed", one.category_id)));
+    };
+    let area = match one.segmentation? {
+        WrittenArea::Polygons(polygons) => {
+            let corners = |flat: &Vec<f64>| flat.as_chunks::<2>().0.to_vec();
+            if polygons.iter().any(|flat| flat.len() < 6 || flat.len() % 2 == 1) {
+                return Some(Err("a polygon has fewer than three corners or a coordinate too many".into()));
+            }
+            Area::Polygons(polygons.iter().map(corners).collect())
+        }
+        WrittenArea::Runs { size, .. } if size != [height, width] => {
+            let problem = format!("run lengths of {}x{} on an image of {width}x{height}", size[1], size[0]);
+            return Some(Err(problem));
+        }
+        WrittenArea::Runs { counts: WrittenRuns::Plain(runs), .. } => Area::Runs(runs),
+        WrittenArea::Runs { counts: WrittenRuns::Packed(packed), .. } => match unpack_runs(&packed) {
+            Ok(runs) => Area::Runs(runs),
+            Err(problem) => return Some(Err(problem)),
+        },
+    };
+    Some(Ok(Shape { id, area }))
+}

@@ -1,0 +1,96 @@
+//! Pictures that their EXIF orientation turns, and masks that it does not.
+//!
+//! A camera stores pixels as the sensor saw them and an orientation beside them. A mask painted over the upright picture
+//! fits the upright picture; one painted over the stored pixels fits those.
+//!
+//! | image and mask | both are read |
+//! |---|---|
+//! | have the same orientation | upright |
+//! | differ in orientation; the sizes fit one way alone | that way |
+//! | differ in orientation; the sizes fit both ways | as all pairs of the set whose sizes tell, or as `classes.toml` says |
+//! | differ in orientation; nothing tells | not at all: the pair is a fault |
+
+use rayon::prelude::*;
+
+use super::{Found, Pair};
+use crate::data::decode::Head;
+use crate::data::{BadImage, ImageProblem};
+
+/// What the headers of a pair say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// Neither is turned, or both are alike.
+    Alike,
+    Upright,
+    Stored,
+    /// Sizes fit either way.
+    Unknown,
+}
+
+impl Fit {
+    fn of(pair: &Pair) -> Self {
+        let Some(image) = Head::of(&pair.image) else { return Self::Alike };
+        let mask = pair.mask.head();
+        let same = mask.map_or(!image.is_turned(), |mask: Head| mask.orientation == image.orientation);
+        if same {
+            return Self::Alike;
+        }
+        let Some(mask) = mask else { return Self::Unknown };
+        match (image.upright() == mask.upright(), image.size == mask.size) {
+            (true, false) => Self::Upright,
+            (false, true) => Self::Stored,
+            (true, true) => Self::Unknown,
+            // The sizes differ either way, which is reported when the pair is read.
+            (false, false) => Self::Alike,
+        }
+    }
+}
+
+/// Decides for each pair, and tells in the decisions what was decided. Pairs for which nothing tells become faults.
+///
+/// `setting` is what `classes.toml` says: upright or not.
+pub(super) fn decide(found: &mut Found, setting: Option<bool>) {
+    let parts = [&mut found.train, &mut found.val, &mut found.test];
+    let fits: Vec<Vec<Fit>> = parts.iter().map(|part| part.par_iter().map(Fit::of).collect()).collect();
+    let count = |wanted: Fit| fits.iter().flatten().filter(|fit| **fit == wanted).count();
+    let (upright, stored, unknown) = (count(Fit::Upright), count(Fit::Stored), count(Fit::Unknown));
+    if upright + stored + unknown == 0 {
+        return;
+    }
+    let habit = match (upright > 0, stored > 0) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    };
+    let rest = setting.or(habit);
+    for (part, fits) in parts.into_iter().zip(fits) {
+        let mut fits = fits.into_iter();
+        part.retain_mut(|pair| match (fits.next(), rest) {
+            (Some(Fit::Stored), _) => {
+                pair.upright = false;
+                true
+            }
+            (Some(Fit::Unknown), Some(upright)) => {
+                pair.upright = upright;
+                true
+            }
+            (Some(Fit::Unknown), None) => {
+                let image = pair.image.display().to_string();
+                found.faults.push(BadImage { image, problem: ImageProblem::Orientation });
+                false
+            }
+            _ => true,
+        });
+    }
+    let by = match (unknown > 0, setting, habit) {
+        (false, ..) => "by their sizes",
+        (true, Some(_), _) => "by classes.toml where sizes do not tell",
+        (true, None, Some(_)) => "as the others where sizes do not tell",
+        (true, None, None) => "the others are faults",
+    };
+    let as_upright = upright + if rest == Some(true) { unknown } else { 0 };
+    let as_stored = stored + if rest == Some(false) { unknown } else { 0 };
+    found.decisions.orientation = Some(format!(
+        "{as_upright} pictures upright as their EXIF says, {as_stored} as stored to fit their masks ({by})"
+    ));
+}

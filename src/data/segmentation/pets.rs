@@ -1,0 +1,47 @@
+//! Oxford-IIIT Pet: photographs with trimaps of pet, background and border.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::classes::{ClassList, voc_color};
+use super::coding::{Coding, ValueTable, color_table};
+use super::{Found, IGNORED, folders};
+use crate::data::formats::{Evidence, Format};
+use crate::data::{DataError, SetOptions};
+
+/// The classes of the values 1, 2 and 3.
+const CLASSES: [&str; 3] = ["pet", "background", "border"];
+
+/// Oxford-IIIT Pet.
+pub(crate) struct Pets;
+
+impl Format for Pets {
+    type Opened = Found;
+    type Options = SetOptions;
+
+    fn name(&self) -> &'static str {
+        "Oxford-IIIT Pet"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "`images/`, `annotations/trimaps/` and `annotations/trainval.txt` (and `test.txt`)"
+    }
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        let annotations = root.join("annotations");
+        let is_there = annotations.join("trimaps").is_dir() && annotations.join("trainval.txt").is_file();
+        Ok(is_there.then(|| Evidence::certain(["annotations/trimaps/", "annotations/trainval.txt"])))
+    }
+
+    fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
+        let colors: Vec<(&str, [u8; 3])> =
+            CLASSES.iter().enumerate().map(|(id, name)| (*name, voc_color(id as u8))).collect();
+        let list = ClassList::of(&colors, "value 255", "Oxford-IIIT Pet");
+        let mut values: Box<ValueTable> = Box::new([None; 256]);
+        (0..CLASSES.len()).for_each(|id| values[id + 1] = Some(id as u8));
+        values[usize::from(IGNORED)] = Some(IGNORED);
+        let colors = color_table(&list.palette);
+        let known = Coding { classes: Arc::new(list), values: Some(values), colors, nearest: false };
+        Ok(Found { known: Some(known), ..folders::find(root)? })
+    }
+}

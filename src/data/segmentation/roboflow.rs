@@ -1,0 +1,93 @@
+//! Roboflow's "semantic segmentation masks": `train/`, `valid/` and `test/`, each with `x.jpg`, `x_mask.png` and
+//! `_classes.csv`.
+
+use std::path::{Path, PathBuf};
+
+use super::classes::{ClassList, voc_color};
+use super::{Coding, Found, IGNORED, folders};
+use crate::data::csv::records;
+use crate::data::formats::{Evidence, Format};
+use crate::data::listing::{relative, subfolders};
+use crate::data::text::read_text;
+use crate::data::{DataError, SetOptions};
+
+/// Roboflow's masks.
+pub(crate) struct RoboflowMasks;
+
+impl Format for RoboflowMasks {
+    type Opened = Found;
+    type Options = SetOptions;
+
+    fn name(&self) -> &'static str {
+        "Roboflow masks"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "`_classes.csv` of pixel values and classes beside `x.jpg` and `x_mask.png`, here or in `train/`, `valid/`, `test/`"
+    }
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        Ok(tables(root)?.first().map(|table| Evidence::certain([relative(root, table)])))
+    }
+
+    fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
+        let tables = tables(root)?;
+        let mut known: Option<(Vec<(u8, String)>, PathBuf)> = None;
+        for table in tables {
+            let classes = read(&table)?;
+            match &known {
+                Some((first, at)) if *first != classes => {
+                    let problem = format!("lists other classes than {}; export the parts together", at.display());
+                    return Err(DataError::malformed(&table, problem));
+                }
+                Some(_) => {}
+                None => known = Some((classes, table)),
+            }
+        }
+        let known = known.map(|(classes, table)| coding(&classes, &table)).transpose()?;
+        Ok(Found { known, ..folders::find(root)? })
+    }
+}
+
+/// The tables of pixel values, of which each part has one.
+fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let folders = std::iter::once(root.to_path_buf()).chain(subfolders(root)?);
+    let mut found = Vec::new();
+    for table in folders.map(|folder| folder.join("_classes.csv")).filter(|table| table.is_file()) {
+        if read_text(&table)?.trim_start().to_lowercase().starts_with("pixel value") {
+            found.push(table);
+        }
+    }
+    Ok(found)
+}
+
+/// Value and name of each class.
+fn read(table: &Path) -> Result<Vec<(u8, String)>, DataError> {
+    let records = records(table, &read_text(table)?)?;
+    let class = |record: &::csv::StringRecord| {
+        let line = record.position().map_or(0, ::csv::Position::line);
+        let read = || Some((record.get(0)?.parse().ok()?, record.get(1)?.to_string()));
+        read().ok_or_else(|| {
+            let problem = "is not 'value, class' with a value from 0 to 255".to_string();
+            DataError::CsvRow { path: table.to_path_buf(), line, problem }
+        })
+    };
+    records.iter().skip(1).map(class).collect()
+}
+
+fn coding(classes: &[(u8, String)], table: &Path) -> Result<Coding, DataError> {
+    let mut sorted = classes.to_vec();
+    sorted.sort();
+    if sorted.len() < 2 || sorted.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        return Err(DataError::malformed(table, "must list at least 2 classes, each with a value of its own"));
+    }
+    let colors: Vec<(&str, [u8; 3])> =
+        sorted.iter().enumerate().map(|(id, (_, name))| (name.as_str(), voc_color(id as u8))).collect();
+    let mut coding = Coding::by_position(ClassList::of(&colors, "value 255", "_classes.csv"));
+    if let Some(values) = &mut coding.values {
+        values.fill(None);
+        values[usize::from(IGNORED)] = Some(IGNORED);
+        sorted.iter().enumerate().for_each(|(id, (value, _))| values[usize::from(*value)] = Some(id as u8));
+    }
+    Ok(coding)
+}

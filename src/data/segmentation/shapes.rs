@@ -1,0 +1,255 @@
+//! Masks drawn from shapes: polygons and run lengths of annotation files.
+//!
+//! A pixel belongs to a polygon where its centre lies inside by the even-odd rule, so that polygons which share an edge
+//! share no pixel. Shapes are drawn in their order; a later one covers an earlier one.
+
+use std::path::Path;
+
+use super::classes::{ClassList, voc_color};
+use super::coding::Coding;
+use super::mask::{RawMask, Stored};
+use crate::data::decode::Head;
+use crate::data::{DataError, ImageProblem};
+
+/// What pixels in no shape are.
+pub(super) const BACKGROUND: &str = "background";
+
+/// The coding of masks drawn with `names`, of which the first is the background.
+///
+/// # Errors
+/// Where there are more than 255 classes, or only one.
+pub(super) fn coding(names: &[String], source: &str, file: &Path) -> Result<Coding, DataError> {
+    if !(2..=255).contains(&names.len()) {
+        let problem = format!("has {} classes with the background; 2 to 255 are needed", names.len());
+        return Err(DataError::malformed(file, problem));
+    }
+    let colors: Vec<(&str, [u8; 3])> =
+        names.iter().enumerate().map(|(id, name)| (name.as_str(), voc_color(id as u8))).collect();
+    Ok(Coding::by_position(ClassList::of(&colors, "nothing", source)))
+}
+
+/// Background first, then the others in their order.
+pub(super) fn with_background(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let is_background = |name: &String| matches!(name.to_lowercase().as_str(), "background" | "_background_");
+    let others: Vec<String> = names.into_iter().filter(|name| !is_background(name)).collect();
+    std::iter::once(BACKGROUND.to_string()).chain(others).collect()
+}
+
+/// The shapes of one image.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Drawing {
+    /// What to call the mask to a person.
+    pub name: String,
+    /// Width and height that the annotation states; `None` for shapes in shares of the picture.
+    pub size: Option<(u32, u32)>,
+    pub shapes: Vec<Shape>,
+}
+
+/// An area with a train id.
+#[derive(Debug, Clone)]
+pub(crate) struct Shape {
+    pub id: u8,
+    pub area: Area,
+}
+
+/// Which pixels.
+#[derive(Debug, Clone)]
+pub(crate) enum Area {
+    /// The union of polygons, each of (x, y): pixels, or shares of the picture where the drawing states no size.
+    Polygons(Vec<Vec<[f64; 2]>>),
+    /// The pixels inside the first ring and outside the others.
+    #[allow(dead_code, reason = "formats with holes come next")]
+    Holed(Vec<Vec<[f64; 2]>>),
+    /// Numbers of pixels outside and inside in turn, by columns from the left (COCO's run lengths).
+    Runs(Vec<u32>),
+    /// The pixels within a radius of a centre.
+    Disc([f64; 2], f64),
+}
+
+impl Drawing {
+    /// Draws the mask of the image at `image`; pixels in no shape are 0.
+    ///
+    /// # Errors
+    /// Where the size of the image is needed and cannot be read, or run lengths do not fit the size.
+    pub fn draw(&self, image: &Path, upright: bool) -> Result<RawMask, ImageProblem> {
+        let (size, is_share) = match self.size {
+            Some(size) => (size, false),
+            None => {
+                let head = Head::of(image).ok_or(ImageProblem::Missing)?;
+                (if upright { head.upright() } else { head.size }, true)
+            }
+        };
+        let mut canvas = Canvas::new(size);
+        for shape in &self.shapes {
+            canvas.draw(shape, is_share)?;
+        }
+        Ok(RawMask { width: size.0, height: size.1, stored: Stored::Values(canvas.ids, None) })
+    }
+}
+
+struct Canvas {
+    width: usize,
+    height: usize,
+    ids: Vec<u8>,
+}
+
+impl Canvas {
+    fn new((width, height): (u32, u32)) -> Self {
+        let (width, height) = (width as usize, height as usize);
+        Self { width, height, ids: vec![0; width * height] }
+    }
+
+    fn draw(&mut self, shape: &Shape, is_share: bool) -> Result<(), ImageProblem> {
+        let scale = if is_share { [self.width as f64, self.height as f64] } else { [1.0; 2] };
+        match &shape.area {
+            Area::Polygons(polygons) => polygons.iter().for_each(|polygon| self.fill(&[polygon], scale, shape.id)),
+            Area::Holed(rings) => self.fill(&rings.iter().collect::<Vec<_>>(), scale, shape.id),
+            Area::Runs(runs) => return self.runs(runs, shape.id),
+            Area::Disc([x, y], radius) => {
+                for row in 0..self.height {
+                    let dy = row as f64 + 0.5 - y;
+                    let half = (radius * radius - dy * dy).max(0.0).sqrt();
+                    self.span(row, x - half, x + half, shape.id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills the pixels whose centres lie inside an odd number of `rings`.
+    fn fill(&mut self, rings: &[&Vec<[f64; 2]>], [sx, sy]: [f64; 2], id: u8) {
+        let mut crossings = Vec::new();
+        for row in 0..self.height {
+            let y = row as f64 + 0.5;
+            crossings.clear();
+            for ring in rings {
+                for (k, &[x0, y0]) in ring.iter().enumerate() {
+                    let [x1, y1] = ring[(k + 1) % ring.len()];
+                    let ([x0, y0], [x1, y1]) = ([x0 * sx, y0 * sy], [x1 * sx, y1 * sy]);
+                    if (y0 <= y) != (y1 <= y) {
+                        crossings.push(x0 + (y - y0) / (y1 - y0) * (x1 - x0));
+                    }
+                }
+            }
+            crossings.sort_by(f64::total_cmp);
+            let (pairs, _) = crossings.as_chunks::<2>();
+            let spans = pairs.to_vec();
+            spans.into_iter().for_each(|[from, to]| self.span(row, from, to, id));
+        }
+    }
+
+    /// Sets the pixels of a row whose centres lie in `from..to`.
+    fn span(&mut self, row: usize, from: f64, to: f64, id: u8) {
+        let pixel = |x: f64| (x - 0.5).ceil().clamp(0.0, self.width as f64) as usize;
+        let (from, to) = (pixel(from), pixel(to));
+        if from < to {
+            self.ids[row * self.width + from..row * self.width + to].fill(id);
+        }
+    }
+
+    fn runs(&mut self, runs: &[u32], id: u8) -> Result<(), ImageProblem> {
+        let total: u64 = runs.iter().map(|&run| u64::from(run)).sum();
+        if total != (self.width * self.height) as u64 {
+            let problem = format!("its run lengths cover {total} pixels of {}x{}", self.width, self.height);
+            return Err(ImageProblem::MaskFormat(problem));
+        }
+        let mut at = 0;
+        for (number, &run) in runs.iter().enumerate() {
+            if number % 2 == 1 {
+                for place in at..at + run as usize {
+                    self.ids[place % self.height * self.width + place / self.height] = id;
+                }
+            }
+            at += run as usize;
+        }
+        Ok(())
+    }
+}
+
+/// The run lengths that COCO packs into a string: 5 bits a character from `0` up, 32 for "more follows", and from the
+/// third run on the difference to the run two before.
+///
+/// # Errors
+/// Where the string is none.
+pub(crate) fn unpack_runs(packed: &str) -> Result<Vec<u32>, String> {
+    let damaged = || "its packed run lengths are damaged".to_string();
+    let mut runs: Vec<i64> = Vec::new();
+    let mut bytes = packed.bytes();
+    while let Some(first) = bytes.next() {
+        let (mut value, mut shift, mut byte) = (0i64, 0, first);
+        loop {
+            let bits = i64::from(byte.checked_sub(48).filter(|bits| *bits < 64).ok_or_else(damaged)?);
+            value |= (bits & 31) << shift;
+            shift += 5;
+            if bits & 32 == 0 {
+                if bits & 16 != 0 {
+                    value -= 1 << shift;
+                }
+                break;
+            }
+            if shift > 40 {
+                return Err(damaged());
+            }
+            byte = bytes.next().ok_or_else(damaged)?;
+        }
+        if runs.len() > 2 {
+            value += runs[runs.len() - 2];
+        }
+        runs.push(value);
+    }
+    runs.into_iter().map(|run| u32::try_from(run).map_err(|_| damaged())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(size: (u32, u32), shapes: Vec<Shape>) -> Vec<u8> {
+        let drawing = Drawing { name: String::new(), size: Some(size), shapes };
+        match drawing.draw(Path::new(""), true).unwrap().stored {
+            Stored::Values(ids, _) => ids,
+            Stored::Colors(_) => unreachable!(),
+        }
+    }
+
+    fn polygon(id: u8, corners: &[[f64; 2]]) -> Shape {
+        Shape { id, area: Area::Polygons(vec![corners.to_vec()]) }
+    }
+
+    #[test]
+    fn polygons_cover_pixels_whose_centres_they_hold() {
+        let square = polygon(1, &[[5.0, 5.0], [25.0, 5.0], [25.0, 15.0], [5.0, 15.0]]);
+        let ids = drawn((40, 32), vec![square]);
+        assert_eq!(ids.iter().filter(|&&id| id == 1).count(), 200);
+        assert_eq!((ids[5 * 40 + 5], ids[14 * 40 + 24], ids[15 * 40 + 24], ids[5 * 40 + 25]), (1, 1, 0, 0));
+        // Against the definition: a triangle, pixel by pixel.
+        let [a, b, c] = [[1.3, 0.2], [9.1, 4.4], [2.6, 8.9]];
+        let ids = drawn((10, 9), vec![polygon(3, &[a, b, c])]);
+        let side = |[x, y]: [f64; 2], p: [f64; 2], q: [f64; 2]| (q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]);
+        for (at, &id) in ids.iter().enumerate() {
+            let centre = [(at % 10) as f64 + 0.5, (at / 10) as f64 + 0.5];
+            let inside = [(a, b), (b, c), (c, a)].iter().all(|&(p, q)| side(centre, p, q) > 0.0);
+            assert_eq!(id == 3, inside, "{centre:?}");
+        }
+        // Two squares that share an edge leave no gap and no overlap; the later shape covers the earlier.
+        let left = polygon(1, &[[0.0, 0.0], [2.5, 0.0], [2.5, 2.0], [0.0, 2.0]]);
+        let right = polygon(2, &[[2.5, 0.0], [4.0, 0.0], [4.0, 2.0], [2.5, 2.0]]);
+        assert_eq!(drawn((4, 2), vec![left.clone(), right]), [1, 1, 2, 2, 1, 1, 2, 2]);
+        assert_eq!(
+            drawn((4, 1), vec![left, polygon(5, &[[1.0, 0.0], [2.0, 0.0], [2.0, 1.0], [1.0, 1.0]])]),
+            [1, 5, 0, 0]
+        );
+    }
+
+    #[test]
+    fn holes_and_runs() {
+        let ring = |from: f64, to: f64| vec![[from, from], [to, from], [to, to], [from, to]];
+        let holed = Shape { id: 1, area: Area::Holed(vec![ring(0.0, 4.0), ring(1.0, 3.0)]) };
+        assert_eq!(drawn((4, 4), vec![holed]), [1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1]);
+        // By columns: 1 outside, 2 inside, 3 outside.
+        assert_eq!(drawn((2, 3), vec![Shape { id: 7, area: Area::Runs(vec![1, 2, 3]) }]), [0, 0, 7, 0, 7, 0]);
+        // From `pycocotools.mask.encode` (2.0) of a mask of 7 rows and 300 columns.
+        assert_eq!(unpack_runs("X2250RY1o:jfNcMU2").unwrap(), [72, 2, 5, 2, 1319, 353, 1, 276, 70]);
+        assert!(unpack_runs("X2250RY1o:jfNcM\u{7f}").is_err() && unpack_runs("n").is_err());
+    }
+}

@@ -1,0 +1,233 @@
+//! From the values that masks hold to classes, where no file lists them.
+//!
+//! | the masks hold | they are read as |
+//! |---|---|
+//! | 0 and 255, no palette | background and foreground |
+//! | 0 to k or 1 to k, each value | k + 1 or k classes |
+//! | the same and 255 | those classes; 255, which a gap parts from them, is ignored |
+//! | values with gaps below 64, or any with a palette | a class for each; 255 is ignored |
+//! | greys at equal steps up to 255, each with areas | a class for each, 255 too |
+//! | 0, other greys and 255 otherwise | refused: 255 may be ignored or a class, and greys may be the rims of two classes |
+//! | 0 and 1 in some files, 0 and 255 in others | refused: one habit is wrong |
+//!
+//! A value has **areas** where at least a fifth of its pixels have eight neighbours of the same value. The greys that
+//! scaling or JPEG leave at the rims of a mask have none.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::classes::{ClassList, voc_color};
+use super::coding::{Coding, ValueTable};
+use super::{IGNORED, detect};
+use crate::data::DataError;
+
+/// Values that all masks of a set hold.
+#[derive(Debug, Clone)]
+pub(super) struct Values {
+    /// Pixels of each value.
+    pub pixels: Box<[u64; 256]>,
+    /// Those of them whose eight neighbours have the same value.
+    pub inner: Box<[u64; 256]>,
+    /// Which values each file holds.
+    pub files: Vec<(PathBuf, [bool; 256])>,
+    pub palette: Option<Vec<[u8; 3]>>,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self { pixels: Box::new([0; 256]), inner: Box::new([0; 256]), files: Vec::new(), palette: None }
+    }
+}
+
+/// Values below this are numbers of classes; a set with higher ones may be a scale of greys.
+const GREYS_FROM: u8 = 64;
+
+impl Values {
+    pub fn of(path: &Path, values: &[u8], width: usize, palette: Option<Vec<[u8; 3]>>) -> Self {
+        let mut found = Self { palette, ..Self::default() };
+        values.iter().for_each(|&v| found.pixels[usize::from(v)] += 1);
+        let rows: Vec<&[u8]> = values.chunks_exact(width.max(1)).collect();
+        for three in rows.windows(3) {
+            for (at, middle) in three[1].windows(3).enumerate() {
+                let value = middle[1];
+                if three.iter().all(|row| row[at..at + 3] == [value; 3]) {
+                    found.inner[usize::from(value)] += 1;
+                }
+            }
+        }
+        found.files.push((path.to_path_buf(), std::array::from_fn(|v| found.pixels[v] > 0)));
+        found
+    }
+
+    pub fn plus(mut self, other: Self) -> Self {
+        self.pixels.iter_mut().zip(other.pixels.iter()).for_each(|(a, b)| *a += b);
+        self.inner.iter_mut().zip(other.inner.iter()).for_each(|(a, b)| *a += b);
+        self.files.extend(other.files);
+        self.palette = self.palette.or(other.palette);
+        self
+    }
+
+    fn present(&self) -> Vec<u8> {
+        (0..=255u8).filter(|&v| self.pixels[usize::from(v)] > 0).collect()
+    }
+
+    fn share(&self, values: impl IntoIterator<Item = u8>) -> f64 {
+        let pixels: u64 = values.into_iter().map(|v| self.pixels[usize::from(v)]).sum();
+        pixels as f64 / self.pixels.iter().sum::<u64>().max(1) as f64
+    }
+
+    /// Whether a value has areas. Where masks are too small for any, a twentieth of the pixels counts as one.
+    fn has_areas(&self, value: u8) -> bool {
+        let at = usize::from(value);
+        match self.inner.iter().all(|&inner| inner == 0) {
+            true => self.share([value]) >= 0.05,
+            false => self.share([value]) >= 0.005 && 5 * self.inner[at] >= self.pixels[at],
+        }
+    }
+
+    fn file_with(&self, value: u8) -> String {
+        let named =
+            |(path, held): &(PathBuf, [bool; 256])| held[usize::from(value)].then(|| path.display().to_string());
+        self.files.iter().find_map(named).unwrap_or_default()
+    }
+
+    /// `254 (1 pixel, 0.08 %)` for the most frequent of some values.
+    fn words(&self, values: &[u8]) -> String {
+        const SHOWN: usize = 6;
+        let mut sorted = values.to_vec();
+        sorted.sort_by_key(|&v| std::cmp::Reverse(self.pixels[usize::from(v)]));
+        let word = |&v: &u8| format!("{v} ({:.2} % of the pixels)", 100.0 * self.share([v]));
+        let mut words: Vec<String> = sorted.iter().take(SHOWN).map(word).collect();
+        if sorted.len() > SHOWN {
+            words.push(format!("{} more", sorted.len() - SHOWN));
+        }
+        words.join(", ")
+    }
+}
+
+/// The coding of masks that hold `values`.
+///
+/// # Errors
+/// Where they can be read in two ways, or hold a single class.
+pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> {
+    let present = values.present();
+    let classes: Vec<u8> = present.iter().copied().filter(|&v| v != IGNORED).collect();
+    let has_255 = classes.len() < present.len();
+    let refused = |problem: String| Err(DataError::malformed(root, problem));
+    if present == [0, IGNORED] && values.palette.is_none() {
+        let names = ["background", "foreground"].map(String::from).to_vec();
+        return Ok(of_list(values, &present, names, "nothing (255 is the foreground)"));
+    }
+    if let Some(problem) = two_habits(values, &present) {
+        return refused(problem);
+    }
+    match classes.as_slice() {
+        [] => return Err(detect::single_class(root, "nothing but value 255, which is ignored")),
+        [only] if has_255 => {
+            let found = format!("value {only} alone beside 255, which may be ignored or a class");
+            return Err(detect::single_class(root, &found));
+        }
+        [only] => return Err(detect::single_class(root, &format!("value {only} alone"))),
+        _ => {}
+    }
+    let lowest = classes[0];
+    let highest = classes[classes.len() - 1];
+    let contiguous = lowest <= 1 && usize::from(highest - lowest) + 1 == classes.len();
+    let without_areas: Vec<u8> = classes.iter().copied().filter(|&v| !values.has_areas(v)).collect();
+    if values.palette.is_none() {
+        if contiguous && has_255 && values.share([IGNORED]) > 10.0 * values.share(1..=highest) {
+            return refused(binary_or_ids(values, &classes));
+        }
+        let is_grey_scale = highest >= GREYS_FROM && 2 * without_areas.len() > classes.len();
+        if is_grey_scale || (has_255 && !contiguous) {
+            if has_255 && equal_steps(&present) && present.iter().all(|&v| values.has_areas(v)) {
+                let names = present.iter().map(|v| format!("value {v}")).collect();
+                return Ok(of_list(values, &present, names, "nothing (255 is a step of the scale)"));
+            }
+            return refused(match without_areas.is_empty() {
+                true => class_or_ignored(&classes),
+                false => rims(values, &without_areas),
+            });
+        }
+        if highest >= GREYS_FROM && !contiguous && !without_areas.is_empty() {
+            return refused(rims(values, &without_areas));
+        }
+    }
+    let ignored = if has_255 { "value 255" } else { "nothing (value 255 would be)" };
+    // Grey levels spread over the range, such as 0, 85, 170, are named by their value.
+    let spread = usize::from(highest) + 1 > classes.len() * 2 + 8;
+    let word = if spread { "value" } else { "class" };
+    let names = classes.iter().map(|v| format!("{word} {v}")).collect();
+    Ok(of_list(values, &classes, names, ignored))
+}
+
+/// A class for each of `classes`, in their order.
+fn of_list(values: &Values, classes: &[u8], names: Vec<String>, ignored: &str) -> Coding {
+    let own = |value: u8| values.palette.as_ref().and_then(|p| p.get(usize::from(value)).copied());
+    let palette = classes.iter().enumerate().map(|(id, &v)| own(v).unwrap_or_else(|| voc_color(id as u8))).collect();
+    let source = "the values in the masks; name them in a classes.toml".to_string();
+    let list = ClassList { names, palette, ignored: ignored.into(), source };
+    let mut table: Box<ValueTable> = Box::new([None; 256]);
+    table[usize::from(IGNORED)] = Some(IGNORED);
+    classes.iter().enumerate().for_each(|(id, &v)| table[usize::from(v)] = Some(id as u8));
+    let colors = super::coding::color_table(&list.palette);
+    Coding { classes: Arc::new(list), values: Some(table), colors, nearest: false }
+}
+
+/// Whether values rise by equal steps to 255, rounding aside.
+fn equal_steps(values: &[u8]) -> bool {
+    let steps = values.len() - 1;
+    steps >= 2
+        && values[0] == 0
+        && values.iter().enumerate().all(|(k, &v)| (f64::from(v) - 255.0 * k as f64 / steps as f64).abs() <= 1.0)
+}
+
+/// The foreground is 1 in some files and `high` in others.
+fn two_habits(values: &Values, present: &[u8]) -> Option<String> {
+    let &[0, 1, high] = present else { return None };
+    let held = |v: u8| values.files.iter().filter(|(_, held)| held[usize::from(v)]).count();
+    let both = values.files.iter().any(|(_, held)| held[1] && held[usize::from(high)]);
+    let with_background = values.files.iter().any(|(_, held)| held[0] && held[usize::from(high)]);
+    if high < 128 || both || !with_background || values.palette.is_some() {
+        return None;
+    }
+    Some(format!(
+        "its masks have two habits: 0 and 1 in {} files, such as {}, and 0 and {high} in {}, such as {}; either these are \
+         two classes in two notations (write all masks in one, or set threshold = 1 in a classes.toml), or three values \
+         of which {high} is a class or ignored (list the classes in a classes.toml)",
+        held(1),
+        values.file_with(1),
+        held(high),
+        values.file_with(high)
+    ))
+}
+
+fn binary_or_ids(values: &Values, classes: &[u8]) -> String {
+    format!(
+        "its masks hold 255 in {:.1} % of the pixels and {}: either 0 and 255 are two classes and the others are faults \
+         (write them as 0 or 255, or set threshold = 128 in a classes.toml), or 255 is ignored (list the classes in a \
+         classes.toml)",
+        100.0 * values.share([IGNORED]),
+        values.words(&classes[1..])
+    )
+}
+
+fn rims(values: &Values, without_areas: &[u8]) -> String {
+    let greys: Vec<u8> = without_areas.iter().copied().filter(|&v| v != 0).collect();
+    format!(
+        "its masks hold values without areas of their own: {}; either they are the rims of classes, left by scaling or \
+         compression (set threshold = 128 in a classes.toml for two classes, or list the classes with their values and \
+         set nearest = true), or classes themselves (list them in a classes.toml); the first file is {}",
+        values.words(&greys),
+        greys.first().map(|&v| values.file_with(v)).unwrap_or_default()
+    )
+}
+
+fn class_or_ignored(classes: &[u8]) -> String {
+    let words: Vec<String> = classes.iter().map(u8::to_string).collect();
+    format!(
+        "its masks hold the values {} and 255: 255 is either a class or ignored; list the classes with their values in a \
+         classes.toml (255 is ignored there unless it is the value of a class)",
+        words.join(", ")
+    )
+}

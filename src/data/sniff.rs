@@ -1,0 +1,107 @@
+//! What a file is, from its first bytes, and what converts it: for the kinds that are not decoded.
+
+/// A kind of file that is not decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    pub name: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+/// Bytes that [`kind_of`] looks at.
+pub(crate) const LENGTH: usize = 64;
+
+const CONVERT: &str = "convert it with `magick FILE out.png` (ImageMagick)";
+const HEIF: &str = "convert it with `heif-convert FILE out.png` (libheif)";
+const RAW: &str = "develop it with `darktable-cli FILE out.png` or `dcraw -w -T FILE`";
+const NO_IMAGE: &str = "it is no image; remove it";
+
+const MAGIC: [(&[u8], Kind); 17] = [
+    (b"8BPS", Kind { name: "a Photoshop document", remedy: CONVERT }),
+    (b"\x76\x2f\x31\x01", Kind { name: "an OpenEXR image", remedy: CONVERT }),
+    (b"qoif", Kind { name: "a QOI image", remedy: CONVERT }),
+    (b"DDS ", Kind { name: "a DDS texture", remedy: CONVERT }),
+    (b"\0\0\x01\0", Kind { name: "a Windows icon", remedy: CONVERT }),
+    (b"\xff\x0a", Kind { name: "a JPEG XL image", remedy: "convert it with `djxl FILE out.png` (libjxl)" }),
+    (b"\0\0\0\x0cJXL ", Kind { name: "a JPEG XL image", remedy: "convert it with `djxl FILE out.png` (libjxl)" }),
+    (b"\0\0\0\x0cjP  ", Kind { name: "a JPEG 2000 image", remedy: CONVERT }),
+    (b"\xff\x4f\xff\x51", Kind { name: "a JPEG 2000 image", remedy: CONVERT }),
+    (b"#?RADIANCE", Kind { name: "a Radiance HDR image", remedy: CONVERT }),
+    (b"%PDF", Kind { name: "a PDF document", remedy: "convert it with `pdftoppm -png FILE out`" }),
+    (b"\x93NUMPY", Kind { name: "a NumPy array", remedy: "save it with `PIL.Image.fromarray(array).save('x.png')`" }),
+    (b"\x89HDF", Kind { name: "an HDF5 file", remedy: "write its images to PNG files" }),
+    (b"PK\x03\x04", Kind { name: "a ZIP archive", remedy: "unpack it" }),
+    (b"\x1f\x8b", Kind { name: "a gzip file", remedy: "unpack it" }),
+    (
+        b"version https://git-lfs",
+        Kind { name: "a Git LFS pointer instead of the file itself", remedy: "fetch the files with `git lfs pull`" },
+    ),
+    (b"\x80\x02", Kind { name: "a Python pickle", remedy: "write its images to PNG files" }),
+];
+
+/// The kind of a file that starts with `bytes`; `None` where its start tells nothing.
+pub(crate) fn kind_of(bytes: &[u8]) -> Option<Kind> {
+    if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Some(*kind);
+    }
+    if bytes.get(4..8) == Some(b"ftyp") {
+        return Some(match bytes.get(8..12)? {
+            b"avif" | b"avis" => {
+                Kind { name: "an AVIF image", remedy: "convert it with `avifdec FILE out.png` (libavif)" }
+            }
+            b"heic" | b"heix" | b"hevc" | b"mif1" | b"msf1" | b"heim" => Kind { name: "a HEIC image", remedy: HEIF },
+            b"crx " => Kind { name: "a camera's raw image", remedy: RAW },
+            _ => Kind { name: "a video", remedy: "extract its frames with `ffmpeg -i FILE frame-%05d.png`" },
+        });
+    }
+    if let [b'P', b'1'..=b'7', blank, ..] = bytes
+        && blank.is_ascii_whitespace()
+    {
+        return Some(Kind { name: "a portable pixmap (PBM, PGM or PPM)", remedy: CONVERT });
+    }
+    let text = String::from_utf8_lossy(bytes).trim_start_matches('\u{feff}').trim_start().to_lowercase();
+    if text.starts_with("<svg") || (text.starts_with("<?xml") && text.contains("<svg")) {
+        return Some(Kind { name: "an SVG drawing", remedy: "convert it with `rsvg-convert FILE -o out.png`" });
+    }
+    if text.starts_with("<!doctype html") || text.starts_with("<html") {
+        let remedy = "the download failed; download the image again";
+        return Some(Kind { name: "an HTML page instead of an image", remedy });
+    }
+    if text.starts_with("<?xml") || text.starts_with('{') || text.starts_with('[') {
+        return Some(Kind { name: "a text file", remedy: NO_IMAGE });
+    }
+    None
+}
+
+/// Extensions of images that are not decoded. Files with them are named wherever they are left out.
+const UNREAD: [&str; 27] = [
+    "ppm", "pgm", "pbm", "pnm", "tga", "ico", "cur", "svg", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf",
+    "raw", "psd", "psb", "xcf", "exr", "hdr", "qoi", "dds", "dcm", "npy", "pcx",
+];
+
+/// Whether an extension says that a file is an image of a kind that is not decoded.
+pub(crate) fn is_unread(extension: &str) -> bool {
+    UNREAD.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kind_of;
+
+    #[test]
+    fn kinds_are_told_by_their_first_bytes() {
+        for (bytes, name) in [
+            (b"\0\0\0\x18ftypheic\0\0\0\0".as_slice(), "HEIC"),
+            (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+            (b"P6\n40 32\n255\n", "PPM"),
+            (b"<?xml version=\"1.0\"?>\n<svg xmlns=", "SVG"),
+            (b"\xef\xbb\xbf<svg>", "SVG"),
+            (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
+            (b"<!DOCTYPE html><html>", "HTML"),
+        ] {
+            assert!(kind_of(bytes).unwrap().name.contains(name), "{name}");
+        }
+        assert_eq!(kind_of(b"P6x"), None);
+        assert_eq!(kind_of(b""), None);
+    }
+}

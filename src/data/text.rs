@@ -1,0 +1,132 @@
+//! One reader for every text file of a data set: lists, class lists, tables, JSON and TOML.
+//!
+//! | the file starts with | it is read as |
+//! |---|---|
+//! | `EF BB BF` | UTF-8; the byte order mark is dropped |
+//! | `FF FE` or `FE FF` | UTF-16, little or big endian |
+//! | anything else | UTF-8 |
+//!
+//! Line ends become `\n`, whether they were `\n`, `\r\n` or `\r`.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::DataError;
+
+/// Longest text file that is read, in bytes. A list of ten million lines stays below it.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// Reads the text file at `path`.
+///
+/// # Errors
+/// Where it is no regular file, is longer than 1 GiB, or is neither UTF-8 nor UTF-16 with a byte order mark. The message
+/// names the line of the first byte that is no text.
+pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
+    decode(&read_file(path, MAX_BYTES)?).map_err(|problem| DataError::malformed(path, problem))
+}
+
+/// Opens a regular file. A FIFO would block, and a device may never end.
+///
+/// # Errors
+/// Where there is nothing at `path`, or something else than a regular file.
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+    let metadata = fs::metadata(path)?;
+    match irregular(&metadata) {
+        Some(kind) => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {kind}, not a regular file"))),
+        None => Ok((File::open(path)?, metadata.len())),
+    }
+}
+
+/// What a path that is neither a regular file nor a folder is, in words.
+pub(crate) fn irregular(metadata: &fs::Metadata) -> Option<&'static str> {
+    if metadata.is_file() {
+        return None;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = metadata.file_type();
+        if kind.is_fifo() {
+            return Some("a FIFO");
+        } else if kind.is_socket() {
+            return Some("a socket");
+        } else if kind.is_char_device() || kind.is_block_device() {
+            return Some("a device");
+        }
+    }
+    Some(if metadata.is_dir() { "a folder" } else { "a special file" })
+}
+
+/// The bytes of a regular file of at most `limit` bytes.
+pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
+    let failed = |e| DataError::io(path, e);
+    let (file, length) = open_regular(path).map_err(failed)?;
+    if length > limit {
+        return Err(DataError::malformed(path, format!("has {length} bytes; the limit is {limit}")));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    // `take` holds the limit where the file grows while it is read.
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// The text that `bytes` encode.
+pub(crate) fn decode(bytes: &[u8]) -> Result<String, String> {
+    let text = match bytes {
+        [0xEF, 0xBB, 0xBF, rest @ ..] => utf8(rest)?,
+        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
+        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
+        _ => utf8(bytes)?,
+    };
+    Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text })
+}
+
+fn utf8(bytes: &[u8]) -> Result<String, String> {
+    let line = |at: usize| bytes[..at].iter().filter(|&&b| b == b'\n').count() + 1;
+    if let Some(at) = bytes.iter().position(|&b| b == 0) {
+        let line = line(at);
+        return Err(format!(
+            "line {line} holds a zero byte: the file is binary, or UTF-16 without a byte order mark; save it as UTF-8"
+        ));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_string()),
+        Err(error) => Err(format!("line {} is not UTF-8; save the file as UTF-8", line(error.valid_up_to()))),
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, String> {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let text = char::decode_utf16(pairs.iter().map(|pair| unit(*pair))).collect::<Result<String, _>>();
+    match text {
+        Ok(text) if rest.is_empty() => Ok(text),
+        _ => Err("starts as UTF-16, but is damaged; save it as UTF-8".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode;
+
+    #[test]
+    fn every_encoding_reads_alike() {
+        let text = "id,naïve\n1,猫\n";
+        let utf16 = |mark: [u8; 2], bytes: fn(u16) -> [u8; 2]| {
+            let units = text.replace('\n', "\r\n").encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+            [mark.as_slice(), &units].concat()
+        };
+        for bytes in [
+            text.as_bytes().to_vec(),
+            [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+            text.replace('\n', "\r").into_bytes(),
+            utf16([0xFF, 0xFE], u16::to_le_bytes),
+            utf16([0xFE, 0xFF], u16::to_be_bytes),
+        ] {
+            assert_eq!(decode(&bytes).unwrap(), text);
+        }
+        assert!(decode(b"a\nb\nna\xefve").unwrap_err().contains("line 3"));
+        assert!(decode(b"\xff\xfea\0b").unwrap_err().contains("UTF-16"));
+        assert!(decode(b"a\0b\0").unwrap_err().contains("zero byte"));
+    }
+}

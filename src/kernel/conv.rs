@@ -1,0 +1,197 @@
+//! Geometry of a convolution, in the three directions of the implicit matrix product.
+
+use super::{Consts, Geometry, NormGeometry, NormMask};
+use crate::shape::{LANES, Phase};
+
+/// Sizes of a convolution x `[N,H,W,groups·gi]`, w `[KH,KW,gi,groups·go]` → y `[N,OH,OW,groups·go]`. Channels are those in
+/// memory: each group starts at a vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvGeometry {
+    /// What is computed.
+    pub direction: ConvDirection,
+    /// Images.
+    pub n: usize,
+    /// Height of x.
+    pub h: usize,
+    /// Width of x.
+    pub w: usize,
+    /// Height of y.
+    pub oh: usize,
+    /// Width of y.
+    pub ow: usize,
+    /// Rows of the kernel.
+    pub kh: usize,
+    /// Columns of the kernel.
+    pub kw: usize,
+    /// Along height and width.
+    pub stride: [usize; 2],
+    /// Above and left.
+    pub pad: [usize; 2],
+    /// Along height and width.
+    pub dilation: [usize; 2],
+    /// Independent convolutions.
+    pub groups: usize,
+    /// Input channels of a group.
+    pub gi: usize,
+    /// Output channels of a group.
+    pub go: usize,
+    /// Channels in each vector of the left operand's pixel that are not padding. Fewer than 4 only where a pixel is a single
+    /// vector, as that of an RGB image is.
+    pub lanes: usize,
+    /// What follows the sums.
+    pub epilogue: ConvEpilogue,
+    /// A second output: what a BatchNorm needs of the result.
+    pub statistics: Option<ConvStatistics>,
+}
+
+/// What a convolution kernel computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConvDirection {
+    /// y from x and w.
+    Forward,
+    /// The gradient of x, from that of y; also a transposed convolution.
+    InputGrad {
+        /// Phases of the stride, along height and width.
+        phases: [Vec<Phase>; 2],
+    },
+    /// The gradient of w, from x and the gradient of y.
+    WeightGrad {
+        /// Partial sums that the op asks for, which `sum_partials` adds up.
+        splits: usize,
+        /// Output pixels of a partial sum.
+        chunk: usize,
+    },
+}
+
+/// What follows the sums of a convolution, `relu?(sum [+ bias] [+ addend])`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConvEpilogue {
+    /// One value per output channel, at binding 2.
+    pub bias: bool,
+    /// A tensor like the output, at binding 3.
+    pub addend: bool,
+    /// A ReLU at the end.
+    pub relu: bool,
+}
+
+/// What a convolution writes of its result for a BatchNorm: partial results of segments, `[segments, C/4, (a, b), 4]`. The
+/// forward direction writes moments (mean, squared deviations), the input gradient the sums (Σ g, Σ g·x̂).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConvStatistics {
+    /// Rows, channels and segments of the result.
+    pub norm: NormGeometry,
+    /// Vectors that a workgroup of a pass over the result has side by side.
+    pub wide: usize,
+    /// Workgroups of that pass for each segment.
+    pub blocks: usize,
+    /// With the input gradient: what follows the norm whose gradient needs the sums.
+    pub mask: Option<NormMask>,
+}
+
+impl ConvEpilogue {
+    /// Flags of the shader.
+    pub fn consts(self) -> Consts {
+        Consts::new().b("HAS_BIAS", self.bias).b("HAS_ADDEND", self.addend).b("HAS_RELU", self.relu)
+    }
+}
+
+impl ConvStatistics {
+    /// Constants of the stages that make the partial results.
+    pub fn consts(&self) -> Consts {
+        let norm = &self.norm;
+        let sizes = Consts::new()
+            .size("ROWS", norm.rows)
+            .size("SAMPLE_ROWS", norm.sample_rows)
+            .size("C4", norm.vectors)
+            .size("SEGMENTS", norm.segments)
+            .size("SEGMENT_ROWS", norm.segment_rows)
+            .u("VECTORS", self.wide)
+            .size("BLOCKS", self.blocks);
+        let Some(mask) = self.mask else { return sizes };
+        sizes.size("GROUPS_PADDED", norm.groups_padded()).u("GROUP_SIZE", norm.group_size).and(mask.consts())
+    }
+}
+
+impl ConvGeometry {
+    /// Input channels of all groups.
+    pub fn ci(&self) -> usize {
+        self.groups * self.gi
+    }
+
+    /// Output channels of all groups.
+    pub fn co(&self) -> usize {
+        self.groups * self.go
+    }
+
+    /// Positions of the kernel.
+    pub fn taps(&self) -> usize {
+        self.kh * self.kw
+    }
+
+    /// Output pixels of the batch.
+    pub fn out_rows(&self) -> usize {
+        self.n * self.oh * self.ow
+    }
+
+    /// Channels at a tap of what is read (y's gradient for the input gradient) that are not padding.
+    pub fn used(&self) -> usize {
+        let read = if matches!(self.direction, ConvDirection::InputGrad { .. }) { self.go } else { self.gi };
+        if self.lanes < LANES { self.lanes } else { read }
+    }
+
+    /// Partial sums of a weight gradient that the op asks for.
+    pub fn splits(&self) -> Option<usize> {
+        if let ConvDirection::WeightGrad { splits, .. } = self.direction { Some(splits) } else { None }
+    }
+
+    /// Height and width of the result of the forward direction or of the input gradient.
+    pub fn result_map(&self) -> [usize; 2] {
+        match self.direction {
+            ConvDirection::InputGrad { .. } => [self.h, self.w],
+            _ => [self.oh, self.ow],
+        }
+    }
+
+    fn direction_consts(&self) -> Consts {
+        match &self.direction {
+            ConvDirection::Forward => self.epilogue.consts(),
+            ConvDirection::InputGrad { phases: [rows, columns] } => Consts::new()
+                .sizes("H_TAP", rows.iter().map(|p| p.first_tap))
+                .sizes("H_TAPS", rows.iter().map(|p| p.taps))
+                .sizes("H_STEP", rows.iter().map(|p| p.tap_step))
+                .sizes("H_START", rows.iter().map(|p| p.start))
+                .sizes("H_COUNT", rows.iter().map(|p| p.count))
+                .sizes("W_TAP", columns.iter().map(|p| p.first_tap))
+                .sizes("W_TAPS", columns.iter().map(|p| p.taps))
+                .sizes("W_STEP", columns.iter().map(|p| p.tap_step))
+                .sizes("W_START", columns.iter().map(|p| p.start))
+                .sizes("W_COUNT", columns.iter().map(|p| p.count))
+                .and(self.epilogue.consts()),
+            ConvDirection::WeightGrad { splits, chunk } => Consts::new().size("SPLITS", *splits).size("CHUNK", *chunk),
+        }
+    }
+}
+
+impl Geometry for ConvGeometry {
+    fn consts(&self) -> Consts {
+        let sizes = Consts::new()
+            .size("N", self.n)
+            .size("H", self.h)
+            .size("W", self.w)
+            .size("OH", self.oh)
+            .size("OW", self.ow)
+            .u("KH", self.kh)
+            .u("KW", self.kw)
+            .u("SH", self.stride[0])
+            .u("SW", self.stride[1])
+            .u("PT", self.pad[0])
+            .u("PL", self.pad[1])
+            .u("DH", self.dilation[0])
+            .u("DW", self.dilation[1])
+            .u("GROUPS", self.groups)
+            .size("GI4", self.gi / LANES)
+            .size("GO4", self.go / LANES);
+        let statistics = self.statistics.as_ref().map(ConvStatistics::consts).unwrap_or_default();
+        sizes.and(self.direction_consts()).and(statistics)
+    }
+}

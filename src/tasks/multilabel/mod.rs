@@ -1,0 +1,207 @@
+//! Multi-label classification: several labels an image, each decided by a threshold that validation images choose.
+
+mod evaluation;
+pub mod metrics;
+mod objective;
+mod predict;
+mod results;
+mod scores;
+mod set;
+mod settings;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub use evaluation::MultiLabelEvaluation;
+pub use objective::MultiLabelClassification;
+pub use predict::MultiLabelPredictor;
+pub use scores::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
+pub use settings::{MultiLabelConfig, MultiLabelModel, PositiveWeights};
+
+use super::data::{Chosen, DataSource, Part};
+use super::export::{OnnxNetwork, OnnxOutput};
+use super::predict::Predictor;
+use super::samples::{Sample, Samples};
+use super::{Task, TaskError};
+use crate::data::augment::Keeps;
+use crate::data::check::{CheckOptions, CheckReport, check_multi_label};
+use crate::data::{
+    BadImage, MultiLabelSource, MultiLabelSplits, OpenOptions, PrepareOptions, PreparedLabels, Source,
+    open_multi_label, prepare_multi_label, square_into,
+};
+use crate::exec::AnyEngine;
+use crate::graph::{OnnxInput, OnnxNode};
+use crate::nn::ResNet18;
+use crate::run::Checkpoint;
+use crate::run::card::ModelCard;
+use crate::run::task_card::TaskCard;
+use crate::setting::Setting;
+use crate::train::open::TrainingData;
+use crate::train::settings::{ConfigError, Given, Resolved, TaskSettings};
+use crate::train::{Observer, Outcome, TrainError, Trainer};
+
+/// Validation images of the built-in scenes.
+const SCENES_VAL: usize = 500;
+/// Difference of the seeds of the two parts of built-in scenes.
+const SCENES_VAL_SEED: u64 = 0x5eed_0000_0000;
+/// A mirrored sign may have another label, and an erased object none; colors are not predicted.
+const KEEPS: Keeps = Keeps { mirror: false, color: true, erase: false };
+
+/// The task.
+pub struct MultiLabel;
+
+/// Trains and writes everything into a new run directory. `stop` ends it after the current step.
+///
+/// # Errors
+/// See [`TrainError`]; what had been written stays.
+pub fn train(config: &MultiLabelConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+    open(config, observer)?.train(observer, stop)
+}
+
+/// Reads the data and makes the model and the run directory.
+///
+/// # Errors
+/// As [`train`].
+pub fn open(config: &MultiLabelConfig, observer: &dyn Observer) -> Result<Trainer, TrainError> {
+    MultiLabel.open(&Resolved::of(config)?, observer)
+}
+
+impl Task for MultiLabel {
+    fn name(&self) -> &'static str {
+        MultiLabelConfig::TASK
+    }
+
+    fn help(&self) -> &'static str {
+        "ResNet18 for several labels an image; built-in scenes of several objects when no data is given"
+    }
+
+    fn card(&self) -> TaskCard {
+        scores::task_card(self.name())
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        MultiLabelConfig::SETTINGS
+    }
+
+    fn resolve(&self, given: &Given) -> Result<Resolved, ConfigError> {
+        Resolved::of(&MultiLabelConfig::resolve(given)?)
+    }
+
+    fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
+        let config: MultiLabelConfig = settings.read()?;
+        let (size, least) = (config.image_size, ResNet18::MIN_IMAGE_SIZE);
+        if size < least {
+            return Err(TaskError::ImageTooSmall { size, least }.into());
+        }
+        let splits = open_data(&DataSource::of(&settings.common, config.size()))?;
+        let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(size as u32) };
+        let told = |done, total| observer.reading(done, total);
+        let mut parts = prepare_multi_label(&[splits.train, splits.val], &options, &told)?;
+        let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
+        train.require_every_class()?;
+        let classes = train.class_names().to_vec();
+        let card = ModelCard {
+            task: self.name().to_owned(),
+            network: ResNet18 { classes: classes.len(), stem: config.stem }.into(),
+            palette: vec![],
+            image_size: [size; 2],
+            normalization: config.normalize.resolve(|| train.sums().normalization()),
+            classes,
+            own: Default::default(),
+        };
+        let lines = data_lines(splits.format, [&train, &val], splits.notes);
+        let table = card.normalization;
+        let source = |part: &Arc<PreparedLabels>| MultiLabelSource::new(part.clone(), &table);
+        let augmentation = config.augment.prepare(KEEPS, config.seed);
+        let sources: [Arc<dyn Source>; 2] =
+            [Arc::new(source(&train).augmented(augmentation).mixed(config.mix())), Arc::new(source(&val))];
+        let skipped = train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect();
+        let weights = config.positive_weights.weights(&train.positives(), train.len());
+        Ok(TrainingData {
+            objective: Box::new(MultiLabelClassification::training(card, &config, weights, val)),
+            sources,
+            stem: format!("{}-{}", self.name(), config.model.name()),
+            lines,
+            skipped,
+        })
+    }
+
+    fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
+        let splits = open_data(from)?;
+        let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
+        // The model's order of classes; images may lack some of them.
+        let set = set
+            .relabelled(&card.classes)
+            .map_err(|_| TaskError::OtherClasses { data: set.class_names().to_vec(), model: card.classes.clone() })?;
+        let options = PrepareOptions { skip_bad: from.skip_bad, ..PrepareOptions::new(from.size.height as u32) };
+        let prepared = Arc::new(prepare_multi_label(&[set], &options, &|_, _| {})?.remove(0));
+        Ok(Chosen { set: Box::new(set::LabelledImages(prepared)), part, by_seed: splits.by_seed })
+    }
+
+    fn compares(&self) -> bool {
+        true
+    }
+
+    fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {
+        Ok(Box::new(MultiLabelPredictor::new(checkpoint, engine)?))
+    }
+
+    fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
+        let config: MultiLabelConfig = settings.read()?;
+        let (train, side) = (open_data(&DataSource::of(&settings.common, config.size()))?.train, config.image_size);
+        let (count, mix) = (train.len(), Some(config.mix()).filter(|mix| mix.is_on()));
+        let read = move |index: usize| {
+            let mut rgb = vec![0; 3 * side * side];
+            square_into(&train.image(index)?, side as u32, &mut rgb);
+            let names: Vec<&String> = train.labels(index).iter().map(|&l| &train.class_names()[l as usize]).collect();
+            Ok(Sample { index, name: results::joined(&names), rgb, mask: vec![] })
+        };
+        Ok(Samples { count, size: config.size(), legend: vec![], keeps: KEEPS, mix, read: Box::new(read) })
+    }
+
+    fn takes_squares(&self) -> bool {
+        true
+    }
+
+    fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
+        Ok(check_multi_label(data, options)?)
+    }
+
+    fn view(&self) -> &'static str {
+        "the middle square of a picture"
+    }
+
+    fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {
+        let classes = onnx.card.classes.len();
+        let logits = onnx.of_normalized()?;
+        let value = onnx.builder.nodes("", &[OnnxNode::new("Sigmoid", [OnnxInput::Value(0)])], &[&logits])?;
+        let about = format!(
+            "[N,{classes}]: the probability of each label; a label is present from its threshold on (metadata: thresholds)"
+        );
+        Ok(OnnxOutput { name: "probabilities", value, axes: vec![classes], about, metadata: vec![] })
+    }
+}
+
+/// The data set that is named, or the built-in scenes.
+fn open_data(from: &DataSource) -> Result<MultiLabelSplits, TrainError> {
+    match &from.data {
+        Some(path) => Ok(open_multi_label(path, &OpenOptions { val_split: from.val_split as f32, seed: from.seed })?),
+        None => {
+            let seeds = [from.seed, from.seed ^ SCENES_VAL_SEED];
+            Ok(MultiLabelSplits::scenes(seeds, [from.scenes, SCENES_VAL], from.size.height as u32))
+        }
+    }
+}
+
+/// What a run says of its data.
+fn data_lines(format: &str, [train, val]: [&PreparedLabels; 2], notes: Vec<String>) -> Vec<String> {
+    let labels = train.positives().iter().sum::<usize>() as f64 / train.len() as f64;
+    let data = format!(
+        "data:    {format}, {} training and {} validation images, {} classes, {labels:.2} labels an image",
+        train.len(),
+        val.len(),
+        train.class_names().len()
+    );
+    std::iter::once(data).chain(notes.into_iter().map(|note| format!("note:    {note}"))).collect()
+}

@@ -1,0 +1,161 @@
+//! What an evaluation shows: scores in words, a table of the classes, a sheet of predictions, the most confident errors.
+
+use std::fmt::Write;
+
+use image::RgbImage;
+
+use super::MultiLabelEvaluation;
+use super::metrics::Scored;
+use super::scores::CLASSES_FILE;
+use crate::data::{PreparedLabels, one_line};
+use crate::run::RunDir;
+use crate::run::mistakes::{self, Mistake};
+use crate::run::pictures::{self, Sheet, spread};
+use crate::train::{Evaluation, TrainError};
+
+/// Images on the sheet of predictions, and errors that a run keeps.
+const SHOWN: usize = 24;
+
+/// Writes the table, the sheet and the errors into a run's folder, and names them.
+pub(super) fn write(found: &MultiLabelEvaluation, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
+    run.write_file(CLASSES_FILE, &class_table(found))?;
+    let Some(images) = &found.shown else { return Ok(vec![CLASSES_FILE]) };
+    let mut cells = vec![];
+    for row in spread(found.indices.len(), SHOWN) {
+        // An image is as sure as its least sure label.
+        let sure = found.scored.probabilities(row).iter().map(|&p| p.max(1.0 - p)).fold(1.0, f32::min);
+        let (decided, truth) =
+            (joined(&found.decided(row)), joined(&names_of(&found.classes, found.scored.truth(row))));
+        let image = picture(images, found.indices[row])?;
+        cells.push(pictures::prediction_cell(image, &decided, &truth, f64::from(sure)));
+    }
+    let title = format!("Validation images after epoch {epoch}: labels (truth), probability of the least sure label");
+    let sheet = Sheet { title, columns: 4, cell_size: 256, cells };
+    pictures::save_png(&sheet.draw()?, &run.samples_path())?;
+    let errors = errors(found, images)?;
+    let folder = (!errors.is_empty()).then_some("errors/");
+    mistakes::write(run, errors)?;
+    Ok(["samples.png", CLASSES_FILE].into_iter().chain(folder).collect())
+}
+
+/// An image as the network sees it.
+pub(super) fn picture(images: &PreparedLabels, index: usize) -> Result<RgbImage, TrainError> {
+    let side = images.image_size();
+    Ok(RgbImage::from_raw(side, side, images.pixels(index)?.into_owned()).unwrap_or_default())
+}
+
+/// Classes whose probability reaches their threshold, with it, in the order of the classes.
+pub(super) fn labels_above<'a>(
+    classes: &'a [String],
+    probabilities: &[f32],
+    thresholds: &[f32],
+) -> Vec<(&'a str, f32)> {
+    let all = classes.iter().zip(probabilities).zip(thresholds);
+    all.filter(|((_, p), threshold)| p >= threshold).map(|((name, &p), _)| (name.as_str(), p)).collect()
+}
+
+/// Names of the classes that are there.
+pub(super) fn names_of<'a>(classes: &'a [String], flags: &[bool]) -> Vec<&'a str> {
+    classes.iter().zip(flags).filter(|(_, flag)| **flag).map(|(name, _)| name.as_str()).collect()
+}
+
+/// Labels in a line.
+pub(super) fn joined(names: &[impl AsRef<str>]) -> String {
+    let names: Vec<String> = names.iter().map(|name| one_line(name.as_ref())).collect();
+    if names.is_empty() { "no label".into() } else { names.join(", ") }
+}
+
+/// A label that is wrong.
+struct Wrong {
+    row: usize,
+    class: usize,
+    /// Probability of what was decided: that of the label, or 1 minus it where the label was missed.
+    confidence: f32,
+}
+
+/// Wrong labels, the most confident first.
+fn wrong_labels(scored: &Scored, thresholds: &[f32]) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    for row in 0..scored.len() {
+        for (class, (&p, &truth)) in scored.probabilities(row).iter().zip(scored.truth(row)).enumerate() {
+            if (p >= thresholds[class]) != truth {
+                wrong.push(Wrong { row, class, confidence: if truth { 1.0 - p } else { p } });
+            }
+        }
+    }
+    wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    wrong
+}
+
+/// The most confident wrong labels with their images; an image with several of them is there several times.
+fn errors(found: &MultiLabelEvaluation, images: &PreparedLabels) -> Result<Vec<(Mistake, RgbImage)>, TrainError> {
+    let mistake = |Wrong { row, class, confidence }: Wrong| {
+        let (truth, index, name) = (found.scored.truth(row), found.indices[row], &found.classes[class]);
+        let mistake = Mistake {
+            picture: String::new(),
+            image: images.name(index),
+            truth: joined(&names_of(&found.classes, truth)),
+            prediction: if truth[class] { format!("no {name}") } else { name.clone() },
+            probability: f64::from(confidence),
+        };
+        Ok((mistake, picture(images, index)?))
+    };
+    wrong_labels(&found.scored, &found.thresholds()).into_iter().take(SHOWN).map(mistake).collect()
+}
+
+const COLUMNS: [&str; 6] = ["images", "average precision", "F1", "precision", "recall", "threshold"];
+
+/// The values of [`COLUMNS`] for a class.
+fn class_row(found: &MultiLabelEvaluation, class: usize, threshold: f32) -> [String; 6] {
+    let number = |value: Option<f64>| value.map_or("–".into(), |v| format!("{v:.3}"));
+    let decisions = found.scored.decisions(class, threshold);
+    [
+        decisions.positives().to_string(),
+        number(found.scored.average_precision(class)),
+        number(decisions.f1()),
+        number(decisions.precision()),
+        number(decisions.recall()),
+        format!("{threshold:.3}"),
+    ]
+}
+
+/// `classes.csv`: a row a class.
+fn class_table(found: &MultiLabelEvaluation) -> String {
+    let mut csv = csv::Writer::from_writer(vec![]);
+    // Writing into memory does not fail.
+    let _ = csv.write_record(["class"].into_iter().chain(COLUMNS));
+    for (class, (name, threshold)) in found.classes.iter().zip(found.thresholds()).enumerate() {
+        let _ = csv.write_record([name.clone()].into_iter().chain(class_row(found, class, threshold)));
+    }
+    csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// Loss, scores and the table of classes.
+pub(super) fn summary(found: &MultiLabelEvaluation) -> String {
+    let mut text = format!("{} images, loss {:.4}", found.scored.len(), found.loss());
+    for (score, value) in found.scores() {
+        let _ = write!(text, ", {} {}", score.name, score.format(value));
+    }
+    if let Some(chance) = found.scored.mean_prevalence() {
+        let _ = write!(text, "\nmean average precision by chance: {chance:.3}");
+    }
+    let chosen = if found.chooses_thresholds() { "chosen on these images" } else { "those of the model" };
+    let _ = writeln!(text, "\nthresholds: {chosen}\n");
+    let line = |cells: [&str; 7]| {
+        let [name, images, average, f1, precision, recall, threshold] = cells;
+        format!("{name:<24} {images:>7} {average:>18} {f1:>6} {precision:>10} {recall:>7} {threshold:>10}")
+    };
+    let [images, average, f1, precision, recall, threshold] = COLUMNS;
+    text += &line(["class", images, average, f1, precision, recall, threshold]);
+    let mut absent = vec![];
+    for (class, (name, threshold)) in found.classes.iter().zip(found.thresholds()).enumerate() {
+        let [images, average, f1, precision, recall, threshold] = class_row(found, class, threshold);
+        let name = one_line(name);
+        let _ = write!(text, "\n{}", line([&name, &images, &average, &f1, &precision, &recall, &threshold]));
+        absent.extend((found.scored.positives(class) == 0).then_some(name));
+    }
+    if !absent.is_empty() {
+        let _ = write!(text, "\n\nnot in the means, since no image has the label: {}", absent.join(", "));
+    }
+    text
+}

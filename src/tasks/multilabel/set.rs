@@ -1,0 +1,96 @@
+//! Images with labels that models are measured on and compared by.
+
+use std::sync::Arc;
+
+use super::results::{joined, names_of, picture};
+use super::scores::task_card;
+use super::{MultiLabelClassification, MultiLabelEvaluation};
+use crate::data::{BadImage, MultiLabelSource, PreparedLabels, Source};
+use crate::run::card::ModelCard;
+use crate::run::pictures::{Comparison, spread};
+use crate::run::table::Table;
+use crate::tasks::TaskError;
+use crate::tasks::data::{Compared, ImageSet, typed};
+use crate::train::{Evaluation, Objective};
+
+/// Images in the figure of a comparison.
+const SHOWN: usize = 6;
+/// Letters of a caption that fit below a picture of the figure.
+const CAPTION: usize = 30;
+
+/// Images to measure multi-label classifiers on.
+pub(super) struct LabelledImages(pub Arc<PreparedLabels>);
+
+impl ImageSet for LabelledImages {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn skipped(&self) -> &[BadImage] {
+        self.0.bad()
+    }
+
+    fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
+        let source = MultiLabelSource::new(self.0.clone(), &card.normalization);
+        Ok((Box::new(MultiLabelClassification::trained(card.clone())?), Arc::new(source)))
+    }
+
+    fn compare(
+        &self,
+        card: &ModelCard,
+        names: &[String],
+        found: &[Box<dyn Evaluation>],
+    ) -> Result<Compared, TaskError> {
+        let found = typed::<MultiLabelEvaluation>(found);
+        let scores = task_card(&card.task).scores;
+        let values = found.iter().map(|one| {
+            let own = one.scores();
+            let value =
+                |score| own.iter().find(|(known, _)| known == score).map_or("–".into(), |(s, v)| s.format(*v));
+            scores.iter().map(value).collect()
+        });
+        let columns = scores.iter().map(|score| score.name.to_string()).collect();
+        let table = Table { row: "model", columns, rows: names.iter().cloned().zip(values).collect() };
+        let of_class = |one: &&MultiLabelEvaluation| {
+            let text = |k| one.scored.average_precision(k).map_or("–".into(), |v| format!("{v:.3}"));
+            (0..card.classes.len()).map(text).collect()
+        };
+        let rows = names.iter().cloned().zip(found.iter().map(of_class)).collect();
+        let classes = Some(Table { row: "model", columns: card.classes.clone(), rows });
+        Ok(Compared { table, classes, figure: self.figure(card, names, &found)? })
+    }
+}
+
+impl LabelledImages {
+    /// Images with their labels, and with those that each model gives them.
+    fn figure(
+        &self,
+        card: &ModelCard,
+        names: &[String],
+        found: &[&MultiLabelEvaluation],
+    ) -> Result<Comparison, TaskError> {
+        let title = format!("{} images, labels under each model", self.0.len());
+        let mut figure =
+            Comparison::new(title, std::iter::once("truth".to_owned()).chain(names.iter().cloned()).collect());
+        for row in spread(self.0.len(), SHOWN) {
+            let mut cells = vec![];
+            let Some(first) = found.first() else { break };
+            let truth = names_of(&card.classes, first.scored.truth(row));
+            cells.push((picture(&self.0, first.indices[row])?, caption(&truth)));
+            for one in found {
+                cells.push((picture(&self.0, one.indices[row])?, caption(&one.decided(row))));
+            }
+            figure.row(cells);
+        }
+        Ok(figure)
+    }
+}
+
+/// Labels in a line that fits below a picture.
+fn caption(names: &[&str]) -> String {
+    let line = joined(names);
+    if line.chars().count() <= CAPTION {
+        return line;
+    }
+    line.chars().take(CAPTION - 1).chain(['…']).collect()
+}

@@ -1,0 +1,335 @@
+//! Data sets with several labels an image: each format opens, and what can be read in two ways is refused.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use shadegrad::data::check::{CheckOptions, check_multi_label};
+use shadegrad::data::{
+    DataError, ImageDataset, Loader, LoaderOptions, Mix, MultiLabelSet, MultiLabelSource, MultiLabelSplits,
+    Normalization, OpenOptions, PrepareOptions, open_multi_label, prepare_multi_label,
+};
+
+use crate::{picture, refused, save, temp};
+
+fn open(path: &Path) -> Result<MultiLabelSplits, DataError> {
+    open_multi_label(path, &OpenOptions::default())
+}
+
+/// Image names (without folders) with the names of their labels, sorted.
+fn content(sets: &[&MultiLabelSet]) -> Vec<(String, Vec<String>)> {
+    let mut all: Vec<_> = sets
+        .iter()
+        .flat_map(|set| {
+            (0..set.len())
+                .map(|i| (set.name(i), set.labels(i).iter().map(|&l| set.class_names()[l as usize].clone()).collect()))
+        })
+        .map(|(name, labels): (String, Vec<String>)| (name.rsplit('/').next().unwrap().to_owned(), labels))
+        .collect();
+    all.sort();
+    all
+}
+
+fn expected(items: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+    items.iter().map(|(name, labels)| ((*name).into(), labels.iter().map(|&l| l.into()).collect())).collect()
+}
+
+/// A table in a new folder; the images it names need not be there to open it.
+fn table(text: &str, class_list: Option<&str>) -> Result<MultiLabelSplits, DataError> {
+    let dir = temp();
+    let path = dir.path().join("labels.csv");
+    fs::write(&path, text).unwrap();
+    if let Some(list) = class_list {
+        fs::write(dir.path().join("classes.txt"), list).unwrap();
+    }
+    open(&path)
+}
+
+/// The five rows of a table whose lists have `separator`, in quotes.
+fn lists(separator: &str) -> String {
+    let rows = [["car", "tree"], ["tree", "car"], ["bus", "tree"], ["car", "bus"]];
+    let row = |(i, names): (usize, &[&str; 2])| format!("{i}.png,\"{}\"\n", names.join(separator));
+    format!("path,labels\n{}4.png,\"\"\n", rows.iter().enumerate().map(row).collect::<String>())
+}
+
+#[test]
+fn lists_open_whatever_separates_their_labels() {
+    let all: &[(&str, &[&str])] = &[
+        ("0.png", &["car", "tree"]),
+        ("1.png", &["car", "tree"]),
+        ("2.png", &["bus", "tree"]),
+        ("3.png", &["bus", "car"]),
+        ("4.png", &[]),
+    ];
+    for separator in [";", ",", "|", " ", "; ", ", "] {
+        let splits = table(&lists(separator), None).unwrap();
+        assert_eq!(splits.format, "CSV with a list column");
+        assert_eq!(content(&[&splits.train, &splits.val]), expected(all), "{separator}");
+        assert_eq!(splits.train.class_names(), ["bus", "car", "tree"]);
+        assert!(splits.by_seed && splits.notes[0].contains("labels are separated by"), "{:?}", splits.notes);
+    }
+    // Columns may be separated by semicolons, and then a list with commas needs no quotes. A header is optional.
+    let semicolons = "path;labels\n0.png;car,tree\n1.png;tree,car\n2.png;bus,tree\n3.png;car,bus\n4.png;\n";
+    let bare = lists(";").split_once('\n').unwrap().1.to_owned();
+    for text in [semicolons, &bare] {
+        let splits = table(text, None).unwrap();
+        assert_eq!(content(&[&splits.train, &splits.val]), expected(all), "{text}");
+    }
+}
+
+#[test]
+fn a_split_column_makes_the_parts() {
+    let text = "file,split,tags\na.png,train,car;tree\nb.png,train,bus\nc.png,val,tree\nd.png,test,bus;car\n";
+    let splits = table(text, None).unwrap();
+    assert!(!splits.by_seed);
+    assert_eq!(content(&[&splits.train]), expected(&[("a.png", &["car", "tree"]), ("b.png", &["bus"])]));
+    assert_eq!(content(&[&splits.val]), expected(&[("c.png", &["tree"])]));
+    assert_eq!(content(&[&splits.test.unwrap()]), expected(&[("d.png", &["bus", "car"])]));
+    assert!(
+        splits.notes.iter().any(|note| note.contains("no validation image has the label 'bus' and 'car'")),
+        "{:?}",
+        splits.notes
+    );
+    refused(table(&text.replace(",val,", ",later,"), None), &["line 4", "split is 'later'", "train, val or test"]);
+    refused(table(&text.replace("bus;car", "bike").replace(",test", ",val"), None), &["'bike'", "no training image"]);
+}
+
+#[test]
+fn columns_of_0_and_1_are_classes_in_their_order() {
+    let text = "path,tree,car,bus,split\na.png,1,1,0,train\nb.png,0,0,1,train\nc.png,1.0,false,True,val\n";
+    let splits = table(text, None).unwrap();
+    assert_eq!(
+        (splits.format, splits.train.class_names()),
+        ("CSV with 0/1 columns", &["tree", "car", "bus"].map(String::from)[..])
+    );
+    assert_eq!(content(&[&splits.val]), expected(&[("c.png", &["tree", "bus"])]));
+    // In the order of the class list, where there is one.
+    let listed = table(text, Some("bus\ncar\ntree\n")).unwrap();
+    assert_eq!(listed.train.class_names(), ["bus", "car", "tree"]);
+    assert_eq!(content(&[&listed.val]), expected(&[("c.png", &["bus", "tree"])]));
+    refused(table(text, Some("bus\ncar\n")), &["'tree'", "not in classes.txt"]);
+    refused(table(text, Some("bus\ncar\ntree\nbike\n")), &["no column 'bike'"]);
+    // -1 is absent only where no 0 says so.
+    let minus = "path,tree,car\na.png,1,-1\nb.png,-1,1\nc.png,1,1\nd.png,1,1\n";
+    let splits = table(minus, None).unwrap();
+    assert_eq!(content(&[&splits.train, &splits.val])[0], ("a.png".into(), vec!["tree".into()]));
+    assert!(splits.notes[0].contains("-1 is read as absent"));
+    refused(table(&format!("{minus}e.png,0,1\n"), None), &["line 2", "'car' is -1", "absent", "not known"]);
+    refused(table(&minus.replace("-1,1", ",1"), None), &["line 3", "'tree' is empty", "absent", "not known"]);
+    refused(table(&minus.replace("-1,1", "3,1"), None), &["'tree' is '3'", "0 or 1"]);
+    refused(table("path,a,a\nx.png,0,1\n", None), &["two columns 'a'"]);
+}
+
+#[test]
+fn lines_of_one_image_are_joined_or_refused() {
+    let text = "path,label\na.png,car\na.png,tree\nb.png,bus\nc.png,car\nb.png,bus\nd.png,tree\ne.png,bus\n";
+    let splits = table(text, None).unwrap();
+    assert_eq!(splits.format, "CSV of path,label");
+    assert_eq!(content(&[&splits.train, &splits.val])[0], ("a.png".into(), vec!["car".into(), "tree".into()]));
+    assert!(
+        splits.notes.iter().any(|note| note.starts_with("1 lines name an image of an earlier line")),
+        "{:?}",
+        splits.notes
+    );
+    assert!(splits.notes.iter().any(|note| note.starts_with("1 lines repeat")), "{:?}", splits.notes);
+    let text = "path,labels\na.png,car;tree\nb.png,bus\na.png,bus;car\n";
+    refused(
+        table(text, None),
+        &["line 4", "'bus' and 'car' here", "'car' and 'tree' on line 2", "one of the lines or of both"],
+    );
+    let text = "path,label,split\na.png,car,train\na.png,bus,val\n";
+    refused(table(text, None), &["line 3", "another split", "line 2"]);
+}
+
+#[test]
+fn tables_that_can_be_read_twice_are_refused() {
+    let spaces = "path,labels\na.png,car\nb.png,traffic light\nc.png,traffic sign\nd.png,car\n";
+    refused(table(spaces, None), &["line 3", "'traffic light' is one label", "'traffic' and 'light'", "classes.txt"]);
+    let settled = |list: &str| table(spaces, Some(list)).unwrap();
+    assert_eq!(
+        settled("traffic light\ntraffic sign\ncar\n").train.class_names(),
+        ["traffic light", "traffic sign", "car"]
+    );
+    assert_eq!(settled("car\nlight\nsign\ntraffic\n").train.class_names().len(), 4);
+    refused(
+        table("path,labels\na.png,car;red|green\n", None),
+        &["line 2", "';' and '|'", "'car' and 'red|green'", "classes.txt"],
+    );
+    refused(
+        table("path,labels,car,tree\na.png,car,1,0\n", None),
+        &["'labels'", "'car' and 'tree'", "remove one or the other"],
+    );
+    refused(table("path,labels,tags\na.png,car,bus\n", None), &["'labels' and 'tags'", "all but one"]);
+    refused(table("path,labels\na.png,car,tree\n", None), &["line 2", "3 fields", "quote"]);
+    refused(table("path,labels\na.png,01;1\n", None), &["'01' and '1'", "same number"]);
+    refused(table("path,labels\na.png,car;bsu\nb.png,bus\n", Some("bus\ncar\n")), &["line 2", "'bsu'", "classes.txt"]);
+    refused(table("path,labels\na.png,car\nb.png,car\n", None), &["at least 2 classes"]);
+    refused(table("path,cancer\na.png,1\nb.png,0\n", None), &["'cancer' of 0 and 1", "one class", "two classes"]);
+    refused(table("path,labels\n", None), &["no line below its header"]);
+    refused(table("name,words\nx,y\n", None), &["no column of images", "path,labels"]);
+    // A further column is not used, and that is said.
+    let notes = table("path,labels,width\na.png,car;bus,640\nb.png,car;bus,640\n", None).unwrap().notes;
+    assert!(notes[0].contains("'labels'; not used: 'width'"), "{notes:?}");
+}
+
+/// Folders CLASS/NAME with pictures of those numbers.
+fn folders(root: &Path, files: &[(&str, u8)]) {
+    for (file, number) in files {
+        save(&root.join(file), &picture(8, 8, *number));
+    }
+}
+
+#[test]
+fn an_image_in_several_class_folders_has_their_labels() {
+    let dir = temp();
+    for part in ["train", "val"] {
+        folders(&dir.path().join(part), &[("car/1.png", 1), ("tree/1.png", 1), ("tree/2.png", 2), ("bus/3.png", 3)]);
+    }
+    #[cfg(unix)]
+    {
+        // Links to one file are one image under any name.
+        let train = dir.path().join("train");
+        std::os::unix::fs::symlink(train.join("tree/2.png"), train.join("bus/other.png")).unwrap();
+        fs::hard_link(train.join("bus/3.png"), train.join("car/hard.png")).unwrap();
+    }
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.format, splits.by_seed), ("class folders", false));
+    let val = expected(&[("1.png", &["car", "tree"]), ("2.png", &["tree"]), ("3.png", &["bus"])]);
+    assert_eq!(content(&[&splits.val]), val);
+    #[cfg(unix)]
+    {
+        let names: Vec<Vec<String>> = content(&[&splits.train]).into_iter().map(|(_, labels)| labels).collect();
+        let mut sorted = names.clone();
+        sorted.sort();
+        let all = [["bus", "car"], ["bus", "tree"], ["car", "tree"]].map(|pair| pair.map(String::from).to_vec());
+        assert_eq!(sorted, all);
+    }
+    assert!(splits.notes[0].contains("images lie in several class folders"), "{:?}", splits.notes);
+    // A validation part may lack a class, and may not have one more.
+    fs::remove_file(dir.path().join("val/car/1.png")).unwrap();
+    fs::remove_dir(dir.path().join("val/car")).unwrap();
+    let notes = open(dir.path()).unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("no validation image has the label 'car'")), "{notes:?}");
+    folders(&dir.path().join("val"), &[("bike/9.png", 9)]);
+    refused(open(dir.path()), &["class 'bike'", "val", "train"]);
+}
+
+#[test]
+fn folders_that_can_be_read_twice_are_refused() {
+    // Numbers as names: the content says that these are different images.
+    let dir = temp();
+    let numbered = [("car/1.png", 1), ("car/2.png", 2), ("tree/1.png", 3), ("tree/2.png", 4), ("tree/3.png", 5)];
+    folders(dir.path(), &numbered);
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.len() + splits.val.len(), 5);
+    assert!(
+        splits.notes[0].contains("2 names occur in several class folders with different content"),
+        "{:?}",
+        splits.notes
+    );
+    // Beside an image that is shared, equal names should mean equal images.
+    folders(dir.path(), &[("car/7.png", 7), ("tree/7.png", 7)]);
+    refused(open(dir.path()), &["1.png", "has the name of", "different images", "one copy was changed"]);
+    // Equal content under two names: a second label, or a wrong one.
+    let dir = temp();
+    folders(dir.path(), &[("car/a.png", 1), ("tree/b.png", 1), ("car/c.png", 2), ("tree/d.png", 3)]);
+    refused(open(dir.path()), &["b.png", "same content", "a.png", "both labels", "wrong label"]);
+    let dir = temp();
+    folders(&dir.path().join("train"), &[("car/a.png", 1)]);
+    refused(open(dir.path()), &["train/", "second part"]);
+}
+
+#[test]
+fn a_split_by_seed_keeps_the_share_of_each_label() {
+    let mut text = String::from("path,labels\n");
+    for i in 0..400 {
+        let mut names = vec!["common"];
+        names.extend((i % 4 == 0).then_some("quarter"));
+        names.extend((i % 50 == 0).then_some("rare"));
+        text += &format!("{i}.png,{}\n", if i % 20 == 7 { String::new() } else { names.join(";") });
+    }
+    let splits = table(&text, None).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len()), (320, 80));
+    // A fifth of 380, 100 and 8 images.
+    let [common, quarter, rare] = splits.val.positives()[..] else { panic!("three classes") };
+    assert!((75..=77).contains(&common) && quarter == 20 && (1..=2).contains(&rare), "{common} {quarter} {rare}");
+    let tail = |name: String| name.rsplit('/').next().unwrap().to_owned();
+    let tails = |splits: &MultiLabelSplits| (0..80).map(|i| tail(splits.val.name(i))).collect::<Vec<_>>();
+    assert_eq!(tails(&splits), tails(&table(&text, None).unwrap()), "the same seed");
+    let dir = temp();
+    fs::write(dir.path().join("labels.csv"), &text).unwrap();
+    let other = open_multi_label(dir.path(), &OpenOptions { seed: 1, ..OpenOptions::default() }).unwrap();
+    assert_ne!(tails(&splits), tails(&other), "another seed");
+    refused(table("path,labels\na.png,x;y\n", None), &["validation part is empty", "too few"]);
+}
+
+/// Images of one color each: 0, 1, 2, …
+struct Plain(usize);
+
+impl ImageDataset for Plain {
+    fn len(&self) -> usize {
+        self.0
+    }
+    fn name(&self, index: usize) -> String {
+        index.to_string()
+    }
+    fn image(&self, index: usize) -> Result<image::RgbImage, DataError> {
+        Ok(image::RgbImage::from_pixel(4, 4, image::Rgb([index as u8; 3])))
+    }
+}
+
+#[test]
+fn batches_hold_a_target_for_each_class() {
+    let classes: Arc<[String]> = ["a", "b", "c"].map(String::from).into();
+    let labels = vec![vec![2, 0], vec![], vec![1], vec![0, 1, 2]];
+    let set = MultiLabelSet::new(Arc::new(Plain(4)), classes, labels);
+    assert_eq!((set.labels(0), set.positives()), (&[0, 2][..], vec![2, 2, 2]));
+    let prepared = prepare_multi_label(&[set], &PrepareOptions::new(4), &|_, _| {}).unwrap().remove(0);
+    let source = MultiLabelSource::new(Arc::new(prepared), &Normalization::NONE);
+    let loading = LoaderOptions { shuffle: false, ..LoaderOptions::new(4, 0) };
+    let truth = [[1.0, 0.0, 1.0], [0.0; 3], [0.0, 1.0, 0.0], [1.0; 3]];
+    let loader = Loader::new(Arc::new(source), loading.clone()).unwrap();
+    let batch = loader.epoch(0).unwrap().next().unwrap().unwrap();
+    assert_eq!(batch.targets, truth.concat());
+    // Mixed images have mixed targets, in the share of their pixels.
+    let set = MultiLabelSet::new(
+        Arc::new(Plain(4)),
+        ["a", "b"].map(String::from).into(),
+        vec![vec![0], vec![1], vec![0, 1], vec![]],
+    );
+    let truth = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]];
+    let prepared = Arc::new(prepare_multi_label(&[set], &PrepareOptions::new(4), &|_, _| {}).unwrap().remove(0));
+    let mix = Mix { mixup: 1.0, cutmix: 0.0, seed: 3 };
+    let loader =
+        Loader::new(Arc::new(MultiLabelSource::new(prepared, &Normalization::NONE).mixed(mix)), loading).unwrap();
+    let batch = loader.epoch(1).unwrap().next().unwrap().unwrap();
+    for index in 0..4 {
+        let mixed = mix.draw(1, index, 4, (4, 4));
+        for class in 0..2 {
+            let wanted = mixed.share * truth[index][class] + (1.0 - mixed.share) * truth[mixed.other][class];
+            assert!((batch.targets[2 * index + class] - wanted).abs() < 1e-6, "image {index}");
+        }
+    }
+}
+
+#[test]
+fn a_check_names_what_is_wrong_and_how_the_data_was_read() {
+    let dir = temp();
+    folders(dir.path(), &[("a.png", 1), ("b.png", 2), ("c.png", 3), ("d.png", 1)]);
+    let rows = "a.png,train,car;tree\nb.png,train,bus\nc.png,val,tree\nd.png,val,bus\ne.png,train,car\n";
+    fs::write(dir.path().join("labels.csv"), format!("path,split,labels\n{rows}")).unwrap();
+    let report = check_multi_label(&dir.path().join("labels.csv"), &CheckOptions::default()).unwrap();
+    let text = report.to_string();
+    for part in [
+        "CSV with a list column",
+        "e.png: file not found",
+        "d.png: is in the val part as 'bus' and the same picture as",
+        "which is in the train part as 'car, tree'",
+        "note: labels are separated by ';'",
+        "note: no validation image has the label 'car'",
+        "2 faults",
+    ] {
+        assert!(text.contains(part), "'{part}' is missing in: {text}");
+    }
+    assert_eq!(report.classes[0].counts, [1, 1], "bus in training and validation");
+}
