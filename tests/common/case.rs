@@ -73,13 +73,19 @@ pub struct Builder {
     pub states: Values,
     name: String,
     place: Place,
+    gradients: bool,
     parameters: Vec<(String, Value)>,
 }
 
 impl Builder {
     pub fn new(name: &str, place: Place) -> Self {
         let (graph, inputs, states) = (Graph::new(), Values::new(), Values::new());
-        Builder { graph, inputs, states, name: name.into(), place, parameters: vec![] }
+        Builder { graph, inputs, states, name: name.into(), place, gradients: true, parameters: vec![] }
+    }
+
+    /// A builder whose case has no gradients.
+    pub fn forward(name: &str, place: Place) -> Self {
+        Builder { gradients: false, ..Builder::new(name, place) }
     }
 
     /// A graph input that no gradient is asked for.
@@ -128,7 +134,7 @@ impl Builder {
                 seeds.push((*value, self.constant(&format!("upstream.{name}"), ty, upstream.clone())));
             }
         }
-        if !seeds.is_empty() {
+        if self.gradients && !seeds.is_empty() {
             let wrt: Vec<Value> = self.parameters.iter().map(|(_, v)| *v).collect();
             let grads = gradients_from(&mut self.graph, &seeds, &wrt)?;
             for ((name, _), grad) in self.parameters.iter().zip(grads) {

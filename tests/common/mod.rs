@@ -86,9 +86,14 @@ where
     }
 }
 
+/// The CPU engine in f32.
+pub fn cpu() -> impl Runner {
+    Fresh { make: || Ok(Box::new(CpuEngine::<f32>::new())) }
+}
+
 /// The engines that real work runs on, which are held against [`twin`]. Another engine is one line here.
 pub fn engines() -> Vec<Box<dyn Runner>> {
-    vec![Box::new(Fresh { make: || Ok(Box::new(CpuEngine::<f32>::new())) }), Box::new(OnGpu { checked: true })]
+    vec![Box::new(cpu()), Box::new(OnGpu { checked: true })]
 }
 
 /// The reference: the twins of the shaders in f64.

@@ -23,7 +23,15 @@ impl OpCase {
 
     /// The op with its gradients at a place.
     pub fn case(&self, place: Place) -> Case {
-        let mut builder = Builder::new(&self.name, place);
+        self.build(Builder::new(&self.name, place))
+    }
+
+    /// The op without gradients.
+    pub fn forward(&self, place: Place) -> Case {
+        self.build(Builder::forward(&self.name, place))
+    }
+
+    fn build(&self, mut builder: Builder) -> Case {
         let made = (self.build)(&mut builder).and_then(|y| builder.finish_op(y));
         made.unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use rayon::prelude::*;
 use shadegrad::exec::registry::KERNELS;
 use shadegrad::exec::shader::{
     BindingKind, Lines, Matrix, StageBinding, Target, TileLimits, Tiling, candidates, shader,
@@ -96,8 +98,13 @@ struct Variant {
     label: String,
 }
 
-/// All different shader texts.
-fn variants() -> BTreeMap<String, Variant> {
+/// All different shader texts, made once for all tests.
+fn variants() -> &'static BTreeMap<String, Variant> {
+    static VARIANTS: OnceLock<BTreeMap<String, Variant>> = OnceLock::new();
+    VARIANTS.get_or_init(make_variants)
+}
+
+fn make_variants() -> BTreeMap<String, Variant> {
     let mut variants: BTreeMap<String, Variant> = BTreeMap::new();
     for (name, graph) in graphs() {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
@@ -294,12 +301,11 @@ fn translate(source: &str, variant: &Variant) -> Result<(), String> {
 #[test]
 fn every_shader_becomes_spirv_msl_and_hlsl() {
     let variants = variants();
-    let mut bad = vec![];
-    for (source, variant) in &variants {
-        if let Err(e) = translate(source, variant) {
-            bad.push(format!("{}: {e}", variant.label));
-        }
-    }
+    let wrong = |(source, variant): (&String, &Variant)| {
+        let error = translate(source, variant).err()?;
+        Some(format!("{}: {error}", variant.label))
+    };
+    let bad: Vec<String> = variants.par_iter().filter_map(wrong).collect();
     println!("{} shader variants", variants.len());
     assert!(bad.is_empty(), "{} of {} shaders:\n{}", bad.len(), variants.len(), bad[..bad.len().min(5)].join("\n"));
 }
@@ -329,10 +335,11 @@ fn shader_files(folder: &Path) -> Vec<(String, String)> {
 
 #[test]
 fn a_broken_shader_is_seen() {
-    let (source, mut variant) = variants().into_iter().next().expect("there are shaders");
-    assert!(translate(&source, &variant).is_ok());
+    let (source, variant) = variants().first_key_value().expect("there are shaders");
+    assert!(translate(source, variant).is_ok());
     let wrong = format!("{source}\nfn wrong() -> f32 {{ return 1u; }}\n");
-    assert!(translate(&wrong, &variant).is_err());
-    variant.bindings.remove(0);
-    assert!(translate(&source, &variant).unwrap_err().contains("bindings"));
+    assert!(translate(&wrong, variant).is_err());
+    let bindings = variant.bindings[1..].to_vec();
+    let other = Variant { kernel: variant.kernel, bindings, label: variant.label.clone() };
+    assert!(translate(source, &other).unwrap_err().contains("bindings"));
 }
