@@ -10,7 +10,7 @@ const DEPTHS: [u8; 3] = [10, 12, 14];
 
 /// How 16-bit samples of a set become 8 bits: `round(255 value / (2^bits - 1))`.
 ///
-/// While the images of a set are read for the first time, it gathers the highest value. [`Self::settle`] then chooses one
+/// While the images of a set are read for the first time, it gathers the highest value. `settle` then chooses one
 /// number of bits for the whole set, so that pictures stay comparable.
 #[derive(Debug)]
 pub struct SampleDepth {

@@ -6,7 +6,7 @@
 //!      there;
 //!    - its [`Objective`](crate::train::Objective): the graphs of a training step and of an evaluation, what goes into them, and
 //!      an [`Evaluation`](crate::train::Evaluation) that turns their outputs into scores, pictures and tables of a run;
-//!    - its scores, as constants of [`Score`](crate::run::Score), and its [`TaskCard`](crate::run::task_card::TaskCard): title, scores and panels of its runs;
+//!    - its scores, as constants of [`Score`](crate::run::Score), and its [`TaskCard`]: title, scores and panels of its runs;
 //!    - a type that implements [`Task`].
 //! 2. Add a line to the list below. A user of the library calls [`register`] instead, as `examples/custom_task.rs` does.
 //!

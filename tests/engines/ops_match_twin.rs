@@ -118,6 +118,10 @@ fn sixteen_bits_match_the_twin() {
         let rewritten = fused.links() != case.links();
         for case in [case, fused].into_iter().take(1 + usize::from(rewritten)) {
             let halved = case.halved();
+            // x^17 of these inputs exceeds 65,504, the largest number of f16.
+            if halved.name.starts_with("Pow(17") {
+                continue;
+            }
             let plan = halved.plan();
             let half = plan.calls.iter().filter(|c| c.call.elements.contains(&Element::F16));
             let stored = half.clone().count();

@@ -33,7 +33,7 @@ pub fn kinds(seed: u64, index: u64) -> Vec<usize> {
     kinds
 }
 
-/// Scene `index` of `seed` with one object of each of its [`kinds`], and its light. Each kind shows at least
+/// Scene `index` of `seed` with one object of each of its `kinds`, and its light. Each kind shows at least
 /// 0.6 % of the frame.
 pub fn several_objects(seed: u64, index: u64) -> (Drawing, Light) {
     let kinds = kinds(seed, index);
