@@ -13,7 +13,7 @@
 //! | source | normalizes a sample, and changes it at random where [`augment`] says so |
 //! | loader | fills batches on background threads |
 //!
-//! What a data set was taken for is a value, [`Decisions`]. A set that can be read in two ways is refused with both
+//! [`Decisions`] records how a data set was read. A set that can be read in two ways is refused with both
 //! readings; a file beside it (`classes.toml`) decides. [`check`] reads a whole data set and names what is wrong with it.
 //!
 //! Every random number is `f(seed, epoch, sample, use)` ([`crate::random`]), so samples depend neither on threads nor on

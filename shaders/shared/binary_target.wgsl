@@ -1,4 +1,4 @@
-// What a vector of elements is compared with. `targets` and `weights` are bindings of the kernel.
+// The targets of a vector of elements. `targets` and `weights` are bindings of the kernel.
 
 // Lanes that count: channels, not padding, whose target is not ignored.
 fn counted(i: u32) -> vec4<bool> {

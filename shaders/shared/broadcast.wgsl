@@ -6,7 +6,7 @@ fn repeated_at(i: u32) -> u32 {
     return (h / D_H) * B_N + (h % D_H) * B_H + (row % D_W) * B_W + (i % C4) * B_C;
 }
 
-// What it holds for the lanes of vector i. A single channel is for all of them.
+// The operand for the lanes of vector i. A single channel serves all lanes.
 fn repeated(v: vec4<f32>) -> vec4<f32> {
     return select(v, vec4<f32>(v.x), vec4<bool>(ONE_CHANNEL));
 }

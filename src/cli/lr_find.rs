@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let (range, task) = (args.range()?, args.0.task);
     let mut settings = task.resolve(&args.0.given()?)?;
     if settings.common.resume.is_some() {
-        return Err(CliError::Usage("--resume: a learning rate test is a run of its own; leave it away".into()));
+        return Err(CliError::Usage("--resume: a learning rate test cannot continue a run; remove the flag".into()));
     }
     if settings.common.out.is_none() {
         // The folder is made when all else is known to be good, like that of a run.

@@ -37,7 +37,7 @@ pub struct Decisions {
 pub struct ClassReading {
     /// Name of the class.
     pub name: String,
-    /// What stands for it, in words; empty where that is the name itself.
+    /// The stored value or folder of the class, in words. Empty if it equals the name.
     pub from: String,
 }
 

@@ -38,7 +38,7 @@ pub(crate) enum Entry {
 
 /// A format of data sets.
 pub(crate) trait Format: Sync {
-    /// What a set of this format is opened as.
+    /// The opened form of a set of this format.
     type Opened;
     type Options;
 
@@ -164,7 +164,7 @@ pub struct Recognised {
     pub evidence: Evidence,
 }
 
-/// What the folder `root` is as a classification set; `None` where nothing speaks for any format.
+/// Recognises `root` as a classification set. `None` if no format matches.
 ///
 /// # Errors
 /// Where it cannot be listed, or two formats are certain.
@@ -172,7 +172,7 @@ pub fn recognise_classification(root: &Path) -> Result<Option<Recognised>, DataE
     Ok(choose(root, classes)?.map(|(format, evidence)| Recognised { format: format.name(), evidence }))
 }
 
-/// What the folder `root` is as a segmentation set; `None` where nothing speaks for any format.
+/// Recognises `root` as a segmentation set. `None` if no format matches.
 ///
 /// # Errors
 /// Where it cannot be listed, or two formats are certain.
