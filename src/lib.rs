@@ -140,6 +140,7 @@ pub mod shape;
 #[cfg(feature = "tasks")]
 pub mod tasks;
 mod tensor;
+mod text;
 #[cfg(feature = "tasks")]
 pub mod train;
 pub mod training;

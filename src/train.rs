@@ -1,5 +1,6 @@
 //! Training: the loop over epochs and steps, its settings, the graphs of a step, the learning-rate schedule.
 
+mod changed;
 mod diagnose;
 mod error;
 pub mod first_step;
@@ -12,6 +13,7 @@ pub mod objective;
 pub mod observer;
 pub mod open;
 pub mod outputs;
+pub mod results;
 pub mod schedule;
 pub mod settings;
 pub mod step;
@@ -25,4 +27,5 @@ pub use model::Model;
 pub use objective::{Evaluation, Objective};
 pub use observer::{Observer, Outcome, StepProgress};
 pub use outputs::Outputs;
+pub use results::Results;
 pub use trainer::Trainer;

@@ -30,7 +30,7 @@ fn config(text: &str) -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn flags_win_over_the_file_and_the_file_over_the_defaults() {
     let (_folder, path) = config("lr = 1\nepochs = 3\nnormalize = \"none\"\nshuffle = false\ndata = \"photos\"\n");
-    let mut given = flags("--lr 0.25 --optimizer adamw --nesterov --skip-bad --loader-threads 4");
+    let mut given = flags("--lr 0.25 --optimizer sgd --nesterov --skip-bad --loader-threads 4");
     given.config = Some(path);
     let config = ClassifyConfig::resolve(&given).expect("valid");
     let expected = ClassifyConfig {

@@ -131,6 +131,8 @@ macro_rules! task_settings {
                 /// Run to resume where it stopped, with its settings
                 #[value("RUN")]
                 resume: std::path::PathBuf,
+                /// Resume although the data or settings that change the weights are not those of the run [default: false]
+                allow_changed_data: bool,
                 /// Checkpoint to start from instead of random weights
                 #[value("RUN|FILE.safetensors")]
                 init: std::path::PathBuf,
@@ -257,6 +259,7 @@ macro_rules! declare_settings {
                     out: self.out.clone(),
                     init: self.init.clone(),
                     resume: self.resume.clone(),
+                    allow_changed_data: self.allow_changed_data.unwrap_or(false),
                     epochs: self.epochs,
                     batch_size: self.batch_size,
                     lr: self.lr,
@@ -300,7 +303,7 @@ macro_rules! declare_settings {
             }
 
             fn without_resume(self) -> Self {
-                Self { resume: None, ..self }
+                Self { resume: None, allow_changed_data: None, ..self }
             }
         }
     };
