@@ -21,7 +21,7 @@ use crate::train::{Observer, Outcome, TrainError};
 
 use folder::{clear, folder, found};
 use halving::Until;
-pub use table::{Row, SweepTable};
+pub use table::SweepTable;
 
 /// A sweep as its file describes it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use shadegrad::cli::flags;
+use shadegrad::internals::cli::flags;
+use shadegrad::internals::setting::Setting;
 use shadegrad::run::ImageSize;
-use shadegrad::setting::Setting;
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::{Classify, ClassifyConfig};
 use shadegrad::tasks::colorize::{Colorize, ColorizeConfig};
 use shadegrad::tasks::segment::{Segment, SegmentConfig};
-use shadegrad::train::schedule::Schedule;
+use shadegrad::train::Schedule;
 use shadegrad::train::settings::{ConfigError, Given, Normalize, Optimizer, Origin, TaskSettings};
 
 fn flags(line: &str) -> Given {
