@@ -9,7 +9,7 @@ mod devices;
 mod doctor;
 mod eval;
 mod export;
-pub mod flags;
+pub(crate) mod flags;
 mod lr_find;
 mod model;
 mod plan;

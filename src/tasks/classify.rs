@@ -1,7 +1,7 @@
 //! Classification: a class for every image.
 
 mod evaluation;
-pub mod graphs;
+pub(crate) mod graphs;
 mod objective;
 mod predict;
 mod settings;

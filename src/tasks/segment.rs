@@ -1,7 +1,7 @@
 //! Segmentation: a class for every pixel.
 
 mod evaluation;
-pub mod metrics;
+pub(crate) mod metrics;
 mod objective;
 mod predict;
 mod settings;

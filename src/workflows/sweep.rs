@@ -21,7 +21,7 @@ use crate::train::{Observer, Outcome, TrainError};
 
 use folder::{clear, folder, found};
 use halving::Until;
-pub use table::{Row, SweepTable};
+pub use table::SweepTable;
 
 /// Most runs of a sweep; a grid can have more, of which a sample is taken.
 const MAX_RUNS: usize = 100_000;

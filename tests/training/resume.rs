@@ -6,14 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use shadegrad::data::Augment;
 use shadegrad::interop::safetensors::TensorFile;
 use shadegrad::precision::Precision;
-use shadegrad::run::ImageSize;
-use shadegrad::run::history::EpochRow;
-use shadegrad::run::{RunDir, RunError};
-use shadegrad::tasks::segment;
-use shadegrad::tasks::segment::SegmentConfig;
-use shadegrad::train::TrainError;
-use shadegrad::train::schedule::Schedule;
-use shadegrad::train::{Observer, Outcome, StepProgress};
+use shadegrad::run::{EpochRow, ImageSize, RunDir, RunError};
+use shadegrad::tasks::segment::{self, SegmentConfig};
+use shadegrad::train::{Observer, Outcome, Schedule, StepProgress, TrainError};
 
 /// Stops a run after a number of steps.
 struct StopAfter<'a> {

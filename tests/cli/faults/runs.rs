@@ -106,8 +106,8 @@ fn a_damaged_history_is_restored_and_no_worse_epoch_becomes_the_best() {
 }
 
 /// The rows of a `metrics.csv`.
-fn shadegrad_rows(csv: &[u8]) -> Vec<shadegrad::run::history::EpochRow> {
-    shadegrad::run::history::EpochRow::read_csv(csv, &[]).expect("rows")
+fn shadegrad_rows(csv: &[u8]) -> Vec<shadegrad::run::EpochRow> {
+    shadegrad::run::EpochRow::read_csv(csv, &[]).expect("rows")
 }
 
 /// The epoch that a run is to go on with.
