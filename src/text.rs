@@ -14,7 +14,8 @@ pub fn escaped(text: &str) -> String {
 
 /// Control characters, and those that reverse or hide the text around them.
 fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A cell of a table that no spreadsheet takes for a formula: one that begins like it gets an apostrophe before it. Numbers

@@ -108,7 +108,9 @@ fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {
     }
     if !args.force && args.out.symlink_metadata().is_ok() {
         let out = args.out.display();
-        return Err(CliError::Usage(format!("--out {out}: exists already; give another name, or --force to replace it")));
+        return Err(CliError::Usage(format!(
+            "--out {out}: exists already; give another name, or --force to replace it"
+        )));
     }
     let options = PreviewOptions {
         mix: Mix { mixup: args.mixup, cutmix: args.cutmix, seed: args.seed },

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CliError, complain, complain_of_damage, print};
-use crate::text::escaped;
 use crate::data::images_below;
 use crate::run::Checkpoint;
+use crate::text::escaped;
 use crate::workflows::predict::{Predicted, Predictions};
 
 /// What to predict for.

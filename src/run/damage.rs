@@ -19,7 +19,9 @@ impl RunDir {
     /// What is wrong with the run's files: a line for each that is damaged or gone, which begins with its path.
     pub fn damage(&self) -> Vec<String> {
         let mut found = vec![];
-        let mut add = |file: &str, problem: String| found.push(format!("{} is damaged: {problem}", self.path().join(file).display()));
+        let mut add = |file: &str, problem: String| {
+            found.push(format!("{} is damaged: {problem}", self.path().join(file).display()))
+        };
         let facts = match self.read_facts() {
             Ok(facts) => facts,
             Err(error) => {
@@ -46,7 +48,10 @@ impl RunDir {
         match problem.filter(|_| !none_yet) {
             Some(problem) => add("metrics.csv", problem),
             None if last.is_some_and(|last| (rows.len() as u32) < last) => {
-                add("metrics.csv", format!("it ends after epoch {}, the checkpoints after {}", rows.len(), last.unwrap_or(0)));
+                add(
+                    "metrics.csv",
+                    format!("it ends after epoch {}, the checkpoints after {}", rows.len(), last.unwrap_or(0)),
+                );
             }
             None if kept.is_some_and(|kept| kept != text_digest(&String::from_utf8_lossy(&metrics)))
                 || epochs.is_some_and(|epochs| !metrics.starts_with(epochs.as_bytes())) =>

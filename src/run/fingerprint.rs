@@ -63,11 +63,7 @@ impl DataPrint {
     /// The same without the single images, as `run.json` has it.
     pub fn summary(&self) -> Self {
         let part = |part: &PartPrint| PartPrint { each: vec![], ..part.clone() };
-        DataPrint {
-            classes: self.classes.clone(),
-            training: part(&self.training),
-            validation: part(&self.validation),
-        }
+        DataPrint { classes: self.classes.clone(), training: part(&self.training), validation: part(&self.validation) }
     }
 
     /// What differs now, in words; empty where nothing does.
@@ -76,10 +72,9 @@ impl DataPrint {
         if self.classes != now.classes {
             changes.push(format!("the classes were {:?} and are {:?}", self.classes, now.classes));
         }
-        for (part, before, now) in [
-            ("training", &self.training, &now.training),
-            ("validation", &self.validation, &now.validation),
-        ] {
+        for (part, before, now) in
+            [("training", &self.training, &now.training), ("validation", &self.validation, &now.validation)]
+        {
             if (before.images, &before.content) != (now.images, &now.content) {
                 changes.push(format!("{part} images: {}", before.difference(now).join("; ")));
             }
@@ -178,7 +173,10 @@ mod tests {
         let before = part(&[("a", "cat", "1"), ("b", "cat", "2"), ("c", "dog", "3")]);
         let words = |now: &[(&str, &str, &str)]| before.difference(&part(now)).join("; ");
         assert_eq!(words(&[("a", "cat", "1"), ("c", "dog", "3")]), "1 removed: \"b\"");
-        assert_eq!(words(&[("a", "dog", "1"), ("b", "cat", "2"), ("c", "dog", "3")]), "1 of another class: \"a\" (\"cat\", now \"dog\")");
+        assert_eq!(
+            words(&[("a", "dog", "1"), ("b", "cat", "2"), ("c", "dog", "3")]),
+            "1 of another class: \"a\" (\"cat\", now \"dog\")"
+        );
         assert_eq!(words(&[("a", "cat", "9"), ("b", "cat", "2"), ("c", "dog", "3")]), "1 with other pixels: \"a\"");
         assert_eq!(words(&[("b", "cat", "2"), ("a", "cat", "1"), ("c", "dog", "3")]), "in another order");
         let many: Vec<_> = ["p", "q", "r", "s"].map(|name| (name, "cat", "5")).into();

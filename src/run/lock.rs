@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn half_written_files_of_others_go_and_those_under_way_stay() {
         let folder = tempfile::tempdir().expect("a folder");
-        let [old, under_way, foreign] = [".writing-aB3dE6", ".writing-zzzzz1", ".writing-notes"].map(|name| folder.path().join(name));
+        let [old, under_way, foreign] =
+            [".writing-aB3dE6", ".writing-zzzzz1", ".writing-notes"].map(|name| folder.path().join(name));
         for path in [&old, &under_way, &foreign] {
             fs::write(path, "half").expect("writes");
         }

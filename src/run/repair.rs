@@ -75,7 +75,9 @@ impl RunDir {
         let (mut rows, problem) = EpochRow::read_damaged(&bytes, known);
         rows.retain(|row| (row.epoch as usize) <= done);
         if rows.len() == done {
-            notes.extend(problem.map(|problem| format!("metrics.csv is damaged ({problem}): its {done} epochs are whole")));
+            notes.extend(
+                problem.map(|problem| format!("metrics.csv is damaged ({problem}): its {done} epochs are whole")),
+            );
             return Ok(rows);
         }
         let problem = problem.unwrap_or_else(|| format!("it has {} epochs", rows.len()));

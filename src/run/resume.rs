@@ -223,7 +223,8 @@ pub fn save(
     // Plain numbers always have a JSON form.
     let json = serde_json::to_string(position).unwrap_or_default();
     let data = origin.data.as_ref().and_then(|data| serde_json::to_string(data).ok());
-    let entries = [(KEY, Some(json)), (DATA, data), (SETTINGS, origin.settings.clone()), (EPOCHS, origin.epochs.clone())];
+    let entries =
+        [(KEY, Some(json)), (DATA, data), (SETTINGS, origin.settings.clone()), (EPOCHS, origin.epochs.clone())];
     let metadata = entries.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))).collect();
     let file = TensorFile { tensors, metadata };
     Ok(file.write_atomic(path)?)

@@ -75,12 +75,7 @@ pub(super) fn check(
 }
 
 /// A line on a schedule that spans another number of epochs than before, where that moves the learning rate.
-pub(super) fn rate_jump(
-    run: &RunDir,
-    kept: &Kept,
-    settings: &TrainSettings,
-    steps_per_epoch: usize,
-) -> Option<String> {
+pub(super) fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, steps_per_epoch: usize) -> Option<String> {
     let text = kept.origin.settings.clone().or_else(|| std::fs::read_to_string(run.config_path()).ok())?;
     let before = toml::from_str::<toml::Table>(&text).ok()?.get("epochs")?.as_integer()?;
     let before = usize::try_from(before).ok().filter(|&before| before != settings.epochs)?;
@@ -106,7 +101,8 @@ pub(super) fn rate_jump(
 /// A line where `config.toml` lacks settings that the run is known to have, or is none.
 pub(super) fn damaged_settings(run: &RunDir, kept: &Kept) -> Option<String> {
     let before: toml::Table = toml::from_str(kept.origin.settings.as_deref()?).ok()?;
-    let found = std::fs::read_to_string(run.config_path()).ok().and_then(|text| toml::from_str::<toml::Table>(&text).ok());
+    let found =
+        std::fs::read_to_string(run.config_path()).ok().and_then(|text| toml::from_str::<toml::Table>(&text).ok());
     let whole = found.is_some_and(|found| before.keys().all(|key| found.contains_key(key)));
     (!whole).then(|| "config.toml is damaged: its settings are restored".to_owned())
 }

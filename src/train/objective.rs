@@ -10,10 +10,10 @@ use super::step::Phase;
 use crate::data::Batch;
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::graph::{Graph, GraphError, StateTable};
+use crate::run::Score;
 use crate::run::card::ModelCard;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::run::task_card::TaskCard;
-use crate::run::Score;
 
 /// What the loop trains, and evaluates.
 pub trait Objective: Send {

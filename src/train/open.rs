@@ -80,12 +80,7 @@ pub fn open(
 }
 
 /// Makes the run's folder and takes its lock, or opens that of the run that is resumed, which is held already.
-fn make_run(
-    settings: &TrainSettings,
-    toml: &str,
-    stem: &str,
-    lock: Option<FolderLock>,
-) -> Result<HeldRun, TrainError> {
+fn make_run(settings: &TrainSettings, toml: &str, stem: &str, lock: Option<FolderLock>) -> Result<HeldRun, TrainError> {
     let run = match &settings.resume {
         Some(path) => RunDir::to_resume(path)?,
         None => RunDir::create(settings.out.as_deref(), stem)?,

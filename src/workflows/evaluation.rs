@@ -114,7 +114,9 @@ fn require_settings(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<()
     let lacks = ["epochs", "val_split", "seed"].into_iter().find(|key| !table.contains_key(*key));
     match lacks.filter(|_| !asked) {
         Some(key) => {
-            let reason = format!("it has no `{key}`, which every run's settings have; restore it from a copy, or name the data and its split");
+            let reason = format!(
+                "it has no `{key}`, which every run's settings have; restore it from a copy, or name the data and its split"
+            );
             Err(RunError::Damaged { path, reason })
         }
         None => Ok(()),

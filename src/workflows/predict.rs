@@ -104,7 +104,9 @@ impl Predictions {
         for (image, prediction) in names.into_iter().zip(predictions) {
             match self.write(image.clone(), prediction) {
                 Ok(predicted) => found.push(predicted),
-                Err(WorkflowError::Task(TaskError::Train(TrainError::Run(RunError::File(error))))) if !is_full(&error) => {
+                Err(WorkflowError::Task(TaskError::Train(TrainError::Run(RunError::File(error)))))
+                    if !is_full(&error) =>
+                {
                     missed.push(Missed::Write { image, error });
                 }
                 Err(error) => return Err(error),

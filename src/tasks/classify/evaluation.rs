@@ -7,14 +7,14 @@ use image::RgbImage;
 
 use super::ACCURACY;
 use crate::data::{Batch, Prepared, one_line};
+use crate::run::Score;
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::mistakes::{self, Mistake};
 use crate::run::pictures::{self, Sheet, spread};
-use crate::run::Score;
+use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
-use crate::train::Results;
 
 /// Mistakes that a run keeps.
 const MISTAKES: usize = 24;

@@ -8,13 +8,13 @@ use super::metrics::ImageScores;
 use super::{COLORFULNESS, DELTA_E, PSNR, SSIM, grey, picture, truth};
 use crate::data::{Batch, ColorSpace, PreparedImages};
 use crate::ops::Regression;
-use crate::run::pictures::{Comparison, spread};
 use crate::run::Score;
+use crate::run::pictures::{Comparison, spread};
 use crate::tasks::TaskError;
+use crate::train::Results;
 use crate::train::outputs::Outputs;
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
-use crate::train::Results;
 
 /// Images whose predictions are shown.
 const SHOWN: usize = 6;

@@ -9,10 +9,10 @@ use super::results::{self, labels_above};
 use super::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
 use crate::data::{Batch, PreparedLabels};
 use crate::run::Score;
+use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
-use crate::train::Results;
 
 /// Probabilities for a set of images.
 #[derive(Clone)]

@@ -10,9 +10,9 @@ use super::scores::CLASSES_FILE;
 use crate::data::{PreparedLabels, one_line};
 use crate::run::mistakes::{self, Mistake};
 use crate::run::pictures::{self, Sheet, spread};
-use crate::train::{Evaluation, TrainError};
 use crate::text::defused;
 use crate::train::Results;
+use crate::train::{Evaluation, TrainError};
 
 /// Images on the sheet of predictions, and errors that a run keeps.
 const SHOWN: usize = 24;
@@ -20,7 +20,9 @@ const SHOWN: usize = 24;
 /// Writes the table, the sheet and the errors into a run's folder, and names them.
 pub(super) fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
     let Some(images) = &found.shown else {
-        return Ok(results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?)));
+        return Ok(
+            results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?))
+        );
     };
     let mut cells = vec![];
     for row in spread(found.indices.len(), SHOWN) {

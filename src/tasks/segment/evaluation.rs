@@ -6,15 +6,15 @@ use std::sync::Arc;
 use super::metrics::{SegmentationScores, image_iou};
 use super::{MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU, pair};
 use crate::data::{Batch, PreparedPairs, one_line};
+use crate::run::Score;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::pictures::{self, Comparison, spread};
-use crate::run::Score;
+use crate::text::defused;
+use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
-use crate::text::defused;
-use crate::train::Results;
 
 /// Images whose predictions are shown.
 const SHOWN: usize = 6;

@@ -76,7 +76,12 @@ impl SegmentConfig {
         rule("up", &self.up.name(), unet, "no effect: it is of --model unet")?;
         rule("skips", &self.skips, unet, "no effect: it is of --model unet")?;
         rule("decoder", &self.decoder.name(), !unet, "no effect: it is of --model resnet18-seg")?;
-        rule("class_weights", &self.class_weights.name(), !dice, "no effect: --loss dice takes no weights; give ce or ce+dice")?;
+        rule(
+            "class_weights",
+            &self.class_weights.name(),
+            !dice,
+            "no effect: --loss dice takes no weights; give ce or ce+dice",
+        )?;
         let size = self.image_size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
         rule("image_size", &self.image_size, size, "sides of 5 to 8192 pixels")
     }

@@ -117,7 +117,8 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
 /// The settings of a run that is resumed: its file, over what is kept beside its position. A file that is cut off, or no TOML,
 /// is damaged, and what it lacks is known.
 fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table, ConfigError> {
-    let kept = kept_settings(&run.join("resume.safetensors")).and_then(|text| toml::from_str::<toml::Table>(&text).ok());
+    let kept =
+        kept_settings(&run.join("resume.safetensors")).and_then(|text| toml::from_str::<toml::Table>(&text).ok());
     let Some(mut settings) = kept else { return read_file::<S>(path) };
     settings.retain(|key, _| S::KEYS.contains(&key));
     match read_file::<S>(path) {

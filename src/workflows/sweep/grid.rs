@@ -64,7 +64,10 @@ mod tests {
         let grid = grid(&[2, 3]);
         assert_eq!(size(&grid), Some(6));
         let of = |index| ["k0", "k1"].map(|key| combination(&grid, index)[key].as_integer());
-        assert_eq!((of(0), of(1), of(3), of(5)), ([Some(0); 2], [Some(0), Some(1)], [Some(1), Some(0)], [Some(1), Some(2)]));
+        assert_eq!(
+            (of(0), of(1), of(3), of(5)),
+            ([Some(0); 2], [Some(0), Some(1)], [Some(1), Some(0)], [Some(1), Some(2)])
+        );
     }
 
     #[test]

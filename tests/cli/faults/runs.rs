@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::support::{Outcome, Place};
 
 /// Training in milliseconds a step.
-const SCENES: &str = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu --schedule constant";
+const SCENES: &str =
+    "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu --schedule constant";
 
 /// Starts a run of many epochs, and waits for the end of some.
 fn under_way(place: &Place, line: &str, run: &str, epochs: usize) -> Child {
@@ -172,7 +173,10 @@ fn changed_data_and_settings_are_named_and_need_consent() {
     let config = place.bytes("run/config.toml");
     let resume = format!("train colorize --resume run --epochs {}", next_epoch(&place));
     let refused = |flags: &str, parts: &[&str]| {
-        place.run(&format!("{resume} {flags}")).refused(&["run cannot be resumed", "--allow-changed-data"]).refused(parts);
+        place
+            .run(&format!("{resume} {flags}"))
+            .refused(&["run cannot be resumed", "--allow-changed-data"])
+            .refused(parts);
         assert!(place.bytes("run/config.toml") == config, "a refused command changes nothing");
     };
     refused("--seed 1", &["--seed was 0 and is 1"]);
