@@ -60,7 +60,7 @@ mod truncation;
 use std::path::Path;
 
 pub use augment::{Augment, Augmentation};
-pub use batch::{Batch, SampleLayout, SampleMut, Source};
+pub use batch::{Batch, Identity, SampleLayout, SampleMut, Source, digest};
 pub use color::{ColorSpace, lightness};
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decisions::{ClassReading, Decisions, LeftOut, Why};
