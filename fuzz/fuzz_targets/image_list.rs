@@ -6,7 +6,11 @@ use std::sync::LazyLock;
 use shadegrad_fuzz::{Folder, fuzz_target};
 
 static FOLDER: LazyLock<Folder> = LazyLock::new(|| {
-    Folder::new("train.txt", &["images/a.png", "images/b c.png", "images/d.png"], &["masks/a.png", "masks/b c.png", "masks/d.png"])
+    Folder::new(
+        "train.txt",
+        &["images/a.png", "images/b c.png", "images/d.png"],
+        &["masks/a.png", "masks/b c.png", "masks/d.png"],
+    )
 });
 
 fuzz_target!(|bytes: &[u8]| {

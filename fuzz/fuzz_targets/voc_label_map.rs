@@ -6,7 +6,11 @@ use std::sync::LazyLock;
 use shadegrad_fuzz::{Folder, fuzz_target};
 
 static FOLDER: LazyLock<Folder> = LazyLock::new(|| {
-    Folder::new("labelmap.txt", &["JPEGImages/a.png", "JPEGImages/b.png"], &["SegmentationClass/a.png", "SegmentationClass/b.png"])
+    Folder::new(
+        "labelmap.txt",
+        &["JPEGImages/a.png", "JPEGImages/b.png"],
+        &["SegmentationClass/a.png", "SegmentationClass/b.png"],
+    )
 });
 
 fuzz_target!(|bytes: &[u8]| {

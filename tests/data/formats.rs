@@ -178,6 +178,18 @@ fn idx_files_open_plain_and_gzipped() {
 }
 
 #[test]
+fn a_row_longer_than_its_header_names_no_column() {
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 2);
+    // The last cell says a part, but no name stands over it.
+    let rows = "id_code,grade\na/0,0,train\na/1,0,train\nb/0,1,val\nb/1,1,val\n";
+    fs::write(dir.path().join("table.csv"), rows).unwrap();
+    let splits = open_classification(&dir.path().join("table.csv"), &OpenOptions::default()).unwrap();
+    assert!(splits.by_seed, "the part is not read from a column without a name");
+    assert_eq!(splits.train.class_names(), ["0", "1"]);
+}
+
+#[test]
 fn csv_tables_open_with_and_without_header() {
     let dir = temp();
     class_folders(&dir.path().join("img"), &["x", "y"], 4);

@@ -136,8 +136,9 @@ impl Columns {
             let values = || sample.iter().filter_map(|record| record.get(column));
             !taken(column) && values().all(|value| part_of(&value.to_lowercase()).is_some())
         };
-        let width = sample.first().map_or(0, StringRecord::len);
-        self.split = named.or_else(|| (0..width).filter(|_| self.header.is_some()).find(|&column| says_parts(column)));
+        // A row may be longer than the header. Only a column with a name is considered.
+        let width = self.header.as_ref().map_or(0, Vec::len);
+        self.split = named.or_else(|| (0..width).find(|&column| says_parts(column)));
         self
     }
 
