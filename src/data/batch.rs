@@ -55,7 +55,7 @@ pub fn digest(bytes: &[u8]) -> u64 {
 /// masks and colour targets, with or without augmentation, are sources.
 ///
 /// What a source writes must depend on its own settings, `epoch` and `index` alone (random numbers
-/// come from [`crate::random`] with these as key): then batches do not depend on threads.
+/// come from `random.rs` with these as key): then batches do not depend on threads.
 pub trait Source: Send + Sync {
     /// Number of samples.
     fn len(&self) -> usize;

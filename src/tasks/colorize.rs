@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicBool;
 use image::RgbImage;
 
 pub use evaluation::ColorizeEvaluation;
+pub use metrics::{CompareError, ImageScores};
 pub use objective::Colorization;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};

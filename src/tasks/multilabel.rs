@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use evaluation::MultiLabelEvaluation;
+pub use metrics::{Decisions, Scored};
 pub use objective::MultiLabelClassification;
 pub use predict::MultiLabelPredictor;
 pub use scores::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};

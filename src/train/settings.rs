@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 pub use declare::{Resolved, TaskSettings};
 pub use error::{ConfigError, Origin};
+pub use crate::setting::{Kind, Setting};
 pub use read::Given;
 
 use super::schedule::{Schedule, ScheduleOptions};
