@@ -20,11 +20,11 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     report(&trainer.train(&progress, &stop_on_interrupt())?)
 }
 
-/// A flag that Ctrl-C sets, or SIGTERM, with which clusters and containers end a job; coming again, it ends the
-/// process.
+/// A flag that Ctrl-C and SIGTERM set. Clusters and containers end a job with SIGTERM. A second signal ends the process.
 pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
+    #[expect(clippy::exit, reason = "a second Ctrl-C ends the process at once")]
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED.into());

@@ -58,13 +58,10 @@ impl Format for LabelMe {
         let mut taken = vec![false; walk.images.len()];
         let (mut pairs, mut without_area) = (Vec::new(), 0);
         for (path, written) in read {
-            let at = match image_of(root, path, &written, &index) {
-                Match::One(at) => at,
-                _ => {
-                    let image = path.display().to_string();
-                    found.faults.push(BadImage { image, problem: ImageProblem::NoImage });
-                    continue;
-                }
+            let Match::One(at) = image_of(root, path, &written, &index) else {
+                let image = path.display().to_string();
+                found.faults.push(BadImage { image, problem: ImageProblem::NoImage });
+                continue;
             };
             taken[at] = true;
             let mut shapes = Vec::new();
