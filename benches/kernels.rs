@@ -4,10 +4,10 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use shadegrad::exec;
+use shadegrad::exec::{self, Plan, PlanOptions, Slice};
 use shadegrad::graph::{Graph, Value};
-use shadegrad::ops::{Conv2dInputGrad, Conv2dWeightGrad, ConvSpec, conv2d};
-use shadegrad::plan::{Plan, PlanOptions, Slice};
+use shadegrad::internals::ops::{Conv2dInputGrad, Conv2dWeightGrad};
+use shadegrad::ops::{ConvSpec, conv2d};
 use shadegrad::shape::{TensorType, Window};
 
 const BATCH: usize = 16;

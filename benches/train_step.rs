@@ -4,13 +4,12 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use shadegrad::exec::{self, Session};
+use shadegrad::exec::{self, PlanOptions, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, StateTable, Value};
+use shadegrad::internals::tasks::classify::graphs::{StepOptions, training_graph};
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper};
-use shadegrad::plan::PlanOptions;
-use shadegrad::tasks::classify::graphs::{StepOptions, training_graph};
 use shadegrad::train::step::{Optimizer, port};
 
 const BATCH: usize = 16;

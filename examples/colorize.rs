@@ -8,13 +8,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use shadegrad::run::Checkpoint;
-use shadegrad::run::ImageSize;
-use shadegrad::run::names::new_folder;
-use shadegrad::tasks::colorize::ColorizeConfig;
-use shadegrad::tasks::colorize::train;
-use shadegrad::workflows::compare::compare;
-use shadegrad::workflows::evaluation::EvalOptions;
+use shadegrad::run::{Checkpoint, ImageSize, new_folder};
+use shadegrad::tasks::colorize::{ColorizeConfig, train};
+use shadegrad::workflows::{EvalOptions, compare};
 
 /// Trains both into folders of `out` and writes `comparison.png` there.
 ///

@@ -11,18 +11,12 @@ use std::sync::atomic::AtomicBool;
 
 use shadegrad::data::{MemorySamples, Normalization, Source};
 use shadegrad::graph::{Graph, GraphError, Value};
-use shadegrad::nn::{self, Architecture, Conv2d, Linear, Mode, Model, Network};
-use shadegrad::run::card::ModelCard;
-use shadegrad::run::score::{Better, Score, Unit};
-use shadegrad::run::task_card::TaskCard;
-use shadegrad::run::{Checkpoint, names};
-use shadegrad::tasks::export::{OnnxNetwork, OnnxOutput};
-use shadegrad::tasks::{self, Task, TaskError};
-use shadegrad::train::open::TrainingData;
+use shadegrad::nn::{Architecture, Conv2d, Linear, Mode, Model, Network};
+use shadegrad::run::{Better, Checkpoint, ModelCard, Score, TaskCard, Unit};
+use shadegrad::tasks::{OnnxNetwork, OnnxOutput, Task, TaskError};
 use shadegrad::train::settings::{ConfigError, Resolved, Rule};
-use shadegrad::train::supervised::Supervised;
-use shadegrad::train::{Observer, TrainError};
-use shadegrad::{ops, random, report, workflows};
+use shadegrad::train::{Observer, Supervised, TrainError, TrainingData};
+use shadegrad::{nn, ops, report, run, tasks, workflows};
 
 const SIZE: usize = 16;
 const ERROR: Score = Score::new("val_error", "mean error", Unit::Share, Better::Lower);
@@ -81,11 +75,16 @@ impl BrightnessConfig {
     }
 }
 
+/// Numbers that cover 0 to 1 evenly: fractions of a multiple of an irrational one.
+fn spread(k: usize, seed: u64) -> f32 {
+    ((k as f64 + seed as f64) * 0.618_033_988_75).fract() as f32
+}
+
 /// Pictures of noise around a brightness each, which is the target.
 fn pictures(seed: u64, count: usize) -> Result<Arc<dyn Source>, TrainError> {
-    let bright: Vec<f32> = (0..count as u64).map(|i| random::unit(seed, 0, i, 0)).collect();
+    let bright: Vec<f32> = (0..count).map(|i| spread(i, seed)).collect();
     let len = 3 * SIZE * SIZE;
-    let value = |k: usize| bright[k / len] + random::unit(seed, 1, k as u64, 0) - 0.5;
+    let value = |k: usize| bright[k / len] + spread(7 * k, seed) - 0.5;
     let images = (0..count * len).map(value).collect();
     Ok(Arc::new(MemorySamples::new([SIZE, SIZE, 3], images)?.with_targets(bright)?))
 }
@@ -120,7 +119,7 @@ impl Task for Brightness {
 
 /// Registers task and network.
 pub fn register() {
-    nn::list::register(METER);
+    nn::register(METER);
     tasks::register(&Brightness);
 }
 
@@ -136,12 +135,12 @@ pub fn run(out: &Path) -> Result<f64, Box<dyn Error>> {
     let mut page = report::Report::new("Brightness", tasks::cards());
     page.runs(&[out.to_owned()])?;
     page.write(&out.join("report.html"))?;
-    workflows::export::export(&Checkpoint::open(out)?)?.model.write_new(&out.join("model.onnx"))?;
+    workflows::export(&Checkpoint::open(out)?)?.model.write_new(&out.join("model.onnx"))?;
     Ok(outcome.best.and_then(|row| row.score(&ERROR)).unwrap_or(f64::NAN))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let out = names::next_numbered(Path::new("runs"), "brightness")?;
+    let out = run::next_numbered(Path::new("runs"), "brightness")?;
     println!("mean error {:.3}; report: {}", run(&out)?, out.join("report.html").display());
     Ok(())
 }

@@ -9,7 +9,7 @@ mod devices;
 mod doctor;
 mod eval;
 mod export;
-pub mod flags;
+pub(crate) mod flags;
 mod lr_find;
 mod model;
 mod plan;
@@ -22,10 +22,13 @@ mod train;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::run::RunDir;
+use crate::text::escaped;
 use crate::workflows::WorkflowError;
 
 /// Train convolutional vision models on any GPU, or without one.
@@ -114,7 +117,15 @@ fn print(line: impl Display) -> Result<(), CliError> {
 
 /// Prints a line to the standard error. `eprintln!` would panic where it is closed.
 fn complain(line: impl Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    // Names from outside may hold escape sequences; the lines of a message stay apart.
+    let lines: Vec<String> = line.to_string().split('\n').map(escaped).collect();
+    let _ = writeln!(std::io::stderr().lock(), "{}", lines.join("\n"));
+}
+
+/// Names what is damaged of the run in a folder that a verb reads.
+fn complain_of_damage(run: &Path) {
+    let damage = RunDir::open_unfinished(run).map(|run| run.damage()).unwrap_or_default();
+    damage.into_iter().for_each(|line| complain(format_args!("warning: {line}")));
 }
 
 /// Parses the arguments and runs the verb.

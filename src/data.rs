@@ -31,6 +31,7 @@ mod decode;
 mod depth;
 mod error;
 mod folder;
+mod format;
 mod formats;
 mod idx;
 mod images;
@@ -59,17 +60,15 @@ mod truncation;
 use std::path::Path;
 
 pub use augment::{Augment, Augmentation};
-pub use batch::{Batch, SampleLayout, SampleMut, Source};
+pub use batch::{Batch, Identity, SampleLayout, SampleMut, Source, digest};
 pub use color::{ColorSpace, lightness};
-pub(crate) use dataset::one_line;
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decisions::{ClassReading, Decisions, LeftOut, Why};
 pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
 pub use depth::SampleDepth;
 pub use error::{BadImage, DataError, ImageProblem};
-pub use formats::{
-    Confidence, Evidence, FormatInfo, Recognised, formats, recognise_classification, recognise_segmentation,
-};
+pub use format::{Confidence, Evidence};
+pub use formats::{FormatInfo, Recognised, formats, recognise_classification, recognise_segmentation};
 pub use images::{ImageDataset, ImageSplits, open_images};
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
@@ -79,6 +78,7 @@ pub use mix::{Mix, Mixed};
 pub use multilabel::{
     MultiLabelSet, MultiLabelSource, MultiLabelSplits, PreparedLabels, open_multi_label, prepare_multi_label,
 };
+pub(crate) use names::one_line;
 pub use normalize::{Normalization, PixelSums};
 pub use prepare::{ClassificationSource, PrepareOptions, Prepared, ProgressFn, prepare};
 pub use prepare_images::{ColorizationSource, PreparedImages, prepare_images};

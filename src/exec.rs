@@ -1,25 +1,22 @@
 //! Engines run plans: [`gpu`] through wgpu, [`cpu`] through the Rust twin of every shader. A [`Session`] keeps the
 //! states and the plans of one training run on one engine.
 
-#[doc(hidden)]
-pub mod accuracy;
-#[doc(hidden)]
-pub mod cpu;
+pub(crate) mod accuracy;
+pub(crate) mod cpu;
 pub mod gpu;
 pub mod registry;
 mod session;
-#[doc(hidden)]
-pub mod shader;
+pub(crate) mod shader;
 mod verify;
 mod winograd;
 
-pub use crate::plan::PlanOptions;
+pub use crate::plan::{Buffer, MemoryUse, Plan, PlanOptions, PlannedCall, Port, Slice};
 pub use cpu::CpuEngine;
 pub use session::{PlanId, Session};
 pub use verify::{Verdict, Verified, Wrong};
 
 use crate::graph::StateLayout;
-use crate::plan::{Plan, Slice, Unfit};
+use crate::plan::Unfit;
 use registry::KernelError;
 
 /// What can go wrong while running.

@@ -1,8 +1,11 @@
 //! Files of other frameworks: only this folder converts their names, layouts and formats.
 
-pub mod files;
+pub(crate) mod files;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod safetensors;
 pub mod torchvision;
-pub mod weights;
+pub(crate) mod weights;
+
+pub use files::{FileAction, FileError};
+pub use weights::Metadata;

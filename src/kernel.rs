@@ -4,18 +4,18 @@
 //! What is known of the kernel itself (shader, twin, accuracy, …) is one line of [`crate::exec::registry`].
 
 mod consts;
-mod conv;
-mod norm;
-mod pool;
+pub(crate) mod conv;
+pub(crate) mod norm;
+pub(crate) mod pool;
 
 use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use consts::{Const, Consts};
-pub use conv::{ConvDirection, ConvEpilogue, ConvGeometry, ConvStatistics};
-pub use norm::{NormGeometry, NormMask};
-pub use pool::PoolGeometry;
+pub(crate) use conv::{ConvDirection, ConvEpilogue, ConvGeometry, ConvStatistics};
+pub(crate) use norm::{NormGeometry, NormMask};
+pub(crate) use pool::PoolGeometry;
 
 use crate::shape::Element;
 

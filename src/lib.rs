@@ -118,28 +118,27 @@ pub mod data;
 pub mod exec;
 pub mod fuse;
 pub mod graph;
+mod hyper;
 #[doc(hidden)]
-pub mod hyper;
+pub mod internals;
 pub mod interop;
 pub mod kernel;
-pub mod label;
+mod label;
 pub mod nn;
 pub mod ops;
-#[doc(hidden)]
-pub mod plan;
+mod plan;
 pub mod precision;
-#[doc(hidden)]
-pub mod random;
+mod random;
 #[cfg(feature = "tasks")]
 pub mod report;
 #[cfg(feature = "tasks")]
 pub mod run;
-#[doc(hidden)]
-pub mod setting;
+mod setting;
 pub mod shape;
 #[cfg(feature = "tasks")]
 pub mod tasks;
 mod tensor;
+mod text;
 #[cfg(feature = "tasks")]
 pub mod train;
 pub mod training;

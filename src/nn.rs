@@ -18,18 +18,19 @@
 //! ```
 
 mod layers;
-pub mod list;
+pub(crate) mod list;
 mod model;
 mod network;
-pub mod resnet;
-pub mod resnet_seg;
-pub mod unet;
+mod resnet;
+mod resnet_seg;
+mod unet;
 
 pub(crate) use layers::SEED as DROPOUT_SEED;
 pub use layers::{
     AvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, GlobalAvgPool2d, GroupNorm, LayerNorm, Linear, MaxPool2d,
     Mode, Upsample, WeightInit,
 };
+pub use list::{architecture, architectures, register};
 pub use model::{Model, Outputs};
 pub use network::{Architecture, Network, Settings};
 pub use resnet::{ResNet18, Stem};

@@ -36,20 +36,13 @@ pub use conv::{ConvSpec, conv2d, linear};
 pub use conv_transpose::conv_transpose2d;
 pub use dice::{DiceOptions, dice_loss};
 pub use dropout::dropout;
-#[doc(hidden)]
-#[doc(hidden)]
-pub use epilogue::Epilogue;
 pub use loss::{CrossEntropyOptions, Reduction, softmax_cross_entropy};
 pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
 pub use memory::{assign, fill, flatten, pack_parameters, reshape};
 pub use metrics::{argmax, confusion};
 pub use norm::{BatchNormOptions, batch_norm, group_norm};
 pub use optimizer::{AdamOptions, SgdOptions, adam_step, clip_scale, sgd_step};
-pub(crate) use pool::MaxPoolGrad;
 pub use pool::{avg_pool, global_avg_pool, max_pool};
-#[doc(hidden)]
-#[doc(hidden)]
-pub use probe::fma_peak;
 pub use reduce::{channel_sums, mean, mean_axes, sum, sum_axes};
 pub use region::{Region, concat, crop_pad};
 pub use regression::{Regression, regression_loss};
@@ -57,71 +50,38 @@ pub use resize::{Coordinates, Interpolation, resize};
 pub use softmax::{log_softmax, softmax};
 pub use unary::{UnaryOp, abs, add_scalar, exp, log, neg, pow, relu, scale, sigmoid, sqrt, unary};
 
-// The ops themselves: functions append them, and rewrites and tests name them.
-#[doc(hidden)]
-#[doc(hidden)]
-#[doc(hidden)]
-#[doc(hidden)]
-pub use binary_cross_entropy::BinaryCrossEntropy;
-#[doc(hidden)]
-#[doc(hidden)]
-pub use broadcast::Broadcast;
-#[doc(hidden)]
-#[doc(hidden)]
-#[doc(hidden)]
-pub use dice::Dice;
-#[doc(hidden)]
-#[doc(hidden)]
-pub use dropout::Dropout;
-#[doc(hidden)]
-#[doc(hidden)]
-pub use loss::SoftmaxCrossEntropy;
-#[doc(hidden)]
-#[doc(hidden)]
-#[doc(hidden)]
-#[doc(hidden)]
-#[doc(hidden)]
-#[doc(hidden)]
-#[doc(hidden)]
-pub use reduce::Sum;
-#[doc(hidden)]
-#[doc(hidden)]
-#[doc(hidden)]
-pub use regression::RegressionLoss;
-#[doc(hidden)]
-#[doc(hidden)]
-#[doc(hidden)]
-pub use softmax::Softmax;
-
-// The ops themselves: functions append them, and rewrites and tests name them.
-#[doc(hidden)]
-pub use average::{Accumulate, MovingAverage};
-#[doc(hidden)]
-pub use binary::{Binary, BinaryOp};
-#[doc(hidden)]
-pub use conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
-#[doc(hidden)]
-pub use memory::{Assign, Fill, Pack, Reshape};
-#[doc(hidden)]
-pub use metrics::{Argmax, Confusion};
-#[doc(hidden)]
-pub use norm::{Norm, NormGrad, NormKind};
-#[doc(hidden)]
-pub use optimizer::{Adam, ClipScale, Sgd};
-#[doc(hidden)]
-pub use pool::{AvgPool, MaxPool};
-#[doc(hidden)]
+pub(crate) use nodes::*;
+pub(crate) use pool::MaxPoolGrad;
 use reduce::sum_to;
-#[doc(hidden)]
-pub use region::{Concat, CropPad};
-#[doc(hidden)]
-pub use resize::{AxisMap, Resize};
-#[doc(hidden)]
-pub use unary::{Unary, UnaryGrad};
 
 use crate::graph::{Graph, GraphError, Value, check_type};
 use crate::kernel::{Consts, WORKGROUP, Work};
 use crate::shape::{LANES, TensorType, padded};
+
+/// The ops themselves: functions append them, and rewrites and tests name them.
+pub(crate) mod nodes {
+    pub use super::average::{Accumulate, MovingAverage};
+    pub use super::binary::{Binary, BinaryOp};
+    pub use super::binary_cross_entropy::BinaryCrossEntropy;
+    pub use super::broadcast::Broadcast;
+    pub use super::conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
+    pub use super::dice::Dice;
+    pub use super::dropout::Dropout;
+    pub use super::epilogue::Epilogue;
+    pub use super::loss::SoftmaxCrossEntropy;
+    pub use super::memory::{Assign, Fill, Pack, Reshape};
+    pub use super::metrics::{Argmax, Confusion};
+    pub use super::norm::{Norm, NormGrad, NormKind};
+    pub use super::optimizer::{Adam, ClipScale, Sgd};
+    pub use super::pool::{AvgPool, MaxPool};
+    pub use super::probe::fma_peak;
+    pub use super::reduce::Sum;
+    pub use super::region::{Concat, CropPad};
+    pub use super::regression::RegressionLoss;
+    pub use super::resize::{AxisMap, Resize};
+    pub use super::softmax::Softmax;
+    pub use super::unary::{Unary, UnaryGrad};
+}
 
 /// The only entry of a list whose length the graph has fixed.
 fn expect_inputs<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a TensorType; N], String> {

@@ -68,6 +68,8 @@ pub struct Report {
     /// Tasks that are known, for runs that do not describe theirs.
     known: Vec<TaskCard>,
     page: Page,
+    /// Files of its runs that are damaged.
+    damage: Vec<String>,
 }
 
 /// Runs of a sweep whose curves are drawn.
@@ -76,7 +78,12 @@ const DRAWN: usize = 8;
 impl Report {
     /// A page with nothing but its title. Runs of earlier versions do not describe their task: it is looked up in `known`.
     pub fn new(title: impl Into<String>, known: Vec<TaskCard>) -> Self {
-        Report { title: title.into(), known, page: Page::default() }
+        Report { title: title.into(), known, page: Page::default(), damage: vec![] }
+    }
+
+    /// Files of the runs so far that are damaged or gone: a line each.
+    pub fn damage(&self) -> &[String] {
+        &self.damage
     }
 
     /// A heading above what follows; the table of contents names it.
@@ -111,6 +118,7 @@ impl Report {
                 None => runs.push(Record::read(folder, name, &self.known)?),
             }
         }
+        self.damage.extend(runs.iter().flat_map(|run| run.damage.iter().cloned()));
         // Known tasks come in their order, then those that only a run describes, then runs without an epoch.
         let mut titles: Vec<(String, String)> = vec![];
         for card in self.known.iter().chain(runs.iter().filter_map(|run| run.card.as_ref())) {
@@ -120,11 +128,29 @@ impl Report {
         }
         for (task, title) in titles {
             let (these, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.task() == Some(&task));
-            self.group(&title, &these);
+            self.by_data(&title, these);
             runs = others;
         }
         self.group("Runs without an epoch", &runs);
         Ok(())
+    }
+
+    /// Runs of a task, those on the same validation images together: scores on others do not compare.
+    fn by_data(&mut self, title: &str, mut runs: Vec<Record>) {
+        let several = runs.iter().any(|run| run.data() != runs[0].data());
+        let mut number = 0;
+        while let Some(first) = runs.first() {
+            let data = first.data().map(str::to_owned);
+            let (these, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.data() == data.as_deref());
+            number += 1;
+            let name = these[0].setting("data");
+            let name = if name.is_empty() { "built-in scenes" } else { name };
+            match several {
+                true => self.group(&format!("{title}, data set {number} ({name})"), &these),
+                false => self.group(title, &these),
+            }
+            runs = others;
+        }
     }
 
     fn group(&mut self, title: &str, runs: &[Record]) {
@@ -158,6 +184,7 @@ impl Report {
                 records.push(Record::read(&path, name.to_owned(), &self.known)?);
             }
         }
+        self.damage.extend(records.iter().flat_map(|run| run.damage.iter().cloned()));
         let count = records.iter().filter(|run| !run.rows.is_empty()).count();
         self.page.heading(3, &if count == 1 { "Curves".into() } else { format!("Curves of the best {count} runs") });
         self.page.add(&charts(&group::curves(&records)));

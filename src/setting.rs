@@ -105,11 +105,11 @@ macro_rules! choices {
             }
         )?
 
-        impl $crate::setting::SettingValue for $Name {
-            const KIND: $crate::setting::Kind = $crate::setting::Kind::Choice(&[$(($name, &[$($doc),+])),+]);
+        impl $crate::internals::setting::SettingValue for $Name {
+            const KIND: $crate::internals::setting::Kind = $crate::setting::Kind::Choice(&[$(($name, &[$($doc),+])),+]);
         }
 
-        impl $crate::setting::Choice for $Name {
+        impl $crate::internals::setting::Choice for $Name {
             const ALL: &'static [(Self, &'static str)] = &[$(($Name::$Value, $name)),+];
         }
 

@@ -3,16 +3,20 @@
 
 pub mod classify;
 pub mod colorize;
-pub mod data;
+pub(crate) mod data;
 mod error;
-pub mod export;
-pub mod list;
+pub(crate) mod export;
+pub(crate) mod list;
 pub mod multilabel;
-pub mod predict;
-pub mod samples;
+pub(crate) mod predict;
+pub(crate) mod samples;
 pub mod segment;
 mod task;
 
+pub use data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
 pub use error::TaskError;
+pub use export::{OnnxNetwork, OnnxOutput};
 pub use list::{cards, register, task, tasks};
+pub use predict::{Prediction, Predictor};
+pub use samples::{ReadSample, Sample, Samples};
 pub use task::Task;

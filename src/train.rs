@@ -1,28 +1,35 @@
 //! Training: the loop over epochs and steps, its settings, the graphs of a step, the learning-rate schedule.
 
+mod changed;
 mod diagnose;
 mod error;
-pub mod first_step;
-pub mod half;
+pub(crate) mod first_step;
+pub(crate) mod half;
 mod loaders;
 mod log;
-pub mod lr_finder;
-pub mod model;
-pub mod objective;
-pub mod observer;
-pub mod open;
-pub mod outputs;
-pub mod schedule;
+pub(crate) mod lr_finder;
+pub(crate) mod model;
+pub(crate) mod objective;
+pub(crate) mod observer;
+pub(crate) mod open;
+pub(crate) mod outputs;
+pub(crate) mod results;
+pub(crate) mod schedule;
 pub mod settings;
 pub mod step;
-pub mod step_spec;
-pub mod supervised;
+pub(crate) mod step_spec;
+pub(crate) mod supervised;
 mod trace;
-pub mod trainer;
+pub(crate) mod trainer;
 
 pub use error::TrainError;
-pub use model::Model;
+pub use lr_finder::{LrCurve, LrRange};
+pub(crate) use model::Model;
 pub use objective::{Evaluation, Objective};
 pub use observer::{Observer, Outcome, StepProgress};
+pub use open::TrainingData;
 pub use outputs::Outputs;
+pub use results::Results;
+pub use schedule::{Schedule, ScheduleOptions};
+pub use supervised::{AppendLoss, Supervised};
 pub use trainer::Trainer;

@@ -53,7 +53,7 @@ mod results;
 mod stored;
 mod targets;
 mod trainer;
-pub mod update;
+pub(crate) mod update;
 
 pub use crate::batch::Batch;
 pub use error::TrainingError;

@@ -1,16 +1,22 @@
 //! What runs over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the doctor.
 //! All of them know a task by its trait alone.
 
-pub mod bench;
-pub mod compare;
-pub mod demo;
-pub mod doctor;
+pub(crate) mod bench;
+pub(crate) mod compare;
+pub(crate) mod demo;
+pub(crate) mod doctor;
 mod error;
-pub mod evaluation;
-pub mod export;
-pub mod limits;
-pub mod predict;
-pub mod preview;
-pub mod sweep;
+pub(crate) mod evaluation;
+pub(crate) mod export;
+pub(crate) mod limits;
+pub(crate) mod predict;
+pub(crate) mod preview;
+pub(crate) mod sweep;
 
+pub use compare::{Comparison, compare};
 pub use error::WorkflowError;
+pub use evaluation::{EvalOptions, Evaluated, evaluate};
+pub use export::{Exported, export};
+pub use predict::{Predicted, Predictions};
+pub use preview::{PreviewOptions, preview};
+pub use sweep::{Sweep, SweepError, SweepObserver, SweepTable};

@@ -4,14 +4,12 @@
 #[path = "common/mod.rs"]
 mod common;
 
-use shadegrad::exec::cpu::CpuEngine;
-use shadegrad::exec::{AnyEngine, Session};
+use shadegrad::exec::{AnyEngine, CpuEngine, PlanOptions, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, GraphError, StateTable, Value};
+use shadegrad::internals::tasks::classify::graphs::{Network, StepOptions, training_graph};
 use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode, ResNet18, Stem};
 use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Hyper};
-use shadegrad::plan::PlanOptions;
-use shadegrad::tasks::classify::graphs::{Network, StepOptions, training_graph};
 use shadegrad::train::step::{Optimizer, port};
 
 const STEPS: u64 = 200;

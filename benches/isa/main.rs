@@ -20,12 +20,12 @@ use std::error::Error;
 use clap::Parser;
 use naga::Module;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use shadegrad::exec::shader::{Lines, Matrix, Target, Tile, TileLimits, Tiling, candidates, shader};
+use shadegrad::exec::{Plan, PlanOptions, PlannedCall};
+use shadegrad::internals::exec::shader::{Lines, Matrix, Target, Tile, TileLimits, Tiling, candidates, shader};
+use shadegrad::internals::train::step_spec::StepSpec;
 use shadegrad::ops::AdamOptions;
-use shadegrad::plan::{Plan, PlanOptions, PlannedCall};
 use shadegrad::precision::Precision;
 use shadegrad::train::step::{Optimizer, Update};
-use shadegrad::train::step_spec::StepSpec;
 
 #[derive(Parser)]
 struct Args {

@@ -18,7 +18,9 @@ pub(super) fn flags(error: &CliError) -> Option<String> {
         _ => return None,
     };
     let flags = match error {
-        TrainError::Exec(ExecError::OutOfMemory { .. } | ExecError::TooLarge { .. }) => "--batch-size or --image-size",
+        TrainError::Exec(ExecError::OutOfMemory { .. } | ExecError::TooLarge { .. }) => {
+            "--batch-size or --image-size, or a smaller network (--base, --depth)"
+        }
         TrainError::Exec(ExecError::DeviceLost { .. }) => "--batch-size; --resume goes on from the last checkpoint",
         TrainError::Exec(ExecError::NoDevice { .. }) => "--device",
         TrainError::Graph(GraphError::OneValue { .. }) => "--batch-size or --image-size",

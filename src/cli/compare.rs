@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::flags::choice;
-use super::{CliError, print};
+use super::{CliError, complain_of_damage, print};
 use crate::run::names::{names, new_folder};
 use crate::run::{Checkpoint, RunDir};
 use crate::workflows::compare::compare;
@@ -39,6 +39,7 @@ pub(super) struct Args {
 /// Prints the table and writes it with the figure.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     args.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
+    args.runs.iter().for_each(|run| complain_of_damage(run));
     let names = names(&args.runs);
     let open = |(name, path): (String, &PathBuf)| Ok((name, Checkpoint::open(path)?));
     let models = names.into_iter().zip(&args.runs).map(open).collect::<Result<Vec<_>, CliError>>()?;

@@ -60,9 +60,12 @@ pub(super) struct PreviewArgs {
     /// Mixing as of training's --cutmix, where the task has it
     #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
     cutmix: f64,
-    /// Picture to write; one that is there is replaced
+    /// Picture to write, which must not exist yet
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
+    /// Replace the file that --out names
+    #[arg(long)]
+    force: bool,
     /// HEIGHTxWIDTH in pixels, or one number; as in training when not given
     #[arg(long)]
     image_size: Option<ImageSize>,
@@ -102,6 +105,12 @@ fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {
     if !args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
         let out = args.out.display();
         return Err(CliError::Usage(format!("--out {out}: the picture is a PNG; give it a name that ends with .png")));
+    }
+    if !args.force && args.out.symlink_metadata().is_ok() {
+        let out = args.out.display();
+        return Err(CliError::Usage(format!(
+            "--out {out}: exists already; give another name, or --force to replace it"
+        )));
     }
     let options = PreviewOptions {
         mix: Mix { mixup: args.mixup, cutmix: args.cutmix, seed: args.seed },

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::flags::choice;
-use super::{CliError, complain, print};
+use super::{CliError, complain, complain_of_damage, print};
 use crate::run::Checkpoint;
 use crate::train::settings::MAX_BATCH_SIZE;
 use crate::workflows::evaluation::{EvalOptions, Evaluated, Part, evaluate};
@@ -46,6 +46,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         let share = args.val_split.unwrap_or_default();
         return Err(CliError::Usage(format!("--val-split {share}: expected above 0 and below 1")));
     }
+    complain_of_damage(&args.run);
     let checkpoint = Checkpoint::open(&args.run)?;
     let options = EvalOptions {
         data: args.data.clone(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{CliError, print};
+use super::{CliError, complain_of_damage, print};
 use crate::interop::onnx::check_free;
 use crate::run::Checkpoint;
 use crate::workflows::export::{default_path, export};
@@ -22,6 +22,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let out = args.out.clone().unwrap_or_else(|| default_path(&args.run));
     check_free(&out)?;
+    complain_of_damage(&args.run);
     let exported = export(&Checkpoint::open(&args.run)?)?;
     exported.model.write_new(&out)?;
     print(format_args!("written: {}\n{}", out.display(), exported.about))?;

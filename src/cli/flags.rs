@@ -25,12 +25,12 @@ pub(super) fn arg(setting: &Setting) -> Arg {
         None => arg.value_name(setting.key.to_uppercase()),
     };
     match setting.kind {
-        Kind::Whole => arg.value_parser(value_parser!(u64)),
-        Kind::Number => arg.value_parser(value_parser!(f64)),
+        Kind::Whole => arg.value_parser(whole),
+        Kind::Number => arg.value_parser(number),
         Kind::Switch => arg.num_args(0..=1).default_missing_value("true").value_parser(value_parser!(bool)),
         Kind::Text => arg,
         Kind::Path => arg.value_parser(value_parser!(PathBuf)),
-        Kind::Wholes => arg.value_parser(value_parser!(u64)).value_delimiter(',').action(ArgAction::Append),
+        Kind::Wholes => arg.value_parser(whole).value_delimiter(',').action(ArgAction::Append),
         Kind::Texts => arg.value_delimiter(',').action(ArgAction::Append),
         Kind::Choice(names) => {
             let value = |(name, help): &(&'static str, &[&str])| PossibleValue::new(*name).help(paragraph(help));
@@ -38,6 +38,14 @@ pub(super) fn arg(setting: &Setting) -> Arg {
         }
         Kind::Parsed(parse) => arg.value_parser(move |text: &str| parse(text).map(|()| text.to_owned())),
     }
+}
+
+fn whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number, 0 or more, such as 10".into())
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "expected a number, such as 0.001 or 1e-3".into())
 }
 
 /// A parser for one of several names, for verbs that declare their flags themselves.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{CliError, complain, print};
+use super::{CliError, complain, complain_of_damage, print};
 use crate::data::images_below;
 use crate::run::Checkpoint;
+use crate::text::escaped;
 use crate::workflows::predict::{Predicted, Predictions};
 
 /// What to predict for.
@@ -50,23 +51,27 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 /// Applies the run to every image; an image that cannot be read is named on stderr and makes the exit code 2.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let images = collect(&args.images)?;
+    complain_of_damage(&args.run);
     let checkpoint = Checkpoint::open(&args.run)?;
     let mut predictions = Predictions::open(&checkpoint, &args.device, args.out.as_deref())?;
     if let Some(out) = args.out.as_deref().filter(|_| !predictions.writes()) {
         let (out, task) = (out.display(), &checkpoint.card.task);
         return Err(CliError::Usage(format!("--out {out}: {task} prints its predictions and writes no file")));
     }
-    let mut failed = false;
+    let mut failed = 0;
     for chunk in images.chunks(predictions.batch()) {
-        let (found, bad) = predictions.predict(chunk)?;
-        for bad in bad {
+        let (found, missed) = predictions.predict(chunk)?;
+        for one in missed {
             // The file and what is wrong with it; the remedies of other verbs are left out.
-            complain(format_args!("error: {bad}"));
-            failed = true;
+            complain(format_args!("error: {}", escaped(&one.to_string())));
+            failed += 1;
         }
         found.into_iter().try_for_each(|one| print_one(one, args.json))?;
     }
-    Ok(if failed { ExitCode::from(2) } else { ExitCode::SUCCESS })
+    if failed > 0 && images.len() > 1 {
+        complain(format_args!("{failed} of {} images have no prediction", images.len()));
+    }
+    Ok(if failed > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
 fn print_one(one: Predicted, json: bool) -> Result<(), CliError> {
@@ -79,7 +84,8 @@ fn print_one(one: Predicted, json: bool) -> Result<(), CliError> {
         }
         return print(serde_json::Value::Object(object));
     }
-    let files: Vec<String> = files.collect();
+    let image = escaped(&image);
+    let files: Vec<String> = files.map(|file| escaped(&file)).collect();
     match (files.is_empty(), text.is_empty()) {
         (true, _) => print(format_args!("{image}: {text}")),
         (false, true) => print(format_args!("{image} -> {}", files.join(", "))),

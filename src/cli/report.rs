@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{CliError, print};
+use super::{CliError, complain, print};
 use crate::report::{Report, check_free, default_path, default_title};
 use crate::tasks;
 
@@ -27,6 +27,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     check_free(&out)?;
     let mut report = Report::new(args.title.clone().unwrap_or_else(|| default_title(&args.runs)), tasks::cards());
     report.runs(&args.runs)?;
+    report.damage().iter().for_each(|line| complain(format_args!("warning: {line}")));
     report.write(&out)?;
     print(format_args!("written: {}", out.display()))?;
     Ok(ExitCode::SUCCESS)

@@ -74,12 +74,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         })?;
         sweep.set(&table).map_err(WorkflowError::from)?;
     }
-    std::fs::create_dir_all(&args.out)
-        .map_err(|e| CliError::Usage(format!("cannot make {}: {e}; choose another folder", args.out.display())))?;
     let stop = stop_on_interrupt();
     let table =
         sweep.run(&args.out, args.device.as_deref(), &SweepProgress::new(), &stop).map_err(WorkflowError::from)?;
-    table.write(&args.out)?;
     let bold = std::io::stdout().is_terminal();
     let shown = table.table(|text| if bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() });
     print(format_args!("\n{}", shown.markdown()))?;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::flags::TaskArgs;
 use super::progress::Progress;
@@ -20,15 +21,25 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     report(&trainer.train(&progress, &stop_on_interrupt())?)
 }
 
-/// A flag that Ctrl-C and SIGTERM set. Clusters and containers end a job with SIGTERM. A second signal ends the process.
+/// Signals within this time count as one, because a terminal and a wrapper (a job scheduler) may both send it.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
+
+/// A flag that Ctrl-C and SIGTERM set. Clusters and containers end a job with SIGTERM. A second signal, later than
+/// [`ONE_SIGNAL`], ends the process.
 pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
+    let mut first: Option<Instant> = None;
     #[expect(clippy::exit, reason = "a second Ctrl-C ends the process at once")]
     let handler = move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
+        if let Some(first) = first {
+            if first.elapsed() >= ONE_SIGNAL {
+                std::process::exit(INTERRUPTED.into());
+            }
+            return;
         }
+        first = Some(Instant::now());
+        flag.store(true, Ordering::Relaxed);
         complain("\nstopping after this step and writing a checkpoint; press Ctrl-C again to stop at once");
     };
     if let Err(error) = keeping_hangups(|| ctrlc::set_handler(handler)) {
@@ -71,13 +82,26 @@ fn report(outcome: &Outcome) -> Result<ExitCode, CliError> {
             outcome.rows.len()
         ))?;
     }
+    for line in &outcome.left_out {
+        complain(format_args!("note: {line}"));
+    }
+    if let Some(best) = outcome.best.as_ref().filter(|_| outcome.diverged) {
+        print(format_args!(
+            "diverged: the best validation loss is {:.3e}, far above that of the first batch; the weights are of no use",
+            best.val_loss
+        ))?;
+        print(format_args!("next:     the same command with a tenth of --lr, with --clip 1, or with --warmup 1"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(best) = &outcome.best {
         let scores = best.scores.iter().filter(|(score, _)| !score.of_training());
         let scores: Vec<_> = scores.map(|(score, v)| format!("{} {}", score.name, score.format(*v))).collect();
         print(format_args!("best validation {} after epoch {}", scores.join(", "), best.epoch))?;
     }
     print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;
-    print(format_args!("pictures: {run}/{}", outcome.pictures.join(", ")))?;
+    if !outcome.pictures.is_empty() {
+        print(format_args!("pictures: {run}/{}", outcome.pictures.join(", ")))?;
+    }
     print(format_args!("next:     shadegrad predict {run} IMAGES…"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -25,6 +25,32 @@ pub struct SampleMut<'a> {
     pub targets: &'a mut [f32],
 }
 
+/// What a sample is: by this it is known again when training goes on later.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its image's name; the path where it is a file.
+    pub name: String,
+    /// Its classes by name; empty where there are none, or a mask.
+    pub label: String,
+    /// Its mask's name, where it has one.
+    pub mask: Option<String>,
+    /// Digest of the resized image, where it is in memory.
+    pub image_digest: Option<u64>,
+    /// Digest of the resized mask, likewise.
+    pub mask_digest: Option<u64>,
+}
+
+/// Digest of bytes: the same on every machine, not made to withstand intent.
+pub fn digest(bytes: &[u8]) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let words = words.iter().chain(std::iter::once(&last)).map(|word| u64::from_le_bytes(*word));
+    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(FACTOR).rotate_left(29);
+    mix(words.fold(bytes.len() as u64, mix), FACTOR)
+}
+
 /// Turns `(epoch, index)` into a sample. The seam between the loader and what is loaded: classes,
 /// masks and colour targets, with or without augmentation, are sources.
 ///
@@ -41,6 +67,13 @@ pub trait Source: Send + Sync {
 
     /// Sizes of a sample; the same for all samples and at all times.
     fn layout(&self) -> SampleLayout;
+
+    /// What sample `index` is before any augmentation, so that a change of the data can be named. `None`, where a source does
+    /// not say, leaves only the number of samples to compare.
+    fn identity(&self, index: usize) -> Option<Identity> {
+        let _ = index;
+        None
+    }
 
     /// Writes sample `index` as it is in `epoch`.
     ///

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::formats::{Evidence, Format};
+use super::format::{Evidence, Format};
 use super::listing::name_of;
 use super::packed::{PackedDataset, Pixels, into_splits};
 use super::text::{read_file, read_text};

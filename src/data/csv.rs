@@ -17,7 +17,7 @@ use ::csv::{ReaderBuilder, StringRecord};
 
 use super::depth::SampleDepth;
 use super::folder::looks_like_classes;
-use super::formats::{Confidence, Evidence, Format};
+use super::format::{Confidence, Evidence, Format};
 use super::listing::{FileDataset, entries, name_of};
 use super::parts::{Part, part_of};
 use super::split::{aligned, labelled_test, missing_notes, require_classes, stratified};

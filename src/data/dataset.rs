@@ -8,7 +8,7 @@ use image::RgbImage;
 use super::DataError;
 use super::decisions::Decisions;
 use super::depth::SampleDepth;
-use super::names::composed;
+use super::names::{composed, one_line};
 
 /// Labelled images. Indices run from 0 to `len() - 1`; an index beyond that may panic.
 pub trait ClassificationDataset: Send + Sync {
@@ -156,11 +156,6 @@ impl std::fmt::Debug for Splits {
             .field("classes", &self.train.class_names())
             .finish()
     }
-}
-
-/// A name in a line or a row of a table: a line break in it (folders and tables may have them) would tear the row.
-pub(crate) fn one_line(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Some of the images of another data set, in the order given.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::one_line;
+use super::names::one_line;
 
 /// How a data set was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

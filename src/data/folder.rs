@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
-use super::formats::{Confidence, Evidence, Format};
+use super::format::{Confidence, Evidence, Format};
 use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of, relative, subfolders, unread};
 use super::lists::{self, Index, ListFile, Match};
 use super::names;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
-use super::formats::{Evidence, Format};
+use super::format::{Evidence, Format};
 use super::listing::{entries, name_of};
 use super::packed::{PackedDataset, Pixels, into_splits};
 use super::text::{open_regular, read_text};

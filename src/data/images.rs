@@ -8,12 +8,11 @@ use image::RgbImage;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::decode::decode_file_at;
 use super::depth::SampleDepth;
-use super::formats::{Confidence, Evidence, Format};
+use super::format::{Confidence, Evidence, Format};
 use super::listing::{Walk, holds_image, name_of, relative};
 use super::lists::{self, Index, ListFile, Match};
 use super::parts::{Part, PartFolders};
-use super::segmentation::hold_out;
-use super::split::by_seed;
+use super::split::{by_seed, hold_out};
 use super::{BadImage, DataError, ImageProblem, SetOptions};
 
 /// Images. Indices run from 0 to `len() - 1`; an index beyond may panic.

@@ -34,6 +34,11 @@ pub(crate) fn sort<T>(items: &mut [T], name: impl Fn(&T) -> &str) {
     }
 }
 
+/// A name in a line or a row of a table: a line break in it (folders and tables may have them) would tear the row.
+pub(crate) fn one_line(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::augment::Picture;
+use super::batch::{Identity, digest};
 use super::normalize::normalize;
 use super::resize::{bytes as image_bytes, square, square_into};
 use super::store::{Store, settle};
@@ -260,6 +261,12 @@ impl Source for ClassificationSource {
     fn layout(&self) -> SampleLayout {
         let targets = if self.mix.is_on() { self.prepared.class_names().len() } else { 0 };
         SampleLayout { image: image_bytes(self.prepared.image_size), labels: 1, targets }
+    }
+
+    fn identity(&self, index: usize) -> Option<Identity> {
+        let label = self.prepared.class_names().get(self.prepared.label(index) as usize).cloned().unwrap_or_default();
+        let image_digest = self.prepared.store.get(index).map(digest);
+        Some(Identity { name: self.prepared.describe(index), label, image_digest, ..Identity::default() })
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

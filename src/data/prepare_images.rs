@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::augment::Picture;
+use super::batch::{Identity, digest};
 use super::color::ColorSpace;
 use super::prepare::with_depth;
 use super::resize::cover_into;
@@ -182,6 +183,11 @@ impl Source for ColorizationSource {
     fn layout(&self) -> SampleLayout {
         let area = self.prepared.area();
         SampleLayout { image: area, labels: 0, targets: area * self.space.channels() }
+    }
+
+    fn identity(&self, index: usize) -> Option<Identity> {
+        let image_digest = self.prepared.store.get(index).map(digest);
+        Some(Identity { name: self.prepared.name(index), image_digest, ..Identity::default() })
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

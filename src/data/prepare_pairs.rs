@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::augment::Picture;
+use super::batch::{Identity, digest};
 use super::normalize::normalize;
 use super::prepare::with_depth;
 use super::resize::{nearest_into, stretch_into};
@@ -281,6 +282,17 @@ impl Source for SegmentationSource {
     fn layout(&self) -> SampleLayout {
         let pixels = self.prepared.pixels();
         SampleLayout { image: 3 * pixels, labels: pixels, targets: 0 }
+    }
+
+    fn identity(&self, index: usize) -> Option<Identity> {
+        let halves = self.prepared.store.get(index).map(|pair| pair.split_at(3 * self.prepared.pixels()));
+        Some(Identity {
+            name: self.prepared.name(index),
+            mask: Some(self.prepared.dataset.mask_name(self.prepared.store.kept[index])),
+            image_digest: halves.map(|(image, _)| digest(image)),
+            mask_digest: halves.map(|(_, mask)| digest(mask)),
+            ..Identity::default()
+        })
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

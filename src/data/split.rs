@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decisions::Decisions;
 use super::listing::FileDataset;
 use super::names::composed;
-use super::{ClassificationDataset, DataError, OpenOptions, Splits, Subset};
+use super::{ClassificationDataset, DataError, OpenOptions, SetOptions, Splits, Subset};
 use crate::random::{self, op};
 
 /// Divides `all` by class: of each class the share `options.val_split`, rounded, goes to validation, at least one image
@@ -110,4 +110,19 @@ pub(crate) fn require_classes(names: &[String], root: &Path) -> Result<(), DataE
         }
         None => Ok(()),
     }
+}
+
+/// Splits `items` in two: the share `val_split`, rounded, at least one and never the last, is held
+/// out. Which ones depends on the seed alone; both parts keep their order.
+pub(crate) fn hold_out<T>(items: Vec<T>, options: &SetOptions) -> Result<(Vec<T>, Vec<T>), DataError> {
+    let share = options.checked_val_split()?;
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    random::shuffle(&mut order, options.seed, 0, op::SPLIT);
+    let wanted = (items.len() as f32 * share).round() as usize;
+    let count = wanted.max(1).min(items.len().saturating_sub(1));
+    let mut held = vec![false; items.len()];
+    order.into_iter().take(count).for_each(|index| held[index] = true);
+    let (held, kept): (Vec<_>, Vec<_>) = items.into_iter().zip(held).partition(|(_, held)| *held);
+    let strip = |part: Vec<(T, bool)>| part.into_iter().map(|(item, _)| item).collect();
+    Ok((strip(kept), strip(held)))
 }

@@ -30,7 +30,7 @@ pub use choice::{Choice, choose};
 pub use device::{device_descriptor, list};
 pub use info::{DeviceInfo, DeviceKind};
 
-use super::shader::{self, Matrix, Shader, Target, Tiling};
+use super::shader::{self, Matrix, Shader, Shaders, Target, Tiling};
 use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
@@ -42,7 +42,6 @@ use info::DeviceKind::Software;
 use pipelines::Pipelines;
 use readback::Readback;
 use textures::Textures;
-pub use tuner::Shaders;
 use tuner::Tuner;
 use uploads::Uploads;
 use warm::Warmer;

@@ -8,6 +8,7 @@ mod facts;
 use std::sync::RwLock;
 
 use super::cpu;
+pub use super::cpu::{Args, Real};
 pub use facts::{Function, GeometryType, Kernel, Operands, Partials, Segments, Twin};
 
 use crate::kernel::{Consts, ConvGeometry, KernelCall, NormGeometry, PoolGeometry};

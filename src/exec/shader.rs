@@ -25,6 +25,7 @@ mod winograd_stages;
 
 use crate::exec::registry::{self, KernelError};
 use crate::kernel::{Consts, KernelCall, WORKGROUP, Work};
+use crate::plan::Slice;
 use matrix::MatrixCall;
 use stage::Draft;
 
@@ -56,6 +57,9 @@ impl Target {
     pub const WEBGPU: Target =
         Target { tiling: Tiling::Workgroup, subgroup: None, texture_rows: None, immediates: None, units: None };
 }
+
+/// Makes the text of a call with a tile.
+pub type Shaders = fn(&KernelCall<Slice>, Target, Option<Tile>) -> Result<Shader, KernelError>;
 
 /// The head of all kernels that run one invocation per item.
 const ITEMS: &str = include_str!("../../shaders/shared/items.wgsl");

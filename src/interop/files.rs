@@ -116,6 +116,7 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result
 /// # Errors
 /// When there is a file of this name, or `fill` or the disk fails.
 pub fn write_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
+    clear_unfinished(folder_of(path));
     write(path, fill, |temporary| temporary.persist_noclobber(path))
 }
 
@@ -125,10 +126,7 @@ fn write(
     persist: impl FnOnce(NamedTempFile) -> Result<File, tempfile::PersistError>,
 ) -> Result<(), FileError> {
     let fail = |source| FileError::writing(path, source);
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let temporary = new_temporary(folder).map_err(fail)?;
     let mut writer = BufWriter::with_capacity(1 << 18, temporary.as_file());
     fill(&mut writer).and_then(|()| writer.flush()).map_err(fail)?;
@@ -138,13 +136,42 @@ fn write(
     sync_folder(folder).map_err(fail)
 }
 
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Start of the names of files that are being written; [`RANDOM`] letters and digits follow.
+const UNFINISHED: &str = ".writing-";
+/// Letters and digits of such a name.
+const RANDOM: usize = 6;
+
+/// Removes what killed processes left half written in a folder. A file that is being written is locked by its writer, and
+/// stays. What cannot be removed stays too.
+pub fn clear_unfinished(folder: &Path) {
+    let random = |name: &str| name.len() == RANDOM && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let unfinished = |name: &str| name.strip_prefix(UNFINISHED).is_some_and(random);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let plain = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if plain && entry.file_name().to_str().is_some_and(unfinished) {
+            let abandoned = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            if abandoned {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
 fn new_temporary(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(UNFINISHED).rand_bytes(RANDOM);
     // Temporary files are private by default. A checkpoint gets the user's usual permissions: the umask still applies.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    let temporary = builder.tempfile_in(folder)?;
+    // Tells `clear_unfinished` that its writer lives. Without locks, nothing is cleared.
+    let _ = temporary.as_file().try_lock();
+    Ok(temporary)
 }
 
 /// Makes the rename survive a power cut. Windows has no such call: it journals its folders.

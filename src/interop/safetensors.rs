@@ -134,6 +134,26 @@ pub struct TensorFile {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// The metadata of a file, without its tensors.
+///
+/// # Errors
+/// When the file cannot be read, or its header is none.
+pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, SafetensorsError> {
+    let format = |reason: &str| SafetensorsError::Format { path: path.to_owned(), reason: reason.to_owned() };
+    let (mut file, length) = open_plain(path)?;
+    let mut start = [0; 8];
+    file.read_exact(&mut start).map_err(|_| format("it is truncated"))?;
+    let header = u64::from_le_bytes(start);
+    if header > MAX_HEADER.min(length.saturating_sub(8)) {
+        return Err(format("it is truncated, or a file of another kind"));
+    }
+    let mut bytes = vec![];
+    file.take(header).read_to_end(&mut bytes).map_err(|e| FileError::reading(path, e))?;
+    let header: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| format("its header is no JSON"))?;
+    let metadata = header.get(METADATA_KEY).cloned().unwrap_or_else(|| serde_json::json!({}));
+    serde_json::from_value(metadata).map_err(|_| format("its metadata is not text"))
+}
+
 /// A value of the header's top-level object.
 #[derive(Serialize)]
 #[serde(untagged)]

@@ -25,6 +25,8 @@ pub(super) struct Record {
     /// Tables that its task names: caption, names of the columns, rows.
     pub tables: Vec<(String, TableRows)>,
     pub rows: Vec<EpochRow>,
+    /// Files that are damaged or gone: a line each.
+    pub damage: Vec<String>,
     /// It can be resumed.
     pub unfinished: bool,
     pub confusion: Option<(Vec<String>, ConfusionMatrix)>,
@@ -49,8 +51,15 @@ impl Record {
             Ok((mistake, picture.unwrap_or_default()))
         };
         let confusion_picture = if confusion.is_none() { read_if_there(&run.confusion_path())? } else { None };
-        let facts = run.read_facts()?;
-        let mut rows = if run.metrics_path().is_file() { run.read_metrics()? } else { vec![] };
+        // Damage is named, and what is whole is shown.
+        let mut damage = run.damage();
+        let facts = run.read_facts().ok().flatten();
+        let metrics = fs::read(run.metrics_path()).unwrap_or_default();
+        let mut rows = EpochRow::read_damaged(&metrics, &[]).0;
+        let settings = settings(&run.config_path()).unwrap_or_else(|error| {
+            damage.push(error.to_string());
+            vec![]
+        });
         let card = card_of(facts.as_ref(), &rows, known).cloned();
         for (score, _) in rows.iter_mut().flat_map(|row| &mut row.scores) {
             // Runs of earlier versions do not describe their scores.
@@ -64,7 +73,8 @@ impl Record {
             .map(|(file, caption)| Ok(table(&run.path().join(&**file))?.map(|rows| (caption.to_string(), rows))));
         Ok(Record {
             name,
-            settings: settings(&run.config_path())?,
+            settings,
+            damage,
             unfinished: run.resume_path().is_file(),
             confusion,
             mistakes: mistakes::read(&run)?.into_iter().map(with_picture).collect::<Result<_, ReportError>>()?,
@@ -80,6 +90,11 @@ impl Record {
     /// Name of its task, where that is known.
     pub fn task(&self) -> Option<&str> {
         self.card.as_ref().map(|card| &*card.task)
+    }
+
+    /// Digest of the validation images that its scores are of; runs of earlier versions do not say.
+    pub fn data(&self) -> Option<&str> {
+        Some(self.facts.as_ref()?.data.as_ref()?.validation.set.as_str())
     }
 
     /// The scores that its epochs have.

@@ -13,6 +13,9 @@ use crate::run::pictures::Scale;
 /// Everything of a run below its heading, which is of `level - 1`. `settings` are shown if a comparison does not.
 pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: bool) {
     facts(page, run);
+    for line in &run.damage {
+        page.push(format_args!("<p class=\"note\">{}</p>\n", escaped(line)));
+    }
     if run.rows.is_empty() {
         page.add("<p class=\"note\">The run ended before its first epoch.</p>\n");
     } else {

@@ -33,8 +33,12 @@ pub struct ModelCard {
 
 const SAMPLE_BITS: &str = "sample_bits";
 
+/// Entry of a checkpoint: the epoch after which it was written. The weights of a run that was stopped within an epoch have
+/// none.
+pub const EPOCH: &str = "epoch";
+
 /// Keys of the description, beside those of the model's settings.
-const KEYS: [&str; 8] = ["format", "task", "model", "image_size", "classes", "palette", "mean", "std"];
+const KEYS: [&str; 9] = ["format", "task", "model", "image_size", "classes", "palette", "mean", "std", EPOCH];
 
 impl ModelCard {
     /// Bits that samples of 16-bit images are read with; see [`crate::data::SampleDepth`].

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::text::defused;
+
 /// A class index outside the matrix.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("class {class} is out of range: there are {classes} classes, numbered from 0")]
@@ -145,10 +147,10 @@ impl ConfusionMatrix {
     pub fn to_csv(&self, names: &[String]) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
         // Writing into memory does not fail.
-        let _ = csv.write_record(std::iter::once("truth").chain(names.iter().map(String::as_str)));
+        let _ = csv.write_record(std::iter::once("truth".to_owned()).chain(names.iter().map(|name| defused(name))));
         for (truth, name) in names.iter().enumerate() {
             let counts = (0..self.classes).map(|prediction| self.count(truth, prediction).to_string());
-            let _ = csv.write_record(std::iter::once(name.clone()).chain(counts));
+            let _ = csv.write_record(std::iter::once(defused(name)).chain(counts));
         }
         csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }

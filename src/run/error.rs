@@ -31,6 +31,22 @@ pub enum RunError {
         /// What is missing or wrong.
         reason: String,
     },
+    /// Another process writes into the folder.
+    #[error("{} is in use: {holder}; wait until that process has ended, or stop it", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// Who holds it, in words.
+        holder: String,
+    },
+    /// A file of a run is not whole.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// `metrics.csv` is malformed.
     #[error("{}: {source}", path.display())]
     Metrics {

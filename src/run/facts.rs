@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fingerprint::DataPrint;
 use super::task_card::TaskCard;
 
 /// Contents of `run.json`.
@@ -23,6 +24,15 @@ pub struct RunFacts {
     pub training_images: usize,
     /// Number of validation images.
     pub validation_images: usize,
+    /// What the run was trained on, without its single images; runs of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataPrint>,
+    /// Digest of `config.toml`, by which damage is noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings_digest: Option<String>,
+    /// Digest of `metrics.csv`, once the run has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_digest: Option<String>,
     /// How the task's runs are shown; runs of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<TaskCard>,

@@ -100,6 +100,44 @@ impl EpochRow {
         Ok(())
     }
 
+    /// Rows as CSV with column names; nothing for no rows.
+    pub fn csv(rows: &[Self]) -> String {
+        let mut bytes = vec![];
+        // Writing into memory does not fail.
+        let _ = Self::write_csv(rows, true, &mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The rows of a damaged table: each whole line that reads, once, in the order of the epochs; and what is wrong, in words.
+    pub fn read_damaged(bytes: &[u8], known: &[Score]) -> (Vec<Self>, Option<String>) {
+        let text = String::from_utf8_lossy(bytes);
+        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let head = whole.lines().next().unwrap_or_default();
+        let (mut rows, mut unreadable): (Vec<Self>, usize) = (vec![], 0);
+        for line in whole.lines().skip(1) {
+            match Self::read_csv(format!("{head}\n{line}\n").as_bytes(), known) {
+                Ok(mut row) if row.len() == 1 => rows.append(&mut row),
+                _ => unreadable += 1,
+            }
+        }
+        let in_order = rows.iter().map(|row| row.epoch).eq(1..=rows.len() as u32);
+        let epochs = rows.iter().map(|row| row.epoch.to_string()).collect::<Vec<_>>().join(", ");
+        let problem = if bytes.is_empty() {
+            Some("it is empty".to_owned())
+        } else if unreadable > 0 {
+            Some(format!("{unreadable} of its lines are no epochs"))
+        } else if !in_order {
+            Some(format!("its rows are epochs {epochs}"))
+        } else if whole.len() < text.len() {
+            Some("its last line is cut off".to_owned())
+        } else {
+            None
+        };
+        rows.sort_by_key(|row| row.epoch);
+        rows.dedup_by_key(|row| row.epoch);
+        (rows, problem)
+    }
+
     /// Reads rows from CSV with column names. A score that is not among the `known` ones is named by its key.
     ///
     /// # Errors

@@ -5,6 +5,8 @@ use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use serde::{Deserialize, Serialize};
 
+use crate::text::defused;
+
 use super::error::RunError;
 use super::folder::RunDir;
 use super::pictures;
@@ -46,8 +48,10 @@ pub fn write(run: &RunDir, mistakes: Vec<(Mistake, RgbImage)>) -> Result<(), Run
         let image =
             if longest > SIDE { resize(&image, scaled(width), scaled(height), FilterType::Triangle) } else { image };
         pictures::save_png(&image, &folder.join(&mistake.picture))?;
+        let Mistake { image, truth, prediction, .. } = &mistake;
+        let [image, truth, prediction] = [image, truth, prediction].map(|name| defused(name));
         // Writing into memory does not fail.
-        let _ = csv.serialize(mistake);
+        let _ = csv.serialize(Mistake { image, truth, prediction, ..mistake });
     }
     let table = csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     run.write_file("errors/errors.csv", &table)

@@ -7,12 +7,19 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::RunError;
+use super::fingerprint::DataPrint;
 use crate::exec::{AnyEngine, Session};
-use crate::interop::safetensors::{Tensor, TensorData, TensorFile};
+use crate::interop::safetensors::{Tensor, TensorData, TensorFile, read_metadata};
 use crate::ops::LOSS_SCALE;
 
 /// Metadata entry that holds [`Position`] as JSON.
 const KEY: &str = "progress";
+/// The epochs so far, as `metrics.csv` has them.
+const EPOCHS: &str = "epochs";
+/// [`DataPrint`] as JSON.
+const DATA: &str = "data";
+/// The run's `config.toml`.
+const SETTINGS: &str = "settings";
 
 /// Position of the training loop in a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +39,9 @@ pub struct Position {
     pub plateau: Plateau,
     /// Time that the run has taken so far, in seconds.
     pub seconds: Exact,
+    /// Loss of the first batch, before any update. Files of earlier versions lack it.
+    #[serde(default)]
+    pub first_loss: Option<Exact>,
     /// Settings that determine the order of the images. Files of earlier versions lack them.
     #[serde(default)]
     pub order: Option<ImageOrder>,
@@ -150,11 +160,59 @@ impl std::ops::AddAssign<f64> for Exact {
     }
 }
 
-/// Writes the states of `session` and the position to `path`, atomically.
+/// Data and settings of a run. They serve to repair damaged files and to detect changed data.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// Fingerprint of the training data.
+    pub data: Option<DataPrint>,
+    /// Its `config.toml`.
+    pub settings: Option<String>,
+    /// Its `metrics.csv` up to the position.
+    pub epochs: Option<String>,
+}
+
+/// What [`save`] wrote.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Where the run stands.
+    pub position: Position,
+    /// What it is; files of earlier versions do not say.
+    pub origin: Origin,
+    /// The tensors to be [`restore`]d.
+    pub file: TensorFile,
+}
+
+/// The `config.toml` that is kept beside a run's position, where there is one that can be read.
+pub fn kept_settings(path: &Path) -> Option<String> {
+    read_metadata(path).ok()?.remove(SETTINGS)
+}
+
+/// The epochs before a run's position as CSV.
+pub fn kept_epochs(path: &Path) -> Option<String> {
+    read_metadata(path).ok()?.remove(EPOCHS)
+}
+
+/// Where a run stands, without its tensors.
+pub fn kept_position(path: &Path) -> Option<Position> {
+    serde_json::from_str(&read_metadata(path).ok()?.remove(KEY)?).ok()
+}
+
+/// The classes of a run, in the order of its network's outputs, as they are kept beside its position.
+pub fn kept_classes(path: &Path) -> Option<Vec<String>> {
+    let data = read_metadata(path).ok()?.remove(DATA)?;
+    Some(serde_json::from_str::<DataPrint>(&data).ok()?.classes)
+}
+
+/// Writes where a run stands.
 ///
 /// # Errors
 /// When the device is lost or the disk is full.
-pub fn save(session: &mut Session<AnyEngine>, position: &Position, path: &Path) -> Result<(), RunError> {
+pub fn save(
+    session: &mut Session<AnyEngine>,
+    position: &Position,
+    origin: &Origin,
+    path: &Path,
+) -> Result<(), RunError> {
     let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
     let mut tensors = BTreeMap::new();
     for spec in specs {
@@ -163,15 +221,19 @@ pub fn save(session: &mut Session<AnyEngine>, position: &Position, path: &Path) 
     }
     // Plain numbers always have a JSON form.
     let json = serde_json::to_string(position).unwrap_or_default();
-    let file = TensorFile { tensors, metadata: BTreeMap::from([(KEY.to_owned(), json)]) };
+    let data = origin.data.as_ref().and_then(|data| serde_json::to_string(data).ok());
+    let entries =
+        [(KEY, Some(json)), (DATA, data), (SETTINGS, origin.settings.clone()), (EPOCHS, origin.epochs.clone())];
+    let metadata = entries.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))).collect();
+    let file = TensorFile { tensors, metadata };
     Ok(file.write_atomic(path)?)
 }
 
-/// Reads a file of [`save`]: the position, and the tensors for [`restore`].
+/// What [`save`] wrote.
 ///
 /// # Errors
 /// When the file cannot be read or was not written by [`save`].
-pub fn read(path: &Path) -> Result<(Position, TensorFile), RunError> {
+pub fn read(path: &Path) -> Result<Kept, RunError> {
     let file = TensorFile::read(path)?;
     let json = file.metadata.get(KEY).map(String::as_str).unwrap_or_default();
     match serde_json::from_str::<Position>(json) {
@@ -180,7 +242,11 @@ pub fn read(path: &Path) -> Result<(Position, TensorFile), RunError> {
             if position.sums.weight.0 == 0.0 {
                 position.sums.weight = position.sums.images;
             }
-            Ok((position, file))
+            let entry = |key: &str| file.metadata.get(key).cloned();
+            let bad = |key: &str| RunError::NotACheckpoint { path: path.to_owned(), key: key.into() };
+            let data = entry(DATA).map(|data| serde_json::from_str(&data).map_err(|_| bad(DATA))).transpose()?;
+            let origin = Origin { data, settings: entry(SETTINGS), epochs: entry(EPOCHS) };
+            Ok(Kept { position, origin, file })
         }
         Err(_) => Err(RunError::NotACheckpoint { path: path.to_owned(), key: KEY.into() }),
     }

@@ -1,6 +1,7 @@
 //! A table of text, as Markdown and as CSV.
 
 use crate::data::one_line;
+use crate::text::defused;
 
 /// A table: a row a model, or a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,13 +31,13 @@ impl Table {
         format!("{}{rule}{body}", line(&lines[0]))
     }
 
-    /// As CSV.
+    /// As CSV; a name that a spreadsheet would take for a formula is defused.
     pub fn csv(&self) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
         // Writing into memory does not fail.
         let _ = csv.write_record(std::iter::once(self.row).chain(self.columns.iter().map(String::as_str)));
         for (name, values) in &self.rows {
-            let _ = csv.write_record(std::iter::once(name).chain(values));
+            let _ = csv.write_record(std::iter::once(name).chain(values).map(|cell| defused(cell)));
         }
         csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
 //! Classification: a class for every image.
 
 mod evaluation;
-pub mod graphs;
+pub(crate) mod graphs;
 mod objective;
 mod predict;
 mod settings;
@@ -155,7 +155,7 @@ impl Task for Classify {
         let config: ClassifyConfig = settings.read()?;
         config.require_large_images()?;
         let mut splits = open_data(&DataSource::of(&settings.common, config.size()))?;
-        if let Some(classes) = resumed_classes(&settings.common) {
+        if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
         self.prepare(&config, splits, observer)

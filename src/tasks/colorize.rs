@@ -1,7 +1,7 @@
 //! Colorization: lightness in, colors out.
 
 mod evaluation;
-pub mod metrics;
+pub(crate) mod metrics;
 mod objective;
 mod onnx;
 mod predict;

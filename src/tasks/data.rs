@@ -9,7 +9,7 @@ use crate::data::{BadImage, SetOptions, SizeOptions, Source};
 use crate::run::card::ModelCard;
 use crate::run::pictures::Comparison;
 use crate::run::table::Table;
-use crate::run::{ImageSize, RunDir};
+use crate::run::{Checkpoint, ImageSize, RunDir, RunError, resume};
 use crate::train::settings::TrainSettings;
 use crate::train::{Evaluation, Objective};
 
@@ -91,9 +91,20 @@ impl DataSource {
 
 /// The classes of the run that training resumes, in the order of the network's outputs; `None` for a new run, and for runs
 /// that keep no list.
-pub fn resumed_classes(settings: &TrainSettings) -> Option<Vec<String>> {
-    let run = RunDir::open_unfinished(settings.resume.as_deref()?).ok()?;
-    Some(run.read_facts().ok()??.outputs)
+///
+/// # Errors
+/// When the run's files that name them are damaged.
+pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, RunError> {
+    let Some(path) = settings.resume.as_deref() else { return Ok(None) };
+    let run = RunDir::to_resume(path)?;
+    if let Some(classes) = resume::kept_classes(&run.resume_path()) {
+        return Ok(Some(classes));
+    }
+    match run.read_facts() {
+        Ok(facts) => Ok(facts.map(|facts| facts.outputs)),
+        // A run of an earlier version: its checkpoint names them too.
+        Err(error) => Checkpoint::open(&run.last_path()).map(|last| Some(last.card.classes)).map_err(|_| error),
+    }
 }
 
 /// Images to measure on, of a part of a data set.

@@ -16,7 +16,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
-pub use super::task::Task;
+use super::task::Task;
 use super::{TaskError, classify, colorize, multilabel, segment};
 use crate::run::task_card::TaskCard;
 

@@ -1,7 +1,7 @@
 //! Multi-label classification: several labels an image, each decided by a threshold that validation images choose.
 
 mod evaluation;
-pub mod metrics;
+pub(crate) mod metrics;
 mod objective;
 mod predict;
 mod results;

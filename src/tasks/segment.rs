@@ -1,7 +1,7 @@
 //! Segmentation: a class for every pixel.
 
 mod evaluation;
-pub mod metrics;
+pub(crate) mod metrics;
 mod objective;
 mod predict;
 mod settings;
@@ -104,7 +104,7 @@ impl Task for Segment {
         let config: SegmentConfig = settings.read()?;
         let from = DataSource::of(&settings.common, config.image_size);
         let mut splits = open_data(&from)?;
-        if let Some(classes) = resumed_classes(&settings.common) {
+        if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
         let progress = |done, total| observer.reading(done, total);

@@ -133,7 +133,7 @@ macro_rules! settings_of_task {
             <$Config as $crate::train::settings::TaskSettings>::TASK
         }
 
-        fn settings(&self) -> &'static [$crate::setting::Setting] {
+        fn settings(&self) -> &'static [$crate::internals::setting::Setting] {
             <$Config as $crate::train::settings::TaskSettings>::SETTINGS
         }
 

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use super::TrainError;
 use super::outputs::Outputs;
+use super::results::Results;
 use super::step::Phase;
 use crate::data::Batch;
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::graph::{Graph, GraphError, StateTable};
+use crate::run::Score;
 use crate::run::card::ModelCard;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::run::task_card::TaskCard;
-use crate::run::{RunDir, Score};
 
 /// What the loop trains, and evaluates.
 pub trait Objective: Send {
@@ -70,13 +71,13 @@ pub trait Evaluation: Any + Send {
         BTreeMap::new()
     }
 
-    /// Writes what a run shows of its best epoch besides the curves, and names the files.
+    /// Writes what a run shows of its best epoch besides the curves.
     ///
     /// # Errors
-    /// When a picture cannot be drawn or written.
-    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
-        let _ = (run, epoch);
-        Ok(vec![])
+    /// When what is to be shown cannot be read again. A picture that cannot be drawn is noted in `results`.
+    fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
+        let _ = (results, epoch);
+        Ok(())
     }
 
     /// Loss and scores in words, of the whole set and where there are any of each class.

@@ -54,6 +54,10 @@ pub struct Outcome {
     pub best: Option<EpochRow>,
     /// Pictures in the run directory.
     pub pictures: Vec<&'static str>,
+    /// The loss grew far above that of the first batch: the weights are of no use.
+    pub diverged: bool,
+    /// Pictures and tables that could not be drawn or written, with the reason.
+    pub left_out: Vec<String>,
     /// The run was interrupted, and ended after a step.
     pub interrupted: bool,
     /// The run ended before its last epoch, since the score had not improved for `early_stop` epochs.

@@ -9,11 +9,11 @@ use super::model::{Model, start_from};
 use super::objective::Objective;
 use super::observer::Observer;
 use super::settings::{Resolved, TrainSettings};
-use super::trainer::{Beginning, Trainer};
+use super::trainer::{Beginning, HeldRun, Trainer};
 use crate::data::Source;
 use crate::exec;
 use crate::precision::Precision;
-use crate::run::{RunDir, resume};
+use crate::run::{FolderLock, RunDir, resume};
 
 /// What a task trains, on which images.
 pub struct TrainingData {
@@ -40,11 +40,16 @@ pub fn open(
     observer: &dyn Observer,
 ) -> Result<Trainer, TrainError> {
     let common = &settings.common;
-    let resumed = match &common.resume {
-        Some(path) => Some(resume::read(&RunDir::to_resume(path)?.resume_path())?),
+    let (lock, resumed) = match &common.resume {
+        Some(path) => {
+            RunDir::to_resume(path)?;
+            let lock = FolderLock::take(path)?;
+            // Now that nobody else writes: the run may have ended since.
+            (Some(lock), Some(resume::read(&RunDir::to_resume(path)?.resume_path())?))
+        }
         None => {
             common.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
-            None
+            (None, None)
         }
     };
     let engine = exec::open(&common.device)?;
@@ -60,9 +65,8 @@ pub fn open(
     let mut model = Model::for_training(&*objective, engine, batch, &common)?;
     let init = common.init.as_deref().filter(|_| resumed.is_none());
     let started = init.map(|path| start_from(&mut model, path)).transpose()?;
-    let trainer = Trainer::new(Beginning { objective, settings: common, model, sources, resumed }, |settings| {
-        make_run(settings, &toml, &stem)
-    })?;
+    let beginning = Beginning { objective, settings: common, model, sources, toml, resumed };
+    let trainer = Trainer::new(beginning, |settings, toml| make_run(settings, toml, &stem, lock))?;
     let mut lines = vec![format!("device:  {}", trainer.model().session.engine().name())];
     lines.extend(data_lines);
     lines.push(format!("run:     {}", trainer.run().path().display()));
@@ -70,16 +74,18 @@ pub fn open(
     lines.extend(skipped.iter().map(|image| format!("skipped {image}")));
     lines.extend(trainer.left_out());
     lines.extend(precision_line);
+    lines.extend(trainer.notes().iter().cloned());
     observer.begins(&lines);
     Ok(trainer)
 }
 
-/// Makes the run's folder, or opens that of the run that is resumed.
-fn make_run(settings: &TrainSettings, toml: &str, stem: &str) -> Result<RunDir, TrainError> {
+/// Makes the run's folder and takes its lock, or opens that of the run that is resumed, which is held already.
+fn make_run(settings: &TrainSettings, toml: &str, stem: &str, lock: Option<FolderLock>) -> Result<HeldRun, TrainError> {
     let run = match &settings.resume {
         Some(path) => RunDir::to_resume(path)?,
         None => RunDir::create(settings.out.as_deref(), stem)?,
     };
+    let lock = lock.map_or_else(|| FolderLock::take(run.path()), Ok)?;
     run.write_config(toml)?;
-    Ok(run)
+    Ok((run, lock))
 }

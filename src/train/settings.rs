@@ -87,6 +87,10 @@ impl SettingValue for Augment {
     const KIND: Kind = Kind::Parsed(|text| text.parse::<Augment>().map(drop).map_err(|e| e.to_string()));
 }
 
+/// Start of what is expected of a setting that changes nothing beside the others. It is refused as a flag alone: config files
+/// and sweeps give settings to models of several kinds.
+pub const NO_EFFECT: &str = "no effect";
+
 /// How a value is checked: key, value, whether it is in range, what is expected.
 pub type Rule<'a> = &'a dyn Fn(&'static str, &dyn Display, bool, &'static str) -> Result<(), ConfigError>;
 
@@ -99,6 +103,7 @@ pub struct TrainSettings {
     pub out: Option<PathBuf>,
     pub init: Option<PathBuf>,
     pub resume: Option<PathBuf>,
+    pub allow_changed_data: bool,
     pub epochs: usize,
     pub batch_size: usize,
     pub lr: f64,
@@ -143,15 +148,31 @@ impl TrainSettings {
         }
     }
 
+    /// Refuses flags that change nothing beside the other settings; see [`NO_EFFECT`].
+    fn check_effects(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        use Schedule::{Multistep, Plateau, Step};
+        let (kind, sgd) = (self.schedule.kind, self.optimizer == Optimizer::Sgd);
+        let falls = [Step, Multistep, Plateau].contains(&kind);
+        rule("gamma", &self.schedule.gamma, falls, "no effect: give --schedule step, multistep or plateau with it")?;
+        rule("step_size", &self.schedule.step_size, kind == Step, "no effect: give --schedule step with it")?;
+        let milestones = format!("{:?}", self.schedule.milestones);
+        rule("milestones", &milestones, kind == Multistep, "no effect: give --schedule multistep with it")?;
+        rule("patience", &self.schedule.patience, kind == Plateau, "no effect: give --schedule plateau with it")?;
+        rule("momentum", &self.momentum, sgd, "no effect: give --optimizer sgd with it")?;
+        rule("nesterov", &self.nesterov, sgd, "no effect: give --optimizer sgd with it")?;
+        rule("scenes", &self.scenes, self.data.is_none(), "no effect: scenes are drawn where no --data is given")
+    }
+
     fn check(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         // Comparisons are written so that NaN fails them.
-        let at_least_0 = |x: f64| x >= 0.0 && x.is_finite();
+        let at_least_0 = |x: f64| x >= 0.0 && x <= f64::from(f32::MAX);
         let scenes = (10..=10_000_000).contains(&self.scenes);
         rule("scenes", &self.scenes, scenes, "10 to 10000000")?;
         rule("epochs", &self.epochs, self.epochs >= 1, "at least 1")?;
         let batch_sizes = 1..=MAX_BATCH_SIZE;
         rule("batch_size", &self.batch_size, batch_sizes.contains(&self.batch_size), "at least 1, at most 1000000")?;
-        rule("lr", &self.lr, self.lr > 0.0 && self.lr.is_finite(), "a finite number above 0")?;
+        let lr = self.lr > 0.0 && self.lr <= f64::from(f32::MAX);
+        rule("lr", &self.lr, lr, "a finite number above 0, such as 0.001")?;
         let schedule = &self.schedule;
         rule("warmup", &schedule.warmup, at_least_0(schedule.warmup), "a number of epochs, 0 or more")?;
         rule("step_size", &schedule.step_size, schedule.step_size >= 1, "at least 1 epoch")?;
@@ -161,7 +182,7 @@ impl TrainSettings {
         let needed = schedule.kind != Schedule::Multistep || !schedule.milestones.is_empty();
         rule("milestones", &milestones, needed, "the epochs after which the rate falls, for --schedule multistep")?;
         rule("momentum", &self.momentum, (0.0..1.0).contains(&self.momentum), "0 or more and below 1")?;
-        rule("weight_decay", &self.weight_decay, at_least_0(self.weight_decay), "a finite number, 0 or more")?;
+        rule("weight_decay", &self.weight_decay, at_least_0(self.weight_decay), "0 to 3.4e38, such as 1e-4")?;
         rule("clip", &self.clip, at_least_0(self.clip), "a finite number above 0, or 0 for no clipping")?;
         rule("accumulate", &self.accumulate, (1..=4096).contains(&self.accumulate), "1 to 4096 batches")?;
         rule("ema", &self.ema, (0.0..1.0).contains(&self.ema), "a decay of 0 or more and below 1, such as 0.999")?;
@@ -171,6 +192,7 @@ impl TrainSettings {
         let device = format!("{:?}", self.device);
         rule("device", &device, !self.device.trim().is_empty(), "auto, gpu, cpu, a name or an index")?;
         let nesterov_has_momentum = !(self.nesterov && self.optimizer == Optimizer::Sgd) || self.momentum > 0.0;
-        rule("nesterov", &self.nesterov, nesterov_has_momentum, "a momentum above 0 with it")
+        rule("nesterov", &self.nesterov, nesterov_has_momentum, "a momentum above 0 with it")?;
+        self.check_effects(rule)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::TrainError;
+use super::changed;
 use super::diagnose::{self, Failure};
 use super::loaders::Loaders;
 use super::log::Log;
@@ -14,6 +15,7 @@ use super::model::Model;
 use super::objective::{Evaluation, Objective};
 use super::observer::{Observer, Outcome, StepProgress};
 use super::outputs::{Outputs, StepResults};
+use super::results::Results;
 use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
 use super::step::Phase;
@@ -21,15 +23,23 @@ use super::trace::{Pending, Tracer};
 use crate::data::{Batch, Source};
 use crate::exec::PlanId;
 use crate::graph::Group;
-use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::ops::Hyper;
 use crate::plan::PlanOptions;
+use crate::run::card::EPOCH;
+use crate::run::damage::text_digest;
 use crate::run::facts::RunFacts;
+use crate::run::fingerprint::DataPrint;
 use crate::run::history::{EpochRow, NormRow};
-use crate::run::resume::{self, Exact, ImageOrder, Position};
+use crate::run::repair::Repairs;
+use crate::run::resume::{self, Exact, ImageOrder, Kept, Origin, Position};
 use crate::run::score::TRAIN_ACCURACY;
-use crate::run::{Checkpoint, RunDir, pictures};
+use crate::run::{Checkpoint, FolderLock, RunDir, pictures};
+
+/// A run whose best validation loss is this many times the loss of its first batch has diverged.
+const DIVERGED: f64 = 50.0;
+/// A first loss below this one, as of a run that starts from trained weights, counts as this.
+const LEAST_LOSS: f64 = 0.1;
 
 /// A run under way.
 pub struct Trainer {
@@ -38,8 +48,13 @@ pub struct Trainer {
     pub(super) model: Model,
     pub(super) loaders: Loaders,
     run: RunDir,
+    /// Nobody else writes into the run's folder.
+    _lock: FolderLock,
     log: Log,
     position: Position,
+    origin: Origin,
+    /// Lines for the user on what the run goes on with.
+    notes: Vec<String>,
     /// Entries of the last evaluation for a checkpoint's metadata.
     entries: BTreeMap<String, String>,
     schedule: LrSchedule,
@@ -71,9 +86,14 @@ pub(super) struct Beginning {
     pub model: Model,
     /// Training and validation images.
     pub sources: [Arc<dyn Source>; 2],
+    /// The settings as the run's `config.toml`.
+    pub toml: String,
     /// Where a run that is resumed stands.
-    pub resumed: Option<(Position, TensorFile)>,
+    pub resumed: Option<Kept>,
 }
+
+/// A run's folder, held.
+pub(super) type HeldRun = (RunDir, FolderLock);
 
 impl Trainer {
     /// Prepares a run. The plans are made here, so that a device that cannot hold them is known before anything is written.
@@ -83,10 +103,12 @@ impl Trainer {
     /// resumed.
     pub(super) fn new(
         from: Beginning,
-        make_run: impl FnOnce(&TrainSettings) -> Result<RunDir, TrainError>,
+        make_run: impl FnOnce(&TrainSettings, &str) -> Result<HeldRun, TrainError>,
     ) -> Result<Self, TrainError> {
-        let Beginning { objective, settings, mut model, sources, resumed } = from;
+        let Beginning { objective, settings, mut model, sources, toml, resumed } = from;
         let lens = sources.each_ref().map(|source| source.len());
+        let parts = sources.each_ref().map(|source| &**source);
+        let data = DataPrint::of(&objective.card().classes, parts, settings.data.as_deref());
         let without_last = model.load_plans(&*objective, &settings, lens)?;
         let loaders = Loaders::new(sources, &settings, without_last)?;
         let order = ImageOrder {
@@ -95,18 +117,31 @@ impl Trainer {
             seed: settings.seed,
             shuffle: settings.shuffle,
         };
-        // Before anything is written: a model that is not that of the run leaves the run as it is.
-        if let Some((position, file)) = &resumed {
-            let path = settings.resume.as_deref().unwrap_or(Path::new(""));
-            position.check(order, settings.epochs, path)?;
-            resume::restore(&mut model.session, file, path)?;
-        }
-        let run = make_run(&settings)?;
         let steps_per_epoch = loaders.batches().div_ceil(settings.accumulate);
+        // Before anything is written: what is refused leaves the run as it is.
+        let mut notes = vec![];
+        let mut repairs = Repairs::default();
+        if let Some(kept) = &resumed {
+            let path = settings.resume.as_deref().unwrap_or(Path::new(""));
+            let folder = RunDir::to_resume(path)?;
+            kept.position.check(order, settings.epochs, path)?;
+            notes.extend(changed::check(kept, &settings, &toml, &data, path)?);
+            notes.extend(changed::rate_jump(&folder, kept, &settings, steps_per_epoch));
+            resume::restore(&mut model.session, &kept.file, path)?;
+            let known: Vec<_> = objective.task_card().known_scores().cloned().collect();
+            repairs = folder.examine(kept, &known)?;
+            let damaged = repairs.notes.iter().cloned().chain(changed::damaged_settings(&folder, kept));
+            notes.extend(damaged.map(|problem| format!("note:    {}: {problem}", path.display())));
+        }
+        let (run, lock) = make_run(&settings, &toml)?;
+        notes.extend(lock.note());
         let mut trainer = Trainer {
             objective,
             model,
             run,
+            _lock: lock,
+            origin: Origin { data: Some(data), settings: Some(toml), epochs: None },
+            notes,
             loaders,
             log: Log::new(settings.lr),
             position: Position { epoch: 1, order: Some(order), ..Position::default() },
@@ -118,7 +153,7 @@ impl Trainer {
         };
         trainer.run.write_facts(&trainer.facts())?;
         match resumed {
-            Some((position, _)) => trainer.resume(position)?,
+            Some(kept) => trainer.resume(kept.position, repairs)?,
             None if trainer.settings.ema > 0.0 => trainer.model.start_average()?,
             None => {}
         }
@@ -143,6 +178,11 @@ impl Trainer {
         })
     }
 
+    /// Lines on what differs from the run that is resumed, and on what was damaged and is restored.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     fn facts(&self) -> RunFacts {
         let (card, states) = (self.objective.card(), self.model.session.states());
         RunFacts {
@@ -154,17 +194,18 @@ impl Trainer {
             image_size: card.image_size,
             training_images: self.loaders.train.source().len(),
             validation_images: self.loaders.val.source().len(),
+            data: self.origin.data.as_ref().map(DataPrint::summary),
+            settings_digest: self.origin.settings.as_deref().map(text_digest),
+            metrics_digest: None,
             shown: Some(self.objective.task_card().clone()),
         }
     }
 
     /// Continues from where a run stood; what it had written after that is removed, since it is written again.
-    fn resume(&mut self, position: Position) -> Result<(), TrainError> {
-        let mut rows = self.run.read_metrics()?;
-        rows.retain(|row| (row.epoch as usize) < position.epoch);
-        self.run.rewrite_metrics(&rows)?;
+    fn resume(&mut self, position: Position, repairs: Repairs) -> Result<(), TrainError> {
+        self.run.repair(&repairs)?;
         self.run.rewind(position.epoch, position.steps)?;
-        self.log.restore(rows, position.best);
+        self.log.restore(repairs.rows, position.best);
         self.schedule.set_plateau(position.plateau);
         self.position = Position { order: self.position.order, ..position };
         Ok(())
@@ -187,7 +228,7 @@ impl Trainer {
             self.run.append_norms(&self.log.take_norms())?;
             if stop.load(Ordering::Relaxed) {
                 self.require_finite(epoch)?;
-                self.with_average(|trainer| trainer.save(&trainer.run.last_path()))?;
+                self.with_average(|trainer| trainer.save(&trainer.run.last_path(), None))?;
                 self.save_position()?;
                 break;
             }
@@ -197,13 +238,17 @@ impl Trainer {
             }
         }
         let interrupted = self.position.epoch <= self.settings.epochs && !ended_early;
-        let pictures = self.write_results()?;
+        let (pictures, left_out) = self.write_results()?;
         if !interrupted {
+            let metrics = EpochRow::csv(self.log.rows());
+            self.run.write_facts(&RunFacts { metrics_digest: Some(text_digest(&metrics)), ..self.facts() })?;
             self.run.forget_progress()?;
         }
         let run = self.run.path().to_owned();
         let (rows, best) = self.log.into_rows();
-        Ok(Outcome { run, best, interrupted, ended_early, rows, pictures })
+        let first_loss = self.position.first_loss.map_or(f64::INFINITY, |loss| loss.0);
+        let diverged = best.as_ref().is_some_and(|best| best.val_loss > DIVERGED * first_loss.max(LEAST_LOSS));
+        Ok(Outcome { run, best, diverged, left_out, interrupted, ended_early, rows, pictures })
     }
 
     /// Evaluates, and writes metrics and checkpoints. True if training is to end early.
@@ -241,8 +286,8 @@ impl Trainer {
         }
         let better = self.log.is_better(&row, decisive.as_ref());
         self.with_average(|trainer| {
-            trainer.save(&trainer.run.last_path())?;
-            if better { trainer.save(&trainer.run.best_path()) } else { Ok(()) }
+            trainer.save(&trainer.run.last_path(), Some(epoch))?;
+            if better { trainer.save(&trainer.run.best_path(), Some(epoch)) } else { Ok(()) }
         })?;
         if better {
             self.position.best = Some(row.epoch);
@@ -341,6 +386,7 @@ impl Trainer {
             let layer = diagnose::layer_in_training(&mut self.model, &*self.objective, &done.batch);
             return Err(self.failure(done.step, epoch).error("loss", results.loss, layer));
         }
+        self.position.first_loss.get_or_insert(Exact(f64::from(results.loss)));
         results.add_to(&mut self.position.sums, done.batch.len());
         if let (Some((step, lr)), Some(gradient_norm), Some(weight_norm)) =
             (done.update, results.gradient_norm, results.weight_norm)
@@ -374,9 +420,11 @@ impl Trainer {
         Ok(result)
     }
 
-    fn save(&mut self, path: &Path) -> Result<(), TrainError> {
+    /// Writes the weights, and the epoch after which they are written.
+    fn save(&mut self, path: &Path, epoch: Option<usize>) -> Result<(), TrainError> {
         let mut metadata = self.objective.card().to_metadata();
         metadata.extend(self.entries.clone());
+        metadata.extend(epoch.map(|epoch| (EPOCH.to_owned(), epoch.to_string())));
         let file = torchvision::collect(&mut self.model.session, self.position.steps, metadata)?;
         Ok(file.write_atomic(path)?)
     }
@@ -385,7 +433,8 @@ impl Trainer {
     fn save_position(&mut self) -> Result<(), TrainError> {
         (self.position.plateau, self.position.seconds) = (self.schedule.plateau(), Exact(self.seconds()));
         self.start = Instant::now();
-        Ok(resume::save(&mut self.model.session, &self.position, &self.run.resume_path())?)
+        self.origin.epochs = Some(EpochRow::csv(self.log.rows()));
+        Ok(resume::save(&mut self.model.session, &self.position, &self.origin, &self.run.resume_path())?)
     }
 
     /// Seconds of the whole run.
@@ -393,9 +442,10 @@ impl Trainer {
         self.position.seconds.0 + self.start.elapsed().as_secs_f64()
     }
 
-    /// Writes the curves, and what the task shows of the best epoch.
-    fn write_results(&mut self) -> Result<Vec<&'static str>, TrainError> {
-        let Some(epoch) = self.log.best_epoch() else { return Ok(vec![]) };
+    /// Writes the curves, and what the task shows of the best epoch. Names what is written, and what is not and why: the weights
+    /// are there, and a picture that cannot be drawn must not end the run with an error.
+    fn write_results(&mut self) -> Result<(Vec<&'static str>, Vec<String>), TrainError> {
+        let Some(epoch) = self.log.best_epoch() else { return Ok((vec![], vec![])) };
         if self.log.found().is_none() {
             // The best epoch was before the run was resumed.
             let from = Checkpoint::open(&self.run.best_path())?;
@@ -404,11 +454,12 @@ impl Trainer {
             self.log.set_found(found);
         }
         let panel = self.objective.task_card().panels.first();
-        pictures::save_png(&pictures::curves_picture(self.log.rows(), panel)?, &self.run.curves_path())?;
-        let mut written = vec!["curves.png"];
+        let mut results = Results::new(&self.run);
+        results.picture("curves.png", || Ok(pictures::curves_picture(self.log.rows(), panel)?));
         if let Some(found) = self.log.found() {
-            written.extend(found.write(&self.run, epoch)?);
+            let written = found.write(&mut results, epoch);
+            results.done("results", written);
         }
-        Ok(written)
+        Ok(results.finish())
     }
 }

@@ -11,7 +11,6 @@ use super::WorkflowError;
 use super::compare::compare;
 use super::evaluation::{EvalOptions, Part};
 use super::sweep::{Sweep, SweepError, SweepObserver};
-use crate::interop::files::FileError;
 use crate::report::{Report, check_free};
 use crate::run::names;
 use crate::run::{Checkpoint, RunDir};
@@ -177,19 +176,17 @@ fn run_sweep(
 ) -> Result<String, WorkflowError> {
     let mut sweep = Sweep::parse(SWEEP, Path::new(SWEEP_FILE))?;
     if options.short {
-        sweep.cells.iter_mut().for_each(|cell| shorten(&mut cell.settings));
+        sweep.cells.iter_mut().for_each(|cell| cell.set(&shortened()));
     }
-    std::fs::create_dir_all(folder).map_err(|e| SweepError::File(FileError::writing(folder, e)))?;
     let table = sweep.run(folder, Some(&options.device), observer, stop)?;
-    table.write(folder)?;
     table.check()?;
     Ok(table.table(str::to_owned).markdown())
 }
 
-fn shorten(settings: &mut toml::Table) {
-    settings.insert("epochs".into(), 1.into());
-    settings.insert("scenes".into(), SHORT_SCENES.into());
-    settings.insert("image_size".into(), SHORT_IMAGE_SIZE.into());
+/// Settings of a short demo.
+fn shortened() -> toml::Table {
+    let settings = [("epochs", 1), ("scenes", SHORT_SCENES), ("image_size", SHORT_IMAGE_SIZE)];
+    settings.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect()
 }
 
 fn train(
@@ -202,7 +199,7 @@ fn train(
     let mut settings = section.base.clone();
     settings.extend(run.settings.clone());
     if options.short {
-        shorten(&mut settings);
+        settings.extend(shortened());
     }
     let out = options.out.join(&section.folder).join(&run.folder);
     settings.insert("out".into(), out.to_string_lossy().into_owned().into());

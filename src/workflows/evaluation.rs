@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::WorkflowError;
 use crate::data::{BadImage, Loader, LoaderOptions};
 use crate::exec;
-use crate::run::{Checkpoint, ImageSize};
+use crate::interop::files::read_text;
+use crate::run::{Checkpoint, ImageSize, RunError};
 pub use crate::tasks::data::Part;
 use crate::tasks::data::{Chosen, DataSource, ImageSet};
 use crate::tasks::{self, Task, TaskError};
@@ -88,6 +89,7 @@ pub(super) fn measure(
 /// # Errors
 /// When the settings beside the checkpoint cannot be read, or its data set is no longer there.
 pub(super) fn data_source(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<DataSource, WorkflowError> {
+    require_settings(checkpoint, options)?;
     let given = Given { config: checkpoint.config_path(), ..Given::default() };
     let own = task_of(checkpoint)?.resolve(&given)?.common;
     let [height, width] = checkpoint.card.image_size;
@@ -98,6 +100,27 @@ pub(super) fn data_source(checkpoint: &Checkpoint, options: &EvalOptions) -> Res
         skip_bad: options.skip_bad,
         ..DataSource::of(&own, ImageSize { height, width })
     })
+}
+
+/// Refuses a `config.toml` that is cut off: what it lacks would be taken for the defaults, such as the built-in scenes for the
+/// data. Where all that matters here is asked for, nothing is missing.
+///
+/// # Errors
+/// [`RunError::Damaged`].
+fn require_settings(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<(), RunError> {
+    let Some(path) = checkpoint.config_path() else { return Ok(()) };
+    let table = read_text(&path, 1 << 20)?.parse::<toml::Table>().unwrap_or_default();
+    let asked = options.data.is_some() && options.val_split.is_some() && options.seed.is_some();
+    let lacks = ["epochs", "val_split", "seed"].into_iter().find(|key| !table.contains_key(*key));
+    match lacks.filter(|_| !asked) {
+        Some(key) => {
+            let reason = format!(
+                "it has no `{key}`, which every run's settings have; restore it from a copy, or name the data and its split"
+            );
+            Err(RunError::Damaged { path, reason })
+        }
+        None => Ok(()),
+    }
 }
 
 /// The data set that is asked for, else that of the run. Training may have named it from another folder, or it has moved.

@@ -1,6 +1,7 @@
 //! A trained model applied to images: predictions in words, or pictures in a folder.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
@@ -9,16 +10,39 @@ use super::WorkflowError;
 use super::evaluation::task_of;
 use crate::data::{BadImage, DataError, SampleDepth, decode_file_at};
 use crate::exec;
-use crate::interop::files::write_atomic;
+use crate::interop::files::{FileError, write_atomic};
 use crate::run::names::new_folder;
-use crate::run::{Checkpoint, RunDir};
+use crate::run::{Checkpoint, RunDir, RunError};
+use crate::tasks::TaskError;
 use crate::tasks::predict::{Prediction, Predictor};
+use crate::train::TrainError;
 
 /// A trained model that predicts for image files.
 pub struct Predictions {
     predictor: Box<dyn Predictor>,
     depth: SampleDepth,
     names: Names,
+}
+
+/// An image file without a prediction.
+#[derive(Debug, thiserror::Error)]
+pub enum Missed {
+    /// It cannot be read.
+    #[error("{0}")]
+    Read(BadImage),
+    /// What was predicted cannot be written.
+    #[error("{}: {error}", image.display())]
+    Write {
+        /// The image.
+        image: PathBuf,
+        /// Why.
+        error: FileError,
+    },
+}
+
+/// Whether no further file could be written either.
+fn is_full(error: &FileError) -> bool {
+    matches!(error.source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem)
 }
 
 /// The prediction for an image file.
@@ -55,28 +79,40 @@ impl Predictions {
         self.predictor.batch()
     }
 
-    /// Predicts for at most [`Predictions::batch`] image files; those that cannot be read are returned as such.
+    /// Predicts for at most [`Predictions::batch`] image files. Those that cannot be read, and those whose pictures cannot be
+    /// written, such as under too long a name, are returned with the reason.
     ///
     /// # Errors
-    /// When the device is lost or the disk refuses.
-    pub fn predict(&mut self, paths: &[PathBuf]) -> Result<(Vec<Predicted>, Vec<BadImage>), WorkflowError> {
-        let (mut images, mut names, mut bad) = (vec![], vec![], vec![]);
+    /// When the device is lost, or the disk is full.
+    pub fn predict(&mut self, paths: &[PathBuf]) -> Result<(Vec<Predicted>, Vec<Missed>), WorkflowError> {
+        let (mut images, mut names, mut missed) = (vec![], vec![], vec![]);
         for path in paths {
             match decode_file_at(path, &self.depth) {
                 Ok(image) => {
                     images.push(image);
                     names.push(path.clone());
                 }
-                Err(DataError::BadImage(image)) => bad.push(image),
+                Err(DataError::BadImage(image)) => missed.push(Missed::Read(image)),
                 Err(other) => return Err(other.into()),
             }
         }
         if images.is_empty() {
-            return Ok((vec![], bad));
+            return Ok((vec![], missed));
         }
         let predictions = self.predictor.predict(&images)?;
-        let found = names.into_iter().zip(predictions).map(|(image, prediction)| self.write(image, prediction));
-        Ok((found.collect::<Result<_, _>>()?, bad))
+        let mut found = vec![];
+        for (image, prediction) in names.into_iter().zip(predictions) {
+            match self.write(image.clone(), prediction) {
+                Ok(predicted) => found.push(predicted),
+                Err(WorkflowError::Task(TaskError::Train(TrainError::Run(RunError::File(error)))))
+                    if !is_full(&error) =>
+                {
+                    missed.push(Missed::Write { image, error });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((found, missed))
     }
 
     fn write(&mut self, image: PathBuf, prediction: Prediction) -> Result<Predicted, WorkflowError> {

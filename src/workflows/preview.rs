@@ -58,7 +58,8 @@ impl PreviewOptions {
         let mut table = toml::Table::new();
         let mut set = |key: &str, value: toml::Value| drop(table.insert(key.to_owned(), value));
         for (key, alpha) in [("mixup", self.mix.mixup), ("cutmix", self.mix.cutmix)] {
-            if alpha > 0.0 {
+            // NaN too: the settings refuse it.
+            if alpha != 0.0 {
                 if !self.task.settings().iter().any(|setting| setting.key == key) {
                     return Err(WorkflowError::NoSetting { key, task: self.task.name() });
                 }

@@ -2,6 +2,7 @@
 //! sweep's folder. Finished runs are skipped, so an interrupted sweep continues where it stopped.
 
 mod folder;
+mod grid;
 mod halving;
 mod table;
 
@@ -12,16 +13,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Deserialize;
 
 use crate::interop::files::{FileError, read_text};
-use crate::random;
 use crate::run::history::EpochRow;
-use crate::run::{RunDir, RunError, Score};
+use crate::run::{FolderLock, RunDir, RunError, Score};
 use crate::tasks::{self, Task};
 use crate::train::settings::{ConfigError, Given, Resolved};
 use crate::train::{Observer, Outcome, TrainError};
 
 use folder::{clear, folder, found};
 use halving::Until;
-pub use table::{Row, SweepTable};
+pub use table::SweepTable;
+
+/// Most runs of a sweep; a grid can have more, of which a sample is taken.
+const MAX_RUNS: usize = 100_000;
 
 /// A sweep as its file describes it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -56,6 +59,15 @@ pub enum SweepError {
         path: PathBuf,
         /// What is wrong and what was expected.
         problem: String,
+    },
+    /// A folder cannot be locked, or a table cannot be written.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A file of another kind is where the sweep's table is to be.
+    #[error("{} is no table of a sweep and would be replaced: give another --out, or move it away", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
     },
     /// A run's settings are wrong.
     #[error("run {number} ({cell}): {source}")]
@@ -163,14 +175,7 @@ impl Sweep {
     /// # Errors
     /// When the file cannot be read, or any run's settings are wrong: before the first run.
     pub fn read(path: &Path, sample: Option<usize>, seed: u64) -> Result<Self, SweepError> {
-        let mut sweep = Self::parse(&read_text(path, 1 << 20)?, path)?;
-        if let Some(count) = sample.filter(|&count| count < sweep.cells.len()) {
-            let mut order = random::shuffled(sweep.cells.len(), seed, 0);
-            order.truncate(count);
-            order.sort_unstable();
-            sweep.cells = order.into_iter().map(|i| sweep.cells[i].clone()).collect();
-        }
-        Ok(sweep)
+        Self::parse_sample(&read_text(path, 1 << 20)?, path, sample, seed)
     }
 
     /// A sweep from its text; `path` is where it was read, for errors.
@@ -178,17 +183,29 @@ impl Sweep {
     /// # Errors
     /// When the text is no sweep, or any run's settings are wrong.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SweepError> {
+        Self::parse_sample(text, path, None, 0)
+    }
+
+    /// The same with the runs that `sample` draws. Only these are made: a grid can have more runs than fit into memory.
+    fn parse_sample(text: &str, path: &Path, sample: Option<usize>, seed: u64) -> Result<Self, SweepError> {
         let bad = |problem: String| SweepError::Bad { path: path.to_owned(), problem };
         let file: SweepFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
         let task = tasks::task(&file.task).map_err(|e| bad(format!("task = {:?}: {e}", file.task)))?;
-        let mut rows = file.run.clone();
-        if !file.grid.is_empty() {
-            rows.extend(combinations(&file.grid));
-        }
-        if rows.is_empty() {
+        let size = grid::size(&file.grid).and_then(|size| size.checked_add(file.run.len()));
+        let runs = size.ok_or_else(|| bad(format!("the grid has more than {} runs", usize::MAX)))?;
+        if runs == 0 {
             return Err(bad("there is no run: give [[run]] tables, or a [grid] of lists".into()));
         }
-        let cells: Vec<Cell> = rows.into_iter().map(|own| cell(&file.base, own)).collect();
+        let taken = sample.unwrap_or(runs).min(runs);
+        if taken > MAX_RUNS {
+            return Err(bad(format!("{taken} runs are more than {MAX_RUNS}: take a sample of them (--sample)")));
+        }
+        let row = |index: usize| match index.checked_sub(file.run.len()) {
+            Some(index) => grid::combination(&file.grid, index),
+            None => file.run[index].clone(),
+        };
+        let chosen = grid::sample(runs, taken, seed);
+        let cells: Vec<Cell> = chosen.into_iter().map(|index| cell(&file.base, row(index))).collect();
         let sweep = Sweep { task, path: path.to_owned(), cells, halving: file.halving };
         if sweep.halving == 1 {
             return Err(bad("halving = 1: expected 0 for off, or 2 or more".into()));
@@ -216,7 +233,7 @@ impl Sweep {
     /// When it makes the settings of a run wrong.
     pub fn set(&mut self, settings: &toml::Table) -> Result<(), SweepError> {
         for index in 0..self.cells.len() {
-            self.cells[index].settings.extend(settings.clone());
+            self.cells[index].set(settings);
             let (number, cell) = (index + 1, self.cells[index].name.clone());
             self.epochs(&self.cells[index]).map_err(|source| SweepError::Cell { number, cell, source })?;
         }
@@ -228,11 +245,13 @@ impl Sweep {
         self.task.card().decisive().cloned()
     }
 
-    /// Runs what is not done yet, each in `out/NNN`, and gives the table of all. `stop` ends it after the current step.
-    /// A run that fails does not keep the others from theirs; see [`SweepTable::check`].
+    /// Runs what is not done yet, each in `out/NNN`, and writes the table of all into `out`, which is made if it is not
+    /// there. Other runs of the same sweep in `out`, such as those of a larger sample, stay in the table. `stop` ends it
+    /// after the current step. A run that fails does not keep the others from theirs; see [`SweepTable::check`].
     ///
     /// # Errors
-    /// When a folder of a run holds something else, or a run of other settings: before anything is trained.
+    /// When another process writes into `out`, a file of another kind is where the table is to be, a folder of a run holds
+    /// something else, or a run of other settings: before anything is trained.
     pub fn run(
         &self,
         out: &Path,
@@ -240,6 +259,9 @@ impl Sweep {
         observer: &dyn SweepObserver,
         stop: &AtomicBool,
     ) -> Result<SweepTable, SweepError> {
+        std::fs::create_dir_all(out).map_err(|e| FileError::writing(out, e))?;
+        let _lock = FolderLock::take(out)?;
+        table::check_free(out)?;
         self.check_folders(out)?;
         let most = self.cells.iter().filter_map(|cell| self.epochs(cell).ok()).max().unwrap_or(1);
         let mut states = vec![State::Begins; self.cells.len()];
@@ -274,6 +296,10 @@ impl Sweep {
                 table.add(&self.cells[index], index + 1, &folder(out, index), state);
             }
         }
+        for (number, cell, state) in self.earlier(out) {
+            table.add(&cell, number, &folder(out, number - 1), &state);
+        }
+        table.write(out)?;
         Ok(table)
     }
 
@@ -341,24 +367,30 @@ impl Sweep {
 const DIVERGED: &str = "diverged";
 
 fn cell(base: &toml::Table, own: toml::Table) -> Cell {
-    let value = |v: &toml::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-    let name = own.iter().map(|(key, v)| format!("{key}={}", value(v))).collect::<Vec<_>>().join(" ");
     let mut settings = base.clone();
     settings.extend(own.clone());
-    Cell { name, own, settings }
+    Cell { name: name(&own), own, settings }
 }
 
-/// All combinations of a grid, the last key changing fastest.
-fn combinations(grid: &BTreeMap<String, Vec<toml::Value>>) -> Vec<toml::Table> {
-    grid.iter().fold(vec![toml::Table::new()], |rows, (key, values)| {
-        rows.iter()
-            .flat_map(|row| {
-                values.iter().map(move |value| {
-                    let mut row = row.clone();
-                    row.insert(key.clone(), value.clone());
-                    row
-                })
-            })
-            .collect()
-    })
+/// Settings in a line.
+fn name(own: &toml::Table) -> String {
+    own.iter().map(|(key, value)| format!("{key}={}", text(value))).collect::<Vec<_>>().join(" ")
+}
+
+/// A value as a table shows it.
+fn text(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl Cell {
+    /// Changes settings, those among its own too: its name says what runs.
+    pub fn set(&mut self, settings: &toml::Table) {
+        self.settings.extend(settings.clone());
+        for (key, value) in settings {
+            if let Some(own) = self.own.get_mut(key) {
+                *own = value.clone();
+            }
+        }
+        self.name = name(&self.own);
+    }
 }

@@ -2,20 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use shadegrad::exec::cpu::CpuEngine;
-use shadegrad::exec::gpu::{EngineOptions, Shaders};
+use shadegrad::exec::gpu::EngineOptions;
 use shadegrad::exec::registry::KernelError;
-use shadegrad::exec::shader::{Shader, Target, Tile, shader};
-use shadegrad::exec::{AnyEngine, Engine, ExecError, PlanId, Session, Ticket};
+use shadegrad::exec::{AnyEngine, CpuEngine, Engine, ExecError, Plan, PlanId, PlanOptions, Session, Slice, Ticket};
 use shadegrad::graph::{Graph, Group, StateLayout};
+use shadegrad::internals::exec::shader::{Shader, Shaders, Target, Tile, shader};
+use shadegrad::internals::train::step_spec::StepSpec;
+use shadegrad::internals::workflows::doctor::{Examined, examine};
 use shadegrad::kernel::KernelCall;
 use shadegrad::ops::{Hyper, LOSS_SCALE};
-use shadegrad::plan::{Plan, PlanOptions, Slice};
 use shadegrad::precision::Precision;
 use shadegrad::train::TrainError;
 use shadegrad::train::step::{Optimizer, Update, port};
-use shadegrad::train::step_spec::StepSpec;
-use shadegrad::workflows::doctor::{Examined, examine};
 
 use crate::common::gpu;
 use crate::support::{Place, TRAIN};

@@ -3,4 +3,5 @@
 mod checkpoints;
 mod images;
 mod running;
+mod runs;
 mod settings;

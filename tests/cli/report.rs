@@ -2,12 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use shadegrad::internals::run::tensorboard;
 use shadegrad::report::Report;
-use shadegrad::run::Score;
-use shadegrad::run::confusion::ConfusionMatrix;
-use shadegrad::run::history::EpochRow;
-use shadegrad::run::score::TRAIN_ACCURACY;
-use shadegrad::run::tensorboard;
+use shadegrad::run::{ConfusionMatrix, EpochRow, Score, TRAIN_ACCURACY};
 use shadegrad::tasks::classify::ACCURACY;
 use shadegrad::tasks::colorize::PSNR;
 use shadegrad::tasks::segment::{MEAN_IOU, WEIGHTED_IOU};

@@ -128,7 +128,7 @@ fn a_run_that_fails_does_not_keep_the_others_from_theirs() {
 #[test]
 fn the_ready_sweep_reads() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sweeps/resnet18.toml");
-    let sweep = shadegrad::workflows::sweep::Sweep::read(std::path::Path::new(path), None, 0).expect("valid");
+    let sweep = shadegrad::workflows::Sweep::read(std::path::Path::new(path), None, 0).expect("valid");
     assert_eq!(sweep.cells.len(), 11);
     assert_eq!(sweep.cells[0].name, "batch_size=32 epochs=10 lr=0.001 optimizer=adam");
 }

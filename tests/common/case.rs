@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use shadegrad::autodiff::gradients_from;
+use shadegrad::exec::{Plan, PlanOptions};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
+use shadegrad::internals::random::Random;
 use shadegrad::ops;
-use shadegrad::plan::{Plan, PlanOptions};
 use shadegrad::precision::halve;
-use shadegrad::random::Random;
 use shadegrad::shape::TensorType;
 
 /// Tensors by name, in logical order.
@@ -172,6 +172,6 @@ pub fn normal(name: &str, count: usize) -> Vec<f64> {
 
 /// Uniform numbers, a function of the name alone.
 pub fn uniform(name: &str, count: usize, low: f64, high: f64) -> Vec<f64> {
-    let unit = |i| f64::from(shadegrad::random::unit(6, stream(name), i, 0));
+    let unit = |i| f64::from(shadegrad::internals::random::unit(6, stream(name), i, 0));
     (0..count as u64).map(|i| f64::from((low + (high - low) * unit(i)) as f32)).collect()
 }

@@ -1,9 +1,9 @@
 //! How far a result may be from what it should be.
 
-pub use shadegrad::exec::accuracy::{Accuracy, rounding};
+pub use shadegrad::internals::exec::accuracy::{Accuracy, rounding};
 
-use shadegrad::exec::accuracy;
-use shadegrad::plan::Plan;
+use shadegrad::exec::Plan;
+use shadegrad::internals::exec::accuracy;
 
 use super::Values;
 

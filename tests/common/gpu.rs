@@ -4,10 +4,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
 use shadegrad::exec::registry::KernelError;
-use shadegrad::exec::shader::{Shader, Target, Tile, shader};
-use shadegrad::exec::{Engine, ExecError};
+use shadegrad::exec::{Engine, ExecError, Slice};
+use shadegrad::internals::exec::shader::{Shader, Target, Tile, shader};
 use shadegrad::kernel::KernelCall;
-use shadegrad::plan::Slice;
 
 use super::compare::Accuracy;
 use super::{Case, Runner, Values, run_on};

@@ -16,10 +16,8 @@ pub mod trace;
 
 use std::collections::BTreeMap;
 
-use shadegrad::exec::cpu::CpuEngine;
-use shadegrad::exec::{Engine, ExecError};
+use shadegrad::exec::{Buffer, CpuEngine, Engine, ExecError, Plan, PlanOptions, Port, Slice};
 use shadegrad::graph::{Graph, Group, Init};
-use shadegrad::plan::{Buffer, Plan, PlanOptions, Port, Slice};
 use shadegrad::shape::{Layout, TensorType};
 
 pub use case::{Case, Values};

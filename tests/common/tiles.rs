@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shadegrad::exec::gpu::EngineOptions;
-use shadegrad::exec::shader::Tiling;
+use shadegrad::internals::exec::shader::Tiling;
 use shadegrad::ops::{self, BatchNormOptions, ConvSpec};
 use shadegrad::shape::{TensorType, Window};
 

@@ -14,7 +14,7 @@ use shadegrad::data::{
 use shadegrad::run::ImageSize;
 use shadegrad::tasks::segment::SegmentConfig;
 use shadegrad::train::settings::TaskSettings;
-use shadegrad::workflows::preview::{PreviewOptions, preview};
+use shadegrad::workflows::{PreviewOptions, preview};
 
 /// What keeps a sample's truth: a class for an image, a class for each pixel, colors for each pixel.
 const CLASSES: Keeps = Keeps { mirror: false, color: true, erase: true };

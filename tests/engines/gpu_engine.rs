@@ -2,11 +2,10 @@
 
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
 use shadegrad::exec::registry::KernelError;
-use shadegrad::exec::shader::{Shader, Stage, Target, Tile};
-use shadegrad::exec::{Engine, ExecError, MAX_TICKETS, Rows};
+use shadegrad::exec::{Buffer, Engine, ExecError, MAX_TICKETS, MemoryUse, Plan, PlannedCall, Rows, Slice};
 use shadegrad::graph::{Group, StateLayout};
+use shadegrad::internals::exec::shader::{Shader, Stage, Target, Tile};
 use shadegrad::kernel::{Access, Consts, KernelCall, WORKGROUP, Work};
-use shadegrad::plan::{Buffer, MemoryUse, Plan, PlannedCall, Slice};
 use shadegrad::shape::Element;
 
 /// Three kernels over whole buffers: `fill` writes VALUE, `add_to` adds binding 0 to binding 1, `copy` copies. Any

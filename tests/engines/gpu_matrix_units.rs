@@ -3,11 +3,11 @@
 
 use std::sync::Mutex;
 
+use shadegrad::exec::Slice;
 use shadegrad::exec::gpu::EngineOptions;
 use shadegrad::exec::registry::KernelError;
-use shadegrad::exec::shader::{Lines, Matrix, Shader, Target, Tile, Tiling, shader, shared_taps};
+use shadegrad::internals::exec::shader::{Lines, Matrix, Shader, Target, Tile, Tiling, shader, shared_taps};
 use shadegrad::kernel::KernelCall;
-use shadegrad::plan::Slice;
 use shadegrad::shape::{Element, Window};
 
 use crate::common::case::Place;

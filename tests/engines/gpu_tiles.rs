@@ -4,15 +4,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use shadegrad::exec::Slice;
 use shadegrad::exec::gpu::EngineOptions;
 use shadegrad::exec::registry::KernelError;
-use shadegrad::exec::shader::{
+use shadegrad::graph::{GraphError, Value};
+use shadegrad::internals::exec::shader::{
     BindingKind, Shader, StageBinding, Target, Tile, TileLimits, Tiling, candidates, merged_partials, shader,
 };
-use shadegrad::graph::{GraphError, Value};
-use shadegrad::kernel::{ConvGeometry, KernelCall};
+use shadegrad::internals::kernel::ConvGeometry;
+use shadegrad::kernel::KernelCall;
 use shadegrad::ops::{self, ConvSpec};
-use shadegrad::plan::Slice;
 use shadegrad::shape::{Padding, TensorType, Window};
 
 use crate::common::case::{Builder, Case, Place};

@@ -2,9 +2,8 @@
 
 use std::sync::Once;
 
-use shadegrad::exec::ExecError;
-use shadegrad::exec::cpu::{Args, CpuEngine, Real};
-use shadegrad::exec::registry::{self, Function, Kernel, KernelError, Twin};
+use shadegrad::exec::registry::{self, Args, Function, Kernel, KernelError, Real, Twin};
+use shadegrad::exec::{CpuEngine, ExecError};
 use shadegrad::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use shadegrad::kernel::{Access, Consts, Work};
 use shadegrad::shape::{LANES, TensorType};
@@ -186,7 +185,7 @@ fn a_call_that_no_kernel_can_serve_is_a_typed_error() {
     };
     let name = || "nobody_has_this".to_owned();
     refused("nobody_has_this", KernelError::Unknown { name: name() }, "nobody_has_this is not registered");
-    let geometry = "shadegrad::kernel::conv::ConvGeometry";
+    let geometry = "shadegrad::internals::kernel::ConvGeometry";
     refused("conv_fwd", KernelError::Geometry { name: "conv_fwd".into(), geometry }, "without a shadegrad::kernel");
 }
 

@@ -1,17 +1,15 @@
 //! Training in 16 bits: what is stored in them, that steps come out as in 32, that a step whose gradients overflow changes
 //! nothing but the scale of the loss, and that an engine without 16-bit floats refuses them.
 
-use shadegrad::exec::cpu::CpuEngine;
-use shadegrad::exec::{Engine, ExecError, Session};
+use shadegrad::exec::{CpuEngine, Engine, ExecError, Plan, PlanOptions, Session};
 use shadegrad::graph::Group;
+use shadegrad::internals::random;
+use shadegrad::internals::train::half;
+use shadegrad::internals::train::step_spec::StepSpec;
 use shadegrad::ops::{AdamOptions, Hyper, SgdOptions};
-use shadegrad::plan::{Plan, PlanOptions};
 use shadegrad::precision::Precision;
-use shadegrad::random;
 use shadegrad::shape::{Element, Layout};
-use shadegrad::train::half;
 use shadegrad::train::step::{Optimizer, Update, port};
-use shadegrad::train::step_spec::StepSpec;
 
 use crate::common::table::loss_scale_case;
 use crate::common::{gpu, twin};

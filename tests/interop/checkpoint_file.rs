@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use shadegrad::interop::files::write_atomic;
+use shadegrad::internals::interop::files::write_atomic;
 use shadegrad::interop::safetensors::{SafetensorsError, Tensor, TensorData, TensorFile};
 
 fn example() -> TensorFile {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use shadegrad::run::history::EpochRow;
+use shadegrad::run::EpochRow;
 use shadegrad::train::settings::Given;
 use shadegrad::train::{Observer, StepProgress};
 

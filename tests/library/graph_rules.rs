@@ -1,17 +1,15 @@
 //! Graphs that are out of the ordinary, but right: they are planned and run, and what is wrong is an error, no panic.
 
-use shadegrad::autodiff;
-use shadegrad::exec::Session;
-use shadegrad::exec::cpu::CpuEngine;
+use shadegrad::exec::{Buffer, CpuEngine, Plan, PlanOptions, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, Group, Init, StateTable, Value};
+use shadegrad::internals::tasks::classify::graphs::evaluation_graph;
 use shadegrad::kernel::Access;
 use shadegrad::nn::{BatchNorm2d, Mode, ResNet18, Stem};
-use shadegrad::ops::{self, CrossEntropyOptions, Hyper, SgdOptions};
-use shadegrad::plan::{Buffer, Plan, PlanOptions};
+use shadegrad::ops::{CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::shape::TensorType;
-use shadegrad::tasks::classify::graphs::evaluation_graph;
 use shadegrad::train::step::{Optimizer, append_update, port};
+use shadegrad::{autodiff, ops};
 
 fn session(graph: &Graph) -> Session<CpuEngine<f32>> {
     Session::new(Box::new(CpuEngine::new()), graph, 0).expect("a session")

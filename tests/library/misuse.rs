@@ -13,8 +13,7 @@ mod sessions;
 mod sizes;
 mod states;
 
-use shadegrad::exec::Session;
-use shadegrad::exec::cpu::CpuEngine;
+use shadegrad::exec::{CpuEngine, Session};
 use shadegrad::graph::Graph;
 
 /// A session on the CPU engine.

@@ -11,16 +11,16 @@ use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use rayon::prelude::*;
 use shadegrad::exec::registry::KERNELS;
-use shadegrad::exec::shader::{
-    BindingKind, Lines, Matrix, StageBinding, Target, TileLimits, Tiling, candidates, shader,
-};
+use shadegrad::exec::{Plan, PlanOptions};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, StateTable};
+use shadegrad::internals::exec::shader::{
+    BindingKind, Lines, Matrix, StageBinding, Target, TileLimits, Tiling, candidates, shader,
+};
+use shadegrad::internals::tasks::classify::graphs::{StepOptions, evaluation_graph, training_graph};
 use shadegrad::kernel::MOST_BINDINGS;
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions};
-use shadegrad::plan::{Plan, PlanOptions};
-use shadegrad::tasks::classify::graphs::{StepOptions, evaluation_graph, training_graph};
 use shadegrad::train::step::Optimizer;
 
 use crate::common::case::Place;

@@ -1,6 +1,6 @@
 //! Gradients against central differences of the loss, in f64, with the op in the midst of a graph.
 
-use shadegrad::exec::cpu::CpuEngine;
+use shadegrad::exec::CpuEngine;
 
 use crate::common::case::{Case, Place, Values, normal};
 use crate::common::compare::{Failures, scale};

@@ -3,16 +3,15 @@
 //! numbers are and how far to trust them).
 
 use serde_json::Value as Json;
-use shadegrad::exec::cpu::CpuEngine;
-use shadegrad::exec::{Engine, Session};
+use shadegrad::exec::{CpuEngine, Engine, PlanOptions, Session};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, Group};
-use shadegrad::label::IGNORED;
-use shadegrad::nn::{Mode, Network, list};
-use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Hyper, Regression, SgdOptions};
-use shadegrad::plan::PlanOptions;
+use shadegrad::internals::label::IGNORED;
+use shadegrad::nn::{Mode, Network};
+use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper, Regression, SgdOptions};
 use shadegrad::shape::TensorType;
 use shadegrad::train::step::{Optimizer, append_update, port};
+use shadegrad::{nn, ops};
 
 use crate::common::Number;
 use crate::common::compare::Failures;
@@ -75,7 +74,7 @@ fn graph(variant: &Json) -> Graph {
     let mut g = Graph::new();
     let described = variant["network"].as_object().expect("a network");
     let outputs = described.get("outputs").or(described.get("classes")).and_then(Json::as_u64).expect("outputs");
-    let model = described["model"].as_str().and_then(list::architecture).expect("a model");
+    let model = described["model"].as_str().and_then(nn::architecture).expect("a model");
     let network: Network = (model.build)(outputs as usize, described).expect("a network");
     let [n, c, h, w] = sizes(&variant["batch"])[..] else { panic!("four axes") };
     let x = g.input(port::IMAGES, TensorType::channels([n, h, w, c]));

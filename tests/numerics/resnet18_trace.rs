@@ -3,15 +3,13 @@
 //! have, so nothing but numbers is compared (tests/fixtures/generate.py says what they are and how far to trust them).
 
 use serde_json::Value as Json;
-use shadegrad::exec::cpu::CpuEngine;
 use shadegrad::exec::gpu::GpuEngine;
-use shadegrad::exec::{Engine, Session};
+use shadegrad::exec::{CpuEngine, Engine, PlanOptions, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, Group, StateTable};
+use shadegrad::internals::tasks::classify::graphs::{StepOptions, training_graph};
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
-use shadegrad::plan::PlanOptions;
-use shadegrad::tasks::classify::graphs::{StepOptions, training_graph};
 use shadegrad::train::step::{Optimizer, port};
 
 use crate::common::Number;

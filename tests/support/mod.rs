@@ -7,8 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use image::{Rgb, RgbImage};
 use shadegrad::interop::safetensors::TensorFile;
-use shadegrad::run::RunDir;
-use shadegrad::run::history::EpochRow;
+use shadegrad::run::{EpochRow, RunDir};
 use tempfile::TempDir;
 
 /// Classes of the test images, in the order of their labels.

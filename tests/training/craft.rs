@@ -2,20 +2,17 @@
 
 use std::sync::atomic::AtomicBool;
 
-use shadegrad::exec::Session;
-use shadegrad::exec::cpu::CpuEngine;
+use shadegrad::exec::{CpuEngine, PlanOptions, Session};
 use shadegrad::graph::{Graph, Group, StateTable};
+use shadegrad::internals::random::Random;
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 use shadegrad::nn::{Conv2d, WeightInit};
 use shadegrad::ops::{self, AVERAGE, AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
-use shadegrad::plan::PlanOptions;
-use shadegrad::random::Random;
 use shadegrad::run::ImageSize;
 use shadegrad::shape::TensorType;
-use shadegrad::tasks::segment;
-use shadegrad::tasks::segment::SegmentConfig;
-use shadegrad::train::lr_finder::{LrCurve, LrRange};
+use shadegrad::tasks::segment::{self, SegmentConfig};
 use shadegrad::train::step::{Optimizer, Phase, Update, append_training, port};
+use shadegrad::train::{LrCurve, LrRange};
 
 const IGNORE: i32 = -1;
 const CLASSES: usize = 3;

@@ -1,15 +1,13 @@
 //! ResNet18 fits one batch with every optimizer, and trains at every image size that it accepts.
 
-use shadegrad::exec::Session;
-use shadegrad::exec::cpu::CpuEngine;
+use shadegrad::exec::{CpuEngine, PlanOptions, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, StateTable, Value};
+use shadegrad::internals::random::Random;
+use shadegrad::internals::tasks::classify::graphs::{StepOptions, training_graph};
 use shadegrad::nn::{Mode, ResNet18, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
-use shadegrad::plan::PlanOptions;
-use shadegrad::random::Random;
 use shadegrad::shape::TensorType;
-use shadegrad::tasks::classify::graphs::{StepOptions, training_graph};
 use shadegrad::train::step::{Optimizer, port};
 
 const CLASSES: usize = 8;

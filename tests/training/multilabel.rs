@@ -7,16 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use shadegrad::data::scenes::SeveralScenes;
 use shadegrad::data::{Augment, ImageDataset};
-use shadegrad::run::history::EpochRow;
-use shadegrad::run::{Checkpoint, RunDir};
-use shadegrad::tasks::data::typed;
+use shadegrad::run::{Checkpoint, EpochRow, RunDir};
 use shadegrad::tasks::multilabel::{
     self, MACRO_F1, MEAN_AVERAGE_PRECISION, MultiLabelConfig, MultiLabelEvaluation, PositiveWeights,
 };
+use shadegrad::tasks::{Part, typed};
 use shadegrad::train::{Evaluation, Observer, Outcome, StepProgress};
-use shadegrad::workflows::compare::compare;
-use shadegrad::workflows::evaluation::{EvalOptions, Part, evaluate};
-use shadegrad::workflows::predict::Predictions;
+use shadegrad::workflows::{EvalOptions, Predictions, compare, evaluate};
 
 /// Images to learn by heart; the validation images are copies of them.
 const IMAGES: usize = 8;

@@ -1,7 +1,7 @@
 //! Scores against scikit-learn's, of `tests/fixtures/generate_multilabel.py`.
 
 use serde::Deserialize;
-use shadegrad::tasks::multilabel::metrics::{DEFAULT_THRESHOLD, Scored};
+use shadegrad::internals::tasks::multilabel::metrics::{DEFAULT_THRESHOLD, Scored};
 
 #[derive(Deserialize)]
 struct Case {

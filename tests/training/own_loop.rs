@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use shadegrad::Tensor;
-use shadegrad::exec::{self, AnyEngine};
+use shadegrad::exec::AnyEngine;
 use shadegrad::graph::{Graph, GraphError, Value};
+use shadegrad::internals::random::Random;
 use shadegrad::nn::{
     BatchNorm2d, Conv2d, Dropout, GroupNorm, LayerNorm, Linear, MaxPool2d, Mode, Upsample, WeightInit,
 };
-use shadegrad::ops::{self, SgdOptions};
-use shadegrad::random::Random;
+use shadegrad::ops::SgdOptions;
 use shadegrad::training::{
     Batch, CrossEntropy, IGNORED, Losses, Optimizer, Predictor, Regression, Targets, Training, TrainingError,
     TrainingOptions,
 };
+use shadegrad::{Tensor, exec, ops};
 
 const IMAGE: [usize; 3] = [8, 6, 3];
 const CLASSES: usize = 3;

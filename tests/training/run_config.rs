@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use shadegrad::cli::flags;
+use shadegrad::internals::cli::flags;
+use shadegrad::internals::setting::Setting;
 use shadegrad::run::ImageSize;
-use shadegrad::setting::Setting;
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::{Classify, ClassifyConfig};
 use shadegrad::tasks::colorize::{Colorize, ColorizeConfig};
 use shadegrad::tasks::segment::{Segment, SegmentConfig};
-use shadegrad::train::schedule::Schedule;
+use shadegrad::train::Schedule;
 use shadegrad::train::settings::{ConfigError, Given, Normalize, Optimizer, Origin, TaskSettings};
 
 fn flags(line: &str) -> Given {
@@ -30,12 +30,12 @@ fn config(text: &str) -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn flags_win_over_the_file_and_the_file_over_the_defaults() {
     let (_folder, path) = config("lr = 1\nepochs = 3\nnormalize = \"none\"\nshuffle = false\ndata = \"photos\"\n");
-    let mut given = flags("--lr 0.25 --optimizer adamw --nesterov --skip-bad --loader-threads 4");
+    let mut given = flags("--lr 0.25 --optimizer sgd --nesterov --skip-bad --loader-threads 4");
     given.config = Some(path);
     let config = ClassifyConfig::resolve(&given).expect("valid");
     let expected = ClassifyConfig {
         lr: 0.25,
-        optimizer: Optimizer::AdamW,
+        optimizer: Optimizer::Sgd,
         nesterov: true,
         skip_bad: true,
         loader_threads: 4,

@@ -4,11 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 
-use shadegrad::run::confusion::{ClassOutOfRange, ConfusionMatrix};
-use shadegrad::run::history::EpochRow;
-use shadegrad::run::pictures::{Sheet, confusion_picture, curves_picture, palette, prediction_cell, save_png};
-use shadegrad::run::score::{Panel, TRAIN_ACCURACY};
-use shadegrad::run::{RunDir, RunError};
+use shadegrad::internals::run::pictures::{
+    Sheet, confusion_picture, curves_picture, palette, prediction_cell, save_png,
+};
+use shadegrad::run::{ClassOutOfRange, ConfusionMatrix, EpochRow, Panel, RunDir, RunError, TRAIN_ACCURACY};
 use shadegrad::tasks::classify::ACCURACY;
 
 fn row(epoch: u32) -> EpochRow {
@@ -173,7 +172,7 @@ fn confusion_scores_follow_their_formulas() {
     assert_eq!(ConfusionMatrix::new(2).accuracy(), None);
 }
 
-fn has(picture: &image::RgbImage, color: shadegrad::run::pictures::Color) -> bool {
+fn has(picture: &image::RgbImage, color: shadegrad::internals::run::pictures::Color) -> bool {
     picture.pixels().any(|p| p.0 == [color.0, color.1, color.2])
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::MultiLabelSet;
 use crate::data::augment::Picture;
+use crate::data::batch::{Identity, digest};
 use crate::data::normalize::normalize;
 use crate::data::resize::{bytes as image_bytes, square, square_into};
 use crate::data::store::{Store, settle};
@@ -181,6 +182,14 @@ impl Source for MultiLabelSource {
     fn layout(&self) -> SampleLayout {
         let targets = self.prepared.class_names().len();
         SampleLayout { image: image_bytes(self.prepared.image_size), labels: 0, targets }
+    }
+
+    fn identity(&self, index: usize) -> Option<Identity> {
+        let names = self.prepared.class_names();
+        let labels = self.prepared.labels(index).iter().filter_map(|&label| names.get(label as usize));
+        let label = labels.map(String::as_str).collect::<Vec<_>>().join("; ");
+        let image_digest = self.prepared.store.get(index).map(digest);
+        Some(Identity { name: self.prepared.name(index), label, image_digest, ..Identity::default() })
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::classes::ClassList;
+use super::class_list::{ClassList, IGNORED};
+use super::coding::Coding;
+use super::found::{Found, Pair};
 use super::mask::MaskSource;
-use super::{Coding, Found, IGNORED, Pair};
-use crate::data::formats::{Confidence, Evidence, Format};
+use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::listing::{Walk, name_of, relative};
 use crate::data::lists::{self, Index, ListFile, Match};
 use crate::data::parts::Part;

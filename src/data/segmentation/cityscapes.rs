@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::classes::ClassList;
-use super::coding::{Coding, ValueTable, color_table};
+use super::class_list::{ClassList, IGNORED, color_table};
+use super::coding::{Coding, ValueTable};
+use super::found::{Found, Pair};
 use super::mask::MaskSource;
-use super::{Found, IGNORED, Pair};
-use crate::data::formats::{Evidence, Format};
+use crate::data::format::{Evidence, Format};
 use crate::data::listing::{images_below, name_of, stem_of};
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 

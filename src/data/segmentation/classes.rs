@@ -1,66 +1,17 @@
 //! The classes of a segmentation set: names, colours, what is ignored, and the files that say so.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::IGNORED;
+use super::class_list::{ClassList, IGNORED, voc_color};
 use super::coding::{Coding, ValueTable};
-use super::written;
+use super::written::{self, WrittenClass};
 use crate::data::DataError;
 use crate::data::listing::name_of;
 use crate::data::text::read_text;
-
-/// Names and colours of the classes; a train id is an index into both.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ClassList {
-    /// Names.
-    pub names: Vec<String>,
-    /// Red, green and blue of each class in pictures.
-    pub palette: Vec<[u8; 3]>,
-    /// What is ignored, in words: `value 11 (Void), value 255`.
-    pub ignored: String,
-    /// Where the list comes from, in words.
-    pub source: String,
-}
-
-impl ClassList {
-    /// Number of classes.
-    pub fn len(&self) -> usize {
-        self.names.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-
-    /// A list of these names and colours, for the formats and scenes that bring their own.
-    pub(crate) fn of(classes: &[(&str, [u8; 3])], ignored: &str, source: &str) -> Self {
-        let (names, palette) = classes.iter().map(|(name, color)| (name.to_string(), *color)).unzip();
-        Self { names, palette, ignored: ignored.into(), source: source.into() }
-    }
-}
-
-impl fmt::Display for ClassList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { names, ignored, source, .. } = self;
-        write!(f, "{} classes, from {source}: {}; ignored: {ignored}", names.len(), names.join(", "))
-    }
-}
-
-/// Colour of class `id` in Pascal VOC's map: its bits are dealt to red, green and blue in turn, from
-/// the highest bit of each down. Distinct for all ids, black for 0.
-pub(crate) fn voc_color(id: u8) -> [u8; 3] {
-    let bit = |at: u8| (id >> at) & 1;
-    std::array::from_fn(|c| {
-        let c = c as u8;
-        (0..3).map(|level| if c + 3 * level < 8 { bit(c + 3 * level) << (7 - level) } else { 0 }).sum()
-    })
-}
 
 /// What `classes.toml` may hold; every entry is optional.
 ///
@@ -113,21 +64,6 @@ pub(super) struct Beside {
     pub coding: Option<Coding>,
     /// Whether pictures that EXIF turns are read upright with their masks.
     pub orientation: Option<bool>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WrittenClass {
-    name: String,
-    #[serde(alias = "colour")]
-    color: Option<[u8; 3]>,
-    value: Option<u8>,
-}
-
-impl WrittenClass {
-    pub(super) fn named(name: String) -> Self {
-        Self { name, ..Self::default() }
-    }
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]

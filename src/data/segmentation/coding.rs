@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use image::GrayImage;
 
-use super::mask::{RawMask, Stored};
-use super::{ClassList, IGNORED};
+use super::class_list::{ClassList, IGNORED, color_table};
+use super::raw::{RawMask, Stored};
 use crate::data::{ClassReading, ImageProblem};
 
 /// Train id of each stored value; `None` for values that stand for nothing.
@@ -143,10 +143,4 @@ impl Coding {
         }
         Err(ImageProblem::OutsideClasses { outside, classes: self.classes.len() })
     }
-}
-
-/// The class of each colour; `None` where two classes share one.
-pub(crate) fn color_table(palette: &[[u8; 3]]) -> Option<HashMap<[u8; 3], u8>> {
-    let table: HashMap<_, _> = palette.iter().enumerate().map(|(id, &color)| (color, id as u8)).collect();
-    (table.len() == palette.len()).then_some(table)
 }

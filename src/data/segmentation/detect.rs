@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::Pair;
-use super::classes::{ClassList, voc_color};
-use super::coding::{Coding, color_table};
-use super::mask::{RawMask, Stored};
+use super::class_list::{ClassList, color_table, voc_color};
+use super::coding::Coding;
+use super::found::Pair;
+use super::raw::{RawMask, Stored};
 use super::values::{self, Values};
 use crate::data::DataError;
 
@@ -95,15 +95,6 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
     }
 }
 
-/// With one class there is nothing to learn: the loss is 0 and every score perfect from the start.
-pub(super) fn single_class(root: &Path, found: &str) -> DataError {
-    let problem = format!(
-        "its masks hold {found}, but at least 2 classes are needed; check that these are the masks, or list the classes \
-         in a classes.toml"
-    );
-    DataError::malformed(root, problem)
-}
-
 fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, DataError> {
     let palette: Vec<[u8; 3]> = colors.keys().copied().collect();
     if palette.len() > MAX_CLASSES {
@@ -126,7 +117,7 @@ fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, Dat
     }
     let names: Vec<String> = palette.iter().map(hex).collect();
     if let [only] = names.as_slice() {
-        return Err(single_class(root, &format!("the colour {only} alone")));
+        return Err(values::single_class(root, &format!("the colour {only} alone")));
     }
     let source = "the colours in the masks; name them in a classes.toml".to_string();
     let classes = ClassList { names, palette: palette.clone(), ignored: "nothing".into(), source };

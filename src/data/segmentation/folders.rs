@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::found::{Found, Pair};
 use super::mask::MaskSource;
 use super::pairing::{Reading, Role, image_base, mask_base, part_in, read};
-use super::{Found, Pair};
 use crate::data::decisions::{LeftOut, Why};
-use crate::data::formats::{Confidence, Evidence, Format};
+use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::listing::{Walk, name_of, relative, subfolders};
 use crate::data::lists::{self, Index, ListFile, Match};
 use crate::data::parts::Part;

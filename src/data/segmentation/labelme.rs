@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::folders;
+use super::found::{Found, Pair};
 use super::mask::MaskSource;
 use super::pairing;
 use super::shapes::{Area, Drawing, Shape, coding, with_background};
-use super::{Found, Pair, folders};
 use crate::data::decisions::{LeftOut, Why};
-use crate::data::formats::{Evidence, Format};
+use crate::data::format::{Evidence, Format};
 use crate::data::listing::{Walk, entries, relative, subfolders};
 use crate::data::lists::{Index, Match};
 use crate::data::parts::Part;

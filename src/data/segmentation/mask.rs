@@ -4,10 +4,11 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use image::ImageFormat;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageFormat};
 use png::{BitDepth, ColorType, Transformations};
 
+use super::raw::{RawMask, Stored};
 use super::shapes::Drawing;
 use crate::data::decode::{Head, check_size, decode_bytes, format_of, guarded, read_bytes};
 use crate::data::{DecodeLimits, ImageProblem};
@@ -86,23 +87,6 @@ fn joined(paths: &[PathBuf], upright: bool) -> Result<RawMask, ImageProblem> {
     whole.ok_or(ImageProblem::Missing)
 }
 
-/// A decoded mask, not yet mapped to classes.
-#[derive(Debug, Clone)]
-pub(crate) struct RawMask {
-    pub width: u32,
-    pub height: u32,
-    pub stored: Stored,
-}
-
-/// What the pixels of a mask hold.
-#[derive(Debug, Clone)]
-pub(crate) enum Stored {
-    /// One value a pixel by rows: a grey level or an index into the palette.
-    Values(Vec<u8>, Option<Vec<[u8; 3]>>),
-    /// One colour a pixel.
-    Colors(Vec<[u8; 3]>),
-}
-
 /// Reads the mask at `path`, upright or as it is stored. Masks must be stored without loss at 8 bits or less a channel.
 ///
 /// # Errors
@@ -123,34 +107,6 @@ pub(crate) fn read(path: &Path, upright: bool) -> Result<RawMask, ImageProblem> 
             let (width, height) = picture.dimensions();
             let colors: Vec<[u8; 3]> = picture.pixels().map(|p| p.0).collect();
             Ok(RawMask { width, height, stored: Stored::Colors(colors) })
-        }
-    }
-}
-
-impl RawMask {
-    /// The mask turned as an EXIF orientation says.
-    fn turned(self, orientation: Orientation) -> Self {
-        if orientation == Orientation::NoTransforms {
-            return self;
-        }
-        let RawMask { width, height, stored } = self;
-        let turn = |mut picture: DynamicImage| {
-            picture.apply_orientation(orientation);
-            picture
-        };
-        match stored {
-            Stored::Values(values, palette) => {
-                let grey = image::GrayImage::from_raw(width, height, values).unwrap_or_default();
-                let grey = turn(grey.into()).into_luma8();
-                let (width, height) = grey.dimensions();
-                RawMask { width, height, stored: Stored::Values(grey.into_raw(), palette) }
-            }
-            Stored::Colors(colors) => {
-                let rgb = image::RgbImage::from_raw(width, height, colors.into_flattened()).unwrap_or_default();
-                let rgb = turn(rgb.into()).into_rgb8();
-                let (width, height) = rgb.dimensions();
-                RawMask { width, height, stored: Stored::Colors(rgb.pixels().map(|p| p.0).collect()) }
-            }
         }
     }
 }

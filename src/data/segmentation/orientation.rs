@@ -12,7 +12,7 @@
 
 use rayon::prelude::*;
 
-use super::{Found, Pair};
+use super::found::{Found, Pair};
 use crate::data::decode::Head;
 use crate::data::{BadImage, ImageProblem};
 

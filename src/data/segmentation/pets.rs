@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::classes::{ClassList, voc_color};
-use super::coding::{Coding, ValueTable, color_table};
-use super::{Found, IGNORED, folders};
-use crate::data::formats::{Evidence, Format};
+use super::class_list::{ClassList, IGNORED, color_table, voc_color};
+use super::coding::{Coding, ValueTable};
+use super::folders;
+use super::found::Found;
+use crate::data::format::{Evidence, Format};
 use crate::data::{DataError, SetOptions};
 
 /// The classes of the values 1, 2 and 3.

@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::classes::{ClassList, voc_color};
-use super::{Coding, Found, IGNORED, folders};
+use super::class_list::{ClassList, IGNORED, voc_color};
+use super::coding::Coding;
+use super::folders;
+use super::found::Found;
 use crate::data::csv::records;
-use crate::data::formats::{Evidence, Format};
+use crate::data::format::{Evidence, Format};
 use crate::data::listing::{relative, subfolders};
 use crate::data::text::read_text;
 use crate::data::{DataError, SetOptions};

@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use super::classes::{ClassList, voc_color};
+use super::class_list::{ClassList, voc_color};
 use super::coding::Coding;
-use super::mask::{RawMask, Stored};
+use super::raw::{RawMask, Stored};
 use crate::data::decode::Head;
 use crate::data::{DataError, ImageProblem};
 

@@ -16,9 +16,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::classes::{ClassList, voc_color};
+use super::class_list::{ClassList, IGNORED, color_table, voc_color};
 use super::coding::{Coding, ValueTable};
-use super::{IGNORED, detect};
 use crate::data::DataError;
 
 /// Values that all masks of a set hold.
@@ -122,12 +121,12 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
         return refused(problem);
     }
     match classes.as_slice() {
-        [] => return Err(detect::single_class(root, "nothing but value 255, which is ignored")),
+        [] => return Err(single_class(root, "nothing but value 255, which is ignored")),
         [only] if has_255 => {
             let found = format!("value {only} alone beside 255, which may be ignored or a class");
-            return Err(detect::single_class(root, &found));
+            return Err(single_class(root, &found));
         }
-        [only] => return Err(detect::single_class(root, &format!("value {only} alone"))),
+        [only] => return Err(single_class(root, &format!("value {only} alone"))),
         _ => {}
     }
     let lowest = classes[0];
@@ -170,7 +169,7 @@ fn of_list(values: &Values, classes: &[u8], names: Vec<String>, ignored: &str) -
     let mut table: Box<ValueTable> = Box::new([None; 256]);
     table[usize::from(IGNORED)] = Some(IGNORED);
     classes.iter().enumerate().for_each(|(id, &v)| table[usize::from(v)] = Some(id as u8));
-    let colors = super::coding::color_table(&list.palette);
+    let colors = color_table(&list.palette);
     Coding { classes: Arc::new(list), values: Some(table), colors, nearest: false }
 }
 
@@ -230,4 +229,13 @@ fn class_or_ignored(classes: &[u8]) -> String {
          classes.toml (255 is ignored there unless it is the value of a class)",
         words.join(", ")
     )
+}
+
+/// With one class there is nothing to learn: the loss is 0 and every score perfect from the start.
+pub(super) fn single_class(root: &Path, found: &str) -> DataError {
+    let problem = format!(
+        "its masks hold {found}, but at least 2 classes are needed; check that these are the masks, or list the classes \
+         in a classes.toml"
+    );
+    DataError::malformed(root, problem)
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::classes::{ClassList, voc_color};
+use super::class_list::{ClassList, IGNORED, voc_color};
+use super::coding::Coding;
+use super::found::{Found, Pair};
 use super::mask::MaskSource;
-use super::{Coding, Found, IGNORED, Pair};
 use crate::data::decisions::{LeftOut, Why};
-use crate::data::formats::{Evidence, Format};
+use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, is_image, name_of, relative, stem_of, subfolders};
 use crate::data::lists::{self, ListFile};
 use crate::data::parts::Part;

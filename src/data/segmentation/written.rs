@@ -6,7 +6,21 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
-use super::classes::WrittenClass;
+/// A class as a file lists it.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenClass {
+    pub name: String,
+    #[serde(alias = "colour")]
+    pub color: Option<[u8; 3]>,
+    pub value: Option<u8>,
+}
+
+impl WrittenClass {
+    pub(super) fn named(name: String) -> Self {
+        Self { name, ..Self::default() }
+    }
+}
 
 /// Classes, of which each is a name or a table; errors say which of them is wrong, from 1.
 pub(super) fn classes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<WrittenClass>, D::Error> {

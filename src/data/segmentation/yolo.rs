@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::folders;
+use super::found::{Found, Pair};
 use super::mask::MaskSource;
 use super::pairing;
 use super::shapes::{Area, BACKGROUND, Drawing, Shape, coding};
-use super::{Found, Pair, folders};
-use crate::data::formats::{Evidence, Format};
+use crate::data::format::{Evidence, Format};
 use crate::data::listing::{Walk, entries, is_image, name_of, relative, stem_of, subfolders};
 use crate::data::parts::Part;
 use crate::data::text::read_text;

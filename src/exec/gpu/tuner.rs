@@ -15,15 +15,12 @@ use super::pipelines::Pipelines;
 use super::trial::Trial;
 use crate::exec::ExecError;
 use crate::exec::registry::KernelError;
-use crate::exec::shader::{Shader, Target, Tile, TileLimits, candidates};
+use crate::exec::shader::{Shaders, Target, Tile, TileLimits, candidates};
 use crate::kernel::KernelCall;
 use crate::plan::Slice;
 
 /// Bytes of scratch memory that a tile may take; all calls share them.
 const MOST_SCRATCH: u64 = 512 << 20;
-
-/// Makes the text of a call with a tile.
-pub type Shaders = fn(&KernelCall<Slice>, Target, Option<Tile>) -> Result<Shader, KernelError>;
 
 /// The record of a device.
 pub(super) struct Tuner {

@@ -7,10 +7,11 @@ use image::RgbImage;
 
 use super::ACCURACY;
 use crate::data::{Batch, Prepared, one_line};
+use crate::run::Score;
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::mistakes::{self, Mistake};
 use crate::run::pictures::{self, Sheet, spread};
-use crate::run::{RunDir, Score};
+use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
@@ -85,14 +86,10 @@ impl Evaluation for ClassifyEvaluation {
         vec![(ACCURACY, self.accuracy())]
     }
 
-    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
-        let confusion = pictures::confusion_picture(&self.confusion, &self.classes)?;
-        pictures::save_png(&confusion, &run.confusion_path())?;
-        run.write_confusion(&self.confusion, &self.classes)?;
-        let Some(images) = &self.shown else { return Ok(vec!["confusion.png"]) };
-        let mistakes = self.mistakes(images)?;
-        let errors = (!mistakes.is_empty()).then_some("errors/");
-        mistakes::write(run, mistakes)?;
+    fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
+        results.picture("confusion.png", || Ok(pictures::confusion_picture(&self.confusion, &self.classes)?));
+        results.run().write_confusion(&self.confusion, &self.classes)?;
+        let Some(images) = &self.shown else { return Ok(()) };
         let mut cells = Vec::new();
         for i in spread(images.len(), 24) {
             let (class, p) = self.predictions[i];
@@ -101,8 +98,14 @@ impl Evaluation for ClassifyEvaluation {
         }
         let title = format!("Validation images after epoch {epoch}: prediction (truth)");
         let sheet = Sheet { title, columns: 6, cell_size: 192, cells };
-        pictures::save_png(&sheet.draw()?, &run.samples_path())?;
-        Ok(["confusion.png", "samples.png"].into_iter().chain(errors).collect())
+        results.picture("samples.png", || Ok(sheet.draw()?));
+        results.file("errors/", |run| {
+            let mistakes = self.mistakes(images)?;
+            let any = !mistakes.is_empty();
+            mistakes::write(run, mistakes)?;
+            Ok(any)
+        });
+        Ok(())
     }
 
     fn summary(&self) -> String {

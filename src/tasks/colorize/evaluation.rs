@@ -8,9 +8,10 @@ use super::metrics::ImageScores;
 use super::{COLORFULNESS, DELTA_E, PSNR, SSIM, grey, picture, truth};
 use crate::data::{Batch, ColorSpace, PreparedImages};
 use crate::ops::Regression;
-use crate::run::pictures::{self, Comparison, spread};
-use crate::run::{RunDir, Score};
+use crate::run::Score;
+use crate::run::pictures::{Comparison, spread};
 use crate::tasks::TaskError;
+use crate::train::Results;
 use crate::train::outputs::Outputs;
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
@@ -87,10 +88,10 @@ impl Evaluation for ColorizeEvaluation {
         vec![(PSNR, mean.psnr), (SSIM, mean.ssim), (DELTA_E, mean.delta_e), (COLORFULNESS, mean.colorfulness)]
     }
 
-    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
-        let Some(set) = &self.set else { return Ok(vec![]) };
-        pictures::save_png(&self.figure(set, epoch)?.draw()?, &run.samples_path())?;
-        Ok(vec!["samples.png"])
+    fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
+        let Some(set) = &self.set else { return Ok(()) };
+        results.picture("samples.png", || Ok(self.figure(set, epoch)?.draw()?));
+        Ok(())
     }
 
     fn summary(&self) -> String {

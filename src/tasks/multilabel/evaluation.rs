@@ -8,7 +8,8 @@ use super::objective::{THRESHOLDS, sigmoid};
 use super::results::{self, labels_above};
 use super::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
 use crate::data::{Batch, PreparedLabels};
-use crate::run::{RunDir, Score};
+use crate::run::Score;
+use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
@@ -87,8 +88,8 @@ impl Evaluation for MultiLabelEvaluation {
         [(THRESHOLDS.to_owned(), serde_json::json!(self.thresholds()).to_string())].into()
     }
 
-    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
-        results::write(self, run, epoch)
+    fn write(&self, to: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
+        results::write(self, to, epoch)
     }
 
     fn summary(&self) -> String {

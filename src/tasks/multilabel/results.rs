@@ -8,18 +8,22 @@ use super::MultiLabelEvaluation;
 use super::metrics::Scored;
 use super::scores::CLASSES_FILE;
 use crate::data::{PreparedLabels, one_line};
-use crate::run::RunDir;
 use crate::run::mistakes::{self, Mistake};
 use crate::run::pictures::{self, Sheet, spread};
+use crate::text::defused;
+use crate::train::Results;
 use crate::train::{Evaluation, TrainError};
 
 /// Images on the sheet of predictions, and errors that a run keeps.
 const SHOWN: usize = 24;
 
 /// Writes the table, the sheet and the errors into a run's folder, and names them.
-pub(super) fn write(found: &MultiLabelEvaluation, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
-    run.write_file(CLASSES_FILE, &class_table(found))?;
-    let Some(images) = &found.shown else { return Ok(vec![CLASSES_FILE]) };
+pub(super) fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
+    let Some(images) = &found.shown else {
+        return Ok(
+            results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?))
+        );
+    };
     let mut cells = vec![];
     for row in spread(found.indices.len(), SHOWN) {
         // An image is as sure as its least sure label.
@@ -31,11 +35,15 @@ pub(super) fn write(found: &MultiLabelEvaluation, run: &RunDir, epoch: u32) -> R
     }
     let title = format!("Validation images after epoch {epoch}: labels (truth), probability of the least sure label");
     let sheet = Sheet { title, columns: 4, cell_size: 256, cells };
-    pictures::save_png(&sheet.draw()?, &run.samples_path())?;
-    let errors = errors(found, images)?;
-    let folder = (!errors.is_empty()).then_some("errors/");
-    mistakes::write(run, errors)?;
-    Ok(["samples.png", CLASSES_FILE].into_iter().chain(folder).collect())
+    results.picture("samples.png", || Ok(sheet.draw()?));
+    results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?));
+    results.file("errors/", |run| {
+        let errors = errors(found, images)?;
+        let any = !errors.is_empty();
+        mistakes::write(run, errors)?;
+        Ok(any)
+    });
+    Ok(())
 }
 
 /// An image as the network sees it.
@@ -125,7 +133,7 @@ fn class_table(found: &MultiLabelEvaluation) -> String {
     // Writing into memory does not fail.
     let _ = csv.write_record(["class"].into_iter().chain(COLUMNS));
     for (class, (name, threshold)) in found.classes.iter().zip(found.thresholds()).enumerate() {
-        let _ = csv.write_record([name.clone()].into_iter().chain(class_row(found, class, threshold)));
+        let _ = csv.write_record([defused(name)].into_iter().chain(class_row(found, class, threshold)));
     }
     csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }

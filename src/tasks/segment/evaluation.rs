@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::metrics::{SegmentationScores, image_iou};
 use super::{MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU, pair};
 use crate::data::{Batch, PreparedPairs, one_line};
+use crate::run::Score;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::pictures::{self, Comparison, spread};
-use crate::run::{RunDir, Score};
+use crate::text::defused;
+use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
@@ -60,7 +62,7 @@ impl SegmentEvaluation {
         let _ = csv.write_record(["class", "pixels", "iou"]);
         for (class, iou) in self.class_scores().iou.iter().enumerate() {
             let iou = iou.map_or(String::new(), |iou| format!("{iou:.4}"));
-            let _ = csv.write_record([&self.classes[class], &self.confusion.row_total(class).to_string(), &iou]);
+            let _ = csv.write_record([defused(&self.classes[class]), self.confusion.row_total(class).to_string(), iou]);
         }
         csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
@@ -108,14 +110,14 @@ impl Evaluation for SegmentEvaluation {
         list.into_iter().map(|(s, v)| (s, v.unwrap_or(0.0))).collect()
     }
 
-    fn write(&self, run: &RunDir, epoch: u32) -> Result<Vec<&'static str>, TrainError> {
-        run.write_confusion(&self.confusion, &self.classes)?;
-        run.write_file("iou.csv", &self.iou_table())?;
-        let confusion = pictures::confusion_picture(&self.confusion, &self.classes)?;
-        pictures::save_png(&confusion, &run.confusion_path())?;
-        let Some(pairs) = &self.pairs else { return Ok(vec!["confusion.png", "iou.csv"]) };
-        pictures::save_png(&self.figure(pairs, epoch)?.draw()?, &run.samples_path())?;
-        Ok(vec!["samples.png", "confusion.png", "iou.csv"])
+    fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
+        results.run().write_confusion(&self.confusion, &self.classes)?;
+        if let Some(pairs) = &self.pairs {
+            results.picture("samples.png", || Ok(self.figure(pairs, epoch)?.draw()?));
+        }
+        results.picture("confusion.png", || Ok(pictures::confusion_picture(&self.confusion, &self.classes)?));
+        results.file("iou.csv", |run| Ok(run.write_file("iou.csv", &self.iou_table()).map(|()| true)?));
+        Ok(())
     }
 
     fn summary(&self) -> String {

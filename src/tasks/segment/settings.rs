@@ -69,6 +69,19 @@ impl SegmentConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
         rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
+        let (unet, dice) = (self.model == SegmentModel::UNet, self.loss == SegmentLoss::Dice);
+        for (key, value) in [("depth", self.depth), ("base", self.base)] {
+            rule(key, &value, unet, "no effect: it is of --model unet")?;
+        }
+        rule("up", &self.up.name(), unet, "no effect: it is of --model unet")?;
+        rule("skips", &self.skips, unet, "no effect: it is of --model unet")?;
+        rule("decoder", &self.decoder.name(), !unet, "no effect: it is of --model resnet18-seg")?;
+        rule(
+            "class_weights",
+            &self.class_weights.name(),
+            !dice,
+            "no effect: --loss dice takes no weights; give ce or ce+dice",
+        )?;
         let size = self.image_size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
         rule("image_size", &self.image_size, size, "sides of 5 to 8192 pixels")
     }

@@ -131,11 +131,13 @@ macro_rules! task_settings {
                 /// Run to resume where it stopped, with its settings
                 #[value("RUN")]
                 resume: std::path::PathBuf,
+                /// Resume although the data or settings that change the weights are not those of the run [default: false]
+                allow_changed_data: bool,
                 /// Checkpoint to start from instead of random weights
                 #[value("RUN|FILE.safetensors")]
                 init: std::path::PathBuf,
                 /// Course of the learning rate, constant where data is given [default: cosine]
-                schedule: $crate::train::schedule::Schedule,
+                schedule: $crate::train::Schedule,
             }
             values {
                 $($values)*
@@ -233,23 +235,23 @@ macro_rules! declare_settings {
         impl $crate::train::settings::TaskSettings for $Config {
             const TASK: &'static str = $task;
             const KEYS: &'static [&'static str] = &[ $( stringify!($okey), )* $( stringify!($key), )* ];
-            const SETTINGS: &'static [$crate::setting::Setting] = &[
-                $( $crate::setting::Setting {
+            const SETTINGS: &'static [$crate::internals::setting::Setting] = &[
+                $( $crate::internals::setting::Setting {
                     key: stringify!($okey),
                     help: &[$($odoc),*],
                     value: $crate::declare_settings!(@value $($ovalue)?),
-                    kind: <$otype as $crate::setting::SettingValue>::KIND,
+                    kind: <$otype as $crate::internals::setting::SettingValue>::KIND,
                 }, )*
-                $( $crate::setting::Setting {
+                $( $crate::internals::setting::Setting {
                     key: stringify!($key),
                     help: &[$($doc),*],
                     value: $crate::declare_settings!(@value $($value)?),
-                    kind: <$type as $crate::setting::SettingValue>::KIND,
+                    kind: <$type as $crate::internals::setting::SettingValue>::KIND,
                 }, )*
             ];
 
             fn settings(&self) -> $crate::train::settings::TrainSettings {
-                use $crate::train::schedule::{Schedule, ScheduleOptions};
+                use $crate::train::{Schedule, ScheduleOptions};
                 let by_data = if self.data.is_none() { Schedule::Cosine } else { Schedule::Constant };
                 $crate::train::settings::TrainSettings {
                     data: self.data.clone(),
@@ -257,6 +259,7 @@ macro_rules! declare_settings {
                     out: self.out.clone(),
                     init: self.init.clone(),
                     resume: self.resume.clone(),
+                    allow_changed_data: self.allow_changed_data.unwrap_or(false),
                     epochs: self.epochs,
                     batch_size: self.batch_size,
                     lr: self.lr,
@@ -300,7 +303,7 @@ macro_rules! declare_settings {
             }
 
             fn without_resume(self) -> Self {
-                Self { resume: None, ..self }
+                Self { resume: None, allow_changed_data: None, ..self }
             }
         }
     };

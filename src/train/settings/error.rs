@@ -58,7 +58,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// A value is outside the range that makes sense.
-    #[error("{}: expected {expected}", describe(key, value, origin))]
+    #[error("{}: {}{expected}", describe(key, value, origin), if expected.starts_with(super::NO_EFFECT) { "" } else { "expected " })]
     Value {
         /// The setting's key.
         key: &'static str,

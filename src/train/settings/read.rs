@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::error::{ConfigError, Origin};
-use super::{Rule, TaskSettings};
+use super::{NO_EFFECT, Rule, TaskSettings};
 use crate::interop::files::read_text;
+use crate::run::resume::kept_settings;
 
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -43,7 +44,10 @@ pub(super) fn resolve<S: TaskSettings>(given: &Given) -> Result<S, ConfigError> 
     let resume = flag("resume");
     refuse_beside_resume(&resume, [("config", &given.config), ("out", &flag("out")), ("init", &flag("init"))])?;
     let path = resume.as_ref().map(|run| run.join("config.toml")).or(given.config.clone());
-    let file = path.as_deref().map(read_file::<S>).transpose()?.unwrap_or_default();
+    let file = match (&resume, &path) {
+        (Some(run), Some(path)) => read_resumed::<S>(run, path)?,
+        (_, path) => path.as_deref().map(read_file::<S>).transpose()?.unwrap_or_default(),
+    };
     let mut merged = file.clone();
     merged.extend(given.flags.clone());
     if let Some(run) = flag("resume") {
@@ -73,7 +77,7 @@ fn from_table<S: TaskSettings>(table: &toml::Table, path: &Path) -> Result<S, Co
 /// Checks the range of every value.
 pub(super) fn check<S: TaskSettings>(config: &S, origin: impl Fn(&str) -> Origin) -> Result<(), ConfigError> {
     let rule: Rule<'_> = &|key, value, holds, expected| {
-        if holds {
+        if holds || (expected.starts_with(NO_EFFECT) && origin(key) != Origin::Flag) {
             return Ok(());
         }
         Err(ConfigError::Value { key, value: value.to_string(), origin: origin(key), expected })
@@ -108,6 +112,21 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
     // Types are checked on the text, since only an error of the text has a line number.
     toml::from_str::<S>(&text).map_err(bad_toml)?;
     Ok(table)
+}
+
+/// The settings of a run that is resumed: its file, over what is kept beside its position. A file that is cut off, or no TOML,
+/// is damaged, and what it lacks is known.
+fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table, ConfigError> {
+    let kept =
+        kept_settings(&run.join("resume.safetensors")).and_then(|text| toml::from_str::<toml::Table>(&text).ok());
+    let Some(mut settings) = kept else { return read_file::<S>(path) };
+    settings.retain(|key, _| S::KEYS.contains(&key));
+    match read_file::<S>(path) {
+        Ok(file) => settings.extend(file),
+        Err(ConfigError::Toml { .. } | ConfigError::File(_)) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(settings)
 }
 
 /// The value of a type in a table.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Cell, DIVERGED, State, Sweep, SweepError};
 use crate::interop::files::FileError;
-use crate::run::{RunDir, RunError};
+use crate::run::{FolderLock, RunDir, RunError};
 use crate::train::TrainError;
 use crate::train::settings::{ConfigError, Given};
 
@@ -31,10 +31,14 @@ pub(super) fn found(folder: &Path) -> Result<State, RunError> {
 }
 
 /// Moves aside a run that cannot be resumed.
+///
+/// # Errors
+/// When another process writes into it, or the disk refuses.
 pub(super) fn clear(folder: &Path) -> Result<(), RunError> {
     if RunDir::check_free(folder).is_ok() {
         return Ok(());
     }
+    let _lock = FolderLock::take(folder)?;
     let aside = (1..).map(|n| folder.with_extension(format!("unfinished-{n}"))).find(|path| !path.exists());
     let Some(aside) = aside else { return Ok(()) };
     Ok(std::fs::rename(folder, &aside).map_err(|e| FileError::writing(&aside, e))?)
@@ -61,6 +65,23 @@ impl Sweep {
             }
         }
         Ok(())
+    }
+
+    /// Runs in `out` with numbers beyond those of this sweep: number, settings of the same keys, state.
+    pub(super) fn earlier(&self, out: &Path) -> Vec<(usize, Cell, State)> {
+        let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse::<usize>().ok();
+        let mut numbers: Vec<usize> =
+            std::fs::read_dir(out).into_iter().flatten().flatten().filter_map(number).collect();
+        numbers.sort_unstable();
+        let cell = |number: usize| {
+            let folder = folder(out, number - 1);
+            let state = found(&folder).ok().filter(|state| matches!(state, State::Done(_) | State::Diverged))?;
+            let settings = self.kept(&folder.join("config.toml")).ok()?;
+            let keys = self.cells.iter().flat_map(|cell| cell.own.keys());
+            let own: toml::Table = keys.filter_map(|key| Some((key.clone(), settings.get(key)?.clone()))).collect();
+            Some((number, Cell { name: super::name(&own), own, settings }, state))
+        };
+        numbers.into_iter().filter(|&number| number > self.cells.len()).filter_map(cell).collect()
     }
 
     /// Settings of a run found in `folder` that are not those of a row.

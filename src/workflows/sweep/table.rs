@@ -3,10 +3,29 @@
 use std::path::Path;
 
 use super::halving::merit;
-use super::{Cell, State, SweepError};
-use crate::interop::files::write_atomic;
+use super::{Cell, State, SweepError, text};
+use crate::interop::files::{read_text, write_atomic};
 use crate::run::table::Table;
 use crate::run::{RunError, Score};
+
+/// Refuses a folder in which a file of another kind has the name of the sweep's table. Nothing is written.
+///
+/// # Errors
+/// [`SweepError::NotOurs`].
+pub(super) fn check_free(out: &Path) -> Result<(), SweepError> {
+    let ours = |name: &str, text: &str| match name {
+        "sweep.csv" => text.starts_with("rank,") && text.lines().next().is_some_and(|head| head.ends_with(",run")),
+        _ => text.starts_with("| rank "),
+    };
+    for name in ["sweep.csv", "sweep.md"] {
+        let path = out.join(name);
+        let there = path.symlink_metadata().is_ok();
+        if there && !read_text(&path, 1 << 26).is_ok_and(|text| ours(name, &text)) {
+            return Err(SweepError::NotOurs { path });
+        }
+    }
+    Ok(())
+}
 
 /// All runs of one setting, which may differ in their seeds.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,9 +74,12 @@ impl SweepTable {
     }
 
     pub(super) fn add(&mut self, cell: &Cell, number: usize, folder: &Path, state: &State) {
-        let text = |v: &toml::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+        // What ran: the run's own file, which has every setting; a run that failed early has none.
+        let ran = read_text(&folder.join("config.toml"), 1 << 20).ok();
+        let ran: toml::Table = ran.and_then(|text| toml::from_str(&text).ok()).unwrap_or_default();
+        let value = |key: &String, own: &toml::Value| text(ran.get(key).unwrap_or(own));
         let settings: Vec<_> =
-            cell.own.iter().filter(|(key, _)| *key != "seed").map(|(key, v)| (key.clone(), text(v))).collect();
+            cell.own.iter().filter(|(key, _)| *key != "seed").map(|(key, v)| (key.clone(), value(key, v))).collect();
         let (score, epoch) = match state {
             State::Done(rows) | State::Paused(rows) => rows
                 .iter()

@@ -1,7 +1,7 @@
 //! `train segment`, and every verb on its runs.
 
 use shadegrad::interop::safetensors::TensorData;
-use shadegrad::run::score::TRAIN_ACCURACY;
+use shadegrad::run::TRAIN_ACCURACY;
 use shadegrad::tasks::segment::{MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU};
 
 use super::scenes::{CLASSES, TINY, VOID, is_a_figure, mask, scene, write, write_photos};

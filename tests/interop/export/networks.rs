@@ -1,20 +1,18 @@
 //! The three tasks with every variant of their networks, on odd sizes.
 
 use shadegrad::data::{Batch, ColorSpace, Normalization, lightness};
-use shadegrad::exec::{self, AnyEngine, Session};
+use shadegrad::exec::{self, AnyEngine, PlanOptions, Session};
 use shadegrad::graph::{Graph, Group};
+use shadegrad::internals::train::model::Model;
 use shadegrad::interop::onnx::OnnxModel;
 use shadegrad::interop::torchvision;
 use shadegrad::nn::{Decoder, Mode, Network, ResNet18, ResNet18Seg, Stem, UNet, Up};
-use shadegrad::plan::PlanOptions;
-use shadegrad::run::Checkpoint;
-use shadegrad::run::card::ModelCard;
+use shadegrad::run::{Checkpoint, ModelCard};
 use shadegrad::shape::TensorType;
 use shadegrad::tasks::classify::ClassifyPredictor;
 use shadegrad::tasks::colorize::Colorization;
 use shadegrad::tasks::multilabel::MultiLabelPredictor;
-use shadegrad::train::Model;
-use shadegrad::workflows::export::export;
+use shadegrad::workflows::export;
 
 use super::compare::{agrees, channels_first, random};
 use super::wire::{self, Tensor};

@@ -1,13 +1,13 @@
 //! Networks of exported ops, and refused ones.
 
-use shadegrad::exec::{self, Session};
+use shadegrad::exec::{PlanOptions, Session};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, GraphError, Group, Init, Lowering, Op, Value};
 use shadegrad::interop::onnx::{OnnxError, export};
 use shadegrad::nn::{BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Mode, WeightInit};
-use shadegrad::ops::{self, ConvSpec, Coordinates, Interpolation, UnaryOp};
-use shadegrad::plan::PlanOptions;
+use shadegrad::ops::{ConvSpec, Coordinates, Interpolation, UnaryOp};
 use shadegrad::shape::{Padding, TensorType, Window};
+use shadegrad::{exec, ops};
 
 use super::compare::{agrees, channels_first, random};
 

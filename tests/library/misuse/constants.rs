@@ -1,9 +1,9 @@
 //! Numbers in ops that no shader could write down.
 
+use shadegrad::exec::PlanOptions;
 use shadegrad::graph::{Graph, GraphError, Value};
 use shadegrad::nn::{BatchNorm2d, Mode};
 use shadegrad::ops::{self, UnaryOp};
-use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
 
 use super::{refused, session};

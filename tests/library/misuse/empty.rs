@@ -1,10 +1,10 @@
 //! Batches without a sample.
 
 use shadegrad::autodiff::gradients;
+use shadegrad::exec::PlanOptions;
 use shadegrad::graph::{Graph, GraphError, Value};
 use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode};
 use shadegrad::ops::{self, CrossEntropyOptions, Regression};
-use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
 
 use super::session;

@@ -1,10 +1,8 @@
 //! The CPU engine, when what it is given does not fit together.
 
-use shadegrad::exec::cpu::CpuEngine;
-use shadegrad::exec::{Engine, Rows};
+use shadegrad::exec::{Buffer, CpuEngine, Engine, Plan, PlanOptions, Rows, Slice};
 use shadegrad::graph::{Graph, Group, StateLayout};
 use shadegrad::ops;
-use shadegrad::plan::{Buffer, Plan, PlanOptions, Slice};
 use shadegrad::shape::{TensorType, Window};
 
 use super::refused;

@@ -1,8 +1,10 @@
 //! Ops that are added by hand, with too few inputs or too many.
 
 use shadegrad::graph::{Graph, Group, Init, Op, Value};
-use shadegrad::ops::{self, Accumulate, Assign, ClipScale, Conv2d, Conv2dInputGrad, ConvSpec, Fill, MovingAverage};
-use shadegrad::ops::{Reshape, SoftmaxCrossEntropy};
+use shadegrad::internals::ops::{
+    Accumulate, Assign, ClipScale, Conv2d, Conv2dInputGrad, Fill, MovingAverage, Reshape, SoftmaxCrossEntropy,
+};
+use shadegrad::ops::{self, ConvSpec};
 use shadegrad::shape::{TensorType, Window};
 
 use super::{refused, session};

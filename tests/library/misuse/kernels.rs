@@ -1,9 +1,9 @@
 //! Kernels, whose input channels are padded in memory: rows of zeros that count for nothing.
 
 use shadegrad::autodiff::gradients_from;
+use shadegrad::exec::PlanOptions;
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
 use shadegrad::ops::{self, CrossEntropyOptions, DiceOptions, Regression, UnaryOp};
-use shadegrad::plan::PlanOptions;
 use shadegrad::shape::{TensorType, Window};
 
 use super::{refused, session};

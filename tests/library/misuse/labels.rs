@@ -1,8 +1,8 @@
 //! Labels: how they lie, and which are classes.
 
+use shadegrad::exec::PlanOptions;
 use shadegrad::graph::Graph;
 use shadegrad::ops::{self, CrossEntropyOptions, DiceOptions};
-use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
 
 use super::{refused, session};

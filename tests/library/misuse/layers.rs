@@ -1,9 +1,9 @@
 //! Weights that start as bilinear interpolation.
 
+use shadegrad::exec::PlanOptions;
 use shadegrad::graph::Graph;
 use shadegrad::nn::{Conv2d, ConvTranspose2d, WeightInit};
 use shadegrad::ops::{self, Coordinates, Interpolation};
-use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
 
 use super::{refused, session};

@@ -1,8 +1,8 @@
 //! What a session is asked for by name and number.
 
+use shadegrad::exec::PlanOptions;
 use shadegrad::graph::Graph;
 use shadegrad::ops;
-use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
 
 use super::{refused, session};

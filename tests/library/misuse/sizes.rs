@@ -1,9 +1,10 @@
 //! Sizes that no kernel can have, or count.
 
+use shadegrad::exec::PlanOptions;
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
+use shadegrad::internals::ops::{AxisMap, Resize};
 use shadegrad::nn::{Conv2d, ConvTranspose2d, Linear};
-use shadegrad::ops::{self, AxisMap, ConvSpec, Coordinates, Interpolation, Resize};
-use shadegrad::plan::PlanOptions;
+use shadegrad::ops::{self, ConvSpec, Coordinates, Interpolation};
 use shadegrad::shape::{Padding, TensorType, Window};
 
 use super::{refused, session};
@@ -92,7 +93,7 @@ fn regions_and_maps_out_of_reach_are_refused() {
         let op = Resize { size: [2, 2], maps: [map, wrong], interpolation: Interpolation::Nearest };
         refused(g.add(op, &[x]), &["no map"]);
     }
-    refused(ops::fma_peak(&mut g, x, 1 << 40), &["rounds"]);
+    refused(shadegrad::internals::ops::fma_peak(&mut g, x, 1 << 40), &["rounds"]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! ONNX's Resize. Its coordinates and rounding modes become integer maps for the op, which rounds down.
 
 use shadegrad::graph::Value;
-use shadegrad::ops::{AxisMap, Interpolation, Resize};
+use shadegrad::internals::ops::{AxisMap, Resize};
+use shadegrad::ops::Interpolation;
 
 use super::{Network, Unsupported, unsupported};
 use crate::conformance_onnx::case::Node;

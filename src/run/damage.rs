@@ -1,0 +1,78 @@
+//! Damage of a run's files, found without changing anything: for verbs that read a run.
+
+use std::fs;
+
+use super::card::EPOCH;
+use super::folder::RunDir;
+use super::history::EpochRow;
+use super::resume;
+use super::score::Score;
+use crate::data::digest;
+use crate::interop::safetensors::read_metadata;
+
+/// The digest of a text file of a run, as `run.json` keeps it.
+pub fn text_digest(text: &str) -> String {
+    format!("{:016x}", digest(text.as_bytes()))
+}
+
+impl RunDir {
+    /// What is wrong with the run's files: a line for each that is damaged or gone, which begins with its path.
+    pub fn damage(&self) -> Vec<String> {
+        let mut found = vec![];
+        let mut add = |file: &str, problem: String| {
+            found.push(format!("{} is damaged: {problem}", self.path().join(file).display()))
+        };
+        let facts = match self.read_facts() {
+            Ok(facts) => facts,
+            Err(error) => {
+                add("run.json", error.to_string());
+                None
+            }
+        };
+        let settings = fs::read_to_string(self.config_path()).unwrap_or_default();
+        let kept = facts.as_ref().and_then(|facts| facts.settings_digest.clone());
+        if kept.is_some_and(|kept| kept != text_digest(&settings)) {
+            add("config.toml", "it is not what the run was trained with".into());
+        }
+        let known: Vec<Score> =
+            facts.iter().flat_map(|f| &f.shown).flat_map(|card| card.known_scores().cloned()).collect();
+        // Read before the table, which a live run extends first.
+        let epochs = resume::kept_epochs(&self.resume_path());
+        let metrics = fs::read(self.metrics_path()).unwrap_or_default();
+        let (rows, problem) = EpochRow::read_damaged(&metrics, &known);
+        let epoch = |path| read_metadata(path).ok().and_then(|entries| entries.get(EPOCH)?.parse::<u32>().ok());
+        let last = epoch(&self.last_path()).max(epoch(&self.best_path()));
+        let kept = facts.as_ref().and_then(|facts| facts.metrics_digest.clone());
+        // A run that is being written has one row more than checkpoints, or none yet.
+        let none_yet = metrics.is_empty() && self.checkpoint().is_none();
+        match problem.filter(|_| !none_yet) {
+            Some(problem) => add("metrics.csv", problem),
+            None if last.is_some_and(|last| (rows.len() as u32) < last) => {
+                add(
+                    "metrics.csv",
+                    format!("it ends after epoch {}, the checkpoints after {}", rows.len(), last.unwrap_or(0)),
+                );
+            }
+            None if kept.is_some_and(|kept| kept != text_digest(&String::from_utf8_lossy(&metrics)))
+                || epochs.is_some_and(|epochs| !metrics.starts_with(epochs.as_bytes())) =>
+            {
+                add("metrics.csv", "its values were changed".into());
+            }
+            None => {}
+        }
+        if !rows.is_empty() || last.is_some() {
+            for path in [self.best_path(), self.last_path()] {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                match read_metadata(&path) {
+                    Ok(_) => {}
+                    Err(_) if !path.exists() => add(&name, "it is gone".into()),
+                    Err(error) => add(&name, error.to_string()),
+                }
+            }
+        }
+        if self.resume_path().exists() && resume::kept_position(&self.resume_path()).is_none() {
+            add("resume.safetensors", "it does not say where the run stands".into());
+        }
+        found
+    }
+}

@@ -1,0 +1,185 @@
+//! What a run was trained on: enough to know the same data again, and to name what changed.
+//!
+//! | of an image | compared |
+//! |---|---|
+//! | its name below the folder of the data | always |
+//! | its classes by name; its mask's name | always |
+//! | digest of the resized image and mask | where images are in memory |
+//! | length of its file and its mask's in bytes | where they are files that are not in memory |
+//!
+//! Times of files are not compared: a copy of a data set is the same data set.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Identity, Source, digest};
+
+/// Up to this many images each is kept by itself, so that a change can be named.
+const MAX_NAMED: usize = 50_000;
+/// So many images of a kind are named in a message.
+const SHOWN: usize = 3;
+
+/// What a run was trained and validated on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataPrint {
+    /// Names of the outputs, in their order.
+    pub classes: Vec<String>,
+    /// Images to learn from.
+    pub training: PartPrint,
+    /// Images to measure on.
+    pub validation: PartPrint,
+}
+
+/// A part of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartPrint {
+    /// Number of images.
+    pub images: usize,
+    /// Digest of what the network gets, in order: as 16 hexadecimal digits.
+    pub content: String,
+    /// Digest of names, classes and files, whatever the image size: equal for runs that can be compared.
+    pub set: String,
+    /// Each image, where they are few enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub each: Vec<ImagePrint>,
+}
+
+/// An image: name, classes, digest of its picture, digest of its mask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImagePrint(String, String, String, String);
+
+impl DataPrint {
+    /// The fingerprint of training and validation images; `root` is the folder of the data, or a table in it.
+    pub fn of(classes: &[String], [training, validation]: [&dyn Source; 2], root: Option<&Path>) -> Self {
+        let folder = root.map(|root| if root.is_file() { root.parent().unwrap_or(root) } else { root });
+        let part = |source| PartPrint::of(source, folder);
+        DataPrint { classes: classes.to_vec(), training: part(training), validation: part(validation) }
+    }
+
+    /// The same without the single images, as `run.json` has it.
+    pub fn summary(&self) -> Self {
+        let part = |part: &PartPrint| PartPrint { each: vec![], ..part.clone() };
+        DataPrint { classes: self.classes.clone(), training: part(&self.training), validation: part(&self.validation) }
+    }
+
+    /// What differs now, in words; empty where nothing does.
+    pub fn changes(&self, now: &DataPrint) -> Vec<String> {
+        let mut changes = vec![];
+        if self.classes != now.classes {
+            changes.push(format!("the classes were {:?} and are {:?}", self.classes, now.classes));
+        }
+        for (part, before, now) in
+            [("training", &self.training, &now.training), ("validation", &self.validation, &now.validation)]
+        {
+            if (before.images, &before.content) != (now.images, &now.content) {
+                changes.push(format!("{part} images: {}", before.difference(now).join("; ")));
+            }
+        }
+        changes
+    }
+}
+
+impl PartPrint {
+    fn of(source: &dyn Source, folder: Option<&Path>) -> Self {
+        let images = source.len();
+        let each: Option<Vec<(ImagePrint, [u64; 2])>> =
+            (0..images).into_par_iter().map(|index| Some(print(&source.identity(index)?, folder))).collect();
+        let each = each.unwrap_or_default();
+        let all = |text: &dyn Fn(&(ImagePrint, [u64; 2])) -> String| {
+            format!("{:016x}", digest(each.iter().map(text).collect::<Vec<_>>().join("\n").as_bytes()))
+        };
+        let content = all(&|(ImagePrint(name, label, image, mask), _)| format!("{name}\t{label}\t{image}\t{mask}"));
+        let set = all(&|(ImagePrint(name, label, ..), files)| format!("{name}\t{label}\t{files:?}"));
+        let each = each.into_iter().map(|(print, _)| print);
+        PartPrint { images, content, set, each: if images <= MAX_NAMED { each.collect() } else { vec![] } }
+    }
+
+    /// What differs, in words.
+    fn difference(&self, now: &PartPrint) -> Vec<String> {
+        let counts = format!("there were {} and are {}", self.images, now.images);
+        if self.each.is_empty() || now.each.is_empty() {
+            return vec![if self.images == now.images { "not the same as before".into() } else { counts }];
+        }
+        let by_name = |part: &PartPrint| -> BTreeMap<String, ImagePrint> {
+            part.each.iter().map(|print| (print.0.clone(), print.clone())).collect()
+        };
+        let (old, new) = (by_name(self), by_name(now));
+        let both = || old.iter().filter_map(|(name, print)| Some((name, print, new.get(name)?)));
+        let quoted = |name: &String| format!("{name:?}");
+        let kinds = [
+            ("added", new.keys().filter(|name| !old.contains_key(*name)).map(quoted).collect::<Vec<_>>()),
+            ("removed", old.keys().filter(|name| !new.contains_key(*name)).map(quoted).collect()),
+            (
+                "of another class",
+                both()
+                    .filter(|(_, a, b)| a.1 != b.1)
+                    .map(|(name, a, b)| format!("{name:?} ({:?}, now {:?})", a.1, b.1))
+                    .collect(),
+            ),
+            ("with another mask", both().filter(|(_, a, b)| a.3 != b.3).map(|(name, ..)| quoted(name)).collect()),
+            ("with other pixels", both().filter(|(_, a, b)| a.2 != b.2).map(|(name, ..)| quoted(name)).collect()),
+        ];
+        let mut words: Vec<String> = kinds.iter().filter(|(_, names)| !names.is_empty()).map(in_words).collect();
+        if words.is_empty() {
+            words.push(if self.images == now.images { "in another order".into() } else { counts });
+        }
+        words
+    }
+}
+
+/// `2 added: "a.png", "b.png"`.
+fn in_words((kind, names): &(&str, Vec<String>)) -> String {
+    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    format!("{} {kind}: {}{more}", names.len(), names[..names.len().min(SHOWN)].join(", "))
+}
+
+/// An image, and the lengths of its file and its mask's.
+fn print(identity: &Identity, folder: Option<&Path>) -> (ImagePrint, [u64; 2]) {
+    let length = |name: &str| fs::metadata(name).ok().filter(fs::Metadata::is_file).map_or(0, |file| file.len());
+    let files = [length(&identity.name), identity.mask.as_deref().map_or(0, length)];
+    let below = |name: &str| {
+        let below = folder.and_then(|folder| Path::new(name).strip_prefix(folder).ok()).and_then(Path::to_str);
+        below.unwrap_or(name).to_owned()
+    };
+    let text = |digest: Option<u64>, length: u64| match digest {
+        Some(digest) => format!("{digest:016x}"),
+        None => format!("{length} bytes"),
+    };
+    let mask = match &identity.mask {
+        Some(_) => text(identity.mask_digest, files[1]),
+        None => String::new(),
+    };
+    (ImagePrint(below(&identity.name), identity.label.clone(), text(identity.image_digest, files[0]), mask), files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(images: &[(&str, &str, &str)]) -> PartPrint {
+        let each: Vec<_> = images
+            .iter()
+            .map(|(name, label, content)| ImagePrint((*name).into(), (*label).into(), (*content).into(), String::new()))
+            .collect();
+        PartPrint { images: each.len(), content: format!("{each:?}"), set: String::new(), each }
+    }
+
+    #[test]
+    fn each_kind_of_change_is_named() {
+        let before = part(&[("a", "cat", "1"), ("b", "cat", "2"), ("c", "dog", "3")]);
+        let words = |now: &[(&str, &str, &str)]| before.difference(&part(now)).join("; ");
+        assert_eq!(words(&[("a", "cat", "1"), ("c", "dog", "3")]), "1 removed: \"b\"");
+        assert_eq!(
+            words(&[("a", "dog", "1"), ("b", "cat", "2"), ("c", "dog", "3")]),
+            "1 of another class: \"a\" (\"cat\", now \"dog\")"
+        );
+        assert_eq!(words(&[("a", "cat", "9"), ("b", "cat", "2"), ("c", "dog", "3")]), "1 with other pixels: \"a\"");
+        assert_eq!(words(&[("b", "cat", "2"), ("a", "cat", "1"), ("c", "dog", "3")]), "in another order");
+        let many: Vec<_> = ["p", "q", "r", "s"].map(|name| (name, "cat", "5")).into();
+        assert_eq!(words(&many), "4 added: \"p\", \"q\", \"r\" and 1 more; 3 removed: \"a\", \"b\", \"c\"");
+    }
+}

@@ -1,0 +1,162 @@
+//! The lock of a folder that a process writes results into: a run's, or a sweep's.
+//!
+//! The lock belongs to the open file `.shadegrad-lock`, not to its existence. The system releases it when the process ends,
+//! however it ends, so a killed process blocks nobody.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::RunError;
+use crate::interop::files::{FileError, clear_unfinished};
+
+/// Name of the file in the folder.
+const LOCK: &str = ".shadegrad-lock";
+/// The file is a line; anything longer is not ours.
+const MAX_BYTES: u64 = 4096;
+
+/// Holds a folder until it is dropped.
+#[derive(Debug)]
+pub struct FolderLock {
+    file: File,
+    path: PathBuf,
+    held: bool,
+}
+
+/// Contents of the file: who holds the folder.
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    host: String,
+    /// Seconds since 1970.
+    since: u64,
+}
+
+impl FolderLock {
+    /// Takes the lock, and removes what killed processes left half written in the folder. On a file system without locks
+    /// the folder is not held; see [`FolderLock::note`].
+    ///
+    /// # Errors
+    /// [`RunError::Locked`] when another process holds it; when the folder cannot be written to.
+    pub fn take(folder: &Path) -> Result<Self, RunError> {
+        let path = folder.join(LOCK);
+        loop {
+            let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            let file = opened.map_err(|e| FileError::writing(&path, e))?;
+            let held = match file.try_lock() {
+                Ok(()) => true,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(RunError::Locked { path: folder.to_owned(), holder: holder(file) });
+                }
+                Err(TryLockError::Error(_)) => false,
+            };
+            // The holder before may have removed the file after it was opened here: a lock on it would hold nobody off.
+            if !held || is_still_at(&file, &path) {
+                let mut lock = FolderLock { file, path, held };
+                lock.sign().map_err(|e| FileError::writing(&lock.path, e))?;
+                clear_unfinished(folder);
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// A line that says so where the file system has no locks.
+    pub fn note(&self) -> Option<String> {
+        let text = "note:    the file system has no locks: see to it that no other process writes into this folder";
+        (!self.held).then(|| text.to_owned())
+    }
+
+    fn sign(&mut self) -> std::io::Result<()> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let holder = Holder { pid: std::process::id(), host: host(), since };
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(serde_json::to_string(&holder).unwrap_or_default().as_bytes())
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // While the lock is held, so that it is the own file. One that stays behind blocks nobody.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Who holds a locked file, in words; on systems that do not let others read it, nobody is named.
+fn holder(file: File) -> String {
+    let mut text = String::new();
+    let read = file.take(MAX_BYTES).read_to_string(&mut text);
+    match read.ok().and_then(|_| serde_json::from_str::<Holder>(&text).ok()) {
+        Some(Holder { pid, host, since }) => {
+            let start = UNIX_EPOCH + Duration::from_secs(since);
+            let seconds = SystemTime::now().duration_since(start).unwrap_or_default().as_secs();
+            let host: String = host.chars().filter(|c| !c.is_control()).collect();
+            format!("process {pid} on {host} has been writing into it for {}", in_words(seconds))
+        }
+        None => "another process is writing into it".into(),
+    }
+}
+
+fn in_words(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {} min", minutes % 60),
+    }
+}
+
+fn host() -> String {
+    let named = ["HOSTNAME", "COMPUTERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let kernel = || fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+    kernel().or(named).filter(|name| !name.is_empty()).unwrap_or_else(|| "this machine".into())
+}
+
+/// Whether an open file is the one that the path names now.
+#[cfg(unix)]
+fn is_still_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_still_at(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_held_once_and_free_again_after() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lock = FolderLock::take(folder.path()).expect("free");
+        let error = FolderLock::take(folder.path()).expect_err("held").to_string();
+        assert!(error.contains(&format!("process {} on ", std::process::id())), "{error}");
+        drop(lock);
+        assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 0, "no file stays");
+        // A file that a killed process left is no lock.
+        fs::write(folder.path().join(LOCK), "remains").expect("writes");
+        FolderLock::take(folder.path()).expect("free");
+    }
+
+    #[test]
+    fn half_written_files_of_others_go_and_those_under_way_stay() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [old, under_way, foreign] =
+            [".writing-aB3dE6", ".writing-zzzzz1", ".writing-notes"].map(|name| folder.path().join(name));
+        for path in [&old, &under_way, &foreign] {
+            fs::write(path, "half").expect("writes");
+        }
+        let open = File::open(&under_way).expect("opens");
+        open.try_lock().expect("free");
+        drop(FolderLock::take(folder.path()).expect("free"));
+        assert!(!old.exists() && under_way.exists() && foreign.exists());
+    }
+}

@@ -1,0 +1,133 @@
+//! A run that is resumed after its files were damaged: what can be restored exactly from `resume.safetensors` is, and said;
+//! all else is refused before anything is written.
+
+use std::fs;
+use std::path::Path;
+
+use super::card::{EPOCH, ModelCard};
+use super::error::RunError;
+use super::folder::RunDir;
+use super::history::EpochRow;
+use super::resume::Kept;
+use super::score::Score;
+use crate::interop::files::{FileError, write_atomic};
+use crate::interop::safetensors::TensorFile;
+
+/// What a run goes on with.
+#[derive(Clone, Debug, Default)]
+pub struct Repairs {
+    /// The epochs before the one under way.
+    pub rows: Vec<EpochRow>,
+    /// What was found damaged, and what is done about it.
+    pub notes: Vec<String>,
+    /// The best weights are gone, and are those of the last epoch.
+    best_is_last: bool,
+}
+
+impl RunDir {
+    /// Looks at the files that a resumed run needs. Nothing is written.
+    ///
+    /// # Errors
+    /// [`RunError::CannotResume`] where something is missing that cannot be restored exactly.
+    pub fn examine(&self, kept: &Kept, known: &[Score]) -> Result<Repairs, RunError> {
+        let mut repairs = Repairs::default();
+        repairs.rows = self.kept_rows(kept, known, &mut repairs.notes)?;
+        self.examine_best(kept, &mut repairs)?;
+        if let Err(error) = self.read_facts() {
+            repairs.notes.push(format!("run.json is damaged ({error}): it is written again"));
+        }
+        Ok(repairs)
+    }
+
+    /// Restores what [`RunDir::examine`] found missing.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn repair(&self, repairs: &Repairs) -> Result<(), RunError> {
+        if repairs.best_is_last {
+            let last = self.last_path();
+            let bytes = fs::read(&last).map_err(|e| FileError::reading(&last, e))?;
+            write_atomic(&self.best_path(), |w| w.write_all(&bytes))?;
+        }
+        Ok(self.rewrite_metrics(&repairs.rows)?)
+    }
+
+    /// The epochs before the one under way: those that are kept beside the position, else those of `metrics.csv`.
+    fn kept_rows(&self, kept: &Kept, known: &[Score], notes: &mut Vec<String>) -> Result<Vec<EpochRow>, RunError> {
+        let path = self.metrics_path();
+        let found = fs::read(&path);
+        let done = kept.position.epoch.saturating_sub(1);
+        if let Some(epochs) = &kept.origin.epochs {
+            let rows = EpochRow::read_csv(epochs.as_bytes(), known).ok().filter(|rows| rows.len() == done);
+            let key = || RunError::NotACheckpoint { path: self.resume_path(), key: "epochs".into() };
+            let rows = rows.ok_or_else(key)?;
+            // Rows of later epochs may follow: the run was killed between the row and its checkpoint.
+            if !found.as_ref().is_ok_and(|found| found.starts_with(epochs.as_bytes())) {
+                let problem = match &found {
+                    Ok(bytes) => EpochRow::read_damaged(bytes, known).1.unwrap_or("its values were changed".into()),
+                    Err(error) => error.to_string(),
+                };
+                notes.push(format!("metrics.csv is damaged ({problem}): its {done} epochs are restored"));
+            }
+            return Ok(rows);
+        }
+        let bytes = found.map_err(|e| FileError::reading(&path, e))?;
+        let (mut rows, problem) = EpochRow::read_damaged(&bytes, known);
+        rows.retain(|row| (row.epoch as usize) <= done);
+        if rows.len() == done {
+            notes.extend(
+                problem.map(|problem| format!("metrics.csv is damaged ({problem}): its {done} epochs are whole")),
+            );
+            return Ok(rows);
+        }
+        let problem = problem.unwrap_or_else(|| format!("it has {} epochs", rows.len()));
+        let reason = format!(
+            "{done} epochs are done, and {problem}: restore the file from a copy, or begin a new run from the weights so \
+             far with --init {}",
+            self.last_path().display()
+        );
+        Err(RunError::CannotResume { path, reason })
+    }
+
+    /// Whether the weights of the best epoch are there.
+    fn examine_best(&self, kept: &Kept, repairs: &mut Repairs) -> Result<(), RunError> {
+        let Some(best) = kept.position.best else { return Ok(()) };
+        let path = self.best_path();
+        // The run may have been killed after it had written the weights of a better epoch, which comes again.
+        let problem = match epoch_of(&path) {
+            Ok(None) => return Ok(()),
+            Ok(Some(epoch)) if epoch >= best => return Ok(()),
+            Ok(Some(epoch)) => format!("it holds epoch {epoch}"),
+            Err(_) if !path.exists() => "it is gone".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let at_end_of_best = kept.position.batch == 0 && kept.position.epoch == best as usize + 1;
+        let last = epoch_of(&self.last_path());
+        let last_is_best = match last {
+            Ok(Some(epoch)) => epoch == best,
+            // Files of earlier versions do not say.
+            Ok(None) => kept.origin.epochs.is_none(),
+            Err(_) => false,
+        };
+        if at_end_of_best && last_is_best {
+            repairs.best_is_last = true;
+            repairs.notes.push(format!(
+                "best.safetensors is damaged ({problem}): it is restored from last.safetensors, which is the best epoch, {best}"
+            ));
+            return Ok(());
+        }
+        let reason = format!(
+            "the weights of the best epoch, {best}, are lost ({problem}): restore the file from a copy, or begin a new run \
+             from the weights so far with --init {}",
+            self.last_path().display()
+        );
+        Err(RunError::CannotResume { path, reason })
+    }
+}
+
+/// The epoch after which a checkpoint was written, where it says so.
+fn epoch_of(path: &Path) -> Result<Option<u32>, RunError> {
+    let file = TensorFile::read(path)?;
+    ModelCard::from_metadata(&file, path)?;
+    Ok(file.metadata.get(EPOCH).and_then(|epoch| epoch.parse().ok()))
+}

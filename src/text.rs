@@ -1,0 +1,39 @@
+//! Text from outside, such as file names, on a terminal and in tables that spreadsheets open.
+
+/// Text with control characters escaped, as `\\n` or `\\u{1b}`: a file name can neither break a line nor drive a terminal.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_control(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+/// Control characters, and those that reverse or hide the text around them.
+fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A cell of a table that no spreadsheet takes for a formula: one that begins like it gets an apostrophe before it. Numbers
+/// stay numbers.
+pub fn defused(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.trim().parse::<f64>().is_err();
+    if formula { format!("'{cell}") } else { cell.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_neither_break_lines_nor_drive_terminals() {
+        assert_eq!(escaped("a\nb\u{1b}[2Jc é 猫.png"), "a\\nb\\u{1b}[2Jc é 猫.png");
+        assert_eq!(escaped("x\u{202e}gnp.exe"), "x\\u{202e}gnp.exe");
+        assert_eq!(defused("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
+        assert_eq!(["-1.5", "–", "+3e2", "@x", "a=b"].map(defused), ["-1.5", "–", "+3e2", "'@x", "a=b"]);
+    }
+}

@@ -1,0 +1,108 @@
+//! What differs between a run and the command that resumes it. Data and settings that change the weights need consent; others
+//! may change, and what they do is said.
+
+use std::path::Path;
+
+use super::TrainError;
+use super::schedule::{LrSchedule, Schedule};
+use super::settings::TrainSettings;
+use crate::run::fingerprint::DataPrint;
+use crate::run::resume::Kept;
+use crate::run::{RunDir, RunError};
+
+/// Settings that change no weight of the epochs that are done or come, or whose change the data shows: `data`, `scenes`,
+/// `val_split`, `skip_bad`. The number of epochs and the precision are noted where they matter.
+const FREE: [&str; 16] = [
+    "allow_changed_data",
+    "data",
+    "device",
+    "early_stop",
+    "epochs",
+    "init",
+    "loader_threads",
+    "log_norms",
+    "out",
+    "precision",
+    "profile",
+    "resume",
+    "scenes",
+    "skip_bad",
+    "tensorboard",
+    "val_split",
+];
+
+/// What changed since the run began, in words; empty for a run of an earlier version, which does not say what it was.
+fn changes(kept: &Kept, toml: &str, data: &DataPrint) -> Vec<String> {
+    let table = |text: &str| toml::from_str::<toml::Table>(text).unwrap_or_default();
+    let mut changes = vec![];
+    if let Some(before) = &kept.origin.settings {
+        let (before, now) = (table(before), table(toml));
+        let differs = |key: &&String| !FREE.contains(&key.as_str()) && before.get(*key) != now.get(*key);
+        let mut keys: Vec<&String> = before.keys().chain(now.keys()).filter(differs).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let value = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
+        let line = |key: &&String| {
+            format!("--{} was {} and is {}", key.replace('_', "-"), value(before.get(*key)), value(now.get(*key)))
+        };
+        changes.extend(keys.iter().map(line));
+    }
+    changes.extend(kept.origin.data.iter().flat_map(|before| before.changes(data)));
+    changes
+}
+
+/// Refuses to go on with other data or settings than the run had, unless that is allowed: then gives a note on each.
+///
+/// # Errors
+/// [`RunError::CannotResume`] with what changed.
+pub(super) fn check(
+    kept: &Kept,
+    settings: &TrainSettings,
+    toml: &str,
+    data: &DataPrint,
+    path: &Path,
+) -> Result<Vec<String>, TrainError> {
+    let changes = changes(kept, toml, data);
+    if !changes.is_empty() && !settings.allow_changed_data {
+        let reason = format!(
+            "it would not be the run that it was, since its data or settings changed: {}; restore them, or go on all the \
+             same with --allow-changed-data",
+            changes.join(". ")
+        );
+        return Err(RunError::CannotResume { path: path.to_owned(), reason }.into());
+    }
+    Ok(changes.into_iter().map(|change| format!("note:    goes on with a change: {change}")).collect())
+}
+
+/// A line on a schedule that spans another number of epochs than before, where that moves the learning rate.
+pub(super) fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, steps_per_epoch: usize) -> Option<String> {
+    let text = kept.origin.settings.clone().or_else(|| std::fs::read_to_string(run.config_path()).ok())?;
+    let before = toml::from_str::<toml::Table>(&text).ok()?.get("epochs")?.as_integer()?;
+    let before = usize::try_from(before).ok().filter(|&before| before != settings.epochs)?;
+    let spans = matches!(settings.schedule.kind, Schedule::Cosine | Schedule::Polynomial | Schedule::OneCycle);
+    let step = kept.position.steps;
+    let rate = |epochs: usize, step: u64| {
+        settings.lr * LrSchedule::new(settings.schedule.clone(), steps_per_epoch, epochs).factor(step)
+    };
+    let total = (before * steps_per_epoch.max(1)) as u64;
+    spans.then(|| {
+        format!(
+            "note:    --schedule {} spans {} epochs now, not {before}: the learning rate is {:.3e} at the next step, where it \
+             would have been {:.3e}; the weights are not those of a run of {} epochs from the start",
+            settings.schedule.kind.name(),
+            settings.epochs,
+            rate(settings.epochs, step),
+            rate(before, step.min(total.saturating_sub(1))),
+            settings.epochs,
+        )
+    })
+}
+
+/// A line where `config.toml` lacks settings that the run is known to have, or is none.
+pub(super) fn damaged_settings(run: &RunDir, kept: &Kept) -> Option<String> {
+    let before: toml::Table = toml::from_str(kept.origin.settings.as_deref()?).ok()?;
+    let found =
+        std::fs::read_to_string(run.config_path()).ok().and_then(|text| toml::from_str::<toml::Table>(&text).ok());
+    let whole = found.is_some_and(|found| before.keys().all(|key| found.contains_key(key)));
+    (!whole).then(|| "config.toml is damaged: its settings are restored".to_owned())
+}

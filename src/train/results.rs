@@ -1,0 +1,54 @@
+//! The pictures and tables that a run ends with. Each is written if it can be, and named with the reason if it cannot.
+
+use image::RgbImage;
+
+use super::TrainError;
+use crate::run::{RunDir, pictures};
+
+/// Results of a run under way.
+pub struct Results<'a> {
+    run: &'a RunDir,
+    written: Vec<&'static str>,
+    left_out: Vec<String>,
+}
+
+impl<'a> Results<'a> {
+    /// Nothing yet.
+    pub fn new(run: &'a RunDir) -> Self {
+        Results { run, written: vec![], left_out: vec![] }
+    }
+
+    /// The run.
+    pub fn run(&self) -> &'a RunDir {
+        self.run
+    }
+
+    /// Draws a picture and writes it under a name.
+    pub fn picture(&mut self, name: &'static str, draw: impl FnOnce() -> Result<RgbImage, TrainError>) {
+        let path = self.run.path().join(name);
+        let outcome = draw().and_then(|picture| Ok(pictures::save_png(&picture, &path)?));
+        if self.done(name, outcome) {
+            self.written.push(name);
+        }
+    }
+
+    /// Writes a file or a folder and names it, where `write` says that there is something in it.
+    pub fn file(&mut self, name: &'static str, write: impl FnOnce(&RunDir) -> Result<bool, TrainError>) {
+        let outcome = write(self.run);
+        let there = *outcome.as_ref().unwrap_or(&false);
+        if self.done(name, outcome.map(drop)) && there {
+            self.written.push(name);
+        }
+    }
+
+    /// Takes note of a failure; whether there was none.
+    pub fn done(&mut self, name: &str, outcome: Result<(), TrainError>) -> bool {
+        self.left_out.extend(outcome.as_ref().err().map(|error| format!("{name} is left out: {error}")));
+        outcome.is_ok()
+    }
+
+    /// Names of what was written; what was not, with the reason.
+    pub fn finish(self) -> (Vec<&'static str>, Vec<String>) {
+        (self.written, self.left_out)
+    }
+}

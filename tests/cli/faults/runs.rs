@@ -1,0 +1,240 @@
+//! Runs under way and damaged runs: two writers, files that are gone or cut, data and settings that changed.
+
+use std::process::Child;
+use std::time::Duration;
+
+use crate::support::{Outcome, Place};
+
+/// Training in milliseconds a step.
+const SCENES: &str =
+    "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu --schedule constant";
+
+/// Starts a run of many epochs, and waits for the end of some.
+fn under_way(place: &Place, line: &str, run: &str, epochs: usize) -> Child {
+    let child = place.start(line);
+    for _ in 0..2000 {
+        let metrics = std::fs::read_to_string(place.path(&format!("{run}/metrics.csv"))).unwrap_or_default();
+        if metrics.lines().count() > epochs && place.has(&format!("{run}/resume.safetensors")) {
+            return child;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{run} has no {epochs} epochs");
+}
+
+/// Ends a process as a power cut does.
+fn killed(mut child: Child) {
+    child.kill().expect("kills");
+    child.wait().expect("ends");
+}
+
+/// A run that was killed after some of its epochs.
+fn killed_run(epochs: usize) -> Place {
+    let place = Place::new();
+    killed(under_way(&place, &format!("{SCENES} --epochs 100000 --out run"), "run", epochs));
+    place
+}
+
+#[test]
+fn a_run_has_one_writer_and_a_killed_one_blocks_nobody() {
+    let place = killed_run(2);
+    assert!(place.has("run/.shadegrad-lock"), "a killed process removes nothing");
+    let resume = format!("{SCENES} --resume run --epochs 100000");
+    let rows = std::fs::read_to_string(place.path("run/metrics.csv")).expect("rows").lines().count();
+    let child = under_way(&place, &resume, "run", rows + 2);
+    let config = place.bytes("run/config.toml");
+    let pid = format!("process {} on ", child.id());
+    place.run(&format!("{resume} --log-norms")).refused(&["run is in use", &pid, "wait until that process has ended"]);
+    assert!(place.bytes("run/config.toml") == config, "a refused command changes nothing");
+    // Readers need no lock.
+    place.run("eval run --device cpu").fine();
+    place.run("report run --out page.html").fine();
+    killed(child);
+    let epochs: Vec<u32> = place.metrics("run").iter().map(|row| row.epoch).collect();
+    assert!(epochs.iter().copied().eq(1..=epochs.len() as u32), "each epoch once: {epochs:?}");
+    place.write("run/.writing-a1B2c3", "half a checkpoint");
+    let to_end = format!("{SCENES} --resume run --epochs {}", epochs.len() + 2);
+    place.run(&to_end).fine();
+    assert!(place.list("run").iter().all(|name| !name.starts_with('.')), "{:?}", place.list("run"));
+}
+
+#[test]
+fn a_sweep_has_one_writer() {
+    let place = Place::new();
+    place.write(
+        "sweep.toml",
+        "task = \"segment\"\n[base]\nscenes = 10\nimage_size = \"16x16\"\nbase = 2\ndepth = 1\nbatch_size = 5\ndevice = \"cpu\"\nepochs = 100000\n[grid]\nlr = [1e-3, 1e-4]\n",
+    );
+    let child = under_way(&place, "sweep sweep.toml --out s", "s/001", 1);
+    let names = place.list("s");
+    place.run("sweep sweep.toml --out s").refused(&["s is in use", &format!("process {} on ", child.id())]);
+    assert_eq!(place.list("s"), names, "nothing was renamed");
+    killed(child);
+}
+
+#[test]
+fn a_damaged_history_is_restored_and_no_worse_epoch_becomes_the_best() {
+    let place = killed_run(3);
+    let whole = place.bytes("run/metrics.csv");
+    let text = String::from_utf8(whole.clone()).expect("text");
+    let lines: Vec<&str> = text.lines().collect();
+    let best = place.bytes("run/best.safetensors");
+    let twice = format!("{}\n{}\n{}\n{}\n", lines[0], lines[1], lines[1], lines[2..].join("\n"));
+    let damages = [
+        ("it is empty", String::new()),
+        ("its rows are epochs 2", format!("{}\n{}\n", lines[0], lines[2..].join("\n"))),
+        ("its rows are epochs 1, 1, 2", twice),
+        ("are no epochs", text.replacen("\n2,", "\nzwei,", 1)),
+        ("its values were changed", text.replacen("\n1,", "\n1,9", 1)),
+    ];
+    let done = place.checkpoint("run/resume.safetensors").metadata["epochs"].lines().count() - 1;
+    for (problem, damaged) in damages {
+        place.write("run/metrics.csv", damaged);
+        let page = format!("{}.html", problem.len());
+        let report = place.run(&format!("report run --out {page}")).fine();
+        assert!(report.stderr.contains("run/metrics.csv is damaged"), "{}", report.stderr);
+        // One epoch more, which is not better than the best at a rate of almost 0.
+        let line = format!("{SCENES} --resume run --epochs {}", done + 1);
+        let copy = copied(&place);
+        let told = copy.run(&line).fine();
+        told.printed(&["metrics.csv is damaged", problem, "restored"]);
+        assert_eq!(copy.metrics("run")[..done], shadegrad_rows(&whole)[..done], "{problem}");
+    }
+    // A row that was cut off after the checkpoint comes again.
+    place.write("run/metrics.csv", format!("{}\n{}", text.trim_end(), &lines[1][..lines[1].len() / 2]));
+    copied(&place).run(&format!("{SCENES} --resume run --epochs {}", done + 1)).fine();
+    assert!(place.bytes("run/best.safetensors") == best);
+}
+
+/// The rows of a `metrics.csv`.
+fn shadegrad_rows(csv: &[u8]) -> Vec<shadegrad::run::EpochRow> {
+    shadegrad::run::EpochRow::read_csv(csv, &[]).expect("rows")
+}
+
+/// The epoch that a run is to go on with.
+fn next_epoch(place: &Place) -> usize {
+    place.checkpoint("run/resume.safetensors").metadata["epochs"].lines().count()
+}
+
+/// The same run in another place.
+fn copied(place: &Place) -> Place {
+    let copy = Place::new();
+    copy.folder("run");
+    for name in place.list("run").iter().filter(|name| !name.starts_with('.')) {
+        copy.write(&format!("run/{name}"), place.bytes(&format!("run/{name}")));
+    }
+    copy
+}
+
+#[test]
+fn lost_best_weights_are_found_out_at_the_start() {
+    let place = killed_run(3);
+    let kept = place.checkpoint("run/resume.safetensors");
+    let progress: serde_json::Value = serde_json::from_str(&kept.metadata["progress"]).expect("JSON");
+    let (best, epoch) = (progress["best"].as_u64().expect("a best"), progress["epoch"].as_u64().expect("an epoch"));
+    let config = place.bytes("run/config.toml");
+    std::fs::remove_file(place.path("run/best.safetensors")).expect("removes");
+    let line = format!("{SCENES} --resume run --epochs {}", epoch + 1);
+    let last = place.checkpoint("run/last.safetensors").metadata["epoch"].parse::<u64>().expect("a number");
+    if best + 1 == epoch && last == best {
+        place.run(&line).fine().printed(&["best.safetensors is damaged (it is gone): it is restored from last"]);
+    } else {
+        place.run(&line).refused(&["the weights of the best epoch", "it is gone", "--init run/last.safetensors"]);
+        assert!(place.bytes("run/config.toml") == config);
+        let report = place.run("report run --out page.html").fine();
+        assert!(report.stderr.contains("run/best.safetensors is damaged: it is gone"), "{}", report.stderr);
+    }
+}
+
+#[test]
+fn damaged_settings_and_facts_are_restored() {
+    let place = killed_run(2);
+    let config = String::from_utf8(place.bytes("run/config.toml")).expect("text");
+    let next = next_epoch(&place);
+    for damaged in ["", &config[..config.len() / 2], "lr = [[[", "\0\0\0"] {
+        let copy = copied(&place);
+        copy.write("run/config.toml", damaged);
+        copy.write("run/run.json", "{\"version\"");
+        let eval = copy.run("eval run --device cpu");
+        assert!(eval.stderr.contains("run/config.toml"), "{}", eval.stderr);
+        copy.run(&format!("train segment --resume run --epochs {next}"))
+            .fine()
+            .printed(&["config.toml is damaged: its settings are restored", "run.json is damaged"]);
+        let restored = String::from_utf8(copy.bytes("run/config.toml")).expect("text");
+        assert!(restored.contains("base = 2") && restored.contains(&format!("epochs = {next}\n")), "{restored}");
+    }
+}
+
+#[test]
+fn changed_data_and_settings_are_named_and_need_consent() {
+    let place = Place::with_photos(4);
+    let line = "train colorize --data photos --batch-size 4 --image-size 16 --base 2 --depth 1 --device cpu";
+    killed(under_way(&place, &format!("{line} --epochs 100000 --out run"), "run", 1));
+    let config = place.bytes("run/config.toml");
+    let resume = format!("train colorize --resume run --epochs {}", next_epoch(&place));
+    let refused = |flags: &str, parts: &[&str]| {
+        place
+            .run(&format!("{resume} {flags}"))
+            .refused(&["run cannot be resumed", "--allow-changed-data"])
+            .refused(parts);
+        assert!(place.bytes("run/config.toml") == config, "a refused command changes nothing");
+    };
+    refused("--seed 1", &["--seed was 0 and is 1"]);
+    refused("--lr 0.5 --batch-size 3", &["--lr was ", "--batch-size was 4 and is 3"]);
+    let rename = |from: &str, to: &str| std::fs::rename(place.path(from), place.path(to)).expect("renames");
+    rename("photos/disc/00.png", "gone.png");
+    refused("", &["removed: ", "disc/00.png"]);
+    rename("gone.png", "photos/grass/77.png");
+    refused("", &["removed: ", "added: ", "grass/77.png"]);
+    rename("photos/grass/77.png", "photos/disc/00.png");
+    // The same file again, of a later time, in a folder of another name: the same data.
+    place.write("photos/disc/00.png", place.bytes("photos/disc/00.png"));
+    rename("photos", "pictures");
+    copied_with(&place, "pictures").run(&format!("{resume} --data pictures")).fine();
+    rename("pictures", "photos");
+    let told = place.run(&format!("{resume} --lr 0.0005 --allow-changed-data")).fine();
+    told.printed(&["note:    goes on with a change: --lr was ", " and is 0.0005"]);
+}
+
+/// The same run with a folder of images of three classes.
+fn copied_with(place: &Place, images: &str) -> Place {
+    let copy = copied(place);
+    for class in place.list(images) {
+        copy.folder(&format!("{images}/{class}"));
+        for name in place.list(&format!("{images}/{class}")) {
+            let path = format!("{images}/{class}/{name}");
+            copy.write(&path, place.bytes(&path));
+        }
+    }
+    copy
+}
+
+#[test]
+fn a_longer_schedule_says_how_the_rate_jumps() {
+    let place = Place::new();
+    let line = SCENES.replace("constant", "cosine");
+    killed(under_way(&place, &format!("{line} --epochs 1000 --out run"), "run", 1));
+    let next = next_epoch(&place);
+    let told = place.run(&format!("train segment --resume run --epochs {next}")).fine();
+    told.printed(&[&format!("--schedule cosine spans {next} epochs now, not 1000: the learning rate is")]);
+}
+
+/// Two signals that come together, as from a terminal and a wrapper, are one.
+#[cfg(unix)]
+#[test]
+fn two_signals_at_once_still_give_a_checkpoint() {
+    let place = Place::new();
+    let child = place.start(&format!("{} --scenes 400 --epochs 3 --out run", SCENES.replace("--scenes 10 ", "")));
+    while !place.has("run/run.json") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    for _ in 0..2 {
+        let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+        assert!(sent.success());
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    let told = Outcome::new("train", &child.wait_with_output().expect("ends"));
+    assert_eq!(told.code, Some(130));
+    assert!(place.has("run/resume.safetensors") && place.has("run/last.safetensors"), "{:?}", place.list("run"));
+}
