@@ -55,6 +55,7 @@ mod sniff;
 mod split;
 mod store;
 mod text;
+mod tiff;
 mod truncation;
 
 use std::path::Path;

@@ -4,7 +4,7 @@
 //!
 //! | the file has | what becomes of it |
 //! |---|---|
-//! | any name | its first bytes say its kind: JPEG, PNG, WebP, BMP or GIF |
+//! | any name | its first bytes say its kind: JPEG, PNG, WebP, BMP, GIF or TIFF |
 //! | one channel | three equal channels |
 //! | 16 bits a sample | 8 bits, rounded; samples of sets that use 10, 12 or 14 bits are scaled by those ([`SampleDepth`]) |
 //! | 32-bit floats | 0 to 1 becomes 0 to 255; a file with other values is refused |
@@ -27,7 +27,7 @@ use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, P
 use super::depth::SampleDepth;
 use super::error::{BadImage, ImageProblem};
 use super::text::open_regular;
-use super::{DataError, sniff, truncation};
+use super::{DataError, sniff, tiff, truncation};
 
 /// How large an image may be. A header of a few bytes can claim gigapixels, so it is refused before
 /// memory is taken for it.
@@ -92,8 +92,6 @@ pub(crate) struct Head {
     /// Width and height as stored.
     pub size: (u32, u32),
     pub orientation: Orientation,
-    /// Bits a channel.
-    pub bits: u16,
 }
 
 impl Head {
@@ -105,9 +103,7 @@ impl Head {
             let failed = |e: ImageError| ImageProblem::Damaged(e.to_string());
             let mut decoder = reader.into_decoder().map_err(failed)?;
             let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-            let color = decoder.color_type();
-            let bits = color.bits_per_pixel() / u16::from(color.channel_count());
-            Ok(Self { size: decoder.dimensions(), orientation, bits })
+            Ok(Self { size: decoder.dimensions(), orientation })
         };
         guarded(read).ok()
     }
@@ -148,6 +144,17 @@ fn io_problem(error: &io::Error) -> ImageProblem {
 }
 
 fn decode(bytes: &[u8], limits: &DecodeLimits, depth: &SampleDepth, upright: bool) -> Result<RgbImage, ImageProblem> {
+    if tiff::pages(bytes) > 1 {
+        depth.saw_pages();
+    }
+    Ok(on_white(to_8_bits(decode_stored(bytes, limits, upright)?, depth)?))
+}
+
+/// The first picture of a file with the samples as they are stored, upright or as it is stored.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn decode_stored(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<DynamicImage, ImageProblem> {
     let format = format_of(bytes)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(allocation_limits(limits));
@@ -163,7 +170,7 @@ fn decode(bytes: &[u8], limits: &DecodeLimits, depth: &SampleDepth, upright: boo
     if let Some(orientation) = orientation.filter(|_| upright) {
         picture.apply_orientation(orientation);
     }
-    Ok(on_white(to_8_bits(picture, depth)?))
+    Ok(picture)
 }
 
 /// The kind of image that starts with `bytes`.
@@ -241,6 +248,9 @@ pub(crate) fn check_size((width, height): (u32, u32), limits: &DecodeLimits) -> 
 }
 
 fn decoder_problem(error: ImageError, format: ImageFormat, bytes: &[u8]) -> ImageProblem {
+    if let Some(kind) = sniff::variant_of(bytes) {
+        return ImageProblem::OtherKind { kind: kind.name, remedy: kind.remedy.into() };
+    }
     let ended = matches!(&error, ImageError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof);
     // A GIF ends with a semicolon.
     let has_no_end = format == ImageFormat::Gif && bytes.last() != Some(&b';');

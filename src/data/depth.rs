@@ -18,12 +18,14 @@ pub struct SampleDepth {
     settled: AtomicU8,
     images: AtomicUsize,
     highest: AtomicU32,
+    /// Files of several pages.
+    paged: AtomicUsize,
 }
 
 impl Default for SampleDepth {
     /// 16 bits, until images say otherwise.
     fn default() -> Self {
-        Self { bits: 16.into(), settled: 0.into(), images: 0.into(), highest: 0.into() }
+        Self { bits: 16.into(), settled: 0.into(), images: 0.into(), highest: 0.into(), paged: 0.into() }
     }
 }
 
@@ -50,6 +52,13 @@ impl SampleDepth {
         self.highest.fetch_max(u32::from(highest), Ordering::Relaxed);
     }
 
+    /// Counts a file of several pages, of which the first is read. Only the first reading of a set counts.
+    pub(crate) fn saw_pages(&self) {
+        if self.settled.load(Ordering::Relaxed) == 0 {
+            self.paged.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Chooses the number of bits from what was seen. Whether images have to be read again.
     pub(crate) fn settle(&self) -> bool {
         let highest = self.highest.load(Ordering::Relaxed);
@@ -61,8 +70,15 @@ impl SampleDepth {
         self.bits.swap(bits, Ordering::Relaxed) != bits
     }
 
-    /// What is worth telling of it; `None` for 16 bits in full.
+    /// What is worth telling: bits in use below 16, and files of several pages. `None` where there is neither.
     pub fn note(&self) -> Option<String> {
+        let paged = self.paged.load(Ordering::Relaxed);
+        let pages = (paged > 0).then(|| format!("{paged} images have several pages: the first is read"));
+        let notes: Vec<String> = self.bits_note().into_iter().chain(pages).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
+    }
+
+    fn bits_note(&self) -> Option<String> {
         let (bits, highest) = (self.bits(), self.highest.load(Ordering::Relaxed));
         (bits < 16 && highest > 0).then(|| {
             format!(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// File types that are decoded, as shown in messages.
-pub(crate) const SUPPORTED: &str = "JPEG, PNG, WebP, BMP and GIF";
+pub(crate) const SUPPORTED: &str = "JPEG, PNG, WebP, BMP, GIF and TIFF";
 
 /// An error about data: says which file, what is wrong with it and what to do.
 #[derive(Debug, Error)]

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use super::format::{Confidence, Evidence, Format};
 use super::segmentation::found::Found;
-use super::segmentation::{camvid, cityscapes, coco, folders, labelme, pets, roboflow, voc, yolo};
+use super::segmentation::{
+    camvid, cityscapes, coco, folders, label_studio, labelme, pets, roboflow, supervisely, voc, yolo,
+};
 use super::{DataError, ImageSplits, OpenOptions, SetOptions, Splits, cifar, csv, folder, idx, images};
 
 /// Every format, the more particular first.
@@ -21,6 +23,8 @@ pub(crate) static FORMATS: &[Entry] = &[
     Entry::Masks(&coco::Coco),
     Entry::Masks(&yolo::YoloSeg),
     Entry::Masks(&labelme::LabelMe),
+    Entry::Masks(&label_studio::LabelStudio),
+    Entry::Masks(&supervisely::Supervisely),
     Entry::Masks(&pets::Pets),
     Entry::Masks(&camvid::PairLists),
     Entry::Masks(&folders::ByName),

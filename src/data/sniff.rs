@@ -1,5 +1,7 @@
 //! What a file is, from its first bytes, and what converts it: for the kinds that are not decoded.
 
+use super::{tiff, truncation};
+
 /// A kind of file that is not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kind {
@@ -71,6 +73,33 @@ pub(crate) fn kind_of(bytes: &[u8]) -> Option<Kind> {
         return Some(Kind { name: "a text file", remedy: NO_IMAGE });
     }
     None
+}
+
+/// What a file of a decoded kind is, where it is a variant of it that is not decoded.
+pub(crate) fn variant_of(bytes: &[u8]) -> Option<Kind> {
+    const TO_16_BITS: &str = "scale its values to 8 or 16 bits and save it as PNG";
+    const JPEG: &str =
+        "convert it with `djpeg FILE > out.ppm` and `magick out.ppm out.png`, or save it as baseline JPEG";
+    if tiff::pages(bytes) > 0 {
+        let name = match (tiff::tag(bytes, tiff::SAMPLE_FORMAT), tiff::tag(bytes, tiff::BITS)) {
+            (Some(3), _) => "a TIFF of floats",
+            (Some(2), _) => "a TIFF of numbers with a sign",
+            (_, Some(17..)) => "a TIFF of more than 16 bits a sample",
+            _ if tiff::tag(bytes, tiff::PHOTOMETRIC) == Some(3) => {
+                return Some(Kind { name: "a TIFF with a palette", remedy: CONVERT });
+            }
+            _ => return None,
+        };
+        return Some(Kind { name, remedy: TO_16_BITS });
+    }
+    let (frame, bits) = truncation::jpeg_frame(bytes)?;
+    let name = match frame {
+        0xC3 | 0xC7 | 0xCB | 0xCF => "a lossless JPEG",
+        0xC9..=0xCE => "a JPEG with arithmetic coding",
+        _ if bits != 8 => "a JPEG of 12 bits a sample",
+        _ => return None,
+    };
+    Some(Kind { name, remedy: JPEG })
 }
 
 /// Extensions of images that are not decoded. Files with them are named wherever they are left out.

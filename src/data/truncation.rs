@@ -34,6 +34,21 @@ fn jpeg_has_end(bytes: &[u8]) -> bool {
     false
 }
 
+/// The marker of the first frame of a JPEG, and the bits of its samples; `None` for other files.
+pub(crate) fn jpeg_frame(bytes: &[u8]) -> Option<(u8, u8)> {
+    let mut at = if bytes.starts_with(b"\xff\xd8") { 2 } else { return None };
+    while let Some(marker) = next_marker(bytes, &mut at) {
+        match marker {
+            // Huffman and arithmetic tables and the extension are no frames.
+            0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => return Some((marker, *bytes.get(at + 2)?)),
+            0xDA | 0xD9 => return None,
+            0x00 | 0x01 | 0xD0..=0xD8 => {}
+            _ => at += usize::from(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])),
+        }
+    }
+    None
+}
+
 /// Finds the next `FF xx` with xx other than the fill byte FF, and leaves `at` after it.
 fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
     loop {

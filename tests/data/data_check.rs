@@ -97,7 +97,7 @@ fn every_fault_of_a_segmentation_set_is_named() {
     fs::write(at("train/3.jpg"), &whole[..whole.len() * 2 / 3]).unwrap();
     fs::write(at("train/4.jpg"), b"").unwrap();
     image::imageops::rotate90(&mask()).save(at("trainannot/5.png")).unwrap();
-    image::ImageBuffer::<Luma<u16>, _>::from_pixel(WIDTH, HEIGHT, Luma([2])).save(at("trainannot/6.png")).unwrap();
+    image::ImageBuffer::<Luma<u16>, _>::from_pixel(WIDTH, HEIGHT, Luma([300])).save(at("trainannot/6.png")).unwrap();
     fs::copy(at("train/7.jpg"), at("val/13.jpg")).unwrap();
     let colors = RgbImage::from_fn(WIDTH, HEIGHT, |x, _| Rgb([[1, 1, 1], [90, 8, 7]][usize::from(x == 0)]));
     colors.save(at("trainannot/8.png")).unwrap();
@@ -118,7 +118,7 @@ fn every_fault_of_a_segmentation_set_is_named() {
     named(&report, &["train/3.jpg: truncated"]);
     named(&report, &["train/4.jpg: file is empty"]);
     named(&report, &["trainannot/5.png: is 16x24 pixels, but its image", "train/5.jpg is 24x16"]);
-    named(&report, &["trainannot/6.png: cannot be a mask: a PNG of 16 bits"]);
+    named(&report, &["trainannot/6.png: cannot be a mask: its values of 16 bits reach"]);
     named(&report, &["val/13.jpg: is in the val part", "train/7.jpg"]);
     named(&report, &["trainannot/8.png: colour #5a0807 (16 pixels) outside"]);
     named(&report, &["train/9.jpg: is an HTML page instead of an image"]);

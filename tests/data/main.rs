@@ -13,6 +13,8 @@ mod memory;
 mod multilabel;
 mod segmentation;
 mod streets;
+mod tiff;
+mod tools;
 
 use std::fs;
 use std::path::Path;

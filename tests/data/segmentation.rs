@@ -348,7 +348,7 @@ fn pairs_are_prepared_together() {
     grey(&at("masks/0.png".into()), &[[2; 40].as_slice(), &[3, 3, 7, 2, 2, 2, 2, 2]].concat(), 8);
     grey(&at("masks/1.png".into()), &[0; 48], 6);
     fs::write(at("masks/2.png".into()), b"").unwrap();
-    image::ImageBuffer::<Luma<u16>, _>::from_pixel(8, 6, Luma([1])).save(at("masks/3.png".into())).unwrap();
+    image::ImageBuffer::<Luma<u16>, _>::from_pixel(8, 6, Luma([1000])).save(at("masks/3.png".into())).unwrap();
     save(&at("masks/4.png".into()), &RgbImage::from_pixel(8, 6, Rgb([5, 6, 7])));
     let whole = fs::read(at("masks/5.png".into())).unwrap();
     fs::write(at("masks/5.png".into()), &whole[..whole.len() - 20]).unwrap();
@@ -358,7 +358,7 @@ fn pairs_are_prepared_together() {
         "1.png: is 6x8 pixels, but its image",
         "is 8x6",
         "2.png: file is empty",
-        "3.png: cannot be a mask: a PNG of 16 bits",
+        "3.png: cannot be a mask: its values of 16 bits reach",
         "4.png: colour #050607 (48 pixels) outside",
         "5.png: truncated",
     ];

@@ -81,7 +81,10 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
     let value_files = seen.values.files.len();
     if value_files + seen.greys.files.len() + seen.color_files == 0 {
         let first = first_problem.map(|(name, problem)| format!("; the first: {name}: {problem}")).unwrap_or_default();
-        let problem = format!("none of the {} masks can be read; masks are 8-bit PNG files{first}", pairs.len());
+        let problem = format!(
+            "none of the {} masks can be read; a mask is a PNG, BMP, GIF or TIFF of values up to 255{first}",
+            pairs.len()
+        );
         return Err(DataError::malformed(root, problem));
     }
     if seen.color_files > value_files {

@@ -5,22 +5,17 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::folders;
-use super::found::{Found, Pair};
-use super::mask::MaskSource;
+use super::found::Found;
+use super::gathered::Gathered;
 use super::pairing;
-use super::shapes::{Area, Drawing, Shape, coding, with_background};
-use crate::data::decisions::{LeftOut, Why};
+use super::shapes::{Area, Drawing, Shape, with_background};
 use crate::data::format::{Evidence, Format};
-use crate::data::listing::{Walk, entries, relative, subfolders};
-use crate::data::lists::{Index, Match};
-use crate::data::parts::Part;
+use crate::data::listing::{entries, relative, subfolders};
 use crate::data::text::{open_regular, read_text};
-use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
+use crate::data::{DataError, ImageProblem, SetOptions};
 
 /// LabelMe's JSON.
 pub(crate) struct LabelMe;
@@ -51,20 +46,21 @@ impl Format for LabelMe {
                 serde_json::from_str(&read_text(path)?).map_err(|e| DataError::malformed(path, e.to_string()))?;
             read.push((path, written));
         }
+        let shapes = || read.iter().flat_map(|(_, written)| &written.shapes);
+        let boxes = shapes().filter(|shape| shape.shape_type.as_deref() == Some("rectangle")).count();
+        if boxes > 0 && boxes == shapes().count() {
+            let problem = format!("its {boxes} shapes are boxes: a box is no mask; draw polygons");
+            return Err(DataError::malformed(root, problem));
+        }
         let names = classes(root, &read)?;
-        let mut found = Found { known: Some(coding(&names, "the labels of the shapes", root)?), ..Found::default() };
-        let walk = Walk::below(root)?;
-        found.decisions.left_out = walk.left_out;
-        let index = Index::new(root, walk.images.iter().map(PathBuf::as_path));
-        let mut taken = vec![false; walk.images.len()];
-        let (mut pairs, mut without_area) = (Vec::new(), 0);
+        let mut gathered = Gathered::new(root, &names, "the labels of the shapes")?;
+        let mut without_area = 0;
         for (path, written) in read {
-            let Match::One(at) = image_of(root, path, &written, &index) else {
-                let image = path.display().to_string();
-                found.faults.push(BadImage { image, problem: ImageProblem::NoImage });
+            let file = path.display().to_string();
+            let Some(at) = gathered.image(image_names(root, path, &written)) else {
+                gathered.fault(file, ImageProblem::NoImage);
                 continue;
             };
-            taken[at] = true;
             let mut shapes = Vec::new();
             for shape in &written.shapes {
                 match area(shape) {
@@ -75,26 +71,18 @@ impl Format for LabelMe {
                     None => without_area += 1,
                 }
             }
-            let size = written.image_width.zip(written.image_height);
-            let Some(size) = size else {
-                let problem = ImageProblem::Listed("imageWidth or imageHeight is missing".into());
-                found.faults.push(BadImage { image: path.display().to_string(), problem });
+            let Some(size) = written.image_width.zip(written.image_height) else {
+                gathered.fault(file, ImageProblem::Listed("imageWidth or imageHeight is missing".into()));
                 continue;
             };
             let part = pairing::read(path.strip_prefix(root).unwrap_or(path)).part;
-            found.has_val |= part == Some(Part::Val);
-            let drawing = Drawing { name: path.display().to_string(), size: Some(size), shapes };
-            let image = walk.images[at].clone();
-            pairs.push((part, Pair::new(image, MaskSource::Drawn(Arc::new(drawing)))));
+            gathered.add(at, part, Drawing { name: file, size: Some(size), shapes });
         }
         if without_area > 0 {
-            found.decisions.notes.push(format!("{without_area} points or lines have no area and are left out"));
+            let note = format!("{without_area} points or lines have no area and are left out");
+            gathered.found.decisions.notes.push(note);
         }
-        let unlisted = walk.images.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(path, _)| path);
-        found.decisions.left_out.extend(unlisted.map(|path| LeftOut::new(path, Why::InNoList)));
-        pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
-        folders::divide(root, pairs, &mut found)?;
-        Ok(found)
+        gathered.finish()
     }
 }
 
@@ -161,13 +149,12 @@ fn classes(root: &Path, read: &[(&PathBuf, Written)]) -> Result<Vec<String>, Dat
     }
 }
 
-/// The image of a file: beside it under the same name, or where its `imagePath` says.
-fn image_of(root: &Path, path: &Path, written: &Written, index: &Index) -> Match {
+/// What the image of a file may be called: beside it under the same name, or where its `imagePath` says.
+fn image_names(root: &Path, path: &Path, written: &Written) -> Vec<String> {
     let named = written.image_path.rsplit(['/', '\\']).next().unwrap_or_default();
-    let beside = |name: &str| path.parent().map(|folder| relative(root, &folder.join(name)));
-    let tries = [beside(named), Some(relative(root, &path.with_extension(""))), Some(named.to_string())];
-    let found = tries.into_iter().flatten().filter(|name| !name.is_empty()).map(|name| index.find(&name));
-    found.into_iter().find(|found| matches!(found, Match::One(_))).unwrap_or(Match::None)
+    let beside = path.parent().map(|folder| relative(root, &folder.join(named)));
+    let names = beside.into_iter().chain([relative(root, &path.with_extension("")), named.to_string()]);
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 /// The area of a shape; `None` for points, lines and shapes of other kinds.

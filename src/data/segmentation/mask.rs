@@ -4,13 +4,13 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::ImageFormat;
 use image::metadata::Orientation;
+use image::{DynamicImage, ImageFormat};
 use png::{BitDepth, ColorType, Transformations};
 
 use super::raw::{RawMask, Stored};
 use super::shapes::Drawing;
-use crate::data::decode::{Head, check_size, decode_bytes, format_of, guarded, read_bytes};
+use crate::data::decode::{Head, check_size, decode_bytes, decode_stored, format_of, guarded, read_bytes};
 use crate::data::{DecodeLimits, ImageProblem};
 
 /// Where the mask of an image comes from.
@@ -43,7 +43,7 @@ impl MaskSource {
             MaskSource::File(path) => Head::of(path),
             MaskSource::Joined(paths) => paths.first().and_then(|path| Head::of(path)),
             MaskSource::Drawn(drawing) => {
-                drawing.size.map(|size| Head { size, orientation: Orientation::NoTransforms, bits: 8 })
+                drawing.size.map(|size| Head { size, orientation: Orientation::NoTransforms })
             }
         }
     }
@@ -87,7 +87,7 @@ fn joined(paths: &[PathBuf], upright: bool) -> Result<RawMask, ImageProblem> {
     whole.ok_or(ImageProblem::Missing)
 }
 
-/// Reads the mask at `path`, upright or as it is stored. Masks must be stored without loss at 8 bits or less a channel.
+/// Reads the mask at `path`, upright or as it is stored. Masks must be stored without loss, with values up to 255.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -99,9 +99,7 @@ pub(crate) fn read(path: &Path, upright: bool) -> Result<RawMask, ImageProblem> 
         ImageFormat::Jpeg => {
             Err(ImageProblem::MaskFormat("JPEG, whose compression changes the values; save masks as PNG".into()))
         }
-        ImageFormat::Tiff if Head::of(path).is_some_and(|head| head.bits > 8) => {
-            Err(ImageProblem::MaskFormat("a TIFF of more than 8 bits a value, expected 8; convert it".into()))
-        }
+        ImageFormat::Tiff => guarded(|| of_picture(decode_stored(&bytes, &limits, upright)?)),
         _ => {
             let picture = decode_bytes(&bytes, &limits)?;
             let (width, height) = picture.dimensions();
@@ -121,8 +119,7 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<RawMas
     check_size((width, height), limits)?;
     let (kind, depth) = reader.output_color_type();
     if depth == BitDepth::Sixteen {
-        let text = "a PNG of 16 bits a value, expected 8; convert it (instance ids are no classes)";
-        return Err(ImageProblem::MaskFormat(text.into()));
+        return of_picture(decode_stored(bytes, limits, upright)?);
     }
     let exif = reader.info().exif_metadata.as_deref().filter(|_| upright);
     let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
@@ -146,6 +143,31 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<RawMas
         }
     };
     Ok(RawMask { width, height, stored }.turned(orientation))
+}
+
+/// The values or colours of a picture of 8 or 16 bits. Values of 16 bits are those of 8 where none is above 255.
+fn of_picture(picture: DynamicImage) -> Result<RawMask, ImageProblem> {
+    let (width, height) = (picture.width(), picture.height());
+    let narrow = |values: Vec<u16>| match values.iter().max() {
+        Some(&highest) if highest > 255 => Err(ImageProblem::MaskFormat(format!(
+            "its values of 16 bits reach {highest}, expected 0 to 255; write the number of the class (numbers of \
+             objects are no classes)"
+        ))),
+        _ => Ok(Stored::Values(values.into_iter().map(|value| value as u8).collect(), None)),
+    };
+    let stored = match picture {
+        DynamicImage::ImageLuma8(grey) => Stored::Values(grey.into_raw(), None),
+        DynamicImage::ImageLumaA8(grey) => Stored::Values(grey.pixels().map(|p| p.0[0]).collect(), None),
+        DynamicImage::ImageLuma16(grey) => narrow(grey.into_raw())?,
+        DynamicImage::ImageLumaA16(grey) => narrow(grey.pixels().map(|p| p.0[0]).collect())?,
+        DynamicImage::ImageRgb8(rgb) => Stored::Colors(rgb.pixels().map(|p| p.0).collect()),
+        DynamicImage::ImageRgba8(rgba) => Stored::Colors(rgba.pixels().map(|p| [p.0[0], p.0[1], p.0[2]]).collect()),
+        other => {
+            let text = format!("its pixels are {:?}, expected grey values or colours of 8 bits", other.color());
+            return Err(ImageProblem::MaskFormat(text));
+        }
+    };
+    Ok(RawMask { width, height, stored })
 }
 
 /// The values of a row of `width` pixels packed at 1, 2, 4 or 8 bits, the leftmost in the high bits.

@@ -58,10 +58,11 @@ pub(crate) enum Area {
     /// The union of polygons, each of (x, y): pixels, or shares of the picture where the drawing states no size.
     Polygons(Vec<Vec<[f64; 2]>>),
     /// The pixels inside the first ring and outside the others.
-    #[allow(dead_code, reason = "formats with holes come next")]
     Holed(Vec<Vec<[f64; 2]>>),
     /// Numbers of pixels outside and inside in turn, by columns from the left (COCO's run lengths).
     Runs(Vec<u32>),
+    /// The pixels of `set`, by rows of a rectangle of `size` (width, height) whose upper left pixel lies at `origin`.
+    Bitmap { origin: [i64; 2], size: (u32, u32), set: Vec<bool> },
     /// The pixels within a radius of a centre.
     Disc([f64; 2], f64),
 }
@@ -105,6 +106,7 @@ impl Canvas {
             Area::Polygons(polygons) => polygons.iter().for_each(|polygon| self.fill(&[polygon], scale, shape.id)),
             Area::Holed(rings) => self.fill(&rings.iter().collect::<Vec<_>>(), scale, shape.id),
             Area::Runs(runs) => return self.runs(runs, shape.id),
+            Area::Bitmap { origin, size, set } => self.stamp(*origin, *size, set, shape.id),
             Area::Disc([x, y], radius) => {
                 for row in 0..self.height {
                     let dy = row as f64 + 0.5 - y;
@@ -114,6 +116,20 @@ impl Canvas {
             }
         }
         Ok(())
+    }
+
+    /// Sets the pixels of a bitmap, as far as they lie in the picture.
+    fn stamp(&mut self, [left, top]: [i64; 2], (width, _): (u32, u32), set: &[bool], id: u8) {
+        for (y, row) in set.chunks(width.max(1) as usize).enumerate() {
+            let Some(y) = usize::try_from(top.saturating_add(y as i64)).ok().filter(|y| *y < self.height) else {
+                continue;
+            };
+            for (x, _) in row.iter().enumerate().filter(|(_, set)| **set) {
+                if let Some(x) = usize::try_from(left.saturating_add(x as i64)).ok().filter(|x| *x < self.width) {
+                    self.ids[y * self.width + x] = id;
+                }
+            }
+        }
     }
 
     /// Fills the pixels whose centres lie inside an odd number of `rings`.

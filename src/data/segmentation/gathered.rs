@@ -1,0 +1,70 @@
+//! Images and what annotation files draw on them, on the way to a [`Found`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::folders;
+use super::found::{Found, Pair};
+use super::mask::MaskSource;
+use super::shapes::{Drawing, coding};
+use crate::data::decisions::{LeftOut, Why};
+use crate::data::listing::Walk;
+use crate::data::lists::{Index, Match};
+use crate::data::parts::Part;
+use crate::data::{BadImage, DataError, ImageProblem};
+
+/// The images below a folder, and the pairs that were made of them.
+pub(super) struct Gathered<'a> {
+    root: &'a Path,
+    index: Index,
+    images: Vec<PathBuf>,
+    taken: Vec<bool>,
+    pairs: Vec<(Option<Part>, Pair)>,
+    pub found: Found,
+}
+
+impl<'a> Gathered<'a> {
+    /// The images below `root`; the classes are `names`, of which the first is the background.
+    ///
+    /// # Errors
+    /// Where a folder cannot be listed, or there are more than 255 classes or only one.
+    pub fn new(root: &'a Path, names: &[String], source: &str) -> Result<Self, DataError> {
+        let mut found = Found { known: Some(coding(names, source, root)?), ..Found::default() };
+        let Walk { images, left_out } = Walk::below(root)?;
+        found.decisions.left_out = left_out;
+        let index = Index::new(root, images.iter().map(PathBuf::as_path));
+        Ok(Self { root, index, taken: vec![false; images.len()], images, pairs: Vec::new(), found })
+    }
+
+    /// The number of the image that the first of `names` with a single match stands for.
+    pub fn image<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> Option<usize> {
+        names.into_iter().find_map(|name| match self.index.find(name.as_ref()) {
+            Match::One(at) => Some(at),
+            _ => None,
+        })
+    }
+
+    /// Adds the pair of image `at` and a drawing.
+    pub fn add(&mut self, at: usize, part: Option<Part>, drawing: Drawing) {
+        self.taken[at] = true;
+        self.found.has_val |= part == Some(Part::Val);
+        self.pairs.push((part, Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)))));
+    }
+
+    /// Adds a fault of an annotation.
+    pub fn fault(&mut self, file: String, problem: ImageProblem) {
+        self.found.faults.push(BadImage { image: file, problem });
+    }
+
+    /// The pairs in parts. Images without annotation are left out.
+    ///
+    /// # Errors
+    /// Where a list of a part cannot be read.
+    pub fn finish(mut self) -> Result<Found, DataError> {
+        let unlisted = self.images.iter().zip(&self.taken).filter(|(_, taken)| !**taken).map(|(path, _)| path);
+        self.found.decisions.left_out.extend(unlisted.map(|path| LeftOut::new(path, Why::InNoList)));
+        self.pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
+        folders::divide(self.root, self.pairs, &mut self.found)?;
+        Ok(self.found)
+    }
+}

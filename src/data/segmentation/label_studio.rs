@@ -1,0 +1,248 @@
+//! Label Studio's JSON export: polygons in percent of the picture, and brush strokes as run lengths.
+//!
+//! Pixels in no region are background. Regions are drawn in the order of the file, later ones over earlier ones. Of
+//! several annotations of a picture the first that is not cancelled counts. Boxes and points are left out.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::found::Found;
+use super::gathered::Gathered;
+use super::pairing;
+use super::shapes::{Area, Drawing, Shape, with_background};
+use crate::data::format::{Evidence, Format};
+use crate::data::listing::{entries, name_of};
+use crate::data::text::{open_regular, read_text};
+use crate::data::{DataError, ImageProblem, SetOptions};
+
+/// Label Studio's JSON export.
+pub(crate) struct LabelStudio;
+
+impl Format for LabelStudio {
+    type Opened = Found;
+    type Options = SetOptions;
+
+    fn name(&self) -> &'static str {
+        "Label Studio JSON"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "a `.json` whose tasks have `annotations` with `polygonlabels` or `brushlabels`, beside or above the images"
+    }
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        let files = files(root)?;
+        Ok((!files.is_empty()).then(|| Evidence::certain(files.iter().map(|path| name_of(path)))))
+    }
+
+    fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
+        let mut tasks = Vec::new();
+        for path in files(root)? {
+            let written: Vec<Task> =
+                serde_json::from_str(&read_text(&path)?).map_err(|e| DataError::malformed(&path, e.to_string()))?;
+            tasks.extend(written.into_iter().map(|task| (path.clone(), task)));
+        }
+        let regions = || tasks.iter().flat_map(|(_, task)| task.regions());
+        let is_box = |region: &&Region| region.kind == "rectanglelabels";
+        let (boxes, all) = (regions().filter(is_box).count(), regions().count());
+        if boxes > 0 && boxes == all {
+            let problem = format!("its {boxes} regions are boxes: a box is no mask; label with polygons or the brush");
+            return Err(DataError::malformed(root, problem));
+        }
+        let used: BTreeSet<&str> = regions().filter_map(Region::label).collect();
+        let names = with_background(used.into_iter().map(String::from));
+        let mut gathered = Gathered::new(root, &names, "the labels of the regions")?;
+        let mut without_area = 0;
+        for (path, task) in &tasks {
+            let name = format!("{}, task {} ({})", path.display(), task.id, task.image());
+            let Some(at) = gathered.image(task.names()) else {
+                gathered.fault(name, ImageProblem::NoImage);
+                continue;
+            };
+            let (mut shapes, mut size, mut problem) = (Vec::new(), None, None);
+            for region in task.regions() {
+                let Some(label) = region.label() else { continue };
+                let id = names.iter().position(|name| name == label).unwrap_or(0) as u8;
+                size = size.or(region.width.zip(region.height));
+                match region.area() {
+                    Ok(Some(area)) => shapes.push(Shape { id, area }),
+                    Ok(None) => without_area += 1,
+                    Err(why) => problem = Some(why),
+                }
+            }
+            match problem {
+                Some(problem) => gathered.fault(name, ImageProblem::Listed(problem)),
+                None => {
+                    let file = task.names().into_iter().next_back().unwrap_or_default();
+                    let part = pairing::read(Path::new(&file)).part;
+                    gathered.add(at, part, Drawing { name, size, shapes });
+                }
+            }
+        }
+        if without_area > 0 {
+            let note = format!("{without_area} boxes or points have no area and are left out");
+            gathered.found.decisions.notes.push(note);
+        }
+        gathered.finish()
+    }
+}
+
+#[derive(Deserialize)]
+struct Task {
+    #[serde(default)]
+    id: u64,
+    data: serde_json::Map<String, serde_json::Value>,
+    #[serde(alias = "completions")]
+    annotations: Vec<Annotation>,
+}
+
+#[derive(Deserialize)]
+struct Annotation {
+    #[serde(default)]
+    was_cancelled: bool,
+    result: Vec<Region>,
+}
+
+#[derive(Deserialize)]
+struct Region {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(rename = "original_width")]
+    width: Option<u32>,
+    #[serde(rename = "original_height")]
+    height: Option<u32>,
+    #[serde(default)]
+    value: Value,
+}
+
+#[derive(Deserialize, Default)]
+struct Value {
+    #[serde(default)]
+    points: Vec<[f64; 2]>,
+    #[serde(default)]
+    rle: Vec<u8>,
+    #[serde(alias = "brushlabels", alias = "rectanglelabels", alias = "keypointlabels", alias = "ellipselabels")]
+    polygonlabels: Option<Vec<String>>,
+}
+
+impl Task {
+    fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.annotations.iter().find(|one| !one.was_cancelled).into_iter().flat_map(|one| &one.result)
+    }
+
+    /// The address of the picture: the entry `image`, or else the first that is a text with a `/` or a `.`.
+    fn image(&self) -> &str {
+        let text = |value: &'_ serde_json::Value| value.as_str().is_some_and(|text| text.contains(['/', '.']));
+        let value = self.data.get("image").or_else(|| self.data.values().find(|value| text(value)));
+        value.and_then(serde_json::Value::as_str).unwrap_or_default()
+    }
+
+    /// What the picture may be called here. Uploads have eight hexadecimal digits and a hyphen before their name.
+    fn names(&self) -> Vec<String> {
+        let image = self.image();
+        let image = image.split_once("?d=").map_or(image, |(_, path)| path).replace("%20", " ");
+        let name = image.rsplit('/').next().unwrap_or_default().to_string();
+        let is_prefix = |front: &str| front.len() == 8 && front.bytes().all(|b| b.is_ascii_hexdigit());
+        let bare = name.split_once('-').filter(|(front, _)| is_prefix(front)).map(|(_, rest)| rest.to_string());
+        std::iter::once(name).chain(bare).chain([image]).collect()
+    }
+}
+
+impl Region {
+    fn label(&self) -> Option<&str> {
+        self.value.polygonlabels.as_ref()?.first().map(String::as_str)
+    }
+
+    /// Its area; `None` for boxes and points.
+    fn area(&self) -> Result<Option<Area>, String> {
+        let size = || self.width.zip(self.height).ok_or("a region has no original_width and original_height");
+        match self.kind.as_str() {
+            "polygonlabels" if self.value.points.len() < 3 => Err("a polygon has fewer than three corners".into()),
+            "polygonlabels" => {
+                let (width, height) = size()?;
+                let pixel = |[x, y]: &[f64; 2]| [x / 100.0 * f64::from(width), y / 100.0 * f64::from(height)];
+                Ok(Some(Area::Polygons(vec![self.value.points.iter().map(pixel).collect()])))
+            }
+            "brushlabels" => {
+                let size = size()?;
+                let samples = 4 * u64::from(size.0) * u64::from(size.1);
+                let rgba = unpack(&self.value.rle, samples).ok_or("the run lengths of a brush stroke are damaged")?;
+                let set = rgba.as_chunks::<4>().0.iter().map(|pixel| pixel[3] > 0).collect();
+                Ok(Some(Area::Bitmap { origin: [0, 0], size, set }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Largest number of samples of a brush stroke: 128 megapixels of four channels.
+const MAX_SAMPLES: u64 = 4 * 128_000_000;
+
+/// The samples that run lengths stand for, `expected` of them; `None` where they are damaged.
+///
+/// A stream of bits: 32 for the number of samples, 5 for the bits of a sample less one, four times 4 for the bits of a
+/// length less one. Then blocks: 1 bit whether a sample repeats, 2 for which of the four lengths, the length less one,
+/// and one sample or as many as the length says.
+fn unpack(bytes: &[u8], expected: u64) -> Option<Vec<u8>> {
+    let mut at = 0;
+    let mut take = |bits: usize| -> Option<u64> {
+        let mut value = 0;
+        for _ in 0..bits {
+            value = value << 1 | u64::from(bytes.get(at / 8)? >> (7 - at % 8) & 1);
+            at += 1;
+        }
+        Some(value)
+    };
+    let count = take(32)?;
+    if count != expected || count > MAX_SAMPLES {
+        return None;
+    }
+    let count = count as usize;
+    let word = take(5)? as usize + 1;
+    let mut lengths = [0; 4];
+    for length in &mut lengths {
+        *length = take(4)? as usize + 1;
+    }
+    let mut samples = Vec::new();
+    while samples.len() < count {
+        let repeats = take(1)? == 1;
+        let bits = lengths[take(2)? as usize];
+        let length = take(bits)? as usize + 1;
+        if samples.len() + length > count {
+            return None;
+        }
+        if repeats {
+            let sample = take(word)? as u8;
+            samples.resize(samples.len() + length, sample);
+        } else {
+            for _ in 0..length {
+                samples.push(take(word)? as u8);
+            }
+        }
+    }
+    Some(samples)
+}
+
+/// The exports directly in `root`.
+fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let is_json = |path: &PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+    Ok(entries(root)?.into_iter().filter(|path| is_json(path) && is_export(path)).collect())
+}
+
+/// Whether the start of a file has the keys of an export.
+fn is_export(path: &Path) -> bool {
+    let Ok((file, _)) = open_regular(path) else { return false };
+    let mut start = Vec::new();
+    if file.take(1 << 16).read_to_end(&mut start).is_err() {
+        return false;
+    }
+    let start = String::from_utf8_lossy(&start);
+    let has = |key: &str| start.contains(&format!("\"{key}\""));
+    start.trim_start_matches('\u{feff}').trim_start().starts_with('[')
+        && has("result")
+        && (has("annotations") || has("completions"))
+        && (has("original_width") || has("from_name"))
+}

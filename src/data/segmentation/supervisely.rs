@@ -1,0 +1,247 @@
+//! Supervisely's projects: `DATASET/img/x.jpg` and `DATASET/ann/x.jpg.json` with polygons and bitmaps in pixels.
+//!
+//! Pixels in no object are background. Objects are drawn in the order of the file, later ones over earlier ones. Boxes,
+//! lines and points have no area and are left out.
+
+use std::collections::BTreeSet;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::ZlibDecoder;
+use image::{DynamicImage, ImageFormat, ImageReader};
+use serde::Deserialize;
+
+use super::found::Found;
+use super::gathered::Gathered;
+use super::pairing;
+use super::shapes::{Area, Drawing, Shape, with_background};
+use crate::data::format::{Evidence, Format};
+use crate::data::listing::{entries, name_of, relative, subfolders};
+use crate::data::text::read_text;
+use crate::data::{DataError, ImageProblem, SetOptions};
+
+/// Supervisely's projects.
+pub(crate) struct Supervisely;
+
+/// Longest PNG of a bitmap, in bytes.
+const MAX_BITMAP: u64 = 64 << 20;
+
+impl Format for Supervisely {
+    type Opened = Found;
+    type Options = SetOptions;
+
+    fn name(&self) -> &'static str {
+        "Supervisely project"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "`DATASET/img/x.jpg` and `DATASET/ann/x.jpg.json` with `objects`; `meta.json` orders the classes"
+    }
+
+    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        let files = files(root)?;
+        let meta = root.join("meta.json").is_file().then(|| "meta.json".to_string());
+        Ok(files.first().map(|first| Evidence::certain(meta.into_iter().chain([relative(root, first)]))))
+    }
+
+    fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
+        let mut read = Vec::new();
+        for path in files(root)? {
+            let written: Written =
+                serde_json::from_str(&read_text(&path)?).map_err(|e| DataError::malformed(&path, e.to_string()))?;
+            read.push((path, written));
+        }
+        let objects = || read.iter().flat_map(|(_, written)| &written.objects);
+        let boxes = objects().filter(|object| object.kind == "rectangle").count();
+        if boxes > 0 && boxes == objects().count() {
+            let problem = format!("its {boxes} objects are boxes: a box is no mask; draw polygons or bitmaps");
+            return Err(DataError::malformed(root, problem));
+        }
+        let names = classes(root, objects().map(|object| object.title.as_str()))?;
+        let mut gathered = Gathered::new(root, &names, "the classes of the project")?;
+        let mut without_area = 0;
+        for (path, written) in read {
+            let file = path.display().to_string();
+            let image = image_of(root, &path);
+            let Some(at) = gathered.image([image]) else {
+                gathered.fault(file, ImageProblem::NoImage);
+                continue;
+            };
+            let mut shapes = Vec::new();
+            let mut problem = None;
+            for object in &written.objects {
+                let id = names.iter().position(|name| *name == object.title).unwrap_or(0) as u8;
+                match object.area() {
+                    Ok(Some(area)) => shapes.push(Shape { id, area }),
+                    Ok(None) => without_area += 1,
+                    Err(why) => problem = Some(why),
+                }
+            }
+            if let Some(problem) = problem {
+                gathered.fault(file, ImageProblem::Listed(problem));
+                continue;
+            }
+            let size = Some((written.size.width, written.size.height));
+            let part = pairing::read(path.strip_prefix(root).unwrap_or(&path)).part;
+            gathered.add(at, part, Drawing { name: file, size, shapes });
+        }
+        if without_area > 0 {
+            let note = format!("{without_area} boxes, lines or points have no area and are left out");
+            gathered.found.decisions.notes.push(note);
+        }
+        gathered.finish()
+    }
+}
+
+#[derive(Deserialize)]
+struct Written {
+    size: WrittenSize,
+    objects: Vec<WrittenObject>,
+}
+
+#[derive(Deserialize)]
+struct WrittenSize {
+    width: u32,
+    height: u32,
+}
+
+#[derive(Deserialize)]
+struct WrittenObject {
+    #[serde(rename = "classTitle")]
+    title: String,
+    #[serde(rename = "geometryType", default)]
+    kind: String,
+    #[serde(default)]
+    points: WrittenPoints,
+    bitmap: Option<WrittenBitmap>,
+}
+
+#[derive(Deserialize, Default)]
+struct WrittenPoints {
+    #[serde(default)]
+    exterior: Vec<[f64; 2]>,
+    #[serde(default)]
+    interior: Vec<Vec<[f64; 2]>>,
+}
+
+/// A PNG, compressed by zlib, in base64; its upper left pixel lies at `origin`.
+#[derive(Deserialize)]
+struct WrittenBitmap {
+    data: String,
+    origin: [i64; 2],
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    classes: Vec<MetaClass>,
+}
+
+#[derive(Deserialize)]
+struct MetaClass {
+    title: String,
+}
+
+impl WrittenObject {
+    /// Its area; `None` for boxes, lines and points.
+    fn area(&self) -> Result<Option<Area>, String> {
+        if let Some(bitmap) = &self.bitmap {
+            return bitmap.area().map(Some);
+        }
+        if self.kind != "polygon" {
+            return Ok(None);
+        }
+        if self.points.exterior.len() < 3 {
+            return Err("a polygon has fewer than three corners".into());
+        }
+        let rings = std::iter::once(&self.points.exterior).chain(&self.points.interior);
+        Ok(Some(Area::Holed(rings.cloned().collect())))
+    }
+}
+
+impl WrittenBitmap {
+    fn area(&self) -> Result<Area, String> {
+        let damaged = |what: &str| format!("a bitmap is damaged: {what}");
+        let packed = base64(&self.data).ok_or_else(|| damaged("it is not base64"))?;
+        let mut png = Vec::new();
+        let unpacked = ZlibDecoder::new(packed.as_slice()).take(MAX_BITMAP).read_to_end(&mut png);
+        unpacked.map_err(|_| damaged("it is not compressed by zlib"))?;
+        let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
+        let mut limits = image::Limits::default();
+        limits.max_alloc = Some(MAX_BITMAP * 8);
+        reader.limits(limits);
+        let picture = reader.decode().map_err(|e| damaged(&e.to_string()))?;
+        let (width, height) = (picture.width(), picture.height());
+        // The alpha channel is the mask where there is one.
+        let set = match picture {
+            picture if picture.color().has_alpha() => picture.into_rgba8().pixels().map(|p| p.0[3] > 0).collect(),
+            DynamicImage::ImageRgb8(rgb) => rgb.pixels().map(|p| p.0 != [0; 3]).collect(),
+            picture => picture.into_luma8().pixels().map(|p| p.0[0] > 0).collect(),
+        };
+        Ok(Area::Bitmap { origin: self.origin, size: (width, height), set })
+    }
+}
+
+/// The bytes of base64 text; `None` where it has other characters.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0u32, 0);
+    for c in text.bytes().filter(|c| !c.is_ascii_whitespace() && *c != b'=') {
+        let value = match c {
+            b'A'..=b'Z' => c - b'A',
+            b'a'..=b'z' => c - b'a' + 26,
+            b'0'..=b'9' => c - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+/// The JSON files in folders `ann` that lie beside a folder `img`.
+fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut found = Vec::new();
+    let mut folders = vec![(root.to_path_buf(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let ann = folder.join("ann");
+        if ann.is_dir() && folder.join("img").is_dir() {
+            let is_json = |path: &PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+            found.extend(entries(&ann)?.into_iter().filter(is_json));
+        } else if depth < 3 {
+            folders.extend(subfolders(&folder)?.into_iter().map(|folder| (folder, depth + 1)));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// `DATASET/img/x.jpg` of `DATASET/ann/x.jpg.json`; older projects write `ann/x.json`.
+fn image_of(root: &Path, path: &Path) -> String {
+    let name = name_of(path);
+    let name = name.get(..name.len() - ".json".len()).unwrap_or_default();
+    let dataset = path.parent().and_then(Path::parent).unwrap_or(root);
+    relative(root, &dataset.join("img").join(name))
+}
+
+/// Background, then the classes in the order of `meta.json`, or sorted.
+fn classes<'a>(root: &Path, used: impl Iterator<Item = &'a str>) -> Result<Vec<String>, DataError> {
+    let used: BTreeSet<&str> = used.collect();
+    let path = root.join("meta.json");
+    let listed: Vec<String> = match path.is_file() {
+        true => {
+            let meta: Meta =
+                serde_json::from_str(&read_text(&path)?).map_err(|e| DataError::malformed(&path, e.to_string()))?;
+            meta.classes.into_iter().map(|class| class.title).filter(|title| used.contains(title.as_str())).collect()
+        }
+        false => used.iter().map(ToString::to_string).collect(),
+    };
+    match used.into_iter().find(|title| !listed.iter().any(|known| known == title)) {
+        Some(unknown) => Err(DataError::malformed(&path, format!("does not list the class '{unknown}'"))),
+        None => Ok(with_background(listed)),
+    }
+}

@@ -1,0 +1,100 @@
+//! The directories of a TIFF: one for each of its pages, each a list of tags.
+
+/// Pages that are counted at most; directories that lead back to an earlier one have no end.
+const MOST: usize = 10_000;
+
+/// Tag of the meaning of samples; 3 is an index into a palette.
+pub(crate) const PHOTOMETRIC: u64 = 262;
+/// Tag of the bits of a sample.
+pub(crate) const BITS: u64 = 258;
+/// Tag of the kind of a sample: 1 for whole numbers without a sign, 2 with one, 3 for floats.
+pub(crate) const SAMPLE_FORMAT: u64 = 339;
+
+/// A file that starts as a TIFF or a BigTIFF.
+struct Tiff<'a> {
+    bytes: &'a [u8],
+    is_little: bool,
+    is_big: bool,
+}
+
+impl<'a> Tiff<'a> {
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let is_little = match bytes.get(..2)? {
+            b"II" => true,
+            b"MM" => false,
+            _ => return None,
+        };
+        let tiff = Self { bytes, is_little, is_big: false };
+        match tiff.number(2, 2)? {
+            42 => Some(tiff),
+            43 => Some(Self { is_big: true, ..tiff }),
+            _ => None,
+        }
+    }
+
+    /// The number of `length` bytes at `at`.
+    fn number(&self, at: u64, length: usize) -> Option<u64> {
+        let field = self.bytes.get(usize::try_from(at).ok()?..)?.get(..length)?;
+        let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        Some(if self.is_little { field.iter().rev().fold(0, add) } else { field.iter().fold(0, add) })
+    }
+
+    /// An offset at `at`; 0 stands for none.
+    fn offset(&self, at: u64) -> Option<u64> {
+        self.number(at, if self.is_big { 8 } else { 4 }).filter(|offset| *offset > 0)
+    }
+
+    /// Place of the first directory.
+    fn first(&self) -> Option<u64> {
+        self.offset(if self.is_big { 8 } else { 4 })
+    }
+
+    /// Place of the first tag of a directory, their number, and the bytes of each.
+    fn tags(&self, directory: u64) -> Option<(u64, u64, u64)> {
+        let (count, entry) = if self.is_big { (8, 20) } else { (2, 12) };
+        Some((directory.checked_add(count as u64)?, self.number(directory, count)?, entry))
+    }
+
+    fn next(&self, directory: u64) -> Option<u64> {
+        let (start, count, entry) = self.tags(directory)?;
+        self.offset(start.checked_add(count.checked_mul(entry)?)?)
+    }
+}
+
+/// Number of pages of a TIFF or BigTIFF; 0 for other files.
+pub(crate) fn pages(bytes: &[u8]) -> usize {
+    let Some(tiff) = Tiff::of(bytes) else { return 0 };
+    std::iter::successors(tiff.first(), |directory| tiff.next(*directory)).take(MOST).count()
+}
+
+/// The first value of a tag of the first page, of 16 bits as those of this file are.
+pub(crate) fn tag(bytes: &[u8], wanted: u64) -> Option<u64> {
+    let tiff = Tiff::of(bytes)?;
+    let (start, count, entry) = tiff.tags(tiff.first()?)?;
+    let at = (0..count.min(1 << 16)).map(|k| start + k * entry).find(|at| tiff.number(*at, 2) == Some(wanted))?;
+    let (values, field, inline) = if tiff.is_big { (8, at + 12, 4) } else { (4, at + 8, 2) };
+    // Values that do not fit into the entry lie elsewhere.
+    let is_inline = tiff.number(at + 4, values)? <= inline;
+    tiff.number(if is_inline { field } else { tiff.offset(field)? }, 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_counted() {
+        let two = [b"II\x2a\0\x08\0\0\0".as_slice(), b"\0\0\x0e\0\0\0", b"\0\0\0\0\0\0"].concat();
+        assert_eq!(pages(&two), 2);
+        let endless = [b"MM\0\x2a\0\0\0\x08".as_slice(), b"\0\0\0\0\0\x08"].concat();
+        assert_eq!(pages(&endless), MOST);
+        assert_eq!([pages(b"II\x2a\0"), pages(b"\xff\xd8"), pages(b"")], [0; 3]);
+    }
+
+    #[test]
+    fn tags_are_found() {
+        let entry = [b"\x53\x01\x03\0\x01\0\0\0\x03\0\0\0".as_slice(), b"\0\0\0\0"].concat();
+        let file = [b"II\x2a\0\x08\0\0\0\x01\0".as_slice(), &entry].concat();
+        assert_eq!((tag(&file, SAMPLE_FORMAT), tag(&file, BITS)), (Some(3), None));
+    }
+}
