@@ -143,6 +143,10 @@ impl Task for MultiLabel {
         true
     }
 
+    fn compares_sizes(&self) -> bool {
+        true
+    }
+
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {
         Ok(Box::new(MultiLabelPredictor::new(checkpoint, engine)?))
     }
