@@ -8,6 +8,7 @@ mod error;
 pub(crate) mod export;
 pub(crate) mod list;
 pub mod multilabel;
+mod paired;
 pub(crate) mod predict;
 pub(crate) mod samples;
 pub mod segment;

@@ -1,5 +1,6 @@
 //! Classification: a class for every image.
 
+mod compare;
 mod evaluation;
 pub(crate) mod graphs;
 mod objective;
@@ -15,7 +16,7 @@ pub use objective::Classification;
 pub use predict::ClassifyPredictor;
 pub use settings::{ClassifyConfig, ClassifyModel};
 
-use super::data::{Chosen, DataSource, ImageSet, Part, resumed_classes};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -37,7 +38,7 @@ use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, ImageSize, Score};
 use crate::train::open::{self, TrainingData};
 use crate::train::settings::Resolved;
-use crate::train::{Objective, Observer, Outcome, TrainError, Trainer};
+use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Share of the validation images predicted correctly.
 pub const ACCURACY: Score = Score::new("val_accuracy", "accuracy", Unit::Percent, Better::Higher);
@@ -173,6 +174,14 @@ impl Task for Classify {
         Ok(Chosen { set: Box::new(ClassifiedImages(prepared)), part, by_seed: splits.by_seed })
     }
 
+    fn compares(&self) -> bool {
+        true
+    }
+
+    fn compares_sizes(&self) -> bool {
+        true
+    }
+
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {
         Ok(Box::new(ClassifyPredictor::new(checkpoint, engine)?))
     }
@@ -187,7 +196,7 @@ impl Task for Classify {
             let name = train.class_names()[train.label(index) as usize].clone();
             Ok(Sample { index, name, rgb, mask: vec![] })
         };
-        let mix = Some(mix).filter(|mix| mix.is_on());
+        let mix = Some(mix).filter(crate::data::Mix::is_on);
         Ok(Samples { count, size: config.size(), legend: vec![], keeps: KEEPS, mix, read: Box::new(read) })
     }
 
@@ -228,6 +237,15 @@ impl ImageSet for ClassifiedImages {
     fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
         let source = ClassificationSource::new(self.0.clone(), &card.normalization);
         Ok((Box::new(Classification::trained(card.clone())?), Arc::new(source)))
+    }
+
+    fn compare(
+        &self,
+        card: &ModelCard,
+        names: &[String],
+        found: &[Box<dyn Evaluation>],
+    ) -> Result<Compared, TaskError> {
+        compare::compare(&self.0, card, names, &typed::<ClassifyEvaluation>(found))
     }
 }
 

@@ -18,7 +18,7 @@ pub use objective::Colorization;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, size_line, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -31,6 +31,7 @@ use crate::data::{
 };
 use crate::exec::AnyEngine;
 use crate::run::card::ModelCard;
+use crate::run::image_size::Fit;
 use crate::run::pictures::Comparison;
 use crate::run::score::{Better, Panel, Unit};
 use crate::run::table::Table;
@@ -102,6 +103,7 @@ impl Task for Colorize {
         let config: ColorizeConfig = settings.read()?;
         let from = DataSource::of(&settings.common, config.image_size);
         let splits = open_data(&from)?;
+        let size_line = size_line(&from, || splits.train.image(0).ok(), Fit::Cut);
         let progress = |done, total| observer.reading(done, total);
         let mut parts = prepare_images(&[splits.train, splits.val], &from.size_options(), &progress)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
@@ -128,6 +130,7 @@ impl Task for Colorize {
         if !train.grey().is_empty() {
             lines.push(format!("note:    {} training images have no color", train.grey().len()));
         }
+        lines.extend(size_line);
         lines.extend(splits.decisions.lines());
         lines.extend(train.depth_note());
         Ok(TrainingData {

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use image::RgbImage;
+
 use super::TaskError;
 use crate::choices;
 use crate::data::{BadImage, SetOptions, SizeOptions, Source};
 use crate::run::card::ModelCard;
+use crate::run::image_size::Fit;
 use crate::run::pictures::Comparison;
 use crate::run::table::Table;
 use crate::run::{Checkpoint, ImageSize, RunDir, RunError, resume};
@@ -105,6 +108,14 @@ pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, 
         // A run of an earlier version: its checkpoint names them too.
         Err(error) => Checkpoint::open(&run.last_path()).map(|last| Some(last.card.classes)).map_err(|_| error),
     }
+}
+
+/// A line on what the image size does to the pictures of a data set, given one of them; none for scenes, which are drawn at the
+/// size.
+pub(super) fn size_line(from: &DataSource, picture: impl FnOnce() -> Option<RgbImage>, fit: Fit) -> Option<String> {
+    from.data.as_ref()?;
+    let picture = picture()?;
+    Some(from.size.fit_line([picture.height() as usize, picture.width() as usize], fit))
 }
 
 /// Images to measure on, of a part of a data set.

@@ -17,7 +17,7 @@ pub use objective::Segmentation;
 pub use predict::SegmentPredictor;
 pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, size_line, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -31,6 +31,7 @@ use crate::data::{
 use crate::exec::AnyEngine;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ClassScore;
+use crate::run::image_size::Fit;
 use crate::run::pictures::{self, Comparison};
 use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
 use crate::run::table::Table;
@@ -107,6 +108,7 @@ impl Task for Segment {
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
+        let size_line = size_line(&from, || splits.train.image(0).ok(), Fit::Stretched);
         let progress = |done, total| observer.reading(done, total);
         let mut parts = prepare_segmentation(&[splits.train, splits.val], &from.size_options(), &progress)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
@@ -137,6 +139,7 @@ impl Task for Segment {
                 format!("classes: {classes}"),
             ]
             .into_iter()
+            .chain(size_line)
             .chain(splits.decisions.lines())
             .chain(train.depth_note())
             .collect(),

@@ -60,6 +60,11 @@ pub trait Task: Send + Sync {
         false
     }
 
+    /// Whether it does so with models of different image sizes: where scores are of images, not of pixels.
+    fn compares_sizes(&self) -> bool {
+        false
+    }
+
     /// A trained model that predicts for single images.
     ///
     /// # Errors

@@ -52,8 +52,9 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
         let (first, other) = ("nothing".to_owned(), "nothing".to_owned());
         return Err(WorkflowError::NotComparable { first, other, reason: "name at least one run".into() });
     };
+    let sizes = task_of(first)?.compares_sizes();
     for (name, other) in others {
-        if let Some(reason) = difference(first, other) {
+        if let Some(reason) = difference(first, other, sizes) {
             return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
         }
     }
@@ -74,14 +75,27 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     if by_seed {
         require_one_split(models, &sources)?;
     }
-    let found = models.iter().map(|(_, model)| measure(model, &*set, options)).collect::<Result<Vec<_>, _>>()?;
+    let mut found = vec![];
+    for ((name, model), source) in models.iter().zip(&sources) {
+        if model.card.image_size == first.card.image_size {
+            found.push(measure(model, &*set, options)?);
+            continue;
+        }
+        // The same images, at the size of this model.
+        let own = task.image_set(&model.card, source, options.part)?.set;
+        if own.len() != set.len() {
+            let reason = format!("{} images can be read for one, {} for the other", set.len(), own.len());
+            return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
+        }
+        found.push(measure(model, &*own, options)?);
+    }
     let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();
     let on = format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name());
     Ok(Comparison { on, compared: set.compare(&first.card, &names, &found)? })
 }
 
 /// Why two models cannot be compared.
-fn difference(first: &Checkpoint, other: &Checkpoint) -> Option<String> {
+fn difference(first: &Checkpoint, other: &Checkpoint, sizes: bool) -> Option<String> {
     let (a, b) = (&first.card, &other.card);
     if a.task != b.task {
         return Some(format!("one was trained to {}, the other to {}", a.task, b.task));
@@ -89,8 +103,12 @@ fn difference(first: &Checkpoint, other: &Checkpoint) -> Option<String> {
     if a.classes != b.classes {
         return Some(format!("their classes differ: {:?} and {:?}", a.classes, b.classes));
     }
-    (a.image_size != b.image_size)
-        .then(|| format!("their image sizes differ: {:?} and {:?}", a.image_size, b.image_size))
+    (a.image_size != b.image_size && !sizes).then(|| {
+        format!(
+            "their image sizes differ: {:?} and {:?}, and scores of pixels do not compare across sizes; `eval` scores each",
+            a.image_size, b.image_size
+        )
+    })
 }
 
 /// Refuses models whose data sources differ from the first one's in what `key` takes of them.

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod images;
+mod outputs;
 mod running;
 mod runs;
 mod settings;

@@ -124,7 +124,7 @@ impl Evaluation for ClassifyEvaluation {
 }
 
 /// An image as the network sees it.
-fn picture(images: &Prepared, index: usize) -> Result<RgbImage, TrainError> {
+pub(super) fn picture(images: &Prepared, index: usize) -> Result<RgbImage, TrainError> {
     let side = images.image_size();
     Ok(RgbImage::from_raw(side, side, images.pixels(index)?.into_owned()).unwrap_or_default())
 }

@@ -9,8 +9,8 @@ use crate::data::{BadImage, MultiLabelSource, PreparedLabels, Source};
 use crate::run::card::ModelCard;
 use crate::run::pictures::{Comparison, spread};
 use crate::run::table::Table;
-use crate::tasks::TaskError;
 use crate::tasks::data::{Compared, ImageSet, typed};
+use crate::tasks::{TaskError, paired};
 use crate::train::{Evaluation, Objective};
 
 /// Images in the figure of a comparison.
@@ -43,13 +43,23 @@ impl ImageSet for LabelledImages {
     ) -> Result<Compared, TaskError> {
         let found = typed::<MultiLabelEvaluation>(found);
         let scores = task_card(&card.task).scores;
-        let values = found.iter().map(|one| {
+        // An image is right where all its labels are.
+        let is_right = |one: &&MultiLabelEvaluation| {
+            let mut right = vec![false; self.0.len()];
+            for (row, &index) in one.indices.iter().enumerate() {
+                right[index] = one.decided(row) == names_of(&card.classes, one.scored.truth(row));
+            }
+            right
+        };
+        let right: Vec<Vec<bool>> = found.iter().map(is_right).collect();
+        let values = found.iter().zip(paired::rows(&right)).map(|(one, paired)| {
             let own = one.scores();
             let value =
                 |score| own.iter().find(|(known, _)| known == score).map_or("–".into(), |(s, v)| s.format(*v));
-            scores.iter().map(value).collect()
+            scores.iter().map(value).chain(paired).collect()
         });
-        let columns = scores.iter().map(|score| score.name.to_string()).collect();
+        let first = names.first().map_or("", String::as_str);
+        let columns = scores.iter().map(|score| score.name.to_string()).chain(paired::columns(first)).collect();
         let table = Table { row: "model", columns, rows: names.iter().cloned().zip(values).collect() };
         let of_class = |one: &&MultiLabelEvaluation| {
             let text = |k| one.scored.average_precision(k).map_or("–".into(), |v| format!("{v:.3}"));

@@ -1,0 +1,71 @@
+//! Classifiers side by side: accuracy, McNemar's test against the first, recall of each class, and images on which they differ.
+
+use super::ClassifyEvaluation;
+use super::evaluation::picture;
+use crate::data::Prepared;
+use crate::run::pictures::{Comparison, spread};
+use crate::run::{ModelCard, Score, Table};
+use crate::tasks::data::Compared;
+use crate::tasks::{TaskError, paired};
+use crate::train::Evaluation;
+
+/// Images in the figure.
+const SHOWN: usize = 6;
+
+pub(super) fn compare(
+    images: &Prepared,
+    card: &ModelCard,
+    names: &[String],
+    found: &[&ClassifyEvaluation],
+) -> Result<Compared, TaskError> {
+    let truth: Vec<usize> = (0..images.len()).map(|i| images.label(i) as usize).collect();
+    let is_right = |one: &&ClassifyEvaluation| {
+        one.predictions.iter().zip(&truth).map(|((class, _), truth)| class == truth).collect::<Vec<bool>>()
+    };
+    let right: Vec<Vec<bool>> = found.iter().map(is_right).collect();
+    let score = |(score, value): (Score, f64)| score.format(value);
+    let own = found.iter().zip(paired::rows(&right)).map(|(one, paired)| {
+        let scores = one.scores().into_iter().map(score);
+        scores.chain([format!("{:.4}", one.loss())]).chain(paired).collect()
+    });
+    let scores = found.iter().flat_map(|one| one.scores()).take(1).map(|(score, _)| score.name.to_string());
+    let first = names.first().map_or("", String::as_str);
+    let columns = scores.chain(["loss".to_owned()]).chain(paired::columns(first)).collect();
+    let table = Table { row: "model", columns, rows: names.iter().cloned().zip(own).collect() };
+    let recalls = found.iter().map(|one| {
+        let text = |class| one.confusion.recall(class).map_or("–".into(), |v| format!("{:.1} %", 100.0 * v));
+        (0..card.classes.len()).map(text).collect()
+    });
+    let classes =
+        Table { row: "recall", columns: card.classes.clone(), rows: names.iter().cloned().zip(recalls).collect() };
+    Ok(Compared { table, classes: Some(classes), figure: figure(images, card, names, found, &right)? })
+}
+
+/// Images that some models have right and others wrong; where there are none, images spread over the set.
+fn figure(
+    images: &Prepared,
+    card: &ModelCard,
+    names: &[String],
+    found: &[&ClassifyEvaluation],
+    right: &[Vec<bool>],
+) -> Result<Comparison, TaskError> {
+    let differ: Vec<usize> = (0..images.len()).filter(|&i| right.iter().any(|one| one[i] != right[0][i])).collect();
+    let (title, shown): (_, Vec<usize>) = match differ.is_empty() {
+        true => ("all models are right on the same images".to_owned(), spread(images.len(), SHOWN).collect()),
+        false => {
+            let title = format!("{} of {} images that not all models have right or wrong", differ.len(), images.len());
+            (title, spread(differ.len(), SHOWN).map(|at| differ[at]).collect())
+        }
+    };
+    let columns = std::iter::once("truth".to_owned()).chain(names.iter().cloned()).collect();
+    let mut figure = Comparison::new(title, columns);
+    for i in shown {
+        let mut cells = vec![(picture(images, i)?, card.classes[images.label(i) as usize].clone())];
+        for one in found {
+            let (class, probability) = one.predictions[i];
+            cells.push((picture(images, i)?, format!("{} {:.0} %", card.classes[class], 100.0 * probability)));
+        }
+        figure.row(cells);
+    }
+    Ok(figure)
+}

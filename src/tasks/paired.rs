@@ -1,0 +1,64 @@
+//! Models on the same images: whether one is better by more than chance.
+
+/// Names of the columns that [`rows`] fills.
+pub(super) fn columns(first: &str) -> [String; 3] {
+    ["right only here".into(), format!("right only in {first}"), "p (McNemar)".into()]
+}
+
+/// For each model, given which images it has right: how many it alone has right and the first model alone, and the probability
+/// of so large a difference by chance. The first model has none.
+pub(super) fn rows(right: &[Vec<bool>]) -> Vec<[String; 3]> {
+    let against_first = |(place, own): (usize, &Vec<bool>)| {
+        if place == 0 {
+            return ["–", "–", "–"].map(String::from);
+        }
+        let pairs = || own.iter().zip(&right[0]);
+        let [here, there] = [true, false].map(|here| pairs().filter(|(a, b)| **a == here && **b != here).count());
+        [here.to_string(), there.to_string(), format!("{:.3}", mcnemar(here, there))]
+    };
+    right.iter().enumerate().map(against_first).collect()
+}
+
+/// Two-sided p of McNemar's exact test: of `only_a + only_b` images that one of two models alone has right, each is either's with
+/// probability 1/2 (McNemar 1947). 1 where there are none.
+pub(super) fn mcnemar(only_a: usize, only_b: usize) -> f64 {
+    let (least, n) = (only_a.min(only_b), only_a + only_b);
+    // The logarithm of the binomial coefficient over 2^n: neither overflows.
+    let mut log = -(n as f64) * std::f64::consts::LN_2;
+    let mut tail = log.exp();
+    for k in 1..=least {
+        log += ((n - k + 1) as f64 / k as f64).ln();
+        tail += log.exp();
+    }
+    (2.0 * tail).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `scipy.stats.binomtest(min(a, b), a + b, 0.5).pvalue`
+    #[test]
+    fn p_is_scipys() {
+        for (a, b, expected) in [
+            (0, 0, 1.0),
+            (1, 5, 0.21875),
+            (3, 3, 1.0),
+            (10, 2, 0.03857421875),
+            (25, 40, 0.08168153394154003),
+            (0, 12, 0.00048828125),
+            (480, 530, 0.12307327589621801),
+            (3000, 3300, 0.00016475607669748363),
+        ] {
+            let p = mcnemar(a, b);
+            assert!((p - expected).abs() <= 1e-9 * expected, "{a} {b}: {p} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn a_row_counts_what_one_model_alone_has_right() {
+        let rows = rows(&[vec![true, true, false, false], vec![true, false, true, true]]);
+        assert_eq!(rows[1], ["2", "1", "1.000"]);
+        assert_eq!(rows[0][2], "–");
+    }
+}
