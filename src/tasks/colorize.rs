@@ -41,7 +41,6 @@ use crate::run::{Checkpoint, Score};
 use crate::train::open::TrainingData;
 use crate::train::settings::Resolved;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
-use metrics::ImageScores;
 
 /// Peak signal-to-noise ratio, at most 100 dB for an image.
 pub const PSNR: Score = Score::new("val_psnr", "PSNR", Unit::Decibel, Better::Higher);
