@@ -78,7 +78,7 @@ pub trait Source: Send + Sync {
     /// Writes sample `index` as it is in `epoch`.
     ///
     /// # Errors
-    /// Where it cannot be read; the loader hands the error out in the place of the batch.
+    /// If the sample cannot be read. The loader yields the error instead of the batch.
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError>;
 }
 

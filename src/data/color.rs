@@ -86,7 +86,7 @@ impl ColorSpace {
         }
     }
 
-    /// What a network with so many outputs predicts.
+    /// The prediction of a network with this number of outputs.
     pub fn of_channels(channels: usize) -> Self {
         if channels == 2 { Self::Lab } else { Self::Rgb }
     }

@@ -154,7 +154,7 @@ impl Task for MultiLabel {
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: MultiLabelConfig = settings.read()?;
         let (train, side) = (open_data(&DataSource::of(&settings.common, config.size()))?.train, config.image_size);
-        let (count, mix) = (train.len(), Some(config.mix()).filter(|mix| mix.is_on()));
+        let (count, mix) = (train.len(), Some(config.mix()).filter(crate::data::Mix::is_on));
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * side * side];
             square_into(&train.image(index)?, side as u32, &mut rgb);

@@ -12,7 +12,7 @@ pub enum Op {
         /// Largest angle.
         degrees: f32,
     },
-    /// Each axis scaled about the centre by a factor of its own, 1 - share to 1 + share; 0 to 0.5.
+    /// Scales each axis about the center by an independent factor from 1 − share to 1 + share; share is 0 to 0.5.
     Stretch {
         /// Largest change.
         share: f32,
