@@ -21,6 +21,7 @@
 
 pub mod augment;
 mod batch;
+mod bounds;
 pub mod check;
 mod cifar;
 pub mod color;
