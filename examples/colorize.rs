@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example colorize [-- --quick]
 //!
-//! Set `data` to a folder of photographs to learn the colours of your own.
+//! Set `data` to a folder of photographs to learn the colors of your own.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

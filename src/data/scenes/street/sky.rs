@@ -19,7 +19,7 @@ enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub struct Weather {
     kind: Kind,
-    /// Colour of the sky at the top of the frame and at the horizon.
+    /// Color of the sky at the top of the frame and at the horizon.
     high: Color,
     low: Color,
 }
