@@ -14,6 +14,9 @@ use shadegrad::tasks::classify::train;
 use shadegrad::train::Outcome;
 
 /// Trains into `out`, or into the next free folder in `runs`; `quick` takes few scenes.
+///
+/// # Errors
+/// If the data or the device fail, or a file cannot be written.
 pub fn run(quick: bool, out: Option<PathBuf>) -> Result<Outcome, Box<dyn Error>> {
     let mut config = ClassifyConfig { out, ..ClassifyConfig::default() };
     if quick {

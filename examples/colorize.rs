@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example colorize [-- --quick]
 //!
-//! Set `data` to a folder of photographs to learn the colours of your own.
+//! Set `data` to a folder of photographs to learn the colors of your own.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,9 @@ use shadegrad::tasks::colorize::{ColorizeConfig, train};
 use shadegrad::workflows::{EvalOptions, compare};
 
 /// Trains both into folders of `out` and writes `comparison.png` there.
+///
+/// # Errors
+/// If the data or the device fail, or a file cannot be written.
 pub fn run(quick: bool, out: &Path) -> Result<String, Box<dyn Error>> {
     let mut models = vec![];
     for (name, skips) in [("with skips", true), ("without", false)] {

@@ -124,6 +124,9 @@ pub fn register() {
 }
 
 /// Trains into `out`, and writes a report and an ONNX model beside the weights; returns the mean error of the best epoch.
+///
+/// # Errors
+/// If the data or the device fail, or a file cannot be written.
 pub fn run(out: &Path) -> Result<f64, Box<dyn Error>> {
     register();
     let config = BrightnessConfig { out: Some(out.to_owned()), ..Default::default() };

@@ -13,6 +13,9 @@ use shadegrad::tasks::multilabel::{MACRO_F1, MEAN_AVERAGE_PRECISION, MultiLabelC
 use shadegrad::train::Outcome;
 
 /// Trains into `out`, or into the next free folder in `runs`; `quick` takes few scenes.
+///
+/// # Errors
+/// If the data or the device fail, or a file cannot be written.
 pub fn run(quick: bool, out: Option<PathBuf>) -> Result<Outcome, Box<dyn Error>> {
     let mut config = MultiLabelConfig { out, ..MultiLabelConfig::default() };
     if quick {

@@ -13,6 +13,9 @@ use shadegrad::tasks::segment::{SegmentConfig, SegmentModel, train};
 use shadegrad::workflows::{EvalOptions, compare};
 
 /// Trains both into folders of `out` and writes `comparison.png` there.
+///
+/// # Errors
+/// If the data or the device fail, or a file cannot be written.
 pub fn run(quick: bool, out: &Path) -> Result<String, Box<dyn Error>> {
     let mut models = vec![];
     for model in [SegmentModel::UNet, SegmentModel::ResNet18Seg] {

@@ -16,11 +16,12 @@
 //! [`Decisions`] records how a data set was read. A set that can be read in two ways is refused with both
 //! readings; a file beside it (`classes.toml`) decides. [`check`] reads a whole data set and names what is wrong with it.
 //!
-//! Every random number is `f(seed, epoch, sample, use)` ([`crate::random`]), so samples depend neither on threads nor on
+//! Every random number is `f(seed, epoch, sample, use)` (`random.rs`), so samples depend neither on threads nor on
 //! what was read before.
 
 pub mod augment;
 mod batch;
+mod bounds;
 pub mod check;
 mod cifar;
 pub mod color;

@@ -1,4 +1,4 @@
-//! Engines run plans: [`gpu`] through wgpu, [`cpu`] through the Rust twin of every shader. A [`Session`] keeps the
+//! Engines run plans: [`gpu`] through wgpu, [`CpuEngine`] through the Rust twin of every shader. A [`Session`] keeps the
 //! states and the plans of one training run on one engine.
 
 pub(crate) mod accuracy;

@@ -430,8 +430,8 @@ mod tests {
                 .flat_map(|i| (0..kernel).map(move |k| (i, k)))
                 .filter(|&(i, k)| (i + padding + stride * kernel * dilation - k * dilation) % stride == 0)
                 .collect();
-            pairs.sort();
-            expected.sort();
+            pairs.sort_unstable();
+            expected.sort_unstable();
             assert_eq!(pairs, expected, "input {input} kernel {kernel} stride {stride}");
         }
     }

@@ -1,4 +1,4 @@
-//! The tasks: what each learns, from which data, and how that is scored and shown. [`list`] has the list, and says how to add
+//! The tasks: what each learns, from which data, and how that is scored and shown. `tasks/list.rs` has the list, and says how to add
 //! a task.
 
 pub mod classify;

@@ -78,7 +78,7 @@ fn layers(g: &Graph) -> (Vec<String>, BTreeMap<String, Layer>) {
         });
         layer.flops += planned.call.flops;
         if let Some((_, shape)) = planned.shapes.split_once("→ ") {
-            layer.shape = shape.to_owned();
+            shape.clone_into(&mut layer.shape);
         }
     }
     for (_, spec) in g.states().of(Group::Parameters) {

@@ -21,15 +21,16 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     report(&trainer.train(&progress, &stop_on_interrupt())?)
 }
 
-/// Signals that come within this time are one: a terminal and a wrapper, such as a job scheduler, both send it.
+/// Signals within this time count as one, because a terminal and a wrapper (a job scheduler) may both send it.
 const ONE_SIGNAL: Duration = Duration::from_secs(1);
 
-/// A flag that Ctrl-C sets, or SIGTERM, with which clusters and containers end a job; a second one, later than
+/// A flag that Ctrl-C and SIGTERM set. Clusters and containers end a job with SIGTERM. A second signal, later than
 /// [`ONE_SIGNAL`], ends the process.
 pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let mut first: Option<Instant> = None;
+    #[expect(clippy::exit, reason = "a second Ctrl-C ends the process at once")]
     let handler = move || {
         if let Some(first) = first {
             if first.elapsed() >= ONE_SIGNAL {

@@ -11,7 +11,7 @@
 //! the same map. What lies outside of the picture is mirrored, or the mean colour ([`Outside`]); in masks it is ignored
 //! (255).
 //!
-//! The amounts are `f(seed, epoch, sample, operation)` through [`crate::random`]: nothing is stored, so samples do not
+//! The amounts are `f(seed, epoch, sample, operation)` through `random.rs`: nothing is stored, so samples do not
 //! depend on the loader's threads, on what is in the list besides, or on where a run was resumed.
 
 mod color;

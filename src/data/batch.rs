@@ -55,7 +55,7 @@ pub fn digest(bytes: &[u8]) -> u64 {
 /// masks and colour targets, with or without augmentation, are sources.
 ///
 /// What a source writes must depend on its own settings, `epoch` and `index` alone (random numbers
-/// come from [`crate::random`] with these as key): then batches do not depend on threads.
+/// come from `random.rs` with these as key): then batches do not depend on threads.
 pub trait Source: Send + Sync {
     /// Number of samples.
     fn len(&self) -> usize;
@@ -78,7 +78,7 @@ pub trait Source: Send + Sync {
     /// Writes sample `index` as it is in `epoch`.
     ///
     /// # Errors
-    /// Where it cannot be read; the loader hands the error out in the place of the batch.
+    /// If the sample cannot be read. The loader yields the error instead of the batch.
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError>;
 }
 

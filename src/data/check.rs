@@ -27,19 +27,19 @@ pub struct CheckOptions<'a> {
     pub val_split: f32,
     /// Decides which images those are.
     pub seed: u64,
-    /// Told how many samples of how many have been read.
+    /// Called with the number of samples read so far and of all samples.
     pub progress: ProgressFn<'a>,
 }
 
 impl Default for CheckOptions<'_> {
-    /// A fifth for validation, seed 0, progress told to nobody.
+    /// A fifth for validation, seed 0, no progress reports.
     fn default() -> Self {
         Self { val_split: 0.2, seed: 0, progress: &|_, _| () }
     }
 }
 
 impl CheckOptions<'_> {
-    /// Opening goes on past what is incomplete: it is reported.
+    /// Opening continues past incomplete parts and reports them.
     fn set_options(&self) -> SetOptions {
         SetOptions { val_split: self.val_split, seed: self.seed, skip_bad: true }
     }

@@ -1,4 +1,4 @@
-//! sRGB and CIELAB, and a photograph as a task: from its lightness to its colours.
+//! sRGB and CIELAB, and a photograph as a task: from its lightness to its colors.
 //!
 //! sRGB (IEC 61966-2-1) is made linear, `v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055)^2.4`, taken
 //! to XYZ and divided by the white point D65; with `f(t) = t > (6/29)^3 ? cbrt(t) : t (29/6)^2 / 3 + 4/29`
@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::DataError;
 
-/// Linear RGB to XYZ over the white point: each row sums to 1, so that grey has no colour.
+/// Linear RGB to XYZ over the white point: each row sums to 1, so that grey has no color.
 pub(crate) const TO_XYZ: [[f32; 3]; 3] = [
     [0.433_949_95, 0.376_209_77, 0.189_840_29],
     [0.212_672_87, 0.715_152_14, 0.072_174_996],
@@ -45,7 +45,7 @@ fn times(matrix: &[[f32; 3]; 3], v: [f32; 3]) -> [f32; 3] {
     matrix.map(|row| row[0] * v[0] + row[1] * v[1] + row[2] * v[2])
 }
 
-/// CIELAB of an sRGB colour.
+/// CIELAB of an sRGB color.
 pub fn lab_of_rgb(rgb: [u8; 3]) -> [f32; 3] {
     const LIMIT: f32 = 216.0 / 24389.0;
     let f = |t: f32| if t > LIMIT { t.cbrt() } else { t * (841.0 / 108.0) + 4.0 / 29.0 };
@@ -53,7 +53,7 @@ pub fn lab_of_rgb(rgb: [u8; 3]) -> [f32; 3] {
     [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
 }
 
-/// The sRGB colour nearest to a CIELAB colour channel by channel: what lies outside of sRGB is
+/// The sRGB color nearest to a CIELAB color channel by channel: what lies outside of sRGB is
 /// clipped, and what is not finite counts as 0.
 pub fn rgb_of_lab(lab: [f32; 3]) -> [u8; 3] {
     let [l, a, b] = lab.map(|v| if v.is_finite() { v } else { 0.0 });
@@ -70,7 +70,7 @@ pub fn rgb_of_lab(lab: [f32; 3]) -> [u8; 3] {
 crate::choices! {
     /// What a network predicts from lightness.
     pub enum ColorSpace default Lab {
-        /// The two colour axes of CIELAB over 110.
+        /// The two color axes of CIELAB over 110.
         Lab = "lab",
         /// Red, green and blue from -1 to 1.
         Rgb = "rgb",
@@ -86,7 +86,7 @@ impl ColorSpace {
         }
     }
 
-    /// What a network with so many outputs predicts.
+    /// The prediction of a network with this number of outputs.
     pub fn of_channels(channels: usize) -> Self {
         if channels == 2 { Self::Lab } else { Self::Rgb }
     }
@@ -120,7 +120,7 @@ impl ColorSpace {
     }
 
     /// RGB bytes of N pixels out of what the network was given and what it said: the lightness is
-    /// kept, the colours are the predicted ones.
+    /// kept, the colors are the predicted ones.
     pub fn decode(self, input: &[f32], predicted: &[f32]) -> Vec<u8> {
         let pixels = input.iter().zip(predicted.chunks_exact(self.channels()));
         pixels
@@ -131,7 +131,7 @@ impl ColorSpace {
             .collect()
     }
 
-    /// The photograph `original` with predicted colours and its own lightness, at its own size.
+    /// The photograph `original` with predicted colors and its own lightness, at its own size.
     /// `predicted` is `(height, width, channels)` at any size and is scaled bilinearly (centres of
     /// pixels on centres, the outermost values beyond them).
     ///
@@ -191,7 +191,7 @@ fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
 mod tests {
     use super::*;
 
-    /// `skimage.color.rgb2lab` (0.26.0). Its matrix is rounded to six digits and gives grey a colour
+    /// `skimage.color.rgb2lab` (0.26.0). Its matrix is rounded to six digits and gives grey a color
     /// of up to 0.005, hence the tolerance.
     const REFERENCE: [([u8; 3], [f32; 3]); 12] = [
         ([0, 0, 0], [0.0, 0.0, 0.0]),
@@ -248,7 +248,7 @@ mod tests {
             assert!(input.iter().chain(&target).all(|v| (-1.0..=1.0).contains(v)));
             assert!(space.recolor(&original, &target, (23, 36)).is_err());
         }
-        // One colour at one pixel covers the picture; the lightness stays within rounding.
+        // One color at one pixel covers the picture; the lightness stays within rounding.
         let tinted = ColorSpace::Lab.recolor(&original, &[0.05, 0.05], (1, 1)).unwrap();
         for (before, after) in original.pixels().zip(tinted.pixels()) {
             let (before, [l, a, b]) = (lab_of_rgb(before.0), lab_of_rgb(after.0));
@@ -256,7 +256,7 @@ mod tests {
                 assert!((l - before[0]).abs() < 0.5 && (a - 5.5).abs() < 1.5 && (b - 5.5).abs() < 1.5, "{l} {a} {b}");
             }
         }
-        // Two columns of colours on four: 1/4 and 3/4 of the way between the centres.
+        // Two columns of colors on four: 1/4 and 3/4 of the way between the centres.
         let grey = RgbImage::from_pixel(4, 1, image::Rgb([128; 3]));
         let row = ColorSpace::Lab.recolor(&grey, &[-0.2, 0.0, 0.2, 0.0], (1, 2)).unwrap();
         for (pixel, expected) in row.pixels().zip([-22.0, -11.0, 11.0, 22.0f32]) {

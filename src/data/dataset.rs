@@ -27,6 +27,9 @@ pub trait ClassificationDataset: Send + Sync {
     fn label(&self, index: usize) -> u32;
 
     /// Image `index` at its native size, decoded now.
+    ///
+    /// # Errors
+    /// If the file cannot be read or decoded.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
     /// What to call image `index` to a person: its path, or `test images #17`.

@@ -16,7 +16,7 @@ pub struct Decisions {
     /// What speaks for that format: files and folders that were found.
     pub evidence: Vec<String>,
     /// The classes in the order of their numbers, each with what stands for it in the data (a folder, a label, a mask's
-    /// value or colour).
+    /// value or color).
     pub classes: Vec<ClassReading>,
     /// The mask values that are ignored, in words; `None` where there are no masks.
     pub ignored: Option<String>,

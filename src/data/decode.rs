@@ -27,7 +27,7 @@ use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, P
 use super::depth::SampleDepth;
 use super::error::{BadImage, ImageProblem};
 use super::text::open_regular;
-use super::{DataError, sniff, tiff, truncation};
+use super::{DataError, bounds, sniff, tiff, truncation};
 
 /// How large an image may be. A header of a few bytes can claim gigapixels, so it is refused before
 /// memory is taken for it.
@@ -47,6 +47,9 @@ impl Default for DecodeLimits {
         Self { max_side: 1 << 15, max_pixels: 128_000_000, max_file_bytes: 512 << 20 }
     }
 }
+
+/// Largest size of what is in a file beside its pixels, such as a colour profile, in bytes.
+const BESIDE_PIXELS: u64 = 16 << 20;
 
 /// Decodes an image file within the default limits, 16-bit samples in full.
 ///
@@ -99,7 +102,9 @@ impl Head {
     pub fn of(path: &Path) -> Option<Self> {
         let read = || {
             let (file, _) = open_regular(path).map_err(|e| io_problem(&e))?;
-            let reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| io_problem(&e))?;
+            let mut reader =
+                ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| io_problem(&e))?;
+            reader.limits(allocation_limits(0));
             let failed = |e: ImageError| ImageProblem::Damaged(e.to_string());
             let mut decoder = reader.into_decoder().map_err(failed)?;
             let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -156,8 +161,15 @@ fn decode(bytes: &[u8], limits: &DecodeLimits, depth: &SampleDepth, upright: boo
 /// What is wrong with it.
 pub(crate) fn decode_stored(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<DynamicImage, ImageProblem> {
     let format = format_of(bytes)?;
+    let claimed = bounds::size(bytes, format);
+    if let Some((width, height)) = claimed {
+        check_size((width, height), limits)?;
+        if !bounds::can_hold(bytes, format, (width, height)) {
+            return Err(ImageProblem::Hollow { bytes: bytes.len() as u64, width, height });
+        }
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(allocation_limits(limits));
+    reader.limits(allocation_limits(claimed.map_or(limits.max_pixels, |(w, h)| u64::from(w) * u64::from(h))));
     let problem = |error| decoder_problem(error, format, bytes);
     let mut decoder = reader.into_decoder().map_err(problem)?;
     check_size(decoder.dimensions(), limits)?;
@@ -229,10 +241,10 @@ fn unit_range(samples: &[f32]) -> Result<(), ImageProblem> {
 }
 
 /// The size is checked by [`check_size`], which can name it; this bounds what decoders allocate on
-/// the way: up to 8 bytes a pixel (16-bit RGBA) twice.
-fn allocation_limits(limits: &DecodeLimits) -> image::Limits {
+/// the way: up to 8 bytes a pixel (16-bit RGBA) twice, and 16 MiB for what is beside the pixels.
+fn allocation_limits(pixels: u64) -> image::Limits {
     let mut allowed = image::Limits::no_limits();
-    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(16));
+    allowed.max_alloc = Some(pixels.saturating_mul(16).saturating_add(BESIDE_PIXELS));
     allowed
 }
 

@@ -266,6 +266,16 @@ pub enum ImageProblem {
         /// Largest area allowed.
         max_pixels: u64,
     },
+    /// Fewer bytes than any picture of the size that it claims has.
+    #[error("damaged: its header says {width}x{height} pixels, which its {bytes} bytes cannot hold")]
+    Hollow {
+        /// Size of the file.
+        bytes: u64,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    },
     /// The file itself is beyond the limit.
     #[error("file of {bytes} bytes; the limit is {limit}")]
     FileTooLarge {

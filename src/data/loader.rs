@@ -80,7 +80,7 @@ impl Loader {
         self.epoch_from(epoch, 0)
     }
 
-    /// Epoch `epoch` without its first `first` batches: where a run goes on in the middle of one.
+    /// Epoch `epoch` without its first `first` batches, for a run resumed in the middle of an epoch.
     ///
     /// # Errors
     /// Where the system gives no thread.
@@ -124,7 +124,7 @@ impl Loader {
     }
 }
 
-/// The batches of one epoch in order; an error stands in the place of the batch that it befell.
+/// The batches of one epoch in order. A batch that fails yields its error.
 /// Dropping it early stops its threads after the sample they are at.
 pub struct Epoch {
     shared: Arc<Shared>,
@@ -234,7 +234,7 @@ impl Drop for Epoch {
     }
 }
 
-/// Nothing that holds these locks can leave the data half-changed, so poison means nothing.
+/// No holder of these locks panics between two dependent writes, so a poisoned lock still guards valid data.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

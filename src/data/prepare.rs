@@ -35,7 +35,7 @@ impl PrepareOptions {
     }
 }
 
-/// Told `(images done, images in all)` after each image, from any thread.
+/// Called with `(images done, all images)` after each image, from any thread.
 pub type ProgressFn<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// A data set whose every image has been read once and is known to be good.

@@ -23,7 +23,7 @@ pub struct PreparedImages {
     dataset: Arc<dyn ImageDataset>,
     size: (u32, u32),
     store: Store,
-    /// Good images without colour.
+    /// Good images without color.
     grey: Vec<usize>,
 }
 
@@ -32,7 +32,7 @@ pub struct PreparedImages {
 ///
 /// # Errors
 /// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`; where a set has
-/// nothing left; where the first (training) set holds no colour at all.
+/// nothing left; where the first (training) set holds no color at all.
 pub fn prepare_images(
     datasets: &[Arc<dyn ImageDataset>],
     options: &SizeOptions,
@@ -73,7 +73,7 @@ pub fn prepare_images(
     }
 }
 
-/// Whether RGB bytes hold no colour to speak of.
+/// Whether RGB bytes hold no color to speak of.
 pub(crate) fn is_grey(rgb: &[u8]) -> bool {
     rgb.as_chunks::<3>().0.iter().all(|[r, g, b]| r.max(g).max(b) - r.min(g).min(b) <= GREY_SPREAD)
 }
@@ -114,7 +114,7 @@ impl PreparedImages {
         &self.store.bad
     }
 
-    /// Good images without colour: they teach a network to predict grey.
+    /// Good images without color: they teach a network to predict grey.
     pub fn grey(&self) -> &[usize] {
         &self.grey
     }
@@ -155,7 +155,7 @@ impl PreparedImages {
     }
 }
 
-/// Prepared images as the loader takes them: lightness (H, W, 1) in, colours (H, W, 2 or 3) as
+/// Prepared images as the loader takes them: lightness (H, W, 1) in, colors (H, W, 2 or 3) as
 /// target; see [`ColorSpace`].
 pub struct ColorizationSource {
     prepared: Arc<PreparedImages>,

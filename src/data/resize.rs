@@ -26,7 +26,7 @@ pub fn square_into(image: &RgbImage, size: u32, out: &mut [u8]) {
 pub fn cover_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
     let (w, h) = (f64::from(image.width()), f64::from(image.height()));
     let (to_w, to_h) = (f64::from(width), f64::from(height));
-    // Cropping the source first leaves the same picture as cropping after, and less to compute.
+    // Cropping the source first gives the same picture as cropping the result, with less work.
     let (crop_w, crop_h) = if w * to_h > h * to_w { (h * to_w / to_h, h) } else { (w, w * to_h / to_w) };
     resize_into(image, [(w - crop_w) / 2.0, (h - crop_h) / 2.0, crop_w, crop_h], (width, height), out);
 }

@@ -220,7 +220,7 @@ mod tests {
         assert!(apart < 12 * 32 * 32 * 3, "mean difference {}", apart / (32 * 32 * 3));
     }
 
-    /// Painted in colours that stand for labels, the anti-aliased picture must show at every pixel
+    /// Painted in colors that stand for labels, the anti-aliased picture must show at every pixel
     /// that is not on an edge what the label picture says.
     #[test]
     fn labels_agree_with_colors() {

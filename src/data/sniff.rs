@@ -92,11 +92,11 @@ pub(crate) fn variant_of(bytes: &[u8]) -> Option<Kind> {
         };
         return Some(Kind { name, remedy: TO_16_BITS });
     }
-    let (frame, bits) = truncation::jpeg_frame(bytes)?;
-    let name = match frame {
+    let frame = truncation::jpeg_frame(bytes)?;
+    let name = match frame.marker {
         0xC3 | 0xC7 | 0xCB | 0xCF => "a lossless JPEG",
         0xC9..=0xCE => "a JPEG with arithmetic coding",
-        _ if bits != 8 => "a JPEG of 12 bits a sample",
+        _ if frame.bits != 8 => "a JPEG of 12 bits a sample",
         _ => return None,
     };
     Some(Kind { name, remedy: JPEG })

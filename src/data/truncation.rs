@@ -34,13 +34,26 @@ fn jpeg_has_end(bytes: &[u8]) -> bool {
     false
 }
 
-/// The marker of the first frame of a JPEG, and the bits of its samples; `None` for other files.
-pub(crate) fn jpeg_frame(bytes: &[u8]) -> Option<(u8, u8)> {
+/// The first frame of a JPEG.
+pub(crate) struct JpegFrame {
+    pub marker: u8,
+    /// Bits of a sample.
+    pub bits: u8,
+    /// Width and height.
+    pub size: (u32, u32),
+}
+
+/// The first frame of a JPEG; `None` for other files.
+pub(crate) fn jpeg_frame(bytes: &[u8]) -> Option<JpegFrame> {
     let mut at = if bytes.starts_with(b"\xff\xd8") { 2 } else { return None };
     while let Some(marker) = next_marker(bytes, &mut at) {
         match marker {
             // Huffman and arithmetic tables and the extension are no frames.
-            0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => return Some((marker, *bytes.get(at + 2)?)),
+            0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
+                let &[bits, h1, h0, w1, w0] = bytes.get(at + 2..at + 7)? else { return None };
+                let side = |pair| u32::from(u16::from_be_bytes(pair));
+                return Some(JpegFrame { marker, bits, size: (side([w1, w0]), side([h1, h0])) });
+            }
             0xDA | 0xD9 => return None,
             0x00 | 0x01 | 0xD0..=0xD8 => {}
             _ => at += usize::from(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])),

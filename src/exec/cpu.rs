@@ -56,6 +56,9 @@ enum Binding<'a, T> {
 
 impl<'a, T> Args<'a, T> {
     /// The buffer at a read-only binding.
+    ///
+    /// # Panics
+    /// If the kernel writes the binding.
     pub fn input(&self, binding: usize) -> &'a [T] {
         match &self.buffers[binding] {
             Binding::Read(slice) => slice,
@@ -63,6 +66,9 @@ impl<'a, T> Args<'a, T> {
         }
     }
     /// The buffer at a written binding.
+    ///
+    /// # Panics
+    /// If the kernel only reads the binding, or the buffer was taken before.
     pub fn output(&mut self, binding: usize) -> &'a mut [T] {
         match &mut self.buffers[binding] {
             Binding::Write(slice) => slice.take().expect("a twin takes each output once"),

@@ -10,7 +10,7 @@ use crate::shape::{Element, TensorType};
 /// Where an op's first output lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// In memory of its own.
+    /// In separate memory.
     Own,
     /// It is input `i` under another shape.
     Alias(usize),

@@ -99,7 +99,7 @@ pub struct StateSpec {
     pub group: Group,
     /// Start values.
     pub init: Init,
-    /// For parameters: false for biases and the scales of norms, which weight decay can leave out.
+    /// For parameters: false for biases and the scales of norms, which weight decay may skip.
     pub decay: bool,
 }
 

@@ -47,8 +47,8 @@ impl TensorData {
 
     fn write_to(&self, writer: &mut dyn Write) -> io::Result<()> {
         match self {
-            Self::F32(values) => write_blocks(values, writer, |value| value.to_le_bytes()),
-            Self::I64(values) => write_blocks(values, writer, |value| value.to_le_bytes()),
+            Self::F32(values) => write_blocks(values, writer, f32::to_le_bytes),
+            Self::I64(values) => write_blocks(values, writer, i64::to_le_bytes),
         }
     }
 }

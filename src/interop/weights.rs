@@ -18,7 +18,7 @@ const OPTIMIZER: &str = "optimizer.";
 
 impl Session<AnyEngine> {
     /// Writes all weights and running statistics to a safetensors file, in torchvision's order of axes. Replaces the file at
-    /// once, so that a crash leaves the old one.
+    /// once, so a crash keeps the old file.
     ///
     /// # Errors
     /// When the file cannot be written or the device is lost.

@@ -47,6 +47,9 @@ impl Consts {
         self.with(name, Const::Sizes(values.into_iter().map(word).collect()))
     }
     /// Adds a signed integer.
+    ///
+    /// # Panics
+    /// If the value does not fit 32 bits.
     pub fn i(self, name: &'static str, value: i64) -> Self {
         self.with(name, Const::I(i32::try_from(value).expect("plan sizes are checked to fit 32 bits")))
     }
@@ -84,6 +87,9 @@ impl Consts {
         }
     }
     /// A signed integer by name.
+    ///
+    /// # Panics
+    /// If there is no such constant, or it is no signed integer.
     pub fn int(&self, name: &str) -> i64 {
         match self.get(name) {
             Const::I(v) => i64::from(*v),
@@ -91,6 +97,9 @@ impl Consts {
         }
     }
     /// A float by name.
+    ///
+    /// # Panics
+    /// If there is no such constant, or it is no float.
     pub fn float(&self, name: &str) -> f64 {
         match self.get(name) {
             Const::F(v) => *v,
@@ -98,6 +107,9 @@ impl Consts {
         }
     }
     /// A flag by name.
+    ///
+    /// # Panics
+    /// If there is no such constant, or it is no flag.
     pub fn flag(&self, name: &str) -> bool {
         match self.get(name) {
             Const::B(v) => *v,

@@ -14,7 +14,7 @@ use crate::setting::Setting;
 /// Settings of an architecture by key, as in a config file or the metadata of a checkpoint.
 pub type Settings = Map<String, Json>;
 
-/// An architecture: a line of the [list](super::list).
+/// An architecture: a line of the list of [`architectures`](super::architectures).
 #[derive(Clone, Copy, Debug)]
 pub struct Architecture {
     /// Name in config files, checkpoints and on the command line.

@@ -50,7 +50,7 @@ fn fits(settings: &Settings, first_axis: &dyn Fn(&str) -> Option<usize>) -> bool
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct UNet {
-    /// Output channels: classes, or colours.
+    /// Output channels: classes, or colors.
     pub outputs: usize,
     /// Number of halvings; 4 as published.
     pub depth: usize,

@@ -18,7 +18,7 @@ use crate::shape::{Element, LANES, Padding, TensorType, Window, phases};
 pub struct ConvSpec {
     /// Kernel size, stride, padding, dilation.
     pub window: Window,
-    /// Channels are split into this many independent convolutions.
+    /// Number of groups. Input and output channels are split evenly, and each group is an independent convolution.
     pub groups: usize,
 }
 
@@ -28,30 +28,32 @@ impl From<Window> for ConvSpec {
     }
 }
 
-/// Convolution of x `[N,H,W,I]` with w [KH,KW,I/groups,O]; or x `[N,I]` with w `[I,O]`.
+/// Convolution of x `[N,H,W,I]` with w `[KH,KW,I/groups,O]`, or the product of x `[N,I]` and w `[I,O]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv2d {
     /// Window and groups.
     pub spec: ConvSpec,
-    /// What is fused behind it.
+    /// The fused epilogue.
     pub epilogue: Epilogue,
-    /// A second output holds the moments of y that BatchNorm merges: [segments, C/4, (mean, squared deviations), 4].
+    /// Adds a second output for a BatchNorm that reads y: mean and sum of squared deviations of each segment and channel,
+    /// `[segments, C/4, 2, 4]`.
     pub statistics: bool,
 }
 
-/// Gradient of [`Conv2d`] for its input, from dy and w; also the transposed convolution.
+/// Gradient of [`Conv2d`] with respect to its input, from dy and w. It also computes the transposed convolution.
 #[derive(Clone, Debug)]
 pub struct Conv2dInputGrad {
     /// The convolution.
     pub spec: ConvSpec,
     /// Type of its input.
     pub x: TensorType,
-    /// It stands in a network as a transposed convolution (see [`super::conv_transpose2d`]).
+    /// The node is a network's transposed convolution (see [`super::conv_transpose2d`]), not a gradient.
     pub transposed: bool,
-    /// What is fused behind it.
+    /// The fused epilogue.
     pub epilogue: Epilogue,
-    /// A second output holds the sums that the gradient of a BatchNorm needs whose result the convolution reads:
-    /// [segments, C/4, (Σ g, Σ g x̂), 4]. Its inputs (see [`NormGrad`]), but for the gradient, are the last of this.
+    /// Adds a second output for the gradient of the BatchNorm whose result the convolution reads: Σ g and Σ g·x̂ of each
+    /// segment and channel, `[segments, C/4, 2, 4]`. The inputs of that [`NormGrad`], without dy, follow the node's other
+    /// inputs.
     pub sums: Option<NormGrad>,
 }
 
@@ -61,14 +63,14 @@ impl Conv2dInputGrad {
         Conv2dInputGrad { spec, x, transposed: false, epilogue: Epilogue::default(), sums: None }
     }
 
-    /// Whether its kernel can leave the sums of a norm's gradient: its rows are the pixels in their order, and with a bias
-    /// it would bind more than [`crate::kernel::MOST_BINDINGS`].
+    /// Whether the kernel can also write the partial sums of a norm's gradient. The rows of its tiles must be the pixels in
+    /// order (one group, stride 1). A bias would exceed [`crate::kernel::MOST_BINDINGS`].
     pub fn can_leave_sums(&self) -> bool {
         let plain = !self.epilogue.relu && !self.epilogue.bias && self.sums.is_none();
         plain && self.spec.groups == 1 && self.spec.window.stride == [1, 1]
     }
 
-    /// The same with the sums for a norm's gradient, and their type.
+    /// Adds the partial sums for the gradient of `norm`. Returns the node and the type of the sums.
     pub fn with_sums(self, norm: NormGrad) -> (Conv2dInputGrad, TensorType) {
         let ty = statistics_type(&self.x);
         (Conv2dInputGrad { sums: Some(norm), ..self }, ty)
@@ -79,7 +81,7 @@ impl Conv2dInputGrad {
         2 + usize::from(self.epilogue.bias) + usize::from(self.epilogue.addend)
     }
 
-    /// What the sums are made of, and where they go.
+    /// Bindings of the partial sums: the tensors they are computed from, and the output.
     fn bind_sums(&self, dy: Operand) -> impl Iterator<Item = (Operand, Access)> {
         let first = self.norm_index();
         let reads = self.sums.map(|norm| {
@@ -97,7 +99,7 @@ impl From<ConvSpec> for Conv2d {
     }
 }
 
-/// Gradient of [`Conv2d`] for its weight, from x and dy.
+/// Gradient of [`Conv2d`] with respect to its weight, from x and dy.
 #[derive(Clone, Debug)]
 pub struct Conv2dWeightGrad {
     /// The convolution.
@@ -106,7 +108,7 @@ pub struct Conv2dWeightGrad {
     pub w: TensorType,
 }
 
-/// Appends a convolution without bias; [`crate::fuse::fuse`] puts a [`super::add_bias`] behind it into its kernel.
+/// Appends a convolution without bias. [`crate::fuse::fuse`] moves a following [`super::add_bias`] into its kernel.
 ///
 /// Gradient: for x and w.
 ///
@@ -200,33 +202,34 @@ impl Op for Conv2d {
     }
 }
 
-/// Moments of a convolution's result `y`, as `norm_stats` gives them.
+/// Type of the moments of a convolution's result `y`, laid out as the kernel `norm_stats` writes them.
 fn statistics_type(y: &TensorType) -> TensorType {
     let (rows, vectors) = (y.len() / y.stride(), y.stride() / LANES);
     TensorType::channels([segments_of_tiles(rows, vectors).0, vectors, 2, LANES])
 }
 
 impl Conv2d {
-    /// Whether its kernel can leave the moments of its result: nothing is done to the sums, which lie as they will stay.
+    /// Whether the kernel can also write the moments of its result. There must be one group and no epilogue, so that the
+    /// stored values are the sums themselves.
     pub fn can_leave_statistics(&self) -> bool {
         self.spec.groups == 1 && self.epilogue == Epilogue::default() && !self.statistics
     }
 
-    /// The same with the moments of its result, and their type.
+    /// Adds the moments of the result `y`. Returns the node and the type of the moments.
     pub fn with_statistics(self, y: &TensorType) -> (Conv2d, TensorType) {
         (Conv2d { statistics: true, ..self }, statistics_type(y))
     }
 }
 
-/// What a convolution writes of its result `y` for a BatchNorm, or for the gradient of one with `mask`.
+/// Statistics that a convolution with result `y` writes for a BatchNorm or, with `mask`, for a BatchNorm's gradient.
 fn statistics_of(y: &TensorType, mask: Option<NormMask>) -> ConvStatistics {
     let norm = geometry(y, None, true);
     let [wide, blocks] = segment_blocks(norm.vectors);
     ConvStatistics { norm, wide, blocks, mask }
 }
 
-/// The weight in the width of the activations that it is multiplied with: in 16 bits half of it goes through a GPU's caches,
-/// once for every 128 rows or so of a result, and matrix units take no others.
+/// The weight rounded to the element type of the activations. A GPU reads the whole weight about once per 128 rows of the
+/// result; 16 bits halve that traffic, and matrix units accept only operands of one type.
 fn rounded(l: &mut Lowering<'_>, w: Operand, len: usize, element: Element) -> Operand {
     if element == Element::F32 {
         return w;
@@ -238,8 +241,8 @@ fn rounded(l: &mut Lowering<'_>, w: Operand, len: usize, element: Element) -> Op
     half
 }
 
-/// The weight with its channel axes exchanged, KH KW O I: so that the input gradient reads vectors along its columns. It has
-/// the width of what it is multiplied with.
+/// The weight with its channel axes exchanged, `[KH,KW,O,I]`, so that the input gradient reads vectors along its columns. Its
+/// element type is that of the activations.
 fn transpose(l: &mut Lowering<'_>, w: Operand, [taps, i, o]: [usize; 3], element: Element) -> Operand {
     let wt = l.scratch_of(taps * i * o, element);
     let consts = Consts::new().u("TAPS", taps).size("I4", i / LANES).size("O4", o / LANES);
@@ -257,7 +260,7 @@ impl Op for Conv2dInputGrad {
         let &[dy, w] = expect_first(inputs)?;
         check_type(&self.x)?;
         let y = ConvShapes::new(self.spec, &self.x, w)?.y;
-        // Those of a norm are behind.
+        // The inputs of a norm's gradient follow.
         let own = if self.sums.is_some() { inputs.len().min(self.norm_index()) } else { inputs.len() };
         self.epilogue.check(&inputs[..own], &self.x)?;
         let sums = self.sums.map(|_| statistics_type(&self.x));
@@ -287,7 +290,7 @@ impl Op for Conv2dInputGrad {
         let [_, h, w, _] = map(inputs[0])?;
         let (window, input) = (self.spec.window, [h, w]);
         let Padding { top, left, .. } = window.padding;
-        // What the taps reach beyond the result is cut; rows that none reaches are added.
+        // Rows that taps reach beyond the result are cut (padding); rows that no tap reaches are added (output_padding).
         let [(bottom, rows), (right, columns)] = [(0, top), (1, left)].map(|(axis, before)| {
             let reach =
                 (input[axis] - 1) * window.stride[axis] + window.dilation[axis] * (window.kernel_size[axis] - 1) + 1;
@@ -346,8 +349,8 @@ impl Op for Conv2dInputGrad {
     }
 }
 
-/// Parts into which a weight gradient's sum over `k` pixels is split: tiles of 64×64 alone would leave a GPU idle when
-/// the weight is small, so aim at 512 workgroups, but let none sum fewer than 256 pixels.
+/// Number of parts into which a weight gradient's sum over `k` pixels is split. A small weight has too few tiles of 64×64 to
+/// fill a GPU. The split aims at 512 workgroups; each sums at least 256 pixels.
 fn splits(m: usize, n: usize, k: usize) -> usize {
     let tiles = m.div_ceil(64) * n.div_ceil(64);
     512usize.div_ceil(tiles).min(k / 256).max(1)

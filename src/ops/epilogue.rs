@@ -1,4 +1,4 @@
-//! What is fused behind a convolution, in whichever direction it runs.
+//! The epilogue of a convolution, in every direction: what is applied to the sums before they are stored.
 
 use super::conv_geometry::ConvShapes;
 use super::expect_vector;
@@ -6,20 +6,20 @@ use crate::graph::{GraphError, Lowering, OnnxInput, Operand};
 use crate::kernel::ConvEpilogue;
 use crate::shape::TensorType;
 
-/// What is done to the sums of a convolution before they are stored, `relu?(sum [+ bias] [+ addend])`: rewrites put it there
-/// (see [`crate::fuse`]). Its tensors are the inputs behind x and w.
+/// Epilogue of a convolution, `relu?(sum [+ bias] [+ addend])`. [`crate::fuse`] adds it. Its tensors follow x and w among the
+/// inputs: bias, then addend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Epilogue {
-    /// One value per channel of the output.
+    /// Adds one value per channel of the output.
     pub bias: bool,
-    /// A tensor like the output.
+    /// Adds a tensor of the output's shape.
     pub addend: bool,
-    /// A ReLU at the end.
+    /// Applies ReLU last.
     pub relu: bool,
 }
 
 impl Epilogue {
-    /// Whether the inputs are those that it needs.
+    /// Checks number and shapes of the inputs for the output `y`.
     pub(super) fn check(self, inputs: &[&TensorType], y: &TensorType) -> Result<(), String> {
         let wanted = 2 + usize::from(self.bias) + usize::from(self.addend);
         if inputs.len() != wanted {
@@ -40,7 +40,7 @@ impl Epilogue {
         self.addend.then_some(2 + usize::from(self.bias))
     }
 
-    /// Bias and addend as bindings of a kernel; where one is absent, `unused` is bound.
+    /// Operands of bias and addend. An absent one is bound to `unused`.
     pub(super) fn bind(
         self,
         l: &mut Lowering<'_>,
@@ -54,18 +54,18 @@ impl Epilogue {
         [bias, addend].map(|operand| operand.unwrap_or(unused))
     }
 
-    /// As the kernels' geometry has it.
+    /// The epilogue as part of a kernel's geometry.
     pub(super) fn of_kernel(self) -> ConvEpilogue {
         ConvEpilogue { bias: self.bias, addend: self.addend, relu: self.relu }
     }
 
-    /// The inputs of a product in ONNX: x, w and the bias.
+    /// Inputs of an ONNX Conv or Gemm: x, w and, if there is one, the bias.
     pub(super) fn onnx_inputs(self) -> Vec<OnnxInput> {
         let bias = self.bias.then_some(OnnxInput::Value(2));
         [OnnxInput::Value(0), OnnxInput::Kernel(1)].into_iter().chain(bias).collect()
     }
 
-    /// Rewrites come after gradients, so that these need not be known of what is fused.
+    /// Refuses the gradient of a fused node. Gradients are taken before fusion, so none is needed.
     pub(super) fn expect_none(self) -> Result<(), GraphError> {
         if self == Epilogue::default() { Ok(()) } else { Err(GraphError::NoGradient { op: "a fused convolution" }) }
     }

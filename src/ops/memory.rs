@@ -228,7 +228,7 @@ impl Op for Assign {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [state, value] = expect_inputs(inputs)?;
-        if state == value { Ok(vec![]) } else { Err("a state can only take a value of its own shape".into()) }
+        if state == value { Ok(vec![]) } else { Err("the value must have the shape of the state".into()) }
     }
 
     fn updates(&self) -> &'static [usize] {

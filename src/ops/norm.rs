@@ -1,5 +1,5 @@
-//! BatchNorm (Ioffe & Szegedy 2015) and GroupNorm (Wu & He 2018) over the same kernels: they differ in what shares a
-//! mean and a variance, a channel of the batch or a group of channels of one sample.
+//! BatchNorm (Ioffe & Szegedy 2015) and GroupNorm (Wu & He 2018) over the same kernels. BatchNorm takes mean and
+//! variance of a channel over the batch, GroupNorm of a group of channels in one sample.
 //!
 //! `y = γ · (x − mean) / sqrt(var + ε) + β`, with the biased variance; BatchNorm's running variance is unbiased.
 
@@ -10,7 +10,7 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, O
 use crate::kernel::{Access, Consts, NormGeometry, NormMask, Parameters, Work};
 use crate::shape::{LANES, TensorType, padded};
 
-/// What is normalized together.
+/// Which values share a mean and a variance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum NormKind {
     /// Each channel over the batch. Inputs: x, γ, β, running mean, running variance (both updated).
@@ -24,7 +24,7 @@ pub enum NormKind {
     },
 }
 
-/// How running statistics follow the batches.
+/// Update of the running statistics by each batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormOptions {
     /// `running = (1 − momentum) · running + momentum · batch`
@@ -39,29 +39,34 @@ impl Default for BatchNormOptions {
     }
 }
 
-/// A normalization, with what is fused behind it: `relu?(norm(x) [+ residual])`. Outputs: y, mean, 1/std.
+/// A normalization with its fused epilogue, `y = relu?(norm(x) [+ residual])`. Outputs: y, mean, 1/std.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Norm {
-    /// What is normalized together.
+    /// Which values share a mean and a variance.
     pub kind: NormKind,
-    /// ε
+    /// ε, added to the variance.
     pub eps: f32,
     /// A ReLU follows.
     pub relu: bool,
-    /// An input is added before the ReLU, behind the others above.
+    /// A residual, of the shape of x, is added before the ReLU. It follows the inputs listed at [`NormKind`].
     pub residual: bool,
-    /// The last input holds the moments of x, which the convolution before it has left (see [`super::Conv2d`]).
+    /// The last input holds the moments of x, written by the preceding convolution (see [`super::Conv2d`]).
     pub statistics: bool,
 }
 
-/// Gradient of [`Norm`]: inputs dy, x, γ, mean, 1/std, outputs dx, dγ, dβ (and that of the residual). With `relu` one more
-/// input tells where y was above 0: y itself behind a residual, else β, since a third of the memory's traffic is spared
-/// where that is computed anew from x. With `statistics` the last input holds the sums of segments (see
-/// [`super::Conv2dInputGrad`]).
+/// Gradient of [`Norm`]. Outputs: dx, dγ, dβ and, with a residual, its gradient.
+///
+/// | inputs | when |
+/// |---|---|
+/// | dy, x, γ, mean, 1/std | always |
+/// | y | with ReLU and residual: the mask is y > 0 |
+/// | β | with ReLU alone: the kernel recomputes y from x, which saves a third of the memory traffic |
+/// | partial sums of segments (see [`super::Conv2dInputGrad`]) | with `statistics` |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NormGrad(pub Norm);
 
-/// Appends BatchNorm; `training` gives the options, `None` means evaluation. Running statistics are states.
+/// Appends BatchNorm to `[x, γ, β, running mean, running variance]`. With `training` it normalizes by the batch and updates
+/// the running statistics, which are states; with `None` it normalizes by the running statistics.
 ///
 /// Gradient: for x, γ and β.
 ///
@@ -92,12 +97,13 @@ pub fn group_norm(g: &mut Graph, [x, gamma, beta]: [Value; 3], groups: usize, ep
 }
 
 impl Norm {
-    /// With nothing fused.
+    /// A norm without epilogue.
     fn plain(kind: NormKind, eps: f32) -> Norm {
         Norm { kind, eps, relu: false, residual: false, statistics: false }
     }
 
-    /// Whether the moments of x may come from elsewhere: of a batch so large that no workgroup normalizes alone.
+    /// Whether the preceding convolution may write the moments of x. It may when the batch is too large for one workgroup to
+    /// normalize a channel alone.
     pub fn can_take_statistics(&self, x: &TensorType) -> bool {
         matches!(self.kind, NormKind::BatchTraining(_)) && !self.statistics && !self.alone(&self.geometry(x))
     }
@@ -107,7 +113,7 @@ impl Norm {
         if matches!(self.kind, NormKind::Group { .. }) { 3 } else { 5 }
     }
 
-    /// What tells the gradient where y was above 0: see [`NormGrad`].
+    /// The gradient's mask input, y or β: see [`NormGrad`].
     pub fn mask(&self, inputs: &[Value], y: Value) -> Value {
         if self.residual { y } else { inputs[2] }
     }
@@ -122,7 +128,7 @@ impl Norm {
         !matches!(self.kind, NormKind::Group { .. }) && geo.few_rows()
     }
 
-    /// GroupNorm as InstanceNorm of each group: GroupNormalization had a scale for each group before operator set 21.
+    /// GroupNorm as InstanceNorm of each group. ONNX's GroupNormalization has one scale per channel only since operator set 21.
     fn onnx_groups(&self, x: &TensorType, groups: usize) -> Result<Vec<OnnxNode>, String> {
         let [_, h, w, c] = x.shape.nhwc().ok_or("x must have the axes [N,H,W,C] or [N,C]")?;
         let back = if x.shape.rank() == 4 { vec![0, c as i64, h as i64, w as i64] } else { vec![0, c as i64] };
@@ -137,7 +143,7 @@ impl Norm {
         Ok(nodes)
     }
 
-    /// What follows it.
+    /// The epilogue as the gradient's kernels mask it.
     fn mask_of_relu(&self) -> NormMask {
         NormMask { relu: self.relu, residual: self.residual }
     }
@@ -239,7 +245,7 @@ impl Norm {
         Operand::Input(if self.residual { self.residual_index() } else { 0 })
     }
 
-    /// All in one.
+    /// One kernel call: each workgroup reduces and normalizes its channels.
     fn lower_alone(&self, l: &mut Lowering<'_>, geo: &NormGeometry, options: BatchNormOptions) {
         let (consts, work) = geo.whole();
         let consts = consts.and(self.finalize_consts(options)).and(self.mask_of_relu().consts());
@@ -255,7 +261,7 @@ impl Norm {
         consts.f("MOMENTUM", f64::from(options.momentum)).b("UNBIASED", options.unbiased)
     }
 
-    /// Mean and 1 / std.
+    /// Computes mean and 1/std.
     fn lower_statistics(&self, l: &mut Lowering<'_>, geo: &NormGeometry) {
         let x = l.inputs[0];
         let statistics = [Operand::Output(1), Operand::Output(2)].map(write);
@@ -280,7 +286,7 @@ impl Norm {
         l.call("norm_finalize", Parameters::of(geo.clone()).and(consts), bindings.chain(statistics), work, flops);
     }
 
-    /// Means and squared deviations of x.
+    /// Mean and sum of squared deviations of x, per segment and channel.
     fn moments(l: &mut Lowering<'_>, geo: &NormGeometry) -> Operand {
         let partials = l.scratch(geo.samples * geo.segments * geo.vectors * 2 * LANES);
         let bindings = [read(Operand::Input(0)), write(partials)];
@@ -301,13 +307,13 @@ impl Norm {
 }
 
 impl NormGrad {
-    /// Whether the sums of the gradient of what it normalized, `x`, may come from elsewhere.
+    /// Whether the convolution that produces dy may write this gradient's partial sums; `x` is the normalized tensor.
     pub fn can_take_sums(&self, x: &TensorType) -> bool {
         let norm = &self.0;
         !matches!(norm.kind, NormKind::Group { .. }) && !norm.statistics && !norm.alone(&norm.geometry(x))
     }
 
-    /// What masks the gradient.
+    /// How the gradient is masked.
     pub fn mask(&self) -> NormMask {
         self.0.mask_of_relu()
     }
@@ -369,7 +375,7 @@ fn write(operand: Operand) -> (Operand, Access) {
 }
 
 impl NormGrad {
-    /// dγ and dβ, and the sums that dx needs.
+    /// Computes dγ and dβ. Returns the sums that dx needs.
     fn lower_sums(
         &self,
         l: &mut Lowering<'_>,

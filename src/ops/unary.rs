@@ -88,7 +88,7 @@ impl UnaryOp {
         }
     }
 
-    /// Whether 16 bits hold its results: not those that leave the range of f16, or need its digits.
+    /// Whether the result may be stored in 16 bits. Results that may exceed the range of f16, or need more digits, may not.
     fn fits_half(self) -> bool {
         !matches!(self, UnaryOp::Exp | UnaryOp::Log | UnaryOp::Sqrt | UnaryOp::Pow(_))
     }

@@ -1,4 +1,4 @@
-//! A checkpoint with the description in it.
+//! A checkpoint with its model card.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +7,14 @@ use super::error::RunError;
 use super::folder::RunDir;
 use crate::interop::safetensors::TensorFile;
 
-/// A checkpoint with the description in it.
+/// A checkpoint with its model card.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// Tensors and metadata.
     pub file: TensorFile,
     /// Where it was read.
     pub path: PathBuf,
-    /// The model that it holds the weights of.
+    /// Description of its model.
     pub card: ModelCard,
 }
 
@@ -45,6 +45,6 @@ pub fn checkpoint_path(path: &Path) -> Result<PathBuf, RunError> {
         return Ok(path.to_owned());
     }
     let run = RunDir::open(path)?;
-    // `open` has seen one.
+    // `open` fails if there is no checkpoint.
     Ok(run.checkpoint().unwrap_or_else(|| run.last_path()))
 }

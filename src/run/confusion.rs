@@ -5,13 +5,13 @@ use thiserror::Error;
 
 use crate::text::defused;
 
-/// A class index that the matrix has no row or column for.
+/// A class index outside the matrix.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("class {class} is out of range: there are {classes} classes, numbered from 0")]
 pub struct ClassOutOfRange {
     /// The index given.
     pub class: usize,
-    /// How many classes there are.
+    /// Number of classes.
     pub classes: usize,
 }
 
@@ -63,6 +63,9 @@ impl ConfusionMatrix {
     }
 
     /// Counts one image of class `truth` predicted as `prediction`.
+    ///
+    /// # Errors
+    /// If a class is [`ConfusionMatrix::classes`] or more.
     pub fn add(&mut self, truth: usize, prediction: usize) -> Result<(), ClassOutOfRange> {
         let classes = self.classes;
         for class in [truth, prediction] {

@@ -20,7 +20,7 @@ impl RunDir {
     pub fn damage(&self) -> Vec<String> {
         let mut found = vec![];
         let mut add = |file: &str, problem: String| {
-            found.push(format!("{} is damaged: {problem}", self.path().join(file).display()))
+            found.push(format!("{} is damaged: {problem}", self.path().join(file).display()));
         };
         let facts = match self.read_facts() {
             Ok(facts) => facts,

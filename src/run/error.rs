@@ -10,7 +10,7 @@ use crate::interop::files::FileError;
 use crate::interop::safetensors::SafetensorsError;
 use crate::interop::torchvision::CheckpointError;
 
-/// An error of what a run leaves on disk.
+/// An error of a run's folder or of a file in it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -47,7 +47,7 @@ pub enum RunError {
         /// What is wrong, and what to do.
         reason: String,
     },
-    /// `metrics.csv` holds something else than epochs.
+    /// `metrics.csv` is malformed.
     #[error("{}: {source}", path.display())]
     Metrics {
         /// The file.
@@ -55,7 +55,7 @@ pub enum RunError {
         /// Line and column.
         source: csv::Error,
     },
-    /// Another table holds something else than expected.
+    /// Another table is malformed.
     #[error("{}: {source}; the run's other files can be used without it: move it away", path.display())]
     Table {
         /// The file.
@@ -71,7 +71,7 @@ pub enum RunError {
         /// What is wrong.
         source: serde_json::Error,
     },
-    /// A picture.
+    /// A picture cannot be drawn or saved.
     #[error(transparent)]
     Picture(#[from] PictureError),
     /// A checkpoint that cannot be read, or does not fit the model.

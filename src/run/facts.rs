@@ -14,15 +14,15 @@ pub struct RunFacts {
     pub task: String,
     /// Name of the device.
     pub device: String,
-    /// Trained values of the network.
+    /// Number of trained parameters.
     pub parameters: usize,
     /// Names of the outputs: classes, or color channels.
     pub outputs: Vec<String>,
-    /// Height and width of the images.
+    /// Height and width of the network's input, in pixels.
     pub image_size: [usize; 2],
-    /// Images to learn from.
+    /// Number of training images.
     pub training_images: usize,
-    /// Images to measure on.
+    /// Number of validation images.
     pub validation_images: usize,
     /// What the run was trained on, without its single images; runs of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]

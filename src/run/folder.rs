@@ -64,6 +64,9 @@ impl RunDir {
     }
 
     /// As [`RunDir::create`] without `out`, in a folder other than `runs`.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or written to.
     pub fn create_numbered(parent: &Path, stem: &str) -> Result<Self, RunError> {
         Self { path: new_numbered(parent, stem)? }.claimed()
     }
@@ -180,7 +183,7 @@ impl RunDir {
         append(&self.path.join(NORMS), |first| {
             let mut csv = csv::WriterBuilder::new().has_headers(first).from_writer(vec![]);
             rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::from)?;
-            csv.into_inner().map_err(|e| e.into_error())
+            csv.into_inner().map_err(csv::IntoInnerError::into_error)
         })
     }
 
@@ -205,6 +208,9 @@ impl RunDir {
     }
 
     /// Writes `config.toml`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn write_config(&self, toml: &str) -> Result<(), RunError> {
         Ok(write_atomic(&self.config_path(), |w| w.write_all(toml.as_bytes()))?)
     }
@@ -274,8 +280,11 @@ impl RunDir {
         Ok(path)
     }
 
-    /// Appends one epoch to `metrics.csv`, after the column names if it is the first, and forces it
-    /// to disk. A failed append leaves the earlier rows as they were.
+    /// Appends one epoch to `metrics.csv`, after the column names if it is the first, and syncs the
+    /// file to disk. A failed append does not change the earlier rows.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn append_metrics(&self, row: &EpochRow) -> Result<(), RunError> {
         append(&self.metrics_path(), |first| {
             let mut line = Vec::new();
@@ -284,7 +293,10 @@ impl RunDir {
         })
     }
 
-    /// Appends one epoch to the run's TensorBoard event file, likewise.
+    /// Appends one epoch to the run's TensorBoard event file and syncs the file to disk.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn append_event(&self, row: &EpochRow) -> Result<(), RunError> {
         let now = SystemTime::now();
         append(&self.path.join(EVENTS), |first| {
@@ -302,6 +314,9 @@ impl RunDir {
     }
 
     /// Every epoch in `metrics.csv`; none if the run ended before its first.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a row is malformed.
     pub fn read_metrics(&self) -> Result<Vec<EpochRow>, RunError> {
         let path = self.metrics_path();
         let (file, _) = open_plain(&path)?;

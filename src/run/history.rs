@@ -30,7 +30,7 @@ pub struct LrPoint {
     pub lr: f64,
     /// Loss of the batch before the step.
     pub loss: f64,
-    /// Mean of this loss and those around it.
+    /// Mean of the losses in a window around this step.
     pub smoothed: f64,
 }
 
@@ -49,7 +49,7 @@ pub struct EpochRow {
     pub lr: f64,
     /// Training images per second.
     pub images_per_s: f64,
-    /// Share of the training time that steps waited for data, 0..1.
+    /// Share of the training time that steps spent waiting for data, 0 to 1.
     pub data_wait: f64,
     /// Seconds from the run's start to the epoch's end.
     pub seconds: f64,

@@ -1,5 +1,5 @@
-//! The images that a model was most sure of and wrong about, which often have a wrong label: `errors/errors.csv` and a picture
-//! of each.
+//! The wrong predictions with the highest confidence, in `errors/errors.csv` with a picture of each. Their labels are often
+//! wrong.
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};

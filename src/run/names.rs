@@ -14,7 +14,7 @@ use crate::interop::files::FileError;
 pub fn check_free(path: &Path) -> Result<(), RunError> {
     let free = match fs::symlink_metadata(path) {
         Ok(_) => path.is_dir() && list(path)?.next().is_none(),
-        // Anything else that is wrong with the path is reported when the folder is made.
+        // Other faults of the path are reported when the folder is made.
         Err(_) => true,
     };
     if free { Ok(()) } else { Err(RunError::Taken { path: path.to_owned() }) }

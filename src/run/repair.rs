@@ -49,7 +49,7 @@ impl RunDir {
             let bytes = fs::read(&last).map_err(|e| FileError::reading(&last, e))?;
             write_atomic(&self.best_path(), |w| w.write_all(&bytes))?;
         }
-        Ok(self.rewrite_metrics(&repairs.rows)?)
+        self.rewrite_metrics(&repairs.rows)
     }
 
     /// The epochs before the one under way: those that are kept beside the position, else those of `metrics.csv`.

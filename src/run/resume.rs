@@ -1,6 +1,5 @@
-//! Where a run stands, kept beside the checkpoints so that it can go on exactly: every state as it is on the device,
-//! and what the loop knows. All else that a step depends on (order, augmentation) is a function of seed, epoch and
-//! sample.
+//! `resume.safetensors`: the state that continues a run to the same bits. It holds every tensor of the device and the
+//! loop's [`Position`]. Order and augmentation need no state: they are functions of seed, epoch and sample.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,42 +21,42 @@ const DATA: &str = "data";
 /// The run's `config.toml`.
 const SETTINGS: &str = "settings";
 
-/// Where the loop stands in a run.
+/// Position of the training loop in a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
-    /// Epoch under way, from 1.
+    /// Current epoch, from 1.
     pub epoch: usize,
-    /// Batches of it that are done.
+    /// Finished batches of the current epoch.
     pub batch: usize,
     /// Optimizer steps so far.
     pub steps: u64,
-    /// Epoch with the best score.
+    /// Epoch with the best score so far.
     pub best: Option<u32>,
-    /// Sums over the epoch under way.
+    /// Sums over the finished batches of the current epoch.
     pub sums: Sums,
-    /// State of a schedule that looks at the validation.
+    /// State of the plateau schedule.
     pub plateau: Plateau,
-    /// Seconds so far.
+    /// Time that the run has taken so far, in seconds.
     pub seconds: Exact,
-    /// Loss of the first batch, before any update; files of earlier versions lack it.
+    /// Loss of the first batch, before any update. Files of earlier versions lack it.
     #[serde(default)]
     pub first_loss: Option<Exact>,
-    /// What determines the order of the images; files of earlier versions lack it.
+    /// Settings that determine the order of the images. Files of earlier versions lack them.
     #[serde(default)]
     pub order: Option<ImageOrder>,
 }
 
-/// What decides which images the next batch has.
+/// Settings that determine which images each batch holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageOrder {
-    /// Images of a batch.
+    /// Images per batch.
     pub batch_size: usize,
-    /// Training images.
+    /// Number of training images.
     pub images: usize,
     /// Seed of the order.
     pub seed: u64,
-    /// A new order each epoch.
+    /// Whether each epoch has another order.
     pub shuffle: bool,
 }
 
@@ -89,21 +88,21 @@ impl Position {
     }
 }
 
-/// Sums over an epoch.
+/// Sums over the batches of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
-    /// Loss times weight.
+    /// Sum of the batches' mean losses, each times its weight.
     pub loss: Exact,
-    /// What the batches' mean losses were divided by: images, or pixels that count, each with the weight of its class.
+    /// Sum of the batches' weights: the images, or the counted pixels, each with the weight of its class.
     #[serde(default)]
     pub weight: Exact,
-    /// What was predicted rightly.
+    /// Number of images or pixels predicted correctly.
     pub right: Exact,
-    /// What counts.
+    /// Number of images or pixels that count (those with a label).
     pub counted: Exact,
-    /// Images.
+    /// Number of images.
     pub images: Exact,
-    /// Seconds that the step waited for data.
+    /// Time that steps waited for data, in seconds.
     pub waited: Exact,
 }
 
@@ -112,23 +111,23 @@ impl Sums {
     pub fn loss(&self) -> f64 {
         self.loss.0 / self.weight.0.max(f64::MIN_POSITIVE)
     }
-    /// Share predicted rightly.
+    /// Accuracy, 0 to 1: [`Sums::right`] / [`Sums::counted`].
     pub fn accuracy(&self) -> f64 {
         self.right.0 / self.counted.0.max(1.0)
     }
 }
 
-/// How far the validation has come, for a schedule by plateaus.
+/// State of a schedule that lowers the learning rate when validation stops improving.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
-    /// Factor of the learning rate.
+    /// Current factor of the learning rate.
     pub factor: Exact,
-    /// Lowest loss, of a task without scores.
+    /// Lowest validation loss, for a task without scores.
     pub best: Exact,
-    /// Highest score; files of earlier versions have none.
+    /// Best score, for a task with scores. Files of earlier versions have none.
     #[serde(default)]
     pub score: Option<Exact>,
-    /// Epochs since.
+    /// Epochs since the last improvement.
     pub waited: usize,
 }
 
@@ -161,10 +160,10 @@ impl std::ops::AddAssign<f64> for Exact {
     }
 }
 
-/// What a run is, beside where it stands: by this, damaged files are repaired and changed data is noticed.
+/// Data and settings of a run. They serve to repair damaged files and to detect changed data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Origin {
-    /// What it is trained on.
+    /// Fingerprint of the training data.
     pub data: Option<DataPrint>,
     /// Its `config.toml`.
     pub settings: Option<String>,
@@ -253,10 +252,10 @@ pub fn read(path: &Path) -> Result<Kept, RunError> {
     }
 }
 
-/// Writes the tensors into a model.
+/// Writes the tensors into the states of `session`.
 ///
 /// # Errors
-/// When they are not those of the model: its settings were changed.
+/// When the tensors do not fit the model, because its settings were changed.
 pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path) -> Result<(), RunError> {
     let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
     let other = |name: &str| RunError::CannotResume {
@@ -265,7 +264,7 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
             "its `{name}` is not that of this model: resume with the settings that the run was started with"
         ),
     };
-    // A run in 16 bits that is resumed in 32 has no use for the scale of its loss.
+    // A run that was in 16 bits and is resumed in 32 does not need the loss scale.
     let known = |name: &str| name == LOSS_SCALE || specs.iter().any(|s| s.name == name);
     if let Some(name) = file.tensors.keys().find(|name| !known(name)) {
         return Err(other(name));
@@ -275,7 +274,7 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
             Some(Tensor { shape, data: TensorData::F32(values) }) if *shape == spec.ty.shape.0 => {
                 session.write_state(&spec.name, values)?;
             }
-            // A run in 32 bits that is resumed in 16 begins with the scale of a new run.
+            // A run that was in 32 bits and is resumed in 16 starts with the initial loss scale.
             None if spec.name == LOSS_SCALE => {}
             _ => return Err(other(&spec.name)),
         }

@@ -1,5 +1,4 @@
-//! A run that is resumed: what it had written after the place that it is resumed from is removed, since it is written
-//! again.
+//! Before a run is resumed, removes what it wrote after the saved position. The resumed run writes these rows again.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,7 +14,7 @@ const RESULTS: [&str; 5] = ["curves.png", "samples.png", "confusion.png", CONFUS
 
 impl RunDir {
     /// Removes the norms of steps after `steps`, the events of epochs from `epoch` on, and the results. Results are written
-    /// at the end of a run: those of its first part would be taken for those of the whole run if it is interrupted again.
+    /// at the end of a run. If the resumed run is interrupted too, results of the first part would pass for its own.
     ///
     /// # Errors
     /// When a file cannot be read or the disk refuses.

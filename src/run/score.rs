@@ -32,20 +32,20 @@ pub enum Better {
     Higher,
     /// The lower one.
     Lower,
-    /// Neither as such.
+    /// Neither; the value is for information.
     Neither,
 }
 
-/// What an epoch is judged by, besides the loss. Two scores are the same where their keys are.
+/// A measure of an epoch besides the loss. Scores are equal if their keys are equal.
 #[derive(Debug, Clone, Eq, Serialize, Deserialize)]
 pub struct Score {
     /// Column of `metrics.csv`: `val_…` for a score of the validation images, `train_…` for one of the training images.
     pub key: Text,
     /// Name for people.
     pub name: Text,
-    /// Unit.
+    /// Unit of its values.
     pub unit: Unit,
-    /// Direction.
+    /// Whether higher or lower is better.
     pub better: Better,
 }
 
@@ -97,7 +97,7 @@ impl Score {
         }
     }
 
-    /// The value turned so that the highest is the best: that of a score that decides which epoch is kept.
+    /// The value with the sign that makes higher better. It decides which epoch is the best.
     pub fn merit(&self, value: f64) -> f64 {
         if self.better == Better::Lower { -value } else { value }
     }
@@ -121,7 +121,7 @@ impl Panel {
         Panel { title: title.into(), axis: axis.into(), lines }
     }
 
-    /// The unit of its lines.
+    /// Unit of the lines' values.
     pub fn unit(&self) -> Unit {
         self.lines.first().map_or(Unit::Number, |(_, score)| score.unit)
     }

@@ -1,5 +1,5 @@
-//! What a task says of its runs to whoever shows them: title, scores, panels, tables. Kept in `run.json`, so that a report
-//! needs nothing but the folder.
+//! The description of a task's runs for displays and reports: title, scores, panels, tables. It is stored in `run.json`, so
+//! a report needs only the run's folder.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct TaskCard {
     pub scores: Vec<Score>,
     /// Panels of curves; the first is drawn beside the loss in `curves.png`.
     pub panels: Vec<Panel>,
-    /// What `confusion.csv` counts, where a run writes one.
+    /// Description of `confusion.csv`, if the runs write one.
     #[serde(default)]
     pub confusion: Option<ConfusionCard>,
     /// CSV files of a run that a report shows as tables: name of the file and caption.
@@ -25,12 +25,12 @@ pub struct TaskCard {
     pub tables: Vec<(Text, Text)>,
 }
 
-/// What a confusion matrix counts.
+/// Description of a confusion matrix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfusionCard {
-    /// What is counted: `images` or `pixels`.
+    /// The counted unit: `images` or `pixels`.
     pub unit: Text,
-    /// Score of a class.
+    /// The score that each class gets from its row and column.
     pub score: ClassScore,
 }
 

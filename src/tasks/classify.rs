@@ -196,7 +196,7 @@ impl Task for Classify {
             let name = train.class_names()[train.label(index) as usize].clone();
             Ok(Sample { index, name, rgb, mask: vec![] })
         };
-        let mix = Some(mix).filter(|mix| mix.is_on());
+        let mix = Some(mix).filter(crate::data::Mix::is_on);
         Ok(Samples { count, size: config.size(), legend: vec![], keeps: KEEPS, mix, read: Box::new(read) })
     }
 

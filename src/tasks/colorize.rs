@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicBool;
 use image::RgbImage;
 
 pub use evaluation::ColorizeEvaluation;
+pub use metrics::{CompareError, ImageScores};
 pub use objective::Colorization;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
@@ -40,7 +41,6 @@ use crate::run::{Checkpoint, Score};
 use crate::train::open::TrainingData;
 use crate::train::settings::Resolved;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
-use metrics::ImageScores;
 
 /// Peak signal-to-noise ratio, at most 100 dB for an image.
 pub const PSNR: Score = Score::new("val_psnr", "PSNR", Unit::Decibel, Better::Higher);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use evaluation::MultiLabelEvaluation;
+pub use metrics::{Decisions, Scored};
 pub use objective::MultiLabelClassification;
 pub use predict::MultiLabelPredictor;
 pub use scores::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
@@ -154,7 +155,7 @@ impl Task for MultiLabel {
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: MultiLabelConfig = settings.read()?;
         let (train, side) = (open_data(&DataSource::of(&settings.common, config.size()))?.train, config.image_size);
-        let (count, mix) = (train.len(), Some(config.mix()).filter(|mix| mix.is_on()));
+        let (count, mix) = (train.len(), Some(config.mix()).filter(crate::data::Mix::is_on));
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * side * side];
             square_into(&train.image(index)?, side as u32, &mut rgb);

@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicBool;
 use image::RgbImage;
 
 pub use evaluation::SegmentEvaluation;
+pub use metrics::{ClassWeighting, SegmentationScores};
 pub use objective::Segmentation;
 pub use predict::SegmentPredictor;
 pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};

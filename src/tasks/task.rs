@@ -124,7 +124,7 @@ pub trait Task: Send + Sync {
     /// Opens a run: reads its data, makes the model and the run directory.
     ///
     /// # Errors
-    /// As [`train::open::open`](crate::train::open::open).
+    /// When the device, the data or the folder of the run is refused, or the model does not fit.
     fn open(&self, settings: &Resolved, observer: &dyn Observer) -> Result<Trainer, TrainError> {
         open(settings, || self.read(settings, observer), observer)
     }

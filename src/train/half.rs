@@ -59,10 +59,12 @@ pub fn overflows(device: &str) -> Result<bool, TrainError> {
     Ok(session.run_now(plan)?[0] == [f32::INFINITY, f32::NEG_INFINITY, 1e3, 0.0])
 }
 
-/// How far the gradients of a small step in 16 bits are from those in 32, relative to their norm.
+/// Relative error of the gradients of a small step in 16 bits: the norm of their difference from those in 32 bits, divided by
+/// the norm of those in 32 bits.
 ///
 /// # Errors
 /// When the device refuses the step.
+#[expect(clippy::missing_panics_doc, reason = "the step is a constant that parses")]
 pub fn difference(device: &str) -> Result<f64, TrainError> {
     let spec: StepSpec = STEP.parse().expect("a step as users write it");
     let gradients = |precision| -> Result<Vec<f32>, TrainError> {

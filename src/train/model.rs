@@ -41,7 +41,7 @@ pub fn start_from(model: &mut Model, path: &Path) -> Result<String, TrainError> 
     Ok(format!("start:   {}: {found}", path.display()))
 }
 
-/// Refuses a pattern that names nothing, and patterns that leave no parameter to train.
+/// Refuses a pattern that matches no parameter, and patterns that freeze every parameter.
 fn check_frozen(states: &StateTable, freeze: &[String]) -> Result<(), TrainError> {
     if states.of(Group::Parameters).next().is_none() {
         let reason = "they name every parameter, so that there is nothing left to train".into();

@@ -1,5 +1,5 @@
 //! Opens a run: refuses at once what can be refused, opens the device, reads the data, makes the model, and makes the run's
-//! folder last, so that a refused run leaves no folder.
+//! folder last, so that a refused run creates none.
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ mod read;
 use std::fmt::Display;
 use std::path::PathBuf;
 
+pub use crate::setting::{Kind, Setting};
 pub use declare::{Resolved, TaskSettings};
 pub use error::{ConfigError, Origin};
 pub use read::Given;
@@ -18,7 +19,7 @@ use crate::data::{Augment, Normalization};
 use crate::ops::{AdamOptions, SgdOptions};
 use crate::precision::Precision;
 use crate::run::ImageSize;
-use crate::setting::{Kind, SettingValue};
+use crate::setting::SettingValue;
 
 /// Most images in a batch; no device holds more, and products of sizes stay far from overflowing.
 pub const MAX_BATCH_SIZE: usize = 1_000_000;

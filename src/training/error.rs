@@ -1,4 +1,4 @@
-//! Why a loop of one's own cannot go on.
+//! Errors of [`Training`](super::Training) and [`Predictor`](super::Predictor).
 
 use crate::exec::ExecError;
 use crate::graph::GraphError;

@@ -10,8 +10,8 @@ use crate::nn::Outputs;
 const STEPS: &str = "steps";
 
 impl<O: Outputs> Training<O> {
-    /// Writes all that the training needs to go on to the bit: parameters, running statistics, moments, moving average, number
-    /// of steps. The learning rate is the caller's to keep. The file is replaced at once, so that a crash leaves the old one.
+    /// Writes the state that continues the training to the same bits: parameters, running statistics, moments, moving average,
+    /// number of steps. The caller keeps the learning rate. The file is replaced atomically, so a crash keeps the old file.
     ///
     /// # Errors
     /// When the file cannot be written or the device is lost.
@@ -20,7 +20,7 @@ impl<O: Outputs> Training<O> {
         Ok(weights::save_all(&mut self.session, self.steps, metadata, path.as_ref())?)
     }
 
-    /// Goes on where [`Training::save`] was called. Nothing changes unless the whole file fits.
+    /// Restores the state of [`Training::save`]. Nothing changes unless the whole file fits.
     ///
     /// # Errors
     /// When the file cannot be read, or is not of a training with this network, optimizer and frozen layers.

@@ -8,7 +8,7 @@ use crate::label;
 use crate::nn::Mode;
 use crate::shape::{Shape, TensorType};
 
-/// Label of samples or pixels that count for nothing, unless there are so many classes that it is one of them.
+/// Label of samples or pixels that the loss ignores. With more classes than this number it is an ordinary class.
 pub const IGNORED: u32 = label::IGNORED_BYTE as u32;
 
 /// The inputs that a [`Loss`](super::Loss) can ask for. Each is made once, however often it is asked for.

@@ -31,7 +31,7 @@ pub enum WorkflowError {
         reason: String,
     },
     /// A setting that the task does not have.
-    #[error("--{key}: the task `{task}` has no such setting; leave it away")]
+    #[error("--{key}: the task `{task}` has no such setting; remove it")]
     NoSetting {
         /// The setting.
         key: &'static str,

@@ -34,7 +34,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The least milliseconds that so much work takes, and whether memory is what takes it.
+    /// Lower bound on the time of the work in milliseconds, and whether memory bandwidth sets it.
     pub fn floor(&self, flops: u64, bytes: u64) -> (f64, bool) {
         let (compute, memory) = (flops as f64 / self.gflops / 1e6, bytes as f64 / self.gbytes / 1e6);
         (compute.max(memory), memory > compute)

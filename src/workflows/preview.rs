@@ -103,7 +103,7 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
     let augmentation = options.augment.prepare(from.keeps, seed);
     let columns = std::iter::once("as it is".to_owned()).chain((1..=options.epochs).map(|e| format!("epoch {e}")));
     let mut sheet = Comparison::new(options.title(), columns.collect());
-    sheet.legend = from.legend.clone();
+    sheet.legend.clone_from(&from.legend);
     let shown = |rgb: &[u8], mask: &[u8]| {
         let bytes = overlaid(rgb, mask, &from.legend);
         RgbImage::from_raw(size.width as u32, size.height as u32, bytes).unwrap_or_default()

@@ -165,7 +165,7 @@ pub struct Sweep {
     path: PathBuf,
     /// The runs.
     pub cells: Vec<Cell>,
-    /// See [`SweepFile::halving`].
+    /// One run in `halving` continues after each part of the epochs (successive halving); 0 lets all run to the end.
     pub halving: usize,
 }
 

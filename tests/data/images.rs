@@ -178,7 +178,7 @@ fn all_bad_images_are_listed_or_skipped() {
     options.skip_bad = true;
     let prepared = prepare(&sets, &options, &|_, _| ()).unwrap();
     assert_eq!(prepared.iter().map(|p| p.bad().len()).sum::<usize>(), 3);
-    assert_eq!(prepared.iter().map(|p| p.len()).sum::<usize>(), 17);
+    assert_eq!(prepared.iter().map(shadegrad::data::Prepared::len).sum::<usize>(), 17);
     // In memory or decoded again: the same images under the same indices.
     options.memory_budget = 0;
     let again = prepare(&sets, &options, &|_, _| ()).unwrap();

@@ -3,6 +3,7 @@
 
 mod annotations;
 mod augment;
+mod bounds;
 mod colorization;
 mod data_check;
 mod formats;

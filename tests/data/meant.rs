@@ -539,7 +539,7 @@ fn gif_is_read() {
     let splits = open(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
     let prepared = prepare(&sets, &PrepareOptions::new(7), &|_, _| ()).unwrap();
-    assert_eq!(prepared.iter().map(|set| set.len()).sum::<usize>(), 8);
+    assert_eq!(prepared.iter().map(shadegrad::data::Prepared::len).sum::<usize>(), 8);
     let dir = temp();
     for number in 0..4 {
         let mask = image::DynamicImage::from(stripes(&[0, 1]));

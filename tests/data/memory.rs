@@ -11,7 +11,7 @@ use shadegrad::image::{DynamicImage, GrayImage, RgbImage, Rgba, RgbaImage};
 use shadegrad::tasks::classify::{self, ClassifyConfig};
 
 fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| name.to_string()).collect()
+    names.iter().map(ToString::to_string).collect()
 }
 
 #[test]

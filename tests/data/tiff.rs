@@ -45,7 +45,7 @@ fn images_of_8_and_16_bits_and_the_first_page() {
     assert_eq!(decode_file(&path("rgb.TIFF")).unwrap(), rgb);
     let deep = ImageBuffer::<Luma<u16>, _>::from_fn(9, 7, |x, y| Luma([(x * 7000 + y) as u16]));
     deep.save(path("deep.tif")).unwrap();
-    let expected = RgbImage::from_fn(9, 7, |x, y| Rgb([((x * 7000 + y) as f64 / 257.0).round() as u8; 3]));
+    let expected = RgbImage::from_fn(9, 7, |x, y| Rgb([(f64::from(x * 7000 + y) / 257.0).round() as u8; 3]));
     assert_eq!(decode_file(&path("deep.tif")).unwrap(), expected);
     let pages = grey(8, 1, 1, &[&[1, 2, 3, 4, 5, 6, 7, 8], &[9; 8]]);
     let first = decode_bytes(&pages, &DecodeLimits::default()).unwrap();
@@ -61,7 +61,7 @@ fn images_of_8_and_16_bits_and_the_first_page() {
     }
     let splits = open(set.path()).unwrap();
     (0..splits.train.len()).for_each(|index| drop(splits.train.image(index).unwrap()));
-    let note = splits.train.depth().and_then(|depth| depth.note()).unwrap();
+    let note = splits.train.depth().and_then(shadegrad::data::SampleDepth::note).unwrap();
     assert_eq!(note, format!("{} images have several pages: the first is read", splits.train.len()));
 }
 

@@ -250,7 +250,7 @@ fn apply(
                 ignore_index: golden.attrs["ignore_index"].as_i64().map(|i| i as i32),
                 reduction: golden.reduction(),
                 log_probabilities: false,
-                soft_labels: golden.attrs.get("soft_labels").and_then(|v| v.as_bool()) == Some(true),
+                soft_labels: golden.attrs.get("soft_labels").and_then(serde_json::Value::as_bool) == Some(true),
             };
             let labels = get(if options.soft_labels { "probabilities" } else { "labels" });
             Ok(ops::softmax_cross_entropy(g, get("logits"), labels, find("class_weight"), options)?[0])

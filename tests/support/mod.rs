@@ -183,7 +183,7 @@ impl Outcome {
     }
 }
 
-/// One picture of a class. A class has its colours and pattern; `index` varies size, shade and place.
+/// One picture of a class. A class has its colors and pattern; `index` varies size, shade and place.
 fn picture(class: &str, index: u32) -> RgbImage {
     let (width, height) = (36 + index % 5, 34 + index % 7);
     let shade = (10 * (index % 6)) as u8;

@@ -226,7 +226,7 @@ fn terms_are_weighted_and_shown_without_their_weight() {
 #[test]
 fn frozen_layers_stay_and_a_pattern_must_match() {
     let options = |freeze: &[&str]| TrainingOptions {
-        freeze: freeze.iter().map(|s| s.to_string()).collect(),
+        freeze: freeze.iter().map(ToString::to_string).collect(),
         ..TrainingOptions::adam(1e-2)
     };
     let mut training = training(options(&["conv", "n*.bias"]));

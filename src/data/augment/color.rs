@@ -1,4 +1,4 @@
-//! Colour, blur and erasing.
+//! Color, blur and erasing.
 //!
 //! Brightness, contrast, saturation and hue are all affine in RGB, so they are composed into one map and applied once,
 //! with one rounding. Saturation and hue are those of W3C's Filter Effects (`feColorMatrix`): they keep lightness
@@ -19,7 +19,7 @@ pub struct ColorMap {
 }
 
 impl ColorMap {
-    /// Every colour stays.
+    /// Every color stays.
     pub const IDENTITY: ColorMap =
         ColorMap { matrix: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], offset: [0.0; 3] };
 
@@ -40,7 +40,7 @@ impl ColorMap {
         ColorMap { matrix: std::array::from_fn(|r| std::array::from_fn(|c| entry(r, c))), offset: [0.0; 3] }
     }
 
-    /// Colours turned about the axis of greys.
+    /// Colors turned about the axis of greys.
     pub fn hue(degrees: f32) -> Self {
         const SIN: [[f32; 3]; 3] = [[-0.213, -0.715, 0.928], [0.143, 0.140, -0.283], [-0.787, 0.715, 0.072]];
         let (sin, cos) = f64::from(degrees).to_radians().sin_cos();
@@ -58,7 +58,7 @@ impl ColorMap {
         ColorMap { matrix, offset: next.of(self.offset) }
     }
 
-    /// The colour that a colour becomes, neither rounded nor clipped.
+    /// The color that a color becomes, neither rounded nor clipped.
     pub fn of(&self, rgb: [f32; 3]) -> [f32; 3] {
         std::array::from_fn(|i| dot(self.matrix[i], rgb) + self.offset[i])
     }
@@ -76,7 +76,7 @@ fn dot(a: [f32; 3], b: [f32; 3]) -> f32 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
-/// Mean colour of a picture, 0 to 255.
+/// Mean color of a picture, 0 to 255.
 pub fn mean_color(rgb: &[u8]) -> [f32; 3] {
     let pixels = rgb.as_chunks::<3>().0;
     let mut sums = [0u64; 3];

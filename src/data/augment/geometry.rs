@@ -78,8 +78,11 @@ impl Iterator for Row {
     }
 }
 
-/// Writes the RGB picture `from` of `(height, width)`, moved by `map`, into `to`: bilinear, outside as told (with the
-/// picture's mean colour).
+/// Writes the RGB picture `from` of `(height, width)`, moved by `map`, into `to` with bilinear interpolation. Pixels from
+/// outside the picture follow `outside`: its rule and the picture's mean color.
+///
+/// # Panics
+/// If `from` holds fewer than `height · width` pixels.
 pub fn warp_image(from: &[u8], size: (usize, usize), map: &Map, outside: (Outside, [u8; 3]), to: &mut [u8]) {
     let (height, width) = size;
     let (pixels, stride) = (from.as_chunks::<3>().0, 3 * width);

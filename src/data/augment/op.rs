@@ -12,7 +12,7 @@ pub enum Op {
         /// Largest angle.
         degrees: f32,
     },
-    /// Each axis scaled about the centre by a factor of its own, 1 - share to 1 + share; 0 to 0.5.
+    /// Scales each axis about the center by an independent factor from 1 − share to 1 + share; share is 0 to 0.5.
     Stretch {
         /// Largest change.
         share: f32,
@@ -50,7 +50,7 @@ pub enum Op {
         /// Largest change.
         share: f32,
     },
-    /// Colours turned about the axis of greys by -degrees to +degrees; 0 to 180.
+    /// Colors turned about the axis of greys by -degrees to +degrees; 0 to 180.
     Hue {
         /// Largest angle.
         degrees: f32,
@@ -60,7 +60,7 @@ pub enum Op {
         /// Least and most standard deviation in pixels; 0 to 10.
         sigma: [f32; 2],
     },
-    /// A rectangle filled with the picture's mean colour; its pixels of a mask are ignored.
+    /// A rectangle filled with the picture's mean color; its pixels of a mask are ignored.
     Erase {
         /// Least and most share of the picture's area; above 0, to 0.9.
         area: [f32; 2],
@@ -75,7 +75,7 @@ pub enum Outside {
     /// The picture mirrored at its edge (`c b a | a b c`).
     #[default]
     Reflect,
-    /// The picture's mean colour.
+    /// The picture's mean color.
     Mean,
 }
 

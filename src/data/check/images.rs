@@ -1,4 +1,4 @@
-//! Checking a set of colour images.
+//! Checking a set of color images.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts,
 use crate::data::{DataError, decode_file, open_images};
 
 /// Reads every image of the colorization set at `path`: unreadable files, pictures that are in two
-/// parts, images without colour.
+/// parts, images without color.
 ///
 /// # Errors
 /// Where there is no folder at `path`; whatever else is wrong is in the report.

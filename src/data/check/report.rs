@@ -47,7 +47,7 @@ pub struct PartCount {
     pub good: usize,
     /// Smallest and largest width and height; `None` where no image can be read.
     pub sizes: Option<[(u32, u32); 2]>,
-    /// Images without colour.
+    /// Images without color.
     pub grey: usize,
 }
 

@@ -110,7 +110,7 @@ fn street(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     let tar = Color::hsv(0.6, rng.range(0.0, 0.1), rng.range(0.22, 0.5));
     band(d, stage, (kerb, 1.1), Label::Road, [tar, tar.shade(0.82)]);
     d.labelled(Some(Label::Sidewalk), |d| {
-        d.rect((-0.1, kerb - 0.008), (stage.aspect + 0.1, kerb + 0.006), stone.shade(1.25))
+        d.rect((-0.1, kerb - 0.008), (stage.aspect + 0.1, kerb + 0.006), stone.shade(1.25));
     });
     if rng.chance(0.7) {
         let y = rng.range(kerb + 0.08, 1.0);

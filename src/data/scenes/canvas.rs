@@ -12,7 +12,7 @@ use tiny_skia::{
 
 use super::Label;
 
-/// A colour: red, green, blue and opacity, each in `0..=1`.
+/// A color: red, green, blue and opacity, each in `0..=1`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Color {
     /// Red.
@@ -26,7 +26,7 @@ pub struct Color {
 }
 
 impl Color {
-    /// An opaque colour.
+    /// An opaque color.
     pub const fn rgb(r: f32, g: f32, b: f32) -> Self {
         Self { r, g, b, a: 1.0 }
     }
@@ -36,7 +36,7 @@ impl Color {
         Self::rgb(value, value, value)
     }
 
-    /// From hue (turns), saturation and value, as a painter picks colours.
+    /// From hue (turns), saturation and value, as a painter picks colors.
     pub fn hsv(hue: f32, saturation: f32, value: f32) -> Self {
         let channel = |offset: f32| {
             let k = (offset + hue * 6.0).rem_euclid(6.0);
@@ -51,7 +51,7 @@ impl Color {
         Self { r: scale(self.r), g: scale(self.g), b: scale(self.b), a: self.a }
     }
 
-    /// The same colour with opacity `a`.
+    /// The same color with opacity `a`.
     pub fn alpha(self, a: f32) -> Self {
         Self { a, ..self }
     }
@@ -68,9 +68,9 @@ impl Color {
 /// What a shape is filled with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fill {
-    /// One colour.
+    /// One color.
     Solid(Color),
-    /// From one colour at a point to another at a second point, in the shape's own coordinates.
+    /// From one color at a point to another at a second point, in the shape's own coordinates.
     Gradient([(f32, f32); 2], [Color; 2]),
 }
 
@@ -87,7 +87,7 @@ pub struct Shape {
     pub path: Path,
     /// Width of the line along the outline; `None` fills the inside.
     pub width: Option<f32>,
-    /// Its colours.
+    /// Its colors.
     pub fill: Fill,
     /// What it is, or `None` for what is no thing: shadows, glow, reflections.
     pub label: Option<Label>,

@@ -3,7 +3,7 @@
 use super::canvas::{Color, Drawing, Fill};
 use crate::random::Random;
 
-/// A tree: broad-leaved, conifer or poplar, 3.5 to 6.5 m high, in the colours of the seasons.
+/// A tree: broad-leaved, conifer or poplar, 3.5 to 6.5 m high, in the colors of the seasons.
 pub fn tree(d: &mut Drawing, rng: &mut Random) {
     let height = rng.range(3.6, 6.4);
     let bark = Color::hsv(rng.range(0.05, 0.1), rng.range(0.25, 0.6), rng.range(0.2, 0.45));

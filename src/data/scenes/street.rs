@@ -1,6 +1,6 @@
 //! Whole street scenes in perspective, with a class for every pixel.
 //!
-//! Colours follow the world (trees by season, the sky by weather, grey roads with white markings), so
+//! Colors follow the world (trees by season, the sky by weather, grey roads with white markings), so
 //! that they can be learnt from lightness, except where the world is free: cars and clothes.
 
 mod buildings;

@@ -67,13 +67,13 @@ pub fn unary<T: Real>(mut a: Args<'_, T>) {
         0 => map(y, x, |v| if v < zero { zero } else { v }),
         1 => map(y, x, |v| if v < zero { v * alpha } else { v }),
         2 => map(y, x, |v| one / (one + (-v).exp())),
-        3 => map(y, x, |v| v.tanh()),
+        3 => map(y, x, T::tanh),
         4 => map(y, x, |v| v * alpha),
         5 => map(y, x, |v| v + alpha),
-        6 => map(y, x, |v| v.exp()),
-        7 => map(y, x, |v| v.ln()),
-        8 => map(y, x, |v| v.sqrt()),
-        9 => map(y, x, |v| v.abs()),
+        6 => map(y, x, T::exp),
+        7 => map(y, x, T::ln),
+        8 => map(y, x, T::sqrt),
+        9 => map(y, x, T::abs),
         _ => map(y, x, |v| power(v, number)),
     }
     if masked {

@@ -123,9 +123,9 @@ impl Gpu {
         let request = |features: wgpu::Features| {
             let request = adapter.request_device(&wgpu::DeviceDescriptor {
                 required_features: features,
-                // SAFETY: matrix units alone are asked for; the kernels that use them are this crate's own, and what a
-                // driver makes of them is checked on the device (see `exec/shader/cooperative.rs`).
                 experimental_features: match features.contains(MATRICES) {
+                    // SAFETY: the only experimental feature requested is matrix units. Only kernels of this crate use
+                    // them, and their results are verified on the device (see `exec/verify.rs`).
                     true => unsafe { wgpu::ExperimentalFeatures::enabled() },
                     false => wgpu::ExperimentalFeatures::disabled(),
                 },
@@ -202,7 +202,7 @@ impl Gpu {
         self.made(what, (floats as u64 * 4).max(16), usage, false)
     }
 
-    /// A buffer of so many bytes that can be written at once.
+    /// A buffer of the given size in bytes, mapped for writing.
     pub fn mapped_buffer(&self, what: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, ExecError> {
         self.made(what, size, usage, true)
     }
@@ -246,7 +246,7 @@ impl Gpu {
         }
     }
 
-    /// Gives the device up. Every later call fails with [`ExecError::DeviceLost`]; a shared device goes on for its owner.
+    /// Gives the device up. Every later call fails with [`ExecError::DeviceLost`]. A shared device stays usable for its owner.
     pub fn destroy(&self) {
         if !self.own {
             let _ = self.health.lost.set("the engine was closed".into());

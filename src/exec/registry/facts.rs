@@ -21,7 +21,7 @@ pub enum Operands {
     RowsInVectors,
 }
 
-/// A function whose WGSL accuracy is below correct rounding (see [`crate::exec::accuracy`]).
+/// A function whose WGSL accuracy is below correct rounding (see `exec/accuracy.rs`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Function {
     /// `exp` of arguments below 10 in magnitude.

@@ -77,7 +77,7 @@ impl<'a> Written<'a> {
         result
     }
 
-    /// The kind of number `i` of `of`: numbers of each kind have a scale of their own.
+    /// The kind of number `i` of `of`. Each kind is judged against its own scale.
     fn kind(&self, i: usize, of: usize) -> usize {
         match self.segments {
             // Pairs of numbers.

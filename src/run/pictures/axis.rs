@@ -2,14 +2,14 @@
 
 use crate::run::score::Unit;
 
-/// What the values along an axis are.
+/// The kind of values along an axis. It decides where the axis begins and how ticks are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     /// Losses: the axis begins at 0, their best value.
     Loss,
     /// Shares of 1, written as percentages.
     Share,
-    /// Anything else: the axis spans the values there are.
+    /// Anything else: the axis spans the values.
     Plain,
 }
 
@@ -69,7 +69,7 @@ impl Axis {
         Axis { low, high, labelled: (first, last), step, percent: false }
     }
 
-    /// Values to be marked, rising.
+    /// Values of the ticks, ascending.
     pub fn ticks(&self) -> impl Iterator<Item = f64> {
         let (step, (low, high)) = (self.step, self.labelled);
         let first = (low / step - 1e-6).ceil();
@@ -87,7 +87,7 @@ impl Axis {
         format!("{value:.decimals$}{unit}")
     }
 
-    /// Where a value lies: 0 at the low end, 1 at the high one.
+    /// Position of a value along the axis: 0 at the low end, 1 at the high end.
     pub fn share(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }

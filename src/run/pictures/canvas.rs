@@ -29,7 +29,7 @@ impl From<Color> for Paint<'_> {
     }
 }
 
-/// Which point of a text is placed at the given position. Vertically the middle of the capitals is.
+/// Horizontal anchor of a text. Vertically, the middle of the capital letters is placed at the given position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -44,7 +44,7 @@ pub(super) struct TextStyle {
     pub size: f32,
     pub color: Color,
     pub anchor: Anchor,
-    /// Turned to be read from bottom to top.
+    /// Rotated to read from bottom to top.
     pub upright: bool,
 }
 
@@ -180,7 +180,7 @@ impl Canvas {
     pub fn finish(self) -> RgbImage {
         let (width, height) = (self.pixels.width(), self.pixels.height());
         let rgb: Vec<u8> = self.pixels.data().as_chunks::<4>().0.iter().flat_map(|p| [p[0], p[1], p[2]]).collect();
-        // The buffer always has the size asked for; an empty picture stands in for the impossible.
+        // The buffer always has this size, so the default is never used.
         RgbImage::from_raw(width, height, rgb).unwrap_or_default()
     }
 }
@@ -221,7 +221,7 @@ pub(super) fn fit(text: &str, size: f32, width: f32) -> String {
     if text_width(text, size) <= width {
         return text.to_owned();
     }
-    // Names from outside may be very long; far fewer letters than this fit any picture.
+    // A name from a data set may be very long. No picture has room for 400 letters.
     let mut letters: Vec<char> = text.chars().take(400).collect();
     while !letters.is_empty() {
         letters.pop();

@@ -111,10 +111,10 @@ fn fitted(picture: &RgbImage) -> (Cow<'_, RgbImage>, u32) {
     (Cow::Owned(resize(picture, WIDTH, height, FilterType::Triangle)), 1)
 }
 
-/// Color of pixels that are no class: black is one of the classes in Pascal VOC's map.
+/// Color of pixels without a class. Black is a class in Pascal VOC's color map.
 const WHITE: [u8; 3] = [255; 3];
 
-/// A mask in the colors of its classes; what is no class is white.
+/// A mask in the colors of its classes. Pixels without a class are white.
 pub fn painted((height, width): (u32, u32), mask: &[u8], colors: &[[u8; 3]]) -> RgbImage {
     let bytes = mask.iter().flat_map(|&class| colors.get(usize::from(class)).copied().unwrap_or(WHITE)).collect();
     RgbImage::from_raw(width, height, bytes).unwrap_or_default()

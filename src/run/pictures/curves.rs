@@ -29,7 +29,7 @@ struct Plot<'a> {
     axis: &'a str,
     series: Vec<Series<'a>>,
     scale: Scale,
-    /// The horizontal axis holds exponents of 10; else it holds epochs.
+    /// The horizontal axis holds powers of 10 instead of epochs.
     powers: bool,
     left: f32,
     width: f32,
@@ -44,7 +44,7 @@ pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
         return Err(PictureError::Empty { what: "the learning rate's curve" });
     }
     let mut canvas = Canvas::new("the learning rate's curve", WIDTH as u64, HEIGHT as u64)?;
-    // A batch that is far off would flatten all that matters: it is drawn at the edge.
+    // An outlier would flatten the rest of the curve, so it is drawn at the edge.
     let most = 2.0 * points[0].smoothed;
     let line = |name, color, value: fn(&LrPoint) -> f64| Series {
         name,
@@ -191,7 +191,7 @@ impl Frame {
         self.bottom - self.y.share(value) as f32 * (self.bottom - self.top)
     }
 
-    /// The line breaks where a value is not finite, rather than bridging what is unknown.
+    /// A value that is not finite interrupts the line.
     fn draw_series(&self, canvas: &mut Canvas, epochs: &[f64], series: &Series<'_>) {
         let points: Vec<_> = epochs.iter().copied().zip(series.values.iter().copied()).collect();
         for run in points.split(|(_, value)| !drawable(*value)) {

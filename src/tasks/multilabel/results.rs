@@ -20,9 +20,8 @@ const SHOWN: usize = 24;
 /// Writes the table, the sheet and the errors into a run's folder, and names them.
 pub(super) fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
     let Some(images) = &found.shown else {
-        return Ok(
-            results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?))
-        );
+        results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?));
+        return Ok(());
     };
     let mut cells = vec![];
     for row in spread(found.indices.len(), SHOWN) {

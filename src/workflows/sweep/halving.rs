@@ -8,7 +8,7 @@ use crate::run::Score;
 use crate::run::history::EpochRow;
 use crate::train::{Observer, StepProgress};
 
-/// Shares of a run's epochs after which runs are dropped, for `runs` runs of which one in `eta` goes on each time.
+/// Shares of a run's epochs after which runs are dropped. There are `runs` runs at first, and one in `eta` survives each rung.
 /// Where two shares would end at the same epoch, the first is left out.
 pub(super) fn rungs(runs: usize, eta: usize, epochs: usize) -> Vec<f64> {
     if eta < 2 {

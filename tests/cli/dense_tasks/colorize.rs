@@ -6,7 +6,7 @@ use shadegrad::tasks::colorize::{COLORFULNESS, DELTA_E, PSNR, SSIM};
 use super::scenes::{TINY, is_a_figure, scene, write_photos};
 use crate::support::Place;
 
-/// CIELAB's L of an sRGB colour that need not be whole (IEC 61966-2-1, white point D65).
+/// CIELAB's L of an sRGB color that need not be whole (IEC 61966-2-1, white point D65).
 fn lightness(rgb: [f64; 3]) -> f64 {
     let linear = |v: f64| if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) };
     let [r, g, b] = rgb.map(|v| linear(v / 255.0));
@@ -14,7 +14,7 @@ fn lightness(rgb: [f64; 3]) -> f64 {
     if y > 216.0 / 24389.0 { 116.0 * y.cbrt() - 16.0 } else { y * 24389.0 / 27.0 }
 }
 
-/// Every colour keeps the original's lightness as well as bytes can: L rises with each channel, so that of the colour
+/// Every color keeps the original's lightness as well as bytes can: L rises with each channel, so that of the color
 /// before rounding lies between those of half a byte less and half a byte more. A channel at 0 or 255 may have been cut.
 /// Returns the share of pixels without a clipped channel.
 #[track_caller]

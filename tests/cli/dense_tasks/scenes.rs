@@ -1,4 +1,4 @@
-//! Small scenes: a dark ground with a bar and a disc. The three differ in lightness, so colours can be learned too.
+//! Small scenes: a dark ground with a bar and a disc. The three differ in lightness, so colors can be learned too.
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 

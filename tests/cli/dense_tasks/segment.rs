@@ -10,7 +10,7 @@ use crate::support::Place;
 /// Pixels of the validation scenes by class, truth first.
 type Counts = [[u64; 3]; 3];
 
-/// The class numbers of a mask that `predict` wrote, and its size: a PNG whose palette is the classes' colours.
+/// The class numbers of a mask that `predict` wrote, and its size: a PNG whose palette is the classes' colors.
 fn written(place: &Place, name: &str) -> (Vec<u8>, (u32, u32)) {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(place.bytes(name)));
     decoder.set_transformations(png::Transformations::IDENTITY);
@@ -19,7 +19,7 @@ fn written(place: &Place, name: &str) -> (Vec<u8>, (u32, u32)) {
     reader.next_frame(&mut classes).expect("a mask");
     let info = reader.info();
     assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Indexed, png::BitDepth::Eight), "{name}");
-    // The first of Pascal VOC's colours: no others are given.
+    // The first of Pascal VOC's colors: no others are given.
     assert_eq!(info.palette.as_deref(), Some(&[0, 0, 0, 128, 0, 0, 0, 128, 0][..]), "{name}");
     (classes, (info.width, info.height))
 }

@@ -45,7 +45,7 @@ fn a_table_says_what_ran_and_a_smaller_sample_keeps_it() {
 #[test]
 fn a_vast_grid_is_sampled_without_being_listed() {
     let place = Place::new();
-    let list = (1..=1000).map(|i| format!("{}e-6", i)).collect::<Vec<_>>().join(", ");
+    let list = (1..=1000).map(|i| format!("{i}e-6")).collect::<Vec<_>>().join(", ");
     let seeds = (0..1000).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
     let sweep = SWEEP.split("[grid]").next().unwrap_or_default().replace("scenes = 10", "scenes = 10\nepochs = 1");
     place.write("sweep.toml", format!("{sweep}[grid]\nlr = [{list}]\nseed = [{seeds}]\nweight_decay = [{list}]\n"));

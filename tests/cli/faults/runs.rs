@@ -19,6 +19,7 @@ fn under_way(place: &Place, line: &str, run: &str, epochs: usize) -> Child {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+    killed(child);
     panic!("{run} has no {epochs} epochs");
 }
 

@@ -173,7 +173,7 @@ fn segmentation_gives_logits() {
     }
 }
 
-/// The colours are those that the program writes, before they are rounded to bytes.
+/// The colors are those that the program writes, before they are rounded to bytes.
 #[test]
 fn colorization_gives_pictures() {
     for (outputs, up, skips) in [(2, Up::Transposed, true), (3, Up::Bilinear, false)] {

@@ -7,7 +7,7 @@ use crate::random::Random;
 
 const TYRE: Color = Color::grey(0.08);
 
-/// Sizes and colours of one car.
+/// Sizes and colors of one car.
 struct Car {
     x: f32,
     /// Distance of the end that faces the camera.
@@ -23,7 +23,7 @@ struct Car {
     glass: Color,
 }
 
-/// A car on the road at (X, Z of its near end). What colour it has, nothing in the scene tells.
+/// A car on the road at (X, Z of its near end). What color it has, nothing in the scene tells.
 pub fn car(d: &mut Drawing, camera: &Camera, (x, z): (f32, f32), oncoming: bool, rng: &mut Random) {
     let paint = if rng.chance(0.35) {
         Color::grey(rng.pick(&[0.13, 0.35, 0.62, 0.8, 0.93]))

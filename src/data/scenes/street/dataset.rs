@@ -12,7 +12,7 @@ use crate::data::{
 };
 use crate::random::{op, word};
 
-/// Names and colours of the classes.
+/// Names and colors of the classes.
 const CLASSES: [(&str, [u8; 3]); 12] = [
     ("sky", [90, 150, 220]),
     ("cloud", [235, 235, 245]),

@@ -19,7 +19,7 @@ enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub struct Weather {
     kind: Kind,
-    /// Colour of the sky at the top of the frame and at the horizon.
+    /// Color of the sky at the top of the frame and at the horizon.
     high: Color,
     low: Color,
 }
@@ -86,7 +86,7 @@ impl Weather {
     /// The camera's view of it.
     pub fn light(&self, rng: &mut Random, noise_key: u64) -> Light {
         let mut light = Light::random(rng, noise_key);
-        // A street has a sky of its own: exposure and tint stay nearer to the middle.
+        // Exposure and tint of a street vary less than those of other scenes.
         light.gain = light.gain.map(|gain| 1.0 + (gain - 1.0) * 0.5);
         if self.dusk() {
             light.gain = [light.gain[0] * 0.86, light.gain[1] * 0.78, light.gain[2] * 0.8];

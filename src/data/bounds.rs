@@ -1,0 +1,48 @@
+//! What a file can hold, before memory is taken for what its header claims.
+//!
+//! | kind | least size of a file of `n` pixels | since |
+//! |---|---|---|
+//! | JPEG | `n / 512` bytes | each 8x8 block of the channel with the most samples takes a bit or more |
+//! | PNG | `bytes of the rows / 1032` | deflate shortens by a factor of 1032 at most |
+
+use image::ImageFormat;
+
+use super::truncation::jpeg_frame;
+
+/// Bytes before the header's data in a PNG: signature, length and name of the chunk.
+const PNG_HEADER: usize = 16;
+/// Largest factor by which deflate shortens.
+const DEFLATE: u64 = 1032;
+
+/// Width and height that the header of a JPEG or PNG claims; `None` for other kinds.
+pub(crate) fn size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
+    match format {
+        // A height of 0 stands after the scan.
+        ImageFormat::Jpeg => jpeg_frame(bytes).map(|frame| frame.size).filter(|size| size.0 > 0 && size.1 > 0),
+        ImageFormat::Png => {
+            let (&[w3, w2, w1, w0, h3, h2, h1, h0], _) = bytes.get(PNG_HEADER..)?.split_first_chunk::<8>()?;
+            Some((u32::from_be_bytes([w3, w2, w1, w0]), u32::from_be_bytes([h3, h2, h1, h0])))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the bytes can hold a picture of `size`.
+pub(crate) fn can_hold(bytes: &[u8], format: ImageFormat, (width, height): (u32, u32)) -> bool {
+    let (length, width, height) = (bytes.len() as u64, u64::from(width), u64::from(height));
+    match format {
+        ImageFormat::Jpeg => length >= width * height / 512,
+        ImageFormat::Png => {
+            let (depth, channels) = match bytes.get(PNG_HEADER + 8..PNG_HEADER + 10) {
+                Some(&[depth, 2]) => (depth, 3),
+                Some(&[depth, 4]) => (depth, 2),
+                Some(&[depth, 6]) => (depth, 4),
+                Some(&[depth, _]) => (depth, 1),
+                _ => return false,
+            };
+            let row = (width * channels * u64::from(depth)).div_ceil(8);
+            length.saturating_mul(DEFLATE) >= row * height
+        }
+        _ => true,
+    }
+}
