@@ -31,15 +31,15 @@ impl From<CompareError> for TaskError {
 /// Scores of one predicted picture, or means over several.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ImageScores {
-    /// [`psnr`] in dB.
+    /// Peak signal-to-noise ratio in dB.
     pub psnr: f64,
-    /// [`ssim`], at most 1.
+    /// Structural similarity, at most 1.
     pub ssim: f64,
-    /// [`mean_delta_e`] (CIEDE2000).
+    /// Mean color difference ΔE00 (CIEDE2000).
     pub delta_e: f64,
-    /// [`colorfulness`] of the prediction.
+    /// Colorfulness of the prediction (Hasler and Süsstrunk).
     pub colorfulness: f64,
-    /// [`colorfulness`] of the truth, to hold it against.
+    /// Colorfulness of the true picture.
     pub true_colorfulness: f64,
 }
 
