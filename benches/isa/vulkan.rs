@@ -130,14 +130,14 @@ impl Compiler {
         unsafe {
             let get = self.executable.fp().get_pipeline_executable_internal_representations_khr;
             let mut count = 0;
-            get(self.device.handle(), which, &mut count, std::ptr::null_mut()).result()?;
+            get(self.device.handle(), which, &raw mut count, std::ptr::null_mut()).result()?;
             let mut found = vec![vk::PipelineExecutableInternalRepresentationKHR::default(); count as usize];
-            get(self.device.handle(), which, &mut count, found.as_mut_ptr()).result()?;
+            get(self.device.handle(), which, &raw mut count, found.as_mut_ptr()).result()?;
             let mut texts: Vec<Vec<u8>> = found.iter().map(|r| vec![0; r.data_size]).collect();
             for (r, text) in found.iter_mut().zip(&mut texts) {
                 r.p_data = text.as_mut_ptr().cast();
             }
-            get(self.device.handle(), which, &mut count, found.as_mut_ptr()).result()?;
+            get(self.device.handle(), which, &raw mut count, found.as_mut_ptr()).result()?;
             let text = texts.pop().unwrap_or_default();
             Ok(String::from_utf8_lossy(text.strip_suffix(&[0]).unwrap_or(&text)).into_owned())
         }
