@@ -41,7 +41,10 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
         }
         let found = images_below(path)?;
         if found.is_empty() {
-            return Err(CliError::Usage(format!("{}: holds no JPEG, PNG, WebP, BMP or GIF file", path.display())));
+            return Err(CliError::Usage(format!(
+                "{}: holds no JPEG, PNG, WebP, BMP, GIF or TIFF file",
+                path.display()
+            )));
         }
         images.extend(found);
     }

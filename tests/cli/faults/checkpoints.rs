@@ -117,7 +117,7 @@ fn another_number_of_classes_or_other_classes() {
 fn what_is_no_run_and_what_is_no_image() {
     let place = trained();
     place.folder("empty");
-    place.run("predict run empty --device cpu").refused(&["empty: holds no JPEG, PNG, WebP, BMP or GIF file"]);
+    place.run("predict run empty --device cpu").refused(&["empty: holds no JPEG, PNG, WebP, BMP, GIF or TIFF file"]);
     place.run("predict empty photos/disc --device cpu").refused(&["empty is not a run directory", "config.toml"]);
     place.run("predict nowhere photos/disc --device cpu").refused(&["nowhere", "check the path"]);
     place.run("eval run --data nowhere --device cpu").refused(&["nowhere", "check the path"]);
