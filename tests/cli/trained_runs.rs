@@ -22,7 +22,7 @@ fn a_classifier_on_images_that_it_has_not_seen() {
     own_data(&place);
     folders_of_images(&place);
     let told = place.run("compare run run/last.safetensors --data photos --device cpu").fine();
-    told.printed(&["3 images of the val part of photos", "p (McNemar)", "1.000"]);
+    told.printed(&["6 images of the test part of photos", "p (McNemar)", "1.000"]);
 }
 
 /// The test part comes from its folder or from a table's rows.
