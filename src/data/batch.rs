@@ -25,7 +25,7 @@ pub struct SampleMut<'a> {
     pub targets: &'a mut [f32],
 }
 
-/// What a sample is: by this it is known again when training goes on later.
+/// Identifies a sample. A resumed run compares it with the stored one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// Its image's name; the path where it is a file.
@@ -68,8 +68,8 @@ pub trait Source: Send + Sync {
     /// Sizes of a sample; the same for all samples and at all times.
     fn layout(&self) -> SampleLayout;
 
-    /// What sample `index` is before any augmentation, so that a change of the data can be named. `None`, where a source does
-    /// not say, leaves only the number of samples to compare.
+    /// Identity of sample `index` before augmentation. A resumed run names the samples whose identity changed. With `None`
+    /// it compares the number of samples alone.
     fn identity(&self, index: usize) -> Option<Identity> {
         let _ = index;
         None

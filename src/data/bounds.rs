@@ -1,4 +1,4 @@
-//! What a file can hold, before memory is taken for what its header claims.
+//! Bounds on the pixels that a file can hold. They are checked before memory is reserved for the size in its header.
 //!
 //! | kind | least size of a file of `n` pixels | since |
 //! |---|---|---|

@@ -75,7 +75,7 @@ pub(crate) fn kind_of(bytes: &[u8]) -> Option<Kind> {
     None
 }
 
-/// What a file of a decoded kind is, where it is a variant of it that is not decoded.
+/// The variant of a JPEG or TIFF file that no decoder here reads; `None` for the others.
 pub(crate) fn variant_of(bytes: &[u8]) -> Option<Kind> {
     const TO_16_BITS: &str = "scale its values to 8 or 16 bits and save it as PNG";
     const JPEG: &str =

@@ -16,7 +16,7 @@ pub fn text_digest(text: &str) -> String {
 }
 
 impl RunDir {
-    /// What is wrong with the run's files: a line for each that is damaged or gone, which begins with its path.
+    /// A line for each file of the run that is damaged or missing. The line begins with the file's path.
     pub fn damage(&self) -> Vec<String> {
         let mut found = vec![];
         let mut add = |file: &str, problem: String| {

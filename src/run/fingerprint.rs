@@ -20,7 +20,7 @@ use crate::data::{Identity, Source, digest};
 
 /// Up to this many images each is kept by itself, so that a change can be named.
 const MAX_NAMED: usize = 50_000;
-/// So many images of a kind are named in a message.
+/// Number of images of a kind that a message names.
 const SHOWN: usize = 3;
 
 /// What a run was trained and validated on.

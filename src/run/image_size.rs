@@ -40,7 +40,7 @@ impl ImageSize {
     }
 }
 
-/// What becomes of a picture whose proportions are not those of the image size.
+/// How a picture is fitted to an image size of other proportions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
     /// It is stretched to the size.

@@ -18,7 +18,7 @@ use crate::interop::safetensors::TensorFile;
 pub struct Repairs {
     /// The epochs before the one under way.
     pub rows: Vec<EpochRow>,
-    /// What was found damaged, and what is done about it.
+    /// Each damaged file and its repair, a line each.
     pub notes: Vec<String>,
     /// The best weights are gone, and are those of the last epoch.
     best_is_last: bool,

@@ -1,4 +1,4 @@
-//! What a header claims is checked before memory is taken for it.
+//! The size in a header is checked before memory is reserved for it.
 
 use std::io::Cursor;
 

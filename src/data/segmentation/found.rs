@@ -22,7 +22,7 @@ impl Pair {
     }
 }
 
-/// What lies in a folder, before anything is decoded.
+/// The pairs, classes and parts of a folder. No image is decoded yet.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub format: &'static str,

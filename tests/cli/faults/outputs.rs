@@ -1,4 +1,5 @@
-//! What goes out: files of the user stay, names are harmless, tables say what ran, and a verb goes on after one bad file.
+//! Outputs: no file of the user is overwritten, names are escaped, tables record the settings that ran, and a verb continues
+//! after one bad file.
 
 use crate::support::{Place, TRAIN};
 
