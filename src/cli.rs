@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod export;
 pub(crate) mod flags;
+mod hints;
 mod lr_find;
 mod model;
 mod plan;

@@ -34,6 +34,7 @@ mod error;
 mod folder;
 mod format;
 mod formats;
+mod hints;
 mod idx;
 mod images;
 mod listing;
@@ -68,9 +69,10 @@ pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decisions::{ClassReading, Decisions, LeftOut, Why};
 pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
 pub use depth::SampleDepth;
-pub use error::{BadImage, DataError, ImageProblem};
+pub use error::{BadImage, DataError, ImageProblem, MissingHint};
 pub use format::{Confidence, Evidence};
 pub use formats::{FormatInfo, Recognised, formats, recognise_classification, recognise_segmentation};
+pub use hints::Hints;
 pub use images::{ImageDataset, ImageSplits, open_images};
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
@@ -95,12 +97,14 @@ pub struct OpenOptions {
     pub val_split: f32,
     /// Decides which images are held out.
     pub seed: u64,
+    /// What the files do not tell.
+    pub hints: Hints,
 }
 
 impl Default for OpenOptions {
-    /// A fifth for validation, seed 0.
+    /// A fifth for validation, seed 0, no hints.
     fn default() -> Self {
-        Self { val_split: 0.2, seed: 0 }
+        Self { val_split: 0.2, seed: 0, hints: Hints::default() }
     }
 }
 
@@ -127,19 +131,21 @@ pub struct SetOptions {
     pub seed: u64,
     /// Incomplete pairs are left out; else they are an error.
     pub skip_bad: bool,
+    /// What the files do not tell.
+    pub hints: Hints,
 }
 
 impl Default for SetOptions {
-    /// A fifth for validation, seed 0, nothing left out.
+    /// A fifth for validation, seed 0, nothing left out, no hints.
     fn default() -> Self {
-        Self { val_split: 0.2, seed: 0, skip_bad: false }
+        Self { val_split: 0.2, seed: 0, skip_bad: false, hints: Hints::default() }
     }
 }
 
 impl SetOptions {
     /// `val_split`, or an error where it is no share.
     fn checked_val_split(&self) -> Result<f32, DataError> {
-        OpenOptions { val_split: self.val_split, seed: self.seed }.checked_val_split()
+        OpenOptions { val_split: self.val_split, ..OpenOptions::default() }.checked_val_split()
     }
 }
 
@@ -154,7 +160,9 @@ impl SetOptions {
 pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     options.checked_val_split()?;
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
-    let mut splits = if metadata.is_dir() {
+    let mut splits = if metadata.is_dir() && options.hints.are_of_a_table() {
+        csv::open(&csv::named_table(path)?, options)?
+    } else if metadata.is_dir() {
         let chosen = formats::choose(path, formats::classes)?;
         let (format, evidence) =
             chosen.ok_or_else(|| DataError::EmptyFolder { path: path.into(), found: "nothing known".into() })?;
@@ -170,6 +178,12 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
     let reading = |name: &String| ClassReading { name: name.clone(), from: String::new() };
     splits.decisions.classes = splits.train.class_names().iter().map(reading).collect();
     Ok(splits)
+}
+
+/// Whether the set at `path` is a table, or a folder that is read by the table in it.
+#[cfg(feature = "tasks")]
+pub(crate) fn holds_table(path: &Path) -> bool {
+    csv::is_table(path) || csv::table_in_folder(path).is_ok_and(|table| table.is_some())
 }
 
 /// Refuses what is no folder.

@@ -1,7 +1,7 @@
 //! Which flags an error of the library is about: the library knows no command line.
 
 use super::CliError;
-use crate::data::DataError;
+use crate::data::{DataError, MissingHint};
 use crate::exec::ExecError;
 use crate::graph::GraphError;
 use crate::interop::onnx::OnnxError;
@@ -24,8 +24,20 @@ pub(super) fn flags(error: &CliError) -> Option<String> {
         TrainError::Exec(ExecError::DeviceLost { .. }) => "--batch-size; --resume goes on from the last checkpoint",
         TrainError::Exec(ExecError::NoDevice { .. }) => "--device",
         TrainError::Graph(GraphError::OneValue { .. }) => "--batch-size or --image-size",
+        TrainError::Data(error) if error.hint().is_some() => return error.hint().map(of_hint),
+        TrainError::Data(DataError::NoTable { .. }) => "--path-column, --label-column, --image-root",
         TrainError::Data(DataError::BadImage(_) | DataError::BadImages { .. }) => "--skip-bad",
         _ => return None,
     };
     Some(format!("flags: {flags}"))
+}
+
+/// A line with the flags that give a hint.
+pub(super) fn of_hint(hint: MissingHint) -> String {
+    match hint {
+        MissingHint::Columns => {
+            "flags: --path-column NAME --label-column NAME; --image-root DIR for images elsewhere".into()
+        }
+        MissingHint::MaskThreshold(value) => format!("flags: --mask-threshold {value} makes two classes of the values"),
+    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::flags::choice;
+use super::hints::HintArgs;
 use super::{CliError, complain_of_damage, print};
 use crate::run::names::{names, new_folder};
 use crate::run::{Checkpoint, RunDir};
@@ -25,6 +26,8 @@ pub(super) struct Args {
     /// Folder to create for table and figure; runs/compare-NNN when not given
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    hints: HintArgs,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
     #[arg(long, default_value = "auto")]
     device: String,
@@ -48,6 +51,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         part: args.split,
         val_split: None,
         seed: None,
+        hints: args.hints.hints(),
         skip_bad: args.skip_bad,
         device: args.device.clone(),
         batch_size: args.batch_size.into(),

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{CliError, print};
+use super::hints::HintArgs;
+use super::{CliError, advice, complain, print};
 use crate::data::check::CheckOptions;
 use crate::data::{Augment, Mix};
 use crate::run::ImageSize;
 use crate::run::pictures::save_png;
 use crate::tasks::{self, Task};
+use crate::workflows::evaluation::require_hints;
 use crate::workflows::preview::{PreviewOptions, preview};
 
 /// What to do with a data set.
@@ -40,6 +42,8 @@ pub(super) struct CheckArgs {
     /// Seed of that split
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    hints: HintArgs,
 }
 
 /// What to draw.
@@ -66,6 +70,8 @@ pub(super) struct PreviewArgs {
     /// Replace the file that --out names
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    hints: HintArgs,
     /// HEIGHTxWIDTH in pixels, or one number; as in training when not given
     #[arg(long)]
     image_size: Option<ImageSize>,
@@ -95,9 +101,13 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     if !(args.val_split > 0.0 && args.val_split < 1.0) {
         return Err(CliError::Usage(format!("--val-split {}: expected above 0 and below 1", args.val_split)));
     }
-    let options = CheckOptions { val_split: args.val_split, seed: args.seed, ..CheckOptions::default() };
+    let hints = args.hints.hints();
+    require_hints(args.task, &hints)?;
+    let options = CheckOptions { val_split: args.val_split, seed: args.seed, hints, ..CheckOptions::default() };
     let report = args.task.check_data(&args.data, &options)?;
     print(&report)?;
+    let hints = report.faults.iter().filter_map(|fault| fault.hint);
+    hints.map(advice::of_hint).for_each(complain);
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
@@ -115,6 +125,7 @@ fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {
     let options = PreviewOptions {
         mix: Mix { mixup: args.mixup, cutmix: args.cutmix, seed: args.seed },
         data: args.data.clone(),
+        hints: args.hints.hints(),
         image_size: args.image_size,
         seed: args.seed,
         val_split: args.val_split,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::flags::choice;
+use super::hints::HintArgs;
 use super::{CliError, complain, complain_of_damage, print};
 use crate::run::Checkpoint;
 use crate::train::settings::MAX_BATCH_SIZE;
@@ -20,6 +21,8 @@ pub(super) struct Args {
     /// Part of the data set (`compare` takes test where there is one)
     #[arg(long, value_parser = choice::<Part>(), default_value = "val")]
     split: Part,
+    #[command(flatten)]
+    hints: HintArgs,
     /// Where to compute: auto, gpu, cpu, an adapter's name or its index
     #[arg(long, default_value = "auto")]
     device: String,
@@ -53,6 +56,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         part: Some(args.split),
         val_split: args.val_split,
         seed: args.seed,
+        hints: args.hints.hints(),
         skip_bad: args.skip_bad,
         device: args.device.clone(),
         batch_size: args.batch_size,

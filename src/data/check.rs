@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use super::{BadImage, DataError, ProgressFn, SetOptions};
+use super::{BadImage, DataError, Hints, OpenOptions, ProgressFn, SetOptions};
 pub use classification::check_classification;
 pub use images::check_images;
 pub use multilabel::check_multi_label;
@@ -21,27 +21,33 @@ pub use report::{CheckReport, ClassCount, Fault, PartCount};
 pub use segmentation::check_segmentation;
 
 /// How to check.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct CheckOptions<'a> {
     /// Share held out for validation where the data set brings no validation part.
     pub val_split: f32,
     /// Decides which images those are.
     pub seed: u64,
+    /// What the files do not tell.
+    pub hints: Hints,
     /// Called with the number of samples read so far and of all samples.
     pub progress: ProgressFn<'a>,
 }
 
 impl Default for CheckOptions<'_> {
-    /// A fifth for validation, seed 0, no progress reports.
+    /// A fifth for validation, seed 0, no hints, no progress reports.
     fn default() -> Self {
-        Self { val_split: 0.2, seed: 0, progress: &|_, _| () }
+        Self { val_split: 0.2, seed: 0, hints: Hints::default(), progress: &|_, _| () }
     }
 }
 
 impl CheckOptions<'_> {
     /// Opening continues past incomplete parts and reports them.
     fn set_options(&self) -> SetOptions {
-        SetOptions { val_split: self.val_split, seed: self.seed, skip_bad: true }
+        SetOptions { val_split: self.val_split, seed: self.seed, skip_bad: true, hints: self.hints.clone() }
+    }
+
+    fn open_options(&self) -> OpenOptions {
+        OpenOptions { val_split: self.val_split, seed: self.seed, hints: self.hints.clone() }
     }
 }
 
@@ -128,7 +134,7 @@ fn unopened(
     let files = if path.is_dir() { super::listing::images_below(path)? } else { Vec::new() };
     let read = read_parts(&[("all", files.len())], options.progress, |_, index| images::read_file(&files[index]))?;
     let mut report = CheckReport::new(task, path, "not recognised");
-    report.faults.push(Fault::general(reason.to_string()));
+    report.faults.push(Fault { hint: reason.hint(), ..Fault::general(reason.to_string()) });
     report.add_parts(&read);
     Ok(report)
 }

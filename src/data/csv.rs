@@ -22,7 +22,7 @@ use super::listing::{FileDataset, entries, name_of};
 use super::parts::{Part, part_of};
 use super::split::{aligned, labelled_test, missing_notes, require_classes, stratified};
 use super::text::read_text;
-use super::{ClassificationDataset, DataError, OpenOptions, Splits, names};
+use super::{ClassificationDataset, DataError, Hints, OpenOptions, Splits, names};
 use columns::{Columns, Files, Labels};
 pub(super) use columns::{LABEL_NAMES, PATH_NAMES};
 
@@ -68,6 +68,17 @@ pub(super) fn table_in_folder(root: &Path) -> Result<Option<PathBuf>, DataError>
     }
 }
 
+/// The table that hints about columns are for.
+///
+/// # Errors
+/// Where the folder has no table, or several.
+pub(crate) fn named_table(root: &Path) -> Result<PathBuf, DataError> {
+    match tables(root)?.is_empty() {
+        true => Err(DataError::NoTable { path: root.to_path_buf() }),
+        false => only_table(root),
+    }
+}
+
 fn only_table(root: &Path) -> Result<PathBuf, DataError> {
     let mut tables = tables(root)?;
     if let [_] = tables.as_slice()
@@ -103,7 +114,7 @@ struct Row {
 /// Where no column names images or labels, a row lacks one, or a part is empty.
 pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
-    let (rows, columns) = read(table)?;
+    let (rows, columns) = read(table, &options.hints)?;
     let classes: Arc<[String]> = class_names(&rows).into();
     require_one_spelling(&classes, table)?;
     require_classes(&classes, table)?;
@@ -185,8 +196,24 @@ pub(crate) fn records(table: &Path, text: &str) -> Result<Vec<StringRecord>, Dat
         .trim(::csv::Trim::All)
         .from_reader(text.as_bytes());
     let records: Result<Vec<StringRecord>, _> = reader.records().collect();
-    records.map_err(|e| DataError::malformed(table, format!("is no readable CSV: {e}")))
+    let records = records.map_err(|e| DataError::malformed(table, format!("is no readable CSV: {e}")))?;
+    match records.iter().find_map(|record| Some((record, record.iter().find(|field| field.len() > LONGEST_FIELD)?))) {
+        None => Ok(records),
+        Some((record, field)) => {
+            let problem = format!(
+                "a field has {} bytes, more than the {LONGEST_FIELD} that names of files and classes may have; is a \
+                 quotation mark missing? It starts with '{}'",
+                field.len(),
+                names::shortened(field)
+            );
+            let line = record.position().map_or(0, ::csv::Position::line);
+            Err(DataError::CsvRow { path: table.to_path_buf(), line, problem })
+        }
+    }
 }
+
+/// Longest field of a table, in bytes: the longest path of Linux.
+const LONGEST_FIELD: usize = 4096;
 
 /// Spreadsheets of many countries write semicolons; some tools write tabs.
 fn delimiter(text: &str) -> u8 {
@@ -195,17 +222,21 @@ fn delimiter(text: &str) -> u8 {
 }
 
 /// The rows, and in words which columns they were read from.
-fn read(table: &Path) -> Result<(Vec<Row>, String), DataError> {
+fn read(table: &Path, hints: &Hints) -> Result<(Vec<Row>, String), DataError> {
     let records = records(table, &read_text(table)?)?;
-    let folder = table.parent().unwrap_or(Path::new(""));
+    let folder = hints.image_root.as_deref().or(table.parent()).unwrap_or(Path::new(""));
+    if hints.image_root.is_some() {
+        super::require_folder(folder)?;
+    }
     let mut files = Files::of(folder);
-    let columns = Columns::find(table, &records, &mut files)?;
+    let columns = Columns::find(table, &records, &mut files, hints)?;
     let data = &records[usize::from(columns.header.is_some())..];
     if data.is_empty() {
         return Err(DataError::malformed(table, "has no rows; expected lines of path,label"));
     }
     let rows: Result<Vec<Row>, DataError> = data.iter().map(|record| row(table, record, &columns, &files)).collect();
-    Ok((rows?, columns.words()))
+    let root = hints.image_root.as_ref().map(|root| format!(", images below {}", root.display())).unwrap_or_default();
+    Ok((rows?, columns.words() + &root))
 }
 
 fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) -> Result<Row, DataError> {
@@ -215,7 +246,7 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
         Some(text) if !text.is_empty() => Ok(text),
         _ => Err(fail(format!(
             "no {name}; expected path,label but found '{}'",
-            shortened(&record.iter().collect::<Vec<_>>().join(","))
+            names::shortened(&record.iter().collect::<Vec<_>>().join(","))
         ))),
     };
     let part = match columns.split {
@@ -224,7 +255,7 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
             let unknown = || {
                 fail(format!(
                     "split is '{}', expected train, val or test (or name the columns in a first line: path,label,split)",
-                    shortened(&split)
+                    names::shortened(&split)
                 ))
             };
             let part = columns::part(&split).or_else(|| part_of(&split));
@@ -256,13 +287,4 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
     };
     let path = files.path(field(columns.path, "path")?).map_err(fail)?;
     Ok(Row { path, label, part })
-}
-
-/// A field as a message shows it.
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 120;
-    match text.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_string(),
-    }
 }

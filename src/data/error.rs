@@ -109,6 +109,35 @@ pub enum DataError {
         /// What was found and what was expected.
         problem: String,
     },
+    /// A table whose columns cannot be told apart.
+    #[error(
+        "{}: {problem}; its columns are {}; name the column of paths 'path' and that of labels 'label' in the first line",
+        path.display(), column_words(columns)
+    )]
+    Columns {
+        /// The table.
+        path: PathBuf,
+        /// What is not known.
+        problem: String,
+        /// First line and a value of each column.
+        columns: Vec<(String, String)>,
+    },
+    /// Columns were named, and there is no table.
+    #[error("{}: columns or a root of images are named for a table, but it is no table (.csv, .tsv) and holds none", path.display())]
+    NoTable {
+        /// The data set.
+        path: PathBuf,
+    },
+    /// Masks that can be read in two ways.
+    #[error("{}: {problem}", path.display())]
+    Masks {
+        /// Root of the data set.
+        path: PathBuf,
+        /// Both readings.
+        problem: String,
+        /// The threshold that would make two classes of their values, where that is a reading.
+        threshold: Option<u8>,
+    },
     /// One image cannot be read.
     #[error("{0}; repair or remove it, or have bad images skipped")]
     BadImage(BadImage),
@@ -190,9 +219,27 @@ impl DataError {
         }
     }
 
+    /// What a person can say for the data to be read, where that is a way out.
+    pub fn hint(&self) -> Option<MissingHint> {
+        match self {
+            Self::Columns { .. } => Some(MissingHint::Columns),
+            Self::Masks { threshold: Some(threshold), .. } => Some(MissingHint::MaskThreshold(*threshold)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn malformed(path: &Path, problem: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_path_buf(), problem: problem.into() }
     }
+}
+
+/// One of the [`Hints`](super::Hints) without which data cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingHint {
+    /// The columns of paths and labels.
+    Columns,
+    /// The threshold of masks, with the value that is likely.
+    MaskThreshold(u8),
 }
 
 /// An image that cannot be used, and why.
@@ -312,6 +359,9 @@ pub enum ImageProblem {
     /// A mask of a kind that cannot name classes.
     #[error("cannot be a mask: {0}")]
     MaskFormat(String),
+    /// A mask that was saved with loss.
+    #[error("cannot be a mask: JPEG, whose compression changes the values; save masks as PNG")]
+    LossyMask,
     /// Pixels of a mask that stand for no class.
     #[error(
         "{} outside the {classes} classes; correct the mask, or list the class or the ignored value in classes.toml",
@@ -335,6 +385,17 @@ fn outside_words(outside: &[(String, u64)]) -> String {
     let mut words: Vec<String> = sorted.iter().take(SHOWN).map(word).collect();
     if sorted.len() > SHOWN {
         words.push(format!("{} more", sorted.len() - SHOWN));
+    }
+    words.join(", ")
+}
+
+/// `'Id' (such as 'a.png')` for each column; of many, the first.
+fn column_words(columns: &[(String, String)]) -> String {
+    const SHOWN: usize = 8;
+    let shown = columns.iter().take(SHOWN).map(|(name, value)| format!("'{name}' (such as '{value}')"));
+    let mut words: Vec<String> = shown.collect();
+    if columns.len() > SHOWN {
+        words.push(format!("{} more", columns.len() - SHOWN));
     }
     words.join(", ")
 }

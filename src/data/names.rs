@@ -34,6 +34,17 @@ pub(crate) fn sort<T>(items: &mut [T], name: impl Fn(&T) -> &str) {
     }
 }
 
+/// Letters of a text from outside that a message shows.
+const SHOWN: usize = 120;
+
+/// The start of a text from outside, as a message shows it: a field of a table may have megabytes.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_string(),
+    }
+}
+
 /// A name in a line or a row of a table: a line break in it (folders and tables may have them) would tear the row.
 pub(crate) fn one_line(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -71,7 +71,7 @@ pub(crate) fn open_with(
     if !found.faults.is_empty() && !options.skip_bad {
         return Err(DataError::BadImages { checked: found.faults.len() + found.len(), bad: found.faults });
     }
-    let beside = beside(path, &found)?;
+    let beside = beside(path, &found, options.hints.mask_threshold)?;
     orientation::decide(&mut found, beside.orientation);
     faults.clone_from(&found.faults);
     if !found.faults.is_empty() && !options.skip_bad {
@@ -81,9 +81,15 @@ pub(crate) fn open_with(
         let reason = "no complete pair of image and mask was found for it".to_string();
         return Err(DataError::EmptySplit { path: path.into(), split: "train", reason });
     }
-    let coding = match (beside.coding, found.known.take()) {
-        (Some(coding), _) | (None, Some(coding)) => coding,
-        (None, None) => detect::detect(path, &found.parts())?,
+    let coding = match (beside.coding, found.known.take(), options.hints.mask_threshold) {
+        (_, Some(_), Some(threshold)) => {
+            let problem =
+                format!("{} says the classes of its masks: a threshold of {threshold} has no use", found.format);
+            return Err(DataError::malformed(path, problem));
+        }
+        (Some(coding), ..) | (None, Some(coding), None) => coding,
+        (None, None, Some(threshold)) => classes::by_threshold(threshold, path)?,
+        (None, None, None) => detect::detect(path, &found.parts())?,
     };
     splits(path, found, coding, options)
 }
@@ -100,11 +106,11 @@ fn find(path: &Path, options: &SetOptions) -> Result<Found, DataError> {
 }
 
 /// What a file beside a set says: in its root, or else in its own folder below the root.
-fn beside(path: &Path, found: &Found) -> Result<classes::Beside, DataError> {
-    let beside = classes::read_beside(path)?;
+fn beside(path: &Path, found: &Found, threshold: Option<u8>) -> Result<classes::Beside, DataError> {
+    let beside = classes::read_beside(path, threshold)?;
     match found.home.as_deref().filter(|_| beside.coding.is_none()) {
         Some(home) => {
-            let nearer = classes::read_beside(home)?;
+            let nearer = classes::read_beside(home, threshold)?;
             Ok(classes::Beside { orientation: beside.orientation.or(nearer.orientation), ..nearer })
         }
         None => Ok(beside),
@@ -182,7 +188,7 @@ impl SegmentationDataset for PairFiles {
 
     fn mask(&self, index: usize) -> Result<GrayImage, DataError> {
         let Pair { image, mask, upright } = &self.pairs[index];
-        let ids = mask.read(image, *upright).and_then(|raw| self.coding.apply(&raw));
+        let ids = mask.read(image, *upright, self.coding.samples()).and_then(|raw| self.coding.apply(&raw));
         ids.map_err(|problem| DataError::BadImage(BadImage { image: mask.name(), problem }))
     }
 

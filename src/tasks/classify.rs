@@ -25,8 +25,7 @@ use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_classification};
 use crate::data::scenes::SceneDataset;
 use crate::data::{
-    BadImage, ClassificationSource, OpenOptions, PrepareOptions, Prepared, Source, Splits, open_classification,
-    prepare, square_into,
+    BadImage, ClassificationSource, PrepareOptions, Prepared, Source, Splits, open_classification, prepare, square_into,
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
@@ -155,7 +154,7 @@ impl Task for Classify {
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ClassifyConfig = settings.read()?;
         config.require_large_images()?;
-        let mut splits = open_data(&DataSource::of(&settings.common, config.size()))?;
+        let mut splits = open_data(&DataSource::of(settings, config.size()))?;
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
@@ -188,7 +187,7 @@ impl Task for Classify {
 
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: ClassifyConfig = settings.read()?;
-        let (train, side) = (open_data(&DataSource::of(&settings.common, config.size()))?.train, config.image_size);
+        let (train, side) = (open_data(&DataSource::of(settings, config.size()))?.train, config.image_size);
         let (count, mix) = (train.len(), config.mix());
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * side * side];
@@ -252,8 +251,7 @@ impl ImageSet for ClassifiedImages {
 /// The data set that is named, or the built-in scenes.
 fn open_data(from: &DataSource) -> Result<Splits, TrainError> {
     if let Some(path) = &from.data {
-        let options = OpenOptions { val_split: from.val_split as f32, seed: from.seed };
-        return Ok(open_classification(path, &options)?);
+        return Ok(open_classification(path, &from.open_options())?);
     }
     let size = from.size.height as u32;
     Ok(Splits {

@@ -101,7 +101,7 @@ impl Task for Colorize {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ColorizeConfig = settings.read()?;
-        let from = DataSource::of(&settings.common, config.image_size);
+        let from = DataSource::of(settings, config.image_size);
         let splits = open_data(&from)?;
         let size_line = size_line(&from, || splits.train.image(0).ok(), Fit::Cut);
         let progress = |done, total| observer.reading(done, total);
@@ -160,7 +160,7 @@ impl Task for Colorize {
 
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: ColorizeConfig = settings.read()?;
-        let (train, size) = (open_data(&DataSource::of(&settings.common, config.image_size))?.train, config.image_size);
+        let (train, size) = (open_data(&DataSource::of(settings, config.image_size))?.train, config.image_size);
         let count = train.len();
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * size.height * size.width];

@@ -7,13 +7,13 @@ use image::RgbImage;
 
 use super::TaskError;
 use crate::choices;
-use crate::data::{BadImage, SetOptions, SizeOptions, Source};
+use crate::data::{BadImage, Hints, OpenOptions, SetOptions, SizeOptions, Source};
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
 use crate::run::pictures::Comparison;
 use crate::run::table::Table;
 use crate::run::{Checkpoint, ImageSize, RunDir, RunError, resume};
-use crate::train::settings::TrainSettings;
+use crate::train::settings::{Resolved, TrainSettings};
 use crate::train::{Evaluation, Objective};
 
 choices! {
@@ -44,13 +44,15 @@ pub struct DataSource {
     pub skip_bad: bool,
     /// Height and width that images are resized to.
     pub size: ImageSize,
+    /// What the files of the data do not tell.
+    pub hints: Hints,
 }
 
 impl DataSource {
     /// The data that settings name.
-    pub fn of(settings: &TrainSettings, size: ImageSize) -> Self {
-        let TrainSettings { data, val_split, seed, scenes, skip_bad, .. } = settings.clone();
-        DataSource { data, val_split, seed, scenes, skip_bad, size }
+    pub fn of(settings: &Resolved, size: ImageSize) -> Self {
+        let TrainSettings { data, val_split, seed, scenes, skip_bad, .. } = settings.common.clone();
+        DataSource { data, val_split, seed, scenes, skip_bad, size, hints: Hints::of_settings(&settings.table) }
     }
 
     /// The data set in words.
@@ -60,7 +62,13 @@ impl DataSource {
 
     /// How a data set of pictures is opened.
     pub fn set_options(&self) -> SetOptions {
-        SetOptions { val_split: self.val_split as f32, seed: self.seed, skip_bad: self.skip_bad }
+        let hints = self.hints.clone();
+        SetOptions { val_split: self.val_split as f32, seed: self.seed, skip_bad: self.skip_bad, hints }
+    }
+
+    /// How a data set of labelled images is opened.
+    pub fn open_options(&self) -> OpenOptions {
+        OpenOptions { val_split: self.val_split as f32, seed: self.seed, hints: self.hints.clone() }
     }
 
     /// How pictures are brought to the size.

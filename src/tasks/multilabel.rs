@@ -28,8 +28,8 @@ use super::{Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_multi_label};
 use crate::data::{
-    BadImage, MultiLabelSource, MultiLabelSplits, OpenOptions, PrepareOptions, PreparedLabels, Source,
-    open_multi_label, prepare_multi_label, square_into,
+    BadImage, MultiLabelSource, MultiLabelSplits, PrepareOptions, PreparedLabels, Source, open_multi_label,
+    prepare_multi_label, square_into,
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
@@ -95,7 +95,7 @@ impl Task for MultiLabel {
         if size < least {
             return Err(TaskError::ImageTooSmall { size, least }.into());
         }
-        let splits = open_data(&DataSource::of(&settings.common, config.size()))?;
+        let splits = open_data(&DataSource::of(settings, config.size()))?;
         let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(size as u32) };
         let told = |done, total| observer.reading(done, total);
         let mut parts = prepare_multi_label(&[splits.train, splits.val], &options, &told)?;
@@ -154,7 +154,7 @@ impl Task for MultiLabel {
 
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: MultiLabelConfig = settings.read()?;
-        let (train, side) = (open_data(&DataSource::of(&settings.common, config.size()))?.train, config.image_size);
+        let (train, side) = (open_data(&DataSource::of(settings, config.size()))?.train, config.image_size);
         let (count, mix) = (train.len(), Some(config.mix()).filter(crate::data::Mix::is_on));
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * side * side];
@@ -191,7 +191,7 @@ impl Task for MultiLabel {
 /// The data set that is named, or the built-in scenes.
 fn open_data(from: &DataSource) -> Result<MultiLabelSplits, TrainError> {
     match &from.data {
-        Some(path) => Ok(open_multi_label(path, &OpenOptions { val_split: from.val_split as f32, seed: from.seed })?),
+        Some(path) => Ok(open_multi_label(path, &from.open_options())?),
         None => {
             let seeds = [from.seed, from.seed ^ SCENES_VAL_SEED];
             Ok(MultiLabelSplits::scenes(seeds, [from.scenes, SCENES_VAL], from.size.height as u32))

@@ -104,7 +104,7 @@ impl Task for Segment {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: SegmentConfig = settings.read()?;
-        let from = DataSource::of(&settings.common, config.image_size);
+        let from = DataSource::of(settings, config.image_size);
         let mut splits = open_data(&from)?;
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
@@ -169,7 +169,7 @@ impl Task for Segment {
 
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: SegmentConfig = settings.read()?;
-        let (train, size) = (open_data(&DataSource::of(&settings.common, config.image_size))?.train, config.image_size);
+        let (train, size) = (open_data(&DataSource::of(settings, config.image_size))?.train, config.image_size);
         let classes = train.classes();
         let legend = classes.names.iter().cloned().zip(classes.palette.iter().copied()).collect();
         let (count, area) = (train.len(), size.height * size.width);

@@ -71,6 +71,15 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     }
     let sources = models.iter().map(|(_, model)| data_source(model, options)).collect::<Result<Vec<_>, _>>()?;
     require_one_data_set(models, &sources)?;
+    require_same(
+        models,
+        &sources,
+        |source| source.hints.clone(),
+        |_, _| {
+            "the data was read in two ways: the runs have other columns, another root of images or another threshold"
+                .into()
+        },
+    )?;
     let Chosen { set, part, by_seed } = task.image_set(&first.card, &sources[0], options.part)?;
     if by_seed {
         require_one_split(models, &sources)?;

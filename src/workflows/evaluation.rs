@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::WorkflowError;
-use crate::data::{BadImage, Loader, LoaderOptions};
+use crate::data::{BadImage, Hints, Loader, LoaderOptions, holds_table};
 use crate::exec;
 use crate::interop::files::read_text;
 use crate::run::{Checkpoint, ImageSize, RunError};
@@ -24,6 +24,8 @@ pub struct EvalOptions {
     pub val_split: Option<f64>,
     /// Seed of such a split; that of the run when not given.
     pub seed: Option<u64>,
+    /// What the files of the data do not tell; where it is silent, what the run was told of its data.
+    pub hints: Hints,
     /// Leave out what cannot be read.
     pub skip_bad: bool,
     /// Where to compute.
@@ -35,8 +37,8 @@ pub struct EvalOptions {
 impl Default for EvalOptions {
     /// The run's own data, 8 images at a time, on the best device.
     fn default() -> Self {
-        let (data, part, val_split, seed, skip_bad) = (None, None, None, None, false);
-        EvalOptions { data, part, val_split, seed, skip_bad, device: "auto".into(), batch_size: 8 }
+        let (data, part, val_split, seed, hints) = (None, None, None, None, Hints::default());
+        EvalOptions { data, part, val_split, seed, hints, skip_bad: false, device: "auto".into(), batch_size: 8 }
     }
 }
 
@@ -91,15 +93,41 @@ pub(super) fn measure(
 pub(super) fn data_source(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<DataSource, WorkflowError> {
     require_settings(checkpoint, options)?;
     let given = Given { config: checkpoint.config_path(), ..Given::default() };
-    let own = task_of(checkpoint)?.resolve(&given)?.common;
+    let task = task_of(checkpoint)?;
+    require_hints(task, &options.hints)?;
     let [height, width] = checkpoint.card.image_size;
+    let own = DataSource::of(&task.resolve(&given)?, ImageSize { height, width });
+    let kept = kept_hints(own.hints.clone(), options.data.as_deref());
     Ok(DataSource {
         data: data_of(checkpoint, own.data.clone(), options.data.as_deref())?,
         val_split: options.val_split.unwrap_or(own.val_split),
         seed: options.seed.unwrap_or(own.seed),
         skip_bad: options.skip_bad,
-        ..DataSource::of(&own, ImageSize { height, width })
+        hints: options.hints.clone().or(kept),
+        ..own
     })
+}
+
+/// What a run was told of its data, as far as it holds for the data set that is asked for. The columns hold for another
+/// table; the root of images does not, since other images may have the same names below it.
+fn kept_hints(own: Hints, asked: Option<&Path>) -> Hints {
+    match asked {
+        None => own,
+        Some(data) if holds_table(data) => Hints { image_root: None, ..own },
+        Some(_) => own.without_table(),
+    }
+}
+
+/// Refuses hints that the task's data cannot have.
+///
+/// # Errors
+/// [`WorkflowError::NoSetting`].
+pub(crate) fn require_hints(task: &dyn Task, hints: &Hints) -> Result<(), WorkflowError> {
+    let is_missing = |key: &&str| !task.settings().iter().any(|setting| setting.key == *key);
+    match hints.keys().into_iter().find(is_missing) {
+        Some(key) => Err(WorkflowError::NoSetting { key, task: task.name() }),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a `config.toml` that is cut off: what it lacks would be taken for the defaults, such as the built-in scenes for the

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 
 use super::WorkflowError;
+use super::evaluation::require_hints;
 use crate::data::augment::Picture;
-use crate::data::{Augment, Mix, Mixed};
+use crate::data::{Augment, Hints, Mix, Mixed};
 use crate::label::IGNORED_BYTE;
 use crate::run::ImageSize;
 use crate::run::pictures::{Comparison, spread};
 use crate::tasks::samples::{Sample, Samples};
 use crate::tasks::{Task, TaskError};
-use crate::train::settings::Given;
+use crate::train::settings::{ConfigError, Given};
 
 /// What to show.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub struct PreviewOptions {
     pub mix: Mix,
     /// Folder of the data; built-in scenes when not given.
     pub data: Option<PathBuf>,
+    /// What the files of the data do not tell.
+    pub hints: Hints,
     /// Size that images are brought to; that of the task's training where not given.
     pub image_size: Option<ImageSize>,
     /// Seed of the run that is previewed.
@@ -45,6 +48,7 @@ impl PreviewOptions {
             augment,
             mix: Mix::default(),
             data: None,
+            hints: Hints::default(),
             image_size: None,
             seed: 0,
             val_split: 0.2,
@@ -73,6 +77,9 @@ impl PreviewOptions {
             let size = if height == width { (height as i64).into() } else { format!("{height}x{width}").into() };
             set("image_size", size);
         }
+        require_hints(self.task, &self.hints)?;
+        table.extend(toml::Table::try_from(&self.hints).map_err(ConfigError::NoToml).map_err(TaskError::from)?);
+        let mut set = |key: &str, value: toml::Value| drop(table.insert(key.to_owned(), value));
         if let Some(data) = &self.data {
             set("data", data.to_string_lossy().into_owned().into());
         }

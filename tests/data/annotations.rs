@@ -12,7 +12,7 @@ const WIDTH: u32 = 40;
 const HEIGHT: u32 = 32;
 
 fn open(root: &Path) -> Result<SegmentationSplits, DataError> {
-    open_segmentation(root, &SetOptions { val_split: 0.25, seed: 3, skip_bad: false })
+    open_segmentation(root, &SetOptions { val_split: 0.25, seed: 3, ..SetOptions::default() })
 }
 
 fn write(path: &Path, content: impl AsRef<[u8]>) {

@@ -13,7 +13,7 @@ use shadegrad::data::{
 use crate::{picture, refused, save, temp};
 
 fn open(root: &Path) -> Result<ImageSplits, DataError> {
-    open_images(root, &SetOptions { val_split: 0.25, seed: 1, skip_bad: false })
+    open_images(root, &SetOptions { val_split: 0.25, seed: 1, ..SetOptions::default() })
 }
 
 fn sizes(splits: &ImageSplits) -> (usize, usize, Option<usize>) {

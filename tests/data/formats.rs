@@ -81,7 +81,9 @@ fn one_folder_is_split_by_class_and_seed() {
     let dir = temp();
     class_folders(dir.path(), &["a", "b"], 12);
     class_folders(dir.path(), &["rare"], 2);
-    let split = |seed| open_classification(dir.path(), &OpenOptions { val_split: 0.25, seed }).unwrap();
+    let split = |seed| {
+        open_classification(dir.path(), &OpenOptions { val_split: 0.25, seed, ..OpenOptions::default() }).unwrap()
+    };
     let first = split(1);
     let per_class = |class| (0..first.val.len()).filter(|&i| first.val.label(i) == class).count();
     assert_eq!((per_class(0), per_class(1), per_class(2)), (3, 3, 1));
@@ -92,7 +94,7 @@ fn one_folder_is_split_by_class_and_seed() {
     assert_eq!(names(&first.val), names(&split(1).val));
     assert_ne!(names(&first.val), names(&split(2).val));
     for share in [0.0, 1.0, -0.5, f32::NAN] {
-        let options = OpenOptions { val_split: share, seed: 1 };
+        let options = OpenOptions { val_split: share, seed: 1, ..OpenOptions::default() };
         refused(open_classification(dir.path(), &options), &["val_split", "0.2"]);
     }
 }

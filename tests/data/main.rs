@@ -48,7 +48,7 @@ fn class_folders(root: &Path, classes: &[&str], count: usize) {
 }
 
 fn open(path: &Path) -> Result<Splits, DataError> {
-    open_classification(path, &OpenOptions { val_split: 0.25, seed: 5 })
+    open_classification(path, &OpenOptions { val_split: 0.25, seed: 5, ..OpenOptions::default() })
 }
 
 /// The message of an error that must mention all of `parts`.

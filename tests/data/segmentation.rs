@@ -13,7 +13,7 @@ use shadegrad::data::{
 use crate::{picture, refused, save, temp};
 
 fn open(root: &Path) -> Result<SegmentationSplits, shadegrad::data::DataError> {
-    open_segmentation(root, &SetOptions { val_split: 0.25, seed: 3, skip_bad: false })
+    open_segmentation(root, &SetOptions { val_split: 0.25, seed: 3, ..SetOptions::default() })
 }
 
 fn grey(path: &Path, values: &[u8], width: u32) {

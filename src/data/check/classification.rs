@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::report::{CheckReport, ClassCount, Fault};
 use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts, unopened};
-use crate::data::{DataError, OpenOptions, open_classification};
+use crate::data::{DataError, open_classification};
 
 /// Reads every image of the classification set at `path`: unreadable files, pictures that are in two
 /// parts or classes, classes without readable images.
@@ -12,7 +12,7 @@ use crate::data::{DataError, OpenOptions, open_classification};
 /// # Errors
 /// Where there is nothing at `path`; whatever else is wrong is in the report.
 pub fn check_classification(path: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, DataError> {
-    let open = OpenOptions { val_split: options.val_split, seed: options.seed };
+    let open = options.open_options();
     let splits = match open_classification(path, &open) {
         Ok(splits) => splits,
         Err(reason) => return unopened(path, "classify", reason, options),

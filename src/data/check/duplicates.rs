@@ -44,7 +44,7 @@ pub(super) fn report(parts: &[PartRead], report: &mut CheckReport) {
             };
             let (here, there) = (place(part, sample), place(first_part, first));
             let what = format!("is {here} and the same picture as {}, which is {there}; remove one", first.name);
-            faults.push(Fault { file: sample.name.clone(), what });
+            faults.push(Fault { file: sample.name.clone(), what, hint: None });
         }
     }
     faults.sort_by(|a, b| a.file.cmp(&b.file));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::report::{CheckReport, ClassCount};
 use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts, unopened};
-use crate::data::{DataError, MultiLabelSet, OpenOptions, open_multi_label};
+use crate::data::{DataError, MultiLabelSet, open_multi_label};
 
 /// Reads every image of the multi-label set at `path`: unreadable files, images that are in two parts or have two
 /// lists of labels.
@@ -12,7 +12,7 @@ use crate::data::{DataError, MultiLabelSet, OpenOptions, open_multi_label};
 /// # Errors
 /// Where there is nothing at `path`; other faults are in the report.
 pub fn check_multi_label(path: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, DataError> {
-    let open = OpenOptions { val_split: options.val_split, seed: options.seed };
+    let open = options.open_options();
     let splits = match open_multi_label(path, &open) {
         Ok(splits) => splits,
         Err(reason) => return unopened(path, "multi-label", reason, options),

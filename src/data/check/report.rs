@@ -4,26 +4,28 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::PartRead;
-use crate::data::{BadImage, Decisions, SampleDepth, one_line};
+use crate::data::{BadImage, Decisions, MissingHint, SampleDepth, one_line};
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fault {
     /// File or list line; empty for faults of the whole set.
     pub file: String,
     /// What is wrong and what to do.
     pub what: String,
+    /// The hint with which the data could be read.
+    pub hint: Option<MissingHint>,
 }
 
 impl Fault {
     pub(super) fn general(what: String) -> Self {
-        Self { file: String::new(), what }
+        Self { what, ..Self::default() }
     }
 }
 
 impl From<&BadImage> for Fault {
     fn from(bad: &BadImage) -> Self {
-        Self { file: bad.image.clone(), what: bad.problem.to_string() }
+        Self { file: bad.image.clone(), what: bad.problem.to_string(), hint: None }
     }
 }
 

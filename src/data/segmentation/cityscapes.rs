@@ -93,7 +93,7 @@ fn coding(train_ids: bool) -> Coding {
     values[usize::from(IGNORED)] = Some(IGNORED);
     CLASSES.iter().enumerate().for_each(|(id, &(value, ..))| values[usize::from(value)] = Some(id as u8));
     let colors = color_table(&list.palette);
-    Coding { classes: Arc::new(list), values: Some(values), colors, nearest: false }
+    Coding { classes: Arc::new(list), values: Some(values), colors, nearest: false, by_brightness: false }
 }
 
 /// Files below `folder` that end on `end`, by city and the name before `end` (for masks: before

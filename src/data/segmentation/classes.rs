@@ -1,14 +1,14 @@
 //! The classes of a segmentation set: names, colours, what is ignored, and the files that say so.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::class_list::{ClassList, IGNORED, voc_color};
 use super::coding::{Coding, ValueTable};
-use super::written::{self, WrittenClass};
+use super::written::{self, Byte, Rgb, WrittenClass};
 use crate::data::DataError;
 use crate::data::listing::name_of;
 use crate::data::text::read_text;
@@ -32,15 +32,15 @@ use crate::data::text::read_text;
 struct Written {
     #[serde(default, deserialize_with = "written::classes")]
     classes: Vec<WrittenClass>,
-    palette: Option<Vec<[u8; 3]>>,
+    palette: Option<Vec<Rgb>>,
     #[serde(default, deserialize_with = "written::values")]
     ignore_index: Vec<u8>,
     #[serde(alias = "ignore_colour")]
-    ignore_color: Option<[u8; 3]>,
+    ignore_color: Option<Rgb>,
     coding: Option<WrittenCoding>,
     #[serde(default)]
     nearest: bool,
-    threshold: Option<u8>,
+    threshold: Option<Byte>,
     orientation: Option<WrittenOrientation>,
 }
 
@@ -79,7 +79,15 @@ enum WrittenCoding {
 ///
 /// # Errors
 /// Where the file cannot be read or contradicts itself.
-pub(super) fn read_beside(root: &Path) -> Result<Beside, DataError> {
+pub(super) fn read_beside(root: &Path, threshold: Option<u8>) -> Result<Beside, DataError> {
+    let (written, orientation) = written_beside(root)?;
+    let Some((mut written, path)) = written else { return Ok(Beside { coding: None, orientation }) };
+    written.threshold = threshold.map(Byte).or(written.threshold);
+    Ok(Beside { coding: Some(coding(written, &path)?), orientation })
+}
+
+/// What the first file of classes says, and the orientation that `classes.toml` says.
+fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>, Option<bool>), DataError> {
     let toml = root.join("classes.toml");
     let mut orientation = None;
     if toml.is_file() {
@@ -87,21 +95,16 @@ pub(super) fn read_beside(root: &Path) -> Result<Beside, DataError> {
             toml::from_str(&read_text(&toml)?).map_err(|e| DataError::malformed(&toml, e.to_string()))?;
         orientation = written.orientation.map(|one| one == WrittenOrientation::Upright);
         if !written.classes.is_empty() || written.threshold.is_some() {
-            return Ok(Beside { coding: Some(coding(written, &toml)?), orientation });
+            return Ok((Some((written, toml)), orientation));
         }
         if orientation.is_none() {
             let problem = "names no classes; list them, or give threshold or orientation";
             return Err(DataError::malformed(&toml, problem));
         }
     }
-    let json = root.join("info.json");
-    if json.is_file()
-        && let Some(coding) = from_json(&json)?
-    {
-        return Ok(Beside { coding: Some(coding), orientation });
-    }
     for (name, read) in [
-        ("label_colors.txt", from_color_list as fn(&Path) -> Result<Coding, DataError>),
+        ("info.json", from_json as fn(&Path) -> Result<Option<Written>, DataError>),
+        ("label_colors.txt", from_color_list),
         ("label_colours.txt", from_color_list),
         ("class_dict.csv", from_color_table),
         ("labelmap.txt", from_label_map),
@@ -109,26 +112,28 @@ pub(super) fn read_beside(root: &Path) -> Result<Beside, DataError> {
         ("codes.txt", from_names),
     ] {
         let path = root.join(name);
-        if path.is_file() {
-            return Ok(Beside { coding: Some(read(&path)?), orientation });
+        if path.is_file()
+            && let Some(written) = read(&path)?
+        {
+            return Ok((Some((written, path)), orientation));
         }
     }
-    Ok(Beside { coding: None, orientation })
+    Ok((None, orientation))
 }
 
 /// A JSON file may hold much else beside the classes, and may be about something else altogether.
-fn from_json(path: &Path) -> Result<Option<Coding>, DataError> {
+fn from_json(path: &Path) -> Result<Option<Written>, DataError> {
     let failed = |e: serde_json::Error| DataError::malformed(path, e.to_string());
     let mut value: serde_json::Value = serde_json::from_str(&read_text(path)?).map_err(failed)?;
     let Some(object) = value.as_object_mut().filter(|object| object.contains_key("classes")) else {
         return Ok(None);
     };
     object.retain(|key, _| matches!(key.as_str(), "classes" | "palette" | "ignore_index"));
-    coding(serde_json::from_value(value).map_err(failed)?, path).map(Some)
+    serde_json::from_value(value).map(Some).map_err(failed)
 }
 
 /// `R G B name` lines, as in the original CamVid.
-fn from_color_list(path: &Path) -> Result<Coding, DataError> {
+fn from_color_list(path: &Path) -> Result<Option<Written>, DataError> {
     let split = |line: &str| {
         let mut words = line.split_whitespace();
         let mut channel = || words.next().and_then(|word| word.parse::<u8>().ok());
@@ -139,7 +144,7 @@ fn from_color_list(path: &Path) -> Result<Coding, DataError> {
 }
 
 /// A header, then `name,r,g,b` lines, as CamVid is often packed.
-fn from_color_table(path: &Path) -> Result<Coding, DataError> {
+fn from_color_table(path: &Path) -> Result<Option<Written>, DataError> {
     let split = |line: &str| {
         let mut cells = line.split(',').map(str::trim);
         let name = cells.next()?.to_string();
@@ -155,7 +160,7 @@ fn of_lines(
     skipped: usize,
     expected: &str,
     split: impl Fn(&str) -> Option<(String, [u8; 3])>,
-) -> Result<Coding, DataError> {
+) -> Result<Option<Written>, DataError> {
     let (mut classes, mut ignore_color) = (Vec::new(), None);
     for (number, line) in read_text(path)?.lines().enumerate().skip(skipped).filter(|(_, line)| !line.trim().is_empty())
     {
@@ -166,23 +171,24 @@ fn of_lines(
         if name.eq_ignore_ascii_case("void") {
             ignore_color = Some(color);
         } else {
-            classes.push(WrittenClass { name, color: Some(color), value: None });
+            classes.push(WrittenClass { name, color: Some(Rgb(color)), value: None });
         }
     }
-    coding(Written { ignore_color, coding: Some(WrittenCoding::Color), ..Written::of(classes) }, path)
+    let ignore_color = ignore_color.map(Rgb);
+    Ok(Some(Written { ignore_color, coding: Some(WrittenCoding::Color), ..Written::of(classes) }))
 }
 
 /// A name a line, whose number (from 0) is its value; `Void` is ignored.
-fn from_names(path: &Path) -> Result<Coding, DataError> {
+fn from_names(path: &Path) -> Result<Option<Written>, DataError> {
     let names: Vec<String> =
         read_text(path)?.lines().map(|line| line.trim().to_string()).filter(|name| !name.is_empty()).collect();
     let void = names.iter().position(|name| name.eq_ignore_ascii_case("void")).and_then(|at| u8::try_from(at).ok());
     let classes = names.into_iter().map(WrittenClass::named).collect();
-    coding(Written { ignore_index: void.into_iter().collect(), ..Written::of(classes) }, path)
+    Ok(Some(Written { ignore_index: void.into_iter().collect(), ..Written::of(classes) }))
 }
 
 /// CVAT's `label:color_rgb:parts:actions` lines, such as `cat:250,50,83::`. Palettes are colours.
-fn from_label_map(path: &Path) -> Result<Coding, DataError> {
+fn from_label_map(path: &Path) -> Result<Option<Written>, DataError> {
     let mut classes = Vec::new();
     let text = read_text(path)?;
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -197,23 +203,23 @@ fn from_label_map(path: &Path) -> Result<Coding, DataError> {
             let problem = format!("'{line}' is not 'label:r,g,b:parts:actions' with three numbers from 0 to 255");
             return Err(DataError::CsvRow { path: path.into(), line: number as u64 + 1, problem });
         };
-        classes.push(WrittenClass { name, color: Some(color), value: None });
+        classes.push(WrittenClass { name, color: Some(Rgb(color)), value: None });
     }
-    coding(Written { coding: Some(WrittenCoding::Color), ..Written::of(classes) }, path)
+    Ok(Some(Written { coding: Some(WrittenCoding::Color), ..Written::of(classes) }))
 }
 
 /// labelme2voc's names, one a line. A first line `__ignore__` stands for value -1, which is stored as 255.
-fn from_class_names(path: &Path) -> Result<Coding, DataError> {
+fn from_class_names(path: &Path) -> Result<Option<Written>, DataError> {
     let text = read_text(path)?;
     let names = text.lines().map(str::trim).filter(|name| !name.is_empty() && *name != "__ignore__");
-    coding(Written::of(names.map(|name| WrittenClass::named(name.to_string())).collect()), path)
+    Ok(Some(Written::of(names.map(|name| WrittenClass::named(name.to_string())).collect())))
 }
 
 /// Turns what is written in the file at `path` into a coding.
 fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
     let Written { classes, palette, ignore_index: ignored, ignore_color, coding, nearest, threshold, .. } = written;
     let wrong = |problem: String| DataError::malformed(path, problem);
-    if let Some(threshold) = threshold {
+    if let Some(Byte(threshold)) = threshold {
         return of_threshold(classes, threshold, &ignored, path);
     }
     if let Some(palette) = &palette
@@ -227,9 +233,9 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
     let mut ignored_words = Vec::new();
     for (position, class) in classes.into_iter().enumerate() {
         let WrittenClass { name, color, value } = class;
-        let value = value.or(u8::try_from(position).ok());
+        let value = value.map(|Byte(value)| value).or(u8::try_from(position).ok());
         let value = value.ok_or_else(|| wrong("more than 255 classes".into()))?;
-        let color = color.or_else(|| palette.as_ref().map(|p| p[position]));
+        let color = color.or_else(|| palette.as_ref().map(|p| p[position])).map(|Rgb(color)| color);
         if ignored.contains(&value) {
             ignored_words.push(format!("value {value} ({name})"));
             builder.ignore(value, color);
@@ -244,7 +250,7 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
             ignored_words.push(format!("value {value}"));
         }
     }
-    if let Some([r, g, b]) = ignore_color {
+    if let Some(Rgb([r, g, b])) = ignore_color {
         ignored_words.push(format!("colour #{r:02x}{g:02x}{b:02x}"));
         builder.colors.insert([r, g, b], IGNORED);
     }
@@ -255,6 +261,17 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
     builder.list.source = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let coding = builder.finish(coding == Some(WrittenCoding::Color)).map_err(wrong)?;
     Ok(if nearest { coding.by_nearest() } else { coding })
+}
+
+/// The coding of masks beside which no file lists classes: values below `threshold` and values from it on.
+///
+/// # Errors
+/// Where the threshold is 0.
+pub(super) fn by_threshold(threshold: u8, root: &Path) -> Result<Coding, DataError> {
+    let mut coding = of_threshold(Vec::new(), threshold, &[], root)?;
+    let list = ClassList { source: format!("a threshold of {threshold}"), ..(*coding.classes).clone() };
+    coding.classes = Arc::new(list);
+    Ok(coding)
 }
 
 /// Two classes: values below `threshold` and values from it on.
@@ -279,7 +296,13 @@ fn of_threshold(classes: Vec<WrittenClass>, threshold: u8, ignored: &[u8], path:
         ignored: if words.is_empty() { "nothing".into() } else { words.join(", ") },
         source: format!("{} (threshold {threshold})", name_of(path)),
     };
-    Ok(Coding { classes: Arc::new(list), values: Some(Box::new(values)), colors: None, nearest: false })
+    Ok(Coding {
+        classes: Arc::new(list),
+        values: Some(Box::new(values)),
+        colors: None,
+        nearest: false,
+        by_brightness: true,
+    })
 }
 
 /// A coding in the making.
@@ -324,6 +347,6 @@ impl Builder {
         }
         let values = (!palettes_are_colors).then(|| Box::new(self.values));
         let colors = (!self.colors.is_empty()).then_some(self.colors);
-        Ok(Coding { classes: Arc::new(self.list), values, colors, nearest: false })
+        Ok(Coding { classes: Arc::new(self.list), values, colors, nearest: false, by_brightness: false })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use image::GrayImage;
 
 use super::class_list::{ClassList, IGNORED, color_table};
-use super::raw::{RawMask, Stored};
+use super::raw::{RawMask, Samples, Stored};
 use crate::data::{ClassReading, ImageProblem};
 
 /// Train id of each stored value; `None` for values that stand for nothing.
@@ -22,6 +22,8 @@ pub(crate) struct Coding {
     pub colors: Option<HashMap<[u8; 3], u8>>,
     /// Whether a colour that stands for no class becomes the nearest that does.
     pub nearest: bool,
+    /// Whether values are brightness, of which a threshold makes two classes, instead of numbers of classes.
+    pub by_brightness: bool,
 }
 
 impl Coding {
@@ -31,7 +33,7 @@ impl Coding {
         (0..classes.len()).for_each(|id| values[id] = Some(id as u8));
         values[usize::from(IGNORED)] = Some(IGNORED);
         let colors = color_table(&classes.palette);
-        Self { classes: Arc::new(classes), values: Some(values), colors, nearest: false }
+        Self { classes: Arc::new(classes), values: Some(values), colors, nearest: false, by_brightness: false }
     }
 
     /// What stands for each class, in words.
@@ -78,6 +80,10 @@ impl Coding {
     pub fn apply(&self, raw: &RawMask) -> Result<GrayImage, ImageProblem> {
         let ids = match &raw.stored {
             Stored::Values(values, palette) => match (&self.values, palette) {
+                (Some(table), Some(greys)) if self.by_brightness && are_greys(greys, values) => {
+                    let grey = |&value: &u8| greys.get(usize::from(value)).map_or(0, |color| color[0]);
+                    self.ids_of_values(&values.iter().map(grey).collect::<Vec<_>>(), table)
+                }
                 (Some(table), _) => self.ids_of_values(values, table),
                 (None, Some(palette)) => {
                     let color = |&value: &u8| palette.get(usize::from(value)).copied().unwrap_or_default();
@@ -136,6 +142,11 @@ impl Coding {
         self.complete(ids, outside.into_iter().map(|(color, pixels)| (name(color), pixels)))
     }
 
+    /// How the samples of a mask are taken.
+    pub fn samples(&self) -> Samples {
+        if self.by_brightness { Samples::Brightness } else { Samples::Numbers }
+    }
+
     fn complete(&self, ids: Vec<u8>, outside: impl Iterator<Item = (String, u64)>) -> Result<Vec<u8>, ImageProblem> {
         let outside: Vec<(String, u64)> = outside.collect();
         if outside.is_empty() {
@@ -143,4 +154,12 @@ impl Coding {
         }
         Err(ImageProblem::OutsideClasses { outside, classes: self.classes.len() })
     }
+}
+
+/// Whether the entries of a palette that `values` use are greys.
+fn are_greys(palette: &[[u8; 3]], values: &[u8]) -> bool {
+    let is_grey = |value: u8| palette.get(usize::from(value)).is_none_or(|[r, g, b]| r == g && g == b);
+    let mut used = [false; 256];
+    values.iter().for_each(|&value| used[usize::from(value)] = true);
+    (0..=255u8).filter(|&value| used[usize::from(value)]).all(is_grey)
 }

@@ -9,9 +9,9 @@ use rayon::prelude::*;
 use super::class_list::{ClassList, color_table, voc_color};
 use super::coding::Coding;
 use super::found::Pair;
-use super::raw::{RawMask, Stored};
+use super::raw::{RawMask, Samples, Stored};
 use super::values::{self, Values};
-use crate::data::DataError;
+use crate::data::{DataError, ImageProblem};
 
 /// Classes that a mask of 8 bits can name beside the ignored value.
 const MAX_CLASSES: usize = 255;
@@ -72,7 +72,7 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
     let pairs: Vec<&Pair> = parts.iter().flat_map(|part| part.iter()).collect();
     let read = |pair: &&Pair| {
         let path = Path::new(&pair.mask.name()).to_path_buf();
-        pair.mask.read(&pair.image, pair.upright).map(|raw| Seen::of(&path, raw))
+        pair.mask.read(&pair.image, pair.upright, Samples::Numbers).map(|raw| Seen::of(&path, raw))
     };
     let seen: Vec<_> = pairs.par_iter().map(read).collect();
     let first_problem =
@@ -80,12 +80,13 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
     let mut seen = seen.into_iter().flatten().fold(Seen::default(), Seen::plus);
     let value_files = seen.values.files.len();
     if value_files + seen.greys.files.len() + seen.color_files == 0 {
+        let threshold = matches!(first_problem, Some((_, ImageProblem::LossyMask))).then_some(128);
         let first = first_problem.map(|(name, problem)| format!("; the first: {name}: {problem}")).unwrap_or_default();
         let problem = format!(
             "none of the {} masks can be read; a mask is a PNG, BMP, GIF or TIFF of values up to 255{first}",
             pairs.len()
         );
-        return Err(DataError::malformed(root, problem));
+        return Err(DataError::Masks { path: root.to_path_buf(), problem, threshold });
     }
     if seen.color_files > value_files {
         // A mask of a coloured set may be all black.
@@ -124,7 +125,13 @@ fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, Dat
     }
     let source = "the colours in the masks; name them in a classes.toml".to_string();
     let classes = ClassList { names, palette: palette.clone(), ignored: "nothing".into(), source };
-    Ok(Coding { classes: Arc::new(classes), values: None, colors: color_table(&palette), nearest: false })
+    Ok(Coding {
+        classes: Arc::new(classes),
+        values: None,
+        colors: color_table(&palette),
+        nearest: false,
+        by_brightness: false,
+    })
 }
 
 /// Colours of less than a hundredth of the pixels that lie on the line between two frequent ones, colours of Pascal VOC's

@@ -8,7 +8,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat};
 use png::{BitDepth, ColorType, Transformations};
 
-use super::raw::{RawMask, Stored};
+use super::raw::{RawMask, Samples, Stored};
 use super::shapes::Drawing;
 use crate::data::decode::{Head, check_size, decode_bytes, decode_stored, format_of, guarded, read_bytes};
 use crate::data::{DecodeLimits, ImageProblem};
@@ -52,20 +52,20 @@ impl MaskSource {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn read(&self, image: &Path, upright: bool) -> Result<RawMask, ImageProblem> {
+    pub fn read(&self, image: &Path, upright: bool, samples: Samples) -> Result<RawMask, ImageProblem> {
         match self {
-            MaskSource::File(path) => read(path, upright),
-            MaskSource::Joined(paths) => joined(paths, upright),
+            MaskSource::File(path) => read(path, upright, samples),
+            MaskSource::Joined(paths) => joined(paths, upright, samples),
             MaskSource::Drawn(drawing) => drawing.draw(image, upright),
         }
     }
 }
 
 /// Reads masks and lays each over those before it.
-fn joined(paths: &[PathBuf], upright: bool) -> Result<RawMask, ImageProblem> {
+fn joined(paths: &[PathBuf], upright: bool, samples: Samples) -> Result<RawMask, ImageProblem> {
     let mut whole: Option<RawMask> = None;
     for path in paths {
-        let next = read(path, upright)?;
+        let next = read(path, upright, samples)?;
         let Some(below) = &mut whole else {
             whole = Some(next);
             continue;
@@ -87,19 +87,23 @@ fn joined(paths: &[PathBuf], upright: bool) -> Result<RawMask, ImageProblem> {
     whole.ok_or(ImageProblem::Missing)
 }
 
-/// Reads the mask at `path`, upright or as it is stored. Masks must be stored without loss, with values up to 255.
+/// Reads the mask at `path`, upright or as it is stored. Numbers of classes must be stored without loss, with values up to
+/// 255.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn read(path: &Path, upright: bool) -> Result<RawMask, ImageProblem> {
+pub(crate) fn read(path: &Path, upright: bool, samples: Samples) -> Result<RawMask, ImageProblem> {
     let limits = DecodeLimits::default();
     let bytes = read_bytes(path, &limits)?;
     match format_of(&bytes)? {
-        ImageFormat::Png => guarded(|| read_png(&bytes, &limits, upright)),
-        ImageFormat::Jpeg => {
-            Err(ImageProblem::MaskFormat("JPEG, whose compression changes the values; save masks as PNG".into()))
-        }
-        ImageFormat::Tiff => guarded(|| of_picture(decode_stored(&bytes, &limits, upright)?)),
+        ImageFormat::Png => guarded(|| read_png(&bytes, &limits, upright, samples)),
+        ImageFormat::Jpeg if samples == Samples::Brightness => guarded(|| {
+            let grey = decode_stored(&bytes, &limits, upright)?.into_luma8();
+            let (width, height) = grey.dimensions();
+            Ok(RawMask { width, height, stored: Stored::Values(grey.into_raw(), None) })
+        }),
+        ImageFormat::Jpeg => Err(ImageProblem::LossyMask),
+        ImageFormat::Tiff => guarded(|| of_picture(decode_stored(&bytes, &limits, upright)?, samples)),
         _ => {
             let picture = decode_bytes(&bytes, &limits)?;
             let (width, height) = picture.dimensions();
@@ -109,7 +113,7 @@ pub(crate) fn read(path: &Path, upright: bool) -> Result<RawMask, ImageProblem> 
     }
 }
 
-fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<RawMask, ImageProblem> {
+fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool, samples: Samples) -> Result<RawMask, ImageProblem> {
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: usize::MAX });
     decoder.set_transformations(Transformations::IDENTITY);
     decoder.set_ignore_text_chunk(true);
@@ -119,7 +123,7 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<RawMas
     check_size((width, height), limits)?;
     let (kind, depth) = reader.output_color_type();
     if depth == BitDepth::Sixteen {
-        return of_picture(decode_stored(bytes, limits, upright)?);
+        return of_picture(decode_stored(bytes, limits, upright)?, samples);
     }
     let exif = reader.info().exif_metadata.as_deref().filter(|_| upright);
     let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
@@ -131,7 +135,8 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<RawMas
     let rows = || (0..height as usize).map(row);
     let stored = match kind {
         ColorType::Grayscale | ColorType::Indexed => {
-            let values = rows().flat_map(|row| unpack(row, depth, width as usize)).collect();
+            let scale = if samples == Samples::Brightness && kind == ColorType::Grayscale { white(depth) } else { 1 };
+            let values = rows().flat_map(|row| unpack(row, depth, width as usize)).map(|value| value * scale).collect();
             Stored::Values(values, palette.filter(|_| kind == ColorType::Indexed))
         }
         ColorType::GrayscaleAlpha => {
@@ -145,10 +150,14 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<RawMas
     Ok(RawMask { width, height, stored }.turned(orientation))
 }
 
-/// The values or colours of a picture of 8 or 16 bits. Values of 16 bits are those of 8 where none is above 255.
-fn of_picture(picture: DynamicImage) -> Result<RawMask, ImageProblem> {
+/// The values or colours of a picture of 8 or 16 bits. Values of 16 bits are those of 8 where none is above 255; brightness
+/// above 255 is divided by 257.
+fn of_picture(picture: DynamicImage, samples: Samples) -> Result<RawMask, ImageProblem> {
     let (width, height) = (picture.width(), picture.height());
     let narrow = |values: Vec<u16>| match values.iter().max() {
+        Some(256..) if samples == Samples::Brightness => {
+            Ok(Stored::Values(values.into_iter().map(|value| (value / 257) as u8).collect(), None))
+        }
         Some(&highest) if highest > 255 => Err(ImageProblem::MaskFormat(format!(
             "its values of 16 bits reach {highest}, expected 0 to 255; write the number of the class (numbers of \
              objects are no classes)"
@@ -168,6 +177,16 @@ fn of_picture(picture: DynamicImage) -> Result<RawMask, ImageProblem> {
         }
     };
     Ok(RawMask { width, height, stored })
+}
+
+/// The factor from the highest value of so many bits to 255.
+fn white(depth: BitDepth) -> u8 {
+    match depth {
+        BitDepth::One => 255,
+        BitDepth::Two => 85,
+        BitDepth::Four => 17,
+        BitDepth::Eight | BitDepth::Sixteen => 1,
+    }
 }
 
 /// The values of a row of `width` pixels packed at 1, 2, 4 or 8 bits, the leftmost in the high bits.

@@ -11,6 +11,16 @@ pub(crate) struct RawMask {
     pub stored: Stored,
 }
 
+/// How the samples of a mask are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Samples {
+    /// As numbers of classes: as they are stored, without loss.
+    Numbers,
+    /// As brightness from 0 to 255, of which a threshold makes two classes: samples of 1, 2 or 4 bits are scaled, and JPEG
+    /// is read too.
+    Brightness,
+}
+
 /// What the pixels of a mask hold.
 #[derive(Debug, Clone)]
 pub(crate) enum Stored {

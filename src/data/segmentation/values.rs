@@ -112,13 +112,14 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
     let present = values.present();
     let classes: Vec<u8> = present.iter().copied().filter(|&v| v != IGNORED).collect();
     let has_255 = classes.len() < present.len();
-    let refused = |problem: String| Err(DataError::malformed(root, problem));
+    let refused =
+        |problem: String, threshold: Option<u8>| Err(DataError::Masks { path: root.to_path_buf(), problem, threshold });
     if present == [0, IGNORED] && values.palette.is_none() {
         let names = ["background", "foreground"].map(String::from).to_vec();
         return Ok(of_list(values, &present, names, "nothing (255 is the foreground)"));
     }
     if let Some(problem) = two_habits(values, &present) {
-        return refused(problem);
+        return refused(problem, Some(1));
     }
     match classes.as_slice() {
         [] => return Err(single_class(root, "nothing but value 255, which is ignored")),
@@ -135,7 +136,7 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
     let without_areas: Vec<u8> = classes.iter().copied().filter(|&v| !values.has_areas(v)).collect();
     if values.palette.is_none() {
         if contiguous && has_255 && values.share([IGNORED]) > 10.0 * values.share(1..=highest) {
-            return refused(binary_or_ids(values, &classes));
+            return refused(binary_or_ids(values, &classes), Some(128));
         }
         let is_grey_scale = highest >= GREYS_FROM && 2 * without_areas.len() > classes.len();
         if is_grey_scale || (has_255 && !contiguous) {
@@ -143,13 +144,13 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
                 let names = present.iter().map(|v| format!("value {v}")).collect();
                 return Ok(of_list(values, &present, names, "nothing (255 is a step of the scale)"));
             }
-            return refused(match without_areas.is_empty() {
-                true => class_or_ignored(&classes),
-                false => rims(values, &without_areas),
-            });
+            return match without_areas.is_empty() {
+                true => refused(class_or_ignored(&classes), None),
+                false => refused(rims(values, &without_areas), Some(128)),
+            };
         }
         if highest >= GREYS_FROM && !contiguous && !without_areas.is_empty() {
-            return refused(rims(values, &without_areas));
+            return refused(rims(values, &without_areas), Some(128));
         }
     }
     let ignored = if has_255 { "value 255" } else { "nothing (value 255 would be)" };
@@ -170,7 +171,7 @@ fn of_list(values: &Values, classes: &[u8], names: Vec<String>, ignored: &str) -
     table[usize::from(IGNORED)] = Some(IGNORED);
     classes.iter().enumerate().for_each(|(id, &v)| table[usize::from(v)] = Some(id as u8));
     let colors = color_table(&list.palette);
-    Coding { classes: Arc::new(list), values: Some(table), colors, nearest: false }
+    Coding { classes: Arc::new(list), values: Some(table), colors, nearest: false, by_brightness: false }
 }
 
 /// Whether values rise by equal steps to 255, rounding aside.

@@ -12,8 +12,35 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 pub(super) struct WrittenClass {
     pub name: String,
     #[serde(alias = "colour")]
-    pub color: Option<[u8; 3]>,
-    pub value: Option<u8>,
+    pub color: Option<Rgb>,
+    pub value: Option<Byte>,
+}
+
+/// A value of a mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Byte(pub u8);
+
+/// A colour: red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rgb(pub [u8; 3]);
+
+impl<'de> Deserialize<'de> for Byte {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let expected = "a whole number from 0 to 255";
+        let value = from.deserialize_any(Values { expected })?;
+        match value.as_slice() {
+            [value] => Ok(Self(*value)),
+            several => Err(D::Error::invalid_length(several.len(), &expected)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Rgb {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let expected = "red, green and blue, each from 0 to 255, such as [128, 64, 128]";
+        let values = from.deserialize_any(Values { expected })?;
+        <[u8; 3]>::try_from(values.as_slice()).map(Self).map_err(|_| D::Error::invalid_length(values.len(), &expected))
+    }
 }
 
 impl WrittenClass {
@@ -29,7 +56,7 @@ pub(super) fn classes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<WrittenC
 
 /// One value, or a list of them.
 pub(super) fn values<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-    from.deserialize_any(Values)
+    from.deserialize_any(Values { expected: "a value from 0 to 255, or a list of them" })
 }
 
 struct Classes;
@@ -79,13 +106,15 @@ impl<'de> Visitor<'de> for Class {
     }
 }
 
-struct Values;
+struct Values {
+    expected: &'static str,
+}
 
 impl<'de> Visitor<'de> for Values {
     type Value = Vec<u8>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value from 0 to 255, or a list of them")
+        f.write_str(self.expected)
     }
 
     /// JSON's null.
@@ -105,8 +134,9 @@ impl<'de> Visitor<'de> for Values {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<u8>, A::Error> {
         let mut values = Vec::new();
-        while let Some(value) = list.next_element()? {
-            values.push(value);
+        while let Some(value) = list.next_element::<i64>()? {
+            let byte = u8::try_from(value).map_err(|_| A::Error::invalid_value(Unexpected::Signed(value), &self))?;
+            values.push(byte);
         }
         Ok(values)
     }

@@ -18,6 +18,17 @@ task_settings! {
     task "classify";
     /// Settings of classification.
     config ClassifyConfig;
+    optional {
+        /// Column of a table that names the image files: its name, or its number from 1 [default: found]
+        #[value("COLUMN")]
+        path_column: String,
+        /// Column of a table that holds the labels: its name, or its number from 1 [default: found]
+        #[value("COLUMN")]
+        label_column: String,
+        /// Folder that the paths of a table are relative to [default: the table's own]
+        #[value("DIR")]
+        image_root: std::path::PathBuf,
+    }
     values {
         /// Network to train [default: resnet18]
         model: ClassifyModel = ClassifyModel::ResNet18,
@@ -55,6 +66,13 @@ impl ClassifyConfig {
     }
 
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        let columns = [("path_column", &self.path_column), ("label_column", &self.label_column)];
+        let root = self.image_root.as_ref().map(|root| root.display().to_string());
+        for (key, value) in columns.into_iter().chain([("image_root", &root)]) {
+            if let Some(value) = value {
+                rule(key, value, self.data.is_some(), "no effect: give --data with it")?;
+            }
+        }
         let smoothing = (0.0..1.0).contains(&self.label_smoothing);
         rule("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
         for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {

@@ -33,6 +33,11 @@ task_settings! {
     task "segment";
     /// Settings of segmentation.
     config SegmentConfig;
+    optional {
+        /// Masks have two classes: values below N, and values from N on; JPEG masks are read too [default: none]
+        #[value("N")]
+        mask_threshold: usize,
+    }
     values {
         /// Network to train [default: unet]
         model: SegmentModel = SegmentModel::UNet,
@@ -67,6 +72,10 @@ task_settings! {
 
 impl SegmentConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        if let Some(threshold) = self.mask_threshold {
+            rule("mask_threshold", &threshold, (1..=255).contains(&threshold), "1 to 255")?;
+            rule("mask_threshold", &threshold, self.data.is_some(), "no effect: give --data with it")?;
+        }
         rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
         rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
         let (unet, dice) = (self.model == SegmentModel::UNet, self.loss == SegmentLoss::Dice);

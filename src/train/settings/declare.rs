@@ -107,7 +107,7 @@ impl Resolved {
 }
 
 /// Declares the settings of a task: its own, which must include `scenes`, `epochs`, `batch_size` and `lr`, and those that all
-/// tasks share. The type writes `fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError>` for its own ranges.
+/// tasks share. Settings without a default stand under `optional`. The type writes `fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError>` for its own ranges.
 ///
 /// The doc comment of a setting is its help on the command line, and ends with the default; `#[value("DIR")]` names its value
 /// there. Made is a type with a field for each setting that implements [`TaskSettings`](crate::train::settings::TaskSettings).
@@ -116,6 +116,7 @@ macro_rules! task_settings {
     (
         task $task:literal;
         $(#[$attribute:meta])* config $Config:ident;
+        $(optional { $($optional:tt)* })?
         values { $($values:tt)* }
     ) => {
         $crate::declare_settings! {
@@ -138,6 +139,7 @@ macro_rules! task_settings {
                 init: std::path::PathBuf,
                 /// Course of the learning rate, constant where data is given [default: cosine]
                 schedule: $crate::train::Schedule,
+                $($($optional)*)?
             }
             values {
                 $($values)*
