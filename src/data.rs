@@ -25,6 +25,7 @@ mod bounds;
 pub mod check;
 mod cifar;
 pub mod color;
+pub mod correct;
 mod csv;
 mod dataset;
 mod decisions;

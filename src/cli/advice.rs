@@ -38,6 +38,7 @@ pub(super) fn of_hint(hint: MissingHint) -> String {
         MissingHint::Columns => {
             "flags: --path-column NAME --label-column NAME; --image-root DIR for images elsewhere".into()
         }
+        MissingHint::ImageRoot => "flags: --image-root DIR for images elsewhere".into(),
         MissingHint::MaskThreshold(value) => format!("flags: --mask-threshold {value} makes two classes of the values"),
     }
 }

@@ -1,11 +1,14 @@
 //! `shadegrad data check --task TASK DIR` and `shadegrad data preview --task TASK [DIR] --out FILE.png`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
 
 use super::hints::HintArgs;
 use super::{CliError, advice, complain, print};
-use crate::data::check::CheckOptions;
+use crate::data::check::{CheckOptions, CheckReport};
+use crate::data::correct::Corrected;
 use crate::data::{Augment, Mix};
 use crate::run::ImageSize;
 use crate::run::pictures::save_png;
@@ -44,6 +47,13 @@ pub(super) struct CheckArgs {
     seed: u64,
     #[command(flatten)]
     hints: HintArgs,
+    /// Print the whole result as one JSON object; docs/data.md lists its keys
+    #[arg(long)]
+    json: bool,
+    /// Write a corrected copy into a new folder: images converted, masks of class numbers, what is wrong left out. The exit
+    /// code is then that of the copy
+    #[arg(long, value_name = "DIR")]
+    fix: Option<PathBuf>,
 }
 
 /// What to draw.
@@ -105,10 +115,52 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     require_hints(args.task, &hints)?;
     let options = CheckOptions { val_split: args.val_split, seed: args.seed, hints, ..CheckOptions::default() };
     let report = args.task.check_data(&args.data, &options)?;
-    print(&report)?;
-    let hints = report.faults.iter().filter_map(|fault| fault.hint);
-    hints.map(advice::of_hint).for_each(complain);
-    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    let mut result = report.json();
+    if !args.json {
+        print(&report)?;
+    }
+    let is_good = match args.fix.as_deref() {
+        None => report.is_good(),
+        Some(to) => {
+            let corrected = args.task.correct_data(&args.data, &options, to)?;
+            let copy = args.task.check_data(to, &CheckOptions::default())?;
+            result["copy"] = copy_json(&corrected, &copy, to);
+            if !args.json {
+                print(copy_words(&corrected, &copy, to))?;
+            }
+            copy.is_good()
+        }
+    };
+    if args.json {
+        print(&result)?;
+    } else {
+        report.faults.iter().filter_map(|fault| fault.hint).map(advice::of_hint).for_each(complain);
+    }
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+/// What a corrected copy holds and lacks, for people.
+fn copy_words(corrected: &Corrected, copy: &CheckReport, to: &Path) -> String {
+    let parts: Vec<String> = corrected.parts.iter().map(|(name, images)| format!("{images} {name}")).collect();
+    let mut lines = vec![format!("\ncopy: {}, with {} images", to.display(), parts.join(", "))];
+    lines.extend(corrected.left_out.iter().map(|one| format!("left out: {one}")));
+    lines
+        .extend(corrected.lost_classes.iter().map(|class| format!("left out: class '{class}', without training data")));
+    lines.extend(copy.faults.iter().map(|fault| format!("still wrong: {fault}")));
+    lines.join("\n")
+}
+
+/// The same for programs.
+fn copy_json(corrected: &Corrected, copy: &CheckReport, to: &Path) -> Value {
+    let parts: Map<String, Value> = corrected.parts.iter().map(|(name, n)| ((*name).to_string(), json!(n))).collect();
+    let left_out = corrected.left_out.iter().map(|one| json!({ "path": one.image, "why": one.problem.to_string() }));
+    json!({
+        "path": to.display().to_string(),
+        "images": parts,
+        "lost_classes": corrected.lost_classes,
+        "left_out": left_out.collect::<Vec<_>>(),
+        "check": copy.json(),
+    })
 }
 
 fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {

@@ -3,6 +3,7 @@
 mod classification;
 mod duplicates;
 mod images;
+mod json;
 mod multilabel;
 mod report;
 mod segmentation;
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 
 use super::{BadImage, DataError, Hints, OpenOptions, ProgressFn, SetOptions};
 pub use classification::check_classification;
+pub(super) use duplicates::hash_of;
 pub use images::check_images;
 pub use multilabel::check_multi_label;
 pub use report::{CheckReport, ClassCount, Fault, PartCount};
@@ -42,11 +44,11 @@ impl Default for CheckOptions<'_> {
 
 impl CheckOptions<'_> {
     /// Opening continues past incomplete parts and reports them.
-    fn set_options(&self) -> SetOptions {
+    pub(super) fn set_options(&self) -> SetOptions {
         SetOptions { val_split: self.val_split, seed: self.seed, skip_bad: true, hints: self.hints.clone() }
     }
 
-    fn open_options(&self) -> OpenOptions {
+    pub(super) fn open_options(&self) -> OpenOptions {
         OpenOptions { val_split: self.val_split, seed: self.seed, hints: self.hints.clone() }
     }
 }
@@ -74,7 +76,7 @@ struct ImageFacts {
 
 impl ImageFacts {
     fn of(image: &RgbImage) -> Self {
-        let (size, hash) = (image.dimensions(), duplicates::hash_of(image));
+        let (size, hash) = (image.dimensions(), hash_of(image));
         Self { size, hash, grey: super::prepare_images::is_grey(image.as_raw()) }
     }
 }

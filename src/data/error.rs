@@ -188,6 +188,28 @@ pub enum DataError {
         /// Name of the first.
         first: String,
     },
+    /// A folder to write into that is not free.
+    #[error("{}: exists already and is not empty; give a folder that does not exist yet", path.display())]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A copy of a data set in that set.
+    #[error("{}: lies in the data set {}, which would then hold the copy too; give a folder elsewhere", path.display(), data.display())]
+    InsideData {
+        /// The folder of the copy.
+        path: PathBuf,
+        /// The data set.
+        data: PathBuf,
+    },
+    /// A file of a copy that cannot be written.
+    #[error("{}: cannot be written: {source}; check the disk and that you may write there", path.display())]
+    Unwritten {
+        /// File or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A setting outside of its range.
     #[error("{name} is {value}, expected {expected}")]
     Setting {
@@ -223,6 +245,9 @@ impl DataError {
     pub fn hint(&self) -> Option<MissingHint> {
         match self {
             Self::Columns { .. } => Some(MissingHint::Columns),
+            Self::BadImages { checked, bad } if *checked == bad.len() && are_missing(bad) => {
+                Some(MissingHint::ImageRoot)
+            }
             Self::Masks { threshold: Some(threshold), .. } => Some(MissingHint::MaskThreshold(*threshold)),
             _ => None,
         }
@@ -238,6 +263,8 @@ impl DataError {
 pub enum MissingHint {
     /// The columns of paths and labels.
     Columns,
+    /// The folder that the paths of a table are relative to.
+    ImageRoot,
     /// The threshold of masks, with the value that is likely.
     MaskThreshold(u8),
 }
@@ -362,6 +389,9 @@ pub enum ImageProblem {
     /// A mask that was saved with loss.
     #[error("cannot be a mask: JPEG, whose compression changes the values; save masks as PNG")]
     LossyMask,
+    /// A good picture that no copy of the set may hold.
+    #[error("{0}")]
+    Repeated(String),
     /// Pixels of a mask that stand for no class.
     #[error(
         "{} outside the {classes} classes; correct the mask, or list the class or the ignored value in classes.toml",
@@ -387,6 +417,11 @@ fn outside_words(outside: &[(String, u64)]) -> String {
         words.push(format!("{} more", sorted.len() - SHOWN));
     }
     words.join(", ")
+}
+
+/// Whether no image is where its table says.
+fn are_missing(bad: &[BadImage]) -> bool {
+    bad.iter().all(|one| one.problem == ImageProblem::Missing)
 }
 
 /// `'Id' (such as 'a.png')` for each column; of many, the first.

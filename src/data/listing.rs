@@ -1,6 +1,6 @@
 //! The walk over folders that finds image files, and a data set that is a list of them.
 
-use std::fs;
+use std::fs::{self, FileType};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,22 +81,35 @@ pub(crate) fn relative(root: &Path, path: &Path) -> String {
 
 /// Entries of a folder, sorted by name, without hidden ones (`.git`, `._photo.jpg`, `__MACOSX`).
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    Ok(typed_entries(folder)?.into_iter().map(|(path, _)| path).collect())
+}
+
+/// [`entries`] with the type that the listing itself tells, so that a million files need no `stat` each. `None` for links,
+/// and where the file system tells no type.
+fn typed_entries(folder: &Path) -> Result<Vec<(PathBuf, Option<FileType>)>, DataError> {
     let failed = |e| DataError::io(folder, e);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if !name.starts_with('.') && name != "__MACOSX" {
-            found.push(path);
+            found.push((path, entry.file_type().ok().filter(|kind| !kind.is_symlink())));
         }
     }
-    found.sort();
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(found)
+}
+
+/// Whether an entry is a folder, or a link to one.
+fn is_dir((path, kind): &(PathBuf, Option<FileType>)) -> bool {
+    kind.map_or_else(|| path.is_dir(), |kind| kind.is_dir())
 }
 
 /// Folders directly in `folder`, sorted by name, without those that shadegrad wrote.
 pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    Ok(entries(folder)?.into_iter().filter(|p| p.is_dir() && !is_own_output(p)).collect())
+    let folders = typed_entries(folder)?.into_iter().filter(is_dir).map(|(path, _)| path);
+    Ok(folders.filter(|path| !is_own_output(path)).collect())
 }
 
 fn has_extension(path: &Path, known: impl Fn(&str) -> bool) -> bool {
@@ -123,9 +136,9 @@ fn own_output(folder: &Path, depth: usize) -> bool {
     if number.is_some_and(|number| number.len() >= 3 && number.bytes().all(|b| b.is_ascii_digit())) {
         return true;
     }
-    let Ok(entries) = entries(folder) else { return false };
-    let mut folders = entries.iter().filter(|path| path.is_dir()).peekable();
-    depth < 3 && folders.peek().is_some() && folders.all(|path| own_output(path, depth + 1))
+    let Ok(entries) = typed_entries(folder) else { return false };
+    let mut folders = entries.iter().filter(|entry| is_dir(entry)).peekable();
+    depth < 3 && folders.peek().is_some() && folders.all(|(path, _)| own_output(path, depth + 1))
 }
 
 /// What a walk over folders found.
@@ -155,9 +168,11 @@ impl Walk {
             );
             return Err(DataError::malformed(folder, problem));
         }
-        for path in entries(folder)? {
-            if !path.is_dir() {
-                self.file(path);
+        for (path, kind) in typed_entries(folder)? {
+            if kind.is_some_and(|kind| kind.is_file()) {
+                self.take(unread_name(&path), path);
+            } else if kind.map_or_else(|| !path.is_dir(), |kind| !kind.is_dir()) {
+                self.take(unread(&path), path);
             } else if is_own_output(&path) {
                 self.left_out.push(LeftOut::new(&path, Why::OwnOutput));
             } else {
@@ -167,9 +182,9 @@ impl Walk {
         Ok(())
     }
 
-    /// Takes an entry that is no folder.
-    fn file(&mut self, path: PathBuf) {
-        match unread(&path) {
+    /// Takes an entry that is no folder, or leaves it out.
+    fn take(&mut self, why_not: Option<Why>, path: PathBuf) {
+        match why_not {
             Some(why) => self.left_out.push(LeftOut { why, path }),
             None if is_image(&path) => self.images.push(path),
             None => {}
@@ -184,8 +199,15 @@ pub(crate) fn unread(path: &Path) -> Option<Why> {
         Err(_) if is_image(path) => None,
         Err(_) if path.is_symlink() => Some(Why::DanglingLink),
         Ok(metadata) if irregular(&metadata).is_some() => Some(Why::NotRegular),
-        _ if path.extension().is_none() => Some(Why::NoExtension),
-        _ => has_extension(path, sniff::is_unread).then_some(Why::UnreadKind),
+        _ => unread_name(path),
+    }
+}
+
+/// [`unread`] of a regular file.
+fn unread_name(path: &Path) -> Option<Why> {
+    match path.extension() {
+        None => Some(Why::NoExtension),
+        Some(_) => has_extension(path, sniff::is_unread).then_some(Why::UnreadKind),
     }
 }
 
@@ -195,11 +217,11 @@ pub(crate) fn unread(path: &Path) -> Option<Why> {
 /// Where a folder cannot be listed.
 pub(crate) fn holds_image(folder: &Path) -> Result<bool, DataError> {
     fn visit(folder: &Path, depth: usize) -> Result<bool, DataError> {
-        let entries = entries(folder)?;
-        if entries.iter().any(|path| is_image(path) && !path.is_dir()) {
+        let entries = typed_entries(folder)?;
+        if entries.iter().any(|entry| is_image(&entry.0) && !is_dir(entry)) {
             return Ok(true);
         }
-        for path in entries.iter().filter(|path| path.is_dir() && !is_own_output(path)) {
+        for (path, _) in entries.iter().filter(|entry| is_dir(entry) && !is_own_output(&entry.0)) {
             if depth < MAX_DEPTH && visit(path, depth + 1)? {
                 return Ok(true);
             }

@@ -39,6 +39,8 @@ pub(crate) struct JpegFrame {
     pub marker: u8,
     /// Bits of a sample.
     pub bits: u8,
+    /// 1 for greys, 3 for colours, 4 for CMYK.
+    pub components: u8,
     /// Width and height.
     pub size: (u32, u32),
 }
@@ -50,9 +52,9 @@ pub(crate) fn jpeg_frame(bytes: &[u8]) -> Option<JpegFrame> {
         match marker {
             // Huffman and arithmetic tables and the extension are no frames.
             0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
-                let &[bits, h1, h0, w1, w0] = bytes.get(at + 2..at + 7)? else { return None };
+                let &[bits, h1, h0, w1, w0, components] = bytes.get(at + 2..at + 8)? else { return None };
                 let side = |pair| u32::from(u16::from_be_bytes(pair));
-                return Some(JpegFrame { marker, bits, size: (side([w1, w0]), side([h1, h0])) });
+                return Some(JpegFrame { marker, bits, components, size: (side([w1, w0]), side([h1, h0])) });
             }
             0xDA | 0xD9 => return None,
             0x00 | 0x01 | 0xD0..=0xD8 => {}

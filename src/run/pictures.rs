@@ -1,13 +1,15 @@
 //! PNG pictures of a run: curves over epochs, the confusion matrix, sheets of images with captions.
 //!
-//! Everything is drawn with a bundled font, so pictures look the same on every machine. The font has
-//! Latin, Greek and Cyrillic letters; other scripts show as boxes.
+//! The bundled font has Latin, Greek and Cyrillic letters, and draws them alike on every machine. A letter of another script
+//! is drawn with a font of the system, or as its number where there is none.
 
 mod axis;
 mod canvas;
 mod comparison;
 mod confusion;
 mod curves;
+mod fonts;
+mod script;
 mod sheet;
 
 use std::path::Path;
@@ -20,6 +22,7 @@ pub use canvas::Color;
 pub use comparison::{Comparison, painted};
 pub use confusion::confusion_picture;
 pub use curves::{curves_picture, lr_picture};
+pub use fonts::take_missing;
 pub use sheet::{Cell, Sheet, prediction_cell};
 
 use crate::interop::files::{FileError, write_atomic};

@@ -23,6 +23,7 @@ use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_classification};
+use crate::data::correct::{Corrected, correct_classification};
 use crate::data::scenes::SceneDataset;
 use crate::data::{
     BadImage, ClassificationSource, PrepareOptions, Prepared, Source, Splits, open_classification, prepare, square_into,
@@ -205,6 +206,10 @@ impl Task for Classify {
 
     fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_classification(data, options)?)
+    }
+
+    fn correct_data(&self, data: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, TaskError> {
+        Ok(correct_classification(data, options, to)?)
     }
 
     fn view(&self) -> &'static str {

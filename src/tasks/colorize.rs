@@ -26,6 +26,7 @@ use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_images};
+use crate::data::correct::{Corrected, correct_images};
 use crate::data::{
     BadImage, ColorSpace, ColorizationSource, ImageSplits, Normalization, PreparedImages, Source, cover_into,
     lightness, open_images, prepare_images,
@@ -172,6 +173,10 @@ impl Task for Colorize {
 
     fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_images(data, options)?)
+    }
+
+    fn correct_data(&self, data: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, TaskError> {
+        Ok(correct_images(data, options, to)?)
     }
 
     fn input_channels(&self) -> usize {

@@ -27,6 +27,7 @@ use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_multi_label};
+use crate::data::correct::{Corrected, correct_multi_label};
 use crate::data::{
     BadImage, MultiLabelSource, MultiLabelSplits, PrepareOptions, PreparedLabels, Source, open_multi_label,
     prepare_multi_label, square_into,
@@ -171,6 +172,10 @@ impl Task for MultiLabel {
 
     fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_multi_label(data, options)?)
+    }
+
+    fn correct_data(&self, data: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, TaskError> {
+        Ok(correct_multi_label(data, options, to)?)
     }
 
     fn view(&self) -> &'static str {

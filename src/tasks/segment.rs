@@ -25,6 +25,7 @@ use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_segmentation};
+use crate::data::correct::{Corrected, correct_segmentation};
 use crate::data::{
     BadImage, PreparedPairs, SegmentationSource, SegmentationSplits, Source, nearest_into, open_segmentation,
     prepare_segmentation, stretch_into,
@@ -184,6 +185,10 @@ impl Task for Segment {
 
     fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         Ok(check_segmentation(data, options)?)
+    }
+
+    fn correct_data(&self, data: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, TaskError> {
+        Ok(correct_segmentation(data, options, to)?)
     }
 
     fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {

@@ -8,6 +8,7 @@ use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::Samples;
 use crate::data::check::{CheckOptions, CheckReport};
+use crate::data::correct::Corrected;
 use crate::exec::AnyEngine;
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
@@ -95,6 +96,15 @@ pub trait Task: Send + Sync {
     fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
         let _ = (data, options);
         Err(self.unsupported("check data"))
+    }
+
+    /// Writes a corrected copy of a data set into a folder that is new.
+    ///
+    /// # Errors
+    /// When the set cannot be opened, the folder is not free, or a part has no good image.
+    fn correct_data(&self, data: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, TaskError> {
+        let _ = (data, options, to);
+        Err(self.unsupported("correct data"))
     }
 
     /// Color channels that the network takes.

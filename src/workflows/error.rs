@@ -31,7 +31,7 @@ pub enum WorkflowError {
         reason: String,
     },
     /// A setting that the task does not have.
-    #[error("--{key}: the task `{task}` has no such setting; remove it")]
+    #[error("--{}: the task `{task}` has no such setting; remove it", key.replace('_', "-"))]
     NoSetting {
         /// The setting.
         key: &'static str,

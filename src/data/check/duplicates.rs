@@ -10,7 +10,7 @@ use super::{PartRead, Sample};
 
 /// Hash of size and pixels, so that the same picture in another file format is found. 64 bits: among
 /// a million different pictures two agree by chance once in thirty million sets.
-pub(super) fn hash_of(image: &RgbImage) -> u64 {
+pub(in crate::data) fn hash_of(image: &RgbImage) -> u64 {
     let mut hasher = DefaultHasher::new();
     image.dimensions().hash(&mut hasher);
     image.as_raw().hash(&mut hasher);

@@ -3,15 +3,12 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
 /// A class as a file lists it.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[derive(Default)]
 pub(super) struct WrittenClass {
     pub name: String,
-    #[serde(alias = "colour")]
     pub color: Option<Rgb>,
     pub value: Option<Byte>,
 }
@@ -101,8 +98,19 @@ impl<'de> Visitor<'de> for Class {
         Ok(WrittenClass::named(name.into()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<WrittenClass, A::Error> {
-        WrittenClass::deserialize(MapAccessDeserializer::new(table))
+    /// Each error names its key, which the derived code does not.
+    fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<WrittenClass, A::Error> {
+        let (mut name, mut class) = (None, WrittenClass::default());
+        while let Some(key) = table.next_key::<String>()? {
+            let read = match key.as_str() {
+                "name" => table.next_value().map(|value| name = Some(value)),
+                "color" | "colour" => table.next_value().map(|value| class.color = value),
+                "value" => table.next_value().map(|value| class.value = value),
+                _ => return Err(A::Error::unknown_field(&key, &["name", "color", "value"])),
+            };
+            read.map_err(|e| A::Error::custom(format_args!("{key}: {e}")))?;
+        }
+        name.map(|name| WrittenClass { name, ..class }).ok_or_else(|| A::Error::missing_field("name"))
     }
 }
 

@@ -1,9 +1,10 @@
 //! A drawing surface: filled boxes, lines and text, anti-aliased.
 
-use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
+use ab_glyph::{Font, GlyphId, PxScale, ScaleFont, point};
 use image::RgbImage;
 use tiny_skia::{FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
+use super::fonts::{Letter, letters};
 use super::{PictureError, palette};
 
 /// More pixels than this are refused; the pixels then take 256 MiB.
@@ -60,7 +61,6 @@ impl TextStyle {
 
 pub(super) struct Canvas {
     pixels: Pixmap,
-    font: FontRef<'static>,
 }
 
 impl Canvas {
@@ -77,7 +77,7 @@ impl Canvas {
         let mut pixels = Pixmap::new(w, h).ok_or_else(too_large)?;
         let Color(r, g, b) = palette::PAPER;
         pixels.fill(tiny_skia::Color::from_rgba8(r, g, b, 255));
-        Ok(Self { pixels, font: font() })
+        Ok(Self { pixels })
     }
 
     pub fn fill_rect(&mut self, x: f32, y: f32, width: f32, height: f32, color: Color) {
@@ -149,30 +149,25 @@ impl Canvas {
             };
         // Half the height of this font's capitals: from their middle down to the baseline.
         let baseline = style.size * 0.3;
-        let font = self.font.clone();
-        let scaled = font.as_scaled(scale);
-        let mut pen = -shift;
-        let mut previous = None;
-        for letter in text.chars() {
-            let id = scaled.glyph_id(letter);
-            pen += previous.map_or(0.0, |before| scaled.kern(before, id));
+        let mut pen = Pen::default();
+        for letter in letters(text) {
+            let (id, place) = pen.place(&letter, scale);
+            let (font, along) = (letter.font, place - shift);
             // Upright text runs upwards, along −y where level text runs along +x, so its glyphs are
             // rasterised at the origin and turned pixel by pixel.
-            let origin = if style.upright { point(0.0, 0.0) } else { point(x + pen, y + baseline) };
-            let turned_to = ((x + baseline).round(), (y - pen).round() - 1.0);
+            let origin = if style.upright { point(0.0, 0.0) } else { point(x + along, y + baseline) };
+            let turned_to = ((x + baseline).round(), (y - along).round() - 1.0);
             if let Some(outline) = font.outline_glyph(id.with_scale_and_position(scale, origin)) {
                 let corner = outline.px_bounds().min;
                 outline.draw(|dx, dy, coverage| {
-                    let (along, down) = (corner.x + dx as f32, corner.y + dy as f32);
+                    let (right, down) = (corner.x + dx as f32, corner.y + dy as f32);
                     let (px, py) = match style.upright {
-                        true => (turned_to.0 + down, turned_to.1 - along),
-                        false => (along, down),
+                        true => (turned_to.0 + down, turned_to.1 - right),
+                        false => (right, down),
                     };
                     blend(&mut self.pixels, px, py, coverage, style.color);
                 });
             }
-            pen += scaled.h_advance(id);
-            previous = Some(id);
         }
     }
 
@@ -197,23 +192,35 @@ fn blend(pixels: &mut Pixmap, x: f32, y: f32, coverage: f32, color: Color) {
     }
 }
 
-#[expect(clippy::expect_used, reason = "the font is a constant of the program, not input; a test draws with it")]
-fn font() -> FontRef<'static> {
-    FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).expect("the bundled font parses")
-}
-
 /// Width of a text in pixels at a font size.
 pub(super) fn text_width(text: &str, size: f32) -> f32 {
-    let font = font();
-    let scaled = font.as_scaled(PxScale::from(size));
-    let mut width = 0.0;
-    let mut previous = None;
-    for letter in text.chars() {
-        let id = scaled.glyph_id(letter);
-        width += previous.map_or(0.0, |before| scaled.kern(before, id)) + scaled.h_advance(id);
-        previous = Some(id);
+    let mut pen = Pen::default();
+    for letter in letters(text) {
+        pen.place(&letter, PxScale::from(size));
     }
-    width
+    pen.at
+}
+
+/// Where the next letter of a text goes. Letters of one font are kerned.
+#[derive(Default)]
+struct Pen {
+    at: f32,
+    /// Font and glyph of the letter before.
+    before: Option<(usize, GlyphId)>,
+}
+
+impl Pen {
+    /// The glyph of a letter and its place; moves on by it.
+    fn place(&mut self, Letter { letter, font, number }: &Letter, scale: PxScale) -> (GlyphId, f32) {
+        let scaled = font.as_scaled(scale);
+        let id = scaled.glyph_id(*letter);
+        let before = self.before.filter(|(known, _)| known == number);
+        self.at += before.map_or(0.0, |(_, before)| scaled.kern(before, id));
+        let place = self.at;
+        self.at += scaled.h_advance(id);
+        self.before = Some((*number, id));
+        (id, place)
+    }
 }
 
 /// The text, shortened with an ellipsis until it is at most `width` pixels wide.

@@ -28,6 +28,8 @@ const TEXT: f32 = 24.0;
 const LINE: f32 = 40.0;
 /// Width of a picture: smaller ones are enlarged by a whole factor, larger ones reduced.
 const WIDTH: u32 = 384;
+/// Largest height of a picture.
+const HEIGHT: u32 = 4 * WIDTH;
 
 impl Comparison {
     /// A figure without rows.
@@ -101,14 +103,19 @@ impl Comparison {
     }
 }
 
-/// A picture no wider than [`WIDTH`], and the whole factor to enlarge it by.
+/// A picture no wider than [`WIDTH`] and no higher than [`HEIGHT`], and the whole factor to enlarge it by.
 fn fitted(picture: &RgbImage) -> (Cow<'_, RgbImage>, u32) {
     let (width, height) = picture.dimensions();
-    if width <= WIDTH {
-        return (Cow::Borrowed(picture), WIDTH / width.max(1));
+    if width <= WIDTH && height <= HEIGHT {
+        return (Cow::Borrowed(picture), (WIDTH / width.max(1)).min(HEIGHT / height.max(1)));
     }
-    let height = (u64::from(height) * u64::from(WIDTH)).div_ceil(u64::from(width)) as u32;
-    (Cow::Owned(resize(picture, WIDTH, height, FilterType::Triangle)), 1)
+    let scaled = |side: u32, by: u32, of: u32| (u64::from(side) * u64::from(by)).div_ceil(u64::from(of)) as u32;
+    let (width, height) = match scaled(height, WIDTH, width) {
+        _ if width <= WIDTH => (scaled(width, HEIGHT, height), HEIGHT),
+        wide if wide > HEIGHT => (scaled(width, HEIGHT, height), HEIGHT),
+        wide => (WIDTH, wide),
+    };
+    (Cow::Owned(resize(picture, width, height, FilterType::Triangle)), 1)
 }
 
 /// Color of pixels without a class. Black is a class in Pascal VOC's color map.
