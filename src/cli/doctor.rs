@@ -10,37 +10,37 @@ use crate::precision::Precision;
 use crate::train::step_spec::StepSpec;
 use crate::workflows::doctor::{self, Examined, RunOptions, STEPS};
 
-/// What to examine.
+/// Arguments of `doctor`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Run directories: the first step from each one's weights, with its settings and its own images
+    /// Run folders: for each, one training step from its weights with its settings and images
     #[arg(value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Training step, MODEL:NxHxW[:classes=…][:base=…][:depth=…]; may be given several times [default, where no run is
-    /// named: small steps of all models]
+    /// Training step of a batch of N images, MODEL:NxHxW[:classes=…][:base=…][:depth=…]; may be given several times
+    /// [default without RUN: small steps of all models]
     #[arg(long, value_name = "STEP")]
     step: Vec<StepSpec>,
-    /// Data set for the runs; each one's own when not given
+    /// Data set for the runs; the own one of each when not given
     #[arg(long, value_name = "DIR", requires = "runs")]
     data: Option<PathBuf>,
-    /// Images a step of the runs; each one's own when not given. A step that keeps all values takes several times the
-    /// memory of training
+    /// Images per step of the runs; the run's batch size when not given. The check keeps all values, which takes several
+    /// times the memory of training
     #[arg(long, requires = "runs", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
-    /// Where to compute: auto, gpu, cpu, an adapter's name or its index
+    /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Width of activations and their gradients in steps [default: f32, and f16 where runs would get it]
+    /// Width of activations and their gradients in steps [default: f32, and f16 on devices that have it]
     #[arg(long, value_parser = choice::<Precision>())]
     precision: Option<Precision>,
-    /// One JSON object per line: each kernel of each step, then the step
+    /// Print JSON, one object per line: each kernel of a step, then the step
     #[arg(long)]
     json: bool,
 }
 
-/// Exit code where something was computed wrongly.
+/// Exit code after a wrong result.
 const WRONG: u8 = 1;
-/// Most wrong calls that are listed.
+/// Largest number of wrong calls that are listed.
 const LISTED: usize = 10;
 
 /// Examines steps and runs.
@@ -56,13 +56,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     for precision in precisions(args, &specs)? {
         for spec in &specs {
             begin(args, &spec.text)?;
-            all_right &= tell(args, &spec.text, &doctor::step(spec, &args.device, precision)?)?;
+            all_right &= print_findings(args, &spec.text, &doctor::step(spec, &args.device, precision)?)?;
         }
     }
     let options = RunOptions { data: args.data.clone(), batch_size: args.batch_size.map(|n| n as usize) };
     for run in &args.runs {
         begin(args, run.display())?;
-        all_right &= tell(args, &run.display().to_string(), &doctor::run(run, &args.device, &options)?)?;
+        all_right &= print_findings(args, &run.display().to_string(), &doctor::run(run, &args.device, &options)?)?;
     }
     if all_right {
         return Ok(ExitCode::SUCCESS);
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::from(WRONG))
 }
 
-/// Those to examine steps in; says why where 16 bits are left out.
+/// Precisions in which steps are examined. Prints why f16 is left out, if it is.
 fn precisions(args: &Args, specs: &[StepSpec]) -> Result<Vec<Precision>, CliError> {
     if specs.is_empty() || args.precision == Some(Precision::F32) {
         return Ok(vec![Precision::F32]);
@@ -93,13 +93,13 @@ fn precisions(args: &Args, specs: &[StepSpec]) -> Result<Vec<Precision>, CliErro
     }
 }
 
-/// The heading comes first: a device that has not met the kernels compiles them, for up to a minute.
+/// Prints the heading before the work, because compiling new kernels may take a minute.
 fn begin(args: &Args, heading: impl Display) -> Result<(), CliError> {
     if args.json { Ok(()) } else { print(heading) }
 }
 
-/// Says what was found; whether all is right.
-fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> {
+/// Prints the findings. Returns true if all results are right.
+fn print_findings(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> {
     let (kernels, right) = (examined.kernels(), examined.is_right());
     if args.json {
         for (kernel, of) in &kernels {

@@ -70,7 +70,7 @@ pub fn rgb_of_lab(lab: [f32; 3]) -> [u8; 3] {
 crate::choices! {
     /// What a network predicts from lightness.
     pub enum ColorSpace default Lab {
-        /// The two color axes of CIELAB over 110.
+        /// The two color axes of CIELAB, a and b, divided by 110.
         Lab = "lab",
         /// Red, green and blue from -1 to 1.
         Rgb = "rgb",

@@ -247,7 +247,7 @@ fn folders_that_are_no_data_are_refused() {
     let root = dir.path();
     refused(open(&root.join("nowhere")), &["nowhere", "no such file or folder"]);
     fs::write(root.join("notes.txt"), "x").unwrap();
-    refused(open(&root.join("notes.txt")), &["notes.txt", "folder was expected"]);
+    refused(open(&root.join("notes.txt")), &["notes.txt", "expected the folder"]);
     let sub = |name: &str| -> PathBuf {
         let path = root.join(name);
         fs::create_dir_all(&path).unwrap();

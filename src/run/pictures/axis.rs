@@ -1,4 +1,4 @@
-//! Axes of plots: the range of what is plotted, and its ticks. Shared by the pictures and the report.
+//! Axes of plots: range and ticks. Pictures and report share them.
 
 use crate::run::score::Unit;
 
@@ -13,7 +13,7 @@ pub enum Scale {
     Plain,
 }
 
-/// An axis with the values at its ends.
+/// An axis: the values at its ends and its ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {
     low: f64,
@@ -40,13 +40,13 @@ impl Scale {
 }
 
 impl Axis {
-    /// Holds all values that can be drawn; its ends are ticks.
+    /// An axis that spans all drawable values. Its ends are ticks.
     pub fn of_values(values: impl Iterator<Item = f64>, scale: Scale) -> Self {
         let (low, high) =
             values.filter(|v| drawable(*v)).fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
         let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
         let (low, high) = match scale {
-            // A tenth at least, or the noise of a single epoch would fill the panel.
+            // At least a tenth. Otherwise the noise of an epoch fills the panel.
             Scale::Share => {
                 let middle = ((low + high) / 2.0).clamp(0.05, 0.95);
                 (low.min(middle - 0.05), high.max(middle + 0.05))
@@ -62,7 +62,7 @@ impl Axis {
         Axis { low, high, labelled: (low, high), step: nice_step(high - low, 6), percent }
     }
 
-    /// From the first epoch to the last; wider than that, without further ticks, for a single one.
+    /// From the first epoch to the last. For a single epoch, wider and without further ticks.
     pub fn of_epochs(first: f64, last: f64) -> Self {
         let (low, high) = if last > first { (first, last) } else { (first - 1.0, first + 1.0) };
         let step = nice_step(high - low, 8).max(1.0);
