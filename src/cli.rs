@@ -41,7 +41,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Train a model of every task on built-in data in minutes, and write one report
+    /// Train classification, segmentation and colorization on built-in data in minutes, with one report
     Demo(demo::Args),
     /// Train a model
     #[command(subcommand)]

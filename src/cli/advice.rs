@@ -59,10 +59,10 @@ fn of_config(error: &ConfigError) -> Option<String> {
     }
 }
 
-/// A line with the flags that help.
+/// A line with flags or verbs that help.
 pub(super) fn flags(error: &CliError) -> Option<String> {
     let flags = match Kind::of(error) {
-        Kind::Workflow(error) => of_workflow(error)?,
+        Kind::Workflow(error) => return of_workflow(error),
         Kind::Task(error) => of_task(error)?.to_owned(),
         Kind::Train(error) => of_train(error)?,
         Kind::Other => return None,
@@ -90,7 +90,7 @@ fn of_workflow(error: &WorkflowError) -> Option<String> {
         }
         _ => return None,
     };
-    Some(flags.to_owned())
+    Some(format!("flags: {flags}"))
 }
 
 fn of_task(error: &TaskError) -> Option<&'static str> {
@@ -107,7 +107,7 @@ fn of_train(error: &TrainError) -> Option<String> {
         TrainError::Exec(ExecError::OutOfMemory { .. } | ExecError::TooLarge { .. }) => {
             "--batch-size or --image-size, or a smaller network (--base, --depth)"
         }
-        TrainError::Exec(ExecError::DeviceLost { .. }) => "--batch-size; --resume goes on from the last checkpoint",
+        TrainError::Exec(ExecError::DeviceLost { .. }) => "--batch-size; --resume continues from the last checkpoint",
         TrainError::Exec(ExecError::NoDevice { .. }) => "--device",
         TrainError::Graph(GraphError::OneValue { .. }) => "--batch-size or --image-size",
         TrainError::Data(DataError::BadImage(_) | DataError::BadImages { .. }) => "--skip-bad",

@@ -105,7 +105,7 @@ fn kernels(spec: &StepSpec, args: &Args, limits: Limits, ms_step: f64) -> Result
     let all: f64 = times.iter().map(|k| k.ms).sum();
     if !args.json {
         if args.precision == Precision::F16 {
-            print("the limit of arithmetic is that of 32 bits: matrix units may go beyond it")?;
+            print("the arithmetic limit is that of f32; matrix units may exceed it")?;
         }
         let (floor, share) = (times.iter().map(|k| limits.floor(k.flops, k.bytes).0).sum::<f64>(), 100.0 / ms_step);
         print(format_args!(

@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let out = demo::new_folder(args.out.as_deref())?;
     let options = DemoOptions { out, device: args.device.clone(), short: args.short };
     let Some(made) = demo::run(&options, &DemoProgress(SweepProgress::new()), &stop)? else {
-        print(format_args!("interrupted; what is done is in {}", options.out.display()))?;
+        print(format_args!("interrupted; the finished parts are in {}", options.out.display()))?;
         return Ok(ExitCode::from(INTERRUPTED));
     };
     for table in &made.tables {

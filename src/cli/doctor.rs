@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         specs = STEPS.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(CliError::Usage)?;
     }
     if specs.is_empty() && args.precision.is_some() {
-        return Err(CliError::Usage("--precision is that of steps (--step): runs have their own".into()));
+        return Err(CliError::Usage("--precision applies to --step alone; a run has its own precision".into()));
     }
     let mut all_right = true;
     for precision in precisions(args, &specs)? {
@@ -68,8 +68,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     complain(
-        "Where this device computes wrongly, what is trained on it cannot be relied on. Update its driver; SHADEGRAD_TUNE_SECONDS=0 \
-         with an empty SHADEGRAD_CACHE_DIR and --precision f32 takes the plainest kernels, and --device cpu always works.",
+        "This device computes wrong results, so models trained on it are unreliable. Update its driver. SHADEGRAD_TUNE_SECONDS=0 with \
+         an empty SHADEGRAD_CACHE_DIR and --precision f32 selects the simplest kernels. --device cpu always works.",
     );
     Ok(ExitCode::from(WRONG))
 }
@@ -117,14 +117,14 @@ fn print_findings(args: &Args, what: &str, examined: &Examined) -> Result<bool, 
     }
     let worst = kernels.iter().max_by(|a, b| a.1.error.total_cmp(&b.1.error));
     let worst = worst.map_or(String::new(), |(kernel, of)| {
-        format!("; the largest error is {:.0} % of what rounding may leave ({kernel})", 100.0 * of.error)
+        format!("; the largest error is {:.0} % of the rounding bound ({kernel})", 100.0 * of.error)
     });
     let (calls, wrong) = (examined.calls.len(), examined.wrong().count());
     let device = format!("{} in {}", examined.device, examined.precision.name());
     let unknown = examined.unknown();
     if unknown > 0 {
         print(format_args!(
-            "  UNKNOWN: {unknown} of {calls} calls are given values that are infinite or no numbers, and cannot be judged"
+            "  UNKNOWN: {unknown} of {calls} calls have an input that is not finite, so they cannot be judged"
         ))?;
     }
     if wrong == 0 {
@@ -143,7 +143,7 @@ fn print_findings(args: &Args, what: &str, examined: &Examined) -> Result<bool, 
         print(format_args!("    kernels: {}", list.join(", ")))?;
     }
     match &examined.unsteady {
-        None => print("  right: the same step gives the same bits every time")?,
+        None => print("  right: the repeated step gives the same bits every time")?,
         Some((name, run)) => print(format_args!("  WRONG: `{name}` has other bits in run {run} of the same step"))?,
     }
     Ok(right)

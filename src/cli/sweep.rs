@@ -51,7 +51,7 @@ impl SweepObserver for SweepProgress {
         let state = match state {
             State::Begins => "begins".to_owned(),
             State::Done(rows) => format!("is done, {} epochs", rows.len()),
-            State::Paused(rows) => format!("stays as it is after epoch {}", rows.len()),
+            State::Paused(rows) => format!("paused after epoch {}", rows.len()),
             State::Diverged => "diverged".to_owned(),
             State::Failed(reason) => format!("failed: {reason}"),
         };

@@ -73,21 +73,18 @@ fn report(outcome: &Outcome) -> Result<ExitCode, CliError> {
     let run = outcome.run.display();
     if outcome.interrupted {
         print(format_args!("interrupted; the weights so far are in {run}/last.safetensors"))?;
-        print(format_args!("next:     the same command with --resume {run} goes on where it stopped"))?;
+        print(format_args!("next:     the same command with --resume {run} continues it"))?;
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if outcome.ended_early {
-        print(format_args!(
-            "ended after epoch {}: the score had not become better (--early-stop)",
-            outcome.rows.len()
-        ))?;
+        print(format_args!("ended after epoch {}: the score did not improve (--early-stop)", outcome.rows.len()))?;
     }
     for line in &outcome.left_out {
         complain(format_args!("note: {line}"));
     }
     if let Some(best) = outcome.best.as_ref().filter(|_| outcome.diverged) {
         print(format_args!(
-            "diverged: the best validation loss is {:.3e}, far above that of the first batch; the weights are of no use",
+            "diverged: the best validation loss is {:.3e}, far above that of the first batch; the weights are useless",
             best.val_loss
         ))?;
         print(format_args!("next:     the same command with a tenth of --lr, with --clip 1, or with --warmup 1"))?;

@@ -275,7 +275,7 @@ fn contents(entries: &[PathBuf]) -> String {
         (0, _) => "the folder is empty".into(),
         (_, 0) => format!("{} other files", entries.len()),
         (_, images) => {
-            format!("{images} images lie in it directly; put them into one folder a class")
+            format!("{images} images lie in it directly; put them into one folder per class")
         }
     }
 }

@@ -32,7 +32,7 @@ impl RunDir {
         let settings = fs::read_to_string(self.config_path()).unwrap_or_default();
         let kept = facts.as_ref().and_then(|facts| facts.settings_digest.clone());
         if kept.is_some_and(|kept| kept != text_digest(&settings)) {
-            add("config.toml", "it is not what the run was trained with".into());
+            add("config.toml", "it differs from the settings of the run".into());
         }
         let known: Vec<Score> =
             facts.iter().flat_map(|f| &f.shown).flat_map(|card| card.known_scores().cloned()).collect();
@@ -71,7 +71,7 @@ impl RunDir {
             }
         }
         if self.resume_path().exists() && resume::kept_position(&self.resume_path()).is_none() {
-            add("resume.safetensors", "it does not say where the run stands".into());
+            add("resume.safetensors", "it holds no position of the run".into());
         }
         found
     }

@@ -125,7 +125,7 @@ impl EpochRow {
         let problem = if bytes.is_empty() {
             Some("it is empty".to_owned())
         } else if unreadable > 0 {
-            Some(format!("{unreadable} of its lines are no epochs"))
+            Some(format!("{unreadable} of its lines cannot be read"))
         } else if !in_order {
             Some(format!("its rows are epochs {epochs}"))
         } else if whole.len() < text.len() {

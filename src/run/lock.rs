@@ -65,7 +65,7 @@ impl FolderLock {
 
     /// A line about a file system without locks.
     pub fn note(&self) -> Option<String> {
-        let text = "note:    the file system has no locks: see to it that no other process writes into this folder";
+        let text = "note:    the file system has no locks: make sure that no other process writes into this folder";
         (!self.held).then(|| text.to_owned())
     }
 

@@ -203,7 +203,7 @@ fn open_data(from: &DataSource) -> Result<MultiLabelSplits, TrainError> {
 fn data_lines(format: &str, [train, val]: [&PreparedLabels; 2], notes: Vec<String>) -> Vec<String> {
     let labels = train.positives().iter().sum::<usize>() as f64 / train.len() as f64;
     let data = format!(
-        "data:    {format}, {} training and {} validation images, {} classes, {labels:.2} labels an image",
+        "data:    {format}, {} training and {} validation images, {} classes, {labels:.2} labels per image",
         train.len(),
         val.len(),
         train.class_names().len()

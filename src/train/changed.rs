@@ -64,7 +64,7 @@ pub(super) fn check(
     if !changes.is_empty() && !settings.allow_changed_data {
         return Err(RunError::CannotResume { path: path.to_owned(), reason: Unresumable::Changed { changes } }.into());
     }
-    Ok(changes.into_iter().map(|change| format!("note:    goes on with a change: {change}")).collect())
+    Ok(changes.into_iter().map(|change| format!("note:    continues with a change: {change}")).collect())
 }
 
 /// A line on a schedule that spans another number of epochs than before, where that moves the learning rate.

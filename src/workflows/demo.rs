@@ -1,4 +1,4 @@
-//! All tasks on built-in data, in minutes without a GPU. Each section of `demo.toml` is a sweep, or runs that are compared. One
+//! Classification, segmentation and colorization on built-in data, in minutes without a GPU. Each section of `demo.toml` is a sweep, or runs that are compared. One
 //! report shows them all.
 
 use std::path::{Path, PathBuf};

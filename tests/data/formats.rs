@@ -255,7 +255,7 @@ fn folders_that_are_no_data_are_refused() {
     };
     refused(open(&sub("empty")), &["empty", "the folder is empty", "class folders"]);
     save(&sub("flat").join("1.png"), &picture(5, 5, 0));
-    refused(open(&sub("flat")), &["flat", "1 images lie in it directly", "one folder a class"]);
+    refused(open(&sub("flat")), &["flat", "1 images lie in it directly", "one folder per class"]);
     class_folders(&sub("one"), &["cat"], 3);
     refused(open(&sub("one")), &["at least 2 classes", "'cat'"]);
     class_folders(&sub("hollow"), &["cat", "dog"], 3);

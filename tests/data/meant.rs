@@ -179,7 +179,7 @@ fn masks_that_can_be_read_in_two_ways_are_refused() {
     pairs(dir.path(), ["a", "b", "c", "d"], |k| stripes(if k % 2 == 0 { &[0, 1] } else { &[0, 255] }));
     refused(
         segmentation(dir.path()).map(|_| ()),
-        &["two habits", "0 and 1 in 2 files", "0 and 255 in 2", "a.png", "b.png"],
+        &["two notations", "0 and 1 in 2 files", "0 and 255 in 2", "a.png", "b.png"],
     );
     write(&dir.path().join("classes.toml"), "threshold = 1\nclasses = [\"soil\", \"root\"]\n");
     let splits = segmentation(dir.path()).unwrap();

@@ -204,7 +204,7 @@ impl Files<'_> {
         let boxes = annotations.iter().filter(|one| one.segmentation.is_none()).count();
         if boxes > 0 && boxes == annotations.len() {
             let problem = format!(
-                "has {boxes} annotations, all of them boxes without polygons: a box is no mask; export polygons or masks"
+                "has {boxes} annotations, all of them boxes without polygons: a box is not a mask; export polygons or masks"
             );
             return Err(DataError::malformed(path, problem));
         }

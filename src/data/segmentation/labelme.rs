@@ -49,7 +49,7 @@ impl Format for LabelMe {
         let shapes = || read.iter().flat_map(|(_, written)| &written.shapes);
         let boxes = shapes().filter(|shape| shape.shape_type.as_deref() == Some("rectangle")).count();
         if boxes > 0 && boxes == shapes().count() {
-            let problem = format!("its {boxes} shapes are boxes: a box is no mask; draw polygons");
+            let problem = format!("its {boxes} shapes are boxes: a box is not a mask; draw polygons");
             return Err(DataError::malformed(root, problem));
         }
         let names = classes(root, &read)?;

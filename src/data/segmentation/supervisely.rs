@@ -54,7 +54,7 @@ impl Format for Supervisely {
         let objects = || read.iter().flat_map(|(_, written)| &written.objects);
         let boxes = objects().filter(|object| object.kind == "rectangle").count();
         if boxes > 0 && boxes == objects().count() {
-            let problem = format!("its {boxes} objects are boxes: a box is no mask; draw polygons or bitmaps");
+            let problem = format!("its {boxes} objects are boxes: a box is not a mask; draw polygons or bitmaps");
             return Err(DataError::malformed(root, problem));
         }
         let names = classes(root, objects().map(|object| object.title.as_str()))?;

@@ -191,7 +191,7 @@ fn two_habits(values: &Values, present: &[u8]) -> Option<String> {
         return None;
     }
     Some(format!(
-        "its masks have two habits: 0 and 1 in {} files, such as {}, and 0 and {high} in {}, such as {}; either these are \
+        "its masks use two notations: 0 and 1 in {} files, such as {}, and 0 and {high} in {}, such as {}; either these are \
          two classes in two notations (write all masks in one, or set threshold = 1 in a classes.toml), or three values \
          of which {high} is a class or ignored (list the classes in a classes.toml)",
         held(1),

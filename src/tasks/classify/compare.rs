@@ -53,7 +53,7 @@ fn figure(
     let (title, shown): (_, Vec<usize>) = match differ.is_empty() {
         true => ("all models are right on the same images".to_owned(), spread(images.len(), SHOWN).collect()),
         false => {
-            let title = format!("{} of {} images that not all models have right or wrong", differ.len(), images.len());
+            let title = format!("{} of {} images on which the models differ", differ.len(), images.len());
             (title, spread(differ.len(), SHOWN).map(|at| differ[at]).collect())
         }
     };
