@@ -84,9 +84,7 @@ fn of_workflow(error: &WorkflowError) -> Option<String> {
         WorkflowError::NotComparable {
             reason: Incomparable::NoComparison { .. } | Incomparable::Sizes { .. }, ..
         } => {
-            return Some(
-                "none help here; `shadegrad eval` scores each run, `shadegrad report` puts runs on one page".into(),
-            );
+            return Some("verbs: eval scores each run, report puts runs on one page".into());
         }
         _ => return None,
     };

@@ -128,7 +128,7 @@ pub enum DataError {
         /// Every bad one.
         bad: Vec<BadImage>,
     },
-    /// Nothing to learn colours from.
+    /// Nothing to learn colors from.
     #[error(
         "all {images} training images are grey ({first} and the others): colorization learns from color images; give others"
     )]
@@ -138,7 +138,7 @@ pub enum DataError {
         /// Name of the first.
         first: String,
     },
-    /// A set that two formats recognise.
+    /// A set that two formats recognize.
     #[error("{}: can be read as {first} and as {second}; move one of them elsewhere, or give the folder of one", path.display())]
     TwoFormats {
         /// Root of the data set.
@@ -318,7 +318,7 @@ pub enum ImageProblem {
         outside_words(outside)
     )]
     OutsideClasses {
-        /// Each value or colour, and how many pixels have it.
+        /// Each value or color, and how many pixels have it.
         outside: Vec<(String, u64)>,
         /// How many classes there are.
         classes: usize,

@@ -126,7 +126,7 @@ impl Format for ImageFolders {
         "images at any depth; `train/`, `val/` and `test/` are the parts, or `train.txt` and `val.txt` divide them"
     }
 
-    fn recognise(&self, _: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, _: &Path) -> Result<Option<Evidence>, DataError> {
         Ok(Some(Evidence::new(Confidence::Possible, ["images"])))
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn missing_notes(part: &dyn ClassificationDataset, name: &str) -> Vec
 
 /// [`aligned`] for the test part; `None` where it has none of the training part's classes: test images are often
 /// published without labels, and are no reason not to train.
-pub(crate) fn labelled_test(
+pub(crate) fn labeled_test(
     test: FileDataset,
     test_at: &Path,
     train: (&Arc<[String]>, &Path),

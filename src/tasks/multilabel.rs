@@ -137,7 +137,7 @@ impl Task for MultiLabel {
             .map_err(|_| TaskError::OtherClasses { data: set.class_names().to_vec(), model: card.classes.clone() })?;
         let options = PrepareOptions { skip_bad: from.skip_bad, ..PrepareOptions::new(from.size.height as u32) };
         let prepared = Arc::new(prepare_multi_label(&[set], &options, &|_, _| {})?.remove(0));
-        Ok(Chosen { set: Box::new(set::LabelledImages(prepared)), part, by_seed: splits.by_seed })
+        Ok(Chosen { set: Box::new(set::LabeledImages(prepared)), part, by_seed: splits.by_seed })
     }
 
     fn compares(&self) -> bool {

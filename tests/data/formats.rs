@@ -270,7 +270,7 @@ fn folders_that_are_no_data_are_refused() {
     refused(open(&sub("single")), &["validation part is empty", "single image"]);
 }
 
-/// The page on data sets lists every format, with what it is recognised by.
+/// The page on data sets lists every format, with what it is recognized by.
 #[test]
 fn every_format_is_documented() {
     let page = include_str!("../../docs/data.md");

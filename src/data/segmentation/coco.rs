@@ -37,7 +37,7 @@ impl Format for Coco {
          its folder says the part (`instances_train2017.json`, `valid/_annotations.coco.json`)"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let files = files(root)?;
         Ok((!files.is_empty()).then(|| Evidence::certain(files.iter().map(|(_, path)| relative(root, path)))))
     }

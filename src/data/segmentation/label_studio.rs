@@ -33,7 +33,7 @@ impl Format for LabelStudio {
         "a `.json` whose tasks have `annotations` with `polygonlabels` or `brushlabels`, beside or above the images"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let files = files(root)?;
         Ok((!files.is_empty()).then(|| Evidence::certain(files.iter().map(|path| name_of(path)))))
     }

@@ -32,7 +32,7 @@ impl Format for LabelMe {
         "`x.json` with `shapes` for each image `x.jpg`, here or in the parts' folders; `labels.txt` may order the classes"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let files = files(root)?;
         let Some(first) = files.first() else { return Ok(None) };
         Ok(Some(Evidence::certain([format!("{} and {} more", relative(root, first), files.len() - 1)])))

@@ -38,7 +38,7 @@ impl Format for Supervisely {
         "`DATASET/img/x.jpg` and `DATASET/ann/x.jpg.json` with `objects`; `meta.json` orders the classes"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let files = files(root)?;
         let meta = root.join("meta.json").is_file().then(|| "meta.json".to_string());
         Ok(files.first().map(|first| Evidence::certain(meta.into_iter().chain([relative(root, first)]))))

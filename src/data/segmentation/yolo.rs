@@ -33,7 +33,7 @@ impl Format for YoloSeg {
          `data.yaml` names the classes"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let labels = labels(root)?;
         let Some(first) = labels.values().next() else { return Ok(None) };
         let yaml = yaml(root)?.map(|path| name_of(&path));

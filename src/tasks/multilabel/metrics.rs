@@ -187,7 +187,7 @@ impl Scored {
         best.map(|(_, cut)| {
             let below = cut.below.unwrap_or(0.0);
             let middle = below + (cut.probability - below) / 2.0;
-            // Between neighbouring floats there is no middle.
+            // Between neighboring floats there is no middle.
             if middle > below { middle } else { cut.probability }
         })
     }

@@ -19,9 +19,9 @@ const SHOWN: usize = 6;
 const CAPTION: usize = 30;
 
 /// Images to evaluate multi-label classifiers on.
-pub(super) struct LabelledImages(pub Arc<PreparedLabels>);
+pub(super) struct LabeledImages(pub Arc<PreparedLabels>);
 
-impl ImageSet for LabelledImages {
+impl ImageSet for LabeledImages {
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -71,7 +71,7 @@ impl ImageSet for LabelledImages {
     }
 }
 
-impl LabelledImages {
+impl LabeledImages {
     /// Images with their true labels and the labels that each model predicts.
     fn figure(
         &self,

@@ -55,7 +55,7 @@ choices! {
 }
 
 impl ClassWeighting {
-    /// The weight of each class; 0 for classes without pixels, which cannot be learnt. `pixels[c]`
+    /// The weight of each class; 0 for classes without pixels, which cannot be learned. `pixels[c]`
     /// counts the pixels of class c, `image_pixels[c]` all pixels of the images that it is seen in.
     /// Counts beyond the shorter of both are ignored.
     pub fn weights(self, pixels: &[u64], image_pixels: &[u64]) -> Vec<f32> {
