@@ -97,8 +97,8 @@ impl Task for MultiLabel {
         }
         let splits = open_data(&DataSource::of(&settings.common, config.size()))?;
         let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(size as u32) };
-        let told = |done, total| observer.reading(done, total);
-        let mut parts = prepare_multi_label(&[splits.train, splits.val], &options, &told)?;
+        let report = |done, total| observer.reading(done, total);
+        let mut parts = prepare_multi_label(&[splits.train, splits.val], &options, &report)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         train.require_every_class()?;
         let classes = train.class_names().to_vec();
