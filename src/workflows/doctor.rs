@@ -21,7 +21,8 @@ use crate::train::step_spec::{MadeUp, StepSpec, adam};
 use crate::train::{TrainError, half};
 
 /// Steps that have all kernels of the models: maps large and small, transposed convolutions with kernels of 2 and of 64.
-pub const STEPS: [&str; 3] = ["resnet18:4x64x64", "resnet18-seg:2x64x96", "unet:2x128x128:base=16"];
+pub const STEPS: [&str; 5] =
+    ["resnet18:4x64x64", "resnet18-seg:2x64x96", "unet:2x128x128:base=16", "resnet50:2x64x64", "unet-resnet34:1x64x64"];
 
 /// Times that a step is run from the same start: what two invocations write without waiting for each other differs now and then.
 const RUNS: usize = 5;

@@ -1,7 +1,7 @@
 //! Settings of colorization.
 
 use crate::data::ColorSpace;
-use crate::nn::{UNet, Up};
+use crate::nn::{Encoder, Network, ResNetUNet, UNet, Up};
 use crate::ops::Regression;
 use crate::run::ImageSize;
 use crate::run::image_size::MAX_IMAGE_SIZE;
@@ -50,6 +50,8 @@ task_settings! {
         depth: usize = 4,
         /// Channels of the first level [default: 64]
         base: usize = 64,
+        /// Encoder [default: none]
+        encoder: Encoder = Encoder::None,
         /// How it enlarges [default: transposed]
         up: Up = Up::Transposed,
         /// Hand features across the levels; without, a plain encoder-decoder [default: true]
@@ -75,13 +77,21 @@ impl ColorizeConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
         rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
+        let own = self.encoder == Encoder::None;
+        for (key, value) in [("depth", self.depth), ("base", self.base)] {
+            rule(key, &value, own, "no effect: a ResNet encoder has 5 halvings, and its decoder 16 to 256 channels")?;
+        }
         // The window of SSIM has sides of 11 pixels.
         rule("image_size", &self.image_size, self.image_size.within(11, MAX_IMAGE_SIZE), "sides of 11 to 8192 pixels")
     }
 
     /// The network.
-    pub fn network(&self) -> UNet {
+    pub fn network(&self) -> Network {
         let ColorizeConfig { depth, base, up, skips, color_space, .. } = *self;
-        UNet { outputs: color_space.channels(), depth, base, up, skips }
+        let outputs = color_space.channels();
+        match self.encoder.depth() {
+            Some(encoder) => ResNetUNet { encoder, outputs, up, skips }.into(),
+            None => UNet { outputs, depth, base, up, skips }.into(),
+        }
     }
 }

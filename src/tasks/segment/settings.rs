@@ -1,9 +1,10 @@
 //! Settings of segmentation.
 
 use super::metrics::ClassWeighting;
-use crate::nn::{Decoder, Network, ResNet18Seg, UNet, Up};
+use crate::nn::{Decoder, Encoder, Network, ResNetDepth, ResNetSeg, ResNetUNet, UNet, Up};
 use crate::run::ImageSize;
 use crate::run::image_size::{MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
+use crate::setting::Choice;
 use crate::train::settings::{ConfigError, Normalize, Rule};
 use crate::{choices, task_settings};
 
@@ -14,6 +15,21 @@ choices! {
         UNet = "unet",
         /// ResNet18 with transposed-convolution up-sampling (Long et al. 2015).
         ResNet18Seg = "resnet18-seg",
+        /// ResNet34 with transposed-convolution up-sampling.
+        ResNet34Seg = "resnet34-seg",
+        /// ResNet50 with transposed-convolution up-sampling.
+        ResNet50Seg = "resnet50-seg",
+        /// ResNet101 with transposed-convolution up-sampling.
+        ResNet101Seg = "resnet101-seg",
+        /// ResNet152 with transposed-convolution up-sampling.
+        ResNet152Seg = "resnet152-seg",
+    }
+}
+
+impl SegmentModel {
+    /// The encoder, unless it is UNet.
+    fn resnet(self) -> Option<ResNetDepth> {
+        self.name().strip_suffix("-seg").and_then(ResNetDepth::of_name)
     }
 }
 
@@ -40,11 +56,13 @@ task_settings! {
         depth: usize = 4,
         /// Channels of the first level of unet [default: 64]
         base: usize = 64,
+        /// Encoder of unet [default: none]
+        encoder: Encoder = Encoder::None,
         /// How unet enlarges [default: transposed]
         up: Up = Up::Transposed,
         /// Hand features across the levels of unet [default: true]
         skips: bool = true,
-        /// Head of resnet18-seg [default: fcn32s]
+        /// Head of resnetNN-seg [default: fcn32s]
         decoder: Decoder = Decoder::Fcn32s,
         /// Training scenes drawn where no data is given [default: 320]
         scenes: usize = 320,
@@ -70,12 +88,15 @@ impl SegmentConfig {
         rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
         rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
         let (unet, dice) = (self.model == SegmentModel::UNet, self.loss == SegmentLoss::Dice);
+        let own = self.encoder == Encoder::None;
         for (key, value) in [("depth", self.depth), ("base", self.base)] {
             rule(key, &value, unet, "no effect: it is of --model unet")?;
+            rule(key, &value, own, "no effect: a ResNet encoder has 5 halvings, and its decoder 16 to 256 channels")?;
         }
+        rule("encoder", &self.encoder.name(), unet || own, "no effect: it is of --model unet")?;
         rule("up", &self.up.name(), unet, "no effect: it is of --model unet")?;
         rule("skips", &self.skips, unet, "no effect: it is of --model unet")?;
-        rule("decoder", &self.decoder.name(), !unet, "no effect: it is of --model resnet18-seg")?;
+        rule("decoder", &self.decoder.name(), !unet, "no effect: it is of the models resnet18-seg to resnet152-seg")?;
         rule(
             "class_weights",
             &self.class_weights.name(),
@@ -89,9 +110,10 @@ impl SegmentConfig {
     /// The network for a number of classes.
     pub fn network(&self, classes: usize) -> Network {
         let SegmentConfig { depth, base, up, skips, decoder, .. } = *self;
-        match self.model {
-            SegmentModel::UNet => UNet { outputs: classes, depth, base, up, skips }.into(),
-            SegmentModel::ResNet18Seg => ResNet18Seg { classes, decoder }.into(),
+        match (self.model.resnet(), self.encoder.depth()) {
+            (Some(depth), _) => ResNetSeg { depth, classes, decoder }.into(),
+            (None, Some(encoder)) => ResNetUNet { encoder, outputs: classes, up, skips }.into(),
+            (None, None) => UNet { outputs: classes, depth, base, up, skips }.into(),
         }
     }
 }
