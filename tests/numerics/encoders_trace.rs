@@ -3,13 +3,11 @@
 //! numbers are).
 
 use serde_json::Value as Json;
-use shadegrad::exec::cpu::CpuEngine;
-use shadegrad::exec::{Engine, Session};
+use shadegrad::exec::{CpuEngine, Engine, PlanOptions, Session};
 use shadegrad::fuse::{FuseOptions, fuse};
 use shadegrad::graph::{Graph, Group, Value};
 use shadegrad::nn::{Mode, Network, architecture};
 use shadegrad::ops::{self, Hyper, SgdOptions};
-use shadegrad::plan::PlanOptions;
 use shadegrad::shape::TensorType;
 use shadegrad::train::step::{Optimizer, append_update, port};
 
@@ -17,9 +15,9 @@ use crate::common::Number;
 use crate::common::compare::Failures;
 use crate::common::gpu;
 use crate::common::layout::{channels_last, outputs_last, transpose};
-use crate::common::trace::{floats, k, narrow, signed, sizes, text};
+use crate::common::trace::{floats, k, narrow, signed, sizes};
 
-/// Logits in f64: rounding, and the twelve digits of the fixture.
+/// The loss in f64: rounding, and the twelve digits of the fixture.
 const DOUBLE: f64 = 1e-10;
 /// A step in f64. A BatchNorm of few values amplifies rounding.
 const STEP: f64 = 1e-8;
@@ -99,8 +97,8 @@ fn images(of: &Json) -> Vec<f64> {
     channels_last(&values, &[n, 3, h, w]).1
 }
 
-/// Logits in evaluation, within `tolerance` of the largest.
-fn logits_are_pytorchs<E: Engine>(engine: E, name: &str, tolerance: f64)
+/// Logits in evaluation.
+fn logits_are_pytorchs<E: Engine>(engine: E, name: &str)
 where
     E::Scalar: Number,
 {
@@ -113,7 +111,7 @@ where
     let expected = floats(&of["logits"]);
     let got: Vec<f64> = k(3, expected.len()).map(|at| results[0][at as usize % results[0].len()].wide()).collect();
     let mut failures = Failures::default();
-    failures.close_to_scale(name, &got, &expected, tolerance, of["largest_logit"].as_f64().expect("a number"));
+    failures.close_to_scale(name, &got, &expected, SINGLE, of["largest_logit"].as_f64().expect("a number"));
     failures.none();
 }
 
@@ -158,34 +156,22 @@ fn a_step_is_pytorchs(name: &str) {
 }
 
 #[test]
-fn logits_of_every_depth_are_torchvisions_in_f64() {
-    for name in ["resnet34", "resnet50"] {
-        logits_are_pytorchs(CpuEngine::<f64>::new(), name, DOUBLE);
-    }
-}
-
-#[test]
 fn logits_of_every_encoder_are_torchvisions_in_f32() {
     for name in ["resnet34", "resnet50", "resnet101", "resnet152", "resnet50-seg", "unet-resnet34", "unet-resnet50"] {
-        logits_are_pytorchs(CpuEngine::<f32>::new(), name, SINGLE);
+        logits_are_pytorchs(CpuEngine::<f32>::new(), name);
     }
 }
 
 #[test]
 fn logits_of_bottlenecks_and_of_an_encoder_are_torchvisions_on_the_gpu() {
     for name in ["resnet50", "unet-resnet34"] {
-        logits_are_pytorchs(gpu::open(false), name, SINGLE);
+        logits_are_pytorchs(gpu::open(false), name);
     }
 }
 
 #[test]
 fn a_step_of_resnet34_is_torchvisions() {
     a_step_is_pytorchs("resnet34");
-}
-
-#[test]
-fn a_step_of_resnet50_is_torchvisions() {
-    a_step_is_pytorchs("resnet50");
 }
 
 #[test]
@@ -196,11 +182,6 @@ fn a_step_of_fcn8s_on_resnet50_is_pytorchs() {
 #[test]
 fn a_step_of_unet_on_resnet34_is_pytorchs() {
     a_step_is_pytorchs("unet-resnet34");
-}
-
-#[test]
-fn a_step_of_unet_on_resnet50_without_skips_is_pytorchs() {
-    a_step_is_pytorchs("unet-resnet50");
 }
 
 /// Parameters of the published networks for 1000 classes, as torchvision lists them.

@@ -40,11 +40,13 @@ fn the_body_of_a_classifier_is_taken_over() {
         "102 tensors loaded; 7 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias, \
          upscore.weight",
     ]);
-    let told = place.run(&format!("train segment --data set --encoder resnet18 {STILL} --init body --out across")).fine();
+    let told =
+        place.run(&format!("train segment --data set --encoder resnet18 {STILL} --init body --out across")).fine();
     told.printed(&["body/best.safetensors: 100 tensors loaded", "missing: up4.enlarge.weight"]);
     let across = place.checkpoint("across/last.safetensors");
     for name in ["conv1.weight", "layer4.1.bn2.bias"] {
-        let off = values(&across, name).iter().zip(values(&body, name)).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
+        let off =
+            values(&across, name).iter().zip(values(&body, name)).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
         assert!(off < 1e-9, "{name}: {off:e}");
     }
     place.run("eval across --data set --device cpu").fine();
