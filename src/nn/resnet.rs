@@ -13,9 +13,9 @@ use crate::shape::Window;
 choices! {
     /// First layers.
     pub enum Stem default ImageNet {
-        /// As published: 7×7 convolution with stride 2, then 3×3 max pooling with stride 2.
+        /// 7×7 convolution with stride 2, then 3×3 max pooling with stride 2, as published.
         ImageNet = "imagenet",
-        /// For small images (section 4.2 of the paper): 3×3 convolution with stride 1, no pooling.
+        /// 3×3 convolution with stride 1 and no pooling, for small images (section 4.2 of the paper).
         Cifar = "cifar",
     }
 }
@@ -74,7 +74,12 @@ const fn line(depth: ResNetDepth, build: fn(usize, &Settings) -> Result<Network,
     Architecture {
         name: depth.name(),
         help: "Classification",
-        settings: &[Setting { key: "stem", help: &["First layers of resnetNN"], value: None, kind: Stem::KIND }],
+        settings: &[Setting {
+            key: "stem",
+            help: &["First layers of resnetNN [default: imagenet]"],
+            value: None,
+            kind: Stem::KIND,
+        }],
         head: "fc.bias",
         encoder: &ENCODER,
         step: "16x64x64",

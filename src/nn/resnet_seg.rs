@@ -12,9 +12,9 @@ use crate::setting::{Setting, SettingValue};
 choices! {
     /// How class scores are enlarged to the size of the image.
     pub enum Decoder default Fcn32s {
-        /// One step of 32 from the last stage: 64×64 kernel.
+        /// Enlarges the last stage by 32 at once, with a 64×64 kernel.
         Fcn32s = "fcn32s",
-        /// Steps of 2, 2 and 8, adding scores made from stages 3 and 2.
+        /// Enlarges by 2, 2 and 8, and adds the scores of stages 3 and 2 in between.
         Fcn8s = "fcn8s",
     }
 }
@@ -31,8 +31,13 @@ pub const ARCHITECTURES: [Architecture; 5] = [
 const fn line(name: &'static str, build: fn(usize, &Settings) -> Result<Network, String>) -> Architecture {
     Architecture {
         name,
-        help: "Segmentation with a ResNet body",
-        settings: &[Setting { key: "decoder", help: &["Head of resnetNN-seg"], value: None, kind: Decoder::KIND }],
+        help: "Segmentation with a ResNet encoder",
+        settings: &[Setting {
+            key: "decoder",
+            help: &["Decoder of resnetNN-seg [default: fcn32s]"],
+            value: None,
+            kind: Decoder::KIND,
+        }],
         head: "score.bias",
         encoder: &resnet::ENCODER,
         step: "4x128x128",
