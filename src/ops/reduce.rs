@@ -115,7 +115,7 @@ pub(super) fn sum_partials(l: &mut Lowering<'_>, partials: Operand, len4: usize,
     }
 }
 
-/// Neighbouring axes that are summed at once: x is [outer, middle, inner] in vectors, of which the middle is summed.
+/// Neighboring axes that are summed at once: x is [outer, middle, inner] in vectors, of which the middle is summed.
 #[derive(Clone, Copy)]
 struct Run {
     outer: usize,
@@ -153,7 +153,7 @@ impl Sum {
         self.axes.len() == x.shape.rank()
     }
 
-    /// The runs of neighbouring axes, the last first: each sums what the one before it has left.
+    /// The runs of neighboring axes, the last first: each sums what the one before it has left.
     fn runs(&self, x: &TensorType) -> Vec<Run> {
         if self.is_whole(x) {
             return vec![Run { outer: 1, middle: super::vectors(x), inner: 1, fold: true }];
@@ -168,13 +168,13 @@ impl Sum {
         let mut runs = vec![];
         let mut axes = self.axes.as_slice();
         while let Some(&end) = axes.last() {
-            let neighbours = axes.iter().rev().enumerate().take_while(|(i, axis)| **axis + i == end).count();
-            let start = end + 1 - neighbours;
+            let neighbors = axes.iter().rev().enumerate().take_while(|(i, axis)| **axis + i == end).count();
+            let start = end + 1 - neighbors;
             let product = |range: std::ops::Range<usize>| dims[range].iter().product();
             let [outer, middle, inner] = [0..start, start..end + 1, end + 1..last + 1].map(product);
             runs.push(Run { outer, middle, inner, fold: end == last });
             dims[start..=end].fill(1);
-            axes = &axes[..axes.len() - neighbours];
+            axes = &axes[..axes.len() - neighbors];
         }
         runs
     }
@@ -204,7 +204,7 @@ impl Op for Sum {
         let [x] = expect_inputs(inputs)?;
         let rank = x.shape.rank();
         if self.axes.iter().any(|&axis| axis >= rank) || !self.axes.is_sorted_by(|a, b| a < b) {
-            return Err(format!("the axes {:?} must be different ones of 0 to {}", self.axes, rank.saturating_sub(1)));
+            return Err(format!("the axes {:?} must be distinct and from 0 to {}", self.axes, rank.saturating_sub(1)));
         }
         let kept = |(axis, &size): (usize, &usize)| if self.axes.contains(&axis) { 1 } else { size };
         let left: usize = x.shape.0.iter().enumerate().map(kept).product();
@@ -213,7 +213,7 @@ impl Op for Sum {
             return Err(format!("{} is not what is left of {}", self.shape, x.shape));
         }
         if x.layout != Layout::Channels && !self.keeps_channels(x) && !self.is_whole(x) {
-            return Err("of a weight only all axes can be summed, or all but the last".into());
+            return Err("a weight can be summed over all axes, or over all but the last".into());
         }
         Ok(vec![TensorType::channels(self.shape.clone())])
     }
@@ -231,7 +231,7 @@ impl Op for Sum {
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let rank = inputs[0].shape.rank();
         if self.axes.contains(&0) || self.shape.rank() != rank {
-            return Err("it sums over the batch, whose size is not fixed there".into());
+            return Err("it sums over the batch, whose size is not fixed in ONNX".into());
         }
         let axes: &[i64] = match rank {
             4 => &[0, 2, 3, 1],

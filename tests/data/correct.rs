@@ -42,7 +42,7 @@ fn the_json_of_a_check_has_fixed_keys() {
                 "orientation",
                 "parts",
                 "path",
-                "recognised_by",
+                "recognized_by",
                 "split",
                 "task",
                 "unit"

@@ -19,7 +19,7 @@ impl CheckReport {
             "path": self.path.display().to_string(),
             "format": self.format,
             "is_good": self.is_good(),
-            "recognised_by": decisions.evidence,
+            "recognized_by": decisions.evidence,
             "split": decisions.split,
             "lists": decisions.lists,
             "orientation": decisions.orientation,

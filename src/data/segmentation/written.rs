@@ -17,7 +17,7 @@ pub(super) struct WrittenClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Byte(pub u8);
 
-/// A colour: red, green and blue.
+/// A color: red, green and blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rgb(pub [u8; 3]);
 
@@ -91,7 +91,7 @@ impl<'de> Visitor<'de> for Class {
     type Value = WrittenClass;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name, or a table of name, colour and value")
+        f.write_str("a name, or a table of name, color and value")
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<WrittenClass, E> {
