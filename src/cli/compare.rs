@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use super::flags::choice;
 use super::hints::HintArgs;
-use super::{CliError, complain_of_damage, print};
+use super::{CliError, complain, complain_of_damage, print};
 use crate::run::names::{names, new_folder};
+use crate::run::pictures::take_missing;
 use crate::run::{Checkpoint, RunDir};
 use crate::workflows::compare::compare;
 use crate::workflows::evaluation::{EvalOptions, Part};
@@ -64,6 +65,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     if let Some(classes) = &compared.compared.classes {
         print(classes.markdown())?;
     }
+    take_missing().into_iter().for_each(|note| complain(format_args!("note: {note}")));
     print(format_args!("written: {}/{}", folder.display(), written.join(", ")))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use crate::data::check::{CheckOptions, CheckReport};
 use crate::data::correct::Corrected;
 use crate::data::{Augment, Mix};
 use crate::run::ImageSize;
-use crate::run::pictures::save_png;
+use crate::run::pictures::{save_png, take_missing};
 use crate::tasks::{self, Task};
 use crate::workflows::evaluation::require_hints;
 use crate::workflows::preview::{PreviewOptions, preview};
@@ -186,6 +186,7 @@ fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {
         ..PreviewOptions::new(args.task, args.augment.clone())
     };
     save_png(&preview(&options)?, &args.out)?;
+    take_missing().into_iter().for_each(|note| complain(format_args!("note: {note}")));
     print(format!("wrote {}", args.out.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::flags::TaskArgs;
 use super::progress::Progress;
 use super::{CliError, complain, print};
+use crate::run::pictures::take_missing;
 use crate::train::Outcome;
 
 /// Exit code of a run that Ctrl-C or SIGTERM ended: 128 + SIGINT, as in shells.
@@ -79,7 +80,7 @@ fn report(outcome: &Outcome) -> Result<ExitCode, CliError> {
     if outcome.ended_early {
         print(format_args!("ended after epoch {}: the score did not improve (--early-stop)", outcome.rows.len()))?;
     }
-    for line in &outcome.left_out {
+    for line in outcome.left_out.iter().chain(&take_missing()) {
         complain(format_args!("note: {line}"));
     }
     if let Some(best) = outcome.best.as_ref().filter(|_| outcome.diverged) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::format::{Evidence, Format};
-use super::listing::name_of;
+use super::listing::{name_of, relative, subfolders};
 use super::packed::{PackedDataset, Pixels, into_splits};
 use super::text::{read_file, read_text};
 use super::{DataError, OpenOptions, Splits};
@@ -46,9 +46,6 @@ const VARIANTS: [Variant; 2] = [
     },
 ];
 
-/// Files of Python pickles, as the sets are also published.
-const PICKLES: [&str; 3] = ["data_batch_1", "cifar-10-batches-py", "cifar-100-python"];
-
 /// Largest batch file in bytes; CIFAR-100's training file has 153,700,000.
 const MAX_BYTES: u64 = 1 << 30;
 
@@ -87,10 +84,18 @@ impl Format for Cifar {
     }
 }
 
-/// The variant, its folder and its training files.
+/// Folders that may hold a set: `root`, those in it and those in these.
+fn candidates(root: &Path) -> Vec<PathBuf> {
+    let below = |folder: &PathBuf| subfolders(folder).unwrap_or_default();
+    let inner = below(&root.to_path_buf());
+    let innermost: Vec<PathBuf> = inner.iter().flat_map(below).collect();
+    std::iter::once(root.to_path_buf()).chain(inner).chain(innermost).collect()
+}
+
+/// The variant, its folder and its training files: in `root`, or in the folder of its archive, up to two folders deep.
 fn find(root: &Path) -> Option<(&'static Variant, PathBuf, Vec<PathBuf>)> {
-    for variant in &VARIANTS {
-        for folder in [root.to_path_buf(), root.join(variant.folder)] {
+    for folder in candidates(root) {
+        for variant in VARIANTS.iter().filter(|one| folder == root || name_of(&folder) == one.folder) {
             let train: Vec<PathBuf> =
                 variant.train.iter().map(|name| folder.join(name)).filter(|p| p.is_file()).collect();
             if !train.is_empty() {
@@ -101,10 +106,13 @@ fn find(root: &Path) -> Option<(&'static Variant, PathBuf, Vec<PathBuf>)> {
     None
 }
 
-/// A file or folder of the pickled version.
-fn pickle(root: &Path) -> Option<&'static str> {
-    let is_cifar_100 = || root.join("train").is_file() && root.join("meta").is_file();
-    PICKLES.iter().find(|name| root.join(name).exists()).copied().or(is_cifar_100().then_some("train"))
+/// A file or folder of the pickled version, where its archive was unpacked up to two folders deep.
+fn pickle(root: &Path) -> Option<String> {
+    let is_cifar_100 = |folder: &PathBuf| folder.join("train").is_file() && folder.join("meta").is_file();
+    let of_cifar_10 = |folder: &PathBuf| folder.join("data_batch_1").is_file();
+    let found = candidates(root).into_iter().find(|folder| is_cifar_100(folder) || of_cifar_10(folder))?;
+    let file = if of_cifar_10(&found) { "data_batch_1" } else { "train" };
+    Some(relative(root, &found.join(file)))
 }
 
 fn open_variant(

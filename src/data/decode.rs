@@ -27,7 +27,7 @@ use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, P
 use super::depth::SampleDepth;
 use super::error::{BadImage, ImageProblem};
 use super::text::open_regular;
-use super::{DataError, bounds, sniff, tiff, truncation};
+use super::{DataError, bounds, frames, icc, sniff, truncation};
 
 /// How large an image may be. A header of a few bytes can claim gigapixels, so it is refused before
 /// memory is taken for it.
@@ -149,10 +149,15 @@ fn io_problem(error: &io::Error) -> ImageProblem {
 }
 
 fn decode(bytes: &[u8], limits: &DecodeLimits, depth: &SampleDepth, upright: bool) -> Result<RgbImage, ImageProblem> {
-    if tiff::pages(bytes) > 1 {
-        depth.saw_pages();
-    }
+    depth.look(|| (frames::are_several(bytes), foreign_profile(bytes)));
     Ok(on_white(to_8_bits(decode_stored(bytes, limits, upright)?, depth)?))
+}
+
+/// The name of a color profile other than sRGB. A file of which it cannot be read has none.
+fn foreign_profile(bytes: &[u8]) -> Option<String> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format_of(bytes).ok()?);
+    reader.limits(allocation_limits(0));
+    icc::other_than_srgb(&reader.into_decoder().ok()?.icc_profile().ok()??)
 }
 
 /// The first picture of a file with the samples as they are stored, upright or as it is stored.

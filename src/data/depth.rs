@@ -3,7 +3,9 @@
 //! Cameras and scanners of 10, 12 or 14 bits store their values in files of 16 bits, mostly in the low bits. Read as 16
 //! bits, such pictures are nearly black.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Bits of a sample that cameras and scanners have.
 const DEPTHS: [u8; 3] = [10, 12, 14];
@@ -18,14 +20,23 @@ pub struct SampleDepth {
     settled: AtomicU8,
     images: AtomicUsize,
     highest: AtomicU32,
-    /// Files of several pages.
+    /// Files of several pages or frames.
     paged: AtomicUsize,
+    /// Files with each color profile other than sRGB.
+    profiles: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Default for SampleDepth {
     /// 16 bits, until images say otherwise.
     fn default() -> Self {
-        Self { bits: 16.into(), settled: 0.into(), images: 0.into(), highest: 0.into(), paged: 0.into() }
+        Self {
+            bits: 16.into(),
+            settled: 0.into(),
+            images: 0.into(),
+            highest: 0.into(),
+            paged: 0.into(),
+            profiles: Mutex::default(),
+        }
     }
 }
 
@@ -52,10 +63,16 @@ impl SampleDepth {
         self.highest.fetch_max(u32::from(highest), Ordering::Relaxed);
     }
 
-    /// Counts a file of several pages, of which the first is read. Only the first reading of a set counts.
-    pub(crate) fn saw_pages(&self) {
-        if self.settled.load(Ordering::Relaxed) == 0 {
-            self.paged.fetch_add(1, Ordering::Relaxed);
+    /// Counts what a note tells of a file: whether it has several pages or frames, of which the first is read, and the name
+    /// of a color profile, which is not applied. Only the first reading of a set counts.
+    pub(crate) fn look(&self, seen: impl FnOnce() -> (bool, Option<String>)) {
+        if self.settled.load(Ordering::Relaxed) == 1 {
+            return;
+        }
+        let (is_paged, profile) = seen();
+        self.paged.fetch_add(usize::from(is_paged), Ordering::Relaxed);
+        if let Some(name) = profile {
+            *self.profiles.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
         }
     }
 
@@ -70,11 +87,19 @@ impl SampleDepth {
         self.bits.swap(bits, Ordering::Relaxed) != bits
     }
 
-    /// What is worth telling: bits in use below 16, and files of several pages. `None` where there is neither.
+    /// What is worth telling: bits in use below 16, files of several pages or frames, color profiles. `None` where there is
+    /// none of these.
     pub fn note(&self) -> Option<String> {
         let paged = self.paged.load(Ordering::Relaxed);
-        let pages = (paged > 0).then(|| format!("{paged} images have several pages: the first is read"));
-        let notes: Vec<String> = self.bits_note().into_iter().chain(pages).collect();
+        let pages = (paged > 0).then(|| format!("{paged} images have several pages or frames: the first is read"));
+        let profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
+        let profiles = profiles.iter().map(|(name, images)| {
+            let name = super::names::shortened(name);
+            format!(
+                "{images} images have the color profile '{name}', which is not applied: their values are read as sRGB"
+            )
+        });
+        let notes: Vec<String> = self.bits_note().into_iter().chain(pages).chain(profiles).collect();
         (!notes.is_empty()).then(|| notes.join("; "))
     }
 

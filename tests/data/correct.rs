@@ -129,18 +129,18 @@ fn a_segmentation_set_is_corrected() {
     fs::create_dir_all(dir.path().join("masks")).unwrap();
     for k in 0..6 {
         save(&dir.path().join(format!("images/{k}.png")), &picture(16, 8, k));
-        halves(3 + k, 240).save(dir.path().join(format!("masks/{k}.png"))).unwrap();
+        halves(0, if k % 2 == 0 { 1 } else { 255 }).save(dir.path().join(format!("masks/{k}.png"))).unwrap();
     }
     fs::write(dir.path().join("train.txt"), "0\n1\n2\n3\n").unwrap();
     fs::write(dir.path().join("val.txt"), "4\n5\n").unwrap();
-    let hints = Hints { mask_threshold: Some(128), ..Hints::default() };
+    let hints = Hints { mask_threshold: Some(1), ..Hints::default() };
     let options = CheckOptions { hints: hints.clone(), ..CheckOptions::default() };
     let before = open_segmentation(dir.path(), &SetOptions { hints, ..SetOptions::default() }).unwrap();
     fs::write(dir.path().join("masks/3.png"), "damaged").unwrap();
     let to = out.path().join("copy");
     assert!(
         correct_segmentation(dir.path(), &CheckOptions::default(), &to).is_err(),
-        "greys are refused without a hint"
+        "two habits are refused without a hint"
     );
     let corrected = correct_segmentation(dir.path(), &options, &to).unwrap();
     assert_eq!(corrected.parts, [("train", 3), ("val", 2)]);

@@ -13,6 +13,7 @@ mod images;
 mod loading;
 mod meant;
 mod memory;
+mod modes;
 mod multilabel;
 mod segmentation;
 mod streets;

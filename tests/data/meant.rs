@@ -566,4 +566,17 @@ fn two_formats_are_not_chosen_between() {
     write(&dir.path().join("data_batch_1"), vec![0; 10]);
     fs::remove_dir_all(dir.path().join("a")).unwrap();
     refused(open_default(), &["Python pickles", "cifar-10-binary.tar.gz"]);
+    // As archives are unpacked: a folder in a folder.
+    for (file, others) in
+        [("data/cifar-10-batches-py/data_batch_1", vec![]), ("x/cifar-100-python/train", vec!["meta", "test"])]
+    {
+        let dir = temp();
+        let file = dir.path().join(file);
+        write(&file, vec![0x80, 2, b'}']);
+        others.iter().for_each(|other| write(&file.with_file_name(other), vec![0x80, 2]));
+        refused(
+            shadegrad::data::open_classification(dir.path(), &OpenOptions::default()),
+            &["Python pickles", "binary version"],
+        );
+    }
 }

@@ -62,7 +62,7 @@ fn images_of_8_and_16_bits_and_the_first_page() {
     let splits = open(set.path()).unwrap();
     (0..splits.train.len()).for_each(|index| drop(splits.train.image(index).unwrap()));
     let note = splits.train.depth().and_then(shadegrad::data::SampleDepth::note).unwrap();
-    assert_eq!(note, format!("{} images have several pages: the first is read", splits.train.len()));
+    assert_eq!(note, format!("{} images have several pages or frames: the first is read", splits.train.len()));
 }
 
 #[test]
@@ -71,6 +71,15 @@ fn variants_are_named() {
     assert!(named(&grey(32, 3, 1, &[&[0; 32]])).contains("TIFF of floats"));
     assert!(named(&grey(32, 2, 1, &[&[0; 32]])).contains("TIFF of numbers with a sign"));
     assert!(named(&grey(8, 1, 3, &[&[0; 8]])).contains("TIFF with a palette"));
+    // As masks too: the numbers of a palette are not taken for greys.
+    let set = temp();
+    for k in 0..3u8 {
+        save(&set.path().join(format!("images/{k}.png")), &picture(4, 2, k));
+        fs::create_dir_all(set.path().join("masks")).unwrap();
+        fs::write(set.path().join(format!("masks/{k}.tif")), grey(8, 1, 3, &[&[0; 8]])).unwrap();
+    }
+    let message = shadegrad::data::open_segmentation(set.path(), &Default::default()).unwrap_err().to_string();
+    assert!(message.contains("masks/0.tif") && message.contains("TIFF with a palette"), "{message}");
     // Frames of 8x8 pixels of one channel, each with an empty scan.
     let jpeg = |frame: u8, bits: u8| {
         let head = [0xFF, 0xD8, 0xFF, frame, 0, 11, bits, 0, 8, 0, 8, 1, 1, 0x11, 0];

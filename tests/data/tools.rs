@@ -122,6 +122,24 @@ fn label_studio_is_drawn() {
             rectangle(&**set, index, if set.name(index).contains("y.jpg") { 1 } else { 2 }, false);
         }
     }
+    // JSON-MIN: the regions of a task stand under the name of their control.
+    let min = |region: &serde_json::Value| {
+        let mut region_min = region["value"].clone();
+        for key in ["original_width", "original_height"] {
+            region_min[key] = region[key].clone();
+        }
+        region_min
+    };
+    let dir = export([&polygon, &brush, &polygon]);
+    let tasks: Vec<_> = ["0a1b2c3d-x.jpg", "0a1b2c3e-y.jpg", "z z.jpg"]
+        .into_iter()
+        .zip([&polygon, &brush, &polygon])
+        .map(|(image, region)| json!({"id": 7, "image": format!("/data/upload/1/{image}"), "label": [min(region)], "annotator": 1}))
+        .collect();
+    write(&dir.path().join("project-1-at-2024.json"), &json!(tasks));
+    let from_min = open(dir.path()).unwrap();
+    assert_eq!(from_min.train.classes().names, ["background", "cat", "dog"]);
+    (0..splits.train.len()).for_each(|i| assert_eq!(from_min.train.mask(i).unwrap(), splits.train.mask(i).unwrap()));
     let dir = export([&boxed; 3]);
     refused(open(dir.path()), &["3 regions are boxes"]);
     let damaged = region("brushlabels", json!({"format": "rle", "rle": &rle[..40], "brushlabels": ["cat"]}));

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::found::Found;
 use super::gathered::Gathered;
@@ -30,7 +31,7 @@ impl Format for LabelStudio {
     }
 
     fn looks_for(&self) -> &'static str {
-        "a `.json` whose tasks have `annotations` with `polygonlabels` or `brushlabels`, beside or above the images"
+        "a `.json` (JSON or JSON-MIN) of tasks whose regions have `polygonlabels` or `brushlabels`, beside or above the images"
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
@@ -41,9 +42,16 @@ impl Format for LabelStudio {
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
         let mut tasks = Vec::new();
         for path in files(root)? {
-            let written: Vec<Task> =
-                serde_json::from_str(&read_text(&path)?).map_err(|e| DataError::malformed(&path, e.to_string()))?;
-            tasks.extend(written.into_iter().map(|task| (path.clone(), task)));
+            let failed = |e: serde_json::Error| DataError::malformed(&path, e.to_string());
+            let written: Vec<Map<String, Value>> = serde_json::from_str(&read_text(&path)?).map_err(failed)?;
+            for task in written {
+                let task = if task.contains_key("data") {
+                    serde_json::from_value(Value::Object(task)).map_err(failed)?
+                } else {
+                    Task::of_min(task).map_err(failed)?
+                };
+                tasks.push((path.clone(), task));
+            }
         }
         let regions = || tasks.iter().flat_map(|(_, task)| task.regions());
         let is_box = |region: &&Region| region.kind == "rectanglelabels";
@@ -95,7 +103,7 @@ impl Format for LabelStudio {
 struct Task {
     #[serde(default)]
     id: u64,
-    data: serde_json::Map<String, serde_json::Value>,
+    data: Map<String, Value>,
     #[serde(alias = "completions")]
     annotations: Vec<Annotation>,
 }
@@ -116,11 +124,11 @@ struct Region {
     #[serde(rename = "original_height")]
     height: Option<u32>,
     #[serde(default)]
-    value: Value,
+    value: Marked,
 }
 
 #[derive(Deserialize, Default)]
-struct Value {
+struct Marked {
     #[serde(default)]
     points: Vec<[f64; 2]>,
     #[serde(default)]
@@ -129,16 +137,37 @@ struct Value {
     polygonlabels: Option<Vec<String>>,
 }
 
+/// Keys of the labels of a region, each of which says its kind.
+const KINDS: [&str; 5] = ["polygonlabels", "brushlabels", "rectanglelabels", "keypointlabels", "ellipselabels"];
+
 impl Task {
+    /// A task of JSON-MIN: the values of its data, and lists of regions under the names of their controls.
+    fn of_min(task: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        let id = task.get("id").and_then(Value::as_u64).unwrap_or_default();
+        let (mut data, mut result) = (Map::new(), Vec::new());
+        for (key, value) in task {
+            match value {
+                Value::String(_) => drop(data.insert(key, value)),
+                Value::Array(regions) => {
+                    for region in regions {
+                        result.extend(Region::of_min(region)?);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { id, data, annotations: vec![Annotation { was_cancelled: false, result }] })
+    }
+
     fn regions(&self) -> impl Iterator<Item = &Region> {
         self.annotations.iter().find(|one| !one.was_cancelled).into_iter().flat_map(|one| &one.result)
     }
 
     /// The address of the picture: the entry `image`, or else the first that is a text with a `/` or a `.`.
     fn image(&self) -> &str {
-        let text = |value: &'_ serde_json::Value| value.as_str().is_some_and(|text| text.contains(['/', '.']));
+        let text = |value: &'_ Value| value.as_str().is_some_and(|text| text.contains(['/', '.']));
         let value = self.data.get("image").or_else(|| self.data.values().find(|value| text(value)));
-        value.and_then(serde_json::Value::as_str).unwrap_or_default()
+        value.and_then(Value::as_str).unwrap_or_default()
     }
 
     /// What the picture may be called here. Uploads have eight hexadecimal digits and a hyphen before their name.
@@ -153,6 +182,14 @@ impl Task {
 }
 
 impl Region {
+    /// A region of JSON-MIN; `None` for other values of a list.
+    fn of_min(region: Value) -> Result<Option<Self>, serde_json::Error> {
+        let Some(kind) = KINDS.into_iter().find(|kind| region.get(kind).is_some()) else { return Ok(None) };
+        let side = |key: &str| region.get(key).and_then(Value::as_u64).and_then(|side| u32::try_from(side).ok());
+        let (width, height) = (side("original_width"), side("original_height"));
+        Ok(Some(Self { kind: kind.into(), width, height, value: serde_json::from_value(region)? }))
+    }
+
     fn label(&self) -> Option<&str> {
         self.value.polygonlabels.as_ref()?.first().map(String::as_str)
     }
@@ -242,8 +279,8 @@ fn is_export(path: &Path) -> bool {
     }
     let start = String::from_utf8_lossy(&start);
     let has = |key: &str| start.contains(&format!("\"{key}\""));
-    start.trim_start_matches('\u{feff}').trim_start().starts_with('[')
-        && has("result")
-        && (has("annotations") || has("completions"))
-        && (has("original_width") || has("from_name"))
+    let is_full =
+        has("result") && (has("annotations") || has("completions")) && (has("original_width") || has("from_name"));
+    let is_min = has("original_width") && KINDS.iter().any(|kind| has(kind));
+    start.trim_start_matches('\u{feff}').trim_start().starts_with('[') && (is_full || is_min)
 }

@@ -197,6 +197,56 @@ fn changed_data_and_settings_are_named_and_need_consent() {
     told.printed(&["note:    continues with a change: lr was ", " and is 0.0005"]);
 }
 
+/// Columns and threshold are the run's: `--resume` and `eval` read the data as training did. A label or a mask that was
+/// changed is named.
+#[test]
+fn relabelled_tables_and_repainted_masks_are_named() {
+    let place = Place::with_photos(4);
+    let table = |label: &str| {
+        let mut text = "Picture,Weight,Kind\n".to_owned();
+        for class in place.list("photos").into_iter().filter(|name| !name.ends_with(".csv")) {
+            for (number, name) in place.list(&format!("photos/{class}")).into_iter().enumerate() {
+                let kind = if number == 0 && class == "disc" { label } else { class.as_str() };
+                text += &format!("{class}/{name},{number},{kind}\n");
+            }
+        }
+        place.write("photos/t.csv", text);
+    };
+    table("disc");
+    let line = "train classify --data photos/t.csv --label-column kind --batch-size 4 --image-size 32 --device cpu";
+    killed(under_way(&place, &format!("{line} --epochs 100000 --out run"), "run", 1));
+    place.run("eval run --device cpu").fine().printed(&["photos/t.csv, val part"]);
+    let resume = format!("train classify --resume run --epochs {}", next_epoch(&place));
+    table("grass");
+    place.run(&resume).refused(&["of another class", "disc/00.png", "--allow-changed-data"]);
+    table("disc");
+    place.run(&resume).fine().printed(&["labels in column 'Kind'"]);
+
+    let place = Place::new();
+    let mask = |bright: u8| image::GrayImage::from_fn(16, 16, |x, _| image::Luma([if x < 8 { 0 } else { bright }]));
+    for folder in ["set/images", "set/masks"] {
+        place.folder(folder);
+    }
+    for number in 0..5u8 {
+        let picture =
+            image::RgbImage::from_fn(16, 16, |x, y| image::Rgb([(x * 16) as u8, (y * 16) as u8, number * 40]));
+        picture.save(place.path(&format!("set/images/{number}.png"))).expect("saves");
+        mask(200 + number).save(place.path(&format!("set/masks/{number}.png"))).expect("saves");
+    }
+    let line =
+        "train segment --data set --mask-threshold 128 --batch-size 4 --image-size 16 --base 2 --depth 1 --device cpu";
+    killed(under_way(&place, &format!("{line} --epochs 100000 --out run"), "run", 1));
+    let resume = format!("train segment --resume run --epochs {}", next_epoch(&place));
+    let repaint = |bright: u8| mask(bright).save(place.path("set/masks/0.png")).expect("saves");
+    repaint(100);
+    place.run(&resume).refused(&["with another mask", "images/0.png", "--allow-changed-data"]);
+    place.run(&format!("{resume} --mask-threshold 99")).refused(&["mask_threshold was 128 and is 99"]);
+    // Another brightness of the same class is the same mask.
+    repaint(255);
+    place.run("eval run --device cpu").fine();
+    place.run(&resume).fine();
+}
+
 /// The same run with a folder of images of three classes.
 fn copied_with(place: &Place, images: &str) -> Place {
     let copy = copied(place);
