@@ -3,6 +3,7 @@
 mod changed;
 mod diagnose;
 mod error;
+mod files;
 pub(crate) mod first_step;
 pub(crate) mod half;
 mod loaders;

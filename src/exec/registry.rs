@@ -8,8 +8,8 @@ mod facts;
 use std::sync::RwLock;
 
 use super::cpu;
-pub use super::cpu::{Args, Real};
-pub use facts::{Function, GeometryType, Kernel, Operands, Partials, Segments, Twin};
+pub use super::twin::{Args, Real, Twin};
+pub use facts::{Function, GeometryType, Kernel, Operands, Partials, Segments};
 
 use crate::kernel::{Consts, ConvGeometry, KernelCall, NormGeometry, PoolGeometry};
 

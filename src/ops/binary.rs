@@ -1,8 +1,10 @@
 //! Functions of two tensors, element by element. The smaller one is broadcast (see [`super::broadcast`]).
 
-use super::broadcast::{Repeat, broadcast};
 use super::onnx::per_channel;
-use super::{all_some, expect_inputs, first, neg, row_consts, sum_to, vectors};
+use super::reduce::{broadcast, sum_to};
+use super::repeat::Repeat;
+use super::unary::neg;
+use super::{all_some, expect_inputs, first, row_consts, vectors};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Work};
 use crate::shape::TensorType;

@@ -8,9 +8,9 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 pub use crate::setting::{Kind, Setting};
-pub use declare::{Resolved, TaskSettings};
+pub use declare::Resolved;
 pub use error::{ConfigError, Origin};
-pub use read::Given;
+pub use read::{Given, TaskSettings};
 
 use super::schedule::{Schedule, ScheduleOptions};
 use super::step::{self, Update};

@@ -4,7 +4,7 @@ pub use crate::training::update::{Optimizer, Phase, Update, append_training, app
 
 /// Names of inputs and outputs.
 pub mod port {
-    pub use crate::training::update::port::*;
+    pub use crate::training::port::*;
 
     /// Output `[C,C]` of an evaluation: pixels by truth and prediction.
     pub const COUNTS: &str = "counts";

@@ -3,6 +3,10 @@
 use crate::exec::ExecError;
 use crate::graph::GraphError;
 use crate::interop::torchvision::CheckpointError;
+use crate::label;
+
+/// Label of samples or pixels that the loss ignores. With more classes than this number it is an ordinary class.
+pub const IGNORED: u32 = label::IGNORED_BYTE as u32;
 
 /// An error of [`Training`](super::Training) or [`Predictor`](super::Predictor).
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +43,7 @@ pub enum TrainingError {
     #[error(
         "sample {sample} of the batch has the label {label}, but the classes are 0 to {}, and {} is ignored",
         classes - 1,
-        super::IGNORED
+        IGNORED
     )]
     Label {
         /// Position in the batch.

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::Real;
+use crate::exec::twin::Real;
 
 /// Bytes of a cache line, and of the longest vector: a vector that lies in two lines takes twice the time to read. Allocators
 /// start large buffers 16 bytes after a page.

@@ -4,13 +4,12 @@
 
 use rayon::prelude::*;
 
-use super::Args;
 use super::conv_direct as direct;
 use super::conv_epilogue::Epilogue;
 use super::conv_im2col::{DgradPhase, Target};
 use super::conv_winograd as winograd;
-use super::real::{Real, Strided};
 use super::{norm, norm_grad};
+use crate::exec::twin::{Args, Real, Strided};
 use crate::exec::winograd::Plane;
 use crate::kernel::{ConvDirection, ConvGeometry};
 

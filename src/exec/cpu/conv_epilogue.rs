@@ -1,6 +1,6 @@
 //! The epilogue of a convolution: bias, addend and ReLU, before its sums are stored.
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 use crate::kernel::ConvEpilogue;
 
 /// `relu?(sum [+ bias] [+ addend])`

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 
 /// Elements per job: enough to outweigh the cost of starting it, few enough to stay in the L2.
 const CHUNK: usize = 16 * 1024;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::norm::{CHANNELS, interleave, scales};
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 use crate::kernel::{ConvStatistics, NormGeometry, NormMask};
 
 /// dy where a ReLU gave y.

@@ -6,7 +6,7 @@ use half::f16;
 
 use super::buffers::{Range, USAGE};
 use super::device::Gpu;
-use super::dispatch::{Compiled, Dispatch, work};
+use super::dispatch::{Compiled, Dispatch, from_textures, work};
 use super::pipelines::Pipelines;
 use super::readback::Readback;
 use super::textures::Textures;
@@ -206,7 +206,8 @@ impl<'a> Trial<'a> {
         let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
         let scratch = self.scratch.iter().filter(|_| shader.scratch > 0);
         let ranges: Vec<Range> = self.buffers.iter().chain(scratch).map(range).collect();
-        self.textures.fit(self.gpu, [(&stages, |i: usize| ranges[i].bytes)], &mut false)?;
+        let operands = from_textures(&stages).into_iter().map(|i| (i, ranges[i as usize].bytes));
+        self.textures.fit(self.gpu, operands, &mut false)?;
         let compiled = Compiled { stages, bindings: vec![], scratch: shader.scratch, work: work(self.call) };
         Dispatch::new(self.gpu, compiled, &ranges, &self.textures)
     }

@@ -1,8 +1,11 @@
 //! Tiles by name, for people who read the generated text without a device.
 
+use super::candidates::candidates;
 use super::matrix::MatrixCall;
-use super::tiling::{Lines, Matrix, SUBGROUP, Tiling, on_units};
-use super::{Target, Tile, TileLimits, candidates};
+use super::target::Target;
+use super::tile::{Lines, Matrix, Tile, TileLimits, Tiling};
+use super::tiling::SUBGROUP;
+use super::units::on_units;
 use crate::exec::registry;
 use crate::kernel::KernelCall;
 

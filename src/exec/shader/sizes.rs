@@ -8,7 +8,8 @@
 
 use std::collections::BTreeSet;
 
-use super::stage::Draft;
+use super::draft::Draft;
+use super::stage::Stage;
 use crate::kernel::Const;
 
 /// A constant that the text itself declares, outside of all functions, on one line.
@@ -33,9 +34,19 @@ impl<'a> Derived<'a> {
     }
 }
 
+impl Draft {
+    /// The stage, with its sizes at run time if they fit into `immediates` bytes.
+    pub fn finished(self, immediates: Option<usize>) -> Stage {
+        match immediates.and_then(|limit| at_run_time(&self, limit)) {
+            Some((source, sizes)) => self.stage(source, sizes),
+            None => self.with_constants(),
+        }
+    }
+}
+
 /// The text of a stage with its sizes as immediates, and their values. `None` where it has no sizes, or they take more than
 /// `limit` bytes.
-pub(super) fn at_run_time(draft: &Draft, limit: usize) -> Option<(String, Vec<u32>)> {
+fn at_run_time(draft: &Draft, limit: usize) -> Option<(String, Vec<u32>)> {
     let lines: Vec<&str> = draft.text.lines().map(without_comment).filter(|line| !line.is_empty()).collect();
     let (derived, code): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| Derived::of(line).is_some());
     let derived: Vec<Derived<'_>> = derived.into_iter().filter_map(Derived::of).collect();

@@ -5,6 +5,9 @@ use std::fmt::Write;
 use super::tile::{ONE_TAP, Tile};
 use crate::exec::registry::Operands;
 
+/// Steps of the sum, found once for each tap.
+pub(super) const TAPS: &str = include_str!("../../../shaders/shared/taps.wgsl");
+
 /// A part of a tile that one invocation loads to workgroup memory, as text.
 pub(super) struct Piece {
     /// Declares its place, which does not change along the sum.

@@ -82,7 +82,7 @@ impl GroupNorm {
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
         g.scope(name, |g| {
             let [gamma, beta] = scale_and_shift(g, "group_norm", x)?;
-            ops::group_norm(g, [x, gamma, beta], self.groups, self.eps)
+            ops::group_norm(g, [x, gamma, beta], ops::GroupNormOptions { groups: self.groups, eps: self.eps })
         })
     }
 }
@@ -123,7 +123,7 @@ impl LayerNorm {
             let shape = g.ty(x).shape.clone();
             // Each pixel as a sample of its own, whose channels are one group.
             let pixels = ops::reshape(g, x, [n * h * w, 1, 1, c])?;
-            let y = ops::group_norm(g, [pixels, gamma, beta], 1, self.eps)?;
+            let y = ops::group_norm(g, [pixels, gamma, beta], ops::GroupNormOptions { groups: 1, eps: self.eps })?;
             ops::reshape(g, y, shape)
         })
     }
