@@ -39,7 +39,7 @@ impl Value {
 /// Number of graphs made so far. It numbers the graphs, so that a value of another graph is recognized.
 static GRAPHS: AtomicU32 = AtomicU32::new(0);
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Written by the caller before the step.
@@ -132,7 +132,7 @@ impl Graph {
     pub fn dims(&self, v: Value) -> &[usize] {
         &self.ty(v).shape.0
     }
-    /// Where a value comes from.
+    /// The source of a value.
     ///
     /// # Panics
     /// When the value belongs to another graph.
@@ -149,7 +149,7 @@ impl Graph {
         }
         owner
     }
-    /// What its users say that the numbers of an input may be.
+    /// The domain of an input's numbers, as the ops that read it give it.
     pub fn domains(&self, input: Value) -> Vec<Domain> {
         let of = |node: &Node| -> Vec<Domain> {
             let types: Vec<_> = node.inputs.iter().map(|&v| self.ty(v)).collect();
@@ -166,7 +166,7 @@ impl Graph {
             Source::Input(_) | Source::Node(..) => None,
         }
     }
-    /// Do two values that own their memory share any of it?
+    /// Whether two values that own their memory share any of it.
     pub(crate) fn overlap(&self, a: Value, b: Value) -> bool {
         match (self.source(a), self.source(b)) {
             (Source::State(id), Source::Group(group)) | (Source::Group(group), Source::State(id)) => {

@@ -49,7 +49,7 @@ pub struct PlannedCall {
     pub op: &'static str,
     /// Layer that it belongs to.
     pub scope: String,
-    /// Shapes of the op's first input and output, for people.
+    /// Shapes of the op's first input and output, as reports show them.
     pub shapes: String,
 }
 

@@ -16,7 +16,7 @@ pub trait Engine: Send {
     /// Element type that crosses the border.
     type Scalar: Copy + Default + From<f32> + Into<f64> + Send;
 
-    /// Name for people.
+    /// Name that reports and errors show.
     fn name(&self) -> String;
 
     /// Makes (or grows) the buffers of the states. Contents of a group that grows are kept, new floats are 0.
@@ -37,7 +37,7 @@ pub trait Engine: Send {
     /// When the device is lost.
     fn write(&mut self, plan: usize, to: Slice, data: &[Self::Scalar]) -> Result<(), ExecError>;
 
-    /// The same with rows that may be padded in memory.
+    /// Writes a slice from rows, which may be padded in memory.
     ///
     /// # Errors
     /// When the device is lost.
@@ -51,7 +51,7 @@ pub trait Engine: Send {
     /// When the device is lost.
     fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError>;
 
-    /// Waits for what a run fetches and returns it, one vector a slice. Each ticket can be taken once.
+    /// Waits for the slices that a run fetches and returns a vector for each. A ticket can be taken once.
     ///
     /// # Errors
     /// When the device is lost.
@@ -70,7 +70,7 @@ pub trait Engine: Send {
     /// When the device is lost.
     fn profile(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError>;
 
-    /// Can plans have 16-bit values here?
+    /// Whether plans can have 16-bit values here.
     fn has_half(&self) -> bool {
         false
     }
@@ -86,17 +86,17 @@ pub struct Rows<'a, T> {
     pub values: &'a [T],
     /// Numbers of a row.
     pub len: usize,
-    /// The same in memory, with zeros at the end.
+    /// Numbers of a row in memory, with zeros at its end.
     pub stride: usize,
 }
 
 impl<T: Copy + Default> Rows<'_, T> {
-    /// How many numbers they are in memory.
+    /// Numbers of all rows in memory.
     pub fn memory_len(&self) -> usize {
         self.values.len() / self.len.max(1) * self.stride
     }
 
-    /// As they lie in memory.
+    /// The rows as they lie in memory.
     pub fn packed(&self) -> Vec<T> {
         let mut memory = vec![T::default(); self.memory_len()];
         self.pack_into(&mut memory);

@@ -4,15 +4,15 @@ use super::registry::KernelError;
 use crate::kernel::KernelCall;
 use crate::plan::Unfit;
 
-/// What can go wrong while running.
+/// Why a device cannot be opened, or a plan cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
     /// No such device.
     #[error("no device `{asked}` here; there are: {available}")]
     NoDevice {
-        /// What was asked for.
+        /// Name that was given.
         asked: String,
-        /// What there is.
+        /// Names of the devices here.
         available: String,
     },
     /// The device refused memory.
@@ -20,7 +20,7 @@ pub enum ExecError {
         "the device is out of memory while {during}: it needs {bytes} bytes; lower the batch size or the image size"
     )]
     OutOfMemory {
-        /// What was being done.
+        /// The step under way.
         during: String,
         /// Bytes asked for.
         bytes: u64,
@@ -37,13 +37,13 @@ pub enum ExecError {
         /// The limit.
         limit: u64,
     },
-    /// The device went away.
+    /// The driver has given the device up.
     #[error(
         "the device was lost: {reason}; the last checkpoint is intact, start again from it. If it is lost again: a system stops \
          a device that computes for seconds or has no memory left, so lower the batch size"
     )]
     DeviceLost {
-        /// What the driver said.
+        /// The driver's words.
         reason: String,
     },
     /// A kernel did not compile or validate, or cannot run on what it was given.
@@ -60,9 +60,9 @@ pub enum ExecError {
     /// The device refused something else.
     #[error("the device reported an error while {during}: {reason}")]
     Device {
-        /// What was being done.
+        /// The step under way.
         during: String,
-        /// What the driver said.
+        /// The driver's words.
         reason: String,
     },
     /// A label that is no class, or a target that is no probability.

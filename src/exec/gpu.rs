@@ -49,7 +49,7 @@ use tuner::Tuner;
 use uploads::Uploads;
 use warm::Warmer;
 
-/// Bytes that are written without a run between them before they are submitted: until then wgpu keeps copies.
+/// Bytes that are written between two runs before the engine submits them. Until then wgpu keeps copies.
 const FLUSH_AFTER: u64 = 64 << 20;
 
 /// Runs plans on a GPU.
@@ -84,9 +84,9 @@ impl GpuEngine {
         Ok(Self::over(gpu, warmer, options))
     }
 
-    /// Runs on a device and queue of your own, which your program goes on to use. Open the device with
-    /// [`device_descriptor`]. Its handlers of uncaptured errors and of its loss stay yours; [`GpuEngine::close`] does not
-    /// destroy it.
+    /// Runs on a device and queue that your program has opened and goes on to use. Open the device with
+    /// [`device_descriptor`]. The engine sets no handler of uncaptured errors or of the device's loss, and
+    /// [`GpuEngine::close`] does not destroy the device.
     ///
     /// # Errors
     /// When the device was opened with fewer storage buffers for a kernel than are needed.
@@ -115,7 +115,7 @@ impl GpuEngine {
                 .map(|(min, _)| min as usize),
             texture_rows: on_cpu.then(|| textures::rows(&gpu)),
             immediates: on_cpu.then_some(gpu.limits.max_immediate_size as usize),
-            // With two sizes of subgroups, only the tuner finds out which one a driver takes.
+            // Where a device has two sizes of subgroups, only a trial shows which one a driver takes.
             units: match gpu.matrices {
                 [Some(_), None] if tiling == Tiling::Workgroup => Some(tuner::limits(&gpu)),
                 _ => None,
@@ -152,7 +152,7 @@ impl GpuEngine {
         self.gpu.matrices.into_iter().flatten()
     }
 
-    /// Gives the device back. Every later call returns [`ExecError::DeviceLost`].
+    /// Destroys the device. Every later call returns [`ExecError::DeviceLost`].
     pub fn close(&mut self) {
         self.gpu.destroy();
     }
@@ -166,7 +166,7 @@ impl GpuEngine {
         self.shared.range(fixed, slice)
     }
 
-    /// Tunes what a plan needs.
+    /// Tunes the calls of a plan.
     fn tune(&mut self, plan: &Plan) -> Result<(), ExecError> {
         let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
         self.tuner.tune(&self.gpu, &mut self.pipelines, &calls, self.target, self.shaders)
@@ -240,7 +240,7 @@ fn loaded(plans: &[Loaded], plan: usize) -> Result<&Loaded, ExecError> {
     plans.get(plan).ok_or_else(missing)
 }
 
-/// Software adapters are slow at barriers, so they get main loops without.
+/// The main loop for a device. Software adapters are slow at barriers, so theirs have none.
 fn tiling_for(info: &DeviceInfo) -> Tiling {
     const LANES: u32 = shader::SUBGROUP as u32;
     match (info.kind, info.subgroups) {

@@ -6,7 +6,7 @@
 //! | `stage`, `target` | the result as data, and what is known of the device |
 //! | `draft`, `sizes` | a stage while it is put together; sizes at run time instead of constants |
 //! | `matrix`, `matrix_stages` | a call of a matrix kernel, and its stages |
-//! | `product`, `gemm`, `main_loop` | the entry point of its product, what main loops share, and the trait of one |
+//! | `gemm`, `sums`, `main_loop` | the entry point of its product, the text that main loops share, and their trait |
 //! | `tile`, `tiling` | sizes of tiles; the main loops, one file each |
 //! | `candidates`, `units` | the tiles that the tuner tries |
 //! | `named_tiles` | tiles by name, for readers of the text |
@@ -22,12 +22,12 @@ mod matrix;
 mod matrix_stages;
 mod named_tiles;
 mod partials;
-mod product;
 mod sizes;
 mod stage;
 mod staged;
 mod statistics;
 mod statistics_stages;
+mod sums;
 mod target;
 mod tile;
 mod tiling;

@@ -18,7 +18,7 @@ pub fn architectures() -> Vec<Architecture> {
     BUILT_IN.into_iter().chain(registered.iter().copied()).collect()
 }
 
-/// The architecture of a name.
+/// The architecture of this name.
 pub fn architecture(name: &str) -> Option<Architecture> {
     architectures().into_iter().find(|known| known.name == name)
 }

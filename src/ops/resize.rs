@@ -40,7 +40,7 @@ pub struct AxisMap {
 
 impl Coordinates {
     /// The map from `output` pixels to `input` pixels.
-    pub fn map(self, input: usize, output: usize) -> AxisMap {
+    pub(crate) fn map(self, input: usize, output: usize) -> AxisMap {
         match self {
             Coordinates::HalfPixel => {
                 AxisMap { step: 2 * input, offset: input as i64 - output as i64, scale: 2 * output }

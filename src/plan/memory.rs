@@ -39,7 +39,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// Do two slices share a word?
+    /// Whether two slices share a word.
     pub fn overlaps(&self, other: &Slice) -> bool {
         self.buffer == other.buffer && self.offset < other.offset + other.len && other.offset < self.offset + self.len
     }

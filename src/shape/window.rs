@@ -66,17 +66,17 @@ impl Window {
         Window { kernel_size: [kernel_size; 2], stride, padding: Padding::same(0), dilation, ceil_mode: false }
     }
 
-    /// The same with this stride along H and W.
+    /// Sets the stride along H and W.
     pub const fn stride(self, stride: usize) -> Self {
         Window { stride: [stride; 2], ..self }
     }
 
-    /// The same with this padding on all four sides.
+    /// Sets the padding on all four sides.
     pub const fn padding(self, padding: usize) -> Self {
         Window { padding: Padding::same(padding), ..self }
     }
 
-    /// The same with this distance between the taps along H and W.
+    /// Sets the dilation: the distance between the taps along H and W.
     pub const fn dilation(self, dilation: usize) -> Self {
         Window { dilation: [dilation; 2], ..self }
     }

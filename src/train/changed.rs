@@ -1,10 +1,10 @@
-//! What differs between a run and the command that resumes it. Data and settings that change the weights need consent; others
-//! may change, and what they do is said.
+//! Differences between a run and the command that resumes it. A change of data or settings that changes the weights needs
+//! `--allow-changed-data`; the effect of any other change is noted.
 
 use std::path::Path;
 
 use super::TrainError;
-use super::model::Model;
+use super::model::LoadedModel;
 use super::objective::Objective;
 use super::schedule::{LrSchedule, Schedule};
 use super::settings::TrainSettings;
@@ -13,8 +13,8 @@ use crate::run::repair::Repairs;
 use crate::run::resume::{self, ImageOrder, Kept};
 use crate::run::{RunDir, RunError};
 
-/// Settings that change no weight of the epochs that are done or come, or whose change the data shows: `data`, `scenes`,
-/// `val_split`, `skip_bad`. The number of epochs and the precision are noted where they matter.
+/// Settings that change no weight, and settings whose change the data shows: `data`, `scenes`, `val_split`, `skip_bad`. The
+/// number of epochs and the precision are noted where they matter.
 const FREE: [&str; 16] = [
     "allow_changed_data",
     "data",
@@ -34,7 +34,7 @@ const FREE: [&str; 16] = [
     "val_split",
 ];
 
-/// What changed since the run began, in words; empty for a run of an earlier version, which does not say what it was.
+/// Changes since the run began, in words; empty for a run of an earlier version, which has no record of its data.
 fn changes(kept: &Kept, toml: &str, data: &DataPrint) -> Vec<String> {
     let table = |text: &str| toml::from_str::<toml::Table>(text).unwrap_or_default();
     let mut changes = vec![];
@@ -70,7 +70,7 @@ pub(super) struct Resumption<'a> {
 /// [`RunError::CannotResume`] where the run is another one, or its files are beyond repair.
 pub(super) fn examine(
     kept: &Kept,
-    model: &mut Model,
+    model: &mut LoadedModel,
     objective: &dyn Objective,
     now: &Resumption<'_>,
 ) -> Result<(Vec<String>, Repairs), TrainError> {
@@ -88,7 +88,7 @@ pub(super) fn examine(
     Ok((notes, repairs))
 }
 
-/// Refuses to go on with other data or settings than the run had, unless that is allowed: then gives a note on each.
+/// Refuses other data or settings than the run had, unless they are allowed; then returns a note on each.
 ///
 /// # Errors
 /// [`RunError::CannotResume`] with what changed.
@@ -111,7 +111,7 @@ fn check(
     Ok(changes.into_iter().map(|change| format!("note:    goes on with a change: {change}")).collect())
 }
 
-/// A line on a schedule that spans another number of epochs than before, where that moves the learning rate.
+/// A note where the schedule spans another number of epochs than before, and the learning rate jumps.
 fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, steps_per_epoch: usize) -> Option<String> {
     let text = kept.origin.settings.clone().or_else(|| std::fs::read_to_string(run.config_path()).ok())?;
     let before = toml::from_str::<toml::Table>(&text).ok()?.get("epochs")?.as_integer()?;
@@ -135,7 +135,7 @@ fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, steps_per_epoc
     })
 }
 
-/// A line where `config.toml` lacks settings that the run is known to have, or is none.
+/// A note where `config.toml` cannot be read, or lacks settings that the run had.
 fn damaged_settings(run: &RunDir, kept: &Kept) -> Option<String> {
     let before: toml::Table = toml::from_str(kept.origin.settings.as_deref()?).ok()?;
     let found =

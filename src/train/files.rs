@@ -18,7 +18,7 @@ use crate::run::resume::{self, Exact, Position};
 use crate::run::{Checkpoint, pictures};
 
 impl Trainer {
-    /// What `run.json` says of the run.
+    /// Facts of the run, for `run.json`.
     pub(super) fn facts(&self) -> RunFacts {
         let (card, states) = (self.objective.card(), self.model.session.states());
         RunFacts {
@@ -56,7 +56,7 @@ impl Trainer {
         Ok(file.write_atomic(path)?)
     }
 
-    /// Writes where the run stands, for `--resume`.
+    /// Writes the position of the run, for `--resume`.
     pub(super) fn save_position(&mut self) -> Result<(), TrainError> {
         (self.position.plateau, self.position.seconds) = (self.schedule.plateau(), Exact(self.seconds()));
         self.start = Instant::now();
@@ -69,8 +69,8 @@ impl Trainer {
         self.position.seconds.0 + self.start.elapsed().as_secs_f64()
     }
 
-    /// Writes the curves, and what the task shows of the best epoch. Names what is written, and what is not and why: the weights
-    /// are there, and a picture that cannot be drawn must not end the run with an error.
+    /// Writes the curves, and the task's pictures and tables of the best epoch. Returns the names of the written files, and a line
+    /// for each failure: the weights are on disk, so a picture that cannot be drawn does not end the run with an error.
     pub(super) fn write_results(&mut self) -> Result<(Vec<&'static str>, Vec<String>), TrainError> {
         let Some(epoch) = self.log.best_epoch() else { return Ok((vec![], vec![])) };
         if self.log.found().is_none() {

@@ -10,7 +10,7 @@ use super::changed::{self, Resumption};
 use super::diagnose::{self, Failure};
 use super::loaders::Loaders;
 use super::log::Log;
-use super::model::Model;
+use super::model::LoadedModel;
 use super::objective::{Evaluation, Objective};
 use super::observer::{Observer, Outcome, StepProgress};
 use super::outputs::{Outputs, StepResults};
@@ -39,7 +39,7 @@ const LEAST_LOSS: f64 = 0.1;
 pub struct Trainer {
     pub(super) objective: Box<dyn Objective>,
     pub(super) settings: TrainSettings,
-    pub(super) model: Model,
+    pub(super) model: LoadedModel,
     pub(super) loaders: Loaders,
     pub(super) run: RunDir,
     /// Nobody else writes into the run's folder.
@@ -77,7 +77,7 @@ struct Speed {
 pub(super) struct Beginning {
     pub objective: Box<dyn Objective>,
     pub settings: TrainSettings,
-    pub model: Model,
+    pub model: LoadedModel,
     /// Training and validation images.
     pub sources: [Arc<dyn Source>; 2],
     /// The settings as the run's `config.toml`.
@@ -152,8 +152,8 @@ impl Trainer {
         &self.run
     }
 
-    /// The model.
-    pub fn model(&self) -> &Model {
+    /// The network with its states.
+    pub(crate) fn model(&self) -> &LoadedModel {
         &self.model
     }
 

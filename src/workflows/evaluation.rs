@@ -11,7 +11,7 @@ pub use crate::tasks::data::Part;
 use crate::tasks::data::{Chosen, DataSource, ImageSet};
 use crate::tasks::{self, Task, TaskError};
 use crate::train::settings::Given;
-use crate::train::{Evaluation, Model};
+use crate::train::{Evaluation, LoadedModel};
 
 /// What to evaluate on, and how.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ pub(super) fn measure(
     options: &EvalOptions,
 ) -> Result<Box<dyn Evaluation>, WorkflowError> {
     let (objective, source) = set.measure(&checkpoint.card)?;
-    let mut model = Model::trained(&*objective, exec::open(&options.device)?, checkpoint)?;
+    let mut model = LoadedModel::trained(&*objective, exec::open(&options.device)?, checkpoint)?;
     let loading = LoaderOptions { shuffle: false, ..LoaderOptions::new(options.batch_size, 0) };
     let loader = Loader::new(source, loading)?;
     Ok(model.evaluate(&*objective, &loader, options.batch_size.min(set.len()))?)

@@ -9,7 +9,7 @@ use crate::data::augment::Picture;
 use crate::data::{Augment, Mix, Mixed};
 use crate::label::IGNORED_BYTE;
 use crate::run::ImageSize;
-use crate::run::pictures::{Comparison, spread};
+use crate::run::pictures::{PictureTable, spread};
 use crate::tasks::samples::{Sample, Samples};
 use crate::tasks::{Task, TaskError};
 use crate::train::settings::Given;
@@ -102,7 +102,7 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
     let samples = spread(from.count, options.samples).map(|i| (from.read)(i)).collect::<Result<Vec<_>, _>>()?;
     let augmentation = options.augment.prepare(from.keeps, seed);
     let columns = std::iter::once("as it is".to_owned()).chain((1..=options.epochs).map(|e| format!("epoch {e}")));
-    let mut sheet = Comparison::new(options.title(), columns.collect());
+    let mut sheet = PictureTable::new(options.title(), columns.collect());
     sheet.legend.clone_from(&from.legend);
     let shown = |rgb: &[u8], mask: &[u8]| {
         let bytes = overlaid(rgb, mask, &from.legend);

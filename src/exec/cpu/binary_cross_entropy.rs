@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::exec::twin::{Args, Real};
 
-/// What both kernels know.
+/// Sizes, options and operands of both kernels.
 struct Loss<'a, T> {
     c: usize,
     stride: usize,

@@ -105,7 +105,7 @@ pub(in crate::exec) fn run_twin<T: Real>(call: &KernelCall<Slice>, operands: &mu
     Ok(())
 }
 
-/// Asks for memory before any of it is made: `vec!` would end the process where there is none.
+/// Asks for memory before any of it is allocated: `vec!` would end the process where memory runs out.
 fn require_memory<T>(during: &str, lens: impl Iterator<Item = usize>) -> Result<(), ExecError> {
     let numbers = lens.fold(0, usize::saturating_add);
     Vec::<T>::new().try_reserve_exact(numbers).map_err(|_| ExecError::OutOfMemory {

@@ -15,8 +15,8 @@ pub type Shaders = fn(&KernelCall<Slice>, Target, Option<Tile>) -> Result<Shader
 /// How kernels are compiled.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// Check array bounds, bound loops and zero workgroup memory. Correct shaders do not need it; it limits the harm of a wrong
-    /// one. On by default in debug builds.
+    /// Check array bounds, bound loops and zero workgroup memory. A correct shader does not need it; a wrong one does less
+    /// harm with it. On by default in debug builds.
     pub checked: bool,
     /// Where compiled kernels are kept, if anywhere.
     pub cache_dir: Option<PathBuf>,
@@ -27,8 +27,8 @@ pub struct EngineOptions {
     pub tiling: Option<Tiling>,
     /// Reductions may use subgroups, where the device has them and all are of one size.
     pub subgroups: bool,
-    /// How long the matrix kernels of a plan may be tuned for, zero for not at all; `None`: 10 seconds on a real GPU, or
-    /// as many as `SHADEGRAD_TUNE_SECONDS` says.
+    /// Longest time for tuning the matrix kernels of a plan; zero: no tuning. `None`: the seconds that
+    /// `SHADEGRAD_TUNE_SECONDS` gives, else 10 on a real GPU and 0 on others.
     pub tune: Option<Duration>,
 }
 

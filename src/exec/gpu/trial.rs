@@ -34,11 +34,11 @@ const KINDS: usize = 2;
 const NEAR: f64 = 1.25;
 /// Bytes of operands that are written in one submission.
 const WRITTEN_AT_ONCE: usize = 64 << 20;
-/// Values that are compared.
+/// Values of a tensor that are compared.
 const COMPARED: usize = 1 << 20;
 /// Largest difference, relative to the largest value: sums of thousands of terms in another order.
 const TOLERANCE: f32 = 1e-3;
-/// The same in f16: results, and for matrix units the weights, are rounded to 11 bits.
+/// The tolerance in f16: results, and for matrix units the weights, are rounded to 11 bits.
 const TOLERANCE_HALF: f32 = 4e-3;
 
 /// One call with buffers for its trial.

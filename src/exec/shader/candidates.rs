@@ -52,7 +52,8 @@ pub fn typical<B>(call: &KernelCall<B>, tiles: &[Tile]) -> Vec<Tile> {
 /// Tiles for a product, in workgroup memory or for matrix units, that may be faster than the fixed choice on some GPU.
 fn by_product(operands: Operands, product: Product, limits: TileLimits) -> Vec<Tile> {
     let kinds = limits.cooperative.into_iter().flatten();
-    // Where there are units, nothing else but tiles for small maps came near them (an H200: a third of their speed).
+    // Where a device has matrix units, only tiles for small maps compete with theirs: others reached a third of their speed
+    // on an H200.
     let alone = limits.cooperative.iter().all(Option::is_none);
     let small = |tile: &Tile| alone || (tile.columns_each == 1 && tile.rows(operands) <= 64);
     let tiles = kinds.flat_map(units::all).chain(in_workgroup_memory(operands).filter(small));
@@ -69,7 +70,7 @@ fn for_points(operands: Operands, product: Product, limits: TileLimits) -> impl 
     in_workgroup_memory(operands).filter(fits)
 }
 
-/// All tiles, some of which a device or a product may have no use for.
+/// All tiles in workgroup memory. Some do not fit a device or a product.
 fn in_workgroup_memory(operands: Operands) -> impl Iterator<Item = Tile> {
     let tiling = Tiling::Workgroup;
     let vectors = operands == Operands::RowsInVectors;

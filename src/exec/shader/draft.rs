@@ -13,8 +13,7 @@ const SUBGROUPS: &str = include_str!("../../../shaders/shared/subgroups.wgsl");
 const ALONE: &str = include_str!("../../../shaders/shared/workgroup.wgsl");
 const SPANS: &str = include_str!("../../../shaders/shared/spans.wgsl");
 
-/// A stage while it is put together. Constants are kept apart from the text, so that sizes among them may be given at run
-/// time instead.
+/// A stage before its text is complete.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
     /// `enable …;` lines.
@@ -25,7 +24,7 @@ pub(super) struct Draft {
     pub constants: Consts,
     /// Declarations and the entry point.
     pub text: String,
-    /// What the text declares.
+    /// Bindings that the text declares.
     pub bindings: Vec<StageBinding>,
     /// Workgroups.
     pub workgroups: usize,

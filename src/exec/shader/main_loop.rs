@@ -1,7 +1,7 @@
 //! A main loop of the matrix kernels: one trait, which a file of `tiling/` implements for each [`Tiling`](super::Tiling).
 
-use super::gemm::Gemm;
 use super::statistics::Statistics;
+use super::sums::Gemm;
 use super::tile::{Product, Tile};
 use crate::exec::registry::Operands;
 
@@ -18,7 +18,7 @@ pub(super) trait MainLoop {
         None
     }
 
-    /// Whether no step of the sum lies beyond its end, as a WGSL expression: guards then fall away.
+    /// A WGSL expression: true where no step lies beyond the end of the sum, so that guards fall away.
     fn exact(&self, tile: Tile, operands: Operands) -> &'static str;
 
     /// Declarations that the body needs: snippets and workgroup memory.
@@ -30,7 +30,7 @@ pub(super) trait MainLoop {
     /// Computes and stores the results of one tile, given `batch`, `m0` and `n0`.
     fn body(&self, out: &mut String, gemm: &Gemm<'_>);
 
-    /// Lines of a tile that write statistics of their own.
+    /// Lines of a tile, each with its statistics.
     fn lines(&self, _: Tile) -> usize {
         1
     }

@@ -7,7 +7,7 @@ use crate::exec::registry::{self, Kernel, Operands};
 use crate::kernel::{Access, ConvEpilogue, ConvGeometry, KernelCall, Work};
 use crate::shape::Element;
 
-/// Vectors in a row of a texture that operands are read from; every device has as many.
+/// Vectors in a row of an operand's texture. Every device allows that many.
 pub const TEXTURE_W: usize = 2048;
 
 /// A call of a matrix kernel, as the generator sees it.
@@ -32,7 +32,7 @@ impl<'a> MatrixCall<'a> {
         Some(MatrixCall { kernel, geometry, operands, product, head, access })
     }
 
-    /// The same, by the name of the kernel.
+    /// A call whose kernel is looked up by its name.
     pub fn find<B>(call: &'a KernelCall<B>) -> Option<Self> {
         MatrixCall::new(call, registry::of(call).ok()?)
     }
@@ -57,7 +57,7 @@ impl<'a> MatrixCall<'a> {
         self.access.iter().position(|access| *access != Access::Read).unwrap_or(0)
     }
 
-    /// These of the call's bindings, or of the scratch memory, as storage.
+    /// Bindings of the call, or that of the scratch memory, as storage.
     pub fn storage(&self, indices: impl IntoIterator<Item = usize>) -> impl Iterator<Item = StageBinding> {
         let binding = |index: usize| {
             let access = self.access.get(index).copied().unwrap_or(Access::Write);
@@ -73,7 +73,7 @@ impl<'a> MatrixCall<'a> {
 }
 
 impl ConvEpilogue {
-    /// The bindings of the tensors that are there.
+    /// The bindings of bias and addend, where the call has them.
     pub(super) fn bindings(self) -> Vec<usize> {
         [(self.bias, 2), (self.addend, 3)].into_iter().filter_map(|(there, index)| there.then_some(index)).collect()
     }

@@ -2,10 +2,10 @@
 //! stages in place of the product.
 
 use super::draft::Draft;
-use super::gemm::Gemm;
 use super::matrix::{MatrixCall, TEXTURE_W, epilogue};
 use super::stage::{BindingKind, StageBinding};
 use super::statistics::Statistics;
+use super::sums::Gemm;
 use super::target::Target;
 use super::tile::{Product, Tile};
 use super::units::on_units;
@@ -18,7 +18,7 @@ const BUFFERS: &str = include_str!("../../../shaders/operands/buffers.wgsl");
 const TEXTURES: &str = include_str!("../../../shaders/operands/textures.wgsl");
 
 impl MatrixCall<'_> {
-    /// The tile of a call that nobody has tuned.
+    /// The fixed choice of a tile.
     fn fixed_tile(&self, target: Target) -> Tile {
         let limits = target.units.filter(|_| self.in_16_bits());
         let units = limits.and_then(|limits| on_units(self.operands, self.product, limits));

@@ -9,7 +9,7 @@ use super::units::on_units;
 use crate::exec::registry;
 use crate::kernel::KernelCall;
 
-/// The names that [`tile_by_name`] knows, with what they stand for.
+/// The names of [`tile_by_name`], and their meaning.
 pub const TILE_NAMES: [(&str, &str); 5] = [
     ("workgroup", "the fixed choice of GPUs: tiles in workgroup memory"),
     ("register", "the fixed choice of software adapters: registers only"),

@@ -8,8 +8,8 @@ use crate::shape::LANES;
 /// Merges partial results to values that do not depend on the tile.
 pub type Merge = Box<dyn Fn(&[f32]) -> Vec<f32>>;
 
-/// The merge of what a call writes to a binding, if its values are partial results that depend on the call's tile: parts of
-/// a sum, or statistics of segments. Winograd's tiles, for one, cover other pixels than rows do.
+/// The merge of a binding whose values depend on the call's tile: partial sums, or statistics of segments. `None` for other
+/// bindings.
 pub fn merged_partials<B>(call: &KernelCall<B>, binding: usize) -> Option<Merge> {
     let matrix = MatrixCall::find(call)?;
     if binding + 1 != call.bindings.len() {
@@ -32,8 +32,8 @@ pub fn merged_partials<B>(call: &KernelCall<B>, binding: usize) -> Option<Merge>
     }
 }
 
-/// All segments merged: mean and variance, or sums, of each channel. The statistics of one segment depend on which outputs a
-/// tile has, and Winograd's tiles have other outputs than consecutive rows.
+/// Mean and variance, or sums, of each channel over all segments. The statistics of one segment depend on the tile: Winograd's
+/// tiles do not have consecutive rows.
 fn merged_segments(of: Segments, norm: &NormGeometry, kept: &[f32]) -> Vec<f32> {
     let each = norm.vectors * 2 * LANES;
     let rows = |segment: usize| norm.rows.saturating_sub(segment * norm.segment_rows).min(norm.segment_rows) as f64;

@@ -1,6 +1,6 @@
-//! Sizes at run time. A size is a constant of a shader's text, so that divisions by it are cheap and loops are known. But
-//! then layers that differ in sizes alone are compiled one by one, which takes a software adapter half a second each. For
-//! these, sizes become immediates, and one text serves many layers.
+//! Sizes at run time. As a rule a size is a constant of a shader's text, so that divisions by it are cheap and loops are known.
+//! Layers that differ in sizes alone then have different texts, and a software adapter compiles each for half a second. For
+//! these adapters sizes become immediates, and one text serves many layers.
 //!
 //! Only declarations change: `const N: u32 = 7u;` becomes `var<private> N: u32;`, which the entry point sets from the
 //! immediates before anything else. So do constants that are computed from sizes. No word of the code is replaced; a name
@@ -22,7 +22,7 @@ struct Derived<'a> {
 }
 
 impl<'a> Derived<'a> {
-    /// That of a line `const NAME: TYPE = VALUE;`, if it is one.
+    /// The constant of a line `const NAME: TYPE = VALUE;`; `None` for other lines.
     fn of(line: &'a str) -> Option<Self> {
         let (declared, value) = line.strip_prefix("const ")?.strip_suffix(";")?.split_once('=')?;
         let (name, ty) = declared.split_once(':')?;
@@ -76,7 +76,7 @@ fn at_run_time(draft: &Draft, limit: usize) -> Option<(String, Vec<u32>)> {
             fixed => out += &fixed.declaration(name),
         }
     }
-    // What is computed from variables is a variable, set after them.
+    // A constant that depends on a variable becomes a variable, set after it.
     let mut rest = derived;
     loop {
         let (dependent, other): (Vec<Derived<'_>>, Vec<Derived<'_>>) =

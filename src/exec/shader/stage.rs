@@ -2,8 +2,7 @@
 
 use crate::kernel::Access;
 
-/// What computes a call: one dispatch, or several that pass results through scratch memory. The scratch memory is one more
-/// binding after those of the call, writable.
+/// The dispatches of a call. Several of them pass results through scratch memory, a writable binding after those of the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shader {
     /// In the order in which they run.

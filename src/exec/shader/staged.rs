@@ -41,7 +41,7 @@ pub(super) fn staged_loop(
 ) {
     let load = |out: &mut String, k: &str| pieces.iter().for_each(|piece| out.push_str(&(piece.load)(k)));
     let taps: Vec<&Tap> = pieces.iter().flat_map(|piece| &piece.taps).collect();
-    // Most tiles have the tap of the tile before.
+    // Most tiles have the same tap as the tile before.
     let follow = |out: &mut String, k: &str| {
         if !taps.is_empty() {
             out.push_str("            // The places of a new tap.\n");

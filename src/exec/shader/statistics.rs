@@ -1,8 +1,8 @@
-//! What a convolution writes of its result for a BatchNorm: partial results of segments of rows. The forward direction writes
-//! the moments of a norm after it; the input gradient writes the sums that the gradient of a norm before it needs.
+//! Statistics of a convolution's result for a BatchNorm: partial results of segments of rows. The forward direction writes the
+//! moments for the norm after it. The input gradient writes the sums for the gradient of the norm before it.
 //!
-//! Tiles write lines, each the statistics of some rows of the tile, while the result is in registers or in a cache; a second
-//! stage merges lines to segments. A tile that cannot do so is followed by a pass that reads the result once more.
+//! A line holds the statistics of some rows of a tile. Tiles write lines while the result is in registers or in a cache, and a
+//! second stage merges them to segments. Where a tile cannot write lines, a pass reads the result once more.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ use crate::shape::LANES;
 pub(super) const LINES: &str = include_str!("../../../shaders/statistics/lines.wgsl");
 const MOMENTS: &str = include_str!("../../../shaders/statistics/moments.wgsl");
 const SUMS: &str = include_str!("../../../shaders/statistics/sums.wgsl");
-/// What the gradient sums are computed from.
+/// Operands of the gradient sums.
 pub(super) const NORM: &str = concat!(
     include_str!("../../../shaders/statistics/operands.wgsl"),
     include_str!("../../../shaders/shared/norm.wgsl"),
@@ -37,7 +37,7 @@ pub(super) struct Statistics<'a> {
 }
 
 impl<'a> Statistics<'a> {
-    /// Those of a call, if it writes any.
+    /// The statistics of a call, if it writes any.
     pub fn of(call: &'a MatrixCall<'a>) -> Option<Self> {
         let Partials::Statistics(segments) = call.kernel.partials else { return None };
         Some(Statistics { call, of: call.geometry.statistics.as_ref()?, segments })

@@ -1,4 +1,4 @@
-//! What the generator knows of a device.
+//! The device as the generator sees it.
 
 use super::tile::{TileLimits, Tiling};
 
@@ -9,8 +9,8 @@ pub struct Target {
     pub tiling: Tiling,
     /// Invocations of a subgroup, where all subgroups are of one size and reductions may use them.
     pub subgroup: Option<usize>,
-    /// Rows of the largest texture, where operands are to be read from textures of [`TEXTURE_W`](super::TEXTURE_W) vectors a row. Only tilings
-    /// that read operands straight to registers do so.
+    /// Rows of the largest texture, where operands are read from textures of [`TEXTURE_W`](super::TEXTURE_W) vectors a row. Only
+    /// tilings that read operands straight to registers do so.
     pub texture_rows: Option<usize>,
     /// Bytes of immediates, where kernels take sizes at run time.
     pub immediates: Option<usize>,

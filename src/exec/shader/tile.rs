@@ -1,4 +1,4 @@
-//! Tiles of the matrix kernels: their sizes, and what the tuner compares.
+//! Tiles of the matrix kernels: kinds of main loops, sizes, and limits of a device.
 
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +65,7 @@ impl Tiling {
     }
 }
 
-/// Products that a device's matrix units compute: size × size of f16 by the same, added to f32.
+/// A kind of matrix units: they multiply two matrices of size × size in f16, and add the product to one in f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Matrix {
     /// Rows and columns.
@@ -124,8 +124,8 @@ pub struct Tile {
     pub buffers: usize,
     /// Workgroups that share a sum; a second dispatch adds up their parts, in a fixed order.
     pub splits: usize,
-    /// If not 0, the products are those of Winograd's points, and the tiles of the batch go through the stages in this many
-    /// parts; see `winograd_stages.rs`.
+    /// 0, or the number of parts in which the tiles of a batch go through Winograd's stages; the product is then that of its
+    /// points. See `winograd_stages.rs`.
     pub winograd: usize,
     /// Rows and columns of taps that share what a workgroup has loaded, all of a kernel or one; see
     /// `tiling/cooperative/patches.rs`.
@@ -142,14 +142,14 @@ pub(super) const BUSY: usize = 128;
 const LEAST_STEPS: usize = 8;
 
 impl Tile {
-    /// The same tile with sums shared by as many workgroups as it takes to have `wanted` of them. Small maps under many
+    /// The tile with sums split so far that about `wanted` workgroups have work. Small maps under many
     /// channels have few tiles and long sums: 2×2×512 of 16 images makes 8 tiles of 64×64 with 4,608 terms. A weight
     /// gradient is split by its op already, for tiles of one tap.
     pub(super) fn split(self, operands: Operands, product: Product, wanted: usize) -> Tile {
         if operands == Operands::RowsInVectors && self.taps == ONE_TAP {
             return self;
         }
-        // A product that is one of several parts has sums that are as many times shorter.
+        // Each of several products of a sum has its share of the terms.
         let steps = match operands {
             Operands::SumInVectors => product.k.div_ceil(self.terms(operands)),
             Operands::RowsInVectors => product.k.div_ceil(self.terms(operands) * product.batch),
@@ -204,7 +204,7 @@ impl Tile {
         self.taps.iter().product::<usize>() * self.rows_of_tap(operands)
     }
 
-    /// Those of each tap.
+    /// Outputs of a tap along the rows, in floats.
     pub(super) fn rows_of_tap(&self, operands: Operands) -> usize {
         self.threads[1] * self.rows_each * self.tiling.row_unit(operands)
     }
@@ -237,7 +237,7 @@ impl Tile {
     }
 }
 
-/// What a device allows a workgroup.
+/// Limits of a device for a workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileLimits {
     /// Invocations.
@@ -251,7 +251,7 @@ pub struct TileLimits {
 }
 
 impl TileLimits {
-    /// What every device allows.
+    /// Limits that every device allows.
     pub const WEBGPU: TileLimits =
         TileLimits { invocations: 256, bytes: 16 << 10, scratch: 128 << 20, cooperative: [None; 2] };
 }

@@ -6,9 +6,9 @@
 //! for any device, and, where there are enough parts, for a large GPU's cache.
 
 use super::draft::{Draft, for_items};
-use super::gemm::Gemm;
 use super::matrix::{MatrixCall, epilogue};
 use super::statistics::Statistics;
+use super::sums::Gemm;
 use super::tile::{Product, Tile};
 use crate::exec::registry::Operands;
 use crate::exec::winograd::{A, B, POINTS, Plane};

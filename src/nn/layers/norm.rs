@@ -27,12 +27,12 @@ impl BatchNorm2d {
         Self::default()
     }
 
-    /// The same with another ε.
+    /// Sets ε.
     pub fn eps(self, eps: f32) -> Self {
         BatchNorm2d { eps, ..self }
     }
 
-    /// The same with `running = (1 − momentum) · running + momentum · batch`.
+    /// Sets the momentum: `running = (1 − momentum) · running + momentum · batch`.
     pub fn momentum(mut self, momentum: f32) -> Self {
         self.options.momentum = momentum;
         self
@@ -70,7 +70,7 @@ impl GroupNorm {
         GroupNorm { groups, eps: 1e-5 }
     }
 
-    /// The same with another ε.
+    /// Sets ε.
     pub fn eps(self, eps: f32) -> Self {
         GroupNorm { eps, ..self }
     }
@@ -107,7 +107,7 @@ impl LayerNorm {
         Self::default()
     }
 
-    /// The same with another ε.
+    /// Sets ε.
     pub fn eps(self, eps: f32) -> Self {
         LayerNorm { eps }
     }

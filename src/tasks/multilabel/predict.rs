@@ -13,7 +13,7 @@ use crate::run::Checkpoint;
 use crate::tasks::TaskError;
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
-use crate::train::{Model, Objective, TrainError};
+use crate::train::{LoadedModel, Objective, TrainError};
 
 /// Images that are computed together.
 const BATCH: usize = 16;
@@ -21,7 +21,7 @@ const BATCH: usize = 16;
 /// A trained multi-label classifier.
 pub struct MultiLabelPredictor {
     objective: MultiLabelClassification,
-    model: Model,
+    model: LoadedModel,
     thresholds: Vec<f32>,
 }
 
@@ -32,7 +32,7 @@ impl MultiLabelPredictor {
     /// When the checkpoint is of something else, or does not fit its own description.
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = MultiLabelClassification::trained(checkpoint.card.clone())?;
-        let model = Model::trained(&objective, engine, checkpoint)?;
+        let model = LoadedModel::trained(&objective, engine, checkpoint)?;
         let thresholds =
             objective.thresholds().map_or(vec![DEFAULT_THRESHOLD; checkpoint.card.classes.len()], <[f32]>::to_vec);
         Ok(MultiLabelPredictor { objective, model, thresholds })

@@ -12,10 +12,10 @@ use std::fmt::Write;
 
 use super::workgroup::Workgroup;
 use crate::exec::registry::Operands;
-use crate::exec::shader::gemm::Gemm;
 use crate::exec::shader::main_loop::{Entry, MainLoop};
 use crate::exec::shader::staged::{TAPS, staged_loop};
 use crate::exec::shader::statistics::Statistics;
+use crate::exec::shader::sums::Gemm;
 use crate::exec::shader::tile::{Lines, Matrix, ONE_TAP, Product, Tile};
 use crate::shape::LANES;
 use memory::{TileMemory, at_once, subgroups, sums, sums_of};

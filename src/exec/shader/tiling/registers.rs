@@ -4,9 +4,9 @@
 use std::fmt::Write;
 
 use crate::exec::registry::Operands;
-use crate::exec::shader::gemm::{Gemm, accumulators};
 use crate::exec::shader::main_loop::{Entry, MainLoop};
 use crate::exec::shader::statistics::Statistics;
+use crate::exec::shader::sums::{Gemm, accumulators};
 use crate::exec::shader::tile::{ONE_TAP, Product, Tile, Tiling};
 use crate::shape::LANES;
 

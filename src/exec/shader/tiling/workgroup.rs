@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use crate::exec::registry::Operands;
-use crate::exec::shader::gemm::Gemm;
 use crate::exec::shader::main_loop::{Entry, MainLoop};
 use crate::exec::shader::staged::{self, Piece, TAPS, staged_loop};
 use crate::exec::shader::statistics::Statistics;
+use crate::exec::shader::sums::Gemm;
 use crate::exec::shader::tile::{BUSY, ONE_TAP, Product, Tile, Tiling};
 use crate::shape::LANES;
 

@@ -84,7 +84,7 @@ pub(super) fn input(tile: Tile, matrix: Matrix) -> [usize; 2] {
     [tile.depth + tile.taps[0] - 1, matrix.size + tile.taps[1] - 1]
 }
 
-/// The number of those.
+/// Number of input pixels that taps reach from a patch.
 pub(super) fn input_pixels(tile: Tile, matrix: Matrix) -> usize {
     input(tile, matrix).iter().product()
 }
