@@ -189,6 +189,7 @@ impl ClassificationDataset for SceneDataset {
 
 #[cfg(test)]
 mod tests {
+    use super::canvas::{Color, Fill};
     use super::*;
 
     #[test]
