@@ -86,12 +86,12 @@ pub(crate) mod nodes {
     pub use super::unary::{Unary, UnaryGrad};
 }
 
-/// The only entry of a list whose length the graph has fixed.
+/// The inputs of an op, whose number is `N`.
 fn expect_inputs<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a TensorType; N], String> {
     <[&TensorType; N]>::try_from(inputs).map_err(|_| format!("needs {N} inputs, got {}", inputs.len()))
 }
 
-/// The first entries of a list whose length depends on the op.
+/// The first `N` inputs of an op whose number of inputs varies.
 fn expect_first<'a, 'b, const N: usize>(inputs: &'b [&'a TensorType]) -> Result<&'b [&'a TensorType; N], String> {
     inputs.first_chunk().ok_or_else(|| format!("needs at least {N} inputs, got {}", inputs.len()))
 }
@@ -136,8 +136,8 @@ fn segments_of_tiles(rows: usize, vectors: usize) -> (usize, usize) {
 }
 
 /// How workgroups reduce segments of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): a workgroup has up to 16
-/// vectors side by side, 256 bytes in a row, and its other invocations lie along the rows. Gives these vectors, and the
-/// workgroups of a segment.
+/// vectors side by side, 256 bytes in a row, and its other invocations lie along the rows. Returns the vectors of a
+/// workgroup, and the workgroups of a segment.
 fn segment_blocks(vectors: usize) -> [usize; 2] {
     let wide = vectors.next_power_of_two().min(16);
     [wide, vectors.div_ceil(wide)]

@@ -48,8 +48,8 @@ pub struct SoftmaxCrossEntropy {
 struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
 
 /// Appends the loss; returns it and the totals. Labels lie side by side in memory: `TensorType::flat(rows)`, or a
-/// vector `[rows]`. A label that is no class and is not ignored has no weight; it adds label smoothing's part of the
-/// loss only.
+/// vector `[rows]`. A label that is no class and is not ignored has no weight; it adds only label smoothing's part of
+/// the loss.
 ///
 /// Gradient: for the logits. Labels and weights get none.
 ///

@@ -1,4 +1,4 @@
-//! What a norm is: which values share a mean and a variance, and its fused epilogue.
+//! The description of a norm: the values that share a mean and a variance, and the fused epilogue.
 
 use super::norm_geometry::geometry;
 use crate::graph::Value;

@@ -8,7 +8,7 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, O
 use crate::kernel::{Access, Work};
 use crate::shape::{LANES, Layout, Shape, TensorType, padded};
 
-/// Sum over some axes of x, which are 1 in the result or left out in front of it.
+/// Sum over some axes of x. In the result they have size 1, or, in front, are missing.
 #[derive(Clone, Debug)]
 pub struct Sum {
     /// The axes, in ascending order.
@@ -22,7 +22,7 @@ pub struct Sum {
 /// Gradient: for x.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn sum(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let axes = (0..g.known("sum", x)?.shape.rank()).collect();
     g.add1(Sum { axes, shape: [1].into() }, &[x])
@@ -45,7 +45,7 @@ pub fn sum_axes(g: &mut Graph, x: Value, axes: &[usize]) -> Result<Value, GraphE
 /// Gradient: for x.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn mean(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let count = g.known("mean", x)?.shape.elements();
     let sum = sum(g, x)?;
@@ -70,7 +70,7 @@ pub fn mean_axes(g: &mut Graph, x: Value, axes: &[usize]) -> Result<Value, Graph
 /// Gradient: for x.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn channel_sums(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let shape = &g.known("channel_sums", x)?.shape;
     let (axes, shape) = ((0..shape.rank().saturating_sub(1)).collect(), [shape.channels()].into());
@@ -111,7 +111,7 @@ impl Sum {
         self.axes.len() == x.shape.rank()
     }
 
-    /// The runs of neighbouring axes, the last first: each sums what the one before it has left.
+    /// The runs of neighbouring axes, the last first. Each sums the result of the one before it.
     fn runs(&self, x: &TensorType) -> Vec<Run> {
         if self.is_whole(x) {
             return vec![Run { outer: 1, middle: vectors(x), inner: 1, fold: true }];
@@ -231,8 +231,8 @@ pub struct Broadcast {
     pub to: TensorType,
 }
 
-/// Appends x repeated to the type `to`: axes of size 1 are repeated, as in NumPy. Missing axes in
-/// front count as 1, so that a vector `[C]` is one value per channel and `[1]` is a scalar.
+/// Appends x repeated to the type `to`: axes of size 1 are repeated, as in NumPy. Missing axes in front count as 1, so that
+/// a vector `[C]` is one value per channel and `[1]` is a scalar.
 ///
 /// Gradient: for x, the sum over the repeated axes.
 ///

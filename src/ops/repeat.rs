@@ -1,10 +1,10 @@
-//! The rule of broadcasting: axes of size 1 are repeated, as in NumPy. Shapes are compared from the last axis on, and missing axes in
-//! front count as 1, so that a vector `[C]` is one value per channel and `[1]` is a scalar.
+//! The rule of broadcasting: axes of size 1 are repeated, as in NumPy. Shapes are compared from the last axis on. Missing axes
+//! in front count as 1, so that a vector `[C]` is one value per channel and `[1]` is a scalar.
 
 use crate::kernel::Consts;
 use crate::shape::{LANES, Layout, TensorType};
 
-/// Where each vector of a tensor finds the vector of a smaller one that is repeated over it.
+/// The repetition of a smaller tensor over a larger one: the step of the smaller one for each axis of the larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Repeat {
     /// Sizes of the last four axes of the larger tensor; the last counts vectors.
@@ -16,7 +16,7 @@ pub(super) struct Repeat {
 }
 
 impl Repeat {
-    /// How `from` is repeated over `to`; nothing when it cannot be.
+    /// The repetition of `from` over `to`; `None` where the shapes do not fit.
     pub(super) fn new(to: &TensorType, from: &TensorType) -> Option<Repeat> {
         let (c, channels) = (to.shape.channels(), from.shape.channels());
         let one_channel = channels == 1 && c != 1;

@@ -37,7 +37,7 @@ choices! {
 }
 
 impl Optimizer {
-    /// The rule with its usual settings, as a training graph ends with it.
+    /// The rule with its usual settings.
     pub fn usual(self) -> step::Optimizer {
         self.rule(0.9, false, 0.0)
     }
@@ -88,11 +88,11 @@ impl SettingValue for Augment {
     const KIND: Kind = Kind::Parsed(|text| text.parse::<Augment>().map(drop).map_err(|e| e.to_string()));
 }
 
-/// Start of what is expected of a setting that changes nothing beside the others. It is refused as a flag alone: config files
-/// and sweeps give settings to models of several kinds.
+/// Start of the rule for a setting that has no effect beside the others. Only a flag is refused by it: config files and sweeps
+/// give settings to models of several kinds.
 pub const NO_EFFECT: &str = "no effect";
 
-/// How a value is checked: key, value, whether it is in range, what is expected.
+/// The check of a value: key, value, whether it is in range, the expected range.
 pub type Rule<'a> = &'a dyn Fn(&'static str, &dyn Display, bool, &'static str) -> Result<(), ConfigError>;
 
 /// Settings that every task has. The help of a task's training explains each.
@@ -137,7 +137,7 @@ impl TrainSettings {
         (self.clip > 0.0).then_some(self.clip)
     }
 
-    /// The update that a training graph ends with.
+    /// The update at the end of a training graph.
     pub fn update(&self) -> Update {
         Update {
             optimizer: self.optimizer.rule(self.momentum, self.nesterov, self.weight_decay),
@@ -149,7 +149,7 @@ impl TrainSettings {
         }
     }
 
-    /// Refuses flags that change nothing beside the other settings; see [`NO_EFFECT`].
+    /// Refuses flags without effect beside the other settings; see [`NO_EFFECT`].
     fn check_effects(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         use Schedule::{Multistep, Plateau, Step};
         let (kind, sgd) = (self.schedule.kind, self.optimizer == Optimizer::Sgd);

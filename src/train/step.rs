@@ -1,4 +1,4 @@
-//! The pieces of a training graph: how it ends, and the names of its inputs and outputs.
+//! The end of a training graph, and the names of its inputs and outputs.
 
 pub use crate::training::update::{Optimizer, Phase, Update, append_training, append_update};
 

@@ -42,12 +42,12 @@ pub struct Trainer {
     pub(super) model: LoadedModel,
     pub(super) loaders: Loaders,
     pub(super) run: RunDir,
-    /// Nobody else writes into the run's folder.
+    /// Keeps other processes out of the run's folder.
     _lock: FolderLock,
     pub(super) log: Log,
     pub(super) position: Position,
     pub(super) origin: Origin,
-    /// Lines for the user on what the run goes on with.
+    /// Lines for the user on a resumed run.
     notes: Vec<String>,
     /// Entries of the last evaluation for a checkpoint's metadata.
     pub(super) entries: BTreeMap<String, String>,
@@ -73,7 +73,7 @@ struct Speed {
     seconds: f64,
 }
 
-/// What a run begins with.
+/// The parts of a run before its first step.
 pub(super) struct Beginning {
     pub objective: Box<dyn Objective>,
     pub settings: TrainSettings,
@@ -82,7 +82,7 @@ pub(super) struct Beginning {
     pub sources: [Arc<dyn Source>; 2],
     /// The settings as the run's `config.toml`.
     pub toml: String,
-    /// Where a run that is resumed stands.
+    /// Position of a resumed run.
     pub resumed: Option<Kept>,
 }
 
@@ -90,11 +90,10 @@ pub(super) struct Beginning {
 pub(super) type HeldRun = (RunDir, FolderLock);
 
 impl Trainer {
-    /// Prepares a run. The plans are made here, so that a device that cannot hold them is known before anything is written.
+    /// Prepares a run. It makes the plans before anything is written, so that a device without room for them is refused first.
     ///
     /// # Errors
-    /// When the device cannot hold the plans, the run directory cannot be made, or the model is not that of the run that is
-    /// resumed.
+    /// When the device cannot hold the plans, the run directory cannot be made, or the resumed run has another model.
     pub(super) fn new(
         from: Beginning,
         make_run: impl FnOnce(&TrainSettings, &str) -> Result<HeldRun, TrainError>,
@@ -157,7 +156,7 @@ impl Trainer {
         &self.model
     }
 
-    /// A line that says so where the last batch of each epoch is left out.
+    /// A line, where the last batch of each epoch is dropped.
     pub fn left_out(&self) -> Option<String> {
         self.loaders.without_last().then(|| {
             "note:    the last batch of an epoch would be a single image, on which BatchNorm cannot be trained: it is left out"
@@ -165,7 +164,7 @@ impl Trainer {
         })
     }
 
-    /// Lines on what differs from the run that is resumed, and on what was damaged and is restored.
+    /// Lines on differences from the resumed run, and on damaged files that are restored.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -173,7 +172,7 @@ impl Trainer {
     /// Trains to the end, or until `stop`, after which the current step is finished and a checkpoint written.
     ///
     /// # Errors
-    /// See [`TrainError`]; what had been written stays.
+    /// See [`TrainError`]. Files that are written stay.
     pub fn train(mut self, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let mut ended_early = false;
         observer.first_step();
@@ -215,7 +214,7 @@ impl Trainer {
         let found = self.with_average(Self::evaluate)?;
         let (val_loss, mut scores) = (found.loss(), found.scores());
         if !val_loss.is_finite() {
-            // Nothing is saved: the checkpoints of the epochs before are the last good ones.
+            // Nothing is saved: the checkpoints of earlier epochs are the last good ones.
             let layer = diagnose::layer_in_validation(&mut self.model, &*self.objective, &self.loaders.val);
             let step = self.loaders.batches();
             return Err(self.failure(step, epoch).error("validation loss", val_loss as f32, layer));

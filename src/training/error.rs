@@ -30,13 +30,13 @@ pub enum TrainingError {
     Length {
         /// `numbers of images`, `labels` or `targets`.
         what: &'static str,
-        /// How many there are.
+        /// Number that the batch has.
         given: usize,
         /// Samples of the batch.
         samples: usize,
-        /// How many there must be.
+        /// Number that it must have.
         expected: usize,
-        /// Shape of those of one sample.
+        /// Shape of one sample's part.
         shape: String,
     },
     /// A label that names no class.

@@ -4,9 +4,8 @@ use image::RgbImage;
 use serde_json::{Map, Value as Json, json};
 
 use super::MultiLabelClassification;
+use super::labels::{labels_above, sigmoid};
 use super::metrics::DEFAULT_THRESHOLD;
-use super::objective::sigmoid;
-use super::results::labels_above;
 use crate::data::{Batch, one_line, square};
 use crate::exec::AnyEngine;
 use crate::run::Checkpoint;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::results::{joined, names_of, picture};
+use super::labels::{joined, names_of};
+use super::results::picture;
 use super::scores::task_card;
 use super::{MultiLabelClassification, MultiLabelEvaluation};
 use crate::data::{BadImage, MultiLabelSource, PreparedLabels, Source};

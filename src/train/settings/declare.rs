@@ -9,11 +9,11 @@ use super::{ConfigError, TrainSettings};
 /// The settings of any task, validated.
 #[derive(Clone, Debug)]
 pub struct Resolved {
-    /// Those that all tasks share.
+    /// The settings that all tasks share.
     pub common: TrainSettings,
-    /// All of them, by key.
+    /// All settings, by key.
     pub table: toml::Table,
-    /// All of them as the `config.toml` of a run.
+    /// All settings as the `config.toml` of a run.
     pub toml: String,
 }
 
@@ -42,7 +42,8 @@ impl Resolved {
 /// tasks share. The type writes `fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError>` for its own ranges.
 ///
 /// The doc comment of a setting is its help on the command line, and ends with the default; `#[value("DIR")]` names its value
-/// there. Made is a type with a field for each setting that implements [`TaskSettings`](crate::train::settings::TaskSettings).
+/// there. The macro defines a type with a field for each setting, which implements
+/// [`TaskSettings`](crate::train::settings::TaskSettings).
 #[macro_export]
 macro_rules! task_settings {
     (

@@ -1,4 +1,4 @@
-//! Why settings cannot be used: which file, which key, which value, what was expected.
+//! Errors of settings: the file, the key, the value and the expected range.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use thiserror::Error;
 
 use crate::interop::files::FileError;
 
-/// Where a setting's value came from.
+/// Origin of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A command-line flag.
     Flag,
     /// A config file.
     File(PathBuf),
-    /// Set in code or left at its default.
+    /// Set in code, or the default.
     Code,
 }
 
@@ -57,16 +57,16 @@ pub enum ConfigError {
         /// What is wrong and what is expected.
         problem: String,
     },
-    /// A value is outside the range that makes sense.
+    /// A value is out of range.
     #[error("{}: {}{expected}", describe(key, value, origin), if expected.starts_with(super::NO_EFFECT) { "" } else { "expected " })]
     Value {
         /// The setting's key.
         key: &'static str,
         /// Its value.
         value: String,
-        /// Where the value came from.
+        /// Origin of the value.
         origin: Origin,
-        /// What would be accepted.
+        /// The accepted values.
         expected: &'static str,
     },
 }

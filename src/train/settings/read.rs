@@ -14,7 +14,7 @@ use crate::setting::Setting;
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
-/// Values of settings by key, and where they come from.
+/// Values of settings by key, and their origin.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     /// Flags: they win over the file.
@@ -55,10 +55,10 @@ pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
     /// The first value that is out of range.
     fn check_values(&self, rule: Rule<'_>) -> Result<(), ConfigError>;
 
-    /// The same with the schedule named that it has by default.
+    /// The settings with the default schedule written out.
     fn with_schedule(self) -> Self;
 
-    /// The same without the run to resume, as a run keeps them.
+    /// The settings without the run to resume, as a run keeps them.
     fn without_resume(self) -> Self;
 
     /// Flags over the file that they name over the defaults, validated.
@@ -181,8 +181,8 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
     Ok(table)
 }
 
-/// The settings of a run that is resumed: its file, over what is kept beside its position. A file that is cut off, or no TOML,
-/// is damaged, and what it lacks is known.
+/// The settings of a resumed run: its file, over the copy beside its position. The copy completes a damaged file, which is cut
+/// off or is no TOML.
 fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table, ConfigError> {
     let kept =
         kept_settings(&run.join("resume.safetensors")).and_then(|text| toml::from_str::<toml::Table>(&text).ok());
@@ -226,7 +226,7 @@ fn check_keys(table: &toml::Table, path: &Path, keys: &'static [&'static str]) -
 /// The known key most like `key`, if any is like it at all.
 fn nearest_key(key: &str, known: &[&'static str]) -> Option<&'static str> {
     let written = key.to_lowercase().replace('-', "_");
-    // The common long names that no likeness of letters leads to a setting.
+    // Common long names that do not resemble their settings.
     match written.as_str() {
         "learning_rate" => return Some("lr"),
         "workers" | "num_workers" | "threads" => return Some("loader_threads"),
