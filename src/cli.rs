@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod export;
 pub(crate) mod flags;
+mod limits;
 mod lr_find;
 mod model;
 mod plan;
@@ -130,7 +131,23 @@ fn complain_of_damage(run: &Path) {
 
 /// Parses the arguments and runs the verb.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().verb {
+    limits::catch_aborts();
+    let verb = Cli::parse().verb;
+    let result = limits::make_threads().and_then(|()| dispatch(verb));
+    match result {
+        Ok(code) => code,
+        // The reader of the results has closed the pipe.
+        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(format_args!("error: {error}"));
+            advice::flags(&error).into_iter().for_each(complain);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
+    match verb {
         Verb::Demo(args) => demo::run(&args),
         Verb::Train(args) => train::run(&args),
         Verb::LrFind(args) => lr_find::run(&args),
@@ -146,15 +163,5 @@ pub fn run() -> ExitCode {
         Verb::Devices => devices::run(),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Plan(args) => plan::run(&args),
-    };
-    match result {
-        Ok(code) => code,
-        // The reader of the results has closed the pipe.
-        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(format_args!("error: {error}"));
-            advice::flags(&error).into_iter().for_each(complain);
-            ExitCode::from(2)
-        }
     }
 }

@@ -17,6 +17,7 @@ pub(super) const INTERRUPTED: u8 = 130;
 pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     let progress = Progress::new();
     let settings = args.task.resolve(&args.given()?)?;
+    // Until the handler is set, Ctrl-C ends the process at once: nothing is lost.
     let trainer = args.task.open(&settings, &progress)?;
     report(&trainer.train(&progress, &stop_on_interrupt())?)
 }
@@ -24,19 +25,29 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
 /// Signals within this time count as one, because a terminal and a wrapper (a job scheduler) may both send it.
 const ONE_SIGNAL: Duration = Duration::from_secs(1);
 
+/// Whether a run of a sweep or demo is reading its images. It has trained nothing then, and Ctrl-C ends the process at once.
+pub(super) static READING: AtomicBool = AtomicBool::new(false);
+
 /// A flag that Ctrl-C and SIGTERM set. Clusters and containers end a job with SIGTERM. A second signal, later than
 /// [`ONE_SIGNAL`], ends the process.
 pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let mut first: Option<Instant> = None;
-    #[expect(clippy::exit, reason = "a second Ctrl-C ends the process at once")]
+    #[expect(
+        clippy::exit,
+        reason = "an interrupt ends the process where there is nothing to save, or at once where it comes a second time"
+    )]
     let handler = move || {
         if let Some(first) = first {
             if first.elapsed() >= ONE_SIGNAL {
                 std::process::exit(INTERRUPTED.into());
             }
             return;
+        }
+        if READING.load(Ordering::Relaxed) {
+            complain("\ninterrupted while images were read; the same command continues with what is done");
+            std::process::exit(INTERRUPTED.into());
         }
         first = Some(Instant::now());
         flag.store(true, Ordering::Relaxed);

@@ -30,6 +30,16 @@ pub enum WorkflowError {
         /// What differs.
         reason: String,
     },
+    /// Something that does not fit into memory.
+    #[error("{what} takes {} MB of memory and {} MB are free: take smaller images", bytes / 1_000_000, available / 1_000_000)]
+    NoMemory {
+        /// What takes it.
+        what: &'static str,
+        /// Bytes that it takes.
+        bytes: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
     /// A setting that the task does not have.
     #[error("--{key}: the task `{task}` has no such setting; remove it")]
     NoSetting {
