@@ -25,6 +25,7 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -120,8 +121,13 @@ fn print(line: impl Display) -> Result<(), CliError> {
 fn complain(line: impl Display) {
     // Names from outside may hold escape sequences; the lines of a message stay apart.
     let lines: Vec<String> = line.to_string().split('\n').map(escaped).collect();
-    let _ = writeln!(std::io::stderr().lock(), "{}", lines.join("\n"));
+    if writeln!(std::io::stderr().lock(), "{}", lines.join("\n")).is_err() {
+        LOST.store(true, Ordering::Relaxed);
+    }
 }
+
+/// Whether a line could not be printed to the standard error. The exit code then is not 0.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Names what is damaged of the run in a folder that a verb reads.
 fn complain_of_damage(run: &Path) {
@@ -135,6 +141,12 @@ pub fn run() -> ExitCode {
     let verb = Cli::parse().verb;
     let result = limits::make_threads().and_then(|()| dispatch(verb));
     match result {
+        Ok(ExitCode::SUCCESS) if LOST.load(Ordering::Relaxed) => {
+            let _ = print(
+                "warning: lines for the standard error could not be written there; check where it is redirected to",
+            );
+            ExitCode::from(2)
+        }
         Ok(code) => code,
         // The reader of the results has closed the pipe.
         Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -78,7 +78,8 @@ impl Args {
 
 /// Runs the test.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let (progress, range, task) = (Progress::new(), args.range()?, args.0.task);
+    let (progress, stop) = (Progress::new(), stop_on_interrupt());
+    let (range, task) = (args.range()?, args.0.task);
     let mut settings = task.resolve(&args.0.given()?)?;
     if settings.common.resume.is_some() {
         return Err(CliError::Usage("--resume: a learning rate test cannot continue a run; remove the flag".into()));
@@ -91,10 +92,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         settings = task.resolve(&Given::of_table(settings.table, &path))?;
     }
     let optimizer = settings.common.optimizer;
-    let trainer = task.open(&settings, &progress)?;
-    // Before that, Ctrl-C ends the process at once: nothing is lost.
-    let stop = stop_on_interrupt();
-    let curve = trainer.find_lr(range, &progress, &stop)?;
+    let curve = task.open(&settings, &progress)?.find_lr(range, &progress, &stop)?;
     progress.end();
     report(&curve, optimizer)?;
     Ok(if stop.load(std::sync::atomic::Ordering::Relaxed) { INTERRUPTED.into() } else { ExitCode::SUCCESS })

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::train::READING;
+use super::train::OPENING;
 use crate::run::history::EpochRow;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::train::{Observer, StepProgress};
@@ -90,7 +90,7 @@ fn clock(seconds: f64) -> String {
 
 impl Observer for Progress {
     fn reading(&self, done: usize, total: usize) {
-        READING.store(done < total, Ordering::Relaxed);
+        OPENING.store(done < total, Ordering::Relaxed);
         if !self.terminal {
             return;
         }
@@ -103,7 +103,7 @@ impl Observer for Progress {
     }
 
     fn begins(&self, lines: &[String]) {
-        READING.store(false, Ordering::Relaxed);
+        OPENING.store(false, Ordering::Relaxed);
         for line in lines {
             say(format_args!("{line}"));
         }

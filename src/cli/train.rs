@@ -17,16 +17,15 @@ pub(super) const INTERRUPTED: u8 = 130;
 pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     let progress = Progress::new();
     let settings = args.task.resolve(&args.given()?)?;
-    // Until the handler is set, Ctrl-C ends the process at once: nothing is lost.
-    let trainer = args.task.open(&settings, &progress)?;
-    report(&trainer.train(&progress, &stop_on_interrupt())?)
+    let stop = stop_on_interrupt();
+    report(&args.task.open(&settings, &progress)?.train(&progress, &stop)?)
 }
 
 /// Signals within this time count as one, because a terminal and a wrapper (a job scheduler) may both send it.
 const ONE_SIGNAL: Duration = Duration::from_secs(1);
 
-/// Whether a run of a sweep or demo is reading its images. It has trained nothing then, and Ctrl-C ends the process at once.
-pub(super) static READING: AtomicBool = AtomicBool::new(false);
+/// Whether a run reads its images or prepares its plans: it has trained nothing then, and Ctrl-C ends the process at once.
+pub(super) static OPENING: AtomicBool = AtomicBool::new(true);
 
 /// A flag that Ctrl-C and SIGTERM set. Clusters and containers end a job with SIGTERM. A second signal, later than
 /// [`ONE_SIGNAL`], ends the process.
@@ -45,8 +44,8 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
             }
             return;
         }
-        if READING.load(Ordering::Relaxed) {
-            complain("\ninterrupted while images were read; the same command continues with what is done");
+        if OPENING.load(Ordering::Relaxed) {
+            complain("\ninterrupted before the first step: nothing of this run is lost");
             std::process::exit(INTERRUPTED.into());
         }
         first = Some(Instant::now());

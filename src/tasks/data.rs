@@ -141,7 +141,9 @@ pub trait ImageSet {
     /// Images that were left out, since they cannot be read.
     fn skipped(&self) -> &[BadImage];
 
-    /// A model on these images: its objective, and the samples as it takes them.
+    /// A model on these images: its objective, and the samples as it takes them. The objective also takes samples of the same
+    /// images at the model's own image size, as another set has them: its evaluation scales predictions to the size of this set,
+    /// and scores them there.
     ///
     /// # Errors
     /// When the model is not one of the task.

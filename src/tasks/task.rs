@@ -60,8 +60,9 @@ pub trait Task: Send + Sync {
         false
     }
 
-    /// Whether it does so with models of different image sizes: where scores are of images, not of pixels.
-    fn compares_sizes(&self) -> bool {
+    /// Whether it does so with models whose image sizes have other proportions: where each sees the whole picture, or scores are
+    /// not of pixels.
+    fn compares_proportions(&self) -> bool {
         false
     }
 

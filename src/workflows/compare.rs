@@ -5,6 +5,7 @@ use std::path::Path;
 use super::WorkflowError;
 use super::evaluation::{EvalOptions, data_source, measure, task_of};
 use crate::interop::files::write_atomic;
+use crate::run::card::ModelCard;
 use crate::run::pictures;
 use crate::run::{Checkpoint, RunError};
 use crate::tasks::data::{Chosen, Compared, DataSource};
@@ -42,19 +43,20 @@ impl Comparison {
     }
 }
 
-/// Compares trained models, given a name for each.
+/// Compares trained models, given a name for each. Models of different image sizes take the same images at their own sizes, and
+/// are scored at the largest of these.
 ///
 /// # Errors
-/// When they are of different tasks, classes or image sizes, were trained on different data and `options` name none,
-/// held out different images of it, or the data does not fit them.
+/// When they are of different tasks or classes, see other parts of a picture, were trained on different data and `options` name
+/// none, held out different images of it, or the data does not fit them.
 pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result<Comparison, WorkflowError> {
     let Some(((first_name, first), others)) = models.split_first() else {
         let (first, other) = ("nothing".to_owned(), "nothing".to_owned());
         return Err(WorkflowError::NotComparable { first, other, reason: "name at least one run".into() });
     };
-    let sizes = task_of(first)?.compares_sizes();
+    let proportions = task_of(first)?.compares_proportions();
     for (name, other) in others {
-        if let Some(reason) = difference(first, other, sizes) {
+        if let Some(reason) = difference(first, other, proportions) {
             return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
         }
     }
@@ -71,14 +73,17 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     }
     let sources = models.iter().map(|(_, model)| data_source(model, options)).collect::<Result<Vec<_>, _>>()?;
     require_one_data_set(models, &sources)?;
-    let Chosen { set, part, by_seed } = task.image_set(&first.card, &sources[0], options.part)?;
+    // The largest size: no model is scored below its own resolution.
+    let largest = (0..models.len()).rev().max_by_key(|&at| models[at].1.card.pixels()).unwrap_or(0);
+    let common = &models[largest].1.card;
+    let Chosen { set, part, by_seed } = task.image_set(common, &sources[largest], options.part)?;
     if by_seed {
         require_one_split(models, &sources)?;
     }
     let mut found = vec![];
     for ((name, model), source) in models.iter().zip(&sources) {
-        if model.card.image_size == first.card.image_size {
-            found.push(measure(model, &*set, options)?);
+        if model.card.image_size == common.image_size {
+            found.push(measure(model, &*set, None, options)?);
             continue;
         }
         // The same images, at the size of this model.
@@ -87,15 +92,20 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
             let reason = format!("{} images can be read for one, {} for the other", set.len(), own.len());
             return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
         }
-        found.push(measure(model, &*own, options)?);
+        found.push(measure(model, &*set, Some(&*own), options)?);
     }
     let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();
-    let on = format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name());
+    let mut on = format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name());
+    if models.iter().any(|(_, model)| model.card.image_size != common.image_size) {
+        let text = |card: &ModelCard| format!("{}x{}", card.image_size[0], card.image_size[1]);
+        let own: Vec<String> = models.iter().map(|(name, model)| format!("{name} at {}", text(&model.card))).collect();
+        on += &format!("; each network at its own image size ({}), scored at {}", own.join(", "), text(common));
+    }
     Ok(Comparison { on, compared: set.compare(&first.card, &names, &found)? })
 }
 
 /// Why two models cannot be compared.
-fn difference(first: &Checkpoint, other: &Checkpoint, sizes: bool) -> Option<String> {
+fn difference(first: &Checkpoint, other: &Checkpoint, proportions: bool) -> Option<String> {
     let (a, b) = (&first.card, &other.card);
     if a.task != b.task {
         return Some(format!("one was trained to {}, the other to {}", a.task, b.task));
@@ -103,10 +113,11 @@ fn difference(first: &Checkpoint, other: &Checkpoint, sizes: bool) -> Option<Str
     if a.classes != b.classes {
         return Some(format!("their classes differ: {:?} and {:?}", a.classes, b.classes));
     }
-    (a.image_size != b.image_size && !sizes).then(|| {
+    let [[ah, aw], [bh, bw]] = [a.image_size, b.image_size];
+    (ah * bw != bh * aw && !proportions).then(|| {
         format!(
-            "their image sizes differ: {:?} and {:?}, and scores of pixels do not compare across sizes; `eval` scores each",
-            a.image_size, b.image_size
+            "their image sizes {ah}x{aw} and {bh}x{bw} have other proportions, so that they see other parts of a picture; `eval` \
+             scores each"
         )
     })
 }
