@@ -1,6 +1,6 @@
 //! Training samples as augmentation changes them, as a picture: the way to see whether a setting goes too far.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use image::RgbImage;
 
@@ -80,7 +80,7 @@ impl PreviewOptions {
         set("seed", (self.seed as i64).into());
         set("val_split", self.val_split.into());
         set("scenes", (self.samples.max(10) as i64).into());
-        let settings = self.task.resolve(&Given::of_table(table, Path::new("the preview")))?;
+        let settings = self.task.resolve(&Given { flags: table, ..Given::default() })?;
         Ok(self.task.samples(&settings)?)
     }
 

@@ -8,6 +8,7 @@ use super::error::{ConfigError, Origin};
 use super::{NO_EFFECT, Rule, TaskSettings};
 use crate::interop::files::read_text;
 use crate::run::resume::kept_settings;
+use crate::text::number;
 
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -80,7 +81,10 @@ pub(super) fn check<S: TaskSettings>(config: &S, origin: impl Fn(&str) -> Origin
         if holds || (expected.starts_with(NO_EFFECT) && origin(key) != Origin::Flag) {
             return Ok(());
         }
-        Err(ConfigError::Value { key, value: value.to_string(), origin: origin(key), expected })
+        let value = value.to_string();
+        // 1e308 has 309 digits.
+        let value = value.parse().ok().filter(|_| value.len() > 24).map_or(value, number);
+        Err(ConfigError::Value { key, value, origin: origin(key), expected })
     };
     config.settings().check(rule)?;
     config.check_values(rule)

@@ -67,7 +67,7 @@ fn networks_of_other_image_sizes_are_scored_at_one_size() {
             right += usize::from(palette[usize::from(truth.0[0])] == predicted.0);
         }
     }
-    let accuracy = format!("{:.1} %", 100.0 * right as f64 / f64::from(counted));
+    let accuracy = format!("{:.1} %", 100.0 * right as f64 / counted as f64);
     assert_eq!(cell("s16x16", 3), accuracy, "{table}");
 
     write_photos(&place, "photos", [4, 2]);
