@@ -5,7 +5,7 @@ use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, Group, Init, StateTable, Value};
 use shadegrad::internals::tasks::classify::graphs::evaluation_graph;
 use shadegrad::kernel::Access;
-use shadegrad::nn::{BatchNorm2d, Mode, ResNet18, Stem};
+use shadegrad::nn::{BatchNorm2d, Mode, ResNet, ResNetDepth, Stem};
 use shadegrad::ops::{CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::shape::TensorType;
 use shadegrad::train::step::{Optimizer, append_update, port};
@@ -68,7 +68,7 @@ fn a_norm_may_be_frozen_whole() {
 
 #[test]
 fn evaluation_writes_no_state() {
-    let network = |g: &mut Graph, x, mode: Mode| ResNet18 { classes: 4, stem: Stem::Cifar }.apply(g, x, mode);
+    let network = |g: &mut Graph, x, mode: Mode| ResNet::new(ResNetDepth::L18, 4).stem(Stem::Cifar).apply(g, x, mode);
     let graph = evaluation_graph(StateTable::default(), &network, [2, 32, 32, 3], FuseOptions::default());
     let plan = Plan::new(&graph.expect("the network fits"), PlanOptions::default());
     let bindings = plan.calls.iter().flat_map(|c| &c.call.bindings);

@@ -1,4 +1,4 @@
-//! Pictures side by side, a row an image, with the classes' colors below.
+//! A figure of pictures side by side, one row per image, with the colors of the classes below.
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
@@ -6,7 +6,7 @@ use image::imageops::{FilterType, resize};
 use super::canvas::{Anchor, Canvas, Color, TextStyle};
 use super::{PictureError, palette};
 
-/// A figure: columns with a name each, rows of pictures, and a legend.
+/// A figure: named columns, rows of pictures, and a legend.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     /// Title.
@@ -32,7 +32,7 @@ const GAP: f32 = 12.0;
 const TITLE: f32 = 34.0;
 const TEXT: f32 = 24.0;
 const LINE: f32 = 40.0;
-/// Width of a picture: smaller ones are enlarged by a whole factor, larger ones reduced.
+/// Width of a picture in pixels. Smaller pictures are enlarged by a whole factor, larger ones reduced.
 const WIDTH: u32 = 384;
 
 impl Comparison {
@@ -54,7 +54,7 @@ impl Comparison {
     /// Draws the figure.
     ///
     /// # Errors
-    /// There are no rows, or more than one picture holds.
+    /// When there are no rows, or the figure is too large.
     pub fn draw(&self) -> Result<RgbImage, PictureError> {
         let cells = || self.rows.iter().flatten();
         let widest = cells().map(|cell| cell.picture.width() * cell.zoom).max();

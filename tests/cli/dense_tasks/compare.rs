@@ -76,7 +76,9 @@ fn networks_of_other_image_sizes_are_scored_at_one_size() {
         place.run(&format!("train colorize --data photos {flags} --epochs 1 --out c{size}")).fine();
     }
     place.run("compare c16x16 c32x32 --data photos --device cpu --out colors").fine().printed(&["scored at 32x32"]);
-    place.run("compare c16x32 c32x32 --data photos --device cpu").refused(&["16x32 and 32x32 have other proportions"]);
+    place
+        .run("compare c16x32 c32x32 --data photos --device cpu")
+        .refused(&["[16, 32] and [32, 32] have other proportions"]);
 }
 
 /// Red, green and blue of each class of a mask that `predict` wrote.
