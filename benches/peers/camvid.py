@@ -6,7 +6,7 @@
 
 DIR holds train.txt and test.txt (lines of IMAGE MASK) and info.json with the classes. Pixels of its `ignore_index` count
 neither for the loss nor for the scores. Images are resized with antialias, masks to the nearest pixel. Values are scaled to
-[0, 1], then normalised with mean and standard deviation per channel of the training images. Adam, mean cross entropy, no
+[0, 1], then normalized with mean and standard deviation per channel of the training images. Adam, mean cross entropy, no
 augmentation. Each epoch prints a line of JSON with three scores, all from one confusion matrix over the test set: the mean
 IoU (without classes that are neither present nor predicted), the IoU weighted by the classes' pixels, the IoU of each class.
 """
@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from networks import ResNet18Seg, UNet
+from networks import ResNetSeg, UNet
 
 IGNORED = -100
 
@@ -109,7 +109,7 @@ def main():
     if args.model == "unet":
         model = UNet(3, len(names), args.depth, args.base)
     else:
-        model = ResNet18Seg(len(names), args.decoder)
+        model = ResNetSeg(len(names), args.decoder)
     model = model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=args.lr)
     start, steps = time.perf_counter(), 0

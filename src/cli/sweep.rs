@@ -11,28 +11,27 @@ use crate::train::Observer;
 use crate::workflows::WorkflowError;
 use crate::workflows::sweep::{Sweep, SweepObserver, SweepRunState};
 
-/// What to sweep.
+/// Arguments of `sweep`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// TOML file: task, [base] settings, [[run]] rows or a [grid] of lists
+    /// TOML file with the task, a table [base] of settings, and rows [[run]] or a [grid] of lists
     file: PathBuf,
-    /// Folder of the sweep, made if it is not there; runs in it that are done are skipped, those of other settings
-    /// refused
+    /// Folder of the sweep, created if missing; finished runs in it are skipped
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Number of runs to take from the list or grid, drawn by --seed
+    /// Number of runs to draw at random from the list or grid
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
-    /// Seed of that draw
+    /// Seed of the draw
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Stop hopeless runs early: one run in ETA continues after each part of the epochs (successive halving)
+    /// Successive halving: after each part of the epochs, the best run in ETA continues and the others stop
     #[arg(long, value_name = "ETA", value_parser = clap::value_parser!(u32).range(2..))]
     halving: Option<u32>,
-    /// A setting of all runs, KEY=VALUE as in the file; may be given several times
+    /// Setting of all runs, as in the file; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Where to compute, for all runs
+    /// Device of all runs: auto, gpu, cpu, or the name or index of an adapter
     #[arg(long)]
     device: Option<String>,
 }
@@ -41,7 +40,7 @@ pub(super) struct Args {
 pub(super) struct SweepProgress(Progress);
 
 impl SweepProgress {
-    /// For this process's output.
+    /// Prints to stderr.
     pub(super) fn new() -> Self {
         SweepProgress(Progress::new())
     }
@@ -52,7 +51,7 @@ impl SweepObserver for SweepProgress {
         let state = match state {
             SweepRunState::Begins => "begins".to_owned(),
             SweepRunState::Done(rows) => format!("is done, {} epochs", rows.len()),
-            SweepRunState::Paused(rows) => format!("stays as it is after epoch {}", rows.len()),
+            SweepRunState::Paused(rows) => format!("paused after epoch {}", rows.len()),
             SweepRunState::Diverged => "diverged".to_owned(),
             SweepRunState::Failed(reason) => format!("failed: {reason}"),
         };
@@ -69,11 +68,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut sweep = Sweep::read(&args.file, args.sample.map(|n| n as usize), args.seed).map_err(WorkflowError::from)?;
     sweep.halving = args.halving.map_or(sweep.halving, |eta| eta as usize);
     for setting in &args.set {
-        let table = toml::from_str(setting).map_err(|e| {
-            CliError::Usage(format!("--set {setting}: {}; expected KEY=VALUE as in a TOML file", e.message()))
-        })?;
+        let refused = |problem: &str| {
+            CliError::Usage(format!("--set {setting}: {problem}; expected KEY=VALUE as in a TOML file"))
+        };
+        let table: toml::Table = toml::from_str(setting).map_err(|e| refused(e.message()))?;
+        if table.is_empty() {
+            return Err(refused("it sets nothing"));
+        }
         sweep.set(&table).map_err(WorkflowError::from)?;
     }
+    // A device that is not there is refused before there is a folder.
+    args.device.as_deref().map_or(Ok(()), |device| crate::exec::open(device).map(drop))?;
     let stop = stop_on_interrupt();
     let table =
         sweep.run(&args.out, args.device.as_deref(), &SweepProgress::new(), &stop).map_err(WorkflowError::from)?;

@@ -12,7 +12,7 @@ use crate::setting::{Kind, Setting, SettingValue};
 choices! {
     /// How the decoder enlarges a level.
     pub enum Up default Transposed {
-        /// 2×2 transposed convolution of stride 2, as published.
+        /// 2×2 transposed convolution with stride 2, as published.
         Transposed = "transposed",
         /// 1×1 convolution to half the channels, then bilinear interpolation.
         Bilinear = "bilinear",
@@ -24,10 +24,25 @@ pub const ARCHITECTURE: Architecture = Architecture {
     name: "unet",
     help: "Segmentation and colorization",
     settings: &[
-        Setting { key: "depth", help: &["Halvings of unet"], value: None, kind: Kind::Whole },
-        Setting { key: "base", help: &["Channels of the first level of unet"], value: None, kind: Kind::Whole },
-        Setting { key: "up", help: &["How unet enlarges"], value: None, kind: Up::KIND },
-        Setting { key: "skips", help: &["Hand features across the levels of unet"], value: None, kind: Kind::Switch },
+        Setting {
+            key: "depth",
+            help: &["Number of times that unet halves the image [default: 4]"],
+            value: None,
+            kind: Kind::Whole,
+        },
+        Setting {
+            key: "base",
+            help: &["Channels at the first level of unet [default: 64]"],
+            value: None,
+            kind: Kind::Whole,
+        },
+        Setting {
+            key: "up",
+            help: &["Operation that doubles height and width in the decoder of unet [default: transposed]"],
+            value: None,
+            kind: Up::KIND,
+        },
+        Setting { key: "skips", help: &["Skip connections of unet [default: true]"], value: None, kind: Kind::Switch },
     ],
     head: "head.bias",
     encoder: &["down*", "bottom*"],
@@ -114,7 +129,7 @@ impl UNet {
         }
         x = double_conv(g, "bottom", x, self.channels(self.depth), mode)?;
         for (level, across) in levels.into_iter().enumerate().rev() {
-            x = self.enlarge(g, &format!("up{level}.enlarge"), x, self.channels(level))?;
+            x = self.up.enlarge(g, &format!("up{level}.enlarge"), x, self.channels(level))?;
             if self.skips {
                 x = g.scope(&format!("up{level}.concat"), |g| ops::concat(g, &[across, x]))?;
             }
@@ -123,9 +138,12 @@ impl UNet {
         let y = Conv2d::new(self.outputs, 1).apply(g, "head", x)?;
         if [ph, pw] == [h, w] { Ok(y) } else { ops::crop_pad(g, y, ops::Region::of_size([h, w, self.outputs])) }
     }
+}
 
-    fn enlarge(&self, g: &mut Graph, name: &str, x: Value, channels: usize) -> Result<Value, GraphError> {
-        if self.up == Up::Transposed {
+impl Up {
+    /// Appends the enlargement: x `[N,H,W,C]` to `[N,2H,2W,channels]`.
+    pub(super) fn enlarge(self, g: &mut Graph, name: &str, x: Value, channels: usize) -> Result<Value, GraphError> {
+        if self == Up::Transposed {
             return ConvTranspose2d::new(channels, 2).stride(2).apply(g, name, x);
         }
         // A 1×1 convolution and interpolation commute; this order has a quarter of the work.
@@ -135,7 +153,13 @@ impl UNet {
 }
 
 /// Twice 3×3 convolution, BatchNorm, ReLU.
-fn double_conv(g: &mut Graph, name: &str, x: Value, channels: usize, mode: Mode) -> Result<Value, GraphError> {
+pub(super) fn double_conv(
+    g: &mut Graph,
+    name: &str,
+    x: Value,
+    channels: usize,
+    mode: Mode,
+) -> Result<Value, GraphError> {
     g.scope(name, |g| {
         ["1", "2"].into_iter().try_fold(x, |x, index| {
             let y = conv_before_norm(channels, 3).apply(g, &format!("conv{index}"), x)?;

@@ -21,7 +21,7 @@ pub(super) fn sum_partials(l: &mut Lowering<'_>, partials: Operand, len4: usize,
     }
 }
 
-/// Neighbouring axes that are summed at once: x is [outer, middle, inner] in vectors, of which the middle is summed.
+/// Neighboring axes that are summed at once: x is [outer, middle, inner] in vectors, of which the middle is summed.
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     pub outer: usize,

@@ -111,7 +111,7 @@ impl Sum {
         self.axes.len() == x.shape.rank()
     }
 
-    /// The runs of neighbouring axes, the last first. Each sums the result of the one before it.
+    /// The runs of neighboring axes, the last first. Each sums the result of the one before it.
     fn runs(&self, x: &TensorType) -> Vec<Run> {
         if self.is_whole(x) {
             return vec![Run { outer: 1, middle: vectors(x), inner: 1, fold: true }];
@@ -126,13 +126,13 @@ impl Sum {
         let mut runs = vec![];
         let mut axes = self.axes.as_slice();
         while let Some(&end) = axes.last() {
-            let neighbours = axes.iter().rev().enumerate().take_while(|(i, axis)| **axis + i == end).count();
-            let start = end + 1 - neighbours;
+            let neighbors = axes.iter().rev().enumerate().take_while(|(i, axis)| **axis + i == end).count();
+            let start = end + 1 - neighbors;
             let product = |range: std::ops::Range<usize>| dims[range].iter().product();
             let [outer, middle, inner] = [0..start, start..end + 1, end + 1..last + 1].map(product);
             runs.push(Run { outer, middle, inner, fold: end == last });
             dims[start..=end].fill(1);
-            axes = &axes[..axes.len() - neighbours];
+            axes = &axes[..axes.len() - neighbors];
         }
         runs
     }
@@ -162,7 +162,7 @@ impl Op for Sum {
         let [x] = expect_inputs(inputs)?;
         let rank = x.shape.rank();
         if self.axes.iter().any(|&axis| axis >= rank) || !self.axes.is_sorted_by(|a, b| a < b) {
-            return Err(format!("the axes {:?} must be different ones of 0 to {}", self.axes, rank.saturating_sub(1)));
+            return Err(format!("the axes {:?} must be distinct and from 0 to {}", self.axes, rank.saturating_sub(1)));
         }
         let kept = |(axis, &size): (usize, &usize)| if self.axes.contains(&axis) { 1 } else { size };
         let left: usize = x.shape.0.iter().enumerate().map(kept).product();
@@ -171,7 +171,7 @@ impl Op for Sum {
             return Err(format!("{} is not what is left of {}", self.shape, x.shape));
         }
         if x.layout != Layout::Channels && !self.keeps_channels(x) && !self.is_whole(x) {
-            return Err("of a weight only all axes can be summed, or all but the last".into());
+            return Err("a weight can be summed over all axes, or over all but the last".into());
         }
         Ok(vec![TensorType::channels(self.shape.clone())])
     }
@@ -189,7 +189,7 @@ impl Op for Sum {
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let rank = inputs[0].shape.rank();
         if self.axes.contains(&0) || self.shape.rank() != rank {
-            return Err("it sums over the batch, whose size is not fixed there".into());
+            return Err("it sums over the batch, whose size is not fixed in ONNX".into());
         }
         let axes: &[i64] = match rank {
             4 => &[0, 2, 3, 1],
@@ -270,7 +270,7 @@ impl Op for Broadcast {
             return Err("only shapes [N,H,W,C] and [N,C] can be exported".into());
         };
         if n != m || inputs[0].shape.rank() != self.to.shape.rank() {
-            return Err("it repeats over the batch, whose size is not fixed there".into());
+            return Err("it repeats over the batch, whose size is not fixed in ONNX".into());
         }
         // A size of 1 takes the batch as it is.
         let axes = if self.to.shape.rank() == 4 { vec![1, c, h, w] } else { vec![1, c] };

@@ -93,7 +93,7 @@ impl Trainer {
     /// Prepares a run. It makes the plans before anything is written, so that a device without room for them is refused first.
     ///
     /// # Errors
-    /// When the device cannot hold the plans, the run directory cannot be made, or the resumed run has another model.
+    /// When the device cannot hold the plans, the run folder cannot be made, or the resumed run has another model.
     pub(super) fn new(
         from: Beginning,
         make_run: impl FnOnce(&TrainSettings, &str) -> Result<HeldRun, TrainError>,
@@ -146,7 +146,7 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// The run directory.
+    /// The run folder.
     pub fn run(&self) -> &RunDir {
         &self.run
     }

@@ -1,10 +1,12 @@
-//! Models side by side on one data set: a table, and a figure of the same images under each of them.
+//! Trained models on one data set: a table of scores, and a figure with the predictions of each model for the same images.
 
 use std::path::Path;
 
 use super::WorkflowError;
+use super::error::Incomparable;
 use super::evaluation::{EvalOptions, data_source, measure, task_of};
 use crate::interop::files::write_atomic;
+use crate::run::card::ModelCard;
 use crate::run::pictures;
 use crate::run::{Checkpoint, RunError};
 use crate::tasks::data::{Chosen, Compared, DataSource};
@@ -12,14 +14,15 @@ use crate::tasks::tasks;
 
 /// A comparison.
 pub struct Comparison {
-    /// What it was made on: `101 images of the val part of DIR`.
+    /// The images, in words: `101 images of the val part of DIR`.
     pub on: String,
     /// Tables and figure.
     pub compared: Compared,
 }
 
 impl Comparison {
-    /// Writes `comparison.md`, `comparison.csv`, `comparison.png` (and `classes.csv`) into a folder, and names them.
+    /// Writes `comparison.md`, `comparison.csv`, `comparison.png` and, for a task with classes, `classes.csv` into a folder.
+    /// Returns their names.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -42,81 +45,83 @@ impl Comparison {
     }
 }
 
-/// Compares trained models, given a name for each.
+/// Compares trained models, each with its name. Models of different image sizes get the images at their own size, and are scored
+/// at the largest size.
 ///
 /// # Errors
-/// When they are of different tasks, classes or image sizes, were trained on different data and `options` name none,
-/// held out different images of it, or the data does not fit them.
+/// - The models differ in task or classes, or their image sizes show them other parts of a picture.
+/// - `options` name no data, and the models were trained on different data or held out different images.
+/// - The data does not fit the models.
 pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result<Comparison, WorkflowError> {
     let Some(((first_name, first), others)) = models.split_first() else {
         let (first, other) = ("nothing".to_owned(), "nothing".to_owned());
-        return Err(WorkflowError::NotComparable { first, other, reason: "name at least one run".into() });
+        return Err(WorkflowError::NotComparable { first, other, reason: Incomparable::NoModel });
     };
-    let sizes = task_of(first)?.compares_sizes();
+    let proportions = task_of(first)?.compares_proportions();
     for (name, other) in others {
-        if let Some(reason) = difference(first, other, sizes) {
+        if let Some(reason) = difference(first, other, proportions) {
             return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
         }
     }
     let task = task_of(first)?;
     if !task.compares() {
         let other = others.first().map_or("others", |(name, _)| name).to_owned();
-        let comparing: Vec<_> = tasks().iter().filter(|task| task.compares()).map(|task| task.name()).collect();
-        let reason = format!(
-            "compare takes runs of {}, and these were trained to {}; `eval` scores each, `report` puts them on one page",
-            comparing.join(" or "),
-            task.name()
-        );
+        let comparing = tasks().iter().filter(|task| task.compares()).map(|task| task.name()).collect();
+        let reason = Incomparable::NoComparison { task: task.name(), comparing };
         return Err(WorkflowError::NotComparable { first: first_name.clone(), other, reason });
     }
     let sources = models.iter().map(|(_, model)| data_source(model, options)).collect::<Result<Vec<_>, _>>()?;
     require_one_data_set(models, &sources)?;
-    let Chosen { set, part, by_seed } = task.image_set(&first.card, &sources[0], options.part)?;
+    // The largest size: no model is scored below its own resolution.
+    let largest = (0..models.len()).rev().max_by_key(|&at| models[at].1.card.pixels()).unwrap_or(0);
+    let common = &models[largest].1.card;
+    let Chosen { set, part, by_seed } = task.image_set(common, &sources[largest], options.part)?;
     if by_seed {
         require_one_split(models, &sources)?;
     }
     let mut found = vec![];
     for ((name, model), source) in models.iter().zip(&sources) {
-        if model.card.image_size == first.card.image_size {
-            found.push(measure(model, &*set, options)?);
+        if model.card.image_size == common.image_size {
+            found.push(measure(model, &*set, None, options)?);
             continue;
         }
         // The same images, at the size of this model.
         let own = task.image_set(&model.card, source, options.part)?.set;
         if own.len() != set.len() {
-            let reason = format!("{} images can be read for one, {} for the other", set.len(), own.len());
+            let reason = Incomparable::Images { first: set.len(), other: own.len() };
             return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
         }
-        found.push(measure(model, &*own, options)?);
+        found.push(measure(model, &*set, Some(&*own), options)?);
     }
     let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();
-    let on = format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name());
+    let mut on = format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name());
+    if models.iter().any(|(_, model)| model.card.image_size != common.image_size) {
+        let text = |card: &ModelCard| format!("{}x{}", card.image_size[0], card.image_size[1]);
+        let own: Vec<String> = models.iter().map(|(name, model)| format!("{name} at {}", text(&model.card))).collect();
+        on += &format!("; each network at its own image size ({}), scored at {}", own.join(", "), text(common));
+    }
     Ok(Comparison { on, compared: set.compare(&first.card, &names, &found)? })
 }
 
 /// Why two models cannot be compared.
-fn difference(first: &Checkpoint, other: &Checkpoint, sizes: bool) -> Option<String> {
+fn difference(first: &Checkpoint, other: &Checkpoint, proportions: bool) -> Option<Incomparable> {
     let (a, b) = (&first.card, &other.card);
     if a.task != b.task {
-        return Some(format!("one was trained to {}, the other to {}", a.task, b.task));
+        return Some(Incomparable::Tasks { first: a.task.clone(), other: b.task.clone() });
     }
     if a.classes != b.classes {
-        return Some(format!("their classes differ: {:?} and {:?}", a.classes, b.classes));
+        return Some(Incomparable::Classes { first: a.classes.clone(), other: b.classes.clone() });
     }
-    (a.image_size != b.image_size && !sizes).then(|| {
-        format!(
-            "their image sizes differ: {:?} and {:?}, and scores of pixels do not compare across sizes; `eval` scores each",
-            a.image_size, b.image_size
-        )
-    })
+    let (first, other) = (a.image_size, b.image_size);
+    (first[0] * other[1] != other[0] * first[1] && !proportions).then_some(Incomparable::Sizes { first, other })
 }
 
-/// Refuses models whose data sources differ from the first one's in what `key` takes of them.
+/// Refuses models whose data source has another `key` than that of the first model.
 fn require_same<T: PartialEq>(
     models: &[(String, Checkpoint)],
     sources: &[DataSource],
     key: impl Fn(&DataSource) -> T,
-    reason: impl Fn(&DataSource, &DataSource) -> String,
+    reason: impl Fn(&DataSource, &DataSource) -> Incomparable,
 ) -> Result<(), WorkflowError> {
     let other = sources.iter().position(|source| key(source) != key(&sources[0]));
     other.map_or(Ok(()), |at| {
@@ -125,39 +130,22 @@ fn require_same<T: PartialEq>(
     })
 }
 
-/// Where no data is named, all models must have been trained on the same.
+/// Without named data, all models must have been trained on the same data.
 fn require_one_data_set(models: &[(String, Checkpoint)], sources: &[DataSource]) -> Result<(), WorkflowError> {
     require_same(
         models,
         sources,
         |source| source.data.clone(),
-        |a, b| {
-            format!(
-                "one was trained on {}, the other on {}; name the data to compare them on (--data)",
-                a.name(),
-                b.name()
-            )
-        },
+        |a, b| Incomparable::Data { first: a.name(), other: b.name() },
     )
 }
 
-/// All models must have held out the same images: else some are scored on images that they have learned.
+/// All models must have held out the same images. Otherwise a model is scored on its training images.
 fn require_one_split(models: &[(String, Checkpoint)], sources: &[DataSource]) -> Result<(), WorkflowError> {
     require_same(
         models,
         sources,
         |source| (source.seed, source.val_split),
-        |a, b| {
-            format!(
-                "{} has no parts, and one held out images by seed {}, val_split {}, the other by seed {}, val_split \
-             {}, so that each has learned some of the other's; give data with a val/ part (--data), or runs of one seed \
-             and val_split",
-                a.name(),
-                a.seed,
-                a.val_split,
-                b.seed,
-                b.val_split
-            )
-        },
+        |a, b| Incomparable::Split { data: a.name(), first: (a.seed, a.val_split), other: (b.seed, b.val_split) },
     )
 }

@@ -1,6 +1,6 @@
-//! Training samples as augmentation changes them, as a picture: the way to see whether a setting goes too far.
+//! A picture of training samples before and after augmentation.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use image::RgbImage;
 
@@ -8,37 +8,38 @@ use super::WorkflowError;
 use crate::data::augment::Picture;
 use crate::data::{Augment, Mix, Mixed};
 use crate::label::IGNORED_BYTE;
+use crate::memory;
 use crate::run::ImageSize;
 use crate::run::pictures::{PictureTable, spread};
 use crate::tasks::samples::{Sample, Samples};
 use crate::tasks::{Task, TaskError};
 use crate::train::settings::Given;
 
-/// What to show.
+/// Task, data and augmentation of a preview.
 #[derive(Clone)]
 pub struct PreviewOptions {
-    /// The task that the samples are for.
+    /// Task of the samples.
     pub task: &'static dyn Task,
-    /// How they are changed.
+    /// Augmentation.
     pub augment: Augment,
-    /// How samples are mixed, where the task mixes them.
+    /// mixup and CutMix, for a task that has them.
     pub mix: Mix,
     /// Folder of the data; built-in scenes when not given.
     pub data: Option<PathBuf>,
-    /// Size that images are brought to; that of the task's training where not given.
+    /// Size of the images; by default that of the task's training.
     pub image_size: Option<ImageSize>,
     /// Seed of the run that is previewed.
     pub seed: u64,
-    /// Share held out where the data has no split.
+    /// Share held out, for data without a split.
     pub val_split: f64,
-    /// Samples, a row each; at least 1.
+    /// Number of samples, one per row; at least 1.
     pub samples: usize,
-    /// Epochs, a column each beside the sample as it is; at least 1.
+    /// Number of epochs, one per column after the original; at least 1.
     pub epochs: usize,
 }
 
 impl PreviewOptions {
-    /// Six samples in five epochs, of built-in scenes.
+    /// Six samples of the built-in scenes in five epochs.
     pub fn new(task: &'static dyn Task, augment: Augment) -> Self {
         PreviewOptions {
             task,
@@ -58,7 +59,7 @@ impl PreviewOptions {
         let mut table = toml::Table::new();
         let mut set = |key: &str, value: toml::Value| drop(table.insert(key.to_owned(), value));
         for (key, alpha) in [("mixup", self.mix.mixup), ("cutmix", self.mix.cutmix)] {
-            // NaN too: the settings refuse it.
+            // NaN too, so that the settings refuse it.
             if alpha != 0.0 {
                 if !self.task.settings().iter().any(|setting| setting.key == key) {
                     return Err(WorkflowError::NoSetting { key, task: self.task.name() });
@@ -79,27 +80,27 @@ impl PreviewOptions {
         set("seed", (self.seed as i64).into());
         set("val_split", self.val_split.into());
         set("scenes", (self.samples.max(10) as i64).into());
-        let settings = self.task.resolve(&Given::of_table(table, Path::new("the preview")))?;
+        let settings = self.task.resolve(&Given { settings: table, ..Given::default() })?;
         Ok(self.task.samples(&settings)?)
     }
 
     fn title(&self) -> String {
         let mixing = [("mixup", self.mix.mixup), ("cutmix", self.mix.cutmix)];
-        let mixing: String = mixing.iter().filter(|(_, a)| *a > 0.0).map(|(key, a)| format!(" --{key} {a}")).collect();
-        format!("train {} --augment {}{mixing} --seed {}", self.task.name(), self.augment, self.seed)
+        let mixing: String = mixing.iter().filter(|(_, a)| *a > 0.0).map(|(key, a)| format!(", {key} {a}")).collect();
+        format!("{}: augment {}{mixing}, seed {}", self.task.name(), self.augment, self.seed)
     }
 }
 
-/// Draws training samples as they are and as they are in the first epochs (from 1, as in a run): for the same seed and
-/// settings what a run sees, where no image of the data is left out as unreadable. Masks lie over the images in the
-/// classes' colors; what is ignored is darkened.
+/// Draws training samples: the original and its augmented versions in the first epochs, from 1. For the same seed and
+/// settings a run sees the same pictures, unless it leaves out unreadable images. Masks lie over the images in the colors of
+/// their classes. Ignored pixels are darkened.
 ///
 /// # Errors
 /// Settings out of range, data that cannot be read, more pictures than fit.
 pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
     let from = options.read()?;
     let (size, seed) = (from.size, options.seed);
-    let samples = spread(from.count, options.samples).map(|i| (from.read)(i)).collect::<Result<Vec<_>, _>>()?;
+    require_memory(size, from.mix.is_some())?;
     let augmentation = options.augment.prepare(from.keeps, seed);
     let columns = std::iter::once("as it is".to_owned()).chain((1..=options.epochs).map(|e| format!("epoch {e}")));
     let mut sheet = PictureTable::new(options.title(), columns.collect());
@@ -115,7 +116,8 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
             None => shown(&sample.rgb, &sample.mask),
         }
     };
-    for sample in &samples {
+    for place in spread(from.count, options.samples) {
+        let sample = &(from.read)(place)?;
         let mut row = vec![(shown(&sample.rgb, &sample.mask), sample.name.clone())];
         for epoch in 1..=options.epochs as u64 {
             let mut cell = (changed(sample, epoch), String::new());
@@ -132,6 +134,21 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
     Ok(sheet.draw()?)
 }
 
+/// Bytes that a pixel of a sample takes while it is changed: the sample, what is read of its file, and two changed pictures.
+const PIXEL: u64 = 24;
+/// Bytes that it takes more where samples are mixed, as floats.
+const MIXED_PIXEL: u64 = 32;
+
+/// Refuses samples that do not fit into memory; one is drawn at a time.
+fn require_memory(size: ImageSize, is_mixed: bool) -> Result<(), WorkflowError> {
+    let each = PIXEL + if is_mixed { MIXED_PIXEL } else { 0 };
+    let bytes = (size.height as u64).saturating_mul(size.width as u64).saturating_mul(each);
+    match memory::available() {
+        Some(available) if available < bytes => Err(WorkflowError::NoMemory { what: "a sample", bytes, available }),
+        _ => Ok(()),
+    }
+}
+
 /// Two pictures of one size mixed.
 fn mix_pictures(mixed: &Mixed, picture: &RgbImage, other: &RgbImage) -> RgbImage {
     let values = |picture: &RgbImage| picture.iter().map(|&v| f32::from(v)).collect::<Vec<f32>>();
@@ -141,7 +158,7 @@ fn mix_pictures(mixed: &Mixed, picture: &RgbImage, other: &RgbImage) -> RgbImage
     RgbImage::from_raw(picture.width(), picture.height(), bytes).unwrap_or_default()
 }
 
-/// A picture half covered by the colors of its mask; ignored pixels are at a third of their brightness.
+/// The mean of a picture and the colors of its mask. Ignored pixels have a third of their brightness.
 fn overlaid(rgb: &[u8], mask: &[u8], classes: &[(String, [u8; 3])]) -> Vec<u8> {
     let mut bytes = rgb.to_vec();
     for (pixel, &class) in bytes.as_chunks_mut::<3>().0.iter_mut().zip(mask) {

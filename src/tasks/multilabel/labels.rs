@@ -10,7 +10,7 @@ pub(super) fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
 }
 
-/// Classes whose probability reaches their threshold, with it, in the order of the classes.
+/// Classes whose probability reaches their threshold, with the probability, in the order of the classes.
 pub(super) fn labels_above<'a>(
     classes: &'a [String],
     probabilities: &[f32],
@@ -20,12 +20,12 @@ pub(super) fn labels_above<'a>(
     all.filter(|((_, p), threshold)| p >= threshold).map(|((name, &p), _)| (name.as_str(), p)).collect()
 }
 
-/// Names of the classes that are there.
+/// Names of the classes whose flag is set.
 pub(super) fn names_of<'a>(classes: &'a [String], flags: &[bool]) -> Vec<&'a str> {
     classes.iter().zip(flags).filter(|(_, flag)| **flag).map(|(name, _)| name.as_str()).collect()
 }
 
-/// Labels in a line.
+/// Labels as a line of text.
 pub(super) fn joined(names: &[impl AsRef<str>]) -> String {
     let names: Vec<String> = names.iter().map(|name| one_line(name.as_ref())).collect();
     if names.is_empty() { "no label".into() } else { names.join(", ") }

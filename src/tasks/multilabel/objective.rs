@@ -1,4 +1,4 @@
-//! The graphs of multi-label classification, and what goes into them.
+//! The graphs of multi-label classification and their inputs.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
 use crate::train::{Evaluation, Objective};
 
-/// What is minimised, and how.
+/// The loss and the update.
 struct Training {
     label_smoothing: f32,
-    /// Weight of each class where it is present; `None` for 1.
+    /// Weight of each class in images that have it; `None` for 1.
     positive_weights: Option<Vec<f32>>,
     update: Update,
 }
@@ -35,7 +35,7 @@ pub struct MultiLabelClassification {
     training: Option<Training>,
     /// Thresholds of a trained model.
     thresholds: Option<Vec<f32>>,
-    /// Images that a run shows predictions of.
+    /// Images whose predictions a run shows.
     shown: Option<Arc<PreparedLabels>>,
 }
 
@@ -43,7 +43,7 @@ impl MultiLabelClassification {
     /// For evaluation and prediction with a trained model.
     ///
     /// # Errors
-    /// When the model was trained for something else, or its thresholds are not one number a class.
+    /// When the model was trained for another task, or its thresholds are not one number per class.
     pub fn trained(card: ModelCard) -> Result<Self, TaskError> {
         if card.task != MultiLabel.name() {
             return Err(TaskError::OtherTask { task: card.task, wanted: MultiLabel.name() });
@@ -64,7 +64,7 @@ impl MultiLabelClassification {
         MultiLabelClassification { card, task_card: MultiLabel.card(), training, thresholds: None, shown: Some(shown) }
     }
 
-    /// Thresholds of a trained model, one a class; `None` where it was saved before its first evaluation.
+    /// Thresholds of a trained model, one per class. `None` for a model saved before its first evaluation.
     pub fn thresholds(&self) -> Option<&[f32]> {
         self.thresholds.as_deref()
     }
@@ -125,7 +125,7 @@ impl Objective for MultiLabelClassification {
 
     fn feed(&self, session: &mut Session<AnyEngine>, plan: PlanId, batch: &Batch, n: usize) -> Result<(), ExecError> {
         session.write(plan, port::IMAGES, &filled(&batch.images, n * 3 * self.card.pixels()))?;
-        // Images to predict come without targets; rows that fill up a batch count for nothing.
+        // Images for prediction have no targets. Rows that pad a batch are ignored.
         let mut targets = batch.targets.clone();
         targets.resize(n * self.card.classes.len(), IGNORED as f32);
         session.write(plan, port::TARGETS, &targets)?;

@@ -1,4 +1,4 @@
-//! What an evaluation shows: scores in words, a table of the classes, a sheet of predictions, the most confident errors.
+//! Output of an evaluation: a summary, a table of the classes, a sheet of predictions, the most confident errors.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,7 +19,7 @@ use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, Results, TrainError};
 
-/// Images on the sheet of predictions, and errors that a run keeps.
+/// Number of images on the sheet, and of errors that a run keeps.
 const SHOWN: usize = 24;
 
 impl Evaluation for MultiLabelEvaluation {
@@ -67,7 +67,7 @@ impl Evaluation for MultiLabelEvaluation {
     }
 }
 
-/// Writes the table, the sheet and the errors into a run's folder, and names them.
+/// Writes the table, the sheet and the errors into a run's folder.
 fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
     let Some(images) = &found.shown else {
         results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?));
@@ -75,7 +75,7 @@ fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) ->
     };
     let mut cells = vec![];
     for row in spread(found.indices.len(), SHOWN) {
-        // An image is as sure as its least sure label.
+        // The confidence of an image is that of its least confident label.
         let sure = found.scored.probabilities(row).iter().map(|&p| p.max(1.0 - p)).fold(1.0, f32::min);
         let (decided, truth) =
             (joined(&found.decided(row)), joined(&names_of(&found.classes, found.scored.truth(row))));
@@ -101,11 +101,11 @@ pub(super) fn picture(images: &PreparedLabels, index: usize) -> Result<RgbImage,
     Ok(RgbImage::from_raw(side, side, images.pixels(index)?.into_owned()).unwrap_or_default())
 }
 
-/// A label that is wrong.
+/// A wrong label.
 struct Wrong {
     row: usize,
     class: usize,
-    /// Probability of what was decided: that of the label, or 1 minus it where the label was missed.
+    /// Probability of the decision: that of the label, or 1 minus it for a missed label.
     confidence: f32,
 }
 
@@ -123,7 +123,7 @@ fn wrong_labels(scored: &Scored, thresholds: &[f32]) -> Vec<Wrong> {
     wrong
 }
 
-/// The most confident wrong labels with their images; an image with several of them is there several times.
+/// The most confident wrong labels with their images. An image appears once for each of its wrong labels.
 fn errors(found: &MultiLabelEvaluation, images: &PreparedLabels) -> Result<Vec<(Mistake, RgbImage)>, TrainError> {
     let mistake = |Wrong { row, class, confidence }: Wrong| {
         let (truth, index, name) = (found.scored.truth(row), found.indices[row], &found.classes[class]);
@@ -155,7 +155,7 @@ fn class_row(found: &MultiLabelEvaluation, class: usize, threshold: f32) -> [Str
     ]
 }
 
-/// `classes.csv`: a row a class.
+/// `classes.csv`: one row per class.
 fn class_table(found: &MultiLabelEvaluation) -> String {
     let mut csv = csv::Writer::from_writer(vec![]);
     // Writing into memory does not fail.

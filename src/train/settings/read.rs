@@ -1,15 +1,17 @@
-//! The settings of a task as a trait, and how they are read: flags over a file over defaults.
+//! The settings of a task as a trait, and how they are read: settings given directly over a file over defaults.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{ConfigError, Origin};
-use super::{NO_EFFECT, Rule, TrainSettings};
+use super::{Needs, TrainSettings};
 use crate::interop::files::read_text;
 use crate::run::resume::kept_settings;
 use crate::setting::Setting;
+use crate::text::number;
 
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -17,11 +19,11 @@ const MAX_CONFIG_BYTES: u64 = 1 << 20;
 /// Values of settings by key, and their origin.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
-    /// Flags: they win over the file.
-    pub flags: toml::Table,
+    /// Settings given directly, such as by flags: they win over the file.
+    pub settings: toml::Table,
     /// Config file.
     pub config: Option<PathBuf>,
-    /// A table and where it was read, instead of flags and file.
+    /// A table and where it was read, instead of the two above.
     pub table: Option<(toml::Table, PathBuf)>,
 }
 
@@ -61,7 +63,7 @@ pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
     /// The settings without the run to resume, as a run keeps them.
     fn without_resume(self) -> Self;
 
-    /// Flags over the file that they name over the defaults, validated.
+    /// The settings given directly over the config file over the defaults, validated.
     ///
     /// # Errors
     /// An unreadable file, an unknown key, a wrong type, or a value out of range.
@@ -69,7 +71,7 @@ pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
         resolve(given)
     }
 
-    /// The settings in a TOML file, such as a run directory's `config.toml`, over the defaults.
+    /// The settings in a TOML file, such as a run folder's `config.toml`, over the defaults.
     ///
     /// # Errors
     /// As [`TaskSettings::resolve`].
@@ -102,28 +104,28 @@ pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
     }
 }
 
-/// Flags over the file that `config` names over the defaults, validated. A resumed run has its own file.
+/// The settings given directly over those of the config file over the defaults, validated. A resumed run has its own file.
 pub(super) fn resolve<S: TaskSettings>(given: &Given) -> Result<S, ConfigError> {
     if let Some((table, path)) = &given.table {
         return from_table(table, path);
     }
-    let flag = |key: &str| given.flags.get(key).and_then(toml::Value::as_str).map(PathBuf::from);
-    let resume = flag("resume");
-    refuse_beside_resume(&resume, [("config", &given.config), ("out", &flag("out")), ("init", &flag("init"))])?;
+    let path_of = |key: &str| given.settings.get(key).and_then(toml::Value::as_str).map(PathBuf::from);
+    let resume = path_of("resume");
+    refuse_beside_resume(&resume, [("config", &given.config), ("out", &path_of("out")), ("init", &path_of("init"))])?;
     let path = resume.as_ref().map(|run| run.join("config.toml")).or(given.config.clone());
     let file = match (&resume, &path) {
         (Some(run), Some(path)) => read_resumed::<S>(run, path)?,
         (_, path) => path.as_deref().map(read_file::<S>).transpose()?.unwrap_or_default(),
     };
     let mut merged = file.clone();
-    merged.extend(given.flags.clone());
-    if let Some(run) = flag("resume") {
+    merged.extend(given.settings.clone());
+    if let Some(run) = path_of("resume") {
         merged.insert("out".into(), text_of(&run));
     }
-    let config: S = read_table(&merged, path.as_deref().unwrap_or(Path::new("the flags")))?;
+    let config: S = read_table(&merged, path.as_deref().unwrap_or(Path::new("the settings")))?;
     let config = config.with_schedule();
     check(&config, |key| match &path {
-        _ if given.flags.contains_key(key) => Origin::Flag,
+        _ if given.settings.contains_key(key) => Origin::Given,
         Some(path) if file.contains_key(key) => Origin::File(path.clone()),
         _ => Origin::Code,
     })?;
@@ -141,14 +143,51 @@ fn from_table<S: TaskSettings>(table: &toml::Table, path: &Path) -> Result<S, Co
     Ok(config)
 }
 
+/// Checks values: the first that is refused is an error.
+#[derive(Clone, Copy)]
+pub struct Rule<'a> {
+    origin: &'a dyn Fn(&str) -> Origin,
+}
+
+impl Rule<'_> {
+    /// Refuses the value of a key that is out of range; `expected` says what is in range.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] unless it `holds`.
+    pub fn range(
+        self,
+        key: &'static str,
+        value: &dyn Display,
+        holds: bool,
+        expected: &'static str,
+    ) -> Result<(), ConfigError> {
+        match holds {
+            true => Ok(()),
+            false => {
+                let value = value.to_string();
+                // 1e308 has 309 digits.
+                let value = value.parse().ok().filter(|_| value.len() > 24).map_or(value, number);
+                Err(ConfigError::Value { key, value, origin: (self.origin)(key), expected })
+            }
+        }
+    }
+
+    /// Refuses a setting that changes nothing beside the others, where it is given directly. Config files and sweeps give
+    /// settings to models of several kinds, so it passes there.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoEffect`] unless it `holds`.
+    pub fn effect(self, key: &'static str, value: &dyn Display, holds: bool, needs: Needs) -> Result<(), ConfigError> {
+        match holds || (self.origin)(key) != Origin::Given {
+            true => Ok(()),
+            false => Err(ConfigError::NoEffect { key, value: value.to_string(), needs }),
+        }
+    }
+}
+
 /// Checks the range of every value.
 pub(super) fn check<S: TaskSettings>(config: &S, origin: impl Fn(&str) -> Origin) -> Result<(), ConfigError> {
-    let rule: Rule<'_> = &|key, value, holds, expected| {
-        if holds || (expected.starts_with(NO_EFFECT) && origin(key) != Origin::Flag) {
-            return Ok(());
-        }
-        Err(ConfigError::Value { key, value: value.to_string(), origin: origin(key), expected })
-    };
+    let rule = Rule { origin: &origin };
     config.settings().check(rule)?;
     config.check_values(rule)
 }
@@ -181,8 +220,8 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
     Ok(table)
 }
 
-/// The settings of a resumed run: its file, over the copy beside its position. The copy completes a damaged file, which is cut
-/// off or is no TOML.
+/// The settings of a run that is resumed: its file, over what is kept beside its position. A file that is cut off, or no TOML,
+/// is damaged, and what it lacks is known.
 fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table, ConfigError> {
     let kept =
         kept_settings(&run.join("resume.safetensors")).and_then(|text| toml::from_str::<toml::Table>(&text).ok());
@@ -202,18 +241,16 @@ pub(super) fn read_table<T: DeserializeOwned>(table: &toml::Table, path: &Path) 
     table.clone().try_into().map_err(bad_toml)
 }
 
-/// Refuses flags that a resumed run would ignore: key and value of each. Its own folder may be named.
+/// Refuses settings that a resumed run would ignore: key and value of each. Its own folder may be named.
 fn refuse_beside_resume(
     resume: &Option<PathBuf>,
-    flags: [(&'static str, &Option<PathBuf>); 3],
+    settings: [(&'static str, &Option<PathBuf>); 3],
 ) -> Result<(), ConfigError> {
     let Some(run) = resume else { return Ok(()) };
     let ignored = |key: &str, path: &PathBuf| key != "out" || path != run;
-    let mut given = flags.into_iter().filter_map(|(key, flag)| flag.as_ref().map(|path| (key, path)));
+    let mut given = settings.into_iter().filter_map(|(key, value)| value.as_ref().map(|path| (key, path)));
     let Some((key, path)) = given.find(|(key, path)| ignored(key, path)) else { return Ok(()) };
-    let expected = "nothing of this kind with --resume, which goes on in the run's own folder with its own weights and \
-                    config.toml; what is to change is given by flags";
-    Err(ConfigError::Value { key, value: path.display().to_string(), origin: Origin::Flag, expected })
+    Err(ConfigError::BesideResume { key, value: path.display().to_string() })
 }
 
 /// Refuses a key that no setting has.
@@ -226,7 +263,7 @@ fn check_keys(table: &toml::Table, path: &Path, keys: &'static [&'static str]) -
 /// The known key most like `key`, if any is like it at all.
 fn nearest_key(key: &str, known: &[&'static str]) -> Option<&'static str> {
     let written = key.to_lowercase().replace('-', "_");
-    // Common long names that do not resemble their settings.
+    // The common long names that no likeness of letters leads to a setting.
     match written.as_str() {
         "learning_rate" => return Some("lr"),
         "workers" | "num_workers" | "threads" => return Some("loader_threads"),

@@ -2,11 +2,11 @@
 
 use crate::support::{CLASSES, Place, TRAIN};
 
-/// Refuses to train on `data`, with a message that holds `parts`, and makes no run directory.
+/// Refuses to train on `data`, with a message that holds `parts`, and makes no run folder.
 fn refused(place: &Place, data: &str, parts: &[&str]) {
     let line = format!("train classify --data {data} --out run --device cpu --image-size 32 --epochs 1");
     place.run(&line).refused(&[data]).refused(parts);
-    assert!(!place.has("run"), "no run directory");
+    assert!(!place.has("run"), "no run folder");
 }
 
 #[test]
@@ -16,9 +16,9 @@ fn folders_that_hold_no_data_set() {
     place.folder("empty");
     refused(&place, "empty", &["the folder is empty", "expected class folders"]);
     place.write("file.txt", "text");
-    refused(&place, "file.txt", &["is a file", "a folder was expected"]);
+    refused(&place, "file.txt", &["is a file", "expected the folder"]);
     place.photos("flat", &[""], 3);
-    refused(&place, "flat", &["3 images lie in it directly", "one folder a class"]);
+    refused(&place, "flat", &["3 images lie in it directly", "one folder per class"]);
     place.photos("hollow", &["full"], 3);
     place.folder("hollow/vacant");
     refused(&place, "hollow", &["'vacant'", "hollow/vacant", "add images or remove the folder"]);
