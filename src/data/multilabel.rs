@@ -110,7 +110,7 @@ impl MultiLabelSet {
     ///
     /// # Errors
     /// The first class of the set that `classes` lacks.
-    pub fn relabelled(&self, classes: &[String]) -> Result<Self, String> {
+    pub fn relabeled(&self, classes: &[String]) -> Result<Self, String> {
         let place = |class: &String| {
             let at = classes.iter().position(|known| known == class);
             at.map(|at| at as u32).ok_or_else(|| class.clone())

@@ -45,7 +45,7 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplit
     let mut part = |folder: &Path| {
         let (set, own) = read(folder)?;
         notes.extend(own);
-        set.relabelled(train.class_names()).map_err(|class| DataError::ClassMismatch {
+        set.relabeled(train.class_names()).map_err(|class| DataError::ClassMismatch {
             class,
             present: folder.to_path_buf(),
             absent: train_root.clone(),
