@@ -76,7 +76,7 @@ enum Verb {
     Plan(plan::Args),
 }
 
-/// Why a verb failed: an error of the library, or one that only the command line knows.
+/// Error of a verb: an error of the library, or one of the command line.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error(transparent)]
@@ -110,19 +110,19 @@ through_workflow_error!(
     crate::train::settings::ConfigError,
 );
 
-/// Prints a line of results. `println!` would panic where the reader has gone (`… | head`) or the disk is full.
+/// Prints a line of results. `println!` would panic when the reader is gone (`… | head`) or the disk is full.
 fn print(line: impl Display) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
-/// Prints a line to the standard error. `eprintln!` would panic where it is closed.
+/// Prints a line to the standard error. `eprintln!` would panic when it is closed.
 fn complain(line: impl Display) {
-    // Names from outside may hold escape sequences; the lines of a message stay apart.
+    // Names from outside may hold escape sequences, which are escaped. The line breaks of a message stay.
     let lines: Vec<String> = line.to_string().split('\n').map(escaped).collect();
     let _ = writeln!(std::io::stderr().lock(), "{}", lines.join("\n"));
 }
 
-/// Names what is damaged of the run in a folder that a verb reads.
+/// Reports the damaged files of the run that a verb reads.
 fn complain_of_damage(run: &Path) {
     let damage = RunDir::open_unfinished(run).map(|run| run.damage()).unwrap_or_default();
     damage.into_iter().for_each(|line| complain(format_args!("warning: {line}")));

@@ -1,5 +1,5 @@
-//! The tasks: what each learns, from which data, and how that is scored and shown. `tasks/list.rs` has the list, and says how to add
-//! a task.
+//! The tasks, each with its data, loss, scores and pictures. `tasks/list.rs` lists them, and describes how to add a
+//! task.
 
 pub mod classify;
 pub mod colorize;

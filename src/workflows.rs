@@ -1,5 +1,5 @@
-//! What runs over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the doctor.
-//! All of them know a task by its trait alone.
+//! Workflows over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the
+//! doctor. They know a task by its trait alone.
 
 pub(crate) mod bench;
 pub(crate) mod compare;

@@ -1,4 +1,4 @@
-//! Pictures side by side, a row an image, with the classes' colors below.
+//! Pictures side by side, one row per image, with the colors of the classes below.
 
 use std::borrow::Cow;
 
@@ -26,7 +26,7 @@ const GAP: f32 = 12.0;
 const TITLE: f32 = 34.0;
 const TEXT: f32 = 24.0;
 const LINE: f32 = 40.0;
-/// Width of a picture: smaller ones are enlarged by a whole factor, larger ones reduced.
+/// Width of a picture in pixels. Smaller ones are enlarged by a whole factor, larger ones reduced.
 const WIDTH: u32 = 384;
 
 impl Comparison {
@@ -43,7 +43,7 @@ impl Comparison {
     /// Draws the figure.
     ///
     /// # Errors
-    /// There are no rows, or more than one picture holds.
+    /// When there are no rows, or the figure is larger than a picture can be.
     pub fn draw(&self) -> Result<RgbImage, PictureError> {
         let shown: Vec<Vec<_>> = self.rows.iter().map(|row| row.iter().map(|(p, _)| fitted(p)).collect()).collect();
         let widest = shown.iter().flatten().map(|(p, zoom)| p.width() * zoom).max();
@@ -101,7 +101,7 @@ impl Comparison {
     }
 }
 
-/// A picture no wider than [`WIDTH`], and the whole factor to enlarge it by.
+/// A picture at most [`WIDTH`] wide, and the whole factor that enlarges it.
 fn fitted(picture: &RgbImage) -> (Cow<'_, RgbImage>, u32) {
     let (width, height) = picture.dimensions();
     if width <= WIDTH {
