@@ -1,5 +1,4 @@
-// Mean gradient of the last batch and the batches accumulated before it: (K sum + W g) / (K weight + W), see
-// accumulate.wgsl.
+// Mean gradient of the last batch and the accumulated ones: (K sum + W g) / (K weight + W), see accumulate.wgsl.
 // Mapping: one invocation per vector of the flat gradient buffer.
 @group(0) @binding(0) var<storage, read> sum: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;

@@ -1,5 +1,5 @@
-// out = (norm, factor, 0, 0) from the sum of squares; factor = min(1, MAX_NORM / (norm + 1e-6)), as in
-// torch.nn.utils.clip_grad_norm_.
+// out = (norm, factor, 0, 0) from the sum of squares; factor = min(1, MAX_NORM / (norm + 1e-6)).
+// The formula is that of torch.nn.utils.clip_grad_norm_.
 // With SCALED the squares are those of gradients · scale. norm is that of the gradients, and factor also divides by scale.
 // Mapping: a single invocation.
 @group(0) @binding(0) var<storage, read> total: array<vec4<f32>>;

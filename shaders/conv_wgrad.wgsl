@@ -1,9 +1,8 @@
 // Gradient of conv2d for its weight as an implicit matrix product, one per group and split of the sum:
 //   dw[m, n] = Σ_k x[input pixel that tap of m reaches from output pixel k, channel of m] · dy[k, n]
-// Mapping: m = (kh, kw, input channel of the group); k = (n, oh, ow); n = output channel of the group; `batch` = (split,
-// group).
-// Splits: the sum is long and the result small, so it has SPLITS parts of CHUNK pixels. sum_partials adds the parts in a
-// fixed order.
+// Mapping: m = (kh, kw, input channel of the group); k = (n, oh, ow); n = output channel of the group.
+// Batch: `batch` = (split, group).
+// Splits: the sum is long and the result small, so it has SPLITS parts of CHUNK pixels. sum_partials adds them in order.
 // Layout: x N H W I, dy N OH OW O, dw SPLITS KH KW I O, as vectors of 4 channels.
 // With: a file of operands/ for x (`a_at`) and dy (`b_at`).
 // Tile and grid: see exec/shader/gemm.rs.

@@ -1,5 +1,5 @@
-// Partial sums of a loss of d = prediction − target. out = (Σ l, elements, 0, elements); only part 0 has the number of
-// elements.
+// Partial sums of a loss of d = prediction − target.
+// out = (Σ l, elements, 0, elements); only part 0 has the number of elements.
 //
 // | OP        | l                                                      |
 // |-----------|--------------------------------------------------------|

@@ -1,9 +1,8 @@
 // out = (loss, weight of the label, 1 if correct, 1 if counted) per row of logits, and 0 for an ignored row.
 //   l = (1 − ε) w_y (−log p_y) + ε / C Σ_c w_c (−log p_c)
 // The first class among equals is the predicted one.
-// SOFT_LABELS: the label is the probabilities q of all classes. l = Σ_c ((1 − ε) q_c + ε / C) w_c (−log p_c), the weight is
-// 1,
-// and the class with the largest q is the correct one.
+// SOFT_LABELS: the label is the probabilities q of all classes, and l = Σ_c ((1 − ε) q_c + ε / C) w_c (−log p_c).
+// The weight is 1, and the class with the largest q is the correct one.
 // LOG_PROBABILITIES: the logits are log p.
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;

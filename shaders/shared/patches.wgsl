@@ -35,9 +35,8 @@ fn patch_row(batch: u32, i: u32, channel: u32, there: bool) -> Row {
 // Two adjacent vectors with one computation of their offset.
 struct Pair { near: vec4<f16>, far: vec4<f16> }
 
-// Two vectors of the input, from `channel` on. With an odd number of vectors the last one is read twice; the sums of the
-// copy
-// are not stored.
+// Two vectors of the input, from `channel` on. With an odd number of vectors the last one is read twice;
+// the sums of the copy are not stored.
 fn patch_x(row: Row, k: u32, channel: u32) -> Pair {
     let p = patch_pixel(k);
     let inside = reaches(row, p);

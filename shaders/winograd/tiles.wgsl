@@ -1,7 +1,6 @@
 // Position of a tile.
-// Mapping: one invocation per tile and vector of channels, channels innermost. A stage covers the TILES tiles from
-// FIRST_TILE
-// on; their values are in scratch memory at the same time.
+// Mapping: one invocation per tile and vector of channels, channels innermost.
+// Slice: a stage covers the TILES tiles from FIRST_TILE on. Their values are in scratch memory at the same time.
 struct Place {
     image: u32,
     // First output of the tile.

@@ -1,6 +1,6 @@
-// Stage of a weight gradient by Winograd's F(4×4, 3×3): U [+]= Vᵀ · M, a matrix product at each of the 36 points for each
-// part
-// of the sum, over the tiles in scratch memory. With ADDS the product is added to U: every slice of the batch but the first.
+// Stage of a weight gradient by Winograd's F(4×4, 3×3): U [+]= Vᵀ · M, a matrix product at each of the 36 points, for each
+// part of the sum, over the tiles in scratch memory.
+// With ADDS the product is added to U: in every slice of the batch but the first.
 // Mapping: m = input channel; k = tile; n = output channel; `batch` = (part, point).
 // Layout: V points, tiles, C; M points, tiles, K; U parts, points, C, K, all as vectors of 4 channels.
 // Tile and grid: see exec/shader/gemm.rs.

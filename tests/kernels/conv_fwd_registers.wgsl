@@ -36,8 +36,7 @@ const TILES_N: u32 = 1u;
 const DEPTH: u32 = 1u;
 fn with_bias(sum: vec4<f32>, channel: u32) -> vec4<f32> { return sum; }
 fn with_addend(sum: vec4<f32>, at: u32) -> vec4<f32> { return sum; }
-// The epilogue of a convolution: relu?(sum [+ bias] [+ addend]). `channel` is the vector of the bias, `at` that of the
-// output.
+// The epilogue of a convolution: relu?(sum [+ bias] [+ addend]). `channel` indexes the bias, `at` the output, in vectors.
 // With: bias.wgsl and addend.wgsl, or functions that add nothing (see exec/shader/matrix.rs).
 fn ended(sum: vec4<f32>, channel: u32, at: u32) -> vec4<f32> {
     let r = with_addend(with_bias(sum, channel), at);

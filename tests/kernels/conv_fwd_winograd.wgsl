@@ -302,9 +302,8 @@ fn weight_grad_line(u: Six) -> Three {
     );
 }
 // Position of a tile.
-// Mapping: one invocation per tile and vector of channels, channels innermost. A stage covers the TILES tiles from
-// FIRST_TILE
-// on; their values are in scratch memory at the same time.
+// Mapping: one invocation per tile and vector of channels, channels innermost.
+// Slice: a stage covers the TILES tiles from FIRST_TILE on. Their values are in scratch memory at the same time.
 struct Place {
     image: u32,
     // First output of the tile.
@@ -851,9 +850,8 @@ fn weight_grad_line(u: Six) -> Three {
     );
 }
 // Position of a tile.
-// Mapping: one invocation per tile and vector of channels, channels innermost. A stage covers the TILES tiles from
-// FIRST_TILE
-// on; their values are in scratch memory at the same time.
+// Mapping: one invocation per tile and vector of channels, channels innermost.
+// Slice: a stage covers the TILES tiles from FIRST_TILE on. Their values are in scratch memory at the same time.
 struct Place {
     image: u32,
     // First output of the tile.
@@ -871,8 +869,7 @@ fn place(i: u32) -> Place {
 }
 fn with_bias(sum: vec4<f32>, channel: u32) -> vec4<f32> { return sum; }
 fn with_addend(sum: vec4<f32>, at: u32) -> vec4<f32> { return sum; }
-// The epilogue of a convolution: relu?(sum [+ bias] [+ addend]). `channel` is the vector of the bias, `at` that of the
-// output.
+// The epilogue of a convolution: relu?(sum [+ bias] [+ addend]). `channel` indexes the bias, `at` the output, in vectors.
 // With: bias.wgsl and addend.wgsl, or functions that add nothing (see exec/shader/matrix.rs).
 fn ended(sum: vec4<f32>, channel: u32, at: u32) -> vec4<f32> {
     let r = with_addend(with_bias(sum, channel), at);

@@ -51,9 +51,8 @@ const SPAN: u32 = max(SUBGROUP, VECTORS);
 const SPANS: u32 = WORKGROUP / SPAN;
 // Mean and 1 / std of every statistic. The segments of norm_stats are merged in a fixed order by the formula of Chan et al.
 // (1983). The running statistics of BatchNorm are updated.
-// Statistic: a statistic belongs to a sample and a group. BatchNorm has one sample, and one group per channel. Padding
-// groups
-// give 0.
+// Statistic: a statistic belongs to a sample and a group. BatchNorm has one sample, and one group per channel.
+// Padding groups give 0.
 // Mapping: VECTORS statistics per workgroup, ROW_LANES invocations per statistic; each of them merges every ROW_LANES-th
 // channel and segment.
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
