@@ -14,7 +14,7 @@ fn main(
         var total = 0.0;
         for (var c = 0u; c < C; c++) {
             let all = sums[4u * C4 + c] + sums[8u * C4 + c] + SMOOTH;
-            // With SMOOTH 0, a class that is neither labelled nor predicted has Dice 1.
+            // With SMOOTH 0, a class that is neither labeled nor predicted has Dice 1.
             total += select(1.0, (2.0 * sums[c] + SMOOTH) / all, all > 0.0);
         }
         loss[0] = vec4<f32>(1.0 - total / f32(C), 0.0, 0.0, 0.0);

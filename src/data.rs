@@ -8,7 +8,7 @@
 //!
 //! | step | action |
 //! |---|---|
-//! | open | recognises the format of a folder ([`formats()`]), pairs files, finds classes and parts; decodes no image |
+//! | open | recognizes the format of a folder ([`formats()`]), pairs files, finds classes and parts; decodes no image |
 //! | prepare | decodes every image once on all cores, reports the unreadable ones, keeps the resized ones in memory |
 //! | source | normalizes a sample, and applies the augmentation ([`augment`]) |
 //! | loader | fills batches on background threads |
@@ -70,7 +70,7 @@ pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
 pub use depth::SampleDepth;
 pub use error::{BadImage, DataError, ImageProblem};
 pub use format::{Confidence, Evidence};
-pub use formats::{FormatInfo, Recognised, formats, recognise_classification, recognise_segmentation};
+pub use formats::{FormatInfo, Recognized, formats, recognize_classification, recognize_segmentation};
 pub use images::{ImageDataset, ImageSplits, open_images};
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
@@ -143,7 +143,7 @@ impl SetOptions {
     }
 }
 
-/// Opens the classification data set at `path`, in the format that [`formats`] recognises there. `path` may also be a
+/// Opens the classification data set at `path`, in the format that [`formats`] recognizes there. `path` may also be a
 /// table of paths and labels.
 ///
 /// Class names are sorted (integers by value), and all parts share one class list. A class that the validation or test

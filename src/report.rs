@@ -32,7 +32,7 @@ pub enum ReportError {
     Run(#[from] RunError),
     /// The file of the report exists.
     #[error(
-        "{} exists already; a report never overwrites a file: give another name with --out, or move it away", path.display()
+        "{} exists already; a report never overwrites a file: choose another name, or move it away", path.display()
     )]
     Taken {
         /// The file.
@@ -55,7 +55,7 @@ pub enum ReportError {
         source: csv::Error,
     },
     /// A file that is not a picture.
-    #[error("{} is no PNG picture of at most 64 MiB; move it away, or make it again", path.display())]
+    #[error("{} is not a PNG picture of at most 64 MiB; move it away, or make it again", path.display())]
     NoPicture {
         /// The file.
         path: PathBuf,

@@ -26,6 +26,15 @@ pub fn defused(cell: &str) -> String {
     if formula { format!("'{cell}") } else { cell.to_owned() }
 }
 
+/// Names as `a, b or c`.
+pub fn one_of(names: &[&str]) -> String {
+    match names {
+        [] => "none".into(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

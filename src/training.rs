@@ -20,8 +20,8 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let device = exec::open("cpu")?; // or "auto", "gpu", a part of its name
+//! let mut training = Training::new(device, [8, 8, 3], network, CrossEntropy::new(), TrainingOptions::adam(1e-2))?;
 //! // Dark images have class 0, bright ones class 1.
-//! // Dark images are of class 0, bright ones of class 1.
 //! let images = [vec![-0.5; 2 * 8 * 8 * 3], vec![0.5; 2 * 8 * 8 * 3]].concat();
 //! let batch = Batch::labeled(images, vec![0, 0, 1, 1]);
 //! for _ in 0..20 {

@@ -14,7 +14,7 @@ pub(crate) mod preview;
 pub(crate) mod sweep;
 
 pub use compare::{Comparison, compare};
-pub use error::WorkflowError;
+pub use error::{Incomparable, WorkflowError};
 pub use evaluation::{EvalOptions, Evaluated, evaluate};
 pub use export::{Exported, export};
 pub use predict::{Predicted, Predictions};

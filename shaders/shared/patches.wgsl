@@ -1,6 +1,6 @@
 // Weight gradient by patches: all taps share a patch of PATCH_H × PATCH_W output pixels and the input pixels that they reach
 // from it. A step of the sum is one patch. Strides and dilations are 1.
-// Patches follow each other downwards, because neighbours above each other share input pixels.
+// Patches follow each other downwards, because neighbors above each other share input pixels.
 const INPUT_W: u32 = PATCH_W + KW - 1u;
 const DOWN: u32 = (OH + PATCH_H - 1u) / PATCH_H;
 const ACROSS: u32 = (OW + PATCH_W - 1u) / PATCH_W;

@@ -70,7 +70,7 @@ pub fn rgb_of_lab(lab: [f32; 3]) -> [u8; 3] {
 crate::choices! {
     /// Color values that a network predicts from lightness.
     pub enum ColorSpace default Lab {
-        /// `a` and `b` of CIELAB over 110.
+        /// The two color axes of CIELAB, a and b, divided by 110.
         Lab = "lab",
         /// Red, green and blue from -1 to 1.
         Rgb = "rgb",
@@ -131,7 +131,7 @@ impl ColorSpace {
     }
 
     /// The photograph `original` at its size, with its lightness and predicted colors. `predicted` is `(height, width,
-    /// channels)` at any size. It is scaled bilinearly: centres of pixels on centres, the outermost values beyond them.
+    /// channels)` at any size. It is scaled bilinearly: centers of pixels on centers, the outermost values beyond them.
     ///
     /// # Errors
     /// Where the length of `predicted` is not that of its size.
@@ -143,7 +143,7 @@ impl ColorSpace {
     ) -> Result<RgbImage, DataError> {
         if height == 0 || width == 0 || predicted.len() != height * width * self.channels() {
             return Err(DataError::Setting {
-                name: "predicted colours",
+                name: "predicted colors",
                 value: format!("{} values for {height}x{width} pixels", predicted.len()),
                 expected: "height x width x channels values (2 for lab, 3 for rgb)",
             });
@@ -175,7 +175,7 @@ pub fn lightness(rgb: &[u8]) -> Vec<f32> {
     rgb.as_chunks::<3>().0.iter().map(|&pixel| scale_lightness(lab_of_rgb(pixel)[0])).collect()
 }
 
-/// For each of `to` positions its two neighbours among `from` positions, and the weight of the second.
+/// For each of `to` positions its two neighbors among `from` positions, and the weight of the second.
 fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
     let place = |i: usize| {
         let at = ((i as f32 + 0.5) * from as f32 / to as f32 - 0.5).clamp(0.0, (from - 1) as f32);
@@ -216,7 +216,7 @@ mod tests {
         }
         for v in 0..=255 {
             let [_, a, b] = lab_of_rgb([v; 3]);
-            assert!(a.abs() < 1e-4 && b.abs() < 1e-4, "grey {v} has the colour {a} {b}");
+            assert!(a.abs() < 1e-4 && b.abs() < 1e-4, "grey {v} has the color {a} {b}");
         }
     }
 
@@ -254,7 +254,7 @@ mod tests {
                 assert!((l - before[0]).abs() < 0.5 && (a - 5.5).abs() < 1.5 && (b - 5.5).abs() < 1.5, "{l} {a} {b}");
             }
         }
-        // Two columns of colors scaled to four: the inner ones are at 1/4 and 3/4 between the centres.
+        // Two columns of colors scaled to four: the inner ones are at 1/4 and 3/4 between the centers.
         let grey = RgbImage::from_pixel(4, 1, image::Rgb([128; 3]));
         let row = ColorSpace::Lab.recolor(&grey, &[-0.2, 0.0, 0.2, 0.0], (1, 2)).unwrap();
         for (pixel, expected) in row.pixels().zip([-22.0, -11.0, 11.0, 22.0f32]) {

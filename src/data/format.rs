@@ -1,4 +1,4 @@
-//! The interface of a data format, [`Format`], and the evidence that recognises a folder.
+//! The interface of a data format, [`Format`], and the evidence that recognizes a folder.
 
 use std::fmt;
 use std::path::Path;
@@ -14,14 +14,14 @@ pub(crate) trait Format: Sync {
     /// Name of the format.
     fn name(&self) -> &'static str;
 
-    /// The files and folders that it is recognised by, for the table of formats.
+    /// The files and folders that it is recognized by, for the table of formats.
     fn looks_for(&self) -> &'static str;
 
     /// The evidence in `root` for the format; `None` without any. Only names and first lines are read.
     ///
     /// # Errors
     /// Where a folder or a list cannot be read.
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError>;
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError>;
 
     /// Opens the set at `root`.
     ///

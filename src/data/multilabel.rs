@@ -194,7 +194,7 @@ impl MultiLabelSplits {
 
 /// Opens the multi-label data set at `path`. Its content decides the format:
 ///
-/// | format | recognised by |
+/// | format | recognized by |
 /// |---|---|
 /// | CSV with a list column | a table of path,labels: `a.jpg,"car, tree"`; labels are separated by `;`, `,`, `\|` or spaces |
 /// | CSV of path,label | a table with a row for each label of an image |

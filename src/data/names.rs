@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// `name` in composed Unicode form (NFC). macOS writes `é` as two characters, most other systems as one; both become
-/// equal. alike, and both become the same name here.
+/// equal.
 pub(crate) fn composed(name: &str) -> String {
     if is_nfc(name) { name.to_string() } else { name.nfc().collect() }
 }

@@ -28,7 +28,7 @@ pub struct PreparedImages {
 }
 
 /// Prepares sets of images together, with one memory budget, one progress and one list of bad images. Each image is
-/// scaled to cover `height` by `width` and cropped to its centre, so proportions stay.
+/// scaled to cover `height` by `width` and cropped to its center, so proportions stay.
 ///
 /// # Errors
 /// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`. Where a set has no good image, or

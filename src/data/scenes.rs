@@ -1,6 +1,6 @@
 //! Built-in scenes: drawings of street objects, so that training works without data.
 //!
-//! [`objects`] lists the ten kinds. Each kind draws itself in metres into a [`Drawing`]. A scene places drawings in
+//! [`objects`] lists the ten kinds. Each kind draws itself in meters into a [`Drawing`]. A scene places drawings in
 //! front of a backdrop. [`Drawing::colors`] and [`Drawing::labels`] render the same list of shapes as a picture and as
 //! exact pixel labels. A scene is a function of its seed and index; at another size it is the same scene, sampled more
 //! finely. [`street`] makes whole streets.
@@ -67,7 +67,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// A drawing of one object in its own coordinates: metres, y upward, standing on the origin.
+    /// A drawing of one object in its own coordinates: meters, y upward, standing on the origin.
     pub fn draw(&self, rng: &mut Random) -> Drawing {
         let mut drawing = Drawing::new(Some(self.label));
         (self.draw)(&mut drawing, rng);
@@ -149,7 +149,7 @@ pub struct SceneDataset {
 
 impl SceneDataset {
     /// `len` scenes of `size` by `size` pixels. Equal seeds give equal scenes, so training and validation need
-    /// different ones. seeds give equal scenes.
+    /// different ones.
     pub fn new(seed: u64, len: usize, size: u32) -> Self {
         let names = objects().iter().map(|object| object.name.to_string()).collect();
         Self { seed, len, size, names }
@@ -246,7 +246,7 @@ mod tests {
             }
             let name = objects()[class].name;
             assert!(inside > labels.len() / 2, "{name}: {inside} pixels");
-            // Gaps and lines thinner than a pixel blend without covering a pixel's centre.
+            // Gaps and lines thinner than a pixel blend without covering a pixel's center.
             assert!(differing * 200 <= inside, "{name}: {differing} of {inside} pixels");
             assert!(labels.contains(&(objects()[class].label as u8)));
             assert!(!labels.contains(&(Label::Void as u8)), "the backdrop covers the frame");

@@ -1,4 +1,4 @@
-//! Recognises files without decoder by their first bytes, with a remedy.
+//! Recognizes files without decoder by their first bytes, with a remedy.
 
 use super::{tiff, truncation};
 

@@ -1,4 +1,4 @@
-//! Curves over epochs as inline SVG, with a legend below. Colors are those of the page's light or dark style.
+//! Curves over epochs as inline SVG, with a legend below. The style of the page sets the colors, light or dark.
 
 use super::html::{escaped, push};
 use crate::run::pictures::{Axis, Scale, drawable};

@@ -1,4 +1,4 @@
-//! Several runs of one task side by side.
+//! Comparison of several runs of one task.
 
 use super::chart::{Chart, Line, charts};
 use super::confusion::{ClassScores, class_scores};

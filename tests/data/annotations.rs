@@ -43,7 +43,7 @@ fn rectangle(set: &dyn SegmentationDataset, index: usize, id: u8) {
 }
 
 #[test]
-fn vocs_layout_opens_as_cvat_and_labelme_write_it() {
+fn vocs_layout_as_cvat_and_labelme_write_it() {
     // CVAT: colors, a list of classes, and `default.txt` for a set without parts.
     let colors = [[0, 0, 0], [250, 50, 83], [9, 9, 200]];
     for lists in [&["default"][..], &["train", "val"], &[]] {

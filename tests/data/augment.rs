@@ -131,7 +131,7 @@ fn flips_and_shifts_are_exact() {
 
 #[test]
 fn mask_and_image_move_alike() {
-    // Classes as grey levels. The image shows a class unmixed if all four neighbours have it.
+    // Classes as grey levels. The image shows a class unmixed if all four neighbors have it.
     let (height, width) = SIZE;
     let mask: Vec<u8> = (0..height * width).map(|i| ((i % width) / 8 + 4 * ((i / width) / 8)) as u8).collect();
     let rgb: Vec<u8> = mask.iter().flat_map(|&class| [20 * class; 3]).collect();
@@ -159,7 +159,7 @@ fn mask_and_image_move_alike() {
     }
     // Of the pixels, 20 to 25 % are between two classes 8 pixels wide and are mixtures.
     assert!(agree > 3 * differ && ignored > 500, "{agree} agree, {differ} on borders, {ignored} ignored");
-    // Away from borders they agree everywhere: pixels whose whole neighbourhood has one class.
+    // Away from borders they agree everywhere: pixels whose whole neighborhood has one class.
     let map = Map::rotation(21.0).then(Map::scale(0.9, 0.8));
     let (mut image, mut labels) = (vec![0; rgb.len()], vec![0; mask.len()]);
     warp_image(&rgb, SIZE, &map, (Outside::Mean, [255; 3]), &mut image);

@@ -27,7 +27,7 @@ fn streets_are_functions_of_seed_and_index() {
     }
     assert_ne!(image(&a, 0), image(&a, 1));
     assert_ne!(image(&a, 0), image(&of(5, 9, (48, 64)), 0));
-    // At twice the resolution the scene is the same: every second label agrees with its neighbour.
+    // At twice the resolution the scene is the same: every second label agrees with its neighbor.
     let (small, large) = (a.mask(3).unwrap(), of(4, 9, (96, 128)).mask(3).unwrap());
     let same = small
         .enumerate_pixels()

@@ -232,7 +232,7 @@ fn tiles_for_matrix_units_match_the_twin() {
     failures.none();
 }
 
-/// Patches need taps that reach neighbouring pixels, and few enough taps for a subgroup to hold their sums.
+/// Patches need taps that reach neighboring pixels, and few enough taps for a subgroup to hold their sums.
 #[test]
 fn only_near_taps_share_a_patch() {
     let shared = |window: Window| {

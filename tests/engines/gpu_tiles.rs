@@ -272,7 +272,7 @@ fn partial_results_over_other_pixels_merge_to_equal_results() {
                 if call.kernel == "conv_wgrad" {
                     seen[2] += 1;
                     let (splits, len) = (call.consts().usize("SPLITS"), 3 * 3 * 8 * 12);
-                    // Terms 0..4·splits of every value, four per split: neighbours, or terms that are `splits` apart.
+                    // Terms 0..4·splits of every value, four per split: neighbors, or terms that are `splits` apart.
                     let term = |split: usize, i: usize| if way == 0 { 4 * split + i } else { split + i * splits };
                     let part = |split: usize, at: usize| (0..4).map(|i| value(term(split, i) + 31 * at)).sum::<f64>();
                     return merge(&(0..splits * len).map(|i| part(i / len, i % len) as f32).collect::<Vec<_>>());

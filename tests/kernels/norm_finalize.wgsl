@@ -46,7 +46,7 @@ fn across(v: vec4<f32>, step: u32) -> vec4<f32> {
 }
 // A workgroup is VECTORS invocations wide and ROW_LANES high.
 const ROW_LANES: u32 = WORKGROUP / VECTORS;
-// Number of neighbouring invocations with one partial sum before workgroup memory is used.
+// Number of neighboring invocations with one partial sum before workgroup memory is used.
 const SPAN: u32 = max(SUBGROUP, VECTORS);
 const SPANS: u32 = WORKGROUP / SPAN;
 // Mean and 1 / std of every statistic. The segments of norm_stats are merged in a fixed order by the formula of Chan et al.

@@ -8,3 +8,4 @@ mod graph_rules;
 mod misuse;
 mod pages;
 mod shaders_translate;
+mod words;

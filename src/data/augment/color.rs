@@ -143,7 +143,7 @@ pub fn blur(rgb: &mut [u8], (height, width): (usize, usize), sigma: f32, space: 
 /// Radius at a deviation of 10 pixels, the largest allowed.
 const MAX_RADIUS: usize = 30;
 
-/// Weights of the centre and of the pixels at distance 1, 2, … on each side: `w[0] + 2 (w[1] + ... + w[radius])` is
+/// Weights of the center and of the pixels at distance 1, 2, … on each side: `w[0] + 2 (w[1] + ... + w[radius])` is
 /// [`ONE`].
 fn kernel(sigma: f32, radius: usize) -> [u32; MAX_RADIUS + 1] {
     let mut weights = [0; MAX_RADIUS + 1];

@@ -7,7 +7,7 @@ use super::Outside;
 use crate::data::IGNORED;
 
 /// Maps a pixel of the changed picture to a point of the original:
-/// `(u, v) = (a x + b y + c, d x + e y + f)`, in pixels from the centre of the picture, `y` down.
+/// `(u, v) = (a x + b y + c, d x + e y + f)`, in pixels from the center of the picture, `y` down.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Map(pub [f64; 6]);
 
@@ -39,7 +39,7 @@ impl Map {
         Map([a, b, c, d, e, f])
     }
 
-    /// The points that a row of a picture shows, in units of 2^-32 pixels from the centre of the first pixel.
+    /// The points that a row of a picture shows, in units of 2^-32 pixels from the center of the first pixel.
     fn row(&self, (height, width): (usize, usize), y: usize) -> Row {
         let [a, b, c, d, e, f] = self.0;
         let (middle_x, middle_y) = ((width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0);

@@ -7,7 +7,7 @@ use super::AugmentError;
 /// A change of a picture. Random amounts are uniform unless stated otherwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Op {
-    /// Turns by -degrees to +degrees about the centre; 0 to 180.
+    /// Turns by -degrees to +degrees about the center; 0 to 180.
     Rotate {
         /// Largest angle.
         degrees: f32,

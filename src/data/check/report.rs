@@ -102,8 +102,8 @@ impl CheckReport {
             depth.note()
         }));
     }
+
     /// Counts the samples of each part, and adds their faults.
-    /// Counts the samples of each part, and takes over what is wrong with them.
     pub(super) fn add_parts(&mut self, parts: &[PartRead]) {
         for part in parts {
             let facts = || part.samples.iter().filter_map(|sample| sample.image.as_ref());
@@ -167,7 +167,7 @@ impl fmt::Display for CheckReport {
         let left_out = decisions.left_out_lines();
         let notes: Vec<&String> = self.notes.iter().chain(&decisions.notes).collect();
         if !decisions.evidence.is_empty() {
-            writeln!(f, "\nrecognised by: {}", decisions.evidence.join(", "))?;
+            writeln!(f, "\nrecognized by: {}", decisions.evidence.join(", "))?;
         }
         if !decisions.split.is_empty() {
             writeln!(f, "split: {}", decisions.split)?;

@@ -21,7 +21,7 @@ pub(in crate::data) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_nam
 const SPLIT_NAMES: [&str; 9] =
     ["split", "set", "subset", "partition", "phase", "fold_name", "data set", "dataset", "is_valid"];
 
-/// Number of rows that columns are recognised by.
+/// Number of rows that columns are recognized by.
 const SAMPLE: usize = 200;
 
 /// Positions of the columns of a table.

@@ -45,7 +45,7 @@ impl Format for PairLists {
         "`train.txt`, `val.txt` (and `test.txt`) whose lines are the path of an image and the path of its mask"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let lists = lists::find(root)?;
         if lists.is_empty() {
             return Ok(None);

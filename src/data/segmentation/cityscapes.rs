@@ -54,7 +54,7 @@ impl Format for Cityscapes {
         "`leftImg8bit/{train,val}/CITY/*_leftImg8bit.png` (or `.jpg`) and `gtFine/` or `gtCoarse/` with `*_labelIds.png` or `*_labelTrainIds.png`; 19 classes"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let Some((images, masks)) = folders(root) else { return Ok(None) };
         Ok(Some(Evidence::certain([images, masks].map(|folder| format!("{}/", name_of(&folder))))))
     }

@@ -220,7 +220,7 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
         && palette.len() != classes.len()
     {
         let (colors, classes) = (palette.len(), classes.len());
-        return Err(wrong(format!("palette has {colors} colours for {classes} classes; give one for each")));
+        return Err(wrong(format!("palette has {colors} colors for {classes} classes; give one for each")));
     }
     let mut builder = Builder { colors: HashMap::new(), values: [None; 256], list: ClassList::default() };
     builder.values[usize::from(IGNORED)] = Some(IGNORED);
@@ -245,7 +245,7 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
         }
     }
     if let Some([r, g, b]) = ignore_color {
-        ignored_words.push(format!("colour #{r:02x}{g:02x}{b:02x}"));
+        ignored_words.push(format!("color #{r:02x}{g:02x}{b:02x}"));
         builder.colors.insert([r, g, b], IGNORED);
     }
     if builder.values[usize::from(IGNORED)] == Some(IGNORED) && coding != Some(WrittenCoding::Color) {
@@ -311,7 +311,7 @@ impl Builder {
         if let Some([r, g, b]) = color
             && self.colors.insert([r, g, b], id as u8).is_some()
         {
-            return Err(format!("colour #{r:02x}{g:02x}{b:02x} stands for two classes, the second is '{name}'"));
+            return Err(format!("color #{r:02x}{g:02x}{b:02x} stands for two classes, the second is '{name}'"));
         }
         self.list.names.push(name);
         self.list.palette.push(color.unwrap_or_else(|| voc_color(id as u8)));

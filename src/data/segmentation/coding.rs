@@ -114,7 +114,7 @@ impl Coding {
         let mut outside: BTreeMap<[u8; 3], u64> = BTreeMap::new();
         let mut last = ([0; 3], known(&[0; 3]));
         let id = |&color: &[u8; 3]| {
-            // Neighbouring pixels mostly have the same color, which saves the look-up.
+            // Neighboring pixels mostly have the same color, which saves the look-up.
             if color != last.0 {
                 last = (color, known(&color));
             }
@@ -131,7 +131,7 @@ impl Coding {
             // Values stored as three equal channels.
             return self.ids_of_values(&colors.iter().map(|c| c[0]).collect::<Vec<_>>(), table);
         }
-        let name = |[r, g, b]: [u8; 3]| format!("colour #{r:02x}{g:02x}{b:02x}");
+        let name = |[r, g, b]: [u8; 3]| format!("color #{r:02x}{g:02x}{b:02x}");
         self.complete(ids, outside.into_iter().map(|(color, pixels)| (name(color), pixels)))
     }
 

@@ -101,8 +101,8 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
 fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, DataError> {
     let palette: Vec<[u8; 3]> = colors.keys().copied().collect();
     if palette.len() > MAX_CLASSES {
-        let problem = "its masks hold more than 255 colours, so they are photographs or were saved with loss; \
-                       list the classes and their colours in a classes.toml, or save the masks as PNG";
+        let problem = "its masks hold more than 255 colors, so they are photographs or were saved with loss; \
+                       list the classes and their colors in a classes.toml, or save the masks as PNG";
         return Err(DataError::malformed(root, problem));
     }
     let blends = blends(colors);
@@ -110,8 +110,8 @@ fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, Dat
     if !blends.is_empty() {
         let words: Vec<String> = blends.iter().take(6).map(hex).collect();
         let problem = format!(
-            "its masks hold {} rare colours between others, such as {}; either they are the rims of classes, left by \
-             scaling or compression (list the classes with their colours in a classes.toml and set nearest = true), or \
+            "its masks hold {} rare colors between others, such as {}; either they are the rims of classes, left by \
+             scaling or compression (list the classes with their colors in a classes.toml and set nearest = true), or \
              classes themselves (list them there)",
             blends.len(),
             words.join(", ")
@@ -120,9 +120,9 @@ fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, Dat
     }
     let names: Vec<String> = palette.iter().map(hex).collect();
     if let [only] = names.as_slice() {
-        return Err(values::single_class(root, &format!("the colour {only} alone")));
+        return Err(values::single_class(root, &format!("the color {only} alone")));
     }
-    let source = "the colours in the masks; name them in a classes.toml".to_string();
+    let source = "the colors in the masks; name them in a classes.toml".to_string();
     let classes = ClassList { names, palette: palette.clone(), ignored: "nothing".into(), source };
     Ok(Coding { classes: Arc::new(classes), values: None, colors: color_table(&palette), nearest: false })
 }

@@ -64,7 +64,7 @@ impl Format for Voc {
          `class_names.txt` name the classes"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let Some((home, masks)) = home(root)? else { return Ok(None) };
         let mut seen = vec![relative(root, &home.join("JPEGImages")), relative(root, &masks)];
         seen.extend(CLASS_FILES.iter().filter(|name| home.join(name).is_file()).map(ToString::to_string));

@@ -13,13 +13,13 @@ pub enum Scale {
     Plain,
 }
 
-/// An axis with the values at its ends.
+/// An axis: the values at its ends and its ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {
     low: f64,
     high: f64,
     /// First and last value with a tick.
-    labelled: (f64, f64),
+    labeled: (f64, f64),
     step: f64,
     percent: bool,
 }
@@ -59,19 +59,19 @@ impl Axis {
         let high = if high > low { high } else { low + step };
         let percent = scale == Scale::Share;
         let (low, high) = if percent { (low.max(0.0), high.min(1.0).max(low + step)) } else { (low, high) };
-        Axis { low, high, labelled: (low, high), step: nice_step(high - low, 6), percent }
+        Axis { low, high, labeled: (low, high), step: nice_step(high - low, 6), percent }
     }
 
     /// From the first epoch to the last. For a single epoch the axis is wider, without further ticks.
     pub fn of_epochs(first: f64, last: f64) -> Self {
         let (low, high) = if last > first { (first, last) } else { (first - 1.0, first + 1.0) };
         let step = nice_step(high - low, 8).max(1.0);
-        Axis { low, high, labelled: (first, last), step, percent: false }
+        Axis { low, high, labeled: (first, last), step, percent: false }
     }
 
     /// Values of the ticks, ascending.
     pub fn ticks(&self) -> impl Iterator<Item = f64> {
-        let (step, (low, high)) = (self.step, self.labelled);
+        let (step, (low, high)) = (self.step, self.labeled);
         let first = (low / step - 1e-6).ceil();
         (0..32).map(move |i| (first + f64::from(i)) * step).take_while(move |v| *v <= high + step * 1e-6)
     }

@@ -29,7 +29,7 @@ impl From<Color> for Paint<'_> {
     }
 }
 
-/// Horizontal anchor of a text. Vertically, the middle of the capital letters is placed at the given position.
+/// Horizontal anchor of a text. The vertical anchor is the middle of the capital letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,

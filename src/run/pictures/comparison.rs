@@ -8,7 +8,7 @@ use image::imageops::{FilterType, resize};
 use super::canvas::{Anchor, Canvas, Color, TextStyle};
 use super::{PictureError, palette};
 
-/// A figure: columns with a name each, rows of pictures, and a legend.
+/// A figure: named columns, rows of pictures, and a legend.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     /// Title.

@@ -13,7 +13,7 @@ const HEIGHT: f32 = 720.0;
 const TITLE: f32 = 34.0;
 const LABEL: f32 = 26.0;
 
-/// Colors of lines in their order.
+/// Colors of the lines, in order.
 const COLORS: [Color; 4] = [palette::BLUE, palette::ORANGE, palette::RIGHT, palette::FAINT];
 
 /// One line of a plot: its name, color and one value per epoch.

@@ -17,7 +17,7 @@ const TITLE: f32 = 34.0;
 /// An image with a caption.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// Shown whole and centred. Small images are enlarged by whole factors, so that pixels stay sharp.
+    /// Shown whole and centered. Small images are enlarged by whole factors, so that pixels stay sharp.
     pub image: RgbImage,
     /// One or more lines under the image. A line that is too long ends in an ellipsis.
     pub caption: String,

@@ -45,7 +45,7 @@ fn a_segmentation_network_starts_from_the_body_of_a_classifier() {
     assert!(!place.has("none"), "nothing is written for a run that cannot start");
 }
 
-/// FCN-32s starts as bilinear interpolation of each class, with neighbours 32 pixels apart.
+/// FCN-32s starts as bilinear interpolation of each class, with neighbors 32 pixels apart.
 fn enlarges_bilinearly(weight: &[f32]) {
     let part = |at: usize| 1.0 - (at as f64 - 31.5).abs() / 32.0;
     for (i, &v) in weight.iter().enumerate() {

@@ -11,7 +11,7 @@ use super::write;
 use super::{fifo, pairs, segmentation, stripes};
 use crate::{class_folders, open, picture, refused, save, temp};
 
-/// Files that are not data are named. Output of shadegrad is recognised.
+/// Files that are not data are named. Output of shadegrad is recognized.
 #[test]
 fn files_left_out_are_named() {
     let dir = temp();

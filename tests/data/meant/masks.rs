@@ -54,7 +54,7 @@ fn ambiguous_masks_are_refused_with_the_setting_that_decides() {
     pairs(dir.path(), ["a", "b", "c", "d"], |k| stripes(if k % 2 == 0 { &[0, 1] } else { &[0, 255] }));
     refused(
         segmentation(dir.path()).map(|_| ()),
-        &["two habits", "0 and 1 in 2 files", "0 and 255 in 2", "a.png", "b.png"],
+        &["two notations", "0 and 1 in 2 files", "0 and 255 in 2", "a.png", "b.png"],
     );
     write(&dir.path().join("classes.toml"), "threshold = 1\nclasses = [\"soil\", \"root\"]\n");
     let splits = segmentation(dir.path()).unwrap();
@@ -73,7 +73,7 @@ fn blended_colors_are_no_classes() {
         save(&dir.path().join(format!("images/{name}.png")), &picture(WIDTH, HEIGHT, 1));
         save(&dir.path().join(format!("masks/{name}.png")), mask);
     }
-    refused(segmentation(dir.path()).map(|_| ()), &["1 rare colours between others", "#690a69", "nearest = true"]);
+    refused(segmentation(dir.path()).map(|_| ()), &["1 rare colors between others", "#690a69", "nearest = true"]);
     let list = "nearest = true\n[[classes]]\nname = \"red\"\ncolor = [200, 10, 10]\n[[classes]]\nname = \"blue\"\n\
                 color = [10, 10, 200]\n";
     write(&dir.path().join("classes.toml"), list);

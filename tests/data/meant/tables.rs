@@ -14,7 +14,7 @@ fn labels(set: &Arc<dyn ClassificationDataset>) -> Vec<(String, String)> {
 }
 
 #[test]
-fn columns_of_tables_are_recognised_from_the_data() {
+fn columns_of_tables_are_recognized_from_the_data() {
     let dir = temp();
     for number in 0..8 {
         save(&dir.path().join(format!("train_images/p{number}.png")), &picture(9, 7, number));

@@ -1,4 +1,4 @@
-//! Weights that are initialised as bilinear interpolation.
+//! Weights that are initialized as bilinear interpolation.
 
 use shadegrad::exec::PlanOptions;
 use shadegrad::graph::Graph;
@@ -18,7 +18,7 @@ fn interpolation_with_unequal_channels_is_refused() {
     refused(conv.apply(&mut g, "c", x), &told);
 }
 
-/// Pixels with both neighbours in the image have the values of the interpolating op.
+/// Pixels with both neighbors in the image have the values of the interpolating op.
 #[test]
 fn every_factor_starts_as_interpolation() {
     for factor in [2, 3, 5] {
