@@ -219,7 +219,7 @@ impl<T: Real> Engine for CpuEngine<T> {
 
     fn load(&mut self, plan: &Plan) -> Result<usize, ExecError> {
         if let Some(call) = plan.calls.iter().map(|c| &c.call).find(|call| call.elements.contains(&Element::F16)) {
-            let reason = "its operands have 16 bits, and this engine computes in 32".into();
+            let reason = "its operands are f16, and the CPU engine computes in f32".into();
             return Err(ExecError::Kernel { kernel: call.kernel.into(), reason });
         }
         plan.check()?;
@@ -287,7 +287,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<T>>, ExecError> {
         let found = self.tickets.iter().position(|(id, _)| *id == ticket.0);
         let taken = found.and_then(|i| self.tickets.remove(i));
-        let missing = || "it was taken before, or too many were left untaken".into();
+        let missing = || "it was taken before, or dropped because later results were not taken".into();
         taken.map(|(_, data)| data).ok_or_else(|| port_error(format!("ticket {}", ticket.0), missing()))
     }
 

@@ -103,7 +103,7 @@ pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, 
     }
     match run.read_facts() {
         Ok(facts) => Ok(facts.map(|facts| facts.outputs)),
-        // A run of an earlier version: its checkpoint names them too.
+        // In a run of an earlier version, the checkpoint names the classes too.
         Err(error) => Checkpoint::open(&run.last_path()).map(|last| Some(last.card.classes)).map_err(|_| error),
     }
 }

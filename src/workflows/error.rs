@@ -83,7 +83,7 @@ pub enum Incomparable {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkflowError {
-    /// A task, training, a run directory, a device.
+    /// A task, training, a run folder, a device.
     #[error(transparent)]
     Task(#[from] TaskError),
     /// A sweep.

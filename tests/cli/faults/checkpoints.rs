@@ -11,11 +11,11 @@ fn trained() -> Place {
     place
 }
 
-/// Requires `predict` and `--init` to refuse the file by name, and `--init` to make no run directory.
+/// Requires `predict` and `--init` to refuse the file by name, and `--init` to make no run folder.
 fn refused(place: &Place, file: &str, parts: &[&str]) {
     cannot_predict(place, file, parts);
     place.run(&format!("{TRAIN} --init {file} --out next")).refused(&[file]).refused(parts);
-    assert!(!place.has("next"), "no run directory");
+    assert!(!place.has("next"), "no run folder");
 }
 
 fn cannot_predict(place: &Place, file: &str, parts: &[&str]) {
@@ -118,7 +118,7 @@ fn a_path_that_is_no_run_and_a_file_that_is_no_image_are_refused() {
     let place = trained();
     place.folder("empty");
     place.run("predict run empty --device cpu").refused(&["empty: holds no JPEG, PNG, WebP, BMP, GIF or TIFF file"]);
-    place.run("predict empty photos/disc --device cpu").refused(&["empty is not a run directory", "config.toml"]);
+    place.run("predict empty photos/disc --device cpu").refused(&["empty is not a run folder", "config.toml"]);
     place.run("predict nowhere photos/disc --device cpu").refused(&["nowhere", "check the path"]);
     place.run("eval run --data nowhere --device cpu").refused(&["nowhere", "check the path"]);
     place.run("predict run photos/disc --device abacus").refused(&["no device `abacus`", "there are: cpu"]);

@@ -2,11 +2,11 @@
 
 use crate::support::{CLASSES, Place, TRAIN};
 
-/// Requires `train` to refuse `data` with a message that contains `parts`, and to make no run directory.
+/// Requires `train` to refuse `data` with a message that contains `parts`, and to make no run folder.
 fn refused(place: &Place, data: &str, parts: &[&str]) {
     let line = format!("train classify --data {data} --out run --device cpu --image-size 32 --epochs 1");
     place.run(&line).refused(&[data]).refused(parts);
-    assert!(!place.has("run"), "no run directory");
+    assert!(!place.has("run"), "no run folder");
 }
 
 #[test]

@@ -110,5 +110,5 @@ fn parts_with_ignored_pixels_only_are_refused() {
     let splits = segmentation(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
     let prepared = prepare_segmentation(&sets, &SizeOptions::new(8, 8), &|_, _| ());
-    refused(prepared.map(|_| ()), &["all pixels of the 2 masks", "im 4.png", "ignored"]);
+    refused(prepared.map(|_| ()), &["every pixel of the 2 masks", "im 4.png", "ignored"]);
 }
