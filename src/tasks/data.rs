@@ -139,7 +139,9 @@ pub trait ImageSet {
     /// Unreadable images that were left out.
     fn skipped(&self) -> &[BadImage];
 
-    /// The objective of a model, and these images as its samples.
+    /// The objective of a model, and these images as its samples. The objective also takes samples of the same images at the
+    /// model's own image size, from another set: its evaluation then scales predictions to the size of this set and scores them
+    /// there.
     ///
     /// # Errors
     /// When the model belongs to another task.

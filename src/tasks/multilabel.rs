@@ -144,7 +144,7 @@ impl Task for MultiLabel {
         true
     }
 
-    fn compares_sizes(&self) -> bool {
+    fn compares_proportions(&self) -> bool {
         true
     }
 
