@@ -1,7 +1,7 @@
 //! Shapes, memory layouts, and all size rules of convolution and pooling.
 //!
 //! Activations are N H W C, convolution weights KH KW I O. In memory the channel axes are padded with zeros to a
-//! multiple of [`LANES`], so that every shader loads `vec4`s. The interface has logical shapes only.
+//! multiple of [`LANES`], so every shader loads `vec4`s. The interface has logical shapes only.
 
 mod window;
 
@@ -11,7 +11,7 @@ use half::f16;
 
 pub use window::{Padding, Pair, Phase, Window, phases};
 
-/// Width of the vectors that shaders load; channel axes are padded to a multiple of it.
+/// Width of the vectors that shaders load. Channel axes are padded to a multiple of it.
 pub const LANES: usize = 4;
 
 /// `n` rounded up to a multiple of [`LANES`].
@@ -72,14 +72,14 @@ impl fmt::Debug for Shape {
     }
 }
 
-/// Which axes are padded in memory.
+/// The padded axes in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Last axis padded: activations `[N,H,W,C]`, `[N,C]` and vectors `[C]`.
     Channels,
     /// Last two axes padded: weights `[KH,KW,I,O]` and `[I,O]`.
     Kernel,
-    /// Nothing padded but the end: flat buffers that hold many tensors.
+    /// Padded at the end only: flat buffers of several tensors.
     Flat,
 }
 
@@ -94,7 +94,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// Words of 32 bits for `len` numbers in memory.
+    /// Number of words of 32 bits for `len` elements in memory.
     pub fn floats(self, len: usize) -> usize {
         match self {
             Element::F32 => len,
@@ -103,13 +103,13 @@ impl Element {
     }
 }
 
-/// The two numbers of 16 bits in a word of 32, the first in the lower half.
+/// The two 16-bit values in a word of 32 bits, the first in the lower half.
 pub fn halves(word: f32) -> [f32; 2] {
     let bits = word.to_bits();
     [bits as u16, (bits >> 16) as u16].map(|bits| f16::from_bits(bits).to_f32())
 }
 
-/// The word of 32 bits with two numbers of 16.
+/// The word of 32 bits with two 16-bit values.
 pub fn whole(halves: [f32; 2]) -> f32 {
     let [low, high] = halves.map(|v| u32::from(f16::from_f32(v).to_bits()));
     f32::from_bits(low | high << 16)
@@ -139,15 +139,15 @@ impl TensorType {
     pub fn flat(len: usize) -> Self {
         TensorType { shape: Shape(vec![len]), layout: Layout::Flat, element: Element::F32 }
     }
-    /// Size of the last axis in memory; of an empty flat buffer, one vector.
+    /// Size of the last axis in memory; one vector for an empty flat buffer.
     pub fn stride(&self) -> usize {
         padded(self.shape.channels().max(1))
     }
-    /// Words of 32 bits in memory, padding included.
+    /// Number of words of 32 bits in memory, padding included.
     pub fn words(&self) -> usize {
         self.element.floats(self.len())
     }
-    /// Number of numbers in memory, padding included: a multiple of [`LANES`].
+    /// Number of elements in memory, padding included: a multiple of [`LANES`].
     pub fn len(&self) -> usize {
         let dims = &self.shape.0;
         match self.layout {
@@ -159,17 +159,17 @@ impl TensorType {
             }
         }
     }
-    /// Whether the logical numbers are contiguous in memory, with padding at the end alone.
+    /// Whether the logical elements are contiguous in memory, with padding at the end only.
     pub fn is_dense(&self) -> bool {
         let single_row = self.layout == Layout::Channels && self.shape.rows() == 1;
         self.layout == Layout::Flat || single_row || self.len() == self.shape.elements()
     }
-    /// Whether it is a weight with rows of zeros in memory, which pad its input channels.
+    /// Whether a weight has rows of zeros in memory that pad its input channels.
     pub fn has_padded_rows(&self) -> bool {
         let inputs = self.shape.0.iter().rev().nth(1);
         self.layout == Layout::Kernel && inputs.is_some_and(|inputs| !inputs.is_multiple_of(LANES))
     }
-    /// True when there is no element at all.
+    /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -4,22 +4,22 @@ use super::ExecError;
 use crate::graph::StateLayout;
 use crate::plan::{Plan, Slice};
 
-/// Results of runs that an engine keeps for [`Engine::take`]; the oldest is dropped when there are more.
+/// Number of results that an engine keeps for [`Engine::take`]. Beyond it, the oldest are dropped.
 pub const MAX_TICKETS: usize = 8;
 
-/// Results that are on their way from the device; taken with [`Engine::take`].
+/// Results on their way from the device, for [`Engine::take`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
 
-/// A place where plans run. All lengths and offsets are in words of 32 bits, in memory order (padding included).
+/// Runs plans on a device. All lengths and offsets are in words of 32 bits, in memory order (padding included).
 pub trait Engine: Send {
-    /// Element type that crosses the border.
+    /// Element type of written and read data.
     type Scalar: Copy + Default + From<f32> + Into<f64> + Send;
 
-    /// Name that reports and errors show.
+    /// Name for messages.
     fn name(&self) -> String;
 
-    /// Makes (or grows) the buffers of the states. Contents of a group that grows are kept, new floats are 0.
+    /// Allocates the buffers of the states, or grows them. A group that grows keeps its contents, and new floats are 0.
     ///
     /// # Errors
     /// When memory runs out or a group is above the device's binding limit.
@@ -31,13 +31,13 @@ pub trait Engine: Send {
     /// When memory runs out or a kernel is refused.
     fn load(&mut self, plan: &Plan) -> Result<usize, ExecError>;
 
-    /// Writes a slice of a plan's buffers (or of a state, whatever the plan).
+    /// Writes a slice of a plan's buffers. A slice of a state is the same in every plan.
     ///
     /// # Errors
     /// When the device is lost.
     fn write(&mut self, plan: usize, to: Slice, data: &[Self::Scalar]) -> Result<(), ExecError>;
 
-    /// Writes a slice from rows, which may be padded in memory.
+    /// Writes rows, which may be padded in memory.
     ///
     /// # Errors
     /// When the device is lost.
@@ -45,32 +45,31 @@ pub trait Engine: Send {
         self.write(plan, to, &rows.packed())
     }
 
-    /// Runs a plan, and starts to fetch `fetch` (slices of its outputs) from the state after it. Does not wait.
+    /// Runs a plan and starts to read `fetch` (slices of its outputs) after it. Does not wait.
     ///
     /// # Errors
     /// When the device is lost.
     fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError>;
 
-    /// Waits for the slices that a run fetches and returns a vector for each. A ticket can be taken once.
+    /// Waits for the results of a run and returns them, one vector per slice. Each ticket can be taken once.
     ///
     /// # Errors
     /// When the device is lost.
     fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<Self::Scalar>>, ExecError>;
 
-    /// Reads a slice now.
+    /// Reads a slice and waits for it.
     ///
     /// # Errors
     /// When the device is lost.
     fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<Self::Scalar>, ExecError>;
 
-    /// Runs a plan and returns the seconds of each of its calls, in their order; `None` for a device
-    /// without timestamps.
+    /// Runs a plan and returns the seconds of each of its calls, in order; `None` for a device without timestamps.
     ///
     /// # Errors
     /// When the device is lost.
     fn profile(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError>;
 
-    /// Whether plans can have 16-bit values here.
+    /// Whether plans may have 16-bit values.
     fn has_half(&self) -> bool {
         false
     }
@@ -79,24 +78,24 @@ pub trait Engine: Send {
     fn memory(&self) -> u64;
 }
 
-/// Numbers in rows that are padded in memory.
+/// Rows of numbers that are padded in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a, T> {
     /// Row by row, without the padding.
     pub values: &'a [T],
-    /// Numbers of a row.
+    /// Length of a row.
     pub len: usize,
-    /// Numbers of a row in memory, with zeros at its end.
+    /// Length of a row in memory, with zeros at the end.
     pub stride: usize,
 }
 
 impl<T: Copy + Default> Rows<'_, T> {
-    /// Numbers of all rows in memory.
+    /// Length of all rows in memory.
     pub fn memory_len(&self) -> usize {
         self.values.len() / self.len.max(1) * self.stride
     }
 
-    /// The rows as they lie in memory.
+    /// The rows in memory layout.
     pub fn packed(&self) -> Vec<T> {
         let mut memory = vec![T::default(); self.memory_len()];
         self.pack_into(&mut memory);
@@ -112,5 +111,5 @@ impl<T: Copy + Default> Rows<'_, T> {
     }
 }
 
-/// An engine that computes in f32, on whatever device.
+/// An engine with f32 data, on any device.
 pub type AnyEngine = dyn Engine<Scalar = f32>;

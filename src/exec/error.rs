@@ -4,15 +4,15 @@ use super::registry::KernelError;
 use crate::kernel::KernelCall;
 use crate::plan::Unfit;
 
-/// Why a device cannot be opened, or a plan cannot be loaded or run.
+/// Errors of engines.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
-    /// No such device.
+    /// No device of this name.
     #[error("no device `{asked}` here; there are: {available}")]
     NoDevice {
-        /// Name that was given.
+        /// The name asked for.
         asked: String,
-        /// Names of the devices here.
+        /// The devices found.
         available: String,
     },
     /// The device refused memory.
@@ -20,9 +20,9 @@ pub enum ExecError {
         "the device is out of memory while {during}: it needs {bytes} bytes; lower the batch size or the image size"
     )]
     OutOfMemory {
-        /// The step under way.
+        /// The action that failed.
         during: String,
-        /// Bytes asked for.
+        /// Bytes requested.
         bytes: u64,
     },
     /// A tensor is larger than the device can bind.
@@ -30,54 +30,54 @@ pub enum ExecError {
         "{what} needs {bytes} bytes in one buffer but the device binds at most {limit}; lower the batch size or the image size"
     )]
     TooLarge {
-        /// Which tensor.
+        /// Name of the tensor.
         what: String,
-        /// Its size.
+        /// Size of the tensor in bytes.
         bytes: u64,
-        /// The limit.
+        /// Largest binding in bytes.
         limit: u64,
     },
-    /// The driver has given the device up.
+    /// The device was lost.
     #[error(
         "the device was lost: {reason}; the last checkpoint is intact, so resume from it. Systems reset a device when one \
          kernel runs for seconds or its memory is full: lower the batch size if it is lost again"
     )]
     DeviceLost {
-        /// The driver's words.
+        /// Message of the driver.
         reason: String,
     },
-    /// A kernel did not compile or validate, or cannot run on what it was given.
+    /// A kernel that does not compile or validate, or does not fit its call.
     #[error("the kernel {kernel} was refused: {reason}")]
     Kernel {
         /// Name.
         kernel: String,
-        /// Why.
+        /// Reason.
         reason: String,
     },
-    /// A call names a kernel that is not registered, or lacks what the kernel reads.
+    /// A call of a kernel that is not registered, or that reads something the call lacks.
     #[error(transparent)]
     Registry(#[from] KernelError),
-    /// The device refused something else.
+    /// Any other error of the device.
     #[error("the device reported an error while {during}: {reason}")]
     Device {
-        /// The step under way.
+        /// The action that failed.
         during: String,
-        /// The driver's words.
+        /// Message of the driver.
         reason: String,
     },
-    /// A label that is no class, or a target that is no probability.
+    /// A label that is not a class, or a target that is not a probability.
     #[error("{input}: number {index} is {value}, expected {expected}")]
     Label {
         /// Name of the input.
         input: String,
-        /// Its place among the numbers written.
+        /// Index among the written numbers.
         index: usize,
         /// The number.
         value: f32,
-        /// What it must be.
+        /// The allowed values.
         expected: String,
     },
-    /// A run of a plan that reads an input which holds nothing yet.
+    /// A run of a plan before one of its inputs was written.
     #[error("the input `{input}` was never written: write it before the plan runs")]
     NotWritten {
         /// Name of the input.
@@ -88,7 +88,7 @@ pub enum ExecError {
     Port {
         /// Input, output or state.
         what: String,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
 }

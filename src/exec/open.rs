@@ -3,10 +3,10 @@
 use super::cpu::CpuEngine;
 use super::{AnyEngine, ExecError, gpu};
 
-/// Opens the device that `--device` names: `auto`, `gpu`, `cpu`, a part of an adapter's name, or its index.
+/// Opens a device by name: `auto`, `gpu`, `cpu`, a part of an adapter's name, or its index.
 ///
 /// # Errors
-/// When there is no such device (the message lists those there are) or it cannot be opened.
+/// When there is no such device (the message lists the devices), or it cannot be opened.
 pub fn open(device: &str) -> Result<Box<AnyEngine>, ExecError> {
     if device.eq_ignore_ascii_case("cpu") {
         return Ok(Box::new(CpuEngine::<f32>::new()));

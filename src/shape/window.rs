@@ -20,7 +20,7 @@ impl Padding {
     }
 }
 
-/// A size of the two spatial axes, `[rows, columns]`, or one number for both.
+/// Size of the two spatial axes, `[rows, columns]`, or one number for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pair(pub [usize; 2]);
 
@@ -43,7 +43,7 @@ impl From<Pair> for Padding {
     }
 }
 
-/// A window that slides over the spatial axes: what convolution and pooling share.
+/// A window that slides over the spatial axes, for convolution and pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     /// KH, KW.
@@ -54,8 +54,8 @@ pub struct Window {
     pub padding: Padding,
     /// Distance between the taps of the kernel.
     pub dilation: [usize; 2],
-    /// Round the output size up instead of down (pooling only); a window must still start inside the input or its
-    /// leading padding, as in PyTorch.
+    /// Rounds the output size up instead of down (pooling only). A window must start inside the input or its leading
+    /// padding, as in PyTorch.
     pub ceil_mode: bool,
 }
 
@@ -81,7 +81,7 @@ impl Window {
         Window { dilation: [dilation; 2], ..self }
     }
 
-    /// Kernels index with 32 bits: each size must leave room for a sum.
+    /// Kernels index with 32 bits. Each size must allow for a sum.
     fn check(&self) -> Result<(), String> {
         const MOST: usize = 1 << 30;
         let Padding { top, bottom, left, right } = self.padding;
@@ -96,7 +96,7 @@ impl Window {
     /// `floor((size + padding − dilation·(kernel − 1) − 1) / stride) + 1`.
     ///
     /// # Errors
-    /// A rule in words when a parameter is 0 or too large, or the window does not fit.
+    /// A rule in words, when a parameter is 0 or too large, or the window does not fit.
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2], String> {
         self.check()?;
         let pads = [(self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)];
@@ -124,12 +124,12 @@ impl Window {
 }
 
 impl Window {
-    /// Output size of a transposed convolution of this window over an input of [H, W]:
-    /// `(size − 1)·stride − padding + dilation·(kernel − 1) + 1 + output_padding`; also the window of the convolution
-    /// whose input gradient it is (`output_padding` is taken from its trailing padding).
+    /// Output size of a transposed convolution of this window over an input of [H, W]: `(size − 1)·stride − padding +
+    /// dilation·(kernel − 1) + 1 + output_padding`. Also returns the window of the convolution whose input gradient it
+    /// is; `output_padding` is subtracted from its trailing padding.
     ///
     /// # Errors
-    /// A rule in words when a parameter is 0 or too large, or the output is empty.
+    /// A rule in words, when a parameter is 0 or too large, or the output is empty.
     pub fn transposed(&self, input: [usize; 2], output_padding: [usize; 2]) -> Result<([usize; 2], Window), String> {
         self.check()?;
         let pads = [(self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)];
@@ -143,7 +143,7 @@ impl Window {
                 ));
             }
             let extra = output_padding[axis];
-            // An output padding above the stride reduces the padding of the convolution, where that is large enough.
+            // An output padding above the stride reduces the padding of the convolution, if that is large enough.
             if extra >= s && (extra >= d || extra > pads[axis].1 + s - 1) {
                 return Err(format!("output_padding {extra} must be smaller than the stride {s}"));
             }
@@ -159,8 +159,8 @@ impl Window {
     }
 }
 
-/// One phase of a strided window seen from the input's side: the input positions that are congruent modulo the stride
-/// are reached by the same taps. Along one axis.
+/// A phase of a strided window along one axis, seen from the input: the input positions that are congruent modulo the
+/// stride. The same taps reach all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phase {
     /// First tap that reaches this phase.
@@ -175,8 +175,8 @@ pub struct Phase {
     pub count: usize,
 }
 
-/// The `stride` phases of an axis, so that an input gradient multiplies no zeros: input position `i` receives
-/// output `o` through tap `k` where `o·stride = i + padding − k·dilation`.
+/// The `stride` phases of an axis. By them an input gradient multiplies no zeros. Input position `i` receives output
+/// `o` through tap `k` if `o·stride = i + padding − k·dilation`.
 pub fn phases(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Vec<Phase> {
     (0..stride)
         .map(|phase| {

@@ -134,7 +134,7 @@ impl Task for MultiLabel {
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         // Classes in the order of the model. The images may lack some of them.
         let set = set
-            .relabelled(&card.classes)
+            .relabeled(&card.classes)
             .map_err(|_| TaskError::OtherClasses { data: set.class_names().to_vec(), model: card.classes.clone() })?;
         let options = PrepareOptions { skip_bad: from.skip_bad, ..PrepareOptions::new(from.size.height as u32) };
         let prepared = Arc::new(prepare_multi_label(&[set], &options, &|_, _| {})?.remove(0));

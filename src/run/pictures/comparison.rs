@@ -1,4 +1,4 @@
-//! A figure of pictures side by side, one row per image, with the colors of the classes below.
+//! Pictures side by side, one row per image, with the colors of the classes below.
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
@@ -32,7 +32,7 @@ const GAP: f32 = 12.0;
 const TITLE: f32 = 34.0;
 const TEXT: f32 = 24.0;
 const LINE: f32 = 40.0;
-/// Width of a picture in pixels. Smaller pictures are enlarged by a whole factor, larger ones reduced.
+/// Width of a picture in pixels. Smaller ones are enlarged by a whole factor, larger ones reduced.
 const WIDTH: u32 = 384;
 
 impl PictureTable {
@@ -54,7 +54,7 @@ impl PictureTable {
     /// Draws the figure.
     ///
     /// # Errors
-    /// When there are no rows, or the figure is too large.
+    /// When there are no rows, or the figure is larger than a picture can be.
     pub fn draw(&self) -> Result<RgbImage, PictureError> {
         let cells = || self.rows.iter().flatten();
         let widest = cells().map(|cell| cell.picture.width() * cell.zoom).max();
@@ -110,7 +110,7 @@ impl PictureTable {
     }
 }
 
-/// A picture no wider than [`WIDTH`], and the whole factor to enlarge it by.
+/// A picture at most [`WIDTH`] wide, and the whole factor that enlarges it.
 fn fitted(picture: RgbImage) -> (RgbImage, u32) {
     let (width, height) = picture.dimensions();
     if width <= WIDTH {
