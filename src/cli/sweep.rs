@@ -9,7 +9,7 @@ use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
 use crate::train::Observer;
 use crate::workflows::WorkflowError;
-use crate::workflows::sweep::{State, Sweep, SweepObserver};
+use crate::workflows::sweep::{Sweep, SweepObserver, SweepRunState};
 
 /// Arguments of `sweep`.
 #[derive(clap::Args)]
@@ -47,13 +47,13 @@ impl SweepProgress {
 }
 
 impl SweepObserver for SweepProgress {
-    fn run(&self, number: usize, of: usize, cell: &str, state: &State) {
+    fn run(&self, number: usize, of: usize, cell: &str, state: &SweepRunState) {
         let state = match state {
-            State::Begins => "begins".to_owned(),
-            State::Done(rows) => format!("is done, {} epochs", rows.len()),
-            State::Paused(rows) => format!("paused after epoch {}", rows.len()),
-            State::Diverged => "diverged".to_owned(),
-            State::Failed(reason) => format!("failed: {reason}"),
+            SweepRunState::Begins => "begins".to_owned(),
+            SweepRunState::Done(rows) => format!("is done, {} epochs", rows.len()),
+            SweepRunState::Paused(rows) => format!("paused after epoch {}", rows.len()),
+            SweepRunState::Diverged => "diverged".to_owned(),
+            SweepRunState::Failed(reason) => format!("failed: {reason}"),
         };
         self.0.begins(&[format!("\nrun {number} of {of} ({cell}) {state}")]);
     }
@@ -68,11 +68,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut sweep = Sweep::read(&args.file, args.sample.map(|n| n as usize), args.seed).map_err(WorkflowError::from)?;
     sweep.halving = args.halving.map_or(sweep.halving, |eta| eta as usize);
     for setting in &args.set {
-        let table = toml::from_str(setting).map_err(|e| {
-            CliError::Usage(format!("--set {setting}: {}; expected KEY=VALUE as in a TOML file", e.message()))
-        })?;
+        let refused = |problem: &str| {
+            CliError::Usage(format!("--set {setting}: {problem}; expected KEY=VALUE as in a TOML file"))
+        };
+        let table: toml::Table = toml::from_str(setting).map_err(|e| refused(e.message()))?;
+        if table.is_empty() {
+            return Err(refused("it sets nothing"));
+        }
         sweep.set(&table).map_err(WorkflowError::from)?;
     }
+    // A device that is not there is refused before there is a folder.
+    args.device.as_deref().map_or(Ok(()), |device| crate::exec::open(device).map(drop))?;
     let stop = stop_on_interrupt();
     let table =
         sweep.run(&args.out, args.device.as_deref(), &SweepProgress::new(), &stop).map_err(WorkflowError::from)?;

@@ -12,13 +12,13 @@ use super::{DataError, OpenOptions, Splits};
 const SIDE: u32 = 32;
 const IMAGE: usize = 3 * 32 * 32;
 
-/// What differs between the two.
+/// Differences between the two sets.
 struct Variant {
     format: &'static str,
     folder: &'static str,
     train: &'static [&'static str],
     test: &'static str,
-    /// File of class names, one a line.
+    /// File of class names, one per line.
     names: &'static str,
     classes: usize,
     /// Bytes before the pixels; the last of them is the (fine) label.
@@ -71,7 +71,7 @@ impl Format for Cifar {
         Ok(pickle(root).map(|name| Evidence::certain([name])))
     }
 
-    /// Training batches may be a part of the five.
+    /// Some of the five training batches are enough.
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
         match find(root) {
             Some((variant, folder, train)) => open_variant(variant, &folder, &train, options),
@@ -128,8 +128,7 @@ fn open_variant(
     into_splits(train, test, options, folder, variant.format)
 }
 
-/// Names in the order of the labels, which is sorted in both sets as published; numbers where the
-/// file of names is missing.
+/// Names in the order of the labels, which is sorted in both published sets. Numbers, if the file of names is missing.
 fn class_names(variant: &Variant, folder: &Path) -> Result<Arc<[String]>, DataError> {
     let path = folder.join(variant.names);
     if !path.is_file() {

@@ -10,7 +10,7 @@ use crate::choices;
 use crate::data::{BadImage, Hints, OpenOptions, SetOptions, SizeOptions, Source};
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
-use crate::run::pictures::Comparison;
+use crate::run::pictures::PictureTable;
 use crate::run::table::Table;
 use crate::run::{Checkpoint, ImageSize, RunDir, RunError, resume};
 use crate::train::settings::{Resolved, TrainSettings};
@@ -147,7 +147,9 @@ pub trait ImageSet {
     /// Unreadable images that were left out.
     fn skipped(&self) -> &[BadImage];
 
-    /// The objective of a model, and these images as its samples.
+    /// The objective of a model, and these images as its samples. The objective also takes samples of the same images at the
+    /// model's own image size, from another set: its evaluation then scales predictions to the size of this set and scores them
+    /// there.
     ///
     /// # Errors
     /// When the model belongs to another task.
@@ -175,7 +177,7 @@ pub struct Compared {
     /// Score of each class for each model, if the task has classes.
     pub classes: Option<Table>,
     /// Predictions of each model for the same images.
-    pub figure: Comparison,
+    pub figure: PictureTable,
 }
 
 /// The evaluations as the type of a task's evaluation.

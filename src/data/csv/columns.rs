@@ -1,4 +1,4 @@
-//! Which column of a table names files, which holds labels, and which says the part.
+//! Finds the columns of a table: files, labels and parts.
 //!
 //! | column | found by |
 //! |---|---|
@@ -24,31 +24,31 @@ pub(in crate::data) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_nam
 const SPLIT_NAMES: [&str; 9] =
     ["split", "set", "subset", "partition", "phase", "fold_name", "data set", "dataset", "is_valid"];
 
-/// Rows that are looked at to recognize columns.
+/// Number of rows that columns are recognized by.
 const SAMPLE: usize = 200;
 
-/// Where the columns of a table are.
+/// Positions of the columns of a table.
 pub(super) struct Columns {
     pub path: usize,
     pub labels: Labels,
     pub split: Option<usize>,
-    /// The first line, where it names the columns.
+    /// The first line, if it names the columns.
     pub header: Option<Vec<String>>,
 }
 
-/// Where the label of a row is.
+/// Position of a row's label.
 pub(super) enum Labels {
     Column(usize),
-    /// Columns of 0 and 1, and the classes that they stand for.
+    /// Columns of 0 and 1, with their classes.
     OneHot(Vec<(usize, String)>),
 }
 
-/// The image files that a table may name.
+/// The image files that a table can name.
 pub(super) struct Files {
     folder: PathBuf,
-    /// The images below the folder, once a name did not stand for a file directly.
+    /// The images below the folder. They are listed once a name is not directly the path of a file.
     indexed: Option<(Index, Vec<PathBuf>)>,
-    /// Whether rows are looked up there.
+    /// Whether rows are looked up in `indexed`.
     by_index: bool,
 }
 
@@ -295,7 +295,7 @@ impl Columns {
         }
     }
 
-    /// The column that says the part: `named`, else one whose values are all names of parts.
+    /// Sets the column of parts: `named`, else a column whose values are all names of parts.
     fn with_split(mut self, named: Option<usize>, sample: &[StringRecord]) -> Self {
         let taken = |column: usize| column == self.path || matches!(self.labels, Labels::Column(c) if c == column);
         let says_parts = |column: usize| {

@@ -7,7 +7,7 @@ use tiny_skia::{FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, Rect, S
 use super::fonts::{Letter, letters};
 use super::{PictureError, palette};
 
-/// Largest number of pixels, which take 256 MiB.
+/// Largest number of pixels; they take 256 MiB.
 const MAX_PIXELS: u64 = 1 << 26;
 
 /// Red, green and blue, 0..=255 each.
@@ -38,7 +38,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// Style of a text.
+/// Font and placement of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TextStyle {
     /// Height of the font in pixels.
@@ -64,7 +64,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// A white canvas of a size in pixels. Errors call the picture `what`.
+    /// White paper of a size in pixels. `what` names the picture in errors.
     pub fn new(what: &'static str, width: u64, height: u64) -> Result<Self, PictureError> {
         let too_large = || PictureError::TooLarge { what, width, height };
         if width.saturating_mul(height) > MAX_PIXELS {
@@ -117,7 +117,7 @@ impl Canvas {
         }
     }
 
-    /// Copies a picture, each pixel becoming a square of `zoom`.
+    /// Copies a picture. Each pixel becomes a square of side `zoom`.
     pub fn picture(&mut self, picture: &RgbImage, x: u32, y: u32, zoom: u32) {
         let width = self.pixels.width();
         for dy in 0..picture.height() * zoom {
@@ -147,7 +147,7 @@ impl Canvas {
                 Anchor::Middle => 0.5,
                 Anchor::End => 1.0,
             };
-        // Half the height of this font's capitals, from their middle to the baseline.
+        // Half the height of this font's capitals: the distance from their middle to the baseline.
         let baseline = style.size * 0.3;
         let mut pen = Pen::default();
         for letter in letters(text) {
@@ -223,12 +223,12 @@ impl Pen {
     }
 }
 
-/// The text, shortened with an ellipsis until it is at most `width` pixels wide.
+/// The text, shortened with an ellipsis to at most `width` pixels.
 pub(super) fn fit(text: &str, size: f32, width: f32) -> String {
     if text_width(text, size) <= width {
         return text.to_owned();
     }
-    // Names from a data set may be very long. No picture has room for 400 letters.
+    // A name from a data set may be very long. No picture is wide enough for 400 letters.
     let mut letters: Vec<char> = text.chars().take(400).collect();
     while !letters.is_empty() {
         letters.pop();

@@ -9,7 +9,7 @@ use super::{COLORFULNESS, DELTA_E, PSNR, SSIM, grey, picture, truth};
 use crate::data::{Batch, ColorSpace, PreparedImages};
 use crate::ops::Regression;
 use crate::run::Score;
-use crate::run::pictures::{Comparison, spread};
+use crate::run::pictures::{PictureTable, spread};
 use crate::tasks::TaskError;
 use crate::train::Results;
 use crate::train::outputs::Outputs;
@@ -23,6 +23,8 @@ const SHOWN: usize = 6;
 #[derive(Clone)]
 pub struct ColorizeEvaluation {
     space: ColorSpace,
+    /// Height and width of the predictions.
+    size: [usize; 2],
     regression: Regression,
     loss: f64,
     /// Scores of each image, in the order of the batches.
@@ -36,17 +38,18 @@ pub struct ColorizeEvaluation {
 impl ColorizeEvaluation {
     pub(super) fn new(
         space: ColorSpace,
+        size: [usize; 2],
         regression: Regression,
         samples: usize,
         set: Option<Arc<PreparedImages>>,
     ) -> Self {
         let wanted = spread(samples, SHOWN).collect();
-        ColorizeEvaluation { space, regression, loss: 0.0, images: vec![], shown: vec![], wanted, set }
+        ColorizeEvaluation { space, size, regression, loss: 0.0, images: vec![], shown: vec![], wanted, set }
     }
 
-    fn figure(&self, set: &PreparedImages, epoch: u32) -> Result<Comparison, TaskError> {
+    fn figure(&self, set: &PreparedImages, epoch: u32) -> Result<PictureTable, TaskError> {
         let title = format!("Validation images after epoch {epoch}");
-        let mut figure = Comparison::new(title, ["grey", "prediction", "truth"].map(String::from).to_vec());
+        let mut figure = PictureTable::new(title, ["grey", "prediction", "truth"].map(String::from).to_vec());
         for (index, predicted) in &self.shown {
             let truth = truth(set, *index)?;
             let scores = ImageScores::of(&truth, predicted)?;
@@ -61,8 +64,9 @@ impl ColorizeEvaluation {
 impl Evaluation for ColorizeEvaluation {
     fn add(&mut self, batch: &Batch, outputs: &Outputs) -> Result<(), TrainError> {
         let Some(set) = &self.set else { return Ok(()) };
-        let (height, width) = set.size();
-        let (len, channels) = ((height * width) as usize, self.space.channels());
+        let [height, width] = self.size;
+        let is_scaled = set.size() != (height as u32, width as u32);
+        let (len, channels) = (height * width, self.space.channels());
         let predicted = outputs.get(port::PREDICTIONS).chunks_exact(len * channels);
         let images = batch.images.chunks_exact(len).zip(predicted);
         for ((input, predicted), (&index, target)) in
@@ -70,8 +74,12 @@ impl Evaluation for ColorizeEvaluation {
         {
             let terms = predicted.iter().zip(target).map(|(&p, &t)| self.regression.of(f64::from(p - t)));
             self.loss += terms.sum::<f64>() / (len * channels) as f64;
-            let picture = picture(set.size(), self.space.decode(input, predicted));
-            self.images.push(ImageScores::of(&truth(set, index)?, &picture).map_err(TaskError::from)?);
+            let truth = truth(set, index)?;
+            let picture = match is_scaled {
+                true => self.space.recolor(&truth, predicted, (height, width))?,
+                false => picture(set.size(), self.space.decode(input, predicted)),
+            };
+            self.images.push(ImageScores::of(&truth, &picture).map_err(TaskError::from)?);
             if self.wanted.contains(&index) {
                 self.shown.push((index, picture));
             }
