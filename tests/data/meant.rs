@@ -20,7 +20,7 @@ const WIDTH: u32 = 40;
 const HEIGHT: u32 = 32;
 
 fn segmentation(root: &Path) -> Result<SegmentationSplits, DataError> {
-    open_segmentation(root, &SetOptions { val_split: 0.25, seed: 3, skip_bad: false })
+    open_segmentation(root, &SetOptions { val_split: 0.25, seed: 3, ..SetOptions::default() })
 }
 
 /// A mask of vertical stripes.

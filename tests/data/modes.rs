@@ -7,8 +7,7 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba};
 use shadegrad::data::{
-    ClassificationDataset, OpenOptions, PrepareOptions, SampleDepth, decode_file, decode_file_at, open_classification,
-    open_images, prepare,
+    OpenOptions, PrepareOptions, SampleDepth, decode_file, decode_file_at, open_classification, open_images, prepare,
 };
 
 use crate::temp;

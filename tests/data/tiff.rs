@@ -78,7 +78,7 @@ fn unsupported_variants_are_named() {
         fs::create_dir_all(set.path().join("masks")).unwrap();
         fs::write(set.path().join(format!("masks/{k}.tif")), grey(8, 1, 3, &[&[0; 8]])).unwrap();
     }
-    let message = shadegrad::data::open_segmentation(set.path(), &Default::default()).unwrap_err().to_string();
+    let message = open_segmentation(set.path(), &SetOptions::default()).unwrap_err().to_string();
     assert!(message.contains("masks/0.tif") && message.contains("TIFF with a palette"), "{message}");
     // Frames of 8x8 pixels of one channel, each with an empty scan.
     let jpeg = |frame: u8, bits: u8| {
