@@ -3,8 +3,8 @@
 //! | you have | make | then |
 //! |---|---|---|
 //! | pictures and a class for each | [`MemoryClassification`] | [`prepare`](super::prepare), or [`Splits`] |
-//! | pictures and a mask for each | [`MemorySegmentation`] | [`prepare_segmentation`](super::prepare_segmentation) |
-//! | pictures alone | [`MemoryImages`] | [`prepare_images`](super::prepare_images) |
+//! | pictures and a mask for each | [`MemorySegmentation`] | [`prepare`](super::prepare()) |
+//! | pictures alone | [`MemoryImages`] | [`prepare`](super::prepare()) |
 //! | numbers of any size and number of channels | [`MemorySamples`] | [`Loader`](super::Loader) |
 
 use std::sync::Arc;

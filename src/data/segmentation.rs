@@ -1,7 +1,7 @@
 //! Images with a class for every pixel: what such a data set is and how it is opened.
 //!
 //! ```text
-//! find (pairs of files) ──► Coding (stored values to classes) ──► SegmentationSplits ──► prepare_segmentation
+//! find (pairs of files) ──► Coding (stored values to classes) ──► SegmentationSplits ──► prepare
 //! ```
 //!
 //! Finding never stops at the first fault: halves without their other half and list lines that name

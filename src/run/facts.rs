@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fingerprint::DataPrint;
 use super::task_card::TaskCard;
+use crate::data::Decisions;
 
 /// Contents of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct RunFacts {
     /// What the run was trained on, without its single images; runs of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataPrint>,
+    /// How the data set was read; runs of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<Decisions>,
     /// Digest of `config.toml`, by which damage is noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings_digest: Option<String>,

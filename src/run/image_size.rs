@@ -47,30 +47,34 @@ pub enum Fit {
     Stretched,
     /// It is scaled to cover the size, and what sticks out is cut off.
     Cut,
+    /// As [`Fit::Cut`], and the size is a square whatever the pictures are.
+    Square,
 }
 
 impl ImageSize {
-    /// A line on how a picture of a height and width is brought to this size, with the size of as many pixels that keeps its
-    /// proportions where this one does not.
+    /// How a picture of a height and width is brought to this size, in words. Where that changes its proportions and the size
+    /// need be no square, the words name the size of as many pixels that keeps them.
     pub fn fit_line(self, [height, width]: [usize; 2], fit: Fit) -> String {
         let (h, w) = (height.max(1) as f64, width.max(1) as f64);
         let ratio = (self.width as f64 / self.height as f64) / (w / h);
         let how = match fit {
             _ if (ratio - 1.0).abs() < 0.02 => {
-                return format!("size:    pictures such as {height}x{width} become {self}");
+                return format!("pictures such as {height}x{width} become {self}");
             }
             Fit::Stretched if ratio > 1.0 => format!("{:.0} % wider than they are", 100.0 * (ratio - 1.0)),
             Fit::Stretched => format!("{:.0} % higher than they are", 100.0 * (1.0 / ratio - 1.0)),
-            Fit::Cut if ratio > 1.0 => format!("without {:.0} % of their height", 100.0 * (1.0 - 1.0 / ratio)),
-            Fit::Cut => format!("without {:.0} % of their width", 100.0 * (1.0 - ratio)),
+            _ if ratio > 1.0 => format!("without {:.0} % of their height", 100.0 * (1.0 - 1.0 / ratio)),
+            _ => format!("without {:.0} % of their width", 100.0 * (1.0 - ratio)),
         };
+        let words = format!("pictures such as {height}x{width} become {self}, {how}");
+        if fit == Fit::Square {
+            return words;
+        }
         // As many pixels, in steps of 16, which every depth up to 4 halves evenly.
         let step = |side: f64| ((side / 16.0).round() as usize).max(1) * 16;
         let scale = ((self.height * self.width) as f64 / (h * w)).sqrt();
         let kept = ImageSize { height: step(h * scale), width: step(w * scale) };
-        format!(
-            "size:    pictures such as {height}x{width} become {self}, {how}; --image-size {kept} keeps their proportions"
-        )
+        format!("{words}; --image-size {kept} keeps their proportions")
     }
 }
 
@@ -130,6 +134,7 @@ mod tests {
         assert!(square.contains("33 % wider than they are; --image-size 112x112 keeps"), "{square}");
         assert!(line([512, 512], Fit::Cut).contains("without 25 % of their height"));
         assert!(line([100, 300], Fit::Cut).contains("without 56 % of their width"));
+        assert!(line([100, 300], Fit::Square).ends_with("without 56 % of their width"));
         assert!(line([100, 300], Fit::Stretched).contains("125 % higher than they are"));
     }
 }

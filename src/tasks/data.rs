@@ -7,12 +7,13 @@ use image::RgbImage;
 
 use super::TaskError;
 use crate::choices;
-use crate::data::{BadImage, SetOptions, SizeOptions, Source};
+use crate::data::{BadImage, PrepareOptions, SetOptions, Source};
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
 use crate::run::pictures::Comparison;
+use crate::run::resume::Header;
 use crate::run::table::Table;
-use crate::run::{Checkpoint, ImageSize, RunDir, RunError, resume};
+use crate::run::{Checkpoint, ImageSize, RunDir, RunError};
 use crate::train::settings::TrainSettings;
 use crate::train::{Evaluation, Objective};
 
@@ -64,9 +65,9 @@ impl DataSource {
     }
 
     /// How pictures are brought to the size.
-    pub fn size_options(&self) -> SizeOptions {
+    pub fn prepare_options(&self) -> PrepareOptions {
         let (height, width) = self.size_u32();
-        SizeOptions { skip_bad: self.skip_bad, ..SizeOptions::new(height, width) }
+        PrepareOptions { skip_bad: self.skip_bad, ..PrepareOptions::new(height, width) }
     }
 
     /// Height and width.
@@ -100,8 +101,8 @@ impl DataSource {
 pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, RunError> {
     let Some(path) = settings.resume.as_deref() else { return Ok(None) };
     let run = RunDir::to_resume(path)?;
-    if let Some(classes) = resume::kept_classes(&run.resume_path()) {
-        return Ok(Some(classes));
+    if let Some(data) = Header::read(&run.resume_path()).origin.data {
+        return Ok(Some(data.classes));
     }
     match run.read_facts() {
         Ok(facts) => Ok(facts.map(|facts| facts.outputs)),
@@ -110,12 +111,10 @@ pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, 
     }
 }
 
-/// A line on what the image size does to the pictures of a data set, given one of them; none for scenes, which are drawn at the
-/// size.
-pub(super) fn size_line(from: &DataSource, picture: impl FnOnce() -> Option<RgbImage>, fit: Fit) -> Option<String> {
-    from.data.as_ref()?;
-    let picture = picture()?;
-    Some(from.size.fit_line([picture.height() as usize, picture.width() as usize], fit))
+/// What the image size does to the pictures of a data set, given one of them; nothing for scenes, which are drawn at the size.
+pub(super) fn size_words(from: &DataSource, picture: impl FnOnce() -> Option<RgbImage>, fit: Fit) -> String {
+    let Some(picture) = from.data.as_ref().and_then(|_| picture()) else { return String::new() };
+    from.size.fit_line([picture.height() as usize, picture.width() as usize], fit)
 }
 
 /// Images to measure on, of a part of a data set.

@@ -20,7 +20,7 @@ use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
 use super::step::Phase;
 use super::trace::{Pending, Tracer};
-use crate::data::{Batch, Source};
+use crate::data::{Batch, Decisions, Source};
 use crate::exec::PlanId;
 use crate::graph::Group;
 use crate::interop::torchvision;
@@ -53,6 +53,8 @@ pub struct Trainer {
     log: Log,
     position: Position,
     origin: Origin,
+    /// How the data set was read.
+    decisions: Decisions,
     /// Lines for the user on what the run goes on with.
     notes: Vec<String>,
     /// Entries of the last evaluation for a checkpoint's metadata.
@@ -86,6 +88,8 @@ pub(super) struct Beginning {
     pub model: Model,
     /// Training and validation images.
     pub sources: [Arc<dyn Source>; 2],
+    /// How the data set was read.
+    pub decisions: Decisions,
     /// The settings as the run's `config.toml`.
     pub toml: String,
     /// Where a run that is resumed stands.
@@ -105,7 +109,7 @@ impl Trainer {
         from: Beginning,
         make_run: impl FnOnce(&TrainSettings, &str) -> Result<HeldRun, TrainError>,
     ) -> Result<Self, TrainError> {
-        let Beginning { objective, settings, mut model, sources, toml, resumed } = from;
+        let Beginning { objective, settings, mut model, sources, decisions, toml, resumed } = from;
         let lens = sources.each_ref().map(|source| source.len());
         let parts = sources.each_ref().map(|source| &**source);
         let data = DataPrint::of(&objective.card().classes, parts, settings.data.as_deref());
@@ -142,6 +146,7 @@ impl Trainer {
             _lock: lock,
             origin: Origin { data: Some(data), settings: Some(toml), epochs: None },
             notes,
+            decisions: decisions.summary(),
             loaders,
             log: Log::new(settings.lr),
             position: Position { epoch: 1, order: Some(order), ..Position::default() },
@@ -195,6 +200,7 @@ impl Trainer {
             training_images: self.loaders.train.source().len(),
             validation_images: self.loaders.val.source().len(),
             data: self.origin.data.as_ref().map(DataPrint::summary),
+            decisions: Some(self.decisions.clone()),
             settings_digest: self.origin.settings.as_deref().map(text_digest),
             metrics_digest: None,
             shown: Some(self.objective.task_card().clone()),

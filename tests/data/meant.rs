@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use image::{ExtendedColorType, GrayImage, ImageEncoder, Luma, Rgb, RgbImage};
 use shadegrad::data::{
-    ClassificationDataset, DataError, OpenOptions, PrepareOptions, SampleDepth, SegmentationSplits, SetOptions,
-    SizeOptions, Why, decode_file, decode_file_at, open_images, open_segmentation, prepare, prepare_segmentation,
+    ClassificationDataset, DataError, OpenOptions, PrepareOptions, SampleDepth, SegmentationSplits, SetOptions, Why,
+    decode_file, decode_file_at, open_images, open_segmentation, prepare,
 };
 
 use crate::{class_folders, open, picture, refused, save, temp};
@@ -234,7 +234,7 @@ fn parts_in_which_nothing_counts_are_refused() {
     write(&dir.path().join("val.txt"), NAMES[4..].join("\n"));
     let splits = segmentation(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
-    let prepared = prepare_segmentation(&sets, &SizeOptions::new(8, 8), &|_, _| ());
+    let prepared = prepare(&sets, &PrepareOptions::new(8, 8), &|_, _| ());
     refused(prepared.map(|_| ()), &["all pixels of the 2 masks", "im 4.png", "ignored"]);
 }
 
@@ -315,7 +315,7 @@ fn samples_of_fewer_bits_are_scaled() {
     let splits = open(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
     for budget in [1 << 30, 0] {
-        let options = PrepareOptions { memory_budget: budget, ..PrepareOptions::new(8) };
+        let options = PrepareOptions { memory_budget: budget, ..PrepareOptions::square(8) };
         let prepared = prepare(&sets, &options, &|_, _| ()).unwrap();
         assert_eq!(prepared[0].sample_bits(), 12);
         assert!(prepared[0].depth_note().unwrap().contains("read as 12 bits"), "{:?}", prepared[0].depth_note());
@@ -324,16 +324,16 @@ fn samples_of_fewer_bits_are_scaled() {
                 let path = set.dataset().path(set.original_index(index)).unwrap();
                 let stored = image::open(path).unwrap().into_luma16();
                 let expected = stored.iter().flat_map(|&v| [(f64::from(v) * 255.0 / 4095.0).round() as u8; 3]);
-                assert_eq!(set.pixels(index).unwrap().to_vec(), expected.collect::<Vec<_>>());
+                assert_eq!(set.sample(index).unwrap().to_vec(), expected.collect::<Vec<_>>());
                 let alone = decode_file_at(path, &SampleDepth::fixed(12)).unwrap();
-                assert_eq!(alone.as_raw().as_slice(), &*set.pixels(index).unwrap(), "as prediction reads it");
+                assert_eq!(alone.as_raw().as_slice(), &*set.sample(index).unwrap(), "as prediction reads it");
             }
         }
     }
     // Samples that use all 16 bits are read as before.
     luma16(&dir.path().join("a/0.png"), |x, _| 65_535 - x as u16);
     let splits = open(dir.path()).unwrap();
-    let prepared = prepare(&[splits.train, splits.val], &PrepareOptions::new(8), &|_, _| ()).unwrap();
+    let prepared = prepare(&[splits.train, splits.val], &PrepareOptions::square(8), &|_, _| ()).unwrap();
     assert_eq!((prepared[0].sample_bits(), prepared[0].depth_note()), (16, None));
 }
 
@@ -448,7 +448,7 @@ fn a_part_may_lack_classes() {
     let splits = open(dir.path()).unwrap();
     assert_eq!((0..4).map(|i| splits.val.label(i)).collect::<Vec<_>>(), [0, 0, 2, 2]);
     assert!(splits.decisions.notes.iter().any(|note| note.contains("'b'") && note.contains("validation")));
-    let alone = prepare(&[splits.val], &PrepareOptions::new(8), &|_, _| ()).unwrap();
+    let alone = prepare(&[splits.val], &PrepareOptions::square(8), &|_, _| ()).unwrap();
     assert_eq!(alone[0].len(), 4, "as evaluation reads it");
     // Some of the classes of a model.
     let some = temp();
@@ -538,7 +538,7 @@ fn gif_is_read() {
     }
     let splits = open(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
-    let prepared = prepare(&sets, &PrepareOptions::new(7), &|_, _| ()).unwrap();
+    let prepared = prepare(&sets, &PrepareOptions::square(7), &|_, _| ()).unwrap();
     assert_eq!(prepared.iter().map(shadegrad::data::Prepared::len).sum::<usize>(), 8);
     let dir = temp();
     for number in 0..4 {

@@ -1,6 +1,7 @@
 //! Training through the library: networks learn, a resumed run equals an uninterrupted one, settings and run folders.
 
 mod craft;
+mod decisions;
 mod learning;
 mod multilabel;
 mod multilabel_scores;

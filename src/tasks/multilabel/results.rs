@@ -47,8 +47,8 @@ pub(super) fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epo
 
 /// An image as the network sees it.
 pub(super) fn picture(images: &PreparedLabels, index: usize) -> Result<RgbImage, TrainError> {
-    let side = images.image_size();
-    Ok(RgbImage::from_raw(side, side, images.pixels(index)?.into_owned()).unwrap_or_default())
+    let (height, width) = images.size();
+    Ok(RgbImage::from_raw(width, height, images.sample(index)?.into_owned()).unwrap_or_default())
 }
 
 /// Classes whose probability reaches their threshold, with it, in the order of the classes.

@@ -55,7 +55,7 @@ impl SegmentEvaluation {
         SegmentationScores::of(&self.confusion)
     }
 
-    /// `iou.csv`: class, pixels, IoU (empty where the class is neither there nor predicted).
+    /// `iou.csv`: class, pixels, IoU (empty where the truth lacks the class).
     fn iou_table(&self) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
         // Writing into memory does not fail.

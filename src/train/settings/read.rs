@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::error::{ConfigError, Origin};
 use super::{NO_EFFECT, Rule, TaskSettings};
 use crate::interop::files::read_text;
-use crate::run::resume::kept_settings;
+use crate::run::resume::Header;
 
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -117,8 +117,10 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
 /// The settings of a run that is resumed: its file, over what is kept beside its position. A file that is cut off, or no TOML,
 /// is damaged, and what it lacks is known.
 fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table, ConfigError> {
-    let kept =
-        kept_settings(&run.join("resume.safetensors")).and_then(|text| toml::from_str::<toml::Table>(&text).ok());
+    let kept = Header::read(&run.join("resume.safetensors"))
+        .origin
+        .settings
+        .and_then(|text| toml::from_str::<toml::Table>(&text).ok());
     let Some(mut settings) = kept else { return read_file::<S>(path) };
     settings.retain(|key, _| S::KEYS.contains(&key));
     match read_file::<S>(path) {
