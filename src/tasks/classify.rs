@@ -16,7 +16,7 @@ pub use objective::Classification;
 pub use predict::ClassifyPredictor;
 pub use settings::{ClassifyConfig, ClassifyModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, size_words, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -156,12 +156,13 @@ impl Task for Classify {
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ClassifyConfig = settings.read()?;
         config.require_large_images()?;
-        let from = DataSource::of(&settings.common, config.size());
+        let mut from = DataSource::of(&settings.common, config.size());
         let mut splits = open_data(&from)?;
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
-        splits.decisions.size = size_words(&from, || splits.train.image(0).ok(), Fit::Square);
+        splits.decisions.size =
+            from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Square);
         self.prepare(&config, splits, observer)
     }
 

@@ -19,7 +19,7 @@ pub use objective::Colorization;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, size_words, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -101,10 +101,10 @@ impl Task for Colorize {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ColorizeConfig = settings.read()?;
-        let from = DataSource::of(&settings.common, config.image_size);
+        let mut from = DataSource::of(&settings.common, config.image_size);
         let splits = open_data(&from)?;
         let mut decisions = splits.decisions.clone();
-        decisions.size = size_words(&from, || splits.train.image(0).ok(), Fit::Cut);
+        decisions.size = from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Cut);
         let progress = |done, total| observer.reading(done, total);
         let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
@@ -117,7 +117,7 @@ impl Task for Colorize {
             network: config.network().into(),
             classes: channels.iter().map(|&c| c.to_owned()).collect(),
             palette: vec![],
-            image_size: [config.image_size.height, config.image_size.width],
+            image_size: [from.size.height, from.size.width],
             normalization: Normalization::NONE,
             own: Default::default(),
         }
@@ -159,7 +159,10 @@ impl Task for Colorize {
 
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: ColorizeConfig = settings.read()?;
-        let (train, size) = (open_data(&DataSource::of(&settings.common, config.image_size))?.train, config.image_size);
+        let mut from = DataSource::of(&settings.common, config.image_size);
+        let train = open_data(&from)?.train;
+        from.decide_size(train.len(), |index| train.image(index).ok(), Fit::Cut);
+        let size = from.size;
         let count = train.len();
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * size.height * size.width];

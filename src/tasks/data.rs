@@ -43,7 +43,7 @@ pub struct DataSource {
     pub scenes: usize,
     /// Leave out what cannot be read.
     pub skip_bad: bool,
-    /// Height and width that images are resized to.
+    /// Height and width that images are resized to. [`ImageSize::AUTO`] for a data set until [`Self::decide_size`].
     pub size: ImageSize,
 }
 
@@ -51,6 +51,7 @@ impl DataSource {
     /// The data that settings name.
     pub fn of(settings: &TrainSettings, size: ImageSize) -> Self {
         let TrainSettings { data, val_split, seed, scenes, skip_bad, .. } = settings.clone();
+        let size = if data.is_none() { size.decided(None) } else { size };
         DataSource { data, val_split, seed, scenes, skip_bad, size }
     }
 
@@ -73,6 +74,19 @@ impl DataSource {
     /// Height and width.
     pub fn size_u32(&self) -> (u32, u32) {
         (self.size.height as u32, self.size.width as u32)
+    }
+
+    /// Decides the size from some of `count` pictures, where it is [`ImageSize::AUTO`], and says what it does to them. Says
+    /// nothing for scenes, which are drawn at the size.
+    pub(super) fn decide_size(
+        &mut self,
+        count: usize,
+        picture: impl Fn(usize) -> Option<RgbImage>,
+        fit: Fit,
+    ) -> String {
+        let typical = self.data.as_ref().and_then(|_| typical_picture(count, picture));
+        self.size = self.size.decided(typical);
+        typical.map(|picture| self.size.fit_line(picture, fit)).unwrap_or_default()
     }
 
     /// One of the parts of a data set: the one that is wanted, else the test part where there is one, else the validation part.
@@ -111,10 +125,17 @@ pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, 
     }
 }
 
-/// What the image size does to the pictures of a data set, given one of them; nothing for scenes, which are drawn at the size.
-pub(super) fn size_words(from: &DataSource, picture: impl FnOnce() -> Option<RgbImage>, fit: Fit) -> String {
-    let Some(picture) = from.data.as_ref().and_then(|_| picture()) else { return String::new() };
-    from.size.fit_line([picture.height() as usize, picture.width() as usize], fit)
+/// Pictures that are looked at for the proportions of a data set.
+const LOOKED_AT: usize = 5;
+
+/// Height and width of the picture of median proportions, of [`LOOKED_AT`] that are spread over a set.
+fn typical_picture(count: usize, picture: impl Fn(usize) -> Option<RgbImage>) -> Option<[usize; 2]> {
+    let looked_at = LOOKED_AT.min(count);
+    let pictures = (0..looked_at).filter_map(|k| picture(k * count / looked_at));
+    let mut sizes: Vec<[usize; 2]> = pictures.map(|p| [p.height() as usize, p.width() as usize]).collect();
+    // Proportions compare as products: h₁/w₁ < h₂/w₂.
+    sizes.sort_by(|a, b| (a[0] * b[1]).cmp(&(b[0] * a[1])));
+    sizes.get(sizes.len() / 2).copied()
 }
 
 /// Images to measure on, of a part of a data set.

@@ -20,7 +20,7 @@ pub use predict::MultiLabelPredictor;
 pub use scores::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
 pub use settings::{MultiLabelConfig, MultiLabelModel, PositiveWeights};
 
-use super::data::{Chosen, DataSource, Part, resumed_classes, size_words};
+use super::data::{Chosen, DataSource, Part, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -96,12 +96,13 @@ impl Task for MultiLabel {
         if size < least {
             return Err(TaskError::ImageTooSmall { size, least }.into());
         }
-        let from = DataSource::of(&settings.common, config.size());
+        let mut from = DataSource::of(&settings.common, config.size());
         let mut splits = open_data(&from)?;
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
-        splits.decisions.size = size_words(&from, || splits.train.image(0).ok(), Fit::Square);
+        splits.decisions.size =
+            from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Square);
         let told = |done, total| observer.reading(done, total);
         let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &told)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));

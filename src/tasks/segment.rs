@@ -18,7 +18,7 @@ pub use objective::Segmentation;
 pub use predict::SegmentPredictor;
 pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, size_words, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -104,12 +104,13 @@ impl Task for Segment {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: SegmentConfig = settings.read()?;
-        let from = DataSource::of(&settings.common, config.image_size);
+        let mut from = DataSource::of(&settings.common, config.image_size);
         let mut splits = open_data(&from)?;
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
-        splits.decisions.size = size_words(&from, || splits.train.image(0).ok(), Fit::Stretched);
+        splits.decisions.size =
+            from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Stretched);
         let mut decisions = splits.decisions;
         let progress = |done, total| observer.reading(done, total);
         let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
@@ -124,7 +125,7 @@ impl Task for Segment {
             network: config.network(classes.len()),
             classes: classes.names.clone(),
             palette: classes.palette.clone(),
-            image_size: [config.image_size.height, config.image_size.width],
+            image_size: [from.size.height, from.size.width],
             normalization: config.normalize.resolve(|| train.facts().sums.normalization()),
             own: Default::default(),
         }
@@ -171,7 +172,10 @@ impl Task for Segment {
 
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: SegmentConfig = settings.read()?;
-        let (train, size) = (open_data(&DataSource::of(&settings.common, config.image_size))?.train, config.image_size);
+        let mut from = DataSource::of(&settings.common, config.image_size);
+        let train = open_data(&from)?.train;
+        from.decide_size(train.len(), |index| train.image(index).ok(), Fit::Stretched);
+        let size = from.size;
         let classes = train.classes();
         let legend = classes.names.iter().cloned().zip(classes.palette.iter().copied()).collect();
         let (count, area) = (train.len(), size.height * size.width);

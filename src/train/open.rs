@@ -13,7 +13,7 @@ use super::trainer::{Beginning, HeldRun, Trainer};
 use crate::data::{Decisions, Source};
 use crate::exec;
 use crate::precision::Precision;
-use crate::run::{FolderLock, RunDir, resume};
+use crate::run::{FolderLock, ImageSize, RunDir, resume};
 
 /// What a task trains, on which images.
 pub struct TrainingData {
@@ -64,6 +64,10 @@ pub fn open(
     let common = TrainSettings { precision, ..common.clone() };
     let TrainingData { objective, sources, stem, lines: data_lines, decisions, skipped } = read()?;
     let decision_lines = decisions.lines();
+    // A run keeps the size that its data decided.
+    let [height, width] = objective.card().image_size;
+    let size = ImageSize { height, width };
+    let toml = toml.replace(&setting(ImageSize::AUTO), &setting(size));
     let batch = common.batch_size.min(sources[0].len());
     let mut model = Model::for_training(&*objective, engine, batch, &common)?;
     let init = common.init.as_deref().filter(|_| resumed.is_none());
@@ -81,6 +85,11 @@ pub fn open(
     lines.extend(trainer.notes().iter().cloned());
     observer.begins(&lines);
     Ok(trainer)
+}
+
+/// The image size as a line of `config.toml`.
+fn setting(size: ImageSize) -> String {
+    format!("image_size = \"{size}\"\n")
 }
 
 /// Makes the run's folder and takes its lock, or opens that of the run that is resumed, which is held already.

@@ -63,7 +63,7 @@ fn a_run_says_how_its_classes_and_parts_were_read() {
     let at = |name: &str| place.path().join(name);
     for number in 0..6 {
         for class in ["2", "10"] {
-            save(at(&format!("data/{class}/{number}.png")), number + class.len() as u8 * 40);
+            save(at(&format!("data/{class}/of-{class}-{number}.png")), number + class.len() as u8 * 40);
         }
     }
     // An image of both classes, an image of none, and a kind that is not read.
@@ -92,8 +92,8 @@ fn a_run_says_how_its_classes_and_parts_were_read() {
     assert!(labels.notes.iter().any(|note| note.contains("1 images lie in several class folders")), "{labels:?}");
 
     fs::remove_file(at("data/10/both.png")).expect("removes");
-    fs::write(at("data/train.txt"), "2/0\n10/0\n2/1\n10/1.png\n2/2\n10/2\n").expect("writes");
-    fs::write(at("data/val.txt"), "2/3\n10/3\n").expect("writes");
+    fs::write(at("data/train.txt"), "of-2-0\n10/of-10-0\nof-2-1\nof-10-1.png\nof-2-2\nof-10-2\n").expect("writes");
+    fs::write(at("data/val.txt"), "of-2-3\nof-10-3\n").expect("writes");
     let (data, out) = (Some(at("data")), Some(at("classes")));
     let config = ClassifyConfig { data, out, device: "cpu".into(), image_size: 32, ..Default::default() };
     let (lines, classes) = opened(&at("classes"), |observer| classify::open(&config, observer));
@@ -119,7 +119,7 @@ fn a_run_says_how_its_masks_were_read() {
     for number in 0..6u8 {
         save(at(&format!("data/images/{number}.png")), number * 30);
         fs::create_dir_all(at("data/masks")).expect("makes a folder");
-        let mask = GrayImage::from_fn(48, 32, |x, y| Luma([if y < 2 { 255 } else { 3 * u8::from(x < 20) }]));
+        let mask = GrayImage::from_fn(48, 32, |x, y| Luma([if y < 2 { 255 } else { u8::from(x < 20) }]));
         mask.save(at(&format!("data/masks/{number}.png"))).expect("saves");
     }
     let (image_size, device) = (ImageSize { height: 16, width: 16 }, String::from("cpu"));
@@ -131,7 +131,7 @@ fn a_run_says_how_its_masks_were_read() {
     printed(
         &lines,
         &[
-            "masks:   class 0 (value 0), class 3 (value 3)",
+            "masks:   class 0 (value 0), class 1 (value 1)",
             "ignored: value 255",
             "split:   20 % held out for validation by seed 0",
             "size:    pictures such as 32x48 become 16x16, 50 % higher than they are; --image-size 16x32",
@@ -140,7 +140,7 @@ fn a_run_says_how_its_masks_were_read() {
     let values: Vec<_> = masks.classes.iter().map(|class| (class.name.as_str(), class.from.as_str())).collect();
     assert_eq!(
         (values, masks.ignored.as_deref()),
-        (vec![("class 0", "value 0"), ("class 3", "value 3")], Some("value 255"))
+        (vec![("class 0", "value 0"), ("class 1", "value 1")], Some("value 255"))
     );
 
     // Values from 1 are three classes. A listed class that no mask has is named, by training and by the check alike.
@@ -175,4 +175,43 @@ fn a_run_says_how_its_masks_were_read() {
         &["split:   20 % held out", "size:    pictures such as 32x48 become 16x16, without 33 % of their width"],
     );
     assert!(colors.classes.is_empty() && colors.ignored.is_none());
+}
+
+/// Without a size the data's proportions decide it, and the run's settings keep it; built-in scenes are drawn as ever.
+#[test]
+fn a_run_says_which_size_its_data_decided() {
+    let place = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| place.path().join(name);
+    for number in 0..4u8 {
+        let picture = RgbImage::from_fn(60, 60, |x, y| Rgb([number * 50, (x * 4) as u8, (y * 4) as u8]));
+        fs::create_dir_all(at("data")).expect("makes a folder");
+        picture.save(at(&format!("data/{number}.png"))).expect("saves");
+    }
+    let device = String::from("cpu");
+    let config = |data: bool, out: &str| ColorizeConfig {
+        data: data.then(|| at("data")),
+        out: Some(at(out)),
+        device: device.clone(),
+        base: 4,
+        depth: 2,
+        scenes: 2,
+        ..Default::default()
+    };
+    for (data, out, size, words) in [
+        (true, "squares", "112x112", "pictures such as 60x60 become 112x112"),
+        (false, "scenes", "96x128", ""),
+    ] {
+        let (lines, decisions) = opened(&at(out), |observer| colorize::open(&config(data, out), observer));
+        assert_eq!(decisions.size, words);
+        assert_eq!(lines.iter().any(|line| line.starts_with("size:")), data, "{lines:#?}");
+        let settings = fs::read_to_string(at(out).join("config.toml")).expect("readable");
+        assert!(settings.contains(&format!("image_size = \"{size}\"\n")), "{settings}");
+    }
+    let squares = fs::read_to_string(at("squares/run.json")).expect("readable");
+    assert!(squares.contains("\"image_size\": [\n    112,\n    112\n  ]"), "{squares}");
+    // Of pictures of several proportions the median decides.
+    RgbImage::new(30, 90).save(at("data/0.png")).expect("saves");
+    RgbImage::new(90, 30).save(at("data/1.png")).expect("saves");
+    let (_, decisions) = opened(&at("mixed"), |observer| colorize::open(&config(true, "mixed"), observer));
+    assert!(decisions.size.contains("such as 60x60"), "{}", decisions.size);
 }

@@ -66,8 +66,9 @@ task_settings! {
         loss: ColorizeLoss = ColorizeLoss::L1,
         /// Predicted values: the color axes of CIELAB, or red, green and blue [default: lab]
         color_space: ColorSpace = ColorSpace::Lab,
-        /// HEIGHTxWIDTH in pixels that images are resized to [default: 96x128]
-        image_size: ImageSize = ImageSize { height: 96, width: 128 },
+        /// HEIGHTxWIDTH in pixels that images are resized to; `auto` keeps the proportions of the data's pictures, at about
+        /// the pixels of 96x128, which is the size of built-in scenes [default: auto]
+        image_size: ImageSize = ImageSize::AUTO,
     }
 }
 
@@ -76,7 +77,9 @@ impl ColorizeConfig {
         rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
         rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
         // The window of SSIM has sides of 11 pixels.
-        rule("image_size", &self.image_size, self.image_size.within(11, MAX_IMAGE_SIZE), "sides of 11 to 8192 pixels")
+        let size = self.image_size;
+        let fits = size.is_auto() || size.within(11, MAX_IMAGE_SIZE);
+        rule("image_size", &size, fits, "sides of 11 to 8192 pixels, or auto")
     }
 
     /// The network.

@@ -60,8 +60,9 @@ task_settings! {
         class_weights: ClassWeighting = ClassWeighting::None,
         /// Per-channel mean and deviation of the images [default: dataset]
         normalize: Normalize = Normalize::Dataset,
-        /// HEIGHTxWIDTH in pixels that images are resized to [default: 96x128]
-        image_size: ImageSize = ImageSize { height: 96, width: 128 },
+        /// HEIGHTxWIDTH in pixels that images are resized to; `auto` keeps the proportions of the data's pictures, at about
+        /// the pixels of 96x128, which is the size of built-in scenes [default: auto]
+        image_size: ImageSize = ImageSize::AUTO,
     }
 }
 
@@ -82,8 +83,9 @@ impl SegmentConfig {
             !dice,
             "no effect: --loss dice takes no weights; give ce or ce+dice",
         )?;
-        let size = self.image_size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
-        rule("image_size", &self.image_size, size, "sides of 5 to 8192 pixels")
+        let size = self.image_size;
+        let fits = size.is_auto() || size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
+        rule("image_size", &size, fits, "sides of 5 to 8192 pixels, or auto")
     }
 
     /// The network for a number of classes.
