@@ -116,7 +116,7 @@ impl MultiLabelSet {
     ///
     /// # Errors
     /// [`DataError::UnknownClasses`] where the set has a class that is not in `classes`.
-    pub fn relabelled(&self, classes: &[String]) -> Result<Self, DataError> {
+    pub fn relabeled(&self, classes: &[String]) -> Result<Self, DataError> {
         let places = places(&self.classes, classes)?;
         let relabel = |item: &Item| {
             let mut labels: Vec<u32> = item.labels.iter().map(|&label| places[label as usize]).collect();
@@ -175,7 +175,7 @@ impl MultiLabelSplits {
     /// # Errors
     /// [`DataError::UnknownClasses`] where the data has a class that is not in `classes`.
     pub fn aligned(&self, classes: &[String]) -> Result<Self, DataError> {
-        let part = |set: &MultiLabelSet| set.relabelled(classes);
+        let part = |set: &MultiLabelSet| set.relabeled(classes);
         let test = self.test.as_ref().map(part).transpose()?;
         let missing = classes.iter().filter(|class| place_of(class, self.train.class_names()).is_none());
         let mut decisions = self.decisions.clone();
@@ -209,7 +209,7 @@ impl MultiLabelSplits {
     }
 }
 
-/// Opens the multi-label data set at `path`, in the format that [`super::formats()`] recognises there. A table may be given
+/// Opens the multi-label data set at `path`, in the format that [`super::formats()`] recognizes there. A table may be given
 /// itself.
 ///
 /// | format | how labels are written |

@@ -8,7 +8,7 @@
 //! | images with masks | RGB, then classes | stretching; nearest for the mask | sums of the channels, pixels of each class |
 
 mod images;
-mod labelled;
+mod labeled;
 mod pairs;
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use images::is_grey;
 pub use images::{ColorizationSource, PreparedImages};
-pub use labelled::{ClassificationSource, Labelled, LabelledSource, MultiLabelSource, PreparedClasses, PreparedLabels};
+pub use labeled::{ClassificationSource, Labeled, LabeledSource, MultiLabelSource, PreparedClasses, PreparedLabels};
 pub use pairs::{PairFacts, PreparedPairs, SegmentationSource};
 pub(crate) use pairs::{count, no_pixel};
 

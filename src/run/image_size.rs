@@ -1,4 +1,4 @@
-//! Height and width on the command line, in a config file and in a checkpoint: `64`, `192x256`, or `auto` where the data decides.
+//! Height and width of images as text, in settings and checkpoints: `64`, `192x256`, or `auto` if the data decides.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,9 @@ use std::str::FromStr;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Smallest side of the images that a network is given, in pixels.
+/// Smallest side of input images, in pixels.
 pub const MIN_IMAGE_SIZE: usize = 5;
-/// Largest side of the images that a network is given, in pixels.
+/// Largest side of input images, in pixels.
 pub const MAX_IMAGE_SIZE: usize = 8192;
 
 /// Height and width in pixels.
@@ -20,7 +20,7 @@ pub struct ImageSize {
     pub width: usize,
 }
 
-/// What is expected where the text is something else.
+/// The expected form, for errors.
 const EXPECTED: &str = "HEIGHTxWIDTH in pixels, such as 192x256, or one number for a square";
 /// How [`ImageSize::AUTO`] is written.
 const AUTO: &str = "auto";
@@ -56,7 +56,7 @@ impl ImageSize {
         ImageSize { height: side(h), width: side(w) }
     }
 
-    /// From `64`, `192x256` or `auto`.
+    /// Reads `64`, `192x256` or `auto`.
     ///
     /// # Errors
     /// What was expected.
@@ -80,15 +80,15 @@ impl ImageSize {
 pub enum Fit {
     /// It is stretched to the size.
     Stretched,
-    /// It is scaled to cover the size, and what sticks out is cut off.
+    /// It is scaled to cover the size, and the excess is cut off.
     Cut,
     /// As [`Fit::Cut`], and the size is a square whatever the pictures are.
     Square,
 }
 
 impl ImageSize {
-    /// How a picture of a height and width is brought to this size, in words. Where that changes its proportions and the size
-    /// need be no square, the words name the size of as many pixels that keeps them.
+    /// The resize of a picture of a height and width to this size, in words. If the proportions change and the size need not be
+    /// square, the words name a size of about as many pixels that keeps them.
     pub fn fit_line(self, [height, width]: [usize; 2], fit: Fit) -> String {
         let (h, w) = (height.max(1) as f64, width.max(1) as f64);
         let ratio = (self.width as f64 / self.height as f64) / (w / h);
@@ -109,7 +109,7 @@ impl ImageSize {
         if kept == self {
             return words;
         }
-        format!("{words}; --image-size {kept} keeps their proportions")
+        format!("{words}; image size {kept} keeps their proportions")
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
         let line = |shape, fit| size.fit_line(shape, fit);
         assert!(line([480, 640], Fit::Cut).ends_with("480x640 become 96x128"));
         let square = line([512, 512], Fit::Stretched);
-        assert!(square.contains("33 % wider than they are; --image-size 112x112 keeps"), "{square}");
+        assert!(square.contains("33 % wider than they are; image size 112x112 keeps"), "{square}");
         assert!(line([512, 512], Fit::Cut).contains("without 25 % of their height"));
         assert!(line([100, 300], Fit::Cut).contains("without 56 % of their width"));
         // No size in steps of 16 keeps these proportions better.

@@ -8,7 +8,7 @@ use shadegrad::data::check::{CheckOptions, check_multi_label};
 use shadegrad::data::{
     Confidence, DataError, Decisions, ImageDataset, Loader, LoaderOptions, Mix, MultiLabelSet, MultiLabelSource,
     MultiLabelSplits, Normalization, OpenOptions, PrepareOptions, Why, open_multi_label, prepare,
-    recognise_multi_label,
+    recognize_multi_label,
 };
 
 use crate::{picture, refused, save, temp};
@@ -263,10 +263,10 @@ fn name_of(path: &Path) -> String {
 }
 
 #[test]
-fn formats_of_several_labels_are_recognised() {
+fn formats_of_several_labels_are_recognized() {
     let dir = temp();
     folders(dir.path(), &[("car/1.png", 1), ("tree/2.png", 2)]);
-    let found = |path: &Path| recognise_multi_label(path).unwrap().unwrap();
+    let found = |path: &Path| recognize_multi_label(path).unwrap().unwrap();
     assert_eq!(
         (found(dir.path()).format, found(dir.path()).evidence.confidence),
         ("class folders", Confidence::Certain)

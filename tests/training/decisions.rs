@@ -197,10 +197,9 @@ fn a_run_says_which_size_its_data_decided() {
         scenes: 2,
         ..Default::default()
     };
-    for (data, out, size, words) in [
-        (true, "squares", "112x112", "pictures such as 60x60 become 112x112"),
-        (false, "scenes", "96x128", ""),
-    ] {
+    for (data, out, size, words) in
+        [(true, "squares", "112x112", "pictures such as 60x60 become 112x112"), (false, "scenes", "96x128", "")]
+    {
         let (lines, decisions) = opened(&at(out), |observer| colorize::open(&config(data, out), observer));
         assert_eq!(decisions.size, words);
         assert_eq!(lines.iter().any(|line| line.starts_with("size:")), data, "{lines:#?}");

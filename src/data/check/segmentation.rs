@@ -41,8 +41,10 @@ pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<Che
     for (part, counted) in read.iter().enumerate() {
         let pixels: u64 = report.classes.iter().map(|class| class.counts[part]).sum();
         if pixels == 0 && counted.samples.iter().any(|sample| sample.class_pixels.is_some()) {
-            let what =
-                format!("all pixels of the {} part are ignored: nothing in it can be learnt or measured", counted.name);
+            let what = format!(
+                "every pixel of the {} part is ignored, so the part serves neither training nor scores",
+                counted.name
+            );
             report.faults.push(Fault::general(what));
         }
     }

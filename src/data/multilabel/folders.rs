@@ -36,8 +36,8 @@ impl Format for SharedFolders {
          name and content"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
-        ClassFolders.recognise(root)
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        ClassFolders.recognize(root)
     }
 
     /// Without a validation part the test part is measured on.
@@ -77,7 +77,7 @@ fn parts(
         let set = read(folder, &depth, &mut decisions)?.set;
         let unknown = set.class_names().iter().find(|class| place_of(class, classes).is_none()).cloned();
         let (present, absent) = (folder.to_path_buf(), train_root.to_path_buf());
-        set.relabelled(classes).map_err(|error| match unknown {
+        set.relabeled(classes).map_err(|error| match unknown {
             Some(class) => DataError::ClassMismatch { class, present, absent },
             None => error,
         })
@@ -93,7 +93,7 @@ fn parts(
     };
     decisions
         .left_out
-        .extend(test_root.filter(|_| test.is_none()).map(|folder| LeftOut::new(folder, Why::UnlabelledTest)));
+        .extend(test_root.filter(|_| test.is_none()).map(|folder| LeftOut::new(folder, Why::UnlabeledTest)));
     decisions.split = format!("by the folders {}/", names.join("/, "));
     Ok(MultiLabelSplits { train, val, test, by_seed: false, format: SharedFolders.name(), decisions })
 }

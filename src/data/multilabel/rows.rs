@@ -30,8 +30,8 @@ impl Format for LabelTable {
          folder whose only table it is, without class folders"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
-        csv::Table.recognise(root)
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        csv::Table.recognize(root)
     }
 
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {

@@ -1,4 +1,4 @@
-//! What one pass over a set of images and masks finds.
+//! Results of one pass over a set of images and masks.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct SegmentEvaluation {
     pixels: usize,
     samples: usize,
     totals: Totals,
-    /// Truth against prediction, over all pixels of the set that count.
+    /// Counts of truth and prediction, over all pixels of the set that are not ignored.
     pub confusion: ConfusionMatrix,
     /// Index and predicted classes of the images that are shown.
     pub shown: Vec<(usize, Vec<u8>)>,
@@ -98,7 +98,7 @@ impl Evaluation for SegmentEvaluation {
         Ok(())
     }
 
-    /// Mean cross entropy of the pixels that count.
+    /// Mean cross entropy of the pixels that are not ignored.
     fn loss(&self) -> f64 {
         self.totals.loss / self.totals.counted.max(1.0)
     }

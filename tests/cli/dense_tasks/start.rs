@@ -45,7 +45,7 @@ fn the_body_of_a_classifier_is_taken_over() {
     assert!(!place.has("none"), "nothing is written for a run that cannot start");
 }
 
-/// The start of FCN-32s: each class is interpolated alone, its neighbours 32 pixels away.
+/// The start of FCN-32s: each class is interpolated alone, its neighbors 32 pixels away.
 fn enlarges_bilinearly(weight: &[f32]) {
     let part = |at: usize| 1.0 - (at as f64 - 31.5).abs() / 32.0;
     for (i, &v) in weight.iter().enumerate() {

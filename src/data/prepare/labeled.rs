@@ -19,12 +19,12 @@ pub type PreparedClasses = Prepared<Arc<dyn ClassificationDataset>>;
 /// Images with a set of labels each, prepared.
 pub type PreparedLabels = Prepared<MultiLabelSet>;
 /// Images with a class each as the loader takes them.
-pub type ClassificationSource = LabelledSource<Arc<dyn ClassificationDataset>>;
+pub type ClassificationSource = LabeledSource<Arc<dyn ClassificationDataset>>;
 /// Images with a set of labels each as the loader takes them.
-pub type MultiLabelSource = LabelledSource<MultiLabelSet>;
+pub type MultiLabelSource = LabeledSource<MultiLabelSet>;
 
 /// Images that belong to classes as wholes.
-pub trait Labelled: SampleSet<Facts = PixelSums> {
+pub trait Labeled: SampleSet<Facts = PixelSums> {
     /// Whether each image has one class exactly. It is then a label of the batch, and a target only if images are mixed.
     const ONE_CLASS: bool;
 
@@ -68,7 +68,7 @@ impl SampleSet for Arc<dyn ClassificationDataset> {
     }
 }
 
-impl Labelled for Arc<dyn ClassificationDataset> {
+impl Labeled for Arc<dyn ClassificationDataset> {
     const ONE_CLASS: bool = true;
 
     fn class_names(&self) -> &[String] {
@@ -113,7 +113,7 @@ impl SampleSet for MultiLabelSet {
     }
 }
 
-impl Labelled for MultiLabelSet {
+impl Labeled for MultiLabelSet {
     const ONE_CLASS: bool = false;
 
     fn class_names(&self) -> &[String] {
@@ -129,7 +129,7 @@ fn sum(counts: Vec<PixelSums>) -> PixelSums {
     counts.into_iter().fold(PixelSums::default(), PixelSums::plus)
 }
 
-impl<S: Labelled> Prepared<S> {
+impl<S: Labeled> Prepared<S> {
     /// Names of the classes.
     pub fn class_names(&self) -> &[String] {
         self.set.class_names()
@@ -173,7 +173,7 @@ impl PreparedLabels {
 
 /// Prepared images as the loader takes them: normalized (H, W, 3). The class of an image is its label. Labels are targets:
 /// 1 or 0 for each class. The targets of mixed images are shares from 0 to 1.
-pub struct LabelledSource<S: Labelled> {
+pub struct LabeledSource<S: Labeled> {
     prepared: Arc<Prepared<S>>,
     table: Box<[[f32; 256]; 3]>,
     augmentation: Augmenting,
@@ -185,7 +185,7 @@ thread_local! {
     static OTHER: RefCell<Vec<f32>> = RefCell::default();
 }
 
-impl<S: Labelled> LabelledSource<S> {
+impl<S: Labeled> LabeledSource<S> {
     /// Images of `prepared`, normalized.
     pub fn new(prepared: Arc<Prepared<S>>, normalization: &Normalization) -> Self {
         Self { prepared, table: Box::new(normalization.table()), augmentation: None, mix: Mix::default() }
@@ -212,7 +212,7 @@ impl<S: Labelled> LabelledSource<S> {
     }
 }
 
-impl<S: Labelled> Source for LabelledSource<S> {
+impl<S: Labeled> Source for LabeledSource<S> {
     fn len(&self) -> usize {
         self.prepared.len()
     }
