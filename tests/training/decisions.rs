@@ -106,7 +106,8 @@ fn a_run_says_how_its_classes_and_parts_were_read() {
 
     // Built-in scenes are drawn, not read: their classes and their seed are the decisions.
     let out = Some(at("scenes"));
-    let config = ClassifyConfig { out, device: "cpu".into(), image_size: 32, scenes: 8, seed: 3, ..Default::default() };
+    let config =
+        ClassifyConfig { out, device: "cpu".into(), image_size: 32, scenes: 10, seed: 3, ..Default::default() };
     let (lines, scenes) = opened(&at("scenes"), |observer| classify::open(&config, observer));
     printed(&lines, &["classes: ", "split:   drawn by seed 3"]);
     assert_eq!((scenes.format.as_str(), scenes.classes.len()), ("built-in scenes", 10));
@@ -134,7 +135,7 @@ fn a_run_says_how_its_masks_were_read() {
             "masks:   class 0 (value 0), class 1 (value 1)",
             "ignored: value 255",
             "split:   20 % held out for validation by seed 0",
-            "size:    pictures such as 32x48 become 16x16, 50 % higher than they are; --image-size 16x32",
+            "size:    pictures such as 32x48 become 16x16, 50 % higher than they are",
         ],
     );
     let values: Vec<_> = masks.classes.iter().map(|class| (class.name.as_str(), class.from.as_str())).collect();
@@ -194,7 +195,7 @@ fn a_run_says_which_size_its_data_decided() {
         device: device.clone(),
         base: 4,
         depth: 2,
-        scenes: 2,
+        scenes: 10,
         ..Default::default()
     };
     for (data, out, size, words) in
