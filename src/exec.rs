@@ -19,15 +19,15 @@ use crate::graph::StateLayout;
 use crate::plan::Unfit;
 use registry::KernelError;
 
-/// What can go wrong while running.
+/// Errors of engines.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
-    /// No such device.
+    /// No device of this name.
     #[error("no device `{asked}` here; there are: {available}")]
     NoDevice {
-        /// What was asked for.
+        /// The name asked for.
         asked: String,
-        /// What there is.
+        /// The devices found.
         available: String,
     },
     /// The device refused memory.
@@ -35,9 +35,9 @@ pub enum ExecError {
         "the device is out of memory while {during}: it needs {bytes} bytes; lower the batch size or the image size"
     )]
     OutOfMemory {
-        /// What was being done.
+        /// The action that failed.
         during: String,
-        /// Bytes asked for.
+        /// Bytes requested.
         bytes: u64,
     },
     /// A tensor is larger than the device can bind.
@@ -45,54 +45,54 @@ pub enum ExecError {
         "{what} needs {bytes} bytes in one buffer but the device binds at most {limit}; lower the batch size or the image size"
     )]
     TooLarge {
-        /// Which tensor.
+        /// Name of the tensor.
         what: String,
-        /// Its size.
+        /// Size of the tensor in bytes.
         bytes: u64,
-        /// The limit.
+        /// Largest binding in bytes.
         limit: u64,
     },
-    /// The device went away.
+    /// The device was lost.
     #[error(
         "the device was lost: {reason}; the last checkpoint is intact, so resume from it. Systems reset a device when one \
          kernel runs for seconds or its memory is full: lower the batch size if it is lost again"
     )]
     DeviceLost {
-        /// What the driver said.
+        /// Message of the driver.
         reason: String,
     },
-    /// A kernel did not compile or validate, or cannot run on what it was given.
+    /// A kernel that does not compile or validate, or does not fit its call.
     #[error("the kernel {kernel} was refused: {reason}")]
     Kernel {
         /// Name.
         kernel: String,
-        /// Why.
+        /// Reason.
         reason: String,
     },
-    /// A call names a kernel that is not registered, or lacks what the kernel reads.
+    /// A call of a kernel that is not registered, or that reads something the call lacks.
     #[error(transparent)]
     Registry(#[from] KernelError),
-    /// The device refused something else.
+    /// Any other error of the device.
     #[error("the device reported an error while {during}: {reason}")]
     Device {
-        /// What was being done.
+        /// The action that failed.
         during: String,
-        /// What the driver said.
+        /// Message of the driver.
         reason: String,
     },
-    /// A label that is no class, or a target that is no probability.
+    /// A label that is not a class, or a target that is not a probability.
     #[error("{input}: number {index} is {value}, expected {expected}")]
     Label {
         /// Name of the input.
         input: String,
-        /// Its place among the numbers written.
+        /// Index among the written numbers.
         index: usize,
         /// The number.
         value: f32,
-        /// What it must be.
+        /// The allowed values.
         expected: String,
     },
-    /// A run of a plan that reads an input which holds nothing yet.
+    /// A run of a plan before one of its inputs was written.
     #[error("the input `{input}` was never written: write it before the plan runs")]
     NotWritten {
         /// Name of the input.
@@ -103,7 +103,7 @@ pub enum ExecError {
     Port {
         /// Input, output or state.
         what: String,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
 }
@@ -114,22 +114,22 @@ impl From<Unfit> for ExecError {
     }
 }
 
-/// Results of runs that an engine keeps for [`Engine::take`]; the oldest is dropped when there are more.
+/// Number of results that an engine keeps for [`Engine::take`]. Beyond it, the oldest are dropped.
 pub const MAX_TICKETS: usize = 8;
 
-/// Results that are on their way from the device; taken with [`Engine::take`].
+/// Results on their way from the device, for [`Engine::take`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
 
-/// A place where plans run. All lengths and offsets are in words of 32 bits, in memory order (padding included).
+/// Runs plans on a device. All lengths and offsets are in words of 32 bits, in memory order (padding included).
 pub trait Engine: Send {
-    /// Element type that crosses the border.
+    /// Element type of written and read data.
     type Scalar: Copy + Default + From<f32> + Into<f64> + Send;
 
-    /// Name for people.
+    /// Name for messages.
     fn name(&self) -> String;
 
-    /// Makes (or grows) the buffers of the states. Contents of a group that grows are kept, new floats are 0.
+    /// Allocates the buffers of the states, or grows them. A group that grows keeps its contents, and new floats are 0.
     ///
     /// # Errors
     /// When memory runs out or a group is above the device's binding limit.
@@ -141,13 +141,13 @@ pub trait Engine: Send {
     /// When memory runs out or a kernel is refused.
     fn load(&mut self, plan: &Plan) -> Result<usize, ExecError>;
 
-    /// Writes a slice of a plan's buffers (or of a state, whatever the plan).
+    /// Writes a slice of a plan's buffers. A slice of a state is the same in every plan.
     ///
     /// # Errors
     /// When the device is lost.
     fn write(&mut self, plan: usize, to: Slice, data: &[Self::Scalar]) -> Result<(), ExecError>;
 
-    /// The same with rows that may be padded in memory.
+    /// Writes rows, which may be padded in memory.
     ///
     /// # Errors
     /// When the device is lost.
@@ -155,32 +155,31 @@ pub trait Engine: Send {
         self.write(plan, to, &rows.packed())
     }
 
-    /// Runs a plan, and starts to fetch `fetch` (slices of its outputs) from the state after it. Does not wait.
+    /// Runs a plan and starts to read `fetch` (slices of its outputs) after it. Does not wait.
     ///
     /// # Errors
     /// When the device is lost.
     fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError>;
 
-    /// Waits for what a run fetches and returns it, one vector a slice. Each ticket can be taken once.
+    /// Waits for the results of a run and returns them, one vector per slice. Each ticket can be taken once.
     ///
     /// # Errors
     /// When the device is lost.
     fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<Self::Scalar>>, ExecError>;
 
-    /// Reads a slice now.
+    /// Reads a slice and waits for it.
     ///
     /// # Errors
     /// When the device is lost.
     fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<Self::Scalar>, ExecError>;
 
-    /// Runs a plan and returns the seconds of each of its calls, in their order; `None` for a device
-    /// without timestamps.
+    /// Runs a plan and returns the seconds of each of its calls, in order; `None` for a device without timestamps.
     ///
     /// # Errors
     /// When the device is lost.
     fn profile(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError>;
 
-    /// Can plans have 16-bit values here?
+    /// Whether plans may have 16-bit values.
     fn has_half(&self) -> bool {
         false
     }
@@ -189,24 +188,24 @@ pub trait Engine: Send {
     fn memory(&self) -> u64;
 }
 
-/// Numbers in rows that are padded in memory.
+/// Rows of numbers that are padded in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a, T> {
     /// Row by row, without the padding.
     pub values: &'a [T],
-    /// Numbers of a row.
+    /// Length of a row.
     pub len: usize,
-    /// The same in memory, with zeros at the end.
+    /// Length of a row in memory, with zeros at the end.
     pub stride: usize,
 }
 
 impl<T: Copy + Default> Rows<'_, T> {
-    /// How many numbers they are in memory.
+    /// Length of all rows in memory.
     pub fn memory_len(&self) -> usize {
         self.values.len() / self.len.max(1) * self.stride
     }
 
-    /// As they lie in memory.
+    /// The rows in memory layout.
     pub fn packed(&self) -> Vec<T> {
         let mut memory = vec![T::default(); self.memory_len()];
         self.pack_into(&mut memory);
@@ -222,13 +221,13 @@ impl<T: Copy + Default> Rows<'_, T> {
     }
 }
 
-/// An engine that computes in f32, on whatever device.
+/// An engine with f32 data, on any device.
 pub type AnyEngine = dyn Engine<Scalar = f32>;
 
-/// Opens the device that `--device` names: `auto`, `gpu`, `cpu`, a part of an adapter's name, or its index.
+/// Opens a device by name: `auto`, `gpu`, `cpu`, a part of an adapter's name, or its index.
 ///
 /// # Errors
-/// When there is no such device (the message lists those there are) or it cannot be opened.
+/// When there is no such device (the message lists the devices), or it cannot be opened.
 pub fn open(device: &str) -> Result<Box<AnyEngine>, ExecError> {
     if device.eq_ignore_ascii_case("cpu") {
         return Ok(Box::new(CpuEngine::<f32>::new()));

@@ -1,4 +1,4 @@
-//! Operations, one file a family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
+//! Operations, one file per family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
 
 mod average;
 mod binary;
@@ -58,7 +58,7 @@ use crate::graph::{Graph, GraphError, Value, check_type};
 use crate::kernel::{Consts, WORKGROUP, Work};
 use crate::shape::{LANES, TensorType, padded};
 
-/// The ops themselves: functions append them, and rewrites and tests name them.
+/// The types of the ops, for the functions that append them, for rewrites and for tests.
 pub(crate) mod nodes {
     pub use super::average::{Accumulate, MovingAverage};
     pub use super::binary::{Binary, BinaryOp};
@@ -83,12 +83,12 @@ pub(crate) mod nodes {
     pub use super::unary::{Unary, UnaryGrad};
 }
 
-/// The only entry of a list whose length the graph has fixed.
+/// The only input of an op, whose number of inputs the graph has checked.
 fn expect_inputs<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a TensorType; N], String> {
     <[&TensorType; N]>::try_from(inputs).map_err(|_| format!("needs {N} inputs, got {}", inputs.len()))
 }
 
-/// The first entries of a list whose length depends on the op.
+/// The first inputs of an op with a variable number of inputs.
 fn expect_first<'a, 'b, const N: usize>(inputs: &'b [&'a TensorType]) -> Result<&'b [&'a TensorType; N], String> {
     inputs.first_chunk().ok_or_else(|| format!("needs at least {N} inputs, got {}", inputs.len()))
 }
@@ -98,13 +98,13 @@ fn row_consts(t: &TensorType) -> Consts {
     Consts::new().size("ROWS", t.len() / t.stride()).size("C", t.shape.channels()).size("C4", t.stride() / LANES)
 }
 
-/// `v` must be a vector of the activation's channels.
+/// Requires `v` to be a vector of the activation's channels.
 fn expect_vector(name: &str, v: &TensorType, x: &TensorType) -> Result<(), String> {
     let c = x.shape.channels();
     if v.shape.0 == [c] { Ok(()) } else { Err(format!("{name} must have the shape [{c}], one value per channel")) }
 }
 
-/// Checks class numbers, one per row, contiguous in memory.
+/// Requires class indices, one per row, contiguous in memory.
 fn expect_labels(name: &str, labels: &TensorType, rows: usize) -> Result<(), String> {
     if labels.shape.elements() != rows {
         return Err(format!("{name} must be {rows} whole numbers, one per row"));
@@ -117,24 +117,24 @@ fn expect_labels(name: &str, labels: &TensorType, rows: usize) -> Result<(), Str
     }
 }
 
-/// Number of partial sums, and rows that each covers, for a reduction over `rows`: enough segments to fill a device,
-/// few enough that a workgroup can add them up.
+/// Number of partial sums of a reduction over `rows`, and the rows of each. There are enough segments to fill a device,
+/// and few enough for one workgroup to add them.
 fn segments(rows: usize, per_sample: usize, vectors: usize) -> (usize, usize) {
     let most = 1024usize.min((1 << 15) / vectors.max(1)).max(16);
     let rows_each = rows.div_ceil(most).max(16).min(per_sample.max(1));
     (per_sample.div_ceil(rows_each), rows_each)
 }
 
-/// As [`segments`], for sums that the convolution's tiles write: every tile lies in one segment.
+/// [`segments`] for sums that the convolution's tiles write: a tile is in one segment.
 fn segments_of_tiles(rows: usize, vectors: usize) -> (usize, usize) {
     const MOST_TILE_ROWS: usize = 256;
     let rows_each = segments(rows, rows, vectors).1.next_multiple_of(MOST_TILE_ROWS);
     (rows.div_ceil(rows_each), rows_each)
 }
 
-/// How workgroups reduce segments of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): a workgroup has up to 16
-/// vectors side by side, 256 bytes in a row, and its other invocations lie along the rows. Gives these vectors, and the
-/// workgroups of a segment.
+/// Width of the workgroups that reduce segments of rows of `vectors` each, and number of workgroups per segment (see
+/// `shaders/shared/row_sums.wgsl`). A workgroup is up to 16 vectors wide, which is 256 contiguous bytes. Its other
+/// invocations share the rows.
 fn segment_blocks(vectors: usize) -> [usize; 2] {
     let wide = vectors.next_power_of_two().min(16);
     [wide, vectors.div_ceil(wide)]
@@ -146,7 +146,7 @@ fn reduce_segments(segments: usize, vectors: usize) -> (Consts, Work) {
     (Consts::new().u("VECTORS", wide).size("BLOCKS", blocks), Work::Groups(segments * blocks))
 }
 
-/// Workgroups that add up `rows` for each of `results`: about 8 rows an invocation, a single one where that is all.
+/// Workgroups that add `rows` for each of `results`: about 8 rows per invocation.
 fn reduce_rows(rows: usize, results: usize) -> (Consts, Work) {
     let wide = WORKGROUP / rows.div_ceil(8).next_power_of_two().min(WORKGROUP);
     (Consts::new().u("VECTORS", wide).size("STATISTICS", results), Work::Groups(results.div_ceil(wide)))
@@ -157,17 +157,17 @@ fn vectors(t: &TensorType) -> usize {
     padded(t.len()) / LANES
 }
 
-/// Shorthand for ops whose gradient sends one value to each input.
+/// The gradients of an op that has one for each input.
 fn all_some(values: impl IntoIterator<Item = Value>) -> Vec<Option<Value>> {
     values.into_iter().map(Some).collect()
 }
 
-/// The first upstream gradient; ops with one differentiable output use it.
+/// The first upstream gradient, for ops with one differentiable output.
 fn first(upstream: &[Option<Value>]) -> Result<Value, GraphError> {
     upstream[0].ok_or(GraphError::NoGradient { op: "a secondary output" })
 }
 
-/// A gradient pass that adds nothing for `n` inputs.
+/// Gradients of an op with `n` inputs and no gradient.
 fn none(n: usize) -> Vec<Option<Value>> {
     vec![None; n]
 }
@@ -176,7 +176,7 @@ impl Graph {
     /// The dimensions N H W C of an activation.
     ///
     /// # Errors
-    /// When its rank is neither 4 nor 2, its type cannot be, or it is another graph's.
+    /// When the rank is neither 4 nor 2, the type is invalid, or the value belongs to another graph.
     pub fn nhwc(&self, v: Value) -> Result<[usize; 4], GraphError> {
         let (ty, axes) = (self.known("activation", v)?, "an activation has the axes [N, H, W, C] or [N, C]");
         check_type(ty).and_then(|()| ty.shape.nhwc().ok_or(axes.into())).map_err(|rule| GraphError::Shape {

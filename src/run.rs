@@ -1,4 +1,4 @@
-//! The files of a run on disk: its folder, the history of its epochs, the card of its model, its scores and its pictures.
+//! The files of a run: its folder, the history of its epochs, the card of its model, its scores and its pictures.
 
 pub(crate) mod card;
 pub(crate) mod checkpoint;

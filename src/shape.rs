@@ -1,13 +1,13 @@
 //! Shapes, memory layouts, and all size rules of convolution and pooling.
 //!
 //! Activations are N H W C, convolution weights KH KW I O. In memory the channel axes are padded with zeros to a
-//! multiple of [`LANES`], so that every shader loads `vec4`s. The interface has logical shapes only.
+//! multiple of [`LANES`], so every shader loads `vec4`s. The interface has logical shapes only.
 
 use std::fmt;
 
 use half::f16;
 
-/// Width of the vectors that shaders load; channel axes are padded to a multiple of it.
+/// Width of the vectors that shaders load. Channel axes are padded to a multiple of it.
 pub const LANES: usize = 4;
 
 /// `n` rounded up to a multiple of [`LANES`].
@@ -68,14 +68,14 @@ impl fmt::Debug for Shape {
     }
 }
 
-/// Which axes are padded in memory.
+/// The padded axes in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Last axis padded: activations `[N,H,W,C]`, `[N,C]` and vectors `[C]`.
     Channels,
     /// Last two axes padded: weights `[KH,KW,I,O]` and `[I,O]`.
     Kernel,
-    /// Nothing padded but the end: flat buffers that hold many tensors.
+    /// Padded at the end only: flat buffers of several tensors.
     Flat,
 }
 
@@ -90,7 +90,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// Words of 32 bits for `len` numbers in memory.
+    /// Number of words of 32 bits for `len` elements in memory.
     pub fn floats(self, len: usize) -> usize {
         match self {
             Element::F32 => len,
@@ -99,13 +99,13 @@ impl Element {
     }
 }
 
-/// The two numbers of 16 bits in a word of 32, the first in the lower half.
+/// The two 16-bit values in a word of 32 bits, the first in the lower half.
 pub fn halves(word: f32) -> [f32; 2] {
     let bits = word.to_bits();
     [bits as u16, (bits >> 16) as u16].map(|bits| f16::from_bits(bits).to_f32())
 }
 
-/// The word of 32 bits with two numbers of 16.
+/// The word of 32 bits with two 16-bit values.
 pub fn whole(halves: [f32; 2]) -> f32 {
     let [low, high] = halves.map(|v| u32::from(f16::from_f32(v).to_bits()));
     f32::from_bits(low | high << 16)
@@ -135,15 +135,15 @@ impl TensorType {
     pub fn flat(len: usize) -> Self {
         TensorType { shape: Shape(vec![len]), layout: Layout::Flat, element: Element::F32 }
     }
-    /// Size of the last axis in memory; of an empty flat buffer, one vector.
+    /// Size of the last axis in memory; one vector for an empty flat buffer.
     pub fn stride(&self) -> usize {
         padded(self.shape.channels().max(1))
     }
-    /// Words of 32 bits in memory, padding included.
+    /// Number of words of 32 bits in memory, padding included.
     pub fn words(&self) -> usize {
         self.element.floats(self.len())
     }
-    /// Number of numbers in memory, padding included: a multiple of [`LANES`].
+    /// Number of elements in memory, padding included: a multiple of [`LANES`].
     pub fn len(&self) -> usize {
         let dims = &self.shape.0;
         match self.layout {
@@ -155,17 +155,17 @@ impl TensorType {
             }
         }
     }
-    /// Whether the logical numbers are contiguous in memory, with padding at the end alone.
+    /// Whether the logical elements are contiguous in memory, with padding at the end only.
     pub fn is_dense(&self) -> bool {
         let single_row = self.layout == Layout::Channels && self.shape.rows() == 1;
         self.layout == Layout::Flat || single_row || self.len() == self.shape.elements()
     }
-    /// Whether it is a weight with rows of zeros in memory, which pad its input channels.
+    /// Whether a weight has rows of zeros in memory that pad its input channels.
     pub fn has_padded_rows(&self) -> bool {
         let inputs = self.shape.0.iter().rev().nth(1);
         self.layout == Layout::Kernel && inputs.is_some_and(|inputs| !inputs.is_multiple_of(LANES))
     }
-    /// True when there is no element at all.
+    /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -224,7 +224,7 @@ impl Padding {
     }
 }
 
-/// A size of the two spatial axes, `[rows, columns]`, or one number for both.
+/// Size of the two spatial axes, `[rows, columns]`, or one number for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pair(pub [usize; 2]);
 
@@ -247,7 +247,7 @@ impl From<Pair> for Padding {
     }
 }
 
-/// A window that slides over the spatial axes: what convolution and pooling share.
+/// A window that slides over the spatial axes, for convolution and pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     /// KH, KW.
@@ -258,8 +258,8 @@ pub struct Window {
     pub padding: Padding,
     /// Distance between the taps of the kernel.
     pub dilation: [usize; 2],
-    /// Round the output size up instead of down (pooling only); a window must still start inside the input or its
-    /// leading padding, as in PyTorch.
+    /// Rounds the output size up instead of down (pooling only). A window must start inside the input or its leading
+    /// padding, as in PyTorch.
     pub ceil_mode: bool,
 }
 
@@ -285,7 +285,7 @@ impl Window {
         Window { dilation: [dilation; 2], ..self }
     }
 
-    /// Kernels index with 32 bits: each size must leave room for a sum.
+    /// Kernels index with 32 bits. Each size must allow for a sum.
     fn check(&self) -> Result<(), String> {
         const MOST: usize = 1 << 30;
         let Padding { top, bottom, left, right } = self.padding;
@@ -300,7 +300,7 @@ impl Window {
     /// `floor((size + padding − dilation·(kernel − 1) − 1) / stride) + 1`.
     ///
     /// # Errors
-    /// A rule in words when a parameter is 0 or too large, or the window does not fit.
+    /// A rule in words, when a parameter is 0 or too large, or the window does not fit.
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2], String> {
         self.check()?;
         let pads = [(self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)];
@@ -328,12 +328,12 @@ impl Window {
 }
 
 impl Window {
-    /// Output size of a transposed convolution of this window over an input of [H, W]:
-    /// `(size − 1)·stride − padding + dilation·(kernel − 1) + 1 + output_padding`; also the window of the convolution
-    /// whose input gradient it is (`output_padding` is taken from its trailing padding).
+    /// Output size of a transposed convolution of this window over an input of [H, W]: `(size − 1)·stride − padding +
+    /// dilation·(kernel − 1) + 1 + output_padding`. Also returns the window of the convolution whose input gradient it
+    /// is; `output_padding` is subtracted from its trailing padding.
     ///
     /// # Errors
-    /// A rule in words when a parameter is 0 or too large, or the output is empty.
+    /// A rule in words, when a parameter is 0 or too large, or the output is empty.
     pub fn transposed(&self, input: [usize; 2], output_padding: [usize; 2]) -> Result<([usize; 2], Window), String> {
         self.check()?;
         let pads = [(self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)];
@@ -347,14 +347,15 @@ impl Window {
                 ));
             }
             let extra = output_padding[axis];
-            // An output padding above the stride reduces the padding of the convolution, where that is large enough.
+            // An output padding above the stride reduces the padding of the convolution, if that is large enough.
             if extra >= s && (extra >= d || extra > pads[axis].1 + s - 1) {
                 return Err(format!("output_padding {extra} must be smaller than the stride {s}"));
             }
             let reach = (input[axis] - 1) * s + d * (k - 1) + 1 + extra;
-            out[axis] = reach.checked_sub(pads[axis].0 + pads[axis].1).filter(|&size| size > 0).ok_or_else(|| {
-                format!("the padding leaves nothing of {reach} pixels in {}", ["height", "width"][axis])
-            })?;
+            out[axis] = reach
+                .checked_sub(pads[axis].0 + pads[axis].1)
+                .filter(|&size| size > 0)
+                .ok_or_else(|| format!("the padding removes all {reach} pixels in {}", ["height", "width"][axis]))?;
             after[axis] = pads[axis].1.saturating_sub(extra);
         }
         let padding = Padding { bottom: after[0], right: after[1], ..self.padding };
@@ -362,8 +363,8 @@ impl Window {
     }
 }
 
-/// One phase of a strided window seen from the input's side: the input positions that are congruent modulo the stride
-/// are reached by the same taps. Along one axis.
+/// A phase of a strided window along one axis, seen from the input: the input positions that are congruent modulo the
+/// stride. The same taps reach all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phase {
     /// First tap that reaches this phase.
@@ -378,8 +379,8 @@ pub struct Phase {
     pub count: usize,
 }
 
-/// The `stride` phases of an axis, so that an input gradient multiplies no zeros: input position `i` receives
-/// output `o` through tap `k` where `o·stride = i + padding − k·dilation`.
+/// The `stride` phases of an axis. By them an input gradient multiplies no zeros. Input position `i` receives output
+/// `o` through tap `k` if `o·stride = i + padding − k·dilation`.
 pub fn phases(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Vec<Phase> {
     (0..stride)
         .map(|phase| {

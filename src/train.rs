@@ -1,4 +1,4 @@
-//! Training: the loop over epochs and steps, its settings, the graphs of a step, the learning-rate schedule.
+//! Training: the loop over epochs and steps, its settings, the graphs of a step, and the learning-rate schedule.
 
 mod changed;
 mod diagnose;

@@ -1,5 +1,5 @@
-//! Workflows over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the doctor.
-//! They use a task through its trait alone.
+//! Workflows over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the
+//! doctor. They know a task by its trait alone.
 
 pub(crate) mod bench;
 pub(crate) mod compare;

@@ -232,7 +232,7 @@ impl<S: SampleSet> Prepared<S> {
         self.set.depth().and_then(SampleDepth::note)
     }
 
-    /// Bits that 16-bit samples are read with; see [`SampleDepth`].
+    /// Number of bits that 16-bit samples are read with, see [`SampleDepth`].
     pub fn sample_bits(&self) -> u8 {
         self.set.depth().map_or(16, SampleDepth::bits)
     }

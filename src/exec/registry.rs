@@ -192,7 +192,7 @@ pub enum KernelError {
 ///
 /// The shader is WGSL with the entry point `main` and the bindings of the call, all of them, in group 0. Before it stand the
 /// call's constants, `alias Ti = f32;` (or `f16`) for each binding, and the head that its [`Work`](crate::kernel::Work)
-/// implies: `ITEMS`, `WORKGROUP` and `item(…)` for items, `reduce(block, place)` to be defined for groups.
+/// implies: `ITEMS`, `WORKGROUP` and `item(…)` for items, `reduce(block, invocation)` to be defined for groups.
 ///
 /// # Errors
 /// When the name is taken.

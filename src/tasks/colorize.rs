@@ -114,7 +114,7 @@ impl Task for Colorize {
         };
         let card = ModelCard {
             task: self.name().to_owned(),
-            network: config.network().into(),
+            network: config.network(),
             classes: channels.iter().map(|&c| c.to_owned()).collect(),
             palette: vec![],
             image_size: [from.size.height, from.size.width],

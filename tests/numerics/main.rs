@@ -1,10 +1,11 @@
-//! Numbers against something independent: definitions, finite differences, and values that PyTorch and ONNX give.
+//! Numbers against an independent source: definitions, finite differences, and values of PyTorch and ONNX.
 
 mod adjoint;
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance_onnx;
 mod conformance_pytorch;
+mod encoders_trace;
 mod gradcheck;
 mod models_trace;
 mod resnet18_trace;

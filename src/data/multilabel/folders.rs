@@ -1,4 +1,4 @@
-//! Class folders in which an image may lie in several: which files are the same image is decided from their content.
+//! Class folders with images in several of them. The content of files decides which are the same image.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -143,7 +143,7 @@ fn by_lists(
 struct File {
     class: u32,
     path: PathBuf,
-    /// Its path below the folder of the class.
+    /// Its path below the class folder.
     name: PathBuf,
     /// Its length. A file without one is reported when images are read.
     bytes: Option<u64>,
@@ -225,11 +225,11 @@ fn contents(files: &[File]) -> Vec<Content> {
     files.par_iter().enumerate().map(content).collect()
 }
 
-/// Contents that lie in the folders of several classes as one image.
+/// The contents that are one image in several class folders.
 ///
 /// # Errors
-/// Where files of several classes have the same content but different names and are no links to one file: they can be
-/// one image with several labels, or copies of which one has a wrong label.
+/// Where files of several classes have the same content under different names, and are not links to one file. They may
+/// be one image with several labels, or copies of which one has a wrong label.
 fn shared(files: &[File], contents: &[Content]) -> Result<BTreeSet<Content>, DataError> {
     let mut groups: BTreeMap<Content, Vec<&File>> = BTreeMap::new();
     for (file, content) in files.iter().zip(contents) {
@@ -255,7 +255,7 @@ fn shared(files: &[File], contents: &[Content]) -> Result<BTreeSet<Content>, Dat
     Ok(shared)
 }
 
-/// Whether both paths lead to one file, by symbolic or by hard links.
+/// Whether both paths lead to one file, by symbolic or hard links.
 fn is_same_file(a: &Path, b: &Path) -> bool {
     #[cfg(unix)]
     if let (Ok(a), Ok(b)) = (fs::metadata(a), fs::metadata(b)) {
@@ -265,11 +265,11 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// What was decided, in words.
+/// The decision, in words.
 ///
 /// # Errors
-/// Where some names lie in several classes with the same content and others with different content: names mean images in
-/// the first case, and mere numbers in the second.
+/// Where some names have the same content in several classes, and others have different content. Names are images in
+/// the first case and plain numbers in the second.
 fn compare_names(
     files: &[File],
     contents: &[Content],

@@ -13,7 +13,7 @@ const IR_VERSION: i64 = 8;
 /// Size of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dim {
-    /// Any size, the same for all axes of this name; the caller of the model chooses it.
+    /// Any size, equal for all axes of this name. The caller of the model chooses it.
     Named(&'static str),
     /// Fixed.
     Fixed(usize),
@@ -24,7 +24,7 @@ pub enum Dim {
 pub struct OnnxBuilder {
     graph: proto::Graph,
     taken: HashSet<String>,
-    /// From a value's first name to its output name, for values that have become outputs.
+    /// The output name of each value that has become an output.
     renamed: HashMap<String, String>,
 }
 
@@ -113,9 +113,9 @@ impl OnnxBuilder {
     }
 }
 
-/// For `walk`.
+/// Methods for `walk`.
 impl OnnxBuilder {
-    /// As [`OnnxBuilder::nodes`]. `resolve` gives the value of an input of the op.
+    /// [`OnnxBuilder::nodes`] with a function that gives the value of each input of the op.
     pub(super) fn nodes_of(
         &mut self,
         layer: &str,
@@ -159,7 +159,7 @@ impl OnnxBuilder {
         name
     }
 
-    /// This name, with a number after it if it is taken.
+    /// This name, with a number appended if it is taken.
     fn unique(&mut self, name: &str) -> String {
         let numbered = |n: usize| if n == 1 { name.to_owned() } else { format!("{name}_{n}") };
         let mut n = 1;
@@ -169,7 +169,7 @@ impl OnnxBuilder {
         numbered(n)
     }
 
-    /// Reserves a name that the caller has chosen.
+    /// Reserves a name chosen by the caller.
     fn claim(&mut self, name: &str) -> Result<(), OnnxError> {
         if !name.is_empty() && self.taken.insert(name.into()) {
             return Ok(());

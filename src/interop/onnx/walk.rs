@@ -1,5 +1,6 @@
-//! From a graph to ONNX nodes: finds the nodes on which the outputs depend, asks each op for its ONNX form, and names
-//! its inputs. Layouts change at the borders alone: the axes of inputs and outputs, and the order of numbers in weights.
+//! Converts a graph to ONNX nodes: finds the nodes on which the outputs depend, asks each op for its ONNX form, and
+//! names its inputs. Layouts change in two places only: in the axes of inputs and outputs, and in the order of values
+//! in weights.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +19,7 @@ fn dims(ty: &TensorType) -> Option<Vec<Dim>> {
         (Layout::Channels, &[_, h, w, c]) => Some(vec![BATCH, Dim::Fixed(c), Dim::Fixed(h), Dim::Fixed(w)]),
         (Layout::Channels, &[_, c]) => Some(vec![BATCH, Dim::Fixed(c)]),
         (Layout::Channels, &[c]) => Some(vec![Dim::Fixed(c)]),
-        // One number per pixel, over all images.
+        // One value per pixel, over all images.
         (Layout::Flat, &[_]) => Some(vec![Dim::Named("rows")]),
         _ => None,
     }
@@ -33,7 +34,7 @@ fn output(graph: &Graph, name: &str) -> Result<Value, OnnxError> {
     let found = graph.outputs().iter().find(|(known, _)| known == name);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let known: Vec<_> = graph.outputs().iter().map(|(name, _)| name.as_str()).collect();
-        let reason = format!("the graph has no such output, but {}", known.join(", "));
+        let reason = format!("the graph has no such output; it has {}", known.join(", "));
         OnnxError::Value { name: name.into(), reason }
     })
 }
@@ -98,7 +99,7 @@ fn needed<'g>(graph: &'g Graph, wanted: &[Value]) -> Result<Vec<(&'g Node, Vec<O
 struct Walk<'a> {
     graph: &'a Graph,
     session: &'a mut Session<AnyEngine>,
-    /// Inputs of the graph, each with the value that replaces it.
+    /// Inputs of the graph, each with its replacement.
     inputs: &'a [(&'a str, &'a str)],
     /// Names of the values made so far.
     names: HashMap<Value, String>,
