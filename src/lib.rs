@@ -124,6 +124,7 @@ pub mod internals;
 pub mod interop;
 pub mod kernel;
 mod label;
+mod memory;
 pub mod nn;
 pub mod ops;
 mod plan;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use ::safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorInfo};
+use ::safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors, TensorInfo};
 use half::{bf16, f16};
 use serde::Serialize;
 use thiserror::Error;
 
 use super::files::{FileError, open_plain, write_atomic};
+use crate::memory;
 
 /// Longest header accepted, in bytes; the limit of the reference implementation.
 const MAX_HEADER: u64 = 100_000_000;
@@ -167,12 +168,21 @@ impl TensorFile {
     ///
     /// # Errors
     /// Truncated, oversized or contradictory files and element types other than F32, F16, BF16, F64
-    /// and I64. Memory use is bounded by about three times the file's own length.
+    /// and I64. Memory use is bounded by about three times the file's own length, and a file that does not fit into the memory
+    /// that is free is refused.
     pub fn read(path: &Path) -> Result<Self, SafetensorsError> {
-        let bytes = read_bytes(path)?;
+        Self::read_within(path, u64::MAX)
+    }
+
+    /// As [`TensorFile::read`], for a file of at most `most` bytes: a larger one is refused before it takes memory.
+    ///
+    /// # Errors
+    /// As [`TensorFile::read`].
+    pub fn read_within(path: &Path, most: u64) -> Result<Self, SafetensorsError> {
+        let bytes = read_bytes(path, most)?;
         let format = |error: SafeTensorError| SafetensorsError::Format {
             path: path.to_owned(),
-            reason: describe(&error, bytes.len()),
+            reason: describe(&error, bytes.len() as u64),
         };
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(format)?;
         let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
@@ -242,9 +252,9 @@ impl TensorFile {
     }
 }
 
-/// Reads the bytes of a file. The length of the header is checked against that of the file first, so that a file of another
+/// Reads the bytes of a file of at most `most`. Header and length are checked against each other first, so that a file of another
 /// kind is refused before it takes memory.
-fn read_bytes(path: &Path) -> Result<Vec<u8>, SafetensorsError> {
+fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, SafetensorsError> {
     let format = |reason| SafetensorsError::Format { path: path.to_owned(), reason };
     let fail = |source| FileError::reading(path, source);
     let (mut file, length) = open_plain(path)?;
@@ -260,17 +270,41 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, SafetensorsError> {
              (at most {MAX_HEADER} are allowed): truncated, or a file of another kind"
         )));
     }
-    let mut bytes = Vec::new();
-    let capacity = usize::try_from(length).unwrap_or(usize::MAX);
-    bytes.try_reserve_exact(capacity).map_err(|_| fail(io::ErrorKind::OutOfMemory.into()))?;
-    bytes.extend_from_slice(&prefix);
+    let mut bytes = prefix.to_vec();
+    (&file).take(header).read_to_end(&mut bytes).map_err(fail)?;
+    require_end(&bytes, length).map_err(format)?;
+    if length > most {
+        return Err(format(format!("it has {length} bytes, and a checkpoint of this network has at most {most}")));
+    }
+    let out_of_memory = || fail(io::Error::new(io::ErrorKind::OutOfMemory, format!("it has {length} bytes")));
+    let capacity = usize::try_from(length - 8 - header).unwrap_or(usize::MAX);
+    // The bytes, and the tensors as floats.
+    if !memory::has(length.saturating_mul(2)) || bytes.try_reserve_exact(capacity).is_err() {
+        return Err(out_of_memory().into());
+    }
     // `take` holds the bound even when the file grows while it is read.
-    file.take(length - 8).read_to_end(&mut bytes).map_err(fail)?;
+    file.take(length - 8 - header).read_to_end(&mut bytes).map_err(fail)?;
     Ok(bytes)
 }
 
+/// Refuses a file whose tensors, as its `start` (the length of the header, and the header) names them, do not end where the
+/// file of this length ends.
+fn require_end(start: &[u8], length: u64) -> Result<(), String> {
+    match SafeTensors::read_metadata(start) {
+        // The tensors are not there yet.
+        Ok(_) | Err(SafeTensorError::MetadataIncompleteBuffer) => {}
+        Err(error) => return Err(describe(&error, length)),
+    }
+    let header: Metadata = serde_json::from_slice(&start[8..]).map_err(|error| error.to_string())?;
+    let end = header.tensors().values().map(|info| info.data_offsets.1 as u64).max().unwrap_or(0);
+    match end.saturating_add(start.len() as u64) == length {
+        true => Ok(()),
+        false => Err(describe(&SafeTensorError::MetadataIncompleteBuffer, length)),
+    }
+}
+
 /// What the parser refused, in words for a person.
-fn describe(error: &SafeTensorError, length: usize) -> String {
+fn describe(error: &SafeTensorError, length: u64) -> String {
     match error {
         SafeTensorError::MetadataIncompleteBuffer => format!(
             "its tensors do not end where the file ends ({length} bytes): truncated or overwritten; \

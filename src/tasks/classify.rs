@@ -178,7 +178,7 @@ impl Task for Classify {
         true
     }
 
-    fn compares_sizes(&self) -> bool {
+    fn compares_proportions(&self) -> bool {
         true
     }
 

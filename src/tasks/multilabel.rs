@@ -131,7 +131,7 @@ impl Task for MultiLabel {
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
         let splits = open_data(from)?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        // The model's order of classes; images may lack some of them.
+        // Classes in the order of the model. The images may lack some of them.
         let set = set
             .relabelled(&card.classes)
             .map_err(|_| TaskError::OtherClasses { data: set.class_names().to_vec(), model: card.classes.clone() })?;
@@ -144,7 +144,7 @@ impl Task for MultiLabel {
         true
     }
 
-    fn compares_sizes(&self) -> bool {
+    fn compares_proportions(&self) -> bool {
         true
     }
 

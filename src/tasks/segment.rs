@@ -163,6 +163,10 @@ impl Task for Segment {
         true
     }
 
+    fn compares_proportions(&self) -> bool {
+        true
+    }
+
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {
         Ok(Box::new(SegmentPredictor::new(checkpoint, engine)?))
     }

@@ -29,6 +29,9 @@ pub struct Model {
     precision: Precision,
 }
 
+/// A checkpoint may take this many times the bytes of the model's states, and 1 GB more for a network with a larger body.
+const LARGER: u64 = 16;
+
 /// Starts from the tensors of a checkpoint, ours or torchvision's, that have the name and shape of one of the model's.
 /// Returns a line that says what was loaded, what is missing and what was not used.
 ///
@@ -36,7 +39,9 @@ pub struct Model {
 /// When the file cannot be read or nothing in it fits.
 pub fn start_from(model: &mut Model, path: &Path) -> Result<String, TrainError> {
     let path = checkpoint_path(path)?;
-    let file = TensorFile::read(&path)?;
+    let states: usize = model.session.states().iter().map(|(_, state)| state.ty.shape.elements()).sum();
+    let most = LARGER * size_of::<f32>() as u64 * states as u64 + 1_000_000_000;
+    let file = TensorFile::read_within(&path, most)?;
     let found = torchvision::restore_matching(&mut model.session, &file, &path)?;
     Ok(format!("start:   {}: {found}", path.display()))
 }

@@ -279,3 +279,30 @@ fn checkpoints_get_the_permissions_of_ordinary_files() {
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode();
     assert_eq!(mode(&path), mode(&ordinary));
 }
+
+/// Sparse files of 20 GB: what a header claims, and what fits, is checked before memory is taken.
+#[test]
+fn a_large_file_is_refused_by_its_header() {
+    const LARGE: u64 = 20_000_000_000;
+    let (_folder, path) = folder();
+    let grown = |length| fs::File::options().write(true).open(&path).expect("opens").set_len(length).expect("grows");
+    let refusal = |most| TensorFile::read_within(&path, most).expect_err("refused").to_string();
+
+    raw(&path, "", &[]);
+    grown(LARGE);
+    assert!(refusal(u64::MAX).contains("header"), "{}", refusal(u64::MAX));
+
+    let header = r#"{"x":{"dtype":"F32","shape":[1000],"data_offsets":[0,4000]}}"#;
+    raw(&path, header, &[]);
+    grown(LARGE);
+    assert!(refusal(u64::MAX).contains("do not end where the file ends"), "{}", refusal(u64::MAX));
+
+    let header = header.replace("[1000]", "[5000000000]").replace("[0,4000]", "[0,20000000000]");
+    raw(&path, &header, &[]);
+    grown(8 + header.len() as u64 + LARGE);
+    let said = refusal(LARGE);
+    assert!(said.contains("20000000071 bytes") || said.contains("at most 20000000000"), "{said}");
+    // The same file of the size that is expected reads.
+    raw(&path, &header.replace("5000000000", "1").replace("20000000000", "4"), &[0; 4]);
+    assert_eq!(TensorFile::read_within(&path, 1000).expect("reads").tensors["x"].data.len(), 1);
+}

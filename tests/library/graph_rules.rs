@@ -102,7 +102,7 @@ fn a_norm_is_not_trained_on_one_value_of_each_channel() {
         g.scope("head", |g| BatchNorm2d::default().apply(g, "bn", x, mode))
     };
     let error = norm([1, 1, 1, 8], Mode::Train).expect_err("one value").to_string();
-    for part in ["head.bn: ", "one value of each channel", "batch size", "image size"] {
+    for part in ["head.bn: ", "2 values of each channel", "batch size", "image size"] {
         assert!(error.contains(part), "no `{part}` in {error}");
     }
     for (shape, mode) in [([1, 1, 1, 8], Mode::Eval), ([2, 1, 1, 8], Mode::Train), ([1, 1, 2, 8], Mode::Train)] {

@@ -11,11 +11,11 @@ fn trained() -> Place {
     place
 }
 
-/// `predict` and `--init` refuse the file by name; `--init` makes no run directory.
+/// `predict` and `--init` refuse the file by name; `--init` makes no run folder.
 fn refused(place: &Place, file: &str, parts: &[&str]) {
     cannot_predict(place, file, parts);
     place.run(&format!("{TRAIN} --init {file} --out next")).refused(&[file]).refused(parts);
-    assert!(!place.has("next"), "no run directory");
+    assert!(!place.has("next"), "no run folder");
 }
 
 fn cannot_predict(place: &Place, file: &str, parts: &[&str]) {
@@ -118,7 +118,7 @@ fn what_is_no_run_and_what_is_no_image() {
     let place = trained();
     place.folder("empty");
     place.run("predict run empty --device cpu").refused(&["empty: holds no JPEG, PNG, WebP, BMP, GIF or TIFF file"]);
-    place.run("predict empty photos/disc --device cpu").refused(&["empty is not a run directory", "config.toml"]);
+    place.run("predict empty photos/disc --device cpu").refused(&["empty is not a run folder", "config.toml"]);
     place.run("predict nowhere photos/disc --device cpu").refused(&["nowhere", "check the path"]);
     place.run("eval run --data nowhere --device cpu").refused(&["nowhere", "check the path"]);
     place.run("predict run photos/disc --device abacus").refused(&["no device `abacus`", "there are: cpu"]);
