@@ -10,7 +10,7 @@ use crate::data::{Augment, Mix, Mixed};
 use crate::label::IGNORED_BYTE;
 use crate::memory;
 use crate::run::ImageSize;
-use crate::run::pictures::{Comparison, spread};
+use crate::run::pictures::{PictureTable, spread};
 use crate::tasks::samples::{Sample, Samples};
 use crate::tasks::{Task, TaskError};
 use crate::train::settings::Given;
@@ -103,7 +103,7 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
     require_memory(size, from.mix.is_some())?;
     let augmentation = options.augment.prepare(from.keeps, seed);
     let columns = std::iter::once("as it is".to_owned()).chain((1..=options.epochs).map(|e| format!("epoch {e}")));
-    let mut sheet = Comparison::new(options.title(), columns.collect());
+    let mut sheet = PictureTable::new(options.title(), columns.collect());
     sheet.legend.clone_from(&from.legend);
     let shown = |rgb: &[u8], mask: &[u8]| {
         let bytes = overlaid(rgb, mask, &from.legend);

@@ -11,18 +11,18 @@ use toml::{Table, Value};
 use super::op::Entry;
 use super::{AugmentError, Augmentation, Op, Outside, Step};
 
-/// Which changes keep the truth of a task's samples, so that a preset may make them.
+/// Changes that keep the label of a task's samples. A preset makes no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keeps {
-    /// A slight preset may mirror: a mirrored photograph is as true, a mirrored digit or arrow may not be.
+    /// `light` may mirror. A mirrored photograph keeps its class, a mirrored digit or arrow may not.
     pub mirror: bool,
-    /// Saturation, hue and sharpness may change: they are not what is predicted.
+    /// Saturation, hue and sharpness may change: they are not predicted.
     pub color: bool,
-    /// A patch may be erased: what it showed need not be predicted.
+    /// A patch may be erased: its content need not be predicted.
     pub erase: bool,
 }
 
-/// Which augmentation: `"light"` in a config file and on the command line, or a list such as
+/// The augmentation: `"light"` in a config file and on the command line, or a list such as
 ///
 /// ```toml
 /// augment = [
@@ -40,7 +40,7 @@ pub struct Keeps {
 /// ]
 /// ```
 ///
-/// Presets, by what keeps the truth of a task's samples ([`Keeps`]):
+/// Presets, by the changes that keep the label ([`Keeps`]):
 ///
 /// | preset | steps | with `mirror` | with `color` | with `erase` |
 /// |---|---|---|---|---|
@@ -48,9 +48,9 @@ pub struct Keeps {
 /// | `strong` | resized crop of half the area or more, rotation ±15°, horizontal flip, brightness and contrast ±20 % | | brightness and contrast ±30 %, saturation ±30 %, hue ±10°, blur of sigma <= 1.5 with p 0.3 | erasing with p 0.25 |
 /// | `trivial` | one operation of TrivialAugment (Müller & Hutter 2021) | horizontal flip | its operations on colors | |
 ///
-/// `light` never mirrors an image whose class may depend on it, such as a digit, a letter or an arrow; `strong` does: give a list
-/// without the flip where left and right matter. Colors to be predicted are not changed, and no patch is erased whose color or
-/// class is to be predicted.
+/// `light` never mirrors an image whose class may depend on it, such as a digit, a letter or an arrow. `strong` does;
+/// where left and right matter, give a list without the flip. Colors that are predicted stay, and no patch is erased
+/// whose color or class is predicted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Augment(Kind);
 
@@ -67,7 +67,7 @@ enum Kind {
 const EXPECTED: &str = "none, light, strong, trivial or a list such as [{ rotate = 10 }, { blur = 1.0, p = 0.2 }]";
 
 impl Augment {
-    /// Samples stay as they are.
+    /// No change.
     pub const NONE: Self = Augment(Kind::None);
     /// Slight changes.
     pub const LIGHT: Self = Augment(Kind::Light);
@@ -76,15 +76,15 @@ impl Augment {
     /// TrivialAugment.
     pub const TRIVIAL: Self = Augment(Kind::Trivial);
 
-    /// These steps.
+    /// A list of steps.
     ///
     /// # Errors
-    /// A value out of range, an operation that is there twice.
+    /// A value out of range, or an operation that the list has twice.
     pub fn list(steps: Vec<Step>, outside: Outside) -> Result<Self, AugmentError> {
         for (index, step) in steps.iter().enumerate() {
             let place = index + 1;
             step.check().map_err(|(key, value, expected)| AugmentError::Value { place, key, value, expected })?;
-            // Each operation has random numbers of its own, which two of a kind would share.
+            // Two steps of one operation would share their random numbers.
             if steps[..index].iter().any(|earlier| earlier.op.number() == step.op.number()) {
                 return Err(AugmentError::Twice { place, key: step.op.key() });
             }
@@ -92,7 +92,7 @@ impl Augment {
         Ok(Augment(Kind::List(steps, outside)))
     }
 
-    /// The steps for samples whose truth some changes keep.
+    /// The steps that keep the label.
     pub fn steps(&self, keeps: Keeps) -> Vec<Step> {
         match &self.0 {
             Kind::None => vec![],
@@ -103,7 +103,7 @@ impl Augment {
         }
     }
 
-    /// Ready to be applied; `None` without any step.
+    /// The augmentation with its seed; `None` without any step.
     pub fn prepare(&self, keeps: Keeps, seed: u64) -> Option<Arc<Augmentation>> {
         let outside = if let Kind::List(_, outside) = self.0 { outside } else { Outside::default() };
         let steps = self.steps(keeps);
