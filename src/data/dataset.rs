@@ -98,7 +98,7 @@ pub(crate) fn places(names: &[String], classes: &[String]) -> Result<Vec<u32>, D
     Ok(found.into_iter().flatten().map(|place| place as u32).collect())
 }
 
-/// A data set under another class list.
+/// A data set with another class list.
 struct Relabeled {
     inner: Arc<dyn ClassificationDataset>,
     classes: Arc<[String]>,

@@ -80,7 +80,7 @@ impl SegmentationSplits {
     }
 }
 
-/// Pairs under another class list.
+/// Pairs with another class list.
 struct Relabeled {
     inner: Arc<dyn SegmentationDataset>,
     classes: ClassList,
