@@ -70,7 +70,7 @@ impl Splits {
     /// # Errors
     /// [`DataError::UnknownClasses`] where the data has a class that is not in `classes`.
     pub fn aligned(&self, classes: &[String]) -> Result<Self, DataError> {
-        let part = |set: &Arc<dyn ClassificationDataset>| Relabelled::under(set, classes);
+        let part = |set: &Arc<dyn ClassificationDataset>| Relabeled::under(set, classes);
         let test = self.test.as_ref().map(part).transpose()?;
         let missing = classes.iter().filter(|class| place_of(class, self.train.class_names()).is_none());
         let mut decisions = self.decisions.clone();
@@ -99,14 +99,14 @@ pub(crate) fn places(names: &[String], classes: &[String]) -> Result<Vec<u32>, D
 }
 
 /// A data set with another class list.
-struct Relabelled {
+struct Relabeled {
     inner: Arc<dyn ClassificationDataset>,
     classes: Arc<[String]>,
     /// Index in `classes` of each class of `inner`.
     places: Vec<u32>,
 }
 
-impl Relabelled {
+impl Relabeled {
     fn under(
         inner: &Arc<dyn ClassificationDataset>,
         classes: &[String],
@@ -116,7 +116,7 @@ impl Relabelled {
     }
 }
 
-impl ClassificationDataset for Relabelled {
+impl ClassificationDataset for Relabeled {
     fn len(&self) -> usize {
         self.inner.len()
     }

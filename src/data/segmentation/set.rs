@@ -74,21 +74,21 @@ impl SegmentationSplits {
     /// # Errors
     /// [`DataError::UnknownClasses`] where the data has a class that is not in `classes`.
     pub fn aligned(&self, classes: &[String]) -> Result<Self, DataError> {
-        let part = |set: &Arc<dyn SegmentationDataset>| Relabelled::under(set, classes);
+        let part = |set: &Arc<dyn SegmentationDataset>| Relabeled::under(set, classes);
         let test = self.test.as_ref().map(part).transpose()?;
         Ok(Self { train: part(&self.train)?, val: part(&self.val)?, test, ..self.clone() })
     }
 }
 
 /// Pairs with another class list.
-struct Relabelled {
+struct Relabeled {
     inner: Arc<dyn SegmentationDataset>,
     classes: ClassList,
     /// New id of each stored id.
     ids: Box<[u8; 256]>,
 }
 
-impl Relabelled {
+impl Relabeled {
     fn under(
         inner: &Arc<dyn SegmentationDataset>,
         classes: &[String],
@@ -105,7 +105,7 @@ impl Relabelled {
     }
 }
 
-impl SegmentationDataset for Relabelled {
+impl SegmentationDataset for Relabeled {
     fn len(&self) -> usize {
         self.inner.len()
     }

@@ -156,7 +156,7 @@ impl Canvas {
         for letter in text.chars() {
             let id = scaled.glyph_id(letter);
             pen += previous.map_or(0.0, |before| scaled.kern(before, id));
-            // Upright text runs upwards, along −y where level text runs along +x. Its glyphs are rasterised at the
+            // Upright text runs upwards, along −y where level text runs along +x. Its glyphs are rasterized at the
             // origin and turned pixel by pixel.
             let origin = if style.upright { point(0.0, 0.0) } else { point(x + pen, y + baseline) };
             let turned_to = ((x + baseline).round(), (y - pen).round() - 1.0);

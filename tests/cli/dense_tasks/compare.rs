@@ -78,7 +78,7 @@ fn networks_of_other_image_sizes_are_scored_at_one_size() {
     place.run("compare c16x16 c32x32 --data photos --device cpu --out colors").fine().printed(&["scored at 32x32"]);
     place
         .run("compare c16x32 c32x32 --data photos --device cpu")
-        .refused(&["[16, 32] and [32, 32] have other proportions"]);
+        .refused(&["[16, 32] and [32, 32] differ in proportions"]);
 }
 
 /// Red, green and blue of each class of a mask that `predict` wrote.

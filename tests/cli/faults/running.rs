@@ -105,7 +105,7 @@ fn an_abort_is_one_line_and_exit_code_2() {
     let sent = std::process::Command::new("kill").args(["-ABRT", &child.id().to_string()]).status().expect("kill");
     assert!(sent.success());
     let told = Outcome::new(line, &child.wait_with_output().expect("ends"));
-    told.refused(&["the process was aborted, most likely since memory is used up", "--batch-size"]);
+    told.refused(&["the process was aborted, most likely because memory is used up", "--batch-size"]);
 }
 
 /// A warning that nobody can read changes the exit code.
