@@ -2,6 +2,7 @@
 //! a table.
 
 mod check;
+mod lower;
 mod memory;
 mod print;
 
@@ -10,9 +11,10 @@ use std::collections::HashMap;
 pub(crate) use check::Unfit;
 pub use memory::{Buffer, MemoryUse, Slice};
 
-use crate::graph::{Graph, Lowering, Operand, Source, StateLayout, Storage, Value};
+use crate::graph::{Graph, Source, StateLayout, Storage, Value};
 use crate::kernel::{Access, KernelCall};
 use crate::shape::TensorType;
+use lower::lower;
 
 /// Options of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,7 @@ impl Plan {
     pub fn new(graph: &Graph, options: PlanOptions) -> Plan {
         let order = live_nodes(graph);
         let lowered: Vec<_> = order.iter().map(|&n| lower(graph, n)).collect();
-        let memory = memory::assign(graph, &order, &lowered, options);
+        let memory = memory::assign(graph, &order, &lowered, options.reuse);
         let mut calls = Vec::new();
         for (index, (&n, lowering)) in order.iter().zip(lowered).enumerate() {
             let node = &graph.nodes()[n];
@@ -156,25 +158,6 @@ fn live_nodes(graph: &Graph) -> Vec<usize> {
     }
     live.reverse();
     live
-}
-
-/// A node's kernel calls and temporaries.
-pub(crate) struct Lowered {
-    calls: Vec<KernelCall<Operand>>,
-    scratch: Vec<usize>,
-}
-
-fn lower(graph: &Graph, n: usize) -> Lowered {
-    let node = &graph.nodes()[n];
-    let mut lowering = Lowering {
-        inputs: node.inputs.iter().map(|&v| graph.ty(v)).collect(),
-        outputs: node.outputs.iter().map(|&v| graph.ty(v)).collect(),
-        scratch: vec![],
-        scratch_elements: vec![],
-        calls: vec![],
-    };
-    node.op.lower(&mut lowering);
-    Lowered { calls: lowering.calls, scratch: lowering.scratch }
 }
 
 fn shapes(graph: &Graph, n: usize) -> String {

@@ -33,7 +33,7 @@ pub use history::{EpochRow, LrPoint, NormRow};
 pub use image_size::ImageSize;
 pub use lock::FolderLock;
 pub use names::{new_folder, next_numbered};
-pub use pictures::PictureError;
+pub use pictures::{PictureError, PictureTable};
 pub use score::{Better, Panel, Score, TRAIN_ACCURACY, Unit};
 pub use table::Table;
 pub use task_card::{ConfusionCard, TaskCard};

@@ -3,6 +3,7 @@
 mod changed;
 mod diagnose;
 mod error;
+mod files;
 pub(crate) mod first_step;
 pub(crate) mod half;
 mod loaders;
@@ -24,7 +25,7 @@ pub(crate) mod trainer;
 
 pub use error::TrainError;
 pub use lr_finder::{LrCurve, LrRange};
-pub(crate) use model::Model;
+pub(crate) use model::LoadedModel;
 pub use objective::{Evaluation, Objective};
 pub use observer::{Observer, Outcome, StepProgress};
 pub use open::TrainingData;

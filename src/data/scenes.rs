@@ -5,13 +5,13 @@
 //! exact pixel labels. A scene is a function of its seed and index; at another size it is the same scene, sampled more
 //! finely. [`street`] makes whole streets.
 
-pub mod background;
-pub mod canvas;
+mod background;
+mod canvas;
 mod furniture;
 mod light;
 mod nature;
 mod several;
-pub mod street;
+mod street;
 mod vehicles;
 
 use image::RgbImage;
@@ -20,9 +20,9 @@ use tiny_skia::Transform;
 use super::{ClassificationDataset, DataError};
 use crate::random::{Random, op, word};
 use background::Stage;
-pub use canvas::{Color, Drawing, Fill, Shape};
-pub use light::Light;
-pub use several::{SeveralScenes, several_objects};
+use canvas::Drawing;
+use light::Light;
+pub use several::SeveralScenes;
 pub use street::{StreetDataset, street_classes};
 
 /// The kind of a shape: the value of its pixels in a label picture.
@@ -58,7 +58,7 @@ pub enum Label {
 
 /// A kind of object: draws one, with its front to the right, varied by the random numbers.
 #[derive(Clone, Copy)]
-pub struct Object {
+struct Object {
     /// Name of the class.
     pub name: &'static str,
     /// Label of its pixels.
@@ -68,7 +68,7 @@ pub struct Object {
 
 impl Object {
     /// A drawing of one object in its own coordinates: meters, y upward, standing on the origin.
-    pub fn draw(&self, rng: &mut Random) -> Drawing {
+    fn draw(&self, rng: &mut Random) -> Drawing {
         let mut drawing = Drawing::new(Some(self.label));
         (self.draw)(&mut drawing, rng);
         drawing
@@ -76,7 +76,7 @@ impl Object {
 }
 
 /// The kinds of object, sorted by name: a class is an index into them.
-pub fn objects() -> &'static [Object] {
+fn objects() -> &'static [Object] {
     const fn object(name: &'static str, label: Label, draw: fn(&mut Drawing, &mut Random)) -> Object {
         Object { name, label, draw }
     }
@@ -96,7 +96,7 @@ pub fn objects() -> &'static [Object] {
 }
 
 /// A scene with one object of class `class` (an index into [`objects`], modulo its length), and its light.
-pub fn single_object(class: usize, seed: u64, index: u64) -> (Drawing, Light) {
+fn single_object(class: usize, seed: u64, index: u64) -> (Drawing, Light) {
     let rng = &mut Random::new(seed, 0, index, op::SCENE);
     let stage = Stage { aspect: 1.0, horizon: rng.range(0.42, 0.78) };
     let mut scene = Drawing::new(None);
@@ -189,6 +189,7 @@ impl ClassificationDataset for SceneDataset {
 
 #[cfg(test)]
 mod tests {
+    use super::canvas::{Color, Fill};
     use super::*;
 
     #[test]

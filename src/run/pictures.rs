@@ -17,7 +17,7 @@ use thiserror::Error;
 
 pub use axis::{Axis, Scale, drawable};
 pub use canvas::Color;
-pub use comparison::{Comparison, painted};
+pub use comparison::{PictureTable, painted};
 pub use confusion::confusion_picture;
 pub use curves::{curves_picture, lr_picture};
 pub use sheet::{Cell, Sheet, prediction_cell};

@@ -1,6 +1,7 @@
 //! Multi-label classification: several labels per image. Each label has a threshold, chosen on the validation images.
 
 mod evaluation;
+mod labels;
 pub(crate) mod metrics;
 mod objective;
 mod predict;
@@ -160,7 +161,7 @@ impl Task for MultiLabel {
             let mut rgb = vec![0; 3 * side * side];
             square_into(&train.image(index)?, side as u32, &mut rgb);
             let names: Vec<&String> = train.labels(index).iter().map(|&l| &train.class_names()[l as usize]).collect();
-            Ok(Sample { index, name: results::joined(&names), rgb, mask: vec![] })
+            Ok(Sample { index, name: labels::joined(&names), rgb, mask: vec![] })
         };
         Ok(Samples { count, size: config.size(), legend: vec![], keeps: KEEPS, mix, read: Box::new(read) })
     }

@@ -7,9 +7,9 @@ mod read;
 use std::path::PathBuf;
 
 pub use crate::setting::{Kind, Setting};
-pub use declare::{Resolved, TaskSettings};
+pub use declare::Resolved;
 pub use error::{ConfigError, Needs, Origin};
-pub use read::{Given, Rule};
+pub use read::{Given, Rule, TaskSettings};
 
 use super::schedule::{Schedule, ScheduleOptions};
 use super::step::{self, Update};

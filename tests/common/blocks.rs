@@ -114,7 +114,7 @@ pub fn blocks() -> Vec<OpCase> {
         alone("norm_relu_eval_many_rows", many, None),
         OpCase::new("group_norm_relu", |b| {
             let (x, gamma, beta) = (b.random("x", [2, 5, 7, 6]), b.random("gamma", [6]), b.random("beta", [6]));
-            let y = ops::group_norm(&mut b.graph, [x, gamma, beta], 3, 1e-5)?;
+            let y = ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(3))?;
             ops::relu(&mut b.graph, y)
         }),
         added("first", few, true, trained),
@@ -132,7 +132,7 @@ pub fn blocks() -> Vec<OpCase> {
             let x = b.random("x", [2, 5, 7, 6]);
             let first = batch_norm(b, x, trained)?;
             let (gamma, beta) = (b.random("gamma2", [6]), b.random("beta2", [6]));
-            let second = ops::group_norm(&mut b.graph, [x, gamma, beta], 2, 1e-5)?;
+            let second = ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(2))?;
             let sum = ops::add(&mut b.graph, first, second)?;
             ops::relu(&mut b.graph, sum)
         }),
@@ -161,7 +161,7 @@ pub fn large_maps() -> [OpCase; 4] {
     });
     let groups = OpCase::new("group_norm_large_map", |b| {
         let (x, gamma, beta) = (b.random("x", [1, 128, 129, 13]), b.random("gamma", [13]), b.random("beta", [13]));
-        ops::group_norm(&mut b.graph, [x, gamma, beta], 1, 1e-5)
+        ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(1))
     });
     [relu, residual, eval, groups]
 }

@@ -143,7 +143,7 @@ fn norms() -> Vec<OpCase> {
     let group = |name: &str, x: [usize; 4], groups| {
         OpCase::new(format!("group_norm_{name}"), move |b| {
             let (x, gamma, beta) = (b.random("x", x), b.random("gamma", [x[3]]), b.random("beta", [x[3]]));
-            ops::group_norm(&mut b.graph, [x, gamma, beta], groups, 1e-5)
+            ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(groups))
         })
     };
     vec![

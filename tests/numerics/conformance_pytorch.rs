@@ -204,7 +204,8 @@ fn apply(
         }
         "group_norm" => {
             let groups = golden.attrs["groups"].as_u64().expect("groups") as usize;
-            ops::group_norm(g, ["x", "weight", "bias"].map(get), groups, golden.float("eps") as f32)
+            let options = ops::GroupNormOptions { groups, eps: golden.float("eps") as f32 };
+            ops::group_norm(g, ["x", "weight", "bias"].map(get), options)
         }
         "add" => ops::add(g, get("a"), get("b")),
         "mul" => ops::mul(g, get("a"), get("b")),

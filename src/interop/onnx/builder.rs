@@ -3,9 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::proto::{self, FLOAT, INT64};
-use super::{OnnxError, OnnxModel, walk};
-use crate::exec::{AnyEngine, Session};
-use crate::graph::{Graph, ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
+use super::{OnnxError, OnnxModel};
+use crate::graph::{ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
 
 /// Version of the file format: the first that allows operator set [`ONNX_OPSET`].
 const IR_VERSION: i64 = 8;
@@ -53,21 +52,6 @@ impl OnnxBuilder {
             OnnxInput::Value(i) => inputs.get(*i).map(|&name| name.to_owned()).ok_or_else(|| missing(layer)),
             _ => Err(missing(layer)),
         })
-    }
-
-    /// Appends the nodes on which the named outputs of an inference graph depend, and returns the values of these
-    /// outputs. `inputs` pairs inputs of the graph with values that replace them. All other inputs become inputs of the model.
-    ///
-    /// # Errors
-    /// As [`super::export`].
-    pub fn graph(
-        &mut self,
-        graph: &Graph,
-        session: &mut Session<AnyEngine>,
-        inputs: &[(&str, &str)],
-        outputs: &[&str],
-    ) -> Result<Vec<String>, OnnxError> {
-        walk::append(self, graph, session, inputs, outputs)
     }
 
     /// Makes a value an output of f32. `about` describes it for people.

@@ -49,8 +49,25 @@ fn refused(node: &Node, reason: String) -> OnnxError {
     OnnxError::Op { op: node.op.name(), at: at(&node.scope), reason }
 }
 
+impl OnnxBuilder {
+    /// Appends the nodes on which the named outputs of an inference graph depend, and returns the values of these
+    /// outputs. `inputs` pairs inputs of the graph with values that replace them. All other inputs become inputs of the model.
+    ///
+    /// # Errors
+    /// As [`super::export`].
+    pub fn graph(
+        &mut self,
+        graph: &Graph,
+        session: &mut Session<AnyEngine>,
+        inputs: &[(&str, &str)],
+        outputs: &[&str],
+    ) -> Result<Vec<String>, OnnxError> {
+        append(self, graph, session, inputs, outputs)
+    }
+}
+
 /// See [`OnnxBuilder::graph`].
-pub(super) fn append(
+fn append(
     builder: &mut OnnxBuilder,
     graph: &Graph,
     session: &mut Session<AnyEngine>,

@@ -8,7 +8,7 @@ use super::{PictureError, palette};
 
 /// A figure: named columns, rows of pictures, and a legend.
 #[derive(Debug, Clone)]
-pub struct Comparison {
+pub struct PictureTable {
     /// Title.
     pub title: String,
     /// Names of the columns.
@@ -35,10 +35,10 @@ const LINE: f32 = 40.0;
 /// Width of a picture in pixels. Smaller ones are enlarged by a whole factor, larger ones reduced.
 const WIDTH: u32 = 384;
 
-impl Comparison {
+impl PictureTable {
     /// A figure without rows.
     pub fn new(title: String, columns: Vec<String>) -> Self {
-        Comparison { title, columns, legend: vec![], rows: vec![] }
+        PictureTable { title, columns, legend: vec![], rows: vec![] }
     }
 
     /// Adds a row: a picture and a caption (possibly empty) for each column. A large picture is reduced now, so that a figure

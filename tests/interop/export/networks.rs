@@ -3,7 +3,7 @@
 use shadegrad::data::{Batch, ColorSpace, Normalization, lightness};
 use shadegrad::exec::{self, AnyEngine, PlanOptions, Session};
 use shadegrad::graph::{Graph, Group};
-use shadegrad::internals::train::model::Model;
+use shadegrad::internals::train::model::LoadedModel;
 use shadegrad::interop::onnx::OnnxModel;
 use shadegrad::interop::torchvision;
 use shadegrad::nn::{Decoder, Mode, Network, ResNet, ResNetDepth, ResNetSeg, ResNetUNet, Stem, UNet, Up};
@@ -184,7 +184,7 @@ fn exported_colorization_gives_pictures() {
         let card = card("colorize", network, [21, 26]);
         let from = checkpoint(&card);
         let task = Colorization::trained(card.clone(), None).expect("colorizes");
-        let mut model = Model::trained(&task, exec::open("cpu").expect("an engine"), &from).expect("fits");
+        let mut model = LoadedModel::trained(&task, exec::open("cpu").expect("an engine"), &from).expect("fits");
         let images = lightness(&pixels(&card));
         let batch = Batch { images: images.clone(), indices: (0..N).collect(), ..Batch::default() };
         let predicted = model.forward(&task, N, &batch).expect("runs").get("predictions").to_vec();

@@ -152,7 +152,7 @@ fn exported_functions_norms_and_regions_agree() {
     });
     check("groups", |g, x| {
         let (gamma, beta) = (vector(g, "gamma", 6)?, vector(g, "beta", 6)?);
-        let y = ops::group_norm(g, [x, gamma, beta], 3, 1e-3)?;
+        let y = ops::group_norm(g, [x, gamma, beta], ops::GroupNormOptions { groups: 3, eps: 1e-3 })?;
         ops::relu(g, y)
     });
     check("regions", |g, x| {

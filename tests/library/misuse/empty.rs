@@ -42,7 +42,7 @@ fn losses_and_gradients_of_no_samples_are_0() {
     let group = |g: &mut Graph, x| {
         let vector = |g: &mut Graph, name| g.input(name, TensorType::channels([3]));
         let (gamma, beta) = (vector(g, "gamma"), vector(g, "beta"));
-        ops::group_norm(g, [x, gamma, beta], 1, 1e-5)
+        ops::group_norm(g, [x, gamma, beta], ops::GroupNormOptions::new(1))
     };
     let eval = |g: &mut Graph, x| BatchNorm2d::default().apply(g, "norm", x, Mode::Eval);
     for regression in [false, true] {

@@ -31,7 +31,7 @@ fn rows_of_channels(g: &mut Graph, w: Value, v: Value, inputs: usize) -> Vec<Res
         ops::concat(g, &[w, v]).map(drop),
         ops::crop_pad(g, w, ops::Region::of_size([1, inputs, 4])).map(drop),
         ops::max_pool(g, w, pixels).map(drop),
-        ops::group_norm(g, [w, bias, bias], 1, 0.0).map(drop),
+        ops::group_norm(g, [w, bias, bias], ops::GroupNormOptions { groups: 1, eps: 0.0 }).map(drop),
         ops::fill(g, ty, 1.0).map(drop),
     ]
 }

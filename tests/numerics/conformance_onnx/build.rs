@@ -240,7 +240,7 @@ impl<'c> Network<'c> {
         }
         let (gamma, beta) = (self.vector(at, node, 1)?, self.vector(at, node, 2)?);
         let eps = node.float("epsilon").unwrap_or(1e-5) as f32;
-        Ok(ops::group_norm(&mut self.b.graph, [x, gamma, beta], groups, eps)?)
+        Ok(ops::group_norm(&mut self.b.graph, [x, gamma, beta], ops::GroupNormOptions { groups, eps })?)
     }
 
     fn pool(&mut self, at: usize, node: &Node) -> Result<Value, Unsupported> {
