@@ -57,15 +57,10 @@ impl Format for Table {
     }
 }
 
-/// The only table in a folder without class folders.
-///
-/// # Errors
-/// Where there are several tables.
-pub(super) fn table_in_folder(root: &Path) -> Result<Option<PathBuf>, DataError> {
-    match Table.recognize(root)? {
-        Some(_) => only_table(root).map(Some),
-        None => Ok(None),
-    }
+/// Whether a folder is read by the table in it.
+#[cfg(feature = "tasks")]
+pub(crate) fn is_read_by_table(root: &Path) -> bool {
+    Table.recognize(root).is_ok_and(|evidence| evidence.is_some())
 }
 
 /// The table that hints about columns are for.
@@ -79,7 +74,11 @@ pub(crate) fn named_table(root: &Path) -> Result<PathBuf, DataError> {
     }
 }
 
-fn only_table(root: &Path) -> Result<PathBuf, DataError> {
+/// The only table of a folder.
+///
+/// # Errors
+/// Where the folder has several.
+pub(super) fn only_table(root: &Path) -> Result<PathBuf, DataError> {
     let mut tables = tables(root)?;
     if let [_] = tables.as_slice()
         && let Some(table) = tables.pop()

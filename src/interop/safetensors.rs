@@ -277,7 +277,7 @@ fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, SafetensorsError> {
     }
     let out_of_memory = || fail(io::Error::new(io::ErrorKind::OutOfMemory, format!("it has {length} bytes")));
     let capacity = usize::try_from(length - 8 - header).unwrap_or(usize::MAX);
-    // The bytes, and the tensors as floats.
+    // Twice: the bytes, and the tensors as floats.
     if !memory::has(length.saturating_mul(2)) || bytes.try_reserve_exact(capacity).is_err() {
         return Err(out_of_memory().into());
     }

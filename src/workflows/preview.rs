@@ -71,7 +71,7 @@ impl PreviewOptions {
                 set(key, alpha.into());
             }
         }
-        if let Some(ImageSize { height, width }) = self.image_size {
+        if let Some(ImageSize { height, width }) = self.image_size.filter(|size| !size.is_auto()) {
             if self.task.takes_squares() && height != width {
                 return Err(TaskError::NotSquare { height, width }.into());
             }
@@ -81,12 +81,12 @@ impl PreviewOptions {
         require_hints(self.task, &self.hints)?;
         table.extend(toml::Table::try_from(&self.hints).map_err(ConfigError::NoToml).map_err(TaskError::from)?);
         let mut set = |key: &str, value: toml::Value| drop(table.insert(key.to_owned(), value));
-        if let Some(data) = &self.data {
-            set("data", data.to_string_lossy().into_owned().into());
+        match &self.data {
+            Some(data) => set("data", data.to_string_lossy().into_owned().into()),
+            None => set("scenes", (self.samples.max(10) as i64).into()),
         }
         set("seed", (self.seed as i64).into());
         set("val_split", self.val_split.into());
-        set("scenes", (self.samples.max(10) as i64).into());
         let settings = self.task.resolve(&Given { settings: table, ..Given::default() })?;
         Ok(self.task.samples(&settings)?)
     }

@@ -18,6 +18,7 @@ mod multilabel;
 mod segmentation;
 mod streets;
 mod tiff;
+mod tones;
 mod tools;
 
 use std::fs;

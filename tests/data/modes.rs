@@ -70,7 +70,7 @@ fn training_and_prediction_are_given_the_same_pixels() {
     let dir = temp();
     modes(dir.path());
     let splits = open_classification(dir.path(), &OpenOptions::default()).unwrap();
-    let mut prepared = prepare(&[splits.train.clone(), splits.val], &PrepareOptions::new(6), &|_, _| ()).unwrap();
+    let mut prepared = prepare(&[splits.train.clone(), splits.val], &PrepareOptions::new(6, 6), &|_, _| ()).unwrap();
     let bits = prepared.remove(0).sample_bits();
     assert_eq!(bits, 12);
     let images = open_images(dir.path(), &Default::default()).unwrap();
@@ -130,7 +130,7 @@ fn color_profiles_are_noted() {
         }
     }
     let splits = open_classification(dir.path(), &OpenOptions::default()).unwrap();
-    let parts = prepare(&[splits.train, splits.val], &PrepareOptions::new(4), &|_, _| ()).unwrap();
+    let parts = prepare(&[splits.train, splits.val], &PrepareOptions::new(4, 4), &|_, _| ()).unwrap();
     let note = parts[0].depth_note().unwrap();
     assert!(note.contains("4 images have the color profile 'Display P3', which is not applied"), "{note}");
     assert!(!note.contains("IEC61966"), "{note}");
@@ -152,6 +152,6 @@ fn animations_are_noted() {
         }
     }
     let splits = open_classification(dir.path(), &OpenOptions::default()).unwrap();
-    let parts = prepare(&[splits.train, splits.val], &PrepareOptions::new(4), &|_, _| ()).unwrap();
+    let parts = prepare(&[splits.train, splits.val], &PrepareOptions::new(4, 4), &|_, _| ()).unwrap();
     assert_eq!(parts[0].depth_note().unwrap(), "2 images have several pages or frames: the first is read");
 }

@@ -279,7 +279,7 @@ fn checkpoints_get_the_permissions_of_ordinary_files() {
     assert_eq!(mode(&path), mode(&ordinary));
 }
 
-/// Sparse files of 20 GB: what a header claims, and what fits, is checked before memory is taken.
+/// Sparse files of 20 GB: sizes in the header are checked before memory is reserved.
 #[test]
 fn a_large_file_is_refused_by_its_header() {
     const LARGE: u64 = 20_000_000_000;
@@ -301,7 +301,7 @@ fn a_large_file_is_refused_by_its_header() {
     grown(8 + header.len() as u64 + LARGE);
     let said = refusal(LARGE);
     assert!(said.contains("20000000071 bytes") || said.contains("at most 20000000000"), "{said}");
-    // The same file of the size that is expected reads.
+    // The same header with a tensor of the expected size is read.
     raw(&path, &header.replace("5000000000", "1").replace("20000000000", "4"), &[0; 4]);
     assert_eq!(TensorFile::read_within(&path, 1000).expect("reads").tensors["x"].data.len(), 1);
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord};
 
-use crate::data::DataError;
+use crate::data::{DataError, Hints, names};
 use crate::data::csv::{LABEL_NAMES, PATH_NAMES, SPLIT_NAMES};
 use crate::data::listing::is_image;
 use crate::data::parts::{Part, part_of};
+use crate::data::text::read_text;
 
 /// Names of a column of label lists; the names of a label column count too.
 const LIST_NAMES: [&str; 6] = ["labels", "classes", "class_names", "categories", "tags", "targets"];
@@ -20,6 +21,10 @@ pub(super) struct Table<'a> {
     rows: Vec<StringRecord>,
     image: usize,
     split: Option<usize>,
+    /// The only column of labels, if a hint names it.
+    labels: Option<usize>,
+    /// Folder that the paths are relative to.
+    root: PathBuf,
 }
 
 fn is_one_of(name: &str, names: &[&str]) -> bool {
@@ -28,13 +33,13 @@ fn is_one_of(name: &str, names: &[&str]) -> bool {
 
 impl<'a> Table<'a> {
     /// Reads a table and finds its columns. Without a header they are path, labels and an optional split.
-    pub fn read(path: &'a Path) -> Result<Self, DataError> {
-        let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    pub fn read(path: &'a Path, hints: &Hints) -> Result<Self, DataError> {
+        let text = read_text(path)?;
         let malformed = |problem: &str| DataError::malformed(path, problem);
         // The delimiter is the one that gives a column of images.
         let separators = [b',', b';', b'\t'].into_iter();
-        let read = separators.filter_map(|separator| records(&bytes, separator).ok());
-        let mut tables = read.filter_map(|records| image_column(&records).map(|found| (records, found)));
+        let read = separators.filter_map(|separator| records(text.as_bytes(), separator).ok());
+        let mut tables = read.filter_map(|records| image_column(&records, hints.path_column.as_deref()).map(|found| (records, found)));
         let Some((mut rows, (image, has_header))) = tables.next() else {
             return Err(malformed(
                 "has no column of images; expected a first line such as path,labels, or lines such as a.jpg,\"car,tree\"",
@@ -55,7 +60,19 @@ impl<'a> Table<'a> {
             false => (first.len() > 2).then_some(2),
         };
         let width = if has_header { header.len() } else { first.len() };
-        let table = Table { path, header, rows, image, split };
+        let labels = match hints.label_column.as_deref() {
+            None => None,
+            Some(hint) => Some(column_of(hint, &header, width).ok_or_else(|| DataError::Columns {
+                path: path.to_path_buf(),
+                problem: format!("there is no column '{}'", names::shortened(hint)),
+                columns: first.iter().enumerate().map(|(at, value)| {
+                    let name = header.get(at).map_or("", String::as_str);
+                    (names::shortened(name), names::shortened(value))
+                }).collect(),
+            })?),
+        };
+        let root = hints.image_root.as_deref().or(path.parent()).unwrap_or(Path::new("")).to_path_buf();
+        let table = Table { path, header, rows, image, split, labels, root };
         match (0..table.len()).find(|&row| table.rows[row].len() != width) {
             None => Ok(table),
             Some(row) => {
@@ -94,25 +111,29 @@ impl<'a> Table<'a> {
 
     /// Columns other than image and part.
     pub fn label_columns(&self) -> Vec<usize> {
+        if let Some(column) = self.labels {
+            return vec![column];
+        }
         (0..self.rows[0].len()).filter(|&column| column != self.image && Some(column) != self.split).collect()
     }
 
     /// Whether a column's name is that of a label column.
     pub fn is_named_list(&self, column: usize) -> bool {
-        is_one_of(self.column_name(column), &LIST_NAMES) || is_one_of(self.column_name(column), &LABEL_NAMES)
+        self.labels == Some(column)
+            || is_one_of(self.column_name(column), &LIST_NAMES) || is_one_of(self.column_name(column), &LABEL_NAMES)
     }
 
     /// The image of a row. Paths are relative to the table's folder.
     pub fn image_path(&self, row: usize) -> Result<PathBuf, DataError> {
         match self.cell(row, self.image) {
             "" => Err(self.fail(row, "names no image; expected its path".into())),
-            path => Ok(self.path.parent().unwrap_or(Path::new("")).join(path)),
+            path => Ok(self.root.join(path)),
         }
     }
 
-    /// Whether the table has a column of parts.
-    pub fn has_parts(&self) -> bool {
-        self.split.is_some()
+    /// Name of the column of parts, if any.
+    pub fn split_name(&self) -> Option<&str> {
+        self.split.map(|column| self.header.get(column).map_or("split", String::as_str))
     }
 
     /// Part of the image of a row; training if the table has no column of parts.
@@ -134,9 +155,20 @@ fn records(bytes: &[u8], separator: u8) -> Result<Vec<StringRecord>, csv::Error>
     builder.from_reader(bytes).into_records().collect()
 }
 
+/// The column of a name, or of a number from 1.
+fn column_of(hint: &str, header: &[String], width: usize) -> Option<usize> {
+    let named = header.iter().position(|name| name.eq_ignore_ascii_case(hint.trim()));
+    named.or_else(|| hint.parse().ok().filter(|number| (1..=width).contains(number)).map(|number: usize| number - 1))
+}
+
 /// The column of images, and whether the first record is a header that names it.
-fn image_column(records: &[StringRecord]) -> Option<(usize, bool)> {
+fn image_column(records: &[StringRecord], hint: Option<&str>) -> Option<(usize, bool)> {
     let first = records.first().filter(|first| first.len() > 1)?;
+    if let Some(hint) = hint {
+        let header: Vec<String> = first.iter().map(str::to_owned).collect();
+        let column = column_of(hint, &header, first.len())?;
+        return Some((column, !is_image(Path::new(&first[column]))));
+    }
     if let Some(column) = first.iter().position(|name| is_one_of(name, &PATH_NAMES)) {
         return Some((column, true));
     }

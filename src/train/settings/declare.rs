@@ -75,9 +75,9 @@ macro_rules! task_settings {
             }
             values {
                 $($values)*
-                /// Random changes to the training images: none, light, strong, or a list of operations as in a config file
+                /// Random changes to the training images: none, light, strong, trivial, or a list of operations as in a config file
                 /// [default: none]
-                #[value("none|light|strong")]
+                #[value("none|light|strong|trivial")]
                 augment: $crate::data::Augment = $crate::data::Augment::NONE,
                 /// Rule that turns gradients into new weights [default: adam]
                 optimizer: $crate::train::settings::Optimizer = $crate::train::settings::Optimizer::Adam,
