@@ -234,7 +234,16 @@ where
     let colors = if P::HAS_ALPHA { P::CHANNEL_COUNT - 1 } else { P::CHANNEL_COUNT };
     let highest = image.pixels().flat_map(|pixel| &pixel.channels()[..usize::from(colors)]).max();
     depth.saw(highest.copied().unwrap_or(0));
-    let bytes = image.as_raw().iter().map(|&sample| depth.to_byte(sample)).collect();
+    // Alpha that exceeds the bits of the colors has all 16.
+    let (count, whole) = (usize::from(P::CHANNEL_COUNT), SampleDepth::default());
+    let white = (1u32 << depth.bits()) - 1;
+    let is_whole =
+        image.pixels().any(|pixel| pixel.channels()[usize::from(colors)..].iter().any(|&a| u32::from(a) > white));
+    let byte = |(at, &sample): (usize, &u16)| match at % count >= usize::from(colors) && is_whole {
+        true => whole.to_byte(sample),
+        false => depth.to_byte(sample),
+    };
+    let bytes = image.as_raw().iter().enumerate().map(byte).collect();
     ImageBuffer::from_raw(image.width(), image.height(), bytes).expect("as many samples as before")
 }
 

@@ -26,8 +26,8 @@ use crate::data::check::{CheckOptions, CheckReport, check_classification};
 use crate::data::correct::{Corrected, correct_classification};
 use crate::data::scenes::SceneDataset;
 use crate::data::{
-    BadImage, ClassificationDataset, ClassificationSource, Decisions, PrepareOptions, PreparedClasses,
-    Source, Splits, open_classification, prepare, square_into,
+    BadImage, ClassificationDataset, ClassificationSource, Decisions, PrepareOptions, PreparedClasses, Source, Splits,
+    open_classification, prepare, square_into,
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};

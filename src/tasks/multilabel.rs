@@ -30,8 +30,7 @@ use crate::data::check::{CheckOptions, CheckReport, check_multi_label};
 use crate::data::correct::{Corrected, correct_multi_label};
 use crate::data::{self, augment::Keeps};
 use crate::data::{
-    BadImage, MultiLabelSource, MultiLabelSplits, PreparedLabels, Source, open_multi_label, prepare,
-    square_into,
+    BadImage, MultiLabelSource, MultiLabelSplits, PreparedLabels, Source, open_multi_label, prepare, square_into,
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::target::{self, Target};
 use super::{Corrected, Kept, Samples, choose, counts, write_images};
 use crate::data::check::CheckOptions;
-use crate::data::prepare_pairs::count;
+use crate::data::prepare::count;
 use crate::data::segmentation::open_with;
 use crate::data::{
     BadImage, ClassificationDataset, DataError, IGNORED, ImageDataset, ImageProblem, MultiLabelSet, SampleDepth,

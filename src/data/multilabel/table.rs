@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord};
 
-use crate::data::{DataError, Hints, names};
 use crate::data::csv::{LABEL_NAMES, PATH_NAMES, SPLIT_NAMES};
 use crate::data::listing::is_image;
 use crate::data::parts::{Part, part_of};
 use crate::data::text::read_text;
+use crate::data::{DataError, Hints, names};
 
 /// Names of a column of label lists; the names of a label column count too.
 const LIST_NAMES: [&str; 6] = ["labels", "classes", "class_names", "categories", "tags", "targets"];
@@ -39,7 +39,8 @@ impl<'a> Table<'a> {
         // The delimiter is the one that gives a column of images.
         let separators = [b',', b';', b'\t'].into_iter();
         let read = separators.filter_map(|separator| records(text.as_bytes(), separator).ok());
-        let mut tables = read.filter_map(|records| image_column(&records, hints.path_column.as_deref()).map(|found| (records, found)));
+        let mut tables = read
+            .filter_map(|records| image_column(&records, hints.path_column.as_deref()).map(|found| (records, found)));
         let Some((mut rows, (image, has_header))) = tables.next() else {
             return Err(malformed(
                 "has no column of images; expected a first line such as path,labels, or lines such as a.jpg,\"car,tree\"",
@@ -62,13 +63,19 @@ impl<'a> Table<'a> {
         let width = if has_header { header.len() } else { first.len() };
         let labels = match hints.label_column.as_deref() {
             None => None,
-            Some(hint) => Some(column_of(hint, &header, width).ok_or_else(|| DataError::Columns {
-                path: path.to_path_buf(),
-                problem: format!("there is no column '{}'", names::shortened(hint)),
-                columns: first.iter().enumerate().map(|(at, value)| {
-                    let name = header.get(at).map_or("", String::as_str);
-                    (names::shortened(name), names::shortened(value))
-                }).collect(),
+            Some(hint) => Some(column_of(hint, &header, width).ok_or_else(|| {
+                DataError::Columns {
+                    path: path.to_path_buf(),
+                    problem: format!("there is no column '{}'", names::shortened(hint)),
+                    columns: first
+                        .iter()
+                        .enumerate()
+                        .map(|(at, value)| {
+                            let name = header.get(at).map_or("", String::as_str);
+                            (names::shortened(name), names::shortened(value))
+                        })
+                        .collect(),
+                }
             })?),
         };
         let root = hints.image_root.as_deref().or(path.parent()).unwrap_or(Path::new("")).to_path_buf();
@@ -120,7 +127,8 @@ impl<'a> Table<'a> {
     /// Whether a column's name is that of a label column.
     pub fn is_named_list(&self, column: usize) -> bool {
         self.labels == Some(column)
-            || is_one_of(self.column_name(column), &LIST_NAMES) || is_one_of(self.column_name(column), &LABEL_NAMES)
+            || is_one_of(self.column_name(column), &LIST_NAMES)
+            || is_one_of(self.column_name(column), &LABEL_NAMES)
     }
 
     /// The image of a row. Paths are relative to the table's folder.

@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for Class {
                 "name" => table.next_value().map(|value| name = Some(value)),
                 "color" | "colour" => table.next_value().map(|value| class.color = value),
                 "value" => table.next_value().map(|value| class.value = value),
-                _ => return Err(A::Error::unknown_field(&key, &["name", "color", "value"])),
+                _ => return Err(A::Error::unknown_field(&key, &["name", "color", "colour", "value"])),
             };
             read.map_err(|e| A::Error::custom(format_args!("{key}: {e}")))?;
         }
