@@ -1,4 +1,4 @@
-//! What was decided when a data set was opened, as a value: for the start of training, the report and `data check`.
+//! Decisions made when a data set was opened, for the start of training, the report and `data check`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,26 +13,28 @@ use super::names::one_line;
 pub struct Decisions {
     /// Name of the format.
     pub format: String,
-    /// What speaks for that format: files and folders that were found.
+    /// Evidence for the format: files and folders that were found.
     pub evidence: Vec<String>,
-    /// The classes in the order of their numbers, each with what stands for it in the data (a folder, a label, a mask's
-    /// value or color).
+    /// The classes in the order of their numbers. Each has its representation in the data: a folder, a label, or a
+    /// mask's value or color.
     pub classes: Vec<ClassReading>,
-    /// The mask values that are ignored, in words; `None` where there are no masks.
+    /// The ignored mask values, in words; `None` without masks.
     pub ignored: Option<String>,
     /// Lists that divide the set, relative to its folder.
     pub lists: Vec<String>,
     /// How the parts were found.
     pub split: String,
+    /// What the image size does to the pictures.
+    pub size: String,
     /// How pictures with an orientation (EXIF) were turned; `None` where no picture has one.
     pub orientation: Option<String>,
     /// Files and folders that are not read.
     pub left_out: Vec<LeftOut>,
-    /// What else is worth knowing.
+    /// Other remarks.
     pub notes: Vec<String>,
 }
 
-/// A class, and what stands for it in the data.
+/// A class and its representation in the data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassReading {
     /// Name of the class.
@@ -44,39 +46,39 @@ pub struct ClassReading {
 /// A file or folder that is not read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// Why.
+    /// The reason.
     pub why: Why,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
-/// Why something is not read.
+/// Reason why a file or folder is not read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Why {
-    /// An image of a kind that is not decoded.
+    /// An image of a kind that has no decoder.
     UnreadKind,
     /// A file whose name has no extension.
     NoExtension,
-    /// A link whose target is not there.
+    /// A link without target.
     DanglingLink,
     /// A FIFO, a socket or a device.
     NotRegular,
-    /// A run, a folder of runs or predictions that shadegrad wrote.
+    /// Output of shadegrad: a run, a folder of runs or predictions.
     OwnOutput,
-    /// An image beside the class folders instead of in one.
+    /// An image beside the class folders, not in one.
     BesideClasses,
-    /// A folder of images beside the parts of a set.
+    /// An image, or a folder of images, beside the parts of a set.
     BesideParts,
     /// An image that no list names.
     InNoList,
-    /// A table or list beside class folders, which say the classes already.
+    /// A table or list beside class folders, which define the classes.
     TableBesideFolders,
-    /// A test part whose folders are no classes of the training part.
+    /// A test part whose folders are not classes of the training part.
     UnlabeledTest,
-    /// An annotation that is no area: a point, a line, a box.
+    /// An annotation without area: a point, a line, a box.
     NoArea,
-    /// A visualization or copy that another file of the format replaces.
+    /// A visualization, or a copy that another file of the format replaces.
     Duplicate,
 }
 
@@ -89,7 +91,7 @@ impl fmt::Display for Why {
             Why::NotRegular => "no regular files (FIFOs, sockets or devices)",
             Why::OwnOutput => "written by shadegrad",
             Why::BesideClasses => "images beside the class folders",
-            Why::BesideParts => "folders of images beside the parts of the set",
+            Why::BesideParts => "images or folders of images beside the parts of the set",
             Why::InNoList => "images that no list names",
             Why::TableBesideFolders => "tables or lists beside class folders",
             Why::UnlabeledTest => "test images without known classes",
@@ -105,17 +107,22 @@ impl LeftOut {
     }
 }
 
-/// Names that a line shows before it counts the rest.
+/// Number of names in a line before the others are only counted.
 const SHOWN: usize = 3;
 
 impl Decisions {
-    /// One line for each reason: how many files are left out for it, and the first of them.
-    pub fn left_out_lines(&self) -> Vec<String> {
+    /// What is left out, by reason.
+    fn left_out_groups(&self) -> Vec<Vec<&LeftOut>> {
         let mut sorted: Vec<&LeftOut> = self.left_out.iter().collect();
         sorted.sort();
-        let same = |a: &&LeftOut, b: &&LeftOut| a.why == b.why;
-        sorted
-            .chunk_by(same)
+        sorted.dedup();
+        sorted.chunk_by(|a, b| a.why == b.why).map(<[_]>::to_vec).collect()
+    }
+
+    /// One line for each reason: how many files are left out for it, and the first of them.
+    pub fn left_out_lines(&self) -> Vec<String> {
+        self.left_out_groups()
+            .iter()
             .map(|group| {
                 let mut names: Vec<String> =
                     group.iter().take(SHOWN).map(|one| one_line(&one.path.display().to_string())).collect();
@@ -127,28 +134,65 @@ impl Decisions {
             .collect()
     }
 
+    /// Label and text of each decision, with at most `most_classes` classes.
+    pub fn rows(&self, most_classes: usize) -> Vec<(&'static str, String)> {
+        let mut classes: Vec<String> = self.classes.iter().take(most_classes).map(ToString::to_string).collect();
+        if self.classes.len() > most_classes {
+            classes.push(format!("{} more", self.classes.len() - most_classes));
+        }
+        let format = match self.evidence.is_empty() {
+            true => self.format.clone(),
+            false => format!("{} ({})", self.format, self.evidence.join(", ")),
+        };
+        let single = [
+            ("format", format),
+            (if self.ignored.is_some() { "masks" } else { "classes" }, classes.join(", ")),
+            ("ignored", self.ignored.clone().unwrap_or_default()),
+            ("split", self.split.clone()),
+            ("turned", self.orientation.clone().unwrap_or_default()),
+            ("size", self.size.clone()),
+        ];
+        let left_out = self.left_out_lines().into_iter().map(|line| ("left out", line));
+        let notes = self.notes.iter().map(|note| ("note", note.clone()));
+        single.into_iter().filter(|(_, text)| !text.is_empty()).chain(left_out).chain(notes).collect()
+    }
+
     /// What a person reads at the start of training. The classes of a set with many are cut short.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if !self.evidence.is_empty() {
-            lines.push(format!("format:  {} ({})", self.format, self.evidence.join(", ")));
-        }
-        if !self.classes.is_empty() {
-            let mut words: Vec<String> = self.classes.iter().take(12).map(ToString::to_string).collect();
-            if self.classes.len() > 12 {
-                words.push(format!("{} more", self.classes.len() - 12));
+        let rows = self.rows(12).into_iter();
+        // The data's own line names the format of built-in scenes and of images in memory.
+        let rows = rows.filter(|(label, _)| *label != "format" || !self.evidence.is_empty());
+        rows.map(|(label, text)| format!("{:<8} {text}", format!("{label}:"))).collect()
+    }
+
+    /// The same with [`KEPT`] files at most of those that are left out for a reason: a set may hold a million.
+    pub(crate) fn summary(&self) -> Self {
+        let mut summary = Self { left_out: Vec::new(), ..self.clone() };
+        for group in self.left_out_groups() {
+            summary.left_out.extend(group.iter().take(KEPT).map(|one| (*one).clone()));
+            if group.len() > KEPT {
+                summary.notes.push(format!("left out: {}: {} files in all", group[0].why, group.len()));
             }
-            let label = if self.ignored.is_some() { "masks:   " } else { "classes: " };
-            lines.push(format!("{label}{}", words.join(", ")));
         }
-        lines.extend(self.ignored.as_ref().map(|ignored| format!("ignored: {ignored}")));
-        if !self.split.is_empty() {
-            lines.push(format!("split:   {}", self.split));
-        }
-        lines.extend(self.orientation.as_ref().map(|orientation| format!("turned:  {orientation}")));
-        lines.extend(self.left_out_lines().into_iter().map(|line| format!("left out: {line}")));
-        lines.extend(self.notes.iter().map(|note| format!("note:    {note}")));
-        lines
+        summary
+    }
+}
+
+/// Files of a reason that the facts of a run name.
+const KEPT: usize = 20;
+
+impl Decisions {
+    /// The built-in scenes, drawn by `seed`.
+    pub fn of_scenes(classes: &[String], seed: u64) -> Self {
+        let (format, split) = ("built-in scenes".into(), format!("drawn by seed {seed}, other scenes in each part"));
+        Self { format, split, classes: ClassReading::named(classes), ..Self::default() }
+    }
+}
+
+impl ClassReading {
+    /// Classes that the data calls by their own names.
+    pub(crate) fn named(names: &[String]) -> Vec<Self> {
+        names.iter().map(|name| Self { name: name.clone(), from: String::new() }).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Class folders: the name of a folder is the class of the images below it.
+//! Class folders: the class of an image is the name of the folder that it is in.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
 use super::format::{Confidence, Evidence, Format};
-use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of, relative, subfolders, unread};
-use super::lists::{self, Index, ListFile, Match};
+use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of, subfolders, unread};
+use super::lists::{self, ListFile};
 use super::names;
 use super::parts::{Part, PartFolders};
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
-use super::{BadImage, ClassificationDataset, DataError, ImageProblem, OpenOptions, Splits};
+use super::{ClassificationDataset, DataError, OpenOptions, Splits};
 
-/// Class folders, whole or in parts.
+/// Class folders, as one set or in parts.
 pub(crate) struct ClassFolders;
 
 impl Format for ClassFolders {
@@ -52,7 +52,7 @@ impl Format for ClassFolders {
         Ok(Some(Evidence::new(confidence, seen)))
     }
 
-    /// With no validation part, the test part is what is measured on.
+    /// Without a validation part the test part is the validation part.
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
         let PartFolders { train, mut val, mut test, others } = PartFolders::find(root)?;
         if val.is_none() {
@@ -63,7 +63,7 @@ impl Format for ClassFolders {
             (Some(train), None) => {
                 require_no_class_beside(&train, &others, root)?;
                 let mut splits = divided(&train, options)?;
-                splits.decisions.left_out.extend(beside(root, &[])?);
+                splits.decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
                 Ok(splits)
             }
             (None, Some(val)) => {
@@ -79,7 +79,7 @@ impl Format for ClassFolders {
     }
 }
 
-/// Opens a training and a validation folder, with a test folder where there is one.
+/// Opens a training and a validation folder, and the test folder if there is one.
 fn parts(
     root: &Path,
     [train_root, val_root]: [&Path; 2],
@@ -87,7 +87,7 @@ fn parts(
     others: &[PathBuf],
 ) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
-    let mut decisions = Decisions { left_out: beside(root, others)?, ..Decisions::default() };
+    let mut decisions = Decisions { left_out: beside(root, others, &Why::BesideClasses)?, ..Decisions::default() };
     let train = read(train_root, &depth, true, &mut decisions)?;
     let val = read(val_root, &depth, false, &mut decisions)?;
     require_classes(&train.classes, train_root)?;
@@ -105,8 +105,9 @@ fn parts(
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
 }
 
-/// What lies in `root` beside parts or class folders: images, folders of images, lists and tables that are not read.
-fn beside(root: &Path, others: &[PathBuf]) -> Result<Vec<LeftOut>, DataError> {
+/// What lies in `root` beside parts or class folders: images (left out as `image` says), folders of images, and tables that
+/// class folders make needless.
+pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec<LeftOut>, DataError> {
     let mut found = Vec::new();
     for path in entries(root)? {
         if path.is_dir() {
@@ -119,8 +120,8 @@ fn beside(root: &Path, others: &[PathBuf]) -> Result<Vec<LeftOut>, DataError> {
         if let Some(why) = unread(&path) {
             found.push(LeftOut { why, path });
         } else if is_image(&path) {
-            found.push(LeftOut::new(&path, Why::BesideClasses));
-        } else if is_table {
+            found.push(LeftOut::new(&path, image.clone()));
+        } else if is_table && *image == Why::BesideClasses {
             found.push(LeftOut::new(&path, Why::TableBesideFolders));
         }
     }
@@ -132,7 +133,7 @@ fn beside(root: &Path, others: &[PathBuf]) -> Result<Vec<LeftOut>, DataError> {
     Ok(found)
 }
 
-/// A lone part among folders of images may as well be a class: neither it nor they are left out without a word.
+/// Refuses a single part among folders of images. The part may be a class, so none of the folders is left out silently.
 fn require_no_class_beside(part: &Path, others: &[PathBuf], root: &Path) -> Result<(), DataError> {
     for other in others {
         if holds_image(other)? {
@@ -148,7 +149,7 @@ fn require_no_class_beside(part: &Path, others: &[PathBuf], root: &Path) -> Resu
     Ok(())
 }
 
-/// The test part, where its folders are classes.
+/// The test part, if its folders are classes.
 fn read_test(
     root: &Path,
     classes: (&Arc<[String]>, &Path),
@@ -178,35 +179,10 @@ fn divided(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     Ok(splits)
 }
 
-/// Divides by `train.txt` and its like. A line is the name of an image, with or without a label after it.
+/// Divides by `train.txt` and its like.
 fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: Decisions) -> Result<Splits, DataError> {
-    let index = Index::new(root, all.items.iter().map(|(path, _)| path.as_path()));
-    let mut part_of = vec![None; all.items.len()];
-    let mut faults = Vec::new();
-    for list in lists {
-        for (number, line) in &list.lines {
-            let alone = line.rsplit_once([' ', '\t', ',', ';']).map(|(name, _)| name.trim());
-            let found = match (index.find(line), alone) {
-                (Match::None, Some(name)) => index.find(name),
-                (found, _) => found,
-            };
-            let problem = match found {
-                Match::One(item) => {
-                    part_of[item] = Some(list.part);
-                    continue;
-                }
-                Match::None => format!("'{line}' is the name of no image"),
-                Match::Several(a, b) => {
-                    let names = [a, b].map(|item| relative(root, &all.items[item].0));
-                    format!("'{line}' may be {} or {}; write which", names[0], names[1])
-                }
-            };
-            faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
-        }
-    }
-    if !faults.is_empty() {
-        return Err(DataError::BadImages { checked: all.items.len(), bad: faults });
-    }
+    let files: Vec<_> = all.items.iter().enumerate().map(|(number, (path, _))| (number, path.as_path())).collect();
+    let part_of = lists::deal(root, lists, all.items.len(), &files)?;
     let FileDataset { classes, items, depth } = all;
     let in_part = |wanted: Part| {
         let items = items.iter().zip(&part_of).filter(|(_, part)| **part == Some(wanted));
@@ -225,21 +201,20 @@ fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: De
     }
     let unlisted = items.iter().zip(&part_of).filter(|(_, part)| part.is_none());
     decisions.left_out.extend(unlisted.map(|((path, _), _)| LeftOut::new(path, Why::InNoList)));
-    decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
-    decisions.split = format!("by the lists {}", decisions.lists.join(", "));
+    lists::note(root, lists, &mut decisions);
     decisions.notes.extend(missing_notes(&val, "validation"));
     let test = (!test.items.is_empty()).then(|| Arc::new(test) as Arc<dyn ClassificationDataset>);
     let (train, val) = (Arc::new(train), Arc::new(val));
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
 }
 
-/// Whether `root` is a set of class folders: its training part has some, or at least two folders in `root` hold images.
+/// Whether `root` is a set of class folders: its training part has class folders, or two folders in `root` hold images.
 pub(crate) fn looks_like_classes(root: &Path) -> Result<bool, DataError> {
     let evidence = ClassFolders.recognize(root)?;
     Ok(evidence.is_some_and(|evidence| evidence.confidence == Confidence::Certain))
 }
 
-/// Reads the class folders in `root`. `all_needed`: an empty one is an error, else its class has no image here.
+/// Reads the class folders in `root`. With `all_needed` an empty folder is an error, else a class without images.
 fn read(
     root: &Path,
     depth: &Arc<SampleDepth>,
@@ -250,14 +225,14 @@ fn read(
     if folders.is_empty() {
         return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: contents(&entries(root)?) });
     }
-    decisions.left_out.extend(beside(root, &[])?);
+    decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
     let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
     names::sort(&mut classes, |(name, _)| name);
     let mut items = Vec::new();
     for (label, (class, folder)) in classes.iter().enumerate() {
         let Walk { images, left_out } = Walk::below(folder)?;
         if images.is_empty() && all_needed {
-            return Err(DataError::EmptyClass { class: class.clone(), path: folder.clone() });
+            return Err(DataError::empty_class(class, folder, &left_out));
         }
         decisions.left_out.extend(left_out);
         items.extend(images.into_iter().map(|path| (path, label as u32)));
@@ -269,7 +244,7 @@ fn read(
     Ok(FileDataset { classes, items, depth: Arc::clone(depth) })
 }
 
-/// What a folder without class folders holds, in words.
+/// The content of a folder without class folders, in words.
 fn contents(entries: &[PathBuf]) -> String {
     match (entries.len(), entries.iter().filter(|p| is_image(p)).count()) {
         (0, _) => "the folder is empty".into(),

@@ -1,20 +1,21 @@
-//! Lists that divide a set: `train.txt`, `val.txt` and their like, and how a name in one finds its file.
+//! Lists that divide a set, such as `train.txt` and `val.txt`, and the search for the file of a listed name.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::DataError;
+use super::decisions::Decisions;
 use super::listing::{entries, name_of, relative, stem_of};
 use super::names::composed;
 use super::parts::{Part, part_of};
 use super::text::read_text;
+use super::{BadImage, DataError, ImageProblem};
 
-/// A list of a part.
+/// The list of a part.
 #[derive(Debug, Clone)]
 pub(crate) struct ListFile {
     pub path: PathBuf,
     pub part: Part,
-    /// Number (from 1) and text of each line that holds something.
+    /// Number (from 1) and text of each line that is not empty.
     pub lines: Vec<(usize, String)>,
 }
 
@@ -32,14 +33,14 @@ impl ListFile {
     }
 }
 
-/// Folders in which lists lie, beside the root itself.
+/// Folders that lists lie in, apart from the root.
 const FOLDERS: [&str; 5] = ["lists", "splits", "meta", "annotations", "ImageSets/Segmentation"];
 
-/// The lists of the set at `root`: text files named as a part (`train.txt`, `val_list.txt`), in the root or else in a
-/// folder of lists. `trainval.txt` is the training list where there is no `train.txt`.
+/// The lists of the set at `root`: text files named after a part (`train.txt`, `val_list.txt`), in the root, else in a
+/// folder of lists. Without a `train.txt`, `trainval.txt` is the training list.
 ///
 /// # Errors
-/// Where one cannot be read, or two are lists of the same part.
+/// Where a list cannot be read, or a part has two lists.
 pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
     for folder in std::iter::once(root.to_path_buf()).chain(FOLDERS.map(|name| root.join(name))) {
         if !folder.is_dir() {
@@ -80,7 +81,7 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<ListFile>, DataError> {
     named.into_iter().map(|(part, _, path)| ListFile::read(&path, part)).collect()
 }
 
-/// The part that the name of a list says, and whether it says training and validation at once.
+/// The part in the name of a list, and whether the list holds training and validation together.
 fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     const FILLERS: [&str; 11] =
         ["list", "lists", "images", "image", "files", "ids", "names", "set", "split", "pairs", "seg"];
@@ -89,7 +90,7 @@ fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     for word in lower.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()) {
         let bare = word.strip_suffix("list").or(word.strip_suffix("set")).unwrap_or(word);
         let this = match bare {
-            // `default.txt` is CVAT's list of a set without parts.
+            // `default.txt` is CVAT's list of an undivided set.
             "trainval" | "default" => Some((Part::Train, true)),
             other => part_of(other).map(|part| (part, false)),
         };
@@ -103,36 +104,90 @@ fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     found
 }
 
+/// The part that lists give to each of `count` images; `None` for an image that no list names. `files` are the files below
+/// `root` with the number of the image that each holds. A line is the name of a file, with or without a label after it.
+///
+/// # Errors
+/// [`DataError::BadImages`] with every line that names no image, or may name several.
+pub(crate) fn deal(
+    root: &Path,
+    lists: &[ListFile],
+    count: usize,
+    files: &[(usize, &Path)],
+) -> Result<Vec<Option<Part>>, DataError> {
+    let index = Index::numbered(root, files.iter().copied());
+    let mut parts = vec![None; count];
+    let mut bad = Vec::new();
+    for list in lists {
+        for (number, line) in &list.lines {
+            let alone = line.rsplit_once([' ', '\t', ',', ';']).map(|(name, _)| name.trim());
+            let found = match (index.find(line), alone) {
+                (Match::None, Some(name)) => index.find(name),
+                (found, _) => found,
+            };
+            let problem = match found {
+                Match::One(item) => {
+                    parts[item] = Some(list.part);
+                    continue;
+                }
+                Match::None => format!("'{line}' is the name of no image"),
+                Match::Several(a, b) => {
+                    let name =
+                        |item| files.iter().find(|(number, _)| *number == item).map(|(_, path)| relative(root, path));
+                    format!(
+                        "'{line}' may be {} or {}; write which",
+                        name(a).unwrap_or_default(),
+                        name(b).unwrap_or_default()
+                    )
+                }
+            };
+            bad.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
+        }
+    }
+    if bad.is_empty() { Ok(parts) } else { Err(DataError::BadImages { checked: count, bad }) }
+}
+
+/// Notes in `decisions` that `lists` divide the set at `root`.
+pub(crate) fn note(root: &Path, lists: &[ListFile], decisions: &mut Decisions) {
+    decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
+    decisions.split = format!("by the lists {}", decisions.lists.join(", "));
+}
+
 /// What a name in a list stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Match {
-    /// The item of that number.
+    /// The index of the only item.
     One(usize),
-    /// Nothing of that name.
+    /// No item.
     None,
-    /// Several, of which these are two.
+    /// Several items, of which these are two.
     Several(usize, usize),
 }
 
-/// Finds items by what lists call them.
+/// Finds items by the names in lists.
 ///
-/// | the list says | the file is |
+/// | in the list | the file |
 /// |---|---|
 /// | `images/x.png` | `images/x.png` |
-/// | `images/x`, `x.png` or `x` | `images/x.png`, where no other file has that end |
+/// | `images/x`, `x.png` or `x` | `images/x.png`, if no other file has that ending |
 /// | `/home/a/set/images/x.png` | `images/x.png` |
 pub(crate) struct Index {
-    /// Every end of every path, with extension and without.
+    /// Every ending of every path, with extension and without.
     ends: HashMap<String, Match>,
     /// Whole paths, with extension and without.
     whole: HashMap<String, Match>,
 }
 
 impl Index {
-    /// An index of files below `root`, numbered in the order given.
+    /// An index of files below `root`, numbered in the given order.
     pub fn new<'a>(root: &Path, paths: impl IntoIterator<Item = &'a Path>) -> Self {
+        Self::numbered(root, paths.into_iter().enumerate())
+    }
+
+    /// An index of files below `root`, each with its number. Several files may have the same number.
+    pub fn numbered<'a>(root: &Path, files: impl IntoIterator<Item = (usize, &'a Path)>) -> Self {
         let mut index = Self { ends: HashMap::new(), whole: HashMap::new() };
-        for (number, path) in paths.into_iter().enumerate() {
+        for (number, path) in files {
             index.add(number, &relative(root, path));
         }
         index
@@ -147,7 +202,7 @@ impl Index {
         }
     }
 
-    /// The item that `listed` stands for.
+    /// Looks up a listed name.
     pub fn find(&self, listed: &str) -> Match {
         let name = composed(&listed.trim_matches(['"', '\'']).replace('\\', "/"));
         let name = name.trim_start_matches("./");

@@ -12,14 +12,14 @@ use thiserror::Error;
 use super::files::{FileError, open_plain, write_atomic};
 use crate::memory;
 
-/// Longest header accepted, in bytes; the limit of the reference implementation.
+/// Longest accepted header in bytes, as in the reference implementation.
 const MAX_HEADER: u64 = 100_000_000;
 const METADATA_KEY: &str = "__metadata__";
 
 /// Elements of a [`Tensor`], row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TensorData {
-    /// 32-bit floats. F16, BF16 and F64 of a file become these.
+    /// 32-bit floats. F16, BF16 and F64 are converted to them.
     F32(Vec<f32>),
     /// 64-bit integers, such as BatchNorm's `num_batches_tracked`.
     I64(Vec<i64>),
@@ -54,7 +54,7 @@ impl TensorData {
     }
 }
 
-/// Converts block by block: no second copy of the tensor is made.
+/// Converts block by block, without a second copy of the tensor.
 fn write_blocks<T: Copy, const N: usize>(
     values: &[T],
     writer: &mut dyn Write,
@@ -74,7 +74,7 @@ fn write_blocks<T: Copy, const N: usize>(
 pub struct Tensor {
     /// Extent of each axis, outermost first.
     pub shape: Vec<usize>,
-    /// As many elements as the shape has.
+    /// The elements; their number is that of the shape.
     pub data: TensorData,
 }
 
@@ -90,38 +90,38 @@ impl Tensor {
     }
 }
 
-/// Why a safetensors file could not be read or written.
+/// Errors of safetensors files.
 #[derive(Debug, Error)]
 pub enum SafetensorsError {
-    /// The operating system refused.
+    /// The operating system refused an access.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file is not what it claims to be.
+    /// A file with a fault in its format.
     #[error("{}: not a usable safetensors file: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// A tensor has an element type that is not read.
+    /// A tensor with an unsupported element type.
     #[error("{}: tensor `{tensor}` has elements of type {dtype}, expected F32, F16, BF16, F64 or I64: convert it and save the file again", path.display())]
     UnsupportedType {
         /// The file.
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// Its element type as the format names it.
+        /// Its element type, in the name of the format.
         dtype: String,
     },
-    /// A tensor given for writing contradicts itself; nothing was written.
+    /// A tensor for writing that contradicts itself. Nothing was written.
     #[error("{}: not written: tensor `{tensor}`: {reason}", path.display())]
     InvalidTensor {
-        /// The file that was to be written.
+        /// The file.
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 }
@@ -138,7 +138,7 @@ pub struct TensorFile {
 /// The metadata of a file, without its tensors.
 ///
 /// # Errors
-/// When the file cannot be read, or its header is none.
+/// When the file cannot be read, or its header is invalid.
 pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, SafetensorsError> {
     let format = |reason: &str| SafetensorsError::Format { path: path.to_owned(), reason: reason.to_owned() };
     let (mut file, length) = open_plain(path)?;
@@ -164,12 +164,11 @@ enum HeaderEntry<'a> {
 }
 
 impl TensorFile {
-    /// Reads `path`; F16, BF16 and F64 become F32.
+    /// Reads `path`. F16, BF16 and F64 are converted to F32.
     ///
     /// # Errors
-    /// Truncated, oversized or contradictory files and element types other than F32, F16, BF16, F64
-    /// and I64. Memory use is bounded by about three times the file's own length, and a file that does not fit into the memory
-    /// that is free is refused.
+    /// Truncated, oversized or contradictory files, and element types other than F32, F16, BF16, F64 and I64. Memory
+    /// use is bounded by about three times the length of the file. A file that does not fit into free memory is refused.
     pub fn read(path: &Path) -> Result<Self, SafetensorsError> {
         Self::read_within(path, u64::MAX)
     }
@@ -196,11 +195,11 @@ impl TensorFile {
         Ok(Self { tensors, metadata })
     }
 
-    /// Replaces `path` with this content, all or nothing: see [`write_atomic`]. Equal content gives equal bytes. The writer of
-    /// the `safetensors` crate does not promise that, since it keeps the metadata in a hash map.
+    /// Replaces `path` with this content, all or nothing: see [`write_atomic`]. Equal content gives equal bytes. The
+    /// writer of the `safetensors` crate does not guarantee that, because it keeps the metadata in a hash map.
     ///
     /// # Errors
-    /// When a tensor has more or fewer elements than its shape, or the disk refuses. The old file stays.
+    /// When the number of a tensor's elements is not that of its shape, or the disk fails. The old file stays.
     pub fn write_atomic(&self, path: &Path) -> Result<(), SafetensorsError> {
         let (header, order) = self.header(path)?;
         write_atomic(path, |writer| {
@@ -211,8 +210,8 @@ impl TensorFile {
         Ok(())
     }
 
-    /// The JSON header, padded to a multiple of 8 bytes, and the tensors in file order. The widest elements come first, so that
-    /// all are aligned.
+    /// The JSON header, padded to a multiple of 8 bytes, and the tensors in file order. The widest elements come first,
+    /// which aligns all of them.
     fn header(&self, path: &Path) -> Result<(Vec<u8>, Vec<&TensorData>), SafetensorsError> {
         let invalid = |tensor: &str, reason: String| SafetensorsError::InvalidTensor {
             path: path.to_owned(),
@@ -252,8 +251,8 @@ impl TensorFile {
     }
 }
 
-/// Reads the bytes of a file of at most `most`. Header and length are checked against each other first, so that a file of another
-/// kind is refused before it takes memory.
+/// Reads the bytes of a file of at most `most`. The length of the header is first checked against that of the file, so a
+/// file of another kind is refused before memory is reserved.
 fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, SafetensorsError> {
     let format = |reason| SafetensorsError::Format { path: path.to_owned(), reason };
     let fail = |source| FileError::reading(path, source);
@@ -278,20 +277,19 @@ fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, SafetensorsError> {
     }
     let out_of_memory = || fail(io::Error::new(io::ErrorKind::OutOfMemory, format!("it has {length} bytes")));
     let capacity = usize::try_from(length - 8 - header).unwrap_or(usize::MAX);
-    // The bytes, and the tensors as floats.
+    // Twice: the bytes, and the tensors as floats.
     if !memory::has(length.saturating_mul(2)) || bytes.try_reserve_exact(capacity).is_err() {
         return Err(out_of_memory().into());
     }
-    // `take` holds the bound even when the file grows while it is read.
+    // `take` keeps the bound if the file grows while it is read.
     file.take(length - 8 - header).read_to_end(&mut bytes).map_err(fail)?;
     Ok(bytes)
 }
 
-/// Refuses a file whose tensors, as its `start` (the length of the header, and the header) names them, do not end where the
-/// file of this length ends.
+/// Refuses a file whose tensors do not end at its `length`. `start`: the length of the header, and the header.
 fn require_end(start: &[u8], length: u64) -> Result<(), String> {
     match SafeTensors::read_metadata(start) {
-        // The tensors are not there yet.
+        // Only the header was read.
         Ok(_) | Err(SafeTensorError::MetadataIncompleteBuffer) => {}
         Err(error) => return Err(describe(&error, length)),
     }
@@ -303,7 +301,7 @@ fn require_end(start: &[u8], length: u64) -> Result<(), String> {
     }
 }
 
-/// What the parser refused, in words for a person.
+/// The parser's error in words.
 fn describe(error: &SafeTensorError, length: u64) -> String {
     match error {
         SafeTensorError::MetadataIncompleteBuffer => format!(
@@ -326,7 +324,7 @@ fn decode(path: &Path, name: &str, dtype: Dtype, bytes: &[u8]) -> Result<TensorD
         Dtype::BF16 => TensorData::F32(map_elements(bytes, |b| bf16::from_le_bytes(b).to_f32())),
         Dtype::F64 => {
             let wide: Vec<f64> = map_elements(bytes, f64::from_le_bytes);
-            // A finite weight that became infinite would show as a loss of NaN much later.
+            // A finite weight that becomes infinite would show as a NaN loss much later.
             if let Some(value) = wide.iter().find(|v| v.is_finite() && (**v as f32).is_infinite()) {
                 return Err(SafetensorsError::Format {
                     path: path.to_owned(),

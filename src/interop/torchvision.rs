@@ -1,5 +1,5 @@
-//! Weights in torchvision's order of axes: convolution kernels O I KH KW, linear weights O I. Only this file converts it; the
-//! names are the same on both sides.
+//! Weights in torchvision's order of axes: convolution kernels O I KH KW, linear weights O I. Only this file converts
+//! the order. Names are equal on both sides.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::exec::{AnyEngine, ExecError, Session};
 use crate::graph::{Group, StateSpec};
 use crate::shape::Layout;
 
-/// BatchNorm's step counter: torchvision's models expect it with the running statistics.
+/// BatchNorm's step counter. torchvision's models expect it with the running statistics.
 const COUNTER: &str = "num_batches_tracked";
 
-/// Why a checkpoint cannot be used.
+/// Errors of checkpoints.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file cannot be read or written.
@@ -26,9 +26,9 @@ pub enum CheckpointError {
     Mismatch {
         /// The file.
         file: String,
-        /// What is missing, too much, or of another shape.
+        /// Missing tensors, unexpected tensors, and tensors of another shape.
         problems: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
 }
@@ -67,7 +67,7 @@ fn permute(spec: &StateSpec, values: &[f32], copy: impl Fn(usize, usize, &mut [f
     out
 }
 
-/// The states that a checkpoint holds.
+/// The states in a checkpoint.
 fn saved(session: &Session<AnyEngine>) -> Vec<StateSpec> {
     let states = session.states().iter().filter(|(_, s)| s.group != Group::Moments);
     states.map(|(_, s)| s.clone()).collect()
@@ -94,12 +94,12 @@ pub fn collect(
     Ok(TensorFile { tensors, metadata })
 }
 
-/// What [`restore_matching`] read and what it did not.
+/// The result of [`restore_matching`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matching {
     /// Number of tensors read.
     pub loaded: usize,
-    /// Tensors of the model that keep their start values: the file lacks them, or has another shape.
+    /// Tensors of the model that keep their initial values: the file lacks them, or has another shape.
     pub missing: Vec<String>,
     /// Tensors of the file that the model lacks.
     pub unexpected: Vec<String>,
@@ -155,10 +155,10 @@ fn write(session: &mut Session<AnyEngine>, spec: &StateSpec, file: &TensorFile) 
     }
 }
 
-/// Writes the tensors of a checkpoint into a session. Nothing is written unless everything fits.
+/// Writes the tensors of a checkpoint into a session. Nothing is written unless all fit.
 ///
 /// # Errors
-/// When a tensor is missing, unexpected, has another shape or holds what is no finite number: all of them are listed.
+/// When a tensor is missing, unexpected, has another shape or a value that is not finite. All of them are listed.
 pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path) -> Result<(), CheckpointError> {
     let specs = saved(session);
     let mut problems: Vec<_> = specs.iter().filter_map(|s| problem(s, file)).collect();
@@ -175,11 +175,11 @@ pub(super) fn mismatch(path: &Path, problems: Vec<String>, remedy: &'static str)
     CheckpointError::Mismatch { file, problems, remedy }
 }
 
-/// Writes those tensors of a checkpoint into a session that have the name and shape of a state: a network of another
-/// head starts from a trained body.
+/// Writes those tensors of a checkpoint into a session that have the name and shape of a state. A network with another
+/// head then starts from a trained body.
 ///
 /// # Errors
-/// When none fits, or one that fits holds what is no finite number.
+/// When none fits, or one that fits has a value that is not finite.
 pub fn restore_matching(
     session: &mut Session<AnyEngine>,
     file: &TensorFile,

@@ -1,23 +1,23 @@
-//! Opens a run: refuses at once what can be refused, opens the device, reads the data, makes the model, and makes the run's
-//! folder last, so that a refused run creates none.
+//! Opens a run: checks the settings, opens the device, reads the data, makes the model, and creates the run's folder last, so
+//! that a refused run creates none.
 
 use std::sync::Arc;
 
 use super::TrainError;
 use super::half;
-use super::model::{Model, start_from};
+use super::model::{LoadedModel, start_from};
 use super::objective::Objective;
 use super::observer::Observer;
 use super::settings::{Resolved, TrainSettings};
 use super::trainer::{Beginning, HeldRun, Trainer};
-use crate::data::Source;
+use crate::data::{Decisions, Source};
 use crate::exec;
 use crate::precision::Precision;
-use crate::run::{FolderLock, RunDir, resume};
+use crate::run::{FolderLock, ImageSize, RunDir, resume};
 
-/// What a task trains, on which images.
+/// A task with its data, ready for training.
 pub struct TrainingData {
-    /// What is trained.
+    /// The task's graphs and scores.
     pub objective: Box<dyn Objective>,
     /// Training and validation images.
     pub sources: [Arc<dyn Source>; 2],
@@ -25,7 +25,9 @@ pub struct TrainingData {
     pub stem: String,
     /// Lines about the data.
     pub lines: Vec<String>,
-    /// Images that are left out, with the reason.
+    /// How the data set was read. It is printed after the lines, and stands in the run's facts and its report.
+    pub decisions: Decisions,
+    /// Images that are skipped, with the reason.
     pub skipped: Vec<String>,
 }
 
@@ -44,7 +46,7 @@ pub fn open(
         Some(path) => {
             RunDir::to_resume(path)?;
             let lock = FolderLock::take(path)?;
-            // Now that nobody else writes: the run may have ended since.
+            // Checked once the lock is held: the run may have ended since.
             (Some(lock), Some(resume::read(&RunDir::to_resume(path)?.resume_path())?))
         }
         None => {
@@ -54,21 +56,27 @@ pub fn open(
     };
     let engine = exec::open(&common.device)?;
     let (precision, precision_line) = half::choose(common.precision, &common.device, engine.as_ref());
-    // A run keeps the settings that it has, so that it is resumed with them on any device.
+    // A resumed run keeps its settings on any device.
     let toml = match precision {
         Precision::F32 => settings.toml.replace("precision = \"f16\"", "precision = \"f32\""),
         Precision::F16 => settings.toml.clone(),
     };
     let common = TrainSettings { precision, ..common.clone() };
-    let TrainingData { objective, sources, stem, lines: data_lines, skipped } = read()?;
+    let TrainingData { objective, sources, stem, lines: data_lines, decisions, skipped } = read()?;
+    let decision_lines = decisions.lines();
+    // A run keeps the size that its data decided.
+    let [height, width] = objective.card().image_size;
+    let size = ImageSize { height, width };
+    let toml = toml.replace(&setting(ImageSize::AUTO), &setting(size));
     let batch = common.batch_size.min(sources[0].len());
-    let mut model = Model::for_training(&*objective, engine, batch, &common)?;
+    let mut model = LoadedModel::for_training(&*objective, engine, batch, &common)?;
     let init = common.init.as_deref().filter(|_| resumed.is_none());
     let started = init.map(|path| start_from(&mut model, path)).transpose()?;
-    let beginning = Beginning { objective, settings: common, model, sources, toml, resumed };
+    let beginning = Beginning { objective, settings: common, model, sources, decisions, toml, resumed };
     let trainer = Trainer::new(beginning, |settings, toml| make_run(settings, toml, &stem, lock))?;
     let mut lines = vec![format!("device:  {}", trainer.model().session.engine().name())];
     lines.extend(data_lines);
+    lines.extend(decision_lines);
     lines.push(format!("run:     {}", trainer.run().path().display()));
     lines.extend(started);
     lines.extend(skipped.iter().map(|image| format!("skipped {image}")));
@@ -79,7 +87,12 @@ pub fn open(
     Ok(trainer)
 }
 
-/// Makes the run's folder and takes its lock, or opens that of the run that is resumed, which is held already.
+/// The image size as a line of `config.toml`.
+fn setting(size: ImageSize) -> String {
+    format!("image_size = \"{size}\"\n")
+}
+
+/// Creates the run's folder and takes its lock, or opens the folder of the resumed run, whose lock is held already.
 fn make_run(settings: &TrainSettings, toml: &str, stem: &str, lock: Option<FolderLock>) -> Result<HeldRun, TrainError> {
     let run = match &settings.resume {
         Some(path) => RunDir::to_resume(path)?,

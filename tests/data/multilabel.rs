@@ -1,4 +1,4 @@
-//! Data sets with several labels an image: each format opens, and what can be read in two ways is refused.
+//! Data sets with several labels per image: each format opens, and ambiguous data is refused.
 
 use std::fs;
 use std::path::Path;
@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use shadegrad::data::check::{CheckOptions, check_multi_label};
 use shadegrad::data::{
-    DataError, ImageDataset, Loader, LoaderOptions, Mix, MultiLabelSet, MultiLabelSource, MultiLabelSplits,
-    Normalization, OpenOptions, PrepareOptions, open_multi_label, prepare_multi_label,
+    Confidence, DataError, Decisions, ImageDataset, Loader, LoaderOptions, Mix, MultiLabelSet, MultiLabelSource,
+    MultiLabelSplits, Normalization, OpenOptions, PrepareOptions, Why, open_multi_label, prepare,
+    recognize_multi_label,
 };
 
 use crate::{picture, refused, save, temp};
@@ -34,7 +35,7 @@ fn expected(items: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
     items.iter().map(|(name, labels)| ((*name).into(), labels.iter().map(|&l| l.into()).collect())).collect()
 }
 
-/// A table in a new folder; the images it names need not be there to open it.
+/// Opens a table in a new folder. The images that it names need not exist for that.
 fn table(text: &str, class_list: Option<&str>) -> Result<MultiLabelSplits, DataError> {
     let dir = temp();
     let path = dir.path().join("labels.csv");
@@ -45,7 +46,7 @@ fn table(text: &str, class_list: Option<&str>) -> Result<MultiLabelSplits, DataE
     open(&path)
 }
 
-/// The five rows of a table whose lists have `separator`, in quotes.
+/// Five rows of a table with quoted lists that have `separator`.
 fn lists(separator: &str) -> String {
     let rows = [["car", "tree"], ["tree", "car"], ["bus", "tree"], ["car", "bus"]];
     let row = |(i, names): (usize, &[&str; 2])| format!("{i}.png,\"{}\"\n", names.join(separator));
@@ -53,7 +54,7 @@ fn lists(separator: &str) -> String {
 }
 
 #[test]
-fn lists_open_whatever_separates_their_labels() {
+fn lists_open_with_any_separator_of_labels() {
     let all: &[(&str, &[&str])] = &[
         ("0.png", &["car", "tree"]),
         ("1.png", &["car", "tree"]),
@@ -66,9 +67,13 @@ fn lists_open_whatever_separates_their_labels() {
         assert_eq!(splits.format, "CSV with a list column");
         assert_eq!(content(&[&splits.train, &splits.val]), expected(all), "{separator}");
         assert_eq!(splits.train.class_names(), ["bus", "car", "tree"]);
-        assert!(splits.by_seed && splits.notes[0].contains("labels are separated by"), "{:?}", splits.notes);
+        assert!(
+            splits.by_seed && splits.decisions.notes[0].contains("labels are separated by"),
+            "{:?}",
+            splits.decisions.notes
+        );
     }
-    // Columns may be separated by semicolons, and then a list with commas needs no quotes. A header is optional.
+    // With semicolons between columns, a list with commas needs no quotes. A header is optional.
     let semicolons = "path;labels\n0.png;car,tree\n1.png;tree,car\n2.png;bus,tree\n3.png;car,bus\n4.png;\n";
     let bare = lists(";").split_once('\n').unwrap().1.to_owned();
     for text in [semicolons, &bare] {
@@ -87,12 +92,13 @@ fn a_split_column_makes_the_parts() {
     assert_eq!(content(&[&splits.test.unwrap()]), expected(&[("d.png", &["bus", "car"])]));
     assert!(
         splits
+            .decisions
             .notes
             .iter()
             .any(|note| note
                 .contains("labels without a validation image, left out of that part's means: 'bus' and 'car'")),
         "{:?}",
-        splits.notes
+        splits.decisions.notes
     );
     refused(table(&text.replace(",val,", ",later,"), None), &["line 4", "split is 'later'", "train, val or test"]);
     refused(table(&text.replace("bus;car", "bike").replace(",test", ",val"), None), &["'bike'", "no training image"]);
@@ -107,17 +113,17 @@ fn columns_of_0_and_1_are_classes_in_their_order() {
         ("CSV with 0/1 columns", &["tree", "car", "bus"].map(String::from)[..])
     );
     assert_eq!(content(&[&splits.val]), expected(&[("c.png", &["tree", "bus"])]));
-    // In the order of the class list, where there is one.
+    // The order of the class list, if there is one.
     let listed = table(text, Some("bus\ncar\ntree\n")).unwrap();
     assert_eq!(listed.train.class_names(), ["bus", "car", "tree"]);
     assert_eq!(content(&[&listed.val]), expected(&[("c.png", &["bus", "tree"])]));
     refused(table(text, Some("bus\ncar\n")), &["'tree'", "not in classes.txt"]);
     refused(table(text, Some("bus\ncar\ntree\nbike\n")), &["no column 'bike'"]);
-    // -1 is absent only where no 0 says so.
+    // -1 is read as absent only in a column without 0.
     let minus = "path,tree,car\na.png,1,-1\nb.png,-1,1\nc.png,1,1\nd.png,1,1\n";
     let splits = table(minus, None).unwrap();
     assert_eq!(content(&[&splits.train, &splits.val])[0], ("a.png".into(), vec!["tree".into()]));
-    assert!(splits.notes[0].contains("-1 is read as absent"));
+    assert!(splits.decisions.notes[0].contains("-1 is read as absent"));
     refused(table(&format!("{minus}e.png,0,1\n"), None), &["line 2", "'car' is -1", "absent", "not known"]);
     refused(table(&minus.replace("-1,1", ",1"), None), &["line 3", "'tree' is empty", "absent", "not known"]);
     refused(table(&minus.replace("-1,1", "3,1"), None), &["'tree' is '3'", "0 or 1"]);
@@ -131,11 +137,15 @@ fn lines_of_one_image_are_joined_or_refused() {
     assert_eq!(splits.format, "CSV of path,label");
     assert_eq!(content(&[&splits.train, &splits.val])[0], ("a.png".into(), vec!["car".into(), "tree".into()]));
     assert!(
-        splits.notes.iter().any(|note| note.starts_with("1 lines name an image of an earlier line")),
+        splits.decisions.notes.iter().any(|note| note.starts_with("1 lines name an image of an earlier line")),
         "{:?}",
-        splits.notes
+        splits.decisions.notes
     );
-    assert!(splits.notes.iter().any(|note| note.starts_with("1 lines repeat")), "{:?}", splits.notes);
+    assert!(
+        splits.decisions.notes.iter().any(|note| note.starts_with("1 lines repeat")),
+        "{:?}",
+        splits.decisions.notes
+    );
     let text = "path,labels\na.png,car;tree\nb.png,bus\na.png,bus;car\n";
     refused(
         table(text, None),
@@ -146,7 +156,7 @@ fn lines_of_one_image_are_joined_or_refused() {
 }
 
 #[test]
-fn tables_that_can_be_read_twice_are_refused() {
+fn ambiguous_tables_are_refused() {
     let spaces = "path,labels\na.png,car\nb.png,traffic light\nc.png,traffic sign\nd.png,car\n";
     refused(table(spaces, None), &["line 3", "'traffic light' is one label", "'traffic' and 'light'", "classes.txt"]);
     let settled = |list: &str| table(spaces, Some(list)).unwrap();
@@ -172,11 +182,11 @@ fn tables_that_can_be_read_twice_are_refused() {
     refused(table("path,labels\n", None), &["no line below its header"]);
     refused(table("name,words\nx,y\n", None), &["no column of images", "path,labels"]);
     // A further column is not used, and that is said.
-    let notes = table("path,labels,width\na.png,car;bus,640\nb.png,car;bus,640\n", None).unwrap().notes;
+    let notes = table("path,labels,width\na.png,car;bus,640\nb.png,car;bus,640\n", None).unwrap().decisions.notes;
     assert!(notes[0].contains("'labels'; not used: 'width'"), "{notes:?}");
 }
 
-/// Folders CLASS/NAME with pictures of those numbers.
+/// Writes files CLASS/NAME with pictures of the given numbers.
 fn folders(root: &Path, files: &[(&str, u8)]) {
     for (file, number) in files {
         save(&root.join(file), &picture(8, 8, *number));
@@ -208,14 +218,72 @@ fn an_image_in_several_class_folders_has_their_labels() {
         let all = [["bus", "car"], ["bus", "tree"], ["car", "tree"]].map(|pair| pair.map(String::from).to_vec());
         assert_eq!(sorted, all);
     }
-    assert!(splits.notes[0].contains("images lie in several class folders"), "{:?}", splits.notes);
+    assert!(splits.decisions.notes[0].contains("images lie in several class folders"), "{:?}", splits.decisions.notes);
     // A validation part may lack a class, and may not have one more.
     fs::remove_file(dir.path().join("val/car/1.png")).unwrap();
     fs::remove_dir(dir.path().join("val/car")).unwrap();
-    let notes = open(dir.path()).unwrap().notes;
+    let notes = open(dir.path()).unwrap().decisions.notes;
     assert!(notes.iter().any(|note| note.ends_with("part's means: 'car'")), "{notes:?}");
     folders(&dir.path().join("val"), &[("bike/9.png", 9)]);
     refused(open(dir.path()), &["class 'bike'", "val", "train"]);
+}
+
+#[test]
+fn lists_divide_class_folders_and_what_is_left_out_is_named() {
+    let dir = temp();
+    let files = [("10/1.png", 1), ("2/1.png", 1), ("2/2.png", 2), ("10/3.png", 3), ("2/4.png", 4), ("10/5.png", 5)];
+    folders(dir.path(), &files);
+    folders(dir.path(), &[("loose.png", 6)]);
+    fs::write(dir.path().join("2/old.tga"), "x").unwrap();
+    // An image of two classes may be listed in the folder of either.
+    fs::write(dir.path().join("train.txt"), "10/1.png\n2.png\n3\n").unwrap();
+    fs::write(dir.path().join("val.txt"), "2/4.png\n").unwrap();
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["2", "10"], "numbers by value");
+    assert_eq!(content(&[&splits.train]), expected(&[("1.png", &["2", "10"]), ("2.png", &["2"]), ("3.png", &["10"])]));
+    assert_eq!(content(&[&splits.val]), expected(&[("4.png", &["2"])]));
+    let Decisions { lists, split, left_out, .. } = &splits.decisions;
+    assert_eq!(
+        (lists.as_slice(), split.as_str()),
+        (["train.txt", "val.txt"].map(String::from).as_slice(), "by the lists train.txt, val.txt")
+    );
+    let mut left_out: Vec<_> = left_out.iter().map(|one| (one.why.clone(), name_of(&one.path))).collect();
+    left_out.sort();
+    let named = |why, name: &str| (why, name.to_owned());
+    assert_eq!(
+        left_out,
+        [named(Why::UnreadKind, "old.tga"), named(Why::BesideClasses, "loose.png"), named(Why::InNoList, "5.png")]
+    );
+    fs::write(dir.path().join("val.txt"), "4.png\n9.png\n").unwrap();
+    refused(open(dir.path()), &["val.txt, line 2", "'9.png' is the name of no image"]);
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn formats_of_several_labels_are_recognized() {
+    let dir = temp();
+    folders(dir.path(), &[("car/1.png", 1), ("tree/2.png", 2)]);
+    let found = |path: &Path| recognize_multi_label(path).unwrap().unwrap();
+    assert_eq!(
+        (found(dir.path()).format, found(dir.path()).evidence.confidence),
+        ("class folders", Confidence::Certain)
+    );
+    let dir = temp();
+    fs::write(dir.path().join("labels.csv"), lists(";")).unwrap();
+    assert_eq!(found(dir.path()).format, "CSV of path,labels");
+    let decisions = open(dir.path()).unwrap().decisions;
+    assert_eq!(
+        (decisions.format.as_str(), decisions.evidence.as_slice()),
+        ("CSV with a list column", ["labels.csv".to_owned()].as_slice())
+    );
+    assert!(decisions.lines().iter().any(|line| line == "classes: bus, car, tree"), "{decisions:?}");
+    // Text files are read alike: a byte order mark, UTF-16.
+    let utf16: Vec<u8> = format!("\u{feff}{}", lists(";")).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(dir.path().join("labels.csv"), utf16).unwrap();
+    assert_eq!(open(dir.path()).unwrap().train.class_names(), ["bus", "car", "tree"]);
 }
 
 #[test]
@@ -227,11 +295,11 @@ fn folders_that_can_be_read_twice_are_refused() {
     let splits = open(dir.path()).unwrap();
     assert_eq!(splits.train.len() + splits.val.len(), 5);
     assert!(
-        splits.notes[0].contains("2 names occur in several class folders with different content"),
+        splits.decisions.notes[0].contains("2 names occur in several class folders with different content"),
         "{:?}",
-        splits.notes
+        splits.decisions.notes
     );
-    // Beside an image that is shared, equal names should mean equal images.
+    // Beside a shared image, equal names must be equal images.
     folders(dir.path(), &[("car/7.png", 7), ("tree/7.png", 7)]);
     refused(open(dir.path()), &["1.png", "has the name of", "different images", "one copy was changed"]);
     // Equal content under two names: a second label, or a wrong one.
@@ -254,7 +322,7 @@ fn a_split_by_seed_keeps_the_share_of_each_label() {
     }
     let splits = table(&text, None).unwrap();
     assert_eq!((splits.train.len(), splits.val.len()), (320, 80));
-    // A fifth of 380, 100 and 8 images.
+    // 20 % of 380, 100 and 8 images.
     let [common, quarter, rare] = splits.val.positives()[..] else { panic!("three classes") };
     assert!((75..=77).contains(&common) && quarter == 20 && (1..=2).contains(&rare), "{common} {quarter} {rare}");
     let tail = |name: String| name.rsplit('/').next().unwrap().to_owned();
@@ -288,21 +356,21 @@ fn batches_hold_a_target_for_each_class() {
     let labels = vec![vec![2, 0], vec![], vec![1], vec![0, 1, 2]];
     let set = MultiLabelSet::new(Arc::new(Plain(4)), classes, labels);
     assert_eq!((set.labels(0), set.positives()), (&[0, 2][..], vec![2, 2, 2]));
-    let prepared = prepare_multi_label(&[set], &PrepareOptions::new(4), &|_, _| {}).unwrap().remove(0);
+    let prepared = prepare(&[set], &PrepareOptions::square(4), &|_, _| {}).unwrap().remove(0);
     let source = MultiLabelSource::new(Arc::new(prepared), &Normalization::NONE);
     let loading = LoaderOptions { shuffle: false, ..LoaderOptions::new(4, 0) };
     let truth = [[1.0, 0.0, 1.0], [0.0; 3], [0.0, 1.0, 0.0], [1.0; 3]];
     let loader = Loader::new(Arc::new(source), loading.clone()).unwrap();
     let batch = loader.epoch(0).unwrap().next().unwrap().unwrap();
     assert_eq!(batch.targets, truth.concat());
-    // Mixed images have mixed targets, in the share of their pixels.
+    // Mixed images have mixed targets, by the share of their pixels.
     let set = MultiLabelSet::new(
         Arc::new(Plain(4)),
         ["a", "b"].map(String::from).into(),
         vec![vec![0], vec![1], vec![0, 1], vec![]],
     );
     let truth = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]];
-    let prepared = Arc::new(prepare_multi_label(&[set], &PrepareOptions::new(4), &|_, _| {}).unwrap().remove(0));
+    let prepared = Arc::new(prepare(&[set], &PrepareOptions::square(4), &|_, _| {}).unwrap().remove(0));
     let mix = Mix { mixup: 1.0, cutmix: 0.0, seed: 3 };
     let loader =
         Loader::new(Arc::new(MultiLabelSource::new(prepared, &Normalization::NONE).mixed(mix)), loading).unwrap();
@@ -317,7 +385,7 @@ fn batches_hold_a_target_for_each_class() {
 }
 
 #[test]
-fn a_check_names_what_is_wrong_and_how_the_data_was_read() {
+fn a_check_reports_faults_and_how_the_data_was_read() {
     let dir = temp();
     folders(dir.path(), &[("a.png", 1), ("b.png", 2), ("c.png", 3), ("d.png", 1)]);
     let rows = "a.png,train,car;tree\nb.png,train,bus\nc.png,val,tree\nd.png,val,bus\ne.png,train,car\n";

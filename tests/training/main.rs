@@ -1,6 +1,8 @@
-//! Training through the library: networks learn, a resumed run equals an uninterrupted one, settings and run folders.
+//! Training through the library: networks learn, a resumed run equals an uninterrupted one, and settings and run
+//! folders are kept.
 
 mod craft;
+mod decisions;
 mod learning;
 mod multilabel;
 mod multilabel_scores;

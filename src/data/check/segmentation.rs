@@ -1,19 +1,26 @@
-//! Checking a set of images with masks.
+//! Checks a set of images with masks.
 
 use std::path::Path;
 
 use super::report::{CheckReport, ClassCount, Fault};
 use super::{CheckOptions, ImageFacts, PartRead, Sample, collected, duplicates, read_parts, unopened};
-use crate::data::prepare_pairs::count;
+use crate::data::prepare::count;
+use crate::data::prepare::no_pixel;
 use crate::data::segmentation::open_with;
 use crate::data::{BadImage, DataError, ImageProblem, SegmentationDataset};
 
-/// Reads every image and mask of the segmentation set at `path`: halves without their other half,
-/// list lines that name no file, unreadable files, sizes that differ, mask values outside of the
-/// classes with their pixels, classes without training pixels, pictures that are in two parts.
+/// Reads every image and mask of the segmentation set at `path`. It reports
+///
+/// - images without mask and masks without image,
+/// - list lines that name no file,
+/// - unreadable files,
+/// - masks of another size than their image,
+/// - mask values outside of the classes, with their number of pixels,
+/// - classes without training pixels,
+/// - images that are in two parts.
 ///
 /// # Errors
-/// Where there is no folder at `path`; whatever else is wrong is in the report.
+/// Where there is no folder at `path`. Other faults are in the report.
 pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, DataError> {
     let mut faults = Vec::new();
     let splits = match open_with(path, &options.set_options(), &mut faults) {
@@ -50,7 +57,7 @@ pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<Che
     Ok(report)
 }
 
-/// Reads a pair: both halves are looked at, whatever is wrong with one.
+/// Reads a pair. A fault of one file does not stop the reading of the other.
 fn sample(set: &dyn SegmentationDataset, index: usize) -> Result<Sample, DataError> {
     let mut bad = Vec::new();
     let image = collected(set.image(index), &mut bad)?.as_ref().map(ImageFacts::of);
@@ -72,16 +79,8 @@ fn add_classes(names: &[String], parts: &[PartRead], report: &mut CheckReport) {
     };
     for (class, name) in names.iter().enumerate() {
         let counts: Vec<u64> = parts.iter().map(|part| pixels(class, part)).collect();
-        if counts.first() == Some(&0) {
-            let what = format!(
-                "class '{name}' has no pixel in any readable training mask, so it cannot be learned; add some or remove it \
-                 from the classes"
-            );
-            report.faults.push(Fault::general(what));
-        } else {
-            for (part, _) in parts.iter().zip(&counts).filter(|(_, count)| **count == 0) {
-                report.notes.push(format!("class '{name}' has no pixel in the {} part", part.name));
-            }
+        for (part, _) in parts.iter().zip(&counts).filter(|(_, count)| **count == 0) {
+            report.notes.push(no_pixel(name, part.name));
         }
         report.classes.push(ClassCount { name: name.clone(), counts });
     }

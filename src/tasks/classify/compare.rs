@@ -2,8 +2,8 @@
 
 use super::ClassifyEvaluation;
 use super::evaluation::picture;
-use crate::data::Prepared;
-use crate::run::pictures::{Comparison, spread};
+use crate::data::PreparedClasses;
+use crate::run::pictures::{PictureTable, spread};
 use crate::run::{ModelCard, Score, Table};
 use crate::tasks::data::Compared;
 use crate::tasks::{TaskError, paired};
@@ -13,7 +13,7 @@ use crate::train::Evaluation;
 const SHOWN: usize = 6;
 
 pub(super) fn compare(
-    images: &Prepared,
+    images: &PreparedClasses,
     card: &ModelCard,
     names: &[String],
     found: &[&ClassifyEvaluation],
@@ -43,12 +43,12 @@ pub(super) fn compare(
 
 /// Images that some models predict correctly and others do not. Without such images, images spread over the set.
 fn figure(
-    images: &Prepared,
+    images: &PreparedClasses,
     card: &ModelCard,
     names: &[String],
     found: &[&ClassifyEvaluation],
     right: &[Vec<bool>],
-) -> Result<Comparison, TaskError> {
+) -> Result<PictureTable, TaskError> {
     let differ: Vec<usize> = (0..images.len()).filter(|&i| right.iter().any(|one| one[i] != right[0][i])).collect();
     let (title, shown): (_, Vec<usize>) = match differ.is_empty() {
         true => ("all models are right on the same images".to_owned(), spread(images.len(), SHOWN).collect()),
@@ -58,7 +58,7 @@ fn figure(
         }
     };
     let columns = std::iter::once("truth".to_owned()).chain(names.iter().cloned()).collect();
-    let mut figure = Comparison::new(title, columns);
+    let mut figure = PictureTable::new(title, columns);
     for i in shown {
         let mut cells = vec![(picture(images, i)?, card.classes[images.label(i) as usize].clone())];
         for one in found {

@@ -1,8 +1,9 @@
 //! Earlier runs in the folders of a sweep, and whether they have the settings of the sweep.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{Cell, DIVERGED, State, Sweep, SweepError};
+use super::{DIVERGED, Sweep, SweepError, SweepRun, SweepRunState};
 use crate::interop::files::FileError;
 use crate::run::{FolderLock, RunDir, RunError};
 use crate::train::TrainError;
@@ -16,18 +17,18 @@ pub(super) fn folder(out: &Path, index: usize) -> PathBuf {
     out.join(format!("{:03}", index + 1))
 }
 
-/// State of the run in a folder; [`State::Begins`] also for a run that cannot be resumed.
-pub(super) fn found(folder: &Path) -> Result<State, RunError> {
+/// SweepRunState of the run in a folder; [`SweepRunState::Begins`] also for a run that cannot be resumed.
+pub(super) fn found(folder: &Path) -> Result<SweepRunState, RunError> {
     // If resumed, it would diverge again.
     if folder.join(DIVERGED).is_file() {
-        return Ok(State::Diverged);
+        return Ok(SweepRunState::Diverged);
     }
     if let Ok(run) = RunDir::to_resume(folder) {
-        return Ok(State::Paused(run.read_metrics()?));
+        return Ok(SweepRunState::Paused(run.read_metrics()?));
     }
     let rows = RunDir::open(folder).ok().and_then(|run| run.read_metrics().ok()).unwrap_or_default();
     let done = folder.join("curves.png").is_file() && !rows.is_empty();
-    Ok(if done { State::Done(rows) } else { State::Begins })
+    Ok(if done { SweepRunState::Done(rows) } else { SweepRunState::Begins })
 }
 
 /// Moves aside a run that cannot be resumed.
@@ -47,6 +48,7 @@ pub(super) fn clear(folder: &Path) -> Result<(), RunError> {
 impl Sweep {
     /// Refuses folders that hold a run of other settings, or no run.
     pub(super) fn check_folders(&self, out: &Path) -> Result<(), SweepError> {
+        let mut sizes = HashMap::new();
         for (index, cell) in self.cells.iter().enumerate() {
             let folder = folder(out, index);
             if RunDir::check_free(&folder).is_ok() {
@@ -56,7 +58,7 @@ impl Sweep {
                 return Err(SweepError::Taken { folder, number: index + 1 });
             }
             let state = found(&folder).map_err(TrainError::from);
-            let differences = state.and_then(|state| Ok(self.differences(cell, &folder, &state)?));
+            let differences = state.and_then(|state| Ok(self.differences(cell, &folder, &state, &mut sizes)?));
             let differences = differences
                 .map_err(|source| SweepError::Unreadable { folder: folder.clone(), source: Box::new(source) })?;
             if !differences.is_empty() {
@@ -68,33 +70,44 @@ impl Sweep {
     }
 
     /// Runs in `out` with numbers above those of this sweep: number, settings of the same keys, state.
-    pub(super) fn earlier(&self, out: &Path) -> Vec<(usize, Cell, State)> {
+    pub(super) fn earlier(&self, out: &Path) -> Vec<(usize, SweepRun, SweepRunState)> {
         let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse::<usize>().ok();
         let mut numbers: Vec<usize> =
             std::fs::read_dir(out).into_iter().flatten().flatten().filter_map(number).collect();
         numbers.sort_unstable();
         let cell = |number: usize| {
             let folder = folder(out, number - 1);
-            let state = found(&folder).ok().filter(|state| matches!(state, State::Done(_) | State::Diverged))?;
+            let state = found(&folder)
+                .ok()
+                .filter(|state| matches!(state, SweepRunState::Done(_) | SweepRunState::Diverged))?;
             let settings = self.kept(&folder.join("config.toml")).ok()?;
             let keys = self.cells.iter().flat_map(|cell| cell.own.keys());
             let own: toml::Table = keys.filter_map(|key| Some((key.clone(), settings.get(key)?.clone()))).collect();
-            Some((number, Cell { name: super::name(&own), own, settings }, state))
+            Some((number, SweepRun { name: super::name(&own), own, settings }, state))
         };
         numbers.into_iter().filter(|&number| number > self.cells.len()).filter_map(cell).collect()
     }
 
     /// Differences between the settings of the run in `folder` and those of a row.
-    fn differences(&self, cell: &Cell, folder: &Path, state: &State) -> Result<Vec<String>, ConfigError> {
-        if *state == State::Begins {
+    fn differences(
+        &self,
+        cell: &SweepRun,
+        folder: &Path,
+        state: &SweepRunState,
+        sizes: &mut HashMap<Option<PathBuf>, String>,
+    ) -> Result<Vec<String>, TrainError> {
+        if *state == SweepRunState::Begins {
             return Ok(vec![]);
         }
-        let (old, new) = (self.kept(&folder.join("config.toml"))?, self.resolved(&cell.settings)?);
+        let (old, mut new) = (self.kept(&folder.join("config.toml"))?, self.resolved(&cell.settings)?);
+        if let Some(size) = new.get_mut("image_size").filter(|size| size.as_str() == Some("auto")) {
+            *size = self.decided_size(cell, sizes)?.into();
+        }
         let text = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
         let differs = |key: &&String| {
             let [before, now] = [&old, &new].map(|table| table.get(*key).and_then(toml::Value::as_str));
             // An unfinished run may be resumed to another number of epochs. A device without f16 trains in f32.
-            let borne = (*key == "epochs" && matches!(state, State::Paused(_)))
+            let borne = (*key == "epochs" && matches!(state, SweepRunState::Paused(_)))
                 || (*key == "precision" && (before, now) == (Some("f32"), Some("f16")));
             !FREE.contains(&key.as_str()) && !borne && old.get(*key) != new.get(*key)
         };
@@ -105,6 +118,22 @@ impl Sweep {
             .iter()
             .map(|key| format!("{key} is {} there and {} here", text(old.get(*key)), text(new.get(*key))))
             .collect())
+    }
+
+    /// The image size that the data of a run decides. Runs on the same data have the same.
+    fn decided_size(
+        &self,
+        cell: &SweepRun,
+        sizes: &mut HashMap<Option<PathBuf>, String>,
+    ) -> Result<String, TrainError> {
+        let settings = self.resolve(cell.settings.clone())?;
+        let data = settings.common.data.clone();
+        if let Some(size) = sizes.get(&data) {
+            return Ok(size.clone());
+        }
+        let size = self.task.samples(&settings)?.size.to_string();
+        sizes.insert(data, size.clone());
+        Ok(size)
     }
 
     /// All settings of a run, defaults included.
