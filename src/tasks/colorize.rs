@@ -39,7 +39,8 @@ use crate::run::table::Table;
 use crate::run::task_card::TaskCard;
 use crate::run::{Checkpoint, Score};
 use crate::train::open::TrainingData;
-use crate::train::settings::Resolved;
+use crate::train::settings::{Normalize, Resolved};
+use crate::train::start;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Peak signal-to-noise ratio, at most 100 dB for an image.
@@ -133,6 +134,8 @@ impl Task for Colorize {
         lines.extend(size_line);
         lines.extend(splits.decisions.lines());
         lines.extend(train.depth_note());
+        // Lightness and colors have ranges of their own; weights that expect others are noted.
+        lines.extend(start::normalization(Normalize::None, &settings.common, || Normalization::NONE)?.1);
         Ok(TrainingData {
             objective: Box::new(Colorization::training(card, &config, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],

@@ -40,6 +40,7 @@ use crate::run::task_card::TaskCard;
 use crate::setting::Setting;
 use crate::train::open::TrainingData;
 use crate::train::settings::{ConfigError, Given, Resolved, TaskSettings};
+use crate::train::start;
 use crate::train::{Observer, Outcome, TrainError, Trainer};
 
 /// Validation images of the built-in scenes.
@@ -102,16 +103,19 @@ impl Task for MultiLabel {
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         train.require_every_class()?;
         let classes = train.class_names().to_vec();
+        let (normalization, pixel_lines) =
+            start::normalization(config.normalize, &settings.common, || train.sums().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: ResNet18 { classes: classes.len(), stem: config.stem }.into(),
             palette: vec![],
             image_size: [size; 2],
-            normalization: config.normalize.resolve(|| train.sums().normalization()),
+            normalization,
             classes,
             own: Default::default(),
         };
-        let lines = data_lines(splits.format, [&train, &val], splits.notes);
+        let mut lines = data_lines(splits.format, [&train, &val], splits.notes);
+        lines.extend(pixel_lines);
         let table = card.normalization;
         let source = |part: &Arc<PreparedLabels>| MultiLabelSource::new(part.clone(), &table);
         let augmentation = config.augment.prepare(KEEPS, config.seed);

@@ -40,6 +40,7 @@ use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, Score};
 use crate::train::open::TrainingData;
 use crate::train::settings::Resolved;
+use crate::train::start;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Mean over the classes of intersection over union.
@@ -114,13 +115,15 @@ impl Task for Segment {
         let mut parts = prepare_segmentation(&[splits.train, splits.val], &from.size_options(), &progress)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         let classes = train.classes();
+        let (normalization, pixel_lines) =
+            start::normalization(config.normalize, &settings.common, || train.sums().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),
             classes: classes.names.clone(),
             palette: classes.palette.clone(),
             image_size: [config.image_size.height, config.image_size.width],
-            normalization: config.normalize.resolve(|| train.sums().normalization()),
+            normalization,
             own: Default::default(),
         }
         .with_sample_bits(train.sample_bits());
@@ -143,6 +146,7 @@ impl Task for Segment {
             .chain(size_line)
             .chain(splits.decisions.lines())
             .chain(train.depth_note())
+            .chain(pixel_lines)
             .collect(),
             skipped: skipped.map(BadImage::to_string).collect(),
         })

@@ -1,8 +1,6 @@
 //! A network with its states on an engine, and the plans for full and last batches: what training, `eval`, `predict`
 //! and `compare` share.
 
-use std::path::Path;
-
 use super::TrainError;
 use super::objective::{Evaluation, Objective};
 use super::outputs::Outputs;
@@ -11,13 +9,11 @@ use super::step::{Phase, port};
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session};
 use crate::graph::{GraphError, Group, StateTable, names};
-use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::ops::{AVERAGE, Hyper};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
 use crate::run::Checkpoint;
-use crate::run::checkpoint::checkpoint_path;
 
 /// A network with its states on an engine.
 pub struct Model {
@@ -27,18 +23,6 @@ pub struct Model {
     evaluation: Option<(usize, PlanId)>,
     /// Of training; an evaluation is in 32 bits.
     precision: Precision,
-}
-
-/// Starts from the tensors of a checkpoint, ours or torchvision's, that have the name and shape of one of the model's.
-/// Returns a line that says what was loaded, what is missing and what was not used.
-///
-/// # Errors
-/// When the file cannot be read or nothing in it fits.
-pub fn start_from(model: &mut Model, path: &Path) -> Result<String, TrainError> {
-    let path = checkpoint_path(path)?;
-    let file = TensorFile::read(&path)?;
-    let found = torchvision::restore_matching(&mut model.session, &file, &path)?;
-    Ok(format!("start:   {}: {found}", path.display()))
 }
 
 /// Refuses a pattern that matches no parameter, and patterns that freeze every parameter.

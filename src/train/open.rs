@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::TrainError;
 use super::half;
-use super::model::{Model, start_from};
+use super::model::Model;
 use super::objective::Objective;
 use super::observer::Observer;
-use super::settings::{Resolved, TrainSettings};
+use super::settings::{Normalize, Resolved, TrainSettings};
+use super::start::start_from;
 use super::trainer::{Beginning, HeldRun, Trainer};
-use crate::data::Source;
+use crate::data::{Normalization, Source};
 use crate::exec;
 use crate::precision::Precision;
 use crate::run::{FolderLock, RunDir, resume};
@@ -61,10 +62,12 @@ pub fn open(
     };
     let common = TrainSettings { precision, ..common.clone() };
     let TrainingData { objective, sources, stem, lines: data_lines, skipped } = read()?;
+    let toml = with_normalization(toml, common.init.is_some(), &objective.card().normalization);
     let batch = common.batch_size.min(sources[0].len());
     let mut model = Model::for_training(&*objective, engine, batch, &common)?;
     let init = common.init.as_deref().filter(|_| resumed.is_none());
-    let started = init.map(|path| start_from(&mut model, path)).transpose()?;
+    let encoder = objective.card().network.architecture().encoder;
+    let started = init.map(|path| start_from(&mut model, encoder, path)).transpose()?;
     let beginning = Beginning { objective, settings: common, model, sources, toml, resumed };
     let trainer = Trainer::new(beginning, |settings, toml| make_run(settings, toml, &stem, lock))?;
     let mut lines = vec![format!("device:  {}", trainer.model().session.engine().name())];
@@ -77,6 +80,12 @@ pub fn open(
     lines.extend(trainer.notes().iter().cloned());
     observer.begins(&lines);
     Ok(trainer)
+}
+
+/// The settings with the normalization that `auto` chose, so that they repeat the run without the weights that it started from.
+fn with_normalization(toml: String, from_weights: bool, chosen: &Normalization) -> String {
+    let chosen = if from_weights { Normalize::of(*chosen) } else { Normalize::Dataset };
+    toml.replace("\nnormalize = \"auto\"\n", &format!("\nnormalize = \"{chosen}\"\n"))
 }
 
 /// Makes the run's folder and takes its lock, or opens that of the run that is resumed, which is held already.

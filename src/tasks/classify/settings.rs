@@ -39,8 +39,10 @@ task_settings! {
         /// switches it off [default: 0.0]
         #[value("ALPHA")]
         cutmix: f64 = 0.0,
-        /// Per-channel mean and deviation of the images [default: dataset]
-        normalize: Normalize = Normalize::Dataset,
+        /// Per-channel mean and deviation of the images; auto takes those of the weights that training starts from, else
+        /// those of the training images [default: auto]
+        #[value("auto|dataset|imagenet|none|MEAN/STD")]
+        normalize: Normalize = Normalize::Auto,
         /// Height and width in pixels that images are resized to [default: 64]
         image_size: usize = 64,
         /// First layers of the network [default: imagenet]

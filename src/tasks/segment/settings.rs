@@ -58,8 +58,10 @@ task_settings! {
         loss: SegmentLoss = SegmentLoss::CrossEntropy,
         /// Weights of the classes in the cross entropy [default: none]
         class_weights: ClassWeighting = ClassWeighting::None,
-        /// Per-channel mean and deviation of the images [default: dataset]
-        normalize: Normalize = Normalize::Dataset,
+        /// Per-channel mean and deviation of the images; auto takes those of the weights that training starts from, else
+        /// those of the training images [default: auto]
+        #[value("auto|dataset|imagenet|none|MEAN/STD")]
+        normalize: Normalize = Normalize::Auto,
         /// HEIGHTxWIDTH in pixels that images are resized to [default: 96x128]
         image_size: ImageSize = ImageSize { height: 96, width: 128 },
     }

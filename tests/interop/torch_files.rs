@@ -1,0 +1,83 @@
+//! Files that torch.save and safetensors wrote (tests/fixtures/generate_torch_files.py): every layout and element type gives the
+//! values that PyTorch had.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+use shadegrad::interop::safetensors::TensorData;
+use shadegrad::interop::weight_file::WeightFile;
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/torch").join(name)
+}
+
+fn open(name: &str) -> WeightFile {
+    WeightFile::open(&fixture(name)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn values() -> Json {
+    serde_json::from_slice(&std::fs::read(fixture("values.json")).expect("the fixture")).expect("JSON")
+}
+
+fn floats(json: &Json) -> Vec<f64> {
+    json.as_array().expect("a list").iter().map(|value| value.as_f64().expect("a number")).collect()
+}
+
+/// Compares all tensors of a file, whose names may have a prefix.
+fn compare(name: &str, expected: &Json) {
+    let file = open(name);
+    let expected = expected.as_object().expect("tensors");
+    assert_eq!(file.shapes().count(), expected.len(), "{name}");
+    for (stored, shape) in file.shapes() {
+        let plain = ["module.", "model."].iter().find_map(|prefix| stored.strip_prefix(prefix)).unwrap_or(stored);
+        let known = expected.get(plain).unwrap_or_else(|| panic!("{name}: `{stored}` is too much"));
+        let tensor = file.read(stored).unwrap_or_else(|error| panic!("{error}"));
+        let read: Vec<f64> = match tensor.data {
+            TensorData::F32(values) => values.into_iter().map(f64::from).collect(),
+            TensorData::I64(values) => values.into_iter().map(|value| value as f64).collect(),
+        };
+        assert_eq!(read, floats(&known["values"]), "{name}: {stored}");
+        let sizes: Vec<f64> = shape.iter().map(|&size| size as f64).collect();
+        assert_eq!(sizes, floats(&known["shape"]), "{name}: {stored}");
+    }
+}
+
+#[test]
+fn every_layout_and_element_type_has_pytorchs_values() {
+    let values = values();
+    let files = values.as_object().expect("files");
+    assert_eq!(files.len(), 20);
+    for (name, expected) in files {
+        let same = expected.as_str().map_or(expected, |other| &values[other]);
+        compare(name, same);
+    }
+}
+
+#[test]
+fn the_kind_of_a_file_is_found_from_its_bytes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (original, name) in [("zip.pth", "a.safetensors"), ("legacy.pth", "b"), ("plain.safetensors", "c.pth")] {
+        let path = folder.path().join(name);
+        std::fs::copy(fixture(original), &path).expect("copies");
+        assert_eq!(WeightFile::open(&path).expect("opens").shapes().count(), 8, "{name}");
+    }
+}
+
+#[test]
+fn the_part_of_a_checkpoint_that_is_read_is_named() {
+    for (name, part) in [("lightning.ckpt", "state_dict"), ("checkpoint.pt", "model_state_dict"), ("model.pt", "model")]
+    {
+        assert_eq!(open(name).part(), Some((part, &[][..])), "{name}");
+    }
+    assert_eq!(open("ema.pt").part(), Some(("ema", &[][..])));
+    assert_eq!(open("two.pt").part(), Some(("state_dict", &["ema".to_owned()][..])));
+    assert_eq!(open("zip.pth").part(), None);
+}
+
+#[test]
+fn a_whole_module_is_refused_by_the_name_of_its_class() {
+    let error = WeightFile::open(&fixture("module.pt")).expect_err("it asks for code").to_string();
+    let expected =
+        ["module.pt: the file asks to run `torch.nn.modules.linear.Linear`", "torch.save(model.state_dict(), FILE)"];
+    expected.iter().for_each(|part| assert!(error.contains(part), "{error}"));
+}
