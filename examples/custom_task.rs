@@ -71,7 +71,7 @@ shadegrad::task_settings! {
 
 impl BrightnessConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
-        rule("scenes", &self.scenes, self.scenes <= 10_000, "at most 10000")
+        rule.range("scenes", &self.scenes, self.scenes <= 10_000, "at most 10000")
     }
 }
 

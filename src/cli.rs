@@ -41,42 +41,42 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Train models of all tasks on built-in data, into one report, in minutes
+    /// Train classification, segmentation and colorization on built-in data in minutes, with one report
     Demo(demo::Args),
     /// Train a model
     #[command(subcommand)]
     Train(flags::TaskArgs),
-    /// Find a good learning rate: the loss while the rate rises (Smith 2017)
+    /// Find a good learning rate: train while the rate rises, and plot the loss (Smith 2017)
     #[command(subcommand)]
     LrFind(lr_find::Args),
-    /// Evaluate a trained run on a data set
+    /// Compute loss and scores of a trained run on a data set
     Eval(eval::Args),
-    /// Apply a trained run to images: classes, masks or colors
+    /// Predict classes, masks or colors of images with a trained run
     Predict(predict::Args),
-    /// Write a trained run as an ONNX model for inference
+    /// Write a trained run as an ONNX model
     Export(export::Args),
-    /// Train over a list or grid of settings, into one table
+    /// Train a run for each row of a list or grid of settings, and tabulate their scores
     Sweep(sweep::Args),
-    /// Print a model: layers, shapes, parameters, work, memory
+    /// Print the layers of a model with shapes, parameters, FLOP and memory
     Summary(summary::Args),
-    /// Time training steps
+    /// Time training steps and their kernels
     Bench(bench::Args),
-    /// Put trained runs side by side: a table and a figure
+    /// Score trained runs on the same images, in a table and a figure
     Compare(compare::Args),
-    /// Write runs onto one HTML page that works offline
+    /// Write one HTML page about runs, which works offline
     Report(report::Args),
-    /// Look at a data set
+    /// Check a data set, or preview augmentation
     #[command(subcommand)]
     Data(data::Verb),
-    /// List the devices there are
+    /// List the devices of this machine
     Devices,
-    /// Check that a device computes training steps rightly: every kernel against a reference, every step to the same bits
+    /// Check a device: every kernel of a training step against a reference, and that steps repeat to the same bits
     Doctor(doctor::Args),
-    /// Print the plan of a model's training step: kernels, shapes, work, memory
+    /// Print the kernels of a model's training step with shapes, FLOP and memory
     Plan(plan::Args),
 }
 
-/// Why a verb failed: an error of the library, or one that only the command line knows.
+/// Why a verb failed: an error of the library or of the command line.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error(transparent)]
@@ -110,19 +110,19 @@ through_workflow_error!(
     crate::train::settings::ConfigError,
 );
 
-/// Prints a line of results. `println!` would panic where the reader has gone (`… | head`) or the disk is full.
+/// Prints a line of results. `println!` panics when the reader has closed the pipe (`… | head`) or the disk is full.
 fn print(line: impl Display) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
-/// Prints a line to the standard error. `eprintln!` would panic where it is closed.
+/// Prints a line to the standard error. `eprintln!` panics when it is closed.
 fn complain(line: impl Display) {
-    // Names from outside may hold escape sequences; the lines of a message stay apart.
+    // Names from outside may hold escape sequences. Line breaks of the message itself stay.
     let lines: Vec<String> = line.to_string().split('\n').map(escaped).collect();
     let _ = writeln!(std::io::stderr().lock(), "{}", lines.join("\n"));
 }
 
-/// Names what is damaged of the run in a folder that a verb reads.
+/// Warns of damaged files in the folder of a run.
 fn complain_of_damage(run: &Path) {
     let damage = RunDir::open_unfinished(run).map(|run| run.damage()).unwrap_or_default();
     damage.into_iter().for_each(|line| complain(format_args!("warning: {line}")));
@@ -152,7 +152,7 @@ pub fn run() -> ExitCode {
         // The reader of the results has closed the pipe.
         Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            complain(format_args!("error: {error}"));
+            complain(format_args!("error: {}", advice::message(&error)));
             advice::flags(&error).into_iter().for_each(complain);
             ExitCode::from(2)
         }

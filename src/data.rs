@@ -8,7 +8,7 @@
 //!
 //! | step | what it does |
 //! |---|---|
-//! | open | recognises the format of a folder ([`formats()`]), pairs files, finds classes and parts; decodes no image |
+//! | open | recognizes the format of a folder ([`formats()`]), pairs files, finds classes and parts; decodes no image |
 //! | prepare | decodes every image once on all cores, names the unreadable ones, keeps the resized ones in memory |
 //! | source | normalizes a sample, and changes it at random where [`augment`] says so |
 //! | loader | fills batches on background threads |
@@ -70,7 +70,7 @@ pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
 pub use depth::SampleDepth;
 pub use error::{BadImage, DataError, ImageProblem};
 pub use format::{Confidence, Evidence};
-pub use formats::{FormatInfo, Recognised, formats, recognise_classification, recognise_segmentation};
+pub use formats::{FormatInfo, Recognized, formats, recognize_classification, recognize_segmentation};
 pub use images::{ImageDataset, ImageSplits, open_images};
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
@@ -143,7 +143,7 @@ impl SetOptions {
     }
 }
 
-/// Opens the classification data set at `path`, in the format that [`formats`] recognises there. A table of paths and
+/// Opens the classification data set at `path`, in the format that [`formats`] recognizes there. A table of paths and
 /// labels may be given itself.
 ///
 /// Class names are sorted (integers by value), and all parts share one class list. A class that the validation or test

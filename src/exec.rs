@@ -54,8 +54,8 @@ pub enum ExecError {
     },
     /// The device went away.
     #[error(
-        "the device was lost: {reason}; the last checkpoint is intact, start again from it. If it is lost again: a system stops \
-         a device that computes for seconds or has no memory left, so lower the batch size"
+        "the device was lost: {reason}; the last checkpoint is intact, so resume from it. Systems reset a device when one \
+         kernel runs for seconds or its memory is full: lower the batch size if it is lost again"
     )]
     DeviceLost {
         /// What the driver said.

@@ -1,4 +1,4 @@
-//! The inside of the crate, for its own tests, benches and macros. Names, types and behaviour change without notice: nothing here
+//! The inside of the crate, for its own tests, benches and macros. Names, types and behavior change without notice: nothing here
 //! belongs to the public interface.
 
 pub mod exec {

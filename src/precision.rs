@@ -18,7 +18,7 @@ choices! {
     pub enum Precision default F32 {
         /// 32 bits everywhere.
         F32 = "f32",
-        /// 16 bits for activations and their gradients, on devices that have f16; 32 bits for all else.
+        /// 16 bits for activations and their gradients, with a scaled loss, on devices that have f16; 32 bits for all else.
         F16 = "f16",
     }
 }

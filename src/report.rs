@@ -1,4 +1,4 @@
-//! Runs on one HTML page that needs nothing else: no network, no scripts, no other files.
+//! Runs on one self-contained HTML page: no network, no scripts, no other files.
 
 mod chart;
 mod confusion;
@@ -32,13 +32,13 @@ pub enum ReportError {
     Run(#[from] RunError),
     /// The file asked for is taken.
     #[error(
-        "{} exists already; a report never overwrites a file: give another name with --out, or move it away", path.display()
+        "{} exists already; a report never overwrites a file: choose another name, or move it away", path.display()
     )]
     Taken {
         /// The file.
         path: PathBuf,
     },
-    /// A run's `config.toml` is no TOML.
+    /// A run's `config.toml` is not TOML.
     #[error("{}: {problem}", path.display())]
     Settings {
         /// The file.
@@ -46,7 +46,7 @@ pub enum ReportError {
         /// Line and column.
         problem: Box<toml::de::Error>,
     },
-    /// A sweep's table is none.
+    /// A sweep's table is malformed.
     #[error("{}: {source}; run the sweep again to write its table", path.display())]
     Sweep {
         /// The file.
@@ -54,49 +54,49 @@ pub enum ReportError {
         /// Line and column.
         source: csv::Error,
     },
-    /// A picture is none.
-    #[error("{} is no PNG picture of at most 64 MiB; move it away, or make it again", path.display())]
+    /// A file is not a picture.
+    #[error("{} is not a PNG picture of at most 64 MiB; move it away, or make it again", path.display())]
     NoPicture {
         /// The file.
         path: PathBuf,
     },
 }
 
-/// A report under way: sections in the order in which they are added.
+/// A report under construction. Sections appear in the order in which they are added.
 pub struct Report {
     title: String,
-    /// Tasks that are known, for runs that do not describe theirs.
+    /// Known tasks, for runs without a description of their task.
     known: Vec<TaskCard>,
     page: Page,
     /// Files of its runs that are damaged.
     damage: Vec<String>,
 }
 
-/// Runs of a sweep whose curves are drawn.
+/// Largest number of runs of a sweep whose curves are drawn.
 const DRAWN: usize = 8;
 
 impl Report {
-    /// A page with nothing but its title. Runs of earlier versions do not describe their task: it is looked up in `known`.
+    /// A page with a title. The task of a run of an earlier version is looked up in `known`.
     pub fn new(title: impl Into<String>, known: Vec<TaskCard>) -> Self {
         Report { title: title.into(), known, page: Page::default(), damage: vec![] }
     }
 
-    /// Files of the runs so far that are damaged or gone: a line each.
+    /// A line for each damaged or missing file of the runs so far.
     pub fn damage(&self) -> &[String] {
         &self.damage
     }
 
-    /// A heading above what follows; the table of contents names it.
+    /// Adds a heading, which the table of contents lists.
     pub fn heading(&mut self, text: &str) {
         self.page.listed_heading(2, text);
     }
 
-    /// A paragraph of plain text.
+    /// Adds a paragraph of plain text.
     pub fn paragraph(&mut self, text: &str) {
         self.page.push(format_args!("<p>{}</p>\n", escaped(text)));
     }
 
-    /// A PNG picture with a caption, which also describes it to those who cannot see it.
+    /// Adds a PNG picture with a caption, which is also its text for screen readers.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -105,8 +105,8 @@ impl Report {
         Ok(())
     }
 
-    /// Runs and sweeps, named by their folders. Runs of one task are compared, then each is shown; of a sweep its table,
-    /// and its best run.
+    /// Adds runs and sweeps by their folders. Runs of a task are compared and then shown one by one. A sweep is shown as its
+    /// table and its best run.
     ///
     /// # Errors
     /// When a folder is neither, or a file in it cannot be read.
@@ -119,7 +119,7 @@ impl Report {
             }
         }
         self.damage.extend(runs.iter().flat_map(|run| run.damage.iter().cloned()));
-        // Known tasks come in their order, then those that only a run describes, then runs without an epoch.
+        // First known tasks in their order, then tasks that only a run describes, then runs without an epoch.
         let mut titles: Vec<(String, String)> = vec![];
         for card in self.known.iter().chain(runs.iter().filter_map(|run| run.card.as_ref())) {
             if !titles.iter().any(|(task, _)| *task == card.task) {
@@ -135,7 +135,7 @@ impl Report {
         Ok(())
     }
 
-    /// Runs of a task, those on the same validation images together: scores on others do not compare.
+    /// Adds the runs of a task, grouped by their validation images, because scores on different images do not compare.
     fn by_data(&mut self, title: &str, mut runs: Vec<Record>) {
         let several = runs.iter().any(|run| run.data() != runs[0].data());
         let mut number = 0;
@@ -203,7 +203,7 @@ impl Report {
     /// Writes the page into a new file.
     ///
     /// # Errors
-    /// When there is a file of this name, or the disk refuses.
+    /// When the file exists, or the disk refuses.
     pub fn write(self, path: &Path) -> Result<(), ReportError> {
         check_free(path)?;
         let html = self.html();
@@ -214,7 +214,7 @@ impl Report {
     }
 }
 
-/// Refuses a name that is taken.
+/// Refuses a file that exists.
 ///
 /// # Errors
 /// [`ReportError::Taken`].
@@ -222,13 +222,12 @@ pub fn check_free(path: &Path) -> Result<(), ReportError> {
     if path.symlink_metadata().is_ok() { Err(ReportError::Taken { path: path.to_owned() }) } else { Ok(()) }
 }
 
-/// Where the report of these runs goes: `report.html` in the folder of a single one, else in the folder that holds the
-/// first of them.
+/// Default path of a report: `report.html` in the folder of a single run, else beside the folder of the first run.
 pub fn default_path(folders: &[PathBuf]) -> PathBuf {
     let folder = match folders {
         [one] => one.clone(),
         [first, ..] if first.file_name().is_some() => first.parent().map(Path::to_owned).unwrap_or_default(),
-        // `.` and `..` have no parent by name.
+        // The paths `.` and `..` have no named parent.
         [first, ..] => first.join(".."),
         [] => PathBuf::new(),
     };

@@ -25,7 +25,7 @@ pub(crate) mod tensorboard;
 pub use card::ModelCard;
 pub use checkpoint::Checkpoint;
 pub use confusion::{ClassOutOfRange, ClassScore, ConfusionMatrix};
-pub use error::RunError;
+pub use error::{RunError, Unresumable};
 pub use facts::RunFacts;
 pub use fingerprint::{DataPrint, ImagePrint, PartPrint};
 pub use folder::RunDir;

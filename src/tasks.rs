@@ -1,5 +1,4 @@
-//! The tasks: what each learns, from which data, and how that is scored and shown. `tasks/list.rs` has the list, and says how to add
-//! a task.
+//! The tasks: data, network, loss, scores and pictures of each. `tasks/list.rs` lists them and describes how to add one.
 
 pub mod classify;
 pub mod colorize;

@@ -1,4 +1,4 @@
-//! Text from outside, such as file names, on a terminal and in tables that spreadsheets open.
+//! Text for messages, terminals and tables. Text from outside, such as file names, is made harmless.
 
 /// Text with control characters escaped, as `\\n` or `\\u{1b}`: a file name can neither break a line nor drive a terminal.
 pub fn escaped(text: &str) -> String {
@@ -23,6 +23,15 @@ fn is_control(c: char) -> bool {
 pub fn defused(cell: &str) -> String {
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.trim().parse::<f64>().is_err();
     if formula { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// Names as `a, b or c`.
+pub fn one_of(names: &[&str]) -> String {
+    match names {
+        [] => "none".into(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What runs over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the doctor.
-//! All of them know a task by its trait alone.
+//! Workflows over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the doctor.
+//! They use a task through its trait alone.
 
 pub(crate) mod bench;
 pub(crate) mod compare;
@@ -14,7 +14,7 @@ pub(crate) mod preview;
 pub(crate) mod sweep;
 
 pub use compare::{Comparison, compare};
-pub use error::WorkflowError;
+pub use error::{Incomparable, WorkflowError};
 pub use evaluation::{EvalOptions, Evaluated, evaluate};
 pub use export::{Exported, export};
 pub use predict::{Predicted, Predictions};

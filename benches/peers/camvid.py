@@ -6,7 +6,7 @@
 
 DIR holds train.txt and test.txt (lines of IMAGE MASK) and info.json with the classes. Pixels of its `ignore_index` count
 neither for the loss nor for the scores. Images are resized with antialias, masks to the nearest pixel. Values are scaled to
-[0, 1], then normalised with mean and standard deviation per channel of the training images. Adam, mean cross entropy, no
+[0, 1], then normalized with mean and standard deviation per channel of the training images. Adam, mean cross entropy, no
 augmentation. Each epoch prints a line of JSON with three scores, all from one confusion matrix over the test set: the mean
 IoU (without classes that are neither present nor predicted), the IoU weighted by the classes' pixels, the IoU of each class.
 """

@@ -68,7 +68,7 @@ class UNet(nn.Module):
 
 
 def bilinear(channels, factor):
-    """Up-sampling by `factor`, initialised as bilinear interpolation of each channel."""
+    """Up-sampling by `factor`, initialized as bilinear interpolation of each channel."""
     layer = nn.ConvTranspose2d(channels, channels, 2 * factor, factor, factor // 2, bias=False)
     part = 1 - (torch.arange(2 * factor) - (factor - 0.5)).abs() / factor
     with torch.no_grad():

@@ -89,7 +89,7 @@ def shadegrad(binary, arguments, folder):
 
 
 def pictures(folder, height, width, count=5):
-    """Smooth colours with some noise; the first is grey."""
+    """Smooth colors with some noise; the first is grey."""
     random = np.random.default_rng(1)
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     for index in range(count):

@@ -4,8 +4,8 @@
     python benches/peers/train_classify.py --data DIR --image-size 64 --lr 1e-4 --batch-size 16 --epochs 15
 
 DIR holds train/CLASS/*.{jpg,png,...} and val/CLASS/*. All images are read into memory first: the short side
-is resized to --image-size (PIL, bilinear with antialias), the centre cropped, values scaled to [0, 1],
-then normalised. No augmentation. Classes are sorted by name, files by name within a class (by code
+is resized to --image-size (PIL, bilinear with antialias), the center cropped, values scaled to [0, 1],
+then normalized. No augmentation. Classes are sorted by name, files by name within a class (by code
 point); --shuffle false takes the training images in that order, every epoch. The last batch of an epoch may
 be smaller. A last batch of one image is dropped, since BatchNorm would average over one value.
 --normalize dataset uses mean and standard deviation per channel over all pixels of the training images.

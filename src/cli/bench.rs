@@ -9,17 +9,18 @@ use crate::train::step_spec::StepSpec;
 use crate::workflows::bench::{time_kernels, time_step};
 use crate::workflows::limits::{Limits, limits};
 
-/// What to time.
+/// Arguments of `bench`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Models: the device's limits, a training step of each and the kernels that it consists of. A step's size may follow a
-    /// model as in --step [default, where no --step is named: resnet18 and unet]
+    /// Models whose training step and kernels are timed against the limits of the device. Sizes may follow a model as in
+    /// --step [default without --step: resnet18 and unet]
     #[arg(value_name = "MODEL")]
     models: Vec<StepSpec>,
-    /// Training step, MODEL:NxHxW[:classes=…][:base=…][:depth=…], without its kernels; may be given several times
+    /// Training step to time without its kernels, MODEL:NxHxW[:classes=…][:base=…][:depth=…] for N images of H×W pixels; may
+    /// be given several times
     #[arg(long, value_name = "STEP")]
     step: Vec<StepSpec>,
-    /// Where to compute: auto, gpu, cpu, an adapter's name or its index
+    /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
     /// Width of activations and their gradients
@@ -28,18 +29,18 @@ pub(super) struct Args {
     /// Timed steps
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
-    /// Steps before them; more where those take less than a second
+    /// Untimed steps before them; more if these take less than a second
     #[arg(long, default_value_t = 3)]
     warmup: u32,
-    /// One JSON object per line: the device's limits where kernels are asked for, each step, each kernel of it
+    /// Print JSON, one object per line: the limits of the device, each step, each kernel of a step
     #[arg(long)]
     json: bool,
-    /// With --step too, the device's limits (multiply-adds, copying) and the time of each distinct kernel against them
+    /// Time the kernels of --step too, against the limits of the device (GFLOP/s of multiply-adds, GB/s of copying)
     #[arg(long)]
     kernels: bool,
 }
 
-/// What is timed when nothing is named.
+/// Models that are timed by default.
 const DEFAULT: [&str; 2] = ["resnet18", "unet"];
 
 /// Times training steps.
@@ -96,7 +97,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A line for each distinct kernel, the slowest first, with the share that it reaches of the limit that binds it.
+/// Prints a line per distinct kernel, the slowest first, with its share of the limit that bounds it.
 fn kernels(spec: &StepSpec, args: &Args, limits: Limits, ms_step: f64) -> Result<(), CliError> {
     let Some(times) = time_kernels(spec, &args.device, args.precision, args.steps.min(5) as usize)? else {
         return print("this device has no timestamps, so its kernels cannot be timed one by one");
@@ -104,7 +105,7 @@ fn kernels(spec: &StepSpec, args: &Args, limits: Limits, ms_step: f64) -> Result
     let all: f64 = times.iter().map(|k| k.ms).sum();
     if !args.json {
         if args.precision == Precision::F16 {
-            print("the limit of arithmetic is that of 32 bits: matrix units may go beyond it")?;
+            print("the arithmetic limit is that of f32; matrix units may exceed it")?;
         }
         let (floor, share) = (times.iter().map(|k| limits.floor(k.flops, k.bytes).0).sum::<f64>(), 100.0 / ms_step);
         print(format_args!(

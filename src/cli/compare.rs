@@ -10,33 +10,33 @@ use crate::run::{Checkpoint, RunDir};
 use crate::workflows::compare::compare;
 use crate::workflows::evaluation::{EvalOptions, Part};
 
-/// What to compare.
+/// Arguments of `compare`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Run directories, or checkpoints, of one task that compares
+    /// Run folders, or checkpoints, of one task
     #[arg(required = true)]
     runs: Vec<PathBuf>,
-    /// Data set; the one that all runs were trained on when not given
+    /// Data set; that of the runs when not given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Part of the data set [default: test where there is one, else val; `eval` takes val]
+    /// Part of the data set [default: test if the data has one, else val]
     #[arg(long, value_parser = choice::<Part>())]
     split: Option<Part>,
     /// Folder to create for table and figure; runs/compare-NNN when not given
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where to compute: auto, gpu, cpu, an adapter's name or its index
+    /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
     /// Images per batch
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     batch_size: u16,
-    /// Leave out unreadable images
+    /// Compare without unreadable images, instead of stopping
     #[arg(long)]
     skip_bad: bool,
 }
 
-/// Prints the table and writes it with the figure.
+/// Prints the table, and writes table and figure.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     args.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
     args.runs.iter().for_each(|run| complain_of_damage(run));

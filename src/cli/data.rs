@@ -11,12 +11,12 @@ use crate::run::pictures::save_png;
 use crate::tasks::{self, Task};
 use crate::workflows::preview::{PreviewOptions, preview};
 
-/// What to do with a data set.
+/// Verbs about a data set.
 #[derive(clap::Subcommand)]
 pub(super) enum Verb {
-    /// Read a whole data set and name everything that is wrong with it; exit code 0 or 2
+    /// Read a whole data set and list every fault; exit code 0 without faults, 2 with faults
     Check(CheckArgs),
-    /// Draw training samples as augmentation changes them from epoch to epoch
+    /// Draw training samples and what augmentation makes of them in each epoch
     Preview(PreviewArgs),
 }
 
@@ -25,57 +25,57 @@ fn task(name: &str) -> Result<&'static dyn Task, String> {
     tasks::task(name).map_err(|e| e.to_string())
 }
 
-/// What to check.
+/// Arguments of `data check`.
 #[derive(clap::Args)]
 pub(super) struct CheckArgs {
-    /// Data set, in any format that training for the task reads
+    /// Data set, in any format that training reads
     #[arg(value_name = "DIR")]
     data: PathBuf,
-    /// Task that it is for
+    /// Task of the data set
     #[arg(long, value_parser = task)]
     task: &'static dyn Task,
-    /// Share held out, where the data has no split
+    /// Share of the images held out for validation, for data without a split
     #[arg(long, default_value_t = 0.2)]
     val_split: f32,
-    /// Seed of that split
+    /// Seed that chooses the images held out
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
-/// What to draw.
+/// Arguments of `data preview`.
 #[derive(clap::Args)]
 pub(super) struct PreviewArgs {
     /// Data set; built-in scenes when not given
     #[arg(value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Task that it is for
+    /// Task of the data set
     #[arg(long, value_parser = task)]
     task: &'static dyn Task,
-    /// Changes to show: none, light, strong or a list as in a config file
+    /// Augmentation: none, light, strong, or a list of operations as in a config file
     #[arg(long, default_value_t = Augment::LIGHT, value_name = "none|light|strong")]
     augment: Augment,
-    /// Mixing as of training's --mixup, where the task has it
+    /// α of mixup, as in training; 0 switches it off
     #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
     mixup: f64,
-    /// Mixing as of training's --cutmix, where the task has it
+    /// α of CutMix, as in training; 0 switches it off
     #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
     cutmix: f64,
-    /// Picture to write, which must not exist yet
+    /// PNG file to write; it must not exist
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
     /// Replace the file that --out names
     #[arg(long)]
     force: bool,
-    /// HEIGHTxWIDTH in pixels, or one number; as in training when not given
+    /// HEIGHTxWIDTH in pixels, or one number for a square; that of training when not given
     #[arg(long)]
     image_size: Option<ImageSize>,
-    /// Samples, a row each
+    /// Samples, one per row
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=50))]
     samples: u16,
-    /// Epochs, a column each
+    /// Epochs, one per column
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=20))]
     epochs: u16,
-    /// Share held out, where the data has no split
+    /// Share of the images held out for validation, for data without a split
     #[arg(long, default_value_t = 0.2)]
     val_split: f64,
     /// Seed of the training run

@@ -10,16 +10,16 @@ use crate::train::Observer;
 use crate::workflows::demo::{self, DemoObserver, DemoOptions};
 use crate::workflows::sweep::{State, SweepObserver};
 
-/// Where the demo goes.
+/// Arguments of `demo`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Folder to create; runs/demo-NNN when not given
+    /// Folder to create for runs and report; runs/demo-NNN when not given
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where to compute: auto, gpu, cpu, an adapter's name or its index
+    /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
-    /// One epoch of a few images each: whether everything works, in a minute
+    /// Train one epoch of a few images per task, which takes about a minute
     #[arg(long)]
     short: bool,
 }
@@ -44,15 +44,15 @@ impl DemoObserver for DemoProgress {
     }
 }
 
-/// Runs it.
+/// Runs the demo.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let stop = stop_on_interrupt();
-    // A device that is not there is refused before there is a folder.
+    // An unknown device is refused before the folder is made.
     crate::exec::open(&args.device)?;
     let out = demo::new_folder(args.out.as_deref())?;
     let options = DemoOptions { out, device: args.device.clone(), short: args.short };
     let Some(made) = demo::run(&options, &DemoProgress(SweepProgress::new()), &stop)? else {
-        print(format_args!("interrupted; what is done is in {}", options.out.display()))?;
+        print(format_args!("interrupted; the finished parts are in {}", options.out.display()))?;
         return Ok(ExitCode::from(INTERRUPTED));
     };
     for table in &made.tables {

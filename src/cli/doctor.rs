@@ -10,37 +10,37 @@ use crate::precision::Precision;
 use crate::train::step_spec::StepSpec;
 use crate::workflows::doctor::{self, Examined, RunOptions, STEPS};
 
-/// What to examine.
+/// Arguments of `doctor`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Run directories: the first step from each one's weights, with its settings and its own images
+    /// Run folders: for each, one training step from its weights with its settings and images
     #[arg(value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Training step, MODEL:NxHxW[:classes=…][:base=…][:depth=…]; may be given several times [default, where no run is
-    /// named: small steps of all models]
+    /// Training step of a batch of N images, MODEL:NxHxW[:classes=…][:base=…][:depth=…]; may be given several times
+    /// [default without RUN: small steps of all models]
     #[arg(long, value_name = "STEP")]
     step: Vec<StepSpec>,
-    /// Data set for the runs; each one's own when not given
+    /// Data set for the runs; the own one of each when not given
     #[arg(long, value_name = "DIR", requires = "runs")]
     data: Option<PathBuf>,
-    /// Images a step of the runs; each one's own when not given. A step that keeps all values takes several times the
-    /// memory of training
+    /// Images per step of the runs; the run's batch size when not given. The check keeps all values, which takes several
+    /// times the memory of training
     #[arg(long, requires = "runs", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
-    /// Where to compute: auto, gpu, cpu, an adapter's name or its index
+    /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Width of activations and their gradients in steps [default: f32, and f16 where runs would get it]
+    /// Width of activations and their gradients in steps [default: f32, and f16 on devices that have it]
     #[arg(long, value_parser = choice::<Precision>())]
     precision: Option<Precision>,
-    /// One JSON object per line: each kernel of each step, then the step
+    /// Print JSON, one object per line: each kernel of a step, then the step
     #[arg(long)]
     json: bool,
 }
 
-/// Exit code where something was computed wrongly.
+/// Exit code after a wrong result.
 const WRONG: u8 = 1;
-/// Most wrong calls that are listed.
+/// Largest number of wrong calls that are listed.
 const LISTED: usize = 10;
 
 /// Examines steps and runs.
@@ -50,31 +50,31 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         specs = STEPS.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(CliError::Usage)?;
     }
     if specs.is_empty() && args.precision.is_some() {
-        return Err(CliError::Usage("--precision is that of steps (--step): runs have their own".into()));
+        return Err(CliError::Usage("--precision applies to --step alone; a run has its own precision".into()));
     }
     let mut all_right = true;
     for precision in precisions(args, &specs)? {
         for spec in &specs {
             begin(args, &spec.text)?;
-            all_right &= tell(args, &spec.text, &doctor::step(spec, &args.device, precision)?)?;
+            all_right &= print_findings(args, &spec.text, &doctor::step(spec, &args.device, precision)?)?;
         }
     }
     let options = RunOptions { data: args.data.clone(), batch_size: args.batch_size.map(|n| n as usize) };
     for run in &args.runs {
         begin(args, run.display())?;
-        all_right &= tell(args, &run.display().to_string(), &doctor::run(run, &args.device, &options)?)?;
+        all_right &= print_findings(args, &run.display().to_string(), &doctor::run(run, &args.device, &options)?)?;
     }
     if all_right {
         return Ok(ExitCode::SUCCESS);
     }
     complain(
-        "Where this device computes wrongly, what is trained on it cannot be relied on. Update its driver; SHADEGRAD_TUNE_SECONDS=0 \
-         with an empty SHADEGRAD_CACHE_DIR and --precision f32 takes the plainest kernels, and --device cpu always works.",
+        "This device computes wrong results, so models trained on it are unreliable. Update its driver. SHADEGRAD_TUNE_SECONDS=0 with \
+         an empty SHADEGRAD_CACHE_DIR and --precision f32 selects the simplest kernels. --device cpu always works.",
     );
     Ok(ExitCode::from(WRONG))
 }
 
-/// Those to examine steps in; says why where 16 bits are left out.
+/// Precisions in which steps are examined. Prints why f16 is left out, if it is.
 fn precisions(args: &Args, specs: &[StepSpec]) -> Result<Vec<Precision>, CliError> {
     if specs.is_empty() || args.precision == Some(Precision::F32) {
         return Ok(vec![Precision::F32]);
@@ -93,13 +93,13 @@ fn precisions(args: &Args, specs: &[StepSpec]) -> Result<Vec<Precision>, CliErro
     }
 }
 
-/// The heading comes first: a device that has not met the kernels compiles them, for up to a minute.
+/// Prints the heading before the work, because compiling new kernels may take a minute.
 fn begin(args: &Args, heading: impl Display) -> Result<(), CliError> {
     if args.json { Ok(()) } else { print(heading) }
 }
 
-/// Says what was found; whether all is right.
-fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> {
+/// Prints the findings. Returns true if all results are right.
+fn print_findings(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> {
     let (kernels, right) = (examined.kernels(), examined.is_right());
     if args.json {
         for (kernel, of) in &kernels {
@@ -117,14 +117,14 @@ fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> 
     }
     let worst = kernels.iter().max_by(|a, b| a.1.error.total_cmp(&b.1.error));
     let worst = worst.map_or(String::new(), |(kernel, of)| {
-        format!("; the largest error is {:.0} % of what rounding may leave ({kernel})", 100.0 * of.error)
+        format!("; the largest error is {:.0} % of the rounding bound ({kernel})", 100.0 * of.error)
     });
     let (calls, wrong) = (examined.calls.len(), examined.wrong().count());
     let device = format!("{} in {}", examined.device, examined.precision.name());
     let unknown = examined.unknown();
     if unknown > 0 {
         print(format_args!(
-            "  UNKNOWN: {unknown} of {calls} calls are given values that are infinite or no numbers, and cannot be judged"
+            "  UNKNOWN: {unknown} of {calls} calls have an input that is not finite, so they cannot be judged"
         ))?;
     }
     if wrong == 0 {
@@ -143,7 +143,7 @@ fn tell(args: &Args, what: &str, examined: &Examined) -> Result<bool, CliError> 
         print(format_args!("    kernels: {}", list.join(", ")))?;
     }
     match &examined.unsteady {
-        None => print("  right: the same step gives the same bits every time")?,
+        None => print("  right: the repeated step gives the same bits every time")?,
         Some((name, run)) => print(format_args!("  WRONG: `{name}` has other bits in run {run} of the same step"))?,
     }
     Ok(right)

@@ -9,35 +9,35 @@ use crate::run::Checkpoint;
 use crate::train::settings::MAX_BATCH_SIZE;
 use crate::workflows::evaluation::{EvalOptions, Evaluated, Part, evaluate};
 
-/// What to evaluate.
+/// Arguments of `eval`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Run directory, or a checkpoint in one
+    /// Run folder, or a checkpoint in one
     run: PathBuf,
-    /// Data set, in any format that training for the run's task reads; the run's own when not given
+    /// Data set, in any format that training reads; the run's own when not given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Part of the data set (`compare` takes test where there is one)
+    /// Part of the data set
     #[arg(long, value_parser = choice::<Part>(), default_value = "val")]
     split: Part,
-    /// Where to compute: auto, gpu, cpu, an adapter's name or its index
+    /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
     /// Images per batch
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
-    /// Leave out unreadable images, listing them
+    /// List unreadable images and evaluate without them, instead of stopping
     #[arg(long)]
     skip_bad: bool,
-    /// Share held out, where the data has no split [default: that of the run]
+    /// Share of the images held out for validation, for data without a split [default: that of the run]
     #[arg(long)]
     val_split: Option<f64>,
-    /// Seed of that split [default: that of the run]
+    /// Seed that chooses the images held out [default: that of the run]
     #[arg(long)]
     seed: Option<u64>,
 }
 
-/// Prints loss and scores, for the whole set and for each class.
+/// Prints loss and scores of the whole set and of each class.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     if !(1..=MAX_BATCH_SIZE).contains(&args.batch_size) {
         return Err(CliError::Usage(format!("--batch-size {}: expected at least 1, at most 1000000", args.batch_size)));

@@ -8,17 +8,17 @@ use crate::interop::onnx::check_free;
 use crate::run::Checkpoint;
 use crate::workflows::export::{default_path, export};
 
-/// What to export.
+/// Arguments of `export`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Run directory, or a checkpoint in one
+    /// Run folder, or a checkpoint in one
     run: PathBuf,
-    /// File to write, which must not exist yet; model.onnx in the run's folder when not given
+    /// File to write; it must not exist; model.onnx in the run's folder when not given
     #[arg(long, value_name = "FILE.onnx")]
     out: Option<PathBuf>,
 }
 
-/// Writes the model, and says what goes in and comes out.
+/// Writes the model, and describes its input and output.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let out = args.out.clone().unwrap_or_else(|| default_path(&args.run));
     check_free(&out)?;

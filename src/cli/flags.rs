@@ -1,4 +1,4 @@
-//! Flags of the command line, made of the lists of settings that tasks and models declare.
+//! Flags of the command line. They follow from the settings that tasks and models declare.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::train::settings::{ConfigError, Given};
 pub fn command(task: &dyn Task) -> Command {
     let command = Command::new(task.name()).about(task.help()).allow_negative_numbers(true);
     let config = Arg::new("config").long("config").value_name("FILE").value_parser(value_parser!(PathBuf));
-    let command = command.arg(config.help("TOML file with settings; flags win over it"));
+    let command = command.arg(config.help("TOML file of settings; a flag overrides the file"));
     command.args(task.settings().iter().map(arg))
 }
 
@@ -48,7 +48,7 @@ fn number(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "expected a number, such as 0.001 or 1e-3".into())
 }
 
-/// A parser for one of several names, for verbs that declare their flags themselves.
+/// A parser for one of several names, for flags that a verb declares itself.
 pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
     let Kind::Choice(names) = T::KIND else { unreachable!("a choice has names") };
     let value = |(name, help): &(&'static str, &[&str])| PossibleValue::new(*name).help(paragraph(help));
@@ -65,17 +65,17 @@ pub fn given(settings: &[Setting], matches: &ArgMatches) -> Result<Given, Config
     let mut given = Given { config: matches.get_one::<PathBuf>("config").cloned(), ..Given::default() };
     for setting in settings {
         if let Some(value) = value(setting, matches)? {
-            given.flags.insert(setting.key.to_owned(), value);
+            given.settings.insert(setting.key.to_owned(), value);
         }
     }
     Ok(given)
 }
 
-/// The value of a flag, where it is given.
+/// The value of a flag, if it is given.
 pub(super) fn value(setting: &Setting, matches: &ArgMatches) -> Result<Option<toml::Value>, ConfigError> {
     let key = setting.key;
     let refused =
-        |value: String, problem: &str| ConfigError::Flag { key: key.to_owned(), value, problem: problem.to_owned() };
+        |value: String, problem: &str| ConfigError::NotKept { key: key.to_owned(), value, problem: problem.to_owned() };
     let whole = |v: u64| i64::try_from(v).map_err(|_| refused(v.to_string(), "expected at most 9223372036854775807"));
     Ok(match setting.kind {
         Kind::Whole => matches.get_one::<u64>(key).map(|v| whole(*v)).transpose()?.map(Into::into),
@@ -95,7 +95,7 @@ pub(super) fn value(setting: &Setting, matches: &ArgMatches) -> Result<Option<to
             None => None,
         },
         Kind::Texts => matches.get_many::<String>(key).map(|values| values.cloned().collect::<Vec<_>>().into()),
-        // Text as a config file has it: a list in brackets is one there.
+        // As in a config file, text in brackets is a list.
         Kind::Parsed(_) => matches.get_one::<String>(key).map(|text| parsed(text)),
     })
 }
@@ -109,7 +109,7 @@ fn parsed(text: &str) -> toml::Value {
     }
 }
 
-/// A task with what its flags set, as a subcommand of `train` and `lr-find`.
+/// A task and its flags, as a subcommand of `train` and `lr-find`.
 #[derive(Clone)]
 pub struct TaskArgs {
     /// The task.

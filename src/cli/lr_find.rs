@@ -14,7 +14,7 @@ use crate::tasks::tasks;
 use crate::train::lr_finder::{LrCurve, LrRange};
 use crate::train::settings::{Given, Optimizer};
 
-/// The task whose learning rate is sought, with the settings of `train` and the range.
+/// Arguments of `lr-find`: a task with the settings of `train`, and the range of learning rates.
 #[derive(Clone)]
 pub(super) struct Args(TaskArgs);
 
@@ -33,9 +33,9 @@ impl clap::Subcommand for Args {
     fn augment_subcommands(with: Command) -> Command {
         let range = LrRange::default();
         let flags = [
-            ("from", "First learning rate", format!("{:?}", range.from)),
-            ("to", "Last learning rate", format!("{:?}", range.to)),
-            ("steps", "Steps between them", range.steps.to_string()),
+            ("from", "Learning rate of the first step", format!("{:?}", range.from)),
+            ("to", "Learning rate of the last step", format!("{:?}", range.to)),
+            ("steps", "Number of steps", range.steps.to_string()),
         ];
         let flag = |(name, help, default): &(&'static str, &'static str, String)| {
             let arg = Arg::new(*name).long(*name).help(*help).value_name(name.to_uppercase());
@@ -43,7 +43,7 @@ impl clap::Subcommand for Args {
             if *name == "steps" { arg.value_parser(value_parser!(usize)) } else { arg.value_parser(value_parser!(f64)) }
         };
         let of_task = |with: Command, task: &'static dyn crate::tasks::Task| {
-            let about = format!("As `train {}`", task.name());
+            let about = format!("Find a learning rate for `train {}`, with its settings", task.name());
             with.subcommand(command(task).about(about).args(flags.iter().map(flag)))
         };
         tasks().into_iter().fold(with, of_task).subcommand_required(true).arg_required_else_help(true)
@@ -76,7 +76,7 @@ impl Args {
     }
 }
 
-/// Runs the test.
+/// Runs the learning-rate range test.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let (progress, stop) = (Progress::new(), stop_on_interrupt());
     let (range, task) = (args.range()?, args.0.task);
@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage("--resume: a learning rate test cannot continue a run; remove the flag".into()));
     }
     if settings.common.out.is_none() {
-        // The folder is made when all else is known to be good, like that of a run.
+        // As for a run, the folder is made after all settings are checked.
         let out = next_numbered(Path::new("runs"), "lr-find")?;
         settings.table.insert("out".into(), out.to_string_lossy().into_owned().into());
         let path: PathBuf = "the flags".into();

@@ -1,4 +1,4 @@
-//! A model and its sizes as arguments, for the verbs that describe a training step of it.
+//! Arguments that describe a training step of a model: its settings and sizes.
 
 use clap::{Arg, ArgMatches, Command};
 
@@ -11,10 +11,10 @@ use crate::setting::Setting;
 use crate::train::settings::MAX_BATCH_SIZE;
 use crate::train::step_spec::StepSpec;
 
-/// Most classes that a model can be described with.
+/// Largest number of classes.
 const MOST_CLASSES: usize = 1_000_000;
 
-/// A model, its settings and the images it gets.
+/// A model, its settings and the size of its input.
 pub(super) struct ModelArgs {
     model: Architecture,
     image_size: ImageSize,
@@ -27,18 +27,21 @@ impl clap::Args for ModelArgs {
     fn augment_args(command: Command) -> Command {
         let models = list::architectures();
         let names = models.iter().map(|model| clap::builder::PossibleValue::new(model.name).help(model.help));
-        let model = Arg::new("model").value_name("MODEL").required(true).help("Model");
+        let model = Arg::new("model").value_name("MODEL").required(true).help("Network");
         let size = Arg::new("image_size").long("image-size").value_name("IMAGE_SIZE").default_value("224");
         let batch = Arg::new("batch_size").long("batch-size").value_name("BATCH_SIZE").default_value("16");
         let classes = Arg::new("classes").long("classes").value_name("CLASSES");
         command
             .arg(model.value_parser(clap::builder::PossibleValuesParser::new(names)))
-            .arg(size.value_parser(clap::value_parser!(ImageSize)).help("HEIGHTxWIDTH in pixels"))
+            .arg(
+                size.value_parser(clap::value_parser!(ImageSize))
+                    .help("HEIGHTxWIDTH in pixels, or one number for a square"),
+            )
             .arg(batch.value_parser(clap::value_parser!(usize)).help("Images per training step"))
             .arg(
                 classes
                     .value_parser(clap::value_parser!(usize))
-                    .help("Classes [default: those of the published model]"),
+                    .help("Number of classes [default: that of the published model]"),
             )
             .args(settings().iter().map(arg))
     }
@@ -48,7 +51,7 @@ impl clap::Args for ModelArgs {
     }
 }
 
-/// The settings of all models; those of the same key are one flag.
+/// The settings of all models. A key that several models have is one flag.
 fn settings() -> Vec<Setting> {
     let mut settings: Vec<Setting> = vec![];
     for setting in list::architectures().iter().flat_map(|model| model.settings) {
@@ -92,7 +95,7 @@ impl ModelArgs {
     /// A training step of the model.
     ///
     /// # Errors
-    /// When a size is not one that a model can have.
+    /// When a size is out of range.
     pub(super) fn step(&self) -> Result<StepSpec, CliError> {
         self.check()?;
         let ImageSize { height, width } = self.image_size;

@@ -16,32 +16,32 @@ use crate::precision::Precision;
 use crate::train::settings::Optimizer;
 use crate::train::step::Update;
 
-/// What to plan.
+/// Arguments of `plan`.
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Optimizer
+    /// Optimizer of the training step
     #[arg(long, value_parser = choice::<Optimizer>(), default_value = "adam")]
     optimizer: Optimizer,
     /// Width of activations and their gradients
     #[arg(long, value_parser = choice::<Precision>(), default_value = "f32", conflicts_with = "eval")]
     precision: Precision,
-    /// The plan of an evaluation instead of a training step
+    /// Plan an evaluation instead of a training step
     #[arg(long)]
     eval: bool,
-    /// Without the rewrites that fuse kernels
+    /// Plan without fused kernels
     #[arg(long)]
     no_fuse: bool,
-    /// Print the WGSL of a kernel's first call instead of the plan, or of the call with this number in the plan
+    /// Print the WGSL of a kernel instead of the plan: of its first call, or of the call with this number in the plan
     #[arg(long, value_name = "KERNEL[:CALL]")]
     wgsl: Option<String>,
-    /// Tile of the kernel: workgroup, register, subgroup, units, winograd or the JSON of a tile; `list` prints all
+    /// Tile of that kernel: workgroup, register, subgroup, units, winograd, or a tile as JSON; `list` prints all tiles
     #[arg(long, requires = "wgsl", default_value = "workgroup")]
     tile: String,
 }
 
-/// Prints it.
+/// Prints the plan, or a kernel of it.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let step = args.model.step()?;
     let rewrites = if args.no_fuse { FuseOptions::NONE } else { FuseOptions::default() };
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the text of a call, as a device would get it.
+/// Prints the WGSL that a device receives for a call.
 fn print_kernel(plan: &Plan, asked: &str, tile: &str) -> Result<(), CliError> {
     let (number, planned) = find(plan, asked).map_err(CliError::Usage)?;
     let call = &planned.call;
@@ -114,7 +114,7 @@ fn describe(stage: &Stage) -> String {
     format!("{} workgroups; bindings {}{sizes}", stage.workgroups, bindings.join(", "))
 }
 
-/// Prints the tiles that some device may give a call.
+/// Prints the tiles that a call can have on any device.
 fn list_tiles(planned: &PlannedCall) -> Result<(), CliError> {
     for (name, what) in TILE_NAMES {
         print(format_args!("{name:10} {what}"))?;

@@ -9,29 +9,28 @@ use crate::run::Checkpoint;
 use crate::text::escaped;
 use crate::workflows::predict::{Predicted, Predictions};
 
-/// What to predict for.
+/// Arguments of `predict`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Run directory, or a checkpoint in one
+    /// Run folder, or a checkpoint in one
     run: PathBuf,
-    /// Images, or folders of images, which are read at any depth
+    /// Images, or folders of images at any depth
     #[arg(required = true)]
     images: Vec<PathBuf>,
-    /// One JSON object per image: the probability of every class, or the files written and, for masks, the names of the
-    /// classes in the order of their numbers
+    /// Print one JSON object per image: the probability of every class, or the files written; for masks also the class
+    /// names in the order of their numbers
     #[arg(long)]
     json: bool,
-    /// Folder to create for masks or colorized pictures; runs/predict-NNN when not given. NAME-mask.png holds the number
-    /// of each pixel's class (from 0; `classes` of --json names them), whatever values the masks had that were learned
-    /// from, and the classes' colors as its palette
+    /// Folder to create for masks or colorized pictures; runs/predict-NNN when not given. A pixel of NAME-mask.png holds the
+    /// number of its class, from 0, whatever values the training masks had; `classes` of --json names the classes
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where to compute: auto, gpu, cpu, an adapter's name or its index
+    /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
 }
 
-/// The images of files and folders, in the order given; those of a folder are what training would find in it.
+/// The images of files and folders, in the order given. In a folder, they are the images that training would read.
 fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut images = Vec::new();
     for path in paths {
@@ -51,7 +50,7 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     Ok(images)
 }
 
-/// Applies the run to every image; an image that cannot be read is named on stderr and makes the exit code 2.
+/// Predicts for every image. An unreadable image is named on stderr, and the exit code is then 2.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let images = collect(&args.images)?;
     complain_of_damage(&args.run);
@@ -65,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     for chunk in images.chunks(predictions.batch()) {
         let (found, missed) = predictions.predict(chunk)?;
         for one in missed {
-            // The file and what is wrong with it; the remedies of other verbs are left out.
+            // Without the advice of other verbs.
             complain(format_args!("error: {}", escaped(&one.to_string())));
             failed += 1;
         }

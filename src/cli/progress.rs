@@ -10,10 +10,10 @@ use crate::run::history::EpochRow;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::train::{Observer, StepProgress};
 
-/// Without a terminal, a line this often within an epoch.
+/// Time between two lines within an epoch, without a terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// How often the display of a wait is drawn again.
+/// Time between two updates of the display while waiting.
 const TICK: Duration = Duration::from_millis(500);
 
 /// Prints progress.
@@ -26,7 +26,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// For this process's stderr.
+    /// Prints to stderr.
     pub(super) fn new() -> Self {
         Progress {
             terminal: std::io::stderr().is_terminal(),
@@ -53,31 +53,31 @@ impl Progress {
 
     fn bar(len: usize, template: &str) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(Some(len as u64), ProgressDrawTarget::stderr());
-        // The template is one of ours; a wrong one falls back to the default style.
+        // Templates are constants of this file. A wrong one falls back to the default style.
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar
     }
 }
 
-/// An error must not be written after a bar on its line.
+/// Removes the bars, so that an error does not share a line with one.
 impl Drop for Progress {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-/// A progress display outlives a panic elsewhere.
+/// Locks, also after a panic of another thread.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Prints a line at once. A run continues where its output is no longer read.
+/// Prints a line at once. Failure to print does not stop the run.
 fn say(line: std::fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Minutes and seconds, with hours where there are any.
+/// Minutes and seconds, and hours if at least one.
 fn clock(seconds: f64) -> String {
     let whole = seconds as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {
@@ -137,7 +137,7 @@ impl Observer for Progress {
         let train = row.score(&TRAIN_ACCURACY).map_or(String::new(), |a| format!(" accuracy {:5.1} %", 100.0 * a));
         let scores = row.scores.iter().filter(|(s, _)| !s.of_training());
         let scores: Vec<_> = scores.map(|(s, v)| format!("{} {}", s.name, s.format(*v))).collect();
-        // Reported where augmentation or the disk hold up the device.
+        // Reported when the device waits for the loader.
         let waited = match row.data_wait {
             share if share >= 0.05 => format!("  {:.0} % waiting for data", 100.0 * share),
             _ => String::new(),

@@ -7,13 +7,13 @@ use super::{CliError, complain, print};
 use crate::report::{Report, check_free, default_path, default_title};
 use crate::tasks;
 
-/// What to report on.
+/// Arguments of `report`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Run directories of any tasks, and folders of sweeps
+    /// Run folders of any tasks, and folders of sweeps
     #[arg(required = true)]
     runs: Vec<PathBuf>,
-    /// File to write; report.html in the folder of a single run, or beside the first of several, when not given
+    /// File to write; when not given, report.html in the folder of a single run, or beside the first of several
     #[arg(long, value_name = "FILE.html")]
     out: Option<PathBuf>,
     /// Title of the page

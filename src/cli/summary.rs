@@ -15,17 +15,17 @@ use crate::precision::Precision;
 use crate::shape::TensorType;
 use crate::train::step::{Optimizer, Update};
 
-/// What to summarise.
+/// Arguments of `summary`.
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Width of activations and their gradients, for the memory
+    /// Width of activations and their gradients, which decides the memory
     #[arg(long, value_parser = choice::<Precision>(), default_value = "f32")]
     precision: Precision,
 }
 
-/// One layer: the shape of its result, its parameters and its work for one image.
+/// One layer: shape of its result, parameters and FLOP, for one image.
 #[derive(Default)]
 struct Layer {
     shape: String,
@@ -33,7 +33,7 @@ struct Layer {
     flops: u64,
 }
 
-/// Prints layers, shapes, parameters, work, and the memory of training.
+/// Prints layers with shapes, parameters and FLOP, and the memory of training.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let step = args.model.step()?;
     let [batch, height, width] = step.size;
@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Layers in their order, by name.
+/// Names of the layers in order, and the layers by name.
 fn layers(g: &Graph) -> (Vec<String>, BTreeMap<String, Layer>) {
     let (mut order, mut layers) = (vec![], BTreeMap::<String, Layer>::new());
     for planned in Plan::new(g, PlanOptions { reuse: false }).calls {

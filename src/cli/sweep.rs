@@ -11,28 +11,27 @@ use crate::train::Observer;
 use crate::workflows::WorkflowError;
 use crate::workflows::sweep::{State, Sweep, SweepObserver};
 
-/// What to sweep.
+/// Arguments of `sweep`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// TOML file: task, [base] settings, [[run]] rows or a [grid] of lists
+    /// TOML file with the task, a table [base] of settings, and rows [[run]] or a [grid] of lists
     file: PathBuf,
-    /// Folder of the sweep, made if it is not there; runs in it that are done are skipped, those of other settings
-    /// refused
+    /// Folder of the sweep, created if missing; finished runs in it are skipped
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Number of runs to take from the list or grid, drawn by --seed
+    /// Number of runs to draw at random from the list or grid
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
-    /// Seed of that draw
+    /// Seed of the draw
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Stop hopeless runs early: one run in ETA continues after each part of the epochs (successive halving)
+    /// Successive halving: after each part of the epochs, the best run in ETA continues and the others stop
     #[arg(long, value_name = "ETA", value_parser = clap::value_parser!(u32).range(2..))]
     halving: Option<u32>,
-    /// A setting of all runs, KEY=VALUE as in the file; may be given several times
+    /// Setting of all runs, as in the file; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Where to compute, for all runs
+    /// Device of all runs: auto, gpu, cpu, or the name or index of an adapter
     #[arg(long)]
     device: Option<String>,
 }
@@ -41,7 +40,7 @@ pub(super) struct Args {
 pub(super) struct SweepProgress(Progress);
 
 impl SweepProgress {
-    /// For this process's output.
+    /// Prints to stderr.
     pub(super) fn new() -> Self {
         SweepProgress(Progress::new())
     }
@@ -52,7 +51,7 @@ impl SweepObserver for SweepProgress {
         let state = match state {
             State::Begins => "begins".to_owned(),
             State::Done(rows) => format!("is done, {} epochs", rows.len()),
-            State::Paused(rows) => format!("stays as it is after epoch {}", rows.len()),
+            State::Paused(rows) => format!("paused after epoch {}", rows.len()),
             State::Diverged => "diverged".to_owned(),
             State::Failed(reason) => format!("failed: {reason}"),
         };

@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::{CliError, complain, print};
 use crate::train::Outcome;
 
-/// Exit code of a run that Ctrl-C ended, as shells have it (128 + SIGINT); SIGTERM's is the same.
+/// Exit code of a run that Ctrl-C or SIGTERM ended: 128 + SIGINT, as in shells.
 pub(super) const INTERRUPTED: u8 = 130;
 
 /// Trains.
@@ -53,11 +53,11 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
 fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: no function is installed, but SIG_IGN for a moment, and then what was there before.
+    // SAFETY: installs no function, only SIG_IGN and then the previous action.
     let before = unsafe { sigaction(Signal::SIGHUP, &ignore) };
     let result = install();
     if let Ok(before) = before {
-        // SAFETY: as above. What could be set once can be set again.
+        // SAFETY: as above. The action has been set before.
         let _ = unsafe { sigaction(Signal::SIGHUP, &before) };
     }
     result
@@ -68,26 +68,23 @@ fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
     install()
 }
 
-/// Says where everything is.
+/// Prints the outcome and the paths of the results.
 fn report(outcome: &Outcome) -> Result<ExitCode, CliError> {
     let run = outcome.run.display();
     if outcome.interrupted {
         print(format_args!("interrupted; the weights so far are in {run}/last.safetensors"))?;
-        print(format_args!("next:     the same command with --resume {run} goes on where it stopped"))?;
+        print(format_args!("next:     the same command with --resume {run} continues it"))?;
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if outcome.ended_early {
-        print(format_args!(
-            "ended after epoch {}: the score had not become better (--early-stop)",
-            outcome.rows.len()
-        ))?;
+        print(format_args!("ended after epoch {}: the score did not improve (--early-stop)", outcome.rows.len()))?;
     }
     for line in &outcome.left_out {
         complain(format_args!("note: {line}"));
     }
     if let Some(best) = outcome.best.as_ref().filter(|_| outcome.diverged) {
         print(format_args!(
-            "diverged: the best validation loss is {:.3e}, far above that of the first batch; the weights are of no use",
+            "diverged: the best validation loss is {:.3e}, far above that of the first batch; the weights are useless",
             best.val_loss
         ))?;
         print(format_args!("next:     the same command with a tenth of --lr, with --clip 1, or with --warmup 1"))?;

@@ -1,14 +1,14 @@
 //! Augmentation: training samples changed at random, differently in each epoch.
 //!
 //! ```text
-//! resized 8-bit picture (and mask) ──► one affine map ──► one colour map ──► blur ──► erasing ──► normalization or Lab
+//! resized 8-bit picture (and mask) ──► one affine map ──► one color map ──► blur ──► erasing ──► normalization or Lab
 //!                                       rotate, stretch,   brightness, contrast,
 //!                                       crops, flips       saturation, hue
 //! ```
 //!
 //! Within a stage operations act in the order of the list; stages always follow in this order. So each pixel is
 //! interpolated once and rounded once a stage. Images are interpolated bilinearly and masks take the nearest pixel, by
-//! the same map. What lies outside of the picture is mirrored, or the mean colour ([`Outside`]); in masks it is ignored
+//! the same map. What lies outside of the picture is mirrored, or the mean color ([`Outside`]); in masks it is ignored
 //! (255).
 //!
 //! The amounts are `f(seed, epoch, sample, operation)` through `random.rs`: nothing is stored, so samples do not
@@ -108,7 +108,7 @@ pub struct Augmentation {
 pub struct Drawn {
     /// Where its pixels come from.
     pub map: Map,
-    /// What becomes of its colours.
+    /// What becomes of its colors.
     pub colors: ColorMap,
     /// Standard deviation of the blur in pixels; 0 for none.
     pub sigma: f32,
@@ -138,7 +138,7 @@ impl Augmentation {
         &self.steps
     }
 
-    /// What happens to sample `index` in an epoch, for a picture of `(height, width)` and a mean colour (0 to 255; it
+    /// What happens to sample `index` in an epoch, for a picture of `(height, width)` and a mean color (0 to 255; it
     /// matters to contrast alone).
     pub fn draw(&self, (height, width): (usize, usize), mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
         let mut drawn = Drawn { map: Map::IDENTITY, colors: ColorMap::IDENTITY, sigma: 0.0, erased: None };

@@ -10,7 +10,7 @@ pub struct SampleLayout {
     pub image: usize,
     /// `u32` labels: 1 for a class, height x width for a mask, 0 for none.
     pub labels: usize,
-    /// `f32` values of a target that is a picture itself (colours to predict); 0 for none.
+    /// `f32` values of a target that is a picture itself (colors to predict); 0 for none.
     pub targets: usize,
 }
 
@@ -52,7 +52,7 @@ pub fn digest(bytes: &[u8]) -> u64 {
 }
 
 /// Turns `(epoch, index)` into a sample. The seam between the loader and what is loaded: classes,
-/// masks and colour targets, with or without augmentation, are sources.
+/// masks and color targets, with or without augmentation, are sources.
 ///
 /// What a source writes must depend on its own settings, `epoch` and `index` alone (random numbers
 /// come from `random.rs` with these as key): then batches do not depend on threads.

@@ -127,7 +127,7 @@ fn unopened(
     }
     let files = if path.is_dir() { super::listing::images_below(path)? } else { Vec::new() };
     let read = read_parts(&[("all", files.len())], options.progress, |_, index| images::read_file(&files[index]))?;
-    let mut report = CheckReport::new(task, path, "not recognised");
+    let mut report = CheckReport::new(task, path, "not recognized");
     report.faults.push(Fault::general(reason.to_string()));
     report.add_parts(&read);
     Ok(report)

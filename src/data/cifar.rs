@@ -67,7 +67,7 @@ impl Format for Cifar {
         "the binary version's `data_batch_*.bin` or `train.bin`, here or in `cifar-10-batches-bin/`, `cifar-100-binary/`"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         if let Some((_, _, train)) = find(root) {
             return Ok(Some(Evidence::certain(train.iter().map(|path| name_of(path)))));
         }

@@ -70,7 +70,7 @@ pub fn rgb_of_lab(lab: [f32; 3]) -> [u8; 3] {
 crate::choices! {
     /// What a network predicts from lightness.
     pub enum ColorSpace default Lab {
-        /// The two color axes of CIELAB over 110.
+        /// The two color axes of CIELAB, a and b, divided by 110.
         Lab = "lab",
         /// Red, green and blue from -1 to 1.
         Rgb = "rgb",
@@ -132,8 +132,8 @@ impl ColorSpace {
     }
 
     /// The photograph `original` with predicted colors and its own lightness, at its own size.
-    /// `predicted` is `(height, width, channels)` at any size and is scaled bilinearly (centres of
-    /// pixels on centres, the outermost values beyond them).
+    /// `predicted` is `(height, width, channels)` at any size and is scaled bilinearly (centers of
+    /// pixels on centers, the outermost values beyond them).
     ///
     /// # Errors
     /// Where `predicted` has another length than its size says.
@@ -145,7 +145,7 @@ impl ColorSpace {
     ) -> Result<RgbImage, DataError> {
         if height == 0 || width == 0 || predicted.len() != height * width * self.channels() {
             return Err(DataError::Setting {
-                name: "predicted colours",
+                name: "predicted colors",
                 value: format!("{} values for {height}x{width} pixels", predicted.len()),
                 expected: "height x width x channels values (2 for lab, 3 for rgb)",
             });
@@ -218,7 +218,7 @@ mod tests {
         }
         for v in 0..=255 {
             let [_, a, b] = lab_of_rgb([v; 3]);
-            assert!(a.abs() < 1e-4 && b.abs() < 1e-4, "grey {v} has the colour {a} {b}");
+            assert!(a.abs() < 1e-4 && b.abs() < 1e-4, "grey {v} has the color {a} {b}");
         }
     }
 
@@ -256,7 +256,7 @@ mod tests {
                 assert!((l - before[0]).abs() < 0.5 && (a - 5.5).abs() < 1.5 && (b - 5.5).abs() < 1.5, "{l} {a} {b}");
             }
         }
-        // Two columns of colors on four: 1/4 and 3/4 of the way between the centres.
+        // Two columns of colors on four: 1/4 and 3/4 of the way between the centers.
         let grey = RgbImage::from_pixel(4, 1, image::Rgb([128; 3]));
         let row = ColorSpace::Lab.recolor(&grey, &[-0.2, 0.0, 0.2, 0.0], (1, 2)).unwrap();
         for (pixel, expected) in row.pixels().zip([-22.0, -11.0, 11.0, 22.0f32]) {

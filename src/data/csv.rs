@@ -20,7 +20,7 @@ use super::folder::looks_like_classes;
 use super::format::{Confidence, Evidence, Format};
 use super::listing::{FileDataset, entries, name_of};
 use super::parts::{Part, part_of};
-use super::split::{aligned, labelled_test, missing_notes, require_classes, stratified};
+use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::text::read_text;
 use super::{ClassificationDataset, DataError, OpenOptions, Splits, names};
 use columns::{Columns, Files, Labels};
@@ -44,7 +44,7 @@ impl Format for Table {
         "a `.csv` or `.tsv` file; or a folder whose only table it is, without class folders"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let tables = tables(root)?;
         if tables.is_empty() || looks_like_classes(root)? {
             return Ok(None);
@@ -62,7 +62,7 @@ impl Format for Table {
 /// # Errors
 /// Where there are several.
 pub(super) fn table_in_folder(root: &Path) -> Result<Option<PathBuf>, DataError> {
-    match Table.recognise(root)? {
+    match Table.recognize(root)? {
         Some(_) => only_table(root).map(Some),
         None => Ok(None),
     }
@@ -127,7 +127,7 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
     let known = (&classes, train_at.as_path());
     let own = |rows: &[Row]| dataset(rows, &class_names(rows).into(), &depth);
     let val = aligned(own(&val), &at("validation"), known)?;
-    let test = labelled_test(own(&test), &at("test"), known)?;
+    let test = labeled_test(own(&test), &at("test"), known)?;
     let mut decisions = super::Decisions { split: "by a column of the table".into(), ..Default::default() };
     decisions.notes.push(columns);
     decisions.notes.extend(missing_notes(&val, "validation"));

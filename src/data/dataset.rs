@@ -10,7 +10,7 @@ use super::decisions::Decisions;
 use super::depth::SampleDepth;
 use super::names::{composed, one_line};
 
-/// Labelled images. Indices run from 0 to `len() - 1`; an index beyond that may panic.
+/// Labeled images. Indices run from 0 to `len() - 1`; an index beyond that may panic.
 pub trait ClassificationDataset: Send + Sync {
     /// Number of images.
     fn len(&self) -> usize;

@@ -73,10 +73,10 @@ pub enum Why {
     /// A table or list beside class folders, which say the classes already.
     TableBesideFolders,
     /// A test part whose folders are no classes of the training part.
-    UnlabelledTest,
+    UnlabeledTest,
     /// An annotation that is no area: a point, a line, a box.
     NoArea,
-    /// A visualisation or copy that another file of the format replaces.
+    /// A visualization or copy that another file of the format replaces.
     Duplicate,
 }
 
@@ -92,7 +92,7 @@ impl fmt::Display for Why {
             Why::BesideParts => "folders of images beside the parts of the set",
             Why::InNoList => "images that no list names",
             Why::TableBesideFolders => "tables or lists beside class folders",
-            Why::UnlabelledTest => "test images without known classes",
+            Why::UnlabeledTest => "test images without known classes",
             Why::NoArea => "annotations without an area",
             Why::Duplicate => "copies that the format also has in another form",
         })

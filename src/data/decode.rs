@@ -8,11 +8,11 @@
 //! | one channel | three equal channels |
 //! | 16 bits a sample | 8 bits, rounded; samples of sets that use 10, 12 or 14 bits are scaled by those ([`SampleDepth`]) |
 //! | 32-bit floats | 0 to 1 becomes 0 to 255; a file with other values is refused |
-//! | a palette | the palette's colours |
-//! | alpha | composited on **white**. Dropping alpha instead would show the colours beneath transparent pixels |
+//! | a palette | the palette's colors |
+//! | alpha | composited on **white**. Dropping alpha instead would show the colors beneath transparent pixels |
 //! | CMYK, with Adobe's inverted values or without | RGB, as the decoder converts it |
 //! | an EXIF orientation | turned upright, as viewers show it |
-//! | a colour profile (ICC) | ignored, as in torchvision and Pillow |
+//! | a color profile (ICC) | ignored, as in torchvision and Pillow |
 //! | several pictures or pages | the first |
 
 use std::fs::File;
@@ -48,7 +48,7 @@ impl Default for DecodeLimits {
     }
 }
 
-/// Largest size of what is in a file beside its pixels, such as a colour profile, in bytes.
+/// Largest size of what is in a file beside its pixels, such as a color profile, in bytes.
 const BESIDE_PIXELS: u64 = 16 << 20;
 
 /// Decodes an image file within the default limits, 16-bit samples in full.
@@ -225,7 +225,7 @@ where
     P: Pixel<Subpixel = u16>,
     Q: Pixel<Subpixel = u8>,
 {
-    // Alpha does not count: it is full in most pictures, whatever the colours use.
+    // Alpha does not count: it is full in most pictures, whatever the colors use.
     let colors = if P::HAS_ALPHA { P::CHANNEL_COUNT - 1 } else { P::CHANNEL_COUNT };
     let highest = image.pixels().flat_map(|pixel| &pixel.channels()[..usize::from(colors)]).max();
     depth.saw(highest.copied().unwrap_or(0));

@@ -17,7 +17,7 @@ pub enum DataError {
     #[error("{}: no such file or folder; check the path given as data", .0.display())]
     NotFound(PathBuf),
     /// A folder was needed and a file was given.
-    #[error("{}: is a file, but a folder was expected; give the folder of the data set (for classification a .csv file of path,label will do)", .0.display())]
+    #[error("{}: is a file, expected the folder of a data set (or, for classification, a .csv file of path,label)", .0.display())]
     NotAFolder(PathBuf),
     /// Reading a file or a folder failed.
     #[error("{}: cannot be read: {source}; check that it exists and that you may read it", path.display())]
@@ -128,9 +128,9 @@ pub enum DataError {
         /// Every bad one.
         bad: Vec<BadImage>,
     },
-    /// Nothing to learn colours from.
+    /// Nothing to learn colors from.
     #[error(
-        "all {images} training images are grey ({first} and the others): colorization learns from colour images; give others"
+        "all {images} training images are grey ({first} and the others): colorization learns from color images; give others"
     )]
     NoColor {
         /// How many there are.
@@ -138,7 +138,7 @@ pub enum DataError {
         /// Name of the first.
         first: String,
     },
-    /// A set that two formats recognise.
+    /// A set that two formats recognize.
     #[error("{}: can be read as {first} and as {second}; move one of them elsewhere, or give the folder of one", path.display())]
     TwoFormats {
         /// Root of the data set.
@@ -150,8 +150,8 @@ pub enum DataError {
     },
     /// Masks in which nothing counts.
     #[error(
-        "all pixels of the {masks} masks of a part are ignored ({first} and the others): nothing can be measured; \
-             correct the masks or what is ignored"
+        "every pixel of the {masks} masks of a part is ignored ({first} and the others), so no score can be computed; \
+         correct the masks or the ignored values"
     )]
     NothingCounts {
         /// How many masks.
@@ -242,7 +242,7 @@ pub enum ImageProblem {
     FloatRange(String),
     /// Its picture is turned by EXIF, its mask has no such mark, and nothing tells which of them fits.
     #[error(
-        "is turned by its EXIF orientation and its mask is not: the mask fits either the upright or the stored picture; \
+        "has an EXIF orientation and its mask has none, so the mask may fit the upright or the stored picture; \
          set orientation = \"upright\" or \"stored\" in classes.toml"
     )]
     Orientation,
@@ -277,7 +277,7 @@ pub enum ImageProblem {
         height: u32,
     },
     /// The file itself is beyond the limit.
-    #[error("file of {bytes} bytes; the limit is {limit}")]
+    #[error("has {bytes} bytes; the limit is {limit} bytes")]
     FileTooLarge {
         /// Size of the file.
         bytes: u64,
@@ -318,7 +318,7 @@ pub enum ImageProblem {
         outside_words(outside)
     )]
     OutsideClasses {
-        /// Each value or colour, and how many pixels have it.
+        /// Each value or color, and how many pixels have it.
         outside: Vec<(String, u64)>,
         /// How many classes there are.
         classes: usize,

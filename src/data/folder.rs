@@ -10,7 +10,7 @@ use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of,
 use super::lists::{self, Index, ListFile, Match};
 use super::names;
 use super::parts::{Part, PartFolders};
-use super::split::{aligned, labelled_test, missing_notes, require_classes, stratified};
+use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::{BadImage, ClassificationDataset, DataError, ImageProblem, OpenOptions, Splits};
 
 /// Class folders, whole or in parts.
@@ -29,7 +29,7 @@ impl Format for ClassFolders {
          `train.txt` and `val.txt` or by seed"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let PartFolders { train, others, .. } = PartFolders::find(root)?;
         if let Some(train) = train {
             let inside = subfolders(&train)?.len();
@@ -156,10 +156,10 @@ fn read_test(
     decisions: &mut Decisions,
 ) -> Result<Option<Arc<dyn ClassificationDataset>>, DataError> {
     if !subfolders(root)?.iter().any(|folder| classes.0.contains(&name_of(folder))) {
-        decisions.left_out.push(LeftOut::new(root, Why::UnlabelledTest));
+        decisions.left_out.push(LeftOut::new(root, Why::UnlabeledTest));
         return Ok(None);
     }
-    labelled_test(read(root, depth, false, decisions)?, root, classes)
+    labeled_test(read(root, depth, false, decisions)?, root, classes)
 }
 
 /// One set of class folders, divided by lists or by seed.
@@ -235,7 +235,7 @@ fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: De
 
 /// Whether `root` is a set of class folders: its training part has some, or at least two folders in `root` hold images.
 pub(crate) fn looks_like_classes(root: &Path) -> Result<bool, DataError> {
-    let evidence = ClassFolders.recognise(root)?;
+    let evidence = ClassFolders.recognize(root)?;
     Ok(evidence.is_some_and(|evidence| evidence.confidence == Confidence::Certain))
 }
 
@@ -275,7 +275,7 @@ fn contents(entries: &[PathBuf]) -> String {
         (0, _) => "the folder is empty".into(),
         (_, 0) => format!("{} other files", entries.len()),
         (_, images) => {
-            format!("{images} images lie in it directly; put them into one folder a class")
+            format!("{images} images lie in it directly; put them into one folder per class")
         }
     }
 }

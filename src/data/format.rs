@@ -1,4 +1,4 @@
-//! What a format of data sets is: [`Format`], and the evidence by which a folder is recognised.
+//! What a format of data sets is: [`Format`], and the evidence by which a folder is recognized.
 
 use std::fmt;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(crate) trait Format: Sync {
     ///
     /// # Errors
     /// Where a folder cannot be listed or a list cannot be read.
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError>;
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError>;
 
     /// Opens the set at `root`.
     ///

@@ -53,7 +53,7 @@ pub(crate) fn choose<T, O>(
 ) -> Result<Option<(&'static Dyn<T, O>, Evidence)>, DataError> {
     let mut best: Option<(&'static Dyn<T, O>, Evidence)> = None;
     for format in FORMATS.iter().filter_map(pick) {
-        let Some(evidence) = format.recognise(root)? else { continue };
+        let Some(evidence) = format.recognize(root)? else { continue };
         match best.as_ref().map(|(format, known)| (*format, known)) {
             Some((first, known)) if known.confidence == Confidence::Certain => {
                 if evidence.confidence == Confidence::Certain {
@@ -100,25 +100,25 @@ pub fn formats() -> Vec<FormatInfo> {
 
 /// What a folder is, and what speaks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recognised {
+pub struct Recognized {
     /// Name of the format.
     pub format: &'static str,
     /// What speaks for it.
     pub evidence: Evidence,
 }
 
-/// Recognises `root` as a classification set. `None` if no format matches.
+/// Recognizes `root` as a classification set. `None` if no format matches.
 ///
 /// # Errors
 /// Where it cannot be listed, or two formats are certain.
-pub fn recognise_classification(root: &Path) -> Result<Option<Recognised>, DataError> {
-    Ok(choose(root, classes)?.map(|(format, evidence)| Recognised { format: format.name(), evidence }))
+pub fn recognize_classification(root: &Path) -> Result<Option<Recognized>, DataError> {
+    Ok(choose(root, classes)?.map(|(format, evidence)| Recognized { format: format.name(), evidence }))
 }
 
-/// Recognises `root` as a segmentation set. `None` if no format matches.
+/// Recognizes `root` as a segmentation set. `None` if no format matches.
 ///
 /// # Errors
 /// Where it cannot be listed, or two formats are certain.
-pub fn recognise_segmentation(root: &Path) -> Result<Option<Recognised>, DataError> {
-    Ok(choose(root, masks)?.map(|(format, evidence)| Recognised { format: format.name(), evidence }))
+pub fn recognize_segmentation(root: &Path) -> Result<Option<Recognized>, DataError> {
+    Ok(choose(root, masks)?.map(|(format, evidence)| Recognized { format: format.name(), evidence }))
 }

@@ -31,7 +31,7 @@ impl Format for Idx {
         "`*images-idx3-ubyte[.gz]` and `*labels-idx1-ubyte[.gz]` (MNIST, Fashion-MNIST, KMNIST, EMNIST)"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let seen: Vec<String> =
             parts(root)?.into_iter().flat_map(|([a, b], _)| [a, b]).flatten().map(|path| name_of(&path)).collect();
         Ok((!seen.is_empty()).then(|| Evidence::certain(seen)))

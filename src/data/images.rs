@@ -126,7 +126,7 @@ impl Format for ImageFolders {
         "images at any depth; `train/`, `val/` and `test/` are the parts, or `train.txt` and `val.txt` divide them"
     }
 
-    fn recognise(&self, _: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, _: &Path) -> Result<Option<Evidence>, DataError> {
         Ok(Some(Evidence::new(Confidence::Possible, ["images"])))
     }
 
@@ -157,7 +157,7 @@ impl Format for ImageFolders {
             (Some(train), Some(val)) => (train, val),
             (Some(train), None) => divided(path, train, options, &mut decisions)?,
             (None, Some(_)) => {
-                let reason = "there is a folder of images to measure on, but no train/ beside it".to_string();
+                let reason = "there is a folder of validation or test images, but no train/ beside it".to_string();
                 return Err(DataError::EmptySplit { path: path.into(), split: "train", reason });
             }
             (None, None) => {
@@ -202,7 +202,7 @@ fn divided(
 ) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
     if images.len() < 2 {
         let problem = format!(
-            "{} images found at any depth; at least 2 are needed, one to learn from and one to measure on",
+            "{} images found at any depth; at least 2 are needed, one for training and one for validation",
             images.len()
         );
         return Err(DataError::malformed(path, problem));

@@ -43,7 +43,7 @@ impl Mix {
         if !cut {
             return Mixed { other, share: share as f32, part: None };
         }
-        // Its centre may lie anywhere, and what is outside is cut off, as in the paper; the share is that of the pixels.
+        // Its center may lie anywhere, and what is outside is cut off, as in the paper; the share is that of the pixels.
         let mut range = |side: usize| {
             let half = (1.0 - share).sqrt() * side as f64 / 2.0;
             let middle = f64::from(random.unit()) * side as f64;

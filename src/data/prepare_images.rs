@@ -28,7 +28,7 @@ pub struct PreparedImages {
 }
 
 /// Prepares sets of images together: one budget, one progress, one list of what is bad. Each image
-/// is scaled to cover `height` by `width` and its centre is kept, so proportions stay true.
+/// is scaled to cover `height` by `width` and its center is kept, so proportions stay true.
 ///
 /// # Errors
 /// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`; where a set has

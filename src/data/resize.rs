@@ -5,7 +5,7 @@ use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{GrayImage, RgbImage};
 
-/// Scales `image` so that its short side is `size` and crops the centre square, into `out` of
+/// Scales `image` so that its short side is `size` and crops the center square, into `out` of
 /// `size * size * 3` bytes (rows, columns, RGB).
 ///
 /// The filter is bilinear and widened when shrinking (antialiased), as in Pillow and torchvision.
@@ -18,7 +18,7 @@ pub fn square_into(image: &RgbImage, size: u32, out: &mut [u8]) {
     cover_into(image, size, size, out);
 }
 
-/// Scales `image` so that it just covers `width` by `height` and crops the centre, into `out` of
+/// Scales `image` so that it just covers `width` by `height` and crops the center, into `out` of
 /// `height * width * 3` bytes, with the filter of [`square_into`].
 ///
 /// # Panics
@@ -67,13 +67,13 @@ pub fn stretch_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
 }
 
 /// Scales a mask to `width` by `height` into `out` of `height * width` bytes: each pixel takes the
-/// value of the pixel that its centre falls into, so no value appears that was not there.
+/// value of the pixel that its center falls into, so no value appears that was not there.
 ///
 /// # Panics
 /// Where `out` has another length or a size is 0; both are defects of the caller.
 pub fn nearest_into(mask: &GrayImage, width: u32, height: u32, out: &mut [u8]) {
     assert_eq!(out.len(), width as usize * height as usize, "output of a {width}x{height} mask");
-    // The centre of pixel i of n lies at (i + 1/2) / n of the way.
+    // The center of pixel i of n lies at (i + 1/2) / n of the way.
     let at = |i: u32, n: u32, m: u32| ((2 * u64::from(i) + 1) * u64::from(m) / (2 * u64::from(n))) as usize;
     let (from_width, from_height) = mask.dimensions();
     let columns: Vec<usize> = (0..width).map(|x| at(x, width, from_width)).collect();

@@ -1,6 +1,6 @@
 //! Built-in scenes: drawings of street objects, so that training works with no data at all.
 //!
-//! [`objects`] lists the ten kinds. Each draws itself in metres into a [`Drawing`]; a scene places
+//! [`objects`] lists the ten kinds. Each draws itself in meters into a [`Drawing`]; a scene places
 //! drawings in front of a backdrop; [`Drawing::colors`] and [`Drawing::labels`] turn the same list
 //! of shapes into a picture and into exact pixel labels. A scene is a function of its seed and index:
 //! at another size it is the same scene, sampled finer. [`street`] puts whole streets together.
@@ -67,7 +67,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// A drawing of one object in its own coordinates: metres, y upward, standing on the origin.
+    /// A drawing of one object in its own coordinates: meters, y upward, standing on the origin.
     pub fn draw(&self, rng: &mut Random) -> Drawing {
         let mut drawing = Drawing::new(Some(self.label));
         (self.draw)(&mut drawing, rng);
@@ -246,7 +246,7 @@ mod tests {
             }
             let name = objects()[class].name;
             assert!(inside > labels.len() / 2, "{name}: {inside} pixels");
-            // Gaps and lines thinner than a pixel blend without ever holding a pixel's centre.
+            // Gaps and lines thinner than a pixel blend without ever holding a pixel's center.
             assert!(differing * 200 <= inside, "{name}: {differing} of {inside} pixels");
             assert!(labels.contains(&(objects()[class].label as u8)));
             assert!(!labels.contains(&(Label::Void as u8)), "the backdrop covers the frame");

@@ -47,7 +47,7 @@ use coding::Coding;
 use found::{Found, Pair};
 pub use set::{SegmentationDataset, SegmentationSplits};
 
-/// Opens the segmentation data set at `path`, in the format that [`super::formats()`] recognises there.
+/// Opens the segmentation data set at `path`, in the format that [`super::formats()`] recognizes there.
 ///
 /// Classes come from a file in the folder (`classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,
 /// `labelmap.txt`, `class_names.txt` or `codes.txt`), from the format, or else from the values in the masks; [`ClassList`]

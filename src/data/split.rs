@@ -76,12 +76,14 @@ pub(crate) fn missing_notes(part: &dyn ClassificationDataset, name: &str) -> Vec
     let mut seen = vec![false; part.class_names().len()];
     (0..part.len()).for_each(|index| seen[part.label(index) as usize] = true);
     let missing = part.class_names().iter().zip(seen).filter(|(_, seen)| !seen);
-    missing.map(|(class, _)| format!("class '{class}' has no image in the {name} part: no score counts it")).collect()
+    missing
+        .map(|(class, _)| format!("class '{class}' has no image in the {name} part, so scores leave it out"))
+        .collect()
 }
 
 /// [`aligned`] for the test part; `None` where it has none of the training part's classes: test images are often
 /// published without labels, and are no reason not to train.
-pub(crate) fn labelled_test(
+pub(crate) fn labeled_test(
     test: FileDataset,
     test_at: &Path,
     train: (&Arc<[String]>, &Path),

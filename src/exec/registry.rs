@@ -173,13 +173,13 @@ pub enum KernelError {
         name: String,
     },
     /// The name is that of another kernel.
-    #[error("there is a kernel {name} already")]
+    #[error("the kernel {name} is registered already; give yours another name")]
     Taken {
         /// The name.
         name: String,
     },
     /// A call of it lacks the geometry that its twin and its shader read.
-    #[error("the kernel {name} is called without a {geometry}")]
+    #[error("the kernel {name} needs the geometry {geometry}, but its call carries another one or none")]
     Geometry {
         /// The kernel.
         name: String,

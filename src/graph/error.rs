@@ -29,8 +29,8 @@ pub enum GraphError {
     },
     /// A state was added after its group was packed or read as a whole.
     #[error(
-        "the group {group:?} is complete, since it was packed or read as a whole before the state `{name}` was added: \
-         add all of its states first"
+        "the state `{name}` cannot be added to the group {group:?}, which was packed or read as a whole already: add all \
+         states of the group first"
     )]
     Complete {
         /// Name.
@@ -53,14 +53,14 @@ pub enum GraphError {
         op: &'static str,
     },
     /// The op cannot be differentiated.
-    #[error("the op `{op}` has no gradient, but a parameter's gradient would have to pass through it")]
+    #[error("the op `{op}` has no gradient, but the loss depends on a parameter through it")]
     NoGradient {
         /// Op name.
         op: &'static str,
     },
     /// A gradient would read a state after its update.
     #[error(
-        "the gradient of `{op}`{at} reads the state `{name}`, which `{by}` updates before: take gradients before \
+        "the gradient of `{op}`{at} reads the state `{name}`, which `{by}` has updated by then: take gradients before \
          states are updated"
     )]
     Overwritten {
@@ -84,8 +84,8 @@ pub enum GraphError {
     EvaluationOnly,
     /// BatchNorm would be trained on one value per channel.
     #[error(
-        "{layer}: BatchNorm cannot be trained on one value of each channel (a batch of 1 image, and a map of 1×1 pixel), \
-         which has no variance: raise the batch size or the image size"
+        "{layer}: BatchNorm needs 2 values of each channel or more for a variance, but a batch of 1 image with a map of 1×1 \
+         pixel has 1: raise the batch size or the image size"
     )]
     OneValue {
         /// The layer.

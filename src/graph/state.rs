@@ -56,8 +56,8 @@ pub enum Init {
 /// Weight at position `i` of `size` for bilinear enlargement by `size / 2`: a triangle over all positions.
 fn triangle(i: usize, size: usize) -> f32 {
     let half = size.div_ceil(2) as f32;
-    let centre = (2.0 * half - 1.0 - (half as usize * 2 - size) as f32) / 2.0;
-    1.0 - ((i as f32 - centre) / half).abs()
+    let center = (2.0 * half - 1.0 - (half as usize * 2 - size) as f32) / 2.0;
+    1.0 - ((i as f32 - center) / half).abs()
 }
 
 impl Init {

@@ -106,7 +106,7 @@ pub enum SafetensorsError {
         reason: String,
     },
     /// A tensor has an element type that is not read.
-    #[error("{}: tensor `{tensor}` has elements of type {dtype}; readable are F32, F16, BF16, F64 and I64: convert it and save the file again", path.display())]
+    #[error("{}: tensor `{tensor}` has elements of type {dtype}, expected F32, F16, BF16, F64 or I64: convert it and save the file again", path.display())]
     UnsupportedType {
         /// The file.
         path: PathBuf,

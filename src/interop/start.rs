@@ -30,10 +30,9 @@ impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} tensors loaded", self.loaded)?;
         self.notes.iter().try_for_each(|note| write!(f, "; {note}"))?;
-        let reshaped =
-            self.reshaped.iter().map(|(name, file, own)| format!("{name} ({file:?} in the file, {own:?} here)"));
+        let reshaped = self.reshaped.iter().map(|(name, file, own)| format!("{name} {file:?} instead of {own:?}"));
         for (what, names) in [
-            ("not loaded", reshaped.collect()),
+            ("of another shape, not loaded", reshaped.collect()),
             ("missing", self.missing.clone()),
             ("unexpected", self.unexpected.clone()),
         ] {

@@ -12,9 +12,9 @@ use crate::shape::Window;
 choices! {
     /// First layers.
     pub enum Stem default ImageNet {
-        /// As published: 7×7 convolution with stride 2, then 3×3 max pooling with stride 2.
+        /// 7×7 convolution with stride 2, then 3×3 max pooling with stride 2, as published.
         ImageNet = "imagenet",
-        /// For small images (section 4.2 of the paper): 3×3 convolution with stride 1, no pooling.
+        /// 3×3 convolution with stride 1 and no pooling, for small images (section 4.2 of the paper).
         Cifar = "cifar",
     }
 }
@@ -23,7 +23,12 @@ choices! {
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "resnet18",
     help: "Classification",
-    settings: &[Setting { key: "stem", help: &["First layers of resnet18"], value: None, kind: Stem::KIND }],
+    settings: &[Setting {
+        key: "stem",
+        help: &["First layers of resnet18 [default: imagenet]"],
+        value: None,
+        kind: Stem::KIND,
+    }],
     head: "fc.bias",
     encoder: &["conv1.*", "bn1.*", "layer*"],
     step: "16x64x64",

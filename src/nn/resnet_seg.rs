@@ -12,9 +12,9 @@ use crate::setting::{Setting, SettingValue};
 choices! {
     /// How class scores are enlarged to the size of the image.
     pub enum Decoder default Fcn32s {
-        /// One step of 32 from the last stage: 64×64 kernel.
+        /// Enlarges the last stage by 32 at once, with a 64×64 kernel.
         Fcn32s = "fcn32s",
-        /// Steps of 2, 2 and 8, adding scores made from stages 3 and 2.
+        /// Enlarges by 2, 2 and 8, and adds the scores of stages 3 and 2 in between.
         Fcn8s = "fcn8s",
     }
 }
@@ -22,8 +22,13 @@ choices! {
 /// Its line of the list of architectures.
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "resnet18-seg",
-    help: "Segmentation with a ResNet18 body",
-    settings: &[Setting { key: "decoder", help: &["Head of resnet18-seg"], value: None, kind: Decoder::KIND }],
+    help: "Segmentation with a ResNet18 encoder",
+    settings: &[Setting {
+        key: "decoder",
+        help: &["Decoder of resnet18-seg [default: fcn32s]"],
+        value: None,
+        kind: Decoder::KIND,
+    }],
     head: "score.bias",
     encoder: &["conv1.*", "bn1.*", "layer*"],
     step: "4x128x128",

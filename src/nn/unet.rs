@@ -12,7 +12,7 @@ use crate::setting::{Kind, Setting, SettingValue};
 choices! {
     /// How the decoder enlarges a level.
     pub enum Up default Transposed {
-        /// 2×2 transposed convolution of stride 2, as published.
+        /// 2×2 transposed convolution with stride 2, as published.
         Transposed = "transposed",
         /// 1×1 convolution to half the channels, then bilinear interpolation.
         Bilinear = "bilinear",
@@ -24,10 +24,25 @@ pub const ARCHITECTURE: Architecture = Architecture {
     name: "unet",
     help: "Segmentation and colorization",
     settings: &[
-        Setting { key: "depth", help: &["Halvings of unet"], value: None, kind: Kind::Whole },
-        Setting { key: "base", help: &["Channels of the first level of unet"], value: None, kind: Kind::Whole },
-        Setting { key: "up", help: &["How unet enlarges"], value: None, kind: Up::KIND },
-        Setting { key: "skips", help: &["Hand features across the levels of unet"], value: None, kind: Kind::Switch },
+        Setting {
+            key: "depth",
+            help: &["Number of times that unet halves the image [default: 4]"],
+            value: None,
+            kind: Kind::Whole,
+        },
+        Setting {
+            key: "base",
+            help: &["Channels at the first level of unet [default: 64]"],
+            value: None,
+            kind: Kind::Whole,
+        },
+        Setting {
+            key: "up",
+            help: &["Operation that doubles height and width in the decoder of unet [default: transposed]"],
+            value: None,
+            kind: Up::KIND,
+        },
+        Setting { key: "skips", help: &["Skip connections of unet [default: true]"], value: None, kind: Kind::Switch },
     ],
     head: "head.bias",
     encoder: &["down*", "bottom*"],

@@ -115,7 +115,7 @@ pub(super) fn sum_partials(l: &mut Lowering<'_>, partials: Operand, len4: usize,
     }
 }
 
-/// Neighbouring axes that are summed at once: x is [outer, middle, inner] in vectors, of which the middle is summed.
+/// Neighboring axes that are summed at once: x is [outer, middle, inner] in vectors, of which the middle is summed.
 #[derive(Clone, Copy)]
 struct Run {
     outer: usize,
@@ -153,7 +153,7 @@ impl Sum {
         self.axes.len() == x.shape.rank()
     }
 
-    /// The runs of neighbouring axes, the last first: each sums what the one before it has left.
+    /// The runs of neighboring axes, the last first: each sums what the one before it has left.
     fn runs(&self, x: &TensorType) -> Vec<Run> {
         if self.is_whole(x) {
             return vec![Run { outer: 1, middle: super::vectors(x), inner: 1, fold: true }];
@@ -168,13 +168,13 @@ impl Sum {
         let mut runs = vec![];
         let mut axes = self.axes.as_slice();
         while let Some(&end) = axes.last() {
-            let neighbours = axes.iter().rev().enumerate().take_while(|(i, axis)| **axis + i == end).count();
-            let start = end + 1 - neighbours;
+            let neighbors = axes.iter().rev().enumerate().take_while(|(i, axis)| **axis + i == end).count();
+            let start = end + 1 - neighbors;
             let product = |range: std::ops::Range<usize>| dims[range].iter().product();
             let [outer, middle, inner] = [0..start, start..end + 1, end + 1..last + 1].map(product);
             runs.push(Run { outer, middle, inner, fold: end == last });
             dims[start..=end].fill(1);
-            axes = &axes[..axes.len() - neighbours];
+            axes = &axes[..axes.len() - neighbors];
         }
         runs
     }

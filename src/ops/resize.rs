@@ -1,4 +1,4 @@
-//! Resizing of activations: nearest neighbour and bilinear.
+//! Resizing of activations: nearest neighbor and bilinear.
 
 use super::onnx::map;
 use super::{expect_inputs, first, vectors};
@@ -15,7 +15,7 @@ pub enum Interpolation {
     Bilinear,
 }
 
-/// The input position of the centre of an output pixel.
+/// The input position of the center of an output pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coordinates {
     /// `(o + ½)·in/out − ½`: pixels are areas (PyTorch's `align_corners=False`).

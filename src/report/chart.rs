@@ -1,4 +1,4 @@
-//! Curves over epochs as inline SVG, with a legend below. Colors are those of the page's light or dark style.
+//! Curves over epochs as inline SVG, with a legend below. The style of the page sets the colors, light or dark.
 
 use super::html::{escaped, push};
 use crate::run::pictures::{Axis, Scale, drawable};
@@ -24,10 +24,10 @@ const LEFT: f64 = 72.0;
 const RIGHT: f64 = 408.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 224.0;
-/// More points than this are drawn without dots.
+/// Largest number of points that are drawn as dots.
 const DOTS: usize = 60;
 
-/// Charts side by side, as far as the page is wide; those without any line are left out.
+/// Charts side by side, as many as the page is wide. Charts without lines are left out.
 pub(super) fn charts(charts: &[Chart]) -> String {
     let drawn: String = charts.iter().filter(|chart| !chart.lines.is_empty()).map(Chart::html).collect();
     if drawn.is_empty() { drawn } else { format!("<div class=\"charts\">\n{drawn}</div>\n") }
@@ -97,10 +97,10 @@ impl Chart {
     }
 }
 
-/// Colors of lines; further lines have them again, dashed.
+/// Number of colors. Further lines repeat them, dashed.
 const COLORS: usize = 8;
 
-/// Classes of a line: its color and its dashes.
+/// CSS classes of a line: color and dashes.
 fn style(index: usize) -> (String, &'static str) {
     (format!("l{}", index % COLORS), if index < COLORS { "" } else { "dashed" })
 }

@@ -1,13 +1,13 @@
-//! The confusion matrix as a table that can be enlarged, and what follows from it for each class.
+//! The confusion matrix as a table that can be enlarged, and the scores of each class.
 
 use super::html::{Cell, Row, escaped, push, table};
 use super::page::Page;
 use super::record::Record;
 use crate::run::confusion::{ClassScore, ConfusionMatrix};
 
-/// With more classes than this, the most frequent confusions are listed instead.
+/// Above this number of classes, the most frequent confusions are listed instead.
 const MOST_CLASSES: usize = 128;
-/// Confusions that are listed.
+/// Number of listed confusions.
 const LISTED: usize = 50;
 
 /// The matrix, truth in rows. Zooming needs no script: three buttons choose the size of the cells.
@@ -53,7 +53,7 @@ fn cell(names: &[String], matrix: &ConfusionMatrix, truth: usize, prediction: us
     let (name, predicted, percent) = (escaped(&names[truth]), escaped(&names[prediction]), 100.0 * share);
     let mut html = String::from("<td");
     if count > 0 {
-        // The square root keeps a few mistakes among many visible.
+        // The square root keeps rare mistakes visible.
         push(&mut html, format_args!(" style=\"--s:{:.3}\"", share.sqrt()));
     }
     let class = match (truth == prediction, share > 0.3) {
@@ -73,7 +73,7 @@ fn cell(names: &[String], matrix: &ConfusionMatrix, truth: usize, prediction: us
     html
 }
 
-/// A count in at most four letters.
+/// A count in at most four characters.
 fn short(count: u64) -> String {
     let n = count as f64;
     match count {
@@ -111,14 +111,14 @@ pub(super) struct ClassScores<'a> {
     pub values: Vec<Option<f64>>,
 }
 
-/// Scores of the classes, of a run that keeps its counts.
+/// Scores of the classes, if the run has a confusion matrix.
 pub(super) fn class_scores(run: &Record) -> Option<ClassScores<'_>> {
     let (classes, matrix) = run.confusion.as_ref()?;
     let score = run.card.as_ref().and_then(|card| card.confusion.as_ref()).map_or(ClassScore::F1, |c| c.score);
     Some(ClassScores { score: score.name(), classes, values: matrix.class_scores(score) })
 }
 
-/// What a run's confusion matrix counts.
+/// The unit that a run's confusion matrix counts.
 pub(super) fn unit(run: &Record) -> &str {
     run.card.as_ref().and_then(|card| card.confusion.as_ref()).map_or("images", |c| &c.unit)
 }

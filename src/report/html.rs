@@ -1,8 +1,8 @@
-//! Pieces of HTML. Whatever comes from outside goes through [`escaped`]; nothing else writes it.
+//! Pieces of HTML. All text from outside passes through [`escaped`].
 
 use std::fmt::{Display, Write};
 
-/// Text as it may stand in an element or a quoted attribute.
+/// Text escaped for an element or a quoted attribute.
 pub(super) fn escaped(text: impl Display) -> String {
     let text = text.to_string();
     let mut safe = String::with_capacity(text.len());
@@ -21,7 +21,7 @@ pub(super) fn escaped(text: impl Display) -> String {
     safe
 }
 
-/// A picture as an address that holds the picture itself.
+/// A picture as a data URI.
 pub(super) fn data_uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", base64(png))
 }
@@ -44,14 +44,14 @@ fn base64(bytes: &[u8]) -> String {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cell {
     pub text: String,
-    /// The best of its kind.
+    /// Whether it is the best of its column.
     pub best: bool,
     /// Length of a bar under the text, 0..1.
     pub bar: Option<f64>,
 }
 
 impl Cell {
-    /// A score with a bar as long as it.
+    /// A score with a bar of its length.
     pub fn bar(share: Option<f64>, text: impl Fn(f64) -> String) -> Self {
         Cell { text: share.map_or("–".into(), text), bar: share, best: false }
     }
@@ -71,7 +71,7 @@ impl<T: Into<String>> From<T> for Cell {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Row {
     pub cells: Vec<Cell>,
-    /// Its values are not all alike.
+    /// Whether its values differ.
     pub differs: bool,
 }
 
@@ -105,7 +105,7 @@ pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
     html
 }
 
-/// A picture that is shown as wide as the page, or in its own size in a box that scrolls.
+/// A picture, as wide as the page or in its own size in a box that scrolls.
 pub(super) fn picture(png: &[u8], alt: &str, caption: &str) -> String {
     let (uri, alt, caption) = (data_uri(png), escaped(alt), escaped(caption));
     format!(

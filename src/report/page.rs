@@ -1,17 +1,17 @@
-//! The page under way: its body, and the headings that its table of contents names.
+//! The page under construction: its body and its table of contents.
 
 use std::fmt::Arguments;
 
 use super::html::{escaped, push};
 
-/// Looks of the page.
+/// Style of the page.
 const STYLE: &str = include_str!("style.css");
 
-/// A page under way.
+/// A page under construction.
 #[derive(Default)]
 pub(super) struct Page {
     body: String,
-    /// Level, id and text of the headings to be listed.
+    /// Level, id and text of the headings in the table of contents.
     listed: Vec<(usize, String, String)>,
     ids: usize,
 }
@@ -22,12 +22,12 @@ impl Page {
         self.body.push_str(html);
     }
 
-    /// Appends HTML; what comes from outside must be escaped.
+    /// Appends HTML. Text from outside must be escaped.
     pub fn push(&mut self, html: Arguments<'_>) {
         push(&mut self.body, html);
     }
 
-    /// A name that nothing else on the page has.
+    /// A new id.
     pub fn id(&mut self) -> String {
         self.ids += 1;
         format!("s{}", self.ids)
@@ -38,7 +38,7 @@ impl Page {
         self.push(format_args!("<h{level}>{}</h{level}>\n", escaped(text)));
     }
 
-    /// A heading that the table of contents names.
+    /// A heading in the table of contents.
     pub fn listed_heading(&mut self, level: usize, text: &str) {
         let id = self.id();
         self.push(format_args!("<h{level} id=\"{id}\">{}</h{level}>\n", escaped(text)));

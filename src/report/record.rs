@@ -1,4 +1,4 @@
-//! What a run's folder holds, read into memory.
+//! The contents of a run's folder, read into memory.
 
 use std::fs;
 use std::io::Read;
@@ -13,27 +13,27 @@ use crate::run::mistakes::{self, Mistake};
 use crate::run::task_card::TaskCard;
 use crate::run::{RunDir, Score};
 
-/// A run as the report shows it.
+/// The parts of a run that a report shows.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     pub name: String,
     /// Keys and values of `config.toml`, without those that only name folders.
     pub settings: Vec<(String, String)>,
     pub facts: Option<RunFacts>,
-    /// The description of its task, where that is known.
+    /// The description of its task, if known.
     pub card: Option<TaskCard>,
     /// Tables that its task names: caption, names of the columns, rows.
     pub tables: Vec<(String, TableRows)>,
     pub rows: Vec<EpochRow>,
-    /// Files that are damaged or gone: a line each.
+    /// A line for each damaged or missing file.
     pub damage: Vec<String>,
-    /// It can be resumed.
+    /// Whether it can be resumed.
     pub unfinished: bool,
     pub confusion: Option<(Vec<String>, ConfusionMatrix)>,
     pub mistakes: Vec<(Mistake, Vec<u8>)>,
     /// Validation images with predictions, as PNG.
     pub samples: Option<Vec<u8>>,
-    /// The confusion matrix as PNG, of runs that keep no counts.
+    /// The confusion matrix as PNG, for runs without counts.
     pub confusion_picture: Option<Vec<u8>>,
 }
 
@@ -51,7 +51,7 @@ impl Record {
             Ok((mistake, picture.unwrap_or_default()))
         };
         let confusion_picture = if confusion.is_none() { read_if_there(&run.confusion_path())? } else { None };
-        // Damage is named, and what is whole is shown.
+        // Damage is listed, and intact files are shown.
         let mut damage = run.damage();
         let facts = run.read_facts().ok().flatten();
         let metrics = fs::read(run.metrics_path()).unwrap_or_default();
@@ -87,12 +87,12 @@ impl Record {
         })
     }
 
-    /// Name of its task, where that is known.
+    /// Name of its task, if known.
     pub fn task(&self) -> Option<&str> {
         self.card.as_ref().map(|card| &*card.task)
     }
 
-    /// Digest of the validation images that its scores are of; runs of earlier versions do not say.
+    /// Digest of its validation images. Runs of earlier versions lack it.
     pub fn data(&self) -> Option<&str> {
         Some(self.facts.as_ref()?.data.as_ref()?.validation.set.as_str())
     }
@@ -102,12 +102,12 @@ impl Record {
         self.rows.first().into_iter().flat_map(|row| row.scores.iter().map(|(score, _)| score))
     }
 
-    /// The score that decides which epoch is best.
+    /// The score that chooses the best epoch.
     pub fn decisive(&self) -> Option<&Score> {
         self.scores().find(|score| !score.of_training())
     }
 
-    /// The epoch with the best such score; with the least validation loss, where there is no score.
+    /// The epoch with the best decisive score, or with the least validation loss if there is no score.
     pub fn best(&self) -> Option<&EpochRow> {
         let decisive = self.decisive();
         let value = |row: &EpochRow| {
@@ -134,7 +134,7 @@ impl Record {
         self.rows.last().map(|row| row.seconds)
     }
 
-    /// A setting's value; empty for one that it does not have.
+    /// A setting's value; empty if the run lacks the setting.
     pub fn setting(&self, key: &str) -> &str {
         self.settings.iter().find(|(k, _)| k == key).map_or("", |(_, value)| value)
     }
@@ -158,14 +158,14 @@ fn settings(path: &Path) -> Result<Vec<(String, String)>, ReportError> {
     let table: toml::Table = toml::from_str(&text).map_err(bad)?;
     let value = |value: toml::Value| match value {
         toml::Value::String(text) => text,
-        // As it would be written: 1e-7, where TOML has 0.0000001.
+        // As a person writes it: 1e-7 instead of 0.0000001.
         toml::Value::Float(number) => format!("{number:?}"),
         other => other.to_string(),
     };
     Ok(table.into_iter().filter(|(key, _)| key != "out").map(|(key, v)| (key, value(v))).collect())
 }
 
-/// Whether a name is that of a file in its folder, not a path out of it.
+/// Whether a name is a plain file name, not a path.
 fn is_plain(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|file| file == name)
 }
@@ -173,7 +173,7 @@ fn is_plain(name: &str) -> bool {
 /// Largest size of a run's picture, in bytes.
 const MAX_PICTURE: u64 = 1 << 26;
 
-/// A picture, if there is one.
+/// A picture, if it exists.
 fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ReportError> {
     if path.exists() { read_picture(path).map(Some) } else { Ok(None) }
 }
@@ -189,12 +189,12 @@ pub(super) fn read_picture(path: &Path) -> Result<Vec<u8>, ReportError> {
     Ok(bytes)
 }
 
-/// A table that is read from a CSV file.
+/// A table from a CSV file.
 #[derive(Debug, Clone)]
 pub(super) struct TableRows {
     /// Names of the columns.
     pub head: Vec<String>,
-    /// Rows; of a sweep the best first, and the last column names the folders of the runs.
+    /// Rows. In the table of a sweep the best is first, and the last column names the folders of the runs.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -208,12 +208,12 @@ fn card_of<'a>(facts: Option<&'a RunFacts>, rows: &[EpochRow], known: &'a [TaskC
     named.or_else(|| known.iter().find(|card| first.is_some() && card.decisive() == first))
 }
 
-/// The table of a sweep, or `None` where `path` is no sweep.
+/// The table of a sweep; `None` if `path` is not a sweep.
 pub(super) fn sweep_table(path: &Path) -> Result<Option<TableRows>, ReportError> {
     table(&path.join("sweep.csv"))
 }
 
-/// A table in a CSV file, or `None` where there is no such file.
+/// The table in a CSV file; `None` if the file is missing.
 fn table(file: &Path) -> Result<Option<TableRows>, ReportError> {
     if !fs::metadata(file).is_ok_and(|m| m.is_file()) {
         return Ok(None);

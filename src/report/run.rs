@@ -1,4 +1,4 @@
-//! One run.
+//! The section of one run.
 
 use super::chart::{Chart, Line, charts};
 use super::confusion;
@@ -10,7 +10,7 @@ use crate::run::history::EpochRow;
 use crate::run::mistakes::Mistake;
 use crate::run::pictures::Scale;
 
-/// Everything of a run below its heading, which is of `level - 1`. `settings` are shown if a comparison does not.
+/// Adds everything below the heading of a run, which has `level - 1`. `settings` is false if a comparison shows them.
 pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: bool) {
     facts(page, run);
     for line in &run.damage {
@@ -55,7 +55,7 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
     }
 }
 
-/// A short list: what was trained, on what, how fast, to which score.
+/// A short list: model, data, speed and score.
 fn facts(page: &mut Page, run: &Record) {
     let mut list: Vec<(&str, String)> = vec![];
     if let Some(facts) = &run.facts {
@@ -91,14 +91,14 @@ fn facts(page: &mut Page, run: &Record) {
     page.add("</dl>\n");
 }
 
-/// A whole number with its thousands apart.
+/// A whole number with separated thousands.
 fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
     groups.iter().map(|group| String::from_utf8_lossy(group)).collect::<Vec<_>>().join("\u{202f}")
 }
 
-/// Name of a score's axis: that of the panel of its task that it is in.
+/// Name of a score's axis, from its panel.
 pub(super) fn axis(run: Option<&Record>, score: &Score) -> String {
     let mut panels = run.into_iter().flat_map(|run| &run.card).flat_map(|card| &card.panels);
     let panel = panels.find(|panel| panel.lines.iter().any(|(_, line)| line == score));
@@ -113,7 +113,7 @@ fn curves(run: &Record) -> Vec<Chart> {
     let mut list = vec![Chart { title: "Loss".into(), axis: "mean loss".into(), scale: Scale::Loss, lines: loss }];
     let there = |score: &Score| run.scores().any(|s| s == score);
     for panel in run.card.iter().flat_map(|card| &card.panels) {
-        // The last line of a panel is what makes it the task's.
+        // The last line of a panel decides whether the run has it.
         if panel.lines.last().is_some_and(|(_, score)| there(score)) {
             let lines = panel.lines.iter().filter(|(_, score)| there(score));
             let lines = lines.map(|(name, score)| line(name, &|r| r.score(score))).collect();

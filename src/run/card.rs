@@ -1,4 +1,4 @@
-//! The description of a model in the metadata of its checkpoint: all that is needed to use it.
+//! The description of a model in the metadata of its checkpoint. It holds everything that using the model needs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,17 +15,17 @@ use crate::nn::{Architecture, Network, Settings, list};
 /// The description of a trained model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCard {
-    /// Name of the task that it was trained for, such as `classify`.
+    /// Name of its task, such as `classify`.
     pub task: String,
     /// The network.
     pub network: Network,
-    /// Names of the outputs in their order: classes, or color channels.
+    /// Names of the outputs in order: classes, or color channels.
     pub classes: Vec<String>,
-    /// Color of each class in figures; empty where there are no masks.
+    /// Color of each class in figures; empty without masks.
     pub palette: Vec<[u8; 3]>,
-    /// Height and width of the images that it was trained on.
+    /// Height and width of the training images, in pixels.
     pub image_size: [usize; 2],
-    /// How pixels are normalized.
+    /// Mean and deviation by which pixels are normalized.
     pub normalization: Normalization,
     /// Entries of the task itself, such as thresholds.
     pub own: BTreeMap<String, String>,
@@ -33,21 +33,20 @@ pub struct ModelCard {
 
 const SAMPLE_BITS: &str = "sample_bits";
 
-/// Entry of a checkpoint: the epoch after which it was written. The weights of a run that was stopped within an epoch have
-/// none.
+/// Metadata key: the epoch after which the checkpoint was written. A checkpoint written within an epoch lacks it.
 pub const EPOCH: &str = "epoch";
 
-/// Keys of the description, beside those of the model's settings.
+/// Keys of the description, besides those of the model's settings.
 const KEYS: [&str; 9] = ["format", "task", "model", "image_size", "classes", "palette", "mean", "std", EPOCH];
 
 impl ModelCard {
-    /// Bits that samples of 16-bit images are read with; see [`crate::data::SampleDepth`].
+    /// Bits per sample of 16-bit images; see [`crate::data::SampleDepth`].
     pub fn sample_bits(&self) -> u8 {
         let written = self.own.get(SAMPLE_BITS).and_then(|bits| bits.parse().ok());
         written.filter(|bits| (1..=16).contains(bits)).unwrap_or(16)
     }
 
-    /// The entry of `bits` bits a sample; none for 16.
+    /// Adds the entry for `bits` bits per sample; 16 needs none.
     pub fn with_sample_bits(mut self, bits: u8) -> Self {
         if bits != 16 {
             self.own.insert(SAMPLE_BITS.into(), bits.to_string());
@@ -89,7 +88,7 @@ impl ModelCard {
     /// From the metadata of a checkpoint.
     ///
     /// # Errors
-    /// When the file was not written by shadegrad's training.
+    /// When shadegrad's training did not write the file.
     pub fn from_metadata(file: &TensorFile, path: &Path) -> Result<ModelCard, RunError> {
         let bad = |key: &str| RunError::NotACheckpoint { path: path.to_owned(), key: key.to_owned() };
         let text = |key: &str| file.metadata.get(key).ok_or_else(|| bad(key));
@@ -100,7 +99,7 @@ impl ModelCard {
         let classes: Vec<String> =
             parse(text("classes")?).filter(|c: &Vec<_>| !c.is_empty()).ok_or_else(|| bad("classes"))?;
         let network = network(file, classes.len()).map_err(bad)?;
-        // The head bounds the names: memory is taken for as many classes as there are names.
+        // The number of names must match the head, so a forged list of names cannot take much memory.
         if head(file, &network) != classes.len() {
             return Err(bad("classes"));
         }
@@ -137,7 +136,7 @@ fn network(file: &TensorFile, outputs: usize) -> Result<Network, &'static str> {
     network.ok_or(keys.clone().next().unwrap_or("model"))
 }
 
-/// Values of the last layer's tensor, one for each output.
+/// Number of outputs, from the bias of the last layer.
 fn head(file: &TensorFile, network: &Network) -> usize {
     file.tensors.get(network.architecture().head).map_or(0, |t| t.data.len())
 }

@@ -12,7 +12,7 @@ use crate::interop::safetensors::TensorFile;
 pub struct Checkpoint {
     /// Tensors and metadata.
     pub file: TensorFile,
-    /// Where it was read.
+    /// Path of the file.
     pub path: PathBuf,
     /// Description of its model.
     pub card: ModelCard,
@@ -22,7 +22,7 @@ impl Checkpoint {
     /// Opens the best checkpoint of a run directory, or a checkpoint file.
     ///
     /// # Errors
-    /// When there is none, or training here did not write it.
+    /// When there is none, or shadegrad's training did not write it.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let path = checkpoint_path(path)?;
         let file = TensorFile::read(&path)?;
@@ -30,13 +30,13 @@ impl Checkpoint {
         Ok(Checkpoint { file, path, card })
     }
 
-    /// The `config.toml` of the run that it lies in, where it lies in one.
+    /// The `config.toml` beside it, if it lies in a run folder.
     pub fn config_path(&self) -> Option<PathBuf> {
         self.path.parent().map(|folder| folder.join("config.toml")).filter(|path| path.is_file())
     }
 }
 
-/// The best checkpoint of a run directory; a file is itself.
+/// The best checkpoint of a run folder. A file is its own checkpoint.
 ///
 /// # Errors
 /// When there is none.

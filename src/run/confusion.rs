@@ -15,7 +15,7 @@ pub struct ClassOutOfRange {
     pub classes: usize,
 }
 
-/// A score of each class that follows from a confusion matrix.
+/// A score per class, computed from a confusion matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassScore {
@@ -77,7 +77,7 @@ impl ConfusionMatrix {
         Ok(())
     }
 
-    /// Adds a whole matrix of counts, truth in rows; what is no count adds nothing.
+    /// Adds a matrix of counts, truth in rows. NaN and negative values add nothing.
     pub fn add_counts(&mut self, counts: &[f32]) {
         for (to, &n) in self.counts.iter_mut().zip(counts) {
             *to += n as u64;
@@ -113,12 +113,12 @@ impl ConfusionMatrix {
         ratio(correct, self.total())
     }
 
-    /// Share of a class's images that were found.
+    /// Share of a class's images that were predicted correctly.
     pub fn recall(&self, class: usize) -> Option<f64> {
         ratio(self.count(class, class), self.row_total(class))
     }
 
-    /// Share of the predictions of a class that were right.
+    /// Share of the predictions of a class that are correct.
     pub fn precision(&self, class: usize) -> Option<f64> {
         ratio(self.count(class, class), self.column_total(class))
     }
@@ -143,7 +143,7 @@ impl ConfusionMatrix {
         (0..self.classes).map(of).collect()
     }
 
-    /// As CSV: a row a class in truth, a column a class predicted.
+    /// As CSV: one row per true class, one column per predicted class.
     pub fn to_csv(&self, names: &[String]) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
         // Writing into memory does not fail.
@@ -155,10 +155,10 @@ impl ConfusionMatrix {
         csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    /// Names and counts from what [`ConfusionMatrix::to_csv`] wrote.
+    /// Reads names and counts that [`ConfusionMatrix::to_csv`] wrote.
     ///
     /// # Errors
-    /// When it is no square of counts.
+    /// When the table is not square or holds no counts.
     pub fn from_csv(text: &str) -> Result<(Vec<String>, Self), csv::Error> {
         let problem = |what: &str| csv::Error::from(std::io::Error::other(what.to_owned()));
         let mut csv = csv::Reader::from_reader(text.as_bytes());

@@ -1,4 +1,4 @@
-//! Damage of a run's files, found without changing anything: for verbs that read a run.
+//! Search for damaged files of a run. It changes nothing.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use super::score::Score;
 use crate::data::digest;
 use crate::interop::safetensors::read_metadata;
 
-/// The digest of a text file of a run, as `run.json` keeps it.
+/// The digest of a text file of a run, as in `run.json`.
 pub fn text_digest(text: &str) -> String {
     format!("{:016x}", digest(text.as_bytes()))
 }
@@ -32,18 +32,18 @@ impl RunDir {
         let settings = fs::read_to_string(self.config_path()).unwrap_or_default();
         let kept = facts.as_ref().and_then(|facts| facts.settings_digest.clone());
         if kept.is_some_and(|kept| kept != text_digest(&settings)) {
-            add("config.toml", "it is not what the run was trained with".into());
+            add("config.toml", "it differs from the settings of the run".into());
         }
         let known: Vec<Score> =
             facts.iter().flat_map(|f| &f.shown).flat_map(|card| card.known_scores().cloned()).collect();
-        // Read before the table, which a live run extends first.
+        // Read before the table, because a live run extends the table first.
         let epochs = resume::kept_epochs(&self.resume_path());
         let metrics = fs::read(self.metrics_path()).unwrap_or_default();
         let (rows, problem) = EpochRow::read_damaged(&metrics, &known);
         let epoch = |path| read_metadata(path).ok().and_then(|entries| entries.get(EPOCH)?.parse::<u32>().ok());
         let last = epoch(&self.last_path()).max(epoch(&self.best_path()));
         let kept = facts.as_ref().and_then(|facts| facts.metrics_digest.clone());
-        // A run that is being written has one row more than checkpoints, or none yet.
+        // A live run may have a row without its checkpoint, or no row.
         let none_yet = metrics.is_empty() && self.checkpoint().is_none();
         match problem.filter(|_| !none_yet) {
             Some(problem) => add("metrics.csv", problem),
@@ -71,7 +71,7 @@ impl RunDir {
             }
         }
         if self.resume_path().exists() && resume::kept_position(&self.resume_path()).is_none() {
-            add("resume.safetensors", "it does not say where the run stands".into());
+            add("resume.safetensors", "it holds no position of the run".into());
         }
         found
     }

@@ -1,4 +1,4 @@
-//! Why a run's folder, or a file in it, could not be made, read or written.
+//! Errors of a run's folder and its files.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub enum RunError {
     /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The folder asked for is taken.
+    /// The folder exists and is not empty.
     #[error("{} exists already and is not empty; runs are never overwritten: choose another folder or move it away", path.display())]
     Taken {
         /// The folder.
@@ -36,10 +36,10 @@ pub enum RunError {
     Locked {
         /// The folder.
         path: PathBuf,
-        /// Who holds it, in words.
+        /// The process that holds it, in words.
         holder: String,
     },
-    /// A file of a run is not whole.
+    /// A file of a run is damaged.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -56,7 +56,7 @@ pub enum RunError {
         source: csv::Error,
     },
     /// Another table is malformed.
-    #[error("{}: {source}; the run's other files can be used without it: move it away", path.display())]
+    #[error("{}: {source}; move it away, and the run's other files can be used", path.display())]
     Table {
         /// The file.
         path: PathBuf,
@@ -64,7 +64,7 @@ pub enum RunError {
         source: csv::Error,
     },
     /// `run.json` does not hold the facts of a run.
-    #[error("{}: {source}; the run's other files can be used without it: move it away", path.display())]
+    #[error("{}: {source}; move it away, and the run's other files can be used", path.display())]
     Facts {
         /// The file.
         path: PathBuf,
@@ -77,10 +77,10 @@ pub enum RunError {
     /// A checkpoint that cannot be read, or does not fit the model.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A checkpoint that was not written by this program.
+    /// A checkpoint that shadegrad's training did not write.
     #[error(
-        "{}: its metadata has no usable `{key}`, so it is not a checkpoint of `shadegrad train`; \
-         such files are best.safetensors and last.safetensors in a run directory", path.display()
+        "{}: its metadata has no usable `{key}`, so it is not a checkpoint of a run; expected best.safetensors or \
+         last.safetensors of a run directory", path.display()
     )]
     NotACheckpoint {
         /// The file.
@@ -94,11 +94,63 @@ pub enum RunError {
         /// The file that was read.
         path: PathBuf,
         /// Why.
-        reason: String,
+        reason: Unresumable,
     },
     /// The device failed while states were read or written.
     #[error(transparent)]
     Exec(#[from] ExecError),
+}
+
+/// Why a run cannot be resumed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Unresumable {
+    /// No epoch is left.
+    #[error("{epochs} epochs are done; expected a larger number of epochs")]
+    Done {
+        /// Finished epochs.
+        epochs: usize,
+    },
+    /// Another order of the images in the middle of an epoch.
+    #[error(
+        "it stopped in the middle of epoch {epoch}, where {what} was {before} and now is {now}, so that images would be \
+         skipped or come twice: keep {before} until an epoch has ended"
+    )]
+    MidEpoch {
+        /// The epoch under way, from 1.
+        epoch: usize,
+        /// What differs, in words.
+        what: &'static str,
+        /// The setting that decides it, where one does.
+        setting: Option<&'static str>,
+        /// Value of the run.
+        before: String,
+        /// Value asked for.
+        now: String,
+    },
+    /// Data or settings that change the weights.
+    #[error(
+        "it would not be the run that it was, since its data or settings changed: {}; restore them, or allow changed data",
+        changes.join(". ")
+    )]
+    Changed {
+        /// Each change in words.
+        changes: Vec<String>,
+    },
+    /// A file that cannot be restored.
+    #[error("{problem}: restore the file from a copy, or begin a new run from the weights in {}", weights.display())]
+    Lost {
+        /// What is lost, and why.
+        problem: String,
+        /// The weights of the last epoch.
+        weights: PathBuf,
+    },
+    /// A tensor of another shape or name.
+    #[error("its `{tensor}` is not that of this model: resume with the settings that the run was started with")]
+    OtherModel {
+        /// Name of the tensor.
+        tensor: String,
+    },
 }
 
 impl From<SafetensorsError> for RunError {

@@ -1,4 +1,4 @@
-//! Facts of a run besides its settings and its epochs: `run.json`.
+//! `run.json`: facts of a run besides its settings and epochs.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,16 +24,16 @@ pub struct RunFacts {
     pub training_images: usize,
     /// Number of validation images.
     pub validation_images: usize,
-    /// What the run was trained on, without its single images; runs of earlier versions do not say.
+    /// Fingerprint of the data, without single images. Runs of earlier versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataPrint>,
-    /// Digest of `config.toml`, by which damage is noticed.
+    /// Digest of `config.toml`, to detect damage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings_digest: Option<String>,
     /// Digest of `metrics.csv`, once the run has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics_digest: Option<String>,
-    /// How the task's runs are shown; runs of earlier versions do not say.
+    /// Description of the task's runs. Runs of earlier versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<TaskCard>,
 }

@@ -1,4 +1,4 @@
-//! What a run was trained on: enough to know the same data again, and to name what changed.
+//! Fingerprint of the data of a run. It detects changed data and names the changed images.
 //!
 //! | of an image | compared |
 //! |---|---|
@@ -18,19 +18,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Identity, Source, digest};
 
-/// Up to this many images each is kept by itself, so that a change can be named.
+/// Largest number of images with a fingerprint each, by which changed images can be named.
 const MAX_NAMED: usize = 50_000;
-/// Number of images of a kind that a message names.
+/// Number of images that a message names per kind of change.
 const SHOWN: usize = 3;
 
-/// What a run was trained and validated on.
+/// Fingerprint of the training and validation images of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataPrint {
     /// Names of the outputs, in their order.
     pub classes: Vec<String>,
-    /// Images to learn from.
+    /// Training images.
     pub training: PartPrint,
-    /// Images to measure on.
+    /// Validation images.
     pub validation: PartPrint,
 }
 
@@ -39,11 +39,11 @@ pub struct DataPrint {
 pub struct PartPrint {
     /// Number of images.
     pub images: usize,
-    /// Digest of what the network gets, in order: as 16 hexadecimal digits.
+    /// Digest of the input of the network, in order, as 16 hexadecimal digits.
     pub content: String,
-    /// Digest of names, classes and files, whatever the image size: equal for runs that can be compared.
+    /// Digest of names, classes and files, without the image size. Runs with equal digests can be compared.
     pub set: String,
-    /// Each image, where they are few enough.
+    /// Fingerprint of each image; empty above [`MAX_NAMED`] images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub each: Vec<ImagePrint>,
 }
@@ -60,13 +60,13 @@ impl DataPrint {
         DataPrint { classes: classes.to_vec(), training: part(training), validation: part(validation) }
     }
 
-    /// The same without the single images, as `run.json` has it.
+    /// The same without single images, for `run.json`.
     pub fn summary(&self) -> Self {
         let part = |part: &PartPrint| PartPrint { each: vec![], ..part.clone() };
         DataPrint { classes: self.classes.clone(), training: part(&self.training), validation: part(&self.validation) }
     }
 
-    /// What differs now, in words; empty where nothing does.
+    /// Differences to the present data, in words.
     pub fn changes(&self, now: &DataPrint) -> Vec<String> {
         let mut changes = vec![];
         if self.classes != now.classes {
@@ -98,7 +98,7 @@ impl PartPrint {
         PartPrint { images, content, set, each: if images <= MAX_NAMED { each.collect() } else { vec![] } }
     }
 
-    /// What differs, in words.
+    /// Differences of a part, in words.
     fn difference(&self, now: &PartPrint) -> Vec<String> {
         let counts = format!("there were {} and are {}", self.images, now.images);
         if self.each.is_empty() || now.each.is_empty() {
@@ -137,7 +137,7 @@ fn in_words((kind, names): &(&str, Vec<String>)) -> String {
     format!("{} {kind}: {}{more}", names.len(), names[..names.len().min(SHOWN)].join(", "))
 }
 
-/// An image, and the lengths of its file and its mask's.
+/// Fingerprint of an image, and the lengths of its file and its mask file in bytes.
 fn print(identity: &Identity, folder: Option<&Path>) -> (ImagePrint, [u64; 2]) {
     let length = |name: &str| fs::metadata(name).ok().filter(fs::Metadata::is_file).map_or(0, |file| file.len());
     let files = [length(&identity.name), identity.mask.as_deref().map_or(0, length)];

@@ -41,7 +41,7 @@ const FACTS: &str = "run.json";
 pub(super) const CONFUSION: &str = "confusion.csv";
 pub(super) const EVENTS: &str = "events.out.tfevents.shadegrad";
 
-/// A table of a run is at most this long; a confusion matrix of a thousand classes has 4 MB.
+/// Largest table of a run, in bytes. A confusion matrix of 1000 classes has 4 MB.
 const MAX_TABLE_BYTES: u64 = 1 << 26;
 
 /// The folder of one run.
@@ -71,10 +71,10 @@ impl RunDir {
         Self { path: new_numbered(parent, stem)? }.claimed()
     }
 
-    /// Refuses a path that [`RunDir::create`] could not take. Nothing is made.
+    /// Refuses a path that [`RunDir::create`] would refuse. Creates nothing.
     ///
     /// # Errors
-    /// It is a file, or a folder with something in it.
+    /// The path is a file or a folder that is not empty.
     pub fn check_free(path: &Path) -> Result<(), RunError> {
         check_free(path)
     }
@@ -90,7 +90,7 @@ impl RunDir {
         }
     }
 
-    /// Opens the folder of an earlier run, to evaluate or predict with it.
+    /// Opens the folder of a run, for evaluation or prediction.
     ///
     /// # Errors
     /// There is no such folder, or it lacks its settings or any checkpoint.
@@ -103,7 +103,7 @@ impl RunDir {
         Ok(run)
     }
 
-    /// As [`RunDir::open`], also where the run ended before its first checkpoint.
+    /// As [`RunDir::open`], but a checkpoint may be missing.
     ///
     /// # Errors
     /// There is no such folder, or it lacks its settings.
@@ -159,12 +159,12 @@ impl RunDir {
         self.path.join(LAST)
     }
 
-    /// Where an unfinished run stands.
+    /// State of an unfinished run.
     pub fn resume_path(&self) -> PathBuf {
         self.path.join(RESUME)
     }
 
-    /// Drops [`RunDir::resume_path`]: the run has ended.
+    /// Removes [`RunDir::resume_path`], because the run has ended.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -215,7 +215,7 @@ impl RunDir {
         Ok(write_atomic(&self.config_path(), |w| w.write_all(toml.as_bytes()))?)
     }
 
-    /// Writes a text file of this name.
+    /// Writes a text file.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -223,10 +223,10 @@ impl RunDir {
         Ok(write_atomic(&self.path.join(name), |w| w.write_all(text.as_bytes()))?)
     }
 
-    /// A text file of this name, if there is one.
+    /// The text of a file, if it exists.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
+    /// When it exists and cannot be read.
     pub fn read_file(&self, name: &str) -> Result<Option<String>, RunError> {
         let path = self.path.join(name);
         if !path.exists() {
@@ -244,10 +244,10 @@ impl RunDir {
         self.write_file(FACTS, &serde_json::to_string_pretty(facts).map_err(bad)?)
     }
 
-    /// What `run.json` holds; runs of earlier versions have none.
+    /// Contents of `run.json`. Runs of earlier versions have none.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
+    /// When it exists and cannot be read.
     pub fn read_facts(&self) -> Result<Option<RunFacts>, RunError> {
         let bad = |source| RunError::Facts { path: self.path.join(FACTS), source };
         self.read_file(FACTS)?.map(|text| serde_json::from_str(&text).map_err(bad)).transpose()
@@ -261,10 +261,10 @@ impl RunDir {
         self.write_file(CONFUSION, &matrix.to_csv(names))
     }
 
-    /// Names and counts in `confusion.csv`, where there is one.
+    /// Names and counts in `confusion.csv`, if it exists.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
+    /// When it exists and cannot be read.
     pub fn read_confusion(&self) -> Result<Option<(Vec<String>, ConfusionMatrix)>, RunError> {
         let bad = |source| RunError::Table { path: self.path.join(CONFUSION), source };
         self.read_file(CONFUSION)?.map(|text| ConfusionMatrix::from_csv(&text).map_err(bad)).transpose()
@@ -313,7 +313,7 @@ impl RunDir {
         Ok(write_atomic(&self.metrics_path(), |w| EpochRow::write_csv(rows, true, w).map_err(io::Error::from))?)
     }
 
-    /// Every epoch in `metrics.csv`; none if the run ended before its first.
+    /// The epochs in `metrics.csv`; empty for a run that ended before its first epoch.
     ///
     /// # Errors
     /// If the file cannot be read, or a row is malformed.
@@ -336,7 +336,7 @@ fn append(path: &Path, make: impl FnOnce(bool) -> io::Result<Vec<u8>>) -> Result
     append_or_undo(&mut file, length, &make(length == 0).map_err(fail)?).map_err(fail)
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub(super) fn remove_if_there(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::writing(path, error)),

@@ -43,7 +43,7 @@ pub struct EpochRow {
     pub train_loss: f64,
     /// Mean validation loss.
     pub val_loss: f64,
-    /// Scores: of the training images first, then the task's, the one that decides first.
+    /// Scores: first of the training images, then of the task, the decisive one first.
     pub scores: Vec<(Score, f64)>,
     /// Learning rate at the epoch's last step.
     pub lr: f64,
@@ -56,7 +56,7 @@ pub struct EpochRow {
 }
 
 impl EpochRow {
-    /// A score, if this kind of run has it.
+    /// Value of a score, if the run has it.
     pub fn score(&self, score: &Score) -> Option<f64> {
         self.scores.iter().find(|(s, _)| s == score).map(|(_, v)| *v)
     }
@@ -92,7 +92,7 @@ impl EpochRow {
             csv.write_record(first.columns().iter().map(|(name, _)| *name))?;
         }
         for row in rows {
-            // `{:?}` keeps every digit that the number needs; whole numbers lose their ".0".
+            // `{:?}` prints the shortest text that reads back exactly. Whole numbers lose their ".0".
             let text = |v: f64| format!("{v:?}").trim_end_matches(".0").to_owned();
             csv.write_record(row.columns().iter().map(|(_, v)| text(*v)))?;
         }
@@ -100,7 +100,7 @@ impl EpochRow {
         Ok(())
     }
 
-    /// Rows as CSV with column names; nothing for no rows.
+    /// Rows as CSV with column names; empty without rows.
     pub fn csv(rows: &[Self]) -> String {
         let mut bytes = vec![];
         // Writing into memory does not fail.
@@ -108,7 +108,7 @@ impl EpochRow {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The rows of a damaged table: each whole line that reads, once, in the order of the epochs; and what is wrong, in words.
+    /// The readable rows of a damaged table, each epoch once, in order, and the problem in words.
     pub fn read_damaged(bytes: &[u8], known: &[Score]) -> (Vec<Self>, Option<String>) {
         let text = String::from_utf8_lossy(bytes);
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
@@ -125,7 +125,7 @@ impl EpochRow {
         let problem = if bytes.is_empty() {
             Some("it is empty".to_owned())
         } else if unreadable > 0 {
-            Some(format!("{unreadable} of its lines are no epochs"))
+            Some(format!("{unreadable} of its lines cannot be read"))
         } else if !in_order {
             Some(format!("its rows are epochs {epochs}"))
         } else if whole.len() < text.len() {

@@ -1,4 +1,4 @@
-//! Height and width on the command line, in a config file and in a checkpoint: `64` or `192x256`.
+//! Height and width of images as text, in settings and checkpoints: `64` or `192x256`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,9 @@ use std::str::FromStr;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Smallest side of the images that a network is given, in pixels.
+/// Smallest side of input images, in pixels.
 pub const MIN_IMAGE_SIZE: usize = 5;
-/// Largest side of the images that a network is given, in pixels.
+/// Largest side of input images, in pixels.
 pub const MAX_IMAGE_SIZE: usize = 8192;
 
 /// Height and width in pixels.
@@ -20,11 +20,11 @@ pub struct ImageSize {
     pub width: usize,
 }
 
-/// What is expected where the text is something else.
+/// The expected form, for errors.
 const EXPECTED: &str = "HEIGHTxWIDTH in pixels, such as 192x256, or one number for a square";
 
 impl ImageSize {
-    /// From `64` or `192x256`.
+    /// Reads `64` or `192x256`.
     ///
     /// # Errors
     /// What was expected.
@@ -45,13 +45,13 @@ impl ImageSize {
 pub enum Fit {
     /// It is stretched to the size.
     Stretched,
-    /// It is scaled to cover the size, and what sticks out is cut off.
+    /// It is scaled to cover the size, and the excess is cut off.
     Cut,
 }
 
 impl ImageSize {
-    /// A line on how a picture of a height and width is brought to this size, with the size of as many pixels that keeps its
-    /// proportions where this one does not.
+    /// A line about the resize of a picture of a height and width to this size. If the proportions change, it names a size
+    /// of about as many pixels that keeps them.
     pub fn fit_line(self, [height, width]: [usize; 2], fit: Fit) -> String {
         let (h, w) = (height.max(1) as f64, width.max(1) as f64);
         let ratio = (self.width as f64 / self.height as f64) / (w / h);
@@ -64,12 +64,12 @@ impl ImageSize {
             Fit::Cut if ratio > 1.0 => format!("without {:.0} % of their height", 100.0 * (1.0 - 1.0 / ratio)),
             Fit::Cut => format!("without {:.0} % of their width", 100.0 * (1.0 - ratio)),
         };
-        // As many pixels, in steps of 16, which every depth up to 4 halves evenly.
+        // About as many pixels, in multiples of 16, which 4 halvings divide evenly.
         let step = |side: f64| ((side / 16.0).round() as usize).max(1) * 16;
         let scale = ((self.height * self.width) as f64 / (h * w)).sqrt();
         let kept = ImageSize { height: step(h * scale), width: step(w * scale) };
         format!(
-            "size:    pictures such as {height}x{width} become {self}, {how}; --image-size {kept} keeps their proportions"
+            "size:    pictures such as {height}x{width} become {self}, {how}; image size {kept} keeps their proportions"
         )
     }
 }
@@ -127,7 +127,7 @@ mod tests {
         let line = |shape, fit| size.fit_line(shape, fit);
         assert!(line([480, 640], Fit::Cut).ends_with("480x640 become 96x128"));
         let square = line([512, 512], Fit::Stretched);
-        assert!(square.contains("33 % wider than they are; --image-size 112x112 keeps"), "{square}");
+        assert!(square.contains("33 % wider than they are; image size 112x112 keeps"), "{square}");
         assert!(line([512, 512], Fit::Cut).contains("without 25 % of their height"));
         assert!(line([100, 300], Fit::Cut).contains("without 56 % of their width"));
         assert!(line([100, 300], Fit::Stretched).contains("125 % higher than they are"));

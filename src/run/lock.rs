@@ -15,7 +15,7 @@ use crate::interop::files::{FileError, clear_unfinished};
 
 /// Name of the file in the folder.
 const LOCK: &str = ".shadegrad-lock";
-/// The file is a line; anything longer is not ours.
+/// Largest lock file, in bytes. It holds one line.
 const MAX_BYTES: u64 = 4096;
 
 /// Holds a folder until it is dropped.
@@ -36,8 +36,8 @@ struct Holder {
 }
 
 impl FolderLock {
-    /// Takes the lock, and removes what killed processes left half written in the folder. On a file system without locks
-    /// the folder is not held; see [`FolderLock::note`].
+    /// Takes the lock, and removes incomplete files of killed processes from the folder. On a file system without locks the
+    /// folder is not locked; see [`FolderLock::note`].
     ///
     /// # Errors
     /// [`RunError::Locked`] when another process holds it; when the folder cannot be written to.
@@ -53,7 +53,7 @@ impl FolderLock {
                 }
                 Err(TryLockError::Error(_)) => false,
             };
-            // The holder before may have removed the file after it was opened here: a lock on it would hold nobody off.
+            // The previous holder may have removed the file after it was opened here. A lock on a removed file excludes nobody.
             if !held || is_still_at(&file, &path) {
                 let mut lock = FolderLock { file, path, held };
                 lock.sign().map_err(|e| FileError::writing(&lock.path, e))?;
@@ -63,9 +63,9 @@ impl FolderLock {
         }
     }
 
-    /// A line that says so where the file system has no locks.
+    /// A line about a file system without locks.
     pub fn note(&self) -> Option<String> {
-        let text = "note:    the file system has no locks: see to it that no other process writes into this folder";
+        let text = "note:    the file system has no locks: make sure that no other process writes into this folder";
         (!self.held).then(|| text.to_owned())
     }
 
@@ -80,12 +80,12 @@ impl FolderLock {
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // While the lock is held, so that it is the own file. One that stays behind blocks nobody.
+        // The lock is still held, so this is the own file. A remaining file blocks nobody.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Who holds a locked file, in words; on systems that do not let others read it, nobody is named.
+/// The holder of a locked file, in words. Some systems do not let others read the file.
 fn holder(file: File) -> String {
     let mut text = String::new();
     let read = file.take(MAX_BYTES).read_to_string(&mut text);
@@ -114,7 +114,7 @@ fn host() -> String {
     kernel().or(named).filter(|name| !name.is_empty()).unwrap_or_else(|| "this machine".into())
 }
 
-/// Whether an open file is the one that the path names now.
+/// Whether a path still names an open file.
 #[cfg(unix)]
 fn is_still_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -14,23 +14,23 @@ use super::pictures;
 /// Longest side of the pictures, in pixels.
 const SIDE: u32 = 192;
 
-/// An image predicted wrongly: a row of `errors/errors.csv`.
+/// A wrong prediction: a row of `errors/errors.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mistake {
     /// Name of its picture, in the same folder.
     pub picture: String,
     /// The image: its path, or its number in the set.
     pub image: String,
-    /// Its class.
+    /// Its true class.
     pub truth: String,
-    /// The class predicted.
+    /// Its predicted class.
     pub prediction: String,
-    /// Probability given to that class.
+    /// Probability of the predicted class.
     pub probability: f64,
 }
 
-/// Writes mistakes, the most confident first, with their pictures into `errors/`; nothing where there are none. The
-/// pictures' names are set here.
+/// Writes mistakes, the most confident first, with their pictures into `errors/`, and sets the names of the pictures. Without
+/// mistakes it writes nothing.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -57,10 +57,10 @@ pub fn write(run: &RunDir, mistakes: Vec<(Mistake, RgbImage)>) -> Result<(), Run
     run.write_file("errors/errors.csv", &table)
 }
 
-/// The mistakes kept in a run; none where there is no such file.
+/// The mistakes in a run folder; empty without the file.
 ///
 /// # Errors
-/// When the file is there and cannot be read.
+/// When the file exists and cannot be read.
 pub fn read(run: &RunDir) -> Result<Vec<Mistake>, RunError> {
     let Some(text) = run.read_file("errors/errors.csv")? else { return Ok(vec![]) };
     let rows: Result<_, csv::Error> = csv::Reader::from_reader(text.as_bytes()).deserialize().collect();

@@ -1,4 +1,4 @@
-//! Names of folders for results: which are free, how they are numbered, how several runs are named.
+//! Names of folders for results: free names, numbered names, names of several runs.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use super::error::RunError;
 use crate::interop::files::FileError;
 
-/// Refuses a folder for results that is a file, or has something in it. Nothing is made.
+/// Refuses a path that is a file or a folder that is not empty. Creates nothing.
 ///
 /// # Errors
 /// [`RunError::Taken`].
 pub fn check_free(path: &Path) -> Result<(), RunError> {
     let free = match fs::symlink_metadata(path) {
         Ok(_) => path.is_dir() && list(path)?.next().is_none(),
-        // Other faults of the path are reported when the folder is made.
+        // Creating the folder reports other faults of the path.
         Err(_) => true,
     };
     if free { Ok(()) } else { Err(RunError::Taken { path: path.to_owned() }) }
 }
 
-/// Makes a folder for results: `out`, which must not exist yet or be empty, or else the next `runs/STEM-NNN`.
+/// Makes a folder for results: `out`, which must be missing or empty, by default the next `runs/STEM-NNN`.
 ///
 /// # Errors
 /// `out` is taken, or the folder cannot be made.
@@ -74,13 +74,13 @@ fn highest_number(parent: &Path, stem: &str) -> Result<u32, FileError> {
     for entry in list(parent)? {
         let name = entry.map_err(|e| FileError::reading(parent, e))?.file_name();
         let number = name.to_str().and_then(|n| n.strip_prefix(stem)?.strip_prefix('-')?.parse().ok());
-        // Counting on from a number near the type's end would overflow, and no run has such a number.
+        // A larger number would overflow, and no run has one.
         highest = highest.max(number.filter(|&n: &u32| n < 1_000_000_000).unwrap_or(0));
     }
     Ok(highest)
 }
 
-/// A name for each of several runs: the last part of its path, or the whole path where another run has the same.
+/// A name for each of several runs: the last part of its path, or the whole path if several share that part.
 pub fn names(runs: &[PathBuf]) -> Vec<String> {
     let short: Vec<String> = runs.iter().map(|path| name(path)).collect();
     let alone = |name: &String| short.iter().filter(|other| *other == name).count() == 1;
@@ -91,7 +91,7 @@ pub fn names(runs: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
-/// The last part of a run's path; that of its folder for a checkpoint in one.
+/// The last part of a run's path. For a checkpoint, the name of its folder.
 fn name(path: &Path) -> String {
     let folder = if path.is_file() { path.parent().filter(|p| p.file_name().is_some()).unwrap_or(path) } else { path };
     folder.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())

@@ -31,7 +31,7 @@ pub enum PictureError {
     #[error(transparent)]
     File(#[from] FileError),
     /// There is nothing to draw.
-    #[error("cannot draw {what}: there is nothing in it")]
+    #[error("cannot draw {what}: it is empty")]
     Empty {
         /// The picture.
         what: &'static str,
@@ -52,12 +52,12 @@ pub enum PictureError {
     /// The mask cannot be encoded.
     #[error("cannot encode a mask as PNG: {0}")]
     EncodeMask(png::EncodingError),
-    /// The names given do not match the numbers given.
+    /// The number of names differs from the number of classes.
     #[error("cannot draw the confusion matrix: {names} class names for {classes} classes")]
     ClassNames {
-        /// How many names were given.
+        /// Number of names.
         names: usize,
-        /// How many classes the matrix has.
+        /// Number of classes.
         classes: usize,
     },
 }
@@ -70,7 +70,7 @@ pub mod palette {
     pub const ORANGE: Color = Color(0xd5, 0x5e, 0x00);
     /// Training curves, and the shade of the confusion matrix.
     pub const BLUE: Color = Color(0x00, 0x72, 0xb2);
-    /// A right prediction.
+    /// A correct prediction.
     pub const RIGHT: Color = Color(0x00, 0x7f, 0x5f);
     /// A wrong prediction.
     pub const WRONG: Color = Color(0xc0, 0x39, 0x1b);
@@ -96,8 +96,7 @@ pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>, PictureError> {
     Ok(png.into_inner())
 }
 
-/// Class numbers as a PNG of 8 bits whose palette is the classes' colors: an index mask to programs, a picture to the
-/// eye.
+/// Class numbers as an 8-bit PNG whose palette holds the colors of the classes.
 ///
 /// # Errors
 /// When it cannot be encoded.
@@ -111,7 +110,7 @@ pub fn mask_png(mask: &GrayImage, palette: &[[u8; 3]]) -> Result<Vec<u8>, Pictur
     Ok(bytes)
 }
 
-/// Saves a picture as PNG, all or nothing.
+/// Saves a picture as PNG, atomically.
 ///
 /// # Errors
 /// When it cannot be encoded or written.
@@ -120,7 +119,7 @@ pub fn save_png(picture: &RgbImage, path: &Path) -> Result<(), PictureError> {
     Ok(write_atomic(path, |writer| writer.write_all(&png))?)
 }
 
-/// `count` places evenly spread over a set, which is often sorted by class.
+/// `count` indices spread evenly over a set, because sets are often sorted by class.
 pub fn spread(len: usize, count: usize) -> impl Iterator<Item = usize> {
     let shown = len.min(count);
     (0..shown).map(move |i| i * len / shown)

@@ -1,11 +1,11 @@
-//! A run that is resumed after its files were damaged: what can be restored exactly from `resume.safetensors` is, and said;
-//! all else is refused before anything is written.
+//! Repair of damaged files before a run is resumed. Files that `resume.safetensors` can restore exactly are restored, with a
+//! note. Other damage is an error, before anything is written.
 
 use std::fs;
 use std::path::Path;
 
 use super::card::{EPOCH, ModelCard};
-use super::error::RunError;
+use super::error::{RunError, Unresumable};
 use super::folder::RunDir;
 use super::history::EpochRow;
 use super::resume::Kept;
@@ -13,22 +13,22 @@ use super::score::Score;
 use crate::interop::files::{FileError, write_atomic};
 use crate::interop::safetensors::TensorFile;
 
-/// What a run goes on with.
+/// Rows and repairs of a resumed run.
 #[derive(Clone, Debug, Default)]
 pub struct Repairs {
-    /// The epochs before the one under way.
+    /// The finished epochs.
     pub rows: Vec<EpochRow>,
-    /// Each damaged file and its repair, a line each.
+    /// A line for each damaged file and its repair.
     pub notes: Vec<String>,
-    /// The best weights are gone, and are those of the last epoch.
+    /// The best weights are lost and equal those of the last epoch.
     best_is_last: bool,
 }
 
 impl RunDir {
-    /// Looks at the files that a resumed run needs. Nothing is written.
+    /// Examines the files that a resumed run needs. Writes nothing.
     ///
     /// # Errors
-    /// [`RunError::CannotResume`] where something is missing that cannot be restored exactly.
+    /// [`RunError::CannotResume`] when a file is lost that cannot be restored exactly.
     pub fn examine(&self, kept: &Kept, known: &[Score]) -> Result<Repairs, RunError> {
         let mut repairs = Repairs::default();
         repairs.rows = self.kept_rows(kept, known, &mut repairs.notes)?;
@@ -39,7 +39,7 @@ impl RunDir {
         Ok(repairs)
     }
 
-    /// Restores what [`RunDir::examine`] found missing.
+    /// Restores the files that [`RunDir::examine`] found damaged.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -52,7 +52,7 @@ impl RunDir {
         self.rewrite_metrics(&repairs.rows)
     }
 
-    /// The epochs before the one under way: those that are kept beside the position, else those of `metrics.csv`.
+    /// The finished epochs: those stored beside the position, else those of `metrics.csv`.
     fn kept_rows(&self, kept: &Kept, known: &[Score], notes: &mut Vec<String>) -> Result<Vec<EpochRow>, RunError> {
         let path = self.metrics_path();
         let found = fs::read(&path);
@@ -61,7 +61,7 @@ impl RunDir {
             let rows = EpochRow::read_csv(epochs.as_bytes(), known).ok().filter(|rows| rows.len() == done);
             let key = || RunError::NotACheckpoint { path: self.resume_path(), key: "epochs".into() };
             let rows = rows.ok_or_else(key)?;
-            // Rows of later epochs may follow: the run was killed between the row and its checkpoint.
+            // A row of a later epoch may follow, if the run was killed between the row and its checkpoint.
             if !found.as_ref().is_ok_and(|found| found.starts_with(epochs.as_bytes())) {
                 let problem = match &found {
                     Ok(bytes) => EpochRow::read_damaged(bytes, known).1.unwrap_or("its values were changed".into()),
@@ -81,19 +81,15 @@ impl RunDir {
             return Ok(rows);
         }
         let problem = problem.unwrap_or_else(|| format!("it has {} epochs", rows.len()));
-        let reason = format!(
-            "{done} epochs are done, and {problem}: restore the file from a copy, or begin a new run from the weights so \
-             far with --init {}",
-            self.last_path().display()
-        );
-        Err(RunError::CannotResume { path, reason })
+        let problem = format!("{done} epochs are done, and {problem}");
+        Err(RunError::CannotResume { path, reason: Unresumable::Lost { problem, weights: self.last_path() } })
     }
 
-    /// Whether the weights of the best epoch are there.
+    /// Checks that the weights of the best epoch exist.
     fn examine_best(&self, kept: &Kept, repairs: &mut Repairs) -> Result<(), RunError> {
         let Some(best) = kept.position.best else { return Ok(()) };
         let path = self.best_path();
-        // The run may have been killed after it had written the weights of a better epoch, which comes again.
+        // A later epoch is fine: the run was killed after it wrote these weights, and repeats that epoch.
         let problem = match epoch_of(&path) {
             Ok(None) => return Ok(()),
             Ok(Some(epoch)) if epoch >= best => return Ok(()),
@@ -105,7 +101,7 @@ impl RunDir {
         let last = epoch_of(&self.last_path());
         let last_is_best = match last {
             Ok(Some(epoch)) => epoch == best,
-            // Files of earlier versions do not say.
+            // Files of earlier versions do not store it.
             Ok(None) => kept.origin.epochs.is_none(),
             Err(_) => false,
         };
@@ -116,16 +112,12 @@ impl RunDir {
             ));
             return Ok(());
         }
-        let reason = format!(
-            "the weights of the best epoch, {best}, are lost ({problem}): restore the file from a copy, or begin a new run \
-             from the weights so far with --init {}",
-            self.last_path().display()
-        );
-        Err(RunError::CannotResume { path, reason })
+        let problem = format!("the weights of the best epoch, {best}, are lost ({problem})");
+        Err(RunError::CannotResume { path, reason: Unresumable::Lost { problem, weights: self.last_path() } })
     }
 }
 
-/// The epoch after which a checkpoint was written, where it says so.
+/// The epoch after which a checkpoint was written, if it is stored.
 fn epoch_of(path: &Path) -> Result<Option<u32>, RunError> {
     let file = TensorFile::read(path)?;
     ModelCard::from_metadata(&file, path)?;

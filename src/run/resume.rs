@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::RunError;
+use super::error::{RunError, Unresumable};
 use super::fingerprint::DataPrint;
 use crate::exec::{AnyEngine, Session};
 use crate::interop::safetensors::{Tensor, TensorData, TensorFile, read_metadata};
@@ -61,28 +61,27 @@ pub struct ImageOrder {
 }
 
 impl Position {
-    /// Refuses to resume where images of the epoch under way would be skipped or repeated, or where all epochs are done. `path` is the file that it was read from.
+    /// Refuses to resume if images of the current epoch would be skipped or repeated, or if all epochs are done. `path` is the
+    /// file of the position.
     ///
     /// # Errors
     /// [`RunError::CannotResume`].
     pub fn check(&self, order: ImageOrder, epochs: usize, path: &Path) -> Result<(), RunError> {
         let refused = |reason| Err(RunError::CannotResume { path: path.to_owned(), reason });
         if epochs < self.epoch {
-            return refused(format!("{} epochs are done; give more with --epochs", self.epoch - 1));
+            return refused(Unresumable::Done { epochs: self.epoch - 1 });
         }
         let Some(known) = self.order.filter(|_| self.batch > 0) else { return Ok(()) };
         let pairs = [
-            ("--batch-size", known.batch_size.to_string(), order.batch_size.to_string()),
-            ("the number of training images", known.images.to_string(), order.images.to_string()),
-            ("--seed", known.seed.to_string(), order.seed.to_string()),
-            ("--shuffle", known.shuffle.to_string(), order.shuffle.to_string()),
+            ("the batch size", Some("batch_size"), known.batch_size.to_string(), order.batch_size.to_string()),
+            ("the number of training images", None, known.images.to_string(), order.images.to_string()),
+            ("the seed", Some("seed"), known.seed.to_string(), order.seed.to_string()),
+            ("shuffle", Some("shuffle"), known.shuffle.to_string(), order.shuffle.to_string()),
         ];
-        match pairs.iter().find(|(_, before, now)| before != now) {
-            Some((what, before, now)) => refused(format!(
-                "it stopped in the middle of epoch {}, where {what} was {before} and now is {now}, so that images would be \
-                 skipped or come twice: go on as before until an epoch has ended",
-                self.epoch
-            )),
+        match pairs.into_iter().find(|(.., before, now)| before != now) {
+            Some((what, setting, before, now)) => {
+                refused(Unresumable::MidEpoch { epoch: self.epoch, what, setting, before, now })
+            }
             None => Ok(()),
         }
     }
@@ -137,7 +136,7 @@ impl Default for Plateau {
     }
 }
 
-/// A number that is stored with every bit; JSON cannot write infinity.
+/// A number stored by its bits, because JSON cannot write infinity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "u64", into = "u64")]
 pub struct Exact(pub f64);
@@ -171,39 +170,39 @@ pub struct Origin {
     pub epochs: Option<String>,
 }
 
-/// What [`save`] wrote.
+/// Contents of `resume.safetensors`.
 #[derive(Clone, Debug)]
 pub struct Kept {
-    /// Where the run stands.
+    /// Position of the run.
     pub position: Position,
-    /// What it is; files of earlier versions do not say.
+    /// Data and settings; empty in files of earlier versions.
     pub origin: Origin,
-    /// The tensors to be [`restore`]d.
+    /// The tensors, for [`restore`].
     pub file: TensorFile,
 }
 
-/// The `config.toml` that is kept beside a run's position, where there is one that can be read.
+/// The `config.toml` stored beside a run's position, if it can be read.
 pub fn kept_settings(path: &Path) -> Option<String> {
     read_metadata(path).ok()?.remove(SETTINGS)
 }
 
-/// The epochs before a run's position as CSV.
+/// The epochs before a run's position, as CSV.
 pub fn kept_epochs(path: &Path) -> Option<String> {
     read_metadata(path).ok()?.remove(EPOCHS)
 }
 
-/// Where a run stands, without its tensors.
+/// Position of a run, without its tensors.
 pub fn kept_position(path: &Path) -> Option<Position> {
     serde_json::from_str(&read_metadata(path).ok()?.remove(KEY)?).ok()
 }
 
-/// The classes of a run, in the order of its network's outputs, as they are kept beside its position.
+/// The classes stored beside a run's position, in the order of the network's outputs.
 pub fn kept_classes(path: &Path) -> Option<Vec<String>> {
     let data = read_metadata(path).ok()?.remove(DATA)?;
     Some(serde_json::from_str::<DataPrint>(&data).ok()?.classes)
 }
 
-/// Writes where a run stands.
+/// Writes position, origin and tensors of a run.
 ///
 /// # Errors
 /// When the device is lost or the disk is full.
@@ -229,7 +228,7 @@ pub fn save(
     Ok(file.write_atomic(path)?)
 }
 
-/// What [`save`] wrote.
+/// Reads the file that [`save`] wrote.
 ///
 /// # Errors
 /// When the file cannot be read or was not written by [`save`].
@@ -238,7 +237,7 @@ pub fn read(path: &Path) -> Result<Kept, RunError> {
     let json = file.metadata.get(KEY).map(String::as_str).unwrap_or_default();
     match serde_json::from_str::<Position>(json) {
         Ok(mut position) => {
-            // Earlier versions weighted batches by their images.
+            // Earlier versions weighted batches by their number of images.
             if position.sums.weight.0 == 0.0 {
                 position.sums.weight = position.sums.images;
             }
@@ -260,11 +259,9 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
     let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
     let other = |name: &str| RunError::CannotResume {
         path: path.to_owned(),
-        reason: format!(
-            "its `{name}` is not that of this model: resume with the settings that the run was started with"
-        ),
+        reason: Unresumable::OtherModel { tensor: name.to_owned() },
     };
-    // A run that was in 16 bits and is resumed in 32 does not need the loss scale.
+    // A run in f16 that is resumed in f32 does not need its loss scale.
     let known = |name: &str| name == LOSS_SCALE || specs.iter().any(|s| s.name == name);
     if let Some(name) = file.tensors.keys().find(|name| !known(name)) {
         return Err(other(name));
@@ -274,7 +271,7 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
             Some(Tensor { shape, data: TensorData::F32(values) }) if *shape == spec.ty.shape.0 => {
                 session.write_state(&spec.name, values)?;
             }
-            // A run that was in 32 bits and is resumed in 16 starts with the initial loss scale.
+            // A run in f32 that is resumed in f16 starts with the initial loss scale.
             None if spec.name == LOSS_SCALE => {}
             _ => return Err(other(&spec.name)),
         }

@@ -1,4 +1,4 @@
-//! Before a run is resumed, removes what it wrote after the saved position. The resumed run writes these rows again.
+//! Removal of rows after the saved position, before a run is resumed. The resumed run writes them again.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -37,7 +37,7 @@ impl RunDir {
     /// Removes the results; in the folder of mistakes, only what [`mistakes::write`] wrote.
     fn drop_results(&self) -> Result<(), RunError> {
         let errors = self.path().join("errors");
-        // A damaged table names no pictures; they stay.
+        // A damaged table names no pictures, so they stay.
         for mistake in mistakes::read(self).unwrap_or_default() {
             if let Some(name) = Path::new(&mistake.picture).file_name() {
                 remove_if_there(&errors.join(name))?;

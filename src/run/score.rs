@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// Text of a built-in task, or of a run that is read back.
+/// Text of a built-in task or of a stored run.
 pub type Text = Cow<'static, str>;
 
-/// How a value is written, and how its axis is scaled.
+/// Unit of a score. It decides the text of a value and the scale of its axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
@@ -64,8 +64,8 @@ impl Score {
         Score { key: Cow::Borrowed(key), name: Cow::Borrowed(name), unit, better }
     }
 
-    /// The score of a column that no description names: `val_mean_iou` is called `mean iou`. `None` where the key is not
-    /// that of a score.
+    /// The score of a column without description: `val_mean_iou` is named `mean iou`. `None` if the key is not that of a
+    /// score.
     pub fn of_key(key: &str) -> Option<Self> {
         let name = key.strip_prefix("val_").or_else(|| key.strip_prefix("train_"))?;
         let name = if key.starts_with("train_") { format!("training {name}") } else { name.to_owned() };

@@ -3,10 +3,10 @@
 use crate::data::one_line;
 use crate::text::defused;
 
-/// A table: a row a model, or a run.
+/// A table with one row per model or run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// Name of the first column: what a row is.
+    /// Name of the first column, such as `model`.
     pub row: &'static str,
     /// Names of the columns after the first.
     pub columns: Vec<String>,
@@ -31,7 +31,7 @@ impl Table {
         format!("{}{rule}{body}", line(&lines[0]))
     }
 
-    /// As CSV; a name that a spreadsheet would take for a formula is defused.
+    /// As CSV. Names that a spreadsheet would take for formulas are escaped.
     pub fn csv(&self) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
         // Writing into memory does not fail.

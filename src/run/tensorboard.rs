@@ -12,7 +12,7 @@ use crate::run::history::EpochRow;
 /// Reversed polynomial of Castagnoli's CRC.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
-/// The record that a file begins with.
+/// The first record of a file.
 pub fn header(at: SystemTime) -> Vec<u8> {
     let mut event = double(1, seconds(at));
     bytes_field(&mut event, 3, b"brain.Event:2");
@@ -52,7 +52,7 @@ pub fn length_before(file: &[u8], epoch: u64) -> usize {
     length
 }
 
-/// The step of an event as [`epoch`] writes it; the header has none.
+/// The step of an event that [`epoch`] wrote; `None` for the header.
 fn step(event: &[u8]) -> Option<u64> {
     // The time comes first: a byte of key and eight of its value.
     let varint = event.get(9..)?.strip_prefix(&[2 << 3])?;
@@ -60,7 +60,7 @@ fn step(event: &[u8]) -> Option<u64> {
     Some(varint[..=length].iter().rev().fold(0, |step, byte| step << 7 | u64::from(byte & 0x7f)))
 }
 
-/// Training and validation go into one plot where TensorBoard finds the same name before the slash.
+/// TensorBoard groups tags with the same name before the slash.
 fn tag(column: &str) -> String {
     match column.split_once('_') {
         Some((part @ ("train" | "val"), name)) => format!("{name}/{part}"),
@@ -103,7 +103,7 @@ fn record(data: &[u8]) -> Vec<u8> {
     [&length, &masked_crc(&length).to_le_bytes()[..], data, &masked_crc(data).to_le_bytes()].concat()
 }
 
-/// A checksum of data that holds checksums is kept masked.
+/// CRC of data that holds CRCs, masked as the format requires.
 fn masked_crc(data: &[u8]) -> u32 {
     crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }

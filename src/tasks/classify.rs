@@ -1,4 +1,4 @@
-//! Classification: a class for every image.
+//! Classification: one class per image.
 
 mod compare;
 mod evaluation;
@@ -46,23 +46,23 @@ pub const ACCURACY: Score = Score::new("val_accuracy", "accuracy", Unit::Percent
 
 /// Validation images of the built-in scenes.
 const SCENES_VAL: usize = 500;
-/// Difference of the seeds of the two parts of built-in scenes.
+/// Difference between the seeds of training and validation scenes.
 const SCENES_VAL_SEED: u64 = 0x5eed_0000_0000;
-/// A mirrored digit or arrow may be of another class; colors are not predicted.
+/// A mirrored digit or arrow may have another class. Colors do not decide the class.
 const KEEPS: Keeps = Keeps { mirror: false, color: true, erase: true };
 
 /// The task.
 pub struct Classify;
 
-/// Trains and writes everything into a new run directory. `stop` ends it after the current step.
+/// Trains, and writes the results into a new run folder. `stop` ends training after the current step.
 ///
 /// # Errors
-/// See [`TrainError`]; what had been written stays.
+/// See [`TrainError`]. Files written before the error stay.
 pub fn train(config: &ClassifyConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
     open(config, observer)?.train(observer, stop)
 }
 
-/// Reads the data and makes the model and the run directory.
+/// Reads the data, builds the model and creates the run folder.
 ///
 /// # Errors
 /// As [`train`].
@@ -70,7 +70,7 @@ pub fn open(config: &ClassifyConfig, observer: &dyn Observer) -> Result<Trainer,
     Classify.open(&Resolved::of(config)?, observer)
 }
 
-/// Trains on images of your own, such as [`Splits::in_memory`], as [`train`] does on those that the settings name.
+/// As [`train`], on given images, such as [`Splits::in_memory`].
 ///
 /// # Errors
 /// As [`train`].
@@ -86,7 +86,7 @@ pub fn train_on(
 }
 
 impl Classify {
-    /// Reads all images, and makes the sources of both parts and the model's card.
+    /// Reads all images. Returns the sources of both parts and the model's card.
     fn prepare(
         &self,
         config: &ClassifyConfig,
@@ -138,7 +138,7 @@ impl Task for Classify {
     crate::settings_of_task!(ClassifyConfig);
 
     fn help(&self) -> &'static str {
-        "ResNet18 for classification; built-in scenes when no data is given"
+        "Train a classifier: one label per image"
     }
 
     fn card(&self) -> TaskCard {
@@ -253,7 +253,7 @@ impl ImageSet for ClassifiedImages {
     }
 }
 
-/// The data set that is named, or the built-in scenes.
+/// The named data set, or the built-in scenes.
 fn open_data(from: &DataSource) -> Result<Splits, TrainError> {
     if let Some(path) = &from.data {
         let options = OpenOptions { val_split: from.val_split as f32, seed: from.seed };
@@ -276,7 +276,7 @@ impl ClassifyConfig {
         ImageSize { height: self.image_size, width: self.image_size }
     }
 
-    /// Refuses images that the network would shrink to nothing.
+    /// Refuses images so small that a map of the network would have no pixel.
     ///
     /// # Errors
     /// [`TaskError::ImageTooSmall`].

@@ -1,4 +1,4 @@
-//! Colorization: lightness in, colors out.
+//! Colorization: colors from lightness.
 
 mod evaluation;
 pub(crate) mod metrics;
@@ -54,21 +54,21 @@ pub const COLORFULNESS: Score = Score::new("val_colourfulness", "colorfulness", 
 
 /// Validation scenes of the built-in data.
 const STREETS_VAL: usize = 64;
-/// A mirrored photograph is as true; colors are predicted, and so is the color of every patch.
+/// A mirrored photograph keeps its colors. Changed colors or an erased patch would change the target.
 const KEEPS: Keeps = Keeps { mirror: true, color: false, erase: false };
 
 /// The task.
 pub struct Colorize;
 
-/// Trains and writes everything into a new run directory. `stop` ends it after the current step.
+/// Trains, and writes the results into a new run folder. `stop` ends training after the current step.
 ///
 /// # Errors
-/// See [`TrainError`]; what had been written stays.
+/// See [`TrainError`]. Files written before the error stay.
 pub fn train(config: &ColorizeConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
     open(config, observer)?.train(observer, stop)
 }
 
-/// Reads the data and makes the model and the run directory.
+/// Reads the data, builds the model and creates the run folder.
 ///
 /// # Errors
 /// As [`train`].
@@ -80,7 +80,7 @@ impl Task for Colorize {
     crate::settings_of_task!(ColorizeConfig);
 
     fn help(&self) -> &'static str {
-        "UNet for colorization; built-in street scenes when no data is given"
+        "Train colorization: colors for grey images"
     }
 
     fn card(&self) -> TaskCard {
@@ -264,19 +264,19 @@ fn picture((height, width): (u32, u32), rgb: Vec<u8>) -> RgbImage {
 /// A prepared image.
 ///
 /// # Errors
-/// When it is not in memory and can no longer be read.
+/// When it is not in memory and its file cannot be read.
 fn truth(images: &PreparedImages, index: usize) -> Result<RgbImage, TrainError> {
     Ok(picture(images.size(), images.pixels(index)?.into_owned()))
 }
 
-/// The lightness of a picture alone.
+/// The lightness of a picture, as grey.
 fn grey(image: &RgbImage) -> RgbImage {
     let input = lightness(image.as_raw());
     let colorless = vec![0.0; 2 * input.len()];
     picture((image.height(), image.width()), ColorSpace::Lab.decode(&input, &colorless))
 }
 
-/// The data set that is named, or the built-in street scenes.
+/// The named data set, or the built-in street scenes.
 fn open_data(from: &DataSource) -> Result<ImageSplits, TrainError> {
     match &from.data {
         Some(path) => Ok(open_images(path, &from.set_options())?),

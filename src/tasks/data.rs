@@ -1,4 +1,4 @@
-//! Which images a task reads: a data set or built-in scenes, one of its parts, and what is measured on them.
+//! The images of a task: a data set or built-in scenes, their parts, and evaluation on them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,19 +28,18 @@ choices! {
     }
 }
 
-/// Where images come from. Under another split than that of a run, images that it has learned would count as validation
-/// images.
+/// Source of images. Evaluation needs the split of the run, or training images count as validation images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSource {
     /// Data set; built-in scenes for `None`.
     pub data: Option<PathBuf>,
-    /// Share that is held out where the data brings no parts.
+    /// Share held out, for data without parts.
     pub val_split: f64,
-    /// Decides which images are held out, and which scenes are drawn.
+    /// Seed of the images held out, and of the built-in scenes.
     pub seed: u64,
-    /// Training scenes.
+    /// Number of built-in training scenes.
     pub scenes: usize,
-    /// Leave out what cannot be read.
+    /// Whether unreadable images are left out.
     pub skip_bad: bool,
     /// Height and width that images are resized to.
     pub size: ImageSize,
@@ -58,12 +57,12 @@ impl DataSource {
         self.data.as_deref().map_or_else(|| "built-in scenes".into(), |data| data.display().to_string())
     }
 
-    /// How a data set of pictures is opened.
+    /// Options to open a data set of pictures.
     pub fn set_options(&self) -> SetOptions {
         SetOptions { val_split: self.val_split as f32, seed: self.seed, skip_bad: self.skip_bad }
     }
 
-    /// How pictures are brought to the size.
+    /// Options to resize pictures.
     pub fn size_options(&self) -> SizeOptions {
         let (height, width) = self.size_u32();
         SizeOptions { skip_bad: self.skip_bad, ..SizeOptions::new(height, width) }
@@ -74,10 +73,10 @@ impl DataSource {
         (self.size.height as u32, self.size.width as u32)
     }
 
-    /// One of the parts of a data set: the one that is wanted, else the test part where there is one, else the validation part.
+    /// A part of a data set: the wanted part, else the test part if there is one, else the validation part.
     ///
     /// # Errors
-    /// When there is no test part and it is wanted.
+    /// When the test part is wanted and missing.
     pub fn choose<T>(
         &self,
         wanted: Option<Part>,
@@ -92,11 +91,10 @@ impl DataSource {
     }
 }
 
-/// The classes of the run that training resumes, in the order of the network's outputs; `None` for a new run, and for runs
-/// that keep no list.
+/// The classes of the resumed run, in the order of the network's outputs. `None` for a new run, and for a run without a list.
 ///
 /// # Errors
-/// When the run's files that name them are damaged.
+/// When the run's list of classes is damaged.
 pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, RunError> {
     let Some(path) = settings.resume.as_deref() else { return Ok(None) };
     let run = RunDir::to_resume(path)?;
@@ -110,25 +108,25 @@ pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, 
     }
 }
 
-/// A line on what the image size does to the pictures of a data set, given one of them; none for scenes, which are drawn at the
-/// size.
+/// A line about the effect of the image size on the pictures of a data set, given one of them. `None` for built-in scenes,
+/// which are drawn at the size.
 pub(super) fn size_line(from: &DataSource, picture: impl FnOnce() -> Option<RgbImage>, fit: Fit) -> Option<String> {
     from.data.as_ref()?;
     let picture = picture()?;
     Some(from.size.fit_line([picture.height() as usize, picture.width() as usize], fit))
 }
 
-/// Images to measure on, of a part of a data set.
+/// Images of a part of a data set, for evaluation.
 pub struct Chosen {
     /// The images.
     pub set: Box<dyn ImageSet>,
     /// Their part.
     pub part: Part,
-    /// Whether the part was split off by share and seed, since the data brings no parts.
+    /// Whether the part was split off by share and seed, because the data has no parts.
     pub by_seed: bool,
 }
 
-/// Images, read once, that models of a task are measured on.
+/// Images that are read once and on which models of a task are evaluated.
 pub trait ImageSet {
     /// Number of images.
     fn len(&self) -> usize;
@@ -138,19 +136,19 @@ pub trait ImageSet {
         self.len() == 0
     }
 
-    /// Images that were left out, since they cannot be read.
+    /// Unreadable images that were left out.
     fn skipped(&self) -> &[BadImage];
 
-    /// A model on these images: its objective, and the samples as it takes them.
+    /// The objective of a model, and these images as its samples.
     ///
     /// # Errors
-    /// When the model is not one of the task.
+    /// When the model belongs to another task.
     fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError>;
 
-    /// Models side by side, given their names and what the evaluation of each found.
+    /// Compares models, given the name and the evaluation of each.
     ///
     /// # Errors
-    /// When the task does not compare, or an image can no longer be read.
+    /// When the task has no comparison, or an image cannot be read.
     fn compare(
         &self,
         card: &ModelCard,
@@ -162,20 +160,20 @@ pub trait ImageSet {
     }
 }
 
-/// Models side by side.
+/// A comparison of models.
 pub struct Compared {
     /// Scores of each model.
     pub table: Table,
-    /// Score of each class under each model, where there are any.
+    /// Score of each class for each model, if the task has classes.
     pub classes: Option<Table>,
-    /// The same images under each model.
+    /// Predictions of each model for the same images.
     pub figure: Comparison,
 }
 
-/// Each evaluation as the type that a task's objective makes.
+/// The evaluations as the type of a task's evaluation.
 ///
 /// # Errors
-/// When one is of another task.
+/// When one belongs to another task.
 pub fn typed<'a, E: Evaluation>(found: &'a [Box<dyn Evaluation>]) -> Vec<&'a E> {
     let one = |evaluation: &'a dyn Evaluation| (evaluation as &dyn std::any::Any).downcast_ref::<E>();
     found.iter().filter_map(|evaluation| one(&**evaluation)).collect()

@@ -1,4 +1,4 @@
-//! What a task can refuse, besides what ends training.
+//! Errors of tasks.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use crate::exec::ExecError;
 use crate::graph::GraphError;
 use crate::interop::onnx::OnnxError;
 use crate::run::RunError;
+use crate::text::one_of;
 use crate::train::TrainError;
 use crate::train::settings::ConfigError;
 
@@ -14,7 +15,7 @@ use crate::train::settings::ConfigError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
-    /// Training, an evaluation, data, a device.
+    /// Training, evaluation, data or device.
     #[error(transparent)]
     Train(#[from] TrainError),
     /// An ONNX model.
@@ -28,12 +29,12 @@ pub enum TaskError {
         /// Names of the tasks.
         known: Vec<&'static str>,
     },
-    /// The task does not do this.
+    /// The task does not support a verb.
     #[error("the task `{task}` does not {verb}")]
     Unsupported {
         /// The task.
         task: String,
-        /// What was asked of it.
+        /// The verb, such as `predict`.
         verb: &'static str,
     },
     /// A model of another task.
@@ -41,10 +42,10 @@ pub enum TaskError {
     OtherTask {
         /// Its task.
         task: String,
-        /// What was asked of it.
+        /// The verb asked for, such as `classify`.
         wanted: &'static str,
     },
-    /// A checkpoint whose description is not one of the task's.
+    /// A checkpoint without an entry that the task needs.
     #[error("the checkpoint's metadata has no usable `{key}`: expected {expected}")]
     BadCard {
         /// The entry.
@@ -53,19 +54,19 @@ pub enum TaskError {
         expected: &'static str,
     },
     /// Images smaller than the network allows.
-    #[error("--image-size {size}: the network needs at least {least} pixels")]
+    #[error("image_size = {size}: the network needs at least {least} pixels")]
     ImageTooSmall {
-        /// Asked for.
+        /// Side asked for, in pixels.
         size: usize,
-        /// Needed.
+        /// Least side, in pixels.
         least: usize,
     },
-    /// The task takes squares.
-    #[error("--image-size {height}x{width}: the task takes square images; give one number")]
+    /// A rectangle, for a task of square images.
+    #[error("image_size = {height}x{width}: expected one number, because the task takes square images")]
     NotSquare {
-        /// Asked for.
+        /// Height asked for, in pixels.
         height: usize,
-        /// Asked for.
+        /// Width asked for, in pixels.
         width: usize,
     },
     /// The data's classes are not the checkpoint's.
@@ -79,35 +80,26 @@ pub enum TaskError {
         model: Vec<String>,
     },
     /// A part that the data set does not have.
-    #[error("{data} has no test part; its parts are train and val (--split)")]
+    #[error("{data} has no test part; its parts are train and val")]
     NoTestPart {
         /// The data set.
         data: String,
     },
-    /// A run's own data set is not where it was.
+    /// The data set of a run is missing.
     #[error(
-        "{} was trained on {}, which is not there{}: name the data set with --data",
+        "{} was trained on {}, which is not there{}: name the folder of the data set",
         checkpoint.display(), data.display(),
         if data.is_relative() { ", seen from this folder (training may have been started in another one)" } else { "" }
     )]
     DataMoved {
-        /// The data set, as training was given it.
+        /// Path of the data set in the settings of the run.
         data: PathBuf,
         /// The run's checkpoint.
         checkpoint: PathBuf,
     },
-    /// Anything else that a task reports.
+    /// Another error of a task.
     #[error(transparent)]
     Own(Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// `a, b or c`.
-fn one_of(names: &[&str]) -> String {
-    match names {
-        [] => "none".into(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
 }
 
 macro_rules! through_train_error {
@@ -122,7 +114,7 @@ macro_rules! through_train_error {
 
 through_train_error!(ConfigError, DataError, ExecError, GraphError, RunError, crate::run::pictures::PictureError);
 
-/// An error of a task that ends training, which knows tasks by their traits alone.
+/// Training knows tasks by their traits alone, so it boxes their errors.
 impl From<TaskError> for TrainError {
     fn from(e: TaskError) -> Self {
         match e {

@@ -1,4 +1,4 @@
-//! What a task puts around its network in an ONNX model.
+//! Tools for a task to add its pre- and post-processing to an ONNX model.
 
 use crate::data::Normalization;
 use crate::exec::{AnyEngine, Session};
@@ -7,7 +7,7 @@ use crate::interop::onnx::{Dim, OnnxBuilder, OnnxError};
 use crate::run::card::ModelCard;
 use crate::train::step::port;
 
-/// The network of a model in an ONNX model under construction.
+/// An ONNX model under construction, and the network to append.
 pub struct OnnxNetwork<'a> {
     /// The description of the model.
     pub card: &'a ModelCard,
@@ -29,7 +29,7 @@ pub struct OnnxOutput {
     pub value: String,
     /// Axes after the batch.
     pub axes: Vec<usize>,
-    /// What it holds, in words.
+    /// Description of its values.
     pub about: String,
     /// Further entries of the model's metadata.
     pub metadata: Vec<(String, String)>,
@@ -60,7 +60,7 @@ impl OnnxNetwork<'_> {
 }
 
 impl OnnxOutput {
-    /// The axes with the batch, which is of any size.
+    /// The axes, the batch first, which has any size.
     pub fn dims(&self) -> Vec<Dim> {
         std::iter::once(Dim::Named("N")).chain(self.axes.iter().map(|&n| Dim::Fixed(n))).collect()
     }

@@ -1,4 +1,4 @@
-//! The one list of tasks. Verbs and workflows know a task by its name and the trait [`Task`] alone.
+//! The list of tasks. Verbs and workflows use a task through its name and the trait [`Task`] alone.
 //!
 //! To add a task:
 //! 1. Make a folder `tasks/NAME/` with
@@ -24,7 +24,7 @@ use crate::run::task_card::TaskCard;
 static BUILT_IN: [&dyn Task; 4] =
     [&classify::Classify, &multilabel::MultiLabel, &segment::Segment, &colorize::Colorize];
 
-/// Tasks of users.
+/// Tasks that users registered.
 static REGISTERED: RwLock<Vec<&'static dyn Task>> = RwLock::new(vec![]);
 
 /// All tasks.
@@ -38,7 +38,7 @@ pub fn cards() -> Vec<TaskCard> {
     tasks().iter().map(|task| task.card()).collect()
 }
 
-/// The task of a name.
+/// The task with a name.
 ///
 /// # Errors
 /// When there is none.

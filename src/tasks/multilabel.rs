@@ -1,4 +1,4 @@
-//! Multi-label classification: several labels an image, each decided by a threshold that validation images choose.
+//! Multi-label classification: several labels per image. Each label has a threshold, chosen on the validation images.
 
 mod evaluation;
 pub(crate) mod metrics;
@@ -45,23 +45,23 @@ use crate::train::{Observer, Outcome, TrainError, Trainer};
 
 /// Validation images of the built-in scenes.
 const SCENES_VAL: usize = 500;
-/// Difference of the seeds of the two parts of built-in scenes.
+/// Difference between the seeds of training and validation scenes.
 const SCENES_VAL_SEED: u64 = 0x5eed_0000_0000;
-/// A mirrored sign may have another label, and an erased object none; colors are not predicted.
+/// A mirrored sign may have another label, and an erased object loses its label. Colors do not decide labels.
 const KEEPS: Keeps = Keeps { mirror: false, color: true, erase: false };
 
 /// The task.
 pub struct MultiLabel;
 
-/// Trains and writes everything into a new run directory. `stop` ends it after the current step.
+/// Trains, and writes the results into a new run folder. `stop` ends training after the current step.
 ///
 /// # Errors
-/// See [`TrainError`]; what had been written stays.
+/// See [`TrainError`]. Files written before the error stay.
 pub fn train(config: &MultiLabelConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
     open(config, observer)?.train(observer, stop)
 }
 
-/// Reads the data and makes the model and the run directory.
+/// Reads the data, builds the model and creates the run folder.
 ///
 /// # Errors
 /// As [`train`].
@@ -75,7 +75,7 @@ impl Task for MultiLabel {
     }
 
     fn help(&self) -> &'static str {
-        "ResNet18 for several labels an image; built-in scenes of several objects when no data is given"
+        "Train a multi-label classifier: several labels per image"
     }
 
     fn card(&self) -> TaskCard {
@@ -98,8 +98,8 @@ impl Task for MultiLabel {
         }
         let splits = open_data(&DataSource::of(&settings.common, config.size()))?;
         let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(size as u32) };
-        let told = |done, total| observer.reading(done, total);
-        let mut parts = prepare_multi_label(&[splits.train, splits.val], &options, &told)?;
+        let report = |done, total| observer.reading(done, total);
+        let mut parts = prepare_multi_label(&[splits.train, splits.val], &options, &report)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         train.require_every_class()?;
         let classes = train.class_names().to_vec();
@@ -141,7 +141,7 @@ impl Task for MultiLabel {
             .map_err(|_| TaskError::OtherClasses { data: set.class_names().to_vec(), model: card.classes.clone() })?;
         let options = PrepareOptions { skip_bad: from.skip_bad, ..PrepareOptions::new(from.size.height as u32) };
         let prepared = Arc::new(prepare_multi_label(&[set], &options, &|_, _| {})?.remove(0));
-        Ok(Chosen { set: Box::new(set::LabelledImages(prepared)), part, by_seed: splits.by_seed })
+        Ok(Chosen { set: Box::new(set::LabeledImages(prepared)), part, by_seed: splits.by_seed })
     }
 
     fn compares(&self) -> bool {
@@ -192,7 +192,7 @@ impl Task for MultiLabel {
     }
 }
 
-/// The data set that is named, or the built-in scenes.
+/// The named data set, or the built-in scenes.
 fn open_data(from: &DataSource) -> Result<MultiLabelSplits, TrainError> {
     match &from.data {
         Some(path) => Ok(open_multi_label(path, &OpenOptions { val_split: from.val_split as f32, seed: from.seed })?),
@@ -203,11 +203,11 @@ fn open_data(from: &DataSource) -> Result<MultiLabelSplits, TrainError> {
     }
 }
 
-/// What a run says of its data.
+/// Lines about the data of a run.
 fn data_lines(format: &str, [train, val]: [&PreparedLabels; 2], notes: Vec<String>) -> Vec<String> {
     let labels = train.positives().iter().sum::<usize>() as f64 / train.len() as f64;
     let data = format!(
-        "data:    {format}, {} training and {} validation images, {} classes, {labels:.2} labels an image",
+        "data:    {format}, {} training and {} validation images, {} classes, {labels:.2} labels per image",
         train.len(),
         val.len(),
         train.class_names().len()

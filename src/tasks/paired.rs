@@ -1,12 +1,12 @@
-//! Models on the same images: whether one is better by more than chance.
+//! McNemar's test: whether one of two models is better on the same images by more than chance.
 
 /// Names of the columns that [`rows`] fills.
 pub(super) fn columns(first: &str) -> [String; 3] {
     ["right only here".into(), format!("right only in {first}"), "p (McNemar)".into()]
 }
 
-/// For each model, given which images it has right: how many it alone has right and the first model alone, and the probability
-/// of so large a difference by chance. The first model has none.
+/// For each model, given its correct images: the number correct for it alone, the number correct for the first model alone, and
+/// p. The row of the first model is empty.
 pub(super) fn rows(right: &[Vec<bool>]) -> Vec<[String; 3]> {
     let against_first = |(place, own): (usize, &Vec<bool>)| {
         if place == 0 {
@@ -19,8 +19,8 @@ pub(super) fn rows(right: &[Vec<bool>]) -> Vec<[String; 3]> {
     right.iter().enumerate().map(against_first).collect()
 }
 
-/// Two-sided p of McNemar's exact test: of `only_a + only_b` images that one of two models alone has right, each is either's with
-/// probability 1/2 (McNemar 1947). 1 where there are none.
+/// Two-sided p of McNemar's exact test (McNemar 1947), for `only_a` images that only model a predicts correctly and `only_b` that
+/// only model b does. Under the null hypothesis, each image falls to either with probability 1/2. 1 without images.
 pub(super) fn mcnemar(only_a: usize, only_b: usize) -> f64 {
     let (least, n) = (only_a.min(only_b), only_a + only_b);
     // The logarithm of the binomial coefficient over 2^n: neither overflows.

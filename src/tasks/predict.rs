@@ -5,14 +5,14 @@ use serde_json::{Map, Value as Json};
 
 use super::TaskError;
 
-/// A trained model that predicts.
+/// A trained model that predicts for single images.
 pub trait Predictor {
-    /// Images that are computed together.
+    /// Images per batch.
     fn batch(&self) -> usize {
         1
     }
 
-    /// Whether predictions are pictures, which are written into a folder.
+    /// Whether predictions are written as pictures.
     fn writes(&self) -> bool {
         false
     }
@@ -27,10 +27,10 @@ pub trait Predictor {
 /// A prediction for an image.
 #[derive(Clone, Debug, Default)]
 pub struct Prediction {
-    /// Files to write: the end of the name (`mask` for `NAME-mask.png`) and the PNG.
+    /// Files to write: suffix of the name (`mask` for `NAME-mask.png`) and PNG.
     pub files: Vec<(&'static str, Vec<u8>)>,
-    /// The prediction in a line.
+    /// The prediction as a line of text.
     pub text: String,
-    /// The prediction for programs.
+    /// The prediction as JSON.
     pub json: Map<String, Json>,
 }

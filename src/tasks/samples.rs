@@ -1,24 +1,24 @@
-//! Training samples as they are, for a preview of what augmentation does to them.
+//! Training samples before augmentation, for a preview.
 
 use super::TaskError;
 use crate::data::Mix;
 use crate::data::augment::Keeps;
 use crate::run::ImageSize;
 
-/// A sample at its size in training.
+/// A sample, resized as in training.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// Place in the training part.
+    /// Index in the training part.
     pub index: usize,
     /// Name: its class, or its file.
     pub name: String,
     /// Red, green and blue of each pixel.
     pub rgb: Vec<u8>,
-    /// Class of each pixel, where the task has masks.
+    /// Class of each pixel; empty without masks.
     pub mask: Vec<u8>,
 }
 
-/// Reads the sample at a place in the training part.
+/// Reads a sample, given its index in the training part.
 pub type ReadSample = Box<dyn Fn(usize) -> Result<Sample, TaskError>>;
 
 /// The training part of a data set, sample by sample.
@@ -29,9 +29,9 @@ pub struct Samples {
     pub size: ImageSize,
     /// Names and colors of the classes of masks.
     pub legend: Vec<(String, [u8; 3])>,
-    /// Which changes keep a sample's truth.
+    /// Augmentations that keep the label of a sample.
     pub keeps: Keeps,
-    /// How samples are mixed, where they are.
+    /// mixup and CutMix, for a task that has them.
     pub mix: Option<Mix>,
     /// Reads a sample.
     pub read: ReadSample,

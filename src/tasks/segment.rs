@@ -1,4 +1,4 @@
-//! Segmentation: a class for every pixel.
+//! Segmentation: one class per pixel.
 
 mod evaluation;
 pub(crate) mod metrics;
@@ -52,21 +52,21 @@ pub const PIXEL_ACCURACY: Score = Score::new("val_pixel_accuracy", "pixel accura
 
 /// Validation scenes of the built-in data.
 const STREETS_VAL: usize = 64;
-/// A mirrored photograph is as true; an erased patch has classes to be predicted.
+/// A mirrored photograph keeps its classes. An erased patch would hide classes that must be predicted.
 const KEEPS: Keeps = Keeps { mirror: true, color: true, erase: false };
 
 /// The task.
 pub struct Segment;
 
-/// Trains and writes everything into a new run directory. `stop` ends it after the current step.
+/// Trains, and writes the results into a new run folder. `stop` ends training after the current step.
 ///
 /// # Errors
-/// See [`TrainError`]; what had been written stays.
+/// See [`TrainError`]. Files written before the error stay.
 pub fn train(config: &SegmentConfig, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
     open(config, observer)?.train(observer, stop)
 }
 
-/// Reads the data and makes the model and the run directory.
+/// Reads the data, builds the model and creates the run folder.
 ///
 /// # Errors
 /// As [`train`].
@@ -78,7 +78,7 @@ impl Task for Segment {
     crate::settings_of_task!(SegmentConfig);
 
     fn help(&self) -> &'static str {
-        "UNet or ResNet18 for segmentation; built-in street scenes when no data is given"
+        "Train segmentation: one label per pixel"
     }
 
     fn card(&self) -> TaskCard {
@@ -271,7 +271,7 @@ impl SegmentedImages {
 /// Image and mask of a prepared pair.
 ///
 /// # Errors
-/// When it is not in memory and can no longer be read.
+/// When it is not in memory and its file cannot be read.
 fn pair(pairs: &PreparedPairs, index: usize) -> Result<(RgbImage, Vec<u8>), TrainError> {
     let (height, width) = pairs.size();
     let pair = pairs.pair(index)?;
@@ -279,7 +279,7 @@ fn pair(pairs: &PreparedPairs, index: usize) -> Result<(RgbImage, Vec<u8>), Trai
     Ok((RgbImage::from_raw(width, height, image.to_vec()).unwrap_or_default(), mask.to_vec()))
 }
 
-/// The data set that is named, or the built-in street scenes.
+/// The named data set, or the built-in street scenes.
 fn open_data(from: &DataSource) -> Result<SegmentationSplits, TrainError> {
     match &from.data {
         Some(path) => Ok(open_segmentation(path, &from.set_options())?),

@@ -1,4 +1,4 @@
-//! The trait behind the [list](super::list) of tasks: all that verbs and workflows ask of a task.
+//! The trait of a task. Verbs and workflows use a task of the [list](super::list) through it alone.
 
 use std::path::Path;
 
@@ -30,23 +30,22 @@ pub trait Task: Send + Sync {
     /// The description of its runs.
     fn card(&self) -> TaskCard;
 
-    /// Its settings, those of all tasks too.
+    /// Its settings, including those of all tasks.
     fn settings(&self) -> &'static [Setting];
 
-    /// Its settings from flags, a config file or a table, validated.
+    /// Its settings from given values, a config file or a table, validated.
     ///
     /// # Errors
     /// An unreadable file, an unknown key, a wrong type, or a value out of range.
     fn resolve(&self, given: &Given) -> Result<Resolved, ConfigError>;
 
-    /// Reads the data of a run, and says what is trained on it.
+    /// Reads the data of a run, and returns what training needs.
     ///
     /// # Errors
     /// When the data cannot be read, or its images do not fit the network.
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError>;
 
-    /// The images of a part of a data set, to evaluate and compare models on that have the classes and the image size of
-    /// `card`.
+    /// The images of a part of a data set, to evaluate and compare models with the classes and the image size of `card`.
     ///
     /// # Errors
     /// When the data cannot be read or has other classes than the model.
@@ -55,12 +54,12 @@ pub trait Task: Send + Sync {
         Err(self.unsupported("evaluate models"))
     }
 
-    /// Whether [`ImageSet::compare`](super::data::ImageSet::compare) puts models side by side.
+    /// Whether [`ImageSet::compare`](super::data::ImageSet::compare) is supported.
     fn compares(&self) -> bool {
         false
     }
 
-    /// Whether it does so with models of different image sizes: where scores are of images, not of pixels.
+    /// Whether models of different image sizes can be compared: scores per image can, scores per pixel cannot.
     fn compares_sizes(&self) -> bool {
         false
     }
@@ -88,7 +87,7 @@ pub trait Task: Send + Sync {
         false
     }
 
-    /// Reads a whole data set and names everything that is wrong with it.
+    /// Reads a whole data set and lists every fault.
     ///
     /// # Errors
     /// When the folder cannot be listed or is in no known format.
@@ -102,12 +101,12 @@ pub trait Task: Send + Sync {
         3
     }
 
-    /// The part of a picture that [`Predictor::predict`] scales to the image size, in words.
+    /// The part of a picture that [`Predictor::predict`] resizes, in words.
     fn view(&self) -> &'static str {
         "a whole picture"
     }
 
-    /// Builds a model for inference around the network: pixels in, what `predict` computes from them out.
+    /// Builds an ONNX model around the network, from pixels to predictions.
     ///
     /// # Errors
     /// When an op has no ONNX form.
@@ -116,12 +115,12 @@ pub trait Task: Send + Sync {
         Err(self.unsupported("export"))
     }
 
-    /// An error that says what the task does not do.
+    /// The error for a verb that the task does not support.
     fn unsupported(&self, verb: &'static str) -> TaskError {
         TaskError::Unsupported { task: self.name().to_owned(), verb }
     }
 
-    /// Opens a run: reads its data, makes the model and the run directory.
+    /// Opens a run: reads its data, builds the model and creates the run folder.
     ///
     /// # Errors
     /// When the device, the data or the folder of the run is refused, or the model does not fit.
@@ -130,7 +129,7 @@ pub trait Task: Send + Sync {
     }
 }
 
-/// The methods of a [`Task`] that its settings decide: name, settings and their resolution. For use in an `impl Task`.
+/// The methods of a [`Task`] that follow from its settings: name, settings and their resolution. For use in an `impl Task`.
 #[macro_export]
 macro_rules! settings_of_task {
     ($Config:ty) => {

@@ -8,7 +8,7 @@ use super::schedule::{LrSchedule, Schedule};
 use super::settings::TrainSettings;
 use crate::run::fingerprint::DataPrint;
 use crate::run::resume::Kept;
-use crate::run::{RunDir, RunError};
+use crate::run::{RunDir, RunError, Unresumable};
 
 /// Settings that change no weight of the epochs that are done or come, or whose change the data shows: `data`, `scenes`,
 /// `val_split`, `skip_bad`. The number of epochs and the precision are noted where they matter.
@@ -42,9 +42,7 @@ fn changes(kept: &Kept, toml: &str, data: &DataPrint) -> Vec<String> {
         keys.sort_unstable();
         keys.dedup();
         let value = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
-        let line = |key: &&String| {
-            format!("--{} was {} and is {}", key.replace('_', "-"), value(before.get(*key)), value(now.get(*key)))
-        };
+        let line = |key: &&String| format!("{key} was {} and is {}", value(before.get(*key)), value(now.get(*key)));
         changes.extend(keys.iter().map(line));
     }
     changes.extend(kept.origin.data.iter().flat_map(|before| before.changes(data)));
@@ -64,14 +62,9 @@ pub(super) fn check(
 ) -> Result<Vec<String>, TrainError> {
     let changes = changes(kept, toml, data);
     if !changes.is_empty() && !settings.allow_changed_data {
-        let reason = format!(
-            "it would not be the run that it was, since its data or settings changed: {}; restore them, or go on all the \
-             same with --allow-changed-data",
-            changes.join(". ")
-        );
-        return Err(RunError::CannotResume { path: path.to_owned(), reason }.into());
+        return Err(RunError::CannotResume { path: path.to_owned(), reason: Unresumable::Changed { changes } }.into());
     }
-    Ok(changes.into_iter().map(|change| format!("note:    goes on with a change: {change}")).collect())
+    Ok(changes.into_iter().map(|change| format!("note:    continues with a change: {change}")).collect())
 }
 
 /// A line on a schedule that spans another number of epochs than before, where that moves the learning rate.
@@ -87,8 +80,8 @@ pub(super) fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, ste
     let total = (before * steps_per_epoch.max(1)) as u64;
     spans.then(|| {
         format!(
-            "note:    --schedule {} spans {} epochs now, not {before}: the learning rate is {:.3e} at the next step, where it \
-             would have been {:.3e}; the weights are not those of a run of {} epochs from the start",
+            "note:    the {} schedule spans {} epochs now, not {before}: the learning rate at the next step is {:.3e} and \
+             would have been {:.3e}; the weights will differ from those of a run of {} epochs from the start",
             settings.schedule.kind.name(),
             settings.epochs,
             rate(settings.epochs, step),

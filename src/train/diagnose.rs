@@ -79,13 +79,7 @@ impl Failure<'_> {
             Some(path) => format!("the last good weights are in {}", path.with_file_name("last.safetensors").display()),
             None => "no checkpoint had been written yet".into(),
         };
-        let advice = match self.precision {
-            // The search was in 32 bits: where it found nothing, the range of 16 bits was too small.
-            Precision::F16 => {
-                "Numbers above 65504 do not fit into 16 bits: train with --precision f32, or lower --lr, set --clip 1"
-            }
-            Precision::F32 => "Lower --lr, set --clip 1",
-        };
-        TrainError::NotFinite { what, loss, step: self.step, epoch: self.epoch, lr: self.lr, layer, kept, advice }
+        let Failure { precision, lr, step, epoch, .. } = *self;
+        TrainError::NotFinite { what, loss, step, epoch, lr, layer, kept, precision }
     }
 }

@@ -9,6 +9,7 @@ use crate::graph::GraphError;
 use crate::interop::files::FileError;
 use crate::interop::safetensors::SafetensorsError;
 use crate::interop::torchvision::CheckpointError;
+use crate::precision::Precision;
 use crate::run::RunError;
 use crate::run::pictures::PictureError;
 
@@ -37,7 +38,7 @@ pub enum TrainError {
     /// The loss, or a value on which it depends, is not finite.
     #[error(
         "the {what} is {loss} at step {step} of epoch {epoch} (learning rate {lr:?}): the first value that is not finite is \
-         in {layer}; {kept}. {advice}, or normalize the data (--normalize dataset)"
+         in {layer}; {kept}. {}", remedy(*precision)
     )]
     NotFinite {
         /// What is not finite.
@@ -54,17 +55,28 @@ pub enum TrainError {
         layer: String,
         /// Where the last good weights are.
         kept: String,
-        /// What may help.
-        advice: &'static str,
+        /// Precision of the run.
+        precision: Precision,
     },
     /// Nothing, or everything, would be frozen.
-    #[error("--freeze {patterns}: {reason}")]
+    #[error("freeze = {patterns}: {reason}")]
     Freeze {
         /// As given.
         patterns: String,
         /// What is wrong.
         reason: String,
     },
+}
+
+/// What may keep values finite.
+fn remedy(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F16 => {
+            "Numbers above 65504 do not fit into 16 bits: train in 32 bits, lower the learning rate, clip the gradients to a \
+             norm of 1, or normalize the data"
+        }
+        Precision::F32 => "Lower the learning rate, clip the gradients to a norm of 1, or normalize the data",
+    }
 }
 
 macro_rules! through_run_error {

@@ -27,7 +27,7 @@ pub(crate) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Pre
     }
     match overflows(device) {
         Ok(true) => {}
-        Ok(false) => return fallback(format!("{} stores what 16 bits have no room for as a number", engine.name())),
+        Ok(false) => return fallback(format!("{} stores a finite number where f16 overflows", engine.name())),
         Err(error) => return fallback(format!("a test of 16 bits on {} failed: {error}", engine.name())),
     }
     match difference(device) {

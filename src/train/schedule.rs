@@ -6,21 +6,21 @@ use crate::run::resume::{Exact, Plateau};
 choices! {
     /// How the learning rate changes over the run.
     pub enum Schedule {
-        /// It stays as it is.
+        /// Stays at the value of `lr`.
         Constant = "constant",
-        /// It is multiplied by `gamma` every `step-size` epochs.
+        /// Is multiplied by `gamma` every `step_size` epochs.
         Step = "step",
-        /// It is multiplied by `gamma` after each epoch of `milestones`.
+        /// Is multiplied by `gamma` after each epoch of `milestones`.
         Multistep = "multistep",
-        /// It falls along half a cosine to 0 at the end (Loshchilov & Hutter 2017), which settles the weights.
+        /// Falls along half a cosine to 0 at the end (Loshchilov & Hutter 2017).
         Cosine = "cosine",
-        /// It falls to 0 as `(1 − t/T)^0.9` (Chen et al. 2018).
+        /// Falls to 0 as `(1 − t/T)^0.9` at step t of T (Chen et al. 2018).
         Polynomial = "polynomial",
-        /// It rises from a 25th to the full rate over the first 30 %, and falls to almost 0 (Smith & Topin 2018); momentum
-        /// stays.
+        /// Rises from 1/25 of `lr` to `lr` over the first 30 % of the steps, then falls to almost 0 (Smith & Topin 2018).
+        /// The momentum is constant.
         OneCycle = "one-cycle",
-        /// It is multiplied by `gamma` when the score that decides which epoch is best has not risen for more than
-        /// `patience` epochs.
+        /// Is multiplied by `gamma` when the score that chooses the best epoch has not improved for more than `patience`
+        /// epochs.
         Plateau = "plateau",
     }
 }

@@ -5,14 +5,13 @@ mod error;
 mod normalize;
 mod read;
 
-use std::fmt::Display;
 use std::path::PathBuf;
 
 pub use crate::setting::{Kind, Setting};
 pub use declare::{Resolved, TaskSettings};
-pub use error::{ConfigError, Origin};
+pub use error::{ConfigError, Needs, Origin};
 pub use normalize::Normalize;
-pub use read::Given;
+pub use read::{Given, Rule};
 
 use super::schedule::{Schedule, ScheduleOptions};
 use super::step::{self, Update};
@@ -29,7 +28,7 @@ pub const MAX_BATCH_SIZE: usize = 1_000_000;
 choices! {
     /// The rule that turns gradients into new weights.
     pub enum Optimizer {
-        /// Adam; weight decay is added to the gradient.
+        /// Adam. Weight decay is added to the gradient.
         Adam = "adam",
         /// Adam with decoupled weight decay, not applied to norms and biases.
         AdamW = "adamw",
@@ -66,13 +65,6 @@ impl SettingValue for ImageSize {
 impl SettingValue for Augment {
     const KIND: Kind = Kind::Parsed(|text| text.parse::<Augment>().map(drop).map_err(|e| e.to_string()));
 }
-
-/// Start of what is expected of a setting that changes nothing beside the others. It is refused as a flag alone: config files
-/// and sweeps give settings to models of several kinds.
-pub const NO_EFFECT: &str = "no effect";
-
-/// How a value is checked: key, value, whether it is in range, what is expected.
-pub type Rule<'a> = &'a dyn Fn(&'static str, &dyn Display, bool, &'static str) -> Result<(), ConfigError>;
 
 /// Settings that every task has. The help of a task's training explains each.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,51 +120,75 @@ impl TrainSettings {
         }
     }
 
-    /// Refuses flags that change nothing beside the other settings; see [`NO_EFFECT`].
+    /// Refuses settings that change nothing beside the others; see [`Rule::effect`].
     fn check_effects(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         use Schedule::{Multistep, Plateau, Step};
+        const FALLS: Needs = Needs::OneOf("schedule", &["step", "multistep", "plateau"]);
+        const SGD: Needs = Needs::OneOf("optimizer", &["sgd"]);
         let (kind, sgd) = (self.schedule.kind, self.optimizer == Optimizer::Sgd);
         let falls = [Step, Multistep, Plateau].contains(&kind);
-        rule("gamma", &self.schedule.gamma, falls, "no effect: give --schedule step, multistep or plateau with it")?;
-        rule("step_size", &self.schedule.step_size, kind == Step, "no effect: give --schedule step with it")?;
+        rule.effect("gamma", &self.schedule.gamma, falls, FALLS)?;
+        rule.effect("step_size", &self.schedule.step_size, kind == Step, Needs::OneOf("schedule", &["step"]))?;
         let milestones = format!("{:?}", self.schedule.milestones);
-        rule("milestones", &milestones, kind == Multistep, "no effect: give --schedule multistep with it")?;
-        rule("patience", &self.schedule.patience, kind == Plateau, "no effect: give --schedule plateau with it")?;
-        rule("momentum", &self.momentum, sgd, "no effect: give --optimizer sgd with it")?;
-        rule("nesterov", &self.nesterov, sgd, "no effect: give --optimizer sgd with it")?;
-        rule("scenes", &self.scenes, self.data.is_none(), "no effect: scenes are drawn where no --data is given")
+        rule.effect("milestones", &milestones, kind == Multistep, Needs::OneOf("schedule", &["multistep"]))?;
+        rule.effect("patience", &self.schedule.patience, kind == Plateau, Needs::OneOf("schedule", &["plateau"]))?;
+        rule.effect("momentum", &self.momentum, sgd, SGD)?;
+        rule.effect("nesterov", &self.nesterov, sgd, SGD)?;
+        rule.effect("scenes", &self.scenes, self.data.is_none(), Needs::Unset("data"))
     }
 
     fn check(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         // Comparisons are written so that NaN fails them.
         let at_least_0 = |x: f64| x >= 0.0 && x <= f64::from(f32::MAX);
+        // 1e308, not 309 digits.
+        let short = |x: f64| format!("{x:?}");
         let scenes = (10..=10_000_000).contains(&self.scenes);
-        rule("scenes", &self.scenes, scenes, "10 to 10000000")?;
-        rule("epochs", &self.epochs, self.epochs >= 1, "at least 1")?;
+        rule.range("scenes", &self.scenes, scenes, "10 to 10000000")?;
+        rule.range("epochs", &self.epochs, self.epochs >= 1, "at least 1")?;
         let batch_sizes = 1..=MAX_BATCH_SIZE;
-        rule("batch_size", &self.batch_size, batch_sizes.contains(&self.batch_size), "at least 1, at most 1000000")?;
+        rule.range(
+            "batch_size",
+            &self.batch_size,
+            batch_sizes.contains(&self.batch_size),
+            "at least 1, at most 1000000",
+        )?;
         let lr = self.lr > 0.0 && self.lr <= f64::from(f32::MAX);
-        rule("lr", &self.lr, lr, "a finite number above 0, such as 0.001")?;
+        rule.range("lr", &short(self.lr), lr, "a finite number above 0, such as 0.001")?;
         let schedule = &self.schedule;
-        rule("warmup", &schedule.warmup, at_least_0(schedule.warmup), "a number of epochs, 0 or more")?;
-        rule("step_size", &schedule.step_size, schedule.step_size >= 1, "at least 1 epoch")?;
+        rule.range("warmup", &short(schedule.warmup), at_least_0(schedule.warmup), "a number of epochs, 0 or more")?;
+        rule.range("step_size", &schedule.step_size, schedule.step_size >= 1, "at least 1 epoch")?;
         let gamma = schedule.gamma > 0.0 && schedule.gamma < 1.0;
-        rule("gamma", &schedule.gamma, gamma, "a factor above 0 and below 1, for example 0.1")?;
+        rule.range("gamma", &schedule.gamma, gamma, "a factor above 0 and below 1, for example 0.1")?;
         let milestones = format!("{:?}", schedule.milestones);
         let needed = schedule.kind != Schedule::Multistep || !schedule.milestones.is_empty();
-        rule("milestones", &milestones, needed, "the epochs after which the rate falls, for --schedule multistep")?;
-        rule("momentum", &self.momentum, (0.0..1.0).contains(&self.momentum), "0 or more and below 1")?;
-        rule("weight_decay", &self.weight_decay, at_least_0(self.weight_decay), "0 to 3.4e38, such as 1e-4")?;
-        rule("clip", &self.clip, at_least_0(self.clip), "a finite number above 0, or 0 for no clipping")?;
-        rule("accumulate", &self.accumulate, (1..=4096).contains(&self.accumulate), "1 to 4096 batches")?;
-        rule("ema", &self.ema, (0.0..1.0).contains(&self.ema), "a decay of 0 or more and below 1, such as 0.999")?;
+        rule.range(
+            "milestones",
+            &milestones,
+            needed,
+            "the epochs after which the multistep schedule lowers the learning rate",
+        )?;
+        rule.range("momentum", &self.momentum, (0.0..1.0).contains(&self.momentum), "0 or more and below 1")?;
+        rule.range(
+            "weight_decay",
+            &short(self.weight_decay),
+            at_least_0(self.weight_decay),
+            "0 to 3.4e38, such as 1e-4",
+        )?;
+        rule.range("clip", &short(self.clip), at_least_0(self.clip), "a finite number above 0, or 0 for no clipping")?;
+        rule.range("accumulate", &self.accumulate, (1..=4096).contains(&self.accumulate), "1 to 4096 batches")?;
+        rule.range(
+            "ema",
+            &self.ema,
+            (0.0..1.0).contains(&self.ema),
+            "a decay of 0 or more and below 1, such as 0.999",
+        )?;
         let share = self.val_split > 0.0 && self.val_split < 1.0;
-        rule("val_split", &self.val_split, share, "a share above 0 and below 1, for example 0.2")?;
-        rule("seed", &self.seed, i64::try_from(self.seed).is_ok(), "0 to 9223372036854775807")?;
+        rule.range("val_split", &self.val_split, share, "a share above 0 and below 1, for example 0.2")?;
+        rule.range("seed", &self.seed, i64::try_from(self.seed).is_ok(), "0 to 9223372036854775807")?;
         let device = format!("{:?}", self.device);
-        rule("device", &device, !self.device.trim().is_empty(), "auto, gpu, cpu, a name or an index")?;
+        rule.range("device", &device, !self.device.trim().is_empty(), "auto, gpu, cpu, a name or an index")?;
         let nesterov_has_momentum = !(self.nesterov && self.optimizer == Optimizer::Sgd) || self.momentum > 0.0;
-        rule("nesterov", &self.nesterov, nesterov_has_momentum, "a momentum above 0 with it")?;
+        rule.range("nesterov", &self.nesterov, nesterov_has_momentum, "a momentum above 0 with it")?;
         self.check_effects(rule)
     }
 }

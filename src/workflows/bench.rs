@@ -7,28 +7,28 @@ use crate::precision::Precision;
 use crate::train::TrainError;
 use crate::train::step_spec::{Ready, StepSpec, adam};
 
-/// Seconds of steps before any is timed: a GPU that waited for a compiler has a slow clock (345 of 1,980 MHz on an
-/// H200) and ran its first ten steps of 4 ms at half its speed.
+/// Seconds of untimed steps. A GPU that waited for a compiler has a slow clock: an H200 ran at 345 of 1,980 MHz, and its
+/// first ten steps of 4 ms took twice their time.
 const WARM: f64 = 1.0;
 
-/// What a step takes.
+/// Time and memory of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepTiming {
-    /// Where it ran.
+    /// Device.
     pub device: String,
     /// Median of the timed steps, in milliseconds.
     pub ms_median: f64,
     /// The fastest, in milliseconds.
     pub ms_min: f64,
-    /// Median of what the processor spends on handing a step's data over, in milliseconds.
+    /// Median time of the processor to copy a step's data to the device, in milliseconds.
     pub ms_data: f64,
-    /// Median of what it spends on submitting the step (the CPU engine computes it then).
+    /// Median time of the processor to submit the step, in milliseconds. The CPU engine computes the step in this time.
     pub ms_submit: f64,
     /// Images per second at the median.
     pub images_per_s: f64,
     /// Floating-point operations of a step.
     pub flops: u64,
-    /// Memory of the device that the engine holds.
+    /// Device memory that the engine holds, in bytes.
     pub peak_bytes: u64,
 }
 
@@ -49,14 +49,14 @@ pub struct KernelTime {
     pub bytes: u64,
 }
 
-/// Milliseconds of a step, of handing over its data, of its submission.
+/// Milliseconds of a step, of copying its data, of its submission.
 type Times = [f64; 3];
 
 /// A step that is timed.
 struct Timed(Ready);
 
 impl Timed {
-    /// Runs `steps` steps, and more until the device has its full speed.
+    /// Runs at least `steps` steps, for at least [`WARM`] seconds.
     fn warm_up(&mut self, steps: usize) -> Result<(), TrainError> {
         let start = Instant::now();
         let mut done = 0;
@@ -68,7 +68,7 @@ impl Timed {
         Ok(())
     }
 
-    /// Hands over a step's data and submits it; returns the milliseconds of both.
+    /// Copies a step's data and submits the step. Returns the milliseconds of both.
     fn start(&mut self, step: usize) -> Result<(Ticket, [f64; 2]), TrainError> {
         let start = Instant::now();
         self.0.write(1e-4, step)?;
@@ -77,7 +77,7 @@ impl Timed {
         Ok((ticket, [written, start.elapsed() - written].map(|time| time.as_secs_f64() * 1e3)))
     }
 
-    /// Runs steps as training does: the results of each are awaited while the next one runs.
+    /// Runs steps as training does: while one step runs, the results of the previous one are awaited.
     fn run(&mut self, steps: usize) -> Result<Vec<Times>, TrainError> {
         let mut times = Vec::with_capacity(steps);
         let (mut awaited, _) = self.start(0)?;
@@ -92,8 +92,7 @@ impl Timed {
     }
 }
 
-/// Times every kernel of a step, over `steps` of them, after one; the slowest come first. `None` for a device
-/// without timestamps.
+/// Mean time of every kernel over `steps` steps, the slowest first. `None` for a device without timestamps.
 ///
 /// # Errors
 /// When the network does not fit or the device fails.
@@ -129,8 +128,8 @@ pub fn time_kernels(
     Ok(Some(kernels))
 }
 
-/// Runs `warmup` steps, more where those take less than a second, and then `steps` steps, as training does: the results
-/// of each are awaited while the next one runs.
+/// Times `steps` steps, run as in training: while one step runs, the results of the previous one are awaited. Before them
+/// `warmup` steps run, or more for a second.
 ///
 /// # Errors
 /// When the network does not fit, the device fails or cannot compute in that precision.

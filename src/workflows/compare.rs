@@ -1,8 +1,9 @@
-//! Models side by side on one data set: a table, and a figure of the same images under each of them.
+//! Trained models on one data set: a table of scores, and a figure with the predictions of each model for the same images.
 
 use std::path::Path;
 
 use super::WorkflowError;
+use super::error::Incomparable;
 use super::evaluation::{EvalOptions, data_source, measure, task_of};
 use crate::interop::files::write_atomic;
 use crate::run::pictures;
@@ -12,14 +13,15 @@ use crate::tasks::tasks;
 
 /// A comparison.
 pub struct Comparison {
-    /// What it was made on: `101 images of the val part of DIR`.
+    /// The images, in words: `101 images of the val part of DIR`.
     pub on: String,
     /// Tables and figure.
     pub compared: Compared,
 }
 
 impl Comparison {
-    /// Writes `comparison.md`, `comparison.csv`, `comparison.png` (and `classes.csv`) into a folder, and names them.
+    /// Writes `comparison.md`, `comparison.csv`, `comparison.png` and, for a task with classes, `classes.csv` into a folder.
+    /// Returns their names.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -42,15 +44,16 @@ impl Comparison {
     }
 }
 
-/// Compares trained models, given a name for each.
+/// Compares trained models, each with its name.
 ///
 /// # Errors
-/// When they are of different tasks, classes or image sizes, were trained on different data and `options` name none,
-/// held out different images of it, or the data does not fit them.
+/// - The models differ in task, classes or image size.
+/// - `options` name no data, and the models were trained on different data or held out different images.
+/// - The data does not fit the models.
 pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result<Comparison, WorkflowError> {
     let Some(((first_name, first), others)) = models.split_first() else {
         let (first, other) = ("nothing".to_owned(), "nothing".to_owned());
-        return Err(WorkflowError::NotComparable { first, other, reason: "name at least one run".into() });
+        return Err(WorkflowError::NotComparable { first, other, reason: Incomparable::NoModel });
     };
     let sizes = task_of(first)?.compares_sizes();
     for (name, other) in others {
@@ -61,12 +64,8 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     let task = task_of(first)?;
     if !task.compares() {
         let other = others.first().map_or("others", |(name, _)| name).to_owned();
-        let comparing: Vec<_> = tasks().iter().filter(|task| task.compares()).map(|task| task.name()).collect();
-        let reason = format!(
-            "compare takes runs of {}, and these were trained to {}; `eval` scores each, `report` puts them on one page",
-            comparing.join(" or "),
-            task.name()
-        );
+        let comparing = tasks().iter().filter(|task| task.compares()).map(|task| task.name()).collect();
+        let reason = Incomparable::NoComparison { task: task.name(), comparing };
         return Err(WorkflowError::NotComparable { first: first_name.clone(), other, reason });
     }
     let sources = models.iter().map(|(_, model)| data_source(model, options)).collect::<Result<Vec<_>, _>>()?;
@@ -84,7 +83,7 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
         // The same images, at the size of this model.
         let own = task.image_set(&model.card, source, options.part)?.set;
         if own.len() != set.len() {
-            let reason = format!("{} images can be read for one, {} for the other", set.len(), own.len());
+            let reason = Incomparable::Images { first: set.len(), other: own.len() };
             return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
         }
         found.push(measure(model, &*own, options)?);
@@ -95,28 +94,24 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
 }
 
 /// Why two models cannot be compared.
-fn difference(first: &Checkpoint, other: &Checkpoint, sizes: bool) -> Option<String> {
+fn difference(first: &Checkpoint, other: &Checkpoint, sizes: bool) -> Option<Incomparable> {
     let (a, b) = (&first.card, &other.card);
     if a.task != b.task {
-        return Some(format!("one was trained to {}, the other to {}", a.task, b.task));
+        return Some(Incomparable::Tasks { first: a.task.clone(), other: b.task.clone() });
     }
     if a.classes != b.classes {
-        return Some(format!("their classes differ: {:?} and {:?}", a.classes, b.classes));
+        return Some(Incomparable::Classes { first: a.classes.clone(), other: b.classes.clone() });
     }
-    (a.image_size != b.image_size && !sizes).then(|| {
-        format!(
-            "their image sizes differ: {:?} and {:?}, and scores of pixels do not compare across sizes; `eval` scores each",
-            a.image_size, b.image_size
-        )
-    })
+    let (first, other) = (a.image_size, b.image_size);
+    (first != other && !sizes).then_some(Incomparable::Sizes { first, other })
 }
 
-/// Refuses models whose data sources differ from the first one's in what `key` takes of them.
+/// Refuses models whose data source has another `key` than that of the first model.
 fn require_same<T: PartialEq>(
     models: &[(String, Checkpoint)],
     sources: &[DataSource],
     key: impl Fn(&DataSource) -> T,
-    reason: impl Fn(&DataSource, &DataSource) -> String,
+    reason: impl Fn(&DataSource, &DataSource) -> Incomparable,
 ) -> Result<(), WorkflowError> {
     let other = sources.iter().position(|source| key(source) != key(&sources[0]));
     other.map_or(Ok(()), |at| {
@@ -125,39 +120,22 @@ fn require_same<T: PartialEq>(
     })
 }
 
-/// Where no data is named, all models must have been trained on the same.
+/// Without named data, all models must have been trained on the same data.
 fn require_one_data_set(models: &[(String, Checkpoint)], sources: &[DataSource]) -> Result<(), WorkflowError> {
     require_same(
         models,
         sources,
         |source| source.data.clone(),
-        |a, b| {
-            format!(
-                "one was trained on {}, the other on {}; name the data to compare them on (--data)",
-                a.name(),
-                b.name()
-            )
-        },
+        |a, b| Incomparable::Data { first: a.name(), other: b.name() },
     )
 }
 
-/// All models must have held out the same images: else some are scored on images that they have learned.
+/// All models must have held out the same images. Otherwise a model is scored on its training images.
 fn require_one_split(models: &[(String, Checkpoint)], sources: &[DataSource]) -> Result<(), WorkflowError> {
     require_same(
         models,
         sources,
         |source| (source.seed, source.val_split),
-        |a, b| {
-            format!(
-                "{} has no parts, and one held out images by seed {}, val_split {}, the other by seed {}, val_split \
-             {}, so that each has learned some of the other's; give data with a val/ part (--data), or runs of one seed \
-             and val_split",
-                a.name(),
-                a.seed,
-                a.val_split,
-                b.seed,
-                b.val_split
-            )
-        },
+        |a, b| Incomparable::Split { data: a.name(), first: (a.seed, a.val_split), other: (b.seed, b.val_split) },
     )
 }

@@ -1,5 +1,5 @@
-//! The whole mission on built-in data, in minutes without a GPU: the sections of `demo.toml`, each with a sweep or with runs that
-//! are compared, and one report on all of it.
+//! Classification, segmentation and colorization on built-in data, in minutes without a GPU. Each section of `demo.toml` is a sweep, or runs that are compared. One
+//! report shows them all.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,11 +19,11 @@ use crate::train::settings::Given;
 
 /// The sections of the demo.
 const DEMO: &str = include_str!("demo.toml");
-/// The sweep, as anyone can run it.
+/// The sweep, which also runs as a file.
 const SWEEP: &str = include_str!("../../examples/sweeps/demo.toml");
-/// Where it can be read, for errors.
+/// Path of [`DEMO`] in the repository, for errors.
 const DEMO_FILE: &str = "src/workflows/demo.toml";
-/// See [`DEMO_FILE`].
+/// Path of [`SWEEP`].
 const SWEEP_FILE: &str = "examples/sweeps/demo.toml";
 
 /// Images of a short demo.
@@ -45,9 +45,9 @@ struct Section {
     heading: String,
     paragraph: String,
     folder: String,
-    /// Where the section is the sweep.
+    /// Its sweep, if it is one.
     sweep: Option<Step>,
-    /// Where it is runs of a task, their task, the caption of their comparison, and their common settings.
+    /// Task of its runs, if it has runs.
     #[serde(default)]
     task: String,
     #[serde(default)]
@@ -58,7 +58,7 @@ struct Section {
     run: Vec<Run>,
 }
 
-/// A part whose time is known.
+/// A part with its measured time.
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct Step {
@@ -80,22 +80,22 @@ struct Run {
 pub struct DemoOptions {
     /// New folder, see [`new_folder`].
     pub out: PathBuf,
-    /// Where to compute.
+    /// Device.
     pub device: String,
-    /// One epoch of a few images each: to see that everything works, not that anything is learned.
+    /// One epoch of a few images each, which checks the software and trains nothing useful.
     pub short: bool,
 }
 
 /// Receives the reports of a demo.
 pub trait DemoObserver: SweepObserver {
-    /// A part begins: its number from 1, the number of parts, its title, the seconds that it and those after it will take.
+    /// A part begins: its number from 1, the number of parts, its title, the estimated seconds to the end of the demo.
     fn part(&self, number: usize, of: usize, title: &str, seconds_left: f64);
 }
 
-/// What a demo made.
+/// Results of a demo.
 #[derive(Debug, Clone)]
 pub struct Demo {
-    /// One page with everything.
+    /// Path of the report.
     pub report: PathBuf,
     /// The outcomes, as tables in Markdown.
     pub tables: Vec<String>,
@@ -113,7 +113,7 @@ impl Clock<'_> {
     fn next(&mut self) {
         let planned = |parts: &[Step]| parts.iter().map(|part| part.seconds).sum::<f64>();
         let (before, after) = (planned(&self.parts[..self.done]), planned(&self.parts[self.done..]));
-        // The pace of this machine against the measured one, as far as it is known yet.
+        // Time of this machine over the measured time, for the parts so far.
         let pace = if before > 0.0 { self.start.elapsed().as_secs_f64() / before } else { 1.0 };
         self.done += 1;
         self.observer.part(self.done, self.parts.len(), &self.parts[self.done - 1].title, pace * after);
@@ -127,10 +127,10 @@ impl Section {
     }
 }
 
-/// Runs all of it. `stop` ends it after the current step, with no report: `None`.
+/// Runs the demo. `stop` ends it after the current step; the result is then `None`.
 ///
 /// # Errors
-/// See [`WorkflowError`]; what had been written stays.
+/// See [`WorkflowError`]. Files written before the error stay.
 pub fn run(
     options: &DemoOptions,
     observer: &dyn DemoObserver,
@@ -167,7 +167,7 @@ pub fn run(
     Ok(Some(Demo { report, tables }))
 }
 
-/// Runs the sweep; gives its table.
+/// Runs the sweep and returns its table.
 fn run_sweep(
     options: &DemoOptions,
     folder: &Path,
@@ -210,7 +210,7 @@ fn train(
     Ok(())
 }
 
-/// Compares the runs of a section; gives their table.
+/// Compares the runs of a section and returns their table.
 fn compare_runs(options: &DemoOptions, section: &Section) -> Result<String, WorkflowError> {
     let folder = options.out.join(&section.folder);
     let open = |run: &Run| Ok((run.folder.clone(), Checkpoint::open(&folder.join(&run.folder))?));

@@ -1,5 +1,4 @@
-//! Whether a device computes training steps rightly: every kernel of a step against its twin in f64, and the whole step again and
-//! again, to the same bits.
+//! Check of a device: every kernel of a training step against its twin in f64, and repeated steps for the same bits.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,40 +19,40 @@ use crate::train::step::{Phase, port};
 use crate::train::step_spec::{MadeUp, StepSpec, adam};
 use crate::train::{TrainError, half};
 
-/// Steps that have all kernels of the models: maps large and small, transposed convolutions with kernels of 2 and of 64.
+/// Steps with all kernels of the models: large and small maps, transposed convolutions with kernels of 2×2 and 64×64.
 pub const STEPS: [&str; 3] = ["resnet18:4x64x64", "resnet18-seg:2x64x96", "unet:2x128x128:base=16"];
 
-/// Times that a step is run from the same start: what two invocations write without waiting for each other differs now and then.
+/// Number of runs of a step from the same start. A race between invocations shows only in some of them.
 const RUNS: usize = 5;
-/// How far two plans may come apart that were given other kernels, by the norm of their difference.
+/// Largest relative distance between the results of two plans with different kernels, in the Euclidean norm.
 const OTHER_KERNELS: f64 = 1e-2;
 
-/// What was found of a step.
+/// Findings of a step.
 #[derive(Clone, Debug)]
 pub struct Examined {
-    /// Where it ran.
+    /// Device.
     pub device: String,
     /// Width of activations and their gradients.
     pub precision: Precision,
     /// Each kernel call of the step, in order, and its verdict.
     pub calls: Vec<(PlannedCall, Verified)>,
-    /// The first result that was not the same to the bit whenever the step ran, and in which run.
+    /// Name of the first result with other bits in a repeated run, and the number of that run.
     pub unsteady: Option<(String, usize)>,
 }
 
 /// All calls of a kernel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OfKernel {
-    /// How many there are.
+    /// Number of calls.
     pub calls: usize,
-    /// Those with wrong results.
+    /// Number of calls with wrong results.
     pub wrong: usize,
-    /// Largest difference of all, in terms of what is allowed.
+    /// Largest error of all calls, as a share of the allowed error.
     pub error: f64,
 }
 
 impl Examined {
-    /// All calls are known to be right, and the step always came to the same.
+    /// Whether all calls are known to be right, and repeated steps gave the same bits.
     pub fn is_right(&self) -> bool {
         self.unsteady.is_none() && self.calls.iter().all(|(_, verified)| verified.verdict == Verdict::Right)
     }
@@ -66,12 +65,12 @@ impl Examined {
         })
     }
 
-    /// How many calls were given what is no number, and so are not known to be right.
+    /// Number of calls that cannot be judged, because an input is not finite.
     pub fn unknown(&self) -> usize {
         self.calls.iter().filter(|(_, verified)| verified.verdict == Verdict::Unknown).count()
     }
 
-    /// By kernel.
+    /// The calls, summed by kernel.
     pub fn kernels(&self) -> BTreeMap<&'static str, OfKernel> {
         let mut kernels: BTreeMap<_, OfKernel> = BTreeMap::new();
         for (planned, verified) in &self.calls {
@@ -84,7 +83,7 @@ impl Examined {
     }
 }
 
-/// Why a run with `--precision f16` would be one in f32 on this device, if it would.
+/// Why a run in f16 falls back to f32 on this device, if it does.
 ///
 /// # Errors
 /// When the device cannot be opened.
@@ -105,8 +104,8 @@ pub fn step(spec: &StepSpec, device: &str, precision: Precision) -> Result<Exami
     examine(&mut session, &graph, precision, |session, plan| data.write(session, plan, 1e-3, 0))
 }
 
-/// Gives states that begin at one value values of many: whether a bias of 0 is added, or an old moment of 0 forgotten, is not seen
-/// in the sum.
+/// Gives states with a constant start different values. A result does not show whether a bias of 0 was added or a moment of 0 was
+/// dropped.
 fn stir(session: &mut Session<AnyEngine>, groups: &[Group]) -> Result<(), TrainError> {
     let specs = session.states().iter().map(|(_, spec)| spec.clone());
     let specs: Vec<_> = specs.filter(|spec| groups.contains(&spec.group) && spec.name != LOSS_SCALE).collect();
@@ -121,16 +120,16 @@ fn stir(session: &mut Session<AnyEngine>, groups: &[Group]) -> Result<(), TrainE
     Ok(())
 }
 
-/// What a run is examined with, where not with its own.
+/// Data and batch size of an examination; by default those of the run.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
     /// Data set.
     pub data: Option<PathBuf>,
-    /// Images a step.
+    /// Images per step.
     pub batch_size: Option<usize>,
 }
 
-/// Examines a training step of a run: its weights, its settings, the first batch of its images.
+/// Examines a training step of a run, with its weights, settings and first batch.
 ///
 /// # Errors
 /// When the run's settings or images cannot be read, or the device fails.
@@ -142,7 +141,7 @@ pub fn run(path: &Path, device: &str, options: &RunOptions) -> Result<Examined, 
     let task = task_of(&checkpoint)?;
     let settings = task.resolve(&Given::of_file(&config))?;
     let data = data_of(&checkpoint, settings.common.data.clone(), options.data.as_deref())?;
-    // Opening a run makes a run directory.
+    // Opening a run creates a run folder.
     let scratch = tempfile::tempdir().map_err(|e| FileError::writing(&std::env::temp_dir(), e))?;
     let mut table = settings.table;
     table.remove("resume");
@@ -162,7 +161,7 @@ pub fn run(path: &Path, device: &str, options: &RunOptions) -> Result<Examined, 
 
 fn examine_first_step(step: FirstStep) -> Result<Examined, TrainError> {
     let FirstStep { objective, mut model, batch, hyper, precision } = step;
-    // Where several batches make a step, this is the last of them: the sum before it is what moments are stirred to.
+    // With gradient accumulation this is the last batch of a step. The sum before it is part of the moments.
     stir(&mut model.session, &[Group::Moments])?;
     let mut graph = objective.training_graph(model.session.states().clone(), batch.len(), Phase::Update)?;
     if precision == Precision::F16 {
@@ -175,8 +174,8 @@ fn examine_first_step(step: FirstStep) -> Result<Examined, TrainError> {
     examine(&mut model.session, &graph, precision, feed)
 }
 
-/// Examines one run of a graph from the states as they are, such as a training step of a network of one's own; `feed` writes
-/// all of its inputs into a plan. Every value is kept at once, so it takes several times the memory of training.
+/// Examines one run of a graph from the present states, such as a training step of any network. `feed` writes all inputs of a
+/// plan. All values are kept, which takes several times the memory of training.
 ///
 /// # Errors
 /// When memory runs out, a kernel is refused, or the device is lost.
@@ -194,7 +193,7 @@ pub fn examine(
     let verified = session.verify(kept)?;
     let calls = session.plan(kept).calls.clone().into_iter().zip(verified).collect();
     let alone = results(session, kept)?;
-    // As training runs it: values share memory.
+    // Values share memory, as in training.
     let plan = session.load(graph, PlanOptions::default())?;
     let mut first: Option<Named> = None;
     let mut unsteady = None;
@@ -204,7 +203,7 @@ pub fn examine(
         session.run_now(plan)?;
         let found = results(session, plan)?;
         let differs = |a: &[f32], b: &[f32]| match first {
-            // One that keeps its values may have had no memory for the faster kernels, which round otherwise.
+            // The plan that keeps all values may have other kernels, for lack of memory, and they round differently.
             None => !same_bits(a, b) && half::distance(b, a) > OTHER_KERNELS,
             Some(_) => !same_bits(a, b),
         };
@@ -223,10 +222,10 @@ fn same_bits(a: &[f32], b: &[f32]) -> bool {
     a.iter().map(|v| v.to_bits()).eq(b.iter().map(|v| v.to_bits()))
 }
 
-/// The states before a step, with what lies between them: an optimizer changes that too.
+/// The states before a step, including the padding between them, which an optimizer changes too.
 struct Start {
     groups: Vec<(Group, Vec<f32>)>,
-    /// Where the loss is scaled, by how much.
+    /// The loss scale, if there is one.
     scale: Option<Vec<f32>>,
 }
 
@@ -246,7 +245,7 @@ impl Start {
         Ok(self.scale.iter().try_for_each(|scale| session.write_state(LOSS_SCALE, scale))?)
     }
 
-    /// Runs a step; where gradients overflow in it, as they may in 16 bits, the loss is scaled less from then on.
+    /// Runs a step. If its gradients overflow, as they may in f16, lowers the loss scale and returns true.
     fn overflows(
         &mut self,
         session: &mut Session<AnyEngine>,
@@ -276,7 +275,7 @@ fn states(session: &mut Session<AnyEngine>) -> Result<Named, TrainError> {
     names.into_iter().map(|name| Ok((name.clone(), session.read_state(&name)?))).collect()
 }
 
-/// Outputs and states after a run.
+/// Outputs of a plan and states, after a run.
 fn results(session: &mut Session<AnyEngine>, plan: PlanId) -> Result<Named, TrainError> {
     let outputs = session.outputs(plan)?;
     let names: Vec<String> = session.plan(plan).outputs.iter().map(|port| port.name.clone()).collect();

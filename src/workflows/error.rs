@@ -3,9 +3,81 @@
 use crate::report::ReportError;
 use crate::run::RunError;
 use crate::tasks::TaskError;
+use crate::text::one_of;
 use crate::train::TrainError;
 
 use super::sweep::SweepError;
+
+/// Why models cannot be compared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Incomparable {
+    /// There is no model.
+    #[error("expected at least one run")]
+    NoModel,
+    /// Models of different tasks.
+    #[error("one was trained to {first}, the other to {other}")]
+    Tasks {
+        /// Task of the first.
+        first: String,
+        /// Task of the other.
+        other: String,
+    },
+    /// A task without comparison.
+    #[error("runs of {} can be compared, and these were trained to {task}", one_of(comparing))]
+    NoComparison {
+        /// Their task.
+        task: &'static str,
+        /// Tasks with a comparison.
+        comparing: Vec<&'static str>,
+    },
+    /// Models of different classes.
+    #[error("their classes differ: {first:?} and {other:?}")]
+    Classes {
+        /// Classes of the first.
+        first: Vec<String>,
+        /// Classes of the other.
+        other: Vec<String>,
+    },
+    /// Image sizes whose scores do not compare.
+    #[error("their image sizes differ: {first:?} and {other:?}; scores of pixels do not compare across sizes")]
+    Sizes {
+        /// Height and width of the first, in pixels.
+        first: [usize; 2],
+        /// Height and width of the other, in pixels.
+        other: [usize; 2],
+    },
+    /// Models trained on different data, where no data is named.
+    #[error("one was trained on {first}, the other on {other}; name the data to compare them on")]
+    Data {
+        /// Data of the first.
+        first: String,
+        /// Data of the other.
+        other: String,
+    },
+    /// Models that held out different images of one data set.
+    #[error(
+        "{data} has no parts, and one run held out images by seed {}, val_split {}, the other by seed {}, val_split {}, so \
+         each was trained on validation images of the other: name data with a val/ part, or compare runs of one seed and \
+         val_split", first.0, first.1, other.0, other.1
+    )]
+    Split {
+        /// The data.
+        data: String,
+        /// Seed and share of the first.
+        first: (u64, f64),
+        /// Seed and share of the other.
+        other: (u64, f64),
+    },
+    /// Images that only one of them can be given.
+    #[error("{first} images can be read for one, {other} for the other")]
+    Images {
+        /// Images for the first.
+        first: usize,
+        /// Images for the other.
+        other: usize,
+    },
+}
 
 /// Why a workflow stopped.
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +100,10 @@ pub enum WorkflowError {
         /// Another.
         other: String,
         /// What differs.
-        reason: String,
+        reason: Incomparable,
     },
     /// A setting that the task does not have.
-    #[error("--{key}: the task `{task}` has no such setting; remove it")]
+    #[error("the task `{task}` has no setting `{key}`; remove it")]
     NoSetting {
         /// The setting.
         key: &'static str,

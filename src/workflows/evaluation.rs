@@ -1,4 +1,4 @@
-//! Trained models on a data set: what evaluation and comparison share.
+//! Evaluation of trained models on a data set, for `eval` and `compare`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,34 +13,34 @@ use crate::tasks::{self, Task, TaskError};
 use crate::train::settings::Given;
 use crate::train::{Evaluation, Model};
 
-/// What to evaluate on, and how.
+/// Data, device and batch size of an evaluation.
 #[derive(Clone, Debug)]
 pub struct EvalOptions {
-    /// Data set; that of the run when not given: the built-in scenes where it was trained on them.
+    /// Data set; by default that of the run, which may be the built-in scenes.
     pub data: Option<PathBuf>,
-    /// Its part; the test part where there is one, else the validation part, when not given.
+    /// Part of the data set; by default the test part if there is one, else the validation part.
     pub part: Option<Part>,
-    /// Share of a split that the data does not bring; that of the run when not given.
+    /// Share held out, for data without a split; by default that of the run.
     pub val_split: Option<f64>,
-    /// Seed of such a split; that of the run when not given.
+    /// Seed of that split; by default that of the run.
     pub seed: Option<u64>,
-    /// Leave out what cannot be read.
+    /// Whether unreadable images are left out.
     pub skip_bad: bool,
-    /// Where to compute.
+    /// Device.
     pub device: String,
-    /// Images at a time.
+    /// Images per batch.
     pub batch_size: usize,
 }
 
 impl Default for EvalOptions {
-    /// The run's own data, 8 images at a time, on the best device.
+    /// The run's own data, 8 images per batch, on the best device.
     fn default() -> Self {
         let (data, part, val_split, seed, skip_bad) = (None, None, None, None, false);
         EvalOptions { data, part, val_split, seed, skip_bad, device: "auto".into(), batch_size: 8 }
     }
 }
 
-/// What an evaluation finds.
+/// Results of an evaluation.
 pub struct Evaluated {
     /// The data set and its part, in words.
     pub on: String,
@@ -65,12 +65,12 @@ pub fn evaluate(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Evalua
 /// The task that a checkpoint was trained for.
 ///
 /// # Errors
-/// When there is none of its name.
+/// When no task has its name.
 pub(super) fn task_of(checkpoint: &Checkpoint) -> Result<&'static dyn Task, TaskError> {
     tasks::task(&checkpoint.card.task)
 }
 
-/// What a model finds in a set of images.
+/// Evaluates a model on a set of images.
 pub(super) fn measure(
     checkpoint: &Checkpoint,
     set: &dyn ImageSet,
@@ -83,8 +83,8 @@ pub(super) fn measure(
     Ok(model.evaluate(&*objective, &loader, options.batch_size.min(set.len()))?)
 }
 
-/// The data that a model is measured on: that of its run, under what is asked for. A checkpoint that lies in no run has the
-/// task's defaults.
+/// The data that a model is measured on: `options` over the settings of its run. A checkpoint outside a run has the defaults of
+/// its task.
 ///
 /// # Errors
 /// When the settings beside the checkpoint cannot be read, or its data set is no longer there.
@@ -102,8 +102,8 @@ pub(super) fn data_source(checkpoint: &Checkpoint, options: &EvalOptions) -> Res
     })
 }
 
-/// Refuses a `config.toml` that is cut off: what it lacks would be taken for the defaults, such as the built-in scenes for the
-/// data. Where all that matters here is asked for, nothing is missing.
+/// Refuses a truncated `config.toml`: missing settings would become defaults, such as the built-in scenes for the data. It is
+/// accepted if `options` give data, split and seed.
 ///
 /// # Errors
 /// [`RunError::Damaged`].
@@ -123,10 +123,10 @@ fn require_settings(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<()
     }
 }
 
-/// The data set that is asked for, else that of the run. Training may have named it from another folder, or it has moved.
+/// The data set asked for, else that of the run.
 ///
 /// # Errors
-/// When the run's own data set is not there.
+/// When the run's own data set is missing: it was moved, or its path is relative to another folder.
 pub(super) fn data_of(
     checkpoint: &Checkpoint,
     own: Option<PathBuf>,

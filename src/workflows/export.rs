@@ -1,8 +1,9 @@
-//! A trained run as an ONNX model that takes pixels and gives what `predict` computes from them, so that a user need not know
-//! how images were normalized.
+//! A trained run as an ONNX model. The model contains normalization and post-processing, so it maps pixels to predictions.
 //!
-//! All models take `images`, `[N,3,H,W]`: red, green and blue from 0 to 1, of the height and width that the run was trained at.
-//! The task names the output and says what it holds.
+//! | port | type |
+//! |---|---|
+//! | input `images` | `[N,3,H,W]`, red, green and blue from 0 to 1; H and W are those of training |
+//! | output | named and described by the task |
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,7 @@ use crate::shape::TensorType;
 use crate::tasks::export::OnnxNetwork;
 use crate::train::step::port;
 
-/// A model, and its input and output in words.
+/// A model with a description of its input and output.
 #[derive(Clone, Debug)]
 pub struct Exported {
     /// The model.
@@ -36,7 +37,7 @@ pub struct Exported {
 pub fn export(from: &Checkpoint) -> Result<Exported, WorkflowError> {
     let (card, task) = (&from.card, task_of(from)?);
     let graph = network(card, task.input_channels())?;
-    // Only the weights are read, so any engine will do.
+    // The session only provides the weights, so any engine serves.
     let mut session = Session::new(exec::open("cpu")?, &graph, 0)?;
     torchvision::restore(&mut session, &from.file, &from.path).map_err(RunError::from)?;
     let [h, w] = card.image_size;
@@ -57,24 +58,24 @@ pub fn export(from: &Checkpoint) -> Result<Exported, WorkflowError> {
     Ok(Exported { model: builder.finish(&title, &about, metadata), about })
 }
 
-/// Where the model of a run goes: `model.onnx` in its folder.
+/// Default path of the model of a run: `model.onnx` in its folder.
 pub fn default_path(run: &Path) -> PathBuf {
     let folder = if run.is_file() { run.parent().unwrap_or(Path::new("")) } else { run };
     folder.join("model.onnx")
 }
 
-/// The network for one image: the batch is of any size in the model.
+/// The network for one image. The exported model takes any batch size.
 fn network(card: &ModelCard, channels: usize) -> Result<Graph, GraphError> {
     let ([h, w], mut g) = (card.image_size, Graph::new());
     let images = g.input(port::IMAGES, TensorType::channels([1, h, w, channels]));
     let predictions = card.network.apply(&mut g, images, Mode::Eval)?;
     g.output(port::PREDICTIONS, predictions);
-    // In ONNX a bias is part of a convolution, and nothing else is.
+    // An ONNX convolution takes a bias, and no other fused op.
     fuse(&mut g, FuseOptions { conv_bias: true, ..FuseOptions::NONE });
     Ok(g)
 }
 
-/// The description of the model for programs: as in a checkpoint.
+/// Metadata of the model, as in a checkpoint.
 fn metadata(card: &ModelCard) -> impl Iterator<Item = (String, String)> {
     let mut entries = card.to_metadata();
     // This entry is about the tensors' layout in safetensors.

@@ -1,4 +1,4 @@
-//! What a device can do at most, measured with our own kernels: the floor that a kernel's time is compared with.
+//! Measured peak rates of a device. They give a lower bound on a kernel's time.
 
 use std::time::Instant;
 
@@ -10,16 +10,15 @@ use crate::random;
 use crate::shape::TensorType;
 use crate::train::TrainError;
 
-/// Number of runs, of which the best counts.
+/// Number of runs. The fastest counts.
 const RUNS: usize = 5;
-/// Shortest run: a measurement grows until its runs take this long.
+/// Least seconds of a run. A measurement grows until its runs take this long.
 const LONG_ENOUGH: f64 = 0.01;
-/// Values that multiply-adds are done on: a vector each for 262,144 invocations, more than any GPU has at once.
+/// Shape of the values in the multiply-add test: a vec4 for each of 262,144 invocations, more than any GPU runs at once.
 const PROBED: [usize; 4] = [1, 1024, 16, 64];
-/// Values that are copied: 100 MB, twice the largest cache of a GPU, and below the 128 MiB that a binding always may
-/// have.
+/// Number of copied values: 100 MB, twice the largest cache of a GPU and below the 128 MiB that every device can bind.
 const COPIED: usize = 25_000_000;
-/// Seconds that are too short to copy in, and how much more is copied then, if the device lets a kernel have so much.
+/// A copy below this time, in seconds, is repeated with [`TIMES`] as many values, if the device can bind them.
 const AT_ONCE: f64 = 1e-3;
 /// See [`AT_ONCE`].
 const TIMES: usize = 8;
@@ -44,7 +43,7 @@ impl Limits {
 /// Measures the limits of a device.
 ///
 /// # Errors
-/// When there is no such device or it fails.
+/// When the device does not exist or fails.
 pub fn limits(device: &str) -> Result<Limits, TrainError> {
     let mut gflops = 0.0;
     for rounds in [64, 1024, 16_384] {
@@ -56,7 +55,7 @@ pub fn limits(device: &str) -> Result<Limits, TrainError> {
     }
     let copy = |values| fastest(device, [1, 1, values / 1000, 1000], &|g, x| ops::scale(g, x, 0.5));
     let (mut seconds, _, mut bytes) = copy(COPIED)?;
-    // Where that is done at once, its beginning and end are much of it: 3.1 of the 4.3 TB/s of an H200.
+    // Start and end dominate a short copy: an H200 shows 3.1 instead of 4.3 TB/s.
     if seconds < AT_ONCE
         && let Ok((longer, _, more)) = copy(TIMES * COPIED)
     {
@@ -65,7 +64,7 @@ pub fn limits(device: &str) -> Result<Limits, TrainError> {
     Ok(Limits { gflops, gbytes: bytes as f64 / seconds / 1e9 })
 }
 
-/// The first kernel of what `append` appends to a tensor, alone: seconds of the fastest run, operations, bytes.
+/// Seconds of the fastest run, operations and bytes of the first kernel that `append` appends to a tensor.
 fn fastest(
     device: &str,
     shape: [usize; 4],
@@ -74,7 +73,7 @@ fn fastest(
     let mut g = Graph::with_states(StateTable::default());
     let x = g.input("x", TensorType::channels(shape));
     let y = append(&mut g, x)?;
-    // Not all of it has to travel back.
+    // Only a corner is read back.
     let corner = ops::crop_pad(&mut g, y, ops::Region::of_size([1, 1, 4]))?;
     g.output("corner", corner);
     let mut session = Session::new(exec::open(device)?, &g, 0)?;
@@ -87,7 +86,7 @@ fn fastest(
         let start = Instant::now();
         let seconds = match session.profile(plan)? {
             Some(times) => times[0],
-            // Without timestamps the whole run has to do.
+            // Without timestamps, the whole run is timed.
             None => {
                 session.run_now(plan)?;
                 start.elapsed().as_secs_f64()

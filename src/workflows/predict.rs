@@ -1,4 +1,4 @@
-//! A trained model applied to images: predictions in words, or pictures in a folder.
+//! Prediction for image files, as text or as pictures in a folder.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -17,7 +17,7 @@ use crate::tasks::TaskError;
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::TrainError;
 
-/// A trained model that predicts for image files.
+/// A trained model and the folder of its predictions.
 pub struct Predictions {
     predictor: Box<dyn Predictor>,
     depth: SampleDepth,
@@ -30,7 +30,7 @@ pub enum Missed {
     /// It cannot be read.
     #[error("{0}")]
     Read(BadImage),
-    /// What was predicted cannot be written.
+    /// Its prediction cannot be written.
     #[error("{}: {error}", image.display())]
     Write {
         /// The image.
@@ -40,7 +40,7 @@ pub enum Missed {
     },
 }
 
-/// Whether no further file could be written either.
+/// Whether every further write would fail too.
 fn is_full(error: &FileError) -> bool {
     matches!(error.source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem)
 }
@@ -49,16 +49,16 @@ fn is_full(error: &FileError) -> bool {
 pub struct Predicted {
     /// The image.
     pub image: PathBuf,
-    /// Pictures written; empty where the task's predictions are words.
+    /// Pictures written; empty if the task predicts text.
     pub files: Vec<PathBuf>,
-    /// The prediction in a line; may be empty where there are files.
+    /// The prediction as a line of text; may be empty if there are files.
     pub text: String,
-    /// The prediction for programs.
+    /// The prediction as JSON.
     pub json: Map<String, Json>,
 }
 
 impl Predictions {
-    /// The model of a checkpoint on a device; pictures go into the folder `out`, else into the next `runs/predict-NNN`.
+    /// The model of a checkpoint on a device. Pictures go into `out`, by default the next `runs/predict-NNN`.
     ///
     /// # Errors
     /// When `out` is taken, the task does not predict, or the device cannot be opened.
@@ -69,18 +69,18 @@ impl Predictions {
         Ok(Predictions { predictor, depth: SampleDepth::fixed(checkpoint.card.sample_bits()), names })
     }
 
-    /// Whether predictions are pictures, which are written into a folder.
+    /// Whether predictions are written as pictures.
     pub fn writes(&self) -> bool {
         self.predictor.writes()
     }
 
-    /// Images that are computed together.
+    /// Images per batch.
     pub fn batch(&self) -> usize {
         self.predictor.batch()
     }
 
-    /// Predicts for at most [`Predictions::batch`] image files. Those that cannot be read, and those whose pictures cannot be
-    /// written, such as under too long a name, are returned with the reason.
+    /// Predicts for at most [`Predictions::batch`] image files. Files that cannot be read, and predictions that cannot be
+    /// written, for example under a name that is too long, are returned with the reason.
     ///
     /// # Errors
     /// When the device is lost, or the disk is full.
@@ -130,13 +130,13 @@ impl Predictions {
     }
 }
 
-/// Names for pictures: the image's, with a number where that is taken.
+/// Names of pictures: the image's name, followed by a number if that is taken.
 struct Names {
-    /// As asked for.
+    /// The folder asked for.
     out: Option<PathBuf>,
-    /// Made with the first picture, so that no empty folder remains.
+    /// The folder, made with the first picture, so that no empty folder remains.
     folder: Option<PathBuf>,
-    /// In lower case, since some file systems ignore the case.
+    /// Names in use, in lower case, because some file systems ignore case.
     taken: HashSet<String>,
 }
 

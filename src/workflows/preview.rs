@@ -1,4 +1,4 @@
-//! Training samples as augmentation changes them, as a picture: the way to see whether a setting goes too far.
+//! A picture of training samples before and after augmentation.
 
 use std::path::{Path, PathBuf};
 
@@ -14,31 +14,31 @@ use crate::tasks::samples::{Sample, Samples};
 use crate::tasks::{Task, TaskError};
 use crate::train::settings::Given;
 
-/// What to show.
+/// Task, data and augmentation of a preview.
 #[derive(Clone)]
 pub struct PreviewOptions {
-    /// The task that the samples are for.
+    /// Task of the samples.
     pub task: &'static dyn Task,
-    /// How they are changed.
+    /// Augmentation.
     pub augment: Augment,
-    /// How samples are mixed, where the task mixes them.
+    /// mixup and CutMix, for a task that has them.
     pub mix: Mix,
     /// Folder of the data; built-in scenes when not given.
     pub data: Option<PathBuf>,
-    /// Size that images are brought to; that of the task's training where not given.
+    /// Size of the images; by default that of the task's training.
     pub image_size: Option<ImageSize>,
     /// Seed of the run that is previewed.
     pub seed: u64,
-    /// Share held out where the data has no split.
+    /// Share held out, for data without a split.
     pub val_split: f64,
-    /// Samples, a row each; at least 1.
+    /// Number of samples, one per row; at least 1.
     pub samples: usize,
-    /// Epochs, a column each beside the sample as it is; at least 1.
+    /// Number of epochs, one per column after the original; at least 1.
     pub epochs: usize,
 }
 
 impl PreviewOptions {
-    /// Six samples in five epochs, of built-in scenes.
+    /// Six samples of the built-in scenes in five epochs.
     pub fn new(task: &'static dyn Task, augment: Augment) -> Self {
         PreviewOptions {
             task,
@@ -58,7 +58,7 @@ impl PreviewOptions {
         let mut table = toml::Table::new();
         let mut set = |key: &str, value: toml::Value| drop(table.insert(key.to_owned(), value));
         for (key, alpha) in [("mixup", self.mix.mixup), ("cutmix", self.mix.cutmix)] {
-            // NaN too: the settings refuse it.
+            // NaN too, so that the settings refuse it.
             if alpha != 0.0 {
                 if !self.task.settings().iter().any(|setting| setting.key == key) {
                     return Err(WorkflowError::NoSetting { key, task: self.task.name() });
@@ -85,14 +85,14 @@ impl PreviewOptions {
 
     fn title(&self) -> String {
         let mixing = [("mixup", self.mix.mixup), ("cutmix", self.mix.cutmix)];
-        let mixing: String = mixing.iter().filter(|(_, a)| *a > 0.0).map(|(key, a)| format!(" --{key} {a}")).collect();
-        format!("train {} --augment {}{mixing} --seed {}", self.task.name(), self.augment, self.seed)
+        let mixing: String = mixing.iter().filter(|(_, a)| *a > 0.0).map(|(key, a)| format!(", {key} {a}")).collect();
+        format!("{}: augment {}{mixing}, seed {}", self.task.name(), self.augment, self.seed)
     }
 }
 
-/// Draws training samples as they are and as they are in the first epochs (from 1, as in a run): for the same seed and
-/// settings what a run sees, where no image of the data is left out as unreadable. Masks lie over the images in the
-/// classes' colors; what is ignored is darkened.
+/// Draws training samples: the original and its augmented versions in the first epochs, from 1. For the same seed and
+/// settings a run sees the same pictures, unless it leaves out unreadable images. Masks lie over the images in the colors of
+/// their classes. Ignored pixels are darkened.
 ///
 /// # Errors
 /// Settings out of range, data that cannot be read, more pictures than fit.
@@ -141,7 +141,7 @@ fn mix_pictures(mixed: &Mixed, picture: &RgbImage, other: &RgbImage) -> RgbImage
     RgbImage::from_raw(picture.width(), picture.height(), bytes).unwrap_or_default()
 }
 
-/// A picture half covered by the colors of its mask; ignored pixels are at a third of their brightness.
+/// The mean of a picture and the colors of its mask. Ignored pixels have a third of their brightness.
 fn overlaid(rgb: &[u8], mask: &[u8], classes: &[(String, [u8; 3])]) -> Vec<u8> {
     let mut bytes = rgb.to_vec();
     for (pixel, &class) in bytes.as_chunks_mut::<3>().0.iter_mut().zip(mask) {

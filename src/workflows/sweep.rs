@@ -23,7 +23,7 @@ use folder::{clear, folder, found};
 use halving::Until;
 pub use table::SweepTable;
 
-/// Most runs of a sweep; a grid can have more, of which a sample is taken.
+/// Largest number of runs of a sweep. A larger grid needs a sample.
 const MAX_RUNS: usize = 100_000;
 
 /// A sweep as its file describes it.
@@ -41,7 +41,7 @@ pub struct SweepFile {
     /// Lists of values; every combination is a run.
     #[serde(default)]
     pub grid: BTreeMap<String, Vec<toml::Value>>,
-    /// One run in `halving` continues after each part of the epochs (successive halving); 0 lets all run to the end.
+    /// Successive halving: after each part of the epochs, the best run in `halving` continues. 0 switches it off.
     #[serde(default)]
     pub halving: usize,
 }
@@ -52,7 +52,7 @@ pub enum SweepError {
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file is no sweep.
+    /// The file does not describe a sweep.
     #[error("{}: {problem}", path.display())]
     Bad {
         /// The file.
@@ -60,11 +60,19 @@ pub enum SweepError {
         /// What is wrong and what was expected.
         problem: String,
     },
+    /// More runs than a sweep may have.
+    #[error("{}: {runs} runs are more than {MAX_RUNS}: run a sample of them", path.display())]
+    TooManyRuns {
+        /// The file.
+        path: PathBuf,
+        /// Runs asked for.
+        runs: usize,
+    },
     /// A folder cannot be locked, or a table cannot be written.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// A file of another kind is where the sweep's table is to be.
-    #[error("{} is no table of a sweep and would be replaced: give another --out, or move it away", path.display())]
+    /// A file of another kind has the name of the sweep's table.
+    #[error("{} is not the table of a sweep, and the sweep would replace it: choose another folder, or move it away", path.display())]
     NotOurs {
         /// The file.
         path: PathBuf,
@@ -80,7 +88,7 @@ pub enum SweepError {
         source: ConfigError,
     },
     /// A folder of the sweep holds something else.
-    #[error("{} holds no run, and is where run {number} is to be: give another --out, or move it away", folder.display())]
+    #[error("{} holds no run, and run {number} needs this folder: choose another folder for the sweep, or move it away", folder.display())]
     Taken {
         /// The folder.
         folder: PathBuf,
@@ -90,7 +98,7 @@ pub enum SweepError {
     /// A folder of the sweep holds a run of other settings.
     #[error(
         "{} holds a run that is not run {number} of this sweep: {differences}; \
-         give another --out, or the settings that it was trained with", folder.display()
+         choose another folder for the sweep, or the settings that the run was trained with", folder.display()
     )]
     OtherSettings {
         /// The folder.
@@ -101,14 +109,14 @@ pub enum SweepError {
         differences: String,
     },
     /// A run found in the sweep's folder cannot be read.
-    #[error("{}: {source}; give another --out, or move it away", folder.display())]
+    #[error("{}: {source}; choose another folder for the sweep, or move it away", folder.display())]
     Unreadable {
         /// The folder.
         folder: PathBuf,
         /// Why.
         source: Box<TrainError>,
     },
-    /// Runs failed, other than by diverging; the others are in the table.
+    /// Runs failed, other than by diverging. The table holds the others.
     #[error("{failed} of {of} runs failed; run {number} ({cell}): {reason}")]
     Failed {
         /// How many.
@@ -126,7 +134,7 @@ pub enum SweepError {
 
 /// Receives the reports of a sweep.
 pub trait SweepObserver {
-    /// A run begins, or is found done: its number from 1, the number of runs, its settings.
+    /// A run begins, or was done before: its number from 1, the number of runs, its settings, its state.
     fn run(&self, number: usize, of: usize, cell: &str, state: &State);
     /// Receives the reports of each run.
     fn steps(&self) -> &dyn Observer;
@@ -139,54 +147,54 @@ pub enum State {
     Begins,
     /// It is done.
     Done(Vec<EpochRow>),
-    /// It was stopped after some epochs, since others were better by then.
+    /// It was stopped after some epochs, because others were better.
     Paused(Vec<EpochRow>),
     /// It ended with a value that is not finite.
     Diverged,
-    /// It failed otherwise, for this reason; it is tried again when the sweep is run again.
+    /// It failed otherwise, for this reason. The next start of the sweep tries it again.
     Failed(String),
 }
 
 /// One run of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
-    /// What makes it differ from the others, `optimizer=adam lr=0.001`.
+    /// The settings that distinguish it, such as `optimizer=adam lr=0.001`.
     pub name: String,
-    /// Its own settings.
+    /// The settings that distinguish it.
     pub own: toml::Table,
     /// All its settings.
     pub settings: toml::Table,
 }
 
-/// A sweep with the task and the runs of its file.
+/// A sweep: its task and its runs.
 #[derive(Clone)]
 pub struct Sweep {
     task: &'static dyn Task,
     path: PathBuf,
     /// The runs.
     pub cells: Vec<Cell>,
-    /// One run in `halving` continues after each part of the epochs (successive halving); 0 lets all run to the end.
+    /// Successive halving: after each part of the epochs, the best run in `halving` continues. 0 switches it off.
     pub halving: usize,
 }
 
 impl Sweep {
-    /// Reads a sweep. With `sample`, that many runs of it are taken, drawn by `seed`.
+    /// Reads a sweep. `sample` draws that number of its runs, by `seed`.
     ///
     /// # Errors
-    /// When the file cannot be read, or any run's settings are wrong: before the first run.
+    /// When the file cannot be read, or the settings of any run are wrong.
     pub fn read(path: &Path, sample: Option<usize>, seed: u64) -> Result<Self, SweepError> {
         Self::parse_sample(&read_text(path, 1 << 20)?, path, sample, seed)
     }
 
-    /// A sweep from its text; `path` is where it was read, for errors.
+    /// A sweep from its text. Errors name `path`.
     ///
     /// # Errors
-    /// When the text is no sweep, or any run's settings are wrong.
+    /// When the text does not describe a sweep, or the settings of any run are wrong.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SweepError> {
         Self::parse_sample(text, path, None, 0)
     }
 
-    /// The same with the runs that `sample` draws. Only these are made: a grid can have more runs than fit into memory.
+    /// The same for a sample. Only its runs are made, because a grid can have more runs than memory holds.
     fn parse_sample(text: &str, path: &Path, sample: Option<usize>, seed: u64) -> Result<Self, SweepError> {
         let bad = |problem: String| SweepError::Bad { path: path.to_owned(), problem };
         let file: SweepFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
@@ -198,7 +206,7 @@ impl Sweep {
         }
         let taken = sample.unwrap_or(runs).min(runs);
         if taken > MAX_RUNS {
-            return Err(bad(format!("{taken} runs are more than {MAX_RUNS}: take a sample of them (--sample)")));
+            return Err(SweepError::TooManyRuns { path: path.to_owned(), runs: taken });
         }
         let row = |index: usize| match index.checked_sub(file.run.len()) {
             Some(index) => grid::combination(&file.grid, index),
@@ -222,7 +230,7 @@ impl Sweep {
         self.task.resolve(&Given::of_table(settings, &self.path))
     }
 
-    /// The epochs of a run; an error if its settings are wrong.
+    /// The number of epochs of a run.
     fn epochs(&self, cell: &Cell) -> Result<usize, ConfigError> {
         Ok(self.resolve(cell.settings.clone())?.common.epochs)
     }
@@ -230,7 +238,7 @@ impl Sweep {
     /// Changes a setting of all runs.
     ///
     /// # Errors
-    /// When it makes the settings of a run wrong.
+    /// When the settings of a run become wrong.
     pub fn set(&mut self, settings: &toml::Table) -> Result<(), SweepError> {
         for index in 0..self.cells.len() {
             self.cells[index].set(settings);
@@ -240,14 +248,14 @@ impl Sweep {
         Ok(())
     }
 
-    /// The score that decides, where the task has scores.
+    /// The decisive score, if the task has scores.
     pub fn score(&self) -> Option<Score> {
         self.task.card().decisive().cloned()
     }
 
-    /// Runs what is not done yet, each in `out/NNN`, and writes the table of all into `out`, which is made if it is not
-    /// there. Other runs of the same sweep in `out`, such as those of a larger sample, stay in the table. `stop` ends it
-    /// after the current step. A run that fails does not keep the others from theirs; see [`SweepTable::check`].
+    /// Runs the unfinished runs, each in `out/NNN`, and writes the table of all runs into `out`, which is made if missing.
+    /// Other runs of the same sweep in `out`, such as those of a larger sample, stay in the table. `stop` ends the sweep
+    /// after the current step. After a run that fails, the others still run; see [`SweepTable::check`].
     ///
     /// # Errors
     /// When another process writes into `out`, a file of another kind is where the table is to be, a folder of a run holds
@@ -290,7 +298,7 @@ impl Sweep {
         }
         let mut table = SweepTable::new(self.score());
         for (index, state) in states.iter().enumerate() {
-            // A run that the user stopped is not part of the outcome yet.
+            // A run that the user stopped has no outcome yet.
             let dropped = matches!(state, State::Paused(_)) && !alive.contains(&index);
             if matches!(state, State::Done(_) | State::Diverged | State::Failed(_)) || dropped {
                 table.add(&self.cells[index], index + 1, &folder(out, index), state);
@@ -303,7 +311,7 @@ impl Sweep {
         Ok(table)
     }
 
-    /// Trains a run up to a share of its epochs, unless it is there already.
+    /// Trains a run up to a share of its epochs, unless it has them already.
     fn advance(
         &self,
         index: usize,
@@ -363,7 +371,7 @@ impl Sweep {
     }
 }
 
-/// Marks a run that diverged.
+/// Name of the file that marks a diverged run.
 const DIVERGED: &str = "diverged";
 
 fn cell(base: &toml::Table, own: toml::Table) -> Cell {
@@ -372,7 +380,7 @@ fn cell(base: &toml::Table, own: toml::Table) -> Cell {
     Cell { name: name(&own), own, settings }
 }
 
-/// Settings in a line.
+/// Settings as a line of text.
 fn name(own: &toml::Table) -> String {
     own.iter().map(|(key, value)| format!("{key}={}", text(value))).collect::<Vec<_>>().join(" ")
 }
@@ -383,7 +391,7 @@ fn text(value: &toml::Value) -> String {
 }
 
 impl Cell {
-    /// Changes settings, those among its own too: its name says what runs.
+    /// Changes settings. The name of the run changes with them.
     pub fn set(&mut self, settings: &toml::Table) {
         self.settings.extend(settings.clone());
         for (key, value) in settings {

@@ -58,7 +58,7 @@ fn a_kernel_call_or_tile_that_is_not_there_is_refused() {
     let plan = |flags: &str| place.run(&format!("plan resnet18 --batch-size 4 --image-size 64 --eval {flags}"));
     plan("--wgsl conv").refused(&["--wgsl: the plan has no kernel `conv`; it has avg_pool, conv_fwd"]);
     plan("--wgsl conv_fwd:3").refused(&["`3` is no call of conv_fwd; its calls have the numbers 0, 4, 7"]);
-    plan("--wgsl conv_fwd --tile large").refused(&["`large` is no tile: give workgroup, register"]);
+    plan("--wgsl conv_fwd --tile large").refused(&["`large` is not a tile: expected workgroup, register"]);
     plan("--wgsl conv_fwd --tile units").refused(&["conv_fwd has no tile `units` with these sizes"]);
     plan("--tile register").refused(&["--wgsl"]);
     // The JSON of a tile, as `list` prints it; one that no device gets is refused.

@@ -198,13 +198,13 @@ fn a_page_gathers_groups_prose_and_pictures() {
     let place = Place::with_photos(1);
     write_run(&place, "a", "lr = 1e-3\n", &[row(1, &[(PSNR, 20.0)])]);
     let mut report = Report::new("All", shadegrad::tasks::cards());
-    report.heading("Colours & more");
+    report.heading("Colors & more");
     report.paragraph("Trained <here>.");
     report.runs(&[place.path("a")]).expect("reads");
     report.picture(&place.path("photos/disc/00.png"), "A \"disc\"").expect("reads");
     assert!(report.picture(&place.path("a/metrics.csv"), "").is_err(), "no picture");
     let html = checked(report.html());
-    holds(&html, &["Colours &amp; more</h2>", "<p>Trained &lt;here&gt;.</p>", "alt=\"A &quot;disc&quot;\""]);
+    holds(&html, &["Colors &amp; more</h2>", "<p>Trained &lt;here&gt;.</p>", "alt=\"A &quot;disc&quot;\""]);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn halving_stops_the_hopeless() {
     assert_eq!(sorted, [1, 1, 2, 4], "{epochs:?}");
     // The runs with vanishing learning rates stop first. A second call changes nothing.
     let before = place.bytes("s/sweep.csv");
-    place.run(line).fine().printed(&["stays as it is after epoch 1"]);
+    place.run(line).fine().printed(&["paused after epoch 1"]);
     assert!(place.bytes("s/sweep.csv") == before);
     place.run("sweep sweep.toml --out t --set epochs").refused(&["--set epochs", "KEY=VALUE"]);
     place.run("sweep sweep.toml --out t --set epoch=3").refused(&["epoch", "epochs"]);

@@ -32,7 +32,7 @@ fn run_directory(place: &Place) {
     for picture in ["curves", "confusion", "samples"] {
         let picture = image::open(place.path(&format!("run/{picture}.png"))).expect("a picture");
         let colors: BTreeSet<_> = picture.pixels().map(|(_, _, color)| color.0).collect();
-        assert!(picture.width() >= 200 && picture.height() >= 100 && colors.len() > 4, "{} colours", colors.len());
+        assert!(picture.width() >= 200 && picture.height() >= 100 && colors.len() > 4, "{} colors", colors.len());
     }
     let rows = place.metrics("run");
     assert_eq!(rows.iter().map(|r| r.epoch).collect::<Vec<_>>(), [1, 2, 3]);
@@ -306,7 +306,7 @@ fn a_last_batch_of_one_image_is_left_out_and_one_alone_refused() {
 
 /// Starts a training with these flags in a shell after `before`, and sends a signal once the run has started.
 #[cfg(unix)]
-fn signalled(place: &Place, before: &str, flags: &str, signal: &str) -> Outcome {
+fn signaled(place: &Place, before: &str, flags: &str, signal: &str) -> Outcome {
     use std::io::{BufRead, BufReader, Read};
 
     let line = format!("{TRAIN} --out run --batch-size 4 {flags}");
@@ -330,7 +330,7 @@ fn signalled(place: &Place, before: &str, flags: &str, signal: &str) -> Outcome 
 fn signals_end_after_the_step_with_a_checkpoint() {
     for signal in ["-INT", "-TERM"] {
         let place = Place::with_photos(40); // 96 for training
-        let told = signalled(&place, "", "--epochs 50", signal);
+        let told = signaled(&place, "", "--epochs 50", signal);
         assert_eq!(told.code, Some(130), "128 + SIGINT: {}{}", told.stdout, told.stderr);
         assert!(told.stderr.contains("stopping after this step"), "{}", told.stderr);
         let told = told.printed(&["interrupted; the weights so far are in run/last.safetensors"]);
@@ -346,5 +346,5 @@ fn signals_end_after_the_step_with_a_checkpoint() {
 #[test]
 fn a_run_that_ignores_hangups_goes_on() {
     let place = Place::with_photos(4);
-    signalled(&place, "trap '' HUP;", "--epochs 2", "-HUP").fine().printed(&["best validation accuracy"]);
+    signaled(&place, "trap '' HUP;", "--epochs 2", "-HUP").fine().printed(&["best validation accuracy"]);
 }

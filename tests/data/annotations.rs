@@ -44,7 +44,7 @@ fn rectangle(set: &dyn SegmentationDataset, index: usize, id: u8) {
 
 #[test]
 fn vocs_layout_as_cvat_and_labelme_write_it() {
-    // CVAT: colours, its own list of classes, and `default.txt` where there are no parts.
+    // CVAT: colors, its own list of classes, and `default.txt` where there are no parts.
     let colors = [[0, 0, 0], [250, 50, 83], [9, 9, 200]];
     for lists in [&["default"][..], &["train", "val"], &[]] {
         let dir = temp();

@@ -105,7 +105,7 @@ fn a_turned_picture_is_what_the_formula_says() {
     let top = warped(&dot, Map::rotation(90.0), Outside::Mean);
     let place = top.chunks(3).position(|p| p[0] > 60).expect("seen");
     assert!(place / SIZE.1 < 9, "row {}", place / SIZE.1);
-    assert!(top.starts_with(&[7, 8, 9]), "outside is the mean colour");
+    assert!(top.starts_with(&[7, 8, 9]), "outside is the mean color");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn flips_and_shifts_are_exact() {
 
 #[test]
 fn mask_and_image_move_alike() {
-    // Classes as grey levels: where all four neighbours are of one class, the image shows it unmixed.
+    // Classes as grey levels: where all four neighbors are of one class, the image shows it unmixed.
     let (height, width) = SIZE;
     let mask: Vec<u8> = (0..height * width).map(|i| ((i % width) / 8 + 4 * ((i / width) / 8)) as u8).collect();
     let rgb: Vec<u8> = mask.iter().flat_map(|&class| [20 * class; 3]).collect();
@@ -158,7 +158,7 @@ fn mask_and_image_move_alike() {
     }
     // A fifth to a quarter of the pixels lie between two classes 8 pixels wide and are mixtures.
     assert!(agree > 3 * differ && ignored > 500, "{agree} agree, {differ} on borders, {ignored} ignored");
-    // Borders aside they agree everywhere: pixels whose whole neighbourhood is of one class.
+    // Borders aside they agree everywhere: pixels whose whole neighborhood is of one class.
     let map = Map::rotation(21.0).then(Map::scale(0.9, 0.8));
     let (mut image, mut labels) = (vec![0; rgb.len()], vec![0; mask.len()]);
     warp_image(&rgb, SIZE, &map, (Outside::Mean, [255; 3]), &mut image);

@@ -1,4 +1,4 @@
-//! Sets of colour images: how they are found, prepared and turned into lightness and colours.
+//! Sets of color images: how they are found, prepared and turned into lightness and colors.
 
 use std::fs;
 use std::path::Path;

@@ -120,7 +120,7 @@ fn every_fault_of_a_segmentation_set_is_named() {
     named(&report, &["trainannot/5.png: is 16x24 pixels, but its image", "train/5.jpg is 24x16"]);
     named(&report, &["trainannot/6.png: cannot be a mask: its values of 16 bits reach"]);
     named(&report, &["val/13.jpg: is in the val part", "train/7.jpg"]);
-    named(&report, &["trainannot/8.png: colour #5a0807 (16 pixels) outside"]);
+    named(&report, &["trainannot/8.png: color #5a0807 (16 pixels) outside"]);
     named(&report, &["train/9.jpg: is an HTML page instead of an image"]);
     named(&report, &["train.txt, line 13", "neither train/99.jpg nor"]);
     named(&report, &["val/14.png: is in the val part", "train/10.jpg"]);

@@ -247,7 +247,7 @@ fn folders_that_are_no_data_are_refused() {
     let root = dir.path();
     refused(open(&root.join("nowhere")), &["nowhere", "no such file or folder"]);
     fs::write(root.join("notes.txt"), "x").unwrap();
-    refused(open(&root.join("notes.txt")), &["notes.txt", "folder was expected"]);
+    refused(open(&root.join("notes.txt")), &["notes.txt", "expected the folder"]);
     let sub = |name: &str| -> PathBuf {
         let path = root.join(name);
         fs::create_dir_all(&path).unwrap();
@@ -255,7 +255,7 @@ fn folders_that_are_no_data_are_refused() {
     };
     refused(open(&sub("empty")), &["empty", "the folder is empty", "class folders"]);
     save(&sub("flat").join("1.png"), &picture(5, 5, 0));
-    refused(open(&sub("flat")), &["flat", "1 images lie in it directly", "one folder a class"]);
+    refused(open(&sub("flat")), &["flat", "1 images lie in it directly", "one folder per class"]);
     class_folders(&sub("one"), &["cat"], 3);
     refused(open(&sub("one")), &["at least 2 classes", "'cat'"]);
     class_folders(&sub("hollow"), &["cat", "dog"], 3);
@@ -270,7 +270,7 @@ fn folders_that_are_no_data_are_refused() {
     refused(open(&sub("single")), &["validation part is empty", "single image"]);
 }
 
-/// The page on data sets lists every format, with what it is recognised by.
+/// The page on data sets lists every format, with what it is recognized by.
 #[test]
 fn every_format_is_documented() {
     let page = include_str!("../../docs/data.md");

@@ -92,7 +92,7 @@ fn exif(orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn exif_orientation_is_honoured() {
+fn exif_orientation_is_honored() {
     use image::imageops::{flip_horizontal, rotate90, rotate180, rotate270};
     let dir = temp();
     let stored = picture(24, 16, 120);
@@ -121,7 +121,7 @@ fn exif_orientation_is_honoured() {
 }
 
 #[test]
-fn resizing_crops_the_centre() {
+fn resizing_crops_the_center() {
     // Against another implementation, which resizes the whole and crops after.
     let smooth = |x: u32, y: u32| (128.0 + 120.0 * (x as f32 / 9.0).sin() * (y as f32 / 7.0).cos()) as u8;
     for (width, height, size) in [(90, 30, 10), (30, 90, 10), (96, 40, 80), (41, 64, 17)] {
@@ -129,9 +129,9 @@ fn resizing_crops_the_centre() {
         let scale = size as f32 / width.min(height) as f32;
         let (w, h) = ((width as f32 * scale).round() as u32, (height as f32 * scale).round() as u32);
         let whole = image::imageops::resize(&source, w, h, image::imageops::FilterType::Triangle);
-        let centre = image::imageops::crop_imm(&whole, (w - size) / 2, (h - size) / 2, size, size).to_image();
+        let center = image::imageops::crop_imm(&whole, (w - size) / 2, (h - size) / 2, size, size).to_image();
         let found = square(&source, size);
-        let apart = found.iter().zip(centre.iter()).map(|(&a, &b)| a.abs_diff(b)).max();
+        let apart = found.iter().zip(center.iter()).map(|(&a, &b)| a.abs_diff(b)).max();
         assert!(apart <= Some(12), "{width}x{height} to {size}: {apart:?}");
     }
     let same = picture(16, 16, 3);

@@ -114,7 +114,7 @@ impl MapStrings for [&str] {
     }
 }
 
-/// Lists divide images to classify and images to colour too.
+/// Lists divide images to classify and images to color too.
 #[test]
 fn lists_divide_every_kind_of_set() {
     let dir = temp();
@@ -179,7 +179,7 @@ fn masks_that_can_be_read_in_two_ways_are_refused() {
     pairs(dir.path(), ["a", "b", "c", "d"], |k| stripes(if k % 2 == 0 { &[0, 1] } else { &[0, 255] }));
     refused(
         segmentation(dir.path()).map(|_| ()),
-        &["two habits", "0 and 1 in 2 files", "0 and 255 in 2", "a.png", "b.png"],
+        &["two notations", "0 and 1 in 2 files", "0 and 255 in 2", "a.png", "b.png"],
     );
     write(&dir.path().join("classes.toml"), "threshold = 1\nclasses = [\"soil\", \"root\"]\n");
     let splits = segmentation(dir.path()).unwrap();
@@ -187,9 +187,9 @@ fn masks_that_can_be_read_in_two_ways_are_refused() {
     assert_eq!(splits.train.classes().names[1], "root");
 }
 
-/// Colours between others, where classes meet.
+/// Colors between others, where classes meet.
 #[test]
-fn blended_colours_are_no_classes() {
+fn blended_colors_are_no_classes() {
     let dir = temp();
     let mask = RgbImage::from_fn(WIDTH, HEIGHT, |x, _| Rgb(if x < 20 { [200, 10, 10] } else { [10, 10, 200] }));
     let mut soft = mask.clone();
@@ -198,7 +198,7 @@ fn blended_colours_are_no_classes() {
         save(&dir.path().join(format!("images/{name}.png")), &picture(WIDTH, HEIGHT, 1));
         save(&dir.path().join(format!("masks/{name}.png")), mask);
     }
-    refused(segmentation(dir.path()).map(|_| ()), &["1 rare colours between others", "#690a69", "nearest = true"]);
+    refused(segmentation(dir.path()).map(|_| ()), &["1 rare colors between others", "#690a69", "nearest = true"]);
     let list = "nearest = true\n[[classes]]\nname = \"red\"\ncolor = [200, 10, 10]\n[[classes]]\nname = \"blue\"\n\
                 color = [10, 10, 200]\n";
     write(&dir.path().join("classes.toml"), list);
@@ -467,7 +467,7 @@ fn labels(set: &Arc<dyn ClassificationDataset>) -> Vec<(String, String)> {
     (0..set.len()).map(|i| (name(i), class(i))).collect()
 }
 
-/// The columns are recognised from the data.
+/// The columns are recognized from the data.
 #[test]
 fn tables_as_people_have_them() {
     let dir = temp();

@@ -162,7 +162,7 @@ fn colors_stand_for_classes() {
     let splits = open(dir.path()).unwrap();
     assert_eq!(splits.train.classes().names, ["Animal", "Archway"]);
     assert_eq!(ids(&splits.train, 0), [0, 1, 255, 0]);
-    // The same colours through a palette in another order.
+    // The same colors through a palette in another order.
     let palette = [0, 0, 0, 192, 0, 128, 64, 128, 64];
     palette_png(&at("labels/a_L.png"), (4, 1), png::BitDepth::Two, &palette, &[0b10_01_00_10]);
     palette_png(&at("labels/b_L.png"), (4, 1), png::BitDepth::Two, &palette, &[0b10_01_00_10]);
@@ -179,7 +179,7 @@ fn colors_stand_for_classes() {
     assert_eq!(ids(&splits.train, 0), [1, 0, 255, 1]);
     assert_eq!(splits.train.classes().names, ["Archway", "Animal"]);
     fs::remove_file(at("codes.txt")).unwrap();
-    // Without a list the colours themselves are the classes, and palettes are indices.
+    // Without a list the colors themselves are the classes, and palettes are indices.
     let splits = open(dir.path()).unwrap();
     assert_eq!(ids(&splits.train, 0), [2, 1, 0, 2]);
     assert_eq!(splits.train.classes().palette[2], [64, 128, 64]);
@@ -188,7 +188,7 @@ fn colors_stand_for_classes() {
     }
     let splits = open(dir.path()).unwrap();
     assert_eq!(splits.train.classes().names, ["#000000", "#408040", "#c00080"]);
-    assert!(splits.train.classes().to_string().contains("from the colours in the masks; name them in a classes.toml"));
+    assert!(splits.train.classes().to_string().contains("from the colors in the masks; name them in a classes.toml"));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn voc_and_cityscapes_open() {
     let splits = open(dir.path()).unwrap();
     assert_eq!((splits.format, splits.train.len(), splits.val.len()), ("Pascal VOC", 2, 1));
     let classes = splits.train.classes();
-    // Published colours: person 192 128 128, tv monitor 0 64 128.
+    // Published colors: person 192 128 128, tv monitor 0 64 128.
     assert_eq!(
         (classes.names[15].as_str(), classes.palette[15], classes.palette[20]),
         ("person", [192, 128, 128], [0, 64, 128])
@@ -244,11 +244,11 @@ fn class_files_are_held_to_their_word() {
     for (content, parts) in [
         ("classes = [\"a\", \"a\"]", ["classes.toml", "'a' is listed twice"]),
         ("classes = [\"a\"]", ["1 classes", "at least 2"]),
-        ("classes = [\"a\", \"b\"]\npalette = [[1, 2, 3]]", ["1 colours for 2 classes", "one for each"]),
+        ("classes = [\"a\", \"b\"]\npalette = [[1, 2, 3]]", ["1 colors for 2 classes", "one for each"]),
         ("klasses = []", ["unknown field", "klasses"]),
         ("[[classes]]\nname = \"a\"\nvalue = 1\n[[classes]]\nname = \"b\"", ["value 1", "'b'"]),
         ("[[classes]]\nname = \"a\"\n[[classes]]\nname = \"b\"\ntint = [1, 2, 3]", ["class 2: unknown", "`colour`"]),
-        ("classes = [\"a\", 3]", ["class 2: ", "expected a name, or a table of name, colour and value"]),
+        ("classes = [\"a\", 3]", ["class 2: ", "expected a name, or a table of name, color and value"]),
         ("[[classes]]\nvalue = 1", ["class 1: ", "missing field `name`"]),
         ("[[classes]]\nname = \"a\"\nvalue = 300", ["class 1: ", "`300`"]),
         (
@@ -292,7 +292,7 @@ fn what_masks_hold_is_detected() {
     for name in ["a", "b"] {
         save(&at(&format!("masks/{name}.png")), &RgbImage::from_pixel(4, 1, Rgb([9, 8, 7])));
     }
-    refused(open(dir.path()).map(|_| ()), &["the colour #090807 alone", "at least 2 classes", "classes.toml"]);
+    refused(open(dir.path()).map(|_| ()), &["the color #090807 alone", "at least 2 classes", "classes.toml"]);
 }
 
 /// As in the other tasks, an empty part is an error.
@@ -325,7 +325,7 @@ fn pairs_are_prepared_together() {
     let prepared = prepare_segmentation(&sets, &SizeOptions::new(3, 4), &|_, _| ()).unwrap();
     let train = &prepared[0];
     assert_eq!((train.len(), train.size(), train.in_memory()), (6, (3, 4), true));
-    // Rows 1, 3, 5 and columns 1, 3, 5, 7 hold the centres: nothing of the ignored row 0 is left.
+    // Rows 1, 3, 5 and columns 1, 3, 5, 7 hold the centers: nothing of the ignored row 0 is left.
     let pair = train.pair(0).unwrap();
     assert_eq!(pair[36..], [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]);
     assert_eq!((train.class_pixels(), train.ignored_pixels()), ([36, 36, 0].as_slice(), 0));
@@ -359,7 +359,7 @@ fn pairs_are_prepared_together() {
         "is 8x6",
         "2.png: file is empty",
         "3.png: cannot be a mask: its values of 16 bits reach",
-        "4.png: colour #050607 (48 pixels) outside",
+        "4.png: color #050607 (48 pixels) outside",
         "5.png: truncated",
     ];
     refused(prepare_segmentation(&sets, &SizeOptions::new(3, 4), &|_, _| ()).map(|_| ()), &parts);

@@ -27,7 +27,7 @@ fn streets_are_functions_of_seed_and_index() {
     }
     assert_ne!(image(&a, 0), image(&a, 1));
     assert_ne!(image(&a, 0), image(&of(5, 9, (48, 64)), 0));
-    // At twice the resolution the scene is the same: every second label agrees with its neighbour.
+    // At twice the resolution the scene is the same: every second label agrees with its neighbor.
     let (small, large) = (a.mask(3).unwrap(), of(4, 9, (96, 128)).mask(3).unwrap());
     let same = small
         .enumerate_pixels()
@@ -74,7 +74,7 @@ fn every_class_has_its_share() {
     assert!(shares.iter().all(|&(_, share)| share > 0.001), "{shares:?}");
 }
 
-/// Colours follow the world: averaged over streets, sky is blue, trees are green, roads are grey,
+/// Colors follow the world: averaged over streets, sky is blue, trees are green, roads are grey,
 /// and markings are brighter than roads.
 #[test]
 fn colors_follow_the_world() {

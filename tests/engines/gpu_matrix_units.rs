@@ -234,7 +234,7 @@ fn tiles_for_matrix_units_compute_the_same() {
     failures.none();
 }
 
-/// Patches are for taps that reach neighbouring pixels, and few enough of them that a subgroup can hold their sums.
+/// Patches are for taps that reach neighboring pixels, and few enough of them that a subgroup can hold their sums.
 #[test]
 fn only_near_taps_share_a_patch() {
     let shared = |window: Window| {

@@ -267,7 +267,7 @@ fn what_is_left_of_other_pixels_comes_to_the_same() {
                 if call.kernel == "conv_wgrad" {
                     seen[2] += 1;
                     let (splits, len) = (call.consts().usize("SPLITS"), 3 * 3 * 8 * 12);
-                    // Terms 0..4·splits of every number, four to a split: neighbours, or those that are `splits` apart.
+                    // Terms 0..4·splits of every number, four to a split: neighbors, or those that are `splits` apart.
                     let term = |split: usize, i: usize| if way == 0 { 4 * split + i } else { split + i * splits };
                     let part = |split: usize, at: usize| (0..4).map(|i| value(term(split, i) + 31 * at)).sum::<f64>();
                     return merge(&(0..splits * len).map(|i| part(i / len, i % len) as f32).collect::<Vec<_>>());

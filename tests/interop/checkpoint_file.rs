@@ -183,7 +183,7 @@ fn flipped_header_bits_never_panic() {
     let (_folder, path) = folder();
     example().write_atomic(&path).expect("writes");
     let whole = fs::read(&path).expect("reads");
-    // Five shares no factor with eight: every byte is hit, each in another bit than its neighbour.
+    // Five shares no factor with eight: every byte is hit, each in another bit than its neighbor.
     for bit in (0..whole.len() * 8).step_by(5) {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);

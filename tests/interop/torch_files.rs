@@ -4,8 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
-use shadegrad::interop::safetensors::TensorData;
+use shadegrad::exec::{self, AnyEngine, PlanOptions, Session};
+use shadegrad::graph::Graph;
+use shadegrad::interop::safetensors::{TensorData, TensorFile};
 use shadegrad::interop::weight_file::WeightFile;
+use shadegrad::nn::{Mode, ResNet18, Stem};
+use shadegrad::shape::TensorType;
 
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/torch").join(name)
@@ -46,7 +50,7 @@ fn compare(name: &str, expected: &Json) {
 fn every_layout_and_element_type_has_pytorchs_values() {
     let values = values();
     let files = values.as_object().expect("files");
-    assert_eq!(files.len(), 20);
+    assert_eq!(files.len(), 22);
     for (name, expected) in files {
         let same = expected.as_str().map_or(expected, |other| &values[other]);
         compare(name, same);
@@ -80,4 +84,36 @@ fn a_whole_module_is_refused_by_the_name_of_its_class() {
     let expected =
         ["module.pt: the file asks to run `torch.nn.modules.linear.Linear`", "torch.save(model.state_dict(), FILE)"];
     expected.iter().for_each(|part| assert!(error.contains(part), "{error}"));
+}
+
+/// ResNet18 gives torchvision's logits from its weights in every layout.
+#[test]
+#[ignore = "needs files of 45 MB each: generate_torch_files.py --resnet18 FOLDER; SHADEGRAD_TORCH_FILES names the folder"]
+fn resnet18_has_torchvisions_logits() {
+    let folder = PathBuf::from(std::env::var_os("SHADEGRAD_TORCH_FILES").expect("SHADEGRAD_TORCH_FILES"));
+    let inputs = TensorFile::read(&folder.join("inputs.safetensors")).expect("inputs");
+    let images = inputs.tensors["images"].clone();
+    let [n, h, w, c]: [usize; 4] = images.shape.clone().try_into().expect("N H W C");
+    let mut graph = Graph::new();
+    let x = graph.input("images", TensorType::channels([n, h, w, c]));
+    let logits = ResNet18 { classes: 1000, stem: Stem::ImageNet }.apply(&mut graph, x, Mode::Eval).expect("fits");
+    graph.output("logits", logits);
+    let mut tested = 0;
+    for (name, expected) in inputs.tensors.iter().filter(|(name, _)| *name != "images") {
+        let (TensorData::F32(pixels), TensorData::F32(expected)) = (&images.data, &expected.data) else {
+            panic!("floats")
+        };
+        let mut session: Session<AnyEngine> =
+            Session::new(exec::open("cpu").expect("the CPU"), &graph, 0).expect("a session");
+        session.load_weights(folder.join(name)).unwrap_or_else(|error| panic!("{error}"));
+        let plan = session.load(&graph, PlanOptions::default()).expect("a plan");
+        session.write(plan, "images", pixels).expect("images");
+        let found = session.run_now(plan).expect("runs").remove(0);
+        let off = found.iter().zip(expected).fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs()));
+        println!("{name}: logits up to {:.2}, off by {off:.1e}", expected.iter().fold(0.0, |m: f32, v| m.max(v.abs())));
+        assert_eq!(found.len(), expected.len());
+        assert!(off < 1e-4, "{name}: {off:e}");
+        tested += 1;
+    }
+    assert!(tested >= 8, "{tested} files");
 }

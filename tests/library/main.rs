@@ -7,3 +7,4 @@ mod graph_rules;
 mod misuse;
 mod pages;
 mod shaders_translate;
+mod words;

@@ -88,7 +88,7 @@ fn ties_are_broken_by_no_order() {
 }
 
 #[test]
-fn thresholds_between_neighbouring_floats_decide_as_measured() {
+fn thresholds_between_neighboring_floats_decide_as_measured() {
     let high = 0.5f32;
     let low = high.next_down();
     let scored = scored(&[vec![1], vec![0]], &[vec![high], vec![low]]);

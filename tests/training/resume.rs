@@ -166,11 +166,11 @@ fn other_images_in_the_middle_of_an_epoch_are_refused() {
     let resumed = SegmentConfig { resume: Some(run.clone()), ..start.clone() };
     assert!(train(&start, 14).unwrap_or_else(|e| panic!("{e}")).interrupted);
     for (what, other) in [
-        ("--batch-size was 2 and now is 5", SegmentConfig { batch_size: 5, ..resumed.clone() }),
+        ("the batch size was 2 and now is 5", SegmentConfig { batch_size: 5, ..resumed.clone() }),
         ("the number of training images was 20 and now is 24", SegmentConfig { scenes: 24, ..resumed.clone() }),
-        ("--seed was 3 and now is 4", SegmentConfig { seed: 4, ..resumed.clone() }),
-        ("--shuffle was true and now is false", SegmentConfig { shuffle: false, ..resumed.clone() }),
-        ("1 epochs are done; give more with --epochs", SegmentConfig { epochs: 1, ..resumed.clone() }),
+        ("the seed was 3 and now is 4", SegmentConfig { seed: 4, ..resumed.clone() }),
+        ("shuffle was true and now is false", SegmentConfig { shuffle: false, ..resumed.clone() }),
+        ("1 epochs are done; expected a larger number of epochs", SegmentConfig { epochs: 1, ..resumed.clone() }),
     ] {
         let error = train(&other, 1).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");

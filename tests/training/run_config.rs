@@ -55,8 +55,8 @@ fn every_flag_of_the_command_line_is_there() {
         --weight-decay 0.01 --clip 1 --label-smoothing 0.1 --normalize imagenet --image-size 32 --stem cifar \
         --val-split 0.5 --seed 7 --device cpu --out o --init i.safetensors --shuffle false --config c.toml";
     let given = flags(line);
-    assert_eq!(given.flags["shuffle"], false.into());
-    assert_eq!((&given.flags["seed"], &given.flags["init"]), (&7.into(), &"i.safetensors".into()));
+    assert_eq!(given.settings["shuffle"], false.into());
+    assert_eq!((&given.settings["seed"], &given.settings["init"]), (&7.into(), &"i.safetensors".into()));
     assert_eq!(given.config, Some("c.toml".into()));
 }
 
@@ -81,7 +81,7 @@ fn the_learning_rate_falls_for_scenes_and_stays_for_data_unless_set() {
     let multistep = of("--schedule multistep --milestones 3,7 --gamma 0.5 --warmup 0.5");
     assert_eq!((multistep.milestones, multistep.gamma, multistep.warmup), (vec![3, 7], 0.5, 0.5));
     let refused = ClassifyConfig::resolve(&flags("--schedule multistep")).expect_err("no milestones").to_string();
-    assert!(refused.contains("--milestones") || refused.contains("milestones"), "{refused}");
+    assert!(refused.contains("milestones"), "{refused}");
 }
 
 #[test]
@@ -89,10 +89,10 @@ fn what_a_run_that_goes_on_would_ignore_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("config.toml"), "epochs = 4\n").expect("writes");
     let run = folder.path().display();
-    for (other, key) in [("--config mine.toml", "--config mine.toml"), ("--out o", "--out o"), ("--init i", "--init i")]
+    for (other, key) in [("--config mine.toml", "config = mine.toml"), ("--out o", "out = o"), ("--init i", "init = i")]
     {
         let error = ClassifyConfig::resolve(&flags(&format!("--resume {run} {other}"))).expect_err(key).to_string();
-        assert!(error.contains(key) && error.contains("--resume"), "{error}");
+        assert!(error.contains(key) && error.contains("a resumed run"), "{error}");
     }
     let resumed = ClassifyConfig::resolve(&flags(&format!("--resume {run} --out {run} --lr 0.5"))).expect("valid");
     assert_eq!((resumed.epochs, resumed.lr), (4, 0.5));
@@ -215,8 +215,8 @@ fn values_out_of_range_name_the_flag_or_the_key() {
         let flag = format!("--{}", key.replace('_', "-"));
         let error = ClassifyConfig::resolve(&flags(&format!("{flag} {value}"))).expect_err(key);
         let ConfigError::Value { key: named, origin, .. } = &error else { panic!("{error:?}") };
-        assert_eq!((*named, origin), (key, &Origin::Flag));
-        assert!(error.to_string().contains(&flag), "{error}");
+        assert_eq!((*named, origin), (key, &Origin::Given));
+        assert!(error.to_string().starts_with(&format!("{key} = ")), "{error}");
 
         let (_folder, path) = config(&format!("{key} = {value}\n"));
         let error = ClassifyConfig::from_file(&path).expect_err(key);

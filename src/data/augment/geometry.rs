@@ -7,7 +7,7 @@ use super::Outside;
 use crate::data::IGNORED;
 
 /// From a pixel of the changed picture to the place in the picture that it shows:
-/// `(u, v) = (a x + b y + c, d x + e y + f)`, in pixels from the centre of the picture, `y` down.
+/// `(u, v) = (a x + b y + c, d x + e y + f)`, in pixels from the center of the picture, `y` down.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Map(pub [f64; 6]);
 

@@ -7,7 +7,7 @@ use super::AugmentError;
 /// One way to change a picture. Random amounts are uniform unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Op {
-    /// Turned by -degrees to +degrees about the centre; 0 to 180.
+    /// Turned by -degrees to +degrees about the center; 0 to 180.
     Rotate {
         /// Largest angle.
         degrees: f32,

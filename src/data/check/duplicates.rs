@@ -1,4 +1,4 @@
-//! The same picture in two parts: what is measured on was learnt by heart; or under two labels, of which one is wrong.
+//! The same picture in two parts: what is measured on was learned by heart; or under two labels, of which one is wrong.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -38,11 +38,11 @@ pub fn check_images(path: &Path, options: &CheckOptions<'_>) -> Result<CheckRepo
         .collect();
     let train_is_grey = report.parts.first().is_some_and(|train| train.good > 0 && train.grey == train.good);
     if train_is_grey {
-        let what = "all training images are grey: there are no colours to learn; give colour images".to_string();
+        let what = "all training images are grey, so there are no colors to predict; give color images".to_string();
         report.faults.push(Fault::general(what));
     } else if let Some(first) = grey.first() {
         let count = grey.len();
-        report.notes.push(format!("{count} images are grey, such as {first}: they teach to predict no colour"));
+        report.notes.push(format!("{count} images are grey, such as {first}: they train the model to predict grey"));
     }
     Ok(report)
 }

@@ -40,8 +40,10 @@ pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<Che
     for (part, counted) in read.iter().enumerate() {
         let pixels: u64 = report.classes.iter().map(|class| class.counts[part]).sum();
         if pixels == 0 && counted.samples.iter().any(|sample| sample.class_pixels.is_some()) {
-            let what =
-                format!("all pixels of the {} part are ignored: nothing in it can be learnt or measured", counted.name);
+            let what = format!(
+                "every pixel of the {} part is ignored, so the part serves neither training nor scores",
+                counted.name
+            );
             report.faults.push(Fault::general(what));
         }
     }
@@ -72,7 +74,7 @@ fn add_classes(names: &[String], parts: &[PartRead], report: &mut CheckReport) {
         let counts: Vec<u64> = parts.iter().map(|part| pixels(class, part)).collect();
         if counts.first() == Some(&0) {
             let what = format!(
-                "class '{name}' has no pixel in any readable training mask, so it cannot be learnt; add some or remove it \
+                "class '{name}' has no pixel in any readable training mask, so it cannot be learned; add some or remove it \
                  from the classes"
             );
             report.faults.push(Fault::general(what));

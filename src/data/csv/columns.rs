@@ -21,7 +21,7 @@ pub(in crate::data) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_nam
 const SPLIT_NAMES: [&str; 9] =
     ["split", "set", "subset", "partition", "phase", "fold_name", "data set", "dataset", "is_valid"];
 
-/// Rows that are looked at to recognise columns.
+/// Rows that are looked at to recognize columns.
 const SAMPLE: usize = 200;
 
 /// Where the columns of a table are.

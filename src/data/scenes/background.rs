@@ -49,7 +49,7 @@ pub fn backdrop(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 /// A band of one label across the whole frame.
 fn band(d: &mut Drawing, stage: Stage, (top, bottom): (f32, f32), label: Label, colors: [Color; 2]) {
     let fill = Fill::Gradient([(0.0, top), (0.0, bottom)], colors);
-    d.labelled(Some(label), |d| d.rect((-0.1, top), (stage.aspect + 0.1, bottom), fill));
+    d.labeled(Some(label), |d| d.rect((-0.1, top), (stage.aspect + 0.1, bottom), fill));
 }
 
 fn sky(d: &mut Drawing, stage: Stage, rng: &mut Random) {
@@ -66,7 +66,7 @@ fn sky(d: &mut Drawing, stage: Stage, rng: &mut Random) {
         ),
     };
     band(d, stage, (-0.1, stage.horizon + 0.02), Label::Sky, [high, low]);
-    d.labelled(Some(Label::Sky), |d| {
+    d.labeled(Some(Label::Sky), |d| {
         for _ in 0..rng.below(4) {
             let at = (rng.range(0.0, stage.aspect), rng.range(0.02, stage.horizon * 0.7));
             let size = rng.range(0.03, 0.08);
@@ -85,7 +85,7 @@ fn sky(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 
 fn skyline(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     let tone = Color::hsv(rng.range(0.5, 0.7), rng.range(0.05, 0.25), rng.range(0.35, 0.8));
-    d.labelled(Some(Label::Building), |d| {
+    d.labeled(Some(Label::Building), |d| {
         let mut x = -0.05;
         while x < stage.aspect {
             let (width, top) = (rng.range(0.1, 0.28), stage.horizon - rng.range(0.08, 0.42));
@@ -109,13 +109,13 @@ fn street(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     band(d, stage, (stage.horizon, kerb), Label::Sidewalk, [stone, stone.shade(1.08)]);
     let tar = Color::hsv(0.6, rng.range(0.0, 0.1), rng.range(0.22, 0.5));
     band(d, stage, (kerb, 1.1), Label::Road, [tar, tar.shade(0.82)]);
-    d.labelled(Some(Label::Sidewalk), |d| {
+    d.labeled(Some(Label::Sidewalk), |d| {
         d.rect((-0.1, kerb - 0.008), (stage.aspect + 0.1, kerb + 0.006), stone.shade(1.25));
     });
     if rng.chance(0.7) {
         let y = rng.range(kerb + 0.08, 1.0);
         let offset = rng.range(-0.3, 0.0);
-        d.labelled(Some(Label::Road), |d| {
+        d.labeled(Some(Label::Road), |d| {
             for dash in 0..(stage.aspect * 3.0) as usize + 2 {
                 let x = offset + dash as f32 * 0.36;
                 d.rect((x, y), (x + 0.2, y + 0.018), Color::grey(0.88));
@@ -131,7 +131,7 @@ fn wall(d: &mut Drawing, stage: Stage, rng: &mut Random) {
         _ => Color::grey(rng.range(0.35, 0.85)),
     };
     band(d, stage, (-0.1, stage.horizon + 0.02), Label::Building, [base.shade(1.05), base.shade(0.9)]);
-    d.labelled(Some(Label::Building), |d| match rng.below(3) {
+    d.labeled(Some(Label::Building), |d| match rng.below(3) {
         0 => bricks(d, stage, base, rng),
         1 => {
             let step = rng.range(0.08, 0.16);
@@ -171,7 +171,7 @@ fn pavement(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     band(d, stage, (stage.horizon, 1.1), Label::Sidewalk, [stone.shade(1.05), stone.shade(0.85)]);
     if rng.chance(0.6) {
         let (vanishing, joint) = ((stage.aspect * rng.range(0.3, 0.7), stage.horizon - 0.35), stone.shade(0.8));
-        d.labelled(Some(Label::Sidewalk), |d| {
+        d.labeled(Some(Label::Sidewalk), |d| {
             for row in 1..5 {
                 let y = stage.horizon + (1.0 - stage.horizon) * (row as f32 / 5.0).powi(2);
                 d.rect((-0.1, y), (stage.aspect + 0.1, y + 0.006), joint);
@@ -188,7 +188,7 @@ fn pavement(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 
 fn hills(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     let base = Color::hsv(rng.range(0.25, 0.6), rng.range(0.1, 0.4), rng.range(0.45, 0.75));
-    d.labelled(Some(Label::Hill), |d| {
+    d.labeled(Some(Label::Hill), |d| {
         for row in 0..2 {
             for _ in 0..3 {
                 let x = rng.range(-0.2, stage.aspect + 0.2);
@@ -203,7 +203,7 @@ fn hills(d: &mut Drawing, stage: Stage, rng: &mut Random) {
 fn grass(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     let green = Color::hsv(rng.range(0.17, 0.36), rng.range(0.3, 0.7), rng.range(0.35, 0.7));
     band(d, stage, (stage.horizon, 1.1), Label::Grass, [green.shade(1.1), green.shade(0.8)]);
-    d.labelled(Some(Label::Grass), |d| {
+    d.labeled(Some(Label::Grass), |d| {
         for _ in 0..rng.below(14) {
             let (x, y) = (rng.range(0.0, stage.aspect), rng.range(stage.horizon + 0.03, 1.0));
             let (dx, tone) = (rng.range(-0.02, 0.02), rng.range(0.7, 1.25));
@@ -213,7 +213,7 @@ fn grass(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     if rng.chance(0.4) {
         let path = Color::hsv(0.1, 0.25, rng.range(0.6, 0.85));
         let (top, foot) = (rng.range(0.2, 0.8) * stage.aspect, rng.range(0.1, 0.9) * stage.aspect);
-        d.labelled(Some(Label::Sidewalk), |d| {
+        d.labeled(Some(Label::Sidewalk), |d| {
             d.polygon(
                 &[(top - 0.03, stage.horizon), (top + 0.03, stage.horizon), (foot + 0.2, 1.1), (foot - 0.2, 1.1)],
                 path,

@@ -97,7 +97,7 @@ pub struct Shape {
 
 /// A list of shapes, the last on top.
 ///
-/// An object is drawn in its own coordinates: **metres, y upward, the origin on the ground below its
+/// An object is drawn in its own coordinates: **meters, y upward, the origin on the ground below its
 /// middle**. [`Drawing::place`] brings it into a scene, whose coordinates are those of the frame:
 /// y downward, (0, 0) the upper left corner, 1 the height of the picture.
 #[derive(Debug, Clone)]
@@ -146,21 +146,21 @@ impl Drawing {
         self.push(path.finish(), None, fill.into());
     }
 
-    /// The ellipse around `centre` with radii `rx` and `ry`.
-    pub fn ellipse(&mut self, centre: (f32, f32), rx: f32, ry: f32, fill: impl Into<Fill>) {
-        let (x, y) = centre;
+    /// The ellipse around `center` with radii `rx` and `ry`.
+    pub fn ellipse(&mut self, center: (f32, f32), rx: f32, ry: f32, fill: impl Into<Fill>) {
+        let (x, y) = center;
         let oval = Rect::from_ltrb(x - rx, y - ry, x + rx, y + ry).and_then(PathBuilder::from_oval);
         self.push(oval, None, fill.into());
     }
 
-    /// The disc around `centre`.
-    pub fn disc(&mut self, centre: (f32, f32), radius: f32, fill: impl Into<Fill>) {
-        self.ellipse(centre, radius, radius, fill);
+    /// The disc around `center`.
+    pub fn disc(&mut self, center: (f32, f32), radius: f32, fill: impl Into<Fill>) {
+        self.ellipse(center, radius, radius, fill);
     }
 
-    /// A circular line around `centre`.
-    pub fn ring(&mut self, centre: (f32, f32), radius: f32, width: f32, fill: impl Into<Fill>) {
-        let path = PathBuilder::from_circle(centre.0, centre.1, radius);
+    /// A circular line around `center`.
+    pub fn ring(&mut self, center: (f32, f32), radius: f32, width: f32, fill: impl Into<Fill>) {
+        let path = PathBuilder::from_circle(center.0, center.1, radius);
         self.push(path, Some(width), fill.into());
     }
 
@@ -170,10 +170,10 @@ impl Drawing {
     }
 
     /// The regular polygon with `sides` corners on a circle, the first `turn` (in turns) from the right.
-    pub fn regular(&mut self, centre: (f32, f32), radius: f32, sides: usize, turn: f32, fill: impl Into<Fill>) {
+    pub fn regular(&mut self, center: (f32, f32), radius: f32, sides: usize, turn: f32, fill: impl Into<Fill>) {
         let corner = |i: usize| {
             let angle = (i as f32 / sides as f32 + turn) * std::f32::consts::TAU;
-            (centre.0 + radius * angle.cos(), centre.1 + radius * angle.sin())
+            (center.0 + radius * angle.cos(), center.1 + radius * angle.sin())
         };
         self.polygon(&(0..sides).map(corner).collect::<Vec<_>>(), fill);
     }
@@ -192,7 +192,7 @@ impl Drawing {
     }
 
     /// Draws with `label` instead of the drawing's own for the time of `draw`.
-    pub fn labelled(&mut self, label: Option<Label>, draw: impl FnOnce(&mut Self)) {
+    pub fn labeled(&mut self, label: Option<Label>, draw: impl FnOnce(&mut Self)) {
         let before = std::mem::replace(&mut self.label, label);
         draw(self);
         self.label = before;
@@ -240,7 +240,7 @@ impl Drawing {
         })
     }
 
-    /// The label of each pixel by rows: that of the topmost labelled shape at its centre, or
+    /// The label of each pixel by rows: that of the topmost labeled shape at its center, or
     /// [`Label::Void`].
     pub fn labels(&self, width: u32, height: u32) -> Vec<u8> {
         let paint = |shape: &Shape| {

@@ -58,7 +58,7 @@ fn light_of(d: &mut Drawing, (height, width): (f32, f32), color: Color, lit: boo
 }
 
 fn glow(d: &mut Drawing, at: (f32, f32), radius: f32) {
-    d.labelled(None, |d| {
+    d.labeled(None, |d| {
         for share in [1.0, 0.7, 0.45] {
             d.disc(at, radius * share, Color::rgb(1.0, 0.9, 0.5).alpha(0.16));
         }
@@ -78,18 +78,18 @@ fn lantern(d: &mut Drawing, height: f32, color: Color, lamp: Color, lit: bool) {
 
 /// A traffic sign on its pole, 2 to 2.8 m high: one of eight kinds.
 pub fn traffic_sign(d: &mut Drawing, rng: &mut Random) {
-    let centre = (0.0, rng.range(1.5, 2.2));
+    let center = (0.0, rng.range(1.5, 2.2));
     let r = rng.range(0.42, 0.55);
-    pole(d, 0.0, centre.1 + r * 0.5, rng.range(0.07, 0.11), metal(rng));
+    pole(d, 0.0, center.1 + r * 0.5, rng.range(0.07, 0.11), metal(rng));
     match rng.below(8) {
-        0 => speed_limit(d, centre, r, rng),
-        1 => warning(d, centre, r, rng),
-        2 => stop(d, centre, r),
-        3 => no_entry(d, centre, r),
-        4 => direction(d, centre, r, rng),
-        5 => priority(d, centre, r),
-        6 => yield_sign(d, centre, r),
-        _ => plate(d, centre, r, rng),
+        0 => speed_limit(d, center, r, rng),
+        1 => warning(d, center, r, rng),
+        2 => stop(d, center, r),
+        3 => no_entry(d, center, r),
+        4 => direction(d, center, r, rng),
+        5 => priority(d, center, r),
+        6 => yield_sign(d, center, r),
+        _ => plate(d, center, r, rng),
     }
 }
 
@@ -215,7 +215,7 @@ pub fn traffic_light(d: &mut Drawing, rng: &mut Random) {
             housing.shade(0.6),
         );
         if lamp == lit {
-            d.labelled(None, |d| {
+            d.labeled(None, |d| {
                 d.disc(at, r * 1.7, color.alpha(0.18));
                 d.disc((at.0 - r * 0.25, at.1 + r * 0.25), r * 0.35, WHITE.alpha(0.6));
             });
@@ -234,7 +234,7 @@ pub fn bench(d: &mut Drawing, rng: &mut Random) {
     let iron = Color::grey(rng.range(0.1, 0.5));
     let slat = rng.range(0.075, 0.105);
     let gap = slat * 0.4;
-    d.labelled(None, |d| d.ellipse((0.0, 0.0), half * 1.08, 0.07, Color::grey(0.0).alpha(0.35)));
+    d.labeled(None, |d| d.ellipse((0.0, 0.0), half * 1.08, 0.07, Color::grey(0.0).alpha(0.35)));
     let foot = half * rng.range(0.72, 0.9);
     let top = seat + rng.range(0.36, 0.5);
     let back = rng.chance(0.8);

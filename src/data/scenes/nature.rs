@@ -11,7 +11,7 @@ pub fn tree(d: &mut Drawing, rng: &mut Random) {
         0 => Color::hsv(rng.range(0.02, 0.13), rng.range(0.6, 0.9), rng.range(0.55, 0.85)),
         _ => Color::hsv(rng.range(0.2, 0.4), rng.range(0.45, 0.8), rng.range(0.25, 0.6)),
     };
-    d.labelled(None, |d| d.ellipse((0.0, 0.0), height * 0.22, 0.14, Color::grey(0.0).alpha(0.3)));
+    d.labeled(None, |d| d.ellipse((0.0, 0.0), height * 0.22, 0.14, Color::grey(0.0).alpha(0.3)));
     match rng.below(4) {
         0 => {
             let needles = Color::hsv(rng.range(0.28, 0.45), rng.range(0.4, 0.7), rng.range(0.22, 0.5));
@@ -53,7 +53,7 @@ pub fn tree_in(d: &mut Drawing, season: Season, rng: &mut Random) {
     let height = rng.range(4.6, 7.6);
     let bark = Color::hsv(rng.range(0.06, 0.09), rng.range(0.25, 0.45), rng.range(0.22, 0.35));
     let leaf = season.leaf(rng);
-    d.labelled(None, |d| d.ellipse((0.0, 0.0), height * 0.22, 0.14, Color::grey(0.0).alpha(0.3)));
+    d.labeled(None, |d| d.ellipse((0.0, 0.0), height * 0.22, 0.14, Color::grey(0.0).alpha(0.3)));
     match rng.below(8) {
         0 => {
             let needles = Color::hsv(rng.range(0.34, 0.42), rng.range(0.4, 0.6), rng.range(0.22, 0.34));
@@ -249,7 +249,7 @@ pub fn person(d: &mut Drawing, rng: &mut Random) {
     let stride = rng.pick(&[0.06, 0.1, 0.2, 0.28]);
     let p = |x: f32, y: f32| (x * unit, y * unit);
     let w = |v: f32| v * unit * build;
-    d.labelled(None, |d| d.ellipse((0.0, 0.0), 0.32 * unit, 0.05, Color::grey(0.0).alpha(0.35)));
+    d.labeled(None, |d| d.ellipse((0.0, 0.0), 0.32 * unit, 0.05, Color::grey(0.0).alpha(0.35)));
 
     let swing = stride * rng.range(0.6, 1.3) + 0.05;
     d.line(&[p(-0.02, 1.36), p(-0.14 - swing * 0.5, 1.1), p(-0.1 - swing, 0.86)], w(0.095), top.shade(0.7));

@@ -1,7 +1,7 @@
 //! Whole street scenes in perspective, with a class for every pixel.
 //!
 //! Colors follow the world (trees by season, the sky by weather, grey roads with white markings), so
-//! that they can be learnt from lightness, except where the world is free: cars and clothes.
+//! that they can be learned from lightness, except where the world is free: cars and clothes.
 
 mod buildings;
 mod camera;
@@ -18,7 +18,7 @@ use super::light::Light;
 use super::{Label, furniture, nature};
 use crate::random::{Random, op, word};
 
-/// Shape of a street, in metres.
+/// Shape of a street, in meters.
 struct Street {
     half_road: f32,
     /// Width of each pavement.
@@ -71,7 +71,7 @@ fn ground(d: &mut Drawing, camera: &Camera, street: &Street, rng: &mut Random) {
     let stone = Color::hsv(rng.range(0.07, 0.14), rng.range(0.03, 0.12), rng.range(0.55, 0.75));
     let tar = Color::hsv(0.6, rng.range(0.0, 0.06), rng.range(0.28, 0.46));
     let horizon = 400.0;
-    d.labelled(Some(Label::Sidewalk), |d| {
+    d.labeled(Some(Label::Sidewalk), |d| {
         camera.ground(d, (-400.0, camera::NEAR), (400.0, horizon), stone);
         for side in [-1.0, 1.0] {
             for joint in 0..14 {
@@ -81,7 +81,7 @@ fn ground(d: &mut Drawing, camera: &Camera, street: &Street, rng: &mut Random) {
             }
         }
     });
-    d.labelled(Some(Label::Road), |d| {
+    d.labeled(Some(Label::Road), |d| {
         camera.ground(d, (-half, camera::NEAR), (half, far), tar);
         for _ in 0..rng.below(4) {
             let (x, z) = (rng.range(-half, half * 0.6), rng.range(4.0, 22.0));
@@ -96,13 +96,13 @@ fn ground(d: &mut Drawing, camera: &Camera, street: &Street, rng: &mut Random) {
             camera.ground(d, (side * half, camera::NEAR), (side * (half - 0.35), far), tar.shade(0.86));
         }
     });
-    d.labelled(Some(Label::Sidewalk), |d| {
+    d.labeled(Some(Label::Sidewalk), |d| {
         for side in [-1.0, 1.0] {
             camera.ground(d, (side * half, camera::NEAR), (side * (half + 0.22), far), stone.shade(1.18));
         }
     });
     let paint = Color::grey(rng.range(0.82, 0.95));
-    d.labelled(Some(Label::Marking), |d| markings(d, camera, street, paint, rng));
+    d.labeled(Some(Label::Marking), |d| markings(d, camera, street, paint, rng));
 }
 
 fn markings(d: &mut Drawing, camera: &Camera, street: &Street, paint: Color, rng: &mut Random) {
@@ -137,7 +137,7 @@ fn markings(d: &mut Drawing, camera: &Camera, street: &Street, paint: Color, rng
 fn shadow(d: &mut Drawing, camera: &Camera, street: &Street, side: f32, rng: &mut Random) {
     let edge = side * (street.half_road + street.pavement);
     let reach = edge - side * rng.range(1.5, street.half_road + street.pavement);
-    d.labelled(None, |d| {
+    d.labeled(None, |d| {
         let dark = Color::rgb(0.02, 0.03, 0.08).alpha(rng.range(0.25, 0.4));
         camera.ground(d, (edge, camera::NEAR), (reach, street.far), dark);
     });
@@ -178,7 +178,7 @@ fn things(d: &mut Drawing, camera: &Camera, street: &Street, (season, dusk): (na
     }
 }
 
-/// What stands where: (X, Z) in metres.
+/// What stands where: (X, Z) in meters.
 fn place_things(street: &Street, rng: &mut Random) -> Vec<(Thing, (f32, f32))> {
     let &Street { half_road: half, pavement, far } = street;
     let mut all = Vec::new();

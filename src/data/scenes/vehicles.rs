@@ -3,7 +3,7 @@
 use super::canvas::{Color, Drawing, Fill};
 use crate::random::Random;
 
-const TYRE: Color = Color::grey(0.09);
+const TIRE: Color = Color::grey(0.09);
 
 /// A paint that vehicles are sold in: often plain, sometimes bright.
 fn body_color(rng: &mut Random) -> Color {
@@ -19,11 +19,11 @@ fn glass(rng: &mut Random) -> Color {
 }
 
 fn shadow(d: &mut Drawing, half_width: f32) {
-    d.labelled(None, |d| d.ellipse((0.0, 0.0), half_width, 0.13, Color::grey(0.0).alpha(0.35)));
+    d.labeled(None, |d| d.ellipse((0.0, 0.0), half_width, 0.13, Color::grey(0.0).alpha(0.35)));
 }
 
 fn wheel(d: &mut Drawing, x: f32, radius: f32, hub: Color) {
-    d.disc((x, radius), radius, TYRE);
+    d.disc((x, radius), radius, TIRE);
     d.disc((x, radius), radius * 0.6, hub);
     d.disc((x, radius), radius * 0.2, hub.shade(0.5));
 }
@@ -143,7 +143,7 @@ pub fn bicycle(d: &mut Drawing, rng: &mut Random) {
     let seat = (-0.24, radius + rng.range(0.42, 0.56));
     let head = (0.36, radius + rng.range(0.46, 0.56));
     let paint = body_color(rng);
-    let (tube, tyre) = (rng.range(0.05, 0.075), rng.range(0.05, 0.075));
+    let (tube, tire) = (rng.range(0.05, 0.075), rng.range(0.05, 0.075));
     let metal = Color::grey(rng.range(0.2, 0.75));
     shadow(d, 0.85);
     for wheel in [rear, front] {
@@ -152,7 +152,7 @@ pub fn bicycle(d: &mut Drawing, rng: &mut Random) {
             let (dx, dy) = (angle.cos() * radius * 0.95, angle.sin() * radius * 0.95);
             d.line(&[(wheel.0 - dx, wheel.1 - dy), (wheel.0 + dx, wheel.1 + dy)], 0.012, metal);
         }
-        d.ring(wheel, radius - tyre / 2.0, tyre, TYRE);
+        d.ring(wheel, radius - tire / 2.0, tire, TIRE);
         d.disc(wheel, 0.045, metal.shade(0.7));
     }
     let step_through = rng.chance(0.35);

@@ -1,5 +1,5 @@
 //! Lists of pairs: each line is the path of an image and the path of its mask. CamVid as SegNet packed it is one: ids 0 to
-//! 10, void 11. (The original, colour-coded CamVid is folders of images and masks with a `label_colors.txt`.)
+//! 10, void 11. (The original, color-coded CamVid is folders of images and masks with a `label_colors.txt`.)
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::data::lists::{self, Index, ListFile, Match};
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
-/// Names, ids and colours of SegNet's eleven classes.
+/// Names, ids and colors of SegNet's eleven classes.
 const CLASSES: [(&str, [u8; 3]); 11] = [
     ("Sky", [128, 128, 128]),
     ("Building", [128, 0, 0]),
@@ -44,7 +44,7 @@ impl Format for PairLists {
         "`train.txt`, `val.txt` (and `test.txt`) whose lines are the path of an image and the path of its mask"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let lists = lists::find(root)?;
         if lists.is_empty() {
             return Ok(None);

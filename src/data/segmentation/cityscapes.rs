@@ -12,7 +12,7 @@ use crate::data::format::{Evidence, Format};
 use crate::data::listing::{images_below, name_of, stem_of};
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
-/// Label id, name and colour of the trained classes, in the order of their train ids.
+/// Label id, name and color of the trained classes, in the order of their train ids.
 const CLASSES: [(u8, &str, [u8; 3]); 19] = [
     (7, "road", [128, 64, 128]),
     (8, "sidewalk", [244, 35, 232]),
@@ -54,7 +54,7 @@ impl Format for Cityscapes {
         "`leftImg8bit/{train,val}/CITY/*_leftImg8bit.png` (or `.jpg`) and `gtFine/` or `gtCoarse/` with `*_labelIds.png` or `*_labelTrainIds.png`; 19 classes"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let Some((images, masks)) = folders(root) else { return Ok(None) };
         Ok(Some(Evidence::certain([images, masks].map(|folder| format!("{}/", name_of(&folder))))))
     }

@@ -1,4 +1,4 @@
-//! Names and colours of the classes of a segmentation set.
+//! Names and colors of the classes of a segmentation set.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 /// Train id of a pixel that counts for nothing: neither in the loss nor in a metric.
 pub const IGNORED: u8 = crate::label::IGNORED_BYTE;
 
-/// Names and colours of the classes; a train id is an index into both.
+/// Names and colors of the classes; a train id is an index into both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClassList {
     /// Names.
@@ -30,7 +30,7 @@ impl ClassList {
         self.names.is_empty()
     }
 
-    /// A list of these names and colours, for the formats and scenes that bring their own.
+    /// A list of these names and colors, for the formats and scenes that bring their own.
     pub(crate) fn of(classes: &[(&str, [u8; 3])], ignored: &str, source: &str) -> Self {
         let (names, palette) = classes.iter().map(|(name, color)| (name.to_string(), *color)).unzip();
         Self { names, palette, ignored: ignored.into(), source: source.into() }
@@ -44,7 +44,7 @@ impl fmt::Display for ClassList {
     }
 }
 
-/// Colour of class `id` in Pascal VOC's map: its bits are dealt to red, green and blue in turn, from
+/// Color of class `id` in Pascal VOC's map: its bits are dealt to red, green and blue in turn, from
 /// the highest bit of each down. Distinct for all ids, black for 0.
 pub(crate) fn voc_color(id: u8) -> [u8; 3] {
     let bit = |at: u8| (id >> at) & 1;
@@ -54,7 +54,7 @@ pub(crate) fn voc_color(id: u8) -> [u8; 3] {
     })
 }
 
-/// The class of each colour; `None` where two classes share one.
+/// The class of each color; `None` where two classes share one.
 pub(crate) fn color_table(palette: &[[u8; 3]]) -> Option<HashMap<[u8; 3], u8>> {
     let table: HashMap<_, _> = palette.iter().enumerate().map(|(id, &color)| (color, id as u8)).collect();
     (table.len() == palette.len()).then_some(table)

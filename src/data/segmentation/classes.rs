@@ -1,4 +1,4 @@
-//! The classes of a segmentation set: names, colours, what is ignored, and the files that say so.
+//! The classes of a segmentation set: names, colors, what is ignored, and the files that say so.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::data::text::read_text;
 /// ignore_index = 11            # a value or a list of them; 255 is always ignored
 /// ignore_color = [0, 0, 0]
 /// coding = "value"             # what palette masks mean: "value" (default) or "color"
-/// nearest = true               # a value or colour that is not listed becomes the nearest that is
+/// nearest = true               # a value or color that is not listed becomes the nearest that is
 /// threshold = 128              # two classes: values below it, and values from it on
 /// orientation = "upright"      # pictures that EXIF turns and their masks: "upright" or "stored"
 /// [[classes]]                  # or: classes = ["sky", "road"] and palette = [[…], […]]
@@ -149,7 +149,7 @@ fn from_color_table(path: &Path) -> Result<Coding, DataError> {
     of_lines(path, 1, "name,r,g,b", split)
 }
 
-/// Reads the lines after the first `skipped`; the class `Void` is ignored, palettes are colours.
+/// Reads the lines after the first `skipped`; the class `Void` is ignored, palettes are colors.
 fn of_lines(
     path: &Path,
     skipped: usize,
@@ -181,7 +181,7 @@ fn from_names(path: &Path) -> Result<Coding, DataError> {
     coding(Written { ignore_index: void.into_iter().collect(), ..Written::of(classes) }, path)
 }
 
-/// CVAT's `label:color_rgb:parts:actions` lines, such as `cat:250,50,83::`. Palettes are colours.
+/// CVAT's `label:color_rgb:parts:actions` lines, such as `cat:250,50,83::`. Palettes are colors.
 fn from_label_map(path: &Path) -> Result<Coding, DataError> {
     let mut classes = Vec::new();
     let text = read_text(path)?;
@@ -220,7 +220,7 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
         && palette.len() != classes.len()
     {
         let (colors, classes) = (palette.len(), classes.len());
-        return Err(wrong(format!("palette has {colors} colours for {classes} classes; give one for each")));
+        return Err(wrong(format!("palette has {colors} colors for {classes} classes; give one for each")));
     }
     let mut builder = Builder { colors: HashMap::new(), values: [None; 256], list: ClassList::default() };
     builder.values[usize::from(IGNORED)] = Some(IGNORED);
@@ -245,7 +245,7 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
         }
     }
     if let Some([r, g, b]) = ignore_color {
-        ignored_words.push(format!("colour #{r:02x}{g:02x}{b:02x}"));
+        ignored_words.push(format!("color #{r:02x}{g:02x}{b:02x}"));
         builder.colors.insert([r, g, b], IGNORED);
     }
     if builder.values[usize::from(IGNORED)] == Some(IGNORED) && coding != Some(WrittenCoding::Color) {
@@ -311,7 +311,7 @@ impl Builder {
         if let Some([r, g, b]) = color
             && self.colors.insert([r, g, b], id as u8).is_some()
         {
-            return Err(format!("colour #{r:02x}{g:02x}{b:02x} stands for two classes, the second is '{name}'"));
+            return Err(format!("color #{r:02x}{g:02x}{b:02x} stands for two classes, the second is '{name}'"));
         }
         self.list.names.push(name);
         self.list.palette.push(color.unwrap_or_else(|| voc_color(id as u8)));

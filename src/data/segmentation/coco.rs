@@ -37,7 +37,7 @@ impl Format for Coco {
          its folder says the part (`instances_train2017.json`, `valid/_annotations.coco.json`)"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let files = files(root)?;
         Ok((!files.is_empty()).then(|| Evidence::certain(files.iter().map(|(_, path)| relative(root, path)))))
     }
@@ -204,7 +204,7 @@ impl Files<'_> {
         let boxes = annotations.iter().filter(|one| one.segmentation.is_none()).count();
         if boxes > 0 && boxes == annotations.len() {
             let problem = format!(
-                "has {boxes} annotations, all of them boxes without polygons: a box is no mask; export polygons or masks"
+                "has {boxes} annotations, all of them boxes without polygons: a box is not a mask; export polygons or masks"
             );
             return Err(DataError::malformed(path, problem));
         }

@@ -1,4 +1,4 @@
-//! From the values or colours stored in a mask to train ids.
+//! From the values or colors stored in a mask to train ids.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,16 +16,16 @@ pub(crate) type ValueTable = [Option<u8>; 256];
 #[derive(Debug, Clone)]
 pub(crate) struct Coding {
     pub classes: Arc<ClassList>,
-    /// For masks of values. Without it a palette is looked up by its colours.
+    /// For masks of values. Without it a palette is looked up by its colors.
     pub values: Option<Box<ValueTable>>,
-    /// For masks of colours.
+    /// For masks of colors.
     pub colors: Option<HashMap<[u8; 3], u8>>,
-    /// Whether a colour that stands for no class becomes the nearest that does.
+    /// Whether a color that stands for no class becomes the nearest that does.
     pub nearest: bool,
 }
 
 impl Coding {
-    /// Values are train ids, [`IGNORED`] is ignored; colours are the palette's.
+    /// Values are train ids, [`IGNORED`] is ignored; colors are the palette's.
     pub fn by_position(classes: ClassList) -> Self {
         let mut values = Box::new([None; 256]);
         (0..classes.len()).for_each(|id| values[id] = Some(id as u8));
@@ -57,7 +57,7 @@ impl Coding {
         self.classes.names.iter().enumerate().map(reading).collect()
     }
 
-    /// Lets every value and colour stand for the class of the nearest that is listed.
+    /// Lets every value and color stand for the class of the nearest that is listed.
     pub fn by_nearest(mut self) -> Self {
         if let Some(table) = &mut self.values {
             let listed: Vec<(usize, u8)> =
@@ -73,7 +73,7 @@ impl Coding {
     /// The train id of each pixel.
     ///
     /// # Errors
-    /// [`ImageProblem::OutsideClasses`] with every value or colour that stands for no class and how
+    /// [`ImageProblem::OutsideClasses`] with every value or color that stands for no class and how
     /// many pixels have it.
     pub fn apply(&self, raw: &RawMask) -> Result<GrayImage, ImageProblem> {
         let ids = match &raw.stored {
@@ -108,14 +108,14 @@ impl Coding {
             |a: &[u8; 3], b: &[u8; 3]| -> u32 { a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
         let known = |color: &[u8; 3]| {
             let table = self.colors.as_ref()?;
-            // Of two at the same distance the smaller colour, whatever the order of the table.
+            // Of two at the same distance the smaller color, whatever the order of the table.
             let nearest = || table.iter().min_by_key(|(known, _)| (distance(known, color), **known)).map(|(_, id)| *id);
             table.get(color).copied().or_else(|| if self.nearest { nearest() } else { None })
         };
         let mut outside: BTreeMap<[u8; 3], u64> = BTreeMap::new();
         let mut last = ([0; 3], known(&[0; 3]));
         let id = |&color: &[u8; 3]| {
-            // Neighbours are mostly alike, which saves the look-up.
+            // Neighbors are mostly alike, which saves the look-up.
             if color != last.0 {
                 last = (color, known(&color));
             }
@@ -132,7 +132,7 @@ impl Coding {
             // Values saved with three equal channels.
             return self.ids_of_values(&colors.iter().map(|c| c[0]).collect::<Vec<_>>(), table);
         }
-        let name = |[r, g, b]: [u8; 3]| format!("colour #{r:02x}{g:02x}{b:02x}");
+        let name = |[r, g, b]: [u8; 3]| format!("color #{r:02x}{g:02x}{b:02x}");
         self.complete(ids, outside.into_iter().map(|(color, pixels)| (name(color), pixels)))
     }
 

@@ -21,9 +21,9 @@ const MAX_CLASSES: usize = 255;
 struct Seen {
     /// Of files that store values.
     values: Values,
-    /// Of files that store colours, all of them grey.
+    /// Of files that store colors, all of them grey.
     greys: Values,
-    /// Pixels of each colour, of the files that store others.
+    /// Pixels of each color, of the files that store others.
     colors: BTreeMap<[u8; 3], u64>,
     color_files: usize,
 }
@@ -67,7 +67,7 @@ impl Seen {
 /// Looks at every mask. Unreadable ones are reported when the set is prepared.
 ///
 /// # Errors
-/// Where no mask can be read, where they can be read in two ways, or hold too many colours to be masks, or a single class.
+/// Where no mask can be read, where they can be read in two ways, or hold too many colors to be masks, or a single class.
 pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError> {
     let pairs: Vec<&Pair> = parts.iter().flat_map(|part| part.iter()).collect();
     let read = |pair: &&Pair| {
@@ -88,7 +88,7 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
         return Err(DataError::malformed(root, problem));
     }
     if seen.color_files > value_files {
-        // A mask of a coloured set may be all black.
+        // A mask of a colored set may be all black.
         for (value, &pixels) in seen.greys.pixels.iter().enumerate().filter(|(_, pixels)| **pixels > 0) {
             *seen.colors.entry([value as u8; 3]).or_default() += pixels;
         }
@@ -101,8 +101,8 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
 fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, DataError> {
     let palette: Vec<[u8; 3]> = colors.keys().copied().collect();
     if palette.len() > MAX_CLASSES {
-        let problem = "its masks hold more than 255 colours, so they are photographs or were saved with loss; \
-                       list the classes and their colours in a classes.toml, or save the masks as PNG";
+        let problem = "its masks hold more than 255 colors, so they are photographs or were saved with loss; \
+                       list the classes and their colors in a classes.toml, or save the masks as PNG";
         return Err(DataError::malformed(root, problem));
     }
     let blends = blends(colors);
@@ -110,8 +110,8 @@ fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, Dat
     if !blends.is_empty() {
         let words: Vec<String> = blends.iter().take(6).map(hex).collect();
         let problem = format!(
-            "its masks hold {} rare colours between others, such as {}; either they are the rims of classes, left by \
-             scaling or compression (list the classes with their colours in a classes.toml and set nearest = true), or \
+            "its masks hold {} rare colors between others, such as {}; either they are the rims of classes, left by \
+             scaling or compression (list the classes with their colors in a classes.toml and set nearest = true), or \
              classes themselves (list them there)",
             blends.len(),
             words.join(", ")
@@ -120,14 +120,14 @@ fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, Dat
     }
     let names: Vec<String> = palette.iter().map(hex).collect();
     if let [only] = names.as_slice() {
-        return Err(values::single_class(root, &format!("the colour {only} alone")));
+        return Err(values::single_class(root, &format!("the color {only} alone")));
     }
-    let source = "the colours in the masks; name them in a classes.toml".to_string();
+    let source = "the colors in the masks; name them in a classes.toml".to_string();
     let classes = ClassList { names, palette: palette.clone(), ignored: "nothing".into(), source };
     Ok(Coding { classes: Arc::new(classes), values: None, colors: color_table(&palette), nearest: false })
 }
 
-/// Colours of less than a hundredth of the pixels that lie on the line between two frequent ones, colours of Pascal VOC's
+/// Colors of less than a hundredth of the pixels that lie on the line between two frequent ones, colors of Pascal VOC's
 /// map aside.
 fn blends(colors: &BTreeMap<[u8; 3], u64>) -> Vec<[u8; 3]> {
     let total: u64 = colors.values().sum();

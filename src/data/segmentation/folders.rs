@@ -29,7 +29,7 @@ impl Format for ByName {
          `x_mask.png`; `train.txt` and `val.txt` may divide them"
     }
 
-    fn recognise(&self, _: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, _: &Path) -> Result<Option<Evidence>, DataError> {
         Ok(Some(Evidence::new(Confidence::Possible, ["names of images and masks"])))
     }
 

@@ -33,7 +33,7 @@ impl Format for LabelStudio {
         "a `.json` whose tasks have `annotations` with `polygonlabels` or `brushlabels`, beside or above the images"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let files = files(root)?;
         Ok((!files.is_empty()).then(|| Evidence::certain(files.iter().map(|path| name_of(path)))))
     }
@@ -49,7 +49,8 @@ impl Format for LabelStudio {
         let is_box = |region: &&Region| region.kind == "rectanglelabels";
         let (boxes, all) = (regions().filter(is_box).count(), regions().count());
         if boxes > 0 && boxes == all {
-            let problem = format!("its {boxes} regions are boxes: a box is no mask; label with polygons or the brush");
+            let problem =
+                format!("its {boxes} regions are boxes: a box is not a mask; label with polygons or the brush");
             return Err(DataError::malformed(root, problem));
         }
         let used: BTreeSet<&str> = regions().filter_map(Region::label).collect();

@@ -32,7 +32,7 @@ impl Format for LabelMe {
         "`x.json` with `shapes` for each image `x.jpg`, here or in the parts' folders; `labels.txt` may order the classes"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let files = files(root)?;
         let Some(first) = files.first() else { return Ok(None) };
         Ok(Some(Evidence::certain([format!("{} and {} more", relative(root, first), files.len() - 1)])))
@@ -49,7 +49,7 @@ impl Format for LabelMe {
         let shapes = || read.iter().flat_map(|(_, written)| &written.shapes);
         let boxes = shapes().filter(|shape| shape.shape_type.as_deref() == Some("rectangle")).count();
         if boxes > 0 && boxes == shapes().count() {
-            let problem = format!("its {boxes} shapes are boxes: a box is no mask; draw polygons");
+            let problem = format!("its {boxes} shapes are boxes: a box is not a mask; draw polygons");
             return Err(DataError::malformed(root, problem));
         }
         let names = classes(root, &read)?;

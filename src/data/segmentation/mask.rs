@@ -81,7 +81,7 @@ fn joined(paths: &[PathBuf], upright: bool) -> Result<RawMask, ImageProblem> {
             (Stored::Colors(below), Stored::Colors(above)) => {
                 below.iter_mut().zip(above).for_each(|(low, high)| *low = if high == [0; 3] { *low } else { high });
             }
-            _ => return Err(ImageProblem::MaskFormat("its parts are grey and coloured files".into())),
+            _ => return Err(ImageProblem::MaskFormat("its parts are grey and colored files".into())),
         }
     }
     whole.ok_or(ImageProblem::Missing)
@@ -145,7 +145,7 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<RawMas
     Ok(RawMask { width, height, stored }.turned(orientation))
 }
 
-/// The values or colours of a picture of 8 or 16 bits. Values of 16 bits are those of 8 where none is above 255.
+/// The values or colors of a picture of 8 or 16 bits. Values of 16 bits are those of 8 where none is above 255.
 fn of_picture(picture: DynamicImage) -> Result<RawMask, ImageProblem> {
     let (width, height) = (picture.width(), picture.height());
     let narrow = |values: Vec<u16>| match values.iter().max() {
@@ -163,7 +163,7 @@ fn of_picture(picture: DynamicImage) -> Result<RawMask, ImageProblem> {
         DynamicImage::ImageRgb8(rgb) => Stored::Colors(rgb.pixels().map(|p| p.0).collect()),
         DynamicImage::ImageRgba8(rgba) => Stored::Colors(rgba.pixels().map(|p| [p.0[0], p.0[1], p.0[2]]).collect()),
         other => {
-            let text = format!("its pixels are {:?}, expected grey values or colours of 8 bits", other.color());
+            let text = format!("its pixels are {:?}, expected grey values or colors of 8 bits", other.color());
             return Err(ImageProblem::MaskFormat(text));
         }
     };

@@ -84,8 +84,8 @@ pub(super) fn decide(found: &mut Found, setting: Option<bool>) {
     }
     let by = match (unknown > 0, setting, habit) {
         (false, ..) => "by their sizes",
-        (true, Some(_), _) => "by classes.toml where sizes do not tell",
-        (true, None, Some(_)) => "as the others where sizes do not tell",
+        (true, Some(_), _) => "by classes.toml where sizes do not decide",
+        (true, None, Some(_)) => "like the others where sizes do not decide",
         (true, None, None) => "the others are faults",
     };
     let as_upright = upright + if rest == Some(true) { unknown } else { 0 };

@@ -28,7 +28,7 @@ impl Format for Pets {
         "`images/`, `annotations/trimaps/` and `annotations/trainval.txt` (and `test.txt`)"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let annotations = root.join("annotations");
         let is_there = annotations.join("trimaps").is_dir() && annotations.join("trainval.txt").is_file();
         Ok(is_there.then(|| Evidence::certain(["annotations/trimaps/", "annotations/trainval.txt"])))

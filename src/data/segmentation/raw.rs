@@ -1,4 +1,4 @@
-//! A mask as it is stored: values or colours, not yet classes.
+//! A mask as it is stored: values or colors, not yet classes.
 
 use image::DynamicImage;
 use image::metadata::Orientation;
@@ -16,7 +16,7 @@ pub(crate) struct RawMask {
 pub(crate) enum Stored {
     /// One value a pixel by rows: a grey level or an index into the palette.
     Values(Vec<u8>, Option<Vec<[u8; 3]>>),
-    /// One colour a pixel.
+    /// One color a pixel.
     Colors(Vec<[u8; 3]>),
 }
 

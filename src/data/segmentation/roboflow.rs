@@ -28,7 +28,7 @@ impl Format for RoboflowMasks {
         "`_classes.csv` of pixel values and classes beside `x.jpg` and `x_mask.png`, here or in `train/`, `valid/`, `test/`"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         Ok(tables(root)?.first().map(|table| Evidence::certain([relative(root, table)])))
     }
 

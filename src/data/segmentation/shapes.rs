@@ -1,6 +1,6 @@
 //! Masks drawn from shapes: polygons and run lengths of annotation files.
 //!
-//! A pixel belongs to a polygon where its centre lies inside by the even-odd rule, so that polygons which share an edge
+//! A pixel belongs to a polygon where its center lies inside by the even-odd rule, so that polygons which share an edge
 //! share no pixel. Shapes are drawn in their order; a later one covers an earlier one.
 
 use std::path::Path;
@@ -63,7 +63,7 @@ pub(crate) enum Area {
     Runs(Vec<u32>),
     /// The pixels of `set`, by rows of a rectangle of `size` (width, height) whose upper left pixel lies at `origin`.
     Bitmap { origin: [i64; 2], size: (u32, u32), set: Vec<bool> },
-    /// The pixels within a radius of a centre.
+    /// The pixels within a radius of a center.
     Disc([f64; 2], f64),
 }
 
@@ -132,7 +132,7 @@ impl Canvas {
         }
     }
 
-    /// Fills the pixels whose centres lie inside an odd number of `rings`.
+    /// Fills the pixels whose centers lie inside an odd number of `rings`.
     fn fill(&mut self, rings: &[&Vec<[f64; 2]>], [sx, sy]: [f64; 2], id: u8) {
         let mut crossings = Vec::new();
         for row in 0..self.height {
@@ -154,7 +154,7 @@ impl Canvas {
         }
     }
 
-    /// Sets the pixels of a row whose centres lie in `from..to`.
+    /// Sets the pixels of a row whose centers lie in `from..to`.
     fn span(&mut self, row: usize, from: f64, to: f64, id: u8) {
         let pixel = |x: f64| (x - 0.5).ceil().clamp(0.0, self.width as f64) as usize;
         let (from, to) = (pixel(from), pixel(to));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn polygons_cover_pixels_whose_centres_they_hold() {
+    fn polygons_cover_pixels_whose_centers_they_hold() {
         let square = polygon(1, &[[5.0, 5.0], [25.0, 5.0], [25.0, 15.0], [5.0, 15.0]]);
         let ids = drawn((40, 32), vec![square]);
         assert_eq!(ids.iter().filter(|&&id| id == 1).count(), 200);
@@ -243,9 +243,9 @@ mod tests {
         let ids = drawn((10, 9), vec![polygon(3, &[a, b, c])]);
         let side = |[x, y]: [f64; 2], p: [f64; 2], q: [f64; 2]| (q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]);
         for (at, &id) in ids.iter().enumerate() {
-            let centre = [(at % 10) as f64 + 0.5, (at / 10) as f64 + 0.5];
-            let inside = [(a, b), (b, c), (c, a)].iter().all(|&(p, q)| side(centre, p, q) > 0.0);
-            assert_eq!(id == 3, inside, "{centre:?}");
+            let center = [(at % 10) as f64 + 0.5, (at / 10) as f64 + 0.5];
+            let inside = [(a, b), (b, c), (c, a)].iter().all(|&(p, q)| side(center, p, q) > 0.0);
+            assert_eq!(id == 3, inside, "{center:?}");
         }
         // Two squares that share an edge leave no gap and no overlap; the later shape covers the earlier.
         let left = polygon(1, &[[0.0, 0.0], [2.5, 0.0], [2.5, 2.0], [0.0, 2.0]]);

@@ -38,7 +38,7 @@ impl Format for Supervisely {
         "`DATASET/img/x.jpg` and `DATASET/ann/x.jpg.json` with `objects`; `meta.json` orders the classes"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let files = files(root)?;
         let meta = root.join("meta.json").is_file().then(|| "meta.json".to_string());
         Ok(files.first().map(|first| Evidence::certain(meta.into_iter().chain([relative(root, first)]))))
@@ -54,7 +54,7 @@ impl Format for Supervisely {
         let objects = || read.iter().flat_map(|(_, written)| &written.objects);
         let boxes = objects().filter(|object| object.kind == "rectangle").count();
         if boxes > 0 && boxes == objects().count() {
-            let problem = format!("its {boxes} objects are boxes: a box is no mask; draw polygons or bitmaps");
+            let problem = format!("its {boxes} objects are boxes: a box is not a mask; draw polygons or bitmaps");
             return Err(DataError::malformed(root, problem));
         }
         let names = classes(root, objects().map(|object| object.title.as_str()))?;

@@ -10,7 +10,7 @@
 //! | 0, other greys and 255 otherwise | refused: 255 may be ignored or a class, and greys may be the rims of two classes |
 //! | 0 and 1 in some files, 0 and 255 in others | refused: one habit is wrong |
 //!
-//! A value has **areas** where at least a fifth of its pixels have eight neighbours of the same value. The greys that
+//! A value has **areas** where at least a fifth of its pixels have eight neighbors of the same value. The greys that
 //! scaling or JPEG leave at the rims of a mask have none.
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use crate::data::DataError;
 pub(super) struct Values {
     /// Pixels of each value.
     pub pixels: Box<[u64; 256]>,
-    /// Those of them whose eight neighbours have the same value.
+    /// Those of them whose eight neighbors have the same value.
     pub inner: Box<[u64; 256]>,
     /// Which values each file holds.
     pub files: Vec<(PathBuf, [bool; 256])>,
@@ -191,7 +191,7 @@ fn two_habits(values: &Values, present: &[u8]) -> Option<String> {
         return None;
     }
     Some(format!(
-        "its masks have two habits: 0 and 1 in {} files, such as {}, and 0 and {high} in {}, such as {}; either these are \
+        "its masks use two notations: 0 and 1 in {} files, such as {}, and 0 and {high} in {}, such as {}; either these are \
          two classes in two notations (write all masks in one, or set threshold = 1 in a classes.toml), or three values \
          of which {high} is a class or ignored (list the classes in a classes.toml)",
         held(1),

@@ -1,4 +1,4 @@
-//! Pascal VOC's layout, which CVAT and labelme2voc write too: palette masks whose indices or colours are the classes.
+//! Pascal VOC's layout, which CVAT and labelme2voc write too: palette masks whose indices or colors are the classes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ const NAMES: [&str; 21] = [
     "tvmonitor",
 ];
 
-/// Colour of the borders where a palette mask was saved as colours.
+/// Color of the borders where a palette mask was saved as colors.
 const BORDER: [u8; 3] = [224, 224, 192];
 
 /// Folders of masks, the one for training first. labelme2voc's `SegmentationClass` holds NumPy arrays.
@@ -64,7 +64,7 @@ impl Format for Voc {
          `class_names.txt` name the classes"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let Some((home, masks)) = home(root)? else { return Ok(None) };
         let mut seen = vec![relative(root, &home.join("JPEGImages")), relative(root, &masks)];
         seen.extend(CLASS_FILES.iter().filter(|name| home.join(name).is_file()).map(ToString::to_string));

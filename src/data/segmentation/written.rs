@@ -67,7 +67,7 @@ impl<'de> Visitor<'de> for Class {
     type Value = WrittenClass;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name, or a table of name, colour and value")
+        f.write_str("a name, or a table of name, color and value")
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<WrittenClass, E> {

@@ -33,7 +33,7 @@ impl Format for YoloSeg {
          `data.yaml` names the classes"
     }
 
-    fn recognise(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let labels = labels(root)?;
         let Some(first) = labels.values().next() else { return Ok(None) };
         let yaml = yaml(root)?.map(|path| name_of(&path));
@@ -75,7 +75,7 @@ impl Format for YoloSeg {
         }
         if let Some(path) = boxes {
             let problem = match objects {
-                0 => "holds boxes (a class and 4 numbers a line), no polygons: a box is no mask; export polygons",
+                0 => "holds boxes (a class and 4 numbers a line), no polygons: a box is not a mask; export polygons",
                 _ => "holds boxes among polygons; export all objects as polygons",
             };
             return Err(DataError::malformed(&path, problem));

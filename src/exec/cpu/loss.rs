@@ -54,7 +54,7 @@ impl<'a, T: Real> Loss<'a, T> {
         }
         let top = largest(&row[..self.c]);
         let mut total = T::zero();
-        // In chunks, so that the compiler vectorises the exponentials.
+        // In chunks, so that the compiler vectorizes the exponentials.
         for chunk in row[..self.c].chunks(16) {
             let mut powers = [T::zero(); 16];
             powers.iter_mut().zip(chunk).for_each(|(power, &v)| *power = (v - top).exp_fast());
@@ -64,7 +64,7 @@ impl<'a, T: Real> Loss<'a, T> {
     }
 }
 
-/// The largest number, in vectorised chunks.
+/// The largest number, in vectorized chunks.
 fn largest<T: Real>(row: &[T]) -> T {
     let larger = |top: T, v: T| if v > top { v } else { top };
     let mut tops = [T::neg_infinity(); 4];

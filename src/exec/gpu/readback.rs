@@ -167,7 +167,7 @@ fn receive(gpu: &Gpu, fetch: &Fetch, submission: &wgpu::SubmissionIndex) -> Resu
     let view = staging.get_mapped_range(0..total).map_err(|error| failed(error.to_string()))?;
     let (receipt, mut rest) = view.split_at(RECEIPT as usize);
     if *receipt != fetch.receipt.to_le_bytes() {
-        let reason = "a part of the work was given up: a system stops what computes for seconds, or memory ran out; lower \
+        let reason = "the device gave up a part of the work: a kernel ran for seconds, or memory ran out; lower \
                       the batch size";
         return Err(failed(reason.into()));
     }
@@ -211,7 +211,7 @@ mod tests {
             let submission = gpu.queue.submit([encoder.finish()]);
             match readback.finish(&gpu, fetch, &submission) {
                 Ok(results) => assert!(given_up.is_none() && results == [[0.0; 4]], "part {given_up:?} of {parts}"),
-                Err(error) => assert!(given_up.is_some() && error.to_string().contains("given up"), "{error}"),
+                Err(error) => assert!(given_up.is_some() && error.to_string().contains("gave up"), "{error}"),
             }
         }
     }

@@ -204,7 +204,7 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
 }
 
 /// Rows and columns of a weight gradient's taps, if these can share what a workgroup loads ([`Tile::taps`]): they reach
-/// neighbouring pixels, and registers have room for their sums.
+/// neighboring pixels, and registers have room for their sums.
 pub fn shared_taps<B>(call: &KernelCall<B>) -> Option<[usize; 2]> {
     let g = call.geometry::<ConvGeometry>()?;
     let near = matches!(g.direction, ConvDirection::WeightGrad { .. }) && g.stride == [1; 2] && g.dilation == [1; 2];

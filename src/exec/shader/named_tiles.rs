@@ -19,7 +19,7 @@ pub const TILE_NAMES: [(&str, &str); 5] = [
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TileError {
     /// It is neither a name nor the JSON of a tile.
-    #[error("`{text}` is no tile: give {names}, or the JSON of a tile ({problem})")]
+    #[error("`{text}` is not a tile: expected {names}, or the JSON of a tile ({problem})")]
     Unknown {
         /// What was given.
         text: String,

@@ -5,14 +5,14 @@
 //! Every other instruction or global is an error that names it.
 //!
 //! Values lie in one list and refer to each other by number. So neither depth nor cycles cost stack memory, and a value that
-//! is used twice is stored once. A pickle has at most [`MOST_INSTRUCTIONS`], so its values take at most 200 MB.
+//! is used twice is stored once. A pickle has at most [`MOST_INSTRUCTIONS`], so its values take at most 100 MB.
 
 use std::collections::HashMap;
 
 use super::globals::{Global, global};
 
-/// Most instructions of a pickle. A checkpoint of ResNet152 with Adam's moments has about 200,000.
-const MOST_INSTRUCTIONS: usize = 1 << 21;
+/// Most instructions of a pickle. A checkpoint of ResNet152 with Adam's moments has about 150,000.
+const MOST_INSTRUCTIONS: usize = 1 << 20;
 
 /// Number of a value.
 pub(super) type Id = u32;

@@ -1,4 +1,4 @@
-//! Axes of plots: the range of what is plotted, and its ticks. Shared by the pictures and the report.
+//! Axes of plots: range and ticks. Pictures and report share them.
 
 use crate::run::score::Unit;
 
@@ -13,13 +13,13 @@ pub enum Scale {
     Plain,
 }
 
-/// An axis with the values at its ends.
+/// An axis: the values at its ends and its ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {
     low: f64,
     high: f64,
     /// First and last value that may have a tick.
-    labelled: (f64, f64),
+    labeled: (f64, f64),
     step: f64,
     percent: bool,
 }
@@ -40,13 +40,13 @@ impl Scale {
 }
 
 impl Axis {
-    /// Holds all values that can be drawn; its ends are ticks.
+    /// An axis that spans all drawable values. Its ends are ticks.
     pub fn of_values(values: impl Iterator<Item = f64>, scale: Scale) -> Self {
         let (low, high) =
             values.filter(|v| drawable(*v)).fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
         let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
         let (low, high) = match scale {
-            // A tenth at least, or the noise of a single epoch would fill the panel.
+            // At least a tenth. Otherwise the noise of an epoch fills the panel.
             Scale::Share => {
                 let middle = ((low + high) / 2.0).clamp(0.05, 0.95);
                 (low.min(middle - 0.05), high.max(middle + 0.05))
@@ -59,19 +59,19 @@ impl Axis {
         let high = if high > low { high } else { low + step };
         let percent = scale == Scale::Share;
         let (low, high) = if percent { (low.max(0.0), high.min(1.0).max(low + step)) } else { (low, high) };
-        Axis { low, high, labelled: (low, high), step: nice_step(high - low, 6), percent }
+        Axis { low, high, labeled: (low, high), step: nice_step(high - low, 6), percent }
     }
 
-    /// From the first epoch to the last; wider than that, without further ticks, for a single one.
+    /// From the first epoch to the last. For a single epoch, wider and without further ticks.
     pub fn of_epochs(first: f64, last: f64) -> Self {
         let (low, high) = if last > first { (first, last) } else { (first - 1.0, first + 1.0) };
         let step = nice_step(high - low, 8).max(1.0);
-        Axis { low, high, labelled: (first, last), step, percent: false }
+        Axis { low, high, labeled: (first, last), step, percent: false }
     }
 
     /// Values of the ticks, ascending.
     pub fn ticks(&self) -> impl Iterator<Item = f64> {
-        let (step, (low, high)) = (self.step, self.labelled);
+        let (step, (low, high)) = (self.step, self.labeled);
         let first = (low / step - 1e-6).ceil();
         (0..32).map(move |i| (first + f64::from(i)) * step).take_while(move |v| *v <= high + step * 1e-6)
     }

@@ -6,7 +6,7 @@ use tiny_skia::{FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, Rect, S
 
 use super::{PictureError, palette};
 
-/// More pixels than this are refused; the pixels then take 256 MiB.
+/// Largest number of pixels, which take 256 MiB.
 const MAX_PIXELS: u64 = 1 << 26;
 
 /// Red, green and blue, 0..=255 each.
@@ -29,7 +29,7 @@ impl From<Color> for Paint<'_> {
     }
 }
 
-/// Horizontal anchor of a text. Vertically, the middle of the capital letters is placed at the given position.
+/// Horizontal anchor of a text. The vertical anchor is the middle of the capital letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -37,7 +37,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// How a text is set.
+/// Style of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TextStyle {
     /// Height of the font in pixels.
@@ -64,7 +64,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// White paper of a size in pixels; `what` names the picture in errors.
+    /// A white canvas of a size in pixels. Errors call the picture `what`.
     pub fn new(what: &'static str, width: u64, height: u64) -> Result<Self, PictureError> {
         let too_large = || PictureError::TooLarge { what, width, height };
         if width.saturating_mul(height) > MAX_PIXELS {
@@ -138,7 +138,7 @@ impl Canvas {
         text_width(text, size)
     }
 
-    /// Sets one line of text with its anchor at (x, y).
+    /// Draws one line of text with its anchor at (x, y).
     pub fn text(&mut self, text: &str, x: f32, y: f32, style: TextStyle) {
         let scale = PxScale::from(style.size);
         let shift = self.text_width(text, style.size)
@@ -147,7 +147,7 @@ impl Canvas {
                 Anchor::Middle => 0.5,
                 Anchor::End => 1.0,
             };
-        // Half the height of this font's capitals: from their middle down to the baseline.
+        // Half the height of this font's capitals, from their middle to the baseline.
         let baseline = style.size * 0.3;
         let font = self.font.clone();
         let scaled = font.as_scaled(scale);
@@ -157,7 +157,7 @@ impl Canvas {
             let id = scaled.glyph_id(letter);
             pen += previous.map_or(0.0, |before| scaled.kern(before, id));
             // Upright text runs upwards, along −y where level text runs along +x, so its glyphs are
-            // rasterised at the origin and turned pixel by pixel.
+            // rasterized at the origin and turned pixel by pixel.
             let origin = if style.upright { point(0.0, 0.0) } else { point(x + pen, y + baseline) };
             let turned_to = ((x + baseline).round(), (y - pen).round() - 1.0);
             if let Some(outline) = font.outline_glyph(id.with_scale_and_position(scale, origin)) {
@@ -221,7 +221,7 @@ pub(super) fn fit(text: &str, size: f32, width: f32) -> String {
     if text_width(text, size) <= width {
         return text.to_owned();
     }
-    // A name from a data set may be very long. No picture has room for 400 letters.
+    // Names from a data set may be very long. No picture has room for 400 letters.
     let mut letters: Vec<char> = text.chars().take(400).collect();
     while !letters.is_empty() {
         letters.pop();

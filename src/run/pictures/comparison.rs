@@ -1,4 +1,4 @@
-//! Pictures side by side, a row an image, with the classes' colors below.
+//! A figure of pictures side by side, one row per image, with the colors of the classes below.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use image::imageops::{FilterType, resize};
 use super::canvas::{Anchor, Canvas, Color, TextStyle};
 use super::{PictureError, palette};
 
-/// A figure: columns with a name each, rows of pictures, and a legend.
+/// A figure: named columns, rows of pictures, and a legend.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     /// Title.
@@ -26,7 +26,7 @@ const GAP: f32 = 12.0;
 const TITLE: f32 = 34.0;
 const TEXT: f32 = 24.0;
 const LINE: f32 = 40.0;
-/// Width of a picture: smaller ones are enlarged by a whole factor, larger ones reduced.
+/// Width of a picture in pixels. Smaller pictures are enlarged by a whole factor, larger ones reduced.
 const WIDTH: u32 = 384;
 
 impl Comparison {
@@ -43,7 +43,7 @@ impl Comparison {
     /// Draws the figure.
     ///
     /// # Errors
-    /// There are no rows, or more than one picture holds.
+    /// When there are no rows, or the figure is too large.
     pub fn draw(&self) -> Result<RgbImage, PictureError> {
         let shown: Vec<Vec<_>> = self.rows.iter().map(|row| row.iter().map(|(p, _)| fitted(p)).collect()).collect();
         let widest = shown.iter().flatten().map(|(p, zoom)| p.width() * zoom).max();

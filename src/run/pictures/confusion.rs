@@ -8,10 +8,10 @@ use crate::run::confusion::ConfusionMatrix;
 
 const MARGIN: f32 = 28.0;
 const LONGEST_NAME: f32 = 300.0;
-/// Smallest cell that has room for a row's name, in pixels.
+/// Smallest cell with room for the name of its row, in pixels.
 const NAMED_CELL: f32 = 14.0;
 
-/// Where the parts lie, in pixels.
+/// Positions of the parts, in pixels.
 struct Places {
     /// Edge of one square cell.
     cell: f32,
@@ -97,13 +97,13 @@ fn draw_cells(canvas: &mut Canvas, matrix: &ConfusionMatrix, places: &Places) {
     canvas.frame(places.left - 2.0, places.top - 2.0, side + 1.0, side + 1.0, 2.0, palette::LINE);
 }
 
-/// From nearly white to blue. The square root keeps a few mistakes among many images visible.
+/// From nearly white to blue. The square root keeps rare mistakes visible.
 fn shade(share: f32) -> Color {
     let empty = Color(0xf5, 0xf7, 0xf9);
     empty.mix(palette::BLUE.mix(palette::INK, 0.25), share.sqrt())
 }
 
-/// The count, as large as fits the cell; left out where it would be too small to read.
+/// Draws the count as large as the cell allows, unless it would be too small to read.
 fn draw_count(canvas: &mut Canvas, count: u64, share: f32, (x, y): (f32, f32), cell: f32) {
     let text = if count < 10_000 { count.to_string() } else { format!("{:.0}k", count as f64 / 1000.0) };
     let widest = (cell - 6.0) / text_width(&text, 1.0);

@@ -13,7 +13,7 @@ const HEIGHT: f32 = 720.0;
 const TITLE: f32 = 34.0;
 const LABEL: f32 = 26.0;
 
-/// Colors of lines in their order.
+/// Colors of the lines, in order.
 const COLORS: [Color; 4] = [palette::BLUE, palette::ORANGE, palette::RIGHT, palette::FAINT];
 
 /// One line of a plot: its name, color and one value per epoch.
@@ -23,7 +23,7 @@ struct Series<'a> {
     values: Vec<f64>,
 }
 
-/// A plot: its lines and its place.
+/// A plot: its lines and its position.
 struct Plot<'a> {
     title: &'a str,
     axis: &'a str,
@@ -44,7 +44,7 @@ pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
         return Err(PictureError::Empty { what: "the learning rate's curve" });
     }
     let mut canvas = Canvas::new("the learning rate's curve", WIDTH as u64, HEIGHT as u64)?;
-    // An outlier would flatten the rest of the curve, so it is drawn at the edge.
+    // An outlier would flatten the curve, so it is drawn at the edge.
     let most = 2.0 * points[0].smoothed;
     let line = |name, color, value: fn(&LrPoint) -> f64| Series {
         name,
@@ -148,8 +148,7 @@ impl Plot<'_> {
         canvas.text(self.axis, self.left + 28.0, middle, small(Anchor::Middle).upright());
     }
 
-    /// A series' name and last value. The last value of a learning rate range test, after the loss explodes, says
-    /// nothing.
+    /// Name and last value of a series. A range test shows no value, because its loss has exploded by then.
     fn legend(&self, series: &Series<'_>) -> String {
         let last = series.values.last().copied().unwrap_or(f64::NAN);
         match self.scale {
@@ -159,7 +158,7 @@ impl Plot<'_> {
         }
     }
 
-    /// Names right-aligned on the title's line, where no curve can run through them.
+    /// Names, right-aligned on the line of the title, above the curves.
     fn draw_legend(&self, canvas: &mut Canvas, right: f32) {
         let mut x = right;
         for series in self.series.iter().rev() {

@@ -17,9 +17,9 @@ const TITLE: f32 = 34.0;
 /// An image with a caption.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// Shown whole, centred; small images are enlarged by whole factors, so pixels stay pixels.
+    /// Shown whole and centered. A small image is enlarged by a whole factor.
     pub image: RgbImage,
-    /// One or more lines under the image; a line too long ends in an ellipsis.
+    /// Lines under the image. A line that is too long ends in an ellipsis.
     pub caption: String,
     /// Color of the caption's first line and of the bar under the image.
     pub caption_color: Color,
@@ -28,11 +28,11 @@ pub struct Cell {
 /// A grid of cells, filled row by row: predictions, or image | truth | model A | model B per row.
 #[derive(Debug, Clone)]
 pub struct Sheet {
-    /// Above the grid; none when empty.
+    /// Title above the grid; empty for none.
     pub title: String,
     /// Cells per row, at least 1.
     pub columns: usize,
-    /// Edge of the square that each image is shown in, in pixels.
+    /// Side of the square for each image, in pixels.
     pub cell_size: u32,
     /// The cells, row by row.
     pub cells: Vec<Cell>,
@@ -52,7 +52,7 @@ impl Sheet {
     /// Draws the sheet.
     ///
     /// # Errors
-    /// There are no cells or columns, or more than one picture holds.
+    /// When there are no cells or columns, or the sheet is too large.
     pub fn draw(&self) -> Result<RgbImage, PictureError> {
         let what = "the sheet of images";
         if self.cells.is_empty() || self.columns == 0 || self.cell_size == 0 {
@@ -100,7 +100,7 @@ impl Cell {
     }
 }
 
-/// The image scaled down if it exceeds the square, and the whole factor to enlarge it by otherwise.
+/// The image, scaled down if it exceeds the square, and a whole factor to enlarge it by.
 fn fit_image(image: &RgbImage, size: u32) -> (Cow<'_, RgbImage>, u32) {
     let (width, height) = image.dimensions();
     let longest = width.max(height);

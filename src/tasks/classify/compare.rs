@@ -1,4 +1,4 @@
-//! Classifiers side by side: accuracy, McNemar's test against the first, recall of each class, and images on which they differ.
+//! Comparison of classifiers: accuracy, McNemar's test against the first, recall of each class, images on which they differ.
 
 use super::ClassifyEvaluation;
 use super::evaluation::picture;
@@ -41,7 +41,7 @@ pub(super) fn compare(
     Ok(Compared { table, classes: Some(classes), figure: figure(images, card, names, found, &right)? })
 }
 
-/// Images that some models have right and others wrong; where there are none, images spread over the set.
+/// Images that some models predict correctly and others do not. Without such images, images spread over the set.
 fn figure(
     images: &Prepared,
     card: &ModelCard,
@@ -53,7 +53,7 @@ fn figure(
     let (title, shown): (_, Vec<usize>) = match differ.is_empty() {
         true => ("all models are right on the same images".to_owned(), spread(images.len(), SHOWN).collect()),
         false => {
-            let title = format!("{} of {} images that not all models have right or wrong", differ.len(), images.len());
+            let title = format!("{} of {} images on which the models differ", differ.len(), images.len());
             (title, spread(differ.len(), SHOWN).map(|at| differ[at]).collect())
         }
     };

@@ -1,4 +1,4 @@
-//! What one pass over a set of classified images finds.
+//! Results of one pass over a set of classified images.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
 
-/// Mistakes that a run keeps.
+/// Number of mistakes that a run keeps.
 const MISTAKES: usize = 24;
 
 /// Predictions for a set of images.
@@ -24,7 +24,7 @@ const MISTAKES: usize = 24;
 pub struct ClassifyEvaluation {
     classes: Vec<String>,
     loss: f64,
-    /// Truth against prediction.
+    /// Counts of truth and prediction.
     pub confusion: ConfusionMatrix,
     /// Prediction and its probability for each image of the set, in the order of the set.
     pub predictions: Vec<(usize, f32)>,
@@ -72,7 +72,7 @@ impl Evaluation for ClassifyEvaluation {
             let p = softmax(row);
             let best = (0..classes).fold(0, |best, k| if p[k] > p[best] { k } else { best });
             self.predictions[index] = (best, p[best]);
-            // Both are below `classes`: labels are checked when the data is opened.
+            // Both are below `classes`: opening the data checks the labels.
             let _ = self.confusion.add(truth as usize, best);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The graphs of classification, and what goes into them.
+//! The graphs of classification and their inputs.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub struct Classification {
     card: ModelCard,
     task_card: TaskCard,
     training: Option<(CrossEntropyOptions, Update)>,
-    /// Images that a run shows predictions of.
+    /// Images whose predictions a run shows.
     shown: Option<Arc<Prepared>>,
 }
 
@@ -32,7 +32,7 @@ impl Classification {
     /// For evaluation and prediction with a trained model.
     ///
     /// # Errors
-    /// When the model was trained for something else.
+    /// When the model was trained for another task.
     pub fn trained(card: ModelCard) -> Result<Self, TaskError> {
         if card.task != Classify.name() {
             return Err(TaskError::OtherTask { task: card.task, wanted: Classify.name() });
@@ -77,7 +77,7 @@ impl Objective for Classification {
     }
 
     fn feed(&self, session: &mut Session<AnyEngine>, plan: PlanId, batch: &Batch, n: usize) -> Result<(), ExecError> {
-        // Images to predict come without labels.
+        // Images for prediction have no labels.
         let mut labels: Vec<f32> = batch.labels.iter().map(|&l| l as f32).collect();
         labels.resize(n, IGNORED as f32);
         session.write(plan, port::IMAGES, &filled(&batch.images, n * 3 * self.card.pixels()))?;

@@ -1,4 +1,4 @@
-//! Classes of single images.
+//! Prediction of classes for single images.
 
 use image::RgbImage;
 use serde_json::{Map, Value as Json, json};
@@ -14,7 +14,7 @@ use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
 use crate::train::{Model, Objective, TrainError};
 
-/// Images that are computed together.
+/// Images per batch.
 const BATCH: usize = 16;
 
 /// A trained classifier.
@@ -27,14 +27,14 @@ impl ClassifyPredictor {
     /// The classifier of a checkpoint.
     ///
     /// # Errors
-    /// When the checkpoint is of something else, or does not fit its own description.
+    /// When the checkpoint belongs to another task, or its tensors do not fit its metadata.
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = Classification::trained(checkpoint.card.clone())?;
         let model = Model::trained(&objective, engine, checkpoint)?;
         Ok(ClassifyPredictor { objective, model })
     }
 
-    /// Probabilities of all classes for images that are normalized and of the card's size, `[N,H,W,3]`, at most 16 of them.
+    /// Probabilities of all classes for at most 16 normalized images of the card's size, `[N,H,W,3]`.
     ///
     /// # Errors
     /// When the device is lost.

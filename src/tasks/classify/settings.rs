@@ -9,7 +9,7 @@ use crate::{choices, task_settings};
 choices! {
     /// The networks that classify.
     pub enum ClassifyModel {
-        /// ResNet with [2, 2, 2, 2] basic blocks.
+        /// ResNet18 (He et al. 2016).
         ResNet18 = "resnet18",
     }
 }
@@ -21,29 +21,29 @@ task_settings! {
     values {
         /// Network to train [default: resnet18]
         model: ClassifyModel = ClassifyModel::ResNet18,
-        /// Training images drawn where no data is given [default: 3600]
+        /// Built-in training images, when --data is not given [default: 3600]
         scenes: usize = 3600,
         /// Passes over the training images [default: 5]
         epochs: usize = 5,
-        /// Images per step [default: 32]
+        /// Images per batch [default: 32]
         batch_size: usize = 32,
         /// Learning rate [default: 0.001]
         lr: f64 = 1e-3,
-        /// Share of the target spread over all classes [default: 0.0]
+        /// Label smoothing: share of the target spread evenly over all classes [default: 0.0]
         label_smoothing: f64 = 0.0,
-        /// Add another image to each training image, labels too, in shares from Beta(α, α), such as 0.2 (mixup); 0
-        /// switches it off [default: 0.0]
+        /// mixup: α of Beta(α, α), which gives the share of a second image and its labels in each training image, such as
+        /// 0.2; 0 switches it off [default: 0.0]
         #[value("ALPHA")]
         mixup: f64 = 0.0,
-        /// Put a rectangle of another image into each training image, in shares from Beta(α, α), such as 1 (CutMix); 0
-        /// switches it off [default: 0.0]
+        /// CutMix: α of Beta(α, α), which gives the area of a rectangle from a second image in each training image, such as
+        /// 1; 0 switches it off [default: 0.0]
         #[value("ALPHA")]
         cutmix: f64 = 0.0,
-        /// Per-channel mean and deviation of the images; auto takes those of the weights that training starts from, else
-        /// those of the training images [default: auto]
+        /// Mean and deviation of each channel, by which pixels are normalized; auto: those of the weights that training
+        /// starts from, else those of the training images [default: auto]
         #[value("auto|dataset|imagenet|none|MEAN/STD")]
         normalize: Normalize = Normalize::Auto,
-        /// Height and width in pixels that images are resized to [default: 64]
+        /// Side in pixels of the square that images are resized to [default: 64]
         image_size: usize = 64,
         /// First layers of the network [default: imagenet]
         stem: Stem = Stem::ImageNet,
@@ -58,10 +58,10 @@ impl ClassifyConfig {
 
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         let smoothing = (0.0..1.0).contains(&self.label_smoothing);
-        rule("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
+        rule.range("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
         for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
-            rule(key, &alpha, alpha == 0.0 || (0.01..=100.0).contains(&alpha), "0, or an α from 0.01 to 100")?;
+            rule.range(key, &alpha, alpha == 0.0 || (0.01..=100.0).contains(&alpha), "0, or an α from 0.01 to 100")?;
         }
-        rule("image_size", &self.image_size, (1..=MAX_IMAGE_SIZE).contains(&self.image_size), "1 to 8192 pixels")
+        rule.range("image_size", &self.image_size, (1..=MAX_IMAGE_SIZE).contains(&self.image_size), "1 to 8192 pixels")
     }
 }

@@ -1,4 +1,4 @@
-//! What one pass over a set of color images finds.
+//! Results of one pass over a set of color images.
 
 use std::sync::Arc;
 

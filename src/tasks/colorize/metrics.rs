@@ -1,4 +1,4 @@
-//! How near a predicted picture is to the true one: PSNR, SSIM, color difference, colorfulness.
+//! Scores of a predicted picture against the true one: PSNR, SSIM, color difference, colorfulness.
 
 use image::RgbImage;
 use thiserror::Error;
@@ -58,7 +58,7 @@ impl ImageScores {
         })
     }
 
-    /// The mean of each score; `None` of none.
+    /// The mean of each score; `None` for an empty list.
     pub fn mean(scores: &[Self]) -> Option<Self> {
         let n = scores.len() as f64;
         let mean = |score: fn(&Self) -> f64| scores.iter().map(score).sum::<f64>() / n;
@@ -79,12 +79,11 @@ fn same_size(a: &RgbImage, b: &RgbImage) -> Result<(), CompareError> {
     Err(CompareError::SizesDiffer { a: a.dimensions(), b: b.dimensions() })
 }
 
-/// Largest [`psnr`] in dB (a mean squared error of 6.5e-6): one picture that is reproduced exactly would make the mean
-/// over a set infinite.
+/// Largest [`psnr`] in dB (a mean squared error of 6.5e-6). Without it, one exact picture makes the mean over a set infinite.
 pub const MAX_PSNR: f64 = 100.0;
 
-/// Peak signal-to-noise ratio in dB: `10 log10(255² / MSE)`, the squared error averaged over pixels
-/// and channels; at most [`MAX_PSNR`], which equal pictures have.
+/// Peak signal-to-noise ratio in dB: `10 log10(255² / MSE)`, with the squared error averaged over pixels and channels. At most
+/// [`MAX_PSNR`], the value of equal pictures.
 ///
 /// # Errors
 /// Where sizes differ.
@@ -176,7 +175,7 @@ pub fn ciede2000(first: [f64; 3], second: [f64; 3]) -> f64 {
     let hue = |a: f64, b: f64| if a == 0.0 && b == 0.0 { 0.0 } else { b.atan2(a).to_degrees().rem_euclid(360.0) };
     let (h1, h2) = (hue(a1, b1), hue(a2, b2));
     let grey = c1 * c2 == 0.0;
-    // The way round the circle of hues that is shorter.
+    // The shorter way around the hue circle.
     let turn = if grey { 0.0 } else { (h2 - h1 + 180.0).rem_euclid(360.0) - 180.0 };
     let turn = if !grey && h2 - h1 == 180.0 { 180.0 } else { turn };
     let mean_hue = match h1 + h2 {

@@ -1,4 +1,4 @@
-//! The graphs of colorization, and what goes into them.
+//! The graphs of colorization and their inputs.
 
 use std::sync::Arc;
 
@@ -25,15 +25,15 @@ pub struct Colorization {
     task_card: TaskCard,
     space: ColorSpace,
     training: Option<(Regression, Update)>,
-    /// The images that it is evaluated on.
+    /// The evaluated images.
     images: Option<Arc<PreparedImages>>,
 }
 
 impl Colorization {
-    /// For evaluation and prediction with a trained model; `images` are those that it is evaluated on.
+    /// For evaluation and prediction with a trained model. `images` are the evaluated images.
     ///
     /// # Errors
-    /// When the model was trained for something else.
+    /// When the model was trained for another task.
     pub fn trained(card: ModelCard, images: Option<Arc<PreparedImages>>) -> Result<Self, TaskError> {
         if card.task != Colorize.name() {
             return Err(TaskError::OtherTask { task: card.task, wanted: Colorize.name() });

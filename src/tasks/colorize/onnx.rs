@@ -1,6 +1,6 @@
-//! Between sRGB and CIELAB in ONNX's operators: what [`crate::data::ColorSpace`] does to a photograph, on whole images.
+//! Conversion between sRGB and CIELAB as ONNX operators on whole images, equal to [`crate::data::ColorSpace`].
 //!
-//! The nonlinear axes f(X), f(Y), f(Z) of CIELAB are all that is needed: L = 116 f(Y) − 16, a = 500 (f(X) − f(Y)) and
+//! The operators work on the nonlinear axes f(X), f(Y), f(Z) of CIELAB: L = 116 f(Y) − 16, a = 500 (f(X) − f(Y)) and
 //! b = 200 (f(Y) − f(Z)).
 
 use crate::data::ColorSpace;
@@ -8,7 +8,7 @@ use crate::data::color::{AB_SCALE, FROM_XYZ, TO_XYZ};
 use crate::graph::{OnnxInput, OnnxNode};
 use crate::interop::onnx::{OnnxBuilder, OnnxError};
 
-/// The layer's name that the nodes bear.
+/// Layer name of the nodes.
 const LAYER: &str = "colors";
 
 /// A value's name in the model.
@@ -21,14 +21,14 @@ pub fn own_lightness(b: &mut OnnxBuilder, images: &str) -> Named {
     to_f(b, &y)
 }
 
-/// What a network is given, (L − 50) / 50, from f(Y).
+/// Input of the network, (L − 50) / 50, from f(Y).
 pub fn network_input(b: &mut OnnxBuilder, f: &str) -> Named {
     let l = arithmetic(b, "Mul", f, 116.0)?;
     let l = arithmetic(b, "Sub", &l, 16.0 + 50.0)?;
     arithmetic(b, "Div", &l, 50.0)
 }
 
-/// sRGB images of the lightness that f(Y) says, in the colors that the network has predicted.
+/// sRGB images with the lightness of f(Y) and the predicted colors.
 pub fn recolored(b: &mut OnnxBuilder, space: ColorSpace, f: &str, predicted: &str) -> Named {
     let [x, y, z] = match space {
         ColorSpace::Lab => of_ab(b, f, predicted)?,
@@ -41,7 +41,7 @@ pub fn recolored(b: &mut OnnxBuilder, space: ColorSpace, f: &str, predicted: &st
     to_srgb(b, &linear)
 }
 
-/// f(X), f(Y), f(Z) of a and b over 110.
+/// f(X), f(Y), f(Z) from a / 110 and b / 110.
 fn of_ab(b: &mut OnnxBuilder, f: &str, predicted: &str) -> Result<[String; 3], OnnxError> {
     let red = channel(b, predicted, 0)?;
     let red = arithmetic(b, "Mul", &red, AB_SCALE / 500.0)?;
@@ -50,8 +50,8 @@ fn of_ab(b: &mut OnnxBuilder, f: &str, predicted: &str) -> Result<[String; 3], O
     Ok([binary(b, "Add", f, &red)?, f.to_owned(), binary(b, "Sub", f, &yellow)?])
 }
 
-/// The same of red, green and blue from −1 to 1, which count as the bytes that they would be written as: a and b stay, so
-/// that all three axes move by what f(Y) differs.
+/// f(X), f(Y), f(Z) from red, green and blue from −1 to 1, rounded to bytes. All three axes shift by the difference in f(Y),
+/// which keeps a and b.
 fn of_rgb(b: &mut OnnxBuilder, f: &str, predicted: &str) -> Result<[String; 3], OnnxError> {
     let shifted = arithmetic(b, "Add", predicted, 1.0)?;
     let bytes = arithmetic(b, "Mul", &shifted, 127.5)?;
@@ -108,7 +108,7 @@ fn from_f(b: &mut OnnxBuilder, f: &str) -> Named {
     above(b, f, 6.0 / 29.0, [&cube, &line])
 }
 
-/// Channels that are mixtures of three: a 1×1 convolution.
+/// Linear combinations of three channels: a 1×1 convolution.
 fn mixed(b: &mut OnnxBuilder, x: &str, rows: &[[f32; 3]]) -> Named {
     let weight = OnnxInput::Floats(rows.as_flattened().to_vec(), vec![rows.len(), 3, 1, 1]);
     b.nodes(LAYER, &[OnnxNode::new("Conv", [OnnxInput::Value(0), weight])], &[x])
@@ -120,7 +120,7 @@ fn channel(b: &mut OnnxBuilder, x: &str, i: i64) -> Named {
     b.nodes(LAYER, &[OnnxNode::new("Slice", [&[OnnxInput::Value(0)], &bounds[..]].concat())], &[x])
 }
 
-/// `v` where it is above a limit as the first of the two says, else as the second does.
+/// The first of two values where `v` is above a limit, else the second.
 fn above(b: &mut OnnxBuilder, v: &str, limit: f32, [then, otherwise]: [&str; 2]) -> Named {
     let [v_input, then_input, else_input] = [0, 1, 2].map(OnnxInput::Value);
     let greater = OnnxNode::new("Greater", [v_input, OnnxInput::scalar(limit)]);

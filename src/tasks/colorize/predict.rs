@@ -1,4 +1,4 @@
-//! Colors of single images.
+//! Prediction of colors for single images.
 
 use image::RgbImage;
 use serde_json::{Map, Value as Json, json};
@@ -23,14 +23,14 @@ impl ColorizePredictor {
     /// The model of a checkpoint.
     ///
     /// # Errors
-    /// When the checkpoint is of something else, or does not fit its own description.
+    /// When the checkpoint belongs to another task, or its tensors do not fit its metadata.
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = Colorization::trained(checkpoint.card.clone(), None)?;
         let model = Model::trained(&objective, engine, checkpoint)?;
         Ok(ColorizePredictor { objective, model })
     }
 
-    /// A photograph of any size in the colors that the model predicts; its own lightness stays.
+    /// A photograph of any size with predicted colors and its own lightness.
     ///
     /// # Errors
     /// When the device is lost.

@@ -11,7 +11,7 @@ use crate::{choices, task_settings};
 choices! {
     /// The networks that colorize.
     pub enum ColorizeModel {
-        /// UNet (Ronneberger et al. 2015); a plain encoder-decoder with `--skips false`.
+        /// UNet (Ronneberger et al. 2015).
         UNet = "unet",
     }
 }
@@ -23,7 +23,7 @@ choices! {
         L1 = "l1",
         /// Mean squared error.
         Mse = "mse",
-        /// Huber loss with δ = 0.1 of the scaled colors.
+        /// Huber loss with δ = 0.1 in units of the scaled colors.
         Huber = "huber",
     }
 }
@@ -46,37 +46,42 @@ task_settings! {
     values {
         /// Network to train [default: unet]
         model: ColorizeModel = ColorizeModel::UNet,
-        /// Halvings [default: 4]
+        /// Number of times that unet halves the image [default: 4]
         depth: usize = 4,
-        /// Channels of the first level [default: 64]
+        /// Channels at the first level of unet; each level below has twice as many [default: 64]
         base: usize = 64,
-        /// How it enlarges [default: transposed]
+        /// Operation that doubles height and width in the decoder of unet [default: transposed]
         up: Up = Up::Transposed,
-        /// Hand features across the levels; without, a plain encoder-decoder [default: true]
+        /// Skip connections of unet, from each level of the encoder to the decoder [default: true]
         skips: bool = true,
-        /// Training scenes drawn where no data is given [default: 320]
+        /// Built-in training images, when --data is not given [default: 320]
         scenes: usize = 320,
         /// Passes over the training images [default: 5]
         epochs: usize = 5,
-        /// Images per step [default: 8]
+        /// Images per batch [default: 8]
         batch_size: usize = 8,
         /// Learning rate [default: 0.0001]
         lr: f64 = 1e-4,
         /// Training and validation loss [default: l1]
         loss: ColorizeLoss = ColorizeLoss::L1,
-        /// Predicted values: the color axes of CIELAB, or red, green and blue [default: lab]
+        /// Color space of the prediction [default: lab]
         color_space: ColorSpace = ColorSpace::Lab,
-        /// HEIGHTxWIDTH in pixels that images are resized to [default: 96x128]
+        /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square [default: 96x128]
         image_size: ImageSize = ImageSize { height: 96, width: 128 },
     }
 }
 
 impl ColorizeConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
-        rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
-        rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
+        rule.range("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
+        rule.range("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
         // The window of SSIM has sides of 11 pixels.
-        rule("image_size", &self.image_size, self.image_size.within(11, MAX_IMAGE_SIZE), "sides of 11 to 8192 pixels")
+        rule.range(
+            "image_size",
+            &self.image_size,
+            self.image_size.within(11, MAX_IMAGE_SIZE),
+            "sides of 11 to 8192 pixels",
+        )
     }
 
     /// The network.

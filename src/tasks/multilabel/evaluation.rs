@@ -1,4 +1,4 @@
-//! What one pass over a set of images with several labels finds.
+//! Results of one pass over a set of images with several labels.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::train::{Evaluation, TrainError};
 pub struct MultiLabelEvaluation {
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// Probabilities against the truth, a row an image.
+    /// Probabilities and truth, one row per image.
     pub scored: Scored,
     /// Index of the image of each row in the set.
     pub indices: Vec<usize>,
-    /// Thresholds of the model, where it has some.
+    /// Thresholds of the model, if it has any.
     fixed: Option<Vec<f32>>,
     totals: Totals,
     pub(super) shown: Option<Arc<PreparedLabels>>,
@@ -35,7 +35,7 @@ impl MultiLabelEvaluation {
         MultiLabelEvaluation { classes, scored, indices: vec![], fixed, totals: Totals::default(), shown }
     }
 
-    /// The thresholds that decide: those of the model, else those with the largest F1 on these images.
+    /// The thresholds: those of the model, else those with the largest F1 on these images.
     pub fn thresholds(&self) -> Vec<f32> {
         self.fixed.clone().unwrap_or_else(|| self.scored.best_thresholds())
     }

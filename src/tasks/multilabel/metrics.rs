@@ -12,7 +12,7 @@
 /// Threshold of a class whose validation images are all negative.
 pub const DEFAULT_THRESHOLD: f32 = 0.5;
 
-/// Probabilities of a set of images against the truth, a row an image, a column a class.
+/// Probabilities and truth of a set of images: one row per image, one column per class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scored {
     classes: usize,
@@ -66,7 +66,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// Decisions when the threshold is the lowest probability of a group of equal ones.
+/// Decisions at a threshold equal to one of the distinct probabilities.
 struct Cut {
     /// That probability.
     probability: f32,
@@ -122,7 +122,7 @@ impl Scored {
         self.truth.len() / self.classes.max(1)
     }
 
-    /// Whether there are none.
+    /// Whether there is no image.
     pub fn is_empty(&self) -> bool {
         self.truth.is_empty()
     }
@@ -168,14 +168,14 @@ impl Scored {
         average_precision(&cuts(self.probabilities.iter().copied().zip(self.truth.iter().copied())))
     }
 
-    /// The mean average precision of probabilities that say nothing: the mean share of images of a class.
+    /// The mean average precision of random probabilities: the mean share of images of a class.
     pub fn mean_prevalence(&self) -> Option<f64> {
         let shares = (0..self.classes).filter_map(|class| ratio(self.positives(class) as u64, self.len() as u64));
         mean(shares.filter(|&share| share > 0.0))
     }
 
-    /// The threshold of a class with the largest F1; of several, the highest. It lies halfway between the lowest
-    /// probability above it and the highest below it (0 where there is none). `None` where no image has the class.
+    /// The threshold of a class with the largest F1; the highest of several. It is the midpoint between the lowest
+    /// probability above it and the highest below it, or 0. `None` if no image has the class.
     pub fn best_threshold(&self, class: usize) -> Option<f32> {
         let mut best: Option<(f64, Cut)> = None;
         for cut in cuts(self.of_class(class)) {
@@ -187,7 +187,7 @@ impl Scored {
         best.map(|(_, cut)| {
             let below = cut.below.unwrap_or(0.0);
             let middle = below + (cut.probability - below) / 2.0;
-            // Between neighbouring floats there is no middle.
+            // Between neighboring floats there is no middle.
             if middle > below { middle } else { cut.probability }
         })
     }
@@ -197,7 +197,7 @@ impl Scored {
         (0..self.classes).map(|class| self.best_threshold(class).unwrap_or(DEFAULT_THRESHOLD)).collect()
     }
 
-    /// Decisions of a class at a threshold: an image has the class where its probability is at least that.
+    /// Decisions of a class: an image has the class if its probability is at least the threshold.
     pub fn decisions(&self, class: usize, threshold: f32) -> Decisions {
         let mut decisions = Decisions::default();
         for (probability, truth) in self.of_class(class) {

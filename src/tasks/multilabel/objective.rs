@@ -1,4 +1,4 @@
-//! The graphs of multi-label classification, and what goes into them.
+//! The graphs of multi-label classification and their inputs.
 
 use std::sync::Arc;
 
@@ -22,10 +22,10 @@ use crate::train::{Evaluation, Objective};
 /// Key of the thresholds among a checkpoint's metadata.
 pub(super) const THRESHOLDS: &str = "thresholds";
 
-/// What is minimised, and how.
+/// The loss and the update.
 struct Training {
     label_smoothing: f32,
-    /// Weight of each class where it is present; `None` for 1.
+    /// Weight of each class in images that have it; `None` for 1.
     positive_weights: Option<Vec<f32>>,
     update: Update,
 }
@@ -37,7 +37,7 @@ pub struct MultiLabelClassification {
     training: Option<Training>,
     /// Thresholds of a trained model.
     thresholds: Option<Vec<f32>>,
-    /// Images that a run shows predictions of.
+    /// Images whose predictions a run shows.
     shown: Option<Arc<PreparedLabels>>,
 }
 
@@ -45,7 +45,7 @@ impl MultiLabelClassification {
     /// For evaluation and prediction with a trained model.
     ///
     /// # Errors
-    /// When the model was trained for something else, or its thresholds are not one number a class.
+    /// When the model was trained for another task, or its thresholds are not one number per class.
     pub fn trained(card: ModelCard) -> Result<Self, TaskError> {
         if card.task != MultiLabel.name() {
             return Err(TaskError::OtherTask { task: card.task, wanted: MultiLabel.name() });
@@ -66,7 +66,7 @@ impl MultiLabelClassification {
         MultiLabelClassification { card, task_card: MultiLabel.card(), training, thresholds: None, shown: Some(shown) }
     }
 
-    /// Thresholds of a trained model, one a class; `None` where it was saved before its first evaluation.
+    /// Thresholds of a trained model, one per class. `None` for a model saved before its first evaluation.
     pub fn thresholds(&self) -> Option<&[f32]> {
         self.thresholds.as_deref()
     }

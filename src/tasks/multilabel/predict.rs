@@ -1,4 +1,4 @@
-//! Labels of single images.
+//! Prediction of labels for single images.
 
 use image::RgbImage;
 use serde_json::{Map, Value as Json, json};
@@ -15,7 +15,7 @@ use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
 use crate::train::{Model, Objective, TrainError};
 
-/// Images that are computed together.
+/// Images per batch.
 const BATCH: usize = 16;
 
 /// A trained multi-label classifier.
@@ -26,10 +26,10 @@ pub struct MultiLabelPredictor {
 }
 
 impl MultiLabelPredictor {
-    /// The classifier of a checkpoint, with its thresholds; 0.5 for each class where it has none.
+    /// The classifier of a checkpoint, with its thresholds. Without thresholds, each is 0.5.
     ///
     /// # Errors
-    /// When the checkpoint is of something else, or does not fit its own description.
+    /// When the checkpoint belongs to another task, or its tensors do not fit its metadata.
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = MultiLabelClassification::trained(checkpoint.card.clone())?;
         let model = Model::trained(&objective, engine, checkpoint)?;
@@ -38,8 +38,7 @@ impl MultiLabelPredictor {
         Ok(MultiLabelPredictor { objective, model, thresholds })
     }
 
-    /// Probabilities of all labels for images that are normalized and of the card's size, `[N,H,W,3]`, at most 16 of
-    /// them.
+    /// Probabilities of all labels for at most 16 normalized images of the card's size, `[N,H,W,3]`.
     ///
     /// # Errors
     /// When the device is lost.

@@ -1,4 +1,4 @@
-//! What an evaluation shows: scores in words, a table of the classes, a sheet of predictions, the most confident errors.
+//! Output of an evaluation: a summary, a table of the classes, a sheet of predictions, the most confident errors.
 
 use std::fmt::Write;
 
@@ -14,10 +14,10 @@ use crate::text::defused;
 use crate::train::Results;
 use crate::train::{Evaluation, TrainError};
 
-/// Images on the sheet of predictions, and errors that a run keeps.
+/// Number of images on the sheet, and of errors that a run keeps.
 const SHOWN: usize = 24;
 
-/// Writes the table, the sheet and the errors into a run's folder, and names them.
+/// Writes the table, the sheet and the errors into a run's folder.
 pub(super) fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
     let Some(images) = &found.shown else {
         results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?));
@@ -51,7 +51,7 @@ pub(super) fn picture(images: &PreparedLabels, index: usize) -> Result<RgbImage,
     Ok(RgbImage::from_raw(side, side, images.pixels(index)?.into_owned()).unwrap_or_default())
 }
 
-/// Classes whose probability reaches their threshold, with it, in the order of the classes.
+/// Classes whose probability reaches their threshold, with the probability, in the order of the classes.
 pub(super) fn labels_above<'a>(
     classes: &'a [String],
     probabilities: &[f32],
@@ -61,22 +61,22 @@ pub(super) fn labels_above<'a>(
     all.filter(|((_, p), threshold)| p >= threshold).map(|((name, &p), _)| (name.as_str(), p)).collect()
 }
 
-/// Names of the classes that are there.
+/// Names of the classes whose flag is set.
 pub(super) fn names_of<'a>(classes: &'a [String], flags: &[bool]) -> Vec<&'a str> {
     classes.iter().zip(flags).filter(|(_, flag)| **flag).map(|(name, _)| name.as_str()).collect()
 }
 
-/// Labels in a line.
+/// Labels as a line of text.
 pub(super) fn joined(names: &[impl AsRef<str>]) -> String {
     let names: Vec<String> = names.iter().map(|name| one_line(name.as_ref())).collect();
     if names.is_empty() { "no label".into() } else { names.join(", ") }
 }
 
-/// A label that is wrong.
+/// A wrong label.
 struct Wrong {
     row: usize,
     class: usize,
-    /// Probability of what was decided: that of the label, or 1 minus it where the label was missed.
+    /// Probability of the decision: that of the label, or 1 minus it for a missed label.
     confidence: f32,
 }
 
@@ -94,7 +94,7 @@ fn wrong_labels(scored: &Scored, thresholds: &[f32]) -> Vec<Wrong> {
     wrong
 }
 
-/// The most confident wrong labels with their images; an image with several of them is there several times.
+/// The most confident wrong labels with their images. An image appears once for each of its wrong labels.
 fn errors(found: &MultiLabelEvaluation, images: &PreparedLabels) -> Result<Vec<(Mistake, RgbImage)>, TrainError> {
     let mistake = |Wrong { row, class, confidence }: Wrong| {
         let (truth, index, name) = (found.scored.truth(row), found.indices[row], &found.classes[class]);
@@ -126,7 +126,7 @@ fn class_row(found: &MultiLabelEvaluation, class: usize, threshold: f32) -> [Str
     ]
 }
 
-/// `classes.csv`: a row a class.
+/// `classes.csv`: one row per class.
 fn class_table(found: &MultiLabelEvaluation) -> String {
     let mut csv = csv::Writer::from_writer(vec![]);
     // Writing into memory does not fail.

@@ -1,9 +1,9 @@
-//! The scores of multi-label classification, and how its runs are shown.
+//! The scores of multi-label classification, and the description of its runs.
 
 use crate::run::score::{Better, Panel, Score, Unit};
 use crate::run::task_card::TaskCard;
 
-/// Mean over the classes of average precision: decides which epoch is best.
+/// Mean over the classes of average precision. It is the decisive score.
 pub const MEAN_AVERAGE_PRECISION: Score =
     Score::new("val_mean_average_precision", "mean average precision", Unit::Share, Better::Higher);
 /// Average precision of all (image, class) pairs together.

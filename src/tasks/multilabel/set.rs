@@ -1,4 +1,4 @@
-//! Images with labels that models are measured on and compared by.
+//! Images with labels, for evaluation and comparison of models.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::train::{Evaluation, Objective};
 
 /// Images in the figure of a comparison.
 const SHOWN: usize = 6;
-/// Letters of a caption that fit below a picture of the figure.
+/// Letters that fit below a picture of the figure.
 const CAPTION: usize = 30;
 
-/// Images to measure multi-label classifiers on.
-pub(super) struct LabelledImages(pub Arc<PreparedLabels>);
+/// Images to evaluate multi-label classifiers on.
+pub(super) struct LabeledImages(pub Arc<PreparedLabels>);
 
-impl ImageSet for LabelledImages {
+impl ImageSet for LabeledImages {
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -71,8 +71,8 @@ impl ImageSet for LabelledImages {
     }
 }
 
-impl LabelledImages {
-    /// Images with their labels, and with those that each model gives them.
+impl LabeledImages {
+    /// Images with their true labels and the labels that each model predicts.
     fn figure(
         &self,
         card: &ModelCard,
@@ -96,7 +96,7 @@ impl LabelledImages {
     }
 }
 
-/// Labels in a line that fits below a picture.
+/// Labels as a line that fits below a picture.
 fn caption(names: &[&str]) -> String {
     let line = joined(names);
     if line.chars().count() <= CAPTION {

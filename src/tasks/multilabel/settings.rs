@@ -10,17 +10,17 @@ use crate::{choices, task_settings};
 choices! {
     /// The networks that classify.
     pub enum MultiLabelModel {
-        /// ResNet with [2, 2, 2, 2] basic blocks.
+        /// ResNet18 (He et al. 2016).
         ResNet18 = "resnet18",
     }
 }
 
 choices! {
-    /// What the part of the loss weighs where a label is present.
+    /// Weight in the loss of labels that are present.
     pub enum PositiveWeights default None {
-        /// As much as where it is absent.
+        /// 1, as for labels that are absent.
         None = "none",
-        /// Training images without the label over images with it, so that present and absent weigh the same in all.
+        /// Number of training images without the label over the number with it, so both have the same total weight.
         Balanced = "balanced",
     }
 }
@@ -44,31 +44,31 @@ task_settings! {
     values {
         /// Network to train [default: resnet18]
         model: MultiLabelModel = MultiLabelModel::ResNet18,
-        /// Training images drawn where no data is given [default: 3600]
+        /// Built-in training images, when --data is not given [default: 3600]
         scenes: usize = 3600,
         /// Passes over the training images [default: 8]
         epochs: usize = 8,
-        /// Images per step [default: 32]
+        /// Images per batch [default: 32]
         batch_size: usize = 32,
         /// Learning rate [default: 0.001]
         lr: f64 = 1e-3,
-        /// ε: targets 0 and 1 become ε/2 and 1 − ε/2 [default: 0.0]
+        /// Label smoothing ε: targets 0 and 1 become ε/2 and 1 − ε/2 [default: 0.0]
         label_smoothing: f64 = 0.0,
-        /// Weight of the loss where a label is present [default: none]
+        /// Weight in the loss of labels that are present [default: none]
         positive_weights: PositiveWeights = PositiveWeights::None,
-        /// Add another image to each training image, labels too, in shares from Beta(α, α), such as 0.2 (mixup); 0
-        /// switches it off [default: 0.0]
+        /// mixup: α of Beta(α, α), which gives the share of a second image and its labels in each training image, such as
+        /// 0.2; 0 switches it off [default: 0.0]
         #[value("ALPHA")]
         mixup: f64 = 0.0,
-        /// Put a rectangle of another image into each training image, in shares from Beta(α, α), such as 1 (CutMix); 0
-        /// switches it off [default: 0.0]
+        /// CutMix: α of Beta(α, α), which gives the area of a rectangle from a second image in each training image, such as
+        /// 1; 0 switches it off [default: 0.0]
         #[value("ALPHA")]
         cutmix: f64 = 0.0,
-        /// Per-channel mean and deviation of the images; auto takes those of the weights that training starts from, else
-        /// those of the training images [default: auto]
+        /// Mean and deviation of each channel, by which pixels are normalized; auto: those of the weights that training
+        /// starts from, else those of the training images [default: auto]
         #[value("auto|dataset|imagenet|none|MEAN/STD")]
         normalize: Normalize = Normalize::Auto,
-        /// Height and width in pixels that images are resized to [default: 64]
+        /// Side in pixels of the square that images are resized to [default: 64]
         image_size: usize = 64,
         /// First layers of the network [default: imagenet]
         stem: Stem = Stem::ImageNet,
@@ -88,10 +88,10 @@ impl MultiLabelConfig {
 
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         let smoothing = (0.0..1.0).contains(&self.label_smoothing);
-        rule("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
+        rule.range("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
         for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
-            rule(key, &alpha, alpha == 0.0 || (0.01..=100.0).contains(&alpha), "0, or an α from 0.01 to 100")?;
+            rule.range(key, &alpha, alpha == 0.0 || (0.01..=100.0).contains(&alpha), "0, or an α from 0.01 to 100")?;
         }
-        rule("image_size", &self.image_size, (1..=MAX_IMAGE_SIZE).contains(&self.image_size), "1 to 8192 pixels")
+        rule.range("image_size", &self.image_size, (1..=MAX_IMAGE_SIZE).contains(&self.image_size), "1 to 8192 pixels")
     }
 }

@@ -1,4 +1,4 @@
-//! What one pass over a set of images and masks finds.
+//! Results of one pass over a set of images and masks.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct SegmentEvaluation {
     pixels: usize,
     samples: usize,
     totals: Totals,
-    /// Truth against prediction, over all pixels of the set that count.
+    /// Counts of truth and prediction, over all pixels of the set that are not ignored.
     pub confusion: ConfusionMatrix,
     /// Index and predicted classes of the images that are shown.
     pub shown: Vec<(usize, Vec<u8>)>,
@@ -55,7 +55,7 @@ impl SegmentEvaluation {
         SegmentationScores::of(&self.confusion)
     }
 
-    /// `iou.csv`: class, pixels, IoU (empty where the class is neither there nor predicted).
+    /// `iou.csv`: class, pixels, IoU. IoU is empty for a class that neither occurs nor is predicted.
     fn iou_table(&self) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
         // Writing into memory does not fail.
@@ -98,7 +98,7 @@ impl Evaluation for SegmentEvaluation {
         Ok(())
     }
 
-    /// Mean cross entropy of the pixels that count.
+    /// Mean cross entropy of the pixels that are not ignored.
     fn loss(&self) -> f64 {
         self.totals.loss / self.totals.counted.max(1.0)
     }

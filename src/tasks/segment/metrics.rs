@@ -15,9 +15,9 @@ use crate::run::confusion::{ClassScore, ConfusionMatrix};
 pub struct SegmentationScores {
     /// Intersection over union of each class.
     pub iou: Vec<Option<f64>>,
-    /// Mean over classes; `None` where nothing was counted.
+    /// Mean over classes; `None` if no pixel was counted.
     pub mean_iou: Option<f64>,
-    /// Mean over pixels of their class's IoU.
+    /// Mean over pixels of the IoU of their class.
     pub weighted_iou: Option<f64>,
     /// Share of pixels predicted correctly.
     pub pixel_accuracy: Option<f64>,
@@ -41,22 +41,21 @@ impl SegmentationScores {
 }
 
 choices! {
-    /// How much the pixels of each class count in the loss.
+    /// Weights of the classes in the loss.
     pub enum ClassWeighting default None {
-        /// All alike.
+        /// 1 for every class.
         None = "none",
-        /// By the inverse of their share: `w[c] = (1 / f[c]) / mean of 1 / f`, so that the weights'
-        /// mean over the classes that there are is 1. f\[c\] is the share of class c in all pixels
-        /// that count.
+        /// Inverse frequency: `w[c] = (1 / f[c]) / mean of 1 / f`, where `f[c]` is the share of class c in all pixels
+        /// that are not ignored. The mean weight of the classes that occur is 1.
         Inverse = "inverse",
-        /// Median frequency balancing (Eigen & Fergus 2015): `w[c] = median of f / f[c]` with f\[c\] the
-        /// pixels of class c over all pixels of the images that it is seen in.
+        /// Median frequency balancing (Eigen & Fergus 2015): `w[c] = median of f / f[c]`, where `f[c]` is the share of
+        /// class c in the pixels of the images in which it occurs.
         Median = "median",
     }
 }
 
 impl ClassWeighting {
-    /// The weight of each class; 0 for classes without pixels, which cannot be learnt. `pixels[c]`
+    /// The weight of each class; 0 for classes without pixels, which cannot be learned. `pixels[c]`
     /// counts the pixels of class c, `image_pixels[c]` all pixels of the images that it is seen in.
     /// Counts beyond the shorter of both are ignored.
     pub fn weights(self, pixels: &[u64], image_pixels: &[u64]) -> Vec<f32> {
@@ -90,7 +89,7 @@ pub fn image_iou(truth: &[u8], predicted: &[u8], classes: usize) -> Option<f64> 
     SegmentationScores::of(&confusion).mean_iou
 }
 
-/// The middle value, or the mean of both; 0 of none.
+/// The middle value, or the mean of the middle two; 0 for an empty list.
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     match (values.len(), values.len() / 2) {

@@ -1,4 +1,4 @@
-//! The graphs of segmentation, and what goes into them.
+//! The graphs of segmentation and their inputs.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::train::{Evaluation, Objective};
 #[derive(Clone, Debug)]
 struct Training {
     loss: SegmentLoss,
-    /// One per class, where there are any.
+    /// One weight per class; `None` for 1.
     class_weights: Option<Vec<f32>>,
     update: Update,
 }
@@ -34,15 +34,15 @@ pub struct Segmentation {
     card: ModelCard,
     task_card: TaskCard,
     training: Option<Training>,
-    /// Pairs that predictions are shown beside.
+    /// Pairs whose predictions are shown.
     shown: Option<Arc<PreparedPairs>>,
 }
 
 impl Segmentation {
-    /// For evaluation and prediction with a trained model; predictions for some of `shown` are kept.
+    /// For evaluation and prediction with a trained model. Predictions for some of `shown` are kept.
     ///
     /// # Errors
-    /// When the model was trained for something else.
+    /// When the model was trained for another task.
     pub fn trained(card: ModelCard, shown: Option<Arc<PreparedPairs>>) -> Result<Self, TaskError> {
         if card.task != Segment.name() {
             return Err(TaskError::OtherTask { task: card.task, wanted: Segment.name() });

@@ -1,4 +1,4 @@
-//! Masks of single images.
+//! Prediction of masks for single images.
 
 use image::imageops::FilterType;
 use image::{GrayImage, RgbImage};
@@ -24,14 +24,14 @@ impl SegmentPredictor {
     /// The model of a checkpoint.
     ///
     /// # Errors
-    /// When the checkpoint is of something else, or does not fit its own description.
+    /// When the checkpoint belongs to another task, or its tensors do not fit its metadata.
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = Segmentation::trained(checkpoint.card.clone(), None)?;
         let model = Model::trained(&objective, engine, checkpoint)?;
         Ok(SegmentPredictor { objective, model })
     }
 
-    /// The class of each pixel, for one image of the card's size that is normalized.
+    /// The class of each pixel, for one normalized image of the card's size.
     ///
     /// # Errors
     /// When the device is lost.
@@ -41,7 +41,7 @@ impl SegmentPredictor {
         Ok(outputs.get(port::PREDICTIONS).iter().map(|&class| class as u8).collect())
     }
 
-    /// The class of every pixel (`mask`) and the image tinted with the classes' colors (`overlay`), both of the image's size.
+    /// Class numbers (`mask`) and the image tinted with the classes' colors (`overlay`), both of the image's size.
     fn one(&mut self, image: &RgbImage) -> Result<Prediction, TaskError> {
         let card = self.objective.card().clone();
         let ([h, w], table) = (card.image_size, card.normalization.table());
@@ -76,7 +76,7 @@ impl Predictor for SegmentPredictor {
     }
 }
 
-/// Classes with their share of the pixels, the largest first; those without a pixel are left out.
+/// Classes that have pixels and their share of all pixels, the largest first.
 fn shares(classes: &[String], mask: &GrayImage) -> Vec<(String, f64)> {
     let mut pixels = vec![0usize; classes.len()];
     mask.iter().for_each(|&class| pixels[usize::from(class)] += 1);

@@ -4,7 +4,7 @@ use super::metrics::ClassWeighting;
 use crate::nn::{Decoder, Network, ResNet18Seg, UNet, Up};
 use crate::run::ImageSize;
 use crate::run::image_size::{MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
-use crate::train::settings::{ConfigError, Normalize, Rule};
+use crate::train::settings::{ConfigError, Needs, Normalize, Rule};
 use crate::{choices, task_settings};
 
 choices! {
@@ -12,7 +12,7 @@ choices! {
     pub enum SegmentModel {
         /// UNet (Ronneberger et al. 2015).
         UNet = "unet",
-        /// ResNet18 with transposed-convolution up-sampling (Long et al. 2015).
+        /// ResNet18 with a decoder of transposed convolutions, FCN (Long et al. 2015).
         ResNet18Seg = "resnet18-seg",
     }
 }
@@ -22,9 +22,9 @@ choices! {
     pub enum SegmentLoss {
         /// Softmax cross entropy of every pixel.
         CrossEntropy = "ce",
-        /// Soft Dice over the classes.
+        /// Soft Dice loss over the classes.
         Dice = "dice",
-        /// Their sum.
+        /// Sum of both.
         Both = "ce+dice",
     }
 }
@@ -36,56 +36,52 @@ task_settings! {
     values {
         /// Network to train [default: unet]
         model: SegmentModel = SegmentModel::UNet,
-        /// Halvings of unet [default: 4]
+        /// Number of times that unet halves the image [default: 4]
         depth: usize = 4,
-        /// Channels of the first level of unet [default: 64]
+        /// Channels at the first level of unet; each level below has twice as many [default: 64]
         base: usize = 64,
-        /// How unet enlarges [default: transposed]
+        /// Operation that doubles height and width in the decoder of unet [default: transposed]
         up: Up = Up::Transposed,
-        /// Hand features across the levels of unet [default: true]
+        /// Skip connections of unet, from each level of the encoder to the decoder [default: true]
         skips: bool = true,
-        /// Head of resnet18-seg [default: fcn32s]
+        /// Decoder of resnet18-seg [default: fcn32s]
         decoder: Decoder = Decoder::Fcn32s,
-        /// Training scenes drawn where no data is given [default: 320]
+        /// Built-in training images, when --data is not given [default: 320]
         scenes: usize = 320,
         /// Passes over the training images [default: 10]
         epochs: usize = 10,
-        /// Images per step [default: 8]
+        /// Images per batch [default: 8]
         batch_size: usize = 8,
         /// Learning rate [default: 0.0001]
         lr: f64 = 1e-4,
-        /// Training loss; the validation loss is the plain cross entropy whatever it is [default: ce]
+        /// Training loss; the validation loss is always plain cross entropy [default: ce]
         loss: SegmentLoss = SegmentLoss::CrossEntropy,
         /// Weights of the classes in the cross entropy [default: none]
         class_weights: ClassWeighting = ClassWeighting::None,
-        /// Per-channel mean and deviation of the images; auto takes those of the weights that training starts from, else
-        /// those of the training images [default: auto]
+        /// Mean and deviation of each channel, by which pixels are normalized; auto: those of the weights that training
+        /// starts from, else those of the training images [default: auto]
         #[value("auto|dataset|imagenet|none|MEAN/STD")]
         normalize: Normalize = Normalize::Auto,
-        /// HEIGHTxWIDTH in pixels that images are resized to [default: 96x128]
+        /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square [default: 96x128]
         image_size: ImageSize = ImageSize { height: 96, width: 128 },
     }
 }
 
 impl SegmentConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
-        rule("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
-        rule("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
+        rule.range("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
+        rule.range("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
         let (unet, dice) = (self.model == SegmentModel::UNet, self.loss == SegmentLoss::Dice);
+        let of_unet = Needs::OneOf("model", &["unet"]);
         for (key, value) in [("depth", self.depth), ("base", self.base)] {
-            rule(key, &value, unet, "no effect: it is of --model unet")?;
+            rule.effect(key, &value, unet, of_unet)?;
         }
-        rule("up", &self.up.name(), unet, "no effect: it is of --model unet")?;
-        rule("skips", &self.skips, unet, "no effect: it is of --model unet")?;
-        rule("decoder", &self.decoder.name(), !unet, "no effect: it is of --model resnet18-seg")?;
-        rule(
-            "class_weights",
-            &self.class_weights.name(),
-            !dice,
-            "no effect: --loss dice takes no weights; give ce or ce+dice",
-        )?;
+        rule.effect("up", &self.up.name(), unet, of_unet)?;
+        rule.effect("skips", &self.skips, unet, of_unet)?;
+        rule.effect("decoder", &self.decoder.name(), !unet, Needs::OneOf("model", &["resnet18-seg"]))?;
+        rule.effect("class_weights", &self.class_weights.name(), !dice, Needs::OneOf("loss", &["ce", "ce+dice"]))?;
         let size = self.image_size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
-        rule("image_size", &self.image_size, size, "sides of 5 to 8192 pixels")
+        rule.range("image_size", &self.image_size, size, "sides of 5 to 8192 pixels")
     }
 
     /// The network for a number of classes.

@@ -33,7 +33,7 @@ pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
     /// The same without the run to resume, as a run keeps them.
     fn without_resume(self) -> Self;
 
-    /// Flags over the file that they name over the defaults, validated.
+    /// The settings given directly over the config file over the defaults, validated.
     ///
     /// # Errors
     /// An unreadable file, an unknown key, a wrong type, or a value out of range.
@@ -122,82 +122,83 @@ macro_rules! task_settings {
             task $task;
             $(#[$attribute])* config $Config;
             optional {
-                /// Folder of the data; built-in scenes when not given
+                /// Folder of the data set; built-in scenes are drawn when not given
                 #[value("DIR")]
                 data: std::path::PathBuf,
                 /// Run folder to create; runs/TASK-MODEL-NNN when not given
                 #[value("DIR")]
                 out: std::path::PathBuf,
-                /// Run to resume where it stopped, with its settings
+                /// Run folder to resume where it stopped, with its own settings
                 #[value("RUN")]
                 resume: std::path::PathBuf,
-                /// Resume although the data or settings that change the weights are not those of the run [default: false]
+                /// Resume with changed data, or with changed settings that affect the weights [default: false]
                 allow_changed_data: bool,
-                /// Checkpoint to start from instead of random weights
-                #[value("RUN|FILE.safetensors")]
+                /// Weights that training starts from: a run, a safetensors or PyTorch file, or a folder of Hugging Face;
+                /// random weights when not given
+                #[value("RUN|FILE|DIR")]
                 init: std::path::PathBuf,
-                /// Course of the learning rate, constant where data is given [default: cosine]
+                /// Learning rate over the run; with --data, constant unless given [default: cosine]
                 schedule: $crate::train::Schedule,
             }
             values {
                 $($values)*
-                /// Random changes to the training images: none, light, strong or a list as in a config file
+                /// Random changes to the training images: none, light, strong, or a list of operations as in a config file
                 /// [default: none]
                 #[value("none|light|strong")]
                 augment: $crate::data::Augment = $crate::data::Augment::NONE,
-                /// Optimizer [default: adam]
+                /// Rule that turns gradients into new weights [default: adam]
                 optimizer: $crate::train::settings::Optimizer = $crate::train::settings::Optimizer::Adam,
-                /// Epochs over which the learning rate first rises [default: 0.0]
+                /// Epochs at the start over which the learning rate rises linearly [default: 0.0]
                 warmup: f64 = 0.0,
-                /// Epochs between two falls of --schedule step [default: 10]
+                /// Epochs between two falls of the learning rate, for --schedule step [default: 10]
                 step_size: usize = 10,
-                /// Epochs after which the rate falls, of --schedule multistep [default: []]
+                /// Epochs after which the learning rate falls, such as 30,60, for --schedule multistep [default: []]
                 #[value("EPOCHS")]
                 milestones: Vec<usize> = vec![],
-                /// Factor of each fall of step, multistep and plateau [default: 0.1]
+                /// Factor of each fall, for --schedule step, multistep and plateau [default: 0.1]
                 gamma: f64 = 0.1,
-                /// Epochs without a better score before --schedule plateau lowers the rate [default: 2]
+                /// Epochs without a better score before the learning rate falls, for --schedule plateau [default: 2]
                 patience: usize = 2,
-                /// Momentum of sgd [default: 0.9]
+                /// Momentum, for --optimizer sgd [default: 0.9]
                 momentum: f64 = 0.9,
-                /// Nesterov momentum for sgd [default: false]
+                /// Nesterov momentum, for --optimizer sgd [default: false]
                 nesterov: bool = false,
-                /// Weight decay [default: 0.0]
+                /// Weight decay (L2 penalty) [default: 0.0]
                 weight_decay: f64 = 0.0,
-                /// Largest global gradient norm; 0 switches clipping off [default: 0.0]
+                /// Largest norm of all gradients together; larger ones are scaled down; 0 switches clipping off [default: 0.0]
                 clip: f64 = 0.0,
-                /// Batches whose gradients make one step, as one batch that many times as large would; a Dice loss is
-                /// the mean over the batches [default: 1]
+                /// Batches per optimizer step; their gradients equal those of one large batch, except for BatchNorm and Dice,
+                /// which see each batch alone [default: 1]
                 accumulate: usize = 1,
-                /// Decay of a moving average of the weights, such as 0.999; the average is evaluated and saved; 0
+                /// Decay of a moving average of the weights, such as 0.999; evaluation and checkpoints use the average; 0
                 /// switches it off [default: 0.0]
                 ema: f64 = 0.0,
-                /// End after this many epochs without a better score; 0 never [default: 0]
+                /// Epochs without a better score after which training ends; 0 for all epochs [default: 0]
                 early_stop: usize = 0,
-                /// Layers or parameters that are not trained: names, * for any characters; their running statistics
-                /// are still updated [default: []]
+                /// Layers or parameters that keep their weights: names separated by commas, where * stands for any characters;
+                /// running statistics still change [default: []]
                 #[value("PATTERNS")]
                 freeze: Vec<String> = vec![],
-                /// Write the norms of gradients and weights of each step to norms.csv [default: false]
+                /// Write the norms of gradients and weights at each step to norms.csv [default: false]
                 log_norms: bool = false,
                 /// Write a Chrome trace of the first steps to trace.json [default: false]
                 profile: bool = false,
-                /// Share of the images kept for validation where the data has no split [default: 0.2]
+                /// Share of the images held out for validation, for data without a split [default: 0.2]
                 val_split: f64 = 0.2,
-                /// Seed of initial weights, split and image order [default: 0]
+                /// Seed of initial weights, split, image order and augmentation [default: 0]
                 seed: u64 = 0,
-                /// Where to compute: auto, gpu, cpu, an adapter's name or its index [default: auto]
+                /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
+                /// [default: auto]
                 device: String = "auto".to_owned(),
-                /// Width of activations and their gradients: f16 on GPUs that have it, with scaled losses and 32-bit
-                /// weights and sums [default: f32]
+                /// Width of activations and their gradients; weights and sums have 32 bits in both [default: f32]
                 precision: $crate::precision::Precision = $crate::precision::Precision::F32,
-                /// Draw the training images in a new order each epoch [default: true]
+                /// Draw the training images in another order each epoch [default: true]
                 shuffle: bool = true,
-                /// Leave out unreadable images, listing them, instead of stopping [default: false]
+                /// List unreadable images and train without them, instead of stopping [default: false]
                 skip_bad: bool = false,
                 /// Write an event file for TensorBoard into the run folder [default: false]
                 tensorboard: bool = false,
-                /// Threads that decode images; 0 is one per core [default: 0]
+                /// Threads that decode images; 0 for one per core [default: 0]
                 loader_threads: usize = 0,
             }
         }

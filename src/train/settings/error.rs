@@ -1,16 +1,18 @@
 //! Why settings cannot be used: which file, which key, which value, what was expected.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::interop::files::FileError;
+use crate::text::one_of;
 
 /// Where a setting's value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// A command-line flag.
-    Flag,
+    /// Given directly, over the config file.
+    Given,
     /// A config file.
     File(PathBuf),
     /// Set in code or left at its default.
@@ -47,9 +49,9 @@ pub enum ConfigError {
     /// The settings have no form as TOML, so that the run could not be repeated from its `config.toml`.
     #[error("the settings cannot be kept in a config.toml: {0}; give paths that are valid Unicode")]
     NoToml(toml::ser::Error),
-    /// A flag's value cannot be kept in a config file, such as a path that is not valid Unicode.
-    #[error("--{} {value}: {problem}", key.replace('_', "-"))]
-    Flag {
+    /// A value that a config file cannot hold, such as a path that is not valid Unicode.
+    #[error("{key} = {value}: {problem}")]
+    NotKept {
         /// The setting's key.
         key: String,
         /// Its value.
@@ -58,7 +60,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// A value is outside the range that makes sense.
-    #[error("{}: {}{expected}", describe(key, value, origin), if expected.starts_with(super::NO_EFFECT) { "" } else { "expected " })]
+    #[error("{}: expected {expected}", describe(key, value, origin))]
     Value {
         /// The setting's key.
         key: &'static str,
@@ -69,6 +71,42 @@ pub enum ConfigError {
         /// What would be accepted.
         expected: &'static str,
     },
+    /// A setting that changes nothing beside the others.
+    #[error("{key} = {value}: no effect {needs}")]
+    NoEffect {
+        /// The setting's key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// The setting that decides.
+        needs: Needs,
+    },
+    /// A setting that a resumed run ignores, because it has its own.
+    #[error("{key} = {value}: a resumed run keeps its own folder, weights and config.toml; remove `{key}`")]
+    BesideResume {
+        /// The setting's key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// The condition under which a setting has an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// The setting of this key has one of these values.
+    OneOf(&'static str, &'static [&'static str]),
+    /// The setting of this key is not given.
+    Unset(&'static str),
+}
+
+impl fmt::Display for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Needs::OneOf(key, values) => write!(f, "without {key} = {}", one_of(values)),
+            Needs::Unset(key) => write!(f, "beside `{key}`"),
+        }
+    }
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
@@ -86,8 +124,7 @@ fn in_words(error: &toml::de::Error) -> String {
 
 fn describe(key: &str, value: &str, origin: &Origin) -> String {
     match origin {
-        Origin::Flag => format!("--{} {value}", key.replace('_', "-")),
         Origin::File(path) => format!("{}: {key} = {value}", path.display()),
-        Origin::Code => format!("{key} = {value}"),
+        Origin::Given | Origin::Code => format!("{key} = {value}"),
     }
 }

@@ -1,11 +1,12 @@
-//! Settings from flags, files and tables: flags over a file over defaults.
+//! Settings from tables and files: settings given directly over a file over defaults.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
 use super::error::{ConfigError, Origin};
-use super::{NO_EFFECT, Rule, TaskSettings};
+use super::{Needs, TaskSettings};
 use crate::interop::files::read_text;
 use crate::run::resume::kept_settings;
 
@@ -15,11 +16,11 @@ const MAX_CONFIG_BYTES: u64 = 1 << 20;
 /// Values of settings by key, and where they come from.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
-    /// Flags: they win over the file.
-    pub flags: toml::Table,
+    /// Settings given directly, such as by flags: they win over the file.
+    pub settings: toml::Table,
     /// Config file.
     pub config: Option<PathBuf>,
-    /// A table and where it was read, instead of flags and file.
+    /// A table and where it was read, instead of the two above.
     pub table: Option<(toml::Table, PathBuf)>,
 }
 
@@ -35,28 +36,28 @@ impl Given {
     }
 }
 
-/// Flags over the file that `config` names over the defaults, validated. A resumed run has its own file.
+/// The settings given directly over those of the config file over the defaults, validated. A resumed run has its own file.
 pub(super) fn resolve<S: TaskSettings>(given: &Given) -> Result<S, ConfigError> {
     if let Some((table, path)) = &given.table {
         return from_table(table, path);
     }
-    let flag = |key: &str| given.flags.get(key).and_then(toml::Value::as_str).map(PathBuf::from);
-    let resume = flag("resume");
-    refuse_beside_resume(&resume, [("config", &given.config), ("out", &flag("out")), ("init", &flag("init"))])?;
+    let path_of = |key: &str| given.settings.get(key).and_then(toml::Value::as_str).map(PathBuf::from);
+    let resume = path_of("resume");
+    refuse_beside_resume(&resume, [("config", &given.config), ("out", &path_of("out")), ("init", &path_of("init"))])?;
     let path = resume.as_ref().map(|run| run.join("config.toml")).or(given.config.clone());
     let file = match (&resume, &path) {
         (Some(run), Some(path)) => read_resumed::<S>(run, path)?,
         (_, path) => path.as_deref().map(read_file::<S>).transpose()?.unwrap_or_default(),
     };
     let mut merged = file.clone();
-    merged.extend(given.flags.clone());
-    if let Some(run) = flag("resume") {
+    merged.extend(given.settings.clone());
+    if let Some(run) = path_of("resume") {
         merged.insert("out".into(), text_of(&run));
     }
-    let config: S = read_table(&merged, path.as_deref().unwrap_or(Path::new("the flags")))?;
+    let config: S = read_table(&merged, path.as_deref().unwrap_or(Path::new("the settings")))?;
     let config = config.with_schedule();
     check(&config, |key| match &path {
-        _ if given.flags.contains_key(key) => Origin::Flag,
+        _ if given.settings.contains_key(key) => Origin::Given,
         Some(path) if file.contains_key(key) => Origin::File(path.clone()),
         _ => Origin::Code,
     })?;
@@ -74,14 +75,46 @@ fn from_table<S: TaskSettings>(table: &toml::Table, path: &Path) -> Result<S, Co
     Ok(config)
 }
 
+/// Checks values: the first that is refused is an error.
+#[derive(Clone, Copy)]
+pub struct Rule<'a> {
+    origin: &'a dyn Fn(&str) -> Origin,
+}
+
+impl Rule<'_> {
+    /// Refuses the value of a key that is out of range; `expected` says what is in range.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] unless it `holds`.
+    pub fn range(
+        self,
+        key: &'static str,
+        value: &dyn Display,
+        holds: bool,
+        expected: &'static str,
+    ) -> Result<(), ConfigError> {
+        match holds {
+            true => Ok(()),
+            false => Err(ConfigError::Value { key, value: value.to_string(), origin: (self.origin)(key), expected }),
+        }
+    }
+
+    /// Refuses a setting that changes nothing beside the others, where it is given directly. Config files and sweeps give
+    /// settings to models of several kinds, so it passes there.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoEffect`] unless it `holds`.
+    pub fn effect(self, key: &'static str, value: &dyn Display, holds: bool, needs: Needs) -> Result<(), ConfigError> {
+        match holds || (self.origin)(key) != Origin::Given {
+            true => Ok(()),
+            false => Err(ConfigError::NoEffect { key, value: value.to_string(), needs }),
+        }
+    }
+}
+
 /// Checks the range of every value.
 pub(super) fn check<S: TaskSettings>(config: &S, origin: impl Fn(&str) -> Origin) -> Result<(), ConfigError> {
-    let rule: Rule<'_> = &|key, value, holds, expected| {
-        if holds || (expected.starts_with(NO_EFFECT) && origin(key) != Origin::Flag) {
-            return Ok(());
-        }
-        Err(ConfigError::Value { key, value: value.to_string(), origin: origin(key), expected })
-    };
+    let rule = Rule { origin: &origin };
     config.settings().check(rule)?;
     config.check_values(rule)
 }
@@ -135,18 +168,16 @@ pub(super) fn read_table<T: DeserializeOwned>(table: &toml::Table, path: &Path) 
     table.clone().try_into().map_err(bad_toml)
 }
 
-/// Refuses flags that a resumed run would ignore: key and value of each. Its own folder may be named.
+/// Refuses settings that a resumed run would ignore: key and value of each. Its own folder may be named.
 fn refuse_beside_resume(
     resume: &Option<PathBuf>,
-    flags: [(&'static str, &Option<PathBuf>); 3],
+    settings: [(&'static str, &Option<PathBuf>); 3],
 ) -> Result<(), ConfigError> {
     let Some(run) = resume else { return Ok(()) };
     let ignored = |key: &str, path: &PathBuf| key != "out" || path != run;
-    let mut given = flags.into_iter().filter_map(|(key, flag)| flag.as_ref().map(|path| (key, path)));
+    let mut given = settings.into_iter().filter_map(|(key, value)| value.as_ref().map(|path| (key, path)));
     let Some((key, path)) = given.find(|(key, path)| ignored(key, path)) else { return Ok(()) };
-    let expected = "nothing of this kind with --resume, which goes on in the run's own folder with its own weights and \
-                    config.toml; what is to change is given by flags";
-    Err(ConfigError::Value { key, value: path.display().to_string(), origin: Origin::Flag, expected })
+    Err(ConfigError::BesideResume { key, value: path.display().to_string() })
 }
 
 /// Refuses a key that no setting has.

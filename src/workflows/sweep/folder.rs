@@ -1,4 +1,4 @@
-//! What the folders of a sweep hold already, and whether it has the present settings of the sweep.
+//! Earlier runs in the folders of a sweep, and whether they have the settings of the sweep.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::run::{FolderLock, RunDir, RunError};
 use crate::train::TrainError;
 use crate::train::settings::{ConfigError, Given};
 
-/// Settings that may differ: the place of a run, and those that do not change its numbers.
+/// Settings that may differ, because they do not change the results of a run.
 const FREE: [&str; 6] = ["out", "device", "loader_threads", "log_norms", "profile", "tensorboard"];
 
 /// Folder of a run.
@@ -16,9 +16,9 @@ pub(super) fn folder(out: &Path, index: usize) -> PathBuf {
     out.join(format!("{:03}", index + 1))
 }
 
-/// How far the run in a folder is; [`State::Begins`] also for one that cannot be resumed.
+/// State of the run in a folder; [`State::Begins`] also for a run that cannot be resumed.
 pub(super) fn found(folder: &Path) -> Result<State, RunError> {
-    // It would diverge again from where it can be resumed.
+    // If resumed, it would diverge again.
     if folder.join(DIVERGED).is_file() {
         return Ok(State::Diverged);
     }
@@ -45,7 +45,7 @@ pub(super) fn clear(folder: &Path) -> Result<(), RunError> {
 }
 
 impl Sweep {
-    /// Refuses folders whose results would be taken for those of other settings, and those that hold no run.
+    /// Refuses folders that hold a run of other settings, or no run.
     pub(super) fn check_folders(&self, out: &Path) -> Result<(), SweepError> {
         for (index, cell) in self.cells.iter().enumerate() {
             let folder = folder(out, index);
@@ -67,7 +67,7 @@ impl Sweep {
         Ok(())
     }
 
-    /// Runs in `out` with numbers beyond those of this sweep: number, settings of the same keys, state.
+    /// Runs in `out` with numbers above those of this sweep: number, settings of the same keys, state.
     pub(super) fn earlier(&self, out: &Path) -> Vec<(usize, Cell, State)> {
         let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse::<usize>().ok();
         let mut numbers: Vec<usize> =
@@ -84,7 +84,7 @@ impl Sweep {
         numbers.into_iter().filter(|&number| number > self.cells.len()).filter_map(cell).collect()
     }
 
-    /// Settings of a run found in `folder` that are not those of a row.
+    /// Differences between the settings of the run in `folder` and those of a row.
     fn differences(&self, cell: &Cell, folder: &Path, state: &State) -> Result<Vec<String>, ConfigError> {
         if *state == State::Begins {
             return Ok(vec![]);
@@ -93,7 +93,7 @@ impl Sweep {
         let text = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
         let differs = |key: &&String| {
             let [before, now] = [&old, &new].map(|table| table.get(*key).and_then(toml::Value::as_str));
-            // A run that has not ended may be resumed to another number of epochs; on a device without 16 bits it is in 32.
+            // An unfinished run may be resumed to another number of epochs. A device without f16 trains in f32.
             let borne = (*key == "epochs" && matches!(state, State::Paused(_)))
                 || (*key == "precision" && (before, now) == (Some("f32"), Some("f16")));
             !FREE.contains(&key.as_str()) && !borne && old.get(*key) != new.get(*key)
@@ -107,12 +107,12 @@ impl Sweep {
             .collect())
     }
 
-    /// All settings of a run, from its own.
+    /// All settings of a run, defaults included.
     fn resolved(&self, settings: &toml::Table) -> Result<toml::Table, ConfigError> {
         Ok(toml::from_str(&self.resolve(settings.clone())?.toml).unwrap_or_default())
     }
 
-    /// The same from the `config.toml` of a run.
+    /// All settings in the `config.toml` of a run.
     fn kept(&self, path: &Path) -> Result<toml::Table, ConfigError> {
         Ok(toml::from_str(&self.task.resolve(&Given::of_file(path))?.toml).unwrap_or_default())
     }

@@ -1,16 +1,16 @@
-//! The combinations of a grid by number, so that a sample of a large grid needs no list of all of them.
+//! Combinations of a grid by number, so that a sample needs no list of all combinations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::random;
 
-/// Below this many runs a sample is the start of a shuffled list, which takes 8 bytes a run.
+/// Below this number of runs, a sample is the start of a shuffled list of 8 bytes per run.
 const SHUFFLED: usize = 1_000_000;
 
 /// Lists of values by setting.
 type Grid = BTreeMap<String, Vec<toml::Value>>;
 
-/// The number of combinations; `None` where it is beyond the type. No lists have none.
+/// The number of combinations; `None` above `usize::MAX`. An empty grid has 0.
 pub(super) fn size(grid: &Grid) -> Option<usize> {
     if grid.is_empty() {
         return Some(0);
@@ -28,7 +28,7 @@ pub(super) fn combination(grid: &Grid, mut index: usize) -> toml::Table {
     row
 }
 
-/// `taken` numbers below `runs`, ascending, drawn by `seed`.
+/// `taken` distinct numbers below `runs`, ascending, drawn by `seed`.
 pub(super) fn sample(runs: usize, taken: usize, seed: u64) -> Vec<usize> {
     if taken == runs {
         return (0..runs).collect();
@@ -39,7 +39,7 @@ pub(super) fn sample(runs: usize, taken: usize, seed: u64) -> Vec<usize> {
         order.sort_unstable();
         return order;
     }
-    // Few of many: draws seldom meet.
+    // Few of many numbers, so draws seldom repeat.
     let mut chosen = BTreeSet::new();
     for draw in 0.. {
         if chosen.len() == taken {

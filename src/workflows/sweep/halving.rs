@@ -1,5 +1,5 @@
-//! Successive halving (Jamieson & Talwalkar 2016): all runs train for a few epochs, the best go on for longer, and so
-//! on, so that hopeless settings cost little.
+//! Successive halving (Jamieson & Talwalkar 2016): all runs train for a few epochs, the best of them for more epochs, and so
+//! on. Bad settings thus cost few epochs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,8 +8,8 @@ use crate::run::Score;
 use crate::run::history::EpochRow;
 use crate::train::{Observer, StepProgress};
 
-/// Shares of a run's epochs after which runs are dropped. There are `runs` runs at first, and one in `eta` survives each rung.
-/// Where two shares would end at the same epoch, the first is left out.
+/// Rungs: shares of the epochs after which runs are dropped. Of `runs` runs, one in `eta` survives each rung. Of two rungs at
+/// the same epoch, the first is left out.
 pub(super) fn rungs(runs: usize, eta: usize, epochs: usize) -> Vec<f64> {
     if eta < 2 {
         return vec![];
@@ -28,7 +28,7 @@ pub(super) fn rungs(runs: usize, eta: usize, epochs: usize) -> Vec<f64> {
     (0..rungs.len()).filter(|&i| end(rungs[i]) < later(i)).map(|i| rungs[i]).collect()
 }
 
-/// The best one in `eta` of the runs `alive`, in their order; those that diverged or failed go first.
+/// The best runs of `alive`, one in `eta`, in their order. Diverged and failed runs are dropped first.
 pub(super) fn survivors(alive: &[usize], states: &[State], score: Option<&Score>, eta: usize) -> Vec<usize> {
     let best = |&i: &usize| match &states[i] {
         State::Done(rows) | State::Paused(rows) => {
@@ -43,12 +43,12 @@ pub(super) fn survivors(alive: &[usize], states: &[State], score: Option<&Score>
     order
 }
 
-/// The value that decides, turned so that the highest is the best; the validation loss without a score.
+/// The decisive score with the sign that makes higher better. Without a score, the negative validation loss.
 pub(super) fn merit(row: &EpochRow, score: Option<&Score>) -> Option<f64> {
     score.map_or(Some(-row.val_loss), |score| row.score(score).map(|value| score.merit(value)))
 }
 
-/// Ends a run after an epoch, or when `stop` is set. The run sees a separate flag.
+/// Ends a run after an epoch, or when `stop` is set. The run itself sees the flag `own`.
 pub(super) struct Until<'a> {
     pub epoch: usize,
     pub inner: &'a dyn Observer,

@@ -1,4 +1,4 @@
-//! The outcome of a sweep: a table sorted by score, seeds of the same settings drawn together.
+//! The table of a sweep, sorted by score. Runs that differ only in the seed share a row.
 
 use std::path::Path;
 
@@ -27,25 +27,25 @@ pub(super) fn check_free(out: &Path) -> Result<(), SweepError> {
     Ok(())
 }
 
-/// All runs of one setting, which may differ in their seeds.
+/// All runs with the same settings but for the seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// The settings, without the seed.
     pub settings: Vec<(String, String)>,
-    /// Best score of each run, turned so that higher is better; NaN for one that diverged or failed.
+    /// Best score of each run, with the sign that makes higher better; NaN for a diverged or failed run.
     pub scores: Vec<f64>,
     /// Epoch of the best score of each run.
     pub epochs: Vec<u32>,
     /// Names of the folders.
     pub folders: Vec<String>,
-    /// Epochs of runs that were stopped early, since others were better.
+    /// Number of epochs of each run that was stopped because others were better.
     pub stopped: Vec<usize>,
-    /// Why runs failed that did not diverge.
+    /// Reasons of runs that failed without diverging.
     pub failed: Vec<String>,
 }
 
 impl Row {
-    /// Mean and standard deviation (of the sample; 0 for one run) over the runs that neither diverged nor failed.
+    /// Mean and sample standard deviation (0 for one run) over the runs that neither diverged nor failed.
     pub fn mean(&self) -> Option<(f64, f64)> {
         let good: Vec<f64> = self.scores.iter().copied().filter(|s| s.is_finite()).collect();
         let n = good.len() as f64;
@@ -59,7 +59,7 @@ impl Row {
     }
 }
 
-/// A sweep's outcome.
+/// The table of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepTable {
     score: Option<Score>,
@@ -74,7 +74,7 @@ impl SweepTable {
     }
 
     pub(super) fn add(&mut self, cell: &Cell, number: usize, folder: &Path, state: &State) {
-        // What ran: the run's own file, which has every setting; a run that failed early has none.
+        // The settings that ran, from the run's own file. A run that failed early has no such file.
         let ran = read_text(&folder.join("config.toml"), 1 << 20).ok();
         let ran: toml::Table = ran.and_then(|text| toml::from_str(&text).ok()).unwrap_or_default();
         let value = |key: &String, own: &toml::Value| text(ran.get(key).unwrap_or(own));
@@ -105,10 +105,10 @@ impl SweepTable {
         row.folders.push(folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()));
     }
 
-    /// Whether all its runs ended without being stopped.
+    /// Whether no run failed.
     ///
     /// # Errors
-    /// [`SweepError::Failed`] when any failed, other than by diverging.
+    /// [`SweepError::Failed`] when any run failed, other than by diverging.
     pub fn check(&self) -> Result<(), SweepError> {
         let Some((number, cell, reason)) = self.failed.clone() else { return Ok(()) };
         let failed = self.rows.iter().map(|row| row.failed.len()).sum();
@@ -140,7 +140,7 @@ impl SweepTable {
         self.score.as_ref().map_or_else(|| format!("{value:.4}"), |score| score.format(value))
     }
 
-    /// The rows, the best mean first, those that diverged or failed last.
+    /// The rows, the best mean first. Diverged and failed rows are last.
     pub fn rows(&self) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         let mean = |row: &Row| row.mean().map_or(f64::NEG_INFINITY, |(mean, _)| mean);
@@ -148,8 +148,8 @@ impl SweepTable {
         rows
     }
 
-    /// As a table of text: a column for every setting that any row has, the score, its epoch, the runs. `bold` marks
-    /// the best row.
+    /// The table as text, with a column for every setting of any row, the score, its epoch and the runs. `bold` marks the
+    /// best row.
     pub fn table(&self, bold: impl Fn(&str) -> String) -> Table {
         let rows = self.rows();
         let mut keys: Vec<String> = vec![];

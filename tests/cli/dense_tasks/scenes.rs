@@ -73,5 +73,5 @@ pub fn is_a_figure(place: &Place, name: &str) {
     let picture = image::open(place.path(name)).unwrap_or_else(|e| panic!("{name}: {e}")).into_rgb8();
     let colors: std::collections::BTreeSet<_> = picture.pixels().map(|p| p.0).collect();
     let size = picture.dimensions();
-    assert!(size.0 >= 90 && size.1 >= 60 && colors.len() > 8, "{name}: {size:?}, {} colours", colors.len());
+    assert!(size.0 >= 90 && size.1 >= 60 && colors.len() > 8, "{name}: {size:?}, {} colors", colors.len());
 }

@@ -207,8 +207,8 @@ fn comparison(place: &Place, mean: f64) {
         place.run("compare run/best.safetensors run/last.safetensors --data set --out epochs --device cpu").fine();
     told.printed(&["| run/best.safetensors |", "| run/last.safetensors |"]);
 
-    write_photos(place, "colours", [4, 2]);
-    let colors = "train colorize --data colours --image-size 32x32 --base 2 --depth 1 --epochs 1 --device cpu";
+    write_photos(place, "colors", [4, 2]);
+    let colors = "train colorize --data colors --image-size 32x32 --base 2 --depth 1 --epochs 1 --device cpu";
     place.run(&format!("{colors} --out painter")).fine();
     let refusal = ["run and painter cannot be compared", "one was trained to segment, the other to colorize"];
     place.run("compare run painter --data set --device cpu").refused(&refusal);

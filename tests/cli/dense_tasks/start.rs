@@ -37,15 +37,15 @@ fn the_body_of_a_classifier_is_taken_over() {
     let told = place.run(&format!("{line} --decoder fcn8s --init seg/last.safetensors --out finer")).fine();
     // The head's scores fit; its up-sampling differs.
     told.printed(&[
-        "102 tensors loaded; 7 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias, \
-         upscore.weight",
+        "102 tensors loaded; 1 of another shape, not loaded: upscore.weight [3, 3, 64, 64] instead of [3, 3, 16, 16]; \
+         6 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias",
     ]);
     let unet = format!("train segment --data set --model unet --base 4 --depth 2 {STILL} --init body --out none");
     place.run(&unet).refused(&["body/best.safetensors", "no tensor has the name and shape"]);
     assert!(!place.has("none"), "nothing is written for a run that cannot start");
 }
 
-/// The start of FCN-32s: each class is interpolated alone, its neighbours 32 pixels away.
+/// The start of FCN-32s: each class is interpolated alone, its neighbors 32 pixels away.
 fn enlarges_bilinearly(weight: &[f32]) {
     let part = |at: usize| 1.0 - (at as f64 - 31.5).abs() / 32.0;
     for (i, &v) in weight.iter().enumerate() {

@@ -16,9 +16,9 @@ fn folders_that_hold_no_data_set() {
     place.folder("empty");
     refused(&place, "empty", &["the folder is empty", "expected class folders"]);
     place.write("file.txt", "text");
-    refused(&place, "file.txt", &["is a file", "a folder was expected"]);
+    refused(&place, "file.txt", &["is a file", "expected the folder"]);
     place.photos("flat", &[""], 3);
-    refused(&place, "flat", &["3 images lie in it directly", "one folder a class"]);
+    refused(&place, "flat", &["3 images lie in it directly", "one folder per class"]);
     place.photos("hollow", &["full"], 3);
     place.folder("hollow/vacant");
     refused(&place, "hollow", &["'vacant'", "hollow/vacant", "add images or remove the folder"]);

@@ -19,7 +19,7 @@ fn a_preview_and_a_sweep_replace_nothing_of_the_users() {
     place.folder("s");
     place.write("s/sweep.csv", "name,price\n");
     place.write("sweep.toml", "task = \"classify\"\n[[run]]\nlr = 1e-3\n");
-    place.run("sweep sweep.toml --out s").refused(&["s/sweep.csv is no table of a sweep"]);
+    place.run("sweep sweep.toml --out s").refused(&["s/sweep.csv is not the table of a sweep"]);
     assert_eq!(place.list("s"), ["sweep.csv"]);
 }
 
@@ -80,13 +80,16 @@ fn flags_without_effect_and_values_out_of_range_say_what_is_expected() {
         ("train segment --epochs -1", "expected a whole number, 0 or more"),
         ("train segment --lr abc", "expected a number, such as 0.001"),
         ("train segment --weight-decay 1e308", "expected 0 to 3.4e38"),
-        ("train segment --model resnet18-seg --depth 3", "--depth 3: no effect: it is of --model unet"),
-        ("train segment --decoder fcn8s", "it is of --model resnet18-seg"),
-        ("train segment --loss dice --class-weights median", "--loss dice takes no weights"),
-        ("train classify --gamma 0.5", "give --schedule step, multistep or plateau"),
-        ("train classify --momentum 0.5", "give --optimizer sgd"),
-        ("train classify --schedule cosine --milestones 2", "give --schedule multistep"),
-        ("train classify --data photos --scenes 20", "where no --data is given"),
+        ("train segment --model resnet18-seg --depth 3", "--depth 3: no effect without --model unet"),
+        ("train segment --decoder fcn8s", "no effect without --model resnet18-seg"),
+        (
+            "train segment --loss dice --class-weights median",
+            "--class-weights median: no effect without --loss ce or ce+dice",
+        ),
+        ("train classify --gamma 0.5", "--gamma 0.5: no effect without --schedule step, multistep or plateau"),
+        ("train classify --momentum 0.5", "no effect without --optimizer sgd"),
+        ("train classify --schedule cosine --milestones 2", "no effect without --schedule multistep"),
+        ("train classify --data photos --scenes 20", "--scenes 20: no effect beside --data"),
     ] {
         place.run(line).refused(&[said]);
     }

@@ -85,7 +85,7 @@ fn a_damaged_history_is_restored_and_no_worse_epoch_becomes_the_best() {
         ("it is empty", String::new()),
         ("its rows are epochs 2", format!("{}\n{}\n", lines[0], lines[2..].join("\n"))),
         ("its rows are epochs 1, 1, 2", twice),
-        ("are no epochs", text.replacen("\n2,", "\nzwei,", 1)),
+        ("cannot be read", text.replacen("\n2,", "\nzwei,", 1)),
         ("its values were changed", text.replacen("\n1,", "\n1,9", 1)),
     ];
     let done = place.checkpoint("run/resume.safetensors").metadata["epochs"].lines().count() - 1;
@@ -180,8 +180,8 @@ fn changed_data_and_settings_are_named_and_need_consent() {
             .refused(parts);
         assert!(place.bytes("run/config.toml") == config, "a refused command changes nothing");
     };
-    refused("--seed 1", &["--seed was 0 and is 1"]);
-    refused("--lr 0.5 --batch-size 3", &["--lr was ", "--batch-size was 4 and is 3"]);
+    refused("--seed 1", &["seed was 0 and is 1"]);
+    refused("--lr 0.5 --batch-size 3", &["lr was ", "batch_size was 4 and is 3"]);
     let rename = |from: &str, to: &str| std::fs::rename(place.path(from), place.path(to)).expect("renames");
     rename("photos/disc/00.png", "gone.png");
     refused("", &["removed: ", "disc/00.png"]);
@@ -194,7 +194,7 @@ fn changed_data_and_settings_are_named_and_need_consent() {
     copied_with(&place, "pictures").run(&format!("{resume} --data pictures")).fine();
     rename("pictures", "photos");
     let told = place.run(&format!("{resume} --lr 0.0005 --allow-changed-data")).fine();
-    told.printed(&["note:    goes on with a change: --lr was ", " and is 0.0005"]);
+    told.printed(&["note:    continues with a change: lr was ", " and is 0.0005"]);
 }
 
 /// The same run with a folder of images of three classes.

@@ -18,7 +18,7 @@ fn interpolation_into_other_channels_is_refused() {
     refused(conv.apply(&mut g, "c", x), &told);
 }
 
-/// Where both neighbours of a pixel are in the image, as the op that interpolates says.
+/// Where both neighbors of a pixel are in the image, as the op that interpolates says.
 #[test]
 fn every_factor_starts_as_interpolation() {
     for factor in [2, 3, 5] {

@@ -1,11 +1,11 @@
-//! Rows of houses along the street, their windows labelled apart from their walls.
+//! Rows of houses along the street, their windows labeled apart from their walls.
 
 use super::camera::{Camera, NEAR, Point};
 use crate::data::scenes::Label;
 use crate::data::scenes::canvas::{Color, Drawing};
 use crate::random::Random;
 
-/// A wall as a rectangle in space: `at(u, v)` with u along it and v up, both in metres.
+/// A wall as a rectangle in space: `at(u, v)` with u along it and v up, both in meters.
 struct Wall<'a> {
     camera: &'a Camera,
     origin: Point,
@@ -74,8 +74,8 @@ impl Style {
     }
 }
 
-/// Draws a row of houses at `side` (-1 left, 1 right) whose front is `front` metres from the road's
-/// middle, from `far` metres away to behind the camera. `sun` is the brightness of its front.
+/// Draws a row of houses at `side` (-1 left, 1 right) whose front is `front` meters from the road's
+/// middle, from `far` meters away to behind the camera. `sun` is the brightness of its front.
 pub fn row(
     d: &mut Drawing,
     camera: &Camera,
@@ -119,7 +119,7 @@ fn house(
         _ => Color::grey(rng.range(0.2, 0.4)),
     };
     let pitched = rng.chance(0.55) && storeys < 5.0;
-    d.labelled(Some(Label::Building), |d| {
+    d.labeled(Some(Label::Building), |d| {
         if pitched {
             let (ridge, z0, z1) = (x + side * depth / 2.0, near.max(NEAR), (near + length).max(NEAR));
             let top = height + rng.range(2.2, 3.6);
@@ -143,14 +143,14 @@ fn house(
         face(d, &front, style, sun, (true, 1.0), rng);
         if !pitched {
             let cornice = style.wall.shade(0.7 * sun);
-            d.labelled(Some(Label::Building), |d| front.rect(d, (0.0, height - 0.35), (length, height), cornice));
+            d.labeled(Some(Label::Building), |d| front.rect(d, (0.0, height - 0.35), (length, height), cornice));
         }
     }
 }
 
 /// A wall with its base, windows, and a door or shop fronts on the street's side.
 fn face(d: &mut Drawing, wall: &Wall<'_>, style: Style, sun: f32, (street, share): (bool, f32), rng: &mut Random) {
-    d.labelled(Some(Label::Building), |d| {
+    d.labeled(Some(Label::Building), |d| {
         wall.rect(d, (0.0, 0.0), (wall.length, wall.height), style.wall.shade(sun));
         wall.rect(d, (0.0, 0.0), (wall.length, 0.5), style.wall.shade(0.6 * sun));
     });
@@ -167,7 +167,7 @@ fn face(d: &mut Drawing, wall: &Wall<'_>, style: Style, sun: f32, (street, share
             let u = margin + style.pitch * (column as f32 + 0.5);
             if street && storey == 0 && column == door {
                 let color = Color::hsv(rng.unit(), rng.range(0.2, 0.7), rng.range(0.2, 0.5));
-                d.labelled(Some(Label::Building), |d| {
+                d.labeled(Some(Label::Building), |d| {
                     wall.rect(d, (u - 0.65, 0.0), (u + 0.65, 2.35), style.frame.shade(sun));
                     wall.rect(d, (u - 0.52, 0.0), (u + 0.52, 2.2), color.shade(sun));
                 });
@@ -185,7 +185,7 @@ fn face(d: &mut Drawing, wall: &Wall<'_>, style: Style, sun: f32, (street, share
     if street && style.shop {
         let board = Color::hsv(rng.unit(), rng.range(0.4, 0.8), rng.range(0.3, 0.75)).shade(sun);
         let over = style.storey - 0.5;
-        d.labelled(Some(Label::Building), |d| wall.rect(d, (0.3, over), (wall.length - 0.3, over + 0.55), board));
+        d.labeled(Some(Label::Building), |d| wall.rect(d, (0.3, over), (wall.length - 0.3, over + 0.55), board));
     }
 }
 
@@ -199,12 +199,12 @@ fn window(
 ) {
     let frame = style.frame.shade(sun);
     let pane = style.pane_color(rng);
-    d.labelled(Some(Label::Window), |d| {
+    d.labeled(Some(Label::Window), |d| {
         wall.rect(d, (u - half - 0.08, low - 0.08), (u + half + 0.08, low + tall + 0.08), frame);
         wall.rect(d, (u - half, low), (u + half, low + tall), pane);
         wall.rect(d, (u - 0.035, low), (u + 0.035, low + tall), frame);
     });
-    d.labelled(Some(Label::Building), |d| {
+    d.labeled(Some(Label::Building), |d| {
         wall.rect(d, (u - half - 0.15, low - 0.2), (u + half + 0.15, low - 0.08), frame.shade(0.85));
     });
 }
@@ -219,7 +219,7 @@ pub fn end_of_street(d: &mut Drawing, camera: &Camera, far: f32, dusk: bool, rng
         return;
     }
     let mut x = -220.0f32;
-    d.labelled(Some(Label::Building), |d| {
+    d.labeled(Some(Label::Building), |d| {
         while x < 220.0 {
             let width = rng.range(14.0, 45.0);
             let top = rng.range(6.0, 34.0);

@@ -1,4 +1,4 @@
-//! The camera of a street scene: from metres to the frame.
+//! The camera of a street scene: from meters to the frame.
 //!
 //! The street runs along Z, away from the camera; X is to the right of the road's middle, Y is up.
 
@@ -7,27 +7,27 @@ use tiny_skia::Transform;
 use crate::data::scenes::canvas::{Color, Drawing, Fill};
 use crate::random::Random;
 
-/// Nothing nearer than this many metres is drawn.
+/// Nothing nearer than this many meters is drawn.
 pub const NEAR: f32 = 1.0;
 
-/// A point in metres: X, Y, Z.
+/// A point in meters: X, Y, Z.
 pub type Point = (f32, f32, f32);
 
-/// A camera that looks along the street: `x = centre + f (X - X0) / Z`, `y = horizon - f (Y - Y0) / Z`
+/// A camera that looks along the street: `x = center + f (X - X0) / Z`, `y = horizon - f (Y - Y0) / Z`
 /// in frame heights.
 #[derive(Debug, Clone, Copy)]
 pub struct Camera {
     /// Width of the frame over its height.
     pub aspect: f32,
     /// Where the street vanishes.
-    pub centre: f32,
+    pub center: f32,
     /// Height of the horizon from the top of the frame.
     pub horizon: f32,
     /// Focal length in frame heights.
     pub focal: f32,
-    /// Metres to the right of the road's middle.
+    /// Meters to the right of the road's middle.
     pub x: f32,
-    /// Metres above the road.
+    /// Meters above the road.
     pub height: f32,
     /// What distance fades into.
     pub haze: Color,
@@ -36,11 +36,11 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// A camera in or beside a road of `half_road` metres to each side.
+    /// A camera in or beside a road of `half_road` meters to each side.
     pub fn random(aspect: f32, half_road: f32, haze: Color, rng: &mut Random) -> Self {
         Self {
             aspect,
-            centre: aspect * rng.range(0.36, 0.64),
+            center: aspect * rng.range(0.36, 0.64),
             horizon: rng.range(0.4, 0.56),
             focal: rng.range(0.8, 1.15),
             x: half_road * rng.range(-0.65, 0.8),
@@ -53,15 +53,15 @@ impl Camera {
     /// Where a point is in the frame.
     pub fn see(&self, (x, y, z): Point) -> (f32, f32) {
         let scale = self.focal / z.max(NEAR);
-        (self.centre + (x - self.x) * scale, self.horizon - (y - self.height) * scale)
+        (self.center + (x - self.x) * scale, self.horizon - (y - self.height) * scale)
     }
 
-    /// Frame heights of a metre at distance `z`.
+    /// Frame heights of a meter at distance `z`.
     pub fn scale(&self, z: f32) -> f32 {
         self.focal / z.max(NEAR)
     }
 
-    /// `color` as it looks from `z` metres away.
+    /// `color` as it looks from `z` meters away.
     pub fn fade(&self, color: Color, z: f32) -> Color {
         let share = 1.0 - (-z / self.sight).exp();
         let mix = |near: f32, far: f32| near + (far - near) * share;
@@ -80,7 +80,7 @@ impl Camera {
         self.polygon(d, &[(x0, 0.0, z0), (x1, 0.0, z0), (x1, 0.0, z1), (x0, 0.0, z1)], color);
     }
 
-    /// Places an object that was drawn in metres at (X, Z), upright and facing the camera.
+    /// Places an object that was drawn in meters at (X, Z), upright and facing the camera.
     pub fn place(&self, d: &mut Drawing, mut object: Drawing, (x, z): (f32, f32), mirrored: bool) {
         for shape in &mut object.shapes {
             shape.fill = match shape.fill {

@@ -5,7 +5,7 @@ use crate::data::scenes::Label;
 use crate::data::scenes::canvas::{Color, Drawing};
 use crate::random::Random;
 
-const TYRE: Color = Color::grey(0.08);
+const TIRE: Color = Color::grey(0.08);
 
 /// Sizes and colors of one car.
 struct Car {
@@ -47,11 +47,11 @@ pub fn car(d: &mut Drawing, camera: &Camera, (x, z): (f32, f32), oncoming: bool,
     if z < NEAR + 0.5 {
         return;
     }
-    d.labelled(None, |d| {
+    d.labeled(None, |d| {
         let (out, dark) = (car.half + 0.12, Color::grey(0.0).alpha(0.45));
         camera.ground(d, (x - out, z - 0.2), (x + out, z + car.length + 0.2), dark);
     });
-    d.labelled(Some(Label::Car), |d| car.draw(d, camera));
+    d.labeled(Some(Label::Car), |d| car.draw(d, camera));
 }
 
 impl Car {
@@ -125,7 +125,7 @@ impl Car {
                 (0..14).map(corner).collect()
             };
             camera.polygon(d, &rim(0.37), paint.shade(0.25));
-            camera.polygon(d, &rim(0.31), TYRE);
+            camera.polygon(d, &rim(0.31), TIRE);
             camera.polygon(d, &rim(0.18), Color::grey(0.55));
         }
     }
@@ -136,8 +136,8 @@ impl Car {
         let rect = |d: &mut Drawing, (x0, y0): (f32, f32), (x1, y1): (f32, f32), color: Color| {
             camera.polygon(d, &[(x + x0, y0, z), (x + x1, y0, z), (x + x1, y1, z), (x + x0, y1, z)], color);
         };
-        for tyre in [-half + 0.03, half - 0.27] {
-            rect(d, (tyre, 0.0), (tyre + 0.24, floor + 0.12), TYRE);
+        for tire in [-half + 0.03, half - 0.27] {
+            rect(d, (tire, 0.0), (tire + 0.24, floor + 0.12), TIRE);
         }
         // Bonnet or boot, then the cabin behind it.
         let lid = [

@@ -63,7 +63,7 @@ impl Weather {
     /// Paints the sky over the whole frame, with its clouds.
     pub fn sky(&self, d: &mut Drawing, camera: &Camera, rng: &mut Random) {
         let fill = Fill::Gradient([(0.0, -0.05), (0.0, camera.horizon)], [self.high, self.low]);
-        d.labelled(Some(Label::Sky), |d| d.rect((-0.1, -0.1), (camera.aspect + 0.1, 1.1), fill));
+        d.labeled(Some(Label::Sky), |d| d.rect((-0.1, -0.1), (camera.aspect + 0.1, 1.1), fill));
         let count = match self.kind {
             Kind::Clear => rng.below(2),
             Kind::Fair => 3 + rng.below(5),
@@ -75,7 +75,7 @@ impl Weather {
             Kind::Overcast => Color::hsv(0.6, 0.03, rng.range(0.5, 0.62)),
             Kind::Sunset => Color::hsv(rng.range(0.97, 1.04), rng.range(0.2, 0.4), rng.range(0.75, 0.9)),
         };
-        d.labelled(Some(Label::Cloud), |d| {
+        d.labeled(Some(Label::Cloud), |d| {
             for _ in 0..count {
                 let at = (rng.range(-0.05, camera.aspect + 0.05), rng.range(0.0, camera.horizon * 0.75));
                 cloud(d, at, rng.range(0.025, 0.065), tone, rng);

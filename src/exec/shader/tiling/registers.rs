@@ -26,7 +26,7 @@ impl MainLoop for Registers {
         0
     }
 
-    /// Neighbours lie along the columns, so that their loads of the right operand lie side by side: with neighbours along the
+    /// Neighbors lie along the columns, so that their loads of the right operand lie side by side: with neighbors along the
     /// rows, 8×2 vectors each, a product of 4096×64×576 ran at 1.8 GFLOP/s a core instead of 5.
     fn choose(&self, operands: Operands, product: Product) -> Tile {
         let vectors = operands == Operands::RowsInVectors;
