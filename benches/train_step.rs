@@ -8,7 +8,7 @@ use shadegrad::exec::{self, PlanOptions, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, StateTable, Value};
 use shadegrad::internals::tasks::classify::graphs::{StepOptions, training_graph};
-use shadegrad::nn::{Mode, ResNet18, Stem};
+use shadegrad::nn::{Mode, ResNet, ResNetDepth};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper};
 use shadegrad::train::step::{Optimizer, port};
 
@@ -26,7 +26,7 @@ fn step(c: &mut Criterion) {
         clip: None,
         fuse: FuseOptions::default(),
     };
-    let resnet = ResNet18 { classes: CLASSES, stem: Stem::ImageNet };
+    let resnet = ResNet::new(ResNetDepth::L18, CLASSES);
     let network = |g: &mut Graph, x: Value, mode: Mode| resnet.apply(g, x, mode);
     let graph = training_graph(StateTable::default(), &network, options).expect("the network fits");
     let engine = exec::open(&device).unwrap_or_else(|e| panic!("{e}"));

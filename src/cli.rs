@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod export;
 pub(crate) mod flags;
+mod limits;
 mod lr_find;
 mod model;
 mod plan;
@@ -24,6 +25,7 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -119,8 +121,13 @@ fn print(line: impl Display) -> Result<(), CliError> {
 fn complain(line: impl Display) {
     // Names from outside may hold escape sequences. Line breaks of the message itself stay.
     let lines: Vec<String> = line.to_string().split('\n').map(escaped).collect();
-    let _ = writeln!(std::io::stderr().lock(), "{}", lines.join("\n"));
+    if writeln!(std::io::stderr().lock(), "{}", lines.join("\n")).is_err() {
+        LOST.store(true, Ordering::Relaxed);
+    }
 }
+
+/// Whether a line could not be printed to the standard error. The exit code then is not 0.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Warns of damaged files in the folder of a run.
 fn complain_of_damage(run: &Path) {
@@ -130,7 +137,29 @@ fn complain_of_damage(run: &Path) {
 
 /// Parses the arguments and runs the verb.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().verb {
+    limits::catch_aborts();
+    let verb = Cli::parse().verb;
+    let result = limits::make_threads().and_then(|()| dispatch(verb));
+    match result {
+        Ok(ExitCode::SUCCESS) if LOST.load(Ordering::Relaxed) => {
+            let _ = print(
+                "warning: lines for the standard error could not be written there; check where it is redirected to",
+            );
+            ExitCode::from(2)
+        }
+        Ok(code) => code,
+        // The reader of the results has closed the pipe.
+        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(format_args!("error: {}", advice::message(&error)));
+            advice::flags(&error).into_iter().for_each(complain);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
+    match verb {
         Verb::Demo(args) => demo::run(&args),
         Verb::Train(args) => train::run(&args),
         Verb::LrFind(args) => lr_find::run(&args),
@@ -146,15 +175,5 @@ pub fn run() -> ExitCode {
         Verb::Devices => devices::run(),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Plan(args) => plan::run(&args),
-    };
-    match result {
-        Ok(code) => code,
-        // The reader of the results has closed the pipe.
-        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(format_args!("error: {}", advice::message(&error)));
-            advice::flags(&error).into_iter().for_each(complain);
-            ExitCode::from(2)
-        }
     }
 }

@@ -84,7 +84,7 @@
 //! |---|---|
 //! | several losses, freezing, clipping, gradients by name, saving | [`training`] |
 //! | write a network | [`nn`], [`ops`] |
-//! | use the built-in networks and pretrained weights | [`nn::ResNet18`], [`nn::UNet`], [`Training::load_weights`] |
+//! | use the built-in networks and pretrained weights | [`nn::ResNet`], [`nn::UNet`], [`Training::load_weights`] |
 //! | open data sets, check and augment them | [`data`] |
 //! | train a whole task into a run folder, as the command line does | [`tasks`] |
 //! | predict without training | [`Predictor`] |
@@ -124,6 +124,7 @@ pub mod internals;
 pub mod interop;
 pub mod kernel;
 mod label;
+mod memory;
 pub mod nn;
 pub mod ops;
 mod plan;

@@ -23,6 +23,7 @@ mod model;
 mod network;
 mod resnet;
 mod resnet_seg;
+mod resnet_unet;
 mod unet;
 
 pub(crate) use layers::SEED as DROPOUT_SEED;
@@ -33,6 +34,7 @@ pub use layers::{
 pub use list::{architecture, architectures, register};
 pub use model::{Model, Outputs};
 pub use network::{Architecture, Network, Settings};
-pub use resnet::{ResNet18, Stem};
-pub use resnet_seg::{Decoder, ResNet18Seg};
+pub use resnet::{ResNet, ResNetDepth, Stem};
+pub use resnet_seg::{Decoder, ResNetSeg};
+pub use resnet_unet::{Encoder, ResNetUNet};
 pub use unet::{UNet, Up};

@@ -115,7 +115,7 @@ macro_rules! choices {
 
         impl $Name {
             /// Name in config files, in checkpoints and on the command line.
-            pub fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self {
                     $($Name::$Value => $name,)+
                 }

@@ -352,9 +352,10 @@ impl Window {
                 return Err(format!("output_padding {extra} must be smaller than the stride {s}"));
             }
             let reach = (input[axis] - 1) * s + d * (k - 1) + 1 + extra;
-            out[axis] = reach.checked_sub(pads[axis].0 + pads[axis].1).filter(|&size| size > 0).ok_or_else(|| {
-                format!("the padding leaves nothing of {reach} pixels in {}", ["height", "width"][axis])
-            })?;
+            out[axis] = reach
+                .checked_sub(pads[axis].0 + pads[axis].1)
+                .filter(|&size| size > 0)
+                .ok_or_else(|| format!("the padding removes all {reach} pixels in {}", ["height", "width"][axis]))?;
             after[axis] = pads[axis].1.saturating_sub(extra);
         }
         let padding = Padding { bottom: after[0], right: after[1], ..self.padding };

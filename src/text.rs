@@ -25,6 +25,13 @@ pub fn defused(cell: &str) -> String {
     if formula { format!("'{cell}") } else { cell.to_owned() }
 }
 
+/// A number in the shorter of two forms: 0.001, 1e308.
+#[cfg(feature = "tasks")]
+pub(crate) fn number(value: f64) -> String {
+    let (plain, scientific) = (value.to_string(), format!("{value:e}"));
+    if plain.len() > 12 && scientific.len() < plain.len() { scientific } else { plain }
+}
+
 /// Names as `a, b or c`.
 pub fn one_of(names: &[&str]) -> String {
     match names {

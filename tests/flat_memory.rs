@@ -8,7 +8,7 @@ use shadegrad::exec::{AnyEngine, CpuEngine, PlanOptions, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, GraphError, StateTable, Value};
 use shadegrad::internals::tasks::classify::graphs::{Network, StepOptions, training_graph};
-use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode, ResNet18, Stem};
+use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode, ResNet, ResNetDepth};
 use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Hyper};
 use shadegrad::train::step::{Optimizer, port};
 
@@ -74,7 +74,7 @@ fn small(g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
 
 #[test]
 fn training_holds_no_more_after_200_steps() {
-    let resnet = |g: &mut Graph, x: Value, mode| ResNet18 { classes: 3, stem: Stem::ImageNet }.apply(g, x, mode);
+    let resnet = |g: &mut Graph, x: Value, mode| ResNet::new(ResNetDepth::L18, 3).apply(g, x, mode);
     stays_flat(Box::new(CpuEngine::<f32>::new()), &resnet, [4, 32, 32, 3]);
     stays_flat(Box::new(common::gpu::open(false)), &small, [4, 16, 16, 3]);
 }

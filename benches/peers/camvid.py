@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from networks import ResNet18Seg, UNet
+from networks import ResNetSeg, UNet
 
 IGNORED = -100
 
@@ -109,7 +109,7 @@ def main():
     if args.model == "unet":
         model = UNet(3, len(names), args.depth, args.base)
     else:
-        model = ResNet18Seg(len(names), args.decoder)
+        model = ResNetSeg(len(names), args.decoder)
     model = model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=args.lr)
     start, steps = time.perf_counter(), 0

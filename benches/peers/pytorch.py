@@ -25,11 +25,11 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
-from networks import ResNet18Seg, UNet
+from networks import RESNETS, ResNetSeg, ResNetUNet, UNet
 
 # Seconds of steps after the first one and before the timed ones: the clock of an idle GPU is slow.
 WARM = 1.0
-MODELS = ["resnet18", "resnet18-seg", "unet"]
+MODELS = ["unet"] + [name for n in RESNETS for name in (f"resnet{n}", f"resnet{n}-seg", f"unet-resnet{n}")]
 
 
 class Step:
@@ -61,13 +61,16 @@ class Step:
         classes = self.settings["classes"]
         if self.model == "unet":
             return UNet(3, classes, self.settings["depth"], self.settings["base"])
-        if self.model == "resnet18-seg":
-            return ResNet18Seg(classes)
-        return torchvision.models.resnet18(num_classes=classes)
+        layers = int("".join(filter(str.isdecimal, self.model)))
+        if self.model.endswith("-seg"):
+            return ResNetSeg(classes, layers=layers)
+        if self.model.startswith("unet-"):
+            return ResNetUNet(3, classes, layers)
+        return getattr(torchvision.models, self.model)(num_classes=classes)
 
     def batch(self, device):
         """Images, with one label per image or per pixel."""
-        area = () if self.model == "resnet18" else (self.height, self.width)
+        area = (self.height, self.width) if "unet" in self.model or self.model.endswith("-seg") else ()
         images = torch.rand(self.images, 3, self.height, self.width, device=device)
         return images, torch.randint(self.settings["classes"], (self.images, *area), device=device)
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::flags::choice;
 use super::{CliError, complain, complain_of_damage, print};
 use crate::run::Checkpoint;
+use crate::text::number;
 use crate::train::settings::MAX_BATCH_SIZE;
 use crate::workflows::evaluation::{EvalOptions, Evaluated, Part, evaluate};
 
@@ -43,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage(format!("--batch-size {}: expected at least 1, at most 1000000", args.batch_size)));
     }
     if args.val_split.is_some_and(|share| !(share > 0.0 && share < 1.0)) {
-        let share = args.val_split.unwrap_or_default();
+        let share = number(args.val_split.unwrap_or_default());
         return Err(CliError::Usage(format!("--val-split {share}: expected above 0 and below 1")));
     }
     complain_of_damage(&args.run);

@@ -11,6 +11,7 @@ use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
 use crate::run::names::next_numbered;
 use crate::tasks::tasks;
+use crate::text;
 use crate::train::lr_finder::{LrCurve, LrRange};
 use crate::train::settings::{Given, Optimizer};
 
@@ -65,6 +66,7 @@ impl Args {
         let (from, to) = (number("from", usual.from), number("to", usual.to));
         let steps = self.0.matches.get_one::<usize>("steps").copied().unwrap_or(usual.steps);
         if !(from > 0.0 && from < to && to.is_finite()) {
+            let (from, to) = (text::number(from), text::number(to));
             return Err(CliError::Usage(format!(
                 "--from {from} --to {to}: expected a first rate above 0 and below the last"
             )));

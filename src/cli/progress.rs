@@ -1,11 +1,13 @@
 //! Progress of a run: a bar in a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::train::OPENING;
 use crate::run::history::EpochRow;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::train::{Observer, StepProgress};
@@ -88,6 +90,7 @@ fn clock(seconds: f64) -> String {
 
 impl Observer for Progress {
     fn reading(&self, done: usize, total: usize) {
+        OPENING.store(done < total, Ordering::Relaxed);
         if !self.terminal {
             return;
         }
@@ -100,6 +103,7 @@ impl Observer for Progress {
     }
 
     fn begins(&self, lines: &[String]) {
+        OPENING.store(false, Ordering::Relaxed);
         for line in lines {
             say(format_args!("{line}"));
         }

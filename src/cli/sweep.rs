@@ -68,11 +68,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut sweep = Sweep::read(&args.file, args.sample.map(|n| n as usize), args.seed).map_err(WorkflowError::from)?;
     sweep.halving = args.halving.map_or(sweep.halving, |eta| eta as usize);
     for setting in &args.set {
-        let table = toml::from_str(setting).map_err(|e| {
-            CliError::Usage(format!("--set {setting}: {}; expected KEY=VALUE as in a TOML file", e.message()))
-        })?;
+        let refused = |problem: &str| {
+            CliError::Usage(format!("--set {setting}: {problem}; expected KEY=VALUE as in a TOML file"))
+        };
+        let table: toml::Table = toml::from_str(setting).map_err(|e| refused(e.message()))?;
+        if table.is_empty() {
+            return Err(refused("it sets nothing"));
+        }
         sweep.set(&table).map_err(WorkflowError::from)?;
     }
+    // A device that is not there is refused before there is a folder.
+    args.device.as_deref().map_or(Ok(()), |device| crate::exec::open(device).map(drop))?;
     let stop = stop_on_interrupt();
     let table =
         sweep.run(&args.out, args.device.as_deref(), &SweepProgress::new(), &stop).map_err(WorkflowError::from)?;

@@ -17,12 +17,15 @@ pub(super) const INTERRUPTED: u8 = 130;
 pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     let progress = Progress::new();
     let settings = args.task.resolve(&args.given()?)?;
-    let trainer = args.task.open(&settings, &progress)?;
-    report(&trainer.train(&progress, &stop_on_interrupt())?)
+    let stop = stop_on_interrupt();
+    report(&args.task.open(&settings, &progress)?.train(&progress, &stop)?)
 }
 
 /// Signals within this time count as one, because a terminal and a wrapper (a job scheduler) may both send it.
 const ONE_SIGNAL: Duration = Duration::from_secs(1);
+
+/// Whether a run reads its images or prepares its plans: it has trained nothing then, and Ctrl-C ends the process at once.
+pub(super) static OPENING: AtomicBool = AtomicBool::new(true);
 
 /// A flag that Ctrl-C and SIGTERM set. Clusters and containers end a job with SIGTERM. A second signal, later than
 /// [`ONE_SIGNAL`], ends the process.
@@ -30,13 +33,20 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let mut first: Option<Instant> = None;
-    #[expect(clippy::exit, reason = "a second Ctrl-C ends the process at once")]
+    #[expect(
+        clippy::exit,
+        reason = "an interrupt ends the process where there is nothing to save, or at once where it comes a second time"
+    )]
     let handler = move || {
         if let Some(first) = first {
             if first.elapsed() >= ONE_SIGNAL {
                 std::process::exit(INTERRUPTED.into());
             }
             return;
+        }
+        if OPENING.load(Ordering::Relaxed) {
+            complain("\ninterrupted before the first step: nothing of this run is lost");
+            std::process::exit(INTERRUPTED.into());
         }
         first = Some(Instant::now());
         flag.store(true, Ordering::Relaxed);

@@ -38,6 +38,7 @@ use super::registry::{self, KernelError, Twin};
 use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::{Group, StateLayout};
 use crate::kernel::{Access, Consts, Geometry, KernelCall, Parameters};
+use crate::memory;
 use crate::plan::{Buffer, Plan, PlannedCall, Slice};
 use crate::shape::Element;
 
@@ -186,13 +187,14 @@ pub(super) fn run_twin<T: Real>(call: &KernelCall<Slice>, operands: &mut [Vec<T>
     Ok(())
 }
 
-/// Asks for memory before any of it is made: `vec!` would end the process where there is none.
+/// Refuses what does not fit into memory before any of it is taken: `vec!` would end the process.
 fn require_memory<T>(during: &str, lens: impl Iterator<Item = usize>) -> Result<(), ExecError> {
     let numbers = lens.fold(0, usize::saturating_add);
-    Vec::<T>::new().try_reserve_exact(numbers).map_err(|_| ExecError::OutOfMemory {
-        during: during.into(),
-        bytes: numbers.saturating_mul(size_of::<T>()) as u64,
-    })
+    let bytes = numbers.saturating_mul(size_of::<T>()) as u64;
+    match Vec::<T>::new().try_reserve_exact(numbers) {
+        Ok(()) if memory::has(bytes) => Ok(()),
+        _ => Err(ExecError::OutOfMemory { during: during.into(), bytes }),
+    }
 }
 
 fn port_error(what: String, problem: String) -> ExecError {
@@ -219,7 +221,7 @@ impl<T: Real> Engine for CpuEngine<T> {
 
     fn load(&mut self, plan: &Plan) -> Result<usize, ExecError> {
         if let Some(call) = plan.calls.iter().map(|c| &c.call).find(|call| call.elements.contains(&Element::F16)) {
-            let reason = "its operands have 16 bits, and this engine computes in 32".into();
+            let reason = "its operands are f16, and the CPU engine computes in f32".into();
             return Err(ExecError::Kernel { kernel: call.kernel.into(), reason });
         }
         plan.check()?;
@@ -287,7 +289,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<T>>, ExecError> {
         let found = self.tickets.iter().position(|(id, _)| *id == ticket.0);
         let taken = found.and_then(|i| self.tickets.remove(i));
-        let missing = || "it was taken before, or too many were left untaken".into();
+        let missing = || "it was taken before, or dropped because later results were not taken".into();
         taken.map(|(_, data)| data).ok_or_else(|| port_error(format!("ticket {}", ticket.0), missing()))
     }
 

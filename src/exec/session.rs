@@ -91,11 +91,11 @@ impl<E: Engine + ?Sized> Session<E> {
         if graph.states() != &self.states {
             let missing = graph.states().iter().find(|(_, s)| self.states.find(&s.name).is_none());
             let name = missing.map_or("the states", |(_, s)| s.name.as_str());
-            return Err(port_error(name, "the graph's states are not those that the session was made for"));
+            return Err(port_error(name, "the graph has other states than the session"));
         }
         let names: Vec<_> = graph.inputs().map(|(name, _)| name).collect();
         if let Some(name) = names.iter().enumerate().find_map(|(i, name)| names[..i].contains(name).then_some(name)) {
-            return Err(port_error(name, "the graph has two inputs of this name, so that only one could be written"));
+            return Err(port_error(name, "the graph has two inputs of this name; give each input its own"));
         }
         for (name, v) in graph.inputs() {
             graph::check_type(graph.ty(v)).map_err(|rule| port_error(name, &rule))?;
@@ -221,7 +221,7 @@ impl<E: Engine + ?Sized> Session<E> {
         if port.slice.len != held {
             return Err(port_error(
                 &port.name,
-                &format!("{held} words of memory, but the place named has {}", port.slice.len),
+                &format!("it takes {held} words of memory, but its slice has {}", port.slice.len),
             ));
         }
         Ok(port.ty.unpack(&self.engine.read(index, port.slice)?))

@@ -63,7 +63,7 @@ pub trait Op: Any + Debug + Send + Sync {
     /// Why it cannot be said, in words; the export adds the op's name and the layer.
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let _ = inputs;
-        Err("it has no counterpart for inference there".into())
+        Err("ONNX has no counterpart of it for inference".into())
     }
 
     /// Inputs (states) that are updated in place.

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::files::{FileError, open_plain, write_atomic};
 use super::stored::StoredTensor;
+use crate::memory;
 
 /// Longest header accepted, in bytes; the limit of the reference implementation.
 const MAX_HEADER: u64 = 100_000_000;
@@ -181,9 +182,15 @@ impl TensorFile {
     ///
     /// # Errors
     /// Truncated, oversized or contradictory files and element types other than F32, F16, BF16, F64
-    /// and I64. Memory use is bounded by about four times the file's own length: F16 becomes F32.
+    /// and I64. Memory use is bounded by about four times the file's own length: F16 becomes F32. A file that does not fit into
+    /// the memory that is free is refused before it is read.
     pub fn read(path: &Path) -> Result<Self, SafetensorsError> {
         let (file, metadata, listed) = list(path)?;
+        let floats = listed.values().filter_map(StoredTensor::elements).fold(0, |sum: usize, n| sum.saturating_add(n));
+        if !memory::has((floats as u64).saturating_mul(4)) {
+            let reason = format!("its tensors have {floats} elements");
+            return Err(FileError::reading(path, io::Error::new(io::ErrorKind::OutOfMemory, reason)).into());
+        }
         let mut tensors = BTreeMap::new();
         for (name, stored) in listed {
             let dtype = readable(path, &name, &stored)?;

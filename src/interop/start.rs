@@ -133,7 +133,7 @@ fn check_encoder(
     if !others.is_empty() {
         problems.push(format!("the file has {}", others.join(", ")));
     }
-    let remedy = "use weights of the same network, or of ResNet18 for resnet18-seg";
+    let remedy = "use weights of the same network, or of one with the same encoder";
     Err(torchvision::mismatched(file.path(), problems, remedy))
 }
 

@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use safetensors::tensor::Dtype;
 
+use crate::memory;
+
 /// A tensor in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct StoredTensor {
@@ -12,7 +14,7 @@ pub(super) struct StoredTensor {
     pub(super) shape: Vec<usize>,
     /// Type of the elements; `None` for one that is not read.
     pub(super) dtype: Option<Dtype>,
-    /// Distance of neighbours along each axis, in elements; `None` for row-major order.
+    /// Distance of neighbors along each axis, in elements; `None` for row-major order.
     pub(super) strides: Option<Vec<usize>>,
     /// Position of the first element in the file, in bytes.
     pub(super) start: u64,
@@ -46,6 +48,10 @@ impl StoredTensor {
     /// When the file ends before, memory runs out, or the bytes differ from their checksum ([`ErrorKind::InvalidData`]).
     pub(super) fn read(&self, mut file: &File) -> io::Result<Vec<u8>> {
         let span = self.span_bytes().ok_or(ErrorKind::InvalidData)?;
+        // The bytes, and the elements as floats. Small tensors need no look at the system's figures.
+        if span > 1 << 26 && !memory::has(span as u64 * 3) {
+            return Err(io::Error::new(ErrorKind::OutOfMemory, format!("a tensor has {span} bytes")));
+        }
         let mut bytes = vec![];
         bytes.try_reserve_exact(span).map_err(|_| ErrorKind::OutOfMemory)?;
         bytes.resize(span, 0);

@@ -4,10 +4,11 @@
 use std::sync::{PoisonError, RwLock};
 
 use super::network::Architecture;
-use super::{resnet, resnet_seg, unet};
+use super::{resnet, resnet_seg, resnet_unet, unet};
 
-/// The built-in architectures.
-const BUILT_IN: [Architecture; 3] = [resnet::ARCHITECTURE, resnet_seg::ARCHITECTURE, unet::ARCHITECTURE];
+/// The built-in architectures, by file.
+const BUILT_IN: [&[Architecture]; 4] =
+    [&resnet::ARCHITECTURES, &resnet_seg::ARCHITECTURES, &[unet::ARCHITECTURE], &resnet_unet::ARCHITECTURES];
 
 /// Architectures of users.
 static REGISTERED: RwLock<Vec<Architecture>> = RwLock::new(vec![]);
@@ -15,7 +16,7 @@ static REGISTERED: RwLock<Vec<Architecture>> = RwLock::new(vec![]);
 /// All architectures.
 pub fn architectures() -> Vec<Architecture> {
     let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
-    BUILT_IN.into_iter().chain(registered.iter().copied()).collect()
+    BUILT_IN.into_iter().flatten().chain(registered.iter()).copied().collect()
 }
 
 /// The architecture of a name.
@@ -26,7 +27,7 @@ pub fn architecture(name: &str) -> Option<Architecture> {
 /// Adds an architecture, so that its checkpoints can be opened by name. Returns false, and adds nothing, if the name is taken.
 pub fn register(added: Architecture) -> bool {
     let mut registered = REGISTERED.write().unwrap_or_else(PoisonError::into_inner);
-    let taken = BUILT_IN.iter().chain(registered.iter()).any(|known| known.name == added.name);
+    let taken = BUILT_IN.into_iter().flatten().chain(registered.iter()).any(|known| known.name == added.name);
     if !taken {
         registered.push(added);
     }

@@ -1,9 +1,9 @@
-//! ResNet18 for segmentation (Long et al. 2015, "Fully Convolutional Networks for Semantic Segmentation"). A 1×1 convolution
+//! ResNet for segmentation (Long et al. 2015, "Fully Convolutional Networks for Semantic Segmentation"). A 1×1 convolution
 //! replaces the last fully connected layer and makes class scores; transposed convolutions enlarge them to the size of the
 //! image.
 
-use super::network::{Architecture, Network};
-use super::{Conv2d, ConvTranspose2d, Mode, Model, ResNet18, Stem};
+use super::network::{Architecture, Network, Settings};
+use super::{Conv2d, ConvTranspose2d, Mode, Model, ResNet, ResNetDepth, resnet};
 use crate::choices;
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
@@ -19,64 +19,82 @@ choices! {
     }
 }
 
-/// Its line of the list of architectures.
-pub const ARCHITECTURE: Architecture = Architecture {
-    name: "resnet18-seg",
-    help: "Segmentation with a ResNet18 encoder",
-    settings: &[Setting {
-        key: "decoder",
-        help: &["Decoder of resnet18-seg [default: fcn32s]"],
-        value: None,
-        kind: Decoder::KIND,
-    }],
-    head: "score.bias",
-    encoder: &["conv1.*", "bn1.*", "layer*"],
-    step: "4x128x128",
-    step_outputs: 10,
-    published_outputs: 21,
-    build: |outputs, settings| Ok(Network::read::<ResNet18Seg>(outputs, settings)?.into()),
-    fits: |_, _| true,
-};
+/// Their lines of the list of architectures.
+pub const ARCHITECTURES: [Architecture; 5] = [
+    line("resnet18-seg", |outputs, settings| read(ResNetDepth::L18, outputs, settings)),
+    line("resnet34-seg", |outputs, settings| read(ResNetDepth::L34, outputs, settings)),
+    line("resnet50-seg", |outputs, settings| read(ResNetDepth::L50, outputs, settings)),
+    line("resnet101-seg", |outputs, settings| read(ResNetDepth::L101, outputs, settings)),
+    line("resnet152-seg", |outputs, settings| read(ResNetDepth::L152, outputs, settings)),
+];
 
-/// ResNet18 with an up-sampling head. The encoder has torchvision's tensor names, so it can start from its weights.
+const fn line(name: &'static str, build: fn(usize, &Settings) -> Result<Network, String>) -> Architecture {
+    Architecture {
+        name,
+        help: "Segmentation with a ResNet encoder",
+        settings: &[Setting {
+            key: "decoder",
+            help: &["Decoder of resnetNN-seg [default: fcn32s]"],
+            value: None,
+            kind: Decoder::KIND,
+        }],
+        head: "score.bias",
+        encoder: &resnet::ENCODER,
+        step: "4x128x128",
+        step_outputs: 10,
+        published_outputs: 21,
+        build,
+        fits: |_, _| true,
+    }
+}
+
+fn read(depth: ResNetDepth, outputs: usize, settings: &Settings) -> Result<Network, String> {
+    Ok(ResNetSeg { depth, ..Network::read(outputs, settings)? }.into())
+}
+
+/// ResNet with an up-sampling head. The encoder has torchvision's tensor names, so it can start from its weights.
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
-pub struct ResNet18Seg {
+pub struct ResNetSeg {
+    /// Number of layers of the encoder. The architecture's name tells it, so it is no setting.
+    #[serde(skip)]
+    pub depth: ResNetDepth,
     /// Number of classes.
     pub classes: usize,
     /// Head.
     pub decoder: Decoder,
 }
 
-impl Default for ResNet18Seg {
+impl Default for ResNetSeg {
     fn default() -> Self {
-        ResNet18Seg { classes: 21, decoder: Decoder::Fcn32s }
+        ResNetSeg { depth: ResNetDepth::L18, classes: 21, decoder: Decoder::Fcn32s }
     }
 }
 
-impl Model for ResNet18Seg {
+impl Model for ResNetSeg {
     type Output = Value;
 
     fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
-        ResNet18Seg::apply(self, g, x, mode)
+        ResNetSeg::apply(self, g, x, mode)
     }
 }
 
-impl From<ResNet18Seg> for Network {
-    fn from(layers: ResNet18Seg) -> Self {
-        Network::new(ARCHITECTURE, layers.classes, layers)
+impl From<ResNetSeg> for Network {
+    fn from(layers: ResNetSeg) -> Self {
+        let name = format!("{}-seg", layers.depth.name());
+        let line = ARCHITECTURES.into_iter().find(|line| line.name == name);
+        Network::new(line.expect("each depth has a line"), layers.classes, layers)
     }
 }
 
-impl ResNet18Seg {
+impl ResNetSeg {
     /// Appends the network: x `[N,H,W,3]` of any size to logits `[N,H,W,classes]`.
     ///
     /// # Errors
     /// When x is smaller than the stem's window.
     pub fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
         let [_, h, w, _] = g.nhwc(x)?;
-        let [_, stage2, stage3, stage4] =
-            ResNet18 { classes: self.classes, stem: Stem::ImageNet }.stages(g, x, mode)?;
+        let [_, _, stage2, stage3, stage4] = ResNet::new(self.depth, self.classes).stages(g, x, mode)?;
         let mut scores = Conv2d::new(self.classes, 1).apply(g, "score", stage4)?;
         let mut factor = 32;
         if self.decoder == Decoder::Fcn8s {

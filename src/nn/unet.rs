@@ -129,7 +129,7 @@ impl UNet {
         }
         x = double_conv(g, "bottom", x, self.channels(self.depth), mode)?;
         for (level, across) in levels.into_iter().enumerate().rev() {
-            x = self.enlarge(g, &format!("up{level}.enlarge"), x, self.channels(level))?;
+            x = self.up.enlarge(g, &format!("up{level}.enlarge"), x, self.channels(level))?;
             if self.skips {
                 x = g.scope(&format!("up{level}.concat"), |g| ops::concat(g, &[across, x]))?;
             }
@@ -138,9 +138,12 @@ impl UNet {
         let y = Conv2d::new(self.outputs, 1).apply(g, "head", x)?;
         if [ph, pw] == [h, w] { Ok(y) } else { ops::crop_pad(g, y, ops::Region::of_size([h, w, self.outputs])) }
     }
+}
 
-    fn enlarge(&self, g: &mut Graph, name: &str, x: Value, channels: usize) -> Result<Value, GraphError> {
-        if self.up == Up::Transposed {
+impl Up {
+    /// Appends the enlargement: x `[N,H,W,C]` to `[N,2H,2W,channels]`.
+    pub(super) fn enlarge(self, g: &mut Graph, name: &str, x: Value, channels: usize) -> Result<Value, GraphError> {
+        if self == Up::Transposed {
             return ConvTranspose2d::new(channels, 2).stride(2).apply(g, name, x);
         }
         // A 1×1 convolution and interpolation commute; this order has a quarter of the work.
@@ -150,7 +153,13 @@ impl UNet {
 }
 
 /// Twice 3×3 convolution, BatchNorm, ReLU.
-fn double_conv(g: &mut Graph, name: &str, x: Value, channels: usize, mode: Mode) -> Result<Value, GraphError> {
+pub(super) fn double_conv(
+    g: &mut Graph,
+    name: &str,
+    x: Value,
+    channels: usize,
+    mode: Mode,
+) -> Result<Value, GraphError> {
     g.scope(name, |g| {
         ["1", "2"].into_iter().try_fold(x, |x, index| {
             let y = conv_before_norm(channels, 3).apply(g, &format!("conv{index}"), x)?;

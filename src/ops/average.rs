@@ -68,7 +68,7 @@ impl Op for Accumulate {
             return Err("the sum must be as long as the gradients".into());
         }
         if weight.is_empty() || totals.shape.elements() != 4 {
-            return Err("the weight must have a number, and the totals of a loss 4".into());
+            return Err("the weight must have 1 number, and the totals of a loss must have 4".into());
         }
         expect_hyper(hyper)?;
         Ok(if self.mean { vec![TensorType::flat(grads.len())] } else { vec![] })

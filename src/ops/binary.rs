@@ -160,7 +160,7 @@ impl Op for Binary {
             rank if rank == a.shape.rank() => OnnxInput::Value(1),
             1 if b.shape.channels() == a.shape.channels() => per_channel(1, a),
             1 => OnnxInput::Value(1),
-            _ => return Err("its inputs have different numbers of axes, which are in another order there".into()),
+            _ => return Err("its inputs have different numbers of axes, and ONNX orders axes differently".into()),
         };
         Ok(vec![OnnxNode::new(operator, [OnnxInput::Value(0), second])])
     }

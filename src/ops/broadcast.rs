@@ -113,7 +113,7 @@ impl Op for Broadcast {
             return Err("only shapes [N,H,W,C] and [N,C] can be exported".into());
         };
         if n != m || inputs[0].shape.rank() != self.to.shape.rank() {
-            return Err("it repeats over the batch, whose size is not fixed there".into());
+            return Err("it repeats over the batch, whose size is not fixed in ONNX".into());
         }
         // A size of 1 takes the batch as it is.
         let axes = if self.to.shape.rank() == 4 { vec![1, c, h, w] } else { vec![1, c] };

@@ -207,7 +207,9 @@ impl Op for Norm {
 
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let norm = match self.kind {
-            NormKind::BatchTraining(_) => return Err("it learns its statistics: export a graph of Mode::Eval".into()),
+            NormKind::BatchTraining(_) => {
+                return Err("it computes batch statistics: export a graph of Mode::Eval".into());
+            }
             NormKind::BatchEval => {
                 let all = [0, 1, 2, 3, 4].map(OnnxInput::Value);
                 vec![OnnxNode::new("BatchNormalization", all).float("epsilon", self.eps)]

@@ -141,7 +141,7 @@ fn check_flat<const N: usize>(inputs: &[&TensorType], clip: bool) -> Result<Vec<
     }
     expect_hyper(hyper)?;
     if clip && factor.shape.elements() != 4 {
-        return Err("the clip factor must be what clip_scale gives".into());
+        return Err("the clip factor must come from clip_scale".into());
     }
     if guard.is_empty() { Err("the guard must have a number".into()) } else { Ok(vec![]) }
 }
@@ -229,7 +229,7 @@ impl Op for ClipScale {
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let &[_] = expect_first(inputs)?;
         if inputs.len() > 2 || inputs[1..].iter().any(|scale| scale.is_empty()) {
-            return Err("needs the gradients, and the scale of the loss where there is one".into());
+            return Err("needs the gradients, and the loss scale if there is one".into());
         }
         if self.max_norm.is_nan() || self.max_norm < 0.0 {
             return Err(format!("max_norm = {} must be 0 or more", self.max_norm));

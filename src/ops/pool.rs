@@ -89,7 +89,7 @@ fn pooled(window: &Window, x: &TensorType) -> Result<TensorType, String> {
     let extent = [0, 1].map(|a| window.dilation[a] * (window.kernel_size[a] - 1) + 1);
     let p = window.padding;
     if p.top >= extent[0] || p.left >= extent[1] || p.bottom >= extent[0] || p.right >= extent[1] {
-        return Err("the padding must be smaller than the window, or a window would see nothing but padding".into());
+        return Err("the padding must be smaller than the window, so that each window covers a pixel".into());
     }
     Ok(TensorType::channels([n, oh, ow, c]))
 }
@@ -227,7 +227,7 @@ impl Op for AvgPool {
             return Ok(vec![OnnxNode::new("GlobalAveragePool", given)]);
         }
         if self.window.dilation != [1, 1] {
-            return Err("average pooling with dilation came with operator set 19".into());
+            return Err("average pooling with dilation needs operator set 19".into());
         }
         let window = onnx_window(&self.window, x)?;
         if self.count_include_pad && window.padding != self.window.padding {

@@ -204,7 +204,7 @@ impl Op for Sum {
         let [x] = expect_inputs(inputs)?;
         let rank = x.shape.rank();
         if self.axes.iter().any(|&axis| axis >= rank) || !self.axes.is_sorted_by(|a, b| a < b) {
-            return Err(format!("the axes {:?} must be different ones of 0 to {}", self.axes, rank.saturating_sub(1)));
+            return Err(format!("the axes {:?} must be distinct and from 0 to {}", self.axes, rank.saturating_sub(1)));
         }
         let kept = |(axis, &size): (usize, &usize)| if self.axes.contains(&axis) { 1 } else { size };
         let left: usize = x.shape.0.iter().enumerate().map(kept).product();
@@ -213,7 +213,7 @@ impl Op for Sum {
             return Err(format!("{} is not what is left of {}", self.shape, x.shape));
         }
         if x.layout != Layout::Channels && !self.keeps_channels(x) && !self.is_whole(x) {
-            return Err("of a weight only all axes can be summed, or all but the last".into());
+            return Err("a weight can be summed over all axes, or over all but the last".into());
         }
         Ok(vec![TensorType::channels(self.shape.clone())])
     }
@@ -231,7 +231,7 @@ impl Op for Sum {
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let rank = inputs[0].shape.rank();
         if self.axes.contains(&0) || self.shape.rank() != rank {
-            return Err("it sums over the batch, whose size is not fixed there".into());
+            return Err("it sums over the batch, whose size is not fixed in ONNX".into());
         }
         let axes: &[i64] = match rank {
             4 => &[0, 2, 3, 1],

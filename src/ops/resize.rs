@@ -139,7 +139,7 @@ impl Op for Resize {
         }
         let fits = |m: &AxisMap| m.step.max(m.scale) <= 2 * MOST && m.offset.unsigned_abs() <= MOST as u64;
         if let Some(map) = self.maps.iter().find(|map| map.scale == 0 || !fits(map)) {
-            return Err(format!("{map:?} is no map between sizes up to {MOST}"));
+            return Err(format!("{map:?} does not map between sizes of 1 to {MOST}"));
         }
         Ok(vec![TensorType::channels([n, self.size[0], self.size[1], c])])
     }
@@ -161,14 +161,14 @@ impl Op for Resize {
             Some(Coordinates::HalfPixel) => "half_pixel",
             Some(Coordinates::AlignCorners) => "align_corners",
             Some(Coordinates::Asymmetric) => "asymmetric",
-            None => return Err(format!("its positions {:?} are none of ONNX's", self.maps)),
+            None => return Err(format!("its positions {:?} have no ONNX counterpart", self.maps)),
         };
         let whole = [0, 1].iter().all(|&axis| self.size[axis].is_multiple_of(input[axis]));
         let mode = match self.interpolation {
             Interpolation::Bilinear => "linear",
             Interpolation::Nearest if whole && coordinates != "align_corners" => "nearest",
             Interpolation::Nearest => {
-                return Err("which pixel is nearest would depend on a runtime's rounding: enlarge by whole factors, \
+                return Err("the nearest pixel would depend on the rounding of a runtime: enlarge by whole factors, \
                             without aligned corners, or interpolate"
                     .into());
             }

@@ -42,14 +42,16 @@ fn overlap(planned: &PlannedCall) -> Option<String> {
         a.buffer == b.buffer && (a_reads != b_reads || !a_reads && a.overlaps(b))
     });
     clashes.map(|((i, _), (j, _))| {
-        format!("its bindings {i} and {j} share memory that it writes: give it tensors that are not one and the same")
+        format!("its bindings {i} and {j} share memory that it writes: give it distinct tensors")
     })
 }
 
 /// No shader has a text for infinity.
 fn constants(planned: &PlannedCall) -> Option<String> {
     planned.call.consts().0.iter().find_map(|(name, value)| match value {
-        Const::F(v) if !(*v as f32).is_finite() => Some(format!("its constant {name} is {v}, which is no finite f32")),
+        Const::F(v) if !(*v as f32).is_finite() => {
+            Some(format!("its constant {name} is {v}, which is not a finite f32"))
+        }
         _ => None,
     })
 }

@@ -19,7 +19,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens the best checkpoint of a run directory, or a checkpoint file.
+    /// Opens the best checkpoint of a run folder, or a checkpoint file.
     ///
     /// # Errors
     /// When there is none, or shadegrad's training did not write it.

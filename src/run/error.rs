@@ -24,7 +24,7 @@ pub enum RunError {
         path: PathBuf,
     },
     /// The path is not the folder of a run.
-    #[error("{} is not a run directory: {reason}", path.display())]
+    #[error("{} is not a run folder: {reason}", path.display())]
     NotARun {
         /// The path given.
         path: PathBuf,
@@ -80,7 +80,7 @@ pub enum RunError {
     /// A checkpoint that shadegrad's training did not write.
     #[error(
         "{}: its metadata has no usable `{key}`, so it is not a checkpoint of a run; expected best.safetensors or \
-         last.safetensors of a run directory", path.display()
+         last.safetensors of a run folder", path.display()
     )]
     NotACheckpoint {
         /// The file.

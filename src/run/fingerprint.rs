@@ -43,7 +43,7 @@ pub struct PartPrint {
     pub content: String,
     /// Digest of names, classes and files, without the image size. Runs with equal digests can be compared.
     pub set: String,
-    /// Fingerprint of each image; empty above [`MAX_NAMED`] images.
+    /// Fingerprint of each image; empty for more than 50,000 images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub each: Vec<ImagePrint>,
 }

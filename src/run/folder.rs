@@ -51,7 +51,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes a new run directory and checks that it can be written to.
+    /// Makes a new run folder and checks that it can be written to.
     ///
     /// `out` is used as given: it must not exist yet, or be empty. Without it the folder is
     /// `runs/STEM-001`, `-002` and so on, one above the highest there is. Two runs started at the same

@@ -141,7 +141,7 @@ mod tests {
         assert!(error.contains(&format!("process {} on ", std::process::id())), "{error}");
         drop(lock);
         assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 0, "no file stays");
-        // A file that a killed process left is no lock.
+        // The remaining file of a killed process is not a lock.
         fs::write(folder.path().join(LOCK), "remains").expect("writes");
         FolderLock::take(folder.path()).expect("free");
     }

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 pub use evaluation::ClassifyEvaluation;
 pub use objective::Classification;
 pub use predict::ClassifyPredictor;
-pub use settings::{ClassifyConfig, ClassifyModel};
+pub use settings::ClassifyConfig;
 
 use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
@@ -30,7 +30,7 @@ use crate::data::{
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
-use crate::nn::ResNet18;
+use crate::nn::ResNet;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ClassScore;
 use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
@@ -101,7 +101,7 @@ impl Classify {
             start::normalization(config.normalize, &config.settings(), || train.sums().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
-            network: ResNet18 { classes: classes.len(), stem: config.stem }.into(),
+            network: config.network(classes.len()),
             palette: vec![],
             image_size: [config.image_size; 2],
             normalization,
@@ -182,7 +182,7 @@ impl Task for Classify {
         true
     }
 
-    fn compares_sizes(&self) -> bool {
+    fn compares_proportions(&self) -> bool {
         true
     }
 
@@ -281,7 +281,7 @@ impl ClassifyConfig {
     /// # Errors
     /// [`TaskError::ImageTooSmall`].
     fn require_large_images(&self) -> Result<(), TaskError> {
-        let (size, least) = (self.image_size, ResNet18::MIN_IMAGE_SIZE);
+        let (size, least) = (self.image_size, ResNet::MIN_IMAGE_SIZE);
         if size < least { Err(TaskError::ImageTooSmall { size, least }) } else { Ok(()) }
     }
 }

@@ -114,7 +114,7 @@ impl Task for Colorize {
         };
         let card = ModelCard {
             task: self.name().to_owned(),
-            network: config.network().into(),
+            network: config.network(),
             classes: channels.iter().map(|&c| c.to_owned()).collect(),
             palette: vec![],
             image_size: [config.image_size.height, config.image_size.width],
@@ -139,7 +139,7 @@ impl Task for Colorize {
         Ok(TrainingData {
             objective: Box::new(Colorization::training(card, &config, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],
-            stem: format!("{}-unet{}", self.name(), if config.skips { "" } else { "-noskip" }),
+            stem: format!("{}-{}{}", self.name(), config.network().name(), if config.skips { "" } else { "-noskip" }),
             lines,
             skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
         })

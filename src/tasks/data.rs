@@ -103,7 +103,7 @@ pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, 
     }
     match run.read_facts() {
         Ok(facts) => Ok(facts.map(|facts| facts.outputs)),
-        // A run of an earlier version: its checkpoint names them too.
+        // In a run of an earlier version, the checkpoint names the classes too.
         Err(error) => Checkpoint::open(&run.last_path()).map(|last| Some(last.card.classes)).map_err(|_| error),
     }
 }
@@ -139,7 +139,9 @@ pub trait ImageSet {
     /// Unreadable images that were left out.
     fn skipped(&self) -> &[BadImage];
 
-    /// The objective of a model, and these images as its samples.
+    /// The objective of a model, and these images as its samples. The objective also takes samples of the same images at the
+    /// model's own image size, from another set: its evaluation then scales predictions to the size of this set and scores them
+    /// there.
     ///
     /// # Errors
     /// When the model belongs to another task.

@@ -18,7 +18,7 @@ pub use metrics::{Decisions, Scored};
 pub use objective::MultiLabelClassification;
 pub use predict::MultiLabelPredictor;
 pub use scores::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
-pub use settings::{MultiLabelConfig, MultiLabelModel, PositiveWeights};
+pub use settings::{MultiLabelConfig, PositiveWeights};
 
 use super::data::{Chosen, DataSource, Part};
 use super::export::{OnnxNetwork, OnnxOutput};
@@ -33,7 +33,7 @@ use crate::data::{
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
-use crate::nn::ResNet18;
+use crate::nn::ResNet;
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::run::task_card::TaskCard;
@@ -92,7 +92,7 @@ impl Task for MultiLabel {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: MultiLabelConfig = settings.read()?;
-        let (size, least) = (config.image_size, ResNet18::MIN_IMAGE_SIZE);
+        let (size, least) = (config.image_size, ResNet::MIN_IMAGE_SIZE);
         if size < least {
             return Err(TaskError::ImageTooSmall { size, least }.into());
         }
@@ -107,7 +107,7 @@ impl Task for MultiLabel {
             start::normalization(config.normalize, &settings.common, || train.sums().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
-            network: ResNet18 { classes: classes.len(), stem: config.stem }.into(),
+            network: config.network(classes.len()),
             palette: vec![],
             image_size: [size; 2],
             normalization,
@@ -135,7 +135,7 @@ impl Task for MultiLabel {
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
         let splits = open_data(from)?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        // The model's order of classes; images may lack some of them.
+        // Classes in the order of the model. The images may lack some of them.
         let set = set
             .relabelled(&card.classes)
             .map_err(|_| TaskError::OtherClasses { data: set.class_names().to_vec(), model: card.classes.clone() })?;
@@ -148,7 +148,7 @@ impl Task for MultiLabel {
         true
     }
 
-    fn compares_sizes(&self) -> bool {
+    fn compares_proportions(&self) -> bool {
         true
     }
 

@@ -137,7 +137,7 @@ impl Task for Segment {
         Ok(TrainingData {
             objective: Box::new(Segmentation::training(card, &config, class_weights, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],
-            stem: format!("{}-{}", self.name(), config.model.name()),
+            stem: format!("{}-{}", self.name(), config.network(classes.len()).name()),
             lines: [
                 format!("data:    {}, {} training and {} validation images", splits.format, train.len(), val.len()),
                 format!("classes: {classes}"),
@@ -164,6 +164,10 @@ impl Task for Segment {
     }
 
     fn compares(&self) -> bool {
+        true
+    }
+
+    fn compares_proportions(&self) -> bool {
         true
     }
 

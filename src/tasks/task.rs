@@ -59,8 +59,9 @@ pub trait Task: Send + Sync {
         false
     }
 
-    /// Whether models of different image sizes can be compared: scores per image can, scores per pixel cannot.
-    fn compares_sizes(&self) -> bool {
+    /// Whether models whose image sizes have other proportions can be compared: where each sees the whole picture, or where scores
+    /// are of images.
+    fn compares_proportions(&self) -> bool {
         false
     }
 

@@ -29,7 +29,7 @@ pub enum TrainError {
     /// The engine.
     #[error(transparent)]
     Exec(#[from] ExecError),
-    /// The run directory, a checkpoint or a picture.
+    /// The run folder, a checkpoint or a picture.
     #[error(transparent)]
     Run(#[from] RunError),
     /// An error that a task reports.

@@ -55,7 +55,7 @@ pub struct LrCurve {
     pub suggested: Option<f64>,
     /// Where it is lowest: a rate above this diverges sooner or later.
     pub lowest: Option<f64>,
-    /// The run directory, with `lr_find.csv` and `lr_find.png`.
+    /// The run folder, with `lr_find.csv` and `lr_find.png`.
     pub run: PathBuf,
 }
 
@@ -88,7 +88,7 @@ impl LrCurve {
 }
 
 impl Trainer {
-    /// Trains with a learning rate that rises over `range`, and writes the curve into the run directory. The weights are
+    /// Trains with a learning rate that rises over `range`, and writes the curve into the run folder. The weights are
     /// discarded.
     ///
     /// # Errors

@@ -46,13 +46,13 @@ impl Observer for () {
 /// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The run directory.
+    /// The run folder.
     pub run: PathBuf,
     /// All epochs.
     pub rows: Vec<EpochRow>,
     /// The best epoch, by the task's first score.
     pub best: Option<EpochRow>,
-    /// Pictures in the run directory.
+    /// Pictures in the run folder.
     pub pictures: Vec<&'static str>,
     /// The loss grew far above that of the first batch: the weights are of no use.
     pub diverged: bool,

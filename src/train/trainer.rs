@@ -99,7 +99,7 @@ impl Trainer {
     /// Prepares a run. The plans are made here, so that a device that cannot hold them is known before anything is written.
     ///
     /// # Errors
-    /// When the device cannot hold the plans, the run directory cannot be made, or the model is not that of the run that is
+    /// When the device cannot hold the plans, the run folder cannot be made, or the model is not that of the run that is
     /// resumed.
     pub(super) fn new(
         from: Beginning,
@@ -160,7 +160,7 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// The run directory.
+    /// The run folder.
     pub fn run(&self) -> &RunDir {
         &self.run
     }

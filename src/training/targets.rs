@@ -107,7 +107,7 @@ fn other_shape(what: &'static str, known: &Shape, asked: &Shape) -> GraphError {
         op: what,
         at: " of a loss".into(),
         shapes: format!("{known}, {asked}"),
-        rule: format!("two losses take the same {what} of a batch, so they must have one shape a sample"),
+        rule: format!("two losses take the same {what} of a batch, so they must have the same shape per sample"),
     }
 }
 

@@ -6,6 +6,7 @@ use super::WorkflowError;
 use super::error::Incomparable;
 use super::evaluation::{EvalOptions, data_source, measure, task_of};
 use crate::interop::files::write_atomic;
+use crate::run::card::ModelCard;
 use crate::run::pictures;
 use crate::run::{Checkpoint, RunError};
 use crate::tasks::data::{Chosen, Compared, DataSource};
@@ -44,10 +45,11 @@ impl Comparison {
     }
 }
 
-/// Compares trained models, each with its name.
+/// Compares trained models, each with its name. Models of different image sizes get the images at their own size, and are scored
+/// at the largest size.
 ///
 /// # Errors
-/// - The models differ in task, classes or image size.
+/// - The models differ in task or classes, or their image sizes show them other parts of a picture.
 /// - `options` name no data, and the models were trained on different data or held out different images.
 /// - The data does not fit the models.
 pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result<Comparison, WorkflowError> {
@@ -55,9 +57,9 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
         let (first, other) = ("nothing".to_owned(), "nothing".to_owned());
         return Err(WorkflowError::NotComparable { first, other, reason: Incomparable::NoModel });
     };
-    let sizes = task_of(first)?.compares_sizes();
+    let proportions = task_of(first)?.compares_proportions();
     for (name, other) in others {
-        if let Some(reason) = difference(first, other, sizes) {
+        if let Some(reason) = difference(first, other, proportions) {
             return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
         }
     }
@@ -70,14 +72,17 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     }
     let sources = models.iter().map(|(_, model)| data_source(model, options)).collect::<Result<Vec<_>, _>>()?;
     require_one_data_set(models, &sources)?;
-    let Chosen { set, part, by_seed } = task.image_set(&first.card, &sources[0], options.part)?;
+    // The largest size: no model is scored below its own resolution.
+    let largest = (0..models.len()).rev().max_by_key(|&at| models[at].1.card.pixels()).unwrap_or(0);
+    let common = &models[largest].1.card;
+    let Chosen { set, part, by_seed } = task.image_set(common, &sources[largest], options.part)?;
     if by_seed {
         require_one_split(models, &sources)?;
     }
     let mut found = vec![];
     for ((name, model), source) in models.iter().zip(&sources) {
-        if model.card.image_size == first.card.image_size {
-            found.push(measure(model, &*set, options)?);
+        if model.card.image_size == common.image_size {
+            found.push(measure(model, &*set, None, options)?);
             continue;
         }
         // The same images, at the size of this model.
@@ -86,15 +91,20 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
             let reason = Incomparable::Images { first: set.len(), other: own.len() };
             return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
         }
-        found.push(measure(model, &*own, options)?);
+        found.push(measure(model, &*set, Some(&*own), options)?);
     }
     let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();
-    let on = format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name());
+    let mut on = format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name());
+    if models.iter().any(|(_, model)| model.card.image_size != common.image_size) {
+        let text = |card: &ModelCard| format!("{}x{}", card.image_size[0], card.image_size[1]);
+        let own: Vec<String> = models.iter().map(|(name, model)| format!("{name} at {}", text(&model.card))).collect();
+        on += &format!("; each network at its own image size ({}), scored at {}", own.join(", "), text(common));
+    }
     Ok(Comparison { on, compared: set.compare(&first.card, &names, &found)? })
 }
 
 /// Why two models cannot be compared.
-fn difference(first: &Checkpoint, other: &Checkpoint, sizes: bool) -> Option<Incomparable> {
+fn difference(first: &Checkpoint, other: &Checkpoint, proportions: bool) -> Option<Incomparable> {
     let (a, b) = (&first.card, &other.card);
     if a.task != b.task {
         return Some(Incomparable::Tasks { first: a.task.clone(), other: b.task.clone() });
@@ -103,7 +113,7 @@ fn difference(first: &Checkpoint, other: &Checkpoint, sizes: bool) -> Option<Inc
         return Some(Incomparable::Classes { first: a.classes.clone(), other: b.classes.clone() });
     }
     let (first, other) = (a.image_size, b.image_size);
-    (first != other && !sizes).then_some(Incomparable::Sizes { first, other })
+    (first[0] * other[1] != other[0] * first[1] && !proportions).then_some(Incomparable::Sizes { first, other })
 }
 
 /// Refuses models whose data source has another `key` than that of the first model.

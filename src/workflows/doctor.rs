@@ -20,7 +20,8 @@ use crate::train::step_spec::{MadeUp, StepSpec, adam};
 use crate::train::{TrainError, half};
 
 /// Steps with all kernels of the models: large and small maps, transposed convolutions with kernels of 2×2 and 64×64.
-pub const STEPS: [&str; 3] = ["resnet18:4x64x64", "resnet18-seg:2x64x96", "unet:2x128x128:base=16"];
+pub const STEPS: [&str; 5] =
+    ["resnet18:4x64x64", "resnet18-seg:2x64x96", "unet:2x128x128:base=16", "resnet50:2x64x64", "unet-resnet34:1x64x64"];
 
 /// Number of runs of a step from the same start. A race between invocations shows only in some of them.
 const RUNS: usize = 5;

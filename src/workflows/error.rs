@@ -39,8 +39,10 @@ pub enum Incomparable {
         /// Classes of the other.
         other: Vec<String>,
     },
-    /// Image sizes whose scores do not compare.
-    #[error("their image sizes differ: {first:?} and {other:?}; scores of pixels do not compare across sizes")]
+    /// Image sizes that show different parts of a picture.
+    #[error(
+        "their image sizes {first:?} and {other:?} have other proportions, so that they show other parts of a picture"
+    )]
     Sizes {
         /// Height and width of the first, in pixels.
         first: [usize; 2],
@@ -83,7 +85,7 @@ pub enum Incomparable {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkflowError {
-    /// A task, training, a run directory, a device.
+    /// A task, training, a run folder, a device.
     #[error(transparent)]
     Task(#[from] TaskError),
     /// A sweep.
@@ -101,6 +103,16 @@ pub enum WorkflowError {
         other: String,
         /// What differs.
         reason: Incomparable,
+    },
+    /// Something that does not fit into memory.
+    #[error("{what} takes {} MB of memory and {} MB are free: take smaller images", bytes / 1_000_000, available / 1_000_000)]
+    NoMemory {
+        /// What takes it.
+        what: &'static str,
+        /// Bytes that it takes.
+        bytes: u64,
+        /// Bytes that are free.
+        available: u64,
     },
     /// A setting that the task does not have.
     #[error("the task `{task}` has no setting `{key}`; remove it")]

@@ -57,7 +57,7 @@ pub struct Evaluated {
 pub fn evaluate(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Evaluated, WorkflowError> {
     let source = data_source(checkpoint, options)?;
     let Chosen { set, part, .. } = task_of(checkpoint)?.image_set(&checkpoint.card, &source, options.part)?;
-    let found = measure(checkpoint, &*set, options)?;
+    let found = measure(checkpoint, &*set, None, options)?;
     let on = format!("{}, {} part", source.name(), part.name());
     Ok(Evaluated { on, skipped: set.skipped().to_vec(), found })
 }
@@ -70,13 +70,17 @@ pub(super) fn task_of(checkpoint: &Checkpoint) -> Result<&'static dyn Task, Task
     tasks::task(&checkpoint.card.task)
 }
 
-/// Evaluates a model on a set of images.
+/// Evaluates a model on a set of images. `own` holds the same images at the model's own image size, where that differs.
 pub(super) fn measure(
     checkpoint: &Checkpoint,
     set: &dyn ImageSet,
+    own: Option<&dyn ImageSet>,
     options: &EvalOptions,
 ) -> Result<Box<dyn Evaluation>, WorkflowError> {
-    let (objective, source) = set.measure(&checkpoint.card)?;
+    let (objective, mut source) = set.measure(&checkpoint.card)?;
+    if let Some(own) = own {
+        source = own.measure(&checkpoint.card)?.1;
+    }
     let mut model = Model::trained(&*objective, exec::open(&options.device)?, checkpoint)?;
     let loading = LoaderOptions { shuffle: false, ..LoaderOptions::new(options.batch_size, 0) };
     let loader = Loader::new(source, loading)?;

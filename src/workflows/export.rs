@@ -78,7 +78,7 @@ fn network(card: &ModelCard, channels: usize) -> Result<Graph, GraphError> {
 /// Metadata of the model, as in a checkpoint.
 fn metadata(card: &ModelCard) -> impl Iterator<Item = (String, String)> {
     let mut entries = card.to_metadata();
-    // This entry is about the tensors' layout in safetensors.
+    // The entry describes the layout of tensors in safetensors.
     entries.remove("format");
     entries.into_iter()
 }

@@ -1,6 +1,6 @@
 //! A picture of training samples before and after augmentation.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use image::RgbImage;
 
@@ -8,6 +8,7 @@ use super::WorkflowError;
 use crate::data::augment::Picture;
 use crate::data::{Augment, Mix, Mixed};
 use crate::label::IGNORED_BYTE;
+use crate::memory;
 use crate::run::ImageSize;
 use crate::run::pictures::{Comparison, spread};
 use crate::tasks::samples::{Sample, Samples};
@@ -79,7 +80,7 @@ impl PreviewOptions {
         set("seed", (self.seed as i64).into());
         set("val_split", self.val_split.into());
         set("scenes", (self.samples.max(10) as i64).into());
-        let settings = self.task.resolve(&Given::of_table(table, Path::new("the preview")))?;
+        let settings = self.task.resolve(&Given { settings: table, ..Given::default() })?;
         Ok(self.task.samples(&settings)?)
     }
 
@@ -99,7 +100,7 @@ impl PreviewOptions {
 pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
     let from = options.read()?;
     let (size, seed) = (from.size, options.seed);
-    let samples = spread(from.count, options.samples).map(|i| (from.read)(i)).collect::<Result<Vec<_>, _>>()?;
+    require_memory(size, from.mix.is_some())?;
     let augmentation = options.augment.prepare(from.keeps, seed);
     let columns = std::iter::once("as it is".to_owned()).chain((1..=options.epochs).map(|e| format!("epoch {e}")));
     let mut sheet = Comparison::new(options.title(), columns.collect());
@@ -115,7 +116,8 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
             None => shown(&sample.rgb, &sample.mask),
         }
     };
-    for sample in &samples {
+    for place in spread(from.count, options.samples) {
+        let sample = &(from.read)(place)?;
         let mut row = vec![(shown(&sample.rgb, &sample.mask), sample.name.clone())];
         for epoch in 1..=options.epochs as u64 {
             let mut cell = (changed(sample, epoch), String::new());
@@ -130,6 +132,21 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
         sheet.row(row);
     }
     Ok(sheet.draw()?)
+}
+
+/// Bytes that a pixel of a sample takes while it is changed: the sample, what is read of its file, and two changed pictures.
+const PIXEL: u64 = 24;
+/// Bytes that it takes more where samples are mixed, as floats.
+const MIXED_PIXEL: u64 = 32;
+
+/// Refuses samples that do not fit into memory; one is drawn at a time.
+fn require_memory(size: ImageSize, is_mixed: bool) -> Result<(), WorkflowError> {
+    let each = PIXEL + if is_mixed { MIXED_PIXEL } else { 0 };
+    let bytes = (size.height as u64).saturating_mul(size.width as u64).saturating_mul(each);
+    match memory::available() {
+        Some(available) if available < bytes => Err(WorkflowError::NoMemory { what: "a sample", bytes, available }),
+        _ => Ok(()),
+    }
 }
 
 /// Two pictures of one size mixed.

@@ -225,7 +225,7 @@ fn steps_and_runs_as_a_user_has_them() {
     place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 1 --accumulate 2 --ema 0.9 --clip 1")).fine();
     let before = place.list("run");
     let told = place.run(&format!("doctor run --step {STEP} --device cpu")).fine();
-    told.printed(&[STEP, "\nrun\n", "in f32", "calls of", "right: the same step"]);
+    told.printed(&[STEP, "\nrun\n", "in f32", "calls of", "right: the repeated step"]);
     assert_eq!(place.list("run"), before, "nothing is written");
     assert!(!place.has("runs"), "and no run begins");
     let told = place.run(&format!("doctor --step {STEP} --device cpu --json")).fine();

@@ -214,7 +214,7 @@ fn what_is_no_run_is_refused() {
     place.write("bad/confusion.csv", "truth,a,b\na,1\n");
     place.folder("empty");
     place.write("taken.html", "mine");
-    place.run("report empty").refused(&["empty is not a run directory", "config.toml"]);
+    place.run("report empty").refused(&["empty is not a run folder", "config.toml"]);
     place.run("report bad").refused(&["bad/confusion.csv", "move it away"]);
     place.run("report nowhere").refused(&["nowhere", "check the path"]);
     place.run("report bad --out taken.html").refused(&["taken.html exists already"]);

@@ -49,7 +49,7 @@ fn test_parts(place: &Place) {
     }
     let alone = place.run("eval run --data other --device cpu").fine();
     assert_eq!(scores(&alone.stdout), scores(&told.stdout), "the same images");
-    place.run(&format!("eval run --data other {line}")).refused(&["other has no test part"]);
+    place.run(&format!("eval run --data other {line}")).refused(&["other has no test part", "flags: --split"]);
 }
 
 fn copy(place: &Place, from: &str, to: &str) {

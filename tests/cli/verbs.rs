@@ -299,9 +299,9 @@ fn a_last_batch_of_one_image_is_left_out_and_one_alone_refused() {
     let told = place.run(&format!("{TRAIN} {flags} --batch-size 4 --out even")).fine();
     assert!(!told.stdout.contains("left out"), "a batch of two is none of that kind: {}", told.stdout);
     assert_eq!(steps("even"), 2);
-    let parts = ["layer4.0.bn1: BatchNorm cannot be trained on one value", "--batch-size", "--image-size"];
+    let parts = ["layer4.0.bn1: BatchNorm needs 2 values of each channel", "--batch-size", "--image-size"];
     place.run(&format!("{TRAIN} {flags} --batch-size 1 --out none")).refused(&parts);
-    assert!(!place.has("none"), "no run directory");
+    assert!(!place.has("none"), "no run folder");
 }
 
 /// Starts a training with these flags in a shell after `before`, and sends a signal once the run has started.

@@ -235,7 +235,7 @@ fn parts_in_which_nothing_counts_are_refused() {
     let splits = segmentation(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
     let prepared = prepare_segmentation(&sets, &SizeOptions::new(8, 8), &|_, _| ());
-    refused(prepared.map(|_| ()), &["all pixels of the 2 masks", "im 4.png", "ignored"]);
+    refused(prepared.map(|_| ()), &["every pixel of the 2 masks", "im 4.png", "ignored"]);
 }
 
 /// A TIFF header and one entry: tag 0x112 (orientation), one short.

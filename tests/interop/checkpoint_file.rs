@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use shadegrad::internals::interop::files::write_atomic;
 use shadegrad::interop::safetensors::{SafetensorsError, Tensor, TensorData, TensorFile};
+use shadegrad::interop::weight_file::WeightFile;
 
 fn example() -> TensorFile {
     let mut file = TensorFile::default();
@@ -278,4 +279,29 @@ fn checkpoints_get_the_permissions_of_ordinary_files() {
     fs::write(&ordinary, "").expect("writes");
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode();
     assert_eq!(mode(&path), mode(&ordinary));
+}
+
+/// Sparse files of 20 GB: what a header claims is checked before memory is taken, and tensors are read one at a time.
+#[test]
+fn a_large_file_is_refused_by_its_header() {
+    const LARGE: u64 = 20_000_000_000;
+    let (_folder, path) = folder();
+    let grown = |length| fs::File::options().write(true).open(&path).expect("opens").set_len(length).expect("grows");
+    let refusal = || TensorFile::read(&path).expect_err("refused").to_string();
+
+    raw(&path, "", &[]);
+    grown(LARGE);
+    assert!(refusal().contains("header"), "{}", refusal());
+
+    let header = r#"{"x":{"dtype":"F32","shape":[1000],"data_offsets":[0,4000]}}"#;
+    raw(&path, header, &[]);
+    grown(LARGE);
+    assert!(refusal().contains("do not end where the file ends"), "{}", refusal());
+
+    let both = r#"{"x":{"dtype":"F32","shape":[5000000000],"data_offsets":[0,20000000000]},"y":{"dtype":"F32","shape":[1],"data_offsets":[20000000000,20000000004]}}"#;
+    raw(&path, both, &[]);
+    grown(8 + both.len() as u64 + LARGE + 4);
+    let file = WeightFile::open(&path).expect("opens");
+    assert_eq!(file.shape("x"), Some(&[5_000_000_000][..]));
+    assert_eq!(file.read("y").expect("reads").data, TensorData::F32(vec![0.0]));
 }

@@ -8,7 +8,7 @@ use shadegrad::exec::{self, AnyEngine, PlanOptions, Session};
 use shadegrad::graph::Graph;
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 use shadegrad::interop::weight_file::WeightFile;
-use shadegrad::nn::{Mode, ResNet18, Stem};
+use shadegrad::nn::{Mode, Settings, architecture};
 use shadegrad::shape::TensorType;
 
 pub fn fixture(name: &str) -> PathBuf {
@@ -86,25 +86,27 @@ fn a_whole_module_is_refused_by_the_name_of_its_class() {
     expected.iter().for_each(|part| assert!(error.contains(part), "{error}"));
 }
 
-/// ResNet18 gives torchvision's logits from its weights in every layout.
+/// Each ResNet gives torchvision's logits from its weights, ResNet18 from those of every layout.
 #[test]
-#[ignore = "needs files of 45 MB each: generate_torch_files.py --resnet18 FOLDER; SHADEGRAD_TORCH_FILES names the folder"]
-fn resnet18_has_torchvisions_logits() {
+#[ignore = "needs files of 1 GB: generate_torch_files.py --resnets FOLDER; SHADEGRAD_TORCH_FILES names the folder"]
+fn resnets_have_torchvisions_logits() {
     let folder = PathBuf::from(std::env::var_os("SHADEGRAD_TORCH_FILES").expect("SHADEGRAD_TORCH_FILES"));
     let inputs = TensorFile::read(&folder.join("inputs.safetensors")).expect("inputs");
     let images = inputs.tensors["images"].clone();
     let [n, h, w, c]: [usize; 4] = images.shape.clone().try_into().expect("N H W C");
-    let mut graph = Graph::new();
-    let x = graph.input("images", TensorType::channels([n, h, w, c]));
-    let logits = ResNet18 { classes: 1000, stem: Stem::ImageNet }.apply(&mut graph, x, Mode::Eval).expect("fits");
-    graph.output("logits", logits);
     let mut tested = 0;
     for (name, expected) in inputs.tensors.iter().filter(|(name, _)| *name != "images") {
+        let network = architecture(name.trim_end_matches(".pth")).or_else(|| architecture("resnet18")).expect("listed");
+        let network = (network.build)(1000, &Settings::new()).expect("a network");
+        let mut graph = Graph::new();
+        let x = graph.input("images", TensorType::channels([n, h, w, c]));
+        let logits = network.apply(&mut graph, x, Mode::Eval).expect("fits");
+        graph.output("logits", logits);
         let (TensorData::F32(pixels), TensorData::F32(expected)) = (&images.data, &expected.data) else {
             panic!("floats")
         };
         let mut session: Session<AnyEngine> =
-            Session::new(exec::open("cpu").expect("the CPU"), &graph, 0).expect("a session");
+            Session::new(exec::open("cpu").expect("the CPU"), &graph, 0).expect("states");
         session.load_weights(folder.join(name)).unwrap_or_else(|error| panic!("{error}"));
         let plan = session.load(&graph, PlanOptions::default()).expect("a plan");
         session.write(plan, "images", pixels).expect("images");
@@ -115,5 +117,5 @@ fn resnet18_has_torchvisions_logits() {
         assert!(off < 1e-4, "{name}: {off:e}");
         tested += 1;
     }
-    assert!(tested >= 8, "{tested} files");
+    assert_eq!(tested, 12);
 }

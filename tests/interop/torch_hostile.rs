@@ -203,6 +203,8 @@ fn archives_that_lie_are_refused() {
     let twice = [entry("a/data.pkl", &pickle), entry("a/data/0", &[0; 16]), elements];
     refused("one name twice", &zip(&twice, 3), &["two entries of the name `a/data/0`"]);
     refused("more entries than there are", &zip(&[entry("a/data.pkl", &pickle)], 60_000), &["damaged"]);
+    let both = [entry("a/data.pkl", &pickle), entry("b/data.pkl", &pickle)];
+    refused("two pickles", &zip(&both, 2), &["two entries data.pkl"]);
     let order = [entry("a/data.pkl", &pickle), entry("a/byteorder", b"big")];
     refused("a big-endian machine", &zip(&order, 2), &["big-endian"]);
     // A 64-bit end record that claims 2⁶² entries.

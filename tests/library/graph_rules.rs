@@ -5,7 +5,7 @@ use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, Group, Init, StateTable, Value};
 use shadegrad::internals::tasks::classify::graphs::evaluation_graph;
 use shadegrad::kernel::Access;
-use shadegrad::nn::{BatchNorm2d, Mode, ResNet18, Stem};
+use shadegrad::nn::{BatchNorm2d, Mode, ResNet, ResNetDepth, Stem};
 use shadegrad::ops::{CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::shape::TensorType;
 use shadegrad::train::step::{Optimizer, append_update, port};
@@ -68,7 +68,7 @@ fn a_norm_may_be_frozen_whole() {
 
 #[test]
 fn evaluation_writes_no_state() {
-    let network = |g: &mut Graph, x, mode: Mode| ResNet18 { classes: 4, stem: Stem::Cifar }.apply(g, x, mode);
+    let network = |g: &mut Graph, x, mode: Mode| ResNet::new(ResNetDepth::L18, 4).stem(Stem::Cifar).apply(g, x, mode);
     let graph = evaluation_graph(StateTable::default(), &network, [2, 32, 32, 3], FuseOptions::default());
     let plan = Plan::new(&graph.expect("the network fits"), PlanOptions::default());
     let bindings = plan.calls.iter().flat_map(|c| &c.call.bindings);
@@ -102,7 +102,7 @@ fn a_norm_is_not_trained_on_one_value_of_each_channel() {
         g.scope("head", |g| BatchNorm2d::default().apply(g, "bn", x, mode))
     };
     let error = norm([1, 1, 1, 8], Mode::Train).expect_err("one value").to_string();
-    for part in ["head.bn: ", "one value of each channel", "batch size", "image size"] {
+    for part in ["head.bn: ", "2 values of each channel", "batch size", "image size"] {
         assert!(error.contains(part), "no `{part}` in {error}");
     }
     for (shape, mode) in [([1, 1, 1, 8], Mode::Eval), ([2, 1, 1, 8], Mode::Train), ([1, 1, 2, 8], Mode::Train)] {

@@ -19,7 +19,7 @@ use shadegrad::internals::exec::shader::{
 };
 use shadegrad::internals::tasks::classify::graphs::{StepOptions, evaluation_graph, training_graph};
 use shadegrad::kernel::MOST_BINDINGS;
-use shadegrad::nn::{Mode, ResNet18, Stem};
+use shadegrad::nn::{Mode, ResNet, ResNetDepth, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions};
 use shadegrad::train::step::Optimizer;
 
@@ -58,7 +58,7 @@ fn resnet(
     optimizer: Optimizer,
     clip: Option<f32>,
 ) -> Vec<(String, Graph)> {
-    let network = |g: &mut Graph, x, mode: Mode| ResNet18 { classes, stem }.apply(g, x, mode);
+    let network = |g: &mut Graph, x, mode: Mode| ResNet::new(ResNetDepth::L18, classes).stem(stem).apply(g, x, mode);
     let options = |fuse| StepOptions { images, loss: CrossEntropyOptions::default(), optimizer, clip, fuse };
     let name = |what: &str| format!("resnet18 {what} {images:?}");
     let train = |fuse| training_graph(StateTable::default(), &network, options(fuse)).expect("it fits");

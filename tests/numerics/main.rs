@@ -5,6 +5,7 @@ mod adjoint;
 mod common;
 mod conformance_onnx;
 mod conformance_pytorch;
+mod encoders_trace;
 mod gradcheck;
 mod models_trace;
 mod resnet18_trace;

@@ -8,7 +8,7 @@ use shadegrad::exec::{CpuEngine, Engine, PlanOptions, Session};
 use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, Group, StateTable};
 use shadegrad::internals::tasks::classify::graphs::{StepOptions, training_graph};
-use shadegrad::nn::{Mode, ResNet18, Stem};
+use shadegrad::nn::{Mode, ResNet, ResNetDepth, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::train::step::{Optimizer, port};
 
@@ -76,7 +76,7 @@ where
     let images: [usize; 4] = sizes(&variant["batch"]).try_into().expect("four axes");
     let blocks = variant["blocks"].as_bool().expect("a flag");
     let (optimizer, lr) = optimizer(variant);
-    let network = |g: &mut Graph, x, mode: Mode| ResNet18 { classes: 10, stem: Stem::ImageNet }.apply(g, x, mode);
+    let network = |g: &mut Graph, x, mode: Mode| ResNet::new(ResNetDepth::L18, 10).apply(g, x, mode);
     let [n, c, h, w] = images;
     let options = StepOptions {
         images: [n, h, w, c],
@@ -267,7 +267,7 @@ fn resnet18_has_the_published_number_of_parameters() {
     for (stem, images) in [(Stem::ImageNet, 224), (Stem::Cifar, 32)] {
         let mut graph = Graph::new();
         let x = graph.input("x", shadegrad::shape::TensorType::channels([1, images, images, 3]));
-        ResNet18 { classes: 1000, stem }.apply(&mut graph, x, Mode::Train).expect("it fits");
+        ResNet::new(ResNetDepth::L18, 1000).stem(stem).apply(&mut graph, x, Mode::Train).expect("it fits");
         let count: usize = graph.states().of(Group::Parameters).map(|(_, s)| s.ty.shape.elements()).sum();
         // The CIFAR stem has a 3×3 kernel in place of 7×7.
         let expected = if stem == Stem::ImageNet { 11_689_512 } else { 11_689_512 - 40 * 3 * 64 };

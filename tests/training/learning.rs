@@ -5,7 +5,7 @@ use shadegrad::fuse::FuseOptions;
 use shadegrad::graph::{Graph, StateTable, Value};
 use shadegrad::internals::random::Random;
 use shadegrad::internals::tasks::classify::graphs::{StepOptions, training_graph};
-use shadegrad::nn::{Mode, ResNet18, Stem};
+use shadegrad::nn::{Mode, ResNet, ResNetDepth, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::shape::TensorType;
 use shadegrad::train::step::{Optimizer, port};
@@ -23,7 +23,8 @@ fn noise(count: usize) -> Vec<f32> {
 
 /// Losses of `steps` steps on one batch.
 fn losses(stem: Stem, [n, size]: [usize; 2], (optimizer, lr): (Optimizer, f64), steps: u64) -> Vec<f32> {
-    let network = |g: &mut Graph, x: Value, mode: Mode| ResNet18 { classes: CLASSES, stem }.apply(g, x, mode);
+    let network =
+        |g: &mut Graph, x: Value, mode: Mode| ResNet::new(ResNetDepth::L18, CLASSES).stem(stem).apply(g, x, mode);
     let options = StepOptions {
         images: [n, size, size, 3],
         loss: CrossEntropyOptions::default(),
@@ -71,14 +72,14 @@ fn sgd_fits_one_batch() {
 fn first_stage(stem: Stem, size: usize) -> usize {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([2, size, size, 3]));
-    ResNet18 { classes: CLASSES, stem }.apply(&mut g, x, Mode::Train).expect("it fits");
+    ResNet::new(ResNetDepth::L18, CLASSES).stem(stem).apply(&mut g, x, Mode::Train).expect("it fits");
     let node = g.nodes().iter().find(|n| n.scope.starts_with("layer1.0")).expect("a first stage");
     g.dims(node.outputs[0])[1]
 }
 
 #[test]
 fn the_smallest_images_can_be_trained_on() {
-    const LEAST: usize = ResNet18::MIN_IMAGE_SIZE;
+    const LEAST: usize = ResNet::MIN_IMAGE_SIZE;
     assert_eq!(first_stage(Stem::ImageNet, LEAST - 1), 1, "one pixel: what the limit is there to refuse");
     for stem in [Stem::ImageNet, Stem::Cifar] {
         assert!(first_stage(stem, LEAST) > 1);

@@ -33,7 +33,7 @@ fn output(graph: &Graph, name: &str) -> Result<Value, OnnxError> {
     let found = graph.outputs().iter().find(|(known, _)| known == name);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let known: Vec<_> = graph.outputs().iter().map(|(name, _)| name.as_str()).collect();
-        let reason = format!("the graph has no such output, but {}", known.join(", "));
+        let reason = format!("the graph has no such output; it has {}", known.join(", "));
         OnnxError::Value { name: name.into(), reason }
     })
 }

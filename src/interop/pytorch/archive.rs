@@ -36,17 +36,20 @@ pub(super) fn read(file: &File, length: u64) -> Result<Archive, String> {
 
 /// The folder of the pickle in the archive, with its slash.
 fn folder(entries: &HashMap<String, Storage>) -> Result<String, String> {
-    let of = |file: &str| {
-        entries.keys().find_map(|name| name.strip_suffix(file).filter(|f| f.is_empty() || f.ends_with('/')))
+    let folders = |file: &str| -> Vec<&str> {
+        let names = entries.keys().filter_map(|name| name.strip_suffix(file));
+        names.filter(|folder| folder.is_empty() || folder.ends_with('/')).collect()
     };
-    if of("constants.pkl").is_some() {
+    if !folders("constants.pkl").is_empty() {
         return Err(
             "it is a TorchScript program, whose code is not run: save its `state_dict()` with torch.save".into()
         );
     }
-    of("data.pkl")
-        .map(str::to_owned)
-        .ok_or_else(|| "it is a zip archive without data.pkl, so torch.save did not write it".into())
+    match folders("data.pkl")[..] {
+        [folder] => Ok(folder.to_owned()),
+        [] => Err("it is a zip archive without data.pkl, so torch.save did not write it".into()),
+        _ => Err("it has two entries data.pkl, so it can be read in two ways".into()),
+    }
 }
 
 /// The bytes of a small entry, compared with its checksum.

@@ -1,7 +1,5 @@
 //! A figure of pictures side by side, one row per image, with the colors of the classes below.
 
-use std::borrow::Cow;
-
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
@@ -17,7 +15,15 @@ pub struct Comparison {
     pub columns: Vec<String>,
     /// Names and colors below the pictures; may be empty.
     pub legend: Vec<(String, [u8; 3])>,
-    rows: Vec<Vec<(RgbImage, String)>>,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// A picture no wider than [`WIDTH`], the whole factor to enlarge it by, and its caption.
+#[derive(Debug, Clone)]
+struct Cell {
+    picture: RgbImage,
+    zoom: u32,
+    caption: String,
 }
 
 const WHAT: &str = "the comparison";
@@ -35,9 +41,14 @@ impl Comparison {
         Comparison { title, columns, legend: vec![], rows: vec![] }
     }
 
-    /// Adds a row: a picture and a caption (possibly empty) for each column.
+    /// Adds a row: a picture and a caption (possibly empty) for each column. A large picture is reduced now, so that a figure
+    /// takes little memory.
     pub fn row(&mut self, pictures: impl IntoIterator<Item = (RgbImage, String)>) {
-        self.rows.push(pictures.into_iter().take(self.columns.len()).collect());
+        let cell = |(picture, caption)| {
+            let (picture, zoom) = fitted(picture);
+            Cell { picture, zoom, caption }
+        };
+        self.rows.push(pictures.into_iter().take(self.columns.len()).map(cell).collect());
     }
 
     /// Draws the figure.
@@ -45,15 +56,13 @@ impl Comparison {
     /// # Errors
     /// When there are no rows, or the figure is too large.
     pub fn draw(&self) -> Result<RgbImage, PictureError> {
-        let shown: Vec<Vec<_>> = self.rows.iter().map(|row| row.iter().map(|(p, _)| fitted(p)).collect()).collect();
-        let widest = shown.iter().flatten().map(|(p, zoom)| p.width() * zoom).max();
+        let cells = || self.rows.iter().flatten();
+        let widest = cells().map(|cell| cell.picture.width() * cell.zoom).max();
         let Some(cell) = widest.filter(|&w| w > 0) else { return Err(PictureError::Empty { what: WHAT }) };
-        let captions = self.rows.iter().flatten().any(|(_, caption)| !caption.is_empty());
+        let captions = cells().any(|cell| !cell.caption.is_empty());
         let caption_height = if captions { LINE } else { 0.0 };
-        let heights: Vec<f32> = shown
-            .iter()
-            .map(|row| row.iter().map(|(p, zoom)| p.height() * zoom).max().unwrap_or(0) as f32 + caption_height + GAP)
-            .collect();
+        let highest = |row: &Vec<Cell>| row.iter().map(|cell| cell.picture.height() * cell.zoom).max().unwrap_or(0);
+        let heights: Vec<f32> = self.rows.iter().map(|row| highest(row) as f32 + caption_height + GAP).collect();
         let measure = Canvas::new(WHAT, 1, 1)?;
         let columns = self.columns.len() as f32;
         let width = (columns * (cell as f32 + GAP) - GAP).max(measure.text_width(&self.title, TITLE)) + 2.0 * MARGIN;
@@ -69,8 +78,8 @@ impl Comparison {
             canvas.text(name, left(column), top - LINE / 2.0, ink(TEXT));
         }
         let mut y = top;
-        for ((row, pictures), height) in self.rows.iter().zip(&shown).zip(heights) {
-            for (column, ((_, caption), (picture, zoom))) in row.iter().zip(pictures).enumerate() {
+        for (row, height) in self.rows.iter().zip(heights) {
+            for (column, Cell { picture, zoom, caption }) in row.iter().enumerate() {
                 canvas.picture(picture, left(column) as u32, y as u32, *zoom);
                 let line = y + height - GAP - LINE / 2.0;
                 canvas.text(caption, left(column), line, TextStyle::new(TEXT, palette::FAINT, Anchor::Start));
@@ -102,13 +111,13 @@ impl Comparison {
 }
 
 /// A picture no wider than [`WIDTH`], and the whole factor to enlarge it by.
-fn fitted(picture: &RgbImage) -> (Cow<'_, RgbImage>, u32) {
+fn fitted(picture: RgbImage) -> (RgbImage, u32) {
     let (width, height) = picture.dimensions();
     if width <= WIDTH {
-        return (Cow::Borrowed(picture), WIDTH / width.max(1));
+        return (picture, WIDTH / width.max(1));
     }
     let height = (u64::from(height) * u64::from(WIDTH)).div_ceil(u64::from(width)) as u32;
-    (Cow::Owned(resize(picture, WIDTH, height, FilterType::Triangle)), 1)
+    (resize(&picture, WIDTH, height, FilterType::Triangle), 1)
 }
 
 /// Color of pixels without a class. Black is a class in Pascal VOC's color map.

@@ -196,7 +196,7 @@ impl Frame {
         for run in points.split(|(_, value)| !drawable(*value)) {
             let run: Vec<_> = run.iter().map(|&(e, v)| (self.at_x(e), self.at_y(v))).collect();
             canvas.line(&run, 3.5, series.color);
-            // Dots mark epochs, unless there are too many to tell apart.
+            // Dots mark epochs, unless they would overlap.
             if epochs.len() <= 40 {
                 run.iter().for_each(|&(x, y)| canvas.disc(x, y, 5.5, series.color));
             }

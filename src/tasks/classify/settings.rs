@@ -1,18 +1,10 @@
 //! Settings of classification.
 
 use crate::data::Mix;
-use crate::nn::Stem;
+use crate::nn::{Network, ResNet, ResNetDepth, Stem};
 use crate::run::image_size::MAX_IMAGE_SIZE;
+use crate::task_settings;
 use crate::train::settings::{ConfigError, Normalize, Rule};
-use crate::{choices, task_settings};
-
-choices! {
-    /// The networks that classify.
-    pub enum ClassifyModel {
-        /// ResNet18 (He et al. 2016).
-        ResNet18 = "resnet18",
-    }
-}
 
 task_settings! {
     task "classify";
@@ -20,7 +12,7 @@ task_settings! {
     config ClassifyConfig;
     values {
         /// Network to train [default: resnet18]
-        model: ClassifyModel = ClassifyModel::ResNet18,
+        model: ResNetDepth = ResNetDepth::L18,
         /// Built-in training images, when --data is not given [default: 3600]
         scenes: usize = 3600,
         /// Passes over the training images [default: 5]
@@ -54,6 +46,11 @@ impl ClassifyConfig {
     /// How training images are mixed.
     pub fn mix(&self) -> Mix {
         Mix { mixup: self.mixup, cutmix: self.cutmix, seed: self.seed }
+    }
+
+    /// The network for a number of classes.
+    pub fn network(&self, classes: usize) -> Network {
+        ResNet::new(self.model, classes).stem(self.stem).into()
     }
 
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {

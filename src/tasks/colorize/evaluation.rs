@@ -23,6 +23,8 @@ const SHOWN: usize = 6;
 #[derive(Clone)]
 pub struct ColorizeEvaluation {
     space: ColorSpace,
+    /// Height and width of the predictions.
+    size: [usize; 2],
     regression: Regression,
     loss: f64,
     /// Scores of each image, in the order of the batches.
@@ -36,12 +38,13 @@ pub struct ColorizeEvaluation {
 impl ColorizeEvaluation {
     pub(super) fn new(
         space: ColorSpace,
+        size: [usize; 2],
         regression: Regression,
         samples: usize,
         set: Option<Arc<PreparedImages>>,
     ) -> Self {
         let wanted = spread(samples, SHOWN).collect();
-        ColorizeEvaluation { space, regression, loss: 0.0, images: vec![], shown: vec![], wanted, set }
+        ColorizeEvaluation { space, size, regression, loss: 0.0, images: vec![], shown: vec![], wanted, set }
     }
 
     fn figure(&self, set: &PreparedImages, epoch: u32) -> Result<Comparison, TaskError> {
@@ -61,8 +64,9 @@ impl ColorizeEvaluation {
 impl Evaluation for ColorizeEvaluation {
     fn add(&mut self, batch: &Batch, outputs: &Outputs) -> Result<(), TrainError> {
         let Some(set) = &self.set else { return Ok(()) };
-        let (height, width) = set.size();
-        let (len, channels) = ((height * width) as usize, self.space.channels());
+        let [height, width] = self.size;
+        let is_scaled = set.size() != (height as u32, width as u32);
+        let (len, channels) = (height * width, self.space.channels());
         let predicted = outputs.get(port::PREDICTIONS).chunks_exact(len * channels);
         let images = batch.images.chunks_exact(len).zip(predicted);
         for ((input, predicted), (&index, target)) in
@@ -70,8 +74,12 @@ impl Evaluation for ColorizeEvaluation {
         {
             let terms = predicted.iter().zip(target).map(|(&p, &t)| self.regression.of(f64::from(p - t)));
             self.loss += terms.sum::<f64>() / (len * channels) as f64;
-            let picture = picture(set.size(), self.space.decode(input, predicted));
-            self.images.push(ImageScores::of(&truth(set, index)?, &picture).map_err(TaskError::from)?);
+            let truth = truth(set, index)?;
+            let picture = match is_scaled {
+                true => self.space.recolor(&truth, predicted, (height, width))?,
+                false => picture(set.size(), self.space.decode(input, predicted)),
+            };
+            self.images.push(ImageScores::of(&truth, &picture).map_err(TaskError::from)?);
             if self.wanted.contains(&index) {
                 self.shown.push((index, picture));
             }

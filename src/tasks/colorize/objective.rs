@@ -101,6 +101,6 @@ impl Objective for Colorization {
 
     fn begin(&self, samples: usize) -> Box<dyn Evaluation> {
         let loss = self.training.map_or(Regression::L1, |(loss, _)| loss);
-        Box::new(ColorizeEvaluation::new(self.space, loss, samples, self.images.clone()))
+        Box::new(ColorizeEvaluation::new(self.space, self.card.image_size, loss, samples, self.images.clone()))
     }
 }

@@ -1,11 +1,11 @@
 //! Settings of colorization.
 
 use crate::data::ColorSpace;
-use crate::nn::{UNet, Up};
+use crate::nn::{Encoder, Network, ResNetUNet, UNet, Up};
 use crate::ops::Regression;
 use crate::run::ImageSize;
 use crate::run::image_size::MAX_IMAGE_SIZE;
-use crate::train::settings::{ConfigError, Rule};
+use crate::train::settings::{ConfigError, Needs, Rule};
 use crate::{choices, task_settings};
 
 choices! {
@@ -50,6 +50,8 @@ task_settings! {
         depth: usize = 4,
         /// Channels at the first level of unet; each level below has twice as many [default: 64]
         base: usize = 64,
+        /// Encoder of unet: its own, or a ResNet, which --init may start from a classifier [default: none]
+        encoder: Encoder = Encoder::None,
         /// Operation that doubles height and width in the decoder of unet [default: transposed]
         up: Up = Up::Transposed,
         /// Skip connections of unet, from each level of the encoder to the decoder [default: true]
@@ -75,6 +77,10 @@ impl ColorizeConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         rule.range("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
         rule.range("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
+        let own = self.encoder == Encoder::None;
+        for (key, value) in [("depth", self.depth), ("base", self.base)] {
+            rule.effect(key, &value, own, Needs::OneOf("encoder", &["none"]))?;
+        }
         // The window of SSIM has sides of 11 pixels.
         rule.range(
             "image_size",
@@ -85,8 +91,12 @@ impl ColorizeConfig {
     }
 
     /// The network.
-    pub fn network(&self) -> UNet {
+    pub fn network(&self) -> Network {
         let ColorizeConfig { depth, base, up, skips, color_space, .. } = *self;
-        UNet { outputs: color_space.channels(), depth, base, up, skips }
+        let outputs = color_space.channels();
+        match self.encoder.depth() {
+            Some(encoder) => ResNetUNet { encoder, outputs, up, skips }.into(),
+            None => UNet { outputs, depth, base, up, skips }.into(),
+        }
     }
 }

@@ -187,7 +187,7 @@ impl Scored {
         best.map(|(_, cut)| {
             let below = cut.below.unwrap_or(0.0);
             let middle = below + (cut.probability - below) / 2.0;
-            // Between neighboring floats there is no middle.
+            // Adjacent floats have no value between them.
             if middle > below { middle } else { cut.probability }
         })
     }

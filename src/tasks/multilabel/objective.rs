@@ -127,7 +127,7 @@ impl Objective for MultiLabelClassification {
 
     fn feed(&self, session: &mut Session<AnyEngine>, plan: PlanId, batch: &Batch, n: usize) -> Result<(), ExecError> {
         session.write(plan, port::IMAGES, &filled(&batch.images, n * 3 * self.card.pixels()))?;
-        // Images to predict come without targets; rows that fill up a batch count for nothing.
+        // Images for prediction have no targets. Rows that pad a batch are ignored.
         let mut targets = batch.targets.clone();
         targets.resize(n * self.card.classes.len(), IGNORED as f32);
         session.write(plan, port::TARGETS, &targets)?;

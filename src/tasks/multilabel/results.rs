@@ -25,7 +25,7 @@ pub(super) fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epo
     };
     let mut cells = vec![];
     for row in spread(found.indices.len(), SHOWN) {
-        // An image is as sure as its least sure label.
+        // The confidence of an image is that of its least confident label.
         let sure = found.scored.probabilities(row).iter().map(|&p| p.max(1.0 - p)).fold(1.0, f32::min);
         let (decided, truth) =
             (joined(&found.decided(row)), joined(&names_of(&found.classes, found.scored.truth(row))));

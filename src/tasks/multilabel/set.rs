@@ -43,7 +43,7 @@ impl ImageSet for LabeledImages {
     ) -> Result<Compared, TaskError> {
         let found = typed::<MultiLabelEvaluation>(found);
         let scores = task_card(&card.task).scores;
-        // An image is right where all its labels are.
+        // An image is correct if all its labels are.
         let is_right = |one: &&MultiLabelEvaluation| {
             let mut right = vec![false; self.0.len()];
             for (row, &index) in one.indices.iter().enumerate() {

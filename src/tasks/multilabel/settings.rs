@@ -1,19 +1,11 @@
 //! Settings of multi-label classification.
 
 use crate::data::Mix;
-use crate::nn::Stem;
+use crate::nn::{Network, ResNet, ResNetDepth, Stem};
 use crate::run::ImageSize;
 use crate::run::image_size::MAX_IMAGE_SIZE;
 use crate::train::settings::{ConfigError, Normalize, Rule};
 use crate::{choices, task_settings};
-
-choices! {
-    /// The networks that classify.
-    pub enum MultiLabelModel {
-        /// ResNet18 (He et al. 2016).
-        ResNet18 = "resnet18",
-    }
-}
 
 choices! {
     /// Weight in the loss of labels that are present.
@@ -43,7 +35,7 @@ task_settings! {
     config MultiLabelConfig;
     values {
         /// Network to train [default: resnet18]
-        model: MultiLabelModel = MultiLabelModel::ResNet18,
+        model: ResNetDepth = ResNetDepth::L18,
         /// Built-in training images, when --data is not given [default: 3600]
         scenes: usize = 3600,
         /// Passes over the training images [default: 8]
@@ -84,6 +76,11 @@ impl MultiLabelConfig {
     /// Height and width of the images.
     pub(super) fn size(&self) -> ImageSize {
         ImageSize { height: self.image_size, width: self.image_size }
+    }
+
+    /// The network for a number of classes.
+    pub fn network(&self, classes: usize) -> Network {
+        ResNet::new(self.model, classes).stem(self.stem).into()
     }
 
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {

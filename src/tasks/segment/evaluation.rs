@@ -3,9 +3,12 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use image::GrayImage;
+
 use super::metrics::{SegmentationScores, image_iou};
 use super::{MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU, pair};
-use crate::data::{Batch, PreparedPairs, one_line};
+use crate::data::{Batch, PreparedPairs, nearest_into, one_line};
+use crate::label::IGNORED_BYTE;
 use crate::run::Score;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ConfusionMatrix;
@@ -24,7 +27,8 @@ const SHOWN: usize = 6;
 pub struct SegmentEvaluation {
     classes: Vec<String>,
     palette: Vec<[u8; 3]>,
-    pixels: usize,
+    /// Height and width of the predictions.
+    size: [usize; 2],
     samples: usize,
     totals: Totals,
     /// Counts of truth and prediction, over all pixels of the set that are not ignored.
@@ -40,13 +44,34 @@ impl SegmentEvaluation {
         SegmentEvaluation {
             classes: card.classes.clone(),
             palette: card.palette.clone(),
-            pixels: card.pixels(),
+            size: card.image_size,
             samples,
             totals: Totals::default(),
             confusion: ConfusionMatrix::new(card.classes.len()),
             shown: vec![],
             wanted: if pairs.is_some() { spread(samples, SHOWN).collect() } else { vec![] },
             pairs,
+        }
+    }
+
+    fn size_u32(&self) -> (u32, u32) {
+        (self.size[0] as u32, self.size[1] as u32)
+    }
+
+    /// A predicted mask at another height and width.
+    fn scaled(&self, mask: Vec<u8>, (height, width): (u32, u32)) -> Vec<u8> {
+        let (own_height, own_width) = self.size_u32();
+        let mask = GrayImage::from_raw(own_width, own_height, mask).unwrap_or_default();
+        let mut scaled = vec![0; height as usize * width as usize];
+        nearest_into(&mask, width, height, &mut scaled);
+        scaled
+    }
+
+    /// Counts the pixels of a mask that are not ignored.
+    fn count(&mut self, truth: &[u8], predicted: &[u8]) {
+        for (&truth, &predicted) in truth.iter().zip(predicted).filter(|(truth, _)| **truth != IGNORED_BYTE) {
+            // Both are classes of the model: the set was opened with its classes.
+            let _ = self.confusion.add(truth.into(), predicted.into());
         }
     }
 
@@ -88,11 +113,19 @@ impl Evaluation for SegmentEvaluation {
         let totals = Totals::of(outputs);
         self.totals.loss += totals.loss;
         self.totals.counted += totals.counted;
-        self.confusion.add_counts(outputs.get(port::COUNTS));
-        let images = outputs.get(port::PREDICTIONS).chunks_exact(self.pixels);
+        let scaled_to = self.pairs.clone().filter(|pairs| pairs.size() != self.size_u32());
+        if scaled_to.is_none() {
+            self.confusion.add_counts(outputs.get(port::COUNTS));
+        }
+        let images = outputs.get(port::PREDICTIONS).chunks_exact(self.size[0] * self.size[1]);
         for (image, &index) in images.zip(&batch.indices) {
+            let mut predicted: Vec<u8> = image.iter().map(|&class| class as u8).collect();
+            if let Some(pairs) = &scaled_to {
+                predicted = self.scaled(predicted, pairs.size());
+                self.count(&pair(pairs, index)?.1, &predicted);
+            }
             if self.wanted.contains(&index) {
-                self.shown.push((index, image.iter().map(|&class| class as u8).collect()));
+                self.shown.push((index, predicted));
             }
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! Settings of segmentation.
 
 use super::metrics::ClassWeighting;
-use crate::nn::{Decoder, Network, ResNet18Seg, UNet, Up};
+use crate::nn::{Decoder, Encoder, Network, ResNetDepth, ResNetSeg, ResNetUNet, UNet, Up};
 use crate::run::ImageSize;
 use crate::run::image_size::{MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
+use crate::setting::Choice;
 use crate::train::settings::{ConfigError, Needs, Normalize, Rule};
 use crate::{choices, task_settings};
 
@@ -14,6 +15,24 @@ choices! {
         UNet = "unet",
         /// ResNet18 with a decoder of transposed convolutions, FCN (Long et al. 2015).
         ResNet18Seg = "resnet18-seg",
+        /// FCN with ResNet34.
+        ResNet34Seg = "resnet34-seg",
+        /// FCN with ResNet50.
+        ResNet50Seg = "resnet50-seg",
+        /// FCN with ResNet101.
+        ResNet101Seg = "resnet101-seg",
+        /// FCN with ResNet152.
+        ResNet152Seg = "resnet152-seg",
+    }
+}
+
+/// The models that `decoder` belongs to.
+const WITH_DECODER: &[&str] = &["resnet18-seg", "resnet34-seg", "resnet50-seg", "resnet101-seg", "resnet152-seg"];
+
+impl SegmentModel {
+    /// The encoder, unless it is UNet.
+    fn resnet(self) -> Option<ResNetDepth> {
+        self.name().strip_suffix("-seg").and_then(ResNetDepth::of_name)
     }
 }
 
@@ -40,11 +59,13 @@ task_settings! {
         depth: usize = 4,
         /// Channels at the first level of unet; each level below has twice as many [default: 64]
         base: usize = 64,
+        /// Encoder of unet: its own, or a ResNet, which --init may start from a classifier [default: none]
+        encoder: Encoder = Encoder::None,
         /// Operation that doubles height and width in the decoder of unet [default: transposed]
         up: Up = Up::Transposed,
         /// Skip connections of unet, from each level of the encoder to the decoder [default: true]
         skips: bool = true,
-        /// Decoder of resnet18-seg [default: fcn32s]
+        /// Decoder of resnetNN-seg [default: fcn32s]
         decoder: Decoder = Decoder::Fcn32s,
         /// Built-in training images, when --data is not given [default: 320]
         scenes: usize = 320,
@@ -73,12 +94,15 @@ impl SegmentConfig {
         rule.range("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
         let (unet, dice) = (self.model == SegmentModel::UNet, self.loss == SegmentLoss::Dice);
         let of_unet = Needs::OneOf("model", &["unet"]);
+        let own = self.encoder == Encoder::None;
         for (key, value) in [("depth", self.depth), ("base", self.base)] {
             rule.effect(key, &value, unet, of_unet)?;
+            rule.effect(key, &value, own, Needs::OneOf("encoder", &["none"]))?;
         }
+        rule.effect("encoder", &self.encoder.name(), unet || own, of_unet)?;
         rule.effect("up", &self.up.name(), unet, of_unet)?;
         rule.effect("skips", &self.skips, unet, of_unet)?;
-        rule.effect("decoder", &self.decoder.name(), !unet, Needs::OneOf("model", &["resnet18-seg"]))?;
+        rule.effect("decoder", &self.decoder.name(), !unet, Needs::OneOf("model", WITH_DECODER))?;
         rule.effect("class_weights", &self.class_weights.name(), !dice, Needs::OneOf("loss", &["ce", "ce+dice"]))?;
         let size = self.image_size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
         rule.range("image_size", &self.image_size, size, "sides of 5 to 8192 pixels")
@@ -87,9 +111,10 @@ impl SegmentConfig {
     /// The network for a number of classes.
     pub fn network(&self, classes: usize) -> Network {
         let SegmentConfig { depth, base, up, skips, decoder, .. } = *self;
-        match self.model {
-            SegmentModel::UNet => UNet { outputs: classes, depth, base, up, skips }.into(),
-            SegmentModel::ResNet18Seg => ResNet18Seg { classes, decoder }.into(),
+        match (self.model.resnet(), self.encoder.depth()) {
+            (Some(depth), _) => ResNetSeg { depth, classes, decoder }.into(),
+            (None, Some(encoder)) => ResNetUNet { encoder, outputs: classes, up, skips }.into(),
+            (None, None) => UNet { outputs: classes, depth, base, up, skips }.into(),
         }
     }
 }

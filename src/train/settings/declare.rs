@@ -41,7 +41,7 @@ pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
         read::resolve(given)
     }
 
-    /// The settings in a TOML file, such as a run directory's `config.toml`, over the defaults.
+    /// The settings in a TOML file, such as a run folder's `config.toml`, over the defaults.
     ///
     /// # Errors
     /// As [`TaskSettings::resolve`].

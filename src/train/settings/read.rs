@@ -9,6 +9,7 @@ use super::error::{ConfigError, Origin};
 use super::{Needs, TaskSettings};
 use crate::interop::files::read_text;
 use crate::run::resume::kept_settings;
+use crate::text::number;
 
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -95,7 +96,12 @@ impl Rule<'_> {
     ) -> Result<(), ConfigError> {
         match holds {
             true => Ok(()),
-            false => Err(ConfigError::Value { key, value: value.to_string(), origin: (self.origin)(key), expected }),
+            false => {
+                let value = value.to_string();
+                // 1e308 has 309 digits.
+                let value = value.parse().ok().filter(|_| value.len() > 24).map_or(value, number);
+                Err(ConfigError::Value { key, value, origin: (self.origin)(key), expected })
+            }
         }
     }
 

@@ -40,9 +40,35 @@ fn the_body_of_a_classifier_is_taken_over() {
         "102 tensors loaded; 1 of another shape, not loaded: upscore.weight [3, 3, 64, 64] instead of [3, 3, 16, 16]; \
          6 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias",
     ]);
+    let told =
+        place.run(&format!("train segment --data set --encoder resnet18 {STILL} --init body --out across")).fine();
+    told.printed(&["body/best.safetensors: 100 tensors loaded", "missing: up4.enlarge.weight"]);
+    let across = place.checkpoint("across/last.safetensors");
+    for name in ["conv1.weight", "layer4.1.bn2.bias"] {
+        let off =
+            values(&across, name).iter().zip(values(&body, name)).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
+        assert!(off < 1e-9, "{name}: {off:e}");
+    }
+    place.run("eval across --data set --device cpu").fine();
+
     let unet = format!("train segment --data set --model unet --base 4 --depth 2 {STILL} --init body --out none");
     place.run(&unet).refused(&["body/best.safetensors", "no tensor has the name and shape"]);
     assert!(!place.has("none"), "nothing is written for a run that cannot start");
+}
+
+/// A ResNet encoder fixes depth and channels of the decoder.
+#[test]
+fn settings_of_unets_own_encoder_are_refused_beside_another() {
+    let place = Place::new();
+    for flag in ["--depth", "--base"] {
+        for task in ["segment", "colorize"] {
+            place
+                .run(&format!("train {task} --encoder resnet34 {flag} 3 --out none"))
+                .refused(&[flag, "--encoder none"]);
+        }
+    }
+    let line = "train segment --model resnet18-seg --encoder resnet34 --out none";
+    place.run(line).refused(&["--encoder", "--model unet"]);
 }
 
 /// The start of FCN-32s: each class is interpolated alone, its neighbors 32 pixels away.

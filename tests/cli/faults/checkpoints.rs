@@ -11,11 +11,11 @@ fn trained() -> Place {
     place
 }
 
-/// `predict` and `--init` refuse the file by name; `--init` makes no run directory.
+/// `predict` and `--init` refuse the file by name; `--init` makes no run folder.
 fn refused(place: &Place, file: &str, parts: &[&str]) {
     cannot_predict(place, file, parts);
     place.run(&format!("{TRAIN} --init {file} --out next")).refused(&[file]).refused(parts);
-    assert!(!place.has("next"), "no run directory");
+    assert!(!place.has("next"), "no run folder");
 }
 
 fn cannot_predict(place: &Place, file: &str, parts: &[&str]) {
@@ -149,8 +149,10 @@ fn weights_of_other_programs_bring_names_and_normalization() {
     let still = format!("{TRAIN} --batch-size 3 --epochs 1 --optimizer sgd --lr 1e-20 --momentum 0");
     foreign(&place, "wrapped.safetensors", |name| format!("module.{name}"));
     let told = place.run(&format!("{still} --init wrapped.safetensors --out a")).fine();
-    told.printed(&["wrapped.safetensors: 102 tensors loaded; names without the prefix `module.`"])
-        .printed(&["pixels:  mean 0.4850 0.4560 0.4060, std 0.2290 0.2240 0.2250", "assumed, since the file does not say"]);
+    told.printed(&["wrapped.safetensors: 102 tensors loaded; names without the prefix `module.`"]).printed(&[
+        "pixels:  mean 0.4850 0.4560 0.4060, std 0.2290 0.2240 0.2250",
+        "assumed, since the file does not say",
+    ]);
     let settings = String::from_utf8(place.bytes("a/config.toml")).expect("text");
     assert!(settings.contains("\nnormalize = \"imagenet\"\n"), "{settings}");
 
@@ -171,7 +173,9 @@ fn weights_of_other_programs_bring_names_and_normalization() {
     assert_eq!(place.checkpoint("b/last.safetensors").metadata["std"], "[0.25,0.25,0.25]");
 
     let told = place.run(&format!("{still} --init b --normalize none --out c")).fine();
-    told.printed(&["note:    pixels have mean 0.0000 0.0000 0.0000, std 1.0000 1.0000 1.0000; the weights expect mean 0.5"]);
+    told.printed(&[
+        "note:    pixels have mean 0.0000 0.0000 0.0000, std 1.0000 1.0000 1.0000; the weights expect mean 0.5",
+    ]);
     place.run(&format!("{still} --init run --out d")).fine().printed(&["pixels:  mean", "as the weights were trained"]);
     let told = place.run(&format!("{still} --normalize 0.5,0.5/1,1 --out e"));
     told.refused(&["0.5,0.5/1,1", "means and deviations of red, green and blue"]);
@@ -209,7 +213,7 @@ fn what_is_no_run_and_what_is_no_image() {
     let place = trained();
     place.folder("empty");
     place.run("predict run empty --device cpu").refused(&["empty: holds no JPEG, PNG, WebP, BMP, GIF or TIFF file"]);
-    place.run("predict empty photos/disc --device cpu").refused(&["empty is not a run directory", "config.toml"]);
+    place.run("predict empty photos/disc --device cpu").refused(&["empty is not a run folder", "config.toml"]);
     place.run("predict nowhere photos/disc --device cpu").refused(&["nowhere", "check the path"]);
     place.run("eval run --data nowhere --device cpu").refused(&["nowhere", "check the path"]);
     place.run("predict run photos/disc --device abacus").refused(&["no device `abacus`", "there are: cpu"]);

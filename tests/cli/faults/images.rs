@@ -2,11 +2,11 @@
 
 use crate::support::{CLASSES, Place, TRAIN};
 
-/// Refuses to train on `data`, with a message that holds `parts`, and makes no run directory.
+/// Refuses to train on `data`, with a message that holds `parts`, and makes no run folder.
 fn refused(place: &Place, data: &str, parts: &[&str]) {
     let line = format!("train classify --data {data} --out run --device cpu --image-size 32 --epochs 1");
     place.run(&line).refused(&[data]).refused(parts);
-    assert!(!place.has("run"), "no run directory");
+    assert!(!place.has("run"), "no run folder");
 }
 
 #[test]

@@ -80,3 +80,45 @@ fn a_validation_loss_that_is_no_number_stops_before_anything_is_saved() {
         .refused(&["no checkpoint had been written yet"]);
     assert!(!place.has("run/last.safetensors") && !place.has("run/best.safetensors"), "no useless weights");
 }
+
+/// The weights, gradients and moments take 372 MB.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_little_memory_is_one_line() {
+    let place = Place::new();
+    let line = "train segment --scenes 10 --image-size 32 --base 64 --depth 4 --batch-size 5 --device cpu --out run";
+    let told = place.run_in_shell("ulimit -v 400000;", line);
+    told.refused(&["out of memory while making the states", "--batch-size"]);
+    assert!(!place.has("run"), "nothing is written");
+}
+
+/// An abort, as by an allocation that fails, is an error like others.
+#[cfg(unix)]
+#[test]
+fn an_abort_is_one_line_and_exit_code_2() {
+    let place = Place::new();
+    let line = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --device cpu --epochs 100000 --out run";
+    let child = place.start(line);
+    while !place.has("run/run.json") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let sent = std::process::Command::new("kill").args(["-ABRT", &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    let told = Outcome::new(line, &child.wait_with_output().expect("ends"));
+    told.refused(&["the process was aborted, most likely since memory is used up", "--batch-size"]);
+}
+
+/// A warning that nobody can read changes the exit code.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_error_shows_in_the_exit_code() {
+    let place = Place::new();
+    let scenes = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu --epochs 1";
+    place.run(&format!("{scenes} --out run")).fine();
+    place.run_in_shell("", "export run --out whole.onnx 2>/dev/full").fine();
+    place.write("run/metrics.csv", "");
+    let told = place.run_in_shell("", "export run --out model.onnx 2>/dev/full");
+    assert_eq!(told.code, Some(2));
+    told.printed(&["lines for the standard error could not be written there"]);
+    assert_eq!(place.bytes("model.onnx"), place.bytes("whole.onnx"));
+}

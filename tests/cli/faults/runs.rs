@@ -217,7 +217,9 @@ fn a_longer_schedule_says_how_the_rate_jumps() {
     killed(under_way(&place, &format!("{line} --epochs 1000 --out run"), "run", 1));
     let next = next_epoch(&place);
     let told = place.run(&format!("train segment --resume run --epochs {next}")).fine();
-    told.printed(&[&format!("--schedule cosine spans {next} epochs now, not 1000: the learning rate is")]);
+    told.printed(&[&format!(
+        "the cosine schedule spans {next} epochs now, not 1000: the learning rate at the next step is"
+    )]);
 }
 
 /// Two signals that come together, as from a terminal and a wrapper, are one.

@@ -6,7 +6,7 @@ use shadegrad::graph::{Graph, Group};
 use shadegrad::internals::train::model::Model;
 use shadegrad::interop::onnx::OnnxModel;
 use shadegrad::interop::torchvision;
-use shadegrad::nn::{Decoder, Mode, Network, ResNet18, ResNet18Seg, Stem, UNet, Up};
+use shadegrad::nn::{Decoder, Mode, Network, ResNet, ResNetDepth, ResNetSeg, ResNetUNet, Stem, UNet, Up};
 use shadegrad::run::{Checkpoint, ModelCard};
 use shadegrad::shape::TensorType;
 use shadegrad::tasks::classify::ClassifyPredictor;
@@ -109,7 +109,7 @@ fn exported(from: &Checkpoint) -> OnnxModel {
 }
 
 fn classifier(stem: Stem, size: usize) {
-    let card = card("classify", ResNet18 { classes: 5, stem }.into(), [size; 2]);
+    let card = card("classify", ResNet::new(ResNetDepth::L18, 5).stem(stem).into(), [size; 2]);
     let from = checkpoint(&card);
     let mut predictor = ClassifyPredictor::new(&from, exec::open("cpu").expect("an engine")).expect("a classifier");
     let rows = predictor.probabilities(normalized(&card)).expect("runs").concat();
@@ -129,7 +129,7 @@ fn classifiers_give_probabilities() {
 #[test]
 fn multi_label_classifiers_give_probabilities_and_thresholds() {
     let thresholds = [0.5f32, 0.125, 0.75, 0.3, 0.9];
-    let mut card = card("multi-label", ResNet18 { classes: 5, stem: Stem::ImageNet }.into(), [37; 2]);
+    let mut card = card("multi-label", ResNet::new(ResNetDepth::L18, 5).into(), [37; 2]);
     card.own.insert("thresholds".into(), serde_json::json!(thresholds).to_string());
     let from = checkpoint(&card);
     let mut predictor = MultiLabelPredictor::new(&from, exec::open("cpu").expect("an engine")).expect("a classifier");
@@ -164,13 +164,16 @@ fn segmentation(name: &str, network: Network, size: [usize; 2]) {
 #[test]
 fn segmentation_gives_logits() {
     for decoder in [Decoder::Fcn32s, Decoder::Fcn8s] {
-        let network = ResNet18Seg { classes: 5, decoder }.into();
+        let network = ResNetSeg { classes: 5, decoder, ..Default::default() }.into();
         segmentation(&format!("segment-{decoder:?}"), network, [45, 61]);
     }
     for (up, skips) in [(Up::Transposed, true), (Up::Bilinear, true), (Up::Transposed, false), (Up::Bilinear, false)] {
         let network = UNet { outputs: 3, depth: 2, base: 4, up, skips }.into();
         segmentation(&format!("segment-{up:?}-{skips}"), network, [23, 30]);
     }
+    let bottlenecks = ResNetSeg { depth: ResNetDepth::L50, classes: 5, decoder: Decoder::Fcn32s };
+    segmentation("segment-bottlenecks", bottlenecks.into(), [45, 61]);
+    segmentation("segment-encoder", ResNetUNet { outputs: 3, ..Default::default() }.into(), [33, 50]);
 }
 
 /// The colors are those that the program writes, before they are rounded to bytes.

@@ -49,6 +49,6 @@ fn refusals(place: &Place, model: &[u8]) {
     place.run("export run --out gone/model.onnx").refused(&["gone/model.onnx", "create its folder first"]);
     place.run("export image.png --out m.onnx").refused(&["image.png", "not a usable safetensors file"]);
     place.folder("empty");
-    place.run("export empty").refused(&["empty is not a run directory"]);
+    place.run("export empty").refused(&["empty is not a run folder"]);
     assert!(!place.has("m.onnx") && !place.has("gone") && place.list("empty").is_empty());
 }

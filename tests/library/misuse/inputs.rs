@@ -26,7 +26,7 @@ fn a_wrong_number_of_inputs_is_refused() {
     refuses(Accumulate { mean: true }, &[0, 1, 4, 6], "inputs");
     refuses(MovingAverage, &[0, 1, 2, 4], "inputs");
     refuses(ClipScale { max_norm: 1.0 }, &[0], "inputs");
-    refuses(ClipScale { max_norm: 1.0 }, &[3], "the scale of the loss");
+    refuses(ClipScale { max_norm: 1.0 }, &[3], "the loss scale");
     refuses(Fill { ty: TensorType::flat(4), value: 0.0 }, &[1], "inputs");
 }
 

@@ -18,14 +18,14 @@ fn a_parameter_that_comes_after_the_packed_gradients_is_refused() {
     let known = state(&mut g, "known", Group::Parameters).expect("a new state");
     let gradient = ops::scale(&mut g, known, 2.0).expect("an activation");
     ops::pack_parameters(&mut g, &[gradient]).expect("one gradient for one parameter");
-    refused(state(&mut g, "late", Group::Parameters), &["`late`", "Parameters is complete"]);
+    refused(state(&mut g, "late", Group::Parameters), &["`late`", "the group Parameters, which was packed"]);
     assert_eq!(state(&mut g, "known", Group::Parameters), Ok(known), "it is there already");
     state(&mut g, "frozen", Group::Parameters).expect("it is not one of the parameters");
     state(&mut g, "moment", Group::Moments).expect("that group is not complete");
 
     let mut g = Graph::new();
     g.group(Group::Statistics);
-    refused(state(&mut g, "late", Group::Statistics), &["`late`", "Statistics is complete"]);
+    refused(state(&mut g, "late", Group::Statistics), &["`late`", "the group Statistics, which was packed"]);
 }
 
 /// The gradient of `x · w` for x is w, but as it was when the product was taken.
