@@ -73,11 +73,11 @@ fn convolutions(c: &mut Criterion) {
             engine.states(&plan.states).expect("no states");
             let id = engine.load(&plan).unwrap_or_else(|e| panic!("{layer}: {e}"));
             for port in &plan.inputs {
-                // Not 0 and not subnormal: both compute at another speed than the values of training.
+                // Neither 0 nor subnormal: such values compute at another speed than those of training.
                 let values: Vec<f32> = (0..port.slice.len).map(|i| (i % 97) as f32 / 97.0 - 0.4).collect();
                 engine.write(id, port.slice, &values).expect("it fits");
             }
-            // Reading four floats waits for the call and copies no more.
+            // Reading four floats waits for the call, and copies little.
             let probe = Slice { len: 4, ..plan.outputs[0].slice };
             group.throughput(Throughput::Elements(plan.flops()));
             group.bench_function(BenchmarkId::from_parameter(layer), |b| {

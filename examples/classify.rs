@@ -1,8 +1,8 @@
-//! Trains ResNet18 through the library as `shadegrad train classify` does, and says where the pictures are:
+//! Trains ResNet18 through the library as `shadegrad train classify` does, and prints the paths of the pictures:
 //!
 //!     cargo run --release --example classify [-- --quick]
 //!
-//! Without `data` it learns the built-in scenes; give a folder of class folders to learn your own images.
+//! Without `data` it learns the built-in scenes. Set `data` to a folder of class folders to learn from your images.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use shadegrad::tasks::classify::ClassifyConfig;
 use shadegrad::tasks::classify::train;
 use shadegrad::train::Outcome;
 
-/// Trains into `out`, or into the next free folder in `runs`; `quick` takes few scenes.
+/// Trains into `out`, or into the next free folder in `runs`. `quick` uses few scenes.
 ///
 /// # Errors
 /// If the data or the device fail, or a file cannot be written.
@@ -22,7 +22,7 @@ pub fn run(quick: bool, out: Option<PathBuf>) -> Result<Outcome, Box<dyn Error>>
     if quick {
         config = ClassifyConfig { scenes: 200, epochs: 2, image_size: 32, batch_size: 20, ..config };
     }
-    // `&()` watches nothing; an `Observer` of your own is told of every step. The flag, once set, ends the run.
+    // `&()` observes nothing; a custom `Observer` receives every step. The flag, once set, ends the run.
     Ok(train(&config, &(), &AtomicBool::new(false))?)
 }
 

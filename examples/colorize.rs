@@ -1,8 +1,8 @@
-//! Trains UNet to colorize built-in street scenes, with skip connections and without, and puts them side by side:
+//! Trains UNet to colorize built-in street scenes, with and without skip connections, and compares the two:
 //!
 //!     cargo run --release --example colorize [-- --quick]
 //!
-//! Set `data` to a folder of photographs to learn the colors of your own.
+//! Set `data` to a folder of photographs to learn from their colors.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub fn run(quick: bool, out: &Path) -> Result<String, Box<dyn Error>> {
     let mut models = vec![];
     for (name, skips) in [("with skips", true), ("without", false)] {
         let folder = out.join(if skips { "skips" } else { "plain" });
-        // Found by trying: after fewer steps both are still pale.
+        // Found by trial: after fewer steps both are pale.
         let (epochs, batch_size, lr) = (10, 4, 2e-3);
         let mut config =
             ColorizeConfig { skips, base: 16, epochs, batch_size, lr, out: Some(folder), ..Default::default() };

@@ -1,4 +1,4 @@
-//! A network of your own in a training loop of your own:
+//! A custom network in a custom training loop:
 //!
 //!     cargo run --release --example custom_model [-- --quick]
 
@@ -27,7 +27,7 @@ fn network(g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError
     Linear::new(10).apply(g, "head", x)
 }
 
-/// Trains, and returns the share of validation images that are classified correctly.
+/// Trains, and returns the share of correctly classified validation images.
 ///
 /// # Errors
 /// If the device fails.

@@ -1,8 +1,9 @@
-//! A task and a network of your own, with a loss made of ops, in the common training loop:
+//! A custom task and network, with a loss made of ops, in the common training loop:
 //!
 //!     cargo run --release --example custom_task
 //!
-//! The task is to tell how bright a picture is. Once registered, it trains, resumes, reports and exports like a built-in one.
+//! The task is to predict the brightness of a picture. Once registered, it trains, resumes, reports and exports like a
+//! built-in task.
 
 use std::error::Error;
 use std::path::Path;
@@ -39,7 +40,7 @@ impl Model for Meter {
     }
 }
 
-/// Mean squared error, out of ops.
+/// Mean squared error, made of ops.
 fn squared_error(g: &mut Graph, predicted: Value, target: Value) -> Result<Value, GraphError> {
     let error = ops::sub(g, predicted, target)?;
     let square = ops::mul(g, error, error)?;
@@ -75,12 +76,12 @@ impl BrightnessConfig {
     }
 }
 
-/// Numbers that cover 0 to 1 evenly: fractions of a multiple of an irrational one.
+/// Numbers that cover 0 to 1 evenly: the fractional parts of multiples of an irrational number.
 fn spread(k: usize, seed: u64) -> f32 {
     ((k as f64 + seed as f64) * 0.618_033_988_75).fract() as f32
 }
 
-/// Pictures of noise around a brightness each, which is the target.
+/// Pictures of noise around a brightness, which is the target.
 fn pictures(seed: u64, count: usize) -> Result<Arc<dyn Source>, TrainError> {
     let bright: Vec<f32> = (0..count).map(|i| spread(i, seed)).collect();
     let len = 3 * SIZE * SIZE;
@@ -123,7 +124,8 @@ pub fn register() {
     tasks::register(&Brightness);
 }
 
-/// Trains into `out`, and writes a report and an ONNX model beside the weights; returns the mean error of the best epoch.
+/// Trains into `out`, and writes a report and an ONNX model beside the weights. Returns the mean error of the best
+/// epoch.
 ///
 /// # Errors
 /// If the data or the device fail, or a file cannot be written.

@@ -1,9 +1,9 @@
-//! Trains ResNet18 for several labels an image through the library as `shadegrad train multi-label` does:
+//! Trains ResNet18 for images with several labels through the library as `shadegrad train multi-label` does:
 //!
 //!     cargo run --release --example multilabel [-- --quick]
 //!
-//! Without `data` it learns built-in scenes of several objects; give a table with a list column, or class folders in which
-//! an image may lie in several, to learn your own images.
+//! Without `data` it learns built-in scenes of several objects. Set `data` to a table with a list column, or to class
+//! folders in which an image may be in several, to learn from your images.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use shadegrad::tasks::multilabel::{MACRO_F1, MEAN_AVERAGE_PRECISION, MultiLabelConfig, train};
 use shadegrad::train::Outcome;
 
-/// Trains into `out`, or into the next free folder in `runs`; `quick` takes few scenes.
+/// Trains into `out`, or into the next free folder in `runs`. `quick` uses few scenes.
 ///
 /// # Errors
 /// If the data or the device fail, or a file cannot be written.

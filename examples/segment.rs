@@ -1,8 +1,8 @@
-//! Trains UNet and ResNet18 with an up-sampling head on built-in street scenes and puts them side by side:
+//! Trains UNet and ResNet18 with an up-sampling head on built-in street scenes, and compares the two:
 //!
 //!     cargo run --release --example segment [-- --quick]
 //!
-//! Set `data` to a folder of images and masks to learn your own classes.
+//! Set `data` to a folder of images and masks to learn other classes.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
-// Gradients of several batches as one: sum ← K sum + W g, weight ← K weight + W, where W = totals.y is what the batch's
-// mean loss was divided by (images or pixels that count) and K = hyper.keep is 0 for the first batch, else 1.
+// Accumulates the gradients of several batches: sum ← K sum + W g, weight ← K weight + W.
+// W = totals.y is the divisor of the batch's mean loss: the number of images or pixels that count.
+// K = hyper.keep is 0 for the first batch, else 1.
 // Mapping: one invocation per vector of the flat gradient buffer.
 @group(0) @binding(0) var<storage, read_write> sum: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> weight: array<f32>;
@@ -15,7 +16,7 @@ fn main(
 ) {
     let i = item(wid, count, lid);
     if (i < ITEMS) {
-        // Chosen, not multiplied by 0: what lies there may not be finite.
+        // Selects instead of multiplying by 0: the old values may not be finite.
         let more = hyper.keep != 0.0;
         sum[i] = select(vec4<f32>(), sum[i], more) + totals[0].y * grad[i];
         if (i == 0u) {

@@ -1,4 +1,4 @@
-// Mean of the last batch's gradients and those accumulated before it: (K sum + W g) / (K weight + W), see accumulate.
+// Mean gradient of the last batch and the accumulated ones: (K sum + W g) / (K weight + W), see accumulate.wgsl.
 // Mapping: one invocation per vector of the flat gradient buffer.
 @group(0) @binding(0) var<storage, read> sum: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
@@ -17,7 +17,7 @@ fn main(
     if (i < ITEMS) {
         let more = hyper.keep != 0.0;
         let total = select(0.0, weight[0], more) + totals[0].y;
-        // Where nothing counted all gradients are 0 already.
+        // With a total weight of 0 all gradients are 0.
         mean[i] = (select(vec4<f32>(), sum[i], more) + totals[0].y * grad[i]) / select(total, 1.0, total == 0.0);
     }
 }

@@ -1,7 +1,10 @@
-// Adam, or AdamW when DECOUPLED: m = β1 m + (1 − β1) g; v = β2 v + (1 − β2) g²;
-// p −= lr / (1 − β1^t) · m / (sqrt(v) / sqrt(1 − β2^t) + ε), with hyper = (lr, 1/(1 − β1^t), 1/sqrt(1 − β2^t)).
-// RATE1 and RATE2 are 1 − β1 and 1 − β2, which would lose digits if formed from β in f32. Nothing happens when the loss
-// (guard[0]; the norm of scaled gradients in its place) is not finite. The first DECAY_END4 vectors are decayed.
+// Adam, or AdamW when DECOUPLED:
+//   m = β1 m + (1 − β1) g; v = β2 v + (1 − β2) g²
+//   p −= lr / (1 − β1^t) · m / (sqrt(v) / sqrt(1 − β2^t) + ε)
+// hyper holds lr, 1/(1 − β1^t) and 1/sqrt(1 − β2^t).
+// RATE1 and RATE2 are 1 − β1 and 1 − β2. Formed from β in f32 they would lose digits.
+// The first DECAY_END4 vectors are decayed.
+// The step is skipped when guard_value[0] is not finite: the loss, or the norm of scaled gradients.
 // Mapping: one invocation per vector of the flat parameter buffer.
 @group(0) @binding(0) var<storage, read_write> p: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> grad: array<vec4<f32>>;

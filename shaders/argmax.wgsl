@@ -1,5 +1,5 @@
-// out[row] = index of the largest of the C channels of x[row], the first among equals. 0 after the last row.
-// Mapping: one invocation per row (and per float of padding at the end).
+// out[row] = index of the largest of the C channels of x[row], the first among equals. The padding after the last row is 0.
+// Mapping: one invocation per float of out.
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
 

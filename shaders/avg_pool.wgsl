@@ -1,4 +1,4 @@
-// y = Σ x / divisor over the taps of a window that count (see shared/avg_pool.wgsl).
+// y = Σ x / divisor over the counted taps of a window (see shared/avg_pool.wgsl).
 // Mapping: one invocation per vector of channels of an output pixel.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;

@@ -1,5 +1,6 @@
-// out = a + b (OP 0), a · b (1), a − b (2) or a / b (3). With BROADCAST, b is repeated over a; with MASKED, the result in
-// padding lanes would not be 0, and is set to 0.
+// out = a + b (OP 0), a · b (OP 1), a − b (OP 2) or a / b (OP 3).
+// With BROADCAST, b is repeated over a.
+// With MASKED, padding lanes of the result are set to 0; the formula would give another value there.
 // Mapping: one invocation per vector of a, see shared/broadcast.wgsl.
 @group(0) @binding(0) var<storage, read> a: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> b: array<vec4<T1>>;

@@ -1,5 +1,6 @@
-// dlogits = u ((1 − t) σ(x) − w t σ(−x)), u the upstream gradient, divided by the number of elements that count for the mean
-// (0 when none does); see binary_cross_entropy.wgsl. Lanes of padding and ignored elements become 0.
+// dlogits = u ((1 − t) σ(x) − w t σ(−x)), see binary_cross_entropy.wgsl.
+// u is the upstream gradient; for the mean it is divided by the number of counted elements (u = 0 when none counts).
+// Padding lanes and ignored elements become 0.
 // Mapping: one invocation per vector.
 @group(0) @binding(0) var<storage, read> upstream: array<f32>;
 @group(0) @binding(1) var<storage, read> totals: array<f32>;
@@ -22,7 +23,7 @@ fn main(
         }
         let x = logits[i];
         let t = smoothed(i);
-        // Both sigmoids from e^−|x|, so that neither loses its digits.
+        // Both sigmoids from e^−|x|, so that neither loses digits.
         let e = exp(-abs(x));
         let near = 1.0 / (1.0 + e);
         let far = e * near;

@@ -1,5 +1,5 @@
-// y = x repeated along the axes that are 1 in x. Padding is set to 0: lanes, and of each BLOCK_ROWS rows of a weight those
-// from BLOCK_USED on.
+// y = x repeated along the axes that are 1 in x.
+// Padding is set to 0: padding lanes, and the rows from BLOCK_USED on in each block of BLOCK_ROWS rows of a weight.
 // Mapping: one invocation per vector of y, see shared/broadcast.wgsl.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;

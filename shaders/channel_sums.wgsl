@@ -1,4 +1,5 @@
-// Partial sums over rows: x [ROWS, C] to out [SEGMENTS, C], one per channel and segment of rows.
+// Partial sums over rows, one per channel and segment of rows.
+// Layout: x [ROWS, C], out [SEGMENTS, C].
 // Mapping: see shared/segment_sums.wgsl.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;

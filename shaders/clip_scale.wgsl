@@ -1,5 +1,6 @@
-// (norm, min(1, MAX_NORM / (norm + 1e-6)), 0, 0) from the sum of squares, as torch.nn.utils.clip_grad_norm_. With SCALED
-// the squares are those of gradients · scale; the norm is that of the gradients, and the factor also divides by the scale.
+// out = (norm, factor, 0, 0) from the sum of squares; factor = min(1, MAX_NORM / (norm + 1e-6)).
+// The formula is that of torch.nn.utils.clip_grad_norm_.
+// With SCALED the squares are those of gradients · scale. norm is that of the gradients, and factor also divides by scale.
 // Mapping: a single invocation.
 @group(0) @binding(0) var<storage, read> total: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> scale: array<f32>;
@@ -18,7 +19,7 @@ fn main(
             unscale = 1.0 / scale[0];
         }
         let norm = sqrt(total[0].x) * unscale;
-        // Divides only if clipping applies: without a limit MAX_NORM is the largest float.
+        // Divides only where clipping applies: without a limit MAX_NORM is the largest float.
         var factor = 1.0;
         if (norm + 1e-6 > MAX_NORM) {
             factor = MAX_NORM / (norm + 1e-6);

@@ -1,5 +1,6 @@
 // y[row, c] = a[row, c] for c < CA, else b[row, c − CA].
-// Mapping: one invocation per vector of y. Layout: rows of CA, CB and CA + CB channels, each padded to vectors of 4.
+// Mapping: one invocation per vector of y.
+// Layout: rows of CA, CB and CA + CB channels, each padded to vectors of 4.
 @group(0) @binding(0) var<storage, read> a: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> b: array<vec4<T1>>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<T2>>;
@@ -26,7 +27,7 @@ fn main(
         let row = i / C4;
         let c4 = i % C4;
         if (CA % 4u == 0u) {
-            // Whole vectors, with the padding lanes of b at the end.
+            // Whole vectors. Padding lanes of b end the row.
             if (c4 < CA4) {
                 y[i] = vec4<T2>(vec4<f32>(a[row * CA4 + c4]));
             } else {

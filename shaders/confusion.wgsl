@@ -1,5 +1,6 @@
-// out[segment, t, p] = rows of the segment with label t and prediction p. No atomics, so the order of the sums is fixed.
-// Labels and predictions are integers; numbers that are no class match nothing.
+// out[segment, t, p] = number of rows of the segment with label t and prediction p.
+// No atomics: the order of the sums is fixed.
+// Labels and predictions are integers. A value that is no class matches nothing.
 // Mapping: one invocation per segment of SEGMENT_ROWS rows, label and vector of predictions.
 // Layout: out [segment][C labels][C4] vectors.
 @group(0) @binding(0) var<storage, read> labels: array<f32>;

@@ -1,20 +1,29 @@
 // Gradient of conv2d for its input (and transposed convolution) as an implicit matrix product, one per group and phase:
 //   dx[m, n] = relu?(Σ_k dy[output pixel that tap k reaches from m, channel of k] · wt[tap of k, channel of k, n]
 //                    [+ bias[n]] [+ addend[m, n]])
-// Mapping: a phase holds the input pixels that are congruent modulo the stride, so every one of its taps hits an output
-// and no multiply is wasted. m = (n, i-th row of the phase, j-th column); k = (tap of the phase, output channel of the
-// group); n = input channel of the group. For a phase along the height, H_TAP is its first tap, H_TAPS the number of its taps,
-// H_STEP their distance, H_START its first input row, H_COUNT the number of its rows; W_… are the same along the width.
-// Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), addend and dx N H W I, as vectors of 4 channels. dx is called
-// d_x here and in other kernels, since `dx` is a namespace of HLSL, in which naga 30 keeps names.
-// With a file of operands/ for dy (`a_at`) and wt (`b_at`), and epilogue/ended.wgsl, which declares bias and addend if present.
-// Tile and grid: see exec/shader/gemm.rs; `batch` = (group, row phase, column phase).
+// Mapping: m = (n, i-th row of the phase, j-th column); k = (tap of the phase, output channel of the group); n = input
+// channel of the group; `batch` = (group, row phase, column phase).
+// Phase: the input pixels that are congruent modulo the stride. Each of its taps hits an output, so no multiply is wasted.
+//
+// | of a row phase | value                     |
+// |----------------|---------------------------|
+// | H_TAP          | its first tap             |
+// | H_TAPS         | number of its taps        |
+// | H_STEP         | distance between its taps |
+// | H_START        | its first input row       |
+// | H_COUNT        | number of its input rows  |
+//
+// W_TAP to W_COUNT are the same of a column phase.
+// Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), addend and dx N H W I, as vectors of 4 channels.
+// Name: dx is d_x here and in other kernels, because `dx` is a namespace in HLSL, where naga 30 keeps names.
+// With: a file of operands/ for dy (`a_at`) and wt (`b_at`); epilogue/ended.wgsl, which declares bias and addend if present.
+// Tile and grid: see exec/shader/gemm.rs.
 @group(0) @binding(4) var<storage, read_write> d_x: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
 const BATCH: u32 = GROUPS * SH * SW;
-// Vectors of a tap in the sum.
+// Vectors of channels of one tap: its terms of the sum.
 const TAP4: u32 = GO4;
 
 fn group(batch: u32) -> u32 { return batch / (SH * SW); }
@@ -24,7 +33,7 @@ fn w_phase(batch: u32) -> u32 { return batch % SW; }
 fn m_count(batch: u32) -> u32 { return N * H_COUNT(h_phase(batch)) * W_COUNT(w_phase(batch)); }
 fn taps(batch: u32) -> u32 { return H_TAPS(h_phase(batch)) * W_TAPS(w_phase(batch)); }
 
-// kh, kw of a tap of the phase.
+// kh and kw of a tap of the phase.
 fn kernel_position(batch: u32, tap: u32) -> vec2<u32> {
     let hp = h_phase(batch);
     let wp = w_phase(batch);
@@ -32,7 +41,7 @@ fn kernel_position(batch: u32, tap: u32) -> vec2<u32> {
     return vec2<u32>(H_TAP(hp) + (tap / taps_w) * H_STEP(hp), W_TAP(wp) + (tap % taps_w) * W_STEP(wp));
 }
 
-// Input pixel of row m, far outside for rows beyond the last, and its image.
+// Image and input pixel of row m. The pixel of a row beyond the last is far outside.
 struct Row { image: u32, ih: u32, iw: u32 }
 
 fn a_row(batch: u32, m: u32) -> Row {
@@ -47,12 +56,12 @@ fn a_row(batch: u32, m: u32) -> Row {
     return Row(image, ih, W_START(wp) + j * SW);
 }
 
-// Vector c that a row reads for a tap, and whether the tap reaches an output.
+// Offset of vector c of the output pixel that the tap reaches, and whether there is such a pixel.
 struct Tap { at: u32, inside: bool }
 
 fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
     let k = kernel_position(batch, tap);
-    // Exactly divisible by the stride, by the choice of the phase. Negative positions are large as unsigned numbers.
+    // The choice of the phase makes both divisible by the stride. Negative positions are large as unsigned numbers.
     let ih = row.ih + PT - k.x * DH;
     let iw = row.iw + PL - k.y * DW;
     let inside = tap < taps(batch) && ih < OH * SH && iw < OW * SW;
@@ -60,7 +69,7 @@ fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
     return Tap(select(0u, at, inside) + c, inside);
 }
 
-// The vector c further. Where no output is reached, the first pixel is read and dropped: no branch, no stray read.
+// Vector c after the tap's. Without an output pixel it reads the first pixel and drops it: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<T0> {
     return select(vec4<T0>(), a_at(tap.at + c), tap.inside);
 }
@@ -71,17 +80,17 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return (((k.x * KW + k.y) * GROUPS + group(batch)) * (GO4 * 4u)) * GI4;
 }
 
-// Columns n of channel k of a tap. Beyond the last column nothing is stored, and the first is read.
+// Columns n of channel k of a tap. Beyond the last column it reads the first; `store_at` drops the result.
 fn b_place(tap: u32, k: u32, n: u32) -> u32 {
     return tap + k * GI4 + select(0u, n, N_EXACT || n < GI4);
 }
 
-// The vector of columns k channels further.
+// The vector of columns k channels after `at`.
 fn b_load(at: u32, k: u32) -> vec4<T1> {
     return b_at(at + k * GI4);
 }
 
-// First vector of row m of the result, NOWHERE beyond the last.
+// First vector of row m of the result; NOWHERE beyond the last row.
 fn place(batch: u32, m: u32) -> u32 {
     let row = a_row(batch, m);
     let at = ((row.image * H + row.ih) * W + row.iw) * I4 + group(batch) * GI4;

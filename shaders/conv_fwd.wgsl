@@ -1,21 +1,21 @@
 // conv2d forward as an implicit matrix product, one per group:
 //   y[m, n] = relu?(Σ_k x[pixel of m at tap of k, channel of k] · w[k, n] [+ bias[n]] [+ addend[m, n]])
-// Mapping: m = (n, oh, ow); k = (kh, kw, input channel of the group); n = output channel of the group.
+// Mapping: m = (n, oh, ow); k = (kh, kw, input channel of the group); n = output channel of the group; `batch` = group.
 // Layout: x N H W C, w KH KW I O, addend and y N OH OW O, all as vectors of 4 channels (padding lanes are 0).
-// With a file of operands/ for x (`a_at`) and w (`b_at`), and epilogue/ended.wgsl, which declares bias and addend if present.
-// Tile and grid: see exec/shader/gemm.rs; `batch` is the group.
+// With: a file of operands/ for x (`a_at`) and w (`b_at`); epilogue/ended.wgsl, which declares bias and addend if present.
+// Tile and grid: see exec/shader/gemm.rs.
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
 const BATCH: u32 = GROUPS;
-// Vectors of a tap in the sum.
+// Vectors of channels of one tap: its terms of the sum.
 const TAP4: u32 = GI4;
 
 fn m_count(batch: u32) -> u32 { return N * OH * OW; }
 fn taps(batch: u32) -> u32 { return KH * KW; }
 
-// Where row m reads: first pixel of its image, and the input position of tap (0, 0); far outside for rows beyond the last.
+// First pixel of the image of row m, and the input position of its tap (0, 0). A row beyond the last is far outside.
 struct Row { image: u32, ih: i32, iw: i32 }
 
 fn a_row(batch: u32, m: u32) -> Row {
@@ -26,7 +26,7 @@ fn a_row(batch: u32, m: u32) -> Row {
     return Row(image * (H * W), ih, i32(ow * SW) - i32(PL));
 }
 
-// Vector c that a row reads for a tap, and whether it is inside the image.
+// Offset of vector c of the input pixel of a tap, and whether the pixel is inside the image.
 struct Tap { at: u32, inside: bool }
 
 fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
@@ -38,7 +38,7 @@ fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
     return Tap(select(0u, at, inside) + c, inside);
 }
 
-// The vector c further. Outside the image the first pixel is read and dropped: no branch, no stray read.
+// Vector c after the tap's. Outside the image it reads the first pixel and drops it: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<T0> {
     return select(vec4<T0>(), a_at(tap.at + c), tap.inside);
 }
@@ -48,17 +48,17 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return min(tap, KH * KW - 1u) * (GI4 * 4u * O4) + batch * GO4;
 }
 
-// Columns n of channel k of a tap. Beyond the last column nothing is stored, and the first is read.
+// Columns n of channel k of a tap. Beyond the last column it reads the first; `store_at` drops the result.
 fn b_place(tap: u32, k: u32, n: u32) -> u32 {
     return tap + k * O4 + select(0u, n, N_EXACT || n < GO4);
 }
 
-// The vector of columns k channels further.
+// The vector of columns k channels after `at`.
 fn b_load(at: u32, k: u32) -> vec4<T1> {
     return b_at(at + k * O4);
 }
 
-// First vector of row m of the result, NOWHERE beyond the last.
+// First vector of row m of the result; NOWHERE beyond the last row.
 fn place(batch: u32, m: u32) -> u32 {
     return select(NOWHERE, m * O4 + batch * GO4, m < N * OH * OW);
 }

@@ -1,5 +1,6 @@
 // y[n, h, w, c] = x[n, h + TOP, w + LEFT, c + FIRST], and 0 outside of x.
-// Mapping: one invocation per vector of y. Layout: N H W C and N OH OW OC, vectors of 4 channels.
+// Mapping: one invocation per vector of y.
+// Layout: x N H W C, y N OH OW OC, vectors of 4 channels.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
 
@@ -29,7 +30,7 @@ fn main(
             let channel = vec4<u32>((i % OC4) * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
             let c = vec4<i32>(channel) + FIRST;
             if (FIRST % 4i == 0i) {
-                // Whole vectors: the padding lanes of x are 0.
+                // Whole vectors. The padding lanes of x are 0.
                 if (c.x >= 0i && c.x < i32(C4 * 4u)) {
                     v = vec4<f32>(x[pixel + u32(c.x) / 4u]);
                 }

@@ -1,6 +1,7 @@
-// With D_c = (2 I_c + s) / (P_c + T_c + s): dl/dp_c = −1/C · (2 t_c − D_c) / (P_c + T_c + s), and through the softmax
-// dlogit_c = upstream · p_c · (dl/dp_c − Σ_k p_k · dl/dp_k); 0 in ignored rows.
-// Mapping: one invocation per row. Sums as in dice_sums.wgsl.
+// Gradient of dice_finalize.wgsl, with D_c = (2 I_c + s) / (P_c + T_c + s) and I, P, T the sums of dice_sums.wgsl:
+//   dl/dp_c = −1/C · (2 t_c − D_c) / (P_c + T_c + s)
+//   dlogit_c = upstream · p_c · (dl/dp_c − Σ_k p_k · dl/dp_k), 0 in ignored rows
+// Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> upstream: array<f32>;
 @group(0) @binding(1) var<storage, read> sums: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> logits: array<vec4<f32>>;

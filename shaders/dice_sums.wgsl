@@ -1,5 +1,6 @@
-// Per segment of rows and class: Σ p·t, Σ p, Σ t, with p = softmax(logits) and t the one-hot label.
-// Mapping: one invocation per segment of SEGMENT_ROWS rows. Layout: out [segment][p·t | p | t][C4] vectors.
+// Σ p·t, Σ p and Σ t per segment of rows and class; p = softmax(logits), t is the one-hot label.
+// Mapping: one invocation per segment of SEGMENT_ROWS rows.
+// Layout: out [segment][p·t | p | t][C4] vectors.
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> labels: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;

@@ -1,4 +1,4 @@
-// y = 0 with probability P, else x / (1 − P); the mask is a function of seed, step, STREAM and element.
+// y = 0 with probability P, else x / (1 − P). The mask is a function of seed, step, STREAM and element.
 // Mapping: one invocation per vector.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> seed: array<vec4<f32>>;

@@ -1,4 +1,4 @@
-// Every element = VALUE, padding lanes 0.
+// out = VALUE in every element, 0 in padding lanes.
 // Mapping: one invocation per vector.
 @group(0) @binding(0) var<storage, read_write> out: array<vec4<f32>>;
 

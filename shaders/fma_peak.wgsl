@@ -1,6 +1,7 @@
-// y = Σ_k c_k after ROUNDS times c_k ← c_k · x + x, from c_k = k · x. It measures a device's multiply-adds, without memory.
-// a · b + c as in the matrix kernels: drivers fuse it where they can, and fma() takes 1.4 times as long on llvmpipe.
-// Mapping: one invocation per vector, with 8 independent sums, so that no instruction waits for the one before.
+// Measures the rate of multiply-adds without memory: y = Σ_k c_k after ROUNDS times c_k ← c_k · x + x, from c_k = k · x.
+// The form a · b + c is that of the matrix kernels. Drivers fuse it where they can.
+// On llvmpipe fma() takes 1.4 times as long.
+// Mapping: one invocation per vector, with 8 independent sums, so that no instruction waits for the previous one.
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 

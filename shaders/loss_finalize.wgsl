@@ -1,4 +1,5 @@
-// loss = Σ l / Σ w_y with MEAN (0 when every row is ignored), else Σ l, from totals = (Σ l, Σ w_y, correct, counted).
+// loss = Σ l / Σ w_y with MEAN (0 when every row is ignored), else Σ l.
+// totals = (Σ l, Σ w_y, correct rows, counted rows).
 // Mapping: a single invocation.
 @group(0) @binding(0) var<storage, read> totals: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> loss: array<vec4<f32>>;

@@ -1,4 +1,4 @@
-// 2^(START + state[0]), made from its bits, since exp2 may be inexact.
+// out = 2^(START + state[0]), formed as bits because exp2 may be inexact.
 // Mapping: a single invocation.
 @group(0) @binding(0) var<storage, read> state: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;

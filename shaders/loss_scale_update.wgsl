@@ -1,5 +1,10 @@
-// state = (exponent, good steps, skipped steps). A step with finite gradients counts as good; after GROWTH_INTERVAL good
-// steps the scale doubles. Any other step halves the scale and counts as skipped.
+// state = (exponent, good steps, skipped steps).
+//
+// | gradients  | state                                                                     |
+// |------------|---------------------------------------------------------------------------|
+// | finite     | one good step more; after GROWTH_INTERVAL of them the scale doubles       |
+// | not finite | one skipped step more; the scale halves; the count of good steps restarts |
+//
 // Mapping: a single invocation.
 @group(0) @binding(0) var<storage, read_write> state: array<f32>;
 @group(0) @binding(1) var<storage, read> norm: array<f32>;

@@ -1,4 +1,5 @@
-// Largest value of each window, and its tap: the first among equals, as in PyTorch. A NaN wins, padding never does.
+// y = largest value of each window, index = its tap: the first among equals, as in PyTorch.
+// A NaN is the largest value, padding never is.
 // Mapping: one invocation per vector of channels of an output pixel.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
@@ -6,7 +7,7 @@
 
 fn inside(position: i32, size: u32) -> bool { return position >= 0i && position < i32(size); }
 
-// Tests the bits: `v != v` becomes an ordered comparison in SPIR-V, which is false for a NaN.
+// Tests the bits: `v != v` becomes an ordered comparison in SPIR-V, which is false for NaN.
 fn is_nan(v: vec4<f32>) -> vec4<bool> {
     return (bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
 }

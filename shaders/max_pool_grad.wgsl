@@ -1,5 +1,5 @@
 // dx = Σ dy of the windows whose maximum is this pixel [+ addend, in channels from 4 · ADDEND_FIRST4 on].
-// Mapping: one invocation per vector of channels of an input pixel, which looks at every window that covers it.
+// Mapping: one invocation per vector of channels of an input pixel. It reads every window that covers the pixel.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> index: array<vec4<T1>>;
 @group(0) @binding(2) var<storage, read> addend: array<vec4<T2>>;

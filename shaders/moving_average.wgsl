@@ -11,7 +11,7 @@ fn main(
     @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
     let i = item(wid, count, lid);
-    // The same for all; llvmpipe reads it once for all outside of branches only.
+    // Read outside of the branch: llvmpipe then reads it once for all invocations.
     let rate = 1.0 - hyper.average_decay;
     if (i < ITEMS) {
         let old = average[i];

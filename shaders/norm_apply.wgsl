@@ -1,5 +1,5 @@
 // y = relu?(γ · (x − mean) · invstd + β [+ residual]).
-// Mapping: one invocation per ROWS_EACH vectors of x, of the same channels in rows that lie ITEMS vectors apart.
+// Mapping: one invocation per ROWS_EACH vectors of x. They have the same channels and lie ITEMS vectors apart.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> mean: array<f32>;
 @group(0) @binding(2) var<storage, read> invstd: array<f32>;
@@ -18,7 +18,7 @@ fn main(
     if (i < ITEMS) {
         let c = i % C4;
         let known = channels_of_row(i / C4, c);
-        // Reads all before writing one: a compiler does not know that x and y do not overlap.
+        // Reads all before the first write: a compiler cannot know that x and y do not overlap.
         var results: array<vec4<f32>, ROWS_EACH>;
         for (var row = 0u; row < ROWS_EACH; row++) {
             results[row] = ended(i + row * ITEMS, known);

@@ -1,14 +1,14 @@
-// Mean and 1 / std of every statistic, merged from the segments of norm_stats by the formula of Chan et al. (1983) in a
-// fixed order; updates the running statistics of BatchNorm.
-// Mapping: a statistic belongs to a sample and a group; BatchNorm has one sample and one group per channel. ROW_LANES
-// invocations share a statistic: each merges every ROW_LANES-th channel and segment. VECTORS statistics share a workgroup.
+// Mean and 1 / std of every statistic. The segments of norm_stats are merged in a fixed order by the formula of Chan et al.
+// (1983). The running statistics of BatchNorm are updated.
+// Statistic: a statistic belongs to a sample and a group. BatchNorm has one sample, and one group per channel.
 // Padding groups give 0.
+// Mapping: VECTORS statistics per workgroup, ROW_LANES invocations per statistic; each of them merges every ROW_LANES-th
+// channel and segment.
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> running_mean: array<f32>;
 @group(0) @binding(2) var<storage, read_write> running_var: array<f32>;
 @group(0) @binding(3) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(4) var<storage, read_write> invstd: array<f32>;
-
 
 struct Moments { n: f32, mean: f32, m2: f32 }
 var<workgroup> held: array<Moments, WORKGROUP>;
@@ -35,7 +35,7 @@ fn part(sample: u32, group: u32, lane: u32) -> Moments {
     return all;
 }
 
-// Merges over the row lanes; the first lane gets the result.
+// Merges over the row lanes. The first lane holds the result.
 fn merge_lanes(invocation: u32, own: Moments) -> Moments {
     var all = own;
     for (var step = VECTORS; step < SUBGROUP; step *= 2u) {
@@ -79,14 +79,14 @@ fn store(i: u32, all: Moments) {
     invstd[i] = r;
 }
 
-fn reduce(block: u32, place: u32) {
-    let i = block * VECTORS + place % VECTORS;
+fn reduce(block: u32, invocation: u32) {
+    let i = block * VECTORS + invocation % VECTORS;
     var own = Moments(0.0, 0.0, 0.0);
     if (i < STATISTICS && i % GROUPS_PADDED < GROUPS) {
-        own = part(i / GROUPS_PADDED, i % GROUPS_PADDED, place / VECTORS);
+        own = part(i / GROUPS_PADDED, i % GROUPS_PADDED, invocation / VECTORS);
     }
-    let all = merge_lanes(place, own);
-    if (i < STATISTICS && place < VECTORS) {
+    let all = merge_lanes(invocation, own);
+    if (i < STATISTICS && invocation < VECTORS) {
         store(i, all);
     }
 }

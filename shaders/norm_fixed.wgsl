@@ -1,4 +1,4 @@
-// Mean and 1 / std of BatchNorm in evaluation, from the running statistics, which are not updated.
+// Mean and 1 / std of BatchNorm in evaluation, from the running statistics, which stay unchanged.
 // Mapping: one invocation per channel. Padding channels give 0.
 @group(0) @binding(0) var<storage, read> running_mean: array<f32>;
 @group(0) @binding(1) var<storage, read> running_var: array<f32>;

@@ -1,7 +1,8 @@
-// dx = invstd · (γ g − (Σ γ g + x̂ · Σ γ g x̂) / n), with sums over the n numbers that share a mean; with FIXED statistics
-// dx = invstd · γ g. g is dy masked by `mask` (see shared/norm_masked.wgsl), and also the gradient of a RESIDUAL.
-// PER_CHANNEL: the sums are those without γ (dβ and dγ).
-// Mapping: one invocation per ROWS_EACH vectors of x, of the same channels in rows that lie ITEMS vectors apart.
+// dx = invstd · (γ g − (Σ γ g + x̂ · Σ γ g x̂) / n), with sums over the n values that share a mean.
+// With FIXED statistics dx = invstd · γ g.
+// g is dy masked by `mask` (see shared/norm_masked.wgsl). g is also the gradient of a RESIDUAL.
+// With PER_CHANNEL the sums are without γ: dβ and dγ.
+// Mapping: one invocation per ROWS_EACH vectors of x. They have the same channels and lie ITEMS vectors apart.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T1>>;
 @group(0) @binding(2) var<storage, read> mask: array<vec4<T2>>;
@@ -15,7 +16,7 @@
 
 struct Gradient { g: vec4<f32>, d_x: vec4<f32> }
 
-// dx of vector i, given both sums of its channels.
+// dx of vector i from both sums of its channels.
 fn gradient(i: u32, known: Channels, sum_of_g: vec4<f32>, sum_of_gx: vec4<f32>) -> Gradient {
     let v = vec4<f32>(x[i]);
     let g = masked(vec4<f32>(dy[i]), i, v, known);
@@ -47,7 +48,7 @@ fn main(
                 b *= known.gamma;
             }
         }
-        // Reads all before writing one: a compiler does not know that they do not overlap.
+        // Reads all before the first write: a compiler cannot know that the buffers do not overlap.
         var results: array<Gradient, ROWS_EACH>;
         for (var row = 0u; row < ROWS_EACH; row++) {
             results[row] = gradient(i + row * ITEMS, known, a, b);

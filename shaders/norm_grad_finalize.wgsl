@@ -4,17 +4,17 @@
 @group(0) @binding(1) var<storage, read_write> dgamma: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> dbeta: array<vec4<f32>>;
 
-fn reduce(block: u32, place: u32) {
-    let c = block * VECTORS + place % VECTORS;
+fn reduce(block: u32, invocation: u32) {
+    let c = block * VECTORS + invocation % VECTORS;
     var own = Sums();
     if (c < C4) {
-        for (var s = place / VECTORS; s < SAMPLES * SEGMENTS; s += ROW_LANES) {
+        for (var s = invocation / VECTORS; s < SAMPLES * SEGMENTS; s += ROW_LANES) {
             own.a += partials[(s * C4 + c) * 2u];
             own.b += partials[(s * C4 + c) * 2u + 1u];
         }
     }
-    let sums = add_rows(place, own);
-    if (c < C4 && place < VECTORS) {
+    let sums = add_rows(invocation, own);
+    if (c < C4 && invocation < VECTORS) {
         dbeta[c] = sums.a;
         dgamma[c] = sums.b;
     }

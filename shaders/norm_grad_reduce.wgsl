@@ -1,4 +1,4 @@
-// Partial sums Σ g and Σ g · x̂ per segment of rows and channel; g is dy masked by `mask` (see shared/norm_masked.wgsl).
+// Partial sums Σ g and Σ g · x̂ per segment of rows and channel. g is dy masked by `mask` (see shared/norm_masked.wgsl).
 // Layout: out [SAMPLES · SEGMENTS, C / 4, (Σ g, Σ g x̂)].
 // Mapping: see shared/segment_sums.wgsl.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;

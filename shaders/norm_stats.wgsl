@@ -1,5 +1,6 @@
-// Mean and sum of squared deviations (m2) per channel and segment of rows. A segment lies in one sample; BatchNorm counts
-// the batch as one sample. x [ROWS, C] to out [SAMPLES · SEGMENTS, C / 4, (mean, m2)].
+// Mean and sum of squared deviations (m2) per channel and segment of rows.
+// A segment lies within one sample. BatchNorm counts the batch as one sample.
+// Layout: x [ROWS, C], out [SAMPLES · SEGMENTS, C / 4, (mean, m2)].
 // Mapping: see shared/segment_sums.wgsl.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;

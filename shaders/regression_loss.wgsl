@@ -1,5 +1,12 @@
-// Partial sums of a loss of d = prediction − target: OP 0 d², 1 |d|, 2 Huber: d²/2 for |d| ≤ DELTA, else
-// DELTA (|d| − DELTA/2). out = (Σ l, number of elements, 0, number of elements); only the first part has the number.
+// Partial sums of a loss of d = prediction − target.
+// out = (Σ l, elements, 0, elements); only part 0 has the number of elements.
+//
+// | OP        | l                                                      |
+// |-----------|--------------------------------------------------------|
+// | 0         | d²                                                     |
+// | 1         | abs(d)                                                 |
+// | 2 (Huber) | d²/2 for abs(d) ≤ DELTA, else DELTA (abs(d) − DELTA/2) |
+//
 // Mapping: invocation i sums the vectors i, i + PARTS, …. The padding lanes of both tensors are 0 and add nothing.
 @group(0) @binding(0) var<storage, read> prediction: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> goal: array<vec4<f32>>;

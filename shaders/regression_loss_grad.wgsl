@@ -1,4 +1,4 @@
-// dprediction = upstream / (number of elements) · dl/dd for d = prediction − target; see regression_loss.wgsl.
+// dprediction = upstream / (number of elements) · dl/dd for d = prediction − target, see regression_loss.wgsl.
 // Mapping: one invocation per vector.
 @group(0) @binding(0) var<storage, read> upstream: array<f32>;
 @group(0) @binding(1) var<storage, read> prediction: array<vec4<f32>>;

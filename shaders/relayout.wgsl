@@ -1,5 +1,5 @@
-// Copy between two paddings of the same logical elements: rows of CI values in CIP floats to rows of CO values in COP
-// floats, zeros in the padding.
+// Copies the same logical elements between two paddings: rows of CI values in CIP floats to rows of CO values in COP floats.
+// The padding of the result is 0.
 // Mapping: one invocation per vector of the result.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;

@@ -1,5 +1,6 @@
-// y[n, oh, ow, c] = x at the position of (oh, ow): the nearest pixel, or with BILINEAR the mean of four, weighted.
-// Mapping: one invocation per vector of y. Layout: N H W C to N OH OW C, vectors of 4 channels.
+// y[n, oh, ow, c] = x at the position of (oh, ow): the nearest pixel, or with BILINEAR the weighted mean of four pixels.
+// Mapping: one invocation per vector of y.
+// Layout: x N H W C, y N OH OW C, vectors of 4 channels.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
 

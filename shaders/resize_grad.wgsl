@@ -1,5 +1,5 @@
-// dx[n, h, w, c] = Σ dy[n, oh, ow, c] · (weight of this input in that output).
-// Mapping: one invocation per vector of dx. It adds the outputs that read the input in a fixed order.
+// dx[n, h, w, c] = Σ dy[n, oh, ow, c] · (weight of pixel (h, w) in output (oh, ow)), in a fixed order.
+// Mapping: one invocation per vector of dx.
 // Layout: dy N OH OW C, dx N H W C, vectors of 4 channels.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> d_x: array<vec4<T1>>;

@@ -1,5 +1,6 @@
-// SGD with momentum: g += λ p; v = μ v + g; p −= lr · (NESTEROV ? g + μ v : v), g scaled by the clip factor first. Nothing
-// happens when guard[0] (the loss, or the norm of scaled gradients) is not finite. The first DECAY_END4 vectors are decayed.
+// SGD with momentum: g += λ p; v = μ v + g; p −= lr · (NESTEROV ? g + μ v : v). The clip factor scales g first.
+// The first DECAY_END4 vectors are decayed.
+// The step is skipped when guard_value[0] is not finite: the loss, or the norm of scaled gradients.
 // Mapping: one invocation per vector of the flat parameter buffer.
 @group(0) @binding(0) var<storage, read_write> p: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> grad: array<vec4<f32>>;

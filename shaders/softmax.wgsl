@@ -1,5 +1,5 @@
-// y = e^(x − m) / Σ e^(x − m) for each row of x, with m its largest number; with LOG y = x − m − ln Σ e^(x − m). Padding lanes
-// are set to 0.
+// y = e^(x − m) / Σ e^(x − m) for each row of x, with m its largest value. With LOG y = x − m − ln Σ e^(x − m).
+// Padding lanes are set to 0.
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> logits: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;

@@ -1,7 +1,8 @@
-// Per row of logits: (loss, weight of its label, 1 if correct, 1 if counted); all 0 for an ignored row.
-// l = (1 − ε) w_y (−log p_y) + ε / C Σ_c w_c (−log p_c). A tie goes to the first class.
-// SOFT_LABELS: probabilities q of all classes. l = Σ_c ((1 − ε) q_c + ε / C) w_c (−log p_c), the weight is 1, and the
-// correct class is the one with the largest q.
+// out = (loss, weight of the label, 1 if correct, 1 if counted) per row of logits, and 0 for an ignored row.
+//   l = (1 − ε) w_y (−log p_y) + ε / C Σ_c w_c (−log p_c)
+// The first class among equals is the predicted one.
+// SOFT_LABELS: the label is the probabilities q of all classes, and l = Σ_c ((1 − ε) q_c + ε / C) w_c (−log p_c).
+// The weight is 1, and the class with the largest q is the correct one.
 // LOG_PROBABILITIES: the logits are log p.
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
@@ -9,7 +10,7 @@
 @group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 
-// The class of the largest probability of a soft label.
+// The class with the largest probability of a soft label.
 fn likeliest(row: u32) -> u32 {
     var top = -1.0;
     var best = 0u;

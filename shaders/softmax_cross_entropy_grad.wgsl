@@ -1,5 +1,6 @@
-// dlogits = u · [p_k ((1 − ε) w_y + ε/C Σ_c w_c) − (1 − ε) w_y [k = y] − ε/C w_k], u the upstream gradient, divided by the
-// sum of the labels' weights for the mean (0 when every row is ignored).
+// dlogits = u · [p_k ((1 − ε) w_y + ε/C Σ_c w_c) − (1 − ε) w_y [k = y] − ε/C w_k]
+// u is the upstream gradient; for the mean it is divided by the sum of the labels' weights.
+// u = 0 when every row is ignored.
 // SOFT_LABELS: q_k replaces [k = y], and Σ_c q_c w_c replaces w_y.
 // LOG_PROBABILITIES: the logits are log p, and the first term is absent.
 // Mapping: one invocation per row.

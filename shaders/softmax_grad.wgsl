@@ -1,5 +1,5 @@
-// dx = y (dy − Σ y dy) for the softmax y of a row; with LOG, y is its logarithm and dx = dy − e^y Σ dy. Padding lanes are
-// set to 0.
+// dx = y (dy − Σ y dy) for the softmax y of a row. With LOG y is the log softmax, and dx = dy − e^y Σ dy.
+// Padding lanes are set to 0.
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> y: array<vec4<f32>>;

@@ -1,7 +1,7 @@
-// Sums over the middle axis of x [OUTER, MIDDLE, INNER] in vectors, in PARTS interleaved parts: out [PARTS, OUTER, INNER],
-// which sum_partials.wgsl adds up. With FOLD the four lanes of a sum are added too: out = (Σ, 0, 0, 0). Padding lanes of x
-// are 0 and add nothing.
-// Mapping: one invocation per vector of out sums the vectors p, p + PARTS, p + 2 PARTS, … of its part p, in this order.
+// Partial sums over the middle axis, in PARTS interleaved parts, which sum_partials.wgsl adds.
+// With FOLD the four lanes of a sum are added too: out = (Σ, 0, 0, 0). Padding lanes of x are 0 and add nothing.
+// Layout: x [OUTER, MIDDLE, INNER], out [PARTS, OUTER, INNER], in vectors.
+// Mapping: one invocation per vector of out. It adds the vectors p, p + PARTS, p + 2 PARTS, … of its part p, in this order.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 

@@ -1,5 +1,5 @@
-// out[i] = Σ_p partials[p · LEN4 + i] in the order of p: merges partial sums.
-// Mapping: one invocation per vector of the result. The last part may be incomplete (TOTAL4 vectors in all).
+// out[i] = Σ_p partials[p · LEN4 + i], in the order of p. The last part may be incomplete (TOTAL4 vectors in all).
+// Mapping: one invocation per vector of the result.
 @group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 

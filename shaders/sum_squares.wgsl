@@ -1,6 +1,6 @@
-// Partial sums of the flat gradient: (Σ g², 0, 0, 0). Part i has the vectors i, i + PARTS, i + 2 PARTS, …, so that
-// neighboring invocations read neighboring vectors.
-// Mapping: one invocation per part.
+// Partial sums of the squares of the flat gradient: (Σ g², 0, 0, 0).
+// Mapping: one invocation per part. Part i has the vectors i, i + PARTS, i + 2 PARTS, …, so that neighboring invocations
+// read neighboring vectors.
 @group(0) @binding(0) var<storage, read> grad: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 

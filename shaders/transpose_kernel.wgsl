@@ -1,5 +1,5 @@
-// A convolution weight with its channel axes exchanged: KH KW I O to KH KW O I.
-// Mapping: one invocation per 4×4 block, 4 vectors in and 4 out.
+// Exchanges the channel axes of a convolution weight: KH KW I O to KH KW O I.
+// Mapping: one invocation per block of 4×4, 4 vectors in and 4 out.
 @group(0) @binding(0) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> wt: array<vec4<T1>>;
 

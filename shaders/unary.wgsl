@@ -1,4 +1,4 @@
-// y = f(x), element by element. With MASKED, f is not 0 at 0, and padding lanes are set to 0.
+// y = f(x), element by element. With MASKED padding lanes are set to 0, because f(0) ≠ 0.
 //
 // | OP | f(x)                        |
 // |----|-----------------------------|
@@ -14,7 +14,8 @@
 // | 9  | abs(x)                      |
 // | 10 | x^ALPHA                     |
 //
-// Mapping: one invocation per vector. A NaN passes through ReLU, so that the loss shows it.
+// Mapping: one invocation per vector.
+// A NaN passes through ReLU, so that the loss shows it.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;
 
@@ -26,7 +27,7 @@ fn apply(v: vec4<f32>) -> vec4<f32> {
     } else if (OP == 2u) {
         return 1.0 / (1.0 + exp(-v));
     } else if (OP == 3u) {
-        // e^2x overflows beyond 44; tanh is 1 in f32 from 10 on.
+        // e^2x overflows beyond 44. From 10 on tanh is 1 in f32.
         return tanh(clamp(v, vec4<f32>(-15.0), vec4<f32>(15.0)));
     } else if (OP == 5u) {
         return v + ALPHA;

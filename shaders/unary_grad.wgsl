@@ -1,5 +1,5 @@
-// dx = dy · f'(·), with f by OP as in unary.wgsl; `at` is x for OP 1, 7, 9 and 10, else y. With MASKED, the derivative is
-// infinite at 0, and padding lanes are set to 0.
+// dx = dy · f'(·), with f by OP as in unary.wgsl. `at` is x for OP 1, 7, 9 and 10, else y.
+// With MASKED padding lanes are set to 0, because f'(0) is infinite.
 // Mapping: one invocation per vector.
 @group(0) @binding(0) var<storage, read> dy: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> at: array<vec4<T1>>;

@@ -1,5 +1,5 @@
-//! Reverse-mode differentiation: walks the graph backwards, asks each op for the nodes that compute its gradient, and
-//! adds the gradients of a value that is used more than once. It knows no op by name.
+//! Reverse-mode differentiation. It walks the graph backwards, asks each op for the nodes that compute its gradient,
+//! and adds the gradients of a value that is used more than once. It knows no op by name.
 
 use crate::graph::{self, Graph, GraphError, Node, NodeView, Source, Value};
 use crate::ops;
@@ -7,8 +7,8 @@ use crate::ops;
 /// Appends nodes that compute the gradient of `loss` with respect to each value of `wrt`.
 ///
 /// # Errors
-/// When the loss is not a single number or does not depend on one of `wrt`; when an op between them has no gradient, or
-/// its gradient reads a state that the graph updates in between.
+/// When the loss is not a single number or does not depend on one of `wrt`; when an op between them has no gradient;
+/// when the gradient of an op reads a state that the graph updates in between.
 pub fn gradients(graph: &mut Graph, loss: Value, wrt: &[Value]) -> Result<Vec<Value>, GraphError> {
     if graph.known("gradient", loss)?.shape.elements() != 1 {
         return Err(GraphError::NotScalar { shape: graph.ty(loss).shape.to_string() });
@@ -105,7 +105,7 @@ fn add_to(graph: &mut Graph, sum: &mut Option<Value>, new: Value) -> Result<(), 
     Ok(())
 }
 
-/// For each value: does it depend on one of `roots`?
+/// For each value, whether it depends on one of `roots`.
 fn dependent_values(graph: &Graph, roots: &[Value]) -> Vec<bool> {
     let mut depends = vec![false; graph.value_count()];
     for root in roots {

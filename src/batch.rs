@@ -3,33 +3,33 @@
 /// Samples of one step, one after another in each part.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
-    /// Images `[N,H,W,C]`, normalized as the network takes them.
+    /// Images `[N,H,W,C]`, normalized as the network expects them.
     pub images: Vec<f32>,
-    /// Class numbers: `[N]` of images, `[N,H,W]` of pixels, or empty.
+    /// Class indices: `[N]` of images, `[N,H,W]` of pixels, or empty.
     pub labels: Vec<u32>,
-    /// Numbers to predict: `[N,H,W,C]` or `[N,C]`, or empty.
+    /// Target values: `[N,H,W,C]` or `[N,C]`, or empty.
     pub targets: Vec<f32>,
     /// Index of each sample in its data set.
     pub indices: Vec<usize>,
 }
 
 impl Batch {
-    /// `samples` images without labels: what prediction takes.
+    /// `samples` images without labels, for prediction.
     pub fn new(samples: usize, images: Vec<f32>) -> Self {
         Batch { images, indices: (0..samples).collect(), ..Batch::default() }
     }
 
-    /// Images `[N,H,W,C]` with one class number for each.
+    /// Images `[N,H,W,C]` with one class index for each.
     pub fn labeled(images: Vec<f32>, labels: Vec<u32>) -> Self {
         Batch::new(labels.len(), images).with_labels(labels)
     }
 
-    /// The same with these class numbers, `[N]` or `[N,H,W]`.
+    /// The same with these class indices, `[N]` or `[N,H,W]`.
     pub fn with_labels(self, labels: Vec<u32>) -> Self {
         Batch { labels, ..self }
     }
 
-    /// The same with these numbers to predict, `[N,H,W,C]` or `[N,C]`.
+    /// The same with these target values, `[N,H,W,C]` or `[N,C]`.
     pub fn with_targets(self, targets: Vec<f32>) -> Self {
         Batch { targets, ..self }
     }
@@ -39,7 +39,7 @@ impl Batch {
         self.indices.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }

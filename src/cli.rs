@@ -78,7 +78,7 @@ enum Verb {
     Plan(plan::Args),
 }
 
-/// Why a verb failed: an error of the library or of the command line.
+/// Error of a verb: an error of the library, or one of the command line.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error(transparent)]
@@ -112,14 +112,14 @@ through_workflow_error!(
     crate::train::settings::ConfigError,
 );
 
-/// Prints a line of results. `println!` panics when the reader has closed the pipe (`… | head`) or the disk is full.
+/// Prints a line of results. `println!` would panic when the reader is gone (`… | head`) or the disk is full.
 fn print(line: impl Display) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
-/// Prints a line to the standard error. `eprintln!` panics when it is closed.
+/// Prints a line to the standard error. `eprintln!` would panic when it is closed.
 fn complain(line: impl Display) {
-    // Names from outside may hold escape sequences. Line breaks of the message itself stay.
+    // Names from outside may hold escape sequences, which are escaped. The line breaks of a message stay.
     let lines: Vec<String> = line.to_string().split('\n').map(escaped).collect();
     if writeln!(std::io::stderr().lock(), "{}", lines.join("\n")).is_err() {
         LOST.store(true, Ordering::Relaxed);

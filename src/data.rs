@@ -1,4 +1,4 @@
-//! Images in, batches out: data sets, decoding, checking, normalization, the loader and the built-in scenes.
+//! Data sets, decoding, checks, normalization, the loader and built-in scenes: images in, batches out.
 //!
 //! ```text
 //! open_classification ──► Splits ──► prepare ──► Prepared ──► ClassificationSource ──► Loader ──► Batch
@@ -6,18 +6,18 @@
 //! open_images ──► ImageSplits ──► prepare_images ──► PreparedImages ──► ColorizationSource ──► Loader
 //! ```
 //!
-//! | step | what it does |
+//! | step | action |
 //! |---|---|
 //! | open | recognizes the format of a folder ([`formats()`]), pairs files, finds classes and parts; decodes no image |
-//! | prepare | decodes every image once on all cores, names the unreadable ones, keeps the resized ones in memory |
-//! | source | normalizes a sample, and changes it at random where [`augment`] says so |
+//! | prepare | decodes every image once on all cores, reports the unreadable ones, keeps the resized ones in memory |
+//! | source | normalizes a sample, and applies the augmentation ([`augment`]) |
 //! | loader | fills batches on background threads |
 //!
-//! [`Decisions`] records how a data set was read. A set that can be read in two ways is refused with both
-//! readings; a file beside it (`classes.toml`) decides. [`check`] reads a whole data set and names what is wrong with it.
+//! [`Decisions`] records how a data set was read. A set with two readings is refused, and both are reported; a file
+//! beside it (`classes.toml`) decides. [`check`] reads a whole data set and reports all faults.
 //!
-//! Every random number is `f(seed, epoch, sample, use)` (`random.rs`), so samples depend neither on threads nor on
-//! what was read before.
+//! Every random number is `f(seed, epoch, sample, use)` (`random.rs`). Samples do not depend on threads or on earlier
+//! reads.
 
 pub mod augment;
 mod batch;
@@ -88,24 +88,24 @@ pub use prepare_pairs::{PreparedPairs, SegmentationSource, SizeOptions, prepare_
 pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
 pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSplits, open_segmentation};
 
-/// How to open a data set.
+/// Options for opening a data set.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
-    /// Share of the images held out for validation where the data set has no validation part; above 0 and below 1.
+    /// Share of the images held out for validation if the data set has no validation part; above 0 and below 1.
     pub val_split: f32,
-    /// Decides which images are held out.
+    /// Seed of that split.
     pub seed: u64,
 }
 
 impl Default for OpenOptions {
-    /// A fifth for validation, seed 0.
+    /// 20 % for validation, seed 0.
     fn default() -> Self {
         Self { val_split: 0.2, seed: 0 }
     }
 }
 
 impl OpenOptions {
-    /// `val_split`, or an error where it is no share.
+    /// `val_split`, or an error if it is out of range.
     fn checked_val_split(&self) -> Result<f32, DataError> {
         if self.val_split > 0.0 && self.val_split < 1.0 {
             return Ok(self.val_split);
@@ -118,39 +118,39 @@ impl OpenOptions {
     }
 }
 
-/// How to open a data set of images with masks, or of images alone.
+/// Options for opening a data set of images with masks, or of images alone.
 #[derive(Debug, Clone)]
 pub struct SetOptions {
-    /// Share of the images held out for validation where the data set has no validation part; above 0 and below 1.
+    /// Share of the images held out for validation if the data set has no validation part; above 0 and below 1.
     pub val_split: f32,
-    /// Decides which images are held out.
+    /// Seed of that split.
     pub seed: u64,
-    /// Incomplete pairs are left out; else they are an error.
+    /// Leave out incomplete pairs, instead of an error.
     pub skip_bad: bool,
 }
 
 impl Default for SetOptions {
-    /// A fifth for validation, seed 0, nothing left out.
+    /// 20 % for validation, seed 0, nothing left out.
     fn default() -> Self {
         Self { val_split: 0.2, seed: 0, skip_bad: false }
     }
 }
 
 impl SetOptions {
-    /// `val_split`, or an error where it is no share.
+    /// `val_split`, or an error if it is out of range.
     fn checked_val_split(&self) -> Result<f32, DataError> {
         OpenOptions { val_split: self.val_split, seed: self.seed }.checked_val_split()
     }
 }
 
-/// Opens the classification data set at `path`, in the format that [`formats`] recognizes there. A table of paths and
-/// labels may be given itself.
+/// Opens the classification data set at `path`, in the format that [`formats`] recognizes there. `path` may also be a
+/// table of paths and labels.
 ///
 /// Class names are sorted (integers by value), and all parts share one class list. A class that the validation or test
 /// part lacks is noted in [`Splits::decisions`].
 ///
 /// # Errors
-/// Names the path, what was found there, what was expected.
+/// The message names the path, its content and the expectation.
 pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     options.checked_val_split()?;
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
@@ -172,7 +172,7 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
     Ok(splits)
 }
 
-/// Refuses what is no folder.
+/// Refuses a path that is not a folder.
 fn require_folder(path: &Path) -> Result<(), DataError> {
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
     if metadata.is_dir() { Ok(()) } else { Err(DataError::NotAFolder(path.into())) }

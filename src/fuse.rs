@@ -1,5 +1,5 @@
-//! Rewrites that save passes over memory. Each can be switched off. A graph computes the same with and without them, up
-//! to rounding.
+//! Rewrites that save passes over memory. Each can be switched off. They change the results of a graph by rounding
+//! only.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -11,16 +11,17 @@ use crate::ops::{
 };
 use crate::shape::TensorType;
 
-/// Which rewrites are applied.
+/// The rewrites to apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FuseOptions {
     /// conv2d or conv_transpose2d, + bias → one kernel.
     pub conv_bias: bool,
-    /// convolution or input gradient, + tensor → one kernel: shortcuts, and the second gradient of a value used twice.
+    /// convolution or input gradient, + tensor → one kernel. For shortcuts, and for the second gradient of a value used
+    /// twice.
     pub conv_add: bool,
     /// convolution + ReLU → one kernel.
     pub conv_relu: bool,
-    /// gradient of max pooling + tensor, or + channels cut from one → one kernel: maps that go to a pooling and a
+    /// gradient of max pooling + tensor, or + channels cut from one → one kernel. For maps that feed a pooling and a
     /// decoder.
     pub pool_add: bool,
     /// norm + ReLU → one kernel, forward and backward.
@@ -28,8 +29,8 @@ pub struct FuseOptions {
     /// norm + add + ReLU → one kernel, forward and backward.
     pub norm_add_relu: bool,
     /// convolution + moments for the BatchNorm after it → one kernel; input gradient + sums for the gradient of the
-    /// BatchNorm before it → one kernel. For maps of at least this many rows (pixels of the whole batch): on smaller
-    /// maps a separate pass costs little more than its dispatch.
+    /// BatchNorm before it → one kernel. For maps of at least this number of rows (pixels of the whole batch). On
+    /// smaller maps a separate pass costs little more than its dispatch.
     pub conv_statistics: Option<usize>,
 }
 
@@ -60,7 +61,7 @@ impl Default for FuseOptions {
     }
 }
 
-/// Applies the rewrites. Call it when the graph is complete: outputs named, gradients added.
+/// Applies the rewrites to a complete graph: outputs are named, gradients are added.
 pub fn fuse(graph: &mut Graph, options: FuseOptions) {
     let mut f = Fusion::new(graph);
     if options.norm_add_relu {
@@ -72,7 +73,7 @@ pub fn fuse(graph: &mut Graph, options: FuseOptions) {
     if options.norm_relu || options.norm_add_relu {
         f.norm_grad();
     }
-    // In the order in which a kernel computes them.
+    // The order is that of a kernel's computation.
     if options.conv_bias {
         f.conv_bias();
     }
@@ -249,7 +250,7 @@ impl<'g> Fusion<'g> {
     fn conv_bias(&mut self) {
         for n in 0..self.nodes.len() {
             let Some(([x, bias], false)) = self.addition(n) else { continue };
-            // Other tensors are repeated otherwise.
+            // A tensor of another shape is repeated along other axes.
             if self.graph.dims(bias) != [self.graph.ty(x).shape.channels()] {
                 continue;
             }
@@ -306,7 +307,7 @@ impl<'g> Fusion<'g> {
                 && conv.can_leave_sums()
             {
                 let of_norm = self.inputs(n).split_off(1);
-                // The operands of the sums must exist before the convolution. In a training step they do.
+                // The operands of the sums must be computed before the convolution. In a training step they are.
                 if of_norm.iter().any(|v| self.producer[v.index()].is_some_and(|made| made >= at)) {
                     continue;
                 }
@@ -317,7 +318,7 @@ impl<'g> Fusion<'g> {
         }
     }
 
-    /// Gives the convolution a second output, computed with further inputs, which the norm reads.
+    /// Gives the convolution a second output, computed with further inputs, for the norm.
     fn place_statistics(
         &mut self,
         (at, conv, ty): (usize, Arc<dyn Op>, TensorType),

@@ -1,5 +1,5 @@
 //! The static graph: an append-only list of nodes over values, with named inputs, outputs and states. Gradients are
-//! ordinary nodes (see [`crate::autodiff`]). Nodes run in the order in which they were added: an update of a state
+//! ordinary nodes (see [`crate::autodiff`]). Nodes run in the order in which they were added. An update of a state
 //! affects the nodes after it, and the next step.
 
 mod check;
@@ -22,7 +22,7 @@ pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, State
 
 use crate::shape::{Element, TensorType};
 
-/// A tensor of a graph. It is also valid in clones of the graph that are made after it.
+/// A tensor of a graph. It is also valid in later clones of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Value {
     index: u32,
@@ -36,10 +36,10 @@ impl Value {
     }
 }
 
-/// Number of graphs made so far. It numbers the graphs, so that a value of another graph is recognized.
+/// Number of graphs made so far. It numbers graphs, so that a value of another graph is recognized.
 static GRAPHS: AtomicU32 = AtomicU32::new(0);
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Written by the caller before the step.
@@ -74,7 +74,7 @@ pub struct Graph {
     states: StateTable,
     outputs: Vec<(String, Value)>,
     scope: Vec<String>,
-    /// Groups that accept no further states, since nodes rely on their layout.
+    /// Groups that accept no further states, because nodes rely on their layout.
     complete: Vec<Group>,
 }
 
@@ -132,7 +132,7 @@ impl Graph {
     pub fn dims(&self, v: Value) -> &[usize] {
         &self.ty(v).shape.0
     }
-    /// Where a value comes from.
+    /// The origin of a value.
     ///
     /// # Panics
     /// When the value belongs to another graph.
@@ -149,7 +149,7 @@ impl Graph {
         }
         owner
     }
-    /// What its users say that the numbers of an input may be.
+    /// The allowed values of an input, as declared by the nodes that read it.
     pub fn domains(&self, input: Value) -> Vec<Domain> {
         let of = |node: &Node| -> Vec<Domain> {
             let types: Vec<_> = node.inputs.iter().map(|&v| self.ty(v)).collect();
@@ -166,7 +166,7 @@ impl Graph {
             Source::Input(_) | Source::Node(..) => None,
         }
     }
-    /// Do two values that own their memory share any of it?
+    /// Whether two values that own their memory share any of it.
     pub(crate) fn overlap(&self, a: Value, b: Value) -> bool {
         match (self.source(a), self.source(b)) {
             (Source::State(id), Source::Group(group)) | (Source::Group(group), Source::State(id)) => {

@@ -1,9 +1,9 @@
-//! What changes from one training step to the next: an input of the plan, so that no step recompiles anything. One
-//! struct for the host, the twins and the shaders (`shaders/shared/hyper.wgsl`).
+//! The values that change between training steps. They are an input of the plan, so no step recompiles anything. One
+//! struct serves the host, the twins and the shaders (`shaders/shared/hyper.wgsl`).
 
 use crate::shape::TensorType;
 
-/// The numbers of one step, in the order in which they lie in the input `hyper`.
+/// The values of one step, in the order of the input `hyper`.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Hyper<T = f32> {
     /// Learning rate.
@@ -25,7 +25,7 @@ impl Hyper {
     /// Names of the fields, in order.
     pub const FIELDS: [&str; 5] = ["lr", "first_correction", "second_correction", "average_decay", "keep"];
 
-    /// The learning rate and Adam's bias corrections at optimizer step `step`, counted from 1. Without moments `betas`
+    /// The learning rate and Adam's bias corrections at optimizer step `step`, counted from 1. Without moments, `betas`
     /// are 0.
     pub fn new(lr: f64, betas: [f64; 2], step: u64) -> Hyper {
         let [first, second] = betas.map(|beta| 1.0 - beta.powf(step as f64));
@@ -42,7 +42,7 @@ impl Hyper {
         TensorType::channels([Hyper::LEN])
     }
 
-    /// The numbers as [`crate::exec::Session::write`] takes them.
+    /// The values in the form of [`crate::exec::Session::write`].
     pub fn values(self) -> [f32; Hyper::LEN] {
         let Hyper { lr, first_correction, second_correction, average_decay, keep } = self;
         [lr, first_correction, second_correction, average_decay, keep, 0.0, 0.0, 0.0]
@@ -50,7 +50,7 @@ impl Hyper {
 }
 
 impl<T: Copy> Hyper<T> {
-    /// The numbers of an input, of at least as many floats as there are fields.
+    /// The values in an input of at least as many floats as there are fields.
     pub(crate) fn of(input: &[T]) -> Hyper<T> {
         let &[lr, first_correction, second_correction, average_decay, keep, ..] = input else {
             panic!("`hyper` has {} numbers, which its op has checked", input.len());

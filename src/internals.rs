@@ -6,6 +6,7 @@ pub mod exec {
         pub use crate::exec::accuracy::*;
     }
     pub mod shader {
+        pub use crate::exec::gpu::Shaders;
         pub use crate::exec::shader::*;
     }
 }

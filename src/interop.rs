@@ -1,4 +1,4 @@
-//! Files of other frameworks: only this folder converts their names, layouts and formats.
+//! Files of other frameworks. Only this folder converts their names, layouts and formats.
 
 pub(crate) mod files;
 mod names;

@@ -1,7 +1,7 @@
-//! A kernel call: what ops emit and engines run. It knows neither graph nor device.
+//! Kernel calls, which ops emit and engines run. A call depends on neither graph nor device.
 //!
-//! A call names a kernel, and carries its typed [`Geometry`], the [`Consts`] that derive from it, its bindings and its extent.
-//! What is known of the kernel itself (shader, twin, accuracy, …) is one line of [`crate::exec::registry`].
+//! A call names a kernel, and has its typed [`Geometry`], the [`Consts`] derived from it, its bindings and its extent.
+//! The facts of the kernel itself (shader, twin, accuracy, …) are one line of [`crate::exec::registry`].
 
 mod consts;
 pub(crate) mod conv;
@@ -22,18 +22,18 @@ use crate::shape::Element;
 /// Storage buffers that a kernel may bind: the smallest limit of the known adapters (SwiftShader; WebGPU guarantees 8).
 pub const MOST_BINDINGS: usize = 10;
 
-/// Invocations of a workgroup for all but the matrix kernels: a multiple of every common subgroup size (8 to 64), and few
-/// enough that a small map still fills several workgroups.
+/// Invocations per workgroup of all but the matrix kernels. It is a multiple of every common subgroup size (8 to 64),
+/// and small enough that a small map still fills several workgroups.
 pub const WORKGROUP: usize = 64;
 
-/// The sizes of one call, typed, as one struct for each family of kernels. The shader's constants derive from it; the twin
+/// The sizes of one call: one struct for each family of kernels. The constants of the shader derive from it. The twin
 /// and the generator of shaders read it.
 pub trait Geometry: Any + Debug + Send + Sync {
-    /// The constants that the shader's text declares.
+    /// The constants declared in the shader's text.
     fn consts(&self) -> Consts;
 }
 
-/// What a call is computed with: constants, and the geometry that they derive from, if its family has one.
+/// The parameters of a call: constants, and the geometry that they derive from, if its family has one.
 #[derive(Clone, Debug, Default)]
 pub struct Parameters {
     consts: Consts,
@@ -75,23 +75,23 @@ impl<G: Geometry> From<G> for Parameters {
     }
 }
 
-/// How a kernel uses a binding.
+/// The use of a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// `var<storage, read>`
     Read,
-    /// `var<storage, read_write>`; every float of it is written, padding included.
+    /// `var<storage, read_write>`; every float is written, padding included.
     Write,
     /// `var<storage, read_write>`; updated in place.
     Update,
 }
 
-/// How much work a call is; the engine turns it into workgroups.
+/// The extent of a call. The engine converts it to workgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// One invocation per item.
     Items(usize),
-    /// One workgroup of [`WORKGROUP`] invocations per item, that reduce together.
+    /// One workgroup of [`WORKGROUP`] invocations per item. They reduce together.
     Groups(usize),
     /// An implicit matrix product per batch entry: `m` × `n` outputs (floats), summed over `k`.
     Gemm {
@@ -106,8 +106,8 @@ pub enum Work {
     },
 }
 
-/// One kernel to run: name, parameters, buffers in binding order, extent. `B` names a buffer: an operand of the graph while
-/// lowering, a slice of a planned buffer afterwards.
+/// One kernel to run: name, parameters, buffers in binding order, extent. `B` is an operand of the graph during
+/// lowering, and a slice of a planned buffer afterwards.
 #[derive(Clone, Debug)]
 pub struct KernelCall<B> {
     /// Name in the registry: that of `shaders/NAME.wgsl` and of its twin in `exec/cpu`.
@@ -116,7 +116,7 @@ pub struct KernelCall<B> {
     pub parameters: Parameters,
     /// Buffers in binding order.
     pub bindings: Vec<(B, Access)>,
-    /// Element type of each binding; the shader knows that of binding `i` as the type `Ti`.
+    /// Element type of each binding. The shader's type of binding `i` is `Ti`.
     pub elements: Vec<Element>,
     /// Extent.
     pub work: Work,

@@ -1,7 +1,6 @@
-//! Labels: class numbers, and the one that stands for no class.
+//! Labels: class indices, and the ignored label.
 
-/// Label of a row that does not count: a pixel without a class, or a row that fills up a batch. As it lies in an input of
-/// a graph.
+/// Label of an ignored row in an input of a graph: a pixel without a class, or a row that fills up a batch.
 pub const IGNORED: i32 = -1;
 
 /// [`IGNORED`] in a mask of bytes and in a batch: its lowest 8 bits, 255.

@@ -1,4 +1,4 @@
-//! Layers and networks: they append ops to a [`Graph`](crate::graph::Graph) and name their states as torchvision does.
+//! Layers and networks. They append ops to a [`Graph`](crate::graph::Graph) and name their states as torchvision does.
 //!
 //! A network is a [`Model`]: a type with `apply`, or a closure. Layers are described in PyTorch's words:
 //!

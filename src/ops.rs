@@ -1,9 +1,8 @@
-//! Operations, one file a family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
+//! Operations, one file per family: shape rule, gradient, lowering. Functions append nodes to a [`Graph`].
 
 mod average;
 mod binary;
 mod binary_cross_entropy;
-mod broadcast;
 mod conv;
 mod conv_geometry;
 mod conv_transpose;
@@ -16,13 +15,17 @@ mod memory;
 mod metrics;
 mod norm;
 mod norm_geometry;
+mod norm_grad;
+mod norm_spec;
 mod onnx;
 mod optimizer;
+mod partial_sums;
 mod pool;
 mod probe;
 mod reduce;
 mod region;
 mod regression;
+mod repeat;
 mod resize;
 mod softmax;
 mod unary;
@@ -31,8 +34,8 @@ pub use crate::hyper::Hyper;
 pub use average::{AVERAGE, accumulate, moving_average};
 pub use binary::{add, add_bias, div, mul, sub};
 pub use binary_cross_entropy::{BinaryCrossEntropyOptions, binary_cross_entropy};
-pub use broadcast::broadcast;
-pub use conv::{ConvSpec, conv2d, linear};
+pub use conv::{conv2d, linear};
+pub use conv_geometry::ConvSpec;
 pub use conv_transpose::conv_transpose2d;
 pub use dice::{DiceOptions, dice_loss};
 pub use dropout::dropout;
@@ -40,10 +43,11 @@ pub use loss::{CrossEntropyOptions, Reduction, softmax_cross_entropy};
 pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
 pub use memory::{assign, fill, flatten, pack_parameters, reshape};
 pub use metrics::{argmax, confusion};
-pub use norm::{BatchNormOptions, batch_norm, group_norm};
+pub use norm::{batch_norm, group_norm};
+pub use norm_spec::{BatchNormOptions, GroupNormOptions};
 pub use optimizer::{AdamOptions, SgdOptions, adam_step, clip_scale, sgd_step};
 pub use pool::{avg_pool, global_avg_pool, max_pool};
-pub use reduce::{channel_sums, mean, mean_axes, sum, sum_axes};
+pub use reduce::{broadcast, channel_sums, mean, mean_axes, sum, sum_axes};
 pub use region::{Region, concat, crop_pad};
 pub use regression::{Regression, regression_loss};
 pub use resize::{Coordinates, Interpolation, resize};
@@ -52,18 +56,16 @@ pub use unary::{UnaryOp, abs, add_scalar, exp, log, neg, pow, relu, scale, sigmo
 
 pub(crate) use nodes::*;
 pub(crate) use pool::MaxPoolGrad;
-use reduce::sum_to;
 
 use crate::graph::{Graph, GraphError, Value, check_type};
 use crate::kernel::{Consts, WORKGROUP, Work};
 use crate::shape::{LANES, TensorType, padded};
 
-/// The ops themselves: functions append them, and rewrites and tests name them.
+/// The types of the ops, for the functions that append them, for rewrites and for tests.
 pub(crate) mod nodes {
     pub use super::average::{Accumulate, MovingAverage};
     pub use super::binary::{Binary, BinaryOp};
     pub use super::binary_cross_entropy::BinaryCrossEntropy;
-    pub use super::broadcast::Broadcast;
     pub use super::conv::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad};
     pub use super::dice::Dice;
     pub use super::dropout::Dropout;
@@ -71,11 +73,12 @@ pub(crate) mod nodes {
     pub use super::loss::SoftmaxCrossEntropy;
     pub use super::memory::{Assign, Fill, Pack, Reshape};
     pub use super::metrics::{Argmax, Confusion};
-    pub use super::norm::{Norm, NormGrad, NormKind};
+    pub use super::norm_grad::NormGrad;
+    pub use super::norm_spec::{Norm, NormKind};
     pub use super::optimizer::{Adam, ClipScale, Sgd};
     pub use super::pool::{AvgPool, MaxPool};
     pub use super::probe::fma_peak;
-    pub use super::reduce::Sum;
+    pub use super::reduce::{Broadcast, Sum};
     pub use super::region::{Concat, CropPad};
     pub use super::regression::RegressionLoss;
     pub use super::resize::{AxisMap, Resize};
@@ -83,12 +86,12 @@ pub(crate) mod nodes {
     pub use super::unary::{Unary, UnaryGrad};
 }
 
-/// The only entry of a list whose length the graph has fixed.
+/// The only input of an op, whose number of inputs the graph has checked.
 fn expect_inputs<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a TensorType; N], String> {
     <[&TensorType; N]>::try_from(inputs).map_err(|_| format!("needs {N} inputs, got {}", inputs.len()))
 }
 
-/// The first entries of a list whose length depends on the op.
+/// The first inputs of an op with a variable number of inputs.
 fn expect_first<'a, 'b, const N: usize>(inputs: &'b [&'a TensorType]) -> Result<&'b [&'a TensorType; N], String> {
     inputs.first_chunk().ok_or_else(|| format!("needs at least {N} inputs, got {}", inputs.len()))
 }
@@ -98,13 +101,13 @@ fn row_consts(t: &TensorType) -> Consts {
     Consts::new().size("ROWS", t.len() / t.stride()).size("C", t.shape.channels()).size("C4", t.stride() / LANES)
 }
 
-/// `v` must be a vector of the activation's channels.
+/// Requires `v` to be a vector of the activation's channels.
 fn expect_vector(name: &str, v: &TensorType, x: &TensorType) -> Result<(), String> {
     let c = x.shape.channels();
     if v.shape.0 == [c] { Ok(()) } else { Err(format!("{name} must have the shape [{c}], one value per channel")) }
 }
 
-/// Checks class numbers, one per row, contiguous in memory.
+/// Requires class indices, one per row, contiguous in memory.
 fn expect_labels(name: &str, labels: &TensorType, rows: usize) -> Result<(), String> {
     if labels.shape.elements() != rows {
         return Err(format!("{name} must be {rows} whole numbers, one per row"));
@@ -117,24 +120,24 @@ fn expect_labels(name: &str, labels: &TensorType, rows: usize) -> Result<(), Str
     }
 }
 
-/// Number of partial sums, and rows that each covers, for a reduction over `rows`: enough segments to fill a device,
-/// few enough that a workgroup can add them up.
+/// Number of partial sums of a reduction over `rows`, and the rows of each. There are enough segments to fill a device,
+/// and few enough for one workgroup to add them.
 fn segments(rows: usize, per_sample: usize, vectors: usize) -> (usize, usize) {
     let most = 1024usize.min((1 << 15) / vectors.max(1)).max(16);
     let rows_each = rows.div_ceil(most).max(16).min(per_sample.max(1));
     (per_sample.div_ceil(rows_each), rows_each)
 }
 
-/// As [`segments`], for sums that the convolution's tiles write: every tile lies in one segment.
+/// [`segments`] for sums that the convolution's tiles write: a tile is in one segment.
 fn segments_of_tiles(rows: usize, vectors: usize) -> (usize, usize) {
     const MOST_TILE_ROWS: usize = 256;
     let rows_each = segments(rows, rows, vectors).1.next_multiple_of(MOST_TILE_ROWS);
     (rows.div_ceil(rows_each), rows_each)
 }
 
-/// How workgroups reduce segments of rows of `vectors` each (see `shaders/shared/row_sums.wgsl`): a workgroup has up to 16
-/// vectors side by side, 256 bytes in a row, and its other invocations lie along the rows. Gives these vectors, and the
-/// workgroups of a segment.
+/// Width of the workgroups that reduce segments of rows of `vectors` each, and number of workgroups per segment (see
+/// `shaders/shared/row_sums.wgsl`). A workgroup is up to 16 vectors wide, which is 256 contiguous bytes. Its other
+/// invocations share the rows.
 fn segment_blocks(vectors: usize) -> [usize; 2] {
     let wide = vectors.next_power_of_two().min(16);
     [wide, vectors.div_ceil(wide)]
@@ -146,7 +149,7 @@ fn reduce_segments(segments: usize, vectors: usize) -> (Consts, Work) {
     (Consts::new().u("VECTORS", wide).size("BLOCKS", blocks), Work::Groups(segments * blocks))
 }
 
-/// Workgroups that add up `rows` for each of `results`: about 8 rows an invocation, a single one where that is all.
+/// Workgroups that add `rows` for each of `results`: about 8 rows per invocation.
 fn reduce_rows(rows: usize, results: usize) -> (Consts, Work) {
     let wide = WORKGROUP / rows.div_ceil(8).next_power_of_two().min(WORKGROUP);
     (Consts::new().u("VECTORS", wide).size("STATISTICS", results), Work::Groups(results.div_ceil(wide)))
@@ -157,17 +160,17 @@ fn vectors(t: &TensorType) -> usize {
     padded(t.len()) / LANES
 }
 
-/// Shorthand for ops whose gradient sends one value to each input.
+/// The gradients of an op that has one for each input.
 fn all_some(values: impl IntoIterator<Item = Value>) -> Vec<Option<Value>> {
     values.into_iter().map(Some).collect()
 }
 
-/// The first upstream gradient; ops with one differentiable output use it.
+/// The first upstream gradient, for ops with one differentiable output.
 fn first(upstream: &[Option<Value>]) -> Result<Value, GraphError> {
     upstream[0].ok_or(GraphError::NoGradient { op: "a secondary output" })
 }
 
-/// A gradient pass that adds nothing for `n` inputs.
+/// Gradients of an op with `n` inputs and no gradient.
 fn none(n: usize) -> Vec<Option<Value>> {
     vec![None; n]
 }
@@ -176,7 +179,7 @@ impl Graph {
     /// The dimensions N H W C of an activation.
     ///
     /// # Errors
-    /// When its rank is neither 4 nor 2, its type cannot be, or it is another graph's.
+    /// When the rank is neither 4 nor 2, the type is invalid, or the value belongs to another graph.
     pub fn nhwc(&self, v: Value) -> Result<[usize; 4], GraphError> {
         let (ty, axes) = (self.known("activation", v)?, "an activation has the axes [N, H, W, C] or [N, C]");
         check_type(ty).and_then(|()| ty.shape.nhwc().ok_or(axes.into())).map_err(|rule| GraphError::Shape {

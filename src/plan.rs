@@ -1,7 +1,8 @@
-//! The plan: kernel calls in order over a fixed set of buffers. Plain data, made without a device; it prints as a
-//! table.
+//! The plan: kernel calls in order over a fixed set of buffers. It is plain data, made without a device, and prints as
+//! a table.
 
 mod check;
+mod lower;
 mod memory;
 mod print;
 
@@ -10,15 +11,16 @@ use std::collections::HashMap;
 pub(crate) use check::Unfit;
 pub use memory::{Buffer, MemoryUse, Slice};
 
-use crate::graph::{Graph, Lowering, Operand, Source, StateLayout, Storage, Value};
+use crate::graph::{Graph, Source, StateLayout, Storage, Value};
 use crate::kernel::{Access, KernelCall};
 use crate::shape::TensorType;
+use lower::lower;
 
 /// Options of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanOptions {
-    /// Values whose lifetimes do not overlap share memory. Without it every value can be read after a run, so that a
-    /// non-finite value can be traced to its layer.
+    /// Values whose lifetimes do not overlap share memory. Without it every value can be read after a run, which traces
+    /// a non-finite value to its layer.
     pub reuse: bool,
 }
 
@@ -29,8 +31,8 @@ impl Default for PlanOptions {
 }
 
 impl KernelCall<Slice> {
-    /// Bytes that the call reads and writes. A slice updated in place counts twice. A slice bound twice counts once: it
-    /// stands in for an operand that the call does not use.
+    /// Bytes that the call reads and writes. A slice updated in place counts twice. A slice bound twice counts once,
+    /// because its second binding stands for an operand that the call does not use.
     pub fn bytes(&self) -> u64 {
         let first = |i: usize| self.bindings[..i].iter().all(|(known, _)| *known != self.bindings[i].0);
         let moved = self.bindings.iter().enumerate().filter(|(i, _)| first(*i));
@@ -38,16 +40,16 @@ impl KernelCall<Slice> {
     }
 }
 
-/// A kernel call with its place in the network.
+/// A kernel call with its op and layer.
 #[derive(Clone, Debug)]
 pub struct PlannedCall {
     /// The call.
     pub call: KernelCall<Slice>,
-    /// Op that it belongs to.
+    /// Its op.
     pub op: &'static str,
-    /// Layer that it belongs to.
+    /// Its layer.
     pub scope: String,
-    /// Shapes of the op's first input and output, for people.
+    /// Shapes of the op's first input and output, as text.
     pub shapes: String,
 }
 
@@ -62,14 +64,14 @@ pub struct Port {
     pub slice: Slice,
 }
 
-/// Everything that an engine needs to run a graph.
+/// All that an engine needs to run a graph.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Calls in order.
     pub calls: Vec<PlannedCall>,
-    /// Lengths of the pool buffers, in words of 32 bits; plans of a session share the pool.
+    /// Lengths of the pool buffers, in words of 32 bits. Plans of a session share the pool.
     pub slots: Vec<usize>,
-    /// Lengths of this plan's own buffers, zeroed once.
+    /// Lengths of the plan's private buffers, which start as zeros.
     pub fixed: Vec<usize>,
     /// Layout of the states.
     pub states: StateLayout,
@@ -84,12 +86,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Makes the plan of a graph: drops nodes on which no output and no state depends, lowers the others, and assigns
-    /// memory.
+    /// Makes the plan of a graph. It drops nodes on which no output and no state depends, lowers the others, and
+    /// assigns memory.
     pub fn new(graph: &Graph, options: PlanOptions) -> Plan {
         let order = live_nodes(graph);
         let lowered: Vec<_> = order.iter().map(|&n| lower(graph, n)).collect();
-        let memory = memory::assign(graph, &order, &lowered, options);
+        let memory = memory::assign(graph, &order, &lowered, options.reuse);
         let mut calls = Vec::new();
         for (index, (&n, lowering)) in order.iter().zip(lowered).enumerate() {
             let node = &graph.nodes()[n];
@@ -139,7 +141,7 @@ impl Plan {
     }
 }
 
-/// Nodes that an output or a state update depends on, in order.
+/// Nodes on which an output or a state update depends, in order.
 fn live_nodes(graph: &Graph) -> Vec<usize> {
     let mut wanted = vec![false; graph.value_count()];
     for (_, v) in graph.outputs() {
@@ -156,25 +158,6 @@ fn live_nodes(graph: &Graph) -> Vec<usize> {
     }
     live.reverse();
     live
-}
-
-/// A node's kernel calls and temporaries.
-pub(crate) struct Lowered {
-    calls: Vec<KernelCall<Operand>>,
-    scratch: Vec<usize>,
-}
-
-fn lower(graph: &Graph, n: usize) -> Lowered {
-    let node = &graph.nodes()[n];
-    let mut lowering = Lowering {
-        inputs: node.inputs.iter().map(|&v| graph.ty(v)).collect(),
-        outputs: node.outputs.iter().map(|&v| graph.ty(v)).collect(),
-        scratch: vec![],
-        scratch_elements: vec![],
-        calls: vec![],
-    };
-    node.op.lower(&mut lowering);
-    Lowered { calls: lowering.calls, scratch: lowering.scratch }
 }
 
 fn shapes(graph: &Graph, n: usize) -> String {

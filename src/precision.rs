@@ -2,10 +2,10 @@
 //!
 //! | 16 bits | 32 bits |
 //! |---|---|
-//! | activations and their gradients, where every op that writes or reads one accepts it | parameters, their gradients, statistics, moments, losses, all sums |
+//! | activations and their gradients, if every op that writes or reads one accepts it | parameters, their gradients, statistics, moments, losses, all sums |
 //!
 //! 16 bits halve memory and traffic, and allow matrix units. Small gradients would lose digits in f16, so the loss is
-//! scaled: see [`crate::ops::loss_scale`].
+//! scaled, see [`crate::ops::loss_scale`].
 
 use std::collections::HashSet;
 
@@ -23,7 +23,7 @@ choices! {
     }
 }
 
-/// Stores values in 16 bits where all ops accept it, and returns their number. Call it after [`crate::fuse::fuse`].
+/// Stores values in 16 bits if all their ops accept it, and returns their number. Call it after [`crate::fuse::fuse`].
 pub fn halve(graph: &mut Graph) -> usize {
     // Vectors are losses and values per channel, which stay in 32 bits.
     let activation = |v: &Value| graph.ty(*v).layout == Layout::Channels && graph.ty(*v).shape.rank() > 1;
@@ -37,7 +37,7 @@ pub fn halve(graph: &mut Graph) -> usize {
             }
         }
     }
-    // The caller reads floats.
+    // The caller reads outputs as f32.
     for (_, v) in graph.outputs() {
         half.remove(v);
     }

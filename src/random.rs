@@ -1,8 +1,7 @@
 //! Counter-based random numbers: every value is a pure function of `(seed, epoch, sample, op)`.
 //!
-//! No generator state is stored or shared, so a value depends neither on the thread nor on earlier
-//! values. A run is therefore repeatable with any number of loader threads, and a resumed run equals
-//! an uninterrupted one.
+//! No generator state is stored or shared, so a value does not depend on the thread or on earlier values. A run is
+//! repeatable with any number of loader threads, and a resumed run equals an uninterrupted one.
 //!
 //! The mixing function is the finaliser of SplitMix64 (Steele, Lea & Flood 2014), chained over the
 //! words of the key. It passes BigCrush as a counter generator; it is not for cryptography.
@@ -11,21 +10,21 @@
 pub mod op {
     /// Order of the samples of an epoch.
     pub const SHUFFLE: u64 = 1;
-    /// Which samples go to validation when one folder is split.
+    /// Choice of the samples held out for validation.
     pub const SPLIT: u64 = 2;
-    /// Everything in a built-in scene but its noise.
+    /// A built-in scene, apart from its noise.
     pub const SCENE: u64 = 3;
     /// Sensor noise of a built-in scene.
     pub const SCENE_NOISE: u64 = 4;
-    /// Everything in a built-in street but its noise.
+    /// A built-in street, apart from its noise.
     pub const STREET: u64 = 5;
     /// Sensor noise of a built-in street.
     pub const STREET_NOISE: u64 = 6;
     /// Partner and proportion of a mixed sample.
     pub const MIX: u64 = 7;
-    /// Everything in a built-in scene of several objects.
+    /// A built-in scene of several objects.
     pub const SEVERAL: u64 = 8;
-    /// First op free for augmentation; each augmentation takes its own number from here up.
+    /// First number of augmentation, to which each operation adds its fixed number.
     pub const AUGMENT: u64 = 1 << 16;
 }
 
@@ -38,7 +37,7 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The random word that belongs to `(seed, epoch, sample, op)`: uniform over all of `u64`.
+/// The random word of `(seed, epoch, sample, op)`: uniform over all of `u64`.
 pub fn word(seed: u64, epoch: u64, sample: u64, op: u64) -> u64 {
     [seed, epoch, sample, op].into_iter().fold(0, |state: u64, part| mix(state.wrapping_add(GOLDEN) ^ part))
 }
@@ -52,14 +51,12 @@ fn unit_of(word: u64) -> f32 {
     (word >> 40) as f32 * (1.0 / (1u64 << 24) as f32)
 }
 
-/// Uniform in `0..n` (0 where `n` is 0). Multiply-shift: the bias is below n / 2^64.
+/// Uniform in `0..n`, and 0 for `n` = 0. Multiply-shift: the bias is below n / 2^64.
 fn below_of(word: u64, n: u64) -> u64 {
     ((u128::from(word) * u128::from(n)) >> 64) as u64
 }
 
-/// The sequence of random numbers of one key, for code that needs many of them.
-///
-/// It is a key and a counter. Number `k` of a key is always the same.
+/// The sequence of random numbers of one key: a key and a counter. Number `k` of a key is always the same.
 #[derive(Debug, Clone)]
 pub struct Random {
     key: u64,
@@ -67,7 +64,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// The sequence that belongs to `(seed, epoch, sample, op)`.
+    /// The sequence of `(seed, epoch, sample, op)`.
     pub fn new(seed: u64, epoch: u64, sample: u64, op: u64) -> Self {
         Self { key: word(seed, epoch, sample, op), counter: 0 }
     }
@@ -83,12 +80,12 @@ impl Random {
         unit_of(self.word())
     }
 
-    /// Uniform in `[low, high)`; `low` where the range is empty.
+    /// Uniform in `[low, high)`; `low` if the range is empty.
     pub fn range(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
 
-    /// Uniform in `0..n`; 0 where `n` is 0.
+    /// Uniform in `0..n`; 0 for `n` = 0.
     pub fn below(&mut self, n: usize) -> usize {
         below_of(self.word(), n as u64) as usize
     }
@@ -111,7 +108,7 @@ impl Random {
     }
 }
 
-/// `0..n` in the order that belongs to `(seed, epoch)`: every permutation is equally likely.
+/// `0..n` in the order of `(seed, epoch)`. Every permutation is equally likely.
 pub fn shuffled(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     shuffle(&mut order, seed, epoch, op::SHUFFLE);

@@ -1,4 +1,4 @@
-//! Runs on one self-contained HTML page: no network, no scripts, no other files.
+//! Runs on one HTML page that is complete in itself: no network, no scripts, no other files.
 
 mod chart;
 mod confusion;
@@ -21,16 +21,16 @@ use crate::run::RunError;
 use crate::run::names::names;
 use crate::run::task_card::TaskCard;
 
-/// Why a report could not be made.
+/// Errors of reports.
 #[derive(Debug, Error)]
 pub enum ReportError {
-    /// The operating system refused.
+    /// The operating system refused an access.
     #[error(transparent)]
     File(#[from] FileError),
     /// A run cannot be read.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The file asked for is taken.
+    /// The file of the report exists.
     #[error(
         "{} exists already; a report never overwrites a file: choose another name, or move it away", path.display()
     )]
@@ -38,7 +38,7 @@ pub enum ReportError {
         /// The file.
         path: PathBuf,
     },
-    /// A run's `config.toml` is not TOML.
+    /// A run's `config.toml` that is not TOML.
     #[error("{}: {problem}", path.display())]
     Settings {
         /// The file.
@@ -46,7 +46,7 @@ pub enum ReportError {
         /// Line and column.
         problem: Box<toml::de::Error>,
     },
-    /// A sweep's table is malformed.
+    /// A sweep's table that is not CSV.
     #[error("{}: {source}; run the sweep again to write its table", path.display())]
     Sweep {
         /// The file.
@@ -54,7 +54,7 @@ pub enum ReportError {
         /// Line and column.
         source: csv::Error,
     },
-    /// A file is not a picture.
+    /// A file that is not a picture.
     #[error("{} is not a PNG picture of at most 64 MiB; move it away, or make it again", path.display())]
     NoPicture {
         /// The file.
@@ -62,26 +62,26 @@ pub enum ReportError {
     },
 }
 
-/// A report under construction. Sections appear in the order in which they are added.
+/// A report in the making: sections in the order in which they are added.
 pub struct Report {
     title: String,
-    /// Known tasks, for runs without a description of their task.
+    /// Known tasks, for runs that do not describe theirs.
     known: Vec<TaskCard>,
     page: Page,
-    /// Files of its runs that are damaged.
+    /// Damaged files of its runs.
     damage: Vec<String>,
 }
 
-/// Largest number of runs of a sweep whose curves are drawn.
+/// Number of runs of a sweep whose curves are drawn.
 const DRAWN: usize = 8;
 
 impl Report {
-    /// A page with a title. The task of a run of an earlier version is looked up in `known`.
+    /// A page with a title. Runs of earlier versions do not describe their task, which is then looked up in `known`.
     pub fn new(title: impl Into<String>, known: Vec<TaskCard>) -> Self {
         Report { title: title.into(), known, page: Page::default(), damage: vec![] }
     }
 
-    /// A line for each damaged or missing file of the runs so far.
+    /// Damaged and missing files of the runs so far, one line each.
     pub fn damage(&self) -> &[String] {
         &self.damage
     }
@@ -96,7 +96,7 @@ impl Report {
         self.page.push(format_args!("<p>{}</p>\n", escaped(text)));
     }
 
-    /// Adds a PNG picture with a caption, which is also its text for screen readers.
+    /// Adds a PNG picture with a caption, which is also its text alternative.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -105,11 +105,11 @@ impl Report {
         Ok(())
     }
 
-    /// Adds runs and sweeps by their folders. Runs of a task are compared and then shown one by one. A sweep is shown as its
-    /// table and its best run.
+    /// Adds runs and sweeps, named by their folders. Runs of one task are compared, then each is shown. A sweep is
+    /// shown by its table and its best run.
     ///
     /// # Errors
-    /// When a folder is neither, or a file in it cannot be read.
+    /// When a folder is neither a run nor a sweep, or a file in it cannot be read.
     pub fn runs(&mut self, folders: &[PathBuf]) -> Result<(), ReportError> {
         let mut runs: Vec<Record> = vec![];
         for (folder, name) in folders.iter().zip(names(folders)) {
@@ -119,7 +119,7 @@ impl Report {
             }
         }
         self.damage.extend(runs.iter().flat_map(|run| run.damage.iter().cloned()));
-        // First known tasks in their order, then tasks that only a run describes, then runs without an epoch.
+        // First the known tasks in their order, then tasks that only a run describes, then runs without an epoch.
         let mut titles: Vec<(String, String)> = vec![];
         for card in self.known.iter().chain(runs.iter().filter_map(|run| run.card.as_ref())) {
             if !titles.iter().any(|(task, _)| *task == card.task) {
@@ -135,7 +135,7 @@ impl Report {
         Ok(())
     }
 
-    /// Adds the runs of a task, grouped by their validation images, because scores on different images do not compare.
+    /// Adds runs of a task, grouped by validation images: scores on different images do not compare.
     fn by_data(&mut self, title: &str, mut runs: Vec<Record>) {
         let several = runs.iter().any(|run| run.data() != runs[0].data());
         let mut number = 0;
@@ -203,7 +203,7 @@ impl Report {
     /// Writes the page into a new file.
     ///
     /// # Errors
-    /// When the file exists, or the disk refuses.
+    /// When the file exists, or cannot be written.
     pub fn write(self, path: &Path) -> Result<(), ReportError> {
         check_free(path)?;
         let html = self.html();
@@ -214,7 +214,7 @@ impl Report {
     }
 }
 
-/// Refuses a file that exists.
+/// Refuses the name of an existing file.
 ///
 /// # Errors
 /// [`ReportError::Taken`].
@@ -222,19 +222,20 @@ pub fn check_free(path: &Path) -> Result<(), ReportError> {
     if path.symlink_metadata().is_ok() { Err(ReportError::Taken { path: path.to_owned() }) } else { Ok(()) }
 }
 
-/// Default path of a report: `report.html` in the folder of a single run, else beside the folder of the first run.
+/// Default file of the report of these runs: `report.html` in the folder of a single run, else in the folder that
+/// contains the first of them.
 pub fn default_path(folders: &[PathBuf]) -> PathBuf {
     let folder = match folders {
         [one] => one.clone(),
         [first, ..] if first.file_name().is_some() => first.parent().map(Path::to_owned).unwrap_or_default(),
-        // The paths `.` and `..` have no named parent.
+        // The paths `.` and `..` have no parent by name.
         [first, ..] => first.join(".."),
         [] => PathBuf::new(),
     };
     folder.join("report.html")
 }
 
-/// A title for these runs.
+/// Default title of the report of these runs.
 pub fn default_title(folders: &[PathBuf]) -> String {
     match &names(folders)[..] {
         [] => "Report".into(),

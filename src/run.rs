@@ -1,4 +1,4 @@
-//! The files of a run on disk: its folder, the history of its epochs, the card of its model, its scores and its pictures.
+//! The files of a run: its folder, the history of its epochs, the card of its model, its scores and its pictures.
 
 pub(crate) mod card;
 pub(crate) mod checkpoint;
@@ -33,7 +33,7 @@ pub use history::{EpochRow, LrPoint, NormRow};
 pub use image_size::ImageSize;
 pub use lock::FolderLock;
 pub use names::{new_folder, next_numbered};
-pub use pictures::PictureError;
+pub use pictures::{PictureError, PictureTable};
 pub use score::{Better, Panel, Score, TRAIN_ACCURACY, Unit};
 pub use table::Table;
 pub use task_card::{ConfusionCard, TaskCard};

@@ -1,14 +1,14 @@
-//! Settings as data: key, help and kind of value. Models and tasks list their settings; the command line makes flags of the
-//! lists, config files keys, and nothing below it knows of either.
+//! Settings as data: key, help and kind of value. Models and tasks list their settings. The command line makes flags of
+//! the lists, config files make keys, and the floors below know neither.
 
-/// A setting: a key of a config file, and with dashes a flag of the command line.
+/// A setting: a key of a config file and, with dashes, a flag of the command line.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// Key, such as `batch_size`.
     pub key: &'static str,
     /// Lines of help.
     pub help: &'static [&'static str],
-    /// Name of its value in the help, where it is not the key in capitals.
+    /// Name of its value in the help; by default the key in capitals.
     pub value: Option<&'static str>,
     /// Kind of its value.
     pub kind: Kind,
@@ -33,23 +33,23 @@ pub enum Kind {
     Texts,
     /// One of several names, each with lines of help.
     Choice(&'static [(&'static str, &'static [&'static str])]),
-    /// Text that a function accepts, or refuses with what it expects.
+    /// Text that a function checks. Its error is the expectation.
     Parsed(fn(&str) -> Result<(), String>),
 }
 
 impl Setting {
-    /// The lines of help as one paragraph.
+    /// The help as one paragraph.
     pub fn help_text(&self) -> String {
         paragraph(self.help)
     }
 }
 
-/// Lines of a doc comment as one paragraph.
+/// The lines of a doc comment as one paragraph.
 pub fn paragraph(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
-/// A type that the value of a setting can have.
+/// A type of a setting's value.
 pub trait SettingValue {
     /// Its kind.
     const KIND: Kind;
@@ -82,7 +82,7 @@ pub trait Choice: SettingValue + Copy + Send + Sync + Sized + 'static {
 }
 
 /// Declares an enum whose values have names: in config files and checkpoints through serde, on the command line through
-/// [`Kind::Choice`]. `enum Name default Value { … }` gives it a default.
+/// [`Kind::Choice`]. `enum Name default Value { … }` sets a default.
 #[macro_export]
 macro_rules! choices {
     (

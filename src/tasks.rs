@@ -1,4 +1,5 @@
-//! The tasks: data, network, loss, scores and pictures of each. `tasks/list.rs` lists them and describes how to add one.
+//! The tasks, each with its data, loss, scores and pictures. `tasks/list.rs` lists them, and describes how to add a
+//! task.
 
 pub mod classify;
 pub mod colorize;

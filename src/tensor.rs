@@ -1,39 +1,40 @@
-//! Numbers with a shape, as they cross the border of the library.
+//! Tensors on the host, the form in which the library takes and returns values.
 
 use crate::shape::Shape;
 
-/// Numbers in logical order, the last axis fastest: images N H W C, convolution weights KH KW I O.
+/// Values in logical order, the last axis fastest: images N H W C, convolution weights KH KW I O.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// Length of each axis.
     pub shape: Shape,
-    /// As many numbers as the shape has elements.
+    /// The values; their number is that of the shape's elements.
     pub values: Vec<f32>,
 }
 
 impl Tensor {
-    /// A tensor of these numbers.
+    /// A tensor of these values.
     ///
     /// # Panics
-    /// When there are more or fewer numbers than the shape has elements.
+    /// When the number of values is not that of the shape's elements.
     pub fn new(shape: impl Into<Shape>, values: Vec<f32>) -> Self {
         let shape = shape.into();
         assert_eq!(shape.elements(), values.len(), "numbers of a tensor of the shape {shape}");
         Tensor { shape, values }
     }
 
-    /// Its rows along the last axis: of logits `[N,C]` the C numbers of each sample, of `[N,H,W,C]` those of each pixel.
+    /// The rows along the last axis: for logits `[N,C]` the C values of each sample, for `[N,H,W,C]` those of each
+    /// pixel.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.values.chunks_exact(self.shape.channels().max(1))
     }
 
-    /// The index of the largest number of each row, the first of equals: the class of each sample or pixel.
+    /// The index of the largest value of each row, the first among equals: the class of each sample or pixel.
     pub fn argmax(&self) -> Vec<usize> {
         let best = |row: &[f32]| (0..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best });
         self.rows().map(best).collect()
     }
 
-    /// The probabilities of logits: `e^x / Σ e^x` along the last axis.
+    /// Softmax along the last axis: probabilities `e^x / Σ e^x` of logits.
     pub fn softmax(&self) -> Tensor {
         let probabilities = |row: &[f32]| {
             let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);

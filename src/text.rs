@@ -1,6 +1,7 @@
-//! Text for messages, terminals and tables. Text from outside, such as file names, is made harmless.
+//! Text from outside, such as file names, for terminals and for tables that spreadsheets open.
 
-/// Text with control characters escaped, as `\\n` or `\\u{1b}`: a file name can neither break a line nor drive a terminal.
+/// Text with control characters escaped, as `\\n` or `\\u{1b}`. A file name then cannot break a line or control a
+/// terminal.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -12,14 +13,14 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
-/// Control characters, and those that reverse or hide the text around them.
+/// Whether a character is a control character, or reverses or hides the text around it.
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// A cell of a table that no spreadsheet takes for a formula: one that begins like it gets an apostrophe before it. Numbers
-/// stay numbers.
+/// A table cell that no spreadsheet reads as a formula: text that starts like a formula gets an apostrophe before it.
+/// Numbers stay.
 pub fn defused(cell: &str) -> String {
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.trim().parse::<f64>().is_err();
     if formula { format!("'{cell}") } else { cell.to_owned() }

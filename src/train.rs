@@ -1,8 +1,9 @@
-//! Training: the loop over epochs and steps, its settings, the graphs of a step, the learning-rate schedule.
+//! Training: the loop over epochs and steps, its settings, the graphs of a step, and the learning-rate schedule.
 
 mod changed;
 mod diagnose;
 mod error;
+mod files;
 pub(crate) mod first_step;
 pub(crate) mod half;
 mod loaders;
@@ -25,7 +26,7 @@ pub(crate) mod trainer;
 
 pub use error::TrainError;
 pub use lr_finder::{LrCurve, LrRange};
-pub(crate) use model::Model;
+pub(crate) use model::LoadedModel;
 pub use objective::{Evaluation, Objective};
 pub use observer::{Observer, Outcome, StepProgress};
 pub use open::TrainingData;

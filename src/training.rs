@@ -1,7 +1,9 @@
-//! A training loop of your own: [`Training`] for training, evaluation and prediction, [`Predictor`] for prediction alone.
+//! The interface for custom training loops: [`Training`] for training, evaluation and prediction, [`Predictor`] for
+//! prediction.
 //!
-//! A network is a [`Model`](crate::nn::Model), a loss a [`Loss`]; both are types or closures that append ops to a graph. The
-//! rest happens inside: gradients, fusion and a plan for each batch size, compiled at its first batch and kept.
+//! A network is a [`Model`](crate::nn::Model), a loss a [`Loss`]. Both are types or closures that append ops to a
+//! graph. Gradients, fusion and plans are handled inside; the plan for a batch size is compiled at its first batch and
+//! kept.
 //!
 //! ```
 //! use shadegrad::graph::{Graph, GraphError, Value};
@@ -19,7 +21,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let device = exec::open("cpu")?; // or "auto", "gpu", a part of its name
 //! let mut training = Training::new(device, [8, 8, 3], network, CrossEntropy::new(), TrainingOptions::adam(1e-2))?;
-//! // Dark images are of class 0, bright ones of class 1.
+//! // Dark images have class 0, bright ones class 1.
 //! let images = [vec![-0.5; 2 * 8 * 8 * 3], vec![0.5; 2 * 8 * 8 * 3]].concat();
 //! let batch = Batch::labeled(images, vec![0, 0, 1, 1]);
 //! for _ in 0..20 {
@@ -37,17 +39,18 @@
 //! | change the learning rate from step to step | [`Training::set_learning_rate`] |
 //! | keep a GPU busy while the next batch is prepared | [`Training::start`] and [`Training::finish`] |
 //! | read and write parameters, statistics and moments | [`Training::tensor`] and [`Training::set_tensor`] |
-//! | read gradients, or apply your own | [`Training::gradients`] and [`Training::apply`] |
-//! | save and go on later, to the bit | [`Training::save`] and [`Training::load`] |
+//! | read gradients, or apply changed ones | [`Training::gradients`] and [`Training::apply`] |
+//! | save, and resume to the bit | [`Training::save`] and [`Training::load`] |
 //! | save weights for prediction, or for PyTorch | [`Training::save_weights`] |
 //!
-//! Beneath are [`Graph`](crate::graph::Graph) and [`Session`](crate::exec::Session).
+//! The floor below is [`Graph`](crate::graph::Graph) and [`Session`](crate::exec::Session).
 
 mod error;
 mod forward;
 mod graphs;
 mod loss;
 mod options;
+pub(crate) mod port;
 mod predictor;
 mod results;
 mod stored;
@@ -56,11 +59,11 @@ mod trainer;
 pub(crate) mod update;
 
 pub use crate::batch::Batch;
-pub use error::TrainingError;
+pub use error::{IGNORED, TrainingError};
 pub use loss::{CrossEntropy, Dice, Loss, Losses, Regression};
 pub use options::TrainingOptions;
 pub use predictor::Predictor;
 pub use results::{Evaluation, Step};
-pub use targets::{IGNORED, Targets};
+pub use targets::Targets;
 pub use trainer::{Pending, Training};
 pub use update::Optimizer;

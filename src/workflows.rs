@@ -1,5 +1,5 @@
-//! Workflows over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the doctor.
-//! They use a task through its trait alone.
+//! Workflows over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the
+//! doctor. They know a task by its trait alone.
 
 pub(crate) mod bench;
 pub(crate) mod compare;
@@ -17,6 +17,6 @@ pub use compare::{Comparison, compare};
 pub use error::{Incomparable, WorkflowError};
 pub use evaluation::{EvalOptions, Evaluated, evaluate};
 pub use export::{Exported, export};
-pub use predict::{Predicted, Predictions};
+pub use predict::{Missed, Predicted, Predictions};
 pub use preview::{PreviewOptions, preview};
-pub use sweep::{Sweep, SweepError, SweepObserver, SweepTable};
+pub use sweep::{Sweep, SweepError, SweepObserver, SweepRow, SweepRun, SweepRunState, SweepTable};

@@ -1,5 +1,5 @@
-//! A training's memory stays constant over 200 steps, by the engine's count and by the system's. This binary has one test, so
-//! nothing else runs in the process.
+//! The memory of a training stays constant over 200 steps, by the count of the engine and by that of the system. This
+//! binary has one test, so nothing else runs in the process.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -13,12 +13,12 @@ use shadegrad::ops::{self, AdamOptions, CrossEntropyOptions, Hyper};
 use shadegrad::train::step::{Optimizer, port};
 
 const STEPS: u64 = 200;
-/// The first measurement of the process follows this step: allocators and drivers fill their caches before.
+/// The first measurement of the process follows this step. Allocators and drivers have filled their caches by then.
 const SETTLED: u64 = 40;
-/// Upper bound on the growth of the process over the 160 steps between. A leak of 25 KiB a step exceeds it.
+/// Upper bound on the growth of the process over the following 160 steps. A leak of 25 KiB per step exceeds it.
 const SLACK: u64 = 4 << 20;
 
-/// Resident memory of this process in bytes; `None` where there is no /proc.
+/// Resident memory of this process in bytes; `None` on systems without /proc.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/statm").ok()?;
     Some(status.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
@@ -36,7 +36,7 @@ fn stays_flat(engine: Box<AnyEngine>, network: Network<'_>, images: [usize; 4]) 
     let (mut held, mut early) = (0, None);
     let mut pending = None;
     for step in 1..=STEPS {
-        // As in training, a step's loss is taken while the next step runs.
+        // As in training, the loss of a step is taken while the next step runs.
         let shade = |i: usize| ((i as u64 * 7919 + step * 104_729) % 1000) as f32 / 500.0 - 1.0;
         session.write(plan, port::IMAGES, &(0..images.iter().product()).map(shade).collect::<Vec<_>>()).expect("fits");
         session.write(plan, port::LABELS, &(0..images[0]).map(|i| (i % 3) as f32).collect::<Vec<_>>()).expect("fits");

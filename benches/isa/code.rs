@@ -1,4 +1,4 @@
-//! Finds the main loop in disassembled code (RDNA as RADV prints it, NVIDIA's as nvdisasm does) and counts its instructions.
+//! Finds the main loop in disassembled code (RDNA from RADV, NVIDIA's from nvdisasm), and counts its instructions.
 
 use std::fmt;
 use std::ops::Range;
@@ -51,8 +51,8 @@ impl Mix {
     }
 }
 
-/// The main loop of a kernel: the innermost loop, which multiplies, and the loop around it, which loads operands. Code that a
-/// branch skips is not counted: it runs once a tap.
+/// The main loop of a kernel: the innermost loop, which multiplies, and the loop around it, which loads operands. Code
+/// that a branch skips is not counted, because it runs once per tap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MainLoop {
     /// One iteration of the innermost loop.
@@ -114,7 +114,8 @@ fn loops(lines: &[&str]) -> Vec<Range<usize>> {
     branches(lines).filter(|(from, to)| to < from).map(|(from, to)| to..from + 1).collect()
 }
 
-/// Upper bound on the products that a branch may skip: one for statistics or a border has fewer, the loop has more.
+/// Upper bound on the products that a branch may skip. A branch for statistics or a border has fewer, the loop has
+/// more.
 const FEW: usize = 16;
 
 /// Ranges of a loop that a forward branch skips, without products and without the first arm of an if-else.

@@ -1,6 +1,6 @@
-//! Compiles WGSL for an NVIDIA GPU. naga writes Metal, which is C++; `metal.cuh` makes it CUDA C++. NVIDIA's Vulkan driver
-//! shares the last stages of CUDA's compiler, so the code is close to the code that runs. It is not equal: bounds are not
-//! checked here, and the driver may weigh registers against loads in another way.
+//! Compiles WGSL for an NVIDIA GPU. naga writes Metal, which is C++, and `metal.cuh` makes it CUDA C++. NVIDIA's Vulkan
+//! driver shares the last stages of CUDA's compiler, so the code is close to the code that runs. It differs in two
+//! ways: bounds are not checked here, and the driver may weigh registers against loads differently.
 
 use std::error::Error;
 use std::fmt::Write;

@@ -1,14 +1,14 @@
-//! Compiles the kernels of a training step for a GPU that is not there, and prints registers, occupancy (subgroups that a
-//! partition of a multiprocessor holds at once) and the instructions of the main loop. Two compilers can be used.
+//! Compiles the kernels of a training step for an absent GPU, and prints registers, occupancy (resident subgroups per
+//! partition of a multiprocessor) and the instructions of the main loop. There are two compilers.
 //!
-//! Mesa's RADV compiles for the GPU that `RADV_FORCE_FAMILY` names. Mesa 22.3 (the family below is GFX1100, without matrix
-//! units) and 25.0 have the variable, 26.2 does not:
+//! Mesa's RADV compiles for the GPU in `RADV_FORCE_FAMILY`. Mesa 22.3 (for which the family below is GFX1100, without
+//! matrix units) and 25.0 have the variable, 26.2 does not:
 //!
 //!     RADV_FORCE_FAMILY=NAVI31 VK_DRIVER_FILES=/usr/share/vulkan/icd.d/radeon_icd.x86_64.json \
 //!         cargo bench --bench isa -- --step unet:8x256x256:base=64 --kernel conv_fwd --tiles
 //!
 //! NVIDIA's `nvcc` and `nvdisasm` (CUDA 13) compile for the architecture of `--nvidia sm_90`. naga writes no Metal for
-//! 16×16 matrix units, so RADV alone compiles these kernels.
+//! 16×16 matrix units, so only RADV compiles those kernels.
 
 mod code;
 mod cuda;
@@ -67,11 +67,11 @@ struct Made {
     registers: u64,
     /// Registers (RADV) or bytes (nvcc) spilled to memory.
     spilled: u64,
-    /// Subgroups that a partition of a multiprocessor holds at once.
+    /// Resident subgroups per partition of a multiprocessor.
     subgroups: u64,
     /// Bytes of workgroup memory.
     shared: u64,
-    /// Disassembly: one line a label or, after a tab, an instruction.
+    /// Disassembly: one line per label or, after a tab, per instruction.
     code: String,
 }
 
@@ -165,7 +165,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Prints one line for a kernel, and its WGSL and disassembly where asked for.
+/// Prints the line of a kernel, and its WGSL and disassembly on request.
 fn show(compiler: &Compiler, args: &Args, planned: &PlannedCall, tile: &str, source: &str) {
     if args.wgsl {
         println!("{source}");

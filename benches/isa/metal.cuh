@@ -1,4 +1,4 @@
-// As much of Metal's language as naga writes for this project's kernels, for a compiler of CUDA C++.
+// Metal's language for a compiler of CUDA C++: the part that naga writes for this project's kernels.
 #include <cuda_fp16.h>
 
 typedef unsigned int uint;
@@ -55,7 +55,7 @@ __device__ inline float4x4 transpose(float4x4 m) {
     return {{a.x, b.x, c.x, d.x}, {a.y, b.y, c.y, d.y}, {a.z, b.z, c.z, d.z}, {a.w, b.w, c.w, d.w}};
 }
 
-// Lane by lane: of two vectors, and of a vector and a number on either side.
+// Operators by lane: of two vectors, and of a vector with a number on either side.
 #define OPERATOR(op)                                                                                                   \
     template <class T, int B> __device__ auto operator op(vec4<T, B> a, vec4<T, B> b)                                  \
         ->RESULT { return {LANE(a.x op b.x), LANE(a.y op b.y), LANE(a.z op b.z), LANE(a.w op b.w)}; }                  \
@@ -84,7 +84,7 @@ template <class T, int B> __device__ vec4<T, B> select(vec4<T, B> no, T yes, boo
     return select(no, vec4<T, B>(yes), which);
 }
 
-// Functions of numbers, and lane by lane.
+// Functions of numbers, and of vectors by lane.
 #define LANES1(name)                                                                                                   \
     template <class T, int B> __device__ vec4<T, B> name(vec4<T, B> v) {                                               \
         return {name(v.x), name(v.y), name(v.z), name(v.w)};                                                           \

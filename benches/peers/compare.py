@@ -37,12 +37,12 @@ class Runner:
 
     def __init__(self, label, command):
         self.label, self.command = label, command
-        self.broken = None  # why it cannot run at all
-        self.name = None  # what it calls itself
+        self.broken = None  # reason why it cannot run
+        self.name = None  # name that it reports
         self.device = None
 
     def run(self, step, args):
-        """The JSON object of one run, or the reason why there is none."""
+        """The JSON object of one run, or the reason of its failure."""
         command = [*self.command, "--step", step, "--steps", str(args.steps), "--warmup", str(args.warmup)]
         environment = {**os.environ, "RAYON_NUM_THREADS": str(args.threads)}
         try:
@@ -156,7 +156,7 @@ def measure(args, runners):
     failed = set()
     for round_ in range(args.rounds):
         for step in args.step:
-            # Every other round runs backwards, so that no program always follows the same one.
+            # Every other round runs in reverse order, so that no program always follows the same one.
             for runner in runners if round_ % 2 == 0 else reversed(runners):
                 if runner.broken or (runner, step) in failed:
                     continue
@@ -196,7 +196,7 @@ def unsettled(runs):
 
 
 def table(args, ours, peers, results):
-    # A program that failed in one round of a step gets no figure for it: its rounds would not be those of the others.
+    # A program that failed in one round of a step has no figure for it, because its rounds would differ from the others'.
     results = {key: runs for key, runs in results.items() if len(runs) == args.rounds}
     peers = [peer for peer in peers if any((peer, step) in results for step in args.step)]
     head = ["step", "shadegrad, ms"]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that onnxruntime computes from exported models what shadegrad computes.
+"""Checks that onnxruntime computes the same from exported models as shadegrad.
 
     mkdir cases && SHADEGRAD_ONNX_OUT=$PWD/cases cargo test --test interop export     # models with inputs and results
     python benches/peers/onnx_check.py --cases cases --shadegrad target/debug/shadegrad
@@ -30,7 +30,7 @@ from PIL import Image
 
 # Relative to the largest value. Sums of a few thousand products in float32 stay below it.
 TOLERANCE = 2e-5
-# shadegrad rounds a picture to bytes, the model's output is not rounded.
+# shadegrad rounds a picture to bytes; the output of the model is not rounded.
 HALF_A_BYTE = 0.51 / 255
 
 RUNS = {
@@ -89,7 +89,7 @@ def shadegrad(binary, arguments, folder):
 
 
 def pictures(folder, height, width, count=5):
-    """Smooth colors with some noise; the first is grey."""
+    """Smooth colors with some noise. The first picture is grey."""
     random = np.random.default_rng(1)
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     for index in range(count):

@@ -4,12 +4,12 @@
     python benches/peers/pytorch.py --step resnet18:16x64x64 --step unet:4x128x128:base=16 --device cpu --threads 2
     python benches/peers/pytorch.py --step resnet18:64x224x224 --device cuda --amp --channels-last
 
-A step is forward, cross entropy, backward and Adam on a batch that already lies on the device. The script waits for the end
+A step is forward, cross entropy, backward and Adam on a batch that is on the device. The script waits for the end
 of a step while the next one runs, as `shadegrad bench` and training do (on CUDA by an event). TF32 is off without --tf32.
 
-    first_step_s     the first step of all; --compile compiles in it, cuDNN tries its algorithms
+    first_step_s     the first step of the process; --compile compiles in it, cuDNN tries its algorithms
     peak_bytes       CUDA: the allocator's peak; CPU: the process's peak resident memory so far, with the Python runtime and
-                     earlier steps, so name one step where it matters
+                     earlier steps: name one step for an exact figure
     baseline_bytes   CPU: resident memory before the model was made
 """
 
@@ -27,7 +27,7 @@ import torchvision
 
 from networks import RESNETS, ResNetSeg, ResNetUNet, UNet
 
-# Seconds of steps after the first one and before the timed ones: the clock of an idle GPU is slow.
+# Seconds of warm-up between the first step and the timed ones, because the clock of an idle GPU is slow.
 WARM = 1.0
 MODELS = ["unet"] + [name for n in RESNETS for name in (f"resnet{n}", f"resnet{n}-seg", f"unet-resnet{n}")]
 

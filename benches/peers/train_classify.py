@@ -7,7 +7,7 @@ DIR holds train/CLASS/*.{jpg,png,...} and val/CLASS/*. All images are read into 
 is resized to --image-size (PIL, bilinear with antialias), the center cropped, values scaled to [0, 1],
 then normalized. No augmentation. Classes are sorted by name, files by name within a class (by code
 point); --shuffle false takes the training images in that order, every epoch. The last batch of an epoch may
-be smaller. A last batch of one image is dropped, since BatchNorm would average over one value.
+be smaller. A last batch of one image is dropped, because BatchNorm would average over one value.
 --normalize dataset uses mean and standard deviation per channel over all pixels of the training images.
 --save writes torchvision's names and layouts; --init starts from such a file. AdamW's and SGD's weight
 decay is --weight-decay (AdamW: only tensors with two or more dimensions); Adam has none.

@@ -1,4 +1,4 @@
-//! A table of paths and labels, of one label an image and of several.
+//! A table of paths and labels, with one label per image and with several.
 #![no_main]
 
 use std::sync::LazyLock;

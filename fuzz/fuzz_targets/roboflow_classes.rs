@@ -1,4 +1,4 @@
-//! Roboflow's `_classes.csv`, of masks and of labels.
+//! Roboflow's `_classes.csv`, for masks and for labels.
 #![no_main]
 
 use std::sync::LazyLock;

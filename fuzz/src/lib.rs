@@ -1,7 +1,7 @@
-//! What the fuzz targets share: a data set in a temporary folder, of which one file changes from input to input.
+//! Shared parts of the fuzz targets: a data set in a temporary folder, with one file that changes between inputs.
 //!
-//! An input must end in a data set or in an error. libFuzzer reports a panic, a hang and too much memory. Each target also
-//! writes the error and reads images of the set that opened.
+//! An input must give a data set or an error. libFuzzer reports a panic, a hang and excessive memory. Each target also
+//! formats the error, and reads images of a set that opened.
 
 use std::fmt::Display;
 use std::fs;
@@ -16,17 +16,17 @@ use tempfile::TempDir;
 
 pub use libfuzzer_sys::fuzz_target;
 
-/// Width and height of every picture here, in pixels.
+/// Width and height of every picture, in pixels.
 const SIZE: [u32; 2] = [12, 8];
 
-/// A data set on disk whose file `changing` takes the bytes of an input.
+/// A data set on disk. Its file `changing` has the bytes of an input.
 pub struct Folder {
     root: TempDir,
     changing: PathBuf,
 }
 
 impl Folder {
-    /// Makes `images` as RGB pictures and `masks` as pictures of the values 0 to 2.
+    /// Writes `images` as RGB pictures and `masks` as pictures of the values 0 to 2.
     pub fn new(changing: &str, images: &[&str], masks: &[&str]) -> Self {
         let root = tempfile::Builder::new().prefix("shadegrad-fuzz").tempdir().expect("a temporary folder");
         let [width, height] = SIZE;
@@ -42,7 +42,7 @@ impl Folder {
         Self { root, changing }
     }
 
-    /// Adds a file of text.
+    /// Adds a text file.
     pub fn with(self, name: &str, text: impl AsRef<[u8]>) -> Self {
         let path = self.root.path().join(name);
         make_parent(&path);
@@ -50,13 +50,13 @@ impl Folder {
         self
     }
 
-    /// Writes `bytes` to the file that changes, and returns its path.
+    /// Writes `bytes` to the changing file, and returns its path.
     pub fn write(&self, bytes: &[u8]) -> &Path {
         fs::write(&self.changing, bytes).expect("a file");
         &self.changing
     }
 
-    /// Opens the folder as a set of images with classes and reads two images of each part.
+    /// Opens the folder as a set of images with classes, and reads two images of each part.
     pub fn classes(&self, bytes: &[u8]) {
         self.write(bytes);
         match open_classification(self.root.path(), &OpenOptions::default()) {
@@ -70,7 +70,7 @@ impl Folder {
         }
     }
 
-    /// Opens the folder as a set of images with masks and reads two pairs of each part.
+    /// Opens the folder as a set of images with masks, and reads two pairs of each part.
     pub fn masks(&self, bytes: &[u8]) {
         self.write(bytes);
         match open_segmentation(self.root.path(), &SetOptions::default()) {
@@ -87,7 +87,7 @@ impl Folder {
         }
     }
 
-    /// Opens the folder as a set of images alone.
+    /// Opens the folder as a set of images without labels.
     pub fn images(&self, bytes: &[u8]) {
         self.write(bytes);
         report(open_images(self.root.path(), &SetOptions::default()).map(|_| ()));
@@ -100,7 +100,7 @@ impl Folder {
     }
 }
 
-/// Writes the message of an error, so that writing it is fuzzed too.
+/// Formats the message of an error, so that this is fuzzed too.
 pub fn report<T, E: Display>(result: Result<T, E>) {
     match result {
         Ok(value) => {

@@ -1,4 +1,4 @@
-// The operands of a matrix kernel, in vectors, from buffers.
+// Operands of a matrix kernel in buffers, as vectors.
 @group(0) @binding(0) var<storage, read> operand_a: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> operand_b: array<vec4<T1>>;
 

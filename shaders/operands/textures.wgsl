@@ -1,5 +1,5 @@
-// The operands of a matrix kernel, in vectors, from textures of TEXTURE_W vectors a row. Software adapters load from these for
-// all invocations of a subgroup at once, and from buffers one by one.
+// Operands of a matrix kernel in textures, as vectors, TEXTURE_W in a row.
+// A software adapter loads a texel for all invocations of a subgroup at once, but elements of a buffer one by one.
 @group(0) @binding(0) var operand_a: texture_2d<f32>;
 @group(0) @binding(1) var operand_b: texture_2d<f32>;
 

@@ -1,4 +1,4 @@
-// Number of taps of output `o` that count along one axis: those inside the input, or inside input and padding.
+// Number of counted taps of output `o` along one axis: those inside the input, with COUNT_INCLUDE_PAD also those in padding.
 fn counted(o: u32, stride: u32, before: u32, after: u32, size: u32, taps: u32, dilation: u32) -> u32 {
     var n = 0u;
     for (var k = 0u; k < taps; k++) {

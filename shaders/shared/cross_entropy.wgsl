@@ -1,4 +1,4 @@
-// With softmax_row.wgsl.
+// With: softmax_row.wgsl.
 
 // Class weights, 0 in the padding lanes.
 fn class_weights(c4: u32) -> vec4<f32> {
@@ -9,7 +9,7 @@ fn class_weights(c4: u32) -> vec4<f32> {
     return select(vec4<f32>(), w, classes(c4) < vec4<u32>(C));
 }
 
-// Target of a row: 1 in the lane of its label, or its given probabilities (0 in the padding lanes).
+// Target of a row: 1 in the lane of its label, or its given probabilities. Padding lanes are 0.
 fn wanted_at(row: u32, c4: u32) -> vec4<f32> {
     if (SOFT_LABELS) {
         let i = (row * C4 + c4) * 4u;

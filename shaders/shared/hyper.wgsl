@@ -1,4 +1,4 @@
-// What changes from step to step; the fields of `Hyper` in src/hyper.rs, in their order.
+// Values that change from step to step: the fields of `Hyper` in src/hyper.rs, in the same order.
 struct Hyper {
     lr: f32,
     first_correction: f32,

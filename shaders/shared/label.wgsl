@@ -1,6 +1,6 @@
-// The label of a row; with softmax_row.wgsl.
+// The label of a row. With: softmax_row.wgsl.
 
-// Whether a row counts: its label is not the ignored one.
+// Whether a row counts: the label is not the ignored one.
 fn counts(label: f32) -> bool { return !(HAS_IGNORE && label == IGNORE); }
 
 // 1 in the lane of the label, 0 in the others.

@@ -7,8 +7,8 @@ fn channels(c: u32, mean: vec4<f32>, invstd: vec4<f32>) -> Channels {
     return Channels(mean, invstd, gamma[c], beta);
 }
 
-// The gradient of a norm's result: g, vector i of dy, and 0 where a fused ReLU (RELU) was off. The ReLU was on where y,
-// vector i of `mask`, is positive. Without a RESIDUAL y is recomputed from v = x[i], which saves a third of the reads.
+// Gradient of a norm's result: vector i of dy where the fused ReLU (RELU) was on, 0 where it was off. It was on where y > 0.
+// With a RESIDUAL y is vector i of `mask`. Otherwise y is recomputed from v = x[i], which saves a third of the reads.
 fn masked(g: vec4<f32>, i: u32, v: vec4<f32>, known: Channels) -> vec4<f32> {
     if (RELU && RESIDUAL) {
         return select(vec4<f32>(), g, vec4<f32>(mask[i]) > vec4<f32>());

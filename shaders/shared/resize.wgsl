@@ -1,4 +1,4 @@
-// A position along one axis is an integer in units of 1/scale: position = clamp(step · o + offset, 0, (size − 1) · scale).
+// Position along one axis, an integer in units of 1/scale: position = clamp(step · o + offset, 0, (size − 1) · scale).
 fn position(o: u32, step: u32, offset: i32, scale: u32, size: u32) -> u32 {
     return u32(clamp(i32(step * o) + offset, 0i, i32((size - 1u) * scale)));
 }
@@ -14,7 +14,7 @@ fn weight(o: u32, i: u32, step: u32, offset: i32, scale: u32, size: u32) -> f32 
     return select(0.0, 1.0 - part, low == i) + select(0.0, part, min(low + 1u, size - 1u) == i);
 }
 
-// Range of outputs to which input i may contribute: first, and last + 1. It may be too wide, since `weight` decides.
+// Outputs to which input i may contribute: first, and last + 1. The range may be too wide; `weight` is 0 in the excess.
 fn reach(i: u32, step: u32, offset: i32, scale: u32, size: u32, outputs: u32) -> vec2<u32> {
     var range = vec2<u32>(0u, outputs);
     if (step > 0u) {

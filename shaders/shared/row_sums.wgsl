@@ -1,14 +1,15 @@
-// A workgroup is VECTORS invocations wide and ROW_LANES invocations high. The ROW_LANES invocations of a column share a
-// vector of channels: each adds every ROW_LANES-th row. Their sums are added in a fixed order: by shuffles within a
-// subgroup of SUBGROUP invocations, then through workgroup memory.
-// Number of sums that one invocation adds alone instead of by halving: barriers are slow on llvmpipe.
+// Sums over rows. A workgroup is VECTORS invocations wide and ROW_LANES invocations high.
+// Mapping: the ROW_LANES invocations of a column share a vector of channels; each adds every ROW_LANES-th row.
+// Order: fixed. Shuffles add the sums within a subgroup of SUBGROUP invocations, workgroup memory adds those of subgroups.
+
+// Up to this number of sums one invocation adds them alone: barriers are slow on llvmpipe. More sums are added by halving.
 const FEW: u32 = 8u;
 var<workgroup> held_a: array<vec4<f32>, WORKGROUP>;
 var<workgroup> held_b: array<vec4<f32>, WORKGROUP>;
 
 struct Sums { a: vec4<f32>, b: vec4<f32> }
 
-// Adds the sums of the row lanes; the first lane gets the result.
+// Adds the sums of the row lanes. The first lane holds the result.
 fn add_rows(invocation: u32, own: Sums) -> Sums {
     var sums = own;
     for (var step = VECTORS; step < SUBGROUP; step *= 2u) {

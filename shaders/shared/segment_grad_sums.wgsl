@@ -1,4 +1,4 @@
-// For segment_sums.wgsl: passes Σ g and Σ g · x̂ to `keep`; g is `value(row · C4 + c)` masked by `mask` (norm_masked.wgsl).
+// For segment_sums.wgsl: passes Σ g and Σ g · x̂ to `keep`. g is `value(row · C4 + c)` masked by `mask` (norm_masked.wgsl).
 alias Held = Channels;
 
 fn added(sums: Sums, i: u32, c: u32, held: Held) -> Sums {

@@ -1,5 +1,5 @@
-// For segment_sums.wgsl: passes means and sums of squared deviations of the vectors `value(row · C4 + c)` to `keep`.
-// Sums are of values minus the segment's first row, so that the variance does not cancel when the mean is far from 0.
+// For segment_sums.wgsl: passes mean and sum of squared deviations of the vectors `value(row · C4 + c)` to `keep`.
+// The sums are of values minus the first row of the segment: the variance does not cancel when the mean is far from 0.
 struct Held { shift: vec4<f32> }
 
 fn begin(first: u32, c: u32) -> Held {

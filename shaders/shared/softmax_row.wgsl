@@ -1,9 +1,9 @@
-// One row of logits; `logits` is a binding of the kernel.
+// One row of logits. `logits` is a binding of the kernel.
 
 // The channels in the lanes of a vector.
 fn classes(c4: u32) -> vec4<u32> { return vec4<u32>(c4 * 4u, c4 * 4u + 1u, c4 * 4u + 2u, c4 * 4u + 3u); }
 
-// Logits with the smallest float in the padding lanes, so that these have probability 0.
+// Logits. Padding lanes have the smallest float, so that their probability is 0.
 fn logits_at(row: u32, c4: u32) -> vec4<f32> {
     return select(vec4<f32>(-3.4e38), vec4<f32>(logits[row * C4 + c4]), classes(c4) < vec4<u32>(C));
 }

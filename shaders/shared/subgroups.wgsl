@@ -1,5 +1,6 @@
-// As workgroup.wgsl, for devices whose subgroups all have SUBGROUP invocations, side by side. The two subgroup builtins are
-// no members of a struct: naga 30 gives such members no semantic in HLSL, and DXC refuses them.
+// workgroup.wgsl for devices whose subgroups all have SUBGROUP invocations, side by side.
+// The two subgroup builtins are parameters, not members of a struct: naga 30 gives such members no semantic in HLSL, and DXC
+// refuses them.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,

@@ -1,5 +1,5 @@
-// What all invocations of an optimizer read alike: the learning rate, the factor of the gradient, and whether to step at all.
-// Outside of branches llvmpipe reads it once for all.
+// Values that all invocations of an optimizer share: learning rate, factor of the gradient, and whether to step at all.
+// They are read outside of branches: llvmpipe then reads them once for all invocations.
 struct Update { lr: f32, scale: f32, sound: bool }
 
 fn update() -> Update {

@@ -1,4 +1,4 @@
-// One workgroup per block of ITEMS; its invocations reduce together. The kernel defines `reduce(block, place)`.
+// One workgroup per block of ITEMS. Its invocations reduce together. The kernel defines `reduce(block, invocation)`.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -13,7 +13,7 @@ fn main(
 
 const SUBGROUP: u32 = 1u;
 
-// Without subgroups there is no other invocation to read from.
+// Without subgroups no other invocation can be read.
 fn across(v: vec4<f32>, step: u32) -> vec4<f32> {
     return v;
 }

@@ -1,5 +1,5 @@
-// Merges the lines of a convolution's tiles to [SEGMENTS, C / 4, (a, b)], always in the same order. A tile of TILE_M rows has
-// LINES lines; see lines.wgsl.
+// Merges the lines of a convolution's tiles in a fixed order. A tile of TILE_M rows has LINES lines, see lines.wgsl.
+// Layout: result [SEGMENTS, C / 4, (a, b)].
 // Mapping: one invocation per segment and vector of channels.
 const LINES_EACH: u32 = SEGMENT_ROWS / TILE_M * LINES;
 

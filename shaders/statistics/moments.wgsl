@@ -1,4 +1,4 @@
-// A line holds a = mean and b = sum of squared deviations (Chan et al. 1983).
+// A line holds a = mean and b = sum of squared deviations; the merge is that of Chan et al. (1983).
 fn merged(a: Line, b: Line) -> Line {
     let n = max(a.n + b.n, 1.0);
     let delta = b.a - a.a;

@@ -1,4 +1,4 @@
-// Operands of the gradient of a BatchNorm before a convolution. They follow the convolution's own.
+// Operands of the gradient of a BatchNorm before a convolution. Their bindings follow those of the convolution.
 @group(0) @binding(5) var<storage, read> x: array<vec4<T5>>;
 @group(0) @binding(6) var<storage, read> mean: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read> invstd: array<vec4<f32>>;

@@ -1,5 +1,5 @@
-// A pass over the result y [ROWS, C] of a convolution whose tiles cannot write lines, as norm_stats and norm_grad_reduce read
-// their input.
+// A pass over the result of a convolution whose tiles cannot write lines. It reads as norm_stats and norm_grad_reduce do.
+// Layout: y [ROWS, C].
 // Mapping: see shared/segment_sums.wgsl.
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
 

@@ -1,4 +1,4 @@
-// A line's Σ g and Σ g · x̂ with one more value: vector `at` of the result, masked, is g (see shared/norm_masked.wgsl).
+// Adds a value to the Σ g and Σ g · x̂ of a line. g is vector `at` of the result, masked (see shared/norm_masked.wgsl).
 fn with_value(line: Line, value: vec4<f32>, at: u32, known: Channels) -> Line {
     let v = vec4<f32>(x[at]);
     let g = masked(value, at, v, known);

@@ -1,5 +1,5 @@
-// Winograd's F(4×4, 3×3) along one axis: the values of a line at the points 0, ±A, ±B and ∞, and back (see
-// exec/winograd.rs for the points, and Lavin & Gray 2015).
+// Winograd's F(4×4, 3×3) along one axis (Lavin & Gray 2015): from a line of values to values at the points 0, ±A, ±B and ∞,
+// and back. exec/winograd.rs chooses the points.
 const A2: f32 = A * A;
 const B2: f32 = B * B;
 // Divisors of a kernel's values at ±A, at ±B and at 0.
@@ -11,7 +11,7 @@ alias Three = array<vec4<f32>, 3>;
 alias Four = array<vec4<f32>, 4>;
 alias Six = array<vec4<f32>, 6>;
 
-// Bᵀ: values of inputs.
+// Bᵀ: inputs to points.
 fn input_line(d: Six) -> Six {
     let even_a = d[4] - B2 * d[2];
     let odd_a = A * d[3] - A * B2 * d[1];
@@ -27,7 +27,7 @@ fn input_line(d: Six) -> Six {
     );
 }
 
-// G: values of a kernel.
+// G: kernel to points.
 fn weight_line(w: Three) -> Six {
     let even_a = (w[0] + A2 * w[2]) * (1f / AT_A);
     let odd_a = w[1] * (A / AT_A);
@@ -36,7 +36,7 @@ fn weight_line(w: Three) -> Six {
     return Six(w[0] * (1f / AT_0), even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, w[2]);
 }
 
-// Aᵀ: outputs from products.
+// Aᵀ: products at points to outputs.
 fn output_line(m: Six) -> Four {
     let even_a = m[1] + m[2];
     let odd_a = m[1] - m[2];
@@ -50,7 +50,7 @@ fn output_line(m: Six) -> Four {
     );
 }
 
-// A: values of the outputs' gradient.
+// A: gradient of outputs to points.
 fn output_grad_line(y: Four) -> Six {
     let even_a = y[0] + A2 * y[2];
     let odd_a = A * y[1] + A * A2 * y[3];
@@ -59,7 +59,7 @@ fn output_grad_line(y: Four) -> Six {
     return Six(y[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y[3]);
 }
 
-// Gᵀ: a kernel's gradient from products.
+// Gᵀ: products at points to gradient of the kernel.
 fn weight_grad_line(u: Six) -> Three {
     let even_a = (u[1] + u[2]) * (1f / AT_A);
     let odd_a = (u[1] - u[2]) * (1f / AT_A);

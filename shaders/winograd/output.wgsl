@@ -1,8 +1,8 @@
-// Last stage of a convolution by Winograd's F(4×4, 3×3): y = relu?(Aᵀ M A [+ bias] [+ addend]), 4×4 outputs from the
-// products at 36 points.
-// Mapping: one invocation per tile and vector of output channels, these innermost.
-// With epilogue/ended.wgsl, which declares bias and addend if present.
+// Last stage of a convolution by Winograd's F(4×4, 3×3): y = relu?(Aᵀ M A [+ bias] [+ addend]). The products M at 36 points
+// give 4×4 outputs.
+// Mapping: one invocation per tile and vector of output channels, channels innermost.
 // Layout: M points, tiles (n, row, column), K; addend and y N H W K, all as vectors of 4 channels.
+// With: epilogue/ended.wgsl, which declares bias and addend if present.
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 
 fn load(p: Place, r: u32, c: u32) -> vec4<f32> {

@@ -1,12 +1,13 @@
-// The place of a tile, for stages with an invocation for each tile and vector of channels, these innermost. A stage covers
-// TILES tiles from FIRST_TILE on, whose values are in scratch memory at the same time.
+// Position of a tile.
+// Mapping: one invocation per tile and vector of channels, channels innermost.
+// Slice: a stage covers the TILES tiles from FIRST_TILE on. Their values are in scratch memory at the same time.
 struct Place {
     image: u32,
-    // Of the tile's first output.
+    // First output of the tile.
     row: u32,
     column: u32,
     channel: u32,
-    // In scratch memory, at the first pair of points.
+    // Offset in scratch memory of the first pair of points.
     at: u32,
 }
 

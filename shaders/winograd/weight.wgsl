@@ -1,6 +1,6 @@
 // Second stage of a convolution by Winograd's F(4×4, 3×3): U = G w Gᵀ, the values of 3×3 kernels at 36 points.
-// Mapping: one invocation per input channel and vector of output channels, these innermost.
-// Layout: w KH KW C K, the kernel turned by 180° for the gradient of the input; U points, C, K.
+// Mapping: one invocation per input channel and vector of output channels, output channels innermost.
+// Layout: w KH KW C K; for the gradient of the input the kernel is turned by 180° (FLIPPED); U points, C, K.
 @group(0) @binding(1) var<storage, read> w: array<vec4<f32>>;
 
 struct Place { at: u32 }

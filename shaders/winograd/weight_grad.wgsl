@@ -1,5 +1,5 @@
-// Last stage of a weight gradient by Winograd's F(4×4, 3×3): dw = Gᵀ U G, 3×3 kernels from the products at 36 points.
-// Mapping: one invocation per part of the sum, input channel and vector of output channels, these innermost.
+// Last stage of a weight gradient by Winograd's F(4×4, 3×3): dw = Gᵀ U G. The products U at 36 points give 3×3 kernels.
+// Mapping: one invocation per part of the sum, input channel and vector of output channels, output channels innermost.
 // Layout: U parts, points, C, K; dw parts, KH KW C K, all as vectors of 4 channels.
 @group(0) @binding(2) var<storage, read_write> dw: array<vec4<f32>>;
 

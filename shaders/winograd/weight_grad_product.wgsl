@@ -1,14 +1,15 @@
-// Stage of a weight gradient by Winograd's F(4×4, 3×3): U [+]= Vᵀ · M, a matrix product for each of the 36 points and each
-// partial sum, over the tiles in scratch memory. All parts of the batch but the first add to the sums (ADDS).
+// Stage of a weight gradient by Winograd's F(4×4, 3×3): U [+]= Vᵀ · M, a matrix product at each of the 36 points, for each
+// part of the sum, over the tiles in scratch memory.
+// With ADDS the product is added to U: in every slice of the batch but the first.
 // Mapping: m = input channel; k = tile; n = output channel; `batch` = (part, point).
 // Layout: V points, tiles, C; M points, tiles, K; U parts, points, C, K, all as vectors of 4 channels.
 // Tile and grid: see exec/shader/gemm.rs.
 const BATCH: u32 = 36u * SPLITS;
-// Terms of all sums, and of each.
+// Number of terms of the whole sum, and of one part.
 const K_ALL: u32 = TILES;
 const K_PART: u32 = TILES_EACH;
 
-// Rows are counted in vectors of 4 input channels.
+// A row of `m_count` and `a_row` is a vector of 4 input channels.
 fn k_begin(batch: u32) -> u32 { return min(batch / 36u * TILES_EACH, TILES); }
 fn k_end(batch: u32) -> u32 { return min((batch / 36u + 1u) * TILES_EACH, TILES); }
 
@@ -40,7 +41,7 @@ fn b_load(batch: u32, k: u32, n: u32) -> vec4<f32> {
     return select(vec4<f32>(), scratch[at], inside);
 }
 
-// m is a single row here: vector of input channels · 4 + lane.
+// A row of the result is one input channel: m = vector of input channels · 4 + lane.
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) {
     if (m < C4 * 4u && (N_EXACT || n < K4)) {
         let at = U_AT + (batch * (C4 * 4u) + m) * K4 + n;

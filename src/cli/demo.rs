@@ -8,7 +8,7 @@ use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
 use crate::train::Observer;
 use crate::workflows::demo::{self, DemoObserver, DemoOptions};
-use crate::workflows::sweep::{State, SweepObserver};
+use crate::workflows::sweep::{SweepObserver, SweepRunState};
 
 /// Arguments of `demo`.
 #[derive(clap::Args)]
@@ -28,7 +28,7 @@ pub(super) struct Args {
 struct DemoProgress(SweepProgress);
 
 impl SweepObserver for DemoProgress {
-    fn run(&self, number: usize, of: usize, cell: &str, state: &State) {
+    fn run(&self, number: usize, of: usize, cell: &str, state: &SweepRunState) {
         self.0.run(number, of, cell, state);
     }
     fn steps(&self) -> &dyn Observer {

@@ -57,7 +57,7 @@ pub(super) fn catch_aborts() {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
     extern "C" fn ended(_: nix::libc::c_int) {
         const LINE: &[u8] =
-            b"error: the process was aborted, most likely since memory is used up: lower --batch-size or \
+            b"error: the process was aborted, most likely because memory is used up: lower --batch-size or \
             --image-size, take a smaller network (--base, --depth), or raise the limit (ulimit -v)\n";
         // SAFETY: `write` and `_exit` are safe in a signal handler, and the bytes live as long as the process.
         unsafe {

@@ -9,7 +9,7 @@ use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
 use crate::train::Observer;
 use crate::workflows::WorkflowError;
-use crate::workflows::sweep::{State, Sweep, SweepObserver};
+use crate::workflows::sweep::{Sweep, SweepObserver, SweepRunState};
 
 /// Arguments of `sweep`.
 #[derive(clap::Args)]
@@ -47,13 +47,13 @@ impl SweepProgress {
 }
 
 impl SweepObserver for SweepProgress {
-    fn run(&self, number: usize, of: usize, cell: &str, state: &State) {
+    fn run(&self, number: usize, of: usize, cell: &str, state: &SweepRunState) {
         let state = match state {
-            State::Begins => "begins".to_owned(),
-            State::Done(rows) => format!("is done, {} epochs", rows.len()),
-            State::Paused(rows) => format!("paused after epoch {}", rows.len()),
-            State::Diverged => "diverged".to_owned(),
-            State::Failed(reason) => format!("failed: {reason}"),
+            SweepRunState::Begins => "begins".to_owned(),
+            SweepRunState::Done(rows) => format!("is done, {} epochs", rows.len()),
+            SweepRunState::Paused(rows) => format!("paused after epoch {}", rows.len()),
+            SweepRunState::Diverged => "diverged".to_owned(),
+            SweepRunState::Failed(reason) => format!("failed: {reason}"),
         };
         self.0.begins(&[format!("\nrun {number} of {of} ({cell}) {state}")]);
     }

@@ -1,30 +1,34 @@
-//! Augmentation: training samples changed at random, differently in each epoch.
+//! Augmentation: random changes of training samples, different in each epoch.
 //!
 //! ```text
-//! resized 8-bit picture (and mask) ──► one affine map ──► one color map ──► blur ──► erasing ──► normalization or Lab
+//! resized 8-bit picture (and mask) ──► one affine map ──► one color map ──► tones ──► blur ──► erasing ──► normalization or Lab
 //!                                       rotate, stretch,   brightness, contrast,
 //!                                       crops, flips       saturation, hue
 //! ```
 //!
-//! Within a stage operations act in the order of the list; stages always follow in this order. So each pixel is
-//! interpolated once and rounded once a stage. Images are interpolated bilinearly and masks take the nearest pixel, by
-//! the same map. What lies outside of the picture is mirrored, or the mean color ([`Outside`]); in masks it is ignored
-//! (255).
+//! Operations act in the order of the list within a stage, and stages in the order of the picture above. Each pixel is
+//! interpolated once and rounded once per stage. Images are interpolated bilinearly. Masks take the nearest pixel under
+//! the same map. Pixels from outside of the picture are the mirrored picture or its mean color ([`Outside`]); in masks
+//! they are ignored (255).
 //!
-//! The amounts are `f(seed, epoch, sample, operation)` through `random.rs`: nothing is stored, so samples do not
-//! depend on the loader's threads, on what is in the list besides, or on where a run was resumed.
+//! The amounts are `f(seed, epoch, sample, operation)` through `random.rs`, and nothing is stored. A sample does not
+//! depend on the loader's threads, on other operations of the list, or on the step at which a run was resumed.
 
+mod automatic;
 mod color;
 mod geometry;
 mod op;
 mod setting;
+mod tone;
 
 use std::cell::RefCell;
 
+use automatic::Reach;
 pub use color::{BlurSpace, ColorMap, Rect, blur, mean_color};
 pub use geometry::{Map, warp_image, warp_mask};
 pub use op::{Op, Outside, Step};
 pub use setting::{Augment, Keeps};
+pub use tone::Tone;
 
 use super::IGNORED;
 use crate::random::{Random, op as random_op};
@@ -32,48 +36,48 @@ use crate::random::{Random, op as random_op};
 /// Why a list of operations cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AugmentError {
-    /// Neither a preset nor a list.
+    /// Text that is neither a preset nor a list.
     #[error("augment: `{text}` is not {expected}")]
     Name {
-        /// What was given.
+        /// The given text.
         text: String,
-        /// What would be accepted.
+        /// The accepted texts.
         expected: &'static str,
     },
-    /// A list that is not TOML.
+    /// Text that is not a TOML list.
     #[error("augment: `{text}` is not a TOML list: {problem}")]
     Text {
-        /// What was given.
+        /// The given text.
         text: String,
-        /// What the parser says.
+        /// Message of the parser.
         problem: String,
     },
-    /// A table with no operation, with two or with an unknown one.
+    /// A table with no operation, with two operations or with an unknown one.
     #[error("augment: entry {place} has {}: expected {expected}", or_nothing(found))]
     Keys {
-        /// Place in the list, from 1.
+        /// Position in the list, from 1.
         place: usize,
-        /// The keys that are there.
+        /// Keys of the table.
         found: String,
-        /// What would be accepted.
+        /// The accepted keys.
         expected: &'static str,
     },
-    /// A value that makes no sense.
+    /// A value out of range.
     #[error("augment: entry {place}: {key} = {value}: expected {expected}")]
     Value {
-        /// Place in the list, from 1.
+        /// Position in the list, from 1.
         place: usize,
         /// The key.
         key: &'static str,
-        /// Its value.
+        /// Value of the key.
         value: String,
-        /// What would be accepted.
+        /// The accepted values.
         expected: &'static str,
     },
-    /// An operation that is there already.
+    /// An operation that the list has twice.
     #[error("augment: entry {place}: `{key}` is in the list twice; give each operation once")]
     Twice {
-        /// Place in the list, from 1.
+        /// Position in the list, from 1.
         place: usize,
         /// The key.
         key: &'static str,
@@ -84,18 +88,18 @@ fn or_nothing(found: &str) -> String {
     if found.is_empty() { "no key".into() } else { format!("the keys {found}") }
 }
 
-/// A picture as it comes: RGB bytes (H, W, 3), and the mask (H, W) where there is one, else nothing.
+/// A picture before augmentation: RGB bytes (H, W, 3), and for segmentation a mask (H, W).
 #[derive(Debug, Clone, Copy)]
 pub struct Picture<'a> {
     /// Height and width in pixels, at least 1.
     pub size: (usize, usize),
     /// Interleaved RGB.
     pub rgb: &'a [u8],
-    /// Classes, 255 ignored; or empty.
+    /// Classes, 255 ignored; empty without a mask.
     pub mask: &'a [u8],
 }
 
-/// Operations with a seed: what changes samples.
+/// Operations and a seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Augmentation {
     steps: Vec<Step>,
@@ -103,25 +107,40 @@ pub struct Augmentation {
     seed: u64,
 }
 
-/// What happens to one sample.
+/// The change of one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Drawn {
-    /// Where its pixels come from.
+    /// Map of the pixels.
     pub map: Map,
-    /// What becomes of its colors.
+    /// Map of the colors.
     pub colors: ColorMap,
     /// Standard deviation of the blur in pixels; 0 for none.
     pub sigma: f32,
-    /// What is erased.
+    /// The erased rectangle.
     pub erased: Option<Rect>,
+    /// Changes of tones, in order.
+    pub tones: [Option<Tone>; Drawn::MOST_TONES],
 }
 
-/// Buffers that are used again from sample to sample.
+impl Drawn {
+    /// Most changes of tones of a sample: TrivialAugment's one, and those of RandAugment.
+    pub const MOST_TONES: usize = 1 + op::MOST_DRAWN as usize;
+
+    /// Appends a change of tones.
+    fn add(&mut self, tone: Tone) {
+        if let Some(place) = self.tones.iter_mut().find(|place| place.is_none()) {
+            *place = Some(tone);
+        }
+    }
+}
+
+/// Buffers that samples reuse.
 #[derive(Debug, Default)]
 pub struct Space {
     rgb: Vec<u8>,
     mask: Vec<u8>,
     blur: BlurSpace,
+    tones: Vec<u8>,
 }
 
 thread_local! {
@@ -133,15 +152,21 @@ impl Augmentation {
         Augmentation { steps, outside, seed }
     }
 
-    /// What is done.
+    /// The operations with their probabilities.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// What happens to sample `index` in an epoch, for a picture of `(height, width)` and a mean color (0 to 255; it
-    /// matters to contrast alone).
+    /// The change of sample `index` in an epoch. `(height, width)` is the size of the picture, `mean` its mean color (0
+    /// to 255; only contrast depends on it).
     pub fn draw(&self, (height, width): (usize, usize), mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
-        let mut drawn = Drawn { map: Map::IDENTITY, colors: ColorMap::IDENTITY, sigma: 0.0, erased: None };
+        let mut drawn = Drawn {
+            map: Map::IDENTITY,
+            colors: ColorMap::IDENTITY,
+            sigma: 0.0,
+            erased: None,
+            tones: [None; Drawn::MOST_TONES],
+        };
         for step in &self.steps {
             let mut random = Random::new(self.seed, epoch, index as u64, random_op::AUGMENT + step.op.number());
             if !random.chance(step.p) {
@@ -187,9 +212,19 @@ impl Augmentation {
                 Op::Hue { degrees } => {
                     drawn.colors = colors.then(ColorMap::hue(random.range(-degrees, degrees)));
                 }
+                Op::Trivial { strength, colors } => {
+                    let levels = (strength * automatic::LEVELS as f32).round() as u32;
+                    let level = random.below(levels as usize + 1) as u32;
+                    let how = (Reach::Wide, level, colors);
+                    automatic::draw(&mut drawn, &mut random, how, ((height, width), mean));
+                }
+                Op::Rand { count, magnitude, colors } => {
+                    let how = (Reach::Moderate, magnitude, colors);
+                    (0..count).for_each(|_| automatic::draw(&mut drawn, &mut random, how, ((height, width), mean)));
+                }
                 Op::Blur { sigma: [least, most] } => drawn.sigma = random.range(least, most),
                 Op::Erase { area, ratio } => {
-                    // The ratio is that of the rectangle itself, so it is taken over the picture's.
+                    // `part` takes the ratio relative to the picture's.
                     let proportions = width as f32 / height as f32;
                     let (w, h) = part(&mut random, area, ratio.map(|ratio| ratio / proportions));
                     let side = |part: f32, side: usize| ((part * side as f32).round() as usize).clamp(1, side);
@@ -202,11 +237,12 @@ impl Augmentation {
         drawn
     }
 
-    /// Hands sample `index`, as it is in an epoch, to `take`: RGB bytes, and the mask where there is one. It lies in
-    /// buffers of the thread, which are used again.
+    /// Passes sample `index`, as changed in an epoch, to `take`: RGB bytes, and the mask (empty without one). Both are
+    /// in buffers of the thread, which later samples reuse.
     ///
     /// # Panics
-    /// Where the picture's parts do not have its size, or `take` augments another sample; defects of the caller.
+    /// Where the parts of the picture do not have its size, or `take` augments another sample. Both are defects of the
+    /// caller.
     pub fn with<R>(&self, picture: Picture<'_>, epoch: u64, index: usize, take: impl FnOnce(&[u8], &[u8]) -> R) -> R {
         SPACE.with_borrow_mut(|space| {
             self.apply(picture, epoch, index, space);
@@ -236,7 +272,10 @@ impl Augmentation {
         if drawn.colors != ColorMap::IDENTITY {
             drawn.colors.apply(&mut space.rgb);
         }
-        // Below this the middle of the kernel is all of it.
+        for tone in drawn.tones.into_iter().flatten() {
+            tone.apply(&mut space.rgb, size, &mut space.tones);
+        }
+        // Below 0.1 the kernel has one weight.
         if drawn.sigma > 0.1 {
             blur(&mut space.rgb, size, drawn.sigma, &mut space.blur);
         }
@@ -249,13 +288,15 @@ impl Augmentation {
     }
 
     fn needs_mean(&self) -> bool {
-        let by_step = |step: &Step| matches!(step.op, Op::Contrast { .. } | Op::Erase { .. });
+        let by_step = |step: &Step| {
+            matches!(step.op, Op::Contrast { .. } | Op::Erase { .. } | Op::Trivial { .. } | Op::Rand { .. })
+        };
         self.outside == Outside::Mean || self.steps.iter().any(by_step)
     }
 }
 
-/// Width and height of a rectangle as shares of the picture's, by its share of the area and by width over height in
-/// units of the picture's. What does not fit is drawn again, and cut in the end.
+/// Width and height of a rectangle as shares of the picture's, from its share of the area and its width over height in
+/// units of the picture's. A rectangle that does not fit is drawn again, and in the end clipped.
 fn part(random: &mut Random, area: [f32; 2], ratio: [f32; 2]) -> (f32, f32) {
     let mut sides = (1.0, 1.0);
     for _ in 0..10 {

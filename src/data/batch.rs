@@ -1,20 +1,20 @@
-//! What a training step takes in, and what fills it.
+//! Batches of samples, and the sources that fill them.
 
 use super::DataError;
 pub use crate::batch::Batch;
 
-/// How many values one sample has in each part of a batch.
+/// Number of values of one sample in each part of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleLayout {
     /// `f32` values of the input: height x width x channels.
     pub image: usize,
     /// `u32` labels: 1 for a class, height x width for a mask, 0 for none.
     pub labels: usize,
-    /// `f32` values of a target that is a picture itself (colors to predict); 0 for none.
+    /// `f32` values of a target that is a picture (colors to predict); 0 for none.
     pub targets: usize,
 }
 
-/// The place in a batch of one sample, to be filled completely: it holds remains of earlier batches.
+/// The slot of one sample in a batch. It holds values of earlier batches and must be filled completely.
 #[derive(Debug)]
 pub struct SampleMut<'a> {
     /// `layout().image` values.
@@ -28,19 +28,19 @@ pub struct SampleMut<'a> {
 /// Identifies a sample. A resumed run compares it with the stored one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// Its image's name; the path where it is a file.
+    /// Name of the image; the path of a file.
     pub name: String,
-    /// Its classes by name; empty where there are none, or a mask.
+    /// Names of its classes; empty without classes and with a mask.
     pub label: String,
-    /// Its mask's name, where it has one.
+    /// Name of its mask, if it has one.
     pub mask: Option<String>,
-    /// Digest of the resized image, where it is in memory.
+    /// Digest of the resized image, if that is in memory.
     pub image_digest: Option<u64>,
-    /// Digest of the resized mask, likewise.
+    /// Digest of the resized mask, if that is in memory.
     pub mask_digest: Option<u64>,
 }
 
-/// Digest of bytes: the same on every machine, not made to withstand intent.
+/// Digest of bytes: the same on every machine, not cryptographic.
 pub fn digest(bytes: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let (words, rest) = bytes.as_chunks::<8>();
@@ -51,21 +51,21 @@ pub fn digest(bytes: &[u8]) -> u64 {
     mix(words.fold(bytes.len() as u64, mix), FACTOR)
 }
 
-/// Turns `(epoch, index)` into a sample. The seam between the loader and what is loaded: classes,
-/// masks and color targets, with or without augmentation, are sources.
+/// Turns `(epoch, index)` into a sample: the interface between the loader and data. Classes, masks and color targets,
+/// with or without augmentation, are sources.
 ///
-/// What a source writes must depend on its own settings, `epoch` and `index` alone (random numbers
-/// come from `random.rs` with these as key): then batches do not depend on threads.
+/// A sample must depend on nothing but the source's settings, `epoch` and `index`. Random numbers come from `random.rs`
+/// with these as key. Batches then do not depend on threads.
 pub trait Source: Send + Sync {
     /// Number of samples.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Whether there are no samples.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Sizes of a sample; the same for all samples and at all times.
+    /// Sizes of a sample, the same for all samples at all times.
     fn layout(&self) -> SampleLayout;
 
     /// Identity of sample `index` before augmentation. A resumed run names the samples whose identity changed. With `None`
@@ -83,7 +83,7 @@ pub trait Source: Send + Sync {
 }
 
 impl Batch {
-    /// Makes room for the samples `indices`; allocates only where the batch was smaller before.
+    /// Resizes the batch to the samples `indices`. It allocates only where the batch was smaller.
     pub(crate) fn resize(&mut self, indices: &[usize], layout: SampleLayout) {
         self.images.resize(indices.len() * layout.image, 0.0);
         self.labels.resize(indices.len() * layout.labels, 0);
@@ -92,7 +92,7 @@ impl Batch {
         self.indices.extend_from_slice(indices);
     }
 
-    /// The place of sample `slot`.
+    /// The slot of sample `slot`.
     pub(crate) fn sample_mut(&mut self, slot: usize, layout: SampleLayout) -> SampleMut<'_> {
         fn part<T>(values: &mut [T], slot: usize, length: usize) -> &mut [T] {
             &mut values[slot * length..(slot + 1) * length]

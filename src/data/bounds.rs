@@ -1,23 +1,23 @@
-//! Bounds on the pixels that a file can hold. They are checked before memory is reserved for the size in its header.
+//! Bounds on the number of pixels in a file, checked before memory is reserved for the size in its header.
 //!
-//! | kind | least size of a file of `n` pixels | since |
+//! | kind | least size of a file of `n` pixels | reason |
 //! |---|---|---|
-//! | JPEG | `n / 512` bytes | each 8x8 block of the channel with the most samples takes a bit or more |
-//! | PNG | `bytes of the rows / 1032` | deflate shortens by a factor of 1032 at most |
+//! | JPEG | `n / 512` bytes | each 8x8 block of the channel with the most samples takes at least 1 bit |
+//! | PNG | `bytes of the rows / 1032` | deflate compresses by a factor of at most 1032 |
 
 use image::ImageFormat;
 
 use super::truncation::jpeg_frame;
 
-/// Bytes before the header's data in a PNG: signature, length and name of the chunk.
+/// Bytes before the data of a PNG's header: signature, length and name of the chunk.
 const PNG_HEADER: usize = 16;
-/// Largest factor by which deflate shortens.
+/// Largest compression of deflate.
 const DEFLATE: u64 = 1032;
 
-/// Width and height that the header of a JPEG or PNG claims; `None` for other kinds.
+/// Width and height in the header of a JPEG or PNG; `None` for other kinds.
 pub(crate) fn size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
     match format {
-        // A height of 0 stands after the scan.
+        // A height of 0 is given after the scan.
         ImageFormat::Jpeg => jpeg_frame(bytes).map(|frame| frame.size).filter(|size| size.0 > 0 && size.1 > 0),
         ImageFormat::Png => {
             let (&[w3, w2, w1, w0, h3, h2, h1, h0], _) = bytes.get(PNG_HEADER..)?.split_first_chunk::<8>()?;

@@ -1,4 +1,4 @@
-//! Reading a whole data set before any training, to name everything that is wrong with it at once.
+//! Reads a whole data set before training, to report all faults at once.
 
 mod classification;
 mod duplicates;
@@ -20,45 +20,45 @@ pub use multilabel::check_multi_label;
 pub use report::{CheckReport, ClassCount, Fault, PartCount};
 pub use segmentation::check_segmentation;
 
-/// How to check.
+/// Options of a check.
 #[derive(Clone, Copy)]
 pub struct CheckOptions<'a> {
-    /// Share held out for validation where the data set brings no validation part.
+    /// Share held out for validation if the data set has no validation part.
     pub val_split: f32,
-    /// Decides which images those are.
+    /// Seed of that split.
     pub seed: u64,
-    /// Called with the number of samples read so far and of all samples.
+    /// Called with the number of samples read and the number of all samples.
     pub progress: ProgressFn<'a>,
 }
 
 impl Default for CheckOptions<'_> {
-    /// A fifth for validation, seed 0, no progress reports.
+    /// 20 % for validation, seed 0, no progress reports.
     fn default() -> Self {
         Self { val_split: 0.2, seed: 0, progress: &|_, _| () }
     }
 }
 
 impl CheckOptions<'_> {
-    /// Opening continues past incomplete parts and reports them.
+    /// Opening continues after incomplete parts and reports them.
     fn set_options(&self) -> SetOptions {
         SetOptions { val_split: self.val_split, seed: self.seed, skip_bad: true }
     }
 }
 
-/// What is remembered of a sample that was read.
+/// Facts of a sample that was read.
 struct Sample {
     name: String,
-    /// The name of its class, where it has one as a whole.
+    /// Name of its class, if the image has one as a whole.
     label: Option<String>,
-    /// Of the image, where it could be read.
+    /// Facts of the image, if it could be read.
     image: Option<ImageFacts>,
-    /// Pixels of each class in its mask, where that could be read.
+    /// Pixels of each class in its mask, if that could be read.
     class_pixels: Option<Vec<u64>>,
-    /// What is wrong with its image, its mask or both.
+    /// Faults of its image and its mask.
     bad: Vec<BadImage>,
 }
 
-/// What is remembered of an image.
+/// Facts of an image.
 struct ImageFacts {
     size: (u32, u32),
     /// Hash of size and pixels.
@@ -82,7 +82,7 @@ struct PartRead {
 /// Reads the parts (name, number of samples) on all cores.
 ///
 /// # Errors
-/// Those of `read`, which are not about single samples.
+/// Errors of `read` that are not about single samples.
 fn read_parts(
     parts: &[(&'static str, usize)],
     progress: ProgressFn<'_>,
@@ -102,7 +102,7 @@ fn read_parts(
     parts.iter().enumerate().map(part).collect()
 }
 
-/// The good result, or `None` with the fault noted; errors that are not about one file go up.
+/// The result, or `None` with the fault recorded. Errors that are not about one file are returned.
 fn collected<T>(result: Result<T, DataError>, bad: &mut Vec<BadImage>) -> Result<Option<T>, DataError> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -114,14 +114,14 @@ fn collected<T>(result: Result<T, DataError>, bad: &mut Vec<BadImage>) -> Result
     }
 }
 
-/// A data set that cannot be opened: the reason, and every image below `path` that cannot be read.
+/// The report on a data set that cannot be opened: the reason, and every image below `path` that cannot be read.
 fn unopened(
     path: &Path,
     task: &'static str,
     reason: DataError,
     options: &CheckOptions<'_>,
 ) -> Result<CheckReport, DataError> {
-    // Without a folder there is nothing to report on.
+    // Without a folder there is nothing to report.
     if matches!(reason, DataError::NotFound(_) | DataError::NotAFolder(_) | DataError::Setting { .. }) {
         return Err(reason);
     }

@@ -12,13 +12,13 @@ use super::{DataError, OpenOptions, Splits};
 const SIDE: u32 = 32;
 const IMAGE: usize = 3 * 32 * 32;
 
-/// What differs between the two.
+/// Differences between the two sets.
 struct Variant {
     format: &'static str,
     folder: &'static str,
     train: &'static [&'static str],
     test: &'static str,
-    /// File of class names, one a line.
+    /// File of class names, one per line.
     names: &'static str,
     classes: usize,
     /// Bytes before the pixels; the last of them is the (fine) label.
@@ -46,7 +46,7 @@ const VARIANTS: [Variant; 2] = [
     },
 ];
 
-/// Files of Python pickles, as the sets are also published.
+/// Files of Python pickles, another published form of the sets.
 const PICKLES: [&str; 3] = ["data_batch_1", "cifar-10-batches-py", "cifar-100-python"];
 
 /// Largest batch file in bytes; CIFAR-100's training file has 153,700,000.
@@ -74,7 +74,7 @@ impl Format for Cifar {
         Ok(pickle(root).map(|name| Evidence::certain([name])))
     }
 
-    /// Training batches may be a part of the five.
+    /// Some of the five training batches are enough.
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
         match find(root) {
             Some((variant, folder, train)) => open_variant(variant, &folder, &train, options),
@@ -101,7 +101,7 @@ fn find(root: &Path) -> Option<(&'static Variant, PathBuf, Vec<PathBuf>)> {
     None
 }
 
-/// A file or folder of the pickled version.
+/// Name of a file or folder of the pickled form, if there is one.
 fn pickle(root: &Path) -> Option<&'static str> {
     let is_cifar_100 = || root.join("train").is_file() && root.join("meta").is_file();
     PICKLES.iter().find(|name| root.join(name).exists()).copied().or(is_cifar_100().then_some("train"))
@@ -120,8 +120,7 @@ fn open_variant(
     into_splits(train, test, options, folder, variant.format)
 }
 
-/// Names in the order of the labels, which is sorted in both sets as published; numbers where the
-/// file of names is missing.
+/// Names in the order of the labels, which is sorted in both published sets. Numbers, if the file of names is missing.
 fn class_names(variant: &Variant, folder: &Path) -> Result<Arc<[String]>, DataError> {
     let path = folder.join(variant.names);
     if !path.is_file() {

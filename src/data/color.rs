@@ -1,7 +1,7 @@
-//! sRGB and CIELAB, and a photograph as a task: from its lightness to its colors.
+//! sRGB and CIELAB, and a photograph as a colorization sample: from its lightness to its colors.
 //!
-//! sRGB (IEC 61966-2-1) is made linear, `v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055)^2.4`, taken
-//! to XYZ and divided by the white point D65; with `f(t) = t > (6/29)^3 ? cbrt(t) : t (29/6)^2 / 3 + 4/29`
+//! sRGB (IEC 61966-2-1) is made linear, `v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055)^2.4`, converted to XYZ and
+//! divided by the white point D65. With `f(t) = t > (6/29)^3 ? cbrt(t) : t (29/6)^2 / 3 + 4/29`:
 //!
 //! ```text
 //! L = 116 f(Y) - 16       0 (black) to 100 (white)
@@ -16,21 +16,21 @@ use rayon::prelude::*;
 
 use super::DataError;
 
-/// Linear RGB to XYZ over the white point: each row sums to 1, so that grey has no color.
+/// Linear RGB to XYZ over the white point. Each row sums to 1, so grey has no color.
 pub(crate) const TO_XYZ: [[f32; 3]; 3] = [
     [0.433_949_95, 0.376_209_77, 0.189_840_29],
     [0.212_672_87, 0.715_152_14, 0.072_174_996],
     [0.017_756_583, 0.109_467_96, 0.872_775_44],
 ];
 
-/// Its inverse.
+/// Inverse of [`TO_XYZ`].
 pub(crate) const FROM_XYZ: [[f32; 3]; 3] = [
     [3.079_955, -1.537_139, -0.542_816_1],
     [-0.921_258_6, 1.876_011_1, 0.045_247_51],
     [0.052_887_402, -0.204_025_88, 1.151_138_4],
 ];
 
-/// Scale of `a` and `b` in what a network sees and predicts.
+/// Scale of `a` and `b` in inputs and predictions of a network.
 pub const AB_SCALE: f32 = 110.0;
 
 /// Linear value of each byte.
@@ -53,8 +53,8 @@ pub fn lab_of_rgb(rgb: [u8; 3]) -> [f32; 3] {
     [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
 }
 
-/// The sRGB color nearest to a CIELAB color channel by channel: what lies outside of sRGB is
-/// clipped, and what is not finite counts as 0.
+/// The sRGB color nearest to a CIELAB color, channel by channel. Values outside of sRGB are clipped. Values that are
+/// not finite count as 0.
 pub fn rgb_of_lab(lab: [f32; 3]) -> [u8; 3] {
     let [l, a, b] = lab.map(|v| if v.is_finite() { v } else { 0.0 });
     let y = (l + 16.0) / 116.0;
@@ -68,7 +68,7 @@ pub fn rgb_of_lab(lab: [f32; 3]) -> [u8; 3] {
 }
 
 crate::choices! {
-    /// What a network predicts from lightness.
+    /// Color values that a network predicts from lightness.
     pub enum ColorSpace default Lab {
         /// The two color axes of CIELAB, a and b, divided by 110.
         Lab = "lab",
@@ -78,7 +78,7 @@ crate::choices! {
 }
 
 impl ColorSpace {
-    /// Values that are predicted for a pixel.
+    /// Number of values per pixel.
     pub fn channels(self) -> usize {
         match self {
             Self::Lab => 2,
@@ -86,13 +86,12 @@ impl ColorSpace {
         }
     }
 
-    /// The prediction of a network with this number of outputs.
+    /// The color space of a network with this number of outputs.
     pub fn of_channels(channels: usize) -> Self {
         if channels == 2 { Self::Lab } else { Self::Rgb }
     }
 
-    /// Writes what a network is given (N values) and what it should say (N times
-    /// [`Self::channels`]) for N pixels of RGB bytes.
+    /// Writes input (N values) and target (N times [`Self::channels`]) of a network for N pixels of RGB bytes.
     pub fn encode(self, rgb: &[u8], input: &mut [f32], target: &mut [f32]) {
         let pixels = rgb.as_chunks::<3>().0.iter();
         let targets = target.chunks_exact_mut(self.channels());
@@ -111,7 +110,7 @@ impl ColorSpace {
         match (self, predicted) {
             (Self::Lab, &[a, b]) => [a, b].map(|v| if v.is_finite() { v * AB_SCALE } else { 0.0 }),
             (Self::Rgb, &[r, g, b]) => {
-                // `as` saturates and takes what is not a number to 0.
+                // `as` saturates, and maps NaN to 0.
                 let [_, a, b] = lab_of_rgb([r, g, b].map(|v| ((v + 1.0) * 127.5).round() as u8));
                 [a, b]
             }
@@ -119,8 +118,8 @@ impl ColorSpace {
         }
     }
 
-    /// RGB bytes of N pixels out of what the network was given and what it said: the lightness is
-    /// kept, the colors are the predicted ones.
+    /// RGB bytes of N pixels from the input of a network and its prediction: the lightness of the input with the
+    /// predicted colors.
     pub fn decode(self, input: &[f32], predicted: &[f32]) -> Vec<u8> {
         let pixels = input.iter().zip(predicted.chunks_exact(self.channels()));
         pixels
@@ -131,12 +130,11 @@ impl ColorSpace {
             .collect()
     }
 
-    /// The photograph `original` with predicted colors and its own lightness, at its own size.
-    /// `predicted` is `(height, width, channels)` at any size and is scaled bilinearly (centers of
-    /// pixels on centers, the outermost values beyond them).
+    /// The photograph `original` at its size, with its lightness and predicted colors. `predicted` is `(height, width,
+    /// channels)` at any size. It is scaled bilinearly: centers of pixels on centers, the outermost values beyond them.
     ///
     /// # Errors
-    /// Where `predicted` has another length than its size says.
+    /// Where the length of `predicted` is not that of its size.
     pub fn recolor(
         self,
         original: &RgbImage,
@@ -167,17 +165,17 @@ impl ColorSpace {
     }
 }
 
-/// Lightness as a network sees it: `(L - 50) / 50`, from -1 to 1.
+/// Lightness as a network's input: `(L - 50) / 50`, from -1 to 1.
 fn scale_lightness(l: f32) -> f32 {
     (l - 50.0) / 50.0
 }
 
-/// What a network is given for N pixels of RGB bytes: their lightness, `(L - 50) / 50`.
+/// A network's input for N pixels of RGB bytes: their lightness, `(L - 50) / 50`.
 pub fn lightness(rgb: &[u8]) -> Vec<f32> {
     rgb.as_chunks::<3>().0.iter().map(|&pixel| scale_lightness(lab_of_rgb(pixel)[0])).collect()
 }
 
-/// For each of `to` positions the two of `from` positions that it lies between, and how far along.
+/// For each of `to` positions its two neighbors among `from` positions, and the weight of the second.
 fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
     let place = |i: usize| {
         let at = ((i as f32 + 0.5) * from as f32 / to as f32 - 0.5).clamp(0.0, (from - 1) as f32);
@@ -191,8 +189,8 @@ fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
 mod tests {
     use super::*;
 
-    /// `skimage.color.rgb2lab` (0.26.0). Its matrix is rounded to six digits and gives grey a color
-    /// of up to 0.005, hence the tolerance.
+    /// `skimage.color.rgb2lab` (0.26.0). Its matrix is rounded to six digits and gives grey a color of up to 0.005. The
+    /// tolerance allows for that.
     const REFERENCE: [([u8; 3], [f32; 3]); 12] = [
         ([0, 0, 0], [0.0, 0.0, 0.0]),
         ([255, 255, 255], [100.0, -0.0025, 0.0047]),
@@ -248,7 +246,7 @@ mod tests {
             assert!(input.iter().chain(&target).all(|v| (-1.0..=1.0).contains(v)));
             assert!(space.recolor(&original, &target, (23, 36)).is_err());
         }
-        // One color at one pixel covers the picture; the lightness stays within rounding.
+        // One pixel of color covers the picture. The lightness stays within rounding.
         let tinted = ColorSpace::Lab.recolor(&original, &[0.05, 0.05], (1, 1)).unwrap();
         for (before, after) in original.pixels().zip(tinted.pixels()) {
             let (before, [l, a, b]) = (lab_of_rgb(before.0), lab_of_rgb(after.0));
@@ -256,7 +254,7 @@ mod tests {
                 assert!((l - before[0]).abs() < 0.5 && (a - 5.5).abs() < 1.5 && (b - 5.5).abs() < 1.5, "{l} {a} {b}");
             }
         }
-        // Two columns of colors on four: 1/4 and 3/4 of the way between the centers.
+        // Two columns of colors scaled to four: the inner ones are at 1/4 and 3/4 between the centers.
         let grey = RgbImage::from_pixel(4, 1, image::Rgb([128; 3]));
         let row = ColorSpace::Lab.recolor(&grey, &[-0.2, 0.0, 0.2, 0.0], (1, 2)).unwrap();
         for (pixel, expected) in row.pixels().zip([-22.0, -11.0, 11.0, 22.0f32]) {

@@ -1,11 +1,11 @@
 //! Tables of image and label.
 //!
 //! ```text
-//! columns (which names files, which labels, which parts) ──► rows ──► class list ──► Splits
+//! columns (of files, labels and parts) ──► rows ──► class list ──► Splits
 //! ```
 //!
-//! Paths are relative to the table's own folder. They may lack their extension, be written with backslashes, or be those of
-//! another machine: see [`super::lists::Index`].
+//! Paths are relative to the folder of the table. They may lack the extension, have backslashes, or be absolute paths
+//! of another machine: see [`super::lists::Index`].
 
 mod columns;
 
@@ -26,10 +26,10 @@ use super::{ClassificationDataset, DataError, OpenOptions, Splits, names};
 use columns::{Columns, Files, Labels};
 pub(super) use columns::{LABEL_NAMES, PATH_NAMES};
 
-/// Names of the column that says the part by its name.
+/// Names of the column with the name of the part.
 pub(super) const SPLIT_NAMES: [&str; 3] = ["split", "set", "subset"];
 
-/// A table in a folder, or given itself.
+/// A table in a folder, or given as the path.
 pub(crate) struct Table;
 
 impl Format for Table {
@@ -57,10 +57,10 @@ impl Format for Table {
     }
 }
 
-/// The only table of a folder without class folders.
+/// The only table in a folder without class folders.
 ///
 /// # Errors
-/// Where there are several.
+/// Where there are several tables.
 pub(super) fn table_in_folder(root: &Path) -> Result<Option<PathBuf>, DataError> {
     match Table.recognize(root)? {
         Some(_) => only_table(root).map(Some),
@@ -80,7 +80,7 @@ fn only_table(root: &Path) -> Result<PathBuf, DataError> {
     Err(DataError::malformed(root, problem))
 }
 
-/// Whether the name of a file says that it is a table.
+/// Whether a file's name is that of a table.
 pub(crate) fn is_table(path: &Path) -> bool {
     let known = ["csv", "tsv"];
     path.extension().is_some_and(|e| known.iter().any(|known| e.eq_ignore_ascii_case(known)))
@@ -93,11 +93,11 @@ fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
 struct Row {
     path: PathBuf,
     label: String,
-    /// `None` where the table has no such column.
+    /// `None` if the table has no such column.
     part: Option<Part>,
 }
 
-/// Opens a table. Without validation rows those of the split `test` are measured on.
+/// Opens a table. Without validation rows the rows of the split `test` are the validation part.
 ///
 /// # Errors
 /// Where no column names images or labels, a row lacks one, or a part is empty.
@@ -149,7 +149,7 @@ fn dataset(rows: &[Row], classes: &Arc<[String]>, depth: &Arc<SampleDepth>) -> F
     FileDataset { classes: Arc::clone(classes), items, depth: Arc::clone(depth) }
 }
 
-/// Fails where all labels are integers and one is written in two ways: `1` and `01` would be two classes.
+/// Fails where all labels are integers and one has two spellings: `1` and `01` would be two classes.
 pub(super) fn require_one_spelling(labels: &[String], table: &Path) -> Result<(), DataError> {
     let same =
         |pair: &&[String]| matches!((names::value(&pair[0]), names::value(&pair[1])), (Some(a), Some(b)) if a == b);
@@ -163,12 +163,12 @@ pub(super) fn require_one_spelling(labels: &[String], table: &Path) -> Result<()
     }
 }
 
-/// Distinct labels: by value where all are integers, by name otherwise.
+/// Distinct labels: by value if all are integers, else by name.
 fn class_names(rows: &[Row]) -> Vec<String> {
     sorted_names(rows.iter().map(|row| row.label.as_str()))
 }
 
-/// Distinct names: by value where all are integers, in the order of their characters otherwise.
+/// Distinct names: by value if all are integers, else by their characters.
 pub(super) fn sorted_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let distinct: BTreeSet<&str> = names.collect();
     let mut sorted: Vec<String> = distinct.into_iter().map(String::from).collect();
@@ -176,7 +176,7 @@ pub(super) fn sorted_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Stri
     sorted
 }
 
-/// Records of a table as text, in its own delimiter.
+/// Records of a table as text. The delimiter is detected.
 pub(crate) fn records(table: &Path, text: &str) -> Result<Vec<StringRecord>, DataError> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -188,13 +188,13 @@ pub(crate) fn records(table: &Path, text: &str) -> Result<Vec<StringRecord>, Dat
     records.map_err(|e| DataError::malformed(table, format!("is no readable CSV: {e}")))
 }
 
-/// Spreadsheets of many countries write semicolons; some tools write tabs.
+/// The delimiter of a table. Spreadsheets of many countries write semicolons, and some tools write tabs.
 fn delimiter(text: &str) -> u8 {
     let first = text.lines().next().unwrap_or_default();
     *[b',', b';', b'\t', b'|'].iter().find(|d| first.as_bytes().contains(d)).unwrap_or(&b',')
 }
 
-/// The rows, and in words which columns they were read from.
+/// The rows, and the text that names their columns.
 fn read(table: &Path) -> Result<(Vec<Row>, String), DataError> {
     let records = records(table, &read_text(table)?)?;
     let folder = table.parent().unwrap_or(Path::new(""));
@@ -258,7 +258,7 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
     Ok(Row { path, label, part })
 }
 
-/// A field as a message shows it.
+/// A field, shortened for a message.
 fn shortened(text: &str) -> String {
     const SHOWN: usize = 120;
     match text.char_indices().nth(SHOWN) {

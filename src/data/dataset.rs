@@ -1,4 +1,4 @@
-//! What a classification data set is, whatever it is stored as.
+//! The interface of a classification data set.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::decisions::Decisions;
 use super::depth::SampleDepth;
 use super::names::{composed, one_line};
 
-/// Labeled images. Indices run from 0 to `len() - 1`; an index beyond that may panic.
+/// Labeled images. Indices run from 0 to `len() - 1`; a higher index may panic.
 pub trait ClassificationDataset: Send + Sync {
     /// Number of images.
     fn len(&self) -> usize;
@@ -20,57 +20,57 @@ pub trait ClassificationDataset: Send + Sync {
         self.len() == 0
     }
 
-    /// Names of the classes; a label is an index into them.
+    /// Names of the classes. A label is an index into them.
     fn class_names(&self) -> &[String];
 
     /// Class of image `index`.
     fn label(&self, index: usize) -> u32;
 
-    /// Image `index` at its native size, decoded now.
+    /// Image `index` at its native size, decoded by this call.
     ///
     /// # Errors
     /// If the file cannot be read or decoded.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
-    /// What to call image `index` to a person: its path, or `test images #17`.
+    /// Name of image `index` for messages: its path, or `test images #17`.
     fn describe(&self, index: usize) -> String;
 
-    /// The file of image `index`, where it has one to itself.
+    /// The file of image `index`, if it holds nothing else.
     fn path(&self, _index: usize) -> Option<&Path> {
         None
     }
 
-    /// How 16-bit samples are read, where there may be any.
+    /// How 16-bit samples are read, if the set may have any.
     fn depth(&self) -> Option<&SampleDepth> {
         None
     }
 }
 
-/// Training, validation and (where there are any) test images with one class list.
+/// Training, validation and optional test images with one class list.
 #[derive(Clone)]
 pub struct Splits {
-    /// Images to learn from.
+    /// Images to train on.
     pub train: Arc<dyn ClassificationDataset>,
-    /// Images to choose settings by.
+    /// Images that settings are chosen by.
     pub val: Arc<dyn ClassificationDataset>,
-    /// Images for the last word.
+    /// Images for the final evaluation.
     pub test: Option<Arc<dyn ClassificationDataset>>,
-    /// Whether the validation part was split off by seed, since the data set brings none.
+    /// Whether the validation part was split off by seed, because the data set has none.
     pub by_seed: bool,
-    /// Name of the format that was found, for people.
+    /// Name of the detected format.
     pub format: &'static str,
     /// How the set was read.
     pub decisions: Decisions,
 }
 
 impl Splits {
-    /// The same images under the classes of a trained model: each label becomes the place of its class in `classes`. A
-    /// class that the data lacks has no image; names are compared in composed Unicode form.
+    /// The same images with the class list of a trained model: a label becomes the index of its class in `classes`. A
+    /// class that the data lacks has no image. Names are compared in composed Unicode form.
     ///
     /// # Errors
     /// [`DataError::UnknownClasses`] where the data has a class that is not in `classes`.
     pub fn aligned(&self, classes: &[String]) -> Result<Self, DataError> {
-        let part = |set: &Arc<dyn ClassificationDataset>| Relabelled::under(set, classes);
+        let part = |set: &Arc<dyn ClassificationDataset>| Relabeled::under(set, classes);
         let test = self.test.as_ref().map(part).transpose()?;
         let missing = classes.iter().filter(|class| place_of(class, self.train.class_names()).is_none());
         let mut decisions = self.decisions.clone();
@@ -79,13 +79,13 @@ impl Splits {
     }
 }
 
-/// The place of a class in a list of names.
+/// The index of a class in a list of names.
 pub(crate) fn place_of(name: &str, classes: &[String]) -> Option<usize> {
     let name = composed(name);
     classes.iter().position(|class| composed(class) == name)
 }
 
-/// The place in `classes` of each of `names`.
+/// The index in `classes` of each of `names`.
 ///
 /// # Errors
 /// [`DataError::UnknownClasses`] where one of `names` is not in `classes`.
@@ -98,15 +98,15 @@ pub(crate) fn places(names: &[String], classes: &[String]) -> Result<Vec<u32>, D
     Ok(found.into_iter().flatten().map(|place| place as u32).collect())
 }
 
-/// A data set under another class list.
-struct Relabelled {
+/// A data set with another class list.
+struct Relabeled {
     inner: Arc<dyn ClassificationDataset>,
     classes: Arc<[String]>,
-    /// Place in `classes` of each class of `inner`.
+    /// Index in `classes` of each class of `inner`.
     places: Vec<u32>,
 }
 
-impl Relabelled {
+impl Relabeled {
     fn under(
         inner: &Arc<dyn ClassificationDataset>,
         classes: &[String],
@@ -116,7 +116,7 @@ impl Relabelled {
     }
 }
 
-impl ClassificationDataset for Relabelled {
+impl ClassificationDataset for Relabeled {
     fn len(&self) -> usize {
         self.inner.len()
     }
@@ -158,14 +158,14 @@ impl std::fmt::Debug for Splits {
     }
 }
 
-/// Some of the images of another data set, in the order given.
+/// Some images of another data set, in the given order.
 pub struct Subset {
     inner: Arc<dyn ClassificationDataset>,
     indices: Vec<usize>,
 }
 
 impl Subset {
-    /// The images of `inner` at `indices`, each of which must be below `inner.len()`.
+    /// The images of `inner` at `indices`, all below `inner.len()`.
     pub fn new(inner: Arc<dyn ClassificationDataset>, indices: Vec<usize>) -> Self {
         Self { inner, indices }
     }

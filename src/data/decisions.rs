@@ -1,4 +1,4 @@
-//! What was decided when a data set was opened, as a value: for the start of training, the report and `data check`.
+//! Decisions made when a data set was opened, for the start of training, the report and `data check`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,26 +13,26 @@ use super::names::one_line;
 pub struct Decisions {
     /// Name of the format.
     pub format: String,
-    /// What speaks for that format: files and folders that were found.
+    /// Evidence for the format: files and folders that were found.
     pub evidence: Vec<String>,
-    /// The classes in the order of their numbers, each with what stands for it in the data (a folder, a label, a mask's
-    /// value or color).
+    /// The classes in the order of their numbers. Each has its representation in the data: a folder, a label, or a
+    /// mask's value or color.
     pub classes: Vec<ClassReading>,
-    /// The mask values that are ignored, in words; `None` where there are no masks.
+    /// The ignored mask values, in words; `None` without masks.
     pub ignored: Option<String>,
     /// Lists that divide the set, relative to its folder.
     pub lists: Vec<String>,
     /// How the parts were found.
     pub split: String,
-    /// How pictures with an orientation (EXIF) were turned; `None` where no picture has one.
+    /// How pictures with an EXIF orientation were turned; `None` if no picture has one.
     pub orientation: Option<String>,
     /// Files and folders that are not read.
     pub left_out: Vec<LeftOut>,
-    /// What else is worth knowing.
+    /// Other remarks.
     pub notes: Vec<String>,
 }
 
-/// A class, and what stands for it in the data.
+/// A class and its representation in the data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassReading {
     /// Name of the class.
@@ -44,39 +44,39 @@ pub struct ClassReading {
 /// A file or folder that is not read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// Why.
+    /// The reason.
     pub why: Why,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
-/// Why something is not read.
+/// Reason why a file or folder is not read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Why {
-    /// An image of a kind that is not decoded.
+    /// An image of a kind that has no decoder.
     UnreadKind,
     /// A file whose name has no extension.
     NoExtension,
-    /// A link whose target is not there.
+    /// A link without target.
     DanglingLink,
     /// A FIFO, a socket or a device.
     NotRegular,
-    /// A run, a folder of runs or predictions that shadegrad wrote.
+    /// Output of shadegrad: a run, a folder of runs or predictions.
     OwnOutput,
-    /// An image beside the class folders instead of in one.
+    /// An image beside the class folders, not in one.
     BesideClasses,
     /// A folder of images beside the parts of a set.
     BesideParts,
     /// An image that no list names.
     InNoList,
-    /// A table or list beside class folders, which say the classes already.
+    /// A table or list beside class folders, which define the classes.
     TableBesideFolders,
-    /// A test part whose folders are no classes of the training part.
+    /// A test part whose folders are not classes of the training part.
     UnlabeledTest,
-    /// An annotation that is no area: a point, a line, a box.
+    /// An annotation without area: a point, a line, a box.
     NoArea,
-    /// A visualization or copy that another file of the format replaces.
+    /// A visualization, or a copy that another file of the format replaces.
     Duplicate,
 }
 
@@ -105,11 +105,11 @@ impl LeftOut {
     }
 }
 
-/// Names that a line shows before it counts the rest.
+/// Number of names in a line before the others are only counted.
 const SHOWN: usize = 3;
 
 impl Decisions {
-    /// One line for each reason: how many files are left out for it, and the first of them.
+    /// One line per reason: the number of files left out for it, and the first of them.
     pub fn left_out_lines(&self) -> Vec<String> {
         let mut sorted: Vec<&LeftOut> = self.left_out.iter().collect();
         sorted.sort();
@@ -127,7 +127,7 @@ impl Decisions {
             .collect()
     }
 
-    /// What a person reads at the start of training. The classes of a set with many are cut short.
+    /// Text for the start of training. A long list of classes is shortened.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.evidence.is_empty() {

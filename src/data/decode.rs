@@ -1,15 +1,15 @@
-//! From the bytes of an image file to 8-bit RGB.
+//! Decodes the bytes of an image file to 8-bit RGB.
 //!
-//! One rule for training and prediction:
+//! Training and prediction follow the same rules:
 //!
-//! | the file has | what becomes of it |
+//! | the file has | result |
 //! |---|---|
-//! | any name | its first bytes say its kind: JPEG, PNG, WebP, BMP, GIF or TIFF |
+//! | any name | the first bytes decide the kind: JPEG, PNG, WebP, BMP, GIF or TIFF |
 //! | one channel | three equal channels |
 //! | 16 bits a sample | 8 bits, rounded; samples of sets that use 10, 12 or 14 bits are scaled by those ([`SampleDepth`]) |
 //! | 32-bit floats | 0 to 1 becomes 0 to 255; a file with other values is refused |
-//! | a palette | the palette's colors |
-//! | alpha | composited on **white**. Dropping alpha instead would show the colors beneath transparent pixels |
+//! | a palette | the colors of the palette |
+//! | alpha | composited on **white**. Dropping alpha would show the colors beneath transparent pixels |
 //! | CMYK, with Adobe's inverted values or without | RGB, as the decoder converts it |
 //! | an EXIF orientation | turned upright, as viewers show it |
 //! | a color profile (ICC) | ignored, as in torchvision and Pillow |
@@ -29,8 +29,8 @@ use super::error::{BadImage, ImageProblem};
 use super::text::open_regular;
 use super::{DataError, bounds, sniff, tiff, truncation};
 
-/// How large an image may be. A header of a few bytes can claim gigapixels, so it is refused before
-/// memory is taken for it.
+/// Limits on the size of an image. A header of a few bytes can claim gigapixels; it is refused before memory is
+/// reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeLimits {
     /// Longest side in pixels.
@@ -42,24 +42,24 @@ pub struct DecodeLimits {
 }
 
 impl Default for DecodeLimits {
-    /// 32,768 pixels a side, 128 megapixels in all, 512 MiB of file.
+    /// 32,768 pixels per side, 128 megapixels in all, 512 MiB of file.
     fn default() -> Self {
         Self { max_side: 1 << 15, max_pixels: 128_000_000, max_file_bytes: 512 << 20 }
     }
 }
 
-/// Largest size of what is in a file beside its pixels, such as a color profile, in bytes.
+/// Largest size of the parts of a file that are not pixels, such as a color profile, in bytes.
 const BESIDE_PIXELS: u64 = 16 << 20;
 
-/// Decodes an image file within the default limits, 16-bit samples in full.
+/// Decodes an image file within the default limits, with 16-bit samples over their full range.
 ///
 /// # Errors
-/// [`DataError::BadImage`] with the file and what is wrong with it.
+/// [`DataError::BadImage`] with the file and its fault.
 pub fn decode_file(path: &Path) -> Result<RgbImage, DataError> {
     decode_file_at(path, &SampleDepth::default())
 }
 
-/// [`decode_file`] with 16-bit samples read at `depth`: what a set of images or a trained model takes.
+/// [`decode_file`] with 16-bit samples read at `depth`, that of a data set or of a trained model.
 ///
 /// # Errors
 /// As [`decode_file`].
@@ -67,7 +67,7 @@ pub fn decode_file_at(path: &Path, depth: &SampleDepth) -> Result<RgbImage, Data
     decode_file_as(path, depth, true)
 }
 
-/// [`decode_file_at`], upright or as it is stored.
+/// [`decode_file_at`], upright or as stored.
 pub(crate) fn decode_file_as(path: &Path, depth: &SampleDepth, upright: bool) -> Result<RgbImage, DataError> {
     let limits = DecodeLimits::default();
     read_bytes(path, &limits)
@@ -78,12 +78,12 @@ pub(crate) fn decode_file_as(path: &Path, depth: &SampleDepth, upright: bool) ->
 /// Decodes the content of an image file.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault of the image.
 pub fn decode_bytes(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, ImageProblem> {
     guarded(|| decode(bytes, limits, &SampleDepth::default(), true))
 }
 
-/// Runs a decoder. It meets hostile bytes, and a defect in it must not end a run of hours.
+/// Runs a decoder and catches its panics. Decoders meet hostile bytes, and a defect must not end a run of hours.
 pub(crate) fn guarded<T>(decode: impl FnOnce() -> Result<T, ImageProblem>) -> Result<T, ImageProblem> {
     catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err(ImageProblem::Damaged("its decoder gave up on it".into())))
@@ -98,7 +98,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Reads the header of the file at `path`; `None` where it cannot be read.
+    /// Reads the header of the file at `path`; `None` if it cannot be read.
     pub fn of(path: &Path) -> Option<Self> {
         let read = || {
             let (file, _) = open_regular(path).map_err(|e| io_problem(&e))?;
@@ -136,7 +136,7 @@ pub(crate) fn read_bytes(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, 
         return Err(ImageProblem::FileTooLarge { bytes: length, limit: limits.max_file_bytes });
     }
     let mut bytes = Vec::with_capacity(length as usize);
-    // `take` holds the limit where the file grows while it is read.
+    // `take` keeps the limit if the file grows while it is read.
     file.take(limits.max_file_bytes).read_to_end(&mut bytes).map_err(|e| io_problem(&e))?;
     Ok(bytes)
 }
@@ -155,10 +155,10 @@ fn decode(bytes: &[u8], limits: &DecodeLimits, depth: &SampleDepth, upright: boo
     Ok(on_white(to_8_bits(decode_stored(bytes, limits, upright)?, depth)?))
 }
 
-/// The first picture of a file with the samples as they are stored, upright or as it is stored.
+/// The first picture of a file with its stored samples, upright or as stored.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault of the image.
 pub(crate) fn decode_stored(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<DynamicImage, ImageProblem> {
     let format = format_of(bytes)?;
     let claimed = bounds::size(bytes, format);
@@ -176,7 +176,7 @@ pub(crate) fn decode_stored(bytes: &[u8], limits: &DecodeLimits, upright: bool) 
     if truncation::is_truncated(bytes, format) {
         return Err(ImageProblem::Truncated);
     }
-    // A damaged EXIF block is no reason to refuse a picture that decodes.
+    // A picture that decodes is not refused for a damaged EXIF block.
     let orientation = decoder.orientation().ok();
     let mut picture = DynamicImage::from_decoder(decoder).map_err(problem)?;
     if let Some(orientation) = orientation.filter(|_| upright) {
@@ -185,10 +185,10 @@ pub(crate) fn decode_stored(bytes: &[u8], limits: &DecodeLimits, upright: bool) 
     Ok(picture)
 }
 
-/// The kind of image that starts with `bytes`.
+/// The kind of image that `bytes` start with.
 ///
 /// # Errors
-/// Where it is none that is decoded; the error names what it is instead.
+/// A kind without decoder; the error names the kind.
 pub(crate) fn format_of(bytes: &[u8]) -> Result<ImageFormat, ImageProblem> {
     if bytes.is_empty() {
         return Err(ImageProblem::Empty);
@@ -207,7 +207,7 @@ pub(crate) fn format_of(bytes: &[u8]) -> Result<ImageFormat, ImageProblem> {
     }
 }
 
-/// Samples of 16 bits and floats as bytes.
+/// Converts 16-bit and float samples to bytes.
 fn to_8_bits(picture: DynamicImage, depth: &SampleDepth) -> Result<DynamicImage, ImageProblem> {
     Ok(match picture {
         DynamicImage::ImageLuma16(image) => DynamicImage::ImageLuma8(narrowed(&image, depth)),
@@ -225,7 +225,7 @@ where
     P: Pixel<Subpixel = u16>,
     Q: Pixel<Subpixel = u8>,
 {
-    // Alpha does not count: it is full in most pictures, whatever the colors use.
+    // Alpha is left out: it is full in most pictures, whatever the range of the colors.
     let colors = if P::HAS_ALPHA { P::CHANNEL_COUNT - 1 } else { P::CHANNEL_COUNT };
     let highest = image.pixels().flat_map(|pixel| &pixel.channels()[..usize::from(colors)]).max();
     depth.saw(highest.copied().unwrap_or(0));
@@ -240,8 +240,8 @@ fn unit_range(samples: &[f32]) -> Result<(), ImageProblem> {
     }
 }
 
-/// The size is checked by [`check_size`], which can name it; this bounds what decoders allocate on
-/// the way: up to 8 bytes a pixel (16-bit RGBA) twice, and 16 MiB for what is beside the pixels.
+/// Limit on the allocations of a decoder: twice 8 bytes a pixel (16-bit RGBA), and 16 MiB for the other parts of the
+/// file. [`check_size`] checks the size of the image itself, and can name it.
 fn allocation_limits(pixels: u64) -> image::Limits {
     let mut allowed = image::Limits::no_limits();
     allowed.max_alloc = Some(pixels.saturating_mul(16).saturating_add(BESIDE_PIXELS));
@@ -272,7 +272,7 @@ fn decoder_problem(error: ImageError, format: ImageFormat, bytes: &[u8]) -> Imag
     ImageProblem::Damaged(error.to_string())
 }
 
-/// 8-bit RGB, with what is transparent showing white.
+/// 8-bit RGB on a white background.
 pub(super) fn on_white(picture: DynamicImage) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();

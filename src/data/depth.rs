@@ -1,65 +1,65 @@
-//! How many of their 16 bits the samples of a set use.
+//! The number of used bits in 16-bit samples of a data set.
 //!
 //! Cameras and scanners of 10, 12 or 14 bits store their values in files of 16 bits, mostly in the low bits. Read as 16
 //! bits, such pictures are nearly black.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
-/// Bits of a sample that cameras and scanners have.
+/// Bits per sample of cameras and scanners.
 const DEPTHS: [u8; 3] = [10, 12, 14];
 
-/// How 16-bit samples of a set become 8 bits: `round(255 value / (2^bits - 1))`.
+/// The conversion of 16-bit samples of a set to 8 bits: `round(255 value / (2^bits - 1))`.
 ///
-/// While the images of a set are read for the first time, it gathers the highest value. `settle` then chooses one
-/// number of bits for the whole set, so that pictures stay comparable.
+/// It collects the highest value during the first reading of a set. `settle` then chooses one number of bits for the
+/// whole set, so that pictures stay comparable.
 #[derive(Debug)]
 pub struct SampleDepth {
     bits: AtomicU8,
     settled: AtomicU8,
     images: AtomicUsize,
     highest: AtomicU32,
-    /// Files of several pages.
+    /// Number of files with several pages.
     paged: AtomicUsize,
 }
 
 impl Default for SampleDepth {
-    /// 16 bits, until images say otherwise.
+    /// 16 bits, until images show fewer.
     fn default() -> Self {
         Self { bits: 16.into(), settled: 0.into(), images: 0.into(), highest: 0.into(), paged: 0.into() }
     }
 }
 
 impl SampleDepth {
-    /// `bits` bits, whatever images hold: what a trained model takes.
+    /// A fixed number of bits, that of a trained model.
     pub fn fixed(bits: u8) -> Self {
         Self { bits: bits.clamp(1, 16).into(), settled: 1.into(), ..Self::default() }
     }
 
-    /// Settles on `bits` bits, whatever images hold.
+    /// Fixes the number of bits.
     pub fn fix(&self, bits: u8) {
         self.bits.store(bits.clamp(1, 16), Ordering::Relaxed);
         self.settled.store(1, Ordering::Relaxed);
     }
 
-    /// Bits that samples are read with.
+    /// Number of bits that samples are read with.
     pub fn bits(&self) -> u8 {
         self.bits.load(Ordering::Relaxed)
     }
 
-    /// Takes the highest sample of a 16-bit image.
+    /// Records the highest sample of a 16-bit image.
     pub(crate) fn saw(&self, highest: u16) {
         self.images.fetch_add(1, Ordering::Relaxed);
         self.highest.fetch_max(u32::from(highest), Ordering::Relaxed);
     }
 
-    /// Counts a file of several pages, of which the first is read. Only the first reading of a set counts.
+    /// Counts a file with several pages, of which the first is read. Only the first reading of a set counts.
     pub(crate) fn saw_pages(&self) {
         if self.settled.load(Ordering::Relaxed) == 0 {
             self.paged.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Chooses the number of bits from what was seen. Whether images have to be read again.
+    /// Chooses the number of bits from the recorded samples. Returns whether images must be read again.
     pub(crate) fn settle(&self) -> bool {
         let highest = self.highest.load(Ordering::Relaxed);
         let seen = self.images.load(Ordering::Relaxed) > 0 && highest > 0;
@@ -70,7 +70,7 @@ impl SampleDepth {
         self.bits.swap(bits, Ordering::Relaxed) != bits
     }
 
-    /// What is worth telling: bits in use below 16, and files of several pages. `None` where there is neither.
+    /// A note on fewer bits than 16 and on files with several pages; `None` without either.
     pub fn note(&self) -> Option<String> {
         let paged = self.paged.load(Ordering::Relaxed);
         let pages = (paged > 0).then(|| format!("{paged} images have several pages: the first is read"));
@@ -112,7 +112,7 @@ mod tests {
         depth.saw(9);
         assert!(!depth.settle());
         assert_eq!([0, 8, 2048, 4095, 60_000].map(|v| depth.to_byte(v)), [0, 0, 128, 255, 255]);
-        // As the image crate rounds 16 bits to 8.
+        // The image crate rounds 16 bits to 8 in the same way.
         let whole = SampleDepth::default();
         assert_eq!([0, 0x0180, 0x8000, 0xffff].map(|v| whole.to_byte(v)), [0, 1, 128, 255]);
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a data set, said so that a person can put it right.
+//! Errors about data, with a message that names the file, the fault and the remedy.
 
 use std::fmt;
 use std::io;
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// File types that are decoded, as shown in messages.
+/// Image kinds that are decoded, as text for messages.
 pub(crate) const SUPPORTED: &str = "JPEG, PNG, WebP, BMP, GIF and TIFF";
 
-/// An error about data: says which file, what is wrong with it and what to do.
+/// An error about data. The message names the file, the fault and the remedy.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The path given does not exist.
+    /// The given path does not exist.
     #[error("{}: no such file or folder; check the path given as data", .0.display())]
     NotFound(PathBuf),
-    /// A folder was needed and a file was given.
+    /// A file where a folder is needed.
     #[error("{}: is a file, expected the folder of a data set (or, for classification, a .csv file of path,label)", .0.display())]
     NotAFolder(PathBuf),
     /// Reading a file or a folder failed.
@@ -24,15 +24,15 @@ pub enum DataError {
     Io {
         /// File or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
-    /// A folder without anything that is data.
+    /// A folder without data.
     #[error("{}: no data found ({found}); expected class folders of images, train/ and val/ folders of them, CIFAR .bin files, idx files, or a .csv of path,label", path.display())]
     EmptyFolder {
         /// The folder.
         path: PathBuf,
-        /// What there is instead.
+        /// Content of the folder, in words.
         found: String,
     },
     /// A class folder without images.
@@ -43,7 +43,7 @@ pub enum DataError {
         /// Its folder or list.
         path: PathBuf,
     },
-    /// Every training image of a class was left out.
+    /// A class whose training images were all skipped.
     #[error(
         "class '{class}' has no readable training image left after skipping bad files; repair its images or remove the class"
     )]
@@ -51,12 +51,12 @@ pub enum DataError {
         /// Name of the class.
         class: String,
     },
-    /// Classification needs two classes.
+    /// Fewer than two classes.
     #[error("{}: at least 2 classes are needed, found {}{}", path.display(), classes.len(), only(classes))]
     TooFewClasses {
         /// Root of the data set.
         path: PathBuf,
-        /// Those found.
+        /// The classes found.
         classes: Vec<String>,
     },
     /// A class that the training part lacks.
@@ -64,12 +64,12 @@ pub enum DataError {
     ClassMismatch {
         /// Name of the class.
         class: String,
-        /// Where it is.
+        /// Folder that has the class.
         present: PathBuf,
-        /// Where it is missing.
+        /// Folder that lacks it.
         absent: PathBuf,
     },
-    /// Classes that a trained model does not know.
+    /// Classes that a trained model lacks.
     #[error(
         "the model does not know {}; it knows {}: remove their images, or use a model that was trained with them",
         quoted(unknown),
@@ -88,52 +88,52 @@ pub enum DataError {
         path: PathBuf,
         /// `train` or `validation`.
         split: &'static str,
-        /// Why, and what to do.
+        /// The reason and the remedy.
         reason: String,
     },
-    /// A file that is not what its format demands.
+    /// A file with content that its format does not allow.
     #[error("{}: {problem}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What was found and what was expected.
+        /// The content and the expectation.
         problem: String,
     },
-    /// A row of a CSV that cannot be used.
+    /// A row of a CSV with a fault.
     #[error("{}, line {line}: {problem}", path.display())]
     CsvRow {
         /// The CSV.
         path: PathBuf,
         /// 1-based line.
         line: u64,
-        /// What was found and what was expected.
+        /// The content and the expectation.
         problem: String,
     },
     /// One image cannot be read.
     #[error("{0}; repair or remove it, or have bad images skipped")]
     BadImage(BadImage),
-    /// Images that cannot be read: all of them.
+    /// All images that cannot be read.
     #[error("{} of {checked} images cannot be read:{}\nrepair or remove them, or have bad images skipped", bad.len(), list(bad))]
     BadImages {
-        /// How many images were checked.
+        /// Number of checked images.
         checked: usize,
-        /// Every bad one, in the order of the data set.
+        /// Every bad image, in the order of the data set.
         bad: Vec<BadImage>,
     },
-    /// No image could be read, so that skipping bad ones leaves nothing.
+    /// A set in which no image can be read, so that skipping is no remedy.
     #[error("none of the {checked} images can be read:{}", list(bad))]
     NothingLeft {
-        /// How many images were checked.
+        /// Number of checked images.
         checked: usize,
-        /// Every bad one.
+        /// Every bad image.
         bad: Vec<BadImage>,
     },
-    /// Nothing to learn colors from.
+    /// A colorization set without color.
     #[error(
         "all {images} training images are grey ({first} and the others): colorization learns from color images; give others"
     )]
     NoColor {
-        /// How many there are.
+        /// Number of training images.
         images: usize,
         /// Name of the first.
         first: String,
@@ -143,33 +143,33 @@ pub enum DataError {
     TwoFormats {
         /// Root of the data set.
         path: PathBuf,
-        /// Name of a format and what speaks for it.
+        /// Name of a format and the evidence for it.
         first: String,
-        /// The other.
+        /// The same of the other format.
         second: String,
     },
-    /// Masks in which nothing counts.
+    /// Masks in which all pixels are ignored.
     #[error(
         "every pixel of the {masks} masks of a part is ignored ({first} and the others), so no score can be computed; \
          correct the masks or the ignored values"
     )]
     NothingCounts {
-        /// How many masks.
+        /// Number of masks.
         masks: usize,
         /// Name of the first.
         first: String,
     },
-    /// A setting outside of its range.
+    /// A setting out of range.
     #[error("{name} is {value}, expected {expected}")]
     Setting {
-        /// Name of the setting as the user knows it.
+        /// Name of the setting.
         name: &'static str,
         /// Its value.
         value: String,
-        /// What would be right.
+        /// The allowed values.
         expected: &'static str,
     },
-    /// A loader thread panicked: a defect of this library, reported instead of taking the run down.
+    /// A panic of a loader thread, a defect of this library. It is returned instead of ending the run.
     #[error("sample {index} could not be prepared: {message}; please report this as a bug")]
     Panicked {
         /// Index in the data set.
@@ -177,7 +177,7 @@ pub enum DataError {
         /// Message of the panic.
         message: String,
     },
-    /// The operating system gave no thread.
+    /// No thread from the operating system.
     #[error("no loader thread could be started: {0}; lower the number of loader threads")]
     NoThread(io::Error),
 }
@@ -195,12 +195,12 @@ impl DataError {
     }
 }
 
-/// An image that cannot be used, and why.
+/// An image that cannot be used, and its fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadImage {
-    /// Its path, or where it lies in a packed file.
+    /// Its path, or its position in a packed file.
     pub image: String,
-    /// What is wrong with it.
+    /// The fault.
     pub problem: ImageProblem,
 }
 
@@ -210,73 +210,73 @@ impl fmt::Display for BadImage {
     }
 }
 
-/// What can be wrong with an image file.
+/// A fault of an image file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ImageProblem {
-    /// It is listed, but not there.
+    /// A listed file that does not exist.
     #[error("file not found")]
     Missing,
-    /// The system does not let it be read.
+    /// A file that the system does not let be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
-    /// No bytes at all.
+    /// An empty file.
     #[error("file is empty (0 bytes)")]
     Empty,
-    /// Its content is no image of any known kind.
+    /// Content that is no image of a known kind.
     #[error("not an image: its content is none of {SUPPORTED}")]
     NotAnImage,
-    /// An image of a kind that is not decoded.
+    /// An image of a kind without decoder.
     #[error("{0} image, which is not supported; convert it to one of {SUPPORTED}")]
     Unsupported(String),
-    /// A file of a kind that is known and not decoded.
+    /// A known kind of file that is not read.
     #[error("is {kind}, which is not read; {remedy}")]
     OtherKind {
         /// The kind, from its first bytes.
         kind: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
-    /// Floating-point samples that are no brightness.
+    /// Floating-point samples outside of 0 to 1.
     #[error("holds 32-bit floats such as {0}, expected 0 to 1; scale them, or save the image with 8 or 16 bits")]
     FloatRange(String),
-    /// Its picture is turned by EXIF, its mask has no such mark, and nothing tells which of them fits.
+    /// A picture turned by EXIF with a mask that is not, where sizes and settings do not decide which one fits.
     #[error(
         "has an EXIF orientation and its mask has none, so the mask may fit the upright or the stored picture; \
          set orientation = \"upright\" or \"stored\" in classes.toml"
     )]
     Orientation,
-    /// It ends before its picture does.
+    /// A file that ends before its picture.
     #[error("truncated: the file ends before the picture is complete")]
     Truncated,
-    /// The decoder refused it.
+    /// A file that the decoder refuses.
     #[error("damaged: {0}")]
     Damaged(String),
-    /// Larger than an image may be.
+    /// A picture beyond the size limits.
     #[error(
         "its header says {width}x{height} pixels; the limit is {max_side} a side and {max_pixels} in all (make it smaller)"
     )]
     TooLarge {
-        /// Pixels.
+        /// Width in pixels.
         width: u32,
-        /// Pixels.
+        /// Height in pixels.
         height: u32,
         /// Largest side allowed.
         max_side: u32,
         /// Largest area allowed.
         max_pixels: u64,
     },
-    /// Fewer bytes than any picture of the size that it claims has.
+    /// A file with fewer bytes than any picture of its claimed size.
     #[error("damaged: its header says {width}x{height} pixels, which its {bytes} bytes cannot hold")]
     Hollow {
         /// Size of the file.
         bytes: u64,
-        /// Pixels.
+        /// Width in pixels.
         width: u32,
-        /// Pixels.
+        /// Height in pixels.
         height: u32,
     },
-    /// The file itself is beyond the limit.
+    /// A file beyond the size limit in bytes.
     #[error("has {bytes} bytes; the limit is {limit} bytes")]
     FileTooLarge {
         /// Size of the file.
@@ -284,22 +284,22 @@ pub enum ImageProblem {
         /// Largest size allowed.
         limit: u64,
     },
-    /// An image that no mask belongs to.
+    /// An image without mask.
     #[error("has no mask; add one of the same name, or remove the image")]
     NoMask,
-    /// A mask that no image belongs to.
+    /// A mask without image.
     #[error("is a mask without image; add an image of the same name, or remove the mask")]
     NoImage,
-    /// A pair beside the parts of its set.
+    /// A pair outside of the parts of its set.
     #[error("lies in neither the train nor the val nor the test part; move it into one")]
     NoPart,
-    /// Names that belong to several files.
+    /// Several files with the same name.
     #[error("cannot be paired by name: {0} have the same name; rename or remove all but one of each")]
     Ambiguous(String),
-    /// A line of a list that cannot be followed.
+    /// A line of a list with a fault.
     #[error("{0}; correct the list or add the file")]
     Listed(String),
-    /// A mask that differs from its image.
+    /// A mask of another size than its image.
     #[error("is {}x{} pixels, but its image {image} is {}x{}; both must have the same size", mask_size.0, mask_size.1, image_size.0, image_size.1)]
     SizesDiffer {
         /// Name of the image.
@@ -309,23 +309,23 @@ pub enum ImageProblem {
         /// Width and height of the mask.
         mask_size: (u32, u32),
     },
-    /// A mask of a kind that cannot name classes.
+    /// A file of a kind that cannot be a mask.
     #[error("cannot be a mask: {0}")]
     MaskFormat(String),
-    /// Pixels of a mask that stand for no class.
+    /// Pixels of a mask outside of the classes.
     #[error(
         "{} outside the {classes} classes; correct the mask, or list the class or the ignored value in classes.toml",
         outside_words(outside)
     )]
     OutsideClasses {
-        /// Each value or color, and how many pixels have it.
+        /// Each value or color, with its number of pixels.
         outside: Vec<(String, u64)>,
-        /// How many classes there are.
+        /// Number of classes.
         classes: usize,
     },
 }
 
-/// `value 37 (12 pixels), value 40 (1 pixel)`; of many, the most frequent.
+/// `value 37 (12 pixels), value 40 (1 pixel)`; of many values the most frequent.
 fn outside_words(outside: &[(String, u64)]) -> String {
     const SHOWN: usize = 8;
     let mut sorted: Vec<_> = outside.iter().collect();

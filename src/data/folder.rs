@@ -1,4 +1,4 @@
-//! Class folders: the name of a folder is the class of the images below it.
+//! Class folders: the class of an image is the name of the folder that it is in.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::parts::{Part, PartFolders};
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::{BadImage, ClassificationDataset, DataError, ImageProblem, OpenOptions, Splits};
 
-/// Class folders, whole or in parts.
+/// Class folders, as one set or in parts.
 pub(crate) struct ClassFolders;
 
 impl Format for ClassFolders {
@@ -52,7 +52,7 @@ impl Format for ClassFolders {
         Ok(Some(Evidence::new(confidence, seen)))
     }
 
-    /// With no validation part, the test part is what is measured on.
+    /// Without a validation part the test part is the validation part.
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
         let PartFolders { train, mut val, mut test, others } = PartFolders::find(root)?;
         if val.is_none() {
@@ -79,7 +79,7 @@ impl Format for ClassFolders {
     }
 }
 
-/// Opens a training and a validation folder, with a test folder where there is one.
+/// Opens a training and a validation folder, and the test folder if there is one.
 fn parts(
     root: &Path,
     [train_root, val_root]: [&Path; 2],
@@ -105,7 +105,7 @@ fn parts(
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
 }
 
-/// What lies in `root` beside parts or class folders: images, folders of images, lists and tables that are not read.
+/// Entries of `root` beside parts or class folders that are not read: images, folders of images, lists and tables.
 fn beside(root: &Path, others: &[PathBuf]) -> Result<Vec<LeftOut>, DataError> {
     let mut found = Vec::new();
     for path in entries(root)? {
@@ -132,7 +132,7 @@ fn beside(root: &Path, others: &[PathBuf]) -> Result<Vec<LeftOut>, DataError> {
     Ok(found)
 }
 
-/// A lone part among folders of images may as well be a class: neither it nor they are left out without a word.
+/// Refuses a single part among folders of images. The part may be a class, so none of the folders is left out silently.
 fn require_no_class_beside(part: &Path, others: &[PathBuf], root: &Path) -> Result<(), DataError> {
     for other in others {
         if holds_image(other)? {
@@ -148,7 +148,7 @@ fn require_no_class_beside(part: &Path, others: &[PathBuf], root: &Path) -> Resu
     Ok(())
 }
 
-/// The test part, where its folders are classes.
+/// The test part, if its folders are classes.
 fn read_test(
     root: &Path,
     classes: (&Arc<[String]>, &Path),
@@ -178,7 +178,7 @@ fn divided(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     Ok(splits)
 }
 
-/// Divides by `train.txt` and its like. A line is the name of an image, with or without a label after it.
+/// Divides by lists such as `train.txt`. A line is the name of an image, optionally followed by a label.
 fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: Decisions) -> Result<Splits, DataError> {
     let index = Index::new(root, all.items.iter().map(|(path, _)| path.as_path()));
     let mut part_of = vec![None; all.items.len()];
@@ -233,13 +233,13 @@ fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: De
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
 }
 
-/// Whether `root` is a set of class folders: its training part has some, or at least two folders in `root` hold images.
+/// Whether `root` is a set of class folders: its training part has class folders, or two folders in `root` hold images.
 pub(crate) fn looks_like_classes(root: &Path) -> Result<bool, DataError> {
     let evidence = ClassFolders.recognize(root)?;
     Ok(evidence.is_some_and(|evidence| evidence.confidence == Confidence::Certain))
 }
 
-/// Reads the class folders in `root`. `all_needed`: an empty one is an error, else its class has no image here.
+/// Reads the class folders in `root`. With `all_needed` an empty folder is an error, else a class without images.
 fn read(
     root: &Path,
     depth: &Arc<SampleDepth>,
@@ -269,7 +269,7 @@ fn read(
     Ok(FileDataset { classes, items, depth: Arc::clone(depth) })
 }
 
-/// What a folder without class folders holds, in words.
+/// The content of a folder without class folders, in words.
 fn contents(entries: &[PathBuf]) -> String {
     match (entries.len(), entries.iter().filter(|p| is_image(p)).count()) {
         (0, _) => "the folder is empty".into(),

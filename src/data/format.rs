@@ -1,50 +1,50 @@
-//! What a format of data sets is: [`Format`], and the evidence by which a folder is recognized.
+//! The interface of a data format, [`Format`], and the evidence that recognizes a folder.
 
 use std::fmt;
 use std::path::Path;
 
 use super::DataError;
 
-/// A format of data sets.
+/// A data format.
 pub(crate) trait Format: Sync {
     /// The opened form of a set of this format.
     type Opened;
     type Options;
 
-    /// Its name, for people.
+    /// Name of the format.
     fn name(&self) -> &'static str;
 
-    /// The files and folders that make it out, for the table of formats.
+    /// The files and folders that it is recognized by, for the table of formats.
     fn looks_for(&self) -> &'static str;
 
-    /// What in `root` speaks for the format; `None` where nothing does. It looks at names and first lines alone.
+    /// The evidence in `root` for the format; `None` without any. Only names and first lines are read.
     ///
     /// # Errors
-    /// Where a folder cannot be listed or a list cannot be read.
+    /// Where a folder or a list cannot be read.
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError>;
 
     /// Opens the set at `root`.
     ///
     /// # Errors
-    /// What is wrong with it as a set of this format.
+    /// Faults of the set in this format.
     fn open(&self, root: &Path, options: &Self::Options) -> Result<Self::Opened, DataError>;
 }
 
-/// How sure it is that a folder is of a format.
+/// Strength of the evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Confidence {
-    /// Nothing speaks against it; the last resort.
+    /// No evidence against the format: the last resort.
     Possible,
-    /// Names of files and folders say so.
+    /// Names of files and folders fit.
     Likely,
-    /// It has files that no other format has.
+    /// Files that no other format has.
     Certain,
 }
 
-/// What speaks for a format.
+/// The evidence for a format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// How sure it is.
+    /// Its strength.
     pub confidence: Confidence,
     /// Files and folders that were found, relative to the root.
     pub seen: Vec<String>,
@@ -55,7 +55,7 @@ impl Evidence {
         Self { confidence, seen: seen.into_iter().map(Into::into).collect() }
     }
 
-    /// Files that no other format has.
+    /// Evidence by files that no other format has.
     pub(crate) fn certain<S: Into<String>>(seen: impl IntoIterator<Item = S>) -> Self {
         Self::new(Confidence::Certain, seen)
     }

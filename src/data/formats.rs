@@ -11,7 +11,7 @@ use super::segmentation::{
 };
 use super::{DataError, ImageSplits, OpenOptions, SetOptions, Splits, cifar, csv, folder, idx, images};
 
-/// Every format, the more particular first.
+/// All formats, from the most to the least specific.
 pub(crate) static FORMATS: &[Entry] = &[
     Entry::Classes(&cifar::Cifar),
     Entry::Classes(&idx::Idx),
@@ -43,10 +43,10 @@ pub(crate) enum Entry {
 
 type Dyn<T, O> = dyn Format<Opened = T, Options = O>;
 
-/// The format that most speaks for.
+/// The format with the strongest evidence.
 ///
 /// # Errors
-/// Where two formats are certain: one of them would be left out without a word.
+/// Where two formats are certain. Choosing one would leave the other out silently.
 pub(crate) fn choose<T, O>(
     root: &Path,
     pick: impl Fn(&Entry) -> Option<&'static Dyn<T, O>>,
@@ -77,18 +77,18 @@ pub(crate) fn masks(entry: &Entry) -> Option<&'static Dyn<Found, SetOptions>> {
     if let Entry::Masks(format) = entry { Some(*format) } else { None }
 }
 
-/// A format as the documentation lists it.
+/// A format in the table of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FormatInfo {
-    /// `classes`, `masks` or `images`: what it is opened as.
+    /// Kind of data: `classes`, `masks` or `images`.
     pub holds: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// The files and folders that make it out.
+    /// The files and folders that it is recognized by.
     pub looks_for: &'static str,
 }
 
-/// Every format that is read.
+/// Every supported format.
 pub fn formats() -> Vec<FormatInfo> {
     let info = |entry: &Entry| match entry {
         Entry::Classes(f) => FormatInfo { holds: "classes", name: f.name(), looks_for: f.looks_for() },
@@ -98,27 +98,27 @@ pub fn formats() -> Vec<FormatInfo> {
     FORMATS.iter().map(info).collect()
 }
 
-/// What a folder is, and what speaks for it.
+/// The format of a folder, and the evidence for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recognized {
     /// Name of the format.
     pub format: &'static str,
-    /// What speaks for it.
+    /// The evidence.
     pub evidence: Evidence,
 }
 
-/// Recognizes `root` as a classification set. `None` if no format matches.
+/// Recognizes `root` as a classification set; `None` if no format matches.
 ///
 /// # Errors
-/// Where it cannot be listed, or two formats are certain.
+/// Where the folder cannot be listed, or two formats are certain.
 pub fn recognize_classification(root: &Path) -> Result<Option<Recognized>, DataError> {
     Ok(choose(root, classes)?.map(|(format, evidence)| Recognized { format: format.name(), evidence }))
 }
 
-/// Recognizes `root` as a segmentation set. `None` if no format matches.
+/// Recognizes `root` as a segmentation set; `None` if no format matches.
 ///
 /// # Errors
-/// Where it cannot be listed, or two formats are certain.
+/// Where the folder cannot be listed, or two formats are certain.
 pub fn recognize_segmentation(root: &Path) -> Result<Option<Recognized>, DataError> {
     Ok(choose(root, masks)?.map(|(format, evidence)| Recognized { format: format.name(), evidence }))
 }

@@ -1,4 +1,4 @@
-//! MNIST's idx files, plain or gzipped: Fashion-MNIST, KMNIST and EMNIST use them too.
+//! The idx files of MNIST, plain or gzipped. Fashion-MNIST, KMNIST and EMNIST have the same format.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -13,7 +13,7 @@ use super::packed::{PackedDataset, Pixels, into_splits};
 use super::text::{open_regular, read_text};
 use super::{DataError, OpenOptions, Splits};
 
-/// More than this is no set of small images (MNIST has 47 MB); a header may claim 2^96 bytes.
+/// Largest size of an idx file in bytes. MNIST has 47 MB, but a header can claim 2^96 bytes.
 const MAX_BYTES: u64 = 4 << 30;
 
 /// Files of images and of labels.
@@ -42,7 +42,7 @@ impl Format for Idx {
     }
 }
 
-/// Images and labels of each part. Training files have `train` in their name, test files `t10k` or `test`.
+/// Images and labels of each part. Names of training files hold `train`, those of test files `t10k` or `test`.
 fn parts(root: &Path) -> Result<[([Option<PathBuf>; 2], &'static str); 2], DataError> {
     let files: Vec<PathBuf> = entries(root)?.into_iter().filter(|p| p.is_file()).collect();
     let find = |part: &[&str], kind: &str| {
@@ -56,7 +56,7 @@ fn parts(root: &Path) -> Result<[([Option<PathBuf>; 2], &'static str); 2], DataE
     Ok([(pair(&["train"]), "train"), (pair(&["t10k", "test"]), "test")])
 }
 
-/// Class names are the labels that occur, or the lines of a `classes.txt` beside the files.
+/// Class names are the labels in the files, or the lines of a `classes.txt` beside them.
 fn open(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let mut read = Vec::new();
     for (pair, part) in parts(root)? {
@@ -81,7 +81,7 @@ fn open(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     }
 }
 
-/// Turns the stored label values into indices of the class list.
+/// Converts the stored label values to indices of the class list.
 fn with_classes(
     mut train: PackedDataset,
     mut test: Option<PackedDataset>,
@@ -168,7 +168,7 @@ fn read_idx<const N: usize>(path: &Path) -> Result<([u32; N], Vec<u8>), DataErro
     let expected = expected
         .filter(|&bytes| bytes <= MAX_BYTES)
         .ok_or_else(|| bad(format!("its header says {dims:?} bytes; the limit is {MAX_BYTES} in all")))?;
-    // Grows with what is really there: a header that lies must not take memory.
+    // Grows with the bytes that are read: a false header must not reserve memory.
     let mut content = Vec::new();
     reader
         .take(expected + 1)

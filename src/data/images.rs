@@ -1,4 +1,4 @@
-//! Sets of images without labels: what colorization learns from.
+//! Sets of images without labels, for colorization.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,43 +15,43 @@ use super::parts::{Part, PartFolders};
 use super::split::{by_seed, hold_out};
 use super::{BadImage, DataError, ImageProblem, SetOptions};
 
-/// Images. Indices run from 0 to `len() - 1`; an index beyond may panic.
+/// Images. Indices run from 0 to `len() - 1`; a higher index may panic.
 pub trait ImageDataset: Send + Sync {
     /// Number of images.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Whether there are no images.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What to call image `index` to a person.
+    /// Name of image `index` for messages.
     fn name(&self, index: usize) -> String;
 
-    /// Image `index` at its native size, decoded now.
+    /// Image `index` at its native size, decoded by this call.
     ///
     /// # Errors
-    /// [`DataError::BadImage`] with what is wrong with it.
+    /// [`DataError::BadImage`] with the fault.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
-    /// How 16-bit samples are read, where there may be any.
+    /// How 16-bit samples are read, if the set may have any.
     fn depth(&self) -> Option<&SampleDepth> {
         None
     }
 }
 
-/// Training, validation and (where there are any) test images.
+/// Training, validation and optional test images.
 #[derive(Clone)]
 pub struct ImageSplits {
-    /// Images to learn from.
+    /// Images to train on.
     pub train: Arc<dyn ImageDataset>,
-    /// Images to choose settings by.
+    /// Images that settings are chosen by.
     pub val: Arc<dyn ImageDataset>,
-    /// Images for the last word.
+    /// Images for the final evaluation.
     pub test: Option<Arc<dyn ImageDataset>>,
-    /// Whether the validation part was split off by seed, since the data set brings none.
+    /// Whether the validation part was split off by seed, because the data set has none.
     pub by_seed: bool,
-    /// How the parts were found, for people.
+    /// How the parts were found, in words.
     pub format: &'static str,
     /// How the set was read.
     pub decisions: Decisions,
@@ -68,7 +68,7 @@ impl std::fmt::Debug for ImageSplits {
     }
 }
 
-/// Image files, decoded when asked for.
+/// Image files, decoded on request.
 pub(crate) struct ImageFiles {
     paths: Vec<PathBuf>,
     depth: Arc<SampleDepth>,
@@ -99,12 +99,12 @@ impl ImageDataset for ImageFiles {
     }
 }
 
-/// Opens every image below `path`, at any depth. Folders `train/`, `val/` and `test/` directly in it (under their usual
-/// names) are the parts. Without them all images, class folders or not, are one set, which lists (`train.txt`, `val.txt`)
-/// divide, or else the seed.
+/// Opens every image below `path`, at any depth. Folders `train/`, `val/` and `test/` directly in it (or their usual
+/// other names) are the parts. Without them all images are one set, class folders or not. Lists (`train.txt`,
+/// `val.txt`) divide it, else the seed.
 ///
 /// # Errors
-/// Where there are fewer than two images, a part has none, or a list names a file that is not there.
+/// Where there are fewer than two images, a part has none, or a list names a file that does not exist.
 pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, DataError> {
     options.checked_val_split()?;
     super::require_folder(path)?;

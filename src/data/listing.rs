@@ -1,4 +1,4 @@
-//! The walk over folders that finds image files, and a data set that is a list of them.
+//! Finds image files below a folder, and makes a data set of a list of files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::names::composed;
 use super::text::irregular;
 use super::{ClassificationDataset, DataError, sniff};
 
-/// Image files with a class each, decoded when asked for.
+/// Image files with a class each, decoded on request.
 #[derive(Debug)]
 pub(crate) struct FileDataset {
     pub classes: Arc<[String]>,
@@ -52,17 +52,17 @@ impl ClassificationDataset for FileDataset {
     }
 }
 
-/// Extensions that make a file an image of the data set. Kinds that are not decoded but common are among them: such a
-/// file is reported as unreadable, not left out.
+/// Extensions of image files of a data set. Common kinds without decoder are among them: such a file is reported as
+/// unreadable instead of left out.
 const IMAGE_EXTENSIONS: [&str; 16] = [
     "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "gif", "tif", "tiff", // decoded
     "avif", "heic", "heif", "jxl", "jp2", // reported
 ];
 
-/// Folders within folders that are followed; more is a link that leads back.
+/// Largest depth of nested folders. A greater depth is a link that leads back.
 const MAX_DEPTH: usize = 16;
 
-/// Name of a file or folder in composed Unicode form, with what is not Unicode replaced.
+/// Name of a file or folder in composed Unicode form. Bytes that are not Unicode are replaced.
 pub(crate) fn name_of(path: &Path) -> String {
     composed(&path.file_name().unwrap_or_default().to_string_lossy())
 }
@@ -94,7 +94,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-/// Folders directly in `folder`, sorted by name, without those that shadegrad wrote.
+/// Folders directly in `folder`, sorted by name, without output of shadegrad.
 pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(entries(folder)?.into_iter().filter(|p| p.is_dir() && !is_own_output(p)).collect())
 }
@@ -103,13 +103,13 @@ fn has_extension(path: &Path, known: impl Fn(&str) -> bool) -> bool {
     path.extension().and_then(|e| e.to_str()).is_some_and(known)
 }
 
-/// Whether the name says that a file is an image.
+/// Whether a file's name is that of an image.
 pub(crate) fn is_image(path: &Path) -> bool {
     has_extension(path, |e| IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
 
-/// Whether a folder is a run (`run.json`, or `config.toml` with `metrics.csv`), a folder of predictions
-/// (`predict-001`), or holds nothing but such folders.
+/// Whether a folder is a run (`run.json`, or `config.toml` with `metrics.csv`) or predictions (`predict-001`), or holds
+/// nothing but such folders.
 pub(crate) fn is_own_output(folder: &Path) -> bool {
     own_output(folder, 0)
 }
@@ -128,12 +128,12 @@ fn own_output(folder: &Path, depth: usize) -> bool {
     depth < 3 && folders.peek().is_some() && folders.all(|path| own_output(path, depth + 1))
 }
 
-/// What a walk over folders found.
+/// The files found below a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
     /// Image files, in sorted order.
     pub images: Vec<PathBuf>,
-    /// What is not read.
+    /// Files and folders that are not read.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -141,7 +141,7 @@ impl Walk {
     /// Every image file below `folder`, at any depth.
     ///
     /// # Errors
-    /// Where a folder cannot be listed, or folders are nested more than 16 deep.
+    /// Where a folder cannot be listed, or folders are nested more than 16 levels deep.
     pub fn below(folder: &Path) -> Result<Self, DataError> {
         let mut walk = Self::default();
         walk.visit(folder, 0)?;
@@ -167,7 +167,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Takes an entry that is no folder.
+    /// Adds an entry that is not a folder.
     fn file(&mut self, path: PathBuf) {
         match unread(&path) {
             Some(why) => self.left_out.push(LeftOut { why, path }),
@@ -177,10 +177,10 @@ impl Walk {
     }
 }
 
-/// Why an entry that is no folder is left out; `None` for images and for files that are none (tables, texts).
+/// Why an entry that is not a folder is left out; `None` for images, and for tables and texts.
 pub(crate) fn unread(path: &Path) -> Option<Why> {
     match fs::metadata(path) {
-        // An image that cannot be reached is reported as one.
+        // An unreadable image is reported as an image.
         Err(_) if is_image(path) => None,
         Err(_) if path.is_symlink() => Some(Why::DanglingLink),
         Ok(metadata) if irregular(&metadata).is_some() => Some(Why::NotRegular),

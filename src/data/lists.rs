@@ -1,4 +1,4 @@
-//! Lists that divide a set: `train.txt`, `val.txt` and their like, and how a name in one finds its file.
+//! Lists that divide a set, such as `train.txt` and `val.txt`, and the search for the file of a listed name.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use super::names::composed;
 use super::parts::{Part, part_of};
 use super::text::read_text;
 
-/// A list of a part.
+/// The list of a part.
 #[derive(Debug, Clone)]
 pub(crate) struct ListFile {
     pub path: PathBuf,
     pub part: Part,
-    /// Number (from 1) and text of each line that holds something.
+    /// Number (from 1) and text of each line that is not empty.
     pub lines: Vec<(usize, String)>,
 }
 
@@ -32,14 +32,14 @@ impl ListFile {
     }
 }
 
-/// Folders in which lists lie, beside the root itself.
+/// Folders that lists lie in, apart from the root.
 const FOLDERS: [&str; 5] = ["lists", "splits", "meta", "annotations", "ImageSets/Segmentation"];
 
-/// The lists of the set at `root`: text files named as a part (`train.txt`, `val_list.txt`), in the root or else in a
-/// folder of lists. `trainval.txt` is the training list where there is no `train.txt`.
+/// The lists of the set at `root`: text files named after a part (`train.txt`, `val_list.txt`), in the root, else in a
+/// folder of lists. Without a `train.txt`, `trainval.txt` is the training list.
 ///
 /// # Errors
-/// Where one cannot be read, or two are lists of the same part.
+/// Where a list cannot be read, or a part has two lists.
 pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
     for folder in std::iter::once(root.to_path_buf()).chain(FOLDERS.map(|name| root.join(name))) {
         if !folder.is_dir() {
@@ -80,7 +80,7 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<ListFile>, DataError> {
     named.into_iter().map(|(part, _, path)| ListFile::read(&path, part)).collect()
 }
 
-/// The part that the name of a list says, and whether it says training and validation at once.
+/// The part in the name of a list, and whether the list holds training and validation together.
 fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     const FILLERS: [&str; 11] =
         ["list", "lists", "images", "image", "files", "ids", "names", "set", "split", "pairs", "seg"];
@@ -89,7 +89,7 @@ fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     for word in lower.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()) {
         let bare = word.strip_suffix("list").or(word.strip_suffix("set")).unwrap_or(word);
         let this = match bare {
-            // `default.txt` is CVAT's list of a set without parts.
+            // `default.txt` is CVAT's list of an undivided set.
             "trainval" | "default" => Some((Part::Train, true)),
             other => part_of(other).map(|part| (part, false)),
         };
@@ -103,33 +103,33 @@ fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     found
 }
 
-/// What a name in a list stands for.
+/// The result of looking up a listed name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Match {
-    /// The item of that number.
+    /// The index of the only item.
     One(usize),
-    /// Nothing of that name.
+    /// No item.
     None,
-    /// Several, of which these are two.
+    /// Several items, of which these are two.
     Several(usize, usize),
 }
 
-/// Finds items by what lists call them.
+/// Finds items by the names in lists.
 ///
-/// | the list says | the file is |
+/// | in the list | the file |
 /// |---|---|
 /// | `images/x.png` | `images/x.png` |
-/// | `images/x`, `x.png` or `x` | `images/x.png`, where no other file has that end |
+/// | `images/x`, `x.png` or `x` | `images/x.png`, if no other file has that ending |
 /// | `/home/a/set/images/x.png` | `images/x.png` |
 pub(crate) struct Index {
-    /// Every end of every path, with extension and without.
+    /// Every ending of every path, with extension and without.
     ends: HashMap<String, Match>,
     /// Whole paths, with extension and without.
     whole: HashMap<String, Match>,
 }
 
 impl Index {
-    /// An index of files below `root`, numbered in the order given.
+    /// An index of files below `root`, numbered in the given order.
     pub fn new<'a>(root: &Path, paths: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut index = Self { ends: HashMap::new(), whole: HashMap::new() };
         for (number, path) in paths.into_iter().enumerate() {
@@ -147,7 +147,7 @@ impl Index {
         }
     }
 
-    /// The item that `listed` stands for.
+    /// Looks up a listed name.
     pub fn find(&self, listed: &str) -> Match {
         let name = composed(&listed.trim_matches(['"', '\'']).replace('\\', "/"));
         let name = name.trim_start_matches("./");

@@ -1,8 +1,8 @@
-//! Background threads that keep batches ready ahead of the step.
+//! Background threads that prepare batches.
 //!
-//! Each thread takes the next batch number and fills that batch alone; the reader takes them in
-//! order. A thread may run at most `queue` batches ahead of the reader, so memory stays bounded.
-//! Which samples are in a batch is settled before any thread starts, so threads decide nothing.
+//! Each thread takes the next batch number and fills that batch alone. The reader takes batches in order. A thread may
+//! be at most `queue` batches ahead of the reader, so memory is bounded. The samples of each batch are chosen before
+//! any thread starts, so the batches do not depend on threads.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -14,18 +14,18 @@ use std::thread::JoinHandle;
 use super::{Batch, DataError, Source};
 use crate::random;
 
-/// How to load.
+/// Options of a loader.
 #[derive(Debug, Clone)]
 pub struct LoaderOptions {
-    /// Samples a batch; the last batch of an epoch has what is left. At least 1.
+    /// Samples per batch, at least 1. The last batch of an epoch may be smaller.
     pub batch_size: usize,
-    /// A new order each epoch, by `seed`; else the order of the source.
+    /// Shuffles each epoch by `seed`; otherwise samples keep the order of the source.
     pub shuffle: bool,
     /// Seed of the order.
     pub seed: u64,
-    /// Background threads; 0 means one a core.
+    /// Number of background threads; 0 is one per core.
     pub threads: usize,
-    /// Batches that may be ready or in the making ahead of the reader; 0 means two a thread.
+    /// Batches that may be ready or in preparation ahead of the reader; 0 is two per thread.
     pub queue: usize,
 }
 
@@ -40,7 +40,7 @@ impl LoaderOptions {
 pub struct Loader {
     source: Arc<dyn Source>,
     options: LoaderOptions,
-    /// Batches to use again, so that memory does not churn.
+    /// Batches for reuse, which saves allocations.
     spare: Arc<Mutex<Vec<Batch>>>,
 }
 
@@ -62,28 +62,28 @@ impl Loader {
         Ok(Self { source, options, spare: Arc::default() })
     }
 
-    /// Batches of an epoch.
+    /// Number of batches per epoch.
     pub fn batches(&self) -> usize {
         self.source.len().div_ceil(self.options.batch_size)
     }
 
-    /// What is loaded.
+    /// The source.
     pub fn source(&self) -> &Arc<dyn Source> {
         &self.source
     }
 
-    /// Starts on epoch `epoch`.
+    /// Starts epoch `epoch`.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// Where the system starts no thread.
     pub fn epoch(&self, epoch: u64) -> Result<Epoch, DataError> {
         self.epoch_from(epoch, 0)
     }
 
-    /// Epoch `epoch` without its first `first` batches, for a run resumed in the middle of an epoch.
+    /// Starts epoch `epoch` after its first `first` batches, for a run resumed within an epoch.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// Where the system starts no thread.
     pub fn epoch_from(&self, epoch: u64, first: usize) -> Result<Epoch, DataError> {
         let LoaderOptions { batch_size, shuffle, seed, threads, queue } = self.options;
         let samples = self.source.len();
@@ -107,7 +107,7 @@ impl Loader {
             let name = format!("loader-{number}");
             match std::thread::Builder::new().name(name).spawn(move || shared.work()) {
                 Ok(thread) => result.threads.push(thread),
-                // Fewer threads are slower and give the same batches.
+                // Fewer threads give the same batches, more slowly.
                 Err(_) if number > 0 => break,
                 Err(error) => return Err(DataError::NoThread(error)),
             }
@@ -115,7 +115,7 @@ impl Loader {
         Ok(result)
     }
 
-    /// Gives back a batch that is no longer needed, so that its memory is used again.
+    /// Returns a batch that is no longer needed, so that its memory is reused.
     pub fn recycle(&self, batch: Batch) {
         let mut spare = lock(&self.spare);
         if spare.len() < self.options.queue {
@@ -124,8 +124,8 @@ impl Loader {
     }
 }
 
-/// The batches of one epoch in order. A batch that fails yields its error.
-/// Dropping it early stops its threads after the sample they are at.
+/// The batches of one epoch in order. A batch that fails yields its error. Dropping the epoch early stops its threads
+/// after their current sample.
 pub struct Epoch {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -153,10 +153,10 @@ struct State {
 }
 
 impl Shared {
-    /// What a thread does until the epoch is over or its reader is gone.
+    /// Runs a thread until the epoch ends or its reader is dropped.
     fn work(&self) {
         while let Some(number) = self.take() {
-            // A source may panic anywhere, and the reader waits for this batch.
+            // A panic of a source is caught, because the reader waits for this batch.
             let index = Cell::new(self.order[number * self.batch_size]);
             let batch = catch_unwind(AssertUnwindSafe(|| self.fill(number, &index)));
             let batch = batch
@@ -166,7 +166,7 @@ impl Shared {
         }
     }
 
-    /// The next batch number, once it is near enough to the reader.
+    /// The next batch number, once it is within `queue` of the reader.
     fn take(&self) -> Option<usize> {
         let ahead = |state: &State| state.next - state.read >= self.queue;
         let far = |state: &mut State| !state.stop && state.next < self.total && ahead(state);
@@ -179,7 +179,7 @@ impl Shared {
         Some(state.next - 1)
     }
 
-    /// Fills a batch; `at` is the sample that it is at.
+    /// Fills a batch. `at` is the index of its current sample.
     fn fill(&self, number: usize, at: &Cell<usize>) -> Result<Batch, DataError> {
         let start = number * self.batch_size;
         let indices = &self.order[start..(start + self.batch_size).min(self.order.len())];
@@ -228,13 +228,13 @@ impl Drop for Epoch {
         lock(&self.shared.state).stop = true;
         self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
-            // Panics of a source were caught and reported where they happened.
+            // Panics of a source were caught and reported by their thread.
             let _ = thread.join();
         }
     }
 }
 
-/// No holder of these locks panics between two dependent writes, so a poisoned lock still guards valid data.
+/// A poisoned lock guards valid data: no holder panics between two dependent writes.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,11 @@
-//! Data in memory, without files: pixels or numbers of your own, for the loader and for the common training loop.
+//! Data in memory, without files, for the loader and the common training loop.
 //!
-//! | you have | make | then |
+//! | data | type | next |
 //! |---|---|---|
-//! | pictures and a class for each | [`MemoryClassification`] | [`prepare`](super::prepare), or [`Splits`] |
-//! | pictures and a mask for each | [`MemorySegmentation`] | [`prepare_segmentation`](super::prepare_segmentation) |
-//! | pictures alone | [`MemoryImages`] | [`prepare_images`](super::prepare_images) |
-//! | numbers of any size and number of channels | [`MemorySamples`] | [`Loader`](super::Loader) |
+//! | pictures with a class each | [`MemoryClassification`] | [`prepare`](super::prepare), or [`Splits`] |
+//! | pictures with a mask each | [`MemorySegmentation`] | [`prepare_segmentation`](super::prepare_segmentation) |
+//! | pictures | [`MemoryImages`] | [`prepare_images`](super::prepare_images) |
+//! | values of any size and number of channels | [`MemorySamples`] | [`Loader`](super::Loader) |
 
 use std::sync::Arc;
 
@@ -26,10 +26,10 @@ pub struct MemoryClassification {
 }
 
 impl MemoryClassification {
-    /// Pictures of any sizes, the class of each as an index into `class_names`. What is transparent shows white.
+    /// Pictures of any sizes, with the class of each as an index into `class_names`. Transparent pixels become white.
     ///
     /// # Errors
-    /// When there are more or fewer labels than pictures, fewer than 2 classes, or a label that names no class.
+    /// Where the numbers of labels and pictures differ, there are fewer than 2 classes, or a label is not a class.
     pub fn new<I: Into<DynamicImage>>(
         images: impl IntoIterator<Item = I>,
         labels: Vec<u32>,
@@ -55,7 +55,7 @@ impl Splits {
     /// A training and a validation part in memory, for the common training loop.
     ///
     /// # Errors
-    /// When their classes differ.
+    /// Where their classes differ.
     pub fn in_memory(train: MemoryClassification, val: MemoryClassification) -> Result<Self, DataError> {
         if train.class_names != val.class_names {
             let given = format!("{:?} and {:?}", train.class_names, val.class_names);
@@ -97,10 +97,10 @@ pub struct MemorySegmentation {
 }
 
 impl MemorySegmentation {
-    /// Pictures of any sizes, each with a mask of its size: the index of a class for each pixel, or [`IGNORED`].
+    /// Pictures of any sizes, each with a mask of its size: a class index for each pixel, or [`IGNORED`].
     ///
     /// # Errors
-    /// When there are more or fewer masks than pictures, sizes differ, or a pixel names no class.
+    /// Where the numbers of masks and pictures differ, sizes differ, or a pixel is not a class.
     pub fn new<I: Into<DynamicImage>>(
         images: impl IntoIterator<Item = I>,
         masks: Vec<GrayImage>,
@@ -145,12 +145,12 @@ impl SegmentationDataset for MemorySegmentation {
     }
 }
 
-/// Pictures alone.
+/// Pictures without labels.
 #[derive(Clone, Debug)]
 pub struct MemoryImages(Vec<RgbImage>);
 
 impl MemoryImages {
-    /// Pictures of any sizes. What is transparent shows white.
+    /// Pictures of any sizes. Transparent pixels become white.
     pub fn new<I: Into<DynamicImage>>(images: impl IntoIterator<Item = I>) -> Self {
         MemoryImages(pictures(images))
     }
@@ -170,7 +170,7 @@ impl ImageDataset for MemoryImages {
     }
 }
 
-/// Numbers of equal shape, as the network takes them: for images of any number of channels.
+/// Values of equal shape, in the form that the network takes, with any number of channels.
 #[derive(Clone, Debug)]
 pub struct MemorySamples {
     samples: usize,
@@ -184,7 +184,7 @@ impl MemorySamples {
     /// Images `[H,W,C]`, one after another: `[N,H,W,C]`.
     ///
     /// # Errors
-    /// When the numbers are no whole images.
+    /// Where the length is not a multiple of an image's.
     pub fn new(image: [usize; 3], images: Vec<f32>) -> Result<Self, DataError> {
         let each: usize = image.iter().product();
         if each == 0 || !images.len().is_multiple_of(each) {
@@ -195,19 +195,19 @@ impl MemorySamples {
         Ok(Self { samples: images.len() / each, layout, images, labels: vec![], targets: vec![] })
     }
 
-    /// The same with class numbers: `[N]` of images, or `[N,H,W]` of pixels.
+    /// Adds class indices: `[N]` for images, or `[N,H,W]` for pixels.
     ///
     /// # Errors
-    /// When the images have unequally many.
+    /// Where the length is not a multiple of the number of images.
     pub fn with_labels(mut self, labels: Vec<u32>) -> Result<Self, DataError> {
         self.layout.labels = self.each("labels", labels.len())?;
         Ok(Self { labels, ..self })
     }
 
-    /// The same with numbers to predict, the same number for each image.
+    /// Adds target values, the same number for each image.
     ///
     /// # Errors
-    /// When the images have unequally many.
+    /// Where the length is not a multiple of the number of images.
     pub fn with_targets(mut self, targets: Vec<f32>) -> Result<Self, DataError> {
         self.layout.targets = self.each("targets", targets.len())?;
         Ok(Self { targets, ..self })

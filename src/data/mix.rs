@@ -1,40 +1,41 @@
-//! Mixing of two training samples with their labels: mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019).
+//! Mixing two training samples and their labels: mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019).
 //!
-//! The other sample, the share and the rectangle are `f(seed, epoch, sample)`, so nothing depends on the batch, on the
-//! loader's threads or on where a run was resumed. Any other sample of the set is as likely; both come augmented.
+//! The other sample, the share and the rectangle are `f(seed, epoch, sample)`. They do not depend on the batch, on the
+//! loader's threads, or on the step at which a run was resumed. All other samples of the set are equally likely. Both
+//! samples are augmented.
 
 use crate::random::{Random, op};
 
-/// How samples are mixed. Shares are drawn from Beta(α, α): near 0 or 1 for a small α, uniform for 1.
+/// How samples are mixed. Shares come from Beta(α, α): near 0 or 1 for a small α, uniform for α = 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Mix {
-    /// α of mixup, which adds the images; 0 for none.
+    /// α of mixup, which adds the images; 0 is off.
     pub mixup: f64,
-    /// α of CutMix, which puts a rectangle of one image into the other; 0 for none. With mixup, either is as likely.
+    /// α of CutMix, which copies a rectangle of one image into the other; 0 is off. If both are on, each has
+    /// probability 0.5.
     pub cutmix: f64,
     /// Seed of the run.
     pub seed: u64,
 }
 
-/// What happens to one sample.
+/// The mix of one sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixed {
-    /// The sample that comes in.
+    /// Index of the other sample.
     pub other: usize,
-    /// The share of the label that stays, 0 to 1.
+    /// Share of the sample's own label, 0 to 1.
     pub share: f32,
-    /// Columns and rows of the rectangle that comes from the other image, ends not included; `None` where all of it is
-    /// added.
+    /// Columns and rows of the rectangle copied from the other image, ends excluded; `None` if the images are added.
     pub part: Option<[std::ops::Range<usize>; 2]>,
 }
 
 impl Mix {
-    /// Whether anything is mixed.
+    /// Whether any mixing is on.
     pub fn is_on(&self) -> bool {
         self.mixup > 0.0 || self.cutmix > 0.0
     }
 
-    /// What happens in an epoch to sample `index` of `samples`, with images of `(height, width)`.
+    /// The mix of sample `index` of `samples` in an epoch, for images of `(height, width)`.
     pub fn draw(&self, epoch: u64, index: usize, samples: usize, (height, width): (usize, usize)) -> Mixed {
         let mut random = Random::new(self.seed, epoch, index as u64, op::MIX);
         let other = (index + 1 + random.below(samples - 1)) % samples;
@@ -43,7 +44,7 @@ impl Mix {
         if !cut {
             return Mixed { other, share: share as f32, part: None };
         }
-        // Its center may lie anywhere, and what is outside is cut off, as in the paper; the share is that of the pixels.
+        // As in the paper, the center may lie anywhere and the rectangle is clipped. The share is that of the pixels.
         let mut range = |side: usize| {
             let half = (1.0 - share).sqrt() * side as f64 / 2.0;
             let middle = f64::from(random.unit()) * side as f64;
@@ -57,7 +58,7 @@ impl Mix {
 }
 
 impl Mixed {
-    /// Mixes `other` into `image`: (H, W, C) by rows, `width` pixels each of `channels` values.
+    /// Mixes `other` into `image`: (H, W, C) by rows, `width` pixels of `channels` values each.
     pub fn apply(&self, image: &mut [f32], other: &[f32], width: usize, channels: usize) {
         match &self.part {
             None => {
@@ -74,14 +75,15 @@ impl Mixed {
     }
 }
 
-/// From Beta(α, α): one of two numbers from Gamma(α) over their sum.
+/// A sample of Beta(α, α): of two samples of Gamma(α), one over their sum.
 fn beta(random: &mut Random, alpha: f64) -> f64 {
-    // In logarithms, since for a small α both numbers may be below the smallest float.
+    // In logarithms, because for a small α both may be below the smallest float.
     let [a, b] = [(); 2].map(|()| ln_gamma_variate(random, alpha));
     1.0 / (1.0 + (b - a).exp())
 }
 
-/// Logarithm of a number from Gamma(α, 1), by Marsaglia & Tsang (2000); below 1 by that of α + 1 times U^(1/α).
+/// Logarithm of a sample of Gamma(α, 1) by Marsaglia & Tsang (2000). For α < 1 a sample of α + 1 is multiplied by
+/// U^(1/α).
 fn ln_gamma_variate(random: &mut Random, alpha: f64) -> f64 {
     // In (0, 1), so that logarithms are finite.
     let open = |random: &mut Random| (f64::from(random.unit()) + 2f64.powi(-25)).ln();

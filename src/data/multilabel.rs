@@ -1,4 +1,4 @@
-//! Sets of images with several labels each: what multi-label classification learns from.
+//! Sets of images with several labels each, for multi-label classification.
 //!
 //! ```text
 //! open_multi_label ──► MultiLabelSplits ──► prepare_multi_label ──► PreparedLabels ──► MultiLabelSource ──► Loader
@@ -23,7 +23,7 @@ pub use prepare::{MultiLabelSource, PreparedLabels, prepare_multi_label};
 use super::scenes::SeveralScenes;
 use super::{DataError, ImageDataset, OpenOptions};
 
-/// Images with a set of labels each. Indices run from 0 to `len() - 1`; an index beyond may panic.
+/// Images with a set of labels each. Indices run from 0 to `len() - 1`; a higher index may panic.
 #[derive(Clone)]
 pub struct MultiLabelSet {
     images: Arc<dyn ImageDataset>,
@@ -41,10 +41,10 @@ struct Item {
 }
 
 impl MultiLabelSet {
-    /// The images of `images` in their order, each with its classes: indices into `classes`.
+    /// The images of `images` in their order, each with the indices of its classes in `classes`.
     ///
     /// # Panics
-    /// Where there is not one list of labels an image, or a label is no index into `classes`.
+    /// Where the numbers of images and lists of labels differ, or a label is not an index into `classes`.
     pub fn new(images: Arc<dyn ImageDataset>, classes: Arc<[String]>, labels: Vec<Vec<u32>>) -> Self {
         assert_eq!(images.len(), labels.len(), "one list of labels an image");
         let item = |(image, mut labels): (usize, Vec<u32>)| {
@@ -66,7 +66,7 @@ impl MultiLabelSet {
         self.items.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -76,20 +76,20 @@ impl MultiLabelSet {
         &self.classes
     }
 
-    /// Classes of image `index`, ascending; none where nothing of the classes is in the image.
+    /// Classes of image `index`, ascending; empty if the image shows none of them.
     pub fn labels(&self, index: usize) -> &[u32] {
         &self.items[index].labels
     }
 
-    /// Image `index` at its native size, decoded now.
+    /// Image `index` at its native size, decoded by this call.
     ///
     /// # Errors
-    /// [`DataError::BadImage`] with what is wrong with it.
+    /// [`DataError::BadImage`] with the fault.
     pub fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         self.images.image(self.items[index].image)
     }
 
-    /// What to call image `index` to a person.
+    /// Name of image `index` for messages.
     pub fn name(&self, index: usize) -> String {
         self.images.name(self.items[index].image)
     }
@@ -101,16 +101,16 @@ impl MultiLabelSet {
         counts
     }
 
-    /// The images at `indices`, in the order given.
+    /// The images at `indices`, in the given order.
     fn subset(&self, indices: &[usize]) -> Self {
         Self { items: indices.iter().map(|&index| self.items[index].clone()).collect(), ..self.clone() }
     }
 
-    /// The same images with their labels as indices into `classes`, of which the set may lack some.
+    /// The same images with their labels as indices into `classes`. The set may lack some of these classes.
     ///
     /// # Errors
     /// The first class of the set that `classes` lacks.
-    pub fn relabelled(&self, classes: &[String]) -> Result<Self, String> {
+    pub fn relabeled(&self, classes: &[String]) -> Result<Self, String> {
         let place = |class: &String| {
             let at = classes.iter().position(|known| known == class);
             at.map(|at| at as u32).ok_or_else(|| class.clone())
@@ -126,20 +126,20 @@ impl MultiLabelSet {
     }
 }
 
-/// Training, validation and (where there are any) test images with one class list.
+/// Training, validation and optional test images with one class list.
 #[derive(Clone)]
 pub struct MultiLabelSplits {
-    /// Images to learn from.
+    /// Images to train on.
     pub train: MultiLabelSet,
-    /// Images to choose settings and thresholds by.
+    /// Images that settings and thresholds are chosen by.
     pub val: MultiLabelSet,
-    /// Images for the last word.
+    /// Images for the final evaluation.
     pub test: Option<MultiLabelSet>,
-    /// Whether the validation part was split off by seed, since the data set brings none.
+    /// Whether the validation part was split off by seed, because the data set has none.
     pub by_seed: bool,
-    /// Name of the format that was found, for people.
+    /// Name of the detected format.
     pub format: &'static str,
-    /// How the data was read where it could have been read otherwise, and what it lacks; a sentence each.
+    /// One sentence for each ambiguity in the data and each gap in it.
     pub notes: Vec<String>,
 }
 
@@ -157,7 +157,7 @@ impl std::fmt::Debug for MultiLabelSplits {
 }
 
 impl MultiLabelSplits {
-    /// Drawn scenes with one to four kinds of object each, `train` and `val` of them, `size` pixels a side.
+    /// Drawn scenes with one to four kinds of object each: `train` and `val` of them, `size` pixels per side.
     pub fn scenes([train_seed, val_seed]: [u64; 2], [train, val]: [usize; 2], size: u32) -> Self {
         let set = |seed, len| {
             let scenes = SeveralScenes::new(seed, len, size);
@@ -192,21 +192,21 @@ impl MultiLabelSplits {
     }
 }
 
-/// Opens the multi-label data set at `path` and tells its format by what is there:
+/// Opens the multi-label data set at `path`. Its content decides the format:
 ///
-/// | format | what is looked for |
+/// | format | recognized by |
 /// |---|---|
 /// | CSV with a list column | a table of path,labels: `a.jpg,"car, tree"`; labels are separated by `;`, `,`, `\|` or spaces |
-/// | CSV of path,label | a table with a line for each label of an image |
-/// | CSV with 0/1 columns | a table of path and a column a class |
-/// | class folders | `train/CLASS/*.png` with `val/` or `test/` beside it, or `CLASS/*.png` split by seed; an image lies in the folder of each of its classes: a link, or a copy of the same name |
+/// | CSV of path,label | a table with a row for each label of an image |
+/// | CSV with 0/1 columns | a table of path and one column per class |
+/// | class folders | `train/CLASS/*.png` with `val/` or `test/` beside it, or `CLASS/*.png` split by seed; an image is in the folder of each of its classes, as a link or as a copy of the same name |
 ///
-/// A table may have a column `split` of `train`, `val` and `test`. Class names are sorted (integers by value), or in
-/// the order of the 0/1 columns, or in that of a `classes.txt` beside the table. All parts share the class list; each
+/// A table may have a column `split` of `train`, `val` and `test`. Class names are sorted (integers by value), or have
+/// the order of the 0/1 columns, or that of a `classes.txt` beside the table. All parts share the class list. Each
 /// class needs a training image.
 ///
 /// # Errors
-/// Names the path, what was found there, what was expected; what can be read in two ways is refused with both readings.
+/// The message names the path, its content and the expectation. Ambiguous data is refused with both readings.
 pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
     let splits = if metadata.is_dir() {
@@ -223,7 +223,7 @@ pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabel
     Ok(splits.noted())
 }
 
-/// Fails where a class has no training image: it cannot be learned.
+/// Fails where a class has no training image, because it cannot be learned.
 fn require_every_class(train: &MultiLabelSet, path: &Path) -> Result<(), DataError> {
     match train.positives().iter().position(|&positives| positives == 0) {
         Some(class) => {
@@ -235,7 +235,7 @@ fn require_every_class(train: &MultiLabelSet, path: &Path) -> Result<(), DataErr
     }
 }
 
-/// `'a'`, `'a' and 'b'`, `'a', 'b' and 'c'`; of many, the first.
+/// `'a'`, `'a' and 'b'`, `'a', 'b' and 'c'`; of many names the first.
 pub(crate) fn quoted(names: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 6;
     let words: Vec<String> = names.iter().take(SHOWN).map(|name| format!("'{}'", name.as_ref())).collect();

@@ -1,18 +1,18 @@
-//! Names of files, folders and classes: when two are the same, and in which order they come.
+//! Names of files, folders and classes: equality and order.
 
 use std::cmp::Ordering;
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-/// `name` in Unicode's composed form (NFC). macOS writes `é` as two characters, most other systems as one; both look
-/// alike, and both become the same name here.
+/// `name` in composed Unicode form (NFC). macOS writes `é` as two characters, most other systems as one; both become
+/// equal.
 pub(crate) fn composed(name: &str) -> String {
     if is_nfc(name) { name.to_string() } else { name.nfc().collect() }
 }
 
-/// The order of class names: by value where both are integers, by name otherwise.
+/// The order of class names: by value if both are integers, else by name.
 ///
-/// Over a list in which some names are integers and others are not, this is no order; see [`sort`].
+/// It is no total order on a list of integers and other names; see [`sort`].
 fn by_value(a: &str, b: &str) -> Ordering {
     match (value(a), value(b)) {
         (Some(x), Some(y)) => x.cmp(&y).then_with(|| a.cmp(b)),
@@ -20,12 +20,12 @@ fn by_value(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The number that a name is.
+/// The integer of a name.
 pub(crate) fn value(name: &str) -> Option<i64> {
     name.parse().ok()
 }
 
-/// Sorts by class name: by value where all names are integers (`1, 2, 10`), by name otherwise.
+/// Sorts by class name: by value if all names are integers (`1, 2, 10`), else by name.
 pub(crate) fn sort<T>(items: &mut [T], name: impl Fn(&T) -> &str) {
     if items.iter().all(|item| value(name(item)).is_some()) {
         items.sort_by(|a, b| by_value(name(a), name(b)));
@@ -34,7 +34,7 @@ pub(crate) fn sort<T>(items: &mut [T], name: impl Fn(&T) -> &str) {
     }
 }
 
-/// A name in a line or a row of a table: a line break in it (folders and tables may have them) would tear the row.
+/// A name without line breaks, for a line or a row of a table. Names of folders and in tables may have line breaks.
 pub(crate) fn one_line(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,6 +1,6 @@
-//! Bringing pixel values to zero mean and unit deviation.
+//! Normalization of pixel values to zero mean and unit deviation.
 
-/// What is subtracted from each channel and what it is divided by, for values in `0..=1`.
+/// Mean and standard deviation of each channel, for values in `0..=1`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Normalization {
     /// Mean of red, green and blue.
@@ -10,14 +10,13 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// Statistics of ImageNet: what torchvision's weights expect.
+    /// Statistics of ImageNet, which torchvision's weights expect.
     pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
-    /// Values stay in `0..=1`.
+    /// No change: values in `0..=1`.
     pub const NONE: Self = Self { mean: [0.0; 3], std: [1.0; 3] };
 
-    /// Value of each byte in each channel, `(byte / 255 - mean) / std`: preparing a batch is then
-    /// one look-up a value.
+    /// Value of each byte in each channel, `(byte / 255 - mean) / std`. A batch then takes one look-up per value.
     pub fn table(&self) -> [[f32; 256]; 3] {
         std::array::from_fn(|channel| {
             std::array::from_fn(|byte| (byte as f32 / 255.0 - self.mean[channel]) / self.std[channel])
@@ -25,14 +24,14 @@ impl Normalization {
     }
 }
 
-/// Writes the values of RGB bytes by the table of a normalization.
+/// Writes the normalized values of RGB bytes, by the table of a normalization.
 pub(crate) fn normalize(table: &[[f32; 256]; 3], rgb: &[u8], out: &mut [f32]) {
     for (out, rgb) in out.as_chunks_mut::<3>().0.iter_mut().zip(rgb.as_chunks::<3>().0) {
         *out = std::array::from_fn(|channel| table[channel][usize::from(rgb[channel])]);
     }
 }
 
-/// Exact sums over pixels. Integers, so they are the same in whatever order images are added.
+/// Exact sums over pixels. They are integers, so the order of the images does not matter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PixelSums {
     /// Number of pixels.
@@ -57,7 +56,7 @@ impl PixelSums {
         sums
     }
 
-    /// Sums over both.
+    /// The sums of both.
     pub fn plus(mut self, other: Self) -> Self {
         self.pixels += other.pixels;
         for channel in 0..3 {
@@ -67,8 +66,8 @@ impl PixelSums {
         self
     }
 
-    /// Mean and (population) standard deviation. A channel that never changes gets deviation 1, so
-    /// that it becomes 0 and not a division by 0.
+    /// Mean and population standard deviation. A constant channel gets deviation 1: it becomes 0, without a division by
+    /// 0.
     pub fn normalization(&self) -> Normalization {
         let mut result = Normalization::NONE;
         if self.pixels == 0 {
@@ -77,7 +76,7 @@ impl PixelSums {
         let n = u128::from(self.pixels);
         for channel in 0..3 {
             let (sum, squares) = (u128::from(self.sum[channel]), u128::from(self.squares[channel]));
-            // n² times the variance is an exact integer; only the last steps round.
+            // n² times the variance is an exact integer. Only the last steps round.
             let scaled_variance = n * squares - sum * sum;
             result.mean[channel] = (sum as f64 / n as f64 / 255.0) as f32;
             if scaled_variance > 0 {

@@ -1,4 +1,4 @@
-//! Data sets of small images packed into few files: all in memory as stored, unpacked when asked for.
+//! Data sets of small images packed into few files. The files are in memory as stored; images are unpacked on request.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use super::decisions::Decisions;
 use super::split::{missing_notes, require_classes, stratified};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits};
 
-/// How the bytes of one image lie.
+/// Layout of the bytes of one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pixels {
-    /// One byte a pixel, by rows.
+    /// One byte per pixel, by rows.
     Grey,
     /// All of red, then green, then blue, each by rows.
     PlanarRgb,
@@ -38,7 +38,7 @@ pub(crate) struct PackedDataset {
     pub pixels: Pixels,
     pub width: u32,
     pub height: u32,
-    /// `train` or `test`: what its images are called.
+    /// `train` or `test`, for the names of its images.
     pub part: &'static str,
 }
 
@@ -73,7 +73,7 @@ impl ClassificationDataset for PackedDataset {
     }
 }
 
-/// The two parts as they are, or the training part split by seed where there is no other.
+/// The two parts as stored, or the training part split by seed if there is no other.
 pub(crate) fn into_splits(
     train: PackedDataset,
     test: Option<PackedDataset>,

@@ -1,4 +1,4 @@
-//! The parts of a data set, and what folders, lists and table cells call them.
+//! The parts of a data set, and their names in folders, lists and tables.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub(crate) enum Part {
     Test,
 }
 
-/// Part that a word in lower case stands for.
+/// Part of a word in lower case.
 pub(crate) fn part_of(word: &str) -> Option<Part> {
     match word {
         "train" | "training" | "trn" => Some(Part::Train),
@@ -23,21 +23,21 @@ pub(crate) fn part_of(word: &str) -> Option<Part> {
     }
 }
 
-/// What lies directly in the folder of a data set.
+/// The entries of the folder of a data set.
 #[derive(Debug, Default)]
 pub(crate) struct PartFolders {
     pub train: Option<PathBuf>,
     pub val: Option<PathBuf>,
     pub test: Option<PathBuf>,
-    /// Folders that are no part.
+    /// Folders that are not parts.
     pub others: Vec<PathBuf>,
 }
 
 impl PartFolders {
-    /// Tells the folders in `root` apart by their names, whose case does not count.
+    /// Finds the part of each folder in `root` by its name, without regard to case.
     ///
     /// # Errors
-    /// Where two folders are the same part: one of them would be left out without a word.
+    /// Where two folders are the same part. Choosing one would leave the other out silently.
     pub fn find(root: &Path) -> Result<Self, DataError> {
         let mut found = Self::default();
         for folder in subfolders(root)? {

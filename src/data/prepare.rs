@@ -1,5 +1,5 @@
-//! Looking at every image once before training: what cannot be read is found now, all of it, and
-//! not one by one in the middle of an epoch.
+//! Preparation of images: each image is read once before training. All unreadable images are reported at once, not one
+//! by one in the middle of an epoch.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,20 +16,20 @@ use super::{
     SampleMut, Source,
 };
 
-/// How to prepare images.
+/// Options of the preparation.
 #[derive(Debug, Clone)]
 pub struct PrepareOptions {
-    /// Side of the square that every image is brought to, in pixels; at least 1.
+    /// Side of the square that every image is scaled to, in pixels; at least 1.
     pub image_size: u32,
-    /// Leave out images that cannot be read instead of failing.
+    /// Leave out images that cannot be read, instead of an error.
     pub skip_bad: bool,
-    /// Bytes of resized images that may be kept in memory, over all data sets prepared together.
-    /// A data set that does not fit in what is left is decoded again whenever it is needed.
+    /// Bytes of resized images that may be kept in memory, over all data sets prepared together. A data set that does
+    /// not fit is decoded on each use.
     pub memory_budget: u64,
 }
 
 impl PrepareOptions {
-    /// Images of `image_size`, bad ones refused, 2 GiB of memory.
+    /// Images of `image_size`, an error for bad images, 2 GiB of memory.
     pub fn new(image_size: u32) -> Self {
         Self { image_size, skip_bad: false, memory_budget: 2 << 30 }
     }
@@ -38,7 +38,7 @@ impl PrepareOptions {
 /// Called with `(images done, all images)` after each image, from any thread.
 pub type ProgressFn<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// A data set whose every image has been read once and is known to be good.
+/// A data set of images that were all read once and are good.
 pub struct Prepared {
     dataset: Arc<dyn ClassificationDataset>,
     image_size: u32,
@@ -47,14 +47,14 @@ pub struct Prepared {
     sums: PixelSums,
 }
 
-/// Prepares data sets together: one budget, one progress, one list of what is bad.
+/// Prepares data sets together, with one memory budget, one progress and one list of bad images.
 ///
-/// Uses all cores of rayon's pool; the result does not depend on how many there are. Pass the
-/// training data first: it has the first claim on the memory.
+/// It uses all cores of rayon's pool. The result does not depend on their number. The training set comes first: it has
+/// the first claim on the memory.
 ///
 /// # Errors
-/// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`; then an error
-/// only where a data set, or a class of the first one, has nothing left.
+/// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`. With `skip_bad` a data set, or a
+/// class of the first one, without any good image.
 pub fn prepare(
     datasets: &[Arc<dyn ClassificationDataset>],
     options: &PrepareOptions,
@@ -87,13 +87,13 @@ pub fn prepare(
     Ok(prepared)
 }
 
-/// Reads sets once, and again where their 16-bit samples turn out to use fewer bits.
+/// Reads sets once, and a second time if their 16-bit samples use fewer bits.
 pub(crate) fn with_depth<T>(
     depth: impl Fn(&T) -> Option<&SampleDepth>,
     read: impl Fn() -> Result<Vec<T>, DataError>,
 ) -> Result<Vec<T>, DataError> {
     let sets = read()?;
-    // Every set settles, although any one of them is reason enough.
+    // Every set settles, although one change is enough.
     let changed = sets.iter().filter_map(&depth).filter(|depth| depth.settle()).count();
     if changed > 0 { read() } else { Ok(sets) }
 }
@@ -117,8 +117,8 @@ impl Prepared {
         Ok(Self { dataset, image_size, store, sums })
     }
 
-    /// Refuses a set in which all images of a class are unreadable. A class without images from the start is no fault
-    /// here: it was noted when the set was opened.
+    /// Refuses a set in which all images of a class are unreadable. A class without images is no fault here: the
+    /// opening of the set noted it.
     fn require_every_class(&self) -> Result<(), DataError> {
         let [mut listed, mut read] = [(); 2].map(|()| vec![false; self.class_names().len()]);
         (0..self.dataset.len()).for_each(|index| listed[self.dataset.label(index) as usize] = true);
@@ -154,12 +154,12 @@ impl Prepared {
         self.dataset.label(self.store.kept[index])
     }
 
-    /// What to call good image `index` to a person.
+    /// Name of good image `index` for messages.
     pub fn describe(&self, index: usize) -> String {
         self.dataset.describe(self.store.kept[index])
     }
 
-    /// The data set that was prepared.
+    /// The data set before preparation.
     pub fn dataset(&self) -> &Arc<dyn ClassificationDataset> {
         &self.dataset
     }
@@ -174,17 +174,17 @@ impl Prepared {
         &self.store.bad
     }
 
-    /// How 16-bit samples are read, in words; `None` where there are none or all bits are used.
+    /// How 16-bit samples are read, in words; `None` without any, or if all bits are used.
     pub fn depth_note(&self) -> Option<String> {
         self.dataset.depth().and_then(SampleDepth::note)
     }
 
-    /// Bits that 16-bit samples are read with; see [`SampleDepth`].
+    /// Number of bits that 16-bit samples are read with, see [`SampleDepth`].
     pub fn sample_bits(&self) -> u8 {
         self.dataset.depth().map_or(16, SampleDepth::bits)
     }
 
-    /// Whether the resized images are held in memory.
+    /// Whether the resized images are in memory.
     pub fn in_memory(&self) -> bool {
         self.store.in_memory()
     }
@@ -192,7 +192,7 @@ impl Prepared {
     /// Good image `index`, resized: `image_size * image_size * 3` bytes of RGB by rows.
     ///
     /// # Errors
-    /// Where it is not in memory and its file can no longer be read.
+    /// Where the image is not in memory and its file can no longer be read.
     pub fn pixels(&self, index: usize) -> Result<Cow<'_, [u8]>, DataError> {
         match self.store.get(index) {
             Some(pixels) => Ok(Cow::Borrowed(pixels)),
@@ -209,7 +209,7 @@ impl Prepared {
     }
 }
 
-/// Prepared images as the loader takes them: normalized, with their class.
+/// Prepared images for the loader: normalized, with their class.
 pub struct ClassificationSource {
     prepared: Arc<Prepared>,
     table: Box<[[f32; 256]; 3]>,
@@ -218,7 +218,7 @@ pub struct ClassificationSource {
 }
 
 thread_local! {
-    /// An image that is mixed into another.
+    /// The image that is mixed into another.
     static OTHER: RefCell<Vec<f32>> = RefCell::default();
 }
 
@@ -228,17 +228,17 @@ impl ClassificationSource {
         Self { prepared, table: Box::new(normalization.table()), augmentation: None, mix: Mix::default() }
     }
 
-    /// The same, with samples changed at random.
+    /// The same, with augmentation.
     pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
         Self { augmentation, ..self }
     }
 
-    /// The same, with samples mixed; their targets are a probability for each class. A single image stays as it is.
+    /// The same, with mixing. Targets are then probabilities of all classes. A set of one image is not mixed.
     pub fn mixed(self, mix: Mix) -> Self {
         Self { mix, ..self }
     }
 
-    /// Writes sample `index` without others mixed in.
+    /// Writes sample `index` without mixing.
     fn image(&self, epoch: u64, index: usize, to: &mut [f32]) -> Result<(), DataError> {
         let pixels = self.prepared.pixels(index)?;
         match &self.augmentation {

@@ -1,4 +1,4 @@
-//! Looking at every image of a colorization set once before training.
+//! Preparation of a colorization set: each image is read once before training.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::{
     Source,
 };
 
-/// Images whose channels nowhere differ by more than this are grey; JPEG strays by a few.
+/// Largest difference between the channels of a grey image. JPEG adds differences of a few units.
 const GREY_SPREAD: u8 = 8;
 
-/// A set whose every image has been read once and is known to be good.
+/// A set of images that were all read once and are good.
 pub struct PreparedImages {
     dataset: Arc<dyn ImageDataset>,
     size: (u32, u32),
@@ -27,12 +27,12 @@ pub struct PreparedImages {
     grey: Vec<usize>,
 }
 
-/// Prepares sets of images together: one budget, one progress, one list of what is bad. Each image
-/// is scaled to cover `height` by `width` and its center is kept, so proportions stay true.
+/// Prepares sets of images together, with one memory budget, one progress and one list of bad images. Each image is
+/// scaled to cover `height` by `width` and cropped to its center, so proportions stay.
 ///
 /// # Errors
-/// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`; where a set has
-/// nothing left; where the first (training) set holds no color at all.
+/// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`. Where a set has no good image, or
+/// the first (training) set has no color.
 pub fn prepare_images(
     datasets: &[Arc<dyn ImageDataset>],
     options: &SizeOptions,
@@ -73,7 +73,7 @@ pub fn prepare_images(
     }
 }
 
-/// Whether RGB bytes hold no color to speak of.
+/// Whether RGB bytes are grey within [`GREY_SPREAD`].
 pub(crate) fn is_grey(rgb: &[u8]) -> bool {
     rgb.as_chunks::<3>().0.iter().all(|[r, g, b]| r.max(g).max(b) - r.min(g).min(b) <= GREY_SPREAD)
 }
@@ -94,12 +94,12 @@ impl PreparedImages {
         self.size
     }
 
-    /// What to call good image `index` to a person.
+    /// Name of good image `index` for messages.
     pub fn name(&self, index: usize) -> String {
         self.dataset.name(self.store.kept[index])
     }
 
-    /// The set that was prepared.
+    /// The data set before preparation.
     pub fn dataset(&self) -> &Arc<dyn ImageDataset> {
         &self.dataset
     }
@@ -109,27 +109,27 @@ impl PreparedImages {
         self.store.kept[index]
     }
 
-    /// What was left out, with the reason.
+    /// Images that were left out, with the reason.
     pub fn bad(&self) -> &[BadImage] {
         &self.store.bad
     }
 
-    /// Good images without color: they teach a network to predict grey.
+    /// Good images without color. They teach a network to predict grey.
     pub fn grey(&self) -> &[usize] {
         &self.grey
     }
 
-    /// How 16-bit samples are read, in words; `None` where there are none or all bits are used.
+    /// How 16-bit samples are read, in words; `None` without any, or if all bits are used.
     pub fn depth_note(&self) -> Option<String> {
         self.dataset.depth().and_then(SampleDepth::note)
     }
 
-    /// Bits that 16-bit samples are read with; see [`SampleDepth`].
+    /// Number of bits that 16-bit samples are read with, see [`SampleDepth`].
     pub fn sample_bits(&self) -> u8 {
         self.dataset.depth().map_or(16, SampleDepth::bits)
     }
 
-    /// Whether the images are held in memory.
+    /// Whether the images are in memory.
     pub fn in_memory(&self) -> bool {
         self.store.in_memory()
     }
@@ -137,7 +137,7 @@ impl PreparedImages {
     /// Good image `index`, resized: RGB bytes (H, W, 3).
     ///
     /// # Errors
-    /// Where it is not in memory and its file can no longer be read.
+    /// Where the image is not in memory and its file can no longer be read.
     pub fn pixels(&self, index: usize) -> Result<Cow<'_, [u8]>, DataError> {
         match self.store.get(index) {
             Some(pixels) => Ok(Cow::Borrowed(pixels)),
@@ -155,8 +155,7 @@ impl PreparedImages {
     }
 }
 
-/// Prepared images as the loader takes them: lightness (H, W, 1) in, colors (H, W, 2 or 3) as
-/// target; see [`ColorSpace`].
+/// Prepared images for the loader: lightness (H, W, 1) as input, colors (H, W, 2 or 3) as target; see [`ColorSpace`].
 pub struct ColorizationSource {
     prepared: Arc<PreparedImages>,
     space: ColorSpace,
@@ -169,7 +168,7 @@ impl ColorizationSource {
         Self { prepared, space, augmentation: None }
     }
 
-    /// The same, with samples changed at random.
+    /// The same, with augmentation.
     pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
         Self { augmentation, ..self }
     }

@@ -1,4 +1,4 @@
-//! Looking at every pair of image and mask once before training.
+//! Preparation of a segmentation set: each image and mask is read once before training.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use super::{
     SampleDepth, SampleLayout, SampleMut, SegmentationDataset, Source,
 };
 
-/// How to prepare images, with masks or without, that are brought to one size.
+/// Options of the preparation of images of one size, with or without masks.
 #[derive(Debug, Clone)]
 pub struct SizeOptions {
     /// Height in pixels; at least 1.
     pub height: u32,
     /// Width in pixels; at least 1.
     pub width: u32,
-    /// Leave out what cannot be read instead of failing.
+    /// Leave out images that cannot be read, instead of an error.
     pub skip_bad: bool,
     /// Bytes that may be kept in memory, over all data sets prepared together.
     pub memory_budget: u64,
 }
 
 impl SizeOptions {
-    /// `height` by `width`, bad ones refused, 2 GiB of memory.
+    /// `height` by `width`, an error for bad images, 2 GiB of memory.
     pub fn new(height: u32, width: u32) -> Self {
         Self { height, width, skip_bad: false, memory_budget: 2 << 30 }
     }
@@ -45,11 +45,11 @@ impl SizeOptions {
     }
 }
 
-/// A data set whose every pair has been read once and is known to be good.
+/// A data set of pairs that were all read once and are good.
 pub struct PreparedPairs {
     dataset: Arc<dyn SegmentationDataset>,
     size: (u32, u32),
-    /// Of each pair the image (H, W, 3), then the mask (H, W).
+    /// For each pair the image (H, W, 3), then the mask (H, W).
     store: Store,
     sums: PixelSums,
     class_pixels: Vec<u64>,
@@ -57,13 +57,13 @@ pub struct PreparedPairs {
     ignored_pixels: u64,
 }
 
-/// Prepares data sets together: one budget, one progress, one list of what is bad. Images are scaled
-/// bilinearly, masks by the nearest pixel; the whole picture stays in view.
+/// Prepares data sets together, with one memory budget, one progress and one list of bad images. Images are scaled
+/// bilinearly, masks to the nearest pixel. The picture is not cropped.
 ///
 /// # Errors
-/// [`DataError::BadImages`] with every image and mask that cannot be read, differs in size from its
-/// other half or has values outside of the classes, unless `skip_bad`; then only where a data set has
-/// nothing left. [`DataError::NothingCounts`] where all pixels of a data set are ignored.
+/// [`DataError::BadImages`] with every image and mask that cannot be read, differs in size from its partner or has
+/// values outside of the classes, unless `skip_bad`. With `skip_bad` a data set without any good pair.
+/// [`DataError::NothingCounts`] where all pixels of a data set are ignored.
 pub fn prepare_segmentation(
     datasets: &[Arc<dyn SegmentationDataset>],
     options: &SizeOptions,
@@ -153,12 +153,12 @@ impl PreparedPairs {
         self.dataset.classes()
     }
 
-    /// What to call good pair `index` to a person.
+    /// Name of good pair `index` for messages.
     pub fn name(&self, index: usize) -> String {
         self.dataset.name(self.store.kept[index])
     }
 
-    /// The data set that was prepared.
+    /// The data set before preparation.
     pub fn dataset(&self) -> &Arc<dyn SegmentationDataset> {
         &self.dataset
     }
@@ -168,22 +168,22 @@ impl PreparedPairs {
         self.store.kept[index]
     }
 
-    /// What was left out, with the reason.
+    /// Pairs that were left out, with the reason.
     pub fn bad(&self) -> &[BadImage] {
         &self.store.bad
     }
 
-    /// How 16-bit samples are read, in words; `None` where there are none or all bits are used.
+    /// How 16-bit samples are read, in words; `None` without any, or if all bits are used.
     pub fn depth_note(&self) -> Option<String> {
         self.dataset.depth().and_then(SampleDepth::note)
     }
 
-    /// Bits that 16-bit samples are read with; see [`SampleDepth`].
+    /// Number of bits that 16-bit samples are read with, see [`SampleDepth`].
     pub fn sample_bits(&self) -> u8 {
         self.dataset.depth().map_or(16, SampleDepth::bits)
     }
 
-    /// Whether the resized pairs are held in memory.
+    /// Whether the resized pairs are in memory.
     pub fn in_memory(&self) -> bool {
         self.store.in_memory()
     }
@@ -198,20 +198,20 @@ impl PreparedPairs {
         &self.class_pixels
     }
 
-    /// For each class all pixels (ignored ones too) of the images that it is seen in, resized.
+    /// For each class the number of pixels (ignored ones too) of the images that contain it, resized.
     pub fn class_image_pixels(&self) -> &[u64] {
         &self.class_image_pixels
     }
 
-    /// Pixels that count for nothing.
+    /// Number of ignored pixels.
     pub fn ignored_pixels(&self) -> u64 {
         self.ignored_pixels
     }
 
-    /// Good pair `index`, resized: RGB bytes (H, W, 3), then train ids (H, W), 255 ignored.
+    /// Good pair `index`, resized: RGB bytes (H, W, 3), then train ids (H, W) with 255 for ignored pixels.
     ///
     /// # Errors
-    /// Where it is not in memory and its files can no longer be read.
+    /// Where the pair is not in memory and its files can no longer be read.
     pub fn pair(&self, index: usize) -> Result<Cow<'_, [u8]>, DataError> {
         match self.store.get(index) {
             Some(pair) => Ok(Cow::Borrowed(pair)),
@@ -247,15 +247,14 @@ fn fill(
     Ok(())
 }
 
-/// Pixels of each class, and pixels of none.
+/// Number of pixels of each class, and of ignored pixels.
 pub(crate) fn count(mask: &[u8], classes: usize) -> (Vec<u64>, u64) {
     let mut counts = [0u64; 256];
     mask.iter().for_each(|&id| counts[usize::from(id)] += 1);
     (counts.iter().take(classes).copied().collect(), counts[usize::from(IGNORED)])
 }
 
-/// Prepared pairs as the loader takes them: image (H, W, 3) normalized, labels (H, W) with 255 for
-/// pixels that do not count.
+/// Prepared pairs for the loader: the normalized image (H, W, 3), and labels (H, W) with 255 for ignored pixels.
 pub struct SegmentationSource {
     prepared: Arc<PreparedPairs>,
     table: Box<[[f32; 256]; 3]>,
@@ -268,7 +267,7 @@ impl SegmentationSource {
         Self { prepared, table: Box::new(normalization.table()), augmentation: None }
     }
 
-    /// The same, with samples changed at random.
+    /// The same, with augmentation.
     pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
         Self { augmentation, ..self }
     }

@@ -1,4 +1,4 @@
-//! From any image to the square that a network takes, in 8-bit arithmetic.
+//! Scales images to the size that a network takes, in 8-bit arithmetic.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
@@ -26,7 +26,7 @@ pub fn square_into(image: &RgbImage, size: u32, out: &mut [u8]) {
 pub fn cover_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
     let (w, h) = (f64::from(image.width()), f64::from(image.height()));
     let (to_w, to_h) = (f64::from(width), f64::from(height));
-    // Cropping the source first gives the same picture as cropping the result, with less work.
+    // Cropping the source first gives the same result as cropping the scaled image, with less work.
     let (crop_w, crop_h) = if w * to_h > h * to_w { (h * to_w / to_h, h) } else { (w, w * to_h / to_w) };
     resize_into(image, [(w - crop_w) / 2.0, (h - crop_h) / 2.0, crop_w, crop_h], (width, height), out);
 }
@@ -45,7 +45,7 @@ fn resize_into(image: &RgbImage, [left, top, w, h]: [f64; 4], size: (u32, u32), 
         .expect("an RgbImage holds width * height * 3 bytes");
     let mut target =
         TypedImage::<U8x3>::from_buffer(size.0, size.1, out).expect("length of the output was checked above");
-    // The untyped call would compile every pixel format for every processor into this crate.
+    // `resize` without types would compile every pixel format for every processor into this crate.
     Resizer::new().resize_typed(&source, &mut target, &options).expect("the crop lies inside of the image");
 }
 
@@ -56,8 +56,8 @@ pub fn square(image: &RgbImage, size: u32) -> Vec<u8> {
     out
 }
 
-/// Scales the whole of `image` to `width` by `height`, whatever that does to its proportions, into
-/// `out` of `height * width * 3` bytes, with the filter of [`square_into`].
+/// Scales the whole of `image` to `width` by `height` into `out` of `height * width * 3` bytes, with the filter of
+/// [`square_into`]. Proportions may change.
 ///
 /// # Panics
 /// Where `out` has another length or a size is 0; both are defects of the caller.
@@ -66,14 +66,14 @@ pub fn stretch_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
     resize_into(image, [0.0, 0.0, w, h], (width, height), out);
 }
 
-/// Scales a mask to `width` by `height` into `out` of `height * width` bytes: each pixel takes the
-/// value of the pixel that its center falls into, so no value appears that was not there.
+/// Scales a mask to `width` by `height` into `out` of `height * width` bytes. Each pixel takes the value of the pixel
+/// that contains its center, so no new value appears.
 ///
 /// # Panics
 /// Where `out` has another length or a size is 0; both are defects of the caller.
 pub fn nearest_into(mask: &GrayImage, width: u32, height: u32, out: &mut [u8]) {
     assert_eq!(out.len(), width as usize * height as usize, "output of a {width}x{height} mask");
-    // The center of pixel i of n lies at (i + 1/2) / n of the way.
+    // The center of pixel i of n is at (i + 1/2) / n of the length.
     let at = |i: u32, n: u32, m: u32| ((2 * u64::from(i) + 1) * u64::from(m) / (2 * u64::from(n))) as usize;
     let (from_width, from_height) = mask.dimensions();
     let columns: Vec<usize> = (0..width).map(|x| at(x, width, from_width)).collect();

@@ -1,17 +1,17 @@
-//! Built-in scenes: drawings of street objects, so that training works with no data at all.
+//! Built-in scenes: drawings of street objects, so that training works without data.
 //!
-//! [`objects`] lists the ten kinds. Each draws itself in meters into a [`Drawing`]; a scene places
-//! drawings in front of a backdrop; [`Drawing::colors`] and [`Drawing::labels`] turn the same list
-//! of shapes into a picture and into exact pixel labels. A scene is a function of its seed and index:
-//! at another size it is the same scene, sampled finer. [`street`] puts whole streets together.
+//! [`objects`] lists the ten kinds. Each kind draws itself in meters into a [`Drawing`]. A scene places drawings in
+//! front of a backdrop. [`Drawing::colors`] and [`Drawing::labels`] render the same list of shapes as a picture and as
+//! exact pixel labels. A scene is a function of its seed and index; at another size it is the same scene, sampled more
+//! finely. [`street`] makes whole streets.
 
-pub mod background;
-pub mod canvas;
+mod background;
+mod canvas;
 mod furniture;
 mod light;
 mod nature;
 mod several;
-pub mod street;
+mod street;
 mod vehicles;
 
 use image::RgbImage;
@@ -20,17 +20,17 @@ use tiny_skia::Transform;
 use super::{ClassificationDataset, DataError};
 use crate::random::{Random, op, word};
 use background::Stage;
-pub use canvas::{Color, Drawing, Fill, Shape};
-pub use light::Light;
-pub use several::{SeveralScenes, several_objects};
+use canvas::Drawing;
+use light::Light;
+pub use several::SeveralScenes;
 pub use street::{StreetDataset, street_classes};
 
-/// What a shape of a scene is: the value of its pixels in a label picture.
+/// The kind of a shape: the value of its pixels in a label picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Label {
-    /// Nothing was drawn here.
+    /// Nothing drawn.
     Void = 0,
     Sky,
     Hill,
@@ -38,7 +38,7 @@ pub enum Label {
     Road,
     Sidewalk,
     Grass,
-    /// Things that are none of the others.
+    /// Things of no other kind.
     Clutter,
     Bench,
     Bicycle,
@@ -58,7 +58,7 @@ pub enum Label {
 
 /// A kind of object: draws one, with its front to the right, varied by the random numbers.
 #[derive(Clone, Copy)]
-pub struct Object {
+struct Object {
     /// Name of the class.
     pub name: &'static str,
     /// Label of its pixels.
@@ -68,7 +68,7 @@ pub struct Object {
 
 impl Object {
     /// A drawing of one object in its own coordinates: meters, y upward, standing on the origin.
-    pub fn draw(&self, rng: &mut Random) -> Drawing {
+    fn draw(&self, rng: &mut Random) -> Drawing {
         let mut drawing = Drawing::new(Some(self.label));
         (self.draw)(&mut drawing, rng);
         drawing
@@ -76,7 +76,7 @@ impl Object {
 }
 
 /// The kinds of object, sorted by name: a class is an index into them.
-pub fn objects() -> &'static [Object] {
+fn objects() -> &'static [Object] {
     const fn object(name: &'static str, label: Label, draw: fn(&mut Drawing, &mut Random)) -> Object {
         Object { name, label, draw }
     }
@@ -95,8 +95,8 @@ pub fn objects() -> &'static [Object] {
     &OBJECTS
 }
 
-/// A scene with one object of class `class` (an index into [`objects`], wrapped), and its light.
-pub fn single_object(class: usize, seed: u64, index: u64) -> (Drawing, Light) {
+/// A scene with one object of class `class` (an index into [`objects`], modulo its length), and its light.
+fn single_object(class: usize, seed: u64, index: u64) -> (Drawing, Light) {
     let rng = &mut Random::new(seed, 0, index, op::SCENE);
     let stage = Stage { aspect: 1.0, horizon: rng.range(0.42, 0.78) };
     let mut scene = Drawing::new(None);
@@ -116,20 +116,20 @@ pub fn single_object(class: usize, seed: u64, index: u64) -> (Drawing, Light) {
     (scene, light)
 }
 
-/// Where the object stands, how large, which way it looks and how the camera is held.
+/// Position, size, direction and camera of the object.
 fn placing(object: &Drawing, stage: Stage, rng: &mut Random) -> Transform {
     let [left, low, right, high] = object.bounds();
     let (width, height) = ((right - left).max(1e-3), (high - low).max(1e-3));
     let size = rng.range(0.64, 0.96);
     let scale = size * (stage.aspect / width).min(1.0 / height);
-    // A touch of foreshortening: the side seen a little from the front or the back.
+    // Slight foreshortening: the side is seen a little from the front or the back.
     let squeeze = rng.range(0.86, 1.06);
     let mirror = if rng.chance(0.5) { -1.0 } else { 1.0 };
     let tall = height * scale;
     let room = (stage.aspect - width * scale).max(0.0) / 2.0;
-    // At most a sixth of the object is cut off by the frame.
+    // The frame cuts off at most a sixth of the object.
     let x = stage.aspect / 2.0 + rng.range(-1.0, 1.0) * (room + (width * scale / 6.0).min(0.05));
-    // Feet on the ground where the frame allows, else as low as it takes to see the top.
+    // The feet are on the ground if the frame allows it, else low enough to show the top.
     let ground = rng.range(stage.horizon + 0.03, 0.97).max(tall + 0.01).min(1.02);
     let tilt = rng.range(-5.0, 5.0);
     Transform::from_translate(-(left + right) / 2.0, 0.0)
@@ -148,8 +148,8 @@ pub struct SceneDataset {
 }
 
 impl SceneDataset {
-    /// `len` scenes of `size` by `size` pixels. Give training and validation different seeds: equal
-    /// seeds give equal scenes.
+    /// `len` scenes of `size` by `size` pixels. Equal seeds give equal scenes, so training and validation need
+    /// different ones.
     pub fn new(seed: u64, len: usize, size: u32) -> Self {
         let names = objects().iter().map(|object| object.name.to_string()).collect();
         Self { seed, len, size, names }
@@ -189,6 +189,7 @@ impl ClassificationDataset for SceneDataset {
 
 #[cfg(test)]
 mod tests {
+    use super::canvas::{Color, Fill};
     use super::*;
 
     #[test]
@@ -213,15 +214,15 @@ mod tests {
         }
         assert_ne!(a.image(3).unwrap(), a.image(13).unwrap(), "same class, another index");
         assert_ne!(a.image(3).unwrap(), SceneDataset::new(5, 30, 32).image(3).unwrap());
-        // At another size it is the same scene.
+        // The same scene at another size.
         let large = image::imageops::thumbnail(&SceneDataset::new(4, 30, 256).image(3).unwrap(), 32, 32);
         let small = a.image(3).unwrap();
         let apart: i32 = large.iter().zip(small.iter()).map(|(&a, &b)| (i32::from(a) - i32::from(b)).abs()).sum();
         assert!(apart < 12 * 32 * 32 * 3, "mean difference {}", apart / (32 * 32 * 3));
     }
 
-    /// Painted in colors that stand for labels, the anti-aliased picture must show at every pixel
-    /// that is not on an edge what the label picture says.
+    /// Painted in one color per label, the anti-aliased picture shows at every pixel off the edges the label of the
+    /// label picture.
     #[test]
     fn labels_agree_with_colors() {
         for class in 0..objects().len() {
@@ -246,7 +247,7 @@ mod tests {
             }
             let name = objects()[class].name;
             assert!(inside > labels.len() / 2, "{name}: {inside} pixels");
-            // Gaps and lines thinner than a pixel blend without ever holding a pixel's center.
+            // Gaps and lines thinner than a pixel blend without covering a pixel's center.
             assert!(differing * 200 <= inside, "{name}: {differing} of {inside} pixels");
             assert!(labels.contains(&(objects()[class].label as u8)));
             assert!(!labels.contains(&(Label::Void as u8)), "the backdrop covers the frame");

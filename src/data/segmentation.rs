@@ -1,11 +1,11 @@
-//! Images with a class for every pixel: what such a data set is and how it is opened.
+//! Data sets with a class for every pixel, and how they are opened.
 //!
 //! ```text
 //! find (pairs of files) ──► Coding (stored values to classes) ──► SegmentationSplits ──► prepare_segmentation
 //! ```
 //!
-//! Finding never stops at the first fault: halves without their other half and list lines that name
-//! no file are collected, so that all of them can be shown at once.
+//! Finding does not stop at the first fault. Images without mask, masks without image and list lines without file are
+//! collected and reported together.
 
 pub(crate) mod camvid;
 pub(crate) mod cityscapes;
@@ -50,16 +50,16 @@ pub use set::{SegmentationDataset, SegmentationSplits};
 /// Opens the segmentation data set at `path`, in the format that [`super::formats()`] recognizes there.
 ///
 /// Classes come from a file in the folder (`classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,
-/// `labelmap.txt`, `class_names.txt` or `codes.txt`), from the format, or else from the values in the masks; [`ClassList`]
-/// says which.
+/// `labelmap.txt`, `class_names.txt` or `codes.txt`), else from the format, else from the values in the masks.
+/// [`ClassList`] has the source.
 ///
 /// # Errors
-/// Names the path, what was found there, what was expected; every incomplete pair, unless `skip_bad`.
+/// The message names the path, its content and the expectation, and every incomplete pair unless `skip_bad`.
 pub fn open_segmentation(path: &Path, options: &SetOptions) -> Result<SegmentationSplits, DataError> {
     open_with(path, options, &mut Vec::new())
 }
 
-/// [`open_segmentation`], with the faults of pairs even where it fails.
+/// [`open_segmentation`] with the faults of pairs, also where it fails.
 pub(crate) fn open_with(
     path: &Path,
     options: &SetOptions,
@@ -88,7 +88,7 @@ pub(crate) fn open_with(
     splits(path, found, coding, options)
 }
 
-/// What lies at `path`, in whichever format.
+/// Finds the pairs at `path`, in any format.
 fn find(path: &Path, options: &SetOptions) -> Result<Found, DataError> {
     require_folder(path)?;
     let (format, evidence) = formats::choose(path, formats::masks)?
@@ -99,7 +99,7 @@ fn find(path: &Path, options: &SetOptions) -> Result<Found, DataError> {
     Ok(found)
 }
 
-/// What a file beside a set says: in its root, or else in its own folder below the root.
+/// Settings in a file beside a set: in the root, else in the folder of the set below it.
 fn beside(path: &Path, found: &Found) -> Result<classes::Beside, DataError> {
     let beside = classes::read_beside(path)?;
     match found.home.as_deref().filter(|_| beside.coding.is_none()) {
@@ -111,7 +111,7 @@ fn beside(path: &Path, found: &Found) -> Result<classes::Beside, DataError> {
     }
 }
 
-/// The parts of what was found as data sets, validation split off by seed where there is none.
+/// The parts as data sets. Without a validation part it is split off by seed.
 fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Result<SegmentationSplits, DataError> {
     let Found { format, mut train, mut val, mut test, faults, has_val, mut decisions, .. } = found;
     let empty = |split, reason: &str| DataError::EmptySplit { path: path.into(), split, reason: reason.into() };
@@ -122,7 +122,7 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
         return Err(empty("validation", "no complete pair of image and mask was found for it; add some, or remove it"));
     }
     if val.is_empty() && !test.is_empty() {
-        // As for class folders: with no validation part, the test part is what is measured on.
+        // As for class folders: without a validation part the test part is the validation part.
         val = std::mem::take(&mut test);
     }
     let is_by_seed = val.is_empty();
@@ -151,7 +151,7 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
     Ok(SegmentationSplits { train, val, test, by_seed: is_by_seed, format, left_out: faults, decisions })
 }
 
-/// Pairs of files, decoded when asked for.
+/// Pairs of files, decoded on request.
 struct PairFiles {
     pairs: Vec<Pair>,
     coding: Arc<Coding>,

@@ -1,16 +1,16 @@
-//! What a file is, from its first bytes, and what converts it: for the kinds that are not decoded.
+//! Recognizes files without decoder by their first bytes, with a remedy.
 
 use super::{tiff, truncation};
 
-/// A kind of file that is not decoded.
+/// A kind of file without decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kind {
     pub name: &'static str,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: &'static str,
 }
 
-/// Bytes that [`kind_of`] looks at.
+/// Number of bytes that [`kind_of`] reads.
 pub(crate) const LENGTH: usize = 64;
 
 const CONVERT: &str = "convert it with `magick FILE out.png` (ImageMagick)";
@@ -41,7 +41,7 @@ const MAGIC: [(&[u8], Kind); 17] = [
     (b"\x80\x02", Kind { name: "a Python pickle", remedy: "write its images to PNG files" }),
 ];
 
-/// The kind of a file that starts with `bytes`; `None` where its start tells nothing.
+/// The kind of a file that starts with `bytes`; `None` if they do not decide it.
 pub(crate) fn kind_of(bytes: &[u8]) -> Option<Kind> {
     if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Some(*kind);
@@ -75,7 +75,7 @@ pub(crate) fn kind_of(bytes: &[u8]) -> Option<Kind> {
     None
 }
 
-/// The variant of a JPEG or TIFF file that no decoder here reads; `None` for the others.
+/// The variant of a JPEG or TIFF file without decoder; `None` for other variants.
 pub(crate) fn variant_of(bytes: &[u8]) -> Option<Kind> {
     const TO_16_BITS: &str = "scale its values to 8 or 16 bits and save it as PNG";
     const JPEG: &str =
@@ -102,13 +102,13 @@ pub(crate) fn variant_of(bytes: &[u8]) -> Option<Kind> {
     Some(Kind { name, remedy: JPEG })
 }
 
-/// Extensions of images that are not decoded. Files with them are named wherever they are left out.
+/// Extensions of images without decoder. Reports name such files when they are left out.
 const UNREAD: [&str; 27] = [
     "ppm", "pgm", "pbm", "pnm", "tga", "ico", "cur", "svg", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf",
     "raw", "psd", "psb", "xcf", "exr", "hdr", "qoi", "dds", "dcm", "npy", "pcx",
 ];
 
-/// Whether an extension says that a file is an image of a kind that is not decoded.
+/// Whether an extension is that of an image without decoder.
 pub(crate) fn is_unread(extension: &str) -> bool {
     UNREAD.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }

@@ -1,4 +1,4 @@
-//! Dividing one set of images into training and validation, and bringing the parts to one class list.
+//! Divides a set of images into training and validation, and aligns the parts to one class list.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use super::names::composed;
 use super::{ClassificationDataset, DataError, OpenOptions, SetOptions, Splits, Subset};
 use crate::random::{self, op};
 
-/// Divides `all` by class: of each class the share `options.val_split`, rounded, goes to validation, at least one image
-/// where the class has two, and never the last one. Which ones depends on `options.seed` alone. Both parts keep the order
+/// Divides `all` by class. Of each class the share `options.val_split`, rounded, goes to validation: at least one image
+/// if the class has two, and never the last one. The choice depends on `options.seed` alone. Both parts keep the order
 /// of `all`.
 pub(crate) fn stratified(
     all: Arc<dyn ClassificationDataset>,
@@ -42,15 +42,15 @@ pub(crate) fn stratified(
     Ok(Splits { train: part(train), val: part(val), test: None, by_seed: true, format, decisions })
 }
 
-/// How a split by seed is told.
+/// A split by seed, in words.
 pub(crate) fn by_seed(share: f32, seed: u64) -> String {
     format!("{} % held out for validation by seed {seed}", (f64::from(share) * 1e4).round() / 1e2)
 }
 
-/// A part under the training part's classes, of which it may lack some.
+/// A part with the class list of the training part. The part may lack classes.
 ///
 /// # Errors
-/// Where it has a class that the training part lacks: no number stands for it.
+/// Where it has a class that the training part lacks.
 pub(crate) fn aligned(
     mut part: FileDataset,
     part_at: &Path,
@@ -71,7 +71,7 @@ pub(crate) fn aligned(
     Ok(part)
 }
 
-/// Notes for the classes of which a part has no image.
+/// Notes on the classes without image in a part.
 pub(crate) fn missing_notes(part: &dyn ClassificationDataset, name: &str) -> Vec<String> {
     let mut seen = vec![false; part.class_names().len()];
     (0..part.len()).for_each(|index| seen[part.label(index) as usize] = true);
@@ -81,8 +81,8 @@ pub(crate) fn missing_notes(part: &dyn ClassificationDataset, name: &str) -> Vec
         .collect()
 }
 
-/// [`aligned`] for the test part; `None` where it has none of the training part's classes: test images are often
-/// published without labels, and are no reason not to train.
+/// [`aligned`] for the test part; `None` if it has no class of the training part. Test images are often published
+/// without labels, which must not prevent training.
 pub(crate) fn labeled_test(
     test: FileDataset,
     test_at: &Path,
@@ -94,7 +94,7 @@ pub(crate) fn labeled_test(
     Ok(Some(Arc::new(aligned(test, test_at, train)?)))
 }
 
-/// At least two classes, each under a name of its own.
+/// Requires at least two classes with distinct names.
 pub(crate) fn require_classes(names: &[String], root: &Path) -> Result<(), DataError> {
     if names.len() < 2 {
         return Err(DataError::TooFewClasses { path: root.to_path_buf(), classes: names.to_vec() });
@@ -114,8 +114,8 @@ pub(crate) fn require_classes(names: &[String], root: &Path) -> Result<(), DataE
     }
 }
 
-/// Splits `items` in two: the share `val_split`, rounded, at least one and never the last, is held
-/// out. Which ones depends on the seed alone; both parts keep their order.
+/// Splits `items` in two. The share `val_split`, rounded, is held out: at least one item and never the last. The choice
+/// depends on the seed alone. Both parts keep their order.
 pub(crate) fn hold_out<T>(items: Vec<T>, options: &SetOptions) -> Result<(Vec<T>, Vec<T>), DataError> {
     let share = options.checked_val_split()?;
     let mut order: Vec<usize> = (0..items.len()).collect();

@@ -1,27 +1,27 @@
-//! Memory for samples that are read once and needed often.
+//! Memory for samples that are read once and used often.
 
 use rayon::prelude::*;
 
 use super::{BadImage, DataError};
 
-/// Samples of equal length, those that could be read, in memory where they fit.
+/// Samples of equal length that could be read, in memory if they fit.
 pub(crate) struct Store {
     /// Bytes of a sample.
     length: usize,
-    /// Index in the data set of each sample that was kept.
+    /// Index in the data set of each kept sample.
     pub kept: Vec<usize>,
     /// Kept samples one after another.
     samples: Option<Vec<u8>>,
-    /// Why the others were not kept.
+    /// Faults of the other samples.
     pub bad: Vec<BadImage>,
 }
 
 impl Store {
-    /// Reads samples `0..count` on all cores: `fill` writes sample `index` into its `length` bytes.
-    /// Also gives what `fill` returned for the samples kept, in their order.
+    /// Reads samples `0..count` on all cores: `fill` writes sample `index` into its `length` bytes. Also returns the
+    /// results of `fill` for the kept samples, in their order.
     ///
     /// # Errors
-    /// Those of `fill` other than [`DataError::BadImage`], which are collected.
+    /// Errors of `fill` other than [`DataError::BadImage`], which are collected.
     pub fn read<T: Send>(
         count: usize,
         length: usize,
@@ -62,13 +62,13 @@ impl Store {
         if let Some(samples) = &mut self.samples
             && place != index
         {
-            // Close the gap that bad samples left.
+            // Closes the gap of bad samples.
             samples.copy_within(index * length..(index + 1) * length, place * length);
         }
         self.kept.push(index);
     }
 
-    /// Kept sample `index`, where samples are in memory.
+    /// Kept sample `index`, if samples are in memory.
     pub fn get(&self, index: usize) -> Option<&[u8]> {
         self.samples.as_ref().map(|samples| &samples[index * self.length..(index + 1) * self.length])
     }
@@ -84,7 +84,7 @@ impl Store {
     }
 }
 
-/// Room for all samples, where the budget and the machine have it.
+/// Memory for all samples, if budget and machine have it.
 fn reserve(count: usize, length: usize, budget: u64) -> Option<Vec<u8>> {
     let bytes = count.checked_mul(length).filter(|&bytes| bytes as u64 <= budget)?;
     let mut samples = Vec::new();
@@ -93,8 +93,8 @@ fn reserve(count: usize, length: usize, budget: u64) -> Option<Vec<u8>> {
     Some(samples)
 }
 
-/// Refuses what is bad unless it may be left out, and data sets of which nothing is left.
-/// `stores` are the parts with their numbers of samples.
+/// Refuses bad samples unless `skip_bad`, and always data sets without good samples. `stores` are the parts with their
+/// numbers of samples.
 pub(crate) fn settle(stores: &[(&Store, usize)], skip_bad: bool) -> Result<(), DataError> {
     let bad: Vec<BadImage> = stores.iter().flat_map(|(store, _)| store.bad.iter().cloned()).collect();
     if !bad.is_empty() && !skip_bad {

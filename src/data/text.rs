@@ -1,12 +1,12 @@
-//! One reader for every text file of a data set: lists, class lists, tables, JSON and TOML.
+//! The reader for all text files of a data set: lists, class lists, tables, JSON and TOML.
 //!
-//! | the file starts with | it is read as |
+//! | start of the file | encoding |
 //! |---|---|
 //! | `EF BB BF` | UTF-8; the byte order mark is dropped |
 //! | `FF FE` or `FE FF` | UTF-16, little or big endian |
 //! | anything else | UTF-8 |
 //!
-//! Line ends become `\n`, whether they were `\n`, `\r\n` or `\r`.
+//! Line ends become `\n` from `\n`, `\r\n` or `\r`.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -14,14 +14,14 @@ use std::path::Path;
 
 use super::DataError;
 
-/// Longest text file that is read, in bytes. A list of ten million lines stays below it.
+/// Largest text file in bytes. A list of ten million lines is smaller.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// Reads the text file at `path`.
 ///
 /// # Errors
-/// Where it is no regular file, is longer than 1 GiB, or is neither UTF-8 nor UTF-16 with a byte order mark. The message
-/// names the line of the first byte that is no text.
+/// Where the file is not regular, is larger than 1 GiB, or is neither UTF-8 nor UTF-16 with a byte order mark. The
+/// message names the line of the first byte that is not text.
 pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
     decode(&read_file(path, MAX_BYTES)?).map_err(|problem| DataError::malformed(path, problem))
 }
@@ -29,7 +29,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
 /// Opens a regular file. A FIFO would block, and a device may never end.
 ///
 /// # Errors
-/// Where there is nothing at `path`, or something else than a regular file.
+/// Where there is nothing at `path`, or no regular file.
 pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     let metadata = fs::metadata(path)?;
     match irregular(&metadata) {
@@ -38,7 +38,7 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     }
 }
 
-/// What a path that is neither a regular file nor a folder is, in words.
+/// The kind of a path that is neither a regular file nor a folder, in words.
 pub(crate) fn irregular(metadata: &fs::Metadata) -> Option<&'static str> {
     if metadata.is_file() {
         return None;
@@ -66,12 +66,12 @@ pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
         return Err(DataError::malformed(path, format!("has {length} bytes; the limit is {limit}")));
     }
     let mut bytes = Vec::with_capacity(length as usize);
-    // `take` holds the limit where the file grows while it is read.
+    // `take` keeps the limit if the file grows while it is read.
     file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 
-/// The text that `bytes` encode.
+/// The text encoded in `bytes`.
 pub(crate) fn decode(bytes: &[u8]) -> Result<String, String> {
     let text = match bytes {
         [0xEF, 0xBB, 0xBF, rest @ ..] => utf8(rest)?,

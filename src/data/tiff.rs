@@ -1,16 +1,16 @@
-//! The directories of a TIFF: one for each of its pages, each a list of tags.
+//! The directories of a TIFF: one per page, each a list of tags.
 
-/// Pages that are counted at most; directories that lead back to an earlier one have no end.
+/// Largest number of counted pages. Directories may form a circle.
 const MOST: usize = 10_000;
 
 /// Tag of the meaning of samples; 3 is an index into a palette.
 pub(crate) const PHOTOMETRIC: u64 = 262;
 /// Tag of the bits of a sample.
 pub(crate) const BITS: u64 = 258;
-/// Tag of the kind of a sample: 1 for whole numbers without a sign, 2 with one, 3 for floats.
+/// Tag of the kind of a sample: 1 for unsigned integers, 2 for signed ones, 3 for floats.
 pub(crate) const SAMPLE_FORMAT: u64 = 339;
 
-/// A file that starts as a TIFF or a BigTIFF.
+/// A file with the header of a TIFF or BigTIFF.
 struct Tiff<'a> {
     bytes: &'a [u8],
     is_little: bool,
@@ -32,24 +32,24 @@ impl<'a> Tiff<'a> {
         }
     }
 
-    /// The number of `length` bytes at `at`.
+    /// The number in the `length` bytes at `at`.
     fn number(&self, at: u64, length: usize) -> Option<u64> {
         let field = self.bytes.get(usize::try_from(at).ok()?..)?.get(..length)?;
         let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
         Some(if self.is_little { field.iter().rev().fold(0, add) } else { field.iter().fold(0, add) })
     }
 
-    /// An offset at `at`; 0 stands for none.
+    /// The offset at `at`; `None` for 0.
     fn offset(&self, at: u64) -> Option<u64> {
         self.number(at, if self.is_big { 8 } else { 4 }).filter(|offset| *offset > 0)
     }
 
-    /// Place of the first directory.
+    /// Offset of the first directory.
     fn first(&self) -> Option<u64> {
         self.offset(if self.is_big { 8 } else { 4 })
     }
 
-    /// Place of the first tag of a directory, their number, and the bytes of each.
+    /// Offset of the first tag of a directory, number of tags, and bytes of each.
     fn tags(&self, directory: u64) -> Option<(u64, u64, u64)> {
         let (count, entry) = if self.is_big { (8, 20) } else { (2, 12) };
         Some((directory.checked_add(count as u64)?, self.number(directory, count)?, entry))
@@ -67,13 +67,13 @@ pub(crate) fn pages(bytes: &[u8]) -> usize {
     std::iter::successors(tiff.first(), |directory| tiff.next(*directory)).take(MOST).count()
 }
 
-/// The first value of a tag of the first page, of 16 bits as those of this file are.
+/// The first value of a 16-bit tag of the first page.
 pub(crate) fn tag(bytes: &[u8], wanted: u64) -> Option<u64> {
     let tiff = Tiff::of(bytes)?;
     let (start, count, entry) = tiff.tags(tiff.first()?)?;
     let at = (0..count.min(1 << 16)).map(|k| start + k * entry).find(|at| tiff.number(*at, 2) == Some(wanted))?;
     let (values, field, inline) = if tiff.is_big { (8, at + 12, 4) } else { (4, at + 8, 2) };
-    // Values that do not fit into the entry lie elsewhere.
+    // Values that do not fit into the entry are stored elsewhere.
     let is_inline = tiff.number(at + 4, values)? <= inline;
     tiff.number(if is_inline { field } else { tiff.offset(field)? }, 2)
 }

@@ -1,11 +1,11 @@
-//! Telling a file that was cut short from one that is whole.
+//! Detects truncated files.
 //!
-//! Decoders fill what is missing of a JPEG with grey and say nothing; a network would learn the grey.
+//! Decoders fill the missing part of a JPEG with grey and report nothing. A network would learn the grey.
 
 use image::ImageFormat;
 
-/// Whether the file ends before the picture does, as far as its structure tells without decoding.
-/// PNG and BMP need no such look: their decoders notice by themselves.
+/// Whether the file ends before the picture, as its structure shows without decoding. PNG and BMP need no check: their
+/// decoders detect it.
 pub(crate) fn is_truncated(bytes: &[u8], format: ImageFormat) -> bool {
     match format {
         ImageFormat::Jpeg => !jpeg_has_end(bytes),
@@ -14,14 +14,14 @@ pub(crate) fn is_truncated(bytes: &[u8], format: ImageFormat) -> bool {
     }
 }
 
-/// Walks the segments of a JPEG to its end-of-image marker. A plain search for the marker would find
-/// that of an embedded thumbnail.
+/// Walks the segments of a JPEG to its end-of-image marker. A plain search could find the marker of an embedded
+/// thumbnail.
 fn jpeg_has_end(bytes: &[u8]) -> bool {
     let mut at = 2;
     while let Some(marker) = next_marker(bytes, &mut at) {
         match marker {
             0xD9 => return true,
-            // Restart markers and TEM stand alone; 00 is a stuffed byte of the coded data.
+            // Restart markers and TEM have no length. 00 is a stuffed byte of the coded data.
             0x00 | 0x01 | 0xD0..=0xD8 => {}
             _ => {
                 let Some(&[high, low]) = bytes.get(at..at + 2) else {
@@ -48,7 +48,7 @@ pub(crate) fn jpeg_frame(bytes: &[u8]) -> Option<JpegFrame> {
     let mut at = if bytes.starts_with(b"\xff\xd8") { 2 } else { return None };
     while let Some(marker) = next_marker(bytes, &mut at) {
         match marker {
-            // Huffman and arithmetic tables and the extension are no frames.
+            // Huffman tables, arithmetic tables and the extension are not frames.
             0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
                 let &[bits, h1, h0, w1, w0] = bytes.get(at + 2..at + 7)? else { return None };
                 let side = |pair| u32::from(u16::from_be_bytes(pair));
@@ -62,7 +62,7 @@ pub(crate) fn jpeg_frame(bytes: &[u8]) -> Option<JpegFrame> {
     None
 }
 
-/// Finds the next `FF xx` with xx other than the fill byte FF, and leaves `at` after it.
+/// Finds the next `FF xx` whose xx is not the fill byte FF, and sets `at` after it.
 fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
     loop {
         let rest = bytes.get(*at..)?;
@@ -77,7 +77,7 @@ fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
     }
 }
 
-/// A RIFF file states its length in bytes 4..8, not counting the first eight.
+/// A RIFF file has its length, without the first eight bytes, in bytes 4..8.
 fn riff_is_short(bytes: &[u8]) -> bool {
     match bytes.get(4..8) {
         Some(&[a, b, c, d]) => (bytes.len() as u64) < u64::from(u32::from_le_bytes([a, b, c, d])) + 8,

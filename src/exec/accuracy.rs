@@ -1,9 +1,9 @@
-//! How far the result of a kernel may be from the exact one.
+//! Bounds on the error of a kernel's results.
 
 use super::registry::{self, Function};
 use crate::kernel::{KernelCall, Work};
 
-/// What the arithmetic of an engine guarantees.
+/// Accuracy of an engine's arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Accuracy {
     /// Correct rounding with this distance from 1 to the next number; library functions within an ulp or two.

@@ -7,9 +7,11 @@
 mod buffers;
 mod cache;
 mod choice;
+mod compile;
 mod device;
 mod dispatch;
 mod info;
+mod options;
 mod pipelines;
 mod profile;
 mod readback;
@@ -20,24 +22,25 @@ mod tuner;
 mod uploads;
 mod warm;
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use rayon::prelude::*;
 
+pub use super::shader::{Lines, Matrix, Tiling};
 pub use cache::default_cache_dir;
 pub use choice::{Choice, choose};
 pub use device::{device_descriptor, list};
 pub use info::{DeviceInfo, DeviceKind};
+pub use options::EngineOptions;
+#[doc(hidden)]
+pub use options::Shaders;
 
-use super::shader::{self, Matrix, Shader, Shaders, Target, Tiling};
+use super::shader::{self, Shader, Target};
 use super::{Engine, ExecError, Rows, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
 use crate::plan::{Buffer, Plan, PlannedCall, Slice};
 use buffers::{Range, Shared, USAGE, check_limits, tensor_name};
 use device::Gpu;
-use dispatch::{Compiled, Dispatch, Stages, work};
+use dispatch::{Compiled, Dispatch, Stages, from_textures, work};
 use info::DeviceKind::Software;
 use pipelines::Pipelines;
 use readback::Readback;
@@ -46,40 +49,8 @@ use tuner::Tuner;
 use uploads::Uploads;
 use warm::Warmer;
 
-/// Bytes that are written without a run between them before they are submitted: until then wgpu keeps copies.
+/// Bytes that are written between two runs before the engine submits them. Until then wgpu keeps copies.
 const FLUSH_AFTER: u64 = 64 << 20;
-
-/// How kernels are compiled.
-#[derive(Clone, Debug)]
-pub struct EngineOptions {
-    /// Check array bounds, bound loops and zero workgroup memory. Correct shaders do not need it; it limits the harm of a wrong
-    /// one. On by default in debug builds.
-    pub checked: bool,
-    /// Where compiled kernels are kept, if anywhere.
-    pub cache_dir: Option<PathBuf>,
-    /// Generates the shader of a call.
-    pub shaders: Shaders,
-    /// The main loop of the matrix kernels; `None`: what suits the kind of adapter.
-    pub tiling: Option<Tiling>,
-    /// Reductions may use subgroups, where the device has them and all are of one size.
-    pub subgroups: bool,
-    /// How long the matrix kernels of a plan may be tuned for, zero for not at all; `None`: 10 seconds on a real GPU, or
-    /// as many as `SHADEGRAD_TUNE_SECONDS` says.
-    pub tune: Option<Duration>,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        EngineOptions {
-            checked: cfg!(debug_assertions),
-            cache_dir: default_cache_dir(),
-            shaders: shader::shader,
-            tiling: None,
-            subgroups: true,
-            tune: None,
-        }
-    }
-}
 
 /// Runs plans on a GPU.
 pub struct GpuEngine {
@@ -113,9 +84,9 @@ impl GpuEngine {
         Ok(Self::over(gpu, warmer, options))
     }
 
-    /// Runs on a device and queue of your own, which your program goes on to use. Open the device with
-    /// [`device_descriptor`]. Its handlers of uncaptured errors and of its loss stay yours; [`GpuEngine::close`] does not
-    /// destroy it.
+    /// Runs on a device and queue that your program has opened and goes on to use. Open the device with
+    /// [`device_descriptor`]. The engine sets no handler of uncaptured errors or of the device's loss, and
+    /// [`GpuEngine::close`] does not destroy the device.
     ///
     /// # Errors
     /// When the device was opened with fewer storage buffers for a kernel than are needed.
@@ -144,7 +115,7 @@ impl GpuEngine {
                 .map(|(min, _)| min as usize),
             texture_rows: on_cpu.then(|| textures::rows(&gpu)),
             immediates: on_cpu.then_some(gpu.limits.max_immediate_size as usize),
-            // With two sizes of subgroups, only the tuner finds out which one a driver takes.
+            // Where a device has two sizes of subgroups, only a trial shows which one a driver takes.
             units: match gpu.matrices {
                 [Some(_), None] if tiling == Tiling::Workgroup => Some(tuner::limits(&gpu)),
                 _ => None,
@@ -181,7 +152,7 @@ impl GpuEngine {
         self.gpu.matrices.into_iter().flatten()
     }
 
-    /// Gives the device back. Every later call returns [`ExecError::DeviceLost`].
+    /// Destroys the device. Every later call returns [`ExecError::DeviceLost`].
     pub fn close(&mut self) {
         self.gpu.destroy();
     }
@@ -195,7 +166,7 @@ impl GpuEngine {
         self.shared.range(fixed, slice)
     }
 
-    /// Tunes what a plan needs.
+    /// Tunes the calls of a plan.
     fn tune(&mut self, plan: &Plan) -> Result<(), ExecError> {
         let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
         self.tuner.tune(&self.gpu, &mut self.pipelines, &calls, self.target, self.shaders)
@@ -207,12 +178,12 @@ impl GpuEngine {
         let (stages, scratch) = self.compile(plan, winograd)?;
         let most = scratch.iter().copied().max().unwrap_or(0);
         let mut replaced = false;
-        let calls = stages.iter().zip(&plan.calls).map(|(stages, planned)| {
-            let bindings = &planned.call.bindings;
-            (stages, move |i: usize| 4 * bindings[i].0.len as u64)
+        let operands = stages.iter().zip(&plan.calls).flat_map(|(stages, planned)| {
+            let bytes = |i: u32| 4 * planned.call.bindings[i as usize].0.len as u64;
+            from_textures(stages).into_iter().map(move |i| (i, bytes(i)))
         });
         let fitted = self.shared.fit_slots(&self.gpu, plan, most, &mut replaced);
-        let fitted = fitted.and_then(|()| self.textures.fit(&self.gpu, calls, &mut replaced));
+        let fitted = fitted.and_then(|()| self.textures.fit(&self.gpu, operands, &mut replaced));
         if replaced {
             self.rebind()?;
         }
@@ -269,7 +240,7 @@ fn loaded(plans: &[Loaded], plan: usize) -> Result<&Loaded, ExecError> {
     plans.get(plan).ok_or_else(missing)
 }
 
-/// Software adapters are slow at barriers, so they get main loops without.
+/// The main loop for a device. Software adapters are slow at barriers, so theirs have none.
 fn tiling_for(info: &DeviceInfo) -> Tiling {
     const LANES: u32 = shader::SUBGROUP as u32;
     match (info.kind, info.subgroups) {

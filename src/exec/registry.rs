@@ -8,8 +8,8 @@ mod facts;
 use std::sync::RwLock;
 
 use super::cpu;
-pub use super::cpu::{Args, Real};
-pub use facts::{Function, GeometryType, Kernel, Operands, Partials, Segments, Twin};
+pub use super::twin::{Args, Real, Strided, Twin};
+pub use facts::{Function, GeometryType, Kernel, Operands, Partials, Segments};
 
 use crate::kernel::{Consts, ConvGeometry, KernelCall, NormGeometry, PoolGeometry};
 
@@ -192,7 +192,7 @@ pub enum KernelError {
 ///
 /// The shader is WGSL with the entry point `main` and the bindings of the call, all of them, in group 0. Before it stand the
 /// call's constants, `alias Ti = f32;` (or `f16`) for each binding, and the head that its [`Work`](crate::kernel::Work)
-/// implies: `ITEMS`, `WORKGROUP` and `item(…)` for items, `reduce(block, place)` to be defined for groups.
+/// implies: `ITEMS`, `WORKGROUP` and `item(…)` for items, `reduce(block, invocation)` to be defined for groups.
 ///
 /// # Errors
 /// When the name is taken.
@@ -209,7 +209,7 @@ pub fn register(kernel: Kernel) -> Result<(), KernelError> {
 ///
 /// # Errors
 /// When there is none of this name.
-pub fn find(name: &str) -> Result<&'static Kernel, KernelError> {
+pub(crate) fn find(name: &str) -> Result<&'static Kernel, KernelError> {
     let added = || {
         let added = ADDED.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         added.iter().copied().find(|kernel| kernel.name == name)
@@ -222,7 +222,7 @@ pub fn find(name: &str) -> Result<&'static Kernel, KernelError> {
 ///
 /// # Errors
 /// When the kernel is not registered, or the call has another geometry than the kernel reads.
-pub fn of<B>(call: &KernelCall<B>) -> Result<&'static Kernel, KernelError> {
+pub(crate) fn of<B>(call: &KernelCall<B>) -> Result<&'static Kernel, KernelError> {
     let kernel = find(call.kernel)?;
     match kernel.geometry {
         Some(geometry) if !(geometry.is_in)(&call.parameters) => {

@@ -22,13 +22,13 @@ pub struct PlanId {
 struct Input {
     name: String,
     ty: TensorType,
-    /// What its numbers must be.
+    /// Rule for its numbers.
     domains: Vec<Domain>,
     /// Whether the plan reads it and nothing has been written yet.
     awaited: bool,
 }
 
-/// Number of the next session: a plan carries it, so that another session refuses the plan.
+/// Number of the next session. A plan carries it, so that other sessions refuse the plan.
 static SESSIONS: AtomicU64 = AtomicU64::new(0);
 
 /// One training run on one engine: the states, and the plans over them.

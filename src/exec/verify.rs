@@ -7,7 +7,6 @@
 mod judge;
 
 use std::collections::HashMap;
-use std::fmt;
 
 use super::cpu::run_twin;
 use super::registry::KernelError;
@@ -15,8 +14,8 @@ use super::{Engine, ExecError};
 use crate::graph::Group;
 use crate::kernel::{Access, KernelCall};
 use crate::plan::{Buffer, Plan, Slice};
-use crate::shape::{Element, halves, whole};
-use judge::compare;
+pub use judge::Wrong;
+use judge::{compare, numbers, stored};
 
 /// NaN in 32 bits and in both halves.
 const POISON: u32 = 0x7fff_7fff;
@@ -41,36 +40,6 @@ pub enum Verdict {
     Wrong(Wrong),
     /// An operand is infinite or NaN, for which WGSL defines no result.
     Unknown,
-}
-
-/// Results that differ from the twin's by more than rounding.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wrong {
-    /// Binding of the call.
-    pub binding: usize,
-    /// Wrong numbers.
-    pub count: usize,
-    /// All numbers of the binding, padding included.
-    pub of: usize,
-    /// Index of the worst.
-    pub element: usize,
-    /// The device's number there.
-    pub got: f64,
-    /// The twin's number.
-    pub expected: f64,
-    /// The allowed difference.
-    pub allowed: f64,
-}
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Wrong { binding, count, of, element, got, expected, allowed } = self;
-        write!(
-            f,
-            "{count} of {of} numbers of binding {binding} are wrong; number {element} is {got:e} instead of {expected:e} \
-             (within {allowed:.1e})"
-        )
-    }
 }
 
 /// The contents of buffers, as words of 32 bits.
@@ -106,23 +75,6 @@ impl Memory {
         if let Some(buffer) = self.0.get_mut(&slice.buffer) {
             buffer[slice.offset..][..slice.len].copy_from_slice(words);
         }
-    }
-}
-
-/// Words of memory as numbers.
-fn numbers(words: &[f32], element: Element) -> Vec<f64> {
-    match element {
-        Element::F32 => words.iter().copied().map(f64::from).collect(),
-        Element::F16 => words.iter().copied().flat_map(halves).map(f64::from).collect(),
-    }
-}
-
-/// Numbers as words of memory.
-fn stored(numbers: &[f64], element: Element) -> Vec<f32> {
-    let narrow = |v: f64| v as f32;
-    match element {
-        Element::F32 => numbers.iter().copied().map(narrow).collect(),
-        Element::F16 => numbers.chunks_exact(2).map(|pair| whole([pair[0], pair[1]].map(narrow))).collect(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the numbers of an input may be, where an op knows: labels must be classes. Checked on the host when the input is
-//! written, so that it holds for every engine and costs no kernel.
+//! The domain of an input's numbers, where an op has one: labels must be classes. The host checks it when the input is written,
+//! for every engine and without a kernel.
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ impl Domain {
         };
         // NaN equals nothing.
         let ignored = ignored.map_or(f64::NAN, f64::from);
-        // Added and taken away again it rounds to a whole number, without a call.
+        // Adding and subtracting this number rounds to a whole number, without a call.
         const ROUND: f64 = (1u64 << 52) as f64;
         let step = if whole { ROUND } else { 0.0 };
         move |v: f64| (v >= 0.0) & (v <= last) & ((v + step) - step == v) | (v == ignored)
@@ -47,7 +47,7 @@ impl Domain {
 }
 
 impl fmt::Display for Domain {
-    /// What was expected: `a class from 0 to 9, or -1 to be ignored`.
+    /// The domain in words, such as `a class from 0 to 9, or -1 to be ignored`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ignored = match *self {
             Domain::Labels { classes, ignored } => {

@@ -22,9 +22,9 @@ pub enum GraphError {
     State {
         /// Name.
         name: String,
-        /// The property that differs, of the known state.
+        /// The known state's property that differs.
         known: String,
-        /// The same property, as requested.
+        /// The requested property.
         asked: String,
     },
     /// A state was added after its group was packed or read as a whole.
@@ -79,7 +79,7 @@ pub enum GraphError {
         /// Parameter name.
         name: String,
     },
-    /// A model for evaluation was asked for a training step.
+    /// A training step of a model that was opened for evaluation.
     #[error("this model was made for evaluation only: it has no optimizer")]
     EvaluationOnly,
     /// BatchNorm would be trained on one value per channel.

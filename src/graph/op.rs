@@ -1,4 +1,4 @@
-//! What an operation must be able to say of itself, so that nothing outside `ops/` asks which one it is.
+//! The trait of an operation. It answers all questions about an op, so that nothing outside `ops/` asks which op a node is.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -7,14 +7,14 @@ use super::{Domain, Graph, GraphError, OnnxNode, Value};
 use crate::kernel::{Access, KernelCall, Parameters, Work};
 use crate::shape::{Element, TensorType};
 
-/// Where an op's first output lives.
+/// The memory of an op's first output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// In separate memory.
     Own,
-    /// It is input `i` under another shape.
+    /// Input `i` under another shape.
     Alias(usize),
-    /// It is its inputs one behind the other; the inputs are produced in place, at these offsets (in floats).
+    /// All inputs one after the other. They are produced in place, at these offsets (in floats).
     Parts(Vec<usize>),
 }
 
@@ -38,8 +38,8 @@ pub trait Op: Any + Debug + Send + Sync {
     /// The rule that is broken, in words; the graph adds the op's name and the shapes.
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String>;
 
-    /// Appends the nodes that turn the gradients of the outputs into gradients of the inputs; `None` where there is
-    /// none. At least one entry of `upstream` is given.
+    /// Appends the nodes that turn the gradients of the outputs into gradients of the inputs; `None` for an input without a
+    /// gradient. At least one entry of `upstream` is given.
     ///
     /// # Errors
     /// When the op has no gradient.
@@ -56,11 +56,11 @@ pub trait Op: Any + Debug + Send + Sync {
     /// Emits the kernel calls.
     fn lower(&self, to: &mut Lowering<'_>);
 
-    /// What it is in ONNX for inference, given the types of its inputs: nodes in the order in which they run, the last of which
-    /// makes the first output. The batch is of any size there, so nothing may depend on N.
+    /// The ONNX nodes of the op for inference, given the types of its inputs. They run in this order, and the last makes the
+    /// first output. The exported batch is of any size, so nothing may depend on N.
     ///
     /// # Errors
-    /// Why it cannot be said, in words; the export adds the op's name and the layer.
+    /// Why there are none, in words; the export adds the op's name and the layer.
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let _ = inputs;
         Err("ONNX has no counterpart of it for inference".into())
@@ -71,26 +71,26 @@ pub trait Op: Any + Debug + Send + Sync {
         &[]
     }
 
-    /// Can this input or output be of 16-bit numbers, whatever the others are?
+    /// Whether this input or output can have 16-bit numbers, whatever the others have.
     fn takes_half(&self, operand: Operand) -> bool {
         let _ = operand;
         false
     }
 
-    /// Can this input be a kernel with padded rows ([`TensorType::has_padded_rows`])? Their zeros must count for nothing, and
-    /// stay zeros in a result of the same layout.
+    /// Whether this input can be a kernel with padded rows ([`TensorType::has_padded_rows`]). Their zeros must not change a
+    /// result, and must stay zeros in a result of the same layout.
     fn takes_padded_kernel(&self, input: usize) -> bool {
         let _ = input;
         false
     }
 
-    /// What the numbers of an input must be, given the types of all inputs; `None` where any number will do.
+    /// The domain of an input's numbers, given the types of all inputs; `None` where any number will do.
     fn domain(&self, input: usize, inputs: &[&TensorType]) -> Option<Domain> {
         let _ = (input, inputs);
         None
     }
 
-    /// Where the first output lives.
+    /// The memory of the first output.
     fn storage(&self) -> Storage {
         Storage::Own
     }
@@ -115,7 +115,7 @@ pub struct Lowering<'a> {
     pub outputs: Vec<&'a TensorType>,
     /// Lengths of the temporaries, in floats.
     pub scratch: Vec<usize>,
-    /// What their numbers are.
+    /// Element types of the temporaries.
     pub scratch_elements: Vec<Element>,
     /// Calls so far.
     pub calls: Vec<KernelCall<Operand>>,
@@ -127,7 +127,7 @@ impl Lowering<'_> {
         self.scratch_of(len, Element::F32)
     }
 
-    /// The same for `len` numbers of a width.
+    /// Reserves temporary memory for `len` numbers of an element type.
     pub fn scratch_of(&mut self, len: usize, element: Element) -> Operand {
         self.scratch.push(crate::shape::padded(element.floats(len).max(1)));
         self.scratch_elements.push(element);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-/// What the operating system refused to do.
+/// The action that the operating system refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileAction {
     /// Reading a file or listing a folder.
@@ -16,13 +16,13 @@ pub enum FileAction {
     Write,
 }
 
-/// A file or folder that cannot be read or written. The message names it and says what to do.
+/// A file or folder that cannot be read or written. The message names it and the remedy.
 #[derive(Debug, Error)]
 #[error("cannot {} {}: {source}; {}", self.verb(), path.display(), self.remedy())]
 pub struct FileError {
-    /// What was attempted.
+    /// The action.
     pub action: FileAction,
-    /// The file or folder concerned.
+    /// The file or folder.
     pub path: PathBuf,
     /// The operating system's reason.
     pub source: io::Error,
@@ -46,7 +46,7 @@ impl FileError {
         }
     }
 
-    /// What the user can do about it.
+    /// The remedy.
     pub fn remedy(&self) -> &'static str {
         use FileAction::{Read, Write};
         match (self.action, self.source.kind()) {
@@ -68,11 +68,11 @@ impl FileError {
     }
 }
 
-/// Opens a plain file, and gives its length in bytes. Folders, pipes and devices are refused before they are opened: a pipe
-/// would block, and a device may never end.
+/// Opens a plain file and returns its length in bytes. Folders, pipes and devices are refused before they are opened: a
+/// pipe would block, and a device may never end.
 ///
 /// # Errors
-/// When the file cannot be opened, or is no plain file.
+/// When the file cannot be opened, or is not plain.
 pub fn open_plain(path: &Path) -> Result<(File, u64), FileError> {
     let fail = |source| FileError::reading(path, source);
     let metadata = fs::metadata(path).map_err(fail)?;
@@ -97,13 +97,14 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
         return Err(fail(io::Error::new(ErrorKind::FileTooLarge, reason)));
     }
     let mut text = String::new();
-    // `take` holds the limit even when the file grows while it is read.
+    // `take` keeps the limit if the file grows while it is read.
     file.take(limit).read_to_string(&mut text).map_err(fail)?;
     Ok(text)
 }
 
-/// Replaces `path` with what `fill` writes, all or nothing. The bytes go to a temporary file in the same folder, are forced to
-/// disk, and take the name last. So a crash at any moment keeps either the old file or the new one.
+/// Replaces the content of `path` by the output of `fill`, all or nothing. The bytes go to a temporary file in the same
+/// folder, are flushed to disk, and the file is renamed last. A crash at any moment keeps either the old file or the
+/// new one.
 ///
 /// # Errors
 /// When `fill` or the disk fails. The old file stays, and the temporary one is removed.
@@ -114,7 +115,7 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result
 /// Writes a new file, all or nothing, as [`write_atomic`] does. It replaces no file.
 ///
 /// # Errors
-/// When there is a file of this name, or `fill` or the disk fails.
+/// When the file exists, or `fill` or the disk fails.
 pub fn write_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
     clear_unfinished(folder_of(path));
     write(path, fill, |temporary| temporary.persist_noclobber(path))
@@ -136,18 +137,18 @@ fn write(
     sync_folder(folder).map_err(fail)
 }
 
-/// The folder that a file lies in.
+/// The folder of a file.
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Start of the names of files that are being written; [`RANDOM`] letters and digits follow.
+/// Prefix of the names of unfinished files; [`RANDOM`] letters and digits follow.
 const UNFINISHED: &str = ".writing-";
-/// Letters and digits of such a name.
+/// Number of letters and digits after the prefix.
 const RANDOM: usize = 6;
 
-/// Removes what killed processes left half written in a folder. A file that is being written is locked by its writer, and
-/// stays. What cannot be removed stays too.
+/// Removes unfinished files of killed processes from a folder. A file that is being written is locked by its writer,
+/// and stays. So does a file that cannot be removed.
 pub fn clear_unfinished(folder: &Path) {
     let random = |name: &str| name.len() == RANDOM && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let unfinished = |name: &str| name.strip_prefix(UNFINISHED).is_some_and(random);
@@ -169,12 +170,12 @@ fn new_temporary(folder: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let temporary = builder.tempfile_in(folder)?;
-    // Tells `clear_unfinished` that its writer lives. Without locks, nothing is cleared.
+    // The lock shows `clear_unfinished` that the writer lives. Without locks, nothing is cleared.
     let _ = temporary.as_file().try_lock();
     Ok(temporary)
 }
 
-/// Makes the rename survive a power cut. Windows has no such call: it journals its folders.
+/// Makes the rename survive a power cut. Windows has no such call, because it journals folders.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;

@@ -30,25 +30,25 @@ use crate::graph::Graph;
 /// Largest size of a protobuf message, in bytes.
 const MOST_BYTES: usize = i32::MAX as usize;
 
-/// Why a model cannot be exported.
+/// Errors of the export.
 #[derive(Debug, thiserror::Error)]
 pub enum OnnxError {
-    /// ONNX has no counterpart for an op, or not in this place.
+    /// An op without counterpart in ONNX, or without one in this position.
     #[error("{op}{at} cannot be exported to ONNX: {reason}")]
     Op {
         /// Op name.
         op: &'static str,
         /// ` in LAYER`, or empty.
         at: String,
-        /// Why.
+        /// Reason.
         reason: String,
     },
-    /// An input, output or state has no counterpart in ONNX.
+    /// An input, output or state without counterpart in ONNX.
     #[error("`{name}` cannot be exported to ONNX: {reason}")]
     Value {
         /// Its name.
         name: String,
-        /// Why.
+        /// Reason.
         reason: String,
     },
     /// The weights cannot be read.
@@ -57,13 +57,13 @@ pub enum OnnxError {
     /// The file cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The name is taken.
+    /// The file exists.
     #[error("{} exists already and is not overwritten: choose another name or move it away", path.display())]
     Taken {
-        /// The name.
+        /// The file.
         path: PathBuf,
     },
-    /// The model is larger than a file can be.
+    /// The model is larger than an ONNX file can be.
     #[error("the model takes {bytes} bytes, but an ONNX file holds at most {MOST_BYTES}: make the network smaller")]
     TooLarge {
         /// Length of the file.

@@ -14,14 +14,14 @@ use super::files::{FileError, open_plain, write_atomic};
 use super::stored::StoredTensor;
 use crate::memory;
 
-/// Longest header accepted, in bytes; the limit of the reference implementation.
+/// Longest accepted header in bytes, as in the reference implementation.
 const MAX_HEADER: u64 = 100_000_000;
 const METADATA_KEY: &str = "__metadata__";
 
 /// Elements of a [`Tensor`], row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TensorData {
-    /// 32-bit floats. F16, BF16 and F64 of a file become these.
+    /// 32-bit floats. F16, BF16 and F64 are converted to them.
     F32(Vec<f32>),
     /// 64-bit integers, such as BatchNorm's `num_batches_tracked`.
     I64(Vec<i64>),
@@ -56,7 +56,7 @@ impl TensorData {
     }
 }
 
-/// Converts block by block: no second copy of the tensor is made.
+/// Converts block by block, without a second copy of the tensor.
 fn write_blocks<T: Copy, const N: usize>(
     values: &[T],
     writer: &mut dyn Write,
@@ -76,7 +76,7 @@ fn write_blocks<T: Copy, const N: usize>(
 pub struct Tensor {
     /// Extent of each axis, outermost first.
     pub shape: Vec<usize>,
-    /// As many elements as the shape has.
+    /// The elements; their number is that of the shape.
     pub data: TensorData,
 }
 
@@ -92,28 +92,28 @@ impl Tensor {
     }
 }
 
-/// Why a safetensors file could not be read or written.
+/// Errors of safetensors files.
 #[derive(Debug, Error)]
 pub enum SafetensorsError {
-    /// The operating system refused.
+    /// The operating system refused an access.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file is not what it claims to be.
+    /// A file with a fault in its format.
     #[error("{}: not a usable safetensors file: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// A tensor has an element type that is not read.
+    /// A tensor with an unsupported element type.
     #[error("{}: tensor `{tensor}` has elements of type {dtype}, expected F32, F16, BF16, F64 or I64: convert it and save the file again", path.display())]
     UnsupportedType {
         /// The file.
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// Its element type as the format names it.
+        /// Its element type, in the name of the format.
         dtype: String,
     },
     /// A 64-bit float is larger than every 32-bit one.
@@ -126,14 +126,14 @@ pub enum SafetensorsError {
         /// The value.
         value: f64,
     },
-    /// A tensor given for writing contradicts itself; nothing was written.
+    /// A tensor for writing that contradicts itself. Nothing was written.
     #[error("{}: not written: tensor `{tensor}`: {reason}", path.display())]
     InvalidTensor {
-        /// The file that was to be written.
+        /// The file.
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 }
@@ -150,7 +150,7 @@ pub struct TensorFile {
 /// The metadata of a file, without its tensors.
 ///
 /// # Errors
-/// When the file cannot be read, or its header is none.
+/// When the file cannot be read, or its header is invalid.
 pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, SafetensorsError> {
     let format = |reason: &str| SafetensorsError::Format { path: path.to_owned(), reason: reason.to_owned() };
     let (mut file, length) = open_plain(path)?;
@@ -178,12 +178,11 @@ enum HeaderEntry<'a> {
 }
 
 impl TensorFile {
-    /// Reads `path`; F16, BF16 and F64 become F32.
+    /// Reads `path`. F16, BF16 and F64 are converted to F32.
     ///
     /// # Errors
-    /// Truncated, oversized or contradictory files and element types other than F32, F16, BF16, F64
-    /// and I64. Memory use is bounded by about four times the file's own length: F16 becomes F32. A file that does not fit into
-    /// the memory that is free is refused before it is read.
+    /// Truncated, oversized or contradictory files, and element types other than F32, F16, BF16, F64 and I64. Memory
+    /// use is bounded by about four times the length of the file. A file that does not fit into free memory is refused.
     pub fn read(path: &Path) -> Result<Self, SafetensorsError> {
         let (file, metadata, listed) = list(path)?;
         let floats = listed.values().filter_map(StoredTensor::elements).fold(0, |sum: usize, n| sum.saturating_add(n));
@@ -201,11 +200,11 @@ impl TensorFile {
         Ok(Self { tensors, metadata })
     }
 
-    /// Replaces `path` with this content, all or nothing: see [`write_atomic`]. Equal content gives equal bytes. The writer of
-    /// the `safetensors` crate does not promise that, since it keeps the metadata in a hash map.
+    /// Replaces `path` with this content, all or nothing: see [`write_atomic`]. Equal content gives equal bytes. The
+    /// writer of the `safetensors` crate does not guarantee that, because it keeps the metadata in a hash map.
     ///
     /// # Errors
-    /// When a tensor has more or fewer elements than its shape, or the disk refuses. The old file stays.
+    /// When the number of a tensor's elements is not that of its shape, or the disk fails. The old file stays.
     pub fn write_atomic(&self, path: &Path) -> Result<(), SafetensorsError> {
         let (header, order) = self.header(path)?;
         write_atomic(path, |writer| {
@@ -216,8 +215,8 @@ impl TensorFile {
         Ok(())
     }
 
-    /// The JSON header, padded to a multiple of 8 bytes, and the tensors in file order. The widest elements come first, so that
-    /// all are aligned.
+    /// The JSON header, padded to a multiple of 8 bytes, and the tensors in file order. The widest elements come first,
+    /// which aligns all of them.
     fn header(&self, path: &Path) -> Result<(Vec<u8>, Vec<&TensorData>), SafetensorsError> {
         let invalid = |tensor: &str, reason: String| SafetensorsError::InvalidTensor {
             path: path.to_owned(),
@@ -306,7 +305,7 @@ fn read_header(path: &Path, file: &mut File, length: u64) -> Result<Vec<u8>, Saf
     Ok(bytes)
 }
 
-/// What the parser refused, in words for a person.
+/// The parser's error in words.
 fn describe(error: &SafeTensorError, length: u64) -> String {
     match error {
         SafeTensorError::MetadataIncompleteBuffer => format!(
@@ -339,7 +338,7 @@ pub(super) fn decode(path: &Path, name: &str, dtype: Dtype, bytes: &[u8]) -> Res
         Dtype::BF16 => TensorData::F32(map_elements(bytes, |b| bf16::from_le_bytes(b).to_f32())),
         Dtype::F64 => {
             let wide: Vec<f64> = map_elements(bytes, f64::from_le_bytes);
-            // A finite weight that became infinite would show as a loss of NaN much later.
+            // A finite weight that becomes infinite would show as a NaN loss much later.
             if let Some(value) = wide.iter().find(|v| v.is_finite() && (**v as f32).is_infinite()) {
                 let (path, tensor, value) = (path.to_owned(), name.to_owned(), *value);
                 return Err(SafetensorsError::TooLarge { path, tensor, value });

@@ -1,5 +1,5 @@
-//! Weights in torchvision's order of axes: convolution kernels O I KH KW, linear weights O I. Only this file converts it; the
-//! names are the same on both sides.
+//! Weights in torchvision's order of axes: convolution kernels O I KH KW, linear weights O I. Only this file converts
+//! the order. Names are equal on both sides.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use crate::exec::{AnyEngine, ExecError, Session};
 use crate::graph::{Group, StateSpec};
 use crate::shape::Layout;
 
-/// BatchNorm's step counter: torchvision's models expect it with the running statistics.
+/// BatchNorm's step counter. torchvision's models expect it with the running statistics.
 pub(super) const COUNTER: &str = "num_batches_tracked";
 
 /// What to do about a checkpoint of another model.
 pub(super) const OTHER_MODEL: &str = "use a checkpoint of the same model, stem and number of classes";
 
-/// Why a checkpoint cannot be used.
+/// Errors of checkpoints.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file cannot be read or written.
@@ -44,9 +44,9 @@ pub enum CheckpointError {
     Mismatch {
         /// The file.
         file: String,
-        /// What is missing, too much, or of another shape.
+        /// Missing tensors, unexpected tensors, and tensors of another shape.
         problems: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
 }
@@ -91,7 +91,7 @@ fn permute(spec: &StateSpec, values: &[f32], copy: impl Fn(usize, usize, &mut [f
     out
 }
 
-/// The states that a checkpoint holds.
+/// The states in a checkpoint.
 pub(super) fn saved(session: &Session<AnyEngine>) -> Vec<StateSpec> {
     let states = session.states().iter().filter(|(_, s)| s.group != Group::Moments);
     states.map(|(_, s)| s.clone()).collect()
@@ -160,10 +160,10 @@ pub(super) fn write(
     }
 }
 
-/// Writes the tensors of a checkpoint into a session. Nothing is written unless everything fits.
+/// Writes the tensors of a checkpoint into a session. Nothing is written unless all fit.
 ///
 /// # Errors
-/// When a tensor is missing, unexpected, has another shape or holds what is no finite number: all of them are listed.
+/// When a tensor is missing, unexpected, has another shape or a value that is not finite. All of them are listed.
 pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path) -> Result<(), CheckpointError> {
     let specs = saved(session);
     let mut problems: Vec<_> = specs.iter().filter_map(|s| problem(s, file)).collect();

@@ -12,15 +12,15 @@ use super::weight_file::WeightFile;
 use crate::exec::{AnyEngine, Session};
 use crate::graph::StateSpec;
 
-/// Free text in a file's header.
+/// Free text in the header of a file.
 pub type Metadata = BTreeMap<String, String>;
 
-/// Prefix of what an optimizer keeps.
+/// Prefix of an optimizer's tensors.
 pub(super) const OPTIMIZER: &str = "optimizer.";
 
 impl Session<AnyEngine> {
-    /// Writes all weights and running statistics to a safetensors file, in torchvision's order of axes. Replaces the file at
-    /// once, so a crash keeps the old file.
+    /// Writes all weights and running statistics to a safetensors file, in torchvision's order of axes. The file is
+    /// replaced at once, so a crash keeps the old file.
     ///
     /// # Errors
     /// When the file cannot be written or the device is lost.
@@ -29,17 +29,18 @@ impl Session<AnyEngine> {
     }
 
     /// Reads all weights and running statistics of a safetensors or PyTorch file in torchvision's order of axes. Prefixes of
-    /// wrappers such as `module.` are taken off. Tensors named `optimizer.…` are not read. Nothing is written unless the whole
+    /// wrappers such as `module.` are taken off. Tensors named `optimizer.…` are skipped. Nothing is written unless the whole
     /// file fits.
     ///
     /// # Errors
-    /// When the file cannot be read, or a tensor is missing, unexpected, of another shape, or not finite: all are listed.
+    /// When the file cannot be read, or a tensor is missing, unexpected, of another shape, or not finite. All are
+    /// listed.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
         start::load_all(self, &WeightFile::open(path.as_ref())?)
     }
 }
 
-/// Writes weights and running statistics; `steps` is the number of training steps so far.
+/// Writes weights and running statistics. `steps` is the number of training steps so far.
 pub(crate) fn save(session: &mut Session<AnyEngine>, steps: u64, path: &Path) -> Result<(), CheckpointError> {
     Ok(torchvision::collect(session, steps, Metadata::new())?.write_atomic(path)?)
 }
@@ -59,7 +60,7 @@ pub(crate) fn save_all(
     Ok(file.write_atomic(path)?)
 }
 
-/// Reads all states, and gives the metadata. Nothing is written unless everything fits.
+/// Reads all states and returns the metadata. Nothing is written unless all fit.
 pub(crate) fn load_all(session: &mut Session<AnyEngine>, path: &Path) -> Result<Metadata, CheckpointError> {
     let mut file = TensorFile::read(path)?;
     let moments = moments(session);
@@ -86,7 +87,7 @@ pub(crate) fn load_all(session: &mut Session<AnyEngine>, path: &Path) -> Result<
     Ok(file.metadata)
 }
 
-/// The tensors that the optimizer keeps, with the type of each.
+/// The tensors of the optimizer, with the type of each.
 fn moments(session: &Session<AnyEngine>) -> Vec<(String, StateSpec)> {
     let names = session.tensor_names().into_iter().filter(|name| name.starts_with(OPTIMIZER));
     let spec = |name: String| session.tensor_spec(&name).map(|spec| (name, spec));

@@ -1,15 +1,15 @@
-//! Constants of a kernel: numbers that a shader's text declares and its twin reads by name.
+//! Constants of a kernel: declared in the text of a shader, read by name in its twin.
 
 use std::fmt;
 
-/// A value that a shader's text declares, so that divisions are by constants.
+/// A value declared in the text of a shader, so that divisions are by constants.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Const {
-    /// `u32`, always part of the text: loops are unrolled and arrays are made by it.
+    /// `u32`, always in the text: it unrolls loops and sizes arrays.
     U(u32),
-    /// `u32` that may be given at run time: the size of a map, a number of rows or channels (see [`Consts::size`]).
+    /// `u32` that may be read at run time: the size of a map, a number of rows or channels (see [`Consts::size`]).
     Size(u32),
-    /// One [`Const::Size`] for each phase of a stride. The text declares it as a function of the phase.
+    /// One [`Const::Size`] per phase of a stride. The text declares it as a function of the phase.
     Sizes(Vec<u32>),
     /// `i32`
     I(i32),
@@ -19,7 +19,7 @@ pub enum Const {
     B(bool),
 }
 
-/// Named constants of a call, in a fixed order: part of the key under which a pipeline is cached.
+/// Named constants of a call, in a fixed order. They are part of the key of a cached pipeline.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Consts(pub Vec<(&'static str, Const)>);
 
@@ -37,8 +37,9 @@ impl Consts {
     pub fn u(self, name: &'static str, value: usize) -> Self {
         self.with(name, Const::U(word(value)))
     }
-    /// Adds a size that tells one layer of a network from the next of its kind. A kernel that takes sizes at run time (see
-    /// `Kernel::sizes_at_run_time` in [`crate::exec::registry`]) then serves all these layers with one text.
+    /// Adds a size that differs between layers of a kind. A kernel that reads sizes at run time (see
+    /// `Kernel::sizes_at_run_time` in
+    /// [`crate::exec::registry`]) serves all these layers with one text.
     pub fn size(self, name: &'static str, value: usize) -> Self {
         self.with(name, Const::Size(word(value)))
     }
@@ -79,7 +80,7 @@ impl Consts {
     /// An unsigned integer by name.
     ///
     /// # Panics
-    /// When there is no such constant, or it has another type. So do the other getters.
+    /// When there is no such constant, or it has another type.
     pub fn usize(&self, name: &str) -> usize {
         match self.get(name) {
             Const::U(v) | Const::Size(v) => *v as usize,
@@ -89,7 +90,7 @@ impl Consts {
     /// A signed integer by name.
     ///
     /// # Panics
-    /// If there is no such constant, or it is no signed integer.
+    /// When there is no such constant, or it is not a signed integer.
     pub fn int(&self, name: &str) -> i64 {
         match self.get(name) {
             Const::I(v) => i64::from(*v),
@@ -99,7 +100,7 @@ impl Consts {
     /// A float by name.
     ///
     /// # Panics
-    /// If there is no such constant, or it is no float.
+    /// When there is no such constant, or it is not a float.
     pub fn float(&self, name: &str) -> f64 {
         match self.get(name) {
             Const::F(v) => *v,
@@ -109,14 +110,14 @@ impl Consts {
     /// A flag by name.
     ///
     /// # Panics
-    /// If there is no such constant, or it is no flag.
+    /// When there is no such constant, or it is not a flag.
     pub fn flag(&self, name: &str) -> bool {
         match self.get(name) {
             Const::B(v) => *v,
             other => panic!("{name} is {other:?}, not a flag"),
         }
     }
-    /// Whether a flag of this name is there and set.
+    /// Whether a flag of this name exists and is set.
     pub fn is_set(&self, name: &str) -> bool {
         self.0.iter().any(|(known, value)| *known == name && *value == Const::B(true))
     }

@@ -1,13 +1,13 @@
-//! Geometry of a convolution, in the three directions of the implicit matrix product.
+//! Geometry of a convolution in the three directions of the implicit matrix product.
 
 use super::{Consts, Geometry, NormGeometry, NormMask};
 use crate::shape::{LANES, Phase};
 
-/// Sizes of a convolution x `[N,H,W,groups·gi]`, w `[KH,KW,gi,groups·go]` → y `[N,OH,OW,groups·go]`. Channels are those in
-/// memory: each group starts at a vector.
+/// Sizes of a convolution x `[N,H,W,groups·gi]`, w `[KH,KW,gi,groups·go]` → y `[N,OH,OW,groups·go]`. Channels are those
+/// in memory: each group starts at a vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvGeometry {
-    /// What is computed.
+    /// The computed tensor.
     pub direction: ConvDirection,
     /// Images.
     pub n: usize,
@@ -35,35 +35,35 @@ pub struct ConvGeometry {
     pub gi: usize,
     /// Output channels of a group.
     pub go: usize,
-    /// Channels in each vector of the left operand's pixel that are not padding. Fewer than 4 only where a pixel is a single
-    /// vector, as that of an RGB image is.
+    /// Channels in each vector of the left operand's pixel that are not padding. Fewer than 4 only if a pixel is a
+    /// single vector, as in an RGB image.
     pub lanes: usize,
-    /// What follows the sums.
+    /// Operations after the sums.
     pub epilogue: ConvEpilogue,
-    /// A second output: what a BatchNorm needs of the result.
+    /// A second output for a BatchNorm of the result.
     pub statistics: Option<ConvStatistics>,
 }
 
-/// What a convolution kernel computes.
+/// The result of a convolution kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConvDirection {
     /// y from x and w.
     Forward,
-    /// The gradient of x, from that of y; also a transposed convolution.
+    /// The gradient of x, from that of y. Also a transposed convolution.
     InputGrad {
         /// Phases of the stride, along height and width.
         phases: [Vec<Phase>; 2],
     },
     /// The gradient of w, from x and the gradient of y.
     WeightGrad {
-        /// Partial sums that the op asks for, which `sum_partials` adds up.
+        /// Number of partial sums chosen by the op. `sum_partials` adds them.
         splits: usize,
-        /// Output pixels of a partial sum.
+        /// Output pixels per partial sum.
         chunk: usize,
     },
 }
 
-/// What follows the sums of a convolution, `relu?(sum [+ bias] [+ addend])`.
+/// Operations after the sums of a convolution, `relu?(sum [+ bias] [+ addend])`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConvEpilogue {
     /// One value per output channel, at binding 2.
@@ -74,17 +74,17 @@ pub struct ConvEpilogue {
     pub relu: bool,
 }
 
-/// What a convolution writes of its result for a BatchNorm: partial results of segments, `[segments, C/4, (a, b), 4]`. The
+/// Statistics that a convolution writes for a BatchNorm: partial results of segments, `[segments, C/4, (a, b), 4]`. The
 /// forward direction writes moments (mean, squared deviations), the input gradient the sums (Σ g, Σ g·x̂).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConvStatistics {
     /// Rows, channels and segments of the result.
     pub norm: NormGeometry,
-    /// Vectors that a workgroup of a pass over the result has side by side.
+    /// Width in vectors of a workgroup of a pass over the result.
     pub wide: usize,
-    /// Workgroups of that pass for each segment.
+    /// Workgroups of that pass per segment.
     pub blocks: usize,
-    /// With the input gradient: what follows the norm whose gradient needs the sums.
+    /// For the input gradient: operations after the norm whose gradient needs the sums.
     pub mask: Option<NormMask>,
 }
 
@@ -96,7 +96,7 @@ impl ConvEpilogue {
 }
 
 impl ConvStatistics {
-    /// Constants of the stages that make the partial results.
+    /// Constants of the stages that compute the partial results.
     pub fn consts(&self) -> Consts {
         let norm = &self.norm;
         let sizes = Consts::new()
@@ -123,7 +123,7 @@ impl ConvGeometry {
         self.groups * self.go
     }
 
-    /// Positions of the kernel.
+    /// Number of positions of the kernel.
     pub fn taps(&self) -> usize {
         self.kh * self.kw
     }
@@ -133,13 +133,14 @@ impl ConvGeometry {
         self.n * self.oh * self.ow
     }
 
-    /// Channels at a tap of what is read (y's gradient for the input gradient) that are not padding.
+    /// Channels of the left operand at a tap that are not padding. The left operand is x, for the input gradient the
+    /// gradient of y.
     pub fn used(&self) -> usize {
         let read = if matches!(self.direction, ConvDirection::InputGrad { .. }) { self.go } else { self.gi };
         if self.lanes < LANES { self.lanes } else { read }
     }
 
-    /// Partial sums of a weight gradient that the op asks for.
+    /// Number of partial sums of a weight gradient chosen by the op.
     pub fn splits(&self) -> Option<usize> {
         if let ConvDirection::WeightGrad { splits, .. } = self.direction { Some(splits) } else { None }
     }

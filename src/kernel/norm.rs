@@ -1,14 +1,14 @@
-//! Geometry of normalization: how rows and channels map to statistics, and to the segments that are reduced one by one.
+//! Geometry of normalization: the mapping of rows and channels to statistics and to segments.
 
 use std::ops::Range;
 
 use super::{Consts, Geometry};
 use crate::shape::{LANES, padded};
 
-/// Sizes of a norm over rows (pixels) × channels. A statistic belongs to a group of channels of a sample: BatchNorm has one
-/// sample, the whole batch, and groups of one channel.
+/// Sizes of a norm over rows (pixels) × channels. A statistic belongs to a group of channels of a sample. BatchNorm has
+/// one sample, the whole batch, and groups of one channel.
 ///
-/// Rows are reduced in segments: a segment lies in one sample, and its partial results are merged in order.
+/// Rows are reduced in segments. A segment is in one sample. The partial results of segments are merged in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NormGeometry {
     /// Rows of all samples.
@@ -17,17 +17,17 @@ pub struct NormGeometry {
     pub channels: usize,
     /// Channels in memory, in vectors.
     pub vectors: usize,
-    /// Samples.
+    /// Number of samples.
     pub samples: usize,
     /// Rows of a sample.
     pub sample_rows: usize,
-    /// Segments of a sample.
+    /// Segments per sample.
     pub segments: usize,
-    /// Rows of a segment; the last one may have fewer.
+    /// Rows per segment; the last one may have fewer.
     pub segment_rows: usize,
-    /// Groups of channels.
+    /// Number of groups of channels.
     pub groups: usize,
-    /// Channels of a group.
+    /// Channels per group.
     pub group_size: usize,
 }
 
@@ -49,9 +49,9 @@ impl NormGeometry {
         first..(first + self.segment_rows).min((sample + 1) * self.sample_rows)
     }
 
-    /// The statistic of channel `c` in row `row`. Padding channels take that of the last group.
+    /// The statistic of channel `c` in row `row`. Padding channels have that of the last group.
     pub fn statistic(&self, row: usize, c: usize) -> usize {
-        // An empty batch has samples of no rows.
+        // The samples of an empty batch have no rows.
         row / self.sample_rows.max(1) * self.groups_padded() + (c / self.group_size).min(self.groups_padded() - 1)
     }
 }
@@ -72,12 +72,12 @@ impl Geometry for NormGeometry {
     }
 }
 
-/// What follows a norm, for the gradient: `relu?(norm(x) [+ residual])`.
+/// Operations after a norm, for its gradient: `relu?(norm(x) [+ residual])`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NormMask {
-    /// A ReLU, whose mask the gradient needs.
+    /// A ReLU. The gradient needs its mask.
     pub relu: bool,
-    /// A residual before the ReLU. The mask then comes from the stored y, else y is recomputed from x.
+    /// A residual before the ReLU. The mask then comes from the stored y. Without it y is recomputed from x.
     pub residual: bool,
 }
 

@@ -20,13 +20,13 @@ pub struct PoolGeometry {
     pub channels: usize,
     /// Rows and columns of the window.
     pub kernel: [usize; 2],
-    /// Distance from one window to the next.
+    /// Distance between windows.
     pub stride: [usize; 2],
     /// Padding above and left.
     pub before: [usize; 2],
     /// Padding below and right.
     pub after: [usize; 2],
-    /// Distance of the taps.
+    /// Distance between taps.
     pub dilation: [usize; 2],
 }
 

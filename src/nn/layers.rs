@@ -36,7 +36,7 @@ use crate::graph::{Graph, GraphError, Group, Init, Value};
 use crate::ops;
 use crate::shape::TensorType;
 
-/// What a network is appended for.
+/// The use of an appended network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Training: BatchNorm normalizes by the statistics of the batch and updates the running ones, dropout drops.

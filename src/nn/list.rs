@@ -19,7 +19,7 @@ pub fn architectures() -> Vec<Architecture> {
     BUILT_IN.into_iter().flatten().chain(registered.iter()).copied().collect()
 }
 
-/// The architecture of a name.
+/// The architecture of this name.
 pub fn architecture(name: &str) -> Option<Architecture> {
     architectures().into_iter().find(|known| known.name == name)
 }

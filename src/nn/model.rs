@@ -1,4 +1,4 @@
-//! What a network is to a training loop.
+//! The trait of a network, as training loops use it.
 
 use super::Mode;
 use crate::graph::{Graph, GraphError, Value};
@@ -32,15 +32,15 @@ where
     }
 }
 
-/// What a network gives: one value, or an array of them.
+/// The outputs of a network: one value, or an array of values.
 pub trait Outputs: Copy {
-    /// The same after a run: a [`Tensor`], or an array of them.
+    /// The outputs after a run: a [`Tensor`], or an array of tensors.
     type Tensors;
 
     /// The values.
     fn values(&self) -> Vec<Value>;
 
-    /// What they were, in their order.
+    /// The tensors of a run, in the order of the outputs.
     fn tensors(made: Vec<Tensor>) -> Self::Tensors;
 }
 

@@ -19,7 +19,7 @@ pub type Settings = Map<String, Json>;
 pub struct Architecture {
     /// Name in config files, checkpoints and on the command line.
     pub name: &'static str,
-    /// One line of help.
+    /// Its line in the help.
     pub help: &'static str,
     /// Its settings.
     pub settings: &'static [Setting],
@@ -49,7 +49,7 @@ pub struct Network {
     layers: Arc<dyn Model<Output = Value> + Send + Sync>,
 }
 
-/// Keys under which a model's description holds the number of outputs; they are no settings.
+/// Keys of the number of outputs in a model's description; they are no settings.
 const OUTPUTS: [&str; 2] = ["classes", "outputs"];
 
 impl Network {

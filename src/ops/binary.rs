@@ -1,8 +1,10 @@
 //! Functions of two tensors, element by element. The smaller one is broadcast (see [`super::broadcast`]).
 
-use super::broadcast::{Repeat, broadcast};
 use super::onnx::per_channel;
-use super::{all_some, expect_inputs, first, neg, row_consts, sum_to, vectors};
+use super::reduce::{broadcast, sum_to};
+use super::repeat::Repeat;
+use super::unary::neg;
+use super::{all_some, expect_inputs, first, row_consts, vectors};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Work};
 use crate::shape::TensorType;
@@ -21,7 +23,7 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
-    /// Whether a and b may change places.
+    /// Whether the function is commutative.
     fn commutes(self) -> bool {
         matches!(self, BinaryOp::Add | BinaryOp::Mul)
     }
@@ -97,7 +99,7 @@ fn binary(g: &mut Graph, op: BinaryOp, [a, b]: [Value; 2]) -> Result<Value, Grap
 }
 
 impl Binary {
-    /// How the second input is repeated over the first; nothing where the types are equal.
+    /// The repetition of the second input over the first; `None` where the types are equal.
     fn repeat(a: &TensorType, b: &TensorType) -> Option<Repeat> {
         if a.shape == b.shape && a.layout == b.layout { None } else { Repeat::new(a, b) }
     }
@@ -183,9 +185,9 @@ impl Op for Binary {
             BinaryOp::Div => 3,
         };
         let repeat = Self::repeat(a, b);
-        // 0 / 0 is no 0, nor is what one channel does to padding.
+        // 0 / 0 is not 0, and a single channel changes the padding.
         let masked = self.0 == BinaryOp::Div || repeat.is_some_and(Repeat::is_one_channel);
-        // Without a repeated input these are not read, but must be there.
+        // Without a repeated input the shader declares these constants and reads none.
         let of_repeat = repeat.or_else(|| Repeat::new(a, &TensorType::channels([1]))).map(Repeat::consts);
         let consts = row_consts(a).u("OP", code).b("BROADCAST", repeat.is_some()).b("MASKED", masked);
         let consts = consts.and(of_repeat.unwrap_or_default());

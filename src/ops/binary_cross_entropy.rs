@@ -118,7 +118,7 @@ impl Op for BinaryCrossEntropy {
         let consts = self.consts(logits).u("PARTS", parts).u("TOTAL4", vectors(logits));
         let bindings = reads.into_iter().chain([(partials, Access::Write)]);
         l.call("binary_cross_entropy", consts, bindings, Work::Items(parts), 9 * logits.shape.elements());
-        super::reduce::sum_partials(l, partials, 1, parts, Operand::Output(1));
+        super::partial_sums::sum_partials(l, partials, 1, parts, Operand::Output(1));
         let bindings = [(Operand::Output(1), Access::Read), (Operand::Output(0), Access::Write)];
         let consts = Consts::new().b("MEAN", self.options.reduction == Reduction::Mean);
         l.call("loss_finalize", consts, bindings, Work::Items(1), 1);

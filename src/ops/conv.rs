@@ -3,30 +3,16 @@
 //!
 //! `y[n,oh,ow,co] = b[co] + Σ x[n, oh·SH + kh·DH − PT, ow·SW + kw·DW − PL, ci] · w[kh,kw,ci,co]`
 
-use super::conv_geometry::ConvShapes;
+use super::conv_geometry::{ConvShapes, ConvSpec};
 use super::epilogue::Epilogue;
-use super::norm_geometry::geometry;
+use super::norm_geometry::{statistics_of, statistics_type};
+use super::norm_grad::NormGrad;
 use super::onnx::{followed, map, rounded_down, windowed};
 use super::unary::UnaryOp;
-use super::{NormGrad, all_some, expect_first, expect_inputs, first, segment_blocks, segments_of_tiles};
+use super::{all_some, expect_first, expect_inputs, first};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxNode, Op, Operand, Value, check_type};
-use crate::kernel::{Access, Consts, ConvDirection, ConvGeometry, ConvStatistics, NormMask, Work};
+use crate::kernel::{Access, Consts, ConvDirection, ConvGeometry, Work};
 use crate::shape::{Element, LANES, Padding, TensorType, Window, phases};
-
-/// Window and groups of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvSpec {
-    /// Kernel size, stride, padding, dilation.
-    pub window: Window,
-    /// Number of groups. Input and output channels are split evenly, and each group is an independent convolution.
-    pub groups: usize,
-}
-
-impl From<Window> for ConvSpec {
-    fn from(window: Window) -> Self {
-        ConvSpec { window, groups: 1 }
-    }
-}
 
 /// Convolution of x `[N,H,W,I]` with w `[KH,KW,I/groups,O]`, or the product of x `[N,I]` and w `[I,O]`.
 #[derive(Clone, Copy, Debug)]
@@ -202,12 +188,6 @@ impl Op for Conv2d {
     }
 }
 
-/// Type of the moments of a convolution's result `y`, laid out as the kernel `norm_stats` writes them.
-fn statistics_type(y: &TensorType) -> TensorType {
-    let (rows, vectors) = (y.len() / y.stride(), y.stride() / LANES);
-    TensorType::channels([segments_of_tiles(rows, vectors).0, vectors, 2, LANES])
-}
-
 impl Conv2d {
     /// Whether the kernel can also write the moments of its result. There must be one group and no epilogue, so that the
     /// stored values are the sums themselves.
@@ -219,13 +199,6 @@ impl Conv2d {
     pub fn with_statistics(self, y: &TensorType) -> (Conv2d, TensorType) {
         (Conv2d { statistics: true, ..self }, statistics_type(y))
     }
-}
-
-/// Statistics that a convolution with result `y` writes for a BatchNorm or, with `mask`, for a BatchNorm's gradient.
-fn statistics_of(y: &TensorType, mask: Option<NormMask>) -> ConvStatistics {
-    let norm = geometry(y, None, true);
-    let [wide, blocks] = segment_blocks(norm.vectors);
-    ConvStatistics { norm, wide, blocks, mask }
 }
 
 /// The weight rounded to the element type of the activations. A GPU reads the whole weight about once per 128 rows of the
@@ -400,7 +373,7 @@ impl Op for Conv2dWeightGrad {
             let bindings = [(x, Access::Read), (dy, Access::Read), (target, Access::Write)];
             l.call("conv_wgrad", geometry, bindings, work, geo.flops());
             if splits > 1 {
-                super::reduce::sum_partials(l, target, len / LANES, splits, dw);
+                super::partial_sums::sum_partials(l, target, len / LANES, splits, dw);
             }
         });
     }

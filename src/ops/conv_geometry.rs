@@ -1,9 +1,23 @@
 //! The shapes of a convolution, and operands whose groups start at a vector, as its kernels need them.
 
-use super::ConvSpec;
 use crate::graph::{Lowering, Operand};
 use crate::kernel::{ConvDirection, ConvEpilogue, ConvGeometry};
 use crate::shape::{LANES, Layout, TensorType, Window, padded};
+
+/// Window and groups of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvSpec {
+    /// Kernel size, stride, padding, dilation.
+    pub window: Window,
+    /// Number of groups. Input and output channels are split evenly, and each group is an independent convolution.
+    pub groups: usize,
+}
+
+impl From<Window> for ConvSpec {
+    fn from(window: Window) -> Self {
+        ConvSpec { window, groups: 1 }
+    }
+}
 
 /// The shapes of a convolution's operands, logical. Its kernels' sizes derive from them ([`ConvShapes::geometry`]).
 #[derive(Clone, Copy, Debug)]

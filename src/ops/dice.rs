@@ -91,7 +91,7 @@ impl Op for Dice {
         let consts = self.0.consts(logits).u("SEGMENT_ROWS", rows_each);
         let bindings = reads.into_iter().chain([(partials, Access::Write)]);
         l.call("dice_sums", consts, bindings, Work::Items(parts), 8 * logits.shape.elements());
-        super::reduce::sum_partials(l, partials, len4, parts, Operand::Output(1));
+        super::partial_sums::sum_partials(l, partials, len4, parts, Operand::Output(1));
         let bindings = [(Operand::Output(1), Access::Read), (Operand::Output(0), Access::Write)];
         l.call("dice_finalize", self.0.consts(logits), bindings, Work::Items(1), 4 * logits.shape.channels());
     }

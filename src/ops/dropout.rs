@@ -19,8 +19,8 @@ pub struct Dropout {
     pub stream: u32,
 }
 
-/// Appends dropout. `seed` is `[4]`, see [`Dropout`]. The mask depends on the layer's name and on how many dropouts the
-/// layer has before this one, and not on the rest of the graph.
+/// Appends dropout. `seed` is `[4]`, see [`Dropout`]. The mask depends on the layer's name and on the number of
+/// dropouts before it in the layer, not on the rest of the graph.
 ///
 /// Gradient: for x, with the same mask.
 ///
@@ -31,8 +31,7 @@ pub fn dropout(g: &mut Graph, x: Value, seed: Value, p: f32) -> Result<Value, Gr
     g.add1(Dropout { p, stream }, &[x, seed])
 }
 
-/// The first stream of the current layer that no dropout of it has. Gradients are in its layer too, under a stream that is
-/// known.
+/// The first unused stream of the current layer. A gradient is in the same layer, and its stream is used already.
 fn stream(g: &Graph) -> u32 {
     let layer = g.layer();
     let of = |node: &Node| (node.op.as_ref() as &dyn Any).downcast_ref::<Dropout>().map(|op| op.stream);
@@ -72,7 +71,7 @@ impl Op for Dropout {
     }
 
     fn onnx(&self, _: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
-        // For inference ONNX defines it as handing x on; the seed is not needed.
+        // For inference ONNX's Dropout is the identity and has no seed.
         Ok(vec![OnnxNode::new("Dropout", [OnnxInput::Value(0), OnnxInput::scalar(self.p)])])
     }
 

@@ -1,4 +1,4 @@
-//! The epilogue of a convolution, in every direction: what is applied to the sums before they are stored.
+//! The epilogue of a convolution, in every direction: bias, addend and ReLU, before the sums are stored.
 
 use super::conv_geometry::ConvShapes;
 use super::expect_vector;

@@ -48,8 +48,8 @@ pub struct SoftmaxCrossEntropy {
 struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
 
 /// Appends the loss; returns it and the totals. Labels lie side by side in memory: `TensorType::flat(rows)`, or a
-/// vector `[rows]`. A label that is no class and is not ignored has no weight; it adds label smoothing's part of the
-/// loss only.
+/// vector `[rows]`. A label that is no class and is not ignored has no weight; it adds only label smoothing's part of
+/// the loss.
 ///
 /// Gradient: for the logits. Labels and weights get none.
 ///
@@ -137,7 +137,7 @@ impl Op for SoftmaxCrossEntropy {
         let reads = [Operand::Input(0), Operand::Input(1), weights].map(|o| (o, Access::Read));
         let bindings = reads.into_iter().chain([(per_row, Access::Write)]);
         l.call("softmax_cross_entropy", self.consts(logits), bindings, Work::Items(rows), 5 * logits.shape.elements());
-        super::reduce::sum_partials(l, per_row, 1, rows, Operand::Output(1));
+        super::partial_sums::sum_partials(l, per_row, 1, rows, Operand::Output(1));
         let bindings = [(Operand::Output(1), Access::Read), (Operand::Output(0), Access::Write)];
         let consts = Consts::new().b("MEAN", self.options.reduction == Reduction::Mean);
         l.call("loss_finalize", consts, bindings, Work::Items(1), 1);

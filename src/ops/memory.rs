@@ -56,7 +56,7 @@ pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value
 /// Gradient: for x.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let (n, rest) = g.known("flatten", x)?.shape.0.split_first().map_or((1, &[][..]), |(&n, rest)| (n, rest));
     // The graph reports a size that is too large.

@@ -93,6 +93,6 @@ impl Op for Confusion {
         let bindings = reads.into_iter().chain([(partials, Access::Write)]);
         let items = parts * self.classes * c4;
         l.call("confusion", consts, bindings, Work::Items(items), rows * self.classes * c4);
-        super::reduce::sum_partials(l, partials, self.classes * c4, parts, Operand::Output(0));
+        super::partial_sums::sum_partials(l, partials, self.classes * c4, parts, Operand::Output(0));
     }
 }

@@ -1,11 +1,12 @@
 //! The geometry of a norm of a tensor, and how its kernels share the work.
 
-use super::{reduce_rows, segments, segments_of_tiles};
-use crate::kernel::{Consts, NormGeometry, WORKGROUP, Work};
+use super::{reduce_rows, segment_blocks, segments, segments_of_tiles};
+use crate::graph::Operand;
+use crate::kernel::{Access, Consts, ConvStatistics, NormGeometry, NormMask, WORKGROUP, Work};
 use crate::shape::{LANES, TensorType, padded};
 
 /// Rows of BatchNorm that one workgroup normalizes alone: 16 for each of its invocations. Three dispatches in sequence take a
-/// GPU about 10 µs whatever they compute, and 60 of the 260 of a ResNet18 step (batch 16, 64×64) are spared.
+/// GPU about 10 µs at least; a step of ResNet18 (batch 16, 64×64) has 200 instead of 260.
 const FEW_ROWS: usize = 16 * WORKGROUP;
 
 /// Invocations that keep a large GPU busy with several loads each: 128 for each of 128 multiprocessors.
@@ -21,6 +22,19 @@ pub(super) fn geometry(x: &TensorType, groups: Option<usize>, of_tiles: bool) ->
         if of_tiles { segments_of_tiles(rows, vectors) } else { segments(rows, sample_rows, vectors) };
     let group_size = channels / groups.max(1);
     NormGeometry { rows, channels, vectors, samples, sample_rows, segments, segment_rows, groups, group_size }
+}
+
+/// Type of the moments of a convolution's result `y`, laid out as the kernel `norm_stats` writes them.
+pub(super) fn statistics_type(y: &TensorType) -> TensorType {
+    let (rows, vectors) = (y.len() / y.stride(), y.stride() / LANES);
+    TensorType::channels([segments_of_tiles(rows, vectors).0, vectors, 2, LANES])
+}
+
+/// Statistics that a convolution with result `y` writes for a BatchNorm or, with `mask`, for a BatchNorm's gradient.
+pub(super) fn statistics_of(y: &TensorType, mask: Option<NormMask>) -> ConvStatistics {
+    let norm = geometry(y, None, true);
+    let [wide, blocks] = segment_blocks(norm.vectors);
+    ConvStatistics { norm, wide, blocks, mask }
 }
 
 impl NormGeometry {
@@ -49,4 +63,14 @@ impl NormGeometry {
     pub(super) fn reduce_groups(&self) -> (Consts, Work) {
         reduce_rows(self.segments * self.group_size, self.samples * padded(self.groups))
     }
+}
+
+/// An operand that a kernel reads.
+pub(super) fn read(operand: Operand) -> (Operand, Access) {
+    (operand, Access::Read)
+}
+
+/// An operand that a kernel writes.
+pub(super) fn write(operand: Operand) -> (Operand, Access) {
+    (operand, Access::Write)
 }

@@ -248,7 +248,7 @@ impl Op for ClipScale {
         let consts = Consts::new().u("LEN4", len4).u("PARTS", parts);
         let bindings = [(Operand::Input(0), Access::Read), (partials, Access::Write)];
         l.call("sum_squares", consts, bindings, Work::Items(parts), 8 * len4);
-        super::reduce::sum_partials(l, partials, 1, parts, total);
+        super::partial_sums::sum_partials(l, partials, 1, parts, total);
         let scaled = l.inputs.len() > 1;
         let consts = Consts::new().f("MAX_NORM", f64::from(self.max_norm.min(f32::MAX))).b("SCALED", scaled);
         let scale = if scaled { Operand::Input(1) } else { total };

@@ -20,8 +20,8 @@ pub struct AvgPool {
     pub count_include_pad: bool,
 }
 
-/// Gradient of [`MaxPool`] from dy and the winning taps, with channels of a third tensor added to it: what is pooled is often
-/// used elsewhere too.
+/// Gradient of [`MaxPool`] from dy and the winning taps. Channels of a third tensor may be added to it: the gradient of
+/// another use of the pooled value.
 #[derive(Clone, Debug)]
 pub(crate) struct MaxPoolGrad {
     window: Window,
@@ -31,7 +31,7 @@ pub(crate) struct MaxPoolGrad {
 }
 
 impl MaxPoolGrad {
-    /// The same with the channels from `first` on of a third input added, unless there is one already.
+    /// Adds the channels from `first` on of a third input, unless one is added already.
     pub(crate) fn with_addend(self, first: usize) -> Option<Self> {
         self.addend.is_none().then_some(MaxPoolGrad { addend: Some(first), ..self })
     }
@@ -69,7 +69,7 @@ pub fn avg_pool(g: &mut Graph, x: Value, window: Window, count_include_pad: bool
 /// Gradient: for x.
 ///
 /// # Errors
-/// When x has no axes H and W, as an `[N,C]` has none.
+/// When x has no axes H and W, such as `[N,C]`.
 pub fn global_avg_pool(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let [_, h, w, _] = g.nhwc(x)?;
     if g.ty(x).shape.rank() != 4 {

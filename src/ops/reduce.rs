@@ -1,12 +1,14 @@
-//! Sums and means in a fixed order, so that two runs agree bit for bit.
+//! Sums and means over axes in a fixed order, so that two runs agree bit for bit; and broadcasting, whose gradient is a sum.
 
-use super::broadcast::broadcast;
-use super::{expect_inputs, first, reduce_segments, row_consts, scale, segments};
+use super::partial_sums::{Run, sum_partials};
+use super::repeat::Repeat;
+use super::unary::scale;
+use super::{expect_inputs, first, reduce_segments, row_consts, segments, vectors};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
-use crate::kernel::{Access, Consts, Work};
-use crate::shape::{LANES, Layout, Shape, TensorType};
+use crate::kernel::{Access, Work};
+use crate::shape::{LANES, Layout, Shape, TensorType, padded};
 
-/// Sum over some axes of x, which are 1 in the result or left out in front of it.
+/// Sum over some axes of x. In the result they have size 1, or, in front, are missing.
 #[derive(Clone, Debug)]
 pub struct Sum {
     /// The axes, in ascending order.
@@ -20,7 +22,7 @@ pub struct Sum {
 /// Gradient: for x.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn sum(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let axes = (0..g.known("sum", x)?.shape.rank()).collect();
     g.add1(Sum { axes, shape: [1].into() }, &[x])
@@ -43,7 +45,7 @@ pub fn sum_axes(g: &mut Graph, x: Value, axes: &[usize]) -> Result<Value, GraphE
 /// Gradient: for x.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn mean(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let count = g.known("mean", x)?.shape.elements();
     let sum = sum(g, x)?;
@@ -68,7 +70,7 @@ pub fn mean_axes(g: &mut Graph, x: Value, axes: &[usize]) -> Result<Value, Graph
 /// Gradient: for x.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn channel_sums(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let shape = &g.known("channel_sums", x)?.shape;
     let (axes, shape) = ((0..shape.rank().saturating_sub(1)).collect(), [shape.channels()].into());
@@ -98,50 +100,6 @@ fn reduced(g: &Graph, x: Value, axes: &[usize]) -> Result<(Vec<usize>, Shape), G
     Ok((axes, Shape(dims)))
 }
 
-/// Emits `out[i] = Σ_p partials[p·len4 + i]` over `parts`, in vectors. Long sums go in stages of about 64, so that no
-/// thread adds for long.
-pub(super) fn sum_partials(l: &mut Lowering<'_>, partials: Operand, len4: usize, parts: usize, out: Operand) {
-    let (mut from, mut parts) = (partials, parts);
-    loop {
-        let kept = if parts > 64 { parts.div_ceil(64) } else { 1 };
-        let to = if kept == 1 { out } else { l.scratch(kept * len4 * 4) };
-        let consts = Consts::new().size("LEN4", kept * len4).size("TOTAL4", parts * len4);
-        let bindings = [(from, Access::Read), (to, Access::Write)];
-        l.call("sum_partials", consts, bindings, Work::Items(kept * len4), parts * len4 * 4);
-        if kept == 1 {
-            return;
-        }
-        (from, parts) = (to, kept);
-    }
-}
-
-/// Neighboring axes that are summed at once: x is [outer, middle, inner] in vectors, of which the middle is summed.
-#[derive(Clone, Copy)]
-struct Run {
-    outer: usize,
-    middle: usize,
-    inner: usize,
-    /// The channels are among them: the lanes of each sum are added up too.
-    fold: bool,
-}
-
-impl Run {
-    /// Emits the sum of `from` to `to`: by one invocation per result where there are many results, else in parts.
-    fn lower(self, l: &mut Lowering<'_>, from: Operand, to: Operand) {
-        const ENOUGH_ITEMS: usize = 8192;
-        let results = self.outer * self.inner;
-        let parts = self.middle.div_ceil(16).min(ENOUGH_ITEMS.div_ceil(results.max(1))).max(1);
-        let target = if parts > 1 { l.scratch(parts * results * LANES) } else { to };
-        let consts = Consts::new().u("OUTER", self.outer).u("MIDDLE", self.middle).u("INNER", self.inner);
-        let consts = consts.u("PARTS", parts).b("FOLD", self.fold);
-        let bindings = [(from, Access::Read), (target, Access::Write)];
-        l.call("sum", consts, bindings, Work::Items(parts * results), results * self.middle * LANES);
-        if parts > 1 {
-            sum_partials(l, target, results, parts, to);
-        }
-    }
-}
-
 impl Sum {
     /// Whether all axes but the last are summed.
     fn keeps_channels(&self, x: &TensorType) -> bool {
@@ -153,14 +111,14 @@ impl Sum {
         self.axes.len() == x.shape.rank()
     }
 
-    /// The runs of neighboring axes, the last first: each sums what the one before it has left.
+    /// The runs of neighboring axes, the last first. Each sums the result of the one before it.
     fn runs(&self, x: &TensorType) -> Vec<Run> {
         if self.is_whole(x) {
-            return vec![Run { outer: 1, middle: super::vectors(x), inner: 1, fold: true }];
+            return vec![Run { outer: 1, middle: vectors(x), inner: 1, fold: true }];
         }
         if self.axes.is_empty() {
             // A copy.
-            return vec![Run { outer: super::vectors(x), middle: 1, inner: 1, fold: false }];
+            return vec![Run { outer: vectors(x), middle: 1, inner: 1, fold: false }];
         }
         let last = x.shape.rank() - 1;
         let mut dims = x.shape.0.clone();
@@ -263,5 +221,74 @@ impl Op for Sum {
             run.lower(l, from, to);
             from = to;
         }
+    }
+}
+
+/// x repeated over a larger shape.
+#[derive(Clone, Debug)]
+pub struct Broadcast {
+    /// Type of the result.
+    pub to: TensorType,
+}
+
+/// Appends x repeated to the type `to`: axes of size 1 are repeated, as in NumPy. Missing axes in front count as 1, so that
+/// a vector `[C]` is one value per channel and `[1]` is a scalar.
+///
+/// Gradient: for x, the sum over the repeated axes.
+///
+/// # Errors
+/// When an axis of x is neither 1 nor that of `to`, or x has more than four axes.
+pub fn broadcast(g: &mut Graph, x: Value, to: TensorType) -> Result<Value, GraphError> {
+    g.add1(Broadcast { to }, &[x])
+}
+
+impl Op for Broadcast {
+    fn name(&self) -> &'static str {
+        "broadcast"
+    }
+
+    fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+        let [x] = expect_inputs(inputs)?;
+        match Repeat::new(&self.to, x) {
+            Some(_) => Ok(vec![self.to.clone()]),
+            None => Err(format!("it cannot be repeated to {}: each axis must be 1 or of that size", self.to.shape)),
+        }
+    }
+
+    fn gradient(
+        &self,
+        g: &mut Graph,
+        node: NodeView<'_>,
+        upstream: &[Option<Value>],
+    ) -> Result<Vec<Option<Value>>, GraphError> {
+        let ty = g.ty(node.inputs[0]).clone();
+        Ok(vec![Some(sum_to(g, first(upstream)?, &ty)?)])
+    }
+
+    fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
+        let (Some([n, ..]), Some([m, h, w, c])) = (inputs[0].shape.nhwc(), self.to.shape.nhwc()) else {
+            return Err("only shapes [N,H,W,C] and [N,C] can be exported".into());
+        };
+        if n != m || inputs[0].shape.rank() != self.to.shape.rank() {
+            return Err("it repeats over the batch, whose size is not fixed in ONNX".into());
+        }
+        // A size of 1 takes the batch as it is.
+        let axes = if self.to.shape.rank() == 4 { vec![1, c, h, w] } else { vec![1, c] };
+        let axes = OnnxInput::Ints(axes.into_iter().map(|axis| axis as i64).collect());
+        Ok(vec![OnnxNode::new("Expand", [OnnxInput::Value(0), axes])])
+    }
+
+    fn takes_half(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Input(_) | Operand::Output(_))
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) {
+        let repeat = Repeat::new(&self.to, l.inputs[0]).expect("checked when the node was added");
+        // Rows of a weight lie in blocks of its input channels, which are padded.
+        let inputs = self.to.shape.0.iter().rev().nth(1).filter(|_| self.to.layout == Layout::Kernel);
+        let [used, block] = inputs.map_or([1, 1], |&inputs| [inputs, padded(inputs)]);
+        let consts = row_consts(&self.to).and(repeat.consts()).u("BLOCK_USED", used).u("BLOCK_ROWS", block);
+        let bindings = [(Operand::Input(0), Access::Read), (Operand::Output(0), Access::Write)];
+        l.call("broadcast", consts, bindings, Work::Items(vectors(&self.to)), 0);
     }
 }

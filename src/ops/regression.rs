@@ -108,7 +108,7 @@ impl Op for RegressionLoss {
         let consts = self.0.consts(t).u("PARTS", parts).u("TOTAL4", vectors(t));
         let bindings = reads.into_iter().chain([(partials, Access::Write)]);
         l.call("regression_loss", consts, bindings, Work::Items(parts), 3 * t.shape.elements());
-        super::reduce::sum_partials(l, partials, 1, parts, Operand::Output(1));
+        super::partial_sums::sum_partials(l, partials, 1, parts, Operand::Output(1));
         let bindings = [(Operand::Output(1), Access::Read), (Operand::Output(0), Access::Write)];
         l.call("loss_finalize", Consts::new().b("MEAN", true), bindings, Work::Items(1), 1);
     }

@@ -6,7 +6,7 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, O
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
-/// How a result pixel is made from input pixels.
+/// The rule that computes a result pixel from input pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interpolation {
     /// The pixel that contains the position.
@@ -40,7 +40,7 @@ pub struct AxisMap {
 
 impl Coordinates {
     /// The map from `output` pixels to `input` pixels.
-    pub fn map(self, input: usize, output: usize) -> AxisMap {
+    pub(crate) fn map(self, input: usize, output: usize) -> AxisMap {
         match self {
             Coordinates::HalfPixel => {
                 AxisMap { step: 2 * input, offset: input as i64 - output as i64, scale: 2 * output }
@@ -102,7 +102,7 @@ fn onnx_scale(input: usize, output: usize) -> f32 {
 }
 
 impl Resize {
-    /// The coordinates with this map, for an input of this height and width.
+    /// The coordinates whose maps these are, for an input of this height and width.
     fn coordinates(&self, input: [usize; 2]) -> Option<Coordinates> {
         let all = [Coordinates::HalfPixel, Coordinates::AlignCorners, Coordinates::Asymmetric];
         all.into_iter().find(|c| [0, 1].map(|axis| c.map(input[axis], self.size[axis])) == self.maps)

@@ -1,5 +1,5 @@
-//! Softmax over the channels of each row, and its logarithm: `p_c = e^x_c / Σ_k e^x_k`, with the largest x of the row taken
-//! off first, so that no power overflows.
+//! Softmax over the channels of each row, and its logarithm: `p_c = e^x_c / Σ_k e^x_k`, with the largest x of the row
+//! subtracted first, so that no power overflows.
 
 use super::{expect_inputs, first, row_consts};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
@@ -9,7 +9,7 @@ use crate::shape::TensorType;
 /// Softmax of each row of x [.., C], or its logarithm.
 #[derive(Clone, Copy, Debug)]
 pub struct Softmax {
-    /// Give `log p`.
+    /// The result is `log p`.
     pub log: bool,
 }
 

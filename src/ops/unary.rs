@@ -29,13 +29,13 @@ pub enum UnaryOp {
     /// `|x|`; its gradient at 0 is 0.
     Abs,
     /// `x^exponent`. A whole exponent takes x of either sign, any other takes x ≥ 0: below 0 the CPU gives NaN, and a
-    /// device what it likes.
+    /// device any number.
     Pow(f32),
 }
 
-/// What the derivative of a function is computed from.
+/// Operand of a derivative.
 enum Derivative {
-    /// It is a constant.
+    /// None: the derivative is a constant.
     Constant,
     /// The function's argument.
     OfArgument,
@@ -122,7 +122,7 @@ pub fn unary(g: &mut Graph, x: Value, f: UnaryOp) -> Result<Value, GraphError> {
 /// Gradient: for x; 0 at 0.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn relu(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     unary(g, x, UnaryOp::Relu)
 }
@@ -142,7 +142,7 @@ pub fn sigmoid(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 /// Gradient: for x.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn scale(g: &mut Graph, x: Value, factor: f32) -> Result<Value, GraphError> {
     unary(g, x, UnaryOp::Scale(factor))
 }
@@ -152,7 +152,7 @@ pub fn scale(g: &mut Graph, x: Value, factor: f32) -> Result<Value, GraphError> 
 /// Gradient: for x.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn neg(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     scale(g, x, -1.0)
 }
@@ -192,7 +192,7 @@ pub fn log(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 /// Gradient: for x; infinite at 0.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn sqrt(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     unary(g, x, UnaryOp::Sqrt)
 }
@@ -202,7 +202,7 @@ pub fn sqrt(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 /// Gradient: for x; 0 at 0.
 ///
 /// # Errors
-/// None but of x, see [`Graph::add`].
+/// Only those of x, see [`Graph::add`].
 pub fn abs(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     unary(g, x, UnaryOp::Abs)
 }

@@ -1,4 +1,4 @@
-//! What engines rely on: no call of a plan that passes can read or write anything but what it binds.
+//! Checks that engines rely on: a call of a plan that passes reads and writes nothing but its bindings.
 
 use super::{Buffer, Plan, PlannedCall, Slice};
 use crate::kernel::{Access, Const};
@@ -11,8 +11,7 @@ pub(crate) struct Unfit {
 }
 
 impl Plan {
-    /// Within a call, nothing that is written overlaps anything else; all slices lie in their buffers; numbers in the text
-    /// of a shader are finite.
+    /// Within a call no written slice overlaps another slice. All slices lie in their buffers. Constants are finite.
     pub(crate) fn check(&self) -> Result<(), Unfit> {
         self.calls.iter().try_for_each(|planned| {
             let problem = self.bounds(planned).or_else(|| overlap(planned)).or_else(|| constants(planned));

@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 
-use super::{Lowered, PlanOptions};
+use super::lower::Lowered;
 use crate::graph::{Graph, Group, Operand, Source, StateLayout, Storage, Value};
 use crate::kernel::Access;
 
@@ -39,7 +39,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// Do two slices share a word?
+    /// Whether two slices share a word.
     pub fn overlaps(&self, other: &Slice) -> bool {
         self.buffer == other.buffer && self.offset < other.offset + other.len && other.offset < self.offset + self.len
     }
@@ -83,7 +83,8 @@ struct Life {
     last: usize,
 }
 
-pub(super) fn assign(graph: &Graph, order: &[usize], lowered: &[Lowered], options: PlanOptions) -> Memory {
+/// Assigns memory to the values of the nodes `order`; with `reuse`, values with disjoint lifetimes share a slot.
+pub(super) fn assign(graph: &Graph, order: &[usize], lowered: &[Lowered], reuse: bool) -> Memory {
     let states = graph.states().layout();
     let mut memory =
         Memory { place: places(graph, order), root: HashMap::new(), slots: vec![], fixed: vec![], states, unshared: 0 };
@@ -94,7 +95,7 @@ pub(super) fn assign(graph: &Graph, order: &[usize], lowered: &[Lowered], option
     for life in lives {
         memory.unshared += life.len;
         let free = |spans: &Vec<(usize, usize)>| spans.iter().all(|&(a, b)| life.last < a || b < life.first);
-        let slot = busy.iter().position(|spans| options.reuse && free(spans)).unwrap_or_else(|| {
+        let slot = busy.iter().position(|spans| reuse && free(spans)).unwrap_or_else(|| {
             busy.push(vec![]);
             memory.slots.push(life.len);
             busy.len() - 1

@@ -9,7 +9,7 @@ pub(super) struct Line {
     pub points: Vec<(u32, f64)>,
 }
 
-/// A panel.
+/// A panel of curves.
 pub(super) struct Chart {
     pub title: String,
     /// Name of the vertical axis.
@@ -18,16 +18,16 @@ pub(super) struct Chart {
     pub lines: Vec<Line>,
 }
 
-/// The size of a panel in its own units, and of its plotting area.
+/// Size of a panel, and of its plotting area, in units of the SVG.
 const SIZE: (f64, f64) = (420.0, 270.0);
 const LEFT: f64 = 72.0;
 const RIGHT: f64 = 408.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 224.0;
-/// Largest number of points that are drawn as dots.
+/// Largest number of points that are drawn with dots.
 const DOTS: usize = 60;
 
-/// Charts side by side, as many as the page is wide. Charts without lines are left out.
+/// Charts side by side across the width of the page. Charts without any line are left out.
 pub(super) fn charts(charts: &[Chart]) -> String {
     let drawn: String = charts.iter().filter(|chart| !chart.lines.is_empty()).map(Chart::html).collect();
     if drawn.is_empty() { drawn } else { format!("<div class=\"charts\">\n{drawn}</div>\n") }
@@ -97,10 +97,10 @@ impl Chart {
     }
 }
 
-/// Number of colors. Further lines repeat them, dashed.
+/// Number of line colors. Further lines repeat them, dashed.
 const COLORS: usize = 8;
 
-/// CSS classes of a line: color and dashes.
+/// CSS classes of a line: its color and its dashes.
 fn style(index: usize) -> (String, &'static str) {
     (format!("l{}", index % COLORS), if index < COLORS { "" } else { "dashed" })
 }
@@ -114,7 +114,7 @@ fn at_y(axis: &Axis, value: f64) -> f64 {
 }
 
 impl Line {
-    /// The line breaks where a value cannot be drawn.
+    /// Draws a line. It has a gap where a value cannot be drawn.
     fn draw(&self, html: &mut String, index: usize, x: &Axis, y: &Axis) {
         let (color, dashed) = style(index);
         push(html, format_args!("<g class=\"{color}\">"));

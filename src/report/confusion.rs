@@ -1,16 +1,16 @@
-//! The confusion matrix as a table that can be enlarged, and the scores of each class.
+//! The confusion matrix as a table with zoom, and the scores of each class.
 
 use super::html::{Cell, Row, escaped, push, table};
 use super::page::Page;
 use super::record::Record;
 use crate::run::confusion::{ClassScore, ConfusionMatrix};
 
-/// Above this number of classes, the most frequent confusions are listed instead.
+/// Largest number of classes of a matrix. Above it the most frequent confusions are listed instead.
 const MOST_CLASSES: usize = 128;
 /// Number of listed confusions.
 const LISTED: usize = 50;
 
-/// The matrix, truth in rows. Zooming needs no script: three buttons choose the size of the cells.
+/// The matrix, with truth in rows. Zoom needs no script: three radio buttons choose the size of the cells.
 pub(super) fn matrix(page: &mut Page, names: &[String], matrix: &ConfusionMatrix, unit: &str) {
     if names.len() > MOST_CLASSES {
         page.add(&most_frequent(names, matrix, unit));
@@ -53,7 +53,7 @@ fn cell(names: &[String], matrix: &ConfusionMatrix, truth: usize, prediction: us
     let (name, predicted, percent) = (escaped(&names[truth]), escaped(&names[prediction]), 100.0 * share);
     let mut html = String::from("<td");
     if count > 0 {
-        // The square root keeps rare mistakes visible.
+        // The square root makes a few mistakes among many visible.
         push(&mut html, format_args!(" style=\"--s:{:.3}\"", share.sqrt()));
     }
     let class = match (truth == prediction, share > 0.3) {
@@ -103,7 +103,7 @@ fn most_frequent(names: &[String], matrix: &ConfusionMatrix, unit: &str) -> Stri
     table("Most frequent confusions", &["truth", "predicted as", unit].map(String::from), &rows)
 }
 
-/// A score of each class, of the kind that the run's task has.
+/// The per-class score of a run's task.
 pub(super) struct ClassScores<'a> {
     /// Its name.
     pub score: &'static str,
@@ -111,14 +111,14 @@ pub(super) struct ClassScores<'a> {
     pub values: Vec<Option<f64>>,
 }
 
-/// Scores of the classes, if the run has a confusion matrix.
+/// Scores of the classes, for runs with counts.
 pub(super) fn class_scores(run: &Record) -> Option<ClassScores<'_>> {
     let (classes, matrix) = run.confusion.as_ref()?;
     let score = run.card.as_ref().and_then(|card| card.confusion.as_ref()).map_or(ClassScore::F1, |c| c.score);
     Some(ClassScores { score: score.name(), classes, values: matrix.class_scores(score) })
 }
 
-/// The unit that a run's confusion matrix counts.
+/// The unit of a run's confusion matrix.
 pub(super) fn unit(run: &Record) -> &str {
     run.card.as_ref().and_then(|card| card.confusion.as_ref()).map_or("images", |c| &c.unit)
 }

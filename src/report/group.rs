@@ -10,7 +10,7 @@ use crate::run::Score;
 use crate::run::history::EpochRow;
 use crate::run::pictures::Scale;
 
-/// Adds scores, curves, classes and settings of runs, one row or line per run.
+/// Scores, curves, classes and settings of runs, one row or line per run.
 pub(super) fn comparison(page: &mut Page, runs: &[Record], level: usize) {
     page.heading(level, "Comparison");
     page.add(&scores(runs));
@@ -30,7 +30,7 @@ fn scores_of(runs: &[Record]) -> Vec<Score> {
     scores
 }
 
-/// Cells of a column. The best is marked, unless all are equal.
+/// Cells of a column. The best is marked if the score has a better direction.
 fn column(values: &[Option<f64>], direction: f64, text: impl Fn(f64) -> String) -> Vec<Cell> {
     let good = |v: &Option<f64>| v.filter(|v| v.is_finite()).map(|v| v * direction);
     let best = values.iter().filter_map(good).fold(f64::NEG_INFINITY, f64::max);
@@ -101,7 +101,7 @@ fn capitalized(text: &str) -> String {
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// Scores of each class, one column per run. `None` if the classes of the runs differ.
+/// Scores of each class, one column per run. `None` if the runs have different classes.
 fn classes(runs: &[Record]) -> Option<String> {
     let found: Vec<_> = runs.iter().map(class_scores).collect::<Option<_>>()?;
     let ClassScores { score, classes: names, .. } = found.first()?;
@@ -119,7 +119,7 @@ fn classes(runs: &[Record]) -> Option<String> {
     Some(table(&format!("{score} of each class, after the best epoch"), &head, &rows))
 }
 
-/// All settings. Those that differ come first and are marked.
+/// All settings. Those that differ come first, marked.
 fn settings(runs: &[Record]) -> String {
     let mut keys: Vec<&str> = vec![];
     for (key, _) in runs.iter().flat_map(|run| &run.settings) {

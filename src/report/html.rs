@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-/// Text escaped for an element or a quoted attribute.
+/// Text for an element or a quoted attribute.
 pub(super) fn escaped(text: impl Display) -> String {
     let text = text.to_string();
     let mut safe = String::with_capacity(text.len());
@@ -13,7 +13,7 @@ pub(super) fn escaped(text: impl Display) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            // Control characters are not allowed in HTML; a file name may hold them.
+            // HTML does not allow control characters; a file name may have them.
             c if c.is_control() => safe.push('\u{fffd}'),
             c => safe.push(c),
         }
@@ -46,7 +46,7 @@ pub(super) struct Cell {
     pub text: String,
     /// Whether it is the best of its column.
     pub best: bool,
-    /// Length of a bar under the text, 0..1.
+    /// Length of the bar under the text, 0..1.
     pub bar: Option<f64>,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Row {
     pub differs: bool,
 }
 
-/// A table in a box that scrolls on narrow pages. Columns of numbers are flush right.
+/// A table in a box that scrolls on narrow pages. Columns of numbers are right-aligned.
 pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
     let numeric = |column: usize| rows.iter().all(|row| row.cells.get(column).is_none_or(Cell::is_number));
     let class = |column: usize| if column > 0 && numeric(column) { " class=\"n\"" } else { "" };
@@ -105,7 +105,7 @@ pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
     html
 }
 
-/// A picture, as wide as the page or in its own size in a box that scrolls.
+/// A picture as wide as the page, or in its native size in a box that scrolls.
 pub(super) fn picture(png: &[u8], alt: &str, caption: &str) -> String {
     let (uri, alt, caption) = (data_uri(png), escaped(alt), escaped(caption));
     format!(
@@ -115,7 +115,7 @@ pub(super) fn picture(png: &[u8], alt: &str, caption: &str) -> String {
     )
 }
 
-/// Appends; writing into memory does not fail.
+/// Appends text. Writing to memory does not fail.
 pub(super) fn push(html: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = html.write_fmt(text);
 }

@@ -1,17 +1,17 @@
-//! The page under construction: its body and its table of contents.
+//! A page in the making: its body, and the headings of its table of contents.
 
 use std::fmt::Arguments;
 
 use super::html::{escaped, push};
 
-/// Style of the page.
+/// Style sheet of the page.
 const STYLE: &str = include_str!("style.css");
 
-/// A page under construction.
+/// A page in the making.
 #[derive(Default)]
 pub(super) struct Page {
     body: String,
-    /// Level, id and text of the headings in the table of contents.
+    /// Level, id and text of the headings of the table of contents.
     listed: Vec<(usize, String, String)>,
     ids: usize,
 }
@@ -27,7 +27,7 @@ impl Page {
         push(&mut self.body, html);
     }
 
-    /// A new id.
+    /// An id that is unique on the page.
     pub fn id(&mut self) -> String {
         self.ids += 1;
         format!("s{}", self.ids)
@@ -38,7 +38,7 @@ impl Page {
         self.push(format_args!("<h{level}>{}</h{level}>\n", escaped(text)));
     }
 
-    /// A heading in the table of contents.
+    /// A heading that the table of contents lists.
     pub fn listed_heading(&mut self, level: usize, text: &str) {
         let id = self.id();
         self.push(format_args!("<h{level} id=\"{id}\">{}</h{level}>\n", escaped(text)));

@@ -1,4 +1,4 @@
-//! The contents of a run's folder, read into memory.
+//! The content of a run's folder, in memory.
 
 use std::fs;
 use std::io::Read;
@@ -13,19 +13,19 @@ use crate::run::mistakes::{self, Mistake};
 use crate::run::task_card::TaskCard;
 use crate::run::{RunDir, Score};
 
-/// The parts of a run that a report shows.
+/// A run in the form of the report.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     pub name: String,
-    /// Keys and values of `config.toml`, without those that only name folders.
+    /// Keys and values of `config.toml`, without paths of folders.
     pub settings: Vec<(String, String)>,
     pub facts: Option<RunFacts>,
     /// The description of its task, if known.
     pub card: Option<TaskCard>,
-    /// Tables that its task names: caption, names of the columns, rows.
+    /// Tables of its task: caption, names of the columns, rows.
     pub tables: Vec<(String, TableRows)>,
     pub rows: Vec<EpochRow>,
-    /// A line for each damaged or missing file.
+    /// Damaged and missing files, one line each.
     pub damage: Vec<String>,
     /// Whether it can be resumed.
     pub unfinished: bool,
@@ -51,7 +51,7 @@ impl Record {
             Ok((mistake, picture.unwrap_or_default()))
         };
         let confusion_picture = if confusion.is_none() { read_if_there(&run.confusion_path())? } else { None };
-        // Damage is listed, and intact files are shown.
+        // Damage is reported, and undamaged files are shown.
         let mut damage = run.damage();
         let facts = run.read_facts().ok().flatten();
         let metrics = fs::read(run.metrics_path()).unwrap_or_default();
@@ -92,12 +92,12 @@ impl Record {
         self.card.as_ref().map(|card| &*card.task)
     }
 
-    /// Digest of its validation images. Runs of earlier versions lack it.
+    /// Digest of the validation images of its scores. Runs of earlier versions have none.
     pub fn data(&self) -> Option<&str> {
         Some(self.facts.as_ref()?.data.as_ref()?.validation.set.as_str())
     }
 
-    /// The scores that its epochs have.
+    /// The scores of its epochs.
     pub fn scores(&self) -> impl Iterator<Item = &Score> {
         self.rows.first().into_iter().flat_map(|row| row.scores.iter().map(|(score, _)| score))
     }
@@ -107,7 +107,7 @@ impl Record {
         self.scores().find(|score| !score.of_training())
     }
 
-    /// The epoch with the best decisive score, or with the least validation loss if there is no score.
+    /// The epoch with the best such score; without a score, the one with the smallest validation loss.
     pub fn best(&self) -> Option<&EpochRow> {
         let decisive = self.decisive();
         let value = |row: &EpochRow| {
@@ -117,7 +117,7 @@ impl Record {
         known.reduce(|best, this| if this.1 > best.1 { this } else { best }).map(|(row, _)| row)
     }
 
-    /// A value of each epoch.
+    /// A value for each epoch.
     pub fn points(&self, value: impl Fn(&EpochRow) -> Option<f64>) -> Vec<(u32, f64)> {
         self.rows.iter().filter_map(|row| Some((row.epoch, value(row)?))).collect()
     }
@@ -134,7 +134,7 @@ impl Record {
         self.rows.last().map(|row| row.seconds)
     }
 
-    /// A setting's value; empty if the run lacks the setting.
+    /// The value of a setting; empty if the run does not have it.
     pub fn setting(&self, key: &str) -> &str {
         self.settings.iter().find(|(k, _)| k == key).map_or("", |(_, value)| value)
     }
@@ -151,21 +151,21 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
-/// The settings of a run, of this version or another.
+/// The settings of a run, of any version.
 fn settings(path: &Path) -> Result<Vec<(String, String)>, ReportError> {
     let text = read_text(path, 1 << 20)?;
     let bad = |problem: toml::de::Error| ReportError::Settings { path: path.to_owned(), problem: Box::new(problem) };
     let table: toml::Table = toml::from_str(&text).map_err(bad)?;
     let value = |value: toml::Value| match value {
         toml::Value::String(text) => text,
-        // As a person writes it: 1e-7 instead of 0.0000001.
+        // In the usual form: 1e-7, for which TOML has 0.0000001.
         toml::Value::Float(number) => format!("{number:?}"),
         other => other.to_string(),
     };
     Ok(table.into_iter().filter(|(key, _)| key != "out").map(|(key, v)| (key, value(v))).collect())
 }
 
-/// Whether a name is a plain file name, not a path.
+/// Whether a name is that of a file in its folder, and no path out of it.
 fn is_plain(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|file| file == name)
 }
@@ -194,11 +194,11 @@ pub(super) fn read_picture(path: &Path) -> Result<Vec<u8>, ReportError> {
 pub(super) struct TableRows {
     /// Names of the columns.
     pub head: Vec<String>,
-    /// Rows. In the table of a sweep the best is first, and the last column names the folders of the runs.
+    /// Rows. Those of a sweep are sorted from best to worst, and the last column has the folders of the runs.
     pub rows: Vec<Vec<String>>,
 }
 
-/// The description of a run's task: its own, else that of a known task with its name or its first score.
+/// The description of a run's task: its own, else that of a known task with the same name or first score.
 fn card_of<'a>(facts: Option<&'a RunFacts>, rows: &[EpochRow], known: &'a [TaskCard]) -> Option<&'a TaskCard> {
     if let Some(card) = facts.and_then(|facts| facts.shown.as_ref()) {
         return Some(card);
@@ -213,7 +213,7 @@ pub(super) fn sweep_table(path: &Path) -> Result<Option<TableRows>, ReportError>
     table(&path.join("sweep.csv"))
 }
 
-/// The table in a CSV file; `None` if the file is missing.
+/// The table in a CSV file; `None` if there is no such file.
 fn table(file: &Path) -> Result<Option<TableRows>, ReportError> {
     if !fs::metadata(file).is_ok_and(|m| m.is_file()) {
         return Ok(None);

@@ -10,7 +10,7 @@ use crate::run::history::EpochRow;
 use crate::run::mistakes::Mistake;
 use crate::run::pictures::Scale;
 
-/// Adds everything below the heading of a run, which has `level - 1`. `settings` is false if a comparison shows them.
+/// All of a run below its heading, which has `level - 1`. `settings` are shown unless a comparison shows them.
 pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: bool) {
     facts(page, run);
     for line in &run.damage {
@@ -55,7 +55,7 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
     }
 }
 
-/// A short list: model, data, speed and score.
+/// A short list of facts: model, data, speed, score.
 fn facts(page: &mut Page, run: &Record) {
     let mut list: Vec<(&str, String)> = vec![];
     if let Some(facts) = &run.facts {
@@ -98,7 +98,7 @@ fn thousands(number: usize) -> String {
     groups.iter().map(|group| String::from_utf8_lossy(group)).collect::<Vec<_>>().join("\u{202f}")
 }
 
-/// Name of a score's axis, from its panel.
+/// Name of a score's axis: that of its panel in the task.
 pub(super) fn axis(run: Option<&Record>, score: &Score) -> String {
     let mut panels = run.into_iter().flat_map(|run| &run.card).flat_map(|card| &card.panels);
     let panel = panels.find(|panel| panel.lines.iter().any(|(_, line)| line == score));
@@ -113,7 +113,7 @@ fn curves(run: &Record) -> Vec<Chart> {
     let mut list = vec![Chart { title: "Loss".into(), axis: "mean loss".into(), scale: Scale::Loss, lines: loss }];
     let there = |score: &Score| run.scores().any(|s| s == score);
     for panel in run.card.iter().flat_map(|card| &card.panels) {
-        // The last line of a panel decides whether the run has it.
+        // The last line of a panel identifies the task's panel.
         if panel.lines.last().is_some_and(|(_, score)| there(score)) {
             let lines = panel.lines.iter().filter(|(_, score)| there(score));
             let lines = lines.map(|(name, score)| line(name, &|r| r.score(score))).collect();

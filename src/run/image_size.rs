@@ -52,7 +52,7 @@ pub enum Fit {
 impl ImageSize {
     /// A line about the resize of a picture of a height and width to this size. If the proportions change, it names a size
     /// of about as many pixels that keeps them.
-    pub fn fit_line(self, [height, width]: [usize; 2], fit: Fit) -> String {
+    pub(crate) fn fit_line(self, [height, width]: [usize; 2], fit: Fit) -> String {
         let (h, w) = (height.max(1) as f64, width.max(1) as f64);
         let ratio = (self.width as f64 / self.height as f64) / (w / h);
         let how = match fit {

@@ -1,7 +1,7 @@
 //! PNG pictures of a run: curves over epochs, the confusion matrix, sheets of images with captions.
 //!
-//! Everything is drawn with a bundled font, so pictures look the same on every machine. The font has
-//! Latin, Greek and Cyrillic letters; other scripts show as boxes.
+//! Text is drawn with a bundled font, so pictures are the same on every machine. The font has Latin, Greek and Cyrillic
+//! letters. Other scripts show as boxes.
 
 mod axis;
 mod canvas;
@@ -17,26 +17,26 @@ use thiserror::Error;
 
 pub use axis::{Axis, Scale, drawable};
 pub use canvas::Color;
-pub use comparison::{Comparison, painted};
+pub use comparison::{PictureTable, painted};
 pub use confusion::confusion_picture;
 pub use curves::{curves_picture, lr_picture};
 pub use sheet::{Cell, Sheet, prediction_cell};
 
 use crate::interop::files::{FileError, write_atomic};
 
-/// Why a picture could not be drawn or saved.
+/// Errors of pictures.
 #[derive(Debug, Error)]
 pub enum PictureError {
-    /// The operating system refused.
+    /// The operating system refused an access.
     #[error(transparent)]
     File(#[from] FileError),
-    /// There is nothing to draw.
+    /// A picture without content.
     #[error("cannot draw {what}: it is empty")]
     Empty {
         /// The picture.
         what: &'static str,
     },
-    /// The picture would be larger than can be drawn.
+    /// A picture beyond the size limit.
     #[error("cannot draw {what}: it would have {width} x {height} pixels; draw fewer cells")]
     TooLarge {
         /// The picture.
@@ -52,12 +52,12 @@ pub enum PictureError {
     /// The mask cannot be encoded.
     #[error("cannot encode a mask as PNG: {0}")]
     EncodeMask(png::EncodingError),
-    /// The number of names differs from the number of classes.
+    /// A different number of names than of classes.
     #[error("cannot draw the confusion matrix: {names} class names for {classes} classes")]
     ClassNames {
         /// Number of names.
         names: usize,
-        /// Number of classes.
+        /// Number of classes of the matrix.
         classes: usize,
     },
 }

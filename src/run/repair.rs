@@ -29,7 +29,7 @@ impl RunDir {
     ///
     /// # Errors
     /// [`RunError::CannotResume`] when a file is lost that cannot be restored exactly.
-    pub fn examine(&self, kept: &Kept, known: &[Score]) -> Result<Repairs, RunError> {
+    pub(crate) fn examine(&self, kept: &Kept, known: &[Score]) -> Result<Repairs, RunError> {
         let mut repairs = Repairs::default();
         repairs.rows = self.kept_rows(kept, known, &mut repairs.notes)?;
         self.examine_best(kept, &mut repairs)?;
@@ -43,7 +43,7 @@ impl RunDir {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn repair(&self, repairs: &Repairs) -> Result<(), RunError> {
+    pub(crate) fn repair(&self, repairs: &Repairs) -> Result<(), RunError> {
         if repairs.best_is_last {
             let last = self.last_path();
             let bytes = fs::read(&last).map_err(|e| FileError::reading(&last, e))?;

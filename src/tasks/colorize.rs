@@ -33,7 +33,7 @@ use crate::data::{
 use crate::exec::AnyEngine;
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
-use crate::run::pictures::Comparison;
+use crate::run::pictures::PictureTable;
 use crate::run::score::{Better, Panel, Unit};
 use crate::run::table::Table;
 use crate::run::task_card::TaskCard;
@@ -234,7 +234,7 @@ impl ImageSet for ColorImages {
         let table = Table { row: "model", columns: columns.iter().map(|c| c.name.to_string()).collect(), rows };
         let title = format!("{} images, scores of each", self.0.len());
         let columns = std::iter::once("grey".to_owned()).chain(names.iter().cloned()).chain(["truth".to_owned()]);
-        let mut figure = Comparison::new(title, columns.collect());
+        let mut figure = PictureTable::new(title, columns.collect());
         for row in 0..found.first().map_or(0, |first| first.shown.len()) {
             figure.row(self.row(&found, row)?);
         }

@@ -10,7 +10,7 @@ use crate::choices;
 use crate::data::{BadImage, SetOptions, SizeOptions, Source};
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
-use crate::run::pictures::Comparison;
+use crate::run::pictures::PictureTable;
 use crate::run::table::Table;
 use crate::run::{Checkpoint, ImageSize, RunDir, RunError, resume};
 use crate::train::settings::TrainSettings;
@@ -169,7 +169,7 @@ pub struct Compared {
     /// Score of each class for each model, if the task has classes.
     pub classes: Option<Table>,
     /// Predictions of each model for the same images.
-    pub figure: Comparison,
+    pub figure: PictureTable,
 }
 
 /// The evaluations as the type of a task's evaluation.

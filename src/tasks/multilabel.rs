@@ -1,6 +1,7 @@
 //! Multi-label classification: several labels per image. Each label has a threshold, chosen on the validation images.
 
 mod evaluation;
+mod labels;
 pub(crate) mod metrics;
 mod objective;
 mod predict;
@@ -137,7 +138,7 @@ impl Task for MultiLabel {
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         // Classes in the order of the model. The images may lack some of them.
         let set = set
-            .relabelled(&card.classes)
+            .relabeled(&card.classes)
             .map_err(|_| TaskError::OtherClasses { data: set.class_names().to_vec(), model: card.classes.clone() })?;
         let options = PrepareOptions { skip_bad: from.skip_bad, ..PrepareOptions::new(from.size.height as u32) };
         let prepared = Arc::new(prepare_multi_label(&[set], &options, &|_, _| {})?.remove(0));
@@ -164,7 +165,7 @@ impl Task for MultiLabel {
             let mut rgb = vec![0; 3 * side * side];
             square_into(&train.image(index)?, side as u32, &mut rgb);
             let names: Vec<&String> = train.labels(index).iter().map(|&l| &train.class_names()[l as usize]).collect();
-            Ok(Sample { index, name: results::joined(&names), rgb, mask: vec![] })
+            Ok(Sample { index, name: labels::joined(&names), rgb, mask: vec![] })
         };
         Ok(Samples { count, size: config.size(), legend: vec![], keeps: KEEPS, mix, read: Box::new(read) })
     }

@@ -33,7 +33,7 @@ use crate::exec::AnyEngine;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ClassScore;
 use crate::run::image_size::Fit;
-use crate::run::pictures::{self, Comparison};
+use crate::run::pictures::{self, PictureTable};
 use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
 use crate::run::table::Table;
 use crate::run::task_card::{ConfusionCard, TaskCard};
@@ -243,7 +243,7 @@ impl ImageSet for SegmentedImages {
             Table { row: "model", columns: card.classes.clone(), rows: names.iter().cloned().zip(rows).collect() };
         let title = format!("{} images, mean IoU of each", self.0.len());
         let columns = ["image", "truth"].map(String::from).into_iter().chain(names.iter().cloned()).collect();
-        let mut figure = Comparison::new(title, columns);
+        let mut figure = PictureTable::new(title, columns);
         figure.legend = card.classes.iter().cloned().zip(card.palette.iter().copied()).collect();
         for row in 0..found.first().map_or(0, |first| first.shown.len()) {
             figure.row(self.row(card, &found, row)?);

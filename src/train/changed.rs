@@ -1,17 +1,20 @@
-//! What differs between a run and the command that resumes it. Data and settings that change the weights need consent; others
-//! may change, and what they do is said.
+//! Differences between a run and the command that resumes it. A change of data or settings that changes the weights needs
+//! `--allow-changed-data`; the effect of any other change is noted.
 
 use std::path::Path;
 
 use super::TrainError;
+use super::model::LoadedModel;
+use super::objective::Objective;
 use super::schedule::{LrSchedule, Schedule};
 use super::settings::TrainSettings;
 use crate::run::fingerprint::DataPrint;
-use crate::run::resume::Kept;
+use crate::run::repair::Repairs;
+use crate::run::resume::{self, ImageOrder, Kept};
 use crate::run::{RunDir, RunError, Unresumable};
 
-/// Settings that change no weight of the epochs that are done or come, or whose change the data shows: `data`, `scenes`,
-/// `val_split`, `skip_bad`. The number of epochs and the precision are noted where they matter.
+/// Settings that change no weight, and settings whose change the data shows: `data`, `scenes`, `val_split`, `skip_bad`. The
+/// number of epochs and the precision are noted where they matter.
 const FREE: [&str; 16] = [
     "allow_changed_data",
     "data",
@@ -31,7 +34,7 @@ const FREE: [&str; 16] = [
     "val_split",
 ];
 
-/// What changed since the run began, in words; empty for a run of an earlier version, which does not say what it was.
+/// Changes since the run began, in words; empty for a run of an earlier version, which has no record of its data.
 fn changes(kept: &Kept, toml: &str, data: &DataPrint) -> Vec<String> {
     let table = |text: &str| toml::from_str::<toml::Table>(text).unwrap_or_default();
     let mut changes = vec![];
@@ -49,11 +52,45 @@ fn changes(kept: &Kept, toml: &str, data: &DataPrint) -> Vec<String> {
     changes
 }
 
-/// Refuses to go on with other data or settings than the run had, unless that is allowed: then gives a note on each.
+/// A command that resumes a run: its settings, also as `config.toml`, its data, and their order and number of steps.
+pub(super) struct Resumption<'a> {
+    pub settings: &'a TrainSettings,
+    pub toml: &'a str,
+    pub data: &'a DataPrint,
+    pub order: ImageOrder,
+    pub steps_per_epoch: usize,
+}
+
+/// Compares a run with the command that resumes it, and restores its states. Returns lines for the user, and the repairs of
+/// damaged files. Writes nothing.
+///
+/// # Errors
+/// [`RunError::CannotResume`] where the run is another one, or its files are beyond repair.
+pub(super) fn examine(
+    kept: &Kept,
+    model: &mut LoadedModel,
+    objective: &dyn Objective,
+    now: &Resumption<'_>,
+) -> Result<(Vec<String>, Repairs), TrainError> {
+    let &Resumption { settings, toml, data, order, steps_per_epoch } = now;
+    let path = settings.resume.as_deref().unwrap_or(Path::new(""));
+    let folder = RunDir::to_resume(path)?;
+    kept.position.check(order, settings.epochs, path)?;
+    let mut notes = check(kept, settings, toml, data, path)?;
+    notes.extend(rate_jump(&folder, kept, settings, steps_per_epoch));
+    resume::restore(&mut model.session, &kept.file, path)?;
+    let known: Vec<_> = objective.task_card().known_scores().cloned().collect();
+    let repairs = folder.examine(kept, &known)?;
+    let damaged = repairs.notes.iter().cloned().chain(damaged_settings(&folder, kept));
+    notes.extend(damaged.map(|problem| format!("note:    {}: {problem}", path.display())));
+    Ok((notes, repairs))
+}
+
+/// Refuses other data or settings than the run had, unless they are allowed; then returns a note on each.
 ///
 /// # Errors
 /// [`RunError::CannotResume`] with what changed.
-pub(super) fn check(
+fn check(
     kept: &Kept,
     settings: &TrainSettings,
     toml: &str,
@@ -67,8 +104,8 @@ pub(super) fn check(
     Ok(changes.into_iter().map(|change| format!("note:    continues with a change: {change}")).collect())
 }
 
-/// A line on a schedule that spans another number of epochs than before, where that moves the learning rate.
-pub(super) fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, steps_per_epoch: usize) -> Option<String> {
+/// A note where the schedule spans another number of epochs than before, and the learning rate jumps.
+fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, steps_per_epoch: usize) -> Option<String> {
     let text = kept.origin.settings.clone().or_else(|| std::fs::read_to_string(run.config_path()).ok())?;
     let before = toml::from_str::<toml::Table>(&text).ok()?.get("epochs")?.as_integer()?;
     let before = usize::try_from(before).ok().filter(|&before| before != settings.epochs)?;
@@ -91,8 +128,8 @@ pub(super) fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, ste
     })
 }
 
-/// A line where `config.toml` lacks settings that the run is known to have, or is none.
-pub(super) fn damaged_settings(run: &RunDir, kept: &Kept) -> Option<String> {
+/// A note where `config.toml` cannot be read, or lacks settings that the run had.
+fn damaged_settings(run: &RunDir, kept: &Kept) -> Option<String> {
     let before: toml::Table = toml::from_str(kept.origin.settings.as_deref()?).ok()?;
     let found =
         std::fs::read_to_string(run.config_path()).ok().and_then(|text| toml::from_str::<toml::Table>(&text).ok());

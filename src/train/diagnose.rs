@@ -1,7 +1,7 @@
-//! Names the first layer or parameter that is not finite, where a number of a run is not.
+//! Names the first layer or parameter that is not finite, after a loss was not.
 
 use super::TrainError;
-use super::model::Model;
+use super::model::LoadedModel;
 use super::objective::Objective;
 use super::step::Phase;
 use crate::data::{Batch, Loader};
@@ -12,7 +12,7 @@ use crate::plan::PlanOptions;
 use crate::precision::Precision;
 use crate::run::RunDir;
 
-/// Where a run stood when a number was not finite.
+/// Position of a run when a number was not finite.
 pub(super) struct Failure<'a> {
     pub run: &'a RunDir,
     pub precision: Precision,
@@ -28,7 +28,7 @@ const KEEP: PlanOptions = PlanOptions { reuse: false };
 
 /// Runs a training step again with every value kept, and names the first layer that is not finite. The optimizer does not
 /// change the weights when the loss is not finite, so the values are those of the failed step.
-pub(super) fn layer_in_training(model: &mut Model, objective: &dyn Objective, batch: &Batch) -> String {
+pub(super) fn layer_in_training(model: &mut LoadedModel, objective: &dyn Objective, batch: &Batch) -> String {
     first_not_finite(model, |model| {
         let plan = model.training_plan(objective, (batch.len(), Phase::Update), KEEP)?;
         model.feed(objective, plan, batch, Hyper::default())?;
@@ -37,8 +37,8 @@ pub(super) fn layer_in_training(model: &mut Model, objective: &dyn Objective, ba
     })
 }
 
-/// The same for an evaluation of the first batch of a loader.
-pub(super) fn layer_in_validation(model: &mut Model, objective: &dyn Objective, loader: &Loader) -> String {
+/// Runs the evaluation of a loader's first batch with every value kept, and names the first layer that is not finite.
+pub(super) fn layer_in_validation(model: &mut LoadedModel, objective: &dyn Objective, loader: &Loader) -> String {
     let batch = loader.epoch(0).ok().and_then(|mut batches| batches.next()).transpose();
     first_not_finite(model, |model| {
         let batch = batch?.unwrap_or_default();
@@ -49,8 +49,11 @@ pub(super) fn layer_in_validation(model: &mut Model, objective: &dyn Objective, 
     })
 }
 
-/// Searches what `run` computes with every value kept for the first layer that is not finite.
-fn first_not_finite(model: &mut Model, run: impl FnOnce(&mut Model) -> Result<PlanId, TrainError>) -> String {
+/// The first layer that is not finite among the values of `run`, which keeps every value.
+fn first_not_finite(
+    model: &mut LoadedModel,
+    run: impl FnOnce(&mut LoadedModel) -> Result<PlanId, TrainError>,
+) -> String {
     let found = run(model).and_then(|plan| model.first_not_finite(plan));
     found.unwrap_or_else(|e| Some(format!("(not found: {e})"))).unwrap_or_else(|| "the loss itself".into())
 }
@@ -60,7 +63,10 @@ fn first_not_finite(model: &mut Model, run: impl FnOnce(&mut Model) -> Result<Pl
 ///
 /// # Errors
 /// When the device is lost.
-pub(super) fn bad_state(model: &mut Model, precision: Precision) -> Result<Option<(&'static str, String)>, TrainError> {
+pub(super) fn bad_state(
+    model: &mut LoadedModel,
+    precision: Precision,
+) -> Result<Option<(&'static str, String)>, TrainError> {
     for group in [Group::Parameters, Group::Statistics] {
         if let Some(state) = model.state_not_finite(group)? {
             return Ok(Some(("update", state)));
@@ -73,7 +79,7 @@ pub(super) fn bad_state(model: &mut Model, precision: Precision) -> Result<Optio
 }
 
 impl Failure<'_> {
-    /// The error, given what is not finite, its value, and the first layer that is not.
+    /// The error: `what` is not finite, its value, and the first layer that is not.
     pub(super) fn error(&self, what: &'static str, loss: f32, layer: String) -> TrainError {
         let kept = match self.run.checkpoint() {
             Some(path) => format!("the last good weights are in {}", path.with_file_name("last.safetensors").display()),

@@ -1,4 +1,4 @@
-//! Everything that can end training.
+//! Errors of training and evaluation.
 
 use std::error::Error;
 
@@ -41,7 +41,7 @@ pub enum TrainError {
          in {layer}; {kept}. {}", remedy(*precision)
     )]
     NotFinite {
-        /// What is not finite.
+        /// The quantity that is not finite.
         what: &'static str,
         /// The loss.
         loss: f32,
@@ -53,7 +53,7 @@ pub enum TrainError {
         lr: f64,
         /// First layer in the order of computation.
         layer: String,
-        /// Where the last good weights are.
+        /// Path of the last good weights.
         kept: String,
         /// Precision of the run.
         precision: Precision,
@@ -61,7 +61,7 @@ pub enum TrainError {
     /// Nothing, or everything, would be frozen.
     #[error("freeze = {patterns}: {reason}")]
     Freeze {
-        /// As given.
+        /// The pattern.
         patterns: String,
         /// What is wrong.
         reason: String,

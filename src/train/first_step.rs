@@ -1,7 +1,7 @@
-//! The first step of a run, taken out of it for an examination.
+//! The first step of a run, for the doctor.
 
 use super::TrainError;
-use super::model::Model;
+use super::model::LoadedModel;
 use super::objective::Objective;
 use super::trainer::Trainer;
 use crate::data::Batch;
@@ -9,11 +9,11 @@ use crate::ops::Hyper;
 use crate::precision::Precision;
 
 /// The first step of a run.
-pub struct FirstStep {
-    /// What is trained.
+pub(crate) struct FirstStep {
+    /// The task's graphs and scores.
     pub objective: Box<dyn Objective>,
     /// The network with its states.
-    pub model: Model,
+    pub model: LoadedModel,
     /// The first batch of training images.
     pub batch: Batch,
     /// Values that change from step to step.
@@ -27,7 +27,7 @@ impl Trainer {
     ///
     /// # Errors
     /// When its images cannot be read.
-    pub fn into_first_step(self) -> Result<FirstStep, TrainError> {
+    pub(crate) fn into_first_step(self) -> Result<FirstStep, TrainError> {
         let batch = self.loaders.train.epoch(1)?.next().transpose()?.unwrap_or_default();
         let hyper = self.hyper(1e-3, 1, self.settings.accumulate > 1);
         let precision = self.settings.precision;

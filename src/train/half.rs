@@ -41,8 +41,8 @@ pub(crate) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Pre
     }
 }
 
-/// Whether a number above the range of f16 becomes infinite, by which a step recognizes overflowing gradients. Vulkan
-/// does not specify how a conversion rounds; towards zero, 10⁶ would become 65,504.
+/// Whether a number above the range of f16 becomes infinite. A step recognizes overflowing gradients by that. Vulkan does not
+/// specify how a conversion rounds; towards zero, 10⁶ would become 65,504.
 ///
 /// # Errors
 /// When the device refuses to compute it.
@@ -78,6 +78,6 @@ pub fn difference(device: &str) -> Result<f64, TrainError> {
 pub fn distance(exact: &[f32], other: &[f32]) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
     let error = norm(&mut exact.iter().zip(other).map(|(a, b)| a - b)) / norm(&mut exact.iter().copied());
-    // A difference that is not a number must not pass for a small one.
+    // A difference of NaN must not pass for a small one.
     if error.is_finite() { error } else { f64::INFINITY }
 }

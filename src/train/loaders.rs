@@ -8,16 +8,16 @@ use crate::data::{Loader, LoaderOptions, Source};
 
 /// Training and validation images.
 pub(super) struct Loaders {
-    /// Images to learn from.
+    /// Training images.
     pub train: Loader,
-    /// Images to measure on.
+    /// Validation images.
     pub val: Loader,
-    /// The last batch of an epoch is a single image that BatchNorm cannot be trained on.
+    /// The last batch of an epoch is dropped: it is a single image, on which BatchNorm cannot be trained.
     without_last: bool,
 }
 
 impl Loaders {
-    /// Of a training and a validation source.
+    /// The loaders of a training and a validation source.
     pub fn new(
         [train, val]: [Arc<dyn Source>; 2],
         settings: &TrainSettings,
@@ -39,7 +39,7 @@ impl Loaders {
         self.train.batches() - usize::from(self.without_last)
     }
 
-    /// Whether the last batch of an epoch is left out.
+    /// Whether the last batch of an epoch is dropped.
     pub fn without_last(&self) -> bool {
         self.without_last
     }

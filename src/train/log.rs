@@ -4,13 +4,13 @@ use super::objective::Evaluation;
 use crate::run::Score;
 use crate::run::history::{EpochRow, NormRow};
 
-/// The best epoch, with what its evaluation found, unless that was before the run was resumed.
+/// The best epoch, with its evaluation unless that was before the run was resumed.
 struct Best {
     row: EpochRow,
     found: Option<Box<dyn Evaluation>>,
 }
 
-/// What a run has logged.
+/// The log of a run.
 pub(super) struct Log {
     /// Learning rate of the last step.
     pub lr: f64,
@@ -47,7 +47,7 @@ impl Log {
         self.best.as_ref().map(|best| best.row.epoch)
     }
 
-    /// What the evaluation of the best epoch found.
+    /// The evaluation of the best epoch.
     pub fn found(&self) -> Option<&dyn Evaluation> {
         self.best.as_ref().and_then(|best| best.found.as_deref())
     }

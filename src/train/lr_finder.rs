@@ -25,10 +25,10 @@ const DIVERGED: f64 = 4.0;
 /// classifiers in batches of 16 (docs/rejected.md).
 const FALLEN: f64 = 0.75;
 
-/// The smoothed loss has fallen where the fall is this many of its standard deviations.
+/// A fall of the smoothed loss counts from this many of its standard deviations on.
 const NOISE: f64 = 3.0;
 
-/// What is tried.
+/// The learning rates of a test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LrRange {
     /// First learning rate.
@@ -46,14 +46,14 @@ impl Default for LrRange {
     }
 }
 
-/// What a test found.
+/// The result of a test.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LrCurve {
     /// All steps, or those until the loss exploded.
     pub points: Vec<LrPoint>,
-    /// Where the smoothed loss has fallen by three quarters of what it falls: a rate to try, whatever the optimizer.
+    /// The rate at which the smoothed loss has fallen by three quarters of its whole fall: a rate to try with any optimizer.
     pub suggested: Option<f64>,
-    /// Where it is lowest: a rate above this diverges sooner or later.
+    /// The rate at which the smoothed loss is lowest. A higher rate diverges sooner or later.
     pub lowest: Option<f64>,
     /// The run folder, with `lr_find.csv` and `lr_find.png`.
     pub run: PathBuf,
@@ -148,7 +148,7 @@ impl Trainer {
         Ok(curve)
     }
 
-    /// One step on a batch at a learning rate; gives the loss.
+    /// Runs one step on a batch at a learning rate, and returns the loss.
     fn step_at(&mut self, step: u64, lr: f64, batch: &Batch) -> Result<f64, TrainError> {
         let hyper = self.hyper(lr, step, false);
         let plan = self.model.training_plan(&*self.objective, (batch.len(), Phase::Update), PlanOptions::default())?;

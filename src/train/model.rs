@@ -1,5 +1,5 @@
-//! A network with its states on an engine, and the plans for full and last batches: what training, `eval`, `predict`
-//! and `compare` share.
+//! A network with its states on an engine, and its plans for full and last batches. Training, evaluation, prediction and
+//! comparison share it.
 
 use super::TrainError;
 use super::objective::{Evaluation, Objective};
@@ -16,12 +16,12 @@ use crate::precision::{self, Precision};
 use crate::run::Checkpoint;
 
 /// A network with its states on an engine.
-pub struct Model {
+pub struct LoadedModel {
     /// States and plans.
     pub session: Session<AnyEngine>,
     plans: Vec<((usize, Phase), PlanId)>,
     evaluation: Option<(usize, PlanId)>,
-    /// Of training; an evaluation is in 32 bits.
+    /// Precision of training; an evaluation is in 32 bits.
     precision: Precision,
 }
 
@@ -44,7 +44,7 @@ fn check_frozen(states: &StateTable, freeze: &[String]) -> Result<(), TrainError
     Ok(())
 }
 
-impl Model {
+impl LoadedModel {
     /// A model for training with start values for the settings' seed, `batch` images at a time.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Model {
         let graph = objective.training_graph(StateTable::freezing(&settings.freeze), batch, Phase::Update)?;
         check_frozen(graph.states(), &settings.freeze)?;
         let session = Session::new(engine, &graph, settings.seed)?;
-        Ok(Model { session, plans: vec![], evaluation: None, precision: settings.precision })
+        Ok(LoadedModel { session, plans: vec![], evaluation: None, precision: settings.precision })
     }
 
     /// A trained model from its checkpoint.
@@ -68,7 +68,7 @@ impl Model {
     pub fn trained(objective: &dyn Objective, engine: Box<AnyEngine>, from: &Checkpoint) -> Result<Self, TrainError> {
         let graph = objective.evaluation_graph(StateTable::default(), 1)?;
         let session = Session::new(engine, &graph, 0)?;
-        let mut model = Model { session, plans: vec![], evaluation: None, precision: Precision::F32 };
+        let mut model = LoadedModel { session, plans: vec![], evaluation: None, precision: Precision::F32 };
         torchvision::restore(&mut model.session, &from.file, &from.path)?;
         Ok(model)
     }
@@ -87,7 +87,7 @@ impl Model {
             return Ok(*id);
         }
         let mut graph = objective.training_graph(self.session.states().clone(), key.0, key.1)?;
-        // Without reuse every value is there to be read, in 32 bits.
+        // Without reuse every value can be read, in 32 bits.
         if self.precision == Precision::F16 && options.reuse {
             precision::halve(&mut graph);
         }
@@ -98,9 +98,8 @@ impl Model {
         Ok(id)
     }
 
-    /// Prepares all plans that a run over these numbers of training and validation images needs. Returns true where the
-    /// last, smaller training batch must be left out: it is a single image, of which some BatchNorm would see one value
-    /// a channel.
+    /// Prepares all plans of a run over these numbers of training and validation images. Returns true where the last, smaller
+    /// training batch is dropped: it is a single image, of which some BatchNorm would see one value a channel.
     ///
     /// # Errors
     /// When memory runs out or a kernel is refused.
@@ -218,7 +217,7 @@ impl Model {
         Ok(parameters)
     }
 
-    /// Sets all parameters, as [`Model::use_average`] returned them.
+    /// Sets all parameters, as [`LoadedModel::use_average`] returned them.
     ///
     /// # Errors
     /// When the device is lost.
@@ -247,7 +246,7 @@ impl Model {
     /// # Errors
     /// When the device is lost.
     pub fn first_not_finite(&mut self, plan: PlanId) -> Result<Option<String>, TrainError> {
-        // Not the running statistics: training does not depend on them, and layers show where they went wrong.
+        // Running statistics are skipped: training does not depend on them, and the layers show the fault too.
         if let Some(parameter) = self.state_not_finite(Group::Parameters)? {
             return Ok(Some(parameter));
         }

@@ -1,4 +1,4 @@
-//! What the loop trains: the graphs of a step and of an evaluation, what goes into them, and how their outputs are scored.
+//! The interface between the loop and a task: the graphs of a step and of an evaluation, their inputs, and their scores.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::run::card::ModelCard;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::run::task_card::TaskCard;
 
-/// What the loop trains, and evaluates.
+/// A task with its network, as the loop trains and evaluates it.
 pub trait Objective: Send {
     /// The description of the model.
     fn card(&self) -> &ModelCard;
@@ -24,7 +24,7 @@ pub trait Objective: Send {
     fn task_card(&self) -> &TaskCard;
 
     /// A whole training step for a batch of `n`, with the outputs [`port::LOSS`](super::step::port::LOSS) `[1]` and
-    /// [`port::TOTALS`](super::step::port::TOTALS) `[4]`. The phase says what becomes of the gradients;
+    /// [`port::TOTALS`](super::step::port::TOTALS) `[4]`. The phase decides the use of the gradients;
     /// [`append_training`](super::step::append_training) appends them.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ pub trait Objective: Send {
     /// When the network does not fit the images.
     fn evaluation_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError>;
 
-    /// Writes a batch of up to `n` samples into the inputs of a plan for `n`; the missing samples count for nothing.
+    /// Writes a batch of up to `n` samples into the inputs of a plan for `n`; missing samples are ignored.
     ///
     /// # Errors
     /// When the device is lost.
@@ -46,13 +46,13 @@ pub trait Objective: Send {
     /// An evaluation of `samples` samples before the first batch.
     fn begin(&self, samples: usize) -> Box<dyn Evaluation>;
 
-    /// Whether the totals of a training step count right predictions: where the task shows the training accuracy.
+    /// Whether the totals of a training step count right predictions. The task then shows the training accuracy.
     fn counts_right(&self) -> bool {
         self.task_card().known_scores().any(|score| *score == TRAIN_ACCURACY)
     }
 }
 
-/// What one pass over a set of images finds.
+/// The evaluation of a set of images, in one pass.
 pub trait Evaluation: Any + Send {
     /// Adds a batch, given the outputs of the evaluation graph.
     ///
@@ -63,7 +63,7 @@ pub trait Evaluation: Any + Send {
     /// Mean loss.
     fn loss(&self) -> f64;
 
-    /// The task's scores, the one that decides which epoch is best first; a score without any sample is left out.
+    /// The task's scores. The first one decides which epoch is best. A score without a sample is not listed.
     fn scores(&self) -> Vec<(Score, f64)>;
 
     /// Entries for the metadata of the checkpoint that was evaluated, such as thresholds.
@@ -71,16 +71,16 @@ pub trait Evaluation: Any + Send {
         BTreeMap::new()
     }
 
-    /// Writes what a run shows of its best epoch besides the curves.
+    /// Writes pictures and tables of the best epoch, besides the curves.
     ///
     /// # Errors
-    /// When what is to be shown cannot be read again. A picture that cannot be drawn is noted in `results`.
+    /// When an image cannot be read again. A picture that cannot be drawn is noted in `results`.
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
         let _ = (results, epoch);
         Ok(())
     }
 
-    /// Loss and scores in words, of the whole set and where there are any of each class.
+    /// Loss and scores in words, of the whole set and, where the task has them, of each class.
     fn summary(&self) -> String {
         let scores = self.scores().into_iter().map(|(score, value)| format!("{} {}", score.name, score.format(value)));
         std::iter::once(format!("loss {:.4}", self.loss())).chain(scores).collect::<Vec<_>>().join(", ")

@@ -10,7 +10,7 @@ pub trait Observer: Sync {
     fn reading(&self, done: usize, total: usize);
     /// The run begins; the lines describe it.
     fn begins(&self, lines: &[String]);
-    /// The first step is next. It takes up to a minute where the device compiles kernels that are new to it.
+    /// The first step is next. It takes up to a minute where the device compiles kernels for the first time.
     fn first_step(&self) {}
     /// A step is done.
     fn step(&self, progress: &StepProgress);
@@ -18,7 +18,7 @@ pub trait Observer: Sync {
     fn epoch(&self, row: &EpochRow, epochs: usize);
 }
 
-/// Where an epoch stands.
+/// Progress of an epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct StepProgress {
     /// Epoch, from 1.
@@ -35,7 +35,7 @@ pub struct StepProgress {
     pub images_per_s: f64,
 }
 
-/// Nobody watches.
+/// No reports.
 impl Observer for () {
     fn reading(&self, _: usize, _: usize) {}
     fn begins(&self, _: &[String]) {}
@@ -54,7 +54,7 @@ pub struct Outcome {
     pub best: Option<EpochRow>,
     /// Pictures in the run folder.
     pub pictures: Vec<&'static str>,
-    /// The loss grew far above that of the first batch: the weights are of no use.
+    /// The loss grew far above that of the first batch, so the weights are useless.
     pub diverged: bool,
     /// Pictures and tables that could not be drawn or written, with the reason.
     pub left_out: Vec<String>,

@@ -1,11 +1,11 @@
-//! Opens a run: refuses at once what can be refused, opens the device, reads the data, makes the model, and makes the run's
-//! folder last, so that a refused run creates none.
+//! Opens a run: checks the settings, opens the device, reads the data, makes the model, and creates the run's folder last, so
+//! that a refused run creates none.
 
 use std::sync::Arc;
 
 use super::TrainError;
 use super::half;
-use super::model::Model;
+use super::model::LoadedModel;
 use super::objective::Objective;
 use super::observer::Observer;
 use super::settings::{Normalize, Resolved, TrainSettings};
@@ -16,9 +16,9 @@ use crate::exec;
 use crate::precision::Precision;
 use crate::run::{FolderLock, RunDir, resume};
 
-/// What a task trains, on which images.
+/// A task with its data, ready for training.
 pub struct TrainingData {
-    /// What is trained.
+    /// The task's graphs and scores.
     pub objective: Box<dyn Objective>,
     /// Training and validation images.
     pub sources: [Arc<dyn Source>; 2],
@@ -26,7 +26,7 @@ pub struct TrainingData {
     pub stem: String,
     /// Lines about the data.
     pub lines: Vec<String>,
-    /// Images that are left out, with the reason.
+    /// Images that are skipped, with the reason.
     pub skipped: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ pub fn open(
         Some(path) => {
             RunDir::to_resume(path)?;
             let lock = FolderLock::take(path)?;
-            // Now that nobody else writes: the run may have ended since.
+            // Checked once the lock is held: the run may have ended since.
             (Some(lock), Some(resume::read(&RunDir::to_resume(path)?.resume_path())?))
         }
         None => {
@@ -55,7 +55,7 @@ pub fn open(
     };
     let engine = exec::open(&common.device)?;
     let (precision, precision_line) = half::choose(common.precision, &common.device, engine.as_ref());
-    // A run keeps the settings that it has, so that it is resumed with them on any device.
+    // A resumed run keeps its settings on any device.
     let toml = match precision {
         Precision::F32 => settings.toml.replace("precision = \"f16\"", "precision = \"f32\""),
         Precision::F16 => settings.toml.clone(),
@@ -64,7 +64,7 @@ pub fn open(
     let TrainingData { objective, sources, stem, lines: data_lines, skipped } = read()?;
     let toml = with_normalization(toml, common.init.is_some(), &objective.card().normalization);
     let batch = common.batch_size.min(sources[0].len());
-    let mut model = Model::for_training(&*objective, engine, batch, &common)?;
+    let mut model = LoadedModel::for_training(&*objective, engine, batch, &common)?;
     let init = common.init.as_deref().filter(|_| resumed.is_none());
     let encoder = objective.card().network.architecture().encoder;
     let started = init.map(|path| start_from(&mut model, encoder, path)).transpose()?;
@@ -88,7 +88,7 @@ fn with_normalization(toml: String, from_weights: bool, chosen: &Normalization) 
     toml.replace("\nnormalize = \"auto\"\n", &format!("\nnormalize = \"{chosen}\"\n"))
 }
 
-/// Makes the run's folder and takes its lock, or opens that of the run that is resumed, which is held already.
+/// Creates the run's folder and takes its lock, or opens the folder of the resumed run, whose lock is held already.
 fn make_run(settings: &TrainSettings, toml: &str, stem: &str, lock: Option<FolderLock>) -> Result<HeldRun, TrainError> {
     let run = match &settings.resume {
         Some(path) => RunDir::to_resume(path)?,

@@ -26,7 +26,7 @@ impl Outputs {
     }
 }
 
-/// Sums over a batch, as the loss gives them.
+/// Sums over a batch, as the loss op writes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {
     /// Sum of the losses.
@@ -40,7 +40,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Of the outputs of a graph with [`port::TOTALS`].
+    /// The totals of a graph with the output [`port::TOTALS`].
     pub fn of(outputs: &Outputs) -> Self {
         let value = |at: usize| f64::from(outputs.get(port::TOTALS).get(at).copied().unwrap_or(0.0));
         Totals { loss: value(0), weight: value(1), right: value(2), counted: value(3) }
@@ -52,16 +52,16 @@ impl Totals {
 pub struct StepResults {
     /// Mean loss of the batch.
     pub loss: f32,
-    /// Its sums.
+    /// Sums over the batch.
     pub totals: Totals,
-    /// Norm of all gradients, where the step gives norms.
+    /// Norm of all gradients, if the step has that output.
     pub gradient_norm: Option<f32>,
     /// Norm of all parameters before the step.
     pub weight_norm: Option<f32>,
 }
 
 impl StepResults {
-    /// Of the outputs of a training graph.
+    /// The results of a training graph's outputs.
     pub fn of(outputs: &Outputs) -> Self {
         StepResults {
             loss: outputs.first(port::LOSS).unwrap_or(f32::NAN),
@@ -71,7 +71,7 @@ impl StepResults {
         }
     }
 
-    /// Adds the step to an epoch's sums. A batch in which little counts has little weight in the epoch's mean loss.
+    /// Adds the step to an epoch's sums. A batch has the sum of its weights as weight in the epoch's mean loss.
     pub fn add_to(&self, sums: &mut Sums, images: usize) {
         sums.loss += f64::from(self.loss) * self.totals.weight;
         sums.weight += self.totals.weight;

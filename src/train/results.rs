@@ -1,4 +1,4 @@
-//! The pictures and tables that a run ends with. Each is written if it can be, and named with the reason if it cannot.
+//! Pictures and tables at the end of a run. A failure is noted with its reason, and the others are still written.
 
 use image::RgbImage;
 
@@ -13,7 +13,7 @@ pub struct Results<'a> {
 }
 
 impl<'a> Results<'a> {
-    /// Nothing yet.
+    /// Results without an entry.
     pub fn new(run: &'a RunDir) -> Self {
         Results { run, written: vec![], left_out: vec![] }
     }
@@ -41,13 +41,13 @@ impl<'a> Results<'a> {
         }
     }
 
-    /// Takes note of a failure; whether there was none.
+    /// Notes a failure. Returns true where there was none.
     pub fn done(&mut self, name: &str, outcome: Result<(), TrainError>) -> bool {
         self.left_out.extend(outcome.as_ref().err().map(|error| format!("{name} is left out: {error}")));
         outcome.is_ok()
     }
 
-    /// Names of what was written; what was not, with the reason.
+    /// Names of the written files, and a line for each failure.
     pub fn finish(self) -> (Vec<&'static str>, Vec<String>) {
         (self.written, self.left_out)
     }

@@ -33,7 +33,7 @@ const THRESHOLD: f64 = 1e-4;
 /// Settings of a schedule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleOptions {
-    /// Its kind.
+    /// Kind.
     pub kind: Schedule,
     /// Epochs over which the rate first rises linearly; they are part of the run.
     pub warmup: f64,
@@ -73,7 +73,7 @@ impl LrSchedule {
         LrSchedule { options, steps, steps_per_epoch, warmup_steps, plateau: Plateau::default() }
     }
 
-    /// The share of the learning rate that step `step` (from 0) has.
+    /// The factor of the learning rate at step `step`, from 0.
     pub fn factor(&self, step: u64) -> f64 {
         if step < self.warmup_steps {
             return (step + 1) as f64 / (self.warmup_steps + 1) as f64;
@@ -102,7 +102,7 @@ impl LrSchedule {
         self.plateau = plateau;
     }
 
-    /// Takes note of an epoch's validation: the task's first score, else the loss. The loss is always the plain cross
+    /// Notes an epoch's validation: the task's first score, else the loss. The loss is always the plain cross
     /// entropy in segmentation, which can rise while training by another one makes the score better.
     pub fn epoch_done(&mut self, score: Option<f64>, val_loss: f64) {
         let plateau = &mut self.plateau;
@@ -121,7 +121,7 @@ impl LrSchedule {
     }
 }
 
-/// From 1 at 0 to 0 at 1.
+/// Half a cosine: 1 at 0, 0 at 1.
 fn falling_cosine(share: f64) -> f64 {
     0.5 * (1.0 + (std::f64::consts::PI * share).cos())
 }

@@ -8,10 +8,10 @@ mod read;
 use std::path::PathBuf;
 
 pub use crate::setting::{Kind, Setting};
-pub use declare::{Resolved, TaskSettings};
+pub use declare::Resolved;
 pub use error::{ConfigError, Needs, Origin};
 pub use normalize::Normalize;
-pub use read::{Given, Rule};
+pub use read::{Given, Rule, TaskSettings};
 
 use super::schedule::{Schedule, ScheduleOptions};
 use super::step::{self, Update};
@@ -140,8 +140,6 @@ impl TrainSettings {
     fn check(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         // Comparisons are written so that NaN fails them.
         let at_least_0 = |x: f64| x >= 0.0 && x <= f64::from(f32::MAX);
-        // 1e308, not 309 digits.
-        let short = |x: f64| format!("{x:?}");
         let scenes = (10..=10_000_000).contains(&self.scenes);
         rule.range("scenes", &self.scenes, scenes, "10 to 10000000")?;
         rule.range("epochs", &self.epochs, self.epochs >= 1, "at least 1")?;
@@ -153,9 +151,9 @@ impl TrainSettings {
             "at least 1, at most 1000000",
         )?;
         let lr = self.lr > 0.0 && self.lr <= f64::from(f32::MAX);
-        rule.range("lr", &short(self.lr), lr, "a finite number above 0, such as 0.001")?;
+        rule.range("lr", &self.lr, lr, "a finite number above 0, such as 0.001")?;
         let schedule = &self.schedule;
-        rule.range("warmup", &short(schedule.warmup), at_least_0(schedule.warmup), "a number of epochs, 0 or more")?;
+        rule.range("warmup", &schedule.warmup, at_least_0(schedule.warmup), "a number of epochs, 0 or more")?;
         rule.range("step_size", &schedule.step_size, schedule.step_size >= 1, "at least 1 epoch")?;
         let gamma = schedule.gamma > 0.0 && schedule.gamma < 1.0;
         rule.range("gamma", &schedule.gamma, gamma, "a factor above 0 and below 1, for example 0.1")?;
@@ -168,13 +166,8 @@ impl TrainSettings {
             "the epochs after which the multistep schedule lowers the learning rate",
         )?;
         rule.range("momentum", &self.momentum, (0.0..1.0).contains(&self.momentum), "0 or more and below 1")?;
-        rule.range(
-            "weight_decay",
-            &short(self.weight_decay),
-            at_least_0(self.weight_decay),
-            "0 to 3.4e38, such as 1e-4",
-        )?;
-        rule.range("clip", &short(self.clip), at_least_0(self.clip), "a finite number above 0, or 0 for no clipping")?;
+        rule.range("weight_decay", &self.weight_decay, at_least_0(self.weight_decay), "0 to 3.4e38, such as 1e-4")?;
+        rule.range("clip", &self.clip, at_least_0(self.clip), "a finite number above 0, or 0 for no clipping")?;
         rule.range("accumulate", &self.accumulate, (1..=4096).contains(&self.accumulate), "1 to 4096 batches")?;
         rule.range(
             "ema",

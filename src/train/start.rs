@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::TrainError;
-use super::model::Model;
+use super::model::LoadedModel;
 use super::settings::{Normalize, TrainSettings};
 use crate::data::Normalization;
 use crate::interop::files::read_text;
@@ -21,7 +21,7 @@ const MOST_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// When the file cannot be read or the encoder of the network does not fit.
-pub fn start_from(model: &mut Model, encoder: &[&str], path: &Path) -> Result<String, TrainError> {
+pub fn start_from(model: &mut LoadedModel, encoder: &[&str], path: &Path) -> Result<String, TrainError> {
     let file = WeightFile::open(&weights_path(path)?)?;
     let found = start::load(&mut model.session, &file, encoder)?;
     Ok(format!("start:   {}: {found}", file.path().display()))

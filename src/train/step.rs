@@ -1,10 +1,10 @@
-//! The pieces of a training graph: how it ends, and the names of its inputs and outputs.
+//! The end of a training graph, and the names of its inputs and outputs.
 
 pub use crate::training::update::{Optimizer, Phase, Update, append_training, append_update};
 
 /// Names of inputs and outputs.
 pub mod port {
-    pub use crate::training::update::port::*;
+    pub use crate::training::port::*;
 
     /// Output `[C,C]` of an evaluation: pixels by truth and prediction.
     pub const COUNTS: &str = "counts";

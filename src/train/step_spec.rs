@@ -1,4 +1,4 @@
-//! A training step of a model on made-up images: what is timed, examined and tried before a run.
+//! A training step of a model on made-up images, for benchmarks, plans and trials before a run.
 
 use std::str::FromStr;
 
@@ -69,7 +69,7 @@ impl StepSpec {
         self.graph_rewritten(Some(update), FuseOptions::default())
     }
 
-    /// The same with other rewrites; without an update, the graph of an evaluation in 32 bits.
+    /// The graph of a step with these rewrites; without an update, the graph of an evaluation in 32 bits.
     ///
     /// # Errors
     /// When the network does not fit the images.
@@ -107,7 +107,7 @@ pub struct MadeUp {
 }
 
 impl MadeUp {
-    /// Those of a step.
+    /// Made-up images and labels of a step.
     pub fn new(spec: &StepSpec, graph: &Graph) -> Self {
         let [n, h, w] = spec.size;
         let images = (0..(n * h * w * 3) as u64).map(|i| random::unit(1, 2, i, 3) * 2.0 - 1.0).collect();
@@ -155,7 +155,7 @@ impl Ready {
         Ok(Ready { session, plan, data: MadeUp::new(spec, &graph) })
     }
 
-    /// What one step of rate 1 changes all parameters by.
+    /// The change of all parameters by one step of rate 1.
     ///
     /// # Errors
     /// When the device is lost.

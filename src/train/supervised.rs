@@ -95,7 +95,7 @@ struct Predictions {
 
 impl Evaluation for Predictions {
     fn add(&mut self, batch: &Batch, outputs: &Outputs) -> Result<(), TrainError> {
-        // Samples that fill up a last, smaller batch are left out.
+        // Samples that fill up a last, smaller batch are dropped.
         self.predicted.extend(&outputs.get(port::PREDICTIONS)[..batch.targets.len()]);
         self.targets.extend(&batch.targets);
         Ok(())

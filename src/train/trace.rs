@@ -19,9 +19,9 @@ const PROFILED: usize = 5;
 
 /// Outputs of a step.
 pub(super) enum Pending {
-    /// To be waited for.
+    /// Outputs that are not read yet.
     Awaited(Ticket),
-    /// Of a step whose kernels were timed.
+    /// Outputs of a step whose kernels were timed.
     Finished(Vec<Vec<f32>>),
 }
 
@@ -114,7 +114,7 @@ impl Tracer {
         if self.0.as_mut().is_some_and(Trace::step_done) { self.write(run) } else { Ok(()) }
     }
 
-    /// Writes the trace, which ends it.
+    /// Writes the trace and ends it.
     pub(super) fn write(&mut self, run: &RunDir) -> Result<(), TrainError> {
         let Some(trace) = self.0.take() else { return Ok(()) };
         Ok(trace.write(&run.path().join("trace.json"))?)

@@ -1,40 +1,34 @@
 //! The loop that all tasks share: epochs of steps, validation, checkpoints, curves.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::TrainError;
-use super::changed;
+use super::changed::{self, Resumption};
 use super::diagnose::{self, Failure};
 use super::loaders::Loaders;
 use super::log::Log;
-use super::model::Model;
+use super::model::LoadedModel;
 use super::objective::{Evaluation, Objective};
 use super::observer::{Observer, Outcome, StepProgress};
 use super::outputs::{Outputs, StepResults};
-use super::results::Results;
 use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
 use super::step::Phase;
 use super::trace::{Pending, Tracer};
 use crate::data::{Batch, Source};
 use crate::exec::PlanId;
-use crate::graph::Group;
-use crate::interop::torchvision;
 use crate::ops::Hyper;
 use crate::plan::PlanOptions;
-use crate::run::card::EPOCH;
 use crate::run::damage::text_digest;
 use crate::run::facts::RunFacts;
 use crate::run::fingerprint::DataPrint;
 use crate::run::history::{EpochRow, NormRow};
-use crate::run::repair::Repairs;
-use crate::run::resume::{self, Exact, ImageOrder, Kept, Origin, Position};
+use crate::run::resume::{Exact, ImageOrder, Kept, Origin, Position};
 use crate::run::score::TRAIN_ACCURACY;
-use crate::run::{Checkpoint, FolderLock, RunDir, pictures};
+use crate::run::{FolderLock, RunDir};
 
 /// A run whose best validation loss is this many times the loss of its first batch has diverged.
 const DIVERGED: f64 = 50.0;
@@ -45,21 +39,21 @@ const LEAST_LOSS: f64 = 0.1;
 pub struct Trainer {
     pub(super) objective: Box<dyn Objective>,
     pub(super) settings: TrainSettings,
-    pub(super) model: Model,
+    pub(super) model: LoadedModel,
     pub(super) loaders: Loaders,
-    run: RunDir,
-    /// Nobody else writes into the run's folder.
+    pub(super) run: RunDir,
+    /// Keeps other processes out of the run's folder.
     _lock: FolderLock,
-    log: Log,
-    position: Position,
-    origin: Origin,
-    /// Lines for the user on what the run goes on with.
+    pub(super) log: Log,
+    pub(super) position: Position,
+    pub(super) origin: Origin,
+    /// Lines for the user on a resumed run.
     notes: Vec<String>,
     /// Entries of the last evaluation for a checkpoint's metadata.
-    entries: BTreeMap<String, String>,
-    schedule: LrSchedule,
+    pub(super) entries: BTreeMap<String, String>,
+    pub(super) schedule: LrSchedule,
     tracer: Tracer,
-    start: Instant,
+    pub(super) start: Instant,
 }
 
 /// A step under way: its batch (for a diagnosis) and its place.
@@ -79,16 +73,16 @@ struct Speed {
     seconds: f64,
 }
 
-/// What a run begins with.
+/// The parts of a run before its first step.
 pub(super) struct Beginning {
     pub objective: Box<dyn Objective>,
     pub settings: TrainSettings,
-    pub model: Model,
+    pub model: LoadedModel,
     /// Training and validation images.
     pub sources: [Arc<dyn Source>; 2],
     /// The settings as the run's `config.toml`.
     pub toml: String,
-    /// Where a run that is resumed stands.
+    /// Position of a resumed run.
     pub resumed: Option<Kept>,
 }
 
@@ -96,11 +90,10 @@ pub(super) struct Beginning {
 pub(super) type HeldRun = (RunDir, FolderLock);
 
 impl Trainer {
-    /// Prepares a run. The plans are made here, so that a device that cannot hold them is known before anything is written.
+    /// Prepares a run. It makes the plans before anything is written, so that a device without room for them is refused first.
     ///
     /// # Errors
-    /// When the device cannot hold the plans, the run folder cannot be made, or the model is not that of the run that is
-    /// resumed.
+    /// When the device cannot hold the plans, the run folder cannot be made, or the resumed run has another model.
     pub(super) fn new(
         from: Beginning,
         make_run: impl FnOnce(&TrainSettings, &str) -> Result<HeldRun, TrainError>,
@@ -118,21 +111,14 @@ impl Trainer {
             shuffle: settings.shuffle,
         };
         let steps_per_epoch = loaders.batches().div_ceil(settings.accumulate);
-        // Before anything is written: what is refused leaves the run as it is.
-        let mut notes = vec![];
-        let mut repairs = Repairs::default();
-        if let Some(kept) = &resumed {
-            let path = settings.resume.as_deref().unwrap_or(Path::new(""));
-            let folder = RunDir::to_resume(path)?;
-            kept.position.check(order, settings.epochs, path)?;
-            notes.extend(changed::check(kept, &settings, &toml, &data, path)?);
-            notes.extend(changed::rate_jump(&folder, kept, &settings, steps_per_epoch));
-            resume::restore(&mut model.session, &kept.file, path)?;
-            let known: Vec<_> = objective.task_card().known_scores().cloned().collect();
-            repairs = folder.examine(kept, &known)?;
-            let damaged = repairs.notes.iter().cloned().chain(changed::damaged_settings(&folder, kept));
-            notes.extend(damaged.map(|problem| format!("note:    {}: {problem}", path.display())));
-        }
+        // Before anything is written: a refused run stays as it is.
+        let (mut notes, repairs) = match &resumed {
+            Some(kept) => {
+                let now = Resumption { settings: &settings, toml: &toml, data: &data, order, steps_per_epoch };
+                changed::examine(kept, &mut model, &*objective, &now)?
+            }
+            None => Default::default(),
+        };
         let (run, lock) = make_run(&settings, &toml)?;
         notes.extend(lock.note());
         let mut trainer = Trainer {
@@ -165,12 +151,12 @@ impl Trainer {
         &self.run
     }
 
-    /// The model.
-    pub fn model(&self) -> &Model {
+    /// The network with its states.
+    pub(crate) fn model(&self) -> &LoadedModel {
         &self.model
     }
 
-    /// A line that says so where the last batch of each epoch is left out.
+    /// A line, where the last batch of each epoch is dropped.
     pub fn left_out(&self) -> Option<String> {
         self.loaders.without_last().then(|| {
             "note:    the last batch of an epoch would be a single image, on which BatchNorm cannot be trained: it is left out"
@@ -178,43 +164,15 @@ impl Trainer {
         })
     }
 
-    /// Lines on what differs from the run that is resumed, and on what was damaged and is restored.
+    /// Lines on differences from the resumed run, and on damaged files that are restored.
     pub fn notes(&self) -> &[String] {
         &self.notes
-    }
-
-    fn facts(&self) -> RunFacts {
-        let (card, states) = (self.objective.card(), self.model.session.states());
-        RunFacts {
-            version: env!("CARGO_PKG_VERSION").into(),
-            task: card.task.clone(),
-            device: self.model.session.engine().name(),
-            parameters: states.of(Group::Parameters).map(|(_, state)| state.ty.shape.elements()).sum(),
-            outputs: card.classes.clone(),
-            image_size: card.image_size,
-            training_images: self.loaders.train.source().len(),
-            validation_images: self.loaders.val.source().len(),
-            data: self.origin.data.as_ref().map(DataPrint::summary),
-            settings_digest: self.origin.settings.as_deref().map(text_digest),
-            metrics_digest: None,
-            shown: Some(self.objective.task_card().clone()),
-        }
-    }
-
-    /// Continues from where a run stood; what it had written after that is removed, since it is written again.
-    fn resume(&mut self, position: Position, repairs: Repairs) -> Result<(), TrainError> {
-        self.run.repair(&repairs)?;
-        self.run.rewind(position.epoch, position.steps)?;
-        self.log.restore(repairs.rows, position.best);
-        self.schedule.set_plateau(position.plateau);
-        self.position = Position { order: self.position.order, ..position };
-        Ok(())
     }
 
     /// Trains to the end, or until `stop`, after which the current step is finished and a checkpoint written.
     ///
     /// # Errors
-    /// See [`TrainError`]; what had been written stays.
+    /// See [`TrainError`]. Files that are written stay.
     pub fn train(mut self, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let mut ended_early = false;
         observer.first_step();
@@ -256,7 +214,7 @@ impl Trainer {
         let found = self.with_average(Self::evaluate)?;
         let (val_loss, mut scores) = (found.loss(), found.scores());
         if !val_loss.is_finite() {
-            // Nothing is saved: the checkpoints of the epochs before are the last good ones.
+            // Nothing is saved: the checkpoints of earlier epochs are the last good ones.
             let layer = diagnose::layer_in_validation(&mut self.model, &*self.objective, &self.loaders.val);
             let step = self.loaders.batches();
             return Err(self.failure(step, epoch).error("validation loss", val_loss as f32, layer));
@@ -303,7 +261,7 @@ impl Trainer {
         Ok(self.settings.early_stop > 0 && waited >= self.settings.early_stop)
     }
 
-    fn evaluate(&mut self) -> Result<Box<dyn Evaluation>, TrainError> {
+    pub(super) fn evaluate(&mut self) -> Result<Box<dyn Evaluation>, TrainError> {
         let batch_size = self.settings.batch_size.min(self.loaders.val.source().len());
         self.model.evaluate(&*self.objective, &self.loaders.val, batch_size)
     }
@@ -418,48 +376,5 @@ impl Trainer {
         let result = run(self)?;
         self.model.set_parameters(&parameters)?;
         Ok(result)
-    }
-
-    /// Writes the weights, and the epoch after which they are written.
-    fn save(&mut self, path: &Path, epoch: Option<usize>) -> Result<(), TrainError> {
-        let mut metadata = self.objective.card().to_metadata();
-        metadata.extend(self.entries.clone());
-        metadata.extend(epoch.map(|epoch| (EPOCH.to_owned(), epoch.to_string())));
-        let file = torchvision::collect(&mut self.model.session, self.position.steps, metadata)?;
-        Ok(file.write_atomic(path)?)
-    }
-
-    /// Writes where the run stands, for `--resume`.
-    fn save_position(&mut self) -> Result<(), TrainError> {
-        (self.position.plateau, self.position.seconds) = (self.schedule.plateau(), Exact(self.seconds()));
-        self.start = Instant::now();
-        self.origin.epochs = Some(EpochRow::csv(self.log.rows()));
-        Ok(resume::save(&mut self.model.session, &self.position, &self.origin, &self.run.resume_path())?)
-    }
-
-    /// Seconds of the whole run.
-    fn seconds(&self) -> f64 {
-        self.position.seconds.0 + self.start.elapsed().as_secs_f64()
-    }
-
-    /// Writes the curves, and what the task shows of the best epoch. Names what is written, and what is not and why: the weights
-    /// are there, and a picture that cannot be drawn must not end the run with an error.
-    fn write_results(&mut self) -> Result<(Vec<&'static str>, Vec<String>), TrainError> {
-        let Some(epoch) = self.log.best_epoch() else { return Ok((vec![], vec![])) };
-        if self.log.found().is_none() {
-            // The best epoch was before the run was resumed.
-            let from = Checkpoint::open(&self.run.best_path())?;
-            torchvision::restore(&mut self.model.session, &from.file, &from.path)?;
-            let found = self.evaluate()?;
-            self.log.set_found(found);
-        }
-        let panel = self.objective.task_card().panels.first();
-        let mut results = Results::new(&self.run);
-        results.picture("curves.png", || Ok(pictures::curves_picture(self.log.rows(), panel)?));
-        if let Some(found) = self.log.found() {
-            let written = found.write(&mut results, epoch);
-            results.done("results", written);
-        }
-        Ok(results.finish())
     }
 }

@@ -3,6 +3,10 @@
 use crate::exec::ExecError;
 use crate::graph::GraphError;
 use crate::interop::torchvision::CheckpointError;
+use crate::label;
+
+/// Label of samples or pixels that the loss ignores. With more classes than this number it is an ordinary class.
+pub const IGNORED: u32 = label::IGNORED_BYTE as u32;
 
 /// An error of [`Training`](super::Training) or [`Predictor`](super::Predictor).
 #[derive(Debug, thiserror::Error)]
@@ -26,20 +30,20 @@ pub enum TrainingError {
     Length {
         /// `numbers of images`, `labels` or `targets`.
         what: &'static str,
-        /// How many there are.
+        /// Number that the batch has.
         given: usize,
         /// Samples of the batch.
         samples: usize,
-        /// How many there must be.
+        /// Number that it must have.
         expected: usize,
-        /// Shape of those of one sample.
+        /// Shape of one sample's part.
         shape: String,
     },
     /// A label that names no class.
     #[error(
         "sample {sample} of the batch has the label {label}, but the classes are 0 to {}, and {} is ignored",
         classes - 1,
-        super::IGNORED
+        IGNORED
     )]
     Label {
         /// Position in the batch.

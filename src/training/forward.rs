@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::TrainingError;
+use super::port;
 use super::targets::check;
-use super::update::port;
 use crate::exec::{AnyEngine, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable};

@@ -2,8 +2,9 @@
 
 use super::loss::{Loss, Losses};
 use super::options::TrainingOptions;
-use super::targets::{Taken, Targets, input};
-use super::update::{self, Gradients, Phase, port};
+use super::port::{self, input};
+use super::targets::{Taken, Targets};
+use super::update::{self, Gradients, Phase};
 use crate::autodiff;
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, Group, StateTable, Value};

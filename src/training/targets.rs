@@ -1,15 +1,12 @@
 //! What a loss compares the network's output with: inputs of the graph that a batch fills.
 
-use super::TrainingError;
-use super::update::port;
+use super::error::{IGNORED, TrainingError};
+use super::port::{self, input};
 use crate::batch::Batch;
 use crate::graph::{Graph, GraphError, Value};
 use crate::label;
 use crate::nn::Mode;
 use crate::shape::{Shape, TensorType};
-
-/// Label of samples or pixels that the loss ignores. With more classes than this number it is an ordinary class.
-pub const IGNORED: u32 = label::IGNORED_BYTE as u32;
 
 /// The inputs that a [`Loss`](super::Loss) can ask for. Each is made once, however often it is asked for.
 #[derive(Debug)]
@@ -94,12 +91,6 @@ impl Targets {
         }
         input(g, name, TensorType::channels(shape))
     }
-}
-
-/// The input of this name, made at its first use.
-pub(super) fn input(g: &mut Graph, name: &str, ty: TensorType) -> Value {
-    let known = g.inputs().find(|(known, _)| *known == name).map(|(_, value)| value);
-    known.unwrap_or_else(|| g.input(name, ty))
 }
 
 fn other_shape(what: &'static str, known: &Shape, asked: &Shape) -> GraphError {

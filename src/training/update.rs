@@ -1,5 +1,6 @@
 //! What a training step does after the loss: gradients, clipping, the optimizer, the moving average.
 
+use super::port;
 use crate::autodiff;
 use crate::graph::{Graph, GraphError, Group, Value};
 use crate::ops::{self, AdamOptions, Hyper, SgdOptions};
@@ -55,28 +56,6 @@ pub enum Phase {
     Accumulate,
     /// With those of the batches before, it changes the parameters.
     Update,
-}
-
-/// Names of inputs and outputs.
-pub mod port {
-    /// Input `[N,H,W,C]`.
-    pub const IMAGES: &str = "images";
-    /// Input: class numbers, one for each row of the logits.
-    pub const LABELS: &str = "labels";
-    /// Input: what changes from step to step, see [`Hyper`](crate::ops::Hyper).
-    pub const HYPER: &str = "hyper";
-    /// Output `[1]`.
-    pub const LOSS: &str = "loss";
-    /// Output `[4]`: sum of the loss, sum of the weights, correct rows, counted rows.
-    pub const TOTALS: &str = "totals";
-    /// Output `[4]`: the norm of all gradients first.
-    pub const GRADIENT_NORM: &str = "gradient_norm";
-    /// Output `[4]`: the norm of all parameters before the step first.
-    pub const WEIGHT_NORM: &str = "weight_norm";
-    /// Input: numbers to predict, of the shape of the output, or probabilities of classes `[N,C]`.
-    pub const TARGETS: &str = "targets";
-    /// Input `[C]`: weight of each class in the loss.
-    pub const CLASS_WEIGHTS: &str = "class_weights";
 }
 
 /// Appends the gradients of all parameters, clipping and the update.
@@ -152,5 +131,5 @@ pub(super) fn append_update_of(g: &mut Graph, gradients: Gradients, update: &Upd
 
 /// The input [`port::HYPER`].
 fn hyper(g: &mut Graph) -> Value {
-    super::targets::input(g, port::HYPER, Hyper::ty())
+    port::input(g, port::HYPER, Hyper::ty())
 }

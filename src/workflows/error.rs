@@ -41,7 +41,7 @@ pub enum Incomparable {
     },
     /// Image sizes that show different parts of a picture.
     #[error(
-        "their image sizes {first:?} and {other:?} have other proportions, so that they show other parts of a picture"
+        "their image sizes {first:?} and {other:?} differ in proportions, so they show different parts of a picture"
     )]
     Sizes {
         /// Height and width of the first, in pixels.
@@ -105,7 +105,7 @@ pub enum WorkflowError {
         reason: Incomparable,
     },
     /// Something that does not fit into memory.
-    #[error("{what} takes {} MB of memory and {} MB are free: take smaller images", bytes / 1_000_000, available / 1_000_000)]
+    #[error("{what} needs {} MB of memory, but {} MB are free: choose smaller images", bytes / 1_000_000, available / 1_000_000)]
     NoMemory {
         /// What takes it.
         what: &'static str,

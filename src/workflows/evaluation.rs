@@ -11,7 +11,7 @@ pub use crate::tasks::data::Part;
 use crate::tasks::data::{Chosen, DataSource, ImageSet};
 use crate::tasks::{self, Task, TaskError};
 use crate::train::settings::Given;
-use crate::train::{Evaluation, Model};
+use crate::train::{Evaluation, LoadedModel};
 
 /// Data, device and batch size of an evaluation.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ pub(super) fn measure(
     if let Some(own) = own {
         source = own.measure(&checkpoint.card)?.1;
     }
-    let mut model = Model::trained(&*objective, exec::open(&options.device)?, checkpoint)?;
+    let mut model = LoadedModel::trained(&*objective, exec::open(&options.device)?, checkpoint)?;
     let loading = LoaderOptions { shuffle: false, ..LoaderOptions::new(options.batch_size, 0) };
     let loader = Loader::new(source, loading)?;
     Ok(model.evaluate(&*objective, &loader, options.batch_size.min(set.len()))?)

@@ -10,7 +10,7 @@ use crate::data::{Augment, Mix, Mixed};
 use crate::label::IGNORED_BYTE;
 use crate::memory;
 use crate::run::ImageSize;
-use crate::run::pictures::{Comparison, spread};
+use crate::run::pictures::{PictureTable, spread};
 use crate::tasks::samples::{Sample, Samples};
 use crate::tasks::{Task, TaskError};
 use crate::train::settings::Given;
@@ -74,12 +74,12 @@ impl PreviewOptions {
             let size = if height == width { (height as i64).into() } else { format!("{height}x{width}").into() };
             set("image_size", size);
         }
-        if let Some(data) = &self.data {
-            set("data", data.to_string_lossy().into_owned().into());
+        match &self.data {
+            Some(data) => set("data", data.to_string_lossy().into_owned().into()),
+            None => set("scenes", (self.samples.max(10) as i64).into()),
         }
         set("seed", (self.seed as i64).into());
         set("val_split", self.val_split.into());
-        set("scenes", (self.samples.max(10) as i64).into());
         let settings = self.task.resolve(&Given { settings: table, ..Given::default() })?;
         Ok(self.task.samples(&settings)?)
     }
@@ -103,7 +103,7 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
     require_memory(size, from.mix.is_some())?;
     let augmentation = options.augment.prepare(from.keeps, seed);
     let columns = std::iter::once("as it is".to_owned()).chain((1..=options.epochs).map(|e| format!("epoch {e}")));
-    let mut sheet = Comparison::new(options.title(), columns.collect());
+    let mut sheet = PictureTable::new(options.title(), columns.collect());
     sheet.legend.clone_from(&from.legend);
     let shown = |rgb: &[u8], mask: &[u8]| {
         let bytes = overlaid(rgb, mask, &from.legend);

@@ -21,7 +21,7 @@ use crate::train::{Observer, Outcome, TrainError};
 
 use folder::{clear, folder, found};
 use halving::Until;
-pub use table::SweepTable;
+pub use table::{SweepRow, SweepTable};
 
 /// Largest number of runs of a sweep. A larger grid needs a sample.
 const MAX_RUNS: usize = 100_000;
@@ -135,14 +135,14 @@ pub enum SweepError {
 /// Receives the reports of a sweep.
 pub trait SweepObserver {
     /// A run begins, or was done before: its number from 1, the number of runs, its settings, its state.
-    fn run(&self, number: usize, of: usize, cell: &str, state: &State);
+    fn run(&self, number: usize, of: usize, cell: &str, state: &SweepRunState);
     /// Receives the reports of each run.
     fn steps(&self) -> &dyn Observer;
 }
 
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq)]
-pub enum State {
+pub enum SweepRunState {
     /// It begins now.
     Begins,
     /// It is done.
@@ -157,7 +157,7 @@ pub enum State {
 
 /// One run of a sweep.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cell {
+pub struct SweepRun {
     /// The settings that distinguish it, such as `optimizer=adam lr=0.001`.
     pub name: String,
     /// The settings that distinguish it.
@@ -172,7 +172,7 @@ pub struct Sweep {
     task: &'static dyn Task,
     path: PathBuf,
     /// The runs.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<SweepRun>,
     /// Successive halving: after each part of the epochs, the best run in `halving` continues. 0 switches it off.
     pub halving: usize,
 }
@@ -213,7 +213,7 @@ impl Sweep {
             None => file.run[index].clone(),
         };
         let chosen = grid::sample(runs, taken, seed);
-        let cells: Vec<Cell> = chosen.into_iter().map(|index| cell(&file.base, row(index))).collect();
+        let cells: Vec<SweepRun> = chosen.into_iter().map(|index| cell(&file.base, row(index))).collect();
         let sweep = Sweep { task, path: path.to_owned(), cells, halving: file.halving };
         if sweep.halving == 1 {
             return Err(bad("halving = 1: expected 0 for off, or 2 or more".into()));
@@ -231,7 +231,7 @@ impl Sweep {
     }
 
     /// The number of epochs of a run.
-    fn epochs(&self, cell: &Cell) -> Result<usize, ConfigError> {
+    fn epochs(&self, cell: &SweepRun) -> Result<usize, ConfigError> {
         Ok(self.resolve(cell.settings.clone())?.common.epochs)
     }
 
@@ -272,16 +272,16 @@ impl Sweep {
         table::check_free(out)?;
         self.check_folders(out)?;
         let most = self.cells.iter().filter_map(|cell| self.epochs(cell).ok()).max().unwrap_or(1);
-        let mut states = vec![State::Begins; self.cells.len()];
+        let mut states = vec![SweepRunState::Begins; self.cells.len()];
         let mut alive: Vec<usize> = (0..self.cells.len()).collect();
         let stopped = || stop.load(Ordering::Relaxed);
         for share in halving::rungs(self.cells.len(), self.halving, most).into_iter().chain([1.0]) {
             for &index in &alive {
-                if matches!(states[index], State::Failed(_)) {
+                if matches!(states[index], SweepRunState::Failed(_)) {
                     continue;
                 }
                 states[index] = self.advance(index, share, out, device, (observer, stop)).unwrap_or_else(|error| {
-                    let failed = State::Failed(error.to_string());
+                    let failed = SweepRunState::Failed(error.to_string());
                     observer.run(index + 1, self.cells.len(), &self.cells[index].name, &failed);
                     failed
                 });
@@ -299,8 +299,8 @@ impl Sweep {
         let mut table = SweepTable::new(self.score());
         for (index, state) in states.iter().enumerate() {
             // A run that the user stopped has no outcome yet.
-            let dropped = matches!(state, State::Paused(_)) && !alive.contains(&index);
-            if matches!(state, State::Done(_) | State::Diverged | State::Failed(_)) || dropped {
+            let dropped = matches!(state, SweepRunState::Paused(_)) && !alive.contains(&index);
+            if matches!(state, SweepRunState::Done(_) | SweepRunState::Diverged | SweepRunState::Failed(_)) || dropped {
                 table.add(&self.cells[index], index + 1, &folder(out, index), state);
             }
         }
@@ -319,20 +319,20 @@ impl Sweep {
         out: &Path,
         device: Option<&str>,
         (observer, stop): (&dyn SweepObserver, &AtomicBool),
-    ) -> Result<State, TrainError> {
+    ) -> Result<SweepRunState, TrainError> {
         let (cell, number, folder) = (&self.cells[index], index + 1, folder(out, index));
         let epochs = self.epochs(cell)?;
         let limit = (share * epochs as f64).ceil().max(1.0) as usize;
         let state = match found(&folder)? {
-            State::Paused(rows) if rows.len() < limit || limit == epochs => State::Begins,
-            State::Begins => {
+            SweepRunState::Paused(rows) if rows.len() < limit || limit == epochs => SweepRunState::Begins,
+            SweepRunState::Begins => {
                 clear(&folder)?;
-                State::Begins
+                SweepRunState::Begins
             }
             state => state,
         };
         observer.run(number, self.cells.len(), &cell.name, &state);
-        if state != State::Begins {
+        if state != SweepRunState::Begins {
             return Ok(state);
         }
         let until = Until { epoch: limit, inner: observer.steps(), stop, own: AtomicBool::new(false) };
@@ -341,13 +341,13 @@ impl Sweep {
             false => self.train(cell, &folder, device, observer.steps(), stop),
         };
         match trained {
-            Ok(outcome) if outcome.interrupted => Ok(State::Paused(outcome.rows)),
-            Ok(outcome) => Ok(State::Done(outcome.rows)),
+            Ok(outcome) if outcome.interrupted => Ok(SweepRunState::Paused(outcome.rows)),
+            Ok(outcome) => Ok(SweepRunState::Done(outcome.rows)),
             Err(TrainError::NotFinite { .. }) => {
                 let marked = std::fs::write(folder.join(DIVERGED), "").map_err(|e| FileError::writing(&folder, e));
                 marked.map_err(RunError::from)?;
-                observer.run(number, self.cells.len(), &cell.name, &State::Diverged);
-                Ok(State::Diverged)
+                observer.run(number, self.cells.len(), &cell.name, &SweepRunState::Diverged);
+                Ok(SweepRunState::Diverged)
             }
             Err(error) => Err(error),
         }
@@ -355,7 +355,7 @@ impl Sweep {
 
     fn train(
         &self,
-        cell: &Cell,
+        cell: &SweepRun,
         folder: &Path,
         device: Option<&str>,
         observer: &dyn Observer,
@@ -374,10 +374,10 @@ impl Sweep {
 /// Name of the file that marks a diverged run.
 const DIVERGED: &str = "diverged";
 
-fn cell(base: &toml::Table, own: toml::Table) -> Cell {
+fn cell(base: &toml::Table, own: toml::Table) -> SweepRun {
     let mut settings = base.clone();
     settings.extend(own.clone());
-    Cell { name: name(&own), own, settings }
+    SweepRun { name: name(&own), own, settings }
 }
 
 /// Settings as a line of text.
@@ -390,7 +390,7 @@ fn text(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-impl Cell {
+impl SweepRun {
     /// Changes settings. The name of the run changes with them.
     pub fn set(&mut self, settings: &toml::Table) {
         self.settings.extend(settings.clone());

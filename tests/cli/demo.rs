@@ -1,4 +1,4 @@
-//! `shadegrad demo --short`: every part, and the report on all of them.
+//! `shadegrad demo --short`: all parts, and the report on them.
 
 use crate::support::Place;
 

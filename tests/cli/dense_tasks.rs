@@ -1,4 +1,4 @@
-//! Segmentation and colorization as a user types them, on scenes that are learned in seconds.
+//! Segmentation and colorization on the command line, on scenes that are learned in seconds.
 
 mod colorize;
 mod compare;

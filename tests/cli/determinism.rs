@@ -1,11 +1,11 @@
-//! One seed, one result: training gives the same bits every time, however many threads load images or compute.
-//! `tests/engines/gpu_engine.rs` checks adapters.
+//! One seed gives one result: training gives the same bits every time, with any number of threads that load images or
+//! compute. `tests/engines/gpu_engine.rs` checks adapters.
 
 use crate::support::{Place, TRAIN, assert_same_bytes};
 
 /// Trains into the run `out` with these numbers of threads.
 fn train(place: &Place, out: &str, loader_threads: usize, compute_threads: usize) {
-    // 27 images in batches of 4: full batches and a last, smaller one, in an order drawn by the seed.
+    // 27 images in batches of 4: full batches and a smaller last one, in the order of the seed.
     let mix = "--augment light --mixup 0.4 --cutmix 1";
     let line =
         format!("{TRAIN} {mix} --out {out} --batch-size 4 --epochs 2 --seed 7 --loader-threads {loader_threads}");
@@ -13,7 +13,7 @@ fn train(place: &Place, out: &str, loader_threads: usize, compute_threads: usize
 }
 
 #[test]
-fn training_is_bit_identical_whatever_the_number_of_threads() {
+fn training_gives_the_same_bits_with_any_number_of_threads() {
     let place = Place::with_photos(9);
     train(&place, "first", 1, 1);
     for (out, loader_threads, compute_threads, what) in [

@@ -1,4 +1,4 @@
-//! `shadegrad doctor`: a correct device passes, a faulty kernel is found and named.
+//! `shadegrad doctor`: a correct device passes, and a faulty kernel is found and named.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use shadegrad::train::step::{Optimizer, Update, port};
 use crate::common::gpu;
 use crate::support::{Place, TRAIN};
 
-/// Maps with more rows than one workgroup normalizes, and with fewer. Odd sizes give tiles with edges.
+/// Maps with more and with fewer rows than the limit of the single-workgroup norm. Odd sizes give tiles with edges.
 const STEP: &str = "unet:1x42x38:base=4:depth=1:classes=5";
 
 fn graph(precision: Precision) -> Graph {
@@ -27,7 +27,7 @@ fn graph(precision: Precision) -> Graph {
     spec.graph(&update).expect("it fits")
 }
 
-/// Writes what a step takes.
+/// Writes the inputs of a step.
 fn feed(session: &mut Session<AnyEngine>, plan: PlanId) -> Result<(), TrainError> {
     let wave = |i: usize| ((i * 37 % 101) as f32 / 50.0) - 1.0;
     session.write(plan, port::IMAGES, &(0..42 * 38 * 3).map(wave).collect::<Vec<_>>())?;
@@ -59,7 +59,7 @@ fn wrong_kernels(examined: &Examined) -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn devices_that_compute_rightly_pass() {
+fn correct_devices_pass() {
     let mut all = vec![examined(Box::new(CpuEngine::<f32>::new()), Precision::F32), on_gpu(shader, Precision::F32)];
     if gpu::has_half("a step in 16 bits") {
         all.push(on_gpu(shader, Precision::F16));
@@ -94,11 +94,11 @@ fn broken(
 }
 
 #[test]
-fn kernels_that_are_wrong_are_named_and_no_others() {
+fn wrong_kernels_are_named_and_no_others() {
     const CHANGES: &[[&str; 3]] = &[
         // One pixel too low.
         ["conv_fwd", "i32(oh * SH) - i32(PT)", "i32(oh * SH) - i32(PT) + 1i"],
-        // Starts a row of pixels one early.
+        // A row of pixels starts one too early.
         ["conv_wgrad", "let below = right >= i32(OW * SW)", "let below = right >= i32(OW * SW) - 1i"],
         // The last of equal values instead of the first.
         ["max_pool", "(v > best)", "(v >= best)"],
@@ -113,12 +113,12 @@ fn kernels_that_are_wrong_are_named_and_no_others() {
 }
 
 #[test]
-fn what_nothing_writes_is_found_where_it_is_missing() {
+fn an_unwritten_result_is_found_at_its_kernel() {
     const CHANGES: &[[&str; 3]] = &[["concat", "i < ITEMS", "i < ITEMS && i != 7u"]];
     let found = on_gpu(|call, target, tile| broken(CHANGES, call, target, tile), Precision::F32);
     assert_eq!(wrong_kernels(&found), BTreeSet::from(["concat"]));
     assert_eq!(found.kernels()["concat"].error, f64::INFINITY);
-    assert!(found.unknown() > 10, "what comes behind is not judged");
+    assert!(found.unknown() > 10, "calls after the missing result are not judged");
     assert!(!found.is_right());
 }
 
@@ -192,7 +192,7 @@ impl Engine for Faulty {
 }
 
 #[test]
-fn other_bits_from_time_to_time_are_seen() {
+fn results_that_vary_between_runs_are_found() {
     let found = examined(Faulty::new(Fault::Unsteady), Precision::F32);
     assert_eq!(wrong_kernels(&found), BTreeSet::new());
     // The first run is the comparison with the twins.
@@ -202,10 +202,10 @@ fn other_bits_from_time_to_time_are_seen() {
 
 /// The references are independent of the CPU engine.
 #[test]
-fn a_cpu_engine_that_is_off_is_seen() {
+fn a_wrong_cpu_engine_is_found() {
     let found = examined(Faulty::new(Fault::Off), Precision::F32);
     let wrong: Vec<_> = found.wrong().map(|(planned, _)| planned.call.kernel).collect();
-    // A kernel that reads the result before the change is off by the same amount.
+    // A kernel that reads the result before the change has the same error.
     assert!(wrong.contains(&"conv_wgrad") && wrong.len() <= 2, "{wrong:?}");
 }
 
@@ -220,7 +220,7 @@ fn a_plan_that_shares_memory_cannot_be_verified() {
 }
 
 #[test]
-fn steps_and_runs_as_a_user_has_them() {
+fn the_doctor_checks_steps_and_runs_and_writes_nothing() {
     let place = Place::with_photos(10);
     place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 1 --accumulate 2 --ema 0.9 --clip 1")).fine();
     let before = place.list("run");

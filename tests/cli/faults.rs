@@ -1,4 +1,5 @@
-//! Bad input: an error that names the fault and the remedy, exit code 2, no file lost and no temporary file left.
+//! Bad input: the error names the fault and the remedy, the exit code is 2, no file is lost and no temporary file
+//! remains.
 
 mod checkpoints;
 mod images;

@@ -1,5 +1,5 @@
-//! `plan --wgsl` against golden copies of generated kernels in `tests/kernels/`, so that a diff shows what a change of the
-//! generator does. After an intended change write them again:
+//! `plan --wgsl` against golden copies of generated kernels in `tests/kernels/`. A diff of the copies shows the effect
+//! of a change of the generator. After an intended change, write them again:
 //!
 //! `SHADEGRAD_UPDATE_KERNELS=1 cargo test --test cli kernels`
 
@@ -61,7 +61,7 @@ fn a_kernel_call_or_tile_that_is_not_there_is_refused() {
     plan("--wgsl conv_fwd --tile large").refused(&["`large` is not a tile: expected workgroup, register"]);
     plan("--wgsl conv_fwd --tile units").refused(&["conv_fwd has no tile `units` with these sizes"]);
     plan("--tile register").refused(&["--wgsl"]);
-    // The JSON of a tile, as `list` prints it; one that no device gets is refused.
+    // The JSON of a tile as `list` prints it. A tile that no device can have is refused.
     let tiles = plan("--wgsl conv_fwd:4 --tile list").fine().stdout;
     let json = tiles.lines().find(|line| line.contains("\"buffers\":2")).expect("a tile with two buffers");
     plan(&format!("--wgsl conv_fwd:4 --tile {json}")).fine().printed(&["var full = 0u;", json]);

@@ -1,4 +1,4 @@
-//! The HTML page of runs: its contents, escaped names and texts, no other files.
+//! The HTML page of runs: its contents, escaped names and texts, and no other files.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use shadegrad::tasks::segment::{MEAN_IOU, WEIGHTED_IOU};
 
 use crate::support::{Place, TRAIN};
 
-/// A class name that would break out of an element, an attribute, a style and a table.
+/// A class name that would end an element, an attribute, a style and a table.
 const HOSTILE: &str = "</td></style><script>alert(\"1\")</script>&amp;'";
 
 fn row(epoch: u32, scores: &[(Score, f64)]) -> EpochRow {
@@ -33,7 +33,7 @@ fn metrics(rows: &[EpochRow]) -> Vec<u8> {
     csv
 }
 
-/// A run folder with settings and these epochs.
+/// Writes a run folder with settings and epochs.
 fn write_run(place: &Place, run: &str, config: &str, rows: &[EpochRow]) {
     place.folder(run);
     place.write(&format!("{run}/config.toml"), config);
@@ -47,7 +47,7 @@ fn html(place: &Place, runs: &[&str]) -> String {
     checked(report.html())
 }
 
-/// Checks that the page closes its elements in order and needs no other file.
+/// Requires a page whose elements are closed in order and which needs no other file.
 fn checked(html: String) -> String {
     let mut open: Vec<&str> = vec![];
     for tag in html.split('<').skip(1) {
@@ -77,7 +77,7 @@ fn holds(html: &str, parts: &[&str]) {
     }
 }
 
-/// Records of an event file: their lengths must lead to its end.
+/// Number of records in an event file. Their lengths must lead to its end.
 fn records(bytes: &[u8]) -> usize {
     let (mut at, mut count) = (0, 0);
     while at < bytes.len() {
@@ -89,7 +89,7 @@ fn records(bytes: &[u8]) -> usize {
 }
 
 #[test]
-fn a_trained_run_is_reported_whole() {
+fn a_report_shows_everything_of_a_trained_run() {
     let place = Place::with_photos(8);
     let quoted = HOSTILE.replace('"', "\"\"");
     // Every picture has both labels, so half of the predictions are wrong.
@@ -171,7 +171,7 @@ fn runs_of_a_task_are_compared_and_their_settings_marked() {
         ],
     );
     holds(&page, &["<tr class=\"differs\"><th scope=\"row\">≠ lr</th>", "<tr><th scope=\"row\">epochs</th>"]);
-    // IoU of sky under a: 30 of 40; under b: nothing of 40.
+    // IoU of sky: 30 of 40 under a, 0 of 40 under b.
     holds(&page, &["<th scope=\"row\">sky</th><td class=\"n\"><strong>0.750</strong></td><td class=\"n\">0.000</td>"]);
     assert!(!page.contains(">out<"), "a run's folder is no setting");
     place.run("report runs/a runs/b").fine().printed(&["written: runs/report.html"]);
@@ -208,7 +208,7 @@ fn a_page_gathers_groups_prose_and_pictures() {
 }
 
 #[test]
-fn what_is_no_run_is_refused() {
+fn a_folder_that_is_no_run_is_refused() {
     let place = Place::new();
     write_run(&place, "bad", "lr = 1e-3\n", &[row(1, &[(ACCURACY, 0.5)])]);
     place.write("bad/confusion.csv", "truth,a,b\na,1\n");
@@ -248,7 +248,7 @@ const EPOCH: &str = "a10000000000000002e3241b09000000000000f83f10ac022a92010a110
     0e0a077365636f6e64731500001040254e7697";
 
 #[test]
-fn events_are_tensorboards() {
+fn events_are_written_as_tensorboard_writes_them() {
     let at = UNIX_EPOCH + Duration::from_millis(1500);
     let hex = |bytes: Vec<u8>| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     assert_eq!(hex(tensorboard::header(at)), HEADER);
@@ -257,7 +257,7 @@ fn events_are_tensorboards() {
 }
 
 #[test]
-fn a_run_that_is_not_finished_says_so() {
+fn an_unfinished_run_is_marked() {
     let place = Place::new();
     write_run(&place, "run", "epochs = 8\n", &[row(1, &[]), row(2, &[])]);
     assert!(!html(&place, &["run"]).contains("not finished"));

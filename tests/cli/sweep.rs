@@ -1,8 +1,8 @@
-//! `shadegrad sweep`: rows and grids, means over seeds, diverged runs, and continuing a stopped sweep.
+//! `shadegrad sweep`: rows and grids, means over seeds, diverged runs, and resuming a stopped sweep.
 
 use crate::support::Place;
 
-/// A folder with photos and this sweep. Each run takes about a second.
+/// A folder with photos and a sweep file. Each run takes about a second.
 fn place(sweep: &str) -> Place {
     let place = Place::with_photos(4);
     let base = "task = \"classify\"\n[base]\ndata = \"photos\"\nimage_size = 16\nbatch_size = 8\nepochs = 1\ndevice = \"cpu\"\n";
@@ -32,7 +32,7 @@ fn rows_are_run_marked_and_skipped_when_done() {
 }
 
 #[test]
-fn a_grid_draws_seeds_together() {
+fn a_grid_averages_over_seeds() {
     let place = place("[grid]\nlr = [1e-3, 1e-4]\nseed = [0, 1]\n");
     place.run("sweep sweep.toml --out s").fine().printed(&["run 4 of 4", " ± "]);
     let table = String::from_utf8(place.bytes("s/sweep.md")).expect("text");
@@ -58,9 +58,9 @@ fn wrong_sweeps_are_refused_before_the_first_run() {
     place.run("sweep sweep.toml --out s").refused(&["\"dance\"", "classify, multi-label, segment or colorize"]);
 }
 
-/// Two of four runs continue after the first epoch, one of them after the second. The table marks the stopped ones.
+/// Two of four runs continue after the first epoch, one of these after the second. The table marks the stopped ones.
 #[test]
-fn halving_stops_the_hopeless() {
+fn halving_stops_the_worst_runs() {
     let place = place("[grid]\nlr = [1e-3, 1e-9, 3e-3, 1e-8]\n");
     let line = "sweep sweep.toml --out s --halving 2 --set epochs=4";
     place.run(line).fine().printed(&["stopped after epoch 1", "stopped after epoch 2"]);
@@ -76,7 +76,7 @@ fn halving_stops_the_hopeless() {
     place.run("sweep sweep.toml --out t --set epoch=3").refused(&["epoch", "epochs"]);
 }
 
-/// The table must never show results of one setting as those of another.
+/// The table must never attribute results to settings that did not produce them.
 #[test]
 fn folders_with_runs_of_other_settings_are_refused() {
     let place = place("[[run]]\nlr = 1e-3\n[[run]]\nlr = 1e-4\n");
@@ -96,9 +96,9 @@ fn folders_with_runs_of_other_settings_are_refused() {
         .printed(&["run 2 of 2", "is done"]);
 }
 
-/// A stopped run can continue to more epochs. A folder that holds no run is not touched.
+/// A stopped run can continue to more epochs. A folder that is not a run stays untouched.
 #[test]
-fn unfinished_runs_go_on_and_other_folders_stay() {
+fn unfinished_runs_are_resumed_and_other_folders_stay() {
     let rows = place("[grid]\nlr = [1e-3, 1e-9]\n");
     rows.run("sweep sweep.toml --out s --halving 2 --set epochs=2").fine();
     rows.run("sweep sweep.toml --out s --halving 2 --set epochs=3").refused(&["s/001", "epochs is 2 there and 3 here"]);
@@ -113,7 +113,7 @@ fn unfinished_runs_go_on_and_other_folders_stay() {
 }
 
 #[test]
-fn a_run_that_fails_does_not_keep_the_others_from_theirs() {
+fn a_failed_run_does_not_stop_the_others() {
     let place = place("[[run]]\ndata = \"nowhere\"\n[[run]]\nlr = 1e-3\n");
     let told = place.run("sweep sweep.toml --out s");
     let told = told.refused(&["1 of 2 runs failed", "run 1 (data=nowhere)", "nowhere"]);
@@ -126,7 +126,7 @@ fn a_run_that_fails_does_not_keep_the_others_from_theirs() {
 
 /// The eleven rows of the reference table are valid.
 #[test]
-fn the_ready_sweep_reads() {
+fn the_sweep_file_of_the_examples_is_valid() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sweeps/resnet18.toml");
     let sweep = shadegrad::workflows::Sweep::read(std::path::Path::new(path), None, 0).expect("valid");
     assert_eq!(sweep.cells.len(), 11);

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{CLASSES, Outcome, Place, TRAIN};
 
-/// Training, validation and test images of every class, and a run of one epoch on the first two.
+/// Training, validation and test images of every class, and a run of one epoch on the first two parts.
 fn with_run() -> Place {
     let place = Place::new();
     for (part, count) in [("train", 4), ("val", 1), ("test", 2)] {
@@ -16,7 +16,7 @@ fn with_run() -> Place {
 }
 
 #[test]
-fn a_classifier_on_images_that_it_has_not_seen() {
+fn verbs_read_the_images_that_they_are_given() {
     let place = with_run();
     test_parts(&place);
     own_data(&place);
@@ -42,7 +42,7 @@ fn test_parts(place: &Place) {
     place.write("table.csv", rows);
     let of_table = place.run(&format!("eval run --data table.csv {line}")).fine();
     assert_eq!(scores(&of_table.stdout), scores(&told.stdout), "the same images");
-    // The same images as the only ones that are held out.
+    // The same images as the only held-out ones.
     fs::create_dir(place.path("other")).expect("makes a folder");
     for (from, to) in [("train", "train"), ("test", "val")] {
         copy(place, &format!("photos/{from}"), &format!("other/{to}"));
@@ -74,7 +74,7 @@ fn own_data(place: &Place) {
     fs::rename(place.path("elsewhere"), place.path("photos")).expect("renames");
 }
 
-/// The same files as in training count as images: at any depth, with any ending, not hidden.
+/// The files that training reads count as images: at any depth, with any extension, not hidden.
 fn folders_of_images(place: &Place) {
     place.folder("mixed/deep");
     place.write("mixed/b.png", place.bytes("photos/train/disc/00.png"));
@@ -109,7 +109,7 @@ fn runs_on_built_in_scenes_are_evaluated_on_them() {
     place.run("eval run --device cpu --split test").refused(&["built-in scenes has no test part"]);
 }
 
-/// A line break in a class name does not break a table's rows.
+/// A line break in a class name does not break the rows of a table.
 #[cfg(unix)]
 #[test]
 fn every_class_has_one_line() {

@@ -9,7 +9,7 @@ use shadegrad::tasks::classify::ACCURACY;
 use crate::support::{CLASSES, Outcome, Place, TRAIN, assert_same_bytes};
 
 #[test]
-fn a_run_from_training_to_prediction() {
+fn a_classification_run_works_with_every_verb() {
     let place = Place::with_photos(10);
     let told = place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 3")).fine();
     told.printed(&["device:  CPU", "24 training and 6 validation images, 3 classes", "run:     run", "epoch  3/3"])
@@ -36,7 +36,7 @@ fn run_directory(place: &Place) {
     }
     let rows = place.metrics("run");
     assert_eq!(rows.iter().map(|r| r.epoch).collect::<Vec<_>>(), [1, 2, 3]);
-    // With 24 images any epoch may be the best, so the loss is compared with guessing, not with the first epoch.
+    // With 24 images any epoch may be the best. The loss is compared with chance, not with the first epoch.
     let best = rows.iter().map(|r| r.val_loss).fold(f64::INFINITY, f64::min);
     assert!(best < 0.7 * 3f64.ln(), "{rows:?}");
     assert!(rows.iter().any(|r| r.score(&ACCURACY) >= Some(0.8)), "it learns: {rows:?}");
@@ -58,7 +58,7 @@ fn checkpoints_are_torchvisions(place: &Place) {
         if let Some(steps) = steps {
             assert_eq!(counter.data, TensorData::I64(vec![steps]), "24 images in batches of 4, three times");
         }
-        // 11,689,512 parameters at 1000 classes; the head has 513 a class.
+        // 11,689,512 parameters at 1000 classes. The head has 513 per class.
         let trained = file.tensors.iter().filter(|(n, _)| !n.contains("running") && !n.contains("tracked"));
         assert_eq!(trained.map(|(_, t)| t.data.len()).sum::<usize>(), 11_689_512 - 997 * 513);
     }
@@ -76,7 +76,7 @@ fn evaluation(place: &Place) {
 
 /// `eval` uses the images that training held out.
 #[test]
-fn evaluation_holds_out_what_training_held_out() {
+fn evaluation_uses_the_images_that_training_held_out() {
     let place = Place::with_photos(8);
     let flags = "--out run --batch-size 5 --epochs 1 --seed 11 --val-split 0.4";
     place.run(&format!("{TRAIN} {flags}")).fine().printed(&["15 training and 9 validation images"]);
@@ -164,7 +164,7 @@ fn runs_without_a_name_are_numbered() {
 }
 
 #[test]
-fn without_data_scenes_are_drawn_and_the_learning_rate_falls() {
+fn training_without_data_uses_scenes_and_a_falling_learning_rate() {
     let place = Place::new();
     let flags = "--scenes 60 --epochs 2 --batch-size 20 --image-size 32 --device cpu --out run --lr 0.001";
     let told = place.run(&format!("train classify {flags}")).fine();
@@ -177,7 +177,7 @@ fn without_data_scenes_are_drawn_and_the_learning_rate_falls() {
 }
 
 #[test]
-fn a_device_without_16_bits_trains_in_32_and_says_so() {
+fn a_device_without_16_bits_trains_in_32_bits_with_a_message() {
     let place = Place::new();
     let flags = "--device cpu --scenes 10 --epochs 1 --image-size 16x16 --base 4 --depth 1";
     let run = |precision: &str| {
@@ -190,7 +190,7 @@ fn a_device_without_16_bits_trains_in_32_and_says_so() {
 }
 
 #[test]
-fn devices_lists_what_device_takes() {
+fn devices_lists_the_values_of_the_device_flag() {
     Place::new().run("devices").fine().printed(&["cpu: CPU (", "--device auto picks"]);
 }
 
@@ -273,7 +273,7 @@ fn help_names_every_setting() {
 
 /// `shadegrad … | head -1` does not panic.
 #[test]
-fn a_reader_that_has_gone_is_no_error() {
+fn a_closed_output_pipe_is_no_error() {
     let place = Place::new();
     let mut child = place.start("plan resnet18");
     drop(child.stdout.take());
@@ -283,7 +283,7 @@ fn a_reader_that_has_gone_is_no_error() {
 
 /// At 32×32 pixels ResNet18's last maps have one pixel, so a batch of one image has no variance.
 #[test]
-fn a_last_batch_of_one_image_is_left_out_and_one_alone_refused() {
+fn a_last_batch_of_one_image_is_left_out_and_a_single_image_is_refused() {
     let place = Place::with_photos(3);
     let flags = "--val-split 0.34 --epochs 1 --shuffle false";
     // 6 training images: a batch of 5 and a batch of 1.
@@ -304,7 +304,7 @@ fn a_last_batch_of_one_image_is_left_out_and_one_alone_refused() {
     assert!(!place.has("none"), "no run folder");
 }
 
-/// Starts a training with these flags in a shell after `before`, and sends a signal once the run has started.
+/// Starts a training with these flags in a shell after `before`, and sends a signal after its start.
 #[cfg(unix)]
 fn signaled(place: &Place, before: &str, flags: &str, signal: &str) -> Outcome {
     use std::io::{BufRead, BufReader, Read};
@@ -324,7 +324,7 @@ fn signaled(place: &Place, before: &str, flags: &str, signal: &str) -> Outcome {
     told
 }
 
-/// Ctrl-C, and the signal with which clusters and containers end a job.
+/// Ctrl-C, and the signal by which clusters and containers end a job.
 #[cfg(unix)]
 #[test]
 fn signals_end_after_the_step_with_a_checkpoint() {
@@ -344,7 +344,7 @@ fn signals_end_after_the_step_with_a_checkpoint() {
 /// `nohup` ignores hangups.
 #[cfg(unix)]
 #[test]
-fn a_run_that_ignores_hangups_goes_on() {
+fn a_run_that_ignores_hangups_continues() {
     let place = Place::with_photos(4);
     signaled(&place, "trap '' HUP;", "--epochs 2", "-HUP").fine().printed(&["best validation accuracy"]);
 }

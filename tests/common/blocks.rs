@@ -1,4 +1,4 @@
-//! Small networks in which the rewrites find something.
+//! Small networks that the rewrites apply to.
 
 use shadegrad::graph::{GraphError, Value};
 use shadegrad::ops::{self, BatchNormOptions};
@@ -7,13 +7,13 @@ use shadegrad::shape::{TensorType, Window};
 use super::case::{Builder, normal, uniform};
 use super::table::{OpCase, batch_norm};
 
-/// What a builder's function gives.
+/// Result of a case's builder.
 type Made = Result<Value, GraphError>;
 
-/// All of them.
+/// All networks.
 pub fn blocks() -> Vec<OpCase> {
     let trained = Some(BatchNormOptions::default());
-    // As many rows as one workgroup normalizes alone, and more.
+    // Row counts below and above the limit of the single-workgroup norm.
     let (few, many) = ([2, 5, 7, 6], [3, 19, 21, 6]);
     let added = |name: &str, shape: [usize; 4], norm_first: bool, training| {
         OpCase::new(format!("norm_add_relu_{name}"), move |b| {
@@ -42,7 +42,7 @@ pub fn blocks() -> Vec<OpCase> {
             })
         };
     let plain = |_: &mut Builder, y| Ok(y);
-    // Few enough results that none is within a step of the differences of the kink.
+    // So few results that none is within a finite-difference step of the kink.
     let relu = |b: &mut Builder, y| ops::relu(&mut b.graph, y);
     let residual = |b: &mut Builder, y| {
         let ty = b.graph.ty(y).clone();
@@ -50,7 +50,7 @@ pub fn blocks() -> Vec<OpCase> {
         let y = ops::add(&mut b.graph, y, shortcut)?;
         ops::relu(&mut b.graph, y)
     };
-    // The convolution's input gradient leaves the sums of the norm's.
+    // The convolution's input gradient writes the sums of the norm's gradient.
     let before_conv =
         |name: &str, x: [usize; 4], relu: bool, training, more: fn(&mut Builder, Value, Value) -> Made| {
             OpCase::new(format!("norm_conv_{name}"), move |b| {
@@ -82,7 +82,7 @@ pub fn blocks() -> Vec<OpCase> {
         let w = b.random_of("w", TensorType::kernel([3, 3, 6, 11]));
         ops::conv2d(&mut b.graph, y, w, Window::square(3).padding(1))
     });
-    // What is pooled goes elsewhere too: its gradient is channels of a joint one.
+    // The pooled map has a second use, so its gradient is some channels of a joint gradient.
     let pooled_beside = |name: &str, before: usize| {
         OpCase::new(format!("pool_{name}"), move |b| {
             let (other, x) = (b.random("other", [2, 5, 7, before]), b.random("x", [2, 5, 7, 8]));
@@ -114,7 +114,7 @@ pub fn blocks() -> Vec<OpCase> {
         alone("norm_relu_eval_many_rows", many, None),
         OpCase::new("group_norm_relu", |b| {
             let (x, gamma, beta) = (b.random("x", [2, 5, 7, 6]), b.random("gamma", [6]), b.random("beta", [6]));
-            let y = ops::group_norm(&mut b.graph, [x, gamma, beta], 3, 1e-5)?;
+            let y = ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(3))?;
             ops::relu(&mut b.graph, y)
         }),
         added("first", few, true, trained),
@@ -132,15 +132,15 @@ pub fn blocks() -> Vec<OpCase> {
             let x = b.random("x", [2, 5, 7, 6]);
             let first = batch_norm(b, x, trained)?;
             let (gamma, beta) = (b.random("gamma2", [6]), b.random("beta2", [6]));
-            let second = ops::group_norm(&mut b.graph, [x, gamma, beta], 2, 1e-5)?;
+            let second = ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(2))?;
             let sum = ops::add(&mut b.graph, first, second)?;
             ops::relu(&mut b.graph, sum)
         }),
     ]
 }
 
-/// Norms of maps so large that an invocation takes 4 rows, and 2 where their number is no multiple of 4; too many numbers to
-/// be checked by finite differences.
+/// Norms of large maps: an invocation takes 4 rows, or 2 if their number is no multiple of 4. The maps have too many
+/// elements for finite differences.
 pub fn large_maps() -> [OpCase; 4] {
     let trained = Some(BatchNormOptions::default());
     let relu = OpCase::new("norm_relu_large_map", move |b| {
@@ -161,13 +161,13 @@ pub fn large_maps() -> [OpCase; 4] {
     });
     let groups = OpCase::new("group_norm_large_map", |b| {
         let (x, gamma, beta) = (b.random("x", [1, 128, 129, 13]), b.random("gamma", [13]), b.random("beta", [13]));
-        ops::group_norm(&mut b.graph, [x, gamma, beta], 1, 1e-5)
+        ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(1))
     });
     [relu, residual, eval, groups]
 }
 
-/// A BatchNorm whose results are of either sign and none of them near 0: among thousands the ReLU behind would else cut one
-/// in 16 bits, or a bit beside it, that it does not cut in 64.
+/// A BatchNorm with results of either sign, none near 0. Among thousands of results near 0, the ReLU after it would cut
+/// one in 16 bits, or a bit away from it, that it does not cut in 64 bits.
 fn far_from_the_kink(b: &mut Builder, x: [usize; 4], training: Option<BatchNormOptions>) -> Result<Value, GraphError> {
     let (c, len) = (x[3], x.iter().product());
     let signs = normal("signs", len);

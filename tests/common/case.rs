@@ -1,4 +1,4 @@
-//! Builds small graphs with values: an op, alone or in the midst of others, and its gradients.
+//! Builds small graphs with values: an op, alone or within other ops, and its gradients.
 
 use std::collections::BTreeMap;
 
@@ -14,36 +14,36 @@ use shadegrad::shape::TensorType;
 /// Tensors by name, in logical order.
 pub type Values = BTreeMap<String, Vec<f64>>;
 
-/// A graph and what goes into it.
+/// A graph and its input values.
 #[derive(Clone)]
 pub struct Case {
     pub name: String,
     pub graph: Graph,
     pub inputs: Values,
     pub states: Values,
-    /// Inputs that change from step to step; one run a step.
+    /// Inputs that change between steps. Each entry is one run.
     pub steps: Vec<Values>,
-    /// Inputs that gradients are taken for.
+    /// Inputs with a gradient.
     pub parameters: Vec<String>,
 }
 
 impl Case {
-    /// The same after the rewrites.
+    /// The case after the rewrites.
     pub fn fused(&self) -> Case {
         let mut case = self.clone();
         case.name += " (fused)";
-        // Moments of maps of any size that has segments.
+        // Statistics also for small maps.
         fuse(&mut case.graph, FuseOptions { conv_statistics: Some(1), ..FuseOptions::default() });
         case
     }
 
-    /// Nodes, and what goes into them and comes out: rewrites change it.
+    /// Number of nodes, and of their inputs and outputs. Rewrites change them.
     pub fn links(&self) -> [usize; 2] {
         let nodes = self.graph.nodes();
         [nodes.len(), nodes.iter().map(|node| node.inputs.len() + node.outputs.len()).sum()]
     }
 
-    /// The same with 16 bits for what can have them.
+    /// The case with 16 bits for all values that accept them.
     pub fn halved(&self) -> Case {
         let mut case = self.clone();
         case.name += " (f16)";
@@ -56,49 +56,49 @@ impl Case {
     }
 }
 
-/// Where the op under test stands.
+/// Ops around the op under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Its inputs are the graph's, and so is its upstream gradient.
+pub enum Context {
+    /// Inputs and upstream gradient are inputs of the graph.
     Alone,
-    /// Its inputs are products, and `factor · (y² + y)` follows: no gradient that reaches it is 1, and each depends on
-    /// its result.
+    /// The inputs are products, and `factor · (y² + y)` follows the op. No gradient that reaches the op is 1, and each
+    /// depends on its result.
     Midst,
 }
 
-/// Collects a graph with its values.
+/// Builds a graph with its values.
 pub struct Builder {
     pub graph: Graph,
     pub inputs: Values,
     pub states: Values,
     name: String,
-    place: Place,
+    context: Context,
     gradients: bool,
     parameters: Vec<(String, Value)>,
 }
 
 impl Builder {
-    pub fn new(name: &str, place: Place) -> Self {
+    pub fn new(name: &str, context: Context) -> Self {
         let (graph, inputs, states) = (Graph::new(), Values::new(), Values::new());
-        Builder { graph, inputs, states, name: name.into(), place, gradients: true, parameters: vec![] }
+        Builder { graph, inputs, states, name: name.into(), context, gradients: true, parameters: vec![] }
     }
 
     /// A builder whose case has no gradients.
-    pub fn forward(name: &str, place: Place) -> Self {
-        Builder { gradients: false, ..Builder::new(name, place) }
+    pub fn forward(name: &str, context: Context) -> Self {
+        Builder { gradients: false, ..Builder::new(name, context) }
     }
 
-    /// A graph input that no gradient is asked for.
+    /// A graph input without gradient.
     pub fn constant(&mut self, name: &str, ty: TensorType, values: Vec<f64>) -> Value {
         self.inputs.insert(name.into(), values);
         self.graph.input(name, ty)
     }
 
-    /// A graph input whose gradient is an output `grad.NAME`.
+    /// A graph input with the gradient as output `grad.NAME`.
     pub fn parameter(&mut self, name: &str, ty: TensorType, values: Vec<f64>) -> Value {
         let v = self.constant(name, ty.clone(), values);
         self.parameters.push((name.into(), v));
-        if self.place == Place::Alone {
+        if self.context == Context::Alone {
             return v;
         }
         let factor = uniform(&format!("{}/{name}/factor", self.name), ty.shape.elements(), 0.5, 1.5);
@@ -111,7 +111,7 @@ impl Builder {
         self.random_of(name, TensorType::channels(shape))
     }
 
-    /// A random tensor; no value is near 0, where some functions have a kink.
+    /// A random tensor. No value is near 0, where some functions have a kink.
     pub fn random_of(&mut self, name: &str, ty: TensorType) -> Value {
         let values = normal(&format!("{}/{name}", self.name), ty.shape.elements());
         self.parameter(name, ty, values.into_iter().map(|v| v + 0.05 * v.signum()).collect())
@@ -124,7 +124,7 @@ impl Builder {
         self.graph.state(name, ty, Group::Statistics, Init::Constant(0.0), false)
     }
 
-    /// Ends the case: `outputs` are named; for those with an upstream gradient the gradients of all parameters follow.
+    /// Ends the case. `outputs` are named. Outputs with an upstream gradient add the gradients of all parameters.
     pub fn finish(mut self, outputs: &[(&str, Value, Option<Vec<f64>>)]) -> Result<Case, GraphError> {
         let mut seeds = vec![];
         for (name, value, upstream) in outputs {
@@ -146,11 +146,11 @@ impl Builder {
         Ok(Case { name, graph: self.graph, inputs: self.inputs, states: self.states, steps, parameters })
     }
 
-    /// Ends the case with the single output `y`, a random upstream gradient and what its place asks for.
+    /// Ends the case with the single output `y`, a random upstream gradient, and the ops of its context.
     pub fn finish_op(mut self, y: Value) -> Result<Case, GraphError> {
         let (mut y, ty) = (y, self.graph.ty(y).clone());
         let upstream = normal(&format!("{}/upstream", self.name), ty.shape.elements());
-        if self.place == Place::Midst {
+        if self.context == Context::Midst {
             let factor = uniform(&format!("{}/behind", self.name), ty.shape.elements(), 0.3, 0.9);
             let factor = self.constant("behind.factor", ty, factor);
             let scaled = ops::mul(&mut self.graph, y, factor)?;

@@ -1,4 +1,4 @@
-//! How far a result may be from what it should be.
+//! Tolerances, and the comparison with expected values.
 
 pub use shadegrad::internals::exec::accuracy::{Accuracy, rounding};
 
@@ -7,14 +7,14 @@ use shadegrad::internals::exec::accuracy;
 
 use super::Values;
 
-/// Arithmetic operations behind one element of a plan's results: the sum over its calls of those that one output of
-/// the call takes.
+/// Arithmetic operations that contribute to one element of a plan's results: the sum over its calls of the operations
+/// per element.
 pub fn operations(plan: &Plan) -> f64 {
     plan.calls.iter().map(|planned| accuracy::operations(&planned.call)).sum()
 }
 
-/// Error that an engine may leave, relative to the largest element of a tensor: that of its rounding and that of the
-/// functions that it calls on the way.
+/// Largest error of an engine relative to the largest element of a tensor: rounding, and the error of the functions
+/// that it calls.
 pub fn allowed(plan: &Plan, accuracy: Accuracy) -> f64 {
     let functions = plan.calls.iter().map(|planned| accuracy.functions(&planned.call)).sum::<f64>();
     rounding(operations(plan), accuracy.epsilon()) + functions
@@ -25,7 +25,7 @@ pub fn scale(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |m: f64, v| m.max(v.abs()))
 }
 
-/// Collects what is wrong, so that a failing test shows all of it.
+/// Collects failures, so that a failing test shows all of them.
 #[derive(Default)]
 pub struct Failures(Vec<String>);
 
@@ -38,12 +38,12 @@ impl Failures {
         self.0.len()
     }
 
-    /// Every element of `got` must be within `tolerance` times the largest magnitude of `expected`.
+    /// Requires every element of `got` to be within `tolerance` times the largest magnitude of `expected`.
     pub fn close(&mut self, what: &str, got: &[f64], expected: &[f64], tolerance: f64) {
         self.close_to_scale(what, got, expected, tolerance, scale(expected));
     }
 
-    /// The same with a scale of its own, for tensors that are small by cancellation.
+    /// [`Failures::close`] with an explicit scale, for tensors that are small by cancellation.
     pub fn close_to_scale(&mut self, what: &str, got: &[f64], expected: &[f64], tolerance: f64, scale: f64) {
         if got.len() != expected.len() {
             return self.add(format!("{what}: {} elements instead of {}", got.len(), expected.len()));
@@ -68,7 +68,7 @@ impl Failures {
         }
     }
 
-    /// All values of `expected` must be there and close.
+    /// Requires all values of `expected` to exist in `got` and to be close.
     pub fn all_close(&mut self, what: &str, got: &Values, expected: &Values, tolerance: f64) {
         for (name, values) in expected {
             match got.get(name) {
@@ -78,7 +78,7 @@ impl Failures {
         }
     }
 
-    /// Fails the test if anything was wrong.
+    /// Fails the test if there are failures.
     #[track_caller]
     pub fn none(self) {
         assert!(self.0.is_empty(), "{} differences:\n{}", self.0.len(), self.0.join("\n"));

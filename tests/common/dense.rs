@@ -1,4 +1,4 @@
-//! Cases of the ops that dense prediction needs: transposed convolution, regions, resizing, losses per pixel.
+//! Cases of the ops for dense prediction: transposed convolution, regions, resizing, losses per pixel.
 
 use shadegrad::graph::GraphError;
 use shadegrad::ops::{self, ConvSpec, Coordinates, DiceOptions, Interpolation, Regression};
@@ -20,7 +20,7 @@ pub struct TransposedCase {
 /// Name, x, outputs, kernel size, stride, padding (top, left, bottom, right), output padding, dilation, groups.
 type Row = (&'static str, [usize; 4], usize, [usize; 2], [usize; 2], [usize; 4], [usize; 2], [usize; 2], usize);
 
-/// All of them.
+/// All transposed convolutions.
 pub fn transposed_cases() -> Vec<TransposedCase> {
     let table: &[Row] = &[
         ("2x2_s2", [2, 3, 5, 8], 4, [2, 2], [2, 2], [0; 4], [0, 0], [1, 1], 1),
@@ -138,7 +138,7 @@ fn losses() -> Vec<OpCase> {
             cases.push(OpCase::new(format!("{loss:?}_{shape:?}"), move |b| {
                 let x = b.random_of("prediction", TensorType::channels(Shape(shape.clone())));
                 let target = normal(&format!("{shape:?}/target"), shape.iter().product());
-                // Far from where |d| is 0 or δ, at which there is no slope to compare with.
+                // Far from |d| = 0 and |d| = δ, where the slope is undefined.
                 let target = b.inputs["prediction"].iter().zip(target).map(|(x, t)| x + 0.3 * t + 0.1 * t.signum());
                 let target: Vec<f64> = target.map(|v| f64::from(v as f32)).collect();
                 let target = b.constant("target", TensorType::channels(Shape(shape.clone())), target);
@@ -161,9 +161,9 @@ fn losses() -> Vec<OpCase> {
     cases
 }
 
-/// The probe of multiply-adds, which has no gradient.
+/// The multiply-add probe, which has no gradient.
 pub fn probe_case() -> Result<super::Case, GraphError> {
-    let mut b = super::case::Builder::new("fma_peak", super::case::Place::Alone);
+    let mut b = super::case::Builder::new("fma_peak", super::case::Context::Alone);
     let ty = TensorType::channels([2, 9, 11, 13]);
     // Below 1, so that the sums converge.
     let values = uniform("probe", ty.shape.elements(), -0.9, 0.9);
@@ -174,10 +174,10 @@ pub fn probe_case() -> Result<super::Case, GraphError> {
 
 /// Logits of this shape with labels, some of them ignored: argmax and the confusion matrix.
 pub fn counted_case(shape: [usize; 4]) -> Result<super::Case, GraphError> {
-    let mut b = super::case::Builder::new(&format!("confusion_{shape:?}"), super::case::Place::Alone);
+    let mut b = super::case::Builder::new(&format!("confusion_{shape:?}"), super::case::Context::Alone);
     let ty = TensorType::channels(shape);
     let (rows, classes) = (ty.shape.rows(), shape[3]);
-    // Whole numbers, so that there are ties.
+    // Whole numbers make ties.
     let logits = normal("counted", ty.shape.elements()).into_iter().map(|v| (2.0 * v).round()).collect();
     let logits = b.constant("logits", ty, logits);
     let label = |i: usize| if i % 7 == 3 { -1.0 } else { (i * i % (classes + 1)) as f64 };

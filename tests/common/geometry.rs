@@ -1,4 +1,4 @@
-//! Convolutions that are awkward for tiles, phases and vectors.
+//! Convolutions with difficult sizes for tiles, phases and vectors.
 
 use shadegrad::ops::ConvSpec;
 use shadegrad::shape::{Padding, Window};
@@ -15,7 +15,7 @@ pub struct ConvCase {
 /// Arguments in the order of the table below.
 type Row = (&'static str, [usize; 4], usize, [usize; 2], [usize; 2], [usize; 4], [usize; 2], usize);
 
-/// All of them. Padding is top, left, bottom, right.
+/// All convolutions. Padding is top, left, bottom, right.
 pub fn conv_cases() -> Vec<ConvCase> {
     let table: &[Row] = &[
         ("3x3", [2, 7, 9, 5], 7, [3, 3], [1, 1], [1; 4], [1, 1], 1),
@@ -46,8 +46,8 @@ pub fn conv_cases() -> Vec<ConvCase> {
         ("depthwise_x2_s2", [1, 6, 7, 3], 6, [3, 3], [2, 2], [1; 4], [1, 1], 3),
         ("5x3_s2x1", [2, 11, 7, 3], 5, [5, 3], [2, 1], [2, 1, 2, 1], [1, 1], 1),
         ("1x5_rectangular", [1, 3, 9, 5], 3, [1, 5], [1, 1], [0, 2, 0, 2], [1, 1], 1),
-        // Channels that fill vectors of the CPU, and enough tiles of 4×4 outputs for Winograd: whole ones and not, blocks of both
-        // sides.
+        // Channels that fill vectors of the CPU. Enough 4×4 tiles for Winograd, whole and partial, in blocks of both
+        // sizes.
         ("3x3_vectors", [2, 19, 18, 80], 96, [3, 3], [1, 1], [1; 4], [1, 1], 1),
         ("3x3_vectors_asymmetric", [5, 12, 11, 16], 32, [3, 3], [1, 1], [0, 1, 2, 3], [1, 1], 1),
         ("3x3_vectors_valid", [1, 30, 23, 32], 16, [3, 3], [1, 1], [0; 4], [1, 1], 1),
@@ -75,7 +75,7 @@ pub struct PoolCase {
     pub window: Window,
 }
 
-/// Pooling windows that overlap, leave gaps, are padded on one side, dilated or rounded up.
+/// Pooling windows that overlap, have gaps, one-sided padding or dilation, or are rounded up.
 pub fn pool_cases() -> Vec<PoolCase> {
     let square = |size, stride, padding| Window::square(size).stride(stride).padding(padding);
     let pads = Padding { top: 0, left: 1, bottom: 2, right: 1 };

@@ -1,4 +1,4 @@
-//! The GPU engine as a [`Runner`]: one device, opened once, for all cases of a test file.
+//! The GPU engine as a [`Runner`]: one device for all cases of a test file.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -11,9 +11,9 @@ use shadegrad::kernel::KernelCall;
 use super::compare::Accuracy;
 use super::{Case, Runner, Values, run_on};
 
-/// A new engine on the adapter that `SHADEGRAD_TEST_DEVICE` names, else on Mesa's software adapter. Shaders are
-/// compiled with or without the checks of array bounds and loops, and never taken from a cache on disk. Those with checks have
-/// all sizes in their texts, as on real GPUs; those without use subgroups, if there are any.
+/// A new engine on the adapter named by `SHADEGRAD_TEST_DEVICE`, else on Mesa's software adapter. Shaders are compiled
+/// with or without checks of array bounds and loops, and never come from the disk cache. Checked shaders have all sizes
+/// in their texts, as on real GPUs. Unchecked shaders use subgroups if the adapter has them.
 pub fn open(checked: bool) -> GpuEngine {
     let tune = Some(std::time::Duration::ZERO);
     let shaders = if checked { of_constants } else { shader };
@@ -27,12 +27,12 @@ pub fn open(checked: bool) -> GpuEngine {
     })
 }
 
-/// Shaders that take no sizes at run time.
+/// Shaders with all sizes as constants.
 fn of_constants(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Result<Shader, KernelError> {
     shader(call, Target { immediates: None, ..target }, tile)
 }
 
-/// The same with options of the test's own.
+/// A new engine with the given options.
 pub fn open_with(options: EngineOptions) -> GpuEngine {
     let asked = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
     match choose(&asked, &list()) {
@@ -45,8 +45,8 @@ pub fn open_with(options: EngineOptions) -> GpuEngine {
     }
 }
 
-/// Whether the adapter has 16 bits. One that `SHADEGRAD_TEST_DEVICE` names may have none, and then it is said what is left
-/// out; Mesa's has them.
+/// Whether the adapter has 16 bits. Mesa's has them. For an adapter without them, named by `SHADEGRAD_TEST_DEVICE`, a
+/// message names the skipped checks.
 pub fn has_half(what: &str) -> bool {
     let engine = open(false);
     if !engine.has_half() {
@@ -56,7 +56,7 @@ pub fn has_half(what: &str) -> bool {
     engine.has_half()
 }
 
-/// The shared engine, with checked shaders or without.
+/// The shared engine, with checked or unchecked shaders.
 pub struct OnGpu {
     pub checked: bool,
 }

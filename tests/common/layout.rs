@@ -1,4 +1,4 @@
-//! From the layouts of PyTorch and ONNX to those inside: N C H W to N H W C, O I KH KW to KH KW I O.
+//! Converts the layouts of PyTorch and ONNX to the library's: N C H W to N H W C, O I KH KW to KH KW I O.
 
 /// Elements of a row-major tensor with its axes reordered: axis `i` of the result is axis `order[i]` of the input.
 pub fn transpose<T: Copy>(values: &[T], shape: &[usize], order: &[usize]) -> (Vec<usize>, Vec<T>) {
@@ -19,7 +19,7 @@ pub fn transpose<T: Copy>(values: &[T], shape: &[usize], order: &[usize]) -> (Ve
     (result, elements)
 }
 
-/// An activation as it is inside: channels last; a scalar is a vector of one.
+/// An activation with channels last. A scalar becomes a vector of one element.
 pub fn channels_last<T: Copy>(values: &[T], shape: &[usize]) -> (Vec<usize>, Vec<T>) {
     match shape.len() {
         0 => (vec![1], values.to_vec()),
@@ -28,14 +28,14 @@ pub fn channels_last<T: Copy>(values: &[T], shape: &[usize]) -> (Vec<usize>, Vec
     }
 }
 
-/// A convolution's or a linear layer's weight as it is inside: output channels last.
+/// The weight of a convolution or linear layer with output channels last.
 pub fn outputs_last<T: Copy>(values: &[T], shape: &[usize]) -> (Vec<usize>, Vec<T>) {
     let order: &[usize] = if shape.len() == 4 { &[2, 3, 1, 0] } else { &[1, 0] };
     transpose(values, shape, order)
 }
 
 #[test]
-fn axes_move_as_named() {
+fn transpose_moves_each_axis_to_its_place() {
     let values: Vec<usize> = (0..24).collect();
     let (shape, moved) = transpose(&values, &[2, 3, 2, 2], &[0, 2, 3, 1]);
     assert_eq!(shape, [2, 2, 2, 3]);

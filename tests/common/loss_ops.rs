@@ -1,4 +1,4 @@
-//! Cases of the ops that losses are made of: functions, broadcasting, sums, softmax; and losses made of them.
+//! Cases of the ops that losses consist of (functions, broadcasting, sums, softmax), and losses made of them.
 
 use shadegrad::graph::{Graph, GraphError, Value};
 use shadegrad::ops::{self, UnaryOp};
@@ -12,14 +12,14 @@ pub fn loss_op_cases() -> Vec<OpCase> {
     [functions(), two_tensors(), broadcasts(), sums(), softmaxes(), losses()].into_iter().flatten().collect()
 }
 
-/// A tensor without values at or below 0.
+/// A tensor of positive values.
 fn positive(b: &mut Builder, name: &str, shape: &[usize]) -> Value {
     let ty = TensorType::channels(Shape(shape.to_vec()));
     let values = uniform(&format!("{name} {shape:?}"), ty.shape.elements(), 0.3, 2.0);
     b.parameter(name, ty, values)
 }
 
-/// A tensor of either sign.
+/// A tensor of values of either sign.
 fn either(b: &mut Builder, name: &str, shape: &[usize]) -> Value {
     b.random_of(name, TensorType::channels(Shape(shape.to_vec())))
 }
@@ -45,7 +45,7 @@ fn functions() -> Vec<OpCase> {
             }));
         }
     }
-    // A weight, between whose rows there is padding.
+    // A weight, which has padding between its rows.
     cases.push(OpCase::new("square_of_a_weight", |b| {
         let w = b.random_of("w", TensorType::kernel([3, 3, 5, 7]));
         ops::pow(&mut b.graph, w, 2.0)
@@ -72,7 +72,7 @@ fn two_tensors() -> Vec<OpCase> {
     ];
     let mut cases = vec![];
     for (op, make) in TWO {
-        // One family of kernels: addition and multiplication differ from the others in little.
+        // All ops of the family share one kernel. Addition and multiplication need few cases.
         let few = matches!(op, "add" | "mul");
         let chosen = |name: &str| !few || ["per_sample", "per_pixel", "smaller_first"].contains(&name);
         for (name, a, b_shape) in shapes.into_iter().filter(|(name, ..)| chosen(name)) {
@@ -145,7 +145,7 @@ fn sums() -> Vec<OpCase> {
     }));
     for (name, ty) in [("weight", TensorType::kernel([3, 3, 5, 7])), ("flat", TensorType::flat(45))] {
         cases.push(OpCase::new(format!("sum_of_a_{name}"), move |b| {
-            // Its gradient is a broadcast to a weight, between whose rows there is padding.
+            // Its gradient is a broadcast to a weight, which has padding between its rows.
             let w = b.random_of("w", ty.clone());
             ops::sum(&mut b.graph, w)
         }));
@@ -167,7 +167,7 @@ fn softmaxes() -> Vec<OpCase> {
     cases
 }
 
-/// Focal loss (Lin et al. 2017) of one-hot targets, and the distance of two vectors: losses that have no op.
+/// Focal loss (Lin et al. 2017) of one-hot targets, and the distance of two vectors: losses without an op.
 fn losses() -> Vec<OpCase> {
     let focal = OpCase::new("focal_loss_of_ops", |b| {
         let ty = TensorType::channels([9, 5]);

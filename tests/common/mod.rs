@@ -1,5 +1,5 @@
-//! What the numeric tests share: cases (a graph with values for its inputs and states), the engines that run them, and
-//! the comparison with what they should give.
+//! Shared parts of the numeric tests: cases (a graph with values for its inputs and states), engines that run them, and
+//! the comparison with expected values.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 pub mod blocks;
@@ -24,9 +24,9 @@ pub use case::{Case, Values};
 pub use compare::Accuracy;
 pub use gpu::OnGpu;
 
-/// An element type that crosses an engine's border.
+/// Element type of an engine's data.
 pub trait Number: Copy + Default + From<f32> {
-    /// Distance from 1 to the next number.
+    /// Distance from 1 to the next larger number.
     const EPSILON: f64;
     fn of(value: f64) -> Self;
     fn wide(self) -> f64;
@@ -52,14 +52,14 @@ impl Number for f64 {
     }
 }
 
-/// An engine of any element type, behind one face.
+/// An engine of any element type, with data in f64.
 pub trait Runner {
     fn name(&self) -> String;
-    /// What its arithmetic promises.
+    /// Accuracy of its arithmetic.
     fn accuracy(&self) -> Accuracy;
-    /// Outputs of every step by name and, with the last step's, states as `state.NAME`; all in logical order.
+    /// Outputs of every step by name, and with the last step the states as `state.NAME`. All are in logical order.
     fn run_steps(&self, case: &Case) -> Result<Vec<Values>, ExecError>;
-    /// Those of the last step.
+    /// Results of the last step.
     fn run(&self, case: &Case) -> Result<Values, ExecError> {
         Ok(self.run_steps(case)?.pop().unwrap_or_default())
     }
@@ -89,7 +89,7 @@ pub fn cpu() -> impl Runner {
     Fresh { make: || Ok(Box::new(CpuEngine::<f32>::new())) }
 }
 
-/// The engines that real work runs on, which are held against [`twin`]. Another engine is one line here.
+/// The engines for real work, which are compared with [`twin`]. A further engine is one line here.
 pub fn engines() -> Vec<Box<dyn Runner>> {
     vec![Box::new(cpu()), Box::new(OnGpu { checked: true })]
 }
@@ -99,7 +99,7 @@ pub fn twin() -> Box<dyn Runner> {
     Box::new(Fresh { make: || Ok(Box::new(CpuEngine::<f64>::new())) })
 }
 
-/// Loads a case, fills all pool memory with NaN, so that reading what nothing wrote is seen, and runs its steps.
+/// Loads a case, fills all pool memory with NaN to detect reads of unwritten memory, and runs the steps.
 pub fn run_on<E: Engine + ?Sized>(engine: &mut E, case: &Case) -> Result<Vec<Values>, ExecError>
 where
     E::Scalar: Number,
@@ -123,7 +123,7 @@ where
     Ok(results)
 }
 
-/// A graph on an engine, spoken to in f64.
+/// A graph on an engine, with data in f64.
 pub struct Loaded<'e, E: Engine + ?Sized> {
     engine: &'e mut E,
     plan: Plan,
@@ -135,7 +135,7 @@ impl<'e, E: Engine + ?Sized> Loaded<'e, E>
 where
     E::Scalar: Number,
 {
-    /// Plans and loads a graph, with its states at their start values and NaN in the pool.
+    /// Plans and loads a graph. States have their initial values, the pool NaN.
     pub fn new(engine: &'e mut E, graph: &Graph) -> Result<Self, ExecError> {
         let plan = Plan::new(graph, PlanOptions::default());
         engine.states(&plan.states)?;
@@ -153,7 +153,7 @@ where
             .collect();
         let mut loaded = Loaded { engine, plan, id, states };
         for (_, spec) in graph.states().iter() {
-            // An engine that others have used holds their moments.
+            // A shared engine holds the moments of earlier cases.
             let init = if spec.group == Group::Moments { Init::Constant(0.0) } else { spec.init };
             let start = init.values(0, &spec.name, spec.ty.shape.elements());
             loaded.write_state(&spec.name, &start.into_iter().map(f64::from).collect::<Vec<_>>())?;
@@ -161,7 +161,7 @@ where
         Ok(loaded)
     }
 
-    /// Writes inputs; those that the plan dropped are passed over.
+    /// Writes inputs. Inputs that the plan dropped are skipped.
     pub fn write(&mut self, values: &Values) -> Result<(), ExecError> {
         for (name, values) in values {
             if let Some(port) = self.plan.input(name) {
@@ -197,7 +197,8 @@ fn packed<T: Number>(ty: &TensorType, values: &[f64]) -> Vec<T> {
     ty.pack(&values.iter().map(|&v| T::of(v)).collect::<Vec<T>>())
 }
 
-/// Logical values. Padding must be 0: kernels sum over it. (Flat tensors pad their end only, which nothing sums.)
+/// Logical values. Padding must be 0, because kernels sum over it. Flat tensors are padded at their end only, which no
+/// kernel sums.
 fn unpacked<T: Number>(name: &str, ty: &TensorType, memory: &[T]) -> Vec<f64> {
     let values: Vec<f64> = ty.unpack(memory).into_iter().map(Number::wide).collect();
     if ty.layout != Layout::Flat {

@@ -1,16 +1,16 @@
-//! Every op that can be differentiated, in the cases that its kernels find awkward, and every optimizer update.
+//! Every differentiable op in its difficult cases, and every optimizer update.
 
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
 use shadegrad::ops::{self, AdamOptions, BatchNormOptions, CrossEntropyOptions, Reduction, SgdOptions, UnaryOp};
 use shadegrad::shape::{TensorType, Window};
 
 use super::blocks::blocks;
-use super::case::{Builder, Case, Place, Values, normal, uniform};
+use super::case::{Builder, Case, Context, Values, normal, uniform};
 use super::geometry::{conv_cases, pool_cases};
 
 type Build = Box<dyn Fn(&mut Builder) -> Result<Value, GraphError>>;
 
-/// An op with inputs of its own.
+/// An op with its inputs.
 pub struct OpCase {
     pub name: String,
     build: Build,
@@ -21,14 +21,14 @@ impl OpCase {
         OpCase { name: name.into(), build: Box::new(build) }
     }
 
-    /// The op with its gradients at a place.
-    pub fn case(&self, place: Place) -> Case {
-        self.build(Builder::new(&self.name, place))
+    /// The op with its gradients in a context.
+    pub fn case(&self, context: Context) -> Case {
+        self.build(Builder::new(&self.name, context))
     }
 
     /// The op without gradients.
-    pub fn forward(&self, place: Place) -> Case {
-        self.build(Builder::forward(&self.name, place))
+    pub fn forward(&self, context: Context) -> Case {
+        self.build(Builder::forward(&self.name, context))
     }
 
     fn build(&self, mut builder: Builder) -> Case {
@@ -71,7 +71,7 @@ fn convs() -> Vec<OpCase> {
     conv_cases().into_iter().map(case).collect()
 }
 
-/// Two convolutions of one tensor, added, before a ReLU: the sum, and that of the gradients, are for epilogues.
+/// Two convolutions of one tensor, added, before a ReLU. Epilogues compute the sum and the sum of the gradients.
 fn conv_epilogues() -> Vec<OpCase> {
     let case = |c: super::geometry::ConvCase| {
         OpCase::new(format!("conv_add_relu_{}", c.name), move |b| {
@@ -143,7 +143,7 @@ fn norms() -> Vec<OpCase> {
     let group = |name: &str, x: [usize; 4], groups| {
         OpCase::new(format!("group_norm_{name}"), move |b| {
             let (x, gamma, beta) = (b.random("x", x), b.random("gamma", [x[3]]), b.random("beta", [x[3]]));
-            ops::group_norm(&mut b.graph, [x, gamma, beta], groups, 1e-5)
+            ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(groups))
         })
     };
     vec![
@@ -269,7 +269,7 @@ fn losses() -> Vec<OpCase> {
     cases
 }
 
-/// Targets 0, 1 and between; of maps so large that a part sums several vectors, and of channels that fill no vector.
+/// Targets 0, 1 and between. Maps are so large that a part sums several vectors. Channels fill no vector.
 fn binary_cross_entropies() -> Vec<OpCase> {
     let mut cases = vec![];
     for (shape, label_smoothing, ignore_target, weighted, reduction) in [
@@ -327,20 +327,20 @@ pub enum Update {
     Adam(AdamOptions),
 }
 
-/// Two parameters, one of them not decayed, over `gradients`: one list of gradients (of both) a step.
+/// Two parameters, one of them without decay, over `gradients`: one list of gradients (of both) per step.
 pub fn update_case(
     name: &str,
     parameters: &[(&str, TensorType, bool, Vec<f64>)],
     gradients: &[Values],
     (update, clip, lr): (Update, Option<f32>, f64),
 ) -> Result<Case, GraphError> {
-    let mut b = Builder::new(name, Place::Alone);
+    let mut b = Builder::new(name, Context::Alone);
     let mut packed = vec![];
     for (name, ty, decay, start) in parameters {
         b.states.insert((*name).into(), start.clone());
         b.graph.state(name, ty.clone(), Group::Parameters, Init::Constant(0.0), *decay)?;
         let grad = b.graph.input(&format!("gradient.{name}"), ty.clone());
-        // Only a node's result can be placed in the flat buffer.
+        // The flat buffer needs results of nodes.
         packed.push(ops::scale(&mut b.graph, grad, 1.0)?);
     }
     let flat = ops::pack_parameters(&mut b.graph, &packed)?;
@@ -364,7 +364,7 @@ pub fn update_case(
 
 /// Sum and mean of the gradients of three batches, and the moving average of a parameter.
 fn averages_case() -> Result<Case, GraphError> {
-    let (mut b, ty) = (Builder::new("averages", Place::Alone), TensorType::kernel([3, 3, 5, 7]));
+    let (mut b, ty) = (Builder::new("averages", Context::Alone), TensorType::kernel([3, 3, 5, 7]));
     b.states.insert("w".into(), normal("averages/w", ty.shape.elements()));
     b.graph.state("w", ty.clone(), Group::Parameters, Init::Constant(0.0), true)?;
     let grad = b.graph.input("gradient", ty.clone());
@@ -378,7 +378,7 @@ fn averages_case() -> Result<Case, GraphError> {
     let mut case = b.finish(&[("mean", mean, None)])?;
     let step = |t: usize| {
         let keep = if t == 1 { 0.0 } else { 1.0 };
-        // The first batch finds the sum of others there and drops it.
+        // The first batch drops the sum that earlier batches left in memory.
         let hyper = ops::Hyper { average_decay: 0.75, keep, ..Default::default() }.values().map(f64::from).to_vec();
         let gradient = normal(&format!("averages/{t}"), ty.shape.elements());
         let totals = vec![0.5, [3.0, 7.5, 2.0][t], 0.0, 9.0];
@@ -388,9 +388,9 @@ fn averages_case() -> Result<Case, GraphError> {
     Ok(case)
 }
 
-/// Scaled gradients, in the middle step one that is not finite: it changes nothing but the scale.
+/// Scaled gradients. The one of the middle step is not finite, and changes only the scale.
 pub fn loss_scale_case() -> Result<Case, GraphError> {
-    let (mut b, ty) = (Builder::new("loss_scale", Place::Alone), TensorType::kernel([3, 3, 5, 7]));
+    let (mut b, ty) = (Builder::new("loss_scale", Context::Alone), TensorType::kernel([3, 3, 5, 7]));
     b.states.insert("w".into(), normal("loss_scale/w", ty.shape.elements()));
     b.graph.state("w", ty.clone(), Group::Parameters, Init::Constant(0.0), true)?;
     let scale = ops::loss_scale(&mut b.graph)?;

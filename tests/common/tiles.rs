@@ -1,4 +1,4 @@
-//! Convolutions whose kernels get the tiles that a test gives them.
+//! Convolutions whose tiles are chosen by the test.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use shadegrad::internals::exec::shader::Tiling;
 use shadegrad::ops::{self, BatchNormOptions, ConvSpec};
 use shadegrad::shape::{TensorType, Window};
 
-use super::case::{Case, Place};
+use super::case::{Case, Context};
 use super::table::OpCase;
 
-/// A convolution that leaves its moments to BatchNorm, and one whose input gradient leaves the sums of that one's.
+/// A convolution that writes the moments for a BatchNorm, and one whose input gradient writes the sums for the
+/// BatchNorm's gradient.
 pub fn around_batch_norm(x: [usize; 4], outputs: usize) -> OpCase {
     OpCase::new(format!("conv2d_around_batch_norm_{x:?}"), move |b| {
         let [w, second] = [("w", [3, 3, x[3], outputs]), ("w2", [3, 3, outputs, x[3]])]
@@ -25,7 +26,7 @@ pub fn around_batch_norm(x: [usize; 4], outputs: usize) -> OpCase {
     })
 }
 
-/// A convolution of activations, which can be of 16 bits.
+/// A convolution of activations, which may have 16 bits.
 pub fn amidst(name: &str, shape: [usize; 4], [i, o]: [usize; 2], window: Window) -> Case {
     let case = OpCase::new(name, move |b| {
         let x = b.random("x", shape);
@@ -33,10 +34,10 @@ pub fn amidst(name: &str, shape: [usize; 4], [i, o]: [usize; 2], window: Window)
         let w = b.random_of("w", TensorType::kernel([kh, kw, i, o]));
         ops::conv2d(&mut b.graph, x, w, ConvSpec::from(window))
     });
-    case.case(Place::Midst)
+    case.case(Context::Midst)
 }
 
-/// Tiles in workgroup memory, from nobody's record.
+/// Options with tiles in workgroup memory, independent of any record.
 pub fn options() -> EngineOptions {
     let (cache_dir, tiling, tune) = (None, Some(Tiling::Workgroup), Some(Duration::ZERO));
     EngineOptions { checked: false, cache_dir, tiling, tune, ..EngineOptions::default() }

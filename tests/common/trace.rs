@@ -1,4 +1,4 @@
-//! Training traces that PyTorch made: the generator that both sides have, and the comparison of states after the run.
+//! Training traces of PyTorch: the shared generator of values, and the comparison of states after the run.
 
 use serde_json::Value as Json;
 use shadegrad::exec::{Engine, Session};
@@ -32,7 +32,7 @@ pub fn text<'a>(of: &'a Json, name: &str) -> &'a str {
     of[name].as_str().expect("a text")
 }
 
-/// A tensor's first values in PyTorch's order, as f32 holds them.
+/// The initial values of a tensor in PyTorch's order, as f32.
 pub fn start(about: &Json) -> Vec<f64> {
     let (bound, constant) = (about["bound"].as_f64().expect("a bound"), about["constant"].as_f64().expect("a value"));
     let count = sizes(&about["shape"]).iter().product();
@@ -47,8 +47,8 @@ where
     values.iter().map(|&v| Number::of(v)).collect()
 }
 
-/// `tolerance` is ‖got − expected‖ / ‖expected‖. Eight elements of the difference estimate its norm; the sums bound it
-/// from below, |Σ d| ≤ ‖d‖·sqrt(n).
+/// `tolerance` is the limit of ‖got − expected‖ / ‖expected‖. Eight elements of the difference estimate its norm. Sums
+/// bound it from below: |Σ d| ≤ ‖d‖·sqrt(n).
 pub fn compare_tensor(failures: &mut Failures, what: &str, got: &[f64], (about, end): (&Json, &Json), tolerance: f64) {
     let n = got.len() as f64;
     let norm = got.iter().map(|v| v * v).sum::<f64>().sqrt();

@@ -1,4 +1,4 @@
-//! What annotation tools write: each is read as the masks that were drawn.
+//! Files of annotation tools are read as the masks that were drawn.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn write(path: &Path, content: impl AsRef<[u8]>) {
     fs::write(path, content).unwrap();
 }
 
-/// The class of each column: a third each.
+/// Three vertical stripes of equal width, with these values.
 fn stripes(values: [u8; 3]) -> GrayImage {
     GrayImage::from_fn(WIDTH, HEIGHT, |x, _| Luma([values[(x * 3 / WIDTH) as usize]]))
 }
@@ -34,7 +34,7 @@ fn lens(splits: &SegmentationSplits) -> (usize, usize) {
     (splits.train.len(), splits.val.len())
 }
 
-/// The rectangle of columns 5 to 24 and rows 5 to 14, as `id`.
+/// Requires the rectangle of columns 5 to 24 and rows 5 to 14 as `id`.
 #[track_caller]
 fn rectangle(set: &dyn SegmentationDataset, index: usize, id: u8) {
     let expected =
@@ -44,7 +44,7 @@ fn rectangle(set: &dyn SegmentationDataset, index: usize, id: u8) {
 
 #[test]
 fn vocs_layout_as_cvat_and_labelme_write_it() {
-    // CVAT: colors, its own list of classes, and `default.txt` where there are no parts.
+    // CVAT: colors, a list of classes, and `default.txt` for a set without parts.
     let colors = [[0, 0, 0], [250, 50, 83], [9, 9, 200]];
     for lists in [&["default"][..], &["train", "val"], &[]] {
         let dir = temp();
@@ -87,7 +87,7 @@ fn vocs_layout_as_cvat_and_labelme_write_it() {
 }
 
 #[test]
-fn roboflow_pets_and_several_masks() {
+fn roboflow_pets_and_several_masks_per_image_open() {
     let dir = temp();
     for (part, first) in [("train", 0), ("valid", 5)] {
         for number in first..first + 2 {
@@ -135,7 +135,7 @@ fn roboflow_pets_and_several_masks() {
 }
 
 #[test]
-fn coco_is_drawn() {
+fn cocos_shapes_become_masks() {
     let dir = temp();
     let at = |name: &str| dir.path().join(name);
     (0..3).for_each(|number| save(&at(&format!("images/{number}.jpg")), &picture(WIDTH, HEIGHT, number)));
@@ -143,7 +143,7 @@ fn coco_is_drawn() {
         .map(|id| serde_json::json!({"id": id, "file_name": format!("{id}.jpg"), "width": WIDTH, "height": HEIGHT}))
         .collect();
     let polygon = serde_json::json!([[5, 5, 25, 5, 25, 15, 5, 15]]);
-    // The same rectangle as run lengths, plain and as pycocotools packs them.
+    // The same rectangle as run lengths, plain and packed by pycocotools.
     let mut runs = vec![165, 10];
     (0..19).for_each(|_| runs.extend([22, 10]));
     runs.push(WIDTH * HEIGHT - runs.iter().sum::<u32>());
@@ -176,7 +176,7 @@ fn coco_is_drawn() {
     short[1]["segmentation"]["size"] = serde_json::json!([9, 9]);
     set(&short);
     refused(open(dir.path()).map(|_| ()), &["image 1 (1.jpg)", "run lengths of 9x9 on an image of 40x32"]);
-    // Parts by the names of files.
+    // Parts from the names of files.
     fs::remove_file(at("annotations.json")).unwrap();
     for (part, ids) in [("train2017", 0..2), ("val2017", 2..3)] {
         let own = |list: &serde_json::Value, key: &str| -> Vec<serde_json::Value> {
@@ -193,7 +193,7 @@ fn coco_is_drawn() {
 }
 
 #[test]
-fn yolo_and_labelme_are_drawn() {
+fn shapes_of_yolo_and_labelme_become_masks() {
     let dir = temp();
     let at = |name: &str| dir.path().join(name);
     let polygon = "0.125 0.15625 0.625 0.15625 0.625 0.46875 0.125 0.46875";
@@ -220,7 +220,7 @@ fn yolo_and_labelme_are_drawn() {
     for number in 0..4 {
         let at = dir.path().join(format!("{number}.jpg"));
         save(&at, &picture(WIDTH, HEIGHT, number));
-        // A dog that a cat covers in part; later shapes lie above.
+        // A cat covers a part of a dog: later shapes are on top.
         let dog = serde_json::json!({"label": "dog", "points": [[0, 0], [40, 0], [40, 32], [0, 32]], "shape_type": "polygon"});
         let cat = serde_json::json!({"label": "cat", "points": [[5, 5], [25, 15]], "shape_type": "rectangle"});
         let dot = serde_json::json!({"label": "cat", "points": [[1, 1]], "shape_type": "point"});
@@ -248,7 +248,7 @@ fn yolo_and_labelme_are_drawn() {
 }
 
 #[test]
-fn cityscapes_with_other_files() {
+fn cityscapes_opens_beside_other_files() {
     let dir = temp();
     for (part, city) in [("train", "aachen"), ("val", "ulm")] {
         let name = format!("{part}/{city}/{city}_000000_000019");

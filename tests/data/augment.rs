@@ -1,4 +1,5 @@
-//! Augmentation: what each operation does to pixels, that image and mask move alike, and that chance lies in the key.
+//! Augmentation: the effect of each operation on pixels, equal maps of image and mask, and samples as functions of
+//! their key.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use shadegrad::tasks::segment::SegmentConfig;
 use shadegrad::train::settings::TaskSettings;
 use shadegrad::workflows::{PreviewOptions, preview};
 
-/// What keeps a sample's truth: a class for an image, a class for each pixel, colors for each pixel.
+/// Changes that keep the labels of a task: a class for an image, a class for each pixel, colors for each pixel.
 const CLASSES: Keeps = Keeps { mirror: false, color: true, erase: true };
 const MASKS: Keeps = Keeps { mirror: true, color: true, erase: false };
 const COLORS: Keeps = Keeps { mirror: true, color: false, erase: false };
@@ -49,7 +50,7 @@ fn of(augmentation: &Augmentation, rgb: &[u8], epoch: u64, index: usize) -> Vec<
 }
 
 #[test]
-fn nothing_is_done_by_none_and_by_maps_that_keep_everything() {
+fn no_steps_and_identity_maps_change_nothing() {
     assert!(Augment::NONE.prepare(MASKS, 1).is_none());
     assert!(Augment::list(vec![], Outside::Mean).expect("empty").prepare(MASKS, 1).is_none());
     let rgb = smooth(SIZE);
@@ -60,11 +61,11 @@ fn nothing_is_done_by_none_and_by_maps_that_keep_everything() {
     assert_eq!(of(&never, &rgb, 0, 0), rgb);
 }
 
-/// Bilinear interpolation in f64 at the place that the pixel was turned from, with the mirrored picture outside.
+/// Bilinear interpolation in f64 at the point that the pixel was turned from, with the mirrored picture outside.
 fn turned_at(rgb: &[u8], degrees: f64, (x, y): (usize, usize), c: usize) -> f64 {
     let (height, width) = SIZE;
     let (cx, cy) = ((width - 1) as f64 / 2.0, (height - 1) as f64 / 2.0);
-    // With y up, a counter-clockwise turn by t moves (r, s) by the angle t; back by -t.
+    // With y up, a counter-clockwise turn by t turns (r, s) by t. The way back is a turn by -t.
     let t = -degrees.to_radians();
     let (r, s) = (x as f64 - cx, cy - y as f64);
     let (u, v) = (r * t.cos() - s * t.sin() + cx, cy - (r * t.sin() + s * t.cos()));
@@ -89,7 +90,7 @@ fn turned_at(rgb: &[u8], degrees: f64, (x, y): (usize, usize), c: usize) -> f64 
 }
 
 #[test]
-fn a_turned_picture_is_what_the_formula_says() {
+fn a_turned_picture_follows_the_formula() {
     let rgb = smooth(SIZE);
     for degrees in [10.0, -33.5, 90.0, 180.0] {
         let found = warped(&rgb, Map::rotation(degrees), Outside::Reflect);
@@ -99,7 +100,7 @@ fn a_turned_picture_is_what_the_formula_says() {
             assert!((f64::from(byte) - expected).abs() < 0.6, "{degrees}: {byte}, {expected} at {pixel}");
         }
     }
-    // Counter-clockwise, as seen: what was at the right is at the top.
+    // Counter-clockwise as seen: the right edge becomes the top.
     let mut dot = vec![0; rgb.len()];
     dot[3 * (11 * SIZE.1 + 20)] = 255;
     let top = warped(&dot, Map::rotation(90.0), Outside::Mean);
@@ -122,7 +123,7 @@ fn flips_and_shifts_are_exact() {
     assert_eq!(right, from(&|x, y| (if x < 2 { 1 - x } else { x - 2 }, y)));
     let flip = one(Step::of(Op::FlipHorizontal).with_p(1.0));
     assert_eq!(of(&flip, &rgb, 0, 0), from(&|x, y| (width - 1 - x, y)));
-    // The order of a list is the order of the operations: shifted to the right, then turned counter-clockwise.
+    // The order of a list is the order of the operations: a shift to the right, then a counter-clockwise turn.
     let both = Map::shift(3.0, 0.0).then(Map::rotation(90.0));
     let other = Map::rotation(90.0).then(Map::shift(0.0, -3.0));
     assert!(both.0.iter().zip(other.0).all(|(a, b)| (a - b).abs() < 1e-9), "{both:?} {other:?}");
@@ -130,7 +131,7 @@ fn flips_and_shifts_are_exact() {
 
 #[test]
 fn mask_and_image_move_alike() {
-    // Classes as grey levels: where all four neighbors are of one class, the image shows it unmixed.
+    // Classes as grey levels. The image shows a class unmixed if all four neighbors have it.
     let (height, width) = SIZE;
     let mask: Vec<u8> = (0..height * width).map(|i| ((i % width) / 8 + 4 * ((i / width) / 8)) as u8).collect();
     let rgb: Vec<u8> = mask.iter().flat_map(|&class| [20 * class; 3]).collect();
@@ -156,9 +157,9 @@ fn mask_and_image_move_alike() {
             }
         });
     }
-    // A fifth to a quarter of the pixels lie between two classes 8 pixels wide and are mixtures.
+    // Of the pixels, 20 to 25 % are between two classes 8 pixels wide and are mixtures.
     assert!(agree > 3 * differ && ignored > 500, "{agree} agree, {differ} on borders, {ignored} ignored");
-    // Borders aside they agree everywhere: pixels whose whole neighborhood is of one class.
+    // Away from borders they agree everywhere: pixels whose whole neighborhood has one class.
     let map = Map::rotation(21.0).then(Map::scale(0.9, 0.8));
     let (mut image, mut labels) = (vec![0; rgb.len()], vec![0; mask.len()]);
     warp_image(&rgb, SIZE, &map, (Outside::Mean, [255; 3]), &mut image);
@@ -191,7 +192,7 @@ fn blur_is_gaussian_and_keeps_the_mean() {
     let middle = 12 * SIZE.1 + 15;
     point[3 * middle + 1] = 255;
     blur(&mut point, SIZE, 1.0, &mut BlurSpace::default());
-    // exp(-k²/2) for k = 0 to 3 over its sum over -3..=3.
+    // exp(-k²/2) for k = 0 to 3, divided by its sum over -3..=3.
     let g = [0.399_050_28, 0.242_036_23, 0.054_005_58, 0.004_433_05_f64];
     for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (2, 1)] {
         let expected = 255.0 * g[dx] * g[dy];
@@ -199,7 +200,7 @@ fn blur_is_gaussian_and_keeps_the_mean() {
         assert!((found - expected).abs() < 0.6, "{dx} {dy}: {found}, {expected}");
     }
     assert!(point.iter().enumerate().all(|(i, &v)| i % 3 == 1 || v == 0), "channels do not mix");
-    // Wider than the picture, and no wider than nothing.
+    // A kernel wider than the picture, and one of width 0.
     let mut tiny = vec![10, 20, 30, 50, 60, 70];
     blur(&mut tiny, (1, 2), 10.0, &mut BlurSpace::default());
     assert_eq!(tiny, [30, 40, 50, 30, 40, 50]);
@@ -222,7 +223,7 @@ fn colors_change_as_named() {
     }
     assert_eq!(changed(ColorMap::hue(120.0).then(ColorMap::hue(-120.0))), rgb);
     assert_eq!(changed(ColorMap::contrast(1.0, [90.0; 3])), rgb);
-    // W3C's feColorMatrix hueRotate of 90 degrees has 0.213 - 0.213 = 0 first, and 0.213 + 0.143 below it.
+    // In W3C's feColorMatrix, hueRotate of 90 degrees has 0.213 - 0.213 = 0 first, and 0.213 + 0.143 below it.
     let matrix = ColorMap::hue(90.0).matrix;
     for (found, expected) in [(matrix[0][0], 0.0), (matrix[1][0], 0.356), (matrix[0][2], 1.0), (matrix[2][1], 1.43)] {
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
@@ -254,7 +255,7 @@ fn erasing_hides_a_rectangle_of_image_and_mask() {
 }
 
 #[test]
-fn probabilities_and_ranges_hold() {
+fn drawn_amounts_follow_probabilities_and_ranges() {
     let blurred = one(Step::of(Op::Blur { sigma: [0.5, 2.0] }).with_p(0.2));
     let sigmas: Vec<f32> = (0..10_000).map(|i| blurred.draw(SIZE, [0.0; 3], 1, i).sigma).filter(|&s| s > 0.0).collect();
     assert!((1_850..2_150).contains(&sigmas.len()), "{}", sigmas.len());
@@ -265,7 +266,7 @@ fn probabilities_and_ranges_hold() {
     let (low, high) = angles.iter().fold((0.0f64, 0.0f64), |(l, h), &a| (l.min(a), h.max(a)));
     assert!((-10.0..-9.9).contains(&low) && (9.9..=10.0).contains(&high), "{low} {high}");
     assert!((angles.iter().sum::<f64>() / 5_000.0).abs() < 0.3);
-    // A crop never shows what is outside.
+    // A crop shows nothing from outside.
     let cropped = one(Step::of(Op::ResizedCrop { area: [0.1, 1.0], ratio: [0.5, 2.0] }));
     for index in 0..2_000 {
         let [a, _, c, _, e, f] = cropped.draw(SIZE, [0.0; 3], 1, index).map.0;
@@ -299,11 +300,11 @@ fn samples_depend_on_seed_epoch_and_index_alone() {
         loader.epoch(epoch).expect("threads").map(|batch| batch.expect("a batch")).collect()
     };
     let plain = sources(&Augment::NONE, 4);
-    for augment in [Augment::LIGHT, Augment::STRONG] {
+    for augment in [Augment::LIGHT, Augment::STRONG, Augment::TRIVIAL] {
         let (these, others) = (sources(&augment, 4), sources(&augment, 5));
         for ((source, other), plain) in these.iter().zip(&others).zip(&plain) {
             let first = read(source, 1, 3);
-            assert_eq!(first, read(source, 5, 3), "whatever the threads");
+            assert_eq!(first, read(source, 5, 3), "with any number of threads");
             assert_ne!(first, read(source, 1, 4), "another epoch");
             assert_ne!(first, read(other, 1, 3), "another seed");
             assert_ne!(first, read(plain, 1, 3));
@@ -313,7 +314,7 @@ fn samples_depend_on_seed_epoch_and_index_alone() {
 }
 
 #[test]
-fn lists_read_back_and_what_makes_no_sense_is_refused() {
+fn lists_read_back_and_invalid_lists_are_refused() {
     let read = |text: &str| {
         let folder = crate::temp();
         let path = folder.path().join("run.toml");
@@ -322,15 +323,16 @@ fn lists_read_back_and_what_makes_no_sense_is_refused() {
     };
     let list = "[{ rotate = 10 }, { stretch = 0.1, p = 0.5 }, { crop = 4 }, { resized_crop = 0.5, ratio = [0.8, 1.25] }, \
         { flip = \"horizontal\" }, { flip = \"vertical\", p = 0.1 }, { brightness = 0.2 }, { contrast = 0.3 }, \
-        { saturation = 0.1 }, { hue = 20 }, { blur = [0.1, 1.0], p = 0.2 }, { erase = 0.2 }, { outside = \"mean\" }]";
+        { saturation = 0.1 }, { hue = 20 }, { blur = [0.1, 1.0], p = 0.2 }, { erase = 0.2 }, { trivial = 0.5 }, \
+        { rand = 3, magnitude = 12 }, { outside = \"mean\" }]";
     let config = read(&format!("augment = {list}")).expect("valid");
     assert_eq!(config.augment, list.parse().expect("the same on the command line"));
     let steps = config.augment.steps(CLASSES);
     assert_eq!(steps[3].op, Op::ResizedCrop { area: [0.5, 1.0], ratio: [0.8, 1.25] });
-    assert_eq!((steps.len(), steps[1].p, steps[4].p), (12, 0.5, 0.5));
+    assert_eq!((steps.len(), steps[1].p, steps[4].p), (14, 0.5, 0.5));
     assert_eq!(read(&config.to_toml().expect("TOML")).expect("reads back"), config);
     assert_eq!(config.augment.to_string().parse::<Augment>().expect("reads back"), config.augment);
-    for name in ["none", "light", "strong"] {
+    for name in ["none", "light", "strong", "trivial"] {
         let config = read(&format!("augment = \"{name}\"")).expect(name);
         assert_eq!(
             (config.augment.to_string(), read(&config.to_toml().expect("TOML")).as_ref()),
@@ -353,6 +355,10 @@ fn lists_read_back_and_what_makes_no_sense_is_refused() {
         ("blur = 11", ["blur = [0, 11]", "0 to 10"]),
         ("erase = 0", ["erase = [0, 0]", "0 < least"]),
         ("blur = 1, p = 1.5", ["p = 1.5", "0 to 1"]),
+        ("trivial = 2", ["trivial = 2", "0 to 1"]),
+        ("rand = 9", ["rand = 9", "1 to 4"]),
+        ("rand = 2, magnitude = 31", ["magnitude = 31", "0 to 30"]),
+        ("blur = 1, magnitude = 3", ["keys", "magnitude with rand"]),
         ("spin = 3", ["keys spin", "rotate"]),
         ("rotate = 1, blur = 1", ["keys", "one of"]),
         ("rotate = 1, ratio = 1", ["keys", "ratio with resized_crop"]),

@@ -16,12 +16,12 @@ fn jpeg(side: u32, claimed: u16) -> Vec<u8> {
 }
 
 #[test]
-fn a_small_file_holds_no_large_picture() {
+fn a_small_file_that_claims_a_large_picture_is_refused() {
     let decode = |bytes: &[u8]| decode_bytes(bytes, &DecodeLimits::default());
     let (width, height) = (11_000, 11_000);
     let bytes = jpeg(16, 11_000);
     assert_eq!(decode(&bytes), Err(ImageProblem::Hollow { bytes: bytes.len() as u64, width, height }));
-    // The best that an encoder can do stays within the bound.
+    // The best result of an encoder is within the bound.
     assert_eq!(decode(&jpeg(512, 512)).unwrap().dimensions(), (512, 512));
     let mut file = Vec::new();
     let encoder = image::codecs::png::PngEncoder::new_with_quality(

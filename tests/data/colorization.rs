@@ -1,4 +1,4 @@
-//! Sets of color images: how they are found, prepared and turned into lightness and colors.
+//! Sets of color images: how they are found, prepared and converted to lightness and colors.
 
 use std::fs;
 use std::path::Path;
@@ -89,7 +89,7 @@ fn images_become_lightness_and_colors() {
 
 #[test]
 fn covering_keeps_proportions() {
-    // A disc stays round: as wide as it is high, in a frame of another shape.
+    // A disc stays round: its width equals its height in a frame of another shape.
     let disc = RgbImage::from_fn(90, 40, |x, y| {
         let (dx, dy) = (x as f32 - 44.5, y as f32 - 19.5);
         Rgb([if dx * dx + dy * dy < 225.0 { 255 } else { 0 }; 3])

@@ -1,4 +1,4 @@
-//! `data check` names every fault of a data set at once, with the file. Its exit code separates good sets from bad ones.
+//! `data check` reports every fault of a data set with its file. Its exit code separates good sets from bad ones.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn segmentation(root: &Path) -> CheckReport {
     check_segmentation(root, &CheckOptions::default()).unwrap()
 }
 
-/// Exactly one fault holds all of `parts`.
+/// Requires exactly one fault that contains all of `parts`.
 #[track_caller]
 fn named(report: &CheckReport, parts: &[&str]) {
     let faults = report.faults.iter().map(ToString::to_string);
@@ -104,7 +104,7 @@ fn every_fault_of_a_segmentation_set_is_named() {
     fs::write(at("train/9.jpg"), b"<html>").unwrap();
     let list = fs::read_to_string(at("train.txt")).unwrap() + "train/99.jpg trainannot/99.png\n";
     fs::write(at("train.txt"), list).unwrap();
-    // The same picture as another file format.
+    // The same picture in another file format.
     image::open(at("train/10.jpg")).unwrap().save(at("val/14.png")).unwrap();
     let list = fs::read_to_string(at("val.txt")).unwrap().replace("val/14.jpg", "val/14.png");
     fs::write(at("val.txt"), list).unwrap();
@@ -150,7 +150,7 @@ fn sets_that_cannot_be_opened_are_still_read() {
 }
 
 #[test]
-fn classes_and_their_images_are_checked() {
+fn every_fault_of_a_classification_set_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     for (class, first) in [("cat", 0), ("dog", 20)] {
@@ -175,7 +175,7 @@ fn classes_and_their_images_are_checked() {
     assert_eq!(run("classify", dir.path()).0, Some(2));
 }
 
-/// One picture under two labels teaches nothing: both are named, whichever parts they are in.
+/// One image with two labels teaches nothing. Both files are named, in whichever parts they are.
 #[test]
 fn contradictory_labels_are_faults() {
     let dir = tempfile::tempdir().unwrap();
@@ -209,7 +209,7 @@ fn contradictory_labels_are_faults() {
 }
 
 #[test]
-fn masks_of_one_class_are_no_good_set() {
+fn masks_of_a_single_class_are_a_fault() {
     let dir = tempfile::tempdir().unwrap();
     for number in 0..4 {
         save(&dir.path().join(format!("images/{number}.png")), &picture(number));

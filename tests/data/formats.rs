@@ -1,4 +1,4 @@
-//! Each format opens; each way to get one wrong is named.
+//! Each format opens, and each fault of a format is named.
 
 use std::fs;
 use std::io::Write;
@@ -31,9 +31,9 @@ fn class_folders_with_validation_open_in_sorted_order() {
     }
 }
 
-/// Parts go by the names that they have for all tasks, in upper case or lower.
+/// Parts have the same names for all tasks, in upper or lower case.
 #[test]
-fn parts_are_told_from_classes() {
+fn parts_are_distinguished_from_classes() {
     let classes = ["ant", "bee"];
     for (train, val) in [("Train", "Val"), ("Training", "Testing"), ("train", "Val"), ("train", "dev"), ("TRN", "tst")]
     {
@@ -47,12 +47,12 @@ fn parts_are_told_from_classes() {
     let dir = temp();
     class_folders(dir.path(), &["ant", "Test"], 3);
     refused(open(dir.path()), &["Test", "a part of a data set", "ant", "rename it"]);
-    // A training part, or a class beside another.
+    // `train` may be a training part, or a class beside another.
     let dir = temp();
     class_folders(&dir.path().join("train"), &classes, 3);
     class_folders(dir.path(), &["bus"], 3);
     refused(open(dir.path()), &["train", "a part of a data set", "bus", "rename it"]);
-    // Other folders beside two parts do not count; one part may not have two names.
+    // Other folders beside two parts do not count. A part may not have two names.
     class_folders(&dir.path().join("val"), &classes, 1);
     assert_eq!(open(dir.path()).unwrap().val.len(), 2);
     class_folders(&dir.path().join("dev"), &classes, 1);
@@ -181,7 +181,7 @@ fn idx_files_open_plain_and_gzipped() {
 fn a_row_longer_than_its_header_names_no_column() {
     let dir = temp();
     class_folders(dir.path(), &["a", "b"], 2);
-    // The last cell says a part, but no name stands over it.
+    // The last cell is the name of a part, but the column has no name.
     let rows = "id_code,grade\na/0,0,train\na/1,0,train\nb/0,1,val\nb/1,1,val\n";
     fs::write(dir.path().join("table.csv"), rows).unwrap();
     let splits = open_classification(&dir.path().join("table.csv"), &OpenOptions::default()).unwrap();
@@ -199,21 +199,21 @@ fn csv_tables_open_with_and_without_header() {
             |(p, l, s): &(&str, &str, &str)| format!("img/{p}.png,{l}{}{s}\n", if s.is_empty() { "" } else { "," });
         parts.iter().map(row).collect::<String>()
     };
-    // Integers sort by value: 9 before 10.
+    // Integers are sorted by value: 9 before 10.
     fs::write(&table, rows(&[("x/0", "10", ""), ("x/1", "10", ""), ("y/0", "9", ""), ("y/1", "9", "")])).unwrap();
     let splits = open(&table).unwrap();
     assert_eq!(splits.train.class_names(), ["9", "10"]);
     assert_eq!((splits.train.len(), splits.val.len()), (2, 2));
     assert_eq!(splits.val.image(0).unwrap().dimensions(), (9, 7));
-    // The folder of one table is that table, although it has a folder of images too.
+    // A folder with one table is that table, even with a folder of images in it.
     fs::remove_dir_all(dir.path().join("img/y")).unwrap();
     class_folders(&dir.path().join("img"), &["y"], 4);
     assert_eq!(open(dir.path()).unwrap().format, splits.format);
-    // So it is where the images of a part lie in one folder, which then says nothing of their classes.
+    // The same for a part whose images are in one folder, which then does not give their classes.
     save(&dir.path().join("Train/0.png"), &picture(9, 7, 0));
     assert_eq!(open(dir.path()).unwrap().format, splits.format);
     fs::remove_dir_all(dir.path().join("Train")).unwrap();
-    // A byte-order mark, other column order, semicolons; test rows stay unseen beside val rows.
+    // A byte-order mark, another order of columns, semicolons. With val rows, test rows are not used for validation.
     let text = "\u{feff}Split;Label;Filename\ntrain;cat;img/x/0.png\ntrain;dog;img/y/0.png\nval;cat;img/x/1.png\nval;dog;img/y/1.png\ntest;dog;img/y/2.png\n";
     fs::write(&table, text).unwrap();
     let splits = open(&table).unwrap();
@@ -223,7 +223,7 @@ fn csv_tables_open_with_and_without_header() {
     let test = splits.test.unwrap();
     assert_eq!((test.len(), test.label(0)), (1, 1));
     assert!(test.path(0).unwrap().ends_with("img/y/2.png"));
-    // Test rows whose labels nobody knows are no test part; those with an unknown class among known ones are a mistake.
+    // Test rows without known labels are no test part. An unknown class among known ones is an error.
     fs::write(&table, text.replace("test;dog", "test;?")).unwrap();
     assert!(open(&table).unwrap().test.is_none());
     fs::write(&table, text.to_string() + "test;emu;img/y/3.png\n").unwrap();
@@ -270,7 +270,7 @@ fn folders_that_are_no_data_are_refused() {
     refused(open(&sub("single")), &["validation part is empty", "single image"]);
 }
 
-/// The page on data sets lists every format, with what it is recognized by.
+/// The page on data sets lists every format with its evidence.
 #[test]
 fn every_format_is_documented() {
     let page = include_str!("../../docs/data.md");

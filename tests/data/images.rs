@@ -1,4 +1,4 @@
-//! Single images: the faults of bad ones, the pixels of good ones.
+//! Single images: the faults of bad ones, and the pixels of good ones.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn problem_of(path: &Path) -> ImageProblem {
 }
 
 #[test]
-fn bad_images_are_told_apart() {
+fn each_fault_of_an_image_has_its_message() {
     let dir = temp();
     let at = |name: &str| dir.path().join(name);
     assert_eq!(problem_of(&at("gone.png")), ImageProblem::Missing);
@@ -80,7 +80,7 @@ fn every_pixel_format_becomes_rgb() {
     let grey16 = image::ImageBuffer::from_fn(2, 1, |_, _| image::Luma([0x4242u16]));
     assert_eq!(decoded("grey16.png", DynamicImage::ImageLuma16(grey16)), [0x42; 3]);
     let glass = |alpha| image::RgbaImage::from_pixel(2, 1, image::Rgba([200, 0, 100, alpha]));
-    assert_eq!(decoded("clear.png", glass(0).into()), [255; 3], "what is transparent shows white");
+    assert_eq!(decoded("clear.png", glass(0).into()), [255; 3], "transparent pixels are white");
     assert_eq!(decoded("half.png", glass(128).into()), [227, 127, 177]);
     assert_eq!(decoded("solid.webp", glass(255).into()), [200, 0, 100]);
 }
@@ -109,7 +109,7 @@ fn exif_orientation_is_honored() {
         encoder.write_image(&stored, 24, 16, ExtendedColorType::Rgb8).unwrap();
         assert_eq!(decode_file(&path).unwrap(), expected, "orientation {orientation}");
     }
-    // A photograph: half dark, half bright, so that compression cannot hide which way it stands.
+    // A photograph, half dark and half bright, so that compression cannot hide its orientation.
     let halves = RgbImage::from_fn(32, 16, |x, _| Rgb([if x < 16 { 20 } else { 230 }; 3]));
     let path = dir.path().join("photo.jpg");
     let mut encoder = image::codecs::jpeg::JpegEncoder::new(fs::File::create(&path).unwrap());
@@ -122,7 +122,7 @@ fn exif_orientation_is_honored() {
 
 #[test]
 fn resizing_crops_the_center() {
-    // Against another implementation, which resizes the whole and crops after.
+    // Against another implementation, which resizes the whole image and crops the result.
     let smooth = |x: u32, y: u32| (128.0 + 120.0 * (x as f32 / 9.0).sin() * (y as f32 / 7.0).cos()) as u8;
     for (width, height, size) in [(90, 30, 10), (30, 90, 10), (96, 40, 80), (41, 64, 17)] {
         let source = RgbImage::from_fn(width, height, |x, y| Rgb([smooth(x, y), smooth(y, x), 50]));
@@ -141,7 +141,7 @@ fn resizing_crops_the_center() {
     assert!(square(&board, 8).iter().all(|&v| (120..=135).contains(&v)));
 }
 
-/// Two classes with three defects among them.
+/// Writes two classes with three defects among their images.
 fn with_defects(root: &Path) {
     class_folders(root, &["a", "b"], 10);
     fs::write(root.join("a/3.png"), b"").unwrap();
@@ -179,7 +179,7 @@ fn all_bad_images_are_listed_or_skipped() {
     let prepared = prepare(&sets, &options, &|_, _| ()).unwrap();
     assert_eq!(prepared.iter().map(|p| p.bad().len()).sum::<usize>(), 3);
     assert_eq!(prepared.iter().map(shadegrad::data::Prepared::len).sum::<usize>(), 17);
-    // In memory or decoded again: the same images under the same indices.
+    // Images in memory and images decoded on use are equal and have the same indices.
     options.memory_budget = 0;
     let again = prepare(&sets, &options, &|_, _| ()).unwrap();
     for (kept, again) in prepared.iter().zip(&again) {

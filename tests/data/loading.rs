@@ -49,7 +49,7 @@ fn batches_depend_on_seed_and_epoch_alone() {
     };
     let (one, four) = (loader(1, 6), loader(4, 6));
     let first = batches(&one, 0);
-    assert_eq!(first, batches(&four, 0), "bit for bit, whatever the threads");
+    assert_eq!(first, batches(&four, 0), "bit for bit, with any number of threads");
     assert_eq!(first.iter().map(Batch::len).collect::<Vec<_>>(), [8, 8, 8, 8, 5]);
     assert_eq!(first[4].images.len(), 5 * 16 * 16 * 3);
     let order = |batches: &[Batch]| batches.iter().flat_map(|b| b.indices.clone()).collect::<Vec<_>>();
@@ -110,7 +110,7 @@ impl Source for Faulty {
 }
 
 #[test]
-fn errors_come_in_order_and_dropping_early_ends() {
+fn errors_come_in_order_and_an_early_drop_ends_the_threads() {
     let options = LoaderOptions { shuffle: false, threads: 4, queue: 3, ..LoaderOptions::new(10, 0) };
     let loader = Loader::new(Arc::new(Faulty::default()), options).unwrap();
     let mut epoch = loader.epoch(2).unwrap();
@@ -124,7 +124,7 @@ fn errors_come_in_order_and_dropping_early_ends() {
     assert_eq!(loader.epoch(1).unwrap().count(), 100);
 }
 
-/// Panics before any sample is loaded: in its layout, or where memory is made for a batch of it.
+/// Panics before any sample is loaded: in its layout, or when the memory of a batch is allocated.
 struct Unsized(Option<usize>);
 
 impl Source for Unsized {
@@ -147,6 +147,6 @@ fn a_panic_outside_of_a_sample_ends_no_thread() {
         let loader = Loader::new(Arc::new(Unsized(image)), options).unwrap();
         let mut epoch = loader.epoch(0).unwrap();
         refused(epoch.next().unwrap(), &["sample 0", told]);
-        assert_eq!(epoch.filter(Result::is_err).count(), 2, "the others are told too");
+        assert_eq!(epoch.filter(Result::is_err).count(), 2, "the other batches report it too");
     }
 }

@@ -1,5 +1,5 @@
-//! Data sets: every format opens, every defect is named with its remedy, batches depend on the seed alone. The tests make
-//! their files.
+//! Data sets: every format opens, every fault is named with its remedy, and batches depend on the seed alone. The tests
+//! write their files.
 
 mod annotations;
 mod augment;
@@ -15,6 +15,7 @@ mod multilabel;
 mod segmentation;
 mod streets;
 mod tiff;
+mod tones;
 mod tools;
 
 use std::fs;
@@ -24,7 +25,7 @@ use image::{Rgb, RgbImage};
 use shadegrad::data::{DataError, OpenOptions, Splits, open_classification};
 use tempfile::TempDir;
 
-/// A picture without symmetry, so that every turn and flip of it differs.
+/// A picture without symmetry, so that all its turns and flips differ.
 fn picture(width: u32, height: u32, tone: u8) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([tone, (x * 13 % 256) as u8, (y * 29 % 256) as u8]))
 }
@@ -38,7 +39,7 @@ fn save(path: &Path, image: &RgbImage) {
     image.save(path).unwrap();
 }
 
-/// `count` images in each of the classes below `root`.
+/// Writes `count` images in each of the class folders below `root`.
 fn class_folders(root: &Path, classes: &[&str], count: usize) {
     for (tone, class) in classes.iter().enumerate() {
         for i in 0..count {

@@ -1,4 +1,4 @@
-//! Data in memory: pictures and numbers that are no files.
+//! Data in memory: pictures and values without files.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,11 +29,11 @@ fn pictures_of_any_kind_and_size_reach_the_loader_with_their_labels() {
     assert_eq!(batches.iter().map(|b| b.labels.clone()).collect::<Vec<_>>(), [vec![0, 1], vec![1]]);
     assert_eq!(batches[0].images[..12], [0.2; 12], "grey");
     assert_eq!(batches[0].images[12..15], [1.0, 0.0, 0.0], "red");
-    assert_eq!(batches[1].images, [1.0; 12], "what is transparent shows white");
+    assert_eq!(batches[1].images, [1.0; 12], "transparent pixels are white");
 }
 
 #[test]
-fn numbers_of_any_channels_reach_the_loader() {
+fn values_with_any_number_of_channels_reach_the_loader() {
     let images: Vec<f32> = (0..3 * 2 * 2 * 5).map(|i| i as f32).collect();
     let samples = MemorySamples::new([2, 2, 5], images.clone()).expect("whole images");
     let samples = samples.with_labels((0..12).collect()).expect("a label a pixel").with_targets(vec![1.0, 2.0, 3.0]);
@@ -53,7 +53,7 @@ fn numbers_of_any_channels_reach_the_loader() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_with_what_would() {
+fn data_of_the_wrong_size_is_refused_with_the_right_size() {
     let images = || vec![RgbImage::new(2, 2), RgbImage::new(2, 2)];
     let refused = |labels: Vec<u32>, classes: &[&str], told: &str| {
         let error = MemoryClassification::new(images(), labels, names(classes)).expect_err(told).to_string();

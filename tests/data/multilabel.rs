@@ -1,4 +1,4 @@
-//! Data sets with several labels an image: each format opens, and what can be read in two ways is refused.
+//! Data sets with several labels per image: each format opens, and ambiguous data is refused.
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn expected(items: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
     items.iter().map(|(name, labels)| ((*name).into(), labels.iter().map(|&l| l.into()).collect())).collect()
 }
 
-/// A table in a new folder; the images it names need not be there to open it.
+/// Opens a table in a new folder. The images that it names need not exist for that.
 fn table(text: &str, class_list: Option<&str>) -> Result<MultiLabelSplits, DataError> {
     let dir = temp();
     let path = dir.path().join("labels.csv");
@@ -45,7 +45,7 @@ fn table(text: &str, class_list: Option<&str>) -> Result<MultiLabelSplits, DataE
     open(&path)
 }
 
-/// The five rows of a table whose lists have `separator`, in quotes.
+/// Five rows of a table with quoted lists that have `separator`.
 fn lists(separator: &str) -> String {
     let rows = [["car", "tree"], ["tree", "car"], ["bus", "tree"], ["car", "bus"]];
     let row = |(i, names): (usize, &[&str; 2])| format!("{i}.png,\"{}\"\n", names.join(separator));
@@ -53,7 +53,7 @@ fn lists(separator: &str) -> String {
 }
 
 #[test]
-fn lists_open_whatever_separates_their_labels() {
+fn lists_open_with_any_separator_of_labels() {
     let all: &[(&str, &[&str])] = &[
         ("0.png", &["car", "tree"]),
         ("1.png", &["car", "tree"]),
@@ -68,7 +68,7 @@ fn lists_open_whatever_separates_their_labels() {
         assert_eq!(splits.train.class_names(), ["bus", "car", "tree"]);
         assert!(splits.by_seed && splits.notes[0].contains("labels are separated by"), "{:?}", splits.notes);
     }
-    // Columns may be separated by semicolons, and then a list with commas needs no quotes. A header is optional.
+    // With semicolons between columns, a list with commas needs no quotes. A header is optional.
     let semicolons = "path;labels\n0.png;car,tree\n1.png;tree,car\n2.png;bus,tree\n3.png;car,bus\n4.png;\n";
     let bare = lists(";").split_once('\n').unwrap().1.to_owned();
     for text in [semicolons, &bare] {
@@ -107,13 +107,13 @@ fn columns_of_0_and_1_are_classes_in_their_order() {
         ("CSV with 0/1 columns", &["tree", "car", "bus"].map(String::from)[..])
     );
     assert_eq!(content(&[&splits.val]), expected(&[("c.png", &["tree", "bus"])]));
-    // In the order of the class list, where there is one.
+    // The order of the class list, if there is one.
     let listed = table(text, Some("bus\ncar\ntree\n")).unwrap();
     assert_eq!(listed.train.class_names(), ["bus", "car", "tree"]);
     assert_eq!(content(&[&listed.val]), expected(&[("c.png", &["bus", "tree"])]));
     refused(table(text, Some("bus\ncar\n")), &["'tree'", "not in classes.txt"]);
     refused(table(text, Some("bus\ncar\ntree\nbike\n")), &["no column 'bike'"]);
-    // -1 is absent only where no 0 says so.
+    // -1 is read as absent only in a column without 0.
     let minus = "path,tree,car\na.png,1,-1\nb.png,-1,1\nc.png,1,1\nd.png,1,1\n";
     let splits = table(minus, None).unwrap();
     assert_eq!(content(&[&splits.train, &splits.val])[0], ("a.png".into(), vec!["tree".into()]));
@@ -146,7 +146,7 @@ fn lines_of_one_image_are_joined_or_refused() {
 }
 
 #[test]
-fn tables_that_can_be_read_twice_are_refused() {
+fn ambiguous_tables_are_refused() {
     let spaces = "path,labels\na.png,car\nb.png,traffic light\nc.png,traffic sign\nd.png,car\n";
     refused(table(spaces, None), &["line 3", "'traffic light' is one label", "'traffic' and 'light'", "classes.txt"]);
     let settled = |list: &str| table(spaces, Some(list)).unwrap();
@@ -171,12 +171,12 @@ fn tables_that_can_be_read_twice_are_refused() {
     refused(table("path,cancer\na.png,1\nb.png,0\n", None), &["'cancer' of 0 and 1", "one class", "two classes"]);
     refused(table("path,labels\n", None), &["no line below its header"]);
     refused(table("name,words\nx,y\n", None), &["no column of images", "path,labels"]);
-    // A further column is not used, and that is said.
+    // A further column is not used, and a note states it.
     let notes = table("path,labels,width\na.png,car;bus,640\nb.png,car;bus,640\n", None).unwrap().notes;
     assert!(notes[0].contains("'labels'; not used: 'width'"), "{notes:?}");
 }
 
-/// Folders CLASS/NAME with pictures of those numbers.
+/// Writes files CLASS/NAME with pictures of the given numbers.
 fn folders(root: &Path, files: &[(&str, u8)]) {
     for (file, number) in files {
         save(&root.join(file), &picture(8, 8, *number));
@@ -209,7 +209,7 @@ fn an_image_in_several_class_folders_has_their_labels() {
         assert_eq!(sorted, all);
     }
     assert!(splits.notes[0].contains("images lie in several class folders"), "{:?}", splits.notes);
-    // A validation part may lack a class, and may not have one more.
+    // A validation part may lack a class, and may not have a further one.
     fs::remove_file(dir.path().join("val/car/1.png")).unwrap();
     fs::remove_dir(dir.path().join("val/car")).unwrap();
     let notes = open(dir.path()).unwrap().notes;
@@ -219,8 +219,8 @@ fn an_image_in_several_class_folders_has_their_labels() {
 }
 
 #[test]
-fn folders_that_can_be_read_twice_are_refused() {
-    // Numbers as names: the content says that these are different images.
+fn ambiguous_folders_are_refused() {
+    // Numbers as names: the content shows that these are different images.
     let dir = temp();
     let numbered = [("car/1.png", 1), ("car/2.png", 2), ("tree/1.png", 3), ("tree/2.png", 4), ("tree/3.png", 5)];
     folders(dir.path(), &numbered);
@@ -231,7 +231,7 @@ fn folders_that_can_be_read_twice_are_refused() {
         "{:?}",
         splits.notes
     );
-    // Beside an image that is shared, equal names should mean equal images.
+    // Beside a shared image, equal names must be equal images.
     folders(dir.path(), &[("car/7.png", 7), ("tree/7.png", 7)]);
     refused(open(dir.path()), &["1.png", "has the name of", "different images", "one copy was changed"]);
     // Equal content under two names: a second label, or a wrong one.
@@ -254,7 +254,7 @@ fn a_split_by_seed_keeps_the_share_of_each_label() {
     }
     let splits = table(&text, None).unwrap();
     assert_eq!((splits.train.len(), splits.val.len()), (320, 80));
-    // A fifth of 380, 100 and 8 images.
+    // 20 % of 380, 100 and 8 images.
     let [common, quarter, rare] = splits.val.positives()[..] else { panic!("three classes") };
     assert!((75..=77).contains(&common) && quarter == 20 && (1..=2).contains(&rare), "{common} {quarter} {rare}");
     let tail = |name: String| name.rsplit('/').next().unwrap().to_owned();
@@ -295,7 +295,7 @@ fn batches_hold_a_target_for_each_class() {
     let loader = Loader::new(Arc::new(source), loading.clone()).unwrap();
     let batch = loader.epoch(0).unwrap().next().unwrap().unwrap();
     assert_eq!(batch.targets, truth.concat());
-    // Mixed images have mixed targets, in the share of their pixels.
+    // Mixed images have mixed targets, by the share of their pixels.
     let set = MultiLabelSet::new(
         Arc::new(Plain(4)),
         ["a", "b"].map(String::from).into(),
@@ -317,7 +317,7 @@ fn batches_hold_a_target_for_each_class() {
 }
 
 #[test]
-fn a_check_names_what_is_wrong_and_how_the_data_was_read() {
+fn a_check_reports_faults_and_how_the_data_was_read() {
     let dir = temp();
     folders(dir.path(), &[("a.png", 1), ("b.png", 2), ("c.png", 3), ("d.png", 1)]);
     let rows = "a.png,train,car;tree\nb.png,train,bus\nc.png,val,tree\nd.png,val,bus\ne.png,train,car\n";

@@ -1,4 +1,4 @@
-//! Images with masks: each layout opens, each kind of mask means what it says, each fault is named.
+//! Images with masks: each layout opens, each kind of mask is read by its coding, and each fault is named.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn text(path: &Path, content: &str) {
     fs::write(path, content).unwrap();
 }
 
-/// A PNG of `bits` bits a pixel with a palette; `rows` are packed.
+/// Writes a PNG with a palette and `bits` bits per pixel. `rows` are packed.
 fn palette_png(path: &Path, size: (u32, u32), bits: png::BitDepth, palette: &[u8], rows: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), size.0, size.1);
@@ -40,7 +40,7 @@ fn ids(set: &Arc<dyn SegmentationDataset>, index: usize) -> Vec<u8> {
     set.mask(index).unwrap().into_raw()
 }
 
-/// A 4 x 1 image and a mask of `values` for each name, wherever `at` puts them.
+/// Writes a 4 x 1 image and a mask of `values` for each name, at the paths of `at`.
 fn pairs(names: &[&str], values: &[u8], at: impl Fn(&str) -> (std::path::PathBuf, std::path::PathBuf)) {
     for (tone, name) in names.iter().enumerate() {
         let (image, mask) = at(name);
@@ -78,7 +78,7 @@ fn masks_are_found_under_many_names() {
         assert_eq!(lens, if divided { (4, 4, Some(4)) } else { (3, 1, None) }, "{image} {mask}");
         assert_eq!(ids(&splits.train, 0), values, "{image} {mask}");
         for i in 0..splits.train.len() {
-            // The halves belong together: the mask's name holds the image's.
+            // The halves belong together: the name of the mask contains the name of the image.
             let stem = |name: String| Path::new(&name).file_stem().unwrap().to_string_lossy().into_owned();
             let (image, mask) = (stem(splits.train.name(i)), stem(splits.train.mask_name(i)));
             let base = image.trim_end_matches("_image");
@@ -91,7 +91,7 @@ fn masks_are_found_under_many_names() {
 }
 
 #[test]
-fn halves_without_the_other_are_all_named_or_left_out() {
+fn incomplete_pairs_are_all_named_or_left_out() {
     let dir = temp();
     let at = |name: &str| dir.path().join(name);
     pairs(&["a", "b", "c", "d", "e"], &[0, 1, 0, 1], |n| {
@@ -122,7 +122,7 @@ fn camvid_lists_open_with_their_classes() {
     let at = |name: String| dir.path().join(name);
     for part in ["train", "val", "test"] {
         pairs(&["x", "y"], &[0, 10, 11, 255], |n| (at(format!("{part}/{n}.png")), at(format!("{part}annot/{n}.png"))));
-        // Paths of another machine, as they are in the wild.
+        // Paths of another machine, as in published lists.
         let line = |n: &str| format!("/SegNet/CamVid/{part}/{n}.png /SegNet/CamVid/{part}annot/{n}.png\n");
         text(&at(format!("{part}.txt")), &(line("x") + &line("y")));
     }
@@ -132,7 +132,7 @@ fn camvid_lists_open_with_their_classes() {
     assert_eq!((classes.len(), classes.names[10].as_str(), classes.palette[3]), (11, "Bicyclist", [128, 64, 128]));
     assert_eq!(ids(&splits.val, 1), [0, 10, 255, 255]);
 
-    // A file beside the lists has precedence.
+    // A class file beside the lists has precedence.
     let names: Vec<String> = (0..11).map(|i| format!("\"c{i}\"")).collect();
     let json = format!(r#"{{"classes": [{}, "Void"], "ignore_index": 11, "splits": {{"a": 1}}}}"#, names.join(", "));
     text(&at("info.json".into()), &json);
@@ -167,7 +167,7 @@ fn colors_stand_for_classes() {
     palette_png(&at("labels/a_L.png"), (4, 1), png::BitDepth::Two, &palette, &[0b10_01_00_10]);
     palette_png(&at("labels/b_L.png"), (4, 1), png::BitDepth::Two, &palette, &[0b10_01_00_10]);
     assert_eq!(ids(&open(dir.path()).unwrap().train, 0), [0, 1, 255, 0]);
-    // The same list as it is otherwise packed.
+    // The same list in another common form.
     fs::remove_file(at("label_colors.txt")).unwrap();
     text(&at("class_dict.csv"), "name,r,g,b\nAnimal, 64, 128, 64\nArchway,192,0,128\nVoid,0,0,0\n");
     assert_eq!(ids(&open(dir.path()).unwrap().train, 0), [0, 1, 255, 0]);
@@ -179,7 +179,7 @@ fn colors_stand_for_classes() {
     assert_eq!(ids(&splits.train, 0), [1, 0, 255, 1]);
     assert_eq!(splits.train.classes().names, ["Archway", "Animal"]);
     fs::remove_file(at("codes.txt")).unwrap();
-    // Without a list the colors themselves are the classes, and palettes are indices.
+    // Without a list the colors are the classes, and palettes are read as indices.
     let splits = open(dir.path()).unwrap();
     assert_eq!(ids(&splits.train, 0), [2, 1, 0, 2]);
     assert_eq!(splits.train.classes().palette[2], [64, 128, 64]);
@@ -229,7 +229,7 @@ fn voc_and_cityscapes_open() {
 }
 
 #[test]
-fn class_files_are_held_to_their_word() {
+fn class_files_are_followed_and_their_faults_are_named() {
     let dir = temp();
     let at = |name: &str| dir.path().join(name);
     pairs(&["a", "b"], &[3, 7, 9, 255], |n| (at(&format!("images/{n}.jpg")), at(&format!("masks/{n}.png"))));
@@ -270,7 +270,7 @@ fn class_files_are_held_to_their_word() {
 }
 
 #[test]
-fn what_masks_hold_is_detected() {
+fn classes_are_detected_from_the_values_of_masks() {
     let dir = temp();
     let at = |name: &str| dir.path().join(name);
     let detected = |values: &[u8]| {
@@ -325,7 +325,7 @@ fn pairs_are_prepared_together() {
     let prepared = prepare_segmentation(&sets, &SizeOptions::new(3, 4), &|_, _| ()).unwrap();
     let train = &prepared[0];
     assert_eq!((train.len(), train.size(), train.in_memory()), (6, (3, 4), true));
-    // Rows 1, 3, 5 and columns 1, 3, 5, 7 hold the centers: nothing of the ignored row 0 is left.
+    // Rows 1, 3, 5 and columns 1, 3, 5, 7 contain the centers. No pixel of the ignored row 0 remains.
     let pair = train.pair(0).unwrap();
     assert_eq!(pair[36..], [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]);
     assert_eq!((train.class_pixels(), train.ignored_pixels()), ([36, 36, 0].as_slice(), 0));
@@ -344,7 +344,7 @@ fn pairs_are_prepared_together() {
     assert_eq!((labels[7], labels[8], labels[12]), (255, 0, 1));
     assert!((image[3 * 47] - (140.0 / 255.0 - 0.5) / 0.25).abs() < 1e-6, "{}", image[3 * 47]);
 
-    // Faults of every kind, all named at once.
+    // Faults of every kind, all reported at once.
     grey(&at("masks/0.png".into()), &[[2; 40].as_slice(), &[3, 3, 7, 2, 2, 2, 2, 2]].concat(), 8);
     grey(&at("masks/1.png".into()), &[0; 48], 6);
     fs::write(at("masks/2.png".into()), b"").unwrap();

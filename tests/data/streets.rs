@@ -1,9 +1,9 @@
-//! Built-in streets: the same for the same seed, every class in its share, labels that agree.
+//! Built-in streets: equal for equal seeds, every class has its share, and the labels fit the pictures.
 
 use shadegrad::data::scenes::StreetDataset;
 use shadegrad::data::{IGNORED, ImageDataset, ImageSplits, SegmentationDataset, SegmentationSplits};
 
-/// Pixels of each class, and of none.
+/// Number of pixels of each class, and of ignored ones.
 fn counts(set: &StreetDataset) -> (Vec<u64>, u64) {
     let classes = set.classes().len();
     let (mut counts, mut ignored) = (vec![0; classes], 0);
@@ -74,10 +74,10 @@ fn every_class_has_its_share() {
     assert!(shares.iter().all(|&(_, share)| share > 0.001), "{shares:?}");
 }
 
-/// Colors follow the world: averaged over streets, sky is blue, trees are green, roads are grey,
-/// and markings are brighter than roads.
+/// Colors fit the scene: averaged over streets, sky is blue, trees are green, roads are grey, and markings are brighter
+/// than roads.
 #[test]
-fn colors_follow_the_world() {
+fn average_colors_fit_their_classes() {
     let set = StreetDataset::new(2, 40, (96, 128));
     let mut sums = [[0u64; 4]; 12];
     for index in 0..SegmentationDataset::len(&set) {

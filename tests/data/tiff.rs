@@ -1,4 +1,4 @@
-//! TIFF: images and masks of 8 and 16 bits, several pages, and the variants that are named instead of read.
+//! TIFF: images and masks of 8 and 16 bits, several pages, and unsupported variants, which are named.
 
 use std::fs;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn grey(bits: u16, format: u16, photometric: u16, pages: &[&[u8]]) -> Vec<u8> {
 }
 
 #[test]
-fn images_of_8_and_16_bits_and_the_first_page() {
+fn images_of_8_and_16_bits_open_at_their_first_page() {
     let dir = temp();
     let path = |name: &str| dir.path().join(name);
     let rgb = picture(9, 7, 3);
@@ -66,7 +66,7 @@ fn images_of_8_and_16_bits_and_the_first_page() {
 }
 
 #[test]
-fn variants_are_named() {
+fn unsupported_variants_are_named() {
     let named = |bytes: &[u8]| decode_bytes(bytes, &DecodeLimits::default()).unwrap_err().to_string();
     assert!(named(&grey(32, 3, 1, &[&[0; 32]])).contains("TIFF of floats"));
     assert!(named(&grey(32, 2, 1, &[&[0; 32]])).contains("TIFF of numbers with a sign"));
@@ -94,7 +94,7 @@ fn pairs(root: &Path, mask: impl Fn(&Path)) {
 }
 
 #[test]
-fn masks_of_8_and_16_bits() {
+fn masks_of_8_and_16_bits_open() {
     let options = SetOptions::default();
     let value = |x: u32| (x / 3) as u8;
     let expected = GrayImage::from_fn(8, 6, |x, _| Luma([value(x)]));

@@ -1,4 +1,4 @@
-//! Exports of Supervisely and Label Studio, and files of boxes.
+//! Exports of Supervisely and Label Studio, and annotation files with boxes.
 
 use std::fs;
 use std::path::Path;
@@ -21,8 +21,8 @@ fn write(path: &Path, content: &serde_json::Value) {
     fs::write(path, content.to_string()).unwrap();
 }
 
-/// The rectangle of columns 5 to 24 and rows 5 to 14 as `id`, without that of columns 10 to 14 and rows 7 to 9 where it
-/// has a hole.
+/// Requires the rectangle of columns 5 to 24 and rows 5 to 14 as `id`, optionally with a hole at columns 10 to 14 and
+/// rows 7 to 9.
 #[track_caller]
 fn rectangle(set: &dyn SegmentationDataset, index: usize, id: u8, has_hole: bool) {
     let is_in = |x: u32, y: u32| (5..25).contains(&x) && (5..15).contains(&y);
@@ -32,7 +32,7 @@ fn rectangle(set: &dyn SegmentationDataset, index: usize, id: u8, has_hole: bool
 }
 
 #[test]
-fn supervisely_is_drawn() {
+fn supervisely_objects_become_masks() {
     // zlib.compress of Pillow's PNG of a 1-bit image of 20x10 white pixels, in base64.
     let bitmap =
         "eJzrDPBz5+WS4mJgYOD19HAJAtIiQMzFCCQY5ug5ewMpIU8Xx5CKOcl/zn+Y2NnY2CjAxuCdxsSiwC+wFaTK09XPZZ1TQhMAIh8RCw==";
@@ -79,7 +79,7 @@ fn supervisely_is_drawn() {
 }
 
 #[test]
-fn label_studio_is_drawn() {
+fn label_studio_regions_become_masks() {
     // Run lengths in the layout of label_studio_converter.brush; its decode_rle gives the rectangle as alpha 255.
     let rle: &[u8] = &[
         0, 0, 20, 0, 57, 27, 255, 3, 51, 0, 15, 255, 255, 255, 255, 37, 255, 228, 240, 12, 159, 255, 147, 192, 50, 127,
@@ -99,7 +99,7 @@ fn label_studio_is_drawn() {
     let boxed = region("rectanglelabels", json!({"x": 1, "y": 1, "width": 5, "height": 5, "rectanglelabels": ["cat"]}));
     let export = |regions: [&serde_json::Value; 3]| {
         let dir = temp();
-        // Uploads have a prefix, which the image may have or lack; files of a local storage have a query.
+        // Names of uploads have a prefix, which the image may lack. Files of a local storage have a query.
         let images =
             ["/data/upload/1/0a1b2c3d-x.jpg", "/data/upload/1/0a1b2c3e-y.jpg", "/data/local-files/?d=set/z%20z.jpg"];
         for (number, name) in ["images/x.jpg", "images/0a1b2c3e-y.jpg", "set/z z.jpg"].into_iter().enumerate() {

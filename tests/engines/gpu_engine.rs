@@ -1,4 +1,4 @@
-//! The GPU engine on plans made by hand, with shaders of the test's own: what holds whatever the kernels are.
+//! The GPU engine on hand-made plans with test shaders, independent of the library's kernels.
 
 use shadegrad::exec::gpu::{Choice, EngineOptions, GpuEngine, choose, list};
 use shadegrad::exec::registry::KernelError;
@@ -130,7 +130,7 @@ fn calls_run_in_order_and_writes_fall_between_runs() {
     assert_eq!(engine.read(0, state(Group::Moments, 0, 0)).unwrap(), [0.0; 0]);
 }
 
-/// Enough for a way of their own; rows of 3 in vectors of 4.
+/// Large enough for the path of large inputs; rows of 3 in vectors of 4.
 #[test]
 fn large_inputs_arrive_in_order_and_padded() {
     const ROWS: usize = 25_001;
@@ -141,7 +141,7 @@ fn large_inputs_arrive_in_order_and_padded() {
         let values: Vec<f32> = (0..3 * ROWS).map(|i| (i % 1000 * step) as f32 - 7.5).collect();
         let rows = Rows { values: &values, len: 3, stride: 4 };
         expected.iter_mut().zip(rows.packed()).for_each(|(e, x)| *e += x);
-        // What nobody runs on is written over.
+        // A write without a run is overwritten.
         engine.write_rows(0, fixed(0, 4 * ROWS), &Rows { values: &vec![f32::NAN; 3 * ROWS], ..rows }).unwrap();
         engine.write_rows(0, fixed(0, 4 * ROWS), &rows).unwrap();
         tickets.push((engine.run(0, &[total]).unwrap(), expected.clone()));
@@ -178,7 +178,7 @@ fn tickets_that_nobody_takes_are_dropped_oldest_first() {
     assert_eq!(engine.memory(), held);
 }
 
-/// Memory of this process in bytes, the software adapter's included; `None` where the system does not tell.
+/// Memory of this process in bytes, with that of the software adapter; `None` on systems without this figure.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/statm").ok()?;
     Some(status.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
@@ -207,7 +207,7 @@ fn memory_is_flat_after_the_second_run() {
 }
 
 #[test]
-fn a_later_plan_that_needs_longer_slots_leaves_earlier_plans_right() {
+fn earlier_plans_stay_right_after_a_plan_with_longer_slots() {
     let (mut engine, total) = counting(40);
     engine.write(0, fixed(0, 40), &[2.0; 40]).unwrap();
     let first = engine.run(0, &[total]).unwrap();
@@ -262,7 +262,7 @@ fn a_tensor_above_the_binding_limit_is_refused_by_name() {
 #[test]
 fn a_kernel_that_does_not_compile_is_named_with_the_reason() {
     let mut engine = engine();
-    // Syntax, types, and a binding that is not there.
+    // Faults of syntax, of types, and of a missing binding.
     for (body, reason) in [("b1[i] = ;", "expected"), ("b1[i] = true;", "type"), ("b2[i] = 1.0;", "b2")] {
         let broken = call(body, Consts::new(), vec![(fixed(0, 4), Access::Read), (slot(0, 4), Access::Write)]);
         let error = engine.load(&plan(vec![fill(slot(0, 4), 1.0), broken], &[4], &[4])).unwrap_err();
@@ -288,7 +288,7 @@ fn a_slice_that_the_device_cannot_bind_is_a_typed_error() {
 }
 
 #[test]
-fn more_workgroups_than_one_axis_holds_all_run() {
+fn a_grid_larger_than_one_axis_runs_completely() {
     let len = 65_535 * WORKGROUP + 4 * WORKGROUP + 3; // two rows, and a part of a workgroup
     for checked in [true, false] {
         let mut engine = engine_with(EngineOptions { checked, ..options() });
@@ -335,7 +335,7 @@ fn kernels_are_kept_on_disk_and_a_broken_file_harms_nothing() {
         }
         let found = files();
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(std::fs::read(&found[0]).unwrap().len() > 16, "written anew");
+        assert!(std::fs::read(&found[0]).unwrap().len() > 16, "written again");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -1,5 +1,5 @@
-//! The kernels for matrix units compute what the twin does from operands rounded to f16: with units emulated, and with those
-//! that the adapter has.
+//! The kernels for matrix units give the results of the twin with operands rounded to f16: on emulated units, and on
+//! those of the adapter.
 
 use std::sync::Mutex;
 
@@ -10,19 +10,18 @@ use shadegrad::internals::exec::shader::{Lines, Matrix, Shader, Target, Tile, Ti
 use shadegrad::kernel::KernelCall;
 use shadegrad::shape::{Element, Window};
 
-use crate::common::case::Place;
+use crate::common::case::Context;
 use crate::common::compare::{Accuracy, Failures, allowed};
 use crate::common::tiles::{amidst, around_batch_norm, options};
 use crate::common::{gpu, run_on, twin};
 
-/// A kernel for matrix units with their functions written out, as SPV_KHR_cooperative_matrix defines them: what ends in T
-/// lies row by row in memory, the other column by column. Each of a subgroup's 8 invocations has a row of the sums; an operand is
-/// where it lies. An element of memory holds as many halves as
-/// [`Lines::unit`] says.
+/// A kernel for matrix units with their functions emulated, as SPV_KHR_cooperative_matrix defines them. Matrices of
+/// functions that end in T are stored row by row, the others column by column. Each of a subgroup's 8 invocations has a
+/// row of the sums. An operand stays in memory. An element of memory has the number of halves of [`Lines::unit`].
 fn emulated(source: &str) -> String {
     const FUNCTIONS: &str = "
 var<private> own_row: u32;
-// Halves from the first number to the next line's, and to the next term's.
+// Offset of the first half, and distance in halves to the next line and to the next term.
 struct Operand { at: u32, line: u32, term: u32 }
 struct SumRow { low: vec4<f32>, high: vec4<f32> }
 
@@ -102,9 +101,9 @@ fn store_c(c: SumRow, at: u32, stride: u32) {
     out + FUNCTIONS + memory + sums
 }
 
-/// Small tiles for matrix units, since Mesa takes minutes to compile many barriers: several subgroups along columns and
-/// rows, several matrices of each, several steps of the sum, sums whole and split, one buffer and two; blocks of 4, 2 and 1
-/// terms, and several of them.
+/// Small tiles for matrix units, because Mesa takes minutes to compile many barriers. They cover several subgroups
+/// along columns and rows, several matrices of each, several steps of the sum, whole and split sums, one buffer and
+/// two, and one or several blocks of 4, 2 and 1 terms.
 fn matrix_tiles(matrix: Matrix) -> [Tile; 7] {
     let tiling = Tiling::Cooperative(matrix);
     let wide = Tile {
@@ -133,18 +132,18 @@ fn matrix_tiles(matrix: Matrix) -> [Tile; 7] {
     ]
 }
 
-/// The same where taps share what a workgroup loads, with few sums each, since there is one for each tap.
+/// Small tiles with patches, with few sums each, because there is one for each tap.
 fn tiles_of_patches(matrix: Matrix, taps: [usize; 2]) -> [Tile; 3] {
     let narrow = Tile { taps, columns_each: 1, ..matrix_tiles(matrix)[4] };
     let wide = Tile { threads: [2, 1], columns_each: 2, depth: 1, buffers: 1, splits: 4, ..narrow };
     [narrow, wide, Tile { threads: [1, 1], rows_each: 2, depth: 3, buffers: 1, splits: 5, ..narrow }]
 }
 
-/// Those that llvmpipe has in Mesa 26, with operands that lie as NVIDIA's want them, and as they do for all others.
+/// The units of llvmpipe in Mesa 26, with the operand layout of NVIDIA's units and with that of all others.
 const OF_LLVMPIPE: [Matrix; 2] =
     [Matrix { size: 8, lanes: 8, lines: Lines::AsTheyCome }, Matrix { size: 8, lanes: 8, lines: Lines::Turned }];
 
-/// What every matrix kernel gets: one of the tiles, for these units, and whether they are emulated.
+/// The tile of every matrix kernel, its units, and whether they are emulated.
 static MATRIX_TILE: Mutex<(usize, Matrix, bool)> = Mutex::new((0, OF_LLVMPIPE[0], true));
 
 fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Result<Shader, KernelError> {
@@ -158,9 +157,9 @@ fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) ->
     ];
     let tile = match (plain.get(tile), call.kernel == "conv_wgrad") {
         (Some(&tile), false) => tile,
-        // An op splits the sums of weight gradients itself.
+        // The op splits the sums of weight gradients.
         (Some(&tile), true) => Tile { splits: 1, ..tile },
-        // Only weight gradients are by patches.
+        // Only weight gradients have patches.
         (None, _) => patches.get(tile - plain.len()).copied().unwrap_or(plain[plain.len() - 1]),
     };
     let mut made = shader(call, target, Some(tile))?;
@@ -171,11 +170,11 @@ fn on_matrix_units(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) ->
     Ok(made)
 }
 
-/// Runs the tiles of matrix units and compares with the twin.
+/// Runs the tiles for matrix units and compares with the twin.
 fn check_matrix_tiles(units: Matrix, emulate: bool, failures: &mut Failures) {
     let plain = matrix_tiles(units).len();
-    // Without padding taps reach pixels of the input from beyond the map; and compilers take long for more taps.
-    // Only where operands lie as they come do tiles leave statistics, so one tile will do for the others.
+    // Without padding, taps reach pixels beyond the map. More taps take long to compile. Only tiles with operands in
+    // the order of memory write statistics, so one tile is enough for the others.
     let (all, patches, with_statistics) = match units.lines {
         Lines::AsTheyCome => (plain + 1, plain..plain + tiles_of_patches(units, [2, 2]).len(), plain),
         Lines::Turned => (plain, 0..0, 1),
@@ -185,7 +184,7 @@ fn check_matrix_tiles(units: Matrix, emulate: bool, failures: &mut Failures) {
         (amidst("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3).stride(2).padding(1)), 0..plain),
         (amidst("conv2d_of_whole_tiles", [2, 8, 8, 32], [32, 32], Window::square(3).padding(1)), 0..all),
         (amidst("conv2d_of_two_taps", [3, 6, 11, 20], [20, 44], Window::square(2)), patches),
-        (around_batch_norm([3, 19, 21, 12], 20).case(Place::Midst).fused(), 0..with_statistics),
+        (around_batch_norm([3, 19, 21, 12], 20).case(Context::Midst).fused(), 0..with_statistics),
     ];
     for (index, (case, tiles)) in cases.into_iter().enumerate() {
         let halved = case.halved();
@@ -194,7 +193,7 @@ fn check_matrix_tiles(units: Matrix, emulate: bool, failures: &mut Failures) {
         // Weights are rounded too. The bound is that of ops_match_twin.
         let stored = calls.iter().filter(|c| c.call.elements.contains(&Element::F16)).count() + 1;
         let rounding = 4.0 * f64::exp2(-10.0) * (stored as f64).sqrt();
-        // Each case runs every second tile, the even or the odd ones in turn, and all tiles of patches.
+        // Each case runs every second tile, the even or the odd ones in turn, and all tiles with patches.
         for tile in tiles.filter(|tile| *tile >= plain || tile % 2 == index % 2) {
             *MATRIX_TILE.lock().expect("no test fails while it holds this") = (tile, units, emulate);
             let mut engine = gpu::open_with(EngineOptions { shaders: on_matrix_units, ..options() });
@@ -205,10 +204,9 @@ fn check_matrix_tiles(units: Matrix, emulate: bool, failures: &mut Failures) {
     }
 }
 
-/// The kernels for matrix units compute what the twin does from operands rounded to f16: with these units emulated, and
-/// with those that the adapter has, if it has some.
+/// Emulated units always run, those of the adapter if it has some.
 #[test]
-fn tiles_for_matrix_units_compute_the_same() {
+fn tiles_for_matrix_units_match_the_twin() {
     if !gpu::has_half("tiles for matrix units") {
         return;
     }
@@ -221,7 +219,7 @@ fn tiles_for_matrix_units_compute_the_same() {
     match own[..] {
         [] => {}
         [units] => check_matrix_tiles(units, false, &mut failures),
-        // The driver chooses the size of subgroups, so those for the other compute wrongly, which the tuner sees.
+        // The driver chooses the size of subgroups. Tiles for the other size compute wrongly, which the tuner detects.
         _ => {
             let mut each = own.iter().map(|&units| {
                 let mut failures = Failures::default();
@@ -234,7 +232,7 @@ fn tiles_for_matrix_units_compute_the_same() {
     failures.none();
 }
 
-/// Patches are for taps that reach neighboring pixels, and few enough of them that a subgroup can hold their sums.
+/// Patches need taps that reach neighboring pixels, and few enough taps for a subgroup to hold their sums.
 #[test]
 fn only_near_taps_share_a_patch() {
     let shared = |window: Window| {

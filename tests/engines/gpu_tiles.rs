@@ -1,5 +1,5 @@
-//! The tiles that a tuner may give the matrix kernels: every one computes what the twin does, and the tuner itself keeps
-//! what it found, survives a broken record, and never takes a tile that computes wrongly.
+//! The tiles that the tuner may choose for the matrix kernels. Each gives the results of the twin. The tuner keeps its
+//! record, survives a broken one, and never chooses a tile that computes wrongly.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,16 +16,18 @@ use shadegrad::kernel::KernelCall;
 use shadegrad::ops::{self, ConvSpec};
 use shadegrad::shape::{Padding, TensorType, Window};
 
-use crate::common::case::{Builder, Case, Place};
+use crate::common::case::{Builder, Case, Context};
 use crate::common::compare::{Accuracy, Failures, allowed};
 use crate::common::table::OpCase;
 use crate::common::tiles::{amidst, around_batch_norm, options};
 use crate::common::{gpu, run_on, twin};
 
-/// A convolution with its gradients, of sizes that are no multiples of any tile's but larger than half of each; one of sizes
-/// that are, as those of networks, so that guards fall away and no tile reaches over two taps; one of a small map, with
-/// sums long enough to be split among workgroups, in groups, with unlike phases and all that a kernel can do at its end; and one
-/// on either side of a BatchNorm, to which tiles leave what they know of their results.
+/// Four convolutions with their gradients:
+///
+/// - sizes that are no multiples of any tile's, but larger than half of each;
+/// - sizes that are multiples, as in networks: guards are dropped, and no tile reaches into two taps;
+/// - a small map in groups, with sums long enough to be split among workgroups, unlike phases and a full epilogue;
+/// - a convolution before and one after a BatchNorm, whose tiles write statistics.
 fn cases() -> [Case; 4] {
     let large = OpCase::new("conv2d_of_tiles", |b| {
         let x = b.random("x", [2, 7, 9, 68]);
@@ -46,12 +48,12 @@ fn cases() -> [Case; 4] {
         ops::conv2d(&mut b.graph, x, w, ConvSpec::from(Window::square(3).padding(1)))
     });
     let normalized = around_batch_norm([3, 19, 21, 36], 76);
-    let fused = [long, normalized].map(|op| op.case(Place::Alone).fused());
+    let fused = [long, normalized].map(|op| op.case(Context::Alone).fused());
     let [long, normalized] = fused;
-    [large.case(Place::Alone), even.case(Place::Alone), long, normalized]
+    [large.case(Context::Alone), even.case(Context::Alone), long, normalized]
 }
 
-/// relu(y + bias + a tensor like y)
+/// relu(y + bias + a tensor like y).
 fn ended(b: &mut Builder, y: Value, bias: Value) -> Result<Value, GraphError> {
     let ty = b.graph.ty(y).clone();
     let addend = b.random_of("addend", ty);
@@ -74,7 +76,7 @@ fn check_all(cases: impl IntoIterator<Item = Case>, what: &str, options: EngineO
     }
 }
 
-/// Which candidate every call gets.
+/// Index of the candidate that every call gets.
 static CANDIDATE: AtomicUsize = AtomicUsize::new(0);
 
 fn forced(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Result<Shader, KernelError> {
@@ -83,7 +85,7 @@ fn forced(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Result<S
 }
 
 #[test]
-fn every_tile_computes_the_same() {
+fn every_tile_matches_the_twin() {
     let calls: Vec<_> = cases().iter().flat_map(|case| case.plan().calls).collect();
     let tiles: Vec<_> = calls.iter().map(|c| candidates(&c.call, Tiling::Workgroup, TileLimits::WEBGPU)).collect();
     let most = tiles.iter().map(Vec::len).max().unwrap_or(0);
@@ -100,7 +102,7 @@ fn every_tile_computes_the_same() {
     let mut failures = Failures::default();
     for candidate in 0..most {
         CANDIDATE.store(candidate, Ordering::Relaxed);
-        // Each candidate runs the odd sizes, whose guards all matter, and one of the other cases in turn.
+        // Each candidate runs the odd sizes, which need all guards, and one of the other cases in turn.
         let [odd, others @ ..] = cases();
         let other = others.into_iter().cycle().nth(candidate).expect("there are others");
         let options = EngineOptions { shaders: forced, ..options() };
@@ -109,7 +111,7 @@ fn every_tile_computes_the_same() {
     failures.none();
 }
 
-/// Stages that read operands from buffers, and from textures of few rows.
+/// Number of stages that read operands from buffers, and from textures of few rows.
 static FROM: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
 fn small_textures(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Result<Shader, KernelError> {
@@ -126,18 +128,18 @@ fn is_convolution(call: &KernelCall<Slice>) -> bool {
     call.geometry::<ConvGeometry>().is_some()
 }
 
-/// Stages of matrix kernels that are told sizes, and that are not since these have no room.
-static TOLD: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+/// Number of stages of matrix kernels with sizes at run time, and with constant sizes for lack of room.
+static SIZES: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
 fn few_immediates(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Result<Shader, KernelError> {
     let room = 4 * 16;
     let made = shader(call, Target { immediates: target.immediates.map(|_| room), ..target }, tile)?;
     for stage in &made.stages {
         assert!(size_of_val(stage.sizes.as_slice()) <= room, "{} has sizes {:?}", call.kernel, stage.sizes);
-        let told = stage.source.contains("var<immediate>");
-        assert_eq!(told, !stage.sizes.is_empty(), "{}", stage.source);
+        let at_run_time = stage.source.contains("var<immediate>");
+        assert_eq!(at_run_time, !stage.sizes.is_empty(), "{}", stage.source);
         let of_matrices = is_convolution(call) && target.immediates.is_some();
-        TOLD[usize::from(!told)].fetch_add(usize::from(of_matrices), Ordering::Relaxed);
+        SIZES[usize::from(!at_run_time)].fetch_add(usize::from(of_matrices), Ordering::Relaxed);
     }
     Ok(made)
 }
@@ -145,16 +147,19 @@ fn few_immediates(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) 
 #[test]
 fn sizes_without_room_in_immediates_are_constants() {
     let mut failures = Failures::default();
-    // With as few columns as leave lanes of a subgroup to the rows as well.
-    let narrow = around_batch_norm([3, 19, 21, 12], 20).case(Place::Midst).fused();
+    // Few columns: lanes of a subgroup cover rows as well.
+    let narrow = around_batch_norm([3, 19, 21, 12], 20).case(Context::Midst).fused();
     let stride = amidst("conv2d_of_stride_2", [2, 5, 7, 8], [8, 12], Window::square(3).stride(2).padding(1));
     for shaders in [shader, few_immediates] {
         let options = EngineOptions { shaders, tiling: None, ..options() };
         check_all(cases().into_iter().chain([narrow.clone(), stride.clone()]), "sizes", options, &mut failures);
     }
     failures.none();
-    let [told, not] = TOLD.each_ref().map(|count| count.load(Ordering::Relaxed));
-    assert!(told > 0 && not > 0 || std::env::var_os("SHADEGRAD_TEST_DEVICE").is_some(), "{told} told, {not} not");
+    let [at_run_time, constant] = SIZES.each_ref().map(|count| count.load(Ordering::Relaxed));
+    assert!(
+        at_run_time > 0 && constant > 0 || std::env::var_os("SHADEGRAD_TEST_DEVICE").is_some(),
+        "{at_run_time} at run time, {constant} constant"
+    );
 }
 
 #[test]
@@ -169,16 +174,16 @@ fn operands_without_room_in_a_texture_are_read_from_their_buffers() {
     failures.none();
 }
 
-/// Every Winograd candidate in turn, the number of calls that got one, and the most that a call can get.
+/// Index of the Winograd candidate, number of calls that had one, and largest number of candidates of a call.
 static WINOGRAD: [AtomicUsize; 3] = [AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0)];
 
-/// The tiles of a call that go by Winograd where so much scratch memory is allowed.
+/// The Winograd tiles of a call within `scratch` bytes of scratch memory.
 fn winograd_tiles(call: &KernelCall<Slice>, tiling: Tiling, scratch: usize) -> Vec<Tile> {
     let limits = TileLimits { bytes: 32 << 10, scratch, ..TileLimits::WEBGPU };
     candidates(call, tiling, limits).into_iter().filter(|tile| tile.winograd > 0).collect()
 }
 
-/// Those in one part, then those in the fewest parts above one.
+/// Tiles in one part, then tiles in the fewest parts above one.
 fn by_winograd(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Result<Shader, KernelError> {
     let mut tiles = winograd_tiles(call, target.tiling, TileLimits::WEBGPU.scratch);
     let scarcer = (0..200).rev().map(|i| winograd_tiles(call, target.tiling, i * 100_000));
@@ -192,13 +197,13 @@ fn by_winograd(call: &KernelCall<Slice>, target: Target, _: Option<Tile>) -> Res
     shader(call, target, tile)
 }
 
-/// The most parts that a call was made in.
+/// Largest number of parts of a call.
 static PARTS: AtomicUsize = AtomicUsize::new(0);
 
-/// Convolutions by Winograd in all three directions: maps of whole tiles and not, padding of either kind, channels that
-/// fill vectors and not, sums of weight gradients in splits, moments of tiles; all of them at once, and in parts.
+/// Convolutions by Winograd in all three directions: whole and partial tiles, both paddings, channels that fill vectors
+/// or not, split sums of weight gradients, statistics; in one part and in several.
 #[test]
-fn winograd_computes_the_same() {
+fn winograd_matches_the_twin() {
     let case = |name: &str, x: [usize; 4], o: usize, padding: Padding| {
         let case = OpCase::new(name, move |b| {
             let (w, bias) = (b.random_of("w", TensorType::kernel([3, 3, x[3], o])), b.random("bias", [o]));
@@ -207,14 +212,14 @@ fn winograd_computes_the_same() {
             let y = ops::conv2d(&mut b.graph, x, w, ConvSpec::from(window))?;
             ended(b, y, bias)
         });
-        case.case(Place::Alone).fused()
+        case.case(Context::Alone).fused()
     };
     let unlike = Padding { top: 3, left: 0, bottom: 1, right: 4 };
     let cases = [
         case("whole tiles", [4, 20, 16, 128], 128, Window::square(3).padding(1).padding),
         case("cut tiles", [2, 22, 23, 65], 67, unlike),
-        around_batch_norm([3, 20, 24, 65], 67).case(Place::Alone).fused(),
-        around_batch_norm([3, 19, 21, 65], 67).case(Place::Alone).fused(),
+        around_batch_norm([3, 20, 24, 65], 67).case(Context::Alone).fused(),
+        around_batch_norm([3, 19, 21, 65], 67).case(Context::Alone).fused(),
     ];
     let count = cases.len();
     let mut failures = Failures::default();
@@ -241,7 +246,7 @@ fn winograd_computes_the_same() {
     failures.none();
 }
 
-/// Moments or sums of rows of one channel, as a line of [segments, C/4, (a, b), 4] holds them for all.
+/// Statistics of the rows of one channel, in the form of a line of [segments, C/4, (a, b), 4].
 fn of_rows(rows: &[f64], moments: bool) -> [f64; 2] {
     let mean = rows.iter().sum::<f64>() / rows.len() as f64;
     match moments {
@@ -250,12 +255,12 @@ fn of_rows(rows: &[f64], moments: bool) -> [f64; 2] {
     }
 }
 
-/// Winograd's tiles are not rows of the result one behind the other, so a segment's moments, and a split's part of a weight
-/// gradient, are of other pixels than those of other tiles. Together they must not differ, or the tuner drops what is right:
-/// on a first GPU it dropped most of what was three times as fast.
+/// A Winograd tile covers other rows of the result than other tiles do. The moments of a segment, and a split of a
+/// weight gradient, are then sums over other pixels. Judged one by one they differ, and the tuner would drop right
+/// tiles: on a first GPU it dropped most of the tiles that were three times as fast. Merged they are equal.
 #[test]
-fn what_is_left_of_other_pixels_comes_to_the_same() {
-    let case = around_batch_norm([3, 49, 48, 8], 12).case(Place::Alone).fused();
+fn partial_results_over_other_pixels_merge_to_equal_results() {
+    let case = around_batch_norm([3, 49, 48, 8], 12).case(Context::Alone).fused();
     let calls: Vec<_> = case.plan().calls.into_iter().map(|planned| planned.call).collect();
     let mut seen = [0; 3];
     for call in &calls {
@@ -267,7 +272,7 @@ fn what_is_left_of_other_pixels_comes_to_the_same() {
                 if call.kernel == "conv_wgrad" {
                     seen[2] += 1;
                     let (splits, len) = (call.consts().usize("SPLITS"), 3 * 3 * 8 * 12);
-                    // Terms 0..4·splits of every number, four to a split: neighbors, or those that are `splits` apart.
+                    // Terms 0..4·splits of every value, four per split: neighbors, or terms that are `splits` apart.
                     let term = |split: usize, i: usize| if way == 0 { 4 * split + i } else { split + i * splits };
                     let part = |split: usize, at: usize| (0..4).map(|i| value(term(split, i) + 31 * at)).sum::<f64>();
                     return merge(&(0..splits * len).map(|i| part(i / len, i % len) as f32).collect::<Vec<_>>());
@@ -297,7 +302,7 @@ fn what_is_left_of_other_pixels_comes_to_the_same() {
     assert!(seen.iter().all(|&n| n > 0), "sums, moments, splits: {seen:?}");
 }
 
-/// Every tile but the fixed choice gives twice the result, in the twinkling of an eye.
+/// Every tile but the fixed choice is very fast and gives twice the result.
 fn sabotaged(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Result<Shader, KernelError> {
     let mut made = shader(call, target, tile)?;
     let fixed = candidates(call, target.tiling, TileLimits::WEBGPU).first().copied();
@@ -313,7 +318,7 @@ fn sabotaged(call: &KernelCall<Slice>, target: Target, tile: Option<Tile>) -> Re
 }
 
 #[test]
-fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
+fn the_tuner_keeps_its_record_and_never_chooses_a_wrong_tile() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let records = || -> Vec<std::path::PathBuf> {
         let files = std::fs::read_dir(folder.path()).expect("the folder").map(|f| f.expect("a file").path());
@@ -328,7 +333,7 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
     let mut failures = Failures::default();
     check("untuned", tuned(shader, 0), &mut failures);
     assert_eq!(records().len(), 0, "no time, no record");
-    // Time for the candidates, also on a busy machine.
+    // Time for all candidates, also on a busy machine.
     check("sabotaged", tuned(sabotaged, 300), &mut failures);
     check("sabotaged, from the record", tuned(sabotaged, 0), &mut failures);
     let record = records().pop().expect("a record");
@@ -338,7 +343,7 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
         check("a broken record", tuned(shader, 0), &mut failures);
     }
     check("tuned anew", tuned(shader, 1), &mut failures);
-    // However little time there is, each start gets on.
+    // Each start makes progress, even with little time.
     std::fs::remove_file(&record).expect("it can be removed");
     let blink = EngineOptions { tune: Some(Duration::from_nanos(1)), ..tuned(shader, 0) };
     let case = amidst("a step", [2, 5, 7, 36], [36, 44], Window::square(3).padding(1));
@@ -352,7 +357,7 @@ fn what_is_found_is_kept_and_what_is_wrong_is_not_taken() {
         let half = amidst("half", [2, 5, 7, 36], [36, 44], Window::square(3).padding(1)).halved();
         let mut engine = gpu::open_with(tuned(shader, 300));
         run_on(&mut engine, &half).expect("calls in 16 bits are tuned as well");
-        assert!(std::fs::read(&record).expect("it can be read").len() > 16, "written anew");
+        assert!(std::fs::read(&record).expect("it can be read").len() > 16, "written again");
     }
     failures.none();
 }

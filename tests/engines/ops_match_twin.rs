@@ -1,19 +1,19 @@
-//! Every op on the CPU engine and on the GPU engine, with checked shaders and with unchecked ones, against the twins of the
-//! shaders in f64: results, gradients and updated states. All pool memory is NaN beforehand. The rewrites change nothing.
+//! Every op on the CPU engine and on the GPU engine, with checked and unchecked shaders, against the f64 twins of the
+//! shaders: results, gradients and updated states. All pool memory starts as NaN. Rewrites do not change results.
 
 use shadegrad::exec::gpu::EngineOptions;
 use shadegrad::shape::Element;
 
 use crate::common::blocks::large_maps;
-use crate::common::case::{Case, Place, Values};
+use crate::common::case::{Case, Context, Values};
 use crate::common::compare::{Accuracy, Failures, allowed};
 use crate::common::dense::{counted_case, probe_case};
 use crate::common::table::{OpCase, op_cases, update_cases};
 use crate::common::{OnGpu, Runner, cpu, engines, gpu, run_on, twin};
 
-/// Large maps, whose norms read once what several rows share, with the rows of an invocation.
+/// Large maps with the rows per invocation of their norms, which read the shared values once.
 fn large_cases() -> Vec<Case> {
-    let cases: Vec<Case> = large_maps().into_iter().map(|op| op.case(Place::Alone).fused()).collect();
+    let cases: Vec<Case> = large_maps().into_iter().map(|op| op.case(Context::Alone).fused()).collect();
     for (case, rows) in cases.iter().zip([4, 2, 4, 4]) {
         let calls = case.plan().calls.into_iter().map(|planned| planned.call);
         let norms: Vec<_> = calls.filter(|call| ["norm_apply", "norm_grad_apply"].contains(&call.kernel)).collect();
@@ -23,10 +23,10 @@ fn large_cases() -> Vec<Case> {
     cases
 }
 
-/// All op cases at a place, with and without rewrites.
-fn op_cases_at(place: Place) -> Vec<Case> {
+/// All op cases in a context, with and without rewrites.
+fn op_cases_at(context: Context) -> Vec<Case> {
     let both = |op: OpCase| {
-        let case = op.case(place);
+        let case = op.case(context);
         let fused = Some(case.fused()).filter(|fused| fused.links() != case.links());
         std::iter::once(case).chain(fused)
     };
@@ -65,16 +65,16 @@ fn match_the_twin(engines: &[&dyn Runner], cases: impl IntoIterator<Item = Case>
 const CHECKED: OnGpu = OnGpu { checked: true };
 const UNCHECKED: OnGpu = OnGpu { checked: false };
 
-/// An op alone and the same op in the midst of a graph have the same kernels, so the CPU engine and the checked shaders run
-/// the first, the CPU engine and the unchecked shaders the second.
+/// An op has the same kernels alone and in the midst of a graph. The CPU engine runs both; checked shaders run the op
+/// alone, unchecked ones the op in the midst.
 #[test]
 fn ops_alone_match_the_twin() {
-    match_the_twin(&[&cpu(), &CHECKED], op_cases_at(Place::Alone));
+    match_the_twin(&[&cpu(), &CHECKED], op_cases_at(Context::Alone));
 }
 
 #[test]
 fn ops_in_the_midst_of_a_graph_match_the_twin() {
-    match_the_twin(&[&cpu(), &UNCHECKED], op_cases_at(Place::Midst));
+    match_the_twin(&[&cpu(), &UNCHECKED], op_cases_at(Context::Midst));
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn updates_and_large_maps_match_the_twin() {
     match_the_twin(&[&cpu(), &CHECKED, &UNCHECKED], other_cases());
 }
 
-/// A NaN must come as far as the loss, or nobody learns of it: whichever tap of a window it is.
+/// A NaN at any tap of a window must reach the loss, where it is noticed.
 #[test]
-fn a_nan_is_handed_on() {
+fn a_nan_reaches_the_results() {
     let (twin, mut engines) = (twin(), engines());
     engines.push(Box::new(OnGpu { checked: false }));
     let nan = |values: &Values| -> Vec<bool> { values.values().flatten().map(|v| v.is_nan()).collect() };
@@ -92,7 +92,7 @@ fn a_nan_is_handed_on() {
     let ops: Vec<_> = op_cases().into_iter().filter(|op| picked(&op.name)).collect();
     assert!(ops.len() > 3);
     for op in ops {
-        let mut case = op.case(Place::Alone);
+        let mut case = op.case(Context::Alone);
         let x = case.inputs.get_mut("x").expect("the op's input");
         x.iter_mut().skip(3).step_by(7).for_each(|v| *v = f64::NAN);
         let expected = nan(&run(twin.as_ref(), &case));
@@ -103,7 +103,7 @@ fn a_nan_is_handed_on() {
     }
 }
 
-/// With 16 bits in the middle of a graph: results are those of the twin in 64 but for the rounding of what is stored.
+/// Results with 16-bit values in the middle of a graph are those of the f64 twin within the rounding of stored values.
 #[test]
 fn sixteen_bits_match_the_twin() {
     if !gpu::has_half("all ops in 16 bits") {
@@ -113,7 +113,7 @@ fn sixteen_bits_match_the_twin() {
     let mut failures = Failures::default();
     let mut kernels = std::collections::BTreeSet::new();
     for op in op_cases().into_iter().chain(large_maps()) {
-        let case = op.case(Place::Midst);
+        let case = op.case(Context::Midst);
         let fused = case.fused();
         let rewritten = fused.links() != case.links();
         for case in [case, fused].into_iter().take(1 + usize::from(rewritten)) {
@@ -129,7 +129,7 @@ fn sixteen_bits_match_the_twin() {
             if stored == 0 {
                 continue;
             }
-            // Each call rounds what it stores to 11 bits: the formula of `rounding` with half of its room.
+            // Each call rounds stored values to 11 bits: the formula of `rounding` with half of its margin.
             let tolerance = allowed(&case.plan(), gpu.accuracy()) + 4.0 * f64::exp2(-10.0) * (stored as f64).sqrt();
             failures.all_close(&halved.name, &run(&gpu, &halved), &run(twin.as_ref(), &case), tolerance);
         }
@@ -148,7 +148,7 @@ fn rewrites_change_nothing() {
     let mut failures = Failures::default();
     let mut rewritten = 0;
     for op in op_cases() {
-        let case = op.case(Place::Midst);
+        let case = op.case(Context::Midst);
         let fused = case.fused();
         if fused.links() == case.links() {
             continue;
@@ -160,7 +160,7 @@ fn rewrites_change_nothing() {
     failures.none();
 }
 
-/// Each rewrite must be found where it is meant to be, or the test above compares nothing.
+/// Each rewrite must be found in the cases made for it. Otherwise the test above compares nothing.
 #[test]
 fn rewrites_are_found() {
     let nodes = |c: &Case, name: &str| c.graph.nodes().iter().filter(|n| n.op.name() == name).count();
@@ -177,7 +177,7 @@ fn rewrites_are_found() {
         ("conv_transpose_bias_relu", &["relu", "add"]),
     ] {
         let op = op_cases().into_iter().find(|op| op.name == case).expect("a case of this name");
-        let fused = op.case(Place::Alone).fused();
+        let fused = op.case(Context::Alone).fused();
         for name in gone {
             assert_eq!(nodes(&fused, name), 0, "{case}: `{name}` is still there");
         }
@@ -185,29 +185,29 @@ fn rewrites_are_found() {
     for (case, adds, cuts) in [("whole_vectors", 0, 3), ("others", 0, 4)] {
         let op =
             op_cases().into_iter().find(|op| op.name == format!("pool_beside_{case}")).expect("a case of this name");
-        let fused = op.case(Place::Alone).fused();
+        let fused = op.case(Context::Alone).fused();
         assert_eq!([nodes(&fused, "add"), nodes(&fused, "crop_pad")], [adds, cuts], "{case}");
     }
     let calls = |case: Case| case.plan().calls.into_iter().map(|c| c.call.kernel).collect::<Vec<_>>();
     for op in op_cases().iter().filter(|op| op.name.starts_with("conv_norm")) {
         let passes = |case: Case| calls(case).into_iter().filter(|&kernel| kernel == "norm_stats").count();
-        let case = op.case(Place::Alone);
+        let case = op.case(Context::Alone);
         assert_eq!((passes(case.fused()), passes(case)), (0, 1), "{}: passes over the convolution's result", op.name);
     }
     for op in op_cases().iter().filter(|op| op.name.starts_with("norm_conv")) {
         let passes = |case: Case| calls(case).into_iter().filter(|&kernel| kernel == "norm_grad_reduce").count();
-        let case = op.case(Place::Alone);
+        let case = op.case(Context::Alone);
         assert_eq!((passes(case.fused()), passes(case)), (0, 1), "{}: passes over the gradient", op.name);
     }
 }
 
-/// Software adapters compile new kernels on devices of their own for each core: the first run, and one that finds all of
-/// them in the record, give what the twin gives.
+/// Software adapters compile new kernels on one device per core. The first run, and a run that finds all kernels in the
+/// record, match the twin.
 #[test]
 fn kernels_compiled_ahead_change_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let case = op_cases().into_iter().find(|op| op.name == "norm_add_relu_many_rows").expect("there is one");
-    let case = case.case(Place::Midst);
+    let case = case.case(Context::Midst);
     let expected = run(twin().as_ref(), &case);
     let mut failures = Failures::default();
     for what in ["nothing recorded", "all recorded"] {

@@ -1,4 +1,4 @@
-//! A kernel of a library user's own: an op with WGSL text and a twin, registered at run time, on the CPU and through Vulkan.
+//! A kernel of a library user: an op with WGSL text and a twin, registered at run time, on the CPU and through Vulkan.
 
 use std::sync::Once;
 
@@ -8,7 +8,7 @@ use shadegrad::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value
 use shadegrad::kernel::{Access, Consts, Work};
 use shadegrad::shape::{LANES, TensorType};
 
-use crate::common::case::{Builder, Case, Place};
+use crate::common::case::{Builder, Case, Context};
 use crate::common::compare::{Failures, allowed};
 use crate::common::{engines, gpu, run_on, twin};
 
@@ -100,7 +100,7 @@ impl Op for Swish {
     }
 }
 
-/// Registers both kernels, once for the process.
+/// Registers both kernels once per process.
 fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -112,8 +112,8 @@ fn register() {
     });
 }
 
-fn case(beta: f32, place: Place) -> Case {
-    let mut b = Builder::new("swish", place);
+fn case(beta: f32, context: Context) -> Case {
+    let mut b = Builder::new("swish", context);
     let x = b.random("x", [2, 3, 5, 7]);
     let y = b.graph.add1(Swish { beta, gradient: false }, &[x]).expect("any shape fits");
     b.finish_op(y).expect("it has a gradient")
@@ -123,10 +123,10 @@ fn case(beta: f32, place: Place) -> Case {
 fn a_registered_kernel_runs_on_every_engine() {
     register();
     let mut failures = Failures::default();
-    for (beta, place) in [(1.0, Place::Alone), (0.7, Place::Midst)] {
-        let case = case(beta, place);
+    for (beta, context) in [(1.0, Context::Alone), (0.7, Context::Midst)] {
+        let case = case(beta, context);
         let exact = twin().run(&case).expect("the twin runs");
-        if place == Place::Alone {
+        if context == Context::Alone {
             let (x, upstream) = (&case.inputs["x"], &case.inputs["upstream.y"]);
             let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
             let y: Vec<f64> = x.iter().map(|&v| v * sigmoid(v)).collect();
@@ -144,7 +144,7 @@ fn a_registered_kernel_runs_on_every_engine() {
     failures.none();
 }
 
-/// An op whose kernel nobody has registered, and one that calls a convolution kernel without its geometry.
+/// An op whose kernel is not registered, and one that calls a convolution kernel without its geometry.
 #[derive(Debug)]
 struct Calls(&'static str);
 
@@ -170,7 +170,7 @@ impl Op for Calls {
 #[test]
 fn a_call_that_no_kernel_can_serve_is_a_typed_error() {
     let refused = |kernel: &'static str, expected: KernelError, told: &str| {
-        let mut b = Builder::new(kernel, Place::Alone);
+        let mut b = Builder::new(kernel, Context::Alone);
         let x = b.constant("x", TensorType::channels([1, 4]), vec![1.0; 4]);
         let y = b.graph.add1(Calls(kernel), &[x]).expect("any shape fits");
         let case = b.finish(&[("y", y, None)]).expect("a graph");

@@ -1,5 +1,5 @@
-//! Training in 16 bits: what is stored in them, that steps come out as in 32, that a step whose gradients overflow changes
-//! nothing but the scale of the loss, and that an engine without 16-bit floats refuses them.
+//! Training in 16 bits: the values that have them, steps that match those in 32 bits, a gradient overflow that changes
+//! only the scale of the loss, and engines without f16, which refuse 16-bit plans.
 
 use shadegrad::exec::{CpuEngine, Engine, ExecError, Plan, PlanOptions, Session};
 use shadegrad::graph::Group;
@@ -59,7 +59,7 @@ fn weights_stay_wide() {
     assert!(halves > 100, "{halves}");
 }
 
-/// Gradients of a step on the CPU engine with every weight off by up to `noise` of itself.
+/// Gradients of a step on the CPU engine, with every weight changed by up to `noise` of its value.
 fn gradients(spec: &StepSpec, noise: f32) -> Vec<f32> {
     let optimizer = Optimizer::Sgd(SgdOptions { momentum: 0.0, ..SgdOptions::default() });
     let graph = spec.graph(&Update::plain(optimizer, None)).expect("it fits");
@@ -83,14 +83,14 @@ fn gradients(spec: &StepSpec, noise: f32) -> Vec<f32> {
 }
 
 #[test]
-fn gradients_come_out_as_in_32_bits() {
+fn gradients_differ_from_those_in_32_bits_by_rounding_alone() {
     if !gpu::has_half("gradients in 16 bits") {
         return;
     }
     let device = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
     assert!(half::overflows(&device).unwrap_or_else(|e| panic!("{e}")), "10⁶ was stored as a number");
     let error = half::difference(&device).unwrap_or_else(|e| panic!("{e}"));
-    // What rounding weights to 11 bits alone does to the same step: ReLUs open and close (3 %; in 16 bits 4 %).
+    // Effect of rounding the weights alone to 11 bits: some ReLUs switch (3 %; in 16 bits 4 %).
     let spec: StepSpec = half::STEP.parse().expect("a step");
     let [exact, rounded] = [0.0, f32::exp2(-11.0)].map(|noise| gradients(&spec, noise));
     let rounding = half::distance(&exact, &rounded);
@@ -111,7 +111,7 @@ fn a_step_that_overflows_changes_nothing_but_the_scale() {
     };
     assert_eq!(weights(&[0])["state.w"], weights(&[0, 1])["state.w"]);
     assert_ne!(weights(&[0])["state.w"], weights(&[0, 0])["state.w"]);
-    // Exponent, good steps since, steps without effect.
+    // Exponent, good steps since the last change, skipped steps.
     assert_eq!(weights(&[0, 1, 2])["state.optimizer.loss_scale"][..3], [-1.0, 1.0, 1.0]);
     let many = vec![0; 2001];
     assert_eq!(weights(&many)["state.optimizer.loss_scale"][..3], [1.0, 1.0, 0.0], "doubled after 2000 good steps");

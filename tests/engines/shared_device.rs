@@ -1,4 +1,4 @@
-//! An engine on a `wgpu::Device` that the program has opened and goes on to use.
+//! An engine on a `wgpu::Device` that the program opened and still uses.
 
 use shadegrad::exec::gpu::{EngineOptions, GpuEngine, device_descriptor};
 use shadegrad::exec::{ExecError, Session};
@@ -32,7 +32,7 @@ fn losses(device: Box<exec::AnyEngine>) -> Vec<f32> {
     (0..8).map(|_| training.step(&batch).expect("a step").loss).collect()
 }
 
-/// The adapter of the other tests, as an embedder would find it.
+/// The adapter of the other tests, found as an embedder finds it.
 fn adapter() -> wgpu::Adapter {
     let name = gpu::open(false).info().name.clone();
     let backends = wgpu::Backends::PRIMARY;
@@ -49,7 +49,7 @@ fn options() -> EngineOptions {
 }
 
 #[test]
-fn a_device_is_shared_and_goes_on_for_its_owner() {
+fn a_shared_device_stays_usable_for_its_owner() {
     let adapter = adapter();
     let (device, queue) = pollster::block_on(adapter.request_device(&device_descriptor(&adapter))).expect("a device");
     let engine = GpuEngine::shared(&adapter, device.clone(), queue.clone(), options()).expect("an engine");
@@ -72,7 +72,7 @@ fn a_device_is_shared_and_goes_on_for_its_owner() {
 }
 
 #[test]
-fn a_device_with_too_few_buffers_is_refused_with_what_to_do() {
+fn a_device_with_too_few_buffers_is_refused_with_a_remedy() {
     let adapter = adapter();
     let few = wgpu::DeviceDescriptor { required_limits: wgpu::Limits::default(), ..Default::default() };
     let (device, queue) = pollster::block_on(adapter.request_device(&few)).expect("a device");

@@ -1,4 +1,4 @@
-//! Checkpoint files: what is written reads back, a failed write loses nothing, bad files are named.
+//! Checkpoint files: content reads back as written, a failed write loses nothing, bad files are named.
 
 use std::collections::HashMap;
 use std::fs;
@@ -28,7 +28,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// A file made of a header text and data bytes, with no check by any library.
+/// Writes a file from a header text and data bytes, unchecked by any library.
 fn raw(path: &Path, header: &str, data: &[u8]) {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
@@ -62,7 +62,7 @@ fn the_reference_reader_accepts_the_file() {
 fn every_element_is_aligned_to_its_size() {
     let (_folder, path) = folder();
     let mut file = TensorFile::default();
-    // By name alone the odd float would come first and push the integers off their alignment.
+    // In the order of names the odd float would come first and misalign the integers.
     file.tensors.insert("a".into(), Tensor::f32([1], vec![1.0]));
     file.tensors.insert("b".into(), Tensor::i64([1], vec![2]));
     file.write_atomic(&path).expect("writes");
@@ -184,7 +184,7 @@ fn flipped_header_bits_never_panic() {
     let (_folder, path) = folder();
     example().write_atomic(&path).expect("writes");
     let whole = fs::read(&path).expect("reads");
-    // Five shares no factor with eight: every byte is hit, each in another bit than its neighbor.
+    // Five shares no factor with eight: every byte is changed, each in another bit than its neighbor.
     for bit in (0..whole.len() * 8).step_by(5) {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -208,7 +208,7 @@ fn a_write_that_fails_midway_leaves_the_old_file() {
     example().write_atomic(&path).expect("writes");
     let before = fs::read(&path).expect("reads");
     let error = write_atomic(&path, |writer| {
-        // More than any buffer, so that part of it has reached the disk when the error comes.
+        // More than any buffer, so that some of it is on the disk when the error occurs.
         writer.write_all(&vec![7; 1 << 20])?;
         Err(io::Error::from(ErrorKind::StorageFull))
     })
@@ -219,8 +219,7 @@ fn a_write_that_fails_midway_leaves_the_old_file() {
     assert!(message.contains("best.safetensors") && message.contains("free some disk space"), "{message}");
 }
 
-/// The old content must stay in place until the new one is complete: a crash is seen as whatever
-/// the folder holds at that moment.
+/// The old content must be in place until the new one is complete. A crash leaves the folder as it is at that moment.
 #[test]
 fn the_old_file_is_there_while_the_new_one_is_written() {
     let (_folder, path) = folder();

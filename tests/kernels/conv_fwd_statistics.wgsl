@@ -46,8 +46,8 @@ const DEPTH: u32 = 4u;
 const LINES_AT: u32 = 0u;
 fn with_bias(sum: vec4<f32>, channel: u32) -> vec4<f32> { return sum; }
 fn with_addend(sum: vec4<f32>, at: u32) -> vec4<f32> { return sum; }
-// The epilogue of a convolution, relu?(sum [+ bias] [+ addend]), with vector `channel` of the bias and vector `at` of the
-// output. With bias.wgsl and addend.wgsl, or functions that add nothing (see exec/shader/matrix.rs).
+// The epilogue of a convolution: relu?(sum [+ bias] [+ addend]). `channel` indexes the bias, `at` the output, in vectors.
+// With: bias.wgsl and addend.wgsl, or functions that add nothing (see exec/shader/matrix.rs).
 fn ended(sum: vec4<f32>, channel: u32, at: u32) -> vec4<f32> {
     let r = with_addend(with_bias(sum, channel), at);
     if (HAS_RELU) {
@@ -55,7 +55,7 @@ fn ended(sum: vec4<f32>, channel: u32, at: u32) -> vec4<f32> {
     }
     return r;
 }
-// The operands of a matrix kernel, in vectors, from buffers.
+// Operands of a matrix kernel in buffers, as vectors.
 @group(0) @binding(0) var<storage, read> operand_a: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read> operand_b: array<vec4<T1>>;
 
@@ -63,22 +63,22 @@ fn a_at(i: u32) -> vec4<T0> { return operand_a[i]; }
 fn b_at(i: u32) -> vec4<T1> { return operand_b[i]; }
 // conv2d forward as an implicit matrix product, one per group:
 //   y[m, n] = relu?(Σ_k x[pixel of m at tap of k, channel of k] · w[k, n] [+ bias[n]] [+ addend[m, n]])
-// Mapping: m = (n, oh, ow); k = (kh, kw, input channel of the group); n = output channel of the group.
+// Mapping: m = (n, oh, ow); k = (kh, kw, input channel of the group); n = output channel of the group; `batch` = group.
 // Layout: x N H W C, w KH KW I O, addend and y N OH OW O, all as vectors of 4 channels (padding lanes are 0).
-// With a file of operands/ for x (`a_at`) and w (`b_at`), and epilogue/ended.wgsl, which declares bias and addend if present.
-// Tile and grid: see exec/shader/gemm.rs; `batch` is the group.
+// With: a file of operands/ for x (`a_at`) and w (`b_at`); epilogue/ended.wgsl, which declares bias and addend if present.
+// Tile and grid: see exec/shader/gemm.rs.
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<T4>>;
 
 const I4: u32 = GROUPS * GI4;
 const O4: u32 = GROUPS * GO4;
 const BATCH: u32 = GROUPS;
-// Vectors of a tap in the sum.
+// Vectors of channels of one tap: its terms of the sum.
 const TAP4: u32 = GI4;
 
 fn m_count(batch: u32) -> u32 { return N * OH * OW; }
 fn taps(batch: u32) -> u32 { return KH * KW; }
 
-// Where row m reads: first pixel of its image, and the input position of tap (0, 0); far outside for rows beyond the last.
+// First pixel of the image of row m, and the input position of its tap (0, 0). A row beyond the last is far outside.
 struct Row { image: u32, ih: i32, iw: i32 }
 
 fn a_row(batch: u32, m: u32) -> Row {
@@ -89,7 +89,7 @@ fn a_row(batch: u32, m: u32) -> Row {
     return Row(image * (H * W), ih, i32(ow * SW) - i32(PL));
 }
 
-// Vector c that a row reads for a tap, and whether it is inside the image.
+// Offset of vector c of the input pixel of a tap, and whether the pixel is inside the image.
 struct Tap { at: u32, inside: bool }
 
 fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
@@ -101,7 +101,7 @@ fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Tap {
     return Tap(select(0u, at, inside) + c, inside);
 }
 
-// The vector c further. Outside the image the first pixel is read and dropped: no branch, no stray read.
+// Vector c after the tap's. Outside the image it reads the first pixel and drops it: no branch, no stray read.
 fn a_load(tap: Tap, c: u32) -> vec4<T0> {
     return select(vec4<T0>(), a_at(tap.at + c), tap.inside);
 }
@@ -111,17 +111,17 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return min(tap, KH * KW - 1u) * (GI4 * 4u * O4) + batch * GO4;
 }
 
-// Columns n of channel k of a tap. Beyond the last column nothing is stored, and the first is read.
+// Columns n of channel k of a tap. Beyond the last column it reads the first; `store_at` drops the result.
 fn b_place(tap: u32, k: u32, n: u32) -> u32 {
     return tap + k * O4 + select(0u, n, N_EXACT || n < GO4);
 }
 
-// The vector of columns k channels further.
+// The vector of columns k channels after `at`.
 fn b_load(at: u32, k: u32) -> vec4<T1> {
     return b_at(at + k * O4);
 }
 
-// First vector of row m of the result, NOWHERE beyond the last.
+// First vector of row m of the result; NOWHERE beyond the last row.
 fn place(batch: u32, m: u32) -> u32 {
     return select(NOWHERE, m * O4 + batch * GO4, m < N * OH * OW);
 }
@@ -136,20 +136,20 @@ const K_EXACT: bool = false;
 const NOWHERE: u32 = 0xffffffffu;
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) { store_at(batch, place(batch, m), n, v); }
 @group(0) @binding(6) var<storage, read_write> lines: array<vec4<f32>>;
-// A line is the statistics of n rows of a convolution's tile: every LINES-th one, without those beyond ROWS.
+// A line: the statistics of n rows of a convolution's tile, of every LINES-th row below ROWS.
 struct Line { n: f32, a: vec4<f32>, b: vec4<f32> }
 
 fn line_rows(first: u32, step: u32, most: u32) -> u32 {
     return select(0u, min((ROWS - first + step - 1u) / step, most), first < ROWS);
 }
-// A line holds a = mean and b = sum of squared deviations (Chan et al. 1983).
+// A line holds a = mean and b = sum of squared deviations; the merge is that of Chan et al. (1983).
 fn merged(a: Line, b: Line) -> Line {
     let n = max(a.n + b.n, 1.0);
     let delta = b.a - a.a;
     return Line(a.n + b.n, a.a + delta * (b.n / n), a.b + b.b + delta * delta * (a.n * b.n / n));
 }
-// The tap and the channels of a step of the sum; s is a step inside the tile that begins at k. Where no tile reaches over two
-// taps (TAPS_EVEN), the place of an operand is computed once for each tap, else for each tile.
+// Tap and channels of step s within the tile that begins at step k of the sum.
+// With TAPS_EVEN no tile reaches into two taps, and the offset of an operand is computed once per tap, else once per tile.
 const TAPS_EVEN: bool = TAP4 % DEPTH == 0u;
 
 // The tap of step k + s.
@@ -157,11 +157,12 @@ fn tap_of(k: u32, s: u32) -> u32 {
     return select((k + s) / TAP4, k / TAP4, TAPS_EVEN);
 }
 
-// The vector of channels whose place is computed, and the distance of the tile at k from it.
+// The vector of channels whose offset is computed.
 fn channel_of(k: u32, s: u32) -> u32 {
     return select((k + s) % TAP4, s, TAPS_EVEN);
 }
 
+// Distance of the tile at k from that vector.
 fn since(k: u32) -> u32 {
     return select(0u, k % TAP4, TAPS_EVEN);
 }
@@ -443,31 +444,31 @@ const TILES_M: u32 = 3136u;
 const LINES_AT: u32 = 0u;
 const ITEMS: u32 = 12544u;
 const WORKGROUP: u32 = 64u;
-// Number of this invocation; with fewer than ITEMS items it may be beyond the end.
+// Number of this invocation. The grid may be larger than ITEMS.
 fn item(wid: vec3<u32>, count: vec3<u32>, lid: vec3<u32>) -> u32 {
     return (wid.x + wid.y * count.x) * WORKGROUP + lid.x;
 }
 @group(0) @binding(6) var<storage, read_write> lines: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> kept: array<vec4<f32>>;
-// Stores the statistics of segment and vector of channels i.
+// Stores both statistics of vector i, which numbers segments and vectors of channels.
 fn keep(i: u32, a: vec4<f32>, b: vec4<f32>) {
     kept[i * 2u] = a;
     kept[i * 2u + 1u] = b;
 }
-// A line is the statistics of n rows of a convolution's tile: every LINES-th one, without those beyond ROWS.
+// A line: the statistics of n rows of a convolution's tile, of every LINES-th row below ROWS.
 struct Line { n: f32, a: vec4<f32>, b: vec4<f32> }
 
 fn line_rows(first: u32, step: u32, most: u32) -> u32 {
     return select(0u, min((ROWS - first + step - 1u) / step, most), first < ROWS);
 }
-// A line holds a = mean and b = sum of squared deviations (Chan et al. 1983).
+// A line holds a = mean and b = sum of squared deviations; the merge is that of Chan et al. (1983).
 fn merged(a: Line, b: Line) -> Line {
     let n = max(a.n + b.n, 1.0);
     let delta = b.a - a.a;
     return Line(a.n + b.n, a.a + delta * (b.n / n), a.b + b.b + delta * delta * (a.n * b.n / n));
 }
-// Merges the lines of a convolution's tiles to [SEGMENTS, C / 4, (a, b)], always in the same order. A tile of TILE_M rows has
-// LINES lines; see lines.wgsl.
+// Merges the lines of a convolution's tiles in a fixed order. A tile of TILE_M rows has LINES lines, see lines.wgsl.
+// Layout: result [SEGMENTS, C / 4, (a, b)].
 // Mapping: one invocation per segment and vector of channels.
 const LINES_EACH: u32 = SEGMENT_ROWS / TILE_M * LINES;
 

@@ -33,13 +33,13 @@ const HAS_ADDEND: bool = false;
 const HAS_RELU: bool = false;
 const ITEMS: u32 = 64u;
 const WORKGROUP: u32 = 64u;
-// Number of this invocation; with fewer than ITEMS items it may be beyond the end.
+// Number of this invocation. The grid may be larger than ITEMS.
 fn item(wid: vec3<u32>, count: vec3<u32>, lid: vec3<u32>) -> u32 {
     return (wid.x + wid.y * count.x) * WORKGROUP + lid.x;
 }
 @group(0) @binding(5) var<storage, read_write> scratch: array<vec4<f32>>;
-// Winograd's F(4×4, 3×3) along one axis: the values of a line at the points 0, ±A, ±B and ∞, and back (see
-// exec/winograd.rs for the points, and Lavin & Gray 2015).
+// Winograd's F(4×4, 3×3) along one axis (Lavin & Gray 2015): from a line of values to values at the points 0, ±A, ±B and ∞,
+// and back. exec/winograd.rs chooses the points.
 const A2: f32 = A * A;
 const B2: f32 = B * B;
 // Divisors of a kernel's values at ±A, at ±B and at 0.
@@ -51,7 +51,7 @@ alias Three = array<vec4<f32>, 3>;
 alias Four = array<vec4<f32>, 4>;
 alias Six = array<vec4<f32>, 6>;
 
-// Bᵀ: values of inputs.
+// Bᵀ: inputs to points.
 fn input_line(d: Six) -> Six {
     let even_a = d[4] - B2 * d[2];
     let odd_a = A * d[3] - A * B2 * d[1];
@@ -67,7 +67,7 @@ fn input_line(d: Six) -> Six {
     );
 }
 
-// G: values of a kernel.
+// G: kernel to points.
 fn weight_line(w: Three) -> Six {
     let even_a = (w[0] + A2 * w[2]) * (1f / AT_A);
     let odd_a = w[1] * (A / AT_A);
@@ -76,7 +76,7 @@ fn weight_line(w: Three) -> Six {
     return Six(w[0] * (1f / AT_0), even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, w[2]);
 }
 
-// Aᵀ: outputs from products.
+// Aᵀ: products at points to outputs.
 fn output_line(m: Six) -> Four {
     let even_a = m[1] + m[2];
     let odd_a = m[1] - m[2];
@@ -90,7 +90,7 @@ fn output_line(m: Six) -> Four {
     );
 }
 
-// A: values of the outputs' gradient.
+// A: gradient of outputs to points.
 fn output_grad_line(y: Four) -> Six {
     let even_a = y[0] + A2 * y[2];
     let odd_a = A * y[1] + A * A2 * y[3];
@@ -99,7 +99,7 @@ fn output_grad_line(y: Four) -> Six {
     return Six(y[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y[3]);
 }
 
-// Gᵀ: a kernel's gradient from products.
+// Gᵀ: products at points to gradient of the kernel.
 fn weight_grad_line(u: Six) -> Three {
     let even_a = (u[1] + u[2]) * (1f / AT_A);
     let odd_a = (u[1] - u[2]) * (1f / AT_A);
@@ -112,8 +112,8 @@ fn weight_grad_line(u: Six) -> Three {
     );
 }
 // Second stage of a convolution by Winograd's F(4×4, 3×3): U = G w Gᵀ, the values of 3×3 kernels at 36 points.
-// Mapping: one invocation per input channel and vector of output channels, these innermost.
-// Layout: w KH KW C K, the kernel turned by 180° for the gradient of the input; U points, C, K.
+// Mapping: one invocation per input channel and vector of output channels, output channels innermost.
+// Layout: w KH KW C K; for the gradient of the input the kernel is turned by 180° (FLIPPED); U points, C, K.
 @group(0) @binding(1) var<storage, read> w: array<vec4<f32>>;
 
 struct Place { at: u32 }
@@ -223,13 +223,13 @@ const VECTORS: u32 = 1u;
 const FIRST_TILE: u32 = 0u;
 const ITEMS: u32 = 512u;
 const WORKGROUP: u32 = 64u;
-// Number of this invocation; with fewer than ITEMS items it may be beyond the end.
+// Number of this invocation. The grid may be larger than ITEMS.
 fn item(wid: vec3<u32>, count: vec3<u32>, lid: vec3<u32>) -> u32 {
     return (wid.x + wid.y * count.x) * WORKGROUP + lid.x;
 }
 @group(0) @binding(5) var<storage, read_write> scratch: array<vec4<f32>>;
-// Winograd's F(4×4, 3×3) along one axis: the values of a line at the points 0, ±A, ±B and ∞, and back (see
-// exec/winograd.rs for the points, and Lavin & Gray 2015).
+// Winograd's F(4×4, 3×3) along one axis (Lavin & Gray 2015): from a line of values to values at the points 0, ±A, ±B and ∞,
+// and back. exec/winograd.rs chooses the points.
 const A2: f32 = A * A;
 const B2: f32 = B * B;
 // Divisors of a kernel's values at ±A, at ±B and at 0.
@@ -241,7 +241,7 @@ alias Three = array<vec4<f32>, 3>;
 alias Four = array<vec4<f32>, 4>;
 alias Six = array<vec4<f32>, 6>;
 
-// Bᵀ: values of inputs.
+// Bᵀ: inputs to points.
 fn input_line(d: Six) -> Six {
     let even_a = d[4] - B2 * d[2];
     let odd_a = A * d[3] - A * B2 * d[1];
@@ -257,7 +257,7 @@ fn input_line(d: Six) -> Six {
     );
 }
 
-// G: values of a kernel.
+// G: kernel to points.
 fn weight_line(w: Three) -> Six {
     let even_a = (w[0] + A2 * w[2]) * (1f / AT_A);
     let odd_a = w[1] * (A / AT_A);
@@ -266,7 +266,7 @@ fn weight_line(w: Three) -> Six {
     return Six(w[0] * (1f / AT_0), even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, w[2]);
 }
 
-// Aᵀ: outputs from products.
+// Aᵀ: products at points to outputs.
 fn output_line(m: Six) -> Four {
     let even_a = m[1] + m[2];
     let odd_a = m[1] - m[2];
@@ -280,7 +280,7 @@ fn output_line(m: Six) -> Four {
     );
 }
 
-// A: values of the outputs' gradient.
+// A: gradient of outputs to points.
 fn output_grad_line(y: Four) -> Six {
     let even_a = y[0] + A2 * y[2];
     let odd_a = A * y[1] + A * A2 * y[3];
@@ -289,7 +289,7 @@ fn output_grad_line(y: Four) -> Six {
     return Six(y[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y[3]);
 }
 
-// Gᵀ: a kernel's gradient from products.
+// Gᵀ: products at points to gradient of the kernel.
 fn weight_grad_line(u: Six) -> Three {
     let even_a = (u[1] + u[2]) * (1f / AT_A);
     let odd_a = (u[1] - u[2]) * (1f / AT_A);
@@ -301,15 +301,16 @@ fn weight_grad_line(u: Six) -> Three {
         u[5] + A2 * even_a + B2 * even_b,
     );
 }
-// The place of a tile, for stages with an invocation for each tile and vector of channels, these innermost. A stage covers
-// TILES tiles from FIRST_TILE on, whose values are in scratch memory at the same time.
+// Position of a tile.
+// Mapping: one invocation per tile and vector of channels, channels innermost.
+// Slice: a stage covers the TILES tiles from FIRST_TILE on. Their values are in scratch memory at the same time.
 struct Place {
     image: u32,
-    // Of the tile's first output.
+    // First output of the tile.
     row: u32,
     column: u32,
     channel: u32,
-    // In scratch memory, at the first pair of points.
+    // Offset in scratch memory of the first pair of points.
     at: u32,
 }
 
@@ -319,11 +320,11 @@ fn place(i: u32) -> Place {
     return Place(tile / (TILES_X * TILES_Y), row, tile % TILES_X * 4u, i % VECTORS, i);
 }
 // First stage of a convolution by Winograd's F(4×4, 3×3): V = Bᵀ d B, the values of 6×6 inputs at 36 points.
-// Mapping: one invocation per tile and vector of channels, channels innermost; tiles start 4 pixels apart.
+// Mapping: one invocation per tile and vector of channels, channels innermost. Tiles start 4 pixels apart.
 // Layout: x N H W C; V points, tiles (n, row, column), C, all as vectors of 4 channels.
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 
-// Outside the image the first pixel is read and dropped.
+// Outside the image it reads the first pixel and drops it.
 fn load(p: Place, r: u32, c: u32) -> vec4<f32> {
     let row = i32(p.row + r) - PAD_T;
     let column = i32(p.column + c) - PAD_L;
@@ -436,8 +437,8 @@ const TILES_M: u32 = 8u;
 const TILES_N: u32 = 1u;
 const DEPTH: u32 = 4u;
 @group(0) @binding(5) var<storage, read_write> scratch: array<vec4<f32>>;
-// Third stage of a convolution by Winograd's F(4×4, 3×3): M = V · U, a matrix product for each of the 36 points.
-// Mapping: m = tile; k = input channel; n = output channel; `batch` is the point.
+// Third stage of a convolution by Winograd's F(4×4, 3×3): M = V · U, a matrix product at each of the 36 points.
+// Mapping: m = tile; k = input channel; n = output channel; `batch` = point.
 // Layout: V points, tiles, C; U points, C, K; M points, tiles, K, all as vectors of 4 channels.
 // Tile and grid: see exec/shader/gemm.rs.
 const BATCH: u32 = 36u;
@@ -451,7 +452,7 @@ fn a_row(batch: u32, m: u32) -> Row {
     return Row(V_AT + (batch * TILES + m) * C4, m < TILES);
 }
 
-// Vector c of the only tap; beyond it there is none.
+// Vector c. There is one tap.
 fn a_tap(batch: u32, row: Row, tap: u32, c: u32) -> Row {
     let inside = row.inside && tap == 0u;
     return Row(select(0u, row.at, inside) + c, inside);
@@ -465,7 +466,7 @@ fn b_tap(batch: u32, tap: u32) -> u32 {
     return U_AT + batch * (C4 * 4u * K4);
 }
 
-// Beyond the last column nothing is stored, and the first is read.
+// Columns n of channel k. Beyond the last column it reads the first; `store_at` drops the result.
 fn b_place(tap: u32, k: u32, n: u32) -> u32 {
     return tap + k * K4 + select(0u, n, N_EXACT || n < K4);
 }
@@ -474,7 +475,7 @@ fn b_load(at: u32, k: u32) -> vec4<f32> {
     return scratch[at + k * K4];
 }
 
-// First vector of row m of the products, NOWHERE beyond the last.
+// First vector of row m of the products; NOWHERE beyond the last row.
 fn place(batch: u32, m: u32) -> u32 {
     return select(NOWHERE, M_AT + (batch * TILES + m) * K4, m < TILES);
 }
@@ -488,8 +489,8 @@ const K_EXACT: bool = false;
 
 const NOWHERE: u32 = 0xffffffffu;
 fn store(batch: u32, m: u32, n: u32, v: vec4<f32>) { store_at(batch, place(batch, m), n, v); }
-// The tap and the channels of a step of the sum; s is a step inside the tile that begins at k. Where no tile reaches over two
-// taps (TAPS_EVEN), the place of an operand is computed once for each tap, else for each tile.
+// Tap and channels of step s within the tile that begins at step k of the sum.
+// With TAPS_EVEN no tile reaches into two taps, and the offset of an operand is computed once per tap, else once per tile.
 const TAPS_EVEN: bool = TAP4 % DEPTH == 0u;
 
 // The tap of step k + s.
@@ -497,11 +498,12 @@ fn tap_of(k: u32, s: u32) -> u32 {
     return select((k + s) / TAP4, k / TAP4, TAPS_EVEN);
 }
 
-// The vector of channels whose place is computed, and the distance of the tile at k from it.
+// The vector of channels whose offset is computed.
 fn channel_of(k: u32, s: u32) -> u32 {
     return select((k + s) % TAP4, s, TAPS_EVEN);
 }
 
+// Distance of the tile at k from that vector.
 fn since(k: u32) -> u32 {
     return select(0u, k % TAP4, TAPS_EVEN);
 }
@@ -769,13 +771,13 @@ const VECTORS: u32 = 16u;
 const FIRST_TILE: u32 = 0u;
 const ITEMS: u32 = 8192u;
 const WORKGROUP: u32 = 64u;
-// Number of this invocation; with fewer than ITEMS items it may be beyond the end.
+// Number of this invocation. The grid may be larger than ITEMS.
 fn item(wid: vec3<u32>, count: vec3<u32>, lid: vec3<u32>) -> u32 {
     return (wid.x + wid.y * count.x) * WORKGROUP + lid.x;
 }
 @group(0) @binding(5) var<storage, read_write> scratch: array<vec4<f32>>;
-// Winograd's F(4×4, 3×3) along one axis: the values of a line at the points 0, ±A, ±B and ∞, and back (see
-// exec/winograd.rs for the points, and Lavin & Gray 2015).
+// Winograd's F(4×4, 3×3) along one axis (Lavin & Gray 2015): from a line of values to values at the points 0, ±A, ±B and ∞,
+// and back. exec/winograd.rs chooses the points.
 const A2: f32 = A * A;
 const B2: f32 = B * B;
 // Divisors of a kernel's values at ±A, at ±B and at 0.
@@ -787,7 +789,7 @@ alias Three = array<vec4<f32>, 3>;
 alias Four = array<vec4<f32>, 4>;
 alias Six = array<vec4<f32>, 6>;
 
-// Bᵀ: values of inputs.
+// Bᵀ: inputs to points.
 fn input_line(d: Six) -> Six {
     let even_a = d[4] - B2 * d[2];
     let odd_a = A * d[3] - A * B2 * d[1];
@@ -803,7 +805,7 @@ fn input_line(d: Six) -> Six {
     );
 }
 
-// G: values of a kernel.
+// G: kernel to points.
 fn weight_line(w: Three) -> Six {
     let even_a = (w[0] + A2 * w[2]) * (1f / AT_A);
     let odd_a = w[1] * (A / AT_A);
@@ -812,7 +814,7 @@ fn weight_line(w: Three) -> Six {
     return Six(w[0] * (1f / AT_0), even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, w[2]);
 }
 
-// Aᵀ: outputs from products.
+// Aᵀ: products at points to outputs.
 fn output_line(m: Six) -> Four {
     let even_a = m[1] + m[2];
     let odd_a = m[1] - m[2];
@@ -826,7 +828,7 @@ fn output_line(m: Six) -> Four {
     );
 }
 
-// A: values of the outputs' gradient.
+// A: gradient of outputs to points.
 fn output_grad_line(y: Four) -> Six {
     let even_a = y[0] + A2 * y[2];
     let odd_a = A * y[1] + A * A2 * y[3];
@@ -835,7 +837,7 @@ fn output_grad_line(y: Four) -> Six {
     return Six(y[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y[3]);
 }
 
-// Gᵀ: a kernel's gradient from products.
+// Gᵀ: products at points to gradient of the kernel.
 fn weight_grad_line(u: Six) -> Three {
     let even_a = (u[1] + u[2]) * (1f / AT_A);
     let odd_a = (u[1] - u[2]) * (1f / AT_A);
@@ -847,15 +849,16 @@ fn weight_grad_line(u: Six) -> Three {
         u[5] + A2 * even_a + B2 * even_b,
     );
 }
-// The place of a tile, for stages with an invocation for each tile and vector of channels, these innermost. A stage covers
-// TILES tiles from FIRST_TILE on, whose values are in scratch memory at the same time.
+// Position of a tile.
+// Mapping: one invocation per tile and vector of channels, channels innermost.
+// Slice: a stage covers the TILES tiles from FIRST_TILE on. Their values are in scratch memory at the same time.
 struct Place {
     image: u32,
-    // Of the tile's first output.
+    // First output of the tile.
     row: u32,
     column: u32,
     channel: u32,
-    // In scratch memory, at the first pair of points.
+    // Offset in scratch memory of the first pair of points.
     at: u32,
 }
 
@@ -866,8 +869,8 @@ fn place(i: u32) -> Place {
 }
 fn with_bias(sum: vec4<f32>, channel: u32) -> vec4<f32> { return sum; }
 fn with_addend(sum: vec4<f32>, at: u32) -> vec4<f32> { return sum; }
-// The epilogue of a convolution, relu?(sum [+ bias] [+ addend]), with vector `channel` of the bias and vector `at` of the
-// output. With bias.wgsl and addend.wgsl, or functions that add nothing (see exec/shader/matrix.rs).
+// The epilogue of a convolution: relu?(sum [+ bias] [+ addend]). `channel` indexes the bias, `at` the output, in vectors.
+// With: bias.wgsl and addend.wgsl, or functions that add nothing (see exec/shader/matrix.rs).
 fn ended(sum: vec4<f32>, channel: u32, at: u32) -> vec4<f32> {
     let r = with_addend(with_bias(sum, channel), at);
     if (HAS_RELU) {
@@ -875,11 +878,11 @@ fn ended(sum: vec4<f32>, channel: u32, at: u32) -> vec4<f32> {
     }
     return r;
 }
-// Last stage of a convolution by Winograd's F(4×4, 3×3): y = relu?(Aᵀ M A [+ bias] [+ addend]), 4×4 outputs from the
-// products at 36 points.
-// Mapping: one invocation per tile and vector of output channels, these innermost.
-// With epilogue/ended.wgsl, which declares bias and addend if present.
+// Last stage of a convolution by Winograd's F(4×4, 3×3): y = relu?(Aᵀ M A [+ bias] [+ addend]). The products M at 36 points
+// give 4×4 outputs.
+// Mapping: one invocation per tile and vector of output channels, channels innermost.
 // Layout: M points, tiles (n, row, column), K; addend and y N H W K, all as vectors of 4 channels.
+// With: epilogue/ended.wgsl, which declares bias and addend if present.
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 
 fn load(p: Place, r: u32, c: u32) -> vec4<f32> {

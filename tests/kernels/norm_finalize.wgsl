@@ -25,7 +25,7 @@ const VECTORS: u32 = 1u;
 const STATISTICS: u32 = 64u;
 const ITEMS: u32 = 64u;
 const WORKGROUP: u32 = 64u;
-// One workgroup per block of ITEMS; its invocations reduce together. The kernel defines `reduce(block, place)`.
+// One workgroup per block of ITEMS. Its invocations reduce together. The kernel defines `reduce(block, invocation)`.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -40,26 +40,26 @@ fn main(
 
 const SUBGROUP: u32 = 1u;
 
-// Without subgroups there is no other invocation to read from.
+// Without subgroups no other invocation can be read.
 fn across(v: vec4<f32>, step: u32) -> vec4<f32> {
     return v;
 }
 // A workgroup is VECTORS invocations wide and ROW_LANES high.
 const ROW_LANES: u32 = WORKGROUP / VECTORS;
-// Invocations that share one partial result before workgroup memory is used.
+// Number of neighboring invocations with one partial sum before workgroup memory is used.
 const SPAN: u32 = max(SUBGROUP, VECTORS);
 const SPANS: u32 = WORKGROUP / SPAN;
-// Mean and 1 / std of every statistic, merged from the segments of norm_stats by the formula of Chan et al. (1983) in a
-// fixed order; updates the running statistics of BatchNorm.
-// Mapping: a statistic belongs to a sample and a group; BatchNorm has one sample and one group per channel. ROW_LANES
-// invocations share a statistic: each merges every ROW_LANES-th channel and segment. VECTORS statistics share a workgroup.
+// Mean and 1 / std of every statistic. The segments of norm_stats are merged in a fixed order by the formula of Chan et al.
+// (1983). The running statistics of BatchNorm are updated.
+// Statistic: a statistic belongs to a sample and a group. BatchNorm has one sample, and one group per channel.
 // Padding groups give 0.
+// Mapping: VECTORS statistics per workgroup, ROW_LANES invocations per statistic; each of them merges every ROW_LANES-th
+// channel and segment.
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> running_mean: array<f32>;
 @group(0) @binding(2) var<storage, read_write> running_var: array<f32>;
 @group(0) @binding(3) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(4) var<storage, read_write> invstd: array<f32>;
-
 
 struct Moments { n: f32, mean: f32, m2: f32 }
 var<workgroup> held: array<Moments, WORKGROUP>;
@@ -86,7 +86,7 @@ fn part(sample: u32, group: u32, lane: u32) -> Moments {
     return all;
 }
 
-// Merges over the row lanes; the first lane gets the result.
+// Merges over the row lanes. The first lane holds the result.
 fn merge_lanes(invocation: u32, own: Moments) -> Moments {
     var all = own;
     for (var step = VECTORS; step < SUBGROUP; step *= 2u) {
@@ -130,14 +130,14 @@ fn store(i: u32, all: Moments) {
     invstd[i] = r;
 }
 
-fn reduce(block: u32, place: u32) {
-    let i = block * VECTORS + place % VECTORS;
+fn reduce(block: u32, invocation: u32) {
+    let i = block * VECTORS + invocation % VECTORS;
     var own = Moments(0.0, 0.0, 0.0);
     if (i < STATISTICS && i % GROUPS_PADDED < GROUPS) {
-        own = part(i / GROUPS_PADDED, i % GROUPS_PADDED, place / VECTORS);
+        own = part(i / GROUPS_PADDED, i % GROUPS_PADDED, invocation / VECTORS);
     }
-    let all = merge_lanes(place, own);
-    if (i < STATISTICS && place < VECTORS) {
+    let all = merge_lanes(invocation, own);
+    if (i < STATISTICS && invocation < VECTORS) {
         store(i, all);
     }
 }

@@ -1,4 +1,4 @@
-//! The examples do what they say, in their quick form.
+//! The examples work, in their quick form.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ fn the_custom_model_learns() {
 }
 
 #[test]
-fn the_classifier_leaves_weights_and_pictures() {
+fn the_classifier_writes_weights_and_pictures() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let outcome = classify::run(true, Some(folder.path().join("run"))).expect("it runs");
     assert_eq!(outcome.rows.len(), 2);
@@ -40,7 +40,7 @@ fn the_classifier_leaves_weights_and_pictures() {
 }
 
 #[test]
-fn dense_tasks_leave_a_table_and_a_figure() {
+fn dense_tasks_write_a_table_and_a_figure() {
     for (run, column) in [(segment::run as fn(bool, &Path) -> _, "mean IoU"), (colorize::run, "PSNR")] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let table: String = run(true, folder.path()).expect("it runs");
@@ -70,7 +70,7 @@ fn a_task_from_outside_trains_reports_and_exports() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("run");
     let error = custom_task::run(&out).expect("it runs");
-    assert!(error < 0.15, "a quarter by saying 0.5: {error}");
+    assert!(error < 0.15, "a constant 0.5 has an error of 0.25: {error}");
     let html = std::fs::read_to_string(out.join("report.html")).expect("a report");
     assert!(html.contains("Brightness: run") && html.contains("Mean error"), "its own title and panel");
     assert!(out.join("model.onnx").is_file());
@@ -93,7 +93,7 @@ fn a_task_from_outside_resumes_to_the_same_bits() {
     };
     let (whole, parted) = (folder.path().join("whole"), folder.path().join("parted"));
     assert!(!train(&[("out", &whole)], 0).interrupted);
-    // In the middle of a step that two batches make.
+    // Within a step of two accumulated batches.
     assert!(train(&[("out", &parted)], 13).interrupted);
     assert!(!train(&[("out", &parted), ("resume", &parted)], 0).interrupted);
     let bytes = |run: &Path| std::fs::read(run.join("last.safetensors")).expect("weights");

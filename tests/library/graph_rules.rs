@@ -1,4 +1,4 @@
-//! Graphs that are out of the ordinary, but right: they are planned and run, and what is wrong is an error, no panic.
+//! Unusual but valid graphs are planned and run. Invalid ones are errors, not panics.
 
 use shadegrad::exec::{Buffer, CpuEngine, Plan, PlanOptions, Session};
 use shadegrad::fuse::FuseOptions;
@@ -15,7 +15,7 @@ fn session(graph: &Graph) -> Session<CpuEngine<f32>> {
     Session::new(Box::new(CpuEngine::new()), graph, 0).expect("a session")
 }
 
-/// Logits `leaky(x + a) + b + c`: the gradients of b and c are one value, from which that of a is made besides.
+/// Logits `leaky(x + a) + b + c`: b and c have one gradient value, from which that of a is computed too.
 #[test]
 fn parameters_may_share_a_gradient() {
     let mut g = Graph::new();
@@ -49,9 +49,9 @@ fn parameters_may_share_a_gradient() {
     }
 }
 
-/// All four states of a frozen norm lie in one buffer, which may only be read.
+/// All four states of a frozen norm are in one buffer, which may only be read.
 #[test]
-fn a_norm_may_be_frozen_whole() {
+fn a_whole_norm_may_be_frozen() {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([1, 1, 2, 1]));
     let states: [Value; 4] = [("weight", 2.0), ("bias", 1.0), ("mean", 3.0), ("var", 4.0)].map(|(name, value)| {
@@ -95,7 +95,7 @@ fn a_misspelled_input_is_an_error_and_an_unused_one_is_not() {
 
 /// PyTorch: "Expected more than 1 value per channel when training".
 #[test]
-fn a_norm_is_not_trained_on_one_value_of_each_channel() {
+fn a_norm_is_not_trained_on_one_value_per_channel() {
     let norm = |shape: [usize; 4], mode| {
         let mut g = Graph::new();
         let x = g.input("x", TensorType::channels(shape));
@@ -110,9 +110,10 @@ fn a_norm_is_not_trained_on_one_value_of_each_channel() {
     }
 }
 
-/// A norm without a residual binds x in its place, and does not read it: no bandwidth may be credited for that.
+/// A norm without a residual binds x in the residual's binding and does not read it. No bandwidth may be counted for
+/// that.
 #[test]
-fn what_is_bound_twice_is_moved_once() {
+fn a_slice_that_is_bound_twice_counts_once_as_traffic() {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([2, 32, 32, 8]));
     let y = BatchNorm2d::default().apply(&mut g, "norm", x, Mode::Train).expect("it fits");
@@ -123,14 +124,14 @@ fn what_is_bound_twice_is_moved_once() {
     assert_eq!(applied.call.bindings.len(), 7);
     // x and y; mean, 1 / std, scale, shift.
     assert_eq!(applied.call.bytes(), 2 * map + 4 * vector);
-    // Partial moments are read, running ones read and written, those of the batch written.
+    // Partial moments are read, running moments are read and written, those of the batch are written.
     let finalized = plan.calls.iter().find(|c| c.call.kernel == "norm_finalize").expect("in training");
     let partial = 4 * finalized.call.bindings[0].0.len as u64;
     assert_eq!(finalized.call.bytes(), partial + 2 * 2 * vector + 2 * vector);
     assert!(plan.bytes() > applied.call.bytes() + finalized.call.bytes());
 }
 
-/// The numbers that a dropout keeps, after some other ops and in a layer.
+/// The elements that a dropout keeps, after some other ops and in a layer.
 fn kept(before: usize, layer: &str, dropouts: usize) -> Vec<bool> {
     let mut g = Graph::new();
     let mut x = g.input("x", TensorType::channels([4, 50]));
@@ -148,7 +149,7 @@ fn kept(before: usize, layer: &str, dropouts: usize) -> Vec<bool> {
 }
 
 #[test]
-fn a_dropout_mask_depends_on_its_layer_and_place_in_it() {
+fn a_dropout_mask_depends_on_its_layer_and_its_number_in_the_layer() {
     let mask = kept(0, "head", 1);
     assert!(mask.contains(&true) && mask.contains(&false));
     assert_eq!(kept(3, "head", 1), mask, "ops before it");
@@ -156,9 +157,9 @@ fn a_dropout_mask_depends_on_its_layer_and_place_in_it() {
     assert_ne!(kept(0, "head", 2), mask, "the second of the layer");
 }
 
-/// Cross entropy out of ops is the fused one, and so is its gradient.
+/// Cross entropy made of ops equals the fused one, and so does its gradient.
 #[test]
-fn a_loss_made_of_ops_is_that_of_the_fused_op() {
+fn a_loss_made_of_ops_equals_the_fused_op() {
     let (shape, classes) = ([6, 5], 5);
     let mut g = Graph::new();
     let logits = g.input("logits", TensorType::channels(shape));
@@ -190,9 +191,9 @@ fn a_loss_made_of_ops_is_that_of_the_fused_op() {
     assert!(got[0][0] > 0.5 && got[1].iter().any(|v| v.abs() > 0.05), "{got:?}");
 }
 
-/// The documentation of each function that appends an op says whether it has a gradient.
+/// Each function that appends an op documents its gradient.
 #[test]
-fn every_op_says_whether_it_has_a_gradient() {
+fn the_documentation_of_every_op_states_its_gradient() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
     let mut functions = 0;
     for file in std::fs::read_dir(folder).expect("the ops") {

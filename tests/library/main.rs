@@ -1,4 +1,5 @@
-//! The library without the command line: what graphs, layers and sessions refuse, shaders for every backend, the examples.
+//! The library without the command line: refusals of graphs, layers and sessions, shaders for every backend, the
+//! examples.
 
 #[path = "../common/mod.rs"]
 mod common;

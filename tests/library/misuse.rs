@@ -1,4 +1,4 @@
-//! What cannot be right is refused with an error that says why, before any number is computed wrongly.
+//! Misuse is refused with an error that gives the reason, before any number is computed wrongly.
 
 mod constants;
 mod empty;
@@ -21,7 +21,7 @@ fn session(graph: &Graph) -> Session<CpuEngine<f32>> {
     Session::new(Box::new(CpuEngine::new()), graph, 0).expect("a session")
 }
 
-/// The error as a person reads it, which must have all of `parts`.
+/// Requires an error whose message has all of `parts`.
 #[track_caller]
 fn refused<T, E: std::fmt::Display>(result: Result<T, E>, parts: &[&str]) {
     let error = result.err().expect("it must be refused").to_string();

@@ -1,5 +1,6 @@
-//! The pages of `docs/contributing/` are true: each block of code stands in the file that the block names, which the
-//! compiler and other tests check, and each path that a page mentions exists.
+//! The pages of `docs/contributing/` are correct: each block of code is in the file that the block names, where the
+//! compiler and other tests
+//! check it, and each path in a page exists.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ struct Block {
     lines: Vec<String>,
 }
 
-/// All blocks of a page, in order; those without a file are not compared.
+/// All blocks of a page, in order. Blocks without a file are not compared.
 fn blocks(page: &str) -> Vec<Block> {
     let mut blocks = vec![];
     let mut lines = page.lines();
@@ -46,7 +47,7 @@ fn bare<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     lines.map(str::trim).filter(|line| !line.is_empty()).collect()
 }
 
-/// The first stretch of a block that its file does not have. A line `…` stands for any lines.
+/// The first part of a block that is missing in its file. A line `…` stands for any lines.
 fn missing(block: &Block, source: &str) -> Option<String> {
     let source = bare(source.lines());
     let stretches = block.lines.split(|line| line.trim() == "…").map(|part| bare(part.iter().map(String::as_str)));
@@ -55,7 +56,7 @@ fn missing(block: &Block, source: &str) -> Option<String> {
 }
 
 #[test]
-fn blocks_of_code_stand_in_the_files_that_they_name() {
+fn blocks_of_code_are_in_the_files_that_they_name() {
     let mut compared = 0;
     for page in pages() {
         for block in blocks(&text(&page)) {
@@ -68,8 +69,8 @@ fn blocks_of_code_stand_in_the_files_that_they_name() {
 }
 
 #[test]
-fn paths_exist() {
-    // A path in backticks: it begins with a folder of the repository, and holds no placeholder.
+fn paths_of_the_pages_exist() {
+    // A path in backticks: it begins with a folder of the repository, and has no placeholder.
     let folders = ["src/", "shaders/", "tests/", "benches/", "docs/", "examples/", "scripts/", ".ci/"];
     for page in pages() {
         let page_text = text(&page);

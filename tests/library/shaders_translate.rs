@@ -1,5 +1,5 @@
-//! Every shader, in every variant that a plan can ask for, is valid and becomes SPIR-V, MSL and HLSL: what Vulkan, Metal
-//! and DX12 will be given, checked without any of them.
+//! Every shader, in every variant of a plan, is valid and translates to SPIR-V, MSL and HLSL, for Vulkan, Metal and
+//! DX12. No device is needed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +23,7 @@ use shadegrad::nn::{Mode, ResNet, ResNetDepth, Stem};
 use shadegrad::ops::{AdamOptions, CrossEntropyOptions, SgdOptions};
 use shadegrad::train::step::Optimizer;
 
-use crate::common::case::Place;
+use crate::common::case::Context;
 use crate::common::dense::{counted_case, probe_case};
 use crate::common::table::{op_cases, update_cases};
 
@@ -31,9 +31,9 @@ use crate::common::table::{op_cases, update_cases};
 fn graphs() -> Vec<(String, Graph)> {
     let mut graphs = vec![];
     for op in op_cases() {
-        let case = op.case(Place::Alone);
+        let case = op.case(Context::Alone);
         graphs.push((case.fused().name, case.fused().graph));
-        let midst = op.case(Place::Midst);
+        let midst = op.case(Context::Midst);
         for half in [case.halved(), case.fused().halved(), midst.halved(), midst.fused().halved()] {
             graphs.push((half.name, half.graph));
         }
@@ -74,7 +74,7 @@ fn resnet(
     ]
 }
 
-/// Those of a device with matrix units of either size that there is: of 16 in Vulkan's drivers, of 8 in Metal's.
+/// Limits of a device with both known sizes of matrix units: 16 in Vulkan's drivers, 8 in Metal's.
 const LIMITS: TileLimits = TileLimits {
     invocations: 1024,
     bytes: 48 << 10,
@@ -85,16 +85,16 @@ const LIMITS: TileLimits = TileLimits {
     ],
 };
 
-/// Those with matrix units for subgroups of 64, as AMD's GPUs have them too.
+/// Limits of a device with matrix units for subgroups of 64, as some of AMD's GPUs.
 const WIDE: TileLimits =
     TileLimits { cooperative: [Some(Matrix { size: 16, lanes: 64, lines: Lines::Turned }), None], ..LIMITS };
 
-/// What a text belongs to.
+/// Facts of a shader text.
 struct Variant {
     kernel: &'static str,
-    /// What the stage says that it binds.
+    /// The bindings that the stage lists.
     bindings: Vec<StageBinding>,
-    /// With the graph of its first use.
+    /// Kernel and graph of its first use.
     label: String,
 }
 
@@ -108,7 +108,7 @@ fn make_variants() -> BTreeMap<String, Variant> {
     let mut variants: BTreeMap<String, Variant> = BTreeMap::new();
     for (name, graph) in graphs() {
         for planned in Plan::new(&graph, PlanOptions::default()).calls {
-            // With sizes in the text, and at run time, for which Vulkan guarantees 128 bytes.
+            // Sizes in the text, and at run time, for which Vulkan guarantees 128 bytes.
             let targets = [
                 (Tiling::Workgroup, Some(32), None, None),
                 (Tiling::Register, None, None, None),
@@ -117,7 +117,7 @@ fn make_variants() -> BTreeMap<String, Variant> {
                 (Tiling::Subgroup, Some(8), Some(8192), None),
             ];
             for (tiling, subgroup, texture_rows, immediates) in targets {
-                // The fixed choice, and all that the tuner may pick in its place.
+                // The fixed choice, and all tiles that the tuner may choose.
                 let tiles = [LIMITS, WIDE].map(|limits| candidates(&planned.call, tiling, limits).into_iter().skip(1));
                 for tile in std::iter::once(None).chain(tiles.into_iter().flatten().map(Some)) {
                     let target = Target { tiling, subgroup, texture_rows, immediates, units: None };
@@ -126,7 +126,7 @@ fn make_variants() -> BTreeMap<String, Variant> {
                     let used = |i: usize| {
                         made.stages.iter().any(|s| s.bindings.iter().any(|binding| binding.index as usize == i))
                     };
-                    // A binding that stands for an absent tensor repeats another one.
+                    // A binding for an absent tensor repeats another one.
                     let repeats = |i: usize| call.bindings[..i].iter().any(|b| b.0 == call.bindings[i].0);
                     let all = (0..call.bindings.len()).all(|i| used(i) || repeats(i));
                     assert!(all, "{} leaves out a binding ({tile:?})", call.kernel);
@@ -144,15 +144,15 @@ fn make_variants() -> BTreeMap<String, Variant> {
     variants
 }
 
-/// Marks a kernel that takes sizes at run time.
+/// Text that marks a kernel with sizes at run time.
 const IMMEDIATES: &str = "var<immediate>";
 
-/// What marks a kernel for matrix units.
+/// Text that marks a kernel for matrix units.
 const MATRICES: &str = "enable wgpu_cooperative_matrix;";
 
 fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    // No capability beyond what every adapter has, but where a shader is chosen for adapters with subgroups or f16.
+    // No capability beyond that of every adapter, except for shaders for adapters with subgroups or f16.
     let mut capabilities = Capabilities::empty();
     capabilities
         .set(Capabilities::SUBGROUP, ["subgroupShuffle", "@builtin(subgroup"].iter().any(|used| source.contains(used)));
@@ -164,7 +164,7 @@ fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     Ok((module, info))
 }
 
-/// The bindings that the text declares must be those that the stage lists, and no more than known adapters have.
+/// The bindings declared in the text must be those of the stage, and within the limit of the known adapters.
 fn check_bindings(module: &naga::Module, listed: &[StageBinding]) -> Result<(), String> {
     let mut declared: Vec<StageBinding> = module
         .global_variables
@@ -215,8 +215,9 @@ fn direct3d(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
     has_semantics(&text)
 }
 
-/// Whether all that the entry point is given has a semantic, itself or in each field of its struct: else DXC refuses it.
-/// naga 30 leaves them out for `subgroup_id` and its like within a struct.
+/// Every input of the entry point must have a semantic, directly or in each field of its struct. DXC refuses it
+/// otherwise. naga 30 omits them
+/// for `subgroup_id` and similar builtins within a struct.
 fn has_semantics(text: &str) -> Result<(), String> {
     let given = text.split_once("\nvoid main(").and_then(|(_, rest)| rest.split_once(')'));
     let (given, _) = given.ok_or("the HLSL has no entry point")?;
@@ -233,8 +234,8 @@ fn has_semantics(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The words without the layout that naga 30 gives to arrays of a fixed length that are not among immediates: these lie in
-/// workgroup memory or in variables, where a layout means nothing and SPIRV-Tools since 2025 refuse it
+/// The words without the layout of arrays of fixed length outside of immediates. naga 30 writes that layout. The arrays
+/// are in workgroup memory or variables, where a layout has no meaning, and SPIRV-Tools since 2025 refuse it
 /// (VUID-StandaloneSpirv-None-10684).
 fn without_layout(words: &[u32]) -> Vec<u32> {
     const HEAD: usize = 5;
@@ -280,26 +281,26 @@ fn translate(source: &str, variant: &Variant) -> Result<(), String> {
     let (module, info) = validate(source)?;
     check_bindings(&module, &variant.bindings)?;
     let words = spirv(&module, &info).map_err(|e| format!("SPIR-V: {e}"))?;
-    // DX12 is not offered kernels for matrix units, nor Metal those for matrices of 16.
+    // DX12 gets no kernels for matrix units, Metal none for matrices of 16.
     if !source.contains("coop_mat16x16") {
         metal(&module, &info).map_err(|e| format!("MSL: {e}"))?;
     }
-    // Nor those that take sizes at run time.
+    // DX12 also gets none with sizes at run time.
     if !source.contains(MATRICES) && !source.contains(IMMEDIATES) {
         direct3d(&module, &info).map_err(|e| format!("HLSL: {e}"))?;
     }
     match spirv_val(&words) {
-        // SPIRV-Tools before 2023.3 do not know the extension (SPV_KHR_cooperative_matrix).
+        // SPIRV-Tools before 2023.3 do not have the extension (SPV_KHR_cooperative_matrix).
         Err(e) if source.contains(MATRICES) && e.contains("Invalid capability operand: 6022") => Ok(()),
-        // naga 30 does not name a capability of storage barriers in the memory model that matrix units need; wgpu switches
-        // its feature on for all devices with such units.
+        // naga 30 omits a capability that storage barriers need in the memory model of matrix units. wgpu enables its
+        // feature on all devices with such units.
         Err(e) if source.contains("storageBarrier") && e.contains("VulkanMemoryModelDeviceScopeKHR") => Ok(()),
         other => other,
     }
 }
 
 #[test]
-fn every_shader_becomes_spirv_msl_and_hlsl() {
+fn every_shader_translates_to_spirv_msl_and_hlsl() {
     let variants = variants();
     let wrong = |(source, variant): (&String, &Variant)| {
         let error = translate(source, variant).err()?;
@@ -311,7 +312,7 @@ fn every_shader_becomes_spirv_msl_and_hlsl() {
 }
 
 #[test]
-fn every_kernel_is_met() {
+fn every_kernel_and_shader_file_is_used() {
     let met = variants();
     let missing: Vec<&str> =
         KERNELS.iter().map(|k| k.name).filter(|name| met.values().all(|variant| variant.kernel != *name)).collect();
@@ -334,7 +335,7 @@ fn shader_files(folder: &Path) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_broken_shader_is_seen() {
+fn a_broken_shader_is_found() {
     let (source, variant) = variants().first_key_value().expect("there are shaders");
     assert!(translate(source, variant).is_ok());
     let wrong = format!("{source}\nfn wrong() -> f32 {{ return 1u; }}\n");

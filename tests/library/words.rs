@@ -56,7 +56,7 @@ fn literals(source: &str) -> Vec<(usize, String)> {
             at = begin;
             while text[at] != '"' {
                 line += usize::from(text[at] == '\n');
-                at += if text[at] == '\\' { 1 } else { 0 };
+                at += usize::from(text[at] == '\\');
                 line += usize::from(text[at] == '\n' && text[at - 1] == '\\');
                 at += 1;
             }

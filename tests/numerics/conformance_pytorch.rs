@@ -12,13 +12,13 @@ use shadegrad::ops::{
 };
 use shadegrad::shape::{Padding, Shape, TensorType, Window};
 
-use crate::common::case::{Builder, Case, Place, Values};
+use crate::common::case::{Builder, Case, Context, Values};
 use crate::common::compare::{Failures, allowed, scale};
 use crate::common::layout::{channels_last, outputs_last};
 use crate::common::table::{Update, update_case};
 use crate::common::{OnGpu, Runner, cpu, twin};
 
-/// A golden case: tensors in the layouts of this crate.
+/// A golden case: tensors in the library's layouts.
 struct Golden {
     name: String,
     op: String,
@@ -90,7 +90,7 @@ impl Golden {
     }
 }
 
-/// A tensor's type and values here.
+/// A tensor's type and values in the library's layout.
 fn inside(op: &str, key: &str, shape: &[usize], values: Vec<f64>) -> (TensorType, Vec<f64>) {
     let weight = key.ends_with(".w") && matches!(op, "conv2d" | "conv_transpose2d" | "linear");
     if weight {
@@ -100,20 +100,20 @@ fn inside(op: &str, key: &str, shape: &[usize], values: Vec<f64>) -> (TensorType
     if key.ends_with(".labels") {
         return (TensorType::flat(values.len()), values);
     }
-    // An optimizer's tensors are no images: their axes stay where they are.
+    // The tensors of an optimizer are not images: their axes stay.
     let image = !matches!(op, "sgd" | "adam" | "adamw");
     let (shape, values) = if image { channels_last(&values, shape) } else { (shape.to_vec(), values) };
     (TensorType::channels(Shape(shape)), values)
 }
 
-/// The case as a graph, with the names of the fixture for its outputs.
+/// The case as a graph. Its outputs have the names of the fixture.
 fn build(golden: &Golden) -> Result<Case, GraphError> {
     match golden.op.as_str() {
         "sgd" | "adam" | "adamw" => return update(golden),
         "clip_grad_norm" => return clip(golden),
         _ => {}
     }
-    let mut b = Builder::new(&golden.name, Place::Alone);
+    let mut b = Builder::new(&golden.name, Context::Alone);
     let mut inputs = vec![];
     for (name, ty, values) in golden.all("input") {
         let value = if name.starts_with("running") {
@@ -204,7 +204,8 @@ fn apply(
         }
         "group_norm" => {
             let groups = golden.attrs["groups"].as_u64().expect("groups") as usize;
-            ops::group_norm(g, ["x", "weight", "bias"].map(get), groups, golden.float("eps") as f32)
+            let options = ops::GroupNormOptions { groups, eps: golden.float("eps") as f32 };
+            ops::group_norm(g, ["x", "weight", "bias"].map(get), options)
         }
         "add" => ops::add(g, get("a"), get("b")),
         "mul" => ops::mul(g, get("a"), get("b")),
@@ -279,7 +280,7 @@ fn update(golden: &Golden) -> Result<Case, GraphError> {
     update_case(&golden.name, &parameters, &steps, (update, None, golden.float("lr")))
 }
 
-/// Clipping shows in what SGD with a rate of 1 subtracts from parameters of 0.
+/// Clipping is checked by SGD with a rate of 1 on parameters of 0.
 fn clip(golden: &Golden) -> Result<Case, GraphError> {
     let parameters: Vec<_> =
         golden.all("input").map(|(name, ty, v)| (name, ty.clone(), true, vec![0.0; v.len()])).collect();
@@ -289,7 +290,7 @@ fn clip(golden: &Golden) -> Result<Case, GraphError> {
     update_case(&golden.name, &parameters, &[grads], (Update::Sgd(sgd), max_norm, 1.0))
 }
 
-/// What the fixture says must come out, under the names that the case gives it.
+/// The expected values of the fixture, under the names of the case.
 fn expected(golden: &Golden) -> Values {
     let optimizer = matches!(golden.op.as_str(), "sgd" | "adam" | "adamw");
     let mut values = Values::new();
@@ -312,8 +313,8 @@ fn expected(golden: &Golden) -> Values {
     values
 }
 
-/// How much an error of the inputs grows: a norm divides x by its standard deviation after taking off a mean that may
-/// be much larger; both amplify the rounding of x itself.
+/// Amplification of an input error. A norm subtracts a mean, which may be large, from x and divides by its standard
+/// deviation. Both amplify the rounding of x.
 fn condition(golden: &Golden) -> f64 {
     let Some((_, ty, x)) = golden.find("input.x").filter(|_| golden.op.ends_with("_norm")) else { return 1.0 };
     let spread = |c: usize| {
@@ -326,8 +327,8 @@ fn condition(golden: &Golden) -> f64 {
     (scale(x) / smallest).max(1.0)
 }
 
-/// Relative error that a tensor may have besides rounding of the arithmetic: golden values and attributes are rounded
-/// to f32 (1e-6 is 17 such roundings).
+/// Relative error beyond the rounding of the arithmetic. Golden values and attributes are rounded to f32; 1e-6 is 17
+/// such roundings.
 const TOLERANCE: f64 = 1e-6;
 
 fn compare(failures: &mut Failures, engine: &dyn Runner, golden: &Golden, case: &Case) {
@@ -337,7 +338,7 @@ fn compare(failures: &mut Failures, engine: &dyn Runner, golden: &Golden, case: 
     };
     let rounded = allowed(&case.plan(), engine.accuracy()) * condition(golden);
     for (name, expected) in expected(golden) {
-        // The moments of a lone parameter lie flat, followed by the alignment of its group.
+        // The moments of a single parameter are flat, followed by the alignment of its group.
         let from = match name.as_str() {
             "total_norm" => got["clip"][..1].to_vec(),
             _ if name.starts_with("state.optimizer.") => unpad(golden, &got[&name]),
@@ -348,7 +349,7 @@ fn compare(failures: &mut Failures, engine: &dyn Runner, golden: &Golden, case: 
     }
 }
 
-/// The parameter's part of a flat moment, which lies as the parameter does.
+/// The parameter's part of a flat moment, which has the layout of the parameter.
 fn unpad(golden: &Golden, flat: &[f64]) -> Vec<f64> {
     let (_, ty, _) = golden.find("input.param").expect("a parameter");
     ty.unpack(&flat[..ty.len()])
@@ -388,8 +389,8 @@ fn the_cpu_engine_agrees_with_pytorch() {
     check(&cpu(), |_| true);
 }
 
-/// Without convolutions: the twin agrees with PyTorch on them, the GPU engine with the twin on as many sizes
-/// (`ops_match_twin`), and a software adapter compiles kernels of each size for a second or more.
+/// Convolutions are left out: the twin agrees with PyTorch on them, the GPU engine with the twin on the same sizes
+/// (`ops_match_twin`), and a software adapter takes a second or more to compile the kernels of each size.
 #[test]
 fn the_gpu_engine_agrees_with_pytorch() {
     check(&OnGpu { checked: true }, |golden| !golden.op.starts_with("conv"));

@@ -2,21 +2,21 @@
 
 use shadegrad::exec::CpuEngine;
 
-use crate::common::case::{Case, Place, Values, normal};
+use crate::common::case::{Case, Context, Values, normal};
 use crate::common::compare::{Failures, scale};
 use crate::common::table::{OpCase, op_cases};
 use crate::common::{Loaded, twin};
 
-/// Step of the differences. Their error is h²/6·f''' + ε/h·f: smallest, about 1e-10, near the cube root of ε.
+/// Step of the differences. Their error is h²/6·f''' + ε/h·f. It is smallest, about 1e-10, near the cube root of ε.
 const STEP: f64 = 1e-5;
 
-/// Relative to the largest element of a gradient: a hundred times the error of the differences.
+/// Relative to the largest element of a gradient; a hundred times the error of the differences.
 const TOLERANCE: f64 = 1e-7;
 
-/// Elements of a parameter that are differentiated one by one, besides the one with the largest gradient.
+/// Number of elements of a parameter that are differentiated one by one, apart from the one with the largest gradient.
 const ELEMENTS: usize = 8;
 
-/// Random directions of norm 1 over all elements of a parameter.
+/// Number of random directions of norm 1 over all elements of a parameter.
 const DIRECTIONS: usize = 2;
 
 /// The loss `Σ y · upstream`.
@@ -39,7 +39,7 @@ impl<'c> Forward<'c> {
 
     /// The loss at `parameter + step · direction`.
     fn loss(&mut self, parameter: &str, direction: &[f64], step: f64) -> f64 {
-        // A run changes running statistics.
+        // A run changes running statistics, so they are written before each run.
         for (name, values) in &self.case.states {
             self.loaded.write_state(name, values).expect("states that fit");
         }
@@ -57,12 +57,12 @@ impl<'c> Forward<'c> {
     }
 }
 
-/// Axes of some elements and of the one with the largest gradient, then random directions: an error in any element changes
-/// the slope along each of these.
+/// The axes of some elements and of the one with the largest gradient, then random directions. An error in any element
+/// changes the slope along each random direction.
 fn directions(case: &Case, parameter: &str, grad: &[f64]) -> Vec<Vec<f64>> {
     let n = grad.len();
     let largest = (0..n).max_by(|&a, &b| grad[a].abs().total_cmp(&grad[b].abs()));
-    // The stride is prime, so the elements are not all of one channel.
+    // The stride is prime, so the elements belong to several channels.
     let elements = (0..ELEMENTS.min(n)).map(|k| k * 7919 % n).chain(largest);
     let axis = |element: usize| (0..n).map(|i| f64::from(u8::from(i == element))).collect();
     let random = |k: usize| {
@@ -74,9 +74,9 @@ fn directions(case: &Case, parameter: &str, grad: &[f64]) -> Vec<Vec<f64>> {
 
 /// Checks the gradients of the op and, if the rewrites change its graph, those of the rewritten graph.
 fn check(op: &OpCase, failures: &mut Failures) {
-    let case = op.case(Place::Midst);
+    let case = op.case(Context::Midst);
     let fused = Some(case.fused()).filter(|fused| fused.links() != case.links());
-    let forward = op.forward(Place::Midst);
+    let forward = op.forward(Context::Midst);
     let mut engine = CpuEngine::new();
     let mut differences = Forward::new(&mut engine, &forward);
     let all: Vec<(&Case, Values)> =
@@ -93,7 +93,7 @@ fn check(op: &OpCase, failures: &mut Failures) {
             }
             let along = |d: &Vec<f64>| d.iter().zip(&grad).map(|(d, g)| d * g).sum();
             let analytic: Vec<f64> = directions.iter().map(along).collect();
-            // A gradient that is small by cancellation is as exact as the loss.
+            // A gradient that is small by cancellation has the absolute accuracy of the loss.
             let scale = scale(&grad).max(1e-3 * loss(results, case).abs());
             failures.close_to_scale(&format!("{}: {name}", case.name), &analytic, &numeric, TOLERANCE, scale);
         }

@@ -1,4 +1,4 @@
-//! Numbers against something independent: definitions, finite differences, and values that PyTorch and ONNX give.
+//! Numbers against an independent source: definitions, finite differences, and values of PyTorch and ONNX.
 
 mod adjoint;
 #[path = "../common/mod.rs"]

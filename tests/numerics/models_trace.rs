@@ -1,6 +1,6 @@
-//! Ten training steps of the networks for dense prediction beside the same networks in PyTorch: the loss before every
-//! update, and all weights and running statistics after the last one (tests/fixtures/generate_models.py says what the
-//! numbers are and how far to trust them).
+//! Ten training steps of the networks for dense prediction against the same networks in PyTorch: the loss before every
+//! update, and all weights and running statistics after the last one. tests/fixtures/generate_models.py describes the
+//! values and their accuracy.
 
 use serde_json::Value as Json;
 use shadegrad::exec::{CpuEngine, Engine, PlanOptions, Session};
@@ -19,13 +19,13 @@ use crate::common::gpu;
 use crate::common::layout::{channels_last, outputs_last};
 use crate::common::trace::{as_pytorch, compare_tensor, floats, k, narrow, signed, sizes, start, text};
 
-/// How often the recorded effect of rounding, two samples of a random quantity, may be exceeded.
+/// Allowed multiple of the recorded effect of rounding, which is two samples of a random quantity.
 const ROOM: f64 = 10.0;
 
-/// What the fixture's twelve digits leave out, and the order of sums.
+/// Error of the fixture's twelve digits and of the order of sums.
 const DIGITS: f64 = 1e-11;
 
-/// Steps on the GPU engine, which may be a slow software adapter.
+/// Number of steps on the GPU engine, which may be a slow software adapter.
 const GPU_STEPS: usize = 3;
 
 fn variant(name: &str) -> Json {
@@ -69,7 +69,7 @@ fn optimizer(variant: &Json) -> (Optimizer, f64) {
     (made, number(o, "lr"))
 }
 
-/// A training step of the variant as the tasks build theirs.
+/// A training step of the variant, built as the tasks build theirs.
 fn graph(variant: &Json) -> Graph {
     let mut g = Graph::new();
     let described = variant["network"].as_object().expect("a network");
@@ -93,7 +93,7 @@ fn graph(variant: &Json) -> Graph {
     g
 }
 
-/// Images in N H W C, and the name and values of what they should give.
+/// Images in N H W C, and the name and values of the targets.
 fn batch(step: u64, variant: &Json) -> (Vec<f64>, (&'static str, Vec<f64>)) {
     let [n, c, h, w] = sizes(&variant["batch"])[..] else { panic!("four axes") };
     let outputs = number(variant, "outputs") as usize;
@@ -151,12 +151,12 @@ fn sorted(mut names: Vec<&str>) -> Vec<&str> {
     names
 }
 
-/// Which samples of rounding's effect an engine is held to.
+/// The sample of rounding's effect that bounds an engine.
 #[derive(Clone, Copy, PartialEq)]
 enum Rounding {
     /// float64 throughout.
     Double,
-    /// float32 somewhere. Adam's corrections are, on every engine.
+    /// float32 somewhere: Adam's corrections are, on every engine.
     Single,
 }
 
@@ -167,7 +167,7 @@ where
     if E::Scalar::EPSILON < 1e-10 && text(variant, "kind") == "sgd" { Rounding::Double } else { Rounding::Single }
 }
 
-/// How far a state may be off, of its norm.
+/// Allowed error of a state, relative to its norm.
 fn state_tolerance(end: &Json, rounding: Rounding) -> f64 {
     match rounding {
         Rounding::Double => DIGITS + ROOM * number(end, "spread_f64"),
@@ -175,7 +175,7 @@ fn state_tolerance(end: &Json, rounding: Rounding) -> f64 {
     }
 }
 
-/// How far the loss of each step may be off. Before the first update nothing has been amplified yet.
+/// Allowed error of the loss of each step. Before the first update no error is amplified.
 fn loss_tolerances<E: Engine>(variant: &Json) -> impl Iterator<Item = f64>
 where
     E::Scalar: Number,
@@ -215,15 +215,18 @@ where
         let got = as_pytorch(&mut run.session, about);
         compare_tensor(&mut failures, &format!("{name}: {}", text(about, "name")), &got, (about, end), tolerance);
     }
-    // Where the tolerance is above what ten steps changed, the initial values would pass too.
+    // A tolerance above the change of ten steps would also pass the initial values.
     let all = tensors(&variant).len();
-    println!("{name} on {}: {telling} of {all} tensors are told from their start", run.session.engine().name());
-    assert!(10 * telling > 9 * all, "{name}: the tolerances tell only {telling} of {all} tensors from their start");
+    println!(
+        "{name} on {}: {telling} of {all} tensors have a tolerance below their change",
+        run.session.engine().name()
+    );
+    assert!(10 * telling > 9 * all, "{name}: only {telling} of {all} tensors have a tolerance below their change");
     failures.none();
 }
 
-/// The first steps through the shaders: beside PyTorch's losses, and beside the CPU engine's states, from which they may
-/// be as far as rounding is recorded to lead within ten steps.
+/// The first steps on the GPU engine. Losses are compared with PyTorch's. States are compared with those of the CPU
+/// engine, within the recorded effect of rounding after ten steps.
 fn first_steps_follow_on_the_gpu(name: &str) {
     let variant = variant(name);
     let mut on_gpu = run(gpu::open(false), &variant, GPU_STEPS);
@@ -243,18 +246,18 @@ fn first_steps_follow_on_the_gpu(name: &str) {
 }
 
 #[test]
-fn the_start_values_are_those_of_the_fixture() {
+fn the_initial_values_are_those_of_the_fixture() {
     for name in ["unet_skips", "unet_l1", "fcn8s"] {
         let variant = variant(name);
         for about in tensors(&variant) {
-            // JSON's numbers may be read one unit in the last place off, which can tip a rounding to f32.
+            // JSON's numbers may be read with an error of 1 ulp, which can change a rounding to f32.
             let equal = |(a, b): (&f64, f64)| (a - b).abs() <= f64::from(f32::EPSILON) * b.abs();
             assert!(start(about).iter().zip(floats(&about["first"])).all(equal), "{name}: {}", text(about, "name"));
         }
     }
 }
 
-/// A test of ten steps in f64, whose tolerance is the tightest.
+/// A test of ten steps in f64, which has the smallest tolerance.
 macro_rules! follow {
     ($($test:ident: $variant:literal;)*) => {$(
         #[test]

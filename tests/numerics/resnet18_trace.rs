@@ -1,6 +1,7 @@
-//! Ten training steps of ResNet18 beside torchvision's and PyTorch's optimizers: the loss before every update, and all
-//! weights and running statistics after the last one. Weights, images and labels come from a generator that both sides
-//! have, so nothing but numbers is compared (tests/fixtures/generate.py says what they are and how far to trust them).
+//! Ten training steps of ResNet18 against torchvision's ResNet18 with PyTorch's optimizers: the loss before every
+//! update, and all weights and running statistics after the last one. A generator that exists on both sides makes
+//! weights, images and labels, so only numbers are compared. tests/fixtures/generate.py describes the values and their
+//! accuracy.
 
 use serde_json::Value as Json;
 use shadegrad::exec::gpu::GpuEngine;
@@ -55,7 +56,7 @@ fn optimizer(variant: &Json) -> (Optimizer, f64) {
             eps: float(&o["eps"]),
             weight_decay: float(&o["weight_decay"]),
             decoupled: text(variant, "kind") == "adamw",
-            // The fixture spares tensors of one axis: norms and biases, as here.
+            // The fixture does not decay tensors of one axis: norms and biases, as in the library.
             decay_all: false,
         })
     };
@@ -106,14 +107,14 @@ where
     Run { session, losses }
 }
 
-/// How often the recorded effect of rounding may be exceeded. The fixture has the largest of nine samples of a random
-/// quantity with a long tail: in some a max pool or a ReLU takes the other side, and while Adam's steps are of equal size
-/// whatever the gradient, one that rounds to the other side of 0 moves its weight the other way.
+/// Allowed multiple of the recorded effect of rounding. The fixture has the largest of nine samples of a random
+/// quantity with a long tail. In some samples a max pool or a ReLU switches. Adam's steps have equal size whatever the
+/// gradient, so a gradient that rounds to the other side of 0 moves its weight the other way.
 const ROOM: f64 = 5.0;
 
-/// What rounding does to a tensor, as the fixture recorded it; for Adam the largest over the tensors of its kind, since
-/// a single one may be lucky. A float64 engine takes its learning rate and Adam's corrections as f32 all the same, which disturbs no more than
-/// changing the weights by 1e-7.
+/// The recorded effect of rounding on a tensor. For Adam it is the largest over the tensors of its kind, because a
+/// single one may be small by chance. A float64 engine still has its learning rate and Adam's corrections in f32, which
+/// disturbs no more than a change of the weights by 1e-7.
 fn recorded(variant: &Json, tensor: &str, wide: bool) -> f64 {
     let alike = |name: &str| name == tensor || (text(variant, "kind") != "sgd" && kind_of(name) == kind_of(tensor));
     let of = |end: &Json| {
@@ -124,7 +125,7 @@ fn recorded(variant: &Json, tensor: &str, wide: bool) -> f64 {
     tensors.iter().filter(|(name, _)| alike(name)).map(|(_, end)| of(end)).fold(0.0, f64::max)
 }
 
-/// `layer1.0.bn1.bias` and its like are one kind, all convolutions another.
+/// The kind of a tensor: `layer1.0.bn1.bias` and similar names are one kind, all convolutions another.
 fn kind_of(tensor: &str) -> String {
     let shortcut = tensor.replace("downsample.0", "conv").replace("downsample.1", "bn");
     let mut parts = shortcut.rsplit('.');
@@ -132,7 +133,7 @@ fn kind_of(tensor: &str) -> String {
     format!("{} {what}", layer.trim_end_matches(|c: char| c.is_ascii_digit()))
 }
 
-/// How far a loss may be off: half a unit in the last place of a loss above 2, and the tail that ROOM is about.
+/// Allowed error of a loss: 0.5 ulp of a loss above 2, and the tail described at ROOM.
 fn loss_tolerance<E: Engine>(variant: &Json) -> f64
 where
     E::Scalar: Number,
@@ -154,7 +155,7 @@ where
     let expected = floats(&variant["loss_f64"]);
     assert_eq!(run.losses.len(), expected.len());
     for (step, (got, expected)) in run.losses.iter().zip(expected).enumerate() {
-        // No update has disturbed the first loss yet.
+        // The first loss precedes all updates.
         let tolerance = if step == 0 { 20.0 * E::Scalar::EPSILON + 1e-9 } else { tolerance };
         failures.close_to_scale(&format!("{name}: loss of step {step}"), &[*got], &[expected], tolerance, 1.0);
     }
@@ -168,9 +169,12 @@ where
         let got = as_pytorch(&mut run.session, about);
         compare_tensor(&mut failures, &format!("{name}: {tensor}"), &got, (about, end), tolerance);
     }
-    // Where the tolerance is above what ten steps changed, the initial weights would pass too.
-    println!("{name} on {}: {telling} of {all} tensors are told from their start", run.session.engine().name());
-    assert!(10 * telling > 9 * all, "{name}: the tolerances tell only {telling} of {all} tensors from their start");
+    // A tolerance above the change of ten steps would also pass the initial weights.
+    println!(
+        "{name} on {}: {telling} of {all} tensors have a tolerance below their change",
+        run.session.engine().name()
+    );
+    assert!(10 * telling > 9 * all, "{name}: only {telling} of {all} tensors have a tolerance below their change");
     failures.none();
 }
 
@@ -178,7 +182,7 @@ where
 fn the_generator_is_that_of_the_fixture() {
     let trace = trace();
     for about in trace["tensors"].as_array().expect("tensors") {
-        // JSON's numbers may be read one unit in the last place off, which can tip a rounding to f32.
+        // JSON's numbers may be read with an error of 1 ulp, which can change a rounding to f32.
         let equal = |(a, b): (&f64, f64)| (a - b).abs() <= f64::from(f32::EPSILON) * b.abs();
         assert!(start(about).iter().zip(floats(&about["first"])).all(equal), "{}", text(about, "name"));
     }
@@ -201,8 +205,8 @@ fn sgd_follows_pytorch() {
     compare(run(CpuEngine::<f32>::new(), &trace, "sgd_steady", 10), &trace, "sgd_steady");
 }
 
-/// The first steps through the shaders: beside PyTorch's losses, and beside the CPU engine's weights, from which they
-/// may be as far after three steps as rounding is recorded to lead within ten.
+/// The first steps on the GPU engine. Losses are compared with PyTorch's. Weights are compared with those of the CPU
+/// engine after three steps, within the recorded effect of rounding after ten steps.
 #[test]
 fn sgd_follows_pytorch_on_the_gpu() {
     const STEPS: usize = 3;
@@ -246,7 +250,8 @@ fn the_twin_follows_pytorch_in_f64() {
     compare(run(CpuEngine::<f64>::new(), &trace, "sgd_steady", 10), &trace, "sgd_steady");
 }
 
-/// The unsteady variants are chaotic from the second step on; their first loss is not, nor are float64's first steps.
+/// The unsteady variants are chaotic from the second step on. Their first loss is not, and float64's first steps are
+/// not.
 #[test]
 fn first_losses_follow_pytorch() {
     let trace = trace();
@@ -255,7 +260,7 @@ fn first_losses_follow_pytorch() {
     assert!((narrow[0] - expected[0]).abs() < 3e-5, "{} instead of {}", narrow[0], expected[0]);
     let wide = run(CpuEngine::<f64>::new(), &trace, "sgd", 2).losses;
     let expected = floats(&trace["variants"]["sgd"]["loss_f64"]);
-    // The second step's learning rate is an f32; a change of 1e-7 in the weights moves its loss by 3e-4.
+    // The second step's learning rate is an f32. A change of 1e-7 in the weights moves its loss by 3e-4.
     for (step, tolerance) in [(0, 1e-10), (1, 3e-4)] {
         let off = (wide[step] - expected[step]).abs();
         assert!(off < tolerance, "step {step}: {} instead of {}", wide[step], expected[step]);
@@ -269,7 +274,7 @@ fn resnet18_has_the_published_number_of_parameters() {
         let x = graph.input("x", shadegrad::shape::TensorType::channels([1, images, images, 3]));
         ResNet::new(ResNetDepth::L18, 1000).stem(stem).apply(&mut graph, x, Mode::Train).expect("it fits");
         let count: usize = graph.states().of(Group::Parameters).map(|(_, s)| s.ty.shape.elements()).sum();
-        // The CIFAR stem has a 3×3 kernel in place of 7×7.
+        // The CIFAR stem has a 3×3 kernel instead of 7×7.
         let expected = if stem == Stem::ImageNet { 11_689_512 } else { 11_689_512 - 40 * 3 * 64 };
         assert_eq!(count, expected);
     }

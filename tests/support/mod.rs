@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// Classes of the test images, in the order of their labels.
 pub const CLASSES: [&str; 3] = ["disc", "grass", "stripes"];
 
-/// `train classify` on the photos, in seconds. A test appends its flags.
+/// `train classify` on the photos, which takes seconds. A test appends flags.
 pub const TRAIN: &str = "train classify --data photos --image-size 32 --device cpu";
 
 /// A temporary folder, the working directory of every command run in it.
@@ -61,7 +61,7 @@ impl Place {
         names
     }
 
-    /// Class folders of easily separated pictures, as PNG and JPEG of several sizes.
+    /// Class folders of easily separated pictures, PNG and JPEG of several sizes.
     pub fn photos(&self, root: &str, classes: &[&str], per_class: u32) {
         for class in classes {
             self.folder(&format!("{root}/{class}"));
@@ -84,7 +84,7 @@ impl Place {
         self.run_with(line, &[])
     }
 
-    /// The same with environment variables.
+    /// [`Place::run`] with environment variables.
     pub fn run_with(&self, line: &str, environment: &[(&str, &str)]) -> Outcome {
         let output = self.command(line).envs(environment.iter().copied()).output().expect("starts");
         Outcome::new(line, &output)
@@ -103,13 +103,13 @@ impl Place {
         shell
     }
 
-    /// Runs `shadegrad LINE` in a shell after `before`; redirections work.
+    /// Runs `shadegrad LINE` in a shell after `before`. Redirections work.
     #[cfg(unix)]
     pub fn run_in_shell(&self, before: &str, line: &str) -> Outcome {
         Outcome::new(line, &self.shell(before, line).output().expect("starts a shell"))
     }
 
-    /// The same with piped output, without waiting.
+    /// [`Place::run_in_shell`] with piped output, without waiting.
     #[cfg(unix)]
     pub fn start_in_shell(&self, before: &str, line: &str) -> std::process::Child {
         self.shell(before, line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts a shell")
@@ -151,13 +151,13 @@ impl Outcome {
         format!("shadegrad {}\nexit code {:?}\n{}\n{}", self.line, self.code, self.stdout, self.stderr)
     }
 
-    /// The exit code is 0.
+    /// Requires exit code 0.
     pub fn fine(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.told());
         self
     }
 
-    /// The exit code is 2, and the error contains all `parts`.
+    /// Requires exit code 2 and an error that contains all `parts`.
     pub fn refused(self, parts: &[&str]) -> Self {
         assert_eq!(self.code, Some(2), "{}", self.told());
         let error = self.stderr.find("error: ").map_or("", |at| &self.stderr[at..]);
@@ -167,7 +167,7 @@ impl Outcome {
         self
     }
 
-    /// Standard output contains all `parts`.
+    /// Requires all `parts` in the standard output.
     pub fn printed(self, parts: &[&str]) -> Self {
         for part in parts {
             assert!(self.stdout.contains(part), "no `{part}` in the output of {}", self.told());
@@ -183,7 +183,7 @@ impl Outcome {
     }
 }
 
-/// One picture of a class. A class has its colors and pattern; `index` varies size, shade and place.
+/// A picture of a class. A class has its colors and pattern. `index` varies size, shade and position.
 fn picture(class: &str, index: u32) -> RgbImage {
     let (width, height) = (36 + index % 5, 34 + index % 7);
     let shade = (10 * (index % 6)) as u8;
@@ -198,7 +198,7 @@ fn picture(class: &str, index: u32) -> RgbImage {
     })
 }
 
-/// Compares two files; a failure names the first differing byte instead of printing megabytes.
+/// Compares two files. A failure names the first differing byte instead of printing megabytes.
 pub fn assert_same_bytes(what: &str, a: &Path, b: &Path) {
     let (a_bytes, b_bytes) = (fs::read(a).expect("reads"), fs::read(b).expect("reads"));
     assert_eq!(a_bytes.len(), b_bytes.len(), "{what}: lengths differ");

@@ -142,7 +142,7 @@ fn tensors(run: &std::path::Path) -> Vec<(String, Vec<f32>)> {
 }
 
 #[test]
-fn frozen_layers_stay_as_they_are() {
+fn frozen_layers_keep_their_values() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| place.path().join(name);
     let stop = AtomicBool::new(false);
@@ -159,7 +159,7 @@ fn frozen_layers_stay_as_they_are() {
             continue;
         }
         let still = name.starts_with(&format!("{top}.")) || name.ends_with(".bias");
-        // The first run's rate of 1e-30 keeps the start values.
+        // The first run's rate of 1e-30 keeps the initial values.
         let moved = a.iter().zip(b).any(|(a, b)| (a - b).abs() > 1e-20);
         assert_eq!(!moved, still, "{name}");
         counts[usize::from(still)] += 1;
@@ -187,7 +187,7 @@ fn a_trace_shows_every_kernel_and_changes_nothing() {
     let trace: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let events = trace["traceEvents"].as_array().expect("events");
     let spans = |tid: u64| events.iter().filter(move |e| e["ph"] == "X" && e["tid"] == tid);
-    // 10 images, one a step; one step kernel by kernel.
+    // 10 images, one per step. One step runs kernel by kernel.
     assert_eq!(spans(1).filter(|e| e["name"] == "wait for data").count(), 10);
     assert_eq!(spans(1).filter(|e| e["name"] == "submit").count(), 9);
     let end = |e: &serde_json::Value| e["ts"].as_f64().expect("a time") + e["dur"].as_f64().expect("a time");
@@ -199,9 +199,9 @@ fn a_trace_shows_every_kernel_and_changes_nothing() {
 }
 
 #[test]
-fn a_run_ends_early_when_its_score_does_not_become_better() {
+fn a_run_ends_early_when_its_score_stops_improving() {
     let place = tempfile::tempdir().expect("a temporary folder");
-    // The weights do not move; the running statistics settle.
+    // The weights do not move. The running statistics settle.
     let still = SegmentConfig { epochs: 60, lr: 1e-30, early_stop: 3, ..config(&place.path().join("run")) };
     let outcome = segment::train(&still, &(), &AtomicBool::new(false)).unwrap_or_else(|e| panic!("{e}"));
     let best = outcome.best.expect("a best epoch").epoch as usize;
@@ -211,7 +211,7 @@ fn a_run_ends_early_when_its_score_does_not_become_better() {
 
 /// A typical loss curve: flat, falling, flat at its lowest, rising.
 #[test]
-fn the_range_test_reads_its_curve() {
+fn the_range_test_suggests_a_rate_only_for_a_falling_curve() {
     let point = |i: usize| {
         let lr = 1e-6 * 10f64.powf(i as f64 / 20.0);
         let x = lr.log10();
@@ -223,7 +223,7 @@ fn the_range_test_reads_its_curve() {
     // 1 / (1 + exp(-4 (x + 3.5))) is 3/4 at x = -3.5 + ln 3 / 4.
     assert!((suggested.log10() + 3.225).abs() < 0.1, "{suggested}");
     assert!((-2.5..-1.5).contains(&lowest.log10()), "{lowest}");
-    // The smallest mean of noise is below the first ones, but the curve does not fall.
+    // The smallest mean of noise is below the first means, but the curve does not fall.
     for seed in 0..20u32 {
         let noise = |i: u32| f64::from((i + 1000 * seed).wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24);
         let flat: Vec<_> = (0..100).map(|i| (1e-7 * 1.17f64.powi(i as i32), 2.3 + 0.4 * noise(i))).collect();

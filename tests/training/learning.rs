@@ -45,7 +45,7 @@ fn losses(stem: Stem, [n, size]: [usize; 2], (optimizer, lr): (Optimizer, f64), 
     (1..=steps).map(&mut step).collect()
 }
 
-/// The loss starts near ln 8 = 2.08 (chance) and ends below a hundredth of it.
+/// The loss starts near ln 8 = 2.08 (chance) and ends below 1 % of it.
 fn overfits(optimizer: Optimizer, lr: f64) {
     let losses = losses(Stem::ImageNet, [16, 32], (optimizer, lr), 30);
     assert!((1.5..4.0).contains(&losses[0]), "{losses:?}");
@@ -78,9 +78,9 @@ fn first_stage(stem: Stem, size: usize) -> usize {
 }
 
 #[test]
-fn the_smallest_images_can_be_trained_on() {
+fn training_works_at_the_smallest_image_size() {
     const LEAST: usize = ResNet::MIN_IMAGE_SIZE;
-    assert_eq!(first_stage(Stem::ImageNet, LEAST - 1), 1, "one pixel: what the limit is there to refuse");
+    assert_eq!(first_stage(Stem::ImageNet, LEAST - 1), 1, "one pixel, which the limit excludes");
     for stem in [Stem::ImageNet, Stem::Cifar] {
         assert!(first_stage(stem, LEAST) > 1);
         for size in LEAST..LEAST + 4 {

@@ -1,4 +1,5 @@
-//! Training through the library: networks learn, a resumed run equals an uninterrupted one, settings and run folders.
+//! Training through the library: networks learn, a resumed run equals an uninterrupted one, and settings and run
+//! folders are kept.
 
 mod craft;
 mod learning;

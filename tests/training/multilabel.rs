@@ -1,5 +1,6 @@
-//! Multi-label classification from images to every verb: it learns images by heart, its thresholds go with the model, labels follow
-//! the model's class list, and a resumed run ends with the same bits.
+//! Multi-label classification from images to every verb: it overfits a few images, its thresholds are part of the
+//! model, labels follow the
+//! class list of the model, and a resumed run ends with the same bits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use shadegrad::tasks::{Part, typed};
 use shadegrad::train::{Evaluation, Observer, Outcome, StepProgress};
 use shadegrad::workflows::{EvalOptions, Predictions, compare, evaluate};
 
-/// Images to learn by heart; the validation images are copies of them.
+/// Number of images to overfit. The validation images are copies of them.
 const IMAGES: usize = 8;
 
 fn scenes() -> SeveralScenes {
@@ -81,18 +82,18 @@ fn eval_options(data: Option<PathBuf>) -> EvalOptions {
     EvalOptions { data, part: Some(Part::Val), device: "cpu".into(), ..EvalOptions::default() }
 }
 
-/// The labels of each image that an evaluation decided on.
+/// The labels of each image in an evaluation.
 fn labels(found: &MultiLabelEvaluation) -> Vec<Vec<&str>> {
     (0..found.scored.len()).map(|row| found.decided(row)).collect()
 }
 
 #[test]
-fn images_are_learned_by_heart_and_every_verb_tells_their_labels() {
+fn a_run_overfits_its_images_and_every_verb_gives_their_labels() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let (table, run) = (data(place.path(), 10), place.path().join("run"));
     let outcome = train(&MultiLabelConfig { epochs: 2, ..config(&table, &run) }, usize::MAX);
     let losses: Vec<f64> = outcome.rows.iter().map(|row| row.train_loss).collect();
-    // At chance each class costs ln 2 = 0.69.
+    // At chance each class has a loss of ln 2 = 0.69.
     assert!(losses[0] < 0.75 && losses[1] < 0.15, "{losses:?}");
     let best = outcome.best.expect("a best epoch");
     assert_eq!((best.score(&MEAN_AVERAGE_PRECISION), best.score(&MACRO_F1)), (Some(1.0), Some(1.0)));
@@ -132,11 +133,11 @@ fn images_are_learned_by_heart_and_every_verb_tells_their_labels() {
     compared.write(&folder).unwrap_or_else(|e| panic!("{e}"));
     let text = fs::read_to_string(folder.join("comparison.csv")).expect("a table");
     assert!(text.contains("mean average precision") && text.contains("\na,1.000,1.000,1.000,1.000,–,–,–\n"), "{text}");
-    // Two models that are the same disagree on no image.
+    // Two equal models disagree on no image.
     assert!(text.contains("\nb,1.000,1.000,1.000,1.000,0,0,1.000\n"), "{text}");
 }
 
-/// Columns in another order, classes that the images lack, and classes that the model does not know.
+/// Columns in another order, classes without images, and classes that the model lacks.
 #[test]
 fn labels_follow_the_class_list_of_the_model() {
     let place = tempfile::tempdir().expect("a temporary folder");

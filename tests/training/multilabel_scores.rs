@@ -1,4 +1,5 @@
-//! Scores against scikit-learn's, of `tests/fixtures/generate_multilabel.py`.
+//! Scores against those of scikit-learn in `tests/fixtures/multilabel_scores.json`, which `generate_multilabel.py`
+//! makes.
 
 use serde::Deserialize;
 use shadegrad::internals::tasks::multilabel::metrics::{DEFAULT_THRESHOLD, Scored};
@@ -53,7 +54,7 @@ fn scores_are_those_of_scikit_learn() {
             equal(&what, scored.decisions(k, thresholds[k]).f1(), class.f1);
             match class.threshold {
                 None => assert_eq!(thresholds[k], DEFAULT_THRESHOLD),
-                // Ours decides alike: it is at most the lowest probability that is decided for, and above all that are lower.
+                // The threshold decides alike: it is at most the lowest accepted probability, and above all lower ones.
                 Some(lowest) => {
                     let at = thresholds[k];
                     let alike = case.probabilities.iter().all(|row| (row[k] >= at) == (row[k] >= lowest));
@@ -68,9 +69,9 @@ fn scores_are_those_of_scikit_learn() {
     }
 }
 
-/// The order of images does not matter, even where probabilities are equal.
+/// The order of images does not matter, even among equal probabilities.
 #[test]
-fn ties_are_broken_by_no_order() {
+fn scores_of_ties_do_not_depend_on_the_order() {
     let (mut truth, mut p) = (vec![], vec![]);
     for i in 0..30 {
         truth.push(vec![u8::from(i % 3 == 0), u8::from(i % 7 == 1)]);
@@ -82,7 +83,7 @@ fn ties_are_broken_by_no_order() {
     let backward = scored(&truth, &p);
     assert_eq!(forward.mean_average_precision(), backward.mean_average_precision());
     assert_eq!(forward.best_thresholds(), backward.best_thresholds());
-    // All images are equal to the network: what is left is the share of positives.
+    // All images have equal probabilities: precision is the share of positives.
     equal("a constant", forward.average_precision(1), Some(5.0 / 30.0));
     equal("prevalence", forward.mean_prevalence(), Some((10.0 / 30.0 + 5.0 / 30.0) / 2.0));
 }

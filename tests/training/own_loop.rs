@@ -1,4 +1,4 @@
-//! A training loop of one's own: `Training` and `Predictor`.
+//! A custom training loop with `Training` and `Predictor`.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ fn noise(stream: u64, len: usize) -> Vec<f32> {
     (0..len as u64).map(|i| Random::new(11, stream, i, 0).normal()).collect()
 }
 
-/// Noise whose brightness tells the class.
+/// Noise with a brightness that depends on the class.
 fn batch(stream: u64, samples: usize) -> Batch {
     let each: usize = IMAGE.iter().product();
     let labels: Vec<u32> = (0..samples).map(|i| ((i as u64 + stream) % CLASSES as u64) as u32).collect();
@@ -48,7 +48,7 @@ fn training(options: TrainingOptions) -> Training {
     Training::new(cpu(), IMAGE, network, CrossEntropy::new(), options).expect("a training")
 }
 
-/// Batches of 7 and 4: two plans.
+/// Steps on batches of 7 and 4, which have two plans.
 fn steps(training: &mut Training, numbers: std::ops::Range<u64>) -> Vec<f32> {
     numbers.map(|i| training.step(&batch(i, if i % 2 == 0 { 7 } else { 4 })).expect("a step").loss).collect()
 }
@@ -71,7 +71,7 @@ fn evaluation_batches(sizes: &[usize]) -> Vec<Result<Batch, TrainingError>> {
 }
 
 #[test]
-fn it_learns_and_evaluates_alike_however_samples_are_cut_into_batches() {
+fn a_network_learns_and_its_evaluation_does_not_depend_on_the_batch_size() {
     let mut training = training(TrainingOptions::adam(1e-2));
     let losses = steps(&mut training, 0..40);
     assert!(losses[39] < 0.2 * losses[0], "{losses:?}");
@@ -145,7 +145,7 @@ fn gradients_applied_by_hand_are_a_step_to_the_bit() {
     }
     let trained = |t: &mut Training| {
         let mut tensors = all_tensors(t);
-        // `gradients` leaves the running statistics alone.
+        // `gradients` does not change the running statistics.
         tensors.retain(|(name, _)| !name.contains("running"));
         tensors
     };
@@ -154,7 +154,7 @@ fn gradients_applied_by_hand_are_a_step_to_the_bit() {
 }
 
 #[test]
-fn a_saved_training_goes_on_to_the_bit() {
+fn a_saved_training_continues_to_the_bit() {
     let folder = tempfile::tempdir().expect("a folder");
     let (all, weights) = (folder.path().join("all.safetensors"), folder.path().join("weights.safetensors"));
     let options = || TrainingOptions { average: Some(0.99), ..TrainingOptions::adam(1e-2) };
@@ -213,7 +213,7 @@ fn terms_are_weighted_and_shown_without_their_weight() {
     let norm = f64::from(step.gradient_norm().expect("it is measured"));
     assert!((norm - squares.sqrt()).abs() < 1e-5 * norm, "{norm} {squares}");
 
-    // The weighted term alone has the same value, as its own loss.
+    // The weighted term has the same value as a loss of one term.
     let alone = |g: &mut Graph, logits: Value, targets: &mut Targets| {
         let labels = targets.labels(g, logits)?;
         let weights = targets.constant(g, "class_weights", [CLASSES], &[1.0, 2.0, 4.0]);
@@ -224,7 +224,7 @@ fn terms_are_weighted_and_shown_without_their_weight() {
 }
 
 #[test]
-fn frozen_layers_stay_and_a_pattern_must_match() {
+fn frozen_layers_keep_their_values_and_a_pattern_must_match() {
     let options = |freeze: &[&str]| TrainingOptions {
         freeze: freeze.iter().map(ToString::to_string).collect(),
         ..TrainingOptions::adam(1e-2)
@@ -245,7 +245,7 @@ fn frozen_layers_stay_and_a_pattern_must_match() {
 }
 
 #[test]
-fn batches_that_do_not_fit_are_refused_with_what_would() {
+fn batches_of_the_wrong_size_are_refused_with_the_right_size() {
     let mut training = training(TrainingOptions::adam(1e-3));
     let good = batch(0, 4);
     let mut refused = |batch: Batch, told: &str| {
@@ -270,7 +270,7 @@ fn batches_that_do_not_fit_are_refused_with_what_would() {
     let missing = training.apply(&BTreeMap::new()).expect_err("no gradients").to_string();
     assert!(missing.contains("the gradient of `conv.weight` is missing"), "{missing}");
 
-    // A sample that is ignored counts for nothing.
+    // An ignored sample does not count.
     let ignored = training.evaluate([Ok::<_, TrainingError>(good.clone().with_labels(vec![0, 1, 2, IGNORED]))]);
     let each: usize = IMAGE.iter().product();
     let three = Batch::labeled(good.images[..3 * each].to_vec(), vec![0, 1, 2]);

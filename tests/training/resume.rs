@@ -1,4 +1,4 @@
-//! `--resume`: a run stopped after any step and resumed ends with the bits of an uninterrupted run.
+//! `--resume`: a run that stops after any step and is resumed ends with the bits of an uninterrupted run.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -79,7 +79,7 @@ fn stop_and_resume((device, precision): (&str, Precision), stops: impl IntoItera
         let run: PathBuf = place.path().join(format!("stopped-{stop}"));
         let first = train(&config(&run), stop).unwrap_or_else(|e| panic!("{e}"));
         assert!(first.interrupted, "stopped after {stop} of {STEPS}");
-        // As the command line: the settings of the run, its folder.
+        // As on the command line: the settings of the run, and its folder.
         let resumed = SegmentConfig { resume: Some(run.clone()), ..config(&run) };
         let second = train(&resumed, usize::MAX).unwrap_or_else(|e| panic!("after step {stop}: {e}"));
         assert!(!second.interrupted && second.rows.len() == 3, "after step {stop}");
@@ -94,12 +94,12 @@ fn stop_and_resume((device, precision): (&str, Precision), stops: impl IntoItera
 
 #[test]
 fn a_run_resumed_at_any_of_20_points_ends_with_the_same_bits() {
-    // They include ends of epochs (10, 20) and batches in the middle of an accumulated step.
+    // They include ends of epochs (10, 20) and batches within an accumulated step.
     stop_and_resume(("cpu", Precision::F32), (1..=STEPS - 1).filter(|step| !step.is_multiple_of(3)).take(20));
 }
 
 #[test]
-fn so_does_one_on_a_gpu() {
+fn a_resumed_run_on_a_gpu_ends_with_the_same_bits() {
     let device = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
     let stops = std::env::var("SHADEGRAD_STOPS").ok().and_then(|count| count.parse().ok()).unwrap_or(2);
     let points = || (1..=STEPS - 1).filter(|step| step % 3 == 2 || *step == 10).skip(1);
@@ -109,7 +109,7 @@ fn so_does_one_on_a_gpu() {
 }
 
 #[test]
-fn a_run_in_16_bits_goes_on_in_32_where_there_are_no_others() {
+fn a_run_in_16_bits_continues_in_32_on_a_device_without_them() {
     let device = std::env::var("SHADEGRAD_TEST_DEVICE").unwrap_or_else(|_| "llvmpipe".into());
     let place = tempfile::tempdir().expect("a temporary folder");
     let run = place.path().join("run");
@@ -119,14 +119,14 @@ fn a_run_in_16_bits_goes_on_in_32_where_there_are_no_others() {
     assert!(kept().contains("precision = \"f16\""));
     let wide = SegmentConfig { device: "cpu".into(), resume: Some(run.clone()), ..half };
     assert!(train(&wide, 2).unwrap_or_else(|e| panic!("{e}")).interrupted);
-    assert!(kept().contains("precision = \"f32\""), "the settings say what is done");
-    // And back: missing states start from their initial values.
+    assert!(kept().contains("precision = \"f32\""), "the settings are those of the run");
+    // Back to f16: missing states start from their initial values.
     let half = SegmentConfig { device, ..wide };
     assert!(!train(&half, usize::MAX).unwrap_or_else(|e| panic!("{e}")).interrupted);
 }
 
 #[test]
-fn what_cannot_be_resumed_is_refused_and_left_as_it_is() {
+fn a_run_that_cannot_be_resumed_is_refused_and_unchanged() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let run = place.path().join("run");
     let resumed = |run: &Path| SegmentConfig { resume: Some(run.to_owned()), ..config("cpu", run) };
@@ -146,7 +146,7 @@ fn what_cannot_be_resumed_is_refused_and_left_as_it_is() {
     }
 }
 
-/// Ends a run after an epoch.
+/// Stops a run after an epoch.
 struct StopAfterEpoch<'a>(&'a AtomicBool);
 
 impl Observer for StopAfterEpoch<'_> {
@@ -159,7 +159,7 @@ impl Observer for StopAfterEpoch<'_> {
 }
 
 #[test]
-fn other_images_in_the_middle_of_an_epoch_are_refused() {
+fn changed_images_within_an_epoch_are_refused() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let run = place.path().join("run");
     let start = SegmentConfig { accumulate: 1, ..config("cpu", &run) };
@@ -192,7 +192,7 @@ fn other_images_in_the_middle_of_an_epoch_are_refused() {
     assert_eq!(train(&other, usize::MAX).unwrap_or_else(|e| panic!("{e}")).rows.len(), 3);
 }
 
-/// Checks that results of the first part are gone while the second one runs.
+/// Requires the results of the first part to be gone while the second part runs.
 struct NoResults<'a>(&'a Path);
 
 impl Observer for NoResults<'_> {
@@ -206,9 +206,9 @@ impl Observer for NoResults<'_> {
     fn epoch(&self, _: &EpochRow, _: usize) {}
 }
 
-/// A killed run has written norms, events and results beyond its last checkpoint.
+/// A killed run has written norms, events and results after its last checkpoint.
 #[test]
-fn what_was_written_after_the_kept_place_is_taken_back() {
+fn results_after_the_last_checkpoint_are_removed_on_resume() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let [whole, run] = ["whole", "run"].map(|name| place.path().join(name));
     let of = |run: &Path| SegmentConfig { tensorboard: true, ..config("cpu", run) };
@@ -226,7 +226,7 @@ fn what_was_written_after_the_kept_place_is_taken_back() {
     for name in ["norms.csv", "iou.csv", "samples.png", "last.safetensors"] {
         assert!(bytes(&run, name) == bytes(&whole, name), "{name} differs");
     }
-    // Times and speeds differ, and have the same length.
+    // Times and speeds differ, but their lengths are equal.
     let events = "events.out.tfevents.shadegrad";
     assert_eq!(bytes(&run, events).len(), bytes(&whole, events).len(), "each epoch once");
 }

@@ -1,4 +1,4 @@
-//! The settings of a run: flags over file over defaults, and errors that say what to change.
+//! The settings of a run: flags over file over defaults, and errors with a remedy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ fn flags(line: &str) -> Given {
     flags::given(ClassifyConfig::SETTINGS, &matches).expect("values that a file can hold")
 }
 
-/// A folder with a config file of this text, and the file's path.
+/// Writes a config file with this text, and returns its folder and path.
 fn config(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("run.toml");
@@ -50,7 +50,7 @@ fn flags_win_over_the_file_and_the_file_over_the_defaults() {
 }
 
 #[test]
-fn every_flag_of_the_command_line_is_there() {
+fn every_setting_has_a_flag() {
     let line = "--data d --model resnet18 --epochs 2 --batch-size 4 --optimizer sgd --lr 0.1 --momentum 0.5 \
         --weight-decay 0.01 --clip 1 --label-smoothing 0.1 --normalize imagenet --image-size 32 --stem cifar \
         --val-split 0.5 --seed 7 --device cpu --out o --init i.safetensors --shuffle false --config c.toml";
@@ -73,7 +73,7 @@ fn the_written_settings_read_back_the_same() {
 }
 
 #[test]
-fn the_learning_rate_falls_for_scenes_and_stays_for_data_unless_set() {
+fn the_learning_rate_falls_for_scenes_and_is_constant_for_data_unless_set() {
     let of = |line: &str| ClassifyConfig::resolve(&flags(line)).expect("valid").settings().schedule;
     assert_eq!((of("").kind, of("--data d").kind), (Schedule::Cosine, Schedule::Constant));
     assert_eq!(of("--schedule constant").kind, Schedule::Constant);
@@ -85,7 +85,7 @@ fn the_learning_rate_falls_for_scenes_and_stays_for_data_unless_set() {
 }
 
 #[test]
-fn what_a_run_that_goes_on_would_ignore_is_refused() {
+fn settings_that_a_resumed_run_would_ignore_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("config.toml"), "epochs = 4\n").expect("writes");
     let run = folder.path().display();

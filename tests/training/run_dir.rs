@@ -1,4 +1,4 @@
-//! A run's folder, which nothing overwrites, its metrics and its pictures.
+//! The folder of a run, which nothing overwrites, with its metrics and its pictures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ fn a_folder_that_cannot_be_made_is_named_with_a_remedy() {
 }
 
 #[test]
-fn opening_says_what_is_missing() {
+fn opening_a_folder_that_is_no_run_names_the_missing_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let reason = |path: &Path| RunDir::open(path).expect_err("not a run").to_string();
     assert!(reason(&folder.path().join("none")).contains("none"));
@@ -119,7 +119,7 @@ fn opening_says_what_is_missing() {
 }
 
 #[test]
-fn metrics_read_back_exactly_and_the_header_stands_once() {
+fn metrics_read_back_exactly_and_have_one_header() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = RunDir::create(Some(folder.path()), "run").expect("creates");
     assert_eq!(run.read_metrics().expect("reads"), []);
@@ -158,7 +158,7 @@ fn a_foreign_metrics_file_is_an_error_with_its_line() {
 #[test]
 fn confusion_scores_follow_their_formulas() {
     let mut matrix = ConfusionMatrix::new(3);
-    // Truth 0: two right, one called 1. Truth 1: one right. Class 2: no images, never predicted.
+    // Truth 0: two right, one predicted as 1. Truth 1: one right. Class 2: no images, never predicted.
     for (truth, prediction) in [(0, 0), (0, 0), (0, 1), (1, 1)] {
         matrix.add(truth, prediction).expect("in range");
     }
@@ -188,7 +188,7 @@ fn pictures_show_both_curves_and_are_saved_as_png() {
 }
 
 #[test]
-fn curves_survive_numbers_that_cannot_be_drawn() {
+fn curves_are_drawn_also_with_values_that_cannot_be_drawn() {
     assert!(curves_picture(&[], Some(&panel())).is_err());
     let wild = [f64::NAN, f64::INFINITY, -1e300, 1e300, 0.0];
     for value in wild {
@@ -202,7 +202,7 @@ fn curves_survive_numbers_that_cannot_be_drawn() {
 #[test]
 fn the_confusion_picture_shades_by_row_and_checks_its_names() {
     let mut matrix = ConfusionMatrix::new(2);
-    // Class 0 is ten times as frequent; both rows are all correct, so equally dark.
+    // Class 0 is ten times as frequent. Both rows are all correct, so equally dark.
     (0..10).for_each(|_| matrix.add(0, 0).expect("in range"));
     matrix.add(1, 1).expect("in range");
     let names = ["a".to_owned(), "日本".to_owned()];
@@ -235,7 +235,7 @@ fn the_sheet_marks_right_and_wrong_and_takes_any_image_size() {
 }
 
 #[test]
-fn going_back_leaves_what_is_not_the_runs() {
+fn going_back_keeps_files_that_are_not_the_runs() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = RunDir::create(Some(folder.path()), "run").expect("creates");
     fs::create_dir(folder.path().join("errors")).expect("makes a folder");

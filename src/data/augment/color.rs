@@ -1,6 +1,6 @@
 //! Color, blur and erasing.
 //!
-//! Brightness, contrast, saturation and hue are all affine in RGB, so they are composed into one map and applied once,
+//! Brightness, contrast, saturation and hue are affine in RGB. They are composed into one map, which is applied once
 //! with one rounding. Saturation and hue are those of W3C's Filter Effects (`feColorMatrix`): they keep lightness
 //! `0.213 R + 0.715 G + 0.072 B`, and greys stay grey.
 
@@ -14,33 +14,33 @@ const LIGHTNESS: [f32; 3] = [0.213, 0.715, 0.072];
 pub struct ColorMap {
     /// Rows for red, green and blue.
     pub matrix: [[f32; 3]; 3],
-    /// Added after it.
+    /// Offset, added after the product.
     pub offset: [f32; 3],
 }
 
 impl ColorMap {
-    /// Every color stays.
+    /// The identity.
     pub const IDENTITY: ColorMap =
         ColorMap { matrix: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], offset: [0.0; 3] };
 
-    /// All values times `factor`.
+    /// Multiplies all values by `factor`.
     pub fn brightness(factor: f32) -> Self {
         ColorMap { matrix: Self::IDENTITY.matrix.map(|row| row.map(|v| v * factor)), offset: [0.0; 3] }
     }
 
-    /// Distances from the lightness of `mean` times `factor`.
+    /// Multiplies distances from the lightness of `mean` by `factor`.
     pub fn contrast(factor: f32, mean: [f32; 3]) -> Self {
         ColorMap { offset: [(1.0 - factor) * dot(LIGHTNESS, mean); 3], ..Self::brightness(factor) }
     }
 
-    /// Distances from grey of the same lightness times `factor`.
+    /// Multiplies distances from the grey of the same lightness by `factor`.
     pub fn saturation(factor: f32) -> Self {
         let unit = Self::IDENTITY.matrix;
         let entry = |r: usize, c: usize| LIGHTNESS[c] + factor * (unit[r][c] - LIGHTNESS[c]);
         ColorMap { matrix: std::array::from_fn(|r| std::array::from_fn(|c| entry(r, c))), offset: [0.0; 3] }
     }
 
-    /// Colors turned about the axis of greys.
+    /// Turns colors about the axis of greys.
     pub fn hue(degrees: f32) -> Self {
         const SIN: [[f32; 3]; 3] = [[-0.213, -0.715, 0.928], [0.143, 0.140, -0.283], [-0.787, 0.715, 0.072]];
         let (sin, cos) = f64::from(degrees).to_radians().sin_cos();
@@ -51,14 +51,14 @@ impl ColorMap {
         map
     }
 
-    /// `self`, and `next` after that.
+    /// The composition: `self`, then `next`.
     pub fn then(self, next: Self) -> Self {
         let column = |c: usize| [self.matrix[0][c], self.matrix[1][c], self.matrix[2][c]];
         let matrix = next.matrix.map(|row| std::array::from_fn(|c| dot(row, column(c))));
         ColorMap { matrix, offset: next.of(self.offset) }
     }
 
-    /// The color that a color becomes, neither rounded nor clipped.
+    /// The image of a color, neither rounded nor clipped.
     pub fn of(&self, rgb: [f32; 3]) -> [f32; 3] {
         std::array::from_fn(|i| dot(self.matrix[i], rgb) + self.offset[i])
     }
@@ -66,7 +66,7 @@ impl ColorMap {
     /// Maps a picture in place.
     pub fn apply(&self, rgb: &mut [u8]) {
         for pixel in rgb.as_chunks_mut::<3>().0 {
-            // `as` clips.
+            // `as` clips to 0..=255.
             *pixel = self.of(pixel.map(f32::from)).map(|v| (v + 0.5) as u8);
         }
     }
@@ -96,11 +96,11 @@ pub struct BlurSpace {
     sums: Vec<u32>,
 }
 
-/// One in the weights of the blur; a weight is what is left to be half of the kernel plus its middle.
+/// The sum of a blur's weights.
 const ONE: u32 = 1 << 15;
 
-/// Gaussian blur of deviation `sigma` in pixels, in place. The kernel is cut at 3 sigma and sums to 1 exactly; the
-/// picture goes on mirrored beyond its edges, so its mean stays.
+/// Gaussian blur with standard deviation `sigma` in pixels, in place. The kernel is cut at 3 sigma, and its weights sum
+/// to exactly 1. The picture is mirrored at its edges, so its mean stays.
 pub fn blur(rgb: &mut [u8], (height, width): (usize, usize), sigma: f32, space: &mut BlurSpace) {
     let radius = (3.0 * sigma).ceil().clamp(0.0, MAX_RADIUS as f32) as usize;
     let kernel = kernel(sigma, radius);
@@ -110,7 +110,7 @@ pub fn blur(rgb: &mut [u8], (height, width): (usize, usize), sigma: f32, space: 
     space.wide.resize(rgb.len(), 0);
     space.row.resize(stride + 6 * radius, 0);
     space.sums.resize(stride, 0);
-    // Along rows, to 8 further bits.
+    // Along rows, with 8 bits more.
     for (from, to) in rgb.chunks_exact(stride).zip(space.wide.chunks_exact_mut(stride)) {
         space.row[3 * radius..3 * radius + stride].copy_from_slice(from);
         for i in 0..radius {
@@ -140,10 +140,11 @@ pub fn blur(rgb: &mut [u8], (height, width): (usize, usize), sigma: f32, space: 
     }
 }
 
-/// Of a deviation of 10 pixels, the largest allowed.
+/// Radius at a deviation of 10 pixels, the largest allowed.
 const MAX_RADIUS: usize = 30;
 
-/// Weights of the middle and of the pixels to each side of it: `w[0] + 2 (w[1] + ... + w[radius])` is [`ONE`].
+/// Weights of the center and of the pixels at distance 1, 2, … on each side: `w[0] + 2 (w[1] + ... + w[radius])` is
+/// [`ONE`].
 fn kernel(sigma: f32, radius: usize) -> [u32; MAX_RADIUS + 1] {
     let mut weights = [0; MAX_RADIUS + 1];
     let of = |k: usize| (-0.5 * (k as f64 / f64::from(sigma)).powi(2)).exp();
@@ -170,9 +171,9 @@ pub struct Rect {
     pub left: usize,
     /// First row.
     pub top: usize,
-    /// Columns.
+    /// Number of columns.
     pub width: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
 }
 

@@ -1,18 +1,18 @@
-//! Where the pixels of a changed picture come from: one affine map, applied once.
+//! The affine map of a changed picture.
 //!
-//! Rotation, stretch, crops and flips are composed into one map before a single pixel is touched, so a picture is
-//! interpolated once however long the list is, and its mask moves by the very same map.
+//! Rotation, stretch, crops and flips are composed into one map before any pixel is read. A picture is interpolated
+//! once, however long the list is, and its mask follows the same map.
 
 use super::Outside;
 use crate::data::IGNORED;
 
-/// From a pixel of the changed picture to the place in the picture that it shows:
+/// Maps a pixel of the changed picture to a point of the original:
 /// `(u, v) = (a x + b y + c, d x + e y + f)`, in pixels from the center of the picture, `y` down.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Map(pub [f64; 6]);
 
 impl Map {
-    /// Everything stays.
+    /// The identity.
     pub const IDENTITY: Map = Map([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
 
     /// The picture turned counter-clockwise, as seen, by an angle in degrees.
@@ -31,7 +31,7 @@ impl Map {
         Map([1.0, 0.0, -x, 0.0, 1.0, -y])
     }
 
-    /// What `self` does to the picture, and `next` after that.
+    /// The composition: `self` changes the picture, then `next`.
     pub fn then(self, next: Map) -> Map {
         let ([a, b, c, d, e, f], [k, l, m, n, o, p]) = (self.0, next.0);
         let row = |a, b, c| [a * k + b * n, a * l + b * o, a * m + b * p + c];
@@ -39,7 +39,7 @@ impl Map {
         Map([a, b, c, d, e, f])
     }
 
-    /// The places that a row of a picture shows, in units of 2^-32 pixels from the middle of the first pixel.
+    /// The points that a row of a picture shows, in units of 2^-32 pixels from the center of the first pixel.
     fn row(&self, (height, width): (usize, usize), y: usize) -> Row {
         let [a, b, c, d, e, f] = self.0;
         let (middle_x, middle_y) = ((width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0);
@@ -52,7 +52,7 @@ impl Map {
     }
 }
 
-/// Bits of a coordinate's fraction: 2^-32 of a pixel is never seen, so turns by right angles and flips are exact.
+/// Bits of a coordinate's fraction. An error of 2^-32 pixel never shows, so right angles and flips are exact.
 const FRACTION: u32 = 32;
 /// Bits of an interpolation weight: four weights of 2^22 in all, times 255, stay below 2^30.
 const WEIGHT: u32 = 11;
@@ -78,8 +78,8 @@ impl Iterator for Row {
     }
 }
 
-/// Writes the RGB picture `from` of `(height, width)`, moved by `map`, into `to` with bilinear interpolation. Pixels from
-/// outside the picture follow `outside`: its rule and the picture's mean color.
+/// Writes the RGB picture `from` of `(height, width)`, moved by `map`, into `to`, with bilinear interpolation.
+/// `outside` is the rule for points outside of the picture, and the picture's mean color.
 ///
 /// # Panics
 /// If `from` holds fewer than `height · width` pixels.
@@ -111,7 +111,7 @@ pub fn warp_image(from: &[u8], size: (usize, usize), map: &Map, outside: (Outsid
     }
 }
 
-/// Between four pixels: upper left and right, lower left and right.
+/// Interpolates between four pixels: upper left, upper right, lower left, lower right.
 fn blend([a, b, c, d]: [u8; 4], right: u32, low: u32) -> u8 {
     const ONE: u32 = 1 << WEIGHT;
     let upper = u32::from(a) * (ONE - right) + u32::from(b) * right;
@@ -119,14 +119,15 @@ fn blend([a, b, c, d]: [u8; 4], right: u32, low: u32) -> u8 {
     ((upper * (ONE - low) + lower * low + (1 << (2 * WEIGHT - 1))) >> (2 * WEIGHT)) as u8
 }
 
-/// The pixel of `0..n` that place `i` of the endlessly mirrored picture shows.
+/// The pixel of `0..n` at position `i` of the endlessly mirrored picture.
 pub(super) fn reflected(i: i64, n: usize) -> usize {
     let n = n as i64;
     let i = i.rem_euclid(2 * n);
     i.min(2 * n - 1 - i) as usize
 }
 
-/// Writes the mask `from` of `(height, width)`, moved by `map`, into `to`: nearest pixel, 255 (ignored) outside.
+/// Writes the mask `from` of `(height, width)`, moved by `map`, into `to`: the nearest pixel, and 255 (ignored)
+/// outside.
 pub fn warp_mask(from: &[u8], size: (usize, usize), map: &Map, to: &mut [u8]) {
     let (height, width) = size;
     for (y, row) in to.chunks_exact_mut(width).enumerate() {

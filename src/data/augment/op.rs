@@ -1,13 +1,13 @@
-//! The operations: what they are called, which values make sense, how a list of them is read and written.
+//! The operations: their names, the ranges of their values, and the list as TOML.
 
 use toml::{Table, Value};
 
 use super::AugmentError;
 
-/// One way to change a picture. Random amounts are uniform unless said otherwise.
+/// A change of a picture. Random amounts are uniform unless stated otherwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Op {
-    /// Turned by -degrees to +degrees about the center; 0 to 180.
+    /// Turns by -degrees to +degrees about the center; 0 to 180.
     Rotate {
         /// Largest angle.
         degrees: f32,
@@ -17,59 +17,75 @@ pub enum Op {
         /// Largest change.
         share: f32,
     },
-    /// Moved by a whole number of pixels, -padding to +padding on each axis (never more than half of the side): a crop
-    /// of the picture with that much padding; 1 to 1024.
+    /// Moves by a whole number of pixels, -padding to +padding on each axis, at most half of the side. This is a crop
+    /// of the picture with that padding. 1 to 1024.
     Crop {
         /// Largest shift in pixels.
         padding: u32,
     },
-    /// A rectangle of the picture, enlarged to the whole.
+    /// Enlarges a rectangle of the picture to the whole.
     ResizedCrop {
-        /// Least and most share of the area that is kept; 0.01 to 1.
+        /// Least and largest share of the area that is kept; 0.01 to 1.
         area: [f32; 2],
-        /// Least and most width over height of the rectangle, over that of the picture (so 1 keeps proportions);
-        /// logarithmically uniform, 0.1 to 10.
+        /// Least and largest width over height of the rectangle, relative to that of the picture: 1 keeps proportions.
+        /// Logarithmically uniform, 0.1 to 10.
         ratio: [f32; 2],
     },
-    /// Left and right exchanged.
+    /// Mirrors left and right.
     FlipHorizontal,
-    /// Top and bottom exchanged.
+    /// Mirrors top and bottom.
     FlipVertical,
-    /// All values times a factor of 1 - share to 1 + share; 0 to 1.
+    /// Multiplies all values by a factor from 1 - share to 1 + share; 0 to 1.
     Brightness {
         /// Largest change.
         share: f32,
     },
-    /// Distance from the picture's mean lightness times a factor of 1 - share to 1 + share; 0 to 1.
+    /// Multiplies the distance from the picture's mean lightness by a factor from 1 - share to 1 + share; 0 to 1.
     Contrast {
         /// Largest change.
         share: f32,
     },
-    /// Distance from grey times a factor of 1 - share to 1 + share; 0 to 1.
+    /// Multiplies the distance from grey by a factor from 1 - share to 1 + share; 0 to 1.
     Saturation {
         /// Largest change.
         share: f32,
     },
-    /// Colors turned about the axis of greys by -degrees to +degrees; 0 to 180.
+    /// Turns colors about the axis of greys by -degrees to +degrees; 0 to 180.
     Hue {
         /// Largest angle.
         degrees: f32,
     },
     /// Gaussian blur.
     Blur {
-        /// Least and most standard deviation in pixels; 0 to 10.
+        /// Least and largest standard deviation in pixels; 0 to 10.
         sigma: [f32; 2],
     },
-    /// A rectangle filled with the picture's mean color; its pixels of a mask are ignored.
+    /// One operation of TrivialAugment (Müller & Hutter 2021), of a strength drawn from 31 levels.
+    Trivial {
+        /// Share of the levels that are drawn; 0 to 1.
+        strength: f32,
+        /// Whether colors may change.
+        colors: bool,
+    },
+    /// Operations of RandAugment (Cubuk et al. 2020), all of one strength.
+    Rand {
+        /// Number of operations; 1 to 4.
+        count: u32,
+        /// Strength; 0 to 30.
+        magnitude: u32,
+        /// Whether colors may change.
+        colors: bool,
+    },
+    /// Fills a rectangle with the picture's mean color. In a mask its pixels are ignored.
     Erase {
-        /// Least and most share of the picture's area; above 0, to 0.9.
+        /// Least and largest share of the picture's area; above 0, at most 0.9.
         area: [f32; 2],
-        /// Least and most width over height; logarithmically uniform, 0.1 to 10.
+        /// Least and largest width over height; logarithmically uniform, 0.1 to 10.
         ratio: [f32; 2],
     },
 }
 
-/// What a pixel from outside of the picture looks like; in a mask it is always ignored.
+/// The value of pixels from outside of the picture. In a mask they are always ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Outside {
     /// The picture mirrored at its edge (`c b a | a b c`).
@@ -79,26 +95,32 @@ pub enum Outside {
     Mean,
 }
 
-/// An operation and how often it is applied.
+/// An operation and its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
-    /// What is done.
+    /// The operation.
     pub op: Op,
-    /// To which share of the samples, 0 to 1.
+    /// Probability for a sample, 0 to 1.
     pub p: f32,
 }
 
-/// Ratios of torchvision's random resized crop and random erasing.
+/// Default ratio of torchvision's random resized crop and random erasing.
 const CROP_RATIO: [f32; 2] = [0.75, 4.0 / 3.0];
 const ERASE_RATIO: [f32; 2] = [0.3, 3.3];
 
+/// Most operations of RandAugment.
+pub(super) const MOST_DRAWN: u32 = 4;
+/// RandAugment's strength in torchvision.
+const MAGNITUDE: u32 = 9;
+
 const EXPECTED_KEYS: &str = "one of rotate, stretch, crop, resized_crop, flip, brightness, contrast, saturation, hue, \
-                             blur, erase, outside, beside it p, and ratio with resized_crop or erase";
+                             blur, erase, trivial, rand, outside, beside it p, ratio with resized_crop or erase, and \
+                             magnitude with rand";
 const NUMBER: &str = "a number";
 const RANGE: &str = "a number, or two as [least, most]";
 
 impl Op {
-    /// Its key in a list.
+    /// Key in a list.
     pub fn key(self) -> &'static str {
         match self {
             Op::Rotate { .. } => "rotate",
@@ -112,11 +134,13 @@ impl Op {
             Op::Hue { .. } => "hue",
             Op::Blur { .. } => "blur",
             Op::Erase { .. } => "erase",
+            Op::Trivial { .. } => "trivial",
+            Op::Rand { .. } => "rand",
         }
     }
 
-    /// Its number among the uses of randomness, counted from [`crate::random::op::AUGMENT`]. It never changes:
-    /// runs that are to be repeated depend on it.
+    /// Number among the uses of randomness, counted from [`crate::random::op::AUGMENT`]. It never changes, because
+    /// repeated runs depend on it.
     pub(super) fn number(self) -> u64 {
         match self {
             Op::Rotate { .. } => 0,
@@ -131,10 +155,12 @@ impl Op {
             Op::Hue { .. } => 9,
             Op::Blur { .. } => 10,
             Op::Erase { .. } => 11,
+            Op::Trivial { .. } => 12,
+            Op::Rand { .. } => 13,
         }
     }
 
-    /// Applied always, or to half of the samples where all or nothing is the point of it.
+    /// Default probability: 1, and 0.5 for flips and erasing.
     fn usual_p(self) -> f32 {
         match self {
             Op::FlipHorizontal | Op::FlipVertical | Op::Erase { .. } => 0.5,
@@ -143,7 +169,7 @@ impl Op {
     }
 }
 
-/// Key, value and what was expected, where a value makes no sense. Comparisons are written so that NaN fails.
+/// Key, value and expectation of a value out of range. The comparisons are false for NaN.
 type Check = Result<(), (&'static str, String, &'static str)>;
 
 fn check(key: &'static str, value: f32, from: f32, to: f32, expected: &'static str) -> Check {
@@ -176,6 +202,11 @@ impl Step {
                 check(key, share, 0.0, 1.0, "a share of 0 to 1")?;
             }
             Op::FlipHorizontal | Op::FlipVertical => {}
+            Op::Trivial { strength, .. } => check(key, strength, 0.0, 1.0, "a share of 0 to 1")?,
+            Op::Rand { count, magnitude, .. } => {
+                check(key, count as f32, 1.0, MOST_DRAWN as f32, "1 to 4 operations")?;
+                check("magnitude", magnitude as f32, 0.0, 30.0, "a strength of 0 to 30")?;
+            }
             Op::Blur { sigma } => {
                 check_range(key, sigma, 0.0, 10.0, "a deviation of 0 to 10 pixels, or [least, most] of it")?;
             }
@@ -192,7 +223,7 @@ impl Step {
         check("p", self.p, 0.0, 1.0, "a probability of 0 to 1")
     }
 
-    /// As an inline table; `p` only where it is not the usual one.
+    /// The inline table. It has `p` only where it is not the default.
     pub(super) fn to_table(self) -> Table {
         let (mut table, mut ratios) = (Table::new(), None);
         let value = match self.op {
@@ -204,6 +235,13 @@ impl Step {
             Op::FlipHorizontal => Value::String("horizontal".into()),
             Op::FlipVertical => Value::String("vertical".into()),
             Op::Blur { sigma } => floats(sigma),
+            Op::Trivial { strength, .. } => float(strength),
+            Op::Rand { count, magnitude, .. } => {
+                if magnitude != MAGNITUDE {
+                    table.insert("magnitude".into(), Value::Integer(magnitude.into()));
+                }
+                Value::Integer(count.into())
+            }
             Op::ResizedCrop { area, ratio } | Op::Erase { area, ratio } => {
                 ratios = Some(floats(ratio));
                 floats(area)
@@ -218,7 +256,7 @@ impl Step {
     }
 }
 
-/// What one table of a list says.
+/// A table of a list.
 pub(super) enum Entry {
     Step(Step),
     Outside(Outside),
@@ -228,21 +266,20 @@ impl Entry {
     /// Reads table `place` (from 1) of a list.
     pub(super) fn read(place: usize, table: &Table) -> Result<Self, AugmentError> {
         let reader = Reader { place, table };
-        let named = |key: &&String| !matches!(key.as_str(), "p" | "ratio");
+        let named = |key: &&String| !matches!(key.as_str(), "p" | "ratio" | "magnitude");
         let mut keys = table.keys().filter(named);
         let (Some(key), None) = (keys.next(), keys.next()) else { return Err(reader.other_keys()) };
         let has_ratio = table.contains_key("ratio");
+        if table.contains_key("magnitude") && key != "rand" {
+            return Err(reader.other_keys());
+        }
         if has_ratio && !matches!(key.as_str(), "resized_crop" | "erase") {
             return Err(reader.other_keys());
         }
         let op = match key.as_str() {
             "rotate" => Op::Rotate { degrees: reader.number("rotate")? },
             "stretch" => Op::Stretch { share: reader.number("stretch")? },
-            "crop" => {
-                let wrong = || reader.wrong("crop", "1 to 1024 pixels");
-                let pixels = table[key].as_integer().ok_or_else(wrong)?;
-                Op::Crop { padding: u32::try_from(pixels).map_err(|_| wrong())? }
-            }
+            "crop" => Op::Crop { padding: reader.whole("crop", "1 to 1024 pixels")? },
             "resized_crop" => {
                 let area = reader.range("resized_crop", |least| [least, 1.0])?;
                 Op::ResizedCrop { area, ratio: reader.ratio(has_ratio, CROP_RATIO)? }
@@ -260,6 +297,12 @@ impl Entry {
             "erase" => {
                 let area = reader.range("erase", |most| [most.min(0.02), most])?;
                 Op::Erase { area, ratio: reader.ratio(has_ratio, ERASE_RATIO)? }
+            }
+            "trivial" => Op::Trivial { strength: reader.number("trivial")?, colors: true },
+            "rand" => {
+                let given = table.contains_key("magnitude");
+                let magnitude = if given { reader.whole("magnitude", "a strength of 0 to 30")? } else { MAGNITUDE };
+                Op::Rand { count: reader.whole("rand", "1 to 4 operations")?, magnitude, colors: true }
             }
             "outside" if table.len() == 1 => {
                 return match table[key].as_str() {
@@ -294,11 +337,16 @@ impl Reader<'_> {
         AugmentError::Value { place: self.place, key, value, expected }
     }
 
+    fn whole(&self, key: &'static str, expected: &'static str) -> Result<u32, AugmentError> {
+        let number = self.table.get(key).and_then(Value::as_integer).and_then(|n| u32::try_from(n).ok());
+        number.ok_or_else(|| self.wrong(key, expected))
+    }
+
     fn number(&self, key: &'static str) -> Result<f32, AugmentError> {
         self.table.get(key).and_then(as_number).ok_or_else(|| self.wrong(key, NUMBER))
     }
 
-    /// Two numbers, or what one number means.
+    /// Two numbers, or the range that one number stands for.
     fn range(&self, key: &'static str, of_one: impl Fn(f32) -> [f32; 2]) -> Result<[f32; 2], AugmentError> {
         let value = &self.table[key];
         let pair = || match value.as_array()?.as_slice() {

@@ -11,18 +11,18 @@ use toml::{Table, Value};
 use super::op::Entry;
 use super::{AugmentError, Augmentation, Op, Outside, Step};
 
-/// Which changes keep the truth of a task's samples, so that a preset may make them.
+/// Changes that keep the label of a task's samples. A preset makes no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keeps {
-    /// A slight preset may mirror: a mirrored photograph is as true, a mirrored digit or arrow may not be.
+    /// `light` may mirror. A mirrored photograph keeps its class, a mirrored digit or arrow may not.
     pub mirror: bool,
-    /// Saturation, hue and sharpness may change: they are not what is predicted.
+    /// Saturation, hue and sharpness may change: they are not predicted.
     pub color: bool,
-    /// A patch may be erased: what it showed need not be predicted.
+    /// A patch may be erased: its content need not be predicted.
     pub erase: bool,
 }
 
-/// Which augmentation: `"light"` in a config file and on the command line, or a list such as
+/// The augmentation: `"light"` in a config file and on the command line, or a list such as
 ///
 /// ```toml
 /// augment = [
@@ -34,20 +34,23 @@ pub struct Keeps {
 ///     { brightness = 0.2 }, { contrast = 0.2 }, { saturation = 0.2 }, { hue = 10 },
 ///     { blur = 1.0, p = 0.2 },                        # sigma of 0 to 1 pixels, for a fifth of the samples
 ///     { erase = [0.02, 0.2], p = 0.25 },
+///     { trivial = 1.0 },                              # one operation of any strength (TrivialAugment)
+///     { rand = 2, magnitude = 9 },                    # 2 operations of strength 9 of 30 (RandAugment)
 ///     { outside = "mean" },                           # or "reflect", which it is without this entry
 /// ]
 /// ```
 ///
-/// Presets, by what keeps the truth of a task's samples ([`Keeps`]):
+/// Presets, by the changes that keep the label ([`Keeps`]):
 ///
 /// | preset | steps | with `mirror` | with `color` | with `erase` |
 /// |---|---|---|---|---|
 /// | `light` | rotation ±10°, stretch ±10 %, blur of sigma <= 1 with p 0.2 | horizontal flip | | |
 /// | `strong` | resized crop of half the area or more, rotation ±15°, horizontal flip, brightness and contrast ±20 % | | brightness and contrast ±30 %, saturation ±30 %, hue ±10°, blur of sigma <= 1.5 with p 0.3 | erasing with p 0.25 |
+/// | `trivial` | one operation of TrivialAugment (Müller & Hutter 2021) | horizontal flip | its operations on colors | |
 ///
-/// `light` never mirrors an image whose class may depend on it, such as a digit, a letter or an arrow; `strong` does: give a list
-/// without the flip where left and right matter. Colors to be predicted are not changed, and no patch is erased whose color or
-/// class is to be predicted.
+/// `light` never mirrors an image whose class may depend on it, such as a digit, a letter or an arrow. `strong` does;
+/// where left and right matter, give a list without the flip. Colors that are predicted stay, and no patch is erased
+/// whose color or class is predicted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Augment(Kind);
 
@@ -57,28 +60,31 @@ enum Kind {
     None,
     Light,
     Strong,
+    Trivial,
     List(Vec<Step>, Outside),
 }
 
-const EXPECTED: &str = "none, light, strong or a list such as [{ rotate = 10 }, { blur = 1.0, p = 0.2 }]";
+const EXPECTED: &str = "none, light, strong, trivial or a list such as [{ rotate = 10 }, { blur = 1.0, p = 0.2 }]";
 
 impl Augment {
-    /// Samples stay as they are.
+    /// No change.
     pub const NONE: Self = Augment(Kind::None);
     /// Slight changes.
     pub const LIGHT: Self = Augment(Kind::Light);
     /// Changes for long training.
     pub const STRONG: Self = Augment(Kind::Strong);
+    /// TrivialAugment.
+    pub const TRIVIAL: Self = Augment(Kind::Trivial);
 
-    /// These steps.
+    /// A list of steps.
     ///
     /// # Errors
-    /// A value out of range, an operation that is there twice.
+    /// A value out of range, or an operation that the list has twice.
     pub fn list(steps: Vec<Step>, outside: Outside) -> Result<Self, AugmentError> {
         for (index, step) in steps.iter().enumerate() {
             let place = index + 1;
             step.check().map_err(|(key, value, expected)| AugmentError::Value { place, key, value, expected })?;
-            // Each operation has random numbers of its own, which two of a kind would share.
+            // Two steps of one operation would share their random numbers.
             if steps[..index].iter().any(|earlier| earlier.op.number() == step.op.number()) {
                 return Err(AugmentError::Twice { place, key: step.op.key() });
             }
@@ -86,17 +92,18 @@ impl Augment {
         Ok(Augment(Kind::List(steps, outside)))
     }
 
-    /// The steps for samples whose truth some changes keep.
+    /// The steps that keep the label.
     pub fn steps(&self, keeps: Keeps) -> Vec<Step> {
         match &self.0 {
             Kind::None => vec![],
             Kind::Light => light(keeps),
             Kind::Strong => strong(keeps),
-            Kind::List(steps, _) => steps.clone(),
+            Kind::Trivial => trivial(keeps),
+            Kind::List(steps, _) => steps.iter().map(|&step| of_colors(step, keeps.color)).collect(),
         }
     }
 
-    /// Ready to be applied; `None` without any step.
+    /// The augmentation with its seed; `None` without any step.
     pub fn prepare(&self, keeps: Keeps, seed: u64) -> Option<Arc<Augmentation>> {
         let outside = if let Kind::List(_, outside) = self.0 { outside } else { Outside::default() };
         let steps = self.steps(keeps);
@@ -127,6 +134,7 @@ impl Augment {
             Kind::None => "none".into(),
             Kind::Light => "light".into(),
             Kind::Strong => "strong".into(),
+            Kind::Trivial => "trivial".into(),
             Kind::List(steps, outside) => {
                 let mut tables: Vec<Value> = steps.iter().map(|step| Value::Table(step.to_table())).collect();
                 if *outside == Outside::Mean {
@@ -168,6 +176,21 @@ fn strong(keeps: Keeps) -> Vec<Step> {
     steps
 }
 
+fn trivial(keeps: Keeps) -> Vec<Step> {
+    let drawn = Step::of(Op::Trivial { strength: 1.0, colors: keeps.color });
+    if keeps.mirror { vec![Step::of(Op::FlipHorizontal), drawn] } else { vec![drawn] }
+}
+
+/// The step; one that draws operations draws those that change colors only if they may change.
+fn of_colors(step: Step, keeps: bool) -> Step {
+    let op = match step.op {
+        Op::Trivial { strength, .. } => Op::Trivial { strength, colors: keeps },
+        Op::Rand { count, magnitude, .. } => Op::Rand { count, magnitude, colors: keeps },
+        op => op,
+    };
+    Step { op, ..step }
+}
+
 impl FromStr for Augment {
     type Err = AugmentError;
 
@@ -177,6 +200,7 @@ impl FromStr for Augment {
             "none" => Ok(Self::NONE),
             "light" => Ok(Self::LIGHT),
             "strong" => Ok(Self::STRONG),
+            "trivial" => Ok(Self::TRIVIAL),
             list if list.starts_with('[') => {
                 let not_toml = |e: toml::de::Error| AugmentError::Text { text: text.into(), problem: e.to_string() };
                 let found: Table = toml::from_str(&format!("augment = {list}")).map_err(not_toml)?;

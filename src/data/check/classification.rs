@@ -1,4 +1,4 @@
-//! Checking a set of images with a class each.
+//! Checks a set of images with a class each.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use super::report::{CheckReport, ClassCount, Fault};
 use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts, unopened};
 use crate::data::{DataError, OpenOptions, open_classification};
 
-/// Reads every image of the classification set at `path`: unreadable files, pictures that are in two
-/// parts or classes, classes without readable images.
+/// Reads every image of the classification set at `path`. It reports unreadable files, images that are in two parts or
+/// classes, and classes without readable images.
 ///
 /// # Errors
-/// Where there is nothing at `path`; whatever else is wrong is in the report.
+/// Where there is nothing at `path`. Other faults are in the report.
 pub fn check_classification(path: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, DataError> {
     let open = OpenOptions { val_split: options.val_split, seed: options.seed };
     let splits = match open_classification(path, &open) {

@@ -1,4 +1,4 @@
-//! The same picture in two parts: what is measured on was learned by heart; or under two labels, of which one is wrong.
+//! Duplicate images: in two parts (training data in the validation set), or with two labels (one of them is wrong).
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,8 +8,8 @@ use image::RgbImage;
 use super::report::{CheckReport, Fault};
 use super::{PartRead, Sample};
 
-/// Hash of size and pixels, so that the same picture in another file format is found. 64 bits: among
-/// a million different pictures two agree by chance once in thirty million sets.
+/// Hash of size and pixels. It finds the same image in another file format. With 64 bits, two of a million different
+/// images agree by chance in one of thirty million sets.
 pub(super) fn hash_of(image: &RgbImage) -> u64 {
     let mut hasher = DefaultHasher::new();
     image.dimensions().hash(&mut hasher);
@@ -17,8 +17,8 @@ pub(super) fn hash_of(image: &RgbImage) -> u64 {
     hasher.finish()
 }
 
-/// Adds a fault for each picture that is in more than one part or has more than one label, and a note about those that
-/// are merely there several times.
+/// Adds a fault for each image that is in more than one part or has more than one label, and a note on other
+/// duplicates.
 pub(super) fn report(parts: &[PartRead], report: &mut CheckReport) {
     let mut places: BTreeMap<u64, Vec<(&'static str, &Sample)>> = BTreeMap::new();
     for part in parts {

@@ -1,4 +1,4 @@
-//! Checking a set of color images.
+//! Checks a set of color images.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use super::report::{CheckReport, Fault};
 use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts, unopened};
 use crate::data::{DataError, decode_file, open_images};
 
-/// Reads every image of the colorization set at `path`: unreadable files, pictures that are in two
-/// parts, images without color.
+/// Reads every image of the colorization set at `path`. It reports unreadable files, images that are in two parts, and
+/// images without color.
 ///
 /// # Errors
-/// Where there is no folder at `path`; whatever else is wrong is in the report.
+/// Where there is no folder at `path`. Other faults are in the report.
 pub fn check_images(path: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, DataError> {
     let splits = match open_images(path, &options.set_options()) {
         Ok(splits) => splits,
@@ -47,7 +47,7 @@ pub fn check_images(path: &Path, options: &CheckOptions<'_>) -> Result<CheckRepo
     Ok(report)
 }
 
-/// A single file as a sample.
+/// Reads a single file as a sample.
 pub(super) fn read_file(path: &Path) -> Result<Sample, DataError> {
     let mut bad = Vec::new();
     let image = collected(decode_file(path), &mut bad)?.as_ref().map(ImageFacts::of);

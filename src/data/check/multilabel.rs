@@ -1,4 +1,4 @@
-//! Checking a set of images with several labels each.
+//! Checks a set of images with several labels each.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use super::report::{CheckReport, ClassCount};
 use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts, unopened};
 use crate::data::{DataError, MultiLabelSet, OpenOptions, open_multi_label};
 
-/// Reads every image of the multi-label set at `path`: unreadable files, images that are in two parts or have two
-/// lists of labels.
+/// Reads every image of the multi-label set at `path`. It reports unreadable files, and images that are in two parts or
+/// have two lists of labels.
 ///
 /// # Errors
-/// Where there is nothing at `path`; other faults are in the report.
+/// Where there is nothing at `path`. Other faults are in the report.
 pub fn check_multi_label(path: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, DataError> {
     let open = OpenOptions { val_split: options.val_split, seed: options.seed };
     let splits = match open_multi_label(path, &open) {

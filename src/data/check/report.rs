@@ -1,4 +1,4 @@
-//! What a check found, and how it is shown.
+//! The report of a check, and its text.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use super::PartRead;
 use crate::data::{BadImage, Decisions, SampleDepth, one_line};
 
-/// One thing that is wrong.
+/// A fault of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// File or list line; empty for faults of the whole set.
     pub file: String,
-    /// What is wrong and what to do.
+    /// The fault, and what to do.
     pub what: String,
 }
 
@@ -51,33 +51,33 @@ pub struct PartCount {
     pub grey: usize,
 }
 
-/// How often a class is there, in each of the report's parts.
+/// Frequency of a class in each of the report's parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassCount {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// Images of the class (classification) or its pixels (segmentation).
     pub counts: Vec<u64>,
 }
 
-/// What a check found.
+/// The report of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckReport {
     /// `classify`, `segment` or `colorize`.
     pub task: &'static str,
-    /// The data set.
+    /// Path of the data set.
     pub path: PathBuf,
     /// Its format.
     pub format: String,
     /// Its parts.
     pub parts: Vec<PartCount>,
-    /// What `classes` counts: `images` or `pixels`.
+    /// Unit of `classes`: `images` or `pixels`.
     pub unit: &'static str,
     /// Its classes; none for colorization.
     pub classes: Vec<ClassCount>,
-    /// What is wrong: training is not to start.
+    /// Faults that prevent training.
     pub faults: Vec<Fault>,
-    /// What is worth knowing.
+    /// Other remarks.
     pub notes: Vec<String>,
     /// How the set was read, and what was left out.
     pub decisions: Decisions,
@@ -90,12 +90,12 @@ impl CheckReport {
         Self { task, path, format, parts, unit: "images", classes, faults, notes, decisions }
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no faults.
     pub fn is_good(&self) -> bool {
         self.faults.is_empty()
     }
 
-    /// Notes how 16-bit samples are read.
+    /// Adds a note on how 16-bit samples are read.
     pub(super) fn add_depth(&mut self, depth: Option<&SampleDepth>) {
         self.notes.extend(depth.and_then(|depth| {
             depth.settle();
@@ -103,7 +103,7 @@ impl CheckReport {
         }));
     }
 
-    /// Counts the samples of each part, and takes over what is wrong with them.
+    /// Counts the samples of each part, and adds their faults.
     pub(super) fn add_parts(&mut self, parts: &[PartRead]) {
         for part in parts {
             let facts = || part.samples.iter().filter_map(|sample| sample.image.as_ref());

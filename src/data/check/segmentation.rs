@@ -1,4 +1,4 @@
-//! Checking a set of images with masks.
+//! Checks a set of images with masks.
 
 use std::path::Path;
 
@@ -8,12 +8,18 @@ use crate::data::prepare_pairs::count;
 use crate::data::segmentation::open_with;
 use crate::data::{BadImage, DataError, ImageProblem, SegmentationDataset};
 
-/// Reads every image and mask of the segmentation set at `path`: halves without their other half,
-/// list lines that name no file, unreadable files, sizes that differ, mask values outside of the
-/// classes with their pixels, classes without training pixels, pictures that are in two parts.
+/// Reads every image and mask of the segmentation set at `path`. It reports
+///
+/// - images without mask and masks without image,
+/// - list lines that name no file,
+/// - unreadable files,
+/// - masks of another size than their image,
+/// - mask values outside of the classes, with their number of pixels,
+/// - classes without training pixels,
+/// - images that are in two parts.
 ///
 /// # Errors
-/// Where there is no folder at `path`; whatever else is wrong is in the report.
+/// Where there is no folder at `path`. Other faults are in the report.
 pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, DataError> {
     let mut faults = Vec::new();
     let splits = match open_with(path, &options.set_options(), &mut faults) {
@@ -50,7 +56,7 @@ pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<Che
     Ok(report)
 }
 
-/// Reads a pair: both halves are looked at, whatever is wrong with one.
+/// Reads a pair. A fault of one file does not stop the reading of the other.
 fn sample(set: &dyn SegmentationDataset, index: usize) -> Result<Sample, DataError> {
     let mut bad = Vec::new();
     let image = collected(set.image(index), &mut bad)?.as_ref().map(ImageFacts::of);

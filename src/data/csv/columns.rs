@@ -1,8 +1,8 @@
-//! Which column of a table names files, which holds labels, and which says the part.
+//! Finds the columns of a table: files, labels and parts.
 //!
 //! | column | found by |
 //! |---|---|
-//! | path | its name in the first line; else its values name files |
+//! | path | its name in the first line; else a column whose values name files |
 //! | label | its name; else it is the only other column, or several columns of 0 and 1 hold a single 1 a row |
 //! | part | its name; else its values are `train`, `val` and `test` |
 
@@ -21,31 +21,31 @@ pub(in crate::data) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_nam
 const SPLIT_NAMES: [&str; 9] =
     ["split", "set", "subset", "partition", "phase", "fold_name", "data set", "dataset", "is_valid"];
 
-/// Rows that are looked at to recognize columns.
+/// Number of rows that columns are recognized by.
 const SAMPLE: usize = 200;
 
-/// Where the columns of a table are.
+/// Positions of the columns of a table.
 pub(super) struct Columns {
     pub path: usize,
     pub labels: Labels,
     pub split: Option<usize>,
-    /// The first line, where it names the columns.
+    /// The first line, if it names the columns.
     pub header: Option<Vec<String>>,
 }
 
-/// Where the label of a row is.
+/// Position of a row's label.
 pub(super) enum Labels {
     Column(usize),
-    /// Columns of 0 and 1, and the classes that they stand for.
+    /// Columns of 0 and 1, with their classes.
     OneHot(Vec<(usize, String)>),
 }
 
-/// The image files that a table may name.
+/// The image files that a table can name.
 pub(super) struct Files {
     folder: PathBuf,
-    /// The images below the folder, once a name did not stand for a file directly.
+    /// The images below the folder. They are listed once a name is not directly the path of a file.
     indexed: Option<(Index, Vec<PathBuf>)>,
-    /// Whether rows are looked up there.
+    /// Whether rows are looked up in `indexed`.
     by_index: bool,
 }
 
@@ -67,8 +67,8 @@ impl Files {
         Ok(&self.indexed.as_ref().expect("was just made").0)
     }
 
-    /// The file that `name` stands for. A name that stands for none is taken as a path below the table's folder, and
-    /// reported as missing once images are read.
+    /// The file of `name`. A name without a file becomes a path below the table's folder, which is reported as missing
+    /// when images are read.
     pub fn path(&self, name: &str) -> Result<PathBuf, String> {
         if let (true, Some((index, images))) = (self.by_index, &self.indexed) {
             match index.find(name) {
@@ -88,7 +88,7 @@ impl Columns {
     /// Finds the columns of the table `records`.
     ///
     /// # Errors
-    /// Where it has no rows, or no column can be made out to name files or labels. The message shows the columns.
+    /// Where it has no rows, or no column names files or labels. The message shows the columns.
     pub fn find(table: &Path, records: &[StringRecord], files: &mut Files) -> Result<Self, DataError> {
         let Some(first) = records.first() else {
             return Err(DataError::malformed(table, "has no rows; expected lines of path,label"));
@@ -111,7 +111,7 @@ impl Columns {
             None => column_of_files(width, sample, files)?,
         };
         let Some(path) = path else {
-            // Files that are not there are named one by one later.
+            // Missing files are reported one by one later.
             let looks_like_rows = width >= 2 && first.get(0).is_some_and(|name| is_image(Path::new(name)));
             return match looks_like_rows {
                 true => Ok(Self { path: 0, labels: Labels::Column(1), split: (width > 2).then_some(2), header: None }),
@@ -129,7 +129,7 @@ impl Columns {
         Ok(Self { labels, ..columns })
     }
 
-    /// The column that says the part: `named`, else one whose values are all names of parts.
+    /// Sets the column of parts: `named`, else a column whose values are all names of parts.
     fn with_split(mut self, named: Option<usize>, sample: &[StringRecord]) -> Self {
         let taken = |column: usize| column == self.path || matches!(self.labels, Labels::Column(c) if c == column);
         let says_parts = |column: usize| {
@@ -169,7 +169,7 @@ impl Columns {
         }
     }
 
-    /// In words, for the start of training.
+    /// The columns in words, for the start of training.
     pub fn words(&self) -> String {
         let name = |column: usize| match &self.header {
             Some(header) => format!("'{}'", header[column]),
@@ -185,12 +185,12 @@ impl Columns {
 }
 
 impl Files {
-    /// Whether `name` stands for a file, directly or by the index.
+    /// Whether `name` is a file, directly or by the index.
     fn names(&mut self, name: &str) -> Result<bool, DataError> {
         Ok(self.is_file(name) || self.index()?.find(name) != Match::None)
     }
 
-    /// Looks rows up in the index where the sample's names are no files.
+    /// Looks rows up in the index if the sample's names are not files directly.
     fn use_index_for(&mut self, column: usize, sample: &[StringRecord]) -> Result<(), DataError> {
         let names: Vec<&str> = sample.iter().filter_map(|record| record.get(column)).collect();
         if names.iter().any(|name| !self.is_file(name)) {
@@ -202,7 +202,7 @@ impl Files {
     }
 }
 
-/// The column most of whose values name files; the first of several.
+/// The column with the most values that name files; the first of several.
 fn column_of_files(width: usize, sample: &[StringRecord], files: &mut Files) -> Result<Option<usize>, DataError> {
     for column in 0..width {
         let names: Vec<&str> = sample.iter().filter_map(|record| record.get(column)).collect();
@@ -226,7 +226,7 @@ fn header(first: &StringRecord) -> Option<Vec<String>> {
     Some(first.iter().map(String::from).collect())
 }
 
-/// The part that a value of a column such as `is_valid` says.
+/// The part that a value of a column such as `is_valid` stands for.
 pub(super) fn part(value: &str) -> Option<Part> {
     match value {
         "true" | "1" => Some(Part::Val),
@@ -243,7 +243,7 @@ fn is_zero(value: &str) -> bool {
     matches!(value, "0" | "0.0" | "False" | "false" | "FALSE")
 }
 
-/// The columns with a value of each, and how to name them.
+/// The error for a column that was not found: the columns with a value of each, and how to name them.
 fn unknown(table: &Path, records: &[StringRecord], what: &str) -> DataError {
     const SHOWN: usize = 8;
     let second = records.get(1).unwrap_or(&records[0]);

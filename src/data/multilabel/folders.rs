@@ -1,4 +1,4 @@
-//! Class folders in which an image may lie in several: which files are the same image is decided from their content.
+//! Class folders with images in several of them. The content of files decides which are the same image.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ use crate::data::{DataError, OpenOptions};
 const FORMAT: &str = "class folders";
 
 /// Opens `root/train/CLASS/…` with the validation folder beside it, or splits `root/CLASS/…`. Without a validation part
-/// the test part is measured on.
+/// the test part is the validation part.
 pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
     let PartFolders { train, mut val, mut test, .. } = PartFolders::find(root)?;
     if val.is_none() {
@@ -45,7 +45,7 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplit
     let mut part = |folder: &Path| {
         let (set, own) = read(folder)?;
         notes.extend(own);
-        set.relabelled(train.class_names()).map_err(|class| DataError::ClassMismatch {
+        set.relabeled(train.class_names()).map_err(|class| DataError::ClassMismatch {
             class,
             present: folder.to_path_buf(),
             absent: train_root.clone(),
@@ -60,12 +60,12 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplit
 struct File {
     class: u32,
     path: PathBuf,
-    /// Its path below the folder of the class.
+    /// Its path below the class folder.
     name: PathBuf,
     bytes: u64,
 }
 
-/// Whether two files are the same content: the hash of it, or a number of its own for a file whose size no other has.
+/// Identity of a file's content: its hash, or a unique number for a file whose size no other file has.
 type Content = (u64, u64);
 
 fn read(root: &Path) -> Result<(MultiLabelSet, Vec<String>), DataError> {
@@ -105,7 +105,7 @@ fn read(root: &Path) -> Result<(MultiLabelSet, Vec<String>), DataError> {
     Ok((MultiLabelSet::new(Arc::new(ImageFiles::new(paths)), classes.into(), labels), notes))
 }
 
-/// What each file holds. Only files of a size that files of several classes have are read.
+/// The content of each file. A file is read only if files of several classes have its size.
 fn contents(files: &[File]) -> Result<Vec<Content>, DataError> {
     let mut classes: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
     for file in files {
@@ -123,11 +123,11 @@ fn contents(files: &[File]) -> Result<Vec<Content>, DataError> {
     files.par_iter().enumerate().map(content).collect()
 }
 
-/// Contents that lie in the folders of several classes as one image.
+/// The contents that are one image in several class folders.
 ///
 /// # Errors
-/// Where files of several classes have the same content but different names and are no links to one file: they can be
-/// one image with several labels, or copies of which one has a wrong label.
+/// Where files of several classes have the same content under different names, and are not links to one file. They may
+/// be one image with several labels, or copies of which one has a wrong label.
 fn shared(files: &[File], contents: &[Content]) -> Result<BTreeSet<Content>, DataError> {
     let mut groups: BTreeMap<Content, Vec<&File>> = BTreeMap::new();
     for (file, content) in files.iter().zip(contents) {
@@ -153,7 +153,7 @@ fn shared(files: &[File], contents: &[Content]) -> Result<BTreeSet<Content>, Dat
     Ok(shared)
 }
 
-/// Whether both paths lead to one file, by symbolic or by hard links.
+/// Whether both paths lead to one file, by symbolic or hard links.
 fn is_same_file(a: &Path, b: &Path) -> bool {
     #[cfg(unix)]
     if let (Ok(a), Ok(b)) = (fs::metadata(a), fs::metadata(b)) {
@@ -163,11 +163,11 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// What was decided, in words.
+/// The decision, in words.
 ///
 /// # Errors
-/// Where some names lie in several classes with the same content and others with different content: names mean images in
-/// the first case, and mere numbers in the second.
+/// Where some names have the same content in several classes, and others have different content. Names are images in
+/// the first case and plain numbers in the second.
 fn compare_names(
     files: &[File],
     contents: &[Content],

@@ -1,4 +1,4 @@
-//! The labels of a table's rows: from a column of lists or from a 0/1 column a class.
+//! The labels of a table's rows, from a column of lists or from one 0/1 column per class.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,17 +13,17 @@ use crate::data::csv::{require_one_spelling, sorted_names};
 pub(super) struct Labels {
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// Of each row, as indices into `classes`; ascending, without repeats.
+    /// Labels of each row as indices into `classes`, ascending and distinct.
     pub of_rows: Vec<Vec<u32>>,
-    /// How they are written.
+    /// Name of their format.
     pub format: &'static str,
-    /// Whether a row holds at most one label, so that an image has a row for each of its labels.
+    /// Whether each row has at most one label, so that an image has a row for each of its labels.
     pub one_a_row: bool,
-    /// How they were read.
+    /// Notes on how they were read.
     pub notes: Vec<String>,
 }
 
-/// The classes that `classes.txt` beside a table lists, a name a line.
+/// The class list in the `classes.txt` beside a table, one name per line.
 pub(super) fn class_list(table: &Path) -> Result<Option<Vec<String>>, DataError> {
     let path = table.with_file_name("classes.txt");
     if !path.is_file() {
@@ -106,12 +106,12 @@ fn of_lists(
     Ok(Labels { classes, of_rows, format, one_a_row, notes })
 }
 
-/// What a cell of a 0/1 column says.
+/// A cell of a 0/1 column.
 #[derive(Clone, Copy, PartialEq)]
 enum Flag {
     Absent,
     Present,
-    /// -1: absent in some data sets (CelebA), not known in others (CheXpert).
+    /// -1, which is absent in some data sets (CelebA) and unknown in others (CheXpert).
     Minus,
 }
 
@@ -128,7 +128,7 @@ fn is_flags(table: &Table<'_>, column: usize) -> bool {
     (0..table.len()).all(|row| flag(table.cell(row, column)).is_some())
 }
 
-/// Labels of a 0/1 column a class; the classes are in the order of the columns, or in that of `classes.txt`.
+/// Labels of 0/1 columns. The classes are in the order of the columns, or in that of `classes.txt`.
 fn of_flags(table: &Table<'_>, columns: &[usize], listed: Option<Vec<String>>) -> Result<Labels, DataError> {
     let names: Vec<String> = columns.iter().map(|&column| table.column_name(column).to_owned()).collect();
     let malformed = |problem: String| DataError::malformed(table.path, problem);

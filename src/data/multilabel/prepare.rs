@@ -1,4 +1,4 @@
-//! Prepared images with several labels each, and what the loader takes of them.
+//! Prepared images with several labels each, and their source for the loader.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,7 +16,7 @@ use crate::data::{
     SampleMut, Source,
 };
 
-/// A set whose every image has been read once and is known to be good.
+/// A set of images that were all read once and are good.
 pub struct PreparedLabels {
     set: MultiLabelSet,
     image_size: u32,
@@ -24,12 +24,12 @@ pub struct PreparedLabels {
     sums: PixelSums,
 }
 
-/// Prepares sets together: one memory budget, one progress, one list of bad images. Pass the training set first: it has
-/// the first claim on the memory.
+/// Prepares sets together, with one memory budget, one progress and one list of bad images. The training set comes
+/// first: it has the first claim on the memory.
 ///
 /// # Errors
-/// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`; then an error only where a set has
-/// nothing left.
+/// [`DataError::BadImages`] with every image that cannot be read, unless `skip_bad`. With `skip_bad` a set without any
+/// good image.
 pub fn prepare_multi_label(
     sets: &[MultiLabelSet],
     options: &PrepareOptions,
@@ -92,7 +92,7 @@ impl PreparedLabels {
         counts
     }
 
-    /// Fails where a class has no good image: it cannot be learned.
+    /// Fails where a class has no good image, because it cannot be learned.
     ///
     /// # Errors
     /// [`DataError::ClassLost`].
@@ -103,7 +103,7 @@ impl PreparedLabels {
         }
     }
 
-    /// What to call good image `index` to a person.
+    /// Name of good image `index` for messages.
     pub fn name(&self, index: usize) -> String {
         self.set.name(self.store.kept[index])
     }
@@ -116,7 +116,7 @@ impl PreparedLabels {
     /// Good image `index`, resized: `image_size * image_size * 3` bytes of RGB by rows.
     ///
     /// # Errors
-    /// Where it is not in memory and its file can no longer be read.
+    /// Where the image is not in memory and its file can no longer be read.
     pub fn pixels(&self, index: usize) -> Result<Cow<'_, [u8]>, DataError> {
         match self.store.get(index) {
             Some(pixels) => Ok(Cow::Borrowed(pixels)),
@@ -130,7 +130,7 @@ impl PreparedLabels {
     }
 }
 
-/// Prepared images as the loader takes them: normalized (H, W, 3) in, 1 or 0 for each class as targets.
+/// Prepared images for the loader: normalized (H, W, 3) as input, 1 or 0 for each class as targets.
 pub struct MultiLabelSource {
     prepared: Arc<PreparedLabels>,
     table: Box<[[f32; 256]; 3]>,
@@ -139,7 +139,7 @@ pub struct MultiLabelSource {
 }
 
 thread_local! {
-    /// An image that is mixed into another.
+    /// The image that is mixed into another.
     static OTHER: RefCell<Vec<f32>> = RefCell::default();
 }
 
@@ -149,17 +149,17 @@ impl MultiLabelSource {
         Self { prepared, table: Box::new(normalization.table()), augmentation: None, mix: Mix::default() }
     }
 
-    /// The same, with samples changed at random.
+    /// The same, with augmentation.
     pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
         Self { augmentation, ..self }
     }
 
-    /// The same, with samples mixed; targets are then shares from 0 to 1. A single image stays as it is.
+    /// The same, with mixing. Targets are then shares from 0 to 1. A set of one image is not mixed.
     pub fn mixed(self, mix: Mix) -> Self {
         Self { mix, ..self }
     }
 
-    /// Writes the image of sample `index` without others mixed in.
+    /// Writes the image of sample `index` without mixing.
     fn image(&self, epoch: u64, index: usize, to: &mut [f32]) -> Result<(), DataError> {
         let pixels = self.prepared.pixels(index)?;
         match &self.augmentation {

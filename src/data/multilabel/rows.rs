@@ -1,4 +1,4 @@
-//! A table of images with several labels as a data set: its rows joined by image and dealt out to parts.
+//! A table of images with several labels as a data set: rows are joined by image and divided into parts.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,11 +17,11 @@ struct Image {
     path: PathBuf,
     labels: Vec<u32>,
     part: Part,
-    /// The first row that names it.
+    /// Its first row.
     row: usize,
 }
 
-/// Opens a table. Without validation rows those of the split `test` are measured on.
+/// Opens a table. Without validation rows the rows of the split `test` are the validation part.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
     let table = Table::read(path)?;
     let mut labels = labels::read(&table, labels::class_list(path)?)?;
@@ -50,8 +50,8 @@ fn set(images: Vec<Image>, classes: &Arc<[String]>) -> MultiLabelSet {
     MultiLabelSet::new(Arc::new(ImageFiles::new(paths)), Arc::clone(classes), labels)
 }
 
-/// Images in the order of their first rows. Rows of the same image are joined where each holds a single label; elsewhere
-/// they must agree.
+/// Images in the order of their first rows. Rows of the same image are joined if each has one label. Otherwise their
+/// labels must agree.
 fn images(table: &Table<'_>, labels: &mut Labels) -> Result<Vec<Image>, DataError> {
     let mut images: Vec<Image> = Vec::new();
     let mut seen: HashMap<PathBuf, usize> = HashMap::new();
@@ -88,7 +88,7 @@ fn images(table: &Table<'_>, labels: &mut Labels) -> Result<Vec<Image>, DataErro
     Ok(images)
 }
 
-/// Two rows with lists that differ for one image.
+/// The message for two rows of one image with different lists.
 fn contradiction(classes: &[String], here: &[u32], there: &[u32], line: u64) -> String {
     let names = |labels: &[u32]| match labels {
         [] => "no label".into(),

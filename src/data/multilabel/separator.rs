@@ -1,11 +1,11 @@
-//! What stands between the labels of a list: decided from all lists of a column together.
+//! The separator between the labels of a list, decided from all lists of a column together.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::quoted;
 
-/// What stands between labels.
+/// A separator of labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Separator {
     /// Nothing: a list is one label.
@@ -29,30 +29,30 @@ impl fmt::Display for Separator {
     }
 }
 
-/// A separator, and why it is that one where others were possible.
+/// A separator, and the reason if others were possible.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decided {
     pub separator: Separator,
     pub why: Option<String>,
 }
 
-/// Lists that can be read in two ways, or in none.
+/// Lists that have two readings, or none.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unclear {
-    /// Index of a list that shows it.
+    /// Index of a list with the fault.
     pub at: usize,
-    /// Both readings, and what to do.
+    /// Both readings, and the remedy.
     pub problem: String,
 }
 
 const MARKS: [char; 3] = [';', '|', ','];
 
-/// What to do about lists with spaces.
+/// The remedy for lists with spaces.
 const SPELL_OUT: &str = "write ; between labels (a space then belongs to a label), or list the classes, one a line, in \
                          classes.txt beside the table";
 
 impl Separator {
-    /// The labels of a list, without the empty ones that `car;;tree;` has.
+    /// The labels of a list, without empty ones as in `car;;tree;`.
     pub fn split<'a>(self, list: &'a str) -> Vec<&'a str> {
         let bare = |label: &'a str| {
             let label = label.trim();
@@ -74,10 +74,10 @@ impl Separator {
         lists.iter().all(|list| self.split(list).iter().all(|label| classes.iter().any(|class| class == label)))
     }
 
-    /// Decides for lists, by the class list where there is one.
+    /// Decides for lists, with the class list if there is one.
     ///
     /// # Errors
-    /// Where two readings are possible and the lists prove neither.
+    /// Where two readings are possible and the lists exclude neither.
     pub fn decide(lists: &[&str], classes: Option<&[String]>) -> Result<Decided, Unclear> {
         let bracketed = |list: &&str| list.trim().starts_with('[') && list.trim().ends_with(']');
         let filled = || lists.iter().enumerate().filter(|(_, list)| !list.trim().is_empty());
@@ -125,12 +125,12 @@ fn two_marks(lists: &[&str], first: char, second: char) -> Unclear {
     Unclear { at, problem }
 }
 
-/// Lists with spaces and no other mark: `traffic light` is one label or two.
+/// Decides for lists with spaces and no other separator: `traffic light` is one label or two.
 fn space_or_name(lists: &[&str]) -> Result<Decided, Unclear> {
     let words: Vec<Vec<&str>> = lists.iter().map(|list| Separator::Space.split(list)).collect();
     let several: BTreeSet<&[&str]> = words.iter().filter(|w| w.len() > 1).map(Vec::as_slice).collect();
     let separated = |why: String| Ok(Decided { separator: Separator::Space, why: Some(why) });
-    // A name has its words in one order.
+    // The words of a name have one order.
     let in_order = |words: &[&str]| {
         let mut sorted: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         sorted.sort();

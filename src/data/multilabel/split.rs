@@ -1,4 +1,4 @@
-//! Splitting images with several labels into training and validation, with the share of each label kept in both.
+//! Splits images with several labels into training and validation, with equal shares of each label.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use super::{MultiLabelSet, MultiLabelSplits};
 use crate::data::{DataError, OpenOptions};
 use crate::random::{self, op};
 
-/// Splits `all` by iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011): the rarest label is dealt out first,
-/// each of its images to the part that lacks most of that label. Which images those are depends on `options.seed` alone.
-/// Both parts keep the order of `all`.
+/// Splits `all` by iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011): the images of the rarest label are
+/// dealt first, each to the part that lacks most of that label. The split depends on `options.seed` alone. Both parts
+/// keep the order of `all`.
 pub(super) fn stratified(
     all: &MultiLabelSet,
     options: &OpenOptions,
@@ -33,7 +33,7 @@ pub(super) fn stratified(
     Ok(MultiLabelSplits { train: all.subset(&train), val: all.subset(&val), test: None, by_seed: true, format, notes })
 }
 
-/// Place in `train` of an image whose labels other images of it have too.
+/// Index in `train` of an image whose labels all occur in other images of `train`.
 fn spare(all: &MultiLabelSet, train: &[usize]) -> Option<usize> {
     let positives = all.subset(train).positives();
     train
@@ -42,22 +42,22 @@ fn spare(all: &MultiLabelSet, train: &[usize]) -> Option<usize> {
         .filter(|_| train.len() > 1)
 }
 
-/// Deals images out to training (0) and validation (1).
+/// Deals images to training (0) and validation (1).
 struct Dealer<'a> {
     all: &'a MultiLabelSet,
-    /// Images of each label that are not dealt out.
+    /// Number of images of each label that are not yet dealt.
     left: Vec<usize>,
-    /// Images of each label that each part lacks.
+    /// Number of images of each label that each part lacks.
     lacking_of: Vec<[f64; 2]>,
-    /// Images that each part lacks in all.
+    /// Number of images that each part lacks.
     lacking: [f64; 2],
     dealt: Vec<bool>,
     parts: [Vec<usize>; 2],
 }
 
 impl Dealer<'_> {
-    /// Gives image `index` to the part that lacks more of `label`, then to the one that lacks more images, then to
-    /// training. An image that was dealt out stays where it is.
+    /// Deals image `index` to the part that lacks more of `label`; on a tie to the part that lacks more images, then to
+    /// training. An image that is already dealt stays.
     fn deal(&mut self, index: usize, label: Option<usize>) {
         if std::mem::replace(&mut self.dealt[index], true) {
             return;

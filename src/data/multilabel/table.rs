@@ -1,4 +1,4 @@
-//! A table of images and labels as text: its columns and its lines.
+//! A table of images and labels as text, with its columns and rows.
 
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,13 @@ use crate::data::csv::{LABEL_NAMES, PATH_NAMES, SPLIT_NAMES};
 use crate::data::listing::is_image;
 use crate::data::parts::{Part, part_of};
 
-/// Names of a column of label lists, beside those of a column of labels.
+/// Names of a column of label lists; the names of a label column count too.
 const LIST_NAMES: [&str; 6] = ["labels", "classes", "class_names", "categories", "tags", "targets"];
 
-/// A table whose columns were found. Rows count from 0 below the header.
+/// A table with known columns. Rows count from 0, without the header.
 pub(super) struct Table<'a> {
     pub path: &'a Path,
-    /// Names of the columns; none where the table has no header.
+    /// Names of the columns; empty if the table has no header.
     header: Vec<String>,
     rows: Vec<StringRecord>,
     image: usize,
@@ -27,11 +27,11 @@ fn is_one_of(name: &str, names: &[&str]) -> bool {
 }
 
 impl<'a> Table<'a> {
-    /// Reads a table and finds its columns. Without a header they are path, labels and, where there is a third, split.
+    /// Reads a table and finds its columns. Without a header they are path, labels and an optional split.
     pub fn read(path: &'a Path) -> Result<Self, DataError> {
         let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
         let malformed = |problem: &str| DataError::malformed(path, problem);
-        // The separator between columns is the one under which there is a column of images.
+        // The delimiter is the one that gives a column of images.
         let separators = [b',', b';', b'\t'].into_iter();
         let read = separators.filter_map(|separator| records(&bytes, separator).ok());
         let mut tables = read.filter_map(|records| image_column(&records).map(|found| (records, found)));
@@ -77,12 +77,12 @@ impl<'a> Table<'a> {
         self.rows[row].position().map_or(0, csv::Position::line)
     }
 
-    /// An error about a row.
+    /// An error in a row.
     pub fn fail(&self, row: usize, problem: String) -> DataError {
         DataError::CsvRow { path: self.path.to_path_buf(), line: self.line(row), problem }
     }
 
-    /// A cell, without the spaces around it.
+    /// A cell, trimmed.
     pub fn cell(&self, row: usize, column: usize) -> &str {
         self.rows[row].get(column).unwrap_or("")
     }
@@ -92,17 +92,17 @@ impl<'a> Table<'a> {
         self.header.get(column).map_or("labels", String::as_str)
     }
 
-    /// Columns that name neither the image nor its part.
+    /// Columns other than image and part.
     pub fn label_columns(&self) -> Vec<usize> {
         (0..self.rows[0].len()).filter(|&column| column != self.image && Some(column) != self.split).collect()
     }
 
-    /// Whether a column's name says that it holds labels.
+    /// Whether a column's name is that of a label column.
     pub fn is_named_list(&self, column: usize) -> bool {
         is_one_of(self.column_name(column), &LIST_NAMES) || is_one_of(self.column_name(column), &LABEL_NAMES)
     }
 
-    /// The image of a row; paths are relative to the table's folder.
+    /// The image of a row. Paths are relative to the table's folder.
     pub fn image_path(&self, row: usize) -> Result<PathBuf, DataError> {
         match self.cell(row, self.image) {
             "" => Err(self.fail(row, "names no image; expected its path".into())),
@@ -110,12 +110,12 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Whether the table names the part of each image.
+    /// Whether the table has a column of parts.
     pub fn has_parts(&self) -> bool {
         self.split.is_some()
     }
 
-    /// Part of the image of a row; training where the table names no parts.
+    /// Part of the image of a row; training if the table has no column of parts.
     pub fn part(&self, row: usize) -> Result<Part, DataError> {
         let Some(column) = self.split else { return Ok(Part::Train) };
         let cell = self.cell(row, column);

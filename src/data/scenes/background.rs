@@ -1,6 +1,6 @@
-//! What objects stand in front of, and things beside them that are none of the classes.
+//! Backdrops of scenes, and clutter beside the objects.
 //!
-//! Everything here is in frame coordinates: y downward, 1 the height of the picture.
+//! Coordinates are those of the frame: y downward, 1 is the height of the picture.
 
 use tiny_skia::Transform;
 
@@ -8,12 +8,12 @@ use super::Label;
 use super::canvas::{Color, Drawing, Fill};
 use crate::random::Random;
 
-/// Shape of the frame and where its ground begins.
+/// Proportions of the frame, and its horizon.
 #[derive(Debug, Clone, Copy)]
 pub struct Stage {
     /// Width of the picture over its height.
     pub aspect: f32,
-    /// Height of the line where the ground begins, from the top.
+    /// Distance of the ground's far edge from the top.
     pub horizon: f32,
 }
 
@@ -193,7 +193,7 @@ fn hills(d: &mut Drawing, stage: Stage, rng: &mut Random) {
             for _ in 0..3 {
                 let x = rng.range(-0.2, stage.aspect + 0.2);
                 let height = rng.range(0.06, 0.2) / (1 + row) as f32;
-                // Flattened so that no hill reaches below the ground that is drawn next.
+                // Flat, so that no hill reaches below the ground, which is drawn next.
                 d.ellipse((x, stage.horizon), rng.range(0.25, 0.6), height, base.shade(1.1 - 0.2 * row as f32));
             }
         }
@@ -222,7 +222,7 @@ fn grass(d: &mut Drawing, stage: Stage, rng: &mut Random) {
     }
 }
 
-/// One thing that is none of the classes, on the ground at `at`, `size` high in frame heights.
+/// One thing that belongs to no class, on the ground at `at`, `size` frame heights high.
 pub fn clutter(d: &mut Drawing, at: (f32, f32), size: f32, rng: &mut Random) {
     let mut thing = Drawing::new(Some(Label::Clutter));
     match rng.below(6) {

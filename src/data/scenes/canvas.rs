@@ -1,8 +1,8 @@
-//! Drawings as lists of shapes, and the two ways to turn a list into pixels.
+//! Drawings as lists of shapes, and their two renderings.
 //!
-//! A [`Drawing`] is pure data: paths with a fill, a label and a transform. [`Drawing::colors`]
-//! renders it anti-aliased, [`Drawing::labels`] renders the label of the topmost shape at each pixel
-//! with hard edges. Both walk the same list with the same geometry, so the labels are exact.
+//! A [`Drawing`] is pure data: paths with a fill, a label and a transform. [`Drawing::colors`] renders it anti-aliased.
+//! [`Drawing::labels`] renders the label of the topmost shape at each pixel with hard edges. Both use the same list and
+//! the same geometry, so the labels are exact.
 
 use image::RgbImage;
 use tiny_skia::{
@@ -21,7 +21,7 @@ pub struct Color {
     pub g: f32,
     /// Blue.
     pub b: f32,
-    /// Opacity; 1 hides what lies beneath.
+    /// Opacity; 1 hides everything beneath.
     pub a: f32,
 }
 
@@ -36,7 +36,7 @@ impl Color {
         Self::rgb(value, value, value)
     }
 
-    /// From hue (turns), saturation and value, as a painter picks colors.
+    /// Color of a hue (in turns), saturation and value.
     pub fn hsv(hue: f32, saturation: f32, value: f32) -> Self {
         let channel = |offset: f32| {
             let k = (offset + hue * 6.0).rem_euclid(6.0);
@@ -45,7 +45,7 @@ impl Color {
         Self::rgb(channel(5.0), channel(3.0), channel(1.0))
     }
 
-    /// Brighter (above 1) or darker (below 1).
+    /// Brighter (factor above 1) or darker (below 1).
     pub fn shade(self, factor: f32) -> Self {
         let scale = |v: f32| (v * factor).clamp(0.0, 1.0);
         Self { r: scale(self.r), g: scale(self.g), b: scale(self.b), a: self.a }
@@ -65,12 +65,12 @@ impl Color {
     }
 }
 
-/// What a shape is filled with.
+/// The fill of a shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fill {
     /// One color.
     Solid(Color),
-    /// From one color at a point to another at a second point, in the shape's own coordinates.
+    /// From one color at a point to another at a second point, in the coordinates of the shape.
     Gradient([(f32, f32); 2], [Color; 2]),
 }
 
@@ -83,13 +83,13 @@ impl From<Color> for Fill {
 /// One shape of a drawing.
 #[derive(Debug, Clone)]
 pub struct Shape {
-    /// Outline, in the coordinates of the part it belongs to.
+    /// Outline, in the coordinates of its part.
     pub path: Path,
     /// Width of the line along the outline; `None` fills the inside.
     pub width: Option<f32>,
-    /// Its colors.
+    /// Colors.
     pub fill: Fill,
-    /// What it is, or `None` for what is no thing: shadows, glow, reflections.
+    /// Label; `None` for effects: shadows, glow, reflections.
     pub label: Option<Label>,
     /// From the coordinates of the part to those of the drawing.
     pub transform: Transform,
@@ -97,25 +97,25 @@ pub struct Shape {
 
 /// A list of shapes, the last on top.
 ///
-/// An object is drawn in its own coordinates: **meters, y upward, the origin on the ground below its
-/// middle**. [`Drawing::place`] brings it into a scene, whose coordinates are those of the frame:
-/// y downward, (0, 0) the upper left corner, 1 the height of the picture.
+/// An object is drawn in object coordinates: **meters, y upward, the origin on the ground below its middle**.
+/// [`Drawing::place`] moves it into a scene, whose coordinates are those of the frame: y downward, (0, 0) the upper
+/// left corner, 1 the height of the picture.
 #[derive(Debug, Clone)]
 pub struct Drawing {
     /// The shapes, from the bottom up.
     pub shapes: Vec<Shape>,
-    /// Label of the shapes to come.
+    /// Label of the next shapes.
     pub label: Option<Label>,
 }
 
 impl Drawing {
-    /// An empty drawing whose shapes will have `label`.
+    /// An empty drawing. Its shapes get `label`.
     pub fn new(label: Option<Label>) -> Self {
         Self { shapes: Vec::new(), label }
     }
 
     fn push(&mut self, path: Option<Path>, width: Option<f32>, fill: Fill) {
-        // An outline without extent has no path: there is nothing to draw.
+        // An outline without extent has no path, and draws nothing.
         if let Some(path) = path {
             let (label, transform) = (self.label, Transform::identity());
             self.shapes.push(Shape { path, width, fill, label, transform });
@@ -191,14 +191,14 @@ impl Drawing {
         self.push(path.finish(), Some(width), fill.into());
     }
 
-    /// Draws with `label` instead of the drawing's own for the time of `draw`.
+    /// Runs `draw` with `label` in place of the drawing's label.
     pub fn labeled(&mut self, label: Option<Label>, draw: impl FnOnce(&mut Self)) {
         let before = std::mem::replace(&mut self.label, label);
         draw(self);
         self.label = before;
     }
 
-    /// Lays `part` on top of what is there, transformed.
+    /// Adds `part`, transformed, on top.
     pub fn place(&mut self, part: Drawing, transform: Transform) {
         self.shapes.extend(part.shapes.into_iter().map(|mut shape| {
             shape.transform = shape.transform.post_concat(transform);
@@ -206,8 +206,7 @@ impl Drawing {
         }));
     }
 
-    /// Left, top (smallest y), right and bottom of all shapes that have a label, as placed.
-    /// Zeros where there are none.
+    /// Left, top (smallest y), right and bottom of all labeled shapes. Zeros without any.
     pub fn bounds(&self) -> [f32; 4] {
         let mut bounds: Option<[f32; 4]> = None;
         for shape in self.shapes.iter().filter(|shape| shape.label.is_some()) {
@@ -240,8 +239,7 @@ impl Drawing {
         })
     }
 
-    /// The label of each pixel by rows: that of the topmost labeled shape at its center, or
-    /// [`Label::Void`].
+    /// The label of each pixel by rows: that of the topmost labeled shape at its center, else [`Label::Void`].
     pub fn labels(&self, width: u32, height: u32) -> Vec<u8> {
         let paint = |shape: &Shape| {
             let id = shape.label? as u8;
@@ -253,7 +251,7 @@ impl Drawing {
         pixmap.map_or_else(Vec::new, |p| p.pixels().iter().map(|p| p.red()).collect())
     }
 
-    /// Paints every shape that `paint` gives a paint for. `None` where there are no pixels.
+    /// Paints every shape for which `paint` returns a paint. `None` for a size of 0 pixels.
     fn render<'a>(&'a self, width: u32, height: u32, paint: impl Fn(&'a Shape) -> Option<Paint<'a>>) -> Option<Pixmap> {
         let mut pixmap = Pixmap::new(width, height)?;
         let scale = height as f32;

@@ -1,4 +1,4 @@
-//! What stands along a street: lights, signs, traffic lights and benches, seen from the front.
+//! Street furniture seen from the front: lights, signs, traffic lights and benches.
 
 use super::canvas::{Color, Drawing, Fill};
 use crate::random::Random;
@@ -13,7 +13,7 @@ fn metal(rng: &mut Random) -> Color {
     Color::rgb(tone * rng.range(0.85, 1.05), tone, tone * rng.range(0.9, 1.15))
 }
 
-/// A pole shaded as a cylinder.
+/// A pole with the shading of a cylinder.
 fn pole(d: &mut Drawing, x: f32, height: f32, width: f32, color: Color) {
     let half = width / 2.0;
     let fill = Fill::Gradient([(x - half, 0.0), (x + half, 0.0)], [color.shade(1.3), color.shade(0.65)]);
@@ -28,7 +28,7 @@ pub fn street_light(d: &mut Drawing, rng: &mut Random) {
     light_of(d, (height, width), color, lit, rng);
 }
 
-/// A street light that burns or not, as the hour wants it.
+/// A street light, lit at dusk.
 pub fn street_light_at(d: &mut Drawing, dusk: bool, rng: &mut Random) {
     let size = (rng.range(4.6, 6.2), rng.range(0.14, 0.2));
     let color = metal(rng);
@@ -98,7 +98,7 @@ fn speed_limit(d: &mut Drawing, (x, y): (f32, f32), r: f32, rng: &mut Random) {
     d.disc((x, y), r * 0.74, WHITE);
     let ink = Color::grey(0.08);
     let (w, h) = (r * 0.13, r * 0.3);
-    // A digit as a line (3, 5 look alike at this size) and a zero.
+    // One digit as a line (3 and 5 look alike at this size), and a zero.
     let first = rng.pick(&[-1.0, 1.0]) * r * 0.15;
     let left = x - r * 0.26;
     d.line(
@@ -252,7 +252,7 @@ pub fn bench(d: &mut Drawing, rng: &mut Random) {
             low += slat + gap;
         }
     }
-    // The seat is seen at a slant: its boards are nearer to one another and brighter.
+    // The seat is seen at a slant: its boards are closer together and brighter.
     for (row, tone) in [1.25, 1.15, 1.05].into_iter().enumerate() {
         board(d, seat + slat * 0.5 - slat * 0.75 * row as f32, half * (0.98 + 0.02 * row as f32), tone);
     }

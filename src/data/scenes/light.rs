@@ -1,4 +1,4 @@
-//! What a camera adds to a scene: exposure, the tint of the light, a fall-off to one side, noise.
+//! Effects of the camera on a scene: exposure, tint of the light, fall-off to one side, noise.
 
 use image::RgbImage;
 
@@ -9,7 +9,7 @@ use crate::random::{Random, word};
 pub struct Light {
     /// Factor of each channel: exposure times tint.
     pub gain: [f32; 3],
-    /// Values are drawn towards middle grey by this share: haze.
+    /// Haze: the share by which values move towards middle grey.
     pub haze: f32,
     /// Change of brightness across the picture, per picture width and height.
     pub slope: (f32, f32),
@@ -20,7 +20,7 @@ pub struct Light {
 }
 
 impl Light {
-    /// Somewhere between dusk and noon, warm and cold.
+    /// A light between dusk and noon, warm or cold.
     pub fn random(rng: &mut Random, noise_key: u64) -> Self {
         let exposure = rng.range(0.7, 1.15);
         let warmth = rng.range(-0.1, 0.1);
@@ -33,7 +33,7 @@ impl Light {
         }
     }
 
-    /// Changes `picture` as this light and this sensor would.
+    /// Applies light and sensor to `picture`.
     pub fn apply(&self, picture: &mut RgbImage) {
         let (width, height) = picture.dimensions();
         for (x, y, pixel) in picture.enumerate_pixels_mut() {
@@ -48,7 +48,7 @@ impl Light {
         }
     }
 
-    /// Nearly Gaussian noise of each channel at a pixel: two uniform numbers a channel, summed.
+    /// Nearly Gaussian noise of each channel at a pixel: the sum of two uniform numbers.
     fn noise_at(&self, pixel: u64) -> [f32; 3] {
         let bits = word(self.noise_key, 0, pixel, 0);
         // The sum of two uniform numbers in -0.5..0.5 has a deviation of 1 / sqrt(6).

@@ -22,7 +22,7 @@ pub fn tree(d: &mut Drawing, rng: &mut Random) {
     }
 }
 
-/// Time of the year, which all trees of a street share.
+/// Season, common to all trees of a street.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Season {
     Spring,
@@ -32,7 +32,7 @@ pub enum Season {
 }
 
 impl Season {
-    /// Mostly green.
+    /// A random season, most often a green one.
     pub fn random(rng: &mut Random) -> Self {
         rng.pick(&[Self::Spring, Self::Summer, Self::Summer, Self::Summer, Self::Autumn, Self::Winter])
     }
@@ -48,7 +48,7 @@ impl Season {
     }
 }
 
-/// A tree of a street as it looks in `season`: bare in winter, unless it is a conifer.
+/// A street tree in `season`. In winter only conifers have leaves.
 pub fn tree_in(d: &mut Drawing, season: Season, rng: &mut Random) {
     let height = rng.range(4.6, 7.6);
     let bark = Color::hsv(rng.range(0.06, 0.09), rng.range(0.25, 0.45), rng.range(0.22, 0.35));
@@ -65,7 +65,7 @@ pub fn tree_in(d: &mut Drawing, season: Season, rng: &mut Random) {
     }
 }
 
-/// Trunk and branches: every branch parts in two, thinner ones.
+/// Trunk and branches. Every branch splits into two thinner ones.
 fn bare(d: &mut Drawing, height: f32, bark: Color, rng: &mut Random) {
     trunk(d, height * 0.45, height * 0.03, bark);
     let mut branches = vec![((0.0, height * 0.4), std::f32::consts::FRAC_PI_2, height * 0.2, height * 0.035)];
@@ -112,7 +112,7 @@ fn broadleaf(d: &mut Drawing, height: f32, bark: Color, leaf: Color, rng: &mut R
         for blob in 0..blobs {
             let angle = (blob as f32 + rng.range(-0.3, 0.3)) / blobs as f32 * std::f32::consts::TAU;
             let reach = rng.range(0.35, 0.68) * (1.65 - layer);
-            // Lit from above: brighter blobs are drawn later and sit higher.
+            // Lit from above: brighter blobs are higher, and drawn later.
             let at =
                 (angle.cos() * spread * reach * 1.25, middle + radius * (angle.sin() * reach + (layer - 0.9) * 0.6));
             let size = spread * rng.range(0.3, 0.45) * (1.5 - layer * 0.5);

@@ -10,16 +10,17 @@ use super::{Drawing, Light, Object, objects};
 use crate::data::{DataError, ImageDataset};
 use crate::random::{Random, op};
 
-/// Most kinds of object in a scene.
+/// Largest number of kinds of object in a scene.
 const MOST: usize = 4;
-/// Side of the raster on which it is seen whether an object hides another.
+/// Side of the raster on which occlusion is measured.
 const RASTER: u32 = 64;
-/// Pixels of the raster that each kind shows at least, of 4096.
+/// Least number of pixels of the raster that each kind must show, of 4096.
 const VISIBLE: usize = 24;
-/// Placements that are tried; in the last one the objects stand beside each other.
+/// Number of placements that are tried. In the last one the objects stand side by side.
 const PLACEMENTS: u64 = 8;
 
-/// Kinds of object in scene `index` of `seed`: one to four, each number as likely, ascending indices into [`objects`].
+/// Kinds of object in scene `index` of `seed`, as ascending indices into [`objects`]: one to four, all numbers equally
+/// likely.
 pub fn kinds(seed: u64, index: u64) -> Vec<usize> {
     let rng = &mut Random::new(seed, 0, index, op::SEVERAL);
     let count = 1 + rng.below(MOST);
@@ -33,8 +34,8 @@ pub fn kinds(seed: u64, index: u64) -> Vec<usize> {
     kinds
 }
 
-/// Scene `index` of `seed` with one object of each of its `kinds`, and its light. Each kind shows at least
-/// 0.6 % of the frame.
+/// Scene `index` of `seed` with one object of each of its `kinds`, and its light. Each kind shows at least 0.6 % of the
+/// frame.
 pub fn several_objects(seed: u64, index: u64) -> (Drawing, Light) {
     let kinds = kinds(seed, index);
     let mut placement = 1;
@@ -51,14 +52,14 @@ pub fn several_objects(seed: u64, index: u64) -> (Drawing, Light) {
     }
 }
 
-/// Whether each kind can be seen.
+/// Whether each kind is visible.
 fn shows(scene: &Drawing, kinds: &[usize]) -> bool {
     let labels = scene.labels(RASTER, RASTER);
     kinds.iter().all(|&kind| labels.iter().filter(|&&l| l == objects()[kind].label as u8).count() >= VISIBLE)
 }
 
-/// A backdrop with one object of each kind in a column each, the farthest first. `crowding` is the width of an object's
-/// room over that of its column.
+/// A backdrop with one object per column, one of each kind, the farthest first. `crowding` is the width available to an
+/// object over the width of its column.
 fn draw(kinds: &[usize], crowding: f32, rng: &mut Random) -> Drawing {
     let stage = Stage { aspect: 1.0, horizon: rng.range(0.42, 0.7) };
     let mut scene = Drawing::new(None);
@@ -85,14 +86,14 @@ fn draw(kinds: &[usize], crowding: f32, rng: &mut Random) -> Drawing {
     scene
 }
 
-/// Puts an object with its middle and feet at a point, within a room of that width.
+/// Places an object with its middle and feet at a point, within a width.
 fn placing(object: &Drawing, (middle, ground): (f32, f32), room: f32, rng: &mut Random) -> Transform {
     let [left, low, right, high] = object.bounds();
     let (width, height) = ((right - left).max(1e-3), (high - low).max(1e-3));
     let scale = rng.range(0.8, 1.0) * (room / width).min((ground - 0.02) * 0.9 / height);
     let mirror = if rng.chance(0.5) { -1.0 } else { 1.0 };
     let half = width * scale / 2.0;
-    // The frame cuts nothing off.
+    // The frame cuts off nothing.
     let middle = middle.clamp(half.min(0.5), (1.0 - half).max(0.5));
     Transform::from_translate(-(left + right) / 2.0, 0.0)
         .post_concat(Transform::from_scale(mirror * scale, -scale))
@@ -108,8 +109,8 @@ pub struct SeveralScenes {
 }
 
 impl SeveralScenes {
-    /// `len` scenes of `size` by `size` pixels. Give training and validation different seeds: equal seeds give equal
-    /// scenes.
+    /// `len` scenes of `size` by `size` pixels. Equal seeds give equal scenes, so training and validation need
+    /// different ones.
     pub fn new(seed: u64, len: usize, size: u32) -> Self {
         Self { seed, len, size }
     }
@@ -146,7 +147,7 @@ impl ImageDataset for SeveralScenes {
 mod tests {
     use super::*;
 
-    /// What is drawn is what the labels say: each kind can be seen, and no other.
+    /// The picture fits the labels: each kind is visible, and no other.
     #[test]
     fn scenes_show_their_kinds_and_no_others() {
         let mut numbers = [0; MOST + 1];

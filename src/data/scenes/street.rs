@@ -1,7 +1,7 @@
 //! Whole street scenes in perspective, with a class for every pixel.
 //!
-//! Colors follow the world (trees by season, the sky by weather, grey roads with white markings), so
-//! that they can be learned from lightness, except where the world is free: cars and clothes.
+//! Colors follow from the scene: trees have the color of the season, the sky that of the weather, roads are grey with
+//! white markings. They can be learned from lightness, except for cars and clothes, whose colors are free.
 
 mod buildings;
 mod camera;
@@ -23,11 +23,11 @@ struct Street {
     half_road: f32,
     /// Width of each pavement.
     pavement: f32,
-    /// Where it ends.
+    /// Distance of its end.
     far: f32,
 }
 
-/// Things that stand in the street, drawn from the farthest to the nearest.
+/// Things in the street, drawn from the farthest to the nearest.
 #[derive(Clone, Copy)]
 enum Thing {
     Car { oncoming: bool },
@@ -37,7 +37,7 @@ enum Thing {
     Person,
 }
 
-/// The scene that belongs to `(seed, index)`, in a frame of `aspect` = width / height, and its light.
+/// The scene of `(seed, index)` in a frame of `aspect` = width / height, and its light.
 pub fn street(seed: u64, index: u64, aspect: f32) -> (Drawing, Light) {
     let rng = &mut Random::new(seed, 0, index, op::STREET);
     let weather = Weather::random(rng);
@@ -133,7 +133,7 @@ fn markings(d: &mut Drawing, camera: &Camera, street: &Street, paint: Color, rng
     }
 }
 
-/// The houses' shadow on the side away from the sun: a change of light, no thing.
+/// The shadow of the houses on the side away from the sun. It changes the light and is no thing.
 fn shadow(d: &mut Drawing, camera: &Camera, street: &Street, side: f32, rng: &mut Random) {
     let edge = side * (street.half_road + street.pavement);
     let reach = edge - side * rng.range(1.5, street.half_road + street.pavement);
@@ -143,7 +143,7 @@ fn shadow(d: &mut Drawing, camera: &Camera, street: &Street, side: f32, rng: &mu
     });
 }
 
-/// Everything that stands in the street.
+/// Draws everything that stands in the street.
 fn things(d: &mut Drawing, camera: &Camera, street: &Street, (season, dusk): (nature::Season, bool), rng: &mut Random) {
     let mut all = place_things(street, rng);
     all.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
@@ -172,13 +172,13 @@ fn things(d: &mut Drawing, camera: &Camera, street: &Street, (season, dusk): (na
                 nature::person(&mut object, rng);
             }
         }
-        // Arms of lights reach over the road; people walk either way.
+        // The arms of lights reach over the road. People walk in either direction.
         let mirrored = if matches!(thing, Thing::Person) { rng.chance(0.5) } else { right };
         camera.place(d, object, at, mirrored);
     }
 }
 
-/// What stands where: (X, Z) in meters.
+/// Things of the street with their positions (X, Z) in meters.
 fn place_things(street: &Street, rng: &mut Random) -> Vec<(Thing, (f32, f32))> {
     let &Street { half_road: half, pavement, far } = street;
     let mut all = Vec::new();
@@ -204,7 +204,7 @@ fn place_things(street: &Street, rng: &mut Random) -> Vec<(Thing, (f32, f32))> {
         for _ in 0..rng.below(4) {
             all.push((Thing::Person, (side * (half + rng.range(0.6, pavement - 0.3)), rng.range(6.0, 34.0))));
         }
-        // Where the road has room for parked cars beside driving ones.
+        // The road has room for parked cars beside driving ones.
         if half > 4.4 && rng.chance(0.7) {
             let mut z = rng.range(3.0, 14.0);
             while z < far.min(60.0) {

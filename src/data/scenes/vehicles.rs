@@ -1,11 +1,11 @@
-//! Cars, buses and bicycles, seen from the side, their front to the right.
+//! Cars, buses and bicycles seen from the side, with their front to the right.
 
 use super::canvas::{Color, Drawing, Fill};
 use crate::random::Random;
 
 const TIRE: Color = Color::grey(0.09);
 
-/// A paint that vehicles are sold in: often plain, sometimes bright.
+/// A common vehicle paint: often plain, sometimes bright.
 fn body_color(rng: &mut Random) -> Color {
     if rng.chance(0.3) {
         Color::grey(rng.pick(&[0.12, 0.3, 0.6, 0.78, 0.92]))
@@ -36,7 +36,7 @@ pub fn car(d: &mut Drawing, rng: &mut Random) {
     let radius = rng.range(0.29, 0.37);
     let floor = radius * 0.75;
     let (paint, window) = (body_color(rng), glass(rng));
-    // Where the roof begins and ends tells a saloon from a hatchback.
+    // Start and end of the roof distinguish a saloon from a hatchback.
     let rear_foot = -half * rng.pick(&[0.95, 0.93, 0.72]);
     let rear_top = rear_foot + half * rng.range(0.08, 0.3);
     let front_foot = half * rng.range(0.42, 0.56);
@@ -110,7 +110,7 @@ pub fn bus(d: &mut Drawing, rng: &mut Random) {
     for level in 0..decks {
         let low = 1.5 + deck * level as f32;
         let high = low + deck * 0.52;
-        // The lower deck leaves room for the door behind the windscreen.
+        // On the lower deck the door is behind the windscreen.
         let right = half - 0.45 - if level == 0 { door_width + 0.25 } else { 0.0 };
         let (left, step) = (-half + 0.25, (right + half - 0.25) / panes as f32);
         for pane in 0..panes {

@@ -1,5 +1,6 @@
-//! Lists of pairs: each line is the path of an image and the path of its mask. CamVid as SegNet packed it is one: ids 0 to
-//! 10, void 11. (The original, color-coded CamVid is folders of images and masks with a `label_colors.txt`.)
+//! Lists of pairs: each line has the path of an image and the path of its mask. SegNet's version of CamVid has this
+//! format, with ids 0 to 10 and 11 for void. The original CamVid is folders of images and color masks with a
+//! `label_colors.txt`.
 
 use std::path::{Path, PathBuf};
 
@@ -87,7 +88,7 @@ fn coding() -> Coding {
     coding
 }
 
-/// The image files of a set, found by what lists call them.
+/// The image files of a set, by their names in lists.
 struct Files {
     index: Index,
     paths: Vec<PathBuf>,
@@ -106,7 +107,7 @@ impl Files {
         }
     }
 
-    /// The two files of a line, cut where both halves name one. Names may hold blanks themselves.
+    /// The two files of a line. The line is cut where both halves name a file, because names may contain blanks.
     fn pair(&self, line: &str) -> Option<(PathBuf, PathBuf)> {
         line.match_indices([',', ';', '\t', ' ']).find_map(|(at, separator)| {
             let halves = [&line[..at], &line[at + separator.len()..]].map(str::trim);
@@ -115,7 +116,7 @@ impl Files {
         })
     }
 
-    /// Whether most lines are two paths, so that a list of single names is left to others.
+    /// Whether most lines are two paths. Lists of single names belong to other formats.
     fn are_pairs(&self, list: &ListFile) -> bool {
         let is_pair = |line: &str| {
             self.pair(line).is_some() || halves(line).is_some_and(|(a, b)| a.contains('.') && b.contains('.'))

@@ -36,7 +36,7 @@ const CLASSES: [(u8, &str, [u8; 3]); 19] = [
 ];
 
 const IMAGE_END: &str = "_leftImg8bit";
-/// Ends of the names of masks, and whether their values are train ids.
+/// Endings of the names of masks, and whether their values are train ids.
 const MASK_ENDS: [(&str, bool); 2] = [("_labelIds", false), ("_labelTrainIds", true)];
 
 /// Cityscapes.
@@ -81,7 +81,7 @@ fn folders(root: &Path) -> Option<(PathBuf, PathBuf)> {
     images.is_dir().then_some((images, masks))
 }
 
-/// Values 0 to 33 are label ids; those that are not trained are ignored.
+/// Values 0 to 33 are label ids. Untrained ids are ignored.
 fn coding(train_ids: bool) -> Coding {
     let names: Vec<(&str, [u8; 3])> = CLASSES.iter().map(|&(_, name, color)| (name, color)).collect();
     if train_ids {
@@ -96,8 +96,7 @@ fn coding(train_ids: bool) -> Coding {
     Coding { classes: Arc::new(list), values: Some(values), colors, nearest: false }
 }
 
-/// Files below `folder` that end on `end`, by city and the name before `end` (for masks: before
-/// `_gtFine`).
+/// Files below `folder` with the ending `end`, by city and the name before `end` (for masks before `_gtFine`).
 fn by_frame(folder: &Path, end: &str) -> Result<BTreeMap<String, PathBuf>, DataError> {
     if !folder.is_dir() {
         return Ok(BTreeMap::new());

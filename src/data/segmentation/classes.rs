@@ -1,4 +1,4 @@
-//! The classes of a segmentation set: names, colors, what is ignored, and the files that say so.
+//! The classes of a segmentation set from files: names, colors and ignored values.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,19 +13,19 @@ use crate::data::DataError;
 use crate::data::listing::name_of;
 use crate::data::text::read_text;
 
-/// What `classes.toml` may hold; every entry is optional.
+/// The entries of `classes.toml`, all optional.
 ///
 /// ```toml
 /// ignore_index = 11            # a value or a list of them; 255 is always ignored
 /// ignore_color = [0, 0, 0]
-/// coding = "value"             # what palette masks mean: "value" (default) or "color"
-/// nearest = true               # a value or color that is not listed becomes the nearest that is
-/// threshold = 128              # two classes: values below it, and values from it on
-/// orientation = "upright"      # pictures that EXIF turns and their masks: "upright" or "stored"
+/// coding = "value"             # of palette masks: "value" (default) or "color"
+/// nearest = true               # an unlisted value or color becomes the nearest listed one
+/// threshold = 128              # two classes: below it, and from it on
+/// orientation = "upright"      # of pictures that EXIF turns, and their masks: "upright" or "stored"
 /// [[classes]]                  # or: classes = ["sky", "road"] and palette = [[…], […]]
 /// name = "sky"
 /// color = [128, 128, 128]
-/// value = 0                    # its position in the list when not given
+/// value = 0                    # default: its position in the list
 /// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,11 +58,11 @@ enum WrittenOrientation {
     Stored,
 }
 
-/// What a file beside a set says.
+/// Settings in a file beside a set.
 #[derive(Default)]
 pub(super) struct Beside {
     pub coding: Option<Coding>,
-    /// Whether pictures that EXIF turns are read upright with their masks.
+    /// Whether pictures that EXIF turns are read upright, with their masks.
     pub orientation: Option<bool>,
 }
 
@@ -74,8 +74,8 @@ enum WrittenCoding {
     Color,
 }
 
-/// What a file in `root` says of the classes: `classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,
-/// `labelmap.txt`, `class_names.txt` or `codes.txt`, the first that there is.
+/// The class file in `root`: the first of `classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,
+/// `labelmap.txt`, `class_names.txt` and `codes.txt` that exists.
 ///
 /// # Errors
 /// Where the file cannot be read or contradicts itself.
@@ -116,7 +116,7 @@ pub(super) fn read_beside(root: &Path) -> Result<Beside, DataError> {
     Ok(Beside { coding: None, orientation })
 }
 
-/// A JSON file may hold much else beside the classes, and may be about something else altogether.
+/// Classes of a JSON file. It may have other entries, or be about something else: `None`.
 fn from_json(path: &Path) -> Result<Option<Coding>, DataError> {
     let failed = |e: serde_json::Error| DataError::malformed(path, e.to_string());
     let mut value: serde_json::Value = serde_json::from_str(&read_text(path)?).map_err(failed)?;
@@ -127,7 +127,7 @@ fn from_json(path: &Path) -> Result<Option<Coding>, DataError> {
     coding(serde_json::from_value(value).map_err(failed)?, path).map(Some)
 }
 
-/// `R G B name` lines, as in the original CamVid.
+/// Lines `R G B name`, as in the original CamVid.
 fn from_color_list(path: &Path) -> Result<Coding, DataError> {
     let split = |line: &str| {
         let mut words = line.split_whitespace();
@@ -138,7 +138,7 @@ fn from_color_list(path: &Path) -> Result<Coding, DataError> {
     of_lines(path, 0, "R G B name", split)
 }
 
-/// A header, then `name,r,g,b` lines, as CamVid is often packed.
+/// A header, then lines `name,r,g,b`, a common form of CamVid.
 fn from_color_table(path: &Path) -> Result<Coding, DataError> {
     let split = |line: &str| {
         let mut cells = line.split(',').map(str::trim);
@@ -149,7 +149,7 @@ fn from_color_table(path: &Path) -> Result<Coding, DataError> {
     of_lines(path, 1, "name,r,g,b", split)
 }
 
-/// Reads the lines after the first `skipped`; the class `Void` is ignored, palettes are colors.
+/// Reads the lines after the first `skipped`. The class `Void` is ignored. Palettes are read as colors.
 fn of_lines(
     path: &Path,
     skipped: usize,
@@ -172,7 +172,7 @@ fn of_lines(
     coding(Written { ignore_color, coding: Some(WrittenCoding::Color), ..Written::of(classes) }, path)
 }
 
-/// A name a line, whose number (from 0) is its value; `Void` is ignored.
+/// One name per line; the value of a class is its line number from 0. `Void` is ignored.
 fn from_names(path: &Path) -> Result<Coding, DataError> {
     let names: Vec<String> =
         read_text(path)?.lines().map(|line| line.trim().to_string()).filter(|name| !name.is_empty()).collect();
@@ -181,7 +181,7 @@ fn from_names(path: &Path) -> Result<Coding, DataError> {
     coding(Written { ignore_index: void.into_iter().collect(), ..Written::of(classes) }, path)
 }
 
-/// CVAT's `label:color_rgb:parts:actions` lines, such as `cat:250,50,83::`. Palettes are colors.
+/// CVAT's lines `label:color_rgb:parts:actions`, such as `cat:250,50,83::`. Palettes are read as colors.
 fn from_label_map(path: &Path) -> Result<Coding, DataError> {
     let mut classes = Vec::new();
     let text = read_text(path)?;
@@ -202,14 +202,14 @@ fn from_label_map(path: &Path) -> Result<Coding, DataError> {
     coding(Written { coding: Some(WrittenCoding::Color), ..Written::of(classes) }, path)
 }
 
-/// labelme2voc's names, one a line. A first line `__ignore__` stands for value -1, which is stored as 255.
+/// labelme2voc's names, one per line. A first line `__ignore__` is value -1, which is stored as 255.
 fn from_class_names(path: &Path) -> Result<Coding, DataError> {
     let text = read_text(path)?;
     let names = text.lines().map(str::trim).filter(|name| !name.is_empty() && *name != "__ignore__");
     coding(Written::of(names.map(|name| WrittenClass::named(name.to_string())).collect()), path)
 }
 
-/// Turns what is written in the file at `path` into a coding.
+/// The coding of the classes in the file at `path`.
 fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
     let Written { classes, palette, ignore_index: ignored, ignore_color, coding, nearest, threshold, .. } = written;
     let wrong = |problem: String| DataError::malformed(path, problem);
@@ -282,7 +282,7 @@ fn of_threshold(classes: Vec<WrittenClass>, threshold: u8, ignored: &[u8], path:
     Ok(Coding { classes: Arc::new(list), values: Some(Box::new(values)), colors: None, nearest: false })
 }
 
-/// A coding in the making.
+/// Builder of a coding.
 struct Builder {
     list: ClassList,
     values: ValueTable,

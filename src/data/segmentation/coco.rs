@@ -1,7 +1,7 @@
-//! COCO's JSON: polygons and run lengths of many images in one file.
+//! COCO's JSON: one file with polygons and run lengths of many images.
 //!
-//! Pixels in no annotation are background. Annotations are drawn in the order of the file, later ones over earlier ones;
-//! crowd regions (`iscrowd`) count as their class.
+//! Pixels without annotation are background. Annotations are drawn in the order of the file; later ones cover earlier
+//! ones. Crowd regions (`iscrowd`) have their class.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -118,7 +118,7 @@ struct WrittenCategory {
     name: String,
 }
 
-/// Files of annotations and the part that their names or folders say.
+/// Annotation files, and the part in their names or folders.
 fn files(root: &Path) -> Result<Vec<(Option<Part>, PathBuf)>, DataError> {
     let mut folders = vec![root.to_path_buf()];
     folders.extend(subfolders(root)?);
@@ -151,7 +151,7 @@ fn looks_like_coco(path: &Path) -> bool {
         && (has("file_name") || has("categories") || has("image_id"))
 }
 
-/// The part that a file's name says, with a year or not: `instances_train2017`.
+/// The part in a file's name, which may have a year: `instances_train2017`.
 fn part_in(stem: &str) -> Option<Part> {
     let lower = stem.to_lowercase();
     let words = lower.split(['_', '-', '.', ' ']).map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()));
@@ -160,8 +160,8 @@ fn part_in(stem: &str) -> Option<Part> {
 
 type Read = (Option<Part>, PathBuf, Written);
 
-/// Names of the classes, and the train id of each category, over all files. Categories without any annotation, such as the
-/// root of a tree of categories, are no classes.
+/// Names of the classes, and the train id of each category, over all files. A category without annotations, such as the
+/// root of a tree of categories, is no class.
 fn classes(read: &[Read]) -> Result<(Vec<String>, HashMap<i64, u8>), DataError> {
     let used: BTreeSet<i64> =
         read.iter().flat_map(|(_, _, written)| &written.annotations).map(|one| one.category_id).collect();
@@ -192,7 +192,7 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// The images of a file with what is drawn on them, each with its number.
+    /// The images of a file with their drawings, each with its index.
     fn pairs(
         &self,
         path: &Path,
@@ -248,7 +248,7 @@ impl Files<'_> {
         Ok(pairs)
     }
 
-    /// The number of the image file that an entry names, beside the annotations if it can be.
+    /// The index of the image file that an entry names, beside the annotations if possible.
     fn find(&self, path: &Path, file_name: &str) -> Result<usize, String> {
         let beside = path.parent().map(|folder| relative(self.root, &folder.join(file_name)));
         let found = match beside.map(|name| self.index.find(&name)) {
@@ -268,7 +268,7 @@ impl Files<'_> {
         }
     }
 
-    /// Of images of the same name in several parts, that of the file's own part.
+    /// Of images of the same name in several parts, the one in the part of the annotation file.
     fn by_part(&self, path: &Path, file_name: &str) -> Match {
         let stem = stem_of(path).to_lowercase();
         let words = stem.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty());
@@ -277,7 +277,7 @@ impl Files<'_> {
     }
 }
 
-/// The shape of an annotation; `None` where it has no area.
+/// The shape of an annotation; `None` if it has no area.
 fn shape(one: WrittenAnnotation, ids: &HashMap<i64, u8>, (width, height): (u32, u32)) -> Option<Result<Shape, String>> {
     let Some(&id) = ids.get(&one.category_id) else {
         return Some(Err(format!("an annotation has category {}, which is not listed", one.category_id)));

@@ -1,4 +1,4 @@
-//! From the values or colors stored in a mask to train ids.
+//! Maps the values or colors stored in a mask to train ids.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use super::class_list::{ClassList, IGNORED, color_table};
 use super::raw::{RawMask, Stored};
 use crate::data::{ClassReading, ImageProblem};
 
-/// Train id of each stored value; `None` for values that stand for nothing.
+/// Train id of each stored value; `None` for values of no class.
 pub(crate) type ValueTable = [Option<u8>; 256];
 
-/// How masks are coded.
+/// The coding of masks.
 #[derive(Debug, Clone)]
 pub(crate) struct Coding {
     pub classes: Arc<ClassList>,
@@ -20,12 +20,12 @@ pub(crate) struct Coding {
     pub values: Option<Box<ValueTable>>,
     /// For masks of colors.
     pub colors: Option<HashMap<[u8; 3], u8>>,
-    /// Whether a color that stands for no class becomes the nearest that does.
+    /// Whether a color of no class becomes that of the nearest class.
     pub nearest: bool,
 }
 
 impl Coding {
-    /// Values are train ids, [`IGNORED`] is ignored; colors are the palette's.
+    /// Values are train ids, and [`IGNORED`] is ignored; colors are those of the palette.
     pub fn by_position(classes: ClassList) -> Self {
         let mut values = Box::new([None; 256]);
         (0..classes.len()).for_each(|id| values[id] = Some(id as u8));
@@ -34,7 +34,7 @@ impl Coding {
         Self { classes: Arc::new(classes), values: Some(values), colors, nearest: false }
     }
 
-    /// What stands for each class, in words.
+    /// The representation of each class, in words.
     pub fn readings(&self) -> Vec<ClassReading> {
         const SHOWN: usize = 3;
         let from = |id: u8| {
@@ -57,7 +57,7 @@ impl Coding {
         self.classes.names.iter().enumerate().map(reading).collect()
     }
 
-    /// Lets every value and color stand for the class of the nearest that is listed.
+    /// Maps every value and color to the class of the nearest listed one.
     pub fn by_nearest(mut self) -> Self {
         if let Some(table) = &mut self.values {
             let listed: Vec<(usize, u8)> =
@@ -73,8 +73,7 @@ impl Coding {
     /// The train id of each pixel.
     ///
     /// # Errors
-    /// [`ImageProblem::OutsideClasses`] with every value or color that stands for no class and how
-    /// many pixels have it.
+    /// [`ImageProblem::OutsideClasses`] with every value or color of no class and its number of pixels.
     pub fn apply(&self, raw: &RawMask) -> Result<GrayImage, ImageProblem> {
         let ids = match &raw.stored {
             Stored::Values(values, palette) => match (&self.values, palette) {
@@ -108,14 +107,14 @@ impl Coding {
             |a: &[u8; 3], b: &[u8; 3]| -> u32 { a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
         let known = |color: &[u8; 3]| {
             let table = self.colors.as_ref()?;
-            // Of two at the same distance the smaller color, whatever the order of the table.
+            // At equal distance the smaller color, whatever the order of the table.
             let nearest = || table.iter().min_by_key(|(known, _)| (distance(known, color), **known)).map(|(_, id)| *id);
             table.get(color).copied().or_else(|| if self.nearest { nearest() } else { None })
         };
         let mut outside: BTreeMap<[u8; 3], u64> = BTreeMap::new();
         let mut last = ([0; 3], known(&[0; 3]));
         let id = |&color: &[u8; 3]| {
-            // Neighbors are mostly alike, which saves the look-up.
+            // Neighboring pixels mostly have the same color, which saves the look-up.
             if color != last.0 {
                 last = (color, known(&color));
             }
@@ -129,7 +128,7 @@ impl Coding {
             && let Some(table) = &self.values
             && colors.iter().all(|[r, g, b]| r == g && g == b)
         {
-            // Values saved with three equal channels.
+            // Values stored as three equal channels.
             return self.ids_of_values(&colors.iter().map(|c| c[0]).collect::<Vec<_>>(), table);
         }
         let name = |[r, g, b]: [u8; 3]| format!("color #{r:02x}{g:02x}{b:02x}");

@@ -1,4 +1,4 @@
-//! Finding the classes of masks that come without a list of them.
+//! Detects the classes of masks without a class list.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,17 +13,17 @@ use super::raw::{RawMask, Stored};
 use super::values::{self, Values};
 use crate::data::DataError;
 
-/// Classes that a mask of 8 bits can name beside the ignored value.
+/// Largest number of classes in an 8-bit mask, without the ignored value.
 const MAX_CLASSES: usize = 255;
 
-/// What all masks of a set hold.
+/// Content of all masks of a set.
 #[derive(Default)]
 struct Seen {
-    /// Of files that store values.
+    /// Values of the files that store values.
     values: Values,
-    /// Of files that store colors, all of them grey.
+    /// Greys of the files that store colors, all grey.
     greys: Values,
-    /// Pixels of each color, of the files that store others.
+    /// Pixels of each color in the other files.
     colors: BTreeMap<[u8; 3], u64>,
     color_files: usize,
 }
@@ -40,7 +40,7 @@ impl Seen {
             }
             Stored::Colors(colors) => {
                 for run in colors.chunk_by(|a, b| a == b) {
-                    // A photograph has tens of thousands; a few more than the limit tell as much.
+                    // A photograph has tens of thousands of colors. A few above the limit are enough.
                     if seen.colors.len() <= MAX_CLASSES || seen.colors.contains_key(&run[0]) {
                         *seen.colors.entry(run[0]).or_default() += run.len() as u64;
                     }
@@ -64,10 +64,10 @@ impl Seen {
     }
 }
 
-/// Looks at every mask. Unreadable ones are reported when the set is prepared.
+/// Reads every mask. Unreadable ones are reported when the set is prepared.
 ///
 /// # Errors
-/// Where no mask can be read, where they can be read in two ways, or hold too many colors to be masks, or a single class.
+/// Where no mask can be read, masks have two readings, too many colors, or a single class.
 pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError> {
     let pairs: Vec<&Pair> = parts.iter().flat_map(|part| part.iter()).collect();
     let read = |pair: &&Pair| {
@@ -88,7 +88,7 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
         return Err(DataError::malformed(root, problem));
     }
     if seen.color_files > value_files {
-        // A mask of a colored set may be all black.
+        // A mask of a set with colors may be all black.
         for (value, &pixels) in seen.greys.pixels.iter().enumerate().filter(|(_, pixels)| **pixels > 0) {
             *seen.colors.entry([value as u8; 3]).or_default() += pixels;
         }
@@ -127,8 +127,8 @@ fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, Dat
     Ok(Coding { classes: Arc::new(classes), values: None, colors: color_table(&palette), nearest: false })
 }
 
-/// Colors of less than a hundredth of the pixels that lie on the line between two frequent ones, colors of Pascal VOC's
-/// map aside.
+/// Colors that are likely blends: on the line between two frequent colors, with less than 1 % of the pixels, and not in
+/// Pascal VOC's map.
 fn blends(colors: &BTreeMap<[u8; 3], u64>) -> Vec<[u8; 3]> {
     let total: u64 = colors.values().sum();
     let is_frequent = |pixels: u64| 100 * pixels >= total;
@@ -141,7 +141,7 @@ fn blends(colors: &BTreeMap<[u8; 3], u64>) -> Vec<[u8; 3]> {
     rare.filter(|color| !known.contains(color) && between(color)).collect()
 }
 
-/// Whether `c` is a blend of `a` and `b`, up to 6 a channel.
+/// Whether `c` is a blend of `a` and `b`, within 6 per channel.
 fn lies_between(c: &[u8; 3], a: &[u8; 3], b: &[u8; 3]) -> bool {
     let of = |v: &[u8; 3]| v.map(f64::from);
     let (c, a, b) = (of(c), of(a), of(b));

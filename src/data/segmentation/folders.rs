@@ -1,4 +1,4 @@
-//! Folders of images and masks that belong together by name.
+//! Folders of images and masks, paired by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl Format for ByName {
     }
 }
 
-/// What pairs go by: part, other folders, name without what marks a mask or an image.
+/// Key of a pair: part, other folders, and the name without the marks of masks and images.
 type Key = (Option<Part>, String, String);
 
 struct Half {
@@ -52,16 +52,16 @@ impl Half {
         (self.reading.part, self.reading.rest.clone(), self.base.clone())
     }
 
-    /// Without the other folders: `images/a.jpg` and `annotations/trimaps/a.png`.
+    /// The key without the other folders: `images/a.jpg` and `annotations/trimaps/a.png`.
     fn loose_key(&self) -> Key {
         (self.reading.part, String::new(), self.base.clone())
     }
 }
 
-/// Pairs what lies below `root`.
+/// Pairs the files below `root`.
 ///
 /// # Errors
-/// Where there are no pairs at all.
+/// Where there are no pairs.
 pub(super) fn find(root: &Path) -> Result<Found, DataError> {
     let Walk { images, left_out } = Walk::below(root)?;
     let (images, masks) = halves(root, images);
@@ -91,7 +91,7 @@ pub(super) fn find(root: &Path) -> Result<Found, DataError> {
     Ok(found)
 }
 
-/// Puts pairs into the parts: by lists where there are any, else by their folders.
+/// Divides pairs into the parts: by lists if there are any, else by folders.
 ///
 /// # Errors
 /// Where a list cannot be read.
@@ -117,8 +117,8 @@ pub(super) fn divide(root: &Path, pairs: Vec<(Option<Part>, Pair)>, found: &mut 
     Ok(())
 }
 
-/// Puts pairs into the parts in the order of lists of their names. Numbers after a name are no part of it, as in Pascal
-/// VOC's and the Pet set's lists.
+/// Divides pairs by lists of names, in the order of the lists. Numbers after a name are ignored: Pascal VOC's lists and
+/// the Pet set's have them.
 pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found: &mut Found) {
     let index = Index::new(root, pairs.iter().map(|pair| pair.image.as_path()));
     let mut listed = vec![false; pairs.len()];
@@ -165,7 +165,7 @@ fn without_numbers(line: &str) -> &str {
     line
 }
 
-/// Whether a folder in `root`, or one in that (`images/val`), is named as the validation part.
+/// Whether a folder in `root`, or in a folder of `root` (`images/val`), has the name of the validation part.
 fn names_validation(root: &Path) -> Result<bool, DataError> {
     let mut folders = subfolders(root)?;
     for folder in folders.clone() {
@@ -174,8 +174,7 @@ fn names_validation(root: &Path) -> Result<bool, DataError> {
     Ok(folders.iter().any(|folder| part_in(&name_of(folder)) == Some(Part::Val)))
 }
 
-/// Sorts files into images and masks. Where no folder tells, the name does: `x_mask.png` is a mask where there is an
-/// `x.*`.
+/// Sorts files into images and masks, by folder, else by name: `x_mask.png` is a mask if there is an `x.*`.
 fn halves(root: &Path, paths: Vec<PathBuf>) -> (Vec<Half>, Vec<Half>) {
     let readings: Vec<(PathBuf, Reading)> = paths
         .into_iter()
@@ -191,7 +190,7 @@ fn halves(root: &Path, paths: Vec<PathBuf>) -> (Vec<Half>, Vec<Half>) {
         let marked = mask_base(&reading.stem);
         let by_name = !any_mask_folder && marked.as_ref().is_some_and(|base| stems.contains(base));
         if reading.role == Some(Role::Mask) || by_name {
-            // In a mask folder a suffix is cut off only where that leads to an image.
+            // In a mask folder a suffix is removed only if an image has the name without it.
             let base = marked.filter(|base| stems.contains(base)).unwrap_or_else(|| image_base(&reading.stem));
             masks.push(Half { path, reading, base });
         } else {
@@ -204,7 +203,7 @@ fn halves(root: &Path, paths: Vec<PathBuf>) -> (Vec<Half>, Vec<Half>) {
 
 type Joined = (Vec<(Option<Part>, Pair)>, Vec<Half>, Vec<Half>);
 
-/// Joins halves whose key is the same and belongs to no others. What remains without a partner is returned.
+/// Joins halves whose key occurs once on each side. Halves without partner are returned.
 fn join(images: Vec<Half>, masks: Vec<Half>, key: fn(&Half) -> Key, faults: &mut Vec<BadImage>) -> Joined {
     let mut groups: BTreeMap<Key, (Vec<Half>, Vec<Half>)> = BTreeMap::new();
     images.into_iter().for_each(|half| groups.entry(key(&half)).or_default().0.push(half));
@@ -241,7 +240,7 @@ fn join(images: Vec<Half>, masks: Vec<Half>, key: fn(&Half) -> Key, faults: &mut
     (pairs, lone_images, lone_masks)
 }
 
-/// Whether several masks of an image differ in a number alone, of which one may lack it.
+/// Whether the masks of an image differ only in a number, which one of them may lack.
 fn are_numbered(masks: &[Half]) -> bool {
     let numbers: BTreeSet<Option<u64>> = masks.iter().map(|mask| number_of(&mask.reading.stem)).collect();
     masks.len() > 1 && numbers.len() == masks.len()

@@ -1,4 +1,4 @@
-//! Pairs of image and mask in a folder, before anything is decoded.
+//! Pairs of image and mask found in a folder, not decoded.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::data::decisions::Decisions;
 pub(crate) struct Pair {
     pub image: PathBuf,
     pub mask: MaskSource,
-    /// Whether both are turned upright by their EXIF orientation; else both stay as they are stored.
+    /// Whether EXIF orientations turn both; otherwise both are read as stored.
     pub upright: bool,
 }
 
@@ -22,22 +22,22 @@ impl Pair {
     }
 }
 
-/// The pairs, classes and parts of a folder. No image is decoded yet.
+/// The pairs, classes and parts of a folder. No image has been decoded.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub format: &'static str,
     pub train: Vec<Pair>,
     pub val: Vec<Pair>,
-    /// Whether the set brings a validation part; else it is split off from `train` by seed.
+    /// Whether the set has a validation part. Otherwise one is split off from `train` by seed.
     pub has_val: bool,
     pub test: Vec<Pair>,
-    /// Halves without their other half, list lines without file.
+    /// Images without mask, masks without image, list lines without file.
     pub faults: Vec<BadImage>,
-    /// Classes that come with the format; a file in the folder has precedence.
+    /// Classes of the format. A class file in the folder has precedence.
     pub known: Option<Coding>,
-    /// The folder of the set, where it is not the root itself: a file of classes may lie there too.
+    /// The folder of the set if it is below the root. A class file may be there too.
     pub home: Option<PathBuf>,
-    /// Lists, what is left out, notes.
+    /// Lists, files left out, notes.
     pub decisions: Decisions,
 }
 

@@ -1,4 +1,4 @@
-//! Images and what annotation files draw on them, on the way to a [`Found`].
+//! Collects images with the drawings of annotation files, and makes a [`Found`] of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::data::lists::{Index, Match};
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem};
 
-/// The images below a folder, and the pairs that were made of them.
+/// The images below a folder, and their pairs.
 pub(super) struct Gathered<'a> {
     root: &'a Path,
     index: Index,
@@ -24,10 +24,10 @@ pub(super) struct Gathered<'a> {
 }
 
 impl<'a> Gathered<'a> {
-    /// The images below `root`; the classes are `names`, of which the first is the background.
+    /// The images below `root` with the classes `names`, of which the first is the background.
     ///
     /// # Errors
-    /// Where a folder cannot be listed, or there are more than 255 classes or only one.
+    /// Where a folder cannot be listed, or the number of classes is 1 or above 255.
     pub fn new(root: &'a Path, names: &[String], source: &str) -> Result<Self, DataError> {
         let mut found = Found { known: Some(coding(names, source, root)?), ..Found::default() };
         let Walk { images, left_out } = Walk::below(root)?;
@@ -36,7 +36,7 @@ impl<'a> Gathered<'a> {
         Ok(Self { root, index, taken: vec![false; images.len()], images, pairs: Vec::new(), found })
     }
 
-    /// The number of the image that the first of `names` with a single match stands for.
+    /// The index of the image for the first of `names` that has exactly one match.
     pub fn image<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> Option<usize> {
         names.into_iter().find_map(|name| match self.index.find(name.as_ref()) {
             Match::One(at) => Some(at),
@@ -51,7 +51,7 @@ impl<'a> Gathered<'a> {
         self.pairs.push((part, Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)))));
     }
 
-    /// Adds a fault of an annotation.
+    /// Adds the fault of an annotation.
     pub fn fault(&mut self, file: String, problem: ImageProblem) {
         self.found.faults.push(BadImage { image: file, problem });
     }

@@ -1,7 +1,7 @@
 //! Label Studio's JSON export: polygons in percent of the picture, and brush strokes as run lengths.
 //!
-//! Pixels in no region are background. Regions are drawn in the order of the file, later ones over earlier ones. Of
-//! several annotations of a picture the first that is not cancelled counts. Boxes and points are left out.
+//! Pixels without region are background. Regions are drawn in the order of the file; later ones cover earlier ones. Of
+//! several annotations of a picture, the first that is not cancelled counts. Boxes and points are left out.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -134,14 +134,14 @@ impl Task {
         self.annotations.iter().find(|one| !one.was_cancelled).into_iter().flat_map(|one| &one.result)
     }
 
-    /// The address of the picture: the entry `image`, or else the first that is a text with a `/` or a `.`.
+    /// The address of the picture: the entry `image`, else the first text with a `/` or a `.`.
     fn image(&self) -> &str {
         let text = |value: &'_ serde_json::Value| value.as_str().is_some_and(|text| text.contains(['/', '.']));
         let value = self.data.get("image").or_else(|| self.data.values().find(|value| text(value)));
         value.and_then(serde_json::Value::as_str).unwrap_or_default()
     }
 
-    /// What the picture may be called here. Uploads have eight hexadecimal digits and a hyphen before their name.
+    /// Possible names of the picture. Names of uploads start with eight hexadecimal digits and a hyphen.
     fn names(&self) -> Vec<String> {
         let image = self.image();
         let image = image.split_once("?d=").map_or(image, |(_, path)| path).replace("%20", " ");
@@ -157,7 +157,7 @@ impl Region {
         self.value.polygonlabels.as_ref()?.first().map(String::as_str)
     }
 
-    /// Its area; `None` for boxes and points.
+    /// The area; `None` for boxes and points.
     fn area(&self) -> Result<Option<Area>, String> {
         let size = || self.width.zip(self.height).ok_or("a region has no original_width and original_height");
         match self.kind.as_str() {
@@ -182,11 +182,19 @@ impl Region {
 /// Largest number of samples of a brush stroke: 128 megapixels of four channels.
 const MAX_SAMPLES: u64 = 4 * 128_000_000;
 
-/// The samples that run lengths stand for, `expected` of them; `None` where they are damaged.
+/// Decodes the run lengths of a brush stroke to `expected` samples; `None` if they are damaged.
 ///
-/// A stream of bits: 32 for the number of samples, 5 for the bits of a sample less one, four times 4 for the bits of a
-/// length less one. Then blocks: 1 bit whether a sample repeats, 2 for which of the four lengths, the length less one,
-/// and one sample or as many as the length says.
+/// The stream has a header and blocks:
+///
+/// | bits | field |
+/// |---|---|
+/// | 32 | number of samples |
+/// | 5 | bits of a sample, minus 1 |
+/// | 4 · 4 | bits of each of the four kinds of length, minus 1 |
+/// | 1 | in a block: whether one sample repeats |
+/// | 2 | in a block: kind of its length |
+/// | of that kind | in a block: its length, minus 1 |
+/// | one sample, or as many as the length | in a block: its samples |
 fn unpack(bytes: &[u8], expected: u64) -> Option<Vec<u8>> {
     let mut at = 0;
     let mut take = |bits: usize| -> Option<u64> {

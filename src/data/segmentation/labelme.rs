@@ -1,7 +1,7 @@
 //! LabelMe's JSON: a file beside each image, with polygons, rectangles and circles in pixels.
 //!
-//! Pixels in no shape are background. Shapes are drawn in the order of the file, later ones over earlier ones. Points and
-//! lines have no area and are left out.
+//! Pixels without shape are background. Shapes are drawn in the order of the file; later ones cover earlier ones.
+//! Points and lines have no area and are left out.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -105,7 +105,7 @@ struct WrittenShape {
     shape_type: Option<String>,
 }
 
-/// The JSON files of shapes below `root`.
+/// The JSON files with shapes below `root`.
 fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut found = Vec::new();
     let mut folders = vec![(root.to_path_buf(), 0)];
@@ -115,7 +115,7 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
         }
         let is_json = |path: &PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
         let own: Vec<PathBuf> = entries(&folder)?.into_iter().filter(|path| is_json(path) && path.is_file()).collect();
-        // One file of a folder tells for all.
+        // One file decides for its folder.
         if own.first().is_some_and(|path| has_shapes(path)) {
             found.extend(own);
         }
@@ -131,7 +131,7 @@ fn has_shapes(path: &Path) -> bool {
     file.take(1 << 12).read_to_end(&mut start).is_ok() && String::from_utf8_lossy(&start).contains("\"shapes\"")
 }
 
-/// Background, then the labels in the order of `labels.txt`, or sorted.
+/// Background, then the labels in the order of `labels.txt`, else sorted.
 fn classes(root: &Path, read: &[(&PathBuf, Written)]) -> Result<Vec<String>, DataError> {
     let used: BTreeSet<&String> =
         read.iter().flat_map(|(_, written)| &written.shapes).map(|shape| &shape.label).collect();
@@ -149,7 +149,7 @@ fn classes(root: &Path, read: &[(&PathBuf, Written)]) -> Result<Vec<String>, Dat
     }
 }
 
-/// What the image of a file may be called: beside it under the same name, or where its `imagePath` says.
+/// Possible paths of the image of a file: beside it with the same name, or at its `imagePath`.
 fn image_names(root: &Path, path: &Path, written: &Written) -> Vec<String> {
     let named = written.image_path.rsplit(['/', '\\']).next().unwrap_or_default();
     let beside = path.parent().map(|folder| relative(root, &folder.join(named)));

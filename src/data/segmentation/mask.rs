@@ -1,4 +1,4 @@
-//! Reading a mask as it is stored: values stay values, a palette stays beside them.
+//! Reads masks as stored: values as values, with a palette if there is one.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use super::shapes::Drawing;
 use crate::data::decode::{Head, check_size, decode_bytes, decode_stored, format_of, guarded, read_bytes};
 use crate::data::{DecodeLimits, ImageProblem};
 
-/// Where the mask of an image comes from.
+/// The source of an image's mask.
 #[derive(Debug, Clone)]
 pub(crate) enum MaskSource {
-    /// A file of its own.
+    /// One file.
     File(PathBuf),
     /// Several files: a pixel has the value of the last one in which it is not 0.
     Joined(Vec<PathBuf>),
@@ -25,7 +25,7 @@ pub(crate) enum MaskSource {
 }
 
 impl MaskSource {
-    /// What to call it to a person.
+    /// Name for messages.
     pub fn name(&self) -> String {
         match self {
             MaskSource::File(path) => path.display().to_string(),
@@ -37,7 +37,7 @@ impl MaskSource {
         }
     }
 
-    /// Stored size and orientation, as far as its header says; shapes have no orientation.
+    /// Stored size and orientation from the header. Shapes have no orientation.
     pub fn head(&self) -> Option<Head> {
         match self {
             MaskSource::File(path) => Head::of(path),
@@ -48,10 +48,10 @@ impl MaskSource {
         }
     }
 
-    /// Reads the mask of the image at `image`, upright or as it is stored.
+    /// Reads the mask of the image at `image`, upright or as stored.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault of the mask.
     pub fn read(&self, image: &Path, upright: bool) -> Result<RawMask, ImageProblem> {
         match self {
             MaskSource::File(path) => read(path, upright),
@@ -61,7 +61,7 @@ impl MaskSource {
     }
 }
 
-/// Reads masks and lays each over those before it.
+/// Reads masks and lays each over the previous ones.
 fn joined(paths: &[PathBuf], upright: bool) -> Result<RawMask, ImageProblem> {
     let mut whole: Option<RawMask> = None;
     for path in paths {
@@ -87,10 +87,10 @@ fn joined(paths: &[PathBuf], upright: bool) -> Result<RawMask, ImageProblem> {
     whole.ok_or(ImageProblem::Missing)
 }
 
-/// Reads the mask at `path`, upright or as it is stored. Masks must be stored without loss, with values up to 255.
+/// Reads the mask at `path`, upright or as stored. A mask must be stored without loss, with values up to 255.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault of the mask.
 pub(crate) fn read(path: &Path, upright: bool) -> Result<RawMask, ImageProblem> {
     let limits = DecodeLimits::default();
     let bytes = read_bytes(path, &limits)?;
@@ -145,7 +145,7 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<RawMas
     Ok(RawMask { width, height, stored }.turned(orientation))
 }
 
-/// The values or colors of a picture of 8 or 16 bits. Values of 16 bits are those of 8 where none is above 255.
+/// The values or colors of a picture of 8 or 16 bits. 16-bit values must all be below 256.
 fn of_picture(picture: DynamicImage) -> Result<RawMask, ImageProblem> {
     let (width, height) = (picture.width(), picture.height());
     let narrow = |values: Vec<u16>| match values.iter().max() {
@@ -170,7 +170,7 @@ fn of_picture(picture: DynamicImage) -> Result<RawMask, ImageProblem> {
     Ok(RawMask { width, height, stored })
 }
 
-/// The values of a row of `width` pixels packed at 1, 2, 4 or 8 bits, the leftmost in the high bits.
+/// The values of a row of `width` pixels packed at 1, 2, 4 or 8 bits; the leftmost pixel is in the high bits.
 fn unpack(row: &[u8], depth: BitDepth, width: usize) -> impl Iterator<Item = u8> + '_ {
     let bits = match depth {
         BitDepth::One => 1,

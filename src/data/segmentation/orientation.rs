@@ -1,14 +1,14 @@
-//! Pictures that their EXIF orientation turns, and masks that it does not.
+//! Pictures that EXIF turns, with masks that it does not.
 //!
-//! A camera stores pixels as the sensor saw them and an orientation beside them. A mask painted over the upright picture
-//! fits the upright picture; one painted over the stored pixels fits those.
+//! A camera stores pixels in the orientation of the sensor, and the orientation beside them. A mask was painted over
+//! the upright picture or over the stored pixels, and fits only that one.
 //!
-//! | image and mask | both are read |
+//! | orientation of image and mask | both are read |
 //! |---|---|
-//! | have the same orientation | upright |
-//! | differ in orientation; the sizes fit one way alone | that way |
-//! | differ in orientation; the sizes fit both ways | as all pairs of the set whose sizes tell, or as `classes.toml` says |
-//! | differ in orientation; nothing tells | not at all: the pair is a fault |
+//! | equal | upright |
+//! | different; the sizes fit one way only | that way |
+//! | different; the sizes fit both ways | as all pairs of the set whose sizes decide, or as `classes.toml` states |
+//! | different; nothing decides | not at all: the pair is a fault |
 
 use rayon::prelude::*;
 
@@ -16,14 +16,14 @@ use super::found::{Found, Pair};
 use crate::data::decode::Head;
 use crate::data::{BadImage, ImageProblem};
 
-/// What the headers of a pair say.
+/// The reading that the headers of a pair allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fit {
-    /// Neither is turned, or both are alike.
+    /// Neither is turned, or both are turned alike.
     Alike,
     Upright,
     Stored,
-    /// Sizes fit either way.
+    /// The sizes fit both ways.
     Unknown,
 }
 
@@ -40,15 +40,15 @@ impl Fit {
             (true, false) => Self::Upright,
             (false, true) => Self::Stored,
             (true, true) => Self::Unknown,
-            // The sizes differ either way, which is reported when the pair is read.
+            // The sizes fit in no way. Reading the pair reports it.
             (false, false) => Self::Alike,
         }
     }
 }
 
-/// Decides for each pair, and tells in the decisions what was decided. Pairs for which nothing tells become faults.
+/// Decides for each pair, and records it in the decisions. Undecided pairs become faults.
 ///
-/// `setting` is what `classes.toml` says: upright or not.
+/// `setting` is that of `classes.toml`: upright or not.
 pub(super) fn decide(found: &mut Found, setting: Option<bool>) {
     let parts = [&mut found.train, &mut found.val, &mut found.test];
     let fits: Vec<Vec<Fit>> = parts.iter().map(|part| part.par_iter().map(Fit::of).collect()).collect();

@@ -1,4 +1,4 @@
-//! What the names of files and folders say: part, image or mask, and which belong together.
+//! Reads the names of files and folders: part, image or mask, and the key that pairs them.
 
 use std::path::{Component, Path};
 
@@ -6,20 +6,20 @@ use crate::data::listing::stem_of;
 use crate::data::names::composed;
 use crate::data::parts::{Part, part_of};
 
-/// Which half of a pair.
+/// A half of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Image,
     Mask,
 }
 
-/// What the path of a file, relative to the root of its set, says about it.
+/// Facts from the path of a file relative to the root of its set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub part: Option<Part>,
-    /// From the folders alone.
+    /// Image or mask, from the folders alone.
     pub role: Option<Role>,
-    /// The folders that say neither part nor role, lower case, in composed Unicode form.
+    /// Folders that are neither part nor role, in lower case and composed Unicode form.
     pub rest: String,
     /// File name without extension, in composed Unicode form.
     pub stem: String,
@@ -36,8 +36,7 @@ fn role_of(word: &str) -> Option<Role> {
     }
 }
 
-/// The words of a folder's name: cut at `_`, `-`, `.` and blanks, and after a part's name that is
-/// glued to a role (`trainannot`).
+/// The words of a folder's name. It is cut at `_`, `-`, `.` and blanks, and between a part and a role (`trainannot`).
 fn words(name: &str) -> Vec<String> {
     let lower = name.to_lowercase();
     let mut found = Vec::new();
@@ -53,7 +52,7 @@ fn words(name: &str) -> Vec<String> {
     found
 }
 
-/// The part that a folder's name says.
+/// The part in a folder's name.
 pub(crate) fn part_in(folder: &str) -> Option<Part> {
     words(folder).iter().find_map(|word| part_of(word))
 }
@@ -67,13 +66,13 @@ pub(crate) fn read(relative: &Path) -> Reading {
         let words = words(&composed(folder));
         let part = words.iter().find_map(|word| part_of(word));
         let role = words.iter().find_map(|word| role_of(word));
-        // `ground_truth` is two words; sizes and versions (`full`, `720p`) say nothing.
+        // `ground_truth` is two words. Sizes and versions (`full`, `720p`) are ignored.
         if part.is_none() && role.is_none() {
             reading.rest.push_str(&words.concat());
             reading.rest.push('/');
         }
         reading.part = reading.part.or(part);
-        // A mask folder below an image folder, or the other way round: the mask is the rarer word.
+        // Mask wins where a mask folder is below an image folder or the reverse: its words are rarer.
         if reading.role != Some(Role::Mask) {
             reading.role = role.or(reading.role);
         }
@@ -100,8 +99,8 @@ const MASK_SUFFIXES: [&str; 14] = [
 
 const IMAGE_SUFFIXES: [&str; 6] = ["leftimg8bit", "image", "img", "rgb", "sat", "photo"];
 
-/// `stem` without a suffix of `suffixes` that follows `_`, `-` or `.`, if it has one. One-letter
-/// suffixes count in upper case alone: `x_L`, not `x_l`.
+/// `stem` without one of `suffixes` after `_`, `-` or `.`; `None` if it has none. Suffixes of one letter count in upper
+/// case only: `x_L`, not `x_l`.
 fn without(stem: &str, suffixes: &[&str]) -> Option<String> {
     let at = stem.rfind(['_', '-', '.'])?;
     let (front, suffix) = (&stem[..at], &stem[at + 1..]);
@@ -112,8 +111,8 @@ fn without(stem: &str, suffixes: &[&str]) -> Option<String> {
     (known && !front.is_empty()).then(|| front.to_string())
 }
 
-/// `stem` of a mask without what marks it as one, if anything does. Of several masks of an image all but the first may
-/// have a number: `x_mask`, `x_mask_1`.
+/// `stem` of a mask without its mark; `None` if it has none. Where an image has several masks, all but one may have a
+/// number: `x_mask`, `x_mask_1`.
 pub(crate) fn mask_base(stem: &str) -> Option<String> {
     let marked = |stem: &str| {
         let base = without(stem, &MASK_SUFFIXES)?;
@@ -126,7 +125,7 @@ pub(crate) fn mask_base(stem: &str) -> Option<String> {
     })
 }
 
-/// `stem` of an image without what marks it as one.
+/// `stem` of an image without its mark.
 pub(crate) fn image_base(stem: &str) -> String {
     without(stem, &IMAGE_SUFFIXES).unwrap_or_else(|| stem.to_string())
 }

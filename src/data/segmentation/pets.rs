@@ -10,7 +10,7 @@ use super::found::Found;
 use crate::data::format::{Evidence, Format};
 use crate::data::{DataError, SetOptions};
 
-/// The classes of the values 1, 2 and 3.
+/// The classes of values 1, 2 and 3.
 const CLASSES: [&str; 3] = ["pet", "background", "border"];
 
 /// Oxford-IIIT Pet.

@@ -1,4 +1,4 @@
-//! A mask as it is stored: values or colors, not yet classes.
+//! A mask as stored, in values or colors before they are mapped to classes.
 
 use image::DynamicImage;
 use image::metadata::Orientation;
@@ -11,17 +11,17 @@ pub(crate) struct RawMask {
     pub stored: Stored,
 }
 
-/// What the pixels of a mask hold.
+/// The pixels of a mask.
 #[derive(Debug, Clone)]
 pub(crate) enum Stored {
-    /// One value a pixel by rows: a grey level or an index into the palette.
+    /// One value per pixel, by rows: a grey level or an index into the palette.
     Values(Vec<u8>, Option<Vec<[u8; 3]>>),
-    /// One color a pixel.
+    /// One color per pixel.
     Colors(Vec<[u8; 3]>),
 }
 
 impl RawMask {
-    /// The mask turned as an EXIF orientation says.
+    /// The mask turned by an EXIF orientation.
     pub fn turned(self, orientation: Orientation) -> Self {
         if orientation == Orientation::NoTransforms {
             return self;

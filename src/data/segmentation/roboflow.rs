@@ -51,7 +51,7 @@ impl Format for RoboflowMasks {
     }
 }
 
-/// The tables of pixel values, of which each part has one.
+/// The tables of pixel values, one per part.
 fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     let folders = std::iter::once(root.to_path_buf()).chain(subfolders(root)?);
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! What a segmentation set is: images with a class for every pixel, in parts with one class list.
+//! The interface of a segmentation set: images with a class for every pixel, in parts with one class list.
 
 use std::sync::Arc;
 
@@ -9,86 +9,86 @@ use crate::data::decisions::Decisions;
 use crate::data::depth::SampleDepth;
 use crate::data::{BadImage, DataError, dataset};
 
-/// Images with a class for each pixel. Indices run from 0 to `len() - 1`; an index beyond may panic.
+/// Images with a class for each pixel. Indices run from 0 to `len() - 1`; a higher index may panic.
 pub trait SegmentationDataset: Send + Sync {
     /// Number of pairs of image and mask.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Whether there are no pairs.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The classes; a train id is an index into them.
+    /// The classes. A train id is an index into them.
     fn classes(&self) -> &ClassList;
 
-    /// What to call image `index` to a person: its path, or `street #17 of seed 1`.
+    /// Name of image `index` for messages: its path, or `street #17 of seed 1`.
     fn name(&self, index: usize) -> String;
 
-    /// What to call the mask of image `index` to a person.
+    /// Name of the mask of image `index` for messages.
     fn mask_name(&self, index: usize) -> String {
         format!("mask of {}", self.name(index))
     }
 
-    /// Image `index` at its native size, decoded now.
+    /// Image `index` at its native size, decoded by this call.
     ///
     /// # Errors
-    /// [`DataError::BadImage`] with what is wrong with it.
+    /// [`DataError::BadImage`] with the fault.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
-    /// The train id of each pixel of image `index`, [`IGNORED`] for pixels that do not count.
+    /// The train id of each pixel of image `index`; [`IGNORED`] for ignored pixels.
     ///
     /// # Errors
-    /// [`DataError::BadImage`] with what is wrong with it, values that stand for no class included.
+    /// [`DataError::BadImage`] with the fault, such as values of no class.
     fn mask(&self, index: usize) -> Result<GrayImage, DataError>;
 
-    /// How 16-bit samples of images are read, where there may be any.
+    /// How 16-bit samples of images are read, if the set may have any.
     fn depth(&self) -> Option<&SampleDepth> {
         None
     }
 }
 
-/// Training, validation and (where there are any) test images with one class list.
+/// Training, validation and optional test images with one class list.
 #[derive(Clone)]
 pub struct SegmentationSplits {
-    /// Images to learn from.
+    /// Images to train on.
     pub train: Arc<dyn SegmentationDataset>,
-    /// Images to choose settings by.
+    /// Images that settings are chosen by.
     pub val: Arc<dyn SegmentationDataset>,
-    /// Images for the last word.
+    /// Images for the final evaluation.
     pub test: Option<Arc<dyn SegmentationDataset>>,
-    /// Whether the validation part was split off by seed, since the data set brings none.
+    /// Whether the validation part was split off by seed, because the data set has none.
     pub by_seed: bool,
-    /// Name of the format that was found, for people.
+    /// Name of the detected format.
     pub format: &'static str,
-    /// Images without mask, masks without image, list lines without file: left out with `skip_bad`.
+    /// Images without mask, masks without image and list lines without file, left out with `skip_bad`.
     pub left_out: Vec<BadImage>,
     /// How the set was read.
     pub decisions: Decisions,
 }
 
 impl SegmentationSplits {
-    /// The same pairs under the classes of a trained model: each train id becomes the place of its class in `classes`.
+    /// The same pairs with the class list of a trained model: a train id becomes the index of its class in `classes`.
     /// Names are compared in composed Unicode form.
     ///
     /// # Errors
     /// [`DataError::UnknownClasses`] where the data has a class that is not in `classes`.
     pub fn aligned(&self, classes: &[String]) -> Result<Self, DataError> {
-        let part = |set: &Arc<dyn SegmentationDataset>| Relabelled::under(set, classes);
+        let part = |set: &Arc<dyn SegmentationDataset>| Relabeled::under(set, classes);
         let test = self.test.as_ref().map(part).transpose()?;
         Ok(Self { train: part(&self.train)?, val: part(&self.val)?, test, ..self.clone() })
     }
 }
 
-/// Pairs under another class list.
-struct Relabelled {
+/// Pairs with another class list.
+struct Relabeled {
     inner: Arc<dyn SegmentationDataset>,
     classes: ClassList,
-    /// New id of each stored one.
+    /// New id of each stored id.
     ids: Box<[u8; 256]>,
 }
 
-impl Relabelled {
+impl Relabeled {
     fn under(
         inner: &Arc<dyn SegmentationDataset>,
         classes: &[String],
@@ -105,7 +105,7 @@ impl Relabelled {
     }
 }
 
-impl SegmentationDataset for Relabelled {
+impl SegmentationDataset for Relabeled {
     fn len(&self) -> usize {
         self.inner.len()
     }

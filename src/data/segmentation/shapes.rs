@@ -1,7 +1,7 @@
-//! Masks drawn from shapes: polygons and run lengths of annotation files.
+//! Masks drawn from the shapes of annotation files: polygons and run lengths.
 //!
-//! A pixel belongs to a polygon where its center lies inside by the even-odd rule, so that polygons which share an edge
-//! share no pixel. Shapes are drawn in their order; a later one covers an earlier one.
+//! A pixel belongs to a polygon if its center lies inside by the even-odd rule. Polygons with a common edge share no
+//! pixel. Shapes are drawn in order; later ones cover earlier ones.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use super::raw::{RawMask, Stored};
 use crate::data::decode::Head;
 use crate::data::{DataError, ImageProblem};
 
-/// What pixels in no shape are.
+/// Class of pixels without shape.
 pub(super) const BACKGROUND: &str = "background";
 
-/// The coding of masks drawn with `names`, of which the first is the background.
+/// The coding of masks drawn with the classes `names`, of which the first is the background.
 ///
 /// # Errors
-/// Where there are more than 255 classes, or only one.
+/// Where the number of classes is 1 or above 255.
 pub(super) fn coding(names: &[String], source: &str, file: &Path) -> Result<Coding, DataError> {
     if !(2..=255).contains(&names.len()) {
         let problem = format!("has {} classes with the background; 2 to 255 are needed", names.len());
@@ -28,7 +28,7 @@ pub(super) fn coding(names: &[String], source: &str, file: &Path) -> Result<Codi
     Ok(Coding::by_position(ClassList::of(&colors, "nothing", source)))
 }
 
-/// Background first, then the others in their order.
+/// Background, then the other names in their order.
 pub(super) fn with_background(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let is_background = |name: &String| matches!(name.to_lowercase().as_str(), "background" | "_background_");
     let others: Vec<String> = names.into_iter().filter(|name| !is_background(name)).collect();
@@ -38,9 +38,9 @@ pub(super) fn with_background(names: impl IntoIterator<Item = String>) -> Vec<St
 /// The shapes of one image.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Drawing {
-    /// What to call the mask to a person.
+    /// Name of the mask for messages.
     pub name: String,
-    /// Width and height that the annotation states; `None` for shapes in shares of the picture.
+    /// Width and height in the annotation; `None` if coordinates are shares of the picture.
     pub size: Option<(u32, u32)>,
     pub shapes: Vec<Shape>,
 }
@@ -52,23 +52,23 @@ pub(crate) struct Shape {
     pub area: Area,
 }
 
-/// Which pixels.
+/// A set of pixels.
 #[derive(Debug, Clone)]
 pub(crate) enum Area {
-    /// The union of polygons, each of (x, y): pixels, or shares of the picture where the drawing states no size.
+    /// The union of polygons of (x, y), in pixels, or in shares of the picture if the drawing has no size.
     Polygons(Vec<Vec<[f64; 2]>>),
     /// The pixels inside the first ring and outside the others.
     Holed(Vec<Vec<[f64; 2]>>),
-    /// Numbers of pixels outside and inside in turn, by columns from the left (COCO's run lengths).
+    /// Alternating numbers of pixels outside and inside, by columns from the left (COCO's run lengths).
     Runs(Vec<u32>),
-    /// The pixels of `set`, by rows of a rectangle of `size` (width, height) whose upper left pixel lies at `origin`.
+    /// The pixels of `set`: the rows of a rectangle of `size` (width, height) with its upper left pixel at `origin`.
     Bitmap { origin: [i64; 2], size: (u32, u32), set: Vec<bool> },
     /// The pixels within a radius of a center.
     Disc([f64; 2], f64),
 }
 
 impl Drawing {
-    /// Draws the mask of the image at `image`; pixels in no shape are 0.
+    /// Draws the mask of the image at `image`. Pixels without shape are 0.
     ///
     /// # Errors
     /// Where the size of the image is needed and cannot be read, or run lengths do not fit the size.
@@ -118,7 +118,7 @@ impl Canvas {
         Ok(())
     }
 
-    /// Sets the pixels of a bitmap, as far as they lie in the picture.
+    /// Sets the pixels of a bitmap that lie in the picture.
     fn stamp(&mut self, [left, top]: [i64; 2], (width, _): (u32, u32), set: &[bool], id: u8) {
         for (y, row) in set.chunks(width.max(1) as usize).enumerate() {
             let Some(y) = usize::try_from(top.saturating_add(y as i64)).ok().filter(|y| *y < self.height) else {
@@ -182,11 +182,11 @@ impl Canvas {
     }
 }
 
-/// The run lengths that COCO packs into a string: 5 bits a character from `0` up, 32 for "more follows", and from the
-/// third run on the difference to the run two before.
+/// Decodes COCO's run lengths from a string. A character has 5 bits from `0` up, and 32 for "more follows". From the
+/// third run on, a run is stored as the difference to the run two before.
 ///
 /// # Errors
-/// Where the string is none.
+/// Where the string is not of this form.
 pub(crate) fn unpack_runs(packed: &str) -> Result<Vec<u32>, String> {
     let damaged = || "its packed run lengths are damaged".to_string();
     let mut runs: Vec<i64> = Vec::new();
@@ -238,7 +238,7 @@ mod tests {
         let ids = drawn((40, 32), vec![square]);
         assert_eq!(ids.iter().filter(|&&id| id == 1).count(), 200);
         assert_eq!((ids[5 * 40 + 5], ids[14 * 40 + 24], ids[15 * 40 + 24], ids[5 * 40 + 25]), (1, 1, 0, 0));
-        // Against the definition: a triangle, pixel by pixel.
+        // A triangle, pixel by pixel, by the definition.
         let [a, b, c] = [[1.3, 0.2], [9.1, 4.4], [2.6, 8.9]];
         let ids = drawn((10, 9), vec![polygon(3, &[a, b, c])]);
         let side = |[x, y]: [f64; 2], p: [f64; 2], q: [f64; 2]| (q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]);
@@ -247,7 +247,7 @@ mod tests {
             let inside = [(a, b), (b, c), (c, a)].iter().all(|&(p, q)| side(center, p, q) > 0.0);
             assert_eq!(id == 3, inside, "{center:?}");
         }
-        // Two squares that share an edge leave no gap and no overlap; the later shape covers the earlier.
+        // Two squares with a common edge have no gap and no overlap. The later shape covers the earlier one.
         let left = polygon(1, &[[0.0, 0.0], [2.5, 0.0], [2.5, 2.0], [0.0, 2.0]]);
         let right = polygon(2, &[[2.5, 0.0], [4.0, 0.0], [4.0, 2.0], [2.5, 2.0]]);
         assert_eq!(drawn((4, 2), vec![left.clone(), right]), [1, 1, 2, 2, 1, 1, 2, 2]);

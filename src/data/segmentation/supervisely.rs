@@ -1,7 +1,7 @@
 //! Supervisely's projects: `DATASET/img/x.jpg` and `DATASET/ann/x.jpg.json` with polygons and bitmaps in pixels.
 //!
-//! Pixels in no object are background. Objects are drawn in the order of the file, later ones over earlier ones. Boxes,
-//! lines and points have no area and are left out.
+//! Pixels without object are background. Objects are drawn in the order of the file; later ones cover earlier ones.
+//! Boxes, lines and points have no area and are left out.
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
@@ -23,7 +23,7 @@ use crate::data::{DataError, ImageProblem, SetOptions};
 /// Supervisely's projects.
 pub(crate) struct Supervisely;
 
-/// Longest PNG of a bitmap, in bytes.
+/// Largest PNG of a bitmap, in bytes.
 const MAX_BITMAP: u64 = 64 << 20;
 
 impl Format for Supervisely {
@@ -124,7 +124,7 @@ struct WrittenPoints {
     interior: Vec<Vec<[f64; 2]>>,
 }
 
-/// A PNG, compressed by zlib, in base64; its upper left pixel lies at `origin`.
+/// A PNG, compressed by zlib, in base64. Its upper left pixel is at `origin`.
 #[derive(Deserialize)]
 struct WrittenBitmap {
     data: String,
@@ -142,7 +142,7 @@ struct MetaClass {
 }
 
 impl WrittenObject {
-    /// Its area; `None` for boxes, lines and points.
+    /// The area; `None` for boxes, lines and points.
     fn area(&self) -> Result<Option<Area>, String> {
         if let Some(bitmap) = &self.bitmap {
             return bitmap.area().map(Some);
@@ -171,7 +171,7 @@ impl WrittenBitmap {
         reader.limits(limits);
         let picture = reader.decode().map_err(|e| damaged(&e.to_string()))?;
         let (width, height) = (picture.width(), picture.height());
-        // The alpha channel is the mask where there is one.
+        // With an alpha channel, that is the mask.
         let set = match picture {
             picture if picture.color().has_alpha() => picture.into_rgba8().pixels().map(|p| p.0[3] > 0).collect(),
             DynamicImage::ImageRgb8(rgb) => rgb.pixels().map(|p| p.0 != [0; 3]).collect(),
@@ -181,7 +181,7 @@ impl WrittenBitmap {
     }
 }
 
-/// The bytes of base64 text; `None` where it has other characters.
+/// The bytes of base64 text; `None` if it has other characters.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0u32, 0);
     for c in text.bytes().filter(|c| !c.is_ascii_whitespace() && *c != b'=') {
@@ -203,7 +203,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The JSON files in folders `ann` that lie beside a folder `img`.
+/// The JSON files in folders `ann` beside a folder `img`.
 fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut found = Vec::new();
     let mut folders = vec![(root.to_path_buf(), 0)];
@@ -220,7 +220,7 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-/// `DATASET/img/x.jpg` of `DATASET/ann/x.jpg.json`; older projects write `ann/x.json`.
+/// `DATASET/img/x.jpg` for `DATASET/ann/x.jpg.json`; older projects have `ann/x.json`.
 fn image_of(root: &Path, path: &Path) -> String {
     let name = name_of(path);
     let name = name.get(..name.len() - ".json".len()).unwrap_or_default();
@@ -228,7 +228,7 @@ fn image_of(root: &Path, path: &Path) -> String {
     relative(root, &dataset.join("img").join(name))
 }
 
-/// Background, then the classes in the order of `meta.json`, or sorted.
+/// Background, then the classes in the order of `meta.json`, else sorted.
 fn classes<'a>(root: &Path, used: impl Iterator<Item = &'a str>) -> Result<Vec<String>, DataError> {
     let used: BTreeSet<&str> = used.collect();
     let path = root.join("meta.json");

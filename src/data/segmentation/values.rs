@@ -1,17 +1,17 @@
-//! From the values that masks hold to classes, where no file lists them.
+//! Maps the values in masks to classes, if no file lists them.
 //!
-//! | the masks hold | they are read as |
+//! | values of the masks | reading |
 //! |---|---|
 //! | 0 and 255, no palette | background and foreground |
 //! | 0 to k or 1 to k, each value | k + 1 or k classes |
-//! | the same and 255 | those classes; 255, which a gap parts from them, is ignored |
-//! | values with gaps below 64, or any with a palette | a class for each; 255 is ignored |
-//! | greys at equal steps up to 255, each with areas | a class for each, 255 too |
-//! | 0, other greys and 255 otherwise | refused: 255 may be ignored or a class, and greys may be the rims of two classes |
-//! | 0 and 1 in some files, 0 and 255 in others | refused: one habit is wrong |
+//! | the same and 255 | those classes; 255 is ignored, because a gap separates it |
+//! | values with gaps below 64, or any with a palette | one class per value; 255 is ignored |
+//! | greys at equal steps up to 255, each with areas | one class per value, also for 255 |
+//! | 0, other greys and 255 otherwise | refused: 255 may be ignored or a class, and greys may be edges between two classes |
+//! | 0 and 1 in some files, 0 and 255 in others | refused: one of the two codings is wrong |
 //!
-//! A value has **areas** where at least a fifth of its pixels have eight neighbors of the same value. The greys that
-//! scaling or JPEG leave at the rims of a mask have none.
+//! A value has **areas** if at least 20 % of its pixels have eight neighbors of the same value. Greys at edges, made
+//! by scaling or JPEG, have none.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use super::class_list::{ClassList, IGNORED, color_table, voc_color};
 use super::coding::{Coding, ValueTable};
 use crate::data::DataError;
 
-/// Values that all masks of a set hold.
+/// Values in all masks of a set.
 #[derive(Debug, Clone)]
 pub(super) struct Values {
     /// Pixels of each value.
     pub pixels: Box<[u64; 256]>,
-    /// Those of them whose eight neighbors have the same value.
+    /// Pixels of each value whose eight neighbors have the same value.
     pub inner: Box<[u64; 256]>,
-    /// Which values each file holds.
+    /// Values in each file.
     pub files: Vec<(PathBuf, [bool; 256])>,
     pub palette: Option<Vec<[u8; 3]>>,
 }
@@ -38,7 +38,7 @@ impl Default for Values {
     }
 }
 
-/// Values below this are numbers of classes; a set with higher ones may be a scale of greys.
+/// Values below this are class numbers. A set with higher values may be a scale of greys.
 const GREYS_FROM: u8 = 64;
 
 impl Values {
@@ -75,7 +75,7 @@ impl Values {
         pixels as f64 / self.pixels.iter().sum::<u64>().max(1) as f64
     }
 
-    /// Whether a value has areas. Where masks are too small for any, a twentieth of the pixels counts as one.
+    /// Whether a value has areas. In masks too small for areas, 5 % of the pixels count as one.
     fn has_areas(&self, value: u8) -> bool {
         let at = usize::from(value);
         match self.inner.iter().all(|&inner| inner == 0) {
@@ -107,7 +107,7 @@ impl Values {
 /// The coding of masks that hold `values`.
 ///
 /// # Errors
-/// Where they can be read in two ways, or hold a single class.
+/// Where the values have two readings, or are a single class.
 pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> {
     let present = values.present();
     let classes: Vec<u8> = present.iter().copied().filter(|&v| v != IGNORED).collect();
@@ -160,7 +160,7 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
     Ok(of_list(values, &classes, names, ignored))
 }
 
-/// A class for each of `classes`, in their order.
+/// One class for each of `classes`, in their order.
 fn of_list(values: &Values, classes: &[u8], names: Vec<String>, ignored: &str) -> Coding {
     let own = |value: u8| values.palette.as_ref().and_then(|p| p.get(usize::from(value)).copied());
     let palette = classes.iter().enumerate().map(|(id, &v)| own(v).unwrap_or_else(|| voc_color(id as u8))).collect();
@@ -173,7 +173,7 @@ fn of_list(values: &Values, classes: &[u8], names: Vec<String>, ignored: &str) -
     Coding { classes: Arc::new(list), values: Some(table), colors, nearest: false }
 }
 
-/// Whether values rise by equal steps to 255, rounding aside.
+/// Whether values rise by equal steps to 255, up to rounding.
 fn equal_steps(values: &[u8]) -> bool {
     let steps = values.len() - 1;
     steps >= 2
@@ -181,7 +181,7 @@ fn equal_steps(values: &[u8]) -> bool {
         && values.iter().enumerate().all(|(k, &v)| (f64::from(v) - 255.0 * k as f64 / steps as f64).abs() <= 1.0)
 }
 
-/// The foreground is 1 in some files and `high` in others.
+/// The message for a foreground that is 1 in some files and `high` in others.
 fn two_habits(values: &Values, present: &[u8]) -> Option<String> {
     let &[0, 1, high] = present else { return None };
     let held = |v: u8| values.files.iter().filter(|(_, held)| held[usize::from(v)]).count();
@@ -231,7 +231,7 @@ fn class_or_ignored(classes: &[u8]) -> String {
     )
 }
 
-/// With one class there is nothing to learn: the loss is 0 and every score perfect from the start.
+/// The error for a single class: nothing can be learned, the loss is 0 and every score perfect from the start.
 pub(super) fn single_class(root: &Path, found: &str) -> DataError {
     let problem = format!(
         "its masks hold {found}, but at least 2 classes are needed; check that these are the masks, or list the classes \

@@ -1,4 +1,4 @@
-//! Pascal VOC's layout, which CVAT and labelme2voc write too: palette masks whose indices or colors are the classes.
+//! Pascal VOC's layout, also written by CVAT and labelme2voc: palette masks whose indices or colors are the classes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,16 +38,16 @@ const NAMES: [&str; 21] = [
     "tvmonitor",
 ];
 
-/// Color of the borders where a palette mask was saved as colors.
+/// Color of the borders in a palette mask saved as colors.
 const BORDER: [u8; 3] = [224, 224, 192];
 
-/// Folders of masks, the one for training first. labelme2voc's `SegmentationClass` holds NumPy arrays.
+/// Folders of masks, the one for training first. labelme2voc's `SegmentationClass` has NumPy arrays.
 const MASKS: [&str; 2] = ["SegmentationClassPNG", "SegmentationClass"];
 
 /// Files of classes that CVAT and labelme2voc write.
 const CLASS_FILES: [&str; 2] = ["labelmap.txt", "class_names.txt"];
 
-/// Pascal VOC and its kin.
+/// Pascal VOC and sets with its layout.
 pub(crate) struct Voc;
 
 impl Format for Voc {
@@ -89,7 +89,7 @@ impl Format for Voc {
             match list.part {
                 Part::Train => found.train = pairs,
                 Part::Val => (found.val, found.has_val) = (pairs, true),
-                // The official test part has no public masks, and that is no fault.
+                // The official test part has no public masks. That is no fault.
                 Part::Test if pairs.is_empty() => continue,
                 Part::Test => found.test = pairs,
             }
@@ -107,12 +107,12 @@ impl Format for Voc {
     }
 }
 
-/// The folder of the set, `root`, `root/VOC*` or `root/VOCdevkit/VOC*`, and its folder of masks.
+/// The folder of the set (`root`, `root/VOC*` or `root/VOCdevkit/VOC*`) and its folder of masks.
 fn home(root: &Path) -> Result<Option<(PathBuf, PathBuf)>, DataError> {
     let mut candidates = vec![root.to_path_buf()];
     for outer in [root.to_path_buf(), root.join("VOCdevkit")] {
         if outer.is_dir() {
-            // The latest year of several.
+            // The latest year.
             candidates.extend(subfolders(&outer)?.into_iter().rev());
         }
     }
@@ -148,7 +148,7 @@ fn whole(mut images: BTreeMap<String, PathBuf>, masks: BTreeMap<String, PathBuf>
     found.faults.extend(alone.map(|image| BadImage { image, problem: ImageProblem::NoMask }));
 }
 
-/// Each line is the name of an image without extension; a number may follow it.
+/// Each line is the name of an image without extension, optionally followed by a number.
 fn read_list(
     list: &ListFile,
     images: &BTreeMap<String, PathBuf>,

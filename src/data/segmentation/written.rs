@@ -1,4 +1,4 @@
-//! Reading what may be written in two ways. What serde says of untagged enums names neither entry nor expectation.
+//! Reads entries that have two forms. Errors of serde's untagged enums name neither entry nor expectation.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
-/// A class as a file lists it.
+/// A class in a file.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenClass {
@@ -22,7 +22,7 @@ impl WrittenClass {
     }
 }
 
-/// Classes, of which each is a name or a table; errors say which of them is wrong, from 1.
+/// Classes, each a name or a table. An error names the entry, from 1.
 pub(super) fn classes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<WrittenClass>, D::Error> {
     from.deserialize_seq(Classes)
 }

@@ -1,6 +1,6 @@
-//! YOLO's polygons: a text file for each image, a line for each object, coordinates in shares of the picture.
+//! YOLO's polygons: one text file per image, one line per object, coordinates in shares of the picture.
 //!
-//! Pixels in no polygon are background; an image without a text file is background alone.
+//! Pixels without polygon are background. An image without text file is background alone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ impl Format for YoloSeg {
 
 type Key = (Option<Part>, String);
 
-/// The text files in folders named `labels`, by part and name.
+/// The text files in folders `labels`, by part and name.
 fn labels(root: &Path) -> Result<BTreeMap<Key, PathBuf>, DataError> {
     let mut found = BTreeMap::new();
     let mut folders = vec![(root.to_path_buf(), 0)];
@@ -111,7 +111,7 @@ fn labels(root: &Path) -> Result<BTreeMap<Key, PathBuf>, DataError> {
             continue;
         }
         let entries = entries(&folder)?;
-        // A folder of masks may hold a text about them.
+        // A folder of masks may have a text file about them.
         if entries.iter().any(|path| is_image(path)) {
             continue;
         }
@@ -131,7 +131,7 @@ struct Labels {
     boxes: usize,
 }
 
-/// The objects of a file; the inner error is the line (from 1) and what is wrong with it.
+/// The objects of a file. The inner error is a line number (from 1) and its fault.
 fn read(path: &Path) -> Result<Result<Labels, (usize, String)>, DataError> {
     let text = read_text(path)?;
     let mut labels = Labels { shapes: Vec::new(), boxes: 0 };
@@ -159,7 +159,7 @@ fn read(path: &Path) -> Result<Result<Labels, (usize, String)>, DataError> {
     Ok(Ok(labels))
 }
 
-/// The file that names the classes.
+/// The file with the class names.
 fn yaml(root: &Path) -> Result<Option<PathBuf>, DataError> {
     let is_yaml = |path: &PathBuf| path.extension().is_some_and(|e| e == "yaml" || e == "yml");
     let files: Vec<PathBuf> = entries(root)?.into_iter().filter(is_yaml).collect();
@@ -167,7 +167,7 @@ fn yaml(root: &Path) -> Result<Option<PathBuf>, DataError> {
     Ok(named.or_else(|| files.into_iter().next()))
 }
 
-/// The entry `names` of a data file: a list or numbered names, in one line or several.
+/// The entry `names` of a data file: a list or numbered names, in one or several lines.
 fn names(path: &Path) -> Result<Vec<String>, DataError> {
     let text = read_text(path)?;
     let lines: Vec<&str> = text.lines().map(|line| line.split(" #").next().unwrap_or_default().trim_end()).collect();

@@ -2,10 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::Real;
+use crate::exec::twin::Real;
 
-/// Bytes of a cache line, and of the longest vector: a vector that lies in two lines takes twice the time to read. Allocators
-/// start large buffers 16 bytes after a page.
+/// Bytes of a cache line, and of the longest vector. A vector that lies in two lines takes twice the time to read, and
+/// allocators start large buffers 16 bytes after a page.
 pub(super) const LINE: usize = 64;
 
 /// Numbers that start at a cache line.
@@ -16,14 +16,14 @@ pub(super) struct Aligned<T> {
 }
 
 impl<T: Real> Aligned<T> {
-    /// As many zeros.
+    /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
         let memory = vec![T::zero(); len + LINE / size_of::<T>()];
         let start = memory.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
         Aligned { memory, start, len }
     }
 
-    /// Makes it at least so long, keeping what it holds; new numbers are 0.
+    /// Enlarges the buffer to at least `len` numbers and keeps its content; new numbers are 0.
     pub fn grow(&mut self, len: usize) {
         if len > self.len {
             let mut grown = Self::zeros(len);

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 
-/// What both kernels know.
+/// Sizes, options and operands of both kernels.
 struct Loss<'a, T> {
     c: usize,
     stride: usize,

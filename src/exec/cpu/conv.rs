@@ -1,16 +1,14 @@
-//! Twins of the convolution kernels, where neither `winograd` nor `direct` is faster: blocks of im2col that stay in cache,
-//! multiplied by a well-kept GEMM, one block a task. Blocks depend on the sizes alone, never on the number of threads, so
-//! results do not either.
+//! Twins of the convolution kernels, where neither `winograd` nor `direct` is faster. A task writes a block of im2col that stays
+//! in cache, and a GEMM multiplies it. Blocks depend on the sizes alone, never on the number of threads; so do results.
 
 use rayon::prelude::*;
 
-use super::Args;
 use super::conv_direct as direct;
 use super::conv_epilogue::Epilogue;
 use super::conv_im2col::{DgradPhase, Target};
 use super::conv_winograd as winograd;
-use super::real::{Real, Strided};
 use super::{norm, norm_grad};
+use crate::exec::twin::{Args, Real, Strided};
 use crate::exec::winograd::Plane;
 use crate::kernel::{ConvDirection, ConvGeometry};
 
@@ -25,8 +23,8 @@ struct Blocks {
 }
 
 impl Blocks {
-    /// At least four tasks, by rows or by columns: each task reads the weights of its columns once and copies its rows once,
-    /// so neither should be much more than the other. The taps that are copied at a time stay in cache.
+    /// At least four tasks, by rows or by columns. A task reads the weights of its columns once and copies its rows once, so
+    /// the two are of similar size. The taps that it copies at a time stay in cache.
     fn new(rows: usize, [taps, channels]: [usize; 2], columns: usize) -> Blocks {
         let by_columns = match columns {
             c if c >= 2 * rows => 4,
@@ -44,7 +42,7 @@ impl Blocks {
     }
 }
 
-/// The operands in f32, for what there is for f32 alone.
+/// The operands in f32, for code that exists for f32 alone.
 fn operands<'a, T: Real>(
     inputs: [&'a [T]; 2],
     epilogue: Epilogue<'a, T>,

@@ -19,7 +19,7 @@ pub(super) fn suits(columns: usize, channels: usize) -> bool {
     columns <= MOST_COLUMNS && channels <= 4 * MOST_COLUMNS && Direct::fits(columns)
 }
 
-/// The same for the gradient of the weights.
+/// Whether the gradient of the weights is computed directly.
 pub(super) fn suits_wgrad(columns: usize, channels: usize) -> bool {
     columns <= MOST_COLUMNS && channels <= 2 * MOST_COLUMNS && DirectWgrad::fits(columns)
 }

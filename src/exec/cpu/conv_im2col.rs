@@ -1,6 +1,6 @@
 //! A convolution's geometry as its twins use it: im2col, and the phases of the input gradient.
 
-use super::real::Real;
+use crate::exec::twin::Real;
 use crate::kernel::ConvGeometry;
 use crate::shape::Phase;
 

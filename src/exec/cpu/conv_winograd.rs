@@ -1,5 +1,5 @@
-//! The twins of the convolution kernels by [`winograd`](super::winograd): blocks of tiles and columns whose values at
-//! the points stay in the cache, a block a task.
+//! The twins of the convolution kernels by [`winograd`](crate::exec::winograd). A task has a block of tiles and columns, whose
+//! values at the points stay in the cache.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -18,8 +18,7 @@ use crate::exec::winograd::{OUTPUTS, POINTS, Plane};
 const TILES: usize = 32;
 /// Channels that are summed over at a time.
 const CHANNELS: usize = 64;
-/// Floats by which the values at one pair of points are further from the next's than they need: else all lie in the same
-/// few sets of the cache.
+/// Padding, in floats, between the values at two pairs of points. Without it all lie in the same few sets of the cache.
 const APART: usize = 16;
 
 impl Plane {
@@ -54,7 +53,7 @@ thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Parts of these lengths of a thread's memory, which grows when it must.
+/// Parts of these lengths of a thread's memory, which grows where it is too short.
 fn parts<const N: usize>(lengths: [usize; N]) -> [*mut f32; N] {
     SCRATCH.with_borrow_mut(|scratch| {
         const FLOATS: usize = LINE / size_of::<f32>();
@@ -103,7 +102,7 @@ impl Values {
         std::array::from_fn(|r| std::array::from_fn(|c| first.wrapping_add((r * POINTS + c) * self.apart)))
     }
 
-    /// The same, to be read.
+    /// Where a line starts, at all pairs, to be read.
     fn read(&self, line: usize) -> [[*const f32; POINTS]; POINTS] {
         self.line(line).map(|row| row.map(<*mut f32>::cast_const))
     }

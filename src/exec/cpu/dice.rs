@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 
 /// Operands and sizes that all three kernels share.
 struct Dice<T> {

@@ -138,7 +138,7 @@ impl WithSimd for Run<'_> {
 }
 
 impl Run<'_> {
-    /// All tiles of `P` pixels and `V` vectors of columns.
+    /// Computes all tiles of `P` pixels and `V` vectors of columns.
     #[inline(always)]
     fn tiles<S: Simd, const P: usize, const V: usize>(self, simd: S) {
         let Run { direct: d, rows, columns } = self;
@@ -323,7 +323,7 @@ impl DirectWgrad<'_> {
         }
     }
 
-    /// All tiles of `P` channels and `V` vectors of columns.
+    /// Computes all tiles of `P` channels and `V` vectors of columns.
     #[inline(always)]
     fn tiles<S: Simd, const P: usize, const V: usize>(self, simd: S) {
         let wide = V * S::F32_LANES;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 
 /// Elements per job: enough to outweigh the cost of starting it, few enough to stay in the L2.
 const CHUNK: usize = 16 * 1024;
@@ -46,7 +46,7 @@ fn zip<T: Real>(out: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) {
     });
 }
 
-/// Sets padding to 0: in each row of `stride` numbers, those behind the first `c`.
+/// Sets padding to 0: in each row of `stride` numbers, those after the first `c`.
 fn mask<T: Real>(out: &mut [T], c: usize, stride: usize) {
     if c < stride {
         out.par_chunks_mut(stride).for_each(|row| row[c..].fill(T::zero()));
@@ -104,7 +104,7 @@ pub fn unary_grad<T: Real>(mut a: Args<'_, T>) {
     }
 }
 
-/// Where a tensor is read that is repeated over another; see `shaders/shared/broadcast.wgsl`.
+/// Positions in a tensor that is repeated over another; see `shaders/shared/broadcast.wgsl`.
 struct Repeated {
     sizes: [usize; 2],
     steps: [usize; 4],

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 
 /// Options of the loss, and the softmax of a row.
 struct Loss<'a, T> {

@@ -1,6 +1,6 @@
 //! Twins of the kernels of loss scaling.
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 
 /// See `shaders/loss_scale.wgsl`.
 pub fn loss_scale<T: Real>(mut a: Args<'_, T>) {

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 use crate::kernel::NormGeometry;
 
 impl NormGeometry {
-    /// Statistics of all channels of a sample, spread out to one value per channel.
+    /// Statistics of a sample's groups, repeated to one value per channel.
     pub fn spread<T: Real>(&self, stats: &[T], row: usize) -> Vec<T> {
         (0..self.stride()).map(|c| stats[self.statistic(row, c)]).collect()
     }

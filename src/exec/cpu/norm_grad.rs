@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::norm::{CHANNELS, interleave, scales};
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 use crate::kernel::{ConvStatistics, NormGeometry, NormMask};
 
 /// dy where a ReLU gave y.
@@ -15,11 +15,11 @@ fn keep<T: Real>(y: T, dy: T) -> T {
 
 /// Where the ReLU after a norm was off.
 enum Mask<'a, T> {
-    /// There is none.
+    /// No ReLU.
     Nowhere,
-    /// Where y was not above 0, as it was stored.
+    /// Off where the stored y is not above 0.
     Stored(&'a [T]),
-    /// Where it would not be above 0, recomputed from scale, mean and β.
+    /// Off where y, recomputed from scale, mean and β, is not above 0.
     Anew([&'a [T]; 3]),
 }
 
@@ -33,8 +33,8 @@ impl<'a, T: Real> Mask<'a, T> {
         }
     }
 
-    /// Adds Σ dy and Σ dy · (x − mean) of the channels from `c` on to the first of the sums, over the rows that have them at
-    /// these places. Gives the number of channels.
+    /// Adds Σ dy and Σ dy · (x − mean) of the channels from `c` on to the first of the sums, over the rows at these places.
+    /// Returns the number of channels.
     fn add_sums<const N: usize>(
         &self,
         at: impl Iterator<Item = usize>,
@@ -85,7 +85,7 @@ impl<'a, T: Real> Mask<'a, T> {
     }
 }
 
-/// Adds up dy, masked by `left`, and its products with x − mean; both in registers.
+/// Sums dy, masked by `left`, and its products with x − mean, both in registers.
 fn masked_sums<T: Real, const N: usize>(
     at: impl Iterator<Item = usize>,
     [dy, x]: [&[T]; 2],
@@ -203,11 +203,11 @@ impl<'a, T: Real> Inputs<'a, T> {
     }
 }
 
-/// Σ g and Σ g x̂ of what shares a mean.
+/// Σ g and Σ g x̂ of the numbers that share a mean.
 #[derive(Clone, Copy)]
 struct Sums<'a, T> {
     values: [&'a [T]; 2],
-    /// They are a channel's, without γ.
+    /// The sums of a channel, without γ.
     per_channel: bool,
 }
 

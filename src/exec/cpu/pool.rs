@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 use crate::kernel::PoolGeometry;
 
 impl PoolGeometry {

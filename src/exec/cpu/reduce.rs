@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 
 /// See `shaders/sum_partials.wgsl`.
 pub fn sum_partials<T: Real>(mut a: Args<'_, T>) {

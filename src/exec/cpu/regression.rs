@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 
 /// See `shaders/regression_loss.wgsl`.
 pub fn regression_loss<T: Real>(mut a: Args<'_, T>) {

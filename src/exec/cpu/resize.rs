@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 
 /// For every output pixel of an axis: two input pixels, and the weight of the second.
 type Axis<T> = Vec<(usize, usize, T)>;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Args, Real};
+use crate::exec::twin::{Args, Real};
 
 /// See `shaders/softmax.wgsl`.
 pub fn softmax<T: Real>(mut a: Args<'_, T>) {

@@ -55,7 +55,7 @@ impl Line<6, 6> for Input {
     }
 }
 
-/// What [`Weight`] divides by at ±3/4, at ±3/2 and at 0.
+/// Divisors of [`Weight`] at ±3/4, at ±3/2 and at 0.
 const DIVISORS: [f32; 3] = [2.0 * A2 * (A2 - B2), 2.0 * B2 * (B2 - A2), A2 * B2];
 
 impl Line<3, 6> for Weight {

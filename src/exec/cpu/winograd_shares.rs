@@ -34,8 +34,8 @@ impl Shares {
         [plane.tiles().div_ceil(self.tiles), plane.columns.div_ceil(self.columns)]
     }
 
-    /// Twice the time until all is done, in multiplications and additions: each thread has its part, and waits for half a task
-    /// on average.
+    /// Twice the time of the whole convolution, in multiplications and additions: each thread has its part, and waits for half a
+    /// task on average.
     fn time(&self, plane: &Plane, threads: usize) -> usize {
         let tasks: usize = self.tasks(plane).iter().product();
         2 * self.work(plane) / threads + self.work(plane) / tasks

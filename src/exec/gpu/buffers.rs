@@ -6,7 +6,6 @@ use crate::plan::{Buffer, Plan, PlannedCall, Slice};
 use crate::shape::Element;
 
 use super::device::Gpu;
-use super::pipelines::kernel_error;
 
 /// Every buffer can be bound, written, and read back.
 pub(super) const USAGE: wgpu::BufferUsages =
@@ -129,7 +128,7 @@ pub(super) fn check_limits(plan: &Plan, gpu: &Gpu) -> Result<(), ExecError> {
     let half = plan.calls.iter().find(|planned| planned.call.elements.contains(&Element::F16));
     if let Some(planned) = half.filter(|_| !gpu.info.f16) {
         let reason = format!("its operands have 16 bits, and {} has no 16-bit floats", gpu.info.name);
-        return Err(kernel_error(&planned.call, reason));
+        return Err(ExecError::refused(&planned.call, reason));
     }
     let align = u64::from(limits.min_storage_buffer_offset_alignment);
     for planned in &plan.calls {
@@ -142,7 +141,7 @@ pub(super) fn check_limits(plan: &Plan, gpu: &Gpu) -> Result<(), ExecError> {
             if !offset.is_multiple_of(align) {
                 let reason =
                     format!("its binding {i} starts at byte {offset}, this device needs a multiple of {align}");
-                return Err(kernel_error(&planned.call, reason));
+                return Err(ExecError::refused(&planned.call, reason));
             }
         }
     }

@@ -30,8 +30,8 @@ pub fn list() -> Vec<DeviceInfo> {
     adapters().iter().map(DeviceInfo::of).collect()
 }
 
-/// What an engine asks an adapter for: all its limits, and the features that make kernels faster or measurable. For a device of
-/// your own that [`GpuEngine::shared`](super::GpuEngine::shared) is to run on; add what else you need.
+/// Limits and features that an engine asks an adapter for: all limits, and the features that make kernels faster or measurable.
+/// Open a device for [`GpuEngine::shared`](super::GpuEngine::shared) with it, and add what else you need.
 ///
 /// Matrix units are left out: they need wgpu's experimental features, which only unsafe code can enable.
 pub fn device_descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
@@ -78,7 +78,7 @@ const MATRICES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
 /// PCI's number of the vendor.
 const NVIDIA: u32 = 0x10de;
 
-/// Invocations of a SIMD group on Apple's GPUs. Metal does not tell: wgpu gives 4 to 64, what any of its devices may have.
+/// Invocations of a SIMD group on Apple's GPUs. Metal does not report it: wgpu gives 4 to 64, the range of all its devices.
 const APPLE_LANES: u32 = 32;
 
 /// Matrix units for f16 with sums in f32, for each size that subgroups have. Needs f16 in shaders too.
@@ -198,7 +198,7 @@ impl Gpu {
 
     /// A buffer of at least `floats`, zeroed.
     pub fn buffer(&self, what: &str, floats: usize, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, ExecError> {
-        // Nothing can be bound that is empty, and shaders see whole `vec4`s.
+        // An empty buffer cannot be bound, and shaders see whole `vec4`s.
         self.made(what, (floats as u64 * 4).max(16), usage, false)
     }
 
@@ -246,7 +246,7 @@ impl Gpu {
         }
     }
 
-    /// Gives the device up. Every later call fails with [`ExecError::DeviceLost`]. A shared device stays usable for its owner.
+    /// Destroys the device. Every later call fails with [`ExecError::DeviceLost`]. A shared device stays usable for its owner.
     pub fn destroy(&self) {
         if !self.own {
             let _ = self.health.lost.set("the engine was closed".into());

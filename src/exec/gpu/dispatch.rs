@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::buffers::Range;
+use super::compile::Pipeline;
 use super::device::Gpu;
 use super::info::DeviceKind;
-use super::pipelines::Pipeline;
 use super::textures::{Textures, ToTexture};
 use crate::exec::ExecError;
 use crate::kernel::KernelCall;

@@ -114,7 +114,7 @@ impl DeviceInfo {
         }
     }
 
-    /// Whether kernels can bind as many buffers as they need: up to 10.
+    /// Whether kernels can bind all their buffers: up to 10.
     pub fn is_sufficient(&self) -> bool {
         self.max_storage_buffers as usize >= MOST_BINDINGS
     }

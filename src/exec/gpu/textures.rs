@@ -4,7 +4,6 @@
 
 use super::buffers::Range;
 use super::device::{Gpu, text};
-use super::dispatch::{Stages, from_textures};
 use crate::exec::ExecError;
 use crate::exec::shader::TEXTURE_W;
 
@@ -17,19 +16,17 @@ const ROW: u64 = TEXTURE_W as u64 * VECTOR;
 pub(super) struct Textures([Option<wgpu::Texture>; 2]);
 
 impl Textures {
-    /// Enlarges the textures for calls, each given with the bytes of its bindings. Sets `replaced` when a texture was
-    /// replaced.
-    pub fn fit<'a, B: Fn(usize) -> u64>(
+    /// Enlarges the textures for operands, each given with its bytes. Sets `replaced` when a texture was replaced.
+    pub fn fit(
         &mut self,
         gpu: &Gpu,
-        calls: impl IntoIterator<Item = (&'a Stages, B)>,
+        operands: impl IntoIterator<Item = (u32, u64)>,
         replaced: &mut bool,
     ) -> Result<(), ExecError> {
         let mut most = [None; 2];
-        for (stages, bytes) in calls {
-            for operand in from_textures(stages).into_iter().map(|i| i as usize) {
-                most[operand] = most[operand].max(Some(bytes(operand)));
-            }
+        for (operand, bytes) in operands {
+            let largest = &mut most[operand as usize];
+            *largest = (*largest).max(Some(bytes));
         }
         let mut needed = most.into_iter().enumerate().filter_map(|(operand, bytes)| Some((operand, bytes?)));
         needed.try_for_each(|(operand, bytes)| self.fit_one(gpu, operand, bytes, replaced))

@@ -6,7 +6,7 @@ use half::f16;
 
 use super::buffers::{Range, USAGE};
 use super::device::Gpu;
-use super::dispatch::{Compiled, Dispatch, work};
+use super::dispatch::{Compiled, Dispatch, from_textures, work};
 use super::pipelines::Pipelines;
 use super::readback::Readback;
 use super::textures::Textures;
@@ -34,11 +34,11 @@ const KINDS: usize = 2;
 const NEAR: f64 = 1.25;
 /// Bytes of operands that are written in one submission.
 const WRITTEN_AT_ONCE: usize = 64 << 20;
-/// Values that are compared.
+/// Values of a tensor that are compared.
 const COMPARED: usize = 1 << 20;
 /// Largest difference, relative to the largest value: sums of thousands of terms in another order.
 const TOLERANCE: f32 = 1e-3;
-/// The same in f16: results, and for matrix units the weights, are rounded to 11 bits.
+/// The tolerance in f16: results, and for matrix units the weights, are rounded to 11 bits.
 const TOLERANCE_HALF: f32 = 4e-3;
 
 /// One call with buffers for its trial.
@@ -206,7 +206,8 @@ impl<'a> Trial<'a> {
         let range = |buffer: &wgpu::Buffer| Range { buffer: buffer.clone(), offset: 0, bytes: buffer.size() };
         let scratch = self.scratch.iter().filter(|_| shader.scratch > 0);
         let ranges: Vec<Range> = self.buffers.iter().chain(scratch).map(range).collect();
-        self.textures.fit(self.gpu, [(&stages, |i: usize| ranges[i].bytes)], &mut false)?;
+        let operands = from_textures(&stages).into_iter().map(|i| (i, ranges[i as usize].bytes));
+        self.textures.fit(self.gpu, operands, &mut false)?;
         let compiled = Compiled { stages, bindings: vec![], scratch: shader.scratch, work: work(self.call) };
         Dispatch::new(self.gpu, compiled, &ranges, &self.textures)
     }

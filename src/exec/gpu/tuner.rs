@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use super::cache::{self, checksum};
 use super::device::Gpu;
 use super::info::DeviceKind;
+use super::options::Shaders;
 use super::pipelines::Pipelines;
 use super::trial::Trial;
 use crate::exec::ExecError;
 use crate::exec::registry::KernelError;
-use crate::exec::shader::{Shaders, Target, Tile, TileLimits, candidates};
+use crate::exec::shader::{Target, Tile, TileLimits, candidates};
 use crate::kernel::KernelCall;
 use crate::plan::Slice;
 

@@ -6,13 +6,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use super::buffers::{Range, USAGE};
 use super::cache::{self, checksum};
+use super::compile::{Wanted, compile};
 use super::device::Gpu;
 use super::dispatch::Step;
 use super::info::DeviceKind;
-use super::pipelines::{Pipelines, Wanted};
 use super::textures::Textures;
 use crate::exec::ExecError;
 
@@ -73,7 +76,8 @@ impl Warmer {
 /// Runs kernels without a single workgroup.
 fn run_empty(adapter: usize, checked: bool, kernels: &[&Wanted<'_>]) -> Result<(), ExecError> {
     let gpu = Gpu::open(adapter)?;
-    let made = Pipelines::new(&gpu, checked, None, None).get(&gpu, kernels)?;
+    let made = kernels.par_iter().map(|kernel| compile(&gpu, kernel, checked, None).map(Arc::new));
+    let made = made.collect::<Result<Vec<_>, _>>()?;
     let most = kernels.iter().flat_map(|kernel| kernel.bindings()).map(|(i, _)| i + 1).max().unwrap_or(0);
     let buffers = (0..most).map(|_| gpu.buffer("nothing", 64, USAGE)).collect::<Result<Vec<_>, _>>()?;
     let mut textures = Textures::default();

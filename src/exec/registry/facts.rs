@@ -1,16 +1,7 @@
 //! The facts of a kernel that a line of the registry may state.
 
-use crate::exec::cpu::{Args, Real};
+use crate::exec::twin::Twin;
 use crate::kernel::{Consts, Geometry, Parameters};
-
-/// The Rust twin of a shader, in both element types.
-#[derive(Clone, Copy)]
-pub struct Twin {
-    /// In f32: the CPU engine.
-    pub f32: fn(Args<'_, f32>),
-    /// In f64: the reference of tests and of gradient checks.
-    pub f64: fn(Args<'_, f64>),
-}
 
 /// Along which axis the vectors of a matrix kernel's left operand run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -166,13 +157,6 @@ impl Kernel {
     /// and that hardly divide by one; others take 1.1 to 1.6 times as long with sizes that a compiler does not know.
     pub const fn sizes_at_run_time(self) -> Kernel {
         Kernel { sizes_at_run_time: true, ..self }
-    }
-}
-
-impl Twin {
-    /// Runs the twin for an element type.
-    pub(crate) fn run<T: Real>(&self, args: Args<'_, T>) {
-        T::run(self, args);
     }
 }
 

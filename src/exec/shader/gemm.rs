@@ -1,5 +1,4 @@
-//! The entry point of all matrix products, around the main loop of a [`Tiling`](super::Tiling). naga writes no unrolled
-//! loops, so the inner loops are unrolled here.
+//! The entry point of all matrix products, around the main loop of a [`Tiling`](super::Tiling).
 //!
 //! A shader file defines what the main loop reads and writes:
 //!
@@ -11,29 +10,17 @@
 //! | right operand | `b_tap`, `b_place` find a term and a column, `b_load(at, k)` loads `k` terms further | `b_load(batch, k, n)` |
 //! | result | `place(batch, m)`, `store_at(batch, place, n, v)` | `store(batch, m, n, v)` |
 //!
-//! Where sums are split, their parts go to scratch memory, one split after the other, and a second stage adds and stores them.
+//! Split sums write partial sums to scratch memory, one split after the other. A second stage adds and stores them.
 
 use std::fmt::Write;
 
-use super::for_items;
-use super::stage::Draft;
-use super::statistics::Statistics;
-use super::tile::{Product, Tile};
-use super::tiling::Entry;
+use super::draft::{Draft, for_items};
+use super::main_loop::Entry;
+use super::sums::Gemm;
+use super::tile::Product;
 use crate::exec::registry::Operands;
 use crate::kernel::Consts;
 use crate::shape::LANES;
-
-/// A product by one tile.
-pub(super) struct Gemm<'a> {
-    pub tile: Tile,
-    pub operands: Operands,
-    pub product: Product,
-    /// The binding of the scratch memory.
-    pub scratch: usize,
-    /// Statistics that tiles write to the scratch memory.
-    pub statistics: Option<&'a Statistics<'a>>,
-}
 
 const STORE: &str = "
 const NOWHERE: u32 = 0xffffffffu;
@@ -129,13 +116,13 @@ fn main(
         Consts::new().size("SPLITS_K", self.tile.splits).size("M_ALL", m).size("N4_ALL", n / LANES)
     }
 
-    /// The binding of the parts.
+    /// The declaration of the partial sums.
     fn parts(&self) -> String {
         format!("@group(0) @binding({}) var<storage, read_write> parts: array<vec4<f32>>;\n", self.scratch)
     }
 
-    /// The stage that adds up the parts of split sums, in their order, one invocation per vector, and stores the sums as the
-    /// product would have: its constants, and its text after that of the shader file.
+    /// The stage that adds the partial sums of split sums, in their order, one invocation per vector, and stores the results:
+    /// its constants, and its text after that of the shader file.
     pub fn sum_of_splits(&self) -> (Consts, String) {
         let sum = "        // The parts, in their order.
         var sum = vec4<f32>();
@@ -148,64 +135,4 @@ fn main(
         let constants = self.sizes_of_parts().b("N_EXACT", true).b("K_EXACT", true);
         (constants, format!("{}{store}{}", self.parts(), for_items(sum)))
     }
-
-    /// The function that a tile's results go to, with its first arguments.
-    pub fn store(&self) -> &'static str {
-        if self.tile.splits > 1 { "store_part(split, batch" } else { "store(batch" }
-    }
-
-    /// Declares the sums of an invocation.
-    pub fn declare_sums(&self, out: &mut String) {
-        out.push_str("        // Sums of this invocation: cROW_COLUMN.\n");
-        for (i, j) in self.sums() {
-            let _ = writeln!(out, "        var c{i}_{j} = vec4<f32>();");
-        }
-    }
-
-    /// Rows and columns of an invocation's sums, each a vector of 4 columns.
-    pub fn sums(&self) -> impl Iterator<Item = (usize, usize)> {
-        pairs(accumulators(self.operands, self.tile.rows_each), self.tile.columns_each)
-    }
-
-    /// `c += a · b` for the tile of one invocation and `terms` terms of the sum; `a(term, i)` and `b(term, j)` give the
-    /// expressions that load the operands. Where the sum runs along the vectors, they hold 4 terms each, of which the
-    /// product's `lanes` are not padding.
-    pub fn multiply(
-        &self,
-        out: &mut String,
-        terms: usize,
-        a: impl Fn(usize, usize) -> String,
-        b: impl Fn(usize, usize) -> String,
-    ) {
-        let lanes = self.product.lanes;
-        let sums = self.operands == Operands::SumInVectors;
-        // Padding of the left operand adds nothing.
-        for term in (0..terms).filter(|&term| !sums || term < lanes) {
-            let held = if sums { 0 } else { term };
-            for i in (0..self.tile.rows_each).filter(|_| held == term) {
-                let _ = writeln!(out, "            let a{held}_{i} = {};", a(held, i));
-            }
-            for j in 0..self.tile.columns_each {
-                let _ = writeln!(out, "            let b{term}_{j} = {};", b(term, j));
-            }
-            for (i, j) in self.sums() {
-                let (from, lane) = if sums { (i, term) } else { (i / LANES, i % LANES) };
-                if lane >= lanes {
-                    continue;
-                }
-                let lane = ["x", "y", "z", "w"][lane];
-                let _ = writeln!(out, "            c{i}_{j} += a{held}_{from}.{lane} * b{term}_{j};");
-            }
-        }
-    }
-}
-
-/// Every row with every column.
-pub(super) fn pairs(rows: usize, cols: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..rows).flat_map(move |i| (0..cols).map(move |j| (i, j)))
-}
-
-/// Accumulated rows of one invocation.
-pub(super) fn accumulators(operands: Operands, rows_each: usize) -> usize {
-    if operands == Operands::RowsInVectors { rows_each * LANES } else { rows_each }
 }

@@ -1,12 +1,15 @@
 //! Tiles by name, for people who read the generated text without a device.
 
+use super::candidates::candidates;
 use super::matrix::MatrixCall;
-use super::tiling::{Lines, Matrix, SUBGROUP, Tiling, on_units};
-use super::{Target, Tile, TileLimits, candidates};
+use super::target::Target;
+use super::tile::{Lines, Matrix, Tile, TileLimits, Tiling};
+use super::tiling::SUBGROUP;
+use super::units::on_units;
 use crate::exec::registry;
 use crate::kernel::KernelCall;
 
-/// The names that [`tile_by_name`] knows, with what they stand for.
+/// The names of [`tile_by_name`], and their meaning.
 pub const TILE_NAMES: [(&str, &str); 5] = [
     ("workgroup", "the fixed choice of GPUs: tiles in workgroup memory"),
     ("register", "the fixed choice of software adapters: registers only"),

@@ -1,6 +1,6 @@
-//! Sizes at run time. A size is a constant of a shader's text, so that divisions by it are cheap and loops are known. But
-//! then layers that differ in sizes alone are compiled one by one, which takes a software adapter half a second each. For
-//! these, sizes become immediates, and one text serves many layers.
+//! Sizes at run time. As a rule a size is a constant of a shader's text, so that divisions by it are cheap and loops are known.
+//! Layers that differ in sizes alone then have different texts, and a software adapter compiles each for half a second. For
+//! these adapters sizes become immediates, and one text serves many layers.
 //!
 //! Only declarations change: `const N: u32 = 7u;` becomes `var<private> N: u32;`, which the entry point sets from the
 //! immediates before anything else. So do constants that are computed from sizes. No word of the code is replaced; a name
@@ -8,7 +8,8 @@
 
 use std::collections::BTreeSet;
 
-use super::stage::Draft;
+use super::draft::Draft;
+use super::stage::Stage;
 use crate::kernel::Const;
 
 /// A constant that the text itself declares, outside of all functions, on one line.
@@ -21,7 +22,7 @@ struct Derived<'a> {
 }
 
 impl<'a> Derived<'a> {
-    /// That of a line `const NAME: TYPE = VALUE;`, if it is one.
+    /// The constant of a line `const NAME: TYPE = VALUE;`; `None` for other lines.
     fn of(line: &'a str) -> Option<Self> {
         let (declared, value) = line.strip_prefix("const ")?.strip_suffix(";")?.split_once('=')?;
         let (name, ty) = declared.split_once(':')?;
@@ -33,9 +34,19 @@ impl<'a> Derived<'a> {
     }
 }
 
+impl Draft {
+    /// The stage, with its sizes at run time if they fit into `immediates` bytes.
+    pub fn finished(self, immediates: Option<usize>) -> Stage {
+        match immediates.and_then(|limit| at_run_time(&self, limit)) {
+            Some((source, sizes)) => self.stage(source, sizes),
+            None => self.with_constants(),
+        }
+    }
+}
+
 /// The text of a stage with its sizes as immediates, and their values. `None` where it has no sizes, or they take more than
 /// `limit` bytes.
-pub(super) fn at_run_time(draft: &Draft, limit: usize) -> Option<(String, Vec<u32>)> {
+fn at_run_time(draft: &Draft, limit: usize) -> Option<(String, Vec<u32>)> {
     let lines: Vec<&str> = draft.text.lines().map(without_comment).filter(|line| !line.is_empty()).collect();
     let (derived, code): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| Derived::of(line).is_some());
     let derived: Vec<Derived<'_>> = derived.into_iter().filter_map(Derived::of).collect();
@@ -65,7 +76,7 @@ pub(super) fn at_run_time(draft: &Draft, limit: usize) -> Option<(String, Vec<u3
             fixed => out += &fixed.declaration(name),
         }
     }
-    // What is computed from variables is a variable, set after them.
+    // A constant that depends on a variable becomes a variable, set after it.
     let mut rest = derived;
     loop {
         let (dependent, other): (Vec<Derived<'_>>, Vec<Derived<'_>>) =

@@ -1,11 +1,8 @@
 //! A stage: the text of one compute shader, its bindings and its grid, as data.
 
-use super::sizes;
-use crate::kernel::{Access, Consts};
-use crate::shape::Element;
+use crate::kernel::Access;
 
-/// What computes a call: one dispatch, or several that pass results through scratch memory. The scratch memory is one more
-/// binding after those of the call, writable.
+/// The dispatches of a call. Several of them pass results through scratch memory, a writable binding after those of the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shader {
     /// In the order in which they run.
@@ -58,57 +55,5 @@ impl Stage {
     pub fn new<B>(source: String, workgroups: usize, call: &[(B, Access)]) -> Stage {
         let bindings = (0..).zip(call).map(|(index, (_, access))| StageBinding { index, kind: (*access).into() });
         Stage { source, workgroups: workgroups as u64, sizes: vec![], bindings: bindings.collect() }
-    }
-}
-
-/// A stage while it is put together. Constants are kept apart from the text, so that sizes among them may be given at run
-/// time instead.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Draft {
-    /// `enable …;` lines.
-    pub extensions: Vec<&'static str>,
-    /// Element types of the call's bindings.
-    pub elements: Vec<Element>,
-    /// Constants of the call and of the generator.
-    pub constants: Consts,
-    /// Declarations and the entry point.
-    pub text: String,
-    /// What the text declares.
-    pub bindings: Vec<StageBinding>,
-    /// Workgroups.
-    pub workgroups: usize,
-}
-
-impl Draft {
-    /// The stage, with its sizes in the text.
-    pub fn with_constants(self) -> Stage {
-        let constants = self.constants.prelude();
-        let source = format!("{}{}{constants}{}", self.enables(), self.aliases(), self.text);
-        self.stage(source, vec![])
-    }
-
-    /// The stage, with its sizes at run time if they fit into `immediates` bytes.
-    pub fn finished(self, immediates: Option<usize>) -> Stage {
-        match immediates.and_then(|limit| sizes::at_run_time(&self, limit)) {
-            Some((source, sizes)) => self.stage(source, sizes),
-            None => self.with_constants(),
-        }
-    }
-
-    /// Extensions, which stand at the very beginning.
-    pub fn enables(&self) -> String {
-        let half = self.elements.contains(&Element::F16).then_some("f16");
-        self.extensions.iter().copied().chain(half).map(|name| format!("enable {name};\n")).collect()
-    }
-
-    /// The type `Ti` of the numbers of each binding.
-    pub fn aliases(&self) -> String {
-        let ty = |element: &Element| if *element == Element::F16 { "f16" } else { "f32" };
-        self.elements.iter().enumerate().map(|(i, element)| format!("alias T{i} = {};\n", ty(element))).collect()
-    }
-
-    fn stage(mut self, source: String, sizes: Vec<u32>) -> Stage {
-        self.bindings.sort_by_key(|binding| binding.index);
-        Stage { source, workgroups: self.workgroups as u64, sizes, bindings: self.bindings }
     }
 }

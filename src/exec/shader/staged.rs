@@ -5,6 +5,9 @@ use std::fmt::Write;
 use super::tile::{ONE_TAP, Tile};
 use crate::exec::registry::Operands;
 
+/// Steps of the sum, found once for each tap.
+pub(super) const TAPS: &str = include_str!("../../../shaders/shared/taps.wgsl");
+
 /// A part of a tile that one invocation loads to workgroup memory, as text.
 pub(super) struct Piece {
     /// Declares its place, which does not change along the sum.
@@ -38,7 +41,7 @@ pub(super) fn staged_loop(
 ) {
     let load = |out: &mut String, k: &str| pieces.iter().for_each(|piece| out.push_str(&(piece.load)(k)));
     let taps: Vec<&Tap> = pieces.iter().flat_map(|piece| &piece.taps).collect();
-    // Most tiles have the tap of the tile before.
+    // Most tiles have the same tap as the tile before.
     let follow = |out: &mut String, k: &str| {
         if !taps.is_empty() {
             out.push_str("            // The places of a new tap.\n");

@@ -1,28 +1,24 @@
-//! What a convolution writes of its result for a BatchNorm: partial results of segments of rows. The forward direction writes
-//! the moments of a norm after it; the input gradient writes the sums that the gradient of a norm before it needs.
+//! Statistics of a convolution's result for a BatchNorm: partial results of segments of rows. The forward direction writes the
+//! moments for the norm after it. The input gradient writes the sums for the gradient of the norm before it.
 //!
-//! Tiles write lines, each the statistics of some rows of the tile, while the result is in registers or in a cache; a second
-//! stage merges lines to segments. A tile that cannot do so is followed by a pass that reads the result once more.
+//! A line holds the statistics of some rows of a tile. Tiles write lines while the result is in registers or in a cache, and a
+//! second stage merges them to segments. Where a tile cannot write lines, a pass reads the result once more.
 
 use std::fmt::Write;
 
 use super::matrix::MatrixCall;
-use super::stage::{Draft, StageBinding};
-use super::tile::Tile;
-use super::{Operands, Target};
-use crate::exec::registry::{Partials, Segments};
+use super::tile::{Tile, pairs};
+use crate::exec::registry::{Operands, Partials, Segments};
 use crate::exec::winograd;
 use crate::kernel::{Consts, ConvStatistics, NormGeometry};
 use crate::shape::LANES;
 
 /// A line, and how lines are merged: moments, or sums.
-const LINES: &str = include_str!("../../../shaders/statistics/lines.wgsl");
+pub(super) const LINES: &str = include_str!("../../../shaders/statistics/lines.wgsl");
 const MOMENTS: &str = include_str!("../../../shaders/statistics/moments.wgsl");
 const SUMS: &str = include_str!("../../../shaders/statistics/sums.wgsl");
-const MERGE: &str = include_str!("../../../shaders/statistics/merge.wgsl");
-const KEEP: &str = include_str!("../../../shaders/statistics/keep.wgsl");
-/// What the gradient sums are computed from.
-const NORM: &str = concat!(
+/// Operands of the gradient sums.
+pub(super) const NORM: &str = concat!(
     include_str!("../../../shaders/statistics/operands.wgsl"),
     include_str!("../../../shaders/shared/norm.wgsl"),
     include_str!("../../../shaders/shared/norm_masked.wgsl"),
@@ -30,47 +26,18 @@ const NORM: &str = concat!(
 const WITH_VALUE: &str = include_str!("../../../shaders/statistics/with_value.wgsl");
 /// The bindings that [`NORM`] declares: x, mean, 1/std, γ and the mask.
 const NORM_BINDINGS: std::ops::Range<usize> = 5..10;
-/// A pass over the result, for moments and for sums.
-const PASS: &str = concat!(
-    include_str!("../../../shaders/shared/row_sums.wgsl"),
-    include_str!("../../../shaders/shared/segment_sums.wgsl"),
-    include_str!("../../../shaders/statistics/pass.wgsl"),
-);
-const PASS_MOMENTS: &str = include_str!("../../../shaders/shared/segment_moments.wgsl");
-const PASS_SUMS: &str = concat!(
-    include_str!("../../../shaders/shared/segment_grad_sums.wgsl"),
-    include_str!("../../../shaders/statistics/grad_pass.wgsl"),
-);
-
 /// Outputs of one of Winograd's tiles.
-const OUTPUTS: usize = winograd::OUTPUTS * winograd::OUTPUTS;
+pub(super) const OUTPUTS: usize = winograd::OUTPUTS * winograd::OUTPUTS;
 
 /// The statistics of a call.
 pub(super) struct Statistics<'a> {
-    call: &'a MatrixCall<'a>,
-    of: &'a ConvStatistics,
-    segments: Segments,
-}
-
-/// Rows of a tile, its lines, and the number of tiles along the rows.
-struct Tiles {
-    rows: usize,
-    lines: usize,
-    count: usize,
-}
-
-impl Tiles {
-    fn new(tile: Tile, operands: Operands, rows: usize) -> Tiles {
-        let (tile_rows, lines) = match tile.winograd {
-            0 => (tile.rows(operands), tile.tiling.main_loop().lines(tile)),
-            _ => (OUTPUTS, 1),
-        };
-        Tiles { rows: tile_rows, lines, count: rows.div_ceil(tile_rows) }
-    }
+    pub call: &'a MatrixCall<'a>,
+    pub of: &'a ConvStatistics,
+    pub segments: Segments,
 }
 
 impl<'a> Statistics<'a> {
-    /// Those of a call, if it writes any.
+    /// The statistics of a call, if it writes any.
     pub fn of(call: &'a MatrixCall<'a>) -> Option<Self> {
         let Partials::Statistics(segments) = call.kernel.partials else { return None };
         Some(Statistics { call, of: call.geometry.statistics.as_ref()?, segments })
@@ -81,24 +48,13 @@ impl<'a> Statistics<'a> {
         self.segments == Segments::Moments
     }
 
-    fn norm(&self) -> &NormGeometry {
+    pub fn norm(&self) -> &NormGeometry {
         &self.of.norm
     }
 
     /// Whether Winograd's tiles are whole: those at an edge would have fewer outputs than others.
-    fn whole(&self) -> bool {
+    pub fn whole(&self) -> bool {
         self.call.geometry.result_map().iter().all(|side| side.is_multiple_of(winograd::OUTPUTS))
-    }
-
-    /// Whether a tile can write lines: its invocations have whole sums, whole tiles lie in a segment, and the lines have room
-    /// in the workgroup memory of the operands.
-    pub fn fits(&self, tile: Tile, operands: Operands) -> bool {
-        let room = match tile.winograd {
-            0 => tile.tiling.main_loop().has_room_for_lines(tile, operands),
-            _ => self.whole(),
-        };
-        let tiles = Tiles::new(tile, operands, self.norm().rows);
-        room && tile.splits == 1 && self.norm().segment_rows.is_multiple_of(tiles.rows)
     }
 
     /// Vectors of the lines of Winograd's tiles.
@@ -117,56 +73,19 @@ impl<'a> Statistics<'a> {
     }
 
     /// The scratch memory as lines.
-    fn scratch_memory(&self) -> String {
+    pub fn scratch_memory(&self) -> String {
         let scratch = self.call.scratch();
         format!("@group(0) @binding({scratch}) var<storage, read_write> lines: array<vec4<f32>>;\n")
     }
 
-    fn merging(&self) -> &'static str {
+    pub fn merging(&self) -> &'static str {
         if self.are_moments() { MOMENTS } else { SUMS }
-    }
-
-    /// The binding of the segments.
-    fn kept(&self) -> usize {
-        self.call.scratch() - 1
-    }
-
-    fn keep(&self) -> String {
-        format!("@group(0) @binding({}) var<storage, read_write> kept: array<vec4<f32>>;\n{KEEP}", self.kept())
     }
 
     /// Declarations of a stage whose tiles write lines.
     pub fn declarations(&self) -> String {
         let norm = if self.are_moments() { String::new() } else { format!("{NORM}{WITH_VALUE}") };
         format!("{}{LINES}{}{norm}", self.scratch_memory(), self.merging())
-    }
-
-    /// Appends the stage that merges lines to segments.
-    pub fn merged(&self, made: (Vec<Draft>, usize), tile: Tile, operands: Operands) -> (Vec<Draft>, usize) {
-        let ((mut stages, scratch), norm) = (made, self.norm());
-        let tiles = Tiles::new(tile, operands, norm.rows);
-        let mut draft = self.call.draft();
-        let counts = Consts::new().u("LINES", tiles.lines).u("TILE_M", tiles.rows).size("TILES_M", tiles.count);
-        draft.constants = draft.constants.and(counts).and(self.place(scratch / LANES));
-        draft.bindings.extend(self.call.storage([self.kept(), self.call.scratch()]));
-        let text = format!("{}{}{LINES}{}{MERGE}", self.scratch_memory(), self.keep(), self.merging());
-        stages.push(draft.of_items(norm.segments * norm.vectors, &text));
-        (stages, scratch + tiles.count * tiles.lines * norm.vectors * 2 * LANES)
-    }
-
-    /// Appends the stage that reads the result once more.
-    pub fn passed(&self, made: (Vec<Draft>, usize), target: Target) -> (Vec<Draft>, usize) {
-        let (mut stages, scratch) = made;
-        let text = match self.segments {
-            Segments::Moments => format!("{}{PASS}{PASS_MOMENTS}", self.keep()),
-            Segments::GradientSums => format!("{}{NORM}{PASS}{PASS_SUMS}", self.keep()),
-        };
-        let mut draft = self.call.draft();
-        let indices = [self.call.result(), self.kept()].into_iter().chain(self.operands());
-        let bindings: Vec<StageBinding> = self.call.storage(indices).collect();
-        draft.bindings.extend(bindings);
-        stages.push(draft.of_groups(self.norm().segments * self.of.blocks, target, &text));
-        (stages, scratch)
     }
 
     /// Writes how many rows of the tile the line of an invocation has.
@@ -246,7 +165,7 @@ impl<'a> Statistics<'a> {
     /// Declarations of Winograd's last stage, and its end: the line of a tile from its outputs `rR[C]`.
     pub fn of_points(&self) -> [String; 2] {
         let side = winograd::OUTPUTS;
-        let outputs = || super::gemm::pairs(side, side);
+        let outputs = || pairs(side, side);
         let line = if self.are_moments() {
             let all: Vec<String> = outputs().map(|(r, c)| format!("r{r}[{c}]")).collect();
             let squares = all.iter().map(|v| format!("        line.b += ({v} - line.a) * ({v} - line.a);\n"));
@@ -275,32 +194,4 @@ impl<'a> Statistics<'a> {
         let norm = if self.are_moments() { String::new() } else { format!("{NORM}{WITH_VALUE}") };
         [format!("{LINES}{norm}"), end]
     }
-}
-
-/// All segments merged: mean and variance, or sums, of each channel. The statistics of one segment depend on which outputs a
-/// tile has, and Winograd's tiles have other outputs than consecutive rows.
-pub(super) fn merged_segments(of: Segments, norm: &NormGeometry, kept: &[f32]) -> Vec<f32> {
-    let each = norm.vectors * 2 * LANES;
-    let rows = |segment: usize| norm.rows.saturating_sub(segment * norm.segment_rows).min(norm.segment_rows) as f64;
-    let (mut n, mut all) = (0.0, vec![[0.0f64; 2]; norm.vectors * LANES]);
-    for (segment, values) in kept.chunks_exact(each).enumerate() {
-        let of_segment = rows(segment);
-        let both = n + of_segment.max(1e-9);
-        for (channel, [a, b]) in all.iter_mut().enumerate() {
-            let at = channel / LANES * 2 * LANES + channel % LANES;
-            let [a2, b2] = [values[at], values[at + LANES]].map(f64::from);
-            match of {
-                // Chan et al. 1983
-                Segments::Moments => {
-                    let delta = a2 - *a;
-                    *a += delta * of_segment / both;
-                    *b += b2 + delta * delta * n * of_segment / both;
-                }
-                Segments::GradientSums => (*a, *b) = (*a + a2, *b + b2),
-            }
-        }
-        n = both;
-    }
-    let scale = if of == Segments::Moments { n.max(1.0) } else { 1.0 };
-    all.iter().flat_map(|[a, b]| [*a as f32, (b / scale) as f32]).collect()
 }

@@ -1,8 +1,7 @@
-//! Tiles of the matrix kernels: their sizes, and what the tuner compares.
+//! Tiles of the matrix kernels: kinds of main loops, sizes, and limits of a device.
 
 use serde::{Deserialize, Serialize};
 
-use super::tiling::{Matrix, Tiling};
 use crate::exec::registry::Operands;
 use crate::shape::LANES;
 
@@ -19,6 +18,92 @@ pub struct Product {
     pub batch: usize,
     /// Lanes of the left operand's vectors that are not padding.
     pub lanes: usize,
+}
+
+/// Where the operands of the inner loop come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Tiling {
+    /// Tiles in workgroup memory, for GPUs.
+    Workgroup,
+    /// Registers only, for software adapters: barriers are expensive there (a 64×64 workgroup tile reached 2–3 GFLOP/s
+    /// on llvmpipe, registers alone 8–11).
+    Register,
+    /// As `Register`, for software adapters with subgroups of [`SUBGROUP`]: the invocations of one load different rows of
+    /// the left operand and exchange them by shuffles. llvmpipe (Mesa 22.3) loads from buffers inside of a loop lane by lane,
+    /// even from one address for all, while a shuffle is one instruction: 9.2 GFLOP/s a core where `Register` reaches 5.
+    Subgroup,
+    /// Tiles of f16 in workgroup memory, multiplied by matrix units, for GPUs that have them; only the tuner picks it.
+    Cooperative(Matrix),
+}
+
+impl Tiling {
+    /// Whether operands are read straight to registers, without workgroup memory.
+    pub fn in_registers(self) -> bool {
+        matches!(self, Tiling::Register | Tiling::Subgroup)
+    }
+
+    /// Its matrix units, if it has any.
+    fn matrix(self) -> Option<Matrix> {
+        if let Tiling::Cooperative(matrix) = self { Some(matrix) } else { None }
+    }
+
+    /// Columns of a unit of [`Tile::columns_each`], in floats.
+    fn column_unit(self) -> usize {
+        self.matrix().map_or(LANES, |matrix| matrix.size)
+    }
+
+    /// Rows of a unit of [`Tile::rows_each`].
+    fn row_unit(self, operands: Operands) -> usize {
+        let vectors = if operands == Operands::RowsInVectors { LANES } else { 1 };
+        self.matrix().map_or(vectors, |matrix| matrix.size)
+    }
+
+    /// Terms of the sum in a unit of [`Tile::depth`].
+    fn term_unit(self, operands: Operands) -> usize {
+        let vectors = if operands == Operands::SumInVectors { LANES } else { 1 };
+        self.matrix().map_or(vectors, |matrix| matrix.size)
+    }
+}
+
+/// A kind of matrix units: they multiply two matrices of size × size in f16, and add the product to one in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Matrix {
+    /// Rows and columns.
+    pub size: usize,
+    /// Invocations of a subgroup, which computes one product together.
+    pub lanes: usize,
+    /// How operands lie for them.
+    pub lines: Lines,
+}
+
+/// How operands are stored in workgroup memory whose vectors do not run along the sum in global memory: weights, and both
+/// operands of a weight gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Lines {
+    /// Transposed, number by number, so that terms of the sum lie side by side. naga's Metal backend has no other pointers, and
+    /// AMD's compiler (RADV) loads a matrix at once only from such memory.
+    Turned,
+    /// As they lie in global memory, in vectors; the units transpose them as they load. NVIDIA's take a fifth to a third less
+    /// time for a convolution so, and their compiler fails on pointers to anything but vectors of 16-bit floats.
+    AsTheyCome,
+}
+
+impl Lines {
+    /// Numbers of an element of workgroup memory.
+    pub fn unit(self) -> usize {
+        match self {
+            Lines::Turned => 1,
+            Lines::AsTheyCome => LANES,
+        }
+    }
+
+    /// Its type for numbers of a type.
+    pub fn element(self, number: &str) -> String {
+        match self {
+            Lines::Turned => number.into(),
+            Lines::AsTheyCome => format!("vec4<{number}>"),
+        }
+    }
 }
 
 /// Sizes of the tiles.
@@ -39,8 +124,8 @@ pub struct Tile {
     pub buffers: usize,
     /// Workgroups that share a sum; a second dispatch adds up their parts, in a fixed order.
     pub splits: usize,
-    /// If not 0, the products are those of Winograd's points, and the tiles of the batch go through the stages in this many
-    /// parts; see `winograd_stages.rs`.
+    /// 0, or the number of parts in which the tiles of a batch go through Winograd's stages; the product is then that of its
+    /// points. See `winograd_stages.rs`.
     pub winograd: usize,
     /// Rows and columns of taps that share what a workgroup has loaded, all of a kernel or one; see
     /// `tiling/cooperative/patches.rs`.
@@ -57,14 +142,14 @@ pub(super) const BUSY: usize = 128;
 const LEAST_STEPS: usize = 8;
 
 impl Tile {
-    /// The same tile with sums shared by as many workgroups as it takes to have `wanted` of them. Small maps under many
+    /// The tile with sums split so far that about `wanted` workgroups have work. Small maps under many
     /// channels have few tiles and long sums: 2×2×512 of 16 images makes 8 tiles of 64×64 with 4,608 terms. A weight
     /// gradient is split by its op already, for tiles of one tap.
     pub(super) fn split(self, operands: Operands, product: Product, wanted: usize) -> Tile {
         if operands == Operands::RowsInVectors && self.taps == ONE_TAP {
             return self;
         }
-        // A product that is one of several parts has sums that are as many times shorter.
+        // Each of several products of a sum has its share of the terms.
         let steps = match operands {
             Operands::SumInVectors => product.k.div_ceil(self.terms(operands)),
             Operands::RowsInVectors => product.k.div_ceil(self.terms(operands) * product.batch),
@@ -111,7 +196,7 @@ impl Tile {
 
     /// Outputs of a workgroup along the columns, in floats.
     pub fn columns(&self) -> usize {
-        self.threads[0] * self.columns_each * self.tiling.main_loop().column_unit()
+        self.threads[0] * self.columns_each * self.tiling.column_unit()
     }
 
     /// Outputs of a workgroup along the rows, in floats.
@@ -119,14 +204,14 @@ impl Tile {
         self.taps.iter().product::<usize>() * self.rows_of_tap(operands)
     }
 
-    /// Those of each tap.
+    /// Outputs of a tap along the rows, in floats.
     pub(super) fn rows_of_tap(&self, operands: Operands) -> usize {
-        self.threads[1] * self.rows_each * self.tiling.main_loop().row_unit(operands)
+        self.threads[1] * self.rows_each * self.tiling.row_unit(operands)
     }
 
     /// Terms of the sum in a tile.
     pub(super) fn terms(&self, operands: Operands) -> usize {
-        self.depth * self.tiling.main_loop().term_unit(operands)
+        self.depth * self.tiling.term_unit(operands)
     }
 
     /// Steps of `k` in a tile; where taps share a patch, a patch is one step.
@@ -137,24 +222,13 @@ impl Tile {
         self.terms(operands) / if operands == Operands::SumInVectors { LANES } else { 1 }
     }
 
-    /// Whether a device can run it, and at least half of it has work.
-    pub(super) fn fits(&self, operands: Operands, product: Product, limits: TileLimits) -> bool {
-        let full = |tile: usize, size: usize| tile <= 32 || tile < 2 * size;
-        let main_loop = self.tiling.main_loop();
-        self.loads_evenly(operands)
-            && main_loop.invocations(*self) <= limits.invocations
-            && main_loop.memory(*self, operands) <= limits.bytes
-            && full(self.columns(), product.n)
-            && full(self.rows(operands), product.m)
-    }
-
     /// Invocations of a workgroup.
     pub(super) fn invocations(&self) -> usize {
-        self.tiling.main_loop().invocations(*self)
+        self.threads[0] * self.threads[1] * self.tiling.matrix().map_or(1, |matrix| matrix.lanes)
     }
 
     /// Whether every invocation loads the same number of vectors, or those without one wait.
-    fn loads_evenly(&self, operands: Operands) -> bool {
+    pub(super) fn loads_evenly(&self, operands: Operands) -> bool {
         if self.taps != ONE_TAP {
             return true;
         }
@@ -163,7 +237,7 @@ impl Tile {
     }
 }
 
-/// What a device allows a workgroup.
+/// Limits of a device for a workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileLimits {
     /// Invocations.
@@ -177,35 +251,12 @@ pub struct TileLimits {
 }
 
 impl TileLimits {
-    /// What every device allows.
+    /// Limits that every device allows.
     pub const WEBGPU: TileLimits =
         TileLimits { invocations: 256, bytes: 16 << 10, scratch: 128 << 20, cooperative: [None; 2] };
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Of all tiles but the fixed choice, one of each kind, shared among as many workgroups as the fixed choice would be.
-    fn typical_of(m: usize, n: usize, k: usize) -> Vec<Tile> {
-        let limits = TileLimits { bytes: 48 << 10, ..TileLimits::WEBGPU };
-        let product = Product { m, n, k, batch: 1, lanes: LANES };
-        let tiles = &Tiling::Workgroup.main_loop().candidates(Operands::SumInVectors, product, limits);
-        let found = Tile::typical(tiles, Operands::SumInVectors, product);
-        let kinds: Vec<Tile> = found.iter().map(Tile::kind).collect();
-        assert!((1..kinds.len()).all(|i| !kinds[..i].contains(&kinds[i])), "{kinds:?}");
-        assert!(tiles.iter().all(|tile| kinds.contains(&tile.kind())) && found.iter().all(|tile| tiles.contains(tile)));
-        assert!(2 * found.len() < tiles.len(), "{} of {}", found.len(), tiles.len());
-        assert!(found.iter().all(|tile| tile.buffers == 2), "{found:?}");
-        found
-    }
-
-    #[test]
-    fn one_tile_of_each_kind_stands_for_the_others() {
-        assert!(
-            typical_of(16_384, 128, 576).iter().all(|tile| tile.splits == 1),
-            "large maps keep a GPU busy by themselves"
-        );
-        assert!(typical_of(196, 256, 2304).iter().all(|tile| tile.splits > 1), "small ones do not");
-    }
+/// Every row with every column.
+pub(super) fn pairs(rows: usize, cols: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows).flat_map(move |i| (0..cols).map(move |j| (i, j)))
 }

@@ -5,11 +5,10 @@
 //! The tiles of a batch may go through the stages in parts, one after the other. The scratch memory of a part is small enough
 //! for any device, and, where there are enough parts, for a large GPU's cache.
 
-use super::for_items;
-use super::gemm::Gemm;
+use super::draft::{Draft, for_items};
 use super::matrix::{MatrixCall, epilogue};
-use super::stage::Draft;
 use super::statistics::Statistics;
+use super::sums::Gemm;
 use super::tile::{Product, Tile};
 use crate::exec::registry::Operands;
 use crate::exec::winograd::{A, B, POINTS, Plane};

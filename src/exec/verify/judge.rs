@@ -7,13 +7,14 @@
 //! | [`CANCELLED`] times the effect of half an ulp in each operand | terms cancel, their rounding does not |
 //! | one rounding to f16 | the result is stored in 16 bits |
 
-use super::{Wrong, numbers, stored};
+use std::fmt;
+
 use crate::exec::accuracy::{Accuracy, operations, rounding};
 use crate::exec::registry::{self, Partials, Segments};
 use crate::exec::shader::merged_partials;
 use crate::kernel::{Access, KernelCall, NormGeometry};
 use crate::plan::Slice;
-use crate::shape::{Element, LANES};
+use crate::shape::{Element, LANES, halves, whole};
 
 /// Factor on the effect that half an ulp in each operand has on a result. Where terms cancel, the result is small and the
 /// rounding of its terms is not.
@@ -28,6 +29,36 @@ const HALF_OVERFLOWS: f64 = 65_488.0;
 /// rounding of 0 for about one pixel in 10⁷; the gradient of that pixel, and every sum that contains it, is then another one.
 fn jumping(results: usize) -> usize {
     results / 100_000 + if results < 8 { 0 } else { 2 }
+}
+
+/// Results that differ from the twin's by more than rounding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wrong {
+    /// Binding of the call.
+    pub binding: usize,
+    /// Wrong numbers.
+    pub count: usize,
+    /// All numbers of the binding, padding included.
+    pub of: usize,
+    /// Index of the worst.
+    pub element: usize,
+    /// The device's number there.
+    pub got: f64,
+    /// The twin's number.
+    pub expected: f64,
+    /// The allowed difference.
+    pub allowed: f64,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Wrong { binding, count, of, element, got, expected, allowed } = self;
+        write!(
+            f,
+            "{count} of {of} numbers of binding {binding} are wrong; number {element} is {got:e} instead of {expected:e} \
+             (within {allowed:.1e})"
+        )
+    }
 }
 
 /// A binding that a call writes, and what its numbers are.
@@ -159,5 +190,22 @@ impl<'a> Written<'a> {
         let relative = rounding(operations(self.call), Accuracy::Wgsl.epsilon()) + Accuracy::Wgsl.functions(self.call);
         // A device may flush subnormal numbers to 0.
         relative * scale + CANCELLED * moved + f64::from(f32::MIN_POSITIVE)
+    }
+}
+
+/// Words of memory as numbers.
+pub(super) fn numbers(words: &[f32], element: Element) -> Vec<f64> {
+    match element {
+        Element::F32 => words.iter().copied().map(f64::from).collect(),
+        Element::F16 => words.iter().copied().flat_map(halves).map(f64::from).collect(),
+    }
+}
+
+/// Numbers as words of memory.
+pub(super) fn stored(numbers: &[f64], element: Element) -> Vec<f32> {
+    let narrow = |v: f64| v as f32;
+    match element {
+        Element::F32 => numbers.iter().copied().map(narrow).collect(),
+        Element::F16 => numbers.chunks_exact(2).map(|pair| whole([pair[0], pair[1]].map(narrow))).collect(),
     }
 }

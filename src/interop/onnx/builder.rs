@@ -3,9 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::proto::{self, FLOAT, INT64};
-use super::{OnnxError, OnnxModel, walk};
-use crate::exec::{AnyEngine, Session};
-use crate::graph::{Graph, ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
+use super::{OnnxError, OnnxModel};
+use crate::graph::{ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
 
 /// Version of the file format: the first that allows operator set [`ONNX_OPSET`].
 const IR_VERSION: i64 = 8;
@@ -13,7 +12,7 @@ const IR_VERSION: i64 = 8;
 /// Size of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dim {
-    /// Any size, the same for all axes of this name; the caller of the model chooses it.
+    /// Any size, equal for all axes of this name. The caller of the model chooses it.
     Named(&'static str),
     /// Fixed.
     Fixed(usize),
@@ -24,7 +23,7 @@ pub enum Dim {
 pub struct OnnxBuilder {
     graph: proto::Graph,
     taken: HashSet<String>,
-    /// From a value's first name to its output name, for values that have become outputs.
+    /// The output name of each value that has become an output.
     renamed: HashMap<String, String>,
 }
 
@@ -53,21 +52,6 @@ impl OnnxBuilder {
             OnnxInput::Value(i) => inputs.get(*i).map(|&name| name.to_owned()).ok_or_else(|| missing(layer)),
             _ => Err(missing(layer)),
         })
-    }
-
-    /// Appends the nodes on which the named outputs of an inference graph depend, and returns the values of these
-    /// outputs. `inputs` pairs inputs of the graph with values that replace them. All other inputs become inputs of the model.
-    ///
-    /// # Errors
-    /// As [`super::export`].
-    pub fn graph(
-        &mut self,
-        graph: &Graph,
-        session: &mut Session<AnyEngine>,
-        inputs: &[(&str, &str)],
-        outputs: &[&str],
-    ) -> Result<Vec<String>, OnnxError> {
-        walk::append(self, graph, session, inputs, outputs)
     }
 
     /// Makes a value an output of f32. `about` describes it for people.
@@ -113,9 +97,9 @@ impl OnnxBuilder {
     }
 }
 
-/// For `walk`.
+/// Methods for `walk`.
 impl OnnxBuilder {
-    /// As [`OnnxBuilder::nodes`]. `resolve` gives the value of an input of the op.
+    /// [`OnnxBuilder::nodes`] with a function that gives the value of each input of the op.
     pub(super) fn nodes_of(
         &mut self,
         layer: &str,
@@ -159,7 +143,7 @@ impl OnnxBuilder {
         name
     }
 
-    /// This name, with a number after it if it is taken.
+    /// This name, with a number appended if it is taken.
     fn unique(&mut self, name: &str) -> String {
         let numbered = |n: usize| if n == 1 { name.to_owned() } else { format!("{name}_{n}") };
         let mut n = 1;
@@ -169,7 +153,7 @@ impl OnnxBuilder {
         numbered(n)
     }
 
-    /// Reserves a name that the caller has chosen.
+    /// Reserves a name chosen by the caller.
     fn claim(&mut self, name: &str) -> Result<(), OnnxError> {
         if !name.is_empty() && self.taken.insert(name.into()) {
             return Ok(());

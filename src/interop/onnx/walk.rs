@@ -1,5 +1,6 @@
-//! From a graph to ONNX nodes: finds the nodes on which the outputs depend, asks each op for its ONNX form, and names
-//! its inputs. Layouts change at the borders alone: the axes of inputs and outputs, and the order of numbers in weights.
+//! Converts a graph to ONNX nodes: finds the nodes on which the outputs depend, asks each op for its ONNX form, and
+//! names its inputs. Layouts change in two places only: in the axes of inputs and outputs, and in the order of values
+//! in weights.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +19,7 @@ fn dims(ty: &TensorType) -> Option<Vec<Dim>> {
         (Layout::Channels, &[_, h, w, c]) => Some(vec![BATCH, Dim::Fixed(c), Dim::Fixed(h), Dim::Fixed(w)]),
         (Layout::Channels, &[_, c]) => Some(vec![BATCH, Dim::Fixed(c)]),
         (Layout::Channels, &[c]) => Some(vec![Dim::Fixed(c)]),
-        // One number per pixel, over all images.
+        // One value per pixel, over all images.
         (Layout::Flat, &[_]) => Some(vec![Dim::Named("rows")]),
         _ => None,
     }
@@ -48,8 +49,25 @@ fn refused(node: &Node, reason: String) -> OnnxError {
     OnnxError::Op { op: node.op.name(), at: at(&node.scope), reason }
 }
 
+impl OnnxBuilder {
+    /// Appends the nodes on which the named outputs of an inference graph depend, and returns the values of these
+    /// outputs. `inputs` pairs inputs of the graph with values that replace them. All other inputs become inputs of the model.
+    ///
+    /// # Errors
+    /// As [`super::export`].
+    pub fn graph(
+        &mut self,
+        graph: &Graph,
+        session: &mut Session<AnyEngine>,
+        inputs: &[(&str, &str)],
+        outputs: &[&str],
+    ) -> Result<Vec<String>, OnnxError> {
+        append(self, graph, session, inputs, outputs)
+    }
+}
+
 /// See [`OnnxBuilder::graph`].
-pub(super) fn append(
+fn append(
     builder: &mut OnnxBuilder,
     graph: &Graph,
     session: &mut Session<AnyEngine>,
@@ -98,7 +116,7 @@ fn needed<'g>(graph: &'g Graph, wanted: &[Value]) -> Result<Vec<(&'g Node, Vec<O
 struct Walk<'a> {
     graph: &'a Graph,
     session: &'a mut Session<AnyEngine>,
-    /// Inputs of the graph, each with the value that replaces it.
+    /// Inputs of the graph, each with its replacement.
     inputs: &'a [(&'a str, &'a str)],
     /// Names of the values made so far.
     names: HashMap<Value, String>,

@@ -26,36 +26,36 @@ impl Conv2d {
         Conv2d { channels, spec: window(kernel_size).into(), bias: true, init: WeightInit::default() }
     }
 
-    /// The same with this stride.
+    /// Sets the stride.
     pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
         self.spec.window.stride = stride.into().0;
         self
     }
 
-    /// The same with zeros around the image: this many rows above and below, and columns left and right.
+    /// Sets the padding: rows of zeros above and below, and columns left and right.
     pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
         self.spec.window.padding = padding.into().into();
         self
     }
 
-    /// The same with this distance between the taps of the kernel; 1 means none are left out.
+    /// Sets the dilation: the distance between the taps of the kernel.
     pub fn dilation(mut self, dilation: impl Into<Pair>) -> Self {
         self.spec.window.dilation = dilation.into().0;
         self
     }
 
-    /// The same in this number of groups: each sees its share of the input channels and makes its share of the outputs.
+    /// Sets the number of groups: each reads its share of the input channels and makes its share of the outputs.
     pub fn groups(mut self, groups: usize) -> Self {
         self.spec.groups = groups;
         self
     }
 
-    /// The same with or without a learned bias; a BatchNorm that follows makes it needless.
+    /// Sets whether a learned bias is added. Before a BatchNorm it has no effect.
     pub fn bias(self, bias: bool) -> Self {
         Conv2d { bias, ..self }
     }
 
-    /// The same with another start of the weight.
+    /// Sets the start of the weight.
     pub fn init(self, init: WeightInit) -> Self {
         Conv2d { init, ..self }
     }
@@ -109,41 +109,41 @@ impl ConvTranspose2d {
         enlarged.bias(false).init(WeightInit::Bilinear)
     }
 
-    /// The same with this stride: the factor by which the image grows.
+    /// Sets the stride: the factor by which the image grows.
     pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
         self.spec.window.stride = stride.into().0;
         self
     }
 
-    /// The same with this many rows and columns cut off at each side of the result.
+    /// Sets the padding: rows and columns that are cut off at each side of the result.
     pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
         self.spec.window.padding = padding.into().into();
         self
     }
 
-    /// The same with this many rows and columns more at the end of the result.
+    /// Sets the output padding: rows and columns that are added at the end of the result.
     pub fn output_padding(self, output_padding: impl Into<Pair>) -> Self {
         ConvTranspose2d { output_padding: output_padding.into().0, ..self }
     }
 
-    /// The same with this distance between the taps of the kernel; 1 means none are left out.
+    /// Sets the dilation: the distance between the taps of the kernel.
     pub fn dilation(mut self, dilation: impl Into<Pair>) -> Self {
         self.spec.window.dilation = dilation.into().0;
         self
     }
 
-    /// The same in this number of groups: each sees its share of the input channels and makes its share of the outputs.
+    /// Sets the number of groups: each reads its share of the input channels and makes its share of the outputs.
     pub fn groups(mut self, groups: usize) -> Self {
         self.spec.groups = groups;
         self
     }
 
-    /// The same with or without a learned bias.
+    /// Sets whether a learned bias is added.
     pub fn bias(self, bias: bool) -> Self {
         ConvTranspose2d { bias, ..self }
     }
 
-    /// The same with another start of the weight.
+    /// Sets the start of the weight.
     pub fn init(self, init: WeightInit) -> Self {
         ConvTranspose2d { init, ..self }
     }
@@ -152,7 +152,7 @@ impl ConvTranspose2d {
     /// `OH = (H − 1)·stride − 2·padding + dilation·(KH − 1) + 1 + output_padding`.
     ///
     /// # Errors
-    /// When nothing is left of the image, or the channels are no multiple of the groups.
+    /// When the result has no pixel, or the channels are no multiple of the groups.
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
         g.scope(name, |g| {
             let [kh, kw] = self.spec.window.kernel_size;

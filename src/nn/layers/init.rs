@@ -16,7 +16,7 @@ pub enum WeightInit {
     Normal(f32),
     /// One value everywhere; 0 for the last layer of a residual branch.
     Constant(f32),
-    /// Bilinear interpolation (Long et al. 2015): for a transposed convolution with as many outputs as inputs.
+    /// Bilinear interpolation (Long et al. 2015): for a transposed convolution whose numbers of input and output channels are equal.
     Bilinear,
 }
 

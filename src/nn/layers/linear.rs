@@ -23,12 +23,12 @@ impl Linear {
         Linear { features, bias: true, init: WeightInit::default() }
     }
 
-    /// The same with or without a learned bias.
+    /// Sets whether a learned bias is added.
     pub fn bias(self, bias: bool) -> Self {
         Linear { bias, ..self }
     }
 
-    /// The same with another start of the weight.
+    /// Sets the start of the weight.
     pub fn init(self, init: WeightInit) -> Self {
         Linear { init, ..self }
     }

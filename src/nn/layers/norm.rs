@@ -27,12 +27,12 @@ impl BatchNorm2d {
         Self::default()
     }
 
-    /// The same with another ε.
+    /// Sets ε.
     pub fn eps(self, eps: f32) -> Self {
         BatchNorm2d { eps, ..self }
     }
 
-    /// The same with `running = (1 − momentum) · running + momentum · batch`.
+    /// Sets the momentum: `running = (1 − momentum) · running + momentum · batch`.
     pub fn momentum(mut self, momentum: f32) -> Self {
         self.options.momentum = momentum;
         self
@@ -70,7 +70,7 @@ impl GroupNorm {
         GroupNorm { groups, eps: 1e-5 }
     }
 
-    /// The same with another ε.
+    /// Sets ε.
     pub fn eps(self, eps: f32) -> Self {
         GroupNorm { eps, ..self }
     }
@@ -82,7 +82,7 @@ impl GroupNorm {
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
         g.scope(name, |g| {
             let [gamma, beta] = scale_and_shift(g, "group_norm", x)?;
-            ops::group_norm(g, [x, gamma, beta], self.groups, self.eps)
+            ops::group_norm(g, [x, gamma, beta], ops::GroupNormOptions { groups: self.groups, eps: self.eps })
         })
     }
 }
@@ -107,7 +107,7 @@ impl LayerNorm {
         Self::default()
     }
 
-    /// The same with another ε.
+    /// Sets ε.
     pub fn eps(self, eps: f32) -> Self {
         LayerNorm { eps }
     }
@@ -123,7 +123,7 @@ impl LayerNorm {
             let shape = g.ty(x).shape.clone();
             // Each pixel as a sample of its own, whose channels are one group.
             let pixels = ops::reshape(g, x, [n * h * w, 1, 1, c])?;
-            let y = ops::group_norm(g, [pixels, gamma, beta], 1, self.eps)?;
+            let y = ops::group_norm(g, [pixels, gamma, beta], ops::GroupNormOptions { groups: 1, eps: self.eps })?;
             ops::reshape(g, y, shape)
         })
     }

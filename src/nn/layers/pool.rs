@@ -17,13 +17,13 @@ impl MaxPool2d {
         MaxPool2d { window: window(kernel_size) }
     }
 
-    /// The same with this stride.
+    /// Sets the stride.
     pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
         self.window.stride = stride.into().0;
         self
     }
 
-    /// The same with this padding, which never wins.
+    /// Sets the padding, which never is the largest value.
     pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
         self.window.padding = padding.into().into();
         self
@@ -54,13 +54,13 @@ impl AvgPool2d {
         AvgPool2d { window: window(kernel_size), count_include_pad: true }
     }
 
-    /// The same with this stride.
+    /// Sets the stride.
     pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
         self.window.stride = stride.into().0;
         self
     }
 
-    /// The same with this padding.
+    /// Sets the padding.
     pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
         self.window.padding = padding.into().into();
         self

@@ -1,15 +1,15 @@
-//! Axes of plots: range and ticks. Pictures and report share them.
+//! Axes of plots, for the pictures and the report: the range of the values, and the ticks.
 
 use crate::run::score::Unit;
 
-/// The kind of values along an axis. It decides where the axis begins and how ticks are written.
+/// The kind of values along an axis. It decides the start of the axis and the form of the ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     /// Losses: the axis begins at 0, their best value.
     Loss,
     /// Shares of 1, written as percentages.
     Share,
-    /// Anything else: the axis spans the values.
+    /// Other values: the axis spans them.
     Plain,
 }
 
@@ -18,7 +18,7 @@ pub enum Scale {
 pub struct Axis {
     low: f64,
     high: f64,
-    /// First and last value that may have a tick.
+    /// First and last value with a tick.
     labeled: (f64, f64),
     step: f64,
     percent: bool,
@@ -40,13 +40,13 @@ impl Scale {
 }
 
 impl Axis {
-    /// An axis that spans all drawable values. Its ends are ticks.
+    /// An axis that contains all drawable values. Its ends are ticks.
     pub fn of_values(values: impl Iterator<Item = f64>, scale: Scale) -> Self {
         let (low, high) =
             values.filter(|v| drawable(*v)).fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
         let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
         let (low, high) = match scale {
-            // At least a tenth. Otherwise the noise of an epoch fills the panel.
+            // At least 0.1, otherwise the noise of a single epoch would fill the panel.
             Scale::Share => {
                 let middle = ((low + high) / 2.0).clamp(0.05, 0.95);
                 (low.min(middle - 0.05), high.max(middle + 0.05))
@@ -62,7 +62,7 @@ impl Axis {
         Axis { low, high, labeled: (low, high), step: nice_step(high - low, 6), percent }
     }
 
-    /// From the first epoch to the last. For a single epoch, wider and without further ticks.
+    /// From the first epoch to the last. For a single epoch the axis is wider, without further ticks.
     pub fn of_epochs(first: f64, last: f64) -> Self {
         let (low, high) = if last > first { (first, last) } else { (first - 1.0, first + 1.0) };
         let step = nice_step(high - low, 8).max(1.0);
@@ -76,7 +76,7 @@ impl Axis {
         (0..32).map(move |i| (first + f64::from(i)) * step).take_while(move |v| *v <= high + step * 1e-6)
     }
 
-    /// A tick's value as text.
+    /// The text of a tick.
     pub fn text(&self, value: f64) -> String {
         let (value, step) = if self.percent { (value * 100.0, self.step * 100.0) } else { (value, self.step) };
         let unit = if self.percent { " %" } else { "" };
@@ -93,7 +93,7 @@ impl Axis {
     }
 }
 
-/// A step of 1, 2 or 5 times a power of ten that makes about `count` steps in `span`.
+/// A step of 1, 2 or 5 times a power of ten, of which `span` has about `count`.
 fn nice_step(span: f64, count: u32) -> f64 {
     if !(span.is_finite() && span > 1e-9) {
         return 0.1;

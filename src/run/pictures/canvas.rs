@@ -6,7 +6,7 @@ use tiny_skia::{FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, Rect, S
 
 use super::{PictureError, palette};
 
-/// Largest number of pixels, which take 256 MiB.
+/// Largest number of pixels; they take 256 MiB.
 const MAX_PIXELS: u64 = 1 << 26;
 
 /// Red, green and blue, 0..=255 each.
@@ -37,7 +37,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// Style of a text.
+/// Font and placement of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TextStyle {
     /// Height of the font in pixels.
@@ -64,7 +64,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// A white canvas of a size in pixels. Errors call the picture `what`.
+    /// White paper of a size in pixels. `what` names the picture in errors.
     pub fn new(what: &'static str, width: u64, height: u64) -> Result<Self, PictureError> {
         let too_large = || PictureError::TooLarge { what, width, height };
         if width.saturating_mul(height) > MAX_PIXELS {
@@ -117,7 +117,7 @@ impl Canvas {
         }
     }
 
-    /// Copies a picture, each pixel becoming a square of `zoom`.
+    /// Copies a picture. Each pixel becomes a square of side `zoom`.
     pub fn picture(&mut self, picture: &RgbImage, x: u32, y: u32, zoom: u32) {
         let width = self.pixels.width();
         for dy in 0..picture.height() * zoom {
@@ -147,7 +147,7 @@ impl Canvas {
                 Anchor::Middle => 0.5,
                 Anchor::End => 1.0,
             };
-        // Half the height of this font's capitals, from their middle to the baseline.
+        // Half the height of this font's capitals: the distance from their middle to the baseline.
         let baseline = style.size * 0.3;
         let font = self.font.clone();
         let scaled = font.as_scaled(scale);
@@ -156,8 +156,8 @@ impl Canvas {
         for letter in text.chars() {
             let id = scaled.glyph_id(letter);
             pen += previous.map_or(0.0, |before| scaled.kern(before, id));
-            // Upright text runs upwards, along −y where level text runs along +x, so its glyphs are
-            // rasterized at the origin and turned pixel by pixel.
+            // Upright text runs upwards, along −y where level text runs along +x. Its glyphs are rasterized at the
+            // origin and turned pixel by pixel.
             let origin = if style.upright { point(0.0, 0.0) } else { point(x + pen, y + baseline) };
             let turned_to = ((x + baseline).round(), (y - pen).round() - 1.0);
             if let Some(outline) = font.outline_glyph(id.with_scale_and_position(scale, origin)) {
@@ -216,12 +216,12 @@ pub(super) fn text_width(text: &str, size: f32) -> f32 {
     width
 }
 
-/// The text, shortened with an ellipsis until it is at most `width` pixels wide.
+/// The text, shortened with an ellipsis to at most `width` pixels.
 pub(super) fn fit(text: &str, size: f32, width: f32) -> String {
     if text_width(text, size) <= width {
         return text.to_owned();
     }
-    // Names from a data set may be very long. No picture has room for 400 letters.
+    // A name from a data set may be very long. No picture is wide enough for 400 letters.
     let mut letters: Vec<char> = text.chars().take(400).collect();
     while !letters.is_empty() {
         letters.pop();

@@ -1,4 +1,4 @@
-//! A figure of pictures side by side, one row per image, with the colors of the classes below.
+//! Pictures side by side, one row per image, with the colors of the classes below.
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
@@ -8,7 +8,7 @@ use super::{PictureError, palette};
 
 /// A figure: named columns, rows of pictures, and a legend.
 #[derive(Debug, Clone)]
-pub struct Comparison {
+pub struct PictureTable {
     /// Title.
     pub title: String,
     /// Names of the columns.
@@ -32,13 +32,13 @@ const GAP: f32 = 12.0;
 const TITLE: f32 = 34.0;
 const TEXT: f32 = 24.0;
 const LINE: f32 = 40.0;
-/// Width of a picture in pixels. Smaller pictures are enlarged by a whole factor, larger ones reduced.
+/// Width of a picture in pixels. Smaller ones are enlarged by a whole factor, larger ones reduced.
 const WIDTH: u32 = 384;
 
-impl Comparison {
+impl PictureTable {
     /// A figure without rows.
     pub fn new(title: String, columns: Vec<String>) -> Self {
-        Comparison { title, columns, legend: vec![], rows: vec![] }
+        PictureTable { title, columns, legend: vec![], rows: vec![] }
     }
 
     /// Adds a row: a picture and a caption (possibly empty) for each column. A large picture is reduced now, so that a figure
@@ -54,7 +54,7 @@ impl Comparison {
     /// Draws the figure.
     ///
     /// # Errors
-    /// When there are no rows, or the figure is too large.
+    /// When there are no rows, or the figure is larger than a picture can be.
     pub fn draw(&self) -> Result<RgbImage, PictureError> {
         let cells = || self.rows.iter().flatten();
         let widest = cells().map(|cell| cell.picture.width() * cell.zoom).max();
@@ -110,7 +110,7 @@ impl Comparison {
     }
 }
 
-/// A picture no wider than [`WIDTH`], and the whole factor to enlarge it by.
+/// A picture at most [`WIDTH`] wide, and the whole factor that enlarges it.
 fn fitted(picture: RgbImage) -> (RgbImage, u32) {
     let (width, height) = picture.dimensions();
     if width <= WIDTH {

@@ -8,7 +8,7 @@ use crate::run::confusion::ConfusionMatrix;
 
 const MARGIN: f32 = 28.0;
 const LONGEST_NAME: f32 = 300.0;
-/// Smallest cell with room for the name of its row, in pixels.
+/// Smallest cell with room for the name of a row, in pixels.
 const NAMED_CELL: f32 = 14.0;
 
 /// Positions of the parts, in pixels.
@@ -19,7 +19,7 @@ struct Places {
     left: f32,
     /// Top edge of the first row.
     top: f32,
-    /// Height of the class names' font; 0 when there is no room for names.
+    /// Height of the class names' font; 0 without room for names.
     name_size: f32,
     width: f32,
     height: f32,
@@ -51,12 +51,12 @@ impl Places {
     }
 }
 
-/// The matrix with truth in rows and prediction in columns. A cell is shaded by its share of its
-/// row, so that rare classes show as clearly as frequent ones; the number in it is the count.
-/// Zeros are left empty. Above 128 classes cells shrink, first losing their counts, then the names.
+/// The matrix with truth in rows and prediction in columns. The number in a cell is the count. A cell is shaded by its
+/// share of the row, so rare classes show as clearly as frequent ones. Zeros are empty. Above 128 classes the cells
+/// shrink and lose first their counts, then the names.
 ///
 /// # Errors
-/// When there are no classes, too many for a picture, or another number of names.
+/// When there are no classes, too many for a picture, or a different number of names.
 pub fn confusion_picture(matrix: &ConfusionMatrix, names: &[String]) -> Result<RgbImage, PictureError> {
     let classes = matrix.classes();
     let what = "the confusion matrix";
@@ -97,13 +97,13 @@ fn draw_cells(canvas: &mut Canvas, matrix: &ConfusionMatrix, places: &Places) {
     canvas.frame(places.left - 2.0, places.top - 2.0, side + 1.0, side + 1.0, 2.0, palette::LINE);
 }
 
-/// From nearly white to blue. The square root keeps rare mistakes visible.
+/// A color from nearly white to blue. The square root makes a few mistakes among many images visible.
 fn shade(share: f32) -> Color {
     let empty = Color(0xf5, 0xf7, 0xf9);
     empty.mix(palette::BLUE.mix(palette::INK, 0.25), share.sqrt())
 }
 
-/// Draws the count as large as the cell allows, unless it would be too small to read.
+/// Draws the count as large as the cell allows. A count too small to read is left out.
 fn draw_count(canvas: &mut Canvas, count: u64, share: f32, (x, y): (f32, f32), cell: f32) {
     let text = if count < 10_000 { count.to_string() } else { format!("{:.0}k", count as f64 / 1000.0) };
     let widest = (cell - 6.0) / text_width(&text, 1.0);

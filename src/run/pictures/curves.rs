@@ -1,4 +1,4 @@
-//! Loss and scores over epochs, two panels side by side.
+//! Loss and scores over epochs, in two panels side by side.
 
 use image::RgbImage;
 
@@ -29,22 +29,22 @@ struct Plot<'a> {
     axis: &'a str,
     series: Vec<Series<'a>>,
     scale: Scale,
-    /// The horizontal axis holds powers of 10 instead of epochs.
+    /// Whether the horizontal axis has powers of 10 instead of epochs.
     powers: bool,
     left: f32,
     width: f32,
 }
 
-/// The loss of a learning rate range test over the learning rate.
+/// The loss over the learning rate in a learning-rate range test.
 ///
 /// # Errors
-/// There are no points.
+/// When there are no points.
 pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
     if points.is_empty() {
         return Err(PictureError::Empty { what: "the learning rate's curve" });
     }
     let mut canvas = Canvas::new("the learning rate's curve", WIDTH as u64, HEIGHT as u64)?;
-    // An outlier would flatten the curve, so it is drawn at the edge.
+    // Outliers are drawn at the edge. On the axis they would flatten the rest of the curve.
     let most = 2.0 * points[0].smoothed;
     let line = |name, color, value: fn(&LrPoint) -> f64| Series {
         name,
@@ -67,7 +67,7 @@ pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
 /// Training and validation loss (left) and a panel of scores (right) over epochs.
 ///
 /// # Errors
-/// There are no rows.
+/// When there are no rows.
 pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>) -> Result<RgbImage, PictureError> {
     if rows.is_empty() {
         return Err(PictureError::Empty { what: "the curves" });
@@ -148,7 +148,7 @@ impl Plot<'_> {
         canvas.text(self.axis, self.left + 28.0, middle, small(Anchor::Middle).upright());
     }
 
-    /// Name and last value of a series. A range test shows no value, because its loss has exploded by then.
+    /// The name of a series and its last value. A range test has no value: after the loss explodes it has no meaning.
     fn legend(&self, series: &Series<'_>) -> String {
         let last = series.values.last().copied().unwrap_or(f64::NAN);
         match self.scale {
@@ -158,7 +158,7 @@ impl Plot<'_> {
         }
     }
 
-    /// Names, right-aligned on the line of the title, above the curves.
+    /// Draws names right-aligned on the line of the title, where no curve passes.
     fn draw_legend(&self, canvas: &mut Canvas, right: f32) {
         let mut x = right;
         for series in self.series.iter().rev() {
@@ -190,13 +190,13 @@ impl Frame {
         self.bottom - self.y.share(value) as f32 * (self.bottom - self.top)
     }
 
-    /// A value that is not finite interrupts the line.
+    /// Draws a line. A value that is not finite interrupts it.
     fn draw_series(&self, canvas: &mut Canvas, epochs: &[f64], series: &Series<'_>) {
         let points: Vec<_> = epochs.iter().copied().zip(series.values.iter().copied()).collect();
         for run in points.split(|(_, value)| !drawable(*value)) {
             let run: Vec<_> = run.iter().map(|&(e, v)| (self.at_x(e), self.at_y(v))).collect();
             canvas.line(&run, 3.5, series.color);
-            // Dots mark epochs, unless they would overlap.
+            // Dots mark epochs, unless there are too many to distinguish.
             if epochs.len() <= 40 {
                 run.iter().for_each(|&(x, y)| canvas.disc(x, y, 5.5, series.color));
             }

@@ -17,9 +17,9 @@ const TITLE: f32 = 34.0;
 /// An image with a caption.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// Shown whole and centered. A small image is enlarged by a whole factor.
+    /// Shown whole and centered. Small images are enlarged by whole factors, so that pixels stay sharp.
     pub image: RgbImage,
-    /// Lines under the image. A line that is too long ends in an ellipsis.
+    /// One or more lines under the image. A line that is too long ends in an ellipsis.
     pub caption: String,
     /// Color of the caption's first line and of the bar under the image.
     pub caption_color: Color,
@@ -52,7 +52,7 @@ impl Sheet {
     /// Draws the sheet.
     ///
     /// # Errors
-    /// When there are no cells or columns, or the sheet is too large.
+    /// When there are no cells or columns, or the sheet is larger than a picture can be.
     pub fn draw(&self) -> Result<RgbImage, PictureError> {
         let what = "the sheet of images";
         if self.cells.is_empty() || self.columns == 0 || self.cell_size == 0 {
@@ -100,7 +100,7 @@ impl Cell {
     }
 }
 
-/// The image, scaled down if it exceeds the square, and a whole factor to enlarge it by.
+/// The image, scaled down if it exceeds the square, and the whole factor that enlarges it otherwise.
 fn fit_image(image: &RgbImage, size: u32) -> (Cow<'_, RgbImage>, u32) {
     let (width, height) = image.dimensions();
     let longest = width.max(height);

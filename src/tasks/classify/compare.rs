@@ -3,7 +3,7 @@
 use super::ClassifyEvaluation;
 use super::evaluation::picture;
 use crate::data::Prepared;
-use crate::run::pictures::{Comparison, spread};
+use crate::run::pictures::{PictureTable, spread};
 use crate::run::{ModelCard, Score, Table};
 use crate::tasks::data::Compared;
 use crate::tasks::{TaskError, paired};
@@ -48,7 +48,7 @@ fn figure(
     names: &[String],
     found: &[&ClassifyEvaluation],
     right: &[Vec<bool>],
-) -> Result<Comparison, TaskError> {
+) -> Result<PictureTable, TaskError> {
     let differ: Vec<usize> = (0..images.len()).filter(|&i| right.iter().any(|one| one[i] != right[0][i])).collect();
     let (title, shown): (_, Vec<usize>) = match differ.is_empty() {
         true => ("all models are right on the same images".to_owned(), spread(images.len(), SHOWN).collect()),
@@ -58,7 +58,7 @@ fn figure(
         }
     };
     let columns = std::iter::once("truth".to_owned()).chain(names.iter().cloned()).collect();
-    let mut figure = Comparison::new(title, columns);
+    let mut figure = PictureTable::new(title, columns);
     for i in shown {
         let mut cells = vec![(picture(images, i)?, card.classes[images.label(i) as usize].clone())];
         for one in found {

@@ -12,7 +12,7 @@ use crate::run::card::ModelCard;
 use crate::tasks::TaskError;
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
-use crate::train::{Model, Objective, TrainError};
+use crate::train::{LoadedModel, Objective, TrainError};
 
 /// Images per batch.
 const BATCH: usize = 16;
@@ -20,7 +20,7 @@ const BATCH: usize = 16;
 /// A trained classifier.
 pub struct ClassifyPredictor {
     objective: Classification,
-    model: Model,
+    model: LoadedModel,
 }
 
 impl ClassifyPredictor {
@@ -30,7 +30,7 @@ impl ClassifyPredictor {
     /// When the checkpoint belongs to another task, or its tensors do not fit its metadata.
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = Classification::trained(checkpoint.card.clone())?;
-        let model = Model::trained(&objective, engine, checkpoint)?;
+        let model = LoadedModel::trained(&objective, engine, checkpoint)?;
         Ok(ClassifyPredictor { objective, model })
     }
 

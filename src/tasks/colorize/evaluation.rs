@@ -9,7 +9,7 @@ use super::{COLORFULNESS, DELTA_E, PSNR, SSIM, grey, picture, truth};
 use crate::data::{Batch, ColorSpace, PreparedImages};
 use crate::ops::Regression;
 use crate::run::Score;
-use crate::run::pictures::{Comparison, spread};
+use crate::run::pictures::{PictureTable, spread};
 use crate::tasks::TaskError;
 use crate::train::Results;
 use crate::train::outputs::Outputs;
@@ -47,9 +47,9 @@ impl ColorizeEvaluation {
         ColorizeEvaluation { space, size, regression, loss: 0.0, images: vec![], shown: vec![], wanted, set }
     }
 
-    fn figure(&self, set: &PreparedImages, epoch: u32) -> Result<Comparison, TaskError> {
+    fn figure(&self, set: &PreparedImages, epoch: u32) -> Result<PictureTable, TaskError> {
         let title = format!("Validation images after epoch {epoch}");
-        let mut figure = Comparison::new(title, ["grey", "prediction", "truth"].map(String::from).to_vec());
+        let mut figure = PictureTable::new(title, ["grey", "prediction", "truth"].map(String::from).to_vec());
         for (index, predicted) in &self.shown {
             let truth = truth(set, *index)?;
             let scores = ImageScores::of(&truth, predicted)?;

@@ -11,12 +11,12 @@ use crate::run::pictures::png_bytes;
 use crate::tasks::TaskError;
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
-use crate::train::{Model, Objective, TrainError};
+use crate::train::{LoadedModel, Objective, TrainError};
 
 /// A trained colorization model.
 pub struct ColorizePredictor {
     objective: Colorization,
-    model: Model,
+    model: LoadedModel,
 }
 
 impl ColorizePredictor {
@@ -26,7 +26,7 @@ impl ColorizePredictor {
     /// When the checkpoint belongs to another task, or its tensors do not fit its metadata.
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = Colorization::trained(checkpoint.card.clone(), None)?;
-        let model = Model::trained(&objective, engine, checkpoint)?;
+        let model = LoadedModel::trained(&objective, engine, checkpoint)?;
         Ok(ColorizePredictor { objective, model })
     }
 

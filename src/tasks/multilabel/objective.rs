@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::labels::THRESHOLDS;
 use super::{MultiLabel, MultiLabelConfig, MultiLabelEvaluation};
 use crate::data::{Batch, PreparedLabels};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
@@ -18,9 +19,6 @@ use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
 use crate::train::{Evaluation, Objective};
-
-/// Key of the thresholds among a checkpoint's metadata.
-pub(super) const THRESHOLDS: &str = "thresholds";
 
 /// The loss and the update.
 struct Training {
@@ -143,9 +141,4 @@ impl Objective for MultiLabelClassification {
         let (classes, fixed) = (self.card.classes.clone(), self.thresholds.clone());
         Box::new(MultiLabelEvaluation::new(classes, fixed, self.shown.clone()))
     }
-}
-
-/// Probability of a label, given its logit.
-pub(super) fn sigmoid(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
 }

@@ -4,16 +4,15 @@ use image::RgbImage;
 use serde_json::{Map, Value as Json, json};
 
 use super::MultiLabelClassification;
+use super::labels::{labels_above, sigmoid};
 use super::metrics::DEFAULT_THRESHOLD;
-use super::objective::sigmoid;
-use super::results::labels_above;
 use crate::data::{Batch, one_line, square};
 use crate::exec::AnyEngine;
 use crate::run::Checkpoint;
 use crate::tasks::TaskError;
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
-use crate::train::{Model, Objective, TrainError};
+use crate::train::{LoadedModel, Objective, TrainError};
 
 /// Images per batch.
 const BATCH: usize = 16;
@@ -21,7 +20,7 @@ const BATCH: usize = 16;
 /// A trained multi-label classifier.
 pub struct MultiLabelPredictor {
     objective: MultiLabelClassification,
-    model: Model,
+    model: LoadedModel,
     thresholds: Vec<f32>,
 }
 
@@ -32,7 +31,7 @@ impl MultiLabelPredictor {
     /// When the checkpoint belongs to another task, or its tensors do not fit its metadata.
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = MultiLabelClassification::trained(checkpoint.card.clone())?;
-        let model = Model::trained(&objective, engine, checkpoint)?;
+        let model = LoadedModel::trained(&objective, engine, checkpoint)?;
         let thresholds =
             objective.thresholds().map_or(vec![DEFAULT_THRESHOLD; checkpoint.card.classes.len()], <[f32]>::to_vec);
         Ok(MultiLabelPredictor { objective, model, thresholds })

@@ -1,24 +1,74 @@
 //! Output of an evaluation: a summary, a table of the classes, a sheet of predictions, the most confident errors.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use image::RgbImage;
 
-use super::MultiLabelEvaluation;
+use super::evaluation::MultiLabelEvaluation;
+use super::labels::{THRESHOLDS, joined, names_of, sigmoid};
 use super::metrics::Scored;
 use super::scores::CLASSES_FILE;
-use crate::data::{PreparedLabels, one_line};
+use super::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
+use crate::data::{Batch, PreparedLabels, one_line};
+use crate::run::Score;
 use crate::run::mistakes::{self, Mistake};
 use crate::run::pictures::{self, Sheet, spread};
 use crate::text::defused;
-use crate::train::Results;
-use crate::train::{Evaluation, TrainError};
+use crate::train::outputs::{Outputs, Totals};
+use crate::train::step::port;
+use crate::train::{Evaluation, Results, TrainError};
 
 /// Number of images on the sheet, and of errors that a run keeps.
 const SHOWN: usize = 24;
 
+impl Evaluation for MultiLabelEvaluation {
+    fn add(&mut self, batch: &Batch, outputs: &Outputs) -> Result<(), TrainError> {
+        let (classes, totals) = (self.classes.len(), Totals::of(outputs));
+        self.totals.loss += totals.loss;
+        self.totals.weight += totals.weight;
+        let rows = outputs.get(port::LOGITS).chunks_exact(classes).zip(batch.targets.chunks_exact(classes));
+        for ((logits, targets), &index) in rows.zip(&batch.indices) {
+            let present = (0..).zip(targets).filter(|(_, target)| **target > 0.5);
+            let labels: Vec<u32> = present.map(|(label, _)| label).collect();
+            let probabilities: Vec<f32> = logits.iter().map(|&logit| sigmoid(logit)).collect();
+            self.scored.add(&labels, &probabilities);
+            self.indices.push(index);
+        }
+        Ok(())
+    }
+
+    /// Mean binary cross entropy of all (image, class) pairs.
+    fn loss(&self) -> f64 {
+        self.totals.loss / self.totals.weight.max(1.0)
+    }
+
+    fn scores(&self) -> Vec<(Score, f64)> {
+        let thresholds = self.thresholds();
+        let list = [
+            (MEAN_AVERAGE_PRECISION, self.scored.mean_average_precision()),
+            (MICRO_AVERAGE_PRECISION, self.scored.micro_average_precision()),
+            (MACRO_F1, self.scored.macro_f1(&thresholds)),
+            (MICRO_F1, self.scored.micro_f1(&thresholds)),
+        ];
+        list.into_iter().filter_map(|(score, value)| Some((score, value?))).collect()
+    }
+
+    fn entries(&self) -> BTreeMap<String, String> {
+        [(THRESHOLDS.to_owned(), serde_json::json!(self.thresholds()).to_string())].into()
+    }
+
+    fn write(&self, to: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
+        write(self, to, epoch)
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+}
+
 /// Writes the table, the sheet and the errors into a run's folder.
-pub(super) fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
+fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
     let Some(images) = &found.shown else {
         results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?));
         return Ok(());
@@ -49,27 +99,6 @@ pub(super) fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epo
 pub(super) fn picture(images: &PreparedLabels, index: usize) -> Result<RgbImage, TrainError> {
     let side = images.image_size();
     Ok(RgbImage::from_raw(side, side, images.pixels(index)?.into_owned()).unwrap_or_default())
-}
-
-/// Classes whose probability reaches their threshold, with the probability, in the order of the classes.
-pub(super) fn labels_above<'a>(
-    classes: &'a [String],
-    probabilities: &[f32],
-    thresholds: &[f32],
-) -> Vec<(&'a str, f32)> {
-    let all = classes.iter().zip(probabilities).zip(thresholds);
-    all.filter(|((_, p), threshold)| p >= threshold).map(|((name, &p), _)| (name.as_str(), p)).collect()
-}
-
-/// Names of the classes whose flag is set.
-pub(super) fn names_of<'a>(classes: &'a [String], flags: &[bool]) -> Vec<&'a str> {
-    classes.iter().zip(flags).filter(|(_, flag)| **flag).map(|(name, _)| name.as_str()).collect()
-}
-
-/// Labels as a line of text.
-pub(super) fn joined(names: &[impl AsRef<str>]) -> String {
-    let names: Vec<String> = names.iter().map(|name| one_line(name.as_ref())).collect();
-    if names.is_empty() { "no label".into() } else { names.join(", ") }
 }
 
 /// A wrong label.
@@ -138,7 +167,7 @@ fn class_table(found: &MultiLabelEvaluation) -> String {
 }
 
 /// Loss, scores and the table of classes.
-pub(super) fn summary(found: &MultiLabelEvaluation) -> String {
+fn summary(found: &MultiLabelEvaluation) -> String {
     let mut text = format!("{} images, loss {:.4}", found.scored.len(), found.loss());
     for (score, value) in found.scores() {
         let _ = write!(text, ", {} {}", score.name, score.format(value));

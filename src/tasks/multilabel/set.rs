@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::results::{joined, names_of, picture};
+use super::labels::{joined, names_of};
+use super::results::picture;
 use super::scores::task_card;
 use super::{MultiLabelClassification, MultiLabelEvaluation};
 use crate::data::{BadImage, MultiLabelSource, PreparedLabels, Source};
 use crate::run::card::ModelCard;
-use crate::run::pictures::{Comparison, spread};
+use crate::run::pictures::{PictureTable, spread};
 use crate::run::table::Table;
 use crate::tasks::data::{Compared, ImageSet, typed};
 use crate::tasks::{TaskError, paired};
@@ -78,10 +79,10 @@ impl LabeledImages {
         card: &ModelCard,
         names: &[String],
         found: &[&MultiLabelEvaluation],
-    ) -> Result<Comparison, TaskError> {
+    ) -> Result<PictureTable, TaskError> {
         let title = format!("{} images, labels under each model", self.0.len());
         let mut figure =
-            Comparison::new(title, std::iter::once("truth".to_owned()).chain(names.iter().cloned()).collect());
+            PictureTable::new(title, std::iter::once("truth".to_owned()).chain(names.iter().cloned()).collect());
         for row in spread(self.0.len(), SHOWN) {
             let mut cells = vec![];
             let Some(first) = found.first() else { break };

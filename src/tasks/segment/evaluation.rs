@@ -12,7 +12,7 @@ use crate::label::IGNORED_BYTE;
 use crate::run::Score;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ConfusionMatrix;
-use crate::run::pictures::{self, Comparison, spread};
+use crate::run::pictures::{self, PictureTable, spread};
 use crate::text::defused;
 use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
@@ -93,9 +93,9 @@ impl SegmentEvaluation {
     }
 
     /// Images, true masks and predicted masks side by side.
-    fn figure(&self, pairs: &PreparedPairs, epoch: u32) -> Result<Comparison, TrainError> {
+    fn figure(&self, pairs: &PreparedPairs, epoch: u32) -> Result<PictureTable, TrainError> {
         let title = format!("Validation images after epoch {epoch}");
-        let mut figure = Comparison::new(title, ["image", "truth", "prediction"].map(String::from).to_vec());
+        let mut figure = PictureTable::new(title, ["image", "truth", "prediction"].map(String::from).to_vec());
         figure.legend = self.classes.iter().cloned().zip(self.palette.iter().copied()).collect();
         for (index, predicted) in &self.shown {
             let (image, truth) = pair(pairs, *index)?;

@@ -12,12 +12,12 @@ use crate::run::pictures::{mask_png, painted, png_bytes};
 use crate::tasks::TaskError;
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
-use crate::train::{Model, Objective, TrainError};
+use crate::train::{LoadedModel, Objective, TrainError};
 
 /// A trained segmentation model.
 pub struct SegmentPredictor {
     objective: Segmentation,
-    model: Model,
+    model: LoadedModel,
 }
 
 impl SegmentPredictor {
@@ -27,7 +27,7 @@ impl SegmentPredictor {
     /// When the checkpoint belongs to another task, or its tensors do not fit its metadata.
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = Segmentation::trained(checkpoint.card.clone(), None)?;
-        let model = Model::trained(&objective, engine, checkpoint)?;
+        let model = LoadedModel::trained(&objective, engine, checkpoint)?;
         Ok(SegmentPredictor { objective, model })
     }
 

@@ -3,85 +3,17 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use super::{ConfigError, Given, Origin, Rule, TrainSettings, read};
-use crate::setting::Setting;
-
-/// The settings of a task, as [`task_settings!`](crate::task_settings) declares them.
-pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
-    /// Name of the task.
-    const TASK: &'static str;
-    /// Every key that a config file may hold.
-    const KEYS: &'static [&'static str];
-    /// Every setting.
-    const SETTINGS: &'static [Setting];
-
-    /// The settings that all tasks share.
-    fn settings(&self) -> TrainSettings;
-
-    /// Checks the ranges of the task's own settings.
-    ///
-    /// # Errors
-    /// The first value that is out of range.
-    fn check_values(&self, rule: Rule<'_>) -> Result<(), ConfigError>;
-
-    /// The same with the schedule named that it has by default.
-    fn with_schedule(self) -> Self;
-
-    /// The same without the run to resume, as a run keeps them.
-    fn without_resume(self) -> Self;
-
-    /// The settings given directly over the config file over the defaults, validated.
-    ///
-    /// # Errors
-    /// An unreadable file, an unknown key, a wrong type, or a value out of range.
-    fn resolve(given: &Given) -> Result<Self, ConfigError> {
-        read::resolve(given)
-    }
-
-    /// The settings in a TOML file, such as a run folder's `config.toml`, over the defaults.
-    ///
-    /// # Errors
-    /// As [`TaskSettings::resolve`].
-    fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        Self::resolve(&Given::of_file(path))
-    }
-
-    /// The settings in a table over the defaults; `path` is where the table was read, for errors.
-    ///
-    /// # Errors
-    /// As [`TaskSettings::resolve`].
-    fn from_table(table: &toml::Table, path: &Path) -> Result<Self, ConfigError> {
-        Self::resolve(&Given::of_table(table.clone(), path))
-    }
-
-    /// Checks the range of every value, for settings made in code.
-    ///
-    /// # Errors
-    /// The first value that is out of range.
-    fn validate(&self) -> Result<(), ConfigError> {
-        read::check(self, |_| Origin::Code)
-    }
-
-    /// The settings as a TOML file that `--config` reads back to the same settings.
-    ///
-    /// # Errors
-    /// A path that is not Unicode, which TOML cannot hold.
-    fn to_toml(&self) -> Result<String, ConfigError> {
-        read::to_toml(self)
-    }
-}
+use super::read::{self, TaskSettings};
+use super::{ConfigError, TrainSettings};
 
 /// The settings of any task, validated.
 #[derive(Clone, Debug)]
 pub struct Resolved {
-    /// Those that all tasks share.
+    /// The settings that all tasks share.
     pub common: TrainSettings,
-    /// All of them, by key.
+    /// All settings, by key.
     pub table: toml::Table,
-    /// All of them as the `config.toml` of a run.
+    /// All settings as the `config.toml` of a run.
     pub toml: String,
 }
 
@@ -142,9 +74,9 @@ macro_rules! task_settings {
             }
             values {
                 $($values)*
-                /// Random changes to the training images: none, light, strong, or a list of operations as in a config file
+                /// Random changes to the training images: none, light, strong, trivial, or a list of operations as in a config file
                 /// [default: none]
-                #[value("none|light|strong")]
+                #[value("none|light|strong|trivial")]
                 augment: $crate::data::Augment = $crate::data::Augment::NONE,
                 /// Rule that turns gradients into new weights [default: adam]
                 optimizer: $crate::train::settings::Optimizer = $crate::train::settings::Optimizer::Adam,

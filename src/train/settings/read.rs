@@ -1,20 +1,22 @@
-//! Settings from tables and files: settings given directly over a file over defaults.
+//! The settings of a task as a trait, and how they are read: settings given directly over a file over defaults.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{ConfigError, Origin};
-use super::{Needs, TaskSettings};
+use super::{Needs, TrainSettings};
 use crate::interop::files::read_text;
 use crate::run::resume::kept_settings;
+use crate::setting::Setting;
 use crate::text::number;
 
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
-/// Values of settings by key, and where they come from.
+/// Values of settings by key, and their origin.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     /// Settings given directly, such as by flags: they win over the file.
@@ -34,6 +36,71 @@ impl Given {
     /// The settings in a config file.
     pub fn of_file(path: &Path) -> Self {
         Given { config: Some(path.to_owned()), ..Given::default() }
+    }
+}
+
+/// The settings of a task, as [`task_settings!`](crate::task_settings) declares them.
+pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
+    /// Name of the task.
+    const TASK: &'static str;
+    /// Every key that a config file may hold.
+    const KEYS: &'static [&'static str];
+    /// Every setting.
+    const SETTINGS: &'static [Setting];
+
+    /// The settings that all tasks share.
+    fn settings(&self) -> TrainSettings;
+
+    /// Checks the ranges of the task's own settings.
+    ///
+    /// # Errors
+    /// The first value that is out of range.
+    fn check_values(&self, rule: Rule<'_>) -> Result<(), ConfigError>;
+
+    /// The settings with the default schedule written out.
+    fn with_schedule(self) -> Self;
+
+    /// The settings without the run to resume, as a run keeps them.
+    fn without_resume(self) -> Self;
+
+    /// The settings given directly over the config file over the defaults, validated.
+    ///
+    /// # Errors
+    /// An unreadable file, an unknown key, a wrong type, or a value out of range.
+    fn resolve(given: &Given) -> Result<Self, ConfigError> {
+        resolve(given)
+    }
+
+    /// The settings in a TOML file, such as a run folder's `config.toml`, over the defaults.
+    ///
+    /// # Errors
+    /// As [`TaskSettings::resolve`].
+    fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        Self::resolve(&Given::of_file(path))
+    }
+
+    /// The settings in a table over the defaults; `path` is where the table was read, for errors.
+    ///
+    /// # Errors
+    /// As [`TaskSettings::resolve`].
+    fn from_table(table: &toml::Table, path: &Path) -> Result<Self, ConfigError> {
+        Self::resolve(&Given::of_table(table.clone(), path))
+    }
+
+    /// Checks the range of every value, for settings made in code.
+    ///
+    /// # Errors
+    /// The first value that is out of range.
+    fn validate(&self) -> Result<(), ConfigError> {
+        check(self, |_| Origin::Code)
+    }
+
+    /// The settings as a TOML file that `--config` reads back to the same settings.
+    ///
+    /// # Errors
+    /// A path that is not Unicode, which TOML cannot hold.
+    fn to_toml(&self) -> Result<String, ConfigError> {
+        to_toml(self)
     }
 }
 

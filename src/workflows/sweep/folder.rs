@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Cell, DIVERGED, State, Sweep, SweepError};
+use super::{DIVERGED, Sweep, SweepError, SweepRun, SweepRunState};
 use crate::interop::files::FileError;
 use crate::run::{FolderLock, RunDir, RunError};
 use crate::train::TrainError;
@@ -16,18 +16,18 @@ pub(super) fn folder(out: &Path, index: usize) -> PathBuf {
     out.join(format!("{:03}", index + 1))
 }
 
-/// State of the run in a folder; [`State::Begins`] also for a run that cannot be resumed.
-pub(super) fn found(folder: &Path) -> Result<State, RunError> {
+/// SweepRunState of the run in a folder; [`SweepRunState::Begins`] also for a run that cannot be resumed.
+pub(super) fn found(folder: &Path) -> Result<SweepRunState, RunError> {
     // If resumed, it would diverge again.
     if folder.join(DIVERGED).is_file() {
-        return Ok(State::Diverged);
+        return Ok(SweepRunState::Diverged);
     }
     if let Ok(run) = RunDir::to_resume(folder) {
-        return Ok(State::Paused(run.read_metrics()?));
+        return Ok(SweepRunState::Paused(run.read_metrics()?));
     }
     let rows = RunDir::open(folder).ok().and_then(|run| run.read_metrics().ok()).unwrap_or_default();
     let done = folder.join("curves.png").is_file() && !rows.is_empty();
-    Ok(if done { State::Done(rows) } else { State::Begins })
+    Ok(if done { SweepRunState::Done(rows) } else { SweepRunState::Begins })
 }
 
 /// Moves aside a run that cannot be resumed.
@@ -68,25 +68,27 @@ impl Sweep {
     }
 
     /// Runs in `out` with numbers above those of this sweep: number, settings of the same keys, state.
-    pub(super) fn earlier(&self, out: &Path) -> Vec<(usize, Cell, State)> {
+    pub(super) fn earlier(&self, out: &Path) -> Vec<(usize, SweepRun, SweepRunState)> {
         let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse::<usize>().ok();
         let mut numbers: Vec<usize> =
             std::fs::read_dir(out).into_iter().flatten().flatten().filter_map(number).collect();
         numbers.sort_unstable();
         let cell = |number: usize| {
             let folder = folder(out, number - 1);
-            let state = found(&folder).ok().filter(|state| matches!(state, State::Done(_) | State::Diverged))?;
+            let state = found(&folder)
+                .ok()
+                .filter(|state| matches!(state, SweepRunState::Done(_) | SweepRunState::Diverged))?;
             let settings = self.kept(&folder.join("config.toml")).ok()?;
             let keys = self.cells.iter().flat_map(|cell| cell.own.keys());
             let own: toml::Table = keys.filter_map(|key| Some((key.clone(), settings.get(key)?.clone()))).collect();
-            Some((number, Cell { name: super::name(&own), own, settings }, state))
+            Some((number, SweepRun { name: super::name(&own), own, settings }, state))
         };
         numbers.into_iter().filter(|&number| number > self.cells.len()).filter_map(cell).collect()
     }
 
     /// Differences between the settings of the run in `folder` and those of a row.
-    fn differences(&self, cell: &Cell, folder: &Path, state: &State) -> Result<Vec<String>, ConfigError> {
-        if *state == State::Begins {
+    fn differences(&self, cell: &SweepRun, folder: &Path, state: &SweepRunState) -> Result<Vec<String>, ConfigError> {
+        if *state == SweepRunState::Begins {
             return Ok(vec![]);
         }
         let (old, new) = (self.kept(&folder.join("config.toml"))?, self.resolved(&cell.settings)?);
@@ -94,7 +96,7 @@ impl Sweep {
         let differs = |key: &&String| {
             let [before, now] = [&old, &new].map(|table| table.get(*key).and_then(toml::Value::as_str));
             // An unfinished run may be resumed to another number of epochs. A device without f16 trains in f32.
-            let borne = (*key == "epochs" && matches!(state, State::Paused(_)))
+            let borne = (*key == "epochs" && matches!(state, SweepRunState::Paused(_)))
                 || (*key == "precision" && (before, now) == (Some("f32"), Some("f16")));
             !FREE.contains(&key.as_str()) && !borne && old.get(*key) != new.get(*key)
         };

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::State;
+use super::SweepRunState;
 use crate::run::Score;
 use crate::run::history::EpochRow;
 use crate::train::{Observer, StepProgress};
@@ -29,12 +29,12 @@ pub(super) fn rungs(runs: usize, eta: usize, epochs: usize) -> Vec<f64> {
 }
 
 /// The best runs of `alive`, one in `eta`, in their order. Diverged and failed runs are dropped first.
-pub(super) fn survivors(alive: &[usize], states: &[State], score: Option<&Score>, eta: usize) -> Vec<usize> {
+pub(super) fn survivors(alive: &[usize], states: &[SweepRunState], score: Option<&Score>, eta: usize) -> Vec<usize> {
     let best = |&i: &usize| match &states[i] {
-        State::Done(rows) | State::Paused(rows) => {
+        SweepRunState::Done(rows) | SweepRunState::Paused(rows) => {
             rows.iter().filter_map(|row| merit(row, score)).fold(f64::NEG_INFINITY, f64::max)
         }
-        State::Begins | State::Diverged | State::Failed(_) => f64::NEG_INFINITY,
+        SweepRunState::Begins | SweepRunState::Diverged | SweepRunState::Failed(_) => f64::NEG_INFINITY,
     };
     let mut order = alive.to_vec();
     order.sort_by(|a, b| best(b).total_cmp(&best(a)));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::halving::merit;
-use super::{Cell, State, SweepError, text};
+use super::{SweepError, SweepRun, SweepRunState, text};
 use crate::interop::files::{read_text, write_atomic};
 use crate::run::table::Table;
 use crate::run::{RunError, Score};
@@ -29,7 +29,7 @@ pub(super) fn check_free(out: &Path) -> Result<(), SweepError> {
 
 /// All runs with the same settings but for the seed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub struct SweepRow {
     /// The settings, without the seed.
     pub settings: Vec<(String, String)>,
     /// Best score of each run, with the sign that makes higher better; NaN for a diverged or failed run.
@@ -44,7 +44,7 @@ pub struct Row {
     pub failed: Vec<String>,
 }
 
-impl Row {
+impl SweepRow {
     /// Mean and sample standard deviation (0 for one run) over the runs that neither diverged nor failed.
     pub fn mean(&self) -> Option<(f64, f64)> {
         let good: Vec<f64> = self.scores.iter().copied().filter(|s| s.is_finite()).collect();
@@ -63,7 +63,7 @@ impl Row {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepTable {
     score: Option<Score>,
-    rows: Vec<Row>,
+    rows: Vec<SweepRow>,
     /// Number, settings and reason of the first run that failed.
     failed: Option<(usize, String, String)>,
 }
@@ -73,7 +73,7 @@ impl SweepTable {
         SweepTable { score, rows: vec![], failed: None }
     }
 
-    pub(super) fn add(&mut self, cell: &Cell, number: usize, folder: &Path, state: &State) {
+    pub(super) fn add(&mut self, cell: &SweepRun, number: usize, folder: &Path, state: &SweepRunState) {
         // The settings that ran, from the run's own file. A run that failed early has no such file.
         let ran = read_text(&folder.join("config.toml"), 1 << 20).ok();
         let ran: toml::Table = ran.and_then(|text| toml::from_str(&text).ok()).unwrap_or_default();
@@ -81,7 +81,7 @@ impl SweepTable {
         let settings: Vec<_> =
             cell.own.iter().filter(|(key, _)| *key != "seed").map(|(key, v)| (key.clone(), value(key, v))).collect();
         let (score, epoch) = match state {
-            State::Done(rows) | State::Paused(rows) => rows
+            SweepRunState::Done(rows) | SweepRunState::Paused(rows) => rows
                 .iter()
                 .filter_map(|row| Some((merit(row, self.score.as_ref())?, row.epoch)))
                 .fold((f64::NAN, 0), |best, this| if this.0 > best.0 || best.0.is_nan() { this } else { best }),
@@ -89,15 +89,15 @@ impl SweepTable {
         };
         let at = self.rows.iter().position(|row| row.settings == settings).unwrap_or_else(|| {
             let (scores, epochs, folders, stopped, failed) = Default::default();
-            self.rows.push(Row { settings, scores, epochs, folders, stopped, failed });
+            self.rows.push(SweepRow { settings, scores, epochs, folders, stopped, failed });
             self.rows.len() - 1
         });
         let row = &mut self.rows[at];
         row.scores.push(score);
-        if let State::Paused(rows) = state {
+        if let SweepRunState::Paused(rows) = state {
             row.stopped.push(rows.len());
         }
-        if let State::Failed(reason) = state {
+        if let SweepRunState::Failed(reason) = state {
             row.failed.push(reason.clone());
             self.failed.get_or_insert((number, cell.name.clone(), reason.clone()));
         }
@@ -141,9 +141,9 @@ impl SweepTable {
     }
 
     /// The rows, the best mean first. Diverged and failed rows are last.
-    pub fn rows(&self) -> Vec<&Row> {
-        let mut rows: Vec<&Row> = self.rows.iter().collect();
-        let mean = |row: &Row| row.mean().map_or(f64::NEG_INFINITY, |(mean, _)| mean);
+    pub fn rows(&self) -> Vec<&SweepRow> {
+        let mut rows: Vec<&SweepRow> = self.rows.iter().collect();
+        let mean = |row: &SweepRow| row.mean().map_or(f64::NEG_INFINITY, |(mean, _)| mean);
         rows.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
         rows
     }
@@ -158,7 +158,7 @@ impl SweepTable {
                 keys.push(key.clone());
             }
         }
-        let line = |index: usize, row: &Row| {
+        let line = |index: usize, row: &SweepRow| {
             let setting =
                 |key: &String| row.settings.iter().find(|(k, _)| k == key).map_or("–".into(), |(_, v)| v.clone());
             let mut values: Vec<String> = keys.iter().map(setting).collect();

@@ -1,4 +1,4 @@
-//! `train colorize`, with and without skips, and every verb on its runs.
+//! `train colorize` with and without skip connections, and every verb on its runs.
 
 use image::{GrayImage, Luma, RgbImage};
 use shadegrad::tasks::colorize::{COLORFULNESS, DELTA_E, PSNR, SSIM};
@@ -6,7 +6,7 @@ use shadegrad::tasks::colorize::{COLORFULNESS, DELTA_E, PSNR, SSIM};
 use super::scenes::{TINY, is_a_figure, scene, write_photos};
 use crate::support::Place;
 
-/// CIELAB's L of an sRGB color that need not be whole (IEC 61966-2-1, white point D65).
+/// CIELAB's L of an sRGB color with fractional values (IEC 61966-2-1, white point D65).
 fn lightness(rgb: [f64; 3]) -> f64 {
     let linear = |v: f64| if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) };
     let [r, g, b] = rgb.map(|v| linear(v / 255.0));
@@ -14,9 +14,9 @@ fn lightness(rgb: [f64; 3]) -> f64 {
     if y > 216.0 / 24389.0 { 116.0 * y.cbrt() - 16.0 } else { y * 24389.0 / 27.0 }
 }
 
-/// Every color keeps the original's lightness as well as bytes can: L rises with each channel, so that of the color
-/// before rounding lies between those of half a byte less and half a byte more. A channel at 0 or 255 may have been cut.
-/// Returns the share of pixels without a clipped channel.
+/// Every pixel keeps the original's lightness within the rounding to bytes. L rises with each channel, so the lightness
+/// before rounding is between those of half a byte less and half a byte more. A channel at 0 or 255 may have been
+/// clipped. Returns the share of pixels without a clipped channel.
 #[track_caller]
 fn keeps_lightness(original: &RgbImage, colored: &RgbImage) -> f64 {
     assert_eq!(original.dimensions(), colored.dimensions());
@@ -42,7 +42,7 @@ fn psnr(a: &RgbImage, b: &RgbImage) -> f64 {
 }
 
 #[test]
-fn runs_with_and_without_skips() {
+fn every_verb_works_on_runs_with_and_without_skips() {
     let place = Place::new();
     write_photos(&place, "set", [24, 7]);
     for skips in ["true", "false"] {
@@ -83,11 +83,11 @@ fn run_directory(place: &Place, run: &str, skips: &str) {
     }
 }
 
-/// `eval` reports the score of training, and the one computed from the pictures that `predict` wrote.
+/// `eval` reports the score of training, which is also that of the pictures that `predict` wrote.
 fn evaluation(place: &Place, run: &str) {
     let eval = |batch: usize| place.run(&format!("eval {run} --data set --device cpu --batch-size {batch}")).fine();
     let told = eval(3).printed(&["7 images, PSNR", "SSIM", "ΔE", "(truth "]);
-    assert_eq!(told.stdout, eval(4).stdout, "what fills up the last batch counts for nothing");
+    assert_eq!(told.stdout, eval(4).stdout, "the padding of the last batch does not count");
     let found = told.number_before(" dB");
     let best = place.metrics(run).iter().filter_map(|row| row.score(&PSNR)).fold(0.0, f64::max);
     assert!((found - best).abs() < 5.1e-3, "{found}, and {best} in the best epoch");
@@ -116,7 +116,7 @@ fn comparison(place: &Place) {
     assert!(with[0] > without[0] && with[1] > without[1], "edges need the skips: {table}");
 }
 
-/// Photographs of any size, grey ones too, keep their size and lightness.
+/// Photographs of any size keep their size and lightness, grey ones too.
 fn prediction(place: &Place) {
     place.folder("photos");
     let photos = [("wide", scene(5, (61, 22))), ("large", scene(6, (90, 75)))];

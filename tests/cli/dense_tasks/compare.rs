@@ -1,11 +1,11 @@
-//! `compare`: the images on which models are compared.
+//! `compare`: the choice of the images that models are compared on.
 
 use super::scenes::{TINY, VOID, write, write_photos};
 use crate::support::Place;
 
-/// Two runs with different splits would be scored on images that one of them trained on.
+/// With different splits, one run would be scored on images that it was trained on.
 #[test]
-fn runs_of_other_splits_are_not_compared_on_them() {
+fn runs_with_different_splits_are_not_compared_on_their_splits() {
     let place = Place::new();
     write_photos(&place, "parts", [6, 2]);
     let photos = "parts/train"; // a folder without parts
@@ -19,11 +19,11 @@ fn runs_of_other_splits_are_not_compared_on_them() {
         place.run(&format!("compare {runs} --device cpu")).refused(&both);
     }
     assert!(!place.has("runs"), "nothing is written for a comparison that is refused");
-    // One of the six images is held out under both.
+    // Both runs hold out one of the six images.
     let said = "1 images of the val part of parts/train";
     place.run("compare one three --device cpu --out same").fine().printed(&[said]);
     assert!(String::from_utf8_lossy(&place.bytes("same/comparison.md")).starts_with(said));
-    // Data with named parts is the same for all runs.
+    // A named part is the same for all runs.
     let told = place.run("compare one two --data parts --device cpu --out own").fine();
     told.printed(&["2 images of the val part of parts\n"]);
 
@@ -78,7 +78,7 @@ fn networks_of_other_image_sizes_are_scored_at_one_size() {
     place.run("compare c16x16 c32x32 --data photos --device cpu --out colors").fine().printed(&["scored at 32x32"]);
     place
         .run("compare c16x32 c32x32 --data photos --device cpu")
-        .refused(&["[16, 32] and [32, 32] have other proportions"]);
+        .refused(&["[16, 32] and [32, 32] differ in proportions"]);
 }
 
 /// Red, green and blue of each class of a mask that `predict` wrote.

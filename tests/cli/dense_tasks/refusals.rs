@@ -1,4 +1,4 @@
-//! Errors come before anything is trained or written, with exit code 2.
+//! Errors are reported before anything is trained or written, with exit code 2.
 
 use image::{Luma, Rgb, RgbImage};
 
@@ -31,7 +31,7 @@ fn masks_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_named() {
+fn settings_out_of_range_are_named() {
     let place = Place::new();
     write(&place, "set", [4, 2]);
     let segment = |flags: &str| {

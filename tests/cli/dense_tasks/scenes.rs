@@ -25,7 +25,7 @@ fn class(index: u32, (width, height): (u32, u32), (x, y): (u32, u32)) -> u8 {
     }
 }
 
-/// Scene `index` of any size of at least 21 pixels.
+/// Scene `index` in any size of at least 21 pixels.
 pub fn scene(index: u32, size: (u32, u32)) -> RgbImage {
     let grain = |x: u32, y: u32, most: u32| ((x * 7 + y * 13 + index) % most) as u8;
     RgbImage::from_fn(size.0, size.1, |x, y| match class(index, size, (x, y)) {
@@ -35,12 +35,12 @@ pub fn scene(index: u32, size: (u32, u32)) -> RgbImage {
     })
 }
 
-/// Its classes.
+/// The classes of scene `index`.
 pub fn mask(index: u32, size: (u32, u32)) -> GrayImage {
     GrayImage::from_fn(size.0, size.1, |x, y| Luma([if y == 0 { VOID } else { class(index, size, (x, y)) }]))
 }
 
-/// `root/PART/images` and `root/PART/masks` of 32×32 pixels, which is the size that [`TINY`] trains at, and the class
+/// Writes `root/PART/images` and `root/PART/masks` of 32×32 pixels, the size that [`TINY`] trains at, and the class
 /// names in `root/classes.toml`.
 pub fn write(place: &Place, root: &str, [train, val]: [u32; 2]) {
     for (part, first, count) in [("train", 0, train), ("val", 100, val)] {
@@ -56,7 +56,7 @@ pub fn write(place: &Place, root: &str, [train, val]: [u32; 2]) {
     place.write(&format!("{root}/classes.toml"), format!("classes = {CLASSES:?}\n"));
 }
 
-/// The same images without masks: `root/train` and `root/val`.
+/// Writes the same images without masks: `root/train` and `root/val`.
 pub fn write_photos(place: &Place, root: &str, [train, val]: [u32; 2]) {
     for (part, first, count) in [("train", 0, train), ("val", 100, val)] {
         place.folder(&format!("{root}/{part}"));
@@ -67,7 +67,7 @@ pub fn write_photos(place: &Place, root: &str, [train, val]: [u32; 2]) {
     }
 }
 
-/// The picture exists and is not blank.
+/// Requires a picture that is not blank.
 #[track_caller]
 pub fn is_a_figure(place: &Place, name: &str) {
     let picture = image::open(place.path(name)).unwrap_or_else(|e| panic!("{name}: {e}")).into_rgb8();

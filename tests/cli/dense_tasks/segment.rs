@@ -7,10 +7,10 @@ use shadegrad::tasks::segment::{MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU};
 use super::scenes::{CLASSES, TINY, VOID, is_a_figure, mask, scene, write, write_photos};
 use crate::support::Place;
 
-/// Pixels of the validation scenes by class, truth first.
+/// Pixels of the validation scenes by class: rows are the truth.
 type Counts = [[u64; 3]; 3];
 
-/// The class numbers of a mask that `predict` wrote, and its size: a PNG whose palette is the classes' colors.
+/// Class indices and size of a mask that `predict` wrote: a PNG whose palette has the classes' colors.
 fn written(place: &Place, name: &str) -> (Vec<u8>, (u32, u32)) {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(place.bytes(name)));
     decoder.set_transformations(png::Transformations::IDENTITY);
@@ -19,7 +19,7 @@ fn written(place: &Place, name: &str) -> (Vec<u8>, (u32, u32)) {
     reader.next_frame(&mut classes).expect("a mask");
     let info = reader.info();
     assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Indexed, png::BitDepth::Eight), "{name}");
-    // The first of Pascal VOC's colors: no others are given.
+    // Without colors in the data the palette is Pascal VOC's.
     assert_eq!(info.palette.as_deref(), Some(&[0, 0, 0, 128, 0, 0, 0, 128, 0][..]), "{name}");
     (classes, (info.width, info.height))
 }
@@ -46,7 +46,7 @@ fn ious(counts: &Counts) -> [f64; 3] {
 }
 
 #[test]
-fn a_run_from_training_to_masks() {
+fn a_segmentation_run_works_with_every_verb() {
     let place = Place::new();
     write(&place, "set", [24, 7]);
     let flags = "--epochs 12 --lr 0.02 --schedule cosine --out run";
@@ -120,7 +120,7 @@ fn checkpoint(place: &Place) {
     let shape = |name: &str| file.tensors.get(name).unwrap_or_else(|| panic!("no {name}")).shape.clone();
     assert_eq!(shape("down0.conv1.weight"), [4, 3, 3, 3]);
     assert_eq!(shape("bottom.conv2.weight"), [16, 16, 3, 3]);
-    // PyTorch's transposed convolutions have their inputs first.
+    // In PyTorch's transposed convolutions the input channels come first.
     assert_eq!(shape("up1.enlarge.weight"), [16, 8, 2, 2]);
     assert_eq!((shape("up0.conv1.weight"), shape("head.bias")), (vec![4, 8, 3, 3], vec![3]));
     let counter = &file.tensors["bottom.bn1.num_batches_tracked"].data;
@@ -139,7 +139,7 @@ fn evaluation(place: &Place, counts: &Counts) {
     assert!((mean - ious.iter().sum::<f64>() / 3.0).abs() < 5.1e-5, "{mean}, the masks have {ious:?}");
     assert!((told.number_before(", pixel accuracy") - weighted).abs() < 5.1e-5, "the masks have {weighted}");
     assert!(told.stdout.contains(&format!("pixel accuracy {right:.4}")), "{right}: {}", told.stdout);
-    // 7 images in batches of 3 and of 4: the filling of the last batch does not count.
+    // 7 images in batches of 3 and of 4: the padding of the last batch does not count.
     for part in ["val", "train"] {
         let eval = |batch: usize| {
             place.run(&format!("eval run --data set --split {part} --device cpu --batch-size {batch}")).fine().stdout
@@ -160,8 +160,8 @@ fn prediction(place: &Place) {
     assert_eq!(told.stdout.lines().count(), 5, "a line an image");
     let names = ["Small-2", "small-3", "small", "wide-2", "wide"]
         .map(|name| [format!("{name}-mask.png"), format!("{name}-overlay.png")]);
-    assert_eq!(place.list("found"), names.concat(), "no two names are one where case does not count");
-    // Two images of one name: the first in order keeps it, wide.jpg before wide.png.
+    assert_eq!(place.list("found"), names.concat(), "names stay distinct without regard to case");
+    // Of two images with one name, the first in order keeps it: wide.jpg before wide.png.
     let sizes =
         [("wide-2", (61, 22)), ("wide", (40, 33)), ("small", (21, 24)), ("small-3", (21, 24)), ("Small-2", (23, 22))];
     for (name, size) in sizes {
@@ -177,7 +177,7 @@ fn prediction(place: &Place) {
     assert_eq!(place.bytes("found/wide-mask.png"), before);
     let json = place.run("predict run photos/wide.png --out again --json --device cpu").fine();
     let said: serde_json::Value = serde_json::from_str(&json.stdout).expect("a line of JSON");
-    assert_eq!(said["classes"], serde_json::json!(CLASSES), "what a mask's numbers stand for");
+    assert_eq!(said["classes"], serde_json::json!(CLASSES), "the meaning of a mask's values");
     let shares = said["shares"].as_object().expect("shares");
     assert!((shares.values().filter_map(serde_json::Value::as_f64).sum::<f64>() - 1.0).abs() < 1e-9, "{said}");
 }
@@ -215,7 +215,7 @@ fn comparison(place: &Place, mean: f64) {
     assert!(!place.has("runs"), "nothing is written for a comparison that is refused");
 }
 
-/// The same number of classes under other names is another task.
+/// A network with the same number of classes under other names has another task.
 fn other_classes(place: &Place) {
     place.write("set/classes.toml", "classes = [\"ground\", \"ball\", \"bar\"]\n");
     let refusal = [r#"the data has the classes ["ground", "ball", "bar"]"#, r#"["ground", "disc", "bar"]"#];
@@ -239,7 +239,7 @@ fn a_network_learns_two_scenes_by_heart() {
 
 /// Images without a counted pixel do not change the training loss.
 #[test]
-fn the_training_loss_is_of_the_pixels_that_count() {
+fn the_training_loss_ignores_images_without_counted_pixels() {
     let place = Place::new();
     write(&place, "some", [6, 1]);
     write(&place, "known", [3, 1]);

@@ -1,21 +1,21 @@
-//! `--init`: a network for segmentation starts from the body of one for classification.
+//! `--init`: a segmentation network starts from the body of a classification network.
 
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 
 use super::scenes::write;
 use crate::support::{Place, TRAIN};
 
-/// A vanishing learning rate keeps what was loaded.
+/// A vanishing learning rate keeps the loaded weights.
 const STILL: &str = "--optimizer sgd --momentum 0 --lr 1e-12 --epochs 1 --batch-size 4 --image-size 32x32 --device cpu";
 
 #[test]
-fn the_body_of_a_classifier_is_taken_over() {
+fn a_segmentation_network_starts_from_the_body_of_a_classifier() {
     let place = Place::with_photos(2);
     write(&place, "set", [4, 1]);
     place.run(&format!("{TRAIN} --batch-size 3 --epochs 1 --out body")).fine();
     let line = format!("train segment --data set --model resnet18-seg {STILL}");
     let told = place.run(&format!("{line} --init body --out seg")).fine();
-    // ResNet18 has 122 entries, of which 20 count steps and 2 are the head.
+    // ResNet18 has 122 entries. 20 are step counters and 2 belong to the head.
     told.printed(&["body/best.safetensors: 100 tensors loaded"])
         .printed(&["missing: score.weight, score.bias, upscore.weight", "unexpected: fc.bias, fc.weight"]);
     let (body, seg) = (place.checkpoint("body/best.safetensors"), place.checkpoint("seg/last.safetensors"));
@@ -35,7 +35,7 @@ fn the_body_of_a_classifier_is_taken_over() {
     enlarges_bilinearly(&values(&seg, "upscore.weight"));
 
     let told = place.run(&format!("{line} --decoder fcn8s --init seg/last.safetensors --out finer")).fine();
-    // The head's scores fit; its up-sampling differs.
+    // The scores of the head fit; its up-sampling does not.
     told.printed(&[
         "102 tensors loaded; 1 of another shape, not loaded: upscore.weight [3, 3, 64, 64] instead of [3, 3, 16, 16]; \
          6 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias",
@@ -58,7 +58,7 @@ fn the_body_of_a_classifier_is_taken_over() {
 
 /// A ResNet encoder fixes depth and channels of the decoder.
 #[test]
-fn settings_of_unets_own_encoder_are_refused_beside_another() {
+fn depth_and_base_are_refused_with_a_resnet_encoder() {
     let place = Place::new();
     for flag in ["--depth", "--base"] {
         for task in ["segment", "colorize"] {
@@ -71,7 +71,7 @@ fn settings_of_unets_own_encoder_are_refused_beside_another() {
     place.run(line).refused(&["--encoder", "--model unet"]);
 }
 
-/// The start of FCN-32s: each class is interpolated alone, its neighbors 32 pixels away.
+/// FCN-32s starts as bilinear interpolation of each class, with neighbors 32 pixels apart.
 fn enlarges_bilinearly(weight: &[f32]) {
     let part = |at: usize| 1.0 - (at as f64 - 31.5).abs() / 32.0;
     for (i, &v) in weight.iter().enumerate() {

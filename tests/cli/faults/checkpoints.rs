@@ -11,7 +11,7 @@ fn trained() -> Place {
     place
 }
 
-/// `predict` and `--init` refuse the file by name; `--init` makes no run folder.
+/// Requires `predict` and `--init` to refuse the file by name, and `--init` to make no run folder.
 fn refused(place: &Place, file: &str, parts: &[&str]) {
     cannot_predict(place, file, parts);
     place.run(&format!("{TRAIN} --init {file} --out next")).refused(&[file]).refused(parts);
@@ -22,7 +22,7 @@ fn cannot_predict(place: &Place, file: &str, parts: &[&str]) {
     place.run(&format!("predict {file} photos/disc/00.png --device cpu")).refused(&[file]).refused(parts);
 }
 
-/// `place`'s checkpoint after `change`, as another file.
+/// Writes `place`'s checkpoint after `change` to another file.
 fn changed(place: &Place, name: &str, change: impl FnOnce(&mut TensorFile)) {
     let mut file = place.checkpoint("run/best.safetensors");
     change(&mut file);
@@ -30,7 +30,7 @@ fn changed(place: &Place, name: &str, change: impl FnOnce(&mut TensorFile)) {
 }
 
 #[test]
-fn checkpoints_that_do_not_fit_or_do_harm() {
+fn checkpoints_that_do_not_fit_or_are_damaged_are_refused() {
     let place = trained();
     let kept = place.bytes("run/best.safetensors");
 
@@ -69,7 +69,7 @@ fn checkpoints_that_do_not_fit_or_do_harm() {
 }
 
 #[test]
-fn metadata_that_is_missing_or_made_up() {
+fn missing_and_invalid_metadata_is_refused() {
     let place = trained();
     let many = serde_json::to_string(&vec!["x"; 1_000_000]).expect("JSON");
     for (key, value) in [
@@ -95,20 +95,20 @@ fn metadata_that_is_missing_or_made_up() {
 }
 
 #[test]
-fn another_number_of_classes_or_other_classes() {
+fn data_with_other_classes_is_matched_by_name_or_refused() {
     let place = trained();
     place.photos("pair", &["disc", "grass"], 2);
     place.photos("others", &["disc", "grass", "waves"], 2);
-    // `--init` loads the body, whatever the head.
+    // `--init` loads the body of a network with any head.
     let init = "--init run/best.safetensors --image-size 32 --batch-size 2 --epochs 1 --device cpu";
     let told = place.run(&format!("train classify --data pair {init} --out fewer")).fine();
-    // 20 convolutions, and scale, shift, mean and variance of 20 norms; 20 of the 122 entries are step counters.
+    // 20 convolutions, and scale, shift, mean and variance of 20 norms. 20 of the 122 entries are step counters.
     let head = "2 of another shape, not loaded: fc.weight [3, 512] instead of [2, 512], fc.bias [3] instead of [2]";
     told.printed(&["start:", &format!("run/best.safetensors: 100 tensors loaded; {head}")]);
     let told = place.run(&format!("train classify --data photos --stem cifar {init} --out stem")).fine();
     let stem = "1 of another shape, not loaded: conv1.weight [64, 3, 7, 7] instead of [64, 3, 3, 3]";
     told.printed(&[&format!("101 tensors loaded; {stem}")]);
-    // Classes are matched by name: one without images has no recall.
+    // Classes are matched by name. A class without images has no recall.
     let told = place.run("eval run --data pair --device cpu").fine();
     let stripes = told.stdout.lines().find(|line| line.starts_with("stripes")).expect("a row");
     assert_eq!(stripes.split_whitespace().collect::<Vec<_>>(), ["stripes", "0", "–", "–"]);
@@ -209,7 +209,7 @@ fn weights_of_another_network_are_refused_with_names_and_shapes() {
 }
 
 #[test]
-fn what_is_no_run_and_what_is_no_image() {
+fn a_path_that_is_no_run_and_a_file_that_is_no_image_are_refused() {
     let place = trained();
     place.folder("empty");
     place.run("predict run empty --device cpu").refused(&["empty: holds no JPEG, PNG, WebP, BMP, GIF or TIFF file"]);
@@ -220,6 +220,6 @@ fn what_is_no_run_and_what_is_no_image() {
     place.write("void.png", "");
     let told = place.run("predict run void.png photos/disc/00.png nowhere.png --device cpu");
     assert!(told.stdout.starts_with("photos/disc/00.png: "), "the good one is classified: {}", told.stdout);
-    assert!(!told.stderr.contains("--skip-bad"), "which predict does not have: {}", told.stderr);
+    assert!(!told.stderr.contains("--skip-bad"), "predict has no such flag: {}", told.stderr);
     told.refused(&["error: void.png: file is empty (0 bytes)", "error: nowhere.png: file not found"]);
 }

@@ -1,8 +1,8 @@
-//! Data that cannot be trained on.
+//! Data that cannot be used for training.
 
 use crate::support::{CLASSES, Place, TRAIN};
 
-/// Refuses to train on `data`, with a message that holds `parts`, and makes no run folder.
+/// Requires `train` to refuse `data` with a message that contains `parts`, and to make no run folder.
 fn refused(place: &Place, data: &str, parts: &[&str]) {
     let line = format!("train classify --data {data} --out run --device cpu --image-size 32 --epochs 1");
     place.run(&line).refused(&[data]).refused(parts);
@@ -10,7 +10,7 @@ fn refused(place: &Place, data: &str, parts: &[&str]) {
 }
 
 #[test]
-fn folders_that_hold_no_data_set() {
+fn folders_without_a_data_set_are_refused() {
     let place = Place::new();
     refused(&place, "nowhere", &["no such file or folder", "check the path"]);
     place.folder("empty");
@@ -80,7 +80,7 @@ fn bad_images_are_all_named_and_skipped_on_request() {
     let train = told.number_before(" images, loss") as u64;
     let val = place.run("eval run --data photos --skip-bad --device cpu").fine().number_before(" images, loss") as u64;
     assert_eq!(train + val, good, "the good images, each once");
-    // The split decides which part a bad image is in.
+    // The split decides the part of a bad image.
     let parts = ["train", "val"].map(|part| place.run(&format!("eval run --data photos --split {part} --device cpu")));
     let refusals: Vec<_> = parts.into_iter().filter(|told| told.code != Some(0)).collect();
     assert!(!refusals.is_empty(), "the bad images are in neither part");
@@ -88,7 +88,7 @@ fn bad_images_are_all_named_and_skipped_on_request() {
 }
 
 #[test]
-fn skipping_must_leave_images_of_every_class() {
+fn skipping_all_images_of_a_class_is_refused() {
     let place = Place::with_photos(4);
     for name in place.list("photos/grass") {
         place.write(&format!("photos/grass/{name}"), "");

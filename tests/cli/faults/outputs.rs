@@ -1,9 +1,9 @@
-//! Outputs: no file of the user is overwritten, names are escaped, tables record the settings that ran, and a verb continues
-//! after one bad file.
+//! Outputs: no file of the user is overwritten, names are escaped, tables record the settings of the runs, and a verb
+//! continues after one bad file.
 
 use crate::support::{Place, TRAIN};
 
-/// `train colorize` in milliseconds a step.
+/// `train colorize` with a few milliseconds per step.
 const COLORIZE: &str = "train colorize --data photos --image-size 16 --base 2 --depth 1 --batch-size 4 --device cpu";
 
 #[test]
@@ -26,7 +26,7 @@ fn a_preview_and_a_sweep_replace_nothing_of_the_users() {
 const SWEEP: &str = "task = \"segment\"\n[base]\nscenes = 10\nimage_size = \"16x16\"\nbase = 2\ndepth = 1\nbatch_size = 5\ndevice = \"cpu\"\n[grid]\nepochs = [2, 3]\nlr = [1e-3, 1e-4]\n";
 
 #[test]
-fn a_table_says_what_ran_and_a_smaller_sample_keeps_it() {
+fn a_table_records_its_runs_and_a_smaller_sample_keeps_them() {
     let place = Place::new();
     place.write("sweep.toml", SWEEP);
     let told = place.run("sweep sweep.toml --out s --set epochs=1").fine();
@@ -56,7 +56,7 @@ fn a_vast_grid_is_sampled_without_being_listed() {
 
 #[cfg(unix)]
 #[test]
-fn predict_goes_on_after_a_file_that_it_cannot_write_and_escapes_names() {
+fn predict_continues_after_a_file_that_it_cannot_write_and_escapes_names() {
     let place = Place::with_photos(2);
     place.run(&format!("{COLORIZE} --epochs 1 --out run")).fine();
     let photo = place.bytes("photos/disc/00.png");
@@ -96,7 +96,7 @@ fn flags_without_effect_and_values_out_of_range_say_what_is_expected() {
 }
 
 #[test]
-fn a_diverged_run_is_called_that() {
+fn a_diverged_run_is_reported_as_diverged() {
     let place = Place::new();
     let scenes = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu";
     let told = place.run(&format!("{scenes} --epochs 2 --lr 5 --out run")).fine();

@@ -1,21 +1,21 @@
-//! Faults while training: a loss that is not finite, a full disk.
+//! Faults during training: a loss that is not finite, a full disk.
 
 use crate::support::{Outcome, Place, TRAIN};
 
 #[test]
-fn a_loss_that_is_no_number_stops_and_is_traced() {
+fn a_loss_of_nan_stops_the_run_and_is_traced_to_its_layer() {
     let place = Place::with_photos(6);
     let told = place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 3 --optimizer sgd --lr 1e30"));
-    // Products of weights near 1e30 are finite, their squares are not: the first variance is infinite.
+    // Products of weights near 1e30 are finite, but their squares are not: the first variance is infinite.
     told.refused(&["the loss is NaN at step 2 of epoch 1", "learning rate 1e30", "in the layer `bn1 (batch_norm)`"])
         .refused(&["no checkpoint had been written yet", "Lower the learning rate", "flags: a lower --lr, --clip 1"]);
     assert!(place.has("run/config.toml"), "what was tried can be looked up");
     assert!(!place.has("run/last.safetensors") && !place.has("run/best.safetensors"), "no useless weights");
 }
 
-/// Decay of 3 / lr multiplies every weight by -2 a step. Normalization hides this until squares overflow.
+/// A decay of 3 / lr multiplies every weight by -2 per step. Normalization hides this until squares overflow.
 #[test]
-fn the_last_good_checkpoint_outlives_a_loss_that_is_no_number() {
+fn the_last_good_checkpoint_survives_a_loss_of_nan() {
     let place = Place::with_photos(6);
     let flags = "--batch-size 5 --epochs 30 --optimizer sgd --lr 0.01 --momentum 0 --weight-decay 300";
     let told = place.run(&format!("{TRAIN} --out run {flags}"));
@@ -35,7 +35,7 @@ fn the_last_good_checkpoint_outlives_a_loss_that_is_no_number() {
 /// A limit on file size simulates a full disk: metrics and settings fit, a checkpoint does not.
 #[cfg(unix)]
 #[test]
-fn a_disk_that_is_full_from_the_start() {
+fn a_full_disk_is_reported_and_keeps_the_metrics() {
     let place = Place::with_photos(2);
     let line = format!("{TRAIN} --out run --batch-size 3 --epochs 2");
     let told = place.run_in_shell("trap '' XFSZ; ulimit -f 8000;", &line);
@@ -48,7 +48,7 @@ fn a_disk_that_is_full_from_the_start() {
     assert_eq!(String::from_utf8_lossy(&place.bytes("run/metrics.csv")).lines().count(), 2, "names and an epoch");
 }
 
-/// The disk fills up after the first checkpoint, which must stay whole.
+/// The disk fills up after the first checkpoint, which must stay complete.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_fills_up_keeps_the_last_checkpoint() {
@@ -70,9 +70,9 @@ fn a_disk_that_fills_up_keeps_the_last_checkpoint() {
     }
 }
 
-/// After three steps of -10 times themselves the weights still give finite training losses, but evaluation overflows.
+/// After three steps the weights are -1000 times their start. Training losses are finite, but evaluation overflows.
 #[test]
-fn a_validation_loss_that_is_no_number_stops_before_anything_is_saved() {
+fn a_validation_loss_of_nan_stops_the_run_before_anything_is_saved() {
     let place = Place::with_photos(6);
     let flags = "--batch-size 5 --epochs 30 --optimizer sgd --lr 0.01 --momentum 0 --weight-decay 1100";
     let told = place.run(&format!("{TRAIN} --out run {flags}"));
@@ -105,7 +105,7 @@ fn an_abort_is_one_line_and_exit_code_2() {
     let sent = std::process::Command::new("kill").args(["-ABRT", &child.id().to_string()]).status().expect("kill");
     assert!(sent.success());
     let told = Outcome::new(line, &child.wait_with_output().expect("ends"));
-    told.refused(&["the process was aborted, most likely since memory is used up", "--batch-size"]);
+    told.refused(&["the process was aborted, most likely because memory is used up", "--batch-size"]);
 }
 
 /// A warning that nobody can read changes the exit code.

@@ -1,15 +1,15 @@
-//! Runs under way and damaged runs: two writers, files that are gone or cut, data and settings that changed.
+//! Running and damaged runs: two writers, missing or truncated files, changed data and settings.
 
 use std::process::Child;
 use std::time::Duration;
 
 use crate::support::{Outcome, Place};
 
-/// Training in milliseconds a step.
+/// Training with a few milliseconds per step.
 const SCENES: &str =
     "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu --schedule constant";
 
-/// Starts a run of many epochs, and waits for the end of some.
+/// Starts a run of many epochs and waits until some have ended.
 fn under_way(place: &Place, line: &str, run: &str, epochs: usize) -> Child {
     let child = place.start(line);
     for _ in 0..2000 {
@@ -23,13 +23,13 @@ fn under_way(place: &Place, line: &str, run: &str, epochs: usize) -> Child {
     panic!("{run} has no {epochs} epochs");
 }
 
-/// Ends a process as a power cut does.
+/// Kills a process, as a power cut does.
 fn killed(mut child: Child) {
     child.kill().expect("kills");
     child.wait().expect("ends");
 }
 
-/// A run that was killed after some of its epochs.
+/// A run that was killed after some epochs.
 fn killed_run(epochs: usize) -> Place {
     let place = Place::new();
     killed(under_way(&place, &format!("{SCENES} --epochs 100000 --out run"), "run", epochs));
@@ -37,7 +37,7 @@ fn killed_run(epochs: usize) -> Place {
 }
 
 #[test]
-fn a_run_has_one_writer_and_a_killed_one_blocks_nobody() {
+fn a_run_has_one_writer_and_a_killed_writer_blocks_no_other() {
     let place = killed_run(2);
     assert!(place.has("run/.shadegrad-lock"), "a killed process removes nothing");
     let resume = format!("{SCENES} --resume run --epochs 100000");
@@ -94,14 +94,14 @@ fn a_damaged_history_is_restored_and_no_worse_epoch_becomes_the_best() {
         let page = format!("{}.html", problem.len());
         let report = place.run(&format!("report run --out {page}")).fine();
         assert!(report.stderr.contains("run/metrics.csv is damaged"), "{}", report.stderr);
-        // One epoch more, which is not better than the best at a rate of almost 0.
+        // One epoch more. At a rate of almost 0 it is not better than the best.
         let line = format!("{SCENES} --resume run --epochs {}", done + 1);
         let copy = copied(&place);
         let told = copy.run(&line).fine();
         told.printed(&["metrics.csv is damaged", problem, "restored"]);
         assert_eq!(copy.metrics("run")[..done], shadegrad_rows(&whole)[..done], "{problem}");
     }
-    // A row that was cut off after the checkpoint comes again.
+    // A row that was cut off after the checkpoint is written again.
     place.write("run/metrics.csv", format!("{}\n{}", text.trim_end(), &lines[1][..lines[1].len() / 2]));
     copied(&place).run(&format!("{SCENES} --resume run --epochs {}", done + 1)).fine();
     assert!(place.bytes("run/best.safetensors") == best);
@@ -112,12 +112,12 @@ fn shadegrad_rows(csv: &[u8]) -> Vec<shadegrad::run::EpochRow> {
     shadegrad::run::EpochRow::read_csv(csv, &[]).expect("rows")
 }
 
-/// The epoch that a run is to go on with.
+/// The epoch that a run resumes with.
 fn next_epoch(place: &Place) -> usize {
     place.checkpoint("run/resume.safetensors").metadata["epochs"].lines().count()
 }
 
-/// The same run in another place.
+/// A copy of the run in another place.
 fn copied(place: &Place) -> Place {
     let copy = Place::new();
     copy.folder("run");
@@ -128,7 +128,7 @@ fn copied(place: &Place) -> Place {
 }
 
 #[test]
-fn lost_best_weights_are_found_out_at_the_start() {
+fn missing_best_weights_are_reported_at_the_start() {
     let place = killed_run(3);
     let kept = place.checkpoint("run/resume.safetensors");
     let progress: serde_json::Value = serde_json::from_str(&kept.metadata["progress"]).expect("JSON");
@@ -188,7 +188,7 @@ fn changed_data_and_settings_are_named_and_need_consent() {
     rename("gone.png", "photos/grass/77.png");
     refused("", &["removed: ", "added: ", "grass/77.png"]);
     rename("photos/grass/77.png", "photos/disc/00.png");
-    // The same file again, of a later time, in a folder of another name: the same data.
+    // The same file with a later time, in a folder of another name, is the same data.
     place.write("photos/disc/00.png", place.bytes("photos/disc/00.png"));
     rename("photos", "pictures");
     copied_with(&place, "pictures").run(&format!("{resume} --data pictures")).fine();
@@ -197,7 +197,7 @@ fn changed_data_and_settings_are_named_and_need_consent() {
     told.printed(&["note:    continues with a change: lr was ", " and is 0.0005"]);
 }
 
-/// The same run with a folder of images of three classes.
+/// A copy of the run, with a folder of images of three classes.
 fn copied_with(place: &Place, images: &str) -> Place {
     let copy = copied(place);
     for class in place.list(images) {
@@ -211,7 +211,7 @@ fn copied_with(place: &Place, images: &str) -> Place {
 }
 
 #[test]
-fn a_longer_schedule_says_how_the_rate_jumps() {
+fn a_longer_schedule_reports_the_jump_of_the_learning_rate() {
     let place = Place::new();
     let line = SCENES.replace("constant", "cosine");
     killed(under_way(&place, &format!("{line} --epochs 1000 --out run"), "run", 1));
@@ -222,7 +222,7 @@ fn a_longer_schedule_says_how_the_rate_jumps() {
     )]);
 }
 
-/// Two signals that come together, as from a terminal and a wrapper, are one.
+/// Two signals at once, as from a terminal and a wrapper, count as one.
 #[cfg(unix)]
 #[test]
 fn two_signals_at_once_still_give_a_checkpoint() {

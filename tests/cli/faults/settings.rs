@@ -1,8 +1,8 @@
-//! Settings out of range, unknown devices, folders that cannot be written.
+//! Settings out of range, unknown devices, and folders that cannot be written.
 
 use crate::support::{Place, TRAIN};
 
-/// Refuses `flags` with a message that holds `parts`, and makes nothing.
+/// Requires a refusal of `flags` with a message that contains `parts`, and no output.
 fn refused(flags: &str, parts: &[&str]) {
     let place = Place::with_photos(2);
     place.run(&format!("train classify --data photos --out run {flags}")).refused(parts);
@@ -10,7 +10,7 @@ fn refused(flags: &str, parts: &[&str]) {
 }
 
 #[test]
-fn values_out_of_range() {
+fn values_out_of_range_are_refused() {
     refused("--device cpu --batch-size 0", &["--batch-size 0", "at least 1"]);
     refused("--device cpu --batch-size 18446744073709551615", &["--batch-size 18446744073709551615", "at most"]);
     refused("--device cpu --image-size 4", &["--image-size 4", "the network needs at least 5 pixels"]);
@@ -28,13 +28,13 @@ fn values_out_of_range() {
 }
 
 #[test]
-fn an_unknown_device_lists_those_there_are() {
+fn an_unknown_device_is_refused_with_a_list_of_devices() {
     refused("--device abacus", &["no device `abacus`", "there are: cpu"]);
     refused("--device 99", &["no device `99`", "there are: cpu"]);
 }
 
 #[test]
-fn config_files_that_cannot_be_used() {
+fn invalid_config_files_are_refused() {
     let place = Place::with_photos(2);
     for (text, parts) in [
         ("optimiser = \"sgd\"", &["unknown key `optimiser`", "did you mean `optimizer`?"]),
@@ -52,7 +52,7 @@ fn config_files_that_cannot_be_used() {
 }
 
 #[test]
-fn output_folders_that_cannot_be_made() {
+fn output_folders_that_cannot_be_made_are_refused() {
     let place = Place::with_photos(2);
     place.write("file", "precious");
     let to = |out: &str| place.run(&format!("{TRAIN} --epochs 1 --out {out}"));
@@ -70,7 +70,7 @@ fn output_folders_that_cannot_be_made() {
 /// Not even root may make a folder in /proc.
 #[cfg(target_os = "linux")]
 #[test]
-fn an_output_folder_that_may_not_be_written_to() {
+fn an_output_folder_without_write_permission_is_refused() {
     let place = Place::with_photos(2);
     place.run(&format!("{TRAIN} --out /proc/run")).refused(&["cannot write /proc/run", "choose another"]);
 }

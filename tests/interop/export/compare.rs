@@ -1,4 +1,4 @@
-//! A model, evaluated by the definitions of ONNX's operators, against what this crate computes.
+//! Compares a model, evaluated by the definitions of ONNX's operators, with the values that this crate computes.
 
 use std::path::Path;
 
@@ -9,10 +9,11 @@ use super::evaluate::evaluate;
 use super::wire::{self, Model, Tensor};
 use crate::common::layout::transpose;
 
-/// Names a folder that models, inputs and expected outputs are written to, for `benches/peers/onnx_check.py`.
+/// The variable with the folder that models, inputs and expected outputs are written to, for
+/// `benches/peers/onnx_check.py`.
 const FOLDER: &str = "SHADEGRAD_ONNX_OUT";
 
-/// Numbers in 0..1 from a seed.
+/// Numbers in 0..1, determined by a seed.
 pub fn random(seed: u64, len: usize) -> Vec<f32> {
     let number = |i: u64| {
         let mut z = (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_add(i);
@@ -53,7 +54,7 @@ fn first(t: &Tensor) -> Tensor {
     Tensor { values: t.values[..shape.iter().product()].to_vec(), shape }
 }
 
-/// Compares a model with expected values, relative to the largest, for a batch and for its first image alone.
+/// Compares a model with expected values, relative to the largest value, for a batch and for its first image.
 #[track_caller]
 pub fn agrees(name: &str, model: &OnnxModel, input: &Tensor, expected: &Tensor, tolerance: f64) {
     let bytes = model.to_bytes().expect("bytes");

@@ -1,4 +1,4 @@
-//! ONNX's operators by their definitions, as loops in f64: the operators of exported models.
+//! ONNX's operators by their definitions, as loops in f64, for the operators of exported models.
 
 use std::collections::BTreeMap;
 
@@ -106,7 +106,7 @@ fn steps(shape: &[usize]) -> Vec<usize> {
     (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect()
 }
 
-/// A tensor whose elements are a function of their place.
+/// A tensor whose elements are a function of their index.
 fn by_place(shape: Vec<usize>, f: impl Fn(&[usize]) -> f64) -> Tensor {
     let steps = steps(&shape);
     let values = (0..shape.iter().product())
@@ -115,7 +115,7 @@ fn by_place(shape: Vec<usize>, f: impl Fn(&[usize]) -> f64) -> Tensor {
     Tensor { shape, values }
 }
 
-/// Axes are aligned at the end; those of size 1 are repeated.
+/// Axes are aligned at the end. Axes of size 1 are repeated.
 fn paired(a: &Tensor, b: &Tensor, f: impl Fn(f64, f64) -> f64) -> Tensor {
     let rank = a.shape.len().max(b.shape.len());
     let widened = |t: &Tensor| [vec![1; rank - t.shape.len()], t.shape.clone()].concat();
@@ -151,13 +151,13 @@ fn reshape(x: &Tensor, to: &[f64]) -> Tensor {
     Tensor { shape, values: x.values.clone() }
 }
 
-/// Over axis 1.
+/// Softmax over axis 1.
 fn softmax(x: &Tensor) -> Tensor {
     let powers = Tensor { shape: x.shape.clone(), values: x.values.iter().map(|v| v.exp()).collect() };
     paired(&powers, &reduce_sum(&powers, &[1.0]), |power, sum| power / sum)
 }
 
-/// With axes of size 1 for those that are summed.
+/// The sum over axes, which keep size 1.
 fn reduce_sum(x: &Tensor, axes: &[f64]) -> Tensor {
     let summed = |axis: usize| axes.contains(&(axis as f64));
     let sized = |kept: bool| (0..x.shape.len()).map(|a| if summed(a) == kept { 1 } else { x.shape[a] }).collect();
@@ -167,7 +167,7 @@ fn reduce_sum(x: &Tensor, axes: &[f64]) -> Tensor {
     by_place(shape, |outer| by_place(inner.clone(), |place| x.values[at(outer) + at(place)]).values.iter().sum())
 }
 
-/// Over axis 1, which is dropped.
+/// Argmax over axis 1, which is dropped.
 fn arg_max(x: &Tensor) -> Tensor {
     let step: usize = x.shape[2..].iter().product();
     let shape = [&x.shape[..1], &x.shape[2..]].concat();

@@ -1,9 +1,9 @@
-//! The three tasks with every variant of their networks, on odd sizes.
+//! The tasks with every variant of their networks, at odd sizes.
 
 use shadegrad::data::{Batch, ColorSpace, Normalization, lightness};
 use shadegrad::exec::{self, AnyEngine, PlanOptions, Session};
 use shadegrad::graph::{Graph, Group};
-use shadegrad::internals::train::model::Model;
+use shadegrad::internals::train::model::LoadedModel;
 use shadegrad::interop::onnx::OnnxModel;
 use shadegrad::interop::torchvision;
 use shadegrad::nn::{Decoder, Mode, Network, ResNet, ResNetDepth, ResNetSeg, ResNetUNet, Stem, UNet, Up};
@@ -17,7 +17,7 @@ use shadegrad::workflows::export;
 use super::compare::{agrees, channels_first, random};
 use super::wire::{self, Tensor};
 
-/// Images of a batch: the model is made for any number.
+/// Images per batch. The model accepts any number.
 const N: usize = 2;
 
 const NORMALIZATION: Normalization = Normalization { mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3] };
@@ -45,7 +45,7 @@ fn graph(card: &ModelCard, n: usize) -> Graph {
     g
 }
 
-/// Scales, shifts and statistics as after training, none of them 0 or 1, and scores that differ.
+/// Sets scales, shifts and statistics as after training, none of them 0 or 1, so that scores differ.
 fn disturb(session: &mut Session<AnyEngine>) {
     let specs: Vec<_> = session.states().iter().map(|(_, spec)| spec.clone()).collect();
     for (seed, spec) in specs.iter().enumerate() {
@@ -104,7 +104,7 @@ fn exported(from: &Checkpoint) -> OnnxModel {
     assert_eq!(*said("task"), from.card.task);
     assert_eq!(serde_json::from_str::<Vec<String>>(said("classes")).expect("a list"), from.card.classes);
     assert_eq!(serde_json::from_str::<[f32; 3]>(said("mean")).expect("a list"), from.card.normalization.mean);
-    assert!(read.nodes.iter().all(|node| node.operator != "Transpose"), "layouts change at the borders alone");
+    assert!(read.nodes.iter().all(|node| node.operator != "Transpose"), "layouts change at inputs and outputs only");
     model
 }
 
@@ -120,14 +120,14 @@ fn classifier(stem: Stem, size: usize) {
 }
 
 #[test]
-fn classifiers_give_probabilities() {
+fn exported_classifiers_give_probabilities() {
     classifier(Stem::ImageNet, 37);
     classifier(Stem::Cifar, 11);
 }
 
-/// Each label has its own probability, and the thresholds go with the model.
+/// Each label has its probability, and the thresholds are in the model.
 #[test]
-fn multi_label_classifiers_give_probabilities_and_thresholds() {
+fn exported_multi_label_classifiers_give_probabilities_and_thresholds() {
     let thresholds = [0.5f32, 0.125, 0.75, 0.3, 0.9];
     let mut card = card("multi-label", ResNet::new(ResNetDepth::L18, 5).into(), [37; 2]);
     card.own.insert("thresholds".into(), serde_json::json!(thresholds).to_string());
@@ -162,7 +162,7 @@ fn segmentation(name: &str, network: Network, size: [usize; 2]) {
 }
 
 #[test]
-fn segmentation_gives_logits() {
+fn exported_segmentation_gives_logits() {
     for decoder in [Decoder::Fcn32s, Decoder::Fcn8s] {
         let network = ResNetSeg { classes: 5, decoder, ..Default::default() }.into();
         segmentation(&format!("segment-{decoder:?}"), network, [45, 61]);
@@ -176,15 +176,15 @@ fn segmentation_gives_logits() {
     segmentation("segment-encoder", ResNetUNet { outputs: 3, ..Default::default() }.into(), [33, 50]);
 }
 
-/// The colors are those that the program writes, before they are rounded to bytes.
+/// The colors are those that `predict` writes, before they are rounded to bytes.
 #[test]
-fn colorization_gives_pictures() {
+fn exported_colorization_gives_pictures() {
     for (outputs, up, skips) in [(2, Up::Transposed, true), (3, Up::Bilinear, false)] {
         let network = UNet { outputs, depth: 2, base: 4, up, skips }.into();
         let card = card("colorize", network, [21, 26]);
         let from = checkpoint(&card);
         let task = Colorization::trained(card.clone(), None).expect("colorizes");
-        let mut model = Model::trained(&task, exec::open("cpu").expect("an engine"), &from).expect("fits");
+        let mut model = LoadedModel::trained(&task, exec::open("cpu").expect("an engine"), &from).expect("fits");
         let images = lightness(&pixels(&card));
         let batch = Batch { images: images.clone(), indices: (0..N).collect(), ..Batch::default() };
         let predicted = model.forward(&task, N, &batch).expect("runs").get("predictions").to_vec();
@@ -192,7 +192,7 @@ fn colorization_gives_pictures() {
         assert_eq!(space, if outputs == 2 { ColorSpace::Lab } else { ColorSpace::Rgb });
         let bytes: Vec<f32> = space.decode(&images, &predicted).iter().map(|&b| f32::from(b) / 255.0).collect();
         let expected = channels_first(&bytes, &[N, 21, 26, 3]);
-        // Half a byte, and a little where a value is next to the middle between two.
+        // Half a byte, and a margin for values near the middle between two bytes.
         let model = exported(&from);
         agrees(&format!("colorize-{}", space.name()), &model, &given(&card), &expected, 0.503 / 255.0);
         let read = wire::model(&model.to_bytes().expect("bytes"));

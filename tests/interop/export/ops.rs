@@ -24,7 +24,7 @@ fn graph_of(build: Build) -> Graph {
     g
 }
 
-/// The network on the CPU engine against its export, as it was made and fused.
+/// Compares the network on the CPU engine with its export, unfused and fused.
 fn check(name: &str, build: Build) {
     for fused in [false, true] {
         let mut g = graph_of(build);
@@ -50,13 +50,13 @@ fn padding(top: usize, bottom: usize, left: usize, right: usize) -> Padding {
     Padding { top, bottom, left, right }
 }
 
-/// A vector over channels that starts at random.
+/// A vector over channels with random initial values.
 fn vector(g: &mut Graph, name: &str, c: usize) -> Result<Value, GraphError> {
     g.state(name, TensorType::channels([c]), Group::Parameters, Init::Uniform { bound: 1.0 }, false)
 }
 
 #[test]
-fn convolutions() {
+fn exported_convolutions_agree() {
     check("grouped", |g, x| {
         let window = Window {
             kernel_size: [3, 2],
@@ -93,7 +93,7 @@ fn convolutions() {
 }
 
 #[test]
-fn pooling() {
+fn exported_pooling_agrees() {
     let window = |ceil_mode, padding| Window { padding, ceil_mode, ..Window::square(3).stride(2) };
     assert_eq!(window(true, padding(0, 0, 0, 0)).output_size([10, 7]), Ok([5, 3]), "of which one is rounded up");
     check("max-ceil", |g, x| {
@@ -117,12 +117,12 @@ fn pooling() {
 }
 
 #[test]
-fn elements_norms_and_regions() {
+fn exported_functions_norms_and_regions_agree() {
     check("elements", |g, x| {
         let functions = [UnaryOp::LeakyRelu(0.2), UnaryOp::Tanh, UnaryOp::Scale(1.5), UnaryOp::Sigmoid];
         let y = functions.into_iter().try_fold(x, |y, f| ops::unary(g, y, f))?;
         let gate = vector(g, "gate", 6)?;
-        // The same vector as it is, repeated over a map, and computed.
+        // One vector repeated over a map, as a state and as a computed value.
         let y = ops::mul(g, y, gate)?;
         let gate = ops::unary(g, gate, UnaryOp::Sigmoid)?;
         let y = ops::add_bias(g, y, gate)?;
@@ -136,7 +136,7 @@ fn elements_norms_and_regions() {
         functions.into_iter().try_fold(y, |y, f| ops::unary(g, y, f))
     });
     check("attention", |g, x| {
-        // Each channel and each pixel weighed by the others.
+        // Each channel and each pixel is weighted by the others.
         let of_channels = ops::mean_axes(g, x, &[1, 2])?;
         let of_channels = ops::softmax(g, of_channels)?;
         let of_pixels = ops::sum_axes(g, x, &[3])?;
@@ -152,7 +152,7 @@ fn elements_norms_and_regions() {
     });
     check("groups", |g, x| {
         let (gamma, beta) = (vector(g, "gamma", 6)?, vector(g, "beta", 6)?);
-        let y = ops::group_norm(g, [x, gamma, beta], 3, 1e-3)?;
+        let y = ops::group_norm(g, [x, gamma, beta], ops::GroupNormOptions { groups: 3, eps: 1e-3 })?;
         ops::relu(g, y)
     });
     check("regions", |g, x| {
@@ -173,7 +173,7 @@ fn elements_norms_and_regions() {
 }
 
 #[test]
-fn sizes() {
+fn exported_resizing_agrees() {
     check("bilinear", |g, x| ops::resize(g, x, [23, 9], Interpolation::Bilinear, Coordinates::HalfPixel));
     check("smaller", |g, x| ops::resize(g, x, [3, 5], Interpolation::Bilinear, Coordinates::HalfPixel));
     check("corners", |g, x| ops::resize(g, x, [17, 1], Interpolation::Bilinear, Coordinates::AlignCorners));
@@ -181,7 +181,7 @@ fn sizes() {
     check("nearest-half", |g, x| ops::resize(g, x, [30, 14], Interpolation::Nearest, Coordinates::HalfPixel));
 }
 
-/// A user's op without an ONNX form.
+/// An op of a user, without an ONNX form.
 #[derive(Debug)]
 struct Own;
 
@@ -207,7 +207,7 @@ fn refused(build: Build, op: &str, parts: &[&str]) {
 }
 
 #[test]
-fn what_onnx_cannot_say_is_refused_by_name() {
+fn ops_without_an_onnx_form_are_refused_by_name() {
     refused(
         |g, x| g.scope("block.own", |g| g.add1(Own, &[x])),
         "own",
@@ -241,7 +241,7 @@ fn what_onnx_cannot_say_is_refused_by_name() {
         "conv2d",
         &["its weight is an input or is computed"],
     );
-    // A value that later nodes read would be another in ONNX.
+    // Later nodes would read another value in ONNX.
     refused(
         |g, x| {
             let bias = vector(g, "bias", 6)?;
@@ -255,7 +255,7 @@ fn what_onnx_cannot_say_is_refused_by_name() {
 }
 
 #[test]
-fn names_that_are_not_there_are_refused() {
+fn unknown_and_repeated_names_of_outputs_are_refused() {
     let g = graph_of(ops::relu);
     let mut session = Session::new(exec::open("cpu").expect("an engine"), &g, 0).expect("starts");
     let error = export(&g, &mut session, &["logits"]).expect_err("a refusal").to_string();

@@ -25,7 +25,7 @@ impl Window {
         [0, 1].map(|a| (input[a] + self.pads[a] + self.pads[a + 2] - self.extent(a)) / self.strides[a] + 1)
     }
 
-    /// For each tap of the window at output (y, x): its number, and where it reads, if that is inside.
+    /// For each tap of the window at output (y, x): its index, and the index of its input pixel, if that is inside.
     fn taps(&self, at: [usize; 2], input: [usize; 2]) -> impl Iterator<Item = (usize, Option<usize>)> {
         let inside = move |axis: usize, tap: usize| {
             let place = at[axis] * self.strides[axis] + tap * self.dilations[axis];
@@ -117,7 +117,7 @@ fn conv_transpose(node: &Node, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) ->
     Tensor { shape: vec![x.shape[0], outputs, size[0], size[1]], values: result }
 }
 
-/// `f` gets the values inside of each window, and the number of its taps.
+/// Pooling. `f` gets the values inside each window, and the number of its taps.
 fn pool(node: &Node, x: &Tensor, f: impl Fn(&[f64], usize) -> f64) -> Tensor {
     let window = Window::of(node);
     let input = [x.shape[2], x.shape[3]];

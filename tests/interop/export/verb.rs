@@ -1,4 +1,4 @@
-//! `shadegrad export` as a user types it.
+//! `shadegrad export` on the command line.
 
 use image::RgbImage;
 
@@ -9,14 +9,14 @@ use crate::support::Place;
 const TRAIN: &str = "train colorize --device cpu --scenes 10 --epochs 1 --image-size 16x19 --base 4 --depth 1";
 
 #[test]
-fn a_run_becomes_a_model() {
+fn export_writes_a_model_of_a_run() {
     let place = Place::new();
     place.run(&format!("{TRAIN} --out run")).fine();
     let told = place.run("export run").fine();
     told.printed(&["written: run/model.onnx", "images [N,3,16,19]", "rgb [N,3,16,19]"]);
     assert!(!place.list("run").iter().any(|name| name.starts_with('.')), "no temporary file is left");
 
-    // As bytes the model's picture is the one that `predict` writes.
+    // The picture of the model, in bytes, is the one that `predict` writes.
     let image = RgbImage::from_fn(19, 16, |x, y| image::Rgb([(x * 13) as u8, (y * 15) as u8, (x * y) as u8]));
     image.save(place.path("image.png")).expect("writes an image");
     place.run("predict run image.png --device cpu --out painted").fine();

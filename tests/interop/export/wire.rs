@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// A tensor; whole numbers are exact in f64 as far as they occur.
+/// A tensor. Whole numbers of the tests are exact in f64.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     pub shape: Vec<usize>,
@@ -25,7 +25,7 @@ pub struct Node {
     pub attributes: BTreeMap<String, Attribute>,
 }
 
-/// Name, axes and what it says of itself.
+/// Name, axes and description.
 pub type Port = (String, Vec<String>, String);
 
 #[derive(Debug, Default)]
@@ -152,7 +152,7 @@ fn node(bytes: &[u8]) -> Node {
     Node { operator, inputs, outputs, attributes }
 }
 
-/// The value's field must be the one that the type names.
+/// An attribute. Its value must be in the field of its type.
 fn attribute(bytes: &[u8]) -> (String, Attribute) {
     let all = fields(bytes);
     let of = |number: u64| all.iter().filter(move |(n, _)| *n == number).map(|(_, field)| field);

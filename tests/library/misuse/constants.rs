@@ -1,4 +1,4 @@
-//! Numbers in ops that no shader could write down.
+//! Numbers in ops that no shader can represent.
 
 use shadegrad::exec::PlanOptions;
 use shadegrad::graph::{Graph, GraphError, Value};

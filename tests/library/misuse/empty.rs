@@ -9,7 +9,7 @@ use shadegrad::shape::TensorType;
 
 use super::session;
 
-/// A loss of what `network` makes of an empty batch, and all gradients.
+/// A loss of the network's output for an empty batch, and all gradients.
 fn train(network: impl Fn(&mut Graph, Value) -> Result<Value, GraphError>, regression: bool) -> Vec<Vec<f32>> {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([0, 4, 4, 3]));
@@ -42,7 +42,7 @@ fn losses_and_gradients_of_no_samples_are_0() {
     let group = |g: &mut Graph, x| {
         let vector = |g: &mut Graph, name| g.input(name, TensorType::channels([3]));
         let (gamma, beta) = (vector(g, "gamma"), vector(g, "beta"));
-        ops::group_norm(g, [x, gamma, beta], 1, 1e-5)
+        ops::group_norm(g, [x, gamma, beta], ops::GroupNormOptions::new(1))
     };
     let eval = |g: &mut Graph, x| BatchNorm2d::default().apply(g, "norm", x, Mode::Eval);
     for regression in [false, true] {
@@ -52,7 +52,7 @@ fn losses_and_gradients_of_no_samples_are_0() {
     }
 }
 
-/// It has no statistics, so nothing is said of numbers: it must but run.
+/// The batch has no statistics, so only the run is checked.
 #[test]
 fn batch_norm_of_no_samples_runs() {
     let norm = |g: &mut Graph, x| BatchNorm2d::default().apply(g, "norm", x, Mode::Train);

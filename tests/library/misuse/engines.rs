@@ -1,4 +1,4 @@
-//! The CPU engine, when what it is given does not fit together.
+//! The CPU engine with plans, slices and sizes that do not fit.
 
 use shadegrad::exec::{Buffer, CpuEngine, Engine, Plan, PlanOptions, Rows, Slice};
 use shadegrad::graph::{Graph, Group, StateLayout};
@@ -7,7 +7,7 @@ use shadegrad::shape::{TensorType, Window};
 
 use super::refused;
 
-/// Max pooling, which writes two tensors at once.
+/// Max pooling, which writes two tensors.
 fn pooling() -> Plan {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([1, 4, 4, 4]));
@@ -22,7 +22,7 @@ fn engine(plan: &Plan) -> CpuEngine<f32> {
     engine
 }
 
-/// Its slices would alias as `&mut`, or reach beyond their memory.
+/// The slices of the changed plan would alias as `&mut`, or exceed their memory.
 #[test]
 fn a_plan_that_was_changed_is_refused() {
     let plan = pooling();
@@ -45,7 +45,7 @@ fn a_plan_that_was_changed_is_refused() {
 }
 
 #[test]
-fn what_an_engine_does_not_have_is_refused() {
+fn unknown_plans_and_memory_are_refused() {
     let plan = pooling();
     let mut engine = engine(&plan);
     refused(engine.run(0, &[]), &["plan 0", "not loaded"]);
@@ -67,7 +67,7 @@ fn what_an_engine_does_not_have_is_refused() {
     refused(CpuEngine::<f32>::new().read(0, group), &["Parameters", "no such memory"]);
 }
 
-/// More than any machine has.
+/// States larger than the memory of any machine.
 #[test]
 fn states_that_no_memory_can_hold_are_refused() {
     for len in [1 << 46, usize::MAX] {

@@ -1,4 +1,4 @@
-//! Values of one graph in another, such as those of training in the evaluation of the same network.
+//! Values of one graph in another, such as those of training in the evaluation graph of the same network.
 
 use shadegrad::autodiff;
 use shadegrad::graph::Graph;
@@ -13,7 +13,7 @@ fn values_of_another_graph_are_refused() {
     let ty = || TensorType::channels([1, 4, 4, 4]);
     let (mut training, mut evaluation) = (Graph::new(), Graph::new());
     let (theirs, ours) = (training.input("x", ty()), evaluation.input("x", ty()));
-    assert_eq!(theirs.index(), ours.index(), "which the place alone does not tell");
+    assert_eq!(theirs.index(), ours.index(), "equal indices, different graphs");
     let told = ["another graph"];
     refused(ops::add(&mut evaluation, ours, theirs), &["add", "another graph"]);
     refused(ops::relu(&mut evaluation, theirs), &told);
@@ -30,9 +30,9 @@ fn values_of_another_graph_are_refused() {
     assert!(evaluation.has(ours) && !evaluation.has(theirs));
 }
 
-/// A clone goes on from what it was made of.
+/// A clone accepts the values of the graph that it was made of.
 #[test]
-fn values_from_before_a_clone_are_its_own_too() {
+fn a_clone_accepts_values_of_its_original() {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([1, 2, 2, 4]));
     let mut clone = g.clone();
@@ -42,7 +42,7 @@ fn values_from_before_a_clone_are_its_own_too() {
 
 #[test]
 #[should_panic(expected = "another graph")]
-fn the_type_of_another_graphs_value_is_not_known() {
+fn the_type_of_a_value_of_another_graph_panics() {
     let mut other = Graph::new();
     let x = other.input("x", TensorType::channels([1, 2, 2, 4]));
     Graph::new().ty(x);

@@ -1,4 +1,4 @@
-//! Ops that are added by hand, with too few inputs or too many.
+//! Ops added directly, with too few or too many inputs.
 
 use shadegrad::graph::{Graph, Group, Init, Op, Value};
 use shadegrad::internals::ops::{
@@ -31,7 +31,7 @@ fn a_wrong_number_of_inputs_is_refused() {
 }
 
 #[test]
-fn an_op_without_results_is_no_value() {
+fn an_op_without_results_is_refused_as_a_value() {
     let mut g = Graph::new();
     let ty = TensorType::channels([4]);
     let state = g.state("s", ty.clone(), Group::Frozen, Init::Constant(0.0), false).expect("a new state");
@@ -47,9 +47,9 @@ fn a_reshape_of_another_type_is_refused() {
     refused(g.add(reshape, &[x]), &["reshape", "made for [1×6]"]);
 }
 
-/// `a = b` and `a = a` of states that lie in one buffer, which no kernel may read and write at once.
+/// `a = b` and `a = a` of states in one buffer, which no kernel may read and write at once.
 #[test]
-fn a_state_takes_the_value_of_another_of_its_group() {
+fn a_state_is_assigned_the_value_of_another_of_its_group() {
     let mut g = Graph::new();
     let [a, b] = [("a", 1.0), ("b", 2.0)].map(|(name, value)| {
         g.state(name, TensorType::channels([3]), Group::Frozen, Init::Constant(value), false).expect("a new state")
@@ -63,7 +63,7 @@ fn a_state_takes_the_value_of_another_of_its_group() {
     assert_eq!(["a", "b"].map(|name| session.read_state(name).expect("a state")), [[2.0; 3]; 2]);
 }
 
-/// What is updated in place must be another tensor than what is read.
+/// A tensor updated in place must differ from those that are read.
 #[test]
 fn states_that_a_norm_would_update_twice_are_refused() {
     let mut g = Graph::new();

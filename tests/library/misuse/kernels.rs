@@ -1,4 +1,4 @@
-//! Kernels, whose input channels are padded in memory: rows of zeros that count for nothing.
+//! Kernels with padded input channels: their rows of zeros must not count.
 
 use shadegrad::autodiff::gradients_from;
 use shadegrad::exec::PlanOptions;
@@ -13,7 +13,7 @@ fn kernel(g: &mut Graph, inputs: usize) -> Value {
     g.state(&format!("w{inputs}"), ty, Group::Parameters, Init::Constant(3.0), true).expect("a new state")
 }
 
-/// What ops that see rows of channels say of kernels `w` and `v`.
+/// Results of ops on rows of channels, for kernels `w` and `v`.
 fn rows_of_channels(g: &mut Graph, w: Value, v: Value, inputs: usize) -> Vec<Result<(), GraphError>> {
     let labels = g.input("labels", TensorType::flat(inputs));
     let bias = g.input("bias", TensorType::channels([4]));
@@ -31,13 +31,13 @@ fn rows_of_channels(g: &mut Graph, w: Value, v: Value, inputs: usize) -> Vec<Res
         ops::concat(g, &[w, v]).map(drop),
         ops::crop_pad(g, w, ops::Region::of_size([1, inputs, 4])).map(drop),
         ops::max_pool(g, w, pixels).map(drop),
-        ops::group_norm(g, [w, bias, bias], 1, 0.0).map(drop),
+        ops::group_norm(g, [w, bias, bias], ops::GroupNormOptions { groups: 1, eps: 0.0 }).map(drop),
         ops::fill(g, ty, 1.0).map(drop),
     ]
 }
 
 #[test]
-fn padded_input_channels_are_no_rows() {
+fn kernels_with_padded_input_channels_are_refused_as_rows() {
     for (inputs, right) in [(3, false), (4, true)] {
         let mut g = Graph::new();
         let w = kernel(&mut g, inputs);
@@ -51,7 +51,7 @@ fn padded_input_channels_are_no_rows() {
     }
 }
 
-/// Σ (2w + w)²: products and sums see zeros where there are no channels.
+/// Σ (2w + w)²: products and sums read zeros in the padding.
 #[test]
 fn sums_and_products_of_kernels_are_right() {
     let mut g = Graph::new();

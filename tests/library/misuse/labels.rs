@@ -1,4 +1,4 @@
-//! Labels: how they lie, and which are classes.
+//! Labels: their layout in memory, and the values that are classes.
 
 use shadegrad::exec::PlanOptions;
 use shadegrad::graph::Graph;
@@ -7,7 +7,7 @@ use shadegrad::shape::TensorType;
 
 use super::{refused, session};
 
-/// A channel axis of one is padded to four numbers, of which three would be read as labels of other pixels.
+/// A channel axis of one is padded to four numbers. Three of them would be read as labels of other pixels.
 #[test]
 fn labels_that_are_padded_in_memory_are_refused() {
     let mut g = Graph::new();
@@ -38,7 +38,7 @@ fn pixels() -> (Graph, [shadegrad::graph::Value; 2]) {
 fn a_label_that_is_no_class_is_refused_when_it_is_written() {
     let (mut g, [logits, labels]) = pixels();
     let options = CrossEntropyOptions { ignore_index: Some(-1), ..CrossEntropyOptions::default() };
-    // Under another shape they are labels still.
+    // A reshaped tensor of labels holds labels.
     let lists = ops::reshape(&mut g, labels, [1, 3]).and_then(|v| ops::reshape(&mut g, v, [3])).expect("as many");
     let [loss, _] = ops::softmax_cross_entropy(&mut g, logits, lists, None, options).expect("labels");
     g.output("loss", loss);
@@ -52,7 +52,7 @@ fn a_label_that_is_no_class_is_refused_when_it_is_written() {
     refused(session.run_now(plan), &["`labels` was never written"]);
     session.write(plan, "labels", &[0.0, -1.0, 2.0]).expect("classes, and one that is ignored");
     session.run_now(plan).expect("a run");
-    // Dice ignores no label here, so that -1 is none for both.
+    // Dice has no ignored label here, so -1 is invalid for both ops.
     let dice = ops::dice_loss(&mut g, logits, labels, DiceOptions::default()).expect("labels");
     g.output("dice", dice);
     let plan = session.load(&g, PlanOptions::default()).expect("a plan");
@@ -73,10 +73,10 @@ fn a_target_that_is_no_probability_is_refused_when_it_is_written() {
     refused(session.write(plan, "targets", &[0.0, 1.0, 0.25, -1.0, 0.0, 2.0]), &told);
 }
 
-/// With equal logits a row's probabilities are 1/3 each: row 1 alone has a class. Dice counts the pixels of all rows, but
-/// their classes where they have one. The labels are computed, so that no check of the host sees them.
+/// With equal logits the probabilities of a row are 1/3 each. Only row 1 has a class. Dice counts the pixels of all
+/// rows, but classes only of rows that have one. The labels are computed, so the host does not check them.
 #[test]
-fn a_label_between_two_classes_is_none() {
+fn a_label_between_two_classes_is_no_class() {
     let (mut g, [logits, labels]) = pixels();
     let labels = ops::scale(&mut g, labels, 1.0).expect("a value");
     let [loss, totals] =

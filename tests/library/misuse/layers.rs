@@ -1,4 +1,4 @@
-//! Weights that start as bilinear interpolation.
+//! Weights that are initialized as bilinear interpolation.
 
 use shadegrad::exec::PlanOptions;
 use shadegrad::graph::Graph;
@@ -9,7 +9,7 @@ use shadegrad::shape::TensorType;
 use super::{refused, session};
 
 #[test]
-fn interpolation_into_other_channels_is_refused() {
+fn interpolation_with_unequal_channels_is_refused() {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([1, 4, 4, 3]));
     let told = ["bilinear", "number of channels"];
@@ -18,7 +18,7 @@ fn interpolation_into_other_channels_is_refused() {
     refused(conv.apply(&mut g, "c", x), &told);
 }
 
-/// Where both neighbors of a pixel are in the image, as the op that interpolates says.
+/// Pixels with both neighbors in the image have the values of the interpolating op.
 #[test]
 fn every_factor_starts_as_interpolation() {
     for factor in [2, 3, 5] {

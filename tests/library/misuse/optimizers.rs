@@ -1,4 +1,4 @@
-//! What an update is given besides gradients.
+//! Inputs of an update besides gradients.
 
 use shadegrad::graph::{Graph, Group, Init};
 use shadegrad::ops::{self, AdamOptions, SgdOptions};

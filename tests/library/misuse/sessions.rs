@@ -1,4 +1,4 @@
-//! What a session is asked for by name and number.
+//! Names, numbers and tickets of sessions.
 
 use shadegrad::exec::PlanOptions;
 use shadegrad::graph::Graph;
@@ -28,7 +28,7 @@ fn the_length_of_an_unused_input_is_checked() {
     refused(session.write(plan, "unused", &[0.0; 4]), &["unused: 4 numbers for a tensor of 5"]);
 }
 
-/// The same plan, but another session's.
+/// The same plan in another session.
 #[test]
 fn a_plan_of_another_session_is_refused() {
     let mut g = Graph::new();
@@ -50,7 +50,7 @@ fn a_plan_of_another_session_is_refused() {
 }
 
 #[test]
-fn a_run_is_taken_by_its_own_plan() {
+fn a_ticket_is_taken_by_its_own_plan() {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([4]));
     g.output("x", x);

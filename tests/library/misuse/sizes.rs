@@ -1,4 +1,4 @@
-//! Sizes that no kernel can have, or count.
+//! Sizes that no kernel can have or count.
 
 use shadegrad::exec::PlanOptions;
 use shadegrad::graph::{Graph, GraphError, Group, Init, Value};

@@ -1,4 +1,4 @@
-//! States: who may be added when, and who may be read after an update.
+//! States: when they may be added, and when they may be read after an update.
 
 use shadegrad::autodiff::gradients_from;
 use shadegrad::graph::{Graph, GraphError, Group, Init, StateTable, Value};
@@ -11,9 +11,9 @@ fn state(g: &mut Graph, name: &str, group: Group) -> Result<Value, GraphError> {
     g.state(name, TensorType::channels([4]), group, Init::Constant(0.5), true)
 }
 
-/// It would lie before those that are not decayed, and the update would train these by the gradients of others.
+/// The parameter would come before those without decay, and the update would train these by gradients of others.
 #[test]
-fn a_parameter_that_comes_after_the_packed_gradients_is_refused() {
+fn a_parameter_added_after_packing_the_gradients_is_refused() {
     let mut g = Graph::with_states(StateTable::freezing(&["frozen".into()]));
     let known = state(&mut g, "known", Group::Parameters).expect("a new state");
     let gradient = ops::scale(&mut g, known, 2.0).expect("an activation");
@@ -28,7 +28,7 @@ fn a_parameter_that_comes_after_the_packed_gradients_is_refused() {
     refused(state(&mut g, "late", Group::Statistics), &["`late`", "the group Statistics, which was packed"]);
 }
 
-/// The gradient of `x · w` for x is w, but as it was when the product was taken.
+/// The gradient of `x · w` for x is w before its update.
 #[test]
 fn a_gradient_that_would_read_a_state_after_its_update_is_refused() {
     for reshaped in [false, true] {
@@ -41,14 +41,14 @@ fn a_gradient_that_would_read_a_state_after_its_update_is_refused() {
         ops::assign(&mut g, w, hundred).expect("equal shapes");
         let told = ["the gradient of `mul`", "`w`", "`assign`"];
         refused(gradients_from(&mut g, &[(product, hundred)], &[x]), &told);
-        // What is computed behind the update sees it, and so does its gradient.
+        // Nodes after the update read the new value, and so does their gradient.
         let after = ops::mul(&mut g, x, w).expect("equal shapes");
         gradients_from(&mut g, &[(after, hundred)], &[x]).expect("nothing stands between");
     }
 }
 
 #[test]
-fn a_state_that_is_asked_for_otherwise_is_refused() {
+fn a_state_with_two_definitions_is_refused() {
     let mut g = Graph::with_states(StateTable::freezing(&["frozen".into()]));
     let ty = TensorType::channels([4]);
     let (group, init) = (Group::Parameters, Init::Constant(0.5));

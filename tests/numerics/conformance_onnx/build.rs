@@ -1,4 +1,4 @@
-//! Builds graphs of this crate's ops from an ONNX case, or says why there is none.
+//! Builds graphs of this crate's ops from an ONNX case, or gives the reason why it cannot.
 
 mod dense;
 mod resize;
@@ -11,10 +11,10 @@ use shadegrad::shape::{Padding, Shape, TensorType, Window};
 
 use super::case::{Node, OnnxCase};
 use super::npy::Tensor;
-use crate::common::case::{Builder, Case, Place};
+use crate::common::case::{Builder, Case, Context};
 use crate::common::layout::{channels_last, outputs_last, transpose};
 
-/// Why a case is not run.
+/// The reason why a case is not run.
 #[derive(Debug)]
 pub struct Unsupported(pub String);
 
@@ -28,9 +28,9 @@ pub fn unsupported<T>(reason: impl Into<String>) -> Result<T, Unsupported> {
     Err(Unsupported(reason.into()))
 }
 
-/// The place of a result after the run.
+/// Where a result is found after the run.
 pub enum Source {
-    /// Output or state of this name, after the last step; some elements of it.
+    /// A range of elements of the output or state of this name, after the last step.
     Last(String, std::ops::Range<usize>),
     /// This output in every step, times a factor.
     EveryStep(String, f64),
@@ -44,7 +44,7 @@ pub struct Check {
     pub expected: Vec<f64>,
 }
 
-/// Checks of a case, and the outputs that are left out.
+/// Checks of a case, and the outputs without a check.
 pub type Built = Result<(Vec<Check>, Vec<String>), Unsupported>;
 
 /// Makes the checks of a case.
@@ -56,7 +56,7 @@ pub fn build(case: &OnnxCase) -> Built {
         _ => {}
     }
     let mut network =
-        Network { b: Builder::new(&case.name, Place::Alone), case, made: BTreeMap::new(), states: vec![] };
+        Network { b: Builder::new(&case.name, Context::Alone), case, made: BTreeMap::new(), states: vec![] };
     for (i, node) in case.nodes.iter().enumerate() {
         network.node(i, node)?;
     }
@@ -85,7 +85,7 @@ pub fn build(case: &OnnxCase) -> Built {
     Ok((from.into_iter().map(check).collect(), left_out))
 }
 
-/// Type and values of an activation or vector here.
+/// Type and values of an activation or vector in the library's layout.
 fn inside(t: &Tensor) -> (TensorType, Vec<f64>) {
     let (shape, values) = channels_last(&t.values, &t.shape);
     (TensorType::channels(Shape(shape)), values)
@@ -94,9 +94,9 @@ fn inside(t: &Tensor) -> (TensorType, Vec<f64>) {
 struct Network<'c> {
     b: Builder,
     case: &'c OnnxCase,
-    /// Results by ONNX name; true when the axes are ONNX's own.
+    /// Results by ONNX name, and whether their axes are in ONNX's order.
     made: BTreeMap<&'c str, (Value, bool)>,
-    /// ONNX outputs that are states here.
+    /// ONNX outputs that are states in the library.
     states: Vec<(String, String)>,
 }
 
@@ -220,7 +220,7 @@ impl<'c> Network<'c> {
         let (gamma, beta) = (self.vector(at, node, 1)?, self.vector(at, node, 2)?);
         let mean = self.b.statistic("mean", self.given(node, 3)?.values.clone())?;
         let var = self.b.statistic("var", self.given(node, 4)?.values.clone())?;
-        // ONNX keeps `momentum` of the old statistics, and divides the running variance by n.
+        // In ONNX `momentum` is the share of the old statistics, and the running variance is divided by n.
         let momentum = (1.0 - node.float("momentum").unwrap_or(0.9)) as f32;
         let training = node.int("training_mode") == Some(1);
         for (output, state) in node.outputs.iter().skip(1).zip(["mean", "var"]) {
@@ -240,7 +240,7 @@ impl<'c> Network<'c> {
         }
         let (gamma, beta) = (self.vector(at, node, 1)?, self.vector(at, node, 2)?);
         let eps = node.float("epsilon").unwrap_or(1e-5) as f32;
-        Ok(ops::group_norm(&mut self.b.graph, [x, gamma, beta], groups, eps)?)
+        Ok(ops::group_norm(&mut self.b.graph, [x, gamma, beta], ops::GroupNormOptions { groups, eps })?)
     }
 
     fn pool(&mut self, at: usize, node: &Node) -> Result<Value, Unsupported> {
@@ -267,7 +267,7 @@ impl<'c> Network<'c> {
         let (stride, dilation) = (two("strides")?, two("dilations")?);
         let [_, h, w, _] = self.b.graph.nhwc(x)?;
         let automatic = node.text("auto_pad").unwrap_or("NOTSET");
-        // The output has ceil(input / stride) elements; the odd row or column of padding is on the named side.
+        // The output has ceil(input / stride) elements. An odd row or column of padding is on the named side.
         let same = |axis: usize| {
             let (input, s) = ([h, w][axis], stride[axis]);
             let extent = (kernel_size[axis] - 1) * dilation[axis] + 1;

@@ -1,4 +1,4 @@
-//! A case as JSON: nodes, attributes and data sets. A tensor's values stand in the JSON or in an .npy file that it names.
+//! A case as JSON: nodes, attributes and data sets. A tensor's values are in the JSON or in an .npy file that it names.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -59,7 +59,7 @@ impl Node {
     pub fn text(&self, name: &str) -> Option<&str> {
         self.attrs.get(name)?.as_str()
     }
-    /// Two numbers of an attribute, or `default` where it is missing.
+    /// Two numbers of an attribute, or `default` if it is missing.
     pub fn pair(&self, name: &str, default: usize) -> Option<[usize; 2]> {
         match self.sizes(name) {
             Some(list) => list.try_into().ok(),
@@ -73,7 +73,7 @@ impl Node {
     pub fn ints(&self, name: &str) -> Option<Vec<i64>> {
         self.attrs.get(name)?.as_array()?.iter().map(Json::as_i64).collect()
     }
-    /// Name of an input that is given.
+    /// Name of an input, if it is given.
     pub fn input(&self, i: usize) -> Option<&str> {
         self.inputs.get(i).map(String::as_str).filter(|name| !name.is_empty())
     }
@@ -98,7 +98,7 @@ pub struct OnnxCase {
 }
 
 impl Description {
-    /// One case for each data set. Files are looked up in `folder`.
+    /// One case per data set. Files are relative to `folder`.
     fn cases(self, folder: &Path) -> Result<Vec<OnnxCase>, String> {
         let load = |tensors: &[Named]| -> Result<BTreeMap<String, Tensor>, String> {
             tensors.iter().map(|t| Ok((t.name.clone(), t.data.read(folder)?))).collect()

@@ -1,5 +1,5 @@
-//! ONNX's losses. A loss per row is the sum with all other rows ignored. The log-probability of a class is minus the loss of
-//! a row with that label.
+//! ONNX's losses. The loss of a row is the sum with all other rows ignored. The log-probability of a class is minus the
+//! loss of a row with that label.
 
 use shadegrad::ops::{self, CrossEntropyOptions, Reduction};
 use shadegrad::shape::TensorType;
@@ -7,13 +7,13 @@ use shadegrad::shape::TensorType;
 use super::build::{Built, Check, Source, unsupported};
 use super::case::OnnxCase;
 use super::npy::Tensor;
-use crate::common::case::{Builder, Place, Values};
+use crate::common::case::{Builder, Context, Values};
 use crate::common::layout::transpose;
 
-/// Cases with more runs are left out: smaller ones check the same.
+/// Largest number of runs of a case. Smaller cases check the same.
 const MOST_RUNS: usize = 1200;
 
-/// Label of ignored rows: no class and no ignored label of the cases.
+/// Label of ignored rows. It is no class and no ignored label of the cases.
 const NOBODY: i32 = -77;
 
 /// A tensor as rows of the elements along an axis.
@@ -52,7 +52,7 @@ pub fn build(case: &OnnxCase) -> Built {
             let all = vec![loss.labels.clone()];
             checks.push(loss.check(name, loss.options, &weights, all, (1.0, expected.values.clone()))?);
         } else if count <= MOST_RUNS {
-            // The op has one ignored label, for the case's and for the rows left out.
+            // The op has one ignored label, for the case's ignored rows and for all rows but one.
             let ignored = loss.options.ignore_index.unwrap_or(NOBODY);
             let options =
                 CrossEntropyOptions { ignore_index: Some(ignored), reduction: Reduction::Sum, ..loss.options };
@@ -113,7 +113,7 @@ impl Loss<'_> {
         steps: Vec<Vec<f64>>,
         (factor, expected): (f64, Vec<f64>),
     ) -> Result<Check, super::build::Unsupported> {
-        let mut b = Builder::new(&self.case.name, Place::Alone);
+        let mut b = Builder::new(&self.case.name, Context::Alone);
         let count = self.labels.len();
         let logits = b.constant("logits", TensorType::channels([count, self.classes]), self.logits.clone());
         let labels = b.constant("labels", TensorType::flat(count), self.labels.clone());

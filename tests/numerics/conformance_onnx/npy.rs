@@ -18,7 +18,7 @@ pub fn read(path: &Path) -> Result<Tensor, String> {
 
 fn parse(bytes: &[u8]) -> Option<Tensor> {
     let rest = bytes.strip_prefix(b"\x93NUMPY")?;
-    // From version 2 on the header's length takes four bytes.
+    // From version 2 on the header's length has four bytes.
     let (len, at) = match rest.first()? {
         1 => (u16::from_le_bytes([*rest.get(2)?, *rest.get(3)?]) as usize, 4),
         _ => (u32::from_le_bytes(rest.get(2..6)?.try_into().ok()?) as usize, 6),
@@ -67,7 +67,7 @@ pub fn write(path: &Path, tensor: &Tensor, integer: bool) -> std::io::Result<()>
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn npy_files_are_read_as_written() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("x.npy");
     for (shape, integer) in [(vec![], false), (vec![3], true), (vec![2, 3, 1], false)] {

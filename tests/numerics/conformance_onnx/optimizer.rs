@@ -1,4 +1,4 @@
-//! ONNX's Adam and Momentum: inputs R (rate), T (steps so far), then parameters, gradients and moments in turn.
+//! ONNX's Adam and Momentum: inputs R (rate), T (number of steps), then parameters, gradients and moments alternately.
 
 use shadegrad::graph::Group;
 use shadegrad::ops::{AdamOptions, Hyper, SgdOptions};
@@ -49,7 +49,7 @@ pub fn build(case: &OnnxCase) -> Built {
         Update::Sgd(SgdOptions { momentum: float("alpha", 0.0), nesterov, weight_decay, decay_all: true })
     };
     let mut graph = update_case(&case.name, &parameters, &[gradients], (update, None, rate.values[0]))?;
-    // With T = 0 ONNX corrects nothing.
+    // For T = 0 ONNX applies no correction.
     let (lr, one) = (rate.values[0] as f32, 1.0);
     let hyper = Hyper { lr, first_correction: one, second_correction: one, ..Hyper::default() };
     graph.steps[0].insert("hyper".into(), hyper.values().map(f64::from).to_vec());

@@ -1,11 +1,12 @@
-//! Times whole training steps in burn and prints one JSON line each, as `shadegrad bench --json` does.
+//! Times whole training steps in burn and prints one JSON line each, in the form of `shadegrad bench --json`.
 //!
 //!     cargo build --release --manifest-path benches/peers/burn/Cargo.toml
 //!     benches/peers/burn/target/release/shadegrad-peer-burn --step resnet18:16x64x64 --step unet:4x128x128:base=16
 //!
-//! A step is forward, backward and Adam in f32 on a batch that already lies on the device, each timed until the device
-//! has finished. first_step_s is the first step of all. burn compiles kernels and tries variants of them in its first three
-//! steps, so it needs a warm-up of at least 3. On software rasterizers the first step takes minutes even for small networks.
+//! A step is forward, backward and Adam in f32 on a batch that is on the device. Each step is timed until the device
+//! has finished. first_step_s is the first step of the process. burn compiles kernels and tries variants of them in its
+//! first three steps, so it needs a warm-up of at least 3. On software rasterizers the first step takes minutes even
+//! for small networks.
 
 mod networks;
 
@@ -57,7 +58,7 @@ enum Model {
     UNet { depth: usize, base: usize },
 }
 
-/// A training step, in the words of `shadegrad bench --step`.
+/// A training step in the syntax of `shadegrad bench --step`.
 #[derive(Clone)]
 struct Step {
     text: String,
@@ -128,8 +129,8 @@ fn open(backend: Backend, wanted: &str) -> Result<(Device, String), String> {
     }
 }
 
-/// Mean cross entropy of logits `[N, classes, H, W]` and labels `[N, 1, H, W]`. burn's own loss takes two dimensions; this
-/// computes the same without permuting the logits.
+/// Mean cross entropy of logits `[N, classes, H, W]` and labels `[N, 1, H, W]`. burn's own loss takes two dimensions.
+/// This one does not permute the logits.
 fn cross_entropy(logits: Tensor<4>, labels: Tensor<4, Int>) -> Tensor<1> {
     log_softmax(logits, 1).gather(1, labels).mean().neg()
 }

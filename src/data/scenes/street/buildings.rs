@@ -1,11 +1,11 @@
-//! Rows of houses along the street, their windows labeled apart from their walls.
+//! Rows of houses along the street. Windows and walls have different labels.
 
 use super::camera::{Camera, NEAR, Point};
 use crate::data::scenes::Label;
 use crate::data::scenes::canvas::{Color, Drawing};
 use crate::random::Random;
 
-/// A wall as a rectangle in space: `at(u, v)` with u along it and v up, both in meters.
+/// A wall as a rectangle in space: `at(u, v)` with u along it and v upward, both in meters.
 struct Wall<'a> {
     camera: &'a Camera,
     origin: Point,
@@ -21,7 +21,7 @@ impl Wall<'_> {
     }
 
     fn rect(&self, d: &mut Drawing, (u0, v0): (f32, f32), (u1, v1): (f32, f32), color: Color) {
-        // What lies behind the camera is cut off.
+        // The part behind the camera is cut off.
         let cut = |u: f32| if self.along.1 > 0.0 { u.max(NEAR - self.origin.2) } else { u };
         let (u0, u1) = (cut(u0), cut(u1));
         if u1 > u0 {
@@ -30,16 +30,16 @@ impl Wall<'_> {
     }
 }
 
-/// How the windows of a house look.
+/// The windows of a house.
 #[derive(Clone, Copy)]
 struct Style {
     wall: Color,
     frame: Color,
     pane: Color,
-    /// Share of windows with light behind them.
+    /// Share of lit windows.
     lit: f32,
     storey: f32,
-    /// Distance from one window to the next.
+    /// Distance between windows.
     pitch: f32,
     width: f32,
     tall: f32,
@@ -112,7 +112,7 @@ fn house(
 ) {
     let height = storeys * style.storey + 0.6;
     let depth = 11.0;
-    // The face that looks back at the camera, seen through a gap in the row.
+    // The side that faces the camera, seen through a gap in the row.
     let end = Wall { camera, origin: (x, 0.0, near), along: (side, 0.0), length: depth, height };
     let roof_color = match rng.below(3) {
         0 => Color::hsv(rng.range(0.0, 0.05), rng.range(0.4, 0.65), rng.range(0.35, 0.5)),
@@ -154,7 +154,7 @@ fn face(d: &mut Drawing, wall: &Wall<'_>, style: Style, sun: f32, (street, share
         wall.rect(d, (0.0, 0.0), (wall.length, wall.height), style.wall.shade(sun));
         wall.rect(d, (0.0, 0.0), (wall.length, 0.5), style.wall.shade(0.6 * sun));
     });
-    // Farther away they are finer than any pixel.
+    // At this distance they are finer than a pixel.
     if wall.origin.2 > 75.0 {
         return;
     }
@@ -209,7 +209,7 @@ fn window(
     });
 }
 
-/// What closes the street far away: a house across it, or a low skyline.
+/// The far end of the street: a house across it, or a low skyline.
 pub fn end_of_street(d: &mut Drawing, camera: &Camera, far: f32, dusk: bool, rng: &mut Random) {
     if rng.chance(0.4) {
         let style = Style::random(dusk, rng);

@@ -1,13 +1,13 @@
-//! The camera of a street scene: from meters to the frame.
+//! The camera of a street scene: projects meters to the frame.
 //!
-//! The street runs along Z, away from the camera; X is to the right of the road's middle, Y is up.
+//! The street runs along Z, away from the camera. X points to the right of the road's middle, Y upward.
 
 use tiny_skia::Transform;
 
 use crate::data::scenes::canvas::{Color, Drawing, Fill};
 use crate::random::Random;
 
-/// Nothing nearer than this many meters is drawn.
+/// Least drawn distance in meters.
 pub const NEAR: f32 = 1.0;
 
 /// A point in meters: X, Y, Z.
@@ -19,7 +19,7 @@ pub type Point = (f32, f32, f32);
 pub struct Camera {
     /// Width of the frame over its height.
     pub aspect: f32,
-    /// Where the street vanishes.
+    /// Horizontal position of the vanishing point.
     pub center: f32,
     /// Height of the horizon from the top of the frame.
     pub horizon: f32,
@@ -29,9 +29,9 @@ pub struct Camera {
     pub x: f32,
     /// Meters above the road.
     pub height: f32,
-    /// What distance fades into.
+    /// Color of distant things.
     pub haze: Color,
-    /// Distance at which 63 % has faded.
+    /// Distance in meters at which 63 % has faded.
     pub sight: f32,
 }
 
@@ -50,25 +50,25 @@ impl Camera {
         }
     }
 
-    /// Where a point is in the frame.
+    /// Position of a point in the frame.
     pub fn see(&self, (x, y, z): Point) -> (f32, f32) {
         let scale = self.focal / z.max(NEAR);
         (self.center + (x - self.x) * scale, self.horizon - (y - self.height) * scale)
     }
 
-    /// Frame heights of a meter at distance `z`.
+    /// Size of a meter at distance `z`, in frame heights.
     pub fn scale(&self, z: f32) -> f32 {
         self.focal / z.max(NEAR)
     }
 
-    /// `color` as it looks from `z` meters away.
+    /// `color` seen from `z` meters away.
     pub fn fade(&self, color: Color, z: f32) -> Color {
         let share = 1.0 - (-z / self.sight).exp();
         let mix = |near: f32, far: f32| near + (far - near) * share;
         Color { r: mix(color.r, self.haze.r), g: mix(color.g, self.haze.g), b: mix(color.b, self.haze.b), a: color.a }
     }
 
-    /// Draws the polygon through `corners`, faded by the distance of the nearest.
+    /// Draws the polygon with `corners`, faded by the distance of the nearest one.
     pub fn polygon(&self, d: &mut Drawing, corners: &[Point], color: Color) {
         let near = corners.iter().fold(f32::INFINITY, |near, corner| near.min(corner.2));
         let seen: Vec<(f32, f32)> = corners.iter().map(|&corner| self.see(corner)).collect();

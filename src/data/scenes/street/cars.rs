@@ -23,7 +23,7 @@ struct Car {
     glass: Color,
 }
 
-/// A car on the road at (X, Z of its near end). What color it has, nothing in the scene tells.
+/// A car on the road with its near end at (X, Z). Nothing else in the scene determines its color.
 pub fn car(d: &mut Drawing, camera: &Camera, (x, z): (f32, f32), oncoming: bool, rng: &mut Random) {
     let paint = if rng.chance(0.35) {
         Color::grey(rng.pick(&[0.13, 0.35, 0.62, 0.8, 0.93]))
@@ -58,7 +58,7 @@ impl Car {
     fn draw(&self, d: &mut Drawing, camera: &Camera) {
         let &Self { x, half, roof, paint, .. } = self;
         let cabin = self.cabin();
-        // The side that the camera sees, if it does not look straight at the end.
+        // The visible side, if the camera does not face the end straight on.
         for side in [-1.0f32, 1.0] {
             if (camera.x - x) * side > half {
                 self.side(d, camera, x + side * half, x + side * half * 0.84, cabin);

@@ -1,4 +1,4 @@
-//! Street scenes as a data set: with masks for segmentation, alone for colorization.
+//! Street scenes as a data set: with masks for segmentation, without for colorization.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub fn street_classes() -> ClassList {
     ClassList::of(&CLASSES, "nothing", "the built-in street scenes")
 }
 
-/// Class of what a shape is, as an index into [`street_classes`]; what streets do not hold is ignored.
+/// Class of a shape's label as an index into [`street_classes`]. Labels that streets do not have are ignored.
 fn class_of(label: u8) -> u8 {
     const CLASS_LABELS: [&[Label]; 12] = [
         &[Label::Sky],
@@ -53,8 +53,8 @@ fn class_of(label: u8) -> u8 {
     class.map_or(IGNORED, |class| class as u8)
 }
 
-/// Street scenes in any number and size. Scene `index` is a function of seed and index; at another
-/// size of the same proportions it is the same scene.
+/// Street scenes in any number and size. Scene `index` is a function of seed and index. At another size of the same
+/// proportions it is the same scene.
 #[derive(Debug, Clone)]
 pub struct StreetDataset {
     seed: u64,
@@ -65,8 +65,8 @@ pub struct StreetDataset {
 }
 
 impl StreetDataset {
-    /// `len` scenes of `height` by `width` pixels. Give training and validation different seeds:
-    /// equal seeds give equal scenes.
+    /// `len` scenes of `height` by `width` pixels. Equal seeds give equal scenes, so training and validation need
+    /// different ones.
     pub fn new(seed: u64, len: usize, (height, width): (u32, u32)) -> Self {
         Self { seed, len, height, width, classes: street_classes() }
     }
@@ -87,7 +87,7 @@ impl StreetDataset {
     }
 }
 
-/// Streets of each part, all different scenes.
+/// Streets of each part. No scene is in two parts.
 fn parts(seed: u64, counts: [usize; 3], size: (u32, u32)) -> [Arc<StreetDataset>; 3] {
     [0, 1, 2].map(|part| {
         let part_seed = word(seed, 0, part as u64, op::SPLIT);
@@ -98,8 +98,8 @@ fn parts(seed: u64, counts: [usize; 3], size: (u32, u32)) -> [Arc<StreetDataset>
 const FORMAT: &str = "built-in street scenes";
 
 impl SegmentationSplits {
-    /// Built-in streets with masks: `[train, val, test]` scenes (no test part for 0) of `size` =
-    /// (height, width), no scene in two parts.
+    /// Built-in streets with masks: `[train, val, test]` scenes of `size` = (height, width). 0 test scenes give no test
+    /// part. No scene is in two parts.
     pub fn streets(seed: u64, counts: [usize; 3], size: (u32, u32)) -> Self {
         let [train, val, test] = parts(seed, counts, size);
         let test = (counts[2] > 0).then_some(test as Arc<dyn SegmentationDataset>);
@@ -108,7 +108,7 @@ impl SegmentationSplits {
 }
 
 impl ImageSplits {
-    /// Built-in streets to colorize: as [`SegmentationSplits::streets`], the same scenes.
+    /// Built-in streets to colorize: the scenes of [`SegmentationSplits::streets`].
     pub fn streets(seed: u64, counts: [usize; 3], size: (u32, u32)) -> Self {
         let [train, val, test] = parts(seed, counts, size);
         let test = (counts[2] > 0).then_some(test as Arc<dyn ImageDataset>);

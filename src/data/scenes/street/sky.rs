@@ -1,4 +1,4 @@
-//! Weather: the sky, what it holds and the light that it gives.
+//! Weather: the sky, its clouds and its light.
 
 use super::camera::Camera;
 use crate::data::scenes::Label;
@@ -25,7 +25,7 @@ pub struct Weather {
 }
 
 impl Weather {
-    /// Mostly fair.
+    /// Random weather, fair most often.
     pub fn random(rng: &mut Random) -> Self {
         let kind = rng.pick(&[Kind::Clear, Kind::Fair, Kind::Fair, Kind::Fair, Kind::Overcast, Kind::Sunset]);
         let (high, low) = match kind {
@@ -45,17 +45,17 @@ impl Weather {
         Self { kind, high, low }
     }
 
-    /// What distance fades into.
+    /// Color of distant things.
     pub fn haze(&self) -> Color {
         self.low.shade(0.96)
     }
 
-    /// Whether there are shadows.
+    /// Whether things cast shadows.
     pub fn sunny(&self) -> bool {
         matches!(self.kind, Kind::Clear | Kind::Fair)
     }
 
-    /// Whether people switch on their lights.
+    /// Whether lights are on.
     pub fn dusk(&self) -> bool {
         self.kind == Kind::Sunset
     }
@@ -83,7 +83,7 @@ impl Weather {
         });
     }
 
-    /// The camera's view of it.
+    /// Light and exposure of the camera.
     pub fn light(&self, rng: &mut Random, noise_key: u64) -> Light {
         let mut light = Light::random(rng, noise_key);
         // Exposure and tint of a street vary less than those of other scenes.
@@ -96,7 +96,7 @@ impl Weather {
     }
 }
 
-/// A heap of puffs, flat below, darker there.
+/// A cloud of puffs, flat and darker below.
 fn cloud(d: &mut Drawing, at: (f32, f32), size: f32, tone: Color, rng: &mut Random) {
     let puffs = 4 + rng.below(4);
     let shapes: Vec<(f32, f32, f32)> = (0..puffs)

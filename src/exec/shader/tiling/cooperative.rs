@@ -4,22 +4,21 @@
 //! `enable wgpu_cooperative_matrix` is an extension of naga's. Two checks on the device cover what a driver compiles it to: the
 //! tuner compares each tile with another loop, and training compares a small step in both precisions before it begins.
 
+mod memory;
 mod patches;
 mod pieces;
-mod units;
 
 use std::fmt::Write;
 
-use super::workgroup::{TAPS, Workgroup};
-use super::{Entry, MainLoop};
+use super::workgroup::Workgroup;
 use crate::exec::registry::Operands;
-use crate::exec::shader::gemm::{self, Gemm};
-use crate::exec::shader::staged::staged_loop;
+use crate::exec::shader::main_loop::{Entry, MainLoop};
+use crate::exec::shader::staged::{TAPS, staged_loop};
 use crate::exec::shader::statistics::Statistics;
-use crate::exec::shader::tile::{ONE_TAP, Product, Tile};
+use crate::exec::shader::sums::Gemm;
+use crate::exec::shader::tile::{Lines, Matrix, ONE_TAP, Product, Tile};
 use crate::shape::LANES;
-pub use units::{Lines, Matrix};
-pub(in crate::exec::shader) use units::{all, on_units, sharing_taps};
+use memory::{TileMemory, at_once, subgroups, sums, sums_of};
 
 /// See [`super::Tiling::Cooperative`].
 pub(super) struct Cooperative(pub Matrix);
@@ -27,99 +26,7 @@ pub(super) struct Cooperative(pub Matrix);
 /// Patches of pixels that taps share.
 const PATCHES: &str = include_str!("../../../../shaders/shared/patches.wgsl");
 
-/// Halves between two lines of a tile: 16 bytes, which keeps lines aligned and off the same memory bank.
-const PAD: usize = 8;
-/// Workgroup memory up to which more than one matrix of sums is stored at a time.
-const ROOM: usize = 48 << 10;
-
-/// How the operands' tiles lie in workgroup memory. The lines of an operand are the rows of the left one and the columns of the
-/// right one.
-struct TileMemory {
-    /// Terms of the sum.
-    terms: usize,
-    /// Numbers of an element of workgroup memory.
-    unit: usize,
-    /// Whether an operand is stored line by line, with the terms of the sum side by side; else term by term, with the lines
-    /// side by side.
-    along: [bool; 2],
-    /// Elements from one line (or term) to the next.
-    stride: [usize; 2],
-    /// Elements of each tile.
-    len: [usize; 2],
-}
-
-impl TileMemory {
-    fn new(tile: Tile, matrix: Matrix, operands: Operands) -> TileMemory {
-        let (terms, turned) = (tile.depth * matrix.size, matrix.lines == Lines::Turned);
-        let unit = matrix.lines.unit();
-        let along = [turned || operands == Operands::SumInVectors, turned];
-        let count = [tile.rows_of_tap(operands), tile.columns()];
-        let stride = [0, 1].map(|i| (if along[i] { terms } else { count[i] } + PAD) / unit);
-        let mut len = [0, 1].map(|i| if along[i] { count[i] } else { terms } * stride[i]);
-        if tile.taps != ONE_TAP {
-            len[0] = patches::input_pixels(tile, matrix) * stride[0];
-        }
-        TileMemory { terms, unit, along, stride, len }
-    }
-
-    /// Elements from an operand's matrix to the next line's, and to the next term's.
-    fn steps(&self, operand: usize, matrix: Matrix) -> [usize; 2] {
-        let [near, far] = [matrix.size / self.unit, matrix.size * self.stride[operand]];
-        if self.along[operand] { [far, near] } else { [near, far] }
-    }
-
-    /// The expression that loads an operand's matrix, `at` elements after the subgroup's first one. `coopLoadT` reads memory
-    /// that holds rows, `coopLoad` memory that holds columns.
-    fn load(&self, operand: usize, matrix: Matrix, at: usize) -> String {
-        let ([tile, role], size, stride) = ([["a", "A"], ["b", "B"]][operand], matrix.size, self.stride[operand]);
-        let rows = self.along[operand] == (operand == 0);
-        let load = if rows { "coopLoadT" } else { "coopLoad" };
-        format!("{load}<coop_mat{size}x{size}<f16, {role}>>(&tile_{tile}[from_{tile} + {at}u], {stride}u)")
-    }
-
-    /// Bytes of both operands' tiles.
-    fn bytes(&self, tile: Tile) -> usize {
-        2 * self.unit * self.len.iter().sum::<usize>() * tile.buffers
-    }
-}
-
-/// Bytes of a matrix of sums of each subgroup.
-fn sums(tile: Tile, matrix: Matrix) -> usize {
-    size_of::<f32>() * matrix.size * matrix.size * subgroups(tile)
-}
-
-/// Matrices of sums that a subgroup stores at a time.
-fn at_once(tile: Tile, matrix: Matrix, memory: &TileMemory) -> usize {
-    let fits = |n: &usize| memory.bytes(tile) + n * sums(tile, matrix) <= ROOM;
-    [4, 2].into_iter().find(fits).unwrap_or(1).min(sums_of(tile).count())
-}
-
-/// Rows and columns of a subgroup's matrices of sums; those of one tap after those of the other.
-fn sums_of(tile: Tile) -> impl Iterator<Item = (usize, usize)> {
-    gemm::pairs(tile.taps.iter().product::<usize>() * tile.rows_each, tile.columns_each)
-}
-
-fn subgroups(tile: Tile) -> usize {
-    tile.threads[0] * tile.threads[1]
-}
-
 impl MainLoop for Cooperative {
-    fn column_unit(&self) -> usize {
-        self.0.size
-    }
-
-    fn row_unit(&self, _: Operands) -> usize {
-        self.0.size
-    }
-
-    fn term_unit(&self, _: Operands) -> usize {
-        self.0.size
-    }
-
-    fn invocations(&self, tile: Tile) -> usize {
-        subgroups(tile) * self.0.lanes
-    }
-
     fn memory(&self, tile: Tile, operands: Operands) -> usize {
         let memory = TileMemory::new(tile, self.0, operands);
         memory.bytes(tile) + at_once(tile, self.0, &memory) * sums(tile, self.0)
@@ -160,7 +67,7 @@ var<workgroup> tile_c: array<{floats}, {c}>;
 
     fn entry(&self, tile: Tile) -> Entry {
         Entry {
-            size: self.invocations(tile).to_string(),
+            size: tile.invocations().to_string(),
             builtins: "subgroup_invocation_id) lane: u32,
     @builtin(subgroup_id) subgroup: u32,
     @builtin(local_invocation_index) thread: u32,",

@@ -3,11 +3,11 @@
 
 use std::fmt::Write;
 
-use super::{Entry, MainLoop, Tiling};
 use crate::exec::registry::Operands;
-use crate::exec::shader::gemm::{Gemm, accumulators};
+use crate::exec::shader::main_loop::{Entry, MainLoop};
 use crate::exec::shader::statistics::Statistics;
-use crate::exec::shader::tile::{ONE_TAP, Product, Tile};
+use crate::exec::shader::sums::{Gemm, accumulators};
+use crate::exec::shader::tile::{ONE_TAP, Product, Tile, Tiling};
 use crate::shape::LANES;
 
 /// Invocations in a subgroup, and in a workgroup, of [`Tiling::Subgroup`].

@@ -2,20 +2,16 @@
 
 use std::fmt::Write;
 
-use super::cooperative;
-use super::{Entry, MainLoop, Tiling};
 use crate::exec::registry::Operands;
-use crate::exec::shader::gemm::Gemm;
-use crate::exec::shader::staged::{self, Piece, staged_loop};
+use crate::exec::shader::main_loop::{Entry, MainLoop};
+use crate::exec::shader::staged::{self, Piece, TAPS, staged_loop};
 use crate::exec::shader::statistics::Statistics;
-use crate::exec::shader::tile::{BUSY, ONE_TAP, Product, Tile, TileLimits};
+use crate::exec::shader::sums::Gemm;
+use crate::exec::shader::tile::{BUSY, ONE_TAP, Product, Tile, Tiling};
 use crate::shape::LANES;
 
 /// See [`Tiling::Workgroup`].
 pub(super) struct Workgroup;
-
-/// Steps of the sum, found once for each tap.
-pub(super) const TAPS: &str = include_str!("../../../../shaders/shared/taps.wgsl");
 
 /// The name of both operands' tiles, and their declaration.
 fn tiles(out: &mut String, tile: Tile, operands: Operands) {
@@ -33,33 +29,6 @@ fn vectors(tile: Tile, operands: Operands) -> [usize; 2] {
         Operands::SumInVectors => [ty * rows * (tile.depth + 1), tile.depth * LANES * tx * cols],
         Operands::RowsInVectors => [tile.depth * ty * rows, tile.depth * tx * cols],
     }
-}
-
-/// All tiles, some of which a device or a product may have no use for.
-fn all(operands: Operands) -> impl Iterator<Item = Tile> {
-    let tiling = Tiling::Workgroup;
-    let vectors = operands == Operands::RowsInVectors;
-    // Threads along columns and rows, vectors of columns and rows (or vectors of rows) of one invocation.
-    let shapes: [([usize; 2], usize, usize); 8] = [
-        ([8, 8], 2, 8),   // 64×64 by 64
-        ([8, 16], 2, 8),  // 128×64 by 128
-        ([16, 8], 2, 8),  // 64×128 by 128
-        ([16, 16], 2, 8), // 128×128 by 256
-        ([16, 16], 1, 4), // 64×64 by 256: for small maps, with which most of a GPU is idle
-        ([8, 16], 1, 8),  // 128×32 by 128
-        ([8, 8], 1, 4),   // 32×32 by 64
-        ([8, 8], 2, 4),   // 32×64 by 64
-    ];
-    shapes.into_iter().flat_map(move |(threads, columns_each, rows)| {
-        let rows_each = if vectors { rows / LANES } else { rows };
-        // Larger tiles need more memory for each term, smaller ones more terms to hide a barrier.
-        let other_terms = if threads[0] * threads[1] > 64 { 8 } else { 32 };
-        [(16, 1), (16, 2), (other_terms, 2)].map(|(terms, buffers)| {
-            let depth = if vectors { terms } else { terms / LANES };
-            let splits = 1;
-            Tile { tiling, threads, columns_each, rows_each, depth, buffers, splits, winograd: 0, taps: ONE_TAP }
-        })
-    })
 }
 
 impl MainLoop for Workgroup {
@@ -84,25 +53,6 @@ impl MainLoop for Workgroup {
             taps: ONE_TAP,
         };
         tile.split(operands, product, BUSY)
-    }
-
-    fn candidates(&self, operands: Operands, product: Product, limits: TileLimits) -> Vec<Tile> {
-        let units = limits.cooperative.into_iter().flatten();
-        // Where there are units, nothing else but tiles for small maps came near them (an H200: a third of their speed).
-        let alone = limits.cooperative.iter().all(Option::is_none);
-        let small = |tile: &Tile| alone || (tile.columns_each == 1 && tile.rows(operands) <= 64);
-        let tiles = units.flat_map(cooperative::all).chain(all(operands).filter(small));
-        let fitting = tiles.filter(|tile| tile.fits(operands, product, limits));
-        fitting.flat_map(|tile| [0, BUSY, 4 * BUSY].map(|wanted| tile.split(operands, product, wanted))).collect()
-    }
-
-    /// The 36 products keep a GPU busy, so sums need not be split, nor tiles be small.
-    fn for_points(&self, operands: Operands, product: Product, limits: TileLimits) -> Vec<Tile> {
-        let fits = |tile: &Tile| {
-            let large = tile.columns() * tile.rows(operands) >= 64 * 64;
-            large && tile.buffers == 2 && tile.terms(operands) == 16 && tile.fits(operands, product, limits)
-        };
-        all(operands).filter(fits).collect()
     }
 
     fn exact(&self, _: Tile, operands: Operands) -> &'static str {

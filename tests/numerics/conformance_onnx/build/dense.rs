@@ -9,7 +9,7 @@ use crate::common::layout::outputs_last;
 use crate::conformance_onnx::case::Node;
 
 impl Network<'_> {
-    /// ONNX's weight is [C, M/group, KH, KW]; inside it is [KH, KW, M/group, C].
+    /// ONNX's weight is [C, M/group, KH, KW], the library's [KH, KW, M/group, C].
     pub(super) fn conv_transpose(&mut self, at: usize, node: &Node) -> Result<Value, Unsupported> {
         let x = self.image(at, node)?;
         let w = self.given(node, 1)?;
@@ -30,7 +30,7 @@ impl Network<'_> {
             for axis in 0..2 {
                 let reach =
                     stride[axis] * (input[axis] - 1) + extra[axis] + (kernel_size[axis] - 1) * dilation[axis] + 1;
-                // A larger output gets zeros at the end, a smaller one is cut at both ends.
+                // A larger output gets zeros at the end. A smaller one is cut at both ends.
                 let total = reach.saturating_sub(wanted[axis]);
                 extra[axis] += wanted[axis].saturating_sub(reach);
                 let (less, more) = (total / 2, total.div_ceil(2));
@@ -53,8 +53,9 @@ impl Network<'_> {
         Ok(ops::add_bias(&mut self.b.graph, y, bias)?)
     }
 
-    /// Joins along an axis. The crate's images have channels last; for any other axis the tensor is reshaped to rows (axes
-    /// before it) and channels (the axis and those after it). Returns true if the result's elements are in ONNX's order.
+    /// Joins along an axis. The library's images have channels last. For any other axis the tensor is reshaped to rows
+    /// (axes before it) and channels (the axis and those after it). Returns whether the result's elements are in ONNX's
+    /// order.
     pub(super) fn concat(&mut self, at: usize, node: &Node) -> Result<(Value, bool), Unsupported> {
         let rank = self.given(node, 0)?.shape.len();
         let axis = node.int("axis").ok_or_else(|| Unsupported("concatenation without an axis".into()))?;

@@ -1,4 +1,4 @@
-//! ONNX's Resize. Its coordinates and rounding modes become integer maps for the op, which rounds down.
+//! ONNX's Resize. Its coordinates and rounding modes become the integer maps of the op, which rounds down.
 
 use shadegrad::graph::Value;
 use shadegrad::internals::ops::{AxisMap, Resize};
@@ -35,11 +35,11 @@ impl Scaling {
             "half_pixel" => [2 * q, q - p, 2 * p],
             "pytorch_half_pixel" if output == 1 => [0, 0, 1],
             "pytorch_half_pixel" => [2 * q, q - p, 2 * p],
-            // The result is p / q · input long, which need not be whole.
+            // The resized length is p / q · input, which may not be whole.
             "align_corners" if input * p == q => [0, 0, 1],
             "align_corners" => [(input - 1) * q, 0, input * p - q],
             "asymmetric" => [q, 0, p],
-            // The middle of the whole pixels is that of the p / q · input ones.
+            // The center of the output is that of the p / q · input pixels.
             "half_pixel_symmetric" => [2 * q, input * p - output * q + q - p, 2 * p],
             other => return unsupported(format!("coordinates {other}")),
         })
@@ -109,7 +109,7 @@ impl Network<'_> {
                 let sizes = sizes.map(|s| s as i64);
                 let scale = |i: usize| sizes[i] as f64 / shape[i] as f64;
                 let resized = named.iter().map(|&axis| axis.rem_euclid(4) as usize);
-                // One scale for all resized axes, and sizes rounded to the nearest, halves up.
+                // One scale for all resized axes. Sizes are rounded to nearest, halves up.
                 let common = match node.text("keep_aspect_ratio_policy").unwrap_or("stretch") {
                     "stretch" => None,
                     "not_larger" => resized.min_by(|&a, &b| scale(a).total_cmp(&scale(b))),

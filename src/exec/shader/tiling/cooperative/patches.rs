@@ -11,21 +11,11 @@
 
 use std::fmt::Write;
 
-use super::{Matrix, TileMemory};
+use super::memory::{TileMemory, input, input_pixels};
 use crate::exec::registry::Operands;
 use crate::exec::shader::staged::Piece;
-use crate::exec::shader::tile::Tile;
+use crate::exec::shader::tile::{Matrix, Tile};
 use crate::shape::LANES;
-
-/// Rows and columns of input pixels that taps reach from a patch.
-fn input(tile: Tile, matrix: Matrix) -> [usize; 2] {
-    [tile.depth + tile.taps[0] - 1, matrix.size + tile.taps[1] - 1]
-}
-
-/// The number of those.
-pub fn input_pixels(tile: Tile, matrix: Matrix) -> usize {
-    input(tile, matrix).iter().product()
-}
 
 /// The vectors that an invocation loads to workgroup memory.
 pub fn pieces(tile: Tile, matrix: Matrix, memory: &TileMemory) -> Vec<Piece> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::TileMemory;
+use super::memory::TileMemory;
 use crate::exec::registry::Operands;
 use crate::exec::shader::staged::{self, Piece, Tap};
 use crate::exec::shader::tile::Tile;

@@ -1,55 +1,10 @@
-//! Matrix units: the kinds that there are, and the tiles for them.
+//! Tiles for matrix units.
 
-use serde::{Deserialize, Serialize};
-
+use super::tile::{BUSY, Lines, Matrix, ONE_TAP, Product, Tile, TileLimits, Tiling};
 use crate::exec::registry::Operands;
-use crate::exec::shader::tile::{BUSY, ONE_TAP, Product, Tile, TileLimits};
-use crate::exec::shader::tiling::Tiling;
-use crate::shape::LANES;
-
-/// Products that a device's matrix units compute: size × size of f16 by the same, added to f32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Matrix {
-    /// Rows and columns.
-    pub size: usize,
-    /// Invocations of a subgroup, which computes one product together.
-    pub lanes: usize,
-    /// How operands lie for them.
-    pub lines: Lines,
-}
-
-/// How operands are stored in workgroup memory whose vectors do not run along the sum in global memory: weights, and both
-/// operands of a weight gradient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Lines {
-    /// Transposed, number by number, so that terms of the sum lie side by side. naga's Metal backend has no other pointers, and
-    /// AMD's compiler (RADV) loads a matrix at once only from such memory.
-    Turned,
-    /// As they lie in global memory, in vectors; the units transpose them as they load. NVIDIA's take a fifth to a third less
-    /// time for a convolution so, and their compiler fails on pointers to anything but vectors of 16-bit floats.
-    AsTheyCome,
-}
-
-impl Lines {
-    /// Numbers of an element of workgroup memory.
-    pub fn unit(self) -> usize {
-        match self {
-            Lines::Turned => 1,
-            Lines::AsTheyCome => LANES,
-        }
-    }
-
-    /// Its type for numbers of a type.
-    pub fn element(self, number: &str) -> String {
-        match self {
-            Lines::Turned => number.into(),
-            Lines::AsTheyCome => format!("vec4<{number}>"),
-        }
-    }
-}
 
 /// All tiles for a kind of matrix units.
-pub(in crate::exec::shader) fn all(matrix: Matrix) -> impl Iterator<Item = Tile> {
+pub(super) fn all(matrix: Matrix) -> impl Iterator<Item = Tile> {
     // Subgroups along columns and rows, matrices of columns and rows of one; sizes for matrices of 16.
     let shapes: [([usize; 2], usize, usize); 11] = [
         ([1, 4], 2, 1), // 64 rows × 32
@@ -80,9 +35,9 @@ pub(in crate::exec::shader) fn all(matrix: Matrix) -> impl Iterator<Item = Tile>
     })
 }
 
-/// Tiles for matrix units whose taps share what a workgroup loads (see `patches.rs`), for a weight gradient of these taps and a
+/// Tiles for matrix units whose taps share what a workgroup loads (see `tiling/cooperative/patches.rs`), for a weight gradient of these taps and a
 /// map of these rows and columns.
-pub(in crate::exec::shader) fn sharing_taps(
+pub(super) fn sharing_taps(
     taps: [usize; 2],
     map: [usize; 2],
     product: Product,
@@ -129,7 +84,7 @@ pub(in crate::exec::shader) fn sharing_taps(
 
 /// The fixed choice for matrix units: the first tile with which a large GPU has enough work, in the order in which an H200 was
 /// fastest with them. `None` where the product is too small for all of them.
-pub(in crate::exec::shader) fn on_units(operands: Operands, product: Product, limits: TileLimits) -> Option<Tile> {
+pub(super) fn on_units(operands: Operands, product: Product, limits: TileLimits) -> Option<Tile> {
     const ORDER: [([usize; 2], usize, usize, usize); 5] =
         [([4, 4], 2, 4, 1), ([2, 4], 2, 4, 1), ([2, 4], 4, 2, 2), ([2, 2], 2, 2, 2), ([1, 4], 2, 1, 2)];
     let tiles: Vec<Tile> = limits.cooperative.into_iter().flatten().flat_map(all).collect();
@@ -149,6 +104,7 @@ pub(in crate::exec::shader) fn on_units(operands: Operands, product: Product, li
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shape::LANES;
 
     fn bytes(tile: &Tile, operands: Operands) -> usize {
         tile.tiling.main_loop().memory(*tile, operands)

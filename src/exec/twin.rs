@@ -1,10 +1,86 @@
-//! The element types of the CPU engine.
+//! The twin of a shader: a Rust function over the same constants and buffers, in f32 and f64.
 
 use gemm_common::Parallelism;
 use num_traits::Float;
 
-use super::Args;
-use crate::exec::registry::Twin;
+use crate::kernel::{Consts, Geometry, KernelCall, Parameters};
+
+/// The Rust twin of a shader, in both element types.
+#[derive(Clone, Copy)]
+pub struct Twin {
+    /// In f32: the CPU engine.
+    pub f32: fn(Args<'_, f32>),
+    /// In f64: the reference of tests and of gradient checks.
+    pub f64: fn(Args<'_, f64>),
+}
+
+impl Twin {
+    /// Runs the twin for an element type.
+    pub(crate) fn run<T: Real>(&self, args: Args<'_, T>) {
+        T::run(self, args);
+    }
+}
+
+/// Parameters and buffers of a call as its twin sees them. Outputs can be taken once each.
+pub struct Args<'a, T> {
+    /// All constants of the call.
+    pub consts: &'a Consts,
+    parameters: &'a Parameters,
+    buffers: Vec<Binding<'a, T>>,
+}
+
+/// A buffer of a call.
+pub(super) enum Binding<'a, T> {
+    Read(&'a [T]),
+    Write(Option<&'a mut [T]>),
+}
+
+impl<'a, T> Args<'a, T> {
+    /// The arguments of a call with one buffer for each of its bindings.
+    pub(super) fn new<B>(call: &'a KernelCall<B>, buffers: Vec<Binding<'a, T>>) -> Self {
+        Args { consts: call.consts(), parameters: &call.parameters, buffers }
+    }
+
+    /// The buffer at a read-only binding.
+    ///
+    /// # Panics
+    /// If the kernel writes the binding.
+    pub fn input(&self, binding: usize) -> &'a [T] {
+        match &self.buffers[binding] {
+            Binding::Read(slice) => slice,
+            Binding::Write(_) => panic!("binding {binding} is written by the kernel"),
+        }
+    }
+
+    /// The buffer at a written binding.
+    ///
+    /// # Panics
+    /// If the kernel only reads the binding, or the buffer was taken before.
+    pub fn output(&mut self, binding: usize) -> &'a mut [T] {
+        match &mut self.buffers[binding] {
+            Binding::Write(slice) => slice.take().expect("a twin takes each output once"),
+            Binding::Read(_) => panic!("binding {binding} is only read by the kernel"),
+        }
+    }
+
+    /// The call's geometry.
+    ///
+    /// # Panics
+    /// When the call has another one. Engines check that before, where the registry's line says which one it is.
+    pub fn geometry<G: Geometry>(&self) -> &'a G {
+        self.parameters.geometry().unwrap_or_else(|| panic!("a twin reads a {}", std::any::type_name::<G>()))
+    }
+
+    /// A constant.
+    pub fn u(&self, name: &str) -> usize {
+        self.consts.usize(name)
+    }
+
+    /// A flag.
+    pub fn flag(&self, name: &str) -> bool {
+        self.consts.flag(name)
+    }
+}
 
 /// A matrix in memory: where it starts, and the distances between rows and between columns, in elements.
 #[derive(Clone, Copy)]

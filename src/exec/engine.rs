@@ -1,0 +1,115 @@
+//! What a [`Session`](super::Session) needs of a device: the trait [`Engine`].
+
+use super::ExecError;
+use crate::graph::StateLayout;
+use crate::plan::{Plan, Slice};
+
+/// Number of results that an engine keeps for [`Engine::take`]. Beyond it, the oldest are dropped.
+pub const MAX_TICKETS: usize = 8;
+
+/// Results on their way from the device, for [`Engine::take`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// Runs plans on a device. All lengths and offsets are in words of 32 bits, in memory order (padding included).
+pub trait Engine: Send {
+    /// Element type of written and read data.
+    type Scalar: Copy + Default + From<f32> + Into<f64> + Send;
+
+    /// Name for messages.
+    fn name(&self) -> String;
+
+    /// Allocates the buffers of the states, or grows them. A group that grows keeps its contents, and new floats are 0.
+    ///
+    /// # Errors
+    /// When memory runs out or a group is above the device's binding limit.
+    fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError>;
+
+    /// Prepares a plan: pipelines, buffers, bindings. Plans are numbered from 0.
+    ///
+    /// # Errors
+    /// When memory runs out or a kernel is refused.
+    fn load(&mut self, plan: &Plan) -> Result<usize, ExecError>;
+
+    /// Writes a slice of a plan's buffers. A slice of a state is the same in every plan.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn write(&mut self, plan: usize, to: Slice, data: &[Self::Scalar]) -> Result<(), ExecError>;
+
+    /// Writes rows, which may be padded in memory.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn write_rows(&mut self, plan: usize, to: Slice, rows: &Rows<'_, Self::Scalar>) -> Result<(), ExecError> {
+        self.write(plan, to, &rows.packed())
+    }
+
+    /// Runs a plan and starts to read `fetch` (slices of its outputs) after it. Does not wait.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn run(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError>;
+
+    /// Waits for the results of a run and returns them, one vector per slice. Each ticket can be taken once.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<Self::Scalar>>, ExecError>;
+
+    /// Reads a slice and waits for it.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<Self::Scalar>, ExecError>;
+
+    /// Runs a plan and returns the seconds of each of its calls, in order; `None` for a device without timestamps.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn profile(&mut self, plan: usize) -> Result<Option<Vec<f64>>, ExecError>;
+
+    /// Whether plans may have 16-bit values.
+    fn has_half(&self) -> bool {
+        false
+    }
+
+    /// Bytes of device memory held.
+    fn memory(&self) -> u64;
+}
+
+/// Rows of numbers that are padded in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a, T> {
+    /// Row by row, without the padding.
+    pub values: &'a [T],
+    /// Length of a row.
+    pub len: usize,
+    /// Length of a row in memory, with zeros at the end.
+    pub stride: usize,
+}
+
+impl<T: Copy + Default> Rows<'_, T> {
+    /// Length of all rows in memory.
+    pub fn memory_len(&self) -> usize {
+        self.values.len() / self.len.max(1) * self.stride
+    }
+
+    /// The rows in memory layout.
+    pub fn packed(&self) -> Vec<T> {
+        let mut memory = vec![T::default(); self.memory_len()];
+        self.pack_into(&mut memory);
+        memory
+    }
+
+    /// Copies the rows to memory, each followed by its zeros.
+    pub fn pack_into(&self, memory: &mut [T]) {
+        for (to, row) in memory.chunks_exact_mut(self.stride).zip(self.values.chunks_exact(self.len)) {
+            to[..self.len].copy_from_slice(row);
+            to[self.len..].fill(T::default());
+        }
+    }
+}
+
+/// An engine with f32 data, on any device.
+pub type AnyEngine = dyn Engine<Scalar = f32>;

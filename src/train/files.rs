@@ -1,0 +1,92 @@
+//! What the loop writes into the run's folder: weights, its position, facts, pictures and scores of the best epoch.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::TrainError;
+use super::results::Results;
+use super::trainer::Trainer;
+use crate::graph::Group;
+use crate::interop::torchvision;
+use crate::run::card::EPOCH;
+use crate::run::damage::text_digest;
+use crate::run::facts::RunFacts;
+use crate::run::fingerprint::DataPrint;
+use crate::run::history::EpochRow;
+use crate::run::repair::Repairs;
+use crate::run::resume::{self, Exact, Position};
+use crate::run::{Checkpoint, pictures};
+
+impl Trainer {
+    /// Facts of the run, for `run.json`.
+    pub(super) fn facts(&self) -> RunFacts {
+        let (card, states) = (self.objective.card(), self.model.session.states());
+        RunFacts {
+            version: env!("CARGO_PKG_VERSION").into(),
+            task: card.task.clone(),
+            device: self.model.session.engine().name(),
+            parameters: states.of(Group::Parameters).map(|(_, state)| state.ty.shape.elements()).sum(),
+            outputs: card.classes.clone(),
+            image_size: card.image_size,
+            training_images: self.loaders.train.source().len(),
+            validation_images: self.loaders.val.source().len(),
+            data: self.origin.data.as_ref().map(DataPrint::summary),
+            settings_digest: self.origin.settings.as_deref().map(text_digest),
+            metrics_digest: None,
+            shown: Some(self.objective.task_card().clone()),
+        }
+    }
+
+    /// Continues from where a run stood. Files lose what was written after that, since the loop writes it again.
+    pub(super) fn resume(&mut self, position: Position, repairs: Repairs) -> Result<(), TrainError> {
+        self.run.repair(&repairs)?;
+        self.run.rewind(position.epoch, position.steps)?;
+        self.log.restore(repairs.rows, position.best);
+        self.schedule.set_plateau(position.plateau);
+        self.position = Position { order: self.position.order, ..position };
+        Ok(())
+    }
+
+    /// Writes the weights, and the epoch after which they are written.
+    pub(super) fn save(&mut self, path: &Path, epoch: Option<usize>) -> Result<(), TrainError> {
+        let mut metadata = self.objective.card().to_metadata();
+        metadata.extend(self.entries.clone());
+        metadata.extend(epoch.map(|epoch| (EPOCH.to_owned(), epoch.to_string())));
+        let file = torchvision::collect(&mut self.model.session, self.position.steps, metadata)?;
+        Ok(file.write_atomic(path)?)
+    }
+
+    /// Writes the position of the run, for `--resume`.
+    pub(super) fn save_position(&mut self) -> Result<(), TrainError> {
+        (self.position.plateau, self.position.seconds) = (self.schedule.plateau(), Exact(self.seconds()));
+        self.start = Instant::now();
+        self.origin.epochs = Some(EpochRow::csv(self.log.rows()));
+        Ok(resume::save(&mut self.model.session, &self.position, &self.origin, &self.run.resume_path())?)
+    }
+
+    /// Seconds of the whole run.
+    pub(super) fn seconds(&self) -> f64 {
+        self.position.seconds.0 + self.start.elapsed().as_secs_f64()
+    }
+
+    /// Writes the curves, and the task's pictures and tables of the best epoch. Returns the names of the written files, and a line
+    /// for each failure: the weights are on disk, so a picture that cannot be drawn does not end the run with an error.
+    pub(super) fn write_results(&mut self) -> Result<(Vec<&'static str>, Vec<String>), TrainError> {
+        let Some(epoch) = self.log.best_epoch() else { return Ok((vec![], vec![])) };
+        if self.log.found().is_none() {
+            // The best epoch was before the run was resumed.
+            let from = Checkpoint::open(&self.run.best_path())?;
+            torchvision::restore(&mut self.model.session, &from.file, &from.path)?;
+            let found = self.evaluate()?;
+            self.log.set_found(found);
+        }
+        let panel = self.objective.task_card().panels.first();
+        let mut results = Results::new(&self.run);
+        results.picture("curves.png", || Ok(pictures::curves_picture(self.log.rows(), panel)?));
+        if let Some(found) = self.log.found() {
+            let written = found.write(&mut results, epoch);
+            results.done("results", written);
+        }
+        Ok(results.finish())
+    }
+}

@@ -1,0 +1,82 @@
+//! Files that are not data, and folders of two formats.
+
+use std::fs;
+
+#[cfg(unix)]
+use shadegrad::data::decode_file;
+use shadegrad::data::{OpenOptions, SetOptions, open_images};
+
+use super::write;
+#[cfg(unix)]
+use super::{fifo, pairs, segmentation, stripes};
+use crate::{class_folders, open, picture, refused, save, temp};
+
+/// Files that are not data are named. Output of shadegrad is recognized.
+#[test]
+fn files_left_out_are_named() {
+    let dir = temp();
+    let at = |name: &str| dir.path().join(name);
+    class_folders(dir.path(), &["a", "b"], 3);
+    write(&at("a/scan.ppm"), "P6\n1 1\n255\n");
+    write(&at("a/noextension"), "x");
+    save(&at("stray.png"), &picture(9, 7, 1));
+    write(&at("labels.csv"), "path,label\n");
+    write(&at("runs/classify-001/run.json"), "{}");
+    save(&at("runs/classify-001/samples.png"), &picture(9, 7, 1));
+    save(&at("runs/predict-001/x-mask.png"), &picture(9, 7, 1));
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(at("gone"), at("c")).unwrap();
+        fifo(&at("b/zz.png"));
+    }
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["a", "b"]);
+    assert_eq!(splits.train.len() + splits.val.len(), 6);
+    let told = splits.decisions.lines().join("\n");
+    let mut expected = vec!["scan.ppm", "noextension", "stray.png", "labels.csv", "runs"];
+    if cfg!(unix) {
+        expected.extend(["/c", "zz.png"]);
+    }
+    for name in expected {
+        assert!(told.contains(name), "{name} is missing in\n{told}");
+    }
+    let images = open_images(dir.path(), &SetOptions::default()).unwrap();
+    assert_eq!(images.train.len() + images.val.len(), 7, "the stray image counts, those of runs do not");
+
+    // A folder beside parts, and an image beside the class folders of a part.
+    let dir = temp();
+    for part in ["train", "val", "extra"] {
+        class_folders(&dir.path().join(part), &["a", "b"], 2);
+    }
+    save(&dir.path().join("train/stray.png"), &picture(9, 7, 1));
+    let told = open(dir.path()).unwrap().decisions.lines().join("\n");
+    assert!(told.contains("beside the parts of the set: ") && told.contains("extra"), "{told}");
+    assert!(told.contains("stray.png"), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn only_regular_files_are_opened() {
+    let dir = temp();
+    let at = |name: &str| dir.path().join(name);
+    for name in ["x.png", "train.txt"] {
+        fifo(&at(name));
+    }
+    refused(decode_file(&at("x.png")), &["x.png", "a FIFO, not a regular file"]);
+    pairs(dir.path(), ["a", "b"], |_| stripes(&[0, 1]));
+    assert!(segmentation(dir.path()).is_ok(), "a FIFO is no list");
+}
+
+#[test]
+fn a_folder_of_two_formats_is_refused() {
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 2);
+    let open_default = || shadegrad::data::open_classification(dir.path(), &OpenOptions::default());
+    assert_eq!(open_default().unwrap().decisions.evidence, ["a/", "b/"]);
+    write(&dir.path().join("data_batch_1.bin"), vec![0; 3073]);
+    refused(open_default(), &["CIFAR binary (data_batch_1.bin)", "class folders (a/, b/)"]);
+    fs::remove_file(dir.path().join("data_batch_1.bin")).unwrap();
+    write(&dir.path().join("data_batch_1"), vec![0; 10]);
+    fs::remove_dir_all(dir.path().join("a")).unwrap();
+    refused(open_default(), &["Python pickles", "cifar-10-binary.tar.gz"]);
+}

@@ -1,0 +1,114 @@
+//! Values and colors of masks.
+
+use std::collections::BTreeSet;
+
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use shadegrad::data::{SizeOptions, prepare_segmentation};
+
+use super::{HEIGHT, NAMES, WIDTH, pairs, save_grey, segmentation, stripes, write};
+use crate::{picture, refused, save, temp};
+
+/// Greys at edges between two classes are no classes, and beside them 255 may be ignored or a class.
+#[test]
+fn ambiguous_masks_are_refused_with_the_setting_that_decides() {
+    let smooth = |high: u8| {
+        let small = GrayImage::from_fn(10, 8, |x, _| Luma([if x % 5 < 2 { 0 } else { high }]));
+        image::imageops::resize(&small, WIDTH, HEIGHT, image::imageops::FilterType::CatmullRom)
+    };
+    let stray = |value: u8| {
+        let mut mask = stripes(&[0, 255]);
+        mask.put_pixel(0, 0, Luma([value]));
+        mask
+    };
+    let jpeg = || {
+        let mut bytes = Vec::new();
+        let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 60);
+        let disc = GrayImage::from_fn(64, 64, |x, y| Luma([if x * x + y * y < 1500 { 255 } else { 0 }]));
+        encoder.encode_image(&disc).unwrap();
+        image::load_from_memory(&bytes).unwrap().into_luma8()
+    };
+    for (mask, parts) in [
+        (smooth(255), ["without areas", "threshold = 128"]),
+        (smooth(200), ["without areas", "nearest = true"]),
+        (stray(254), ["254 (0.08 % of the pixels)", "threshold = 128"]),
+        (stray(1), ["255 in 50.0", "threshold = 128"]),
+        (jpeg(), ["without areas", "threshold"]),
+        (stripes(&[0, 15, 255]), ["0, 15 and 255", "a class or ignored"]),
+    ] {
+        let dir = temp();
+        for name in ["a", "b"] {
+            save(&dir.path().join(format!("images/{name}.png")), &picture(mask.width(), mask.height(), 1));
+            save_grey(&dir.path().join(format!("masks/{name}.png")), &mask);
+        }
+        refused(segmentation(dir.path()).map(|_| ()), &[parts[0], parts[1], "classes.toml"]);
+        // With the setting the mask is read.
+        write(&dir.path().join("classes.toml"), "threshold = 128\n");
+        let splits = segmentation(dir.path()).unwrap();
+        assert_eq!(splits.train.classes().names, ["background", "foreground"]);
+        let read: BTreeSet<u8> = splits.train.mask(0).unwrap().into_raw().into_iter().collect();
+        assert_eq!(read, BTreeSet::from([0, 1]));
+        let expected: Vec<u8> = mask.as_raw().iter().map(|&v| u8::from(v >= 128)).collect();
+        assert_eq!(splits.train.mask(0).unwrap().into_raw(), expected);
+    }
+    let dir = temp();
+    pairs(dir.path(), ["a", "b", "c", "d"], |k| stripes(if k % 2 == 0 { &[0, 1] } else { &[0, 255] }));
+    refused(
+        segmentation(dir.path()).map(|_| ()),
+        &["two notations", "0 and 1 in 2 files", "0 and 255 in 2", "a.png", "b.png"],
+    );
+    write(&dir.path().join("classes.toml"), "threshold = 1\nclasses = [\"soil\", \"root\"]\n");
+    let splits = segmentation(dir.path()).unwrap();
+    assert_eq!(splits.train.mask(0).unwrap(), splits.train.mask(1).unwrap());
+    assert_eq!(splits.train.classes().names[1], "root");
+}
+
+/// Colors at edges between two classes are blends of their colors.
+#[test]
+fn blended_colors_are_no_classes() {
+    let dir = temp();
+    let mask = RgbImage::from_fn(WIDTH, HEIGHT, |x, _| Rgb(if x < 20 { [200, 10, 10] } else { [10, 10, 200] }));
+    let mut soft = mask.clone();
+    (0..9).for_each(|y| soft.put_pixel(20, y, Rgb([105, 10, 105])));
+    for (name, mask) in [("a", &mask), ("b", &soft)] {
+        save(&dir.path().join(format!("images/{name}.png")), &picture(WIDTH, HEIGHT, 1));
+        save(&dir.path().join(format!("masks/{name}.png")), mask);
+    }
+    refused(segmentation(dir.path()).map(|_| ()), &["1 rare colors between others", "#690a69", "nearest = true"]);
+    let list = "nearest = true\n[[classes]]\nname = \"red\"\ncolor = [200, 10, 10]\n[[classes]]\nname = \"blue\"\n\
+                color = [10, 10, 200]\n";
+    write(&dir.path().join("classes.toml"), list);
+    let splits = segmentation(dir.path()).unwrap();
+    let mask = |set: &dyn shadegrad::data::SegmentationDataset| set.mask(0).unwrap().into_raw();
+    let ids: BTreeSet<u8> = [mask(&*splits.train), mask(&*splits.val)].concat().into_iter().collect();
+    assert_eq!(ids, BTreeSet::from([0, 1]));
+}
+
+/// A class without pixels would lower the mean of the scores.
+#[test]
+fn every_detected_class_has_pixels() {
+    for (values, names) in [
+        ([1, 2, 3], ["class 1", "class 2", "class 3"]),
+        ([0, 2, 5], ["class 0", "class 2", "class 5"]),
+        ([3, 4, 9], ["class 3", "class 4", "class 9"]),
+    ] {
+        let dir = temp();
+        pairs(dir.path(), ["a", "b"], |_| stripes(&values));
+        let splits = segmentation(dir.path()).unwrap();
+        assert_eq!(splits.train.classes().names, names);
+        let ids: BTreeSet<u8> = splits.train.mask(0).unwrap().into_raw().into_iter().collect();
+        assert_eq!(ids, BTreeSet::from([0, 1, 2]));
+        assert_eq!(splits.decisions.classes[1].from, format!("value {}", values[1]));
+    }
+}
+
+#[test]
+fn parts_with_ignored_pixels_only_are_refused() {
+    let dir = temp();
+    pairs(dir.path(), NAMES, |k| if k < 4 { stripes(&[0, 1]) } else { stripes(&[255]) });
+    write(&dir.path().join("train.txt"), NAMES[..4].join("\n"));
+    write(&dir.path().join("val.txt"), NAMES[4..].join("\n"));
+    let splits = segmentation(dir.path()).unwrap();
+    let sets = [splits.train, splits.val];
+    let prepared = prepare_segmentation(&sets, &SizeOptions::new(8, 8), &|_, _| ());
+    refused(prepared.map(|_| ()), &["every pixel of the 2 masks", "im 4.png", "ignored"]);
+}
