@@ -67,7 +67,7 @@ impl PreviewOptions {
                 set(key, alpha.into());
             }
         }
-        if let Some(ImageSize { height, width }) = self.image_size {
+        if let Some(ImageSize { height, width }) = self.image_size.filter(|size| !size.is_auto()) {
             if self.task.takes_squares() && height != width {
                 return Err(TaskError::NotSquare { height, width }.into());
             }

@@ -10,7 +10,7 @@ use shadegrad::data::scenes::{SceneDataset, StreetDataset};
 use shadegrad::data::{
     Augment, Augmentation, Batch, ClassificationDataset, ClassificationSource, ColorSpace, ColorizationSource, IGNORED,
     ImageDataset, Loader, LoaderOptions, Normalization, PrepareOptions, SegmentationDataset, SegmentationSource,
-    SizeOptions, Source, prepare, prepare_images, prepare_segmentation,
+    Source, prepare,
 };
 use shadegrad::run::ImageSize;
 use shadegrad::tasks::segment::SegmentConfig;
@@ -279,12 +279,12 @@ fn sources(augment: &Augment, seed: u64) -> [Arc<dyn Source>; 3] {
     let how = |purpose| augment.prepare(purpose, seed);
     let scenes: Arc<dyn ClassificationDataset> = Arc::new(SceneDataset::new(1, 20, 16));
     let streets = || Arc::new(StreetDataset::new(1, 20, (24, 32)));
-    let size = SizeOptions::new(24, 32);
-    let prepared = prepare(&[scenes], &PrepareOptions::new(16), &|_, _| ()).expect("scenes").remove(0);
+    let size = PrepareOptions::new(24, 32);
+    let prepared = prepare(&[scenes], &PrepareOptions::square(16), &|_, _| ()).expect("scenes").remove(0);
     let pairs: Arc<dyn SegmentationDataset> = streets();
-    let pairs = prepare_segmentation(&[pairs], &size, &|_, _| ()).expect("streets").remove(0);
+    let pairs = prepare(&[pairs], &size, &|_, _| ()).expect("streets").remove(0);
     let images: Arc<dyn ImageDataset> = streets();
-    let images = prepare_images(&[images], &size, &|_, _| ()).expect("streets").remove(0);
+    let images = prepare(&[images], &size, &|_, _| ()).expect("streets").remove(0);
     [
         Arc::new(ClassificationSource::new(prepared.into(), &Normalization::NONE).augmented(how(CLASSES))),
         Arc::new(SegmentationSource::new(pairs.into(), &Normalization::NONE).augmented(how(MASKS))),

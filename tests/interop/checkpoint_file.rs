@@ -280,7 +280,7 @@ fn checkpoints_get_the_permissions_of_ordinary_files() {
     assert_eq!(mode(&path), mode(&ordinary));
 }
 
-/// Sparse files of 20 GB: what a header claims is checked before memory is taken, and tensors are read one at a time.
+/// Sparse files of 20 GB: sizes in the header are checked before memory is reserved, and tensors are read one at a time.
 #[test]
 fn a_large_file_is_refused_by_its_header() {
     const LARGE: u64 = 20_000_000_000;
