@@ -6,7 +6,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use shadegrad::data::scenes::SceneDataset;
-use shadegrad::data::{ClassificationSource, Loader, LoaderOptions, PrepareOptions, prepare};
+use shadegrad::data::{ClassificationDataset, ClassificationSource, Loader, LoaderOptions, PrepareOptions, prepare};
 use shadegrad::graph::{Graph, GraphError, Value};
 use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode};
 use shadegrad::training::{CrossEntropy, Training, TrainingOptions};
@@ -34,9 +34,9 @@ fn network(g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError
 pub fn train(quick: bool) -> Result<f64, Box<dyn Error>> {
     // Drawings of ten kinds of street object.
     let (images, epochs) = if quick { (600, 4) } else { (6000, 10) };
-    let scenes = |seed, count| Arc::new(SceneDataset::new(seed, count, SIZE as u32)) as _;
-    let parts = prepare(&[scenes(1, images), scenes(2, 500)], &PrepareOptions::new(SIZE as u32), &|_, _| {})?;
-    let normalization = parts[0].sums().normalization();
+    let scenes = |seed, count| Arc::new(SceneDataset::new(seed, count, SIZE as u32)) as Arc<dyn ClassificationDataset>;
+    let parts = prepare(&[scenes(1, images), scenes(2, 500)], &PrepareOptions::square(SIZE as u32), &|_, _| {})?;
+    let normalization = parts[0].facts().normalization();
     let loader = |part| {
         let source = ClassificationSource::new(Arc::new(part), &normalization);
         Loader::new(Arc::new(source), LoaderOptions::new(20, 0))

@@ -109,7 +109,8 @@ impl Task for Brightness {
         let (task_card, loss, update) = (Task::card(self), squared_error, common.update());
         let objective = Box::new(Supervised { card, task_card, channels: 3, loss, update, score });
         let sources = [pictures(common.seed, common.scenes)?, pictures(common.seed + 1, 32)?];
-        Ok(TrainingData { objective, sources, stem: "brightness-meter".into(), lines: vec![], skipped: vec![] })
+        let (stem, decisions) = ("brightness-meter".into(), Default::default());
+        Ok(TrainingData { objective, sources, stem, lines: vec![], decisions, skipped: vec![] })
     }
 
     fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {

@@ -1,9 +1,10 @@
 //! Data sets, decoding, checks, normalization, the loader and built-in scenes: images in, batches out.
 //!
 //! ```text
-//! open_classification ──► Splits ──► prepare ──► Prepared ──► ClassificationSource ──► Loader ──► Batch
-//! open_segmentation ──► SegmentationSplits ──► prepare_segmentation ──► PreparedPairs ──► SegmentationSource ──► Loader
-//! open_images ──► ImageSplits ──► prepare_images ──► PreparedImages ──► ColorizationSource ──► Loader
+//! open_classification ──► Splits ─────────────┐                          ┌──► ClassificationSource ──┐
+//! open_multi_label ─────► MultiLabelSplits ───┤                          ├──► MultiLabelSource ──────┤
+//! open_segmentation ────► SegmentationSplits ─┼──► prepare ──► Prepared ─┼──► SegmentationSource ────┼──► Loader ──► Batch
+//! open_images ──────────► ImageSplits ────────┘                          └──► ColorizationSource ────┘
 //! ```
 //!
 //! | step | action |
@@ -47,8 +48,6 @@ mod normalize;
 mod packed;
 mod parts;
 mod prepare;
-mod prepare_images;
-mod prepare_pairs;
 mod resize;
 pub mod scenes;
 mod segmentation;
@@ -70,21 +69,23 @@ pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
 pub use depth::SampleDepth;
 pub use error::{BadImage, DataError, ImageProblem};
 pub use format::{Confidence, Evidence};
-pub use formats::{FormatInfo, Recognized, formats, recognize_classification, recognize_segmentation};
+pub use formats::{
+    FormatInfo, Recognized, formats, recognize_classification, recognize_multi_label, recognize_segmentation,
+};
 pub use images::{ImageDataset, ImageSplits, open_images};
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};
-pub use multilabel::{
-    MultiLabelSet, MultiLabelSource, MultiLabelSplits, PreparedLabels, open_multi_label, prepare_multi_label,
-};
+pub use multilabel::{MultiLabelSet, MultiLabelSplits, open_multi_label};
 pub(crate) use names::one_line;
 pub use normalize::{Normalization, PixelSums};
-pub use prepare::{ClassificationSource, PrepareOptions, Prepared, ProgressFn, prepare};
-pub use prepare_images::{ColorizationSource, PreparedImages, prepare_images};
-pub use prepare_pairs::{PreparedPairs, SegmentationSource, SizeOptions, prepare_segmentation};
+pub use prepare::{
+    ClassificationSource, ColorizationSource, Labeled, LabeledSource, MultiLabelSource, PairFacts, PrepareOptions,
+    Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn, SampleSet,
+    SegmentationSource, prepare,
+};
 pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
 pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSplits, open_segmentation};
 
@@ -167,8 +168,7 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
         return Err(DataError::NotAFolder(path.into()));
     };
     splits.decisions.format = splits.format.into();
-    let reading = |name: &String| ClassReading { name: name.clone(), from: String::new() };
-    splits.decisions.classes = splits.train.class_names().iter().map(reading).collect();
+    splits.decisions.classes = ClassReading::named(splits.train.class_names());
     Ok(splits)
 }
 

@@ -51,8 +51,8 @@ pub(super) struct PreviewArgs {
     /// Task of the data set
     #[arg(long, value_parser = task)]
     task: &'static dyn Task,
-    /// Augmentation: none, light, strong, or a list of operations as in a config file
-    #[arg(long, default_value_t = Augment::LIGHT, value_name = "none|light|strong")]
+    /// Augmentation: none, light, strong, trivial, or a list of operations as in a config file
+    #[arg(long, default_value_t = Augment::LIGHT, value_name = "none|light|strong|trivial")]
     augment: Augment,
     /// α of mixup, as in training; 0 switches it off
     #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]

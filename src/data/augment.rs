@@ -1,7 +1,7 @@
 //! Augmentation: random changes of training samples, different in each epoch.
 //!
 //! ```text
-//! resized 8-bit picture (and mask) ──► one affine map ──► one color map ──► blur ──► erasing ──► normalization or Lab
+//! resized 8-bit picture (and mask) ──► one affine map ──► one color map ──► tones ──► blur ──► erasing ──► normalization or Lab
 //!                                       rotate, stretch,   brightness, contrast,
 //!                                       crops, flips       saturation, hue
 //! ```
@@ -14,17 +14,21 @@
 //! The amounts are `f(seed, epoch, sample, operation)` through `random.rs`, and nothing is stored. A sample does not
 //! depend on the loader's threads, on other operations of the list, or on the step at which a run was resumed.
 
+mod automatic;
 mod color;
 mod geometry;
 mod op;
 mod setting;
+mod tone;
 
 use std::cell::RefCell;
 
+use automatic::Reach;
 pub use color::{BlurSpace, ColorMap, Rect, blur, mean_color};
 pub use geometry::{Map, warp_image, warp_mask};
 pub use op::{Op, Outside, Step};
 pub use setting::{Augment, Keeps};
+pub use tone::Tone;
 
 use super::IGNORED;
 use crate::random::{Random, op as random_op};
@@ -114,6 +118,20 @@ pub struct Drawn {
     pub sigma: f32,
     /// The erased rectangle.
     pub erased: Option<Rect>,
+    /// Tone changes, in order.
+    pub tones: [Option<Tone>; Drawn::MOST_TONES],
+}
+
+impl Drawn {
+    /// Largest number of tone changes of a sample: one of TrivialAugment, and those of RandAugment.
+    pub const MOST_TONES: usize = 1 + op::MOST_DRAWN as usize;
+
+    /// Appends a tone change.
+    fn add(&mut self, tone: Tone) {
+        if let Some(place) = self.tones.iter_mut().find(|place| place.is_none()) {
+            *place = Some(tone);
+        }
+    }
 }
 
 /// Buffers that samples reuse.
@@ -122,6 +140,7 @@ pub struct Space {
     rgb: Vec<u8>,
     mask: Vec<u8>,
     blur: BlurSpace,
+    tones: Vec<u8>,
 }
 
 thread_local! {
@@ -141,7 +160,13 @@ impl Augmentation {
     /// The change of sample `index` in an epoch. `(height, width)` is the size of the picture, `mean` its mean color (0
     /// to 255; only contrast depends on it).
     pub fn draw(&self, (height, width): (usize, usize), mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
-        let mut drawn = Drawn { map: Map::IDENTITY, colors: ColorMap::IDENTITY, sigma: 0.0, erased: None };
+        let mut drawn = Drawn {
+            map: Map::IDENTITY,
+            colors: ColorMap::IDENTITY,
+            sigma: 0.0,
+            erased: None,
+            tones: [None; Drawn::MOST_TONES],
+        };
         for step in &self.steps {
             let mut random = Random::new(self.seed, epoch, index as u64, random_op::AUGMENT + step.op.number());
             if !random.chance(step.p) {
@@ -186,6 +211,16 @@ impl Augmentation {
                 }
                 Op::Hue { degrees } => {
                     drawn.colors = colors.then(ColorMap::hue(random.range(-degrees, degrees)));
+                }
+                Op::Trivial { strength, colors } => {
+                    let levels = (strength * automatic::LEVELS as f32).round() as u32;
+                    let level = random.below(levels as usize + 1) as u32;
+                    let how = (Reach::Wide, level, colors);
+                    automatic::draw(&mut drawn, &mut random, how, ((height, width), mean));
+                }
+                Op::Rand { count, magnitude, colors } => {
+                    let how = (Reach::Moderate, magnitude, colors);
+                    (0..count).for_each(|_| automatic::draw(&mut drawn, &mut random, how, ((height, width), mean)));
                 }
                 Op::Blur { sigma: [least, most] } => drawn.sigma = random.range(least, most),
                 Op::Erase { area, ratio } => {
@@ -237,6 +272,9 @@ impl Augmentation {
         if drawn.colors != ColorMap::IDENTITY {
             drawn.colors.apply(&mut space.rgb);
         }
+        for tone in drawn.tones.into_iter().flatten() {
+            tone.apply(&mut space.rgb, size, &mut space.tones);
+        }
         // Below 0.1 the kernel has one weight.
         if drawn.sigma > 0.1 {
             blur(&mut space.rgb, size, drawn.sigma, &mut space.blur);
@@ -250,7 +288,9 @@ impl Augmentation {
     }
 
     fn needs_mean(&self) -> bool {
-        let by_step = |step: &Step| matches!(step.op, Op::Contrast { .. } | Op::Erase { .. });
+        let by_step = |step: &Step| {
+            matches!(step.op, Op::Contrast { .. } | Op::Erase { .. } | Op::Trivial { .. } | Op::Rand { .. })
+        };
         self.outside == Outside::Mean || self.steps.iter().any(by_step)
     }
 }

@@ -69,7 +69,7 @@ struct ImageFacts {
 impl ImageFacts {
     fn of(image: &RgbImage) -> Self {
         let (size, hash) = (image.dimensions(), duplicates::hash_of(image));
-        Self { size, hash, grey: super::prepare_images::is_grey(image.as_raw()) }
+        Self { size, hash, grey: super::prepare::is_grey(image.as_raw()) }
     }
 }
 

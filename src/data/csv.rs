@@ -57,18 +57,11 @@ impl Format for Table {
     }
 }
 
-/// The only table in a folder without class folders.
+/// The only table of a folder.
 ///
 /// # Errors
-/// Where there are several tables.
-pub(super) fn table_in_folder(root: &Path) -> Result<Option<PathBuf>, DataError> {
-    match Table.recognize(root)? {
-        Some(_) => only_table(root).map(Some),
-        None => Ok(None),
-    }
-}
-
-fn only_table(root: &Path) -> Result<PathBuf, DataError> {
+/// Where the folder has several.
+pub(super) fn only_table(root: &Path) -> Result<PathBuf, DataError> {
     let mut tables = tables(root)?;
     if let [_] = tables.as_slice()
         && let Some(table) = tables.pop()

@@ -24,6 +24,8 @@ pub struct Decisions {
     pub lists: Vec<String>,
     /// How the parts were found.
     pub split: String,
+    /// Effect of the image size on the pictures.
+    pub size: String,
     /// How pictures with an EXIF orientation were turned; `None` if no picture has one.
     pub orientation: Option<String>,
     /// Files and folders that are not read.
@@ -66,7 +68,7 @@ pub enum Why {
     OwnOutput,
     /// An image beside the class folders, not in one.
     BesideClasses,
-    /// A folder of images beside the parts of a set.
+    /// An image, or a folder of images, beside the parts of a set.
     BesideParts,
     /// An image that no list names.
     InNoList,
@@ -89,7 +91,7 @@ impl fmt::Display for Why {
             Why::NotRegular => "no regular files (FIFOs, sockets or devices)",
             Why::OwnOutput => "written by shadegrad",
             Why::BesideClasses => "images beside the class folders",
-            Why::BesideParts => "folders of images beside the parts of the set",
+            Why::BesideParts => "images or folders of images beside the parts of the set",
             Why::InNoList => "images that no list names",
             Why::TableBesideFolders => "tables or lists beside class folders",
             Why::UnlabeledTest => "test images without known classes",
@@ -109,13 +111,18 @@ impl LeftOut {
 const SHOWN: usize = 3;
 
 impl Decisions {
-    /// One line per reason: the number of files left out for it, and the first of them.
-    pub fn left_out_lines(&self) -> Vec<String> {
+    /// Files that are left out, grouped by reason.
+    fn left_out_groups(&self) -> Vec<Vec<&LeftOut>> {
         let mut sorted: Vec<&LeftOut> = self.left_out.iter().collect();
         sorted.sort();
-        let same = |a: &&LeftOut, b: &&LeftOut| a.why == b.why;
-        sorted
-            .chunk_by(same)
+        sorted.dedup();
+        sorted.chunk_by(|a, b| a.why == b.why).map(<[_]>::to_vec).collect()
+    }
+
+    /// One line per reason: the number of files left out for it, and the first of them.
+    pub fn left_out_lines(&self) -> Vec<String> {
+        self.left_out_groups()
+            .iter()
             .map(|group| {
                 let mut names: Vec<String> =
                     group.iter().take(SHOWN).map(|one| one_line(&one.path.display().to_string())).collect();
@@ -127,28 +134,65 @@ impl Decisions {
             .collect()
     }
 
+    /// Label and text of each decision, with at most `most_classes` classes.
+    pub fn rows(&self, most_classes: usize) -> Vec<(&'static str, String)> {
+        let mut classes: Vec<String> = self.classes.iter().take(most_classes).map(ToString::to_string).collect();
+        if self.classes.len() > most_classes {
+            classes.push(format!("{} more", self.classes.len() - most_classes));
+        }
+        let format = match self.evidence.is_empty() {
+            true => self.format.clone(),
+            false => format!("{} ({})", self.format, self.evidence.join(", ")),
+        };
+        let single = [
+            ("format", format),
+            (if self.ignored.is_some() { "masks" } else { "classes" }, classes.join(", ")),
+            ("ignored", self.ignored.clone().unwrap_or_default()),
+            ("split", self.split.clone()),
+            ("turned", self.orientation.clone().unwrap_or_default()),
+            ("size", self.size.clone()),
+        ];
+        let left_out = self.left_out_lines().into_iter().map(|line| ("left out", line));
+        let notes = self.notes.iter().map(|note| ("note", note.clone()));
+        single.into_iter().filter(|(_, text)| !text.is_empty()).chain(left_out).chain(notes).collect()
+    }
+
     /// Text for the start of training. A long list of classes is shortened.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if !self.evidence.is_empty() {
-            lines.push(format!("format:  {} ({})", self.format, self.evidence.join(", ")));
-        }
-        if !self.classes.is_empty() {
-            let mut words: Vec<String> = self.classes.iter().take(12).map(ToString::to_string).collect();
-            if self.classes.len() > 12 {
-                words.push(format!("{} more", self.classes.len() - 12));
+        let rows = self.rows(12).into_iter();
+        // Built-in scenes and images in memory have no evidence. The line of the data names their format.
+        let rows = rows.filter(|(label, _)| *label != "format" || !self.evidence.is_empty());
+        rows.map(|(label, text)| format!("{:<8} {text}", format!("{label}:"))).collect()
+    }
+
+    /// The same, with at most [`KEPT`] left-out files for each reason. A set may have a million.
+    pub(crate) fn summary(&self) -> Self {
+        let mut summary = Self { left_out: Vec::new(), ..self.clone() };
+        for group in self.left_out_groups() {
+            summary.left_out.extend(group.iter().take(KEPT).map(|one| (*one).clone()));
+            if group.len() > KEPT {
+                summary.notes.push(format!("left out: {}: {} files in all", group[0].why, group.len()));
             }
-            let label = if self.ignored.is_some() { "masks:   " } else { "classes: " };
-            lines.push(format!("{label}{}", words.join(", ")));
         }
-        lines.extend(self.ignored.as_ref().map(|ignored| format!("ignored: {ignored}")));
-        if !self.split.is_empty() {
-            lines.push(format!("split:   {}", self.split));
-        }
-        lines.extend(self.orientation.as_ref().map(|orientation| format!("turned:  {orientation}")));
-        lines.extend(self.left_out_lines().into_iter().map(|line| format!("left out: {line}")));
-        lines.extend(self.notes.iter().map(|note| format!("note:    {note}")));
-        lines
+        summary
+    }
+}
+
+/// Largest number of left-out files for each reason in the facts of a run.
+const KEPT: usize = 20;
+
+impl Decisions {
+    /// Decisions for the built-in scenes, drawn by `seed`.
+    pub fn of_scenes(classes: &[String], seed: u64) -> Self {
+        let (format, split) = ("built-in scenes".into(), format!("drawn by seed {seed}, other scenes in each part"));
+        Self { format, split, classes: ClassReading::named(classes), ..Self::default() }
+    }
+}
+
+impl ClassReading {
+    /// Classes whose names the data stores.
+    pub(crate) fn named(names: &[String]) -> Vec<Self> {
+        names.iter().map(|name| Self { name: name.clone(), from: String::new() }).collect()
     }
 }
 

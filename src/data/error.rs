@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::decisions::{Decisions, LeftOut};
+
 /// Image kinds that are decoded, as text for messages.
 pub(crate) const SUPPORTED: &str = "JPEG, PNG, WebP, BMP, GIF and TIFF";
 
@@ -36,12 +38,14 @@ pub enum DataError {
         found: String,
     },
     /// A class folder without images.
-    #[error("class '{class}' has no images: {} holds no {SUPPORTED} file; add images or remove the folder", path.display())]
+    #[error("class '{class}' has no images: {} holds no {SUPPORTED} file{found}; add images or remove the folder", path.display())]
     EmptyClass {
         /// Name of the class.
         class: String,
         /// Its folder or list.
         path: PathBuf,
+        /// Content of the folder, as a part of the sentence; may be empty.
+        found: String,
     },
     /// A class whose training images were all skipped.
     #[error(
@@ -188,6 +192,13 @@ impl DataError {
             io::ErrorKind::NotFound => Self::NotFound(path.to_path_buf()),
             _ => Self::Io { path: path.to_path_buf(), source },
         }
+    }
+
+    /// An error for a class folder without images. `left_out`: its files of other kinds.
+    pub(crate) fn empty_class(class: &str, path: &Path, left_out: &[LeftOut]) -> Self {
+        let found = Decisions { left_out: left_out.to_vec(), ..Decisions::default() }.left_out_lines();
+        let found = if found.is_empty() { String::new() } else { format!(" ({})", found.join("; ")) };
+        Self::EmptyClass { class: class.into(), path: path.into(), found }
     }
 
     pub(crate) fn malformed(path: &Path, problem: impl Into<String>) -> Self {

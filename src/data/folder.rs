@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
 use super::format::{Confidence, Evidence, Format};
-use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of, relative, subfolders, unread};
-use super::lists::{self, Index, ListFile, Match};
+use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of, subfolders, unread};
+use super::lists::{self, ListFile};
 use super::names;
 use super::parts::{Part, PartFolders};
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
-use super::{BadImage, ClassificationDataset, DataError, ImageProblem, OpenOptions, Splits};
+use super::{ClassificationDataset, DataError, OpenOptions, Splits};
 
 /// Class folders, as one set or in parts.
 pub(crate) struct ClassFolders;
@@ -63,7 +63,7 @@ impl Format for ClassFolders {
             (Some(train), None) => {
                 require_no_class_beside(&train, &others, root)?;
                 let mut splits = divided(&train, options)?;
-                splits.decisions.left_out.extend(beside(root, &[])?);
+                splits.decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
                 Ok(splits)
             }
             (None, Some(val)) => {
@@ -87,7 +87,7 @@ fn parts(
     others: &[PathBuf],
 ) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
-    let mut decisions = Decisions { left_out: beside(root, others)?, ..Decisions::default() };
+    let mut decisions = Decisions { left_out: beside(root, others, &Why::BesideClasses)?, ..Decisions::default() };
     let train = read(train_root, &depth, true, &mut decisions)?;
     let val = read(val_root, &depth, false, &mut decisions)?;
     require_classes(&train.classes, train_root)?;
@@ -105,8 +105,9 @@ fn parts(
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
 }
 
-/// Entries of `root` beside parts or class folders that are not read: images, folders of images, lists and tables.
-fn beside(root: &Path, others: &[PathBuf]) -> Result<Vec<LeftOut>, DataError> {
+/// Entries of `root` that are left out beside parts or class folders: images (for the reason `image`), folders of images,
+/// and tables, which class folders replace.
+pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec<LeftOut>, DataError> {
     let mut found = Vec::new();
     for path in entries(root)? {
         if path.is_dir() {
@@ -119,8 +120,8 @@ fn beside(root: &Path, others: &[PathBuf]) -> Result<Vec<LeftOut>, DataError> {
         if let Some(why) = unread(&path) {
             found.push(LeftOut { why, path });
         } else if is_image(&path) {
-            found.push(LeftOut::new(&path, Why::BesideClasses));
-        } else if is_table {
+            found.push(LeftOut::new(&path, image.clone()));
+        } else if is_table && *image == Why::BesideClasses {
             found.push(LeftOut::new(&path, Why::TableBesideFolders));
         }
     }
@@ -178,35 +179,10 @@ fn divided(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     Ok(splits)
 }
 
-/// Divides by lists such as `train.txt`. A line is the name of an image, optionally followed by a label.
+/// Divides a set by its lists (`train.txt` and others).
 fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: Decisions) -> Result<Splits, DataError> {
-    let index = Index::new(root, all.items.iter().map(|(path, _)| path.as_path()));
-    let mut part_of = vec![None; all.items.len()];
-    let mut faults = Vec::new();
-    for list in lists {
-        for (number, line) in &list.lines {
-            let alone = line.rsplit_once([' ', '\t', ',', ';']).map(|(name, _)| name.trim());
-            let found = match (index.find(line), alone) {
-                (Match::None, Some(name)) => index.find(name),
-                (found, _) => found,
-            };
-            let problem = match found {
-                Match::One(item) => {
-                    part_of[item] = Some(list.part);
-                    continue;
-                }
-                Match::None => format!("'{line}' is the name of no image"),
-                Match::Several(a, b) => {
-                    let names = [a, b].map(|item| relative(root, &all.items[item].0));
-                    format!("'{line}' may be {} or {}; write which", names[0], names[1])
-                }
-            };
-            faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
-        }
-    }
-    if !faults.is_empty() {
-        return Err(DataError::BadImages { checked: all.items.len(), bad: faults });
-    }
+    let files: Vec<_> = all.items.iter().enumerate().map(|(number, (path, _))| (number, path.as_path())).collect();
+    let part_of = lists::deal(root, lists, all.items.len(), &files)?;
     let FileDataset { classes, items, depth } = all;
     let in_part = |wanted: Part| {
         let items = items.iter().zip(&part_of).filter(|(_, part)| **part == Some(wanted));
@@ -225,8 +201,7 @@ fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: De
     }
     let unlisted = items.iter().zip(&part_of).filter(|(_, part)| part.is_none());
     decisions.left_out.extend(unlisted.map(|((path, _), _)| LeftOut::new(path, Why::InNoList)));
-    decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
-    decisions.split = format!("by the lists {}", decisions.lists.join(", "));
+    lists::note(root, lists, &mut decisions);
     decisions.notes.extend(missing_notes(&val, "validation"));
     let test = (!test.items.is_empty()).then(|| Arc::new(test) as Arc<dyn ClassificationDataset>);
     let (train, val) = (Arc::new(train), Arc::new(val));
@@ -250,14 +225,14 @@ fn read(
     if folders.is_empty() {
         return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: contents(&entries(root)?) });
     }
-    decisions.left_out.extend(beside(root, &[])?);
+    decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
     let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
     names::sort(&mut classes, |(name, _)| name);
     let mut items = Vec::new();
     for (label, (class, folder)) in classes.iter().enumerate() {
         let Walk { images, left_out } = Walk::below(folder)?;
         if images.is_empty() && all_needed {
-            return Err(DataError::EmptyClass { class: class.clone(), path: folder.clone() });
+            return Err(DataError::empty_class(class, folder, &left_out));
         }
         decisions.left_out.extend(left_out);
         items.extend(images.into_iter().map(|path| (path, label as u32)));

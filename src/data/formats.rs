@@ -5,11 +5,14 @@
 use std::path::Path;
 
 use super::format::{Confidence, Evidence, Format};
+use super::multilabel::{folders::SharedFolders, rows::LabelTable};
 use super::segmentation::found::Found;
 use super::segmentation::{
     camvid, cityscapes, coco, folders, label_studio, labelme, pets, roboflow, supervisely, voc, yolo,
 };
-use super::{DataError, ImageSplits, OpenOptions, SetOptions, Splits, cifar, csv, folder, idx, images};
+use super::{
+    DataError, ImageSplits, MultiLabelSplits, OpenOptions, SetOptions, Splits, cifar, csv, folder, idx, images,
+};
 
 /// All formats, from the most to the least specific.
 pub(crate) static FORMATS: &[Entry] = &[
@@ -17,6 +20,8 @@ pub(crate) static FORMATS: &[Entry] = &[
     Entry::Classes(&idx::Idx),
     Entry::Classes(&csv::Table),
     Entry::Classes(&folder::ClassFolders),
+    Entry::Labels(&LabelTable),
+    Entry::Labels(&SharedFolders),
     Entry::Masks(&cityscapes::Cityscapes),
     Entry::Masks(&voc::Voc),
     Entry::Masks(&roboflow::RoboflowMasks),
@@ -35,6 +40,8 @@ pub(crate) static FORMATS: &[Entry] = &[
 pub(crate) enum Entry {
     /// Images with a class each.
     Classes(&'static dyn Format<Opened = Splits, Options = OpenOptions>),
+    /// Images with several labels each.
+    Labels(&'static dyn Format<Opened = MultiLabelSplits, Options = OpenOptions>),
     /// Images with a class for each pixel.
     Masks(&'static dyn Format<Opened = Found, Options = SetOptions>),
     /// Images alone.
@@ -73,6 +80,10 @@ pub(crate) fn classes(entry: &Entry) -> Option<&'static Dyn<Splits, OpenOptions>
     if let Entry::Classes(format) = entry { Some(*format) } else { None }
 }
 
+pub(crate) fn labels(entry: &Entry) -> Option<&'static Dyn<MultiLabelSplits, OpenOptions>> {
+    if let Entry::Labels(format) = entry { Some(*format) } else { None }
+}
+
 pub(crate) fn masks(entry: &Entry) -> Option<&'static Dyn<Found, SetOptions>> {
     if let Entry::Masks(format) = entry { Some(*format) } else { None }
 }
@@ -80,9 +91,9 @@ pub(crate) fn masks(entry: &Entry) -> Option<&'static Dyn<Found, SetOptions>> {
 /// A format in the table of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FormatInfo {
-    /// Kind of data: `classes`, `masks` or `images`.
+    /// Kind of the set: `classes`, `labels`, `masks` or `images`.
     pub holds: &'static str,
-    /// Its name.
+    /// Name.
     pub name: &'static str,
     /// The files and folders that it is recognized by.
     pub looks_for: &'static str,
@@ -92,6 +103,7 @@ pub struct FormatInfo {
 pub fn formats() -> Vec<FormatInfo> {
     let info = |entry: &Entry| match entry {
         Entry::Classes(f) => FormatInfo { holds: "classes", name: f.name(), looks_for: f.looks_for() },
+        Entry::Labels(f) => FormatInfo { holds: "labels", name: f.name(), looks_for: f.looks_for() },
         Entry::Masks(f) => FormatInfo { holds: "masks", name: f.name(), looks_for: f.looks_for() },
         Entry::Images(f) => FormatInfo { holds: "images", name: f.name(), looks_for: f.looks_for() },
     };
@@ -113,6 +125,14 @@ pub struct Recognized {
 /// Where the folder cannot be listed, or two formats are certain.
 pub fn recognize_classification(root: &Path) -> Result<Option<Recognized>, DataError> {
     Ok(choose(root, classes)?.map(|(format, evidence)| Recognized { format: format.name(), evidence }))
+}
+
+/// Recognizes `root` as a multi-label set; `None` if no format matches.
+///
+/// # Errors
+/// Where the folder cannot be listed, or two formats are certain.
+pub fn recognize_multi_label(root: &Path) -> Result<Option<Recognized>, DataError> {
+    Ok(choose(root, labels)?.map(|(format, evidence)| Recognized { format: format.name(), evidence }))
 }
 
 /// Recognizes `root` as a segmentation set; `None` if no format matches.

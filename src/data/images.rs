@@ -8,12 +8,13 @@ use image::RgbImage;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::decode::decode_file_at;
 use super::depth::SampleDepth;
+use super::folder::beside;
 use super::format::{Confidence, Evidence, Format};
-use super::listing::{Walk, holds_image, name_of, relative};
-use super::lists::{self, Index, ListFile, Match};
+use super::listing::{Walk, name_of};
+use super::lists::{self, ListFile};
 use super::parts::{Part, PartFolders};
 use super::split::{by_seed, hold_out};
-use super::{BadImage, DataError, ImageProblem, SetOptions};
+use super::{DataError, SetOptions};
 
 /// Images. Indices run from 0 to `len() - 1`; a higher index may panic.
 pub trait ImageDataset: Send + Sync {
@@ -75,9 +76,9 @@ pub(crate) struct ImageFiles {
 }
 
 impl ImageFiles {
-    /// The image files `paths`.
-    pub fn new(paths: Vec<PathBuf>) -> Self {
-        Self { paths, depth: Arc::default() }
+    /// A set of the image files `paths`. Sets with the same `depth` read 16-bit samples alike.
+    pub fn new(paths: Vec<PathBuf>, depth: &Arc<SampleDepth>) -> Self {
+        Self { paths, depth: Arc::clone(depth) }
     }
 }
 
@@ -149,8 +150,7 @@ impl Format for ImageFolders {
         }
         let is_divided = train.is_some() || val.is_some();
         if is_divided {
-            let others = parts.others.iter().filter(|folder| holds_image(folder).unwrap_or(false));
-            decisions.left_out.extend(others.map(|folder| LeftOut::new(folder, Why::BesideParts)));
+            decisions.left_out.extend(beside(path, &parts.others, &Why::BesideParts)?);
         }
         let by_seed = val.is_none();
         let (train, val) = match (train, val) {
@@ -201,8 +201,11 @@ fn divided(
     decisions: &mut Decisions,
 ) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
     if images.len() < 2 {
+        let left_out = decisions.left_out_lines();
+        let left_out =
+            if left_out.is_empty() { String::new() } else { format!(" (left out: {})", left_out.join("; ")) };
         let problem = format!(
-            "{} images found at any depth; at least 2 are needed, one for training and one for validation",
+            "{} images found at any depth{left_out}; at least 2 are needed, one for training and one for validation",
             images.len()
         );
         return Err(DataError::malformed(path, problem));
@@ -218,28 +221,8 @@ fn by_lists(
     lists: &[ListFile],
     mut decisions: Decisions,
 ) -> Result<ImageSplits, DataError> {
-    let index = Index::new(root, images.iter().map(PathBuf::as_path));
-    let mut part_of = vec![None; images.len()];
-    let mut faults = Vec::new();
-    for list in lists {
-        for (number, line) in &list.lines {
-            let problem = match index.find(line) {
-                Match::One(item) => {
-                    part_of[item] = Some(list.part);
-                    continue;
-                }
-                Match::None => format!("'{line}' is the name of no image"),
-                Match::Several(a, b) => {
-                    let names = [a, b].map(|item| relative(root, &images[item]));
-                    format!("'{line}' may be {} or {}; write which", names[0], names[1])
-                }
-            };
-            faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
-        }
-    }
-    if !faults.is_empty() {
-        return Err(DataError::BadImages { checked: images.len(), bad: faults });
-    }
+    let files: Vec<_> = images.iter().map(PathBuf::as_path).enumerate().collect();
+    let part_of = lists::deal(root, lists, images.len(), &files)?;
     let mut parts: [Vec<PathBuf>; 3] = Default::default();
     for (path, part) in images.into_iter().zip(part_of) {
         match part {
@@ -252,7 +235,6 @@ fn by_lists(
     if parts[1].is_empty() {
         parts.swap(1, 2);
     }
-    decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
-    decisions.split = format!("by the lists {}", decisions.lists.join(", "));
+    lists::note(root, lists, &mut decisions);
     finish(root, parts, false, "images divided by lists", decisions)
 }

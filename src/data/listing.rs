@@ -108,8 +108,17 @@ pub(crate) fn is_image(path: &Path) -> bool {
     has_extension(path, |e| IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
 
-/// Whether a folder is a run (`run.json`, or `config.toml` with `metrics.csv`) or predictions (`predict-001`), or holds
-/// nothing but such folders.
+/// Files that identify a folder as output of shadegrad. Such a folder has all files of one line.
+const OWN_FILES: [&[&str]; 5] = [
+    &["run.json"],
+    &["config.toml", "metrics.csv"],
+    &["lr_find.csv", "lr_find.png"],
+    &["comparison.csv", "comparison.md"],
+    &["sweep.csv", "sweep.md"],
+];
+
+/// Whether a folder is output of shadegrad: a run, a sweep, a comparison, predictions (`predict-001`), or a folder of such
+/// folders without images.
 pub(crate) fn is_own_output(folder: &Path) -> bool {
     own_output(folder, 0)
 }
@@ -117,15 +126,16 @@ pub(crate) fn is_own_output(folder: &Path) -> bool {
 fn own_output(folder: &Path, depth: usize) -> bool {
     let holds = |name: &str| folder.join(name).is_file();
     let number = folder.file_name().and_then(|name| name.to_str()?.strip_prefix("predict-"));
-    if holds("run.json") || (holds("config.toml") && holds("metrics.csv")) {
+    if OWN_FILES.iter().any(|files| files.iter().all(|name| holds(name))) {
         return true;
     }
     if number.is_some_and(|number| number.len() >= 3 && number.bytes().all(|b| b.is_ascii_digit())) {
         return true;
     }
     let Ok(entries) = entries(folder) else { return false };
-    let mut folders = entries.iter().filter(|path| path.is_dir()).peekable();
-    depth < 3 && folders.peek().is_some() && folders.all(|path| own_output(path, depth + 1))
+    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.into_iter().partition(|path| path.is_dir());
+    let may_be = depth < 3 && !folders.is_empty() && !files.iter().any(|path| is_image(path));
+    may_be && folders.iter().all(|path| own_output(path, depth + 1))
 }
 
 /// The files found below a folder.

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::DataError;
+use super::decisions::Decisions;
 use super::listing::{entries, name_of, relative, stem_of};
 use super::names::composed;
 use super::parts::{Part, part_of};
 use super::text::read_text;
+use super::{BadImage, DataError, ImageProblem};
 
 /// The list of a part.
 #[derive(Debug, Clone)]
@@ -103,6 +104,55 @@ fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     found
 }
 
+/// The part of each of `count` images by the lists; `None` for an image that no list names. `files` are the files below `root`,
+/// each with the index of its image. A line is the name of a file, with or without a label after it.
+///
+/// # Errors
+/// [`DataError::BadImages`] with every line that names no image or several.
+pub(crate) fn deal(
+    root: &Path,
+    lists: &[ListFile],
+    count: usize,
+    files: &[(usize, &Path)],
+) -> Result<Vec<Option<Part>>, DataError> {
+    let index = Index::numbered(root, files.iter().copied());
+    let mut parts = vec![None; count];
+    let mut bad = Vec::new();
+    for list in lists {
+        for (number, line) in &list.lines {
+            let alone = line.rsplit_once([' ', '\t', ',', ';']).map(|(name, _)| name.trim());
+            let found = match (index.find(line), alone) {
+                (Match::None, Some(name)) => index.find(name),
+                (found, _) => found,
+            };
+            let problem = match found {
+                Match::One(item) => {
+                    parts[item] = Some(list.part);
+                    continue;
+                }
+                Match::None => format!("'{line}' is the name of no image"),
+                Match::Several(a, b) => {
+                    let name =
+                        |item| files.iter().find(|(number, _)| *number == item).map(|(_, path)| relative(root, path));
+                    format!(
+                        "'{line}' may be {} or {}; write which",
+                        name(a).unwrap_or_default(),
+                        name(b).unwrap_or_default()
+                    )
+                }
+            };
+            bad.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
+        }
+    }
+    if bad.is_empty() { Ok(parts) } else { Err(DataError::BadImages { checked: count, bad }) }
+}
+
+/// Records in `decisions` that `lists` divide the set at `root`.
+pub(crate) fn note(root: &Path, lists: &[ListFile], decisions: &mut Decisions) {
+    decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
+    decisions.split = format!("by the lists {}", decisions.lists.join(", "));
+}
+
 /// The result of looking up a listed name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Match {
@@ -131,8 +181,13 @@ pub(crate) struct Index {
 impl Index {
     /// An index of files below `root`, numbered in the given order.
     pub fn new<'a>(root: &Path, paths: impl IntoIterator<Item = &'a Path>) -> Self {
+        Self::numbered(root, paths.into_iter().enumerate())
+    }
+
+    /// An index of the files below `root`, each with a number. Several files may have the same number.
+    pub fn numbered<'a>(root: &Path, files: impl IntoIterator<Item = (usize, &'a Path)>) -> Self {
         let mut index = Self { ends: HashMap::new(), whole: HashMap::new() };
-        for (number, path) in paths.into_iter().enumerate() {
+        for (number, path) in files {
             index.add(number, &relative(root, path));
         }
         index

@@ -2,10 +2,10 @@
 //!
 //! | data | type | next |
 //! |---|---|---|
-//! | pictures with a class each | [`MemoryClassification`] | [`prepare`](super::prepare), or [`Splits`] |
-//! | pictures with a mask each | [`MemorySegmentation`] | [`prepare_segmentation`](super::prepare_segmentation) |
-//! | pictures | [`MemoryImages`] | [`prepare_images`](super::prepare_images) |
-//! | values of any size and number of channels | [`MemorySamples`] | [`Loader`](super::Loader) |
+//! | pictures and a class for each | [`MemoryClassification`] | [`prepare`](super::prepare), or [`Splits`] |
+//! | pictures and a mask for each | [`MemorySegmentation`] | [`prepare`](super::prepare()) |
+//! | pictures alone | [`MemoryImages`] | [`prepare`](super::prepare()) |
+//! | numbers of any size and number of channels | [`MemorySamples`] | [`Loader`](super::Loader) |
 
 use std::sync::Arc;
 

@@ -1,14 +1,13 @@
 //! Sets of images with several labels each, for multi-label classification.
 //!
 //! ```text
-//! open_multi_label ──► MultiLabelSplits ──► prepare_multi_label ──► PreparedLabels ──► MultiLabelSource ──► Loader
+//! open_multi_label ──► MultiLabelSplits ──► prepare ──► PreparedLabels ──► MultiLabelSource ──► Loader
 //! several_objects ─────┘
 //! ```
 
-mod folders;
+pub(crate) mod folders;
 mod labels;
-mod prepare;
-mod rows;
+pub(crate) mod rows;
 mod separator;
 mod split;
 mod table;
@@ -18,10 +17,11 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-pub use prepare::{MultiLabelSource, PreparedLabels, prepare_multi_label};
-
+use super::dataset::{place_of, places};
+use super::decisions::{ClassReading, Decisions};
+use super::names::one_line;
 use super::scenes::SeveralScenes;
-use super::{DataError, ImageDataset, OpenOptions};
+use super::{DataError, ImageDataset, OpenOptions, SampleDepth, csv, formats};
 
 /// Images with a set of labels each. Indices run from 0 to `len() - 1`; a higher index may panic.
 #[derive(Clone)]
@@ -106,16 +106,18 @@ impl MultiLabelSet {
         Self { items: indices.iter().map(|&index| self.items[index].clone()).collect(), ..self.clone() }
     }
 
-    /// The same images with their labels as indices into `classes`. The set may lack some of these classes.
+    /// How 16-bit samples are read, if the set may have any.
+    pub fn depth(&self) -> Option<&SampleDepth> {
+        self.images.depth()
+    }
+
+    /// The same images, with labels as indices into `classes`. The set may lack some of these. Names are compared in composed
+    /// Unicode form.
     ///
     /// # Errors
-    /// The first class of the set that `classes` lacks.
-    pub fn relabeled(&self, classes: &[String]) -> Result<Self, String> {
-        let place = |class: &String| {
-            let at = classes.iter().position(|known| known == class);
-            at.map(|at| at as u32).ok_or_else(|| class.clone())
-        };
-        let places = self.classes.iter().map(place).collect::<Result<Vec<u32>, _>>()?;
+    /// [`DataError::UnknownClasses`] if the set has a class that is not in `classes`.
+    pub fn relabeled(&self, classes: &[String]) -> Result<Self, DataError> {
+        let places = places(&self.classes, classes)?;
         let relabel = |item: &Item| {
             let mut labels: Vec<u32> = item.labels.iter().map(|&label| places[label as usize]).collect();
             labels.sort_unstable();
@@ -139,8 +141,8 @@ pub struct MultiLabelSplits {
     pub by_seed: bool,
     /// Name of the detected format.
     pub format: &'static str,
-    /// One sentence for each ambiguity in the data and each gap in it.
-    pub notes: Vec<String>,
+    /// Decisions about the set.
+    pub decisions: Decisions,
 }
 
 impl std::fmt::Debug for MultiLabelSplits {
@@ -151,7 +153,6 @@ impl std::fmt::Debug for MultiLabelSplits {
             .field("val", &self.val.len())
             .field("test", &self.test.as_ref().map(MultiLabelSet::len))
             .field("classes", &self.train.class_names())
-            .field("notes", &self.notes)
             .finish()
     }
 }
@@ -165,7 +166,21 @@ impl MultiLabelSplits {
             MultiLabelSet::new(Arc::new(scenes), SeveralScenes::class_names(), labels)
         };
         let (train, val) = (set(train_seed, train), set(val_seed, val));
-        Self { train, val, test: None, by_seed: false, format: "built-in scenes", notes: vec![] }
+        let decisions = Decisions::of_scenes(train.class_names(), train_seed);
+        Self { train, val, test: None, by_seed: false, format: "built-in scenes", decisions }
+    }
+
+    /// The same images with the classes of a trained model; see [`Splits::aligned`](super::Splits::aligned).
+    ///
+    /// # Errors
+    /// [`DataError::UnknownClasses`] if the data has a class that is not in `classes`.
+    pub fn aligned(&self, classes: &[String]) -> Result<Self, DataError> {
+        let part = |set: &MultiLabelSet| set.relabeled(classes);
+        let test = self.test.as_ref().map(part).transpose()?;
+        let missing = classes.iter().filter(|class| place_of(class, self.train.class_names()).is_none());
+        let mut decisions = self.decisions.clone();
+        decisions.notes.extend(missing.map(|class| format!("class '{}' of the model has no image", one_line(class))));
+        Ok(Self { train: part(&self.train)?, val: part(&self.val)?, test, decisions, ..self.clone() })
     }
 
     /// Adds notes on images without labels, and on classes that validation images lack.
@@ -174,7 +189,7 @@ impl MultiLabelSplits {
         for (name, set) in parts.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))) {
             let bare = (0..set.len()).filter(|&index| set.labels(index).is_empty()).count();
             if bare > 0 {
-                self.notes.push(format!(
+                self.decisions.notes.push(format!(
                     "{bare} of {} {name} images have no label: none of the classes is in them",
                     set.len()
                 ));
@@ -185,16 +200,19 @@ impl MultiLabelSplits {
                 .collect();
             if !absent.is_empty() {
                 let absent = quoted(&absent);
-                self.notes.push(format!("labels without a {name} image, left out of that part's means: {absent}"));
+                self.decisions
+                    .notes
+                    .push(format!("labels without a {name} image, left out of that part's means: {absent}"));
             }
         }
         self
     }
 }
 
-/// Opens the multi-label data set at `path`. Its content decides the format:
+/// Opens the multi-label data set at `path`, in the format that [`super::formats()`] recognizes there. The path
+/// may also be that of a table.
 ///
-/// | format | recognized by |
+/// | format | how labels are written |
 /// |---|---|
 /// | CSV with a list column | a table of path,labels: `a.jpg,"car, tree"`; labels are separated by `;`, `,`, `\|` or spaces |
 /// | CSV of path,label | a table with a row for each label of an image |
@@ -208,18 +226,23 @@ impl MultiLabelSplits {
 /// # Errors
 /// The message names the path, its content and the expectation. Ambiguous data is refused with both readings.
 pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
+    options.checked_val_split()?;
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
-    let splits = if metadata.is_dir() {
-        match super::csv::table_in_folder(path)? {
-            Some(table) => rows::open(&table, options)?,
-            None => folders::open(path, options)?,
-        }
-    } else if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
+    let mut splits = if metadata.is_dir() {
+        let chosen = formats::choose(path, formats::labels)?;
+        let (format, evidence) =
+            chosen.ok_or_else(|| DataError::EmptyFolder { path: path.into(), found: "nothing known".into() })?;
+        let mut splits = format.open(path, options)?;
+        splits.decisions.evidence = evidence.seen;
+        splits
+    } else if csv::is_table(path) {
         rows::open(path, options)?
     } else {
         return Err(DataError::NotAFolder(path.into()));
     };
     require_every_class(&splits.train, path)?;
+    splits.decisions.format = splits.format.into();
+    splits.decisions.classes = ClassReading::named(splits.train.class_names());
     Ok(splits.noted())
 }
 

@@ -1,7 +1,7 @@
 //! Data sets with a class for every pixel, and how they are opened.
 //!
 //! ```text
-//! find (pairs of files) ──► Coding (stored values to classes) ──► SegmentationSplits ──► prepare_segmentation
+//! find (pairs of files) ──► Coding (stored values to classes) ──► SegmentationSplits ──► prepare
 //! ```
 //!
 //! Finding does not stop at the first fault. Images without mask, masks without image and list lines without file are

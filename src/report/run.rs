@@ -5,6 +5,7 @@ use super::confusion;
 use super::html::{Row, data_uri, escaped, picture, table};
 use super::page::Page;
 use super::record::{Record, TableRows, duration};
+use crate::data::Decisions;
 use crate::run::Score;
 use crate::run::history::EpochRow;
 use crate::run::mistakes::Mistake;
@@ -45,6 +46,9 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
         page.add(&picture(png, &alt, "Validation images after the best epoch"));
     }
     mistakes(page, run, level);
+    if let Some(decisions) = run.facts.as_ref().and_then(|facts| facts.decisions.as_ref()) {
+        data(page, decisions, level);
+    }
     if settings {
         page.heading(level, "Settings");
         page.add("<dl class=\"settings\">\n");
@@ -87,6 +91,16 @@ fn facts(page: &mut Page, run: &Record) {
     page.add("<dl class=\"facts\">\n");
     for (key, value) in list {
         page.push(format_args!("<div><dt>{key}</dt><dd>{}</dd></div>\n", escaped(value)));
+    }
+    page.add("</dl>\n");
+}
+
+/// The decisions about the data set.
+fn data(page: &mut Page, decisions: &Decisions, level: usize) {
+    page.heading(level, "Data");
+    page.add("<dl class=\"settings\">\n");
+    for (label, text) in decisions.rows(usize::MAX) {
+        page.push(format_args!("<div><dt>{label}</dt><dd>{}</dd></div>\n", escaped(text)));
     }
     page.add("</dl>\n");
 }

@@ -128,10 +128,11 @@ impl ConfusionMatrix {
         ratio(2 * self.count(class, class), self.row_total(class) + self.column_total(class))
     }
 
-    /// Intersection over union, n\[c\]\[c\] / (Σₚ n\[c\]\[p\] + Σₜ n\[t\]\[c\] - n\[c\]\[c\]).
+    /// Intersection over union, n\[c\]\[c\] / (Σₚ n\[c\]\[p\] + Σₜ n\[t\]\[c\] - n\[c\]\[c\]). A class that the truth lacks has
+    /// none: its false pixels lower the scores of the classes that they are taken from.
     pub fn iou(&self, class: usize) -> Option<f64> {
-        let both = self.count(class, class);
-        ratio(both, self.row_total(class) + self.column_total(class) - both)
+        let (both, truth) = (self.count(class, class), self.row_total(class));
+        ratio(both, truth + self.column_total(class) - both).filter(|_| truth > 0)
     }
 
     /// A score of every class.

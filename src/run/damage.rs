@@ -5,7 +5,7 @@ use std::fs;
 use super::card::EPOCH;
 use super::folder::RunDir;
 use super::history::EpochRow;
-use super::resume;
+use super::resume::Header;
 use super::score::Score;
 use crate::data::digest;
 use crate::interop::safetensors::read_metadata;
@@ -37,7 +37,8 @@ impl RunDir {
         let known: Vec<Score> =
             facts.iter().flat_map(|f| &f.shown).flat_map(|card| card.known_scores().cloned()).collect();
         // Read before the table, because a live run extends the table first.
-        let epochs = resume::kept_epochs(&self.resume_path());
+        let is_unfinished = self.resume_path().exists();
+        let kept_state = Header::read(&self.resume_path());
         let metrics = fs::read(self.metrics_path()).unwrap_or_default();
         let (rows, problem) = EpochRow::read_damaged(&metrics, &known);
         let epoch = |path| read_metadata(path).ok().and_then(|entries| entries.get(EPOCH)?.parse::<u32>().ok());
@@ -54,7 +55,7 @@ impl RunDir {
                 );
             }
             None if kept.is_some_and(|kept| kept != text_digest(&String::from_utf8_lossy(&metrics)))
-                || epochs.is_some_and(|epochs| !metrics.starts_with(epochs.as_bytes())) =>
+                || kept_state.origin.epochs.is_some_and(|epochs| !metrics.starts_with(epochs.as_bytes())) =>
             {
                 add("metrics.csv", "its values were changed".into());
             }
@@ -70,7 +71,8 @@ impl RunDir {
                 }
             }
         }
-        if self.resume_path().exists() && resume::kept_position(&self.resume_path()).is_none() {
+        // The file of a live run may end, or come, between two looks at it.
+        if is_unfinished && kept_state.position.is_none() && self.resume_path().exists() {
             add("resume.safetensors", "it holds no position of the run".into());
         }
         found

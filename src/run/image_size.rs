@@ -1,4 +1,4 @@
-//! Height and width of images as text, in settings and checkpoints: `64` or `192x256`.
+//! Height and width of images as text, in settings and checkpoints: `64`, `192x256`, or `auto` if the data decides.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,13 +22,48 @@ pub struct ImageSize {
 
 /// The expected form, for errors.
 const EXPECTED: &str = "HEIGHTxWIDTH in pixels, such as 192x256, or one number for a square";
+/// How [`ImageSize::AUTO`] is written.
+const AUTO: &str = "auto";
+/// Sides are multiples of this, which every depth up to 4 halves evenly.
+const STEP: f64 = 16.0;
 
 impl ImageSize {
-    /// Reads `64` or `192x256`.
+    /// No size: the data decides it, see [`Self::decided`].
+    pub const AUTO: Self = ImageSize { height: usize::MAX, width: usize::MAX };
+    /// Size at which built-in street scenes are drawn by default.
+    pub const STREETS: Self = ImageSize { height: 96, width: 128 };
+
+    /// Whether the data decides.
+    pub fn is_auto(self) -> bool {
+        self == Self::AUTO
+    }
+
+    /// This size. In the place of [`Self::AUTO`]: [`Self::STREETS`] for scenes, which are no pictures; for pictures such as one
+    /// of a height and width, the size with its proportions and about as many pixels as [`Self::STREETS`], in steps of 16.
+    pub fn decided(self, picture: Option<[usize; 2]>) -> Self {
+        match picture {
+            _ if !self.is_auto() => self,
+            None => Self::STREETS,
+            Some(picture) => Self::STREETS.with_proportions(picture),
+        }
+    }
+
+    /// A size of about as many pixels that has the proportions of a picture of a height and width.
+    fn with_proportions(self, [height, width]: [usize; 2]) -> Self {
+        let (h, w) = (height.max(1) as f64, width.max(1) as f64);
+        let scale = ((self.height * self.width) as f64 / (h * w)).sqrt();
+        let side = |side: f64| (((side * scale / STEP).round().max(1.0) * STEP) as usize).min(MAX_IMAGE_SIZE);
+        ImageSize { height: side(h), width: side(w) }
+    }
+
+    /// Reads `64`, `192x256` or `auto`.
     ///
     /// # Errors
     /// What was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.trim() == AUTO {
+            return Ok(Self::AUTO);
+        }
         let number = |t: &str| t.trim().parse::<usize>().map_err(|_| format!("`{text}` is not {EXPECTED}"));
         let (height, width) = text.split_once(['x', 'X', '×']).unwrap_or((text, text));
         Ok(ImageSize { height: number(height)?, width: number(width)? })
@@ -47,30 +82,34 @@ pub enum Fit {
     Stretched,
     /// It is scaled to cover the size, and the excess is cut off.
     Cut,
+    /// As [`Fit::Cut`], and the size is a square whatever the pictures are.
+    Square,
 }
 
 impl ImageSize {
-    /// A line about the resize of a picture of a height and width to this size. If the proportions change, it names a size
-    /// of about as many pixels that keeps them.
+    /// The resize of a picture of a height and width to this size, in words. If the proportions change and the size need not be
+    /// square, the words name a size of about as many pixels that keeps them.
     pub(crate) fn fit_line(self, [height, width]: [usize; 2], fit: Fit) -> String {
         let (h, w) = (height.max(1) as f64, width.max(1) as f64);
         let ratio = (self.width as f64 / self.height as f64) / (w / h);
         let how = match fit {
             _ if (ratio - 1.0).abs() < 0.02 => {
-                return format!("size:    pictures such as {height}x{width} become {self}");
+                return format!("pictures such as {height}x{width} become {self}");
             }
             Fit::Stretched if ratio > 1.0 => format!("{:.0} % wider than they are", 100.0 * (ratio - 1.0)),
             Fit::Stretched => format!("{:.0} % higher than they are", 100.0 * (1.0 / ratio - 1.0)),
-            Fit::Cut if ratio > 1.0 => format!("without {:.0} % of their height", 100.0 * (1.0 - 1.0 / ratio)),
-            Fit::Cut => format!("without {:.0} % of their width", 100.0 * (1.0 - ratio)),
+            _ if ratio > 1.0 => format!("without {:.0} % of their height", 100.0 * (1.0 - 1.0 / ratio)),
+            _ => format!("without {:.0} % of their width", 100.0 * (1.0 - ratio)),
         };
-        // About as many pixels, in multiples of 16, which 4 halvings divide evenly.
-        let step = |side: f64| ((side / 16.0).round() as usize).max(1) * 16;
-        let scale = ((self.height * self.width) as f64 / (h * w)).sqrt();
-        let kept = ImageSize { height: step(h * scale), width: step(w * scale) };
-        format!(
-            "size:    pictures such as {height}x{width} become {self}, {how}; image size {kept} keeps their proportions"
-        )
+        let words = format!("pictures such as {height}x{width} become {self}, {how}");
+        if fit == Fit::Square {
+            return words;
+        }
+        let kept = self.with_proportions([height, width]);
+        if kept == self {
+            return words;
+        }
+        format!("{words}; image size {kept} keeps their proportions")
     }
 }
 
@@ -84,7 +123,7 @@ impl FromStr for ImageSize {
 
 impl fmt::Display for ImageSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", self.height, self.width)
+        if self.is_auto() { f.write_str(AUTO) } else { write!(f, "{}x{}", self.height, self.width) }
     }
 }
 
@@ -122,6 +161,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_data_decides_a_size_of_its_proportions() {
+        let auto = ImageSize::parse("auto").unwrap();
+        assert_eq!((auto, auto.to_string().as_str()), (ImageSize::AUTO, "auto"));
+        assert!(!auto.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE) && !ImageSize::parse("0").unwrap().is_auto());
+        for (picture, decided) in [
+            (None, "96x128"),
+            (Some([480, 640]), "96x128"),
+            (Some([512, 512]), "112"),
+            (Some([1024, 2048]), "80x160"),
+            (Some([640, 480]), "128x96"),
+            (Some([1, 9000]), "16x8192"),
+        ] {
+            assert_eq!(auto.decided(picture), ImageSize::parse(decided).unwrap(), "{picture:?}");
+            assert_eq!(ImageSize { height: 7, width: 9 }.decided(picture), ImageSize { height: 7, width: 9 });
+        }
+    }
+
+    #[test]
     fn what_a_size_does_to_a_picture_is_said() {
         let size = ImageSize { height: 96, width: 128 };
         let line = |shape, fit| size.fit_line(shape, fit);
@@ -130,6 +187,13 @@ mod tests {
         assert!(square.contains("33 % wider than they are; image size 112x112 keeps"), "{square}");
         assert!(line([512, 512], Fit::Cut).contains("without 25 % of their height"));
         assert!(line([100, 300], Fit::Cut).contains("without 56 % of their width"));
+        // No size in steps of 16 keeps these proportions better.
+        assert!(
+            ImageSize { height: 112, width: 112 }
+                .fit_line([100, 110], Fit::Cut)
+                .ends_with("without 9 % of their width")
+        );
+        assert!(line([100, 300], Fit::Square).ends_with("without 56 % of their width"));
         assert!(line([100, 300], Fit::Stretched).contains("125 % higher than they are"));
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::{RunError, Unresumable};
@@ -181,25 +182,33 @@ pub struct Kept {
     pub file: TensorFile,
 }
 
-/// The `config.toml` stored beside a run's position, if it can be read.
-pub fn kept_settings(path: &Path) -> Option<String> {
-    read_metadata(path).ok()?.remove(SETTINGS)
+/// What [`save`] wrote besides the tensors. An entry that the file lacks, or that cannot be read, is `None`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Header {
+    /// Position of the run.
+    pub position: Option<Position>,
+    /// Its data and settings.
+    pub origin: Origin,
 }
 
-/// The epochs before a run's position, as CSV.
-pub fn kept_epochs(path: &Path) -> Option<String> {
-    read_metadata(path).ok()?.remove(EPOCHS)
+impl Header {
+    /// Reads the metadata of a file alone. All entries are `None` where it cannot be read.
+    pub fn read(path: &Path) -> Self {
+        let entries = read_metadata(path).unwrap_or_default();
+        Self { position: parsed(&entries, KEY), origin: Origin::of(&entries) }
+    }
 }
 
-/// Position of a run, without its tensors.
-pub fn kept_position(path: &Path) -> Option<Position> {
-    serde_json::from_str(&read_metadata(path).ok()?.remove(KEY)?).ok()
+impl Origin {
+    fn of(entries: &BTreeMap<String, String>) -> Self {
+        let text = |key: &str| entries.get(key).cloned();
+        Self { data: parsed(entries, DATA), settings: text(SETTINGS), epochs: text(EPOCHS) }
+    }
 }
 
-/// The classes stored beside a run's position, in the order of the network's outputs.
-pub fn kept_classes(path: &Path) -> Option<Vec<String>> {
-    let data = read_metadata(path).ok()?.remove(DATA)?;
-    Some(serde_json::from_str::<DataPrint>(&data).ok()?.classes)
+/// An entry that is JSON.
+fn parsed<T: DeserializeOwned>(entries: &BTreeMap<String, String>, key: &str) -> Option<T> {
+    serde_json::from_str(entries.get(key)?).ok()
 }
 
 /// Writes position, origin and tensors of a run.
@@ -234,21 +243,17 @@ pub fn save(
 /// When the file cannot be read or was not written by [`save`].
 pub fn read(path: &Path) -> Result<Kept, RunError> {
     let file = TensorFile::read(path)?;
-    let json = file.metadata.get(KEY).map(String::as_str).unwrap_or_default();
-    match serde_json::from_str::<Position>(json) {
-        Ok(mut position) => {
-            // Earlier versions weighted batches by their number of images.
-            if position.sums.weight.0 == 0.0 {
-                position.sums.weight = position.sums.images;
-            }
-            let entry = |key: &str| file.metadata.get(key).cloned();
-            let bad = |key: &str| RunError::NotACheckpoint { path: path.to_owned(), key: key.into() };
-            let data = entry(DATA).map(|data| serde_json::from_str(&data).map_err(|_| bad(DATA))).transpose()?;
-            let origin = Origin { data, settings: entry(SETTINGS), epochs: entry(EPOCHS) };
-            Ok(Kept { position, origin, file })
-        }
-        Err(_) => Err(RunError::NotACheckpoint { path: path.to_owned(), key: KEY.into() }),
+    let bad = |key: &str| RunError::NotACheckpoint { path: path.to_owned(), key: key.into() };
+    let mut position: Position = parsed(&file.metadata, KEY).ok_or_else(|| bad(KEY))?;
+    // Earlier versions weighted batches by their number of images.
+    if position.sums.weight.0 == 0.0 {
+        position.sums.weight = position.sums.images;
     }
+    let origin = Origin::of(&file.metadata);
+    if origin.data.is_none() && file.metadata.contains_key(DATA) {
+        return Err(bad(DATA));
+    }
+    Ok(Kept { position, origin, file })
 }
 
 /// Writes the tensors into the states of `session`.

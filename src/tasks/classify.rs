@@ -25,19 +25,21 @@ use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_classification};
 use crate::data::scenes::SceneDataset;
 use crate::data::{
-    BadImage, ClassificationSource, OpenOptions, PrepareOptions, Prepared, Source, Splits, open_classification,
-    prepare, square_into,
+    BadImage, ClassificationDataset, ClassificationSource, Decisions, OpenOptions, PrepareOptions, PreparedClasses,
+    Source, Splits, open_classification, prepare, square_into,
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
 use crate::nn::ResNet;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ClassScore;
+use crate::run::image_size::Fit;
 use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
 use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, ImageSize, Score};
 use crate::train::open::{self, TrainingData};
-use crate::train::settings::Resolved;
+use crate::train::settings::{Resolved, TaskSettings};
+use crate::train::start;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Share of the validation images predicted correctly.
@@ -92,25 +94,29 @@ impl Classify {
         splits: Splits,
         observer: &dyn Observer,
     ) -> Result<TrainingData, TrainError> {
-        let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(config.image_size as u32) };
+        let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::square(config.image_size as u32) };
         let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         let classes = train.class_names().to_vec();
+        let (normalization, pixel_lines) =
+            start::normalization(config.normalize, &config.settings(), || train.facts().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),
             palette: vec![],
             image_size: [config.image_size; 2],
-            normalization: config.normalize.resolve(|| train.sums().normalization()),
+            normalization,
             classes,
             own: Default::default(),
         }
         .with_sample_bits(train.sample_bits());
         let (table, count) = (card.normalization, card.classes.len());
-        let source = |part: &Arc<Prepared>| ClassificationSource::new(part.clone(), &table);
+        let source = |part: &Arc<PreparedClasses>| ClassificationSource::new(part.clone(), &table);
         let augmentation = config.augment.prepare(KEEPS, config.seed);
         let sources: [Arc<dyn Source>; 2] =
             [Arc::new(source(&train).augmented(augmentation).mixed(config.mix())), Arc::new(source(&val))];
+        let mut decisions = splits.decisions;
+        decisions.notes.extend(train.depth_note());
         Ok(TrainingData {
             objective: Box::new(Classification::training(card, config, Some(val.clone()))),
             sources,
@@ -122,9 +128,9 @@ impl Classify {
                 val.len(),
             )]
             .into_iter()
-            .chain(splits.decisions.lines())
-            .chain(train.depth_note())
+            .chain(pixel_lines)
             .collect(),
+            decisions,
             skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
         })
     }
@@ -155,10 +161,13 @@ impl Task for Classify {
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ClassifyConfig = settings.read()?;
         config.require_large_images()?;
-        let mut splits = open_data(&DataSource::of(&settings.common, config.size()))?;
+        let mut from = DataSource::of(&settings.common, config.size());
+        let mut splits = open_data(&from)?;
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
+        splits.decisions.size =
+            from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Square);
         self.prepare(&config, splits, observer)
     }
 
@@ -169,8 +178,7 @@ impl Task for Classify {
         let splits = splits.aligned(&card.classes).map_err(|_| other())?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
-        let preparing = PrepareOptions { skip_bad: from.skip_bad, ..PrepareOptions::new(from.size.height as u32) };
-        let prepared = Arc::new(prepare(&[set], &preparing, &|_, _| {})?.remove(0));
+        let prepared = Arc::new(prepare(&[set], &from.prepare_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(ClassifiedImages(prepared)), part, by_seed: splits.by_seed })
     }
 
@@ -223,7 +231,7 @@ impl Task for Classify {
 }
 
 /// Images to evaluate classifiers on.
-struct ClassifiedImages(Arc<Prepared>);
+struct ClassifiedImages(Arc<PreparedClasses>);
 
 impl ImageSet for ClassifiedImages {
     fn len(&self) -> usize {
@@ -256,13 +264,15 @@ fn open_data(from: &DataSource) -> Result<Splits, TrainError> {
         return Ok(open_classification(path, &options)?);
     }
     let size = from.size.height as u32;
+    let train = Arc::new(SceneDataset::new(from.seed, from.scenes, size));
+    let decisions = Decisions::of_scenes(train.class_names(), from.seed);
     Ok(Splits {
-        train: Arc::new(SceneDataset::new(from.seed, from.scenes, size)),
+        train,
         val: Arc::new(SceneDataset::new(from.seed ^ SCENES_VAL_SEED, SCENES_VAL, size)),
         test: None,
         by_seed: false,
         format: "built-in scenes",
-        decisions: Default::default(),
+        decisions,
     })
 }
 

@@ -19,7 +19,7 @@ pub use objective::Colorization;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, size_line, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -28,7 +28,7 @@ use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_images};
 use crate::data::{
     BadImage, ColorSpace, ColorizationSource, ImageSplits, Normalization, PreparedImages, Source, cover_into,
-    lightness, open_images, prepare_images,
+    lightness, open_images, prepare,
 };
 use crate::exec::AnyEngine;
 use crate::run::card::ModelCard;
@@ -39,7 +39,8 @@ use crate::run::table::Table;
 use crate::run::task_card::TaskCard;
 use crate::run::{Checkpoint, Score};
 use crate::train::open::TrainingData;
-use crate::train::settings::Resolved;
+use crate::train::settings::{Normalize, Resolved};
+use crate::train::start;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Peak signal-to-noise ratio, at most 100 dB for an image.
@@ -101,11 +102,12 @@ impl Task for Colorize {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ColorizeConfig = settings.read()?;
-        let from = DataSource::of(&settings.common, config.image_size);
+        let mut from = DataSource::of(&settings.common, config.image_size);
         let splits = open_data(&from)?;
-        let size_line = size_line(&from, || splits.train.image(0).ok(), Fit::Cut);
+        let mut decisions = splits.decisions.clone();
+        decisions.size = from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Cut);
         let progress = |done, total| observer.reading(done, total);
-        let mut parts = prepare_images(&[splits.train, splits.val], &from.size_options(), &progress)?;
+        let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         let channels: &[&str] = match config.color_space {
             ColorSpace::Lab => &["a", "b"],
@@ -116,7 +118,7 @@ impl Task for Colorize {
             network: config.network(),
             classes: channels.iter().map(|&c| c.to_owned()).collect(),
             palette: vec![],
-            image_size: [config.image_size.height, config.image_size.width],
+            image_size: [from.size.height, from.size.width],
             normalization: Normalization::NONE,
             own: Default::default(),
         }
@@ -126,18 +128,18 @@ impl Task for Colorize {
         };
         let augmentation = config.augment.prepare(KEEPS, config.seed);
         let counts = format!("{} training and {} validation images", train.len(), val.len());
-        let mut lines = vec![format!("data:    {}, {counts}", splits.format)];
         if !train.grey().is_empty() {
-            lines.push(format!("note:    {} training images have no color", train.grey().len()));
+            decisions.notes.push(format!("{} training images have no color", train.grey().len()));
         }
-        lines.extend(size_line);
-        lines.extend(splits.decisions.lines());
-        lines.extend(train.depth_note());
+        decisions.notes.extend(train.depth_note());
+        // Lightness and colors have their own ranges. Weights that expect others are noted.
+        let (_, pixel_lines) = start::normalization(Normalize::None, &settings.common, || Normalization::NONE)?;
         Ok(TrainingData {
             objective: Box::new(Colorization::training(card, &config, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],
-            stem: format!("{}-{}{}", self.name(), config.network().name(), if config.skips { "" } else { "-noskip" }),
-            lines,
+            stem: format!("{}-unet{}", self.name(), if config.skips { "" } else { "-noskip" }),
+            lines: std::iter::once(format!("data:    {}, {counts}", splits.format)).chain(pixel_lines).collect(),
+            decisions,
             skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
         })
     }
@@ -146,7 +148,7 @@ impl Task for Colorize {
         let splits = open_data(from)?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
-        let prepared = Arc::new(prepare_images(&[set], &from.size_options(), &|_, _| {})?.remove(0));
+        let prepared = Arc::new(prepare(&[set], &from.prepare_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(ColorImages(prepared)), part, by_seed: splits.by_seed })
     }
 
@@ -160,7 +162,10 @@ impl Task for Colorize {
 
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: ColorizeConfig = settings.read()?;
-        let (train, size) = (open_data(&DataSource::of(&settings.common, config.image_size))?.train, config.image_size);
+        let mut from = DataSource::of(&settings.common, config.image_size);
+        let train = open_data(&from)?.train;
+        from.decide_size(train.len(), |index| train.image(index).ok(), Fit::Cut);
+        let size = from.size;
         let count = train.len();
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * size.height * size.width];
@@ -263,7 +268,7 @@ fn picture((height, width): (u32, u32), rgb: Vec<u8>) -> RgbImage {
 /// # Errors
 /// When it is not in memory and its file cannot be read.
 fn truth(images: &PreparedImages, index: usize) -> Result<RgbImage, TrainError> {
-    Ok(picture(images.size(), images.pixels(index)?.into_owned()))
+    Ok(picture(images.size(), images.sample(index)?.into_owned()))
 }
 
 /// The lightness of a picture, as grey.

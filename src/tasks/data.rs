@@ -7,12 +7,13 @@ use image::RgbImage;
 
 use super::TaskError;
 use crate::choices;
-use crate::data::{BadImage, SetOptions, SizeOptions, Source};
+use crate::data::{BadImage, PrepareOptions, SetOptions, Source};
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
 use crate::run::pictures::PictureTable;
+use crate::run::resume::Header;
 use crate::run::table::Table;
-use crate::run::{Checkpoint, ImageSize, RunDir, RunError, resume};
+use crate::run::{Checkpoint, ImageSize, RunDir, RunError};
 use crate::train::settings::TrainSettings;
 use crate::train::{Evaluation, Objective};
 
@@ -41,7 +42,7 @@ pub struct DataSource {
     pub scenes: usize,
     /// Whether unreadable images are left out.
     pub skip_bad: bool,
-    /// Height and width that images are resized to.
+    /// Height and width that images are resized to. [`ImageSize::AUTO`] for a data set until [`Self::decide_size`].
     pub size: ImageSize,
 }
 
@@ -49,6 +50,7 @@ impl DataSource {
     /// The data that settings name.
     pub fn of(settings: &TrainSettings, size: ImageSize) -> Self {
         let TrainSettings { data, val_split, seed, scenes, skip_bad, .. } = settings.clone();
+        let size = if data.is_none() { size.decided(None) } else { size };
         DataSource { data, val_split, seed, scenes, skip_bad, size }
     }
 
@@ -63,14 +65,27 @@ impl DataSource {
     }
 
     /// Options to resize pictures.
-    pub fn size_options(&self) -> SizeOptions {
+    pub fn prepare_options(&self) -> PrepareOptions {
         let (height, width) = self.size_u32();
-        SizeOptions { skip_bad: self.skip_bad, ..SizeOptions::new(height, width) }
+        PrepareOptions { skip_bad: self.skip_bad, ..PrepareOptions::new(height, width) }
     }
 
     /// Height and width.
     pub fn size_u32(&self) -> (u32, u32) {
         (self.size.height as u32, self.size.width as u32)
+    }
+
+    /// Decides the size from some of `count` pictures, where it is [`ImageSize::AUTO`], and says what it does to them. Says
+    /// nothing for scenes, which are drawn at the size.
+    pub(super) fn decide_size(
+        &mut self,
+        count: usize,
+        picture: impl Fn(usize) -> Option<RgbImage>,
+        fit: Fit,
+    ) -> String {
+        let typical = self.data.as_ref().and_then(|_| typical_picture(count, picture));
+        self.size = self.size.decided(typical);
+        typical.map(|picture| self.size.fit_line(picture, fit)).unwrap_or_default()
     }
 
     /// A part of a data set: the wanted part, else the test part if there is one, else the validation part.
@@ -98,8 +113,8 @@ impl DataSource {
 pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, RunError> {
     let Some(path) = settings.resume.as_deref() else { return Ok(None) };
     let run = RunDir::to_resume(path)?;
-    if let Some(classes) = resume::kept_classes(&run.resume_path()) {
-        return Ok(Some(classes));
+    if let Some(data) = Header::read(&run.resume_path()).origin.data {
+        return Ok(Some(data.classes));
     }
     match run.read_facts() {
         Ok(facts) => Ok(facts.map(|facts| facts.outputs)),
@@ -108,12 +123,17 @@ pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, 
     }
 }
 
-/// A line about the effect of the image size on the pictures of a data set, given one of them. `None` for built-in scenes,
-/// which are drawn at the size.
-pub(super) fn size_line(from: &DataSource, picture: impl FnOnce() -> Option<RgbImage>, fit: Fit) -> Option<String> {
-    from.data.as_ref()?;
-    let picture = picture()?;
-    Some(from.size.fit_line([picture.height() as usize, picture.width() as usize], fit))
+/// Pictures that are looked at for the proportions of a data set.
+const LOOKED_AT: usize = 5;
+
+/// Height and width of the picture of median proportions, of [`LOOKED_AT`] that are spread over a set.
+fn typical_picture(count: usize, picture: impl Fn(usize) -> Option<RgbImage>) -> Option<[usize; 2]> {
+    let looked_at = LOOKED_AT.min(count);
+    let pictures = (0..looked_at).filter_map(|k| picture(k * count / looked_at));
+    let mut sizes: Vec<[usize; 2]> = pictures.map(|p| [p.height() as usize, p.width() as usize]).collect();
+    // Proportions compare as products: h₁/w₁ < h₂/w₂.
+    sizes.sort_by(|a, b| (a[0] * b[1]).cmp(&(b[0] * a[1])));
+    sizes.get(sizes.len() / 2).copied()
 }
 
 /// Images of a part of a data set, for evaluation.

@@ -21,26 +21,28 @@ pub use predict::MultiLabelPredictor;
 pub use scores::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
 pub use settings::{MultiLabelConfig, PositiveWeights};
 
-use super::data::{Chosen, DataSource, Part};
+use super::data::{Chosen, DataSource, Part, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
-use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_multi_label};
+use crate::data::{self, augment::Keeps};
 use crate::data::{
-    BadImage, MultiLabelSource, MultiLabelSplits, OpenOptions, PrepareOptions, PreparedLabels, Source,
-    open_multi_label, prepare_multi_label, square_into,
+    BadImage, MultiLabelSource, MultiLabelSplits, OpenOptions, PreparedLabels, Source, open_multi_label, prepare,
+    square_into,
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
 use crate::nn::ResNet;
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
+use crate::run::image_size::Fit;
 use crate::run::task_card::TaskCard;
 use crate::setting::Setting;
 use crate::train::open::TrainingData;
 use crate::train::settings::{ConfigError, Given, Resolved, TaskSettings};
+use crate::train::start;
 use crate::train::{Observer, Outcome, TrainError, Trainer};
 
 /// Validation images of the built-in scenes.
@@ -96,23 +98,33 @@ impl Task for MultiLabel {
         if size < least {
             return Err(TaskError::ImageTooSmall { size, least }.into());
         }
-        let splits = open_data(&DataSource::of(&settings.common, config.size()))?;
-        let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::new(size as u32) };
-        let report = |done, total| observer.reading(done, total);
-        let mut parts = prepare_multi_label(&[splits.train, splits.val], &options, &report)?;
+        let mut from = DataSource::of(&settings.common, config.size());
+        let mut splits = open_data(&from)?;
+        if let Some(classes) = resumed_classes(&settings.common)? {
+            splits = splits.aligned(&classes)?;
+        }
+        splits.decisions.size =
+            from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Square);
+        let told = |done, total| observer.reading(done, total);
+        let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &told)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
-        train.require_every_class()?;
         let classes = train.class_names().to_vec();
+        let (normalization, pixel_lines) =
+            start::normalization(config.normalize, &settings.common, || train.facts().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),
             palette: vec![],
             image_size: [size; 2],
-            normalization: config.normalize.resolve(|| train.sums().normalization()),
+            normalization,
             classes,
             own: Default::default(),
-        };
-        let lines = data_lines(splits.format, [&train, &val], splits.notes);
+        }
+        .with_sample_bits(train.sample_bits());
+        let mut lines = vec![data_line(splits.format, [&train, &val])];
+        lines.extend(pixel_lines);
+        let mut decisions = splits.decisions;
+        decisions.notes.extend(train.depth_note());
         let table = card.normalization;
         let source = |part: &Arc<PreparedLabels>| MultiLabelSource::new(part.clone(), &table);
         let augmentation = config.augment.prepare(KEEPS, config.seed);
@@ -125,19 +137,19 @@ impl Task for MultiLabel {
             sources,
             stem: format!("{}-{}", self.name(), config.model.name()),
             lines,
+            decisions,
             skipped,
         })
     }
 
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
         let splits = open_data(from)?;
+        let other =
+            || TaskError::OtherClasses { data: splits.train.class_names().to_vec(), model: card.classes.clone() };
+        let splits = splits.aligned(&card.classes).map_err(|_| other())?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        // Classes in the order of the model. The images may lack some of them.
-        let set = set
-            .relabeled(&card.classes)
-            .map_err(|_| TaskError::OtherClasses { data: set.class_names().to_vec(), model: card.classes.clone() })?;
-        let options = PrepareOptions { skip_bad: from.skip_bad, ..PrepareOptions::new(from.size.height as u32) };
-        let prepared = Arc::new(prepare_multi_label(&[set], &options, &|_, _| {})?.remove(0));
+        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
+        let prepared = Arc::new(prepare(&[set], &from.prepare_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(set::LabeledImages(prepared)), part, by_seed: splits.by_seed })
     }
 
@@ -156,7 +168,7 @@ impl Task for MultiLabel {
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: MultiLabelConfig = settings.read()?;
         let (train, side) = (open_data(&DataSource::of(&settings.common, config.size()))?.train, config.image_size);
-        let (count, mix) = (train.len(), Some(config.mix()).filter(crate::data::Mix::is_on));
+        let (count, mix) = (train.len(), Some(config.mix()).filter(data::Mix::is_on));
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * side * side];
             square_into(&train.image(index)?, side as u32, &mut rgb);
@@ -200,14 +212,13 @@ fn open_data(from: &DataSource) -> Result<MultiLabelSplits, TrainError> {
     }
 }
 
-/// Lines about the data of a run.
-fn data_lines(format: &str, [train, val]: [&PreparedLabels; 2], notes: Vec<String>) -> Vec<String> {
+/// A line about the data of a run.
+fn data_line(format: &str, [train, val]: [&PreparedLabels; 2]) -> String {
     let labels = train.positives().iter().sum::<usize>() as f64 / train.len() as f64;
-    let data = format!(
+    format!(
         "data:    {format}, {} training and {} validation images, {} classes, {labels:.2} labels per image",
         train.len(),
         val.len(),
         train.class_names().len()
-    );
-    std::iter::once(data).chain(notes.into_iter().map(|note| format!("note:    {note}"))).collect()
+    )
 }

@@ -18,7 +18,7 @@ pub use objective::Segmentation;
 pub use predict::SegmentPredictor;
 pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, size_line, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -26,8 +26,8 @@ use super::{Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_segmentation};
 use crate::data::{
-    BadImage, PreparedPairs, SegmentationSource, SegmentationSplits, Source, nearest_into, open_segmentation,
-    prepare_segmentation, stretch_into,
+    BadImage, PreparedPairs, SegmentationSource, SegmentationSplits, Source, nearest_into, open_segmentation, prepare,
+    stretch_into,
 };
 use crate::exec::AnyEngine;
 use crate::run::card::ModelCard;
@@ -40,6 +40,7 @@ use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, Score};
 use crate::train::open::TrainingData;
 use crate::train::settings::Resolved;
+use crate::train::start;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Mean over the classes of intersection over union.
@@ -104,27 +105,35 @@ impl Task for Segment {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: SegmentConfig = settings.read()?;
-        let from = DataSource::of(&settings.common, config.image_size);
+        let mut from = DataSource::of(&settings.common, config.image_size);
         let mut splits = open_data(&from)?;
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
-        let size_line = size_line(&from, || splits.train.image(0).ok(), Fit::Stretched);
+        splits.decisions.size =
+            from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Stretched);
+        let mut decisions = splits.decisions;
         let progress = |done, total| observer.reading(done, total);
-        let mut parts = prepare_segmentation(&[splits.train, splits.val], &from.size_options(), &progress)?;
+        let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
+        for (part, name) in [(&train, "train"), (&val, "val")] {
+            decisions.notes.extend(part.missing_classes(name));
+        }
+        decisions.notes.extend(train.depth_note());
         let classes = train.classes();
+        let (normalization, pixel_lines) =
+            start::normalization(config.normalize, &settings.common, || train.facts().sums.normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),
             classes: classes.names.clone(),
             palette: classes.palette.clone(),
-            image_size: [config.image_size.height, config.image_size.width],
-            normalization: config.normalize.resolve(|| train.sums().normalization()),
+            image_size: [from.size.height, from.size.width],
+            normalization,
             own: Default::default(),
         }
         .with_sample_bits(train.sample_bits());
-        let weights = config.class_weights.weights(train.class_pixels(), train.class_image_pixels());
+        let weights = config.class_weights.weights(&train.facts().class_pixels, &train.facts().class_image_pixels);
         let class_weights = (config.class_weights != Default::default()).then_some(weights);
         let table = card.normalization;
         let source =
@@ -140,10 +149,9 @@ impl Task for Segment {
                 format!("classes: {classes}"),
             ]
             .into_iter()
-            .chain(size_line)
-            .chain(splits.decisions.lines())
-            .chain(train.depth_note())
+            .chain(pixel_lines)
             .collect(),
+            decisions,
             skipped: skipped.map(BadImage::to_string).collect(),
         })
     }
@@ -155,7 +163,7 @@ impl Task for Segment {
         let splits = splits.aligned(&card.classes).map_err(|_| other())?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
-        let prepared = Arc::new(prepare_segmentation(&[set], &from.size_options(), &|_, _| {})?.remove(0));
+        let prepared = Arc::new(prepare(&[set], &from.prepare_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(SegmentedImages(prepared)), part, by_seed: splits.by_seed })
     }
 
@@ -173,7 +181,10 @@ impl Task for Segment {
 
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: SegmentConfig = settings.read()?;
-        let (train, size) = (open_data(&DataSource::of(&settings.common, config.image_size))?.train, config.image_size);
+        let mut from = DataSource::of(&settings.common, config.image_size);
+        let train = open_data(&from)?.train;
+        from.decide_size(train.len(), |index| train.image(index).ok(), Fit::Stretched);
+        let size = from.size;
         let classes = train.classes();
         let legend = classes.names.iter().cloned().zip(classes.palette.iter().copied()).collect();
         let (count, area) = (train.len(), size.height * size.width);
@@ -274,7 +285,7 @@ impl SegmentedImages {
 /// When it is not in memory and its file cannot be read.
 fn pair(pairs: &PreparedPairs, index: usize) -> Result<(RgbImage, Vec<u8>), TrainError> {
     let (height, width) = pairs.size();
-    let pair = pairs.pair(index)?;
+    let pair = pairs.sample(index)?;
     let (image, mask) = pair.split_at(3 * (height * width) as usize);
     Ok((RgbImage::from_raw(width, height, image.to_vec()).unwrap_or_default(), mask.to_vec()))
 }

@@ -31,6 +31,7 @@ impl Trainer {
             training_images: self.loaders.train.source().len(),
             validation_images: self.loaders.val.source().len(),
             data: self.origin.data.as_ref().map(DataPrint::summary),
+            decisions: Some(self.decisions.clone()),
             settings_digest: self.origin.settings.as_deref().map(text_digest),
             metrics_digest: None,
             shown: Some(self.objective.task_card().clone()),

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::TrainError;
 use super::half;
-use super::model::{LoadedModel, start_from};
+use super::model::LoadedModel;
 use super::objective::Objective;
 use super::observer::Observer;
-use super::settings::{Resolved, TrainSettings};
+use super::settings::{Normalize, Resolved, TrainSettings};
+use super::start::start_from;
 use super::trainer::{Beginning, HeldRun, Trainer};
-use crate::data::Source;
+use crate::data::{Decisions, Normalization, Source};
 use crate::exec;
 use crate::precision::Precision;
-use crate::run::{FolderLock, RunDir, resume};
+use crate::run::{FolderLock, ImageSize, RunDir, resume};
 
 /// A task with its data, ready for training.
 pub struct TrainingData {
@@ -25,6 +26,8 @@ pub struct TrainingData {
     pub stem: String,
     /// Lines about the data.
     pub lines: Vec<String>,
+    /// How the data set was read. It is printed after the lines, and stands in the run's facts and its report.
+    pub decisions: Decisions,
     /// Images that are skipped, with the reason.
     pub skipped: Vec<String>,
 }
@@ -60,15 +63,23 @@ pub fn open(
         Precision::F16 => settings.toml.clone(),
     };
     let common = TrainSettings { precision, ..common.clone() };
-    let TrainingData { objective, sources, stem, lines: data_lines, skipped } = read()?;
+    let TrainingData { objective, sources, stem, lines: data_lines, decisions, skipped } = read()?;
+    let decision_lines = decisions.lines();
+    // A run keeps the size that its data decided.
+    let [height, width] = objective.card().image_size;
+    let size = ImageSize { height, width };
+    let toml = toml.replace(&setting(ImageSize::AUTO), &setting(size));
+    let toml = with_normalization(toml, common.init.is_some(), &objective.card().normalization);
     let batch = common.batch_size.min(sources[0].len());
     let mut model = LoadedModel::for_training(&*objective, engine, batch, &common)?;
     let init = common.init.as_deref().filter(|_| resumed.is_none());
-    let started = init.map(|path| start_from(&mut model, path)).transpose()?;
-    let beginning = Beginning { objective, settings: common, model, sources, toml, resumed };
+    let encoder = objective.card().network.architecture().encoder;
+    let started = init.map(|path| start_from(&mut model, encoder, path)).transpose()?;
+    let beginning = Beginning { objective, settings: common, model, sources, decisions, toml, resumed };
     let trainer = Trainer::new(beginning, |settings, toml| make_run(settings, toml, &stem, lock))?;
     let mut lines = vec![format!("device:  {}", trainer.model().session.engine().name())];
     lines.extend(data_lines);
+    lines.extend(decision_lines);
     lines.push(format!("run:     {}", trainer.run().path().display()));
     lines.extend(started);
     lines.extend(skipped.iter().map(|image| format!("skipped {image}")));
@@ -77,6 +88,17 @@ pub fn open(
     lines.extend(trainer.notes().iter().cloned());
     observer.begins(&lines);
     Ok(trainer)
+}
+
+/// The settings with the normalization that `auto` chose, so that they repeat the run without the weights that it started from.
+fn with_normalization(toml: String, from_weights: bool, chosen: &Normalization) -> String {
+    let chosen = if from_weights { Normalize::of(*chosen) } else { Normalize::Dataset };
+    toml.replace("\nnormalize = \"auto\"\n", &format!("\nnormalize = \"{chosen}\"\n"))
+}
+
+/// The image size as a line of `config.toml`.
+fn setting(size: ImageSize) -> String {
+    format!("image_size = \"{size}\"\n")
 }
 
 /// Creates the run's folder and takes its lock, or opens the folder of the resumed run, whose lock is held already.

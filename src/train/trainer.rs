@@ -18,7 +18,7 @@ use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
 use super::step::Phase;
 use super::trace::{Pending, Tracer};
-use crate::data::{Batch, Source};
+use crate::data::{Batch, Decisions, Source};
 use crate::exec::PlanId;
 use crate::ops::Hyper;
 use crate::plan::PlanOptions;
@@ -47,6 +47,8 @@ pub struct Trainer {
     pub(super) log: Log,
     pub(super) position: Position,
     pub(super) origin: Origin,
+    /// How the data set was read.
+    pub(super) decisions: Decisions,
     /// Lines for the user on a resumed run.
     notes: Vec<String>,
     /// Entries of the last evaluation for a checkpoint's metadata.
@@ -80,6 +82,8 @@ pub(super) struct Beginning {
     pub model: LoadedModel,
     /// Training and validation images.
     pub sources: [Arc<dyn Source>; 2],
+    /// How the data set was read.
+    pub decisions: Decisions,
     /// The settings as the run's `config.toml`.
     pub toml: String,
     /// Position of a resumed run.
@@ -98,7 +102,7 @@ impl Trainer {
         from: Beginning,
         make_run: impl FnOnce(&TrainSettings, &str) -> Result<HeldRun, TrainError>,
     ) -> Result<Self, TrainError> {
-        let Beginning { objective, settings, mut model, sources, toml, resumed } = from;
+        let Beginning { objective, settings, mut model, sources, decisions, toml, resumed } = from;
         let lens = sources.each_ref().map(|source| source.len());
         let parts = sources.each_ref().map(|source| &**source);
         let data = DataPrint::of(&objective.card().classes, parts, settings.data.as_deref());
@@ -128,6 +132,7 @@ impl Trainer {
             _lock: lock,
             origin: Origin { data: Some(data), settings: Some(toml), epochs: None },
             notes,
+            decisions: decisions.summary(),
             loaders,
             log: Log::new(settings.lr),
             position: Position { epoch: 1, order: Some(order), ..Position::default() },

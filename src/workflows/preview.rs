@@ -67,19 +67,19 @@ impl PreviewOptions {
                 set(key, alpha.into());
             }
         }
-        if let Some(ImageSize { height, width }) = self.image_size {
+        if let Some(ImageSize { height, width }) = self.image_size.filter(|size| !size.is_auto()) {
             if self.task.takes_squares() && height != width {
                 return Err(TaskError::NotSquare { height, width }.into());
             }
             let size = if height == width { (height as i64).into() } else { format!("{height}x{width}").into() };
             set("image_size", size);
         }
-        if let Some(data) = &self.data {
-            set("data", data.to_string_lossy().into_owned().into());
+        match &self.data {
+            Some(data) => set("data", data.to_string_lossy().into_owned().into()),
+            None => set("scenes", (self.samples.max(10) as i64).into()),
         }
         set("seed", (self.seed as i64).into());
         set("val_split", self.val_split.into());
-        set("scenes", (self.samples.max(10) as i64).into());
         let settings = self.task.resolve(&Given { settings: table, ..Given::default() })?;
         Ok(self.task.samples(&settings)?)
     }

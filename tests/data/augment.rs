@@ -10,7 +10,7 @@ use shadegrad::data::scenes::{SceneDataset, StreetDataset};
 use shadegrad::data::{
     Augment, Augmentation, Batch, ClassificationDataset, ClassificationSource, ColorSpace, ColorizationSource, IGNORED,
     ImageDataset, Loader, LoaderOptions, Normalization, PrepareOptions, SegmentationDataset, SegmentationSource,
-    SizeOptions, Source, prepare, prepare_images, prepare_segmentation,
+    Source, prepare,
 };
 use shadegrad::run::ImageSize;
 use shadegrad::tasks::segment::SegmentConfig;
@@ -279,12 +279,12 @@ fn sources(augment: &Augment, seed: u64) -> [Arc<dyn Source>; 3] {
     let how = |purpose| augment.prepare(purpose, seed);
     let scenes: Arc<dyn ClassificationDataset> = Arc::new(SceneDataset::new(1, 20, 16));
     let streets = || Arc::new(StreetDataset::new(1, 20, (24, 32)));
-    let size = SizeOptions::new(24, 32);
-    let prepared = prepare(&[scenes], &PrepareOptions::new(16), &|_, _| ()).expect("scenes").remove(0);
+    let size = PrepareOptions::new(24, 32);
+    let prepared = prepare(&[scenes], &PrepareOptions::square(16), &|_, _| ()).expect("scenes").remove(0);
     let pairs: Arc<dyn SegmentationDataset> = streets();
-    let pairs = prepare_segmentation(&[pairs], &size, &|_, _| ()).expect("streets").remove(0);
+    let pairs = prepare(&[pairs], &size, &|_, _| ()).expect("streets").remove(0);
     let images: Arc<dyn ImageDataset> = streets();
-    let images = prepare_images(&[images], &size, &|_, _| ()).expect("streets").remove(0);
+    let images = prepare(&[images], &size, &|_, _| ()).expect("streets").remove(0);
     [
         Arc::new(ClassificationSource::new(prepared.into(), &Normalization::NONE).augmented(how(CLASSES))),
         Arc::new(SegmentationSource::new(pairs.into(), &Normalization::NONE).augmented(how(MASKS))),
@@ -300,7 +300,7 @@ fn samples_depend_on_seed_epoch_and_index_alone() {
         loader.epoch(epoch).expect("threads").map(|batch| batch.expect("a batch")).collect()
     };
     let plain = sources(&Augment::NONE, 4);
-    for augment in [Augment::LIGHT, Augment::STRONG] {
+    for augment in [Augment::LIGHT, Augment::STRONG, Augment::TRIVIAL] {
         let (these, others) = (sources(&augment, 4), sources(&augment, 5));
         for ((source, other), plain) in these.iter().zip(&others).zip(&plain) {
             let first = read(source, 1, 3);
@@ -323,15 +323,16 @@ fn lists_read_back_and_invalid_lists_are_refused() {
     };
     let list = "[{ rotate = 10 }, { stretch = 0.1, p = 0.5 }, { crop = 4 }, { resized_crop = 0.5, ratio = [0.8, 1.25] }, \
         { flip = \"horizontal\" }, { flip = \"vertical\", p = 0.1 }, { brightness = 0.2 }, { contrast = 0.3 }, \
-        { saturation = 0.1 }, { hue = 20 }, { blur = [0.1, 1.0], p = 0.2 }, { erase = 0.2 }, { outside = \"mean\" }]";
+        { saturation = 0.1 }, { hue = 20 }, { blur = [0.1, 1.0], p = 0.2 }, { erase = 0.2 }, { trivial = 0.5 }, \
+        { rand = 3, magnitude = 12 }, { outside = \"mean\" }]";
     let config = read(&format!("augment = {list}")).expect("valid");
     assert_eq!(config.augment, list.parse().expect("the same on the command line"));
     let steps = config.augment.steps(CLASSES);
     assert_eq!(steps[3].op, Op::ResizedCrop { area: [0.5, 1.0], ratio: [0.8, 1.25] });
-    assert_eq!((steps.len(), steps[1].p, steps[4].p), (12, 0.5, 0.5));
+    assert_eq!((steps.len(), steps[1].p, steps[4].p), (14, 0.5, 0.5));
     assert_eq!(read(&config.to_toml().expect("TOML")).expect("reads back"), config);
     assert_eq!(config.augment.to_string().parse::<Augment>().expect("reads back"), config.augment);
-    for name in ["none", "light", "strong"] {
+    for name in ["none", "light", "strong", "trivial"] {
         let config = read(&format!("augment = \"{name}\"")).expect(name);
         assert_eq!(
             (config.augment.to_string(), read(&config.to_toml().expect("TOML")).as_ref()),
@@ -354,6 +355,10 @@ fn lists_read_back_and_invalid_lists_are_refused() {
         ("blur = 11", ["blur = [0, 11]", "0 to 10"]),
         ("erase = 0", ["erase = [0, 0]", "0 < least"]),
         ("blur = 1, p = 1.5", ["p = 1.5", "0 to 1"]),
+        ("trivial = 2", ["trivial = 2", "0 to 1"]),
+        ("rand = 9", ["rand = 9", "1 to 4"]),
+        ("rand = 2, magnitude = 31", ["magnitude = 31", "0 to 30"]),
+        ("blur = 1, magnitude = 3", ["keys", "magnitude with rand"]),
         ("spin = 3", ["keys spin", "rotate"]),
         ("rotate = 1, blur = 1", ["keys", "one of"]),
         ("rotate = 1, ratio = 1", ["keys", "ratio with resized_crop"]),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use shadegrad::data::{
-    ColorSpace, ColorizationSource, DataError, ImageDataset, ImageSplits, SampleLayout, SampleMut, SetOptions,
-    SizeOptions, Source, cover_into, decode_file, open_images, prepare_images,
+    ColorSpace, ColorizationSource, DataError, ImageDataset, ImageSplits, PrepareOptions, SampleLayout, SampleMut,
+    SetOptions, Source, cover_into, decode_file, open_images, prepare,
 };
 
 use crate::{picture, refused, save, temp};
@@ -60,11 +60,11 @@ fn images_become_lightness_and_colors() {
     }
     let splits = open(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
-    let prepared = prepare_images(&sets, &SizeOptions::new(6, 12), &|_, _| ()).unwrap();
+    let prepared = prepare(&sets, &PrepareOptions::new(6, 12), &|_, _| ()).unwrap();
     assert_eq!((prepared[0].grey(), prepared[1].grey()), ([].as_slice(), [0, 1, 2, 3].as_slice()));
     let mut expected = vec![0; 6 * 12 * 3];
     cover_into(&decode_file(Path::new(&prepared[0].name(2))).unwrap(), 12, 6, &mut expected);
-    assert_eq!(*prepared[0].pixels(2).unwrap(), expected);
+    assert_eq!(*prepared[0].sample(2).unwrap(), expected);
     let train = Arc::new({ prepared }.remove(0));
     for space in [ColorSpace::Lab, ColorSpace::Rgb] {
         let source = ColorizationSource::new(Arc::clone(&train), space);
@@ -76,15 +76,9 @@ fn images_become_lightness_and_colors() {
     }
 
     fs::write(dir.path().join("train/1.png"), b"no image").unwrap();
-    refused(
-        prepare_images(&sets, &SizeOptions::new(6, 12), &|_, _| ()).map(|_| ()),
-        &["1 of 8", "1.png: not an image"],
-    );
+    refused(prepare(&sets, &PrepareOptions::new(6, 12), &|_, _| ()).map(|_| ()), &["1 of 8", "1.png: not an image"]);
     let grey = [Arc::clone(&sets[1])];
-    refused(
-        prepare_images(&grey, &SizeOptions::new(6, 12), &|_, _| ()).map(|_| ()),
-        &["all 4 training images are grey"],
-    );
+    refused(prepare(&grey, &PrepareOptions::new(6, 12), &|_, _| ()).map(|_| ()), &["all 4 training images are grey"]);
 }
 
 #[test]

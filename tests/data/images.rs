@@ -161,7 +161,7 @@ fn all_bad_images_are_listed_or_skipped() {
         assert!(done <= total && total == 20);
         calls.fetch_add(1, Ordering::Relaxed);
     };
-    let mut options = PrepareOptions::new(8);
+    let mut options = PrepareOptions::square(8);
     let error = prepare(&sets, &options, &count).map(|_| ());
     refused(
         error,
@@ -184,17 +184,17 @@ fn all_bad_images_are_listed_or_skipped() {
     let again = prepare(&sets, &options, &|_, _| ()).unwrap();
     for (kept, again) in prepared.iter().zip(&again) {
         assert!(kept.in_memory() && !again.in_memory());
-        assert_eq!(kept.sums(), again.sums());
+        assert_eq!(kept.facts(), again.facts());
         for i in 0..kept.len() {
-            assert_eq!(kept.pixels(i).unwrap(), again.pixels(i).unwrap());
+            assert_eq!(kept.sample(i).unwrap(), again.sample(i).unwrap());
             assert_eq!(
                 kept.label(i),
                 sets.iter()
-                    .find_map(|s| (0..s.len()).find(|&j| s.describe(j) == kept.describe(i)).map(|j| s.label(j)))
+                    .find_map(|s| (0..s.len()).find(|&j| s.describe(j) == kept.name(i)).map(|j| s.label(j)))
                     .unwrap()
             );
             let file = decode_file(kept.dataset().path(kept.original_index(i)).unwrap()).unwrap();
-            assert_eq!(*kept.pixels(i).unwrap(), square(&file, 8), "{}", kept.describe(i));
+            assert_eq!(*kept.sample(i).unwrap(), square(&file, 8), "{}", kept.name(i));
         }
     }
     for i in 0..10 {
@@ -205,5 +205,5 @@ fn all_bad_images_are_listed_or_skipped() {
         fs::write(dir.path().join(format!("b/{i}.png")), b"").unwrap();
     }
     refused(prepare(&sets, &options, &|_, _| ()).map(|_| ()), &["none of the", "file is empty"]);
-    refused(prepare(&sets, &PrepareOptions::new(0), &|_, _| ()).map(|_| ()), &["image_size is 0"]);
+    refused(prepare(&sets, &PrepareOptions::square(0), &|_, _| ()).map(|_| ()), &["image_size is 0"]);
 }

@@ -15,11 +15,11 @@ fn statistics_are_exact() {
     let set: Arc<dyn ClassificationDataset> = Arc::new(SceneDataset::new(3, 40, 16));
     let at = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| prepare(&[Arc::clone(&set)], &PrepareOptions::new(16), &|_, _| ())).unwrap().remove(0)
+        pool.install(|| prepare(&[Arc::clone(&set)], &PrepareOptions::square(16), &|_, _| ())).unwrap().remove(0)
     };
     let (one, four) = (at(1), at(4));
-    assert_eq!(one.sums(), four.sums());
-    let found = one.sums().normalization();
+    assert_eq!(one.facts(), four.facts());
+    let found = one.facts().normalization();
     for channel in 0..3 {
         let values: Vec<f64> = (0..40)
             .flat_map(|i| set.image(i).unwrap().pixels().map(|p| f64::from(p.0[channel]) / 255.0).collect::<Vec<_>>())
@@ -33,7 +33,7 @@ fn statistics_are_exact() {
 
 fn scene_source(len: usize) -> Arc<dyn Source> {
     let set: Arc<dyn ClassificationDataset> = Arc::new(SceneDataset::new(1, len, 16));
-    let prepared = prepare(&[set], &PrepareOptions::new(16), &|_, _| ()).unwrap().remove(0);
+    let prepared = prepare(&[set], &PrepareOptions::square(16), &|_, _| ()).unwrap().remove(0);
     Arc::new(ClassificationSource::new(Arc::new(prepared), &Normalization::IMAGENET))
 }
 

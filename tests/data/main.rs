@@ -15,6 +15,7 @@ mod multilabel;
 mod segmentation;
 mod streets;
 mod tiff;
+mod tones;
 mod tools;
 
 use std::fs;

@@ -21,7 +21,8 @@ fn pictures_of_any_kind_and_size_reach_the_loader_with_their_labels() {
     let glass = DynamicImage::ImageRgba8(RgbaImage::from_pixel(2, 2, Rgba([0, 0, 0, 0])));
     let data =
         MemoryClassification::new([grey, red, glass], vec![0, 1, 1], names(&["dark", "bright"])).expect("it fits");
-    let parts = prepare(&[Arc::new(data)], &PrepareOptions::new(2), &|_, _| {}).expect("it is prepared");
+    let data: Arc<dyn ClassificationDataset> = Arc::new(data);
+    let parts = prepare(&[data], &PrepareOptions::square(2), &|_, _| {}).expect("it is prepared");
     let source = ClassificationSource::new(Arc::new(parts.into_iter().next().expect("a part")), &Normalization::NONE);
     let options = LoaderOptions { shuffle: false, ..LoaderOptions::new(2, 0) };
     let loader = Loader::new(Arc::new(source), options).expect("a loader");

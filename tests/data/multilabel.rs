@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use shadegrad::data::check::{CheckOptions, check_multi_label};
 use shadegrad::data::{
-    DataError, ImageDataset, Loader, LoaderOptions, Mix, MultiLabelSet, MultiLabelSource, MultiLabelSplits,
-    Normalization, OpenOptions, PrepareOptions, open_multi_label, prepare_multi_label,
+    Confidence, DataError, Decisions, ImageDataset, Loader, LoaderOptions, Mix, MultiLabelSet, MultiLabelSource,
+    MultiLabelSplits, Normalization, OpenOptions, PrepareOptions, Why, open_multi_label, prepare,
+    recognize_multi_label,
 };
 
 use crate::{picture, refused, save, temp};
@@ -66,7 +67,11 @@ fn lists_open_with_any_separator_of_labels() {
         assert_eq!(splits.format, "CSV with a list column");
         assert_eq!(content(&[&splits.train, &splits.val]), expected(all), "{separator}");
         assert_eq!(splits.train.class_names(), ["bus", "car", "tree"]);
-        assert!(splits.by_seed && splits.notes[0].contains("labels are separated by"), "{:?}", splits.notes);
+        assert!(
+            splits.by_seed && splits.decisions.notes[0].contains("labels are separated by"),
+            "{:?}",
+            splits.decisions.notes
+        );
     }
     // With semicolons between columns, a list with commas needs no quotes. A header is optional.
     let semicolons = "path;labels\n0.png;car,tree\n1.png;tree,car\n2.png;bus,tree\n3.png;car,bus\n4.png;\n";
@@ -87,12 +92,13 @@ fn a_split_column_makes_the_parts() {
     assert_eq!(content(&[&splits.test.unwrap()]), expected(&[("d.png", &["bus", "car"])]));
     assert!(
         splits
+            .decisions
             .notes
             .iter()
             .any(|note| note
                 .contains("labels without a validation image, left out of that part's means: 'bus' and 'car'")),
         "{:?}",
-        splits.notes
+        splits.decisions.notes
     );
     refused(table(&text.replace(",val,", ",later,"), None), &["line 4", "split is 'later'", "train, val or test"]);
     refused(table(&text.replace("bus;car", "bike").replace(",test", ",val"), None), &["'bike'", "no training image"]);
@@ -117,7 +123,7 @@ fn columns_of_0_and_1_are_classes_in_their_order() {
     let minus = "path,tree,car\na.png,1,-1\nb.png,-1,1\nc.png,1,1\nd.png,1,1\n";
     let splits = table(minus, None).unwrap();
     assert_eq!(content(&[&splits.train, &splits.val])[0], ("a.png".into(), vec!["tree".into()]));
-    assert!(splits.notes[0].contains("-1 is read as absent"));
+    assert!(splits.decisions.notes[0].contains("-1 is read as absent"));
     refused(table(&format!("{minus}e.png,0,1\n"), None), &["line 2", "'car' is -1", "absent", "not known"]);
     refused(table(&minus.replace("-1,1", ",1"), None), &["line 3", "'tree' is empty", "absent", "not known"]);
     refused(table(&minus.replace("-1,1", "3,1"), None), &["'tree' is '3'", "0 or 1"]);
@@ -131,11 +137,15 @@ fn lines_of_one_image_are_joined_or_refused() {
     assert_eq!(splits.format, "CSV of path,label");
     assert_eq!(content(&[&splits.train, &splits.val])[0], ("a.png".into(), vec!["car".into(), "tree".into()]));
     assert!(
-        splits.notes.iter().any(|note| note.starts_with("1 lines name an image of an earlier line")),
+        splits.decisions.notes.iter().any(|note| note.starts_with("1 lines name an image of an earlier line")),
         "{:?}",
-        splits.notes
+        splits.decisions.notes
     );
-    assert!(splits.notes.iter().any(|note| note.starts_with("1 lines repeat")), "{:?}", splits.notes);
+    assert!(
+        splits.decisions.notes.iter().any(|note| note.starts_with("1 lines repeat")),
+        "{:?}",
+        splits.decisions.notes
+    );
     let text = "path,labels\na.png,car;tree\nb.png,bus\na.png,bus;car\n";
     refused(
         table(text, None),
@@ -172,7 +182,7 @@ fn ambiguous_tables_are_refused() {
     refused(table("path,labels\n", None), &["no line below its header"]);
     refused(table("name,words\nx,y\n", None), &["no column of images", "path,labels"]);
     // A further column is not used, and a note states it.
-    let notes = table("path,labels,width\na.png,car;bus,640\nb.png,car;bus,640\n", None).unwrap().notes;
+    let notes = table("path,labels,width\na.png,car;bus,640\nb.png,car;bus,640\n", None).unwrap().decisions.notes;
     assert!(notes[0].contains("'labels'; not used: 'width'"), "{notes:?}");
 }
 
@@ -208,18 +218,76 @@ fn an_image_in_several_class_folders_has_their_labels() {
         let all = [["bus", "car"], ["bus", "tree"], ["car", "tree"]].map(|pair| pair.map(String::from).to_vec());
         assert_eq!(sorted, all);
     }
-    assert!(splits.notes[0].contains("images lie in several class folders"), "{:?}", splits.notes);
+    assert!(splits.decisions.notes[0].contains("images lie in several class folders"), "{:?}", splits.decisions.notes);
     // A validation part may lack a class, and may not have a further one.
     fs::remove_file(dir.path().join("val/car/1.png")).unwrap();
     fs::remove_dir(dir.path().join("val/car")).unwrap();
-    let notes = open(dir.path()).unwrap().notes;
+    let notes = open(dir.path()).unwrap().decisions.notes;
     assert!(notes.iter().any(|note| note.ends_with("part's means: 'car'")), "{notes:?}");
     folders(&dir.path().join("val"), &[("bike/9.png", 9)]);
     refused(open(dir.path()), &["class 'bike'", "val", "train"]);
 }
 
 #[test]
-fn ambiguous_folders_are_refused() {
+fn lists_divide_class_folders_and_what_is_left_out_is_named() {
+    let dir = temp();
+    let files = [("10/1.png", 1), ("2/1.png", 1), ("2/2.png", 2), ("10/3.png", 3), ("2/4.png", 4), ("10/5.png", 5)];
+    folders(dir.path(), &files);
+    folders(dir.path(), &[("loose.png", 6)]);
+    fs::write(dir.path().join("2/old.tga"), "x").unwrap();
+    // An image of two classes may be listed in the folder of either.
+    fs::write(dir.path().join("train.txt"), "10/1.png\n2.png\n3\n").unwrap();
+    fs::write(dir.path().join("val.txt"), "2/4.png\n").unwrap();
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["2", "10"], "numbers by value");
+    assert_eq!(content(&[&splits.train]), expected(&[("1.png", &["2", "10"]), ("2.png", &["2"]), ("3.png", &["10"])]));
+    assert_eq!(content(&[&splits.val]), expected(&[("4.png", &["2"])]));
+    let Decisions { lists, split, left_out, .. } = &splits.decisions;
+    assert_eq!(
+        (lists.as_slice(), split.as_str()),
+        (["train.txt", "val.txt"].map(String::from).as_slice(), "by the lists train.txt, val.txt")
+    );
+    let mut left_out: Vec<_> = left_out.iter().map(|one| (one.why.clone(), name_of(&one.path))).collect();
+    left_out.sort();
+    let named = |why, name: &str| (why, name.to_owned());
+    assert_eq!(
+        left_out,
+        [named(Why::UnreadKind, "old.tga"), named(Why::BesideClasses, "loose.png"), named(Why::InNoList, "5.png")]
+    );
+    fs::write(dir.path().join("val.txt"), "4.png\n9.png\n").unwrap();
+    refused(open(dir.path()), &["val.txt, line 2", "'9.png' is the name of no image"]);
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn formats_of_several_labels_are_recognized() {
+    let dir = temp();
+    folders(dir.path(), &[("car/1.png", 1), ("tree/2.png", 2)]);
+    let found = |path: &Path| recognize_multi_label(path).unwrap().unwrap();
+    assert_eq!(
+        (found(dir.path()).format, found(dir.path()).evidence.confidence),
+        ("class folders", Confidence::Certain)
+    );
+    let dir = temp();
+    fs::write(dir.path().join("labels.csv"), lists(";")).unwrap();
+    assert_eq!(found(dir.path()).format, "CSV of path,labels");
+    let decisions = open(dir.path()).unwrap().decisions;
+    assert_eq!(
+        (decisions.format.as_str(), decisions.evidence.as_slice()),
+        ("CSV with a list column", ["labels.csv".to_owned()].as_slice())
+    );
+    assert!(decisions.lines().iter().any(|line| line == "classes: bus, car, tree"), "{decisions:?}");
+    // Text files are read alike: a byte order mark, UTF-16.
+    let utf16: Vec<u8> = format!("\u{feff}{}", lists(";")).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(dir.path().join("labels.csv"), utf16).unwrap();
+    assert_eq!(open(dir.path()).unwrap().train.class_names(), ["bus", "car", "tree"]);
+}
+
+#[test]
+fn folders_that_can_be_read_twice_are_refused() {
     // Numbers as names: the content shows that these are different images.
     let dir = temp();
     let numbered = [("car/1.png", 1), ("car/2.png", 2), ("tree/1.png", 3), ("tree/2.png", 4), ("tree/3.png", 5)];
@@ -227,9 +295,9 @@ fn ambiguous_folders_are_refused() {
     let splits = open(dir.path()).unwrap();
     assert_eq!(splits.train.len() + splits.val.len(), 5);
     assert!(
-        splits.notes[0].contains("2 names occur in several class folders with different content"),
+        splits.decisions.notes[0].contains("2 names occur in several class folders with different content"),
         "{:?}",
-        splits.notes
+        splits.decisions.notes
     );
     // Beside a shared image, equal names must be equal images.
     folders(dir.path(), &[("car/7.png", 7), ("tree/7.png", 7)]);
@@ -288,7 +356,7 @@ fn batches_hold_a_target_for_each_class() {
     let labels = vec![vec![2, 0], vec![], vec![1], vec![0, 1, 2]];
     let set = MultiLabelSet::new(Arc::new(Plain(4)), classes, labels);
     assert_eq!((set.labels(0), set.positives()), (&[0, 2][..], vec![2, 2, 2]));
-    let prepared = prepare_multi_label(&[set], &PrepareOptions::new(4), &|_, _| {}).unwrap().remove(0);
+    let prepared = prepare(&[set], &PrepareOptions::square(4), &|_, _| {}).unwrap().remove(0);
     let source = MultiLabelSource::new(Arc::new(prepared), &Normalization::NONE);
     let loading = LoaderOptions { shuffle: false, ..LoaderOptions::new(4, 0) };
     let truth = [[1.0, 0.0, 1.0], [0.0; 3], [0.0, 1.0, 0.0], [1.0; 3]];
@@ -302,7 +370,7 @@ fn batches_hold_a_target_for_each_class() {
         vec![vec![0], vec![1], vec![0, 1], vec![]],
     );
     let truth = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]];
-    let prepared = Arc::new(prepare_multi_label(&[set], &PrepareOptions::new(4), &|_, _| {}).unwrap().remove(0));
+    let prepared = Arc::new(prepare(&[set], &PrepareOptions::square(4), &|_, _| {}).unwrap().remove(0));
     let mix = Mix { mixup: 1.0, cutmix: 0.0, seed: 3 };
     let loader =
         Loader::new(Arc::new(MultiLabelSource::new(prepared, &Normalization::NONE).mixed(mix)), loading).unwrap();

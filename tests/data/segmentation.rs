@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use shadegrad::data::{
-    Normalization, SampleLayout, SampleMut, SegmentationDataset, SegmentationSource, SegmentationSplits, SetOptions,
-    SizeOptions, Source, open_segmentation, prepare_segmentation,
+    Normalization, PrepareOptions, SampleLayout, SampleMut, SegmentationDataset, SegmentationSource,
+    SegmentationSplits, SetOptions, Source, open_segmentation, prepare,
 };
 
 use crate::{picture, refused, save, temp};
@@ -322,18 +322,18 @@ fn pairs_are_prepared_together() {
     }
     let splits = open(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
-    let prepared = prepare_segmentation(&sets, &SizeOptions::new(3, 4), &|_, _| ()).unwrap();
+    let prepared = prepare(&sets, &PrepareOptions::new(3, 4), &|_, _| ()).unwrap();
     let train = &prepared[0];
     assert_eq!((train.len(), train.size(), train.in_memory()), (6, (3, 4), true));
     // Rows 1, 3, 5 and columns 1, 3, 5, 7 contain the centers. No pixel of the ignored row 0 remains.
-    let pair = train.pair(0).unwrap();
+    let pair = train.sample(0).unwrap();
     assert_eq!(pair[36..], [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]);
-    assert_eq!((train.class_pixels(), train.ignored_pixels()), ([36, 36, 0].as_slice(), 0));
-    assert_eq!(train.sums().pixels, 6 * 12);
+    assert_eq!((train.facts().class_pixels.as_slice(), train.facts().ignored_pixels), ([36, 36, 0].as_slice(), 0));
+    assert_eq!(train.facts().sums.pixels, 6 * 12);
     let upright =
-        prepare_segmentation(&sets, &SizeOptions { memory_budget: 0, ..SizeOptions::new(6, 8) }, &|_, _| ()).unwrap();
+        prepare(&sets, &PrepareOptions { memory_budget: 0, ..PrepareOptions::new(6, 8) }, &|_, _| ()).unwrap();
     assert_eq!(
-        (upright[0].in_memory(), upright[0].class_pixels(), upright[0].ignored_pixels()),
+        (upright[0].in_memory(), upright[0].facts().class_pixels.as_slice(), upright[0].facts().ignored_pixels),
         (false, [120, 120, 0].as_slice(), 48)
     );
     let source =
@@ -362,9 +362,9 @@ fn pairs_are_prepared_together() {
         "4.png: color #050607 (48 pixels) outside",
         "5.png: truncated",
     ];
-    refused(prepare_segmentation(&sets, &SizeOptions::new(3, 4), &|_, _| ()).map(|_| ()), &parts);
-    let options = SizeOptions { skip_bad: true, ..SizeOptions::new(3, 4) };
-    let kept = prepare_segmentation(&sets, &options, &|_, _| ()).unwrap();
+    refused(prepare(&sets, &PrepareOptions::new(3, 4), &|_, _| ()).map(|_| ()), &parts);
+    let options = PrepareOptions { skip_bad: true, ..PrepareOptions::new(3, 4) };
+    let kept = prepare(&sets, &options, &|_, _| ()).unwrap();
     assert_eq!(kept.iter().map(|p| (p.len(), p.bad().len())).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1)), (2, 6));
-    refused(prepare_segmentation(&sets, &SizeOptions::new(0, 4), &|_, _| ()).map(|_| ()), &["image_size", "0x4"]);
+    refused(prepare(&sets, &PrepareOptions::new(0, 4), &|_, _| ()).map(|_| ()), &["image_size", "0x4"]);
 }

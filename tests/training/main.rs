@@ -2,6 +2,7 @@
 //! folders are kept.
 
 mod craft;
+mod decisions;
 mod learning;
 mod multilabel;
 mod multilabel_scores;

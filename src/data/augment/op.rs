@@ -60,6 +60,22 @@ pub enum Op {
         /// Least and largest standard deviation in pixels; 0 to 10.
         sigma: [f32; 2],
     },
+    /// One operation of TrivialAugment (Müller & Hutter 2021). Its strength is drawn from 31 levels.
+    Trivial {
+        /// Fraction of the levels that may be drawn; 0 to 1.
+        strength: f32,
+        /// Whether colors may change.
+        colors: bool,
+    },
+    /// Operations of RandAugment (Cubuk et al. 2020), all with one strength.
+    Rand {
+        /// Number of operations; 1 to 4.
+        count: u32,
+        /// Strength; 0 to 30.
+        magnitude: u32,
+        /// Whether colors may change.
+        colors: bool,
+    },
     /// Fills a rectangle with the picture's mean color. In a mask its pixels are ignored.
     Erase {
         /// Least and largest share of the picture's area; above 0, at most 0.9.
@@ -92,8 +108,14 @@ pub struct Step {
 const CROP_RATIO: [f32; 2] = [0.75, 4.0 / 3.0];
 const ERASE_RATIO: [f32; 2] = [0.3, 3.3];
 
+/// Largest number of operations of RandAugment.
+pub(super) const MOST_DRAWN: u32 = 4;
+/// RandAugment's strength in torchvision.
+const MAGNITUDE: u32 = 9;
+
 const EXPECTED_KEYS: &str = "one of rotate, stretch, crop, resized_crop, flip, brightness, contrast, saturation, hue, \
-                             blur, erase, outside, beside it p, and ratio with resized_crop or erase";
+                             blur, erase, trivial, rand, outside, beside it p, ratio with resized_crop or erase, and \
+                             magnitude with rand";
 const NUMBER: &str = "a number";
 const RANGE: &str = "a number, or two as [least, most]";
 
@@ -112,6 +134,8 @@ impl Op {
             Op::Hue { .. } => "hue",
             Op::Blur { .. } => "blur",
             Op::Erase { .. } => "erase",
+            Op::Trivial { .. } => "trivial",
+            Op::Rand { .. } => "rand",
         }
     }
 
@@ -131,6 +155,8 @@ impl Op {
             Op::Hue { .. } => 9,
             Op::Blur { .. } => 10,
             Op::Erase { .. } => 11,
+            Op::Trivial { .. } => 12,
+            Op::Rand { .. } => 13,
         }
     }
 
@@ -176,6 +202,11 @@ impl Step {
                 check(key, share, 0.0, 1.0, "a share of 0 to 1")?;
             }
             Op::FlipHorizontal | Op::FlipVertical => {}
+            Op::Trivial { strength, .. } => check(key, strength, 0.0, 1.0, "a share of 0 to 1")?,
+            Op::Rand { count, magnitude, .. } => {
+                check(key, count as f32, 1.0, MOST_DRAWN as f32, "1 to 4 operations")?;
+                check("magnitude", magnitude as f32, 0.0, 30.0, "a strength of 0 to 30")?;
+            }
             Op::Blur { sigma } => {
                 check_range(key, sigma, 0.0, 10.0, "a deviation of 0 to 10 pixels, or [least, most] of it")?;
             }
@@ -204,6 +235,13 @@ impl Step {
             Op::FlipHorizontal => Value::String("horizontal".into()),
             Op::FlipVertical => Value::String("vertical".into()),
             Op::Blur { sigma } => floats(sigma),
+            Op::Trivial { strength, .. } => float(strength),
+            Op::Rand { count, magnitude, .. } => {
+                if magnitude != MAGNITUDE {
+                    table.insert("magnitude".into(), Value::Integer(magnitude.into()));
+                }
+                Value::Integer(count.into())
+            }
             Op::ResizedCrop { area, ratio } | Op::Erase { area, ratio } => {
                 ratios = Some(floats(ratio));
                 floats(area)
@@ -228,21 +266,20 @@ impl Entry {
     /// Reads table `place` (from 1) of a list.
     pub(super) fn read(place: usize, table: &Table) -> Result<Self, AugmentError> {
         let reader = Reader { place, table };
-        let named = |key: &&String| !matches!(key.as_str(), "p" | "ratio");
+        let named = |key: &&String| !matches!(key.as_str(), "p" | "ratio" | "magnitude");
         let mut keys = table.keys().filter(named);
         let (Some(key), None) = (keys.next(), keys.next()) else { return Err(reader.other_keys()) };
         let has_ratio = table.contains_key("ratio");
+        if table.contains_key("magnitude") && key != "rand" {
+            return Err(reader.other_keys());
+        }
         if has_ratio && !matches!(key.as_str(), "resized_crop" | "erase") {
             return Err(reader.other_keys());
         }
         let op = match key.as_str() {
             "rotate" => Op::Rotate { degrees: reader.number("rotate")? },
             "stretch" => Op::Stretch { share: reader.number("stretch")? },
-            "crop" => {
-                let wrong = || reader.wrong("crop", "1 to 1024 pixels");
-                let pixels = table[key].as_integer().ok_or_else(wrong)?;
-                Op::Crop { padding: u32::try_from(pixels).map_err(|_| wrong())? }
-            }
+            "crop" => Op::Crop { padding: reader.whole("crop", "1 to 1024 pixels")? },
             "resized_crop" => {
                 let area = reader.range("resized_crop", |least| [least, 1.0])?;
                 Op::ResizedCrop { area, ratio: reader.ratio(has_ratio, CROP_RATIO)? }
@@ -260,6 +297,12 @@ impl Entry {
             "erase" => {
                 let area = reader.range("erase", |most| [most.min(0.02), most])?;
                 Op::Erase { area, ratio: reader.ratio(has_ratio, ERASE_RATIO)? }
+            }
+            "trivial" => Op::Trivial { strength: reader.number("trivial")?, colors: true },
+            "rand" => {
+                let given = table.contains_key("magnitude");
+                let magnitude = if given { reader.whole("magnitude", "a strength of 0 to 30")? } else { MAGNITUDE };
+                Op::Rand { count: reader.whole("rand", "1 to 4 operations")?, magnitude, colors: true }
             }
             "outside" if table.len() == 1 => {
                 return match table[key].as_str() {
@@ -292,6 +335,11 @@ impl Reader<'_> {
     fn wrong(&self, key: &'static str, expected: &'static str) -> AugmentError {
         let value = self.table.get(key).map_or(String::new(), ToString::to_string);
         AugmentError::Value { place: self.place, key, value, expected }
+    }
+
+    fn whole(&self, key: &'static str, expected: &'static str) -> Result<u32, AugmentError> {
+        let number = self.table.get(key).and_then(Value::as_integer).and_then(|n| u32::try_from(n).ok());
+        number.ok_or_else(|| self.wrong(key, expected))
     }
 
     fn number(&self, key: &'static str) -> Result<f32, AugmentError> {

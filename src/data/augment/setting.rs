@@ -34,6 +34,8 @@ pub struct Keeps {
 ///     { brightness = 0.2 }, { contrast = 0.2 }, { saturation = 0.2 }, { hue = 10 },
 ///     { blur = 1.0, p = 0.2 },                        # sigma of 0 to 1 pixels, for a fifth of the samples
 ///     { erase = [0.02, 0.2], p = 0.25 },
+///     { trivial = 1.0 },                              # one operation of any strength (TrivialAugment)
+///     { rand = 2, magnitude = 9 },                    # 2 operations of strength 9 of 30 (RandAugment)
 ///     { outside = "mean" },                           # or "reflect", which it is without this entry
 /// ]
 /// ```
@@ -44,6 +46,7 @@ pub struct Keeps {
 /// |---|---|---|---|---|
 /// | `light` | rotation ±10°, stretch ±10 %, blur of sigma <= 1 with p 0.2 | horizontal flip | | |
 /// | `strong` | resized crop of half the area or more, rotation ±15°, horizontal flip, brightness and contrast ±20 % | | brightness and contrast ±30 %, saturation ±30 %, hue ±10°, blur of sigma <= 1.5 with p 0.3 | erasing with p 0.25 |
+/// | `trivial` | one operation of TrivialAugment (Müller & Hutter 2021) | horizontal flip | its operations on colors | |
 ///
 /// `light` never mirrors an image whose class may depend on it, such as a digit, a letter or an arrow. `strong` does;
 /// where left and right matter, give a list without the flip. Colors that are predicted stay, and no patch is erased
@@ -57,10 +60,11 @@ enum Kind {
     None,
     Light,
     Strong,
+    Trivial,
     List(Vec<Step>, Outside),
 }
 
-const EXPECTED: &str = "none, light, strong or a list such as [{ rotate = 10 }, { blur = 1.0, p = 0.2 }]";
+const EXPECTED: &str = "none, light, strong, trivial or a list such as [{ rotate = 10 }, { blur = 1.0, p = 0.2 }]";
 
 impl Augment {
     /// No change.
@@ -69,6 +73,8 @@ impl Augment {
     pub const LIGHT: Self = Augment(Kind::Light);
     /// Changes for long training.
     pub const STRONG: Self = Augment(Kind::Strong);
+    /// TrivialAugment.
+    pub const TRIVIAL: Self = Augment(Kind::Trivial);
 
     /// A list of steps.
     ///
@@ -92,7 +98,8 @@ impl Augment {
             Kind::None => vec![],
             Kind::Light => light(keeps),
             Kind::Strong => strong(keeps),
-            Kind::List(steps, _) => steps.clone(),
+            Kind::Trivial => trivial(keeps),
+            Kind::List(steps, _) => steps.iter().map(|&step| of_colors(step, keeps.color)).collect(),
         }
     }
 
@@ -127,6 +134,7 @@ impl Augment {
             Kind::None => "none".into(),
             Kind::Light => "light".into(),
             Kind::Strong => "strong".into(),
+            Kind::Trivial => "trivial".into(),
             Kind::List(steps, outside) => {
                 let mut tables: Vec<Value> = steps.iter().map(|step| Value::Table(step.to_table())).collect();
                 if *outside == Outside::Mean {
@@ -168,6 +176,21 @@ fn strong(keeps: Keeps) -> Vec<Step> {
     steps
 }
 
+fn trivial(keeps: Keeps) -> Vec<Step> {
+    let drawn = Step::of(Op::Trivial { strength: 1.0, colors: keeps.color });
+    if keeps.mirror { vec![Step::of(Op::FlipHorizontal), drawn] } else { vec![drawn] }
+}
+
+/// `step`, with `colors` of TrivialAugment and RandAugment set to `keeps`: whether operations on colors may be drawn.
+fn of_colors(step: Step, keeps: bool) -> Step {
+    let op = match step.op {
+        Op::Trivial { strength, .. } => Op::Trivial { strength, colors: keeps },
+        Op::Rand { count, magnitude, .. } => Op::Rand { count, magnitude, colors: keeps },
+        op => op,
+    };
+    Step { op, ..step }
+}
+
 impl FromStr for Augment {
     type Err = AugmentError;
 
@@ -177,6 +200,7 @@ impl FromStr for Augment {
             "none" => Ok(Self::NONE),
             "light" => Ok(Self::LIGHT),
             "strong" => Ok(Self::STRONG),
+            "trivial" => Ok(Self::TRIVIAL),
             list if list.starts_with('[') => {
                 let not_toml = |e: toml::de::Error| AugmentError::Text { text: text.into(), problem: e.to_string() };
                 let found: Table = toml::from_str(&format!("augment = {list}")).map_err(not_toml)?;

@@ -27,7 +27,9 @@ pub fn check_multi_label(path: &Path, options: &CheckOptions<'_>) -> Result<Chec
         Ok(Sample { name: set.name(index), label: Some(labels_of(set, index)), image, class_pixels: None, bad })
     })?;
     let mut report = CheckReport::new("multi-label", path, splits.format);
+    report.decisions = splits.decisions;
     report.add_parts(&read);
+    report.add_depth(sets[0].1.depth());
     duplicates::report(&read, &mut report);
     let counts: Vec<Vec<usize>> = sets.iter().map(|(_, set)| set.positives()).collect();
     let class = |(k, name): (usize, &String)| {
@@ -36,7 +38,6 @@ pub fn check_multi_label(path: &Path, options: &CheckOptions<'_>) -> Result<Chec
     };
     report.classes = sets[0].1.class_names().iter().enumerate().map(class).collect();
     report.unit = "labels";
-    report.notes.extend(splits.notes);
     Ok(report)
 }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::report::{CheckReport, ClassCount, Fault};
 use super::{CheckOptions, ImageFacts, PartRead, Sample, collected, duplicates, read_parts, unopened};
-use crate::data::prepare_pairs::count;
+use crate::data::prepare::count;
+use crate::data::prepare::no_pixel;
 use crate::data::segmentation::open_with;
 use crate::data::{BadImage, DataError, ImageProblem, SegmentationDataset};
 
@@ -78,16 +79,8 @@ fn add_classes(names: &[String], parts: &[PartRead], report: &mut CheckReport) {
     };
     for (class, name) in names.iter().enumerate() {
         let counts: Vec<u64> = parts.iter().map(|part| pixels(class, part)).collect();
-        if counts.first() == Some(&0) {
-            let what = format!(
-                "class '{name}' has no pixel in any readable training mask, so it cannot be learned; add some or remove it \
-                 from the classes"
-            );
-            report.faults.push(Fault::general(what));
-        } else {
-            for (part, _) in parts.iter().zip(&counts).filter(|(_, count)| **count == 0) {
-                report.notes.push(format!("class '{name}' has no pixel in the {} part", part.name));
-            }
+        for (part, _) in parts.iter().zip(&counts).filter(|(_, count)| **count == 0) {
+            report.notes.push(no_pixel(name, part.name));
         }
         report.classes.push(ClassCount { name: name.clone(), counts });
     }

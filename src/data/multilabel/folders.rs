@@ -9,116 +9,217 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{MultiLabelSet, MultiLabelSplits, split};
+use crate::data::dataset::place_of;
+use crate::data::decisions::{Decisions, LeftOut, Why};
+use crate::data::folder::{ClassFolders, beside};
+use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
-use crate::data::listing::{images_below, name_of, subfolders};
-use crate::data::parts::PartFolders;
+use crate::data::listing::{Walk, name_of, subfolders};
+use crate::data::lists::{self, ListFile};
+use crate::data::parts::{Part, PartFolders};
 use crate::data::split::require_classes;
-use crate::data::{DataError, OpenOptions};
+use crate::data::{DataError, OpenOptions, SampleDepth, names};
 
-const FORMAT: &str = "class folders";
+/// Class folders, as one set or in parts, in which an image may be in several classes.
+pub(crate) struct SharedFolders;
 
-/// Opens `root/train/CLASS/…` with the validation folder beside it, or splits `root/CLASS/…`. Without a validation part
-/// the test part is the validation part.
-pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
-    let PartFolders { train, mut val, mut test, .. } = PartFolders::find(root)?;
-    if val.is_none() {
-        val = test.take();
+impl Format for SharedFolders {
+    type Opened = MultiLabelSplits;
+    type Options = OpenOptions;
+
+    fn name(&self) -> &'static str {
+        "class folders"
     }
-    let (train_root, val_root) = match (train, val) {
-        (Some(train), Some(val)) => (train, val),
-        (Some(lone), None) | (None, Some(lone)) => {
-            let problem = format!(
-                "{}/ has the name of a part of a data set, but there is no second part beside it; add one (train/ and val/), \
-                 or rename it if it is a class",
-                name_of(&lone)
-            );
-            return Err(DataError::malformed(root, problem));
+
+    fn looks_for(&self) -> &'static str {
+        "class folders as for a class each; an image lies in the folder of each of its classes: a link, or a copy of the same \
+         name and content"
+    }
+
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        ClassFolders.recognize(root)
+    }
+
+    /// Without a validation part the test part is the validation part.
+    fn open(&self, root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
+        let PartFolders { train, mut val, mut test, others } = PartFolders::find(root)?;
+        if val.is_none() {
+            val = test.take();
         }
-        (None, None) => {
-            let (all, notes) = read(root)?;
-            require_classes(all.class_names(), root)?;
-            return split::stratified(&all, options, root, FORMAT, notes);
+        match (train, val) {
+            (Some(train), Some(val)) => parts(root, [&train, &val], test.as_deref(), &others),
+            (Some(lone), None) | (None, Some(lone)) => {
+                let problem = format!(
+                    "{}/ has the name of a part of a data set, but there is no second part beside it; add one (train/ and \
+                     val/), or rename it if it is a class",
+                    name_of(&lone)
+                );
+                Err(DataError::malformed(root, problem))
+            }
+            (None, None) => divided(root, options),
         }
-    };
-    let (train, mut notes) = read(&train_root)?;
-    require_classes(train.class_names(), &train_root)?;
+    }
+}
+
+/// Opens a training and a validation folder, and the test folder if there is one.
+fn parts(
+    root: &Path,
+    [train_root, val_root]: [&Path; 2],
+    test_root: Option<&Path>,
+    others: &[PathBuf],
+) -> Result<MultiLabelSplits, DataError> {
+    let depth = Arc::default();
+    let mut decisions = Decisions { left_out: beside(root, others, &Why::BesideClasses)?, ..Decisions::default() };
+    let train = read(train_root, &depth, &mut decisions)?.set;
+    let classes = train.class_names();
+    require_classes(classes, train_root)?;
     let mut part = |folder: &Path| {
-        let (set, own) = read(folder)?;
-        notes.extend(own);
-        set.relabeled(train.class_names()).map_err(|class| DataError::ClassMismatch {
-            class,
-            present: folder.to_path_buf(),
-            absent: train_root.clone(),
+        let set = read(folder, &depth, &mut decisions)?.set;
+        let unknown = set.class_names().iter().find(|class| place_of(class, classes).is_none()).cloned();
+        let (present, absent) = (folder.to_path_buf(), train_root.to_path_buf());
+        set.relabeled(classes).map_err(|error| match unknown {
+            Some(class) => DataError::ClassMismatch { class, present, absent },
+            None => error,
         })
     };
-    let val = part(&val_root)?;
-    let test = test.as_deref().map(part).transpose()?;
-    Ok(MultiLabelSplits { train, val, test, by_seed: false, format: FORMAT, notes })
+    let val = part(val_root)?;
+    let mut names = vec![name_of(train_root), name_of(val_root)];
+    let test = match test_root {
+        Some(folder) if subfolders(folder)?.iter().any(|class| place_of(&name_of(class), classes).is_some()) => {
+            names.push(name_of(folder));
+            Some(part(folder)?)
+        }
+        _ => None,
+    };
+    decisions
+        .left_out
+        .extend(test_root.filter(|_| test.is_none()).map(|folder| LeftOut::new(folder, Why::UnlabeledTest)));
+    decisions.split = format!("by the folders {}/", names.join("/, "));
+    Ok(MultiLabelSplits { train, val, test, by_seed: false, format: SharedFolders.name(), decisions })
+}
+
+/// One set of class folders, divided by lists or by seed.
+fn divided(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
+    let mut decisions = Decisions::default();
+    let all = read(root, &Arc::default(), &mut decisions)?;
+    require_classes(all.set.class_names(), root)?;
+    let lists = lists::find(root)?;
+    if lists.is_empty() {
+        return split::stratified(&all.set, options, root, SharedFolders.name(), decisions);
+    }
+    by_lists(root, &all, &lists, decisions)
+}
+
+/// Divides a set by its lists (`train.txt` and others). A list may name an image in the folder of any of its classes.
+fn by_lists(
+    root: &Path,
+    all: &Read,
+    lists: &[ListFile],
+    mut decisions: Decisions,
+) -> Result<MultiLabelSplits, DataError> {
+    let files: Vec<_> = all.files.iter().map(|(image, path)| (*image, path.as_path())).collect();
+    let part_of = lists::deal(root, lists, all.set.len(), &files)?;
+    let of =
+        |wanted: Option<Part>| -> Vec<usize> { (0..all.set.len()).filter(|&image| part_of[image] == wanted).collect() };
+    let [train, mut val, mut test] = [Part::Train, Part::Val, Part::Test].map(|part| of(Some(part)));
+    if val.is_empty() {
+        std::mem::swap(&mut val, &mut test);
+    }
+    for (part, split) in [(&train, "train"), (&val, "validation")] {
+        if part.is_empty() {
+            let reason = "no list names an image of it; add a list, or remove the others".to_string();
+            return Err(DataError::EmptySplit { path: root.to_path_buf(), split, reason });
+        }
+    }
+    let unlisted = of(None).into_iter().map(|image| LeftOut::new(Path::new(&all.set.name(image)), Why::InNoList));
+    decisions.left_out.extend(unlisted);
+    lists::note(root, lists, &mut decisions);
+    let test = (!test.is_empty()).then(|| all.set.subset(&test));
+    let (train, val) = (all.set.subset(&train), all.set.subset(&val));
+    Ok(MultiLabelSplits { train, val, test, by_seed: false, format: SharedFolders.name(), decisions })
 }
 
 /// A file in the folder of a class.
 struct File {
     class: u32,
     path: PathBuf,
-    /// Its path below the class folder.
+    /// Path below the class folder.
     name: PathBuf,
-    bytes: u64,
+    /// Length in bytes. `None` for a file that cannot be read, which the reading of the images reports.
+    bytes: Option<u64>,
 }
 
-/// Identity of a file's content: its hash, or a unique number for a file whose size no other file has.
-type Content = (u64, u64);
+/// Identity of a file's content: (length, hash), or (`None`, index of the file) for a file that is compared with no other.
+type Content = (Option<u64>, u64);
 
-fn read(root: &Path) -> Result<(MultiLabelSet, Vec<String>), DataError> {
-    let folders = subfolders(root)?;
+/// Class folders that were read.
+struct Read {
+    set: MultiLabelSet,
+    /// Every file, with the index of its image in the set.
+    files: Vec<(usize, PathBuf)>,
+}
+
+fn read(root: &Path, depth: &Arc<SampleDepth>, decisions: &mut Decisions) -> Result<Read, DataError> {
+    let mut folders: Vec<(String, PathBuf)> =
+        subfolders(root)?.into_iter().map(|path| (name_of(&path), path)).collect();
     if folders.is_empty() {
         return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: "no class folders".into() });
     }
-    let (mut classes, mut files) = (Vec::new(), Vec::new());
-    for (class, folder) in folders.iter().enumerate() {
-        let images = images_below(folder)?;
+    decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
+    names::sort(&mut folders, |(name, _)| name);
+    let mut files = Vec::new();
+    for (class, (name, folder)) in folders.iter().enumerate() {
+        let Walk { images, left_out } = Walk::below(folder)?;
         if images.is_empty() {
-            return Err(DataError::EmptyClass { class: name_of(folder), path: folder.clone() });
+            return Err(DataError::empty_class(name, folder, &left_out));
         }
+        decisions.left_out.extend(left_out);
         for path in images {
-            let bytes = fs::metadata(&path).map_err(|e| DataError::io(&path, e))?.len();
+            let bytes = fs::metadata(&path).map(|metadata| metadata.len()).ok();
             let name = path.strip_prefix(folder).unwrap_or(&path).to_path_buf();
             files.push(File { class: class as u32, path, name, bytes });
         }
-        classes.push(name_of(folder));
     }
-    let contents = contents(&files)?;
+    let contents = contents(&files);
     let shared = shared(&files, &contents)?;
-    let notes = compare_names(&files, &contents, &shared, root)?.into_iter().collect();
+    decisions.notes.extend(compare_names(&files, &contents, &shared, root)?);
     let (mut paths, mut labels, mut places): (Vec<PathBuf>, Vec<Vec<u32>>, BTreeMap<Content, usize>) =
         Default::default();
-    for (file, content) in files.iter().zip(&contents) {
+    let mut image_of = Vec::with_capacity(files.len());
+    for (File { class, path, .. }, content) in files.into_iter().zip(&contents) {
         let is_shared = shared.contains(content);
-        match places.get(content).filter(|_| is_shared) {
-            Some(&at) => labels[at].push(file.class),
+        let at = match places.get(content).filter(|_| is_shared) {
+            Some(&at) => {
+                labels[at].push(class);
+                at
+            }
             None => {
                 places.insert(*content, paths.len());
-                paths.push(file.path.clone());
-                labels.push(vec![file.class]);
+                paths.push(path.clone());
+                labels.push(vec![class]);
+                paths.len() - 1
             }
-        }
+        };
+        image_of.push((at, path));
     }
-    Ok((MultiLabelSet::new(Arc::new(ImageFiles::new(paths)), classes.into(), labels), notes))
+    let classes = folders.into_iter().map(|(name, _)| name).collect();
+    let set = MultiLabelSet::new(Arc::new(ImageFiles::new(paths, depth)), classes, labels);
+    Ok(Read { set, files: image_of })
 }
 
 /// The content of each file. A file is read only if files of several classes have its size.
-fn contents(files: &[File]) -> Result<Vec<Content>, DataError> {
-    let mut classes: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
+fn contents(files: &[File]) -> Vec<Content> {
+    let mut classes: BTreeMap<Option<u64>, BTreeSet<u32>> = BTreeMap::new();
     for file in files {
         classes.entry(file.bytes).or_default().insert(file.class);
     }
     let content = |(index, file): (usize, &File)| {
-        if classes[&file.bytes].len() == 1 {
-            return Ok((file.bytes, index as u64));
-        }
-        let bytes = fs::read(&file.path).map_err(|e| DataError::io(&file.path, e))?;
+        let is_compared = file.bytes.is_some() && classes[&file.bytes].len() > 1;
+        let bytes = if is_compared { fs::read(&file.path).ok() } else { None };
+        let Some(bytes) = bytes else { return (None, index as u64) };
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
-        Ok((file.bytes, hasher.finish()))
+        (file.bytes, hasher.finish())
     };
     files.par_iter().enumerate().map(content).collect()
 }

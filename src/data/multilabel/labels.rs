@@ -8,6 +8,7 @@ use super::separator::{Decided, Separator, Unclear};
 use super::table::Table;
 use crate::data::DataError;
 use crate::data::csv::{require_one_spelling, sorted_names};
+use crate::data::text::read_text;
 
 /// Labels of each row of a table.
 pub(super) struct Labels {
@@ -29,7 +30,7 @@ pub(super) fn class_list(table: &Path) -> Result<Option<Vec<String>>, DataError>
     if !path.is_file() {
         return Ok(None);
     }
-    let text = std::fs::read_to_string(&path).map_err(|e| DataError::io(&path, e))?;
+    let text = read_text(&path)?;
     let mut names: Vec<String> = Vec::new();
     for name in text.lines().map(str::trim).filter(|name| !name.is_empty()) {
         if names.iter().any(|known| known == name) {

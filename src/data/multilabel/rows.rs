@@ -7,10 +7,37 @@ use std::sync::Arc;
 use super::labels::{self, Labels};
 use super::table::Table;
 use super::{MultiLabelSet, MultiLabelSplits, quoted, split};
+use crate::data::decisions::Decisions;
+use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
 use crate::data::parts::Part;
 use crate::data::split::require_classes;
-use crate::data::{DataError, OpenOptions};
+use crate::data::{DataError, OpenOptions, SampleDepth, csv};
+
+/// A table in a folder.
+pub(crate) struct LabelTable;
+
+impl Format for LabelTable {
+    type Opened = MultiLabelSplits;
+    type Options = OpenOptions;
+
+    fn name(&self) -> &'static str {
+        "CSV of path,labels"
+    }
+
+    fn looks_for(&self) -> &'static str {
+        "a `.csv` or `.tsv` file with a column of lists, a line for each label, or a column of 0 and 1 for each class; or a \
+         folder whose only table it is, without class folders"
+    }
+
+    fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        csv::Table.recognize(root)
+    }
+
+    fn open(&self, root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
+        open(&csv::only_table(root)?, options)
+    }
+}
 
 /// An image of the table.
 struct Image {
@@ -28,10 +55,12 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplit
     require_classes(&labels.classes, path)?;
     let images = images(&table, &mut labels)?;
     let Labels { classes, format, notes, .. } = labels;
-    let classes: Arc<[String]> = classes.into();
-    if !table.has_parts() {
-        return split::stratified(&set(images, &classes), options, path, format, notes);
-    }
+    let (classes, depth): (Arc<[String]>, _) = (classes.into(), Arc::default());
+    let mut decisions = Decisions { notes, ..Decisions::default() };
+    let Some(column) = table.split_name() else {
+        return split::stratified(&set(images, &classes, &depth), options, path, format, decisions);
+    };
+    decisions.split = format!("by the column '{column}'");
     let (train, held_out): (Vec<Image>, Vec<Image>) = images.into_iter().partition(|image| image.part == Part::Train);
     let (test, val): (Vec<Image>, Vec<Image>) = held_out.into_iter().partition(|image| image.part == Part::Test);
     let (val, test) = if val.is_empty() { (test, val) } else { (val, test) };
@@ -41,13 +70,14 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplit
             return Err(DataError::EmptySplit { path: path.to_path_buf(), split, reason });
         }
     }
-    let test = (!test.is_empty()).then(|| set(test, &classes));
-    Ok(MultiLabelSplits { train: set(train, &classes), val: set(val, &classes), test, by_seed: false, format, notes })
+    let set = |images| set(images, &classes, &depth);
+    let test = (!test.is_empty()).then(|| set(test));
+    Ok(MultiLabelSplits { train: set(train), val: set(val), test, by_seed: false, format, decisions })
 }
 
-fn set(images: Vec<Image>, classes: &Arc<[String]>) -> MultiLabelSet {
+fn set(images: Vec<Image>, classes: &Arc<[String]>, depth: &Arc<SampleDepth>) -> MultiLabelSet {
     let (paths, labels) = images.into_iter().map(|image| (image.path, image.labels)).unzip();
-    MultiLabelSet::new(Arc::new(ImageFiles::new(paths)), Arc::clone(classes), labels)
+    MultiLabelSet::new(Arc::new(ImageFiles::new(paths, depth)), Arc::clone(classes), labels)
 }
 
 /// Images in the order of their first rows. Rows of the same image are joined if each has one label. Otherwise their

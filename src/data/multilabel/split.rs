@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::{MultiLabelSet, MultiLabelSplits};
+use crate::data::decisions::Decisions;
+use crate::data::split::by_seed;
 use crate::data::{DataError, OpenOptions};
 use crate::random::{self, op};
 
@@ -14,7 +16,7 @@ pub(super) fn stratified(
     options: &OpenOptions,
     root: &Path,
     format: &'static str,
-    notes: Vec<String>,
+    mut decisions: Decisions,
 ) -> Result<MultiLabelSplits, DataError> {
     let share = options.checked_val_split()?;
     let [mut train, mut val] = deal(all, f64::from(share), options.seed);
@@ -30,7 +32,15 @@ pub(super) fn stratified(
         }
         part.sort_unstable();
     }
-    Ok(MultiLabelSplits { train: all.subset(&train), val: all.subset(&val), test: None, by_seed: true, format, notes })
+    decisions.split = by_seed(share, options.seed);
+    Ok(MultiLabelSplits {
+        train: all.subset(&train),
+        val: all.subset(&val),
+        test: None,
+        by_seed: true,
+        format,
+        decisions,
+    })
 }
 
 /// Index in `train` of an image whose labels all occur in other images of `train`.

@@ -8,6 +8,7 @@ use crate::data::DataError;
 use crate::data::csv::{LABEL_NAMES, PATH_NAMES, SPLIT_NAMES};
 use crate::data::listing::is_image;
 use crate::data::parts::{Part, part_of};
+use crate::data::text::read_text;
 
 /// Names of a column of label lists; the names of a label column count too.
 const LIST_NAMES: [&str; 6] = ["labels", "classes", "class_names", "categories", "tags", "targets"];
@@ -29,11 +30,11 @@ fn is_one_of(name: &str, names: &[&str]) -> bool {
 impl<'a> Table<'a> {
     /// Reads a table and finds its columns. Without a header they are path, labels and an optional split.
     pub fn read(path: &'a Path) -> Result<Self, DataError> {
-        let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+        let text = read_text(path)?;
         let malformed = |problem: &str| DataError::malformed(path, problem);
         // The delimiter is the one that gives a column of images.
         let separators = [b',', b';', b'\t'].into_iter();
-        let read = separators.filter_map(|separator| records(&bytes, separator).ok());
+        let read = separators.filter_map(|separator| records(text.as_bytes(), separator).ok());
         let mut tables = read.filter_map(|records| image_column(&records).map(|found| (records, found)));
         let Some((mut rows, (image, has_header))) = tables.next() else {
             return Err(malformed(
@@ -110,9 +111,9 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Whether the table has a column of parts.
-    pub fn has_parts(&self) -> bool {
-        self.split.is_some()
+    /// Name of the column of parts, if any.
+    pub fn split_name(&self) -> Option<&str> {
+        self.split.map(|column| self.header.get(column).map_or("split", String::as_str))
     }
 
     /// Part of the image of a row; training if the table has no column of parts.

@@ -2,7 +2,7 @@
 
 use super::ClassifyEvaluation;
 use super::evaluation::picture;
-use crate::data::Prepared;
+use crate::data::PreparedClasses;
 use crate::run::pictures::{PictureTable, spread};
 use crate::run::{ModelCard, Score, Table};
 use crate::tasks::data::Compared;
@@ -13,7 +13,7 @@ use crate::train::Evaluation;
 const SHOWN: usize = 6;
 
 pub(super) fn compare(
-    images: &Prepared,
+    images: &PreparedClasses,
     card: &ModelCard,
     names: &[String],
     found: &[&ClassifyEvaluation],
@@ -43,7 +43,7 @@ pub(super) fn compare(
 
 /// Images that some models predict correctly and others do not. Without such images, images spread over the set.
 fn figure(
-    images: &Prepared,
+    images: &PreparedClasses,
     card: &ModelCard,
     names: &[String],
     found: &[&ClassifyEvaluation],

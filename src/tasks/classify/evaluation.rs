@@ -6,7 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::ACCURACY;
-use crate::data::{Batch, Prepared, one_line};
+use crate::data::{Batch, PreparedClasses, one_line};
 use crate::run::Score;
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::mistakes::{self, Mistake};
@@ -28,11 +28,11 @@ pub struct ClassifyEvaluation {
     pub confusion: ConfusionMatrix,
     /// Prediction and its probability for each image of the set, in the order of the set.
     pub predictions: Vec<(usize, f32)>,
-    shown: Option<Arc<Prepared>>,
+    shown: Option<Arc<PreparedClasses>>,
 }
 
 impl ClassifyEvaluation {
-    pub(super) fn new(classes: Vec<String>, samples: usize, shown: Option<Arc<Prepared>>) -> Self {
+    pub(super) fn new(classes: Vec<String>, samples: usize, shown: Option<Arc<PreparedClasses>>) -> Self {
         let confusion = ConfusionMatrix::new(classes.len());
         ClassifyEvaluation { classes, loss: 0.0, confusion, predictions: vec![(0, 0.0); samples], shown }
     }
@@ -43,7 +43,7 @@ impl ClassifyEvaluation {
     }
 
     /// The wrong predictions with the highest probabilities, with their images.
-    fn mistakes(&self, images: &Prepared) -> Result<Vec<(Mistake, RgbImage)>, TrainError> {
+    fn mistakes(&self, images: &PreparedClasses) -> Result<Vec<(Mistake, RgbImage)>, TrainError> {
         let wrong = |&i: &usize| self.predictions[i].0 != images.label(i) as usize;
         let mut indices: Vec<usize> = (0..images.len()).filter(wrong).collect();
         indices.sort_by(|&a, &b| self.predictions[b].1.total_cmp(&self.predictions[a].1));
@@ -52,7 +52,7 @@ impl ClassifyEvaluation {
             let (class, probability) = self.predictions[i];
             let mistake = Mistake {
                 picture: String::new(),
-                image: images.describe(i),
+                image: images.name(i),
                 truth: self.classes[images.label(i) as usize].clone(),
                 prediction: self.classes[class].clone(),
                 probability: f64::from(probability),
@@ -124,9 +124,9 @@ impl Evaluation for ClassifyEvaluation {
 }
 
 /// An image as the network sees it.
-pub(super) fn picture(images: &Prepared, index: usize) -> Result<RgbImage, TrainError> {
-    let side = images.image_size();
-    Ok(RgbImage::from_raw(side, side, images.pixels(index)?.into_owned()).unwrap_or_default())
+pub(super) fn picture(images: &PreparedClasses, index: usize) -> Result<RgbImage, TrainError> {
+    let (height, width) = images.size();
+    Ok(RgbImage::from_raw(width, height, images.sample(index)?.into_owned()).unwrap_or_default())
 }
 
 /// Probabilities from logits.

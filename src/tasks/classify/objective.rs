@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::evaluation::ClassifyEvaluation;
 use super::graphs::{append_loss, evaluation_graph};
 use super::{Classify, ClassifyConfig};
-use crate::data::{Batch, Prepared};
+use crate::data::{Batch, PreparedClasses};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable};
@@ -25,7 +25,7 @@ pub struct Classification {
     task_card: TaskCard,
     training: Option<(CrossEntropyOptions, Update)>,
     /// Images whose predictions a run shows.
-    shown: Option<Arc<Prepared>>,
+    shown: Option<Arc<PreparedClasses>>,
 }
 
 impl Classification {
@@ -41,7 +41,7 @@ impl Classification {
     }
 
     /// For training.
-    pub(super) fn training(card: ModelCard, config: &ClassifyConfig, shown: Option<Arc<Prepared>>) -> Self {
+    pub(super) fn training(card: ModelCard, config: &ClassifyConfig, shown: Option<Arc<PreparedClasses>>) -> Self {
         let loss = CrossEntropyOptions {
             label_smoothing: config.label_smoothing as f32,
             soft_labels: config.mix().is_on(),

@@ -68,8 +68,9 @@ task_settings! {
         loss: ColorizeLoss = ColorizeLoss::L1,
         /// Color space of the prediction [default: lab]
         color_space: ColorSpace = ColorSpace::Lab,
-        /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square [default: 96x128]
-        image_size: ImageSize = ImageSize { height: 96, width: 128 },
+        /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square; `auto` keeps the proportions of the
+        /// data's pictures, at about as many pixels as 96x128, the size of built-in scenes [default: auto]
+        image_size: ImageSize = ImageSize::AUTO,
     }
 }
 
@@ -82,12 +83,9 @@ impl ColorizeConfig {
             rule.effect(key, &value, own, Needs::OneOf("encoder", &["none"]))?;
         }
         // The window of SSIM has sides of 11 pixels.
-        rule.range(
-            "image_size",
-            &self.image_size,
-            self.image_size.within(11, MAX_IMAGE_SIZE),
-            "sides of 11 to 8192 pixels",
-        )
+        let size = self.image_size;
+        let fits = size.is_auto() || size.within(11, MAX_IMAGE_SIZE);
+        rule.range("image_size", &size, fits, "sides of 11 to 8192 pixels, or auto")
     }
 
     /// The network.

@@ -97,8 +97,8 @@ fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) ->
 
 /// An image as the network sees it.
 pub(super) fn picture(images: &PreparedLabels, index: usize) -> Result<RgbImage, TrainError> {
-    let side = images.image_size();
-    Ok(RgbImage::from_raw(side, side, images.pixels(index)?.into_owned()).unwrap_or_default())
+    let (height, width) = images.size();
+    Ok(RgbImage::from_raw(width, height, images.sample(index)?.into_owned()).unwrap_or_default())
 }
 
 /// A wrong label.

@@ -80,7 +80,7 @@ impl SegmentEvaluation {
         SegmentationScores::of(&self.confusion)
     }
 
-    /// `iou.csv`: class, pixels, IoU. IoU is empty for a class that neither occurs nor is predicted.
+    /// `iou.csv`: class, pixels, IoU (empty where the truth lacks the class).
     fn iou_table(&self) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
         // Writing into memory does not fail.

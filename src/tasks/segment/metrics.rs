@@ -6,8 +6,8 @@ use crate::run::confusion::{ClassScore, ConfusionMatrix};
 /// Scores over a whole set, from the counts `n[t][p]` of pixels of class `t` predicted as `p`
 /// (ignored pixels are not counted), with `T[c] = Σₚ n[c][p]` and `P[c] = Σₜ n[t][c]`:
 ///
-/// - IoU of class c = n\[c\]\[c\] / (T\[c\] + P\[c\] - n\[c\]\[c\]); `None` for a class that is
-///   neither there nor predicted, which is left out of the mean
+/// - IoU of class c = n\[c\]\[c\] / (T\[c\] + P\[c\] - n\[c\]\[c\]); `None` for a class without a pixel in the truth,
+///   which is left out of the mean: a listed class that no mask has would divide it
 /// - mean IoU = mean of the IoUs that there are
 /// - weighted IoU = Σ T\[c\] IoU\[c\] / Σ T\[c\]: each class counts by its pixels
 /// - pixel accuracy = Σ n\[c\]\[c\] / Σ T\[c\]
@@ -79,7 +79,7 @@ impl ClassWeighting {
     }
 }
 
-/// Mean IoU of one image, over the classes in its truth or its prediction.
+/// Mean IoU of one image, over the classes in its truth.
 pub fn image_iou(truth: &[u8], predicted: &[u8], classes: usize) -> Option<f64> {
     let mut confusion = ConfusionMatrix::new(classes);
     for (&t, &p) in truth.iter().zip(predicted) {
@@ -115,10 +115,10 @@ mod tests {
 
     #[test]
     fn scores_follow_their_formulas() {
-        // Class 2 is predicted but never there; class 3 neither.
+        // Class 2 is predicted but never there; class 3 neither. Both are left out of the mean.
         let scores = SegmentationScores::of(&matrix(&[&[50, 3, 7, 0], &[10, 20, 0, 0], &[0; 4], &[0; 4]]));
-        assert_eq!(scores.iou, [Some(50.0 / 70.0), Some(20.0 / 33.0), Some(0.0), None]);
-        let mean = (50.0 / 70.0 + 20.0 / 33.0 + 0.0) / 3.0;
+        assert_eq!(scores.iou, [Some(50.0 / 70.0), Some(20.0 / 33.0), None, None]);
+        let mean = (50.0 / 70.0 + 20.0 / 33.0) / 2.0;
         assert!((scores.mean_iou.unwrap() - mean).abs() < 1e-12);
         let weighted = (60.0 * 50.0 / 70.0 + 30.0 * 20.0 / 33.0) / 90.0;
         assert!((scores.weighted_iou.unwrap() - weighted).abs() < 1e-12);

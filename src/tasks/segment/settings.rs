@@ -79,10 +79,13 @@ task_settings! {
         loss: SegmentLoss = SegmentLoss::CrossEntropy,
         /// Weights of the classes in the cross entropy [default: none]
         class_weights: ClassWeighting = ClassWeighting::None,
-        /// Mean and deviation of each channel, by which pixels are normalized [default: dataset]
-        normalize: Normalize = Normalize::Dataset,
-        /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square [default: 96x128]
-        image_size: ImageSize = ImageSize { height: 96, width: 128 },
+        /// Mean and deviation of each channel, by which pixels are normalized; auto: those of the weights that training
+        /// starts from, else those of the training images [default: auto]
+        #[value("auto|dataset|imagenet|none|MEAN/STD")]
+        normalize: Normalize = Normalize::Auto,
+        /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square; `auto` keeps the proportions of the
+        /// data's pictures, at about as many pixels as 96x128, the size of built-in scenes [default: auto]
+        image_size: ImageSize = ImageSize::AUTO,
     }
 }
 
@@ -102,8 +105,9 @@ impl SegmentConfig {
         rule.effect("skips", &self.skips, unet, of_unet)?;
         rule.effect("decoder", &self.decoder.name(), !unet, Needs::OneOf("model", WITH_DECODER))?;
         rule.effect("class_weights", &self.class_weights.name(), !dice, Needs::OneOf("loss", &["ce", "ce+dice"]))?;
-        let size = self.image_size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
-        rule.range("image_size", &self.image_size, size, "sides of 5 to 8192 pixels")
+        let size = self.image_size;
+        let fits = size.is_auto() || size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
+        rule.range("image_size", &size, fits, "sides of 5 to 8192 pixels, or auto")
     }
 
     /// The network for a number of classes.

@@ -65,17 +65,18 @@ macro_rules! task_settings {
                 resume: std::path::PathBuf,
                 /// Resume with changed data, or with changed settings that affect the weights [default: false]
                 allow_changed_data: bool,
-                /// Checkpoint whose weights training starts from; random weights when not given
-                #[value("RUN|FILE.safetensors")]
+                /// Weights that training starts from: a run, a safetensors or PyTorch file, or a folder of Hugging Face;
+                /// random weights when not given
+                #[value("RUN|FILE|DIR")]
                 init: std::path::PathBuf,
                 /// Learning rate over the run; with --data, constant unless given [default: cosine]
                 schedule: $crate::train::Schedule,
             }
             values {
                 $($values)*
-                /// Random changes to the training images: none, light, strong, or a list of operations as in a config file
+                /// Random changes to the training images: none, light, strong, trivial, or a list of operations as in a config file
                 /// [default: none]
-                #[value("none|light|strong")]
+                #[value("none|light|strong|trivial")]
                 augment: $crate::data::Augment = $crate::data::Augment::NONE,
                 /// Rule that turns gradients into new weights [default: adam]
                 optimizer: $crate::train::settings::Optimizer = $crate::train::settings::Optimizer::Adam,

@@ -1,5 +1,6 @@
 //! Earlier runs in the folders of a sweep, and whether they have the settings of the sweep.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::{DIVERGED, Sweep, SweepError, SweepRun, SweepRunState};
@@ -47,6 +48,7 @@ pub(super) fn clear(folder: &Path) -> Result<(), RunError> {
 impl Sweep {
     /// Refuses folders that hold a run of other settings, or no run.
     pub(super) fn check_folders(&self, out: &Path) -> Result<(), SweepError> {
+        let mut sizes = HashMap::new();
         for (index, cell) in self.cells.iter().enumerate() {
             let folder = folder(out, index);
             if RunDir::check_free(&folder).is_ok() {
@@ -56,7 +58,7 @@ impl Sweep {
                 return Err(SweepError::Taken { folder, number: index + 1 });
             }
             let state = found(&folder).map_err(TrainError::from);
-            let differences = state.and_then(|state| Ok(self.differences(cell, &folder, &state)?));
+            let differences = state.and_then(|state| Ok(self.differences(cell, &folder, &state, &mut sizes)?));
             let differences = differences
                 .map_err(|source| SweepError::Unreadable { folder: folder.clone(), source: Box::new(source) })?;
             if !differences.is_empty() {
@@ -87,11 +89,20 @@ impl Sweep {
     }
 
     /// Differences between the settings of the run in `folder` and those of a row.
-    fn differences(&self, cell: &SweepRun, folder: &Path, state: &SweepRunState) -> Result<Vec<String>, ConfigError> {
+    fn differences(
+        &self,
+        cell: &SweepRun,
+        folder: &Path,
+        state: &SweepRunState,
+        sizes: &mut HashMap<Option<PathBuf>, String>,
+    ) -> Result<Vec<String>, TrainError> {
         if *state == SweepRunState::Begins {
             return Ok(vec![]);
         }
-        let (old, new) = (self.kept(&folder.join("config.toml"))?, self.resolved(&cell.settings)?);
+        let (old, mut new) = (self.kept(&folder.join("config.toml"))?, self.resolved(&cell.settings)?);
+        if let Some(size) = new.get_mut("image_size").filter(|size| size.as_str() == Some("auto")) {
+            *size = self.decided_size(cell, sizes)?.into();
+        }
         let text = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
         let differs = |key: &&String| {
             let [before, now] = [&old, &new].map(|table| table.get(*key).and_then(toml::Value::as_str));
@@ -107,6 +118,22 @@ impl Sweep {
             .iter()
             .map(|key| format!("{key} is {} there and {} here", text(old.get(*key)), text(new.get(*key))))
             .collect())
+    }
+
+    /// The image size that the data of a run decides. Runs on the same data have the same.
+    fn decided_size(
+        &self,
+        cell: &SweepRun,
+        sizes: &mut HashMap<Option<PathBuf>, String>,
+    ) -> Result<String, TrainError> {
+        let settings = self.resolve(cell.settings.clone())?;
+        let data = settings.common.data.clone();
+        if let Some(size) = sizes.get(&data) {
+            return Ok(size.clone());
+        }
+        let size = self.task.samples(&settings)?.size.to_string();
+        sizes.insert(data, size.clone());
+        Ok(size)
     }
 
     /// All settings of a run, defaults included.

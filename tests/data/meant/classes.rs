@@ -62,7 +62,7 @@ fn a_part_may_lack_classes() {
     let splits = open(dir.path()).unwrap();
     assert_eq!((0..4).map(|i| splits.val.label(i)).collect::<Vec<_>>(), [0, 0, 2, 2]);
     assert!(splits.decisions.notes.iter().any(|note| note.contains("'b'") && note.contains("validation")));
-    let alone = prepare(&[splits.val], &PrepareOptions::new(8), &|_, _| ()).unwrap();
+    let alone = prepare(&[splits.val], &PrepareOptions::square(8), &|_, _| ()).unwrap();
     assert_eq!(alone[0].len(), 4, "as evaluation reads it");
     // Data with some of the classes of a model.
     let some = temp();

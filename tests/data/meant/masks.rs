@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
-use shadegrad::data::{SizeOptions, prepare_segmentation};
+use shadegrad::data::{PrepareOptions, prepare};
 
 use super::{HEIGHT, NAMES, WIDTH, pairs, save_grey, segmentation, stripes, write};
 use crate::{picture, refused, save, temp};
@@ -109,6 +109,6 @@ fn parts_with_ignored_pixels_only_are_refused() {
     write(&dir.path().join("val.txt"), NAMES[4..].join("\n"));
     let splits = segmentation(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
-    let prepared = prepare_segmentation(&sets, &SizeOptions::new(8, 8), &|_, _| ());
+    let prepared = prepare(&sets, &PrepareOptions::new(8, 8), &|_, _| ());
     refused(prepared.map(|_| ()), &["every pixel of the 2 masks", "im 4.png", "ignored"]);
 }

@@ -86,7 +86,7 @@ fn samples_of_fewer_bits_are_scaled() {
     let splits = open(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
     for budget in [1 << 30, 0] {
-        let options = PrepareOptions { memory_budget: budget, ..PrepareOptions::new(8) };
+        let options = PrepareOptions { memory_budget: budget, ..PrepareOptions::square(8) };
         let prepared = prepare(&sets, &options, &|_, _| ()).unwrap();
         assert_eq!(prepared[0].sample_bits(), 12);
         assert!(prepared[0].depth_note().unwrap().contains("read as 12 bits"), "{:?}", prepared[0].depth_note());
@@ -95,16 +95,16 @@ fn samples_of_fewer_bits_are_scaled() {
                 let path = set.dataset().path(set.original_index(index)).unwrap();
                 let stored = image::open(path).unwrap().into_luma16();
                 let expected = stored.iter().flat_map(|&v| [(f64::from(v) * 255.0 / 4095.0).round() as u8; 3]);
-                assert_eq!(set.pixels(index).unwrap().to_vec(), expected.collect::<Vec<_>>());
+                assert_eq!(set.sample(index).unwrap().to_vec(), expected.collect::<Vec<_>>());
                 let alone = decode_file_at(path, &SampleDepth::fixed(12)).unwrap();
-                assert_eq!(alone.as_raw().as_slice(), &*set.pixels(index).unwrap(), "as prediction reads it");
+                assert_eq!(alone.as_raw().as_slice(), &*set.sample(index).unwrap(), "as prediction reads it");
             }
         }
     }
     // One sample of 16 bits makes the set one of 16 bits.
     luma16(&dir.path().join("a/0.png"), |x, _| 65_535 - x as u16);
     let splits = open(dir.path()).unwrap();
-    let prepared = prepare(&[splits.train, splits.val], &PrepareOptions::new(8), &|_, _| ()).unwrap();
+    let prepared = prepare(&[splits.train, splits.val], &PrepareOptions::square(8), &|_, _| ()).unwrap();
     assert_eq!((prepared[0].sample_bits(), prepared[0].depth_note()), (16, None));
 }
 
@@ -120,7 +120,7 @@ fn gif_files_are_read_as_images_and_masks() {
     }
     let splits = open(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
-    let prepared = prepare(&sets, &PrepareOptions::new(7), &|_, _| ()).unwrap();
+    let prepared = prepare(&sets, &PrepareOptions::square(7), &|_, _| ()).unwrap();
     assert_eq!(prepared.iter().map(shadegrad::data::Prepared::len).sum::<usize>(), 8);
     let dir = temp();
     for number in 0..4 {

@@ -103,7 +103,10 @@ impl SegmentationSplits {
     pub fn streets(seed: u64, counts: [usize; 3], size: (u32, u32)) -> Self {
         let [train, val, test] = parts(seed, counts, size);
         let test = (counts[2] > 0).then_some(test as Arc<dyn SegmentationDataset>);
-        Self { train, val, test, by_seed: false, format: FORMAT, left_out: Vec::new(), decisions: Decisions::default() }
+        let classes = street_classes();
+        let ignored = Some(classes.ignored.clone());
+        let decisions = Decisions { ignored, ..Decisions::of_scenes(&classes.names, seed) };
+        Self { train, val, test, by_seed: false, format: FORMAT, left_out: Vec::new(), decisions }
     }
 }
 
@@ -112,7 +115,7 @@ impl ImageSplits {
     pub fn streets(seed: u64, counts: [usize; 3], size: (u32, u32)) -> Self {
         let [train, val, test] = parts(seed, counts, size);
         let test = (counts[2] > 0).then_some(test as Arc<dyn ImageDataset>);
-        Self { train, val, test, by_seed: false, format: FORMAT, decisions: Decisions::default() }
+        Self { train, val, test, by_seed: false, format: FORMAT, decisions: Decisions::of_scenes(&[], seed) }
     }
 }
 

@@ -1,0 +1,267 @@
+//! Prepared images with a class or with labels each, and their source for the loader.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use super::{Augmenting, Prepared, SampleSet};
+use crate::data::batch::{Identity, digest};
+use crate::data::multilabel::MultiLabelSet;
+use crate::data::normalize::normalize;
+use crate::data::{
+    Augmentation, ClassificationDataset, DataError, Mix, Normalization, PixelSums, SampleDepth, SampleLayout,
+    SampleMut, Source,
+};
+
+/// Prepared images with a class each.
+pub type PreparedClasses = Prepared<Arc<dyn ClassificationDataset>>;
+/// Prepared images with a set of labels each.
+pub type PreparedLabels = Prepared<MultiLabelSet>;
+/// Prepared images with a class each, for the loader.
+pub type ClassificationSource = LabeledSource<Arc<dyn ClassificationDataset>>;
+/// Prepared images with a set of labels each, for the loader.
+pub type MultiLabelSource = LabeledSource<MultiLabelSet>;
+
+/// A set in which whole images have classes.
+pub trait Labeled: SampleSet<Facts = PixelSums> {
+    /// Whether each image has exactly one class. The class is then a label of the batch, and a target only if images are
+    /// mixed.
+    const ONE_CLASS: bool;
+
+    /// Names of the classes.
+    fn class_names(&self) -> &[String];
+
+    /// Calls `f` with each class of image `index`, ascending.
+    fn each_class(&self, index: usize, f: impl FnMut(u32));
+}
+
+impl SampleSet for Arc<dyn ClassificationDataset> {
+    type Count = PixelSums;
+    type Facts = PixelSums;
+
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.describe(index)
+    }
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        (**self).depth()
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        (**self).image(index)
+    }
+
+    fn count(&self, sample: &[u8]) -> PixelSums {
+        PixelSums::of(sample)
+    }
+
+    fn facts(&self, counts: Vec<PixelSums>) -> PixelSums {
+        sum(counts)
+    }
+
+    fn check(prepared: &[Prepared<Self>]) -> Result<(), DataError> {
+        prepared.first().map_or(Ok(()), Prepared::require_every_class)
+    }
+}
+
+impl Labeled for Arc<dyn ClassificationDataset> {
+    const ONE_CLASS: bool = true;
+
+    fn class_names(&self) -> &[String] {
+        (**self).class_names()
+    }
+
+    fn each_class(&self, index: usize, mut f: impl FnMut(u32)) {
+        f(self.label(index));
+    }
+}
+
+impl SampleSet for MultiLabelSet {
+    type Count = PixelSums;
+    type Facts = PixelSums;
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.name(index)
+    }
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        self.depth()
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        self.image(index)
+    }
+
+    fn count(&self, sample: &[u8]) -> PixelSums {
+        PixelSums::of(sample)
+    }
+
+    fn facts(&self, counts: Vec<PixelSums>) -> PixelSums {
+        sum(counts)
+    }
+
+    fn check(prepared: &[Prepared<Self>]) -> Result<(), DataError> {
+        prepared.first().map_or(Ok(()), Prepared::require_every_class)
+    }
+}
+
+impl Labeled for MultiLabelSet {
+    const ONE_CLASS: bool = false;
+
+    fn class_names(&self) -> &[String] {
+        self.class_names()
+    }
+
+    fn each_class(&self, index: usize, f: impl FnMut(u32)) {
+        self.labels(index).iter().copied().for_each(f);
+    }
+}
+
+fn sum(counts: Vec<PixelSums>) -> PixelSums {
+    counts.into_iter().fold(PixelSums::default(), PixelSums::plus)
+}
+
+impl<S: Labeled> Prepared<S> {
+    /// Names of the classes.
+    pub fn class_names(&self) -> &[String] {
+        self.set.class_names()
+    }
+
+    /// Number of good images of each class.
+    pub fn positives(&self) -> Vec<usize> {
+        self.images_of_classes((0..self.len()).map(|index| self.original_index(index)))
+    }
+
+    fn images_of_classes(&self, indices: impl Iterator<Item = usize>) -> Vec<usize> {
+        let mut counts = vec![0; self.class_names().len()];
+        indices.for_each(|index| self.set.each_class(index, |class| counts[class as usize] += 1));
+        counts
+    }
+
+    /// Refuses a set in which all images of a class are unreadable. A class without images is no fault here: the
+    /// opening of the set noted it.
+    fn require_every_class(&self) -> Result<(), DataError> {
+        let (listed, read) = (self.images_of_classes(0..self.set.len()), self.positives());
+        match listed.iter().zip(&read).position(|(&listed, &read)| listed > 0 && read == 0) {
+            Some(class) => Err(DataError::ClassLost { class: self.class_names()[class].clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl PreparedClasses {
+    /// Class of good image `index`.
+    pub fn label(&self, index: usize) -> u32 {
+        self.set.label(self.original_index(index))
+    }
+}
+
+impl PreparedLabels {
+    /// Classes of good image `index`, ascending.
+    pub fn labels(&self, index: usize) -> &[u32] {
+        self.set.labels(self.original_index(index))
+    }
+}
+
+/// Prepared images for the loader: the normalized image (H, W, 3), and its classes:
+///
+/// | images | classes in the batch |
+/// |---|---|
+/// | with one class each | the label |
+/// | with labels | targets, 1 or 0 for each class |
+/// | mixed | targets, shares from 0 to 1 |
+pub struct LabeledSource<S: Labeled> {
+    prepared: Arc<Prepared<S>>,
+    table: Box<[[f32; 256]; 3]>,
+    augmentation: Augmenting,
+    mix: Mix,
+}
+
+thread_local! {
+    /// The image that is mixed into another.
+    static OTHER: RefCell<Vec<f32>> = RefCell::default();
+}
+
+impl<S: Labeled> LabeledSource<S> {
+    /// A source of `prepared`.
+    pub fn new(prepared: Arc<Prepared<S>>, normalization: &Normalization) -> Self {
+        Self { prepared, table: Box::new(normalization.table()), augmentation: None, mix: Mix::default() }
+    }
+
+    /// The same, with augmentation.
+    pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
+        Self { augmentation, ..self }
+    }
+
+    /// The same, with mixed samples. A single image stays unchanged.
+    pub fn mixed(self, mix: Mix) -> Self {
+        Self { mix, ..self }
+    }
+
+    /// Writes the image of sample `index` without mixing.
+    fn image(&self, epoch: u64, index: usize, to: &mut [f32]) -> Result<(), DataError> {
+        let write = |rgb: &[u8], _: &[u8]| normalize(&self.table, rgb, to);
+        self.prepared.augmented(self.augmentation.as_deref(), epoch, index, write)
+    }
+
+    fn each_class(&self, index: usize, f: impl FnMut(u32)) {
+        self.prepared.set.each_class(self.prepared.original_index(index), f);
+    }
+}
+
+impl<S: Labeled> Source for LabeledSource<S> {
+    fn len(&self) -> usize {
+        self.prepared.len()
+    }
+
+    fn layout(&self) -> SampleLayout {
+        let has_targets = !S::ONE_CLASS || self.mix.is_on();
+        let targets = if has_targets { self.prepared.class_names().len() } else { 0 };
+        SampleLayout { image: 3 * self.prepared.pixels(), labels: usize::from(S::ONE_CLASS), targets }
+    }
+
+    fn identity(&self, index: usize) -> Option<Identity> {
+        let names = self.prepared.class_names();
+        let mut of_image: Vec<&str> = vec![];
+        self.each_class(index, |class| of_image.extend(names.get(class as usize).map(String::as_str)));
+        let (name, label) = (self.prepared.name(index), of_image.join("; "));
+        let image_digest = self.prepared.store.get(index).map(digest);
+        Some(Identity { name, label, image_digest, ..Identity::default() })
+    }
+
+    fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
+        let SampleMut { image, labels, targets } = sample;
+        self.image(epoch, index, image)?;
+        if S::ONE_CLASS {
+            self.each_class(index, |class| labels[0] = class);
+        }
+        if targets.is_empty() {
+            return Ok(());
+        }
+        targets.fill(0.0);
+        let mut add = |index, share| self.each_class(index, |class| targets[class as usize] += share);
+        if !self.mix.is_on() || self.len() == 1 {
+            add(index, 1.0);
+            return Ok(());
+        }
+        let (height, width) = self.prepared.size;
+        let mixed = self.mix.draw(epoch, index, self.len(), (height as usize, width as usize));
+        add(index, mixed.share);
+        add(mixed.other, 1.0 - mixed.share);
+        OTHER.with_borrow_mut(|other| {
+            other.resize(image.len(), 0.0);
+            self.image(epoch, mixed.other, other)?;
+            mixed.apply(image, other, width as usize, 3);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! Prepared pairs of image and mask, and their source for the loader.
+
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use super::{Augmenting, Prepared, SampleSet};
+use crate::data::batch::{Identity, digest};
+use crate::data::normalize::normalize;
+use crate::data::resize::{nearest_into, stretch_into};
+use crate::data::{
+    Augmentation, BadImage, ClassList, DataError, IGNORED, ImageProblem, Normalization, PixelSums, SampleDepth,
+    SampleLayout, SampleMut, SegmentationDataset, Source, one_line,
+};
+
+/// Prepared pairs of image and mask.
+pub type PreparedPairs = Prepared<Arc<dyn SegmentationDataset>>;
+
+/// Counts over the good pairs, resized.
+#[derive(Debug, Clone, Default)]
+pub struct PairFacts {
+    /// Exact sums over the images.
+    pub sums: PixelSums,
+    /// Number of pixels of each class.
+    pub class_pixels: Vec<u64>,
+    /// For each class, the number of pixels of the images with this class, ignored ones included.
+    pub class_image_pixels: Vec<u64>,
+    /// Number of ignored pixels.
+    pub ignored_pixels: u64,
+}
+
+impl SampleSet for Arc<dyn SegmentationDataset> {
+    const BYTES: usize = 4;
+    type Count = PairFacts;
+    type Facts = PairFacts;
+
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn name(&self, index: usize) -> String {
+        (**self).name(index)
+    }
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        (**self).depth()
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        (**self).image(index)
+    }
+
+    /// Stretches both to the size, the mask by the nearest pixel. The whole picture stays in view.
+    fn fill(&self, index: usize, (height, width): (u32, u32), out: &mut [u8]) -> Result<(), DataError> {
+        let (image, mask) = (self.image(index)?, self.mask(index)?);
+        if image.dimensions() != mask.dimensions() {
+            let (image_size, mask_size) = (image.dimensions(), mask.dimensions());
+            let problem = ImageProblem::SizesDiffer { image: self.name(index), image_size, mask_size };
+            return Err(DataError::BadImage(BadImage { image: self.mask_name(index), problem }));
+        }
+        let (image_out, mask_out) = halves_mut(out);
+        stretch_into(&image, width, height, image_out);
+        nearest_into(&mask, width, height, mask_out);
+        Ok(())
+    }
+
+    fn count(&self, sample: &[u8]) -> PairFacts {
+        let (image, mask) = halves(sample);
+        let (class_pixels, ignored_pixels) = count(mask, self.classes().len());
+        let pixels = mask.len() as u64;
+        let class_image_pixels = class_pixels.iter().map(|&n| if n > 0 { pixels } else { 0 }).collect();
+        PairFacts { sums: PixelSums::of(image), class_pixels, class_image_pixels, ignored_pixels }
+    }
+
+    fn facts(&self, counts: Vec<PairFacts>) -> PairFacts {
+        let zeros = vec![0; self.classes().len()];
+        let empty = PairFacts { class_pixels: zeros.clone(), class_image_pixels: zeros, ..PairFacts::default() };
+        counts.into_iter().fold(empty, PairFacts::plus)
+    }
+
+    fn check(prepared: &[Prepared<Self>]) -> Result<(), DataError> {
+        match prepared.iter().find(|one| one.facts.class_pixels.iter().all(|&pixels| pixels == 0)) {
+            Some(empty) => {
+                let first = empty.set.mask_name(empty.original_index(0));
+                Err(DataError::NothingCounts { masks: empty.len(), first })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl PairFacts {
+    fn plus(self, other: Self) -> Self {
+        let sum = |a: Vec<u64>, b: Vec<u64>| a.into_iter().zip(b).map(|(a, b)| a + b).collect();
+        Self {
+            sums: self.sums.plus(other.sums),
+            class_pixels: sum(self.class_pixels, other.class_pixels),
+            class_image_pixels: sum(self.class_image_pixels, other.class_image_pixels),
+            ignored_pixels: self.ignored_pixels + other.ignored_pixels,
+        }
+    }
+}
+
+/// Image and mask of a sample.
+fn halves(sample: &[u8]) -> (&[u8], &[u8]) {
+    sample.split_at(sample.len() / 4 * 3)
+}
+
+fn halves_mut(sample: &mut [u8]) -> (&mut [u8], &mut [u8]) {
+    sample.split_at_mut(sample.len() / 4 * 3)
+}
+
+/// Number of pixels of each class, and of ignored pixels.
+pub(crate) fn count(mask: &[u8], classes: usize) -> (Vec<u64>, u64) {
+    let mut counts = [0u64; 256];
+    mask.iter().for_each(|&id| counts[usize::from(id)] += 1);
+    (counts.iter().take(classes).copied().collect(), counts[usize::from(IGNORED)])
+}
+
+/// A note on a class that a part (`train`, `val`, `test`) lacks.
+pub(crate) fn no_pixel(class: &str, part: &str) -> String {
+    let class = one_line(class);
+    match part {
+        "train" => format!(
+            "class '{class}' has no pixel in the training masks: it cannot be learned; remove it from the classes if it is none"
+        ),
+        part => format!("class '{class}' has no pixel in the {part} part: no score counts it"),
+    }
+}
+
+impl PreparedPairs {
+    /// A note on each class that the part (`train`, `val`, `test`) lacks.
+    pub(crate) fn missing_classes(&self, part: &str) -> Vec<String> {
+        let classes = self.classes().names.iter().zip(&self.facts.class_pixels);
+        classes.filter(|(_, pixels)| **pixels == 0).map(|(class, _)| no_pixel(class, part)).collect()
+    }
+
+    /// The classes.
+    pub fn classes(&self) -> &ClassList {
+        self.set.classes()
+    }
+}
+
+/// Prepared pairs for the loader: the normalized image (H, W, 3), and labels (H, W) with 255 for ignored pixels.
+pub struct SegmentationSource {
+    prepared: Arc<PreparedPairs>,
+    table: Box<[[f32; 256]; 3]>,
+    augmentation: Augmenting,
+}
+
+impl SegmentationSource {
+    /// A source of `prepared`.
+    pub fn new(prepared: Arc<PreparedPairs>, normalization: &Normalization) -> Self {
+        Self { prepared, table: Box::new(normalization.table()), augmentation: None }
+    }
+
+    /// The same, with augmentation.
+    pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
+        Self { augmentation, ..self }
+    }
+}
+
+impl Source for SegmentationSource {
+    fn len(&self) -> usize {
+        self.prepared.len()
+    }
+
+    fn layout(&self) -> SampleLayout {
+        let pixels = self.prepared.pixels();
+        SampleLayout { image: 3 * pixels, labels: pixels, targets: 0 }
+    }
+
+    fn identity(&self, index: usize) -> Option<Identity> {
+        let halves = self.prepared.store.get(index).map(halves);
+        Some(Identity {
+            name: self.prepared.name(index),
+            mask: Some(self.prepared.set.mask_name(self.prepared.original_index(index))),
+            image_digest: halves.map(|(image, _)| digest(image)),
+            mask_digest: halves.map(|(_, mask)| digest(mask)),
+            ..Identity::default()
+        })
+    }
+
+    fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
+        let write = |rgb: &[u8], mask: &[u8]| {
+            normalize(&self.table, rgb, sample.image);
+            sample.labels.iter_mut().zip(mask).for_each(|(label, &id)| *label = u32::from(id));
+        };
+        self.prepared.augmented(self.augmentation.as_deref(), epoch, index, write)
+    }
+}
