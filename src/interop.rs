@@ -1,10 +1,15 @@
 //! Files of other frameworks. Only this folder converts their names, layouts and formats.
 
 pub(crate) mod files;
+mod names;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+pub mod pytorch;
 pub mod safetensors;
+pub mod start;
+mod stored;
 pub mod torchvision;
+pub mod weight_file;
 pub(crate) mod weights;
 
 pub use files::{FileAction, FileError};

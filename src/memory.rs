@@ -1,20 +1,20 @@
-//! Memory that this process may still take. Large amounts are compared with it before they are allocated: most systems grant more
-//! memory than they have, and end the process that uses it.
+//! Memory that this process can still allocate. Large amounts are compared with it first: most systems grant more memory
+//! than they have, and kill the process that uses it.
 
 use std::fs;
 
-/// Bytes that the process may still take; `None` where the system does not say. On Linux, the least of:
+/// Bytes that the process can still allocate; `None` where no bound is known. On Linux, the least of:
 ///
 /// | bound | from |
 /// |---|---|
 /// | memory that the machine can free | `MemAvailable` of `/proc/meminfo` |
-/// | memory of the control group (containers) | `memory.max` less `memory.current`, plus its file cache |
+/// | memory of the control group (containers) | `memory.max` less `memory.current`, plus inactive file cache |
 /// | address space (`ulimit -v`) | `/proc/self/limits` less `VmSize` of `/proc/self/status` |
 pub(crate) fn available() -> Option<u64> {
     [machine(), control_group(), address_space()].into_iter().flatten().min()
 }
 
-/// Whether this many bytes can be taken, as far as the system says.
+/// Whether `bytes` can be allocated; true where the system reports no bound.
 pub(crate) fn has(bytes: u64) -> bool {
     available().is_none_or(|free| bytes <= free)
 }

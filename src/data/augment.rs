@@ -118,15 +118,15 @@ pub struct Drawn {
     pub sigma: f32,
     /// The erased rectangle.
     pub erased: Option<Rect>,
-    /// Changes of tones, in order.
+    /// Tone changes, in order.
     pub tones: [Option<Tone>; Drawn::MOST_TONES],
 }
 
 impl Drawn {
-    /// Most changes of tones of a sample: TrivialAugment's one, and those of RandAugment.
+    /// Largest number of tone changes of a sample: one of TrivialAugment, and those of RandAugment.
     pub const MOST_TONES: usize = 1 + op::MOST_DRAWN as usize;
 
-    /// Appends a change of tones.
+    /// Appends a tone change.
     fn add(&mut self, tone: Tone) {
         if let Some(place) = self.tones.iter_mut().find(|place| place.is_none()) {
             *place = Some(tone);

@@ -60,7 +60,7 @@ impl Format for Table {
 /// The only table of a folder.
 ///
 /// # Errors
-/// Where there are several.
+/// Where the folder has several.
 pub(super) fn only_table(root: &Path) -> Result<PathBuf, DataError> {
     let mut tables = tables(root)?;
     if let [_] = tables.as_slice()

@@ -24,9 +24,9 @@ pub struct Decisions {
     pub lists: Vec<String>,
     /// How the parts were found.
     pub split: String,
-    /// What the image size does to the pictures.
+    /// Effect of the image size on the pictures.
     pub size: String,
-    /// How pictures with an orientation (EXIF) were turned; `None` where no picture has one.
+    /// How pictures with an EXIF orientation were turned; `None` if no picture has one.
     pub orientation: Option<String>,
     /// Files and folders that are not read.
     pub left_out: Vec<LeftOut>,
@@ -111,7 +111,7 @@ impl LeftOut {
 const SHOWN: usize = 3;
 
 impl Decisions {
-    /// What is left out, by reason.
+    /// Files that are left out, grouped by reason.
     fn left_out_groups(&self) -> Vec<Vec<&LeftOut>> {
         let mut sorted: Vec<&LeftOut> = self.left_out.iter().collect();
         sorted.sort();
@@ -119,7 +119,7 @@ impl Decisions {
         sorted.chunk_by(|a, b| a.why == b.why).map(<[_]>::to_vec).collect()
     }
 
-    /// One line for each reason: how many files are left out for it, and the first of them.
+    /// One line per reason: the number of files left out for it, and the first of them.
     pub fn left_out_lines(&self) -> Vec<String> {
         self.left_out_groups()
             .iter()
@@ -157,15 +157,15 @@ impl Decisions {
         single.into_iter().filter(|(_, text)| !text.is_empty()).chain(left_out).chain(notes).collect()
     }
 
-    /// What a person reads at the start of training. The classes of a set with many are cut short.
+    /// Text for the start of training. A long list of classes is shortened.
     pub fn lines(&self) -> Vec<String> {
         let rows = self.rows(12).into_iter();
-        // The data's own line names the format of built-in scenes and of images in memory.
+        // Built-in scenes and images in memory have no evidence. The line of the data names their format.
         let rows = rows.filter(|(label, _)| *label != "format" || !self.evidence.is_empty());
         rows.map(|(label, text)| format!("{:<8} {text}", format!("{label}:"))).collect()
     }
 
-    /// The same with [`KEPT`] files at most of those that are left out for a reason: a set may hold a million.
+    /// The same, with at most [`KEPT`] left-out files for each reason. A set may have a million.
     pub(crate) fn summary(&self) -> Self {
         let mut summary = Self { left_out: Vec::new(), ..self.clone() };
         for group in self.left_out_groups() {
@@ -178,11 +178,11 @@ impl Decisions {
     }
 }
 
-/// Files of a reason that the facts of a run name.
+/// Largest number of left-out files for each reason in the facts of a run.
 const KEPT: usize = 20;
 
 impl Decisions {
-    /// The built-in scenes, drawn by `seed`.
+    /// Decisions for the built-in scenes, drawn by `seed`.
     pub fn of_scenes(classes: &[String], seed: u64) -> Self {
         let (format, split) = ("built-in scenes".into(), format!("drawn by seed {seed}, other scenes in each part"));
         Self { format, split, classes: ClassReading::named(classes), ..Self::default() }
@@ -190,7 +190,7 @@ impl Decisions {
 }
 
 impl ClassReading {
-    /// Classes that the data calls by their own names.
+    /// Classes whose names the data stores.
     pub(crate) fn named(names: &[String]) -> Vec<Self> {
         names.iter().map(|name| Self { name: name.clone(), from: String::new() }).collect()
     }

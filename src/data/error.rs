@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::decisions::{Decisions, LeftOut};
 
-/// File types that are decoded, as shown in messages.
+/// Image kinds that are decoded, as text for messages.
 pub(crate) const SUPPORTED: &str = "JPEG, PNG, WebP, BMP, GIF and TIFF";
 
 /// An error about data. The message names the file, the fault and the remedy.
@@ -44,7 +44,7 @@ pub enum DataError {
         class: String,
         /// Its folder or list.
         path: PathBuf,
-        /// What it holds instead, as a part of the sentence; may be empty.
+        /// Content of the folder, as a part of the sentence; may be empty.
         found: String,
     },
     /// A class whose training images were all skipped.
@@ -194,7 +194,7 @@ impl DataError {
         }
     }
 
-    /// The folder of a class holds no image; `left_out` is what it holds of other kinds.
+    /// An error for a class folder without images. `left_out`: its files of other kinds.
     pub(crate) fn empty_class(class: &str, path: &Path, left_out: &[LeftOut]) -> Self {
         let found = Decisions { left_out: left_out.to_vec(), ..Decisions::default() }.left_out_lines();
         let found = if found.is_empty() { String::new() } else { format!(" ({})", found.join("; ")) };

@@ -105,8 +105,8 @@ fn parts(
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
 }
 
-/// What lies in `root` beside parts or class folders: images (left out as `image` says), folders of images, and tables that
-/// class folders make needless.
+/// Entries of `root` that are left out beside parts or class folders: images (for the reason `image`), folders of images,
+/// and tables, which class folders replace.
 pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec<LeftOut>, DataError> {
     let mut found = Vec::new();
     for path in entries(root)? {
@@ -179,7 +179,7 @@ fn divided(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     Ok(splits)
 }
 
-/// Divides by `train.txt` and its like.
+/// Divides a set by its lists (`train.txt` and others).
 fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: Decisions) -> Result<Splits, DataError> {
     let files: Vec<_> = all.items.iter().enumerate().map(|(number, (path, _))| (number, path.as_path())).collect();
     let part_of = lists::deal(root, lists, all.items.len(), &files)?;

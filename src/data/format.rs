@@ -37,7 +37,7 @@ pub enum Confidence {
     Possible,
     /// Names of files and folders fit.
     Likely,
-    /// Files that no other format has.
+    /// Evidence by files that no other format has.
     Certain,
 }
 

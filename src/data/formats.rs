@@ -91,9 +91,9 @@ pub(crate) fn masks(entry: &Entry) -> Option<&'static Dyn<Found, SetOptions>> {
 /// A format in the table of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FormatInfo {
-    /// `classes`, `labels`, `masks` or `images`: what it is opened as.
+    /// Kind of the set: `classes`, `labels`, `masks` or `images`.
     pub holds: &'static str,
-    /// Its name.
+    /// Name.
     pub name: &'static str,
     /// The files and folders that it is recognized by.
     pub looks_for: &'static str,
@@ -127,15 +127,15 @@ pub fn recognize_classification(root: &Path) -> Result<Option<Recognized>, DataE
     Ok(choose(root, classes)?.map(|(format, evidence)| Recognized { format: format.name(), evidence }))
 }
 
-/// Recognizes `root` as a multi-label set. `None` if no format matches.
+/// Recognizes `root` as a multi-label set; `None` if no format matches.
 ///
 /// # Errors
-/// Where it cannot be listed, or two formats are certain.
+/// Where the folder cannot be listed, or two formats are certain.
 pub fn recognize_multi_label(root: &Path) -> Result<Option<Recognized>, DataError> {
     Ok(choose(root, labels)?.map(|(format, evidence)| Recognized { format: format.name(), evidence }))
 }
 
-/// Recognizes `root` as a segmentation set. `None` if no format matches.
+/// Recognizes `root` as a segmentation set; `None` if no format matches.
 ///
 /// # Errors
 /// Where the folder cannot be listed, or two formats are certain.

@@ -76,7 +76,7 @@ pub(crate) struct ImageFiles {
 }
 
 impl ImageFiles {
-    /// The image files `paths`, whose 16-bit samples are read as those of all sets with the same `depth`.
+    /// A set of the image files `paths`. Sets with the same `depth` read 16-bit samples alike.
     pub fn new(paths: Vec<PathBuf>, depth: &Arc<SampleDepth>) -> Self {
         Self { paths, depth: Arc::clone(depth) }
     }

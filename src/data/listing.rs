@@ -108,7 +108,7 @@ pub(crate) fn is_image(path: &Path) -> bool {
     has_extension(path, |e| IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
 
-/// Files by which a folder is known that shadegrad wrote: all of a line are there.
+/// Files that identify a folder as output of shadegrad. Such a folder has all files of one line.
 const OWN_FILES: [&[&str]; 5] = [
     &["run.json"],
     &["config.toml", "metrics.csv"],
@@ -117,8 +117,8 @@ const OWN_FILES: [&[&str]; 5] = [
     &["sweep.csv", "sweep.md"],
 ];
 
-/// Whether shadegrad wrote a folder: a run, a sweep, a comparison, predictions (`predict-001`), or a folder of such folders
-/// without an image beside them.
+/// Whether a folder is output of shadegrad: a run, a sweep, a comparison, predictions (`predict-001`), or a folder of such
+/// folders without images.
 pub(crate) fn is_own_output(folder: &Path) -> bool {
     own_output(folder, 0)
 }

@@ -104,11 +104,11 @@ fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     found
 }
 
-/// The part that lists give to each of `count` images; `None` for an image that no list names. `files` are the files below
-/// `root` with the number of the image that each holds. A line is the name of a file, with or without a label after it.
+/// The part of each of `count` images by the lists; `None` for an image that no list names. `files` are the files below `root`,
+/// each with the index of its image. A line is the name of a file, with or without a label after it.
 ///
 /// # Errors
-/// [`DataError::BadImages`] with every line that names no image, or may name several.
+/// [`DataError::BadImages`] with every line that names no image or several.
 pub(crate) fn deal(
     root: &Path,
     lists: &[ListFile],
@@ -147,13 +147,13 @@ pub(crate) fn deal(
     if bad.is_empty() { Ok(parts) } else { Err(DataError::BadImages { checked: count, bad }) }
 }
 
-/// Notes in `decisions` that `lists` divide the set at `root`.
+/// Records in `decisions` that `lists` divide the set at `root`.
 pub(crate) fn note(root: &Path, lists: &[ListFile], decisions: &mut Decisions) {
     decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
     decisions.split = format!("by the lists {}", decisions.lists.join(", "));
 }
 
-/// What a name in a list stands for.
+/// The result of looking up a listed name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Match {
     /// The index of the only item.
@@ -184,7 +184,7 @@ impl Index {
         Self::numbered(root, paths.into_iter().enumerate())
     }
 
-    /// An index of files below `root`, each with its number. Several files may have the same number.
+    /// An index of the files below `root`, each with a number. Several files may have the same number.
     pub fn numbered<'a>(root: &Path, files: impl IntoIterator<Item = (usize, &'a Path)>) -> Self {
         let mut index = Self { ends: HashMap::new(), whole: HashMap::new() };
         for (number, path) in files {

@@ -106,16 +106,16 @@ impl MultiLabelSet {
         Self { items: indices.iter().map(|&index| self.items[index].clone()).collect(), ..self.clone() }
     }
 
-    /// How 16-bit samples are read, where there may be any.
+    /// How 16-bit samples are read, if the set may have any.
     pub fn depth(&self) -> Option<&SampleDepth> {
         self.images.depth()
     }
 
-    /// The same images with their labels as indices into `classes`, of which the set may lack some. Names are compared in
-    /// composed Unicode form.
+    /// The same images, with labels as indices into `classes`. The set may lack some of these. Names are compared in composed
+    /// Unicode form.
     ///
     /// # Errors
-    /// [`DataError::UnknownClasses`] where the set has a class that is not in `classes`.
+    /// [`DataError::UnknownClasses`] if the set has a class that is not in `classes`.
     pub fn relabeled(&self, classes: &[String]) -> Result<Self, DataError> {
         let places = places(&self.classes, classes)?;
         let relabel = |item: &Item| {
@@ -141,7 +141,7 @@ pub struct MultiLabelSplits {
     pub by_seed: bool,
     /// Name of the detected format.
     pub format: &'static str,
-    /// How the set was read.
+    /// Decisions about the set.
     pub decisions: Decisions,
 }
 
@@ -170,10 +170,10 @@ impl MultiLabelSplits {
         Self { train, val, test: None, by_seed: false, format: "built-in scenes", decisions }
     }
 
-    /// The same images under the classes of a trained model; see [`Splits::aligned`](super::Splits::aligned).
+    /// The same images with the classes of a trained model; see [`Splits::aligned`](super::Splits::aligned).
     ///
     /// # Errors
-    /// [`DataError::UnknownClasses`] where the data has a class that is not in `classes`.
+    /// [`DataError::UnknownClasses`] if the data has a class that is not in `classes`.
     pub fn aligned(&self, classes: &[String]) -> Result<Self, DataError> {
         let part = |set: &MultiLabelSet| set.relabeled(classes);
         let test = self.test.as_ref().map(part).transpose()?;
@@ -209,8 +209,8 @@ impl MultiLabelSplits {
     }
 }
 
-/// Opens the multi-label data set at `path`, in the format that [`super::formats()`] recognizes there. A table may be given
-/// itself.
+/// Opens the multi-label data set at `path`, in the format that [`super::formats()`] recognizes there. The path
+/// may also be that of a table.
 ///
 /// | format | how labels are written |
 /// |---|---|

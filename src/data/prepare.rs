@@ -1,10 +1,10 @@
-//! Reads every sample of a data set once before training. All unreadable files are named then, and not one by one in the
-//! middle of an epoch. Resized samples stay in memory where they fit.
+//! Preparation of a data set: each sample is read once before training. All unreadable files are reported at once, not
+//! one by one in the middle of an epoch. Resized samples stay in memory if they fit.
 //!
-//! | set | sample | brought to size by | counted |
+//! | set | sample | resized by | counted |
 //! |---|---|---|---|
-//! | images with a class or with labels | RGB | covering, centre kept | sums of the channels |
-//! | images | RGB | covering, centre kept | images without color |
+//! | images with a class or with labels | RGB | covering and cropping to the center | sums of the channels |
+//! | images | RGB | covering and cropping to the center | images without color |
 //! | images with masks | RGB, then classes | stretching; nearest for the mask | sums of the channels, pixels of each class |
 
 mod images;
@@ -28,22 +28,22 @@ use super::resize::cover_into;
 use super::store::{Store, settle};
 use super::{Augmentation, BadImage, DataError, SampleDepth};
 
-/// How to prepare a data set.
+/// Options of the preparation.
 #[derive(Debug, Clone)]
 pub struct PrepareOptions {
-    /// Height that every sample is brought to, in pixels; at least 1.
+    /// Height of the resized samples, in pixels; at least 1.
     pub height: u32,
-    /// Width that every sample is brought to, in pixels; at least 1.
+    /// Width of the resized samples, in pixels; at least 1.
     pub width: u32,
-    /// Leave out samples that cannot be read instead of failing.
+    /// Leave out samples that cannot be read, instead of an error.
     pub skip_bad: bool,
     /// Bytes of resized samples that may be kept in memory, over all data sets prepared together. A data set that does
-    /// not fit in the rest is decoded again whenever it is needed.
+    /// not fit is decoded on each use.
     pub memory_budget: u64,
 }
 
 impl PrepareOptions {
-    /// `height` by `width` pixels, bad samples refused, 2 GiB of memory.
+    /// Samples of `height` by `width` pixels, an error for bad samples, 2 GiB of memory.
     pub fn new(height: u32, width: u32) -> Self {
         Self { height, width, skip_bad: false, memory_budget: 2 << 30 }
     }
@@ -53,7 +53,7 @@ impl PrepareOptions {
         Self::new(side, side)
     }
 
-    /// Pixels of a sample.
+    /// Number of pixels of a sample.
     fn pixels(&self) -> Result<usize, DataError> {
         let Self { height, width, .. } = *self;
         let in_range = |side: u32| (1..=1 << 15).contains(&side);
@@ -68,58 +68,59 @@ impl PrepareOptions {
 /// Called with `(samples done, all samples)` after each sample, from any thread.
 pub type ProgressFn<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// A kind of data set, as [`prepare`] reads it. Cloning is cheap: a clone shares its images.
+/// A kind of data set for [`prepare`]. Cloning is cheap: a clone shares the images.
 pub trait SampleSet: Clone + Send + Sync {
-    /// Bytes of a sample for each of its pixels: 3 of RGB, and 1 where there is a mask.
+    /// Bytes per pixel of a sample: 3 of RGB, and 1 of a mask.
     const BYTES: usize = 3;
-    /// What is counted in a sample.
+    /// Counts of one sample.
     type Count: Send;
-    /// What is counted over all good samples.
+    /// Counts over all good samples.
     type Facts: Send + Sync;
 
     /// Number of samples.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Whether the set has no samples.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What to call sample `index` to a person.
+    /// Name of sample `index` in messages.
     fn name(&self, index: usize) -> String;
 
-    /// How 16-bit samples are read, where there may be any.
+    /// How 16-bit samples are read, if the set may have any.
     fn depth(&self) -> Option<&SampleDepth>;
 
     /// The image of sample `index` at its native size, decoded now.
     ///
     /// # Errors
-    /// [`DataError::BadImage`] where its file cannot be read.
+    /// [`DataError::BadImage`] if its file cannot be read.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
-    /// Writes sample `index`, brought to `size` (height, width), into `out`: the image, scaled to cover the size, its centre.
+    /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size, and cropped to
+    /// the center.
     ///
     /// # Errors
-    /// [`DataError::BadImage`] where a file of it cannot be read.
+    /// [`DataError::BadImage`] if one of its files cannot be read.
     fn fill(&self, index: usize, (height, width): (u32, u32), out: &mut [u8]) -> Result<(), DataError> {
         cover_into(&self.image(index)?, width, height, out);
         Ok(())
     }
 
-    /// Counts in one sample.
+    /// The counts of one sample.
     fn count(&self, sample: &[u8]) -> Self::Count;
 
-    /// Counts over all good samples, given those of each, in order.
+    /// The counts over all good samples, from those of each, in order.
     fn facts(&self, counts: Vec<Self::Count>) -> Self::Facts;
 
-    /// Refuses sets of which all files are good, but nothing can be learned or measured. The first is the training part.
+    /// Refuses parts of good files on which a network cannot be trained or measured. The first is the training part.
     ///
     /// # Errors
-    /// Says what is lacking.
+    /// The missing class, color or pixels; see [`prepare`].
     fn check(prepared: &[Prepared<Self>]) -> Result<(), DataError>;
 }
 
-/// A data set whose every sample has been read once and is known to be good.
+/// A data set of samples that were all read once and are good.
 pub struct Prepared<S: SampleSet> {
     set: S,
     /// Height and width.
@@ -129,17 +130,20 @@ pub struct Prepared<S: SampleSet> {
     facts: S::Facts,
 }
 
-/// Prepares the parts of a data set together: one memory budget, one progress, one list of bad samples. Pass the training
-/// part first: it has the first claim on the memory.
+/// Prepares the parts of a data set together, with one memory budget, one progress and one list of bad samples. The training
+/// part comes first: it has the first claim on the memory.
 ///
-/// It uses all cores of rayon's pool; the result does not depend on how many there are. Parts whose 16-bit samples turn out
-/// to use fewer bits are read a second time.
+/// It uses all cores of rayon's pool. The result does not depend on their number. Parts whose 16-bit samples use fewer bits
+/// are read twice.
 ///
 /// # Errors
-/// [`DataError::BadImages`] with every sample that cannot be read, unless `skip_bad`. [`DataError::NothingLeft`] where a part
-/// has no good sample. Else where nothing can be learned: [`DataError::ClassLost`] for a class of the training part without a
-/// good image, [`DataError::NoColor`] for training images without color, [`DataError::NothingCounts`] for a part of which
-/// all pixels are ignored.
+/// | error | cause |
+/// |---|---|
+/// | [`DataError::BadImages`] | samples that cannot be read, all of them, unless `skip_bad` |
+/// | [`DataError::NothingLeft`] | a part without a good sample |
+/// | [`DataError::ClassLost`] | a class of the training part without a good image |
+/// | [`DataError::NoColor`] | training images without color |
+/// | [`DataError::NothingCounts`] | a part whose pixels are all ignored |
 pub fn prepare<S: SampleSet>(
     parts: &[S],
     options: &PrepareOptions,
@@ -147,7 +151,7 @@ pub fn prepare<S: SampleSet>(
 ) -> Result<Vec<Prepared<S>>, DataError> {
     let bytes = S::BYTES * options.pixels()?;
     let mut prepared = read(parts, options, bytes, progress)?;
-    // Every part settles, although any one of them is reason enough.
+    // `count` visits every part, so each settles its depth.
     let changed = parts.iter().filter_map(S::depth).filter(|depth| depth.settle()).count();
     if changed > 0 {
         prepared = read(parts, options, bytes, progress)?;
@@ -158,7 +162,7 @@ pub fn prepare<S: SampleSet>(
     Ok(prepared)
 }
 
-/// Reads all samples once. Each has `bytes` bytes.
+/// Reads all samples once, each of `bytes` bytes.
 fn read<S: SampleSet>(
     parts: &[S],
     options: &PrepareOptions,
@@ -197,17 +201,17 @@ impl<S: SampleSet> Prepared<S> {
         self.size
     }
 
-    /// Pixels of a sample.
+    /// Number of pixels of a sample.
     fn pixels(&self) -> usize {
         self.size.0 as usize * self.size.1 as usize
     }
 
-    /// What to call good sample `index` to a person.
+    /// Name of good sample `index` in messages.
     pub fn name(&self, index: usize) -> String {
         self.set.name(self.original_index(index))
     }
 
-    /// The data set that was prepared.
+    /// The data set before preparation.
     pub fn dataset(&self) -> &S {
         &self.set
     }
@@ -217,17 +221,17 @@ impl<S: SampleSet> Prepared<S> {
         self.store.kept[index]
     }
 
-    /// Samples that were left out, with the reason.
+    /// Samples that were left out, with reasons.
     pub fn bad(&self) -> &[BadImage] {
         &self.store.bad
     }
 
-    /// What was counted over all good samples.
+    /// Counts over all good samples.
     pub fn facts(&self) -> &S::Facts {
         &self.facts
     }
 
-    /// How 16-bit samples are read, in words; `None` where there are none or all bits are used.
+    /// How 16-bit samples are read, in words; `None` without any, or if all bits are used.
     pub fn depth_note(&self) -> Option<String> {
         self.set.depth().and_then(SampleDepth::note)
     }
@@ -242,10 +246,10 @@ impl<S: SampleSet> Prepared<S> {
         self.store.in_memory()
     }
 
-    /// Good sample `index`, resized: RGB bytes (H, W, 3); then, where there are masks, train ids (H, W), 255 ignored.
+    /// Good sample `index`, resized: RGB bytes (H, W, 3), then the train ids (H, W) of a mask, 255 for ignored pixels.
     ///
     /// # Errors
-    /// Where it is not in memory and its files can no longer be read.
+    /// Where the sample is not in memory and its files can no longer be read.
     pub fn sample(&self, index: usize) -> Result<Cow<'_, [u8]>, DataError> {
         match self.store.get(index) {
             Some(sample) => Ok(Cow::Borrowed(sample)),
@@ -257,7 +261,7 @@ impl<S: SampleSet> Prepared<S> {
         }
     }
 
-    /// Hands the RGB bytes and the mask of good sample `index` to `take`, changed at random by `augmentation`.
+    /// Calls `take` with the RGB bytes and the mask of good sample `index`, after `augmentation`.
     fn augmented<R>(
         &self,
         augmentation: Option<&Augmentation>,
@@ -277,5 +281,5 @@ impl<S: SampleSet> Prepared<S> {
     }
 }
 
-/// Changes at random, of a source that may have none.
+/// The augmentation of a source, if any.
 type Augmenting = Option<Arc<Augmentation>>;

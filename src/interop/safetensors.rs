@@ -1,15 +1,17 @@
 //! Files in the safetensors format: read whole, replaced atomically.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use ::safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors, TensorInfo};
+use ::safetensors::tensor::{Dtype, Metadata, SafeTensorError, TensorInfo};
 use half::{bf16, f16};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::files::{FileError, open_plain, write_atomic};
+use super::stored::StoredTensor;
 use crate::memory;
 
 /// Longest accepted header in bytes, as in the reference implementation.
@@ -114,6 +116,16 @@ pub enum SafetensorsError {
         /// Its element type, in the name of the format.
         dtype: String,
     },
+    /// A 64-bit float is larger than every 32-bit one.
+    #[error("{}: tensor `{tensor}` holds {value:e}, which does not fit a 32-bit float", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// The value.
+        value: f64,
+    },
     /// A tensor for writing that contradicts itself. Nothing was written.
     #[error("{}: not written: tensor `{tensor}`: {reason}", path.display())]
     InvalidTensor {
@@ -142,20 +154,22 @@ pub struct TensorFile {
 pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, SafetensorsError> {
     let format = |reason: &str| SafetensorsError::Format { path: path.to_owned(), reason: reason.to_owned() };
     let (mut file, length) = open_plain(path)?;
-    let mut start = [0; 8];
-    file.read_exact(&mut start).map_err(|_| format("it is truncated"))?;
-    let header = u64::from_le_bytes(start);
-    if header > MAX_HEADER.min(length.saturating_sub(8)) {
-        return Err(format("it is truncated, or a file of another kind"));
-    }
-    let mut bytes = vec![];
-    file.take(header).read_to_end(&mut bytes).map_err(|e| FileError::reading(path, e))?;
+    let bytes = read_header(path, &mut file, length)?;
     let header: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| format("its header is no JSON"))?;
     let metadata = header.get(METADATA_KEY).cloned().unwrap_or_else(|| serde_json::json!({}));
     serde_json::from_value(metadata).map_err(|_| format("its metadata is not text"))
 }
 
-/// A value of the header's top-level object.
+/// The header as it is read.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__")]
+    metadata: Option<HashMap<String, String>>,
+    #[serde(flatten)]
+    tensors: HashMap<String, TensorInfo>,
+}
+
+/// A value of the header's top-level object, as it is written.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum HeaderEntry<'a> {
@@ -168,29 +182,20 @@ impl TensorFile {
     ///
     /// # Errors
     /// Truncated, oversized or contradictory files, and element types other than F32, F16, BF16, F64 and I64. Memory
-    /// use is bounded by about three times the length of the file. A file that does not fit into free memory is refused.
+    /// use is bounded by about four times the length of the file. A file that does not fit into free memory is refused.
     pub fn read(path: &Path) -> Result<Self, SafetensorsError> {
-        Self::read_within(path, u64::MAX)
-    }
-
-    /// As [`TensorFile::read`], for a file of at most `most` bytes: a larger one is refused before it takes memory.
-    ///
-    /// # Errors
-    /// As [`TensorFile::read`].
-    pub fn read_within(path: &Path, most: u64) -> Result<Self, SafetensorsError> {
-        let bytes = read_bytes(path, most)?;
-        let format = |error: SafeTensorError| SafetensorsError::Format {
-            path: path.to_owned(),
-            reason: describe(&error, bytes.len() as u64),
-        };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(format)?;
-        let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
-        let views = SafeTensors::deserialize(&bytes).map_err(format)?;
+        let (file, metadata, listed) = list(path)?;
+        let floats = listed.values().filter_map(StoredTensor::elements).fold(0, |sum: usize, n| sum.saturating_add(n));
+        if !memory::has((floats as u64).saturating_mul(4)) {
+            let reason = format!("its tensors have {floats} elements");
+            return Err(FileError::reading(path, io::Error::new(io::ErrorKind::OutOfMemory, reason)).into());
+        }
         let mut tensors = BTreeMap::new();
-        for (name, view) in views.iter() {
-            let data = decode(path, name, view.dtype(), view.data())?;
-            let shape = view.shape().to_vec();
-            tensors.insert(name.to_owned(), Tensor { shape, data });
+        for (name, stored) in listed {
+            let dtype = readable(path, &name, &stored)?;
+            let bytes = stored.read(&file).map_err(|error| FileError::reading(path, error))?;
+            let data = decode(path, &name, dtype, &bytes)?;
+            tensors.insert(name, Tensor { shape: stored.shape, data });
         }
         Ok(Self { tensors, metadata })
     }
@@ -251,12 +256,37 @@ impl TensorFile {
     }
 }
 
-/// Reads the bytes of a file of at most `most`. The length of the header is first checked against that of the file, so a
-/// file of another kind is refused before memory is reserved.
-fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, SafetensorsError> {
+/// Opens a file and lists its metadata and tensors, without their elements.
+pub(super) fn list(
+    path: &Path,
+) -> Result<(File, BTreeMap<String, String>, BTreeMap<String, StoredTensor>), SafetensorsError> {
+    let format = |reason: String| SafetensorsError::Format { path: path.to_owned(), reason };
+    let (mut file, length) = open_plain(path)?;
+    let bytes = read_header(path, &mut file, length)?;
+    let malformed = |error| format(describe(&SafeTensorError::InvalidHeaderDeserialization(error), length));
+    let Header { metadata, tensors } = serde_json::from_slice(&bytes).map_err(malformed)?;
+    let mut tensors: Vec<_> = tensors.into_iter().collect();
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
+    let header = Metadata::new(metadata, tensors).map_err(|error| format(describe(&error, length)))?;
+    let start = 8 + bytes.len() as u64;
+    if start.checked_add(header.data_len() as u64) != Some(length) {
+        return Err(format(describe(&SafeTensorError::MetadataIncompleteBuffer, length)));
+    }
+    let stored = |(name, info): (String, &TensorInfo)| {
+        let (shape, dtype) = (info.shape.clone(), Some(info.dtype));
+        let start = start + info.data_offsets.0 as u64;
+        (name, StoredTensor { shape, dtype, strides: None, start, checksum: None })
+    };
+    let tensors = header.tensors().into_iter().map(stored).collect();
+    let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    Ok((file, metadata, tensors))
+}
+
+/// Reads the header of a file. Its length is checked against that of the file first, so that a file of another kind is refused
+/// before it takes memory.
+fn read_header(path: &Path, file: &mut File, length: u64) -> Result<Vec<u8>, SafetensorsError> {
     let format = |reason| SafetensorsError::Format { path: path.to_owned(), reason };
     let fail = |source| FileError::reading(path, source);
-    let (mut file, length) = open_plain(path)?;
     let mut prefix = [0; 8];
     if length < 8 {
         return Err(format(format!("it has {length} bytes, fewer than the smallest header: empty or truncated")));
@@ -269,36 +299,10 @@ fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, SafetensorsError> {
              (at most {MAX_HEADER} are allowed): truncated, or a file of another kind"
         )));
     }
-    let mut bytes = prefix.to_vec();
-    (&file).take(header).read_to_end(&mut bytes).map_err(fail)?;
-    require_end(&bytes, length).map_err(format)?;
-    if length > most {
-        return Err(format(format!("it has {length} bytes, and a checkpoint of this network has at most {most}")));
-    }
-    let out_of_memory = || fail(io::Error::new(io::ErrorKind::OutOfMemory, format!("it has {length} bytes")));
-    let capacity = usize::try_from(length - 8 - header).unwrap_or(usize::MAX);
-    // The bytes, and the tensors as floats.
-    if !memory::has(length.saturating_mul(2)) || bytes.try_reserve_exact(capacity).is_err() {
-        return Err(out_of_memory().into());
-    }
-    // `take` keeps the bound if the file grows while it is read.
-    file.take(length - 8 - header).read_to_end(&mut bytes).map_err(fail)?;
+    let mut bytes = Vec::new();
+    // `take` holds the bound even when the file grows while it is read.
+    file.take(header).read_to_end(&mut bytes).map_err(fail)?;
     Ok(bytes)
-}
-
-/// Refuses a file whose tensors do not end at its `length`. `start`: the length of the header, and the header.
-fn require_end(start: &[u8], length: u64) -> Result<(), String> {
-    match SafeTensors::read_metadata(start) {
-        // Only the header was read.
-        Ok(_) | Err(SafeTensorError::MetadataIncompleteBuffer) => {}
-        Err(error) => return Err(describe(&error, length)),
-    }
-    let header: Metadata = serde_json::from_slice(&start[8..]).map_err(|error| error.to_string())?;
-    let end = header.tensors().values().map(|info| info.data_offsets.1 as u64).max().unwrap_or(0);
-    match end.saturating_add(start.len() as u64) == length {
-        true => Ok(()),
-        false => Err(describe(&SafeTensorError::MetadataIncompleteBuffer, length)),
-    }
 }
 
 /// The parser's error in words.
@@ -316,7 +320,17 @@ fn describe(error: &SafeTensorError, length: u64) -> String {
     }
 }
 
-fn decode(path: &Path, name: &str, dtype: Dtype, bytes: &[u8]) -> Result<TensorData, SafetensorsError> {
+/// The type of a tensor's elements, where it is read.
+pub(super) fn readable(path: &Path, name: &str, stored: &StoredTensor) -> Result<Dtype, SafetensorsError> {
+    let is_read = |dtype: &Dtype| matches!(dtype, Dtype::I64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64);
+    stored.dtype.filter(is_read).ok_or_else(|| {
+        let dtype = stored.dtype.map_or_else(|| "quantized or complex".into(), |dtype| dtype.to_string());
+        SafetensorsError::UnsupportedType { path: path.to_owned(), tensor: name.to_owned(), dtype }
+    })
+}
+
+/// Converts the elements of a tensor.
+pub(super) fn decode(path: &Path, name: &str, dtype: Dtype, bytes: &[u8]) -> Result<TensorData, SafetensorsError> {
     Ok(match dtype {
         Dtype::I64 => TensorData::I64(map_elements(bytes, i64::from_le_bytes)),
         Dtype::F32 => TensorData::F32(map_elements(bytes, f32::from_le_bytes)),
@@ -326,10 +340,8 @@ fn decode(path: &Path, name: &str, dtype: Dtype, bytes: &[u8]) -> Result<TensorD
             let wide: Vec<f64> = map_elements(bytes, f64::from_le_bytes);
             // A finite weight that becomes infinite would show as a NaN loss much later.
             if let Some(value) = wide.iter().find(|v| v.is_finite() && (**v as f32).is_infinite()) {
-                return Err(SafetensorsError::Format {
-                    path: path.to_owned(),
-                    reason: format!("tensor `{name}` holds {value:e}, which does not fit a 32-bit float"),
-                });
+                let (path, tensor, value) = (path.to_owned(), name.to_owned(), *value);
+                return Err(SafetensorsError::TooLarge { path, tensor, value });
             }
             TensorData::F32(wide.into_iter().map(|value| value as f32).collect())
         }

@@ -2,15 +2,20 @@
 //! the order. Names are equal on both sides.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::files::FileError;
+use super::pytorch::PytorchError;
 use super::safetensors::{SafetensorsError, Tensor, TensorData, TensorFile};
 use crate::exec::{AnyEngine, ExecError, Session};
 use crate::graph::{Group, StateSpec};
 use crate::shape::Layout;
 
 /// BatchNorm's step counter. torchvision's models expect it with the running statistics.
-const COUNTER: &str = "num_batches_tracked";
+pub(super) const COUNTER: &str = "num_batches_tracked";
+
+/// What to do about a checkpoint of another model.
+pub(super) const OTHER_MODEL: &str = "use a checkpoint of the same model, stem and number of classes";
 
 /// Errors of checkpoints.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +23,19 @@ pub enum CheckpointError {
     /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] SafetensorsError),
+    /// A PyTorch file cannot be read.
+    #[error(transparent)]
+    Pytorch(#[from] PytorchError),
+    /// The file holds no weights in a form that is read.
+    #[error("{}: it is {kind}: {remedy}", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The engine failed.
     #[error(transparent)]
     Exec(#[from] ExecError),
@@ -31,6 +49,12 @@ pub enum CheckpointError {
         /// The remedy.
         remedy: &'static str,
     },
+}
+
+impl From<FileError> for CheckpointError {
+    fn from(error: FileError) -> Self {
+        CheckpointError::File(error.into())
+    }
 }
 
 /// Shape of a state in PyTorch's layout.
@@ -68,7 +92,7 @@ fn permute(spec: &StateSpec, values: &[f32], copy: impl Fn(usize, usize, &mut [f
 }
 
 /// The states in a checkpoint.
-fn saved(session: &Session<AnyEngine>) -> Vec<StateSpec> {
+pub(super) fn saved(session: &Session<AnyEngine>) -> Vec<StateSpec> {
     let states = session.states().iter().filter(|(_, s)| s.group != Group::Moments);
     states.map(|(_, s)| s.clone()).collect()
 }
@@ -94,31 +118,8 @@ pub fn collect(
     Ok(TensorFile { tensors, metadata })
 }
 
-/// The result of [`restore_matching`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Matching {
-    /// Number of tensors read.
-    pub loaded: usize,
-    /// Tensors of the model that keep their initial values: the file lacks them, or has another shape.
-    pub missing: Vec<String>,
-    /// Tensors of the file that the model lacks.
-    pub unexpected: Vec<String>,
-}
-
-impl std::fmt::Display for Matching {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} tensors loaded", self.loaded)?;
-        for (what, names) in [("missing", &self.missing), ("unexpected", &self.unexpected)] {
-            if !names.is_empty() {
-                write!(f, "; {} {what}: {}", names.len(), names.join(", "))?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The first six items, and the number of the others.
-fn shortened(mut items: Vec<String>) -> Vec<String> {
+pub(super) fn shortened(mut items: Vec<String>) -> Vec<String> {
     let more = items.len().saturating_sub(6);
     if more > 0 {
         items.truncate(6);
@@ -143,14 +144,18 @@ pub(super) fn problem(spec: &StateSpec, file: &TensorFile) -> Option<String> {
     }
 }
 
-fn unexpected<'f>(specs: &[StateSpec], file: &'f TensorFile) -> impl Iterator<Item = &'f String> {
+pub(super) fn unexpected<'f>(specs: &[StateSpec], file: &'f TensorFile) -> impl Iterator<Item = &'f String> {
     let known: std::collections::HashSet<String> = specs.iter().map(|s| s.name.clone()).collect();
     file.tensors.keys().filter(move |name| !name.ends_with(COUNTER) && !known.contains(*name))
 }
 
-fn write(session: &mut Session<AnyEngine>, spec: &StateSpec, file: &TensorFile) -> Result<(), ExecError> {
+pub(super) fn write(
+    session: &mut Session<AnyEngine>,
+    spec: &StateSpec,
+    file: &TensorFile,
+) -> Result<(), CheckpointError> {
     match &file.tensors[&spec.name].data {
-        TensorData::F32(values) => session.write_state(&spec.name, &from_torch(spec, values)),
+        TensorData::F32(values) => Ok(session.write_state(&spec.name, &from_torch(spec, values))?),
         TensorData::I64(_) => Ok(()),
     }
 }
@@ -164,44 +169,17 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
     let mut problems: Vec<_> = specs.iter().filter_map(|s| problem(s, file)).collect();
     problems.extend(unexpected(&specs, file).map(|name| format!("`{name}` is unexpected")));
     if !problems.is_empty() {
-        let remedy = "use a checkpoint of the same model, stem and number of classes";
-        return Err(mismatch(path, problems, remedy));
+        return Err(mismatch(path, problems, OTHER_MODEL));
     }
-    specs.iter().try_for_each(|spec| Ok(write(session, spec, file)?))
+    specs.iter().try_for_each(|spec| write(session, spec, file))
 }
 
 pub(super) fn mismatch(path: &Path, problems: Vec<String>, remedy: &'static str) -> CheckpointError {
-    let (file, problems) = (path.display().to_string(), shortened(problems).join(", "));
-    CheckpointError::Mismatch { file, problems, remedy }
+    mismatched(path, shortened(problems), remedy)
 }
 
-/// Writes those tensors of a checkpoint into a session that have the name and shape of a state. A network with another
-/// head then starts from a trained body.
-///
-/// # Errors
-/// When none fits, or one that fits has a value that is not finite.
-pub fn restore_matching(
-    session: &mut Session<AnyEngine>,
-    file: &TensorFile,
-    path: &Path,
-) -> Result<Matching, CheckpointError> {
-    let specs = saved(session);
-    let (mut fitting, mut found) = (vec![], Matching::default());
-    for spec in &specs {
-        match file.tensors.get(&spec.name) {
-            Some(t) if t.shape == torch_shape(spec) => match problem(spec, file) {
-                Some(bad) => return Err(mismatch(path, vec![bad], "the file is damaged: use another checkpoint")),
-                None => fitting.push(spec),
-            },
-            _ => found.missing.push(spec.name.clone()),
-        }
-    }
-    if fitting.is_empty() {
-        let problems = vec!["no tensor has the name and shape of one of the model's".to_owned()];
-        return Err(mismatch(path, problems, "use a checkpoint of the same model, or of ResNet18 for resnet18-seg"));
-    }
-    found.loaded = fitting.len();
-    found.unexpected = unexpected(&specs, file).cloned().collect();
-    fitting.into_iter().try_for_each(|spec| write(session, spec, file))?;
-    Ok(found)
+/// The error of problems that are few already.
+pub(super) fn mismatched(path: &Path, problems: Vec<String>, remedy: &'static str) -> CheckpointError {
+    let (file, problems) = (path.display().to_string(), problems.join(", "));
+    CheckpointError::Mismatch { file, problems, remedy }
 }

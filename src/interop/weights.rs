@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use super::safetensors::{Tensor, TensorData, TensorFile};
+use super::start;
 use super::torchvision::{self, CheckpointError};
+use super::weight_file::WeightFile;
 use crate::exec::{AnyEngine, Session};
 use crate::graph::StateSpec;
 
@@ -14,7 +16,7 @@ use crate::graph::StateSpec;
 pub type Metadata = BTreeMap<String, String>;
 
 /// Prefix of an optimizer's tensors.
-const OPTIMIZER: &str = "optimizer.";
+pub(super) const OPTIMIZER: &str = "optimizer.";
 
 impl Session<AnyEngine> {
     /// Writes all weights and running statistics to a safetensors file, in torchvision's order of axes. The file is
@@ -26,17 +28,15 @@ impl Session<AnyEngine> {
         save(self, 0, path.as_ref())
     }
 
-    /// Reads all weights and running statistics of a safetensors file in torchvision's order of axes. Tensors named
-    /// `optimizer.…` are skipped. Nothing is written unless the whole file fits.
+    /// Reads all weights and running statistics of a safetensors or PyTorch file in torchvision's order of axes. Prefixes of
+    /// wrappers such as `module.` are taken off. Tensors named `optimizer.…` are skipped. Nothing is written unless the whole
+    /// file fits.
     ///
     /// # Errors
     /// When the file cannot be read, or a tensor is missing, unexpected, of another shape, or not finite. All are
     /// listed.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
-        let path = path.as_ref();
-        let mut file = TensorFile::read(path)?;
-        file.tensors.retain(|name, _| !name.starts_with(OPTIMIZER));
-        torchvision::restore(self, &file, path)
+        start::load_all(self, &WeightFile::open(path.as_ref())?)
     }
 }
 

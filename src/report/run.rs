@@ -95,7 +95,7 @@ fn facts(page: &mut Page, run: &Record) {
     page.add("</dl>\n");
 }
 
-/// How the data set was read.
+/// The decisions about the data set.
 fn data(page: &mut Page, decisions: &Decisions, level: usize) {
     page.heading(level, "Data");
     page.add("<dl class=\"settings\">\n");

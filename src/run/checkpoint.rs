@@ -48,3 +48,16 @@ pub fn checkpoint_path(path: &Path) -> Result<PathBuf, RunError> {
     // `open` fails if there is no checkpoint.
     Ok(run.checkpoint().unwrap_or_else(|| run.last_path()))
 }
+
+/// Names of a file of weights in a folder that Hugging Face's programs write.
+const OF_OTHERS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+
+/// The file of weights that a path stands for: a file is itself; of a run its best checkpoint, of a folder of Hugging Face its
+/// weights.
+///
+/// # Errors
+/// When there is none.
+pub fn weights_path(path: &Path) -> Result<PathBuf, RunError> {
+    let of_others = OF_OTHERS.map(|name| path.join(name)).into_iter().find(|file| file.is_file());
+    of_others.map_or_else(|| checkpoint_path(path), Ok)
+}

@@ -38,7 +38,8 @@ use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
 use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, ImageSize, Score};
 use crate::train::open::{self, TrainingData};
-use crate::train::settings::Resolved;
+use crate::train::settings::{Resolved, TaskSettings};
+use crate::train::start;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Share of the validation images predicted correctly.
@@ -97,12 +98,14 @@ impl Classify {
         let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         let classes = train.class_names().to_vec();
+        let (normalization, pixel_lines) =
+            start::normalization(config.normalize, &config.settings(), || train.facts().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),
             palette: vec![],
             image_size: [config.image_size; 2],
-            normalization: config.normalize.resolve(|| train.facts().normalization()),
+            normalization,
             classes,
             own: Default::default(),
         }
@@ -124,7 +127,9 @@ impl Classify {
                 train.len(),
                 val.len(),
             )]
-            .to_vec(),
+            .into_iter()
+            .chain(pixel_lines)
+            .collect(),
             decisions,
             skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
         })

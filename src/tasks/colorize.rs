@@ -39,7 +39,8 @@ use crate::run::table::Table;
 use crate::run::task_card::TaskCard;
 use crate::run::{Checkpoint, Score};
 use crate::train::open::TrainingData;
-use crate::train::settings::Resolved;
+use crate::train::settings::{Normalize, Resolved};
+use crate::train::start;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Peak signal-to-noise ratio, at most 100 dB for an image.
@@ -131,11 +132,13 @@ impl Task for Colorize {
             decisions.notes.push(format!("{} training images have no color", train.grey().len()));
         }
         decisions.notes.extend(train.depth_note());
+        // Lightness and colors have their own ranges. Weights that expect others are noted.
+        let (_, pixel_lines) = start::normalization(Normalize::None, &settings.common, || Normalization::NONE)?;
         Ok(TrainingData {
             objective: Box::new(Colorization::training(card, &config, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],
             stem: format!("{}-unet{}", self.name(), if config.skips { "" } else { "-noskip" }),
-            lines: vec![format!("data:    {}, {counts}", splits.format)],
+            lines: std::iter::once(format!("data:    {}, {counts}", splits.format)).chain(pixel_lines).collect(),
             decisions,
             skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
         })

@@ -42,6 +42,7 @@ use crate::run::task_card::TaskCard;
 use crate::setting::Setting;
 use crate::train::open::TrainingData;
 use crate::train::settings::{ConfigError, Given, Resolved, TaskSettings};
+use crate::train::start;
 use crate::train::{Observer, Outcome, TrainError, Trainer};
 
 /// Validation images of the built-in scenes.
@@ -108,17 +109,20 @@ impl Task for MultiLabel {
         let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &told)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         let classes = train.class_names().to_vec();
+        let (normalization, pixel_lines) =
+            start::normalization(config.normalize, &settings.common, || train.facts().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),
             palette: vec![],
             image_size: [size; 2],
-            normalization: config.normalize.resolve(|| train.facts().normalization()),
+            normalization,
             classes,
             own: Default::default(),
         }
         .with_sample_bits(train.sample_bits());
-        let lines = vec![data_line(splits.format, [&train, &val])];
+        let mut lines = vec![data_line(splits.format, [&train, &val])];
+        lines.extend(pixel_lines);
         let mut decisions = splits.decisions;
         decisions.notes.extend(train.depth_note());
         let table = card.normalization;

@@ -40,6 +40,7 @@ use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, Score};
 use crate::train::open::TrainingData;
 use crate::train::settings::Resolved;
+use crate::train::start;
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Mean over the classes of intersection over union.
@@ -120,13 +121,15 @@ impl Task for Segment {
         }
         decisions.notes.extend(train.depth_note());
         let classes = train.classes();
+        let (normalization, pixel_lines) =
+            start::normalization(config.normalize, &settings.common, || train.facts().sums.normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),
             classes: classes.names.clone(),
             palette: classes.palette.clone(),
             image_size: [from.size.height, from.size.width],
-            normalization: config.normalize.resolve(|| train.facts().sums.normalization()),
+            normalization,
             own: Default::default(),
         }
         .with_sample_bits(train.sample_bits());
@@ -145,7 +148,9 @@ impl Task for Segment {
                 format!("data:    {}, {} training and {} validation images", splits.format, train.len(), val.len()),
                 format!("classes: {classes}"),
             ]
-            .to_vec(),
+            .into_iter()
+            .chain(pixel_lines)
+            .collect(),
             decisions,
             skipped: skipped.map(BadImage::to_string).collect(),
         })

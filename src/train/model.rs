@@ -1,8 +1,6 @@
 //! A network with its states on an engine, and its plans for full and last batches. Training, evaluation, prediction and
 //! comparison share it.
 
-use std::path::Path;
-
 use super::TrainError;
 use super::objective::{Evaluation, Objective};
 use super::outputs::Outputs;
@@ -11,13 +9,11 @@ use super::step::{Phase, port};
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session};
 use crate::graph::{GraphError, Group, StateTable, names};
-use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
 use crate::ops::{AVERAGE, Hyper};
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
 use crate::run::Checkpoint;
-use crate::run::checkpoint::checkpoint_path;
 
 /// A network with its states on an engine.
 pub struct LoadedModel {
@@ -27,23 +23,6 @@ pub struct LoadedModel {
     evaluation: Option<(usize, PlanId)>,
     /// Precision of training; an evaluation is in 32 bits.
     precision: Precision,
-}
-
-/// A checkpoint may take this many times the bytes of the model's states, and 1 GB more for a network with a larger body.
-const LARGER: u64 = 16;
-
-/// Starts from the tensors of a checkpoint, ours or torchvision's, that have the name and shape of one of the model's.
-/// Returns a line on the loaded, the missing and the unused tensors.
-///
-/// # Errors
-/// When the file cannot be read or nothing in it fits.
-pub fn start_from(model: &mut LoadedModel, path: &Path) -> Result<String, TrainError> {
-    let path = checkpoint_path(path)?;
-    let states: usize = model.session.states().iter().map(|(_, state)| state.ty.shape.elements()).sum();
-    let most = LARGER * size_of::<f32>() as u64 * states as u64 + 1_000_000_000;
-    let file = TensorFile::read_within(&path, most)?;
-    let found = torchvision::restore_matching(&mut model.session, &file, &path)?;
-    Ok(format!("start:   {}: {found}", path.display()))
 }
 
 /// Refuses a pattern that matches no parameter, and patterns that freeze every parameter.

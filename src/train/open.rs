@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::TrainError;
 use super::half;
-use super::model::{LoadedModel, start_from};
+use super::model::LoadedModel;
 use super::objective::Objective;
 use super::observer::Observer;
-use super::settings::{Resolved, TrainSettings};
+use super::settings::{Normalize, Resolved, TrainSettings};
+use super::start::start_from;
 use super::trainer::{Beginning, HeldRun, Trainer};
-use crate::data::{Decisions, Source};
+use crate::data::{Decisions, Normalization, Source};
 use crate::exec;
 use crate::precision::Precision;
 use crate::run::{FolderLock, ImageSize, RunDir, resume};
@@ -68,10 +69,12 @@ pub fn open(
     let [height, width] = objective.card().image_size;
     let size = ImageSize { height, width };
     let toml = toml.replace(&setting(ImageSize::AUTO), &setting(size));
+    let toml = with_normalization(toml, common.init.is_some(), &objective.card().normalization);
     let batch = common.batch_size.min(sources[0].len());
     let mut model = LoadedModel::for_training(&*objective, engine, batch, &common)?;
     let init = common.init.as_deref().filter(|_| resumed.is_none());
-    let started = init.map(|path| start_from(&mut model, path)).transpose()?;
+    let encoder = objective.card().network.architecture().encoder;
+    let started = init.map(|path| start_from(&mut model, encoder, path)).transpose()?;
     let beginning = Beginning { objective, settings: common, model, sources, decisions, toml, resumed };
     let trainer = Trainer::new(beginning, |settings, toml| make_run(settings, toml, &stem, lock))?;
     let mut lines = vec![format!("device:  {}", trainer.model().session.engine().name())];
@@ -85,6 +88,12 @@ pub fn open(
     lines.extend(trainer.notes().iter().cloned());
     observer.begins(&lines);
     Ok(trainer)
+}
+
+/// The settings with the normalization that `auto` chose, so that they repeat the run without the weights that it started from.
+fn with_normalization(toml: String, from_weights: bool, chosen: &Normalization) -> String {
+    let chosen = if from_weights { Normalize::of(*chosen) } else { Normalize::Dataset };
+    toml.replace("\nnormalize = \"auto\"\n", &format!("\nnormalize = \"{chosen}\"\n"))
 }
 
 /// The image size as a line of `config.toml`.

@@ -2,6 +2,7 @@
 
 mod declare;
 mod error;
+mod normalize;
 mod read;
 
 use std::path::PathBuf;
@@ -9,12 +10,13 @@ use std::path::PathBuf;
 pub use crate::setting::{Kind, Setting};
 pub use declare::Resolved;
 pub use error::{ConfigError, Needs, Origin};
+pub use normalize::Normalize;
 pub use read::{Given, Rule, TaskSettings};
 
 use super::schedule::{Schedule, ScheduleOptions};
 use super::step::{self, Update};
 use crate::choices;
-use crate::data::{Augment, Normalization};
+use crate::data::Augment;
 use crate::ops::{AdamOptions, SgdOptions};
 use crate::precision::Precision;
 use crate::run::ImageSize;
@@ -52,29 +54,6 @@ impl Optimizer {
                 decoupled: kind == Optimizer::AdamW,
                 decay_all: kind == Optimizer::Adam,
             }),
-        }
-    }
-}
-
-choices! {
-    /// The per-channel mean and deviation that images are normalized with.
-    pub enum Normalize {
-        /// Mean and deviation of the training images.
-        Dataset = "dataset",
-        /// Published values of ImageNet, which torchvision's weights expect.
-        Imagenet = "imagenet",
-        /// None: pixels stay in 0..1.
-        None = "none",
-    }
-}
-
-impl Normalize {
-    /// The normalization; `of_data` measures that of the training images.
-    pub fn resolve(self, of_data: impl FnOnce() -> Normalization) -> Normalization {
-        match self {
-            Normalize::Dataset => of_data(),
-            Normalize::Imagenet => Normalization::IMAGENET,
-            Normalize::None => Normalization::NONE,
         }
     }
 }

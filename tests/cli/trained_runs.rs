@@ -124,3 +124,48 @@ fn every_class_has_one_line() {
     let told = place.run("predict run photos/disc --device cpu").fine();
     assert_eq!(told.stdout.lines().count(), 2, "a line an image: {}", told.stdout);
 }
+
+/// Images of 8 bits, and the same in 16 bits of which 12 are used.
+fn write_twins(place: &Place, [flat, deep]: [&str; 2], divisor: u8) {
+    for class in CLASSES {
+        [flat, deep].iter().for_each(|root| place.folder(&format!("{root}/{class}")));
+        for name in place.list(&format!("photos/{class}")) {
+            let picture = image::open(place.path(&format!("photos/{class}/{name}"))).expect("reads").into_rgb8();
+            let bytes: Vec<u8> = picture.iter().map(|v| v / divisor).collect();
+            let samples: Vec<u16> = bytes.iter().map(|&v| ((u32::from(v) * 4095 + 127) / 255) as u16).collect();
+            let path = |root: &str| place.path(&format!("{root}/{class}/{name}")).with_extension("png");
+            let (width, height) = picture.dimensions();
+            image::RgbImage::from_raw(width, height, bytes).expect("a picture").save(path(flat)).expect("writes");
+            let picture =
+                image::ImageBuffer::<image::Rgb<u16>, _>::from_raw(width, height, samples).expect("a picture");
+            picture.save(path(deep)).expect("writes");
+        }
+    }
+}
+
+/// Samples of 12 bits are read alike in training, evaluation and prediction, also from images so dark that 10 bits hold them.
+#[test]
+fn samples_of_12_bits_are_read_alike_everywhere() {
+    let place = Place::with_photos(4);
+    write_twins(&place, ["flat", "deep"], 1);
+    write_twins(&place, ["dim", "deepdim"], 4);
+    for set in ["flat", "deep"] {
+        place.run(&format!("{} --out on-{set} --batch-size 4 --epochs 1", TRAIN.replace("photos", set))).fine();
+    }
+    let losses = |run: &str| place.metrics(run).iter().map(|row| (row.train_loss, row.val_loss)).collect::<Vec<_>>();
+    assert_eq!(losses("on-flat"), losses("on-deep"), "12 bits are seen and scaled to 8");
+    let after = |line: &str, mark: &str| {
+        let told = place.run(line).fine();
+        told.stdout[told.stdout.find(mark).expect("output")..].to_owned()
+    };
+    for (flat, deep) in [("flat", "deep"), ("dim", "deepdim")] {
+        let scores = |run: &str, data: &str| after(&format!("eval {run} --data {data} --device cpu"), " images, ");
+        assert_eq!(scores("on-flat", flat), scores("on-deep", deep), "{deep}");
+        let found = |run: &str, data: &str| {
+            let line = format!("predict {run} {data}/disc/00.png --json --device cpu");
+            after(&line, "{").replace(data, "")
+        };
+        assert_eq!(found("on-flat", flat), found("on-deep", deep), "{deep}");
+        assert_ne!(found("on-flat", flat), found("on-flat", deep), "a run of 8 bits takes 16 bits in full");
+    }
+}

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::{ImageEncoder, ImageFormat, RgbImage};
 use shadegrad::data::{DecodeLimits, ImageProblem, decode_bytes};
 
-/// A JPEG of one color, with other sides in the header of its frame.
+/// A JPEG of one color. Its frame header claims other sides.
 fn jpeg(side: u32, claimed: u16) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     RgbImage::new(side, side).write_to(&mut file, ImageFormat::Jpeg).unwrap();

@@ -181,7 +181,7 @@ fn ambiguous_tables_are_refused() {
     refused(table("path,cancer\na.png,1\nb.png,0\n", None), &["'cancer' of 0 and 1", "one class", "two classes"]);
     refused(table("path,labels\n", None), &["no line below its header"]);
     refused(table("name,words\nx,y\n", None), &["no column of images", "path,labels"]);
-    // A further column is not used, and that is said.
+    // A further column is not used, and a note states it.
     let notes = table("path,labels,width\na.png,car;bus,640\nb.png,car;bus,640\n", None).unwrap().decisions.notes;
     assert!(notes[0].contains("'labels'; not used: 'width'"), "{notes:?}");
 }
@@ -219,7 +219,7 @@ fn an_image_in_several_class_folders_has_their_labels() {
         assert_eq!(sorted, all);
     }
     assert!(splits.decisions.notes[0].contains("images lie in several class folders"), "{:?}", splits.decisions.notes);
-    // A validation part may lack a class, and may not have one more.
+    // A validation part may lack a class, and may not have a further one.
     fs::remove_file(dir.path().join("val/car/1.png")).unwrap();
     fs::remove_dir(dir.path().join("val/car")).unwrap();
     let notes = open(dir.path()).unwrap().decisions.notes;
@@ -288,7 +288,7 @@ fn formats_of_several_labels_are_recognized() {
 
 #[test]
 fn folders_that_can_be_read_twice_are_refused() {
-    // Numbers as names: the content says that these are different images.
+    // Numbers as names: the content shows that these are different images.
     let dir = temp();
     let numbered = [("car/1.png", 1), ("car/2.png", 2), ("tree/1.png", 3), ("tree/2.png", 4), ("tree/3.png", 5)];
     folders(dir.path(), &numbered);

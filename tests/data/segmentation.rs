@@ -325,7 +325,7 @@ fn pairs_are_prepared_together() {
     let prepared = prepare(&sets, &PrepareOptions::new(3, 4), &|_, _| ()).unwrap();
     let train = &prepared[0];
     assert_eq!((train.len(), train.size(), train.in_memory()), (6, (3, 4), true));
-    // Rows 1, 3, 5 and columns 1, 3, 5, 7 hold the centers: nothing of the ignored row 0 is left.
+    // Rows 1, 3, 5 and columns 1, 3, 5, 7 contain the centers. No pixel of the ignored row 0 remains.
     let pair = train.sample(0).unwrap();
     assert_eq!(pair[36..], [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]);
     assert_eq!((train.facts().class_pixels.as_slice(), train.facts().ignored_pixels), ([36, 36, 0].as_slice(), 0));

@@ -1,4 +1,4 @@
-//! Files that other programs read and write: safetensors and ONNX.
+//! Files that other programs read and write: safetensors, PyTorch's and ONNX.
 
 mod checkpoint_file;
 #[path = "../common/mod.rs"]
@@ -6,3 +6,5 @@ mod common;
 mod export;
 #[path = "../support/mod.rs"]
 mod support;
+mod torch_files;
+mod torch_hostile;

@@ -1,4 +1,4 @@
-//! The library's texts hold no words of the command line: no flag, and no verb after the program's name. `src/cli` adds them.
+//! The library's messages name no flag and no verb of the command line. `src/cli` adds them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ const VERBS: [&str; 15] = [
     "summary", "sweep", "train",
 ];
 
-/// File, words and why they may stand there.
+/// Allowed words: file, words and reason.
 const EXCEPTIONS: [(&str, &str, &str); 4] = [
     ("src/train/settings/read.rs", "shadegrad train", "a comment in config.toml for users of the command"),
     ("src/train/settings/read.rs", "--config", "the same comment"),

@@ -1,6 +1,6 @@
-//! ResNets of 34 to 152 layers, alone and as encoders, beside torchvision's: the names and shapes of all states, logits in
-//! evaluation, the loss in training, and how one step moves every state (tests/fixtures/generate_encoders.py says what the
-//! numbers are).
+//! ResNets of 34 to 152 layers, alone and as encoders, compared with torchvision's: names and shapes of the states, logits
+//! in evaluation mode, the loss in training mode, and the change of every state by one step of SGD.
+//! tests/fixtures/generate_encoders.py documents the numbers.
 
 use serde_json::Value as Json;
 use shadegrad::exec::{CpuEngine, Engine, PlanOptions, Session};
@@ -17,11 +17,11 @@ use crate::common::gpu;
 use crate::common::layout::{channels_last, outputs_last, transpose};
 use crate::common::trace::{floats, k, narrow, signed, sizes};
 
-/// The loss in f64: rounding, and the twelve digits of the fixture.
+/// Tolerance of the loss in f64, relative: rounding, and the twelve digits of the fixture.
 const DOUBLE: f64 = 1e-10;
-/// A step in f64. A BatchNorm of few values amplifies rounding.
+/// Tolerance of a step in f64. A BatchNorm over few values amplifies rounding.
 const STEP: f64 = 1e-8;
-/// Logits in f32, of the largest.
+/// Tolerance of logits in f32, relative to the largest.
 const SINGLE: f64 = 1e-4;
 
 fn fixture(name: &str) -> Json {
@@ -37,7 +37,7 @@ fn tensors(of: &Json) -> Vec<(&str, Vec<usize>)> {
     tensors.iter().map(|t| (t[0].as_str().expect("a name"), sizes(&t[1]))).collect()
 }
 
-/// The first values of state number `t` in PyTorch's order.
+/// Initial values of state number `t` in PyTorch's order.
 fn start(t: usize, name: &str, shape: &[usize], bottlenecks: bool) -> Vec<f64> {
     let last = if bottlenecks { "bn3.weight" } else { "bn2.weight" };
     let (bound, constant) = match *shape {
@@ -52,7 +52,7 @@ fn start(t: usize, name: &str, shape: &[usize], bottlenecks: bool) -> Vec<f64> {
     values.into_iter().map(|v| f64::from((v * bound + constant) as f32)).collect()
 }
 
-/// A network of the fixture in a graph, with its images.
+/// The graph of a network of the fixture, and its output.
 fn network(of: &Json, mode: Mode) -> (Graph, Value) {
     let described = of["network"].as_object().expect("a network");
     let outputs = described.get("outputs").or(described.get("classes")).and_then(Json::as_u64).expect("outputs");
@@ -65,7 +65,7 @@ fn network(of: &Json, mode: Mode) -> (Graph, Value) {
     (g, logits)
 }
 
-/// A session in which every state has its start value, and its plan.
+/// A session in which every state has its initial values, and the plan of the graph.
 fn opened<E: Engine>(engine: E, graph: &Graph, of: &Json) -> (Session<E>, shadegrad::exec::PlanId)
 where
     E::Scalar: Number,
@@ -97,7 +97,7 @@ fn images(of: &Json) -> Vec<f64> {
     channels_last(&values, &[n, 3, h, w]).1
 }
 
-/// Logits in evaluation.
+/// Requires PyTorch's logits in evaluation mode.
 fn logits_are_pytorchs<E: Engine>(engine: E, name: &str)
 where
     E::Scalar: Number,
@@ -115,7 +115,7 @@ where
     failures.none();
 }
 
-/// The loss of a training step, and how SGD with learning rate 1 moves every state.
+/// Requires PyTorch's loss in training mode, and its change of every state by SGD with learning rate 1.
 fn a_step_is_pytorchs(name: &str) {
     let of = fixture(name);
     let (mut g, logits) = network(&of, Mode::Train);
@@ -147,7 +147,7 @@ fn a_step_is_pytorchs(name: &str) {
         let magnitudes: f64 = moved.iter().map(|v| v.abs()).sum();
         let along: f64 = moved.iter().zip(signed(9000 + t as u64, moved.len())).map(|(a, b)| a * b).sum();
         let [expected, expected_along] = [2, 3].map(|i| of["tensors"][t][i].as_f64().expect("a number"));
-        // A subtraction of values up to 1 loses what is below 1e-16 of them.
+        // The subtraction of values up to 1 has an error of 1e-16 for each.
         let scale = expected + 1e-6 * moved.len() as f64;
         failures.close_to_scale(&format!("{name}: magnitudes"), &[magnitudes], &[expected], STEP, scale);
         failures.close_to_scale(&format!("{name}: along a direction"), &[along], &[expected_along], STEP, scale);

@@ -1,6 +1,6 @@
-//! Operations that are drawn from a list, as TrivialAugment (Müller & Hutter 2021) and RandAugment (Cubuk et al. 2020) draw them.
+//! Operations drawn from a list: TrivialAugment (Müller & Hutter 2021) and RandAugment (Cubuk et al. 2020).
 //!
-//! | operation | most, wide | most, moderate |
+//! | operation | largest amount, wide | largest amount, moderate |
 //! |---|---|---|
 //! | identity, autocontrast, equalize | – | – |
 //! | shear along x, along y | 0.99 | 0.3 |
@@ -10,7 +10,7 @@
 //! | posterize | down to 2 bits | down to 4 bits |
 //! | solarize | down to threshold 0 | down to threshold 0 |
 //!
-//! A strength is one of 31 levels from 0 to the most; its sign is drawn. Lists and amounts are torchvision's.
+//! A strength is one of 31 levels from 0 to the largest amount. Its sign is drawn. Lists and amounts are torchvision's.
 
 use super::{ColorMap, Drawn, Map, Tone};
 use crate::random::Random;
@@ -18,7 +18,7 @@ use crate::random::Random;
 /// Levels of strength above 0.
 pub(super) const LEVELS: u32 = 30;
 
-/// How far the strongest level goes.
+/// Largest amounts of the operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     /// TrivialAugment's.
@@ -45,7 +45,7 @@ enum Choice {
     Equalize,
 }
 
-/// The list. The first six leave colors alone.
+/// The list of operations. The first six keep colors.
 const CHOICES: [Choice; 14] = [
     Choice::Identity,
     Choice::ShearX,
@@ -64,7 +64,7 @@ const CHOICES: [Choice; 14] = [
 ];
 const GEOMETRIC: usize = 6;
 
-/// Draws one operation of a level from 0 to [`LEVELS`] for a picture of (height, width) and a mean color, and adds it.
+/// Draws one operation and appends it. `level` is 0 to [`LEVELS`]; the picture has (height, width) and a mean color.
 pub(super) fn draw(
     drawn: &mut Drawn,
     random: &mut Random,

@@ -60,14 +60,14 @@ pub enum Op {
         /// Least and largest standard deviation in pixels; 0 to 10.
         sigma: [f32; 2],
     },
-    /// One operation of TrivialAugment (Müller & Hutter 2021), of a strength drawn from 31 levels.
+    /// One operation of TrivialAugment (Müller & Hutter 2021). Its strength is drawn from 31 levels.
     Trivial {
-        /// Share of the levels that are drawn; 0 to 1.
+        /// Fraction of the levels that may be drawn; 0 to 1.
         strength: f32,
         /// Whether colors may change.
         colors: bool,
     },
-    /// Operations of RandAugment (Cubuk et al. 2020), all of one strength.
+    /// Operations of RandAugment (Cubuk et al. 2020), all with one strength.
     Rand {
         /// Number of operations; 1 to 4.
         count: u32,
@@ -108,7 +108,7 @@ pub struct Step {
 const CROP_RATIO: [f32; 2] = [0.75, 4.0 / 3.0];
 const ERASE_RATIO: [f32; 2] = [0.3, 3.3];
 
-/// Most operations of RandAugment.
+/// Largest number of operations of RandAugment.
 pub(super) const MOST_DRAWN: u32 = 4;
 /// RandAugment's strength in torchvision.
 const MAGNITUDE: u32 = 9;

@@ -181,7 +181,7 @@ fn trivial(keeps: Keeps) -> Vec<Step> {
     if keeps.mirror { vec![Step::of(Op::FlipHorizontal), drawn] } else { vec![drawn] }
 }
 
-/// The step; one that draws operations draws those that change colors only if they may change.
+/// `step`, with `colors` of TrivialAugment and RandAugment set to `keeps`: whether operations on colors may be drawn.
 fn of_colors(step: Step, keeps: bool) -> Step {
     let op = match step.op {
         Op::Trivial { strength, .. } => Op::Trivial { strength, colors: keeps },

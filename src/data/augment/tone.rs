@@ -1,19 +1,20 @@
-//! Changes of tones that are no affine map of a pixel's color: sharpness, posterize, solarize, autocontrast, equalize. Each
-//! is torchvision's function of that name on bytes. Sharpness and autocontrast round where torchvision cuts off.
+//! Tone changes that are not an affine map of a pixel's color: sharpness, posterize, solarize, autocontrast, equalize. Each
+//! equals torchvision's function of that name on bytes, except that sharpness and autocontrast round where torchvision
+//! truncates.
 
-/// A change of tones.
+/// A tone change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Tone {
     /// `smooth + factor (pixel − smooth)`, where `smooth` is the mean of the pixel, weighted 5, and its 8 neighbors, weighted 1.
-    /// The outermost pixels stay. 0 smooths, 1 changes nothing, 2 sharpens.
+    /// The outermost pixels stay unchanged. Factor 0 smooths, 1 changes nothing, 2 sharpens.
     Sharpness(f32),
-    /// Keeps the upper bits of each value, 1 to 8, and clears the others.
+    /// Keeps the upper 1 to 8 bits of each value, and clears the others.
     Posterize(u32),
-    /// Inverts the values from the threshold up: v becomes 255 − v.
+    /// Inverts the values at or above the threshold: v becomes 255 − v.
     Solarize(u8),
-    /// Maps least and largest value of each channel to 0 and 255.
+    /// Maps the smallest and largest value of each channel to 0 and 255.
     AutoContrast,
-    /// Makes the histogram of each channel as even as a map of values can.
+    /// Equalizes the histogram of each channel by a map of values.
     Equalize,
 }
 
@@ -48,7 +49,7 @@ fn sharpen(rgb: &mut [u8], (height, width): (usize, usize), factor: f32, space: 
     }
 }
 
-/// Maps each channel by the table that `of` makes of its histogram.
+/// Maps each channel by the table that `of` computes from its histogram.
 fn by_table(rgb: &mut [u8], of: impl Fn(&[usize; 256]) -> Option<[u8; 256]>) {
     for channel in 0..3 {
         let mut histogram = [0; 256];

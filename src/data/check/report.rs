@@ -41,7 +41,7 @@ impl fmt::Display for Fault {
 pub struct PartCount {
     /// `train`, `val` or `test`.
     pub name: &'static str,
-    /// Samples.
+    /// Number of samples.
     pub images: usize,
     /// Samples without fault.
     pub good: usize,

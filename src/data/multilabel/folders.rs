@@ -20,7 +20,7 @@ use crate::data::parts::{Part, PartFolders};
 use crate::data::split::require_classes;
 use crate::data::{DataError, OpenOptions, SampleDepth, names};
 
-/// Class folders, whole or in parts, in which an image may lie under several classes.
+/// Class folders, as one set or in parts, in which an image may be in several classes.
 pub(crate) struct SharedFolders;
 
 impl Format for SharedFolders {
@@ -40,7 +40,7 @@ impl Format for SharedFolders {
         ClassFolders.recognize(root)
     }
 
-    /// Without a validation part the test part is measured on.
+    /// Without a validation part the test part is the validation part.
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
         let PartFolders { train, mut val, mut test, others } = PartFolders::find(root)?;
         if val.is_none() {
@@ -61,7 +61,7 @@ impl Format for SharedFolders {
     }
 }
 
-/// Opens a training and a validation folder, with a test folder where there is one.
+/// Opens a training and a validation folder, and the test folder if there is one.
 fn parts(
     root: &Path,
     [train_root, val_root]: [&Path; 2],
@@ -110,7 +110,7 @@ fn divided(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataE
     by_lists(root, &all, &lists, decisions)
 }
 
-/// Divides by `train.txt` and its like. A list may name an image in the folder of any of its classes.
+/// Divides a set by its lists (`train.txt` and others). A list may name an image in the folder of any of its classes.
 fn by_lists(
     root: &Path,
     all: &Read,
@@ -143,20 +143,19 @@ fn by_lists(
 struct File {
     class: u32,
     path: PathBuf,
-    /// Its path below the class folder.
+    /// Path below the class folder.
     name: PathBuf,
-    /// Its length. A file without one is reported when images are read.
+    /// Length in bytes. `None` for a file that cannot be read, which the reading of the images reports.
     bytes: Option<u64>,
 }
 
-/// Whether two files are the same content: length and hash; or no length and the number of the file, for a file that no
-/// other is compared with.
+/// Identity of a file's content: (length, hash), or (`None`, index of the file) for a file that is compared with no other.
 type Content = (Option<u64>, u64);
 
 /// Class folders that were read.
 struct Read {
     set: MultiLabelSet,
-    /// Every file with the number of the image in the set that it holds.
+    /// Every file, with the index of its image in the set.
     files: Vec<(usize, PathBuf)>,
 }
 
@@ -208,7 +207,7 @@ fn read(root: &Path, depth: &Arc<SampleDepth>, decisions: &mut Decisions) -> Res
     Ok(Read { set, files: image_of })
 }
 
-/// What each file holds. Only files of a size that files of several classes have are read.
+/// The content of each file. A file is read only if files of several classes have its size.
 fn contents(files: &[File]) -> Vec<Content> {
     let mut classes: BTreeMap<Option<u64>, BTreeSet<u32>> = BTreeMap::new();
     for file in files {

@@ -111,7 +111,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Name of the column that says the part of each image, where there is one.
+    /// Name of the column of parts, if any.
     pub fn split_name(&self) -> Option<&str> {
         self.split.map(|column| self.header.get(column).map_or("split", String::as_str))
     }

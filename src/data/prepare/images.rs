@@ -1,4 +1,4 @@
-//! Prepared images without labels, and how the loader takes them.
+//! Prepared images without labels, and their source for the loader.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::data::batch::{Identity, digest};
 use crate::data::color::ColorSpace;
 use crate::data::{Augmentation, DataError, ImageDataset, SampleDepth, SampleLayout, SampleMut, Source};
 
-/// Images whose channels nowhere differ by more than this are grey; JPEG strays by a few.
+/// Largest difference between the channels of a grey image. JPEG adds differences of a few units.
 const GREY_SPREAD: u8 = 8;
 
-/// Images without labels, prepared. Its facts are the indices of good images without color.
+/// Prepared images without labels. The facts are the indices of good images without color.
 pub type PreparedImages = Prepared<Arc<dyn ImageDataset>>;
 
 impl SampleSet for Arc<dyn ImageDataset> {
@@ -61,12 +61,12 @@ impl PreparedImages {
     }
 }
 
-/// Whether RGB bytes hold no color to speak of.
+/// Whether RGB bytes are grey within [`GREY_SPREAD`].
 pub(crate) fn is_grey(rgb: &[u8]) -> bool {
     rgb.as_chunks::<3>().0.iter().all(|[r, g, b]| r.max(g).max(b) - r.min(g).min(b) <= GREY_SPREAD)
 }
 
-/// Prepared images as the loader takes them: lightness (H, W, 1) in, colors (H, W, 2 or 3) as target; see [`ColorSpace`].
+/// Prepared images for the loader: lightness (H, W, 1) as input, colors (H, W, 2 or 3) as target; see [`ColorSpace`].
 pub struct ColorizationSource {
     prepared: Arc<PreparedImages>,
     space: ColorSpace,
@@ -74,12 +74,12 @@ pub struct ColorizationSource {
 }
 
 impl ColorizationSource {
-    /// Images of `prepared`, with targets in `space`.
+    /// A source of `prepared`, with targets in `space`.
     pub fn new(prepared: Arc<PreparedImages>, space: ColorSpace) -> Self {
         Self { prepared, space, augmentation: None }
     }
 
-    /// The same, with samples changed at random.
+    /// The same, with augmentation.
     pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
         Self { augmentation, ..self }
     }

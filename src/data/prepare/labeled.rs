@@ -1,4 +1,4 @@
-//! Prepared images with a class or with labels each, and how the loader takes them.
+//! Prepared images with a class or with labels each, and their source for the loader.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,18 +14,19 @@ use crate::data::{
     SampleMut, Source,
 };
 
-/// Images with a class each, prepared.
+/// Prepared images with a class each.
 pub type PreparedClasses = Prepared<Arc<dyn ClassificationDataset>>;
-/// Images with a set of labels each, prepared.
+/// Prepared images with a set of labels each.
 pub type PreparedLabels = Prepared<MultiLabelSet>;
-/// Images with a class each as the loader takes them.
+/// Prepared images with a class each, for the loader.
 pub type ClassificationSource = LabeledSource<Arc<dyn ClassificationDataset>>;
-/// Images with a set of labels each as the loader takes them.
+/// Prepared images with a set of labels each, for the loader.
 pub type MultiLabelSource = LabeledSource<MultiLabelSet>;
 
-/// Images that belong to classes as wholes.
+/// A set in which whole images have classes.
 pub trait Labeled: SampleSet<Facts = PixelSums> {
-    /// Whether each image has one class exactly. It is then a label of the batch, and a target only if images are mixed.
+    /// Whether each image has exactly one class. The class is then a label of the batch, and a target only if images are
+    /// mixed.
     const ONE_CLASS: bool;
 
     /// Names of the classes.
@@ -146,8 +147,8 @@ impl<S: Labeled> Prepared<S> {
         counts
     }
 
-    /// Refuses a set in which all images of a class are unreadable. A class without images from the start is no fault
-    /// here: it was noted when the set was opened.
+    /// Refuses a set in which all images of a class are unreadable. A class without images is no fault here: the
+    /// opening of the set noted it.
     fn require_every_class(&self) -> Result<(), DataError> {
         let (listed, read) = (self.images_of_classes(0..self.set.len()), self.positives());
         match listed.iter().zip(&read).position(|(&listed, &read)| listed > 0 && read == 0) {
@@ -171,8 +172,13 @@ impl PreparedLabels {
     }
 }
 
-/// Prepared images as the loader takes them: normalized (H, W, 3). The class of an image is its label. Labels are targets:
-/// 1 or 0 for each class. The targets of mixed images are shares from 0 to 1.
+/// Prepared images for the loader: the normalized image (H, W, 3), and its classes:
+///
+/// | images | classes in the batch |
+/// |---|---|
+/// | with one class each | the label |
+/// | with labels | targets, 1 or 0 for each class |
+/// | mixed | targets, shares from 0 to 1 |
 pub struct LabeledSource<S: Labeled> {
     prepared: Arc<Prepared<S>>,
     table: Box<[[f32; 256]; 3]>,
@@ -181,27 +187,27 @@ pub struct LabeledSource<S: Labeled> {
 }
 
 thread_local! {
-    /// An image that is mixed into another.
+    /// The image that is mixed into another.
     static OTHER: RefCell<Vec<f32>> = RefCell::default();
 }
 
 impl<S: Labeled> LabeledSource<S> {
-    /// Images of `prepared`, normalized.
+    /// A source of `prepared`.
     pub fn new(prepared: Arc<Prepared<S>>, normalization: &Normalization) -> Self {
         Self { prepared, table: Box::new(normalization.table()), augmentation: None, mix: Mix::default() }
     }
 
-    /// The same, with samples changed at random.
+    /// The same, with augmentation.
     pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
         Self { augmentation, ..self }
     }
 
-    /// The same, with samples mixed. A single image stays as it is.
+    /// The same, with mixed samples. A single image stays unchanged.
     pub fn mixed(self, mix: Mix) -> Self {
         Self { mix, ..self }
     }
 
-    /// Writes the image of sample `index` without others mixed in.
+    /// Writes the image of sample `index` without mixing.
     fn image(&self, epoch: u64, index: usize, to: &mut [f32]) -> Result<(), DataError> {
         let write = |rgb: &[u8], _: &[u8]| normalize(&self.table, rgb, to);
         self.prepared.augmented(self.augmentation.as_deref(), epoch, index, write)

@@ -1,4 +1,4 @@
-//! Prepared pairs of image and mask, and how the loader takes them.
+//! Prepared pairs of image and mask, and their source for the loader.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ use crate::data::{
     SampleLayout, SampleMut, SegmentationDataset, Source, one_line,
 };
 
-/// Images with masks, prepared.
+/// Prepared pairs of image and mask.
 pub type PreparedPairs = Prepared<Arc<dyn SegmentationDataset>>;
 
-/// What is counted over good pairs, resized.
+/// Counts over the good pairs, resized.
 #[derive(Debug, Clone, Default)]
 pub struct PairFacts {
     /// Exact sums over the images.
     pub sums: PixelSums,
-    /// Pixels of each class over the masks.
+    /// Number of pixels of each class.
     pub class_pixels: Vec<u64>,
-    /// For each class all pixels (ignored ones too) of the images that it is seen in.
+    /// For each class, the number of pixels of the images with this class, ignored ones included.
     pub class_image_pixels: Vec<u64>,
-    /// Pixels that count for nothing.
+    /// Number of ignored pixels.
     pub ignored_pixels: u64,
 }
 
@@ -50,7 +50,7 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
         (**self).image(index)
     }
 
-    /// Both stretched to the size, so that the whole picture stays in view; the mask by the nearest pixel.
+    /// Stretches both to the size, the mask by the nearest pixel. The whole picture stays in view.
     fn fill(&self, index: usize, (height, width): (u32, u32), out: &mut [u8]) -> Result<(), DataError> {
         let (image, mask) = (self.image(index)?, self.mask(index)?);
         if image.dimensions() != mask.dimensions() {
@@ -101,7 +101,7 @@ impl PairFacts {
     }
 }
 
-/// The image and the mask of a sample.
+/// Image and mask of a sample.
 fn halves(sample: &[u8]) -> (&[u8], &[u8]) {
     sample.split_at(sample.len() / 4 * 3)
 }
@@ -110,7 +110,7 @@ fn halves_mut(sample: &mut [u8]) -> (&mut [u8], &mut [u8]) {
     sample.split_at_mut(sample.len() / 4 * 3)
 }
 
-/// Pixels of each class, and pixels of none.
+/// Number of pixels of each class, and of ignored pixels.
 pub(crate) fn count(mask: &[u8], classes: usize) -> (Vec<u64>, u64) {
     let mut counts = [0u64; 256];
     mask.iter().for_each(|&id| counts[usize::from(id)] += 1);
@@ -129,7 +129,7 @@ pub(crate) fn no_pixel(class: &str, part: &str) -> String {
 }
 
 impl PreparedPairs {
-    /// A note on each class that this part (`train`, `val`, `test`) lacks.
+    /// A note on each class that the part (`train`, `val`, `test`) lacks.
     pub(crate) fn missing_classes(&self, part: &str) -> Vec<String> {
         let classes = self.classes().names.iter().zip(&self.facts.class_pixels);
         classes.filter(|(_, pixels)| **pixels == 0).map(|(class, _)| no_pixel(class, part)).collect()
@@ -141,7 +141,7 @@ impl PreparedPairs {
     }
 }
 
-/// Prepared pairs as the loader takes them: image (H, W, 3) normalized, labels (H, W) with 255 for pixels that do not count.
+/// Prepared pairs for the loader: the normalized image (H, W, 3), and labels (H, W) with 255 for ignored pixels.
 pub struct SegmentationSource {
     prepared: Arc<PreparedPairs>,
     table: Box<[[f32; 256]; 3]>,
@@ -149,12 +149,12 @@ pub struct SegmentationSource {
 }
 
 impl SegmentationSource {
-    /// Pairs of `prepared`, images normalized.
+    /// A source of `prepared`.
     pub fn new(prepared: Arc<PreparedPairs>, normalization: &Normalization) -> Self {
         Self { prepared, table: Box::new(normalization.table()), augmentation: None }
     }
 
-    /// The same, with samples changed at random.
+    /// The same, with augmentation.
     pub fn augmented(self, augmentation: Option<Arc<Augmentation>>) -> Self {
         Self { augmentation, ..self }
     }

@@ -56,8 +56,10 @@ task_settings! {
         /// 1; 0 switches it off [default: 0.0]
         #[value("ALPHA")]
         cutmix: f64 = 0.0,
-        /// Mean and deviation of each channel, by which pixels are normalized [default: dataset]
-        normalize: Normalize = Normalize::Dataset,
+        /// Mean and deviation of each channel, by which pixels are normalized; auto: those of the weights that training
+        /// starts from, else those of the training images [default: auto]
+        #[value("auto|dataset|imagenet|none|MEAN/STD")]
+        normalize: Normalize = Normalize::Auto,
         /// Side in pixels of the square that images are resized to [default: 64]
         image_size: usize = 64,
         /// First layers of the network [default: imagenet]

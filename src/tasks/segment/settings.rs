@@ -79,8 +79,10 @@ task_settings! {
         loss: SegmentLoss = SegmentLoss::CrossEntropy,
         /// Weights of the classes in the cross entropy [default: none]
         class_weights: ClassWeighting = ClassWeighting::None,
-        /// Mean and deviation of each channel, by which pixels are normalized [default: dataset]
-        normalize: Normalize = Normalize::Dataset,
+        /// Mean and deviation of each channel, by which pixels are normalized; auto: those of the weights that training
+        /// starts from, else those of the training images [default: auto]
+        #[value("auto|dataset|imagenet|none|MEAN/STD")]
+        normalize: Normalize = Normalize::Auto,
         /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square; `auto` keeps the proportions of the
         /// data's pictures, at about as many pixels as 96x128, the size of built-in scenes [default: auto]
         image_size: ImageSize = ImageSize::AUTO,

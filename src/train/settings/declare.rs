@@ -65,8 +65,9 @@ macro_rules! task_settings {
                 resume: std::path::PathBuf,
                 /// Resume with changed data, or with changed settings that affect the weights [default: false]
                 allow_changed_data: bool,
-                /// Checkpoint whose weights training starts from; random weights when not given
-                #[value("RUN|FILE.safetensors")]
+                /// Weights that training starts from: a run, a safetensors or PyTorch file, or a folder of Hugging Face;
+                /// random weights when not given
+                #[value("RUN|FILE|DIR")]
                 init: std::path::PathBuf,
                 /// Learning rate over the run; with --data, constant unless given [default: cosine]
                 schedule: $crate::train::Schedule,

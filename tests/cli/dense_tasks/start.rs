@@ -37,8 +37,8 @@ fn a_segmentation_network_starts_from_the_body_of_a_classifier() {
     let told = place.run(&format!("{line} --decoder fcn8s --init seg/last.safetensors --out finer")).fine();
     // The scores of the head fit; its up-sampling does not.
     told.printed(&[
-        "102 tensors loaded; 7 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias, \
-         upscore.weight",
+        "102 tensors loaded; 1 of another shape, not loaded: upscore.weight [3, 3, 64, 64] instead of [3, 3, 16, 16]; \
+         6 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias",
     ]);
     let told =
         place.run(&format!("train segment --data set --encoder resnet18 {STILL} --init body --out across")).fine();

@@ -103,14 +103,109 @@ fn data_with_other_classes_is_matched_by_name_or_refused() {
     let init = "--init run/best.safetensors --image-size 32 --batch-size 2 --epochs 1 --device cpu";
     let told = place.run(&format!("train classify --data pair {init} --out fewer")).fine();
     // 20 convolutions, and scale, shift, mean and variance of 20 norms. 20 of the 122 entries are step counters.
-    told.printed(&["start:", "run/best.safetensors: 100 tensors loaded; 2 missing: fc.weight, fc.bias"]);
+    let head = "2 of another shape, not loaded: fc.weight [3, 512] instead of [2, 512], fc.bias [3] instead of [2]";
+    told.printed(&["start:", &format!("run/best.safetensors: 100 tensors loaded; {head}")]);
     let told = place.run(&format!("train classify --data photos --stem cifar {init} --out stem")).fine();
-    told.printed(&["101 tensors loaded; 1 missing: conv1.weight"]);
+    let stem = "1 of another shape, not loaded: conv1.weight [64, 3, 7, 7] instead of [64, 3, 3, 3]";
+    told.printed(&[&format!("101 tensors loaded; {stem}")]);
     // Classes are matched by name. A class without images has no recall.
     let told = place.run("eval run --data pair --device cpu").fine();
     let stripes = told.stdout.lines().find(|line| line.starts_with("stripes")).expect("a row");
     assert_eq!(stripes.split_whitespace().collect::<Vec<_>>(), ["stripes", "0", "–", "–"]);
     place.run("eval run --data others --device cpu").refused(&["\"waves\"", "data with the same classes"]);
+}
+
+/// `place`'s checkpoint as another program would write it: without metadata, each tensor under another name.
+fn foreign(place: &Place, path: &str, name: impl Fn(&str) -> String) {
+    changed(place, path, |file| {
+        file.metadata.clear();
+        file.tensors = std::mem::take(&mut file.tensors).into_iter().map(|(key, value)| (name(&key), value)).collect();
+    });
+}
+
+/// The name in transformers' `ResNetForImageClassification`.
+fn transformers_name(name: &str) -> String {
+    let kind = |layer: &str| if layer.starts_with("conv") { "convolution" } else { "normalization" };
+    let block = |stage: &str, block: &str| {
+        let stage: usize = stage.trim_start_matches("layer").parse().expect("a number");
+        format!("resnet.encoder.stages.{}.layers.{block}", stage - 1)
+    };
+    match name.split('.').collect::<Vec<_>>()[..] {
+        ["fc", value] => format!("classifier.1.{value}"),
+        [layer, value] => format!("resnet.embedder.embedder.{}.{value}", kind(layer)),
+        [stage, number, "downsample", "0", value] => format!("{}.shortcut.convolution.{value}", block(stage, number)),
+        [stage, number, "downsample", _, value] => format!("{}.shortcut.normalization.{value}", block(stage, number)),
+        [stage, number, layer, value] => {
+            let index: usize = layer[layer.len() - 1..].parse().expect("a number");
+            format!("{}.layer.{}.{}.{value}", block(stage, number), index - 1, kind(layer))
+        }
+        _ => panic!("{name}"),
+    }
+}
+
+#[test]
+fn weights_of_other_programs_bring_names_and_normalization() {
+    let place = trained();
+    let still = format!("{TRAIN} --batch-size 3 --epochs 1 --optimizer sgd --lr 1e-20 --momentum 0");
+    foreign(&place, "wrapped.safetensors", |name| format!("module.{name}"));
+    let told = place.run(&format!("{still} --init wrapped.safetensors --out a")).fine();
+    told.printed(&["wrapped.safetensors: 102 tensors loaded; names without the prefix `module.`"]).printed(&[
+        "pixels:  mean 0.4850 0.4560 0.4060, std 0.2290 0.2240 0.2250",
+        "assumed, since the file does not say",
+    ]);
+    let settings = String::from_utf8(place.bytes("a/config.toml")).expect("text");
+    assert!(settings.contains("\nnormalize = \"imagenet\"\n"), "{settings}");
+
+    place.folder("hub");
+    foreign(&place, "hub/model.safetensors", transformers_name);
+    place.write("hub/preprocessor_config.json", r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]}"#);
+    let told = place.run(&format!("{still} --init hub --out b")).fine();
+    told.printed(&["hub/model.safetensors: 102 tensors loaded; names converted from those of transformers"])
+        .printed(&["pixels:  mean 0.5000 0.5000 0.5000, std 0.2500 0.2500 0.2500, as preprocessor_config.json beside"]);
+    let (before, after) = (place.checkpoint("run/best.safetensors"), place.checkpoint("b/last.safetensors"));
+    for name in before.tensors.keys().filter(|name| !name.contains("running") && !name.contains("tracked")) {
+        assert_eq!(before.tensors[name], after.tensors[name], "{name}");
+    }
+    assert_eq!(after.metadata["mean"], "[0.5,0.5,0.5]");
+    // The run goes on with the same normalization when the weights are gone.
+    std::fs::remove_file(place.path("hub/model.safetensors")).expect("removes");
+    place.run("train classify --resume b --epochs 2 --device cpu").fine();
+    assert_eq!(place.checkpoint("b/last.safetensors").metadata["std"], "[0.25,0.25,0.25]");
+
+    let told = place.run(&format!("{still} --init b --normalize none --out c")).fine();
+    told.printed(&[
+        "note:    pixels have mean 0.0000 0.0000 0.0000, std 1.0000 1.0000 1.0000; the weights expect mean 0.5",
+    ]);
+    place.run(&format!("{still} --init run --out d")).fine().printed(&["pixels:  mean", "as the weights were trained"]);
+    let told = place.run(&format!("{still} --normalize 0.5,0.5/1,1 --out e"));
+    told.refused(&["0.5,0.5/1,1", "means and deviations of red, green and blue"]);
+}
+
+#[test]
+fn weights_of_another_network_are_refused_with_names_and_shapes() {
+    let place = trained();
+    let bottleneck = |file: &mut TensorFile| {
+        let weight = file.tensors["layer2.0.downsample.0.weight"].clone();
+        file.tensors.insert("layer1.0.conv1.weight".into(), weight.clone());
+        file.tensors.remove("layer3.0.bn1.bias");
+        file.tensors.insert("layer1.0.conv3.weight".into(), weight);
+    };
+    changed(&place, "deeper.safetensors", bottleneck);
+    place.run(&format!("{TRAIN} --init deeper.safetensors --out next")).refused(&[
+        "`layer1.0.conv1.weight` has the shape [128, 64, 1, 1], expected [64, 64, 3, 3]",
+        "`layer3.0.bn1.bias` [256] is missing",
+        "the file has layer1.0.conv3.weight [128, 64, 1, 1]",
+    ]);
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/torch/zip.pth");
+    place.write("other.pth", std::fs::read(fixture).expect("the fixture"));
+    place.run(&format!("{TRAIN} --init other.pth --out next")).refused(&[
+        "other.pth: this checkpoint does not fit the model: no tensor has the name and shape of one of the model's",
+        "`bn1.weight` has the shape [4], expected [64]",
+    ]);
+    place.write("module.pt", std::fs::read(fixture.replace("zip.pth", "module.pt")).expect("the fixture"));
+    let told = place.run(&format!("{TRAIN} --init module.pt --out next"));
+    told.refused(&["module.pt: the file asks to run `torch.nn.modules.linear.Linear`"]);
+    assert!(!place.has("next"), "no run directory");
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn axes_that_a_tensor_does_not_have_are_refused() {
     let other = g.input("other", TensorType::channels([3, 2]));
     let w = g.input("w", TensorType::kernel([3, 3, 4, 4]));
     refused(ops::sum_axes(&mut g, x, &[2]), &["sum", "axes [2]", "0 to 1"]);
-    refused(ops::mean_axes(&mut g, x, &[1, 1]), &["sum", "different"]);
+    refused(ops::mean_axes(&mut g, x, &[1, 1]), &["sum", "distinct"]);
     refused(ops::sum_axes(&mut g, w, &[0]), &["weight", "all axes"]);
     for make in [ops::add, ops::sub, ops::mul, ops::div] {
         refused(make(&mut g, x, other), &["each axis 1 or of that size", "[2×3], [3×2]"]);

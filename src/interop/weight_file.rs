@@ -1,0 +1,119 @@
+//! A file of weights of any kind, opened without its elements. The kind is found from the first bytes, not from the name.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::files::{FileError, open_plain};
+use super::pytorch::{self, PytorchError};
+use super::safetensors::{self, SafetensorsError, Tensor, TensorData};
+use super::stored::StoredTensor;
+use super::torchvision::CheckpointError;
+
+/// An open file of weights: names and shapes of its tensors. Elements are read one tensor at a time, so that memory is taken
+/// for those alone that are used.
+#[derive(Debug)]
+pub struct WeightFile {
+    path: PathBuf,
+    file: File,
+    metadata: BTreeMap<String, String>,
+    tensors: BTreeMap<String, StoredTensor>,
+    part: Option<String>,
+    other_parts: Vec<String>,
+}
+
+/// Bytes that a file's kind is found from.
+const START: usize = 64;
+
+impl WeightFile {
+    /// Opens a safetensors file, or a PyTorch file of either layout. No code of a file runs.
+    ///
+    /// # Errors
+    /// When the file is of another kind, damaged, or asks for code to run.
+    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let (mut file, length) = open_plain(path)?;
+        let mut start = vec![];
+        file.by_ref().take(START as u64).read_to_end(&mut start).map_err(|error| FileError::reading(path, error))?;
+        if let Some(layout) = pytorch::layout(&start) {
+            let contents = pytorch::open(path, &file, length, layout)?;
+            let pytorch::Contents { tensors, part, other_parts } = contents;
+            return Ok(WeightFile { path: path.into(), file, metadata: BTreeMap::new(), tensors, part, other_parts });
+        }
+        if let Some((kind, remedy)) = other_kind(&start) {
+            return Err(CheckpointError::Kind { path: path.to_owned(), kind, remedy });
+        }
+        let (file, metadata, tensors) = safetensors::list(path)?;
+        Ok(WeightFile { path: path.into(), file, metadata, tensors, part: None, other_parts: vec![] })
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Free text pairs of a safetensors file; a PyTorch file has none.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// Where a PyTorch file holds the weights beside other things: the key, such as `state_dict`, and other keys that hold
+    /// weights too, which are not read.
+    pub fn part(&self) -> Option<(&str, &[String])> {
+        self.part.as_deref().map(|part| (part, self.other_parts.as_slice()))
+    }
+
+    /// Name and shape of each tensor, sorted by name.
+    pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> + Clone {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice()))
+    }
+
+    /// Shape of a tensor.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|tensor| tensor.shape.as_slice())
+    }
+
+    /// Reads a tensor; F16, BF16 and F64 become F32.
+    ///
+    /// # Errors
+    /// When there is none of this name, its elements are of another type, or the file was changed or damaged.
+    pub fn read(&self, name: &str) -> Result<Tensor, CheckpointError> {
+        let format = |reason: String| SafetensorsError::Format { path: self.path.clone(), reason };
+        let Some(stored) = self.tensors.get(name) else {
+            return Err(format(format!("it has no tensor `{name}`")).into());
+        };
+        let dtype = safetensors::readable(&self.path, name, stored)?;
+        let bytes = stored.read(&self.file).map_err(|error| self.unreadable(name, error))?;
+        let data: TensorData = safetensors::decode(&self.path, name, dtype, &bytes)?;
+        Ok(Tensor { shape: stored.shape.clone(), data })
+    }
+
+    fn unreadable(&self, name: &str, error: std::io::Error) -> CheckpointError {
+        match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
+                let reason = format!("tensor `{name}` is damaged: {error}");
+                PytorchError::Format { path: self.path.clone(), reason }.into()
+            }
+            _ => FileError::reading(&self.path, error).into(),
+        }
+    }
+}
+
+/// What a file is that holds no weights in a form that is read, and what to do.
+fn other_kind(start: &[u8]) -> Option<(&'static str, &'static str)> {
+    let text = start.trim_ascii_start().to_ascii_lowercase();
+    Some(match start {
+        _ if start.starts_with(b"version https://git-lfs") => {
+            ("a pointer of Git LFS, not the weights themselves", "run `git lfs pull` in its folder")
+        }
+        _ if text.starts_with(b"<!doctype") || text.starts_with(b"<html") || text.starts_with(b"<?xml") => {
+            ("a web page, so the download went wrong", "download the weights themselves")
+        }
+        _ if start.starts_with(b"\x89HDF") => ("a file of Keras (HDF5)", "convert the weights to safetensors"),
+        _ if start.starts_with(b"\x1f\x8b") => ("compressed by gzip", "unpack it first"),
+        [0x80, 2..=5, rest @ ..] if rest.get(6) != Some(&b'{') => {
+            ("a pickle that torch.save did not write", "save the weights with torch.save or as safetensors")
+        }
+        _ => return None,
+    })
+}
