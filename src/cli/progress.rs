@@ -1,13 +1,12 @@
 //! Progress of a run: a bar in a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::train::OPENING;
 use crate::run::history::EpochRow;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::train::{Observer, StepProgress};
@@ -17,6 +16,9 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// Time between two updates of the display while waiting.
 const TICK: Duration = Duration::from_millis(500);
+
+/// Whether a run reads its images or prepares its plans: it has trained nothing then, and Ctrl-C ends the process at once.
+pub(super) static OPENING: AtomicBool = AtomicBool::new(true);
 
 /// Prints progress.
 pub(super) struct Progress {

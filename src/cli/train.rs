@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::flags::TaskArgs;
-use super::progress::Progress;
+use super::progress::{OPENING, Progress};
 use super::{CliError, complain, print};
 use crate::train::Outcome;
 
@@ -23,9 +23,6 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
 
 /// Signals within this time count as one, because a terminal and a wrapper (a job scheduler) may both send it.
 const ONE_SIGNAL: Duration = Duration::from_secs(1);
-
-/// Whether a run reads its images or prepares its plans: it has trained nothing then, and Ctrl-C ends the process at once.
-pub(super) static OPENING: AtomicBool = AtomicBool::new(true);
 
 /// A flag that Ctrl-C and SIGTERM set. Clusters and containers end a job with SIGTERM. A second signal, later than
 /// [`ONE_SIGNAL`], ends the process.
