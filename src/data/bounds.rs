@@ -46,3 +46,24 @@ pub(crate) fn can_hold(bytes: &[u8], format: ImageFormat, (width, height): (u32,
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_size_counts_the_samples_of_all_channels() {
+        // Depth and kind of color stand after the size. The last number is the bytes of a row of 1000 pixels.
+        for (depth, kind, row) in [(8, 0, 1000), (1, 3, 125), (8, 2, 3000), (8, 4, 2000), (8, 6, 4000), (16, 6, 8000)] {
+            let holds = |length: usize| {
+                let mut bytes = vec![0; length];
+                (bytes[24], bytes[25]) = (depth, kind);
+                can_hold(&bytes, ImageFormat::Png, (1000, 1000))
+            };
+            let least = (1000 * row as usize).div_ceil(1032);
+            assert_eq!([holds(least - 1), holds(least)], [false, true], "{depth} bits, color {kind}");
+        }
+        let holds = |length: usize| can_hold(&vec![0; length], ImageFormat::Jpeg, (1024, 1024));
+        assert_eq!([holds(2047), holds(2048)], [false, true]);
+    }
+}

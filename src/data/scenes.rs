@@ -1,9 +1,9 @@
 //! Built-in scenes: drawings of street objects, so that training works without data.
 //!
-//! [`objects`] lists the ten kinds. Each kind draws itself in meters into a [`Drawing`]. A scene places drawings in
-//! front of a backdrop. [`Drawing::colors`] and [`Drawing::labels`] render the same list of shapes as a picture and as
+//! `objects` lists the ten kinds. Each kind draws itself in meters into a `Drawing`. A scene places drawings in
+//! front of a backdrop. `Drawing::colors` and `Drawing::labels` render the same list of shapes as a picture and as
 //! exact pixel labels. A scene is a function of its seed and index; at another size it is the same scene, sampled more
-//! finely. [`street`] makes whole streets.
+//! finely. `street` makes whole streets.
 
 mod background;
 mod canvas;

@@ -97,4 +97,26 @@ mod tests {
         let file = [b"II\x2a\0\x08\0\0\0\x01\0".as_slice(), &entry].concat();
         assert_eq!((tag(&file, SAMPLE_FORMAT), tag(&file, BITS)), (Some(3), None));
     }
+
+    #[test]
+    fn values_elsewhere_and_tags_of_the_first_page_are_found() {
+        let entry = |count: u8, value: u8| [2, 1, 3, 0, count, 0, 0, 0, value, 0, 0, 0];
+        // Two pages, at 8 and 26: samples of 16 bits in the first, of 8 in the second.
+        let two =
+            [b"II\x2a\0\x08\0\0\0\x01\0".as_slice(), &entry(1, 16), &[26, 0, 0, 0], &[1, 0], &entry(1, 8), &[0; 4]];
+        assert_eq!((pages(&two.concat()), tag(&two.concat(), BITS)), (2, Some(16)));
+        // The three values lie at 26.
+        let rgb = [b"II\x2a\0\x08\0\0\0\x01\0".as_slice(), &entry(3, 26), &[0; 4], &[8, 0, 8, 0, 8, 0]].concat();
+        assert_eq!(tag(&rgb, BITS), Some(8));
+    }
+
+    #[test]
+    fn a_big_tiff_has_long_offsets() {
+        let number = |value: u64| value.to_le_bytes();
+        let entry = [[2, 1, 3, 0].as_slice(), &number(1), &[12, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let head = [b"II\x2b\0\x08\0\0\0".as_slice(), &number(16)].concat();
+        let file =
+            [head, number(1).to_vec(), entry, number(52).to_vec(), number(0).to_vec(), number(0).to_vec()].concat();
+        assert_eq!((pages(&file), tag(&file, BITS)), (2, Some(12)));
+    }
 }

@@ -182,4 +182,39 @@ mod tests {
         let many: Vec<_> = ["p", "q", "r", "s"].map(|name| (name, "cat", "5")).into();
         assert_eq!(words(&many), "4 added: \"p\", \"q\", \"r\" and 1 more; 3 removed: \"a\", \"b\", \"c\"");
     }
+
+    #[test]
+    fn classes_parts_and_masks_are_compared() {
+        let print = |classes: &[&str], training: PartPrint| DataPrint {
+            classes: classes.iter().map(ToString::to_string).collect(),
+            training,
+            validation: part(&[("v", "cat", "1")]),
+        };
+        let before = print(&["cat", "dog"], part(&[("a", "cat", "1")]));
+        assert!(before.changes(&before.clone()).is_empty());
+        let changes = before.changes(&print(&["dog", "cat"], part(&[("a", "cat", "2")])));
+        assert_eq!(changes.len(), 2, "{changes:?}");
+        assert!(changes[0].contains(r#"["cat", "dog"]"#) && changes[0].contains(r#"["dog", "cat"]"#), "{changes:?}");
+        assert!(changes[1].starts_with("training images: ") && changes[1].contains("pixels"), "{changes:?}");
+        let masked = |mask: &str| {
+            let each = vec![ImagePrint("a".into(), String::new(), "1".into(), mask.into())];
+            PartPrint { images: 1, content: mask.into(), set: String::new(), each }
+        };
+        let difference = masked("1").difference(&masked("2"));
+        assert!(
+            difference.len() == 1 && difference[0].contains("mask") && difference[0].contains("\"a\""),
+            "{difference:?}"
+        );
+    }
+
+    #[test]
+    fn files_that_are_not_in_memory_are_known_by_their_lengths() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.png");
+        fs::write(&path, "12345").expect("writes");
+        let identity = Identity { name: path.display().to_string(), label: "cat".into(), ..Identity::default() };
+        let (ImagePrint(name, label, image, mask), files) = print(&identity, Some(folder.path()));
+        assert_eq!([&*name, &*label, &*image, &*mask], ["a.png", "cat", "5 bytes", ""]);
+        assert_eq!(files, [5, 0]);
+    }
 }

@@ -159,4 +159,17 @@ mod tests {
         drop(FolderLock::take(folder.path()).expect("free"));
         assert!(!old.exists() && under_way.exists() && foreign.exists());
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_on_a_removed_file_holds_nobody_off() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(LOCK);
+        let old = File::create(&path).expect("writes");
+        assert!(is_still_at(&old, &path));
+        fs::remove_file(&path).expect("removes");
+        assert!(!is_still_at(&old, &path));
+        File::create(&path).expect("writes");
+        assert!(!is_still_at(&old, &path), "another file of the same name");
+    }
 }
