@@ -39,7 +39,7 @@ pub(crate) struct JpegFrame {
     pub marker: u8,
     /// Bits of a sample.
     pub bits: u8,
-    /// 1 for greys, 3 for colours, 4 for CMYK.
+    /// 1 for greys, 3 for colors, 4 for CMYK.
     pub components: u8,
     /// Width and height.
     pub size: (u32, u32),

@@ -42,7 +42,7 @@ pub struct DataSource {
     pub scenes: usize,
     /// Whether unreadable images are left out.
     pub skip_bad: bool,
-    /// Height and width that images are resized to. [`ImageSize::AUTO`] for a data set until [`Self::decide_size`].
+    /// Height and width that images are resized to. [`ImageSize::AUTO`] for a data set until `decide_size`.
     pub size: ImageSize,
     /// What the files of the data do not tell.
     pub hints: Hints,
@@ -67,7 +67,7 @@ impl DataSource {
         SetOptions { val_split: self.val_split as f32, seed: self.seed, skip_bad: self.skip_bad, hints }
     }
 
-    /// How a data set of labelled images is opened.
+    /// How a data set of labeled images is opened.
     pub fn open_options(&self) -> OpenOptions {
         OpenOptions { val_split: self.val_split as f32, seed: self.seed, hints: self.hints.clone() }
     }

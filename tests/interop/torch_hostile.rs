@@ -37,7 +37,7 @@ fn legacy(pickle: &[u8], storages: &[u8]) -> Vec<u8> {
 /// A pickle of `{"w": tensor}` with the storage, first element, shape and strides given as pickled values.
 fn tensor(storage: &str, numel: &[u8], offset: &[u8], shape: &[u8], strides: &[u8]) -> Vec<u8> {
     let storage =
-        [b"(X\x07\0\0\0storagectorch\n", storage.as_bytes(), b"\nX\x01\0\0\00X\x03\0\0\0cpu", numel, b"tQ"].concat();
+        [b"(X\x07\0\0\0storagectorch\n", storage.as_bytes(), b"\nX\x01\0\0\x000X\x03\0\0\0cpu", numel, b"tQ"].concat();
     let call =
         [b"ctorch._utils\n_rebuild_tensor_v2\n(", &storage[..], offset, b"(", shape, b"t(", strides, b"t\x89NtR"];
     [b"\x80\x02}X\x01\0\0\0w", &call.concat()[..], b"s"].concat()
@@ -49,7 +49,7 @@ fn int(value: i64) -> Vec<u8> {
 
 /// The list of the storage `0`, with `count` elements of 4 bytes.
 fn storage(count: u64) -> Vec<u8> {
-    [b"\x80\x02]X\x01\0\0\00a.", &count.to_le_bytes()[..], &[0; 16]].concat()
+    [b"\x80\x02]X\x01\0\0\x000a.", &count.to_le_bytes()[..], &[0; 16]].concat()
 }
 
 /// Name, method and bytes of an entry, and the size that the directory claims.
@@ -112,10 +112,10 @@ fn code_is_named_and_not_run() {
     for (pickle, name) in [
         ([b"\x80\x02cos\nsystem\n(", &text[..], b"tR"].concat(), "os.system"),
         ([b"\x80\x04\x8c\x05posix\x8c\x06system\x93(", &text[..], b"tR"].concat(), "posix.system"),
-        (b"\x80\x02cbuiltins\neval\n(X\x01\0\0\01tR".to_vec(), "builtins.eval"),
+        (b"\x80\x02cbuiltins\neval\n(X\x01\0\0\x001tR".to_vec(), "builtins.eval"),
         (b"\x80\x02cbuiltins\n__import__\n(X\x02\0\0\0ostR".to_vec(), "builtins.__import__"),
-        (b"\x80\x02ctorch\nload\n(X\x01\0\0\01tR".to_vec(), "torch.load"),
-        (b"\x80\x02ctorch.storage\n_load_from_bytes\n(X\x01\0\0\01tR".to_vec(), "torch.storage._load_from_bytes"),
+        (b"\x80\x02ctorch\nload\n(X\x01\0\0\x001tR".to_vec(), "torch.load"),
+        (b"\x80\x02ctorch.storage\n_load_from_bytes\n(X\x01\0\0\x001tR".to_vec(), "torch.storage._load_from_bytes"),
         (b"\x80\x02csubprocess\nPopen\n)\x81}b".to_vec(), "subprocess.Popen"),
     ] {
         for file in [archive(&pickle), legacy(&pickle, &storage(4))] {
@@ -225,7 +225,7 @@ fn legacy_files_that_lie_are_refused() {
     refused("storages that are no list", &legacy(&good, b"\x80\x02N."), &["list of its storages is damaged"]);
     refused("nothing after the object", &legacy(&good, b""), &["truncated"]);
     refused("the magic number alone", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", &["truncated"]);
-    let twice = [&b"\x80\x02](X\x01\0\0\00X\x01\0\0\00e."[..], &[0; 64]].concat();
+    let twice = [&b"\x80\x02](X\x01\0\0\x000X\x01\0\0\x000e."[..], &[0; 64]].concat();
     refused("one key twice", &legacy(&good, &twice), &["two storages of the key 0"]);
 }
 

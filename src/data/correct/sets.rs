@@ -28,7 +28,7 @@ fn sizes<T: ?Sized>(parts: &[Arc<T>], len: impl Fn(&T) -> usize) -> Vec<(&'stati
 
 impl Samples for Parts<dyn ClassificationDataset> {
     fn parts(&self) -> Vec<(&'static str, usize)> {
-        sizes(&self.0, |set| set.len())
+        sizes(&self.0, ClassificationDataset::len)
     }
 
     fn name(&self, part: usize, index: usize) -> String {
@@ -72,7 +72,7 @@ impl Samples for Parts<MultiLabelSet> {
 
 impl Samples for Parts<dyn ImageDataset> {
     fn parts(&self) -> Vec<(&'static str, usize)> {
-        sizes(&self.0, |set| set.len())
+        sizes(&self.0, ImageDataset::len)
     }
 
     fn name(&self, part: usize, index: usize) -> String {
@@ -94,7 +94,7 @@ impl Samples for Parts<dyn ImageDataset> {
 
 impl Samples for Parts<dyn SegmentationDataset> {
     fn parts(&self) -> Vec<(&'static str, usize)> {
-        sizes(&self.0, |set| set.len())
+        sizes(&self.0, SegmentationDataset::len)
     }
 
     fn name(&self, part: usize, index: usize) -> String {
@@ -136,14 +136,14 @@ pub fn correct_classification(path: &Path, options: &CheckOptions<'_>, to: &Path
     let mut left_out = Vec::new();
     let mut kept = choose(&set, &mut left_out)?;
     let label = |one: &Kept| set.label(one.part, one.index).unwrap_or_default();
-    let learnt: BTreeSet<String> = kept.iter().filter(|one| one.part == 0).map(label).collect();
-    retain_learnt(&set, &mut kept, &mut left_out, |one| learnt.contains(&label(one)));
+    let learned: BTreeSet<String> = kept.iter().filter(|one| one.part == 0).map(label).collect();
+    retain_learned(&set, &mut kept, &mut left_out, |one| learned.contains(&label(one)));
     let parts = counts(&set, &kept, path)?;
     let files = write_images(&set, &kept, &target)?;
     let rows = kept.iter().zip(files).map(|(one, file)| vec![file, NAMES[one.part].into(), label(one)]);
     target.write("labels.csv", &table(["path", "split", "label"].map(String::from).to_vec(), rows)?)?;
     target.finish()?;
-    let lost_classes = set.0[0].class_names().iter().filter(|name| !learnt.contains(*name)).cloned().collect();
+    let lost_classes = set.0[0].class_names().iter().filter(|name| !learned.contains(*name)).cloned().collect();
     Ok(Corrected { parts, lost_classes, left_out })
 }
 
@@ -161,13 +161,13 @@ pub fn correct_multi_label(path: &Path, options: &CheckOptions<'_>, to: &Path) -
     let parts = counts(&set, &kept, path)?;
     let has = |one: &Kept, class: usize| set.0[one.part].labels(one.index).contains(&(class as u32));
     let names = set.0[0].class_names();
-    let is_learnt = |class: usize| kept.iter().any(|one| one.part == 0 && has(one, class));
-    let (learnt, lost): (Vec<usize>, Vec<usize>) = (0..names.len()).partition(|&class| is_learnt(class));
+    let is_learned = |class: usize| kept.iter().any(|one| one.part == 0 && has(one, class));
+    let (learned, lost): (Vec<usize>, Vec<usize>) = (0..names.len()).partition(|&class| is_learned(class));
     let header =
-        ["path", "split"].map(String::from).into_iter().chain(learnt.iter().map(|&class| names[class].clone()));
+        ["path", "split"].map(String::from).into_iter().chain(learned.iter().map(|&class| names[class].clone()));
     let files = write_images(&set, &kept, &target)?;
     let rows = kept.iter().zip(files).map(|(one, file)| {
-        let flags = learnt.iter().map(|&class| u8::from(has(one, class)).to_string());
+        let flags = learned.iter().map(|&class| u8::from(has(one, class)).to_string());
         [file, NAMES[one.part].into()].into_iter().chain(flags).collect()
     });
     target.write("labels.csv", &table(header.collect(), rows)?)?;
@@ -210,17 +210,17 @@ pub fn correct_segmentation(path: &Path, options: &CheckOptions<'_>, to: &Path) 
         .map(|one| Ok(count(&set.0[one.part].mask(one.index)?, list.len()).0))
         .collect::<Result<_, DataError>>()?;
     let in_training = |class: usize| kept.iter().zip(&pixels).any(|(one, pixels)| one.part == 0 && pixels[class] > 0);
-    let (learnt, lost): (Vec<usize>, Vec<usize>) = (0..list.len()).partition(|&class| in_training(class));
-    if learnt.len() < 2 {
-        let classes = learnt.iter().map(|&class| list.names[class].clone()).collect();
+    let (learned, lost): (Vec<usize>, Vec<usize>) = (0..list.len()).partition(|&class| in_training(class));
+    if learned.len() < 2 {
+        let classes = learned.iter().map(|&class| list.names[class].clone()).collect();
         return Err(DataError::TooFewClasses { path: path.to_path_buf(), classes });
     }
-    let counting: Vec<bool> = pixels.iter().map(|pixels| learnt.iter().any(|&class| pixels[class] > 0)).collect();
+    let counting: Vec<bool> = pixels.iter().map(|pixels| learned.iter().any(|&class| pixels[class] > 0)).collect();
     let mut counts_for = counting.iter();
-    retain_learnt(&set, &mut kept, &mut left_out, |_| counts_for.next().copied().unwrap_or(true));
+    retain_learned(&set, &mut kept, &mut left_out, |_| counts_for.next().copied().unwrap_or(true));
     let parts = counts(&set, &kept, path)?;
     let mut ids = [IGNORED; 256];
-    learnt.iter().enumerate().for_each(|(id, &class)| ids[class] = id as u8);
+    learned.iter().enumerate().for_each(|(id, &class)| ids[class] = id as u8);
     target.folder("masks")?;
     let files = write_images(&set, &kept, &target)?;
     kept.par_iter().try_for_each(|one| {
@@ -228,7 +228,7 @@ pub fn correct_segmentation(path: &Path, options: &CheckOptions<'_>, to: &Path) 
         mask.iter_mut().for_each(|id| *id = ids[usize::from(*id)]);
         target.write(&format!("masks/{}.png", one.stem), &target::png(&mask.into())?)
     })?;
-    let classes = learnt.iter().enumerate().map(|(id, &class)| {
+    let classes = learned.iter().enumerate().map(|(id, &class)| {
         let color = list.palette[class].map(|channel| toml::Value::from(i64::from(channel))).to_vec();
         let mut entry = toml::Table::new();
         entry.insert("name".into(), list.names[class].clone().into());
@@ -245,15 +245,15 @@ pub fn correct_segmentation(path: &Path, options: &CheckOptions<'_>, to: &Path) 
     Ok(Corrected { parts, lost_classes: lost.into_iter().map(|class| list.names[class].clone()).collect(), left_out })
 }
 
-/// Leaves out the samples of which no class is learnt.
-fn retain_learnt(
+/// Leaves out the samples of which no class is learned.
+fn retain_learned(
     set: &dyn Samples,
     kept: &mut Vec<Kept>,
     left_out: &mut Vec<BadImage>,
-    mut is_learnt: impl FnMut(&Kept) -> bool,
+    mut is_learned: impl FnMut(&Kept) -> bool,
 ) {
     kept.retain(|one| {
-        let keeps = is_learnt(one);
+        let keeps = is_learned(one);
         if !keeps {
             let problem = ImageProblem::Repeated("has no class that a training image has".into());
             left_out.push(BadImage { image: set.name(one.part, one.index), problem });

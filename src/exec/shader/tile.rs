@@ -28,7 +28,7 @@ pub enum Tiling {
     /// Registers only, for software adapters: barriers are expensive there (a 64×64 workgroup tile reached 2–3 GFLOP/s
     /// on llvmpipe, registers alone 8–11).
     Register,
-    /// As `Register`, for software adapters with subgroups of [`SUBGROUP`]: the invocations of one load different rows of
+    /// As `Register`, for software adapters with subgroups of `SUBGROUP` invocations: the invocations of one load different rows of
     /// the left operand and exchange them by shuffles. llvmpipe (Mesa 22.3) loads from buffers inside of a loop lane by lane,
     /// even from one address for all, while a shuffle is one instruction: 9.2 GFLOP/s a core where `Register` reaches 5.
     Subgroup,

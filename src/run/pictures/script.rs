@@ -1,6 +1,6 @@
 //! Letters in the order and form in which they are drawn: Arabic letters join, and runs from right to left are turned.
 
-/// How a letter joins its neighbours.
+/// How a letter joins its neighbors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Join {
     /// With neither.
@@ -72,7 +72,7 @@ fn is_right_to_left(letter: char) -> bool {
     matches!(letter, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
 }
 
-/// Marks that change how their neighbours look, and are nothing by themselves.
+/// Marks that change how their neighbors look, and are nothing by themselves.
 fn is_mark(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{64b}'..='\u{652}')
 }
@@ -89,7 +89,7 @@ pub(super) fn in_drawing_order(text: &str) -> Vec<char> {
         match runs.last_mut() {
             // A blank between words of a run belongs to it.
             Some((run_is_right, run)) if *run_is_right == is_right || (*run_is_right && letter == ' ') => {
-                run.push(letter)
+                run.push(letter);
             }
             Some((true, run)) => {
                 let blanks = run.len() - run.iter().rposition(|known| *known != ' ').map_or(0, |last| last + 1);
@@ -113,7 +113,7 @@ pub(super) fn in_drawing_order(text: &str) -> Vec<char> {
     runs.into_iter().flat_map(turned).collect()
 }
 
-/// Arabic letters in the forms that their neighbours demand.
+/// Arabic letters in the forms that their neighbors demand.
 fn joined(letters: &[char]) -> Vec<char> {
     let mut forms = Vec::with_capacity(letters.len());
     let mut at = 0;
@@ -155,7 +155,7 @@ mod tests {
     /// `arabic_reshaper.reshape` and `bidi.algorithm.get_display` of Python give the same letters.
     #[test]
     fn arabic_joins_and_runs_are_turned() {
-        // qitt (cat): initial qaf, final teh; tah is medial.
+        // qitt (cat): initial qaf, final ta marbuta; the middle letter is medial.
         assert_eq!(drawn("\u{642}\u{637}\u{629}"), "\u{fe94}\u{fec4}\u{fed7}");
         // salam (peace) has lam and alef in one.
         assert_eq!(drawn("\u{633}\u{644}\u{627}\u{645}"), "\u{fee1}\u{fefc}\u{feb3}");

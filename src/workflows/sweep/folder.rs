@@ -58,7 +58,7 @@ impl Sweep {
                 return Err(SweepError::Taken { folder, number: index + 1 });
             }
             let state = found(&folder).map_err(TrainError::from);
-            let differences = state.and_then(|state| Ok(self.differences(cell, &folder, &state, &mut sizes)?));
+            let differences = state.and_then(|state| self.differences(cell, &folder, &state, &mut sizes));
             let differences = differences
                 .map_err(|source| SweepError::Unreadable { folder: folder.clone(), source: Box::new(source) })?;
             if !differences.is_empty() {
@@ -102,6 +102,11 @@ impl Sweep {
         let (old, mut new) = (self.kept(&folder.join("config.toml"))?, self.resolved(&cell.settings)?);
         if let Some(size) = new.get_mut("image_size").filter(|size| size.as_str() == Some("auto")) {
             *size = self.decided_size(cell, sizes)?.into();
+        }
+        // The settings of a run hold the values that `auto` stood for: those of the weights that it started from, or of its images.
+        if new.get("normalize").is_some_and(|value| value.as_str() == Some("auto")) {
+            let of_weights = old.get("normalize").filter(|_| new.contains_key("init")).cloned();
+            new.insert("normalize".into(), of_weights.unwrap_or_else(|| "dataset".into()));
         }
         let text = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
         let differs = |key: &&String| {

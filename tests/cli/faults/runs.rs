@@ -203,11 +203,13 @@ fn changed_data_and_settings_are_named_and_need_consent() {
 fn relabelled_tables_and_repainted_masks_are_named() {
     let place = Place::with_photos(4);
     let table = |label: &str| {
-        let mut text = "Picture,Weight,Kind\n".to_owned();
+        let mut text = "Picture,Weight,Kind,Split\n".to_owned();
         for class in place.list("photos").into_iter().filter(|name| !name.ends_with(".csv")) {
             for (number, name) in place.list(&format!("photos/{class}")).into_iter().enumerate() {
                 let kind = if number == 0 && class == "disc" { label } else { class.as_str() };
-                text += &format!("{class}/{name},{number},{kind}\n");
+                // Without this column the split would follow the labels.
+                let split = if number == 3 { "val" } else { "train" };
+                text += &format!("{class}/{name},{number},{kind},{split}\n");
             }
         }
         place.write("photos/t.csv", text);

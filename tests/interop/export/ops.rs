@@ -259,6 +259,6 @@ fn unknown_and_repeated_names_of_outputs_are_refused() {
     let g = graph_of(ops::relu);
     let mut session = Session::new(exec::open("cpu").expect("an engine"), &g, 0).expect("starts");
     let error = export(&g, &mut session, &["logits"]).expect_err("a refusal").to_string();
-    assert!(error.contains("`logits`") && error.contains("but y"), "{error}");
+    assert!(error.contains("`logits`") && error.contains("it has y"), "{error}");
     assert!(export(&g, &mut session, &["y", "y"]).is_err(), "one name for two outputs");
 }
