@@ -186,7 +186,11 @@ fn a_call_that_no_kernel_can_serve_is_a_typed_error() {
     let name = || "nobody_has_this".to_owned();
     refused("nobody_has_this", KernelError::Unknown { name: name() }, "nobody_has_this is not registered");
     let geometry = "shadegrad::kernel::conv::ConvGeometry";
-    refused("conv_fwd", KernelError::Geometry { name: "conv_fwd".into(), geometry }, "needs the geometry shadegrad::kernel");
+    refused(
+        "conv_fwd",
+        KernelError::Geometry { name: "conv_fwd".into(), geometry },
+        "needs the geometry shadegrad::kernel",
+    );
 }
 
 #[test]
