@@ -21,6 +21,7 @@
 //! reads.
 
 pub mod augment;
+mod bad_image;
 mod batch;
 mod bounds;
 pub mod check;
@@ -65,13 +66,14 @@ mod truncation;
 use std::path::Path;
 
 pub use augment::{Augment, Augmentation};
+pub use bad_image::{BadImage, ImageProblem};
 pub use batch::{Batch, Identity, SampleLayout, SampleMut, Source, digest};
 pub use color::{ColorSpace, lightness};
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decisions::{ClassReading, Decisions, LeftOut, Why};
 pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
 pub use depth::SampleDepth;
-pub use error::{BadImage, DataError, ImageProblem, MissingHint};
+pub use error::{DataError, MissingHint};
 pub use format::{Confidence, Evidence};
 pub use formats::{
     FormatInfo, Recognized, formats, recognize_classification, recognize_multi_label, recognize_segmentation,
@@ -101,7 +103,7 @@ pub struct OpenOptions {
     pub val_split: f32,
     /// Seed of that split.
     pub seed: u64,
-    /// What the files do not tell.
+    /// Hints for reading the data.
     pub hints: Hints,
 }
 
@@ -135,7 +137,7 @@ pub struct SetOptions {
     pub seed: u64,
     /// Leave out incomplete pairs, instead of an error.
     pub skip_bad: bool,
-    /// What the files do not tell.
+    /// Hints for reading the data.
     pub hints: Hints,
 }
 

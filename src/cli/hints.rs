@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::data::Hints;
 
-/// What the files do not tell.
+/// Hints for reading the data.
 #[derive(clap::Args)]
 pub(super) struct HintArgs {
     /// Column of a table that names the image files: its name, or its number from 1

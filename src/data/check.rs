@@ -29,7 +29,7 @@ pub struct CheckOptions<'a> {
     pub val_split: f32,
     /// Seed of that split.
     pub seed: u64,
-    /// What the files do not tell.
+    /// Hints for reading the data.
     pub hints: Hints,
     /// Called with the number of samples read and the number of all samples.
     pub progress: ProgressFn<'a>,

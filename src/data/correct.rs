@@ -7,7 +7,7 @@
 //! | a mask, stored in any way | an 8-bit PNG of class numbers; 255 is ignored |
 //! | classes | `classes.toml`, or the labels in `labels.csv` |
 //! | parts | `train.txt`, `val.txt`, `test.txt`, or the column `split` |
-//! | what cannot be read, lacks its other half, or is the same picture as one of another part or class | left out |
+//! | an unreadable file; an image without mask, or a mask without image; a duplicate in another part or class | left out |
 //! | a class without a training image or pixel | left out; pixels of it are ignored |
 
 mod sets;
@@ -45,8 +45,10 @@ trait Samples: Sync {
     fn name(&self, part: usize, index: usize) -> String;
     /// The picture that training would be given.
     fn image(&self, part: usize, index: usize) -> Result<RgbImage, DataError>;
-    /// What must be the same for two equal pictures: the label or labels.
-    fn label(&self, part: usize, index: usize) -> Option<String>;
+    /// The label or labels. Two equal pictures must have the same.
+    fn label(&self, _part: usize, _index: usize) -> Option<String> {
+        None
+    }
     /// How 16-bit samples are read.
     fn depth(&self) -> Option<&SampleDepth>;
     /// What else must be readable of a sample.

@@ -24,8 +24,8 @@ use image::error::ImageError;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel, RgbImage};
 
+use super::bad_image::{BadImage, ImageProblem};
 use super::depth::SampleDepth;
-use super::error::{BadImage, ImageProblem};
 use super::text::open_regular;
 use super::{DataError, bounds, frames, icc, sniff, truncation};
 

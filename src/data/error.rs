@@ -1,15 +1,12 @@
 //! Errors about data, with a message that names the file, the fault and the remedy.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::bad_image::{BadImage, ImageProblem, SUPPORTED};
 use super::decisions::{Decisions, LeftOut};
-
-/// Image kinds that are decoded, as text for messages.
-pub(crate) const SUPPORTED: &str = "JPEG, PNG, WebP, BMP, GIF and TIFF";
 
 /// An error about data. The message names the file, the fault and the remedy.
 #[derive(Debug, Error)]
@@ -113,7 +110,7 @@ pub enum DataError {
         /// The content and the expectation.
         problem: String,
     },
-    /// A table whose columns cannot be told apart.
+    /// A table whose columns are ambiguous.
     #[error(
         "{}: {problem}; its columns are {}; name the column of paths 'path' and that of labels 'label' in the first line",
         path.display(), column_words(columns)
@@ -121,12 +118,12 @@ pub enum DataError {
     Columns {
         /// The table.
         path: PathBuf,
-        /// What is not known.
+        /// The unknown column.
         problem: String,
         /// First line and a value of each column.
         columns: Vec<(String, String)>,
     },
-    /// Columns were named, and there is no table.
+    /// Columns named for data without a table.
     #[error("{}: columns or a root of images are named for a table, but it is no table (.csv, .tsv) and holds none", path.display())]
     NoTable {
         /// The data set.
@@ -211,7 +208,7 @@ pub enum DataError {
     Unwritten {
         /// File or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// A setting out of range.
@@ -245,7 +242,7 @@ impl DataError {
         }
     }
 
-    /// What a person can say for the data to be read, where that is a way out.
+    /// The hint that would make the data readable, if there is one.
     pub fn hint(&self) -> Option<MissingHint> {
         match self {
             Self::Columns { .. } => Some(MissingHint::Columns),
@@ -278,156 +275,6 @@ pub enum MissingHint {
     ImageRoot,
     /// The threshold of masks, with the value that is likely.
     MaskThreshold(u8),
-}
-
-/// An image that cannot be used, and its fault.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadImage {
-    /// Its path, or its position in a packed file.
-    pub image: String,
-    /// The fault.
-    pub problem: ImageProblem,
-}
-
-impl fmt::Display for BadImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.image, self.problem)
-    }
-}
-
-/// A fault of an image file.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ImageProblem {
-    /// A listed file that does not exist.
-    #[error("file not found")]
-    Missing,
-    /// A file that the system does not let be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(String),
-    /// An empty file.
-    #[error("file is empty (0 bytes)")]
-    Empty,
-    /// Content that is no image of a known kind.
-    #[error("not an image: its content is none of {SUPPORTED}")]
-    NotAnImage,
-    /// An image of a kind without decoder.
-    #[error("{0} image, which is not supported; convert it to one of {SUPPORTED}")]
-    Unsupported(String),
-    /// A known kind of file that is not read.
-    #[error("is {kind}, which is not read; {remedy}")]
-    OtherKind {
-        /// The kind, from its first bytes.
-        kind: &'static str,
-        /// The remedy.
-        remedy: String,
-    },
-    /// Floating-point samples outside of 0 to 1.
-    #[error("holds 32-bit floats such as {0}, expected 0 to 1; scale them, or save the image with 8 or 16 bits")]
-    FloatRange(String),
-    /// A picture turned by EXIF with a mask that is not, where sizes and settings do not decide which one fits.
-    #[error(
-        "has an EXIF orientation and its mask has none, so the mask may fit the upright or the stored picture; \
-         set orientation = \"upright\" or \"stored\" in classes.toml"
-    )]
-    Orientation,
-    /// A file that ends before its picture.
-    #[error("truncated: the file ends before the picture is complete")]
-    Truncated,
-    /// A file that the decoder refuses.
-    #[error("damaged: {0}")]
-    Damaged(String),
-    /// A picture beyond the size limits.
-    #[error(
-        "its header says {width}x{height} pixels; the limit is {max_side} a side and {max_pixels} in all (make it smaller)"
-    )]
-    TooLarge {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-        /// Largest side allowed.
-        max_side: u32,
-        /// Largest area allowed.
-        max_pixels: u64,
-    },
-    /// A file with fewer bytes than any picture of its claimed size.
-    #[error("damaged: its header says {width}x{height} pixels, which its {bytes} bytes cannot hold")]
-    Hollow {
-        /// Size of the file.
-        bytes: u64,
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
-    /// A file beyond the size limit in bytes.
-    #[error("has {bytes} bytes; the limit is {limit} bytes")]
-    FileTooLarge {
-        /// Size of the file.
-        bytes: u64,
-        /// Largest size allowed.
-        limit: u64,
-    },
-    /// An image without mask.
-    #[error("has no mask; add one of the same name, or remove the image")]
-    NoMask,
-    /// A mask without image.
-    #[error("is a mask without image; add an image of the same name, or remove the mask")]
-    NoImage,
-    /// A pair outside of the parts of its set.
-    #[error("lies in neither the train nor the val nor the test part; move it into one")]
-    NoPart,
-    /// Several files with the same name.
-    #[error("cannot be paired by name: {0} have the same name; rename or remove all but one of each")]
-    Ambiguous(String),
-    /// A line of a list with a fault.
-    #[error("{0}; correct the list or add the file")]
-    Listed(String),
-    /// A mask of another size than its image.
-    #[error("is {}x{} pixels, but its image {image} is {}x{}; both must have the same size", mask_size.0, mask_size.1, image_size.0, image_size.1)]
-    SizesDiffer {
-        /// Name of the image.
-        image: String,
-        /// Width and height of the image.
-        image_size: (u32, u32),
-        /// Width and height of the mask.
-        mask_size: (u32, u32),
-    },
-    /// A file of a kind that cannot be a mask.
-    #[error("cannot be a mask: {0}")]
-    MaskFormat(String),
-    /// A mask that was saved with loss.
-    #[error("cannot be a mask: JPEG, whose compression changes the values; save masks as PNG")]
-    LossyMask,
-    /// A good picture that no copy of the set may hold.
-    #[error("{0}")]
-    Repeated(String),
-    /// Pixels of a mask outside of the classes.
-    #[error(
-        "{} outside the {classes} classes; correct the mask, or list the class or the ignored value in classes.toml",
-        outside_words(outside)
-    )]
-    OutsideClasses {
-        /// Each value or color, with its number of pixels.
-        outside: Vec<(String, u64)>,
-        /// Number of classes.
-        classes: usize,
-    },
-}
-
-/// `value 37 (12 pixels), value 40 (1 pixel)`; of many values the most frequent.
-fn outside_words(outside: &[(String, u64)]) -> String {
-    const SHOWN: usize = 8;
-    let mut sorted: Vec<_> = outside.iter().collect();
-    sorted.sort_by_key(|(_, pixels)| std::cmp::Reverse(*pixels));
-    let word =
-        |&(value, pixels): &&(String, u64)| format!("{value} ({pixels} pixel{})", if *pixels == 1 { "" } else { "s" });
-    let mut words: Vec<String> = sorted.iter().take(SHOWN).map(word).collect();
-    if sorted.len() > SHOWN {
-        words.push(format!("{} more", sorted.len() - SHOWN));
-    }
-    words.join(", ")
 }
 
 /// Whether no image is where its table says.

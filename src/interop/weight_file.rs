@@ -99,7 +99,7 @@ impl WeightFile {
     }
 }
 
-/// What a file is that holds no weights in a form that is read, and what to do.
+/// The kind of a file without readable weights, and the remedy.
 fn other_kind(start: &[u8]) -> Option<(&'static str, &'static str)> {
     let text = start.trim_ascii_start().to_ascii_lowercase();
     Some(match start {

@@ -38,8 +38,13 @@ impl ImageSize {
         self == Self::AUTO
     }
 
-    /// This size. In the place of [`Self::AUTO`]: [`Self::STREETS`] for scenes, which are no pictures; for pictures such as one
-    /// of a height and width, the size with its proportions and about as many pixels as [`Self::STREETS`], in steps of 16.
+    /// The size of training images. `picture` is the height and width of the data's typical picture, `None` for built-in scenes.
+    ///
+    /// | this size | result |
+    /// |---|---|
+    /// | a height and width | the same |
+    /// | [`Self::AUTO`], scenes | [`Self::STREETS`] |
+    /// | [`Self::AUTO`], pictures | the picture's proportions, about the area of [`Self::STREETS`], sides in steps of 16 |
     pub fn decided(self, picture: Option<[usize; 2]>) -> Self {
         match picture {
             _ if !self.is_auto() => self,

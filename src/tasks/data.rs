@@ -44,7 +44,7 @@ pub struct DataSource {
     pub skip_bad: bool,
     /// Height and width that images are resized to. [`ImageSize::AUTO`] for a data set until `decide_size`.
     pub size: ImageSize,
-    /// What the files of the data do not tell.
+    /// Hints for reading the data.
     pub hints: Hints,
 }
 

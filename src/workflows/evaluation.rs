@@ -24,7 +24,7 @@ pub struct EvalOptions {
     pub val_split: Option<f64>,
     /// Seed of that split; by default that of the run.
     pub seed: Option<u64>,
-    /// What the files of the data do not tell; by default what the run was told of its data.
+    /// Hints for reading the data. The default is the hints of the run.
     pub hints: Hints,
     /// Whether unreadable images are left out.
     pub skip_bad: bool,
@@ -112,8 +112,8 @@ pub(super) fn data_source(checkpoint: &Checkpoint, options: &EvalOptions) -> Res
     })
 }
 
-/// What a run was told of its data, as far as it holds for the data set that is asked for. The columns hold for another
-/// table; the root of images does not, since other images may have the same names below it.
+/// The hints of a run that are valid for the data set `asked`. Another table keeps the columns. It does not keep the root of
+/// images, since other images may have the same names below that root.
 fn kept_hints(own: Hints, asked: Option<&Path>) -> Hints {
     match asked {
         None => own,

@@ -27,7 +27,7 @@ pub struct PreviewOptions {
     pub mix: Mix,
     /// Folder of the data; built-in scenes when not given.
     pub data: Option<PathBuf>,
-    /// What the files of the data do not tell.
+    /// Hints for reading the data.
     pub hints: Hints,
     /// Size of the images; by default that of the task's training.
     pub image_size: Option<ImageSize>,

@@ -138,7 +138,7 @@ fn color_profiles_are_noted() {
     assert_eq!(image, RgbImage::from_pixel(4, 4, Rgb([10, 200, 90])));
 }
 
-/// Several frames are told as several pages are.
+/// A note counts files with several frames, as it counts files with several pages.
 #[test]
 fn animations_are_noted() {
     let dir = temp();

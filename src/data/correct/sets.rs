@@ -83,10 +83,6 @@ impl Samples for Parts<dyn ImageDataset> {
         self.0[part].image(index)
     }
 
-    fn label(&self, _: usize, _: usize) -> Option<String> {
-        None
-    }
-
     fn depth(&self) -> Option<&SampleDepth> {
         self.0[0].depth()
     }
@@ -103,10 +99,6 @@ impl Samples for Parts<dyn SegmentationDataset> {
 
     fn image(&self, part: usize, index: usize) -> Result<RgbImage, DataError> {
         self.0[part].image(index)
-    }
-
-    fn label(&self, _: usize, _: usize) -> Option<String> {
-        None
     }
 
     fn depth(&self) -> Option<&SampleDepth> {

@@ -177,7 +177,7 @@ fn of_picture(picture: DynamicImage, samples: Samples) -> Result<RawMask, ImageP
     Ok(RawMask { width, height, stored })
 }
 
-/// The factor from the highest value of so many bits to 255.
+/// 255 divided by the highest value of this bit depth.
 fn white(depth: BitDepth) -> u8 {
     match depth {
         BitDepth::One => 255,

@@ -57,7 +57,7 @@ pub(super) fn letters(text: &str) -> Vec<Letter> {
     FONTS.lock().unwrap_or_else(PoisonError::into_inner).letters(text)
 }
 
-/// Letters that were drawn as numbers since no font has them, in words; each is told once.
+/// A note of the letters that no font has, which pictures show as numbers. A second call omits them.
 pub fn take_missing() -> Option<String> {
     let missing = std::mem::take(&mut FONTS.lock().unwrap_or_else(PoisonError::into_inner).missing);
     if missing.is_empty() {
