@@ -136,6 +136,9 @@ fn complain_of_damage(run: &Path) {
     damage.into_iter().for_each(|line| complain(format_args!("warning: {line}")));
 }
 
+/// Exit code of a process that SIGPIPE ends, as shells report it: 128 and 13.
+const BROKEN_PIPE: u8 = 141;
+
 /// Parses the arguments and runs the verb.
 pub fn run() -> ExitCode {
     limits::catch_aborts();
@@ -149,8 +152,8 @@ pub fn run() -> ExitCode {
             ExitCode::from(2)
         }
         Ok(code) => code,
-        // The reader of the results has closed the pipe.
-        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        // The reader of the results has closed the pipe, and results are lost.
+        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(BROKEN_PIPE),
         Err(error) => {
             complain(format_args!("error: {}", advice::message(&error)));
             advice::flags(&error).into_iter().for_each(complain);

@@ -12,7 +12,7 @@ mod state;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use check::check_kernels;
+use check::{check_kernels, check_state};
 pub(crate) use check::check_type;
 pub use domain::Domain;
 pub use error::GraphError;
@@ -228,7 +228,7 @@ impl Graph {
         decay: bool,
     ) -> Result<Value, GraphError> {
         let name = self.scoped(name);
-        if let Err(rule) = check_type(&ty) {
+        if let Err(rule) = check_state(&ty) {
             let (at, shapes) = (at(&name), ty.shape.to_string());
             return Err(GraphError::Shape { op: "state", at, shapes, rule });
         }

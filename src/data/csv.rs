@@ -26,7 +26,7 @@ use super::lists;
 use super::parts::Part;
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::text::read_text;
-use super::{BadImage, ClassificationDataset, DataError, Decisions, Hints, ImageProblem, OpenOptions, Splits, names};
+use super::{ClassificationDataset, DataError, Decisions, Hints, OpenOptions, Splits, names};
 use columns::{Columns, Labels};
 pub(super) use columns::{Found, LABEL_NAMES, Raw, part_of_value};
 pub(super) use files::Files;
