@@ -12,8 +12,8 @@ mod state;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use check::{check_kernels, check_state};
 pub(crate) use check::check_type;
+use check::{check_kernels, check_state};
 pub use domain::Domain;
 pub use error::GraphError;
 pub use onnx::{ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};

@@ -116,7 +116,9 @@ fn of_task(error: &TaskError) -> Option<&'static str> {
 
 fn of_train(error: &TrainError) -> Option<String> {
     let flags = match error {
-        TrainError::Exec(ExecError::OutOfMemory { during, .. }) if during == MAKING_STATES => "--model, --base or --depth",
+        TrainError::Exec(ExecError::OutOfMemory { during, .. }) if during == MAKING_STATES => {
+            "--model, --base or --depth"
+        }
         TrainError::Exec(ExecError::OutOfMemory { .. } | ExecError::TooLarge { .. }) => {
             "--batch-size or --image-size, or a smaller network (--base, --depth)"
         }
