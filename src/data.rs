@@ -42,6 +42,7 @@ mod hints;
 mod icc;
 mod idx;
 mod images;
+mod kept;
 mod listing;
 mod lists;
 mod loader;
@@ -80,6 +81,7 @@ pub use formats::{
 };
 pub use hints::Hints;
 pub use images::{ImageDataset, ImageSplits, open_images};
+pub(crate) use kept::Kept;
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
@@ -89,8 +91,8 @@ pub use multilabel::{MultiLabelSet, MultiLabelSplits, open_multi_label};
 pub(crate) use names::one_line;
 pub use normalize::{Normalization, PixelSums};
 pub use prepare::{
-    ClassificationSource, ColorizationSource, Labeled, LabeledSource, MultiLabelSource, PairFacts, PrepareOptions,
-    Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn, SampleSet,
+    ClassificationSource, ColorizationSource, CropSource, Crops, Labeled, LabeledSource, MultiLabelSource, PairFacts,
+    PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn, SampleSet,
     SegmentationSource, prepare,
 };
 pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};

@@ -7,6 +7,7 @@
 //! | images | RGB | covering and cropping to the center | images without color |
 //! | images with masks | RGB, then classes | stretching; nearest for the mask | sums of the channels, pixels of each class |
 
+mod crops;
 mod images;
 mod labeled;
 mod pairs;
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub use crops::{CropSource, Crops};
 pub(crate) use images::is_grey;
 pub use images::{ColorizationSource, PreparedImages};
 pub use labeled::{ClassificationSource, Labeled, LabeledSource, MultiLabelSource, PreparedClasses, PreparedLabels};
@@ -98,13 +100,14 @@ pub trait SampleSet: Clone + Send + Sync {
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
     /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size, and cropped to
-    /// the center.
+    /// the center. Returns height and width of the image before.
     ///
     /// # Errors
     /// [`DataError::BadImage`] if one of its files cannot be read.
-    fn fill(&self, index: usize, (height, width): (u32, u32), out: &mut [u8]) -> Result<(), DataError> {
-        cover_into(&self.image(index)?, width, height, out);
-        Ok(())
+    fn fill(&self, index: usize, (height, width): (u32, u32), out: &mut [u8]) -> Result<(u32, u32), DataError> {
+        let image = self.image(index)?;
+        cover_into(&image, width, height, out);
+        Ok((image.height(), image.width()))
     }
 
     /// The counts of one sample.
@@ -125,6 +128,8 @@ pub struct Prepared<S: SampleSet> {
     set: S,
     /// Height and width.
     size: (u32, u32),
+    /// Height and width of each good image before.
+    own_sizes: Vec<(u32, u32)>,
     /// The resized samples.
     store: Store,
     facts: S::Facts,
@@ -174,13 +179,14 @@ fn read<S: SampleSet>(
     let size = (options.height, options.width);
     let mut prepared = Vec::with_capacity(parts.len());
     for set in parts {
-        let (store, counts) = Store::read(set.len(), bytes, budget, |index, slot| {
-            let outcome = set.fill(index, size, slot).map(|()| set.count(slot));
+        let (store, found) = Store::read(set.len(), bytes, budget, |index, slot| {
+            let outcome = set.fill(index, size, slot).map(|own| (own, set.count(slot)));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
             outcome
         })?;
         budget -= store.bytes();
-        prepared.push(Prepared { set: set.clone(), size, store, facts: set.facts(counts) });
+        let (own_sizes, counts) = found.into_iter().unzip();
+        prepared.push(Prepared { set: set.clone(), size, own_sizes, store, facts: set.facts(counts) });
     }
     Ok(prepared)
 }
@@ -199,6 +205,16 @@ impl<S: SampleSet> Prepared<S> {
     /// Height and width of all samples, in pixels.
     pub fn size(&self) -> (u32, u32) {
         self.size
+    }
+
+    /// Height and width of good image `index` as its file has it.
+    pub fn own_size(&self, index: usize) -> (u32, u32) {
+        self.own_sizes[index]
+    }
+
+    /// Whether an image had another size than the samples.
+    pub fn is_resized(&self) -> bool {
+        self.own_sizes.iter().any(|own| *own != self.size)
     }
 
     /// Number of pixels of a sample.

@@ -3,8 +3,10 @@
 mod evaluation;
 pub(crate) mod metrics;
 mod objective;
+mod own_masks;
 mod predict;
 mod settings;
+mod upscale;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -51,6 +53,20 @@ pub const WEIGHTED_IOU: Score = Score::new("val_weighted_iou", "weighted IoU", U
 /// Share of the pixels predicted correctly.
 pub const PIXEL_ACCURACY: Score = Score::new("val_pixel_accuracy", "pixel accuracy", Unit::Percent, Better::Higher);
 
+/// [`MEAN_IOU`] at the masks' own sizes.
+pub const OWN_MEAN_IOU: Score = Score::new("val_own_mean_iou", "own-size mean IoU", Unit::Share, Better::Higher);
+/// [`WEIGHTED_IOU`] at the masks' own sizes.
+pub const OWN_WEIGHTED_IOU: Score =
+    Score::new("val_own_weighted_iou", "own-size weighted IoU", Unit::Share, Better::Higher);
+/// [`PIXEL_ACCURACY`] at the masks' own sizes.
+pub const OWN_PIXEL_ACCURACY: Score =
+    Score::new("val_own_pixel_accuracy", "own-size pixel accuracy", Unit::Percent, Better::Higher);
+
+/// Scores at the size of the images that the network sees; the first decides which epoch is best.
+const SCORES: [Score; 3] = [MEAN_IOU, WEIGHTED_IOU, PIXEL_ACCURACY];
+/// Scores at the masks' own sizes.
+const OWN_SCORES: [Score; 3] = [OWN_MEAN_IOU, OWN_WEIGHTED_IOU, OWN_PIXEL_ACCURACY];
+
 /// Validation scenes of the built-in data.
 const STREETS_VAL: usize = 64;
 /// A mirrored photograph keeps its classes. An erased patch would hide classes that must be predicted.
@@ -86,12 +102,12 @@ impl Task for Segment {
         TaskCard {
             task: self.name().into(),
             title: "Segmentation".into(),
-            scores: vec![MEAN_IOU, WEIGHTED_IOU, PIXEL_ACCURACY],
+            scores: SCORES.into_iter().chain(OWN_SCORES).collect(),
             panels: vec![
                 Panel::new(
                     "Intersection over union",
                     "intersection over union",
-                    &[("mean", MEAN_IOU), ("weighted", WEIGHTED_IOU)],
+                    &[("mean", MEAN_IOU), ("mean, own size", OWN_MEAN_IOU), ("weighted", WEIGHTED_IOU)],
                 ),
                 Panel::new(
                     "Pixel accuracy",
@@ -239,10 +255,12 @@ impl ImageSet for SegmentedImages {
     ) -> Result<Compared, TaskError> {
         let found = typed::<SegmentEvaluation>(found);
         let text = |score: Score, v: Option<f64>| v.map_or("–".into(), |v| score.format(v));
-        let scores: Vec<_> = found.iter().map(|one| one.class_scores()).collect();
-        let columns = [MEAN_IOU, WEIGHTED_IOU, PIXEL_ACCURACY];
-        let values = scores.iter().map(|s| {
-            let values = [s.mean_iou, s.weighted_iou, s.pixel_accuracy];
+        // The masks' own size is the same for all models; classes are scored there.
+        let has_own = found.iter().any(|one| one.own_confusion.is_some());
+        let scores: Vec<_> = found.iter().map(|one| one.own_scores()).collect();
+        let columns: Vec<Score> = SCORES.into_iter().chain(OWN_SCORES.into_iter().filter(|_| has_own)).collect();
+        let values = found.iter().zip(&scores).map(|(one, own)| {
+            let values = one.class_scores().three().into_iter().chain(own.three());
             columns.iter().zip(values).map(|(c, v)| text(c.clone(), v)).collect()
         });
         let table = Table {

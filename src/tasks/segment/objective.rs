@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::evaluation::SegmentEvaluation;
+use super::own_masks::OwnMasks;
 use super::{Segment, SegmentConfig, SegmentLoss};
 use crate::data::{Batch, PreparedPairs};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
@@ -36,6 +37,8 @@ pub struct Segmentation {
     training: Option<Training>,
     /// Pairs whose predictions are shown.
     shown: Option<Arc<PreparedPairs>>,
+    /// Their masks at their own sizes, where one differs from the images that the network sees.
+    own_masks: Option<Arc<OwnMasks>>,
 }
 
 impl Segmentation {
@@ -50,7 +53,7 @@ impl Segmentation {
         if card.palette.len() != card.classes.len() {
             return Err(TaskError::BadCard { key: "palette", expected: "a color for each class" });
         }
-        Ok(Segmentation { card, task_card: Segment.card(), training: None, shown })
+        Ok(Segmentation::of(card, None, shown))
     }
 
     /// For training.
@@ -61,7 +64,17 @@ impl Segmentation {
         shown: Option<Arc<PreparedPairs>>,
     ) -> Self {
         let training = Training { loss: config.loss, class_weights, update: config.settings().update() };
-        Segmentation { card, task_card: Segment.card(), training: Some(training), shown }
+        Segmentation::of(card, Some(training), shown)
+    }
+
+    fn of(card: ModelCard, training: Option<Training>, shown: Option<Arc<PreparedPairs>>) -> Self {
+        let own_masks = shown.as_ref().and_then(|pairs| OwnMasks::beside(pairs, card.image_size));
+        Segmentation { card, task_card: Segment.card(), training, shown, own_masks }
+    }
+
+    /// Whether the evaluation graph has the output [`port::LOGITS`]: for masks at their own size, and for predictions.
+    fn outputs_logits(&self) -> bool {
+        self.own_masks.is_some() || self.shown.is_none()
     }
 
     /// Logits and labels of a graph for `n` images.
@@ -119,6 +132,9 @@ impl Objective for Segmentation {
         g.output(port::TOTALS, totals);
         g.output(port::COUNTS, counts);
         g.output(port::PREDICTIONS, predictions);
+        if self.outputs_logits() {
+            g.output(port::LOGITS, logits);
+        }
         fuse(&mut g, FuseOptions::default());
         Ok(g)
     }
@@ -139,6 +155,6 @@ impl Objective for Segmentation {
     }
 
     fn begin(&self, samples: usize) -> Box<dyn Evaluation> {
-        Box::new(SegmentEvaluation::new(&self.card, samples, self.shown.clone()))
+        Box::new(SegmentEvaluation::new(&self.card, samples, self.shown.clone(), self.own_masks.clone()))
     }
 }

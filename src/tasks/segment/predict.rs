@@ -1,16 +1,17 @@
 //! Prediction of masks for single images.
 
-use image::imageops::FilterType;
 use image::{GrayImage, RgbImage};
 use serde_json::{Map, Value as Json, json};
 
 use super::Segmentation;
+use super::upscale::classes_at;
 use crate::data::{Batch, one_line, stretch_into};
 use crate::exec::AnyEngine;
 use crate::run::Checkpoint;
 use crate::run::pictures::{mask_png, painted, png_bytes};
 use crate::tasks::TaskError;
 use crate::tasks::predict::{Prediction, Predictor};
+use crate::train::outputs::Outputs;
 use crate::train::step::port;
 use crate::train::{LoadedModel, Objective, TrainError};
 
@@ -36,9 +37,12 @@ impl SegmentPredictor {
     /// # Errors
     /// When the device is lost.
     pub fn classes(&mut self, image: Vec<f32>) -> Result<Vec<u8>, TrainError> {
+        Ok(self.forward(image)?.get(port::PREDICTIONS).iter().map(|&class| class as u8).collect())
+    }
+
+    fn forward(&mut self, image: Vec<f32>) -> Result<Outputs, TrainError> {
         let batch = Batch { images: image, indices: vec![0], ..Batch::default() };
-        let outputs = self.model.forward(&self.objective, 1, &batch)?;
-        Ok(outputs.get(port::PREDICTIONS).iter().map(|&class| class as u8).collect())
+        self.model.forward(&self.objective, 1, &batch)
     }
 
     /// Class numbers (`mask`) and the image tinted with the classes' colors (`overlay`), both of the image's size.
@@ -48,8 +52,9 @@ impl SegmentPredictor {
         let mut bytes = vec![0; 3 * h * w];
         stretch_into(image, w as u32, h as u32, &mut bytes);
         let pixels = bytes.iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]).collect();
-        let small = GrayImage::from_raw(w as u32, h as u32, self.classes(pixels)?).unwrap_or_default();
-        let mask = image::imageops::resize(&small, image.width(), image.height(), FilterType::Nearest);
+        let mut mask = GrayImage::new(image.width(), image.height());
+        let (size, classes) = ((image.height() as usize, image.width() as usize), card.classes.len());
+        classes_at(self.forward(pixels)?.get(port::LOGITS), [h, w, classes], size, &mut mask);
         let colors = painted((image.height(), image.width()), mask.as_raw(), &card.palette);
         let mut overlay = image.clone();
         overlay.iter_mut().zip(colors.iter()).for_each(|(v, &c)| *v = ((u16::from(*v) + u16::from(c)) / 2) as u8);

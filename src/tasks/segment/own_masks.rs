@@ -1,0 +1,34 @@
+//! Masks at their own size, for scores at that size.
+
+use std::sync::Arc;
+
+use image::GrayImage;
+
+use crate::data::{DataError, Kept, PreparedPairs};
+
+/// Bytes of masks that are kept; further ones are decoded at each use.
+const BUDGET: u64 = 512 << 20;
+
+/// Masks of a prepared set at their own size.
+pub(super) struct OwnMasks {
+    pairs: Arc<PreparedPairs>,
+    kept: Kept<GrayImage>,
+}
+
+impl OwnMasks {
+    /// The masks of `pairs`, if one has another size than the images that a network sees (height, width).
+    pub fn beside(pairs: &Arc<PreparedPairs>, seen: [usize; 2]) -> Option<Arc<Self>> {
+        let seen = (seen[0] as u32, seen[1] as u32);
+        let differ = (0..pairs.len()).any(|index| pairs.own_size(index) != seen);
+        differ.then(|| Arc::new(OwnMasks { pairs: Arc::clone(pairs), kept: Kept::new(pairs.len(), BUDGET) }))
+    }
+
+    /// The mask of pair `index`.
+    ///
+    /// # Errors
+    /// When it is not kept and its file can no longer be read.
+    pub fn get(&self, index: usize) -> Result<Arc<GrayImage>, DataError> {
+        let bytes = |mask: &GrayImage| u64::from(mask.width()) * u64::from(mask.height());
+        self.kept.get(index, bytes, || self.pairs.dataset().mask(self.pairs.original_index(index)))
+    }
+}
