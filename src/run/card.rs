@@ -32,6 +32,9 @@ pub struct ModelCard {
 }
 
 const SAMPLE_BITS: &str = "sample_bits";
+const PIXELS: &str = "pixels";
+const OWN: &str = "own";
+const TILE: &str = "tile";
 
 /// Metadata key: the epoch after which the checkpoint was written. A checkpoint written within an epoch lacks it.
 pub const EPOCH: &str = "epoch";
@@ -51,6 +54,29 @@ impl ModelCard {
         if bits != 16 {
             self.own.insert(SAMPLE_BITS.into(), bits.to_string());
         }
+        self
+    }
+
+    /// Whether the network sees the pixels of a picture as they are: it was trained on crops, and takes pictures of any size.
+    pub fn sees_own_pixels(&self) -> bool {
+        self.own.get(PIXELS).is_some_and(|pixels| pixels == OWN)
+    }
+
+    /// Adds the entry for [`Self::sees_own_pixels`].
+    pub fn with_own_pixels(mut self) -> Self {
+        self.own.insert(PIXELS.into(), OWN.into());
+        self
+    }
+
+    /// Height and width of the tiles of large pictures; `None` if memory decides.
+    pub fn tile(&self) -> Option<[usize; 2]> {
+        let size = ImageSize::parse(self.own.get(TILE)?).ok()?;
+        size.within(1, MAX_IMAGE_SIZE).then_some([size.height, size.width])
+    }
+
+    /// Sets the size of tiles, if one is given.
+    pub fn with_tile(mut self, tile: Option<ImageSize>) -> Self {
+        self.own.extend(tile.map(|tile| (TILE.to_owned(), tile.to_string())));
         self
     }
 

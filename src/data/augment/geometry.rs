@@ -134,7 +134,7 @@ fn blend([a, b, c, d]: [u8; 4], right: u32, low: u32) -> u8 {
 }
 
 /// The pixel of `0..n` at position `i` of the endlessly mirrored picture.
-pub(super) fn reflected(i: i64, n: usize) -> usize {
+pub(crate) fn reflected(i: i64, n: usize) -> usize {
     let n = n as i64;
     let i = i.rem_euclid(2 * n);
     i.min(2 * n - 1 - i) as usize

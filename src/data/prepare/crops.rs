@@ -21,6 +21,19 @@ pub struct Crops {
     pub seed: Option<u64>,
 }
 
+impl Crops {
+    /// The view of sample `index` of height and width `original` in an epoch.
+    pub fn view(&self, original: (usize, usize), epoch: u64, index: usize) -> View {
+        let Crops { size, scale: [least, most], seed } = *self;
+        let Some(seed) = seed else { return View::crop(original, size, 1.0, (0.5, 0.5)).on_pixels(original) };
+        let mut random = Random::new(seed, epoch, index as u64, op::CROP);
+        let unit = |random: &mut Random| f64::from(random.unit());
+        let scale = (least.ln() + (most.ln() - least.ln()) * unit(&mut random)).exp();
+        let at = (unit(&mut random), unit(&mut random));
+        View::crop(original, size, scale, at).on_pixels(original)
+    }
+}
+
 /// A picture and its mask at their own size.
 struct Original {
     size: (usize, usize),
@@ -65,17 +78,6 @@ impl CropSource {
         let size = (image.height() as usize, image.width() as usize);
         Ok(Original { size, rgb: image.into_raw(), mask: mask.into_raw() })
     }
-
-    /// The view of sample `index` in an epoch.
-    fn view(&self, original: (usize, usize), epoch: u64, index: usize) -> View {
-        let Crops { size, scale: [least, most], seed } = self.crops;
-        let Some(seed) = seed else { return View::crop(original, size, 1.0, (0.5, 0.5)) };
-        let mut random = Random::new(seed, epoch, index as u64, op::CROP);
-        let unit = |random: &mut Random| f64::from(random.unit());
-        let scale = (least.ln() + (most.ln() - least.ln()) * unit(&mut random)).exp();
-        let at = (unit(&mut random), unit(&mut random));
-        View::crop(original, size, scale, at).on_pixels(original)
-    }
 }
 
 impl Source for CropSource {
@@ -100,7 +102,7 @@ impl Source for CropSource {
             sample.labels.iter_mut().zip(mask).for_each(|(label, &id)| *label = u32::from(id));
         };
         let picture = Picture { size: *size, rgb, mask };
-        self.augmentation.with_view(picture, self.view(*size, epoch, index), epoch, index, write);
+        self.augmentation.with_view(picture, self.crops.view(*size, epoch, index), epoch, index, write);
         Ok(())
     }
 }

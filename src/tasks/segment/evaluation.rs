@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::metrics::{SegmentationScores, image_iou};
 use super::own_masks::OwnMasks;
+use super::picture::Picture;
 use super::upscale::classes_at;
 use super::{OWN_SCORES, SCORES, pair};
 use crate::data::{Batch, PreparedPairs, nearest_into, one_line};
@@ -39,6 +40,8 @@ pub struct SegmentEvaluation {
     /// The same counts at the masks' own sizes, where one differs.
     pub own_confusion: Option<ConfusionMatrix>,
     own_masks: Option<Arc<OwnMasks>>,
+    /// Whether the network sees pictures at their own sizes, which then are the sizes of the main scores.
+    sees_own_pixels: bool,
     /// Index and predicted classes of the images that are shown.
     pub shown: Vec<(usize, Vec<u8>)>,
     wanted: Vec<usize>,
@@ -61,6 +64,7 @@ impl SegmentEvaluation {
             confusion: ConfusionMatrix::new(card.classes.len()),
             own_confusion: own_masks.is_some().then(|| ConfusionMatrix::new(card.classes.len())),
             own_masks,
+            sees_own_pixels: card.sees_own_pixels(),
             shown: vec![],
             wanted: if pairs.is_some() { spread(samples, SHOWN).collect() } else { vec![] },
             pairs,
@@ -98,7 +102,54 @@ impl SegmentEvaluation {
         Ok(())
     }
 
-    /// The scores of the whole set and of each class, at the size of the images that the network sees.
+    /// A picture of the set before its logits, for a network that sees it at its own size.
+    ///
+    /// # Errors
+    /// When its mask can no longer be read.
+    pub(super) fn picture(&self, index: usize) -> Result<Picture, TrainError> {
+        let mask = match (&self.own_masks, &self.pairs) {
+            (Some(masks), _) => masks.get(index)?,
+            (None, Some(pairs)) => Arc::new(pairs.dataset().mask(pairs.original_index(index))?),
+            (None, None) => Arc::default(),
+        };
+        Ok(Picture::new(index, mask, self.classes.len()))
+    }
+
+    /// Adds a picture with all its logits.
+    ///
+    /// # Errors
+    /// When its resized mask can no longer be read.
+    pub(super) fn add_picture(&mut self, picture: Picture) -> Result<(), TrainError> {
+        let Picture { index, mask, predicted, totals, .. } = picture;
+        self.totals.loss += totals.loss;
+        self.totals.counted += totals.counted;
+        let classes = self.classes.len();
+        if let Some(own) = &mut self.own_confusion {
+            own.merge(&counted(mask.as_raw(), &predicted, classes));
+        }
+        let Some(pairs) = self.pairs.clone() else { return Ok(()) };
+        let (height, width) = pairs.size();
+        let predicted = GrayImage::from_raw(mask.width(), mask.height(), predicted).unwrap_or_default();
+        let mut scaled = vec![0; height as usize * width as usize];
+        nearest_into(&predicted, width, height, &mut scaled);
+        self.confusion.merge(&counted(&pair(&pairs, index)?.1, &scaled, classes));
+        if self.wanted.contains(&index) {
+            self.shown.push((index, scaled));
+        }
+        Ok(())
+    }
+
+    /// The counts of the main scores: at the size of the images that the network sees.
+    fn main(&self) -> &ConfusionMatrix {
+        self.own_confusion.as_ref().filter(|_| self.sees_own_pixels).unwrap_or(&self.confusion)
+    }
+
+    /// The counts at the masks' own sizes where those are not the main ones.
+    fn beside(&self) -> Option<&ConfusionMatrix> {
+        self.own_confusion.as_ref().filter(|_| !self.sees_own_pixels)
+    }
+
+    /// The scores of the whole set and of each class, at the size of the prepared images.
     pub fn class_scores(&self) -> SegmentationScores {
         SegmentationScores::of(&self.confusion)
     }
@@ -111,7 +162,7 @@ impl SegmentEvaluation {
     /// `iou.csv`: class, pixels, IoU (empty where the truth lacks the class); then pixels and IoU at the masks' own sizes.
     fn iou_table(&self) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
-        let counts: Vec<_> = std::iter::once(&self.confusion).chain(&self.own_confusion).collect();
+        let counts: Vec<_> = std::iter::once(self.main()).chain(self.beside()).collect();
         let scores: Vec<_> = counts.iter().map(|counts| SegmentationScores::of(counts)).collect();
         // Writing into memory does not fail.
         let _ = csv.write_record(["class", "pixels", "iou", "own_pixels", "own_iou"].iter().take(1 + 2 * counts.len()));
@@ -182,30 +233,30 @@ impl Evaluation for SegmentEvaluation {
     }
 
     fn scores(&self) -> Vec<(Score, f64)> {
-        let own = self.own_confusion.as_ref().map(|_| (OWN_SCORES, self.own_scores()));
-        let listed = std::iter::once((SCORES, self.class_scores())).chain(own);
+        let own = self.beside().map(|counts| (OWN_SCORES, SegmentationScores::of(counts)));
+        let listed = std::iter::once((SCORES, SegmentationScores::of(self.main()))).chain(own);
         let values = listed.flat_map(|(names, scores)| names.into_iter().zip(scores.three()));
         values.map(|(score, value)| (score, value.unwrap_or(0.0))).collect()
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
-        results.run().write_confusion(&self.confusion, &self.classes)?;
+        results.run().write_confusion(self.main(), &self.classes)?;
         if let Some(pairs) = &self.pairs {
             results.picture("samples.png", || Ok(self.figure(pairs, epoch)?.draw()?));
         }
-        results.picture("confusion.png", || Ok(pictures::confusion_picture(&self.confusion, &self.classes)?));
+        results.picture("confusion.png", || Ok(pictures::confusion_picture(self.main(), &self.classes)?));
         results.file("iou.csv", |run| Ok(run.write_file("iou.csv", &self.iou_table()).map(|()| true)?));
         Ok(())
     }
 
     fn summary(&self) -> String {
-        let (images, loss, scores) = (self.samples, self.loss(), self.class_scores());
+        let (images, loss, scores) = (self.samples, self.loss(), SegmentationScores::of(self.main()));
         let text = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.4}"));
         let [mean, weighted, accuracy] = scores.three().map(text);
         let mut summary = format!(
             "{images} images, loss {loss:.4}, mean IoU {mean}, weighted IoU {weighted}, pixel accuracy {accuracy}\n"
         );
-        let own = self.own_confusion.as_ref().map(SegmentationScores::of);
+        let own = self.beside().map(SegmentationScores::of);
         if let Some(own) = &own {
             let [mean, weighted, accuracy] = own.three().map(text);
             let _ = writeln!(
@@ -216,7 +267,7 @@ impl Evaluation for SegmentEvaluation {
         let _ = write!(summary, "\n{:<24} {:>12} {:>8}", "class", "pixels", "IoU");
         let _ = own.as_ref().map(|_| write!(summary, " {:>8}", "own IoU"));
         for (k, name) in self.classes.iter().enumerate() {
-            let (name, pixels) = (one_line(name), self.confusion.row_total(k));
+            let (name, pixels) = (one_line(name), self.main().row_total(k));
             // Writing into memory does not fail.
             let _ = write!(summary, "\n{name:<24} {pixels:>12} {:>8}", text(scores.iou[k]));
             let _ = own.as_ref().map(|own| write!(summary, " {:>8}", text(own.iou[k])));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use image::GrayImage;
 
 use crate::data::{DataError, Kept, PreparedPairs};
+use crate::run::card::ModelCard;
 
 /// Bytes of masks that are kept; further ones are decoded at each use.
 const BUDGET: u64 = 512 << 20;
@@ -16,11 +17,12 @@ pub(super) struct OwnMasks {
 }
 
 impl OwnMasks {
-    /// The masks of `pairs`, if one has another size than the images that a network sees (height, width).
-    pub fn beside(pairs: &Arc<PreparedPairs>, seen: [usize; 2]) -> Option<Arc<Self>> {
-        let seen = (seen[0] as u32, seen[1] as u32);
-        let differ = (0..pairs.len()).any(|index| pairs.own_size(index) != seen);
-        differ.then(|| Arc::new(OwnMasks { pairs: Arc::clone(pairs), kept: Kept::new(pairs.len(), BUDGET) }))
+    /// The masks of `pairs`, if a model sees pictures at their own sizes, or one has another size than the images that it sees.
+    pub fn beside(pairs: &Arc<PreparedPairs>, card: &ModelCard) -> Option<Arc<Self>> {
+        let seen = (card.image_size[0] as u32, card.image_size[1] as u32);
+        let differ = || (0..pairs.len()).any(|index| pairs.own_size(index) != seen);
+        (card.sees_own_pixels() || differ())
+            .then(|| Arc::new(OwnMasks { pairs: Arc::clone(pairs), kept: Kept::new(pairs.len(), BUDGET) }))
     }
 
     /// The mask of pair `index`.
