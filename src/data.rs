@@ -95,6 +95,7 @@ pub use prepare::{
     PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn, SampleSet,
     SegmentationSource, prepare,
 };
+pub(crate) use resize::square_with_margin;
 pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
 pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSplits, open_segmentation};
 

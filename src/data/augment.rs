@@ -152,13 +152,13 @@ thread_local! {
 }
 
 impl Augmentation {
-    fn new(steps: Vec<Step>, outside: Outside, seed: u64) -> Self {
+    const fn new(steps: Vec<Step>, outside: Outside, seed: u64) -> Self {
         Augmentation { steps, outside, seed }
     }
 
     /// No operation: the view of a picture alone.
-    pub fn none() -> Self {
-        Augmentation::new(vec![], Outside::default(), 0)
+    pub const fn none() -> Self {
+        Augmentation::new(vec![], Outside::Reflect, 0)
     }
 
     /// The operations with their probabilities.

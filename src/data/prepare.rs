@@ -26,7 +26,7 @@ pub(crate) use pairs::{count, no_pixel};
 use image::RgbImage;
 
 use super::augment::Picture;
-use super::resize::cover_into;
+use super::resize::cover_with_margin_into;
 use super::store::{Store, settle};
 use super::{Augmentation, BadImage, DataError, SampleDepth};
 
@@ -37,6 +37,9 @@ pub struct PrepareOptions {
     pub height: u32,
     /// Width of the resized samples, in pixels; at least 1.
     pub width: u32,
+    /// Factor, at least 1, by which images without a mask cover more than the samples, which are their center. 256 / 224 is
+    /// torchvision's `Resize(256)` before `CenterCrop(224)`. Of several parts, the first (training) has the factor 1.
+    pub margin: f64,
     /// Leave out samples that cannot be read, instead of an error.
     pub skip_bad: bool,
     /// Bytes of resized samples that may be kept in memory, over all data sets prepared together. A data set that does
@@ -47,7 +50,7 @@ pub struct PrepareOptions {
 impl PrepareOptions {
     /// Samples of `height` by `width` pixels, an error for bad samples, 2 GiB of memory.
     pub fn new(height: u32, width: u32) -> Self {
-        Self { height, width, skip_bad: false, memory_budget: 2 << 30 }
+        Self { height, width, margin: 1.0, skip_bad: false, memory_budget: 2 << 30 }
     }
 
     /// [`Self::new`] for squares of `side` pixels.
@@ -99,14 +102,14 @@ pub trait SampleSet: Clone + Send + Sync {
     /// [`DataError::BadImage`] if its file cannot be read.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
-    /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size, and cropped to
-    /// the center. Returns height and width of the image before.
+    /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size times the margin,
+    /// and cropped to the center. Returns height and width of the image before.
     ///
     /// # Errors
     /// [`DataError::BadImage`] if one of its files cannot be read.
-    fn fill(&self, index: usize, (height, width): (u32, u32), out: &mut [u8]) -> Result<(u32, u32), DataError> {
+    fn fill(&self, index: usize, (size, margin): (Size, f64), out: &mut [u8]) -> Result<Size, DataError> {
         let image = self.image(index)?;
-        cover_into(&image, width, height, out);
+        cover_with_margin_into(&image, size, margin, out);
         Ok((image.height(), image.width()))
     }
 
@@ -123,13 +126,17 @@ pub trait SampleSet: Clone + Send + Sync {
     fn check(prepared: &[Prepared<Self>]) -> Result<(), DataError>;
 }
 
+/// Height and width in pixels.
+type Size = (u32, u32);
+
 /// A data set of samples that were all read once and are good.
 pub struct Prepared<S: SampleSet> {
     set: S,
-    /// Height and width.
-    size: (u32, u32),
+    size: Size,
+    /// See [`PrepareOptions::margin`].
+    margin: f64,
     /// Height and width of each good image before.
-    own_sizes: Vec<(u32, u32)>,
+    own_sizes: Vec<Size>,
     /// The resized samples.
     store: Store,
     facts: S::Facts,
@@ -178,15 +185,16 @@ fn read<S: SampleSet>(
     let (done, mut budget) = (AtomicUsize::new(0), options.memory_budget);
     let size = (options.height, options.width);
     let mut prepared = Vec::with_capacity(parts.len());
-    for set in parts {
+    for (part, set) in parts.iter().enumerate() {
+        let margin = if part == 0 && parts.len() > 1 { 1.0 } else { options.margin };
         let (store, found) = Store::read(set.len(), bytes, budget, |index, slot| {
-            let outcome = set.fill(index, size, slot).map(|own| (own, set.count(slot)));
+            let outcome = set.fill(index, (size, margin), slot).map(|own| (own, set.count(slot)));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
             outcome
         })?;
         budget -= store.bytes();
         let (own_sizes, counts) = found.into_iter().unzip();
-        prepared.push(Prepared { set: set.clone(), size, own_sizes, store, facts: set.facts(counts) });
+        prepared.push(Prepared { set: set.clone(), size, margin, own_sizes, store, facts: set.facts(counts) });
     }
     Ok(prepared)
 }
@@ -271,7 +279,7 @@ impl<S: SampleSet> Prepared<S> {
             Some(sample) => Ok(Cow::Borrowed(sample)),
             None => {
                 let mut sample = vec![0; S::BYTES * self.pixels()];
-                self.set.fill(self.original_index(index), self.size, &mut sample)?;
+                self.set.fill(self.original_index(index), (self.size, self.margin), &mut sample)?;
                 Ok(Cow::Owned(sample))
             }
         }

@@ -26,11 +26,25 @@ pub fn square_into(image: &RgbImage, size: u32, out: &mut [u8]) {
 /// # Panics
 /// Where `out` has another length or a size is 0; both are defects of the caller.
 pub fn cover_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
+    cover_with_margin_into(image, (height, width), 1.0, out);
+}
+
+/// [`cover_into`] for `size` (height, width) times `margin`, of which `size` is cut from the center: with a margin of 256 / 224
+/// and a square of 224 pixels, torchvision's `Resize(256)` and `CenterCrop(224)` in one resampling.
+pub(super) fn cover_with_margin_into(image: &RgbImage, (height, width): (u32, u32), margin: f64, out: &mut [u8]) {
     let (w, h) = (f64::from(image.width()), f64::from(image.height()));
     let (to_w, to_h) = (f64::from(width), f64::from(height));
     // Cropping the source first gives the same result as cropping the scaled image, with less work.
     let (crop_w, crop_h) = if w * to_h > h * to_w { (h * to_w / to_h, h) } else { (w, w * to_h / to_w) };
-    resize_whole(image, [(w - crop_w) / 2.0, (h - crop_h) / 2.0, crop_w, crop_h], (height, width), out);
+    let (crop_w, crop_h) = (crop_w / margin, crop_h / margin);
+    let part = [(w - crop_w) / 2.0, (h - crop_h) / 2.0, crop_w, crop_h];
+    match margin == 1.0 {
+        true => resize_whole(image, part, (height, width), out),
+        false => {
+            let [from, to] = [(image.height(), image.width()), (height, width)].map(|(h, w)| (h as usize, w as usize));
+            resize_into((image.as_raw(), from), part, to, out);
+        }
+    }
 }
 
 /// Scales the part of `image` at left, top, width, height to `size` (height, width). Copies an image of that size.
@@ -66,8 +80,13 @@ pub(super) fn resize_into((rgb, from): (&[u8], (usize, usize)), part: [f64; 4], 
 
 /// [`square_into`] with a new buffer.
 pub fn square(image: &RgbImage, size: u32) -> Vec<u8> {
+    square_with_margin(image, size, 1.0)
+}
+
+/// [`square`] of an image whose short side is scaled to `size` times `margin`, at least 1.
+pub(crate) fn square_with_margin(image: &RgbImage, size: u32, margin: f64) -> Vec<u8> {
     let mut out = vec![0; bytes(size)];
-    square_into(image, size, &mut out);
+    cover_with_margin_into(image, (size, size), margin, &mut out);
     out
 }
 

@@ -35,6 +35,7 @@ const SAMPLE_BITS: &str = "sample_bits";
 const PIXELS: &str = "pixels";
 const OWN: &str = "own";
 const TILE: &str = "tile";
+const RESIZE: &str = "resize";
 
 /// Metadata key: the epoch after which the checkpoint was written. A checkpoint written within an epoch lacks it.
 pub const EPOCH: &str = "epoch";
@@ -66,6 +67,23 @@ impl ModelCard {
     pub fn with_own_pixels(mut self) -> Self {
         self.own.insert(PIXELS.into(), OWN.into());
         self
+    }
+
+    /// Pixels that the shorter side of a picture is resized to before the center is cut; `None` for those of the center.
+    pub fn resize(&self) -> Option<usize> {
+        let side: usize = self.own.get(RESIZE)?.parse().ok()?;
+        (self.image_size[0]..=MAX_IMAGE_SIZE).contains(&side).then_some(side)
+    }
+
+    /// Sets [`Self::resize`], if one is given.
+    pub fn with_resize(mut self, side: Option<usize>) -> Self {
+        self.own.extend(side.map(|side| (RESIZE.to_owned(), side.to_string())));
+        self
+    }
+
+    /// [`Self::resize`] as a factor of the image size, at least 1.
+    pub fn margin(&self) -> f64 {
+        self.resize().map_or(1.0, |side| side as f64 / self.image_size[0] as f64)
     }
 
     /// Height and width of the tiles of large pictures; `None` if memory decides.

@@ -31,12 +31,11 @@ use super::predict::Predictor;
 use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
 use crate::data::augment::Keeps;
-use crate::data::augment::Picture;
 use crate::data::check::{CheckOptions, CheckReport, check_segmentation};
 use crate::data::correct::{Corrected, correct_segmentation};
 use crate::data::{
-    Augmentation, BadImage, CropSource, Crops, PreparedPairs, SegmentationSource, SegmentationSplits, Source,
-    nearest_into, open_segmentation, prepare, stretch_into,
+    BadImage, CropSource, Crops, PreparedPairs, SegmentationSource, SegmentationSplits, Source, nearest_into,
+    open_segmentation, prepare, stretch_into,
 };
 use crate::exec::AnyEngine;
 use crate::run::card::ModelCard;
@@ -234,23 +233,13 @@ impl Task for Segment {
         let classes = train.classes();
         let legend = classes.names.iter().cloned().zip(classes.palette.iter().copied()).collect();
         let (count, area) = (train.len(), size.height * size.width);
-        let shown = config.crop.unwrap_or(size);
-        let crops = config.crops();
         let read = move |index: usize| {
-            if let Some(crops) = &crops {
-                let (image, mask) = (train.image(index)?, train.mask(index)?);
-                let size = (image.height() as usize, image.width() as usize);
-                let picture = Picture { size, rgb: &image, mask: &mask };
-                let keep = |rgb: &[u8], mask: &[u8]| (rgb.to_vec(), mask.to_vec());
-                let (rgb, mask) = Augmentation::none().with_view(picture, crops.view(size, 0, index), 0, index, keep);
-                return Ok(Sample { index, name: train.name(index), rgb, mask });
-            }
             let (mut rgb, mut mask) = (vec![0; 3 * area], vec![0; area]);
             stretch_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
             nearest_into(&train.mask(index)?, size.width as u32, size.height as u32, &mut mask);
             Ok(Sample { index, name: train.name(index), rgb, mask })
         };
-        Ok(Samples { count, size: shown, legend, keeps: KEEPS, mix: None, read: Box::new(read) })
+        Ok(Samples { count, size, legend, keeps: KEEPS, mix: None, read: Box::new(read) })
     }
 
     fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {

@@ -84,7 +84,8 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     }
     let mut found = vec![];
     for ((name, model), source) in models.iter().zip(&sources) {
-        if model.card.image_size == common.image_size || model.card.sees_own_pixels() {
+        let same_view = model.card.image_size == common.image_size && model.card.resize() == common.resize();
+        if same_view || model.card.sees_own_pixels() {
             found.push(measure(model, &*set, None, options)?);
             continue;
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use image::{GrayImage, RgbImage};
 use shadegrad::data::augment::{Augment, Keeps, Op, Outside, Picture, Step, View};
 use shadegrad::data::{
-    Augmentation, Batch, ClassList, CropSource, Crops, IGNORED, Loader, LoaderOptions, MemorySegmentation,
-    Normalization, PrepareOptions, PreparedPairs, SegmentationDataset, Source, prepare,
+    Augmentation, Batch, ClassList, ClassificationDataset, ClassificationSource, CropSource, Crops, IGNORED, Loader,
+    LoaderOptions, MemoryClassification, MemorySegmentation, Normalization, PrepareOptions, PreparedPairs,
+    SegmentationDataset, Source, prepare, stretch_into,
 };
 
 const SIZE: (usize, usize) = (9, 12);
@@ -120,4 +121,75 @@ fn crops_depend_on_seed_epoch_and_sample_alone() {
     // The picture of 9x12 pixels, at most doubled, does not fill 16x20 pixels in every epoch.
     let ignored = (0..8).flat_map(|epoch| batches(source(0), 1, epoch)).flat_map(|batch| batch.labels);
     assert!(ignored.filter(|&label| label == u32::from(IGNORED)).count() > 100);
+}
+
+fn classes(images: Vec<RgbImage>) -> Arc<dyn ClassificationDataset> {
+    let labels = (0..images.len() as u32).map(|index| index % 2).collect();
+    let names = ["a", "b"].map(String::from).to_vec();
+    Arc::new(MemoryClassification::new(images, labels, names).expect("a set"))
+}
+
+fn wave((height, width): (usize, usize)) -> RgbImage {
+    let value = |x: u32, y: u32| [(x * 4) as u8, (y * 6) as u8, (255 - 2 * x - 3 * y) as u8];
+    RgbImage::from_fn(width as u32, height as u32, |x, y| image::Rgb(value(x, y)))
+}
+
+fn pixels(batch: &Batch) -> Vec<i32> {
+    batch.images.iter().map(|v| (v * 255.0).round() as i32).collect()
+}
+
+/// ```python
+/// import numpy as np; from PIL import Image; from torchvision import transforms as T
+/// y, x = np.mgrid[:40, :60]
+/// v = np.stack([4 * x, 6 * y, 255 - 2 * x - 3 * y], -1).astype(np.uint8)
+/// seen = T.CenterCrop(14)(T.Resize(16)(Image.fromarray(v)))
+/// print(np.asarray(seen)[::13, ::13].ravel().tolist())
+/// ```
+#[test]
+fn a_margin_is_torchvisions_resize_and_center_crop() {
+    let options = PrepareOptions { margin: 16.0 / 14.0, ..PrepareOptions::square(14) };
+    let image = wave((40, 60));
+    let prepared = prepare(&[classes(vec![image.clone(), image])], &options, &|_, _| {}).expect("good").remove(0);
+    let sample = prepared.sample(0).expect("in memory");
+    let found: Vec<u8> = [0, 13]
+        .iter()
+        .flat_map(|y| [0, 13].map(|x| (y * 14 + x) * 3))
+        .flat_map(|at| sample[at..at + 3].to_vec())
+        .collect();
+    assert!(found.iter().zip(TORCHVISION).all(|(a, b)| a.abs_diff(b) <= 1), "{found:?}");
+}
+
+const TORCHVISION: [u8; 12] = [53, 19, 219, 183, 19, 153, 53, 215, 122, 183, 215, 56];
+
+/// A resized crop of original pictures: of the whole area it is the picture stretched, else a rectangle in it of the area and the
+/// proportions in pixels that were asked for.
+#[test]
+fn resized_crops_are_cut_from_the_whole_picture() {
+    let image = wave((40, 60));
+    let prepared = prepare(&[classes(vec![image.clone(), image.clone()])], &PrepareOptions::square(10), &|_, _| {});
+    let prepared = Arc::new(prepared.expect("good").remove(0));
+    let source = |area, ratio| {
+        let list = Augment::list(vec![Step::of(Op::ResizedCrop { area, ratio })], Outside::Reflect).expect("in range");
+        let how = list.prepare(Keeps { mirror: true, color: true, erase: true }, 4);
+        ClassificationSource::new(prepared.clone(), &Normalization::NONE).augmented(how).from_originals(0)
+    };
+    let mut whole = vec![0; 300];
+    stretch_into(&image, 10, 10, &mut whole);
+    let found = batches(source([1.0; 2], [1.5; 2]), 1, 0).remove(0);
+    let differ = pixels(&found)[..300].iter().zip(&whole).map(|(a, b)| a.abs_diff(i32::from(*b))).max();
+    assert!(differ <= Some(1), "{differ:?}");
+    let (mut lefts, mut areas) = (vec![], vec![]);
+    for epoch in 0..20 {
+        for sample in pixels(&batches(source([0.2, 0.4], [1.0; 2]), 1, epoch).remove(0)).chunks(300) {
+            // Red is 4 a column, green 6 a row: their change over nine pixels gives the sides.
+            let (width, height) = ((sample[27] - sample[0]) as f64 / 3.6, (sample[271] - sample[1]) as f64 / 5.4);
+            assert!((width - height).abs() < 0.8, "a square of the picture's pixels: {width} {height}");
+            areas.push(width * height / 2400.0);
+            lefts.push(sample[0]);
+        }
+    }
+    let (least, most) = areas.iter().fold((f64::MAX, 0.0), |(a, b): (f64, f64), &v| (a.min(v), b.max(v)));
+    assert!(least > 0.17 && least < 0.26 && most > 0.33 && most < 0.43, "{least} {most}");
+    // Beyond the central square of 40 pixels, which starts at column 10.
+    assert!(lefts.iter().any(|&left| left < 36) && lefts.iter().any(|&left| left > 80), "{lefts:?}");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::{Augmenting, Prepared, SampleSet};
+use super::{Augmenting, Prepared, SampleSet, Size};
 use crate::data::batch::{Identity, digest};
 use crate::data::normalize::normalize;
 use crate::data::resize::{nearest_into, stretch_into};
@@ -51,7 +51,7 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
     }
 
     /// Stretches both to the size, the mask by the nearest pixel. The whole picture stays in view.
-    fn fill(&self, index: usize, (height, width): (u32, u32), out: &mut [u8]) -> Result<(u32, u32), DataError> {
+    fn fill(&self, index: usize, ((height, width), _): (Size, f64), out: &mut [u8]) -> Result<Size, DataError> {
         let (image, mask) = (self.image(index)?, self.mask(index)?);
         if image.dimensions() != mask.dimensions() {
             let (image_size, mask_size) = (image.dimensions(), mask.dimensions());
