@@ -48,7 +48,7 @@ pub fn open(
             RunDir::to_resume(path)?;
             let lock = FolderLock::take(path)?;
             // Checked once the lock is held: the run may have ended since.
-            (Some(lock), Some(resume::read(&RunDir::to_resume(path)?.resume_path())?))
+            (Some(lock), Some(resume::read(&RunDir::to_resume(path)?.state_path())?))
         }
         None => {
             common.out.as_deref().map_or(Ok(()), RunDir::check_free)?;

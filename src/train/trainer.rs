@@ -179,7 +179,7 @@ impl Trainer {
     /// # Errors
     /// See [`TrainError`]. Files that are written stay.
     pub fn train(mut self, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
-        let mut ended_early = false;
+        let mut ended_early = self.position.stops_early(self.settings.early_stop);
         observer.first_step();
         while self.position.epoch <= self.settings.epochs && !ended_early {
             let epoch = self.position.epoch;
@@ -201,6 +201,10 @@ impl Trainer {
             }
         }
         let interrupted = self.position.epoch <= self.settings.epochs && !ended_early;
+        if !interrupted {
+            // Before the results, whose evaluation may replace the weights by those of the best epoch.
+            self.save_state(&self.run.finished_path())?;
+        }
         let (pictures, left_out) = self.write_results()?;
         if !interrupted {
             let metrics = EpochRow::csv(self.log.rows());
@@ -266,8 +270,7 @@ impl Trainer {
         if epoch < self.settings.epochs {
             self.save_position()?;
         }
-        let waited = epoch - self.position.best.map_or(0, |best| best as usize);
-        Ok(self.settings.early_stop > 0 && waited >= self.settings.early_stop)
+        Ok(self.position.stops_early(self.settings.early_stop))
     }
 
     pub(super) fn evaluate(&mut self) -> Result<Box<dyn Evaluation>, TrainError> {
