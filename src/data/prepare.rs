@@ -21,7 +21,7 @@ pub(crate) use images::is_grey;
 pub use images::{ColorizationSource, PreparedImages};
 pub use labeled::{ClassificationSource, Labeled, LabeledSource, MultiLabelSource, PreparedClasses, PreparedLabels};
 pub use pairs::{PairFacts, PreparedPairs, SegmentationSource};
-pub(crate) use pairs::{count, no_pixel};
+pub(crate) use pairs::{count, no_pixels};
 
 use image::RgbImage;
 

@@ -180,7 +180,7 @@ impl Task for Segment {
             stem: format!("{}-{}", self.name(), config.network(classes.len()).name()),
             lines: [
                 format!("data:    {}, {} training and {} validation images", splits.format, train.len(), val.len()),
-                format!("classes: {classes}"),
+                format!("classes: {}, from {}", classes.len(), classes.source),
             ]
             .into_iter()
             .chain(crop_lines)

@@ -117,22 +117,28 @@ pub(crate) fn count(mask: &[u8], classes: usize) -> (Vec<u64>, u64) {
     (counts.iter().take(classes).copied().collect(), counts[usize::from(IGNORED)])
 }
 
-/// A note on a class that a part (`train`, `val`, `test`) lacks.
-pub(crate) fn no_pixel(class: &str, part: &str) -> String {
-    let class = one_line(class);
-    match part {
+/// Notes on the classes without a pixel in a part (`train`, `val`, `test`): one for each, or one for many.
+pub(crate) fn no_pixels<'a>(classes: impl Iterator<Item = (&'a str, u64)>, part: &str) -> Vec<String> {
+    const ALONE: usize = 3;
+    let absent: Vec<String> = classes.filter(|(_, pixels)| *pixels == 0).map(|(class, _)| one_line(class)).collect();
+    let effect = |it: &str, classes: &str| match part {
         "train" => format!(
-            "class '{class}' has no pixel in the training masks: it cannot be learned; remove it from the classes if it is none"
+            "no pixel in the training masks: {it} cannot be learned; remove {classes} from the classes if {it} is none"
         ),
-        part => format!("class '{class}' has no pixel in the {part} part: no score counts it"),
+        part => format!("no pixel in the {part} part: no score counts {classes}"),
+    };
+    if absent.len() <= ALONE {
+        return absent.iter().map(|class| format!("class '{class}' has {}", effect("it", "it"))).collect();
     }
+    let effect = effect("they", "them").replace("if they is none", "if they are none");
+    vec![format!("{} classes have {effect}: {}", absent.len(), crate::data::multilabel::quoted(&absent))]
 }
 
 impl PreparedPairs {
     /// A note on each class that the part (`train`, `val`, `test`) lacks.
     pub(crate) fn missing_classes(&self, part: &str) -> Vec<String> {
-        let classes = self.classes().names.iter().zip(&self.facts.class_pixels);
-        classes.filter(|(_, pixels)| **pixels == 0).map(|(class, _)| no_pixel(class, part)).collect()
+        let classes = self.classes().names.iter().map(String::as_str).zip(self.facts.class_pixels.iter().copied());
+        no_pixels(classes, part)
     }
 
     /// Identity of pair `index`.

@@ -53,7 +53,8 @@ fn a_segmentation_run_works_with_every_verb() {
     let told = place.run(&format!("train segment --data set {TINY} {flags}")).fine();
     told.printed(&[
         "24 training and 7 validation images",
-        "3 classes, from classes.toml: ground, disc, bar",
+        "classes: 3, from classes.toml",
+        "masks:   ground (value 0), disc (value 1), bar (value 2)",
         "epoch 12/12",
     ])
     .printed(&["best validation mean IoU", "run/best.safetensors", "samples.png", "iou.csv"]);
