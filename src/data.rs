@@ -42,6 +42,7 @@ mod hints;
 mod icc;
 mod idx;
 mod images;
+mod kept;
 mod list_tables;
 mod listing;
 mod lists;
@@ -82,6 +83,7 @@ pub use formats::{
 };
 pub use hints::Hints;
 pub use images::{ImageDataset, ImageSplits, open_images};
+pub(crate) use kept::Kept;
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
@@ -92,10 +94,11 @@ pub(crate) use names::one_line;
 pub use normalize::{Normalization, PixelSums};
 pub use open::{open_classification, open_multi_label, open_segmentation};
 pub use prepare::{
-    ClassificationSource, ColorizationSource, Labeled, LabeledSource, MultiLabelSource, PairFacts, PrepareOptions,
-    Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn, SampleSet,
+    ClassificationSource, ColorizationSource, CropSource, Crops, Labeled, LabeledSource, MultiLabelSource, PairFacts,
+    PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn, SampleSet,
     SegmentationSource, prepare,
 };
+pub(crate) use resize::square_with_margin;
 pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
 pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSplits};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::{Augmenting, Prepared, SampleSet};
+use super::{Augmenting, Prepared, SampleSet, Size};
 use crate::data::batch::{Identity, digest};
 use crate::data::normalize::normalize;
 use crate::data::resize::{nearest_into, stretch_into};
@@ -51,7 +51,7 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
     }
 
     /// Stretches both to the size, the mask by the nearest pixel. The whole picture stays in view.
-    fn fill(&self, index: usize, (height, width): (u32, u32), out: &mut [u8]) -> Result<(), DataError> {
+    fn fill(&self, index: usize, ((height, width), _): (Size, f64), out: &mut [u8]) -> Result<Size, DataError> {
         let (image, mask) = (self.image(index)?, self.mask(index)?);
         if image.dimensions() != mask.dimensions() {
             let (image_size, mask_size) = (image.dimensions(), mask.dimensions());
@@ -61,7 +61,7 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
         let (image_out, mask_out) = halves_mut(out);
         stretch_into(&image, width, height, image_out);
         nearest_into(&mask, width, height, mask_out);
-        Ok(())
+        Ok((image.height(), image.width()))
     }
 
     fn count(&self, sample: &[u8]) -> PairFacts {
@@ -141,6 +141,18 @@ impl PreparedPairs {
         no_pixels(classes, part)
     }
 
+    /// Identity of pair `index`.
+    pub(super) fn identity(&self, index: usize) -> Option<Identity> {
+        let halves = self.store.get(index).map(halves);
+        Some(Identity {
+            name: self.name(index),
+            mask: Some(self.set.mask_name(self.original_index(index))),
+            image_digest: halves.map(|(image, _)| digest(image)),
+            mask_digest: halves.map(|(_, mask)| digest(mask)),
+            ..Identity::default()
+        })
+    }
+
     /// The classes.
     pub fn classes(&self) -> &ClassList {
         self.set.classes()
@@ -177,14 +189,7 @@ impl Source for SegmentationSource {
     }
 
     fn identity(&self, index: usize) -> Option<Identity> {
-        let halves = self.prepared.store.get(index).map(halves);
-        Some(Identity {
-            name: self.prepared.name(index),
-            mask: Some(self.prepared.set.mask_name(self.prepared.original_index(index))),
-            image_digest: halves.map(|(image, _)| digest(image)),
-            mask_digest: halves.map(|(_, mask)| digest(mask)),
-            ..Identity::default()
-        })
+        self.prepared.identity(index)
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
