@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::metrics::ImageScores;
+use super::metrics::{ImageScores, psnr};
 use super::{COLORFULNESS, DELTA_E, PSNR, SSIM, grey, picture, truth};
 use crate::data::{Batch, ColorSpace, PreparedImages};
 use crate::ops::Regression;
-use crate::run::Score;
 use crate::run::pictures::{PictureTable, spread};
+use crate::run::verdict::yardstick::of_mean;
+use crate::run::{Baseline, Score, Yardstick};
 use crate::tasks::TaskError;
 use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
@@ -18,6 +19,8 @@ use crate::train::{Evaluation, TrainError};
 
 /// Images whose predictions are shown.
 const SHOWN: usize = 6;
+/// Most images of the baseline.
+const COUNTED: usize = 500;
 
 /// Scores of the colors predicted for a set of images.
 #[derive(Clone)]
@@ -106,6 +109,20 @@ impl Evaluation for ColorizeEvaluation {
     fn scores(&self) -> Vec<(Score, f64)> {
         let Some(mean) = ImageScores::mean(&self.images) else { return vec![] };
         vec![(PSNR, mean.psnr), (SSIM, mean.ssim), (DELTA_E, mean.delta_e), (COLORFULNESS, mean.colorfulness)]
+    }
+
+    fn yardstick(&self) -> Result<Yardstick, TrainError> {
+        let values: Vec<f64> = self.images.iter().map(|scores| scores.psnr).collect();
+        let mut grey_scores = vec![];
+        if let Some(set) = &self.set {
+            for index in spread(set.len(), COUNTED) {
+                let truth = truth(set, index)?;
+                grey_scores.push(psnr(&truth, &grey(&truth)).map_err(TaskError::from)?);
+            }
+        }
+        let mean = grey_scores.iter().sum::<f64>() / grey_scores.len() as f64;
+        let baseline = (!grey_scores.is_empty()).then(|| Baseline { name: "the grey picture".into(), value: mean });
+        Ok(Yardstick { sigma: of_mean(&values), baseline })
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use image::GrayImage;
 
-use super::metrics::{SegmentationScores, image_iou};
+use super::metrics::{ClassCounts, SegmentationScores, image_iou};
 use super::{MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU, pair};
 use crate::data::{Batch, PreparedPairs, nearest_into, one_line};
 use crate::label::IGNORED_BYTE;
-use crate::run::Score;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::pictures::{self, PictureTable, spread};
+use crate::run::verdict::yardstick::bootstrap;
+use crate::run::{Baseline, Score, Yardstick};
 use crate::text::defused;
 use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
@@ -33,6 +34,8 @@ pub struct SegmentEvaluation {
     totals: Totals,
     /// Counts of truth and prediction, over all pixels of the set that are not ignored.
     pub confusion: ConfusionMatrix,
+    /// Pixels per class of each image.
+    counted: Vec<ClassCounts>,
     /// Index and predicted classes of the images that are shown.
     pub shown: Vec<(usize, Vec<u8>)>,
     wanted: Vec<usize>,
@@ -48,6 +51,7 @@ impl SegmentEvaluation {
             samples,
             totals: Totals::default(),
             confusion: ConfusionMatrix::new(card.classes.len()),
+            counted: vec![],
             shown: vec![],
             wanted: if pairs.is_some() { spread(samples, SHOWN).collect() } else { vec![] },
             pairs,
@@ -117,13 +121,20 @@ impl Evaluation for SegmentEvaluation {
         if scaled_to.is_none() {
             self.confusion.add_counts(outputs.get(port::COUNTS));
         }
-        let images = outputs.get(port::PREDICTIONS).chunks_exact(self.size[0] * self.size[1]);
-        for (image, &index) in images.zip(&batch.indices) {
+        let pixels = self.size[0] * self.size[1];
+        let images = outputs.get(port::PREDICTIONS).chunks_exact(pixels).zip(batch.labels.chunks_exact(pixels));
+        for ((image, labels), &index) in images.zip(&batch.indices) {
             let mut predicted: Vec<u8> = image.iter().map(|&class| class as u8).collect();
-            if let Some(pairs) = &scaled_to {
-                predicted = self.scaled(predicted, pairs.size());
-                self.count(&pair(pairs, index)?.1, &predicted);
-            }
+            let truth = match &scaled_to {
+                Some(pairs) => {
+                    predicted = self.scaled(predicted, pairs.size());
+                    let truth = pair(pairs, index)?.1;
+                    self.count(&truth, &predicted);
+                    truth
+                }
+                None => labels.iter().map(|&label| label as u8).collect(),
+            };
+            self.counted.push(ClassCounts::of(&truth, &predicted, self.classes.len()));
             if self.wanted.contains(&index) {
                 self.shown.push((index, predicted));
             }
@@ -141,6 +152,21 @@ impl Evaluation for SegmentEvaluation {
         let list =
             [(MEAN_IOU, scores.mean_iou), (WEIGHTED_IOU, scores.weighted_iou), (PIXEL_ACCURACY, scores.pixel_accuracy)];
         list.into_iter().map(|(s, v)| (s, v.unwrap_or(0.0))).collect()
+    }
+
+    fn yardstick(&self) -> Result<Yardstick, TrainError> {
+        let sum = |drawn: &mut dyn Iterator<Item = &ClassCounts>| {
+            drawn.fold(ClassCounts::new(self.classes.len()), |sum, image| sum.plus(image))
+        };
+        let sigma =
+            bootstrap(self.counted.len(), |drawn| sum(&mut drawn.iter().map(|&image| &self.counted[image])).mean_iou());
+        let all = sum(&mut self.counted.iter());
+        let baseline = all
+            .largest()
+            .map(|(class, value)| Baseline {
+                name: format!("“{}” everywhere", one_line(&self.classes[class])), value
+            });
+        Ok(Yardstick { sigma, baseline })
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
