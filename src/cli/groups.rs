@@ -7,6 +7,10 @@ pub(super) const GROUPS: [(&str, &[&str]); 8] = [
         &[
             "data",
             "image_size",
+            "crop",
+            "scale",
+            "tile",
+            "eval_resize",
             "mask_threshold",
             "path_column",
             "label_column",
@@ -50,7 +54,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 8] = [
         ],
     ),
     ("Learning rate over time", &["schedule", "warmup", "step_size", "milestones", "gamma", "patience"]),
-    ("Augmentation", &["augment"]),
+    ("Augmentation", &["augment", "augment_from"]),
     ("Device", &["device", "precision", "seed"]),
     ("Run", &["out", "resume", "allow_changed_data", "log_norms", "profile", "tensorboard"]),
 ];

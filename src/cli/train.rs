@@ -120,5 +120,6 @@ fn report(outcome: &Outcome, task: &str, data: Option<&Path>) -> Result<ExitCode
     for step in outcome.verdict.iter().flat_map(|verdict| &verdict.next).filter(|step| **step != Next::Predict) {
         print(format_args!("          {}", command(step, task, &outcome.run, &data)))?;
     }
+    print(format_args!("or:       the same command with --resume {run} and more --epochs trains on"))?;
     Ok(ExitCode::SUCCESS)
 }
