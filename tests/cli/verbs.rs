@@ -262,6 +262,34 @@ fn bench_times_the_steps_that_are_named() {
 }
 
 #[test]
+fn a_missing_task_is_asked_for_by_name() {
+    let told = Place::new().run("train --data photos --epochs 2");
+    told.refused(&[
+        "`train` needs a task before its flags",
+        "classify ",
+        "segment ",
+        "train classify --data photos --epochs 2",
+    ]);
+}
+
+#[test]
+fn completions_and_manual_pages_cover_every_task() {
+    let place = Place::new();
+    let bash = place.run("completions bash").fine();
+    bash.printed(&["_shadegrad()", "shadegrad__subcmd__train", "--image-size", "--halving"]);
+    place.run("man --out pages").fine();
+    let page = |name: &str| std::fs::read_to_string(place.path(&format!("pages/{name}.1"))).expect("a page");
+    for task in shadegrad::tasks::tasks() {
+        let page = page(&format!("shadegrad-train-{}", task.name()));
+        let flag = |key: &str| format!("\\-\\-{}", key.replace('_', "\\-"));
+        let missing: Vec<_> = task.settings().iter().filter(|setting| !page.contains(&flag(setting.key))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+    assert!(page("shadegrad").contains("doctor"));
+    place.run("man --out pages").refused(&["exists already"]);
+}
+
+#[test]
 fn help_names_every_setting() {
     let place = Place::new();
     let flags = "--data --model --epochs --batch-size --optimizer --lr --momentum --weight-decay --clip \
