@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use super::{BadImage, DataError, Hints, OpenOptions, ProgressFn, SetOptions};
+use super::{BadImage, DataError, Hints, OpenOptions, ProgressFn, SampleDepth, SetOptions};
 pub use classification::check_classification;
 pub(super) use duplicates::hash_of;
 pub use images::check_images;
@@ -64,6 +64,51 @@ struct Sample {
     class_pixels: Option<Vec<u64>>,
     /// Faults of its image and its mask.
     bad: Vec<BadImage>,
+}
+
+impl Sample {
+    /// An image with its label or none. A fault of the file is recorded.
+    ///
+    /// # Errors
+    /// Errors that are not about the image.
+    fn of(name: String, label: Option<String>, image: Result<RgbImage, DataError>) -> Result<Self, DataError> {
+        let mut bad = Vec::new();
+        let image = collected(image, &mut bad)?.as_ref().map(ImageFacts::of);
+        Ok(Self { name, label, image, class_pixels: None, bad })
+    }
+}
+
+/// A part of a data set, as a check reads it.
+trait Checked: Sync {
+    fn len(&self) -> usize;
+    fn depth(&self) -> Option<&SampleDepth>;
+    fn sample(&self, index: usize) -> Result<Sample, DataError>;
+}
+
+/// The parts of a data set that are there, with their samples, and the report so far.
+struct Parts<S> {
+    sets: Vec<S>,
+    read: Vec<PartRead>,
+    report: CheckReport,
+}
+
+impl<S: Checked> Parts<S> {
+    /// Reads the training, validation and test part, and reports what is of no one task.
+    fn read(
+        mut report: CheckReport,
+        (train, val, test): (S, S, Option<S>),
+        progress: ProgressFn<'_>,
+    ) -> Result<Self, DataError> {
+        let named = [("train", Some(train)), ("val", Some(val)), ("test", test)];
+        let (names, sets): (Vec<_>, Vec<S>) =
+            named.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))).unzip();
+        let counts: Vec<_> = names.into_iter().zip(sets.iter().map(S::len)).collect();
+        let read = read_parts(&counts, progress, |part, index| sets[part].sample(index))?;
+        report.add_parts(&read);
+        report.add_depth(sets[0].depth());
+        duplicates::report(&read, &mut report);
+        Ok(Self { sets, read, report })
+    }
 }
 
 /// Facts of an image.

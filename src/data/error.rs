@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::bad_image::{BadImage, ImageProblem, SUPPORTED};
 use super::decisions::{Decisions, LeftOut};
+use super::names::quoted;
 
 /// An error about data. The message names the file, the fault and the remedy.
 #[derive(Debug, Error)]
@@ -301,15 +302,5 @@ fn only(classes: &[String]) -> String {
     match classes {
         [] => String::new(),
         names => format!(" ('{}')", names.join("', '")),
-    }
-}
-
-/// `'a', 'b' and 3 more`.
-fn quoted(names: &[String]) -> String {
-    const SHOWN: usize = 10;
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("'{name}'")).collect();
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
     }
 }

@@ -19,7 +19,7 @@ use image::RgbImage;
 
 use super::dataset::{place_of, places};
 use super::decisions::Decisions;
-use super::names::one_line;
+use super::names::{one_line, quoted};
 use super::scenes::SeveralScenes;
 use super::{DataError, ImageDataset, SampleDepth};
 
@@ -218,16 +218,5 @@ pub(super) fn require_every_class(train: &MultiLabelSet, path: &Path) -> Result<
             Err(DataError::malformed(path, problem))
         }
         None => Ok(()),
-    }
-}
-
-/// `'a'`, `'a' and 'b'`, `'a', 'b' and 'c'`; of many names the first.
-pub(crate) fn quoted(names: &[impl AsRef<str>]) -> String {
-    const SHOWN: usize = 6;
-    let words: Vec<String> = names.iter().take(SHOWN).map(|name| format!("'{}'", name.as_ref())).collect();
-    match words.as_slice() {
-        _ if names.len() > SHOWN => format!("{} and {} more", words.join(", "), names.len() - SHOWN),
-        [front @ .., last] if !front.is_empty() => format!("{} and {last}", front.join(", ")),
-        words => words.concat(),
     }
 }

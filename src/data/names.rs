@@ -71,6 +71,17 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
+/// `'a'`, `'a' and 'b'`, `'a', 'b' and 'c'`; of many names the first.
+pub(crate) fn quoted(names: &[impl AsRef<str>]) -> String {
+    const SHOWN: usize = 6;
+    let words: Vec<String> = names.iter().take(SHOWN).map(|name| format!("'{}'", name.as_ref())).collect();
+    match words.as_slice() {
+        _ if names.len() > SHOWN => format!("{} and {} more", words.join(", "), names.len() - SHOWN),
+        [front @ .., last] if !front.is_empty() => format!("{} and {last}", front.join(", ")),
+        words => words.concat(),
+    }
+}
+
 /// A name without line breaks, for a line or a row of a table. Names of folders and in tables may have line breaks.
 pub(crate) fn one_line(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -1,10 +1,11 @@
 //! Checks a set of images with a class each.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::report::{CheckReport, ClassCount, Fault};
-use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts, unopened};
-use crate::data::{DataError, open_classification};
+use super::{CheckOptions, Checked, Parts, Sample, unopened};
+use crate::data::{ClassificationDataset, DataError, SampleDepth, open_classification};
 
 /// Reads every image of the classification set at `path`. It reports unreadable files, images that are in two parts or
 /// classes, and classes without readable images.
@@ -17,25 +18,12 @@ pub fn check_classification(path: &Path, options: &CheckOptions<'_>) -> Result<C
         Ok(splits) => splits,
         Err(reason) => return unopened(path, "classify", reason, options),
     };
-    let sets = [("train", Some(splits.train)), ("val", Some(splits.val)), ("test", splits.test)];
-    let sets: Vec<_> = sets.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))).collect();
-    let counts: Vec<_> = sets.iter().map(|(name, set)| (*name, set.len())).collect();
-    let read = read_parts(&counts, options.progress, |part, index| {
-        let set = &sets[part].1;
-        let mut bad = Vec::new();
-        let image = collected(set.image(index), &mut bad)?.as_ref().map(ImageFacts::of);
-        let label = set.class_names().get(set.label(index) as usize).cloned();
-        Ok(Sample { name: set.describe(index), label, image, class_pixels: None, bad })
-    })?;
-    let mut report = CheckReport::new("classify", path, splits.format);
-    report.decisions = splits.decisions;
-    report.add_parts(&read);
-    report.add_depth(sets[0].1.depth());
-    duplicates::report(&read, &mut report);
-    let names = sets[0].1.class_names();
+    let report = CheckReport::new("classify", path, splits.format).with(splits.decisions);
+    let Parts { sets, read, mut report } = Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
+    let names = sets[0].class_names();
     let mut classes: Vec<ClassCount> =
         names.iter().map(|name| ClassCount { name: name.clone(), counts: vec![0; sets.len()] }).collect();
-    for (place, (part, (_, set))) in read.iter().zip(&sets).enumerate() {
+    for (place, (part, set)) in read.iter().zip(&sets).enumerate() {
         for (index, _) in part.samples.iter().enumerate().filter(|(_, sample)| sample.bad.is_empty()) {
             classes[set.label(index) as usize].counts[place] += 1;
         }
@@ -46,4 +34,19 @@ pub fn check_classification(path: &Path, options: &CheckOptions<'_>) -> Result<C
     }
     report.classes = classes;
     Ok(report)
+}
+
+impl Checked for Arc<dyn ClassificationDataset> {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        (**self).depth()
+    }
+
+    fn sample(&self, index: usize) -> Result<Sample, DataError> {
+        let label = self.class_names().get(self.label(index) as usize).cloned();
+        Sample::of(self.describe(index), label, self.image(index))
+    }
 }

@@ -1,10 +1,11 @@
 //! Checks a set of color images.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::report::{CheckReport, Fault};
-use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts, unopened};
-use crate::data::{DataError, decode_file, open_images};
+use super::{CheckOptions, Checked, Parts, Sample, unopened};
+use crate::data::{DataError, ImageDataset, SampleDepth, decode_file, open_images};
 
 /// Reads every image of the colorization set at `path`. It reports unreadable files, images that are in two parts, and
 /// images without color.
@@ -16,20 +17,8 @@ pub fn check_images(path: &Path, options: &CheckOptions<'_>) -> Result<CheckRepo
         Ok(splits) => splits,
         Err(reason) => return unopened(path, "colorize", reason, options),
     };
-    let sets = [("train", Some(splits.train)), ("val", Some(splits.val)), ("test", splits.test)];
-    let sets: Vec<_> = sets.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))).collect();
-    let counts: Vec<_> = sets.iter().map(|(name, set)| (*name, set.len())).collect();
-    let read = read_parts(&counts, options.progress, |part, index| {
-        let set = &sets[part].1;
-        let mut bad = Vec::new();
-        let image = collected(set.image(index), &mut bad)?.as_ref().map(ImageFacts::of);
-        Ok(Sample { name: set.name(index), label: None, image, class_pixels: None, bad })
-    })?;
-    let mut report = CheckReport::new("colorize", path, splits.format);
-    report.decisions = splits.decisions;
-    report.add_parts(&read);
-    report.add_depth(sets[0].1.depth());
-    duplicates::report(&read, &mut report);
+    let report = CheckReport::new("colorize", path, splits.format).with(splits.decisions);
+    let Parts { read, mut report, .. } = Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
     let grey: Vec<&str> = read
         .iter()
         .flat_map(|part| &part.samples)
@@ -47,9 +36,21 @@ pub fn check_images(path: &Path, options: &CheckOptions<'_>) -> Result<CheckRepo
     Ok(report)
 }
 
+impl Checked for Arc<dyn ImageDataset> {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        (**self).depth()
+    }
+
+    fn sample(&self, index: usize) -> Result<Sample, DataError> {
+        Sample::of(self.name(index), None, self.image(index))
+    }
+}
+
 /// Reads a single file as a sample.
 pub(super) fn read_file(path: &Path) -> Result<Sample, DataError> {
-    let mut bad = Vec::new();
-    let image = collected(decode_file(path), &mut bad)?.as_ref().map(ImageFacts::of);
-    Ok(Sample { name: path.display().to_string(), label: None, image, class_pixels: None, bad })
+    Sample::of(path.display().to_string(), None, decode_file(path))
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::report::{CheckReport, ClassCount};
-use super::{CheckOptions, ImageFacts, Sample, collected, duplicates, read_parts, unopened};
-use crate::data::{DataError, MultiLabelSet, open_multi_label};
+use super::{CheckOptions, Checked, Parts, Sample, unopened};
+use crate::data::{DataError, MultiLabelSet, SampleDepth, open_multi_label};
 
 /// Reads every image of the multi-label set at `path`. It reports unreadable files, and images that are in two parts or
 /// have two lists of labels.
@@ -17,28 +17,30 @@ pub fn check_multi_label(path: &Path, options: &CheckOptions<'_>) -> Result<Chec
         Ok(splits) => splits,
         Err(reason) => return unopened(path, "multi-label", reason, options),
     };
-    let sets = [("train", Some(splits.train)), ("val", Some(splits.val)), ("test", splits.test)];
-    let sets: Vec<_> = sets.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))).collect();
-    let counts: Vec<_> = sets.iter().map(|(name, set)| (*name, set.len())).collect();
-    let read = read_parts(&counts, options.progress, |part, index| {
-        let set = &sets[part].1;
-        let mut bad = Vec::new();
-        let image = collected(set.image(index), &mut bad)?.as_ref().map(ImageFacts::of);
-        Ok(Sample { name: set.name(index), label: Some(labels_of(set, index)), image, class_pixels: None, bad })
-    })?;
-    let mut report = CheckReport::new("multi-label", path, splits.format);
-    report.decisions = splits.decisions;
-    report.add_parts(&read);
-    report.add_depth(sets[0].1.depth());
-    duplicates::report(&read, &mut report);
-    let counts: Vec<Vec<usize>> = sets.iter().map(|(_, set)| set.positives()).collect();
+    let report = CheckReport::new("multi-label", path, splits.format).with(splits.decisions);
+    let Parts { sets, mut report, .. } = Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
+    let counts: Vec<Vec<usize>> = sets.iter().map(MultiLabelSet::positives).collect();
     let class = |(k, name): (usize, &String)| {
         let counts = counts.iter().map(|part| part[k] as u64).collect();
         ClassCount { name: name.clone(), counts }
     };
-    report.classes = sets[0].1.class_names().iter().enumerate().map(class).collect();
+    report.classes = sets[0].class_names().iter().enumerate().map(class).collect();
     report.unit = "labels";
     Ok(report)
+}
+
+impl Checked for MultiLabelSet {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        Self::depth(self)
+    }
+
+    fn sample(&self, index: usize) -> Result<Sample, DataError> {
+        Sample::of(self.name(index), Some(labels_of(self, index)), self.image(index))
+    }
 }
 
 /// The labels of an image, in words.

@@ -92,6 +92,11 @@ impl CheckReport {
         Self { task, path, format, parts, unit: "images", classes, faults, notes, decisions }
     }
 
+    /// The report with how the set was read.
+    pub(super) fn with(self, decisions: Decisions) -> Self {
+        Self { decisions, ..self }
+    }
+
     /// Whether there are no faults.
     pub fn is_good(&self) -> bool {
         self.faults.is_empty()

@@ -1,13 +1,14 @@
 //! Checks a set of images with masks.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::report::{CheckReport, ClassCount, Fault};
-use super::{CheckOptions, ImageFacts, PartRead, Sample, collected, duplicates, read_parts, unopened};
+use super::{CheckOptions, Checked, PartRead, Parts, Sample, collected, unopened};
 use crate::data::open::open_with;
 use crate::data::prepare::count;
 use crate::data::prepare::no_pixels;
-use crate::data::{BadImage, DataError, ImageProblem, SegmentationDataset};
+use crate::data::{BadImage, DataError, ImageProblem, SampleDepth, SegmentationDataset};
 
 /// Reads every image and mask of the segmentation set at `path`. It reports
 ///
@@ -31,19 +32,12 @@ pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<Che
             return Ok(report);
         }
     };
-    let sets = [("train", Some(splits.train)), ("val", Some(splits.val)), ("test", splits.test)];
-    let sets: Vec<_> = sets.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))).collect();
-    let counts: Vec<_> = sets.iter().map(|(name, set)| (*name, set.len())).collect();
-    let read = read_parts(&counts, options.progress, |part, index| sample(&*sets[part].1, index))?;
-    let mut report = CheckReport::new("segment", path, splits.format);
+    let mut report = CheckReport::new("segment", path, splits.format).with(splits.decisions);
     report.unit = "pixels";
-    report.decisions = splits.decisions;
     report.faults.extend(faults.iter().map(Fault::from));
-    report.add_parts(&read);
-    duplicates::report(&read, &mut report);
-    report.notes.insert(0, sets[0].1.classes().to_string());
-    report.add_depth(sets[0].1.depth());
-    add_classes(&sets[0].1.classes().names, &read, &mut report);
+    let Parts { sets, read, mut report } = Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
+    report.notes.insert(0, sets[0].classes().to_string());
+    add_classes(&sets[0].classes().names, &read, &mut report);
     for (part, counted) in read.iter().enumerate() {
         let pixels: u64 = report.classes.iter().map(|class| class.counts[part]).sum();
         if pixels == 0 && counted.samples.iter().any(|sample| sample.class_pixels.is_some()) {
@@ -57,20 +51,29 @@ pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<Che
     Ok(report)
 }
 
-/// Reads a pair. A fault of one file does not stop the reading of the other.
-fn sample(set: &dyn SegmentationDataset, index: usize) -> Result<Sample, DataError> {
-    let mut bad = Vec::new();
-    let image = collected(set.image(index), &mut bad)?.as_ref().map(ImageFacts::of);
-    let mask = collected(set.mask(index), &mut bad)?;
-    if let (Some(image), Some(mask)) = (&image, &mask)
-        && image.size != mask.dimensions()
-    {
-        let (image_size, mask_size) = (image.size, mask.dimensions());
-        let problem = ImageProblem::SizesDiffer { image: set.name(index), image_size, mask_size };
-        bad.push(BadImage { image: set.mask_name(index), problem });
+impl Checked for Arc<dyn SegmentationDataset> {
+    fn len(&self) -> usize {
+        (**self).len()
     }
-    let class_pixels = mask.map(|mask| count(&mask, set.classes().len()).0);
-    Ok(Sample { name: set.name(index), label: None, image, class_pixels, bad })
+
+    fn depth(&self) -> Option<&SampleDepth> {
+        (**self).depth()
+    }
+
+    /// Reads a pair. A fault of one file does not stop the reading of the other.
+    fn sample(&self, index: usize) -> Result<Sample, DataError> {
+        let mut sample = Sample::of(self.name(index), None, self.image(index))?;
+        let mask = collected(self.mask(index), &mut sample.bad)?;
+        if let (Some(image), Some(mask)) = (&sample.image, &mask)
+            && image.size != mask.dimensions()
+        {
+            let (image_size, mask_size) = (image.size, mask.dimensions());
+            let problem = ImageProblem::SizesDiffer { image: self.name(index), image_size, mask_size };
+            sample.bad.push(BadImage { image: self.mask_name(index), problem });
+        }
+        sample.class_pixels = mask.map(|mask| count(&mask, self.classes().len()).0);
+        Ok(sample)
+    }
 }
 
 fn add_classes(names: &[String], parts: &[PartRead], report: &mut CheckReport) {

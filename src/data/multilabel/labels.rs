@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::quoted;
 use super::separator::{Decided, Separator, Unclear};
 use super::table::Table;
 use crate::data::DataError;
 use crate::data::csv::sorted_names;
+use crate::data::names::quoted;
 use crate::data::text::read_text;
 
 /// Labels of each row of a table.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::labels::{self, Labels};
 use super::table::Table;
-use super::{MultiLabelSet, MultiLabelSplits, quoted, split};
+use super::{MultiLabelSet, MultiLabelSplits, split};
 use crate::data::decisions::Decisions;
 use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
+use crate::data::names::quoted;
 use crate::data::parts::Part;
 use crate::data::split::require_classes;
 use crate::data::{DataError, OpenOptions, SampleDepth, csv};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::quoted;
+use crate::data::names::quoted;
 
 /// A separator of labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use image::RgbImage;
 
 use super::{Augmenting, Prepared, SampleSet, Size};
 use crate::data::batch::{Identity, digest};
+use crate::data::names::quoted;
 use crate::data::normalize::normalize;
 use crate::data::resize::{nearest_into, stretch_into};
 use crate::data::{
@@ -131,7 +132,7 @@ pub(crate) fn no_pixels<'a>(classes: impl Iterator<Item = (&'a str, u64)>, part:
         return absent.iter().map(|class| format!("class '{class}' has {}", effect("it", "it"))).collect();
     }
     let effect = effect("they", "them").replace("if they is none", "if they are none");
-    vec![format!("{} classes have {effect}: {}", absent.len(), crate::data::multilabel::quoted(&absent))]
+    vec![format!("{} classes have {effect}: {}", absent.len(), quoted(&absent))]
 }
 
 impl PreparedPairs {

@@ -77,6 +77,7 @@ fn run_directory(place: &Place, counts: &Counts) {
         "confusion.csv",
         "confusion.png",
         "curves.png",
+        "finished.safetensors",
         "iou.csv",
         "last.safetensors",
         "metrics.csv",

@@ -27,7 +27,7 @@ fn numbered_folders_are_ordered_by_value() {
         let folder = aligned.train.path(index).unwrap().parent().unwrap().to_path_buf();
         assert!(folder.ends_with(&old[aligned.train.label(index) as usize]));
     }
-    refused(splits.aligned(&old[..2]), &["does not know '2'", "'1', '10'"]);
+    refused(splits.aligned(&old[..2]), &["does not know '2'", "'1' and '10'"]);
 }
 
 /// macOS writes é as two characters.
