@@ -40,7 +40,7 @@ use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, ImageSize, Score};
 use crate::train::open::{self, TrainingData};
 use crate::train::settings::{Resolved, TaskSettings};
-use crate::train::start;
+use crate::train::start::{self, StartFile};
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Share of the validation images predicted correctly.
@@ -95,12 +95,13 @@ impl Classify {
         splits: Splits,
         observer: &dyn Observer,
     ) -> Result<TrainingData, TrainError> {
+        let start = StartFile::find(&config.network(1), &config.settings(), observer)?;
         let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::square(config.image_size as u32) };
         let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         let classes = train.class_names().to_vec();
         let (normalization, pixel_lines) =
-            start::normalization(config.normalize, &config.settings(), || train.facts().normalization())?;
+            start::normalization(config.normalize, start.as_ref(), || train.facts().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),

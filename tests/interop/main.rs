@@ -4,6 +4,7 @@ mod checkpoint_file;
 #[path = "../common/mod.rs"]
 mod common;
 mod export;
+mod published;
 #[path = "../support/mod.rs"]
 mod support;
 mod torch_files;
