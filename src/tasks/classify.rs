@@ -6,6 +6,7 @@ pub(crate) mod graphs;
 mod objective;
 mod predict;
 mod settings;
+mod weights;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub use evaluation::ClassifyEvaluation;
 pub use objective::Classification;
 pub use predict::ClassifyPredictor;
 pub use settings::ClassifyConfig;
+pub use weights::{EvaluatedWeights, WeightsOptions, evaluate_weights};
 
 use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};

@@ -54,6 +54,22 @@ impl StartFile {
         Ok(Some(StartFile { path, published: Some(weights) }))
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The line of the table, for published weights.
+    pub fn published(&self) -> Option<&'static Published<'static>> {
+        self.published
+    }
+
+    /// The weights in words.
+    pub fn describe(&self) -> String {
+        let path = self.path.display();
+        self.published.map_or_else(|| path.to_string(), |weights| format!("{}, {path}", weights.describe()))
+    }
+
     /// Loads those tensors that have the name and shape of one of the model's. Returns a line that says which weights they are,
     /// what was loaded, what is missing and what was not used.
     ///
@@ -62,11 +78,7 @@ impl StartFile {
     pub fn load(&self, model: &mut LoadedModel, encoder: &[&str]) -> Result<String, TrainError> {
         let file = WeightFile::open(&self.path)?;
         let found = start::load(&mut model.session, &file, encoder)?;
-        let path = file.path().display();
-        Ok(match self.published {
-            Some(weights) => format!("start:   {}, {path}: {found}", weights.describe()),
-            None => format!("start:   {path}: {found}"),
-        })
+        Ok(format!("start:   {}: {found}", self.describe()))
     }
 }
 

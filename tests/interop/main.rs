@@ -1,5 +1,6 @@
 //! Files that other programs read and write: safetensors, PyTorch's and ONNX.
 
+mod center_crop;
 mod checkpoint_file;
 #[path = "../common/mod.rs"]
 mod common;

@@ -28,7 +28,7 @@ pub struct Published<'a> {
     pub std: [f32; 3],
     /// Published top-1 accuracy on ImageNet's validation images, in percent.
     pub top1: f32,
-    /// Shorter side in pixels that images had at that evaluation, before a centre crop of [`Published::CROP`].
+    /// Shorter side in pixels that images had at that evaluation, before a center crop of [`Published::CROP`].
     pub resize: u32,
     /// The same weights as files, the first is preferred.
     pub files: &'a [PublishedFile<'a>],
@@ -66,7 +66,7 @@ pub enum Place<'a> {
 }
 
 impl Published<'_> {
-    /// Side in pixels of the centre crop of the published evaluation.
+    /// Side in pixels of the center crop of the published evaluation.
     pub const CROP: u32 = 224;
 
     /// The weights in a line: name, license, published accuracy.
