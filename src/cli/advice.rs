@@ -144,9 +144,10 @@ fn of_train(error: &TrainError) -> Option<String> {
 fn of_resume(reason: &Unresumable) -> Option<String> {
     Some(match reason {
         Unresumable::Done { .. } => "--epochs".to_owned(),
+        Unresumable::EndedEarly { .. } => "--early-stop".to_owned(),
         Unresumable::MidEpoch { setting: Some(key), before, .. } => format!("{} {before}", flag(key)),
         Unresumable::Changed { .. } => "--allow-changed-data".to_owned(),
-        Unresumable::Lost { weights, .. } => format!("--init {}", weights.display()),
+        Unresumable::Lost { weights, .. } | Unresumable::NoState { weights } => format!("--init {}", weights.display()),
         _ => return None,
     })
 }

@@ -108,5 +108,6 @@ fn report(outcome: &Outcome) -> Result<ExitCode, CliError> {
         print(format_args!("pictures: {run}/{}", outcome.pictures.join(", ")))?;
     }
     print(format_args!("next:     shadegrad predict {run} IMAGES…"))?;
+    print(format_args!("or:       the same command with --resume {run} and more --epochs trains on"))?;
     Ok(ExitCode::SUCCESS)
 }

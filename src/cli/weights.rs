@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// Evaluate weights as they are, instead of a run: imagenet or imagenet-v2, a safetensors or PyTorch file, or a folder of
     /// Hugging Face. Images are scaled and cropped as for the published figures; class n of the weights is the n-th class of
     /// the data by name
-    #[arg(long, value_name = "FILE|imagenet", requires_all = ["model", "data"], conflicts_with_all = ["run", "val_split", "seed", "skip_bad"])]
+    #[arg(long, value_name = "FILE|imagenet", requires_all = ["model", "data"], conflicts_with_all = ["run", "val_split", "seed", "skip_bad", "tile"])]
     pub(super) weights: Option<PathBuf>,
     /// Network of --weights
     #[arg(long, value_parser = choice::<ResNetDepth>(), requires = "weights")]

@@ -1,4 +1,5 @@
-//! Images as the published evaluations of ImageNet's classifiers see them.
+//! Images as the published evaluations of ImageNet's classifiers see them: sizes and positions are whole pixels, as in
+//! torchvision. [`cover_with_margin_into`](super::resize::cover_with_margin_into) cuts the same area to fractions of a pixel.
 
 use std::sync::Arc;
 

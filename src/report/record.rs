@@ -75,7 +75,7 @@ impl Record {
             name,
             settings,
             damage,
-            unfinished: run.resume_path().is_file(),
+            unfinished: run.is_unfinished(),
             confusion,
             mistakes: mistakes::read(&run)?.into_iter().map(with_picture).collect::<Result<_, ReportError>>()?,
             samples: read_if_there(&run.samples_path())?,

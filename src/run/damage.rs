@@ -37,8 +37,8 @@ impl RunDir {
         let known: Vec<Score> =
             facts.iter().flat_map(|f| &f.shown).flat_map(|card| card.known_scores().cloned()).collect();
         // Read before the table, because a live run extends the table first.
-        let is_unfinished = self.resume_path().exists();
-        let kept_state = Header::read(&self.resume_path());
+        let state = Some(self.state_path()).filter(|state| state.exists());
+        let kept_state = state.as_deref().map(Header::read).unwrap_or_default();
         let metrics = fs::read(self.metrics_path()).unwrap_or_default();
         let (rows, problem) = EpochRow::read_damaged(&metrics, &known);
         let epoch = |path| read_metadata(path).ok().and_then(|entries| entries.get(EPOCH)?.parse::<u32>().ok());
@@ -72,8 +72,9 @@ impl RunDir {
             }
         }
         // The file of a live run may end, or come, between two looks at it.
-        if is_unfinished && kept_state.position.is_none() && self.resume_path().exists() {
-            add("resume.safetensors", "it holds no position of the run".into());
+        if let Some(state) = state.filter(|state| kept_state.position.is_none() && state.exists()) {
+            let name = state.file_name().unwrap_or_default().to_string_lossy();
+            add(&name, "it holds no position of the run".into());
         }
         found
     }

@@ -111,6 +111,26 @@ pub enum Unresumable {
         /// Finished epochs.
         epochs: usize,
     },
+    /// The early stop had ended the run, and would have ended a run of more epochs too.
+    #[error(
+        "it ended after {epochs} epochs, since the score had not improved for {early_stop}; more epochs alone would end there \
+         too: allow more epochs without a better score, or all with 0"
+    )]
+    EndedEarly {
+        /// Finished epochs.
+        epochs: usize,
+        /// Epochs without a better score that end the run.
+        early_stop: usize,
+    },
+    /// A finished run without the state of its optimizer.
+    #[error(
+        "it has finished and has no finished.safetensors, the state of its optimizer: the file was removed, or an earlier \
+         version trained it; start a new run from its weights {}", weights.display()
+    )]
+    NoState {
+        /// Its weights.
+        weights: PathBuf,
+    },
     /// Another order of the images in the middle of an epoch.
     #[error(
         "it stopped in the middle of epoch {epoch}, where {what} was {before} and now is {now}, so that images would be \

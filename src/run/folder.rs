@@ -7,7 +7,8 @@
 //! | `metrics.csv` | a row an epoch | after each epoch |
 //! | `events.out.tfevents.shadegrad` | the same for TensorBoard, with `--tensorboard` | after each epoch |
 //! | `last.safetensors`, `best.safetensors` | weights | after each (better) epoch |
-//! | `resume.safetensors` | where an unfinished run stands, for `--resume` | after each epoch, or when stopped |
+//! | `resume.safetensors` | state of an unfinished run, for `--resume` | after each epoch, or when stopped |
+//! | `finished.safetensors` | state of a finished run, for `--resume` with more epochs | at the end |
 //! | `norms.csv` | norms of gradients and weights, a row a step, with `--log-norms` | after each epoch |
 //! | `trace.json` | where the time of the first steps goes, with `--profile` | after 50 steps, or the first epoch |
 //! | `curves.png`, `samples.png`, `confusion.png` | pictures | at the end |
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::confusion::ConfusionMatrix;
-use super::error::RunError;
+use super::error::{RunError, Unresumable};
 use super::facts::RunFacts;
 use super::history::{EpochRow, NormRow};
 use super::names::{check_free, new_folder, new_numbered};
@@ -36,6 +37,7 @@ const METRICS: &str = "metrics.csv";
 const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
 const RESUME: &str = "resume.safetensors";
+const FINISHED: &str = "finished.safetensors";
 pub(super) const NORMS: &str = "norms.csv";
 const FACTS: &str = "run.json";
 pub(super) const CONFUSION: &str = "confusion.csv";
@@ -120,18 +122,26 @@ impl RunDir {
         Ok(run)
     }
 
-    /// Opens the folder of a run that was interrupted.
+    /// Opens the folder of a run that can continue: one that was interrupted, or one that has finished and keeps its state.
     ///
     /// # Errors
-    /// There is no such folder, or the run has ended.
+    /// There is no such folder, or it holds no state.
     pub fn to_resume(path: &Path) -> Result<Self, RunError> {
         fs::metadata(path).map_err(|e| FileError::reading(path, e))?;
         let run = Self { path: path.to_owned() };
-        if run.resume_path().is_file() {
+        if run.state_path().is_file() {
             return Ok(run);
         }
-        let reason = format!("it has no {RESUME}: the run ended, or had not finished an epoch; start a new one");
+        if let Some(weights) = run.checkpoint() {
+            return Err(RunError::CannotResume { path: path.to_owned(), reason: Unresumable::NoState { weights } });
+        }
+        let reason = format!("it has neither {RESUME} nor {FINISHED}: no epoch was finished; start a new run");
         Err(RunError::NotARun { path: path.to_owned(), reason })
+    }
+
+    /// Whether the run was interrupted and can continue.
+    pub fn is_unfinished(&self) -> bool {
+        self.resume_path().is_file()
     }
 
     /// The folder itself.
@@ -164,12 +174,31 @@ impl RunDir {
         self.path.join(RESUME)
     }
 
-    /// Removes [`RunDir::resume_path`], because the run has ended.
+    /// State of a finished run.
+    pub fn finished_path(&self) -> PathBuf {
+        self.path.join(FINISHED)
+    }
+
+    /// The file from which the run continues: [`RunDir::resume_path`] if it exists, since it is then the later one, else
+    /// [`RunDir::finished_path`].
+    pub fn state_path(&self) -> PathBuf {
+        if self.is_unfinished() { self.resume_path() } else { self.finished_path() }
+    }
+
+    /// Removes the state of the unfinished run, because the run has finished.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn forget_progress(&self) -> Result<(), RunError> {
         Ok(remove_if_there(&self.resume_path())?)
+    }
+
+    /// Removes the state of the finished run, because the run has continued, or to save space.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn forget_finished(&self) -> Result<(), RunError> {
+        Ok(remove_if_there(&self.finished_path())?)
     }
 
     /// Appends to `norms.csv`, after the column names if it is new.

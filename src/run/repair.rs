@@ -1,4 +1,4 @@
-//! Repair of damaged files before a run is resumed. Files that `resume.safetensors` can restore exactly are restored, with a
+//! Repair of damaged files before a run is resumed. Files that the run's state can restore exactly are restored, with a
 //! note. Other damage is an error, before anything is written.
 
 use std::fs;
@@ -59,7 +59,7 @@ impl RunDir {
         let done = kept.position.epoch.saturating_sub(1);
         if let Some(epochs) = &kept.origin.epochs {
             let rows = EpochRow::read_csv(epochs.as_bytes(), known).ok().filter(|rows| rows.len() == done);
-            let key = || RunError::NotACheckpoint { path: self.resume_path(), key: "epochs".into() };
+            let key = || RunError::NotACheckpoint { path: self.state_path(), key: "epochs".into() };
             let rows = rows.ok_or_else(key)?;
             // A row of a later epoch may follow, if the run was killed between the row and its checkpoint.
             if !found.as_ref().is_ok_and(|found| found.starts_with(epochs.as_bytes())) {

@@ -1,4 +1,5 @@
-//! `resume.safetensors`: the state that continues a run to the same bits. It holds every tensor of the device and the
+//! `resume.safetensors` of an unfinished run and `finished.safetensors` of a finished one: the state that continues the run to
+//! the same bits. It holds every tensor of the device and the
 //! loop's [`Position`]. Order and augmentation need no state: they are functions of seed, epoch and sample.
 
 use std::collections::BTreeMap;
@@ -62,8 +63,14 @@ pub struct ImageOrder {
 }
 
 impl Position {
+    /// Whether the score has not improved for `early_stop` epochs. Never with 0.
+    pub fn stops_early(&self, early_stop: usize) -> bool {
+        let waited = (self.epoch - 1) - self.best.map_or(0, |best| best as usize);
+        early_stop > 0 && waited >= early_stop
+    }
+
     /// Refuses to resume if images of the current epoch would be skipped or repeated, or if all epochs are done. `path` is the
-    /// file of the position.
+    /// run.
     ///
     /// # Errors
     /// [`RunError::CannotResume`].

@@ -121,7 +121,7 @@ impl DataSource {
 pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, RunError> {
     let Some(path) = settings.resume.as_deref() else { return Ok(None) };
     let run = RunDir::to_resume(path)?;
-    if let Some(data) = Header::read(&run.resume_path()).origin.data {
+    if let Some(data) = Header::read(&run.state_path()).origin.data {
         return Ok(Some(data.classes));
     }
     match run.read_facts() {

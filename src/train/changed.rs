@@ -6,7 +6,7 @@ use std::path::Path;
 use super::TrainError;
 use super::model::LoadedModel;
 use super::objective::Objective;
-use super::schedule::{LrSchedule, Schedule};
+use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
 use crate::run::fingerprint::DataPrint;
 use crate::run::repair::Repairs;
@@ -78,6 +78,11 @@ pub(super) fn examine(
     let path = settings.resume.as_deref().unwrap_or(Path::new(""));
     let folder = RunDir::to_resume(path)?;
     kept.position.check(order, settings.epochs, path)?;
+    if !folder.is_unfinished() && kept.position.stops_early(settings.early_stop) {
+        let (epochs, early_stop) = (kept.position.epoch - 1, settings.early_stop);
+        let reason = Unresumable::EndedEarly { epochs, early_stop };
+        return Err(RunError::CannotResume { path: path.to_owned(), reason }.into());
+    }
     let mut notes = check(kept, settings, toml, data, path)?;
     notes.extend(rate_jump(&folder, kept, settings, steps_per_epoch));
     resume::restore(&mut model.session, &kept.file, path)?;
@@ -106,25 +111,26 @@ fn check(
     Ok(changes.into_iter().map(|change| format!("note:    continues with a change: {change}")).collect())
 }
 
-/// A note where the schedule spans another number of epochs than before, and the learning rate jumps.
+/// A note where a run of this number of epochs from the start would have had other learning rates so far.
 fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, steps_per_epoch: usize) -> Option<String> {
     let text = kept.origin.settings.clone().or_else(|| std::fs::read_to_string(run.config_path()).ok())?;
     let before = toml::from_str::<toml::Table>(&text).ok()?.get("epochs")?.as_integer()?;
     let before = usize::try_from(before).ok().filter(|&before| before != settings.epochs)?;
-    let spans = matches!(settings.schedule.kind, Schedule::Cosine | Schedule::Polynomial | Schedule::OneCycle);
-    let step = kept.position.steps;
-    let rate = |epochs: usize, step: u64| {
-        settings.lr * LrSchedule::new(settings.schedule.clone(), steps_per_epoch, epochs).factor(step)
+    let schedule = |epochs: usize| {
+        let mut schedule = LrSchedule::new(settings.schedule.clone(), steps_per_epoch, epochs);
+        schedule.set_plateau(kept.position.plateau);
+        schedule
     };
-    let total = (before * steps_per_epoch.max(1)) as u64;
-    spans.then(|| {
+    let (old, new, step) = (schedule(before), schedule(settings.epochs), kept.position.steps);
+    let differs = (0..step).any(|step| old.factor(step).to_bits() != new.factor(step).to_bits());
+    differs.then(|| {
         format!(
-            "note:    the {} schedule spans {} epochs now, not {before}: the learning rate at the next step is {:.3e} and \
-             would have been {:.3e}; the weights will differ from those of a run of {} epochs from the start",
+            "note:    the {} schedule spans {} epochs now, not {before}: the learning rate was {:.3e} at the last step and is \
+             {:.3e} at the next; the weights will differ from those of a run of {} epochs from the start",
             settings.schedule.kind.name(),
             settings.epochs,
-            rate(settings.epochs, step),
-            rate(before, step.min(total.saturating_sub(1))),
+            settings.lr * old.factor(step.saturating_sub(1)),
+            settings.lr * new.factor(step),
             settings.epochs,
         )
     })

@@ -57,12 +57,18 @@ impl Trainer {
         Ok(file.write_atomic(path)?)
     }
 
-    /// Writes the position of the run, for `--resume`.
+    /// Writes the state of the unfinished run, which replaces that of a finished one.
     pub(super) fn save_position(&mut self) -> Result<(), TrainError> {
+        self.save_state(&self.run.resume_path())?;
+        Ok(self.run.forget_finished()?)
+    }
+
+    /// Writes the state of the run, for `--resume`.
+    pub(super) fn save_state(&mut self, path: &Path) -> Result<(), TrainError> {
         (self.position.plateau, self.position.seconds) = (self.schedule.plateau(), Exact(self.seconds()));
         self.start = Instant::now();
         self.origin.epochs = Some(EpochRow::csv(self.log.rows()));
-        Ok(resume::save(&mut self.model.session, &self.position, &self.origin, &self.run.resume_path())?)
+        Ok(resume::save(&mut self.model.session, &self.position, &self.origin, path)?)
     }
 
     /// Seconds of the whole run.

@@ -48,7 +48,7 @@ pub fn open(
             RunDir::to_resume(path)?;
             let lock = FolderLock::take(path)?;
             // Checked once the lock is held: the run may have ended since.
-            (Some(lock), Some(resume::read(&RunDir::to_resume(path)?.resume_path())?))
+            (Some(lock), Some(resume::read(&RunDir::to_resume(path)?.state_path())?))
         }
         None => {
             common.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
@@ -65,9 +65,9 @@ pub fn open(
     let common = TrainSettings { precision, ..common.clone() };
     let TrainingData { objective, sources, stem, lines: data_lines, decisions, skipped } = read()?;
     let decision_lines = decisions.lines();
-    // A run keeps the size that its data decided.
+    // A run keeps the size that its data decided. Crops have their own setting.
     let [height, width] = objective.card().image_size;
-    let size = ImageSize { height, width };
+    let size = if objective.card().sees_own_pixels() { ImageSize::AUTO } else { ImageSize { height, width } };
     let toml = toml.replace(&setting(ImageSize::AUTO), &setting(size));
     let from_weights = common.init.is_some() || common.pretrained;
     let toml = with_normalization(toml, from_weights, &objective.card().normalization);

@@ -179,7 +179,7 @@ impl Trainer {
     /// # Errors
     /// See [`TrainError`]. Files that are written stay.
     pub fn train(mut self, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
-        let mut ended_early = false;
+        let mut ended_early = self.position.stops_early(self.settings.early_stop);
         observer.first_step();
         while self.position.epoch <= self.settings.epochs && !ended_early {
             let epoch = self.position.epoch;
@@ -201,6 +201,10 @@ impl Trainer {
             }
         }
         let interrupted = self.position.epoch <= self.settings.epochs && !ended_early;
+        if !interrupted {
+            // Before the results, whose evaluation may replace the weights by those of the best epoch.
+            self.save_state(&self.run.finished_path())?;
+        }
         let (pictures, left_out) = self.write_results()?;
         if !interrupted {
             let metrics = EpochRow::csv(self.log.rows());
@@ -218,6 +222,10 @@ impl Trainer {
     fn validate(&mut self, epoch: usize, speed: &Speed, observer: &dyn Observer) -> Result<bool, TrainError> {
         let found = self.with_average(Self::evaluate)?;
         let (val_loss, mut scores) = (found.loss(), found.scores());
+        if let Some(first) = self.log.rows().first() {
+            // A run of an earlier version keeps the columns that it began with.
+            scores.retain(|(score, _)| first.score(score).is_some());
+        }
         if !val_loss.is_finite() {
             // Nothing is saved: the checkpoints of earlier epochs are the last good ones.
             let layer = diagnose::layer_in_validation(&mut self.model, &*self.objective, &self.loaders.val);
@@ -262,8 +270,7 @@ impl Trainer {
         if epoch < self.settings.epochs {
             self.save_position()?;
         }
-        let waited = epoch - self.position.best.map_or(0, |best| best as usize);
-        Ok(self.settings.early_stop > 0 && waited >= self.settings.early_stop)
+        Ok(self.position.stops_early(self.settings.early_stop))
     }
 
     pub(super) fn evaluate(&mut self) -> Result<Box<dyn Evaluation>, TrainError> {

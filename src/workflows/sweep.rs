@@ -258,7 +258,11 @@ impl Sweep {
         };
         match trained {
             Ok(outcome) if outcome.interrupted => Ok(SweepRunState::Paused(outcome.rows)),
-            Ok(outcome) => Ok(SweepRunState::Done(outcome.rows)),
+            Ok(outcome) => {
+                // A sweep can have many runs, and few of them are trained further.
+                RunDir::open(&folder)?.forget_finished()?;
+                Ok(SweepRunState::Done(outcome.rows))
+            }
             Err(TrainError::NotFinite { .. }) => {
                 let marked = std::fs::write(folder.join(DIVERGED), "").map_err(|e| FileError::writing(&folder, e));
                 marked.map_err(RunError::from)?;
@@ -278,7 +282,7 @@ impl Sweep {
         stop: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
         let mut settings = cell.settings.clone();
-        let place = if RunDir::to_resume(folder).is_ok() { "resume" } else { "out" };
+        let place = if RunDir::to_resume(folder).is_ok_and(|run| run.is_unfinished()) { "resume" } else { "out" };
         settings.insert(place.into(), folder.display().to_string().into());
         if let Some(device) = device {
             settings.insert("device".into(), device.into());

@@ -38,8 +38,7 @@ fn offline_says_which_file_belongs_where() {
     // A config file may ask for it, and other tasks too.
     place.write("a.toml", "pretrained = true\noffline = true\n");
     run(&place, &format!("{TRAIN} --config a.toml --out run"), &[]).refused(&FILE);
-    run(&place, "train segment --encoder resnet50 --pretrained --offline --out run", &[])
-        .refused(&["resnet50-0676"]);
+    run(&place, "train segment --encoder resnet50 --pretrained --offline --out run", &[]).refused(&["resnet50-0676"]);
     run(&place, "train segment --model resnet34-seg --pretrained --offline --out run", &[]).refused(&["resnet34-b627"]);
     run(&place, "train colorize --encoder resnet101 --pretrained --offline --out run", &[])
         .refused(&["resnet101-63fe"]);

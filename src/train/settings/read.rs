@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::error::{ConfigError, Origin};
 use super::{Needs, TrainSettings};
 use crate::interop::files::read_text;
+use crate::run::RunDir;
 use crate::run::resume::Header;
 use crate::setting::Setting;
 use crate::text::number;
@@ -230,7 +231,9 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
 /// The settings of a run that is resumed: its file, over what is kept beside its position. A file that is cut off, or no TOML,
 /// is damaged, and what it lacks is known.
 fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table, ConfigError> {
-    let kept = Header::read(&run.join("resume.safetensors"))
+    let kept = RunDir::to_resume(run)
+        .map(|run| Header::read(&run.state_path()))
+        .unwrap_or_default()
         .origin
         .settings
         .and_then(|text| toml::from_str::<toml::Table>(&text).ok());

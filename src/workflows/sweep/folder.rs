@@ -23,7 +23,7 @@ pub(super) fn found(folder: &Path) -> Result<SweepRunState, RunError> {
     if folder.join(DIVERGED).is_file() {
         return Ok(SweepRunState::Diverged);
     }
-    if let Ok(run) = RunDir::to_resume(folder) {
+    if let Some(run) = RunDir::to_resume(folder).ok().filter(RunDir::is_unfinished) {
         return Ok(SweepRunState::Paused(run.read_metrics()?));
     }
     let rows = RunDir::open(folder).ok().and_then(|run| run.read_metrics().ok()).unwrap_or_default();

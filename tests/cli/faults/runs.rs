@@ -37,6 +37,25 @@ fn killed_run(epochs: usize) -> Place {
 }
 
 #[test]
+fn a_finished_run_goes_on_with_more_epochs() {
+    let place = Place::new();
+    place.run(&format!("{SCENES} --epochs 3 --out whole")).fine();
+    place.run(&format!("{SCENES} --epochs 1 --out run")).fine().printed(&["--resume run and more --epochs trains on"]);
+    place.run("train segment --resume run --epochs 3").fine().printed(&["epoch  3/3"]);
+    for name in ["last.safetensors", "best.safetensors", "samples.png"] {
+        assert!(place.bytes(&format!("run/{name}")) == place.bytes(&format!("whole/{name}")), "{name} differs");
+    }
+    place.run("train segment --resume run --epochs 3").refused(&[
+        "run cannot be resumed",
+        "3 epochs are done",
+        "--epochs",
+    ]);
+    std::fs::remove_file(place.path("run/finished.safetensors")).expect("removes");
+    let told = place.run("train segment --resume run --epochs 4");
+    told.refused(&["run cannot be resumed", "no finished.safetensors", "--init run/best.safetensors"]);
+}
+
+#[test]
 fn a_run_has_one_writer_and_a_killed_writer_blocks_no_other() {
     let place = killed_run(2);
     assert!(place.has("run/.shadegrad-lock"), "a killed process removes nothing");
