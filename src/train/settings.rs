@@ -117,6 +117,14 @@ pub enum StartOf<'a> {
     Published(&'a str),
 }
 
+impl<'a> StartOf<'a> {
+    /// The weights that a path or a name of published weights stands for.
+    pub fn of(path: &'a Path) -> Self {
+        let name = path.to_str().filter(|name| table::names().contains(name));
+        name.map_or(StartOf::Path(path), StartOf::Published)
+    }
+}
+
 impl TrainSettings {
     /// The weights that a run starts from; a resumed run has its own.
     pub fn start(&self) -> Option<StartOf<'_>> {
@@ -124,16 +132,10 @@ impl TrainSettings {
             return None;
         }
         match (&self.init, self.pretrained) {
-            (Some(path), _) => Some(self.published_name().map_or(StartOf::Path(path), StartOf::Published)),
+            (Some(path), _) => Some(StartOf::of(path)),
             (None, true) => Some(StartOf::Published(PRETRAINED)),
             (None, false) => None,
         }
-    }
-
-    /// The name of published weights that `init` is.
-    fn published_name(&self) -> Option<&str> {
-        let name = self.init.as_deref()?.to_str()?;
-        table::names().contains(&name).then_some(name)
     }
 
     /// The largest global gradient norm, or `None` when clipping is off.
@@ -173,7 +175,7 @@ impl TrainSettings {
     /// Refuses start weights that can be read in two ways.
     fn check_start(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         let Some(path) = self.init.as_ref().filter(|_| self.resume.is_none()) else { return Ok(()) };
-        let published = self.published_name().is_some();
+        let published = matches!(StartOf::of(path), StartOf::Published(_));
         let expected = "a file, without `pretrained`, or `pretrained` alone";
         rule.range("init", &path.display(), published || !self.pretrained, expected)?;
         let expected = "one reading: the name stands for published weights, and here is also a file or folder of this name, \

@@ -37,10 +37,22 @@ impl StartFile {
         common: &TrainSettings,
         observer: &dyn Observer,
     ) -> Result<Option<Self>, TrainError> {
-        let name = match common.start() {
-            None => return Ok(None),
-            Some(StartOf::Path(path)) => return Ok(Some(StartFile { path: weights_path(path)?, published: None })),
-            Some(StartOf::Published(name)) => name,
+        common.start().map(|start| Self::of(start, network, common.offline, observer)).transpose()
+    }
+
+    /// The file that a path or a name of published weights stands for.
+    ///
+    /// # Errors
+    /// As [`StartFile::find`].
+    pub fn of(
+        start: StartOf<'_>,
+        network: &Network,
+        offline: bool,
+        observer: &dyn Observer,
+    ) -> Result<Self, TrainError> {
+        let name = match start {
+            StartOf::Path(path) => return Ok(StartFile { path: weights_path(path)?, published: None }),
+            StartOf::Published(name) => name,
         };
         let encoder = network.architecture().encoder_name;
         let weights = encoder.and_then(|encoder| published(encoder, name)).ok_or_else(|| PretrainedError::None {
@@ -49,9 +61,9 @@ impl StartFile {
             encoders: PUBLISHED.iter().filter(|weights| weights.name == name).map(|weights| weights.encoder).collect(),
         })?;
         let mut options = Options::of_environment();
-        options.offline |= common.offline;
+        options.offline |= offline;
         let path = pretrained::obtain(weights, &options, &|progress| observer.fetching(progress))?;
-        Ok(Some(StartFile { path, published: Some(weights) }))
+        Ok(StartFile { path, published: Some(weights) })
     }
 
     /// Where it is.

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Classification, ClassifyConfig, ClassifyEvaluation};
-use crate::data::{CenterCrop, CenterCropped, Hints, Loader, LoaderOptions, OpenOptions, Source, open_classification};
+use crate::data::{
+    CenterCrop, CenterCropped, Hints, Loader, LoaderOptions, Normalization, OpenOptions, Source, open_classification,
+};
 use crate::exec;
 use crate::interop::pretrained::Published;
 use crate::nn::{ResNet, ResNetDepth};
 use crate::run::card::ModelCard;
 use crate::tasks::{Task, TaskError, typed};
-use crate::train::settings::{ConfigError, Normalize, Origin, TaskSettings};
+use crate::train::settings::{ConfigError, Normalize, Origin, StartOf, TaskSettings};
 use crate::train::start::{self, StartFile};
 use crate::train::{LoadedModel, Observer, TrainError};
 
@@ -57,21 +59,14 @@ const RESIZE: u32 = 256;
 /// When the weights are missing or those of another network, the data set has another number of classes, or an image cannot
 /// be read.
 pub fn evaluate_weights(options: &WeightsOptions, observer: &dyn Observer) -> Result<EvaluatedWeights, TaskError> {
-    let config = ClassifyConfig {
-        model: options.model,
-        init: Some(options.weights.clone()),
-        offline: Some(options.offline),
-        device: options.device.clone(),
-        batch_size: options.batch_size,
-        ..ClassifyConfig::default()
-    };
-    config.validate().map_err(TrainError::from)?;
+    // Refuses a name that is also a file, as training does.
+    let init = Some(options.weights.clone());
+    ClassifyConfig { init, ..ClassifyConfig::default() }.validate().map_err(TrainError::from)?;
     let network = |classes| ResNet::new(options.model, classes).into();
-    let start = StartFile::find(&network(1000), &config.settings(), observer)?
-        .expect("a run that starts from weights has a file");
+    let start = StartFile::of(StartOf::of(&options.weights), &network(1000), options.offline, observer)?;
     let published = start.published();
     let size = size(options, published)?;
-    let (normalization, pixels) = start::normalization(Normalize::Auto, Some(&start), || unreachable!("known"))?;
+    let (normalization, pixels) = start::normalization(Normalize::Auto, Some(&start), || Normalization::NONE)?;
     let opening = OpenOptions { hints: options.hints.clone(), ..OpenOptions::default() };
     let splits = open_classification(&options.data, &opening).map_err(TrainError::from)?;
     let classes = splits.train.class_names().to_vec();
