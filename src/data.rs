@@ -28,6 +28,7 @@ mod center_crop;
 pub mod check;
 mod cifar;
 pub mod color;
+pub mod color_bins;
 pub mod correct;
 mod csv;
 mod dataset;
