@@ -294,8 +294,14 @@ fn column_words(columns: &[(String, String)]) -> String {
     words.join(", ")
 }
 
+/// A line for each fault; of many, the first. The error itself has all.
 fn list(bad: &[BadImage]) -> String {
-    bad.iter().map(|b| format!("\n  {b}")).collect()
+    const SHOWN: usize = 50;
+    let mut lines: String = bad.iter().take(SHOWN).map(|b| format!("\n  {b}")).collect();
+    if bad.len() > SHOWN {
+        lines += &format!("\n  and {} more", bad.len() - SHOWN);
+    }
+    lines
 }
 
 fn only(classes: &[String]) -> String {

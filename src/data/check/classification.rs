@@ -19,7 +19,8 @@ pub fn check_classification(path: &Path, options: &CheckOptions<'_>) -> Result<C
         Err(reason) => return unopened(path, "classify", reason, options),
     };
     let report = CheckReport::new("classify", path, splits.format).with(splits.decisions);
-    let Parts { sets, read, mut report } = Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
+    let Parts { sets, read, mut report } =
+        Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
     let names = sets[0].class_names();
     let mut classes: Vec<ClassCount> =
         names.iter().map(|name| ClassCount { name: name.clone(), counts: vec![0; sets.len()] }).collect();

@@ -18,7 +18,8 @@ pub fn check_images(path: &Path, options: &CheckOptions<'_>) -> Result<CheckRepo
         Err(reason) => return unopened(path, "colorize", reason, options),
     };
     let report = CheckReport::new("colorize", path, splits.format).with(splits.decisions);
-    let Parts { read, mut report, .. } = Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
+    let Parts { read, mut report, .. } =
+        Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
     let grey: Vec<&str> = read
         .iter()
         .flat_map(|part| &part.samples)

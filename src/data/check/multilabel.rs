@@ -18,7 +18,8 @@ pub fn check_multi_label(path: &Path, options: &CheckOptions<'_>) -> Result<Chec
         Err(reason) => return unopened(path, "multi-label", reason, options),
     };
     let report = CheckReport::new("multi-label", path, splits.format).with(splits.decisions);
-    let Parts { sets, mut report, .. } = Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
+    let Parts { sets, mut report, .. } =
+        Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
     let counts: Vec<Vec<usize>> = sets.iter().map(MultiLabelSet::positives).collect();
     let class = |(k, name): (usize, &String)| {
         let counts = counts.iter().map(|part| part[k] as u64).collect();

@@ -35,7 +35,8 @@ pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<Che
     let mut report = CheckReport::new("segment", path, splits.format).with(splits.decisions);
     report.unit = "pixels";
     report.faults.extend(faults.iter().map(Fault::from));
-    let Parts { sets, read, mut report } = Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
+    let Parts { sets, read, mut report } =
+        Parts::read(report, (splits.train, splits.val, splits.test), options.progress)?;
     report.notes.insert(0, sets[0].classes().to_string());
     add_classes(&sets[0].classes().names, &read, &mut report);
     for (part, counted) in read.iter().enumerate() {

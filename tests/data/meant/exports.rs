@@ -126,6 +126,19 @@ fn lists_may_be_tables_or_arrays() {
     refused(segmentation(dir.path()), &["train.csv", "no column names files", "x,y"]);
 }
 
+/// A list of thousands of wrong lines gives a message of some lines, and an error with all of them.
+#[test]
+fn a_long_list_of_faults_is_shortened() {
+    let dir = temp();
+    pairs(dir.path(), SIX, |_| stripes(&[0, 1, 2]));
+    write(&dir.path().join("train.txt"), "none\n".repeat(300) + "0\n1\n");
+    write(&dir.path().join("val.txt"), format!("2\n{}\n", "x ".repeat(100_000)));
+    let error = segmentation(dir.path()).unwrap_err();
+    assert!(matches!(&error, DataError::BadImages { bad, .. } if bad.len() == 301), "{error}");
+    let message = error.to_string();
+    assert!(message.contains("and 251 more") && message.len() < 20_000, "{message}");
+}
+
 /// Pairs whose names differ in case, and two images of one name.
 #[test]
 fn pairs_of_names_in_another_case() {
