@@ -71,6 +71,9 @@ pub mod train {
     pub mod model {
         pub use crate::train::model::*;
     }
+    pub mod stages {
+        pub use crate::train::stages::*;
+    }
     pub mod step_spec {
         pub use crate::train::step_spec::*;
     }

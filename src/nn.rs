@@ -33,7 +33,7 @@ pub use layers::{
 };
 pub use list::{architecture, architectures, register};
 pub use model::{Model, Outputs};
-pub use network::{Architecture, Network, Settings};
+pub use network::{Architecture, Network, Settings, Stages};
 pub use resnet::{ResNet, ResNetDepth, Stem};
 pub use resnet_seg::{Decoder, ResNetSeg};
 pub use resnet_unet::{Encoder, ResNetUNet};

@@ -30,7 +30,7 @@ mod resize;
 mod softmax;
 mod unary;
 
-pub use crate::hyper::Hyper;
+pub use crate::hyper::{Hyper, SpanRate};
 pub use average::{AVERAGE, accumulate, moving_average};
 pub use binary::{add, add_bias, div, mul, sub};
 pub use binary_cross_entropy::{BinaryCrossEntropyOptions, binary_cross_entropy};

@@ -14,6 +14,10 @@ use crate::setting::Setting;
 /// Settings of an architecture by key, as in a config file or the metadata of a checkpoint.
 pub type Settings = Map<String, Json>;
 
+/// The stages of an encoder, from the stem on: patterns of the names of each stage's layers, as in `freeze`. Every other layer
+/// belongs to the head.
+pub type Stages = &'static [&'static [&'static str]];
+
 /// An architecture: a line of the list of [`architectures`](super::architectures).
 #[derive(Clone, Copy, Debug)]
 pub struct Architecture {
@@ -27,6 +31,8 @@ pub struct Architecture {
     pub head: &'static str,
     /// Patterns of the names of the encoder's tensors, as in `freeze`.
     pub encoder: &'static [&'static str],
+    /// The stages of the encoder; empty for a network that cannot be trained stage by stage.
+    pub stages: Stages,
     /// The training step that its name alone stands for: `NxHxW` and settings, such as `4x128x128:base=16`.
     pub step: &'static str,
     /// Outputs of that step.
@@ -132,10 +138,10 @@ impl Architecture {
         head: &'static str,
         build: fn(usize, &Settings) -> Result<Network, String>,
     ) -> Self {
-        let (help, settings, encoder, step) = ("", &[], &[], "8x32x32");
+        let (help, settings, encoder, stages, step): (_, _, _, Stages, _) = ("", &[], &[], &[], "8x32x32");
         let (step_outputs, published_outputs) = (10, 10);
         let fits: fn(&Settings, &dyn Fn(&str) -> Option<usize>) -> bool = |_, _| true;
-        Architecture { name, help, settings, head, encoder, step, step_outputs, published_outputs, build, fits }
+        Architecture { name, help, settings, head, encoder, stages, step, step_outputs, published_outputs, build, fits }
     }
 
     /// Parses a setting's value: a number, true or false, else text.

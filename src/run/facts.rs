@@ -37,6 +37,9 @@ pub struct RunFacts {
     /// Digest of `metrics.csv`, once the run has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics_digest: Option<String>,
+    /// Learning rates of the stages of the network, in words, where they differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<String>,
     /// Description of the task's runs. Runs of earlier versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<TaskCard>,

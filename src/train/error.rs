@@ -58,6 +58,16 @@ pub enum TrainError {
         /// Precision of the run.
         precision: Precision,
     },
+    /// A setting needs the stages of an encoder.
+    #[error(
+        "{setting}: the network {network} has no encoder with stages; use a ResNet, or a network with a ResNet as its encoder"
+    )]
+    NoStages {
+        /// The setting's key.
+        setting: &'static str,
+        /// The network.
+        network: &'static str,
+    },
     /// Nothing, or everything, would be frozen.
     #[error("freeze = {patterns}: {reason}")]
     Freeze {

@@ -35,6 +35,7 @@ impl Trainer {
             settings_digest: self.origin.settings.as_deref().map(text_digest),
             metrics_digest: None,
             shown: Some(self.objective.task_card().clone()),
+            rates: self.stages.as_ref().map(|stages| stages.line(self.settings.lr)),
         }
     }
 

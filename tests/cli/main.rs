@@ -7,6 +7,7 @@ mod dense_tasks;
 mod determinism;
 mod doctor;
 mod faults;
+mod finetune;
 mod kernels;
 mod report;
 #[path = "../support/mod.rs"]

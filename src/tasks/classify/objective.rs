@@ -47,7 +47,8 @@ impl Classification {
             soft_labels: config.mix().is_on(),
             ..Default::default()
         };
-        Classification { card, task_card: Classify.card(), training: Some((loss, config.settings().update())), shown }
+        let update = config.settings().update_of(&card.network);
+        Classification { card, task_card: Classify.card(), training: Some((loss, update)), shown }
     }
 }
 

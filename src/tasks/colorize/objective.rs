@@ -44,7 +44,7 @@ impl Colorization {
 
     /// For training.
     pub(super) fn training(card: ModelCard, config: &ColorizeConfig, images: Option<Arc<PreparedImages>>) -> Self {
-        let training = Some((config.loss.regression(), config.settings().update()));
+        let training = Some((config.loss.regression(), config.settings().update_of(&card.network)));
         Colorization { card, task_card: Colorize.card(), space: config.color_space, training, images }
     }
 

@@ -59,7 +59,7 @@ impl MultiLabelClassification {
         positive_weights: Option<Vec<f32>>,
         shown: Arc<PreparedLabels>,
     ) -> Self {
-        let (label_smoothing, update) = (config.label_smoothing as f32, config.settings().update());
+        let (label_smoothing, update) = (config.label_smoothing as f32, config.settings().update_of(&card.network));
         let training = Some(Training { label_smoothing, positive_weights, update });
         MultiLabelClassification { card, task_card: MultiLabel.card(), training, thresholds: None, shown: Some(shown) }
     }

@@ -60,7 +60,8 @@ impl Segmentation {
         class_weights: Option<Vec<f32>>,
         shown: Option<Arc<PreparedPairs>>,
     ) -> Self {
-        let training = Training { loss: config.loss, class_weights, update: config.settings().update() };
+        let training =
+            Training { loss: config.loss, class_weights, update: config.settings().update_of(&card.network) };
         Segmentation { card, task_card: Segment.card(), training: Some(training), shown }
     }
 
