@@ -42,6 +42,8 @@ mod hints;
 mod icc;
 mod idx;
 mod images;
+mod kept;
+mod list_tables;
 mod listing;
 mod lists;
 mod loader;
@@ -50,6 +52,7 @@ mod mix;
 mod multilabel;
 mod names;
 mod normalize;
+mod open;
 mod packed;
 mod parts;
 mod prepare;
@@ -80,21 +83,24 @@ pub use formats::{
 };
 pub use hints::Hints;
 pub use images::{ImageDataset, ImageSplits, open_images};
+pub(crate) use kept::Kept;
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};
-pub use multilabel::{MultiLabelSet, MultiLabelSplits, open_multi_label};
+pub use multilabel::{MultiLabelSet, MultiLabelSplits};
 pub(crate) use names::one_line;
 pub use normalize::{Normalization, PixelSums};
+pub use open::{open_classification, open_multi_label, open_segmentation};
 pub use prepare::{
-    ClassificationSource, ColorizationSource, Labeled, LabeledSource, MultiLabelSource, PairFacts, PrepareOptions,
-    Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn, SampleSet,
+    ClassificationSource, ColorizationSource, CropSource, Crops, Labeled, LabeledSource, MultiLabelSource, PairFacts,
+    PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn, SampleSet,
     SegmentationSource, prepare,
 };
+pub(crate) use resize::square_with_margin;
 pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
-pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSplits, open_segmentation};
+pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSplits};
 
 /// Options for opening a data set.
 #[derive(Debug, Clone)]
@@ -153,36 +159,6 @@ impl SetOptions {
     fn checked_val_split(&self) -> Result<f32, DataError> {
         OpenOptions { val_split: self.val_split, ..OpenOptions::default() }.checked_val_split()
     }
-}
-
-/// Opens the classification data set at `path`, in the format that [`formats`] recognizes there. `path` may also be a
-/// table of paths and labels.
-///
-/// Class names are sorted (integers by value), and all parts share one class list. A class that the validation or test
-/// part lacks is noted in [`Splits::decisions`].
-///
-/// # Errors
-/// The message names the path, its content and the expectation.
-pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-    options.checked_val_split()?;
-    let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
-    let mut splits = if metadata.is_dir() && options.hints.are_of_a_table() {
-        csv::open(&csv::named_table(path)?, options)?
-    } else if metadata.is_dir() {
-        let chosen = formats::choose(path, formats::classes)?;
-        let (format, evidence) =
-            chosen.ok_or_else(|| DataError::EmptyFolder { path: path.into(), found: "nothing known".into() })?;
-        let mut splits = format.open(path, options)?;
-        splits.decisions.evidence = evidence.seen;
-        splits
-    } else if csv::is_table(path) {
-        csv::open(path, options)?
-    } else {
-        return Err(DataError::NotAFolder(path.into()));
-    };
-    splits.decisions.format = splits.format.into();
-    splits.decisions.classes = ClassReading::named(splits.train.class_names());
-    Ok(splits)
 }
 
 /// Whether the set at `path` is a table, or a folder that is read by the table in it.

@@ -24,6 +24,8 @@ pub mod op {
     pub const MIX: u64 = 7;
     /// A built-in scene of several objects.
     pub const SEVERAL: u64 = 8;
+    /// Place and scale of a crop.
+    pub const CROP: u64 = 9;
     /// First number of augmentation, to which each operation adds its fixed number.
     pub const AUGMENT: u64 = 1 << 16;
 }

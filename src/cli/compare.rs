@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::flags::choice;
+use super::flags::{choice, tile};
 use super::hints::HintArgs;
 use super::{CliError, complain, complain_of_damage, print};
 use crate::run::names::{names, new_folder};
 use crate::run::pictures::take_missing;
-use crate::run::{Checkpoint, RunDir};
+use crate::run::{Checkpoint, ImageSize, RunDir};
 use crate::workflows::compare::compare;
 use crate::workflows::evaluation::{EvalOptions, Part};
 
@@ -29,6 +29,9 @@ pub(super) struct Args {
     out: Option<PathBuf>,
     #[command(flatten)]
     hints: HintArgs,
+    /// Tiles of large pictures, for segmentation models trained with --crop [default: the largest within 512 MiB]
+    #[arg(long, value_name = "HxW", value_parser = tile)]
+    tile: Option<ImageSize>,
     /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
@@ -46,7 +49,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     args.runs.iter().for_each(|run| complain_of_damage(run));
     let names = names(&args.runs);
     let open = |(name, path): (String, &PathBuf)| Ok((name, Checkpoint::open(path)?));
-    let models = names.into_iter().zip(&args.runs).map(open).collect::<Result<Vec<_>, CliError>>()?;
+    let mut models = names.into_iter().zip(&args.runs).map(open).collect::<Result<Vec<_>, CliError>>()?;
+    for (_, model) in &mut models {
+        // Models that see resized pictures have no tiles.
+        let tile = args.tile.filter(|_| model.card.sees_own_pixels());
+        model.card = model.card.clone().with_tile(tile);
+    }
     let options = EvalOptions {
         data: args.data.clone(),
         part: args.split,

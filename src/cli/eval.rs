@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::flags::choice;
+use super::flags::{choice, tile, tiled};
 use super::hints::HintArgs;
 use super::{CliError, complain, complain_of_damage, print};
-use crate::run::Checkpoint;
+use crate::run::{Checkpoint, ImageSize};
 use crate::text::number;
 use crate::train::settings::MAX_BATCH_SIZE;
 use crate::workflows::evaluation::{EvalOptions, Evaluated, Part, evaluate};
@@ -24,6 +24,9 @@ pub(super) struct Args {
     split: Part,
     #[command(flatten)]
     hints: HintArgs,
+    /// Tiles of large pictures, for a segmentation model trained with --crop [default: the largest within 512 MiB]
+    #[arg(long, value_name = "HxW", value_parser = tile)]
+    tile: Option<ImageSize>,
     /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
@@ -51,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage(format!("--val-split {share}: expected above 0 and below 1")));
     }
     complain_of_damage(&args.run);
-    let checkpoint = Checkpoint::open(&args.run)?;
+    let checkpoint = tiled(Checkpoint::open(&args.run)?, args.tile)?;
     let options = EvalOptions {
         data: args.data.clone(),
         part: Some(args.split),

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use super::CliError;
+use crate::run::image_size::MAX_IMAGE_SIZE;
+use crate::run::{Checkpoint, ImageSize};
 use crate::setting::{Choice, Kind, Setting, paragraph};
 use crate::tasks::Task;
 use crate::train::settings::{ConfigError, Given};
@@ -55,6 +58,26 @@ pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
     let parser = PossibleValuesParser::new(names.iter().map(value));
     // The parser lets only known names through.
     parser.try_map(|name| T::of_name(&name).ok_or("unknown name"))
+}
+
+/// The height and width of tiles.
+pub(super) fn tile(text: &str) -> Result<ImageSize, String> {
+    let size = ImageSize::parse(text)?;
+    if size.within(1, MAX_IMAGE_SIZE) { Ok(size) } else { Err("expected sides of 1 to 8192 pixels".into()) }
+}
+
+/// A model with the size of its tiles, if one is given.
+///
+/// # Errors
+/// When the model has no tiles.
+pub(super) fn tiled(mut model: Checkpoint, tile: Option<ImageSize>) -> Result<Checkpoint, CliError> {
+    if let Some(tile) = tile.filter(|_| !model.card.sees_own_pixels()) {
+        let problem =
+            "the model sees resized pictures; --tile is for segmentation models that were trained with --crop";
+        return Err(CliError::Usage(format!("--tile {tile}: {problem}")));
+    }
+    model.card = model.card.with_tile(tile);
+    Ok(model)
 }
 
 /// The settings that flags set.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::flags::{tile, tiled};
 use super::{CliError, complain, complain_of_damage, print};
 use crate::data::images_below;
-use crate::run::Checkpoint;
+use crate::run::{Checkpoint, ImageSize};
 use crate::text::escaped;
 use crate::workflows::predict::{Predicted, Predictions};
 
@@ -25,6 +26,9 @@ pub(super) struct Args {
     /// number of its class, from 0, whatever values the training masks had; `classes` of --json names the classes
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Tiles of large pictures, for a segmentation model trained with --crop [default: the largest within 512 MiB]
+    #[arg(long, value_name = "HxW", value_parser = tile)]
+    tile: Option<ImageSize>,
     /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
@@ -54,12 +58,13 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let images = collect(&args.images)?;
     complain_of_damage(&args.run);
-    let checkpoint = Checkpoint::open(&args.run)?;
+    let checkpoint = tiled(Checkpoint::open(&args.run)?, args.tile)?;
     let mut predictions = Predictions::open(&checkpoint, &args.device, args.out.as_deref())?;
     if let Some(out) = args.out.as_deref().filter(|_| !predictions.writes()) {
         let (out, task) = (out.display(), &checkpoint.card.task);
         return Err(CliError::Usage(format!("--out {out}: {task} prints its predictions and writes no file")));
     }
+    predictions.note().into_iter().for_each(|note| complain(format_args!("note: {note}")));
     let mut failed = 0;
     for chunk in images.chunks(predictions.batch()) {
         let (found, missed) = predictions.predict(chunk)?;

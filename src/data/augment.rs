@@ -18,17 +18,21 @@ mod automatic;
 mod color;
 mod geometry;
 mod op;
+mod resample;
 mod setting;
 mod tone;
+mod view;
 
 use std::cell::RefCell;
 
 use automatic::Reach;
 pub use color::{BlurSpace, ColorMap, Rect, blur, mean_color};
+pub(crate) use geometry::reflected;
 pub use geometry::{Map, warp_image, warp_mask};
 pub use op::{Op, Outside, Step};
 pub use setting::{Augment, Keeps};
 pub use tone::Tone;
+pub use view::View;
 
 use super::IGNORED;
 use crate::random::{Random, op as random_op};
@@ -148,8 +152,13 @@ thread_local! {
 }
 
 impl Augmentation {
-    fn new(steps: Vec<Step>, outside: Outside, seed: u64) -> Self {
+    const fn new(steps: Vec<Step>, outside: Outside, seed: u64) -> Self {
         Augmentation { steps, outside, seed }
+    }
+
+    /// No operation: the view of a picture alone.
+    pub const fn none() -> Self {
+        Augmentation::new(vec![], Outside::Reflect, 0)
     }
 
     /// The operations with their probabilities.
@@ -159,7 +168,13 @@ impl Augmentation {
 
     /// The change of sample `index` in an epoch. `(height, width)` is the size of the picture, `mean` its mean color (0
     /// to 255; only contrast depends on it).
-    pub fn draw(&self, (height, width): (usize, usize), mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
+    pub fn draw(&self, size: (usize, usize), mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
+        self.draw_in(&mut View::same(size), size, mean, epoch, index)
+    }
+
+    /// [`Self::draw`] for a view of a picture of size `original`. A resized crop of the whole picture becomes the view.
+    fn draw_in(&self, view: &mut View, original: (usize, usize), mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
+        let (height, width) = view.size;
         let mut drawn = Drawn {
             map: Map::IDENTITY,
             colors: ColorMap::IDENTITY,
@@ -190,6 +205,7 @@ impl Augmentation {
                     let (x, y) = (shift(width), shift(height));
                     drawn.map = map.then(Map::shift(x, y));
                 }
+                Op::ResizedCrop { area, ratio } if view.whole => view.cut(original, (area, ratio), &mut random),
                 Op::ResizedCrop { area, ratio } => {
                     let (w, h) = part(&mut random, area, ratio);
                     let mut place =
@@ -244,20 +260,44 @@ impl Augmentation {
     /// Where the parts of the picture do not have its size, or `take` augments another sample. Both are defects of the
     /// caller.
     pub fn with<R>(&self, picture: Picture<'_>, epoch: u64, index: usize, take: impl FnOnce(&[u8], &[u8]) -> R) -> R {
+        self.with_view(picture, View::same(picture.size), epoch, index, take)
+    }
+
+    /// [`Self::with`] for a view of a picture: the picture is resampled once, from its own pixels to those of the view.
+    ///
+    /// # Panics
+    /// As [`Self::with`].
+    pub fn with_view<R>(
+        &self,
+        picture: Picture<'_>,
+        view: View,
+        epoch: u64,
+        index: usize,
+        take: impl FnOnce(&[u8], &[u8]) -> R,
+    ) -> R {
         SPACE.with_borrow_mut(|space| {
-            self.apply(picture, epoch, index, space);
+            self.apply(picture, view, epoch, index, space);
             take(&space.rgb, &space.mask)
         })
     }
 
-    fn apply(&self, picture: Picture<'_>, epoch: u64, index: usize, space: &mut Space) {
-        let Picture { size, rgb, mask } = picture;
-        let (height, width) = size;
+    fn apply(&self, picture: Picture<'_>, mut view: View, epoch: u64, index: usize, space: &mut Space) {
+        let Picture { size: original, rgb, mask } = picture;
+        let (height, width) = original;
         assert_eq!(rgb.len(), 3 * height * width, "bytes of a {width}x{height} picture");
         assert!(mask.is_empty() || mask.len() == height * width, "bytes of a {width}x{height} mask");
         let mean = if self.needs_mean() { mean_color(rgb) } else { [0.0; 3] };
-        let drawn = self.draw(size, mean, epoch, index);
-        if drawn.map == Map::IDENTITY {
+        let is_same = view == View::same(original);
+        let drawn = self.draw_in(&mut view, original, mean, epoch, index);
+        let (size, width) = (view.size, view.size.1);
+        if !is_same {
+            let map = view.map.then(drawn.map);
+            space.rgb.resize(3 * size.0 * size.1, 0);
+            space.mask.resize(if mask.is_empty() { 0 } else { size.0 * size.1 }, 0);
+            let bytes = mean.map(|v| v.round() as u8);
+            resample::image((rgb, original), &map, (self.outside, bytes), (&mut space.rgb, size));
+            geometry::warp_mask_to((mask, original), &map, (&mut space.mask, size));
+        } else if drawn.map == Map::IDENTITY {
             space.rgb.clear();
             space.rgb.extend_from_slice(rgb);
             space.mask.clear();

@@ -4,30 +4,33 @@
 //! columns (of files, labels and parts) ──► rows ──► class list ──► Splits
 //! ```
 //!
-//! Paths are relative to the folder of the table. They may lack the extension, have backslashes, or be absolute paths
-//! of another machine: see [`super::lists::Index`].
+//! Paths are relative to the folder of the table. They may lack the extension, have backslashes or another case, or be
+//! absolute paths of another machine: see [`super::lists::Index`].
 
 mod columns;
+mod files;
+mod records;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::csv::{ReaderBuilder, StringRecord};
+use ::csv::StringRecord;
 
+use super::decisions::{LeftOut, Why};
 use super::depth::SampleDepth;
 use super::folder::looks_like_classes;
 use super::format::{Confidence, Evidence, Format};
 use super::listing::{FileDataset, entries, name_of};
-use super::parts::{Part, part_of};
+use super::lists;
+use super::parts::Part;
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::text::read_text;
-use super::{ClassificationDataset, DataError, Hints, OpenOptions, Splits, names};
-use columns::{Columns, Files, Labels};
-pub(super) use columns::{LABEL_NAMES, PATH_NAMES};
-
-/// Names of the column with the name of the part.
-pub(super) const SPLIT_NAMES: [&str; 3] = ["split", "set", "subset"];
+use super::{BadImage, ClassificationDataset, DataError, Decisions, Hints, ImageProblem, OpenOptions, Splits, names};
+use columns::{Columns, Labels};
+pub(super) use columns::{Found, LABEL_NAMES, Raw, part_of_value};
+pub(super) use files::Files;
+pub(super) use records::TableText;
 
 /// A table in a folder, or given as the path.
 pub(crate) struct Table;
@@ -41,7 +44,8 @@ impl Format for Table {
     }
 
     fn looks_for(&self) -> &'static str {
-        "a `.csv` or `.tsv` file; or a folder whose only table it is, without class folders"
+        "a `.csv` or `.tsv` file; or a folder without class folders whose only table it is, or with a table for each part \
+         (`train.csv`, `val.csv`)"
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
@@ -53,8 +57,42 @@ impl Format for Table {
     }
 
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-        open(&only_table(root)?, options)
+        open_folder(root, options)
     }
+}
+
+/// Opens the only table of a folder, or the tables of its parts (`train.csv` and `val.csv`).
+///
+/// # Errors
+/// As of [`open`], and where the folder has no table, or several of which none is named after the training part.
+pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+    let named = lists::named_after_parts(root, &["csv", "tsv"])?;
+    let tables = tables(root)?;
+    if tables.len() < 2 || named.iter().all(|(part, _)| *part != Part::Train) {
+        return open(&only_table(root)?, options);
+    }
+    let (mut rows, mut decisions) = (Vec::new(), Decisions::default());
+    let others = tables.iter().filter(|table| named.iter().all(|(_, path)| path != *table));
+    decisions.left_out.extend(others.map(|table| LeftOut::new(table, Why::NoPart)));
+    for (part, path) in named {
+        match read(&path, &options.hints) {
+            Ok((own, notes)) => {
+                rows.extend(own.into_iter().map(|row| Row { part: row.part.or(Some(part)), ..row }));
+                decisions.notes.extend(notes.into_iter().map(|note| format!("{}: {note}", name_of(&path))));
+                decisions.lists.push(name_of(&path));
+            }
+            // A test part is often published without labels.
+            Err(DataError::Columns { .. }) if part == Part::Test => {
+                decisions.left_out.push(LeftOut::new(&path, Why::UnlabeledTest));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if rows.iter().all(|row| row.part == Some(Part::Train)) {
+        rows.iter_mut().for_each(|row| row.part = None);
+    }
+    decisions.split = format!("by the tables {}", decisions.lists.join(", "));
+    divided(root, rows, decisions, options)
 }
 
 /// Whether a folder is read by the table in it.
@@ -63,31 +101,21 @@ pub(crate) fn is_read_by_table(root: &Path) -> bool {
     Table.recognize(root).is_ok_and(|evidence| evidence.is_some())
 }
 
-/// The table that hints about columns are for.
-///
-/// # Errors
-/// Where the folder has no table, or several.
-pub(crate) fn named_table(root: &Path) -> Result<PathBuf, DataError> {
-    match tables(root)?.is_empty() {
-        true => Err(DataError::NoTable { path: root.to_path_buf() }),
-        false => only_table(root),
-    }
-}
-
 /// The only table of a folder.
 ///
 /// # Errors
-/// Where the folder has several.
+/// Where the folder has none, or several.
 pub(super) fn only_table(root: &Path) -> Result<PathBuf, DataError> {
     let mut tables = tables(root)?;
-    if let [_] = tables.as_slice()
-        && let Some(table) = tables.pop()
-    {
-        return Ok(table);
+    match (tables.pop(), tables.is_empty()) {
+        (None, _) => Err(DataError::NoTable { path: root.to_path_buf() }),
+        (Some(only), true) => Ok(only),
+        (Some(last), false) => {
+            let names: Vec<_> = tables.iter().chain([&last]).map(|t| name_of(t)).collect();
+            let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
+            Err(DataError::malformed(root, problem))
+        }
     }
-    let names: Vec<_> = tables.iter().map(|t| name_of(t)).collect();
-    let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
-    Err(DataError::malformed(root, problem))
 }
 
 /// Whether a file's name is that of a table.
@@ -105,6 +133,8 @@ struct Row {
     label: String,
     /// `None` if the table has no such column.
     part: Option<Part>,
+    /// Its line in the table.
+    line: u64,
 }
 
 /// Opens a table. Without validation rows the rows of the split `test` are the validation part.
@@ -112,21 +142,25 @@ struct Row {
 /// # Errors
 /// Where no column names images or labels, a row lacks one, or a part is empty.
 pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+    let (rows, notes) = read(table, &options.hints)?;
+    let decisions = Decisions { split: "by a column of the table".into(), notes, ..Decisions::default() };
+    divided(table, rows, decisions, options)
+}
+
+/// Divides the rows of the tables at `table` by their parts, or by seed.
+fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &OpenOptions) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
-    let (rows, columns) = read(table, &options.hints)?;
     let classes: Arc<[String]> = class_names(&rows).into();
-    require_one_spelling(&classes, table)?;
     require_classes(&classes, table)?;
     if rows.iter().all(|row| row.part.is_none()) {
         let all = Arc::new(dataset(&rows, &classes, &depth));
-        let mut splits = stratified(all, options, table, Table.name())?;
-        splits.decisions.notes.push(columns);
-        return Ok(splits);
+        let splits = stratified(all, options, table, Table.name())?;
+        return Ok(Splits { decisions: Decisions { split: splits.decisions.split, ..decisions }, ..splits });
     }
     let (train, val, test) = parts(rows);
     for (rows, split) in [(&train, "train"), (&val, "validation")] {
         if rows.is_empty() {
-            let reason = format!("the split column has no {split} row; name them train and val");
+            let reason = format!("no row is of its part ({split}); name the parts train and val");
             return Err(DataError::EmptySplit { path: table.to_path_buf(), split, reason });
         }
     }
@@ -138,8 +172,6 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
     let own = |rows: &[Row]| dataset(rows, &class_names(rows).into(), &depth);
     let val = aligned(own(&val), &at("validation"), known)?;
     let test = labeled_test(own(&test), &at("test"), known)?;
-    let mut decisions = super::Decisions { split: "by a column of the table".into(), ..Default::default() };
-    decisions.notes.push(columns);
     decisions.notes.extend(missing_notes(&val, "validation"));
     let train: Arc<dyn ClassificationDataset> = Arc::new(dataset(&train, &classes, &depth));
     Ok(Splits { train, val: Arc::new(val), test, by_seed: false, format: Table.name(), decisions })
@@ -159,26 +191,12 @@ fn dataset(rows: &[Row], classes: &Arc<[String]>, depth: &Arc<SampleDepth>) -> F
     FileDataset { classes: Arc::clone(classes), items, depth: Arc::clone(depth) }
 }
 
-/// Fails where all labels are integers and one has two spellings: `1` and `01` would be two classes.
-pub(super) fn require_one_spelling(labels: &[String], table: &Path) -> Result<(), DataError> {
-    let same =
-        |pair: &&[String]| matches!((names::value(&pair[0]), names::value(&pair[1])), (Some(a), Some(b)) if a == b);
-    match labels.windows(2).find(same) {
-        Some(pair) if labels.iter().all(|name| names::value(name).is_some()) => {
-            let problem =
-                format!("the labels '{}' and '{}' are the same number; write it in one way", pair[0], pair[1]);
-            Err(DataError::malformed(table, problem))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Distinct labels: by value if all are integers, else by name.
+/// Distinct labels: by value if all are numbers, else by name.
 fn class_names(rows: &[Row]) -> Vec<String> {
     sorted_names(rows.iter().map(|row| row.label.as_str()))
 }
 
-/// Distinct names: by value if all are integers, else by their characters.
+/// Distinct names: by value if all are numbers, else by their characters.
 pub(super) fn sorted_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let distinct: BTreeSet<&str> = names.collect();
     let mut sorted: Vec<String> = distinct.into_iter().map(String::from).collect();
@@ -186,56 +204,69 @@ pub(super) fn sorted_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Stri
     sorted
 }
 
-/// Records of a table as text. The delimiter is detected.
-pub(crate) fn records(table: &Path, text: &str) -> Result<Vec<StringRecord>, DataError> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter(text))
-        .trim(::csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let records: Result<Vec<StringRecord>, _> = reader.records().collect();
-    let records = records.map_err(|e| DataError::malformed(table, format!("is no readable CSV: {e}")))?;
-    match records.iter().find_map(|record| Some((record, record.iter().find(|field| field.len() > LONGEST_FIELD)?))) {
-        None => Ok(records),
-        Some((record, field)) => {
-            let problem = format!(
-                "a field has {} bytes, more than the {LONGEST_FIELD} that names of files and classes may have; is a \
-                 quotation mark missing? It starts with '{}'",
-                field.len(),
-                names::shortened(field)
-            );
-            let line = record.position().map_or(0, ::csv::Position::line);
-            Err(DataError::CsvRow { path: table.to_path_buf(), line, problem })
-        }
-    }
-}
-
-/// Longest field of a table, in bytes: the longest path of Linux.
-const LONGEST_FIELD: usize = 4096;
-
-/// The delimiter of a table. Spreadsheets of many countries write semicolons, and some tools write tabs.
-fn delimiter(text: &str) -> u8 {
-    let first = text.lines().next().unwrap_or_default();
-    *[b',', b';', b'\t', b'|'].iter().find(|d| first.as_bytes().contains(d)).unwrap_or(&b',')
-}
-
-/// The rows, and the text that names their columns.
-fn read(table: &Path, hints: &Hints) -> Result<(Vec<Row>, String), DataError> {
-    let records = records(table, &read_text(table)?)?;
-    let folder = hints.image_root.as_deref().or(table.parent()).unwrap_or(Path::new(""));
-    if hints.image_root.is_some() {
-        super::require_folder(folder)?;
-    }
-    let mut files = Files::of(folder);
+/// The rows, and remarks on how they were read.
+fn read(table: &Path, hints: &Hints) -> Result<(Vec<Row>, Vec<String>), DataError> {
+    let records = TableText::new(table, &read_text(table)?).records()?;
+    let mut files = Files::of_table(table, hints)?;
     let columns = Columns::find(table, &records, &mut files, hints)?;
     let data = &records[usize::from(columns.header.is_some())..];
     if data.is_empty() {
         return Err(DataError::malformed(table, "has no rows; expected lines of path,label"));
     }
+    files.list_for(data.iter().filter_map(|record| record.get(columns.path)))?;
     let rows: Result<Vec<Row>, DataError> = data.iter().map(|record| row(table, record, &columns, &files)).collect();
+    let (rows, repeated) = distinct(table, rows?)?;
+    require_single_labels(table, &rows)?;
     let root = hints.image_root.as_ref().map(|root| format!(", images below {}", root.display())).unwrap_or_default();
-    Ok((rows?, columns.words() + &root))
+    Ok((rows, [columns.words() + &root].into_iter().chain(repeated).chain(files.note()).collect()))
+}
+
+/// The rows without those that repeat an earlier one, and a remark on these. An image may be in several parts, which a
+/// check reports.
+///
+/// # Errors
+/// [`DataError::BadImages`] with every row that gives an image another label than an earlier row.
+fn distinct(table: &Path, rows: Vec<Row>) -> Result<(Vec<Row>, Option<String>), DataError> {
+    let mut places: HashMap<PathBuf, usize> = HashMap::with_capacity(rows.len());
+    let (mut kept, mut repeated): (Vec<Row>, usize) = (Vec::with_capacity(rows.len()), 0);
+    let (checked, mut bad) = (rows.len(), Vec::new());
+    for row in rows {
+        let Some(&at) = places.get(&row.path) else {
+            places.insert(row.path.clone(), kept.len());
+            kept.push(row);
+            continue;
+        };
+        let first = &kept[at];
+        if first.label != row.label {
+            let problem = ImageProblem::Relabeled {
+                line: first.line,
+                labels: [&first.label, &row.label].map(|label| names::shortened(label)),
+            };
+            bad.push(BadImage { image: format!("{}, line {}", table.display(), row.line), problem });
+        } else if first.part == row.part {
+            repeated += 1;
+        } else {
+            kept.push(row);
+        }
+    }
+    if !bad.is_empty() {
+        return Err(DataError::BadImages { checked, bad });
+    }
+    Ok((kept, (repeated > 0).then(|| format!("{repeated} lines repeat an earlier line and count once"))))
+}
+
+/// Refuses labels that are lists, as Python and JSON write them.
+fn require_single_labels(table: &Path, rows: &[Row]) -> Result<(), DataError> {
+    match rows.first() {
+        Some(first) if rows.iter().all(|row| row.label.starts_with('[') && row.label.ends_with(']')) => {
+            let label = names::shortened(&first.label);
+            let problem = format!(
+                "its labels are lists, such as {label}: this is a multi-label table, one class an image was expected"
+            );
+            Err(DataError::malformed(table, problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) -> Result<Row, DataError> {
@@ -250,15 +281,15 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
     };
     let part = match columns.split {
         Some(column) => {
-            let split = field(column, "split")?.to_lowercase();
+            let split = field(column, "split")?;
             let unknown = || {
                 fail(format!(
                     "split is '{}', expected train, val or test (or name the columns in a first line: path,label,split)",
-                    names::shortened(&split)
+                    names::shortened(split)
                 ))
             };
-            let part = columns::part(&split).or_else(|| part_of(&split));
-            Some(part.ok_or_else(unknown)?)
+            let name = columns.header.as_ref().map_or("", |header| &header[column]);
+            Some(part_of_value(name, split).ok_or_else(unknown)?)
         }
         None => None,
     };
@@ -285,5 +316,5 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
         }
     };
     let path = files.path(field(columns.path, "path")?).map_err(fail)?;
-    Ok(Row { path, label, part })
+    Ok(Row { path, label, part, line })
 }

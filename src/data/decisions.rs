@@ -74,6 +74,8 @@ pub enum Why {
     InNoList,
     /// A table or list beside class folders, which define the classes.
     TableBesideFolders,
+    /// A table that is not named after a part, beside tables that are.
+    NoPart,
     /// A test part whose folders are not classes of the training part.
     UnlabeledTest,
     /// An annotation without area: a point, a line, a box.
@@ -94,6 +96,7 @@ impl fmt::Display for Why {
             Why::BesideParts => "images or folders of images beside the parts of the set",
             Why::InNoList => "images that no list names",
             Why::TableBesideFolders => "tables or lists beside class folders",
+            Why::NoPart => "tables that are not named after a part",
             Why::UnlabeledTest => "test images without known classes",
             Why::NoArea => "annotations without an area",
             Why::Duplicate => "copies that the format also has in another form",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
 use super::format::{Confidence, Evidence, Format};
-use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of, subfolders, unread};
+use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of, relative, subfolders, unread};
 use super::lists::{self, ListFile};
 use super::names;
 use super::parts::{Part, PartFolders};
@@ -182,7 +182,7 @@ fn divided(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
 /// Divides a set by its lists (`train.txt` and others).
 fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: Decisions) -> Result<Splits, DataError> {
     let files: Vec<_> = all.items.iter().enumerate().map(|(number, (path, _))| (number, path.as_path())).collect();
-    let part_of = lists::deal(root, lists, all.items.len(), &files)?;
+    let part_of = lists::deal(root, lists, all.items.len(), &files, &mut decisions)?;
     let FileDataset { classes, items, depth } = all;
     let in_part = |wanted: Part| {
         let items = items.iter().zip(&part_of).filter(|(_, part)| **part == Some(wanted));
@@ -201,7 +201,6 @@ fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: De
     }
     let unlisted = items.iter().zip(&part_of).filter(|(_, part)| part.is_none());
     decisions.left_out.extend(unlisted.map(|((path, _), _)| LeftOut::new(path, Why::InNoList)));
-    lists::note(root, lists, &mut decisions);
     decisions.notes.extend(missing_notes(&val, "validation"));
     let test = (!test.items.is_empty()).then(|| Arc::new(test) as Arc<dyn ClassificationDataset>);
     let (train, val) = (Arc::new(train), Arc::new(val));
@@ -229,16 +228,24 @@ fn read(
     let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
     names::sort(&mut classes, |(name, _)| name);
     let mut items = Vec::new();
+    let mut deeper = true;
     for (label, (class, folder)) in classes.iter().enumerate() {
         let Walk { images, left_out } = Walk::below(folder)?;
         if images.is_empty() && all_needed {
             return Err(DataError::empty_class(class, folder, &left_out));
         }
         decisions.left_out.extend(left_out);
+        deeper &= images.iter().all(|path| path.parent() != Some(folder)) && subfolders(folder)?.len() > 1;
         items.extend(images.into_iter().map(|path| (path, label as u32)));
     }
     if items.is_empty() {
         return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: "its folders hold no image".into() });
+    }
+    if let (true, true, Some((path, _))) = (deeper, all_needed, items.first()) {
+        let inside = path.parent().map(|folder| relative(root, folder)).unwrap_or_default();
+        decisions.notes.push(format!(
+            "all images lie in folders of the class folders, such as {inside}/: the outer folders are the classes"
+        ));
     }
     let classes = classes.into_iter().map(|(name, _)| name).collect();
     Ok(FileDataset { classes, items, depth: Arc::clone(depth) })

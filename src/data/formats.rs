@@ -48,7 +48,7 @@ pub(crate) enum Entry {
     Images(&'static dyn Format<Opened = ImageSplits, Options = SetOptions>),
 }
 
-type Dyn<T, O> = dyn Format<Opened = T, Options = O>;
+pub(super) type Dyn<T, O> = dyn Format<Opened = T, Options = O>;
 
 /// The format with the strongest evidence.
 ///

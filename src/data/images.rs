@@ -10,6 +10,7 @@ use super::decode::decode_file_at;
 use super::depth::SampleDepth;
 use super::folder::beside;
 use super::format::{Confidence, Evidence, Format};
+use super::list_tables;
 use super::listing::{Walk, name_of};
 use super::lists::{self, ListFile};
 use super::parts::{Part, PartFolders};
@@ -163,7 +164,7 @@ impl Format for ImageFolders {
             (None, None) => {
                 let Walk { images, left_out } = Walk::below(path)?;
                 decisions.left_out.extend(left_out);
-                let lists = lists::find(path)?;
+                let lists = list_tables::find(path)?;
                 if !lists.is_empty() {
                     return by_lists(path, images, &lists, decisions);
                 }
@@ -222,7 +223,7 @@ fn by_lists(
     mut decisions: Decisions,
 ) -> Result<ImageSplits, DataError> {
     let files: Vec<_> = images.iter().map(PathBuf::as_path).enumerate().collect();
-    let part_of = lists::deal(root, lists, images.len(), &files)?;
+    let part_of = lists::deal(root, lists, images.len(), &files, &mut decisions)?;
     let mut parts: [Vec<PathBuf>; 3] = Default::default();
     for (path, part) in images.into_iter().zip(part_of) {
         match part {
@@ -235,6 +236,5 @@ fn by_lists(
     if parts[1].is_empty() {
         parts.swap(1, 2);
     }
-    lists::note(root, lists, &mut decisions);
     finish(root, parts, false, "images divided by lists", decisions)
 }

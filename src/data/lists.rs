@@ -1,7 +1,9 @@
 //! Lists that divide a set, such as `train.txt` and `val.txt`, and the search for the file of a listed name.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::decisions::Decisions;
 use super::listing::{entries, name_of, relative, stem_of};
@@ -42,13 +44,17 @@ const FOLDERS: [&str; 5] = ["lists", "splits", "meta", "annotations", "ImageSets
 /// # Errors
 /// Where a list cannot be read, or a part has two lists.
 pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
+    first_of(root, in_folder)
+}
+
+/// What `read` finds in the first of the folders of lists that has any.
+pub(super) fn first_of<T>(root: &Path, read: impl Fn(&Path) -> Result<Vec<T>, DataError>) -> Result<Vec<T>, DataError> {
     for folder in std::iter::once(root.to_path_buf()).chain(FOLDERS.map(|name| root.join(name))) {
-        if !folder.is_dir() {
-            continue;
-        }
-        let lists = in_folder(&folder)?;
-        if !lists.is_empty() {
-            return Ok(lists);
+        if folder.is_dir() {
+            let found = read(&folder)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
         }
     }
     Ok(Vec::new())
@@ -56,10 +62,19 @@ pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
 
 /// The lists directly in `folder`.
 pub(crate) fn in_folder(folder: &Path) -> Result<Vec<ListFile>, DataError> {
+    named_after_parts(folder, &["txt", "lst"])?.into_iter().map(|(part, path)| ListFile::read(&path, part)).collect()
+}
+
+/// The files directly in `folder` that are named after a part and have one of `extensions`.
+///
+/// # Errors
+/// Where a part has two.
+pub(super) fn named_after_parts(folder: &Path, extensions: &[&str]) -> Result<Vec<(Part, PathBuf)>, DataError> {
     let mut named: Vec<(Part, bool, PathBuf)> = Vec::new();
     for path in entries(folder)? {
-        let is_text = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("txt") || e.eq_ignore_ascii_case("lst"));
-        if let (true, Some((part, both))) = (is_text && path.is_file(), part_of_list(&stem_of(&path))) {
+        let is_known = |e: &std::ffi::OsStr| extensions.iter().any(|known| e.eq_ignore_ascii_case(known));
+        let is_list = path.extension().is_some_and(is_known) && path.is_file();
+        if let (true, Some((part, both))) = (is_list, part_of_list(&stem_of(&path))) {
             named.push((part, both, path));
         }
     }
@@ -78,7 +93,7 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<ListFile>, DataError> {
             return Err(DataError::malformed(folder, problem));
         }
     }
-    named.into_iter().map(|(part, _, path)| ListFile::read(&path, part)).collect()
+    Ok(named.into_iter().map(|(part, _, path)| (part, path)).collect())
 }
 
 /// The part in the name of a list, and whether the list holds training and validation together.
@@ -105,7 +120,8 @@ fn part_of_list(stem: &str) -> Option<(Part, bool)> {
 }
 
 /// The part of each of `count` images by the lists; `None` for an image that no list names. `files` are the files below `root`,
-/// each with the index of its image. A line is the name of a file, with or without a label after it.
+/// each with the index of its image. A line is the name of a file, with or without a label after it. `decisions` gets the
+/// lists and the remarks on them.
 ///
 /// # Errors
 /// [`DataError::BadImages`] with every line that names no image or several.
@@ -114,6 +130,7 @@ pub(crate) fn deal(
     lists: &[ListFile],
     count: usize,
     files: &[(usize, &Path)],
+    decisions: &mut Decisions,
 ) -> Result<Vec<Option<Part>>, DataError> {
     let index = Index::numbered(root, files.iter().copied());
     let mut parts = vec![None; count];
@@ -144,13 +161,13 @@ pub(crate) fn deal(
             bad.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
         }
     }
-    if bad.is_empty() { Ok(parts) } else { Err(DataError::BadImages { checked: count, bad }) }
-}
-
-/// Records in `decisions` that `lists` divide the set at `root`.
-pub(crate) fn note(root: &Path, lists: &[ListFile], decisions: &mut Decisions) {
+    if !bad.is_empty() {
+        return Err(DataError::BadImages { checked: count, bad });
+    }
     decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
     decisions.split = format!("by the lists {}", decisions.lists.join(", "));
+    decisions.notes.extend(index.note());
+    Ok(parts)
 }
 
 /// The result of looking up a listed name.
@@ -171,11 +188,45 @@ pub(crate) enum Match {
 /// | `images/x.png` | `images/x.png` |
 /// | `images/x`, `x.png` or `x` | `images/x.png`, if no other file has that ending |
 /// | `/home/a/set/images/x.png` | `images/x.png` |
+/// | `images/X.PNG` | `images/x.png`, if there is no file of that case, and one of another case; see [`Index::note`] |
 pub(crate) struct Index {
+    /// Path of each file below the root, with its number.
+    files: Vec<(usize, String)>,
+    /// The paths as they are.
+    exact: Forms,
+    /// The paths in lower case. They are made for the first name that `exact` lacks.
+    lower: OnceLock<Forms>,
+    /// The first name whose file has another case, and the number of that file.
+    other_case: OnceLock<(String, usize)>,
+}
+
+/// The names by which a list may refer to files.
+#[derive(Default)]
+struct Forms {
     /// Every ending of every path, with extension and without.
     ends: HashMap<String, Match>,
     /// Whole paths, with extension and without.
     whole: HashMap<String, Match>,
+}
+
+impl Forms {
+    fn of<'a>(paths: impl Iterator<Item = (usize, Cow<'a, str>)>) -> Self {
+        let mut forms = Self::default();
+        for (number, path) in paths {
+            for form in [Some(&*path), without_extension(&path)].into_iter().flatten() {
+                insert(&mut forms.whole, form, number);
+                let cuts = form.match_indices('/').map(|(at, _)| at + 1);
+                std::iter::once(0).chain(cuts).for_each(|at| insert(&mut forms.ends, &form[at..], number));
+            }
+        }
+        forms
+    }
+
+    fn find(&self, name: &str) -> Match {
+        let cuts = name.match_indices('/').map(|(at, _)| at + 1);
+        let whole = std::iter::once(0).chain(cuts).find_map(|at| self.whole.get(&name[at..]));
+        whole.or_else(|| self.ends.get(name)).copied().unwrap_or(Match::None)
+    }
 }
 
 impl Index {
@@ -186,20 +237,9 @@ impl Index {
 
     /// An index of the files below `root`, each with a number. Several files may have the same number.
     pub fn numbered<'a>(root: &Path, files: impl IntoIterator<Item = (usize, &'a Path)>) -> Self {
-        let mut index = Self { ends: HashMap::new(), whole: HashMap::new() };
-        for (number, path) in files {
-            index.add(number, &relative(root, path));
-        }
-        index
-    }
-
-    fn add(&mut self, number: usize, path: &str) {
-        let forms = [Some(path), without_extension(path)];
-        for form in forms.into_iter().flatten() {
-            insert(&mut self.whole, form, number);
-            let cuts = form.match_indices('/').map(|(at, _)| at + 1);
-            std::iter::once(0).chain(cuts).for_each(|at| insert(&mut self.ends, &form[at..], number));
-        }
+        let files: Vec<_> = files.into_iter().map(|(number, path)| (number, relative(root, path))).collect();
+        let exact = Forms::of(files.iter().map(|(number, path)| (*number, Cow::from(path))));
+        Self { files, exact, lower: OnceLock::new(), other_case: OnceLock::new() }
     }
 
     /// Looks up a listed name.
@@ -209,9 +249,23 @@ impl Index {
         if name.split('/').any(|part| part == "..") {
             return Match::None;
         }
-        let cuts = name.match_indices('/').map(|(at, _)| at + 1);
-        let whole = std::iter::once(0).chain(cuts).find_map(|at| self.whole.get(&name[at..]));
-        whole.or_else(|| self.ends.get(name)).copied().unwrap_or(Match::None)
+        let exact = self.exact.find(name);
+        if exact != Match::None || name.is_empty() {
+            return exact;
+        }
+        let lower = |(number, path): &(usize, String)| (*number, Cow::from(path.to_lowercase()));
+        let found = self.lower.get_or_init(|| Forms::of(self.files.iter().map(lower))).find(&name.to_lowercase());
+        if let Match::One(number) = found {
+            self.other_case.get_or_init(|| (name.to_string(), number));
+        }
+        found
+    }
+
+    /// The remark that names were found in another case than their files have, with the first of them.
+    pub fn note(&self) -> Option<String> {
+        let (listed, number) = self.other_case.get()?;
+        let (_, path) = self.files.iter().find(|(known, _)| known == number)?;
+        Some(format!("listed names have another case than their files, such as '{listed}' for '{path}'"))
     }
 }
 
@@ -270,5 +324,27 @@ mod tests {
         ] {
             assert_eq!(index.find(listed), found, "{listed}");
         }
+        assert_eq!(index.note(), None);
+    }
+
+    #[test]
+    fn another_case_finds_the_only_such_file() {
+        let root = Path::new("/r");
+        let paths = ["images/a.jpg", "images/B.png", "c.png", "C.png", "\u{c9}t\u{e9}.jpg"].map(|name| root.join(name));
+        let index = Index::new(root, paths.iter().map(PathBuf::as_path));
+        for (listed, found) in [
+            ("images/a.JPG", Match::One(0)),
+            ("Images/b", Match::One(1)),
+            ("c.png", Match::One(2)),
+            ("C", Match::One(3)),
+            ("c.PNG", Match::Several(2, 3)),
+            ("\u{e9}T\u{c9}.jpg", Match::One(4)),
+            ("images/a.png", Match::None),
+            ("", Match::None),
+        ] {
+            assert_eq!(index.find(listed), found, "{listed}");
+        }
+        let note = "listed names have another case than their files, such as 'images/a.JPG' for 'images/a.jpg'";
+        assert_eq!(index.note().as_deref(), Some(note));
     }
 }

@@ -1,8 +1,8 @@
 //! Sets of images with several labels each, for multi-label classification.
 //!
 //! ```text
-//! open_multi_label ──► MultiLabelSplits ──► prepare ──► PreparedLabels ──► MultiLabelSource ──► Loader
-//! several_objects ─────┘
+//! folders, rows ────► MultiLabelSplits ──► prepare ──► PreparedLabels ──► MultiLabelSource ──► Loader
+//! scenes ───────────┘
 //! ```
 
 pub(crate) mod folders;
@@ -18,10 +18,10 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::dataset::{place_of, places};
-use super::decisions::{ClassReading, Decisions};
+use super::decisions::Decisions;
 use super::names::one_line;
 use super::scenes::SeveralScenes;
-use super::{DataError, ImageDataset, OpenOptions, SampleDepth, csv, formats};
+use super::{DataError, ImageDataset, SampleDepth};
 
 /// Images with a set of labels each. Indices run from 0 to `len() - 1`; a higher index may panic.
 #[derive(Clone)]
@@ -184,7 +184,7 @@ impl MultiLabelSplits {
     }
 
     /// Adds notes on images without labels, and on classes that validation images lack.
-    fn noted(mut self) -> Self {
+    pub(super) fn noted(mut self) -> Self {
         let parts = [("training", Some(&self.train)), ("validation", Some(&self.val)), ("test", self.test.as_ref())];
         for (name, set) in parts.into_iter().filter_map(|(name, set)| set.map(|set| (name, set))) {
             let bare = (0..set.len()).filter(|&index| set.labels(index).is_empty()).count();
@@ -209,47 +209,8 @@ impl MultiLabelSplits {
     }
 }
 
-/// Opens the multi-label data set at `path`, in the format that [`super::formats()`] recognizes there. The path
-/// may also be that of a table.
-///
-/// | format | how labels are written |
-/// |---|---|
-/// | CSV with a list column | a table of path,labels: `a.jpg,"car, tree"`; labels are separated by `;`, `,`, `\|` or spaces |
-/// | CSV of path,label | a table with a row for each label of an image |
-/// | CSV with 0/1 columns | a table of path and one column per class |
-/// | class folders | `train/CLASS/*.png` with `val/` or `test/` beside it, or `CLASS/*.png` split by seed; an image is in the folder of each of its classes, as a link or as a copy of the same name |
-///
-/// A table may have a column `split` of `train`, `val` and `test`. Class names are sorted (integers by value), or have
-/// the order of the 0/1 columns, or that of a `classes.txt` beside the table. All parts share the class list. Each
-/// class needs a training image.
-///
-/// # Errors
-/// The message names the path, its content and the expectation. Ambiguous data is refused with both readings.
-pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
-    options.checked_val_split()?;
-    let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
-    let mut splits = if metadata.is_dir() && options.hints.are_of_a_table() {
-        rows::open(&csv::named_table(path)?, options)?
-    } else if metadata.is_dir() {
-        let chosen = formats::choose(path, formats::labels)?;
-        let (format, evidence) =
-            chosen.ok_or_else(|| DataError::EmptyFolder { path: path.into(), found: "nothing known".into() })?;
-        let mut splits = format.open(path, options)?;
-        splits.decisions.evidence = evidence.seen;
-        splits
-    } else if csv::is_table(path) {
-        rows::open(path, options)?
-    } else {
-        return Err(DataError::NotAFolder(path.into()));
-    };
-    require_every_class(&splits.train, path)?;
-    splits.decisions.format = splits.format.into();
-    splits.decisions.classes = ClassReading::named(splits.train.class_names());
-    Ok(splits.noted())
-}
-
 /// Fails where a class has no training image, because it cannot be learned.
-fn require_every_class(train: &MultiLabelSet, path: &Path) -> Result<(), DataError> {
+pub(super) fn require_every_class(train: &MultiLabelSet, path: &Path) -> Result<(), DataError> {
     match train.positives().iter().position(|&positives| positives == 0) {
         Some(class) => {
             let class = &train.class_names()[class];

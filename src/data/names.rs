@@ -1,6 +1,7 @@
 //! Names of files, folders and classes: equality and order.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
@@ -10,22 +11,47 @@ pub(crate) fn composed(name: &str) -> String {
     if is_nfc(name) { name.to_string() } else { name.nfc().collect() }
 }
 
-/// The order of class names: by value if both are integers, else by name.
+/// The order of class names: by value if both are numbers, else by name.
 ///
-/// It is no total order on a list of integers and other names; see [`sort`].
+/// It is no total order on a list of numbers and other names; see [`sort`].
 fn by_value(a: &str, b: &str) -> Ordering {
     match (value(a), value(b)) {
-        (Some(x), Some(y)) => x.cmp(&y).then_with(|| a.cmp(b)),
+        (Some(x), Some(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
         _ => a.cmp(b),
     }
 }
 
-/// The integer of a name.
-pub(crate) fn value(name: &str) -> Option<i64> {
-    name.parse().ok()
+/// The number of a name of digits, such as `-3` or `2.50`.
+pub(crate) fn value(name: &str) -> Option<f64> {
+    let digits = name.strip_prefix(['-', '+']).unwrap_or(name);
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_number { name.parse().ok() } else { None }
 }
 
-/// Sorts by class name: by value if all names are integers (`1, 2, 10`), else by name.
+/// Two names of the same number, if all names are numbers: `1` and `01`, or `2` and `2.0`.
+pub(crate) fn same_number(names: &[String]) -> Option<(&str, &str)> {
+    // Integers above 2^53 are not exact in f64. Digits without zeros at their ends are.
+    let bare = |name: &str| {
+        let (sign, digits) = name.strip_prefix('-').map_or(("", name.trim_start_matches('+')), |rest| ("-", rest));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        format!("{sign}{}.{}", whole.trim_start_matches('0'), fraction.trim_end_matches('0'))
+    };
+    let mut known: HashMap<String, &str> = HashMap::new();
+    if names.iter().any(|name| value(name).is_none()) {
+        return None;
+    }
+    names.iter().find_map(|name| known.insert(bare(name), name).map(|first| (first, name.as_str())))
+}
+
+/// Two names of several letters that differ in case alone, such as `Cat` and `cat`.
+pub(crate) fn case_twins(names: &[String]) -> Option<(&str, &str)> {
+    let mut known: HashMap<String, &str> = HashMap::new();
+    let words = names.iter().filter(|name| name.chars().nth(1).is_some());
+    words.into_iter().find_map(|name| known.insert(name.to_lowercase(), name).map(|first| (first, name.as_str())))
+}
+
+/// Sorts by class name: by value if all names are numbers (`1, 2, 10`), else by name.
 pub(crate) fn sort<T>(items: &mut [T], name: impl Fn(&T) -> &str) {
     if items.iter().all(|item| value(name(item)).is_some()) {
         items.sort_by(|a, b| by_value(name(a), name(b)));
@@ -55,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_sort_by_value() {
+    fn numbers_sort_by_value() {
         let sorted = |names: &[&str]| {
             let mut names = names.to_vec();
             sort(&mut names, |name| name);
@@ -63,6 +89,19 @@ mod tests {
         };
         assert_eq!(sorted(&["10", "2", "1", "-3"]), "-3 1 2 10");
         assert_eq!(sorted(&["10", "2", "b", "1"]), "1 10 2 b");
+        assert_eq!(sorted(&["10.0", "2.5", "1.0"]), "1.0 2.5 10.0");
+        assert_eq!(sorted(&["1.0.1", "1e5", "inf"]), "1.0.1 1e5 inf");
         assert_eq!(composed("cafe\u{301}"), "caf\u{e9}");
+    }
+
+    #[test]
+    fn names_that_may_be_one_are_found() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(same_number(&names(&["2", "01", "1"])), Some(("01", "1")));
+        assert_eq!(same_number(&names(&["2", "1", "2.0"])), Some(("2", "2.0")));
+        assert_eq!(same_number(&names(&["9007199254740992", "9007199254740993"])), None);
+        assert_eq!(same_number(&names(&["1", "01", "x"])), None);
+        assert_eq!(case_twins(&names(&["cat", "dog", "Cat"])), Some(("cat", "Cat")));
+        assert_eq!(case_twins(&names(&["A", "a", "b"])), None);
     }
 }

@@ -7,6 +7,7 @@
 //! | images | RGB | covering and cropping to the center | images without color |
 //! | images with masks | RGB, then classes | stretching; nearest for the mask | sums of the channels, pixels of each class |
 
+mod crops;
 mod images;
 mod labeled;
 mod pairs;
@@ -15,16 +16,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub use crops::{CropSource, Crops};
 pub(crate) use images::is_grey;
 pub use images::{ColorizationSource, PreparedImages};
 pub use labeled::{ClassificationSource, Labeled, LabeledSource, MultiLabelSource, PreparedClasses, PreparedLabels};
 pub use pairs::{PairFacts, PreparedPairs, SegmentationSource};
-pub(crate) use pairs::{count, no_pixel};
+pub(crate) use pairs::{count, no_pixels};
 
 use image::RgbImage;
 
 use super::augment::Picture;
-use super::resize::cover_into;
+use super::resize::cover_with_margin_into;
 use super::store::{Store, settle};
 use super::{Augmentation, BadImage, DataError, SampleDepth};
 
@@ -35,6 +37,9 @@ pub struct PrepareOptions {
     pub height: u32,
     /// Width of the resized samples, in pixels; at least 1.
     pub width: u32,
+    /// Factor, at least 1, by which images without a mask cover more than the samples, which are their center. 256 / 224 is
+    /// torchvision's `Resize(256)` before `CenterCrop(224)`. Of several parts, the first (training) has the factor 1.
+    pub margin: f64,
     /// Leave out samples that cannot be read, instead of an error.
     pub skip_bad: bool,
     /// Bytes of resized samples that may be kept in memory, over all data sets prepared together. A data set that does
@@ -45,7 +50,7 @@ pub struct PrepareOptions {
 impl PrepareOptions {
     /// Samples of `height` by `width` pixels, an error for bad samples, 2 GiB of memory.
     pub fn new(height: u32, width: u32) -> Self {
-        Self { height, width, skip_bad: false, memory_budget: 2 << 30 }
+        Self { height, width, margin: 1.0, skip_bad: false, memory_budget: 2 << 30 }
     }
 
     /// [`Self::new`] for squares of `side` pixels.
@@ -97,14 +102,15 @@ pub trait SampleSet: Clone + Send + Sync {
     /// [`DataError::BadImage`] if its file cannot be read.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
-    /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size, and cropped to
-    /// the center.
+    /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size times the margin,
+    /// and cropped to the center. Returns height and width of the image before.
     ///
     /// # Errors
     /// [`DataError::BadImage`] if one of its files cannot be read.
-    fn fill(&self, index: usize, (height, width): (u32, u32), out: &mut [u8]) -> Result<(), DataError> {
-        cover_into(&self.image(index)?, width, height, out);
-        Ok(())
+    fn fill(&self, index: usize, (size, margin): (Size, f64), out: &mut [u8]) -> Result<Size, DataError> {
+        let image = self.image(index)?;
+        cover_with_margin_into(&image, size, margin, out);
+        Ok((image.height(), image.width()))
     }
 
     /// The counts of one sample.
@@ -120,11 +126,17 @@ pub trait SampleSet: Clone + Send + Sync {
     fn check(prepared: &[Prepared<Self>]) -> Result<(), DataError>;
 }
 
+/// Height and width in pixels.
+type Size = (u32, u32);
+
 /// A data set of samples that were all read once and are good.
 pub struct Prepared<S: SampleSet> {
     set: S,
-    /// Height and width.
-    size: (u32, u32),
+    size: Size,
+    /// See [`PrepareOptions::margin`].
+    margin: f64,
+    /// Height and width of each good image before.
+    own_sizes: Vec<Size>,
     /// The resized samples.
     store: Store,
     facts: S::Facts,
@@ -173,14 +185,16 @@ fn read<S: SampleSet>(
     let (done, mut budget) = (AtomicUsize::new(0), options.memory_budget);
     let size = (options.height, options.width);
     let mut prepared = Vec::with_capacity(parts.len());
-    for set in parts {
-        let (store, counts) = Store::read(set.len(), bytes, budget, |index, slot| {
-            let outcome = set.fill(index, size, slot).map(|()| set.count(slot));
+    for (part, set) in parts.iter().enumerate() {
+        let margin = if part == 0 && parts.len() > 1 { 1.0 } else { options.margin };
+        let (store, found) = Store::read(set.len(), bytes, budget, |index, slot| {
+            let outcome = set.fill(index, (size, margin), slot).map(|own| (own, set.count(slot)));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
             outcome
         })?;
         budget -= store.bytes();
-        prepared.push(Prepared { set: set.clone(), size, store, facts: set.facts(counts) });
+        let (own_sizes, counts) = found.into_iter().unzip();
+        prepared.push(Prepared { set: set.clone(), size, margin, own_sizes, store, facts: set.facts(counts) });
     }
     Ok(prepared)
 }
@@ -199,6 +213,16 @@ impl<S: SampleSet> Prepared<S> {
     /// Height and width of all samples, in pixels.
     pub fn size(&self) -> (u32, u32) {
         self.size
+    }
+
+    /// Height and width of good image `index` as its file has it.
+    pub fn own_size(&self, index: usize) -> (u32, u32) {
+        self.own_sizes[index]
+    }
+
+    /// Whether an image had another size than the samples.
+    pub fn is_resized(&self) -> bool {
+        self.own_sizes.iter().any(|own| *own != self.size)
     }
 
     /// Number of pixels of a sample.
@@ -255,7 +279,7 @@ impl<S: SampleSet> Prepared<S> {
             Some(sample) => Ok(Cow::Borrowed(sample)),
             None => {
                 let mut sample = vec![0; S::BYTES * self.pixels()];
-                self.set.fill(self.original_index(index), self.size, &mut sample)?;
+                self.set.fill(self.original_index(index), (self.size, self.margin), &mut sample)?;
                 Ok(Cow::Owned(sample))
             }
         }

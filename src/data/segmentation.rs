@@ -41,32 +41,22 @@ use image::{GrayImage, RgbImage};
 use super::decode::decode_file_as;
 use super::depth::SampleDepth;
 use super::split::{by_seed, hold_out};
-use super::{BadImage, DataError, SetOptions, formats, require_folder};
+use super::{BadImage, DataError, SetOptions};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
 use found::{Found, Pair};
 pub use set::{SegmentationDataset, SegmentationSplits};
 
-/// Opens the segmentation data set at `path`, in the format that [`super::formats()`] recognizes there.
-///
-/// Classes come from a file in the folder (`classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,
-/// `labelmap.txt`, `class_names.txt` or `codes.txt`), else from the format, else from the values in the masks.
-/// [`ClassList`] has the source.
+/// The set of the pairs `found` at `path`, with its classes. `faults` gets the faults of pairs, also where this fails.
 ///
 /// # Errors
-/// The message names the path, its content and the expectation, and every incomplete pair unless `skip_bad`.
-pub fn open_segmentation(path: &Path, options: &SetOptions) -> Result<SegmentationSplits, DataError> {
-    open_with(path, options, &mut Vec::new())
-}
-
-/// [`open_segmentation`] with the faults of pairs, also where it fails.
-pub(crate) fn open_with(
+/// Where there are faults, unless `skip_bad`; the classes are unclear, or a part is empty.
+pub(crate) fn complete(
     path: &Path,
+    mut found: Found,
     options: &SetOptions,
     faults: &mut Vec<BadImage>,
 ) -> Result<SegmentationSplits, DataError> {
-    options.checked_val_split()?;
-    let mut found = find(path, options)?;
     faults.clone_from(&found.faults);
     if !found.faults.is_empty() && !options.skip_bad {
         return Err(DataError::BadImages { checked: found.faults.len() + found.len(), bad: found.faults });
@@ -92,17 +82,6 @@ pub(crate) fn open_with(
         (None, None, None) => detect::detect(path, &found.parts())?,
     };
     splits(path, found, coding, options)
-}
-
-/// Finds the pairs at `path`, in any format.
-fn find(path: &Path, options: &SetOptions) -> Result<Found, DataError> {
-    require_folder(path)?;
-    let (format, evidence) = formats::choose(path, formats::masks)?
-        .ok_or_else(|| DataError::malformed(path, "no pairs of image and mask found"))?;
-    let mut found = format.open(path, options)?;
-    found.format = if found.format.is_empty() { format.name() } else { found.format };
-    found.decisions.evidence = evidence.seen;
-    Ok(found)
 }
 
 /// Settings in a file beside a set: in the root, else in the folder of the set below it.

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decisions::Decisions;
-use super::listing::FileDataset;
-use super::names::composed;
+use super::listing::{FileDataset, subfolders};
+use super::names::{composed, same_number};
 use super::{ClassificationDataset, DataError, OpenOptions, SetOptions, Splits, Subset};
 use crate::random::{self, op};
 
@@ -96,6 +96,21 @@ pub(crate) fn labeled_test(
 
 /// Requires at least two classes with distinct names.
 pub(crate) fn require_classes(names: &[String], root: &Path) -> Result<(), DataError> {
+    if let [only] = names
+        && let inside = root.join(only)
+        && let Ok(folders) = subfolders(&inside)
+        && folders.len() > 1
+    {
+        let problem = format!(
+            "holds one folder, {only}/, with {} folders in it; if those are the classes or parts, give the path of {only}/",
+            folders.len()
+        );
+        return Err(DataError::malformed(root, problem));
+    }
+    if let Some((a, b)) = same_number(names) {
+        let problem = format!("the classes '{a}' and '{b}' are the same number; write it in one way");
+        return Err(DataError::malformed(root, problem));
+    }
     if names.len() < 2 {
         return Err(DataError::TooFewClasses { path: root.to_path_buf(), classes: names.to_vec() });
     }

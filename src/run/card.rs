@@ -32,6 +32,10 @@ pub struct ModelCard {
 }
 
 const SAMPLE_BITS: &str = "sample_bits";
+const PIXELS: &str = "pixels";
+const OWN: &str = "own";
+const TILE: &str = "tile";
+const RESIZE: &str = "resize";
 
 /// Metadata key: the epoch after which the checkpoint was written. A checkpoint written within an epoch lacks it.
 pub const EPOCH: &str = "epoch";
@@ -51,6 +55,46 @@ impl ModelCard {
         if bits != 16 {
             self.own.insert(SAMPLE_BITS.into(), bits.to_string());
         }
+        self
+    }
+
+    /// Whether the network sees the pixels of a picture as they are: it was trained on crops, and takes pictures of any size.
+    pub fn sees_own_pixels(&self) -> bool {
+        self.own.get(PIXELS).is_some_and(|pixels| pixels == OWN)
+    }
+
+    /// Adds the entry for [`Self::sees_own_pixels`].
+    pub fn with_own_pixels(mut self) -> Self {
+        self.own.insert(PIXELS.into(), OWN.into());
+        self
+    }
+
+    /// Pixels that the shorter side of a picture is resized to before the center is cut; `None` for those of the center.
+    pub fn resize(&self) -> Option<usize> {
+        let side: usize = self.own.get(RESIZE)?.parse().ok()?;
+        (self.image_size[0]..=MAX_IMAGE_SIZE).contains(&side).then_some(side)
+    }
+
+    /// Sets [`Self::resize`], if one is given.
+    pub fn with_resize(mut self, side: Option<usize>) -> Self {
+        self.own.extend(side.map(|side| (RESIZE.to_owned(), side.to_string())));
+        self
+    }
+
+    /// [`Self::resize`] as a factor of the image size, at least 1.
+    pub fn margin(&self) -> f64 {
+        self.resize().map_or(1.0, |side| side as f64 / self.image_size[0] as f64)
+    }
+
+    /// Height and width of the tiles of large pictures; `None` if memory decides.
+    pub fn tile(&self) -> Option<[usize; 2]> {
+        let size = ImageSize::parse(self.own.get(TILE)?).ok()?;
+        size.within(1, MAX_IMAGE_SIZE).then_some([size.height, size.width])
+    }
+
+    /// Sets the size of tiles, if one is given.
+    pub fn with_tile(mut self, tile: Option<ImageSize>) -> Self {
+        self.own.extend(tile.map(|tile| (TILE.to_owned(), tile.to_string())));
         self
     }
 

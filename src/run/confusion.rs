@@ -84,6 +84,11 @@ impl ConfusionMatrix {
         }
     }
 
+    /// Adds the counts of another matrix of the same classes.
+    pub fn merge(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(to, n)| *to += n);
+    }
+
     /// Images of class `truth` predicted as `prediction`; 0 for classes that do not exist.
     pub fn count(&self, truth: usize, prediction: usize) -> u64 {
         if truth >= self.classes || prediction >= self.classes {

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 pub use evaluation::ClassifyEvaluation;
 pub use objective::Classification;
 pub use predict::ClassifyPredictor;
-pub use settings::ClassifyConfig;
+pub use settings::{AugmentFrom, ClassifyConfig};
 
 use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
@@ -45,6 +45,9 @@ use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer
 
 /// Share of the validation images predicted correctly.
 pub const ACCURACY: Score = Score::new("val_accuracy", "accuracy", Unit::Percent, Better::Higher);
+
+/// Bytes of decoded training images that are kept for augmentation; others are decoded at each use.
+const ORIGINALS: u64 = 2 << 30;
 
 /// Validation images of the built-in scenes.
 const SCENES_VAL: usize = 500;
@@ -96,6 +99,8 @@ impl Classify {
         observer: &dyn Observer,
     ) -> Result<TrainingData, TrainError> {
         let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::square(config.image_size as u32) };
+        let side = config.eval_resize.unwrap_or(config.image_size);
+        let options = PrepareOptions { margin: side as f64 / config.image_size as f64, ..options };
         let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         let classes = train.class_names().to_vec();
@@ -110,12 +115,16 @@ impl Classify {
             classes,
             own: Default::default(),
         }
-        .with_sample_bits(train.sample_bits());
+        .with_sample_bits(train.sample_bits())
+        .with_resize(config.eval_resize);
         let (table, count) = (card.normalization, card.classes.len());
         let source = |part: &Arc<PreparedClasses>| ClassificationSource::new(part.clone(), &table);
         let augmentation = config.augment.prepare(KEEPS, config.seed);
-        let sources: [Arc<dyn Source>; 2] =
-            [Arc::new(source(&train).augmented(augmentation).mixed(config.mix())), Arc::new(source(&val))];
+        let training = source(&train).augmented(augmentation).mixed(config.mix());
+        let from_originals = config.augment_from == AugmentFrom::Original;
+        let training = if from_originals { training.from_originals(ORIGINALS) } else { training };
+        let originals = from_originals.then(|| originals_line(&train));
+        let sources: [Arc<dyn Source>; 2] = [Arc::new(training), Arc::new(source(&val))];
         let mut decisions = splits.decisions;
         decisions.notes.extend(train.depth_note());
         Ok(TrainingData {
@@ -129,6 +138,7 @@ impl Classify {
                 val.len(),
             )]
             .into_iter()
+            .chain(originals)
             .chain(pixel_lines)
             .collect(),
             decisions,
@@ -179,7 +189,8 @@ impl Task for Classify {
         let splits = splits.aligned(&card.classes).map_err(|_| other())?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
-        let prepared = Arc::new(prepare(&[set], &from.prepare_options(), &|_, _| {})?.remove(0));
+        let options = PrepareOptions { margin: card.margin(), ..from.prepare_options() };
+        let prepared = Arc::new(prepare(&[set], &options, &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(ClassifiedImages(prepared)), part, by_seed: splits.by_seed })
     }
 
@@ -260,6 +271,14 @@ impl ImageSet for ClassifiedImages {
     ) -> Result<Compared, TaskError> {
         compare::compare(&self.0, card, names, &typed::<ClassifyEvaluation>(found))
     }
+}
+
+/// How augmentation gets its images, in words, with the memory of decoded ones.
+fn originals_line(train: &PreparedClasses) -> String {
+    let bytes = |index: usize| 3 * u64::from(train.own_size(index).0) * u64::from(train.own_size(index).1);
+    let all: u64 = (0..train.len()).map(bytes).sum();
+    let [kept, all] = [all.min(ORIGINALS), all].map(|bytes| bytes.div_ceil(1 << 20));
+    format!("augment: from the original images; {kept} of {all} MiB stay decoded")
 }
 
 /// The named data set, or the built-in scenes.

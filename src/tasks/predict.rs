@@ -12,6 +12,11 @@ pub trait Predictor {
         1
     }
 
+    /// How pictures are taken and the memory that this needs, in words, where the network takes them at their own size.
+    fn note(&self) -> Option<String> {
+        None
+    }
+
     /// Whether predictions are written as pictures.
     fn writes(&self) -> bool {
         false

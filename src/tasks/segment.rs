@@ -1,10 +1,16 @@
 //! Segmentation: one class per pixel.
 
 mod evaluation;
+mod grid;
 pub(crate) mod metrics;
 mod objective;
+mod own_masks;
+mod picture;
 mod predict;
+mod scale;
 mod settings;
+mod tiles;
+mod upscale;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +22,7 @@ pub use evaluation::SegmentEvaluation;
 pub use metrics::{ClassWeighting, SegmentationScores};
 pub use objective::Segmentation;
 pub use predict::SegmentPredictor;
+pub use scale::ScaleRange;
 pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
 use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
@@ -27,8 +34,8 @@ use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_segmentation};
 use crate::data::correct::{Corrected, correct_segmentation};
 use crate::data::{
-    BadImage, PreparedPairs, SegmentationSource, SegmentationSplits, Source, nearest_into, open_segmentation, prepare,
-    stretch_into,
+    BadImage, CropSource, Crops, PreparedPairs, SegmentationSource, SegmentationSplits, Source, nearest_into,
+    open_segmentation, prepare, stretch_into,
 };
 use crate::exec::AnyEngine;
 use crate::run::card::ModelCard;
@@ -38,7 +45,7 @@ use crate::run::pictures::{self, PictureTable};
 use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
 use crate::run::table::Table;
 use crate::run::task_card::{ConfusionCard, TaskCard};
-use crate::run::{Checkpoint, Score};
+use crate::run::{Checkpoint, ImageSize, Score};
 use crate::train::open::TrainingData;
 use crate::train::settings::Resolved;
 use crate::train::start;
@@ -50,6 +57,23 @@ pub const MEAN_IOU: Score = Score::new("val_mean_iou", "mean IoU", Unit::Share, 
 pub const WEIGHTED_IOU: Score = Score::new("val_weighted_iou", "weighted IoU", Unit::Share, Better::Higher);
 /// Share of the pixels predicted correctly.
 pub const PIXEL_ACCURACY: Score = Score::new("val_pixel_accuracy", "pixel accuracy", Unit::Percent, Better::Higher);
+
+/// [`MEAN_IOU`] at the masks' own sizes.
+pub const OWN_MEAN_IOU: Score = Score::new("val_own_mean_iou", "own-size mean IoU", Unit::Share, Better::Higher);
+/// [`WEIGHTED_IOU`] at the masks' own sizes.
+pub const OWN_WEIGHTED_IOU: Score =
+    Score::new("val_own_weighted_iou", "own-size weighted IoU", Unit::Share, Better::Higher);
+/// [`PIXEL_ACCURACY`] at the masks' own sizes.
+pub const OWN_PIXEL_ACCURACY: Score =
+    Score::new("val_own_pixel_accuracy", "own-size pixel accuracy", Unit::Percent, Better::Higher);
+
+/// Scores at the size of the images that the network sees; the first decides which epoch is best.
+const SCORES: [Score; 3] = [MEAN_IOU, WEIGHTED_IOU, PIXEL_ACCURACY];
+/// Scores at the masks' own sizes.
+const OWN_SCORES: [Score; 3] = [OWN_MEAN_IOU, OWN_WEIGHTED_IOU, OWN_PIXEL_ACCURACY];
+
+/// Bytes of decoded training pictures that are kept for crops; others are decoded for each crop.
+const ORIGINALS: u64 = 2 << 30;
 
 /// Validation scenes of the built-in data.
 const STREETS_VAL: usize = 64;
@@ -86,12 +110,12 @@ impl Task for Segment {
         TaskCard {
             task: self.name().into(),
             title: "Segmentation".into(),
-            scores: vec![MEAN_IOU, WEIGHTED_IOU, PIXEL_ACCURACY],
+            scores: SCORES.into_iter().chain(OWN_SCORES).collect(),
             panels: vec![
                 Panel::new(
                     "Intersection over union",
                     "intersection over union",
-                    &[("mean", MEAN_IOU), ("weighted", WEIGHTED_IOU)],
+                    &[("mean", MEAN_IOU), ("mean, own size", OWN_MEAN_IOU), ("weighted", WEIGHTED_IOU)],
                 ),
                 Panel::new(
                     "Pixel accuracy",
@@ -111,8 +135,8 @@ impl Task for Segment {
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
-        splits.decisions.size =
-            from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Stretched);
+        let size = from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Stretched);
+        splits.decisions.size = if config.crop.is_some() { String::new() } else { size };
         let mut decisions = splits.decisions;
         let progress = |done, total| observer.reading(done, total);
         let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
@@ -129,27 +153,37 @@ impl Task for Segment {
             network: config.network(classes.len()),
             classes: classes.names.clone(),
             palette: classes.palette.clone(),
-            image_size: [from.size.height, from.size.width],
+            image_size: config.crop.map_or([from.size.height, from.size.width], |crop| [crop.height, crop.width]),
             normalization,
             own: Default::default(),
         }
         .with_sample_bits(train.sample_bits());
+        let card = if config.crop.is_some() { card.with_own_pixels().with_tile(config.tile) } else { card };
         let weights = config.class_weights.weights(&train.facts().class_pixels, &train.facts().class_image_pixels);
         let class_weights = (config.class_weights != Default::default()).then_some(weights);
         let table = card.normalization;
-        let source =
-            |part: &Arc<PreparedPairs>, how| Arc::new(SegmentationSource::new(part.clone(), &table).augmented(how));
         let augmentation = config.augment.prepare(KEEPS, config.seed);
+        let sources: [Arc<dyn Source>; 2] = match config.crops() {
+            Some(crops) => [(&train, crops), (&val, Crops { seed: None, ..crops })].map(|(part, crops)| {
+                let (how, budget) = if crops.seed.is_some() { (augmentation.clone(), ORIGINALS) } else { (None, 0) };
+                Arc::new(CropSource::new(part.clone(), &table, crops, budget).augmented(how)) as Arc<dyn Source>
+            }),
+            None => [(&train, augmentation), (&val, None)].map(|(part, how)| {
+                Arc::new(SegmentationSource::new(part.clone(), &table).augmented(how)) as Arc<dyn Source>
+            }),
+        };
+        let crop_lines = config.crops().map(|crops| crop_line(&train, &crops));
         let skipped = splits.left_out.iter().chain(train.bad()).chain(val.bad());
         Ok(TrainingData {
             objective: Box::new(Segmentation::training(card, &config, class_weights, Some(val.clone()))),
-            sources: [source(&train, augmentation), source(&val, None)],
+            sources,
             stem: format!("{}-{}", self.name(), config.network(classes.len()).name()),
             lines: [
                 format!("data:    {}, {} training and {} validation images", splits.format, train.len(), val.len()),
-                format!("classes: {classes}"),
+                format!("classes: {}, from {}", classes.len(), classes.source),
             ]
             .into_iter()
+            .chain(crop_lines)
             .chain(pixel_lines)
             .collect(),
             decisions,
@@ -158,12 +192,22 @@ impl Task for Segment {
     }
 
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
-        let splits = open_data(from)?;
+        let mut from = from.clone();
+        if card.sees_own_pixels() && from.data.is_none() {
+            // Built-in scenes are drawn at their usual size.
+            from.size = ImageSize::STREETS;
+        }
+        let splits = open_data(&from)?;
         let other =
             || TaskError::OtherClasses { data: splits.train.classes().names.clone(), model: card.classes.clone() };
         let splits = splits.aligned(&card.classes).map_err(|_| other())?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
+        if card.sees_own_pixels() {
+            // Figures show small pictures in their proportions.
+            from.size = ImageSize::AUTO;
+            from.decide_size(set.len(), |index| set.image(index).ok(), Fit::Stretched);
+        }
         let prepared = Arc::new(prepare(&[set], &from.prepare_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(SegmentedImages(prepared)), part, by_seed: splits.by_seed })
     }
@@ -239,10 +283,12 @@ impl ImageSet for SegmentedImages {
     ) -> Result<Compared, TaskError> {
         let found = typed::<SegmentEvaluation>(found);
         let text = |score: Score, v: Option<f64>| v.map_or("–".into(), |v| score.format(v));
-        let scores: Vec<_> = found.iter().map(|one| one.class_scores()).collect();
-        let columns = [MEAN_IOU, WEIGHTED_IOU, PIXEL_ACCURACY];
-        let values = scores.iter().map(|s| {
-            let values = [s.mean_iou, s.weighted_iou, s.pixel_accuracy];
+        // The masks' own size is the same for all models; classes are scored there.
+        let has_own = found.iter().any(|one| one.own_confusion.is_some());
+        let scores: Vec<_> = found.iter().map(|one| one.own_scores()).collect();
+        let columns: Vec<Score> = SCORES.into_iter().chain(OWN_SCORES.into_iter().filter(|_| has_own)).collect();
+        let values = found.iter().zip(&scores).map(|(one, own)| {
+            let values = one.class_scores().three().into_iter().chain(own.three());
             columns.iter().zip(values).map(|(c, v)| text(c.clone(), v)).collect()
         });
         let table = Table {
@@ -282,6 +328,22 @@ impl SegmentedImages {
         }
         Ok(cells)
     }
+}
+
+/// How crops are cut, in words, and the memory of decoded pictures.
+fn crop_line(train: &PreparedPairs, crops: &Crops) -> String {
+    let pixels = |index: usize| u64::from(train.own_size(index).0) * u64::from(train.own_size(index).1);
+    let largest = (0..train.len()).max_by_key(|&index| pixels(index)).unwrap_or(0);
+    let (height, width) = train.own_size(largest);
+    let all = 4 * (0..train.len()).map(pixels).sum::<u64>();
+    let ([least, most], (h, w)) = (crops.scale, crops.size);
+    let scaled = if crops.scale == [1.0; 2] { String::new() } else { format!(" scaled by {least} to {most}") };
+    let kept = all.min(ORIGINALS).div_ceil(1 << 20);
+    format!(
+        "crops:   {h}x{w} from pictures of up to {height}x{width}{scaled}; {kept} of {} MiB stay decoded; validation \
+         takes whole pictures",
+        all.div_ceil(1 << 20)
+    )
 }
 
 /// Image and mask of a prepared pair.

@@ -9,7 +9,7 @@ use super::stages::StepInputs;
 use super::step::Phase;
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session};
-use crate::graph::{GraphError, Group, StateTable, names};
+use crate::graph::{Graph, GraphError, Group, StateTable, names};
 use crate::interop::torchvision;
 use crate::ops::AVERAGE;
 use crate::plan::PlanOptions;
@@ -22,6 +22,8 @@ pub struct LoadedModel {
     pub session: Session<AnyEngine>,
     plans: Vec<((usize, Phase), PlanId)>,
     evaluation: Option<(usize, PlanId)>,
+    /// Plans for one picture of a height and width.
+    sized: Vec<([usize; 2], PlanId)>,
     /// Precision of training; an evaluation is in 32 bits.
     precision: Precision,
 }
@@ -62,7 +64,7 @@ impl LoadedModel {
         let graph = objective.training_graph(states, batch, Phase::Update)?;
         check_frozen(graph.states(), &settings.freeze)?;
         let session = Session::new(engine, &graph, settings.seed)?;
-        Ok(LoadedModel { session, plans: vec![], evaluation: None, precision: settings.precision })
+        Ok(LoadedModel { session, plans: vec![], evaluation: None, sized: vec![], precision: settings.precision })
     }
 
     /// A trained model from its checkpoint.
@@ -72,7 +74,8 @@ impl LoadedModel {
     pub fn trained(objective: &dyn Objective, engine: Box<AnyEngine>, from: &Checkpoint) -> Result<Self, TrainError> {
         let graph = objective.evaluation_graph(StateTable::default(), 1)?;
         let session = Session::new(engine, &graph, 0)?;
-        let mut model = LoadedModel { session, plans: vec![], evaluation: None, precision: Precision::F32 };
+        let mut model =
+            LoadedModel { session, plans: vec![], evaluation: None, sized: vec![], precision: Precision::F32 };
         torchvision::restore(&mut model.session, &from.file, &from.path)?;
         Ok(model)
     }
@@ -119,7 +122,9 @@ impl LoadedModel {
                 self.training_plan(objective, (batch_size, Phase::new(last, head_alone)), options)?;
             }
         }
-        self.evaluation_plan(objective, settings.batch_size.min(val), options)?;
+        if !objective.card().sees_own_pixels() {
+            self.evaluation_plan(objective, settings.batch_size.min(val), options)?;
+        }
         match train % batch_size {
             0 => Ok(false),
             last => match self.training_plan(objective, (last, Phase::Update), options) {
@@ -150,6 +155,24 @@ impl LoadedModel {
             self.evaluation = Some((n, id));
         }
         Ok((n, id))
+    }
+
+    /// Prepares the plan for one picture of a height and width, and keeps it for later calls. Its graph shares the states.
+    ///
+    /// # Errors
+    /// When memory runs out or a kernel is refused.
+    pub fn plan_of(
+        &mut self,
+        size: [usize; 2],
+        graph: impl FnOnce(StateTable) -> Result<Graph, GraphError>,
+    ) -> Result<PlanId, TrainError> {
+        if let Some((_, id)) = self.sized.iter().find(|(known, _)| *known == size) {
+            return Ok(*id);
+        }
+        let graph = graph(self.session.states().clone())?;
+        let id = self.session.load(&graph, PlanOptions::default())?;
+        self.sized.push((size, id));
+        Ok(id)
     }
 
     /// Writes the inputs of a training step.
@@ -193,6 +216,9 @@ impl LoadedModel {
         loader: &Loader,
         batch_size: usize,
     ) -> Result<Box<dyn Evaluation>, TrainError> {
+        if let Some(result) = objective.evaluate_alone(self) {
+            return result;
+        }
         let mut result = objective.begin(loader.source().len());
         for batch in loader.epoch(0)? {
             let batch = batch?;

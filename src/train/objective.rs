@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use super::TrainError;
+use super::model::LoadedModel;
 use super::outputs::Outputs;
 use super::results::Results;
 use super::step::Phase;
@@ -45,6 +46,13 @@ pub trait Objective: Send {
 
     /// An evaluation of `samples` samples before the first batch.
     fn begin(&self, samples: usize) -> Box<dyn Evaluation>;
+
+    /// Evaluates the whole set picture by picture, for a task whose pictures have sizes of their own. `None`: batches of the
+    /// loader are evaluated.
+    fn evaluate_alone(&self, model: &mut LoadedModel) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
+        let _ = model;
+        None
+    }
 
     /// Whether the totals of a training step count right predictions. The task then shows the training accuracy.
     fn counts_right(&self) -> bool {

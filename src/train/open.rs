@@ -65,9 +65,9 @@ pub fn open(
     let common = TrainSettings { precision, ..common.clone() };
     let TrainingData { objective, sources, stem, lines: data_lines, decisions, skipped } = read()?;
     let decision_lines = decisions.lines();
-    // A run keeps the size that its data decided.
+    // A run keeps the size that its data decided. Crops have their own setting.
     let [height, width] = objective.card().image_size;
-    let size = ImageSize { height, width };
+    let size = if objective.card().sees_own_pixels() { ImageSize::AUTO } else { ImageSize { height, width } };
     let toml = toml.replace(&setting(ImageSize::AUTO), &setting(size));
     let toml = with_normalization(toml, common.init.is_some(), &objective.card().normalization);
     let batch = common.batch_size.min(sources[0].len());

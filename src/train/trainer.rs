@@ -240,6 +240,10 @@ impl Trainer {
     fn validate(&mut self, epoch: usize, speed: &Speed, observer: &dyn Observer) -> Result<bool, TrainError> {
         let found = self.with_average(Self::evaluate)?;
         let (val_loss, mut scores) = (found.loss(), found.scores());
+        if let Some(first) = self.log.rows().first() {
+            // A run of an earlier version keeps the columns that it began with.
+            scores.retain(|(score, _)| first.score(score).is_some());
+        }
         if !val_loss.is_finite() {
             // Nothing is saved: the checkpoints of earlier epochs are the last good ones.
             let layer = diagnose::layer_in_validation(&mut self.model, &*self.objective, &self.loaders.val);

@@ -74,7 +74,9 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     require_one_data_set(models, &sources)?;
     require_same(models, &sources, |source| source.hints.clone(), |_, _| Incomparable::Hints)?;
     // The largest size: no model is scored below its own resolution.
-    let largest = (0..models.len()).rev().max_by_key(|&at| models[at].1.card.pixels()).unwrap_or(0);
+    // A model that sees pictures at their own size is scored there, and has no size for others.
+    let size = |at: &usize| Some(models[*at].1.card.pixels()).filter(|_| !models[*at].1.card.sees_own_pixels());
+    let largest = (0..models.len()).rev().max_by_key(size).unwrap_or(0);
     let common = &models[largest].1.card;
     let Chosen { set, part, by_seed } = task.image_set(common, &sources[largest], options.part)?;
     if by_seed {
@@ -82,7 +84,8 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     }
     let mut found = vec![];
     for ((name, model), source) in models.iter().zip(&sources) {
-        if model.card.image_size == common.image_size {
+        let same_view = model.card.image_size == common.image_size && model.card.resize() == common.resize();
+        if same_view || model.card.sees_own_pixels() {
             found.push(measure(model, &*set, None, options)?);
             continue;
         }
@@ -97,7 +100,10 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();
     let mut on = format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name());
     if models.iter().any(|(_, model)| model.card.image_size != common.image_size) {
-        let text = |card: &ModelCard| format!("{}x{}", card.image_size[0], card.image_size[1]);
+        let text = |card: &ModelCard| match card.sees_own_pixels() {
+            true => "the pictures' own size".into(),
+            false => format!("{}x{}", card.image_size[0], card.image_size[1]),
+        };
         let own: Vec<String> = models.iter().map(|(name, model)| format!("{name} at {}", text(&model.card))).collect();
         on += &format!("; each network at its own image size ({}), scored at {}", own.join(", "), text(common));
     }

@@ -74,6 +74,11 @@ impl Predictions {
         self.predictor.writes()
     }
 
+    /// How pictures are taken and the memory that this needs, in words; see [`Predictor::note`].
+    pub fn note(&self) -> Option<String> {
+        self.predictor.note()
+    }
+
     /// Images per batch.
     pub fn batch(&self) -> usize {
         self.predictor.batch()

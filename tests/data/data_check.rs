@@ -188,12 +188,15 @@ fn contradictory_labels_are_faults() {
     }
     let mut rows: String =
         (0..12).map(|number| format!("{number}.png,{},train\n", ["cat", "dog"][number % 2])).collect();
-    rows += "4.png,dog,train\n8.png,dog,val\n9.png,dog,train\n2.png,cat,val\n";
+    for number in [4, 8, 9, 2] {
+        fs::copy(at(&format!("{number}.png")), at(&format!("copy-{number}.png"))).unwrap();
+    }
+    rows += "copy-4.png,dog,train\ncopy-8.png,dog,val\ncopy-9.png,dog,train\ncopy-2.png,cat,val\n";
     fs::write(at("labels.csv"), rows).unwrap();
     let report = check_classification(&at("labels.csv"), &CheckOptions::default()).unwrap();
-    named(&report, &["4.png: is in the train part as 'dog'", "in the train part as 'cat'"]);
-    named(&report, &["8.png: is in the val part as 'dog'", "in the train part as 'cat'"]);
-    named(&report, &["2.png: is in the val part and", "in the train part; remove one"]);
+    named(&report, &["copy-4.png: is in the train part as 'dog'", "in the train part as 'cat'"]);
+    named(&report, &["copy-8.png: is in the val part as 'dog'", "in the train part as 'cat'"]);
+    named(&report, &["copy-2.png: is in the val part and", "in the train part; remove one"]);
     assert_eq!(report.faults.len(), 3, "{report}");
     assert!(report.notes[0].contains("1 images repeat") && report.notes[0].contains("9.png"), "{report}");
 

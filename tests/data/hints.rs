@@ -7,7 +7,7 @@ use image::{GrayImage, Luma};
 use shadegrad::data::check::{CheckOptions, check_segmentation};
 use shadegrad::data::{
     ClassificationDataset, DataError, Hints, MissingHint, OpenOptions, SegmentationSplits, SetOptions, Splits,
-    open_classification, open_segmentation,
+    open_classification, open_multi_label, open_segmentation,
 };
 
 use crate::{class_folders, picture, refused, save, temp};
@@ -92,6 +92,41 @@ fn the_column_that_names_files_wins() {
     let pair = dir.path().join("pair.csv");
     fs::write(&pair, "image,mask\na/0.png,b/0.png\na/1.png,b/1.png\n").unwrap();
     refused(open(&pair, Hints::default()), &["no column holds labels"]);
+}
+
+/// Excel's first line, remarks, and names in another case, for one label an image and for several.
+#[test]
+fn exports_of_other_programs_are_read() {
+    let (dir, _) = table("");
+    let file = dir.path().join("table.csv");
+    for before in ["sep=;\n", "# exported today, with 2 folders\n", "# one\n\n# two\n"] {
+        fs::write(&file, format!("{before}file;label\na/0.PNG;cat\nA\\1;cat\nb/0.png;dog\n.\\b\\1.Png;dog\n")).unwrap();
+        let splits = open(&file, Hints::default()).unwrap();
+        assert_eq!(labels(&splits), ALL, "{before}");
+        assert!((0..splits.train.len()).all(|i| splits.train.image(i).is_ok()));
+        let note = "listed names have another case than their files, such as 'a/0.PNG' for 'a/0.png'";
+        assert!(splits.decisions.notes.iter().any(|known| known == note), "{:?}", splits.decisions.notes);
+        let several = open_multi_label(&file, &OpenOptions::default()).unwrap();
+        assert_eq!((several.train.len() + several.val.len(), several.train.class_names().len()), (4, 2), "{before}");
+        assert!((0..several.train.len()).all(|i| several.train.image(i).is_ok()));
+        assert!(several.decisions.notes.iter().any(|known| known == note), "{:?}", several.decisions.notes);
+    }
+    save(&dir.path().join("a/0.Png"), &picture(8, 8, 0));
+    refused(open(&file, Hints::default()), &["table.csv", "may be", "0.Png"]);
+    refused(open_multi_label(&file, &OpenOptions::default()), &["table.csv", "may be", "0.Png"]);
+}
+
+/// Columns with the truth whether a row is held out, as fastai's tables have them.
+#[test]
+fn truth_values_say_the_part() {
+    let text = "fname,labels,is_valid\na/0,cat;dog,False\na/1,dog;cat,False\nb/0,dog;cat,True\nb/1,cat,False\n";
+    let (_dir, file) = table(text);
+    let splits = open_multi_label(&file, &OpenOptions::default()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (3, 1, false));
+    assert!(splits.val.image(0).is_ok());
+    let (_dir, file) = table("fname,label,is_valid\na/0,cat,0\na/1,cat,0\nb/0,dog,0\nb/1,dog,1\n");
+    let splits = open(&file, Hints::default()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (3, 1, false));
 }
 
 #[test]

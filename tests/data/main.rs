@@ -20,6 +20,7 @@ mod streets;
 mod tiff;
 mod tones;
 mod tools;
+mod views;
 
 use std::fs;
 use std::path::Path;

@@ -2,6 +2,7 @@
 //! once misread silently.
 
 mod classes;
+mod exports;
 mod files;
 mod lists;
 mod masks;

@@ -180,7 +180,7 @@ fn ambiguous_tables_are_refused() {
     refused(table("path,labels\na.png,car\nb.png,car\n", None), &["at least 2 classes"]);
     refused(table("path,cancer\na.png,1\nb.png,0\n", None), &["'cancer' of 0 and 1", "one class", "two classes"]);
     refused(table("path,labels\n", None), &["no line below its header"]);
-    refused(table("name,words\nx,y\n", None), &["no column of images", "path,labels"]);
+    refused(table("name,words\nx,y\n", None), &["no column names image files", "'words' (such as 'y')"]);
     // A further column is not used, and a note states it.
     let notes = table("path,labels,width\na.png,car;bus,640\nb.png,car;bus,640\n", None).unwrap().decisions.notes;
     assert!(notes[0].contains("'labels'; not used: 'width'"), "{notes:?}");

@@ -39,18 +39,22 @@ impl Map {
         Map([a, b, c, d, e, f])
     }
 
-    /// The points that a row of a picture shows, in units of 2^-32 pixels from the center of the first pixel.
-    fn row(&self, (height, width): (usize, usize), y: usize) -> Row {
+    /// The points that row `y` of a picture of size `to` shows of one of size `from`, in units of 2^-32 pixels from the center
+    /// of the first pixel.
+    fn row(&self, from: Size, to: Size, y: usize) -> Row {
         let [a, b, c, d, e, f] = self.0;
-        let (middle_x, middle_y) = ((width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0);
-        let (x, y) = (-middle_x, y as f64 - middle_y);
+        let middle = |side: usize| (side as f64 - 1.0) / 2.0;
+        let (x, y) = (-middle(to.1), y as f64 - middle(to.0));
         Row {
-            u: fixed(a * x + b * y + c + middle_x),
-            v: fixed(d * x + e * y + f + middle_y),
+            u: fixed(a * x + b * y + c + middle(from.1)),
+            v: fixed(d * x + e * y + f + middle(from.0)),
             step: [fixed(a), fixed(d)],
         }
     }
 }
+
+/// Height and width.
+pub(super) type Size = (usize, usize);
 
 /// Bits of a coordinate's fraction. An error of 2^-32 pixel never shows, so right angles and flips are exact.
 const FRACTION: u32 = 32;
@@ -84,10 +88,20 @@ impl Iterator for Row {
 /// # Panics
 /// If `from` holds fewer than `height · width` pixels.
 pub fn warp_image(from: &[u8], size: (usize, usize), map: &Map, outside: (Outside, [u8; 3]), to: &mut [u8]) {
+    warp_image_to((from, size), map, outside, (to, size));
+}
+
+/// [`warp_image`] into a picture of another size. The map still goes from the center of one to the center of the other.
+pub(super) fn warp_image_to(
+    (from, size): (&[u8], Size),
+    map: &Map,
+    outside: (Outside, [u8; 3]),
+    (to, to_size): (&mut [u8], Size),
+) {
     let (height, width) = size;
     let (pixels, stride) = (from.as_chunks::<3>().0, 3 * width);
-    for (y, row) in to.chunks_exact_mut(stride).enumerate() {
-        for (out, (u, v)) in row.as_chunks_mut::<3>().0.iter_mut().zip(map.row(size, y)) {
+    for (y, row) in to.chunks_exact_mut(3 * to_size.1).enumerate() {
+        for (out, (u, v)) in row.as_chunks_mut::<3>().0.iter_mut().zip(map.row(size, to_size, y)) {
             let (x0, y0) = (u >> FRACTION, v >> FRACTION);
             let weight = |place: i64| (place as u32) >> (FRACTION - WEIGHT);
             let (right, low) = (weight(u), weight(v));
@@ -120,7 +134,7 @@ fn blend([a, b, c, d]: [u8; 4], right: u32, low: u32) -> u8 {
 }
 
 /// The pixel of `0..n` at position `i` of the endlessly mirrored picture.
-pub(super) fn reflected(i: i64, n: usize) -> usize {
+pub(crate) fn reflected(i: i64, n: usize) -> usize {
     let n = n as i64;
     let i = i.rem_euclid(2 * n);
     i.min(2 * n - 1 - i) as usize
@@ -129,9 +143,14 @@ pub(super) fn reflected(i: i64, n: usize) -> usize {
 /// Writes the mask `from` of `(height, width)`, moved by `map`, into `to`: the nearest pixel, and 255 (ignored)
 /// outside.
 pub fn warp_mask(from: &[u8], size: (usize, usize), map: &Map, to: &mut [u8]) {
+    warp_mask_to((from, size), map, (to, size));
+}
+
+/// [`warp_mask`] into a mask of another size.
+pub(super) fn warp_mask_to((from, size): (&[u8], Size), map: &Map, (to, to_size): (&mut [u8], Size)) {
     let (height, width) = size;
-    for (y, row) in to.chunks_exact_mut(width).enumerate() {
-        for (out, (u, v)) in row.iter_mut().zip(map.row(size, y)) {
+    for (y, row) in to.chunks_exact_mut(to_size.1).enumerate() {
+        for (out, (u, v)) in row.iter_mut().zip(map.row(size, to_size, y)) {
             let nearest = |place: i64| place.wrapping_add(1 << (FRACTION - 1)) >> FRACTION;
             let (x, y) = (nearest(u) as u64, nearest(v) as u64);
             let inside = x < width as u64 && y < height as u64;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::report::{CheckReport, ClassCount, Fault};
 use super::{CheckOptions, ImageFacts, PartRead, Sample, collected, duplicates, read_parts, unopened};
+use crate::data::open::open_with;
 use crate::data::prepare::count;
-use crate::data::prepare::no_pixel;
-use crate::data::segmentation::open_with;
+use crate::data::prepare::no_pixels;
 use crate::data::{BadImage, DataError, ImageProblem, SegmentationDataset};
 
 /// Reads every image and mask of the segmentation set at `path`. It reports
@@ -78,10 +78,11 @@ fn add_classes(names: &[String], parts: &[PartRead], report: &mut CheckReport) {
         part.samples.iter().filter_map(|sample| sample.class_pixels.as_ref()).map(|pixels| pixels[class]).sum()
     };
     for (class, name) in names.iter().enumerate() {
-        let counts: Vec<u64> = parts.iter().map(|part| pixels(class, part)).collect();
-        for (part, _) in parts.iter().zip(&counts).filter(|(_, count)| **count == 0) {
-            report.notes.push(no_pixel(name, part.name));
-        }
+        let counts = parts.iter().map(|part| pixels(class, part)).collect();
         report.classes.push(ClassCount { name: name.clone(), counts });
+    }
+    for (place, part) in parts.iter().enumerate() {
+        let counted = report.classes.iter().map(|class| (class.name.as_str(), class.counts[place]));
+        report.notes.extend(no_pixels(counted, part.name));
     }
 }

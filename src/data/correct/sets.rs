@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use super::target::{self, Target};
 use super::{Corrected, Kept, Samples, choose, counts, write_images};
 use crate::data::check::CheckOptions;
+use crate::data::open::open_with;
 use crate::data::prepare::count;
-use crate::data::segmentation::open_with;
 use crate::data::{
     BadImage, ClassificationDataset, DataError, IGNORED, ImageDataset, ImageProblem, MultiLabelSet, SampleDepth,
     SegmentationDataset, open_classification, open_images, open_multi_label,

@@ -9,23 +9,37 @@
 //! A column whose name says paths and whose values name no file gives way to one whose values do.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ::csv::StringRecord;
 
-use crate::data::listing::{Walk, is_image};
-use crate::data::lists::{Index, Match};
+use super::files::Files;
+use crate::data::listing::is_image;
 use crate::data::parts::{Part, part_of};
 use crate::data::{DataError, Hints, names};
 
-pub(in crate::data) const PATH_NAMES: [&str; 8] =
-    ["path", "file", "filename", "file_name", "filepath", "image", "image_path", "image_id"];
+pub(super) const PATH_NAMES: [&str; 10] =
+    ["path", "file", "filename", "file_name", "fname", "filepath", "image", "image_name", "image_path", "image_id"];
 pub(in crate::data) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
-const SPLIT_NAMES: [&str; 9] =
-    ["split", "set", "subset", "partition", "phase", "fold_name", "data set", "dataset", "is_valid"];
+const SPLIT_NAMES: [&str; 11] = [
+    "split",
+    "set",
+    "subset",
+    "partition",
+    "phase",
+    "fold_name",
+    "data set",
+    "dataset",
+    "is_valid",
+    "is_val",
+    "is_test",
+];
 
 /// Number of rows that columns are recognized by.
 const SAMPLE: usize = 200;
+
+/// Number of unused columns that are named.
+const SHOWN: usize = 6;
 
 /// Positions of the columns of a table.
 pub(super) struct Columns {
@@ -43,78 +57,17 @@ pub(super) enum Labels {
     OneHot(Vec<(usize, String)>),
 }
 
-/// The image files that a table can name.
-pub(super) struct Files {
-    folder: PathBuf,
-    /// The images below the folder. They are listed once a name is not directly the path of a file.
-    indexed: Option<(Index, Vec<PathBuf>)>,
-    /// Whether rows are looked up in `indexed`.
-    by_index: bool,
-}
-
-impl Files {
-    /// The files that a table names, relative to `folder`.
-    pub fn of(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf(), indexed: None, by_index: false }
-    }
-
-    fn is_file(&self, name: &str) -> bool {
-        !name.is_empty() && self.folder.join(name).is_file()
-    }
-
-    fn index(&mut self) -> Result<&Index, DataError> {
-        if self.indexed.is_none() {
-            let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
-            let images = Walk::below(folder)?.images;
-            self.indexed = Some((Index::new(folder, images.iter().map(PathBuf::as_path)), images));
-        }
-        Ok(&self.indexed.as_ref().expect("was just made").0)
-    }
-
-    /// Whether `name` stands for a file, directly or by the index.
-    fn names(&mut self, name: &str) -> Result<bool, DataError> {
-        Ok(self.is_file(name) || self.index()?.find(name) != Match::None)
-    }
-
-    /// Whether most of `values` are paths of files.
-    fn are_paths(&self, values: &[&str]) -> bool {
-        2 * values.iter().filter(|name| self.is_file(name)).count() > values.len()
-    }
-
-    /// Whether most of `values` stand for files of the index.
-    fn are_indexed(&mut self, values: &[&str]) -> Result<bool, DataError> {
-        let index = self.index()?;
-        Ok(2 * values.iter().filter(|name| index.find(name) != Match::None).count() > values.len())
-    }
-
-    /// Looks rows up in the index where the sample's names are no files.
-    fn use_index_for(&mut self, values: &[&str]) -> Result<(), DataError> {
-        if values.iter().any(|name| !self.is_file(name)) {
-            let index = self.index()?;
-            self.by_index = values.iter().any(|name| index.find(name) != Match::None);
-        }
-        Ok(())
-    }
-
-    /// The file that `name` stands for. A name that stands for none is taken as a path below the folder, and reported as
-    /// missing once images are read.
-    pub fn path(&self, name: &str) -> Result<PathBuf, String> {
-        if let (true, Some((index, images))) = (self.by_index, &self.indexed) {
-            match index.find(name) {
-                Match::One(at) => return Ok(images[at].clone()),
-                Match::Several(a, b) => {
-                    let [a, b] = [a, b].map(|at| images[at].display());
-                    return Err(format!("'{}' may be {a} or {b}; write the path of one", names::shortened(name)));
-                }
-                Match::None => {}
-            }
-        }
-        Ok(self.folder.join(name))
-    }
+/// The column of files, before the others are known.
+pub(in crate::data) struct Found {
+    pub path: usize,
+    /// The column of labels that a hint names.
+    pub label: Option<usize>,
+    /// The first line, if it names the columns.
+    pub header: Option<Vec<String>>,
 }
 
 /// A table before its columns are known.
-struct Raw<'a> {
+pub(in crate::data) struct Raw<'a> {
     path: &'a Path,
     records: &'a [StringRecord],
     /// The rows that are looked at. The first line is not among them, unless it is the only one.
@@ -123,6 +76,56 @@ struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
+    /// The table `records`, of at least one.
+    ///
+    /// # Errors
+    /// Where there are no records.
+    pub fn new(path: &'a Path, records: &'a [StringRecord], hints: &'a Hints) -> Result<Self, DataError> {
+        if records.is_empty() {
+            return Err(DataError::malformed(path, "has no rows; expected lines of path,label"));
+        }
+        let sample = &records[1.min(records.len() - 1)..records.len().min(SAMPLE)];
+        Ok(Self { path, records, sample, hints })
+    }
+
+    /// Finds the column of files; `None` if none names files.
+    ///
+    /// # Errors
+    /// Where a hint names no column, or the hints name one twice.
+    pub fn find(&self, files: &mut Files) -> Result<Option<Found>, DataError> {
+        let hints = self.hints;
+        let (path, label) = (self.hinted(hints.path_column.as_ref())?, self.hinted(hints.label_column.as_ref())?);
+        if let (Some((path, _)), Some((label, _))) = (path, label)
+            && path == label
+        {
+            return Err(self.unknown("the column of paths and that of labels are the same"));
+        }
+        let found = match path {
+            Some((path, _)) => Some(path),
+            None => self.path_column(files, label.map(|(column, _)| column))?,
+        };
+        let Some(at) = found else { return Ok(None) };
+        let says_name = |hinted: Option<(usize, bool)>| hinted.is_some_and(|(_, by_name)| by_name);
+        let is_named =
+            says_name(path) || says_name(label) || (self.width() > 1 && self.named(&PATH_NAMES).contains(&at));
+        let by_position = label.map(|(column, _)| column).or_else(|| (self.width() == 2).then_some(1 - at.min(1)));
+        let header = (is_named || self.starts_with_header(at, by_position, files)?)
+            .then(|| self.first().iter().map(String::from).collect());
+        Ok(Some(Found { path: at, label: label.map(|(column, _)| column), header }))
+    }
+
+    /// The column of parts: one with such a name, else one whose values are all names of parts.
+    pub fn split_column(&self, found: &Found) -> Option<usize> {
+        // A row may be longer than the header. Only a column with a name is considered.
+        let columns = 0..found.header.as_ref()?.len();
+        let is_free = |column: &usize| *column != found.path && Some(*column) != found.label;
+        let says_parts = |column: &usize| {
+            let mut values = self.values(*column).into_iter();
+            is_free(column) && values.all(|value| part_of(&value.to_lowercase()).is_some())
+        };
+        self.named(&SPLIT_NAMES).into_iter().find(is_free).or_else(|| columns.into_iter().find(says_parts))
+    }
+
     fn first(&self) -> &'a StringRecord {
         &self.records[0]
     }
@@ -245,7 +248,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The columns with a value of each.
-    fn unknown(&self, problem: &str) -> DataError {
+    pub fn unknown(&self, problem: &str) -> DataError {
         let second = self.records.get(1).unwrap_or(self.first());
         let column =
             |(at, name): (usize, &str)| (names::shortened(name), names::shortened(second.get(at).unwrap_or_default()));
@@ -260,52 +263,27 @@ impl Columns {
     /// # Errors
     /// Where it has no rows, a hint names no column, or no column can be made out to name files or labels.
     pub fn find(table: &Path, records: &[StringRecord], files: &mut Files, hints: &Hints) -> Result<Self, DataError> {
-        if records.is_empty() {
-            return Err(DataError::malformed(table, "has no rows; expected lines of path,label"));
+        let raw = Raw::new(table, records, hints)?;
+        let Some(found) = raw.find(files)? else { return Err(raw.unknown("no column names image files")) };
+        let (path, label) = (found.path, found.label);
+        if found.header.is_none() && (2..=3).contains(&raw.width()) && path == 0 && label.is_none() {
+            let split = (raw.width() > 2).then_some(2);
+            return Ok(Self { path, labels: Labels::Column(1), split, header: None });
         }
-        let sample = &records[1.min(records.len() - 1)..records.len().min(SAMPLE)];
-        let raw = Raw { path: table, records, sample, hints };
-        let (path, label) = (raw.hinted(raw.hints.path_column.as_ref())?, raw.hinted(raw.hints.label_column.as_ref())?);
-        if let (Some((path, _)), Some((label, _))) = (path, label)
-            && path == label
-        {
-            return Err(raw.unknown("the column of paths and that of labels are the same"));
-        }
-        let found = match path {
-            Some((path, _)) => Some(path),
-            None => raw.path_column(files, label.map(|(column, _)| column))?,
-        };
-        let Some(at) = found else { return Err(raw.unknown("no column names image files")) };
-        files.use_index_for(&raw.values(at))?;
-        let says_name = |hinted: Option<(usize, bool)>| hinted.is_some_and(|(_, by_name)| by_name);
-        let is_named = says_name(path) || says_name(label) || (raw.width() > 1 && raw.named(&PATH_NAMES).contains(&at));
-        let by_position = label.map(|(column, _)| column).or_else(|| (raw.width() == 2).then_some(1 - at.min(1)));
-        let header = (is_named || raw.starts_with_header(at, by_position, files)?)
-            .then(|| raw.first().iter().map(String::from).collect());
-        let columns =
-            Self { path: at, labels: Labels::Column(label.map_or(at, |(label, _)| label)), split: None, header };
-        if columns.header.is_none() && (2..=3).contains(&raw.width()) && at == 0 && label.is_none() {
-            return Ok(Self { labels: Labels::Column(1), split: (raw.width() > 2).then_some(2), ..columns });
-        }
-        let split = raw.named(&SPLIT_NAMES).into_iter().find(|column| *column != at && columns.header.is_some());
-        let columns = columns.with_split(split, sample);
+        let split = raw.split_column(&found);
+        let columns = Self { path, labels: Labels::Column(label.unwrap_or(path)), split, header: found.header };
         match label {
             Some(_) => Ok(columns),
             None => Ok(Self { labels: raw.labels(&columns)?, ..columns }),
         }
     }
 
-    /// Sets the column of parts: `named`, else a column whose values are all names of parts.
-    fn with_split(mut self, named: Option<usize>, sample: &[StringRecord]) -> Self {
-        let taken = |column: usize| column == self.path || matches!(self.labels, Labels::Column(c) if c == column);
-        let says_parts = |column: usize| {
-            let values = || sample.iter().filter_map(|record| record.get(column));
-            !taken(column) && values().all(|value| part_of(&value.to_lowercase()).is_some())
+    fn uses(&self, column: usize) -> bool {
+        let is_label = match &self.labels {
+            Labels::Column(label) => *label == column,
+            Labels::OneHot(columns) => columns.iter().any(|(label, _)| *label == column),
         };
-        // A row may be longer than the header. Only a column with a name is considered.
-        let width = self.header.as_ref().map_or(0, Vec::len);
-        self.split = named.filter(|&column| !taken(column)).or_else(|| (0..width).find(|&column| says_parts(column)));
-        self
+        is_label || column == self.path || Some(column) == self.split
     }
 
     /// In words, for the start of training.
@@ -319,16 +297,27 @@ impl Columns {
             Labels::OneHot(columns) => format!("a class for each of {} columns of 0 and 1", columns.len()),
         };
         let split = self.split.map(|column| format!(", parts in column {}", name(column))).unwrap_or_default();
-        format!("files in column {}, {labels}{split}", name(self.path))
+        let unused: Vec<usize> = (0..self.header.as_ref().map_or(0, Vec::len)).filter(|&c| !self.uses(c)).collect();
+        let mut unused_names: Vec<String> = unused.iter().take(SHOWN).map(|&column| name(column)).collect();
+        if unused.len() > SHOWN {
+            unused_names.push(format!("{} more", unused.len() - SHOWN));
+        }
+        let unused = match unused_names.is_empty() {
+            true => String::new(),
+            false => format!("; not used: {}", unused_names.join(", ")),
+        };
+        format!("files in column {}, {labels}{split}{unused}", name(self.path))
     }
 }
 
-/// The part that a value of a column such as `is_valid` says.
-pub(super) fn part(value: &str) -> Option<Part> {
-    match value {
-        "true" | "1" => Some(Part::Val),
-        "false" | "0" => Some(Part::Train),
-        _ => None,
+/// The part in a cell of the column `name`. A column such as `is_valid` or `is_test` has truth values.
+pub(in crate::data) fn part_of_value(name: &str, value: &str) -> Option<Part> {
+    let value = value.to_lowercase();
+    let held_out = name.to_lowercase().strip_prefix("is_").and_then(part_of).filter(|part| *part != Part::Train);
+    match held_out {
+        Some(part) if is_one(&value) => Some(part),
+        Some(_) if is_zero(&value) => Some(Part::Train),
+        _ => part_of(&value),
     }
 }
 

@@ -118,7 +118,7 @@ fn by_lists(
     mut decisions: Decisions,
 ) -> Result<MultiLabelSplits, DataError> {
     let files: Vec<_> = all.files.iter().map(|(image, path)| (*image, path.as_path())).collect();
-    let part_of = lists::deal(root, lists, all.set.len(), &files)?;
+    let part_of = lists::deal(root, lists, all.set.len(), &files, &mut decisions)?;
     let of =
         |wanted: Option<Part>| -> Vec<usize> { (0..all.set.len()).filter(|&image| part_of[image] == wanted).collect() };
     let [train, mut val, mut test] = [Part::Train, Part::Val, Part::Test].map(|part| of(Some(part)));
@@ -133,7 +133,6 @@ fn by_lists(
     }
     let unlisted = of(None).into_iter().map(|image| LeftOut::new(Path::new(&all.set.name(image)), Why::InNoList));
     decisions.left_out.extend(unlisted);
-    lists::note(root, lists, &mut decisions);
     let test = (!test.is_empty()).then(|| all.set.subset(&test));
     let (train, val) = (all.set.subset(&train), all.set.subset(&val));
     Ok(MultiLabelSplits { train, val, test, by_seed: false, format: SharedFolders.name(), decisions })

@@ -7,7 +7,7 @@ use super::quoted;
 use super::separator::{Decided, Separator, Unclear};
 use super::table::Table;
 use crate::data::DataError;
-use crate::data::csv::{require_one_spelling, sorted_names};
+use crate::data::csv::sorted_names;
 use crate::data::text::read_text;
 
 /// Labels of each row of a table.
@@ -90,7 +90,6 @@ fn of_lists(
     }
     let words: Vec<Vec<&str>> = lists.iter().map(|list| separator.split(list)).collect();
     let classes = classes.unwrap_or_else(|| sorted_names(words.iter().flatten().copied()));
-    require_one_spelling(&classes, table.path)?;
     let places: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
     let mut of_rows = Vec::with_capacity(words.len());
     for (row, words) in words.iter().enumerate() {

@@ -49,7 +49,7 @@ struct Image {
 }
 
 /// Opens a table. Without validation rows the rows of the split `test` are the validation part.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
+pub(in crate::data) fn open(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
     let table = Table::read(path, &options.hints)?;
     let mut labels = labels::read(&table, labels::class_list(path)?)?;
     require_classes(&labels.classes, path)?;
@@ -115,6 +115,7 @@ fn images(table: &Table<'_>, labels: &mut Labels) -> Result<Vec<Image>, DataErro
     if repeated > 0 {
         labels.notes.push(format!("{repeated} lines repeat an earlier line and count once"));
     }
+    labels.notes.extend(table.note());
     Ok(images)
 }
 

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
 
-use crate::data::csv::{LABEL_NAMES, PATH_NAMES, SPLIT_NAMES};
-use crate::data::listing::is_image;
-use crate::data::parts::{Part, part_of};
+use crate::data::csv::{Files, Found, LABEL_NAMES, Raw, TableText, part_of_value};
+use crate::data::parts::Part;
 use crate::data::text::read_text;
-use crate::data::{DataError, Hints, names};
+use crate::data::{DataError, Hints};
 
 /// Names of a column of label lists; the names of a label column count too.
 const LIST_NAMES: [&str; 6] = ["labels", "classes", "class_names", "categories", "tags", "targets"];
@@ -23,8 +22,7 @@ pub(super) struct Table<'a> {
     split: Option<usize>,
     /// The only column of labels, if a hint names it.
     labels: Option<usize>,
-    /// Folder that the paths are relative to.
-    root: PathBuf,
+    files: Files,
 }
 
 fn is_one_of(name: &str, names: &[&str]) -> bool {
@@ -34,52 +32,16 @@ fn is_one_of(name: &str, names: &[&str]) -> bool {
 impl<'a> Table<'a> {
     /// Reads a table and finds its columns. Without a header they are path, labels and an optional split.
     pub fn read(path: &'a Path, hints: &Hints) -> Result<Self, DataError> {
-        let text = read_text(path)?;
-        let malformed = |problem: &str| DataError::malformed(path, problem);
-        // The delimiter is the one that gives a column of images.
-        let separators = [b',', b';', b'\t'].into_iter();
-        let read = separators.filter_map(|separator| records(text.as_bytes(), separator).ok());
-        let mut tables = read
-            .filter_map(|records| image_column(&records, hints.path_column.as_deref()).map(|found| (records, found)));
-        let Some((mut rows, (image, has_header))) = tables.next() else {
-            return Err(malformed(
-                "has no column of images; expected a first line such as path,labels, or lines such as a.jpg,\"car,tree\"",
-            ));
-        };
-        if tables.next().is_some() {
-            return Err(malformed("can be read with several separators between columns; write , between columns"));
+        let mut files = Files::of_table(path, hints)?;
+        let (mut rows, found, split) = columns(path, &mut files, hints)?;
+        let width = rows[0].len();
+        let header = found.header.unwrap_or_default();
+        rows.drain(..usize::from(!header.is_empty()));
+        if rows.is_empty() {
+            return Err(DataError::malformed(path, "has no line below its header; expected a line an image"));
         }
-        let header: Vec<String> = match has_header {
-            true => rows.remove(0).iter().map(str::to_owned).collect(),
-            false => vec![],
-        };
-        let Some(first) = rows.first() else {
-            return Err(malformed("has no line below its header; expected a line an image"));
-        };
-        let split = match has_header {
-            true => header.iter().position(|name| is_one_of(name, &SPLIT_NAMES)),
-            false => (first.len() > 2).then_some(2),
-        };
-        let width = if has_header { header.len() } else { first.len() };
-        let labels = match hints.label_column.as_deref() {
-            None => None,
-            Some(hint) => Some(column_of(hint, &header, width).ok_or_else(|| {
-                DataError::Columns {
-                    path: path.to_path_buf(),
-                    problem: format!("there is no column '{}'", names::shortened(hint)),
-                    columns: first
-                        .iter()
-                        .enumerate()
-                        .map(|(at, value)| {
-                            let name = header.get(at).map_or("", String::as_str);
-                            (names::shortened(name), names::shortened(value))
-                        })
-                        .collect(),
-                }
-            })?),
-        };
-        let root = hints.image_root.as_deref().or(path.parent()).unwrap_or(Path::new("")).to_path_buf();
-        let table = Table { path, header, rows, image, split, labels, root };
+        files.list_for(rows.iter().filter_map(|row| row.get(found.path)))?;
+        let table = Table { path, header, rows, image: found.path, split, labels: found.label, files };
         match (0..table.len()).find(|&row| table.rows[row].len() != width) {
             None => Ok(table),
             Some(row) => {
@@ -131,12 +93,17 @@ impl<'a> Table<'a> {
             || is_one_of(self.column_name(column), &LABEL_NAMES)
     }
 
-    /// The image of a row. Paths are relative to the table's folder.
+    /// The image of a row.
     pub fn image_path(&self, row: usize) -> Result<PathBuf, DataError> {
         match self.cell(row, self.image) {
             "" => Err(self.fail(row, "names no image; expected its path".into())),
-            path => Ok(self.root.join(path)),
+            name => self.files.path(name).map_err(|problem| self.fail(row, problem)),
         }
+    }
+
+    /// The remark that names were found in another case than their files have, once all images are found.
+    pub fn note(&self) -> Option<String> {
+        self.files.note()
     }
 
     /// Name of the column of parts, if any.
@@ -148,7 +115,7 @@ impl<'a> Table<'a> {
     pub fn part(&self, row: usize) -> Result<Part, DataError> {
         let Some(column) = self.split else { return Ok(Part::Train) };
         let cell = self.cell(row, column);
-        part_of(&cell.to_lowercase()).ok_or_else(|| {
+        part_of_value(self.split_name().unwrap_or_default(), cell).ok_or_else(|| {
             let problem = format!(
                 "split is '{cell}', expected train, val or test (or name the columns in a first line: path,labels,split)"
             );
@@ -157,29 +124,38 @@ impl<'a> Table<'a> {
     }
 }
 
-fn records(bytes: &[u8], separator: u8) -> Result<Vec<StringRecord>, csv::Error> {
-    let mut builder = ReaderBuilder::new();
-    builder.has_headers(false).flexible(true).delimiter(separator).trim(csv::Trim::All);
-    builder.from_reader(bytes).into_records().collect()
-}
-
-/// The column of a name, or of a number from 1.
-fn column_of(hint: &str, header: &[String], width: usize) -> Option<usize> {
-    let named = header.iter().position(|name| name.eq_ignore_ascii_case(hint.trim()));
-    named.or_else(|| hint.parse().ok().filter(|number| (1..=width).contains(number)).map(|number: usize| number - 1))
-}
-
-/// The column of images, and whether the first record is a header that names it.
-fn image_column(records: &[StringRecord], hint: Option<&str>) -> Option<(usize, bool)> {
-    let first = records.first().filter(|first| first.len() > 1)?;
-    if let Some(hint) = hint {
-        let header: Vec<String> = first.iter().map(str::to_owned).collect();
-        let column = column_of(hint, &header, first.len())?;
-        return Some((column, !is_image(Path::new(&first[column]))));
+/// The records, the column of files and that of parts. The delimiter is the one that gives a column of files.
+fn columns(
+    path: &Path,
+    files: &mut Files,
+    hints: &Hints,
+) -> Result<(Vec<StringRecord>, Found, Option<usize>), DataError> {
+    let text = read_text(path)?;
+    let text = TableText::new(path, &text);
+    let (mut tables, mut faults) = (Vec::new(), Vec::new());
+    for delimiter in text.delimiters() {
+        let read = text.records_by(delimiter).and_then(|records| {
+            let raw = Raw::new(path, &records, hints)?;
+            let Some(found) = raw.find(files)?.filter(|_| records[0].len() > 1) else {
+                return Err(raw.unknown("no column names image files"));
+            };
+            let split = match found.header {
+                Some(_) => raw.split_column(&found),
+                None => (records[0].len() > 2).then_some(2),
+            };
+            Ok((records, found, split))
+        });
+        match read {
+            Ok(table) => tables.push(table),
+            Err(fault) => faults.push(fault),
+        }
     }
-    if let Some(column) = first.iter().position(|name| is_one_of(name, &PATH_NAMES)) {
-        return Some((column, true));
+    match (tables.pop(), tables.is_empty(), faults.into_iter().next()) {
+        (Some(table), true, _) => Ok(table),
+        (None, _, Some(fault)) => Err(fault),
+        _ => {
+            let problem = "can be read with several separators between columns; write , between columns";
+            Err(DataError::malformed(path, problem))
+        }
     }
-    let names_image = |record: &StringRecord| record.get(0).is_some_and(|cell| is_image(Path::new(cell)));
-    records.iter().all(names_image).then_some((0, false))
 }

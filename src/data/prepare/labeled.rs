@@ -6,7 +6,9 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::{Augmenting, Prepared, SampleSet};
+use crate::data::augment::{Picture, View};
 use crate::data::batch::{Identity, digest};
+use crate::data::kept::Kept;
 use crate::data::multilabel::MultiLabelSet;
 use crate::data::normalize::normalize;
 use crate::data::{
@@ -184,7 +186,11 @@ pub struct LabeledSource<S: Labeled> {
     table: Box<[[f32; 256]; 3]>,
     augmentation: Augmenting,
     mix: Mix,
+    originals: Option<Kept<RgbImage>>,
 }
+
+/// No change, for images that are only resampled.
+static UNCHANGED: Augmentation = Augmentation::none();
 
 thread_local! {
     /// The image that is mixed into another.
@@ -194,7 +200,13 @@ thread_local! {
 impl<S: Labeled> LabeledSource<S> {
     /// A source of `prepared`.
     pub fn new(prepared: Arc<Prepared<S>>, normalization: &Normalization) -> Self {
-        Self { prepared, table: Box::new(normalization.table()), augmentation: None, mix: Mix::default() }
+        Self {
+            prepared,
+            table: Box::new(normalization.table()),
+            augmentation: None,
+            mix: Mix::default(),
+            originals: None,
+        }
     }
 
     /// The same, with augmentation.
@@ -207,9 +219,27 @@ impl<S: Labeled> LabeledSource<S> {
         Self { mix, ..self }
     }
 
+    /// The same, augmented from the original images: each sample is resampled once, from the image at its own size. Decoded
+    /// images are kept while `budget` bytes last.
+    pub fn from_originals(self, budget: u64) -> Self {
+        Self { originals: Some(Kept::new(self.prepared.len(), budget)), ..self }
+    }
+
     /// Writes the image of sample `index` without mixing.
     fn image(&self, epoch: u64, index: usize, to: &mut [f32]) -> Result<(), DataError> {
         let write = |rgb: &[u8], _: &[u8]| normalize(&self.table, rgb, to);
+        if let Some(originals) = &self.originals {
+            let bytes = |image: &RgbImage| image.as_raw().len() as u64;
+            let set = &self.prepared.set;
+            let image = originals.get(index, bytes, || set.image(self.prepared.original_index(index)))?;
+            let usizes = |(height, width): (u32, u32)| (height as usize, width as usize);
+            let original = usizes((image.height(), image.width()));
+            let view = View::center(original, usizes(self.prepared.size), 1.0);
+            let picture = Picture { size: original, rgb: &image, mask: &[] };
+            let augmentation = self.augmentation.as_deref().unwrap_or(&UNCHANGED);
+            augmentation.with_view(picture, view, epoch, index, write);
+            return Ok(());
+        }
         self.prepared.augmented(self.augmentation.as_deref(), epoch, index, write)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::{Augmenting, Prepared, SampleSet};
+use super::{Augmenting, Prepared, SampleSet, Size};
 use crate::data::batch::{Identity, digest};
 use crate::data::normalize::normalize;
 use crate::data::resize::{nearest_into, stretch_into};
@@ -51,7 +51,7 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
     }
 
     /// Stretches both to the size, the mask by the nearest pixel. The whole picture stays in view.
-    fn fill(&self, index: usize, (height, width): (u32, u32), out: &mut [u8]) -> Result<(), DataError> {
+    fn fill(&self, index: usize, ((height, width), _): (Size, f64), out: &mut [u8]) -> Result<Size, DataError> {
         let (image, mask) = (self.image(index)?, self.mask(index)?);
         if image.dimensions() != mask.dimensions() {
             let (image_size, mask_size) = (image.dimensions(), mask.dimensions());
@@ -61,7 +61,7 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
         let (image_out, mask_out) = halves_mut(out);
         stretch_into(&image, width, height, image_out);
         nearest_into(&mask, width, height, mask_out);
-        Ok(())
+        Ok((image.height(), image.width()))
     }
 
     fn count(&self, sample: &[u8]) -> PairFacts {
@@ -117,22 +117,40 @@ pub(crate) fn count(mask: &[u8], classes: usize) -> (Vec<u64>, u64) {
     (counts.iter().take(classes).copied().collect(), counts[usize::from(IGNORED)])
 }
 
-/// A note on a class that a part (`train`, `val`, `test`) lacks.
-pub(crate) fn no_pixel(class: &str, part: &str) -> String {
-    let class = one_line(class);
-    match part {
+/// Notes on the classes without a pixel in a part (`train`, `val`, `test`): one for each, or one for many.
+pub(crate) fn no_pixels<'a>(classes: impl Iterator<Item = (&'a str, u64)>, part: &str) -> Vec<String> {
+    const ALONE: usize = 3;
+    let absent: Vec<String> = classes.filter(|(_, pixels)| *pixels == 0).map(|(class, _)| one_line(class)).collect();
+    let effect = |it: &str, classes: &str| match part {
         "train" => format!(
-            "class '{class}' has no pixel in the training masks: it cannot be learned; remove it from the classes if it is none"
+            "no pixel in the training masks: {it} cannot be learned; remove {classes} from the classes if {it} is none"
         ),
-        part => format!("class '{class}' has no pixel in the {part} part: no score counts it"),
+        part => format!("no pixel in the {part} part: no score counts {classes}"),
+    };
+    if absent.len() <= ALONE {
+        return absent.iter().map(|class| format!("class '{class}' has {}", effect("it", "it"))).collect();
     }
+    let effect = effect("they", "them").replace("if they is none", "if they are none");
+    vec![format!("{} classes have {effect}: {}", absent.len(), crate::data::multilabel::quoted(&absent))]
 }
 
 impl PreparedPairs {
     /// A note on each class that the part (`train`, `val`, `test`) lacks.
     pub(crate) fn missing_classes(&self, part: &str) -> Vec<String> {
-        let classes = self.classes().names.iter().zip(&self.facts.class_pixels);
-        classes.filter(|(_, pixels)| **pixels == 0).map(|(class, _)| no_pixel(class, part)).collect()
+        let classes = self.classes().names.iter().map(String::as_str).zip(self.facts.class_pixels.iter().copied());
+        no_pixels(classes, part)
+    }
+
+    /// Identity of pair `index`.
+    pub(super) fn identity(&self, index: usize) -> Option<Identity> {
+        let halves = self.store.get(index).map(halves);
+        Some(Identity {
+            name: self.name(index),
+            mask: Some(self.set.mask_name(self.original_index(index))),
+            image_digest: halves.map(|(image, _)| digest(image)),
+            mask_digest: halves.map(|(_, mask)| digest(mask)),
+            ..Identity::default()
+        })
     }
 
     /// The classes.
@@ -171,14 +189,7 @@ impl Source for SegmentationSource {
     }
 
     fn identity(&self, index: usize) -> Option<Identity> {
-        let halves = self.prepared.store.get(index).map(halves);
-        Some(Identity {
-            name: self.prepared.name(index),
-            mask: Some(self.prepared.set.mask_name(self.prepared.original_index(index))),
-            image_digest: halves.map(|(image, _)| digest(image)),
-            mask_digest: halves.map(|(_, mask)| digest(mask)),
-            ..Identity::default()
-        })
+        self.prepared.identity(index)
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

@@ -8,9 +8,11 @@ use super::class_list::{ClassList, IGNORED};
 use super::coding::Coding;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
+use super::pairing::{self, Role};
 use crate::data::format::{Confidence, Evidence, Format};
+use crate::data::list_tables;
 use crate::data::listing::{Walk, name_of, relative};
-use crate::data::lists::{self, Index, ListFile, Match};
+use crate::data::lists::{Index, ListFile, Match};
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
@@ -46,7 +48,7 @@ impl Format for PairLists {
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
-        let lists = lists::find(root)?;
+        let lists = list_tables::find(root)?;
         if lists.is_empty() {
             return Ok(None);
         }
@@ -59,7 +61,7 @@ impl Format for PairLists {
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
         let files = Files::below(root)?;
         let mut found = Found::default();
-        for list in lists::find(root)? {
+        for list in list_tables::find(root)? {
             found.has_val |= list.part == Part::Val;
             let pairs = files.read(&list, &mut found.faults);
             match list.part {
@@ -69,6 +71,7 @@ impl Format for PairLists {
             }
             found.decisions.lists.push(relative(root, &list.path));
         }
+        found.decisions.notes.extend(files.index.note());
         if root.join("trainannot").is_dir() {
             found.known = Some(coding());
         }
@@ -89,15 +92,16 @@ fn coding() -> Coding {
 }
 
 /// The image files of a set, by their names in lists.
-struct Files {
+struct Files<'a> {
+    root: &'a Path,
     index: Index,
     paths: Vec<PathBuf>,
 }
 
-impl Files {
-    fn below(root: &Path) -> Result<Self, DataError> {
+impl<'a> Files<'a> {
+    fn below(root: &'a Path) -> Result<Self, DataError> {
         let paths = Walk::below(root)?.images;
-        Ok(Self { index: Index::new(root, paths.iter().map(PathBuf::as_path)), paths })
+        Ok(Self { root, index: Index::new(root, paths.iter().map(PathBuf::as_path)), paths })
     }
 
     fn find(&self, name: &str) -> Option<&PathBuf> {
@@ -107,12 +111,18 @@ impl Files {
         }
     }
 
-    /// The two files of a line. The line is cut where both halves name a file, because names may contain blanks.
+    /// The image and the mask of a line. The line is cut where both halves name a file, because names may contain blanks.
+    /// The folders of the files can say that the mask stands first.
     fn pair(&self, line: &str) -> Option<(PathBuf, PathBuf)> {
         line.match_indices([',', ';', '\t', ' ']).find_map(|(at, separator)| {
             let halves = [&line[..at], &line[at + separator.len()..]].map(str::trim);
             let [image, mask] = halves.map(|half| self.find(half));
-            Some((image?.clone(), mask?.clone())).filter(|(image, mask)| image != mask)
+            let pair = Some((image?.clone(), mask?.clone())).filter(|(image, mask)| image != mask)?;
+            let role = |path: &Path| pairing::read(path.strip_prefix(self.root).unwrap_or(path)).role;
+            Some(match (role(&pair.0), role(&pair.1)) {
+                (Some(Role::Mask), Some(Role::Image) | None) => (pair.1, pair.0),
+                _ => pair,
+            })
         })
     }
 

@@ -146,7 +146,7 @@ fn from_color_list(path: &Path) -> Result<Option<Written>, DataError> {
 /// A header, then lines `name,r,g,b`, a common form of CamVid.
 fn from_color_table(path: &Path) -> Result<Option<Written>, DataError> {
     let split = |line: &str| {
-        let mut cells = line.split(',').map(str::trim);
+        let mut cells = line.split([',', ';', '\t']).map(str::trim);
         let name = cells.next()?.to_string();
         let mut channel = || cells.next().and_then(|cell| cell.parse::<u8>().ok());
         Some((name, [channel()?, channel()?, channel()?]))

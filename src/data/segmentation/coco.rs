@@ -4,10 +4,12 @@
 //! ones. Crowd regions (`iscrowd`) have their class.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::folders;
 use super::found::{Found, Pair};
@@ -47,8 +49,8 @@ impl Format for Coco {
         let walk = Walk::below(root)?;
         let mut read = Vec::new();
         for (part, path) in files {
-            let written: Written =
-                serde_json::from_str(&read_text(&path)?).map_err(|e| DataError::malformed(&path, e.to_string()))?;
+            let text = read_text(&path)?;
+            let written: Written = serde_json::from_str(&text).map_err(|error| unreadable(&path, &text, &error))?;
             read.push((part, path, written));
         }
         let (names, ids) = classes(&read)?;
@@ -66,6 +68,7 @@ impl Format for Coco {
                 pairs.push((part, pair));
             }
         }
+        found.decisions.notes.extend(index.note());
         let unlisted = walk.images.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(path, _)| path);
         found.decisions.left_out.extend(unlisted.map(|path| LeftOut::new(path, Why::InNoList)));
         pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
@@ -83,19 +86,76 @@ struct Written {
     categories: Vec<WrittenCategory>,
 }
 
+/// A number, with or without a fraction of 0, or a text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Id {
+    Number(i64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected an id: a number or a text")]
+        enum Form {
+            Whole(i64),
+            Real(f64),
+            Text(String),
+        }
+        Ok(match Form::deserialize(from)? {
+            Form::Whole(id) => Self::Number(id),
+            Form::Real(id) if id.fract() == 0.0 => Self::Number(id as i64),
+            Form::Real(id) => Self::Text(id.to_string()),
+            // `"7"` in one place and 7 in another are the same id.
+            Form::Text(id) => id.parse().map_or(Self::Text(id), Self::Number),
+        })
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(id) => write!(f, "{id}"),
+            Self::Text(id) => f.write_str(id),
+        }
+    }
+}
+
+/// A number of pixels, which some tools write as `640.0`.
+fn pixels<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let number = f64::deserialize(from)?;
+    match number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number) {
+        true => Ok(number as u32),
+        false => Err(D::Error::custom(format!("{number} is no number of pixels"))),
+    }
+}
+
 #[derive(Deserialize)]
 struct WrittenImage {
-    id: i64,
+    id: Id,
     file_name: String,
+    #[serde(deserialize_with = "pixels")]
     width: u32,
+    #[serde(deserialize_with = "pixels")]
     height: u32,
 }
 
 #[derive(Deserialize)]
 struct WrittenAnnotation {
-    image_id: i64,
-    category_id: i64,
+    image_id: Id,
+    category_id: Id,
     segmentation: Option<WrittenArea>,
+}
+
+impl WrittenAnnotation {
+    /// Whether it is more than a box: some tools write an empty list of polygons for one.
+    fn has_area(&self) -> bool {
+        match &self.segmentation {
+            None => false,
+            Some(WrittenArea::Polygons(polygons)) => polygons.iter().any(|flat| !flat.is_empty()),
+            Some(WrittenArea::Runs { .. }) => true,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -114,8 +174,19 @@ enum WrittenRuns {
 
 #[derive(Deserialize)]
 struct WrittenCategory {
-    id: i64,
+    id: Id,
     name: String,
+}
+
+/// The fault of a file that is not as expected. Panoptic files have other annotations.
+fn unreadable(path: &Path, text: &str, error: &serde_json::Error) -> DataError {
+    let problem = match text.contains("\"segments_info\"") {
+        true => "is of COCO's panoptic form, whose segments are in PNG files; convert it to polygons or run lengths \
+                 (panopticapi has a converter), or write masks of one class number a pixel"
+            .into(),
+        false => format!("is not as COCO's JSON: {error}; export it again, or correct that line"),
+    };
+    DataError::malformed(path, problem)
 }
 
 /// Annotation files, and the part in their names or folders.
@@ -162,10 +233,10 @@ type Read = (Option<Part>, PathBuf, Written);
 
 /// Names of the classes, and the train id of each category, over all files. A category without annotations, such as the
 /// root of a tree of categories, is no class.
-fn classes(read: &[Read]) -> Result<(Vec<String>, HashMap<i64, u8>), DataError> {
-    let used: BTreeSet<i64> =
-        read.iter().flat_map(|(_, _, written)| &written.annotations).map(|one| one.category_id).collect();
-    let mut categories: BTreeMap<i64, String> = BTreeMap::new();
+fn classes(read: &[Read]) -> Result<(Vec<String>, HashMap<Id, u8>), DataError> {
+    let used: BTreeSet<&Id> =
+        read.iter().flat_map(|(_, _, written)| &written.annotations).map(|one| &one.category_id).collect();
+    let mut categories: BTreeMap<Id, String> = BTreeMap::new();
     for (_, path, written) in read {
         for WrittenCategory { id, name } in &written.categories {
             match categories.get(id) {
@@ -173,7 +244,7 @@ fn classes(read: &[Read]) -> Result<(Vec<String>, HashMap<i64, u8>), DataError> 
                     let problem = format!("category {id} is '{name}' here and '{known}' in another file");
                     return Err(DataError::malformed(path, problem));
                 }
-                _ => categories.insert(*id, name.clone()),
+                _ => categories.insert(id.clone(), name.clone()),
             };
         }
     }
@@ -181,7 +252,7 @@ fn classes(read: &[Read]) -> Result<(Vec<String>, HashMap<i64, u8>), DataError> 
         categories.iter().filter(|(id, _)| used.contains(id)).map(|(_, name)| name.clone()).collect();
     let names = with_background(names);
     let place = |name: &String| names.iter().position(|known| known == name).unwrap_or(0) as u8;
-    let ids = categories.iter().map(|(id, name)| (*id, place(name))).collect();
+    let ids = categories.iter().map(|(id, name)| (id.clone(), place(name))).collect();
     Ok((names, ids))
 }
 
@@ -197,11 +268,11 @@ impl Files<'_> {
         &self,
         path: &Path,
         written: Written,
-        ids: &HashMap<i64, u8>,
+        ids: &HashMap<Id, u8>,
         found: &mut Found,
     ) -> Result<Vec<(usize, Pair)>, DataError> {
         let Written { images, annotations, .. } = written;
-        let boxes = annotations.iter().filter(|one| one.segmentation.is_none()).count();
+        let boxes = annotations.iter().filter(|one| !one.has_area()).count();
         if boxes > 0 && boxes == annotations.len() {
             let problem = format!(
                 "has {boxes} annotations, all of them boxes without polygons: a box is not a mask; export polygons or masks"
@@ -214,9 +285,9 @@ impl Files<'_> {
                 .notes
                 .push(format!("{}: {boxes} boxes without polygons are left out", relative(self.root, path)));
         }
-        let mut of_image: HashMap<i64, Vec<WrittenAnnotation>> = HashMap::new();
+        let mut of_image: HashMap<Id, Vec<WrittenAnnotation>> = HashMap::new();
         for one in annotations {
-            of_image.entry(one.image_id).or_default().push(one);
+            of_image.entry(one.image_id.clone()).or_default().push(one);
         }
         let mut pairs = Vec::new();
         for WrittenImage { id, file_name, width, height } in images {
@@ -278,7 +349,10 @@ impl Files<'_> {
 }
 
 /// The shape of an annotation; `None` if it has no area.
-fn shape(one: WrittenAnnotation, ids: &HashMap<i64, u8>, (width, height): (u32, u32)) -> Option<Result<Shape, String>> {
+fn shape(one: WrittenAnnotation, ids: &HashMap<Id, u8>, (width, height): (u32, u32)) -> Option<Result<Shape, String>> {
+    if !one.has_area() {
+        return None;
+    }
     let Some(&id) = ids.get(&one.category_id) else {
         return Some(Err(format!("an annotation has category {}, which is not listed", one.category_id)));
     };

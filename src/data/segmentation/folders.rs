@@ -8,8 +8,9 @@ use super::mask::MaskSource;
 use super::pairing::{Reading, Role, image_base, mask_base, part_in, read};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Confidence, Evidence, Format};
+use crate::data::list_tables;
 use crate::data::listing::{Walk, name_of, relative, subfolders};
-use crate::data::lists::{self, Index, ListFile, Match};
+use crate::data::lists::{Index, ListFile, Match};
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
@@ -52,6 +53,11 @@ impl Half {
         (self.reading.part, self.reading.rest.clone(), self.base.clone())
     }
 
+    /// The key in lower case: `IMG_1.JPG` and `img_1.png`.
+    fn lower_key(&self) -> Key {
+        (self.reading.part, self.reading.rest.clone(), self.base.to_lowercase())
+    }
+
     /// The key without the other folders: `images/a.jpg` and `annotations/trimaps/a.png`.
     fn loose_key(&self) -> Key {
         (self.reading.part, String::new(), self.base.clone())
@@ -77,8 +83,14 @@ pub(super) fn find(root: &Path) -> Result<Found, DataError> {
     found.decisions.left_out = left_out;
     let (pairs, images, masks) = join(images, masks, Half::key, &mut found.faults);
     let (more, images, masks) = join(images, masks, Half::loose_key, &mut found.faults);
+    let (other_case, images, masks) = join(images, masks, Half::lower_key, &mut found.faults);
+    if let Some((_, pair)) = other_case.first() {
+        let (image, mask) = (name_of(&pair.image), pair.mask.name());
+        let mask = name_of(Path::new(&mask));
+        found.decisions.notes.push(format!("names of images and masks differ in case, such as {image} and {mask}"));
+    }
     let fault = |half: Half, problem| BadImage { image: half.path.display().to_string(), problem };
-    let mut pairs: Vec<_> = pairs.into_iter().chain(more).collect();
+    let mut pairs: Vec<_> = pairs.into_iter().chain(more).chain(other_case).collect();
     pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
     let joined = pairs.iter().filter(|(_, pair)| matches!(pair.mask, MaskSource::Joined(_))).count();
     if joined > 0 {
@@ -97,7 +109,7 @@ pub(super) fn find(root: &Path) -> Result<Found, DataError> {
 /// Where a list cannot be read.
 pub(super) fn divide(root: &Path, pairs: Vec<(Option<Part>, Pair)>, found: &mut Found) -> Result<(), DataError> {
     let divided = pairs.iter().any(|(part, _)| part.is_some());
-    let lists = lists::find(root)?;
+    let lists = list_tables::find(root)?;
     if !lists.is_empty() {
         divide_by(root, pairs.into_iter().map(|(_, pair)| pair).collect(), &lists, found);
         return Ok(());
@@ -151,6 +163,7 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
     }
     let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed);
     found.decisions.left_out.extend(unlisted.map(|(pair, _)| LeftOut::new(&pair.image, Why::InNoList)));
+    found.decisions.notes.extend(index.note());
     found.decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
 }
 

@@ -61,6 +61,7 @@ impl<'a> Gathered<'a> {
     /// # Errors
     /// Where a list of a part cannot be read.
     pub fn finish(mut self) -> Result<Found, DataError> {
+        self.found.decisions.notes.extend(self.index.note());
         let unlisted = self.images.iter().zip(&self.taken).filter(|(_, taken)| !**taken).map(|(path, _)| path);
         self.found.decisions.left_out.extend(unlisted.map(|path| LeftOut::new(path, Why::InNoList)));
         self.pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));

@@ -7,7 +7,7 @@ use super::class_list::{ClassList, IGNORED, voc_color};
 use super::coding::Coding;
 use super::folders;
 use super::found::Found;
-use crate::data::csv::records;
+use crate::data::csv::TableText;
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{relative, subfolders};
 use crate::data::text::read_text;
@@ -65,7 +65,7 @@ fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 /// Value and name of each class.
 fn read(table: &Path) -> Result<Vec<(u8, String)>, DataError> {
-    let records = records(table, &read_text(table)?)?;
+    let records = TableText::new(table, &read_text(table)?).records()?;
     let class = |record: &::csv::StringRecord| {
         let line = record.position().map_or(0, ::csv::Position::line);
         let read = || Some((record.get(0)?.parse().ok()?, record.get(1)?.to_string()));

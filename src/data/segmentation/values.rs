@@ -9,10 +9,12 @@
 //! | greys at equal steps up to 255, each with areas | one class per value, also for 255 |
 //! | 0, other greys and 255 otherwise | refused: 255 may be ignored or a class, and greys may be edges between two classes |
 //! | 0 and 1 in some files, 0 and 255 in others | refused: one of the two codings is wrong |
+//! | palettes with a color at different values | refused: the values may be the classes, or the colors |
 //!
 //! A value has **areas** if at least 20 % of its pixels have eight neighbors of the same value. Greys at edges, made
 //! by scaling or JPEG, have none.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,11 +32,16 @@ pub(super) struct Values {
     /// Values in each file.
     pub files: Vec<(PathBuf, [bool; 256])>,
     pub palette: Option<Vec<[u8; 3]>>,
+    /// Value and file of each color that is used in a palette, if it has one value in that file.
+    colors: BTreeMap<[u8; 3], (u8, PathBuf)>,
+    /// The first color with different values in two files.
+    clash: Option<[([u8; 3], u8, PathBuf); 2]>,
 }
 
 impl Default for Values {
     fn default() -> Self {
-        Self { pixels: Box::new([0; 256]), inner: Box::new([0; 256]), files: Vec::new(), palette: None }
+        let zeros = || Box::new([0; 256]);
+        Self { pixels: zeros(), inner: zeros(), files: Vec::new(), palette: None, colors: BTreeMap::new(), clash: None }
     }
 }
 
@@ -55,7 +62,22 @@ impl Values {
             }
         }
         found.files.push((path.to_path_buf(), std::array::from_fn(|v| found.pixels[v] > 0)));
+        found.colors = found.colors_of_palette(path);
         found
+    }
+
+    fn colors_of_palette(&self, path: &Path) -> BTreeMap<[u8; 3], (u8, PathBuf)> {
+        let Some(palette) = &self.palette else { return BTreeMap::new() };
+        let used = |value: &usize| self.pixels[*value] > 0;
+        let mut values: BTreeMap<[u8; 3], Vec<u8>> = BTreeMap::new();
+        for value in (0..palette.len().min(256)).filter(used) {
+            values.entry(palette[value]).or_default().push(value as u8);
+        }
+        let only = |(color, values): ([u8; 3], Vec<u8>)| match values[..] {
+            [value] => Some((color, (value, path.to_path_buf()))),
+            _ => None,
+        };
+        values.into_iter().filter_map(only).collect()
     }
 
     pub fn plus(mut self, other: Self) -> Self {
@@ -63,6 +85,14 @@ impl Values {
         self.inner.iter_mut().zip(other.inner.iter()).for_each(|(a, b)| *a += b);
         self.files.extend(other.files);
         self.palette = self.palette.or(other.palette);
+        let clash = other.colors.iter().find_map(|(color, (value, file))| {
+            let (known, first) = self.colors.get(color).filter(|(known, _)| known != value)?;
+            Some([(*color, *known, first.clone()), (*color, *value, file.clone())])
+        });
+        self.clash = self.clash.or(other.clash).or(clash);
+        for (color, place) in other.colors {
+            self.colors.entry(color).or_insert(place);
+        }
         self
     }
 
@@ -117,6 +147,17 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
     if present == [0, IGNORED] && values.palette.is_none() {
         let names = ["background", "foreground"].map(String::from).to_vec();
         return Ok(of_list(values, &present, names, "nothing (255 is the foreground)"));
+    }
+    if let Some([(color, first_value, first), (_, value, file)]) = &values.clash {
+        let [r, g, b] = color;
+        let problem = format!(
+            "the palettes of its masks differ: #{r:02x}{g:02x}{b:02x} is value {first_value} in {} and value {value} in {}; \
+             either the values are the classes, or the colors are; list the classes with their colors in a classes.toml, and \
+             set coding = \"value\" or coding = \"color\" there",
+            first.display(),
+            file.display()
+        );
+        return refused(problem, None);
     }
     if let Some(problem) = two_habits(values, &present) {
         return refused(problem, Some(1));

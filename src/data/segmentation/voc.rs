@@ -1,6 +1,5 @@
 //! Pascal VOC's layout, also written by CVAT and labelme2voc: palette masks whose indices or colors are the classes.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::class_list::{ClassList, IGNORED, voc_color};
@@ -10,7 +9,7 @@ use super::mask::MaskSource;
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, is_image, name_of, relative, stem_of, subfolders};
-use crate::data::lists::{self, ListFile};
+use crate::data::lists::{self, Index, ListFile, Match};
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
@@ -79,7 +78,7 @@ impl Format for Voc {
             _ => self.name(),
         };
         let mut found = Found { format, known: Some(coding()), home: Some(home.clone()), ..Found::default() };
-        let (images, masks) = (by_stem(&home.join("JPEGImages"))?, by_stem(&masks)?);
+        let (images, masks) = (Named::in_folder(&home.join("JPEGImages"))?, Named::in_folder(&masks)?);
         let folder = home.join("ImageSets").join("Segmentation");
         let lists = if folder.is_dir() { lists::in_folder(&folder)? } else { Vec::new() };
         for list in &lists {
@@ -96,8 +95,9 @@ impl Format for Voc {
             found.faults.extend(faults);
         }
         if lists.is_empty() {
-            whole(images, masks, &mut found);
+            whole(&images, &masks, &mut found);
         }
+        found.decisions.notes.extend([&images, &masks].into_iter().find_map(|files| files.index.note()));
         for name in ["SegmentationClass", "SegmentationClassVisualization", "SegmentationObject"] {
             if home.join(name).is_dir() && (name != "SegmentationClass" || home.join(MASKS[0]).is_dir()) {
                 found.decisions.left_out.push(LeftOut::new(&home.join(name), Why::Duplicate));
@@ -122,8 +122,34 @@ fn home(root: &Path) -> Result<Option<(PathBuf, PathBuf)>, DataError> {
     }))
 }
 
-fn by_stem(folder: &Path) -> Result<BTreeMap<String, PathBuf>, DataError> {
-    Ok(entries(folder)?.into_iter().filter(|path| is_image(path)).map(|path| (stem_of(&path), path)).collect())
+/// The image files of a folder.
+struct Named {
+    folder: String,
+    paths: Vec<PathBuf>,
+    index: Index,
+}
+
+impl Named {
+    fn in_folder(folder: &Path) -> Result<Self, DataError> {
+        let paths: Vec<PathBuf> = entries(folder)?.into_iter().filter(|path| is_image(path)).collect();
+        let index = Index::new(folder, paths.iter().map(PathBuf::as_path));
+        Ok(Self { folder: name_of(folder), paths, index })
+    }
+
+    /// The file of this name without extension; `None` if there is none.
+    ///
+    /// # Errors
+    /// Where there are several, in words.
+    fn find(&self, name: &str) -> Result<Option<&PathBuf>, String> {
+        match self.index.find(name) {
+            Match::One(at) => Ok(Some(&self.paths[at])),
+            Match::None => Ok(None),
+            Match::Several(a, b) => {
+                let [a, b] = [a, b].map(|at| name_of(&self.paths[at]));
+                Err(format!("'{name}' may be {a} or {b} of {}; remove one", self.folder))
+            }
+        }
+    }
 }
 
 fn coding() -> Coding {
@@ -137,38 +163,38 @@ fn coding() -> Coding {
 }
 
 /// All images and masks as one part.
-fn whole(mut images: BTreeMap<String, PathBuf>, masks: BTreeMap<String, PathBuf>, found: &mut Found) {
-    for (stem, mask) in masks {
-        match images.remove(&stem) {
-            Some(image) => found.train.push(Pair::new(image, MaskSource::File(mask))),
-            None => found.faults.push(BadImage { image: mask.display().to_string(), problem: ImageProblem::NoImage }),
+fn whole(images: &Named, masks: &Named, found: &mut Found) {
+    let mut fault = |path: &Path, problem| {
+        found.faults.push(BadImage { image: path.display().to_string(), problem });
+    };
+    for mask in &masks.paths {
+        match (images.find(&stem_of(mask)), masks.find(&stem_of(mask))) {
+            (Ok(Some(image)), Ok(_)) => found.train.push(Pair::new(image.clone(), MaskSource::File(mask.clone()))),
+            (Ok(None), _) => fault(mask, ImageProblem::NoImage),
+            (Err(problem), _) | (_, Err(problem)) => fault(mask, ImageProblem::Listed(problem)),
         }
     }
-    let alone = images.into_values().map(|path| path.display().to_string());
-    found.faults.extend(alone.map(|image| BadImage { image, problem: ImageProblem::NoMask }));
+    for image in images.paths.iter().filter(|image| matches!(masks.find(&stem_of(image)), Ok(None))) {
+        fault(image, ImageProblem::NoMask);
+    }
 }
 
 /// Each line is the name of an image without extension, optionally followed by a number.
-fn read_list(
-    list: &ListFile,
-    images: &BTreeMap<String, PathBuf>,
-    masks: &BTreeMap<String, PathBuf>,
-    faults: &mut Vec<BadImage>,
-) -> Vec<Pair> {
-    let folder = masks.values().next().and_then(|path| path.parent()).map_or_else(|| MASKS[1].into(), name_of);
+fn read_list(list: &ListFile, images: &Named, masks: &Named, faults: &mut Vec<BadImage>) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (number, line) in &list.lines {
-        let name = crate::data::names::composed(line);
-        let first = name.split_whitespace().next().unwrap_or_default().to_string();
-        let name = if images.contains_key(&name) || masks.contains_key(&name) { name } else { first };
-        let what = match (images.get(&name), masks.get(&name)) {
-            (Some(image), Some(mask)) => {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        let is_known = [images, masks].iter().any(|files| files.index.find(line) != Match::None);
+        let name = if is_known { line } else { first };
+        let what = match (images.find(name), masks.find(name)) {
+            (Ok(Some(image)), Ok(Some(mask))) => {
                 pairs.push(Pair::new(image.clone(), MaskSource::File(mask.clone())));
                 continue;
             }
-            (Some(_), None) => format!("{folder}/{name}.png is not there (its image is)"),
-            (None, Some(_)) => format!("JPEGImages/{name}.jpg is not there (its mask is)"),
-            (None, None) => format!("'{name}' has neither image nor mask"),
+            (Ok(Some(_)), Ok(None)) => format!("{}/{name}.png is not there (its image is)", masks.folder),
+            (Ok(None), Ok(Some(_))) => format!("JPEGImages/{name}.jpg is not there (its mask is)"),
+            (Ok(None), Ok(None)) => format!("'{name}' has neither image nor mask"),
+            (Err(problem), _) | (_, Err(problem)) => problem,
         };
         faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(what) });
     }

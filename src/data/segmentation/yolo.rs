@@ -46,10 +46,14 @@ impl Format for YoloSeg {
         let walk = Walk::below(root)?;
         found.decisions.left_out = walk.left_out;
         let (mut pairs, mut highest, mut boxes, mut objects) = (Vec::new(), 0, None, 0);
+        let mut unlabeled = Vec::new();
         for image in walk.images {
             let reading = pairing::read(image.strip_prefix(root).unwrap_or(&image));
             let key = (reading.part, stem_of(&image));
             let mut drawing = Drawing { name: format!("labels of {}", image.display()), ..Drawing::default() };
+            if !labels.contains_key(&key) {
+                unlabeled.push(relative(root, &image));
+            }
             if let Some(path) = labels.remove(&key) {
                 drawing.name = path.display().to_string();
                 match read(&path)? {
@@ -79,6 +83,11 @@ impl Format for YoloSeg {
                 _ => "holds boxes among polygons; export all objects as polygons",
             };
             return Err(DataError::malformed(&path, problem));
+        }
+        if let Some(first) = unlabeled.first() {
+            let count = unlabeled.len();
+            let note = format!("{count} images have no text file, such as {first}: they are background alone");
+            found.decisions.notes.push(note);
         }
         let (names, file) = match yaml(root)? {
             Some(path) => (names(&path)?, path),

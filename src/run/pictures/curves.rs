@@ -5,6 +5,7 @@ use image::RgbImage;
 use super::axis::{Axis, Scale, drawable};
 use super::canvas::{Anchor, Canvas, Color, TextStyle};
 use super::{PictureError, palette};
+use crate::run::Score;
 use crate::run::history::{EpochRow, LrPoint};
 use crate::run::score::Panel;
 
@@ -91,7 +92,8 @@ pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>) -> Result<RgbIma
     loss.draw(&mut canvas, &epochs);
     if let Some(panel) = panel {
         let mut lines = vec![];
-        for (index, (name, score)) in panel.lines.iter().enumerate() {
+        let there = |(_, score): &&(_, Score)| rows.iter().any(|row| row.score(score).is_some());
+        for (index, (name, score)) in panel.lines.iter().filter(there).enumerate() {
             lines.push(series(rows, index, name, &|row| row.score(score).unwrap_or(f64::NAN)));
         }
         let plot = Plot {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Classification;
 use super::evaluation::softmax;
-use crate::data::{Batch, one_line, square};
+use crate::data::{Batch, one_line, square_with_margin};
 use crate::exec::AnyEngine;
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
@@ -57,7 +57,12 @@ impl Predictor for ClassifyPredictor {
         let (size, table) = (card.image_size[0] as u32, card.normalization.table());
         let mut pixels = Vec::new();
         for image in images {
-            pixels.extend(square(image, size).iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]));
+            pixels.extend(
+                square_with_margin(image, size, card.margin())
+                    .iter()
+                    .enumerate()
+                    .map(|(i, &v)| table[i % 3][usize::from(v)]),
+            );
         }
         Ok(self.probabilities(pixels)?.iter().map(|p| prediction(&card, p)).collect())
     }

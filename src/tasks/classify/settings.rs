@@ -3,8 +3,18 @@
 use crate::data::Mix;
 use crate::nn::{Network, ResNet, ResNetDepth, Stem};
 use crate::run::image_size::MAX_IMAGE_SIZE;
-use crate::task_settings;
 use crate::train::settings::{ConfigError, Needs, Normalize, Rule};
+use crate::{choices, task_settings};
+
+choices! {
+    /// The pictures that augmentation changes.
+    pub enum AugmentFrom {
+        /// Pictures resized to the image size before training, held in memory
+        Resized = "resized",
+        /// Pictures at their own size, in one resampling
+        Original = "original",
+    }
+}
 
 task_settings! {
     task "classify";
@@ -20,6 +30,9 @@ task_settings! {
         /// Folder that the paths of a table are relative to [default: the table's own]
         #[value("DIR")]
         image_root: std::path::PathBuf,
+        /// Pixels that the shorter side of a picture is resized to before the middle of --image-size is cut, in validation, eval,
+        /// compare and predict; 256 for 224 as torchvision does [default: the image size]
+        eval_resize: usize,
     }
     values {
         /// Network to train [default: resnet18]
@@ -48,6 +61,9 @@ task_settings! {
         normalize: Normalize = Normalize::Auto,
         /// Side in pixels of the square that images are resized to [default: 64]
         image_size: usize = 64,
+        /// Pictures that --augment changes: resized to the image size first, or the originals in one resampling, of which
+        /// resized_crop cuts the whole picture [default: resized]
+        augment_from: AugmentFrom = AugmentFrom::Resized,
         /// First layers of the network [default: imagenet]
         stem: Stem = Stem::ImageNet,
     }
@@ -71,6 +87,10 @@ impl ClassifyConfig {
             if let Some(value) = value {
                 rule.effect(key, value, self.data.is_some(), Needs::Set("data"))?;
             }
+        }
+        if let Some(side) = self.eval_resize {
+            let fits = (self.image_size..=MAX_IMAGE_SIZE).contains(&side);
+            rule.range("eval_resize", &side, fits, "the image size or more, at most 8192 pixels")?;
         }
         let smoothing = (0.0..1.0).contains(&self.label_smoothing);
         rule.range("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;

@@ -4,9 +4,13 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use image::GrayImage;
+use rayon::prelude::*;
 
 use super::metrics::{SegmentationScores, image_iou};
-use super::{MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU, pair};
+use super::own_masks::OwnMasks;
+use super::picture::Picture;
+use super::upscale::classes_at;
+use super::{OWN_SCORES, SCORES, pair};
 use crate::data::{Batch, PreparedPairs, nearest_into, one_line};
 use crate::label::IGNORED_BYTE;
 use crate::run::Score;
@@ -31,8 +35,13 @@ pub struct SegmentEvaluation {
     size: [usize; 2],
     samples: usize,
     totals: Totals,
-    /// Counts of truth and prediction, over all pixels of the set that are not ignored.
+    /// Counts of truth and prediction at the size of the images that the network sees, over all pixels that are not ignored.
     pub confusion: ConfusionMatrix,
+    /// The same counts at the masks' own sizes, where one differs.
+    pub own_confusion: Option<ConfusionMatrix>,
+    own_masks: Option<Arc<OwnMasks>>,
+    /// Whether the network sees pictures at their own sizes, which then are the sizes of the main scores.
+    sees_own_pixels: bool,
     /// Index and predicted classes of the images that are shown.
     pub shown: Vec<(usize, Vec<u8>)>,
     wanted: Vec<usize>,
@@ -40,7 +49,12 @@ pub struct SegmentEvaluation {
 }
 
 impl SegmentEvaluation {
-    pub(super) fn new(card: &ModelCard, samples: usize, pairs: Option<Arc<PreparedPairs>>) -> Self {
+    pub(super) fn new(
+        card: &ModelCard,
+        samples: usize,
+        pairs: Option<Arc<PreparedPairs>>,
+        own_masks: Option<Arc<OwnMasks>>,
+    ) -> Self {
         SegmentEvaluation {
             classes: card.classes.clone(),
             palette: card.palette.clone(),
@@ -48,6 +62,9 @@ impl SegmentEvaluation {
             samples,
             totals: Totals::default(),
             confusion: ConfusionMatrix::new(card.classes.len()),
+            own_confusion: own_masks.is_some().then(|| ConfusionMatrix::new(card.classes.len())),
+            own_masks,
+            sees_own_pixels: card.sees_own_pixels(),
             shown: vec![],
             wanted: if pairs.is_some() { spread(samples, SHOWN).collect() } else { vec![] },
             pairs,
@@ -67,27 +84,95 @@ impl SegmentEvaluation {
         scaled
     }
 
-    /// Counts the pixels of a mask that are not ignored.
-    fn count(&mut self, truth: &[u8], predicted: &[u8]) {
-        for (&truth, &predicted) in truth.iter().zip(predicted).filter(|(truth, _)| **truth != IGNORED_BYTE) {
-            // Both are classes of the model: the set was opened with its classes.
-            let _ = self.confusion.add(truth.into(), predicted.into());
-        }
+    /// Counts a batch at the masks' own sizes.
+    fn count_own(&mut self, batch: &Batch, logits: &[f32]) -> Result<(), TrainError> {
+        let (Some(masks), Some(confusion)) = (&self.own_masks, &mut self.own_confusion) else { return Ok(()) };
+        let ([height, width], classes) = (self.size, self.classes.len());
+        let of_image = |(logits, &index): (&[f32], &usize)| {
+            let mask = masks.get(index)?;
+            let (mask_width, mask_height) = mask.dimensions();
+            let mut predicted = vec![0; mask.as_raw().len()];
+            let size = (mask_height as usize, mask_width as usize);
+            classes_at(logits, [height, width, classes], size, &mut predicted);
+            Ok(counted(mask.as_raw(), &predicted, classes))
+        };
+        let images = logits.par_chunks_exact(height * width * classes).zip(&batch.indices);
+        let counts = images.map(of_image).collect::<Result<Vec<_>, TrainError>>()?;
+        counts.iter().for_each(|counts| confusion.merge(counts));
+        Ok(())
     }
 
-    /// The scores of the whole set and of each class.
+    /// A picture of the set before its logits, for a network that sees it at its own size.
+    ///
+    /// # Errors
+    /// When its mask can no longer be read.
+    pub(super) fn picture(&self, index: usize) -> Result<Picture, TrainError> {
+        let mask = match (&self.own_masks, &self.pairs) {
+            (Some(masks), _) => masks.get(index)?,
+            (None, Some(pairs)) => Arc::new(pairs.dataset().mask(pairs.original_index(index))?),
+            (None, None) => Arc::default(),
+        };
+        Ok(Picture::new(index, mask, self.classes.len()))
+    }
+
+    /// Adds a picture with all its logits.
+    ///
+    /// # Errors
+    /// When its resized mask can no longer be read.
+    pub(super) fn add_picture(&mut self, picture: Picture) -> Result<(), TrainError> {
+        let Picture { index, mask, predicted, totals, .. } = picture;
+        self.totals.loss += totals.loss;
+        self.totals.counted += totals.counted;
+        let classes = self.classes.len();
+        if let Some(own) = &mut self.own_confusion {
+            own.merge(&counted(mask.as_raw(), &predicted, classes));
+        }
+        let Some(pairs) = self.pairs.clone() else { return Ok(()) };
+        let (height, width) = pairs.size();
+        let predicted = GrayImage::from_raw(mask.width(), mask.height(), predicted).unwrap_or_default();
+        let mut scaled = vec![0; height as usize * width as usize];
+        nearest_into(&predicted, width, height, &mut scaled);
+        self.confusion.merge(&counted(&pair(&pairs, index)?.1, &scaled, classes));
+        if self.wanted.contains(&index) {
+            self.shown.push((index, scaled));
+        }
+        Ok(())
+    }
+
+    /// The counts of the main scores: at the size of the images that the network sees.
+    fn main(&self) -> &ConfusionMatrix {
+        self.own_confusion.as_ref().filter(|_| self.sees_own_pixels).unwrap_or(&self.confusion)
+    }
+
+    /// The counts at the masks' own sizes where those are not the main ones.
+    fn beside(&self) -> Option<&ConfusionMatrix> {
+        self.own_confusion.as_ref().filter(|_| !self.sees_own_pixels)
+    }
+
+    /// The scores of the whole set and of each class, at the size of the prepared images.
     pub fn class_scores(&self) -> SegmentationScores {
         SegmentationScores::of(&self.confusion)
     }
 
-    /// `iou.csv`: class, pixels, IoU (empty where the truth lacks the class).
+    /// The same scores at the masks' own sizes.
+    pub fn own_scores(&self) -> SegmentationScores {
+        SegmentationScores::of(self.own_confusion.as_ref().unwrap_or(&self.confusion))
+    }
+
+    /// `iou.csv`: class, pixels, IoU (empty where the truth lacks the class); then pixels and IoU at the masks' own sizes.
     fn iou_table(&self) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
+        let counts: Vec<_> = std::iter::once(self.main()).chain(self.beside()).collect();
+        let scores: Vec<_> = counts.iter().map(|counts| SegmentationScores::of(counts)).collect();
         // Writing into memory does not fail.
-        let _ = csv.write_record(["class", "pixels", "iou"]);
-        for (class, iou) in self.class_scores().iou.iter().enumerate() {
-            let iou = iou.map_or(String::new(), |iou| format!("{iou:.4}"));
-            let _ = csv.write_record([defused(&self.classes[class]), self.confusion.row_total(class).to_string(), iou]);
+        let _ = csv.write_record(["class", "pixels", "iou", "own_pixels", "own_iou"].iter().take(1 + 2 * counts.len()));
+        for (class, name) in self.classes.iter().enumerate() {
+            let mut record = vec![defused(name)];
+            for (counts, scores) in counts.iter().zip(&scores) {
+                let iou = scores.iou[class].map_or(String::new(), |iou| format!("{iou:.4}"));
+                record.extend([counts.row_total(class).to_string(), iou]);
+            }
+            let _ = csv.write_record(record);
         }
         csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
@@ -108,11 +193,22 @@ impl SegmentEvaluation {
     }
 }
 
+/// Counts of the pixels of a mask that are not ignored.
+fn counted(truth: &[u8], predicted: &[u8], classes: usize) -> ConfusionMatrix {
+    let mut confusion = ConfusionMatrix::new(classes);
+    for (&truth, &predicted) in truth.iter().zip(predicted).filter(|(truth, _)| **truth != IGNORED_BYTE) {
+        // Both are classes of the model: the set was opened with its classes.
+        let _ = confusion.add(truth.into(), predicted.into());
+    }
+    confusion
+}
+
 impl Evaluation for SegmentEvaluation {
     fn add(&mut self, batch: &Batch, outputs: &Outputs) -> Result<(), TrainError> {
         let totals = Totals::of(outputs);
         self.totals.loss += totals.loss;
         self.totals.counted += totals.counted;
+        self.count_own(batch, outputs.get(port::LOGITS))?;
         let scaled_to = self.pairs.clone().filter(|pairs| pairs.size() != self.size_u32());
         if scaled_to.is_none() {
             self.confusion.add_counts(outputs.get(port::COUNTS));
@@ -122,7 +218,7 @@ impl Evaluation for SegmentEvaluation {
             let mut predicted: Vec<u8> = image.iter().map(|&class| class as u8).collect();
             if let Some(pairs) = &scaled_to {
                 predicted = self.scaled(predicted, pairs.size());
-                self.count(&pair(pairs, index)?.1, &predicted);
+                self.confusion.merge(&counted(&pair(pairs, index)?.1, &predicted, self.classes.len()));
             }
             if self.wanted.contains(&index) {
                 self.shown.push((index, predicted));
@@ -137,34 +233,44 @@ impl Evaluation for SegmentEvaluation {
     }
 
     fn scores(&self) -> Vec<(Score, f64)> {
-        let scores = self.class_scores();
-        let list =
-            [(MEAN_IOU, scores.mean_iou), (WEIGHTED_IOU, scores.weighted_iou), (PIXEL_ACCURACY, scores.pixel_accuracy)];
-        list.into_iter().map(|(s, v)| (s, v.unwrap_or(0.0))).collect()
+        let own = self.beside().map(|counts| (OWN_SCORES, SegmentationScores::of(counts)));
+        let listed = std::iter::once((SCORES, SegmentationScores::of(self.main()))).chain(own);
+        let values = listed.flat_map(|(names, scores)| names.into_iter().zip(scores.three()));
+        values.map(|(score, value)| (score, value.unwrap_or(0.0))).collect()
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
-        results.run().write_confusion(&self.confusion, &self.classes)?;
+        results.run().write_confusion(self.main(), &self.classes)?;
         if let Some(pairs) = &self.pairs {
             results.picture("samples.png", || Ok(self.figure(pairs, epoch)?.draw()?));
         }
-        results.picture("confusion.png", || Ok(pictures::confusion_picture(&self.confusion, &self.classes)?));
+        results.picture("confusion.png", || Ok(pictures::confusion_picture(self.main(), &self.classes)?));
         results.file("iou.csv", |run| Ok(run.write_file("iou.csv", &self.iou_table()).map(|()| true)?));
         Ok(())
     }
 
     fn summary(&self) -> String {
-        let (images, loss, scores) = (self.samples, self.loss(), self.class_scores());
+        let (images, loss, scores) = (self.samples, self.loss(), SegmentationScores::of(self.main()));
         let text = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.4}"));
-        let [mean, weighted, accuracy] = [scores.mean_iou, scores.weighted_iou, scores.pixel_accuracy].map(text);
+        let [mean, weighted, accuracy] = scores.three().map(text);
         let mut summary = format!(
-            "{images} images, loss {loss:.4}, mean IoU {mean}, weighted IoU {weighted}, pixel accuracy {accuracy}\n\n"
+            "{images} images, loss {loss:.4}, mean IoU {mean}, weighted IoU {weighted}, pixel accuracy {accuracy}\n"
         );
-        summary += &format!("{:<24} {:>12} {:>8}", "class", "pixels", "IoU");
-        for (k, (name, iou)) in self.classes.iter().zip(&scores.iou).enumerate() {
-            let (name, pixels) = (one_line(name), self.confusion.row_total(k));
+        let own = self.beside().map(SegmentationScores::of);
+        if let Some(own) = &own {
+            let [mean, weighted, accuracy] = own.three().map(text);
+            let _ = writeln!(
+                summary,
+                "at the masks' own size: mean IoU {mean}, weighted IoU {weighted}, pixel accuracy {accuracy}"
+            );
+        }
+        let _ = write!(summary, "\n{:<24} {:>12} {:>8}", "class", "pixels", "IoU");
+        let _ = own.as_ref().map(|_| write!(summary, " {:>8}", "own IoU"));
+        for (k, name) in self.classes.iter().enumerate() {
+            let (name, pixels) = (one_line(name), self.main().row_total(k));
             // Writing into memory does not fail.
-            let _ = write!(summary, "\n{name:<24} {pixels:>12} {:>8}", text(*iou));
+            let _ = write!(summary, "\n{name:<24} {pixels:>12} {:>8}", text(scores.iou[k]));
+            let _ = own.as_ref().map(|own| write!(summary, " {:>8}", text(own.iou[k])));
         }
         summary
     }

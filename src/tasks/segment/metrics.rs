@@ -40,6 +40,13 @@ impl SegmentationScores {
     }
 }
 
+impl SegmentationScores {
+    /// Mean IoU, weighted IoU, pixel accuracy.
+    pub(super) fn three(&self) -> [Option<f64>; 3] {
+        [self.mean_iou, self.weighted_iou, self.pixel_accuracy]
+    }
+}
+
 choices! {
     /// Weights of the classes in the loss.
     pub enum ClassWeighting default None {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::evaluation::SegmentEvaluation;
+use super::own_masks::OwnMasks;
+use super::tiles::Tiles;
 use super::{Segment, SegmentConfig, SegmentLoss};
 use crate::data::{Batch, PreparedPairs};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
@@ -18,7 +22,10 @@ use crate::tasks::{Task, TaskError};
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
-use crate::train::{Evaluation, Objective};
+use crate::train::{Evaluation, LoadedModel, Objective, TrainError};
+
+/// Bytes of pictures that an evaluation decodes ahead, on all cores.
+const DECODED: usize = 64 << 20;
 
 /// The loss and the update of training.
 #[derive(Clone, Debug)]
@@ -36,6 +43,8 @@ pub struct Segmentation {
     training: Option<Training>,
     /// Pairs whose predictions are shown.
     shown: Option<Arc<PreparedPairs>>,
+    /// Their masks at their own sizes, where one differs from the images that the network sees.
+    own_masks: Option<Arc<OwnMasks>>,
 }
 
 impl Segmentation {
@@ -50,7 +59,7 @@ impl Segmentation {
         if card.palette.len() != card.classes.len() {
             return Err(TaskError::BadCard { key: "palette", expected: "a color for each class" });
         }
-        Ok(Segmentation { card, task_card: Segment.card(), training: None, shown })
+        Ok(Segmentation::of(card, None, shown))
     }
 
     /// For training.
@@ -60,9 +69,19 @@ impl Segmentation {
         class_weights: Option<Vec<f32>>,
         shown: Option<Arc<PreparedPairs>>,
     ) -> Self {
-        let training =
-            Training { loss: config.loss, class_weights, update: config.settings().update_of(&card.network) };
-        Segmentation { card, task_card: Segment.card(), training: Some(training), shown }
+        let update = config.settings().update_of(&card.network);
+        let training = Training { loss: config.loss, class_weights, update };
+        Segmentation::of(card, Some(training), shown)
+    }
+
+    fn of(card: ModelCard, training: Option<Training>, shown: Option<Arc<PreparedPairs>>) -> Self {
+        let own_masks = shown.as_ref().and_then(|pairs| OwnMasks::beside(pairs, &card));
+        Segmentation { card, task_card: Segment.card(), training, shown, own_masks }
+    }
+
+    /// Whether the evaluation graph has the output [`port::LOGITS`]: for masks at their own size, and for predictions.
+    fn outputs_logits(&self) -> bool {
+        self.own_masks.is_some() || self.shown.is_none()
     }
 
     /// Logits and labels of a graph for `n` images.
@@ -71,6 +90,39 @@ impl Segmentation {
         let images = g.input(port::IMAGES, TensorType::channels([n, h, w, 3]));
         let labels = g.input(port::LABELS, TensorType::flat(n * h * w));
         Ok([self.card.network.apply(g, images, mode)?, labels])
+    }
+
+    /// Logits of one picture of a height and width: the output [`port::LOGITS`] `[1,H,W,classes]`.
+    pub(super) fn logits_graph(&self, states: StateTable, [h, w]: [usize; 2]) -> Result<Graph, GraphError> {
+        let mut g = Graph::with_states(states);
+        let images = g.input(port::IMAGES, TensorType::channels([1, h, w, 3]));
+        let logits = self.card.network.apply(&mut g, images, Mode::Eval)?;
+        g.output(port::LOGITS, logits);
+        fuse(&mut g, FuseOptions::default());
+        Ok(g)
+    }
+
+    /// Evaluates pictures at their own sizes.
+    fn evaluate_pictures(
+        &self,
+        model: &mut LoadedModel,
+        pairs: &PreparedPairs,
+    ) -> Result<SegmentEvaluation, TrainError> {
+        let mut found = SegmentEvaluation::new(&self.card, pairs.len(), self.shown.clone(), self.own_masks.clone());
+        let mut tiles = Tiles::new(self);
+        let largest =
+            (0..pairs.len()).map(|index| pairs.own_size(index)).map(|(h, w)| 3 * h as usize * w as usize).max();
+        let together = (DECODED / largest.unwrap_or(1).max(1)).clamp(1, 16);
+        for first in (0..pairs.len()).step_by(together) {
+            let indices = first..(first + together).min(pairs.len());
+            let read = |index: usize| pairs.dataset().image(pairs.original_index(index)).map(|image| (index, image));
+            for (index, image) in indices.into_par_iter().map(read).collect::<Result<Vec<_>, _>>()? {
+                let mut picture = found.picture(index)?;
+                tiles.run(self, model, &image, |top, rows| picture.add(top, rows))?;
+                found.add_picture(picture)?;
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -120,6 +172,9 @@ impl Objective for Segmentation {
         g.output(port::TOTALS, totals);
         g.output(port::COUNTS, counts);
         g.output(port::PREDICTIONS, predictions);
+        if self.outputs_logits() {
+            g.output(port::LOGITS, logits);
+        }
         fuse(&mut g, FuseOptions::default());
         Ok(g)
     }
@@ -139,7 +194,12 @@ impl Objective for Segmentation {
         }
     }
 
+    fn evaluate_alone(&self, model: &mut LoadedModel) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
+        let pairs = self.shown.clone().filter(|_| self.card.sees_own_pixels())?;
+        Some(self.evaluate_pictures(model, &pairs).map(|found| Box::new(found) as Box<dyn Evaluation>))
+    }
+
     fn begin(&self, samples: usize) -> Box<dyn Evaluation> {
-        Box::new(SegmentEvaluation::new(&self.card, samples, self.shown.clone()))
+        Box::new(SegmentEvaluation::new(&self.card, samples, self.shown.clone(), self.own_masks.clone()))
     }
 }

@@ -1,16 +1,20 @@
 //! Prediction of masks for single images.
 
-use image::imageops::FilterType;
 use image::{GrayImage, RgbImage};
+use rayon::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::Segmentation;
+use super::picture::first_largest;
+use super::tiles::Tiles;
+use super::upscale::classes_at;
 use crate::data::{Batch, one_line, stretch_into};
 use crate::exec::AnyEngine;
 use crate::run::Checkpoint;
-use crate::run::pictures::{mask_png, painted, png_bytes};
+use crate::run::pictures::{mask_png, png_bytes};
 use crate::tasks::TaskError;
 use crate::tasks::predict::{Prediction, Predictor};
+use crate::train::outputs::Outputs;
 use crate::train::step::port;
 use crate::train::{LoadedModel, Objective, TrainError};
 
@@ -18,6 +22,7 @@ use crate::train::{LoadedModel, Objective, TrainError};
 pub struct SegmentPredictor {
     objective: Segmentation,
     model: LoadedModel,
+    tiles: Tiles,
 }
 
 impl SegmentPredictor {
@@ -28,7 +33,8 @@ impl SegmentPredictor {
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = Segmentation::trained(checkpoint.card.clone(), None)?;
         let model = LoadedModel::trained(&objective, engine, checkpoint)?;
-        Ok(SegmentPredictor { objective, model })
+        let tiles = Tiles::new(&objective);
+        Ok(SegmentPredictor { objective, model, tiles })
     }
 
     /// The class of each pixel, for one normalized image of the card's size.
@@ -36,37 +42,67 @@ impl SegmentPredictor {
     /// # Errors
     /// When the device is lost.
     pub fn classes(&mut self, image: Vec<f32>) -> Result<Vec<u8>, TrainError> {
-        let batch = Batch { images: image, indices: vec![0], ..Batch::default() };
-        let outputs = self.model.forward(&self.objective, 1, &batch)?;
-        Ok(outputs.get(port::PREDICTIONS).iter().map(|&class| class as u8).collect())
+        Ok(self.forward(image)?.get(port::PREDICTIONS).iter().map(|&class| class as u8).collect())
     }
 
-    /// Class numbers (`mask`) and the image tinted with the classes' colors (`overlay`), both of the image's size.
-    fn one(&mut self, image: &RgbImage) -> Result<Prediction, TaskError> {
+    fn forward(&mut self, image: Vec<f32>) -> Result<Outputs, TrainError> {
+        let batch = Batch { images: image, indices: vec![0], ..Batch::default() };
+        self.model.forward(&self.objective, 1, &batch)
+    }
+
+    /// The class of each pixel of a picture, at its own size.
+    fn mask(&mut self, image: &RgbImage) -> Result<GrayImage, TrainError> {
         let card = self.objective.card().clone();
+        let (width, classes) = (image.width() as usize, card.classes.len());
+        let mut mask = GrayImage::new(image.width(), image.height());
+        if card.sees_own_pixels() {
+            let pixels: &mut [u8] = &mut mask;
+            let put = |top: usize, logits: &mut [f32]| {
+                let rows = pixels[top * width..].par_chunks_exact_mut(width);
+                rows.zip(logits.par_chunks_exact(width * classes))
+                    .for_each(|(row, logits)| first_largest(logits, classes, row));
+            };
+            self.tiles.run(&self.objective, &mut self.model, image, put)?;
+            return Ok(mask);
+        }
         let ([h, w], table) = (card.image_size, card.normalization.table());
         let mut bytes = vec![0; 3 * h * w];
         stretch_into(image, w as u32, h as u32, &mut bytes);
         let pixels = bytes.iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]).collect();
-        let small = GrayImage::from_raw(w as u32, h as u32, self.classes(pixels)?).unwrap_or_default();
-        let mask = image::imageops::resize(&small, image.width(), image.height(), FilterType::Nearest);
-        let colors = painted((image.height(), image.width()), mask.as_raw(), &card.palette);
+        let size = (image.height() as usize, width);
+        classes_at(self.forward(pixels)?.get(port::LOGITS), [h, w, classes], size, &mut mask);
+        Ok(mask)
+    }
+
+    /// Class numbers (`mask`) and the image tinted with the classes' colors (`overlay`), both of the image's size.
+    fn one(&mut self, image: &RgbImage) -> Result<Prediction, TaskError> {
+        let (mask, card) = (self.mask(image)?, self.objective.card().clone());
         let mut overlay = image.clone();
-        overlay.iter_mut().zip(colors.iter()).for_each(|(v, &c)| *v = ((u16::from(*v) + u16::from(c)) / 2) as u8);
+        for (pixel, &class) in overlay.pixels_mut().zip(mask.iter()) {
+            let color = card.palette.get(usize::from(class)).copied().unwrap_or_default();
+            pixel.0.iter_mut().zip(color).for_each(|(v, c)| *v = ((u16::from(*v) + u16::from(c)) / 2) as u8);
+        }
         let shares = shares(&card.classes, &mask);
         let text: Vec<_> =
             shares.iter().take(5).map(|(class, share)| format!("{} {:.1} %", one_line(class), 100.0 * share)).collect();
         let shares: Map<String, Json> = shares.into_iter().map(|(class, share)| (class, share.into())).collect();
         let json = [("classes".to_owned(), json!(card.classes)), ("shares".to_owned(), Json::Object(shares))];
+        let size = [image.height() as usize, image.width() as usize];
+        let grid = card.sees_own_pixels().then(|| self.tiles.grid(&self.objective, &self.model, size)).transpose()?;
+        let cover = grid.map(|grid| ("cover".to_owned(), json!(grid.words())));
         Ok(Prediction {
             files: vec![("mask", mask_png(&mask, &card.palette)?), ("overlay", png_bytes(&overlay)?)],
             text: text.join(", "),
-            json: json.into_iter().collect(),
+            json: json.into_iter().chain(cover).collect(),
         })
     }
 }
 
 impl Predictor for SegmentPredictor {
+    fn note(&self) -> Option<String> {
+        self.objective.card().sees_own_pixels().then(|| self.tiles.bound())
+    }
+
     fn writes(&self) -> bool {
         true
     }

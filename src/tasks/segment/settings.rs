@@ -1,6 +1,8 @@
 //! Settings of segmentation.
 
 use super::metrics::ClassWeighting;
+use super::scale::ScaleRange;
+use crate::data::Crops;
 use crate::nn::{Decoder, Encoder, Network, ResNetDepth, ResNetSeg, ResNetUNet, UNet, Up};
 use crate::run::ImageSize;
 use crate::run::image_size::{MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
@@ -56,6 +58,13 @@ task_settings! {
         /// Masks have two classes: values below N, and values from N on; JPEG masks are read too [default: none]
         #[value("N")]
         mask_threshold: usize,
+        /// Train on random crops of this size from pictures at their own size, in pixels; validation, eval, compare and predict then
+        /// take whole pictures of any size [default: none]
+        #[value("HxW")]
+        crop: ImageSize,
+        /// Tiles of pictures that are too large for memory, beside --crop [default: the largest within 512 MiB]
+        #[value("HxW")]
+        tile: ImageSize,
     }
     values {
         /// Network to train [default: unet]
@@ -91,6 +100,9 @@ task_settings! {
         /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square; `auto` keeps the proportions of the
         /// data's pictures, at about as many pixels as 96x128, the size of built-in scenes [default: auto]
         image_size: ImageSize = ImageSize::AUTO,
+        /// Range of the random factor that scales pictures before --crop, such as 0.5..2 [default: 1..1]
+        #[value("MIN..MAX")]
+        scale: ScaleRange = ScaleRange::ONE,
     }
 }
 
@@ -114,9 +126,26 @@ impl SegmentConfig {
         rule.effect("skips", &self.skips, unet, of_unet)?;
         rule.effect("decoder", &self.decoder.name(), !unet, Needs::OneOf("model", WITH_DECODER))?;
         rule.effect("class_weights", &self.class_weights.name(), !dice, Needs::OneOf("loss", &["ce", "ce+dice"]))?;
+        if let Some(crop) = self.crop {
+            let fits = !crop.is_auto() && crop.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
+            rule.range("crop", &crop, fits, "sides of 5 to 8192 pixels")?;
+        }
+        if let Some(tile) = self.tile {
+            rule.range("tile", &tile, !tile.is_auto() && tile.within(1, MAX_IMAGE_SIZE), "sides of 1 to 8192 pixels")?;
+            rule.effect("tile", &tile, self.crop.is_some(), Needs::Set("crop"))?;
+        }
+        rule.effect("scale", &self.scale, self.crop.is_some(), Needs::Set("crop"))?;
         let size = self.image_size;
+        rule.effect("image_size", &size, self.crop.is_none(), Needs::Unset("crop"))?;
         let fits = size.is_auto() || size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
         rule.range("image_size", &size, fits, "sides of 5 to 8192 pixels, or auto")
+    }
+
+    /// How training crops are cut, if they are.
+    pub(super) fn crops(&self) -> Option<Crops> {
+        let crops =
+            |crop: ImageSize| Crops { size: (crop.height, crop.width), scale: self.scale.0, seed: Some(self.seed) };
+        self.crop.map(crops)
     }
 
     /// The network for a number of classes.

@@ -2,7 +2,7 @@
 
 use shadegrad::interop::safetensors::TensorData;
 use shadegrad::run::TRAIN_ACCURACY;
-use shadegrad::tasks::segment::{MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU};
+use shadegrad::tasks::segment::{MEAN_IOU, OWN_MEAN_IOU, PIXEL_ACCURACY, WEIGHTED_IOU};
 
 use super::scenes::{CLASSES, TINY, VOID, is_a_figure, mask, scene, write, write_photos};
 use crate::support::Place;
@@ -53,7 +53,8 @@ fn a_segmentation_run_works_with_every_verb() {
     let told = place.run(&format!("train segment --data set {TINY} {flags}")).fine();
     told.printed(&[
         "24 training and 7 validation images",
-        "3 classes, from classes.toml: ground, disc, bar",
+        "classes: 3, from classes.toml",
+        "masks:   ground (value 0), disc (value 1), bar (value 2)",
         "epoch 12/12",
     ])
     .printed(&["best validation mean IoU", "run/best.safetensors", "samples.png", "iou.csv"]);
@@ -256,4 +257,44 @@ fn the_training_loss_ignores_images_without_counted_pixels() {
     };
     let (some, known) = (loss("some"), loss("known"));
     assert!(known > 0.1 && (some - known).abs() < 1e-6, "{some} for {known}");
+}
+
+/// A model trained on crops takes pictures of any size: its scores are those of the masks that `predict` writes.
+#[test]
+fn a_model_of_crops_takes_pictures_at_their_own_size() {
+    let place = Place::new();
+    write(&place, "set", [6, 3]);
+    for (index, size) in [(100, (61, 38)), (101, (33, 50))] {
+        scene(index, size).save(place.path(&format!("set/val/images/{index}.png"))).expect("writes an image");
+        mask(index, size).save(place.path(&format!("set/val/masks/{index}.png"))).expect("writes a mask");
+    }
+    let net = "--base 2 --depth 1 --batch-size 2 --device cpu --epochs 1 --lr 0.02";
+    let flags = format!("--data set --crop 24x20 --scale 0.8..1.5 {net}");
+    place.run(&format!("train segment {flags} --out run")).fine().printed(&["crops:   24x20 from pictures"]);
+    place.run("train segment --config run/config.toml --out again").fine();
+    assert_eq!(place.bytes("run/best.safetensors"), place.bytes("again/best.safetensors"));
+    place.run("predict run set/val/images --out masks --device cpu").fine();
+    let mut counts = Counts::default();
+    for (index, size) in [(100, (61, 38)), (101, (33, 50)), (102, (32, 32))] {
+        let (predicted, own) = written(&place, &format!("masks/{index}-mask.png"));
+        assert_eq!(own, size);
+        let truth = mask(index, size);
+        let known = truth.iter().zip(&predicted).filter(|(t, _)| **t != VOID);
+        known.for_each(|(&t, &p)| counts[usize::from(t)][usize::from(p)] += 1);
+    }
+    let mean = ious(&counts).iter().sum::<f64>() / 3.0;
+    let eval = place.run("eval run --device cpu").fine().number_before(", weighted IoU");
+    let trained = place.metrics("run")[0].score(&MEAN_IOU).expect("a score");
+    assert!((eval - mean).abs() < 5.1e-5 && (trained - mean).abs() < 1e-9, "{mean} {eval} {trained}");
+    // Tiles see nearly what the whole picture shows.
+    let tiled = place.run("eval run --device cpu --tile 32x16").fine().number_before(", weighted IoU");
+    assert!((tiled - mean).abs() < 0.1 && tiled > 0.0, "{tiled} for {mean}");
+    place.run(&format!("train segment --data set --image-size 16x24 {net} --out small")).fine();
+    let row = place.metrics("small").remove(0);
+    assert!(row.score(&OWN_MEAN_IOU).is_some() && row.score(&MEAN_IOU).is_some(), "{row:?}");
+    let told = place.run("compare run small --device cpu --out side").fine();
+    told.printed(&["own-size mean IoU", "run at the pictures' own size, small at 16x24"]);
+    place.run("eval small --device cpu --tile 32").refused(&["--tile 32x32", "trained with --crop"]);
+    place.run(&format!("train segment {flags} --image-size 32 --out no")).refused(&["--image-size", "beside --crop"]);
+    place.run("train segment --scale 0.5..2 --out no").refused(&["--scale 0.5..2: no effect without --crop"]);
 }

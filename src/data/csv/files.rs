@@ -1,0 +1,98 @@
+//! The search for the image files that a table names.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::data::listing::Walk;
+use crate::data::lists::{Index, Match};
+use crate::data::{DataError, Hints, names};
+
+/// The image files that a table can name.
+pub(in crate::data) struct Files {
+    folder: PathBuf,
+    /// The images below the folder. They are listed once a name is not directly the path of a file.
+    indexed: Option<(Index, Vec<PathBuf>)>,
+    /// Whether rows are looked up in `indexed`.
+    by_index: bool,
+}
+
+impl Files {
+    /// The files that the table at `table` names: relative to its folder, or to the root that `hints` have.
+    ///
+    /// # Errors
+    /// Where that root is no folder.
+    pub fn of_table(table: &Path, hints: &Hints) -> Result<Self, DataError> {
+        if let Some(root) = &hints.image_root {
+            crate::data::require_folder(root)?;
+        }
+        let folder = hints.image_root.as_deref().or(table.parent()).unwrap_or(Path::new(""));
+        Ok(Self { folder: folder.to_path_buf(), indexed: None, by_index: false })
+    }
+
+    fn is_file(&self, name: &str) -> bool {
+        !name.is_empty() && self.folder.join(name).is_file()
+    }
+
+    fn index(&mut self) -> Result<&Index, DataError> {
+        if self.indexed.is_none() {
+            let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
+            let images = Walk::below(folder)?.images;
+            self.indexed = Some((Index::new(folder, images.iter().map(PathBuf::as_path)), images));
+        }
+        Ok(&self.indexed.as_ref().expect("was just made").0)
+    }
+
+    /// Whether `name` stands for a file, directly or by the index.
+    pub(super) fn names(&mut self, name: &str) -> Result<bool, DataError> {
+        Ok(self.is_file(name) || self.index()?.find(name) != Match::None)
+    }
+
+    /// Whether most of `values` are paths of files.
+    pub(super) fn are_paths(&self, values: &[&str]) -> bool {
+        2 * values.iter().filter(|name| self.is_file(name)).count() > values.len()
+    }
+
+    /// Whether most of `values` stand for files of the index.
+    pub(super) fn are_indexed(&mut self, values: &[&str]) -> Result<bool, DataError> {
+        let index = self.index()?;
+        Ok(2 * values.iter().filter(|name| index.find(name) != Match::None).count() > values.len())
+    }
+
+    /// Lists the images below the folder if one of `names`, those of all rows, is directly the path of no file.
+    ///
+    /// # Errors
+    /// Where a folder cannot be listed.
+    pub fn list_for<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Result<(), DataError> {
+        let names: Vec<&str> = names.collect();
+        self.by_index = names.par_iter().any(|name| !self.is_file(name));
+        if self.by_index {
+            self.index()?;
+        }
+        Ok(())
+    }
+
+    /// The remark that names were found in another case than their files have.
+    pub fn note(&self) -> Option<String> {
+        self.indexed.as_ref()?.0.note()
+    }
+
+    /// The file that `name` stands for, after [`Files::list_for`]. A name that stands for none is taken as a path below the folder, and reported as
+    /// missing once images are read.
+    ///
+    /// # Errors
+    /// Where several files have that name, in words.
+    pub fn path(&self, name: &str) -> Result<PathBuf, String> {
+        if let (true, Some((index, images))) = (self.by_index, &self.indexed) {
+            match index.find(name) {
+                Match::One(at) => return Ok(images[at].clone()),
+                Match::Several(a, b) => {
+                    let [a, b] = [a, b].map(|at| images[at].display());
+                    return Err(format!("'{}' may be {a} or {b}; write the path of one", names::shortened(name)));
+                }
+                Match::None => {}
+            }
+        }
+        Ok(self.folder.join(name))
+    }
+}

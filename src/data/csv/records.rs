@@ -1,0 +1,158 @@
+//! The records of a table, without the lines that tools write before it.
+//!
+//! | line before the first row | reading |
+//! |---|---|
+//! | `sep=;` | Excel's line with the delimiter |
+//! | `# exported in May` | a remark |
+//! | `# path,label` before a line without names of columns | the names of the columns |
+//! | `#1.jpg,cat` | a row: `#` without a blank, in a line with a delimiter, starts a name |
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use ::csv::{Position, ReaderBuilder, StringRecord};
+
+use super::columns::PATH_NAMES;
+use crate::data::listing::is_image;
+use crate::data::{DataError, names};
+
+/// Longest field of a table, in bytes: the longest path of Linux.
+const LONGEST_FIELD: usize = 4096;
+
+/// Delimiters in the order in which they are tried. Spreadsheets of many countries write semicolons, some tools tabs.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// The text of a table. Lines before the table are empty, so that the numbers of its lines are those of the file.
+pub(in crate::data) struct TableText<'a> {
+    table: &'a Path,
+    text: Cow<'a, str>,
+    /// The delimiter that Excel's line declares.
+    declared: Option<u8>,
+}
+
+impl<'a> TableText<'a> {
+    /// The text of the file at `table`.
+    pub fn new(table: &'a Path, text: &'a str) -> Self {
+        let mut lines = text.split_inclusive('\n').peekable();
+        let (mut before, mut length, mut names, mut declared) = (0, 0, None, None);
+        while let Some(line) = lines.next() {
+            let declaration = if before == 0 { delimiter_of(line) } else { None };
+            if declaration.is_none() && !line.trim().is_empty() && !is_remark(line) {
+                break;
+            }
+            declared = declared.or(declaration);
+            (before, length) = (before + 1, length + line.len());
+            names = names_of_columns(line).filter(|_| lines.peek().is_none_or(|next| !names_a_path(next)));
+        }
+        let text = match names {
+            _ if before == 0 => text.into(),
+            None => ("\n".repeat(before) + &text[length..]).into(),
+            Some(names) => ("\n".repeat(before - 1) + names + "\n" + &text[length..]).into(),
+        };
+        Self { table, text, declared }
+    }
+
+    /// Delimiters that the first line may have; at least one.
+    pub fn delimiters(&self) -> Vec<u8> {
+        if let Some(declared) = self.declared {
+            return vec![declared];
+        }
+        let first = self.text.lines().find(|line| !line.is_empty()).unwrap_or_default();
+        let found: Vec<u8> = DELIMITERS.into_iter().filter(|delimiter| first.as_bytes().contains(delimiter)).collect();
+        if found.is_empty() { vec![DELIMITERS[0]] } else { found }
+    }
+
+    /// The records by the first of the possible delimiters.
+    ///
+    /// # Errors
+    /// As of [`TableText::records_by`].
+    pub fn records(&self) -> Result<Vec<StringRecord>, DataError> {
+        self.records_by(self.delimiters()[0])
+    }
+
+    /// The records, cut at `delimiter`.
+    ///
+    /// # Errors
+    /// Where the text is no CSV, or a field has more than 4096 bytes.
+    pub fn records_by(&self, delimiter: u8) -> Result<Vec<StringRecord>, DataError> {
+        let mut reader = ReaderBuilder::new();
+        reader.has_headers(false).flexible(true).delimiter(delimiter).trim(::csv::Trim::All);
+        let records: Result<Vec<StringRecord>, _> = reader.from_reader(self.text.as_bytes()).into_records().collect();
+        let records = records.map_err(|e| DataError::malformed(self.table, format!("is no readable CSV: {e}")))?;
+        let long = |record: &'_ StringRecord| record.iter().position(|field| field.len() > LONGEST_FIELD);
+        match records.iter().find_map(|record| Some((record, long(record)?))) {
+            None => Ok(records),
+            Some((record, at)) => {
+                let problem = format!(
+                    "a field has {} bytes, more than the {LONGEST_FIELD} that names of files and classes may have; is a \
+                     quotation mark missing? It starts with '{}'",
+                    record[at].len(),
+                    names::shortened(&record[at])
+                );
+                let line = record.position().map_or(0, Position::line);
+                Err(DataError::CsvRow { path: self.table.to_path_buf(), line, problem })
+            }
+        }
+    }
+}
+
+/// The delimiter of Excel's first line.
+fn delimiter_of(line: &str) -> Option<u8> {
+    let line = line.trim_end_matches('\n').trim_matches('"');
+    let mark = line.get(..4).filter(|start| start.eq_ignore_ascii_case("sep=")).map(|_| &line.as_bytes()[4..]);
+    if let Some([mark]) = mark { Some(*mark).filter(|mark| DELIMITERS.contains(mark)) } else { None }
+}
+
+/// The fields of a line without regard to quotation marks.
+fn fields(line: &str) -> impl Iterator<Item = &str> {
+    line.split([',', ';', '\t', '|']).map(|field| field.trim().trim_matches('"'))
+}
+
+fn is_remark(line: &str) -> bool {
+    let Some(text) = line.strip_prefix('#') else { return false };
+    let is_name = fields(line).next().is_some_and(|first| is_image(Path::new(first)));
+    let is_text = text.trim().is_empty() || text.starts_with([' ', '\t', '#']) || fields(line).count() == 1;
+    (is_text && !is_name) || names_of_columns(line).is_some()
+}
+
+/// The names of columns after the `#` of a line.
+fn names_of_columns(line: &str) -> Option<&str> {
+    let names = line.strip_prefix('#')?.trim();
+    (fields(names).count() > 1 && names_a_path(names)).then_some(names)
+}
+
+fn names_a_path(line: &str) -> bool {
+    fields(line).any(|field| PATH_NAMES.iter().any(|known| known.eq_ignore_ascii_case(field)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Vec<String>, u64) {
+        let records = TableText::new(Path::new("t.csv"), text).records().unwrap();
+        let line = records[0].position().unwrap().line();
+        (records.iter().map(|record| record.iter().collect::<Vec<_>>().join("+")).collect(), line)
+    }
+
+    #[test]
+    fn lines_before_a_table_are_no_rows() {
+        for (text, rows, line) in [
+            ("a.jpg,cat\n", &["a.jpg+cat"] as &[_], 1),
+            ("sep=;\na,b.jpg;cat\n", &["a,b.jpg+cat"], 2),
+            ("\"SEP=|\"\na,b.jpg|cat;dog\n", &["a,b.jpg+cat;dog"], 2),
+            ("# one, two\n#\n\npath;label\na.jpg;cat\n", &["path+label", "a.jpg+cat"], 4),
+            ("#made today\na.jpg,cat\n", &["a.jpg+cat"], 2),
+            ("# path, label\na.jpg,cat\n", &["path+label", "a.jpg+cat"], 1),
+            ("#path,label\na.jpg,cat\n", &["path+label", "a.jpg+cat"], 1),
+            ("# path, then label\npath,label\na.jpg,cat\n", &["path+label", "a.jpg+cat"], 2),
+            ("#1.jpg,cat\n#2.jpg,dog\n", &["#1.jpg+cat", "#2.jpg+dog"], 1),
+            ("# 1.jpg,cat\n", &["# 1.jpg+cat"], 1),
+            ("#1,cat\n#2,dog\n", &["#1+cat", "#2+dog"], 1),
+            ("sep=x,cat\n", &["sep=x+cat"], 1),
+        ] {
+            assert_eq!(read(text), (rows.iter().map(ToString::to_string).collect(), line), "{text}");
+        }
+        assert!(TableText::new(Path::new("t.csv"), "# only\n").records().unwrap().is_empty());
+    }
+}

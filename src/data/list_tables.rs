@@ -1,0 +1,79 @@
+//! Lists of parts that are tables or JSON, where there are none as text.
+//!
+//! | file | reading |
+//! |---|---|
+//! | `train.csv`, `val.tsv` | the columns that name files: one of images, or one of images and one of masks |
+//! | `train.json` | an array of names |
+
+use std::path::{Path, PathBuf};
+
+use super::csv::TableText;
+use super::listing::Walk;
+use super::lists::{self, Index, ListFile, Match};
+use super::parts::Part;
+use super::text::read_text;
+use super::{DataError, names};
+
+/// The lists of the set at `root`: of text as of [`lists::find`], else tables and arrays named after a part.
+///
+/// # Errors
+/// Where a list cannot be read, a part has two lists, or a table names no file of the set.
+pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
+    let lists = lists::find(root)?;
+    if !lists.is_empty() {
+        return Ok(lists);
+    }
+    let named = lists::first_of(root, |folder| lists::named_after_parts(folder, &["csv", "tsv", "json"]))?;
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let images = Walk::below(root)?.images;
+    let index = Index::new(root, images.iter().map(PathBuf::as_path));
+    let read = |(part, path): (Part, PathBuf)| match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("json") => of_array(&path, part),
+        _ => of_table(&path, part, &index).map(Some),
+    };
+    named.into_iter().filter_map(|list| read(list).transpose()).collect()
+}
+
+/// An array of names; `None` for JSON of another form.
+fn of_array(path: &Path, part: Part) -> Result<Option<ListFile>, DataError> {
+    let text = read_text(path)?;
+    let Ok(names) = serde_json::from_str::<Vec<String>>(&text) else { return Ok(None) };
+    let lines = names.into_iter().enumerate().map(|(at, name)| (at + 1, name)).collect();
+    Ok(Some(ListFile { path: path.to_path_buf(), part, lines }))
+}
+
+/// The columns of a table that name files of `index`, with tabs between them.
+fn of_table(path: &Path, part: Part, index: &Index) -> Result<ListFile, DataError> {
+    let records = TableText::new(path, &read_text(path)?).records()?;
+    let is_file = |name: &str| index.find(name) != Match::None;
+    let width = records.iter().map(::csv::StringRecord::len).max().unwrap_or(0);
+    let names_files = |column: &usize| {
+        let named = records.iter().filter(|record| record.get(*column).is_some_and(is_file)).count();
+        // All rows but the header, or most of them: the others are reported.
+        2 * named >= records.len().max(1)
+    };
+    let columns: Vec<usize> = (0..width).filter(names_files).take(2).collect();
+    if columns.is_empty() {
+        let first = records.first().map(|record| record.iter().collect::<Vec<_>>().join(",")).unwrap_or_default();
+        let problem = format!(
+            "has the name of a list of a part, but no column names files of this set (its first line is '{}'); correct the \
+             names, or rename the file if it is no list",
+            names::shortened(&first)
+        );
+        return Err(DataError::malformed(path, problem));
+    }
+    let fields = |record: &::csv::StringRecord| -> Vec<String> {
+        columns.iter().filter_map(|&column| record.get(column)).map(str::to_string).collect()
+    };
+    let is_header = |fields: &[String]| fields.iter().all(|field| !is_file(field) && !field.contains('.'));
+    let mut lines = Vec::new();
+    for (at, record) in records.iter().enumerate() {
+        let (line, fields) = (record.position().map_or(0, ::csv::Position::line), fields(record));
+        if at > 0 || !is_header(&fields) {
+            lines.push((line as usize, fields.join("\t")));
+        }
+    }
+    Ok(ListFile { path: path.to_path_buf(), part, lines })
+}

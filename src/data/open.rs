@@ -1,0 +1,111 @@
+//! Opens data sets in the format that fits: the one place that knows both the formats and the kinds of sets.
+
+use std::path::Path;
+
+use super::decisions::{ClassReading, Decisions};
+use super::formats::{self, Entry};
+use super::multilabel::{MultiLabelSplits, require_every_class, rows};
+use super::segmentation::{self, SegmentationSplits};
+use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, csv, names, require_folder};
+
+/// Opens the classification data set at `path`, in the format that [`formats()`](super::formats()) recognizes there.
+/// `path` may also be a table of paths and labels.
+///
+/// Class names are sorted (numbers by value), and all parts share one class list. A class that the validation or test
+/// part lacks is noted in [`Splits::decisions`].
+///
+/// # Errors
+/// The message names the path, its content and the expectation.
+pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+    let [of_table, of_folder] = [csv::open, csv::open_folder];
+    let (mut splits, evidence) = open(path, options, formats::classes, of_table, of_folder)?;
+    decide(&mut splits.decisions, evidence, splits.format, splits.train.class_names());
+    Ok(splits)
+}
+
+/// Opens the multi-label data set at `path`, in the format that [`formats()`](super::formats()) recognizes there. The path
+/// may also be that of a table.
+///
+/// | format | how labels are written |
+/// |---|---|
+/// | CSV with a list column | a table of path,labels: `a.jpg,"car, tree"`; labels are separated by `;`, `,`, `\|` or spaces |
+/// | CSV of path,label | a table with a row for each label of an image |
+/// | CSV with 0/1 columns | a table of path and one column per class |
+/// | class folders | `train/CLASS/*.png` with `val/` or `test/` beside it, or `CLASS/*.png` split by seed; an image is in the folder of each of its classes, as a link or as a copy of the same name |
+///
+/// Paths in a table are those of [`open_classification`]. A table may have a column `split` of `train`, `val` and `test`.
+/// Class names are sorted (numbers by value), or have the order of the 0/1 columns, or that of a `classes.txt` beside the
+/// table. All parts share the class list. Each class needs a training image.
+///
+/// # Errors
+/// The message names the path, its content and the expectation. Ambiguous data is refused with both readings.
+pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
+    let of_folder = |root: &Path, options: &OpenOptions| rows::open(&csv::only_table(root)?, options);
+    let (mut splits, evidence) = open(path, options, formats::labels, rows::open, of_folder)?;
+    require_every_class(&splits.train, path)?;
+    decide(&mut splits.decisions, evidence, splits.format, splits.train.class_names());
+    Ok(splits.noted())
+}
+
+/// Opens the segmentation data set at `path`, in the format that [`formats()`](super::formats()) recognizes there.
+///
+/// Classes come from a file in the folder (`classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,
+/// `labelmap.txt`, `class_names.txt` or `codes.txt`), else from the format, else from the values in the masks.
+/// [`ClassList`](super::ClassList) has the source.
+///
+/// # Errors
+/// The message names the path, its content and the expectation, and every incomplete pair unless `skip_bad`.
+pub fn open_segmentation(path: &Path, options: &SetOptions) -> Result<SegmentationSplits, DataError> {
+    open_with(path, options, &mut Vec::new())
+}
+
+/// [`open_segmentation`] with the faults of pairs, also where it fails.
+pub(super) fn open_with(
+    path: &Path,
+    options: &SetOptions,
+    faults: &mut Vec<BadImage>,
+) -> Result<SegmentationSplits, DataError> {
+    options.checked_val_split()?;
+    require_folder(path)?;
+    let (format, evidence) = formats::choose(path, formats::masks)?
+        .ok_or_else(|| DataError::malformed(path, "no pairs of image and mask found"))?;
+    let mut found = format.open(path, options)?;
+    found.format = if found.format.is_empty() { format.name() } else { found.format };
+    found.decisions.evidence = evidence.seen;
+    segmentation::complete(path, found, options, faults)
+}
+
+/// Opens the table or the folder at `path`. A folder is read in the format with the strongest evidence, or by its table
+/// where the hints are about columns. The second value is the evidence.
+fn open<T: 'static>(
+    path: &Path,
+    options: &OpenOptions,
+    pick: impl Fn(&Entry) -> Option<&'static formats::Dyn<T, OpenOptions>>,
+    of_table: impl Fn(&Path, &OpenOptions) -> Result<T, DataError>,
+    of_folder: impl Fn(&Path, &OpenOptions) -> Result<T, DataError>,
+) -> Result<(T, Vec<String>), DataError> {
+    options.checked_val_split()?;
+    let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
+    if !metadata.is_dir() {
+        let opened =
+            if csv::is_table(path) { of_table(path, options) } else { Err(DataError::NotAFolder(path.into())) };
+        return Ok((opened?, Vec::new()));
+    }
+    if options.hints.are_of_a_table() {
+        return Ok((of_folder(path, options)?, Vec::new()));
+    }
+    let (format, evidence) = formats::choose(path, pick)?
+        .ok_or_else(|| DataError::EmptyFolder { path: path.into(), found: "nothing known".into() })?;
+    Ok((format.open(path, options)?, evidence.seen))
+}
+
+/// Records the format and the classes.
+fn decide(decisions: &mut Decisions, evidence: Vec<String>, format: &str, classes: &[String]) {
+    decisions.evidence = evidence;
+    decisions.format = format.into();
+    decisions.classes = ClassReading::named(classes);
+    decisions.notes.extend(names::case_twins(classes).map(|(a, b)| {
+        let [a, b] = [a, b].map(names::one_line);
+        format!("the classes '{a}' and '{b}' differ in case alone; give both one name if they are the same")
+    }));
+}

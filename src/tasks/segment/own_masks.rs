@@ -1,0 +1,36 @@
+//! Masks at their own size, for scores at that size.
+
+use std::sync::Arc;
+
+use image::GrayImage;
+
+use crate::data::{DataError, Kept, PreparedPairs};
+use crate::run::card::ModelCard;
+
+/// Bytes of masks that are kept; further ones are decoded at each use.
+const BUDGET: u64 = 512 << 20;
+
+/// Masks of a prepared set at their own size.
+pub(super) struct OwnMasks {
+    pairs: Arc<PreparedPairs>,
+    kept: Kept<GrayImage>,
+}
+
+impl OwnMasks {
+    /// The masks of `pairs`, if a model sees pictures at their own sizes, or one has another size than the images that it sees.
+    pub fn beside(pairs: &Arc<PreparedPairs>, card: &ModelCard) -> Option<Arc<Self>> {
+        let seen = (card.image_size[0] as u32, card.image_size[1] as u32);
+        let differ = || (0..pairs.len()).any(|index| pairs.own_size(index) != seen);
+        (card.sees_own_pixels() || differ())
+            .then(|| Arc::new(OwnMasks { pairs: Arc::clone(pairs), kept: Kept::new(pairs.len(), BUDGET) }))
+    }
+
+    /// The mask of pair `index`.
+    ///
+    /// # Errors
+    /// When it is not kept and its file can no longer be read.
+    pub fn get(&self, index: usize) -> Result<Arc<GrayImage>, DataError> {
+        let bytes = |mask: &GrayImage| u64::from(mask.width()) * u64::from(mask.height());
+        self.kept.get(index, bytes, || self.pairs.dataset().mask(self.pairs.original_index(index)))
+    }
+}

@@ -1,0 +1,268 @@
+//! Tables, lists, names and annotations as other programs write them.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use shadegrad::data::{DataError, Hints, OpenOptions, SetOptions, Why, open_images};
+
+use super::{HEIGHT, WIDTH, pairs, save_grey, segmentation, stripes, write};
+use crate::{class_folders, open, picture, refused, save, temp};
+
+const SIX: [&str; 6] = ["0", "1", "2", "3", "4", "5"];
+
+/// `train.csv` and `val.csv` are the parts of one set. A table without labels, or of another name, is left out.
+#[test]
+fn tables_of_the_parts_are_one_set() {
+    let dir = temp();
+    class_folders(&dir.path().join("img"), &["a", "b"], 6);
+    let table = |rows: &[usize]| -> String {
+        let of = |class: &str| -> String { rows.iter().map(|k| format!("{class}/{k},{class}\n")).collect() };
+        format!("id,label\n{}{}", of("a"), of("b"))
+    };
+    write(&dir.path().join("train.csv"), table(&[0, 1, 2, 3]));
+    write(&dir.path().join("val.csv"), table(&[4]));
+    write(&dir.path().join("test.csv"), "id\na/5\nb/5\n");
+    write(&dir.path().join("sample_submission.csv"), table(&[5]));
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.test.is_none()), (8, 2, true));
+    assert_eq!(splits.decisions.split, "by the tables train.csv, val.csv");
+    let why: Vec<&Why> = splits.decisions.left_out.iter().map(|one| &one.why).collect();
+    assert_eq!(why, [&Why::NoPart, &Why::UnlabeledTest]);
+    // Without a validation table the training rows are divided; a test table with labels is one.
+    fs::remove_file(dir.path().join("val.csv")).unwrap();
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.train.len() + splits.val.len(), splits.by_seed), (8, true));
+    write(&dir.path().join("test.csv"), table(&[5]));
+    assert_eq!(open(dir.path()).unwrap().val.len(), 2);
+    // Hints about columns are for all tables.
+    let hints = Hints { label_column: Some("label".into()), ..Hints::default() };
+    let options = OpenOptions { hints, ..OpenOptions::default() };
+    assert_eq!(shadegrad::data::open_classification(dir.path(), &options).unwrap().val.len(), 2);
+    fs::rename(dir.path().join("train.csv"), dir.path().join("rows.csv")).unwrap();
+    refused(open(dir.path()), &["several tables"]);
+}
+
+/// An image with two labels in a table of one label an image, and labels that are lists.
+#[test]
+fn rows_that_contradict_are_refused() {
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 3);
+    let table = |rows: &str| {
+        let path = dir.path().join("t.csv");
+        write(&path, format!("path,label,split\n{rows}a/1,x,train\nb/0,y,train\nb/1,y,val\na/2,x,val\n"));
+        open(&path)
+    };
+    refused(table("a/1.png,y,train\n"), &["line 3", "line 2", "'y' there, 'x' here"]);
+    assert_eq!(table("a/1.png,x,val\n").unwrap().val.len(), 3, "a check reports it");
+    let splits = table("a/1.png,x,train\n").unwrap();
+    assert_eq!((splits.train.len(), splits.val.len()), (2, 2));
+    assert_eq!(splits.decisions.notes[1], "1 lines repeat an earlier line and count once");
+    write(&dir.path().join("t.csv"), "path,label\na/0,\"['x', 'z']\"\na/1,\"['x']\"\nb/0,['y']\nb/1,['y']\n");
+    refused(open(&dir.path().join("t.csv")), &["['x', 'z']", "multi-label"]);
+    write(&dir.path().join("t.csv"), "path,label,fold\na/0,x,1\na/1,x,2\nb/0,y,1\nb/1,y,2\n");
+    let notes = open(&dir.path().join("t.csv")).unwrap().decisions.notes;
+    assert_eq!(notes, ["files in column 'path', labels in column 'label'; not used: 'fold'"]);
+}
+
+/// Names of classes that may be one name, and numbers with a fraction.
+#[test]
+fn class_names_that_may_be_one_are_named() {
+    let dir = temp();
+    class_folders(dir.path(), &["2.5", "10.0", "1.0"], 2);
+    assert_eq!(open(dir.path()).unwrap().train.class_names(), ["1.0", "2.5", "10.0"]);
+    class_folders(dir.path(), &["01"], 2);
+    refused(open(dir.path()), &["'01' and '1.0'", "same number"]);
+    let dir = temp();
+    class_folders(dir.path(), &["cat", "dog"], 2);
+    let table = dir.path().join("t.csv");
+    write(&table, "path,label\ncat/0,Cat\ncat/1,cat\ndog/0,dog\ndog/1,dog\n");
+    let notes = open(&table).unwrap().decisions.notes;
+    assert_eq!(notes[1], "the classes 'Cat' and 'cat' differ in case alone; give both one name if they are the same");
+    write(&table, "path,label\ncat/0,1\ncat/1,1.0\ndog/0,2\ndog/1,2\n");
+    refused(open(&table), &["'1' and '1.0'", "same number"]);
+}
+
+/// Folders of class folders: the outer folders are the classes, which is noted, and a lone one is no class.
+#[test]
+fn nested_class_folders_are_named() {
+    let dir = temp();
+    class_folders(&dir.path().join("fold1"), &["a", "b"], 2);
+    class_folders(&dir.path().join("fold2"), &["a", "b"], 2);
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["fold1", "fold2"]);
+    assert!(splits.decisions.notes[0].contains("fold1/a/: the outer folders are the classes"), "{splits:?}");
+    fs::remove_dir_all(dir.path().join("fold2")).unwrap();
+    refused(open(dir.path()), &["one folder, fold1/, with 2 folders", "give the path of fold1/"]);
+}
+
+/// Tables and arrays that are lists, alone or of pairs.
+#[test]
+fn lists_may_be_tables_or_arrays() {
+    let of = |form: &str, names: &[&str]| names.iter().map(|name| form.replace("{}", name)).collect::<Vec<_>>();
+    for (kind, head, form) in [
+        ("csv", "image,mask\n", "images/{}.png,masks/{}.png\n"),
+        ("csv", "n,mask,image\n", "7,masks/{}.png,images/{}.png\n"),
+        ("tsv", "id\tkind\n", "{}\tx\n"),
+        ("csv", "", "images/{}.PNG\n"),
+        ("json", "", "images/{}.png"),
+    ] {
+        let dir = temp();
+        pairs(dir.path(), SIX, |_| stripes(&[0, 1, 2]));
+        for (part, names) in [("train", &SIX[..2]), ("val", &SIX[2..])] {
+            let lines = of(form, names);
+            let text = if kind == "json" { json!(lines).to_string() } else { format!("{head}{}", lines.concat()) };
+            write(&dir.path().join(format!("{part}.{kind}")), text);
+        }
+        let splits = segmentation(dir.path()).unwrap_or_else(|e| panic!("{form}: {e}"));
+        assert_eq!((splits.train.len(), splits.val.len()), (2, 4), "{form}");
+        assert_eq!(splits.decisions.lists, [format!("train.{kind}"), format!("val.{kind}")]);
+        let alone = open_images(&dir.path().join("images"), &SetOptions::default()).unwrap();
+        assert!(alone.by_seed);
+    }
+    let dir = temp();
+    pairs(dir.path(), SIX, |_| stripes(&[0, 1, 2]));
+    write(&dir.path().join("train.csv"), "x,y\nu,v\nw,z\n");
+    refused(segmentation(dir.path()), &["train.csv", "no column names files", "x,y"]);
+}
+
+/// Pairs whose names differ in case, and two images of one name.
+#[test]
+fn pairs_of_names_in_another_case() {
+    let dir = temp();
+    for k in 0..4 {
+        save(&dir.path().join(format!("images/IMG_{k}.PNG")), &picture(WIDTH, HEIGHT, k));
+        save_grey(&dir.path().join(format!("masks/img_{k}.png")), &stripes(&[0, 1]));
+    }
+    let splits = segmentation(dir.path()).unwrap();
+    assert_eq!(splits.train.len() + splits.val.len(), 4);
+    assert_eq!(splits.decisions.notes, ["names of images and masks differ in case, such as IMG_0.PNG and img_0.png"]);
+    save(&dir.path().join("images/Img_0.PNG"), &picture(WIDTH, HEIGHT, 9));
+    refused(segmentation(dir.path()), &["img_0.png"]);
+    // Pascal VOC's layout: a list in another case, and a name that two images have.
+    let dir = temp();
+    for k in 0..4 {
+        save(&dir.path().join(format!("JPEGImages/F{k}.jpg")), &picture(WIDTH, HEIGHT, k));
+        save_grey(&dir.path().join(format!("SegmentationClass/F{k}.png")), &stripes(&[0, 1]));
+    }
+    write(&dir.path().join("ImageSets/Segmentation/train.txt"), "f0\nF1\n");
+    write(&dir.path().join("ImageSets/Segmentation/val.txt"), "F2 1\nF3\n");
+    let splits = segmentation(dir.path()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len()), (2, 2));
+    assert_eq!(splits.decisions.notes, ["listed names have another case than their files, such as 'f0' for 'F0.jpg'"]);
+    save(&dir.path().join("JPEGImages/F2.png"), &picture(WIDTH, HEIGHT, 9));
+    refused(segmentation(dir.path()), &["val.txt, line 1", "F2.jpg or F2.png"]);
+}
+
+/// A mask of stripes whose values are indices of `palette`.
+fn indexed(path: &Path, palette: &[[u8; 3]]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), WIDTH, HEIGHT);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette.concat());
+    encoder.write_header().unwrap().write_image_data(stripes(&[0, 1, 2]).as_raw()).unwrap();
+}
+
+/// Palettes that have the same colors at other values: the values or the colors may be the classes, and a list decides.
+#[test]
+fn palettes_that_differ_are_refused() {
+    let (black, red, green) = ([0, 0, 0], [255, 0, 0], [0, 255, 0]);
+    let set = |palettes: [[[u8; 3]; 3]; 2]| {
+        let dir = temp();
+        for k in 0..4 {
+            save(&dir.path().join(format!("images/{k}.png")), &picture(WIDTH, HEIGHT, k as u8));
+            indexed(&dir.path().join(format!("masks/{k}.png")), &palettes[k % 2]);
+        }
+        dir
+    };
+    let dir = set([[black, red, green], [black, green, red]]);
+    refused(segmentation(dir.path()), &["#00ff00 is value 2", "value 1 in", "colors", "classes.toml"]);
+    let list = |text: &str| {
+        write(&dir.path().join("classes.toml"), text);
+        let splits = segmentation(dir.path()).unwrap();
+        [&splits.train, &splits.val]
+            .map(|set| (0..set.len()).map(|i| set.mask(i).unwrap()[(WIDTH - 1, 0)].0[0]).sum::<u8>())
+    };
+    let classes = "classes = [\"a\", \"b\", \"c\"]\npalette = [[0, 0, 0], [255, 0, 0], [0, 255, 0]]\n";
+    assert_eq!(list(&format!("{classes}coding = \"value\"\n")).iter().sum::<u8>(), 8, "all are value 2");
+    assert_eq!(list(&format!("{classes}coding = \"color\"\n")).iter().sum::<u8>(), 6, "half are red");
+    // Other colors at all values, such as those of a tool's random palette: the values are the classes.
+    let dir = set([[black, red, green], [black, [9, 9, 9], [7, 0, 7]]]);
+    assert_eq!(segmentation(dir.path()).unwrap().train.classes().names.len(), 3);
+}
+
+/// A file of COCO's form with six pictures, changed by `edit`.
+fn coco(edit: impl Fn(&mut Value)) -> Result<shadegrad::data::SegmentationSplits, DataError> {
+    let dir = temp();
+    let mut images = Vec::new();
+    let mut annotations = Vec::new();
+    for k in 0..6 {
+        save(&dir.path().join(format!("images/{k}.png")), &picture(WIDTH, HEIGHT, k));
+        images.push(json!({"id": k, "file_name": format!("{k}.PNG"), "width": WIDTH, "height": HEIGHT}));
+        let polygon = [[5, 5, 25, 5, 25, 15, 5, 15]];
+        annotations.push(json!({"id": k, "image_id": k, "category_id": 1 + k % 2, "segmentation": polygon}));
+    }
+    let categories = json!([{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]);
+    let mut written = json!({"images": images, "annotations": annotations, "categories": categories});
+    edit(&mut written);
+    write(&dir.path().join("annotations.json"), written.to_string());
+    segmentation(dir.path())
+}
+
+fn each<'a>(written: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> {
+    written[key].as_array_mut().unwrap().iter_mut()
+}
+
+#[test]
+fn cocos_variants_are_read_or_named() {
+    let areas = |splits: &shadegrad::data::SegmentationSplits| -> usize {
+        let set = &splits.train;
+        (0..set.len()).map(|i| set.mask(i).unwrap().pixels().filter(|p| p.0[0] > 0).count()).sum::<usize>() / set.len()
+    };
+    let plain = coco(|_| ()).unwrap();
+    assert_eq!(areas(&plain), 200);
+    assert!(plain.decisions.notes.iter().any(|note| note.contains("another case")), "{:?}", plain.decisions.notes);
+    // Ids as texts in one place and numbers in another, ids of letters, sizes with a fraction of 0.
+    let texts = |written: &mut Value| {
+        each(written, "images").for_each(|one| one["id"] = one["id"].to_string().into());
+        each(written, "images").for_each(|one| one["width"] = f64::from(WIDTH).into());
+        each(written, "annotations").for_each(|one| one["category_id"] = format!("c{}", one["category_id"]).into());
+        each(written, "categories").for_each(|one| one["id"] = format!("c{}", one["id"]).into());
+    };
+    let splits = coco(texts).unwrap();
+    assert_eq!((areas(&splits), splits.train.classes().names.len()), (200, 3));
+    // Boxes with an empty list of polygons are boxes.
+    let boxes = |written: &mut Value| each(written, "annotations").for_each(|one| one["segmentation"] = json!([]));
+    refused(coco(boxes), &["6 annotations, all of them boxes"]);
+    let one_box = |written: &mut Value| written["annotations"][0]["segmentation"] = json!([]);
+    let notes = coco(one_box).unwrap().decisions.notes;
+    assert!(notes.iter().any(|note| note.contains("1 boxes without polygons")), "{notes:?}");
+    let panoptic = |written: &mut Value| {
+        written["annotations"] = json!([{"image_id": 0, "file_name": "0.png", "segments_info": []}]);
+    };
+    refused(coco(panoptic), &["annotations.json", "panoptic"]);
+    refused(coco(|written| written["images"][0]["width"] = json!(1.5)), &["annotations.json", "1.5"]);
+}
+
+#[test]
+fn yolos_images_without_text_are_noted() {
+    let dir = temp();
+    for k in 0..4 {
+        save(&dir.path().join(format!("images/{k}.png")), &picture(WIDTH, HEIGHT, k));
+        if k > 0 {
+            write(&dir.path().join(format!("labels/{k}.txt")), "0 0.1 0.1 0.6 0.1 0.6 0.5\n");
+        }
+    }
+    write(&dir.path().join("data.yaml"), "names: [cat]\n");
+    let notes = segmentation(dir.path()).unwrap().decisions.notes;
+    assert_eq!(notes, ["1 images have no text file, such as images/0.png: they are background alone"]);
+}
+
+#[test]
+fn a_table_of_colors_may_have_semicolons() {
+    let dir = temp();
+    pairs(dir.path(), SIX, |_| stripes(&[0, 1]));
+    write(&dir.path().join("class_dict.csv"), "name;r;g;b\nroad;0;0;0\ncar;1;1;1\n");
+    assert_eq!(segmentation(dir.path()).unwrap().train.classes().names, ["road", "car"]);
+}
