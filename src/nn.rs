@@ -19,6 +19,7 @@
 
 mod layers;
 pub(crate) mod list;
+mod mirrored;
 mod model;
 mod network;
 mod resnet;
@@ -32,6 +33,7 @@ pub use layers::{
     Mode, Upsample, WeightInit,
 };
 pub use list::{architecture, architectures, register};
+pub use mirrored::Averaged;
 pub use model::{Model, Outputs};
 pub use network::{Architecture, Network, Settings, Stages};
 pub use resnet::{ResNet, ResNetDepth, Stem};

@@ -147,6 +147,7 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(dice::dice_grad, "softmax_row", "label"),
     kernel!(metrics::argmax),
     kernel!(metrics::confusion),
+    kernel!(region::flip),
     kernel!(region::crop_pad),
     kernel!(region::concat),
     kernel!(resize::resize, "resize"),

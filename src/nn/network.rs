@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
+use super::mirrored::{self, Averaged};
 use super::{Mode, Model};
 use crate::graph::{Graph, GraphError, Value};
 use crate::setting::Setting;
@@ -52,6 +53,8 @@ pub struct Network {
     architecture: Architecture,
     outputs: usize,
     settings: Settings,
+    /// What is averaged with the prediction of the mirror image, in [`Mode::Eval`].
+    mirrored: Option<Averaged>,
     layers: Arc<dyn Model<Output = Value> + Send + Sync>,
 }
 
@@ -69,7 +72,7 @@ impl Network {
             _ => Settings::new(),
         };
         OUTPUTS.iter().for_each(|key| drop(settings.remove(*key)));
-        Network { architecture, outputs, settings, layers: Arc::new(layers) }
+        Network { architecture, outputs, settings, mirrored: None, layers: Arc::new(layers) }
     }
 
     /// The layers that settings describe, with defaults for what they do not name.
@@ -102,12 +105,25 @@ impl Network {
         &self.settings
     }
 
+    /// The same network whose predictions are averaged with those of the mirror images, in [`Mode::Eval`].
+    pub fn mirrored(self, averaged: Averaged) -> Self {
+        Network { mirrored: Some(averaged), ..self }
+    }
+
+    /// Whether [`Network::mirrored`] made it.
+    pub fn is_mirrored(&self) -> bool {
+        self.mirrored.is_some()
+    }
+
     /// Appends the network: x `[N,H,W,C]` to logits `[N,outputs]` for classes of images, else to `[N,H,W,outputs]`.
     ///
     /// # Errors
     /// When x does not fit.
     pub fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
-        self.layers.apply(g, x, mode)
+        match self.mirrored.filter(|_| mode == Mode::Eval) {
+            Some(averaged) => mirrored::append(g, x, averaged, |g, x| self.layers.apply(g, x, mode)),
+            None => self.layers.apply(g, x, mode),
+        }
     }
 }
 
@@ -115,7 +131,7 @@ impl Model for Network {
     type Output = Value;
 
     fn apply(&self, g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError> {
-        self.layers.apply(g, images, mode)
+        Network::apply(self, g, images, mode)
     }
 }
 
@@ -127,7 +143,8 @@ impl fmt::Debug for Network {
 
 impl PartialEq for Network {
     fn eq(&self, other: &Self) -> bool {
-        (self.name(), self.outputs, &self.settings) == (other.name(), other.outputs, &other.settings)
+        let parts = |network: &Self| (network.name(), network.outputs, network.mirrored);
+        parts(self) == parts(other) && self.settings == other.settings
     }
 }
 

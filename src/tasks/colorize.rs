@@ -32,6 +32,7 @@ use crate::data::{
     lightness, open_images, prepare,
 };
 use crate::exec::AnyEngine;
+use crate::nn::Averaged;
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
 use crate::run::pictures::PictureTable;
@@ -155,6 +156,10 @@ impl Task for Colorize {
 
     fn compares(&self) -> bool {
         true
+    }
+
+    fn averaged(&self) -> Option<Averaged> {
+        Some(Averaged::Outputs)
     }
 
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {

@@ -8,5 +8,6 @@ mod conformance_pytorch;
 mod encoders_trace;
 mod finetune_trace;
 mod gradcheck;
+mod mirrored;
 mod models_trace;
 mod resnet18_trace;
