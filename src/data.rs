@@ -27,6 +27,7 @@ mod bounds;
 pub mod check;
 mod cifar;
 pub mod color;
+pub mod color_bins;
 pub mod correct;
 mod csv;
 mod dataset;

@@ -202,7 +202,7 @@ impl Task for Classify {
         true
     }
 
-    fn averaged(&self) -> Option<Averaged> {
+    fn averaged(&self, _: &ModelCard) -> Option<Averaged> {
         Some(Averaged::Softmax)
     }
 

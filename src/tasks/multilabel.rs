@@ -161,7 +161,7 @@ impl Task for MultiLabel {
         true
     }
 
-    fn averaged(&self) -> Option<Averaged> {
+    fn averaged(&self, _: &ModelCard) -> Option<Averaged> {
         Some(Averaged::Sigmoid)
     }
 

@@ -221,7 +221,7 @@ impl Task for Segment {
         true
     }
 
-    fn averaged(&self) -> Option<Averaged> {
+    fn averaged(&self, _: &ModelCard) -> Option<Averaged> {
         Some(Averaged::Softmax)
     }
 

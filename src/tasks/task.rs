@@ -78,7 +78,8 @@ pub trait Task: Send + Sync {
 
     /// What is averaged over an image and its mirror image, for predictions with flips at test time; `None` where mirroring
     /// changes what an image shows.
-    fn averaged(&self) -> Option<Averaged> {
+    fn averaged(&self, card: &ModelCard) -> Option<Averaged> {
+        let _ = card;
         None
     }
 

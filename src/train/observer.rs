@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::run::Verdict;
 use crate::run::history::EpochRow;
 
 /// Receives the reports of a run. Every method may do nothing.
@@ -52,6 +53,8 @@ pub struct Outcome {
     pub rows: Vec<EpochRow>,
     /// The best epoch, by the task's first score.
     pub best: Option<EpochRow>,
+    /// The verdict, unless the run was interrupted.
+    pub verdict: Option<Verdict>,
     /// Pictures in the run folder.
     pub pictures: Vec<&'static str>,
     /// The loss grew far above that of the first batch, so the weights are useless.

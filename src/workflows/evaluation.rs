@@ -78,7 +78,8 @@ pub(super) fn task_of(checkpoint: &Checkpoint) -> Result<&'static dyn Task, Task
 /// When the task has no such average.
 pub fn mirrored(mut checkpoint: Checkpoint) -> Result<Checkpoint, WorkflowError> {
     let task = task_of(&checkpoint)?;
-    let averaged = task.averaged().ok_or_else(|| task.unsupported("average predictions over mirror images"))?;
+    let averaged =
+        task.averaged(&checkpoint.card).ok_or_else(|| task.unsupported("average predictions over mirror images"))?;
     checkpoint.card.network = checkpoint.card.network.mirrored(averaged);
     Ok(checkpoint)
 }
