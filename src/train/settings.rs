@@ -16,7 +16,7 @@ pub use read::{Given, Rule, TaskSettings};
 use super::schedule::{Schedule, ScheduleOptions};
 use super::step::{self, Update};
 use crate::choices;
-use crate::data::Augment;
+use crate::data::{Augment, Sampler};
 use crate::nn::Network;
 use crate::ops::{AdamOptions, SgdOptions};
 use crate::precision::Precision;
@@ -100,6 +100,7 @@ pub struct TrainSettings {
     pub seed: u64,
     pub device: String,
     pub shuffle: bool,
+    pub sampler: Sampler,
     pub skip_bad: bool,
     pub augment: Augment,
     pub tensorboard: bool,
@@ -157,6 +158,8 @@ impl TrainSettings {
         rule.effect("patience", &self.schedule.patience, kind == Plateau, Needs::OneOf("schedule", &["plateau"]))?;
         rule.effect("momentum", &self.momentum, sgd, SGD)?;
         rule.effect("nesterov", &self.nesterov, sgd, SGD)?;
+        let free = self.sampler == Sampler::All || self.shuffle;
+        rule.effect("shuffle", &self.shuffle, free, Needs::OneOf("sampler", &["all"]))?;
         rule.effect("finetune", &self.finetune, !self.finetune || self.init.is_some(), Needs::Set("init"))?;
         rule.effect("scenes", &self.scenes, self.data.is_none(), Needs::Unset("data"))
     }

@@ -19,7 +19,7 @@ use super::settings::TrainSettings;
 use super::stages::{StageRates, StepInputs};
 use super::step::Phase;
 use super::trace::{Pending, Tracer};
-use crate::data::{Batch, Decisions, Source};
+use crate::data::{Batch, Decisions, Sampler, Source};
 use crate::exec::PlanId;
 use crate::ops::Hyper;
 use crate::plan::PlanOptions;
@@ -110,12 +110,13 @@ impl Trainer {
         let parts = sources.each_ref().map(|source| &**source);
         let data = DataPrint::of(&objective.card().classes, parts, settings.data.as_deref());
         let without_last = model.load_plans(&*objective, &settings, lens)?;
-        let loaders = Loaders::new(sources, &settings, without_last)?;
+        let loaders = Loaders::new(sources, &settings, &objective.card().classes, without_last)?;
         let order = ImageOrder {
             batch_size: settings.batch_size,
             images: lens[0],
             seed: settings.seed,
             shuffle: settings.shuffle,
+            balanced: settings.sampler == Sampler::Balanced,
         };
         let steps_per_epoch = loaders.batches().div_ceil(settings.accumulate);
         let (network, states) = (&objective.card().network, model.session.states());
@@ -185,6 +186,11 @@ impl Trainer {
             (None, true) => Some(format!("rates:   {fixed}")),
             (Some(line), true) => Some(format!("{line}; {fixed}")),
         }
+    }
+
+    /// A line with the shares of the classes, where draws are balanced over them.
+    pub fn shares(&self) -> Option<String> {
+        self.loaders.line().map(str::to_owned)
     }
 
     /// Lines on differences from the resumed run, and on damaged files that are restored.

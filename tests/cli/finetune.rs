@@ -1,4 +1,4 @@
-//! `--finetune`: the head alone, then all layers with rates of their own, also across `--resume`.
+//! `--finetune`: the head alone, then all layers with rates of their own, also across `--resume`. `--sampler` and `--tta`.
 
 use shadegrad::interop::safetensors::TensorData;
 
@@ -47,4 +47,36 @@ fn refusals(place: &Place) {
         "--encoder",
     ]);
     assert!(!place.has("runs"), "nothing is written");
+}
+
+#[test]
+fn draws_are_balanced_and_predictions_averaged_over_mirror_images() {
+    let place = Place::with_photos(2);
+    place.photos("photos", &["grass"], 10);
+    let line = format!("{TRAIN} --batch-size 4 --val-split 0.3 --sampler balanced");
+    let told = place.run(&format!("{line} --epochs 1 --out run")).fine();
+    told.printed(&["sampler: balanced", "% → 33.3 %", "grass"]);
+    place.run(&format!("{line} --epochs 1 --shuffle false")).refused(&["--shuffle false: no effect", "--sampler all"]);
+    let unet = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --device cpu";
+    place.run(&format!("{unet} --sampler balanced")).refused(&["no classes over which draws could be balanced"]);
+    let plain = place.run("eval run --device cpu").fine();
+    let twice = place.run("eval run --tta --device cpu").fine();
+    twice.printed(&["tta:  predictions are averaged over each image and its mirror image"]);
+    assert_ne!(plain.number_before(", accuracy"), twice.number_before(", accuracy"), "the loss is of the average");
+    // The average of an image and of its mirror image is the same.
+    let image = image::open(place.path("photos/disc/00.png")).expect("reads").to_rgb8();
+    image::imageops::flip_horizontal(&image).save(place.path("mirrored.png")).expect("writes");
+    let predict = |flags: &str| {
+        let told = place.run(&format!("predict run photos/disc/00.png mirrored.png --json --device cpu {flags}")).fine();
+        let lines = told.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let of = |line: serde_json::Value| (line["probabilities"]["disc"].as_f64().expect("a number"), line["tta"] == true);
+        lines.map(of).collect::<Vec<_>>()
+    };
+    let (alone, averaged) = (predict(""), predict("--tta"));
+    let mean = (alone[0].0 + alone[1].0) / 2.0;
+    assert!((alone[0].0 - alone[1].0).abs() > 1e-4 && !alone[0].1, "{alone:?}");
+    for (p, tta) in averaged {
+        assert!((p - mean).abs() < 1e-5 && tta, "{p} is not {mean}");
+    }
+    place.run("compare run --tta --device cpu").fine().printed(&["averaged over each image and its mirror image"]);
 }

@@ -84,6 +84,9 @@ macro_rules! task_settings {
                 /// Factor of the learning rate from each stage to the one before it; the head has the full rate; with --finetune
                 /// 0.5 unless given [default: 1.0]
                 lr_decay_layers: f64,
+                /// Training images of an epoch. all: each once. balanced: as many draws as there are images, with equal shares of
+                /// all classes, for sets whose classes have unequal numbers of images [default: all]
+                sampler: $crate::data::Sampler,
                 /// Normalize by the running statistics of the encoder's BatchNorm in training too, and keep them as they are
                 /// [default: false]
                 freeze_statistics: bool,
@@ -240,6 +243,7 @@ macro_rules! declare_settings {
                     seed: self.seed,
                     device: self.device.clone(),
                     shuffle: self.shuffle,
+                    sampler: self.sampler.unwrap_or_default(),
                     skip_bad: self.skip_bad,
                     augment: self.augment.clone(),
                     tensorboard: self.tensorboard,
