@@ -109,6 +109,11 @@ fn expect_vector(name: &str, v: &TensorType, x: &TensorType) -> Result<(), Strin
     if v.shape.0 == [c] { Ok(()) } else { Err(format!("{name} must have the shape [{c}], one value per channel")) }
 }
 
+/// Checks γ of a focal loss.
+fn expect_focal_gamma(gamma: f32) -> Result<(), String> {
+    if (0.0..=100.0).contains(&gamma) { Ok(()) } else { Err(format!("γ = {gamma} of focal loss is not in [0, 100]")) }
+}
+
 /// Requires class indices, one per row, contiguous in memory.
 fn expect_labels(name: &str, labels: &TensorType, rows: usize) -> Result<(), String> {
     if labels.shape.elements() != rows {

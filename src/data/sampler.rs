@@ -93,7 +93,19 @@ mod tests {
     #[test]
     fn draws_have_equal_shares_of_the_classes() {
         // 90 of class 0, 9 of class 2, 1 of class 3; none of class 1.
-        let source = Classes((0..100).map(|i| vec![if i < 90 { 0 } else if i < 99 { 2 } else { 3 }]).collect());
+        let source = Classes(
+            (0..100)
+                .map(|i| {
+                    vec![if i < 90 {
+                        0
+                    } else if i < 99 {
+                        2
+                    } else {
+                        3
+                    }]
+                })
+                .collect(),
+        );
         let balance = Balance::of(&source).unwrap();
         let order: Vec<usize> = (0..100).flat_map(|epoch| balance.order(100, 5, epoch)).collect();
         let of = |class: u32| order.iter().filter(|&&i| source.0[i] == [class]).count() as f64 / 1e4;

@@ -59,7 +59,12 @@ impl Loaders {
             Loader::new(source, options)
         };
         let line = balance.as_ref().map(|balance| shares(balance, &*train, classes));
-        Ok(Loaders { train: loader(train, settings.shuffle, balance)?, val: loader(val, false, None)?, without_last, line })
+        Ok(Loaders {
+            train: loader(train, settings.shuffle, balance)?,
+            val: loader(val, false, None)?,
+            without_last,
+            line,
+        })
     }
 
     /// Training batches of an epoch.

@@ -26,6 +26,16 @@ use crate::setting::SettingValue;
 /// Most images in a batch; no device holds more, and products of sizes stay far from overflowing.
 pub const MAX_BATCH_SIZE: usize = 1_000_000;
 
+/// γ of focal loss unless a setting gives it: that of Lin et al. 2017.
+pub(crate) const FOCAL_GAMMA: f64 = 2.0;
+
+/// Checks γ of focal loss, and refuses it beside another loss.
+pub(crate) fn check_focal(rule: Rule<'_>, gamma: Option<f64>, focal: bool) -> Result<(), ConfigError> {
+    let Some(gamma) = gamma else { return Ok(()) };
+    rule.effect("focal_gamma", &gamma, focal, Needs::OneOf("loss", &["focal"]))?;
+    rule.range("focal_gamma", &gamma, gamma > 0.0 && gamma <= 100.0, "above 0, at most 100, such as 2")
+}
+
 choices! {
     /// The rule that turns gradients into new weights.
     pub enum Optimizer {

@@ -67,9 +67,11 @@ fn draws_are_balanced_and_predictions_averaged_over_mirror_images() {
     let image = image::open(place.path("photos/disc/00.png")).expect("reads").to_rgb8();
     image::imageops::flip_horizontal(&image).save(place.path("mirrored.png")).expect("writes");
     let predict = |flags: &str| {
-        let told = place.run(&format!("predict run photos/disc/00.png mirrored.png --json --device cpu {flags}")).fine();
+        let told =
+            place.run(&format!("predict run photos/disc/00.png mirrored.png --json --device cpu {flags}")).fine();
         let lines = told.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
-        let of = |line: serde_json::Value| (line["probabilities"]["disc"].as_f64().expect("a number"), line["tta"] == true);
+        let of =
+            |line: serde_json::Value| (line["probabilities"]["disc"].as_f64().expect("a number"), line["tta"] == true);
         lines.map(of).collect::<Vec<_>>()
     };
     let (alone, averaged) = (predict(""), predict("--tta"));

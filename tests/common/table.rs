@@ -231,21 +231,29 @@ fn pools() -> Vec<OpCase> {
 
 fn losses() -> Vec<OpCase> {
     let mut cases = vec![];
-    for (logits, label_smoothing, ignore, weighted, reduction, (log_probabilities, soft_labels)) in [
-        (vec![5, 7], 0.0, None, false, Reduction::Mean, (false, false)),
-        (vec![1, 2], 0.0, None, false, Reduction::Mean, (false, false)),
-        (vec![300, 3], 0.0, Some(-100), false, Reduction::Sum, (false, false)),
-        (vec![7, 5], 0.1, Some(2), true, Reduction::Mean, (false, false)),
-        (vec![2, 3, 7, 5], 0.3, Some(255), true, Reduction::Sum, (false, false)),
-        (vec![2, 3, 7, 8], 0.1, None, false, Reduction::Mean, (false, false)),
-        (vec![7, 5], 0.0, Some(2), true, Reduction::Mean, (true, false)),
-        (vec![7, 5], 0.2, None, true, Reduction::Sum, (true, false)),
-        (vec![7, 5], 0.0, None, false, Reduction::Mean, (false, true)),
-        (vec![2, 3, 7, 6], 0.2, None, true, Reduction::Sum, (false, true)),
+    for (logits, label_smoothing, ignore, weighted, reduction, (log_probabilities, soft_labels, focal_gamma)) in [
+        (vec![5, 7], 0.0, None, false, Reduction::Mean, (false, false, 0.0)),
+        (vec![1, 2], 0.0, None, false, Reduction::Mean, (false, false, 0.0)),
+        (vec![300, 3], 0.0, Some(-100), false, Reduction::Sum, (false, false, 0.0)),
+        (vec![7, 5], 0.1, Some(2), true, Reduction::Mean, (false, false, 0.0)),
+        (vec![2, 3, 7, 5], 0.3, Some(255), true, Reduction::Sum, (false, false, 0.0)),
+        (vec![2, 3, 7, 8], 0.1, None, false, Reduction::Mean, (false, false, 0.0)),
+        (vec![7, 5], 0.0, Some(2), true, Reduction::Mean, (true, false, 0.0)),
+        (vec![7, 5], 0.2, None, true, Reduction::Sum, (true, false, 0.0)),
+        (vec![7, 5], 0.0, None, false, Reduction::Mean, (false, true, 0.0)),
+        (vec![2, 3, 7, 6], 0.2, None, true, Reduction::Sum, (false, true, 0.0)),
+        (vec![7, 5], 0.0, None, false, Reduction::Mean, (false, false, 2.0)),
+        (vec![2, 3, 7, 6], 0.0, Some(255), true, Reduction::Sum, (false, false, 0.5)),
     ] {
         let (ignore_index, log) = (ignore, log_probabilities);
-        let options =
-            CrossEntropyOptions { label_smoothing, ignore_index, reduction, log_probabilities: log, soft_labels };
+        let options = CrossEntropyOptions {
+            label_smoothing,
+            ignore_index,
+            reduction,
+            log_probabilities: log,
+            soft_labels,
+            focal_gamma,
+        };
         let name = format!("softmax_cross_entropy_{logits:?}_{weighted}_{options:?}");
         cases.push(OpCase::new(name.clone(), move |b| {
             let (rows, classes) = (logits.iter().rev().skip(1).product(), logits[logits.len() - 1]);
@@ -274,15 +282,17 @@ fn losses() -> Vec<OpCase> {
 /// Targets 0, 1 and between. Maps are so large that a part sums several vectors. Channels fill no vector.
 fn binary_cross_entropies() -> Vec<OpCase> {
     let mut cases = vec![];
-    for (shape, label_smoothing, ignore_target, weighted, reduction) in [
-        (vec![5, 7], 0.0, None, false, Reduction::Mean),
-        (vec![1, 1], 0.0, None, false, Reduction::Mean),
-        (vec![7, 6], 0.2, None, true, Reduction::Mean),
-        (vec![300, 3], 0.0, Some(-1), true, Reduction::Sum),
-        (vec![2, 3, 47, 5], 0.1, Some(-1), true, Reduction::Mean),
-        (vec![3, 47, 11, 26], 0.1, Some(-1), true, Reduction::Mean),
+    for (shape, label_smoothing, ignore_target, weighted, reduction, focal_gamma) in [
+        (vec![5, 7], 0.0, None, false, Reduction::Mean, 0.0),
+        (vec![1, 1], 0.0, None, false, Reduction::Mean, 0.0),
+        (vec![7, 6], 0.2, None, true, Reduction::Mean, 0.0),
+        (vec![300, 3], 0.0, Some(-1), true, Reduction::Sum, 0.0),
+        (vec![2, 3, 47, 5], 0.1, Some(-1), true, Reduction::Mean, 0.0),
+        (vec![3, 47, 11, 26], 0.1, Some(-1), true, Reduction::Mean, 0.0),
+        (vec![5, 7], 0.0, None, false, Reduction::Mean, 2.0),
+        (vec![2, 3, 7, 6], 0.1, Some(-1), true, Reduction::Sum, 0.5),
     ] {
-        let options = ops::BinaryCrossEntropyOptions { label_smoothing, ignore_target, reduction };
+        let options = ops::BinaryCrossEntropyOptions { label_smoothing, ignore_target, reduction, focal_gamma };
         let name = format!("binary_cross_entropy_{shape:?}_{weighted}_{options:?}");
         cases.push(OpCase::new(name.clone(), move |b| {
             let ty = TensorType::channels(shadegrad::shape::Shape(shape.clone()));

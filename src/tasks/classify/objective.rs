@@ -45,6 +45,7 @@ impl Classification {
         let loss = CrossEntropyOptions {
             label_smoothing: config.label_smoothing as f32,
             soft_labels: config.mix().is_on(),
+            focal_gamma: config.gamma() as f32,
             ..Default::default()
         };
         let update = config.settings().update_of(&card.network);

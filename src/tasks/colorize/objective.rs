@@ -49,6 +49,7 @@ const IGNORING: CrossEntropyOptions = CrossEntropyOptions {
     reduction: ops::Reduction::Mean,
     log_probabilities: false,
     soft_labels: false,
+    focal_gamma: 0.0,
 };
 
 /// Colorization: a regression of the colors of all pixels, or a classification.
