@@ -34,6 +34,8 @@ pub struct Architecture {
     pub encoder: &'static [&'static str],
     /// The stages of the encoder; empty for a network that cannot be trained stage by stage.
     pub stages: Stages,
+    /// Name of the encoder, such as `resnet18`, by which published weights are found; `None` for one that nobody published.
+    pub encoder_name: Option<&'static str>,
     /// The training step that its name alone stands for: `NxHxW` and settings, such as `4x128x128:base=16`.
     pub step: &'static str,
     /// Outputs of that step.
@@ -155,10 +157,24 @@ impl Architecture {
         head: &'static str,
         build: fn(usize, &Settings) -> Result<Network, String>,
     ) -> Self {
-        let (help, settings, encoder, stages, step): (_, _, _, Stages, _) = ("", &[], &[], &[], "8x32x32");
+        let (help, settings, encoder, encoder_name, step) = ("", &[], &[], None, "8x32x32");
+        let stages: Stages = &[];
         let (step_outputs, published_outputs) = (10, 10);
         let fits: fn(&Settings, &dyn Fn(&str) -> Option<usize>) -> bool = |_, _| true;
-        Architecture { name, help, settings, head, encoder, stages, step, step_outputs, published_outputs, build, fits }
+        Architecture {
+            name,
+            help,
+            settings,
+            head,
+            encoder,
+            stages,
+            encoder_name,
+            step,
+            step_outputs,
+            published_outputs,
+            build,
+            fits,
+        }
     }
 
     /// Parses a setting's value: a number, true or false, else text.

@@ -47,6 +47,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     head: "head.bias",
     encoder: &["down*", "bottom*"],
     stages: &[],
+    encoder_name: None,
     step: "4x128x128:base=16",
     step_outputs: 12,
     published_outputs: 21,

@@ -9,6 +9,7 @@ mod doctor;
 mod faults;
 mod finetune;
 mod kernels;
+mod pretrained;
 mod report;
 #[path = "../support/mod.rs"]
 mod support;
