@@ -60,8 +60,8 @@ fn draws_are_balanced_and_predictions_averaged_over_mirror_images() {
     let unet = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --device cpu";
     place.run(&format!("{unet} --sampler balanced")).refused(&["no classes over which draws could be balanced"]);
     let plain = place.run("eval run --device cpu").fine();
-    let twice = place.run("eval run --tta --device cpu").fine();
-    twice.printed(&["tta:  predictions are averaged over each image and its mirror image"]);
+    let told = "tta:  predictions are averaged over each image and its mirror image";
+    let twice = place.run("eval run --tta --device cpu").fine().printed(&[told]);
     assert_ne!(plain.number_before(", accuracy"), twice.number_before(", accuracy"), "the loss is of the average");
     // The average of an image and of its mirror image is the same.
     let image = image::open(place.path("photos/disc/00.png")).expect("reads").to_rgb8();
