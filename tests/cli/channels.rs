@@ -10,7 +10,7 @@ const NET: &str = "--image-size 32 --batch-size 4 --epochs 1 --device cpu";
 fn four(root: &Place, folder: &str) {
     for (class, alpha) in [("low", 40), ("high", 210)] {
         root.folder(&format!("{folder}/{class}"));
-        for index in 0..6u8 {
+        for index in 0..3u8 {
             let pixel = |x: u32, y: u32| Rgba([(x * 9) as u8 + index, (y * 11) as u8, 99, alpha + index]);
             let image = RgbaImage::from_fn(24, 20, pixel);
             image.save(root.path(&format!("{folder}/{class}/{index}.png"))).expect("writes an image");
@@ -61,7 +61,7 @@ fn segmentation_takes_one_and_four_channels() {
     for part in ["train", "val"] {
         ["images", "masks"].map(|folder| place.folder(&format!("set/{part}/{folder}")));
         for index in 0..3u32 {
-            let inside = |x: u32, y: u32| (4..12).contains(&x) && (index + 2..index + 9).contains(&y);
+            let inside = |x: u32, y: u32| (4..12).contains(&x) && (5 * index..5 * index + 5).contains(&y);
             let image = RgbaImage::from_fn(20, 16, |x, y| {
                 Rgba([(x * 12) as u8, (y * 15) as u8, 80, if inside(x, y) { 230 } else { 20 }])
             });
@@ -85,6 +85,6 @@ fn segmentation_takes_one_and_four_channels() {
         assert_eq!(place.list(&format!("{name}-masks")).len(), 6);
         place.run(&format!("export {name}")).fine();
     }
-    // The fourth channel is the mask.
-    assert!(scores[1] > 0.8 && scores[2] > 0.6 && scores[1] > scores[0] + 0.1, "{scores:?}");
+    // The fourth channel is the mask, which the others do not show: they are the same in all images, and the masks are disjoint.
+    assert!(scores.iter().skip(1).all(|&score| score > 0.7), "{scores:?}");
 }
