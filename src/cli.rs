@@ -3,6 +3,7 @@
 mod advice;
 mod bench;
 mod compare;
+mod completions;
 mod data;
 mod demo;
 mod devices;
@@ -10,6 +11,7 @@ mod doctor;
 mod eval;
 mod export;
 pub(crate) mod flags;
+mod groups;
 mod hints;
 mod limits;
 mod lr_find;
@@ -21,6 +23,7 @@ mod report;
 mod summary;
 mod sweep;
 mod train;
+mod weights;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -28,15 +31,19 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::run::RunDir;
 use crate::text::escaped;
 use crate::workflows::WorkflowError;
 
+/// Exit codes, below the help.
+const EXIT_CODES: &str =
+    "Exit codes: 0 success, 1 `doctor` found a fault, 2 an error, 130 interrupted (Ctrl-C, SIGTERM)";
+
 /// Train convolutional vision models on any GPU, or without one.
 #[derive(Parser)]
-#[command(name = "shadegrad", version, propagate_version = true)]
+#[command(name = "shadegrad", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -77,6 +84,10 @@ enum Verb {
     Doctor(doctor::Args),
     /// Print the kernels of a model's training step with shapes, FLOP and memory
     Plan(plan::Args),
+    /// Print the completions of a shell
+    Completions(completions::Args),
+    /// Write manual pages
+    Man(completions::ManArgs),
 }
 
 /// Error of a verb: an error of the library, or one of the command line.
@@ -136,10 +147,23 @@ fn complain_of_damage(run: &Path) {
     damage.into_iter().for_each(|line| complain(format_args!("warning: {line}")));
 }
 
+/// Exit code of a process that SIGPIPE ends, as shells report it: 128 and 13.
+const BROKEN_PIPE: u8 = 141;
+
 /// Parses the arguments and runs the verb.
 pub fn run() -> ExitCode {
     limits::catch_aborts();
-    let verb = Cli::parse().verb;
+    let verb = match Cli::try_parse() {
+        Ok(cli) => cli.verb,
+        Err(error) => {
+            let words: Vec<String> = std::env::args().skip(1).collect();
+            if let Some(hint) = without_task(&words) {
+                complain(format_args!("error: {hint}"));
+                return ExitCode::from(2);
+            }
+            error.exit()
+        }
+    };
     let result = limits::make_threads().and_then(|()| dispatch(verb));
     match result {
         Ok(ExitCode::SUCCESS) if LOST.load(Ordering::Relaxed) => {
@@ -149,8 +173,8 @@ pub fn run() -> ExitCode {
             ExitCode::from(2)
         }
         Ok(code) => code,
-        // The reader of the results has closed the pipe.
-        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        // The reader of the results has closed the pipe, and results are lost.
+        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(BROKEN_PIPE),
         Err(error) => {
             complain(format_args!("error: {}", advice::message(&error)));
             advice::flags(&error).into_iter().for_each(complain);
@@ -158,6 +182,25 @@ pub fn run() -> ExitCode {
         }
     }
 }
+
+/// The error of a verb whose task is missing before its flags: `train --data photos`.
+fn without_task(words: &[String]) -> Option<String> {
+    let [verb, flag, ..] = words else { return None };
+    if !["train", "lr-find"].contains(&verb.as_str()) || !flag.starts_with('-') || HELP.contains(&flag.as_str()) {
+        return None;
+    }
+    let tasks = crate::tasks::tasks();
+    let known: String = tasks.iter().map(|task| format!("\n  {:<12} {}", task.name(), task.help())).collect();
+    let rest: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+    Some(format!(
+        "`{verb}` needs a task before its flags:{known}\nfor example: shadegrad {verb} {} {}",
+        tasks.first().map_or("TASK", |task| task.name()),
+        rest.join(" ")
+    ))
+}
+
+/// Flags that need no task.
+const HELP: [&str; 4] = ["-h", "--help", "-V", "--version"];
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     match verb {
@@ -176,5 +219,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Devices => devices::run(),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Plan(args) => plan::run(&args),
+        Verb::Completions(args) => completions::run(&args, Cli::command()),
+        Verb::Man(args) => completions::man(&args, Cli::command()),
     }
 }

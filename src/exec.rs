@@ -18,6 +18,7 @@ pub use crate::plan::{Buffer, MemoryUse, Plan, PlanOptions, PlannedCall, Port, S
 pub use cpu::CpuEngine;
 pub use engine::{AnyEngine, Engine, MAX_TICKETS, Rows, Ticket};
 pub use error::ExecError;
+pub(crate) use error::MAKING_STATES;
 pub use open::open;
 pub use session::{PlanId, Session};
 pub use verify::{Verdict, Verified, Wrong};

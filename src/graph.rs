@@ -12,8 +12,8 @@ mod state;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use check::check_kernels;
 pub(crate) use check::check_type;
+use check::{check_kernels, check_state};
 pub use domain::Domain;
 pub use error::GraphError;
 pub use onnx::{ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
@@ -228,7 +228,7 @@ impl Graph {
         decay: bool,
     ) -> Result<Value, GraphError> {
         let name = self.scoped(name);
-        if let Err(rule) = check_type(&ty) {
+        if let Err(rule) = check_state(&ty) {
             let (at, shapes) = (at(&name), ty.shape.to_string());
             return Err(GraphError::Shape { op: "state", at, shapes, rule });
         }

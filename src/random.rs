@@ -26,6 +26,8 @@ pub mod op {
     pub const SEVERAL: u64 = 8;
     /// Place and scale of a crop.
     pub const CROP: u64 = 9;
+    /// A resample of a bootstrap.
+    pub const BOOTSTRAP: u64 = 10;
     /// First number of augmentation, to which each operation adds its fixed number.
     pub const AUGMENT: u64 = 1 << 16;
 }

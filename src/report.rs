@@ -7,6 +7,7 @@ mod html;
 mod page;
 mod record;
 mod run;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,8 @@ use self::chart::charts;
 use self::html::{Row, escaped, table};
 use self::page::Page;
 use self::record::{Record, TableRows, read_picture, sweep_table};
+#[cfg(feature = "cli")]
+pub(crate) use self::verdict::command;
 use crate::interop::files::{FileError, write_new};
 use crate::run::RunError;
 use crate::run::names::names;

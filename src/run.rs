@@ -21,6 +21,7 @@ pub(crate) mod score;
 pub(crate) mod table;
 pub(crate) mod task_card;
 pub(crate) mod tensorboard;
+pub(crate) mod verdict;
 
 pub use card::ModelCard;
 pub use checkpoint::Checkpoint;
@@ -37,3 +38,4 @@ pub use pictures::{PictureError, PictureTable};
 pub use score::{Better, Panel, Score, TRAIN_ACCURACY, Unit};
 pub use table::Table;
 pub use task_card::{ConfusionCard, TaskCard};
+pub use verdict::{Baseline, Evidence, Finding, FindingKind, Next, Verdict, Yardstick};

@@ -2,9 +2,10 @@
 
 use super::CliError;
 use crate::data::{DataError, MissingHint};
-use crate::exec::ExecError;
+use crate::exec::{ExecError, MAKING_STATES};
 use crate::graph::GraphError;
 use crate::interop::onnx::OnnxError;
+use crate::interop::pretrained::PretrainedError;
 use crate::precision::Precision;
 use crate::report::ReportError;
 use crate::run::{RunError, Unresumable};
@@ -116,6 +117,9 @@ fn of_task(error: &TaskError) -> Option<&'static str> {
 
 fn of_train(error: &TrainError) -> Option<String> {
     let flags = match error {
+        TrainError::Exec(ExecError::OutOfMemory { during, .. }) if during == MAKING_STATES => {
+            "--model, --base or --depth"
+        }
         TrainError::Exec(ExecError::OutOfMemory { .. } | ExecError::TooLarge { .. }) => {
             "--batch-size or --image-size, or a smaller network (--base, --depth)"
         }
@@ -130,6 +134,10 @@ fn of_train(error: &TrainError) -> Option<String> {
         }
         TrainError::NotFinite { precision: Precision::F32, .. } => "a lower --lr, --clip 1 or --normalize dataset",
         TrainError::Run(RunError::Taken { .. }) => "--out",
+        TrainError::Pretrained(PretrainedError::None { .. }) => "--model or --encoder",
+        TrainError::Pretrained(PretrainedError::Offline { .. } | PretrainedError::NotFetched { .. }) => {
+            "--init FILE starts from weights elsewhere on this machine"
+        }
         TrainError::Run(RunError::CannotResume { reason, .. }) => return of_resume(reason),
         _ => return None,
     };

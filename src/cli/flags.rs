@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::CliError;
+use super::{CliError, groups};
 use crate::run::image_size::MAX_IMAGE_SIZE;
 use crate::run::{Checkpoint, ImageSize};
 use crate::setting::{Choice, Kind, Setting, paragraph};
@@ -17,7 +17,13 @@ pub fn command(task: &dyn Task) -> Command {
     let command = Command::new(task.name()).about(task.help()).allow_negative_numbers(true);
     let config = Arg::new("config").long("config").value_name("FILE").value_parser(value_parser!(PathBuf));
     let command = command.arg(config.help("TOML file of settings; a flag overrides the file"));
-    command.args(task.settings().iter().map(arg))
+    let mut settings: Vec<&Setting> = task.settings().iter().collect();
+    settings.sort_by_key(|setting| groups::position(setting.key));
+    let grouped = |setting: &Setting| {
+        let heading = groups::heading(setting.key);
+        arg(setting).help_heading(heading).hide_short_help(heading.is_some() && !groups::is_main(setting.key))
+    };
+    command.args(settings.into_iter().map(grouped)).after_help(groups::examples(task.name()))
 }
 
 /// The flag of a setting.

@@ -1,5 +1,6 @@
 //! `shadegrad train TASK`
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 use super::flags::TaskArgs;
 use super::progress::{OPENING, Progress};
 use super::{CliError, complain, print};
+use crate::report::command;
+use crate::run::Next;
 use crate::run::pictures::take_missing;
 use crate::train::Outcome;
 
@@ -19,7 +22,8 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     let progress = Progress::new();
     let settings = args.task.resolve(&args.given()?)?;
     let stop = stop_on_interrupt();
-    report(&args.task.open(&settings, &progress)?.train(&progress, &stop)?)
+    let outcome = args.task.open(&settings, &progress)?.train(&progress, &stop)?;
+    report(&outcome, args.task.name(), settings.common.data.as_deref())
 }
 
 /// Signals within this time count as one, because a terminal and a wrapper (a job scheduler) may both send it.
@@ -76,8 +80,8 @@ fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
     install()
 }
 
-/// Prints the outcome and the paths of the results.
-fn report(outcome: &Outcome) -> Result<ExitCode, CliError> {
+/// Prints the outcome, the paths of the results, and commands of the next steps.
+fn report(outcome: &Outcome, task: &str, data: Option<&Path>) -> Result<ExitCode, CliError> {
     let run = outcome.run.display();
     if outcome.interrupted {
         print(format_args!("interrupted; the weights so far are in {run}/last.safetensors"))?;
@@ -103,11 +107,19 @@ fn report(outcome: &Outcome) -> Result<ExitCode, CliError> {
         let scores: Vec<_> = scores.map(|(score, v)| format!("{} {}", score.name, score.format(*v))).collect();
         print(format_args!("best validation {} after epoch {}", scores.join(", "), best.epoch))?;
     }
+    if let Some(verdict) = &outcome.verdict {
+        print(format_args!("verdict:  {}", verdict.headline))?;
+        verdict.findings.iter().try_for_each(|finding| print(format_args!("          {}", finding.text)))?;
+    }
     print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;
     if !outcome.pictures.is_empty() {
         print(format_args!("pictures: {run}/{}", outcome.pictures.join(", ")))?;
     }
     print(format_args!("next:     shadegrad predict {run} IMAGES…"))?;
+    let data = data.map_or("DATA".into(), Path::to_string_lossy);
+    for step in outcome.verdict.iter().flat_map(|verdict| &verdict.next).filter(|step| **step != Next::Predict) {
+        print(format_args!("          {}", command(step, task, &outcome.run, &data)))?;
+    }
     print(format_args!("or:       the same command with --resume {run} and more --epochs trains on"))?;
     Ok(ExitCode::SUCCESS)
 }

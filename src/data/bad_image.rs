@@ -114,19 +114,6 @@ pub enum ImageProblem {
     /// A line of a list with a fault.
     #[error("{0}; correct the list or add the file")]
     Listed(String),
-    /// A row of a table that gives an image another label than an earlier row.
-    #[error(
-        "gives the image of line {line} another label: '{}' there, '{}' here; keep one of the lines, or read the table as \
-         one of several labels an image",
-        labels[0],
-        labels[1]
-    )]
-    Relabeled {
-        /// Number of the earlier line, from 1.
-        line: u64,
-        /// The labels of the earlier row and of this one.
-        labels: [String; 2],
-    },
     /// A mask of another size than its image.
     #[error("is {}x{} pixels, but its image {image} is {}x{}; both must have the same size", mask_size.0, mask_size.1, image_size.0, image_size.1)]
     SizesDiffer {

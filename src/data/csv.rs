@@ -26,7 +26,7 @@ use super::lists;
 use super::parts::Part;
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::text::read_text;
-use super::{BadImage, ClassificationDataset, DataError, Decisions, Hints, ImageProblem, OpenOptions, Splits, names};
+use super::{ClassificationDataset, DataError, Decisions, Hints, OpenOptions, Splits, names};
 use columns::{Columns, Labels};
 pub(super) use columns::{Found, LABEL_NAMES, Raw, part_of_value};
 pub(super) use files::Files;
@@ -225,11 +225,11 @@ fn read(table: &Path, hints: &Hints) -> Result<(Vec<Row>, Vec<String>), DataErro
 /// check reports.
 ///
 /// # Errors
-/// [`DataError::BadImages`] with every row that gives an image another label than an earlier row.
+/// Where rows give an image another label than an earlier row.
 fn distinct(table: &Path, rows: Vec<Row>) -> Result<(Vec<Row>, Option<String>), DataError> {
     let mut places: HashMap<PathBuf, usize> = HashMap::with_capacity(rows.len());
     let (mut kept, mut repeated): (Vec<Row>, usize) = (Vec::with_capacity(rows.len()), 0);
-    let (checked, mut bad) = (rows.len(), Vec::new());
+    let mut relabeled: Vec<String> = Vec::new();
     for row in rows {
         let Some(&at) = places.get(&row.path) else {
             places.insert(row.path.clone(), kept.len());
@@ -238,19 +238,24 @@ fn distinct(table: &Path, rows: Vec<Row>) -> Result<(Vec<Row>, Option<String>), 
         };
         let first = &kept[at];
         if first.label != row.label {
-            let problem = ImageProblem::Relabeled {
-                line: first.line,
-                labels: [&first.label, &row.label].map(|label| names::shortened(label)),
-            };
-            bad.push(BadImage { image: format!("{}, line {}", table.display(), row.line), problem });
+            let [there, here] = [&first.label, &row.label].map(|label| names::shortened(label));
+            relabeled.push(format!("'{there}' on line {} and '{here}' on line {}", first.line, row.line));
         } else if first.part == row.part {
             repeated += 1;
         } else {
             kept.push(row);
         }
     }
-    if !bad.is_empty() {
-        return Err(DataError::BadImages { checked, bad });
+    if !relabeled.is_empty() {
+        const SHOWN: usize = 6;
+        let count = relabeled.len();
+        let more = if count > SHOWN { format!(" and {} more", count - SHOWN) } else { String::new() };
+        relabeled.truncate(SHOWN);
+        let problem = format!(
+            "gives images two labels each: {}{more}; keep one line an image, or read the table as one of several labels an image",
+            relabeled.join(", ")
+        );
+        return Err(DataError::malformed(table, problem));
     }
     Ok((kept, (repeated > 0).then(|| format!("{repeated} lines repeat an earlier line and count once"))))
 }

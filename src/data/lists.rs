@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use super::decisions::Decisions;
 use super::listing::{entries, name_of, relative, stem_of};
-use super::names::composed;
+use super::names::{composed, shortened};
 use super::parts::{Part, part_of};
 use super::text::read_text;
 use super::{BadImage, DataError, ImageProblem};
@@ -147,7 +147,7 @@ pub(crate) fn deal(
                     parts[item] = Some(list.part);
                     continue;
                 }
-                Match::None => format!("'{line}' is the name of no image"),
+                Match::None => format!("'{}' is the name of no image", shortened(line)),
                 Match::Several(a, b) => {
                     let name =
                         |item| files.iter().find(|(number, _)| *number == item).map(|(_, path)| relative(root, path));
@@ -207,12 +207,15 @@ struct Forms {
     ends: HashMap<String, Match>,
     /// Whole paths, with extension and without.
     whole: HashMap<String, Match>,
+    /// Largest number of `/` in a path.
+    depth: usize,
 }
 
 impl Forms {
     fn of<'a>(paths: impl Iterator<Item = (usize, Cow<'a, str>)>) -> Self {
         let mut forms = Self::default();
         for (number, path) in paths {
+            forms.depth = forms.depth.max(path.matches('/').count());
             for form in [Some(&*path), without_extension(&path)].into_iter().flatten() {
                 insert(&mut forms.whole, form, number);
                 let cuts = form.match_indices('/').map(|(at, _)| at + 1);
@@ -223,8 +226,12 @@ impl Forms {
     }
 
     fn find(&self, name: &str) -> Match {
-        let cuts = name.match_indices('/').map(|(at, _)| at + 1);
-        let whole = std::iter::once(0).chain(cuts).find_map(|at| self.whole.get(&name[at..]));
+        // A longer ending is no path. A damaged list may have lines of thousands of `/`.
+        let mut starts: Vec<usize> = name.rmatch_indices('/').map(|(at, _)| at + 1).take(self.depth + 1).collect();
+        if starts.len() <= self.depth {
+            starts.push(0);
+        }
+        let whole = starts.into_iter().rev().find_map(|at| self.whole.get(&name[at..]));
         whole.or_else(|| self.ends.get(name)).copied().unwrap_or(Match::None)
     }
 }
@@ -341,6 +348,7 @@ mod tests {
             ("\u{e9}T\u{c9}.jpg", Match::One(4)),
             ("images/a.png", Match::None),
             ("", Match::None),
+            (&"a/".repeat(200_000), Match::None),
         ] {
             assert_eq!(index.find(listed), found, "{listed}");
         }

@@ -4,6 +4,9 @@ use super::registry::KernelError;
 use crate::kernel::KernelCall;
 use crate::plan::Unfit;
 
+/// The action of [`ExecError::OutOfMemory`] that depends on the network alone.
+pub(crate) const MAKING_STATES: &str = "making the states";
+
 /// Errors of engines.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
@@ -17,7 +20,8 @@ pub enum ExecError {
     },
     /// The device refused memory.
     #[error(
-        "the device is out of memory while {during}: it needs {bytes} bytes; lower the batch size or the image size"
+        "the device is out of memory while {during}: it needs {bytes} bytes; {}",
+        if during == MAKING_STATES { "make the network smaller" } else { "lower the batch size or the image size" }
     )]
     OutOfMemory {
         /// The action that failed.

@@ -34,7 +34,7 @@ pub use options::EngineOptions;
 pub use options::Shaders;
 
 use super::shader::{self, Shader, Target};
-use super::{Engine, ExecError, Rows, Ticket};
+use super::{Engine, ExecError, MAKING_STATES, Rows, Ticket};
 use crate::graph::StateLayout;
 use crate::kernel::KernelCall;
 use crate::plan::{Buffer, Plan, PlannedCall, Slice};
@@ -258,7 +258,7 @@ impl Engine for GpuEngine {
     }
 
     fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError> {
-        self.gpu.check("making the states")?;
+        self.gpu.check(MAKING_STATES)?;
         let mut replaced = false;
         let fitted = self.shared.fit_states(&self.gpu, layout, &mut replaced);
         if replaced {

@@ -8,6 +8,15 @@ const MOST: usize = i32::MAX as usize;
 
 /// A tensor must have channels and at most [`MOST`] elements.
 pub(crate) fn check_type(ty: &TensorType) -> Result<(), String> {
+    check(ty, "lower the batch or image size")
+}
+
+/// [`check_type`] of a state, whose size depends on the network alone.
+pub(super) fn check_state(ty: &TensorType) -> Result<(), String> {
+    check(ty, "make the network smaller")
+}
+
+fn check(ty: &TensorType, remedy: &str) -> Result<(), String> {
     let (dims, shape) = (&ty.shape.0, &ty.shape);
     let channel_axes = match ty.layout {
         Layout::Flat => 0,
@@ -29,7 +38,7 @@ pub(crate) fn check_type(ty: &TensorType) -> Result<(), String> {
     let len = dims.iter().enumerate().try_fold(1usize, |len, axis| len.checked_mul(in_memory(axis)?));
     match len.is_some_and(|len| padded(len) <= MOST) {
         true => Ok(()),
-        false => Err(format!("{shape} has more than 2^31 elements: lower the batch or image size")),
+        false => Err(format!("{shape} has more than 2^31 elements: {remedy}")),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::ReportError;
+use super::verdict::command;
 use crate::interop::files::{FileError, open_plain, read_text};
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::facts::RunFacts;
@@ -27,6 +28,8 @@ pub(super) struct Record {
     pub rows: Vec<EpochRow>,
     /// Damaged and missing files, one line each.
     pub damage: Vec<String>,
+    /// Commands of the next steps.
+    pub commands: Vec<String>,
     /// Whether it can be resumed.
     pub unfinished: bool,
     pub confusion: Option<(Vec<String>, ConfusionMatrix)>,
@@ -71,8 +74,10 @@ impl Record {
         let tables = tables
             .filter(|(file, _)| is_plain(file))
             .map(|(file, caption)| Ok(table(&run.path().join(&**file))?.map(|rows| (caption.to_string(), rows))));
+        let commands = commands(path, facts.as_ref(), &settings);
         Ok(Record {
             name,
+            commands,
             settings,
             damage,
             unfinished: run.is_unfinished(),
@@ -138,6 +143,13 @@ impl Record {
     pub fn setting(&self, key: &str) -> &str {
         self.settings.iter().find(|(k, _)| k == key).map_or("", |(_, value)| value)
     }
+}
+
+/// Commands of the next steps of a run's verdict.
+fn commands(path: &Path, facts: Option<&RunFacts>, settings: &[(String, String)]) -> Vec<String> {
+    let Some((facts, verdict)) = facts.and_then(|facts| Some((facts, facts.verdict.as_ref()?))) else { return vec![] };
+    let data = settings.iter().find(|(key, _)| key == "data").map_or("DATA", |(_, value)| value);
+    verdict.next.iter().map(|next| command(next, &facts.task, path, data)).collect()
 }
 
 /// A time in words.

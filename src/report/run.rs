@@ -5,6 +5,7 @@ use super::confusion;
 use super::html::{Row, data_uri, escaped, picture, table};
 use super::page::Page;
 use super::record::{Record, TableRows, duration};
+use super::verdict;
 use crate::data::Decisions;
 use crate::run::Score;
 use crate::run::history::EpochRow;
@@ -13,6 +14,9 @@ use crate::run::pictures::Scale;
 
 /// All of a run below its heading, which has `level - 1`. `settings` are shown unless a comparison shows them.
 pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: bool) {
+    if let Some(verdict) = run.facts.as_ref().and_then(|facts| facts.verdict.as_ref()) {
+        verdict::section(page, run, verdict);
+    }
     facts(page, run);
     for line in &run.damage {
         page.push(format_args!("<p class=\"note\">{}</p>\n", escaped(line)));

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fingerprint::DataPrint;
 use super::task_card::TaskCard;
+use super::verdict::{Verdict, Yardstick};
 use crate::data::Decisions;
 
 /// Contents of `run.json`.
@@ -37,6 +38,12 @@ pub struct RunFacts {
     /// Digest of `metrics.csv`, once the run has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics_digest: Option<String>,
+    /// Uncertainty and baseline of the best epoch's score, once the run has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yardstick: Option<Yardstick>,
+    /// The verdict, once the run has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
     /// Description of the task's runs. Runs of earlier versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<TaskCard>,

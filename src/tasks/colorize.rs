@@ -4,6 +4,7 @@ mod evaluation;
 pub(crate) mod metrics;
 mod objective;
 mod onnx;
+mod output;
 mod predict;
 mod settings;
 
@@ -16,6 +17,7 @@ use image::RgbImage;
 pub use evaluation::ColorizeEvaluation;
 pub use metrics::{CompareError, ImageScores};
 pub use objective::Colorization;
+pub use output::ColorOutput;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
 
@@ -26,6 +28,7 @@ use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_images};
+use crate::data::color_bins::{bin_weights, count_bins};
 use crate::data::correct::{Corrected, correct_images};
 use crate::data::{
     BadImage, ColorSpace, ColorizationSource, ImageSplits, Normalization, PreparedImages, Source, cover_into,
@@ -41,7 +44,7 @@ use crate::run::task_card::TaskCard;
 use crate::run::{Checkpoint, Score};
 use crate::train::open::TrainingData;
 use crate::train::settings::{Normalize, Resolved};
-use crate::train::start;
+use crate::train::start::{self, StartFile};
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Peak signal-to-noise ratio, at most 100 dB for an image.
@@ -103,6 +106,7 @@ impl Task for Colorize {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ColorizeConfig = settings.read()?;
+        let start = StartFile::find(&config.network(), &settings.common, observer)?;
         let mut from = DataSource::of(settings, config.image_size);
         let splits = open_data(&from)?;
         let mut decisions = splits.decisions.clone();
@@ -110,14 +114,10 @@ impl Task for Colorize {
         let progress = |done, total| observer.reading(done, total);
         let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
-        let channels: &[&str] = match config.color_space {
-            ColorSpace::Lab => &["a", "b"],
-            ColorSpace::Rgb => &["red", "green", "blue"],
-        };
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(),
-            classes: channels.iter().map(|&c| c.to_owned()).collect(),
+            classes: config.output().names(),
             palette: vec![],
             image_size: [from.size.height, from.size.width],
             normalization: Normalization::NONE,
@@ -125,7 +125,7 @@ impl Task for Colorize {
         }
         .with_sample_bits(train.sample_bits());
         let source = |part: &Arc<PreparedImages>, how| {
-            Arc::new(ColorizationSource::new(part.clone(), config.color_space).augmented(how))
+            Arc::new(ColorizationSource::new(part.clone(), config.output().space()).augmented(how))
         };
         let augmentation = config.augment.prepare(KEEPS, config.seed);
         let counts = format!("{} training and {} validation images", train.len(), val.len());
@@ -134,9 +134,13 @@ impl Task for Colorize {
         }
         decisions.notes.extend(train.depth_note());
         // Lightness and colors have their own ranges. Weights that expect others are noted.
-        let (_, pixel_lines) = start::normalization(Normalize::None, &settings.common, || Normalization::NONE)?;
+        let (_, pixel_lines) = start::normalization(Normalize::None, start.as_ref(), || Normalization::NONE)?;
+        let weights = match config.loss {
+            ColorizeLoss::Classes => bin_weights(&count_bins(&train)?, config.rebalance),
+            _ => vec![],
+        };
         Ok(TrainingData {
-            objective: Box::new(Colorization::training(card, &config, Some(val.clone()))),
+            objective: Box::new(Colorization::training(card, &config, weights, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],
             stem: format!("{}-unet{}", self.name(), if config.skips { "" } else { "-noskip" }),
             lines: std::iter::once(format!("data:    {}, {counts}", splits.format)).chain(pixel_lines).collect(),
@@ -189,11 +193,15 @@ impl Task for Colorize {
     }
 
     fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {
-        let ([h, w], space) = (onnx.card.image_size, ColorSpace::of_channels(onnx.card.classes.len()));
+        let ([h, w], output) = (onnx.card.image_size, ColorOutput::of(onnx.card));
+        let space = output.space();
         let images = onnx.images.clone();
         let own = onnx::own_lightness(&mut onnx.builder, &images)?;
         let input = onnx::network_input(&mut onnx.builder, &own)?;
-        let predicted = onnx.network(&input)?;
+        let mut predicted = onnx.network(&input)?;
+        if output == ColorOutput::Bins {
+            predicted = onnx::annealed_mean(&mut onnx.builder, &predicted)?;
+        }
         let value = onnx::recolored(&mut onnx.builder, space, &own, &predicted)?;
         let about = format!(
             "[N,3,{h},{w}]: red, green and blue from 0 to 1, of the predicted colors and the image's own lightness"

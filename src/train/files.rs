@@ -15,7 +15,7 @@ use crate::run::fingerprint::DataPrint;
 use crate::run::history::EpochRow;
 use crate::run::repair::Repairs;
 use crate::run::resume::{self, Exact, Position};
-use crate::run::{Checkpoint, pictures};
+use crate::run::{Checkpoint, Evidence, Yardstick, pictures};
 
 impl Trainer {
     /// Facts of the run, for `run.json`.
@@ -34,6 +34,8 @@ impl Trainer {
             decisions: Some(self.decisions.clone()),
             settings_digest: self.origin.settings.as_deref().map(text_digest),
             metrics_digest: None,
+            yardstick: None,
+            verdict: None,
             shown: Some(self.objective.task_card().clone()),
         }
     }
@@ -74,6 +76,29 @@ impl Trainer {
     /// Seconds of the whole run.
     pub(super) fn seconds(&self) -> f64 {
         self.position.seconds.0 + self.start.elapsed().as_secs_f64()
+    }
+
+    /// Adds the verdict to the facts. A failure is noted: it does not end the run with an error.
+    pub(super) fn judge(&self, facts: &mut RunFacts, diverged: bool, left_out: &mut Vec<String>) {
+        let (Some(best), Some(found)) = (self.log.best_row(), self.log.found()) else { return };
+        let yardstick = found.yardstick().unwrap_or_else(|error| {
+            left_out.push(format!("the uncertainty of the score is left out: {error}"));
+            Yardstick::default()
+        });
+        let settings = self.origin.settings.as_deref().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
+        let confusion = self.run.read_confusion().ok().flatten().map(|(_, matrix)| matrix);
+        let evidence = Evidence {
+            task: self.objective.task_card(),
+            facts,
+            settings: &settings,
+            rows: self.log.rows(),
+            best,
+            yardstick: &yardstick,
+            confusion: confusion.as_ref(),
+            diverged,
+        };
+        facts.verdict = evidence.verdict();
+        facts.yardstick = Some(yardstick);
     }
 
     /// Writes the curves, and the task's pictures and tables of the best epoch. Returns the names of the written files, and a line

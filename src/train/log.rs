@@ -47,6 +47,11 @@ impl Log {
         self.best.as_ref().map(|best| best.row.epoch)
     }
 
+    /// The best epoch.
+    pub fn best_row(&self) -> Option<&EpochRow> {
+        self.best.as_ref().map(|best| &best.row)
+    }
+
     /// The evaluation of the best epoch.
     pub fn found(&self) -> Option<&dyn Evaluation> {
         self.best.as_ref().and_then(|best| best.found.as_deref())

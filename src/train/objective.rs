@@ -11,10 +11,10 @@ use super::step::Phase;
 use crate::data::Batch;
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::graph::{Graph, GraphError, StateTable};
-use crate::run::Score;
 use crate::run::card::ModelCard;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::run::task_card::TaskCard;
+use crate::run::{Score, Yardstick};
 
 /// A task with its network, as the loop trains and evaluates it.
 pub trait Objective: Send {
@@ -73,6 +73,14 @@ pub trait Evaluation: Any + Send {
 
     /// The task's scores. The first one decides which epoch is best. A score without a sample is not listed.
     fn scores(&self) -> Vec<(Score, f64)>;
+
+    /// Uncertainty of the first score, and the score of a model that learned nothing.
+    ///
+    /// # Errors
+    /// When an image cannot be read again.
+    fn yardstick(&self) -> Result<Yardstick, TrainError> {
+        Ok(Yardstick::default())
+    }
 
     /// Entries for the metadata of the checkpoint that was evaluated, such as thresholds.
     fn entries(&self) -> BTreeMap<String, String> {

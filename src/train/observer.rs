@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
+pub use crate::interop::pretrained::Progress as Fetching;
+use crate::run::Verdict;
 use crate::run::history::EpochRow;
 
 /// Receives the reports of a run. Every method may do nothing.
 pub trait Observer: Sync {
     /// Images are being read: `done` of `total`.
     fn reading(&self, done: usize, total: usize);
+    /// Published weights are being fetched.
+    fn fetching(&self, _progress: &Fetching<'_>) {}
     /// The run begins; the lines describe it.
     fn begins(&self, lines: &[String]);
     /// The first step is next. It takes up to a minute where the device compiles kernels for the first time.
@@ -52,6 +56,8 @@ pub struct Outcome {
     pub rows: Vec<EpochRow>,
     /// The best epoch, by the task's first score.
     pub best: Option<EpochRow>,
+    /// The verdict, unless the run was interrupted.
+    pub verdict: Option<Verdict>,
     /// Pictures in the run folder.
     pub pictures: Vec<&'static str>,
     /// The loss grew far above that of the first batch, so the weights are useless.

@@ -205,17 +205,22 @@ impl Trainer {
             // Before the results, whose evaluation may replace the weights by those of the best epoch.
             self.save_state(&self.run.finished_path())?;
         }
-        let (pictures, left_out) = self.write_results()?;
+        let (pictures, mut left_out) = self.write_results()?;
+        let first_loss = self.position.first_loss.map_or(f64::INFINITY, |loss| loss.0);
+        let limit = DIVERGED * first_loss.max(LEAST_LOSS);
+        let diverged = self.log.best_row().is_some_and(|best| best.val_loss > limit);
+        let mut verdict = None;
         if !interrupted {
             let metrics = EpochRow::csv(self.log.rows());
-            self.run.write_facts(&RunFacts { metrics_digest: Some(text_digest(&metrics)), ..self.facts() })?;
+            let mut facts = RunFacts { metrics_digest: Some(text_digest(&metrics)), ..self.facts() };
+            self.judge(&mut facts, diverged, &mut left_out);
+            self.run.write_facts(&facts)?;
             self.run.forget_progress()?;
+            verdict = facts.verdict;
         }
         let run = self.run.path().to_owned();
         let (rows, best) = self.log.into_rows();
-        let first_loss = self.position.first_loss.map_or(f64::INFINITY, |loss| loss.0);
-        let diverged = best.as_ref().is_some_and(|best| best.val_loss > DIVERGED * first_loss.max(LEAST_LOSS));
-        Ok(Outcome { run, best, diverged, left_out, interrupted, ended_early, rows, pictures })
+        Ok(Outcome { run, best, diverged, left_out, interrupted, ended_early, rows, verdict, pictures })
     }
 
     /// Evaluates, and writes metrics and checkpoints. True if training is to end early.

@@ -9,6 +9,7 @@ mod determinism;
 mod doctor;
 mod faults;
 mod kernels;
+mod pretrained;
 mod report;
 #[path = "../support/mod.rs"]
 mod support;

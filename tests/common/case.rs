@@ -54,6 +54,13 @@ impl Case {
     pub fn plan(&self) -> Plan {
         Plan::new(&self.graph, PlanOptions::default())
     }
+
+    /// Whether the tests of all ops run this case: all cases, or those that call a kernel of the list
+    /// `SHADEGRAD_TEST_KERNELS`, with commas.
+    pub fn is_picked(&self) -> bool {
+        let Ok(kernels) = std::env::var("SHADEGRAD_TEST_KERNELS") else { return true };
+        self.plan().calls.iter().any(|planned| kernels.split(',').any(|kernel| kernel == planned.call.kernel))
+    }
 }
 
 /// Ops around the op under test.

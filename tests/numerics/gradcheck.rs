@@ -75,6 +75,9 @@ fn directions(case: &Case, parameter: &str, grad: &[f64]) -> Vec<Vec<f64>> {
 /// Checks the gradients of the op and, if the rewrites change its graph, those of the rewritten graph.
 fn check(op: &OpCase, failures: &mut Failures) {
     let case = op.case(Context::Midst);
+    if !case.is_picked() {
+        return;
+    }
     let fused = Some(case.fused()).filter(|fused| fused.links() != case.links());
     let forward = op.forward(Context::Midst);
     let mut engine = CpuEngine::new();

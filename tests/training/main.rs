@@ -10,3 +10,4 @@ mod own_loop;
 mod resume;
 mod run_config;
 mod run_dir;
+mod verdict;

@@ -297,7 +297,9 @@ impl Columns {
             Labels::OneHot(columns) => format!("a class for each of {} columns of 0 and 1", columns.len()),
         };
         let split = self.split.map(|column| format!(", parts in column {}", name(column))).unwrap_or_default();
-        let unused: Vec<usize> = (0..self.header.as_ref().map_or(0, Vec::len)).filter(|&c| !self.uses(c)).collect();
+        // A column of numbers of rows has no name.
+        let header = self.header.as_deref().unwrap_or_default();
+        let unused: Vec<usize> = (0..header.len()).filter(|&c| !self.uses(c) && !header[c].is_empty()).collect();
         let mut unused_names: Vec<String> = unused.iter().take(SHOWN).map(|&column| name(column)).collect();
         if unused.len() > SHOWN {
             unused_names.push(format!("{} more", unused.len() - SHOWN));

@@ -13,6 +13,7 @@ use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::list_tables;
 use crate::data::listing::{Walk, name_of, relative};
 use crate::data::lists::{Index, ListFile, Match};
+use crate::data::names::shortened;
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
@@ -31,6 +32,9 @@ const CLASSES: [(&str, [u8; 3]); 11] = [
     ("Bicyclist", [0, 128, 192]),
 ];
 const VOID: u8 = 11;
+
+/// Longest path of Linux, in bytes.
+const LONGEST_PATH: usize = 4096;
 
 /// Lists of image and mask paths.
 pub(crate) struct PairLists;
@@ -114,10 +118,13 @@ impl<'a> Files<'a> {
     /// The image and the mask of a line. The line is cut where both halves name a file, because names may contain blanks.
     /// The folders of the files can say that the mask stands first.
     fn pair(&self, line: &str) -> Option<(PathBuf, PathBuf)> {
+        if line.len() > 2 * LONGEST_PATH + 1 {
+            return None;
+        }
         line.match_indices([',', ';', '\t', ' ']).find_map(|(at, separator)| {
             let halves = [&line[..at], &line[at + separator.len()..]].map(str::trim);
-            let [image, mask] = halves.map(|half| self.find(half));
-            let pair = Some((image?.clone(), mask?.clone())).filter(|(image, mask)| image != mask)?;
+            let pair = Some((self.find(halves[0])?.clone(), self.find(halves[1])?.clone()))
+                .filter(|(image, mask)| image != mask)?;
             let role = |path: &Path| pairing::read(path.strip_prefix(self.root).unwrap_or(path)).role;
             Some(match (role(&pair.0), role(&pair.1)) {
                 (Some(Role::Mask), Some(Role::Image) | None) => (pair.1, pair.0),
@@ -143,11 +150,11 @@ impl<'a> Files<'a> {
                 continue;
             }
             let problem = match halves(line) {
-                None => format!("'{line}' is not a path of an image and a path of a mask"),
+                None => format!("'{}' is not a path of an image and a path of a mask", shortened(line)),
                 Some((image, mask)) => match (self.find(image), self.find(mask)) {
-                    (None, Some(_)) => format!("the image {image} is not there (its mask is)"),
-                    (Some(_), None) => format!("the mask {mask} is not there (its image is)"),
-                    _ => format!("neither {image} nor {mask} is there"),
+                    (None, Some(_)) => format!("the image {} is not there (its mask is)", shortened(image)),
+                    (Some(_), None) => format!("the mask {} is not there (its image is)", shortened(mask)),
+                    _ => format!("neither {} nor {} is there", shortened(image), shortened(mask)),
                 },
             };
             faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });

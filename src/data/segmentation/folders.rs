@@ -11,6 +11,7 @@ use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::list_tables;
 use crate::data::listing::{Walk, name_of, relative, subfolders};
 use crate::data::lists::{Index, ListFile, Match};
+use crate::data::names::shortened;
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
@@ -152,7 +153,7 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
                     }
                     continue;
                 }
-                Match::None => format!("'{line}' is the name of no image that has a mask"),
+                Match::None => format!("'{}' is the name of no image that has a mask", shortened(line)),
                 Match::Several(a, b) => {
                     let names = [a, b].map(|item| relative(root, &pairs[item].image));
                     format!("'{line}' may be {} or {}; write which", names[0], names[1])

@@ -10,6 +10,7 @@ use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, is_image, name_of, relative, stem_of, subfolders};
 use crate::data::lists::{self, Index, ListFile, Match};
+use crate::data::names::shortened;
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
@@ -193,7 +194,7 @@ fn read_list(list: &ListFile, images: &Named, masks: &Named, faults: &mut Vec<Ba
             }
             (Ok(Some(_)), Ok(None)) => format!("{}/{name}.png is not there (its image is)", masks.folder),
             (Ok(None), Ok(Some(_))) => format!("JPEGImages/{name}.jpg is not there (its mask is)"),
-            (Ok(None), Ok(None)) => format!("'{name}' has neither image nor mask"),
+            (Ok(None), Ok(None)) => format!("'{}' has neither image nor mask", shortened(name)),
             (Err(problem), _) | (_, Err(problem)) => problem,
         };
         faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(what) });

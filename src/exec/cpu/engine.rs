@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::aligned::Aligned;
 use crate::exec::registry::{self, KernelError};
 use crate::exec::twin::{Args, Binding, Real, Twin};
-use crate::exec::{Engine, ExecError, MAX_TICKETS, Rows, Ticket};
+use crate::exec::{Engine, ExecError, MAKING_STATES, MAX_TICKETS, Rows, Ticket};
 use crate::graph::{Group, StateLayout};
 use crate::kernel::{Access, KernelCall};
 use crate::memory;
@@ -130,7 +130,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError> {
         let lens = Group::ALL.map(|group| layout.group_len[group as usize]);
         let grown = Group::ALL.into_iter().zip(lens).filter(|&(group, len)| len > self.held(group));
-        require_memory::<T>("making the states", grown.map(|(_, len)| len))?;
+        require_memory::<T>(MAKING_STATES, grown.map(|(_, len)| len))?;
         for group in Group::ALL {
             let state = self.states.entry(group).or_insert_with(|| Aligned::zeros(0));
             state.grow(layout.group_len[group as usize]);

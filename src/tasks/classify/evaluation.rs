@@ -7,10 +7,11 @@ use image::RgbImage;
 
 use super::ACCURACY;
 use crate::data::{Batch, PreparedClasses, one_line};
-use crate::run::Score;
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::mistakes::{self, Mistake};
 use crate::run::pictures::{self, Sheet, spread};
+use crate::run::verdict::yardstick::binomial;
+use crate::run::{Baseline, Score, Yardstick};
 use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
@@ -84,6 +85,16 @@ impl Evaluation for ClassifyEvaluation {
 
     fn scores(&self) -> Vec<(Score, f64)> {
         vec![(ACCURACY, self.accuracy())]
+    }
+
+    fn yardstick(&self) -> Result<Yardstick, TrainError> {
+        let total = self.confusion.total();
+        let largest = (0..self.classes.len()).max_by_key(|&class| self.confusion.row_total(class));
+        let baseline = largest.filter(|_| total > 0).map(|class| Baseline {
+            name: format!("always “{}”", one_line(&self.classes[class])),
+            value: self.confusion.row_total(class) as f64 / total as f64,
+        });
+        Ok(Yardstick { sigma: binomial(self.accuracy(), total), baseline })
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {

@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::metrics::ImageScores;
+use super::metrics::{ImageScores, psnr};
 use super::{COLORFULNESS, DELTA_E, PSNR, SSIM, grey, picture, truth};
 use crate::data::{Batch, ColorSpace, PreparedImages};
 use crate::ops::Regression;
-use crate::run::Score;
 use crate::run::pictures::{PictureTable, spread};
+use crate::run::verdict::yardstick::of_mean;
+use crate::run::{Baseline, Score, Yardstick};
 use crate::tasks::TaskError;
 use crate::train::Results;
-use crate::train::outputs::Outputs;
+use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
 
 /// Images whose predictions are shown.
 const SHOWN: usize = 6;
+/// Most images of the baseline.
+const COUNTED: usize = 500;
 
 /// Scores of the colors predicted for a set of images.
 #[derive(Clone)]
@@ -25,8 +28,11 @@ pub struct ColorizeEvaluation {
     space: ColorSpace,
     /// Height and width of the predictions.
     size: [usize; 2],
-    regression: Regression,
+    /// The loss of color values; `None` for a cross entropy, whose totals the graph gives.
+    regression: Option<Regression>,
+    /// Sum of the mean losses of all images.
     loss: f64,
+    totals: Totals,
     /// Scores of each image, in the order of the batches.
     pub images: Vec<ImageScores>,
     /// Index and colorized picture of the images that are shown.
@@ -39,12 +45,13 @@ impl ColorizeEvaluation {
     pub(super) fn new(
         space: ColorSpace,
         size: [usize; 2],
-        regression: Regression,
+        regression: Option<Regression>,
         samples: usize,
         set: Option<Arc<PreparedImages>>,
     ) -> Self {
         let wanted = spread(samples, SHOWN).collect();
-        ColorizeEvaluation { space, size, regression, loss: 0.0, images: vec![], shown: vec![], wanted, set }
+        let totals = Totals::default();
+        ColorizeEvaluation { space, size, regression, loss: 0.0, totals, images: vec![], shown: vec![], wanted, set }
     }
 
     fn figure(&self, set: &PreparedImages, epoch: u32) -> Result<PictureTable, TaskError> {
@@ -64,6 +71,9 @@ impl ColorizeEvaluation {
 impl Evaluation for ColorizeEvaluation {
     fn add(&mut self, batch: &Batch, outputs: &Outputs) -> Result<(), TrainError> {
         let Some(set) = &self.set else { return Ok(()) };
+        let totals = Totals::of(outputs);
+        self.totals.loss += totals.loss;
+        self.totals.counted += totals.counted;
         let [height, width] = self.size;
         let is_scaled = set.size() != (height as u32, width as u32);
         let (len, channels) = (height * width, self.space.channels());
@@ -72,8 +82,10 @@ impl Evaluation for ColorizeEvaluation {
         for ((input, predicted), (&index, target)) in
             images.zip(batch.indices.iter().zip(batch.targets.chunks_exact(len * channels)))
         {
-            let terms = predicted.iter().zip(target).map(|(&p, &t)| self.regression.of(f64::from(p - t)));
-            self.loss += terms.sum::<f64>() / (len * channels) as f64;
+            if let Some(regression) = self.regression {
+                let terms = predicted.iter().zip(target).map(|(&p, &t)| regression.of(f64::from(p - t)));
+                self.loss += terms.sum::<f64>() / (len * channels) as f64;
+            }
             let truth = truth(set, index)?;
             let picture = match is_scaled {
                 true => self.space.recolor(&truth, predicted, (height, width))?,
@@ -88,12 +100,29 @@ impl Evaluation for ColorizeEvaluation {
     }
 
     fn loss(&self) -> f64 {
-        self.loss / self.images.len().max(1) as f64
+        match self.regression {
+            Some(_) => self.loss / self.images.len().max(1) as f64,
+            None => self.totals.loss / self.totals.counted.max(1.0),
+        }
     }
 
     fn scores(&self) -> Vec<(Score, f64)> {
         let Some(mean) = ImageScores::mean(&self.images) else { return vec![] };
         vec![(PSNR, mean.psnr), (SSIM, mean.ssim), (DELTA_E, mean.delta_e), (COLORFULNESS, mean.colorfulness)]
+    }
+
+    fn yardstick(&self) -> Result<Yardstick, TrainError> {
+        let values: Vec<f64> = self.images.iter().map(|scores| scores.psnr).collect();
+        let mut grey_scores = vec![];
+        if let Some(set) = &self.set {
+            for index in spread(set.len(), COUNTED) {
+                let truth = truth(set, index)?;
+                grey_scores.push(psnr(&truth, &grey(&truth)).map_err(TaskError::from)?);
+            }
+        }
+        let mean = grey_scores.iter().sum::<f64>() / grey_scores.len() as f64;
+        let baseline = (!grey_scores.is_empty()).then(|| Baseline { name: "the grey picture".into(), value: mean });
+        Ok(Yardstick { sigma: of_mean(&values), baseline })
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {

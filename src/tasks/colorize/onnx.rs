@@ -5,6 +5,7 @@
 
 use crate::data::ColorSpace;
 use crate::data::color::{AB_SCALE, FROM_XYZ, TO_XYZ};
+use crate::data::color_bins::{COLOR_BINS, TEMPERATURE, centers};
 use crate::graph::{OnnxInput, OnnxNode};
 use crate::interop::onnx::{OnnxBuilder, OnnxError};
 
@@ -26,6 +27,16 @@ pub fn network_input(b: &mut OnnxBuilder, f: &str) -> Named {
     let l = arithmetic(b, "Mul", f, 116.0)?;
     let l = arithmetic(b, "Sub", &l, 16.0 + 50.0)?;
     arithmetic(b, "Div", &l, 50.0)
+}
+
+/// Colors (a and b, scaled) from a logit per class of colors: their annealed mean.
+pub fn annealed_mean(b: &mut OnnxBuilder, logits: &str) -> Named {
+    let annealed = arithmetic(b, "Div", logits, TEMPERATURE)?;
+    let softmax = OnnxNode::new("Softmax", [OnnxInput::Value(0)]).int("axis", 1);
+    let shares = b.nodes(LAYER, &[softmax], &[&annealed])?;
+    let axis = |axis: usize| centers().map(move |color| color[axis] / AB_SCALE);
+    let weight = OnnxInput::Floats(axis(0).chain(axis(1)).collect(), vec![2, COLOR_BINS, 1, 1]);
+    b.nodes(LAYER, &[OnnxNode::new("Conv", [OnnxInput::Value(0), weight])], &[&shares])
 }
 
 /// sRGB images with the lightness of f(Y) and the predicted colors.

@@ -1,5 +1,6 @@
 //! Settings of colorization.
 
+use super::output::ColorOutput;
 use crate::data::ColorSpace;
 use crate::nn::{Encoder, Network, ResNetUNet, UNet, Up};
 use crate::ops::Regression;
@@ -25,16 +26,19 @@ choices! {
         Mse = "mse",
         /// Huber loss with δ = 0.1 in units of the scaled colors.
         Huber = "huber",
+        /// Cross entropy over squares of the plane of a and b; rare colors weigh more (Zhang et al. 2016).
+        Classes = "classes",
     }
 }
 
 impl ColorizeLoss {
-    /// The op's loss.
-    pub fn regression(self) -> Regression {
+    /// The op's loss; `None` for classes.
+    pub fn regression(self) -> Option<Regression> {
         match self {
-            ColorizeLoss::L1 => Regression::L1,
-            ColorizeLoss::Mse => Regression::Mse,
-            ColorizeLoss::Huber => Regression::Huber(0.1),
+            ColorizeLoss::L1 => Some(Regression::L1),
+            ColorizeLoss::Mse => Some(Regression::Mse),
+            ColorizeLoss::Huber => Some(Regression::Huber(0.1)),
+            ColorizeLoss::Classes => None,
         }
     }
 }
@@ -66,6 +70,9 @@ task_settings! {
         lr: f64 = 1e-4,
         /// Training and validation loss [default: l1]
         loss: ColorizeLoss = ColorizeLoss::L1,
+        /// Weight of rare colors, for --loss classes: 0 for equal weights, 1 for the inverse of a color's frequency
+        /// [default: 0.5]
+        rebalance: f64 = 0.5,
         /// Color space of the prediction [default: lab]
         color_space: ColorSpace = ColorSpace::Lab,
         /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square; `auto` keeps the proportions of the
@@ -82,16 +89,26 @@ impl ColorizeConfig {
         for (key, value) in [("depth", self.depth), ("base", self.base)] {
             rule.effect(key, &value, own, Needs::OneOf("encoder", &["none"]))?;
         }
+        let by_class = self.loss == ColorizeLoss::Classes;
+        rule.range("rebalance", &self.rebalance, (0.0..=1.0).contains(&self.rebalance), "0 to 1")?;
+        rule.effect("rebalance", &self.rebalance, by_class, Needs::OneOf("loss", &["classes"]))?;
+        let regression = Needs::OneOf("loss", &["l1", "mse", "huber"]);
+        rule.effect("color_space", &self.color_space.name(), !by_class, regression)?;
         // The window of SSIM has sides of 11 pixels.
         let size = self.image_size;
         let fits = size.is_auto() || size.within(11, MAX_IMAGE_SIZE);
         rule.range("image_size", &size, fits, "sides of 11 to 8192 pixels, or auto")
     }
 
+    /// The outputs of the network.
+    pub fn output(&self) -> ColorOutput {
+        if self.loss == ColorizeLoss::Classes { ColorOutput::Bins } else { ColorOutput::Values(self.color_space) }
+    }
+
     /// The network.
     pub fn network(&self) -> Network {
-        let ColorizeConfig { depth, base, up, skips, color_space, .. } = *self;
-        let outputs = color_space.channels();
+        let ColorizeConfig { depth, base, up, skips, .. } = *self;
+        let outputs = self.output().channels();
         match self.encoder.depth() {
             Some(encoder) => ResNetUNet { encoder, outputs, up, skips }.into(),
             None => UNet { outputs, depth, base, up, skips }.into(),

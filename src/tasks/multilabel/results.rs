@@ -11,9 +11,10 @@ use super::metrics::Scored;
 use super::scores::CLASSES_FILE;
 use super::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
 use crate::data::{Batch, PreparedLabels, one_line};
-use crate::run::Score;
 use crate::run::mistakes::{self, Mistake};
 use crate::run::pictures::{self, Sheet, spread};
+use crate::run::verdict::yardstick::bootstrap;
+use crate::run::{Baseline, Score, Yardstick};
 use crate::text::defused;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
@@ -52,6 +53,20 @@ impl Evaluation for MultiLabelEvaluation {
             (MICRO_F1, self.scored.micro_f1(&thresholds)),
         ];
         list.into_iter().filter_map(|(score, value)| Some((score, value?))).collect()
+    }
+
+    fn yardstick(&self) -> Result<Yardstick, TrainError> {
+        let labels = |row: usize| -> Vec<u32> {
+            (0..).zip(self.scored.truth(row)).filter(|(_, there)| **there).map(|(label, _)| label).collect()
+        };
+        let sigma = bootstrap(self.scored.len(), |drawn| {
+            let mut set = Scored::new(self.scored.classes());
+            drawn.iter().for_each(|&row| set.add(&labels(row), self.scored.probabilities(row)));
+            set.mean_average_precision()
+        });
+        // A random order has the share of positive images as its average precision.
+        let baseline = self.scored.mean_prevalence();
+        Ok(Yardstick { sigma, baseline: baseline.map(|value| Baseline { name: "a random order".into(), value }) })
     }
 
     fn entries(&self) -> BTreeMap<String, String> {

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use image::GrayImage;
 use rayon::prelude::*;
 
-use super::metrics::{SegmentationScores, image_iou};
+use super::metrics::{ClassCounts, SegmentationScores, image_iou};
 use super::own_masks::OwnMasks;
 use super::picture::Picture;
 use super::upscale::classes_at;
 use super::{OWN_SCORES, SCORES, pair};
 use crate::data::{Batch, PreparedPairs, nearest_into, one_line};
 use crate::label::IGNORED_BYTE;
-use crate::run::Score;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::pictures::{self, PictureTable, spread};
+use crate::run::verdict::yardstick::bootstrap;
+use crate::run::{Baseline, Score, Yardstick};
 use crate::text::defused;
 use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
@@ -42,6 +43,8 @@ pub struct SegmentEvaluation {
     own_masks: Option<Arc<OwnMasks>>,
     /// Whether the network sees pictures at their own sizes, which then are the sizes of the main scores.
     sees_own_pixels: bool,
+    /// Pixels per class of each image, at the size of the main scores.
+    counted: Vec<ClassCounts>,
     /// Index and predicted classes of the images that are shown.
     pub shown: Vec<(usize, Vec<u8>)>,
     wanted: Vec<usize>,
@@ -65,6 +68,7 @@ impl SegmentEvaluation {
             own_confusion: own_masks.is_some().then(|| ConfusionMatrix::new(card.classes.len())),
             own_masks,
             sees_own_pixels: card.sees_own_pixels(),
+            counted: vec![],
             shown: vec![],
             wanted: if pairs.is_some() { spread(samples, SHOWN).collect() } else { vec![] },
             pairs,
@@ -124,6 +128,7 @@ impl SegmentEvaluation {
         self.totals.loss += totals.loss;
         self.totals.counted += totals.counted;
         let classes = self.classes.len();
+        self.counted.push(ClassCounts::of(mask.as_raw(), &predicted, classes));
         if let Some(own) = &mut self.own_confusion {
             own.merge(&counted(mask.as_raw(), &predicted, classes));
         }
@@ -213,13 +218,20 @@ impl Evaluation for SegmentEvaluation {
         if scaled_to.is_none() {
             self.confusion.add_counts(outputs.get(port::COUNTS));
         }
-        let images = outputs.get(port::PREDICTIONS).chunks_exact(self.size[0] * self.size[1]);
-        for (image, &index) in images.zip(&batch.indices) {
+        let pixels = self.size[0] * self.size[1];
+        let images = outputs.get(port::PREDICTIONS).chunks_exact(pixels).zip(batch.labels.chunks_exact(pixels));
+        for ((image, labels), &index) in images.zip(&batch.indices) {
             let mut predicted: Vec<u8> = image.iter().map(|&class| class as u8).collect();
-            if let Some(pairs) = &scaled_to {
-                predicted = self.scaled(predicted, pairs.size());
-                self.confusion.merge(&counted(&pair(pairs, index)?.1, &predicted, self.classes.len()));
-            }
+            let truth = match &scaled_to {
+                Some(pairs) => {
+                    predicted = self.scaled(predicted, pairs.size());
+                    let truth = pair(pairs, index)?.1;
+                    self.confusion.merge(&counted(&truth, &predicted, self.classes.len()));
+                    truth
+                }
+                None => labels.iter().map(|&label| label as u8).collect(),
+            };
+            self.counted.push(ClassCounts::of(&truth, &predicted, self.classes.len()));
             if self.wanted.contains(&index) {
                 self.shown.push((index, predicted));
             }
@@ -237,6 +249,21 @@ impl Evaluation for SegmentEvaluation {
         let listed = std::iter::once((SCORES, SegmentationScores::of(self.main()))).chain(own);
         let values = listed.flat_map(|(names, scores)| names.into_iter().zip(scores.three()));
         values.map(|(score, value)| (score, value.unwrap_or(0.0))).collect()
+    }
+
+    fn yardstick(&self) -> Result<Yardstick, TrainError> {
+        let sum = |drawn: &mut dyn Iterator<Item = &ClassCounts>| {
+            drawn.fold(ClassCounts::new(self.classes.len()), |sum, image| sum.plus(image))
+        };
+        let sigma =
+            bootstrap(self.counted.len(), |drawn| sum(&mut drawn.iter().map(|&image| &self.counted[image])).mean_iou());
+        let all = sum(&mut self.counted.iter());
+        let baseline = all
+            .largest()
+            .map(|(class, value)| Baseline {
+                name: format!("“{}” everywhere", one_line(&self.classes[class])), value
+            });
+        Ok(Yardstick { sigma, baseline })
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {

@@ -1,6 +1,7 @@
 //! Scores of a segmentation from its confusion matrix, and weights of classes from their pixels.
 
 use crate::choices;
+use crate::label::IGNORED_BYTE;
 use crate::run::confusion::{ClassScore, ConfusionMatrix};
 
 /// Scores over a whole set, from the counts `n[t][p]` of pixels of class `t` predicted as `p`
@@ -103,6 +104,52 @@ fn median(values: &mut [f64]) -> f64 {
         (0, _) => 0.0,
         (n, half) if n % 2 == 1 => values[half],
         (_, half) => (values[half - 1] + values[half]) / 2.0,
+    }
+}
+
+/// Pixels per class of one image or of several: in the truth, predicted, and both.
+#[derive(Debug, Clone)]
+pub(super) struct ClassCounts(Vec<[u64; 3]>);
+
+impl ClassCounts {
+    /// No pixels.
+    pub fn new(classes: usize) -> Self {
+        ClassCounts(vec![[0; 3]; classes])
+    }
+
+    /// The pixels of an image that are not ignored.
+    pub fn of(truth: &[u8], predicted: &[u8], classes: usize) -> Self {
+        let mut counts = ClassCounts::new(classes);
+        for (&truth, &predicted) in truth.iter().zip(predicted).filter(|(truth, _)| **truth != IGNORED_BYTE) {
+            // Both are classes of the model: the set was opened with its classes.
+            counts.0[usize::from(truth)][0] += 1;
+            counts.0[usize::from(predicted)][1] += 1;
+            counts.0[usize::from(truth)][2] += u64::from(truth == predicted);
+        }
+        counts
+    }
+
+    /// The sum of both.
+    pub fn plus(mut self, other: &Self) -> Self {
+        for (sum, counts) in self.0.iter_mut().zip(&other.0) {
+            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+        self
+    }
+
+    /// Mean intersection over union of the classes in the truth, as [`SegmentationScores::mean_iou`].
+    pub fn mean_iou(&self) -> Option<f64> {
+        let there = self.0.iter().filter(|[truth, ..]| *truth > 0);
+        let ious: Vec<f64> =
+            there.map(|&[truth, predicted, both]| both as f64 / (truth + predicted - both) as f64).collect();
+        (!ious.is_empty()).then(|| ious.iter().sum::<f64>() / ious.len() as f64)
+    }
+
+    /// The class with the most pixels, and the mean IoU of a model that predicts it everywhere.
+    pub fn largest(&self) -> Option<(usize, f64)> {
+        let (class, [most, ..]) = self.0.iter().enumerate().max_by_key(|(_, [truth, ..])| *truth)?;
+        let (all, there) = self.0.iter().fold((0, 0), |(all, there), [n, ..]| (all + n, there + usize::from(*n > 0)));
+        (all > 0).then(|| (class, *most as f64 / all as f64 / there as f64))
     }
 }
 

@@ -86,6 +86,8 @@ fn flags_without_effect_and_values_out_of_range_say_what_is_expected() {
             "train segment --loss dice --class-weights median",
             "--class-weights median: no effect without --loss ce or ce+dice",
         ),
+        ("train colorize --rebalance 0.3", "--rebalance 0.3: no effect without --loss classes"),
+        ("train colorize --loss classes --color-space rgb", "no effect without --loss l1, mse or huber"),
         ("train classify --gamma 0.5", "--gamma 0.5: no effect without --schedule step, multistep or plateau"),
         ("train classify --momentum 0.5", "no effect without --optimizer sgd"),
         ("train classify --schedule cosine --milestones 2", "no effect without --schedule multistep"),

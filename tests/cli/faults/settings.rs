@@ -24,6 +24,7 @@ fn values_out_of_range_are_refused() {
     place.run("plan resnet18 --classes 18446744073709551615").refused(&["--classes 18446744073709551615", "1 to"]);
     place.run("plan resnet18 --batch-size 0").refused(&["--batch-size 0", "at least 1"]);
     place.run("plan resnet18 --image-size 8192 --batch-size 100000").refused(&["lower the batch or image size"]);
+    place.run("plan unet --base 1024 --depth 5").refused(&["make the network smaller"]);
     place.run("eval run --data photos --batch-size 0").refused(&["--batch-size 0", "at least 1"]);
 }
 

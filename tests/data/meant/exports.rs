@@ -53,7 +53,7 @@ fn rows_that_contradict_are_refused() {
         write(&path, format!("path,label,split\n{rows}a/1,x,train\nb/0,y,train\nb/1,y,val\na/2,x,val\n"));
         open(&path)
     };
-    refused(table("a/1.png,y,train\n"), &["line 3", "line 2", "'y' there, 'x' here"]);
+    refused(table("a/1.png,y,train\n"), &["t.csv", "'y' on line 2 and 'x' on line 3"]);
     assert_eq!(table("a/1.png,x,val\n").unwrap().val.len(), 3, "a check reports it");
     let splits = table("a/1.png,x,train\n").unwrap();
     assert_eq!((splits.train.len(), splits.val.len()), (2, 2));

@@ -1,5 +1,6 @@
 //! The tasks with every variant of their networks, at odd sizes.
 
+use shadegrad::data::color_bins::COLOR_BINS;
 use shadegrad::data::{Batch, ColorSpace, Normalization, lightness};
 use shadegrad::exec::{self, AnyEngine, PlanOptions, Session};
 use shadegrad::graph::{Graph, Group};
@@ -179,7 +180,9 @@ fn exported_segmentation_gives_logits() {
 /// The colors are those that `predict` writes, before they are rounded to bytes.
 #[test]
 fn exported_colorization_gives_pictures() {
-    for (outputs, up, skips) in [(2, Up::Transposed, true), (3, Up::Bilinear, false)] {
+    for (outputs, up, skips) in
+        [(2, Up::Transposed, true), (3, Up::Bilinear, false), (COLOR_BINS, Up::Transposed, true)]
+    {
         let network = UNet { outputs, depth: 2, base: 4, up, skips }.into();
         let card = card("colorize", network, [21, 26]);
         let from = checkpoint(&card);
@@ -189,12 +192,12 @@ fn exported_colorization_gives_pictures() {
         let batch = Batch { images: images.clone(), indices: (0..N).collect(), ..Batch::default() };
         let predicted = model.forward(&task, N, &batch).expect("runs").get("predictions").to_vec();
         let space = task.space();
-        assert_eq!(space, if outputs == 2 { ColorSpace::Lab } else { ColorSpace::Rgb });
+        assert_eq!(space, if outputs == 3 { ColorSpace::Rgb } else { ColorSpace::Lab });
         let bytes: Vec<f32> = space.decode(&images, &predicted).iter().map(|&b| f32::from(b) / 255.0).collect();
         let expected = channels_first(&bytes, &[N, 21, 26, 3]);
         // Half a byte, and a margin for values near the middle between two bytes.
         let model = exported(&from);
-        agrees(&format!("colorize-{}", space.name()), &model, &given(&card), &expected, 0.503 / 255.0);
+        agrees(&format!("colorize-{}-{outputs}", space.name()), &model, &given(&card), &expected, 0.503 / 255.0);
         let read = wire::model(&model.to_bytes().expect("bytes"));
         assert_eq!((read.outputs[0].0.as_str(), read.metadata["color_space"].as_str()), ("rgb", space.name()));
     }

@@ -1,0 +1,143 @@
+//! The groups in which `--help` lists the settings, and the settings that `-h` lists.
+
+/// Groups and their settings, in the order of the help.
+pub(super) const GROUPS: [(&str, &[&str]); 8] = [
+    (
+        "Data",
+        &[
+            "data",
+            "image_size",
+            "crop",
+            "scale",
+            "tile",
+            "eval_resize",
+            "mask_threshold",
+            "path_column",
+            "label_column",
+            "image_root",
+            "val_split",
+            "normalize",
+            "scenes",
+            "skip_bad",
+            "shuffle",
+            "loader_threads",
+        ],
+    ),
+    ("Model", &["model", "stem", "encoder", "decoder", "depth", "base", "up", "skips", "init", "freeze"]),
+    (
+        "Loss",
+        &[
+            "loss",
+            "class_weights",
+            "positive_weights",
+            "label_smoothing",
+            "rebalance",
+            "color_space",
+            "mixup",
+            "cutmix",
+        ],
+    ),
+    (
+        "Optimizer",
+        &[
+            "epochs",
+            "batch_size",
+            "lr",
+            "optimizer",
+            "momentum",
+            "nesterov",
+            "weight_decay",
+            "clip",
+            "accumulate",
+            "ema",
+            "early_stop",
+        ],
+    ),
+    ("Learning rate over time", &["schedule", "warmup", "step_size", "milestones", "gamma", "patience"]),
+    ("Augmentation", &["augment", "augment_from"]),
+    ("Device", &["device", "precision", "seed"]),
+    ("Run", &["out", "resume", "allow_changed_data", "log_norms", "profile", "tensorboard"]),
+];
+
+/// Settings that `-h` lists; `--help` lists all.
+const MAIN: [&str; 16] = [
+    "data",
+    "image_size",
+    "model",
+    "encoder",
+    "init",
+    "loss",
+    "class_weights",
+    "epochs",
+    "batch_size",
+    "lr",
+    "optimizer",
+    "schedule",
+    "augment",
+    "device",
+    "out",
+    "resume",
+];
+
+/// The group of a setting. A setting of a user's own task has none.
+pub(super) fn heading(key: &str) -> Option<&'static str> {
+    GROUPS.iter().find(|(_, keys)| keys.contains(&key)).map(|(name, _)| *name)
+}
+
+/// Position of a setting in the help.
+pub(super) fn position(key: &str) -> usize {
+    let mut keys = GROUPS.iter().flat_map(|(_, keys)| keys.iter());
+    keys.position(|known| *known == key).unwrap_or(usize::MAX)
+}
+
+/// Whether `-h` lists a setting.
+pub(super) fn is_main(key: &str) -> bool {
+    MAIN.contains(&key)
+}
+
+/// Commands for a start, below the help of a task.
+pub(super) fn examples(task: &str) -> String {
+    let lines: &[&str] = match task {
+        "classify" => &[
+            "train classify                                  built-in scenes, no data needed",
+            "train classify --data photos --image-size 64    a folder with a folder per class",
+            "train classify --data photos --init resnet18.pth --lr 1e-4 --augment light",
+        ],
+        "multi-label" => &[
+            "train multi-label                               built-in scenes, no data needed",
+            "train multi-label --data labels.csv --image-size 64 --positive-weights balanced",
+        ],
+        "segment" => &[
+            "train segment --base 16 --lr 1e-3               built-in streets, no data needed",
+            "train segment --data DIR --model unet --base 16 --lr 1e-3 --class-weights median",
+            "train segment --data DIR --model resnet18-seg --decoder fcn8s",
+        ],
+        "colorize" => &[
+            "train colorize --base 16 --lr 1e-3              built-in streets, no data needed",
+            "train colorize --data DIR --base 16 --lr 1e-3 --loss classes",
+        ],
+        _ => return String::new(),
+    };
+    let lines: String = lines.iter().map(|line| format!("\n  shadegrad {line}")).collect();
+    format!(
+        "Examples:{lines}\n\n`-h` lists the main settings, `--help` all. Every flag is also a key of a TOML file (--config)."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_of_a_built_in_task_has_one_group() {
+        let tasks = crate::tasks::tasks();
+        let keys: Vec<&str> = tasks.iter().flat_map(|task| task.settings().iter().map(|setting| setting.key)).collect();
+        for key in &keys {
+            let groups = GROUPS.iter().filter(|(_, keys)| keys.contains(key)).count();
+            assert_eq!(groups, 1, "{key} is in {groups} groups of src/cli/groups.rs");
+        }
+        let grouped = GROUPS.iter().flat_map(|(_, keys)| *keys).chain(&MAIN);
+        let unknown: Vec<_> = grouped.filter(|key| !keys.contains(key)).collect();
+        assert!(unknown.is_empty(), "no task has {unknown:?}");
+    }
+}

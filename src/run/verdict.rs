@@ -1,0 +1,104 @@
+//! The verdict on a run: its score with the uncertainty of the validation set and a baseline, findings with their evidence, and
+//! next steps. `run.json` holds it, and the report shows it first.
+
+mod next;
+mod rules;
+pub(crate) mod yardstick;
+
+use serde::{Deserialize, Serialize};
+
+pub use next::Next;
+pub use rules::{Finding, FindingKind};
+pub use yardstick::{Baseline, Yardstick};
+
+use super::confusion::ConfusionMatrix;
+use super::facts::RunFacts;
+use super::history::EpochRow;
+use super::score::Score;
+use super::task_card::TaskCard;
+
+/// The verdict on a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The score of the best epoch, with its uncertainty and the baseline.
+    pub headline: String,
+    /// What happened, the most important first.
+    pub findings: Vec<Finding>,
+    /// At most three steps that fit the findings.
+    pub next: Vec<Next>,
+}
+
+/// What a verdict is made of.
+#[derive(Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The description of the task.
+    pub task: &'a TaskCard,
+    /// Facts of the run.
+    pub facts: &'a RunFacts,
+    /// The settings of the run, as its `config.toml` holds them.
+    pub settings: &'a toml::Table,
+    /// All epochs.
+    pub rows: &'a [EpochRow],
+    /// The best epoch.
+    pub best: &'a EpochRow,
+    /// Uncertainty and baseline of the decisive score.
+    pub yardstick: &'a Yardstick,
+    /// Counts of the best epoch, if the task has them.
+    pub confusion: Option<&'a ConfusionMatrix>,
+    /// The loss grew far above that of the first batch.
+    pub diverged: bool,
+}
+
+impl Evidence<'_> {
+    /// The verdict; `None` without a score or an epoch.
+    pub fn verdict(&self) -> Option<Verdict> {
+        let (score, value) = self.decisive()?;
+        let findings = rules::findings(self);
+        let next = next::steps(self, &findings);
+        Some(Verdict { headline: self.headline(score, value), findings, next })
+    }
+
+    /// The decisive score and its value in the best epoch.
+    fn decisive(&self) -> Option<(&Score, f64)> {
+        let score = self.task.decisive()?;
+        Some((score, self.best.score(score)?))
+    }
+
+    fn headline(&self, score: &Score, value: f64) -> String {
+        let sigma = self.yardstick.sigma.map_or(String::new(), |sigma| format!(" ± {}", spread(score, sigma)));
+        let images = self.facts.validation_images;
+        let mut text = format!(
+            "{} {}{sigma} on {images} validation images, after epoch {} of {}",
+            score.name,
+            score.format(value),
+            self.best.epoch,
+            self.rows.len()
+        );
+        if let Some(baseline) = &self.yardstick.baseline {
+            text += &format!("; {} gives {}", baseline.name, score.format(baseline.value));
+        }
+        text
+    }
+
+    /// A setting as text; empty if the run does not have it.
+    fn setting(&self, key: &str) -> String {
+        match self.settings.get(key) {
+            None => String::new(),
+            Some(toml::Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+        }
+    }
+
+    /// Training images per class.
+    fn images_per_class(&self) -> f64 {
+        self.facts.training_images as f64 / self.facts.outputs.len().max(1) as f64
+    }
+}
+
+/// A standard error in the score's unit. That of a percentage is in points.
+fn spread(score: &Score, sigma: f64) -> String {
+    match score.unit {
+        super::Unit::Percent => format!("{:.1}", 100.0 * sigma),
+        _ => score.format(sigma),
+    }
+}

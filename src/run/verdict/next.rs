@@ -1,0 +1,108 @@
+//! Next steps that fit the findings on a run.
+
+use serde::{Deserialize, Serialize};
+
+use super::Evidence;
+use super::rules::{Finding, FindingKind};
+
+/// A next step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Next {
+    /// The same training with other settings: their keys and values.
+    Train(Vec<(String, String)>),
+    /// The same run with more epochs.
+    Continue {
+        /// All epochs.
+        epochs: usize,
+    },
+    /// A learning rate range test.
+    FindRate,
+    /// A check of the data set.
+    CheckData,
+    /// Predictions of the trained model.
+    Predict,
+}
+
+/// Most steps of a verdict.
+const MOST: usize = 3;
+
+/// Steps for the findings, each once, in the order of the findings.
+pub(super) fn steps(run: &Evidence<'_>, findings: &[Finding]) -> Vec<Next> {
+    let mut steps: Vec<Next> = vec![];
+    for step in findings.iter().flat_map(|finding| of(run, finding.kind)) {
+        if !steps.contains(&step) && steps.len() < MOST {
+            steps.push(step);
+        }
+    }
+    if steps.is_empty() {
+        steps.push(Next::Predict);
+    }
+    steps
+}
+
+fn of(run: &Evidence<'_>, kind: FindingKind) -> Vec<Next> {
+    match kind {
+        FindingKind::Diverged => vec![slower(run, 10.0), Next::FindRate],
+        FindingKind::NoBetterThanBaseline => [Some(Next::FindRate), checked(run)].into_iter().flatten().collect(),
+        FindingKind::Overfits | FindingKind::Memorizes => {
+            [augmented(run), Some(early(run))].into_iter().flatten().collect()
+        }
+        FindingKind::RateTooHigh => vec![slower(run, 3.0), Next::FindRate],
+        FindingKind::LearnsSlowly => vec![Next::FindRate, longer(run)],
+        FindingKind::NotConverged => vec![longer(run)],
+        FindingKind::PartsDiffer => checked(run).into_iter().collect(),
+        FindingKind::FewImages => augmented(run).into_iter().collect(),
+        FindingKind::UnequalClasses => balanced(run).into_iter().collect(),
+        FindingKind::FewValidationImages | FindingKind::Learns => vec![],
+    }
+}
+
+fn with(settings: &[(&str, &str)]) -> Next {
+    Next::Train(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect())
+}
+
+/// A check of the data. Built-in data needs none.
+fn checked(run: &Evidence<'_>) -> Option<Next> {
+    (!run.setting("data").is_empty()).then_some(Next::CheckData)
+}
+
+/// A lower learning rate.
+fn slower(run: &Evidence<'_>, by: f64) -> Next {
+    let lr: f64 = run.setting("lr").parse().unwrap_or(1e-3);
+    with(&[("lr", &format!("{:.1e}", lr / by))])
+}
+
+/// The next stronger augmentation.
+fn augmented(run: &Evidence<'_>) -> Option<Next> {
+    let stronger = match run.setting("augment").as_str() {
+        "" | "none" => "light",
+        "light" => "strong",
+        _ => return None,
+    };
+    Some(with(&[("augment", stronger)]))
+}
+
+/// An end before the network knows its images by heart.
+fn early(run: &Evidence<'_>) -> Next {
+    match run.setting("weight_decay").parse::<f64>() {
+        Ok(decay) if decay > 0.0 => with(&[("early_stop", "3")]),
+        _ => with(&[("weight_decay", "1e-4"), ("early_stop", "3")]),
+    }
+}
+
+/// Twice the epochs. A schedule that spans the run starts again, since its rate has come to 0.
+fn longer(run: &Evidence<'_>) -> Next {
+    let epochs = 2 * run.rows.len().max(1);
+    match run.setting("schedule").as_str() {
+        "cosine" | "polynomial" | "one-cycle" => with(&[("epochs", &epochs.to_string())]),
+        _ => Next::Continue { epochs },
+    }
+}
+
+/// More weight for rare classes.
+fn balanced(run: &Evidence<'_>) -> Option<Next> {
+    let unweighted = matches!(run.setting("class_weights").as_str(), "" | "none");
+    (run.task.task == "segment" && unweighted).then(|| with(&[("class_weights", "median")]))
+}

@@ -1,0 +1,193 @@
+//! The rules of a verdict: for each, a run that shows it and one that does not.
+
+use shadegrad::run::{
+    Baseline, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, RunFacts, Score, TRAIN_ACCURACY, TaskCard,
+    Verdict, Yardstick,
+};
+use shadegrad::tasks::Task;
+use shadegrad::tasks::classify::Classify;
+use shadegrad::tasks::segment::Segment;
+use shadegrad::train::settings::Setting;
+
+/// A run in numbers.
+struct Run {
+    task: TaskCard,
+    /// Training loss, validation loss, training accuracy and decisive score of each epoch.
+    epochs: Vec<[f64; 4]>,
+    settings: &'static str,
+    images: [usize; 2],
+    sigma: f64,
+    baseline: f64,
+    confusion: Option<ConfusionMatrix>,
+    diverged: bool,
+}
+
+impl Run {
+    /// A classification run of two classes that learns.
+    fn of(epochs: &[[f64; 4]]) -> Self {
+        Run {
+            task: Classify.card(),
+            epochs: epochs.to_vec(),
+            settings: "lr = 0.001\nschedule = \"constant\"\naugment = \"none\"\nweight_decay = 0.0\n",
+            images: [1000, 1000],
+            sigma: 0.01,
+            baseline: 0.5,
+            confusion: None,
+            diverged: false,
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        let decisive: Score = self.task.decisive().expect("a score").clone();
+        let row = |(index, &[train_loss, val_loss, right, value]): (usize, &[f64; 4])| EpochRow {
+            epoch: index as u32 + 1,
+            train_loss,
+            val_loss,
+            scores: vec![(TRAIN_ACCURACY, right), (decisive.clone(), value)],
+            lr: 1e-3,
+            images_per_s: 10.0,
+            data_wait: 0.0,
+            seconds: 1.0,
+        };
+        let rows: Vec<EpochRow> = self.epochs.iter().enumerate().map(row).collect();
+        let value = |row: &EpochRow| row.score(&decisive).expect("scored");
+        let best = rows.iter().reduce(|a, b| if value(b) > value(a) { b } else { a }).expect("an epoch");
+        let facts: RunFacts = serde_json::from_value(serde_json::json!({
+            "version": "1", "task": self.task.task, "device": "cpu", "parameters": 1, "outputs": ["ants", "bees"],
+            "image_size": [64, 64], "training_images": self.images[0], "validation_images": self.images[1],
+        }))
+        .expect("facts");
+        let baseline = Baseline { name: "always “ants”".into(), value: self.baseline };
+        let yardstick = Yardstick { sigma: Some(self.sigma), baseline: Some(baseline) };
+        let evidence = Evidence {
+            task: &self.task,
+            facts: &facts,
+            settings: &toml::from_str(self.settings).expect("TOML"),
+            rows: &rows,
+            best,
+            yardstick: &yardstick,
+            confusion: self.confusion.as_ref(),
+            diverged: self.diverged,
+        };
+        evidence.verdict().expect("a verdict")
+    }
+
+    fn kinds(&self) -> Vec<FindingKind> {
+        self.verdict().findings.iter().map(|finding| finding.kind).collect()
+    }
+}
+
+/// Converged, with little distance between the parts.
+fn good() -> Run {
+    Run::of(&[[1.0, 0.9, 0.5, 0.6], [0.6, 0.6, 0.7, 0.75], [0.45, 0.5, 0.8, 0.8], [0.42, 0.5, 0.83, 0.81]])
+}
+
+fn train(settings: &[(&str, &str)]) -> Next {
+    Next::Train(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect())
+}
+
+#[test]
+fn a_good_run_learns_and_leads_to_predictions() {
+    let verdict = good().verdict();
+    assert_eq!(
+        verdict.headline,
+        "accuracy 81.0 % ± 1.0 on 1000 validation images, after epoch 4 of 4; always “ants” gives 50.0 %"
+    );
+    assert_eq!(verdict.findings.len(), 1, "{verdict:?}");
+    assert_eq!(verdict.findings[0].kind, FindingKind::Learns);
+    assert_eq!(verdict.next, [Next::Predict]);
+}
+
+/// 244 photographs of ants and bees from scratch, as a first run of a new user gives them.
+#[test]
+fn a_small_set_learned_by_heart_is_named_with_its_numbers() {
+    let epochs = [
+        [0.70, 0.72, 0.55, 0.54],
+        [0.60, 0.69, 0.66, 0.60],
+        [0.45, 0.66, 0.78, 0.647],
+        [0.30, 0.72, 0.88, 0.63],
+        [0.15, 0.85, 0.95, 0.62],
+        [0.10, 0.95, 0.975, 0.62],
+    ];
+    let run = Run { images: [122, 153], sigma: 0.0386, baseline: 0.542, ..Run::of(&epochs) };
+    let verdict = run.verdict();
+    assert_eq!(
+        run.kinds(),
+        [FindingKind::Overfits, FindingKind::Memorizes, FindingKind::FewImages, FindingKind::FewValidationImages]
+    );
+    let texts: Vec<&str> = verdict.findings.iter().map(|finding| finding.text.as_str()).collect();
+    assert!(texts[0].starts_with("overfits from epoch 3") && texts[0].contains("0.660 to 0.950"), "{texts:?}");
+    assert!(texts[1].contains("97.5 %") && texts[1].contains("62.0 %"), "{texts:?}");
+    assert!(texts[2].contains("61 per class"), "{texts:?}");
+    assert!(texts[3].contains("11 points"), "{texts:?}");
+    assert_eq!(verdict.next[0], train(&[("augment", "light")]));
+    assert_eq!(verdict.next[1], train(&[("weight_decay", "1e-4"), ("early_stop", "3")]));
+}
+
+/// The kind that a run shows, and that the good run does not.
+#[test]
+fn each_rule_finds_its_run_and_no_other() {
+    let shown = [
+        (FindingKind::Diverged, Run { diverged: true, ..good() }),
+        (FindingKind::NoBetterThanBaseline, Run { baseline: 0.8, ..good() }),
+        (FindingKind::Memorizes, Run::of(&[[1.0, 0.9, 0.5, 0.6], [0.5, 0.6, 0.7, 0.7], [0.46, 0.6, 0.95, 0.7]])),
+        (
+            FindingKind::RateTooHigh,
+            Run::of(&[[1.0, 0.9, 0.5, 0.6], [1.2, 1.0, 0.5, 0.6], [0.9, 0.9, 0.6, 0.65], [1.1, 0.95, 0.6, 0.64]]),
+        ),
+        (FindingKind::LearnsSlowly, Run::of(&[[1.0, 1.0, 0.5, 0.6], [0.98, 0.99, 0.5, 0.6], [0.97, 0.99, 0.5, 0.61]])),
+        (
+            FindingKind::NotConverged,
+            Run::of(&[[1.0, 0.9, 0.5, 0.6], [0.8, 0.8, 0.6, 0.65], [0.6, 0.65, 0.7, 0.7], [0.5, 0.55, 0.75, 0.75]]),
+        ),
+        (
+            FindingKind::PartsDiffer,
+            Run::of(&[[1.0, 2.4, 0.5, 0.55], [0.8, 2.0, 0.6, 0.6], [0.7, 2.0, 0.65, 0.62], [0.68, 2.0, 0.66, 0.62]]),
+        ),
+        (FindingKind::FewImages, Run { images: [150, 1000], ..good() }),
+        (FindingKind::FewValidationImages, Run { sigma: 0.03, ..good() }),
+    ];
+    for (kind, run) in &shown {
+        assert!(run.kinds().contains(kind), "{kind:?}: {:?}", run.verdict());
+        assert!(!good().kinds().contains(kind), "{kind:?}");
+        assert!(run.verdict().next.len() <= 3);
+    }
+}
+
+#[test]
+fn rare_classes_are_found_by_their_scores() {
+    let matrix = |counts: [[u32; 2]; 2]| {
+        let mut matrix = ConfusionMatrix::new(2);
+        for (truth, row) in counts.into_iter().enumerate() {
+            for (prediction, count) in row.into_iter().enumerate() {
+                (0..count).for_each(|_| matrix.add(truth, prediction).expect("a class"));
+            }
+        }
+        Some(matrix)
+    };
+    let run = Run { task: Segment.card(), confusion: matrix([[900, 10], [80, 10]]), ..good() };
+    assert!(run.kinds().contains(&FindingKind::UnequalClasses), "{:?}", run.verdict());
+    assert!(run.verdict().next.contains(&train(&[("class_weights", "median")])));
+    for fine in [matrix([[900, 10], [10, 80]]), matrix([[450, 50], [450, 50]])] {
+        let run = Run { task: Segment.card(), confusion: fine, ..good() };
+        assert!(!run.kinds().contains(&FindingKind::UnequalClasses), "{:?}", run.verdict());
+    }
+}
+
+#[test]
+fn a_run_that_still_improves_goes_on_where_its_schedule_allows() {
+    let epochs = [[1.0, 0.9, 0.5, 0.6], [0.8, 0.8, 0.6, 0.65], [0.6, 0.65, 0.7, 0.7], [0.5, 0.55, 0.75, 0.75]];
+    assert_eq!(Run::of(&epochs).verdict().next, [Next::Continue { epochs: 8 }]);
+    let cosine = Run { settings: "schedule = \"cosine\"\n", ..Run::of(&epochs) };
+    assert_eq!(cosine.verdict().next, [train(&[("epochs", "8")])]);
+}
+
+/// A step names settings that its task has.
+#[test]
+fn steps_change_settings_that_exist() {
+    let of = |task: &dyn Task| task.settings().iter().map(|setting: &Setting| setting.key).collect::<Vec<_>>();
+    for key in ["augment", "weight_decay", "early_stop", "epochs", "lr"] {
+        assert!(of(&Classify).contains(&key) && of(&Segment).contains(&key), "{key}");
+    }
+    assert!(of(&Segment).contains(&"class_weights"));
+}
