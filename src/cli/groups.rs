@@ -1,7 +1,7 @@
 //! The groups in which `--help` lists the settings, and the settings that `-h` lists.
 
 /// Groups and their settings, in the order of the help.
-pub(super) const GROUPS: [(&str, &[&str]); 8] = [
+pub const GROUPS: [(&str, &[&str]); 8] = [
     (
         "Data",
         &[
