@@ -23,6 +23,7 @@ mod report;
 mod summary;
 mod sweep;
 mod train;
+mod weights;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};

@@ -1,9 +1,12 @@
 //! Files of other frameworks. Only this folder converts their names, layouts and formats.
 
 pub(crate) mod files;
+mod matched;
 mod names;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "tasks")]
+pub mod pretrained;
 pub mod pytorch;
 pub mod safetensors;
 pub mod start;

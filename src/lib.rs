@@ -99,7 +99,8 @@
 //! | `data` | [`data`], [`image`] | data sets, the loader, augmentation, pictures in memory |
 //! | `onnx` | `interop::onnx` | ONNX models for inference |
 //! | `tasks` (with `data`, `onnx`) | [`tasks`], [`train`], [`run`], [`report`], [`workflows`] | whole tasks in run folders |
-//! | `cli` (default, with `tasks`) | the command `shadegrad` | |
+//! | `fetch` (with `tasks`) | downloads in [`interop::pretrained`] | published weights |
+//! | `cli` (default, with `tasks` and `fetch`) | the command `shadegrad` | |
 //!
 //! A library takes `shadegrad = { version = "0.1", default-features = false, features = ["data"] }`.
 //!

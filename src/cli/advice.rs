@@ -5,6 +5,7 @@ use crate::data::{DataError, MissingHint};
 use crate::exec::{ExecError, MAKING_STATES};
 use crate::graph::GraphError;
 use crate::interop::onnx::OnnxError;
+use crate::interop::pretrained::PretrainedError;
 use crate::precision::Precision;
 use crate::report::ReportError;
 use crate::run::{RunError, Unresumable};
@@ -133,6 +134,10 @@ fn of_train(error: &TrainError) -> Option<String> {
         }
         TrainError::NotFinite { precision: Precision::F32, .. } => "a lower --lr, --clip 1 or --normalize dataset",
         TrainError::Run(RunError::Taken { .. }) => "--out",
+        TrainError::Pretrained(PretrainedError::None { .. }) => "--model or --encoder",
+        TrainError::Pretrained(PretrainedError::Offline { .. } | PretrainedError::NotFetched { .. }) => {
+            "--init FILE starts from weights elsewhere on this machine"
+        }
         TrainError::Run(RunError::CannotResume { reason, .. }) => return of_resume(reason),
         _ => return None,
     };

@@ -1,11 +1,11 @@
-//! `shadegrad eval RUN [--data DIR]`
+//! `shadegrad eval RUN [--data DIR]`; `cli/weights.rs` has `eval --weights`
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::flags::{choice, tile, tiled};
 use super::hints::HintArgs;
-use super::{CliError, complain, complain_of_damage, print};
+use super::{CliError, complain, complain_of_damage, print, weights};
 use crate::run::{Checkpoint, ImageSize};
 use crate::text::number;
 use crate::train::settings::MAX_BATCH_SIZE;
@@ -15,7 +15,10 @@ use crate::workflows::evaluation::{EvalOptions, Evaluated, Part, evaluate};
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Run folder, or a checkpoint in one
-    run: PathBuf,
+    #[arg(required_unless_present = "weights")]
+    run: Option<PathBuf>,
+    #[command(flatten)]
+    weights: weights::Args,
     /// Data set, in any format that training reads; the run's own when not given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -53,8 +56,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         let share = number(args.val_split.unwrap_or_default());
         return Err(CliError::Usage(format!("--val-split {share}: expected above 0 and below 1")));
     }
-    complain_of_damage(&args.run);
-    let checkpoint = tiled(Checkpoint::open(&args.run)?, args.tile)?;
+    let Some(run) = &args.run else {
+        let on = weights::On {
+            data: args.data.as_ref(),
+            hints: args.hints.hints(),
+            device: &args.device,
+            batch_size: args.batch_size,
+        };
+        return weights::run(&args.weights, on);
+    };
+    complain_of_damage(run);
+    let checkpoint = tiled(Checkpoint::open(run)?, args.tile)?;
     let options = EvalOptions {
         data: args.data.clone(),
         part: Some(args.split),

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::run::history::EpochRow;
 use crate::run::score::TRAIN_ACCURACY;
-use crate::train::{Observer, StepProgress};
+use crate::train::{Fetching, Observer, StepProgress};
 
 /// Time between two lines within an epoch, without a terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -29,6 +29,7 @@ pub(super) struct Progress {
     bar: Mutex<Option<ProgressBar>>,
     reading: Mutex<Option<ProgressBar>>,
     waiting: Mutex<Option<ProgressBar>>,
+    fetching: Mutex<Option<ProgressBar>>,
     last_line: Mutex<Instant>,
 }
 
@@ -40,6 +41,7 @@ impl Progress {
             bar: Mutex::new(None),
             reading: Mutex::new(None),
             waiting: Mutex::new(None),
+            fetching: Mutex::new(None),
             last_line: Mutex::new(Instant::now()),
         }
     }
@@ -47,8 +49,22 @@ impl Progress {
     /// Removes the bars.
     pub(super) fn end(&self) {
         self.stop_waiting();
-        if let Some(bar) = lock(&self.bar).take() {
-            bar.finish_and_clear();
+        for bar in [&self.bar, &self.fetching] {
+            if let Some(bar) = lock(bar).take() {
+                bar.finish_and_clear();
+            }
+        }
+    }
+
+    /// Bytes of a download, in a bar or in lines.
+    fn fetched(&self, done: u64, total: u64) {
+        if self.terminal {
+            let mut bar = lock(&self.fetching);
+            let template = "fetching {bar:24} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {eta} left";
+            bar.get_or_insert_with(|| Self::bar(total as usize, template)).set_position(done);
+        } else if lock(&self.last_line).elapsed() > PLAIN_EVERY {
+            *lock(&self.last_line) = Instant::now();
+            say(format_args!("fetched {} of {}", BinaryBytes(done), BinaryBytes(total)));
         }
     }
 
@@ -107,6 +123,27 @@ impl Observer for Progress {
         bar.set_position(done as u64);
         if done == total {
             bar.finish_and_clear();
+        }
+    }
+
+    fn fetching(&self, progress: &Fetching<'_>) {
+        match progress {
+            Fetching::Waits { path } => {
+                say(format_args!("waiting: another process fetches {}", path.display()));
+            }
+            Fetching::Begins { address, done, total, .. } => {
+                let continued = if *done > 0 { format!(", from byte {done} on") } else { String::new() };
+                say(format_args!("fetch:   {address}, {}{continued}", BinaryBytes(*total)));
+            }
+            Fetching::Advances { done, total } => self.fetched(*done, *total),
+            Fetching::Retries { refusal, .. } => {
+                self.end();
+                say(format_args!("fetch:   {refusal}; trying again"));
+            }
+            Fetching::Ends { path } => {
+                self.end();
+                say(format_args!("fetched: {}, checked", path.display()));
+            }
         }
     }
 

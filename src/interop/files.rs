@@ -121,6 +121,17 @@ pub fn write_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()
     write(path, fill, |temporary| temporary.persist_noclobber(path))
 }
 
+/// Gives a complete file its final name, which it replaces at once. Both are in one folder.
+///
+/// # Errors
+/// When the disk fails.
+#[cfg(feature = "fetch")]
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    let fail = |source| FileError::writing(to, source);
+    fs::rename(from, to).map_err(fail)?;
+    sync_folder(folder_of(to)).map_err(fail)
+}
+
 fn write(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,

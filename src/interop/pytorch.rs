@@ -1,5 +1,5 @@
 //! PyTorch's own files (`.pth`, `.pt`, `.bin`, `.ckpt`), as `torch.save` writes them: a zip archive, or the layout before
-//! PyTorch 1.6. No code of a file runs: see the list of instructions in `pytorch/pickle.rs` and of globals in
+//! PyTorch 1.6. No code of a file runs: see the list of instructions in `pytorch/machine.rs` and of globals in
 //! `pytorch/globals.rs`.
 //!
 //! Opening a file reads its pickle alone. Each size that the file claims is compared with its length first.
@@ -7,8 +7,10 @@
 mod archive;
 mod globals;
 mod legacy;
+mod machine;
 mod pickle;
 mod state_dict;
+mod value;
 mod zip;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,8 +21,9 @@ use thiserror::Error;
 
 use super::files::FileError;
 use super::stored::StoredTensor;
-use pickle::{Pickle, PickleError};
+use pickle::Pickle;
 use state_dict::{StateDict, TensorRef};
+use value::PickleError;
 
 /// Most bytes of a file's pickle.
 const MOST_PICKLE_BYTES: u64 = 1 << 26;

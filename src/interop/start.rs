@@ -1,9 +1,8 @@
 //! Starts a network from the weights of a file: finds the network's names in it, loads what fits, and says what does not.
 
-use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-use super::names::Renaming;
+use super::matched::Matched;
 use super::safetensors::TensorFile;
 use super::torchvision::{self, CheckpointError, torch_shape};
 use super::weight_file::WeightFile;
@@ -44,34 +43,6 @@ impl fmt::Display for Loaded {
     }
 }
 
-/// Names of the tensors of a file that have another in a network, and of the others.
-type Named = (BTreeMap<String, String>, Vec<String>);
-
-/// The tensors of a file by their name in a network, those that are not of it, and what was done to the names.
-fn named(file: &WeightFile, specs: &[StateSpec]) -> Result<(Named, Vec<String>), CheckpointError> {
-    let network: HashSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    let names = file.shapes().map(|(name, _)| name);
-    let renaming = Renaming::find(names.clone(), &network).map_err(|prefixes| {
-        let problems =
-            prefixes.iter().map(|prefix| format!("the network's names are there with the prefix `{prefix}`"));
-        let remedy = "its networks are equally good readings: save a file with one of them";
-        torchvision::mismatch(file.path(), problems.collect(), remedy)
-    })?;
-    let (mut own, mut others) = (BTreeMap::new(), vec![]);
-    for name in names {
-        match renaming.apply(name).filter(|ours| network.contains(ours.as_str())) {
-            Some(ours) => drop(own.insert(ours, name.to_owned())),
-            None => others.push(name.to_owned()),
-        }
-    }
-    others.retain(|name| !name.ends_with(torchvision::COUNTER));
-    let part = file.part().map(|(part, others)| match others {
-        [] => format!("found under `{part}`"),
-        others => format!("found under `{part}`; not read: {}", others.join(", ")),
-    });
-    Ok(((own, others), part.into_iter().chain(renaming.describe()).collect()))
-}
-
 /// Writes those tensors of a file into a session that have the name and shape of a state. `encoder` has the patterns of names
 /// that must fit, all but the first convolution, whose channels and window may differ; the rest is a head for another task or
 /// another number of classes. Without patterns one tensor must fit.
@@ -80,7 +51,7 @@ fn named(file: &WeightFile, specs: &[StateSpec]) -> Result<(Named, Vec<String>),
 /// When the encoder does not fit, nothing does, or a tensor that fits holds what is no finite number.
 pub fn load(session: &mut Session<AnyEngine>, file: &WeightFile, encoder: &[&str]) -> Result<Loaded, CheckpointError> {
     let specs = torchvision::saved(session);
-    let ((names, unexpected), notes) = named(file, &specs)?;
+    let Matched { own: names, others: unexpected, notes } = Matched::find(file, &specs)?;
     let mut found = Loaded { notes, unexpected, ..Loaded::default() };
     let mut fitting = vec![];
     for spec in &specs {
@@ -135,29 +106,4 @@ fn check_encoder(
     }
     let remedy = "use weights of the same network, or of one with the same encoder";
     Err(torchvision::mismatched(file.path(), problems, remedy))
-}
-
-/// Reads all weights and running statistics of a session. Nothing is written unless the whole file fits.
-pub(super) fn load_all(session: &mut Session<AnyEngine>, file: &WeightFile) -> Result<(), CheckpointError> {
-    let specs = torchvision::saved(session);
-    let ((names, unexpected), _) = named(file, &specs)?;
-    let problem = |spec: &StateSpec| {
-        let (name, own) = (&spec.name, torch_shape(spec));
-        match names.get(name).and_then(|name| file.shape(name)) {
-            None => Some(format!("`{name}` is missing")),
-            Some(shape) if shape != own => Some(format!("`{name}` has the shape {shape:?}, expected {own:?}")),
-            Some(_) => None,
-        }
-    };
-    let mut problems: Vec<String> = specs.iter().filter_map(problem).collect();
-    let unexpected = unexpected.iter().filter(|name| !name.starts_with(super::weights::OPTIMIZER));
-    problems.extend(unexpected.map(|name| format!("`{name}` is unexpected")));
-    if !problems.is_empty() {
-        return Err(torchvision::mismatch(file.path(), problems, torchvision::OTHER_MODEL));
-    }
-    let mut tensors = TensorFile::default();
-    for (ours, name) in names {
-        tensors.tensors.insert(ours, file.read(&name)?);
-    }
-    torchvision::restore(session, &tensors, file.path())
 }

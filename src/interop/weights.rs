@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use super::matched::Matched;
 use super::safetensors::{Tensor, TensorData, TensorFile};
-use super::start;
-use super::torchvision::{self, CheckpointError};
+use super::torchvision::{self, CheckpointError, torch_shape};
 use super::weight_file::WeightFile;
 use crate::exec::{AnyEngine, Session};
 use crate::graph::StateSpec;
@@ -16,7 +16,7 @@ use crate::graph::StateSpec;
 pub type Metadata = BTreeMap<String, String>;
 
 /// Prefix of an optimizer's tensors.
-pub(super) const OPTIMIZER: &str = "optimizer.";
+const OPTIMIZER: &str = "optimizer.";
 
 impl Session<AnyEngine> {
     /// Writes all weights and running statistics to a safetensors file, in torchvision's order of axes. The file is
@@ -36,8 +36,33 @@ impl Session<AnyEngine> {
     /// When the file cannot be read, or a tensor is missing, unexpected, of another shape, or not finite. All are
     /// listed.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
-        start::load_all(self, &WeightFile::open(path.as_ref())?)
+        load_file(self, &WeightFile::open(path.as_ref())?)
     }
+}
+
+/// Reads all weights and running statistics of a session. Nothing is written unless the whole file fits.
+fn load_file(session: &mut Session<AnyEngine>, file: &WeightFile) -> Result<(), CheckpointError> {
+    let specs = torchvision::saved(session);
+    let Matched { own: names, others: unexpected, .. } = Matched::find(file, &specs)?;
+    let problem = |spec: &StateSpec| {
+        let (name, own) = (&spec.name, torch_shape(spec));
+        match names.get(name).and_then(|name| file.shape(name)) {
+            None => Some(format!("`{name}` is missing")),
+            Some(shape) if shape != own => Some(format!("`{name}` has the shape {shape:?}, expected {own:?}")),
+            Some(_) => None,
+        }
+    };
+    let mut problems: Vec<String> = specs.iter().filter_map(problem).collect();
+    let unexpected = unexpected.iter().filter(|name| !name.starts_with(OPTIMIZER));
+    problems.extend(unexpected.map(|name| format!("`{name}` is unexpected")));
+    if !problems.is_empty() {
+        return Err(torchvision::mismatch(file.path(), problems, torchvision::OTHER_MODEL));
+    }
+    let mut tensors = TensorFile::default();
+    for (ours, name) in names {
+        tensors.tensors.insert(ours, file.read(&name)?);
+    }
+    torchvision::restore(session, &tensors, file.path())
 }
 
 /// Writes weights and running statistics. `steps` is the number of training steps so far.
@@ -55,7 +80,7 @@ pub(crate) fn save_all(
     let mut file = torchvision::collect(session, steps, metadata)?;
     for (name, spec) in moments(session) {
         let values = torchvision::to_torch(&spec, &session.tensor(&name)?.values);
-        file.tensors.insert(name, Tensor::f32(torchvision::torch_shape(&spec), values));
+        file.tensors.insert(name, Tensor::f32(torch_shape(&spec), values));
     }
     Ok(file.write_atomic(path)?)
 }

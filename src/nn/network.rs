@@ -27,6 +27,8 @@ pub struct Architecture {
     pub head: &'static str,
     /// Patterns of the names of the encoder's tensors, as in `freeze`.
     pub encoder: &'static [&'static str],
+    /// Name of the encoder, such as `resnet18`, by which published weights are found; `None` for one that nobody published.
+    pub encoder_name: Option<&'static str>,
     /// The training step that its name alone stands for: `NxHxW` and settings, such as `4x128x128:base=16`.
     pub step: &'static str,
     /// Outputs of that step.
@@ -132,10 +134,22 @@ impl Architecture {
         head: &'static str,
         build: fn(usize, &Settings) -> Result<Network, String>,
     ) -> Self {
-        let (help, settings, encoder, step) = ("", &[], &[], "8x32x32");
+        let (help, settings, encoder, encoder_name, step) = ("", &[], &[], None, "8x32x32");
         let (step_outputs, published_outputs) = (10, 10);
         let fits: fn(&Settings, &dyn Fn(&str) -> Option<usize>) -> bool = |_, _| true;
-        Architecture { name, help, settings, head, encoder, step, step_outputs, published_outputs, build, fits }
+        Architecture {
+            name,
+            help,
+            settings,
+            head,
+            encoder,
+            encoder_name,
+            step,
+            step_outputs,
+            published_outputs,
+            build,
+            fits,
+        }
     }
 
     /// Parses a setting's value: a number, true or false, else text.

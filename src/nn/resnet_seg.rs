@@ -21,14 +21,18 @@ choices! {
 
 /// Their lines of the list of architectures.
 pub const ARCHITECTURES: [Architecture; 5] = [
-    line("resnet18-seg", |outputs, settings| read(ResNetDepth::L18, outputs, settings)),
-    line("resnet34-seg", |outputs, settings| read(ResNetDepth::L34, outputs, settings)),
-    line("resnet50-seg", |outputs, settings| read(ResNetDepth::L50, outputs, settings)),
-    line("resnet101-seg", |outputs, settings| read(ResNetDepth::L101, outputs, settings)),
-    line("resnet152-seg", |outputs, settings| read(ResNetDepth::L152, outputs, settings)),
+    line("resnet18-seg", ResNetDepth::L18, |outputs, settings| read(ResNetDepth::L18, outputs, settings)),
+    line("resnet34-seg", ResNetDepth::L34, |outputs, settings| read(ResNetDepth::L34, outputs, settings)),
+    line("resnet50-seg", ResNetDepth::L50, |outputs, settings| read(ResNetDepth::L50, outputs, settings)),
+    line("resnet101-seg", ResNetDepth::L101, |outputs, settings| read(ResNetDepth::L101, outputs, settings)),
+    line("resnet152-seg", ResNetDepth::L152, |outputs, settings| read(ResNetDepth::L152, outputs, settings)),
 ];
 
-const fn line(name: &'static str, build: fn(usize, &Settings) -> Result<Network, String>) -> Architecture {
+const fn line(
+    name: &'static str,
+    depth: ResNetDepth,
+    build: fn(usize, &Settings) -> Result<Network, String>,
+) -> Architecture {
     Architecture {
         name,
         help: "Segmentation with a ResNet encoder",
@@ -40,6 +44,7 @@ const fn line(name: &'static str, build: fn(usize, &Settings) -> Result<Network,
         }],
         head: "score.bias",
         encoder: &resnet::ENCODER,
+        encoder_name: Some(depth.name()),
         step: "4x128x128",
         step_outputs: 10,
         published_outputs: 21,

@@ -36,14 +36,18 @@ impl Encoder {
 
 /// Their lines of the list of architectures.
 pub const ARCHITECTURES: [Architecture; 5] = [
-    line("unet-resnet18", |outputs, settings| read(ResNetDepth::L18, outputs, settings)),
-    line("unet-resnet34", |outputs, settings| read(ResNetDepth::L34, outputs, settings)),
-    line("unet-resnet50", |outputs, settings| read(ResNetDepth::L50, outputs, settings)),
-    line("unet-resnet101", |outputs, settings| read(ResNetDepth::L101, outputs, settings)),
-    line("unet-resnet152", |outputs, settings| read(ResNetDepth::L152, outputs, settings)),
+    line("unet-resnet18", ResNetDepth::L18, |outputs, settings| read(ResNetDepth::L18, outputs, settings)),
+    line("unet-resnet34", ResNetDepth::L34, |outputs, settings| read(ResNetDepth::L34, outputs, settings)),
+    line("unet-resnet50", ResNetDepth::L50, |outputs, settings| read(ResNetDepth::L50, outputs, settings)),
+    line("unet-resnet101", ResNetDepth::L101, |outputs, settings| read(ResNetDepth::L101, outputs, settings)),
+    line("unet-resnet152", ResNetDepth::L152, |outputs, settings| read(ResNetDepth::L152, outputs, settings)),
 ];
 
-const fn line(name: &'static str, build: fn(usize, &Settings) -> Result<Network, String>) -> Architecture {
+const fn line(
+    name: &'static str,
+    depth: ResNetDepth,
+    build: fn(usize, &Settings) -> Result<Network, String>,
+) -> Architecture {
     Architecture {
         name,
         help: "Segmentation and colorization with a ResNet encoder",
@@ -58,6 +62,7 @@ const fn line(name: &'static str, build: fn(usize, &Settings) -> Result<Network,
         ],
         head: "head.bias",
         encoder: &super::resnet::ENCODER,
+        encoder_name: Some(depth.name()),
         step: "4x128x128",
         step_outputs: 12,
         published_outputs: 21,

@@ -6,6 +6,7 @@ pub(crate) mod graphs;
 mod objective;
 mod predict;
 mod settings;
+mod weights;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub use evaluation::ClassifyEvaluation;
 pub use objective::Classification;
 pub use predict::ClassifyPredictor;
 pub use settings::{AugmentFrom, ClassifyConfig};
+pub use weights::{EvaluatedWeights, WeightsOptions, evaluate_weights};
 
 use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
@@ -40,7 +42,7 @@ use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, ImageSize, Score};
 use crate::train::open::{self, TrainingData};
 use crate::train::settings::{Resolved, TaskSettings};
-use crate::train::start;
+use crate::train::start::{self, StartFile};
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Share of the validation images predicted correctly.
@@ -98,6 +100,7 @@ impl Classify {
         splits: Splits,
         observer: &dyn Observer,
     ) -> Result<TrainingData, TrainError> {
+        let start = StartFile::find(&config.network(1), &config.settings(), observer)?;
         let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::square(config.image_size as u32) };
         let side = config.eval_resize.unwrap_or(config.image_size);
         let options = PrepareOptions { margin: side as f64 / config.image_size as f64, ..options };
@@ -105,7 +108,7 @@ impl Classify {
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         let classes = train.class_names().to_vec();
         let (normalization, pixel_lines) =
-            start::normalization(config.normalize, &config.settings(), || train.facts().normalization())?;
+            start::normalization(config.normalize, start.as_ref(), || train.facts().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),

@@ -44,7 +44,7 @@ use crate::run::task_card::TaskCard;
 use crate::run::{Checkpoint, Score};
 use crate::train::open::TrainingData;
 use crate::train::settings::{Normalize, Resolved};
-use crate::train::start;
+use crate::train::start::{self, StartFile};
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Peak signal-to-noise ratio, at most 100 dB for an image.
@@ -106,6 +106,7 @@ impl Task for Colorize {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ColorizeConfig = settings.read()?;
+        let start = StartFile::find(&config.network(), &settings.common, observer)?;
         let mut from = DataSource::of(settings, config.image_size);
         let splits = open_data(&from)?;
         let mut decisions = splits.decisions.clone();
@@ -133,7 +134,7 @@ impl Task for Colorize {
         }
         decisions.notes.extend(train.depth_note());
         // Lightness and colors have their own ranges. Weights that expect others are noted.
-        let (_, pixel_lines) = start::normalization(Normalize::None, &settings.common, || Normalization::NONE)?;
+        let (_, pixel_lines) = start::normalization(Normalize::None, start.as_ref(), || Normalization::NONE)?;
         let weights = match config.loss {
             ColorizeLoss::Classes => bin_weights(&count_bins(&train)?, config.rebalance),
             _ => vec![],

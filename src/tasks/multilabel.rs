@@ -42,7 +42,7 @@ use crate::run::task_card::TaskCard;
 use crate::setting::Setting;
 use crate::train::open::TrainingData;
 use crate::train::settings::{ConfigError, Given, Resolved, TaskSettings};
-use crate::train::start;
+use crate::train::start::{self, StartFile};
 use crate::train::{Observer, Outcome, TrainError, Trainer};
 
 /// Validation images of the built-in scenes.
@@ -98,6 +98,7 @@ impl Task for MultiLabel {
         if size < least {
             return Err(TaskError::ImageTooSmall { size, least }.into());
         }
+        let start = StartFile::find(&config.network(1), &settings.common, observer)?;
         let mut from = DataSource::of(settings, config.size());
         let mut splits = open_data(&from)?;
         if let Some(classes) = resumed_classes(&settings.common)? {
@@ -110,7 +111,7 @@ impl Task for MultiLabel {
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         let classes = train.class_names().to_vec();
         let (normalization, pixel_lines) =
-            start::normalization(config.normalize, &settings.common, || train.facts().normalization())?;
+            start::normalization(config.normalize, start.as_ref(), || train.facts().normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),

@@ -48,7 +48,7 @@ use crate::run::task_card::{ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, ImageSize, Score};
 use crate::train::open::TrainingData;
 use crate::train::settings::Resolved;
-use crate::train::start;
+use crate::train::start::{self, StartFile};
 use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
 
 /// Mean over the classes of intersection over union.
@@ -130,6 +130,7 @@ impl Task for Segment {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: SegmentConfig = settings.read()?;
+        let start = StartFile::find(&config.network(1), &settings.common, observer)?;
         let mut from = DataSource::of(settings, config.image_size);
         let mut splits = open_data(&from)?;
         if let Some(classes) = resumed_classes(&settings.common)? {
@@ -147,7 +148,7 @@ impl Task for Segment {
         decisions.notes.extend(train.depth_note());
         let classes = train.classes();
         let (normalization, pixel_lines) =
-            start::normalization(config.normalize, &settings.common, || train.facts().sums.normalization())?;
+            start::normalization(config.normalize, start.as_ref(), || train.facts().sums.normalization())?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(classes.len()),

@@ -15,7 +15,7 @@ use crate::run::{RunDir, RunError, Unresumable};
 
 /// Settings that change no weight, and settings whose change the data shows: `data`, `scenes`, `val_split`, `skip_bad`. The
 /// number of epochs and the precision are noted where they matter.
-const FREE: [&str; 16] = [
+const FREE: [&str; 18] = [
     "allow_changed_data",
     "data",
     "device",
@@ -24,8 +24,10 @@ const FREE: [&str; 16] = [
     "init",
     "loader_threads",
     "log_norms",
+    "offline",
     "out",
     "precision",
+    "pretrained",
     "profile",
     "resume",
     "scenes",

@@ -7,6 +7,7 @@ use crate::data::DataError;
 use crate::exec::ExecError;
 use crate::graph::GraphError;
 use crate::interop::files::FileError;
+use crate::interop::pretrained::PretrainedError;
 use crate::interop::safetensors::SafetensorsError;
 use crate::interop::torchvision::CheckpointError;
 use crate::precision::Precision;
@@ -32,6 +33,9 @@ pub enum TrainError {
     /// The run folder, a checkpoint or a picture.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Published weights that are not there.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
     /// An error that a task reports.
     #[error(transparent)]
     Task(Box<dyn Error + Send + Sync>),

@@ -1,6 +1,8 @@
 //! A network with its states on an engine, and its plans for full and last batches. Training, evaluation, prediction and
 //! comparison share it.
 
+use std::path::Path;
+
 use super::TrainError;
 use super::objective::{Evaluation, Objective};
 use super::outputs::Outputs;
@@ -68,12 +70,25 @@ impl LoadedModel {
     /// # Errors
     /// When the checkpoint does not fit its own description or memory runs out.
     pub fn trained(objective: &dyn Objective, engine: Box<AnyEngine>, from: &Checkpoint) -> Result<Self, TrainError> {
-        let graph = objective.evaluation_graph(StateTable::default(), 1)?;
-        let session = Session::new(engine, &graph, 0)?;
-        let mut model =
-            LoadedModel { session, plans: vec![], evaluation: None, sized: vec![], precision: Precision::F32 };
+        let mut model = Self::for_evaluation(objective, engine)?;
         torchvision::restore(&mut model.session, &from.file, &from.path)?;
         Ok(model)
+    }
+
+    /// A trained model from a file of weights, all of which must fit.
+    ///
+    /// # Errors
+    /// When the weights are those of another network or memory runs out.
+    pub fn of_weights(objective: &dyn Objective, engine: Box<AnyEngine>, path: &Path) -> Result<Self, TrainError> {
+        let mut model = Self::for_evaluation(objective, engine)?;
+        model.session.load_weights(path)?;
+        Ok(model)
+    }
+
+    fn for_evaluation(objective: &dyn Objective, engine: Box<AnyEngine>) -> Result<Self, TrainError> {
+        let graph = objective.evaluation_graph(StateTable::default(), 1)?;
+        let session = Session::new(engine, &graph, 0)?;
+        Ok(LoadedModel { session, plans: vec![], evaluation: None, sized: vec![], precision: Precision::F32 })
     }
 
     /// Prepares the training plan for a batch of `n` images and a phase, and keeps it for later calls.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub use crate::interop::pretrained::Progress as Fetching;
 use crate::run::Verdict;
 use crate::run::history::EpochRow;
 
@@ -9,6 +10,8 @@ use crate::run::history::EpochRow;
 pub trait Observer: Sync {
     /// Images are being read: `done` of `total`.
     fn reading(&self, done: usize, total: usize);
+    /// Published weights are being fetched.
+    fn fetching(&self, _progress: &Fetching<'_>) {}
     /// The run begins; the lines describe it.
     fn begins(&self, lines: &[String]);
     /// The first step is next. It takes up to a minute where the device compiles kernels for the first time.

@@ -5,7 +5,7 @@ mod error;
 mod normalize;
 mod read;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use crate::setting::{Kind, Setting};
 pub use declare::Resolved;
@@ -17,10 +17,14 @@ use super::schedule::{Schedule, ScheduleOptions};
 use super::step::{self, Update};
 use crate::choices;
 use crate::data::Augment;
+use crate::interop::pretrained::table;
 use crate::ops::{AdamOptions, SgdOptions};
 use crate::precision::Precision;
 use crate::run::ImageSize;
 use crate::setting::SettingValue;
+
+/// Name of the published weights that `pretrained` stands for.
+const PRETRAINED: &str = "imagenet";
 
 /// Most images in a batch; no device holds more, and products of sizes stay far from overflowing.
 pub const MAX_BATCH_SIZE: usize = 1_000_000;
@@ -74,6 +78,8 @@ pub struct TrainSettings {
     pub scenes: usize,
     pub out: Option<PathBuf>,
     pub init: Option<PathBuf>,
+    pub pretrained: bool,
+    pub offline: bool,
     pub resume: Option<PathBuf>,
     pub allow_changed_data: bool,
     pub epochs: usize,
@@ -102,7 +108,36 @@ pub struct TrainSettings {
     pub precision: Precision,
 }
 
+/// Weights that a run starts from, as its settings name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartOf<'a> {
+    /// Those of a file, a folder or a run.
+    Path(&'a Path),
+    /// Published weights of the encoder, by their name.
+    Published(&'a str),
+}
+
+impl<'a> StartOf<'a> {
+    /// The weights that a path or a name of published weights stands for.
+    pub fn of(path: &'a Path) -> Self {
+        let name = path.to_str().filter(|name| table::names().contains(name));
+        name.map_or(StartOf::Path(path), StartOf::Published)
+    }
+}
+
 impl TrainSettings {
+    /// The weights that a run starts from; a resumed run has its own.
+    pub fn start(&self) -> Option<StartOf<'_>> {
+        if self.resume.is_some() {
+            return None;
+        }
+        match (&self.init, self.pretrained) {
+            (Some(path), _) => Some(StartOf::of(path)),
+            (None, true) => Some(StartOf::Published(PRETRAINED)),
+            (None, false) => None,
+        }
+    }
+
     /// The largest global gradient norm, or `None` when clipping is off.
     pub fn clip_norm(&self) -> Option<f64> {
         (self.clip > 0.0).then_some(self.clip)
@@ -135,6 +170,17 @@ impl TrainSettings {
         rule.effect("momentum", &self.momentum, sgd, SGD)?;
         rule.effect("nesterov", &self.nesterov, sgd, SGD)?;
         rule.effect("scenes", &self.scenes, self.data.is_none(), Needs::Unset("data"))
+    }
+
+    /// Refuses start weights that can be read in two ways.
+    fn check_start(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        let Some(path) = self.init.as_ref().filter(|_| self.resume.is_none()) else { return Ok(()) };
+        let published = matches!(StartOf::of(path), StartOf::Published(_));
+        let expected = "a file, without `pretrained`, or `pretrained` alone";
+        rule.range("init", &path.display(), published || !self.pretrained, expected)?;
+        let expected = "one reading: the name stands for published weights, and here is also a file or folder of this name, \
+                        which a path with a slash would name, such as ./imagenet";
+        rule.range("init", &path.display(), !(published && path.exists()), expected)
     }
 
     fn check(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
@@ -182,6 +228,7 @@ impl TrainSettings {
         rule.range("device", &device, !self.device.trim().is_empty(), "auto, gpu, cpu, a name or an index")?;
         let nesterov_has_momentum = !(self.nesterov && self.optimizer == Optimizer::Sgd) || self.momentum > 0.0;
         rule.range("nesterov", &self.nesterov, nesterov_has_momentum, "a momentum above 0 with it")?;
+        self.check_start(rule)?;
         self.check_effects(rule)
     }
 }

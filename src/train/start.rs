@@ -1,30 +1,97 @@
 //! The weights that a run starts from: how they are loaded, and how the images were normalized that they were trained on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::TrainError;
 use super::model::LoadedModel;
-use super::settings::{Normalize, TrainSettings};
+use super::observer::Observer;
+use super::settings::{Normalize, StartOf, TrainSettings};
 use crate::data::Normalization;
 use crate::interop::files::read_text;
+use crate::interop::pretrained::table::{PUBLISHED, published};
+use crate::interop::pretrained::{self, Options, PretrainedError, Published};
 use crate::interop::start;
 use crate::interop::weight_file::WeightFile;
+use crate::nn::Network;
 use crate::run::checkpoint::weights_path;
 
 /// Most bytes of a description beside weights.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Starts from the weights of a file, ours or those of others ([`WeightFile`]), that have the name and shape of one of the
-/// model's. Returns a line that says what was loaded, what is missing and what was not used.
-///
-/// # Errors
-/// When the file cannot be read or the encoder of the network does not fit.
-pub fn start_from(model: &mut LoadedModel, encoder: &[&str], path: &Path) -> Result<String, TrainError> {
-    let file = WeightFile::open(&weights_path(path)?)?;
-    let found = start::load(&mut model.session, &file, encoder)?;
-    Ok(format!("start:   {}: {found}", file.path().display()))
+/// The file of the weights that a run starts from.
+pub struct StartFile {
+    path: PathBuf,
+    /// The line of the table, for published weights.
+    published: Option<&'static Published<'static>>,
+}
+
+impl StartFile {
+    /// The file that settings name; published weights are fetched where no folder has them. `None` for random weights.
+    ///
+    /// # Errors
+    /// When there is no file, or nobody published weights of the network's encoder.
+    pub fn find(
+        network: &Network,
+        common: &TrainSettings,
+        observer: &dyn Observer,
+    ) -> Result<Option<Self>, TrainError> {
+        common.start().map(|start| Self::of(start, network, common.offline, observer)).transpose()
+    }
+
+    /// The file that a path or a name of published weights stands for.
+    ///
+    /// # Errors
+    /// As [`StartFile::find`].
+    pub fn of(
+        start: StartOf<'_>,
+        network: &Network,
+        offline: bool,
+        observer: &dyn Observer,
+    ) -> Result<Self, TrainError> {
+        let name = match start {
+            StartOf::Path(path) => return Ok(StartFile { path: weights_path(path)?, published: None }),
+            StartOf::Published(name) => name,
+        };
+        let encoder = network.architecture().encoder_name;
+        let weights = encoder.and_then(|encoder| published(encoder, name)).ok_or_else(|| PretrainedError::None {
+            name: name.to_owned(),
+            network: network.name().to_owned(),
+            encoders: PUBLISHED.iter().filter(|weights| weights.name == name).map(|weights| weights.encoder).collect(),
+        })?;
+        let mut options = Options::of_environment();
+        options.offline |= offline;
+        let path = pretrained::obtain(weights, &options, &|progress| observer.fetching(progress))?;
+        Ok(StartFile { path, published: Some(weights) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The line of the table, for published weights.
+    pub fn published(&self) -> Option<&'static Published<'static>> {
+        self.published
+    }
+
+    /// The weights in words.
+    pub fn describe(&self) -> String {
+        let path = self.path.display();
+        self.published.map_or_else(|| path.to_string(), |weights| format!("{}, {path}", weights.describe()))
+    }
+
+    /// Loads those tensors that have the name and shape of one of the model's. Returns a line that says which weights they are,
+    /// what was loaded, what is missing and what was not used.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the encoder of the network does not fit.
+    pub fn load(&self, model: &mut LoadedModel, encoder: &[&str]) -> Result<String, TrainError> {
+        let file = WeightFile::open(&self.path)?;
+        let found = start::load(&mut model.session, &file, encoder)?;
+        Ok(format!("start:   {}: {found}", self.describe()))
+    }
 }
 
 /// The normalization of a run, and lines about it. A run that starts from weights normalizes as they were trained, unless a
@@ -34,14 +101,19 @@ pub fn start_from(model: &mut LoadedModel, encoder: &[&str], path: &Path) -> Res
 /// When the weights cannot be read.
 pub fn normalization(
     setting: Normalize,
-    common: &TrainSettings,
+    start: Option<&StartFile>,
     of_data: impl FnOnce() -> Normalization,
 ) -> Result<(Normalization, Vec<String>), TrainError> {
     // A resumed run has its normalization in its settings.
-    let Some(path) = common.init.as_deref().filter(|_| common.resume.is_none()) else {
+    let Some(start) = start else {
         return Ok((setting.known().unwrap_or_else(of_data), vec![]));
     };
-    let (weights, source) = trained_with(path)?;
+    let (weights, source) = match start.published {
+        Some(Published { mean, std, .. }) => {
+            (Normalization { mean: *mean, std: *std }, "as the weights were trained".to_owned())
+        }
+        None => trained_with(&start.path)?,
+    };
     match setting {
         Normalize::Auto => Ok((weights, vec![format!("pixels:  {}, {source}", words(&weights))])),
         setting => {
@@ -58,10 +130,9 @@ fn words(of: &Normalization) -> String {
     format!("mean {}, std {}", three(of.mean), three(of.std))
 }
 
-/// What the weights of a path were trained with, and who says so. For pixels from 0 to 1.
+/// What the weights of a file were trained with, and who says so. For pixels from 0 to 1.
 fn trained_with(path: &Path) -> Result<(Normalization, String), TrainError> {
-    let path = weights_path(path)?;
-    let file = WeightFile::open(&path)?;
+    let file = WeightFile::open(path)?;
     let entry = |key: &str| serde_json::from_str(file.metadata().get(key)?).ok();
     let own = entry("mean").zip(entry("std")).and_then(|(mean, std)| usable(mean, std));
     if let Some(own) = own {

@@ -8,6 +8,7 @@ mod determinism;
 mod doctor;
 mod faults;
 mod kernels;
+mod pretrained;
 mod report;
 #[path = "../support/mod.rs"]
 mod support;

@@ -8,7 +8,8 @@ use std::io::{Read, Seek, SeekFrom};
 
 use safetensors::tensor::Dtype;
 
-use super::pickle::{Pickle, PickleError, Value};
+use super::pickle::Pickle;
+use super::value::{PickleError, Value};
 use super::{MOST_PICKLE_BYTES, Storage, state_dict};
 
 /// The magic number, little-endian.

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use safetensors::tensor::Dtype;
 
 use super::globals::Global;
-use super::pickle::{Id, Pickle, Value};
+use super::pickle::Pickle;
+use super::value::{Id, Value};
 
 /// Keys under which checkpoints hold the weights, the first that is there wins.
 const CONTAINERS: [&str; 6] = ["state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "ema"];

@@ -67,9 +67,14 @@ macro_rules! task_settings {
                 /// Resume with changed data, or with changed settings that affect the weights [default: false]
                 allow_changed_data: bool,
                 /// Weights that training starts from: a run, a safetensors or PyTorch file, or a folder of Hugging Face;
-                /// random weights when not given
-                #[value("RUN|FILE|DIR")]
+                /// imagenet stands for published weights; random weights when not given
+                #[value("RUN|FILE|DIR|imagenet")]
                 init: std::path::PathBuf,
+                /// Start from the published ImageNet weights of the encoder, which are fetched once; the same as --init imagenet
+                /// [default: false]
+                pretrained: bool,
+                /// Fetch nothing: published weights must be in a folder of this machine [default: false]
+                offline: bool,
                 /// Learning rate over the run; with --data, constant unless given [default: cosine]
                 schedule: $crate::train::Schedule,
                 $($($optional)*)?
@@ -193,6 +198,8 @@ macro_rules! declare_settings {
                     scenes: self.scenes,
                     out: self.out.clone(),
                     init: self.init.clone(),
+                    pretrained: self.pretrained.unwrap_or(false),
+                    offline: self.offline.unwrap_or(false),
                     resume: self.resume.clone(),
                     allow_changed_data: self.allow_changed_data.unwrap_or(false),
                     epochs: self.epochs,

@@ -112,7 +112,9 @@ pub(super) fn resolve<S: TaskSettings>(given: &Given) -> Result<S, ConfigError> 
     }
     let path_of = |key: &str| given.settings.get(key).and_then(toml::Value::as_str).map(PathBuf::from);
     let resume = path_of("resume");
-    refuse_beside_resume(&resume, [("config", &given.config), ("out", &path_of("out")), ("init", &path_of("init"))])?;
+    let own = ["out", "init", "pretrained"].map(|key| (key, given.settings.get(key).map(value_text)));
+    let config = ("config", given.config.as_ref().map(|path| path.display().to_string()));
+    refuse_beside_resume(&resume, std::iter::once(config).chain(own))?;
     let path = resume.as_ref().map(|run| run.join("config.toml")).or(given.config.clone());
     let file = match (&resume, &path) {
         (Some(run), Some(path)) => read_resumed::<S>(run, path)?,
@@ -205,6 +207,11 @@ pub(super) fn to_toml<S: TaskSettings>(config: &S) -> Result<String, ConfigError
     ))
 }
 
+/// A value as a person writes it: text without quotes.
+fn value_text(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn text_of(path: &Path) -> toml::Value {
     path.to_string_lossy().into_owned().into()
 }
@@ -246,16 +253,16 @@ pub(super) fn read_table<T: DeserializeOwned>(table: &toml::Table, path: &Path) 
     table.clone().try_into().map_err(bad_toml)
 }
 
-/// Refuses settings that a resumed run would ignore: key and value of each. Its own folder may be named.
+/// Refuses settings that a resumed run would ignore: key and value of each. Its folder may be named.
 fn refuse_beside_resume(
     resume: &Option<PathBuf>,
-    settings: [(&'static str, &Option<PathBuf>); 3],
+    settings: impl Iterator<Item = (&'static str, Option<String>)>,
 ) -> Result<(), ConfigError> {
     let Some(run) = resume else { return Ok(()) };
-    let ignored = |key: &str, path: &PathBuf| key != "out" || path != run;
-    let mut given = settings.into_iter().filter_map(|(key, value)| value.as_ref().map(|path| (key, path)));
-    let Some((key, path)) = given.find(|(key, path)| ignored(key, path)) else { return Ok(()) };
-    Err(ConfigError::BesideResume { key, value: path.display().to_string() })
+    let ignored = |key: &str, value: &str| key != "out" || Path::new(value) != run;
+    let mut given = settings.filter_map(|(key, value)| value.map(|value| (key, value)));
+    let Some((key, value)) = given.find(|(key, value)| ignored(key, value)) else { return Ok(()) };
+    Err(ConfigError::BesideResume { key, value })
 }
 
 /// Refuses a key that no setting has.

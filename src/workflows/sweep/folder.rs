@@ -10,7 +10,7 @@ use crate::train::TrainError;
 use crate::train::settings::{ConfigError, Given};
 
 /// Settings that may differ, because they do not change the results of a run.
-const FREE: [&str; 6] = ["out", "device", "loader_threads", "log_norms", "profile", "tensorboard"];
+const FREE: [&str; 7] = ["out", "device", "loader_threads", "log_norms", "offline", "profile", "tensorboard"];
 
 /// Folder of a run.
 pub(super) fn folder(out: &Path, index: usize) -> PathBuf {
@@ -105,7 +105,8 @@ impl Sweep {
         }
         // The settings of a run hold the values that `auto` stood for: those of the weights that it started from, or of its images.
         if new.get("normalize").is_some_and(|value| value.as_str() == Some("auto")) {
-            let of_weights = old.get("normalize").filter(|_| new.contains_key("init")).cloned();
+            let starts = ["init", "pretrained"].iter().any(|key| new.contains_key(*key));
+            let of_weights = old.get("normalize").filter(|_| starts).cloned();
             new.insert("normalize".into(), of_weights.unwrap_or_else(|| "dataset".into()));
         }
         let text = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);

@@ -1,0 +1,45 @@
+//! What is reported of a download.
+
+use std::path::Path;
+
+use super::error::Refusal;
+
+/// An event of a download.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// Another process fetches the same file; this one waits for it.
+    Waits {
+        /// The file.
+        path: &'a Path,
+    },
+    /// A connection gives the file, from byte `done` on.
+    Begins {
+        /// Its address.
+        address: &'a str,
+        /// The file.
+        path: &'a Path,
+        /// Bytes that are there.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// More bytes are there.
+    Advances {
+        /// Bytes that are there.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// The connection failed; another attempt follows.
+    Retries {
+        /// Its address.
+        address: &'a str,
+        /// What happened.
+        refusal: &'a Refusal,
+    },
+    /// The file is complete, right, and has its final name.
+    Ends {
+        /// The file.
+        path: &'a Path,
+    },
+}
