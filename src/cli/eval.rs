@@ -18,7 +18,7 @@ pub(super) struct Args {
     #[arg(required_unless_present = "weights")]
     run: Option<PathBuf>,
     #[command(flatten)]
-    weights: weights::Args,
+    weights: weights::WeightsArgs,
     /// Data set, in any format that training reads; the run's own when not given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,

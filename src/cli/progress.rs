@@ -138,7 +138,7 @@ impl Observer for Progress {
             Fetching::Advances { done, total } => self.fetched(*done, *total),
             Fetching::Retries { refusal, .. } => {
                 self.end();
-                say(format_args!("fetch:   {refusal}; trying again"));
+                say(format_args!("retry:   {refusal}"));
             }
             Fetching::Ends { path } => {
                 self.end();

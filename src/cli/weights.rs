@@ -11,9 +11,9 @@ use crate::nn::ResNetDepth;
 use crate::tasks::classify::{WeightsOptions, evaluate_weights};
 use crate::train::Evaluation;
 
-/// Arguments of `eval` that are about a file of weights.
+/// Arguments of `eval` that are about a file of weights. clap makes a group of the name, which no other arguments of `eval` may have.
 #[derive(clap::Args)]
-pub(super) struct Args {
+pub(super) struct WeightsArgs {
     /// Evaluate weights as they are, instead of a run: imagenet or imagenet-v2, a safetensors or PyTorch file, or a folder of
     /// Hugging Face. Images are scaled and cropped as for the published figures; class n of the weights is the n-th class of
     /// the data by name
@@ -42,7 +42,7 @@ pub(super) struct On<'a> {
 }
 
 /// Prints the accuracy of weights, beside the published one.
-pub(super) fn run(args: &Args, on: On<'_>) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &WeightsArgs, on: On<'_>) -> Result<ExitCode, CliError> {
     let (Some(weights), Some(model), Some(data)) = (&args.weights, args.model, on.data) else {
         return Err(CliError::Usage("--weights needs --model and --data".to_owned()));
     };

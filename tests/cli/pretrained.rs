@@ -92,3 +92,24 @@ fn networks_without_published_weights_are_refused() {
     run(&place, v2, &[]).refused(&["`imagenet-v2` for resnet18", "resnet50, resnet101 or resnet152"]);
     assert!(!place.has("run"));
 }
+
+#[test]
+fn weights_are_evaluated_without_a_run() {
+    let place = Place::with_photos(2);
+    let line = "eval --weights imagenet --model resnet18 --data photos --offline";
+    run(&place, line, &[]).refused(&FILE);
+    for (line, part) in [
+        ("eval", "<RUN>"),
+        ("eval --weights imagenet", "--model"),
+        ("eval run --weights imagenet --model resnet18 --data photos", "cannot be used with"),
+        ("eval run --resize 256", "--weights"),
+        ("eval --weights imagenet --model resnet18 --data photos --crop 300 --offline", "SHA-256"),
+        ("eval --weights gone.pth --model resnet18 --data photos", "gone.pth"),
+    ] {
+        run(&place, line, &[]).refused(&[part]);
+    }
+    place.write("broken.pth", "hello");
+    let broken = "eval --weights broken.pth --model resnet18 --data photos";
+    run(&place, &format!("{broken} --crop 300"), &[]).refused(&["resize = 256", "at least the side of the crop"]);
+    run(&place, broken, &[]).refused(&["broken.pth"]);
+}

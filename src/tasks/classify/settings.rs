@@ -64,6 +64,8 @@ task_settings! {
         /// Pictures that --augment changes: resized to the image size first, or the originals in one resampling, of which
         /// resized_crop cuts the whole picture [default: resized]
         augment_from: AugmentFrom = AugmentFrom::Resized,
+        /// Channels of the images: 3 for colors, 1 for their lightness, 4 for RGBA or four bands as they are stored [default: 3]
+        channels: usize = 3,
         /// First layers of the network [default: imagenet]
         stem: Stem = Stem::ImageNet,
     }
@@ -88,6 +90,7 @@ impl ClassifyConfig {
                 rule.effect(key, value, self.data.is_some(), Needs::Set("data"))?;
             }
         }
+        rule.range("channels", &self.channels, [1, 3, 4].contains(&self.channels), "1, 3 or 4")?;
         if let Some(side) = self.eval_resize {
             let fits = (self.image_size..=MAX_IMAGE_SIZE).contains(&side);
             rule.range("eval_resize", &side, fits, "the image size or more, at most 8192 pixels")?;

@@ -8,7 +8,7 @@ use super::evaluation::SegmentEvaluation;
 use super::own_masks::OwnMasks;
 use super::tiles::Tiles;
 use super::{Segment, SegmentConfig, SegmentLoss};
-use crate::data::{Batch, PreparedPairs};
+use crate::data::{Bands, Batch, DataError, PreparedPairs};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable, Value};
@@ -86,7 +86,7 @@ impl Segmentation {
     /// Logits and labels of a graph for `n` images.
     fn network(&self, g: &mut Graph, n: usize, mode: Mode) -> Result<[Value; 2], GraphError> {
         let [h, w] = self.card.image_size;
-        let images = g.input(port::IMAGES, TensorType::channels([n, h, w, 3]));
+        let images = g.input(port::IMAGES, TensorType::channels([n, h, w, self.card.channels()]));
         let labels = g.input(port::LABELS, TensorType::flat(n * h * w));
         Ok([self.card.network.apply(g, images, mode)?, labels])
     }
@@ -94,7 +94,7 @@ impl Segmentation {
     /// Logits of one picture of a height and width: the output [`port::LOGITS`] `[1,H,W,classes]`.
     pub(super) fn logits_graph(&self, states: StateTable, [h, w]: [usize; 2]) -> Result<Graph, GraphError> {
         let mut g = Graph::with_states(states);
-        let images = g.input(port::IMAGES, TensorType::channels([1, h, w, 3]));
+        let images = g.input(port::IMAGES, TensorType::channels([1, h, w, self.card.channels()]));
         let logits = self.card.network.apply(&mut g, images, Mode::Eval)?;
         g.output(port::LOGITS, logits);
         fuse(&mut g, FuseOptions::default());
@@ -114,7 +114,14 @@ impl Segmentation {
         let together = (DECODED / largest.unwrap_or(1).max(1)).clamp(1, 16);
         for first in (0..pairs.len()).step_by(together) {
             let indices = first..(first + together).min(pairs.len());
-            let read = |index: usize| pairs.dataset().image(pairs.original_index(index)).map(|image| (index, image));
+            let read = |index: usize| {
+                let (set, at) = (pairs.dataset(), pairs.original_index(index));
+                let image = match self.card.channels() {
+                    4 => set.bands(at)?.into(),
+                    _ => Bands { rgb: set.image(at)?, fourth: None },
+                };
+                Ok::<_, DataError>((index, image))
+            };
             for (index, image) in indices.into_par_iter().map(read).collect::<Result<Vec<_>, _>>()? {
                 let mut picture = found.picture(index)?;
                 tiles.run(self, model, &image, |top, rows| picture.add(top, rows))?;
@@ -183,7 +190,7 @@ impl Objective for Segmentation {
         let pixels = n * self.card.pixels();
         let mut labels: Vec<f32> = batch.labels.iter().map(label).collect();
         labels.resize(pixels, IGNORED as f32);
-        session.write(plan, port::IMAGES, &filled(&batch.images, 3 * pixels))?;
+        session.write(plan, port::IMAGES, &filled(&batch.images, self.card.channels() * pixels))?;
         session.write(plan, port::LABELS, &labels)?;
         match self.training.as_ref().and_then(|t| t.class_weights.as_ref()) {
             Some(weights) if session.plan(plan).input(port::CLASS_WEIGHTS).is_some() => {

@@ -2,7 +2,7 @@
 
 use super::metrics::ClassWeighting;
 use super::scale::ScaleRange;
-use crate::data::Crops;
+use crate::data::{Crops, Place};
 use crate::nn::{Decoder, Encoder, Network, ResNetDepth, ResNetSeg, ResNetUNet, UNet, Up};
 use crate::run::ImageSize;
 use crate::run::image_size::{MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
@@ -100,6 +100,8 @@ task_settings! {
         /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square; `auto` keeps the proportions of the
         /// data's pictures, at about as many pixels as 96x128, the size of built-in scenes [default: auto]
         image_size: ImageSize = ImageSize::AUTO,
+        /// Channels of the images: 3 for colors, 1 for their lightness, 4 for RGBA or four bands as they are stored [default: 3]
+        channels: usize = 3,
         /// Range of the random factor that scales pictures before --crop, such as 0.5..2 [default: 1..1]
         #[value("MIN..MAX")]
         scale: ScaleRange = ScaleRange::ONE,
@@ -126,6 +128,7 @@ impl SegmentConfig {
         rule.effect("skips", &self.skips, unet, of_unet)?;
         rule.effect("decoder", &self.decoder.name(), !unet, Needs::OneOf("model", WITH_DECODER))?;
         rule.effect("class_weights", &self.class_weights.name(), !dice, Needs::OneOf("loss", &["ce", "ce+dice"]))?;
+        rule.range("channels", &self.channels, [1, 3, 4].contains(&self.channels), "1, 3 or 4")?;
         if let Some(crop) = self.crop {
             let fits = !crop.is_auto() && crop.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);
             rule.range("crop", &crop, fits, "sides of 5 to 8192 pixels")?;
@@ -143,8 +146,11 @@ impl SegmentConfig {
 
     /// How training crops are cut, if they are.
     pub(super) fn crops(&self) -> Option<Crops> {
-        let crops =
-            |crop: ImageSize| Crops { size: (crop.height, crop.width), scale: self.scale.0, seed: Some(self.seed) };
+        let crops = |crop: ImageSize| Crops {
+            size: (crop.height, crop.width),
+            scale: self.scale.0,
+            place: Place::Random(self.seed),
+        };
         self.crop.map(crops)
     }
 
