@@ -22,6 +22,7 @@
 
 pub mod augment;
 mod bad_image;
+mod bands;
 mod batch;
 mod bounds;
 mod center_crop;
@@ -59,6 +60,7 @@ mod packed;
 mod parts;
 mod prepare;
 mod resize;
+mod sampler;
 pub mod scenes;
 mod segmentation;
 mod sniff;
@@ -72,11 +74,13 @@ use std::path::Path;
 
 pub use augment::{Augment, Augmentation};
 pub use bad_image::{BadImage, ImageProblem};
+pub use bands::{Bands, fourth_statistics};
 pub use batch::{Batch, Identity, SampleLayout, SampleMut, Source, digest};
 pub use center_crop::{CenterCrop, CenterCropped};
 pub use color::{ColorSpace, lightness};
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decisions::{ClassReading, Decisions, LeftOut, Why};
+pub(crate) use decode::decode_bands;
 pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
 pub use depth::SampleDepth;
 pub use error::{DataError, MissingHint};
@@ -94,15 +98,16 @@ pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmen
 pub use mix::{Mix, Mixed};
 pub use multilabel::{MultiLabelSet, MultiLabelSplits};
 pub(crate) use names::one_line;
-pub use normalize::{Normalization, PixelSums};
+pub use normalize::{Inputs, Normalization, PixelSums};
 pub use open::{open_classification, open_multi_label, open_segmentation};
 pub use prepare::{
     ClassificationSource, ColorizationSource, CropSource, Crops, Labeled, LabeledSource, MultiLabelSource, PairFacts,
-    PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn, SampleSet,
-    SegmentationSource, prepare,
+    Place, PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn,
+    SampleSet, SegmentationSource, prepare,
 };
 pub(crate) use resize::square_with_margin;
 pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
+pub use sampler::{Balance, Sampler};
 pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSplits};
 
 /// Options for opening a data set.

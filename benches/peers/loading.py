@@ -18,6 +18,8 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 ROUNDS = 3
+# Passes over the files in a round; the fastest counts, as in benches/loading.rs.
+PASSES = 5
 
 
 def write(folder: Path, images: int) -> None:
@@ -33,7 +35,7 @@ def write(folder: Path, images: int) -> None:
 
 
 def torchvision(folder: Path) -> float:
-    """Images per second of one pass."""
+    """Images per second of the fastest pass."""
     changes = transforms.Compose([
         transforms.RandomResizedCrop(224),
         transforms.RandomHorizontalFlip(),
@@ -41,10 +43,13 @@ def torchvision(folder: Path) -> float:
         transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
     ])
     data = ImageFolder(str(folder / "train"), changes)
-    start = time.perf_counter()
-    for image, _ in data:
-        assert image.shape == (3, 224, 224)
-    return len(data) / (time.perf_counter() - start)
+    fastest = 0.0
+    for _ in range(PASSES):
+        start = time.perf_counter()
+        for image, _ in data:
+            assert image.shape == (3, 224, 224)
+        fastest = max(fastest, len(data) / (time.perf_counter() - start))
+    return fastest
 
 
 def main() -> None:

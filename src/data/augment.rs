@@ -309,10 +309,10 @@ impl Augmentation {
             warp_image(rgb, size, &drawn.map, (self.outside, bytes), &mut space.rgb);
             warp_mask(mask, size, &drawn.map, &mut space.mask);
         }
-        if drawn.colors != ColorMap::IDENTITY {
+        if view.colors && drawn.colors != ColorMap::IDENTITY {
             drawn.colors.apply(&mut space.rgb);
         }
-        for tone in drawn.tones.into_iter().flatten() {
+        for tone in drawn.tones.into_iter().flatten().filter(|_| view.colors) {
             tone.apply(&mut space.rgb, size, &mut space.tones);
         }
         // Below 0.1 the kernel has one weight.

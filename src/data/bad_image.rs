@@ -52,6 +52,9 @@ pub enum ImageProblem {
     /// Floating-point samples outside of 0 to 1.
     #[error("holds 32-bit floats such as {0}, expected 0 to 1; scale them, or save the image with 8 or 16 bits")]
     FloatRange(String),
+    /// A file without four channels where four are wanted.
+    #[error("has no four channels, as RGBA or four bands of 8 or 16 bits")]
+    NotFour,
     /// A picture turned by EXIF with a mask that is not, where sizes and settings do not decide which one fits.
     #[error(
         "has an EXIF orientation and its mask has none, so the mask may fit the upright or the stored picture; \

@@ -155,7 +155,7 @@ mod tests {
         let at = |color| bin_of(color);
         (pixels[at([0.0, 0.0])], pixels[at([10.0, 0.0])], pixels[at([60.0, 50.0])]) = (900, 90, 10);
         let weights = bin_weights(&pixels, 0.5);
-        let expected = [([0.0, 0.0], 0.165_002_83), ([60.0, 50.0], 9.358_143_6), ([-50.0, 50.0], 24.469_58)];
+        let expected = [([0.0, 0.0], 0.165_002_83), ([60.0, 50.0], 9.358_144), ([-50.0, 50.0], 24.469_58)];
         for (color, weight) in expected {
             let found = weights[at(color)];
             assert!((found / weight - 1.0).abs() < 1e-4, "{color:?}: {found} for {weight}");

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use image::RgbImage;
+use image::{RgbImage, RgbaImage};
 
 use super::DataError;
+use super::bands::no_fourth;
 use super::decisions::Decisions;
 use super::depth::SampleDepth;
 use super::names::{composed, one_line};
@@ -31,6 +32,14 @@ pub trait ClassificationDataset: Send + Sync {
     /// # Errors
     /// If the file cannot be read or decoded.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
+
+    /// Image `index` at its native size with its four channels as stored, decoded by this call.
+    ///
+    /// # Errors
+    /// [`DataError::BadImage`], also for an image that has no four channels.
+    fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
+        Err(no_fourth(self.describe(index)))
+    }
 
     /// Name of image `index` for messages: its path, or `test images #17`.
     fn describe(&self, index: usize) -> String;
@@ -133,6 +142,10 @@ impl ClassificationDataset for Relabeled {
         self.inner.image(index)
     }
 
+    fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
+        self.inner.bands(index)
+    }
+
     fn describe(&self, index: usize) -> String {
         self.inner.describe(index)
     }
@@ -186,6 +199,10 @@ impl ClassificationDataset for Subset {
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         self.inner.image(self.indices[index])
+    }
+
+    fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
+        self.inner.bands(self.indices[index])
     }
 
     fn describe(&self, index: usize) -> String {

@@ -22,9 +22,10 @@ use std::path::Path;
 
 use image::error::ImageError;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel, RgbImage};
+use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel, RgbImage, RgbaImage};
 
 use super::bad_image::{BadImage, ImageProblem};
+use super::bands::{Bands, greyed};
 use super::depth::SampleDepth;
 use super::text::open_regular;
 use super::{DataError, bounds, frames, icc, sniff, truncation};
@@ -73,6 +74,37 @@ pub(crate) fn decode_file_as(path: &Path, depth: &SampleDepth, upright: bool) ->
     read_bytes(path, &limits)
         .and_then(|bytes| guarded(|| decode(&bytes, &limits, depth, upright)))
         .map_err(|problem| DataError::BadImage(BadImage { image: path.display().to_string(), problem }))
+}
+
+/// Decodes an image file of four channels as they are stored, upright or as stored.
+///
+/// # Errors
+/// As [`decode_file`], and a file with another number of channels.
+pub(crate) fn decode_four(path: &Path, depth: &SampleDepth, upright: bool) -> Result<RgbaImage, DataError> {
+    let limits = DecodeLimits::default();
+    let decode = |bytes: Vec<u8>| {
+        let picture = to_8_bits(decode_stored(&bytes, &limits, upright)?, depth)?;
+        match picture.color().channel_count() {
+            4 => Ok(picture.into_rgba8()),
+            _ => Err(ImageProblem::NotFour),
+        }
+    };
+    read_bytes(path, &limits)
+        .and_then(|bytes| guarded(|| decode(bytes)))
+        .map_err(|problem| DataError::BadImage(BadImage { image: path.display().to_string(), problem }))
+}
+
+/// Decodes an image file with 1, 3 or 4 channels.
+///
+/// # Errors
+/// As [`decode_file`], and a file without four channels where four are wanted.
+pub(crate) fn decode_bands(path: &Path, depth: &SampleDepth, channels: usize) -> Result<Bands, DataError> {
+    let rgb = || decode_file_at(path, depth);
+    Ok(match channels {
+        4 => decode_four(path, depth, true)?.into(),
+        1 => Bands { rgb: greyed(rgb()?), fourth: None },
+        _ => Bands { rgb: rgb()?, fourth: None },
+    })
 }
 
 /// Decodes the content of an image file.

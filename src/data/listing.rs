@@ -4,10 +4,10 @@ use std::fs::{self, FileType};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::RgbImage;
+use image::{RgbImage, RgbaImage};
 
 use super::decisions::{LeftOut, Why};
-use super::decode::decode_file_at;
+use super::decode::{decode_file_at, decode_four};
 use super::depth::SampleDepth;
 use super::names::composed;
 use super::text::irregular;
@@ -37,6 +37,10 @@ impl ClassificationDataset for FileDataset {
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         decode_file_at(&self.items[index].0, &self.depth)
+    }
+
+    fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
+        decode_four(&self.items[index].0, &self.depth, true)
     }
 
     fn describe(&self, index: usize) -> String {

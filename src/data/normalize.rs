@@ -16,11 +16,66 @@ impl Normalization {
     /// No change: values in `0..=1`.
     pub const NONE: Self = Self { mean: [0.0; 3], std: [1.0; 3] };
 
+    /// For one channel, the means of the three: those of weights that were trained on colors.
+    pub fn of_channels(self, channels: usize) -> Self {
+        let mean = |[r, g, b]: [f32; 3]| [if r == g && g == b { r } else { (r + g + b) / 3.0 }; 3];
+        if channels == 1 { Self { mean: mean(self.mean), std: mean(self.std) } } else { self }
+    }
+
     /// Value of each byte in each channel, `(byte / 255 - mean) / std`. A batch then takes one look-up per value.
     pub fn table(&self) -> [[f32; 256]; 3] {
         std::array::from_fn(|channel| {
             std::array::from_fn(|byte| (byte as f32 / 255.0 - self.mean[channel]) / self.std[channel])
         })
+    }
+}
+
+/// Normalized values of the channels of a network's input: 1, 3 or 4.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    table: Box<[[f32; 256]; 3]>,
+    fourth: Box<[f32; 256]>,
+    channels: usize,
+}
+
+impl Inputs {
+    /// Three channels.
+    pub fn rgb(normalization: &Normalization) -> Self {
+        Self::new(normalization, 3, (0.0, 1.0))
+    }
+
+    /// 1, 3 or 4 channels; `fourth` is the mean and the deviation of the fourth. One channel has the values of red.
+    pub fn new(normalization: &Normalization, channels: usize, (mean, std): (f32, f32)) -> Self {
+        let fourth = Box::new(std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std));
+        Self { table: Box::new(normalization.table()), fourth, channels }
+    }
+
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Writes the channels of RGB bytes: all but the fourth.
+    pub(crate) fn write(&self, rgb: &[u8], out: &mut [f32]) {
+        match self.channels {
+            1 => out
+                .iter_mut()
+                .zip(rgb.as_chunks::<3>().0)
+                .for_each(|(out, rgb)| *out = self.table[0][usize::from(rgb[0])]),
+            4 => {
+                for (out, rgb) in out.as_chunks_mut::<4>().0.iter_mut().zip(rgb.as_chunks::<3>().0) {
+                    (0..3).for_each(|channel| out[channel] = self.table[channel][usize::from(rgb[channel])]);
+                }
+            }
+            _ => normalize(&self.table, rgb, out),
+        }
+    }
+
+    /// Writes the fourth channel, given three times in RGB bytes.
+    pub(crate) fn write_fourth(&self, rgb: &[u8], out: &mut [f32]) {
+        for (out, rgb) in out.as_chunks_mut::<4>().0.iter_mut().zip(rgb.as_chunks::<3>().0) {
+            out[3] = self.fourth[usize::from(rgb[0])];
+        }
     }
 }
 

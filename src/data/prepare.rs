@@ -16,16 +16,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use crops::{CropSource, Crops};
+pub use crops::{CropSource, Crops, Place};
 pub(crate) use images::is_grey;
 pub use images::{ColorizationSource, PreparedImages};
 pub use labeled::{ClassificationSource, Labeled, LabeledSource, MultiLabelSource, PreparedClasses, PreparedLabels};
 pub use pairs::{PairFacts, PreparedPairs, SegmentationSource};
 pub(crate) use pairs::{count, no_pixels};
 
-use image::RgbImage;
+use image::{RgbImage, RgbaImage};
 
 use super::augment::Picture;
+use super::bands::no_fourth;
 use super::resize::cover_with_margin_into;
 use super::store::{Store, settle};
 use super::{Augmentation, BadImage, DataError, SampleDepth};
@@ -101,6 +102,14 @@ pub trait SampleSet: Clone + Send + Sync {
     /// # Errors
     /// [`DataError::BadImage`] if its file cannot be read.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
+
+    /// The same image with its four channels as stored.
+    ///
+    /// # Errors
+    /// [`DataError::BadImage`], also for an image that has no four channels.
+    fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
+        Err(no_fourth(self.name(index)))
+    }
 
     /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size times the margin,
     /// and cropped to the center. Returns height and width of the image before.

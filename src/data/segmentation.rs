@@ -36,9 +36,9 @@ pub(crate) mod yolo;
 use std::path::Path;
 use std::sync::Arc;
 
-use image::{GrayImage, RgbImage};
+use image::{GrayImage, RgbImage, RgbaImage};
 
-use super::decode::decode_file_as;
+use super::decode::{decode_file_as, decode_four};
 use super::depth::SampleDepth;
 use super::split::{by_seed, hold_out};
 use super::{BadImage, DataError, SetOptions};
@@ -163,6 +163,11 @@ impl SegmentationDataset for PairFiles {
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         let Pair { image, upright, .. } = &self.pairs[index];
         decode_file_as(image, &self.depth, *upright)
+    }
+
+    fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
+        let Pair { image, upright, .. } = &self.pairs[index];
+        decode_four(image, &self.depth, *upright)
     }
 
     fn mask(&self, index: usize) -> Result<GrayImage, DataError> {

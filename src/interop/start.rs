@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::matched::Matched;
-use super::safetensors::TensorFile;
+use super::safetensors::{Tensor, TensorData, TensorFile};
 use super::torchvision::{self, CheckpointError, torch_shape};
 use super::weight_file::WeightFile;
 use crate::exec::{AnyEngine, Session};
@@ -61,17 +61,58 @@ pub fn load(session: &mut Session<AnyEngine>, file: &WeightFile, encoder: &[&str
             None => found.missing.push(spec.name.clone()),
         }
     }
-    found.loaded = fitting.len();
+    let adapted = adaptable(&specs, &mut found);
+    found.loaded = fitting.len() + usize::from(adapted.is_some());
     check_encoder(file, &specs, encoder, &found)?;
     let mut tensors = TensorFile::default();
+    if let Some((spec, channels)) = adapted {
+        fitting.push((spec, &names[&spec.name]));
+        found.notes.push(format!("{}: 3 input channels became {channels}, as timm adapts them", spec.name));
+    }
     for (spec, name) in &fitting {
-        tensors.tensors.insert(spec.name.clone(), file.read(name)?);
+        let tensor = file.read(name)?;
+        let is_adapted = adapted.is_some_and(|(adapted, _)| adapted.name == spec.name);
+        let tensor = if is_adapted { with_channels(tensor, &torch_shape(spec)) } else { tensor };
+        tensors.tensors.insert(spec.name.clone(), tensor);
         if let Some(bad) = torchvision::problem(spec, &tensors) {
             return Err(torchvision::mismatch(file.path(), vec![bad], "the file is damaged: use another checkpoint"));
         }
     }
     fitting.into_iter().try_for_each(|(spec, _)| torchvision::write(session, spec, &tensors))?;
     Ok(found)
+}
+
+/// The first convolution of a network of 1 or 4 input channels, where the file has it for 3, and the number of channels. It is
+/// taken from the tensors of another shape.
+fn adaptable<'a>(specs: &'a [StateSpec], found: &mut Loaded) -> Option<(&'a StateSpec, usize)> {
+    let first = specs.iter().find(|spec| torch_shape(spec).len() == 4)?;
+    let own = torch_shape(first);
+    let is_first = |(name, file, _): &(String, Vec<usize>, Vec<usize>)| {
+        let of_colors = file.len() == 4 && file[1] == 3 && [file[0], file[2], file[3]] == [own[0], own[2], own[3]];
+        *name == first.name && of_colors && [1, 4].contains(&own[1])
+    };
+    let at = found.reshaped.iter().position(is_first)?;
+    found.reshaped.remove(at);
+    Some((first, own[1]))
+}
+
+/// A filter of three input channels `[O,3,H,W]` for another number of channels, as timm's `adapt_input_conv`:
+///
+/// | channels | filter |
+/// |---|---|
+/// | 1 | the sum over the three |
+/// | 4 | red, green, blue and red again, times 3/4 |
+fn with_channels(from: Tensor, shape: &[usize]) -> Tensor {
+    let ([outputs, channels], window) = ([shape[0], shape[1]], shape[2] * shape[3]);
+    let TensorData::F32(values) = &from.data else { return from };
+    let value = |output: usize, channel: usize, at: usize| values[(output * 3 + channel) * window + at];
+    let adapted = |output: usize, channel: usize, at: usize| match channels {
+        1 => (0..3).map(|channel| value(output, channel, at)).sum(),
+        _ => value(output, channel % 3, at) * (3.0 / channels as f32),
+    };
+    let places = (0..outputs).flat_map(|o| (0..channels).flat_map(move |c| (0..window).map(move |at| (o, c, at))));
+    let values = places.map(|(output, channel, at)| adapted(output, channel, at)).collect();
+    Tensor { shape: shape.to_vec(), data: TensorData::F32(values) }
 }
 
 /// Refuses weights of another network.
@@ -106,4 +147,23 @@ fn check_encoder(
     }
     let remedy = "use weights of the same network, or of one with the same encoder";
     Err(torchvision::mismatched(file.path(), problems, remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ```python
+    /// import torch; from timm.models import adapt_input_conv
+    /// w = torch.arange(1.0, 7.0).reshape(1, 3, 1, 2)
+    /// print(adapt_input_conv(1, w).flatten().tolist(), adapt_input_conv(4, w).flatten().tolist())
+    /// ```
+    #[test]
+    fn filters_take_other_channels_as_in_timm() {
+        let filter = || Tensor { shape: vec![1, 3, 1, 2], data: TensorData::F32((1..7).map(|v| v as f32).collect()) };
+        let of = |channels: usize| with_channels(filter(), &[1, channels, 1, 2]);
+        assert_eq!(of(1), Tensor { shape: vec![1, 1, 1, 2], data: TensorData::F32(vec![9.0, 12.0]) });
+        let four = vec![0.75, 1.5, 2.25, 3.0, 3.75, 4.5, 0.75, 1.5];
+        assert_eq!(of(4), Tensor { shape: vec![1, 4, 1, 2], data: TensorData::F32(four) });
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::error::RunError;
 use super::image_size::{ImageSize, MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
-use crate::data::Normalization;
+use crate::data::{Inputs, Normalization};
 use crate::interop::safetensors::TensorFile;
 use crate::nn::{Architecture, Network, Settings, list};
 
@@ -36,6 +36,8 @@ const PIXELS: &str = "pixels";
 const OWN: &str = "own";
 const TILE: &str = "tile";
 const RESIZE: &str = "resize";
+const CHANNELS: &str = "channels";
+const FOURTH: &str = "fourth";
 
 /// Metadata key: the epoch after which the checkpoint was written. A checkpoint written within an epoch lacks it.
 pub const EPOCH: &str = "epoch";
@@ -56,6 +58,34 @@ impl ModelCard {
             self.own.insert(SAMPLE_BITS.into(), bits.to_string());
         }
         self
+    }
+
+    /// Channels of the images: 1 for lightness, 3 for red, green and blue, 4 with a further one.
+    pub fn channels(&self) -> usize {
+        let written = self.own.get(CHANNELS).and_then(|channels| channels.parse().ok());
+        written.filter(|channels| [1, 4].contains(channels)).unwrap_or(3)
+    }
+
+    /// Mean and deviation of the fourth channel.
+    pub fn fourth(&self) -> (f32, f32) {
+        let of = |text: &String| serde_json::from_str::<[f32; 2]>(text).ok();
+        let values = self.own.get(FOURTH).and_then(of);
+        let values = values.filter(|[mean, std]| mean.is_finite() && std.is_finite() && *std > 0.0);
+        values.map_or((0.0, 1.0), |[mean, std]| (mean, std))
+    }
+
+    /// Sets the number of channels, and mean and deviation of the fourth.
+    pub fn with_channels(mut self, channels: usize, fourth: Option<(f32, f32)>) -> Self {
+        if channels != 3 {
+            self.own.insert(CHANNELS.into(), channels.to_string());
+        }
+        self.own.extend(fourth.map(|(mean, std)| (FOURTH.to_owned(), serde_json::json!([mean, std]).to_string())));
+        self
+    }
+
+    /// How images become the network's input.
+    pub fn inputs(&self) -> Inputs {
+        Inputs::new(&self.normalization, self.channels(), self.fourth())
     }
 
     /// Whether the network sees the pixels of a picture as they are: it was trained on crops, and takes pictures of any size.

@@ -18,7 +18,7 @@ pub use predict::ClassifyPredictor;
 pub use settings::{AugmentFrom, ClassifyConfig};
 pub use weights::{EvaluatedWeights, WeightsOptions, evaluate_weights};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, fourth_channel, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -33,7 +33,7 @@ use crate::data::{
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
-use crate::nn::ResNet;
+use crate::nn::{Averaged, ResNet};
 use crate::run::card::ModelCard;
 use crate::run::confusion::ClassScore;
 use crate::run::image_size::Fit;
@@ -102,6 +102,7 @@ impl Classify {
     ) -> Result<TrainingData, TrainError> {
         let start = StartFile::find(&config.network(1), &config.settings(), observer)?;
         let options = PrepareOptions { skip_bad: config.skip_bad, ..PrepareOptions::square(config.image_size as u32) };
+        let splits = splits.with_channels(config.channels);
         let side = config.eval_resize.unwrap_or(config.image_size);
         let options = PrepareOptions { margin: side as f64 / config.image_size as f64, ..options };
         let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
@@ -114,17 +115,21 @@ impl Classify {
             network: config.network(classes.len()),
             palette: vec![],
             image_size: [config.image_size; 2],
-            normalization,
+            normalization: normalization.of_channels(config.channels),
             classes,
             own: Default::default(),
         }
         .with_sample_bits(train.sample_bits())
         .with_resize(config.eval_resize);
+        let fourth = fourth_channel(config.channels, config.normalize, &train)?;
+        let card = card.with_channels(config.channels, fourth);
         let (table, count) = (card.normalization, card.classes.len());
-        let source = |part: &Arc<PreparedClasses>| ClassificationSource::new(part.clone(), &table);
+        let inputs = card.inputs();
+        let source =
+            |part: &Arc<PreparedClasses>| ClassificationSource::new(part.clone(), &table).with_inputs(inputs.clone());
         let augmentation = config.augment.prepare(KEEPS, config.seed);
         let training = source(&train).augmented(augmentation).mixed(config.mix());
-        let from_originals = config.augment_from == AugmentFrom::Original;
+        let from_originals = config.augment_from == AugmentFrom::Original || config.channels == 4;
         let training = if from_originals { training.from_originals(ORIGINALS) } else { training };
         let originals = from_originals.then(|| originals_line(&train));
         let sources: [Arc<dyn Source>; 2] = [Arc::new(training), Arc::new(source(&val))];
@@ -189,7 +194,7 @@ impl Task for Classify {
         let splits = open_data(from)?;
         let other =
             || TaskError::OtherClasses { data: splits.train.class_names().to_vec(), model: card.classes.clone() };
-        let splits = splits.aligned(&card.classes).map_err(|_| other())?;
+        let splits = splits.aligned(&card.classes).map_err(|_| other())?.with_channels(card.channels());
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
         let options = PrepareOptions { margin: card.margin(), ..from.prepare_options() };
@@ -203,6 +208,10 @@ impl Task for Classify {
 
     fn compares_proportions(&self) -> bool {
         true
+    }
+
+    fn averaged(&self, _: &ModelCard) -> Option<Averaged> {
+        Some(Averaged::Softmax)
     }
 
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {
@@ -262,7 +271,7 @@ impl ImageSet for ClassifiedImages {
     }
 
     fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
-        let source = ClassificationSource::new(self.0.clone(), &card.normalization);
+        let source = ClassificationSource::new(self.0.clone(), &card.normalization).with_inputs(card.inputs());
         Ok((Box::new(Classification::trained(card.clone())?), Arc::new(source)))
     }
 

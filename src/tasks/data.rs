@@ -7,15 +7,17 @@ use image::RgbImage;
 
 use super::TaskError;
 use crate::choices;
-use crate::data::{BadImage, Hints, OpenOptions, PrepareOptions, SetOptions, Source};
+use crate::data::{
+    BadImage, Hints, OpenOptions, PrepareOptions, Prepared, SampleSet, SetOptions, Source, fourth_statistics,
+};
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
 use crate::run::pictures::PictureTable;
 use crate::run::resume::Header;
 use crate::run::table::Table;
 use crate::run::{Checkpoint, ImageSize, RunDir, RunError};
-use crate::train::settings::{Resolved, TrainSettings};
-use crate::train::{Evaluation, Objective};
+use crate::train::settings::{Normalize, Resolved, TrainSettings};
+use crate::train::{Evaluation, Objective, TrainError};
 
 choices! {
     /// Part of a data set.
@@ -111,6 +113,24 @@ impl DataSource {
             (Some(Part::Test) | None, Some(test)) => Ok((test, Part::Test)),
             (Some(Part::Test), None) => Err(TaskError::NoTestPart { data: self.name() }),
         }
+    }
+}
+
+/// Mean and deviation of the fourth channel of training images of four channels. They are measured, unless pixels are not
+/// normalized.
+///
+/// # Errors
+/// When an image can no longer be read.
+pub(super) fn fourth_channel<S: SampleSet>(
+    channels: usize,
+    normalize: Normalize,
+    train: &Prepared<S>,
+) -> Result<Option<(f32, f32)>, TrainError> {
+    let bands = |index: usize| train.dataset().bands(train.original_index(index));
+    match (channels, normalize) {
+        (4, Normalize::None) => Ok(Some((0.0, 1.0))),
+        (4, _) => Ok(Some(fourth_statistics(train.len(), bands)?)),
+        _ => Ok(None),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Tools for a task to add its pre- and post-processing to an ONNX model.
 
-use crate::data::Normalization;
 use crate::exec::{AnyEngine, Session};
 use crate::graph::{Graph, OnnxInput, OnnxNode};
 use crate::interop::onnx::{Dim, OnnxBuilder, OnnxError};
@@ -13,7 +12,7 @@ pub struct OnnxNetwork<'a> {
     pub card: &'a ModelCard,
     /// The ONNX model.
     pub builder: OnnxBuilder,
-    /// Name of the input `[N,3,H,W]`: red, green and blue from 0 to 1.
+    /// Name of the input `[N,C,H,W]`: the channels of the images from 0 to 1.
     pub images: String,
     /// The network for one image.
     pub graph: &'a Graph,
@@ -54,7 +53,7 @@ impl OnnxNetwork<'_> {
     /// As [`OnnxNetwork::network`].
     pub fn of_normalized(&mut self) -> Result<String, OnnxError> {
         let images = self.images.clone();
-        let normalized = self.builder.nodes("normalize", &normalize(&self.card.normalization), &[&images])?;
+        let normalized = self.builder.nodes("normalize", &normalize(self.card), &[&images])?;
         self.network(&normalized)
     }
 }
@@ -67,7 +66,10 @@ impl OnnxOutput {
 }
 
 /// `(x − mean) / std`.
-fn normalize(of: &Normalization) -> [OnnxNode; 2] {
-    let [mean, std] = [of.mean, of.std].map(|v| OnnxInput::Floats(v.to_vec(), vec![3, 1, 1]));
+fn normalize(card: &ModelCard) -> [OnnxNode; 2] {
+    let (of, channels, (mean, std)) = (&card.normalization, card.channels(), card.fourth());
+    let all = |values: [f32; 3], fourth: f32| values.into_iter().chain([fourth]).take(channels).collect::<Vec<f32>>();
+    let constant = |values| OnnxInput::Floats(values, vec![channels, 1, 1]);
+    let [mean, std] = [all(of.mean, mean), all(of.std, std)].map(constant);
     [OnnxNode::new("Sub", [OnnxInput::Value(0), mean]), OnnxNode::new("Div", [OnnxInput::Node(0), std])]
 }

@@ -4,6 +4,7 @@ use image::RgbImage;
 use serde_json::{Map, Value as Json};
 
 use super::TaskError;
+use crate::data::Bands;
 
 /// A trained model that predicts for single images.
 pub trait Predictor {
@@ -17,6 +18,11 @@ pub trait Predictor {
         None
     }
 
+    /// Channels of the images: 1, 3 or 4.
+    fn channels(&self) -> usize {
+        3
+    }
+
     /// Whether predictions are written as pictures.
     fn writes(&self) -> bool {
         false
@@ -27,6 +33,15 @@ pub trait Predictor {
     /// # Errors
     /// When the device is lost.
     fn predict(&mut self, images: &[RgbImage]) -> Result<Vec<Prediction>, TaskError>;
+
+    /// [`Predictor::predict`] for images with the [`channels`](Predictor::channels) that the network takes.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    fn predict_bands(&mut self, images: Vec<Bands>) -> Result<Vec<Prediction>, TaskError> {
+        let images: Vec<RgbImage> = images.into_iter().map(|image| image.rgb).collect();
+        self.predict(&images)
+    }
 }
 
 /// A prediction for an image.

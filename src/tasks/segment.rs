@@ -25,7 +25,7 @@ pub use predict::SegmentPredictor;
 pub use scale::ScaleRange;
 pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, resumed_classes, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, fourth_channel, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -34,10 +34,11 @@ use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_segmentation};
 use crate::data::correct::{Corrected, correct_segmentation};
 use crate::data::{
-    BadImage, CropSource, Crops, PreparedPairs, SegmentationSource, SegmentationSplits, Source, nearest_into,
+    BadImage, CropSource, Crops, Place, PreparedPairs, SegmentationSource, SegmentationSplits, Source, nearest_into,
     open_segmentation, prepare, stretch_into,
 };
 use crate::exec::AnyEngine;
+use crate::nn::Averaged;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ClassScore;
 use crate::run::image_size::Fit;
@@ -138,6 +139,7 @@ impl Task for Segment {
         }
         let size = from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Stretched);
         splits.decisions.size = if config.crop.is_some() { String::new() } else { size };
+        let splits = splits.with_channels(config.channels);
         let mut decisions = splits.decisions;
         let progress = |done, total| observer.reading(done, total);
         let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
@@ -155,25 +157,17 @@ impl Task for Segment {
             classes: classes.names.clone(),
             palette: classes.palette.clone(),
             image_size: config.crop.map_or([from.size.height, from.size.width], |crop| [crop.height, crop.width]),
-            normalization,
+            normalization: normalization.of_channels(config.channels),
             own: Default::default(),
         }
         .with_sample_bits(train.sample_bits());
+        let fourth = fourth_channel(config.channels, config.normalize, &train)?;
+        let card = card.with_channels(config.channels, fourth);
         let card = if config.crop.is_some() { card.with_own_pixels().with_tile(config.tile) } else { card };
         let weights = config.class_weights.weights(&train.facts().class_pixels, &train.facts().class_image_pixels);
         let class_weights = (config.class_weights != Default::default()).then_some(weights);
-        let table = card.normalization;
-        let augmentation = config.augment.prepare(KEEPS, config.seed);
-        let sources: [Arc<dyn Source>; 2] = match config.crops() {
-            Some(crops) => [(&train, crops), (&val, Crops { seed: None, ..crops })].map(|(part, crops)| {
-                let (how, budget) = if crops.seed.is_some() { (augmentation.clone(), ORIGINALS) } else { (None, 0) };
-                Arc::new(CropSource::new(part.clone(), &table, crops, budget).augmented(how)) as Arc<dyn Source>
-            }),
-            None => [(&train, augmentation), (&val, None)].map(|(part, how)| {
-                Arc::new(SegmentationSource::new(part.clone(), &table).augmented(how)) as Arc<dyn Source>
-            }),
-        };
-        let crop_lines = config.crops().map(|crops| crop_line(&train, &crops));
+        let sources = sources(&config, &card, [&train, &val], from.size);
+        let crop_lines = config.crops().map(|crops| crop_line(&train, &crops, config.channels));
         let skipped = splits.left_out.iter().chain(train.bad()).chain(val.bad());
         Ok(TrainingData {
             objective: Box::new(Segmentation::training(card, &config, class_weights, Some(val.clone()))),
@@ -201,7 +195,7 @@ impl Task for Segment {
         let splits = open_data(&from)?;
         let other =
             || TaskError::OtherClasses { data: splits.train.classes().names.clone(), model: card.classes.clone() };
-        let splits = splits.aligned(&card.classes).map_err(|_| other())?;
+        let splits = splits.aligned(&card.classes).map_err(|_| other())?.with_channels(card.channels());
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
         set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
         if card.sees_own_pixels() {
@@ -219,6 +213,10 @@ impl Task for Segment {
 
     fn compares_proportions(&self) -> bool {
         true
+    }
+
+    fn averaged(&self, _: &ModelCard) -> Option<Averaged> {
+        Some(Averaged::Softmax)
     }
 
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {
@@ -272,8 +270,14 @@ impl ImageSet for SegmentedImages {
     }
 
     fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
-        let source = SegmentationSource::new(self.0.clone(), &card.normalization);
-        Ok((Box::new(Segmentation::trained(card.clone(), Some(self.0.clone()))?), Arc::new(source)))
+        let objective = Box::new(Segmentation::trained(card.clone(), Some(self.0.clone()))?);
+        let (height, width) = self.0.size();
+        let size = ImageSize { height: height as usize, width: width as usize };
+        let source: Arc<dyn Source> = match card.channels() {
+            4 => Arc::new(CropSource::new(self.0.clone(), card.inputs(), whole(size), 0)),
+            _ => Arc::new(SegmentationSource::new(self.0.clone(), &card.normalization).with_inputs(card.inputs())),
+        };
+        Ok((objective, source))
     }
 
     fn compare(
@@ -331,12 +335,44 @@ impl SegmentedImages {
     }
 }
 
+/// Training and validation images: crops, or whole images resized to a size. Four channels are read from the original images.
+fn sources(
+    config: &SegmentConfig,
+    card: &ModelCard,
+    [train, val]: [&Arc<PreparedPairs>; 2],
+    size: ImageSize,
+) -> [Arc<dyn Source>; 2] {
+    let (augmentation, inputs) = (config.augment.prepare(KEEPS, config.seed), card.inputs());
+    let seen = match config.crops() {
+        Some(crops) => Some([crops, Crops { place: Place::Center, ..crops }]),
+        None => (config.channels == 4).then(|| [whole(size); 2]),
+    };
+    match seen {
+        Some([training, validation]) => {
+            let source = |part: &Arc<PreparedPairs>, crops, how, budget| {
+                let source = CropSource::new(part.clone(), inputs.clone(), crops, budget).augmented(how);
+                Arc::new(source) as Arc<dyn Source>
+            };
+            [source(train, training, augmentation, ORIGINALS), source(val, validation, None, 0)]
+        }
+        None => [(train, augmentation), (val, None)].map(|(part, how)| {
+            let source = SegmentationSource::new(part.clone(), &card.normalization).with_inputs(inputs.clone());
+            Arc::new(source.augmented(how)) as Arc<dyn Source>
+        }),
+    }
+}
+
+/// Whole pictures, stretched to a size.
+fn whole(size: ImageSize) -> Crops {
+    Crops { size: (size.height, size.width), scale: [1.0; 2], place: Place::Whole }
+}
+
 /// How crops are cut, in words, and the memory of decoded pictures.
-fn crop_line(train: &PreparedPairs, crops: &Crops) -> String {
+fn crop_line(train: &PreparedPairs, crops: &Crops, channels: usize) -> String {
     let pixels = |index: usize| u64::from(train.own_size(index).0) * u64::from(train.own_size(index).1);
     let largest = (0..train.len()).max_by_key(|&index| pixels(index)).unwrap_or(0);
     let (height, width) = train.own_size(largest);
-    let all = 4 * (0..train.len()).map(pixels).sum::<u64>();
+    let all = (1 + channels.max(3) as u64) * (0..train.len()).map(pixels).sum::<u64>();
     let ([least, most], (h, w)) = (crops.scale, crops.size);
     let scaled = if crops.scale == [1.0; 2] { String::new() } else { format!(" scaled by {least} to {most}") };
     let kept = all.min(ORIGINALS).div_ceil(1 << 20);

@@ -2,7 +2,7 @@
 //!
 //! | port | type |
 //! |---|---|
-//! | input `images` | `[N,3,H,W]`, red, green and blue from 0 to 1; H and W are those of training |
+//! | input `images` | `[N,C,H,W]`, red, green and blue, or the channels of the model, from 0 to 1; H and W are those of training |
 //! | output | named and described by the task |
 
 use std::path::{Path, PathBuf};
@@ -36,17 +36,23 @@ pub struct Exported {
 /// When the checkpoint does not fit its own description, or the task does not export.
 pub fn export(from: &Checkpoint) -> Result<Exported, WorkflowError> {
     let (card, task) = (&from.card, task_of(from)?);
-    let graph = network(card, task.input_channels())?;
+    let channels = card.channels();
+    let graph = network(card, if channels == 3 { task.input_channels() } else { channels })?;
     // The session only provides the weights, so any engine serves.
     let mut session = Session::new(exec::open("cpu")?, &graph, 0)?;
     torchvision::restore(&mut session, &from.file, &from.path).map_err(RunError::from)?;
     let [h, w] = card.image_size;
     let takes = format!(
-        "[N,3,{h},{w}]: red, green and blue from 0 to 1 (bytes divided by 255), {} scaled to the size",
+        "[N,{channels},{h},{w}]: {} from 0 to 1 (bytes divided by 255), {} scaled to the size",
+        match channels {
+            1 => "lightness",
+            4 => "the four channels",
+            _ => "red, green and blue",
+        },
         task.view()
     );
     let mut builder = OnnxBuilder::new();
-    let dims = [Dim::Named("N"), Dim::Fixed(3), Dim::Fixed(h), Dim::Fixed(w)];
+    let dims = [Dim::Named("N"), Dim::Fixed(channels), Dim::Fixed(h), Dim::Fixed(w)];
     let images = builder.input("images", &dims, &takes)?;
     let mut onnx = OnnxNetwork { card, builder, images, graph: &graph, session: &mut session };
     let output = task.export(&mut onnx)?;

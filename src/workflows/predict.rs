@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::WorkflowError;
 use super::evaluation::task_of;
-use crate::data::{BadImage, DataError, SampleDepth, decode_file_at};
+use crate::data::{BadImage, DataError, SampleDepth, decode_bands};
 use crate::exec;
 use crate::interop::files::{FileError, write_atomic};
 use crate::run::names::new_folder;
@@ -92,7 +92,7 @@ impl Predictions {
     pub fn predict(&mut self, paths: &[PathBuf]) -> Result<(Vec<Predicted>, Vec<Missed>), WorkflowError> {
         let (mut images, mut names, mut missed) = (vec![], vec![], vec![]);
         for path in paths {
-            match decode_file_at(path, &self.depth) {
+            match decode_bands(path, &self.depth, self.predictor.channels()) {
                 Ok(image) => {
                     images.push(image);
                     names.push(path.clone());
@@ -104,7 +104,7 @@ impl Predictions {
         if images.is_empty() {
             return Ok((vec![], missed));
         }
-        let predictions = self.predictor.predict(&images)?;
+        let predictions = self.predictor.predict_bands(images)?;
         let mut found = vec![];
         for (image, prediction) in names.into_iter().zip(predictions) {
             match self.write(image.clone(), prediction) {

@@ -1,5 +1,6 @@
 //! The command line as a user types it.
 
+mod channels;
 #[path = "../common/mod.rs"]
 mod common;
 mod demo;
@@ -7,6 +8,7 @@ mod dense_tasks;
 mod determinism;
 mod doctor;
 mod faults;
+mod finetune;
 mod kernels;
 mod pretrained;
 mod report;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use image::{GrayImage, RgbImage};
 use shadegrad::data::augment::{Augment, Keeps, Op, Outside, Picture, Step, View};
 use shadegrad::data::{
-    Augmentation, Batch, ClassList, ClassificationDataset, ClassificationSource, CropSource, Crops, IGNORED, Loader,
-    LoaderOptions, MemoryClassification, MemorySegmentation, Normalization, PrepareOptions, PreparedPairs,
-    SegmentationDataset, Source, prepare, stretch_into,
+    Augmentation, Batch, ClassList, ClassificationDataset, ClassificationSource, CropSource, Crops, IGNORED, Inputs,
+    Loader, LoaderOptions, MemoryClassification, MemorySegmentation, Normalization, Place, PrepareOptions,
+    PreparedPairs, SegmentationDataset, Source, prepare, stretch_into,
 };
 
 const SIZE: (usize, usize) = (9, 12);
@@ -106,17 +106,18 @@ fn batches(source: impl Source + 'static, threads: usize, epoch: u64) -> Vec<Bat
 /// Crops are `f(seed, epoch, sample)`: they depend neither on threads nor on whether pictures stay decoded.
 #[test]
 fn crops_depend_on_seed_epoch_and_sample_alone() {
-    let crops = Crops { size: (16, 20), scale: [0.5, 2.0], seed: Some(9) };
+    let crops = Crops { size: (16, 20), scale: [0.5, 2.0], place: Place::Random(9) };
     let augment = Augment::list(vec![Step::of(Op::FlipHorizontal)], Outside::Reflect).expect("in range");
     let how = augment.prepare(Keeps { mirror: true, color: true, erase: false }, 9);
-    let source = |budget| CropSource::new(pairs(), &Normalization::NONE, crops, budget).augmented(how.clone());
+    let source =
+        |budget| CropSource::new(pairs(), Inputs::rgb(&Normalization::NONE), crops, budget).augmented(how.clone());
     let first = batches(source(0), 1, 3);
     for (budget, threads) in [(1 << 20, 1), (3000, 3)] {
         assert_eq!(batches(source(budget), threads, 3), first, "{budget} bytes, {threads} threads");
     }
     assert_ne!(batches(source(0), 1, 4)[0].images, first[0].images);
-    let other = Crops { seed: Some(10), ..crops };
-    let other = CropSource::new(pairs(), &Normalization::NONE, other, 0).augmented(how.clone());
+    let other = Crops { place: Place::Random(10), ..crops };
+    let other = CropSource::new(pairs(), Inputs::rgb(&Normalization::NONE), other, 0).augmented(how.clone());
     assert_ne!(batches(other, 1, 3)[0].images, first[0].images);
     // The picture of 9x12 pixels, at most doubled, does not fill 16x20 pixels in every epoch.
     let ignored = (0..8).flat_map(|epoch| batches(source(0), 1, epoch)).flat_map(|batch| batch.labels);

@@ -15,12 +15,14 @@ pub struct View {
     /// Whether a resized crop is cut from the whole picture instead of the view. Its ratio is then width over height in pixels of
     /// the picture, as in torchvision.
     pub whole: bool,
+    /// Whether operations on colors apply. Without them, another channel of the picture follows the same map.
+    pub colors: bool,
 }
 
 impl View {
     /// A picture of `size` as it is.
     pub fn same(size: Size) -> Self {
-        View { size, map: Map::IDENTITY, whole: false }
+        View { size, map: Map::IDENTITY, whole: false, colors: true }
     }
 
     /// The center of a picture of size `original`, in the proportions of `size`. `margin` is at least 1: the picture is scaled
@@ -29,7 +31,18 @@ impl View {
         let side = |of: usize, to: usize| of as f64 / (to as f64 * margin);
         // Pixels of the picture for a pixel of the sample.
         let step = side(original.0, size.0).min(side(original.1, size.1));
-        View { size, map: Map::scale(1.0 / step, 1.0 / step), whole: true }
+        View { size, map: Map::scale(1.0 / step, 1.0 / step), whole: true, colors: true }
+    }
+
+    /// The whole of a picture of size `original`, stretched to `size`.
+    pub fn stretched(original: Size, size: Size) -> Self {
+        let factor = |of: usize, to: usize| to as f64 / of as f64;
+        View { map: Map::scale(factor(original.1, size.1), factor(original.0, size.0)), ..View::same(size) }
+    }
+
+    /// The same view without operations on colors.
+    pub fn without_colors(self) -> Self {
+        View { colors: false, ..self }
     }
 
     /// A crop of `size` from a picture of size `original` that is scaled by `scale`. `at` (y, x) places it: 0 at one end, 1 at
@@ -38,7 +51,7 @@ impl View {
         // The middle of the crop less that of the picture, in pixels of the picture.
         let place = |of: usize, to: usize, at: f64| (of as f64 - to as f64 / scale) * (at - 0.5);
         let (y, x) = (place(original.0, size.0, at.0), place(original.1, size.1, at.1));
-        View { size, map: Map::shift(-x, -y).then(Map::scale(scale, scale)), whole: false }
+        View { size, map: Map::shift(-x, -y).then(Map::scale(scale, scale)), whole: false, colors: true }
     }
 
     /// The same view, moved by less than half a pixel so that an unscaled crop copies pixels.

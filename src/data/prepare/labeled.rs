@@ -3,17 +3,16 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use image::RgbImage;
+use image::{RgbImage, RgbaImage};
 
 use super::{Augmenting, Prepared, SampleSet};
 use crate::data::augment::{Picture, View};
 use crate::data::batch::{Identity, digest};
 use crate::data::kept::Kept;
 use crate::data::multilabel::MultiLabelSet;
-use crate::data::normalize::normalize;
 use crate::data::{
-    Augmentation, ClassificationDataset, DataError, Mix, Normalization, PixelSums, SampleDepth, SampleLayout,
-    SampleMut, Source,
+    Augmentation, Bands, ClassificationDataset, DataError, Inputs, Mix, Normalization, PixelSums, SampleDepth,
+    SampleLayout, SampleMut, Source,
 };
 
 /// Prepared images with a class each.
@@ -56,6 +55,10 @@ impl SampleSet for Arc<dyn ClassificationDataset> {
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         (**self).image(index)
+    }
+
+    fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
+        (**self).bands(index)
     }
 
     fn count(&self, sample: &[u8]) -> PixelSums {
@@ -183,10 +186,10 @@ impl PreparedLabels {
 /// | mixed | targets, shares from 0 to 1 |
 pub struct LabeledSource<S: Labeled> {
     prepared: Arc<Prepared<S>>,
-    table: Box<[[f32; 256]; 3]>,
+    inputs: Inputs,
     augmentation: Augmenting,
     mix: Mix,
-    originals: Option<Kept<RgbImage>>,
+    originals: Option<Kept<Bands>>,
 }
 
 /// No change, for images that are only resampled.
@@ -200,13 +203,7 @@ thread_local! {
 impl<S: Labeled> LabeledSource<S> {
     /// A source of `prepared`.
     pub fn new(prepared: Arc<Prepared<S>>, normalization: &Normalization) -> Self {
-        Self {
-            prepared,
-            table: Box::new(normalization.table()),
-            augmentation: None,
-            mix: Mix::default(),
-            originals: None,
-        }
+        Self { prepared, inputs: Inputs::rgb(normalization), augmentation: None, mix: Mix::default(), originals: None }
     }
 
     /// The same, with augmentation.
@@ -219,6 +216,13 @@ impl<S: Labeled> LabeledSource<S> {
         Self { mix, ..self }
     }
 
+    /// The same with 1, 3 or 4 channels; 4 are read from the original images.
+    pub fn with_inputs(self, inputs: Inputs) -> Self {
+        let from_originals = inputs.channels() == 4 && self.originals.is_none();
+        let this = Self { inputs, ..self };
+        if from_originals { this.from_originals(0) } else { this }
+    }
+
     /// The same, augmented from the original images: each sample is resampled once, from the image at its own size. Decoded
     /// images are kept while `budget` bytes last.
     pub fn from_originals(self, budget: u64) -> Self {
@@ -227,20 +231,29 @@ impl<S: Labeled> LabeledSource<S> {
 
     /// Writes the image of sample `index` without mixing.
     fn image(&self, epoch: u64, index: usize, to: &mut [f32]) -> Result<(), DataError> {
-        let write = |rgb: &[u8], _: &[u8]| normalize(&self.table, rgb, to);
-        if let Some(originals) = &self.originals {
-            let bytes = |image: &RgbImage| image.as_raw().len() as u64;
-            let set = &self.prepared.set;
-            let image = originals.get(index, bytes, || set.image(self.prepared.original_index(index)))?;
-            let usizes = |(height, width): (u32, u32)| (height as usize, width as usize);
-            let original = usizes((image.height(), image.width()));
-            let view = View::center(original, usizes(self.prepared.size), 1.0);
-            let picture = Picture { size: original, rgb: &image, mask: &[] };
-            let augmentation = self.augmentation.as_deref().unwrap_or(&UNCHANGED);
-            augmentation.with_view(picture, view, epoch, index, write);
-            return Ok(());
+        let Some(originals) = &self.originals else {
+            let write = |rgb: &[u8], _: &[u8]| self.inputs.write(rgb, to);
+            return self.prepared.augmented(self.augmentation.as_deref(), epoch, index, write);
+        };
+        let (set, at, channels) = (&self.prepared.set, self.prepared.original_index(index), self.inputs.channels());
+        let read = || match channels {
+            4 => set.bands(at).map(Bands::from),
+            _ => set.image(at).map(|rgb| Bands { rgb, fourth: None }),
+        };
+        let bytes = |image: &Bands| (channels.max(3) * image.rgb.as_raw().len() / 3) as u64;
+        let image = originals.get(index, bytes, read)?;
+        let usizes = |(height, width): (u32, u32)| (height as usize, width as usize);
+        let size = usizes((image.rgb.height(), image.rgb.width()));
+        let view = View::center(size, usizes(self.prepared.size), self.prepared.margin);
+        let augmentation = self.augmentation.as_deref().unwrap_or(&UNCHANGED);
+        let write = |rgb: &[u8], _: &[u8]| self.inputs.write(rgb, to);
+        augmentation.with_view(Picture { size, rgb: &image.rgb, mask: &[] }, view, epoch, index, write);
+        if let Some(fourth) = image.fourth_as_rgb() {
+            let write = |rgb: &[u8], _: &[u8]| self.inputs.write_fourth(rgb, to);
+            let picture = Picture { size, rgb: &fourth, mask: &[] };
+            augmentation.with_view(picture, view.without_colors(), epoch, index, write);
         }
-        self.prepared.augmented(self.augmentation.as_deref(), epoch, index, write)
+        Ok(())
     }
 
     fn each_class(&self, index: usize, f: impl FnMut(u32)) {
@@ -256,7 +269,11 @@ impl<S: Labeled> Source for LabeledSource<S> {
     fn layout(&self) -> SampleLayout {
         let has_targets = !S::ONE_CLASS || self.mix.is_on();
         let targets = if has_targets { self.prepared.class_names().len() } else { 0 };
-        SampleLayout { image: 3 * self.prepared.pixels(), labels: usize::from(S::ONE_CLASS), targets }
+        SampleLayout {
+            image: self.inputs.channels() * self.prepared.pixels(),
+            labels: usize::from(S::ONE_CLASS),
+            targets,
+        }
     }
 
     fn identity(&self, index: usize) -> Option<Identity> {
@@ -266,6 +283,12 @@ impl<S: Labeled> Source for LabeledSource<S> {
         let (name, label) = (self.prepared.name(index), of_image.join("; "));
         let image_digest = self.prepared.store.get(index).map(digest);
         Some(Identity { name, label, image_digest, ..Identity::default() })
+    }
+
+    fn classes_of(&self, index: usize) -> Option<Vec<u32>> {
+        let mut classes = vec![];
+        self.each_class(index, |class| classes.push(class));
+        Some(classes)
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
@@ -290,7 +313,7 @@ impl<S: Labeled> Source for LabeledSource<S> {
         OTHER.with_borrow_mut(|other| {
             other.resize(image.len(), 0.0);
             self.image(epoch, mixed.other, other)?;
-            mixed.apply(image, other, width as usize, 3);
+            mixed.apply(image, other, width as usize, self.inputs.channels());
             Ok(())
         })
     }

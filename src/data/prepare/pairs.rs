@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use image::RgbImage;
+use image::{RgbImage, RgbaImage};
 
 use super::{Augmenting, Prepared, SampleSet, Size};
 use crate::data::batch::{Identity, digest};
-use crate::data::normalize::normalize;
 use crate::data::resize::{nearest_into, stretch_into};
 use crate::data::{
-    Augmentation, BadImage, ClassList, DataError, IGNORED, ImageProblem, Normalization, PixelSums, SampleDepth,
+    Augmentation, BadImage, ClassList, DataError, IGNORED, ImageProblem, Inputs, Normalization, PixelSums, SampleDepth,
     SampleLayout, SampleMut, SegmentationDataset, Source, one_line,
 };
 
@@ -48,6 +47,10 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         (**self).image(index)
+    }
+
+    fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
+        (**self).bands(index)
     }
 
     /// Stretches both to the size, the mask by the nearest pixel. The whole picture stays in view.
@@ -162,14 +165,19 @@ impl PreparedPairs {
 /// Prepared pairs for the loader: the normalized image (H, W, 3), and labels (H, W) with 255 for ignored pixels.
 pub struct SegmentationSource {
     prepared: Arc<PreparedPairs>,
-    table: Box<[[f32; 256]; 3]>,
+    inputs: Inputs,
     augmentation: Augmenting,
 }
 
 impl SegmentationSource {
     /// A source of `prepared`.
     pub fn new(prepared: Arc<PreparedPairs>, normalization: &Normalization) -> Self {
-        Self { prepared, table: Box::new(normalization.table()), augmentation: None }
+        Self { prepared, inputs: Inputs::rgb(normalization), augmentation: None }
+    }
+
+    /// The same with 1 or 3 channels.
+    pub fn with_inputs(self, inputs: Inputs) -> Self {
+        Self { inputs, ..self }
     }
 
     /// The same, with augmentation.
@@ -185,7 +193,7 @@ impl Source for SegmentationSource {
 
     fn layout(&self) -> SampleLayout {
         let pixels = self.prepared.pixels();
-        SampleLayout { image: 3 * pixels, labels: pixels, targets: 0 }
+        SampleLayout { image: self.inputs.channels() * pixels, labels: pixels, targets: 0 }
     }
 
     fn identity(&self, index: usize) -> Option<Identity> {
@@ -194,7 +202,7 @@ impl Source for SegmentationSource {
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
         let write = |rgb: &[u8], mask: &[u8]| {
-            normalize(&self.table, rgb, sample.image);
+            self.inputs.write(rgb, sample.image);
             sample.labels.iter_mut().zip(mask).for_each(|(label, &id)| *label = u32::from(id));
         };
         self.prepared.augmented(self.augmentation.as_deref(), epoch, index, write)

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use image::{GrayImage, RgbImage};
+use image::{GrayImage, RgbImage, RgbaImage};
 
 use super::class_list::{ClassList, IGNORED, voc_color};
+use crate::data::bands::no_fourth;
 use crate::data::decisions::Decisions;
 use crate::data::depth::SampleDepth;
 use crate::data::{BadImage, DataError, dataset};
@@ -35,6 +36,14 @@ pub trait SegmentationDataset: Send + Sync {
     /// # Errors
     /// [`DataError::BadImage`] with the fault.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
+
+    /// Image `index` at its native size with its four channels as stored, decoded by this call.
+    ///
+    /// # Errors
+    /// [`DataError::BadImage`], also for an image that has no four channels.
+    fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
+        Err(no_fourth(self.name(index)))
+    }
 
     /// The train id of each pixel of image `index`; [`IGNORED`] for ignored pixels.
     ///
@@ -124,6 +133,10 @@ impl SegmentationDataset for Relabeled {
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         self.inner.image(index)
+    }
+
+    fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
+        self.inner.bands(index)
     }
 
     fn mask(&self, index: usize) -> Result<GrayImage, DataError> {

@@ -45,9 +45,11 @@ impl Classification {
         let loss = CrossEntropyOptions {
             label_smoothing: config.label_smoothing as f32,
             soft_labels: config.mix().is_on(),
+            focal_gamma: config.gamma() as f32,
             ..Default::default()
         };
-        Classification { card, task_card: Classify.card(), training: Some((loss, config.settings().update())), shown }
+        let update = config.settings().update_of(&card.network);
+        Classification { card, task_card: Classify.card(), training: Some((loss, update)), shown }
     }
 }
 
@@ -64,7 +66,7 @@ impl Objective for Classification {
         let (loss, update) = self.training.as_ref().ok_or(GraphError::EvaluationOnly)?;
         let ([h, w], mut g) = (self.card.image_size, Graph::with_states(states));
         let network = |g: &mut Graph, x, mode| self.card.network.apply(g, x, mode);
-        let ends = append_loss(&mut g, &network, [n, h, w, 3], *loss)?;
+        let ends = append_loss(&mut g, &network, [n, h, w, self.card.channels()], *loss)?;
         append_training(&mut g, ends, update, phase)?;
         fuse(&mut g, FuseOptions::default());
         Ok(g)
@@ -73,14 +75,14 @@ impl Objective for Classification {
     fn evaluation_graph(&self, states: StateTable, n: usize) -> Result<Graph, GraphError> {
         let [h, w] = self.card.image_size;
         let network = |g: &mut Graph, x, mode| self.card.network.apply(g, x, mode);
-        evaluation_graph(states, &network, [n, h, w, 3], FuseOptions::default())
+        evaluation_graph(states, &network, [n, h, w, self.card.channels()], FuseOptions::default())
     }
 
     fn feed(&self, session: &mut Session<AnyEngine>, plan: PlanId, batch: &Batch, n: usize) -> Result<(), ExecError> {
         // Images for prediction have no labels.
         let mut labels: Vec<f32> = batch.labels.iter().map(|&l| l as f32).collect();
         labels.resize(n, IGNORED as f32);
-        session.write(plan, port::IMAGES, &filled(&batch.images, n * 3 * self.card.pixels()))?;
+        session.write(plan, port::IMAGES, &filled(&batch.images, n * self.card.channels() * self.card.pixels()))?;
         if !batch.targets.is_empty() {
             return session.write(plan, port::TARGETS, &batch.targets);
         }

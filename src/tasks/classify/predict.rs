@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Classification;
 use super::evaluation::softmax;
-use crate::data::{Batch, one_line, square_with_margin};
+use crate::data::{Bands, Batch, one_line, square_with_margin};
 use crate::exec::AnyEngine;
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
@@ -34,13 +34,13 @@ impl ClassifyPredictor {
         Ok(ClassifyPredictor { objective, model })
     }
 
-    /// Probabilities of all classes for at most 16 normalized images of the card's size, `[N,H,W,3]`.
+    /// Probabilities of all classes for at most 16 normalized images of the card's size, `[N,H,W,channels]`.
     ///
     /// # Errors
     /// When the device is lost.
     pub fn probabilities(&mut self, images: Vec<f32>) -> Result<Vec<Vec<f32>>, TrainError> {
         let card = self.objective.card();
-        let (n, classes) = (images.len() / (3 * card.pixels()), card.classes.len());
+        let (n, classes) = (images.len() / (card.channels() * card.pixels()), card.classes.len());
         let batch = Batch { images, indices: (0..n).collect(), ..Batch::default() };
         let outputs = self.model.forward(&self.objective, BATCH, &batch)?;
         Ok(outputs.get(port::LOGITS).chunks_exact(classes).take(n).map(softmax).collect())
@@ -52,17 +52,25 @@ impl Predictor for ClassifyPredictor {
         BATCH
     }
 
+    fn channels(&self) -> usize {
+        self.objective.card().channels()
+    }
+
     fn predict(&mut self, images: &[RgbImage]) -> Result<Vec<Prediction>, TaskError> {
+        self.predict_bands(images.iter().map(|rgb| Bands { rgb: rgb.clone(), fourth: None }).collect())
+    }
+
+    fn predict_bands(&mut self, images: Vec<Bands>) -> Result<Vec<Prediction>, TaskError> {
         let card = self.objective.card().clone();
-        let (size, table) = (card.image_size[0] as u32, card.normalization.table());
-        let mut pixels = Vec::new();
-        for image in images {
-            pixels.extend(
-                square_with_margin(image, size, card.margin())
-                    .iter()
-                    .enumerate()
-                    .map(|(i, &v)| table[i % 3][usize::from(v)]),
-            );
+        let (size, inputs) = (card.image_size[0] as u32, card.inputs());
+        let each = inputs.channels() * card.pixels();
+        let mut pixels = vec![0.0; each * images.len()];
+        for (image, to) in images.iter().zip(pixels.chunks_exact_mut(each)) {
+            let seen = |rgb: &RgbImage| square_with_margin(rgb, size, card.margin());
+            inputs.write(&seen(&image.rgb), to);
+            if let Some(fourth) = image.fourth_as_rgb() {
+                inputs.write_fourth(&seen(&fourth), to);
+            }
         }
         Ok(self.probabilities(pixels)?.iter().map(|p| prediction(&card, p)).collect())
     }

@@ -253,7 +253,7 @@ impl Evaluation for SegmentEvaluation {
 
     fn yardstick(&self) -> Result<Yardstick, TrainError> {
         let sum = |drawn: &mut dyn Iterator<Item = &ClassCounts>| {
-            drawn.fold(ClassCounts::new(self.classes.len()), |sum, image| sum.plus(image))
+            drawn.fold(ClassCounts::new(self.classes.len()), ClassCounts::plus)
         };
         let sigma =
             bootstrap(self.counted.len(), |drawn| sum(&mut drawn.iter().map(|&image| &self.counted[image])).mean_iou());

@@ -8,7 +8,7 @@ use super::evaluation::SegmentEvaluation;
 use super::own_masks::OwnMasks;
 use super::tiles::Tiles;
 use super::{Segment, SegmentConfig, SegmentLoss};
-use crate::data::{Batch, PreparedPairs};
+use crate::data::{Bands, Batch, DataError, PreparedPairs};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable, Value};
@@ -31,6 +31,8 @@ const DECODED: usize = 64 << 20;
 #[derive(Clone, Debug)]
 struct Training {
     loss: SegmentLoss,
+    /// γ of focal loss; 0 for the other losses.
+    focal_gamma: f32,
     /// One weight per class; `None` for 1.
     class_weights: Option<Vec<f32>>,
     update: Update,
@@ -69,7 +71,9 @@ impl Segmentation {
         class_weights: Option<Vec<f32>>,
         shown: Option<Arc<PreparedPairs>>,
     ) -> Self {
-        let training = Training { loss: config.loss, class_weights, update: config.settings().update() };
+        let update = config.settings().update_of(&card.network);
+        let (loss, focal_gamma) = (config.loss, config.gamma() as f32);
+        let training = Training { loss, focal_gamma, class_weights, update };
         Segmentation::of(card, Some(training), shown)
     }
 
@@ -86,7 +90,7 @@ impl Segmentation {
     /// Logits and labels of a graph for `n` images.
     fn network(&self, g: &mut Graph, n: usize, mode: Mode) -> Result<[Value; 2], GraphError> {
         let [h, w] = self.card.image_size;
-        let images = g.input(port::IMAGES, TensorType::channels([n, h, w, 3]));
+        let images = g.input(port::IMAGES, TensorType::channels([n, h, w, self.card.channels()]));
         let labels = g.input(port::LABELS, TensorType::flat(n * h * w));
         Ok([self.card.network.apply(g, images, mode)?, labels])
     }
@@ -94,7 +98,7 @@ impl Segmentation {
     /// Logits of one picture of a height and width: the output [`port::LOGITS`] `[1,H,W,classes]`.
     pub(super) fn logits_graph(&self, states: StateTable, [h, w]: [usize; 2]) -> Result<Graph, GraphError> {
         let mut g = Graph::with_states(states);
-        let images = g.input(port::IMAGES, TensorType::channels([1, h, w, 3]));
+        let images = g.input(port::IMAGES, TensorType::channels([1, h, w, self.card.channels()]));
         let logits = self.card.network.apply(&mut g, images, Mode::Eval)?;
         g.output(port::LOGITS, logits);
         fuse(&mut g, FuseOptions::default());
@@ -114,7 +118,14 @@ impl Segmentation {
         let together = (DECODED / largest.unwrap_or(1).max(1)).clamp(1, 16);
         for first in (0..pairs.len()).step_by(together) {
             let indices = first..(first + together).min(pairs.len());
-            let read = |index: usize| pairs.dataset().image(pairs.original_index(index)).map(|image| (index, image));
+            let read = |index: usize| {
+                let (set, at) = (pairs.dataset(), pairs.original_index(index));
+                let image = match self.card.channels() {
+                    4 => set.bands(at)?.into(),
+                    _ => Bands { rgb: set.image(at)?, fourth: None },
+                };
+                Ok::<_, DataError>((index, image))
+            };
             for (index, image) in indices.into_par_iter().map(read).collect::<Result<Vec<_>, _>>()? {
                 let mut picture = found.picture(index)?;
                 tiles.run(self, model, &image, |top, rows| picture.add(top, rows))?;
@@ -140,14 +151,15 @@ impl Objective for Segmentation {
         let [logits, labels] = self.network(&mut g, n, Mode::Train)?;
         let weights = training.class_weights.as_ref();
         let weights = weights.map(|w| g.input(port::CLASS_WEIGHTS, TensorType::channels([w.len()])));
-        let options = CrossEntropyOptions { ignore_index: Some(IGNORED), ..Default::default() };
+        let focal_gamma = training.focal_gamma;
+        let options = CrossEntropyOptions { ignore_index: Some(IGNORED), focal_gamma, ..Default::default() };
         let [cross_entropy, totals] = ops::softmax_cross_entropy(&mut g, logits, labels, weights, options)?;
         let mut dice = || {
             let options = DiceOptions { ignore_index: Some(IGNORED), ..Default::default() };
             ops::dice_loss(&mut g, logits, labels, options)
         };
         let loss = match training.loss {
-            SegmentLoss::CrossEntropy => cross_entropy,
+            SegmentLoss::CrossEntropy | SegmentLoss::Focal => cross_entropy,
             SegmentLoss::Dice => dice()?,
             SegmentLoss::Both => {
                 let dice = dice()?;
@@ -183,7 +195,7 @@ impl Objective for Segmentation {
         let pixels = n * self.card.pixels();
         let mut labels: Vec<f32> = batch.labels.iter().map(label).collect();
         labels.resize(pixels, IGNORED as f32);
-        session.write(plan, port::IMAGES, &filled(&batch.images, 3 * pixels))?;
+        session.write(plan, port::IMAGES, &filled(&batch.images, self.card.channels() * pixels))?;
         session.write(plan, port::LABELS, &labels)?;
         match self.training.as_ref().and_then(|t| t.class_weights.as_ref()) {
             Some(weights) if session.plan(plan).input(port::CLASS_WEIGHTS).is_some() => {

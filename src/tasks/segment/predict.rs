@@ -8,7 +8,7 @@ use super::Segmentation;
 use super::picture::first_largest;
 use super::tiles::Tiles;
 use super::upscale::classes_at;
-use crate::data::{Batch, one_line, stretch_into};
+use crate::data::{Bands, Batch, one_line, stretch_into};
 use crate::exec::AnyEngine;
 use crate::run::Checkpoint;
 use crate::run::pictures::{mask_png, png_bytes};
@@ -51,8 +51,8 @@ impl SegmentPredictor {
     }
 
     /// The class of each pixel of a picture, at its own size.
-    fn mask(&mut self, image: &RgbImage) -> Result<GrayImage, TrainError> {
-        let card = self.objective.card().clone();
+    fn mask(&mut self, bands: &Bands) -> Result<GrayImage, TrainError> {
+        let (image, card) = (&bands.rgb, self.objective.card().clone());
         let (width, classes) = (image.width() as usize, card.classes.len());
         let mut mask = GrayImage::new(image.width(), image.height());
         if card.sees_own_pixels() {
@@ -62,22 +62,29 @@ impl SegmentPredictor {
                 rows.zip(logits.par_chunks_exact(width * classes))
                     .for_each(|(row, logits)| first_largest(logits, classes, row));
             };
-            self.tiles.run(&self.objective, &mut self.model, image, put)?;
+            self.tiles.run(&self.objective, &mut self.model, bands, put)?;
             return Ok(mask);
         }
-        let ([h, w], table) = (card.image_size, card.normalization.table());
-        let mut bytes = vec![0; 3 * h * w];
-        stretch_into(image, w as u32, h as u32, &mut bytes);
-        let pixels = bytes.iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]).collect();
+        let ([h, w], inputs) = (card.image_size, card.inputs());
+        let seen = |image: &RgbImage| {
+            let mut bytes = vec![0; 3 * h * w];
+            stretch_into(image, w as u32, h as u32, &mut bytes);
+            bytes
+        };
+        let mut pixels = vec![0.0; inputs.channels() * h * w];
+        inputs.write(&seen(image), &mut pixels);
+        if let Some(fourth) = bands.fourth_as_rgb() {
+            inputs.write_fourth(&seen(&fourth), &mut pixels);
+        }
         let size = (image.height() as usize, width);
         classes_at(self.forward(pixels)?.get(port::LOGITS), [h, w, classes], size, &mut mask);
         Ok(mask)
     }
 
     /// Class numbers (`mask`) and the image tinted with the classes' colors (`overlay`), both of the image's size.
-    fn one(&mut self, image: &RgbImage) -> Result<Prediction, TaskError> {
-        let (mask, card) = (self.mask(image)?, self.objective.card().clone());
-        let mut overlay = image.clone();
+    fn one(&mut self, image: Bands) -> Result<Prediction, TaskError> {
+        let (mask, card) = (self.mask(&image)?, self.objective.card().clone());
+        let mut overlay = image.rgb;
         for (pixel, &class) in overlay.pixels_mut().zip(mask.iter()) {
             let color = card.palette.get(usize::from(class)).copied().unwrap_or_default();
             pixel.0.iter_mut().zip(color).for_each(|(v, c)| *v = ((u16::from(*v) + u16::from(c)) / 2) as u8);
@@ -87,7 +94,7 @@ impl SegmentPredictor {
             shares.iter().take(5).map(|(class, share)| format!("{} {:.1} %", one_line(class), 100.0 * share)).collect();
         let shares: Map<String, Json> = shares.into_iter().map(|(class, share)| (class, share.into())).collect();
         let json = [("classes".to_owned(), json!(card.classes)), ("shares".to_owned(), Json::Object(shares))];
-        let size = [image.height() as usize, image.width() as usize];
+        let size = [mask.height() as usize, mask.width() as usize];
         let grid = card.sees_own_pixels().then(|| self.tiles.grid(&self.objective, &self.model, size)).transpose()?;
         let cover = grid.map(|grid| ("cover".to_owned(), json!(grid.words())));
         Ok(Prediction {
@@ -107,8 +114,16 @@ impl Predictor for SegmentPredictor {
         true
     }
 
+    fn channels(&self) -> usize {
+        self.objective.card().channels()
+    }
+
     fn predict(&mut self, images: &[RgbImage]) -> Result<Vec<Prediction>, TaskError> {
-        images.iter().map(|image| self.one(image)).collect()
+        self.predict_bands(images.iter().map(|rgb| Bands { rgb: rgb.clone(), fourth: None }).collect())
+    }
+
+    fn predict_bands(&mut self, images: Vec<Bands>) -> Result<Vec<Prediction>, TaskError> {
+        images.into_iter().map(|image| self.one(image)).collect()
     }
 }
 

@@ -7,12 +7,12 @@
 
 use std::collections::HashMap;
 
-use image::RgbImage;
 use rayon::prelude::*;
 
 use super::grid::{Axis, padded};
 use super::objective::Segmentation;
 use crate::data::augment::reflected;
+use crate::data::{Bands, Inputs};
 use crate::graph::GraphError;
 use crate::plan::{Plan, PlanOptions};
 use crate::train::step::port;
@@ -51,7 +51,7 @@ pub(super) struct Tiles {
     /// Height and width of tiles; by default what fits into [`TILE_MEMORY`].
     tile: Option<[usize; 2]>,
     stride: usize,
-    table: Box<[[f32; 256]; 3]>,
+    inputs: Inputs,
     grids: HashMap<[usize; 2], Grid>,
     /// Bytes of the plan for a tile.
     plans: HashMap<[usize; 2], u64>,
@@ -62,7 +62,7 @@ impl Tiles {
         let card = objective.card();
         let stride = stride(card.network.settings());
         let (grids, plans) = Default::default();
-        Tiles { tile: card.tile(), stride, table: Box::new(card.normalization.table()), grids, plans }
+        Tiles { tile: card.tile(), stride, inputs: card.inputs(), grids, plans }
     }
 
     /// The bound on memory, in words.
@@ -141,16 +141,17 @@ impl Tiles {
         &mut self,
         of: &Segmentation,
         model: &mut LoadedModel,
-        image: &RgbImage,
+        image: &Bands,
         mut take: impl FnMut(usize, &mut [f32]),
     ) -> Result<(), TrainError> {
-        let (height, width, classes) = (image.height() as usize, image.width() as usize, of.card().classes.len());
+        let (height, width, classes) =
+            (image.rgb.height() as usize, image.rgb.width() as usize, of.card().classes.len());
         let Grid { rows, columns, .. } = self.grid(of, model, [height, width])?;
         let tile = [rows.tile, columns.tile];
         let plan = model.plan_of(tile, |states| of.logits_graph(states, tile))?;
         let row = width * classes;
         let mut band = vec![0.0; rows.tile.min(height) * row];
-        let mut pixels = vec![0.0; 3 * tile[0] * tile[1]];
+        let mut pixels = vec![0.0; self.inputs.channels() * tile[0] * tile[1]];
         for (at, &top) in rows.starts.iter().enumerate() {
             for &left in &columns.starts {
                 self.fill(image, (top, left), tile, &mut pixels);
@@ -182,14 +183,19 @@ impl Tiles {
     }
 
     /// Writes the normalized pixels of a tile; beyond the picture they are reflected.
-    fn fill(&self, image: &RgbImage, (top, left): (usize, usize), tile: [usize; 2], pixels: &mut [f32]) {
-        let (height, width) = (image.height() as usize, image.width() as usize);
+    fn fill(&self, image: &Bands, (top, left): (usize, usize), tile: [usize; 2], pixels: &mut [f32]) {
+        let (height, width) = (image.rgb.height() as usize, image.rgb.width() as usize);
         let columns: Vec<usize> = (0..tile[1]).map(|x| reflected((left + x) as i64, width)).collect();
-        pixels.par_chunks_exact_mut(3 * tile[1]).enumerate().for_each(|(y, line)| {
-            let start = 3 * width * reflected((top + y) as i64, height);
-            let from = image.as_raw()[start..start + 3 * width].as_chunks::<3>().0;
-            for (pixel, &x) in line.as_chunks_mut::<3>().0.iter_mut().zip(&columns) {
-                *pixel = std::array::from_fn(|c| self.table[c][usize::from(from[x][c])]);
+        let lines = pixels.par_chunks_exact_mut(self.inputs.channels() * tile[1]).enumerate();
+        lines.for_each_init(Vec::new, |bytes, (y, line)| {
+            let start = width * reflected((top + y) as i64, height);
+            bytes.clear();
+            bytes.extend(columns.iter().flat_map(|x| image.rgb.as_raw()[3 * (start + x)..][..3].iter()));
+            self.inputs.write(bytes, line);
+            if let Some(fourth) = &image.fourth {
+                bytes.clear();
+                bytes.extend(columns.iter().flat_map(|x| [fourth.as_raw()[start + x]; 3]));
+                self.inputs.write_fourth(bytes, line);
             }
         });
     }
@@ -203,6 +209,8 @@ fn stride(settings: &crate::nn::Settings) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+
     use super::*;
     use crate::data::Normalization;
     use crate::exec;
@@ -238,7 +246,7 @@ mod tests {
             assert_eq!(all.len(), top * row, "rows follow each other");
             all.extend_from_slice(logits);
         };
-        tiles.run(&objective, &mut model, image, put).unwrap();
+        tiles.run(&objective, &mut model, &Bands { rgb: image.clone(), fourth: None }, put).unwrap();
         let size = [image.height() as usize, image.width() as usize];
         (tiles.grid(&objective, &model, size).unwrap(), all)
     }
