@@ -13,6 +13,7 @@
 @group(0) @binding(4) var<storage, read> hyper: Hyper;
 @group(0) @binding(5) var<storage, read> clip: array<f32>;
 @group(0) @binding(6) var<storage, read> guard_value: array<f32>;
+@group(0) @binding(7) var<storage, read> rates: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -21,15 +22,13 @@ fn main(
     @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
     let i = item(wid, count, lid);
-    let all = update();
-    let correction1 = hyper.first_correction;
-    let correction2 = hyper.second_correction;
-    if (i < ITEMS && all.sound) {
+    let own = update(i);
+    if (i < ITEMS && own.sound) {
         var q = p[i];
-        var g = grad[i] * all.scale;
+        var g = grad[i] * own.scale;
         if (i < DECAY_END4) {
             if (DECOUPLED) {
-                q -= all.lr * WEIGHT_DECAY * q;
+                q -= own.lr * WEIGHT_DECAY * q;
             } else {
                 g += WEIGHT_DECAY * q;
             }
@@ -39,6 +38,6 @@ fn main(
         let v = BETA2 * exp_avg_sq[i] + RATE2 * g * g;
         exp_avg[i] = m;
         exp_avg_sq[i] = v;
-        p[i] = q - all.lr * correction1 * m / (sqrt(v) * correction2 + EPS);
+        p[i] = q - own.lr * own.first_correction * m / (sqrt(v) * own.second_correction + EPS);
     }
 }

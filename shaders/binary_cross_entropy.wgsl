@@ -1,25 +1,27 @@
 // Partial sums of l = w t softplus(−x) + (1 − t) softplus(x): x is a logit, t its smoothed target, w the positive weight of
 // its class.
 // out = (Σ l, counted elements, correct predictions, counted elements).
-// softplus(±x) = max(±x, 0) + log(1 + e^−|x|), which overflows for no x.
+// FOCAL: softplus(∓x) = −log p is multiplied by (1 − p)^γ.
 // Mapping: invocation i sums the vectors i, i + PARTS, …. Padding lanes and ignored elements add nothing.
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> targets: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 
-// log(1 + e) for e in [0, 1]. The series serves small e, where 1 + e would lose the digits of e.
-fn log_1p(e: vec4<f32>) -> vec4<f32> {
-    let series = e * (1.0 - e * (0.5 - e * (1.0 / 3.0)));
-    return select(log(1.0 + e), series, e < vec4<f32>(0.004));
+// The factors of focal loss for a vector of losses.
+fn focus4(n: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(focus(n.x), focus(n.y), focus(n.z), focus(n.w));
 }
 
 fn loss_at(i: u32) -> vec4<f32> {
     let x = logits[i];
     let t = smoothed(i);
-    let tail = log_1p(exp(-abs(x)));
-    let present = max(-x, vec4<f32>()) + tail;
-    let absent = max(x, vec4<f32>()) + tail;
+    var present = softplus(-x);
+    var absent = softplus(x);
+    if (FOCAL) {
+        present *= focus4(present);
+        absent *= focus4(absent);
+    }
     return positive(i) * t * present + (1.0 - t) * absent;
 }
 

@@ -8,6 +8,7 @@
 @group(0) @binding(3) var<storage, read> hyper: Hyper;
 @group(0) @binding(4) var<storage, read> clip: array<f32>;
 @group(0) @binding(5) var<storage, read> guard_value: array<f32>;
+@group(0) @binding(6) var<storage, read> rates: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -16,10 +17,10 @@ fn main(
     @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
     let i = item(wid, count, lid);
-    let all = update();
-    if (i < ITEMS && all.sound) {
+    let own = update(i);
+    if (i < ITEMS && own.sound) {
         let old = p[i];
-        var g = grad[i] * all.scale;
+        var g = grad[i] * own.scale;
         if (i < DECAY_END4) {
             g += WEIGHT_DECAY * old;
         }
@@ -30,6 +31,6 @@ fn main(
         } else {
             g = v;
         }
-        p[i] = old - all.lr * g;
+        p[i] = old - own.lr * g;
     }
 }

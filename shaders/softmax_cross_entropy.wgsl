@@ -4,6 +4,7 @@
 // SOFT_LABELS: the label is the probabilities q of all classes, and l = Σ_c ((1 − ε) q_c + ε / C) w_c (−log p_c).
 // The weight is 1, and the class with the largest q is the correct one.
 // LOG_PROBABILITIES: the logits are log p.
+// FOCAL: l = (1 − p_y)^γ w_y (−log p_y).
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> labels: array<f32>;
@@ -57,13 +58,18 @@ fn main(
             }
             var loss = 0.0;
             var weight = 0.0;
+            var own = 0.0;
             for (var c = 0u; c < C4; c++) {
                 let w = class_weights(c);
                 let hit = wanted_at(i, c) * w;
                 // −log p; 0 in the padding lanes, where w is 0 too
                 let nll = select(lse - (logits_at(i, c) - top), vec4<f32>(), w == vec4<f32>());
                 weight += sum4(hit);
+                own += sum4(wanted_at(i, c) * nll);
                 loss += sum4(((1.0 - LABEL_SMOOTHING) * hit + (LABEL_SMOOTHING / f32(C)) * w) * nll);
+            }
+            if (FOCAL) {
+                loss *= focus(own);
             }
             var truth = label;
             if (SOFT_LABELS) {

@@ -3,6 +3,7 @@
 // u = 0 when every row is ignored.
 // SOFT_LABELS: q_k replaces [k = y], and Σ_c q_c w_c replaces w_y.
 // LOG_PROBABILITIES: the logits are log p, and the first term is absent.
+// FOCAL: u is multiplied by the factor of focal.wgsl.
 // Mapping: one invocation per row.
 @group(0) @binding(0) var<storage, read> upstream: array<f32>;
 @group(0) @binding(1) var<storage, read> totals: array<f32>;
@@ -38,6 +39,13 @@ fn main(
             total += sum4(exp(logits_at(i, c) - top));
             weight += sum4(wanted_at(i, c) * class_weights(c));
             all += sum4(class_weights(c));
+        }
+        if (FOCAL) {
+            var own = 0.0;
+            for (var c = 0u; c < C4; c++) {
+                own += sum4(wanted_at(i, c) * (log(total) - (logits_at(i, c) - top)));
+            }
+            u *= focus_grad(own);
         }
         let share = LABEL_SMOOTHING / f32(C);
         let scale = (1.0 - LABEL_SMOOTHING) * weight + share * all;

@@ -11,7 +11,7 @@ mod doctor;
 mod eval;
 mod export;
 pub(crate) mod flags;
-mod groups;
+pub(crate) mod groups;
 mod hints;
 mod limits;
 mod lr_find;
@@ -45,6 +45,9 @@ const EXIT_CODES: &str =
 #[derive(Parser)]
 #[command(name = "shadegrad", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
+    /// Print results and errors only: no description of the run, no progress
+    #[arg(short, long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -154,7 +157,10 @@ const BROKEN_PIPE: u8 = 141;
 pub fn run() -> ExitCode {
     limits::catch_aborts();
     let verb = match Cli::try_parse() {
-        Ok(cli) => cli.verb,
+        Ok(cli) => {
+            progress::QUIET.store(cli.quiet, Ordering::Relaxed);
+            cli.verb
+        }
         Err(error) => {
             let words: Vec<String> = std::env::args().skip(1).collect();
             if let Some(hint) = without_task(&words) {

@@ -60,6 +60,7 @@ mod packed;
 mod parts;
 mod prepare;
 mod resize;
+mod sampler;
 pub mod scenes;
 mod segmentation;
 mod sniff;
@@ -106,6 +107,7 @@ pub use prepare::{
 };
 pub(crate) use resize::square_with_margin;
 pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
+pub use sampler::{Balance, Sampler};
 pub use segmentation::{ClassList, IGNORED, SegmentationDataset, SegmentationSplits};
 
 /// Options for opening a data set.

@@ -59,6 +59,32 @@ impl<T: Copy> Hyper<T> {
     }
 }
 
+/// The learning rate of a span of neighboring parameters: a row of the input `rates`, which stands beside `hyper` where parts of
+/// a network have different rates. Spans follow each other from the first parameter to the last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SpanRate {
+    /// End of the span in the flat buffer of all parameters, in blocks of [`STATE_ALIGN`](crate::graph::STATE_ALIGN) floats.
+    pub end: usize,
+    /// Learning rate and bias corrections; `None` for parameters that this step does not train: they and their moments stay.
+    pub trained: Option<Hyper>,
+}
+
+impl SpanRate {
+    /// Floats of a row: end, rate, first correction, second correction. A first correction of 0 stands for `None`.
+    pub const LEN: usize = 4;
+
+    /// The row. Ends are exact up to 2^24 blocks, which are 10^9 parameters.
+    pub fn row(self) -> [f32; SpanRate::LEN] {
+        let hyper = self.trained.unwrap_or_default();
+        [self.end as f32, hyper.lr, hyper.first_correction, hyper.second_correction]
+    }
+
+    /// Type of the input for a number of spans.
+    pub fn ty(spans: usize) -> TensorType {
+        TensorType::channels([spans, SpanRate::LEN])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

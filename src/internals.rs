@@ -71,6 +71,9 @@ pub mod train {
     pub mod model {
         pub use crate::train::model::*;
     }
+    pub mod stages {
+        pub use crate::train::stages::*;
+    }
     pub mod step_spec {
         pub use crate::train::step_spec::*;
     }
@@ -87,5 +90,8 @@ pub mod workflows {
 pub mod cli {
     pub mod flags {
         pub use crate::cli::flags::*;
+    }
+    pub mod groups {
+        pub use crate::cli::groups::*;
     }
 }

@@ -19,6 +19,7 @@
 
 mod layers;
 pub(crate) mod list;
+mod mirrored;
 mod model;
 mod network;
 mod resnet;
@@ -32,8 +33,9 @@ pub use layers::{
     Mode, Upsample, WeightInit,
 };
 pub use list::{architecture, architectures, register};
+pub use mirrored::Averaged;
 pub use model::{Model, Outputs};
-pub use network::{Architecture, Network, Settings};
+pub use network::{Architecture, Network, Settings, Stages};
 pub use resnet::{ResNet, ResNetDepth, Stem};
 pub use resnet_seg::{Decoder, ResNetSeg};
 pub use resnet_unet::{Encoder, ResNetUNet};

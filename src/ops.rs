@@ -9,6 +9,7 @@ mod conv_transpose;
 mod dice;
 mod dropout;
 mod epilogue;
+mod flip;
 mod loss;
 mod loss_scale;
 mod memory;
@@ -30,7 +31,7 @@ mod resize;
 mod softmax;
 mod unary;
 
-pub use crate::hyper::Hyper;
+pub use crate::hyper::{Hyper, SpanRate};
 pub use average::{AVERAGE, accumulate, moving_average};
 pub use binary::{add, add_bias, div, mul, sub};
 pub use binary_cross_entropy::{BinaryCrossEntropyOptions, binary_cross_entropy};
@@ -39,6 +40,7 @@ pub use conv_geometry::ConvSpec;
 pub use conv_transpose::conv_transpose2d;
 pub use dice::{DiceOptions, dice_loss};
 pub use dropout::dropout;
+pub use flip::flip;
 pub use loss::{CrossEntropyOptions, Reduction, softmax_cross_entropy};
 pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
 pub use memory::{assign, fill, flatten, pack_parameters, reshape};
@@ -105,6 +107,11 @@ fn row_consts(t: &TensorType) -> Consts {
 fn expect_vector(name: &str, v: &TensorType, x: &TensorType) -> Result<(), String> {
     let c = x.shape.channels();
     if v.shape.0 == [c] { Ok(()) } else { Err(format!("{name} must have the shape [{c}], one value per channel")) }
+}
+
+/// Checks γ of a focal loss.
+fn expect_focal_gamma(gamma: f32) -> Result<(), String> {
+    if (0.0..=100.0).contains(&gamma) { Ok(()) } else { Err(format!("γ = {gamma} of focal loss is not in [0, 100]")) }
 }
 
 /// Requires class indices, one per row, contiguous in memory.

@@ -28,6 +28,8 @@ pub mod op {
     pub const CROP: u64 = 9;
     /// A resample of a bootstrap.
     pub const BOOTSTRAP: u64 = 10;
+    /// A draw that is balanced over the classes.
+    pub const BALANCE: u64 = 11;
     /// First number of augmentation, to which each operation adds its fixed number.
     pub const AUGMENT: u64 = 1 << 16;
 }

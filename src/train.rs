@@ -17,6 +17,7 @@ pub(crate) mod outputs;
 pub(crate) mod results;
 pub(crate) mod schedule;
 pub mod settings;
+pub(crate) mod stages;
 pub(crate) mod start;
 pub mod step;
 pub(crate) mod step_spec;

@@ -53,6 +53,7 @@ mod options;
 pub(crate) mod port;
 mod predictor;
 mod results;
+pub(crate) mod spans;
 mod stored;
 mod targets;
 mod trainer;

@@ -125,6 +125,8 @@ fn of_train(error: &TrainError) -> Option<String> {
         }
         TrainError::Exec(ExecError::DeviceLost { .. }) => "--batch-size; --resume continues from the last checkpoint",
         TrainError::Exec(ExecError::NoDevice { .. }) => "--device",
+        TrainError::NoClasses => "--sampler",
+        TrainError::NoStages { .. } => "--model resnetNN, resnetNN-seg, or unet with --encoder resnetNN",
         TrainError::Graph(GraphError::OneValue { .. }) => "--batch-size or --image-size",
         TrainError::Data(error) if error.hint().is_some() => return error.hint().map(hint_flags),
         TrainError::Data(DataError::NoTable { .. }) => "--path-column, --label-column, --image-root",
@@ -136,7 +138,7 @@ fn of_train(error: &TrainError) -> Option<String> {
         TrainError::Run(RunError::Taken { .. }) => "--out",
         TrainError::Pretrained(PretrainedError::None { .. }) => "--model or --encoder",
         TrainError::Pretrained(PretrainedError::Offline { .. } | PretrainedError::NotFetched { .. }) => {
-            "--init FILE starts from weights elsewhere on this machine"
+            "--init FILE for a file elsewhere on this machine; of eval, --weights FILE"
         }
         TrainError::Run(RunError::CannotResume { reason, .. }) => return of_resume(reason),
         _ => return None,

@@ -10,7 +10,7 @@ use crate::run::names::{names, new_folder};
 use crate::run::pictures::take_missing;
 use crate::run::{Checkpoint, ImageSize, RunDir};
 use crate::workflows::compare::compare;
-use crate::workflows::evaluation::{EvalOptions, Part};
+use crate::workflows::evaluation::{EvalOptions, Part, mirrored};
 
 /// Arguments of `compare`.
 #[derive(clap::Args)]
@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// Tiles of large pictures, for segmentation models trained with --crop [default: the largest within 512 MiB]
     #[arg(long, value_name = "HxW", value_parser = tile)]
     tile: Option<ImageSize>,
+    /// Average the predictions for each image and its mirror image (flips at test time)
+    #[arg(long)]
+    tta: bool,
     /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
@@ -50,6 +53,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let names = names(&args.runs);
     let open = |(name, path): (String, &PathBuf)| Ok((name, Checkpoint::open(path)?));
     let mut models = names.into_iter().zip(&args.runs).map(open).collect::<Result<Vec<_>, CliError>>()?;
+    if args.tta {
+        let averaged = |(name, model)| Ok((name, mirrored(model)?));
+        models = models.into_iter().map(averaged).collect::<Result<_, CliError>>()?;
+    }
     for (_, model) in &mut models {
         // Models that see resized pictures have no tiles.
         let tile = args.tile.filter(|_| model.card.sees_own_pixels());

@@ -9,7 +9,7 @@ use super::{CliError, complain, complain_of_damage, print, weights};
 use crate::run::{Checkpoint, ImageSize};
 use crate::text::number;
 use crate::train::settings::MAX_BATCH_SIZE;
-use crate::workflows::evaluation::{EvalOptions, Evaluated, Part, evaluate};
+use crate::workflows::evaluation::{EvalOptions, Evaluated, MIRRORED, Part, evaluate, mirrored};
 
 /// Arguments of `eval`.
 #[derive(clap::Args)]
@@ -30,6 +30,9 @@ pub(super) struct Args {
     /// Tiles of large pictures, for a segmentation model trained with --crop [default: the largest within 512 MiB]
     #[arg(long, value_name = "HxW", value_parser = tile)]
     tile: Option<ImageSize>,
+    /// Average the predictions for each image and its mirror image (flips at test time)
+    #[arg(long)]
+    tta: bool,
     /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
@@ -57,6 +60,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage(format!("--val-split {share}: expected above 0 and below 1")));
     }
     let Some(run) = &args.run else {
+        if args.tta {
+            return Err(CliError::Usage("--tta: weights are evaluated as they were published; name a run".into()));
+        }
         let on = weights::On {
             data: args.data.as_ref(),
             hints: args.hints.hints(),
@@ -67,6 +73,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     };
     complain_of_damage(run);
     let checkpoint = tiled(Checkpoint::open(run)?, args.tile)?;
+    let checkpoint = if args.tta { mirrored(checkpoint)? } else { checkpoint };
     let options = EvalOptions {
         data: args.data.clone(),
         part: Some(args.split),
@@ -82,6 +89,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         complain(format_args!("skipped {bad}"));
     }
     print(format_args!("data: {on}"))?;
+    if args.tta {
+        print(format_args!("tta:  {MIRRORED}"))?;
+    }
     print(found.summary())?;
     Ok(ExitCode::SUCCESS)
 }

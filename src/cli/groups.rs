@@ -1,7 +1,7 @@
 //! The groups in which `--help` lists the settings, and the settings that `-h` lists.
 
 /// Groups and their settings, in the order of the help.
-pub(super) const GROUPS: [(&str, &[&str]); 8] = [
+pub const GROUPS: [(&str, &[&str]); 8] = [
     (
         "Data",
         &[
@@ -23,7 +23,23 @@ pub(super) const GROUPS: [(&str, &[&str]); 8] = [
             "loader_threads",
         ],
     ),
-    ("Model", &["model", "stem", "encoder", "decoder", "depth", "base", "up", "skips", "init", "freeze"]),
+    (
+        "Model",
+        &[
+            "model",
+            "stem",
+            "encoder",
+            "decoder",
+            "depth",
+            "base",
+            "up",
+            "skips",
+            "init",
+            "pretrained",
+            "offline",
+            "freeze",
+        ],
+    ),
     (
         "Loss",
         &[
@@ -60,12 +76,13 @@ pub(super) const GROUPS: [(&str, &[&str]); 8] = [
 ];
 
 /// Settings that `-h` lists; `--help` lists all.
-const MAIN: [&str; 16] = [
+const MAIN: &[&str] = &[
     "data",
     "image_size",
     "model",
     "encoder",
     "init",
+    "pretrained",
     "loss",
     "class_weights",
     "epochs",
@@ -136,7 +153,7 @@ mod tests {
             let groups = GROUPS.iter().filter(|(_, keys)| keys.contains(key)).count();
             assert_eq!(groups, 1, "{key} is in {groups} groups of src/cli/groups.rs");
         }
-        let grouped = GROUPS.iter().flat_map(|(_, keys)| *keys).chain(&MAIN);
+        let grouped = GROUPS.iter().flat_map(|(_, keys)| *keys).chain(MAIN);
         let unknown: Vec<_> = grouped.filter(|key| !keys.contains(key)).collect();
         assert!(unknown.is_empty(), "no task has {unknown:?}");
     }

@@ -8,6 +8,7 @@ use super::{CliError, complain, complain_of_damage, print};
 use crate::data::images_below;
 use crate::run::{Checkpoint, ImageSize};
 use crate::text::escaped;
+use crate::workflows::evaluation::{MIRRORED, mirrored};
 use crate::workflows::predict::{Predicted, Predictions};
 
 /// Arguments of `predict`.
@@ -29,6 +30,9 @@ pub(super) struct Args {
     /// Tiles of large pictures, for a segmentation model trained with --crop [default: the largest within 512 MiB]
     #[arg(long, value_name = "HxW", value_parser = tile)]
     tile: Option<ImageSize>,
+    /// Average the predictions for each image and its mirror image (flips at test time)
+    #[arg(long)]
+    tta: bool,
     /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
@@ -59,12 +63,16 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let images = collect(&args.images)?;
     complain_of_damage(&args.run);
     let checkpoint = tiled(Checkpoint::open(&args.run)?, args.tile)?;
+    let checkpoint = if args.tta { mirrored(checkpoint)? } else { checkpoint };
     let mut predictions = Predictions::open(&checkpoint, &args.device, args.out.as_deref())?;
     if let Some(out) = args.out.as_deref().filter(|_| !predictions.writes()) {
         let (out, task) = (out.display(), &checkpoint.card.task);
         return Err(CliError::Usage(format!("--out {out}: {task} prints its predictions and writes no file")));
     }
     predictions.note().into_iter().for_each(|note| complain(format_args!("note: {note}")));
+    if args.tta {
+        complain(format_args!("note: {MIRRORED}"));
+    }
     let mut failed = 0;
     for chunk in images.chunks(predictions.batch()) {
         let (found, missed) = predictions.predict(chunk)?;
@@ -73,7 +81,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
             complain(format_args!("error: {}", escaped(&one.to_string())));
             failed += 1;
         }
-        found.into_iter().try_for_each(|one| print_one(one, args.json))?;
+        found.into_iter().try_for_each(|one| print_one(one, args))?;
     }
     if failed > 0 && images.len() > 1 {
         complain(format_args!("{failed} of {} images have no prediction", images.len()));
@@ -81,10 +89,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     Ok(if failed > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
-fn print_one(one: Predicted, json: bool) -> Result<(), CliError> {
+fn print_one(one: Predicted, args: &Args) -> Result<(), CliError> {
     let Predicted { image, files, text, json: mut object } = one;
     let (image, files) = (image.display().to_string(), files.iter().map(|f| f.display().to_string()));
-    if json {
+    if args.json {
+        if args.tta {
+            object.insert("tta".into(), true.into());
+        }
         object.insert("image".into(), image.into());
         if files.len() > 0 {
             object.insert("files".into(), files.collect());

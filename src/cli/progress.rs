@@ -20,6 +20,9 @@ const TICK: Duration = Duration::from_millis(500);
 /// Whether a run reads its images or prepares its plans: it has trained nothing then, and Ctrl-C ends the process at once.
 pub(super) static OPENING: AtomicBool = AtomicBool::new(true);
 
+/// Whether only results and errors are printed.
+pub(super) static QUIET: AtomicBool = AtomicBool::new(false);
+
 /// Prints progress.
 pub(super) struct Progress {
     terminal: bool,
@@ -34,7 +37,7 @@ impl Progress {
     /// Prints to stderr.
     pub(super) fn new() -> Self {
         Progress {
-            terminal: std::io::stderr().is_terminal(),
+            terminal: std::io::stderr().is_terminal() && !QUIET.load(Ordering::Relaxed),
             bar: Mutex::new(None),
             reading: Mutex::new(None),
             waiting: Mutex::new(None),
@@ -91,8 +94,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Prints a line at once. Failure to print does not stop the run.
+/// Prints a line at once, unless only results are wanted. Failure to print does not stop the run.
 fn say(line: std::fmt::Arguments<'_>) {
+    if QUIET.load(Ordering::Relaxed) {
+        return;
+    }
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

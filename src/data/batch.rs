@@ -75,6 +75,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// Classes of sample `index`, for draws that are balanced over them; `None` for samples without classes.
+    fn classes_of(&self, index: usize) -> Option<Vec<u32>> {
+        let _ = index;
+        None
+    }
+
     /// Writes sample `index` as it is in `epoch`.
     ///
     /// # Errors

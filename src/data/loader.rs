@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use super::{Batch, DataError, Source};
+use super::{Balance, Batch, DataError, Source};
 use crate::random;
 
 /// Options of a loader.
@@ -21,6 +21,8 @@ pub struct LoaderOptions {
     pub batch_size: usize,
     /// Shuffles each epoch by `seed`; otherwise samples keep the order of the source.
     pub shuffle: bool,
+    /// Draws samples balanced over their classes, instead of each sample once.
+    pub balance: Option<Arc<Balance>>,
     /// Seed of the order.
     pub seed: u64,
     /// Number of background threads; 0 is one per core.
@@ -32,7 +34,7 @@ pub struct LoaderOptions {
 impl LoaderOptions {
     /// Shuffled batches of `batch_size` on all cores.
     pub fn new(batch_size: usize, seed: u64) -> Self {
-        Self { batch_size, shuffle: true, seed, threads: 0, queue: 0 }
+        Self { batch_size, shuffle: true, balance: None, seed, threads: 0, queue: 0 }
     }
 }
 
@@ -85,9 +87,13 @@ impl Loader {
     /// # Errors
     /// Where the system starts no thread.
     pub fn epoch_from(&self, epoch: u64, first: usize) -> Result<Epoch, DataError> {
-        let LoaderOptions { batch_size, shuffle, seed, threads, queue } = self.options;
+        let LoaderOptions { batch_size, shuffle, ref balance, seed, threads, queue } = self.options;
         let samples = self.source.len();
-        let order = if shuffle { random::shuffled(samples, seed, epoch) } else { (0..samples).collect() };
+        let order = match balance {
+            Some(balance) => balance.order(samples, seed, epoch),
+            None if shuffle => random::shuffled(samples, seed, epoch),
+            None => (0..samples).collect(),
+        };
         let total = self.batches();
         let first = first.min(total);
         let shared = Arc::new(Shared {

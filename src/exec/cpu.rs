@@ -13,6 +13,7 @@ pub mod dice;
 mod direct;
 pub mod elementwise;
 mod engine;
+mod focal;
 pub mod loss;
 pub mod loss_scale;
 pub mod metrics;

@@ -56,6 +56,12 @@ fn of_binary(consts: &Consts) -> Vec<Function> {
     if consts.usize("OP") == 3 { vec![Function::Divide] } else { vec![] }
 }
 
+/// The functions of a cross entropy, and those of its focal loss.
+fn focal<const N: usize>(consts: &Consts, plain: [Function; N]) -> Vec<Function> {
+    let power = [Function::Exp, Function::Log, Function::Divide, Function::LogTimes(consts.float("FOCAL_GAMMA"))];
+    plain.into_iter().chain(power.into_iter().filter(|_| consts.flag("FOCAL"))).collect()
+}
+
 /// The functions of 1 / sqrt(x) and of x / sqrt(y).
 const ROOTS: fn(&Consts) -> Vec<Function> = |_| vec![Function::Divide, Function::Sqrt];
 
@@ -128,15 +134,15 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(pool::max_pool_grad).geometry::<PoolGeometry>(),
     kernel!(pool::avg_pool, "avg_pool").geometry::<PoolGeometry>(),
     kernel!(pool::avg_pool_grad, "avg_pool").geometry::<PoolGeometry>(),
-    kernel!(loss::softmax_cross_entropy, "softmax_row", "label", "cross_entropy")
-        .functions(|_| vec![Function::Exp, Function::Log]),
-    kernel!(loss::softmax_cross_entropy_grad, "softmax_row", "label", "cross_entropy")
-        .functions(|_| vec![Function::Exp, Function::Divide]),
+    kernel!(loss::softmax_cross_entropy, "softmax_row", "label", "cross_entropy", "focal")
+        .functions(|consts| focal(consts, [Function::Exp, Function::Log])),
+    kernel!(loss::softmax_cross_entropy_grad, "softmax_row", "label", "cross_entropy", "focal")
+        .functions(|consts| focal(consts, [Function::Exp, Function::Divide])),
     kernel!(loss::loss_finalize),
-    kernel!(binary_cross_entropy::binary_cross_entropy, "binary_target")
-        .functions(|_| vec![Function::Exp, Function::Log]),
-    kernel!(binary_cross_entropy::binary_cross_entropy_grad, "binary_target")
-        .functions(|_| vec![Function::Exp, Function::Divide]),
+    kernel!(binary_cross_entropy::binary_cross_entropy, "binary_target", "binary_loss", "focal")
+        .functions(|consts| focal(consts, [Function::Exp, Function::Log])),
+    kernel!(binary_cross_entropy::binary_cross_entropy_grad, "binary_target", "binary_loss", "focal")
+        .functions(|consts| focal(consts, [Function::Exp, Function::Divide])),
     kernel!(loss_scale::loss_scale),
     kernel!(loss_scale::loss_scale_update, "finite"),
     kernel!(probe::fma_peak),
@@ -147,6 +153,7 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(dice::dice_grad, "softmax_row", "label"),
     kernel!(metrics::argmax),
     kernel!(metrics::confusion),
+    kernel!(region::flip),
     kernel!(region::crop_pad),
     kernel!(region::concat),
     kernel!(resize::resize, "resize"),

@@ -125,6 +125,7 @@ pub struct StateTable {
     specs: Vec<StateSpec>,
     by_name: HashMap<String, StateId>,
     frozen: Vec<String>,
+    fixed_statistics: Vec<String>,
 }
 
 /// Position of every state in memory.
@@ -143,6 +144,17 @@ impl StateTable {
     /// layer, and may contain `*` for any characters.
     pub fn freezing(patterns: &[String]) -> Self {
         StateTable { frozen: patterns.to_vec(), ..Self::default() }
+    }
+
+    /// The table for networks whose BatchNorm layers that match one of the patterns normalize by their running statistics in
+    /// training too, and do not update them. Patterns are those of [`StateTable::freezing`].
+    pub fn fixing_statistics(self, patterns: Vec<String>) -> Self {
+        StateTable { fixed_statistics: patterns, ..self }
+    }
+
+    /// Whether the running statistics of a layer stay as they are.
+    pub fn fixes_statistics(&self, layer: &str) -> bool {
+        self.fixed_statistics.iter().any(|pattern| names(pattern, layer))
     }
 
     /// Adds a state, or finds the equal one that exists.

@@ -7,12 +7,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
+use super::mirrored::{self, Averaged};
 use super::{Mode, Model};
 use crate::graph::{Graph, GraphError, Value};
 use crate::setting::Setting;
 
 /// Settings of an architecture by key, as in a config file or the metadata of a checkpoint.
 pub type Settings = Map<String, Json>;
+
+/// The stages of an encoder, from the stem on: patterns of the names of each stage's layers, as in `freeze`. Every other layer
+/// belongs to the head.
+pub type Stages = &'static [&'static [&'static str]];
 
 /// An architecture: a line of the list of [`architectures`](super::architectures).
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,8 @@ pub struct Architecture {
     pub head: &'static str,
     /// Patterns of the names of the encoder's tensors, as in `freeze`.
     pub encoder: &'static [&'static str],
+    /// The stages of the encoder; empty for a network that cannot be trained stage by stage.
+    pub stages: Stages,
     /// Name of the encoder, such as `resnet18`, by which published weights are found; `None` for one that nobody published.
     pub encoder_name: Option<&'static str>,
     /// The training step that its name alone stands for: `NxHxW` and settings, such as `4x128x128:base=16`.
@@ -48,6 +55,8 @@ pub struct Network {
     architecture: Architecture,
     outputs: usize,
     settings: Settings,
+    /// What is averaged with the prediction of the mirror image, in [`Mode::Eval`].
+    mirrored: Option<Averaged>,
     layers: Arc<dyn Model<Output = Value> + Send + Sync>,
 }
 
@@ -65,7 +74,7 @@ impl Network {
             _ => Settings::new(),
         };
         OUTPUTS.iter().for_each(|key| drop(settings.remove(*key)));
-        Network { architecture, outputs, settings, layers: Arc::new(layers) }
+        Network { architecture, outputs, settings, mirrored: None, layers: Arc::new(layers) }
     }
 
     /// The layers that settings describe, with defaults for what they do not name.
@@ -98,12 +107,25 @@ impl Network {
         &self.settings
     }
 
+    /// The same network whose predictions are averaged with those of the mirror images, in [`Mode::Eval`].
+    pub fn mirrored(self, averaged: Averaged) -> Self {
+        Network { mirrored: Some(averaged), ..self }
+    }
+
+    /// Whether [`Network::mirrored`] made it.
+    pub fn is_mirrored(&self) -> bool {
+        self.mirrored.is_some()
+    }
+
     /// Appends the network: x `[N,H,W,C]` to logits `[N,outputs]` for classes of images, else to `[N,H,W,outputs]`.
     ///
     /// # Errors
     /// When x does not fit.
     pub fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
-        self.layers.apply(g, x, mode)
+        match self.mirrored.filter(|_| mode == Mode::Eval) {
+            Some(averaged) => mirrored::append(g, x, averaged, |g, x| self.layers.apply(g, x, mode)),
+            None => self.layers.apply(g, x, mode),
+        }
     }
 }
 
@@ -111,7 +133,7 @@ impl Model for Network {
     type Output = Value;
 
     fn apply(&self, g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError> {
-        self.layers.apply(g, images, mode)
+        Network::apply(self, g, images, mode)
     }
 }
 
@@ -123,7 +145,8 @@ impl fmt::Debug for Network {
 
 impl PartialEq for Network {
     fn eq(&self, other: &Self) -> bool {
-        (self.name(), self.outputs, &self.settings) == (other.name(), other.outputs, &other.settings)
+        let parts = |network: &Self| (network.name(), network.outputs, network.mirrored);
+        parts(self) == parts(other) && self.settings == other.settings
     }
 }
 
@@ -135,6 +158,7 @@ impl Architecture {
         build: fn(usize, &Settings) -> Result<Network, String>,
     ) -> Self {
         let (help, settings, encoder, encoder_name, step) = ("", &[], &[], None, "8x32x32");
+        let stages: Stages = &[];
         let (step_outputs, published_outputs) = (10, 10);
         let fits: fn(&Settings, &dyn Fn(&str) -> Option<usize>) -> bool = |_, _| true;
         Architecture {
@@ -143,6 +167,7 @@ impl Architecture {
             settings,
             head,
             encoder,
+            stages,
             encoder_name,
             step,
             step_outputs,

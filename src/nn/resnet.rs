@@ -2,7 +2,7 @@
 //! tensor names.
 
 use super::layers::conv_before_norm;
-use super::network::{Architecture, Network, Settings};
+use super::network::{Architecture, Network, Settings, Stages};
 use super::{BatchNorm2d, Conv2d, Linear, Mode, Model};
 use crate::choices;
 use crate::graph::{Graph, GraphError, Value};
@@ -61,6 +61,9 @@ impl ResNetDepth {
 /// Names of the encoder's tensors, in every network that has one.
 pub(super) const ENCODER: [&str; 3] = ["conv1.*", "bn1.*", "layer*"];
 
+/// The encoder's stages, in every network that has one.
+pub(super) const STAGES: Stages = &[&["conv1", "bn1"], &["layer1"], &["layer2"], &["layer3"], &["layer4"]];
+
 /// Their lines of the list of architectures.
 pub const ARCHITECTURES: [Architecture; 5] = [
     line(ResNetDepth::L18, |outputs, settings| read(ResNetDepth::L18, outputs, settings)),
@@ -82,6 +85,7 @@ const fn line(depth: ResNetDepth, build: fn(usize, &Settings) -> Result<Network,
         }],
         head: "fc.bias",
         encoder: &ENCODER,
+        stages: STAGES,
         encoder_name: Some(depth.name()),
         step: "16x64x64",
         step_outputs: 10,

@@ -44,6 +44,7 @@ const fn line(
         }],
         head: "score.bias",
         encoder: &resnet::ENCODER,
+        stages: resnet::STAGES,
         encoder_name: Some(depth.name()),
         step: "4x128x128",
         step_outputs: 10,

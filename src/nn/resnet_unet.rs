@@ -62,6 +62,7 @@ const fn line(
         ],
         head: "head.bias",
         encoder: &super::resnet::ENCODER,
+        stages: super::resnet::STAGES,
         encoder_name: Some(depth.name()),
         step: "4x128x128",
         step_outputs: 12,

@@ -46,6 +46,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     ],
     head: "head.bias",
     encoder: &["down*", "bottom*"],
+    stages: &[],
     encoder_name: None,
     step: "4x128x128:base=16",
     step_outputs: 12,

@@ -2,6 +2,8 @@
 //! logit x, target y in [0, 1], smoothing ε, t = (1 − ε)·y + ε/2 and w the positive weight of the element's class:
 //! `l = −(w·t·log σ(x) + (1 − t)·log(1 − σ(x)))`.
 //!
+//! Focal loss (Lin et al. 2017; torchvision's `sigmoid_focal_loss`) multiplies each log p by (1 − p)^γ.
+//!
 //! It is computed as `w·t·softplus(−x) + (1 − t)·softplus(x)`, which neither overflows nor cancels for any logit
 //! (PyTorch's `binary_cross_entropy_with_logits`).
 
@@ -19,6 +21,8 @@ pub struct BinaryCrossEntropyOptions {
     pub ignore_target: Option<i32>,
     /// Mean over the elements that count (0 when none does), or sum. Positive weights do not change the divisor.
     pub reduction: Reduction,
+    /// γ of focal loss (Lin et al. 2017), which multiplies each log p by (1 − p)^γ; 0 for none.
+    pub focal_gamma: f32,
 }
 
 /// The loss. Inputs: logits [.., C], targets of the same type, optional positive weights `[C]`. Outputs: loss `[1]`;
@@ -65,6 +69,8 @@ impl BinaryCrossEntropy {
             .f("IGNORE", f64::from(self.options.ignore_target.unwrap_or(-1)))
             .b("MEAN", self.options.reduction == Reduction::Mean)
             .b("WEIGHTED", self.weighted)
+            .b("FOCAL", self.options.focal_gamma > 0.0)
+            .f("FOCAL_GAMMA", f64::from(self.options.focal_gamma))
     }
 }
 
@@ -88,6 +94,7 @@ impl Op for BinaryCrossEntropy {
         if !(0.0..1.0).contains(&self.options.label_smoothing) {
             return Err(format!("label smoothing {} is not in [0, 1)", self.options.label_smoothing));
         }
+        super::expect_focal_gamma(self.options.focal_gamma)?;
         Ok(vec![TensorType::channels([1]), TensorType::channels([4])])
     }
 

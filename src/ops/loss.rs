@@ -1,7 +1,8 @@
 //! Softmax cross entropy per row (image or pixel), with label smoothing, class weights and an ignored label, as PyTorch
 //! defines them: with p = softmax(logits), label y and smoothing ε over C classes,
 //! `l = (1 − ε)·w_y·(−log p_y) + ε/C · Σ_c w_c·(−log p_c)`; the mean divides by `Σ w_y`. With probabilities q
-//! instead of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows.
+//! instead of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows. Focal loss
+//! (Lin et al. 2017) is `l = (1 − p_y)^γ·w_y·(−log p_y)`.
 
 use super::{expect_first, expect_labels, expect_vector, first, none, row_consts};
 use crate::graph::{Domain, Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
@@ -31,6 +32,9 @@ pub struct CrossEntropyOptions {
     pub log_probabilities: bool,
     /// The labels are probabilities of all classes, with the shape of the logits; none can be ignored.
     pub soft_labels: bool,
+    /// γ of focal loss (Lin et al. 2017), which multiplies the loss of a row by (1 − p_y)^γ; 0 for none. It needs labels, without
+    /// smoothing, and logits.
+    pub focal_gamma: f32,
 }
 
 /// The loss. Inputs: logits [.., C], labels (one per row, whole numbers, or see `soft_labels`), optional class weights
@@ -75,6 +79,8 @@ impl SoftmaxCrossEntropy {
             .f("IGNORE", f64::from(self.options.ignore_index.unwrap_or(-1)))
             .b("MEAN", self.options.reduction == Reduction::Mean)
             .b("WEIGHTED", self.weighted)
+            .b("FOCAL", self.options.focal_gamma > 0.0)
+            .f("FOCAL_GAMMA", f64::from(self.options.focal_gamma))
             .b("LOG_PROBABILITIES", self.options.log_probabilities)
             .b("SOFT_LABELS", self.options.soft_labels)
     }
@@ -104,9 +110,14 @@ impl Op for SoftmaxCrossEntropy {
         if self.weighted {
             expect_vector("the class weights", inputs[2], logits)?;
         }
+        let o = &self.options;
+        if o.focal_gamma > 0.0 && (o.label_smoothing > 0.0 || o.soft_labels || o.log_probabilities) {
+            return Err("focal loss needs labels without smoothing, and logits".into());
+        }
         if !(0.0..1.0).contains(&self.options.label_smoothing) {
             return Err(format!("label smoothing {} is not in [0, 1)", self.options.label_smoothing));
         }
+        super::expect_focal_gamma(self.options.focal_gamma)?;
         Ok(vec![TensorType::channels([1]), TensorType::channels([4])])
     }
 

@@ -2,8 +2,8 @@
 //! corrections change from step to step: they are the input [`Hyper`].
 
 use super::{expect_first, expect_inputs};
-use crate::graph::{Graph, GraphError, Group, Init, Lowering, Op, Operand, Value};
-use crate::hyper::Hyper;
+use crate::graph::{Graph, GraphError, Group, Init, Lowering, Op, Operand, STATE_ALIGN, Value};
+use crate::hyper::{Hyper, SpanRate};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
@@ -49,20 +49,24 @@ impl Default for AdamOptions {
     }
 }
 
-/// Inputs: parameters, gradients, momentum (all flat), hyper `[8]`, clip `[4]`, guard (see [`sgd_step`]).
+/// Inputs: parameters, gradients, momentum (all flat), hyper `[8]`, clip `[4]`, guard, rates (see [`sgd_step`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd {
     options: SgdOptions,
     decay_end: usize,
     clip: bool,
+    /// Rows of `rates`; 0 for one rate for all parameters.
+    spans: usize,
 }
 
-/// Inputs: parameters, gradients, both moments (all flat), hyper `[8]`, clip `[4]`, guard (see [`sgd_step`]).
+/// Inputs: parameters, gradients, both moments (all flat), hyper `[8]`, clip `[4]`, guard, rates (see [`sgd_step`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
     options: AdamOptions,
     decay_end: usize,
     clip: bool,
+    /// Rows of `rates`; 0 for one rate for all parameters.
+    spans: usize,
 }
 
 /// Global-norm clipping: from the flat gradients, `[4]` = norm, factor `min(1, max_norm / (norm + 1e-6))`. The scale of a
@@ -91,57 +95,74 @@ pub(super) fn moment(g: &mut Graph, name: &str) -> Result<Value, GraphError> {
 }
 
 /// Appends an SGD step. `guard[0]` is the loss, or the norm of scaled gradients: the parameters do not change when it is
-/// not finite.
+/// not finite. `rates` holds a [`SpanRate`] per row, where parts of the network have different rates.
 ///
 /// Gradient: none.
 ///
 /// # Errors
-/// When a state of the optimizer's name has another shape, or `hyper` is not of the type [`Hyper::ty`].
+/// When a state of the optimizer's name has another shape, or `hyper` is not of the type [`Hyper::ty`], or `rates` not of the type
+/// [`SpanRate::ty`].
 pub fn sgd_step(
     g: &mut Graph,
     grads: Value,
     hyper: Value,
     clip: Option<Value>,
     guard: Value,
+    rates: Option<Value>,
     options: SgdOptions,
 ) -> Result<(), GraphError> {
     let momentum = moment(g, "optimizer.momentum")?;
     let parameters = g.group(Group::Parameters);
-    let op = Sgd { options, decay_end: g.states().layout().decay_end, clip: clip.is_some() };
-    g.add(op, &[parameters, grads, momentum, hyper, clip.unwrap_or(hyper), guard]).map(drop)
+    let (decay_end, spans) = (g.states().layout().decay_end, spans(g, rates)?);
+    let op = Sgd { options, decay_end, clip: clip.is_some(), spans };
+    let inputs = [parameters, grads, momentum, hyper, clip.unwrap_or(hyper), guard, rates.unwrap_or(hyper)];
+    g.add(op, &inputs).map(drop)
 }
 
 /// Appends an Adam or AdamW step. `guard[0]` is the loss, or the norm of scaled gradients: the parameters do not change when
-/// it is not finite.
+/// it is not finite. `rates` holds a [`SpanRate`] per row, where parts of the network have different rates.
 ///
 /// Gradient: none.
 ///
 /// # Errors
-/// When a state of the optimizer's name has another shape, or `hyper` is not of the type [`Hyper::ty`].
+/// When a state of the optimizer's name has another shape, or `hyper` is not of the type [`Hyper::ty`], or `rates` not of the type
+/// [`SpanRate::ty`].
 pub fn adam_step(
     g: &mut Graph,
     grads: Value,
     hyper: Value,
     clip: Option<Value>,
     guard: Value,
+    rates: Option<Value>,
     options: AdamOptions,
 ) -> Result<(), GraphError> {
     let (m, v) = (moment(g, "optimizer.exp_avg")?, moment(g, "optimizer.exp_avg_sq")?);
     let parameters = g.group(Group::Parameters);
-    let op = Adam { options, decay_end: g.states().layout().decay_end, clip: clip.is_some() };
-    g.add(op, &[parameters, grads, m, v, hyper, clip.unwrap_or(hyper), guard]).map(drop)
+    let (decay_end, spans) = (g.states().layout().decay_end, spans(g, rates)?);
+    let op = Adam { options, decay_end, clip: clip.is_some(), spans };
+    let inputs = [parameters, grads, m, v, hyper, clip.unwrap_or(hyper), guard, rates.unwrap_or(hyper)];
+    g.add(op, &inputs).map(drop)
 }
 
-/// Checks that the flat buffers of an update have one length. Hyper, clip and guard follow them.
-fn check_flat<const N: usize>(inputs: &[&TensorType], clip: bool) -> Result<Vec<TensorType>, String> {
+/// Number of rows of `rates`.
+fn spans(g: &Graph, rates: Option<Value>) -> Result<usize, GraphError> {
+    let Some(rates) = rates else { return Ok(0) };
+    Ok(g.known("optimizer", rates)?.shape.rows())
+}
+
+/// Checks that the flat buffers of an update have one length. Hyper, clip, guard and rates follow them.
+fn check_flat<const N: usize>(inputs: &[&TensorType], clip: bool, spans: usize) -> Result<Vec<TensorType>, String> {
     let inputs = expect_inputs::<N>(inputs)?;
-    let (flat, [hyper, factor, guard]) = inputs.split_last_chunk().expect("N is larger");
+    let (flat, [hyper, factor, guard, rates]) = inputs.split_last_chunk().expect("N is larger");
     if flat.iter().any(|t| t.len() != flat[0].len()) {
         return Err("parameters, gradients and moments must have the same length".into());
     }
     expect_hyper(hyper)?;
     if clip && factor.shape.elements() != 4 {
         return Err("the clip factor must come from clip_scale".into());
+    }
+    if spans > 0 && **rates != SpanRate::ty(spans) {
+        return Err(format!("rates must have {} numbers per row", SpanRate::LEN));
     }
     if guard.is_empty() { Err("the guard must have a number".into()) } else { Ok(vec![]) }
 }
@@ -165,7 +186,7 @@ impl Op for Sgd {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        check_flat::<6>(inputs, self.clip)
+        check_flat::<7>(inputs, self.clip, self.spans)
     }
 
     fn updates(&self) -> &'static [usize] {
@@ -180,9 +201,11 @@ impl Op for Sgd {
             .f("MOMENTUM", f64::from(o.momentum))
             .f("WEIGHT_DECAY", f64::from(o.weight_decay))
             .b("NESTEROV", o.nesterov)
-            .b("CLIP", self.clip);
-        let access = [Access::Update, Access::Read, Access::Update, Access::Read, Access::Read, Access::Read];
-        let bindings = access.into_iter().enumerate().map(|(i, a)| (Operand::Input(i), a));
+            .b("CLIP", self.clip)
+            .u("SPANS", self.spans)
+            .u("BLOCK4", STATE_ALIGN / LANES);
+        let update = |i| matches!(i, 0 | 2);
+        let bindings = (0..7).map(|i| (Operand::Input(i), if update(i) { Access::Update } else { Access::Read }));
         l.call("sgd", consts, bindings, Work::Items(len / LANES), 6 * len);
     }
 }
@@ -193,7 +216,7 @@ impl Op for Adam {
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        check_flat::<7>(inputs, self.clip)
+        check_flat::<8>(inputs, self.clip, self.spans)
     }
 
     fn updates(&self) -> &'static [usize] {
@@ -211,9 +234,11 @@ impl Op for Adam {
             .f("EPS", f64::from(o.eps))
             .f("WEIGHT_DECAY", f64::from(o.weight_decay))
             .b("DECOUPLED", o.decoupled)
-            .b("CLIP", self.clip);
+            .b("CLIP", self.clip)
+            .u("SPANS", self.spans)
+            .u("BLOCK4", STATE_ALIGN / LANES);
         let update = |i| matches!(i, 0 | 2 | 3);
-        let bindings = (0..7).map(|i| (Operand::Input(i), if update(i) { Access::Update } else { Access::Read }));
+        let bindings = (0..8).map(|i| (Operand::Input(i), if update(i) { Access::Update } else { Access::Read }));
         l.call("adam", consts, bindings, Work::Items(len / LANES), 12 * len);
     }
 }

@@ -73,6 +73,7 @@ fn facts(page: &mut Page, run: &Record) {
         list.push(("parameters", thousands(facts.parameters)));
         let (training, validation) = (thousands(facts.training_images), thousands(facts.validation_images));
         list.push(("images", format!("{training} training, {validation} validation, {height} × {width}")));
+        list.extend(facts.rates.clone().map(|rates| ("learning rates", rates)));
     } else {
         let entry = |key| (key, run.setting(key).to_owned());
         list.extend([entry("model"), entry("device")].into_iter().filter(|(_, value)| !value.is_empty()));

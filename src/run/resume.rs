@@ -60,6 +60,9 @@ pub struct ImageOrder {
     pub seed: u64,
     /// Whether each epoch has another order.
     pub shuffle: bool,
+    /// Whether draws are balanced over the classes. Files of earlier versions lack it.
+    #[serde(default)]
+    pub balanced: bool,
 }
 
 impl Position {
@@ -80,11 +83,13 @@ impl Position {
             return refused(Unresumable::Done { epochs: self.epoch - 1 });
         }
         let Some(known) = self.order.filter(|_| self.batch > 0) else { return Ok(()) };
+        let sampler = |balanced: bool| if balanced { "balanced" } else { "all" }.to_owned();
         let pairs = [
             ("the batch size", Some("batch_size"), known.batch_size.to_string(), order.batch_size.to_string()),
             ("the number of training images", None, known.images.to_string(), order.images.to_string()),
             ("the seed", Some("seed"), known.seed.to_string(), order.seed.to_string()),
             ("shuffle", Some("shuffle"), known.shuffle.to_string(), order.shuffle.to_string()),
+            ("the balance of classes", Some("sampler"), sampler(known.balanced), sampler(order.balanced)),
         ];
         match pairs.into_iter().find(|(.., before, now)| before != now) {
             Some((what, setting, before, now)) => {

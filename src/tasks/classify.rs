@@ -33,7 +33,7 @@ use crate::data::{
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
-use crate::nn::ResNet;
+use crate::nn::{Averaged, ResNet};
 use crate::run::card::ModelCard;
 use crate::run::confusion::ClassScore;
 use crate::run::image_size::Fit;
@@ -208,6 +208,10 @@ impl Task for Classify {
 
     fn compares_proportions(&self) -> bool {
         true
+    }
+
+    fn averaged(&self, _: &ModelCard) -> Option<Averaged> {
+        Some(Averaged::Softmax)
     }
 
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {

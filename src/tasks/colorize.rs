@@ -35,6 +35,7 @@ use crate::data::{
     lightness, open_images, prepare,
 };
 use crate::exec::AnyEngine;
+use crate::nn::Averaged;
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
 use crate::run::pictures::PictureTable;
@@ -159,6 +160,13 @@ impl Task for Colorize {
 
     fn compares(&self) -> bool {
         true
+    }
+
+    fn averaged(&self, card: &ModelCard) -> Option<Averaged> {
+        Some(match ColorOutput::of(card) {
+            ColorOutput::Values(_) => Averaged::Outputs,
+            ColorOutput::Bins => Averaged::Softmax,
+        })
     }
 
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {

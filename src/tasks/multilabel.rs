@@ -34,7 +34,7 @@ use crate::data::{
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
-use crate::nn::ResNet;
+use crate::nn::{Averaged, ResNet};
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
@@ -160,6 +160,10 @@ impl Task for MultiLabel {
 
     fn compares_proportions(&self) -> bool {
         true
+    }
+
+    fn averaged(&self, _: &ModelCard) -> Option<Averaged> {
+        Some(Averaged::Sigmoid)
     }
 
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {

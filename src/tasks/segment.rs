@@ -38,6 +38,7 @@ use crate::data::{
     open_segmentation, prepare, stretch_into,
 };
 use crate::exec::AnyEngine;
+use crate::nn::Averaged;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ClassScore;
 use crate::run::image_size::Fit;
@@ -212,6 +213,10 @@ impl Task for Segment {
 
     fn compares_proportions(&self) -> bool {
         true
+    }
+
+    fn averaged(&self, _: &ModelCard) -> Option<Averaged> {
+        Some(Averaged::Softmax)
     }
 
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {

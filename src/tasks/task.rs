@@ -10,6 +10,7 @@ use super::samples::Samples;
 use crate::data::check::{CheckOptions, CheckReport};
 use crate::data::correct::Corrected;
 use crate::exec::AnyEngine;
+use crate::nn::Averaged;
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::run::task_card::TaskCard;
@@ -73,6 +74,13 @@ pub trait Task: Send + Sync {
     fn predictor(&self, checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Box<dyn Predictor>, TaskError> {
         let _ = (checkpoint, engine);
         Err(self.unsupported("predict"))
+    }
+
+    /// What is averaged over an image and its mirror image, for predictions with flips at test time; `None` where mirroring
+    /// changes what an image shows.
+    fn averaged(&self, card: &ModelCard) -> Option<Averaged> {
+        let _ = card;
+        None
     }
 
     /// The training samples that settings name, for a preview.

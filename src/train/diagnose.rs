@@ -3,11 +3,12 @@
 use super::TrainError;
 use super::model::LoadedModel;
 use super::objective::Objective;
+use super::stages::StepInputs;
 use super::step::Phase;
 use crate::data::{Batch, Loader};
 use crate::exec::PlanId;
 use crate::graph::Group;
-use crate::ops::{self, Hyper, LOSS_SCALE};
+use crate::ops::{self, LOSS_SCALE};
 use crate::plan::PlanOptions;
 use crate::precision::Precision;
 use crate::run::RunDir;
@@ -31,7 +32,7 @@ const KEEP: PlanOptions = PlanOptions { reuse: false };
 pub(super) fn layer_in_training(model: &mut LoadedModel, objective: &dyn Objective, batch: &Batch) -> String {
     first_not_finite(model, |model| {
         let plan = model.training_plan(objective, (batch.len(), Phase::Update), KEEP)?;
-        model.feed(objective, plan, batch, Hyper::default())?;
+        model.feed(objective, plan, batch, &StepInputs::none())?;
         model.session.run_now(plan)?;
         Ok(plan)
     })

@@ -62,6 +62,19 @@ pub enum TrainError {
         /// Precision of the run.
         precision: Precision,
     },
+    /// Balanced draws of samples without classes.
+    #[error("sampler: the samples of this task have no classes over which draws could be balanced; use `all`")]
+    NoClasses,
+    /// A setting needs the stages of an encoder.
+    #[error(
+        "{setting}: the network {network} has no encoder with stages; use a ResNet, or a network with a ResNet as its encoder"
+    )]
+    NoStages {
+        /// The setting's key.
+        setting: &'static str,
+        /// The network.
+        network: &'static str,
+    },
     /// Nothing, or everything, would be frozen.
     #[error("freeze = {patterns}: {reason}")]
     Freeze {

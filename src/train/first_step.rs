@@ -3,9 +3,9 @@
 use super::TrainError;
 use super::model::LoadedModel;
 use super::objective::Objective;
+use super::stages::StepInputs;
 use super::trainer::Trainer;
 use crate::data::Batch;
-use crate::ops::Hyper;
 use crate::precision::Precision;
 
 /// The first step of a run.
@@ -17,7 +17,7 @@ pub(crate) struct FirstStep {
     /// The first batch of training images.
     pub batch: Batch,
     /// Values that change from step to step.
-    pub hyper: Hyper,
+    pub inputs: StepInputs,
     /// Width of activations and their gradients.
     pub precision: Precision,
 }
@@ -29,8 +29,8 @@ impl Trainer {
     /// When its images cannot be read.
     pub(crate) fn into_first_step(self) -> Result<FirstStep, TrainError> {
         let batch = self.loaders.train.epoch(1)?.next().transpose()?.unwrap_or_default();
-        let hyper = self.hyper(1e-3, 1, self.settings.accumulate > 1);
+        let inputs = self.inputs(1e-3, 1, self.settings.accumulate > 1);
         let precision = self.settings.precision;
-        Ok(FirstStep { objective: self.objective, model: self.model, batch, hyper, precision })
+        Ok(FirstStep { objective: self.objective, model: self.model, batch, inputs, precision })
     }
 }

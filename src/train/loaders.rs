@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::TrainError;
 use super::settings::TrainSettings;
-use crate::data::{Loader, LoaderOptions, Source};
+use crate::data::{Balance, Loader, LoaderOptions, Sampler, Source, one_line};
 
 /// Training and validation images.
 pub(super) struct Loaders {
@@ -14,29 +14,67 @@ pub(super) struct Loaders {
     pub val: Loader,
     /// The last batch of an epoch is dropped: it is a single image, on which BatchNorm cannot be trained.
     without_last: bool,
+    /// The shares of the classes, where draws are balanced over them.
+    line: Option<String>,
+}
+
+/// Classes whose shares a line names.
+const NAMED: usize = 12;
+
+/// Shares of the classes among the images and among the draws, as a line for the user.
+fn shares(balance: &Balance, source: &dyn Source, classes: &[String]) -> String {
+    let share = |(name, [before, after]): (&String, [f64; 2])| {
+        format!("{} {:.1} % → {:.1} %", one_line(name), 100.0 * before, 100.0 * after)
+    };
+    let all = classes.iter().zip(balance.shares(source, classes.len())).map(share);
+    let mut named: Vec<String> = all.take(NAMED).collect();
+    if classes.len() > NAMED {
+        named.push(format!("and {} more", classes.len() - NAMED));
+    }
+    format!("sampler: balanced, shares of the images → of the draws: {}", named.join(", "))
 }
 
 impl Loaders {
     /// The loaders of a training and a validation source.
+    ///
+    /// # Errors
+    /// [`TrainError::NoClasses`] for balanced draws of samples without classes, or a batch size of 0.
     pub fn new(
         [train, val]: [Arc<dyn Source>; 2],
         settings: &TrainSettings,
+        classes: &[String],
         without_last: bool,
     ) -> Result<Self, TrainError> {
-        let loader = |source, shuffle| {
+        let balance = match settings.sampler {
+            Sampler::All => None,
+            Sampler::Balanced => Some(Arc::new(Balance::of(&*train).ok_or(TrainError::NoClasses)?)),
+        };
+        let loader = |source, shuffle, balance| {
             let options = LoaderOptions {
                 shuffle,
+                balance,
                 threads: settings.loader_threads,
                 ..LoaderOptions::new(settings.batch_size, settings.seed)
             };
             Loader::new(source, options)
         };
-        Ok(Loaders { train: loader(train, settings.shuffle)?, val: loader(val, false)?, without_last })
+        let line = balance.as_ref().map(|balance| shares(balance, &*train, classes));
+        Ok(Loaders {
+            train: loader(train, settings.shuffle, balance)?,
+            val: loader(val, false, None)?,
+            without_last,
+            line,
+        })
     }
 
     /// Training batches of an epoch.
     pub fn batches(&self) -> usize {
         self.train.batches() - usize::from(self.without_last)
+    }
+
+    /// A line with the shares of the classes, where draws are balanced over them.
+    pub fn line(&self) -> Option<&str> {
+        self.line.as_deref()
     }
 
     /// Whether the last batch of an epoch is dropped.

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::TrainError;
 use super::observer::{Observer, StepProgress};
 use super::outputs::Outputs;
+use super::stages::StageRates;
 use super::step::{Phase, port};
 use super::trainer::Trainer;
 use crate::data::Batch;
@@ -99,6 +100,7 @@ impl Trainer {
         observer: &dyn Observer,
         stop: &AtomicBool,
     ) -> Result<LrCurve, TrainError> {
+        self.stages = self.stages.map(StageRates::of_all_layers);
         let mut points = vec![];
         let (mut average, mut weight, mut best) = (0.0, 0.0, f64::INFINITY);
         let start = Instant::now();
@@ -150,9 +152,9 @@ impl Trainer {
 
     /// Runs one step on a batch at a learning rate, and returns the loss.
     fn step_at(&mut self, step: u64, lr: f64, batch: &Batch) -> Result<f64, TrainError> {
-        let hyper = self.hyper(lr, step, false);
+        let inputs = self.inputs(lr, step, false);
         let plan = self.model.training_plan(&*self.objective, (batch.len(), Phase::Update), PlanOptions::default())?;
-        self.model.feed(&*self.objective, plan, batch, hyper)?;
+        self.model.feed(&*self.objective, plan, batch, &inputs)?;
         let values = self.model.session.run_now(plan)?;
         let loss = Outputs::new(&self.model.session, plan, values).first(port::LOSS);
         Ok(loss.map_or(f64::NAN, f64::from))

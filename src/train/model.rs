@@ -7,12 +7,13 @@ use super::TrainError;
 use super::objective::{Evaluation, Objective};
 use super::outputs::Outputs;
 use super::settings::TrainSettings;
-use super::step::{Phase, port};
+use super::stages::StepInputs;
+use super::step::Phase;
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session};
 use crate::graph::{Graph, GraphError, Group, StateTable, names};
 use crate::interop::torchvision;
-use crate::ops::{AVERAGE, Hyper};
+use crate::ops::AVERAGE;
 use crate::plan::PlanOptions;
 use crate::precision::{self, Precision};
 use crate::run::Checkpoint;
@@ -59,7 +60,10 @@ impl LoadedModel {
         batch: usize,
         settings: &TrainSettings,
     ) -> Result<Self, TrainError> {
-        let graph = objective.training_graph(StateTable::freezing(&settings.freeze), batch, Phase::Update)?;
+        let encoder = objective.card().network.architecture().stages.concat();
+        let fixed = encoder.iter().filter(|_| settings.freeze_statistics).map(|&pattern| pattern.to_owned()).collect();
+        let states = StateTable::freezing(&settings.freeze).fixing_statistics(fixed);
+        let graph = objective.training_graph(states, batch, Phase::Update)?;
         check_frozen(graph.states(), &settings.freeze)?;
         let session = Session::new(engine, &graph, settings.seed)?;
         Ok(LoadedModel { session, plans: vec![], evaluation: None, sized: vec![], precision: settings.precision })
@@ -128,8 +132,10 @@ impl LoadedModel {
         [train, val]: [usize; 2],
     ) -> Result<bool, TrainError> {
         let (options, batch_size) = (PlanOptions::default(), settings.batch_size.min(train));
-        for phase in [Phase::Update, Phase::Accumulate].into_iter().take(settings.accumulate.min(2)) {
-            self.training_plan(objective, (batch_size, phase), options)?;
+        for head_alone in [false, true].into_iter().take(if settings.head_epochs > 0.0 { 2 } else { 1 }) {
+            for last in [true, false].into_iter().take(settings.accumulate.min(2)) {
+                self.training_plan(objective, (batch_size, Phase::new(last, head_alone)), options)?;
+            }
         }
         if !objective.card().sees_own_pixels() {
             self.evaluation_plan(objective, settings.batch_size.min(val), options)?;
@@ -188,15 +194,15 @@ impl LoadedModel {
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn feed(
+    pub(super) fn feed(
         &mut self,
         objective: &dyn Objective,
         plan: PlanId,
         batch: &Batch,
-        hyper: Hyper,
+        inputs: &StepInputs,
     ) -> Result<(), TrainError> {
         objective.feed(&mut self.session, plan, batch, batch.len())?;
-        Ok(self.session.write(plan, port::HYPER, &hyper.values())?)
+        Ok(inputs.write(&mut self.session, plan)?)
     }
 
     /// Outputs of the evaluation graph for up to `batch_size` samples; the size of the first call is kept.

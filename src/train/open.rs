@@ -83,6 +83,8 @@ pub fn open(
     lines.extend(decision_lines);
     lines.push(format!("run:     {}", trainer.run().path().display()));
     lines.extend(started);
+    lines.extend(trainer.rates());
+    lines.extend(trainer.shares());
     lines.extend(skipped.iter().map(|image| format!("skipped {image}")));
     lines.extend(trainer.left_out());
     lines.extend(precision_line);

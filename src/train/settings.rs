@@ -16,8 +16,9 @@ pub use read::{Given, Rule, TaskSettings};
 use super::schedule::{Schedule, ScheduleOptions};
 use super::step::{self, Update};
 use crate::choices;
-use crate::data::Augment;
+use crate::data::{Augment, Sampler};
 use crate::interop::pretrained::table;
+use crate::nn::Network;
 use crate::ops::{AdamOptions, SgdOptions};
 use crate::precision::Precision;
 use crate::run::ImageSize;
@@ -28,6 +29,16 @@ const PRETRAINED: &str = "imagenet";
 
 /// Most images in a batch; no device holds more, and products of sizes stay far from overflowing.
 pub const MAX_BATCH_SIZE: usize = 1_000_000;
+
+/// γ of focal loss unless a setting gives it: that of Lin et al. 2017.
+pub(crate) const FOCAL_GAMMA: f64 = 2.0;
+
+/// Checks γ of focal loss, and refuses it beside another loss.
+pub(crate) fn check_focal(rule: Rule<'_>, gamma: Option<f64>, focal: bool) -> Result<(), ConfigError> {
+    let Some(gamma) = gamma else { return Ok(()) };
+    rule.effect("focal_gamma", &gamma, focal, Needs::OneOf("loss", &["focal"]))?;
+    rule.range("focal_gamma", &gamma, gamma > 0.0 && gamma <= 100.0, "above 0, at most 100, such as 2")
+}
 
 choices! {
     /// The rule that turns gradients into new weights.
@@ -94,6 +105,10 @@ pub struct TrainSettings {
     pub accumulate: usize,
     pub ema: f64,
     pub early_stop: usize,
+    pub finetune: bool,
+    pub head_epochs: f64,
+    pub lr_decay_layers: f64,
+    pub freeze_statistics: bool,
     pub freeze: Vec<String>,
     pub log_norms: bool,
     pub profile: bool,
@@ -101,6 +116,7 @@ pub struct TrainSettings {
     pub seed: u64,
     pub device: String,
     pub shuffle: bool,
+    pub sampler: Sampler,
     pub skip_bad: bool,
     pub augment: Augment,
     pub tensorboard: bool,
@@ -152,7 +168,25 @@ impl TrainSettings {
             average: self.ema > 0.0,
             norms: self.log_norms,
             precision: self.precision,
+            stages: &[],
         }
+    }
+
+    /// The same for a network, with its stages where they have different learning rates.
+    pub fn update_of(&self, network: &Network) -> Update {
+        let by_stage = self.head_epochs > 0.0 || self.lr_decay_layers < 1.0;
+        Update { stages: if by_stage { network.architecture().stages } else { &[] }, ..self.update() }
+    }
+
+    /// The first setting that needs a network with stages.
+    pub fn of_stages(&self) -> Option<&'static str> {
+        let settings = [
+            ("finetune", self.finetune),
+            ("head_epochs", self.head_epochs > 0.0),
+            ("lr_decay_layers", self.lr_decay_layers < 1.0),
+            ("freeze_statistics", self.freeze_statistics),
+        ];
+        settings.into_iter().find(|(_, set)| *set).map(|(key, _)| key)
     }
 
     /// Refuses settings that change nothing beside the others; see [`Rule::effect`].
@@ -169,6 +203,14 @@ impl TrainSettings {
         rule.effect("patience", &self.schedule.patience, kind == Plateau, Needs::OneOf("schedule", &["plateau"]))?;
         rule.effect("momentum", &self.momentum, sgd, SGD)?;
         rule.effect("nesterov", &self.nesterov, sgd, SGD)?;
+        let free = self.sampler == Sampler::All || self.shuffle;
+        rule.effect("shuffle", &self.shuffle, free, Needs::OneOf("sampler", &["all"]))?;
+        rule.effect(
+            "finetune",
+            &self.finetune,
+            !self.finetune || self.init.is_some() || self.pretrained,
+            Needs::Set("init"),
+        )?;
         rule.effect("scenes", &self.scenes, self.data.is_none(), Needs::Unset("data"))
     }
 
@@ -200,6 +242,9 @@ impl TrainSettings {
         rule.range("lr", &self.lr, lr, "a finite number above 0, such as 0.001")?;
         let schedule = &self.schedule;
         rule.range("warmup", &schedule.warmup, at_least_0(schedule.warmup), "a number of epochs, 0 or more")?;
+        rule.range("head_epochs", &self.head_epochs, at_least_0(self.head_epochs), "a number of epochs, 0 or more")?;
+        let decay = self.lr_decay_layers > 0.0 && self.lr_decay_layers <= 1.0;
+        rule.range("lr_decay_layers", &self.lr_decay_layers, decay, "a factor above 0, at most 1, such as 0.5")?;
         rule.range("step_size", &schedule.step_size, schedule.step_size >= 1, "at least 1 epoch")?;
         let gamma = schedule.gamma > 0.0 && schedule.gamma < 1.0;
         rule.range("gamma", &schedule.gamma, gamma, "a factor above 0 and below 1, for example 0.1")?;

@@ -16,9 +16,10 @@ use super::observer::{Observer, Outcome, StepProgress};
 use super::outputs::{Outputs, StepResults};
 use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
+use super::stages::{StageRates, StepInputs};
 use super::step::Phase;
 use super::trace::{Pending, Tracer};
-use crate::data::{Batch, Decisions, Source};
+use crate::data::{Batch, Decisions, Sampler, Source};
 use crate::exec::PlanId;
 use crate::ops::Hyper;
 use crate::plan::PlanOptions;
@@ -54,6 +55,8 @@ pub struct Trainer {
     /// Entries of the last evaluation for a checkpoint's metadata.
     pub(super) entries: BTreeMap<String, String>,
     pub(super) schedule: LrSchedule,
+    /// Rates of the stages, where they differ.
+    pub(super) stages: Option<StageRates>,
     tracer: Tracer,
     pub(super) start: Instant,
 }
@@ -107,14 +110,18 @@ impl Trainer {
         let parts = sources.each_ref().map(|source| &**source);
         let data = DataPrint::of(&objective.card().classes, parts, settings.data.as_deref());
         let without_last = model.load_plans(&*objective, &settings, lens)?;
-        let loaders = Loaders::new(sources, &settings, without_last)?;
+        let loaders = Loaders::new(sources, &settings, &objective.card().classes, without_last)?;
         let order = ImageOrder {
             batch_size: settings.batch_size,
             images: lens[0],
             seed: settings.seed,
             shuffle: settings.shuffle,
+            balanced: settings.sampler == Sampler::Balanced,
         };
         let steps_per_epoch = loaders.batches().div_ceil(settings.accumulate);
+        let (network, states) = (&objective.card().network, model.session.states());
+        let stages = StageRates::of(&settings, network, states, steps_per_epoch)?;
+        let toml = stages.iter().fold(toml, |toml, stages| stages.noted(toml, settings.lr));
         // Before anything is written: a refused run stays as it is.
         let (mut notes, repairs) = match &resumed {
             Some(kept) => {
@@ -138,6 +145,7 @@ impl Trainer {
             position: Position { epoch: 1, order: Some(order), ..Position::default() },
             entries: BTreeMap::new(),
             schedule: LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs),
+            stages,
             tracer: Tracer::new(settings.profile),
             start: Instant::now(),
             settings,
@@ -167,6 +175,22 @@ impl Trainer {
             "note:    the last batch of an epoch would be a single image, on which BatchNorm cannot be trained: it is left out"
                 .into()
         })
+    }
+
+    /// A line with the learning rates of the stages, where they differ, and whether statistics are fixed.
+    pub fn rates(&self) -> Option<String> {
+        let line = self.stages.as_ref().map(|stages| format!("rates:   {}", stages.line(self.settings.lr)));
+        let fixed = "statistics of the encoder's BatchNorm stay as they are";
+        match (line, self.settings.freeze_statistics) {
+            (line, false) => line,
+            (None, true) => Some(format!("rates:   {fixed}")),
+            (Some(line), true) => Some(format!("{line}; {fixed}")),
+        }
+    }
+
+    /// A line with the shares of the classes, where draws are balanced over them.
+    pub fn shares(&self) -> Option<String> {
+        self.loaders.line().map(str::to_owned)
     }
 
     /// Lines on differences from the resumed run, and on damaged files that are restored.
@@ -322,11 +346,11 @@ impl Trainer {
         let last = (index + 1).is_multiple_of(each) || index + 1 == self.loaders.batches();
         self.log.lr = self.settings.lr * self.schedule.factor(self.position.steps);
         let step = self.position.steps + 1;
-        let hyper = self.hyper(self.log.lr, step, !index.is_multiple_of(each));
-        let phase = if last { Phase::Update } else { Phase::Accumulate };
+        let inputs = self.inputs(self.log.lr, step, !index.is_multiple_of(each));
+        let phase = Phase::new(last, self.stages.as_ref().is_some_and(|stages| stages.head_alone(step)));
         let plan = self.model.training_plan(&*self.objective, (batch.len(), phase), PlanOptions::default())?;
         let started = Instant::now();
-        self.model.feed(&*self.objective, plan, &batch, hyper)?;
+        self.model.feed(&*self.objective, plan, &batch, &inputs)?;
         self.tracer.span("hand over data", started);
         let pending = self.tracer.run_step(&mut self.model.session, plan)?;
         let update = last.then_some((step, self.log.lr));
@@ -338,13 +362,14 @@ impl Trainer {
 
     /// The values that change from step to step. The average follows the weights closely at first, with a decay of
     /// (1 + t) / (10 + t) as in TensorFlow, so that a short run is not held back by its random start.
-    pub(super) fn hyper(&self, lr: f64, step: u64, more: bool) -> Hyper {
+    pub(super) fn inputs(&self, lr: f64, step: u64, more: bool) -> StepInputs {
         let t = step as f64;
-        Hyper {
+        let hyper = Hyper {
             average_decay: self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32,
             keep: f32::from(u8::from(more)),
             ..Hyper::new(lr, self.settings.update().optimizer.betas(), step)
-        }
+        };
+        StepInputs::new(hyper, self.stages.as_ref(), lr, step)
     }
 
     /// Takes a step's results and adds them to the epoch's sums.

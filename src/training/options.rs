@@ -72,6 +72,7 @@ impl TrainingOptions {
             average: self.average.is_some(),
             norms: self.gradient_norm,
             precision: self.precision,
+            stages: &[],
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What a training step does after the loss: gradients, clipping, the optimizer, the moving average.
 
 use super::port;
+use super::spans::{spans, stage_of};
 use crate::autodiff;
-use crate::graph::{Graph, GraphError, Group, Value};
-use crate::ops::{self, AdamOptions, Hyper, SgdOptions};
+use crate::graph::{Graph, GraphError, Group, Source, Value};
+use crate::nn::Stages;
+use crate::ops::{self, AdamOptions, Hyper, SgdOptions, SpanRate};
 use crate::precision::Precision;
 
 /// Rule by which gradients change parameters.
@@ -40,12 +42,15 @@ pub struct Update {
     pub norms: bool,
     /// Width of activations and their gradients; with 16 bits the loss is scaled.
     pub precision: Precision,
+    /// Stages with learning rates of their own, which the input [`port::RATES`] holds; empty for one rate.
+    pub stages: Stages,
 }
 
 impl Update {
     /// The rule and clipping alone, in 32 bits.
     pub fn plain(optimizer: Optimizer, clip: Option<f32>) -> Update {
-        Update { optimizer, clip, accumulate: false, average: false, norms: false, precision: Precision::F32 }
+        let (accumulate, average, norms, precision, stages) = (false, false, false, Precision::F32, &[]);
+        Update { optimizer, clip, accumulate, average, norms, precision, stages }
     }
 }
 
@@ -56,6 +61,32 @@ pub enum Phase {
     Accumulate,
     /// With those of the batches before, it changes the parameters.
     Update,
+    /// As [`Phase::Accumulate`], with gradients of the head alone; those of the stages are 0.
+    HeadAccumulate,
+    /// As [`Phase::Update`], with gradients of the head alone; those of the stages are 0.
+    HeadUpdate,
+}
+
+impl Phase {
+    /// The phase of a batch: the last of a step or not, with the head alone or all layers.
+    pub fn new(last: bool, head_alone: bool) -> Phase {
+        match (last, head_alone) {
+            (false, false) => Phase::Accumulate,
+            (true, false) => Phase::Update,
+            (false, true) => Phase::HeadAccumulate,
+            (true, true) => Phase::HeadUpdate,
+        }
+    }
+
+    /// Whether the parameters change.
+    pub fn updates(self) -> bool {
+        matches!(self, Phase::Update | Phase::HeadUpdate)
+    }
+
+    /// Whether the head alone has gradients.
+    pub fn is_of_head(self) -> bool {
+        matches!(self, Phase::HeadAccumulate | Phase::HeadUpdate)
+    }
 }
 
 /// Appends the gradients of all parameters, clipping and the update.
@@ -78,19 +109,45 @@ pub fn append_training(
 ) -> Result<(), GraphError> {
     let parameters = g.parameters();
     let scale = (update.precision == Precision::F16).then(|| ops::loss_scale(g)).transpose()?;
+    let is_trained = |g: &Graph, v: Value| !phase.is_of_head() || is_of_head(g, v, update.stages);
+    let trained: Vec<Value> = parameters.iter().copied().filter(|&v| is_trained(g, v)).collect();
     let grads = match scale {
-        Some(scale) => autodiff::gradients_from(g, &[(loss, scale)], &parameters)?,
-        None => autodiff::gradients(g, loss, &parameters)?,
+        Some(scale) => autodiff::gradients_from(g, &[(loss, scale)], &trained)?,
+        None => autodiff::gradients(g, loss, &trained)?,
     };
+    let grads = with_zeros(g, &parameters, &trained, grads)?;
     let mut packed = ops::pack_parameters(g, &grads)?;
     if update.accumulate {
         let hyper = hyper(g);
-        match ops::accumulate(g, packed, totals, hyper, phase == Phase::Update)? {
+        match ops::accumulate(g, packed, totals, hyper, phase.updates())? {
             Some(mean) => packed = mean,
             None => return Ok(()),
         }
     }
     append_update_of(g, Gradients { packed, scale, guard: Some(loss) }, update)
+}
+
+/// Whether a parameter belongs to no stage.
+fn is_of_head(g: &Graph, v: Value, stages: Stages) -> bool {
+    match g.source(v) {
+        Source::State(id) => stage_of(stages, &g.states().spec(*id).name) == stages.len(),
+        _ => true,
+    }
+}
+
+/// A gradient for each parameter: 0 for those that are not trained.
+fn with_zeros(
+    g: &mut Graph,
+    parameters: &[Value],
+    trained: &[Value],
+    grads: Vec<Value>,
+) -> Result<Vec<Value>, GraphError> {
+    let mut grads = grads.into_iter();
+    let mut of = |v: &Value| match trained.contains(v).then(|| grads.next()).flatten() {
+        Some(grad) => Ok(grad),
+        None => ops::fill(g, g.ty(*v).clone(), 0.0),
+    };
+    parameters.iter().map(&mut of).collect()
 }
 
 /// Gradients that an update takes.
@@ -119,9 +176,11 @@ pub(super) fn append_update_of(g: &mut Graph, gradients: Gradients, update: &Upd
     let max_norm = update.clip.or(guard.is_none().then_some(f32::MAX));
     let factor = max_norm.map(|max_norm| ops::clip_scale(g, packed, scale, max_norm)).transpose()?;
     let guard = guard.or(factor).unwrap_or(packed);
+    let spans = if update.stages.is_empty() { 0 } else { spans(g.states(), update.stages).len() };
+    let rates = (spans > 0).then(|| port::input(g, port::RATES, SpanRate::ty(spans)));
     match update.optimizer {
-        Optimizer::Sgd(options) => ops::sgd_step(g, packed, hyper, factor, guard, options)?,
-        Optimizer::Adam(options) => ops::adam_step(g, packed, hyper, factor, guard, options)?,
+        Optimizer::Sgd(options) => ops::sgd_step(g, packed, hyper, factor, guard, rates, options)?,
+        Optimizer::Adam(options) => ops::adam_step(g, packed, hyper, factor, guard, rates, options)?,
     }
     if let (Some(_), Some(norm)) = (scale, factor) {
         ops::update_loss_scale(g, norm)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::WorkflowError;
 use super::error::Incomparable;
-use super::evaluation::{EvalOptions, data_source, measure, task_of};
+use super::evaluation::{EvalOptions, MIRRORED, data_source, measure, task_of};
 use crate::interop::files::write_atomic;
 use crate::run::card::ModelCard;
 use crate::run::pictures;
@@ -99,6 +99,9 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     }
     let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();
     let mut on = format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name());
+    if models.iter().all(|(_, model)| model.card.network.is_mirrored()) {
+        on += &format!("; {MIRRORED}");
+    }
     if models.iter().any(|(_, model)| model.card.image_size != common.image_size) {
         let text = |card: &ModelCard| match card.sees_own_pixels() {
             true => "the pictures' own size".into(),

@@ -15,7 +15,7 @@ use crate::random;
 use crate::run::{Checkpoint, RunError};
 use crate::train::first_step::FirstStep;
 use crate::train::settings::Given;
-use crate::train::step::{Phase, port};
+use crate::train::step::Phase;
 use crate::train::step_spec::{MadeUp, StepSpec, adam};
 use crate::train::{TrainError, half};
 
@@ -161,7 +161,7 @@ pub fn run(path: &Path, device: &str, options: &RunOptions) -> Result<Examined, 
 }
 
 fn examine_first_step(step: FirstStep) -> Result<Examined, TrainError> {
-    let FirstStep { objective, mut model, batch, hyper, precision } = step;
+    let FirstStep { objective, mut model, batch, inputs, precision } = step;
     // With gradient accumulation this is the last batch of a step. The sum before it is part of the moments.
     stir(&mut model.session, &[Group::Moments])?;
     let mut graph = objective.training_graph(model.session.states().clone(), batch.len(), Phase::Update)?;
@@ -170,7 +170,7 @@ fn examine_first_step(step: FirstStep) -> Result<Examined, TrainError> {
     }
     let feed = |session: &mut Session<AnyEngine>, plan| {
         objective.feed(session, plan, &batch, batch.len())?;
-        Ok(session.write(plan, port::HYPER, &hyper.values())?)
+        Ok(inputs.write(session, plan)?)
     };
     examine(&mut model.session, &graph, precision, feed)
 }

@@ -72,6 +72,21 @@ pub(super) fn task_of(checkpoint: &Checkpoint) -> Result<&'static dyn Task, Task
     tasks::task(&checkpoint.card.task)
 }
 
+/// The model with predictions averaged over each image and its mirror image: flips at test time.
+///
+/// # Errors
+/// When the task has no such average.
+pub fn mirrored(mut checkpoint: Checkpoint) -> Result<Checkpoint, WorkflowError> {
+    let task = task_of(&checkpoint)?;
+    let averaged =
+        task.averaged(&checkpoint.card).ok_or_else(|| task.unsupported("average predictions over mirror images"))?;
+    checkpoint.card.network = checkpoint.card.network.mirrored(averaged);
+    Ok(checkpoint)
+}
+
+/// What the scores of such a model are made of, in words.
+pub const MIRRORED: &str = "predictions are averaged over each image and its mirror image";
+
 /// Evaluates a model on a set of images. `own` holds the same images at the model's own image size, where that differs.
 pub(super) fn measure(
     checkpoint: &Checkpoint,

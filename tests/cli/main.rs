@@ -8,6 +8,7 @@ mod dense_tasks;
 mod determinism;
 mod doctor;
 mod faults;
+mod finetune;
 mod kernels;
 mod pretrained;
 mod report;

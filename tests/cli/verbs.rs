@@ -262,6 +262,15 @@ fn bench_times_the_steps_that_are_named() {
 }
 
 #[test]
+fn quiet_prints_the_outcome_alone() {
+    let told = Place::with_photos(4).run(&format!("{TRAIN} -q --out run --epochs 1")).fine();
+    let told = told.printed(&["best validation accuracy", "verdict:", "next:"]);
+    for word in ["device:", "epoch  1/1"] {
+        assert!(!told.stdout.contains(word), "{}", told.stdout);
+    }
+}
+
+#[test]
 fn a_missing_task_is_asked_for_by_name() {
     let told = Place::new().run("train --data photos --epochs 2");
     told.refused(&[

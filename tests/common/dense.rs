@@ -82,6 +82,12 @@ fn regions() -> Vec<OpCase> {
             ops::crop_pad(&mut b.graph, x, ops::Region { start, size })
         })
     };
+    let flip = |name: &str, x: [usize; 4]| {
+        OpCase::new(format!("flip_{name}"), move |b| {
+            let x = b.random("x", x);
+            ops::flip(&mut b.graph, x)
+        })
+    };
     let join = |name: &str, channels: Vec<usize>| {
         OpCase::new(format!("concat_{name}"), move |b| {
             let parts: Vec<_> =
@@ -90,6 +96,9 @@ fn regions() -> Vec<OpCase> {
         })
     };
     vec![
+        flip("odd", [2, 3, 47, 5]),
+        flip("one_column", [2, 3, 1, 4]),
+        flip("even", [1, 5, 6, 9]),
         region("crop", [2, 7, 6, 5], [2, 1, 0], [4, 3, 5]),
         region("pad", [2, 3, 5, 3], [-1, -2, 0], [7, 9, 3]),
         region("crop_and_pad", [1, 5, 4, 8], [2, -1, 0], [6, 4, 8]),

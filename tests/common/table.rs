@@ -1,7 +1,9 @@
 //! Every differentiable op in its difficult cases, and every optimizer update.
 
-use shadegrad::graph::{Graph, GraphError, Group, Init, Value};
-use shadegrad::ops::{self, AdamOptions, BatchNormOptions, CrossEntropyOptions, Reduction, SgdOptions, UnaryOp};
+use shadegrad::graph::{Graph, GraphError, Group, Init, STATE_ALIGN, Value};
+use shadegrad::ops::{
+    self, AdamOptions, BatchNormOptions, CrossEntropyOptions, Reduction, SgdOptions, SpanRate, UnaryOp,
+};
 use shadegrad::shape::{TensorType, Window};
 
 use super::blocks::blocks;
@@ -229,21 +231,29 @@ fn pools() -> Vec<OpCase> {
 
 fn losses() -> Vec<OpCase> {
     let mut cases = vec![];
-    for (logits, label_smoothing, ignore, weighted, reduction, (log_probabilities, soft_labels)) in [
-        (vec![5, 7], 0.0, None, false, Reduction::Mean, (false, false)),
-        (vec![1, 2], 0.0, None, false, Reduction::Mean, (false, false)),
-        (vec![300, 3], 0.0, Some(-100), false, Reduction::Sum, (false, false)),
-        (vec![7, 5], 0.1, Some(2), true, Reduction::Mean, (false, false)),
-        (vec![2, 3, 7, 5], 0.3, Some(255), true, Reduction::Sum, (false, false)),
-        (vec![2, 3, 7, 8], 0.1, None, false, Reduction::Mean, (false, false)),
-        (vec![7, 5], 0.0, Some(2), true, Reduction::Mean, (true, false)),
-        (vec![7, 5], 0.2, None, true, Reduction::Sum, (true, false)),
-        (vec![7, 5], 0.0, None, false, Reduction::Mean, (false, true)),
-        (vec![2, 3, 7, 6], 0.2, None, true, Reduction::Sum, (false, true)),
+    for (logits, label_smoothing, ignore, weighted, reduction, (log_probabilities, soft_labels, focal_gamma)) in [
+        (vec![5, 7], 0.0, None, false, Reduction::Mean, (false, false, 0.0)),
+        (vec![1, 2], 0.0, None, false, Reduction::Mean, (false, false, 0.0)),
+        (vec![300, 3], 0.0, Some(-100), false, Reduction::Sum, (false, false, 0.0)),
+        (vec![7, 5], 0.1, Some(2), true, Reduction::Mean, (false, false, 0.0)),
+        (vec![2, 3, 7, 5], 0.3, Some(255), true, Reduction::Sum, (false, false, 0.0)),
+        (vec![2, 3, 7, 8], 0.1, None, false, Reduction::Mean, (false, false, 0.0)),
+        (vec![7, 5], 0.0, Some(2), true, Reduction::Mean, (true, false, 0.0)),
+        (vec![7, 5], 0.2, None, true, Reduction::Sum, (true, false, 0.0)),
+        (vec![7, 5], 0.0, None, false, Reduction::Mean, (false, true, 0.0)),
+        (vec![2, 3, 7, 6], 0.2, None, true, Reduction::Sum, (false, true, 0.0)),
+        (vec![7, 5], 0.0, None, false, Reduction::Mean, (false, false, 2.0)),
+        (vec![2, 3, 7, 6], 0.0, Some(255), true, Reduction::Sum, (false, false, 0.5)),
     ] {
         let (ignore_index, log) = (ignore, log_probabilities);
-        let options =
-            CrossEntropyOptions { label_smoothing, ignore_index, reduction, log_probabilities: log, soft_labels };
+        let options = CrossEntropyOptions {
+            label_smoothing,
+            ignore_index,
+            reduction,
+            log_probabilities: log,
+            soft_labels,
+            focal_gamma,
+        };
         let name = format!("softmax_cross_entropy_{logits:?}_{weighted}_{options:?}");
         cases.push(OpCase::new(name.clone(), move |b| {
             let (rows, classes) = (logits.iter().rev().skip(1).product(), logits[logits.len() - 1]);
@@ -272,15 +282,17 @@ fn losses() -> Vec<OpCase> {
 /// Targets 0, 1 and between. Maps are so large that a part sums several vectors. Channels fill no vector.
 fn binary_cross_entropies() -> Vec<OpCase> {
     let mut cases = vec![];
-    for (shape, label_smoothing, ignore_target, weighted, reduction) in [
-        (vec![5, 7], 0.0, None, false, Reduction::Mean),
-        (vec![1, 1], 0.0, None, false, Reduction::Mean),
-        (vec![7, 6], 0.2, None, true, Reduction::Mean),
-        (vec![300, 3], 0.0, Some(-1), true, Reduction::Sum),
-        (vec![2, 3, 47, 5], 0.1, Some(-1), true, Reduction::Mean),
-        (vec![3, 47, 11, 26], 0.1, Some(-1), true, Reduction::Mean),
+    for (shape, label_smoothing, ignore_target, weighted, reduction, focal_gamma) in [
+        (vec![5, 7], 0.0, None, false, Reduction::Mean, 0.0),
+        (vec![1, 1], 0.0, None, false, Reduction::Mean, 0.0),
+        (vec![7, 6], 0.2, None, true, Reduction::Mean, 0.0),
+        (vec![300, 3], 0.0, Some(-1), true, Reduction::Sum, 0.0),
+        (vec![2, 3, 47, 5], 0.1, Some(-1), true, Reduction::Mean, 0.0),
+        (vec![3, 47, 11, 26], 0.1, Some(-1), true, Reduction::Mean, 0.0),
+        (vec![5, 7], 0.0, None, false, Reduction::Mean, 2.0),
+        (vec![2, 3, 7, 6], 0.1, Some(-1), true, Reduction::Sum, 0.5),
     ] {
-        let options = ops::BinaryCrossEntropyOptions { label_smoothing, ignore_target, reduction };
+        let options = ops::BinaryCrossEntropyOptions { label_smoothing, ignore_target, reduction, focal_gamma };
         let name = format!("binary_cross_entropy_{shape:?}_{weighted}_{options:?}");
         cases.push(OpCase::new(name.clone(), move |b| {
             let ty = TensorType::channels(shadegrad::shape::Shape(shape.clone()));
@@ -332,7 +344,19 @@ pub fn update_case(
     name: &str,
     parameters: &[(&str, TensorType, bool, Vec<f64>)],
     gradients: &[Values],
+    update: (Update, Option<f32>, f64),
+) -> Result<Case, GraphError> {
+    update_case_of_spans(name, parameters, gradients, update, &[])
+}
+
+/// The same, where each parameter has its own factor of the rate; one of 0 is not trained. Without factors there is one rate.
+/// Parameters with decay stand before those without.
+fn update_case_of_spans(
+    name: &str,
+    parameters: &[(&str, TensorType, bool, Vec<f64>)],
+    gradients: &[Values],
     (update, clip, lr): (Update, Option<f32>, f64),
+    factors: &[f64],
 ) -> Result<Case, GraphError> {
     let mut b = Builder::new(name, Context::Alone);
     let mut packed = vec![];
@@ -347,16 +371,24 @@ pub fn update_case(
     let hyper = b.graph.input("hyper", ops::Hyper::ty());
     let guard = b.constant("guard", TensorType::channels([1]), vec![0.5]);
     let factor = clip.map(|max| ops::clip_scale(&mut b.graph, flat, None, max)).transpose()?;
+    let rates = (!factors.is_empty()).then(|| b.graph.input("rates", SpanRate::ty(factors.len())));
     let betas = match update {
-        Update::Sgd(o) => ops::sgd_step(&mut b.graph, flat, hyper, factor, guard, o).map(|()| [0.0; 2])?,
-        Update::Adam(o) => ops::adam_step(&mut b.graph, flat, hyper, factor, guard, o).map(|()| o.betas)?,
+        Update::Sgd(o) => ops::sgd_step(&mut b.graph, flat, hyper, factor, guard, rates, o).map(|()| [0.0; 2])?,
+        Update::Adam(o) => ops::adam_step(&mut b.graph, flat, hyper, factor, guard, rates, o).map(|()| o.betas)?,
     };
     let outputs: Vec<_> = factor.iter().map(|&f| ("clip", f, None)).collect();
     let mut case = b.finish(&outputs)?;
+    let lens = parameters.iter().map(|(_, ty, ..)| ty.len().div_ceil(STATE_ALIGN));
+    let ends: Vec<usize> = lens.scan(0, |end, len| Some((*end += len, *end).1)).collect();
     let step = |(t, grads): (usize, &Values)| {
-        let hyper = ops::Hyper::new(lr, betas, t as u64 + 1).values().map(f64::from).to_vec();
+        let hyper = |factor: f64| ops::Hyper::new(lr * factor, betas, t as u64 + 1);
+        let row = |(&factor, &end): (&f64, &usize)| {
+            SpanRate { end, trained: (factor > 0.0).then(|| hyper(factor)) }.row().map(f64::from)
+        };
+        let rows: Vec<f64> = factors.iter().zip(&ends).flat_map(row).collect();
         let named = grads.iter().map(|(name, v)| (format!("gradient.{name}"), v.clone()));
-        named.chain([("hyper".to_owned(), hyper)]).collect()
+        let rates = rates.map(|_| ("rates".to_owned(), rows));
+        named.chain([("hyper".to_owned(), hyper(1.0).values().map(f64::from).to_vec())]).chain(rates).collect()
     };
     case.steps = gradients.iter().enumerate().map(step).collect();
     Ok(case)
@@ -399,7 +431,7 @@ pub fn loss_scale_case() -> Result<Case, GraphError> {
     let flat = ops::pack_parameters(&mut b.graph, &[grad])?;
     let hyper = b.graph.input("hyper", ops::Hyper::ty());
     let factor = ops::clip_scale(&mut b.graph, flat, Some(scale), f32::MAX)?;
-    ops::sgd_step(&mut b.graph, flat, hyper, Some(factor), factor, SgdOptions::default())?;
+    ops::sgd_step(&mut b.graph, flat, hyper, Some(factor), factor, None, SgdOptions::default())?;
     ops::update_loss_scale(&mut b.graph, factor)?;
     let mut case = b.finish(&[("scale", scale, None)])?;
     let step = |t: usize| {
@@ -419,24 +451,28 @@ pub fn update_cases() -> Vec<Case> {
     let sgd = SgdOptions { momentum: 0.9, nesterov: false, weight_decay: 0.05, decay_all: false };
     let adam = AdamOptions { betas: [0.9, 0.99], eps: 1e-8, weight_decay: 0.1, decoupled: false, decay_all: false };
     let table = [
-        ("sgd_plain", Update::Sgd(SgdOptions { momentum: 0.0, weight_decay: 0.0, ..sgd }), None),
-        ("sgd_momentum_clipped", Update::Sgd(sgd), Some(1.5)),
-        ("sgd_nesterov_decay_all", Update::Sgd(SgdOptions { nesterov: true, decay_all: true, ..sgd }), None),
-        ("adam", Update::Adam(adam), None),
-        ("adam_clipped", Update::Adam(AdamOptions { decay_all: true, ..adam }), Some(0.7)),
-        ("adamw", Update::Adam(AdamOptions { decoupled: true, ..adam }), None),
+        ("sgd_plain", Update::Sgd(SgdOptions { momentum: 0.0, weight_decay: 0.0, ..sgd }), None, vec![]),
+        ("sgd_momentum_clipped", Update::Sgd(sgd), Some(1.5), vec![]),
+        ("sgd_nesterov_decay_all", Update::Sgd(SgdOptions { nesterov: true, decay_all: true, ..sgd }), None, vec![]),
+        ("sgd_spans", Update::Sgd(SgdOptions { nesterov: true, ..sgd }), Some(1.5), vec![0.3, 1.0]),
+        ("adam", Update::Adam(adam), None, vec![]),
+        ("adam_clipped", Update::Adam(AdamOptions { decay_all: true, ..adam }), Some(0.7), vec![]),
+        ("adam_spans", Update::Adam(adam), None, vec![0.0, 0.5]),
+        ("adamw", Update::Adam(AdamOptions { decoupled: true, ..adam }), None, vec![]),
+        ("adamw_spans", Update::Adam(AdamOptions { decoupled: true, ..adam }), Some(0.7), vec![0.25, 0.0]),
     ];
     let shapes = [("w", TensorType::kernel([3, 3, 5, 7]), true), ("b", TensorType::channels([7]), false)];
     let of = |case: &str, t: usize| {
         let values = |name: &str, ty: &TensorType| normal(&format!("{case}/{name}/{t}"), ty.shape.elements());
         shapes.iter().map(|(name, ty, _)| ((*name).to_owned(), values(name, ty))).collect::<Values>()
     };
-    let make = |(name, update, clip): (&str, Update, Option<f32>)| {
+    let make = |(name, update, clip, factors): (&str, Update, Option<f32>, Vec<f64>)| {
         let start = of(name, 99);
         let parameters: Vec<_> =
             shapes.iter().map(|(n, ty, decay)| (*n, ty.clone(), *decay, start[*n].clone())).collect();
         let gradients: Vec<Values> = (0..3).map(|t| of(name, t)).collect();
-        update_case(name, &parameters, &gradients, (update, clip, 0.05)).unwrap_or_else(|e| panic!("{name}: {e}"))
+        let case = update_case_of_spans(name, &parameters, &gradients, (update, clip, 0.05), &factors);
+        case.unwrap_or_else(|e| panic!("{name}: {e}"))
     };
     table.into_iter().map(make).chain([averages_case(), loss_scale_case()].map(|case| case.expect("it fits"))).collect()
 }

@@ -7,5 +7,6 @@ mod examples;
 mod graph_rules;
 mod misuse;
 mod pages;
+mod settings_page;
 mod shaders_translate;
 mod words;

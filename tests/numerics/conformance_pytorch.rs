@@ -71,6 +71,10 @@ impl Golden {
         std::array::from_fn(|i| items[i].as_u64().expect("a size") as usize)
     }
 
+    fn focal_gamma(&self) -> f32 {
+        self.attrs.get("focal_gamma").and_then(Json::as_f64).unwrap_or(0.0) as f32
+    }
+
     fn reduction(&self) -> Reduction {
         match self.attrs["reduction"].as_str() {
             Some("sum") => Reduction::Sum,
@@ -241,6 +245,7 @@ fn apply(
                 label_smoothing: golden.float("label_smoothing") as f32,
                 ignore_target: golden.attrs["ignore_target"].as_i64().map(|i| i as i32),
                 reduction: golden.reduction(),
+                focal_gamma: golden.focal_gamma(),
             };
             let made = ops::binary_cross_entropy(g, get("logits"), get("targets"), find("pos_weight"), options)?;
             Ok(made[0])
@@ -251,6 +256,7 @@ fn apply(
                 ignore_index: golden.attrs["ignore_index"].as_i64().map(|i| i as i32),
                 reduction: golden.reduction(),
                 log_probabilities: false,
+                focal_gamma: golden.focal_gamma(),
                 soft_labels: golden.attrs.get("soft_labels").and_then(serde_json::Value::as_bool) == Some(true),
             };
             let labels = get(if options.soft_labels { "probabilities" } else { "labels" });

@@ -6,6 +6,8 @@ mod common;
 mod conformance_onnx;
 mod conformance_pytorch;
 mod encoders_trace;
+mod finetune_trace;
 mod gradcheck;
+mod mirrored;
 mod models_trace;
 mod resnet18_trace;

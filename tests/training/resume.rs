@@ -45,7 +45,7 @@ fn config(device: &str, out: &Path) -> SegmentConfig {
         augment: Augment::STRONG,
         schedule: Some(Schedule::Plateau),
         patience: 0,
-        warmup: 0.5,
+        warmup: Some(0.5),
         ema: 0.9,
         log_norms: true,
         seed: 3,
@@ -227,7 +227,7 @@ fn a_finished_run_goes_on_to_the_bits_of_a_longer_one() {
 fn a_schedule_over_the_length_of_the_run_says_what_changes() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let run = place.path().join("run");
-    let cosine = SegmentConfig { epochs: 1, warmup: 0.0, schedule: Some(Schedule::Cosine), ..light(&run) };
+    let cosine = SegmentConfig { epochs: 1, warmup: Some(0.0), schedule: Some(Schedule::Cosine), ..light(&run) };
     train_whole(&cosine).unwrap_or_else(|e| panic!("{e}"));
     let more = SegmentConfig { resume: Some(run.clone()), epochs: 3, ..cosine };
     let (_, lines) = train_whole(&more).unwrap_or_else(|e| panic!("{e}"));

@@ -285,6 +285,12 @@ impl<S: Labeled> Source for LabeledSource<S> {
         Some(Identity { name, label, image_digest, ..Identity::default() })
     }
 
+    fn classes_of(&self, index: usize) -> Option<Vec<u32>> {
+        let mut classes = vec![];
+        self.each_class(index, |class| classes.push(class));
+        Some(classes)
+    }
+
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {
         let SampleMut { image, labels, targets } = sample;
         self.image(epoch, index, image)?;

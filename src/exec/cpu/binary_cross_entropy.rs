@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::focal::Focal;
 use crate::exec::twin::{Args, Real};
 
 /// Sizes, options and operands of both kernels.
@@ -12,6 +13,7 @@ struct Loss<'a, T> {
     ignore: Option<T>,
     targets: &'a [T],
     weights: Option<&'a [T]>,
+    focal: Option<Focal<T>>,
 }
 
 impl<'a, T: Real> Loss<'a, T> {
@@ -23,6 +25,7 @@ impl<'a, T: Real> Loss<'a, T> {
             ignore: a.flag("HAS_IGNORE").then(|| T::of(a.consts.float("IGNORE"))),
             targets: a.input(targets),
             weights: a.flag("WEIGHTED").then(|| a.input(weights)),
+            focal: Focal::of(a),
         }
     }
 
@@ -37,6 +40,13 @@ impl<'a, T: Real> Loss<'a, T> {
     }
 }
 
+/// −log σ(−x).
+fn softplus<T: Real>(x: T) -> T {
+    let tail = (-x.abs()).exp().ln_1p();
+    // Not `max`, which drops a NaN.
+    if x < T::zero() { tail } else { x + tail }
+}
+
 /// See `shaders/binary_cross_entropy.wgsl`.
 pub fn binary_cross_entropy<T: Real>(mut a: Args<'_, T>) {
     let (loss, logits) = (Loss::new(&a, [1, 2]), a.input(0));
@@ -48,9 +58,8 @@ pub fn binary_cross_entropy<T: Real>(mut a: Args<'_, T>) {
         for i in (part..total).step_by(parts).flat_map(|vector| vector * 4..vector * 4 + 4) {
             let Some((t, weight)) = loss.at(i) else { continue };
             let x = logits[i];
-            let tail = (-x.abs()).exp().ln_1p();
-            // Not `max`, which drops a NaN.
-            let [present, absent] = [-x, x].map(|v| if v < zero { tail } else { v + tail });
+            let focus = |nll: T| loss.focal.map_or(nll, |focal| focal.focus(nll) * nll);
+            let [present, absent] = [-x, x].map(|x| focus(softplus(x)));
             sum += weight * t * present + (one - t) * absent;
             counted += one;
             right += if (x > zero) == (loss.targets[i] > half) { one } else { zero };
@@ -75,6 +84,8 @@ pub fn binary_cross_entropy_grad<T: Real>(mut a: Args<'_, T>) {
                 let e = (-logits[i].abs()).exp();
                 let (near, far) = (T::one() / (T::one() + e), e / (T::one() + e));
                 let [on, off] = if logits[i] < T::zero() { [far, near] } else { [near, far] };
+                let focus = |x: T| loss.focal.map_or(T::one(), |focal| focal.focus_grad(softplus(x)));
+                let [on, off] = [on * focus(logits[i]), off * focus(-logits[i])];
                 u * ((T::one() - t) * on - weight * t * off)
             });
         }

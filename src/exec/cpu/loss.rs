@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::focal::Focal;
 use crate::exec::twin::{Args, Real};
 
 /// Options of the loss, and the softmax of a row.
@@ -13,6 +14,7 @@ struct Loss<'a, T> {
     weights: Option<&'a [T]>,
     log_probabilities: bool,
     soft_labels: bool,
+    focal: Option<Focal<T>>,
 }
 
 impl<'a, T: Real> Loss<'a, T> {
@@ -25,6 +27,7 @@ impl<'a, T: Real> Loss<'a, T> {
             weights: a.flag("WEIGHTED").then(|| a.input(weights)),
             log_probabilities: a.flag("LOG_PROBABILITIES"),
             soft_labels: a.flag("SOFT_LABELS"),
+            focal: Focal::of(a),
         }
     }
 
@@ -102,7 +105,10 @@ pub fn softmax_cross_entropy<T: Real>(mut a: Args<'_, T>) {
                 let sum = (0..loss.c).filter(|&k| q[k] != T::zero()).map(|k| q[k] * loss.weight(k) * nll(k)).sum();
                 (sum, T::one(), Some((0..loss.c).fold(0, |best, k| if q[k] > q[best] { k } else { best })))
             }
-            (None, Some(k)) if loss.weight(k) != T::zero() => (loss.weight(k) * nll(k), loss.weight(k), Some(k)),
+            (None, Some(k)) if loss.weight(k) != T::zero() => {
+                let focus = loss.focal.map_or(T::one(), |focal| focal.focus(nll(k)));
+                (loss.weight(k) * focus * nll(k), loss.weight(k), Some(k))
+            }
             (None, class) => (T::zero(), T::zero(), class),
         };
         out[0] = (T::one() - loss.smoothing) * hit;
@@ -139,6 +145,10 @@ pub fn softmax_cross_entropy_grad<T: Real>(mut a: Args<'_, T>) {
         }
         let (top, total) = loss.softmax(row);
         let (soft, class) = (loss.soft(index), loss.class(index));
+        let u = match (loss.focal, class) {
+            (Some(focal), Some(k)) => u * focal.focus_grad(total.ln() - (row[k] - top)),
+            _ => u,
+        };
         let hit = |k: usize| match soft {
             Some(q) => (T::one() - loss.smoothing) * q[k] * loss.weight(k),
             None if class == Some(k) => (T::one() - loss.smoothing) * loss.weight(k),

@@ -1,4 +1,4 @@
-//! Twins of the kernels that crop, pad and concatenate.
+//! Twins of the kernels that crop, pad, mirror and concatenate.
 
 use rayon::prelude::*;
 
@@ -31,6 +31,16 @@ pub fn crop_pad<T: Real>(mut a: Args<'_, T>) {
 
 fn inside(position: i64, size: usize) -> Option<usize> {
     usize::try_from(position).ok().filter(|&p| p < size)
+}
+
+/// See `shaders/flip.wgsl`.
+pub fn flip<T: Real>(mut a: Args<'_, T>) {
+    let stride = a.u("C4") * 4;
+    let row = a.u("W") * stride;
+    a.output(1).par_chunks_mut(row).zip(a.input(0).par_chunks(row)).for_each(|(to, from)| {
+        let pixels = to.chunks_exact_mut(stride).zip(from.chunks_exact(stride).rev());
+        pixels.for_each(|(to, from)| to.copy_from_slice(from));
+    });
 }
 
 /// See `shaders/concat.wgsl`.

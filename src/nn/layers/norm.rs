@@ -38,7 +38,9 @@ impl BatchNorm2d {
         self
     }
 
-    /// Appends it under `name` (`weight`, `bias`, `running_mean`, `running_var`, each `[C]`): `[N,H,W,C]` to the same.
+    /// Appends it under `name` (`weight`, `bias`, `running_mean`, `running_var`, each `[C]`): `[N,H,W,C]` to the same. With
+    /// statistics that the graph's states fix ([`StateTable::fixing_statistics`](crate::graph::StateTable::fixing_statistics)),
+    /// [`Mode::Train`] normalizes as [`Mode::Eval`].
     ///
     /// # Errors
     /// When a state of that name has another shape, or [`Mode::Train`] sees one value of each channel.
@@ -48,7 +50,8 @@ impl BatchNorm2d {
             let ty = g.ty(gamma).clone();
             let mean = g.state("running_mean", ty.clone(), Group::Statistics, Init::Constant(0.0), false)?;
             let var = g.state("running_var", ty, Group::Statistics, Init::Constant(1.0), false)?;
-            let training = (mode == Mode::Train).then_some(self.options);
+            let fixed = g.states().fixes_statistics(&g.layer());
+            let training = (mode == Mode::Train && !fixed).then_some(self.options);
             ops::batch_norm(g, [x, gamma, beta, mean, var], self.eps, training)
         })
     }

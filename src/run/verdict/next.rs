@@ -47,13 +47,13 @@ fn of(run: &Evidence<'_>, kind: FindingKind) -> Vec<Next> {
         FindingKind::Diverged => vec![slower(run, 10.0), Next::FindRate],
         FindingKind::NoBetterThanBaseline => [Some(Next::FindRate), checked(run)].into_iter().flatten().collect(),
         FindingKind::Overfits | FindingKind::Memorizes => {
-            [augmented(run), Some(early(run))].into_iter().flatten().collect()
+            [augmented(run), pretrained(run), Some(early(run))].into_iter().flatten().collect()
         }
         FindingKind::RateTooHigh => vec![slower(run, 3.0), Next::FindRate],
         FindingKind::LearnsSlowly => vec![Next::FindRate, longer(run)],
         FindingKind::NotConverged => vec![longer(run)],
         FindingKind::PartsDiffer => checked(run).into_iter().collect(),
-        FindingKind::FewImages => augmented(run).into_iter().collect(),
+        FindingKind::FewImages => pretrained(run).or_else(|| augmented(run)).into_iter().collect(),
         FindingKind::UnequalClasses => balanced(run).into_iter().collect(),
         FindingKind::FewValidationImages | FindingKind::Learns => vec![],
     }
@@ -82,6 +82,13 @@ fn augmented(run: &Evidence<'_>) -> Option<Next> {
         _ => return None,
     };
     Some(with(&[("augment", stronger)]))
+}
+
+/// Published weights, for a network with a ResNet that started from random ones.
+fn pretrained(run: &Evidence<'_>) -> Option<Next> {
+    let scratch = run.setting("init").is_empty() && run.setting("pretrained") != "true";
+    let resnet = ["model", "encoder"].iter().any(|key| run.setting(key).starts_with("resnet"));
+    (scratch && resnet).then(|| with(&[("pretrained", "true")]))
 }
 
 /// An end before the network knows its images by heart.

@@ -45,9 +45,11 @@ impl Classification {
         let loss = CrossEntropyOptions {
             label_smoothing: config.label_smoothing as f32,
             soft_labels: config.mix().is_on(),
+            focal_gamma: config.gamma() as f32,
             ..Default::default()
         };
-        Classification { card, task_card: Classify.card(), training: Some((loss, config.settings().update())), shown }
+        let update = config.settings().update_of(&card.network);
+        Classification { card, task_card: Classify.card(), training: Some((loss, update)), shown }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::data::Mix;
 use crate::nn::{Network, ResNet, ResNetDepth, Stem};
 use crate::run::image_size::MAX_IMAGE_SIZE;
-use crate::train::settings::{ConfigError, Needs, Normalize, Rule};
+use crate::train::settings::{ConfigError, FOCAL_GAMMA, Needs, Normalize, Rule, check_focal};
 use crate::{choices, task_settings};
 
 choices! {
@@ -13,6 +13,16 @@ choices! {
         Resized = "resized",
         /// Pictures at their own size, in one resampling
         Original = "original",
+    }
+}
+
+choices! {
+    /// The loss of classification.
+    pub enum ClassifyLoss default CrossEntropy {
+        /// Softmax cross entropy
+        CrossEntropy = "ce",
+        /// Focal loss (Lin et al. 2017): images that are predicted well count less
+        Focal = "focal",
     }
 }
 
@@ -33,6 +43,11 @@ task_settings! {
         /// Pixels that the shorter side of a picture is resized to before the middle of --image-size is cut, in validation, eval,
         /// compare and predict; 256 for 224 as torchvision does [default: the image size]
         eval_resize: usize,
+        /// Loss [default: ce]
+        loss: ClassifyLoss,
+        /// γ of --loss focal: each loss is multiplied by (1 − p)^γ, where p is the probability of the truth [default: 2.0]
+        #[value("GAMMA")]
+        focal_gamma: f64,
     }
     values {
         /// Network to train [default: resnet18]
@@ -72,6 +87,12 @@ task_settings! {
 }
 
 impl ClassifyConfig {
+    /// γ of focal loss; 0 for cross entropy.
+    pub(super) fn gamma(&self) -> f64 {
+        let focal = self.loss.unwrap_or_default() == ClassifyLoss::Focal;
+        if focal { self.focal_gamma.unwrap_or(FOCAL_GAMMA) } else { 0.0 }
+    }
+
     /// How training images are mixed.
     pub fn mix(&self) -> Mix {
         Mix { mixup: self.mixup, cutmix: self.cutmix, seed: self.seed }
@@ -95,6 +116,15 @@ impl ClassifyConfig {
             let fits = (self.image_size..=MAX_IMAGE_SIZE).contains(&side);
             rule.range("eval_resize", &side, fits, "the image size or more, at most 8192 pixels")?;
         }
+        let loss = self.loss.unwrap_or_default();
+        check_focal(rule, self.focal_gamma, loss == ClassifyLoss::Focal)?;
+        let plain = loss != ClassifyLoss::Focal || (self.label_smoothing == 0.0 && !self.mix().is_on());
+        rule.range(
+            "loss",
+            &loss.name(),
+            plain,
+            "ce with label smoothing, mixup or CutMix, which focal loss does not take",
+        )?;
         let smoothing = (0.0..1.0).contains(&self.label_smoothing);
         rule.range("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
         for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {

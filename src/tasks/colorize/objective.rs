@@ -49,6 +49,7 @@ const IGNORING: CrossEntropyOptions = CrossEntropyOptions {
     reduction: ops::Reduction::Mean,
     log_probabilities: false,
     soft_labels: false,
+    focal_gamma: 0.0,
 };
 
 /// Colorization: a regression of the colors of all pixels, or a classification.
@@ -82,7 +83,8 @@ impl Colorization {
         images: Option<Arc<PreparedImages>>,
     ) -> Self {
         let loss = config.loss.regression().map_or(Loss::Classes(weights), Loss::Regression);
-        let training = Some(Training { loss, update: config.settings().update() });
+        let update = config.settings().update_of(&card.network);
+        let training = Some(Training { loss, update });
         Colorization { card, task_card: Colorize.card(), output: config.output(), training, images }
     }
 

@@ -23,6 +23,8 @@ use crate::train::{Evaluation, Objective};
 /// The loss and the update.
 struct Training {
     label_smoothing: f32,
+    /// γ of focal loss; 0 for cross entropy.
+    focal_gamma: f32,
     /// Weight of each class in images that have it; `None` for 1.
     positive_weights: Option<Vec<f32>>,
     update: Update,
@@ -59,8 +61,9 @@ impl MultiLabelClassification {
         positive_weights: Option<Vec<f32>>,
         shown: Arc<PreparedLabels>,
     ) -> Self {
-        let (label_smoothing, update) = (config.label_smoothing as f32, config.settings().update());
-        let training = Some(Training { label_smoothing, positive_weights, update });
+        let (label_smoothing, update) = (config.label_smoothing as f32, config.settings().update_of(&card.network));
+        let focal_gamma = config.gamma() as f32;
+        let training = Some(Training { label_smoothing, focal_gamma, positive_weights, update });
         MultiLabelClassification { card, task_card: MultiLabel.card(), training, thresholds: None, shown: Some(shown) }
     }
 
@@ -103,7 +106,8 @@ impl Objective for MultiLabelClassification {
         let [logits, targets] = self.network(&mut g, n, Mode::Train)?;
         let weights = training.positive_weights.as_ref();
         let weights = weights.map(|w| g.input(port::CLASS_WEIGHTS, TensorType::channels([w.len()])));
-        let options = BinaryCrossEntropyOptions { label_smoothing: training.label_smoothing, ..Default::default() };
+        let (label_smoothing, focal_gamma) = (training.label_smoothing, training.focal_gamma);
+        let options = BinaryCrossEntropyOptions { label_smoothing, focal_gamma, ..Default::default() };
         let [loss, totals] = ops::binary_cross_entropy(&mut g, logits, targets, weights, options)?;
         g.output(port::LOSS, loss);
         g.output(port::TOTALS, totals);

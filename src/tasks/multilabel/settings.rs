@@ -4,7 +4,7 @@ use crate::data::Mix;
 use crate::nn::{Network, ResNet, ResNetDepth, Stem};
 use crate::run::ImageSize;
 use crate::run::image_size::MAX_IMAGE_SIZE;
-use crate::train::settings::{ConfigError, Needs, Normalize, Rule};
+use crate::train::settings::{ConfigError, FOCAL_GAMMA, Needs, Normalize, Rule, check_focal};
 use crate::{choices, task_settings};
 
 choices! {
@@ -29,6 +29,16 @@ impl PositiveWeights {
     }
 }
 
+choices! {
+    /// The loss of multi-label classification.
+    pub enum MultiLabelLoss default BinaryCrossEntropy {
+        /// Binary cross entropy of each class
+        BinaryCrossEntropy = "bce",
+        /// Focal loss (Lin et al. 2017): labels that are predicted well count less
+        Focal = "focal",
+    }
+}
+
 task_settings! {
     task "multi-label";
     /// Settings of multi-label classification.
@@ -43,6 +53,11 @@ task_settings! {
         /// Folder that the paths of a table are relative to [default: the table's own]
         #[value("DIR")]
         image_root: std::path::PathBuf,
+        /// Loss [default: bce]
+        loss: MultiLabelLoss,
+        /// γ of --loss focal: each loss is multiplied by (1 − p)^γ, where p is the probability of the truth [default: 2.0]
+        #[value("GAMMA")]
+        focal_gamma: f64,
     }
     values {
         /// Network to train [default: resnet18]
@@ -79,6 +94,12 @@ task_settings! {
 }
 
 impl MultiLabelConfig {
+    /// γ of focal loss; 0 for cross entropy.
+    pub(super) fn gamma(&self) -> f64 {
+        let focal = self.loss.unwrap_or_default() == MultiLabelLoss::Focal;
+        if focal { self.focal_gamma.unwrap_or(FOCAL_GAMMA) } else { 0.0 }
+    }
+
     /// How training images are mixed.
     pub fn mix(&self) -> Mix {
         Mix { mixup: self.mixup, cutmix: self.cutmix, seed: self.seed }
@@ -102,6 +123,7 @@ impl MultiLabelConfig {
                 rule.effect(key, value, self.data.is_some(), Needs::Set("data"))?;
             }
         }
+        check_focal(rule, self.focal_gamma, self.loss == Some(MultiLabelLoss::Focal))?;
         let smoothing = (0.0..1.0).contains(&self.label_smoothing);
         rule.range("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
         for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {

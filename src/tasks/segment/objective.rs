@@ -31,6 +31,8 @@ const DECODED: usize = 64 << 20;
 #[derive(Clone, Debug)]
 struct Training {
     loss: SegmentLoss,
+    /// γ of focal loss; 0 for the other losses.
+    focal_gamma: f32,
     /// One weight per class; `None` for 1.
     class_weights: Option<Vec<f32>>,
     update: Update,
@@ -69,7 +71,9 @@ impl Segmentation {
         class_weights: Option<Vec<f32>>,
         shown: Option<Arc<PreparedPairs>>,
     ) -> Self {
-        let training = Training { loss: config.loss, class_weights, update: config.settings().update() };
+        let update = config.settings().update_of(&card.network);
+        let (loss, focal_gamma) = (config.loss, config.gamma() as f32);
+        let training = Training { loss, focal_gamma, class_weights, update };
         Segmentation::of(card, Some(training), shown)
     }
 
@@ -147,14 +151,15 @@ impl Objective for Segmentation {
         let [logits, labels] = self.network(&mut g, n, Mode::Train)?;
         let weights = training.class_weights.as_ref();
         let weights = weights.map(|w| g.input(port::CLASS_WEIGHTS, TensorType::channels([w.len()])));
-        let options = CrossEntropyOptions { ignore_index: Some(IGNORED), ..Default::default() };
+        let focal_gamma = training.focal_gamma;
+        let options = CrossEntropyOptions { ignore_index: Some(IGNORED), focal_gamma, ..Default::default() };
         let [cross_entropy, totals] = ops::softmax_cross_entropy(&mut g, logits, labels, weights, options)?;
         let mut dice = || {
             let options = DiceOptions { ignore_index: Some(IGNORED), ..Default::default() };
             ops::dice_loss(&mut g, logits, labels, options)
         };
         let loss = match training.loss {
-            SegmentLoss::CrossEntropy => cross_entropy,
+            SegmentLoss::CrossEntropy | SegmentLoss::Focal => cross_entropy,
             SegmentLoss::Dice => dice()?,
             SegmentLoss::Both => {
                 let dice = dice()?;

@@ -7,7 +7,7 @@ use crate::nn::{Decoder, Encoder, Network, ResNetDepth, ResNetSeg, ResNetUNet, U
 use crate::run::ImageSize;
 use crate::run::image_size::{MAX_IMAGE_SIZE, MIN_IMAGE_SIZE};
 use crate::setting::Choice;
-use crate::train::settings::{ConfigError, Needs, Normalize, Rule};
+use crate::train::settings::{ConfigError, FOCAL_GAMMA, Needs, Normalize, Rule, check_focal};
 use crate::{choices, task_settings};
 
 choices! {
@@ -47,6 +47,8 @@ choices! {
         Dice = "dice",
         /// Sum of both.
         Both = "ce+dice",
+        /// Focal loss (Lin et al. 2017): cross entropy in which pixels that are predicted well count less.
+        Focal = "focal",
     }
 }
 
@@ -65,6 +67,9 @@ task_settings! {
         /// Tiles of pictures that are too large for memory, beside --crop [default: the largest within 512 MiB]
         #[value("HxW")]
         tile: ImageSize,
+        /// γ of --loss focal: each loss is multiplied by (1 − p)^γ, where p is the probability of the truth [default: 2.0]
+        #[value("GAMMA")]
+        focal_gamma: f64,
     }
     values {
         /// Network to train [default: unet]
@@ -109,11 +114,17 @@ task_settings! {
 }
 
 impl SegmentConfig {
+    /// γ of focal loss; 0 for the other losses.
+    pub(super) fn gamma(&self) -> f64 {
+        if self.loss == SegmentLoss::Focal { self.focal_gamma.unwrap_or(FOCAL_GAMMA) } else { 0.0 }
+    }
+
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         if let Some(threshold) = self.mask_threshold {
             rule.range("mask_threshold", &threshold, (1..=255).contains(&threshold), "1 to 255")?;
             rule.effect("mask_threshold", &threshold, self.data.is_some(), Needs::Set("data"))?;
         }
+        check_focal(rule, self.focal_gamma, self.loss == SegmentLoss::Focal)?;
         rule.range("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
         rule.range("base", &self.base, (1..=1024).contains(&self.base), "1 to 1024")?;
         let (unet, dice) = (self.model == SegmentModel::UNet, self.loss == SegmentLoss::Dice);
@@ -127,7 +138,12 @@ impl SegmentConfig {
         rule.effect("up", &self.up.name(), unet, of_unet)?;
         rule.effect("skips", &self.skips, unet, of_unet)?;
         rule.effect("decoder", &self.decoder.name(), !unet, Needs::OneOf("model", WITH_DECODER))?;
-        rule.effect("class_weights", &self.class_weights.name(), !dice, Needs::OneOf("loss", &["ce", "ce+dice"]))?;
+        rule.effect(
+            "class_weights",
+            &self.class_weights.name(),
+            !dice,
+            Needs::OneOf("loss", &["ce", "ce+dice", "focal"]),
+        )?;
         rule.range("channels", &self.channels, [1, 3, 4].contains(&self.channels), "1, 3 or 4")?;
         if let Some(crop) = self.crop {
             let fits = !crop.is_auto() && crop.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);

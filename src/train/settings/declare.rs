@@ -77,6 +77,24 @@ macro_rules! task_settings {
                 offline: bool,
                 /// Learning rate over the run; with --data, constant unless given [default: cosine]
                 schedule: $crate::train::Schedule,
+                /// Epochs at the start over which the learning rate rises linearly; after --head-epochs the rates of the encoder
+                /// rise the same way; with --finetune 0.5 unless given [default: 0.0]
+                warmup: f64,
+                /// Fine-tune the weights of --pretrained or --init: the head alone at first, then all layers, with lower learning rates in earlier
+                /// stages. Sets --head-epochs, --lr-decay-layers, --warmup and --schedule cosine, unless given [default: false]
+                finetune: bool,
+                /// Epochs at the start that train the head alone: all layers that do not belong to the encoder; with --finetune 1,
+                /// or 0.3 of a shorter run, unless given [default: 0.0]
+                head_epochs: f64,
+                /// Factor of the learning rate from each stage to the one before it; the head has the full rate; with --finetune
+                /// 0.5 unless given [default: 1.0]
+                lr_decay_layers: f64,
+                /// Training images of an epoch. all: each once. balanced: as many draws as there are images, with equal shares of
+                /// all classes, for sets whose classes have unequal numbers of images [default: all]
+                sampler: $crate::data::Sampler,
+                /// Normalize by the running statistics of the encoder's BatchNorm in training too, and keep them as they are
+                /// [default: false]
+                freeze_statistics: bool,
                 $($($optional)*)?
             }
             values {
@@ -87,8 +105,6 @@ macro_rules! task_settings {
                 augment: $crate::data::Augment = $crate::data::Augment::NONE,
                 /// Rule that turns gradients into new weights [default: adam]
                 optimizer: $crate::train::settings::Optimizer = $crate::train::settings::Optimizer::Adam,
-                /// Epochs at the start over which the learning rate rises linearly [default: 0.0]
-                warmup: f64 = 0.0,
                 /// Epochs between two falls of the learning rate, for --schedule step [default: 10]
                 step_size: usize = 10,
                 /// Epochs after which the learning rate falls, such as 30,60, for --schedule multistep [default: []]
@@ -192,7 +208,9 @@ macro_rules! declare_settings {
 
             fn settings(&self) -> $crate::train::settings::TrainSettings {
                 use $crate::train::{Schedule, ScheduleOptions};
-                let by_data = if self.data.is_none() { Schedule::Cosine } else { Schedule::Constant };
+                let finetune = self.finetune.unwrap_or(false);
+                let by_data = if self.data.is_none() || finetune { Schedule::Cosine } else { Schedule::Constant };
+                let tuned = |value: Option<f64>, tuned: f64, plain: f64| value.unwrap_or(if finetune { tuned } else { plain });
                 $crate::train::settings::TrainSettings {
                     data: self.data.clone(),
                     scenes: self.scenes,
@@ -207,7 +225,7 @@ macro_rules! declare_settings {
                     lr: self.lr,
                     schedule: ScheduleOptions {
                         kind: self.schedule.unwrap_or(by_data),
-                        warmup: self.warmup,
+                        warmup: tuned(self.warmup, 0.5, 0.0),
                         step_size: self.step_size,
                         milestones: self.milestones.clone(),
                         gamma: self.gamma,
@@ -221,6 +239,10 @@ macro_rules! declare_settings {
                     accumulate: self.accumulate,
                     ema: self.ema,
                     early_stop: self.early_stop,
+                    finetune,
+                    head_epochs: tuned(self.head_epochs, f64::min(1.0, 0.3 * self.epochs as f64), 0.0),
+                    lr_decay_layers: tuned(self.lr_decay_layers, 0.5, 1.0),
+                    freeze_statistics: self.freeze_statistics.unwrap_or(false),
                     freeze: self.freeze.clone(),
                     log_norms: self.log_norms,
                     profile: self.profile,
@@ -228,6 +250,7 @@ macro_rules! declare_settings {
                     seed: self.seed,
                     device: self.device.clone(),
                     shuffle: self.shuffle,
+                    sampler: self.sampler.unwrap_or_default(),
                     skip_bad: self.skip_bad,
                     augment: self.augment.clone(),
                     tensorboard: self.tensorboard,
@@ -240,8 +263,16 @@ macro_rules! declare_settings {
                 self.check_own(rule)
             }
 
-            fn with_schedule(self) -> Self {
-                Self { schedule: Some(self.settings().schedule.kind), ..self }
+            fn with_defaults(self) -> Self {
+                let settings = self.settings();
+                let finetune = settings.finetune;
+                Self {
+                    schedule: Some(settings.schedule.kind),
+                    warmup: Some(settings.schedule.warmup),
+                    head_epochs: self.head_epochs.or(finetune.then_some(settings.head_epochs)),
+                    lr_decay_layers: self.lr_decay_layers.or(finetune.then_some(settings.lr_decay_layers)),
+                    ..self
+                }
             }
 
             fn without_resume(self) -> Self {

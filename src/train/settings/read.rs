@@ -58,8 +58,8 @@ pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
     /// The first value that is out of range.
     fn check_values(&self, rule: Rule<'_>) -> Result<(), ConfigError>;
 
-    /// The settings with the default schedule written out.
-    fn with_schedule(self) -> Self;
+    /// The settings with those defaults written out that depend on other settings.
+    fn with_defaults(self) -> Self;
 
     /// The settings without the run to resume, as a run keeps them.
     fn without_resume(self) -> Self;
@@ -126,7 +126,7 @@ pub(super) fn resolve<S: TaskSettings>(given: &Given) -> Result<S, ConfigError> 
         merged.insert("out".into(), text_of(&run));
     }
     let config: S = read_table(&merged, path.as_deref().unwrap_or(Path::new("the settings")))?;
-    let config = config.with_schedule();
+    let config = config.with_defaults();
     check(&config, |key| match &path {
         _ if given.settings.contains_key(key) => Origin::Given,
         Some(path) if file.contains_key(key) => Origin::File(path.clone()),
@@ -138,7 +138,7 @@ pub(super) fn resolve<S: TaskSettings>(given: &Given) -> Result<S, ConfigError> 
 /// The settings in a table over the defaults, validated; `path` is where the table was read, for errors.
 fn from_table<S: TaskSettings>(table: &toml::Table, path: &Path) -> Result<S, ConfigError> {
     check_keys(table, path, S::KEYS)?;
-    let config = read_table::<S>(table, path)?.with_schedule();
+    let config = read_table::<S>(table, path)?.with_defaults();
     check(&config, |key| match table.contains_key(key) {
         true => Origin::File(path.to_owned()),
         false => Origin::Code,
@@ -199,7 +199,7 @@ pub(super) fn check<S: TaskSettings>(config: &S, origin: impl Fn(&str) -> Origin
 pub(super) fn to_toml<S: TaskSettings>(config: &S) -> Result<String, ConfigError> {
     // Strings, numbers and booleans always have a TOML form, except a path that is not Unicode and an integer above
     // i64::MAX, which `check` refuses.
-    let body = toml::to_string(&config.clone().without_resume().with_schedule()).map_err(ConfigError::NoToml)?;
+    let body = toml::to_string(&config.clone().without_resume().with_defaults()).map_err(ConfigError::NoToml)?;
     Ok(format!(
         "# Settings of this run: defaults, then the config file, then flags.\n\
          # To repeat it: shadegrad train {} --config THIS_FILE --out NEW_FOLDER\n\n{body}",

@@ -41,6 +41,7 @@ pub fn build(case: &OnnxCase) -> Built {
         reduction: if node.text("reduction") == Some("sum") { Reduction::Sum } else { Reduction::Mean },
         log_probabilities: node.op == "NegativeLogLikelihoodLoss",
         soft_labels: false,
+        focal_gamma: 0.0,
     };
     let loss = Loss { case, classes, logits, labels: labels.values.clone(), options };
     let weights = given(2).map(|t| t.values.clone());
@@ -89,6 +90,7 @@ pub fn log_softmax(case: &OnnxCase) -> Built {
         reduction: Reduction::Sum,
         log_probabilities: false,
         soft_labels: false,
+        focal_gamma: 0.0,
     };
     let labels = vec![0.0; logits.len() / classes];
     let loss = Loss { case, classes, logits, labels, options };
