@@ -138,7 +138,7 @@ fn of_train(error: &TrainError) -> Option<String> {
         TrainError::Run(RunError::Taken { .. }) => "--out",
         TrainError::Pretrained(PretrainedError::None { .. }) => "--model or --encoder",
         TrainError::Pretrained(PretrainedError::Offline { .. } | PretrainedError::NotFetched { .. }) => {
-            "--init FILE starts from weights elsewhere on this machine"
+            "--init FILE for a file elsewhere on this machine; of eval, --weights FILE"
         }
         TrainError::Run(RunError::CannotResume { reason, .. }) => return of_resume(reason),
         _ => return None,

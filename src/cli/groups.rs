@@ -11,6 +11,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
             "scale",
             "tile",
             "eval_resize",
+            "channels",
             "mask_threshold",
             "path_column",
             "label_column",

@@ -59,7 +59,9 @@ fn classifiers_take_one_and_four_channels() {
 fn segmentation_takes_one_and_four_channels() {
     let place = Place::new();
     for part in ["train", "val"] {
-        ["images", "masks"].map(|folder| place.folder(&format!("set/{part}/{folder}")));
+        for folder in ["images", "masks"] {
+            place.folder(&format!("set/{part}/{folder}"));
+        }
         for index in 0..3u32 {
             let inside = |x: u32, y: u32| (4..12).contains(&x) && (5 * index..5 * index + 5).contains(&y);
             let image = RgbaImage::from_fn(20, 16, |x, y| {

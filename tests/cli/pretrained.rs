@@ -81,6 +81,8 @@ fn names_that_can_be_read_in_two_ways_are_refused() {
     run(&place, &format!("{TRAIN} --init imagenet --offline"), &[]).refused(&["--init imagenet", "./imagenet"]);
     run(&place, &format!("{TRAIN} --init ./imagenet --offline"), &[]).refused(&["imagenet"]);
     run(&place, &format!("{TRAIN} --pretrained --offline"), &[]).refused(&FILE);
+    // A resumed run has its weights.
+    run(&place, "train classify --resume run --pretrained", &[]).refused(&["--pretrained true", "--resume"]);
 }
 
 #[test]
@@ -110,6 +112,6 @@ fn weights_are_evaluated_without_a_run() {
     }
     place.write("broken.pth", "hello");
     let broken = "eval --weights broken.pth --model resnet18 --data photos";
-    run(&place, &format!("{broken} --crop 300"), &[]).refused(&["resize = 256", "at least the side of the crop"]);
+    run(&place, &format!("{broken} --crop 300"), &[]).refused(&["--resize 256", "at least the side of the crop"]);
     run(&place, broken, &[]).refused(&["broken.pth"]);
 }

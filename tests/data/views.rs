@@ -183,7 +183,7 @@ fn resized_crops_are_cut_from_the_whole_picture() {
     for epoch in 0..20 {
         for sample in pixels(&batches(source([0.2, 0.4], [1.0; 2]), 1, epoch).remove(0)).chunks(300) {
             // Red is 4 a column, green 6 a row: their change over nine pixels gives the sides.
-            let (width, height) = ((sample[27] - sample[0]) as f64 / 3.6, (sample[271] - sample[1]) as f64 / 5.4);
+            let (width, height) = (f64::from(sample[27] - sample[0]) / 3.6, f64::from(sample[271] - sample[1]) / 5.4);
             assert!((width - height).abs() < 0.8, "a square of the picture's pixels: {width} {height}");
             areas.push(width * height / 2400.0);
             lefts.push(sample[0]);

@@ -36,13 +36,13 @@ pub enum PretrainedError {
     )]
     NoFolder,
     /// No folder has the file, and nothing is fetched.
-    #[error("{needed}; nothing is fetched offline")]
+    #[error("the published weights are not on this machine, and nothing is fetched offline: {needed}")]
     Offline {
         /// The file.
         needed: Needed,
     },
     /// No folder has the file, and no address gave it.
-    #[error("{}; {needed}", list(failures))]
+    #[error("the published weights cannot be fetched: {}; {needed}", list(failures))]
     NotFetched {
         /// The file.
         needed: Needed,
@@ -90,7 +90,7 @@ impl fmt::Display for Needed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Needed { address, path, bytes, sha256 } = self;
         let digits = if sha256.len() < 64 { "SHA-256 from" } else { "SHA-256" };
-        write!(f, "put {address} ({bytes} bytes, {digits} {sha256}) at {}", path.display())
+        write!(f, "put the file of {address} ({bytes} bytes, {digits} {sha256}) at {}", path.display())
     }
 }
 
