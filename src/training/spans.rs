@@ -16,7 +16,7 @@ pub struct Span {
 /// The stage of a layer or state. The head is `stages.len()`.
 pub fn stage_of(stages: Stages, name: &str) -> usize {
     let matches = |patterns: &&[&str]| patterns.iter().any(|pattern| graph::names(pattern, name));
-    stages.iter().position(|patterns| matches(&patterns)).unwrap_or(stages.len())
+    stages.iter().position(matches).unwrap_or(stages.len())
 }
 
 /// All parameters as spans, in the order of the flat buffer.

@@ -121,7 +121,7 @@ fn a_small_set_learned_by_heart_is_named_with_its_numbers() {
     assert!(texts[2].contains("61 per class"), "{texts:?}");
     assert!(texts[3].contains("11 points"), "{texts:?}");
     assert_eq!(verdict.next[0], train(&[("augment", "light")]));
-    assert_eq!(verdict.next[1], train(&[("pretrained", "true")]));
+    assert_eq!(verdict.next[1], train(&[("pretrained", "true"), ("finetune", "true")]));
     assert_eq!(verdict.next[2], train(&[("weight_decay", "1e-4"), ("early_stop", "3")]));
 }
 
@@ -187,8 +187,8 @@ fn a_run_that_still_improves_goes_on_where_its_schedule_allows() {
 #[test]
 fn steps_change_settings_that_exist() {
     let of = |task: &dyn Task| task.settings().iter().map(|setting: &Setting| setting.key).collect::<Vec<_>>();
-    for key in ["augment", "pretrained", "weight_decay", "early_stop", "epochs", "lr"] {
+    for key in ["augment", "pretrained", "finetune", "weight_decay", "early_stop", "epochs", "lr"] {
         assert!(of(&Classify).contains(&key) && of(&Segment).contains(&key), "{key}");
     }
-    assert!(of(&Segment).contains(&"class_weights"));
+    assert!(of(&Segment).contains(&"class_weights") && of(&Classify).contains(&"sampler"));
 }

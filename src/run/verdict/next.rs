@@ -88,7 +88,7 @@ fn augmented(run: &Evidence<'_>) -> Option<Next> {
 fn pretrained(run: &Evidence<'_>) -> Option<Next> {
     let scratch = run.setting("init").is_empty() && run.setting("pretrained") != "true";
     let resnet = ["model", "encoder"].iter().any(|key| run.setting(key).starts_with("resnet"));
-    (scratch && resnet).then(|| with(&[("pretrained", "true")]))
+    (scratch && resnet).then(|| with(&[("pretrained", "true"), ("finetune", "true")]))
 }
 
 /// An end before the network knows its images by heart.
@@ -110,6 +110,10 @@ fn longer(run: &Evidence<'_>) -> Next {
 
 /// More weight for rare classes.
 fn balanced(run: &Evidence<'_>) -> Option<Next> {
-    let unweighted = matches!(run.setting("class_weights").as_str(), "" | "none");
-    (run.task.task == "segment" && unweighted).then(|| with(&[("class_weights", "median")]))
+    let (key, value) = match &*run.task.task {
+        "segment" => ("class_weights", "median"),
+        "classify" => ("sampler", "balanced"),
+        _ => return None,
+    };
+    (run.setting(key) != value).then(|| with(&[(key, value)]))
 }
