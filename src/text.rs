@@ -1,5 +1,7 @@
 //! Text from outside, such as file names, for terminals and for tables that spreadsheets open.
 
+use std::borrow::Borrow;
+
 /// Text with control characters escaped, as `\\n` or `\\u{1b}`. A file name then cannot break a line or control a
 /// terminal.
 pub fn escaped(text: &str) -> String {
@@ -34,11 +36,11 @@ pub(crate) fn number(value: f64) -> String {
 }
 
 /// Names as `a, b or c`.
-pub fn one_of(names: &[&str]) -> String {
+pub fn one_of<T: Borrow<str>>(names: &[T]) -> String {
     match names {
         [] => "none".into(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        [one] => one.borrow().to_owned(),
+        [first @ .., last] => format!("{} or {}", first.join(", "), last.borrow()),
     }
 }
 

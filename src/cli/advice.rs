@@ -48,7 +48,10 @@ fn of_config(error: &ConfigError) -> Option<String> {
             let needs = match needs {
                 Needs::OneOf(key, values) => format!("without {} {}", flag(key), one_of(values)),
                 Needs::Unset(key) => format!("beside {}", flag(key)),
-                Needs::Set(key) => format!("without {}", flag(key)),
+                Needs::Set(keys) => {
+                    let flags: Vec<String> = keys.iter().map(|key| flag(key)).collect();
+                    format!("without {}", one_of(&flags))
+                }
             };
             Some(format!("{} {value}: no effect {needs}", flag(key)))
         }

@@ -209,7 +209,7 @@ impl TrainSettings {
             "finetune",
             &self.finetune,
             !self.finetune || self.init.is_some() || self.pretrained,
-            Needs::Set("init"),
+            Needs::Set(&["pretrained", "init"]),
         )?;
         rule.effect("scenes", &self.scenes, self.data.is_none(), Needs::Unset("data"))
     }

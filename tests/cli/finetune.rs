@@ -38,7 +38,7 @@ fn the_head_trains_alone_at_first_and_resume_keeps_the_rates() {
 }
 
 fn refusals(place: &Place) {
-    place.run(&format!("{TRAIN} --finetune")).refused(&["--finetune true: no effect without --init"]);
+    place.run(&format!("{TRAIN} --finetune")).refused(&["--finetune true: no effect without --pretrained or --init"]);
     place.run(&format!("{TRAIN} --lr-decay-layers 1.5")).refused(&["above 0, at most 1"]);
     let unet = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --device cpu";
     place.run(&format!("{unet} --head-epochs 1")).refused(&[

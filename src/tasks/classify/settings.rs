@@ -108,7 +108,7 @@ impl ClassifyConfig {
         let root = self.image_root.as_ref().map(|root| root.display().to_string());
         for (key, value) in columns.into_iter().chain([("image_root", &root)]) {
             if let Some(value) = value {
-                rule.effect(key, value, self.data.is_some(), Needs::Set("data"))?;
+                rule.effect(key, value, self.data.is_some(), Needs::Set(&["data"]))?;
             }
         }
         rule.range("channels", &self.channels, [1, 3, 4].contains(&self.channels), "1, 3 or 4")?;

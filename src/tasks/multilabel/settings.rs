@@ -120,7 +120,7 @@ impl MultiLabelConfig {
         let root = self.image_root.as_ref().map(|root| root.display().to_string());
         for (key, value) in columns.into_iter().chain([("image_root", &root)]) {
             if let Some(value) = value {
-                rule.effect(key, value, self.data.is_some(), Needs::Set("data"))?;
+                rule.effect(key, value, self.data.is_some(), Needs::Set(&["data"]))?;
             }
         }
         check_focal(rule, self.focal_gamma, self.loss == Some(MultiLabelLoss::Focal))?;

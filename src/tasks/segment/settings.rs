@@ -122,7 +122,7 @@ impl SegmentConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         if let Some(threshold) = self.mask_threshold {
             rule.range("mask_threshold", &threshold, (1..=255).contains(&threshold), "1 to 255")?;
-            rule.effect("mask_threshold", &threshold, self.data.is_some(), Needs::Set("data"))?;
+            rule.effect("mask_threshold", &threshold, self.data.is_some(), Needs::Set(&["data"]))?;
         }
         check_focal(rule, self.focal_gamma, self.loss == SegmentLoss::Focal)?;
         rule.range("depth", &self.depth, (1..=8).contains(&self.depth), "1 to 8")?;
@@ -151,9 +151,9 @@ impl SegmentConfig {
         }
         if let Some(tile) = self.tile {
             rule.range("tile", &tile, !tile.is_auto() && tile.within(1, MAX_IMAGE_SIZE), "sides of 1 to 8192 pixels")?;
-            rule.effect("tile", &tile, self.crop.is_some(), Needs::Set("crop"))?;
+            rule.effect("tile", &tile, self.crop.is_some(), Needs::Set(&["crop"]))?;
         }
-        rule.effect("scale", &self.scale, self.crop.is_some(), Needs::Set("crop"))?;
+        rule.effect("scale", &self.scale, self.crop.is_some(), Needs::Set(&["crop"]))?;
         let size = self.image_size;
         rule.effect("image_size", &size, self.crop.is_none(), Needs::Unset("crop"))?;
         let fits = size.is_auto() || size.within(MIN_IMAGE_SIZE, MAX_IMAGE_SIZE);

@@ -98,8 +98,8 @@ pub enum Needs {
     OneOf(&'static str, &'static [&'static str]),
     /// The setting of this key is not given.
     Unset(&'static str),
-    /// The setting of this key is given.
-    Set(&'static str),
+    /// The setting of one of these keys is given.
+    Set(&'static [&'static str]),
 }
 
 impl fmt::Display for Needs {
@@ -107,7 +107,7 @@ impl fmt::Display for Needs {
         match self {
             Needs::OneOf(key, values) => write!(f, "without {key} = {}", one_of(values)),
             Needs::Unset(key) => write!(f, "beside `{key}`"),
-            Needs::Set(key) => write!(f, "without `{key}`"),
+            Needs::Set(keys) => write!(f, "without {}", one_of(keys)),
         }
     }
 }
